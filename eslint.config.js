@@ -1,0 +1,75 @@
+import js from '@eslint/js';
+import tseslint from 'typescript-eslint';
+
+// The house (imports run downwards): a module may import from the layers after its own, never from its own or those
+// before. Steps never import each other: only src/tunnel.ts wires them.
+const layers = [
+  ['index', 'cli'],
+  ['wstunnel'],
+  ['tunnel'],
+  ['options', 'routes'],
+  ['upgrade'],
+  ['guard', 'balance', 'backends', 'frames', 'relay'],
+  ['errors', 'observe', 'types', 'helpers'],
+];
+const room = (name) => `^(\\.\\.?/)+${name}(/|\\.js$)`;
+const filesOf = (name) => [`src/${name}.ts`, `src/${name}/**/*.ts`];
+
+const downwards = layers.flatMap((layer, depth) =>
+  layer.map((name) => {
+    const upper = layers.slice(0, depth).flat();
+    // Ground modules are small and may use each other (types, errors).
+    const beside = depth === layers.length - 1 ? [] : layer.filter((other) => other !== name);
+    return {
+      files: filesOf(name),
+      rules: {
+        'no-restricted-imports': [
+          'error',
+          {
+            patterns: [...upper, ...beside].map((other) => ({
+              regex: room(other),
+              message: `imports run downwards: ${name} may not import ${other} (see eslint.config.js).`,
+            })),
+          },
+        ],
+      },
+    };
+  }),
+);
+
+export default tseslint.config(
+  { ignores: ['dist', 'demo/.build', 'coverage'] },
+  js.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: {
+      parserOptions: {
+        project: ['./tsconfig.json', './spec/tsconfig.json', './demo/tsconfig.json'],
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+    },
+  },
+  {
+    files: ['spec/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: false }],
+    },
+  },
+  {
+    files: ['demo/public/**/*.js'],
+    languageOptions: {
+      globals: Object.fromEntries(
+        ['document', 'window', 'location', 'navigator', 'fetch', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'URL', 'URLSearchParams', 'console', 'requestAnimationFrame', 'localStorage', 'sessionStorage', 'HTMLElement', 'FormData', 'Event', 'WebSocket', 'performance', 'ResizeObserver'].map((name) => [name, 'readonly']),
+      ),
+    },
+  },
+  ...downwards,
+);
