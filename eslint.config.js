@@ -7,9 +7,9 @@ const layers = [
   ['index', 'cli'],
   ['wstunnel'],
   ['tunnel'],
-  ['options', 'routes'],
+  ['options'],
   ['upgrade'],
-  ['guard', 'balance', 'backends', 'frames', 'relay'],
+  ['guard', 'balance', 'backends', 'frames', 'relay', 'routes'],
   ['errors', 'observe', 'types', 'helpers'],
 ];
 const room = (name) => `^(\\.\\.?/)+${name}(/|\\.js$)`;
@@ -54,6 +54,10 @@ export default tseslint.config(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/consistent-type-imports': 'error',
+      // What a hook throws, or an AbortSignal carries, is passed on as it is.
+      '@typescript-eslint/prefer-promise-reject-errors': ['error', { allowThrowingUnknown: true }],
+      // A Duplex of another kind stands in for a socket wherever Node allows it.
+      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
     },
   },
   {

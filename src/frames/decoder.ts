@@ -1,0 +1,225 @@
+import { CLOSE, isSendable } from './close-codes.js';
+import { unmaskInto } from './mask.js';
+import { MAX_CONTROL_PAYLOAD, OPCODE } from './opcodes.js';
+import { Utf8Checker } from './utf8.js';
+
+/** Why a client's stream can't be followed any more (RFC 6455 section 7.1.7). */
+export interface Failure {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** The control frames met while a chunk is decoded, in their order. */
+export interface ControlHandlers {
+  /** The payload is the receiver's to keep. */
+  ping(payload: Buffer): void;
+  pong(): void;
+  /** Nothing is decoded after it. 1005 where the frame carries no code. */
+  close(code: number, reason: string): void;
+}
+
+const HEADER = 0;
+const PAYLOAD = 1;
+const CONTROL = 2;
+const DONE = 3;
+
+/** 2 bytes, 8 of extended length, 4 of key. */
+const MAX_HEADER = 14;
+
+/**
+ * RFC 6455 section 5 as a stream, for a server: masked frames in, bare bytes out. No message or frame is assembled; what
+ * is kept between two chunks is a cut header or control frame, at most 139 bytes.
+ *
+ * Payloads are unmasked and joined in place: the chunk given must be the decoder's alone.
+ */
+export class FrameDecoder {
+  failure: Failure | undefined;
+  readonly #handlers: ControlHandlers;
+  #state: typeof HEADER | typeof PAYLOAD | typeof CONTROL | typeof DONE = HEADER;
+
+  readonly #header = Buffer.allocUnsafeSlow(MAX_HEADER);
+  #headerLength = 0;
+
+  #opcode = 0;
+  #final = true;
+  #key = 0;
+  #remaining = 0;
+  #phase = 0;
+
+  // The message under way: its fragments, and its text if it is text.
+  #fragmented = false;
+  #text: Utf8Checker | undefined;
+
+  #control: Buffer | undefined;
+  #controlLength = 0;
+
+  constructor(handlers: ControlHandlers) {
+    this.#handlers = handlers;
+  }
+
+  /** True once a Close frame was met or the stream has failed: nothing more is read. */
+  get done(): boolean {
+    return this.#state === DONE;
+  }
+
+  /**
+   * Decodes one chunk, overwriting it. Returns the payloads of all its data frames, joined, as a part of the chunk;
+   * bytes before a failure are still returned.
+   */
+  decode(chunk: Buffer): Buffer {
+    const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    let at = 0;
+    let out = 0;
+    // The end of a message may lie in a frame without payload: a pass even where no byte is left.
+    while (at < chunk.length) {
+      if (this.#state === HEADER) {
+        at = this.#readHeader(chunk, at);
+      } else if (this.#state === PAYLOAD) {
+        const length = Math.min(this.#remaining, chunk.length - at);
+        unmaskInto(chunk, view, out, at, length, this.#key, this.#phase);
+        if (this.#text?.push(chunk.subarray(out, out + length)) === false) {
+          this.#fail(CLOSE.notUtf8, 'text that is not UTF-8');
+          break;
+        }
+        at += length;
+        out += length;
+        this.#remaining -= length;
+        this.#phase = (this.#phase + length) & 3;
+        if (this.#remaining === 0) this.#endDataFrame();
+      } else if (this.#state === CONTROL) {
+        at = this.#readControl(chunk, at);
+      } else {
+        break;
+      }
+    }
+    return chunk.subarray(0, out);
+  }
+
+  #readHeader(chunk: Buffer, from: number): number {
+    let at = from;
+    const header = this.#header;
+    // Two bytes tell how long the header is.
+    while (at < chunk.length) {
+      header[this.#headerLength++] = chunk[at++] ?? 0;
+      if (this.#headerLength === 2 && !this.#checkStart()) return at;
+      if (this.#headerLength >= 2 && this.#headerLength === headerSize(header[1] ?? 0)) {
+        this.#headerLength = 0;
+        this.#beginFrame();
+        return at;
+      }
+    }
+    return at;
+  }
+
+  /** The first two bytes can be judged before the rest has come. */
+  #checkStart(): boolean {
+    const first = this.#header[0] ?? 0;
+    const second = this.#header[1] ?? 0;
+    const opcode = first & 0x0f;
+    const final = (first & 0x80) !== 0;
+    if ((first & 0x70) !== 0) return this.#fail(CLOSE.protocolError, 'reserved bits are set');
+    if ((second & 0x80) === 0) return this.#fail(CLOSE.protocolError, 'client frames must be masked');
+    if (opcode >= OPCODE.close) {
+      if (opcode > OPCODE.pong) return this.#fail(CLOSE.protocolError, 'unknown opcode');
+      if (!final) return this.#fail(CLOSE.protocolError, 'a control frame may not be fragmented');
+      if ((second & 0x7f) > MAX_CONTROL_PAYLOAD)
+        return this.#fail(CLOSE.protocolError, 'a control frame carries at most 125 bytes');
+    } else {
+      if (opcode > OPCODE.binary) return this.#fail(CLOSE.protocolError, 'unknown opcode');
+      if ((opcode === OPCODE.continuation) !== this.#fragmented)
+        return this.#fail(
+          CLOSE.protocolError,
+          this.#fragmented ? 'a new message inside a fragmented one' : 'a continuation of no message',
+        );
+    }
+    this.#opcode = opcode;
+    this.#final = final;
+    return true;
+  }
+
+  #beginFrame(): void {
+    const header = this.#header;
+    const short = (header[1] ?? 0) & 0x7f;
+    let length = short;
+    let keyAt = 2;
+    if (short === 126) {
+      length = header.readUInt16BE(2);
+      keyAt = 4;
+      if (length < 126) return void this.#fail(CLOSE.protocolError, 'a length not in its shortest form');
+    } else if (short === 127) {
+      const high = header.readUInt32BE(2);
+      if (high > 0x7fffffff) return void this.#fail(CLOSE.protocolError, 'a length above 2^63 - 1');
+      // Beyond 2^53 a Number can't count; no frame of 9 petabytes is lawful traffic.
+      if (high > 0x1fffff) return void this.#fail(CLOSE.tooBig, 'a frame above 2^53 - 1 bytes');
+      length = high * 0x1_0000_0000 + header.readUInt32BE(6);
+      keyAt = 10;
+      if (length < 0x10000) return void this.#fail(CLOSE.protocolError, 'a length not in its shortest form');
+    }
+    this.#key = header.readInt32BE(keyAt);
+    this.#phase = 0;
+    this.#remaining = length;
+    if (this.#opcode >= OPCODE.close) {
+      this.#state = CONTROL;
+      this.#control = Buffer.allocUnsafe(length);
+      this.#controlLength = 0;
+      if (length === 0) this.#endControlFrame(this.#control);
+      return;
+    }
+    if (this.#opcode === OPCODE.text) this.#text = new Utf8Checker();
+    this.#fragmented = !this.#final;
+    this.#state = PAYLOAD;
+    if (length === 0) this.#endDataFrame();
+  }
+
+  #endDataFrame(): void {
+    this.#state = HEADER;
+    if (this.#fragmented || this.#text === undefined) return;
+    const complete = this.#text.complete;
+    this.#text = undefined;
+    if (!complete) this.#fail(CLOSE.notUtf8, 'text that ends inside a character');
+  }
+
+  #readControl(chunk: Buffer, at: number): number {
+    const payload = this.#control ?? Buffer.alloc(0);
+    const length = Math.min(payload.length - this.#controlLength, chunk.length - at);
+    chunk.copy(payload, this.#controlLength, at, at + length);
+    this.#controlLength += length;
+    if (this.#controlLength === payload.length) this.#endControlFrame(payload);
+    return at + length;
+  }
+
+  #endControlFrame(payload: Buffer): void {
+    this.#control = undefined;
+    this.#state = HEADER;
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+    unmaskInto(payload, view, 0, 0, payload.length, this.#key, 0);
+    if (this.#opcode === OPCODE.ping) this.#handlers.ping(payload);
+    else if (this.#opcode === OPCODE.pong) this.#handlers.pong();
+    else this.#endWithClose(payload);
+  }
+
+  /** RFC 6455 section 5.5.1. */
+  #endWithClose(payload: Buffer): void {
+    if (payload.length === 1) return void this.#fail(CLOSE.protocolError, 'half a close code');
+    const code = payload.length === 0 ? CLOSE.noStatus : payload.readUInt16BE(0);
+    if (payload.length > 0 && !isSendable(code))
+      return void this.#fail(CLOSE.protocolError, `close code ${code} may not be sent`);
+    const reason = payload.subarray(2);
+    const checker = new Utf8Checker();
+    if (!checker.push(reason) || !checker.complete)
+      return void this.#fail(CLOSE.notUtf8, 'a close reason that is not UTF-8');
+    this.#state = DONE;
+    this.#handlers.close(code, reason.toString('utf8'));
+  }
+
+  #fail(code: number, reason: string): false {
+    this.#state = DONE;
+    this.failure = { code, reason };
+    return false;
+  }
+}
+
+function headerSize(second: number): number {
+  const short = second & 0x7f;
+  return 6 + (short === 126 ? 2 : short === 127 ? 8 : 0);
+}

@@ -1,0 +1,27 @@
+import { fitReason } from './close-codes.js';
+import { OPCODE } from './opcodes.js';
+
+/** The header of an unfragmented, unmasked frame, as a server sends it (RFC 6455 section 5.2). */
+export function frameHeader(opcode: number, length: number): Buffer {
+  const first = 0x80 | opcode;
+  if (length < 126) return Buffer.from([first, length]);
+  if (length < 0x10000) return Buffer.from([first, 126, length >>> 8, length & 0xff]);
+  const header = Buffer.allocUnsafe(10);
+  header[0] = first;
+  header[1] = 127;
+  header.writeUInt32BE(Math.floor(length / 0x1_0000_0000), 2);
+  header.writeUInt32BE(length >>> 0, 6);
+  return header;
+}
+
+/** A whole control frame. */
+export function controlFrame(opcode: number, payload: Uint8Array): Buffer {
+  return Buffer.concat([frameHeader(opcode, payload.length), payload]);
+}
+
+/** A Close frame; 1005 sends one without code. The reason is cut to fit. */
+export function closeFrame(code: number, reason: string): Buffer {
+  if (code === 1005) return controlFrame(OPCODE.close, new Uint8Array());
+  const text = Buffer.from(fitReason(reason));
+  return controlFrame(OPCODE.close, Buffer.concat([Buffer.from([code >>> 8, code & 0xff]), text]));
+}

@@ -1,0 +1,303 @@
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { CLOSE } from './close-codes.js';
+import { FrameDecoder } from './decoder.js';
+import { closeFrame, controlFrame, frameHeader } from './encoder.js';
+import { OPCODE } from './opcodes.js';
+import { Utf8Checker, wholeCharacters } from './utf8.js';
+
+/** Times in seconds, sizes in bytes. */
+export interface StreamSettings {
+  readonly frameType: 'binary' | 'text';
+  readonly pingInterval: number;
+  readonly pongTimeout: number;
+  readonly closeTimeout: number;
+  /** Bytes waiting for the client above which `send` asks for a pause. */
+  readonly buffered: number;
+}
+
+/** How a connection ended: the first Close or loss decides. */
+export interface CloseCause {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** What a {@link WebSocketStream} tells. `closing`, `ended` and `closed` come once each, in this order. */
+export interface StreamHandlers {
+  /** Bytes from the client; the receiver's to keep. */
+  payload(bytes: Buffer): void;
+  /** The client takes more again. */
+  drain(): void;
+  /** The first Close was sent or received, or the connection is lost: nothing more is sent. */
+  closing(cause: CloseCause): void;
+  /** No more payload will come. */
+  ended(): void;
+  /** The socket is freed. */
+  closed(cause: CloseCause): void;
+}
+
+const PING = controlFrame(OPCODE.ping, new Uint8Array());
+
+/**
+ * A server's end of a WebSocket connection (RFC 6455) as bare bytes both ways: frames, PING and PONG, and the closing
+ * handshake on a socket that has already been upgraded.
+ */
+export class WebSocketStream {
+  readonly #socket: Duplex;
+  readonly #settings: StreamSettings;
+  readonly #handlers: StreamHandlers;
+  readonly #decoder: FrameDecoder;
+  // Another kind of Duplex may still hold the chunk it gave us: only a net.Socket's is ours to overwrite.
+  readonly #ownsChunks: boolean;
+  readonly #opcode: number;
+
+  // Text mode: the character that the backend's last chunk broke off.
+  readonly #checker: Utf8Checker | undefined;
+  #openCharacter: Buffer = Buffer.alloc(0);
+
+  #cause: CloseCause | undefined;
+  #closeSent = false;
+  #inputOver = false;
+  #pausedForBackend = false;
+  #pausedForReplies = false;
+
+  #received: CloseCause | undefined;
+  #pongs: Buffer[] = [];
+  #heard = false;
+  #flushedAtPing = 0;
+  #pingTimer: NodeJS.Timeout | undefined;
+  #pongTimer: NodeJS.Timeout | undefined;
+  #closeTimer: NodeJS.Timeout | undefined;
+
+  constructor(socket: Duplex, settings: StreamSettings, handlers: StreamHandlers) {
+    this.#socket = socket;
+    this.#settings = settings;
+    this.#handlers = handlers;
+    this.#ownsChunks = socket instanceof Socket;
+    this.#opcode = settings.frameType === 'text' ? OPCODE.text : OPCODE.binary;
+    this.#checker = settings.frameType === 'text' ? new Utf8Checker() : undefined;
+    this.#decoder = new FrameDecoder({
+      ping: (payload) => this.#pongs.push(payload),
+      pong: () => undefined,
+      close: (code, reason) => (this.#received = { code, reason }),
+    });
+  }
+
+  /** Begins to read; `head` is what came with the handshake. */
+  start(head: Buffer): void {
+    const socket = this.#socket;
+    if (socket instanceof Socket) {
+      socket.setTimeout(0);
+      socket.setNoDelay(true);
+    }
+    socket.on('error', this.#onError);
+    socket.on('close', this.#onClose);
+    socket.on('end', this.#onEnd);
+    socket.on('drain', this.#onDrain);
+    if (this.#settings.pingInterval > 0)
+      this.#pingTimer = setInterval(this.#ping, this.#settings.pingInterval * 1000);
+    if (socket.destroyed) {
+      this.#onClose();
+      return;
+    }
+    if (head.length > 0) this.#read(Buffer.from(head));
+    socket.on('data', this.#onData);
+    this.#flow();
+  }
+
+  /**
+   * Sends bytes as one frame. False: enough is waiting, stop until `drain`. Once a Close was sent the bytes are dropped.
+   */
+  send(bytes: Buffer): boolean {
+    if (this.#closeSent) return true;
+    const payload = this.#checker === undefined ? bytes : this.#cutText(bytes, this.#checker);
+    if (payload.length === 0) return true;
+    const socket = this.#socket;
+    socket.cork();
+    socket.write(frameHeader(this.#opcode, payload.length));
+    socket.write(payload);
+    socket.uncork();
+    return !this.#full();
+  }
+
+  /** Everything was sent: Close 1000. */
+  finish(reason: string): void {
+    if (this.#checker?.complete === false)
+      this.close(CLOSE.internalError, 'the backend ended inside a character');
+    else this.close(CLOSE.normal, reason);
+  }
+
+  /** Sends a Close and waits for the client's, at most `closeTimeout`. */
+  close(code: number, reason: string): void {
+    if (this.#closeSent || this.#socket.destroyed) return;
+    this.#sendClose(code, reason);
+    this.#begin({ code, reason });
+  }
+
+  /** Stop reading: the backend is full. */
+  pause(): void {
+    this.#pausedForBackend = true;
+    this.#flow();
+  }
+
+  resume(): void {
+    this.#pausedForBackend = false;
+    this.#flow();
+  }
+
+  /** Frees the socket at once. */
+  destroy(code: number, reason: string): void {
+    this.#cause ??= { code, reason };
+    this.#socket.destroy();
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#inputOver) return;
+    this.#read(this.#ownsChunks ? chunk : Buffer.from(chunk));
+  };
+
+  #read(chunk: Buffer): void {
+    this.#heard = true;
+    const bytes = this.#decoder.decode(chunk);
+    if (this.#pongs.length > 0) this.#reply();
+    if (bytes.length > 0) this.#handlers.payload(bytes);
+    if (!this.#decoder.done) return;
+    const { failure } = this.#decoder;
+    if (failure) this.#fail(failure);
+    else this.#closeReceived(this.#received ?? { code: CLOSE.noStatus, reason: '' });
+  }
+
+  /** One write for all PINGs of a chunk; a client that pings and does not read is not read either. */
+  #reply(): void {
+    const pongs = this.#pongs.map((payload) => controlFrame(OPCODE.pong, payload));
+    this.#pongs = [];
+    if (this.#closeSent) return;
+    this.#socket.write(Buffer.concat(pongs));
+    if (this.#full()) {
+      this.#pausedForReplies = true;
+      this.#flow();
+    }
+  }
+
+  /** RFC 6455 section 5.5.1: answer with the code that came; section 7.1.1: the server ends the connection. */
+  #closeReceived(cause: CloseCause): void {
+    if (!this.#closeSent) this.#sendClose(cause.code, '');
+    this.#begin(cause);
+    this.#endInput();
+    this.#socket.end();
+  }
+
+  /** RFC 6455 section 7.1.7. Reading goes on, so that unread bytes don't turn our Close into a reset. */
+  #fail(cause: CloseCause): void {
+    if (!this.#closeSent) this.#sendClose(cause.code, cause.reason);
+    this.#begin(cause);
+    this.#endInput();
+    this.#socket.end();
+  }
+
+  readonly #onEnd = (): void => {
+    this.#begin({ code: CLOSE.abnormal, reason: 'the client ended without a Close' });
+    this.#endInput();
+    this.#closeSent = true;
+    this.#socket.end();
+  };
+
+  readonly #onError = (error: Error): void => {
+    this.#cause ??= { code: CLOSE.abnormal, reason: `the client's connection failed: ${error.message}` };
+  };
+
+  readonly #onClose = (): void => {
+    clearInterval(this.#pingTimer);
+    clearTimeout(this.#pongTimer);
+    const socket = this.#socket;
+    socket.off('data', this.#onData);
+    socket.off('end', this.#onEnd);
+    socket.off('drain', this.#onDrain);
+    socket.off('close', this.#onClose);
+    this.#closeSent = true;
+    this.#begin(this.#cause ?? { code: CLOSE.abnormal, reason: "the client's connection was lost" });
+    clearTimeout(this.#closeTimer);
+    this.#endInput();
+    if (this.#cause) this.#handlers.closed(this.#cause);
+  };
+
+  readonly #onDrain = (): void => {
+    if (this.#pausedForReplies) {
+      this.#pausedForReplies = false;
+      this.#flow();
+    }
+    this.#handlers.drain();
+  };
+
+  readonly #ping = (): void => {
+    if (this.#closeSent) return;
+    this.#socket.write(PING);
+    if (this.#pongTimer || this.#settings.pongTimeout === 0) return;
+    this.#heard = false;
+    this.#flushedAtPing = this.#flushed();
+    this.#pongTimer = setTimeout(this.#listenForPong, this.#settings.pongTimeout * 1000);
+  };
+
+  /** After a stalled event loop its answer may wait unread in the kernel: look once more before judging. */
+  readonly #listenForPong = (): void => {
+    setImmediate(() => {
+      this.#pongTimer = undefined;
+      // While we don't read we can't hear, and one who takes our bytes slowly is alive.
+      const alive = this.#heard || this.#paused() || this.#flushed() > this.#flushedAtPing;
+      if (alive || this.#closeSent) return;
+      this.destroy(CLOSE.abnormal, `the client was silent for ${this.#settings.pongTimeout} s after a PING`);
+    });
+  };
+
+  #sendClose(code: number, reason: string): void {
+    this.#closeSent = true;
+    if (this.#socket.writable) this.#socket.write(closeFrame(code, reason));
+  }
+
+  #begin(cause: CloseCause): void {
+    if (this.#closeTimer) return;
+    this.#cause ??= cause;
+    this.#closeTimer = setTimeout(() => this.#socket.destroy(), this.#settings.closeTimeout * 1000);
+    this.#handlers.closing(this.#cause);
+  }
+
+  #endInput(): void {
+    if (this.#inputOver) return;
+    this.#inputOver = true;
+    this.#pausedForReplies = false;
+    this.#pausedForBackend = false;
+    this.#flow();
+    this.#handlers.ended();
+  }
+
+  /** The part that ends on a character; what is cut off waits for the next chunk. */
+  #cutText(bytes: Buffer, checker: Utf8Checker): Buffer {
+    if (!checker.push(bytes)) {
+      this.close(CLOSE.internalError, 'the backend sent bytes that are not UTF-8');
+      return Buffer.alloc(0);
+    }
+    const whole = this.#openCharacter.length === 0 ? bytes : Buffer.concat([this.#openCharacter, bytes]);
+    const cut = wholeCharacters(whole);
+    this.#openCharacter = Buffer.from(whole.subarray(cut));
+    return whole.subarray(0, cut);
+  }
+
+  /** `drain` comes only where a write had returned false. */
+  #full(): boolean {
+    return this.#socket.writableLength >= this.#settings.buffered && this.#socket.writableNeedDrain;
+  }
+
+  #flushed(): number {
+    if (!(this.#socket instanceof Socket)) return 0;
+    return this.#socket.bytesWritten - this.#socket.writableLength;
+  }
+
+  #paused(): boolean {
+    return this.#pausedForBackend || this.#pausedForReplies;
+  }
+
+  #flow(): void {
+    if (this.#paused()) this.#socket.pause();
+    else this.#socket.resume();
+  }
+}

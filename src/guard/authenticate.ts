@@ -1,0 +1,30 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http';
+import { messageOf, TunnelError } from '../errors.js';
+import type { AuthResult } from '../types.js';
+
+/** Throws the refusal that a hook's answer means; only `true` passes. */
+export function checkAuthResult(result: AuthResult): void {
+  if (result === true) return;
+  if (typeof result !== 'object') {
+    throw new TunnelError('WSTUNNEL_NOT_AUTHENTICATED', 'you are not logged in');
+  }
+  const { status, headers, body } = result;
+  if (!Number.isInteger(status) || status < 400 || status > 599)
+    throw new TunnelError(
+      'WSTUNNEL_HOOK_FAILED',
+      `authenticate: a refusal needs a status from 400 to 599, not ${status}`,
+    );
+  try {
+    for (const [name, value] of Object.entries(headers ?? {})) {
+      validateHeaderName(name);
+      validateHeaderValue(name, value);
+    }
+  } catch (error) {
+    throw new TunnelError('WSTUNNEL_HOOK_FAILED', `authenticate: ${messageOf(error)}`, { cause: error });
+  }
+  throw new TunnelError('WSTUNNEL_NOT_AUTHENTICATED', body ?? 'you may not open this tunnel', {
+    status,
+    ...(headers && { headers }),
+    ...(body !== undefined && { body }),
+  });
+}

@@ -1,0 +1,77 @@
+import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import { TunnelError } from '../errors.js';
+import { trustsPeer } from './address.js';
+
+/** Is this request's Origin one that may open a tunnel? */
+export type OriginCheck<Req> = (origin: string | undefined, req: Req) => boolean | Promise<boolean>;
+
+/** An origin taken apart; the port is always there. */
+interface ParsedOrigin {
+  readonly scheme: string;
+  readonly host: string;
+  readonly port: string;
+}
+
+const DEFAULT_PORT: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
+
+/** Undefined for `null`, for schemes that are no web page's, and for what is more than an origin. */
+export function parseOrigin(text: string): ParsedOrigin | undefined {
+  // What URL() would mend (spaces, backslashes, a path, credentials) is no origin (RFC 6454 section 6.2).
+  if (!/^https?:\/\/[^/\\@?#\s]+$/i.test(text) || !URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  return { scheme: url.protocol, host: url.hostname, port: url.port || (DEFAULT_PORT[url.protocol] ?? '') };
+}
+
+/** Throws the 400 or 403 of a request whose Origin may not open a tunnel. */
+export async function checkOrigin<Req extends IncomingMessage>(
+  req: Req,
+  check: OriginCheck<Req>,
+  isList: boolean,
+): Promise<void> {
+  const { origin } = req.headers;
+  if (origin === undefined && isList)
+    throw new TunnelError('WSTUNNEL_ORIGIN_MISSING', 'an Origin header is required');
+  const passes: unknown = await check(origin, req);
+  if (passes !== true)
+    throw new TunnelError('WSTUNNEL_ORIGIN_REFUSED', 'pages of this origin may not open this tunnel');
+}
+
+/** Against cross-site WebSocket hijacking (CVE-2015-0259): a page may only reach the host that it came from. */
+export function isSameOrigin(origin: string | undefined, req: IncomingMessage): boolean {
+  if (origin === undefined) return true;
+  const page = parseOrigin(origin);
+  if (!page) return false;
+  const trusted = trustsPeer(req);
+  const forwardedHost = trusted ? firstOf(req.headers['x-forwarded-host']) : undefined;
+  // Without a port it is the scheme's: behind a TLS-ending proxy only the page knows the scheme.
+  const target = parseOrigin(`${page.scheme}//${forwardedHost ?? req.headers.host ?? ''}`);
+  if (target?.host !== page.host || target.port !== page.port) return false;
+  return page.scheme === 'https:' || !isSecure(req, trusted);
+}
+
+/** A list's entry: `https://a.b`, `a.b`, `a.b:8443`, `*.a.b`, `.a.b`, `https://*.a.b`. Undefined if it is none. */
+export function compileOrigin(entry: string): ((page: ParsedOrigin) => boolean) | undefined {
+  const match = /^(?:(https?:)\/\/)?(\*?\.)?([^/*]+)$/i.exec(entry);
+  const [, scheme, subdomains, rest = ''] = match ?? [];
+  if (!match) return undefined;
+  const parsed = parseOrigin(`${scheme ?? 'https:'}//${rest}`);
+  if (!parsed) return undefined;
+  const anyPort = scheme === undefined && !/:\d+$/.test(rest);
+  return (page) =>
+    (scheme === undefined || page.scheme === parsed.scheme) &&
+    (anyPort ? page.port === DEFAULT_PORT[page.scheme] : page.port === parsed.port) &&
+    (subdomains === undefined ? page.host === parsed.host : page.host.endsWith(`.${parsed.host}`));
+}
+
+/** Known to be secure: by its own TLS, or as a trusted proxy says. */
+function isSecure(req: IncomingMessage, trusted: boolean): boolean {
+  if (req.socket instanceof TLSSocket) return true;
+  return trusted && firstOf(req.headers['x-forwarded-proto'])?.toLowerCase() === 'https';
+}
+
+function firstOf(header: string | string[] | undefined): string | undefined {
+  const text = Array.isArray(header) ? header[0] : header;
+  const first = text?.split(',')[0]?.trim();
+  return first === '' ? undefined : first;
+}

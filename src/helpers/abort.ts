@@ -1,0 +1,23 @@
+/**
+ * The outcome of a hook, or the signal's reason as soon as it aborts: a promise that never settles holds nothing. What
+ * comes after the abort is dropped.
+ */
+export function orAborted<T>(signal: AbortSignal, start: () => T | Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => settle(() => reject(signal.reason as Error));
+    const settle = (act: () => void) => {
+      signal.removeEventListener('abort', onAbort);
+      act();
+    };
+    if (signal.aborted) {
+      onAbort();
+      return;
+    }
+    signal.addEventListener('abort', onAbort);
+    // `async` turns a synchronous throw into a rejection.
+    (async () => start())().then(
+      (value) => settle(() => resolve(value)),
+      (error: unknown) => settle(() => reject(error)),
+    );
+  });
+}

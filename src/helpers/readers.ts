@@ -1,0 +1,82 @@
+import { inspect } from 'node:util';
+import { TunnelError } from '../errors.js';
+import { nearest } from './nearest.js';
+
+/** The longest part of a wrong value that is shown. */
+const MAX_SHOWN = 80;
+
+/** Says which option is wrong, what it must be, and what was given. */
+export function fail(name: string, must: string, value: unknown, hint = ''): never {
+  throw new TunnelError('WSTUNNEL_OPTION', `wstunnel: ${name} ${must}; got ${shown(value)}${hint}`);
+}
+
+/** A wrong value, on one line and cut; nothing inside objects, where keys and passwords are. */
+export function shown(value: unknown): string {
+  const text = inspect(value, { depth: 0, breakLength: Infinity, maxArrayLength: 3 });
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text;
+}
+
+/** Checks each named value of an object; unknown names are refused with the nearest known one. */
+export function readNames(
+  value: unknown,
+  name: string,
+  checks: Readonly<Record<string, (value: unknown, name: string) => unknown>>,
+  toCome: readonly string[],
+): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    fail(name, 'must be an object', value);
+  const path = name === 'options' ? '' : `${name}.`;
+  for (const [key, given] of Object.entries(value)) {
+    if (toCome.includes(key)) fail(`${path}${key}`, 'is not supported yet', given, '; leave it out');
+    const check = Object.hasOwn(checks, key) ? checks[key] : undefined;
+    if (!check) {
+      const near = nearest(key, [...Object.keys(checks), ...toCome]);
+      fail(name, `has no "${key}"${near === undefined ? '' : `, did you mean "${near}"?`}`, given);
+    }
+    if (given !== undefined) check(given, `${path}${key}`);
+  }
+}
+
+/** A time option: a number above the ceiling was most likely meant in milliseconds. */
+export function readSeconds(least: number, most: number) {
+  return (value: unknown, name: string): void => {
+    if (typeof value === 'number' && value >= least && value <= most) return;
+    const seconds = typeof value === 'number' && value / 1000 >= least && value / 1000 <= most;
+    const hint = seconds ? ` (it is in seconds; did you mean ${value / 1000}?)` : '';
+    fail(name, `must be a number of seconds from ${least} to ${most}`, value, hint);
+  };
+}
+
+export function readNumber(least: number, most: number) {
+  return (value: unknown, name: string): void => {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return;
+    fail(name, `must be a whole number from ${least} to ${most}`, value);
+  };
+}
+
+export function readOneOf(words: readonly string[]) {
+  return (value: unknown, name: string): void => {
+    if (typeof value === 'string' && words.includes(value)) return;
+    const near = typeof value === 'string' ? nearest(value, words) : undefined;
+    const hint = near === undefined ? '' : `; did you mean "${near}"?`;
+    fail(name, `must be one of ${words.map((word) => `"${word}"`).join(', ')}`, value, hint);
+  };
+}
+
+export function readBoolean(value: unknown, name: string): void {
+  if (typeof value !== 'boolean') fail(name, 'must be true or false', value);
+}
+
+export function readFunction(value: unknown, name: string): void {
+  if (typeof value !== 'function') fail(name, 'must be a function', value);
+}
+
+export function readText(value: unknown, name: string): void {
+  if (typeof value !== 'string' || value === '') fail(name, 'must be a string that is not empty', value);
+}
+
+/** `g` and `y` make `test` remember where it was: every other request would not match. */
+export function readRegExp(value: RegExp, name: string): RegExp {
+  if (value.global || value.sticky) fail(name, 'takes a RegExp without the flags g and y', value);
+  return value;
+}

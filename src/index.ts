@@ -1,0 +1,29 @@
+import { TunnelError } from './errors.js';
+import { wstunnel } from './wstunnel.js';
+
+// `require('express-wstunnel')` gives the export of that name (Node >= 20.19): the function itself, with everything else
+// attached to it, so that it can be called and destructured alike.
+const forRequire = Object.assign(wstunnel, { wstunnel, TunnelError, default: wstunnel });
+
+export { wstunnel, TunnelError, wstunnel as default, forRequire as 'module.exports' };
+export type { TunnelErrorCode } from './errors.js';
+export type {
+  AuthResult,
+  BackendInfo,
+  BalanceRequest,
+  BalanceStrategy,
+  ClosedInfo,
+  HookContext,
+  Host,
+  HostState,
+  Next,
+  RefuseInfo,
+  ServerOption,
+  Target,
+  Tunnel,
+  TunnelEvents,
+  TunnelInfo,
+  TunnelOptions,
+  TunnelStats,
+  UrlPattern,
+} from './types.js';

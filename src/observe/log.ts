@@ -1,0 +1,33 @@
+import createDebug from 'debug';
+
+/** lighttpd's `wstunnel.debug` levels. */
+export const LEVEL = { error: 1, warn: 2, info: 3, debug: 4 } as const;
+
+export type Area = 'upgrade' | 'guard' | 'backend' | 'tunnel';
+export type Level = keyof typeof LEVEL;
+
+/** Writes one line on `wstunnel:<area>`. Never give it a raw URL, cookie or token: see {@link redactUrl}. */
+export type Log = (area: Area, level: Level, format: string, ...values: unknown[]) => void;
+
+/** A log that shows what is at or below `threshold`, and everything where `DEBUG=wstunnel:*` asks for it. */
+export function createLog(threshold: number): Log {
+  const byEnvironment = perArea(() => undefined);
+  const forced = perArea((writer) => (writer.enabled = true));
+  return (area, level, format, ...values) => {
+    (LEVEL[level] <= threshold ? forced : byEnvironment)[area](format, ...values);
+  };
+}
+
+function perArea(prepare: (writer: createDebug.Debugger) => void): Record<Area, createDebug.Debugger> {
+  const writer = (area: Area) => {
+    const made = createDebug(`wstunnel:${area}`);
+    prepare(made);
+    return made;
+  };
+  return {
+    upgrade: writer('upgrade'),
+    guard: writer('guard'),
+    backend: writer('backend'),
+    tunnel: writer('tunnel'),
+  };
+}

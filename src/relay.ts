@@ -1,0 +1,126 @@
+import type { Duplex } from 'node:stream';
+
+/** The client's end, as the relay uses it. */
+export interface ClientEnd {
+  /** False: stop until `drain`. */
+  send(bytes: Buffer): boolean;
+  pause(): void;
+  resume(): void;
+  /** Everything was sent. */
+  finish(reason: string): void;
+  close(code: number, reason: string): void;
+}
+
+export interface RelaySettings {
+  /** Bytes waiting for the backend above which the client is not read. */
+  readonly buffered: number;
+  /** Seconds that the backend has to finish once a Close is on its way. */
+  readonly closeTimeout: number;
+}
+
+/**
+ * Bytes both ways between a client and a backend, with backpressure and one teardown. It is the handler of the client's
+ * stream (`payload`, `drain`, `closing`, `ended`, `closed`) and listens to the backend itself.
+ *
+ * A backend that ends: all it sent goes out before Close 1000. A client that closes: all it sent goes to the backend
+ * before its end. Each within `closeTimeout`.
+ */
+export class Relay<Cause> {
+  bytesIn = 0;
+  bytesOut = 0;
+  readonly #client: ClientEnd;
+  readonly #backend: Duplex;
+  readonly #settings: RelaySettings;
+  readonly #done: (cause: Cause) => void;
+  #closing = false;
+  #backendGone = false;
+  #clientGone: { cause: Cause } | undefined;
+  #closeTimer: NodeJS.Timeout | undefined;
+
+  /** `done` is called once, when both sides are freed. */
+  constructor(backend: Duplex, settings: RelaySettings, client: ClientEnd, done: (cause: Cause) => void) {
+    this.#backend = backend;
+    this.#settings = settings;
+    this.#client = client;
+    this.#done = done;
+  }
+
+  /** Begins to read the backend. */
+  start(): void {
+    const backend = this.#backend;
+    backend.on('data', this.#onData);
+    backend.on('end', this.#onEnd);
+    backend.on('error', this.#onError);
+    backend.on('close', this.#onClose);
+    backend.on('drain', this.#onDrain);
+    if (backend.destroyed) this.#onClose();
+    else backend.resume();
+  }
+
+  payload(bytes: Buffer): void {
+    this.bytesIn += bytes.length;
+    const backend = this.#backend;
+    if (!backend.writable) return;
+    backend.write(bytes);
+    // `drain` comes only where a write had returned false.
+    if (backend.writableLength >= this.#settings.buffered && backend.writableNeedDrain) this.#client.pause();
+  }
+
+  drain(): void {
+    this.#backend.resume();
+  }
+
+  closing(): void {
+    this.#closing = true;
+    this.#closeTimer = setTimeout(() => this.#backend.destroy(), this.#settings.closeTimeout * 1000);
+    // What it still sends can't be delivered behind a Close, but its end must be seen.
+    this.#backend.resume();
+  }
+
+  ended(): void {
+    if (this.#backend.writable) this.#backend.end();
+  }
+
+  closed(cause: Cause): void {
+    this.#clientGone = { cause };
+    this.#settle();
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#closing) return;
+    this.bytesOut += chunk.length;
+    if (!this.#client.send(chunk)) this.#backend.pause();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#client.finish('the backend ended');
+  };
+
+  readonly #onError = (): void => {
+    this.#client.close(1011, 'the backend failed');
+  };
+
+  readonly #onClose = (): void => {
+    const backend = this.#backend;
+    backend.off('data', this.#onData);
+    backend.off('end', this.#onEnd);
+    backend.off('close', this.#onClose);
+    backend.off('drain', this.#onDrain);
+    this.#backendGone = true;
+    // Does nothing where `end` or `error` came first.
+    this.#client.close(1011, 'the backend failed');
+    // A client paused for this backend would never be heard to close.
+    this.#client.resume();
+    this.#settle();
+  };
+
+  readonly #onDrain = (): void => {
+    this.#client.resume();
+  };
+
+  #settle(): void {
+    if (!this.#backendGone || !this.#clientGone) return;
+    clearTimeout(this.#closeTimer);
+    this.#done(this.#clientGone.cause);
+  }
+}

@@ -1,0 +1,23 @@
+import type { UrlPattern } from './types.js';
+
+/** Does a request's path fall under a `url` option? */
+export type UrlMatcher = (path: string) => boolean;
+
+/** A RegExp is tested as lighttpd's `=~`; a string is a path prefix that ends on a segment boundary. */
+export function compileUrl(patterns: readonly UrlPattern[]): UrlMatcher {
+  const tests = patterns.map((pattern) => {
+    if (typeof pattern !== 'string') return (path: string) => pattern.test(path);
+    const prefix = pattern.replace(/\/+$/, '');
+    return (path: string) => path === prefix || path.startsWith(`${prefix}/`);
+  });
+  return (path) => tests.some((test) => test(path));
+}
+
+/** The path of a request target, undecoded and without query; undefined where there is none (`*`). */
+export function pathOf(target: string): string | undefined {
+  // Absolute form (RFC 9112 section 3.2.2).
+  const path = target.startsWith('/') ? target : /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*(.*)$/i.exec(target)?.[1];
+  if (path === undefined) return undefined;
+  const end = path.search(/[?#]/);
+  return (end === -1 ? path : path.slice(0, end)) || '/';
+}

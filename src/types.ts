@@ -1,0 +1,271 @@
+import type { EventEmitter } from 'node:events';
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
+import type { LookupFunction } from 'node:net';
+import type { TunnelError } from './errors.js';
+
+/** Express's `next`. */
+export type Next = (err?: unknown) => void;
+
+/** Given to asynchronous hooks. */
+export interface HookContext {
+  /** Aborted when the client is gone, `handshakeTimeout` is over, or the tunnel is being closed. */
+  readonly signal: AbortSignal;
+}
+
+/** Where a backend listens (lighttpd: one entry of `wstunnel.server`). All times in seconds. */
+export interface Host {
+  /** Name or address, resolved at each dial. Default `127.0.0.1`. */
+  host?: string;
+  /** TCP port, 1 to 65535. Required unless `socket` is given. */
+  port?: number;
+  /** Path of a unix socket; excludes `host` and `port` (lighttpd: `socket`). */
+  socket?: string;
+  /** Seconds until a connection attempt is given up. Default 8 (lighttpd: `connect-timeout`). */
+  connectTimeout?: number;
+  /** Seconds for which a host that failed is left out. Default 1; 0 never leaves it out (lighttpd: `disable-time`). */
+  disableTime?: number;
+  /** TCP_NODELAY. Default true: keystrokes must not wait for Nagle. */
+  noDelay?: boolean;
+  /** Seconds of silence before TCP keep-alive probes. Default 60; 0 is off. */
+  keepAlive?: number;
+  /** Local address to connect from. */
+  localAddress?: string;
+  /** In place of `dns.lookup`. */
+  lookup?: LookupFunction;
+}
+
+/** One host's state, as a strategy and `stats()` see it. */
+export interface HostState {
+  /** `host:port` or `unix:/path`. */
+  readonly id: string;
+  readonly host: Readonly<Host>;
+  /** Tunnels assigned to it, counted from the moment it is picked: connecting counts. */
+  readonly load: number;
+  /** False for `disableTime` after a failed connection. */
+  readonly up: boolean;
+  /** Its place in the configuration, from 0. */
+  readonly order: number;
+}
+
+/** What a strategy may look at. */
+export interface BalanceRequest<Req> {
+  readonly req: Req;
+  /** The client's address, as `clientAddress` gives it. */
+  readonly address: string;
+  /** Path of the original URL, without the query. */
+  readonly path: string;
+  /** The request's Host, as sent. */
+  readonly authority: string;
+}
+
+/**
+ * Picks a backend (lighttpd: `wstunnel.balance`). One object serves one tunnel for its whole life.
+ *
+ * The hosts given to `pick` are up and never an empty list. Returning anything else than one of them refuses the
+ * request with 503; a throw refuses it with 500; a promise that does not settle ends with `handshakeTimeout`.
+ */
+export interface BalanceStrategy<Req = IncomingMessage> {
+  pick(
+    hosts: readonly HostState[],
+    request: BalanceRequest<Req>,
+  ): HostState | undefined | Promise<HostState | undefined>;
+  /** A tunnel was assigned to the host; it is not yet connected. */
+  opened?(host: HostState): void;
+  /** That tunnel is over, or never came to be. Called exactly once for each `opened`. */
+  closed?(host: HostState): void;
+}
+
+/** One host, a list of them, or a function of the request; `undefined` from the function is a 404. */
+export type ServerOption<Req> =
+  Host | readonly Host[] | ((req: Req, context: HookContext) => Target | Promise<Target>);
+
+/** What a `server` function returns. Hosts keep their state (load, up) by address, not by object. */
+export type Target = Host | readonly Host[] | undefined;
+
+/** `true` passes; an object refuses with that answer; anything else refuses with 401. */
+export type AuthResult =
+  | boolean
+  | undefined
+  | {
+      /** 400 to 599. */
+      status: number;
+      headers?: Record<string, string>;
+      /** Sent as text/plain unless `headers` say otherwise. */
+      body?: string;
+    };
+
+/** What is matched against `url`: a RegExp (no `g` or `y`) or a path prefix that ends on a segment boundary. */
+export type UrlPattern = RegExp | string;
+
+/** The options of `wstunnel()`. Every time is in seconds, every size in bytes. */
+export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> {
+  /**
+   * Which requests are the tunnel's (lighttpd: `$HTTP["url"] =~`), matched against the path of `req.url`: within the
+   * mount, without query, undecoded. Anything else goes to `next()`. Default: every path.
+   */
+  url?: UrlPattern | readonly UrlPattern[];
+  /** Where to (lighttpd: `wstunnel.server`). Without it every request goes to `next()`. */
+  server?: ServerOption<Req>;
+  /**
+   * Which backend (lighttpd: `wstunnel.balance`). Default `'fair'`, the lowest load; `'least-connection'` is another
+   * name for it.
+   */
+  balance?: 'fair' | 'least-connection' | 'round-robin' | BalanceStrategy<Req>;
+  /**
+   * Opcode of the frames sent to the client (lighttpd: `wstunnel.frame-type`). Default `'binary'`; an offered
+   * subprotocol `binary` forces binary. In text mode frames are cut on UTF-8 boundaries.
+   */
+  frameType?: 'binary' | 'text';
+  /**
+   * Chooses the subprotocol of the answer (RFC 6455 section 4.2.2); it must be one of those offered. Default: `binary`
+   * when offered, else none.
+   */
+  subprotocol?: (offered: ReadonlySet<string>, req: Req) => string | undefined;
+  /**
+   * Which web pages may open a tunnel (lighttpd: `wstunnel.origins`).
+   *
+   * `'same'`, the default: the Origin's host and port equal the request's, as Express sees it under `trust proxy`; the
+   * scheme counts only where the request is known to be secure. `'*'`: any. A list: `'https://a.b'`, `'a.b'`,
+   * `'*.a.b'` (its subdomains), or a RegExp against the whole origin (anchor it).
+   *
+   * A request without Origin (a program, not a page) passes under `'same'` and `'*'` and is refused with 400 by a list.
+   */
+  origins?:
+    | 'same'
+    | '*'
+    | readonly (string | RegExp)[]
+    | ((origin: string | undefined, req: Req) => boolean | Promise<boolean>);
+  /** Client addresses and CIDR ranges that may have a tunnel. Default: all. An empty list is an error. */
+  allow?: readonly string[];
+  /** Client addresses and CIDR ranges that may not; wins over `allow`. */
+  deny?: readonly string[];
+  /**
+   * The client's address. Default: `req.ip` where the app's `trust proxy` is set to something narrower than `true`,
+   * else the socket's address.
+   */
+  clientAddress?: (req: Req) => string | undefined;
+  /**
+   * Called after the app's own middleware and the address and origin checks. Only `true` passes. A throw or rejection
+   * refuses the request with 500.
+   */
+  authenticate?: (req: Req, context: HookContext) => AuthResult | Promise<AuthResult>;
+  /** The user's name, for events and `end()`. Default: Passport's `req.user`: its username, name, email or id. */
+  user?: (req: Req) => string | undefined;
+  /** Seconds between PINGs (lighttpd: `wstunnel.ping-interval`). Default 30; 0 for none. */
+  pingInterval?: number;
+  /** A client silent for this many seconds after a PING is cut off. Default 20; 0 for no deadline. */
+  pongTimeout?: number;
+  /** Seconds from the tunnel's first sight of the request to the 101, hooks and dialling included. Default 30. */
+  handshakeTimeout?: number;
+  /** Seconds that client and backend have to finish once a Close is on its way. Default 10. */
+  closeTimeout?: number;
+  /**
+   * `'http'`, the default, refuses before the upgrade with a status. `'close'` upgrades, then closes with 4000 + status
+   * and a reason, since browsers hide the status from the page.
+   */
+  refuseWith?: 'http' | 'close';
+  /**
+   * Answers a refusal in place of the plain default: render the app's own page or call `next(refusal)`. It must answer
+   * or call `next` within `handshakeTimeout`; a throw is answered with 500.
+   */
+  onRefuse?: (refusal: TunnelError, req: Req, res: ServerResponse, next: Next) => void | Promise<void>;
+  limits?: {
+    /** Most bytes waiting in one direction of one tunnel before reading pauses. Default 1 MiB, at least 64 KiB. */
+    buffered?: number;
+  };
+  /**
+   * Log level on stderr (lighttpd: `wstunnel.debug`): 0 quiet (default), 1 errors, 2 warnings, 3 information, 4 and
+   * more debug. `DEBUG=wstunnel:*` shows everything whatever the level.
+   */
+  debug?: number;
+  /** Bind by itself to the servers whose app uses this tunnel. Default true; else call `attach(server)`. */
+  autoAttach?: boolean;
+}
+
+/** A snapshot of one tunnel. */
+export interface TunnelInfo {
+  readonly id: string;
+  /** The original URL, query values redacted. */
+  readonly url: string;
+  readonly address: string;
+  readonly user?: string;
+  /** The backend's id: `host:port` or `unix:/path`. */
+  readonly backend: string;
+  /** When it opened, in epoch milliseconds. */
+  readonly since: number;
+  /** Payload bytes from the client. */
+  readonly bytesIn: number;
+  /** Payload bytes to the client. */
+  readonly bytesOut: number;
+}
+
+/** How a tunnel ended. */
+export interface ClosedInfo extends TunnelInfo {
+  /** Close code (RFC 6455 section 7.4.1); 1005 is a Close without code, 1006 a connection lost without Close. */
+  readonly code: number;
+  readonly reason: string;
+  /** Seconds it was open. */
+  readonly duration: number;
+}
+
+/** A request that got no tunnel. */
+export interface RefuseInfo {
+  readonly url: string;
+  readonly address: string;
+  readonly user?: string;
+  readonly status: number;
+  /** The {@link TunnelError} code. */
+  readonly code: string;
+  readonly reason: string;
+}
+
+/** A backend went down, or was reached again. */
+export interface BackendInfo {
+  readonly id: string;
+  readonly up: boolean;
+  readonly reason?: string;
+}
+
+/** Totals since the tunnel was created. */
+export interface TunnelStats {
+  /** Tunnels open now. */
+  readonly open: number;
+  readonly opened: number;
+  /** Refusals by {@link TunnelError} code. */
+  readonly refused: Record<string, number>;
+  /** Ends by close code. */
+  readonly closed: Record<string, number>;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly backends: HostState[];
+}
+
+/** The events of a tunnel. A listener that throws is logged and harms nothing. */
+export interface TunnelEvents {
+  open: [TunnelInfo];
+  close: [ClosedInfo];
+  refuse: [RefuseInfo];
+  backend: [BackendInfo];
+}
+
+/** The middleware that `wstunnel()` returns: mount it with `app.use`. */
+export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends EventEmitter<TunnelEvents> {
+  (req: Req, res: ServerResponse, next: Next): void;
+  /**
+   * Bind to a server by hand: needed only with `autoAttach: false`, or where the app hides the tunnel inside a function
+   * of its own. Idempotent; several tunnels may share a server.
+   */
+  attach(server: HttpServer | HttpsServer): this;
+  /**
+   * No new tunnels (503), Close to the open ones, wait up to `timeout` seconds (10), destroy the rest, detach. Default
+   * code 1001.
+   */
+  close(options?: { timeout?: number; code?: number; reason?: string }): Promise<void>;
+  /** True from the first call of `close()`. */
+  readonly draining: boolean;
+  /** End the tunnels that the filter picks; returns how many. Default code 1008. */
+  end(filter: (tunnel: TunnelInfo) => boolean, code?: number, reason?: string): number;
+  stats(): TunnelStats;
+  [Symbol.asyncDispose](): Promise<void>;
+}

@@ -1,0 +1,25 @@
+import { STATUS_CODES, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { TunnelError } from '../errors.js';
+import { endPolitely } from './end-politely.js';
+
+/** The plain answer of a refusal. */
+export function answer(res: ServerResponse, refusal: TunnelError): void {
+  if (res.headersSent || res.writableEnded) return;
+  res.statusCode = refusal.status;
+  res.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  res.setHeader('Cache-Control', 'no-store');
+  for (const [name, value] of Object.entries(refusal.headers)) res.setHeader(name, value);
+  res.setHeader('Content-Length', Buffer.byteLength(refusal.body));
+  res.setHeader('Connection', 'close');
+  res.end(refusal.body);
+}
+
+/** The answer where the response was already spent on a 101 that could not be sent. */
+export function answerBare(socket: Duplex, status: number): void {
+  if (socket.writable) {
+    const line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`;
+    socket.write(`${line}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  }
+  endPolitely(socket);
+}

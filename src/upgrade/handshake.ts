@@ -1,0 +1,85 @@
+import type { IncomingMessage } from 'node:http';
+import { TunnelError } from '../errors.js';
+
+/** What the client's opening handshake offers. */
+export interface Handshake {
+  readonly subprotocols: ReadonlySet<string>;
+}
+
+// 16 bytes in base64 (RFC 6455 section 4.2.1 item 5).
+const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+// uri-host [":" port], RFC 9112 section 3.2; what remains of it is the app's to judge.
+const HOST = /^[^\s/@?#\\,]+$/;
+
+/** Does the request ask for a WebSocket at all? */
+export function asksForWebSocket(req: IncomingMessage): boolean {
+  return listOf(req.headers.upgrade).includes('websocket');
+}
+
+/** A request that the upgrade seam may treat as an upgrade; Node itself judges and answers all others. */
+export function isPlainHandshake(req: IncomingMessage): boolean {
+  const { headers } = req;
+  return (
+    req.method === 'GET' &&
+    req.httpVersion === '1.1' &&
+    asksForWebSocket(req) &&
+    headers.host !== undefined &&
+    headers.expect === undefined &&
+    !hasBody(req)
+  );
+}
+
+/** The server's side of RFC 6455 section 4.2.1. Throws the 400 or 426 that answers a bad handshake. */
+export function readHandshake(req: IncomingMessage): Handshake {
+  const { headers } = req;
+  if (req.method !== 'GET') throw bad('the method must be GET');
+  if (req.httpVersionMajor !== 1 || req.httpVersionMinor < 1) throw bad('HTTP/1.1 is required');
+  if (countOf(req, 'host') !== 1 || !HOST.test(headers.host ?? '')) throw bad('exactly one Host is required');
+  if (!listOf(headers.connection).includes('upgrade')) throw bad('Connection must name Upgrade');
+  if (hasBody(req)) throw bad('a handshake has no body');
+  const version = headers['sec-websocket-version'];
+  if (version !== '13') {
+    const answer = { headers: { 'Sec-WebSocket-Version': '13' } };
+    if (version === undefined) throw bad('Sec-WebSocket-Version is missing', answer);
+    throw new TunnelError('WSTUNNEL_WRONG_VERSION', 'only WebSocket version 13 is spoken here', answer);
+  }
+  if (countOf(req, 'sec-websocket-key') !== 1 || !KEY.test(headers['sec-websocket-key'] ?? ''))
+    throw bad('exactly one Sec-WebSocket-Key of 16 bytes in base64 is required');
+  return { subprotocols: readSubprotocols(headers['sec-websocket-protocol']) };
+}
+
+function readSubprotocols(header: string | undefined): ReadonlySet<string> {
+  const offered = new Set<string>();
+  if (header === undefined) return offered;
+  for (const part of header.split(',')) {
+    const name = part.trim();
+    if (!TOKEN.test(name) || offered.has(name))
+      throw bad('Sec-WebSocket-Protocol must list different tokens');
+    offered.add(name);
+  }
+  return offered;
+}
+
+function hasBody(req: IncomingMessage): boolean {
+  const length = req.headers['content-length'];
+  return req.headers['transfer-encoding'] !== undefined || (length !== undefined && !/^0+$/.test(length));
+}
+
+/** Node joins or drops repeated headers: count them as they came. */
+function countOf(req: IncomingMessage, name: string): number {
+  let count = 0;
+  for (let i = 0; i < req.rawHeaders.length; i += 2) if (req.rawHeaders[i]?.toLowerCase() === name) count++;
+  return count;
+}
+
+function listOf(header: string | undefined): string[] {
+  return (header ?? '')
+    .toLowerCase()
+    .split(',')
+    .map((token) => token.trim());
+}
+
+function bad(message: string, details = {}): TunnelError {
+  return new TunnelError('WSTUNNEL_BAD_HANDSHAKE', `bad WebSocket handshake: ${message}`, details);
+}

@@ -1,0 +1,68 @@
+import { EventEmitter } from 'node:events';
+import { Server, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+// With an `upgrade` listener on the server Node hands over every upgrade: h2c, TLS, a POST with `Upgrade: websocket`.
+// Nobody meant to take those: they are parsed again as the ordinary requests that they are without such a listener.
+
+const SETTINGS = [
+  'timeout',
+  'keepAliveTimeout',
+  'headersTimeout',
+  'requestTimeout',
+  'maxHeadersCount',
+  'maxRequestsPerSocket',
+  'requireHostHeader',
+  'joinDuplicateHeaders',
+  'rejectNonStandardBodyWrites',
+  'insecureHTTPParser',
+  'maxHeaderSize',
+  'httpAllowHalfOpen',
+] as const;
+// The classes and header rules that were given to createServer.
+const PRIVATE_SETTINGS = ['IncomingMessage', 'ServerResponse', 'kUniqueHeaders'];
+
+const plainServers = new WeakMap<Server, Server>();
+
+/** Gives the request back to Node, which treats it as if nobody listened for upgrades. */
+export function handleAsOrdinary(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer): void {
+  // The parser is gone: give a new one the request again, as it came.
+  socket.unshift(Buffer.concat([Buffer.from(headerOf(req), 'latin1'), head]));
+  const plain = plainServerOf(server);
+  // Its own `emit` passes everything on to the real server.
+  EventEmitter.prototype.emit.call(plain, 'connection', socket);
+  (socket as Duplex & { server?: Server }).server = server;
+}
+
+/** A server that never listens, never sees an upgrade, and passes on all that it emits. */
+function plainServerOf(server: Server): Server {
+  const known = plainServers.get(server);
+  const plain = known ?? new Server();
+  copySettings(server, plain);
+  if (known) return known;
+  plainServers.set(server, plain);
+  plain.emit = server.emit.bind(server);
+  plain.listenerCount = (event, ...rest) => (event === 'upgrade' ? 0 : server.listenerCount(event, ...rest));
+  // Its timer would outlive the server.
+  server.once('close', () => {
+    plainServers.delete(server);
+    plain.close();
+  });
+  return plain;
+}
+
+function copySettings(from: Server, to: Server): void {
+  const source = from as unknown as Record<PropertyKey, unknown>;
+  const target = to as unknown as Record<PropertyKey, unknown>;
+  for (const name of SETTINGS) if (name in source) target[name] = source[name];
+  for (const symbol of Object.getOwnPropertySymbols(from)) {
+    if (PRIVATE_SETTINGS.includes(symbol.description ?? '')) target[symbol] = source[symbol];
+  }
+}
+
+function headerOf(req: IncomingMessage): string {
+  const lines = [`${req.method ?? 'GET'} ${req.url ?? '/'} HTTP/${req.httpVersion}`];
+  for (let i = 0; i + 1 < req.rawHeaders.length; i += 2)
+    lines.push(`${req.rawHeaders[i] ?? ''}: ${req.rawHeaders[i + 1] ?? ''}`);
+  return `${lines.join('\r\n')}\r\n\r\n`;
+}

@@ -1,0 +1,206 @@
+import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { answerBare } from './answer.js';
+import { endPolitely } from './end-politely.js';
+import { setPending, type ClaimedSocket, type PendingState, type PendingUpgrade } from './pending.js';
+import { closeResponse, finishVirtually } from './virtual-finish.js';
+
+/** Node's mark on a socket for the response that owns it. */
+type HttpSocket = Duplex & { _httpMessage?: ServerResponse | null };
+
+/**
+ * Sends an upgrade through the app as the ordinary request it was, with everything around it that Node took off: before
+ * it emits `upgrade` it removes its own data, end, close, drain, error and timeout listeners from the socket.
+ *
+ * The app then either answers, and the connection ends with that answer, or a tunnel claims the socket.
+ */
+export class UpgradeThroughApp implements PendingUpgrade {
+  readonly #server: Server;
+  readonly #req: IncomingMessage;
+  readonly #socket: HttpSocket;
+  readonly #head: Buffer;
+  readonly #gone = new AbortController();
+  readonly #wasListening: boolean;
+  #res: ServerResponse | undefined;
+  #claimed = false;
+  #deadline: NodeJS.Timeout | undefined;
+
+  constructor(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer) {
+    this.#server = server;
+    this.#req = req;
+    this.#socket = socket;
+    this.#head = head;
+    this.#wasListening = server.listening;
+    // From the first tick: an ECONNRESET without a listener ends the process. It stays for the socket's whole life.
+    socket.on('error', ignore);
+    socket.on('drain', this.#onDrain);
+    socket.on('timeout', this.#onTimeout);
+    socket.on('end', this.#onEnd);
+    socket.on('close', this.#onClose);
+  }
+
+  get signal(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  get state(): PendingState {
+    const res = this.#res;
+    if (this.#claimed) return 'claimed';
+    if (!res || res.headersSent || res.writableEnded) return 'answered';
+    if (this.#gone.signal.aborted || !this.#socket.writable) return 'gone';
+    // server.close() does not reach upgraded sockets: a tunnel must not open behind it.
+    if (this.#wasListening && !this.#server.listening) return 'stopped';
+    return 'waiting';
+  }
+
+  /** Emits the request, once the answers to those before it on this connection are out. */
+  start(deadlineSeconds: number): void {
+    setPending(this.#req, this);
+    this.setDeadline(deadlineSeconds);
+    this.#startAfterOthers();
+  }
+
+  setDeadline(seconds: number): void {
+    clearTimeout(this.#deadline);
+    if (seconds > 0) this.#deadline = setTimeout(this.#onDeadline, seconds * 1000);
+  }
+
+  async claim(signal: AbortSignal): Promise<ClaimedSocket> {
+    const res = this.#res;
+    if (!res || this.state !== 'waiting') throw new Error('the upgrade can no longer be claimed');
+    this.#claimed = true;
+    this.setDeadline(0);
+    res.off('finish', this.#onFinish);
+    this.#socket.off('drain', this.#onDrain);
+    this.#socket.off('timeout', this.#onTimeout);
+    res.detachSocket(this.#socket as Socket);
+    try {
+      const headers = await finishVirtually(res, signal);
+      return { socket: this.#socket, head: this.#head, headers };
+    } catch (error) {
+      answerBare(this.#socket, 504);
+      throw error;
+    } finally {
+      this.#socket.off('end', this.#onEnd);
+      this.#socket.off('close', this.#onClose);
+    }
+  }
+
+  /** An upgrade pipelined behind other requests: assigning the socket now would throw ERR_HTTP_SOCKET_ASSIGNED. */
+  #startAfterOthers(): void {
+    if (this.#gone.signal.aborted || !this.#socket.writable) return;
+    const before = this.#socket._httpMessage;
+    if (before) before.once('close', () => this.#startAfterOthers());
+    else this.#emitRequest();
+  }
+
+  #emitRequest(): void {
+    const server = this.#server;
+    const socket = this.#socket;
+    // The answer before this one may have left its keep-alive timeout on the socket.
+    if (socket instanceof Socket) socket.setTimeout(server.timeout);
+    const res = newResponse(server, this.#req, socket);
+    this.#res = res;
+    res.on('finish', this.#onFinish);
+    closeAfterwards(res);
+    res.assignSocket(socket as Socket);
+    server.emit('request', this.#req, res);
+  }
+
+  /** The app has answered. */
+  readonly #onFinish = (): void => {
+    const res = this.#res;
+    this.setDeadline(0);
+    this.#socket.off('end', this.#onEnd);
+    this.#socket.off('close', this.#onClose);
+    if (!res) return;
+    if (res.socket) res.detachSocket(this.#socket as Socket);
+    closeResponse(res);
+    endPolitely(this.#socket);
+  };
+
+  /** What Node's own `drain` listener does for the response that owns the socket. */
+  readonly #onDrain = (): void => {
+    const owner = this.#socket._httpMessage;
+    if (owner && !owner.writableEnded && owner.writableNeedDrain) {
+      forgetNeedDrain(owner);
+      owner.emit('drain');
+    }
+  };
+
+  /** What Node's own `timeout` listener does: a `server.timeout` that the app has set still applies. */
+  readonly #onTimeout = (): void => {
+    const heard = this.#res?.emit('timeout', this.#socket);
+    if (!this.#server.emit('timeout', this.#socket) && !heard) this.#socket.destroy();
+  };
+
+  /** A client that ends before the 101 is gone: there are no half-closed WebSockets. */
+  readonly #onEnd = (): void => {
+    this.#gone.abort();
+    // As Node does: what is written goes out. Without it the socket stays, and `res` never emits `close`.
+    if (!this.#claimed) this.#socket.end();
+  };
+
+  readonly #onClose = (): void => {
+    this.setDeadline(0);
+    this.#gone.abort();
+    if (!this.#claimed) this.#req.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
+  };
+
+  readonly #onDeadline = (): void => {
+    const res = this.#res;
+    // An answer under way has Node's and the app's own limits.
+    if (res?.headersSent) return;
+    if (!res) {
+      this.#socket.destroy();
+      return;
+    }
+    res.statusCode = 504;
+    res.setHeader('Content-Type', 'text/plain; charset=utf-8');
+    res.end('The app did not answer in time.\n');
+  };
+}
+
+/** The server's own class (the `ServerResponse` option is honoured), made as Node makes it. */
+function newResponse(server: Server, req: IncomingMessage, socket: Duplex): ServerResponse {
+  const own = Object.getOwnPropertySymbols(server).find((symbol) => symbol.description === 'ServerResponse');
+  const options = server as unknown as Record<PropertyKey, unknown>;
+  type ResponseClass = new (req: IncomingMessage, options: object) => ServerResponse;
+  const Response = ((own && options[own]) ?? ServerResponse) as ResponseClass;
+  return new Response(req, {
+    highWaterMark: socket.writableHighWaterMark,
+    rejectNonStandardBodyWrites: options.rejectNonStandardBodyWrites,
+  });
+}
+
+/** The connection ends with the answer, and the answer says so even where the app asks for keep-alive. */
+function closeAfterwards(res: ServerResponse): void {
+  res.shouldKeepAlive = false;
+  const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => ServerResponse;
+  res.writeHead = (...args: unknown[]) => {
+    res.setHeader('Connection', 'close');
+    return writeHead(...args.map((arg) => (typeof arg === 'object' ? withoutConnection(arg) : arg)));
+  };
+}
+
+/** `writeHead` takes headers as an object, a flat list of names and values, or a list of pairs. */
+function withoutConnection(headers: object | null): unknown {
+  const isConnection = (name: unknown) => String(name).toLowerCase() === 'connection';
+  if (headers === null) return headers;
+  if (!Array.isArray(headers))
+    return Object.fromEntries(Object.entries(headers).filter(([name]) => !isConnection(name)));
+  const list: unknown[] = headers;
+  if (Array.isArray(list[0])) return list.filter((pair) => !isConnection((pair as unknown[])[0]));
+  return list.filter((_, index) => !isConnection(list[index - (index % 2)]));
+}
+
+/** Node keeps this under a symbol of its own and clears it before it emits `drain`. */
+function forgetNeedDrain(res: ServerResponse): void {
+  const flag = Object.getOwnPropertySymbols(res).find((symbol) => symbol.description === 'kNeedDrain');
+  if (flag) (res as unknown as Record<symbol, unknown>)[flag] = false;
+}
+
+function ignore(): void {
+  // The `close` that follows is what everybody listens to.
+}

@@ -1,0 +1,199 @@
+import type { EventEmitter } from 'node:events';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { BackendPool } from './backends/pool.js';
+import { messageOf, TunnelError } from './errors.js';
+import { isSendable } from './frames/close-codes.js';
+import { asEmitter } from './helpers/emitter.js';
+import { fail, readNames, readNumber, readSeconds, readText } from './helpers/readers.js';
+import { createLog } from './observe/log.js';
+import { Totals } from './observe/totals.js';
+import { readOptions } from './options.js';
+import { pathOf } from './routes.js';
+import { openTunnel, type Shared } from './tunnel.js';
+import type { Next, Tunnel, TunnelEvents, TunnelOptions } from './types.js';
+import { attachTo, detachFrom, type SeamUser } from './upgrade/attach.js';
+import { draining } from './upgrade/attempt.js';
+import { unwatchServers, watchServers, type Candidate } from './upgrade/auto-attach.js';
+import { asksForWebSocket } from './upgrade/handshake.js';
+
+/** Seconds that `close()` waits before it destroys what is still open. */
+const CLOSE_WAIT = 10;
+
+/**
+ * lighttpd's `mod_wstunnel` as Express or Connect middleware: ends a WebSocket here and streams its bytes to a backend.
+ *
+ *     app.use('/vnc', requireLogin, wstunnel({ url: /^\/websockify/, server: { port: 5900 } }));
+ *
+ * @throws {TunnelError} WSTUNNEL_OPTION for a wrong option, with its name, the value and the way out.
+ */
+export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
+  options: TunnelOptions<Req>,
+): Tunnel<Req> {
+  const settings = readOptions(options);
+  const log = createLog(settings.debug);
+  const totals = new Totals();
+  const attached = new Set<WeakRef<Server>>();
+  const seamUser: SeamUser = { handshakeTimeout: settings.handshakeTimeout, log };
+  let isDraining = false;
+  let closing: Promise<void> | undefined;
+  let warnedOfAttaching = false;
+
+  const pool = new BackendPool(
+    (info) => emit('backend', info),
+    (error) => log('backend', 'error', 'balance strategy failed: %s', messageOf(error)),
+  );
+  const shared: Shared<Req> = {
+    settings,
+    pool,
+    totals,
+    log,
+    attempts: new Set(),
+    open: new Set(),
+    lingering: new Set(),
+    isDraining: () => isDraining,
+    notAttached,
+    announce: {
+      open: (info) => emit('open', info),
+      close: (info) => emit('close', info),
+      refuse: (info) => emit('refuse', info),
+    },
+  };
+
+  function middleware(req: Req, res: ServerResponse, next: Next): void {
+    const path = asksForWebSocket(req) ? pathOf(req.url ?? '') : undefined;
+    if (settings.server === undefined || path === undefined || !settings.matchesUrl(path)) {
+      next();
+      return;
+    }
+    void openTunnel(shared, req, res, next);
+  }
+
+  const tunnel = asEmitter(middleware, {
+    attach(server: Server) {
+      checkServer(server);
+      attach(server);
+      return tunnel;
+    },
+    close,
+    get draining() {
+      return isDraining;
+    },
+    end(filter: Parameters<Tunnel['end']>[0], code = 1008, reason = 'ended by the application') {
+      checkClose(code, reason);
+      const picked = [...shared.open].filter((one) => filter(one.info()));
+      for (const one of picked) one.close(code, reason);
+      return picked.length;
+    },
+    stats() {
+      const open = Array.from(shared.open, (one) => one.info());
+      const done = totals.snapshot();
+      return {
+        open: open.length,
+        ...done,
+        bytesIn: open.reduce((sum, { bytesIn }) => sum + bytesIn, done.bytesIn),
+        bytesOut: open.reduce((sum, { bytesOut }) => sum + bytesOut, done.bytesOut),
+        backends: pool.snapshot(),
+      };
+    },
+    [Symbol.asyncDispose]: () => close(),
+  }) as Tunnel<Req>;
+
+  const candidate: Candidate = {
+    // A middleware that wraps ours for tracing copies its properties.
+    isMiddleware: (handler) => (handler as Partial<Tunnel> | undefined)?.attach === tunnel.attach,
+    attach,
+  };
+  if (settings.autoAttach) watchServers(candidate);
+  return tunnel;
+
+  function attach(server: Server): void {
+    if (!isDraining && attachTo(server, seamUser)) attached.add(new WeakRef(server));
+  }
+
+  function notAttached(req: IncomingMessage): TunnelError {
+    const { server } = req.socket as { server?: Server };
+    const hint = settings.autoAttach
+      ? 'this upgrade came before the tunnel could listen for it; the next one will pass. To have the first one pass as ' +
+        'well, mount the tunnel itself (app.use(tunnel)), not a function around it, or call tunnel.attach(server)'
+      : 'autoAttach is false: call tunnel.attach(server)';
+    if (settings.autoAttach && server) attach(server);
+    if (!warnedOfAttaching) process.emitWarning(`wstunnel: ${hint}`, { code: 'WSTUNNEL_NOT_ATTACHED' });
+    warnedOfAttaching = true;
+    return new TunnelError('WSTUNNEL_NOT_ATTACHED', 'the tunnel is not ready yet', {
+      headers: { 'Retry-After': '1' },
+      cause: new Error(hint),
+    });
+  }
+
+  function close(given: Parameters<Tunnel['close']>[0] = {}): Promise<void> {
+    readNames(
+      given,
+      'close()',
+      { timeout: readSeconds(0, 3600), code: readNumber(1000, 4999), reason: readText },
+      [],
+    );
+    const { timeout = CLOSE_WAIT, code = 1001, reason = 'the server is closing' } = given;
+    checkClose(code, reason);
+    closing ??= drain(timeout, code, reason);
+    return closing;
+  }
+
+  async function drain(timeout: number, code: number, reason: string): Promise<void> {
+    isDraining = true;
+    unwatchServers(candidate);
+    for (const attempt of shared.attempts) attempt.abort(draining());
+    for (const one of shared.open) one.close(code, reason);
+    if (!(await within(timeout, closedOf([...shared.open, ...shared.lingering])))) {
+      const rest = [...shared.open, ...shared.lingering];
+      for (const one of rest) one.destroy();
+      await closedOf(rest);
+    }
+    for (const reference of attached) {
+      const server = reference.deref();
+      if (server) detachFrom(server, seamUser);
+    }
+  }
+
+  function emit<Name extends keyof TunnelEvents>(name: Name, ...args: TunnelEvents[Name]): void {
+    try {
+      (tunnel as EventEmitter).emit(name, ...args);
+    } catch (error) {
+      // A listener's fault must neither end the process nor the tunnel it was told of.
+      log('tunnel', 'error', "a listener for '%s' failed: %s", name, messageOf(error));
+      process.emitWarning(`wstunnel: a listener for '${name}' failed: ${messageOf(error)}`);
+    }
+  }
+}
+
+function closedOf(all: readonly { closed: Promise<void> }[]): Promise<unknown> {
+  return Promise.all(all.map(({ closed }) => closed));
+}
+
+/** False where the time ran out first. */
+async function within(seconds: number, done: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), seconds * 1000);
+  });
+  try {
+    return await Promise.race([done.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function checkServer(server: unknown): void {
+  const { on, listeners } = (server ?? {}) as Partial<Server>;
+  if (typeof on !== 'function' || typeof listeners !== 'function')
+    fail('attach()', 'takes an http or https server, such as app.listen() returns', server);
+}
+
+function checkClose(code: unknown, reason: unknown): void {
+  if (typeof code !== 'number' || !Number.isInteger(code) || !isSendable(code))
+    fail(
+      'code',
+      'must be a close code that may be sent: 1000 to 1014 without 1004 to 1006, or 3000 to 4999',
+      code,
+    );
+  if (typeof reason !== 'string') fail('reason', 'must be a string', reason);
+}
