@@ -1,0 +1,14 @@
+import { afterEach } from 'vitest';
+
+type Step = () => unknown;
+
+const steps: Step[] = [];
+
+/** Undone after the test, last first, whether it passed or not. */
+export function onCleanup(step: Step): void {
+  steps.push(step);
+}
+
+afterEach(async () => {
+  for (let step = steps.pop(); step; step = steps.pop()) await step();
+});

@@ -1,0 +1,191 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { onCleanup } from './cleanup.js';
+
+/** A frame as it came from the server. */
+export interface RawFrame {
+  readonly final: boolean;
+  readonly opcode: number;
+  readonly payload: Buffer;
+}
+
+/** How a connection was answered: status, header and, behind a 101, the bare stream. */
+export interface RawAnswer {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly header: string;
+}
+
+export const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
+const MASK = Buffer.from([0x11, 0x22, 0x33, 0x44]);
+
+/** The request of a good handshake; a header given as undefined is left out, a list is sent several times. */
+export function handshake(
+  path: string,
+  headers: Record<string, string | string[] | undefined> = {},
+  start = 'GET',
+): string {
+  const all: Record<string, string | string[] | undefined> = {
+    Host: '127.0.0.1',
+    Connection: 'Upgrade',
+    Upgrade: 'websocket',
+    'Sec-WebSocket-Version': '13',
+    'Sec-WebSocket-Key': KEY,
+    ...headers,
+  };
+  const lines = Object.entries(all).flatMap(([name, value]) =>
+    value === undefined ? [] : [value].flat().map((one) => `${name}: ${one}\r\n`),
+  );
+  return `${start} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`;
+}
+
+/** A frame as a client sends it. `length` may lie. */
+export function frame(
+  opcode: number,
+  payload: Uint8Array | string = '',
+  {
+    final = true,
+    rsv = 0,
+    mask = MASK as Buffer | null,
+    length = Buffer.from(payload as string).length,
+  } = {},
+): Buffer {
+  const bytes = Buffer.from(payload as string);
+  const first = (final ? 0x80 : 0) | (rsv << 4) | opcode;
+  const flag = mask ? 0x80 : 0;
+  let header: Buffer;
+  if (length < 126) header = Buffer.from([first, flag | length]);
+  else if (length < 65536) header = Buffer.from([first, flag | 126, length >> 8, length & 255]);
+  else {
+    header = Buffer.alloc(10);
+    header.writeUInt8(first, 0);
+    header.writeUInt8(flag | 127, 1);
+    header.writeBigUInt64BE(BigInt(length), 2);
+  }
+  if (!mask) return Buffer.concat([header, bytes]);
+  return Buffer.concat([header, mask, bytes.map((byte, i) => byte ^ mask[i % 4]!)]);
+}
+
+export function closeFrame(code?: number, reason = ''): Buffer {
+  if (code === undefined) return frame(8);
+  return frame(8, Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from(reason)]));
+}
+
+/** A client of bytes: what a WebSocket library would never send can be sent. */
+export class RawClient {
+  readonly socket: Socket;
+  #input = Buffer.alloc(0);
+  #ended = false;
+  #wake: (() => void) | undefined;
+
+  constructor(port: number, host = '127.0.0.1') {
+    this.socket = connect({ port, host, allowHalfOpen: true });
+    this.socket.on('error', () => undefined);
+    this.socket.on('data', (chunk) => {
+      this.#input = Buffer.concat([this.#input, chunk]);
+      this.#wake?.();
+    });
+    for (const event of ['end', 'close'])
+      this.socket.on(event, () => {
+        this.#ended = true;
+        this.#wake?.();
+      });
+    onCleanup(() => this.socket.destroy());
+  }
+
+  send(...parts: (Uint8Array | string)[]): this {
+    this.socket.write(Buffer.concat(parts.map((part) => Buffer.from(part as string))));
+    return this;
+  }
+
+  /** Waits until so many bytes are there and takes them; fewer, where the server ends before. */
+  async take(length: number): Promise<Buffer> {
+    while (this.#input.length < length && !this.#ended) await this.#more();
+    const taken = this.#input.subarray(0, length);
+    this.#input = this.#input.subarray(taken.length);
+    return Buffer.from(taken);
+  }
+
+  /** Everything up to the server's end. */
+  async rest(): Promise<Buffer> {
+    while (!this.#ended) await this.#more();
+    return this.take(this.#input.length);
+  }
+
+  async answer(): Promise<RawAnswer> {
+    while (!this.#input.includes('\r\n\r\n')) {
+      if (this.#ended) throw new Error(`no answer, only: ${JSON.stringify(this.#input.toString('latin1'))}`);
+      await this.#more();
+    }
+    const header = (await this.take(this.#input.indexOf('\r\n\r\n') + 4)).toString('latin1');
+    const [start = '', ...lines] = header.trimEnd().split('\r\n');
+    const headers: Record<string, string> = {};
+    for (const line of lines) {
+      const [name = '', ...value] = line.split(': ');
+      const known = headers[name.toLowerCase()];
+      headers[name.toLowerCase()] = (known === undefined ? '' : `${known}, `) + value.join(': ');
+    }
+    return { status: Number(start.split(' ')[1]), headers, header };
+  }
+
+  /** The next frame; undefined where the server ends. */
+  async frame(): Promise<RawFrame | undefined> {
+    const start = await this.take(2);
+    if (start.length < 2) return undefined;
+    let length = start[1]! & 0x7f;
+    if (length === 126) length = (await this.take(2)).readUInt16BE();
+    else if (length === 127) length = Number((await this.take(8)).readBigUInt64BE());
+    const payload = await this.take(length);
+    return { final: (start[0]! & 0x80) !== 0, opcode: start[0]! & 0x0f, payload };
+  }
+
+  /** Payload of data frames, until so many bytes are there. */
+  async payload(length: number): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    for (let have = 0; have < length;) {
+      const next = await this.frame();
+      if (!next) break;
+      if (next.opcode > 2) continue;
+      parts.push(next.payload);
+      have += next.payload.length;
+    }
+    return Buffer.concat(parts);
+  }
+
+  /** The Close that the server sends, whatever comes before; undefined where it ends without one. */
+  async close(): Promise<{ code: number; reason: string } | undefined> {
+    for (let next = await this.frame(); next; next = await this.frame()) {
+      if (next.opcode !== 8) continue;
+      const code = next.payload.length < 2 ? 1005 : next.payload.readUInt16BE();
+      return { code, reason: next.payload.toString('utf8', 2) };
+    }
+    return undefined;
+  }
+
+  /** The server has ended its side, or reset. */
+  async ended(): Promise<void> {
+    while (!this.#ended) await this.#more();
+  }
+
+  /** Freed on both sides. */
+  async closed(): Promise<void> {
+    if (!this.socket.closed) await once(this.socket, 'close');
+  }
+
+  #more(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = undefined;
+        resolve();
+      };
+    });
+  }
+}
+
+/** Opens a tunnel by hand; fails where the answer is no 101. */
+export async function openRaw(port: number, path = '/tunnel', headers = {}): Promise<RawClient> {
+  const client = new RawClient(port).send(handshake(path, headers));
+  const { status, header } = await client.answer();
+  if (status !== 101) throw new Error(`no tunnel: ${header}`);
+  return client;
+}

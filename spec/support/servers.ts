@@ -1,0 +1,107 @@
+import { once } from 'node:events';
+import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from 'node:http';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import express, { type Express } from 'express';
+import { wstunnel, type Tunnel, type TunnelOptions } from '../../src/index.js';
+import { onCleanup } from './cleanup.js';
+
+/** A TCP server of the test's own: every socket of it is destroyed with it. */
+export interface Backend {
+  readonly port: number;
+  readonly server: Server;
+  readonly sockets: Set<Socket>;
+  /** Everything received so far, over all connections. */
+  received(): Buffer;
+  /** The next connection to come. */
+  connection(): Promise<Socket>;
+}
+
+/** A backend on loopback and a free port. */
+export async function startBackend(serve: (socket: Socket) => void = () => undefined): Promise<Backend> {
+  const sockets = new Set<Socket>();
+  const chunks: Buffer[] = [];
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('data', (chunk) => chunks.push(Buffer.from(chunk)));
+    serve(socket);
+  });
+  await listen(server);
+  return {
+    port: portOf(server),
+    server,
+    sockets,
+    received: () => Buffer.concat(chunks),
+    connection: async () => (await once(server, 'connection'))[0] as Socket,
+  };
+}
+
+/** Sends back what it gets, and ends when the other side does. */
+export function startEcho(): Promise<Backend> {
+  return startBackend((socket) => socket.pipe(socket));
+}
+
+/** An http server around any request listener. */
+export async function startHttp(listener: RequestListener): Promise<{ server: HttpServer; port: number }> {
+  const server = createHttpServer(listener);
+  await listen(server);
+  return { server, port: portOf(server) };
+}
+
+/** An Express app that listens. */
+export async function startApp(
+  build: (app: Express) => void,
+): Promise<{ app: Express; server: HttpServer; port: number }> {
+  const app = express();
+  // Its error handler would print what tests provoke.
+  app.set('env', 'test');
+  build(app);
+  return { app, ...(await startHttp(app)) };
+}
+
+/** A tunnel that is closed with the test. */
+export function makeTunnel(options: TunnelOptions): Tunnel {
+  const tunnel = wstunnel(options);
+  onCleanup(() => tunnel.close({ timeout: 0.2 }));
+  return tunnel;
+}
+
+/** The common case: one Express app, `/tunnel` mounted, an echo behind it. */
+export async function startTunnel(options: Partial<TunnelOptions> = {}) {
+  const backend = options.server === undefined ? await startEcho() : undefined;
+  const tunnel = makeTunnel({ server: { port: backend?.port ?? 1 }, closeTimeout: 2, ...options });
+  const site = await startApp((app) => app.use('/tunnel', tunnel));
+  return { ...site, tunnel, backend, url: `ws://127.0.0.1:${site.port}/tunnel` };
+}
+
+async function listen(server: Server): Promise<void> {
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.on('close', () => open.delete(socket));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onCleanup(async () => {
+    for (const socket of open) socket.destroy();
+    if (!server.listening) return;
+    server.close();
+    await once(server, 'close');
+  });
+}
+
+export function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}
+
+/** A port on which nobody listens. */
+export async function closedPort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const port = portOf(server);
+  server.close();
+  await once(server, 'close');
+  return port;
+}
