@@ -1,6 +1,9 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // The demo imports the package by its name: here that is the source.
+  resolve: { alias: { 'express-wstunnel': fileURLToPath(new URL('./src/index.ts', import.meta.url)) } },
   test: {
     include: ['spec/**/*.spec.ts'],
     // Real sockets and real programs: a hung test must fail rather than hang the run.

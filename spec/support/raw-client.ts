@@ -43,12 +43,7 @@ export function handshake(
 export function frame(
   opcode: number,
   payload: Uint8Array | string = '',
-  {
-    final = true,
-    rsv = 0,
-    mask = MASK as Buffer | null,
-    length = Buffer.from(payload as string).length,
-  } = {},
+  { final = true, rsv = 0, mask = MASK, length = Buffer.from(payload as string).length } = {},
 ): Buffer {
   const bytes = Buffer.from(payload as string);
   const first = (final ? 0x80 : 0) | (rsv << 4) | opcode;

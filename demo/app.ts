@@ -1,0 +1,144 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import express, { type Request, type RequestHandler, type Response } from 'express';
+import session from 'express-session';
+import { wstunnel, type Host, type Tunnel } from 'express-wstunnel';
+import helmet from 'helmet';
+
+declare module 'express-session' {
+  interface SessionData {
+    user: string;
+  }
+}
+
+export interface DemoOptions {
+  host: string;
+  port: number;
+  username: string;
+  password: string;
+  /** The VNC server, and what the page calls it. */
+  vnc: Host;
+  desktop: string;
+}
+
+export interface Demo {
+  readonly server: Server;
+  readonly tunnel: Tunnel<Request>;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+const PUBLIC = fileURLToPath(
+  new URL(import.meta.url.includes('/.build/') ? '../public/' : './public/', import.meta.url),
+);
+const NOVNC = fileURLToPath(new URL('../../', import.meta.resolve('@novnc/novnc')));
+
+/** A noVNC page behind a login: everything that guards the page guards the tunnel as well. */
+export async function startDemo(options: DemoOptions): Promise<Demo> {
+  const app = express();
+  app.disable('x-powered-by');
+  app.use(helmet({ contentSecurityPolicy: { directives: contentRules }, strictTransportSecurity: false }));
+  app.use('/assets', express.static(PUBLIC, { index: false }));
+  app.use('/novnc', express.static(NOVNC, { index: false }));
+  app.use(
+    session({
+      name: 'demo.sid',
+      secret: randomBytes(32).toString('hex'),
+      resave: false,
+      saveUninitialized: false,
+      cookie: { httpOnly: true, sameSite: 'lax' },
+    }),
+  );
+
+  const tunnel = wstunnel<Request>({
+    url: /^\/websockify/,
+    server: options.vnc,
+    user: (req) => req.session.user,
+    // The page can show a close code's reason; the status of a refused upgrade it never sees.
+    refuseWith: 'close',
+  });
+  app.use('/vnc', requireLogin, tunnel);
+
+  app.get('/login', (_req, res) => res.sendFile('login.html', { root: PUBLIC }));
+  app.post('/login', express.urlencoded({ extended: false, limit: '4kb' }), login(options));
+  app.post('/logout', logout(tunnel));
+  app.get('/whoami', requireLogin, (req, res) => {
+    res.set('Cache-Control', 'no-store');
+    res.json({ user: req.session.user, desktop: options.desktop, tunnels: tunnel.stats().open });
+  });
+  app.get('/', (req, res) => {
+    if (req.session.user === undefined) res.redirect(303, '/login');
+    else res.set('Cache-Control', 'no-store').sendFile('index.html', { root: PUBLIC });
+  });
+
+  const server = app.listen(options.port, options.host);
+  await once(server, 'listening');
+  const address = server.address();
+  return {
+    server,
+    tunnel,
+    port: typeof address === 'object' && address ? address.port : options.port,
+    close: async () => {
+      const closed = once(server, 'close');
+      server.close();
+      await tunnel.close({ timeout: 2 });
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+const contentRules = {
+  defaultSrc: ["'self'"],
+  connectSrc: ["'self'", 'ws:', 'wss:'],
+  imgSrc: ["'self'", 'data:', 'blob:'],
+  // helmet's default would turn plain http into https.
+  upgradeInsecureRequests: null,
+};
+
+const requireLogin: RequestHandler = (req, res, next) => {
+  if (req.session.user === undefined) res.status(401).json({ error: 'not logged in' });
+  else next();
+};
+
+function login({ username, password }: DemoOptions): RequestHandler {
+  return (req, res, next) => {
+    const given = (req.body ?? {}) as Record<string, unknown>;
+    if (!isSame(given.username, username) || !isSame(given.password, password)) {
+      res.redirect(303, '/login?error=1');
+      return;
+    }
+    // A new session id, so that one planted before the login is worth nothing.
+    req.session.regenerate((error: unknown) => {
+      if (error) {
+        next(error);
+        return;
+      }
+      req.session.user = username;
+      res.redirect(303, '/');
+    });
+  };
+}
+
+/** Ends the session and all tunnels of its user. */
+function logout(tunnel: Tunnel<Request>): RequestHandler {
+  return (req: Request, res: Response, next) => {
+    const { user } = req.session;
+    req.session.destroy((error: unknown) => {
+      if (user !== undefined) tunnel.end((one) => one.user === user, 1008, 'logged out');
+      if (error) next(error);
+      else res.redirect(303, '/login?out=1');
+    });
+  };
+}
+
+/** In a time that tells nothing of the right value. */
+function isSame(given: unknown, right: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return (
+    timingSafeEqual(digest(typeof given === 'string' ? given : ''), digest(right)) &&
+    typeof given === 'string'
+  );
+}

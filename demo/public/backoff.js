@@ -1,0 +1,57 @@
+// When to try again: 1, 2, 4, 8, then every 15 seconds.
+const delays = [1, 2, 4, 8, 15];
+
+/** A connection that held for this long starts the row from the beginning. */
+const steady = 10_000;
+
+/** `tick(secondsLeft)` is called once a second, `start(milliseconds)` at the beginning, `fire()` at the end. */
+export function createBackoff({ start, tick, fire }) {
+  let tries = 0;
+  let timer;
+  let steadyTimer;
+
+  return {
+    get waiting() {
+      return timer !== undefined;
+    },
+    schedule() {
+      this.cancel();
+      const wait = delays[Math.min(tries, delays.length - 1)] * 1000;
+      tries += 1;
+      const due = performance.now() + wait;
+      let shown;
+      const beat = () => {
+        const left = due - performance.now();
+        if (left <= 0) {
+          this.cancel();
+          fire();
+          return;
+        }
+        const seconds = Math.ceil(left / 1000);
+        if (seconds !== shown) tick((shown = seconds));
+      };
+      timer = setInterval(beat, 100);
+      start(wait);
+      beat();
+    },
+    cancel() {
+      clearInterval(timer);
+      timer = undefined;
+    },
+    /** The connection stands; the row is forgotten once it has held for a while. */
+    connected() {
+      clearTimeout(steadyTimer);
+      steadyTimer = setTimeout(() => {
+        tries = 0;
+      }, steady);
+    },
+    ended() {
+      clearTimeout(steadyTimer);
+    },
+    /** The user started over. */
+    reset() {
+      this.cancel();
+      tries = 0;
+    },
+  };
+}

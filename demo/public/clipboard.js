@@ -1,0 +1,94 @@
+// The clipboard panel: text to and from the desktop.
+import { byId } from './dom.js';
+
+const panel = byId('clipboard-panel');
+const toggle = byId('clipboard');
+const text = byId('clipboard-text');
+const note = byId('clipboard-note');
+const send = byId('clipboard-send');
+const copy = byId('clipboard-copy');
+const show = byId('clipboard-show');
+
+let unsent = false; // Typed here and not yet sent: must not be overwritten.
+let received = ''; // What the desktop sent meanwhile.
+
+const now = () => new Date().toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+
+function say(words, kind = '') {
+  note.textContent = words;
+  note.dataset.kind = kind;
+}
+
+function take() {
+  text.value = received;
+  unsent = false;
+  show.hidden = true;
+  say(`Received from the desktop at ${now()}`, 'good');
+}
+
+function open(yes) {
+  panel.hidden = !yes;
+  toggle.setAttribute('aria-expanded', String(yes));
+  if (yes) {
+    delete toggle.dataset.news;
+    text.focus();
+  } else if (panel.contains(document.activeElement) || document.activeElement === document.body) {
+    toggle.focus();
+  }
+}
+
+/** `deliver(text)` hands the text to the desktop. */
+export function setUpClipboard(deliver) {
+  toggle.addEventListener('click', () => open(panel.hidden));
+  byId('clipboard-close').addEventListener('click', () => open(false));
+  panel.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') {
+      open(false);
+    } else if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !send.disabled) {
+      send.click();
+    } else {
+      return;
+    }
+    event.preventDefault();
+  });
+  text.addEventListener('input', () => {
+    unsent = text.value !== '';
+    if (show.hidden) say('');
+  });
+  show.addEventListener('click', take);
+  send.addEventListener('click', () => {
+    deliver(text.value);
+    unsent = false;
+    show.hidden = true;
+    // Plain VNC knows Latin-1 only; what lies beyond gets through where the server has the extended clipboard.
+    const beyond = [...text.value].some((char) => char.codePointAt(0) > 0xff);
+    say(beyond ? 'Sent; special characters may arrive as “?”' : `Sent to the desktop at ${now()}`, 'good');
+  });
+  copy.addEventListener('click', async () => {
+    try {
+      await navigator.clipboard.writeText(text.value);
+      say('Copied to this computer', 'good');
+    } catch {
+      text.focus();
+      text.select();
+      say('The browser did not allow it: press Ctrl+C', 'bad');
+    }
+  });
+
+  return {
+    /** The desktop's clipboard changed. */
+    receive(words) {
+      received = words;
+      if (unsent) {
+        show.hidden = false;
+        say('The desktop has new text', 'good');
+      } else {
+        take();
+      }
+      if (panel.hidden) toggle.dataset.news = '';
+    },
+    enable(yes) {
+      send.disabled = !yes;
+    },
+  };
+}

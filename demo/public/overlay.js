@@ -1,0 +1,92 @@
+// The card in the middle of the stage: what is going on, and the one thing to do about it.
+import { byId } from './dom.js';
+
+const overlay = byId('overlay');
+const cancel = byId('overlay-cancel');
+const wait = byId('overlay-wait');
+const countdown = byId('overlay-countdown');
+const bar = byId('overlay-bar');
+
+let onAction = () => {};
+let onCancel = () => {};
+cancel.addEventListener('click', () => onCancel());
+
+/** The main action is a real button, or a real link where it leads to another page. */
+function setAction(action) {
+  const kind = action?.href === undefined ? 'button' : 'a';
+  let element = byId('overlay-action');
+  if (element.localName !== kind) {
+    const fresh = document.createElement(kind);
+    fresh.id = element.id;
+    fresh.className = element.className;
+    element.replaceWith(fresh);
+    element = fresh;
+  }
+  element.hidden = action === undefined;
+  if (kind === 'a') {
+    element.href = action.href;
+  } else {
+    element.type = 'button';
+    element.onclick = () => onAction();
+  }
+  if (action !== undefined) element.textContent = action.label;
+  onAction = action?.run ?? (() => {});
+  return element;
+}
+
+function setText(id, text) {
+  const element = byId(id);
+  // Only a change is worth an announcement.
+  if (element.textContent !== text) element.textContent = text;
+  element.hidden = text === '';
+}
+
+/** `busy` shows a spinner in place of the icon. */
+export function showOverlay({
+  busy = false,
+  icon = 'unplugged',
+  title,
+  text = '',
+  detail = '',
+  action,
+  stop,
+}) {
+  // Between two failures the card stays where it is; else it comes late, and not at all if all is well by then.
+  overlay.toggleAttribute('data-late', busy && (overlay.hidden || overlay.dataset.kind === 'busy'));
+  overlay.dataset.kind = busy ? 'busy' : 'ended';
+  byId('overlay-icon').setAttribute('href', `#i-${icon}`);
+  setText('overlay-title', title);
+  setText('overlay-text', text);
+  setText('overlay-detail', detail);
+  wait.hidden = true;
+  onCancel = stop ?? (() => {});
+  cancel.hidden = stop === undefined;
+  const main = setAction(action);
+  byId('overlay-actions').hidden = action === undefined && stop === undefined;
+  overlay.hidden = false;
+  // Whoever worked on the desktop has lost the focus with it: offer the way on.
+  if (action !== undefined && document.activeElement === document.body) main.focus({ preventScroll: true });
+}
+
+export function hideOverlay() {
+  const focused = overlay.contains(document.activeElement);
+  overlay.hidden = true;
+  return focused;
+}
+
+export function startCountdown(milliseconds) {
+  wait.hidden = false;
+  for (const old of bar.getAnimations()) old.cancel();
+  bar.animate([{ transform: 'scaleX(1)' }, { transform: 'scaleX(0)' }], {
+    duration: milliseconds,
+    fill: 'forwards',
+  });
+}
+
+export function showCountdown(seconds) {
+  countdown.textContent = `Reconnecting in ${seconds} s`;
+}
+
+export function stopCountdown() {
+  wait.hidden = true;
+}

@@ -1,0 +1,23 @@
+// The app's own login, as seen from the page.
+
+/**
+ * Asks the server who is logged in: `{ state: 'in', user, desktop, tunnels, vncPassword }`, `{ state: 'out' }`, or
+ * `{ state: 'unreachable' }`.
+ */
+export async function whoami() {
+  try {
+    const answer = await fetch('/whoami', {
+      headers: { accept: 'application/json' },
+      cache: 'no-store',
+      signal: window.AbortSignal.timeout(5000),
+    });
+    if (answer.status === 401) return { state: 'out' };
+    if (!answer.ok) return { state: 'unreachable' };
+    return { ...(await answer.json()), state: 'in' };
+  } catch {
+    return { state: 'unreachable' };
+  }
+}
+
+/** Where a visitor goes whose session is over. */
+export const loginAgain = '/login?expired=1';
