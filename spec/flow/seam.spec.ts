@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, ServerResponse, type IncomingMessage } from 'node:http';
+import { createServer, ServerResponse } from 'node:http';
 import express, { Router, type Request, type Response } from 'express';
 import { describe, expect, test } from 'vitest';
 import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';

@@ -43,7 +43,12 @@ export function handshake(
 export function frame(
   opcode: number,
   payload: Uint8Array | string = '',
-  { final = true, rsv = 0, mask = MASK, length = Buffer.from(payload as string).length } = {},
+  {
+    final = true,
+    rsv = 0,
+    mask = MASK,
+    length = Buffer.from(payload as string).length,
+  }: { final?: boolean; rsv?: number; mask?: Buffer | null; length?: number } = {},
 ): Buffer {
   const bytes = Buffer.from(payload as string);
   const first = (final ? 0x80 : 0) | (rsv << 4) | opcode;

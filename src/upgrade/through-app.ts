@@ -176,7 +176,6 @@ function newResponse(server: Server, req: IncomingMessage, socket: Duplex): Serv
 
 /** The connection ends with the answer, and the answer says so even where the app asks for keep-alive. */
 function closeAfterwards(res: ServerResponse): void {
-  res.shouldKeepAlive = false;
   const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => ServerResponse;
   res.writeHead = (...args: unknown[]) => {
     res.setHeader('Connection', 'close');
