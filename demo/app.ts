@@ -1,7 +1,8 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import session from 'express-session';
 import { wstunnel, type Host, type Tunnel } from 'express-wstunnel';
@@ -30,10 +31,10 @@ export interface Demo {
   close(): Promise<void>;
 }
 
-const PUBLIC = fileURLToPath(
-  new URL(import.meta.url.includes('/.build/') ? '../public/' : './public/', import.meta.url),
-);
-const NOVNC = fileURLToPath(new URL('../../', import.meta.resolve('@novnc/novnc')));
+// Compiled, this file lies one folder deeper.
+const DEMO = import.meta.dirname.endsWith('.build') ? dirname(import.meta.dirname) : import.meta.dirname;
+const PUBLIC = join(DEMO, 'public');
+const NOVNC = dirname(dirname(createRequire(import.meta.url).resolve('@novnc/novnc')));
 
 /** A noVNC page behind a login: everything that guards the page guards the tunnel as well. */
 export async function startDemo(options: DemoOptions): Promise<Demo> {

@@ -90,12 +90,12 @@ export class BackendPool {
     return Array.from(this.#hosts.values(), (host) => host.snapshot());
   }
 
-  #tell(strategy: () => void): void {
-    try {
-      strategy();
-    } catch (error) {
-      this.#complain(error);
-    }
+  /** It may be asynchronous, although nobody waits for it. */
+  #tell(strategy: () => unknown): void {
+    const telling = async () => {
+      await strategy();
+    };
+    telling().catch(this.#complain);
   }
 
   #stateOf(host: ResolvedHost): PooledHost {

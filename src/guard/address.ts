@@ -57,9 +57,10 @@ export function defaultAddress(req: IncomingMessage): string | undefined {
 /** Throws the 403 for an address that may not have a tunnel. */
 export function checkAddress(address: string, rules: AddressRules): void {
   const family = isIP(address);
-  const isIn = (list: BlockList) => family !== 0 && list.check(address, family === 4 ? 'ipv4' : 'ipv6');
-  // What is no address (a unix socket's client) is on no list.
-  if ((rules.deny && isIn(rules.deny)) || (rules.allow && !isIn(rules.allow)))
+  // What is no address (a unix socket's client, a hook's mistake) can't be judged: neither list lets it pass.
+  const isIn = (list: BlockList, unknown: boolean) =>
+    family === 0 ? unknown : list.check(address, family === 4 ? 'ipv4' : 'ipv6');
+  if ((rules.deny && isIn(rules.deny, true)) || (rules.allow && !isIn(rules.allow, false)))
     throw new TunnelError('WSTUNNEL_ADDRESS_REFUSED', 'your address may not open this tunnel');
 }
 

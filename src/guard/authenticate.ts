@@ -5,7 +5,8 @@ import type { AuthResult } from '../types.js';
 /** Throws the refusal that a hook's answer means; only `true` passes. */
 export function checkAuthResult(result: AuthResult): void {
   if (result === true) return;
-  if (typeof result !== 'object') {
+  // From JavaScript, it may be null.
+  if (typeof result !== 'object' || !(result as object | null)) {
     throw new TunnelError('WSTUNNEL_NOT_AUTHENTICATED', 'you are not logged in');
   }
   const { status, headers, body } = result;
@@ -14,6 +15,8 @@ export function checkAuthResult(result: AuthResult): void {
       'WSTUNNEL_HOOK_FAILED',
       `authenticate: a refusal needs a status from 400 to 599, not ${status}`,
     );
+  if (body !== undefined && typeof (body as unknown) !== 'string')
+    throw new TunnelError('WSTUNNEL_HOOK_FAILED', 'authenticate: the body of a refusal must be a string');
   try {
     for (const [name, value] of Object.entries(headers ?? {})) {
       validateHeaderName(name);

@@ -10,9 +10,13 @@ export function fail(name: string, must: string, value: unknown, hint = ''): nev
   throw new TunnelError('WSTUNNEL_OPTION', `wstunnel: ${name} ${must}; got ${shown(value)}${hint}`);
 }
 
-/** A wrong value, on one line and cut; nothing inside objects, where keys and passwords are. */
+/** A wrong value, on one line and cut; of objects, where keys and passwords are, only the names. */
 export function shown(value: unknown): string {
-  const text = inspect(value, { depth: 0, breakLength: Infinity, maxArrayLength: 3 });
+  const isList = Array.isArray(value);
+  const text =
+    typeof value === 'object' && value !== null && !isList && !(value instanceof RegExp)
+      ? `{ ${Object.keys(value).join(', ')} }`
+      : inspect(value, { depth: isList ? 0 : -1, breakLength: Infinity, maxArrayLength: 3 });
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text;
 }
 
@@ -31,7 +35,9 @@ export function readNames(
     const check = Object.hasOwn(checks, key) ? checks[key] : undefined;
     if (!check) {
       const near = nearest(key, [...Object.keys(checks), ...toCome]);
-      fail(name, `has no "${key}"${near === undefined ? '' : `, did you mean "${near}"?`}`, given);
+      const hint = near === undefined ? '' : `; did you mean "${near}"?`;
+      // Without the value: nobody knows what it is, and it may be a password.
+      throw new TunnelError('WSTUNNEL_OPTION', `wstunnel: ${name} has no "${key}"${hint}`);
     }
     if (given !== undefined) check(given, `${path}${key}`);
   }

@@ -14,8 +14,16 @@ export function createLog(threshold: number): Log {
   const byEnvironment = perArea(() => undefined);
   const forced = perArea((writer) => (writer.enabled = true));
   return (area, level, format, ...values) => {
-    (LEVEL[level] <= threshold ? forced : byEnvironment)[area](format, ...values);
+    (LEVEL[level] <= threshold ? forced : byEnvironment)[area](format, ...values.map(onOneLine));
   };
+}
+
+/** A client chooses the reason of its Close: it must not be able to write lines of its own. */
+function onOneLine(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  return value.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
 }
 
 function perArea(prepare: (writer: createDebug.Debugger) => void): Record<Area, createDebug.Debugger> {

@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest';
+import { layout, startDesktop } from '../../demo/desktop/index.js';
+import { startBrowser } from '../support/browser.js';
+import { onCleanup } from '../support/cleanup.js';
+import { colourAt, inkOf, isState, logIn, pointOf, startDemoFor } from '../support/demo.js';
+import { describeWith } from '../support/programs.js';
+import { startHttp } from '../support/servers.js';
+import { until } from '../support/wait.js';
+
+async function startEmbedded() {
+  const desktop = await startDesktop();
+  onCleanup(() => desktop.close());
+  const demo = await startDemoFor({ host: desktop.host, port: desktop.port });
+  return { desktop, demo };
+}
+
+/** What a page of `from` learns when it opens a WebSocket to `url`. */
+const openFromPage = (url: string) =>
+  new Promise<{ code: number; reason: string }>((resolve) => {
+    const socket = new WebSocket(url);
+    socket.onclose = ({ code, reason }) => resolve({ code, reason });
+  });
+
+describeWith('chromium')('the demo in a browser', () => {
+  test('without a login there is no tunnel, and a clear page', async () => {
+    const { demo, desktop } = await startEmbedded();
+    const context = await startBrowser();
+    const page = await context.newPage();
+    await page.goto(demo.url);
+    expect(page.url()).toBe(`${demo.url}/login`);
+    expect(await page.title()).toContain('express-wstunnel');
+    const outcome = await page.evaluate(openFromPage, `ws://127.0.0.1:${demo.port}/vnc/websockify`);
+    expect(outcome.code).toBe(1006);
+    expect(demo.tunnel.stats().opened).toBe(0);
+    expect(desktop.viewers).toBe(0);
+
+    await page.fill('#username', 'ada');
+    await page.fill('#password', 'wrong');
+    await page.click('#login');
+    await page.waitForURL('**/login?error=1');
+    expect(await page.locator('#error').isVisible()).toBe(true);
+  });
+
+  test('logged in, the desktop is drawn and answers pointer and keys', async () => {
+    const { demo, desktop } = await startEmbedded();
+    const context = await startBrowser();
+    const page = await logIn(context, demo.url);
+    await isState(page, 'connected');
+    expect(demo.tunnel.stats().open).toBe(1);
+
+    // A place of the wallpaper that nothing covers.
+    const corner = [3, desktop.screen.height - 3] as const;
+    await until(async () => (await colourAt(page, ...corner)) === desktop.screen.pixel(...corner));
+
+    // A stroke on the paper: the server's picture changes, and the browser's with it.
+    const { canvas, terminal } = layout;
+    const middle = [canvas.x + 80, canvas.y + 80] as const;
+    const blank = desktop.screen.pixel(...middle);
+    const start = await pointOf(page, middle[0] - 50, middle[1] - 50);
+    const end = await pointOf(page, middle[0] + 50, middle[1] + 50);
+    await page.mouse.move(start.x, start.y);
+    await page.mouse.down();
+    await page.mouse.move(end.x, end.y, { steps: 20 });
+    await page.mouse.up();
+    await until(() => desktop.screen.pixel(...middle) !== blank);
+    await until(async () => (await colourAt(page, ...middle)) === desktop.screen.pixel(...middle));
+
+    const before = await inkOf(page, terminal);
+    const inside = await pointOf(page, terminal.x + 200, terminal.y + 200);
+    await page.mouse.click(inside.x, inside.y);
+    await page.keyboard.type('help\n');
+    await until(async () => (await inkOf(page, terminal)) > before + 1000);
+  });
+
+  test('logging out ends the tunnel of that user', async () => {
+    const { demo, desktop } = await startEmbedded();
+    const context = await startBrowser();
+    const page = await logIn(context, demo.url);
+    await isState(page, 'connected');
+    const second = await context.newPage();
+    await second.goto(demo.url);
+    await isState(second, 'connected');
+    await page.click('#user');
+    await page.click('#logout');
+    await page.waitForURL('**/login?out=1');
+    await second.waitForFunction(() => document.body.dataset.state !== 'connected');
+    await until(() => demo.tunnel.stats().open === 0 && desktop.viewers === 0);
+    expect(demo.tunnel.stats().closed).toHaveProperty('1008');
+  });
+
+  test('a page of another origin does not get in, though its cookies do', async () => {
+    const { demo } = await startEmbedded();
+    const evil = await startHttp((_req, res) =>
+      res.setHeader('Content-Type', 'text/html').end('<title>evil</title>'),
+    );
+    const context = await startBrowser();
+    const page = await logIn(context, demo.url);
+    await isState(page, 'connected');
+    const other = await context.newPage();
+    await other.goto(`http://127.0.0.1:${evil.port}/`);
+    const outcome = await other.evaluate(openFromPage, `ws://127.0.0.1:${demo.port}/vnc/websockify`);
+    expect(outcome).toMatchObject({ code: 4403, reason: expect.stringContaining('origin') as string });
+    expect(demo.tunnel.stats()).toMatchObject({ opened: 1, refused: { WSTUNNEL_ORIGIN_REFUSED: 1 } });
+  });
+
+  test('the reason of a refusal is on the page', async () => {
+    const demo = await startDemoFor({ port: 1, connectTimeout: 2 });
+    const context = await startBrowser();
+    const page = await logIn(context, demo.url);
+    await isState(page, 'refused');
+    await until(() => page.locator('#overlay').isVisible());
+    expect(await page.locator('#overlay').innerText()).toMatch(/could not be reached/i);
+  });
+});

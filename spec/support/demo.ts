@@ -1,0 +1,80 @@
+import type { BrowserContext, Page } from 'playwright-core';
+import { startDemo, type Demo } from '../../demo/app.js';
+import type { Host } from '../../src/index.js';
+import { onCleanup } from './cleanup.js';
+
+export async function startDemoFor(vnc: Host): Promise<Demo & { url: string }> {
+  const demo = await startDemo({
+    host: '127.0.0.1',
+    port: 0,
+    username: 'ada',
+    password: 'correct horse',
+    vnc,
+    desktop: 'spec desktop',
+  });
+  onCleanup(() => demo.close());
+  return { ...demo, url: `http://127.0.0.1:${demo.port}` };
+}
+
+export async function logIn(context: BrowserContext, url: string): Promise<Page> {
+  const page = await context.newPage();
+  await page.goto(url);
+  await page.fill('#username', 'ada');
+  await page.fill('#password', 'correct horse');
+  await page.click('#login');
+  return page;
+}
+
+export async function isState(page: Page, state: string): Promise<void> {
+  await page.waitForSelector(`body[data-state="${state}"]`);
+}
+
+/** A part of the desktop, in its own pixels. */
+export interface Part {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The colours of a part of the desktop as the page shows it, 0xRRGGBB, and how often each is there. */
+export async function coloursOf(page: Page, part?: Part): Promise<Map<number, number>> {
+  const counts = await page.evaluate((given) => {
+    const canvas = document.querySelector<HTMLCanvasElement>('#screen canvas');
+    const { x, y, width, height } = given ?? {
+      x: 0,
+      y: 0,
+      width: canvas?.width ?? 1,
+      height: canvas?.height ?? 1,
+    };
+    const data = canvas?.getContext('2d')?.getImageData(x, y, width, height).data ?? [];
+    const found = new Map<number, number>();
+    for (let at = 0; at < data.length; at += 4) {
+      const colour = ((data[at] ?? 0) << 16) | ((data[at + 1] ?? 0) << 8) | (data[at + 2] ?? 0);
+      found.set(colour, (found.get(colour) ?? 0) + 1);
+    }
+    return [...found];
+  }, part);
+  return new Map(counts);
+}
+
+/** How many pixels of a part are not of its background, the most frequent colour. */
+export async function inkOf(page: Page, part?: Part): Promise<number> {
+  const counts = [...(await coloursOf(page, part)).values()];
+  return counts.reduce((sum, count) => sum + count, 0) - Math.max(...counts);
+}
+
+export async function colourAt(page: Page, x: number, y: number): Promise<number | undefined> {
+  return [...(await coloursOf(page, { x, y, width: 1, height: 1 })).keys()][0];
+}
+
+/** Where a point of the desktop is on the page. */
+export async function pointOf(page: Page, x: number, y: number): Promise<{ x: number; y: number }> {
+  const box = await page.locator('#screen canvas').boundingBox();
+  const size = await page.evaluate(() => {
+    const canvas = document.querySelector<HTMLCanvasElement>('#screen canvas');
+    return { width: canvas?.width ?? 1, height: canvas?.height ?? 1 };
+  });
+  if (!box) throw new Error('the page shows no desktop');
+  return { x: box.x + (x * box.width) / size.width, y: box.y + (y * box.height) / size.height };
+}

@@ -1,0 +1,45 @@
+import { FrameDecoder, type Failure } from '../../src/frames/decoder.js';
+
+/** What a decoder made of a stream. */
+export interface Decoded {
+  readonly payload: Buffer;
+  /** Control frames in their order, as `ping abc`, `pong`, `close 1000 bye`. */
+  readonly events: string[];
+  readonly failure: Failure | undefined;
+  readonly done: boolean;
+}
+
+/** Decodes the chunks one after the other; each is copied, since the decoder overwrites what it is given. */
+export function decodeAll(...chunks: Uint8Array[]): Decoded {
+  // Read only at the end: a payload that is the receiver's to keep must still be the same then.
+  const events: (() => string)[] = [];
+  const decoder = new FrameDecoder({
+    ping: (payload) => events.push(() => `ping ${payload.toString('latin1')}`),
+    pong: () => events.push(() => 'pong'),
+    close: (code, reason) => events.push(() => `close ${code} ${reason}`),
+  });
+  const parts = chunks.map((chunk) => decoder.decode(Buffer.from(chunk)));
+  return {
+    payload: Buffer.concat(parts),
+    events: events.map((event) => event()),
+    failure: decoder.failure,
+    done: decoder.done,
+  };
+}
+
+/** Cuts bytes after each of the given positions. */
+export function cutAt(bytes: Buffer, ...positions: number[]): Buffer[] {
+  const edges = [0, ...positions, bytes.length];
+  return edges.slice(1).map((end, i) => bytes.subarray(edges[i], end));
+}
+
+/** Cuts bytes into pieces of the given sizes, over and over. */
+export function cutInto(bytes: Buffer, sizes: readonly number[]): Buffer[] {
+  const pieces: Buffer[] = [];
+  for (let at = 0, i = 0; at < bytes.length; i++) {
+    const size = sizes[i % sizes.length] ?? bytes.length;
+    pieces.push(bytes.subarray(at, at + size));
+    at += size;
+  }
+  return pieces;
+}

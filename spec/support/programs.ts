@@ -1,0 +1,78 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { describe } from 'vitest';
+import { onCleanup } from './cleanup.js';
+
+/** Debian's package for each program that a test may need. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  chromium: 'chromium',
+  Xvfb: 'xvfb',
+  xterm: 'xterm',
+  x11vnc: 'x11vnc',
+};
+
+/**
+ * `describe` where the programs are there. Else its tests are skipped with the line that installs them, or, where
+ * `WSTUNNEL_SPEC_NO_SKIP` is set, the file fails.
+ */
+export function describeWith(...programs: string[]): typeof describe | typeof describe.skip {
+  const missing = programs.filter((program) => !has(program));
+  if (missing.length === 0) return describe;
+  const packages = missing.map((program) => PACKAGES[program] ?? program);
+  const line = `missing: ${missing.join(', ')}. To run these tests: apt-get install ${packages.join(' ')}`;
+  if (process.env.WSTUNNEL_SPEC_NO_SKIP) throw new Error(line);
+  console.warn(line);
+  return describe.skip;
+}
+
+function has(program: string): boolean {
+  const override = program === 'chromium' ? process.env.CHROMIUM : undefined;
+  if (override !== undefined) return isExecutable(override);
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => isExecutable(join(folder, program)));
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs a program until the test ends; what it prints on both outputs is kept. */
+export class Program {
+  readonly process: ChildProcess;
+  output = '';
+
+  constructor(command: string, args: string[], env: Record<string, string> = {}) {
+    this.process = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
+    for (const stream of [this.process.stdout, this.process.stderr, this.process.stdio[3]])
+      stream?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    onCleanup(() => this.stop());
+  }
+
+  /** The first match in what it prints. */
+  async prints(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this.output);
+      if (match) return match;
+      if (this.process.exitCode !== null) throw new Error(`${this.process.spawnfile} ended: ${this.output}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
+    const exited = once(this.process, 'exit');
+    this.process.kill('SIGTERM');
+    const hard = setTimeout(() => this.process.kill('SIGKILL'), 3000);
+    await exited;
+    clearTimeout(hard);
+  }
+}
