@@ -1,0 +1,70 @@
+import { area, covers, intersect, subtract, union, type Rect } from './rect.js';
+
+const MAX_RECTS = 16;
+/** How much larger than its parts a merged rectangle may be. */
+const SLACK = 1.25;
+
+/** Dirty rectangles, merged as they come, so that a viewer that reads slowly costs a bounded amount. */
+export class Region {
+  #rects: Rect[] = [];
+
+  get isEmpty(): boolean {
+    return this.#rects.length === 0;
+  }
+
+  add(rect: Rect): void {
+    if (rect.width <= 0 || rect.height <= 0) return;
+    let merged = rect;
+    for (let at = 0; at < this.#rects.length; at++) {
+      const other = this.#rects[at];
+      if (other === undefined) break;
+      if (covers(other, merged)) return;
+      const both = union(other, merged);
+      if (area(both) <= (area(other) + area(merged)) * SLACK) {
+        this.#rects.splice(at, 1);
+        merged = both;
+        at = -1;
+      }
+    }
+    this.#rects.push(merged);
+    if (this.#rects.length > MAX_RECTS) this.#joinCheapest();
+  }
+
+  /** Removes and returns what lies within `bounds`. */
+  take(bounds: Rect): Rect[] {
+    const taken: Rect[] = [];
+    const kept: Rect[] = [];
+    for (const rect of this.#rects) {
+      const inside = intersect(rect, bounds);
+      if (inside === undefined) kept.push(rect);
+      else {
+        taken.push(inside);
+        kept.push(...subtract(rect, inside));
+      }
+    }
+    // Not through add(): it might merge what is left into a rectangle around what has just been taken.
+    this.#rects = kept;
+    while (this.#rects.length > MAX_RECTS) this.#joinCheapest();
+    return taken;
+  }
+
+  takeAll(): Rect[] {
+    const taken = this.#rects;
+    this.#rects = [];
+    return taken;
+  }
+
+  #joinCheapest(): void {
+    let best: { a: Rect; b: Rect; waste: number } | undefined;
+    this.#rects.forEach((a, at) => {
+      for (const b of this.#rects.slice(at + 1)) {
+        const waste = area(union(a, b)) - area(a) - area(b);
+        if (best === undefined || waste < best.waste) best = { a, b, waste };
+      }
+    });
+    if (best === undefined) return;
+    const { a, b } = best;
+    this.#rects = this.#rects.filter((rect) => rect !== a && rect !== b);
+    this.#rects.push(union(a, b));
+  }
+}

@@ -1,0 +1,55 @@
+import type { Rect } from '../draw/rect.js';
+import type { Scene } from './scene.js';
+
+const TICK_MS = 80;
+/** What the viewers do shows this soon, rather than with the next tick. */
+const WAKE_MS = 16;
+
+export interface Watcher {
+  damaged(parts: readonly Rect[]): void;
+}
+
+/** Moves the scene on for as long as anybody watches. */
+export class Stage {
+  readonly #watchers = new Set<Watcher>();
+  #ticker: NodeJS.Timeout | undefined;
+  #waker: NodeJS.Timeout | undefined;
+
+  constructor(readonly scene: Scene) {}
+
+  get viewers(): number {
+    return this.#watchers.size;
+  }
+
+  join(watcher: Watcher): void {
+    this.#watchers.add(watcher);
+    this.#ticker ??= setInterval(() => this.#tick(), TICK_MS);
+    this.#tick();
+  }
+
+  leave(watcher: Watcher): void {
+    this.#watchers.delete(watcher);
+    if (this.#watchers.size > 0) return;
+    clearInterval(this.#ticker);
+    clearTimeout(this.#waker);
+    this.#ticker = undefined;
+    this.#waker = undefined;
+  }
+
+  /** Something may have changed: show it soon. */
+  wake(): void {
+    if (this.#watchers.size > 0) this.#waker ??= setTimeout(() => this.#show(), WAKE_MS);
+  }
+
+  #tick(): void {
+    this.scene.tick(Date.now(), this.#watchers.size);
+    this.#show();
+  }
+
+  #show(): void {
+    clearTimeout(this.#waker);
+    this.#waker = undefined;
+    const parts = this.scene.render();
+    if (parts.length > 0) for (const watcher of this.#watchers) watcher.damaged(parts);
+  }
+}
