@@ -67,8 +67,8 @@ export interface Settings<Req extends IncomingMessage> {
 
 type Check = (value: unknown, name: string) => void;
 
-// An option without its check does not compile.
-const OPTIONS: Readonly<Record<keyof TunnelOptions, Check>> = {
+// An option without its check does not compile. (Exported for the test of the README's tables.)
+export const OPTIONS: Readonly<Record<keyof TunnelOptions, Check>> = {
   url: (value, name) => void readUrls(value, name),
   server: (value, name) => {
     if (typeof value !== 'function') readHosts(value, name);
@@ -97,7 +97,7 @@ const OPTIONS: Readonly<Record<keyof TunnelOptions, Check>> = {
 
 const OPTIONS_TO_COME = ['rules', 'mapExtensions', 'stickyKey', 'idleTimeout', 'maxDuration'];
 
-const HOST: Readonly<Record<keyof Host, Check>> = {
+export const HOST: Readonly<Record<keyof Host, Check>> = {
   host: readText,
   port: readNumber(1, 65535),
   socket: readText,

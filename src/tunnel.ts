@@ -151,8 +151,9 @@ async function chooseTarget<Req extends IncomingMessage>(
   signal: AbortSignal,
 ): Promise<ReturnType<typeof readHosts>> {
   if (typeof server !== 'function') return server ?? [];
-  const target = await hook('server', signal, () => server(req, { signal }));
-  if (target === undefined) throw new TunnelError('WSTUNNEL_NO_TARGET', 'there is no such tunnel');
+  const target: unknown = await hook('server', signal, () => server(req, { signal }));
+  if (target === undefined || target === null)
+    throw new TunnelError('WSTUNNEL_NO_TARGET', 'there is no such tunnel');
   return hook('server', signal, () => readHosts(target, 'the result of server()'));
 }
 

@@ -65,6 +65,7 @@ export class WebSocketStream {
   #pongs: Buffer[] = [];
   #heard = false;
   #flushedAtPing = 0;
+  #waitingAtPing = false;
   #pingTimer: NodeJS.Timeout | undefined;
   #pongTimer: NodeJS.Timeout | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
@@ -235,6 +236,7 @@ export class WebSocketStream {
     if (this.#pongTimer || this.#settings.pongTimeout === 0) return;
     this.#heard = false;
     this.#flushedAtPing = this.#flushed();
+    this.#waitingAtPing = this.#socket.writableLength > 0;
     this.#pongTimer = setTimeout(this.#listenForPong, this.#settings.pongTimeout * 1000);
   };
 
@@ -243,8 +245,7 @@ export class WebSocketStream {
     setImmediate(() => {
       this.#pongTimer = undefined;
       // While we don't read we can't hear, and one who takes our bytes slowly is alive.
-      const alive = this.#heard || this.#paused() || this.#flushed() > this.#flushedAtPing;
-      if (alive || this.#closeSent) return;
+      if (this.#heard || this.#paused() || this.#takesSlowly() || this.#closeSent) return;
       this.destroy(CLOSE.abnormal, `the client was silent for ${this.#settings.pongTimeout} s after a PING`);
     });
   };
@@ -285,6 +286,12 @@ export class WebSocketStream {
   /** `drain` comes only where a write had returned false. */
   #full(): boolean {
     return this.#socket.writableLength >= this.#settings.buffered && this.#socket.writableNeedDrain;
+  }
+
+  /** The kernel takes bytes for a dead client as well, until it is full: only where bytes waited does it show life. */
+  #takesSlowly(): boolean {
+    const waited = this.#waitingAtPing || this.#socket.writableLength > 0;
+    return waited && this.#flushed() > this.#flushedAtPing;
   }
 
   #flushed(): number {

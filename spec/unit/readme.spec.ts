@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { TunnelError, type TunnelErrorCode } from '../../src/errors.js';
+import { DEFAULTS, HOST, OPTIONS, readOptions } from '../../src/options.js';
+
+const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const ERRORS = readFileSync(new URL('../../src/errors.ts', import.meta.url), 'utf8');
+
+/** The cells of the table behind a mark. */
+function table(mark: string): string[][] {
+  const [, rest = ''] = README.split(mark);
+  const lines = rest.trimStart().split('\n');
+  const end = lines.findIndex((line) => !line.startsWith('|'));
+  return lines.slice(2, end).map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+const nameOf = (row: string[]) => row[0]?.replaceAll('`', '') ?? '';
+const defaultsOf = (rows: string[][]) => Object.fromEntries(rows.map((row) => [nameOf(row), row[1]]));
+
+describe('the README', () => {
+  test('names every option and no other, in the order of the code', () => {
+    expect(table('<!-- options -->').map(nameOf)).toEqual(Object.keys(OPTIONS));
+    expect(table('<!-- host options -->').map(nameOf)).toEqual(Object.keys(HOST));
+  });
+
+  test('gives the defaults of the code', () => {
+    const given = defaultsOf(table('<!-- options -->'));
+    const { refuseWith, debug, autoAttach, ...settings } = readOptions({ server: { port: 1 } });
+    expect(given).toMatchObject({
+      frameType: `\`'${settings.frameType}'\``,
+      pingInterval: String(settings.pingInterval),
+      pongTimeout: String(settings.pongTimeout),
+      handshakeTimeout: String(settings.handshakeTimeout),
+      closeTimeout: String(settings.closeTimeout),
+      limits: `\`{ buffered: ${settings.buffered} }\``,
+      refuseWith: `\`'${refuseWith}'\``,
+      debug: String(debug),
+      autoAttach: `\`${autoAttach}\``,
+      balance: "`'fair'`",
+      origins: "`'same'`",
+    });
+    expect(defaultsOf(table('<!-- host options -->'))).toMatchObject({
+      connectTimeout: String(DEFAULTS.connectTimeout),
+      disableTime: String(DEFAULTS.disableTime),
+      keepAlive: String(DEFAULTS.keepAlive),
+    });
+  });
+
+  test('names every refusal with its status', () => {
+    const codes = [...ERRORS.matchAll(/^ {2}(WSTUNNEL_\w+):/gm)].map(([, code]) => code as TunnelErrorCode);
+    expect(codes.length).toBeGreaterThan(10);
+    for (const code of codes.filter((one) => one !== 'WSTUNNEL_OPTION')) {
+      expect(README).toContain(`\`${code}\``);
+      const row = table('## Answers\n').find((cells) => cells[1] === `\`${code}\``);
+      if (row) expect(row[0]).toBe(String(new TunnelError(code, '').status));
+    }
+  });
+});
