@@ -8,6 +8,7 @@ const forRequire = Object.assign(wstunnel, { wstunnel, TunnelError, default: wst
 export { wstunnel, TunnelError, wstunnel as default, forRequire as 'module.exports' };
 export type { TunnelErrorCode } from './errors.js';
 export type {
+  AttachOptions,
   AuthResult,
   BackendInfo,
   BalanceRequest,

@@ -11,12 +11,12 @@ import { checkAddress, defaultAddress, normalizeAddress, trustsEverybody } from 
 import { checkAuthResult } from './guard/authenticate.js';
 import { checkOrigin } from './guard/origin.js';
 import { hook } from './helpers/hook.js';
+import { originalPathOf } from './helpers/path.js';
 import type { Log } from './observe/log.js';
 import { redactUrl } from './observe/redact.js';
 import type { Totals } from './observe/totals.js';
 import { readHosts, type Settings } from './options.js';
 import { Relay } from './relay.js';
-import { pathOf } from './routes.js';
 import type { ClosedInfo, Next, RefuseInfo, TunnelInfo } from './types.js';
 import { accept, type Accepted } from './upgrade/accept.js';
 import { answer, answerBare } from './upgrade/answer.js';
@@ -165,7 +165,7 @@ async function reachBackend<Req extends IncomingMessage>(
   hosts: ReturnType<typeof readHosts>,
   signal: AbortSignal,
 ): Promise<Reached> {
-  const request = { req, address, path: pathOf(urlOf(req)) ?? '', authority: req.headers.host ?? '' };
+  const request = { req, address, path: originalPathOf(req) ?? '', authority: req.headers.host ?? '' };
   const failed = new Set<PooledHost>();
   let last = new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend is up');
   for (;;) {

@@ -241,6 +241,17 @@ export interface TunnelStats {
   readonly backends: HostState[];
 }
 
+/** For `attach`, on a server that has other `upgrade` listeners as well. */
+export interface AttachOptions {
+  /** Path prefixes that lead to the tunnel, as the whole app sees them; no others do. */
+  path?: string | readonly string[];
+  /**
+   * Those paths are the tunnel's alone: the other listeners never see an upgrade there. Without it an upgrade that the app
+   * answers with a page or 404 goes on to them. Default false.
+   */
+  exclusive?: boolean;
+}
+
 /** The events of a tunnel. A listener that throws is logged and harms nothing. */
 export interface TunnelEvents {
   open: [TunnelInfo];
@@ -256,7 +267,7 @@ export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends E
    * Bind to a server by hand: needed only with `autoAttach: false`, or where the app hides the tunnel inside a function
    * of its own. Idempotent; several tunnels may share a server.
    */
-  attach(server: HttpServer | HttpsServer): this;
+  attach(server: HttpServer | HttpsServer, options?: AttachOptions): this;
   /**
    * No new tunnels (503), Close to the open ones, wait up to `timeout` seconds (10), destroy the rest, detach. Default
    * code 1001.

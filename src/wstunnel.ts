@@ -4,14 +4,15 @@ import { BackendPool } from './backends/pool.js';
 import { messageOf, TunnelError } from './errors.js';
 import { isSendable } from './frames/close-codes.js';
 import { asEmitter } from './helpers/emitter.js';
-import { fail, readNames, readNumber, readSeconds, readText } from './helpers/readers.js';
+import { fail, readBoolean, readNames, readNumber, readSeconds, readText } from './helpers/readers.js';
+import { pathOf } from './helpers/path.js';
 import { createLog } from './observe/log.js';
 import { Totals } from './observe/totals.js';
 import { readOptions } from './options.js';
-import { pathOf } from './routes.js';
+import { compileUrl } from './routes.js';
 import { openTunnel, type Shared } from './tunnel.js';
-import type { Next, Tunnel, TunnelEvents, TunnelOptions } from './types.js';
-import { attachTo, detachFrom, type SeamUser } from './upgrade/attach.js';
+import type { AttachOptions, Next, Tunnel, TunnelEvents, TunnelOptions } from './types.js';
+import { attachTo, detachFrom, type Binding, type SeamUser } from './upgrade/attach.js';
 import { draining } from './upgrade/attempt.js';
 import { unwatchServers, watchServers, type Candidate } from './upgrade/auto-attach.js';
 import { asksForWebSocket } from './upgrade/handshake.js';
@@ -33,7 +34,12 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   const log = createLog(settings.debug);
   const totals = new Totals();
   const attached = new Set<WeakRef<Server>>();
-  const seamUser: SeamUser = { handshakeTimeout: settings.handshakeTimeout, log };
+  const seamUser: SeamUser = {
+    handshakeTimeout: settings.handshakeTimeout,
+    // A middleware that wraps ours for tracing copies its properties.
+    isMiddleware: (handler) => (handler as Partial<Tunnel> | undefined)?.attach === tunnel.attach,
+    takes: settings.matchesUrl,
+  };
   let isDraining = false;
   let closing: Promise<void> | undefined;
   let warnedOfAttaching = false;
@@ -60,7 +66,7 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   };
 
   function middleware(req: Req, res: ServerResponse, next: Next): void {
-    const path = asksForWebSocket(req) ? pathOf(req.url ?? '') : undefined;
+    const path = asksForWebSocket(req) ? pathOf(req) : undefined;
     if (settings.server === undefined || path === undefined || !settings.matchesUrl(path)) {
       next();
       return;
@@ -69,9 +75,10 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   }
 
   const tunnel = asEmitter(middleware, {
-    attach(server: Server) {
+    attach(server: Server, given: AttachOptions = {}) {
       checkServer(server);
-      attach(server);
+      const { path, exclusive = false } = readAttachOptions(given);
+      attach(server, { byHand: true, owns: path && compileUrl(path), exclusive });
       return tunnel;
     },
     close,
@@ -99,15 +106,15 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   }) as Tunnel<Req>;
 
   const candidate: Candidate = {
-    // A middleware that wraps ours for tracing copies its properties.
-    isMiddleware: (handler) => (handler as Partial<Tunnel> | undefined)?.attach === tunnel.attach,
-    attach,
+    user: seamUser,
+    attach: (server) => attach(server, { byHand: false, owns: undefined, exclusive: false }),
   };
   if (settings.autoAttach) watchServers(candidate);
   return tunnel;
 
-  function attach(server: Server): void {
-    if (!isDraining && attachTo(server, seamUser)) attached.add(new WeakRef(server));
+  function attach(server: Server, binding: Binding): void {
+    if (isDraining) return;
+    if (attachTo(server, seamUser, binding)) attached.add(new WeakRef(server));
   }
 
   function notAttached(req: IncomingMessage): TunnelError {
@@ -116,7 +123,7 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
       ? 'this upgrade came before the tunnel could listen for it; the next one will pass. To have the first one pass as ' +
         'well, mount the tunnel itself (app.use(tunnel)), not a function around it, or call tunnel.attach(server)'
       : 'autoAttach is false: call tunnel.attach(server)';
-    if (settings.autoAttach && server) attach(server);
+    if (settings.autoAttach && server) attach(server, { byHand: true, owns: undefined, exclusive: false });
     if (!warnedOfAttaching) process.emitWarning(`wstunnel: ${hint}`, { code: 'WSTUNNEL_NOT_ATTACHED' });
     warnedOfAttaching = true;
     return new TunnelError('WSTUNNEL_NOT_ATTACHED', 'the tunnel is not ready yet', {
@@ -186,6 +193,28 @@ function checkServer(server: unknown): void {
   const { on, listeners } = (server ?? {}) as Partial<Server>;
   if (typeof on !== 'function' || typeof listeners !== 'function')
     fail('attach()', 'takes an http or https server, such as app.listen() returns', server);
+}
+
+function readAttachOptions(given: AttachOptions): {
+  path: readonly string[] | undefined;
+  exclusive?: boolean;
+} {
+  const checks = { path: readPaths, exclusive: readBoolean };
+  readNames(given, 'attach()', checks, []);
+  const { path, exclusive } = given;
+  if (exclusive === true && path === undefined)
+    fail('attach()', "exclusive needs the path that is the tunnel's alone", given);
+  return {
+    path: path === undefined ? undefined : [path].flat(),
+    ...(exclusive !== undefined && { exclusive }),
+  };
+}
+
+function readPaths(value: unknown, name: string): void {
+  const paths: unknown[] = Array.isArray(value) ? value : [value];
+  const isPath = (path: unknown) => typeof path === 'string' && path.startsWith('/');
+  if (paths.length === 0 || !paths.every(isPath))
+    fail(name, 'must be a path that begins with "/", or a list', value);
 }
 
 function checkClose(code: unknown, reason: unknown): void {

@@ -33,11 +33,12 @@ export function cutAt(bytes: Buffer, ...positions: number[]): Buffer[] {
   return edges.slice(1).map((end, i) => bytes.subarray(edges[i], end));
 }
 
-/** Cuts bytes into pieces of the given sizes, over and over. */
-export function cutInto(bytes: Buffer, sizes: readonly number[]): Buffer[] {
+/** Cuts bytes into pieces of the given sizes, over and over; into larger ones where they would be too many. */
+export function cutInto(bytes: Buffer, sizes: readonly number[], most = 5000): Buffer[] {
+  const least = Math.ceil(bytes.length / most);
   const pieces: Buffer[] = [];
   for (let at = 0, i = 0; at < bytes.length; i++) {
-    const size = sizes[i % sizes.length] ?? bytes.length;
+    const size = Math.max(least, sizes[i % sizes.length] ?? 0);
     pieces.push(bytes.subarray(at, at + size));
     at += size;
   }

@@ -1,73 +1,119 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Log } from '../observe/log.js';
+import { pathOf } from '../helpers/path.js';
 import { asksForWebSocket, isPlainHandshake } from './handshake.js';
+import { furthest, reachOf, type Reach, type Wanted } from './look-inside.js';
 import { handleAsOrdinary } from './ordinary.js';
 import { UpgradeThroughApp } from './through-app.js';
 
 /** A tunnel, as the seam of a server sees it. */
-export interface SeamUser {
+export interface SeamUser extends Wanted {
   readonly handshakeTimeout: number;
-  readonly log: Log;
 }
 
-type UpgradeListener = (this: Server, req: IncomingMessage, socket: Duplex, head: Buffer) => void;
+/** How a tunnel was bound to a server. */
+export interface Binding {
+  /** By hand: the app may hide the tunnel from view. */
+  readonly byHand: boolean;
+  /** The only paths that lead to it; undefined where they are not known. */
+  readonly owns: ((path: string) => boolean) | undefined;
+  /** Whatever the app answers on those paths is final. */
+  readonly exclusive: boolean;
+}
 
 /** One per server, shared by all its tunnels, also those of another copy of this package. */
 interface Seam {
-  readonly users: Set<SeamUser>;
-  readonly onUpgrade: UpgradeListener;
+  readonly users: Map<SeamUser, Binding>;
+  close(): void;
 }
+
+type Emit = (event: string | symbol, ...args: unknown[]) => boolean;
 
 const SEAM = Symbol.for('express-wstunnel.seam.1');
 
 type SeamServer = Server & { [SEAM]?: Seam | undefined };
 
-/** Makes upgrades on `server` pass through its app. False where they already did for this tunnel. */
-export function attachTo(server: Server, user: SeamUser): boolean {
+/**
+ * Makes upgrades on `server` pass through its app. What was bound by hand stays as it was bound, until it is bound by
+ * hand again. False where it was bound already.
+ */
+export function attachTo(server: Server, user: SeamUser, binding: Binding): boolean {
   const carrier: SeamServer = server;
   const seam = (carrier[SEAM] ??= openSeam(server));
-  if (seam.users.has(user)) return false;
-  seam.users.add(user);
-  return true;
+  const known = seam.users.get(user);
+  if (!known || binding.byHand) seam.users.set(user, binding);
+  return known === undefined;
 }
 
-/** The last tunnel takes the listener with it: the server is as it was. */
+/** The last tunnel takes the seam with it: the server is as it was. */
 export function detachFrom(server: Server, user: SeamUser): void {
   const carrier: SeamServer = server;
   const seam = carrier[SEAM];
   if (!seam?.users.delete(user) || seam.users.size > 0) return;
-  server.off('upgrade', seam.onUpgrade);
+  seam.close();
   carrier[SEAM] = undefined;
 }
 
+/**
+ * Upgrades are looked at in the server's `emit`, before any listener: a greedy one beside ours would answer as well, and
+ * an EventEmitter can't stop it.
+ */
 function openSeam(server: Server): Seam {
-  const users = new Set<SeamUser>();
-  let warned = false;
-  const onUpgrade: UpgradeListener = (req, socket, head) => {
-    const others = server.listeners('upgrade').some((listener) => listener !== onUpgrade);
-    if (others) {
-      // Two answers on one socket would be worse than none of ours.
-      if (asksForWebSocket(req) && !warned) warnOfOthers(users);
-      warned = true;
-      return;
-    }
+  const users = new Map<SeamUser, Binding>();
+  // Node asks for a listener before it treats a request as an upgrade.
+  const marker = () => undefined;
+  const had = Object.hasOwn(server, 'emit');
+  const { emit: before } = server as unknown as { emit: Emit };
+  const pass: Emit = (...args) => Reflect.apply(before, server, args);
+
+  const wrapper: Emit = (event, ...args) => {
+    if (event !== 'upgrade') return pass(event, ...args);
+    const [req, socket, head] = args as [IncomingMessage, Duplex, Buffer];
+    const others = server.listeners('upgrade').some((listener) => listener !== marker);
+    const reach = others ? reachOfAny(server, users, req) : 'yes';
+    if (reach === 'no') return pass(event, ...args);
     if (!isPlainHandshake(req)) {
+      // Not ours to take where others listen for it, unless it is a bad handshake with one of our tunnels.
+      if (others && reach === 'maybe') return pass(event, ...args);
       handleAsOrdinary(server, req, socket, head);
-      return;
+      return true;
     }
-    new UpgradeThroughApp(server, req, socket, head).start(longestHandshake(users));
+    const upgrade = new UpgradeThroughApp(server, req, socket, head);
+    upgrade.start(longestHandshake(users), reach === 'maybe' ? () => pass(event, ...args) : undefined);
+    return true;
   };
-  server.on('upgrade', onUpgrade);
-  return { users, onUpgrade };
+
+  server.on('upgrade', marker);
+  server.emit = wrapper as Server['emit'];
+  return {
+    users,
+    close: () => {
+      server.off('upgrade', marker);
+      // Somebody may have wrapped ours in turn: with no user left it passes everything on.
+      if (server.emit !== wrapper) return;
+      if (had) server.emit = before as Server['emit'];
+      else Reflect.deleteProperty(server, 'emit');
+    },
+  };
 }
 
-function warnOfOthers(users: Iterable<SeamUser>): void {
-  for (const { log } of users)
-    log('upgrade', 'warn', "the server has another 'upgrade' listener: upgrades are left to it");
+/** Beside other listeners only what is known to reach a tunnel is ours, and what may is tried. */
+function reachOfAny(server: Server, users: ReadonlyMap<SeamUser, Binding>, req: IncomingMessage): Reach {
+  const path = pathOf(req);
+  if (path === undefined || !asksForWebSocket(req)) return 'no';
+  const listeners = server.listeners('request');
+  const reach = furthest(
+    Array.from(users, ([user, { byHand, owns, exclusive }]): Reach => {
+      if (owns) return owns(path) ? (exclusive ? 'yes' : 'maybe') : 'no';
+      const seen = furthest(listeners.map((listener) => reachOf(listener, user, path)));
+      return seen === 'no' && byHand ? 'maybe' : seen;
+    }),
+  );
+  // engine.io's own, which waits for no other answer.
+  return reach === 'maybe' && /[?&]EIO=/.test(req.url ?? '') ? 'no' : reach;
 }
 
 /** Which tunnel a request will reach is not known yet. */
-function longestHandshake(users: Iterable<SeamUser>): number {
-  return Math.max(...Array.from(users, (user) => user.handshakeTimeout));
+function longestHandshake(users: ReadonlyMap<SeamUser, Binding>): number {
+  return Math.max(0, ...Array.from(users.keys(), (user) => user.handshakeTimeout));
 }

@@ -15,6 +15,7 @@ export class Attempt {
       seconds * 1000,
     );
     // From here on the tunnel answers for the time.
+    pending?.reached();
     pending?.setDeadline(0);
     pending?.signal.addEventListener('abort', this.#onGone);
     if (pending?.signal.aborted) this.#onGone();

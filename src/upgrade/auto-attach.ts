@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Server as HttpServer } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
-import { mayReach } from './look-inside.js';
+import { reachOf, type Wanted } from './look-inside.js';
 
 // Node publishes every accepted connection here, synchronously, before a byte of it is read: in time for a tunnel that
 // was only `app.use`d to listen for the very first request.
@@ -9,8 +9,7 @@ const ACCEPTED = 'net.server.socket';
 
 /** A tunnel that wants to be attached by itself. */
 export interface Candidate {
-  /** Is this function the tunnel's middleware? */
-  isMiddleware(handler: unknown): boolean;
+  readonly user: Wanted;
   attach(server: HttpServer): void;
 }
 
@@ -32,10 +31,8 @@ function onAccepted(message: unknown): void {
   const http = server as HttpServer;
   for (const [candidate, attached] of candidates) {
     if (attached.has(http)) continue;
-    const leadsThere = http
-      .listeners('request')
-      .some((listener) => mayReach(listener, (handler) => candidate.isMiddleware(handler)));
-    if (!leadsThere) continue;
+    const listeners = http.listeners('request');
+    if (!listeners.some((listener) => reachOf(listener, candidate.user, undefined) !== 'no')) continue;
     attached.add(http);
     candidate.attach(http);
   }

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { answerBare } from './answer.js';
 import { endPolitely } from './end-politely.js';
 import { setPending, type ClaimedSocket, type PendingState, type PendingUpgrade } from './pending.js';
-import { closeResponse, finishVirtually } from './virtual-finish.js';
+import { answerNobody, closeResponse, finishVirtually } from './virtual-finish.js';
 
 /** Node's mark on a socket for the response that owns it. */
 type HttpSocket = Duplex & { _httpMessage?: ServerResponse | null };
@@ -24,6 +24,8 @@ export class UpgradeThroughApp implements PendingUpgrade {
   readonly #wasListening: boolean;
   #res: ServerResponse | undefined;
   #claimed = false;
+  // Set while it is open whose the upgrade is: gives it to the server's other listeners.
+  #orElse: (() => void) | undefined;
   #deadline: NodeJS.Timeout | undefined;
 
   constructor(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer) {
@@ -54,11 +56,21 @@ export class UpgradeThroughApp implements PendingUpgrade {
     return 'waiting';
   }
 
-  /** Emits the request, once the answers to those before it on this connection are out. */
-  start(deadlineSeconds: number): void {
+  /**
+   * Emits the request, once the answers to those before it on this connection are out. With `orElse` it is a try: an
+   * app that has no page there, or only a page, has not spoken for the upgrade.
+   */
+  start(deadlineSeconds: number, orElse?: () => void): void {
+    this.#orElse = orElse;
     setPending(this.#req, this);
     this.setDeadline(deadlineSeconds);
     this.#startAfterOthers();
+  }
+
+  reached(): void {
+    if (!this.#orElse) return;
+    this.#orElse = undefined;
+    this.#res?.assignSocket(this.#socket as Socket);
   }
 
   setDeadline(seconds: number): void {
@@ -72,8 +84,6 @@ export class UpgradeThroughApp implements PendingUpgrade {
     this.#claimed = true;
     this.setDeadline(0);
     res.off('finish', this.#onFinish);
-    this.#socket.off('drain', this.#onDrain);
-    this.#socket.off('timeout', this.#onTimeout);
     res.detachSocket(this.#socket as Socket);
     try {
       const headers = await finishVirtually(res, signal);
@@ -82,9 +92,16 @@ export class UpgradeThroughApp implements PendingUpgrade {
       answerBare(this.#socket, 504);
       throw error;
     } finally {
-      this.#socket.off('end', this.#onEnd);
-      this.#socket.off('close', this.#onClose);
+      this.#stopListening();
     }
+  }
+
+  /** All but `error`. */
+  #stopListening(): void {
+    this.#socket.off('drain', this.#onDrain);
+    this.#socket.off('timeout', this.#onTimeout);
+    this.#socket.off('end', this.#onEnd);
+    this.#socket.off('close', this.#onClose);
   }
 
   /** An upgrade pipelined behind other requests: assigning the socket now would throw ERR_HTTP_SOCKET_ASSIGNED. */
@@ -103,17 +120,35 @@ export class UpgradeThroughApp implements PendingUpgrade {
     const res = newResponse(server, this.#req, socket);
     this.#res = res;
     res.on('finish', this.#onFinish);
-    closeAfterwards(res);
-    res.assignSocket(socket as Socket);
+    closeAfterwards(res, this.#onHead);
+    if (!this.#orElse) res.assignSocket(socket as Socket);
     server.emit('request', this.#req, res);
   }
+
+  /** The app begins to answer. Until then a response without socket keeps what is written, as for pipelined requests. */
+  readonly #onHead = (status: number): void => {
+    const orElse = this.#orElse;
+    const res = this.#res;
+    if (!orElse || !res) return;
+    const isPage = status === 404 || (status >= 200 && status <= 299);
+    if (!isPage) {
+      this.reached();
+      return;
+    }
+    this.#orElse = undefined;
+    res.off('finish', this.#onFinish);
+    this.setDeadline(0);
+    this.#stopListening();
+    answerNobody(res);
+    // Not within the app's call: a listener that throws is not the app's fault.
+    process.nextTick(orElse);
+  };
 
   /** The app has answered. */
   readonly #onFinish = (): void => {
     const res = this.#res;
     this.setDeadline(0);
-    this.#socket.off('end', this.#onEnd);
-    this.#socket.off('close', this.#onClose);
+    this.#stopListening();
     if (!res) return;
     if (res.socket) res.detachSocket(this.#socket as Socket);
     closeResponse(res);
@@ -175,9 +210,10 @@ function newResponse(server: Server, req: IncomingMessage, socket: Duplex): Serv
 }
 
 /** The connection ends with the answer, and the answer says so even where the app asks for keep-alive. */
-function closeAfterwards(res: ServerResponse): void {
+function closeAfterwards(res: ServerResponse, onHead: (status: number) => void): void {
   const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => ServerResponse;
   res.writeHead = (...args: unknown[]) => {
+    onHead(typeof args[0] === 'number' ? args[0] : res.statusCode);
     res.setHeader('Connection', 'close');
     return writeHead(...args.map((arg) => (typeof arg === 'object' ? withoutConnection(arg) : arg)));
   };

@@ -12,7 +12,7 @@ const NOT_ON_A_101 =
  * real 101. Rejects with the signal's reason where the end does not come.
  */
 export async function finishVirtually(res: ServerResponse, signal: AbortSignal): Promise<string[]> {
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() }) as unknown as Socket;
+  const nowhere = makeNowhere();
   res.statusCode = 101;
   res.assignSocket(nowhere);
   try {
@@ -22,6 +22,20 @@ export async function finishVirtually(res: ServerResponse, signal: AbortSignal):
     closeResponse(res);
   }
   return headerLines(res);
+}
+
+/** Lets a response that nobody will get run to its end. */
+export function answerNobody(res: ServerResponse): void {
+  const nowhere = makeNowhere();
+  res.assignSocket(nowhere);
+  res.once('finish', () => {
+    res.detachSocket(nowhere);
+    closeResponse(res);
+  });
+}
+
+function makeNowhere(): Socket {
+  return new Writable({ write: (_chunk, _encoding, done) => done() }) as unknown as Socket;
 }
 
 function ended(res: ServerResponse, signal: AbortSignal): Promise<void> {

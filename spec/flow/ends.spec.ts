@@ -1,0 +1,254 @@
+import { once } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import { openFlow, reaches } from '../support/frames-flow.js';
+import { closeFrame, frame } from '../support/raw-client.js';
+import { until } from '../support/wait.js';
+
+const PING = 9;
+
+describe('the backend', () => {
+  test('ends: all it sent is delivered, then Close 1000; what the client still sends arrives', async () => {
+    const flow = await openFlow();
+    const all = Buffer.alloc(3_000_000, 'to the last byte ');
+    flow.backend.end(all);
+    const backendEnded = once(flow.backend, 'end');
+    expect((await flow.client.payload(all.length)).equals(all)).toBe(true);
+    expect(await flow.client.close()).toEqual({ code: 1000, reason: 'the backend ended' });
+    flow.client.send(frame(2, 'last '), frame(1, 'words'), closeFrame(1000));
+    await flow.client.ended();
+    flow.client.socket.end();
+    await backendEnded;
+    expect(flow.received().toString()).toBe('last words');
+    const closed = await flow.over();
+    expect(closed).toMatchObject({
+      code: 1000,
+      reason: 'the backend ended',
+      bytesIn: 10,
+      bytesOut: all.length,
+    });
+  });
+
+  test('ends before it sent anything', async () => {
+    const flow = await openFlow();
+    flow.backend.end();
+    expect(await flow.client.close()).toMatchObject({ code: 1000 });
+    flow.client.send(closeFrame(1000)).socket.end();
+    expect(await flow.over()).toMatchObject({ code: 1000, bytesOut: 0 });
+  });
+
+  test('resets: 1011', async () => {
+    const flow = await openFlow();
+    flow.backend.write('before');
+    expect((await flow.client.payload(6)).toString()).toBe('before');
+    flow.backend.resetAndDestroy();
+    expect(await flow.client.close()).toEqual({ code: 1011, reason: 'the backend failed' });
+    flow.client.send(frame(2, 'to nobody'), closeFrame(1011)).socket.end();
+    expect(await flow.over()).toMatchObject({ code: 1011, reason: 'the backend failed' });
+  });
+
+  test('resets while the client is paused for it: the client is heard again', async () => {
+    const flow = await openFlow({ limits: { buffered: 65_536 }, closeTimeout: 5 });
+    flow.backend.pause();
+    flow.client.send(frame(2, Buffer.alloc(24_000_000)), closeFrame(1000));
+    await until(() => flow.toClient.isPaused());
+    flow.backend.resetAndDestroy();
+    expect(await flow.client.close()).toMatchObject({ code: 1011 });
+    await flow.client.ended();
+    flow.client.socket.end();
+    expect(await flow.over()).toMatchObject({ code: 1011 });
+  });
+
+  test('never ends after the Close of the client: destroyed after closeTimeout', async () => {
+    const flow = await openFlow({ closeTimeout: 0.2 });
+    flow.client.send(closeFrame(1000));
+    expect(await flow.client.close()).toEqual({ code: 1000, reason: '' });
+    flow.client.socket.end();
+    await flow.client.closed();
+    expect(flow.tunnel.stats().open).toBe(1);
+    await once(flow.tunnel, 'close');
+    expect(flow.toBackend.destroyed).toBe(true);
+    expect((await flow.over()).code).toBe(1000);
+  });
+});
+
+describe('the client closes', () => {
+  test.each([
+    [1000, 'bye'],
+    [1001, ''],
+    [3000, 'a library'],
+    [4999, 'an app'],
+  ])('with %d %s: the code is echoed at once, all it sent arrives', async (code, reason) => {
+    const flow = await openFlow();
+    const ended = once(flow.backend, 'end');
+    const words = Buffer.alloc(300_000, 'last words ');
+    flow.client.send(frame(2, words), closeFrame(code, reason));
+    // The backend has not ended, and does not until the echo was seen.
+    expect(await flow.client.close()).toEqual({ code, reason: '' });
+    await flow.client.ended();
+    await ended;
+    expect(flow.received().equals(words)).toBe(true);
+    expect(flow.tunnel.stats()).toMatchObject({ open: 1, backends: [{ load: 1 }] });
+    flow.backend.end('too late');
+    flow.client.socket.end();
+    expect(await flow.over()).toMatchObject({ code, reason, bytesIn: words.length, bytesOut: 0 });
+  });
+
+  test('without a code: the echo has none either', async () => {
+    const flow = await openFlow();
+    flow.client.send(closeFrame());
+    expect(await flow.client.frame()).toEqual({ final: true, opcode: 8, payload: Buffer.alloc(0) });
+    flow.backend.end();
+    flow.client.socket.end();
+    expect(await flow.over()).toMatchObject({ code: 1005, reason: '' });
+  });
+
+  test('nothing follows the Close, whatever the backend sends', async () => {
+    const flow = await openFlow();
+    flow.client.send(closeFrame(1000));
+    await once(flow.backend, 'end');
+    flow.backend.end('too late');
+    expect((await flow.client.rest()).toString('hex')).toBe('880203e8');
+    flow.client.socket.end();
+    await flow.over();
+  });
+
+  test('its connection without a Close: 1006, what it sent arrives', async () => {
+    const flow = await openFlow();
+    const ended = once(flow.backend, 'end');
+    flow.client.send(frame(2, 'last words')).socket.end();
+    await ended;
+    expect(flow.received().toString()).toBe('last words');
+    flow.backend.end();
+    const closed = await flow.over();
+    expect(closed).toMatchObject({ code: 1006, reason: 'the client ended without a Close', bytesIn: 10 });
+    expect((await flow.client.rest()).length).toBe(0);
+  });
+
+  test('in the middle of a frame: 1006', async () => {
+    const flow = await openFlow();
+    const ended = once(flow.backend, 'end');
+    flow.client.send(frame(2, 'half', { length: 8 })).socket.end();
+    await ended;
+    expect(flow.received().toString()).toBe('half');
+    flow.backend.end();
+    expect(await flow.over()).toMatchObject({ code: 1006 });
+  });
+
+  test('by a reset: 1006, the backend is freed', async () => {
+    const flow = await openFlow();
+    const ended = once(flow.backend, 'end');
+    flow.client.socket.resetAndDestroy();
+    await ended;
+    flow.backend.end();
+    const { code, reason } = await flow.over();
+    expect(code).toBe(1006);
+    expect(reason).toMatch(/^the client's connection (failed|was lost)/);
+  });
+});
+
+test('a client that never answers our Close is cut off after closeTimeout', async () => {
+  const flow = await openFlow({ closeTimeout: 0.2 });
+  flow.backend.end();
+  expect(await flow.client.close()).toMatchObject({ code: 1000 });
+  // It keeps its side open: only the deadline frees the socket.
+  await once(flow.tunnel, 'close');
+  expect(flow.toClient.destroyed).toBe(true);
+  expect(await flow.over()).toMatchObject({ code: 1000, reason: 'the backend ended' });
+});
+
+test('a client that answers our Close and keeps its connection is cut off after closeTimeout', async () => {
+  const flow = await openFlow({ closeTimeout: 0.2 });
+  flow.backend.end();
+  await flow.client.close();
+  flow.client.send(closeFrame(1000));
+  await flow.client.ended();
+  expect(await flow.over()).toMatchObject({ code: 1000 });
+});
+
+describe('a silent client', () => {
+  const settings = { pingInterval: 0.05, pongTimeout: 0.1 };
+
+  test('is cut off, with the reason', async () => {
+    const flow = await openFlow(settings);
+    flow.backend.on('end', () => flow.backend.end());
+    await flow.client.ended();
+    expect(await flow.over()).toEqual(
+      expect.objectContaining({ code: 1006, reason: 'the client was silent for 0.1 s after a PING' }),
+    );
+  });
+
+  test('with no deadline is left alone', async () => {
+    const flow = await openFlow({ pingInterval: 0.02, pongTimeout: 0 });
+    for (let i = 0; i < 15; i++) expect(await flow.client.frame()).toMatchObject({ opcode: PING });
+    expect(flow.tunnel.stats().open).toBe(1);
+  });
+
+  // The deadline passes several times, unless the client is heard.
+  const patient = { pingInterval: 0.05, pongTimeout: 0.4 };
+
+  test('is not one that answers PONG', async () => {
+    const flow = await openFlow(patient);
+    for (let i = 0; i < 20; i++) {
+      expect(await flow.client.frame()).toEqual({ final: true, opcode: PING, payload: Buffer.alloc(0) });
+      flow.client.send(frame(10));
+    }
+    flow.client.send(frame(2, 'alive'));
+    await reaches(flow, 'alive');
+  });
+
+  test('is not one that only sends data', async () => {
+    const flow = await openFlow(patient);
+    for (let i = 0; i < 20; i++) {
+      expect(await flow.client.frame()).toMatchObject({ opcode: PING });
+      flow.client.send(frame(2, '.'));
+    }
+    await reaches(flow, '.'.repeat(20));
+  });
+
+  test('is not one whom we do not read', async () => {
+    const flow = await openFlow({ ...patient, limits: { buffered: 65_536 } });
+    flow.backend.pause();
+    const all = Buffer.alloc(24_000_000, 'x');
+    flow.client.send(frame(2, all), frame(2, 'the end'));
+    await until(() => flow.toClient.isPaused());
+    for (let i = 0; i < 20; i++) expect(await flow.client.frame()).toMatchObject({ opcode: PING });
+    expect(flow.toClient.isPaused()).toBe(true);
+    let received = 0;
+    flow.backend.on('data', (chunk: Buffer) => (received += chunk.length));
+    flow.backend.resume();
+    await until(() => received === all.length + 7);
+    expect(flow.tunnel.stats().open).toBe(1);
+  });
+});
+
+describe('the app', () => {
+  test('ends tunnels that it picks: 1008', async () => {
+    const flow = await openFlow();
+    expect(flow.tunnel.end(({ url }) => url === '/other')).toBe(0);
+    expect(flow.tunnel.end(({ url }) => url === '/tunnel')).toBe(1);
+    expect(await flow.client.close()).toEqual({ code: 1008, reason: 'ended by the application' });
+    flow.client.send(frame(2, 'last words'), closeFrame(1008)).socket.end();
+    await once(flow.backend, 'end');
+    expect(flow.received().toString()).toBe('last words');
+    flow.backend.end();
+    expect(await flow.over()).toMatchObject({ code: 1008, reason: 'ended by the application' });
+  });
+
+  test('closes the whole tunnel: 1001', async () => {
+    const flow = await openFlow();
+    const done = flow.tunnel.close();
+    expect(await flow.client.close()).toEqual({ code: 1001, reason: 'the server is closing' });
+    flow.client.send(closeFrame(1001)).socket.end();
+    flow.backend.end();
+    await done;
+    expect(await flow.over()).toMatchObject({ code: 1001 });
+  });
+
+  test('does not wait for ever', async () => {
+    const flow = await openFlow({ closeTimeout: 10 });
+    await flow.tunnel.close({ timeout: 0.1 });
+    expect(flow.toClient.destroyed).toBe(true);
+    expect(flow.toBackend.destroyed).toBe(true);
+    expect(await flow.over()).toMatchObject({ code: 1001 });
+  });
+});

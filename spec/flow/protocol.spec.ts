@@ -1,0 +1,189 @@
+import { isUtf8 } from 'node:buffer';
+import { once } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import type { ClosedInfo } from '../../src/index.js';
+import { onWrite, openFlow, reaches } from '../support/frames-flow.js';
+import { closeFrame, frame, openRaw } from '../support/raw-client.js';
+import { startTunnel } from '../support/servers.js';
+import { until } from '../support/wait.js';
+
+const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
+const PING = 9;
+const PONG = 10;
+
+describe('a protocol error', () => {
+  test.each<[name: string, code: number, stream: Buffer]>([
+    ['reserved bits', 1002, frame(2, 'x', { rsv: 4 })],
+    ['an unmasked frame', 1002, frame(2, 'x', { mask: null })],
+    ['a continuation of nothing', 1002, frame(0, 'x')],
+    ['a fragmented PING', 1002, frame(PING, 'x', { final: false })],
+    ['a length not in its shortest form', 1002, hex('82 fe 0001 00000000 61')],
+    ['a close code that may not be sent', 1002, closeFrame(1005)],
+    ['text that is not UTF-8', 1007, frame(1, hex('61 ff'))],
+    ['a close reason that is not UTF-8', 1007, frame(8, hex('03e8 ff'))],
+    ['a frame above 2^53 - 1 bytes', 1009, hex('82 ff 0020000000000000 00000000')],
+  ])('%s: Close, then both sides are freed and no one else is harmed', async (_, code, stream) => {
+    const flow = await openFlow();
+    const other = await openRaw(flow.port);
+    const backendEnded = once(flow.backend, 'end');
+    flow.client.send(frame(2, 'good '), stream, frame(2, 'lost'));
+    const close = await flow.client.close();
+    expect(close?.code).toBe(code);
+    expect(close?.reason).not.toBe('');
+    await flow.client.ended();
+    await backendEnded;
+    expect(flow.received().toString()).toMatch(/^good $/);
+    flow.backend.end();
+    flow.client.socket.end();
+    await once(flow.tunnel, 'close');
+    expect(flow.tunnel.stats()).toMatchObject({ open: 1, closed: { [code]: 1 }, backends: [{ load: 1 }] });
+    other.send(frame(2, 'still there'));
+    await reaches(flow, 'still there');
+  });
+
+  test('the Close arrives although the client goes on sending', async () => {
+    const flow = await openFlow({ closeTimeout: 0.3 });
+    flow.client.send(frame(3, 'x'), Buffer.alloc(3_000_000, 'rest'));
+    expect((await flow.client.close())?.code).toBe(1002);
+    flow.backend.end();
+    expect(await flow.over()).toMatchObject({ code: 1002, reason: 'unknown opcode', bytesIn: 0 });
+    expect(flow.received().length).toBe(0);
+  });
+});
+
+describe('PING', () => {
+  test('each is answered with its own payload', async () => {
+    const { client } = await openFlow();
+    client.send(frame(PING, ''), frame(PING, 'abc'), frame(PING, Buffer.alloc(125, 'x')));
+    for (const payload of ['', 'abc', 'x'.repeat(125)])
+      expect(await client.frame()).toEqual({ final: true, opcode: PONG, payload: Buffer.from(payload) });
+  });
+
+  test('between the fragments of a message', async () => {
+    const flow = await openFlow();
+    flow.client.send(frame(2, 'one ', { final: false }), frame(PING, 'p'));
+    expect(await flow.client.frame()).toMatchObject({ opcode: PONG, payload: Buffer.from('p') });
+    flow.client.send(frame(0, 'two ', { final: false }), frame(PING, 'q'), frame(0, 'three'));
+    expect(await flow.client.frame()).toMatchObject({ opcode: PONG, payload: Buffer.from('q') });
+    await reaches(flow, 'one two three');
+  });
+
+  test('in a fragmented message whose fragment comes in halves', async () => {
+    const flow = await openFlow();
+    const [first, second] = [frame(2, Buffer.alloc(200_000, 'a'), { final: false }), frame(0, 'end')];
+    flow.client.send(first.subarray(0, 100_000));
+    await until(() => flow.received().length === 100_000 - 14);
+    flow.client.send(first.subarray(100_000), frame(PING, 'halves'), second);
+    expect(await flow.client.frame()).toMatchObject({ opcode: PONG, payload: Buffer.from('halves') });
+    await until(() => flow.received().length === 200_003);
+  });
+
+  test('a PONG that no one asked for is no error', async () => {
+    const flow = await openFlow();
+    flow.client.send(frame(PONG, 'here I am'), frame(2, 'x'));
+    await reaches(flow, 'x');
+  });
+});
+
+describe('bytes to the backend', () => {
+  test('flow before their frame is whole', async () => {
+    const flow = await openFlow();
+    const big = frame(2, 'the beginning', { length: 2 ** 40 });
+    flow.client.send(big);
+    await reaches(flow, 'the beginning');
+    // Masks go on where they were: the payload so far had 13 bytes.
+    flow.client.send(Buffer.from('!').map((byte) => byte ^ 0x22));
+    await reaches(flow, 'the beginning!');
+  });
+
+  test('a thousand tiny frames are few writes', async () => {
+    const flow = await openFlow();
+    let writes = 0;
+    onWrite(flow.toBackend, () => writes++);
+    const frames = Array.from({ length: 1000 }, (_, i) => frame(2, String(i).padStart(4, '0')));
+    flow.client.send(...frames);
+    await until(() => flow.received().length === 4000);
+    expect(flow.received().toString()).toBe(
+      Array.from({ length: 1000 }, (_, i) => String(i).padStart(4, '0')).join(''),
+    );
+    // 10 kB come in one chunk, or in two where loopback cuts them.
+    expect(writes).toBeGreaterThan(0);
+    expect(writes).toBeLessThanOrEqual(3);
+  });
+});
+
+describe('text mode', () => {
+  test('frames are cut on characters', async () => {
+    const { client, backend } = await openFlow({ frameType: 'text' });
+    const text = Buffer.from('aé€🐘 '.repeat(50));
+    for (let at = 0; at < text.length; at += 3) {
+      backend.write(text.subarray(at, at + 3));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const parts: Buffer[] = [];
+    for (let have = 0; have < text.length;) {
+      const { opcode, final, payload } = (await client.frame())!;
+      expect({ opcode, final, valid: isUtf8(payload) }).toEqual({ opcode: 1, final: true, valid: true });
+      parts.push(payload);
+      have += payload.length;
+    }
+    expect(Buffer.concat(parts).toString()).toBe(text.toString());
+  });
+
+  test('a character that comes byte by byte is one frame', async () => {
+    const { client, backend, toBackend } = await openFlow({ frameType: 'text' });
+    for (const byte of Buffer.from('🐘')) {
+      const { bytesRead } = toBackend;
+      backend.write(Buffer.of(byte));
+      await until(() => toBackend.bytesRead > bytesRead);
+    }
+    expect(await client.frame()).toEqual({ final: true, opcode: 1, payload: Buffer.from('🐘') });
+  });
+
+  test('bytes that are not UTF-8 end it with 1011, behind what was good', async () => {
+    const flow = await openFlow({ frameType: 'text' });
+    flow.backend.write('good');
+    expect((await flow.client.frame())?.payload.toString()).toBe('good');
+    flow.backend.write(hex('c3 28'));
+    expect(await flow.client.close()).toEqual({
+      code: 1011,
+      reason: expect.stringContaining('UTF-8') as string,
+    });
+    flow.client.send(closeFrame(1011));
+    flow.backend.end();
+    expect(await flow.over()).toMatchObject({ code: 1011, bytesIn: 0 });
+  });
+
+  test('a backend that ends inside a character ends it with 1011', async () => {
+    const flow = await openFlow({ frameType: 'text' });
+    flow.backend.end(hex('61 e2 82'));
+    expect(await flow.client.frame()).toMatchObject({ opcode: 1, payload: Buffer.from('a') });
+    expect(await flow.client.frame()).toMatchObject({ opcode: 8, payload: expect.any(Buffer) as Buffer });
+    flow.client.send(closeFrame(1000)).socket.end();
+    expect(await flow.over()).toMatchObject({ code: 1011, reason: 'the backend ended inside a character' });
+  });
+
+  test('the subprotocol binary forces binary', async () => {
+    const { client, backend } = await openFlow({ frameType: 'text' }, { 'Sec-WebSocket-Protocol': 'binary' });
+    backend.write(hex('ff c3'));
+    expect(await client.frame()).toEqual({ final: true, opcode: 2, payload: hex('ff c3') });
+  });
+
+  test('another subprotocol does not', async () => {
+    const subprotocol = () => 'chat';
+    const headers = { 'Sec-WebSocket-Protocol': 'binary, chat' };
+    const { client, backend } = await openFlow({ frameType: 'text', subprotocol }, headers);
+    backend.write('text');
+    expect(await client.frame()).toMatchObject({ opcode: 1, payload: Buffer.from('text') });
+  });
+});
+
+test('a client may send text to a binary tunnel', async () => {
+  const { port, tunnel } = await startTunnel();
+  const closes: ClosedInfo[] = [];
+  tunnel.on('close', (info) => closes.push(info));
+  const client = await openRaw(port);
+  client.send(frame(1, 'grüße'));
+  expect(await client.frame()).toMatchObject({ opcode: 2, payload: Buffer.from('grüße') });
+  expect(closes).toEqual([]);
+});

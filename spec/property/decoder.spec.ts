@@ -1,0 +1,86 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { cutInto, decodeAll } from '../support/frames-decoding.js';
+import { chunkSizes, heardByWs, payloadOf, sentByWs, steps } from '../support/frames-oracle.js';
+
+const close = fc.option(
+  fc.record({
+    code: fc.constantFrom(1000, 1001, 1011, 3000, 4999),
+    reason: fc.string({ unit: 'binary', maxLength: 30 }),
+  }),
+  { nil: undefined },
+);
+
+test('what ws sends is decoded, however it is cut', () => {
+  fc.assert(
+    fc.property(steps, close, chunkSizes, (all, end, sizes) => {
+      const { payload, events, failure, done } = decodeAll(...cutInto(sentByWs(all, end), sizes));
+      expect(payload.equals(payloadOf(all))).toBe(true);
+      expect(failure).toBeUndefined();
+      expect(done).toBe(end !== undefined);
+      const expected = all.flatMap((step) =>
+        step.kind === 'pong'
+          ? ['pong']
+          : step.pings
+              .slice(0, step.fragments.length)
+              .map((ping) => `ping ${Buffer.from(ping).toString('latin1')}`),
+      );
+      if (end) expected.push(`close ${end.code} ${end.reason}`);
+      expect(events).toEqual(expected);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+// What we refuse and ws lets pass or names otherwise: lengths not in their shortest form or with the top bit, and text
+// that fails before its message is whole.
+const STRICTER = /shortest|2\^63|UTF-8|character/;
+
+test('a stream with wrong bytes is judged as ws judges it', async () => {
+  const spoiled = fc.record({
+    all: fc.array(steps, { maxLength: 3 }).map((lists) => lists.flat().slice(0, 4)),
+    end: close,
+    wrong: fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 2 }),
+    sizes: chunkSizes,
+  });
+  let refused = 0;
+  await fc.assert(
+    fc.asyncProperty(spoiled, async ({ all, end, wrong, sizes }) => {
+      const stream = sentByWs(all, end);
+      // Headers lie in front: most of the wrong bytes go there.
+      for (const [at, flip] of wrong) {
+        const place = at % 2 ? at % 3 : at % Math.max(1, stream.length);
+        stream[place] = (stream[place] ?? 0) ^ flip;
+      }
+      const chunks = cutInto(stream, sizes);
+      const ours = decodeAll(...chunks);
+      const theirs = await heardByWs(chunks, true);
+      if (theirs.failure !== undefined) refused++;
+      if (ours.failure && STRICTER.test(ours.failure.reason)) return;
+      expect(ours.failure?.code).toBe(theirs.failure);
+      expect(ours.events).toEqual(theirs.events);
+      // ws keeps back a message that is not whole.
+      expect(ours.payload.subarray(0, theirs.payload.length).equals(theirs.payload)).toBe(true);
+    }),
+    { numRuns: 1500 },
+  );
+  expect(refused).toBeGreaterThan(100);
+});
+
+test('any bytes at all: no throw, the same however they are cut', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200, size: 'max' }), chunkSizes, (array, sizes) => {
+      const bytes = Buffer.from(array);
+      const whole = decodeAll(bytes);
+      const parts = decodeAll(...cutInto(bytes, sizes));
+      expect({ failure: parts.failure, events: parts.events }).toEqual({
+        failure: whole.failure,
+        events: whole.events,
+      });
+      // Text that fails inside a chunk takes what the chunk had of its frame with it.
+      if (whole.failure?.code === 1007) return;
+      expect(parts.payload.equals(whole.payload)).toBe(true);
+    }),
+    { numRuns: 1000 },
+  );
+});

@@ -1,0 +1,156 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { BackendPool } from '../../../src/backends/pool.js';
+import type { BackendInfo, Host, HostState } from '../../../src/index.js';
+import { readHosts } from '../../../src/options.js';
+
+let events: BackendInfo[];
+let complaints: unknown[];
+let pool: BackendPool;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  events = [];
+  complaints = [];
+  pool = new BackendPool(
+    (info) => events.push(info),
+    (error) => complaints.push(error),
+  );
+});
+afterEach(() => vi.useRealTimers());
+
+const states = (...hosts: Host[]) => pool.statesOf(readHosts(hosts, 'server'));
+
+describe('states', () => {
+  test('have an id, their place, and no load', () => {
+    const hosts = states(
+      { port: 1 },
+      { host: 'a', port: 2 },
+      { host: '::1', port: 3 },
+      { socket: '/run/vnc' },
+    );
+    expect(hosts.map(({ id, order, load, up }) => [id, order, load, up])).toEqual([
+      ['127.0.0.1:1', 0, 0, true],
+      ['a:2', 1, 0, true],
+      ['[::1]:3', 2, 0, true],
+      ['unix:/run/vnc', 3, 0, true],
+    ]);
+    expect(hosts[1]?.host).toMatchObject({ host: 'a', port: 2, connectTimeout: 8 });
+  });
+
+  test('are kept by address, not by object', () => {
+    const [first] = states({ host: 'a', port: 1 });
+    const [again] = states({ host: 'a', port: 1, connectTimeout: 3 });
+    expect(again).toBe(first);
+    expect(first?.host.connectTimeout).toBe(3);
+    expect(states({ port: 1 }, { host: '127.0.0.1', port: 1 })).toHaveLength(1);
+    expect(states({ host: 'a', port: 2 })[0]).not.toBe(first);
+    expect(pool.snapshot().map(({ id }) => id)).toEqual(['a:1', '127.0.0.1:1', 'a:2']);
+  });
+
+  test('come in the order asked for', () => {
+    states({ port: 1 }, { port: 2 });
+    expect(states({ port: 2 }, { port: 1 }).map(({ order }) => order)).toEqual([1, 0]);
+  });
+
+  test('a snapshot stays as it is', () => {
+    const [host] = states({ port: 1 });
+    const before = pool.snapshot();
+    pool.lease(host!, {});
+    pool.failed(host!, 'x');
+    expect(before[0]).toMatchObject({ load: 0, up: true });
+    expect(pool.snapshot()[0]).toMatchObject({ load: 1, up: false });
+  });
+});
+
+describe('leases', () => {
+  test('count once each, however often they are released', () => {
+    const [host] = states({ port: 1 });
+    const first = pool.lease(host!, {});
+    const second = pool.lease(host!, {});
+    expect(host!.load).toBe(2);
+    first.release();
+    first.release();
+    expect(host!.load).toBe(1);
+    second.release();
+    expect(host!.load).toBe(0);
+  });
+
+  test('the strategy hears of each once, with the load counted', () => {
+    const heard: [string, string, number][] = [];
+    const strategy = {
+      name: 'mine',
+      opened(host: HostState) {
+        heard.push([this.name, 'opened', host.load]);
+      },
+      closed(host: HostState) {
+        heard.push([this.name, 'closed', host.load]);
+      },
+    };
+    const [host] = states({ port: 1 });
+    const lease = pool.lease(host!, strategy);
+    expect(heard).toEqual([['mine', 'opened', 1]]);
+    lease.release();
+    lease.release();
+    expect(heard).toEqual([
+      ['mine', 'opened', 1],
+      ['mine', 'closed', 0],
+    ]);
+  });
+
+  test.each([
+    [
+      'throws',
+      (why: string) => () => {
+        throw new Error(why);
+      },
+    ],
+    ['rejects', (why: string) => () => Promise.reject(new Error(why))],
+  ])('a strategy that %s is complained of, and the load counted all the same', async (_name, broken) => {
+    const [host] = states({ port: 1 });
+    const lease = pool.lease(host!, { opened: broken('opened'), closed: broken('closed') });
+    expect(host!.load).toBe(1);
+    lease.release();
+    expect(host!.load).toBe(0);
+    await vi.waitFor(() => expect(complaints).toMatchObject([{ message: 'opened' }, { message: 'closed' }]));
+  });
+});
+
+describe('outages', () => {
+  test('a host that failed is down for disableTime', () => {
+    const [host, other] = states({ port: 1, disableTime: 2 }, { port: 2 });
+    pool.failed(host!, 'refused');
+    expect([host!.up, other!.up]).toEqual([false, true]);
+    vi.advanceTimersByTime(1999);
+    expect(host!.up).toBe(false);
+    vi.advanceTimersByTime(1);
+    expect(host!.up).toBe(true);
+  });
+
+  test('disableTime 0 never leaves it out', () => {
+    const [host] = states({ port: 1, disableTime: 0 });
+    pool.failed(host!, 'refused');
+    expect(host!.up).toBe(true);
+    expect(events).toHaveLength(1);
+  });
+
+  test('each is told once, and its end once', () => {
+    const [host] = states({ port: 1, disableTime: 1 });
+    pool.connected(host!);
+    expect(events).toEqual([]);
+    pool.failed(host!, 'first');
+    pool.failed(host!, 'second');
+    vi.advanceTimersByTime(1000);
+    pool.failed(host!, 'third');
+    expect(host!.up).toBe(false);
+    pool.connected(host!);
+    pool.connected(host!);
+    expect(host!.up).toBe(true);
+    pool.failed(host!, 'fourth');
+    const id = '127.0.0.1:1';
+    expect(events).toEqual([
+      { id, up: false, reason: 'first' },
+      { id, up: true },
+      { id, up: false, reason: 'fourth' },
+    ]);
+  });
+});

@@ -1,0 +1,222 @@
+import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import { Duplex } from 'node:stream';
+import { describe, expect, test } from 'vitest';
+import { checkOrigin, compileOrigin, isSameOrigin, parseOrigin } from '../../../src/guard/origin.js';
+import type { TunnelOptions } from '../../../src/index.js';
+import { readOptions } from '../../../src/options.js';
+
+interface Asked {
+  host?: string | undefined;
+  /** By its own TLS. */
+  secure?: boolean;
+  trusted?: boolean;
+  headers?: Record<string, string>;
+}
+
+function request({
+  host = 'desk.example',
+  secure = false,
+  trusted = false,
+  headers = {},
+}: Asked): IncomingMessage {
+  const socket = secure ? new TLSSocket(new Duplex()) : { remoteAddress: '127.0.0.1' };
+  const app = { get: (name: string) => (name === 'trust proxy fn' ? () => trusted : undefined) };
+  return { headers: { host, ...headers }, socket, app } as unknown as IncomingMessage;
+}
+
+describe("'same'", () => {
+  const same = (origin: string | undefined, asked: Asked = {}) => isSameOrigin(origin, request(asked));
+
+  test('no Origin: a program, not a page', () => {
+    expect(same(undefined)).toBe(true);
+  });
+
+  test.each<[string, string, boolean]>([
+    ['http://desk.example', 'desk.example', true],
+    ['http://desk.example', 'desk.example:80', true],
+    ['http://desk.example:80', 'desk.example', true],
+    ['http://DESK.example', 'Desk.EXAMPLE', true],
+    ['HTTP://desk.example', 'desk.example', true],
+    ['http://desk.example:8080', 'desk.example:8080', true],
+    ['http://desk.example:8080', 'desk.example', false],
+    ['http://desk.example', 'desk.example:8080', false],
+    ['http://desk.example:8080', 'desk.example:8081', false],
+    ['http://[::1]:8080', '[::1]:8080', true],
+    ['http://[0:0::1]:8080', '[::1]:8080', true],
+    ['http://[::1]', '[::2]', false],
+    ['http://evil.example', 'desk.example', false],
+    ['http://desk.example.evil.example', 'desk.example', false],
+    ['http://evil-desk.example', 'desk.example', false],
+    ['http://sub.desk.example', 'desk.example', false],
+    ['http://desk.example.', 'desk.example', false],
+    ['http://desk.example', '', false],
+  ])('%s at Host %s: %s', (origin, host, passes) => {
+    expect(same(origin, { host })).toBe(passes);
+  });
+
+  test('an https page behind a proxy that ends TLS, by its own default port', () => {
+    expect(same('https://desk.example', { host: 'desk.example' })).toBe(true);
+    expect(same('https://desk.example', { host: 'desk.example:443' })).toBe(true);
+    expect(same('https://desk.example', { host: 'desk.example:80' })).toBe(false);
+    expect(same('https://desk.example:8443', { host: 'desk.example:8443' })).toBe(true);
+  });
+
+  test('an http page may not reach what is known to be secure', () => {
+    expect(same('http://desk.example', { secure: true })).toBe(false);
+    expect(same('https://desk.example', { secure: true })).toBe(true);
+    const headers = { 'x-forwarded-proto': 'https' };
+    expect(same('http://desk.example', { trusted: true, headers })).toBe(false);
+    expect(same('https://desk.example', { trusted: true, headers })).toBe(true);
+    expect(
+      same('http://desk.example', { trusted: true, headers: { 'x-forwarded-proto': 'HTTPS, http' } }),
+    ).toBe(false);
+    expect(same('http://desk.example', { trusted: true, headers: { 'x-forwarded-proto': 'http' } })).toBe(
+      true,
+    );
+    expect(same('http://desk.example', { headers })).toBe(true);
+  });
+
+  test('X-Forwarded-Host counts from a trusted peer alone', () => {
+    const asked = { host: 'inner:3000', headers: { 'x-forwarded-host': 'desk.example, inner:3000' } };
+    expect(same('https://desk.example', { ...asked, trusted: true })).toBe(true);
+    expect(same('https://desk.example', asked)).toBe(false);
+    expect(same('http://inner:3000', { ...asked, trusted: true })).toBe(false);
+    expect(same('http://inner:3000', asked)).toBe(true);
+    const empty = { host: 'desk.example', headers: { 'x-forwarded-host': '' }, trusted: true };
+    expect(same('http://desk.example', empty)).toBe(true);
+  });
+
+  test.each([
+    ...[
+      'null',
+      '',
+      'garbage',
+      'desk.example',
+      '//desk.example',
+      'http:',
+      'http://',
+      'file://desk.example',
+      'ws://desk.example',
+    ],
+    ...['http://desk.example/', 'http://desk.example/path', 'http://desk.example?x', 'http://desk.example#x'],
+    ...['http://user@desk.example', 'http://desk.example@evil.example', 'http://evil.example\\@desk.example'],
+    ...[
+      'http://desk.example\\',
+      'http:\\\\desk.example',
+      'http:/desk.example',
+      'http://desk.example:x',
+      ' http://desk.example',
+    ],
+    ...[
+      'http://desk.example, http://desk.example',
+      'http://desk.example:99999',
+      'http://desk .example',
+      'http://%zz',
+    ],
+  ])('"%s" is no origin', (origin) => {
+    expect(parseOrigin(origin)).toBeUndefined();
+    expect(same(origin)).toBe(false);
+  });
+});
+
+describe('a list', () => {
+  test.each<[string, string[], string[]]>([
+    [
+      'https://a.b',
+      ['https://a.b', 'https://A.B:443'],
+      ['http://a.b', 'https://a.b:8443', 'https://x.a.b', 'https://a.b.c', 'null'],
+    ],
+    ['HTTPS://A.b:443', ['https://a.b'], ['https://a.b:444']],
+    [
+      'a.b',
+      ['https://a.b', 'http://a.b'],
+      ['http://a.b:8080', 'https://x.a.b', 'https://evil-a.b', 'https://a.bb'],
+    ],
+    ['a.b:8443', ['https://a.b:8443', 'http://a.b:8443'], ['https://a.b', 'http://a.b']],
+    ['a.b:443', ['https://a.b'], ['http://a.b']],
+    [
+      '*.a.b',
+      ['https://x.a.b', 'http://y.x.a.b'],
+      ['https://a.b', 'https://evil-a.b', 'https://x.a.b.c', 'https://x.a.b:8443'],
+    ],
+    ['.a.b', ['https://x.a.b'], ['https://a.b', 'https://evil-a.b']],
+    [
+      'https://*.a.b:8443',
+      ['https://x.a.b:8443'],
+      ['https://a.b:8443', 'http://x.a.b:8443', 'https://x.a.b'],
+    ],
+    ['http://[::1]:80', ['http://[::1]'], ['http://[::1]:81', 'https://[::1]']],
+    ['bücher.example', ['https://xn--bcher-kva.example'], ['https://bucher.example']],
+  ])('%s', (entry, passing, refused) => {
+    const matches = (origin: string) => compileOrigin(entry)!(parseOrigin(origin) ?? ({} as never));
+    for (const origin of passing) expect(matches(origin), origin).toBe(true);
+    for (const origin of refused.filter(parseOrigin)) expect(matches(origin), origin).toBe(false);
+  });
+
+  test.each([
+    '',
+    '*',
+    '*.',
+    'https://',
+    'https://a.b/',
+    'a.b/x',
+    'ftp://a.b',
+    'a.*.b',
+    '*a.b',
+    'u@a.b',
+    'a b',
+    'a.b?x',
+    '**.a.b',
+  ])('"%s" is no entry', (entry) => {
+    expect(compileOrigin(entry)).toBeUndefined();
+  });
+});
+
+describe('the check', () => {
+  async function verdict(origins: TunnelOptions['origins'], origin: string | undefined): Promise<string> {
+    const settings = readOptions(origins === undefined ? {} : { origins });
+    const req = request(origin === undefined ? {} : { headers: { origin } });
+    try {
+      await checkOrigin(req, settings.checkOrigin, settings.needsOrigin);
+      return 'passes';
+    } catch (error) {
+      return (error as { code?: string }).code ?? String(error);
+    }
+  }
+  const REFUSED = 'WSTUNNEL_ORIGIN_REFUSED';
+
+  test('the default is same', async () => {
+    expect(await verdict(undefined, 'http://desk.example')).toBe('passes');
+    expect(await verdict(undefined, 'http://evil.example')).toBe(REFUSED);
+    expect(await verdict('same', undefined)).toBe('passes');
+  });
+
+  test("'*' takes any, and none", async () => {
+    for (const origin of ['http://evil.example', 'null', 'garbage', undefined])
+      expect(await verdict('*', origin)).toBe('passes');
+  });
+
+  test('a list needs an Origin', async () => {
+    const list = ['https://a.b', /^https:\/\/re\d\.example$/];
+    expect(await verdict(list, 'https://a.b')).toBe('passes');
+    expect(await verdict(list, 'https://re7.example')).toBe('passes');
+    expect(await verdict(list, 'https://re7.example')).toBe('passes');
+    expect(await verdict(list, 'https://re7.example.evil')).toBe(REFUSED);
+    expect(await verdict(list, 'null')).toBe(REFUSED);
+    expect(await verdict([/^null$/], 'null')).toBe('passes');
+    expect(await verdict(list, undefined)).toBe('WSTUNNEL_ORIGIN_MISSING');
+  });
+
+  test('a function decides, only true passes', async () => {
+    const asked: (string | undefined)[] = [];
+    const remember = (origin: string | undefined) => asked.push(origin) > 0;
+    expect(await verdict(remember, 'null')).toBe('passes');
+    expect(await verdict(remember, undefined)).toBe('passes');
+    expect(asked).toEqual(['null', undefined]);
+    expect(await verdict(() => Promise.resolve(true), 'x')).toBe('passes');
+    for (const result of [false, undefined, 1, 'true', Promise.resolve(false)])
+      expect(await verdict(() => result as boolean, 'x')).toBe(REFUSED);
+    expect(await verdict(() => Promise.reject(new Error('broken')), 'x')).toBe('Error: broken');
+  });
+});

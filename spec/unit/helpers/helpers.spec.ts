@@ -1,0 +1,131 @@
+import { once } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import { TunnelError } from '../../../src/errors.js';
+import { orAborted } from '../../../src/helpers/abort.js';
+import { asEmitter } from '../../../src/helpers/emitter.js';
+import { hook } from '../../../src/helpers/hook.js';
+import { nearest } from '../../../src/helpers/nearest.js';
+
+describe('nearest', () => {
+  const known = ['server', 'balance', 'origins', 'allow', 'url'];
+  test.each([
+    ['sever', 'server'],
+    ['SERVER', 'server'],
+    ['servers', 'server'],
+    ['origin', 'origins'],
+    ['blanace', 'balance'],
+    ['URI', 'url'],
+    ['password', undefined],
+    ['x', undefined],
+  ])('%s: %s', (name, expected) => {
+    expect(nearest(name, known)).toBe(expected);
+  });
+
+  test('of nothing, nothing', () => {
+    expect(nearest('x', [])).toBeUndefined();
+  });
+});
+
+describe('orAborted', () => {
+  const reason = new Error('over');
+
+  test('gives the outcome, and leaves nothing on the signal', async () => {
+    const { signal } = new AbortController();
+    let listening = 0;
+    const add = signal.addEventListener.bind(signal);
+    const remove = signal.removeEventListener.bind(signal);
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      listening++;
+      add(...args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      listening--;
+      remove(...args);
+    };
+    expect(await orAborted(signal, () => 1)).toBe(1);
+    expect(await orAborted(signal, () => Promise.resolve(2))).toBe(2);
+    await expect(
+      orAborted(signal, () => {
+        throw reason;
+      }),
+    ).rejects.toBe(reason);
+    await expect(orAborted(signal, () => Promise.reject(reason))).rejects.toBe(reason);
+    expect(listening).toBe(0);
+  });
+
+  test('an abort ends the wait for what never settles, and later outcomes are dropped', async () => {
+    const controller = new AbortController();
+    let settle: ((error: Error) => void) | undefined;
+    const waiting = orAborted(controller.signal, () => new Promise((_resolve, reject) => (settle = reject)));
+    controller.abort(reason);
+    await expect(waiting).rejects.toBe(reason);
+    // Were it not dropped, this would be an unhandled rejection, which fails the run.
+    settle?.(new Error('late'));
+  });
+
+  test('after an abort nothing is started', async () => {
+    let started = false;
+    await expect(orAborted(AbortSignal.abort(reason), () => (started = true))).rejects.toBe(reason);
+    expect(started).toBe(false);
+  });
+});
+
+describe('hook', () => {
+  const { signal } = new AbortController();
+  const fail = (thrown: unknown) => hook('authenticate', signal, () => Promise.reject(thrown));
+
+  test('its result', async () => {
+    expect(await hook('user', signal, () => 'me')).toBe('me');
+  });
+
+  test('what it throws refuses with 500 and stays the cause', async () => {
+    const cause = new Error('database down');
+    await expect(fail(cause)).rejects.toMatchObject({
+      code: 'WSTUNNEL_HOOK_FAILED',
+      status: 500,
+      cause,
+      body: 'The tunnel could not be opened.\n',
+      message: 'authenticate failed: database down',
+    });
+    for (const thrown of ['text', undefined, null, Object.create(null)])
+      await expect(fail(thrown)).rejects.toMatchObject({ status: 500, expose: false });
+  });
+
+  test('a refusal of its own passes, a wrong option is its fault', async () => {
+    const refusal = new TunnelError('WSTUNNEL_NO_TARGET', 'no such desk');
+    await expect(fail(refusal)).rejects.toBe(refusal);
+    const wrong = new TunnelError('WSTUNNEL_OPTION', 'port');
+    await expect(fail(wrong)).rejects.toMatchObject({ code: 'WSTUNNEL_HOOK_FAILED', cause: wrong });
+  });
+
+  test('an abort passes as it is', async () => {
+    const reason = new Error('gone');
+    await expect(hook('user', AbortSignal.abort(reason), () => 'me')).rejects.toBe(reason);
+  });
+});
+
+describe('asEmitter', () => {
+  test('is a function, an emitter, and keeps call and apply', async () => {
+    let value = 1;
+    const both = asEmitter(
+      function double(this: unknown, n: number) {
+        return n * 2;
+      },
+      {
+        get value() {
+          return value;
+        },
+      },
+    );
+    expect(both(2)).toBe(4);
+    expect(both.call(null, 3)).toBe(6);
+    expect(both.apply(null, [4])).toBe(8);
+    expect([both.name, both.length]).toEqual(['double', 1]);
+    value = 5;
+    expect(both.value).toBe(5);
+    const heard = once(both, 'x');
+    expect(both.emit('x', 7)).toBe(true);
+    expect(await heard).toEqual([7]);
+    expect(both.listenerCount('x')).toBe(0);
+  });
+});

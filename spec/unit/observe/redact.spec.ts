@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { redactUrl } from '../../../src/observe/redact.js';
+
+test.each([
+  ['/vnc', '/vnc'],
+  ['/vnc?', '/vnc?'],
+  ['/vnc?token=secret', '/vnc?token=***'],
+  ['/vnc?a=secret&b=secret', '/vnc?a=***&b=***'],
+  ['/vnc?token=a=secret', '/vnc?token=***'],
+  ['/vnc?token=', '/vnc?token=***'],
+  ['/vnc?secret', '/vnc?***'],
+  ['/vnc?a=1&secret&b', '/vnc?a=***&***&***'],
+  ['/vnc?a=1&&b=2', '/vnc?a=***&&b=***'],
+  // A token in base64, with its padding, is no name.
+  ['/vnc?c2VjcmV0cw==', '/vnc?***'],
+  ['/vnc?a=1&c2VjcmV0LXM=', '/vnc?a=***&***'],
+  ['/vnc?a=x?secret', '/vnc?a=***'],
+  ['/vnc#secret', '/vnc?***'],
+  ['/vnc?a=1#secret', '/vnc?a=***'],
+  ['http://user:secret@h/vnc?token=secret', 'http://***@h/vnc?token=***'],
+  ['HTTPS://secret@h', 'HTTPS://***@h'],
+  ['http://user:sec@ret@h/', 'http://***@h/'],
+  ['//user:secret@h/vnc', '//***@h/vnc'],
+  ['http://h/vnc@home', 'http://h/vnc@home'],
+  ['/vnc@home', '/vnc@home'],
+  ['*', '*'],
+  ['', ''],
+])('%s', (url, shown) => {
+  expect(redactUrl(url)).toBe(shown);
+});

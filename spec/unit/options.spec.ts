@@ -1,0 +1,264 @@
+import { describe, expect, test } from 'vitest';
+import { TunnelError, wstunnel, type TunnelOptions } from '../../src/index.js';
+import { DEFAULTS, readOptions } from '../../src/options.js';
+
+/** The error that these options raise. */
+function refused(options: unknown): TunnelError {
+  try {
+    readOptions(options as TunnelOptions);
+  } catch (error) {
+    expect(error).toBeInstanceOf(TunnelError);
+    return error as TunnelError;
+  }
+  throw new Error('the options were taken');
+}
+
+const hook = () => true;
+const host = (more: object) => ({ server: { port: 5900, ...more } });
+
+describe('right values', () => {
+  const right: [string, unknown[]][] = [
+    ['url', ['/', '/vnc', '/vnc/', /^\/vnc/i, ['/a', /b/], undefined]],
+    [
+      'server',
+      [{ port: 1 }, { port: 65535 }, { socket: '/run/vnc' }, [{ port: 1 }, { port: 2 }], () => undefined],
+    ],
+    [
+      'balance',
+      ['fair', 'least-connection', 'round-robin', { pick: hook }, { pick: hook, opened: hook, closed: hook }],
+    ],
+    ['frameType', ['binary', 'text']],
+    ['subprotocol', [() => undefined]],
+    [
+      'origins',
+      [
+        'same',
+        '*',
+        hook,
+        ['https://a.b', 'a.b', 'a.b:8443', '*.a.b', '.a.b', 'https://*.a.b', '[::1]:80', /^x$/],
+      ],
+    ],
+    ['allow', [['192.0.2.1'], ['192.0.2.0/24', '2001:db8::/32', '::ffff:192.0.2.0/120', 'fe80::1%eth0']]],
+    ['deny', [['0.0.0.0/0', '::/0']]],
+    ['clientAddress', [hook]],
+    ['authenticate', [hook]],
+    ['user', [hook]],
+    ['pingInterval', [0, 0.5, 900]],
+    ['pongTimeout', [0, 300]],
+    ['handshakeTimeout', [0.001, 300]],
+    ['closeTimeout', [0.001, 300]],
+    ['refuseWith', ['http', 'close']],
+    ['onRefuse', [hook]],
+    ['limits', [{}, { buffered: 65536 }, { buffered: 1024 ** 3 }]],
+    ['debug', [0, 65535]],
+    ['autoAttach', [true, false]],
+  ];
+  test.each(right)('%s', (name, values) => {
+    for (const value of values) expect(() => readOptions({ [name]: value }), String(value)).not.toThrow();
+  });
+
+  test.each([
+    ['host', ['vnc.example', '::1']],
+    ['connectTimeout', [0.001, 300]],
+    ['disableTime', [0, 3600]],
+    ['noDelay', [true, false]],
+    ['keepAlive', [0, 7200]],
+    ['localAddress', ['127.0.0.1', '::1']],
+    ['lookup', [hook]],
+  ])('server.%s', (name, values) => {
+    for (const value of values)
+      expect(() => readOptions(host({ [name]: value })), String(value)).not.toThrow();
+  });
+
+  test('every option may be left out, or be undefined', () => {
+    expect(readOptions({})).toMatchObject({
+      ...{ server: undefined, frameType: 'binary', needsOrigin: false, refuseWith: 'http', debug: 0 },
+      ...{ pingInterval: 30, pongTimeout: 20, handshakeTimeout: 30, closeTimeout: 10 },
+      ...{ buffered: 1024 * 1024, autoAttach: true },
+    });
+    const names = right.map(([name]) => [name, undefined]);
+    expect(() => readOptions(Object.fromEntries(names) as TunnelOptions)).not.toThrow();
+    expect(readOptions({ server: { port: 1 } }).server).toEqual([
+      { port: 1, connectTimeout: 8, disableTime: 1, noDelay: true, keepAlive: 60 },
+    ]);
+    expect(DEFAULTS).toMatchObject({ connectTimeout: 8, disableTime: 1, keepAlive: 60 });
+  });
+});
+
+describe('wrong values are refused with the option, the value and the way out', () => {
+  test.each<[unknown, string[]]>([
+    [undefined, ['options', 'object', 'undefined']],
+    [{ url: 'vnc' }, ['url ', "'vnc'", 'begins with "/"']],
+    [{ url: '/vnc?x' }, ['url ', 'no query']],
+    [{ url: [] }, ['url ', 'at least one']],
+    [{ url: ['/a', 7] }, ['url ', '7']],
+    [{ url: /x/g }, ['url ', '/x/g', 'without the flags g and y']],
+    [{ url: [/x/y] }, ['url ', '/x/y', 'without the flags g and y']],
+    [{ server: [] }, ['server ', 'at least one host', '[]']],
+    [{ server: 'localhost:5900' }, ['server ', 'object', "'localhost:5900'"]],
+    [{ server: null }, ['server ', 'object', 'null']],
+    [{ server: {} }, ['server ', 'needs a port']],
+    [{ server: { host: 'a' } }, ['server ', 'needs a port (or a socket)']],
+    [{ server: [{ port: 1 }, { port: 0 }] }, ['server[1].port', '1 to 65535', '0']],
+    [host({ port: 65536 }), ['server.port', '65536']],
+    [host({ port: '5900' }), ['server.port', "'5900'"]],
+    [host({ socket: '/x' }), ['server ', 'either socket or host and port']],
+    [{ server: { socket: '/x', host: 'a' } }, ['server ', 'either socket or host and port']],
+    [{ server: { socket: '' } }, ['server.socket', 'not empty']],
+    [host({ host: '' }), ['server.host', 'not empty']],
+    [host({ noDelay: 1 }), ['server.noDelay', 'true or false']],
+    [host({ localAddress: 'eth0' }), ['server.localAddress', 'IP address', "'eth0'"]],
+    [host({ lookup: 'dns' }), ['server.lookup', 'function']],
+    [{ balance: 'fairr' }, ['balance ', "'fairr'", 'did you mean "fair"?']],
+    [{ balance: {} }, ['balance ', 'pick()']],
+    [{ balance: { pick: hook, opened: 1 } }, ['balance.opened', 'function', '1']],
+    [{ balance: { pick: hook, closed: 1 } }, ['balance.closed', 'function', '1']],
+    [{ frameType: 'txt' }, ['frameType ', 'did you mean "text"?']],
+    [{ subprotocol: 'binary' }, ['subprotocol ', 'function']],
+    [{ origins: 'any' }, ['origins ', '"same"', "'any'"]],
+    [{ origins: [] }, ['origins ', 'at least one']],
+    [{ origins: ['https://a.b/'] }, ['origins ', "'https://a.b/'", '*.a.example']],
+    [{ origins: ['*'] }, ['origins ', "'*'"]],
+    [{ origins: ['ftp://a.b'] }, ['origins ', "'ftp://a.b'"]],
+    [{ origins: [7] }, ['origins ', '7']],
+    [{ origins: [/x/g] }, ['origins ', '/x/g']],
+    [{ allow: [] }, ['allow ', 'leave it out']],
+    [{ deny: [] }, ['deny ', 'leave it out']],
+    [{ allow: '192.0.2.1' }, ['allow ', 'list', "'192.0.2.1'"]],
+    [{ deny: ['192.0.2.1', 'localhost'] }, ['deny ', "'localhost'", '192.0.2.0/24']],
+    [{ clientAddress: '1.2.3.4' }, ['clientAddress ', 'function']],
+    [{ authenticate: true }, ['authenticate ', 'function', 'true']],
+    [{ user: 'me' }, ['user ', 'function']],
+    [{ refuseWith: 'Close' }, ['refuseWith ', 'did you mean "close"?']],
+    [{ onRefuse: null }, ['onRefuse ', 'function', 'null']],
+    [{ refuseWith: 'close', onRefuse: hook }, ['onRefuse ', "refuseWith: 'close'", 'leave one out']],
+    [{ limits: 1 }, ['limits ', 'object']],
+    [{ limits: { buffered: 65535 } }, ['limits.buffered', '65536', '65535']],
+    [{ debug: 65536 }, ['debug ', '65535', '65536']],
+    [{ debug: 1.5 }, ['debug ', 'whole number', '1.5']],
+    [{ autoAttach: 'yes' }, ['autoAttach ', 'true or false', "'yes'"]],
+  ])('%o', (options, parts) => {
+    const error = refused(options);
+    expect(error.code).toBe('WSTUNNEL_OPTION');
+    for (const part of parts) expect(error.message).toContain(part);
+  });
+
+  test.each([
+    ['pingInterval', 900],
+    ['pongTimeout', 300],
+    ['handshakeTimeout', 300],
+    ['closeTimeout', 300],
+    ['server.connectTimeout', 300],
+    ['server.disableTime', 3600],
+    ['server.keepAlive', 7200],
+  ])('%s above its ceiling was meant in milliseconds', (name, ceiling) => {
+    const given = (value: unknown) => {
+      const [key = '', inner] = name.split('.');
+      return refused(inner === undefined ? { [key]: value } : host({ [inner]: value })).message;
+    };
+    expect(given(30_000)).toContain(name);
+    expect(given(30_000)).toContain('(it is in seconds; did you mean 30?)');
+    expect(given(ceiling + 0.5)).toContain(`to ${ceiling}`);
+    for (const value of [-1, NaN, Infinity, '5', null]) expect(given(value)).toContain(`to ${ceiling}`);
+  });
+});
+
+describe('names', () => {
+  test.each<[unknown, string]>([
+    [{ sever: {} }, 'options has no "sever"; did you mean "server"?'],
+    [{ Origins: [] }, 'options has no "Origins"; did you mean "origins"?'],
+    [{ handshakeTimeOut: 3 }, 'did you mean "handshakeTimeout"?'],
+    [{ server: { prot: 1 } }, 'server has no "prot"; did you mean "port"?'],
+    [
+      { server: [{ port: 1 }, { port: 2, sockets: 1 }] },
+      'server[1] has no "sockets"; did you mean "socket"?',
+    ],
+    [{ limits: { bufferd: 1 } }, 'limits has no "bufferd"; did you mean "buffered"?'],
+    [{ rule: [] }, 'did you mean "rules"?'],
+    [{ toString: hook }, 'options has no "toString"'],
+  ])('an unknown one in %o is refused with the nearest', (options, message) => {
+    expect(refused(options).message).toContain(message);
+  });
+
+  test('nothing is suggested where nothing is near', () => {
+    expect(refused({ completelyElse: 1 }).message).toBe('wstunnel: options has no "completelyElse"');
+  });
+
+  test.each<[unknown, string]>([
+    ...['rules', 'mapExtensions', 'stickyKey', 'idleTimeout', 'maxDuration'].map(
+      (name): [unknown, string] => [{ [name]: 1 }, name],
+    ),
+    ...[
+      'tls',
+      'readTimeout',
+      'writeTimeout',
+      'maxTunnels',
+      'weight',
+      'backup',
+      'proxyProtocol',
+      'connect',
+      'spawn',
+    ].map((name): [unknown, string] => [host({ [name]: 1 }), `server.${name}`]),
+    [{ limits: { total: 5 } }, 'limits.total'],
+    [{ limits: { perClient: 5 } }, 'limits.perClient'],
+    [{ balance: 'hash' }, 'balance'],
+    [{ balance: 'sticky' }, 'balance'],
+    [{ server: { '/vnc': { port: 1 } } }, 'server'],
+    [{ server: { '.vnc': [{ port: 1 }] } }, 'server'],
+    [{ server: { '': { port: 1 } } }, 'server'],
+  ])('%o is not supported yet', (options, name) => {
+    const { message } = refused(options);
+    expect(message).toContain(`wstunnel: ${name}`);
+    expect(message).toContain('is not supported yet');
+  });
+});
+
+test('no error shows what is inside objects, nor the value of an unknown name', () => {
+  const secret = 'hunter2';
+  for (const options of [
+    { server: { port: 1, password: secret } },
+    { server: { port: 1, tls: { key: secret } } },
+    { server: { socket: '/x', port: 1, host: secret } },
+    { server: { '/x': { password: secret } } },
+    { authenticate: { password: secret } },
+    { onRefuse: Object.assign(new Map([[secret, secret]]), { password: secret }) },
+    { origins: [{ password: secret }] },
+    { authenticate: [{ password: secret }] },
+    { limits: Object.assign(() => 1, { password: secret }) },
+    { allow: new Error(secret) },
+    { token: secret },
+  ]) {
+    const { message } = refused(options);
+    expect(message).not.toContain(secret);
+    expect(message).not.toContain('\n');
+  }
+  expect(refused({ frameType: 'x'.repeat(500) }).message.length).toBeLessThan(200);
+});
+
+test('what is changed afterwards changes nothing', () => {
+  const server = [{ host: 'a', port: 1 }];
+  const allow = ['192.0.2.1'];
+  const url = ['/vnc'];
+  const origins = ['https://a.b'];
+  const limits = { buffered: 65536 };
+  const options: TunnelOptions = { url, server, allow, origins, limits, pingInterval: 5 };
+  const settings = readOptions(options);
+  server[0]!.port = 2;
+  server.push({ host: 'b', port: 3 });
+  allow[0] = '198.51.100.1';
+  url[0] = '/other';
+  origins[0] = 'https://evil.example';
+  limits.buffered = 99999;
+  options.pingInterval = 6;
+  expect(settings).toMatchObject({ server: [{ host: 'a', port: 1 }], buffered: 65536, pingInterval: 5 });
+  expect(settings.server).toHaveLength(1);
+  expect([settings.matchesUrl('/vnc'), settings.matchesUrl('/other')]).toEqual([true, false]);
+  expect(settings.addresses.allow?.check('192.0.2.1')).toBe(true);
+  expect(settings.checkOrigin('https://evil.example', {} as never)).toBe(false);
+  for (const object of [settings, settings.server, (settings.server as object[])[0]])
+    expect(Object.isFrozen(object)).toBe(true);
+});
+
+test('the factory itself throws', () => {
+  expect(() => wstunnel({ server: { port: 0 } })).toThrow(/server\.port/);
+});

@@ -1,0 +1,188 @@
+import type { IncomingMessage } from 'node:http';
+import { describe, expect, test } from 'vitest';
+import { originalPathOf, pathOf as pathOfRequest } from '../../src/helpers/path.js';
+import { compileUrl } from '../../src/routes.js';
+import { handshake, RawClient } from '../support/raw-client.js';
+import { makeTunnel, startApp } from '../support/servers.js';
+
+describe('url', () => {
+  test.each<[string | RegExp, string[], string[]]>([
+    [
+      '/vnc',
+      ['/vnc', '/vnc/', '/vnc/a', '/vnc//a'],
+      ['/', '/vnca', '/vnc2/a', '/VNC', '/a/vnc', '//vnc', '/vnc%2fa'],
+    ],
+    ['/vnc/', ['/vnc', '/vnc/', '/vnc/a'], ['/vnca']],
+    ['/', ['/', '/a', '//'], []],
+    [/^\/websockify/, ['/websockify', '/websockify2/x'], ['/a/websockify', '/Websockify']],
+    [/\.vnc$/i, ['/a.vnc', '/b/.VNC'], ['/a.vnc/b']],
+  ])('%s', (pattern, under, outside) => {
+    const matches = compileUrl([pattern]);
+    for (const path of under) expect(matches(path), path).toBe(true);
+    for (const path of outside) expect(matches(path), path).toBe(false);
+    // A second time: nothing is remembered.
+    for (const path of under) expect(matches(path), path).toBe(true);
+  });
+
+  test('of several, any', () => {
+    const matches = compileUrl(['/a', /b$/]);
+    expect(['/a/x', '/x/b', '/x'].map(matches)).toEqual([true, true, false]);
+  });
+});
+
+const pathOf = (url: string) => pathOfRequest({ url } as IncomingMessage);
+
+describe('the path of a request target', () => {
+  test.each([
+    ['/', '/'],
+    ['/vnc?token=/other', '/vnc'],
+    ['/?/vnc', '/'],
+    ['/vnc?a?b#c', '/vnc'],
+    ['/vnc#x', '/vnc'],
+    ['//vnc//a', '//vnc//a'],
+    ['/a%2fb/../c', '/a%2fb/../c'],
+    ['http://h/vnc?x', '/vnc'],
+    ['HTTP://H:80/VNC', '/VNC'],
+    ['https://user:word@h.example/vnc', '/vnc'],
+    ['ws://[::1]:8080/vnc', '/vnc'],
+    ['http://h', '/'],
+    ['http://h?/vnc', '/'],
+    ['http://h;x/vnc', ';x/vnc'],
+    ['*', '*'],
+    ['', undefined],
+    ['http://[/vnc', undefined],
+  ])('%s', (target, path) => {
+    expect(pathOf(target)).toBe(path);
+  });
+
+  const odd = [
+    ...[
+      '/',
+      '/vnc',
+      '/vnc/',
+      '//vnc',
+      '///',
+      '/./vnc',
+      '/x/../vnc',
+      '/vnc;x',
+      '/a%2fb',
+      '/a\\b',
+      '/a|b',
+      "/a'b",
+      '/a@b',
+    ],
+    ...[
+      '/?/vnc',
+      '/vnc?//',
+      '/vnc?a?b',
+      '/vnc?#',
+      '/vnc#x',
+      '/a\\b#',
+      '/a|b#',
+      '//u@h/vnc#',
+      '//u@h/vnc',
+      '//@#',
+    ],
+    ...[
+      'http://h',
+      'http://h/',
+      'http://h?x',
+      'http://h/vnc',
+      'HTTPS://H/vnc',
+      'ws://h/vnc',
+      'http://[::1]:80/vnc',
+    ],
+    ...[
+      'http://u:p@h/vnc',
+      'http://a@b@h/vnc',
+      'http://h:/vnc',
+      'http:///vnc',
+      'http://h//vnc',
+      'http://h/a|b',
+    ],
+    // Hosts that end where nobody would think.
+    ...[
+      'http://h;x/vnc',
+      "http://h'x/vnc",
+      'http://h%41/vnc',
+      'http://h:80x/vnc',
+      'http://h*x/vnc',
+      'http://h,x/vnc',
+    ],
+    ...['javascript://h/vnc', 'foo://h/vnc', 'file://h/vnc', 'http://h~x/vnc', 'http://h@/vnc', '*'],
+  ];
+
+  test('of the whole URL, where a mount has cut it', () => {
+    const req = { url: '/vnc', originalUrl: '/desk/vnc?x=1' } as unknown as IncomingMessage;
+    expect([pathOfRequest(req), originalPathOf(req)]).toEqual(['/vnc', '/desk/vnc']);
+  });
+
+  test('is what Express sees', async () => {
+    const seen: string[] = [];
+    const { port } = await startApp((app) =>
+      app.use((req, res) => {
+        seen.push(req.path);
+        res.end();
+      }),
+    );
+    let agreed = 0;
+    for (const target of odd) {
+      seen.length = 0;
+      await new RawClient(port)
+        .send(`GET ${target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`)
+        .answer();
+      const ours = pathOf(target);
+      if (seen.length === 0) continue;
+      expect(ours, target).toBe(seen[0]);
+      agreed++;
+    }
+    expect(agreed).toBeGreaterThan(25);
+  });
+
+  test('prefixes agree with the mount of Express', async () => {
+    const { port } = await startApp((app) => {
+      app.enable('case sensitive routing');
+      app.use('/vnc', (_req, res) => res.send('mounted'));
+      app.use((_req, res) => res.send('elsewhere'));
+    });
+    const matches = compileUrl(['/vnc']);
+    for (const target of odd) {
+      const path = pathOf(target);
+      if (path === undefined) continue;
+      const client = new RawClient(port).send(
+        `GET ${target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`,
+      );
+      expect((await client.rest()).toString().endsWith('mounted'), target).toBe(matches(path));
+    }
+  });
+});
+
+test('a target that Express reads otherwise does not lead past a login on the path', async () => {
+  const tunnel = makeTunnel({ url: '/vnc', server: { port: 1 } });
+  const { port } = await startApp((app) => {
+    app.use('/vnc', (_req, res) => void res.status(401).end());
+    app.use(tunnel, (_req, res) => void res.status(404).end());
+  });
+  const statusOf = async (target: string) =>
+    (await new RawClient(port).send(handshake(target)).answer()).status;
+  expect(await statusOf('/vnc')).toBe(401);
+  expect(await statusOf('http://h/vnc')).toBe(401);
+  for (const target of ['http://h;x/vnc', 'http://h%41/vnc', 'http://h:80x/vnc', 'javascript://h/vnc'])
+    expect(await statusOf(target), target).toBe(404);
+});
+
+test('within a mount the rest of the path is matched', async () => {
+  const { port } = await startApp((app) =>
+    app.use(
+      '/desk',
+      makeTunnel({ url: /^\/vnc$/, server: () => undefined }),
+      (_req, res) => void res.status(418).end(),
+    ),
+  );
+  const statusOf = async (target: string) =>
+    (await new RawClient(port).send(handshake(target)).answer()).status;
+  expect(await statusOf('/desk/vnc?x=1')).toBe(404);
+  expect(await statusOf('http://127.0.0.1/desk/vnc')).toBe(404);
+  expect(await statusOf('/desk/vnc/')).toBe(418);
+  expect(await statusOf('/desk?/vnc')).toBe(418);
+});
