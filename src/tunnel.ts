@@ -105,7 +105,7 @@ export async function openTunnel<Req extends IncomingMessage>(
     const hosts = await chooseTarget(settings, req, attempt.signal);
     reached = await reachBackend(shared, req, client, hosts, attempt.signal);
 
-    const subprotocol = chooseSubprotocol(settings, handshake, req);
+    const subprotocol = await chooseSubprotocol(settings, handshake, req, attempt.signal);
     checkStillWaiting(pending, res);
     const { socket, head } = await upgrade(req, pending, subprotocol, reached.socket, attempt.signal);
     const frameType = subprotocol === 'binary' ? 'binary' : settings.frameType;
@@ -192,13 +192,14 @@ async function reachBackend<Req extends IncomingMessage>(
 }
 
 /** `binary` when offered, never required (RFC 6455 section 4.2.2 item 5.5). */
-function chooseSubprotocol<Req extends IncomingMessage>(
+async function chooseSubprotocol<Req extends IncomingMessage>(
   { subprotocol }: Settings<Req>,
   { subprotocols }: Handshake,
   req: Req,
-): string | undefined {
+  signal: AbortSignal,
+): Promise<string | undefined> {
   if (!subprotocol) return subprotocols.has('binary') ? 'binary' : undefined;
-  const chosen = subprotocol(subprotocols, req);
+  const chosen = await hook('subprotocol', signal, () => subprotocol(subprotocols, req));
   if (chosen !== undefined && !subprotocols.has(chosen))
     throw new TunnelError('WSTUNNEL_HOOK_FAILED', 'subprotocol: the result must be one of those offered');
   return chosen;

@@ -1,4 +1,4 @@
-import type { EventEmitter } from 'node:events';
+import { captureRejectionSymbol, type EventEmitter } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { BackendPool } from './backends/pool.js';
 import { messageOf, TunnelError } from './errors.js';
@@ -103,6 +103,7 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
       };
     },
     [Symbol.asyncDispose]: () => close(),
+    [captureRejectionSymbol]: (error: unknown, name: string | symbol) => complainOfListener(name, error),
   }) as Tunnel<Req>;
 
   const candidate: Candidate = {
@@ -165,10 +166,15 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
     try {
       (tunnel as EventEmitter).emit(name, ...args);
     } catch (error) {
-      // A listener's fault must neither end the process nor the tunnel it was told of.
-      log('tunnel', 'error', "a listener for '%s' failed: %s", name, messageOf(error));
-      process.emitWarning(`wstunnel: a listener for '${name}' failed: ${messageOf(error)}`);
+      complainOfListener(name, error);
     }
+  }
+
+  /** A listener's fault must neither end the process nor the tunnel it was told of. */
+  function complainOfListener(name: string | symbol, error: unknown): void {
+    const complaint = `a listener for '${String(name)}' failed: ${messageOf(error)}`;
+    log('tunnel', 'error', '%s', complaint);
+    process.emitWarning(`wstunnel: ${complaint}`);
   }
 }
 

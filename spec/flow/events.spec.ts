@@ -130,8 +130,15 @@ describe('events', () => {
   });
 });
 
-describe('a listener that throws', () => {
-  test('harms nothing, and warns', async () => {
+function raise(why: string): never {
+  throw new Error(why);
+}
+
+describe('a listener that fails', () => {
+  test.each([
+    ['throws', (why: string) => raise(why)],
+    ['rejects', (why: string) => Promise.reject(new Error(why))],
+  ])('%s: harms nothing, and warns', async (_how, fails) => {
     const warnings: string[] = [];
     const warn = vi
       .spyOn(process, 'emitWarning')
@@ -144,9 +151,7 @@ describe('a listener that throws', () => {
       authenticate: (req) => req.headers['x-login'] === 'yes',
     });
     for (const name of ['open', 'close', 'refuse', 'backend'] as const)
-      tunnel.on(name, () => {
-        throw new Error(`broken ${name}`);
-      });
+      tunnel.on(name, () => fails(`broken ${name}`));
     expect(await refusal(port)).toBe(401);
     const client = await openRaw(port, '/tunnel', { 'X-Login': 'yes' });
     expect((await client.send(frame(2, 'hello')).payload(5)).toString()).toBe('hello');

@@ -168,6 +168,11 @@ describe("the app's own answers reach the client", () => {
     expect((await client.rest()).length).toBeGreaterThanOrEqual(body.length);
   });
 
+  test('WebSocket may be one of several protocols that are asked for', async () => {
+    const { port } = await startTunnel();
+    await echoes(await openRaw(port, '/tunnel', { Upgrade: 'h2c, websocket' }));
+  });
+
   test("the server's own ServerResponse class is used", async () => {
     class Own extends ServerResponse {
       readonly mark = 'own';
@@ -308,6 +313,25 @@ describe('time', () => {
     expect(tunnel.stats()).toMatchObject({ opened: 0, refused: { WSTUNNEL_DRAINING: 1 } });
     expect(tunnel.stats().backends[0]?.load).toBe(0);
   });
+});
+
+test('close() while the response is being finished: 503', async () => {
+  const { port: backend, sockets } = await startEcho();
+  const tunnel = makeTunnel({ server: { port: backend } });
+  const { port } = await startApp((app) =>
+    app.use(
+      '/tunnel',
+      (_req, res, next) => {
+        res.once('prefinish', () => void tunnel.close());
+        next();
+      },
+      tunnel,
+    ),
+  );
+  const client = new RawClient(port).send(handshake('/tunnel'));
+  expect((await client.answer()).status).toBe(503);
+  await until(() => sockets.size === 0);
+  expect(tunnel.stats()).toMatchObject({ opened: 0, refused: { WSTUNNEL_DRAINING: 1 } });
 });
 
 describe('an answer behind our back', () => {

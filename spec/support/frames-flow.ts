@@ -1,3 +1,4 @@
+import { createHook } from 'node:async_hooks';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import type { Server as HttpServer } from 'node:http';
@@ -28,14 +29,15 @@ export interface OpenFlow {
   over(): Promise<ClosedInfo>;
 }
 
-/** Opens one tunnel to a backend that does only what the test does. */
+/** Opens one tunnel to a backend that does only what the test does. No deadline of ours is shorter than the test's. */
 export async function openFlow(
   options: Options = {},
   headers: Record<string, string> = {},
 ): Promise<OpenFlow> {
   const backend = await startBackend();
-  const site = await startTunnel({ server: { port: backend.port }, ...options });
-  const before = resources();
+  const site = await startTunnel({ server: { port: backend.port }, closeTimeout: 60, ...options });
+  const before = descriptors();
+  const timers = watchTimers();
   const closes: ClosedInfo[] = [];
   site.tunnel.on('close', (info) => closes.push(info));
   const connected = backend.connection();
@@ -54,7 +56,7 @@ export async function openFlow(
       await until(() => closes.length > 0);
       client.socket.destroy();
       own.destroy();
-      await until(() => [...resources()].every(([type, count]) => count <= (before.get(type) ?? 0)));
+      await until(() => descriptors() <= before && timers() === 0);
       expect(closes).toHaveLength(1);
       expect(site.tunnel.stats()).toMatchObject({ open: 0, opened: 1, backends: [{ load: 0, up: true }] });
       return closes[0]!;
@@ -90,9 +92,20 @@ function dialledTo(port: number): () => Socket {
   return () => [...sockets].find(({ remotePort }) => remotePort === port)!;
 }
 
-/** What keeps the process alive, by type. */
-function resources(): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const type of process.getActiveResourcesInfo()) counts.set(type, (counts.get(type) ?? 0) + 1);
-  return counts;
+/** Sockets and what they have under way. */
+function descriptors(): number {
+  return process.getActiveResourcesInfo().filter((type) => /^(TCP|Pipe|Write|Shutdown)/.test(type)).length;
+}
+
+/** How many timers that the middleware has set since are still set. */
+function watchTimers(): () => number {
+  const set = new Set<number>();
+  const hook = createHook({
+    init: (id, type) => {
+      if (type === 'Timeout' && new Error().stack?.includes('/src/')) set.add(id);
+    },
+    destroy: (id) => set.delete(id),
+  }).enable();
+  onCleanup(() => hook.disable());
+  return () => set.size;
 }

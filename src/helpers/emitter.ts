@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 
 /**
  * A function that is an EventEmitter as well, as Express's own app is: it keeps `call` and `apply`, which tools that
- * wrap middleware use.
+ * wrap middleware use. A listener's rejected promise goes to the member under `Symbol.for('nodejs.rejection')`.
  */
 export function asEmitter<F extends CallableFunction, M extends object>(
   callable: F,
@@ -13,6 +13,7 @@ export function asEmitter<F extends CallableFunction, M extends object>(
   Object.defineProperties(callable, emitter);
   Object.defineProperties(callable, Object.getOwnPropertyDescriptors(members));
   // The constructor is an ordinary function, and sets up what it is called on.
-  (EventEmitter as unknown as (this: object) => void).call(callable);
+  type Constructor = (this: object, options: object) => void;
+  (EventEmitter as unknown as Constructor).call(callable, { captureRejections: true });
   return callable as F & M & EventEmitter;
 }

@@ -46,11 +46,19 @@ export function accept(
 ): Accepted | undefined {
   // `handleUpgrade` never calls back for a client that has ended.
   if (socket.destroyed || !socket.readable || !socket.writable) return undefined;
-  answers.set(req, answer);
+  const asked = withPlainUpgrade(req);
+  answers.set(asked, answer);
   let accepted: Accepted | undefined;
-  server.handleUpgrade(req, socket, head, (ws) => {
+  server.handleUpgrade(asked, socket, head, (ws) => {
     accepted = ws.accepted;
   });
-  answers.delete(req);
   return accepted;
+}
+
+/** `Upgrade: h2c, websocket` asks for a WebSocket as well (RFC 6455 section 4.2.1 item 3), but not to `ws`. */
+function withPlainUpgrade(req: IncomingMessage): IncomingMessage {
+  const { upgrade } = req.headers;
+  if (upgrade?.toLowerCase() === 'websocket') return req;
+  const headers = { ...req.headers, upgrade: 'websocket' };
+  return Object.create(req, { headers: { value: headers } }) as IncomingMessage;
 }

@@ -66,10 +66,12 @@ function openSeam(server: Server): Seam {
   const { emit: before } = server as unknown as { emit: Emit };
   const pass: Emit = (...args) => Reflect.apply(before, server, args);
 
+  const hasOthers = () => server.listeners('upgrade').some((listener) => listener !== marker);
+
   const wrapper: Emit = (event, ...args) => {
     if (event !== 'upgrade') return pass(event, ...args);
     const [req, socket, head] = args as [IncomingMessage, Duplex, Buffer];
-    const others = server.listeners('upgrade').some((listener) => listener !== marker);
+    const others = hasOthers();
     const reach = others ? reachOfAny(server, users, req) : 'yes';
     if (reach === 'no') return pass(event, ...args);
     if (!isPlainHandshake(req)) {
@@ -83,17 +85,43 @@ function openSeam(server: Server): Seam {
     return true;
   };
 
+  // Newer Node asks before it takes the parser away: what we would give back stays an ordinary request from the start.
+  const unask = decideUpgrades(server, (req, ask) => {
+    const isPlain = isPlainHandshake(req);
+    if (!hasOthers()) return isPlain;
+    const reach = reachOfAny(server, users, req);
+    if (reach === 'no') return ask();
+    return isPlain || (reach === 'maybe' && ask());
+  });
+
   server.on('upgrade', marker);
   server.emit = wrapper as Server['emit'];
   return {
     users,
     close: () => {
+      unask();
       server.off('upgrade', marker);
       // Somebody may have wrapped ours in turn: with no user left it passes everything on.
       if (server.emit !== wrapper) return;
       if (had) server.emit = before as Server['emit'];
       else Reflect.deleteProperty(server, 'emit');
     },
+  };
+}
+
+type UpgradeDecision = (req: IncomingMessage) => boolean;
+
+/** Sets `shouldUpgradeCallback` (Node >= 22.21 and >= 24.9) and returns what sets it back. */
+function decideUpgrades(
+  server: Server & { shouldUpgradeCallback?: UpgradeDecision },
+  decide: (req: IncomingMessage, ask: () => boolean) => boolean,
+): () => void {
+  const { shouldUpgradeCallback: before } = server;
+  if (before === undefined) return () => undefined;
+  const callback: UpgradeDecision = (req) => decide(req, () => Reflect.apply(before, server, [req]));
+  server.shouldUpgradeCallback = callback;
+  return () => {
+    if (server.shouldUpgradeCallback === callback) server.shouldUpgradeCallback = before;
   };
 }
 

@@ -37,6 +37,7 @@ export function readHandshake(req: IncomingMessage): Handshake {
   if (req.httpVersionMajor !== 1 || req.httpVersionMinor < 1) throw bad('HTTP/1.1 is required');
   if (countOf(req, 'host') !== 1 || !HOST.test(headers.host ?? '')) throw bad('exactly one Host is required');
   if (!listOf(headers.connection).includes('upgrade')) throw bad('Connection must name Upgrade');
+  if (headers.expect !== undefined) throw bad('Expect has no place in it');
   if (hasBody(req)) throw bad('a handshake has no body');
   const version = headers['sec-websocket-version'];
   if (version !== '13') {

@@ -28,7 +28,7 @@ export interface PendingUpgrade {
   /**
    * Takes the socket from the response, which is finished virtually with status 101, so that whatever waits for its end
    * (a session's save, a log line, a rate limit) runs now. Where that does not happen before `signal` aborts, the client
-   * is answered 504 and the promise rejects.
+   * is answered with the status of the reason, and the promise rejects.
    */
   claim(signal: AbortSignal): Promise<ClaimedSocket>;
 }

@@ -1,6 +1,7 @@
 import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { TunnelError } from '../errors.js';
 import { answerBare } from './answer.js';
 import { endPolitely } from './end-politely.js';
 import { setPending, type ClaimedSocket, type PendingState, type PendingUpgrade } from './pending.js';
@@ -89,7 +90,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
       const headers = await finishVirtually(res, signal);
       return { socket: this.#socket, head: this.#head, headers };
     } catch (error) {
-      answerBare(this.#socket, 504);
+      answerBare(this.#socket, error instanceof TunnelError ? error.status : 500);
       throw error;
     } finally {
       this.#stopListening();
