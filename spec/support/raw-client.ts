@@ -78,8 +78,10 @@ export class RawClient {
   #ended = false;
   #wake: (() => void) | undefined;
 
-  constructor(port: number, host = '127.0.0.1') {
-    this.socket = connect({ port, host, allowHalfOpen: true });
+  /** Connects to a port on loopback, or speaks on a socket that is given. */
+  constructor(target: number | Socket) {
+    this.socket =
+      typeof target === 'number' ? connect({ port: target, host: '127.0.0.1', allowHalfOpen: true }) : target;
     this.socket.on('error', () => undefined);
     this.socket.on('data', (chunk) => {
       this.#input = Buffer.concat([this.#input, chunk]);
@@ -183,8 +185,8 @@ export class RawClient {
 }
 
 /** Opens a tunnel by hand; fails where the answer is no 101. */
-export async function openRaw(port: number, path = '/tunnel', headers = {}): Promise<RawClient> {
-  const client = new RawClient(port).send(handshake(path, headers));
+export async function openRaw(target: number | Socket, path = '/tunnel', headers = {}): Promise<RawClient> {
+  const client = new RawClient(target).send(handshake(path, headers));
   const { status, header } = await client.answer();
   if (status !== 101) throw new Error(`no tunnel: ${header}`);
   return client;

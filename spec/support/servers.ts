@@ -75,13 +75,15 @@ export async function startTunnel(options: Partial<TunnelOptions> = {}) {
   return { ...site, tunnel, backend, url: `ws://127.0.0.1:${site.port}/tunnel` };
 }
 
-async function listen(server: Server): Promise<void> {
+/** Listens on loopback and a free port, or on a unix socket, until the test ends. */
+export async function listen(server: Server, path?: string): Promise<void> {
   const open = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     open.add(socket);
     socket.on('close', () => open.delete(socket));
   });
-  server.listen(0, '127.0.0.1');
+  if (path === undefined) server.listen(0, '127.0.0.1');
+  else server.listen(path);
   await once(server, 'listening');
   onCleanup(async () => {
     for (const socket of open) socket.destroy();

@@ -28,21 +28,32 @@ const plainServers = new WeakMap<Server, Server>();
 export function handleAsOrdinary(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer): void {
   // The parser is gone: give a new one the request again, as it came.
   socket.unshift(Buffer.concat([Buffer.from(headerOf(req), 'latin1'), head]));
-  const plain = plainServerOf(server);
+  const plain = forOneConnection(server, plainServerOf(server));
   // Its own `emit` passes everything on to the real server.
   EventEmitter.prototype.emit.call(plain, 'connection', socket);
   (socket as Duplex & { server?: Server }).server = server;
 }
 
-/** A server that never listens, never sees an upgrade, and passes on all that it emits. */
+/** Only the request that is given back is none: those behind it on the connection may be upgrades as any other. */
+function forOneConnection(server: Server, plain: Server): Server {
+  let isFirst = true;
+  const listenerCount: Server['listenerCount'] = (event, ...rest) => {
+    if (event !== 'upgrade' || !isFirst) return server.listenerCount(event, ...rest);
+    isFirst = false;
+    return 0;
+  };
+  return Object.create(plain, { listenerCount: { value: listenerCount } }) as Server;
+}
+
+/** A server that never listens, and passes on all that it emits. */
 function plainServerOf(server: Server): Server {
   const known = plainServers.get(server);
   const plain = known ?? new Server();
   copySettings(server, plain);
   if (known) return known;
   plainServers.set(server, plain);
-  plain.emit = server.emit.bind(server);
-  plain.listenerCount = (event, ...rest) => (event === 'upgrade' ? 0 : server.listenerCount(event, ...rest));
+  // Asked anew each time: a seam that came later has an `emit` of its own.
+  plain.emit = (...args) => server.emit(...args);
   // Its timer would outlive the server.
   server.once('close', () => {
     plainServers.delete(server);

@@ -94,6 +94,8 @@ export class UpgradeThroughApp implements PendingUpgrade {
       throw error;
     } finally {
       this.#stopListening();
+      // As Node does behind a response: unread, the request would never emit `end` and `close`.
+      this.#req.resume();
     }
   }
 
@@ -153,6 +155,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     if (!res) return;
     if (res.socket) res.detachSocket(this.#socket as Socket);
     closeResponse(res);
+    this.#req.resume();
     endPolitely(this.#socket);
   };
 

@@ -6,7 +6,10 @@ import { onCleanup } from '../../support/cleanup.js';
 import { closeFrame, frame } from '../../support/raw-client.js';
 
 /** A stream that is no socket: what is written to it is kept, what it reads is pushed by the test. */
-function startStream({ head = Buffer.alloc(0), destroyed = false } = {}) {
+function startStream({
+  head = Buffer.alloc(0),
+  destroyed = false,
+}: { head?: Buffer; destroyed?: boolean } = {}) {
   const written: Buffer[] = [];
   const socket = new Duplex({
     read: () => undefined,
