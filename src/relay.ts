@@ -1,9 +1,11 @@
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { releaseAfter } from './helpers/release.js';
 
 /** The client's end, as the relay uses it. */
 export interface ClientEnd {
   /** False: stop until `drain`. */
-  send(bytes: Buffer): boolean;
+  send(bytes: Buffer, mayRelease: boolean): boolean;
   pause(): void;
   resume(): void;
   /** Everything was sent. */
@@ -32,6 +34,8 @@ export class Relay<Cause> {
   readonly #backend: Duplex;
   readonly #settings: RelaySettings;
   readonly #done: (cause: Cause) => void;
+  // Another kind of Duplex may hold a chunk that it reports as read or written.
+  readonly #mayRelease: boolean;
   #closing = false;
   #backendGone = false;
   #clientGone: { cause: Cause } | undefined;
@@ -40,6 +44,7 @@ export class Relay<Cause> {
   /** `done` is called once, when both sides are freed. */
   constructor(backend: Duplex, settings: RelaySettings, client: ClientEnd, done: (cause: Cause) => void) {
     this.#backend = backend;
+    this.#mayRelease = backend instanceof Socket;
     this.#settings = settings;
     this.#client = client;
     this.#done = done;
@@ -57,11 +62,12 @@ export class Relay<Cause> {
     else backend.resume();
   }
 
-  payload(bytes: Buffer): void {
+  payload(bytes: Buffer, chunk?: Buffer): void {
     this.bytesIn += bytes.length;
     const backend = this.#backend;
     if (!backend.writable) return;
-    backend.write(bytes);
+    if (chunk && this.#mayRelease) backend.write(bytes, releaseAfter(chunk));
+    else backend.write(bytes);
     // `drain` comes only where a write had returned false.
     if (backend.writableLength >= this.#settings.buffered && backend.writableNeedDrain) this.#client.pause();
   }
@@ -89,7 +95,7 @@ export class Relay<Cause> {
   readonly #onData = (chunk: Buffer): void => {
     if (this.#closing) return;
     this.bytesOut += chunk.length;
-    if (!this.#client.send(chunk)) this.#backend.pause();
+    if (!this.#client.send(chunk, this.#mayRelease)) this.#backend.pause();
   };
 
   readonly #onEnd = (): void => {

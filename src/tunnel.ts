@@ -269,7 +269,7 @@ function relay<Req extends IncomingMessage>(
     ends.client,
     { ...settings, frameType: ends.frameType },
     {
-      payload: (bytes) => joined.payload(bytes),
+      payload: (bytes, chunk) => joined.payload(bytes, chunk),
       drain: () => joined.drain(),
       closing: () => joined.closing(),
       ended: () => joined.ended(),

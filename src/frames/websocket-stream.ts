@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { releaseAfter } from '../helpers/release.js';
 import { CLOSE } from './close-codes.js';
 import { FrameDecoder } from './decoder.js';
 import { closeFrame, controlFrame, frameHeader } from './encoder.js';
@@ -24,8 +25,8 @@ export interface CloseCause {
 
 /** What a {@link WebSocketStream} tells. `closing`, `ended` and `closed` come once each, in this order. */
 export interface StreamHandlers {
-  /** Bytes from the client; the receiver's to keep. */
-  payload(bytes: Buffer): void;
+  /** Bytes from the client; the receiver's to keep. `chunk`, if given, is what may be released after them. */
+  payload(bytes: Buffer, chunk: Buffer | undefined): void;
   /** The client takes more again. */
   drain(): void;
   /** The first Close was sent or received, or the connection is lost: nothing more is sent. */
@@ -108,15 +109,17 @@ export class WebSocketStream {
 
   /**
    * Sends bytes as one frame. False: enough is waiting, stop until `drain`. Once a Close was sent the bytes are dropped.
+   * `mayRelease`: nobody else holds the bytes.
    */
-  send(bytes: Buffer): boolean {
+  send(bytes: Buffer, mayRelease = false): boolean {
     if (this.#closeSent) return true;
     const payload = this.#checker === undefined ? bytes : this.#cutText(bytes, this.#checker);
     if (payload.length === 0) return true;
     const socket = this.#socket;
     socket.cork();
     socket.write(frameHeader(this.#opcode, payload.length));
-    socket.write(payload);
+    if (mayRelease && this.#ownsChunks) socket.write(payload, releaseAfter(bytes));
+    else socket.write(payload);
     socket.uncork();
     return !this.#full();
   }
@@ -161,7 +164,7 @@ export class WebSocketStream {
     this.#heard = true;
     const bytes = this.#decoder.decode(chunk);
     if (this.#pongs.length > 0) this.#reply();
-    if (bytes.length > 0) this.#handlers.payload(bytes);
+    if (bytes.length > 0) this.#handlers.payload(bytes, this.#ownsChunks ? chunk : undefined);
     if (!this.#decoder.done) return;
     const { failure } = this.#decoder;
     if (failure) this.#fail(failure);
