@@ -9,7 +9,7 @@ const layers = [
   ['tunnel'],
   ['options'],
   ['upgrade'],
-  ['guard', 'balance', 'backends', 'frames', 'relay', 'routes'],
+  ['guard', 'balance', 'backends', 'frames', 'relay', 'watch', 'routes'],
   ['errors', 'observe', 'types', 'helpers'],
 ];
 const room = (name) => `^(\\.\\.?/)+${name}(/|\\.js$)`;

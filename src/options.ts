@@ -58,6 +58,8 @@ export interface Settings<Req extends IncomingMessage> {
   readonly pongTimeout: number;
   readonly handshakeTimeout: number;
   readonly closeTimeout: number;
+  readonly idleTimeout: number;
+  readonly maxDuration: number;
   readonly buffered: number;
   readonly refuseWith: 'http' | 'close';
   readonly onRefuse: TunnelOptions<Req>['onRefuse'];
@@ -85,6 +87,8 @@ export const OPTIONS: Readonly<Record<keyof TunnelOptions, Check>> = {
   pingInterval: readSeconds(0, 900),
   pongTimeout: readSeconds(0, 300),
   handshakeTimeout: readSeconds(0.001, 300),
+  idleTimeout: readSeconds(0, 86_400),
+  maxDuration: readSeconds(0, 31_622_400),
   closeTimeout: readSeconds(0.001, 300),
   refuseWith: readOneOf(['http', 'close']),
   onRefuse: readFunction,
@@ -95,7 +99,7 @@ export const OPTIONS: Readonly<Record<keyof TunnelOptions, Check>> = {
   autoAttach: readBoolean,
 };
 
-const OPTIONS_TO_COME = ['rules', 'mapExtensions', 'stickyKey', 'idleTimeout', 'maxDuration'];
+const OPTIONS_TO_COME = ['rules', 'mapExtensions', 'stickyKey'];
 
 export const HOST: Readonly<Record<keyof Host, Check>> = {
   host: readText,
@@ -103,6 +107,8 @@ export const HOST: Readonly<Record<keyof Host, Check>> = {
   socket: readText,
   connectTimeout: readSeconds(0.001, 300),
   disableTime: readSeconds(0, 3600),
+  readTimeout: readSeconds(0, 86_400),
+  writeTimeout: readSeconds(0, 86_400),
   noDelay: readBoolean,
   keepAlive: readSeconds(0, 7200),
   localAddress: (value, name) => {
@@ -111,17 +117,7 @@ export const HOST: Readonly<Record<keyof Host, Check>> = {
   lookup: readFunction,
 };
 
-const HOST_TO_COME = [
-  'tls',
-  'readTimeout',
-  'writeTimeout',
-  'maxTunnels',
-  'weight',
-  'backup',
-  'proxyProtocol',
-  'connect',
-  'spawn',
-];
+const HOST_TO_COME = ['tls', 'maxTunnels', 'weight', 'backup', 'proxyProtocol', 'connect', 'spawn'];
 
 /** Checks everything once; throws {@link TunnelError} WSTUNNEL_OPTION with the option, the value and the way out. */
 export function readOptions<Req extends IncomingMessage>(options: TunnelOptions<Req>): Settings<Req> {
@@ -152,6 +148,8 @@ export function readOptions<Req extends IncomingMessage>(options: TunnelOptions<
     pongTimeout: options.pongTimeout ?? DEFAULTS.pongTimeout,
     handshakeTimeout: options.handshakeTimeout ?? DEFAULTS.handshakeTimeout,
     closeTimeout: options.closeTimeout ?? DEFAULTS.closeTimeout,
+    idleTimeout: options.idleTimeout ?? 0,
+    maxDuration: options.maxDuration ?? 0,
     buffered: options.limits?.buffered ?? DEFAULTS.buffered,
     refuseWith: options.refuseWith ?? 'http',
     onRefuse: options.onRefuse,
@@ -182,6 +180,8 @@ function readHost(value: unknown, name: string): ResolvedHost {
     ...host,
     connectTimeout: host.connectTimeout ?? DEFAULTS.connectTimeout,
     disableTime: host.disableTime ?? DEFAULTS.disableTime,
+    readTimeout: host.readTimeout ?? 0,
+    writeTimeout: host.writeTimeout ?? 0,
     noDelay: host.noDelay ?? true,
     keepAlive: host.keepAlive ?? DEFAULTS.keepAlive,
   });

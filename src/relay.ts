@@ -30,6 +30,12 @@ export interface RelaySettings {
 export class Relay<Cause> {
   bytesIn = 0;
   bytesOut = 0;
+  /** When the last payload came, either way, by `performance.now()`. */
+  lastPayload = performance.now();
+  /** Since when the backend has been read and has sent nothing; undefined while it is not read. */
+  silentSince: number | undefined = this.lastPayload;
+  #flushed = 0;
+  #stalledSince = 0;
   readonly #client: ClientEnd;
   readonly #backend: Duplex;
   readonly #settings: RelaySettings;
@@ -62,8 +68,18 @@ export class Relay<Cause> {
     else backend.resume();
   }
 
+  /** Since when the backend has taken nothing of what waits for it; undefined where nothing waits. */
+  stalledSince(now: number): number | undefined {
+    const waiting = this.#backend.writableLength;
+    const flushed = this.bytesIn - waiting;
+    if (flushed !== this.#flushed || waiting === 0) this.#stalledSince = now;
+    this.#flushed = flushed;
+    return waiting === 0 ? undefined : this.#stalledSince;
+  }
+
   payload(bytes: Buffer, chunk?: Buffer): void {
     this.bytesIn += bytes.length;
+    this.lastPayload = performance.now();
     const backend = this.#backend;
     if (!backend.writable) return;
     if (chunk && this.#mayRelease) backend.write(bytes, releaseAfter(chunk));
@@ -73,6 +89,7 @@ export class Relay<Cause> {
   }
 
   drain(): void {
+    this.silentSince ??= performance.now();
     this.#backend.resume();
   }
 
@@ -95,7 +112,10 @@ export class Relay<Cause> {
   readonly #onData = (chunk: Buffer): void => {
     if (this.#closing) return;
     this.bytesOut += chunk.length;
-    if (!this.#client.send(chunk, this.#mayRelease)) this.#backend.pause();
+    this.lastPayload = this.silentSince = performance.now();
+    if (this.#client.send(chunk, this.#mayRelease)) return;
+    this.#backend.pause();
+    this.silentSince = undefined;
   };
 
   readonly #onEnd = (): void => {

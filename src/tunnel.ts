@@ -23,6 +23,7 @@ import { answer, answerBare } from './upgrade/answer.js';
 import { Attempt, clientGone, draining } from './upgrade/attempt.js';
 import { readHandshake, type Handshake } from './upgrade/handshake.js';
 import { pendingOf, type PendingUpgrade } from './upgrade/pending.js';
+import { watch } from './watch.js';
 
 /** What all connections of one tunnel share. */
 export interface Shared<Req extends IncomingMessage> {
@@ -271,12 +272,16 @@ function relay<Req extends IncomingMessage>(
     {
       payload: (bytes, chunk) => joined.payload(bytes, chunk),
       drain: () => joined.drain(),
-      closing: () => joined.closing(),
+      closing: () => {
+        unwatch();
+        joined.closing();
+      },
       ended: () => joined.ended(),
       closed: (cause) => joined.closed(cause),
     },
   );
   const joined = new Relay<CloseCause>(ends.socket, settings, stream, done);
+  const unwatch = watch({ ...settings, ...host.host }, joined, (code, reason) => stream.close(code, reason));
   const tunnel: OpenTunnel = {
     info,
     closed,

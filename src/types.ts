@@ -25,6 +25,10 @@ export interface Host {
   connectTimeout?: number;
   /** Seconds for which a host that failed is left out. Default 1; 0 never leaves it out (lighttpd: `disable-time`). */
   disableTime?: number;
+  /** Seconds that the backend may be silent: Close 1011. Default 0, for ever (lighttpd: `read-timeout`). */
+  readTimeout?: number;
+  /** Seconds that it may take nothing of what waits for it: Close 1011. Default 0 (lighttpd: `write-timeout`). */
+  writeTimeout?: number;
   /** TCP_NODELAY. Default true: keystrokes must not wait for Nagle. */
   noDelay?: boolean;
   /** Seconds of silence before TCP keep-alive probes. Default 60; 0 is off. */
@@ -158,6 +162,10 @@ export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> {
   pongTimeout?: number;
   /** Seconds from the tunnel's first sight of the request to the 101, hooks and dialling included. Default 30. */
   handshakeTimeout?: number;
+  /** Seconds without payload either way: Close 1001. PINGs don't count. Default 0, for ever. */
+  idleTimeout?: number;
+  /** Seconds that a tunnel may be open: Close 1001. May be weeks. Default 0, for ever. */
+  maxDuration?: number;
   /** Seconds that client and backend have to finish once a Close is on its way. Default 10. */
   closeTimeout?: number;
   /**

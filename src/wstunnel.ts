@@ -12,7 +12,7 @@ import { readOptions } from './options.js';
 import { compileUrl } from './routes.js';
 import { openTunnel, type Shared } from './tunnel.js';
 import type { AttachOptions, Next, Tunnel, TunnelEvents, TunnelOptions } from './types.js';
-import { attachTo, detachFrom, type Binding, type SeamUser } from './upgrade/attach.js';
+import { attachTo, detachFrom, isAttachedTo, type Binding, type SeamUser } from './upgrade/attach.js';
 import { draining } from './upgrade/attempt.js';
 import { unwatchServers, watchServers, type Candidate } from './upgrade/auto-attach.js';
 import { asksForWebSocket } from './upgrade/handshake.js';
@@ -124,9 +124,12 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
       ? 'this upgrade came before the tunnel could listen for it; the next one will pass. To have the first one pass as ' +
         'well, mount the tunnel itself (app.use(tunnel)), not a function around it, or call tunnel.attach(server)'
       : 'autoAttach is false: call tunnel.attach(server)';
-    if (settings.autoAttach && server) attach(server, { byHand: true, owns: undefined, exclusive: false });
-    if (!warnedOfAttaching) process.emitWarning(`wstunnel: ${hint}`, { code: 'WSTUNNEL_NOT_ATTACHED' });
-    warnedOfAttaching = true;
+    // Where we listen already, the client asked in a way that Node takes for no upgrade: it may not change the binding.
+    if (!server || !isAttachedTo(server, seamUser)) {
+      if (settings.autoAttach && server) attach(server, { byHand: true, owns: undefined, exclusive: false });
+      if (!warnedOfAttaching) process.emitWarning(`wstunnel: ${hint}`, { code: 'WSTUNNEL_NOT_ATTACHED' });
+      warnedOfAttaching = true;
+    }
     return new TunnelError('WSTUNNEL_NOT_ATTACHED', 'the tunnel is not ready yet', {
       headers: { 'Retry-After': '1' },
       cause: new Error(hint),

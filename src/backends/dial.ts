@@ -4,7 +4,10 @@ import type { Host } from '../types.js';
 
 /** A host with its defaults filled in. */
 export type ResolvedHost = Readonly<
-  Host & Required<Pick<Host, 'connectTimeout' | 'disableTime' | 'noDelay' | 'keepAlive'>>
+  Host &
+    Required<
+      Pick<Host, 'connectTimeout' | 'disableTime' | 'readTimeout' | 'writeTimeout' | 'noDelay' | 'keepAlive'>
+    >
 >;
 
 /**

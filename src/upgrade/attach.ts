@@ -45,6 +45,11 @@ export function attachTo(server: Server, user: SeamUser, binding: Binding): bool
   return known === undefined;
 }
 
+export function isAttachedTo(server: Server, user: SeamUser): boolean {
+  const carrier: SeamServer = server;
+  return carrier[SEAM]?.users.has(user) ?? false;
+}
+
 /** The last tunnel takes the seam with it: the server is as it was. */
 export function detachFrom(server: Server, user: SeamUser): void {
   const carrier: SeamServer = server;

@@ -53,7 +53,7 @@ function plainServerOf(server: Server): Server {
   if (known) return known;
   plainServers.set(server, plain);
   // Asked anew each time: a seam that came later has an `emit` of its own.
-  plain.emit = (...args) => server.emit(...args);
+  plain.emit = (event: string, ...args: unknown[]) => server.emit(event, ...args);
   // Its timer would outlive the server.
   server.once('close', () => {
     plainServers.delete(server);

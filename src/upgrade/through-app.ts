@@ -94,8 +94,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
       throw error;
     } finally {
       this.#stopListening();
-      // As Node does behind a response: unread, the request would never emit `end` and `close`.
-      this.#req.resume();
+      endRequest(this.#req);
     }
   }
 
@@ -155,7 +154,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     if (!res) return;
     if (res.socket) res.detachSocket(this.#socket as Socket);
     closeResponse(res);
-    this.#req.resume();
+    endRequest(this.#req);
     endPolitely(this.#socket);
   };
 
@@ -185,6 +184,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     this.setDeadline(0);
     this.#gone.abort();
     if (!this.#claimed) this.#req.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
+    this.#stopListening();
   };
 
   readonly #onDeadline = (): void => {
@@ -238,6 +238,12 @@ function withoutConnection(headers: object | null): unknown {
 function forgetNeedDrain(res: ServerResponse): void {
   const flag = Object.getOwnPropertySymbols(res).find((symbol) => symbol.description === 'kNeedDrain');
   if (flag) (res as unknown as Record<symbol, unknown>)[flag] = false;
+}
+
+/** What Node does behind a response: unread, a request would never emit `end` and `close`. */
+function endRequest(req: IncomingMessage): void {
+  // Reading one that is not complete would read from the socket, which may be a tunnel's.
+  if (req.complete) req.resume();
 }
 
 function ignore(): void {

@@ -1,0 +1,99 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { watch, type Vital, type WatchLimits } from '../../src/watch.js';
+
+const NONE: WatchLimits = { idleTimeout: 0, maxDuration: 0, readTimeout: 0, writeTimeout: 0 };
+const WEEK = 7 * 24 * 3600;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function start(limits: Partial<WatchLimits>, given: Partial<Vital> = {}) {
+  const vital = {
+    lastPayload: performance.now(),
+    silentSince: performance.now(),
+    ...given,
+    stalledSince: () => undefined,
+  };
+  const state: {
+    vital: { -readonly [Name in keyof Vital]: Vital[Name] };
+    expired: string[];
+    stop: () => void;
+  } = {
+    vital: { ...vital, ...given },
+    expired: [],
+    stop: () => undefined,
+  };
+  state.stop = watch({ ...NONE, ...limits }, state.vital, (code, reason) =>
+    state.expired.push(`${code} ${reason}`),
+  );
+  return state;
+}
+
+const pass = (seconds: number) => vi.advanceTimersByTimeAsync(seconds * 1000);
+
+test('without limits there is no timer', () => {
+  start({});
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('idle: from the last payload, to the millisecond, and once', async () => {
+  const { vital, expired } = start({ idleTimeout: 60 });
+  await pass(59);
+  vital.lastPayload = performance.now();
+  await pass(59.9);
+  expect(expired).toEqual([]);
+  await pass(0.2);
+  expect(expired).toEqual(['1001 idle for 60 s']);
+  await pass(600);
+  expect(expired).toHaveLength(1);
+});
+
+test('traffic costs no timer', () => {
+  const { vital } = start({ idleTimeout: 60, maxDuration: 600, readTimeout: 5 });
+  expect(vi.getTimerCount()).toBe(1);
+  vital.lastPayload = performance.now();
+  expect(vi.getTimerCount()).toBe(1);
+});
+
+test('weeks, longer than one timer can be', async () => {
+  const { expired } = start({ maxDuration: 5 * WEEK });
+  await pass(5 * WEEK - 1);
+  expect(expired).toEqual([]);
+  await pass(2);
+  expect(expired).toEqual([`1001 open for ${5 * WEEK} s`]);
+});
+
+test('a silent backend, but not while it is not read', async () => {
+  const { vital, expired } = start({ readTimeout: 10 });
+  vital.silentSince = undefined;
+  await pass(35);
+  expect(expired).toEqual([]);
+  vital.silentSince = performance.now();
+  await pass(9.9);
+  expect(expired).toEqual([]);
+  await pass(10);
+  expect(expired).toEqual(['1011 the backend was silent for 10 s']);
+});
+
+test('a backend that takes nothing', async () => {
+  let since = undefined as number | undefined;
+  const { expired } = start({ writeTimeout: 8 }, { stalledSince: () => since });
+  await pass(20);
+  since = performance.now();
+  await pass(7.9);
+  expect(expired).toEqual([]);
+  await pass(2.1);
+  expect(expired).toEqual(['1011 the backend took nothing for 8 s']);
+});
+
+test('stopped, nothing fires and no timer is left', async () => {
+  const { stop, expired } = start({ idleTimeout: 1, maxDuration: 1, readTimeout: 1, writeTimeout: 1 });
+  stop();
+  expect(vi.getTimerCount()).toBe(0);
+  await pass(10);
+  expect(expired).toEqual([]);
+});

@@ -1,0 +1,39 @@
+import type { IncomingMessage } from 'node:http';
+import type * as errors from './errors.js' with { 'resolution-mode': 'import' };
+import type * as types from './types.js' with { 'resolution-mode': 'import' };
+import type { wstunnel as create } from './wstunnel.js' with { 'resolution-mode': 'import' };
+import required = require('./index.js');
+
+// `require('express-wstunnel')`: the function of index.ts itself, not a copy. This file is there for its types:
+// TypeScript takes a module of ES types for `require` under `module: nodenext` only, not under `node16`.
+const wstunnel: typeof create & {
+  wstunnel: typeof create;
+  TunnelError: typeof errors.TunnelError;
+  default: typeof create;
+} = required;
+
+declare namespace wstunnel {
+  export type AttachOptions = types.AttachOptions;
+  export type AuthResult = types.AuthResult;
+  export type BackendInfo = types.BackendInfo;
+  export type BalanceRequest<Req> = types.BalanceRequest<Req>;
+  export type BalanceStrategy<Req = IncomingMessage> = types.BalanceStrategy<Req>;
+  export type ClosedInfo = types.ClosedInfo;
+  export type HookContext = types.HookContext;
+  export type Host = types.Host;
+  export type HostState = types.HostState;
+  export type Next = types.Next;
+  export type RefuseInfo = types.RefuseInfo;
+  export type ServerOption<Req> = types.ServerOption<Req>;
+  export type Target = types.Target;
+  export type Tunnel<Req extends IncomingMessage = IncomingMessage> = types.Tunnel<Req>;
+  export type TunnelError = errors.TunnelError;
+  export type TunnelErrorCode = errors.TunnelErrorCode;
+  export type TunnelEvents = types.TunnelEvents;
+  export type TunnelInfo = types.TunnelInfo;
+  export type TunnelOptions<Req extends IncomingMessage = IncomingMessage> = types.TunnelOptions<Req>;
+  export type TunnelStats = types.TunnelStats;
+  export type UrlPattern = types.UrlPattern;
+}
+
+export = wstunnel;

@@ -1,0 +1,89 @@
+/** The limits of one tunnel, in seconds; 0 is none. */
+export interface WatchLimits {
+  readonly idleTimeout: number;
+  readonly maxDuration: number;
+  readonly readTimeout: number;
+  readonly writeTimeout: number;
+}
+
+/** What is watched. Times are those of `performance.now()`. */
+export interface Vital {
+  /** The last payload, either way. */
+  readonly lastPayload: number;
+  /** Since when the backend has been read and has sent nothing; undefined while it is not read. */
+  readonly silentSince: number | undefined;
+  /** Since when the backend has taken nothing of what waits for it; undefined where nothing waits. */
+  stalledSince(now: number): number | undefined;
+}
+
+/** setTimeout fires at once above this; longer times take several turns. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
+
+/** A stall can only be seen by looking: so many times within its limit. */
+const LOOKS = 4;
+
+/**
+ * Ends a tunnel that is idle, too old, or whose backend neither sends nor takes anything. One timer for all of it, set
+ * anew only when it fires: traffic costs none. `expire` is called once; the function returned stops the watch.
+ */
+export function watch(
+  limits: WatchLimits,
+  vital: Vital,
+  expire: (code: number, reason: string) => void,
+): () => void {
+  const start = performance.now();
+  const left = (seconds: number, since: number | undefined, now: number) =>
+    since === undefined ? seconds * 1000 : since + seconds * 1000 - now;
+  const all = [
+    {
+      seconds: limits.idleTimeout,
+      code: 1001,
+      what: 'idle for',
+      left: (now: number) => left(limits.idleTimeout, vital.lastPayload, now),
+    },
+    {
+      seconds: limits.maxDuration,
+      code: 1001,
+      what: 'open for',
+      left: (now: number) => left(limits.maxDuration, start, now),
+    },
+    {
+      seconds: limits.readTimeout,
+      code: 1011,
+      what: 'the backend was silent for',
+      left: (now: number) => left(limits.readTimeout, vital.silentSince, now),
+    },
+    {
+      seconds: limits.writeTimeout,
+      code: 1011,
+      what: 'the backend took nothing for',
+      left: (now: number) => left(limits.writeTimeout, vital.stalledSince(now), now),
+      look: (limits.writeTimeout * 1000) / LOOKS,
+    },
+  ].filter(({ seconds }) => seconds > 0);
+  if (all.length === 0) return () => undefined;
+
+  let timer: NodeJS.Timeout | undefined;
+  let immediate: NodeJS.Immediate | undefined;
+  const judge = () => {
+    const now = performance.now();
+    const over = all.find((one) => one.left(now) <= 0);
+    if (over) expire(over.code, `${over.what} ${over.seconds} s`);
+    else arm(now);
+  };
+  const arm = (now: number) => {
+    const next = Math.min(...all.map((one) => Math.min(one.left(now), one.look ?? Infinity)));
+    timer = setTimeout(
+      () => {
+        // After a stalled event loop what should have come in time may wait unread in the kernel.
+        immediate = setImmediate(judge);
+      },
+      Math.min(Math.ceil(next), MAX_TIMEOUT),
+    );
+  };
+  arm(start);
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(immediate);
+  };
+}
