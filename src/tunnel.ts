@@ -31,8 +31,8 @@ export interface Shared<Req extends IncomingMessage> {
   readonly pool: BackendPool;
   readonly totals: Totals;
   readonly log: Log;
-  /** Requests on their way to the 101; aborted by `close()`. */
-  readonly attempts: Set<Attempt>;
+  /** Requests on their way to the 101; aborted by `close()` and `end()`. */
+  readonly attempts: Set<Opening>;
   readonly open: Set<OpenTunnel>;
   /** Sockets that only wait for the Close of a refusal. */
   readonly lingering: Set<Closable>;
@@ -52,6 +52,13 @@ export interface Closable {
   destroy(): void;
 }
 
+/** A request on its way to its 101. */
+export interface Opening {
+  readonly attempt: Attempt;
+  /** As far as it is known. */
+  info(): TunnelInfo;
+}
+
 /** A tunnel between its 101 and its end. */
 export interface OpenTunnel extends Closable {
   info(): TunnelInfo;
@@ -60,6 +67,7 @@ export interface OpenTunnel extends Closable {
 
 /** Who asks, as far as it is known. */
 interface Client {
+  readonly id: string;
   readonly url: string;
   address: string;
   user: string | undefined;
@@ -93,9 +101,13 @@ export async function openTunnel<Req extends IncomingMessage>(
 ): Promise<void> {
   const { settings } = shared;
   const pending = pendingOf(req);
-  const client: Client = { url: redactUrl(urlOf(req)), address: '', user: undefined };
+  const client: Client = { id: randomUUID(), url: redactUrl(urlOf(req)), address: '', user: undefined };
   const attempt = new Attempt(pending, settings.handshakeTimeout);
-  shared.attempts.add(attempt);
+  const opening: Opening = {
+    attempt,
+    info: () => infoOf({ ...client, user: client.user ?? userSoFar(settings, req) }, '', Date.now()),
+  };
+  shared.attempts.add(opening);
   let reached: Reached | undefined;
   try {
     const handshake = readHandshake(req);
@@ -117,7 +129,7 @@ export async function openTunnel<Req extends IncomingMessage>(
     await refuse(shared, { req, res, next, pending }, client, asRefusal(error));
   } finally {
     attempt.end();
-    shared.attempts.delete(attempt);
+    shared.attempts.delete(opening);
   }
 }
 
@@ -245,18 +257,9 @@ function relay<Req extends IncomingMessage>(
 ): void {
   const { settings, totals, open, log, announce } = shared;
   const { host, lease } = ends;
-  const id = randomUUID();
+  const { id } = client;
   const since = Date.now();
-  const info = (): TunnelInfo => ({
-    id,
-    url: client.url,
-    address: client.address,
-    ...(client.user !== undefined && { user: client.user }),
-    backend: host.id,
-    since,
-    bytesIn: joined.bytesIn,
-    bytesOut: joined.bytesOut,
-  });
+  const info = () => infoOf(client, host.id, since, joined);
   const { promise: closed, resolve: settle } = promiseOfClose();
   const done = ({ code, reason }: CloseCause) => {
     lease.release();
@@ -366,6 +369,16 @@ async function refuseByClose<Req extends IncomingMessage>(
   stream.close(refusal.closeCode, refusal.body.trim());
 }
 
+function infoOf(
+  client: Client,
+  backend: string,
+  since: number,
+  { bytesIn, bytesOut } = { bytesIn: 0, bytesOut: 0 },
+): TunnelInfo {
+  const { id, url, address, user } = client;
+  return { id, url, address, ...(user !== undefined && { user }), backend, since, bytesIn, bytesOut };
+}
+
 function promiseOfClose(): { promise: Promise<void>; resolve: () => void } {
   let resolve = () => {};
   const promise = new Promise<void>((settle) => (resolve = settle));
@@ -385,6 +398,15 @@ function asRefusal(error: unknown): TunnelError {
 /** Express keeps the whole URL while it strips the mount path from `url`. */
 function urlOf(req: IncomingMessage): string {
   return (req as IncomingMessage & { originalUrl?: string }).originalUrl ?? req.url ?? '/';
+}
+
+/** `authenticate` may be what names the user: until then nobody may be known. */
+function userSoFar<Req extends IncomingMessage>(settings: Settings<Req>, req: Req): string | undefined {
+  try {
+    return userOf(settings, req);
+  } catch {
+    return undefined;
+  }
 }
 
 /** By the hook, else what Passport left on the request. */

@@ -283,7 +283,10 @@ export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends E
   close(options?: { timeout?: number; code?: number; reason?: string }): Promise<void>;
   /** True from the first call of `close()`. */
   readonly draining: boolean;
-  /** End the tunnels that the filter picks; returns how many. Default code 1008. */
+  /**
+   * End the tunnels that the filter picks; returns how many. Default code 1008. Those still on their way to the 101 are
+   * asked for as well (with an empty `backend`) and refused with 403.
+   */
   end(filter: (tunnel: TunnelInfo) => boolean, code?: number, reason?: string): number;
   stats(): TunnelStats;
   [Symbol.asyncDispose](): Promise<void>;

@@ -89,7 +89,10 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
       checkClose(code, reason);
       const picked = [...shared.open].filter((one) => filter(one.info()));
       for (const one of picked) one.close(code, reason);
-      return picked.length;
+      // Who logs out while a tunnel is being opened must not get it afterwards.
+      const opening = [...shared.attempts].filter((one) => filter(one.info()));
+      for (const { attempt } of opening) attempt.abort(new TunnelError('WSTUNNEL_ENDED', reason));
+      return picked.length + opening.length;
     },
     stats() {
       const open = Array.from(shared.open, (one) => one.info());
@@ -152,7 +155,7 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   async function drain(timeout: number, code: number, reason: string): Promise<void> {
     isDraining = true;
     unwatchServers(candidate);
-    for (const attempt of shared.attempts) attempt.abort(draining());
+    for (const { attempt } of shared.attempts) attempt.abort(draining());
     for (const one of shared.open) one.close(code, reason);
     if (!(await within(timeout, closedOf([...shared.open, ...shared.lingering])))) {
       const rest = [...shared.open, ...shared.lingering];

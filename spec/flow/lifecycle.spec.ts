@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { TunnelError, wstunnel, type ClosedInfo, type RefuseInfo, type Tunnel } from '../../src/index.js';
 import { closeFrame, handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { makeTunnel, startApp, startEcho, startHttp, startTunnel } from '../support/servers.js';
-import { until } from '../support/wait.js';
+import { deferred, until } from '../support/wait.js';
 
 const statusOf = async (port: number, path = '/tunnel') => {
   const client = new RawClient(port).send(handshake(path));
@@ -248,4 +248,24 @@ describe('attach()', () => {
     for (const wrong of [undefined, null, {}, 8080, () => undefined])
       expect(() => tunnel.attach(wrong as never)).toThrow(/attach\(\) takes an http or https server/);
   });
+});
+
+test('end() reaches a tunnel that is still being opened', async () => {
+  const { port: backend } = await startEcho();
+  const held = deferred<() => void>();
+  const tunnel = makeTunnel({
+    server: () =>
+      new Promise((resolve) => {
+        held.resolve(() => resolve({ port: backend }));
+      }),
+    user: () => 'ada',
+  });
+  const { port } = await startApp((app) => app.use('/tunnel', tunnel));
+  const client = new RawClient(port).send(handshake('/tunnel'));
+  const goOn = await held.promise;
+  expect(tunnel.end(({ user }) => user === 'bob')).toBe(0);
+  expect(tunnel.end(({ user, backend: id }) => user === 'ada' && id === '')).toBe(1);
+  goOn();
+  expect((await client.answer()).status).toBe(403);
+  expect(tunnel.stats()).toMatchObject({ opened: 0, refused: { WSTUNNEL_ENDED: 1 } });
 });

@@ -8,13 +8,16 @@ export interface Handshake {
 
 // 16 bytes in base64 (RFC 6455 section 4.2.1 item 5).
 const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+// In a list, white space is space and tab (RFC 9110 section 5.6.3), not all that trim() takes.
+const TOKEN = /^[ \t]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*$/;
+const WEBSOCKET = /(^|,)[ \t]*websocket[ \t]*(,|$)/i;
+const UPGRADE = /(^|,)[ \t]*upgrade[ \t]*(,|$)/i;
 // uri-host [":" port], RFC 9112 section 3.2; what remains of it is the app's to judge.
 const HOST = /^[^\s/@?#\\,]+$/;
 
 /** Does the request ask for a WebSocket at all? */
 export function asksForWebSocket(req: IncomingMessage): boolean {
-  return listOf(req.headers.upgrade).includes('websocket');
+  return WEBSOCKET.test(req.headers.upgrade ?? '');
 }
 
 /** A request that the upgrade seam may treat as an upgrade; Node itself judges and answers all others. */
@@ -36,7 +39,7 @@ export function readHandshake(req: IncomingMessage): Handshake {
   if (req.method !== 'GET') throw bad('the method must be GET');
   if (req.httpVersionMajor !== 1 || req.httpVersionMinor < 1) throw bad('HTTP/1.1 is required');
   if (countOf(req, 'host') !== 1 || !HOST.test(headers.host ?? '')) throw bad('exactly one Host is required');
-  if (!listOf(headers.connection).includes('upgrade')) throw bad('Connection must name Upgrade');
+  if (!UPGRADE.test(headers.connection ?? '')) throw bad('Connection must name Upgrade');
   if (headers.expect !== undefined) throw bad('Expect has no place in it');
   if (hasBody(req)) throw bad('a handshake has no body');
   const version = headers['sec-websocket-version'];
@@ -54,8 +57,8 @@ function readSubprotocols(header: string | undefined): ReadonlySet<string> {
   const offered = new Set<string>();
   if (header === undefined) return offered;
   for (const part of header.split(',')) {
-    const name = part.trim();
-    if (!TOKEN.test(name) || offered.has(name))
+    const name = TOKEN.exec(part)?.[1];
+    if (name === undefined || offered.has(name))
       throw bad('Sec-WebSocket-Protocol must list different tokens');
     offered.add(name);
   }
@@ -72,13 +75,6 @@ function countOf(req: IncomingMessage, name: string): number {
   let count = 0;
   for (let i = 0; i < req.rawHeaders.length; i += 2) if (req.rawHeaders[i]?.toLowerCase() === name) count++;
   return count;
-}
-
-function listOf(header: string | undefined): string[] {
-  return (header ?? '')
-    .toLowerCase()
-    .split(',')
-    .map((token) => token.trim());
 }
 
 function bad(message: string, details = {}): TunnelError {
