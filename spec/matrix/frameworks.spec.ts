@@ -142,19 +142,23 @@ describe.each([
   });
 });
 
-test('in a cluster each worker serves its first upgrade', async () => {
-  const { port: backend } = await startEcho();
-  const app = new Program(process.execPath, [join(import.meta.dirname, 'cluster-app.mjs')], {
-    BACKEND: String(backend),
-  });
-  const [, port] = await app.prints(/PORT=(\d+)/);
-  const workers = new Set<string | undefined>();
-  for (let i = 0; i < 2; i++) {
-    const client = new RawClient(Number(port)).send(handshake('/tunnel'), frame(2, 'hello'));
-    const answer = await client.answer();
-    expect(answer.status).toBe(101);
-    workers.add(answer.headers['x-worker']);
-    expect((await client.payload(5)).toString()).toBe('hello');
-  }
-  expect(workers.size).toBe(2);
-});
+test.each(Object.keys(frameworks))(
+  '%s in a cluster: each worker serves its first upgrade',
+  async (framework) => {
+    const { port: backend } = await startEcho();
+    const app = new Program(process.execPath, [join(import.meta.dirname, 'cluster-app.mjs')], {
+      BACKEND: String(backend),
+      FRAMEWORK: framework,
+    });
+    const [, port] = await app.prints(/PORT=(\d+)/);
+    const workers = new Set<string | undefined>();
+    for (let i = 0; i < 2; i++) {
+      const client = new RawClient(Number(port)).send(handshake('/tunnel'), frame(2, 'hello'));
+      const answer = await client.answer();
+      expect(answer.status).toBe(101);
+      workers.add(answer.headers['x-worker']);
+      expect((await client.payload(5)).toString()).toBe('hello');
+    }
+    expect(workers.size).toBe(2);
+  },
+);
