@@ -99,6 +99,14 @@ export type AuthResult =
       body?: string;
     };
 
+/**
+ * Answers a refusal. Written as a method, whose parameters TypeScript compares loosely: in an Express app `res` is
+ * Express's own and may be declared as such.
+ */
+interface Refuser<Req> {
+  refuse(refusal: TunnelError, req: Req, res: ServerResponse, next: Next): unknown;
+}
+
 /** What is matched against `url`: a RegExp (no `g` or `y`) or a path prefix that ends on a segment boundary. */
 export type UrlPattern = RegExp | string;
 
@@ -177,7 +185,7 @@ export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> {
    * Answers a refusal in place of the plain default: render the app's own page or call `next(refusal)`. It must answer
    * or call `next` within `handshakeTimeout`; a throw is answered with 500.
    */
-  onRefuse?: (refusal: TunnelError, req: Req, res: ServerResponse, next: Next) => void | Promise<void>;
+  onRefuse?: Refuser<Req>['refuse'];
   limits?: {
     /** Most bytes waiting in one direction of one tunnel before reading pauses. Default 1 MiB, at least 64 KiB. */
     buffered?: number;

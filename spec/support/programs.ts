@@ -11,6 +11,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
   Xvfb: 'xvfb',
   xterm: 'xterm',
   x11vnc: 'x11vnc',
+  nginx: 'nginx-light',
+  haproxy: 'haproxy',
+  openssl: 'openssl',
 };
 
 /**

@@ -1,0 +1,115 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect as connectTcp } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { certificate } from './certificate.js';
+import { onCleanup } from './cleanup.js';
+import { Program } from './programs.js';
+import { closedPort } from './servers.js';
+import { until } from './wait.js';
+
+/** A proxy that ends TLS on loopback and speaks plain HTTP to an app. */
+export interface Proxy {
+  readonly port: number;
+  /** A client with an address of its own, which the app can tell from the proxy's. */
+  dial(): TLSSocket;
+}
+
+/** Where clients come from; the proxies themselves connect from 127.0.0.1. */
+export const CLIENT = '127.0.0.5';
+
+/** What is not as ever: the app is given another Host, and the client's in X-Forwarded-Host. */
+interface ProxyOptions {
+  readonly hidesHost?: boolean;
+}
+
+/** The README's nginx. */
+export async function startNginx(app: number, { hidesHost = false }: ProxyOptions = {}): Promise<Proxy> {
+  const { folder, port, key, cert } = await prepare();
+  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+  let recipe = /<!-- recipe: nginx -->\s+```nginx\n([^]*?)```/.exec(readme)?.[1] ?? '';
+  const changes: [RegExp, string][] = [
+    [/listen\s+443 ssl;/, `listen 127.0.0.1:${port} ssl;`],
+    [/ssl_certificate\s.*?;/, `ssl_certificate ${cert};`],
+    [/ssl_certificate_key\s.*?;/, `ssl_certificate_key ${key};`],
+    [/proxy_pass\s.*?;/, `proxy_pass http://127.0.0.1:${app};`],
+  ];
+  const hidden = 'proxy_set_header Host app.internal; proxy_set_header X-Forwarded-Host $http_host;';
+  if (hidesHost) changes.push([/proxy_set_header Host\s.*?;/, hidden]);
+  for (const [line, ours] of changes) {
+    if (!line.test(recipe)) throw new Error(`the README's nginx has no ${line.source}`);
+    recipe = recipe.replace(line, () => ours);
+  }
+  const folders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  const lines = [
+    // One process: what is started is what is stopped.
+    'daemon off; master_process off;',
+    `pid ${folder}/nginx.pid; error_log stderr error;`,
+    'events { worker_connections 64; }',
+    `http { access_log off; ${folders.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}`,
+    recipe,
+    '}',
+  ];
+  await writeFile(join(folder, 'nginx.conf'), lines.join('\n'));
+  return running(port, new Program('nginx', ['-p', folder, '-c', 'nginx.conf', '-e', 'stderr']));
+}
+
+/** HAProxy in http mode. */
+export async function startHaproxy(app: number, { hidesHost = false }: ProxyOptions = {}): Promise<Proxy> {
+  const { folder, port, key, cert } = await prepare();
+  const both = join(folder, 'both.pem');
+  await writeFile(both, Buffer.concat([await readFile(cert), await readFile(key)]));
+  const hidden = [
+    '  http-request set-header X-Forwarded-Host %[req.hdr(Host)]',
+    '  http-request set-header Host app.internal',
+  ];
+  const lines = [
+    'defaults',
+    '  mode http',
+    '  timeout connect 5s',
+    '  timeout client 30s',
+    '  timeout server 30s',
+    '  timeout tunnel 1h',
+    'frontend web',
+    `  bind 127.0.0.1:${port} ssl crt ${both}`,
+    '  option forwardfor',
+    '  http-request set-header X-Forwarded-Proto https',
+    ...(hidesHost ? hidden : []),
+    '  default_backend app',
+    'backend app',
+    `  server app 127.0.0.1:${app}`,
+    '',
+  ];
+  await writeFile(join(folder, 'haproxy.cfg'), lines.join('\n'));
+  return running(port, new Program('haproxy', ['-db', '-q', '-f', join(folder, 'haproxy.cfg')]));
+}
+
+async function prepare() {
+  const folder = await mkdtemp(join(tmpdir(), 'wstunnel-proxy-'));
+  onCleanup(() => rm(folder, { recursive: true }));
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const made = certificate();
+  await writeFile(key, made.key);
+  await writeFile(cert, made.cert);
+  return { folder, port: await closedPort(), key, cert };
+}
+
+async function running(port: number, program: Program): Promise<Proxy> {
+  await until(async () => {
+    if (program.process.exitCode !== null) throw new Error(`it ended: ${program.output}`);
+    return isOpen(port);
+  });
+  const { cert: ca } = certificate();
+  const host = '127.0.0.1';
+  const dial = () => connectTls({ socket: connectTcp({ port, host, localAddress: CLIENT }), host, ca });
+  return { port, dial };
+}
+
+async function isOpen(port: number): Promise<boolean> {
+  const socket = connectTcp(port, '127.0.0.1');
+  return new Promise<boolean>((resolve) => {
+    socket.once('connect', () => resolve(true));
+    socket.once('error', () => resolve(false));
+  }).finally(() => socket.destroy());
+}
