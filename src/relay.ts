@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { releaseAfter } from './helpers/release.js';
+import { takenMark } from './helpers/taken.js';
 
 /** The client's end, as the relay uses it. */
 export interface ClientEnd {
@@ -34,7 +35,7 @@ export class Relay<Cause> {
   lastPayload = performance.now();
   /** Since when the backend has been read and has sent nothing; undefined while it is not read. */
   silentSince: number | undefined = this.lastPayload;
-  #flushed = 0;
+  #taken = 0;
   #stalledSince = 0;
   readonly #client: ClientEnd;
   readonly #backend: Duplex;
@@ -71,9 +72,9 @@ export class Relay<Cause> {
   /** Since when the backend has taken nothing of what waits for it; undefined where nothing waits. */
   stalledSince(now: number): number | undefined {
     const waiting = this.#backend.writableLength;
-    const flushed = this.bytesIn - waiting;
-    if (flushed !== this.#flushed || waiting === 0) this.#stalledSince = now;
-    this.#flushed = flushed;
+    const taken = takenMark(this.#backend);
+    if (taken !== this.#taken || waiting === 0) this.#stalledSince = now;
+    this.#taken = taken;
     return waiting === 0 ? undefined : this.#stalledSince;
   }
 

@@ -62,7 +62,10 @@ export interface Opening {
 /** A tunnel between its 101 and its end. */
 export interface OpenTunnel extends Closable {
   info(): TunnelInfo;
+  /** Says Close; what the client sends before its own still reaches the backend. */
   close(code: number, reason: string): void;
+  /** Says Close; nothing of the client reaches the backend any more. */
+  cutOff(code: number, reason: string): void;
 }
 
 /** Who asks, as far as it is known. */
@@ -101,7 +104,8 @@ export async function openTunnel<Req extends IncomingMessage>(
 ): Promise<void> {
   const { settings } = shared;
   const pending = pendingOf(req);
-  const client: Client = { id: randomUUID(), url: redactUrl(urlOf(req)), address: '', user: undefined };
+  const address = normalizeAddress(defaultAddress(req) ?? '');
+  const client: Client = { id: randomUUID(), url: redactUrl(urlOf(req)), address, user: undefined };
   const attempt = new Attempt(pending, settings.handshakeTimeout);
   const opening: Opening = {
     attempt,
@@ -126,7 +130,13 @@ export async function openTunnel<Req extends IncomingMessage>(
   } catch (error) {
     reached?.socket.destroy();
     reached?.lease.release();
-    await refuse(shared, { req, res, next, pending }, client, asRefusal(error));
+    shared.attempts.delete(opening);
+    try {
+      await refuse(shared, { req, res, next, pending }, client, asRefusal(error));
+    } catch {
+      // A middleware's own `setHeader`, `writeHead` or `end` failed in the answer.
+      req.socket.destroy();
+    }
   } finally {
     attempt.end();
     shared.attempts.delete(opening);
@@ -226,7 +236,14 @@ async function upgrade(
   backend: Socket | undefined,
   signal: AbortSignal,
 ): Promise<Accepted> {
-  const { socket, head, headers } = await pending.claim(signal);
+  const claimed = await pending.claim(signal);
+  const { socket, head, headers } = claimed;
+  // What happened while the response was finished counts as well.
+  const late = signal.aborted ? asRefusal(signal.reason) : claimed.isServed() ? undefined : draining();
+  if (late) {
+    answerBare(socket, late.status);
+    throw late;
+  }
   if (backend?.destroyed) {
     answerBare(socket, 502);
     throw new TunnelError('WSTUNNEL_BACKEND_REFUSED', 'the backend left before the tunnel opened');
@@ -284,11 +301,12 @@ function relay<Req extends IncomingMessage>(
     },
   );
   const joined = new Relay<CloseCause>(ends.socket, settings, stream, done);
-  const unwatch = watch({ ...settings, ...host.host }, joined, (code, reason) => stream.close(code, reason));
+  const unwatch = watch({ ...settings, ...host.host }, joined, (code, reason) => stream.cutOff(code, reason));
   const tunnel: OpenTunnel = {
     info,
     closed,
     close: (code, reason) => stream.close(code, reason),
+    cutOff: (code, reason) => stream.cutOff(code, reason),
     destroy: () => {
       stream.destroy(1006, 'destroyed by close()');
       ends.socket.destroy();
@@ -310,7 +328,7 @@ async function refuse<Req extends IncomingMessage>(
   refusal: TunnelError,
 ): Promise<void> {
   const { settings, totals, log, announce } = shared;
-  const { req, res, next, pending } = ends;
+  const { req, res, pending } = ends;
   const { code, status, message } = refusal;
   totals.refused(code);
   const why = refusal.cause === undefined ? message : `${message}: ${messageOf(refusal.cause)}`;
@@ -325,15 +343,25 @@ async function refuse<Req extends IncomingMessage>(
   const { url, address, user } = client;
   announce.refuse({ url, address, ...(user !== undefined && { user }), status, code, reason: message });
 
-  if (pending?.state === 'claimed' || res.headersSent || res.writableEnded || req.socket.destroyed) return;
+  if (pending?.state === 'claimed' || pending?.state === 'gone') return;
+  if (res.headersSent || res.writableEnded || req.socket.destroyed) return;
   // Whoever answers from here on has as much time as the tunnel had.
   const deadline = setTimeout(() => req.socket.destroy(), settings.handshakeTimeout * 1000);
   res.once('close', () => clearTimeout(deadline));
+  if (pending?.state === 'waiting' && settings.refuseWith === 'close' && !isBadHandshake(code))
+    await refuseByClose(shared, req, pending, refusal);
+  else if (settings.onRefuse) await refuseByHook(shared, ends, refusal, settings.onRefuse);
+  else answer(res, refusal);
+}
+
+async function refuseByHook<Req extends IncomingMessage>(
+  { log }: Shared<Req>,
+  { req, res, next }: Ends<Req>,
+  refusal: TunnelError,
+  onRefuse: NonNullable<Settings<Req>['onRefuse']>,
+): Promise<void> {
   try {
-    if (pending && settings.refuseWith === 'close' && !isBadHandshake(code))
-      await refuseByClose(shared, req, pending, refusal);
-    else if (settings.onRefuse) await settings.onRefuse(refusal, req, res, next);
-    else answer(res, refusal);
+    await onRefuse(refusal, req, res, next);
   } catch (error) {
     log('guard', 'error', 'onRefuse failed: %s', messageOf(error));
     answer(res, new TunnelError('WSTUNNEL_HOOK_FAILED', 'onRefuse failed', { cause: error }));
@@ -347,26 +375,28 @@ async function refuseByClose<Req extends IncomingMessage>(
   pending: PendingUpgrade,
   refusal: TunnelError,
 ): Promise<void> {
-  // A browser that offers subprotocols wants one of them.
-  const { subprotocols } = readHandshake(req);
-  const subprotocol = subprotocols.has('binary') ? 'binary' : [...subprotocols][0];
-  const signal = AbortSignal.timeout(settings.handshakeTimeout * 1000);
-  const { socket, head } = await upgrade(req, pending, subprotocol, undefined, signal);
   const { promise: closed, resolve: settle } = promiseOfClose();
-  const stream = new WebSocketStream(socket, settings, {
-    payload: () => undefined,
-    drain: () => undefined,
-    closing: () => undefined,
-    ended: () => undefined,
-    closed: () => {
-      lingering.delete(waiting);
-      settle();
-    },
-  });
-  const waiting: Closable = { closed, destroy: () => stream.destroy(refusal.closeCode, refusal.message) };
+  const waiting: Closable = { closed, destroy: () => req.socket.destroy() };
+  const over = () => {
+    lingering.delete(waiting);
+    settle();
+  };
   lingering.add(waiting);
-  stream.start(head);
-  stream.close(refusal.closeCode, refusal.body.trim());
+  try {
+    // A browser that offers subprotocols wants one of them.
+    const { subprotocols } = readHandshake(req);
+    const subprotocol = subprotocols.has('binary') ? 'binary' : [...subprotocols][0];
+    const signal = AbortSignal.timeout(settings.handshakeTimeout * 1000);
+    const { socket, head } = await upgrade(req, pending, subprotocol, undefined, signal);
+    const ignoreIt = () => undefined;
+    const handlers = { payload: ignoreIt, drain: ignoreIt, closing: ignoreIt, ended: ignoreIt, closed: over };
+    const stream = new WebSocketStream(socket, settings, handlers);
+    stream.start(head);
+    stream.close(refusal.closeCode, refusal.body.trim());
+  } catch {
+    // The client left, the server stopped, or a session was not saved: the socket has been answered and ended.
+    over();
+  }
 }
 
 function infoOf(

@@ -88,7 +88,7 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
     end(filter: Parameters<Tunnel['end']>[0], code = 1008, reason = 'ended by the application') {
       checkClose(code, reason);
       const picked = [...shared.open].filter((one) => filter(one.info()));
-      for (const one of picked) one.close(code, reason);
+      for (const one of picked) one.cutOff(code, reason);
       // Who logs out while a tunnel is being opened must not get it afterwards.
       const opening = [...shared.attempts].filter((one) => filter(one.info()));
       for (const { attempt } of opening) attempt.abort(new TunnelError('WSTUNNEL_ENDED', reason));
@@ -157,6 +157,8 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
     unwatchServers(candidate);
     for (const { attempt } of shared.attempts) attempt.abort(draining());
     for (const one of shared.open) one.close(code, reason);
+    // The refusals of those attempts: a Close behind the upgrade is waited for as well.
+    await new Promise((resolve) => setImmediate(resolve));
     if (!(await within(timeout, closedOf([...shared.open, ...shared.lingering])))) {
       const rest = [...shared.open, ...shared.lingering];
       for (const one of rest) one.destroy();

@@ -14,6 +14,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   nginx: 'nginx-light',
   haproxy: 'haproxy',
   openssl: 'openssl',
+  ip: 'iproute2',
+  tc: 'iproute2',
 };
 
 /**

@@ -6,6 +6,9 @@ export interface Lease {
   release(): void;
 }
 
+/** More addresses than a list in the options has; above it idle ones are forgotten. */
+const MAX_HOSTS = 10_000;
+
 /** One host of the pool. */
 export class PooledHost implements HostState {
   readonly id: string;
@@ -50,6 +53,7 @@ export class PooledHost implements HostState {
 /** The states of all hosts that a tunnel has met, by address. */
 export class BackendPool {
   readonly #hosts = new Map<string, PooledHost>();
+  #order = 0;
   readonly #announce: (info: BackendInfo) => void;
   readonly #complain: (error: unknown) => void;
 
@@ -98,6 +102,12 @@ export class BackendPool {
     telling().catch(this.#complain);
   }
 
+  /** Hosts that functions returned and that nobody uses are forgotten, once there are many. */
+  #sweep(): void {
+    if (this.#hosts.size < MAX_HOSTS) return;
+    for (const [id, host] of this.#hosts) if (host.load === 0 && host.up) this.#hosts.delete(id);
+  }
+
   #stateOf(host: ResolvedHost): PooledHost {
     const id = idOf(host);
     const known = this.#hosts.get(id);
@@ -106,7 +116,8 @@ export class BackendPool {
       known.host = host;
       return known;
     }
-    const added = new PooledHost(id, this.#hosts.size, host);
+    this.#sweep();
+    const added = new PooledHost(id, this.#order++, host);
     this.#hosts.set(id, added);
     return added;
   }

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { releaseAfter } from '../helpers/release.js';
+import { takenMark } from '../helpers/taken.js';
 import { CLOSE } from './close-codes.js';
 import { FrameDecoder } from './decoder.js';
 import { closeFrame, controlFrame, frameHeader } from './encoder.js';
@@ -37,6 +38,12 @@ export interface StreamHandlers {
   closed(cause: CloseCause): void;
 }
 
+/**
+ * How many times `pongTimeout` a client may take nothing of what waits for it. The kernel takes more in bursts: on a slow
+ * line minutes apart.
+ */
+const MAX_STALLS = 6;
+
 const PING = controlFrame(OPCODE.ping, new Uint8Array());
 
 /**
@@ -65,8 +72,9 @@ export class WebSocketStream {
   #received: CloseCause | undefined;
   #pongs: Buffer[] = [];
   #heard = false;
-  #flushedAtPing = 0;
-  #waitingAtPing = false;
+  #takenAtPing = 0;
+  #stalls = 0;
+  #dropsInput = false;
   #pingTimer: NodeJS.Timeout | undefined;
   #pongTimer: NodeJS.Timeout | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
@@ -138,8 +146,15 @@ export class WebSocketStream {
     this.#begin({ code, reason });
   }
 
+  /** The same, and what the client still sends is dropped: who was logged out must not go on typing. */
+  cutOff(code: number, reason: string): void {
+    this.close(code, reason);
+    this.#dropInput();
+  }
+
   /** Stop reading: the backend is full. */
   pause(): void {
+    if (this.#dropsInput) return;
     this.#pausedForBackend = true;
     this.#flow();
   }
@@ -164,7 +179,8 @@ export class WebSocketStream {
     this.#heard = true;
     const bytes = this.#decoder.decode(chunk);
     if (this.#pongs.length > 0) this.#reply();
-    if (bytes.length > 0) this.#handlers.payload(bytes, this.#ownsChunks ? chunk : undefined);
+    if (bytes.length > 0 && !this.#dropsInput)
+      this.#handlers.payload(bytes, this.#ownsChunks ? chunk : undefined);
     if (!this.#decoder.done) return;
     const { failure } = this.#decoder;
     if (failure) this.#fail(failure);
@@ -238,17 +254,30 @@ export class WebSocketStream {
     this.#socket.write(PING);
     if (this.#pongTimer || this.#settings.pongTimeout === 0) return;
     this.#heard = false;
-    this.#flushedAtPing = this.#flushed();
-    this.#waitingAtPing = this.#socket.writableLength > 0;
-    this.#pongTimer = setTimeout(this.#listenForPong, this.#settings.pongTimeout * 1000);
+    this.#stalls = 0;
+    this.#awaitPong();
   };
+
+  #awaitPong(): void {
+    this.#takenAtPing = takenMark(this.#socket);
+    this.#pongTimer = setTimeout(this.#listenForPong, this.#settings.pongTimeout * 1000);
+  }
 
   /** After a stalled event loop its answer may wait unread in the kernel: look once more before judging. */
   readonly #listenForPong = (): void => {
     setImmediate(() => {
       this.#pongTimer = undefined;
-      // While we don't read we can't hear, and one who takes our bytes slowly is alive.
-      if (this.#heard || this.#paused() || this.#takesSlowly() || this.#closeSent) return;
+      // While we don't read for the backend's sake we can't hear.
+      if (this.#heard || this.#pausedForBackend || this.#closeSent) return;
+      // Where bytes wait, the PING waits behind them: a slow line is alive as long as it takes some now and then.
+      if (this.#socket.writableLength > 0) {
+        const moves = takenMark(this.#socket) !== this.#takenAtPing;
+        this.#stalls = moves ? 0 : this.#stalls + 1;
+        if (this.#stalls < MAX_STALLS) {
+          this.#awaitPong();
+          return;
+        }
+      }
       this.destroy(CLOSE.abnormal, `the client was silent for ${this.#settings.pongTimeout} s after a PING`);
     });
   };
@@ -261,13 +290,29 @@ export class WebSocketStream {
   #begin(cause: CloseCause): void {
     if (this.#closeTimer) return;
     this.#cause ??= cause;
-    this.#closeTimer = setTimeout(() => this.#socket.destroy(), this.#settings.closeTimeout * 1000);
+    this.#closeTimer = setTimeout(this.#onCloseTimeout, this.#settings.closeTimeout * 1000);
     this.#handlers.closing(this.#cause);
   }
 
+  readonly #onCloseTimeout = (): void => {
+    // What was sent has not arrived: that is no orderly end, whatever the Close said.
+    if (this.#socket.writableLength > 0)
+      this.#cause = {
+        code: CLOSE.abnormal,
+        reason: 'the client did not take what was sent within closeTimeout',
+      };
+    this.#socket.destroy();
+  };
+
   #endInput(): void {
-    if (this.#inputOver) return;
     this.#inputOver = true;
+    this.#dropInput();
+  }
+
+  /** No more payload is handed on; its Close is still looked for. */
+  #dropInput(): void {
+    if (this.#dropsInput) return;
+    this.#dropsInput = true;
     this.#pausedForReplies = false;
     this.#pausedForBackend = false;
     this.#flow();
@@ -289,17 +334,6 @@ export class WebSocketStream {
   /** `drain` comes only where a write had returned false. */
   #full(): boolean {
     return this.#socket.writableLength >= this.#settings.buffered && this.#socket.writableNeedDrain;
-  }
-
-  /** The kernel takes bytes for a dead client as well, until it is full: only where bytes waited does it show life. */
-  #takesSlowly(): boolean {
-    const waited = this.#waitingAtPing || this.#socket.writableLength > 0;
-    return waited && this.#flushed() > this.#flushedAtPing;
-  }
-
-  #flushed(): number {
-    if (!(this.#socket instanceof Socket)) return 0;
-    return this.#socket.bytesWritten - this.#socket.writableLength;
   }
 
   #paused(): boolean {

@@ -24,6 +24,8 @@ export interface Binding {
 /** One per server, shared by all its tunnels, also those of another copy of this package. */
 interface Seam {
   readonly users: Map<SeamUser, Binding>;
+  /** Listens again where somebody removed all listeners; false where nobody did. */
+  listen(): boolean;
   close(): void;
 }
 
@@ -40,6 +42,7 @@ type SeamServer = Server & { [SEAM]?: Seam | undefined };
 export function attachTo(server: Server, user: SeamUser, binding: Binding): boolean {
   const carrier: SeamServer = server;
   const seam = (carrier[SEAM] ??= openSeam(server));
+  seam.listen();
   const known = seam.users.get(user);
   if (!known || binding.byHand) seam.users.set(user, binding);
   return known === undefined;
@@ -47,7 +50,8 @@ export function attachTo(server: Server, user: SeamUser, binding: Binding): bool
 
 export function isAttachedTo(server: Server, user: SeamUser): boolean {
   const carrier: SeamServer = server;
-  return carrier[SEAM]?.users.has(user) ?? false;
+  const seam = carrier[SEAM];
+  return seam !== undefined && seam.users.has(user) && !seam.listen();
 }
 
 /** The last tunnel takes the seam with it: the server is as it was. */
@@ -99,10 +103,16 @@ function openSeam(server: Server): Seam {
     return isPlain || (reach === 'maybe' && ask());
   });
 
-  server.on('upgrade', marker);
+  const listen = () => {
+    if (server.listeners('upgrade').includes(marker)) return false;
+    server.on('upgrade', marker);
+    return true;
+  };
+  listen();
   server.emit = wrapper as Server['emit'];
   return {
     users,
+    listen,
     close: () => {
       unask();
       server.off('upgrade', marker);

@@ -12,6 +12,8 @@ const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 const TOKEN = /^[ \t]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*$/;
 const WEBSOCKET = /(^|,)[ \t]*websocket[ \t]*(,|$)/i;
 const UPGRADE = /(^|,)[ \t]*upgrade[ \t]*(,|$)/i;
+// RFC 6455 section 9.1. None is ever agreed to.
+const EXTENSIONS = extensionList();
 // uri-host [":" port], RFC 9112 section 3.2; what remains of it is the app's to judge.
 const HOST = /^[^\s/@?#\\,]+$/;
 
@@ -50,6 +52,9 @@ export function readHandshake(req: IncomingMessage): Handshake {
   }
   if (countOf(req, 'sec-websocket-key') !== 1 || !KEY.test(headers['sec-websocket-key'] ?? ''))
     throw bad('exactly one Sec-WebSocket-Key of 16 bytes in base64 is required');
+  const extensions = headers['sec-websocket-extensions'];
+  if (extensions !== undefined && !EXTENSIONS.test(extensions))
+    throw bad('Sec-WebSocket-Extensions must list extensions');
   return { subprotocols: readSubprotocols(headers['sec-websocket-protocol']) };
 }
 
@@ -79,4 +84,11 @@ function countOf(req: IncomingMessage, name: string): number {
 
 function bad(message: string, details = {}): TunnelError {
   return new TunnelError('WSTUNNEL_BAD_HANDSHAKE', `bad WebSocket handshake: ${message}`, details);
+}
+
+function extensionList(): RegExp {
+  const token = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
+  const parameter = `[ \\t]*;[ \\t]*${token}(?:[ \\t]*=[ \\t]*(?:${token}|"${token}"))?`;
+  const extension = `${token}(?:${parameter})*`;
+  return new RegExp(`^[ \\t]*${extension}(?:[ \\t]*,[ \\t]*${extension})*[ \\t]*$`);
 }

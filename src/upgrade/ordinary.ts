@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { Server, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { whenAnswered } from './turn.js';
 
 // With an `upgrade` listener on the server Node hands over every upgrade: h2c, TLS, a POST with `Upgrade: websocket`.
 // Nobody meant to take those: they are parsed again as the ordinary requests that they are without such a listener.
@@ -20,13 +21,18 @@ const SETTINGS = [
   'httpAllowHalfOpen',
 ] as const;
 // The classes and header rules that were given to createServer.
-const PRIVATE_SETTINGS = ['IncomingMessage', 'ServerResponse', 'kUniqueHeaders'];
+// The connections are those that the server's own timeouts and closeAllConnections() look after.
+const PRIVATE_SETTINGS = ['IncomingMessage', 'ServerResponse', 'kUniqueHeaders', 'http.server.connections'];
 
 const plainServers = new WeakMap<Server, Server>();
 
 /** Gives the request back to Node, which treats it as if nobody listened for upgrades. */
 export function handleAsOrdinary(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer): void {
-  // The parser is gone: give a new one the request again, as it came.
+  whenAnswered(socket, () => parseAgain(server, req, socket, head));
+}
+
+/** The parser is gone: gives a new one the request, as it came. */
+function parseAgain(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer): void {
   socket.unshift(Buffer.concat([Buffer.from(headerOf(req), 'latin1'), head]));
   const plain = forOneConnection(server, plainServerOf(server));
   // Its own `emit` passes everything on to the real server.
@@ -54,11 +60,6 @@ function plainServerOf(server: Server): Server {
   plainServers.set(server, plain);
   // Asked anew each time: a seam that came later has an `emit` of its own.
   plain.emit = (event: string, ...args: unknown[]) => server.emit(event, ...args);
-  // Its timer would outlive the server.
-  server.once('close', () => {
-    plainServers.delete(server);
-    plain.close();
-  });
   return plain;
 }
 

@@ -8,6 +8,8 @@ export interface ClaimedSocket {
   readonly head: Buffer;
   /** `Name: value` lines for the 101: cookies, rate limits, security headers. */
   readonly headers: readonly string[];
+  /** False once the server has stopped listening. */
+  isServed(): boolean;
 }
 
 /**

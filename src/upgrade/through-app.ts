@@ -5,10 +5,8 @@ import { TunnelError } from '../errors.js';
 import { answerBare } from './answer.js';
 import { endPolitely } from './end-politely.js';
 import { setPending, type ClaimedSocket, type PendingState, type PendingUpgrade } from './pending.js';
+import { ignore, passDrain, whenAnswered, type HttpSocket } from './turn.js';
 import { answerNobody, closeResponse, finishVirtually } from './virtual-finish.js';
-
-/** Node's mark on a socket for the response that owns it. */
-type HttpSocket = Duplex & { _httpMessage?: ServerResponse | null };
 
 /**
  * Sends an upgrade through the app as the ordinary request it was, with everything around it that Node took off: before
@@ -21,6 +19,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
   readonly #req: IncomingMessage;
   readonly #socket: HttpSocket;
   readonly #head: Buffer;
+  readonly #url: string | undefined;
   readonly #gone = new AbortController();
   readonly #wasListening: boolean;
   #res: ServerResponse | undefined;
@@ -28,12 +27,15 @@ export class UpgradeThroughApp implements PendingUpgrade {
   // Set while it is open whose the upgrade is: gives it to the server's other listeners.
   #orElse: (() => void) | undefined;
   #deadline: NodeJS.Timeout | undefined;
+  #seconds = 0;
+  #sentAtDeadline = 0;
 
   constructor(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer) {
     this.#server = server;
     this.#req = req;
     this.#socket = socket;
     this.#head = head;
+    this.#url = req.url;
     this.#wasListening = server.listening;
     // From the first tick: an ECONNRESET without a listener ends the process. It stays for the socket's whole life.
     socket.on('error', ignore);
@@ -65,7 +67,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     this.#orElse = orElse;
     setPending(this.#req, this);
     this.setDeadline(deadlineSeconds);
-    this.#startAfterOthers();
+    whenAnswered(this.#socket, () => this.#emitRequest());
   }
 
   reached(): void {
@@ -76,6 +78,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
 
   setDeadline(seconds: number): void {
     clearTimeout(this.#deadline);
+    this.#seconds = seconds;
     if (seconds > 0) this.#deadline = setTimeout(this.#onDeadline, seconds * 1000);
   }
 
@@ -88,7 +91,8 @@ export class UpgradeThroughApp implements PendingUpgrade {
     res.detachSocket(this.#socket as Socket);
     try {
       const headers = await finishVirtually(res, signal);
-      return { socket: this.#socket, head: this.#head, headers };
+      const isServed = () => !this.#wasListening || this.#server.listening;
+      return { socket: this.#socket, head: this.#head, headers, isServed };
     } catch (error) {
       answerBare(this.#socket, error instanceof TunnelError ? error.status : 500);
       throw error;
@@ -104,14 +108,6 @@ export class UpgradeThroughApp implements PendingUpgrade {
     this.#socket.off('timeout', this.#onTimeout);
     this.#socket.off('end', this.#onEnd);
     this.#socket.off('close', this.#onClose);
-  }
-
-  /** An upgrade pipelined behind other requests: assigning the socket now would throw ERR_HTTP_SOCKET_ASSIGNED. */
-  #startAfterOthers(): void {
-    if (this.#gone.signal.aborted || !this.#socket.writable) return;
-    const before = this.#socket._httpMessage;
-    if (before) before.once('close', () => this.#startAfterOthers());
-    else this.#emitRequest();
   }
 
   #emitRequest(): void {
@@ -142,8 +138,13 @@ export class UpgradeThroughApp implements PendingUpgrade {
     this.setDeadline(0);
     this.#stopListening();
     answerNobody(res);
+    if (this.#gone.signal.aborted) return;
     // Not within the app's call: a listener that throws is not the app's fault.
-    process.nextTick(orElse);
+    process.nextTick(() => {
+      // The answer may have come from within a mount, where Express has cut the URL.
+      if (this.#url !== undefined) this.#req.url = this.#url;
+      orElse();
+    });
   };
 
   /** The app has answered. */
@@ -158,14 +159,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     endPolitely(this.#socket);
   };
 
-  /** What Node's own `drain` listener does for the response that owns the socket. */
-  readonly #onDrain = (): void => {
-    const owner = this.#socket._httpMessage;
-    if (owner && !owner.writableEnded && owner.writableNeedDrain) {
-      forgetNeedDrain(owner);
-      owner.emit('drain');
-    }
-  };
+  readonly #onDrain = (): void => passDrain(this.#socket);
 
   /** What Node's own `timeout` listener does: a `server.timeout` that the app has set still applies. */
   readonly #onTimeout = (): void => {
@@ -187,17 +181,27 @@ export class UpgradeThroughApp implements PendingUpgrade {
     this.#stopListening();
   };
 
+  /** Ends what nobody has answered; an answer under way may go on as long as it moves. */
   readonly #onDeadline = (): void => {
     const res = this.#res;
-    // An answer under way has Node's and the app's own limits.
-    if (res?.headersSent) return;
-    if (!res) {
+    const sent = this.#socket instanceof Socket ? this.#socket.bytesWritten - this.#socket.writableLength : 0;
+    const isMoving = res?.headersSent === true && sent > this.#sentAtDeadline;
+    if (!res || res.destroyed || (res.headersSent && !isMoving)) {
       this.#socket.destroy();
       return;
     }
-    res.statusCode = 504;
-    res.setHeader('Content-Type', 'text/plain; charset=utf-8');
-    res.end('The app did not answer in time.\n');
+    this.#sentAtDeadline = sent;
+    // Once more: an app's own `end` (a session's) may hold the last byte back for ever.
+    this.setDeadline(this.#seconds);
+    if (res.headersSent) return;
+    try {
+      res.statusCode = 504;
+      res.setHeader('Content-Type', 'text/plain; charset=utf-8');
+      res.end('The app did not answer in time.\n');
+    } catch {
+      // A middleware's own `setHeader`, `writeHead` or `end`.
+      this.#socket.destroy();
+    }
   };
 }
 
@@ -234,18 +238,8 @@ function withoutConnection(headers: object | null): unknown {
   return list.filter((_, index) => !isConnection(list[index - (index % 2)]));
 }
 
-/** Node keeps this under a symbol of its own and clears it before it emits `drain`. */
-function forgetNeedDrain(res: ServerResponse): void {
-  const flag = Object.getOwnPropertySymbols(res).find((symbol) => symbol.description === 'kNeedDrain');
-  if (flag) (res as unknown as Record<symbol, unknown>)[flag] = false;
-}
-
 /** What Node does behind a response: unread, a request would never emit `end` and `close`. */
 function endRequest(req: IncomingMessage): void {
   // Reading one that is not complete would read from the socket, which may be a tunnel's.
   if (req.complete) req.resume();
-}
-
-function ignore(): void {
-  // The `close` that follows is what everybody listens to.
 }

@@ -1,0 +1,205 @@
+import { once } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import { openFlow, reaches, type OpenFlow } from '../support/frames-flow.js';
+import { closeFrame, frame, handshake, RawClient } from '../support/raw-client.js';
+import { startTunnel } from '../support/servers.js';
+
+// RFC 6455 section 7, as far as it binds a server. Where it says SHOULD (7.1.1, 7.1.2, 7.1.7) and the tunnel does so,
+// that is checked as well.
+//
+// Not here: what binds clients alone, failing upon a lost connection and backing off before the next (7.2.1, 7.2.3) and
+// 1010 (7.4.1). That 1015 MUST NOT be sent is checked where a code can come from outside: from the client and the app.
+
+const PING = 9;
+const RESERVED = [1005, 1006, 1015];
+const hex = (bytes: string) => Buffer.from(bytes.replaceAll(' ', ''), 'hex');
+const range = (from: number, to: number, step: number) =>
+  Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, i) => from + i * step);
+
+/** The rest of the connection is over; what the `close` event says of it. */
+async function ended(flow: OpenFlow) {
+  await flow.client.ended();
+  flow.client.socket.end();
+  flow.backend.end();
+  return flow.over();
+}
+
+/** The code of the answer to each of some Closes, each on a connection of its own. */
+async function answersTo(codes: readonly number[]): Promise<(number | undefined)[]> {
+  const { port } = await startTunnel();
+  return Promise.all(
+    codes.map(async (code) => {
+      const client = new RawClient(port).send(handshake('/tunnel'));
+      await client.answer();
+      const close = await client.send(closeFrame(code)).close();
+      await client.ended();
+      return close?.code;
+    }),
+  );
+}
+
+describe('7.1 definitions', () => {
+  test('7.1.1 the TCP connection is closed by the server first, cleanly', async () => {
+    const flow = await openFlow();
+    flow.client.send(closeFrame(1000), frame(2, 'trailing bytes are discarded'));
+    expect((await flow.client.rest()).toString('hex')).toBe('880203e8');
+    // An end, no reset: the client's side is still open.
+    expect({ errored: flow.client.socket.errored, writable: flow.client.socket.writable }).toEqual({
+      errored: null,
+      writable: true,
+    });
+    expect(await ended(flow)).toMatchObject({ code: 1000, bytesIn: 0 });
+    expect(flow.received().length).toBe(0);
+  });
+
+  test.each<[who: string, start: (flow: OpenFlow) => unknown, close: string]>([
+    ['the backend ends', ({ backend }) => backend.end(), '8813 03e8 746865206261636b656e6420656e646564'],
+    ['the app ends it', ({ tunnel }) => tunnel.end(() => true, 4000, 'why'), '8805 0fa0 776879'],
+    ['the app ends it without reason', ({ tunnel }) => tunnel.end(() => true, 3000, ''), '8802 0bb8'],
+  ])(
+    '7.1.2 to start the closing handshake it MUST send a Close with code and reason: %s',
+    async (_, start, close) => {
+      const flow = await openFlow();
+      start(flow);
+      const expected = hex(close);
+      expect((await flow.client.take(expected.length)).toString('hex')).toBe(expected.toString('hex'));
+      // Open until the client has answered.
+      flow.client.send(closeFrame(1000));
+      expect((await flow.client.rest()).length).toBe(0);
+      await ended(flow);
+    },
+  );
+
+  test('7.1.3 it is started by either Close: no data follows the one that was sent', async () => {
+    const flow = await openFlow();
+    flow.tunnel.end(() => true);
+    flow.backend.write('too late');
+    expect((await flow.client.frame())?.opcode).toBe(8);
+    flow.client.send(closeFrame(1008));
+    expect((await flow.client.rest()).length).toBe(0);
+    await ended(flow);
+  });
+
+  test.each<[what: string, end: (flow: OpenFlow) => unknown, code: number, reason: string | RegExp]>([
+    ['the code of the first Close', ({ client }) => client.send(closeFrame(4321, 'über')), 4321, 'über'],
+    ['1005 where it has none', ({ client }) => client.send(closeFrame()), 1005, ''],
+    ['1006 where none came', ({ client }) => client.socket.end(), 1006, /without a Close/],
+    [
+      '1006 where the connection is lost',
+      ({ client }) => client.socket.resetAndDestroy(),
+      1006,
+      /connection/,
+    ],
+  ])('7.1.5 the close code is %s, 7.1.6 with its reason', async (_, end, code, reason) => {
+    const flow = await openFlow();
+    end(flow);
+    const info = await ended(flow);
+    expect(info.code).toBe(code);
+    expect(info.reason).toMatch(reason);
+  });
+
+  test.each<[failure: string, wrong: Buffer, code: number]>([
+    ['a protocol error', frame(3, 'x'), 1002],
+    ['text that is not UTF-8', frame(1, hex('ff')), 1007],
+    ['a bad Close', closeFrame(999), 1002],
+  ])(
+    '7.1.7 to fail the connection the server MUST close it, with a Close before: %s',
+    async (_, wrong, code) => {
+      const flow = await openFlow();
+      flow.client.send(wrong);
+      expect((await flow.client.close())?.code).toBe(code);
+      // The client sends nothing: the server does not wait for its Close.
+      expect((await flow.client.rest()).length).toBe(0);
+      expect(await ended(flow)).toMatchObject({ code });
+    },
+  );
+
+  test.each<[how: string, together: boolean]>([
+    ['in the same chunk', true],
+    ['later', false],
+  ])('7.1.7 it MUST NOT process data behind the failure, not even a Close: %s', async (_, together) => {
+    const flow = await openFlow();
+    const behind = [frame(2, 'data'), frame(PING, 'ping'), closeFrame(4000)];
+    flow.client.send(frame(2, 'good'), frame(2, 'bad', { rsv: 4 }), ...(together ? behind : []));
+    expect((await flow.client.close())?.code).toBe(1002);
+    if (!together) flow.client.send(...behind);
+    expect((await flow.client.rest()).length).toBe(0);
+    expect(await ended(flow)).toMatchObject({ code: 1002, bytesIn: 4 });
+    expect(flow.received().toString()).toBe('good');
+  });
+});
+
+describe('7.2 abnormal closures', () => {
+  test('7.2.2 to abort in the opening handshake the server MUST close the connection', async () => {
+    const { port } = await startTunnel({ authenticate: () => false });
+    const client = new RawClient(port).send(handshake('/tunnel'), frame(PING));
+    expect((await client.answer()).status).toBe(401);
+    expect((await client.rest()).includes(hex('8a00'))).toBe(false);
+    client.socket.end();
+    await client.closed();
+  });
+});
+
+describe('7.3 normal closure', () => {
+  test('the server closes by a closing handshake, behind all that was to be sent', async () => {
+    const flow = await openFlow();
+    flow.backend.end('to the last byte');
+    expect((await flow.client.payload(16)).toString()).toBe('to the last byte');
+    expect((await flow.client.close())?.code).toBe(1000);
+    flow.client.send(frame(2, 'still heard'), closeFrame(1000));
+    await once(flow.backend, 'end');
+    await reaches(flow, 'still heard');
+    expect(await ended(flow)).toMatchObject({ code: 1000 });
+  });
+});
+
+describe('7.4.1 1005, 1006 and 1015 MUST NOT be set as a code in a Close', () => {
+  test('by the client: each is a protocol error', async () => {
+    expect(await answersTo(RESERVED)).toEqual(RESERVED.map(() => 1002));
+  });
+
+  test('by the server: a Close without code is answered by one without code', async () => {
+    const flow = await openFlow();
+    flow.client.send(closeFrame());
+    expect((await flow.client.rest()).toString('hex')).toBe('8800');
+    expect((await ended(flow)).code).toBe(1005);
+  });
+
+  test('by the server: where no Close came there is none to send', async () => {
+    const flow = await openFlow();
+    flow.client.socket.end();
+    expect((await flow.client.rest()).length).toBe(0);
+    expect((await ended(flow)).code).toBe(1006);
+  });
+
+  test.each(RESERVED)('by the app: %i is refused', async (code) => {
+    const flow = await openFlow();
+    expect(() => flow.tunnel.end(() => true, code)).toThrow();
+    flow.client.send(frame(2, 'still open'));
+    await reaches(flow, 'still open');
+  });
+});
+
+describe('7.4.2 reserved ranges', () => {
+  test('0-999 are not used', async () => {
+    const codes = [0, 1, ...range(99, 999, 100)];
+    expect(await answersTo(codes)).toEqual(codes.map(() => 1002));
+  });
+
+  test('1000-2999 are reserved: only what is registered passes', async () => {
+    const unknown = [1004, ...RESERVED, 1016, 1100, 1999, 2000, 2500, 2999];
+    const known = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014];
+    expect(await answersTo(unknown)).toEqual(unknown.map(() => 1002));
+    expect(await answersTo(known)).toEqual(known);
+  });
+
+  test('3000-3999 and 4000-4999 are for libraries and apps: all pass', async () => {
+    const codes = [...range(3000, 4999, 97), 3999, 4000, 4999];
+    expect(await answersTo(codes)).toEqual(codes);
+  });
+
+  test('above 4999 there are none', async () => {
+    const codes = [5000, 9999, 32768, 65535];
+    expect(await answersTo(codes)).toEqual(codes.map(() => 1002));
+  });
+});

@@ -1,0 +1,144 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, realpathSync } from 'node:fs';
+import { cp, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, sep } from 'node:path';
+import { afterAll } from 'vitest';
+
+/** The working copy. */
+export const ROOT = join(import.meta.dirname, '../..');
+const MODULES = join(ROOT, 'node_modules');
+
+/** How a program ended, and what it printed. */
+export interface Run {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly dependencies?: Record<string, string>;
+}
+
+/** A folder that goes with the file's tests. Its real path: programs print that one. For the top of a file. */
+export function temporaryFolder(): string {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'wstunnel-packaging-')));
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** `npm pack` of a copy, so that its build disturbs nobody else's; returns the unpacked package's folder. */
+export async function pack(folder: string): Promise<string> {
+  const copy = join(folder, 'copy');
+  const out = join(folder, 'packed');
+  const isLeftOut = (path: string) =>
+    ['node_modules', '.git', 'dist', '.build', 'coverage'].some((name) => path.split(sep).at(-1) === name);
+  await cp(ROOT, copy, { recursive: true, filter: (path) => path === ROOT || !isLeftOut(path) });
+  await symlink(MODULES, join(copy, 'node_modules'));
+  // What an older build left behind must not be shipped.
+  await mkdir(join(copy, 'dist'));
+  await writeFile(join(copy, 'dist/stale.js'), '');
+  await mkdir(out);
+  const npm = await run('npm', ['pack', '--silent', '--pack-destination', out], copy, {
+    npm_config_update_notifier: 'false',
+    npm_config_cache: join(folder, 'npm-cache'),
+  });
+  const [tarball] = (await readdir(out)).filter((file) => file.endsWith('.tgz'));
+  if (npm.code !== 0 || tarball === undefined) throw new Error(`npm pack: ${npm.stdout}${npm.stderr}`);
+  const tar = await run('tar', ['-xzf', tarball], out);
+  if (tar.code !== 0) throw new Error(tar.stderr);
+  return join(out, 'package');
+}
+
+/** A project of somebody else's, that has installed the package. */
+export class Consumer {
+  readonly folder: string;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  /** Laid out as npm would: the package, what it depends on, and no more. */
+  static async install(folder: string, packed: string): Promise<Consumer> {
+    const consumer = new Consumer(folder);
+    await mkdir(join(folder, 'node_modules'), { recursive: true });
+    await consumer.write('package.json', JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
+    const { name, dependencies = {} } = manifestOf(packed);
+    await cp(packed, join(folder, 'node_modules', name), { recursive: true });
+    for (const dependency of Object.keys(dependencies)) await consumer.link(dependency);
+    return consumer;
+  }
+
+  /** One more package, under its own name or another. */
+  async link(name: string, as = name): Promise<void> {
+    await symlink(join(MODULES, name), join(this.folder, 'node_modules', as));
+  }
+
+  /** Types and all that they depend on. Copies: a link's target would see the working copy's own `@types`. */
+  async types(...names: string[]): Promise<void> {
+    for (const name of names) await this.#copy(join(MODULES, name));
+  }
+
+  async #copy(source: string): Promise<void> {
+    const { name, dependencies = {} } = manifestOf(source);
+    const target = join(this.folder, 'node_modules', name);
+    if (existsSync(target)) return;
+    const isOwn = (path: string) => !path.startsWith(join(source, 'node_modules'));
+    await cp(source, target, { recursive: true, filter: isOwn });
+    for (const dependency of Object.keys(dependencies)) await this.#copy(found(dependency, source));
+  }
+
+  /** Of a package that is installed here. */
+  versionOf(name: string): string {
+    return manifestOf(join(this.folder, 'node_modules', name)).version;
+  }
+
+  async write(path: string, text: string): Promise<void> {
+    await mkdir(dirname(join(this.folder, path)), { recursive: true });
+    await writeFile(join(this.folder, path), text);
+  }
+
+  /** A file of `consumers/`, under its own name or another. */
+  async take(file: string, as = file): Promise<void> {
+    await cp(join(import.meta.dirname, 'consumers', file), join(this.folder, as));
+  }
+
+  /** Without the environment's settings for Node, which could print or hide something. */
+  node(...args: string[]): Promise<Run> {
+    return run(process.execPath, args, this.folder, { NODE_OPTIONS: '', DEBUG: '' });
+  }
+
+  tsc(...args: string[]): Promise<Run> {
+    return this.node(join(MODULES, 'typescript/bin/tsc'), '--pretty', 'false', ...args);
+  }
+}
+
+/** Where Node finds a package from that folder, within the working copy. */
+function found(name: string, from: string): string {
+  for (let folder = from; folder.startsWith(ROOT); folder = dirname(folder)) {
+    const candidate = join(folder, 'node_modules', name);
+    if (existsSync(candidate)) return candidate;
+  }
+  throw new Error(`${name} is not installed`);
+}
+
+function manifestOf(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
+}
+
+/** Never fails: a test compares the whole result, and so shows what was printed. */
+function run(command: string, args: string[], cwd: string, env: Record<string, string> = {}): Promise<Run> {
+  return new Promise((resolve) => {
+    execFile(
+      command,
+      args,
+      { cwd, env: { ...process.env, ...env }, timeout: 60_000 },
+      (error, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+        resolve({ code, stdout, stderr });
+      },
+    );
+  });
+}

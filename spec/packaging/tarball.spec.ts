@@ -1,0 +1,64 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { pack, ROOT, temporaryFolder } from './packed.js';
+
+const folder = temporaryFolder();
+
+describe('the tarball', () => {
+  let packed: string;
+  let files: string[];
+
+  beforeAll(async () => {
+    packed = await pack(folder);
+    files = await filesOf(packed);
+  });
+
+  test('holds the build of each source and four files more, nothing else', async () => {
+    const built = (await filesOf(join(ROOT, 'src'))).flatMap((source) => {
+      const [, name = '', kind = ''] = /^(.*)\.(c?)ts$/.exec(source) ?? [];
+      return [`dist/${name}.${kind}js`, `dist/${name}.d.${kind}ts`];
+    });
+    expect(built).toEqual(
+      expect.arrayContaining(['dist/index.js', 'dist/index.d.cts', 'dist/upgrade/attach.js']),
+    );
+    expect(files).toEqual([...built, 'CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'].sort());
+  });
+
+  test('names no folder of the machine that built it, and no source map', async () => {
+    const traces = [folder, ROOT, homedir()].filter((path) => path !== '/').map((path) => `${path}/`);
+    for (const file of files) {
+      const text = await readFile(join(packed, file), 'utf8');
+      for (const trace of [...traces, 'file://', 'sourceMappingURL'])
+        expect(text.includes(trace), `${trace} in ${file}`).toBe(false);
+    }
+  });
+
+  test('has what its package.json points to, and no install script', async () => {
+    const manifest = JSON.parse(await readFile(join(packed, 'package.json'), 'utf8')) as {
+      exports: unknown;
+      main: string;
+      types: string;
+      scripts: Record<string, string>;
+    };
+    const targets = [manifest.main, manifest.types, ...pathsIn(manifest.exports)];
+    expect(targets.length).toBeGreaterThan(3);
+    for (const target of targets) expect(files).toContain(target.replace('./', ''));
+    for (const hook of ['preinstall', 'install', 'postinstall', 'prepare'])
+      expect(manifest.scripts).not.toHaveProperty(hook);
+  });
+});
+
+async function filesOf(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .sort();
+}
+
+function pathsIn(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  return Object.values(value as Record<string, unknown>).flatMap(pathsIn);
+}

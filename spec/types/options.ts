@@ -1,0 +1,91 @@
+// Only compiled, never run: see types.spec.ts.
+import {
+  wstunnel,
+  type AuthResult,
+  type Host,
+  type TunnelError,
+  type TunnelOptions,
+} from '../../src/index.js';
+import { expectTypeOf } from 'vitest';
+
+const server = { port: 5900 };
+
+// A wrong name.
+// @ts-expect-error server is meant
+wstunnel({ servers: server });
+// @ts-expect-error port is meant
+wstunnel({ server: { prot: 5900 } });
+// @ts-expect-error port is meant, in a list as well
+wstunnel({ server: [server, { prot: 5900 }] });
+// @ts-expect-error port is meant, from a function as well
+wstunnel({ server: () => ({ prot: 5900 }) });
+// @ts-expect-error buffered is meant
+wstunnel({ server, limits: { bufferd: 65536 } });
+// @ts-expect-error there is nothing without options
+wstunnel();
+
+// A wrong value.
+// @ts-expect-error a port is a number
+wstunnel({ server: { port: '5900' } });
+// @ts-expect-error host and port are two fields
+wstunnel({ server: '127.0.0.1:5900' });
+// @ts-expect-error one of the strategies
+wstunnel({ server, balance: 'random' });
+// @ts-expect-error a strategy picks
+wstunnel({ server, balance: {} });
+// @ts-expect-error binary or text
+wstunnel({ server, frameType: 'utf8' });
+// @ts-expect-error http or close
+wstunnel({ server, refuseWith: 403 });
+// @ts-expect-error a list has no single string
+wstunnel({ server, origins: 'https://a.example' });
+// @ts-expect-error several addresses are a list
+wstunnel({ server, allow: '10.0.0.0/8' });
+// @ts-expect-error seconds are a number
+wstunnel({ server, pingInterval: '30s' });
+// @ts-expect-error a RegExp or a string
+wstunnel({ server, url: 5900 });
+// @ts-expect-error only true passes: a user does not
+wstunnel({ server, authenticate: () => ({ name: 'me' }) });
+// @ts-expect-error a name, not the user
+wstunnel({ server, user: () => ({ name: 'me' }) });
+
+// Whatever is documented.
+wstunnel({});
+wstunnel({ url: [/^\/websockify/, '/vnc'], server, balance: 'least-connection', frameType: 'text' });
+wstunnel({ server: [{ port: 1 }, { host: '::1', port: 2 }, { socket: '/run/vnc.sock' }] as const });
+wstunnel({ server: () => undefined });
+wstunnel({ server: async () => Promise.resolve([server]), limits: { buffered: 65536 }, refuseWith: 'close' });
+wstunnel({ server, origins: ['*.a.example', /^https:/], allow: ['10.0.0.0/8'] as const, deny: [] });
+wstunnel({ server, origins: (origin) => origin?.endsWith('.example') ?? false });
+wstunnel({ server, authenticate: () => ({ status: 403, headers: { 'X-Why': 'plan' }, body: 'no' }) });
+
+// What hooks are given.
+wstunnel({
+  server: (req, context) => {
+    expectTypeOf(req.headers.cookie).toEqualTypeOf<string | undefined>();
+    expectTypeOf(context.signal).toEqualTypeOf<AbortSignal>();
+    return undefined;
+  },
+  authenticate: (req, { signal }) => {
+    expectTypeOf(req.url).toEqualTypeOf<string | undefined>();
+    return signal.aborted;
+  },
+  subprotocol: (offered) => {
+    expectTypeOf(offered).toEqualTypeOf<ReadonlySet<string>>();
+    return [...offered][0];
+  },
+  onRefuse: (refusal, _req, res, next) => {
+    expectTypeOf(refusal).toEqualTypeOf<TunnelError>();
+    expectTypeOf(res.headersSent).toEqualTypeOf<boolean>();
+    expectTypeOf(refusal.code).not.toEqualTypeOf<string>();
+    // @ts-expect-error no such code
+    if (refusal.code === 'WSTUNNEL_TIMEOUT') return;
+    next(refusal);
+  },
+});
+
+expectTypeOf<TunnelOptions>().toHaveProperty('closeTimeout').toEqualTypeOf<number | undefined>();
+expectTypeOf<Host['socket']>().toEqualTypeOf<string | undefined>();
+expectTypeOf<true>().toExtend<AuthResult>();
+expectTypeOf<string>().not.toExtend<AuthResult>();
