@@ -227,9 +227,10 @@ describe('the app', () => {
     expect(flow.tunnel.end(({ url }) => url === '/other')).toBe(0);
     expect(flow.tunnel.end(({ url }) => url === '/tunnel')).toBe(1);
     expect(await flow.client.close()).toEqual({ code: 1008, reason: 'ended by the application' });
+    // Who was logged out does not go on typing.
     flow.client.send(frame(2, 'last words'), closeFrame(1008)).socket.end();
     await once(flow.backend, 'end');
-    expect(flow.received().toString()).toBe('last words');
+    expect(flow.received().toString()).toBe('');
     flow.backend.end();
     expect(await flow.over()).toMatchObject({ code: 1008, reason: 'ended by the application' });
   });
@@ -238,7 +239,9 @@ describe('the app', () => {
     const flow = await openFlow();
     const done = flow.tunnel.close();
     expect(await flow.client.close()).toEqual({ code: 1001, reason: 'the server is closing' });
-    flow.client.send(closeFrame(1001)).socket.end();
+    flow.client.send(frame(2, 'last words'), closeFrame(1001)).socket.end();
+    await once(flow.backend, 'end');
+    expect(flow.received().toString()).toBe('last words');
     flow.backend.end();
     await done;
     expect(await flow.over()).toMatchObject({ code: 1001 });

@@ -73,6 +73,7 @@ export class WebSocketStream {
   #pongs: Buffer[] = [];
   #heard = false;
   #takenAtPing = 0;
+  #waited = false;
   #stalls = 0;
   #dropsInput = false;
   #pingTimer: NodeJS.Timeout | undefined;
@@ -260,6 +261,7 @@ export class WebSocketStream {
 
   #awaitPong(): void {
     this.#takenAtPing = takenMark(this.#socket);
+    this.#waited = this.#socket.writableLength > 0;
     this.#pongTimer = setTimeout(this.#listenForPong, this.#settings.pongTimeout * 1000);
   }
 
@@ -270,7 +272,7 @@ export class WebSocketStream {
       // While we don't read for the backend's sake we can't hear.
       if (this.#heard || this.#pausedForBackend || this.#closeSent) return;
       // Where bytes wait, the PING waits behind them: a slow line is alive as long as it takes some now and then.
-      if (this.#socket.writableLength > 0) {
+      if (this.#waited || this.#socket.writableLength > 0) {
         const moves = takenMark(this.#socket) !== this.#takenAtPing;
         this.#stalls = moves ? 0 : this.#stalls + 1;
         if (this.#stalls < MAX_STALLS) {
