@@ -51,7 +51,10 @@ export default tseslint.config(
     },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/consistent-type-imports': 'error',
       // What a hook throws, or an AbortSignal carries, is passed on as it is.
@@ -71,7 +74,29 @@ export default tseslint.config(
     files: ['demo/public/**/*.js'],
     languageOptions: {
       globals: Object.fromEntries(
-        ['document', 'window', 'location', 'navigator', 'fetch', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'URL', 'URLSearchParams', 'console', 'requestAnimationFrame', 'localStorage', 'sessionStorage', 'HTMLElement', 'FormData', 'Event', 'WebSocket', 'performance', 'ResizeObserver'].map((name) => [name, 'readonly']),
+        [
+          'document',
+          'window',
+          'location',
+          'navigator',
+          'fetch',
+          'setTimeout',
+          'clearTimeout',
+          'setInterval',
+          'clearInterval',
+          'URL',
+          'URLSearchParams',
+          'console',
+          'requestAnimationFrame',
+          'localStorage',
+          'sessionStorage',
+          'HTMLElement',
+          'FormData',
+          'Event',
+          'WebSocket',
+          'performance',
+          'ResizeObserver',
+        ].map((name) => [name, 'readonly']),
       ),
     },
   },

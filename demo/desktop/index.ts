@@ -51,7 +51,12 @@ async function listen(server: Server, host: string, port: number): Promise<numbe
 
 /** A VNC server with a small desktop of its own, which all its viewers share. It asks for no password. */
 export async function startDesktop(options: DesktopOptions = {}): Promise<Desktop> {
-  const { host = '127.0.0.1', port = 0, name = 'Demo desktop', handshakeSeconds = HANDSHAKE_SECONDS } = options;
+  const {
+    host = '127.0.0.1',
+    port = 0,
+    name = 'Demo desktop',
+    handshakeSeconds = HANDSHAKE_SECONDS,
+  } = options;
   const { width, height } = { ...DEFAULT_SIZE, ...options };
   for (const side of [width, height]) {
     if (!Number.isInteger(side) || side < MIN_SIDE || side > MAX_SIDE) {
