@@ -78,6 +78,7 @@ export class FrameDecoder {
         const length = Math.min(this.#remaining, chunk.length - at);
         unmaskInto(chunk, view, out, at, length, this.#key, this.#phase);
         if (this.#text?.push(chunk.subarray(out, out + length)) === false) {
+          out += this.#text.good;
           this.#fail(CLOSE.notUtf8, 'text that is not UTF-8');
           break;
         }

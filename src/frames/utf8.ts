@@ -11,6 +11,9 @@ export class Utf8Checker {
   #low = 0x80;
   #high = 0xbf;
 
+  /** After a `false`: how many bytes of the chunk came before the one that is wrong. */
+  good = 0;
+
   /** True where the stream may end: no character is open. */
   get complete(): boolean {
     return this.#missing === 0;
@@ -19,14 +22,17 @@ export class Utf8Checker {
   /** False as soon as the stream can't be UTF-8 any more. */
   push(chunk: Uint8Array): boolean {
     let at = 0;
-    while (this.#missing > 0 && at < chunk.length) {
-      if (!this.#continue(chunk[at++] ?? 0)) return false;
+    for (; this.#missing > 0 && at < chunk.length; at++) {
+      this.good = at;
+      if (!this.#continue(chunk[at] ?? 0)) return false;
     }
     if (at === chunk.length) return true;
     const cut = wholeCharacters(chunk, at);
-    if (cut > at && !isUtf8(chunk.subarray(at, cut))) return false;
-    for (at = cut; at < chunk.length; at++) {
+    // Where it is not, all of it is followed byte by byte, to the one that is wrong.
+    if (cut > at && isUtf8(chunk.subarray(at, cut))) at = cut;
+    for (; at < chunk.length; at++) {
       const byte = chunk[at] ?? 0;
+      this.good = at;
       if (!(this.#missing > 0 ? this.#continue(byte) : this.#begin(byte))) return false;
     }
     return true;
