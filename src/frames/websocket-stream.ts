@@ -73,6 +73,7 @@ export class WebSocketStream {
   #pongs: Buffer[] = [];
   #heard = false;
   #takenAtPing = 0;
+  // Since the last look for a PONG.
   #waited = false;
   #stalls = 0;
   #dropsInput = false;
@@ -130,6 +131,7 @@ export class WebSocketStream {
     if (mayRelease && this.#ownsChunks) socket.write(payload, releaseAfter(bytes));
     else socket.write(payload);
     socket.uncork();
+    this.#waited ||= socket.writableLength > 0;
     return !this.#full();
   }
 
