@@ -7,7 +7,7 @@ import { WebSocketServer } from 'ws';
 import { onCleanup } from '../support/cleanup.js';
 import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { listen, makeTunnel, portOf, startApp, startEcho } from '../support/servers.js';
-import { until } from '../support/wait.js';
+import { deferred, until } from '../support/wait.js';
 
 async function startSite(build: (app: express.Express) => void) {
   const app = express();
@@ -89,6 +89,24 @@ describe('an ordinary upgrade that was given back to Node', () => {
     expect((await client.answer()).status).toBe(200);
     server.closeAllConnections();
     await client.ended();
+  });
+
+  test('outlives a client that resets, although the answer before it is just being written', async () => {
+    const { port: backend } = await startEcho();
+    const slow = deferred<express.Response>();
+    const { port, server } = await startSite((app) => {
+      app.get('/slow', (_req, res) => slow.resolve(res));
+      app.use('/tunnel', makeTunnel({ server: { port: backend } }));
+    });
+    const client = new RawClient(port).send('GET /slow HTTP/1.1\r\nHost: a\r\n\r\n', h2c);
+    const res = await slow.promise;
+    // In one turn: the write meets the reset before it was read, and its error comes when all have taken their leave.
+    client.socket.resetAndDestroy();
+    res.end('to nobody');
+    await until(
+      () => new Promise((resolve) => server.getConnections((_error, count) => resolve(count === 0))),
+    );
+    await openRaw(port);
   });
 
   test('waits for the answer before it', async () => {

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { Server, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { whenAnswered } from './turn.js';
+import { ignoreErrors, whenAnswered } from './turn.js';
 
 // With an `upgrade` listener on the server Node hands over every upgrade: h2c, TLS, a POST with `Upgrade: websocket`.
 // Nobody meant to take those: they are parsed again as the ordinary requests that they are without such a listener.
@@ -28,6 +28,7 @@ const plainServers = new WeakMap<Server, Server>();
 
 /** Gives the request back to Node, which treats it as if nobody listened for upgrades. */
 export function handleAsOrdinary(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer): void {
+  ignoreErrors(socket);
   whenAnswered(socket, () => parseAgain(server, req, socket, head));
 }
 

@@ -5,7 +5,7 @@ import { TunnelError } from '../errors.js';
 import { answerBare } from './answer.js';
 import { endPolitely } from './end-politely.js';
 import { setPending, type ClaimedSocket, type PendingState, type PendingUpgrade } from './pending.js';
-import { ignore, passDrain, whenAnswered, type HttpSocket } from './turn.js';
+import { ignoreErrors, passDrain, whenAnswered, type HttpSocket } from './turn.js';
 import { answerNobody, closeResponse, finishVirtually } from './virtual-finish.js';
 
 /**
@@ -37,8 +37,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     this.#head = head;
     this.#url = req.url;
     this.#wasListening = server.listening;
-    // From the first tick: an ECONNRESET without a listener ends the process. It stays for the socket's whole life.
-    socket.on('error', ignore);
+    ignoreErrors(socket);
     socket.on('drain', this.#onDrain);
     socket.on('timeout', this.#onTimeout);
     socket.on('end', this.#onEnd);

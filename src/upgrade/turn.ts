@@ -16,11 +16,10 @@ export function whenAnswered(socket: HttpSocket, goOn: () => void): void {
   }
   // Node has taken off its own listeners, and the answer under way still needs them.
   const onDrain = () => passDrain(socket);
-  socket.on('error', ignore);
+  ignoreErrors(socket);
   socket.on('drain', onDrain);
   before.once('close', () => {
     socket.off('drain', onDrain);
-    socket.off('error', ignore);
     if (!socket.destroyed && socket.writable) whenAnswered(socket, goOn);
   });
 }
@@ -35,7 +34,14 @@ export function passDrain(socket: HttpSocket): void {
   owner.emit('drain');
 }
 
-/** For `error`: the `close` that follows is what everybody listens to. */
-export function ignore(): void {
-  // Without a listener it would end the process.
+/**
+ * For the socket's whole life: an ECONNRESET without a listener ends the process, and may come a tick after everybody has
+ * taken theirs off. The `close` that follows is what is listened to.
+ */
+export function ignoreErrors(socket: Duplex): void {
+  if (!socket.listeners('error').includes(ignore)) socket.on('error', ignore);
+}
+
+function ignore(): void {
+  // Nothing to do.
 }
