@@ -150,17 +150,15 @@ async function guard<Req extends IncomingMessage>(
   client: Client,
   signal: AbortSignal,
 ): Promise<void> {
-  const { addresses, authenticate } = settings;
-  if (addresses.allow && !settings.clientAddress && trustsEverybody(req))
+  const { addresses, authenticate, clientAddress } = settings;
+  if (addresses.allow && !clientAddress && trustsEverybody(req))
     throw new TunnelError(
       'WSTUNNEL_HOOK_FAILED',
       "allow can't be used under 'trust proxy': true, where clients write their own address; name the proxies " +
         "(app.set('trust proxy', 'loopback')) or give clientAddress",
     );
-  const address = settings.clientAddress
-    ? await hook('clientAddress', signal, () => settings.clientAddress?.(req))
-    : defaultAddress(req);
-  client.address = normalizeAddress(address ?? '');
+  if (clientAddress)
+    client.address = normalizeAddress((await hook('clientAddress', signal, () => clientAddress(req))) ?? '');
   checkAddress(client.address, addresses);
   await hook('origins', signal, () => checkOrigin(req, settings.checkOrigin, settings.needsOrigin));
   if (authenticate) checkAuthResult(await hook('authenticate', signal, () => authenticate(req, { signal })));

@@ -186,8 +186,9 @@ export class WebSocketStream {
       this.#handlers.payload(bytes, this.#ownsChunks ? chunk : undefined);
     if (!this.#decoder.done) return;
     const { failure } = this.#decoder;
-    if (failure) this.#fail(failure);
-    else this.#closeReceived(this.#received ?? { code: CLOSE.noStatus, reason: '' });
+    if (failure) this.#conclude(failure, failure.reason);
+    // A Close is answered with the code that came.
+    else this.#conclude(this.#received ?? { code: CLOSE.noStatus, reason: '' }, '');
   }
 
   /** One write for all PINGs of a chunk; a client that pings and does not read is not read either. */
@@ -202,17 +203,12 @@ export class WebSocketStream {
     }
   }
 
-  /** RFC 6455 section 5.5.1: answer with the code that came; section 7.1.1: the server ends the connection. */
-  #closeReceived(cause: CloseCause): void {
-    if (!this.#closeSent) this.#sendClose(cause.code, '');
-    this.#begin(cause);
-    this.#endInput();
-    this.#socket.end();
-  }
-
-  /** RFC 6455 section 7.1.7. Reading goes on, so that unread bytes don't turn our Close into a reset. */
-  #fail(cause: CloseCause): void {
-    if (!this.#closeSent) this.#sendClose(cause.code, cause.reason);
+  /**
+   * The client has said its last: its Close (RFC 6455 section 5.5.1) or what can't be followed (section 7.1.7). The server
+   * ends the connection (section 7.1.1). Reading goes on, so that unread bytes don't turn our Close into a reset.
+   */
+  #conclude(cause: CloseCause, answer: string): void {
+    if (!this.#closeSent) this.#sendClose(cause.code, answer);
     this.#begin(cause);
     this.#endInput();
     this.#socket.end();

@@ -116,7 +116,7 @@ function openSeam(server: Server): Seam {
     close: () => {
       unask();
       server.off('upgrade', marker);
-      // Somebody may have wrapped ours in turn: with no user left it passes everything on.
+      // Somebody may have wrapped ours in turn: it stays below theirs, where without the marker no upgrade comes to it.
       if (server.emit !== wrapper) return;
       if (had) server.emit = before as Server['emit'];
       else Reflect.deleteProperty(server, 'emit');
