@@ -7,6 +7,8 @@ const layers = [
   ['index', 'cli'],
   ['wstunnel'],
   ['tunnel'],
+  ['refusal'],
+  ['shared', 'match'],
   ['options'],
   ['upgrade'],
   ['guard', 'balance', 'backends', 'frames', 'relay', 'watch', 'routes'],

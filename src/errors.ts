@@ -16,9 +16,11 @@ const catalogue = {
   WSTUNNEL_NO_TARGET: { status: 404, closeCode: 4404, expose: true },
   WSTUNNEL_CLIENT_GONE: { status: 499, closeCode: 1006, expose: false },
   WSTUNNEL_ANSWERED: { status: 200, closeCode: 1006, expose: false },
+  WSTUNNEL_TOO_MANY: { status: 429, closeCode: 4429, expose: true },
   WSTUNNEL_HOOK_FAILED: { status: 500, closeCode: 4500, expose: false },
   WSTUNNEL_BACKEND_REFUSED: { status: 502, closeCode: 4502, expose: true },
   WSTUNNEL_NO_BACKEND: { status: 503, closeCode: 4503, expose: true },
+  WSTUNNEL_FULL: { status: 503, closeCode: 4503, expose: true },
   WSTUNNEL_DRAINING: { status: 503, closeCode: 4503, expose: true },
   WSTUNNEL_NOT_ATTACHED: { status: 503, closeCode: 4503, expose: true },
   WSTUNNEL_BACKEND_TIMEOUT: { status: 504, closeCode: 4504, expose: true },
@@ -75,4 +77,10 @@ export function messageOf(thrown: unknown): string {
     // An object without a prototype.
     return 'something that has no text';
   }
+}
+
+/** Anything but a refusal is a defect of ours: it costs this one request. */
+export function asRefusal(error: unknown): TunnelError {
+  if (error instanceof TunnelError) return error;
+  return new TunnelError('WSTUNNEL_HOOK_FAILED', messageOf(error), { cause: error });
 }

@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { LookupFunction } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
 import type { TunnelError } from './errors.js';
 
 /** Express's `next`. */
@@ -21,7 +22,12 @@ export interface Host {
   port?: number;
   /** Path of a unix socket; excludes `host` and `port` (lighttpd: `socket`). */
   socket?: string;
-  /** Seconds until a connection attempt is given up. Default 8 (lighttpd: `connect-timeout`). */
+  /**
+   * TLS towards the backend: `true`, or the options of Node's `tls.connect` (`ca`, `cert`, `key`, `servername`,
+   * `checkServerIdentity`, ...). The certificate is checked against `host` unless `rejectUnauthorized` is false. Default false.
+   */
+  tls?: boolean | ConnectionOptions;
+  /** Seconds until a connection attempt, TLS included, is given up. Default 8 (lighttpd: `connect-timeout`). */
   connectTimeout?: number;
   /** Seconds for which a host that failed is left out. Default 1; 0 never leaves it out (lighttpd: `disable-time`). */
   disableTime?: number;
@@ -29,6 +35,12 @@ export interface Host {
   readTimeout?: number;
   /** Seconds that it may take nothing of what waits for it: Close 1011. Default 0 (lighttpd: `write-timeout`). */
   writeTimeout?: number;
+  /** Most tunnels at this host at once. Default 0, no limit. */
+  maxTunnels?: number;
+  /** Its share beside the others, 1 to 100. Default 1. */
+  weight?: number;
+  /** Used only while no other host is up. Default false. */
+  backup?: boolean;
   /** TCP_NODELAY. Default true: keystrokes must not wait for Nagle. */
   noDelay?: boolean;
   /** Seconds of silence before TCP keep-alive probes. Default 60; 0 is off. */
@@ -48,8 +60,6 @@ export interface HostState {
   readonly load: number;
   /** False for `disableTime` after a failed connection. */
   readonly up: boolean;
-  /** Its place in the configuration, from 0. */
-  readonly order: number;
 }
 
 /** What a strategy may look at. */
@@ -61,12 +71,19 @@ export interface BalanceRequest<Req> {
   readonly path: string;
   /** The request's Host, as sent. */
   readonly authority: string;
+  /** The whole list in its order, with those that are down or full. The same array for the same list of the options. */
+  readonly all: readonly HostState[];
+  /** The result of the option `stickyKey`, else the client's address. Throws what the option throws. */
+  stickyKey(): string;
 }
+
+/** lighttpd's values of `wstunnel.balance`. */
+export type BalanceName = 'fair' | 'least-connection' | 'round-robin' | 'hash' | 'sticky';
 
 /**
  * Picks a backend (lighttpd: `wstunnel.balance`). One object serves one tunnel for its whole life.
  *
- * The hosts given to `pick` are up and never an empty list. Returning anything else than one of them refuses the
+ * The hosts given to `pick` are up and below their `maxTunnels`, and never an empty list. Returning anything else than one of them refuses the
  * request with 503; a throw refuses it with 500; a promise that does not settle ends with `handshakeTimeout`.
  */
 export interface BalanceStrategy<Req = IncomingMessage> {
@@ -80,9 +97,15 @@ export interface BalanceStrategy<Req = IncomingMessage> {
   closed?(host: HostState): void;
 }
 
-/** One host, a list of them, or a function of the request; `undefined` from the function is a 404. */
+/**
+ * lighttpd's map: a key that begins with `/` is the beginning of a path, another its end, `""` is every path. The first key
+ * that fits counts; where none does, the request goes to `next()`.
+ */
+export type HostMap = Readonly<Record<string, Host | readonly Host[]>>;
+
+/** One host, a list, lighttpd's map, or a function of the request; `undefined` from the function is a 404. */
 export type ServerOption<Req> =
-  Host | readonly Host[] | ((req: Req, context: HookContext) => Target | Promise<Target>);
+  Host | readonly Host[] | HostMap | ((req: Req, context: HookContext) => Target | Promise<Target>);
 
 /** What a `server` function returns. Hosts keep their state (load, up) by address, not by object. */
 export type Target = Host | readonly Host[] | undefined;
@@ -110,20 +133,80 @@ interface Refuser<Req> {
 /** What is matched against `url`: a RegExp (no `g` or `y`) or a path prefix that ends on a segment boundary. */
 export type UrlPattern = RegExp | string;
 
-/** The options of `wstunnel()`. Every time is in seconds, every size in bytes. */
-export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> {
+/**
+ * What a text must be, by lighttpd's operators. A string is `equals`, a RegExp (no `g` or `y`) is `matches`, a list is any of
+ * these; of an object all must hold.
+ */
+export type TextMatch =
+  | string
+  | RegExp
+  | readonly (string | RegExp)[]
+  | {
+      /** lighttpd: `==`. A list: any of them. */
+      equals?: string | readonly string[];
+      /** lighttpd: `!=`. A list: none of them. */
+      notEquals?: string | readonly string[];
+      /** lighttpd: `=~`. */
+      matches?: RegExp;
+      /** lighttpd: `!~`. */
+      notMatches?: RegExp;
+      /** lighttpd: `=^`. */
+      startsWith?: string;
+      /** lighttpd: `=$`. */
+      endsWith?: string;
+    };
+
+/** When a rule applies. All that is named must hold; a header, host or query that is missing is the empty text. */
+export interface Condition {
+  /** The path within the mount, without query, undecoded (lighttpd: `$HTTP["url"]`). A string is the whole path. */
+  url?: TextMatch;
+  /** The request's Host, in lower case; without a port it is that host on any port (lighttpd: `$HTTP["host"]`). */
+  host?: TextMatch;
   /**
-   * Which requests are the tunnel's (lighttpd: `$HTTP["url"] =~`), matched against the path of `req.url`: within the
-   * mount, without query, undecoded. Anything else goes to `next()`. Default: every path.
+   * The client's address; strings are addresses and CIDR ranges (lighttpd: `$HTTP["remoteip"]`). By `clientAddress` where the
+   * tunnel itself, not only a rule, has it.
    */
+  remoteAddress?: TextMatch;
+  /** The query without its `?`, undecoded (lighttpd: `$HTTP["querystring"]`). */
+  query?: TextMatch;
+  /** `'https'` where the connection, or a trusted proxy, is secure (lighttpd: `$HTTP["scheme"]`). */
+  scheme?: 'http' | 'https';
+  /** Request headers by name (lighttpd: `$REQUEST_HEADER["..."]`). */
+  headers?: Readonly<Record<string, TextMatch>>;
+  /** Every one of these holds. */
+  all?: readonly Condition[];
+  /** At least one of these holds. */
+  any?: readonly Condition[];
+  /** This one does not hold. */
+  not?: Condition;
+}
+
+/** Options for some of the requests (lighttpd: what stands in a condition's braces). */
+export interface Rule<Req extends IncomingMessage = IncomingMessage> extends RuleOptions<Req> {
+  /** As the tunnel's own `url`; with `when`, both must hold. Default: every path. */
   url?: UrlPattern | readonly UrlPattern[];
+  /** What else must hold. Default: nothing. */
+  when?: Condition;
+  /** Rules within this one, after its own options. */
+  rules?: readonly Rule<Req>[];
+  /** What applies instead where `url` and `when` don't hold (lighttpd: `else`). */
+  else?: Rule<Req>;
+}
+
+/** The options that a rule may give as well. A rule replaces option by option; nothing is merged inside one. */
+export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
   /** Where to (lighttpd: `wstunnel.server`). Without it every request goes to `next()`. */
   server?: ServerOption<Req>;
   /**
-   * Which backend (lighttpd: `wstunnel.balance`). Default `'fair'`, the lowest load; `'least-connection'` is another
-   * name for it.
+   * Which backend (lighttpd: `wstunnel.balance`). `'fair'`, the default, and `'least-connection'`: the lowest load for its
+   * weight. `'round-robin'`: in turn. `'hash'`: by Host and path. `'sticky'`: by `stickyKey`. The last two keep their host
+   * for a key, and when one dies only its keys move (rendezvous hashing).
    */
-  balance?: 'fair' | 'least-connection' | 'round-robin' | BalanceStrategy<Req>;
+  balance?: BalanceName | BalanceStrategy<Req>;
+  /** What `balance: 'sticky'` sticks to. Default: the client's address. */
+  stickyKey?: (req: Req) => string;
+  /** Path endings and the key of `server`'s map that each stands for (lighttpd: `wstunnel.map-extensions`). */
+  mapExtensions?: Readonly<Record<string, string>>;
   /**
    * Opcode of the frames sent to the client (lighttpd: `wstunnel.frame-type`). Default `'binary'`; an offered
    * subprotocol `binary` forces binary. In text mode frames are cut on UTF-8 boundaries.
@@ -186,7 +269,25 @@ export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> {
    * or call `next` within `handshakeTimeout`; a throw is answered with 500.
    */
   onRefuse?: Refuser<Req>['refuse'];
+}
+
+/** The options of `wstunnel()`. Every time is in seconds, every size in bytes. */
+export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> extends RuleOptions<Req> {
+  /**
+   * Which requests are the tunnel's (lighttpd: `$HTTP["url"] =~`), matched against the path of `req.url`: within the
+   * mount, without query, undecoded. Anything else goes to `next()`. Default: every path.
+   */
+  url?: UrlPattern | readonly UrlPattern[];
+  /**
+   * Options for some of the requests: every rule that applies does so in order, later over earlier, option by option, as
+   * lighttpd's conditions. A request that ends up without a `server` goes to `next()`.
+   */
+  rules?: readonly Rule<Req>[];
   limits?: {
+    /** Most tunnels at once, 503 above it. Default 0, no limit. */
+    total?: number;
+    /** Most tunnels of one client address (of IPv6 one /64) at once, 429 above it. Default 0, no limit. */
+    perClient?: number;
     /** Most bytes waiting in one direction of one tunnel before reading pauses. Default 1 MiB, at least 64 KiB. */
     buffered?: number;
   };

@@ -3,14 +3,19 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { BackendPool } from './backends/pool.js';
 import { messageOf, TunnelError } from './errors.js';
 import { isSendable } from './frames/close-codes.js';
+import { LocalCounter } from './guard/limits.js';
 import { asEmitter } from './helpers/emitter.js';
 import { fail, readBoolean, readNames, readNumber, readSeconds, readText } from './helpers/readers.js';
 import { pathOf } from './helpers/path.js';
 import { createLog } from './observe/log.js';
 import { Totals } from './observe/totals.js';
-import { readOptions } from './options.js';
-import { compileUrl } from './routes.js';
-import { openTunnel, type Shared } from './tunnel.js';
+import { match, reachOfPath } from './match.js';
+import { readOptions } from './options/options.js';
+import { HostMap } from './routes/host-map.js';
+import { everyRule } from './routes/rules.js';
+import { compileUrl } from './routes/url.js';
+import type { Shared } from './shared.js';
+import { openTunnel } from './tunnel.js';
 import type { AttachOptions, Next, Tunnel, TunnelEvents, TunnelOptions } from './types.js';
 import { attachTo, detachFrom, isAttachedTo, type Binding, type SeamUser } from './upgrade/attach.js';
 import { draining } from './upgrade/attempt.js';
@@ -35,10 +40,10 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   const totals = new Totals();
   const attached = new Set<WeakRef<Server>>();
   const seamUser: SeamUser = {
-    handshakeTimeout: settings.handshakeTimeout,
+    handshakeTimeout: settings.base.handshakeTimeout,
     // A middleware that wraps ours for tracing copies its properties.
     isMiddleware: (handler) => (handler as Partial<Tunnel> | undefined)?.attach === tunnel.attach,
-    takes: settings.matchesUrl,
+    takes: (path) => reachOfPath(settings, path),
   };
   let isDraining = false;
   let closing: Promise<void> | undefined;
@@ -48,8 +53,13 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
     (info) => emit('backend', info),
     (error) => log('backend', 'error', 'balance strategy failed: %s', messageOf(error)),
   );
-  const shared: Shared<Req> = {
-    settings,
+  for (const { server } of [settings.base, ...everyRule(settings.rules).map(({ set }) => set)]) {
+    if (server instanceof HostMap) for (const hosts of server.lists) pool.add(hosts);
+    else if (typeof server === 'object') pool.add(server);
+  }
+  const shared: Shared = {
+    limits: settings.limits,
+    counter: new LocalCounter(),
     pool,
     totals,
     log,
@@ -67,11 +77,9 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
 
   function middleware(req: Req, res: ServerResponse, next: Next): void {
     const path = asksForWebSocket(req) ? pathOf(req) : undefined;
-    if (settings.server === undefined || path === undefined || !settings.matchesUrl(path)) {
-      next();
-      return;
-    }
-    void openTunnel(shared, req, res, next);
+    const route = path === undefined ? undefined : match(settings, req, path);
+    if (route) void openTunnel(shared, route, req, res, next);
+    else next();
   }
 
   const tunnel = asEmitter(middleware, {

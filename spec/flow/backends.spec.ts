@@ -147,7 +147,7 @@ describe('server', () => {
     ],
     ...[
       { port: 30000, connectTimeout: 8000 },
-      { port: 5900, tls: true },
+      { port: 5900, proxyProtocol: 3 },
     ],
   ])('a function that returns %o is at fault: 500', async (target) => {
     const { port, tunnel } = await startTunnel({ server: () => target as Target });

@@ -9,14 +9,17 @@ const seed = Number(process.env.FUZZ_SEED ?? Date.now() >>> 0);
 const ways: [Transport, BackendKind, text: boolean][] = [
   ['http', 'tcp', false],
   ['http', 'unix', true],
+  ['http', 'tls', false],
   ['https', 'tcp', false],
   ['https', 'unix', false],
   ['https', 'tcp', true],
+  ['https', 'tls', true],
   ['unix', 'unix', false],
   ['unix', 'tcp', true],
   ['duplex', 'tcp', false],
   ['duplex', 'unix', true],
   ['https duplex', 'tcp', false],
+  ['duplex', 'tls', false],
 ];
 
 test.each(ways)('40 tunnels at once over %s to %s, text: %s: every byte in its place', async (...way) => {
@@ -37,9 +40,14 @@ test.each(ways)('40 tunnels at once over %s to %s, text: %s: every byte in its p
   expect(backends).toMatchObject([{ load: 0 }]);
 });
 
-test.each(['http', 'https', 'duplex'] as const)('large chunks over %s', async (transport) => {
+test.each([
+  ['http', 'tcp'],
+  ['https', 'tcp'],
+  ['duplex', 'tcp'],
+  ['http', 'tls'],
+] as const)('large chunks over %s to %s', async (transport, backend) => {
   const load = { seed, up: 8_000_000, down: 8_000_000, largest: 2_000_000 };
-  const { codes } = await runTunnels({ transport, backend: 'tcp', tunnels: 4, load });
+  const { codes } = await runTunnels({ transport, backend, tunnels: 4, load });
   expect(codes).toEqual([1000, 1000, 1000, 1000]);
 });
 

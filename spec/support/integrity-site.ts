@@ -5,7 +5,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, createServer as createTls } from 'node:tls';
 import express from 'express';
 import type { Host, Tunnel, TunnelOptions } from '../../src/index.js';
 import { certificate } from './certificate.js';
@@ -17,7 +17,7 @@ import { listen, makeTunnel, portOf } from './servers.js';
 
 /** How clients come: over TCP, TLS, a unix socket, or as a Duplex that an app gives to its server. */
 export type Transport = 'http' | 'https' | 'unix' | 'duplex' | 'https duplex';
-export type BackendKind = 'tcp' | 'unix';
+export type BackendKind = 'tcp' | 'tls' | 'unix';
 
 export interface Site {
   readonly tunnel: Tunnel;
@@ -40,13 +40,18 @@ export async function startSite(
   serve: (socket: Socket) => void,
   options: Partial<TunnelOptions> = {},
 ): Promise<Site> {
-  const backend = createServer({ allowHalfOpen: true }, (socket) => {
+  const take = (socket: Socket) => {
     socket.on('error', () => undefined);
     serve(socket);
-  });
+  };
+  const backend =
+    kind === 'tls'
+      ? createTls({ ...certificate(), allowHalfOpen: true }, take)
+      : createServer({ allowHalfOpen: true }, take);
   const path = kind === 'unix' ? unixPath() : undefined;
   await listen(backend, path);
   const host: Host = path === undefined ? { port: portOf(backend) } : { socket: path };
+  if (kind === 'tls') host.tls = { ca: certificate().cert };
   const tunnel = makeTunnel({ server: host, ...options });
   const app = express().use('/tunnel', tunnel);
   const secure = transport.startsWith('https');

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { TunnelError, wstunnel, type TunnelOptions } from '../../src/index.js';
-import { DEFAULTS, readOptions } from '../../src/options.js';
+import { DEFAULTS } from '../../src/options/defaults.js';
+import { readOptions } from '../../src/options/options.js';
 
 /** The error that these options raise. */
 function refused(options: unknown): TunnelError {
@@ -21,12 +22,27 @@ describe('right values', () => {
     ['url', ['/', '/vnc', '/vnc/', /^\/vnc/i, ['/a', /b/], undefined]],
     [
       'server',
-      [{ port: 1 }, { port: 65535 }, { socket: '/run/vnc' }, [{ port: 1 }, { port: 2 }], () => undefined],
+      [
+        ...[
+          { port: 1 },
+          { port: 65535 },
+          { socket: '/run/vnc' },
+          [{ port: 1 }, { port: 2 }],
+          () => undefined,
+        ],
+        { '/vnc': { port: 1 }, '.ssh': [{ port: 2 }, { port: 3 }], ws: { port: 4 }, '': { port: 5 } },
+      ],
     ],
     [
       'balance',
-      ['fair', 'least-connection', 'round-robin', { pick: hook }, { pick: hook, opened: hook, closed: hook }],
+      [
+        ...['fair', 'least-connection', 'round-robin', 'hash', 'sticky'],
+        { pick: hook },
+        { pick: hook, opened: hook, closed: hook },
+      ],
     ],
+    ['stickyKey', [hook]],
+    ['mapExtensions', [{}, { '.a': '/b', '.c': '' }]],
     ['frameType', ['binary', 'text']],
     ['subprotocol', [() => undefined]],
     [
@@ -51,7 +67,33 @@ describe('right values', () => {
     ['closeTimeout', [0.001, 300]],
     ['refuseWith', ['http', 'close']],
     ['onRefuse', [hook]],
-    ['limits', [{}, { buffered: 65536 }, { buffered: 1024 ** 3 }]],
+    ['limits', [{}, { buffered: 65536 }, { buffered: 1024 ** 3 }, { total: 0, perClient: 1_000_000 }]],
+    [
+      'rules',
+      [
+        [],
+        [{}],
+        [{ url: '/a', frameType: 'text', rules: [{ url: [/b/], else: { deny: ['::/0'] } }] }],
+        [
+          {
+            when: {
+              host: 'a',
+              remoteAddress: ['10.0.0.0/8', /^x/],
+              query: { startsWith: '' },
+              scheme: 'https',
+            },
+          },
+        ],
+        [
+          {
+            when: {
+              headers: { 'X-Y': { equals: ['a', 'b'], notMatches: /c/ } },
+              not: { any: [{ url: 'x' }] },
+            },
+          },
+        ],
+      ],
+    ],
     ['debug', [0, 65535]],
     ['autoAttach', [true, false]],
   ];
@@ -61,27 +103,35 @@ describe('right values', () => {
 
   test.each([
     ['host', ['vnc.example', '::1']],
+    ['tls', [true, false, {}, { servername: 'desk', rejectUnauthorized: false }]],
     ['connectTimeout', [0.001, 300]],
     ['disableTime', [0, 3600]],
+    ['maxTunnels', [0, 5]],
+    ['weight', [1, 100]],
+    ['backup', [false]],
     ['noDelay', [true, false]],
     ['keepAlive', [0, 7200]],
     ['localAddress', ['127.0.0.1', '::1']],
     ['lookup', [hook]],
   ])('server.%s', (name, values) => {
-    for (const value of values)
-      expect(() => readOptions(host({ [name]: value })), String(value)).not.toThrow();
+    for (const value of values) expect(() => readOptions(host({ [name]: value }))).not.toThrow();
   });
 
   test('every option may be left out, or be undefined', () => {
     expect(readOptions({})).toMatchObject({
-      ...{ server: undefined, frameType: 'binary', needsOrigin: false, refuseWith: 'http', debug: 0 },
-      ...{ pingInterval: 30, pongTimeout: 20, handshakeTimeout: 30, closeTimeout: 10 },
-      ...{ buffered: 1024 * 1024, autoAttach: true },
+      base: {
+        ...{ server: undefined, frameType: 'binary', origins: { needed: false }, refuseWith: 'http' },
+        ...{ pingInterval: 30, pongTimeout: 20, handshakeTimeout: 30, closeTimeout: 10 },
+      },
+      rules: [],
+      limits: { total: 0, perClient: 0, buffered: 1024 * 1024 },
+      ...{ debug: 0, autoAttach: true },
     });
     const names = right.map(([name]) => [name, undefined]);
     expect(() => readOptions(Object.fromEntries(names) as TunnelOptions)).not.toThrow();
-    expect(readOptions({ server: { port: 1 } }).server).toEqual([
+    expect(readOptions({ server: { port: 1 } }).base.server).toEqual([
       {
+        ...{ id: '127.0.0.1:1', maxTunnels: 0, weight: 1, backup: false },
         ...{ port: 1, connectTimeout: 8, disableTime: 1, readTimeout: 0, writeTimeout: 0 },
         ...{ noDelay: true, keepAlive: 60 },
       },
@@ -137,6 +187,33 @@ describe('wrong values are refused with the option, the value and the way out', 
     [{ refuseWith: 'Close' }, ['refuseWith ', 'did you mean "close"?']],
     [{ onRefuse: null }, ['onRefuse ', 'function', 'null']],
     [{ refuseWith: 'close', onRefuse: hook }, ['onRefuse ', "refuseWith: 'close'", 'leave one out']],
+    [
+      { refuseWith: 'close', rules: [{ rules: [{ onRefuse: hook, rules: [] }] }] },
+      ['onRefuse ', 'leave one out', 'rules[0].rules[0]'],
+    ],
+    [{ stickyKey: 'x' }, ['stickyKey ', 'function']],
+    [{ mapExtensions: { '.a': 1 } }, ['mapExtensions..a ', 'string', '1']],
+    [{ server: { '/x': { prot: 1 } } }, ['server["/x"] has no "prot"']],
+    [{ server: { '/x': [] } }, ['server["/x"] ', 'at least one host']],
+    [{ server: { port: 1, backup: true } }, ['server ', 'no backup']],
+    [host({ tls: 'yes' }), ['server.tls', 'tls.connect']],
+    [host({ tls: { cert: 'none' } }), ['server.tls', "can't be used"]],
+    [host({ weight: 0 }), ['server.weight', '1 to 100']],
+    [host({ maxTunnels: -1 }), ['server.maxTunnels', '-1']],
+    [{ rules: {} }, ['rules ', 'list']],
+    [{ rules: [7] }, ['rules[0] ', 'object']],
+    [{ rules: [{ rules: [{ server: { port: 0 } }] }] }, ['rules[0].rules[0].server.port', '0']],
+    [{ rules: [{ else: { when: { hst: 'a' } } }] }, ['rules[0].else.when has no "hst"', '"host"']],
+    [{ rules: [{ limits: {} }] }, ['rules[0] has no "limits"']],
+    [{ rules: [{ when: { host: [] } }] }, ['rules[0].when.host', 'at least one']],
+    [{ rules: [{ when: { host: /a/g } }] }, ['rules[0].when.host', 'flags g and y']],
+    [{ rules: [{ when: { query: { matches: 'a' } } }] }, ['rules[0].when.query.matches', 'RegExp']],
+    [{ rules: [{ when: { query: { equal: 'a' } } }] }, ['when.query has no "equal"; did you mean "equals"']],
+    [{ rules: [{ when: { remoteAddress: '10.0.0.0/99' } }] }, ['when.remoteAddress', "'10.0.0.0/99'"]],
+    [{ rules: [{ when: { remoteAddress: { notEquals: ['x'] } } }] }, ['remoteAddress.notEquals', "'x'"]],
+    [{ rules: [{ when: { scheme: 'wss' } }] }, ['when.scheme', '"https"']],
+    [{ rules: [{ when: { headers: { origin: 7 } } }] }, ['when.headers.origin', '7']],
+    [{ rules: [{ when: { any: [] } }] }, ['when.any', 'at least one condition']],
     [{ limits: 1 }, ['limits ', 'object']],
     [{ limits: { buffered: 65535 } }, ['limits.buffered', '65536', '65535']],
     [{ debug: 65536 }, ['debug ', '65535', '65536']],
@@ -192,23 +269,21 @@ describe('names', () => {
     expect(refused({ completelyElse: 1 }).message).toBe('wstunnel: options has no "completelyElse"');
   });
 
-  test.each<[unknown, string]>([
-    ...['rules', 'mapExtensions', 'stickyKey'].map((name): [unknown, string] => [{ [name]: 1 }, name]),
-    ...['tls', 'maxTunnels', 'weight', 'backup', 'proxyProtocol', 'connect', 'spawn'].map(
-      (name): [unknown, string] => [host({ [name]: 1 }), `server.${name}`],
-    ),
-    [{ limits: { total: 5 } }, 'limits.total'],
-    [{ limits: { perClient: 5 } }, 'limits.perClient'],
-    [{ balance: 'hash' }, 'balance'],
-    [{ balance: 'sticky' }, 'balance'],
-    [{ server: { '/vnc': { port: 1 } } }, 'server'],
-    [{ server: { '.vnc': [{ port: 1 }] } }, 'server'],
-    [{ server: { '': { port: 1 } } }, 'server'],
-  ])('%o is not supported yet', (options, name) => {
-    const { message } = refused(options);
-    expect(message).toContain(`wstunnel: ${name}`);
-    expect(message).toContain('is not supported yet');
+  test.each(['proxyProtocol', 'connect', 'spawn'])('server.%s is not supported yet', (name) => {
+    expect(refused(host({ [name]: 1 })).message).toContain(`server.${name} is not supported yet`);
   });
+});
+
+test('rules and conditions that contain themselves are refused', () => {
+  const rule: Record<string, unknown> = {};
+  rule.rules = [rule];
+  expect(refused({ rules: [rule] }).message).toContain('more than 32 rules inside each other');
+  const other: Record<string, unknown> = {};
+  other.else = other;
+  expect(refused({ rules: [other] }).message).toContain('in a row of else');
+  const when: Record<string, unknown> = {};
+  when.not = when;
+  expect(refused({ rules: [{ when }] }).message).toContain('more than 32 conditions inside each other');
 });
 
 test('no error shows what is inside objects, nor the value of an unknown name', () => {
@@ -248,12 +323,15 @@ test('what is changed afterwards changes nothing', () => {
   origins[0] = 'https://evil.example';
   limits.buffered = 99999;
   options.pingInterval = 6;
-  expect(settings).toMatchObject({ server: [{ host: 'a', port: 1 }], buffered: 65536, pingInterval: 5 });
-  expect(settings.server).toHaveLength(1);
+  expect(settings).toMatchObject({
+    base: { server: [{ host: 'a', port: 1 }], pingInterval: 5 },
+    limits: { buffered: 65536 },
+  });
+  expect(settings.base.server).toHaveLength(1);
   expect([settings.matchesUrl('/vnc'), settings.matchesUrl('/other')]).toEqual([true, false]);
-  expect(settings.addresses.allow?.check('192.0.2.1')).toBe(true);
-  expect(settings.checkOrigin('https://evil.example', {} as never)).toBe(false);
-  for (const object of [settings, settings.server, (settings.server as object[])[0]])
+  expect(settings.base.allow?.check('192.0.2.1')).toBe(true);
+  expect(settings.base.origins.check('https://evil.example', {} as never)).toBe(false);
+  for (const object of [settings, settings.base, settings.base.server, (settings.base.server as object[])[0]])
     expect(Object.isFrozen(object)).toBe(true);
 });
 

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { TunnelError, type TunnelErrorCode } from '../../src/errors.js';
-import { DEFAULTS, HOST, OPTIONS, readOptions } from '../../src/options.js';
+import { DEFAULTS } from '../../src/options/defaults.js';
+import { HOST } from '../../src/options/hosts.js';
+import { OPTIONS, readOptions } from '../../src/options/options.js';
 
 const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const ERRORS = readFileSync(new URL('../../src/errors.ts', import.meta.url), 'utf8');
@@ -30,15 +32,15 @@ describe('the README', () => {
 
   test('gives the defaults of the code', () => {
     const given = defaultsOf(table('<!-- options -->'));
-    const { refuseWith, debug, autoAttach, ...settings } = readOptions({ server: { port: 1 } });
+    const { base, limits, debug, autoAttach } = readOptions({ server: { port: 1 } });
     expect(given).toMatchObject({
-      frameType: `\`'${settings.frameType}'\``,
-      pingInterval: String(settings.pingInterval),
-      pongTimeout: String(settings.pongTimeout),
-      handshakeTimeout: String(settings.handshakeTimeout),
-      closeTimeout: String(settings.closeTimeout),
-      limits: `\`{ buffered: ${settings.buffered} }\``,
-      refuseWith: `\`'${refuseWith}'\``,
+      frameType: `\`'${base.frameType}'\``,
+      pingInterval: String(base.pingInterval),
+      pongTimeout: String(base.pongTimeout),
+      handshakeTimeout: String(base.handshakeTimeout),
+      closeTimeout: String(base.closeTimeout),
+      limits: `\`{ buffered: ${limits.buffered} }\``,
+      refuseWith: `\`'${base.refuseWith}'\``,
       debug: String(debug),
       autoAttach: `\`${autoAttach}\``,
       balance: "`'fair'`",

@@ -1,44 +1,49 @@
-import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { connect, isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { messageOf, TunnelError } from '../errors.js';
-import type { Host } from '../types.js';
+import type { ResolvedHost } from './host.js';
 
-/** A host with its defaults filled in. */
-export type ResolvedHost = Readonly<
-  Host &
-    Required<
-      Pick<Host, 'connectTimeout' | 'disableTime' | 'readTimeout' | 'writeTimeout' | 'noDelay' | 'keepAlive'>
-    >
->;
+// Resumed only with the very settings that the session was made with: what they verified is not verified again.
+const sessions = new WeakMap<ResolvedHost, Buffer>();
 
 /**
- * Connects to a host: its name is resolved now, all addresses are tried. The socket is handed over paused, so that a
- * banner sent at once (VNC, SSH) waits for the relay. Rejects with 502, 504, or the signal's reason.
+ * Connects to a host: its name is resolved now, all addresses are tried; then TLS, where the host wants it. The socket is
+ * handed over paused, so that a banner sent at once (VNC, SSH) waits for the relay. Rejects with 502, 504, or the signal's
+ * reason.
  */
 export function dial(host: ResolvedHost, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    // A backend that ends must still take what the client has sent.
-    const common = { allowHalfOpen: true };
-    const socket =
-      host.socket === undefined
-        ? connect({ ...common, ...tcpOptions(host) })
-        : connect({ ...common, path: host.socket });
-    socket.pause();
+    const transport = connectTransport(host);
+    let socket: Socket = transport;
     const settle = () => {
       clearTimeout(timer);
-      socket.off('connect', onConnect);
-      socket.off('error', onError);
+      transport.off('connect', onConnect);
+      socket.off('secureConnect', onReady);
       signal.removeEventListener('abort', onAbort);
+      for (const one of new Set([transport, socket])) {
+        one.off('error', onError);
+        // Until the relay listens: it looks at `destroyed` when it starts.
+        one.on('error', () => undefined);
+      }
     };
     const giveUp = (reason: Error) => {
       settle();
-      socket.on('error', () => undefined);
       socket.destroy();
+      transport.destroy();
       reject(reason);
     };
     const onConnect = () => {
+      if (host.tls === undefined || host.tls === false) {
+        onReady();
+        return;
+      }
+      socket = secure(transport, host);
+      socket.on('error', onError);
+      socket.on('secureConnect', onReady);
+    };
+    const onReady = () => {
       settle();
-      // Until the relay listens: it looks at `destroyed` when it starts.
-      socket.on('error', () => undefined);
+      socket.pause();
       resolve(socket);
     };
     const onError = (error: Error) => {
@@ -53,11 +58,21 @@ export function dial(host: ResolvedHost, signal: AbortSignal): Promise<Socket> {
       () => giveUp(new TunnelError('WSTUNNEL_BACKEND_TIMEOUT', 'the backend did not answer in time')),
       host.connectTimeout * 1000,
     );
-    socket.on('connect', onConnect);
-    socket.on('error', onError);
+    transport.on('connect', onConnect);
+    transport.on('error', onError);
     signal.addEventListener('abort', onAbort);
     if (signal.aborted) onAbort();
   });
+}
+
+function connectTransport(host: ResolvedHost): Socket {
+  // A backend that ends must still take what the client has sent.
+  const common = { allowHalfOpen: true };
+  const socket =
+    host.socket === undefined
+      ? connect({ ...common, ...tcpOptions(host) })
+      : connect({ ...common, path: host.socket });
+  return socket.pause();
 }
 
 function tcpOptions(host: ResolvedHost): TcpNetConnectOpts {
@@ -70,6 +85,23 @@ function tcpOptions(host: ResolvedHost): TcpNetConnectOpts {
     ...(host.localAddress !== undefined && { localAddress: host.localAddress }),
     ...(host.lookup && { lookup: host.lookup }),
   };
+}
+
+/** TLS on a connection that is there; the certificate must be that of the host's name. */
+function secure(transport: Socket, settings: ResolvedHost): TLSSocket {
+  const { host = settings.socket === undefined ? '127.0.0.1' : 'localhost', tls, secureContext } = settings;
+  const session = sessions.get(settings);
+  const socket = connectTls({
+    host,
+    // An address is no server name (RFC 6066 section 3).
+    ...(isIP(host) === 0 && { servername: host }),
+    ...(typeof tls === 'object' && tls),
+    ...(secureContext && { secureContext }),
+    ...(session && { session }),
+    socket: transport,
+  });
+  socket.on('session', (given) => sessions.set(settings, given));
+  return socket;
 }
 
 /** A name with several addresses fails with one error for each, and an empty message. */

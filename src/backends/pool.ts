@@ -1,59 +1,69 @@
+import type { Lease } from '../helpers/lease.js';
 import type { BackendInfo, BalanceStrategy, HostState } from '../types.js';
-import type { ResolvedHost } from './dial.js';
+import type { ResolvedHost } from './host.js';
 
-/** A place taken at a host; `release` may be called more than once and counts once. */
-export interface Lease {
-  release(): void;
-}
+/** Seconds after which a host that only functions name, and that nobody uses, is forgotten. */
+const FORGET_AFTER = 600;
 
-/** More addresses than a list in the options has; above it idle ones are forgotten. */
+/** Above so many, those that nobody uses are forgotten at once. */
 const MAX_HOSTS = 10_000;
 
-/** One host of the pool. */
-export class PooledHost implements HostState {
+/** What is known of an address: shared by all requests, whatever their settings for it. */
+class AddressState {
   readonly id: string;
-  readonly order: number;
-  host: ResolvedHost;
   load = 0;
-  #downUntil = 0;
-  #failed = false;
+  downUntil = 0;
+  failed = false;
+  lastSeen = 0;
+  /** Named in the options: never forgotten. */
+  isListed = false;
+  /** With the settings that it was last asked for with. */
+  view: PooledHost | undefined;
 
-  constructor(id: string, order: number, host: ResolvedHost) {
+  constructor(id: string) {
     this.id = id;
-    this.order = order;
-    this.host = host;
   }
 
   get up(): boolean {
-    return performance.now() >= this.#downUntil;
+    return performance.now() >= this.downUntil;
+  }
+}
+
+/** An address with one request's settings for it. */
+export class PooledHost implements HostState {
+  readonly host: ResolvedHost;
+  readonly state: AddressState;
+
+  constructor(host: ResolvedHost, state: AddressState) {
+    this.host = host;
+    this.state = state;
   }
 
-  /** True if it was well until now. */
-  markDown(): boolean {
-    const first = !this.#failed;
-    this.#failed = true;
-    this.#downUntil = performance.now() + this.host.disableTime * 1000;
-    return first;
+  get id(): string {
+    return this.state.id;
   }
 
-  /** True if it had failed before. */
-  markUp(): boolean {
-    const first = this.#failed;
-    this.#failed = false;
-    this.#downUntil = 0;
-    return first;
+  get load(): number {
+    return this.state.load;
   }
 
-  snapshot(): HostState {
-    const { id, host, load, up, order } = this;
-    return { id, host, load, up, order };
+  get up(): boolean {
+    return this.state.up;
+  }
+
+  /** As many tunnels as it may have? */
+  get full(): boolean {
+    const { maxTunnels } = this.host;
+    return maxTunnels > 0 && this.load >= maxTunnels;
   }
 }
 
 /** The states of all hosts that a tunnel has met, by address. */
 export class BackendPool {
-  readonly #hosts = new Map<string, PooledHost>();
-  #order = 0;
+  readonly #states = new Map<string, AddressState>();
+  // A list of the options is the same array each time.
+  readonly #lists = new WeakMap<readonly ResolvedHost[], readonly PooledHost[]>();
+  #swept = 0;
   readonly #announce: (info: BackendInfo) => void;
   readonly #complain: (error: unknown) => void;
 
@@ -63,35 +73,56 @@ export class BackendPool {
     this.#complain = complain;
   }
 
+  /** Knows a list of the options for good. */
+  add(hosts: readonly ResolvedHost[]): void {
+    const list = this.#viewsOf(hosts);
+    for (const { state } of list) state.isListed = true;
+    this.#lists.set(hosts, list);
+  }
+
   /** Their states, in the given order, each address once. */
-  statesOf(hosts: readonly ResolvedHost[]): PooledHost[] {
-    return [...new Set(hosts.map((host) => this.#stateOf(host)))];
+  statesOf(hosts: readonly ResolvedHost[]): readonly PooledHost[] {
+    return this.#lists.get(hosts) ?? this.#viewsOf(hosts);
   }
 
   /** Counts a tunnel at a host from now on: connecting counts. */
   lease(host: PooledHost, strategy: Pick<BalanceStrategy, 'opened' | 'closed'>): Lease {
-    host.load++;
+    const { state } = host;
+    // It may have been forgotten since it was asked for.
+    this.#states.set(state.id, state);
+    state.load++;
     let held = true;
     this.#tell(() => strategy.opened?.(host));
     const release = () => {
       if (!held) return;
       held = false;
-      host.load--;
+      state.load--;
       this.#tell(() => strategy.closed?.(host));
     };
     return { release };
   }
 
-  connected(host: PooledHost): void {
-    if (host.markUp()) this.#announce({ id: host.id, up: true });
+  connected({ state }: PooledHost): void {
+    const { failed, id } = state;
+    state.failed = false;
+    state.downUntil = 0;
+    if (failed) this.#announce({ id, up: true });
   }
 
-  failed(host: PooledHost, reason: string): void {
-    if (host.markDown()) this.#announce({ id: host.id, up: false, reason });
+  /** True if it was well until now. */
+  failed({ host, state }: PooledHost, reason: string): boolean {
+    const { failed, id } = state;
+    state.failed = true;
+    state.downUntil = performance.now() + host.disableTime * 1000;
+    if (!failed) this.#announce({ id, up: false, reason });
+    return !failed;
   }
 
   snapshot(): HostState[] {
-    return Array.from(this.#hosts.values(), (host) => host.snapshot());
+    return Array.from(this.#states.values(), ({ id, load, up, view }) => ({
+      ...{ id, host: view?.host ?? {} },
+      ...{ load, up },
+    }));
   }
 
   /** It may be asynchronous, although nobody waits for it. */
@@ -102,29 +133,49 @@ export class BackendPool {
     telling().catch(this.#complain);
   }
 
-  /** Hosts that functions returned and that nobody uses are forgotten, once there are many. */
-  #sweep(): void {
-    if (this.#hosts.size < MAX_HOSTS) return;
-    for (const [id, host] of this.#hosts) if (host.load === 0 && host.up) this.#hosts.delete(id);
+  #viewsOf(hosts: readonly ResolvedHost[]): readonly PooledHost[] {
+    const now = performance.now();
+    this.#sweep(now);
+    const views = new Map<AddressState, PooledHost>();
+    for (const host of hosts) {
+      const state = this.#stateOf(host.id);
+      state.lastSeen = now;
+      if (!views.has(state)) views.set(state, viewOf(host, state));
+    }
+    return Object.freeze([...views.values()]);
   }
 
-  #stateOf(host: ResolvedHost): PooledHost {
-    const id = idOf(host);
-    const known = this.#hosts.get(id);
-    if (known) {
-      // A function may return the same address with other settings.
-      known.host = host;
-      return known;
-    }
-    this.#sweep();
-    const added = new PooledHost(id, this.#order++, host);
-    this.#hosts.set(id, added);
+  #stateOf(id: string): AddressState {
+    const known = this.#states.get(id);
+    if (known) return known;
+    const added = new AddressState(id);
+    this.#states.set(id, added);
     return added;
+  }
+
+  /** Forgets what functions have named and nobody uses. */
+  #sweep(now: number): void {
+    const many = this.#states.size >= MAX_HOSTS;
+    if (!many && now - this.#swept < (FORGET_AFTER / 2) * 1000) return;
+    this.#swept = now;
+    for (const [id, { isListed, load, up, lastSeen }] of this.#states)
+      if (!isListed && load === 0 && up && (many || now - lastSeen > FORGET_AFTER * 1000))
+        this.#states.delete(id);
   }
 }
 
-function idOf(host: ResolvedHost): string {
-  if (host.socket !== undefined) return `unix:${host.socket}`;
-  const name = host.host ?? '127.0.0.1';
-  return `${name.includes(':') ? `[${name}]` : name}:${host.port ?? 0}`;
+/** The same object as long as the settings are the same: a strategy may remember it. */
+function viewOf(host: ResolvedHost, state: AddressState): PooledHost {
+  if (!state.view || !isSame(state.view.host, host)) state.view = new PooledHost(host, state);
+  return state.view;
+}
+
+function isSame(a: ResolvedHost, b: ResolvedHost): boolean {
+  if (a === b) return true;
+  const names = Object.keys(a);
+  const other = b as Record<string, unknown>;
+  return (
+    names.length === Object.keys(b).length &&
+    names.every((name) => Object.is((a as Record<string, unknown>)[name], other[name]))
+  );
 }

@@ -1,34 +1,46 @@
-import type { BalanceStrategy, HostState } from '../types.js';
+import type { BalanceName, BalanceStrategy, HostState } from '../types.js';
+import { highest } from './rendezvous.js';
+import { Turns } from './turns.js';
 
-/** lighttpd's `fair`, alias `least-connection`: the lowest load; of equals the first configured. */
+/** lighttpd's `fair`, alias `least-connection`: the lowest load for its weight; of equals the first configured. */
 export function fair(): BalanceStrategy<unknown> {
+  const share = ({ load, host: { weight = 1 } }: HostState) => load / weight;
   return {
     pick: (hosts) =>
       hosts.reduce<HostState | undefined>(
-        (best, host) => (best && best.load <= host.load ? best : host),
+        (best, host) => (best && share(best) <= share(host) ? best : host),
         undefined,
       ),
   };
 }
 
-/** lighttpd's `round-robin`: of the hosts that are up, the next one after the last used, in the configured order. */
+/** lighttpd's `round-robin`: the next host after the last one used, in the configured order, each as often as its weight. */
 export function roundRobin(): BalanceStrategy<unknown> {
-  let last = -1;
-  return {
-    pick: (hosts) => {
-      const inOrder = [...hosts].sort((a, b) => a.order - b.order);
-      const next = inOrder.find((host) => host.order > last) ?? inOrder[0];
-      if (next) last = next.order;
-      return next;
-    },
-  };
+  const turns = new Turns();
+  return { pick: (hosts, { all }) => turns.next(all, new Set(hosts)) };
 }
 
-/** The names that `balance` takes. */
-export const strategies = {
+/** lighttpd's `hash`: the same Host and path have the same backend. */
+export function hash(): BalanceStrategy<unknown> {
+  return { pick: (hosts, { authority, path }) => highest(hosts, `${authority.toLowerCase()} ${path}`) };
+}
+
+/** lighttpd's `sticky`: the same client, or the same `stickyKey`, has the same backend. */
+export function sticky(): BalanceStrategy<unknown> {
+  return { pick: (hosts, request) => highest(hosts, request.stickyKey()) };
+}
+
+const byName: Readonly<Record<BalanceName, () => BalanceStrategy<unknown>>> = {
   fair,
   'least-connection': fair,
   'round-robin': roundRobin,
-} as const satisfies Record<string, () => BalanceStrategy<unknown>>;
+  hash,
+  sticky,
+};
 
-export type StrategyName = keyof typeof strategies;
+export const BALANCE_NAMES = Object.keys(byName) as readonly BalanceName[];
+
+/** One of that name, with a state of its own. */
+export function strategyOf(name: BalanceName): BalanceStrategy<unknown> {
+  return byName[name]();
+}

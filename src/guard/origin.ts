@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { TLSSocket } from 'node:tls';
 import { TunnelError } from '../errors.js';
-import { trustsPeer } from './address.js';
+import { firstOf, isSecure, trustsPeer } from '../helpers/trust.js';
 
 /** Is this request's Origin one that may open a tunnel? */
 export type OriginCheck<Req> = (origin: string | undefined, req: Req) => boolean | Promise<boolean>;
@@ -62,16 +61,4 @@ export function compileOrigin(entry: string): ((page: ParsedOrigin) => boolean) 
     (scheme === undefined || page.scheme === parsed.scheme) &&
     (anyPort ? page.port === DEFAULT_PORT[page.scheme] : page.port === parsed.port) &&
     (subdomains === undefined ? page.host === parsed.host : page.host.endsWith(`.${parsed.host}`));
-}
-
-/** Known to be secure: by its own TLS, or as a trusted proxy says. */
-function isSecure(req: IncomingMessage, trusted: boolean): boolean {
-  if (req.socket instanceof TLSSocket) return true;
-  return trusted && firstOf(req.headers['x-forwarded-proto'])?.toLowerCase() === 'https';
-}
-
-function firstOf(header: string | string[] | undefined): string | undefined {
-  const text = Array.isArray(header) ? header[0] : header;
-  const first = text?.split(',')[0]?.trim();
-  return first === '' ? undefined : first;
 }

@@ -5,6 +5,9 @@ import { nearest } from './nearest.js';
 /** The longest part of a wrong value that is shown. */
 const MAX_SHOWN = 80;
 
+/** Checks one value; throws {@link TunnelError} WSTUNNEL_OPTION. */
+export type Check = (value: unknown, name: string) => void;
+
 /** Says which option is wrong, what it must be, and what was given. */
 export function fail(name: string, must: string, value: unknown, hint = ''): never {
   throw new TunnelError('WSTUNNEL_OPTION', `wstunnel: ${name} ${must}; got ${shown(value)}${hint}`);
@@ -24,7 +27,7 @@ export function shown(value: unknown): string {
 export function readNames(
   value: unknown,
   name: string,
-  checks: Readonly<Record<string, (value: unknown, name: string) => unknown>>,
+  checks: Readonly<Record<string, Check>>,
   toCome: readonly string[],
 ): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))

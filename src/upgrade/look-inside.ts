@@ -2,11 +2,11 @@
 export interface Wanted {
   /** Is this function the tunnel's middleware? */
   isMiddleware(handler: unknown): boolean;
-  /** Does the tunnel take this path, as it is within the mount? */
-  takes(path: string): boolean;
+  /** Does the tunnel take this path, as it is within the mount? `maybe`: it depends on more than the path. */
+  takes(path: string): Reach;
 }
 
-/** Can a request get there? `maybe`: it leads through what can't be seen into. */
+/** Can a request get there? `maybe`: it leads through what can't be seen into, or a rule decides. */
 export type Reach = 'no' | 'maybe' | 'yes';
 
 /** What Express's and Connect's apps and routers keep, as far as it is looked at. */
@@ -26,7 +26,7 @@ const MAX_DEPTH = 32;
  * can be seen into and does not hold it says no: unrelated servers in the process stay untouched.
  */
 export function reachOf(handler: unknown, wanted: Wanted, path: string | undefined, depth = 0): Reach {
-  if (wanted.isMiddleware(handler)) return path === undefined || wanted.takes(path) ? 'yes' : 'no';
+  if (wanted.isMiddleware(handler)) return path === undefined ? 'yes' : wanted.takes(path);
   const stack = stackOf(handler);
   // A closure around an app, as a server's listener.
   if (stack === undefined) return depth === 0 && typeof handler === 'function' ? 'maybe' : 'no';

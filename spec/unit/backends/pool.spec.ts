@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { BackendPool } from '../../../src/backends/pool.js';
 import type { BackendInfo, Host, HostState } from '../../../src/index.js';
-import { readHosts } from '../../../src/options.js';
+import { readHosts } from '../../../src/options/hosts.js';
 
 let events: BackendInfo[];
 let complaints: unknown[];
@@ -21,27 +21,30 @@ afterEach(() => vi.useRealTimers());
 const states = (...hosts: Host[]) => pool.statesOf(readHosts(hosts, 'server'));
 
 describe('states', () => {
-  test('have an id, their place, and no load', () => {
+  test('have an id and no load', () => {
     const hosts = states(
       { port: 1 },
       { host: 'a', port: 2 },
       { host: '::1', port: 3 },
       { socket: '/run/vnc' },
     );
-    expect(hosts.map(({ id, order, load, up }) => [id, order, load, up])).toEqual([
-      ['127.0.0.1:1', 0, 0, true],
-      ['a:2', 1, 0, true],
-      ['[::1]:3', 2, 0, true],
-      ['unix:/run/vnc', 3, 0, true],
+    expect(hosts.map(({ id, load, up }) => [id, load, up])).toEqual([
+      ['127.0.0.1:1', 0, true],
+      ['a:2', 0, true],
+      ['[::1]:3', 0, true],
+      ['unix:/run/vnc', 0, true],
     ]);
     expect(hosts[1]?.host).toMatchObject({ host: 'a', port: 2, connectTimeout: 8 });
   });
 
-  test('are kept by address, not by object', () => {
+  test('are kept by address, not by object; settings are the own of each request', () => {
     const [first] = states({ host: 'a', port: 1 });
-    const [again] = states({ host: 'a', port: 1, connectTimeout: 3 });
+    const [again] = states({ host: 'a', port: 1 });
     expect(again).toBe(first);
-    expect(first?.host.connectTimeout).toBe(3);
+    const [other] = states({ host: 'a', port: 1, connectTimeout: 3 });
+    expect([first?.host.connectTimeout, other?.host.connectTimeout]).toEqual([8, 3]);
+    pool.lease(first!, {});
+    expect(other?.load).toBe(1);
     expect(states({ port: 1 }, { host: '127.0.0.1', port: 1 })).toHaveLength(1);
     expect(states({ host: 'a', port: 2 })[0]).not.toBe(first);
     expect(pool.snapshot().map(({ id }) => id)).toEqual(['a:1', '127.0.0.1:1', 'a:2']);
@@ -49,7 +52,61 @@ describe('states', () => {
 
   test('come in the order asked for', () => {
     states({ port: 1 }, { port: 2 });
-    expect(states({ port: 2 }, { port: 1 }).map(({ order }) => order)).toEqual([1, 0]);
+    expect(states({ port: 2 }, { port: 1 }).map(({ id }) => id)).toEqual(['127.0.0.1:2', '127.0.0.1:1']);
+  });
+
+  test('of a list of the options are the same array each time', () => {
+    const hosts = readHosts([{ port: 1 }, { port: 2 }], 'server');
+    expect(pool.statesOf(hosts)).not.toBe(pool.statesOf(hosts));
+    pool.add(hosts);
+    expect(pool.statesOf(hosts)).toBe(pool.statesOf(hosts));
+  });
+
+  test('are full at maxTunnels', () => {
+    const [host, other] = states({ port: 1, maxTunnels: 1 }, { port: 2 });
+    const lease = pool.lease(host!, {});
+    pool.lease(other!, {});
+    expect([host!.full, other!.full]).toEqual([true, false]);
+    lease.release();
+    expect(host!.full).toBe(false);
+  });
+
+  describe('are forgotten', () => {
+    const ids = () => pool.snapshot().map(({ id }) => id);
+    const minutes = (n: number) => vi.advanceTimersByTime(n * 60_000);
+
+    test('where only functions named them, after ten minutes without use', () => {
+      pool.add(readHosts({ port: 1 }, 'server'));
+      const [, busy, down] = states({ port: 2 }, { port: 3 }, { port: 4, disableTime: 3600 });
+      const lease = pool.lease(busy!, {});
+      pool.failed(down!, 'x');
+      minutes(9);
+      states({ port: 5 });
+      expect(ids()).toHaveLength(5);
+      minutes(6);
+      states({ port: 5 });
+      expect(ids()).toEqual(['127.0.0.1:1', '127.0.0.1:3', '127.0.0.1:4', '127.0.0.1:5']);
+      lease.release();
+      minutes(60);
+      states({ port: 5 });
+      expect(ids()).toEqual(['127.0.0.1:1', '127.0.0.1:5']);
+    });
+
+    test('at once, where there are many', () => {
+      for (let port = 1; port <= 10_000; port++) states({ port });
+      const [busy] = states({ port: 1 });
+      pool.lease(busy!, {});
+      states({ port: 20_000 });
+      expect(ids()).toEqual(['127.0.0.1:1', '127.0.0.1:20000']);
+    });
+
+    test('but not while they are in use', () => {
+      const [host] = states({ port: 1 });
+      minutes(60);
+      states({ port: 2 });
+      pool.lease(host!, {});
+      expect(states({ port: 1 })[0]?.load).toBe(1);
+    });
   });
 
   test('a snapshot stays as it is', () => {

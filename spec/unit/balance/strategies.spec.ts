@@ -1,57 +1,190 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fair, roundRobin, strategies } from '../../../src/balance/strategies.js';
-import type { BalanceStrategy, HostState } from '../../../src/index.js';
+import { BALANCE_NAMES, strategyOf } from '../../../src/balance/strategies.js';
+import type { BalanceName, HostState } from '../../../src/index.js';
 
-const request = { req: {}, address: '192.0.2.1', path: '/', authority: 'desk' };
-const at = (order: number, load = 0): HostState => ({ id: `h${order}`, host: {}, load, up: true, order });
-const picks = (strategy: BalanceStrategy<unknown>, hosts: HostState[]) =>
-  (strategy.pick(hosts, request) as HostState | undefined)?.id;
+const at = (n: number, load = 0, weight = 1): HostState => ({
+  id: `10.0.0.${n}:5900`,
+  host: { weight },
+  load,
+  up: true,
+});
 
-describe('fair', () => {
+/** What a strategy picks out of `hosts` for a key; `all` is the list they are from. */
+function picker(name: BalanceName, all: readonly HostState[]) {
+  const strategy = strategyOf(name);
+  return (hosts: readonly HostState[] = all, key = '192.0.2.1', from = all) => {
+    const request = {
+      req: {},
+      address: key,
+      path: `/${key}`,
+      authority: 'desk',
+      all: from,
+      stickyKey: () => key,
+    };
+    return strategy.pick(hosts, request) as HostState | undefined;
+  };
+}
+
+const without = (hosts: readonly HostState[], ...gone: (HostState | undefined)[]) =>
+  hosts.filter((host) => !gone.includes(host));
+
+test('the names are those of lighttpd', () => {
+  expect(BALANCE_NAMES).toEqual(['fair', 'least-connection', 'round-robin', 'hash', 'sticky']);
+});
+
+describe.each(['fair', 'least-connection'] as const)('%s', (name) => {
   test('the lowest load', () => {
-    expect(picks(fair(), [at(0, 2), at(1, 1), at(2, 3)])).toBe('h1');
-    expect(picks(fair(), [at(0, 2), at(1, 3), at(2, 0)])).toBe('h2');
+    const hosts = [at(0, 2), at(1, 1), at(2, 3)];
+    expect(picker(name, hosts)()).toBe(hosts[1]);
   });
 
   test('of equals the first configured', () => {
-    expect(picks(fair(), [at(0, 1), at(1, 0), at(2, 0)])).toBe('h1');
-    expect(picks(fair(), [at(0), at(1), at(2)])).toBe('h0');
+    const hosts = [at(0, 1), at(1, 0), at(2, 0)];
+    expect(picker(name, hosts)()).toBe(hosts[1]);
   });
 
-  test("is lighttpd's least-connection too", () => {
-    expect(strategies['least-connection']).toBe(fair);
-    expect(Object.keys(strategies)).toEqual(['fair', 'least-connection', 'round-robin']);
+  test('load is counted by weight', () => {
+    const hosts = [at(0, 3, 2), at(1, 7, 4), at(2, 2, 1)];
+    expect(picker(name, hosts)()).toBe(hosts[0]);
   });
 });
 
 describe('round-robin', () => {
-  test('in the configured order, from the first, and around', () => {
-    const strategy = roundRobin();
-    const hosts = [at(2), at(0), at(1)];
-    expect([1, 2, 3, 4, 5].map(() => picks(strategy, hosts))).toEqual(['h0', 'h1', 'h2', 'h0', 'h1']);
-    expect(hosts.map(({ id }) => id)).toEqual(['h2', 'h0', 'h1']);
-  });
+  const hosts = [at(0), at(1), at(2)];
+  const places = (picked: (HostState | undefined)[], from = hosts) =>
+    picked.map((host) => from.indexOf(host as HostState));
 
-  test('load does not matter', () => {
-    const strategy = roundRobin();
-    expect([1, 2].map(() => picks(strategy, [at(0, 9), at(1, 0)]))).toEqual(['h0', 'h1']);
+  test('in the configured order, from the first, and around; load does not matter', () => {
+    const loaded = [at(0, 9), at(1, 0), at(2, 5)];
+    const pick = picker('round-robin', loaded);
+    expect(places([pick(), pick(), pick(), pick(), pick()], loaded)).toEqual([0, 1, 2, 0, 1]);
   });
 
   test('a host that is down is passed over, and has its turn again when it is back', () => {
-    const strategy = roundRobin();
-    const all = [at(0), at(1), at(2)];
-    const without = (order: number) => all.filter((host) => host.order !== order);
-    expect(picks(strategy, all)).toBe('h0');
-    expect(picks(strategy, without(1))).toBe('h2');
-    expect(picks(strategy, without(1))).toBe('h0');
-    expect(picks(strategy, all)).toBe('h1');
-    expect(picks(strategy, without(2))).toBe('h0');
-    expect(picks(strategy, without(0))).toBe('h1');
-    expect(picks(strategy, without(2))).toBe('h0');
+    const pick = picker('round-robin', hosts);
+    const [, one, two] = hosts;
+    const picked = [
+      pick(),
+      pick([hosts[0]!, two!]),
+      pick(without(hosts, one)),
+      pick(),
+      pick(without(hosts, two)),
+    ];
+    expect(places(picked)).toEqual([0, 2, 0, 1, 0]);
+    expect(pick([])).toBeUndefined();
+  });
+
+  test('as often as the weight says, evenly apart', () => {
+    const weighted = [at(0, 0, 3), at(1, 0, 1), at(2, 0, 2)];
+    const pick = picker('round-robin', weighted);
+    const first = places(
+      Array.from({ length: 6 }, () => pick()),
+      weighted,
+    );
+    expect(first).toEqual([0, 2, 0, 1, 2, 0]);
+    expect(
+      places(
+        Array.from({ length: 6 }, () => pick()),
+        weighted,
+      ),
+    ).toEqual(first);
+  });
+
+  test('each list has its own turn; a list that is made anew each time is known by its hosts', () => {
+    const other = [at(7), at(8)];
+    const pick = picker('round-robin', hosts);
+    expect(pick(hosts)).toBe(hosts[0]);
+    expect(pick(other, '', other)).toBe(other[0]);
+    expect(pick(hosts)).toBe(hosts[1]);
+    const again = [...other];
+    expect(pick(again, '', again)).toBe(other[1]);
+    for (let n = 0; n < 2000; n++) {
+      const many = [at(n + 100), at(n + 101)];
+      pick(many, '', many);
+    }
+    // Forgotten by now.
+    const late = [...other];
+    expect(pick(late, '', late)).toBe(other[0]);
   });
 
   test('each tunnel has its own turn', () => {
-    const hosts = [at(0), at(1)];
-    expect([roundRobin(), roundRobin()].map((strategy) => picks(strategy, hosts))).toEqual(['h0', 'h0']);
+    expect([picker('round-robin', hosts)(), picker('round-robin', hosts)()]).toEqual([hosts[0], hosts[0]]);
   });
+});
+
+describe.each(['hash', 'sticky'] as const)('%s', (name) => {
+  const keys = Array.from({ length: 20_000 }, (_, n) => `client ${n}`);
+  const count = (hosts: readonly HostState[]) => {
+    const pick = picker(name, hosts);
+    const counts = new Map(hosts.map((host) => [host.id, 0]));
+    for (const key of keys) {
+      const id = pick(hosts, key)!.id;
+      counts.set(id, (counts.get(id) ?? 0) + 1);
+    }
+    return [...counts.values()];
+  };
+
+  test.each([2, 3, 10])('splits evenly over %d hosts', (n) => {
+    const share = keys.length / n;
+    for (const counted of count(Array.from({ length: n }, (_, i) => at(i)))) {
+      expect(counted).toBeGreaterThan(share * 0.9);
+      expect(counted).toBeLessThan(share * 1.1);
+    }
+  });
+
+  test('splits by weight', () => {
+    const [one, three] = count([at(0, 0, 1), at(1, 0, 3)]);
+    expect(three! / one!).toBeGreaterThan(2.7);
+    expect(three! / one!).toBeLessThan(3.3);
+  });
+
+  test('when a host dies only its keys move, and they come back with it', () => {
+    const many = fc.uniqueArray(fc.integer({ min: 0, max: 255 }), { minLength: 2, maxLength: 12 });
+    fc.assert(
+      fc.property(
+        many,
+        fc.array(fc.string(), { minLength: 1, maxLength: 50 }),
+        fc.nat(),
+        (numbers, some, n) => {
+          const hosts = numbers.map((number) => at(number, 0, 1 + (number % 3)));
+          const pick = picker(name, hosts);
+          const dead = hosts[n % hosts.length];
+          for (const key of some) {
+            const before = pick(hosts, key);
+            const after = pick(without(hosts, dead), key);
+            if (before !== dead) expect(after).toBe(before);
+            expect(pick([...hosts].reverse(), key)).toBe(before);
+          }
+        },
+      ),
+    );
+  });
+
+  test('the keys of a dead host spread evenly over the others', () => {
+    const hosts = [at(0), at(1), at(2), at(3)];
+    const pick = picker(name, hosts);
+    const moved = keys.filter((key) => pick(hosts, key) === hosts[0]);
+    for (const host of without(hosts, hosts[0])) {
+      const got = moved.filter((key) => pick(without(hosts, hosts[0]), key) === host).length;
+      expect(got).toBeGreaterThan(moved.length * 0.28);
+    }
+  });
+});
+
+test('hash goes by Host and path, sticky by its key', () => {
+  const hosts = Array.from({ length: 50 }, (_, n) => at(n));
+  const base = { req: {}, address: 'a', path: '/p', authority: 'desk', all: hosts, stickyKey: () => 'k' };
+  const spread = (name: BalanceName, change: (n: number) => object) => {
+    const strategy = strategyOf(name);
+    return new Set(
+      Array.from({ length: 40 }, (_, n) => strategy.pick(hosts, { ...base, ...change(n) }) as HostState),
+    ).size;
+  };
+  expect(spread('hash', (n) => ({ path: `/${n}` }))).toBeGreaterThan(10);
+  expect(spread('hash', (n) => ({ authority: `h${n}` }))).toBeGreaterThan(10);
+  expect(spread('hash', (n) => ({ address: `${n}`, stickyKey: () => `${n}` }))).toBe(1);
+  expect(spread('hash', (n) => ({ authority: n % 2 ? 'DESK' : 'desk' }))).toBe(1);
+  expect(spread('sticky', (n) => ({ stickyKey: () => `${n}` }))).toBeGreaterThan(10);
+  expect(spread('sticky', (n) => ({ path: `/${n}`, authority: `${n}` }))).toBe(1);
 });

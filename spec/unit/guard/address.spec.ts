@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { checkAddress, compileAddresses, normalizeAddress } from '../../../src/guard/address.js';
+import { checkAddress } from '../../../src/guard/address.js';
+import { compileAddresses, normalizeAddress } from '../../../src/helpers/address.js';
 import type { RefuseInfo, TunnelInfo, TunnelOptions } from '../../../src/index.js';
 import { handshake, openRaw, RawClient } from '../../support/raw-client.js';
 import { startTunnel } from '../../support/servers.js';

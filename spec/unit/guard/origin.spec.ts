@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { checkOrigin, compileOrigin, isSameOrigin, parseOrigin } from '../../../src/guard/origin.js';
 import type { TunnelOptions } from '../../../src/index.js';
-import { readOptions } from '../../../src/options.js';
+import { readOptions } from '../../../src/options/options.js';
 
 interface Asked {
   host?: string | undefined;
@@ -175,10 +175,10 @@ describe('a list', () => {
 
 describe('the check', () => {
   async function verdict(origins: TunnelOptions['origins'], origin: string | undefined): Promise<string> {
-    const settings = readOptions(origins === undefined ? {} : { origins });
+    const { base } = readOptions(origins === undefined ? {} : { origins });
     const req = request(origin === undefined ? {} : { headers: { origin } });
     try {
-      await checkOrigin(req, settings.checkOrigin, settings.needsOrigin);
+      await checkOrigin(req, base.origins.check, base.origins.needed);
       return 'passes';
     } catch (error) {
       return (error as { code?: string }).code ?? String(error);

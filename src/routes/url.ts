@@ -1,4 +1,4 @@
-import type { UrlPattern } from './types.js';
+import type { UrlPattern } from '../types.js';
 
 /** Does a request's path fall under a `url` option? */
 export type UrlMatcher = (path: string) => boolean;

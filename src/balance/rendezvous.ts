@@ -1,0 +1,36 @@
+import type { HostState } from '../types.js';
+
+/**
+ * Rendezvous hashing: each host draws a number from its own and the key's name, and the highest has the key. When a host goes,
+ * only its keys move, spread evenly over the others. Weighted by the logarithmic method: weight / -ln(number).
+ */
+export function highest(hosts: readonly HostState[], key: string): HostState | undefined {
+  const keyHash = hashOf(key);
+  let best: HostState | undefined;
+  let most = -Infinity;
+  for (const host of hosts) {
+    // Neither 0 nor 1, whose logarithms are no use.
+    const drawn = (mixed(keyHash ^ hashOf(host.id)) + 0.5) / 2 ** 32;
+    const score = (host.host.weight ?? 1) / -Math.log(drawn);
+    if (score > most) {
+      most = score;
+      best = host;
+    }
+  }
+  return best;
+}
+
+/** FNV-1a over UTF-16 units. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return mixed(hash);
+}
+
+/** MurmurHash3's finalizer: each bit of the number changes half of the others. */
+function mixed(number: number): number {
+  let n = number;
+  n = Math.imul(n ^ (n >>> 16), 0x85ebca6b);
+  n = Math.imul(n ^ (n >>> 13), 0xc2b2ae35);
+  return (n ^ (n >>> 16)) >>> 0;
+}

@@ -1,0 +1,29 @@
+/** The defaults, each with its reason. Times in seconds, sizes in bytes. */
+export const DEFAULTS = {
+  /** Bytes are what tunnels carry; text frames would have to be UTF-8. */
+  frameType: 'binary',
+  /** lighttpd's. */
+  balance: 'fair',
+  /** Pages of other sites must not use the login of who visits them. */
+  origins: 'same',
+  /** Below the 60 s after which most proxies drop a silent connection. */
+  pingInterval: 30,
+  /** Longer than any stall of a living network; with the interval, a dead client is gone within a minute. */
+  pongTimeout: 20,
+  /** Long enough for a slow login and a sleeping backend, short enough to free what hangs. */
+  handshakeTimeout: 30,
+  /** What is under way over a slow line arrives; a dead peer does not hold the backend. */
+  closeTimeout: 10,
+  /** Silence is lawful. */
+  idleTimeout: 0,
+  maxDuration: 0,
+  refuseWith: 'http',
+  /** Keeps a fast line busy over 100 ms; bounds a thousand stalled tunnels to 2 GiB. */
+  buffered: 1024 * 1024,
+  /** lighttpd's `connect-timeout`. */
+  connectTimeout: 8,
+  /** lighttpd's `disable-time`. */
+  disableTime: 1,
+  /** Finds a dead backend although a tunnel may be silent for hours. */
+  keepAlive: 60,
+} as const;

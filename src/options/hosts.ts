@@ -1,0 +1,113 @@
+import { isIP } from 'node:net';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import { idOf, type ResolvedHost } from '../backends/host.js';
+import { messageOf } from '../errors.js';
+import {
+  fail,
+  readBoolean,
+  readFunction,
+  readNames,
+  readNumber,
+  readSeconds,
+  readText,
+  type Check,
+} from '../helpers/readers.js';
+import { HostMap } from '../routes/host-map.js';
+import type { Host } from '../types.js';
+import { DEFAULTS } from './defaults.js';
+
+// An option without its check does not compile. (Exported for the test of the README's tables.)
+export const HOST: Readonly<Record<keyof Host, Check>> = {
+  host: readText,
+  port: readNumber(1, 65535),
+  socket: readText,
+  tls: readTls,
+  connectTimeout: readSeconds(0.001, 300),
+  disableTime: readSeconds(0, 3600),
+  readTimeout: readSeconds(0, 86_400),
+  writeTimeout: readSeconds(0, 86_400),
+  maxTunnels: readNumber(0, 1_000_000),
+  weight: readNumber(1, 100),
+  backup: readBoolean,
+  noDelay: readBoolean,
+  keepAlive: readSeconds(0, 7200),
+  localAddress: (value, name) => {
+    if (typeof value !== 'string' || isIP(value) === 0) fail(name, 'must be an IP address', value);
+  },
+  lookup: readFunction,
+};
+
+const HOST_TO_COME = ['proxyProtocol', 'connect', 'spawn'];
+
+/** One host or a list, checked and filled in; also what a `server` function returned. */
+export function readHosts(value: unknown, name: string): readonly ResolvedHost[] {
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  if (list.length === 0) fail(name, 'needs at least one host', value);
+  const hosts = list.map((host, index) => readHost(host, Array.isArray(value) ? `${name}[${index}]` : name));
+  if (hosts.every(({ backup }) => backup)) fail(name, 'needs a host that is no backup', value);
+  return Object.freeze(hosts);
+}
+
+/** The same, and lighttpd's map of path beginnings and endings to hosts. */
+export function readServer(
+  value: unknown,
+  name: string,
+): readonly ResolvedHost[] | HostMap<readonly ResolvedHost[]> {
+  if (!isHostMap(value)) return readHosts(value, name);
+  const entries = Object.entries(value);
+  return new HostMap(
+    entries.map(([key, hosts]) => [key, readHosts(hosts, `${name}[${JSON.stringify(key)}]`)] as const),
+  );
+}
+
+function readHost(value: unknown, name: string): ResolvedHost {
+  readNames(value, name, HOST, HOST_TO_COME);
+  const host = value as Host;
+  if (host.socket !== undefined) {
+    if (host.host !== undefined || host.port !== undefined)
+      fail(name, 'takes either socket or host and port, not both', value);
+  } else if (host.port === undefined) {
+    fail(name, 'needs a port (or a socket)', value);
+  }
+  return Object.freeze({
+    ...host,
+    id: idOf(host),
+    connectTimeout: host.connectTimeout ?? DEFAULTS.connectTimeout,
+    disableTime: host.disableTime ?? DEFAULTS.disableTime,
+    readTimeout: host.readTimeout ?? 0,
+    writeTimeout: host.writeTimeout ?? 0,
+    maxTunnels: host.maxTunnels ?? 0,
+    weight: host.weight ?? 1,
+    backup: host.backup ?? false,
+    noDelay: host.noDelay ?? true,
+    keepAlive: host.keepAlive ?? DEFAULTS.keepAlive,
+    ...secureContextOf(host, `${name}.tls`),
+  });
+}
+
+function readTls(value: unknown, name: string): void {
+  if (typeof value === 'boolean' || (typeof value === 'object' && value !== null && !Array.isArray(value)))
+    return;
+  fail(name, "must be true, false or the options of Node's tls.connect", value);
+}
+
+/** Wrong certificates and keys are found now, not at the first tunnel. */
+function secureContextOf({ tls }: Host, name: string): { secureContext?: SecureContext } {
+  if (tls === undefined || tls === false) return {};
+  const given = tls === true ? {} : tls;
+  if (given.secureContext) return { secureContext: given.secureContext };
+  try {
+    return { secureContext: createSecureContext(given) };
+  } catch (error) {
+    return fail(name, `can't be used (${messageOf(error)})`, tls);
+  }
+}
+
+/** Of a host the values are no objects, but for those of its own options. */
+function isHostMap(value: unknown): value is Record<string, object> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const entries = Object.entries(value);
+  const isEntry = ([key, hosts]: [string, unknown]) =>
+    typeof hosts === 'object' && hosts !== null && !Object.hasOwn(HOST, key) && !HOST_TO_COME.includes(key);
+  return entries.length > 0 && entries.every(isEntry);
+}

@@ -1,0 +1,305 @@
+import type { IncomingMessage } from 'node:http';
+import type { BlockList } from 'node:net';
+import type { ResolvedHost } from '../backends/host.js';
+import { BALANCE_NAMES, strategyOf } from '../balance/strategies.js';
+import type { CountLimits } from '../guard/limits.js';
+import { compileOrigin, isSameOrigin, parseOrigin, type OriginCheck } from '../guard/origin.js';
+import { compileAddresses } from '../helpers/address.js';
+import {
+  fail,
+  readBoolean,
+  readFunction,
+  readNames,
+  readNumber,
+  readOneOf,
+  readRegExp,
+  readSeconds,
+  type Check,
+} from '../helpers/readers.js';
+import { compileCondition } from '../routes/condition.js';
+import type { HostMap } from '../routes/host-map.js';
+import type { CompiledRule } from '../routes/rules.js';
+import { compileUrl, type UrlMatcher } from '../routes/url.js';
+import type { BalanceStrategy, Rule, RuleOptions, TunnelOptions } from '../types.js';
+import { MAX_DEPTH, readAddress, readCondition } from './conditions.js';
+import { DEFAULTS } from './defaults.js';
+import { readServer } from './hosts.js';
+
+/** What `server` may be, once read. A function's hosts are read when it has answered. */
+export type Server<Req extends IncomingMessage> =
+  | readonly ResolvedHost[]
+  | HostMap<readonly ResolvedHost[]>
+  | Extract<RuleOptions<Req>['server'], CallableFunction>;
+
+/** The options of one request: the tunnel's own, and what its rules make of them. */
+export interface RuleSettings<Req extends IncomingMessage> {
+  readonly server: Server<Req> | undefined;
+  readonly balance: BalanceStrategy<Req>;
+  readonly stickyKey: RuleOptions<Req>['stickyKey'];
+  readonly mapExtensions: RuleOptions<Req>['mapExtensions'];
+  readonly frameType: 'binary' | 'text';
+  readonly subprotocol: RuleOptions<Req>['subprotocol'];
+  readonly origins: Origins<Req>;
+  readonly allow: BlockList | undefined;
+  readonly deny: BlockList | undefined;
+  readonly clientAddress: RuleOptions<Req>['clientAddress'];
+  readonly authenticate: RuleOptions<Req>['authenticate'];
+  readonly user: RuleOptions<Req>['user'];
+  readonly pingInterval: number;
+  readonly pongTimeout: number;
+  readonly handshakeTimeout: number;
+  readonly idleTimeout: number;
+  readonly maxDuration: number;
+  readonly closeTimeout: number;
+  readonly refuseWith: 'http' | 'close';
+  readonly onRefuse: RuleOptions<Req>['onRefuse'];
+}
+
+/** The options of the tunnel as a whole. */
+export interface Settings<Req extends IncomingMessage> {
+  readonly matchesUrl: UrlMatcher;
+  /** Where no rule applies. */
+  readonly base: RuleSettings<Req>;
+  readonly rules: readonly CompiledRule<RuleSettings<Req>>[];
+  readonly limits: CountLimits & { readonly buffered: number };
+  readonly debug: number;
+  readonly autoAttach: boolean;
+}
+
+/** Which pages may open a tunnel. */
+export interface Origins<Req> {
+  readonly check: OriginCheck<Req>;
+  /** A list refuses a request without Origin. */
+  readonly needed: boolean;
+}
+
+// An option without its check does not compile. (Exported for the test of the README's tables.)
+export const RULE_OPTIONS: Readonly<Record<keyof RuleOptions, Check>> = {
+  server: (value, name) => {
+    if (typeof value !== 'function') readServer(value, name);
+  },
+  balance: checkBalance,
+  stickyKey: readFunction,
+  mapExtensions: readTexts,
+  frameType: readOneOf(['binary', 'text']),
+  subprotocol: readFunction,
+  origins: checkOrigins,
+  allow: (value, name) => void readAddresses(value, name),
+  deny: (value, name) => void readAddresses(value, name),
+  clientAddress: readFunction,
+  authenticate: readFunction,
+  user: readFunction,
+  pingInterval: readSeconds(0, 900),
+  pongTimeout: readSeconds(0, 300),
+  handshakeTimeout: readSeconds(0.001, 300),
+  idleTimeout: readSeconds(0, 86_400),
+  maxDuration: readSeconds(0, 31_622_400),
+  closeTimeout: readSeconds(0.001, 300),
+  refuseWith: readOneOf(['http', 'close']),
+  onRefuse: readFunction,
+};
+
+export const OPTIONS: Readonly<Record<keyof TunnelOptions, Check>> = {
+  url: (value, name) => void readUrls(value, name),
+  ...RULE_OPTIONS,
+  rules: checkRuleList,
+  limits: (value, name) => {
+    const count = readNumber(0, 1_000_000);
+    const checks = { total: count, perClient: count, buffered: readNumber(64 * 1024, 1024 ** 3) };
+    readNames(value, name, checks, []);
+  },
+  debug: readNumber(0, 65535),
+  autoAttach: readBoolean,
+};
+
+export const RULE: Readonly<Record<keyof Rule, Check>> = {
+  url: OPTIONS.url,
+  when: (value, name) => void readCondition(value, name),
+  ...RULE_OPTIONS,
+  rules: checkRuleList,
+  else: (value, name) => readNames(value, name, RULE, []),
+};
+
+/** Checks everything once; throws {@link TunnelError} WSTUNNEL_OPTION with the option, the value and the way out. */
+export function readOptions<Req extends IncomingMessage>(options: TunnelOptions<Req>): Settings<Req> {
+  checkDepth((options as TunnelOptions<Req> | undefined)?.rules, 'rules', 0);
+  readNames(options, 'options', OPTIONS, []);
+  const { limits = {} } = options;
+  const given = readRuleOptions(options, '');
+  return Object.freeze<Settings<Req>>({
+    matchesUrl: readUrl(options.url),
+    base: Object.freeze<RuleSettings<Req>>({
+      ...{ server: undefined, stickyKey: undefined, mapExtensions: undefined, subprotocol: undefined },
+      ...{ allow: undefined, deny: undefined, clientAddress: undefined, authenticate: undefined },
+      ...{ user: undefined, onRefuse: undefined },
+      balance: strategyOf(DEFAULTS.balance),
+      origins: readOrigins<Req>(DEFAULTS.origins),
+      frameType: DEFAULTS.frameType,
+      pingInterval: DEFAULTS.pingInterval,
+      pongTimeout: DEFAULTS.pongTimeout,
+      handshakeTimeout: DEFAULTS.handshakeTimeout,
+      idleTimeout: DEFAULTS.idleTimeout,
+      maxDuration: DEFAULTS.maxDuration,
+      closeTimeout: DEFAULTS.closeTimeout,
+      refuseWith: DEFAULTS.refuseWith,
+      ...given,
+    }),
+    rules: readRules(options.rules, 'rules', given),
+    limits: {
+      total: limits.total ?? 0,
+      perClient: limits.perClient ?? 0,
+      buffered: limits.buffered ?? DEFAULTS.buffered,
+    },
+    debug: options.debug ?? 0,
+    autoAttach: options.autoAttach ?? true,
+  });
+}
+
+/** Only what is given: in a rule the rest stays as it was. */
+function readRuleOptions<Req extends IncomingMessage>(
+  options: RuleOptions<Req>,
+  path: string,
+): Partial<RuleSettings<Req>> {
+  const { server, balance, origins, mapExtensions, allow, deny } = options;
+  const asGiven = Object.entries(options).filter(
+    ([name, value]) => value !== undefined && Object.hasOwn(RULE_OPTIONS, name),
+  );
+  return {
+    ...(Object.fromEntries(asGiven) as Partial<RuleSettings<Req>>),
+    ...(server !== undefined && {
+      server: typeof server === 'function' ? server : readServer(server, `${path}server`),
+    }),
+    ...(balance !== undefined && { balance: typeof balance === 'string' ? strategyOf(balance) : balance }),
+    ...(origins !== undefined && { origins: readOrigins<Req>(origins) }),
+    ...(mapExtensions && { mapExtensions: Object.freeze({ ...mapExtensions }) }),
+    ...(allow && { allow: readAddresses(allow, 'allow') }),
+    ...(deny && { deny: readAddresses(deny, 'deny') }),
+  };
+}
+
+/** `inherited`: what the rules around these set, as far as it can be known before a request. */
+function readRules<Req extends IncomingMessage>(
+  rules: readonly Rule<Req>[] | undefined,
+  name: string,
+  inherited: Partial<RuleSettings<Req>>,
+): readonly CompiledRule<RuleSettings<Req>>[] {
+  checkRefusing(inherited, name);
+  return (rules ?? []).map((rule, index) => readRule(rule, `${name}[${index}]`, inherited));
+}
+
+function readRule<Req extends IncomingMessage>(
+  rule: Rule<Req>,
+  name: string,
+  inherited: Partial<RuleSettings<Req>>,
+): CompiledRule<RuleSettings<Req>> {
+  const set = readRuleOptions<Req>(rule, `${name}.`);
+  return {
+    matchesUrl: readUrl(rule.url),
+    when: rule.when && compileCondition(rule.when),
+    set,
+    rules: readRules(rule.rules, `${name}.rules`, { ...inherited, ...set }),
+    otherwise: rule.else && readRule(rule.else, `${name}.else`, inherited),
+  };
+}
+
+function checkRuleList(value: unknown, name: string): void {
+  if (!Array.isArray(value)) fail(name, 'must be a list of rules', value);
+  for (const [index, rule] of (value as unknown[]).entries()) readNames(rule, `${name}[${index}]`, RULE, []);
+}
+
+/** Before anything follows them: rules may contain themselves. */
+function checkDepth(rules: unknown, name: string, depth: number): void {
+  if (!Array.isArray(rules)) return;
+  if (depth > MAX_DEPTH) fail(name, `has more than ${MAX_DEPTH} rules inside each other`, rules);
+  for (let rule of rules as unknown[])
+    for (let steps = 0; typeof rule === 'object' && rule !== null; steps++) {
+      if (steps > 1000) fail(name, 'has more than 1000 rules in a row of else', rules);
+      const { rules: inner, else: otherwise } = rule as { rules?: unknown; else?: unknown };
+      checkDepth(inner, `${name}[].rules`, depth + 1);
+      rule = otherwise;
+    }
+}
+
+function checkRefusing(
+  { refuseWith, onRefuse }: { refuseWith?: string; onRefuse?: unknown },
+  name: string,
+): void {
+  if (refuseWith !== 'close' || !onRefuse) return;
+  const where = name === 'rules' ? '' : ` (in ${name.replace(/\.rules$/, '')})`;
+  fail(
+    'onRefuse',
+    `can't answer under refuseWith: 'close', which answers with a Close; leave one out${where}`,
+    onRefuse,
+  );
+}
+
+function readUrl(url: TunnelOptions['url']): UrlMatcher {
+  return url === undefined ? () => true : compileUrl(readUrls(url, 'url'));
+}
+
+function readTexts(value: unknown, name: string): void {
+  const names = Object.keys(value ?? {});
+  const text: Check = (given, givenName) => {
+    if (typeof given !== 'string') fail(givenName, 'must be a string', given);
+  };
+  readNames(value, name, Object.fromEntries(names.map((one) => [one, text])), []);
+}
+
+function readUrls(value: unknown, name: string): (RegExp | string)[] {
+  const patterns: unknown[] = Array.isArray(value) ? value : [value];
+  if (patterns.length === 0) fail(name, 'needs at least one pattern', value);
+  return patterns.map((pattern) => {
+    if (pattern instanceof RegExp) return readRegExp(pattern, name);
+    if (typeof pattern === 'string' && pattern.startsWith('/') && !/[?#]/.test(pattern)) return pattern;
+    return fail(name, 'must be a RegExp or a path that begins with "/" and has no query', pattern);
+  });
+}
+
+function readAddresses(value: unknown, name: string): BlockList {
+  if (!Array.isArray(value) || value.length === 0)
+    fail(name, 'must list at least one address or CIDR range; leave it out to have no such list', value);
+  return compileAddresses((value as unknown[]).map((entry) => readAddress(entry, name)));
+}
+
+function checkBalance(value: unknown, name: string): void {
+  if (typeof value === 'object' && value !== null) {
+    const { pick, opened, closed } = value as Partial<BalanceStrategy>;
+    if (typeof pick !== 'function') fail(name, 'as an object needs a pick() method', value);
+    if (opened !== undefined) readFunction(opened, `${name}.opened`);
+    if (closed !== undefined) readFunction(closed, `${name}.closed`);
+    return;
+  }
+  readOneOf(BALANCE_NAMES)(value, name);
+}
+
+function checkOrigins(value: unknown, name: string): void {
+  if (value === 'same' || value === '*' || typeof value === 'function') return;
+  if (!Array.isArray(value)) fail(name, 'must be "same", "*", a list of origins or a function', value);
+  const entries = value as unknown[];
+  if (entries.length === 0) fail(name, 'needs at least one origin, or "same"', value);
+  for (const entry of entries) {
+    if (entry instanceof RegExp) readRegExp(entry, name);
+    else if (typeof entry !== 'string' || !compileOrigin(entry))
+      fail(
+        name,
+        'lists origins such as "https://a.example", "a.example:8443", "*.a.example" or RegExps',
+        entry,
+      );
+  }
+}
+
+function readOrigins<Req extends IncomingMessage>(
+  origins: NonNullable<RuleOptions<Req>['origins']>,
+): Origins<Req> {
+  if (origins === 'same') return { check: isSameOrigin, needed: false };
+  if (origins === '*') return { check: () => true, needed: false };
+  if (typeof origins === 'function') return { check: origins, needed: false };
+  const tests = origins.map((entry) => (typeof entry === 'string' ? compileOrigin(entry) : entry));
+  const check = (origin = '') => {
+    const page = parseOrigin(origin);
+    return tests.some((test) =>
+      test instanceof RegExp ? test.test(origin) : page !== undefined && test?.(page) === true,
+    );
+  };
+  return { check, needed: true };
+}

@@ -1,0 +1,88 @@
+import type { IncomingMessage } from 'node:http';
+import { messageOf, TunnelError } from './errors.js';
+import { WebSocketStream } from './frames/websocket-stream.js';
+import { promiseOfClose, type Client, type Closable, type Ends, type Shared } from './shared.js';
+import { answer } from './upgrade/answer.js';
+import { upgrade } from './upgrade/claim.js';
+import { readHandshake } from './upgrade/handshake.js';
+import type { PendingUpgrade } from './upgrade/pending.js';
+
+/** Says why there is no tunnel: as an HTTP answer, by the app's own `onRefuse`, or behind the upgrade as a Close. */
+export async function refuse<Req extends IncomingMessage>(
+  shared: Shared,
+  ends: Ends<Req>,
+  client: Client,
+  refusal: TunnelError,
+): Promise<void> {
+  tell(shared, client, refusal);
+  const { settings, req, res, pending } = ends;
+  if (pending?.state === 'claimed' || pending?.state === 'gone') return;
+  if (res.headersSent || res.writableEnded || req.socket.destroyed) return;
+  // Whoever answers from here on has as much time as the tunnel had.
+  const deadline = setTimeout(() => req.socket.destroy(), settings.handshakeTimeout * 1000);
+  res.once('close', () => clearTimeout(deadline));
+  if (pending?.state === 'waiting' && settings.refuseWith === 'close' && !isBadHandshake(refusal))
+    await refuseByClose(shared, ends, pending, refusal);
+  else if (settings.onRefuse) await refuseByHook(shared, ends, refusal, settings.onRefuse);
+  else answer(res, refusal);
+}
+
+/** To the operator: totals, log and event. */
+function tell({ totals, log, announce }: Shared, client: Client, refusal: TunnelError): void {
+  const { code, status, message } = refusal;
+  totals.refused(code);
+  const why = refusal.cause === undefined ? message : `${message}: ${messageOf(refusal.cause)}`;
+  const level = code === 'WSTUNNEL_HOOK_FAILED' ? 'error' : 'info';
+  log('guard', level, 'refused %s %s: %s', client.url, code, why);
+  const { url, address, user } = client;
+  announce.refuse({ url, address, ...(user !== undefined && { user }), status, code, reason: message });
+}
+
+async function refuseByHook<Req extends IncomingMessage>(
+  { log }: Shared,
+  { req, res, next }: Ends<Req>,
+  refusal: TunnelError,
+  onRefuse: NonNullable<Ends<Req>['settings']['onRefuse']>,
+): Promise<void> {
+  try {
+    await onRefuse(refusal, req, res, next);
+  } catch (error) {
+    log('guard', 'error', 'onRefuse failed: %s', messageOf(error));
+    answer(res, new TunnelError('WSTUNNEL_HOOK_FAILED', 'onRefuse failed', { cause: error }));
+  }
+}
+
+/** A page sees close codes, no statuses: upgrade, then close with 4000 + status. */
+async function refuseByClose<Req extends IncomingMessage>(
+  { limits, lingering }: Shared,
+  { settings, req }: Ends<Req>,
+  pending: PendingUpgrade,
+  refusal: TunnelError,
+): Promise<void> {
+  const { promise: closed, resolve: settle } = promiseOfClose();
+  const waiting: Closable = { closed, destroy: () => req.socket.destroy() };
+  const over = () => {
+    lingering.delete(waiting);
+    settle();
+  };
+  lingering.add(waiting);
+  try {
+    // A browser that offers subprotocols wants one of them.
+    const { subprotocols } = readHandshake(req);
+    const subprotocol = subprotocols.has('binary') ? 'binary' : [...subprotocols][0];
+    const signal = AbortSignal.timeout(settings.handshakeTimeout * 1000);
+    const { socket, head } = await upgrade(req, pending, subprotocol, undefined, signal);
+    const ignoreIt = () => undefined;
+    const handlers = { payload: ignoreIt, drain: ignoreIt, closing: ignoreIt, ended: ignoreIt, closed: over };
+    const stream = new WebSocketStream(socket, { ...settings, ...limits }, handlers);
+    stream.start(head);
+    stream.close(refusal.closeCode, refusal.body.trim());
+  } catch {
+    // The client left, the server stopped, or a session was not saved: the socket has been answered and ended.
+    over();
+  }
+}
+
+function isBadHandshake({ code }: TunnelError): boolean {
+  return code === 'WSTUNNEL_BAD_HANDSHAKE' || code === 'WSTUNNEL_WRONG_VERSION';
+}

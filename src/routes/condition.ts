@@ -1,0 +1,59 @@
+import type { IncomingMessage } from 'node:http';
+import { compileAddresses, isListed } from '../helpers/address.js';
+import { isSecure } from '../helpers/trust.js';
+import type { Condition } from '../types.js';
+import { asHost, compileText, type Comparison } from './text.js';
+
+/** What conditions look at. */
+export interface Visit {
+  readonly req: IncomingMessage;
+  /** Within the mount, without query, undecoded. */
+  readonly path: string;
+  /** The client's address; a function, since few conditions ask. May throw. */
+  readonly address: () => string;
+}
+
+export type ConditionTest = (visit: Visit) => boolean;
+
+/** An address that is none (a unix socket's client) is in no range. */
+const asAddresses: Comparison = (given) => {
+  const list = compileAddresses([given]);
+  return (address) => isListed(address, list, false);
+};
+
+/** All that is named must hold (lighttpd: nested conditions). */
+export function compileCondition(condition: Condition): ConditionTest {
+  const tests: ConditionTest[] = [];
+  const { url, host, remoteAddress, query, scheme, headers = {}, all, any, not } = condition;
+  const add = (text: (visit: Visit) => string, test: (text: string) => boolean) =>
+    tests.push((visit) => test(text(visit)));
+
+  if (scheme !== undefined) tests.push(({ req }) => (isSecure(req) ? 'https' : 'http') === scheme);
+  if (url !== undefined) add(({ path }) => path, compileText(url));
+  if (host !== undefined) add(({ req }) => (req.headers.host ?? '').toLowerCase(), compileText(host, asHost));
+  if (query !== undefined) add(({ req }) => queryOf(req.url ?? ''), compileText(query));
+  for (const [name, match] of Object.entries(headers))
+    add(({ req }) => headerOf(req, name.toLowerCase()), compileText(match));
+  if (remoteAddress !== undefined) add(({ address }) => address(), compileText(remoteAddress, asAddresses));
+
+  if (all) tests.push(...all.map(compileCondition));
+  if (any) {
+    const some = any.map(compileCondition);
+    tests.push((visit) => some.some((test) => test(visit)));
+  }
+  if (not) {
+    const inner = compileCondition(not);
+    tests.push((visit) => !inner(visit));
+  }
+  return (visit) => tests.every((test) => test(visit));
+}
+
+function queryOf(url: string): string {
+  const mark = url.indexOf('?');
+  return mark === -1 ? '' : (url.slice(mark + 1).split('#', 1)[0] ?? '');
+}
+
+function headerOf(req: IncomingMessage, name: string): string {
+  const value = req.headers[name];
+  return Array.isArray(value) ? value.join(', ') : (value ?? '');
+}

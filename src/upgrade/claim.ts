@@ -1,0 +1,43 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { asRefusal, TunnelError } from '../errors.js';
+import { accept, type Accepted } from './accept.js';
+import { answerBare } from './answer.js';
+import { clientGone, draining } from './attempt.js';
+import type { PendingUpgrade } from './pending.js';
+
+/** Middleware may answer behind our back, clients leave, servers stop: nothing of that may open a tunnel. */
+export function checkStillWaiting(pending: PendingUpgrade, res: ServerResponse): void {
+  if (pending.state === 'waiting') return;
+  if (pending.state === 'gone') throw clientGone();
+  if (pending.state === 'stopped') throw draining();
+  throw new TunnelError('WSTUNNEL_ANSWERED', 'the app answered the request itself', {
+    status: res.statusCode,
+  });
+}
+
+/** All is ready: finish the app's response, and send the 101. `backend` is none where only a Close will follow. */
+export async function upgrade(
+  req: IncomingMessage,
+  pending: PendingUpgrade,
+  subprotocol: string | undefined,
+  backend: Duplex | undefined,
+  signal: AbortSignal,
+): Promise<Accepted> {
+  const claimed = await pending.claim(signal);
+  const { socket, head, headers } = claimed;
+  // What happened while the response was finished counts as well.
+  const late = signal.aborted ? asRefusal(signal.reason) : claimed.isServed() ? undefined : draining();
+  if (late) {
+    answerBare(socket, late.status);
+    throw late;
+  }
+  if (backend?.destroyed) {
+    answerBare(socket, 502);
+    throw new TunnelError('WSTUNNEL_BACKEND_REFUSED', 'the backend left before the tunnel opened');
+  }
+  const accepted = accept(req, socket, head, { subprotocol, headers });
+  if (accepted) return accepted;
+  socket.destroy();
+  throw clientGone();
+}
