@@ -12,19 +12,38 @@ let made: Certificate | undefined;
 
 /** A certificate for localhost and 127.0.0.1, signed by itself, made once for the process. */
 export function certificate(): Certificate {
-  made ??= make();
+  made ??= makeCertificate();
   return made;
 }
 
-function make(): Certificate {
+/** The same, made anew: for another name as well, or one that was good two days ago. */
+export function makeCertificate({ name = 'localhost', expired = false } = {}): Certificate {
   const folder = mkdtempSync(join(tmpdir(), 'wstunnel-certificate-'));
   try {
-    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+    const [key, request, cert] = ['key.pem', 'request.pem', 'cert.pem'].map((file) => join(folder, file));
     const names = 'subjectAltName=DNS:localhost,IP:127.0.0.1';
-    const how = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
-    const what = ['-subj', '/CN=localhost', '-addext', names, '-keyout', key, '-out', cert];
-    execFileSync('openssl', ['req', '-x509', ...how, ...what], { stdio: 'pipe' });
-    return { key: readFileSync(key), cert: readFileSync(cert) };
+    const what = ['-subj', `/CN=${name}`, '-addext', names, '-keyout', key!];
+    const how = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+    const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' });
+    if (!expired) openssl('req', '-x509', ...how, '-days', '2', ...what, '-out', cert!);
+    else {
+      openssl('req', ...how, ...what, '-out', request!);
+      openssl(
+        'x509',
+        '-req',
+        '-in',
+        request!,
+        '-signkey',
+        key!,
+        '-days',
+        '-1',
+        '-copy_extensions',
+        'copy',
+        '-out',
+        cert!,
+      );
+    }
+    return { key: readFileSync(key!), cert: readFileSync(cert!) };
   } finally {
     rmSync(folder, { recursive: true });
   }
