@@ -1,6 +1,5 @@
-import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { releaseAfter } from './helpers/release.js';
+import { ownsItsChunks, releaseAfter } from './helpers/release.js';
 import { takenMark } from './helpers/taken.js';
 
 /** The client's end, as the relay uses it. */
@@ -51,7 +50,7 @@ export class Relay<Cause> {
   /** `done` is called once, when both sides are freed. */
   constructor(backend: Duplex, settings: RelaySettings, client: ClientEnd, done: (cause: Cause) => void) {
     this.#backend = backend;
-    this.#mayRelease = backend instanceof Socket;
+    this.#mayRelease = ownsItsChunks(backend);
     this.#settings = settings;
     this.#client = client;
     this.#done = done;

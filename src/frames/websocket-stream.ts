@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { releaseAfter } from '../helpers/release.js';
+import { ownsItsChunks, releaseAfter } from '../helpers/release.js';
 import { takenMark } from '../helpers/taken.js';
 import { CLOSE } from './close-codes.js';
 import { FrameDecoder } from './decoder.js';
@@ -85,7 +85,7 @@ export class WebSocketStream {
     this.#socket = socket;
     this.#settings = settings;
     this.#handlers = handlers;
-    this.#ownsChunks = socket instanceof Socket;
+    this.#ownsChunks = ownsItsChunks(socket);
     this.#opcode = settings.frameType === 'text' ? OPCODE.text : OPCODE.binary;
     this.#checker = settings.frameType === 'text' ? new Utf8Checker() : undefined;
     this.#decoder = new FrameDecoder({
@@ -123,16 +123,12 @@ export class WebSocketStream {
    */
   send(bytes: Buffer, mayRelease = false): boolean {
     if (this.#closeSent) return true;
-    const payload = this.#checker === undefined ? bytes : this.#cutText(bytes, this.#checker);
-    if (payload.length === 0) return true;
-    const socket = this.#socket;
-    socket.cork();
-    socket.write(frameHeader(this.#opcode, payload.length));
-    if (mayRelease && this.#ownsChunks) socket.write(payload, releaseAfter(bytes));
-    else socket.write(payload);
-    socket.uncork();
-    this.#waited ||= socket.writableLength > 0;
-    return !this.#full();
+    const isText = this.#checker?.push(bytes) ?? true;
+    const payload = this.#checker === undefined ? bytes : this.#cutText(bytes, isText, this.#checker);
+    if (payload.length > 0) this.#sendPayload(payload, mayRelease ? bytes : undefined);
+    if (isText) return !this.#full();
+    this.close(CLOSE.internalError, 'the backend sent bytes that are not UTF-8');
+    return true;
   }
 
   /** Everything was sent: Close 1000. */
@@ -163,6 +159,8 @@ export class WebSocketStream {
   }
 
   resume(): void {
+    // Until now we could not hear: the next PING will tell.
+    if (this.#pausedForBackend) this.#heard = true;
     this.#pausedForBackend = false;
     this.#flow();
   }
@@ -175,7 +173,9 @@ export class WebSocketStream {
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#inputOver) return;
-    this.#read(this.#ownsChunks ? chunk : Buffer.from(chunk));
+    // Who else listens may keep the chunk.
+    const ours = this.#ownsChunks && this.#socket.listenerCount('data') === 1;
+    this.#read(ours ? chunk : Buffer.from(chunk));
   };
 
   #read(chunk: Buffer): void {
@@ -250,7 +250,10 @@ export class WebSocketStream {
 
   readonly #ping = (): void => {
     if (this.#closeSent) return;
-    this.#socket.write(PING);
+    const socket = this.#socket;
+    // On any other Duplex one more, behind what waits, would look like movement.
+    if (this.#pongTimer && socket.writableLength > 0 && !(socket instanceof Socket)) return;
+    socket.write(PING);
     if (this.#pongTimer || this.#settings.pongTimeout === 0) return;
     this.#heard = false;
     this.#stalls = 0;
@@ -319,13 +322,26 @@ export class WebSocketStream {
     this.#handlers.ended();
   }
 
+  #sendPayload(payload: Buffer, chunk: Buffer | undefined): void {
+    const socket = this.#socket;
+    socket.cork();
+    socket.write(frameHeader(this.#opcode, payload.length));
+    if (chunk && this.#ownsChunks) socket.write(payload, releaseAfter(chunk));
+    else socket.write(payload);
+    socket.uncork();
+    // TLS says later that the kernel took it: counted at once, every line would be a slow one.
+    if (socket.writableLength > 0 && this.#pongTimer && !this.#waited) setImmediate(this.#lookForWaiting);
+  }
+
+  readonly #lookForWaiting = (): void => {
+    this.#waited ||= this.#socket.writableLength > 0;
+  };
+
   /** The part that ends on a character; what is cut off waits for the next chunk. */
-  #cutText(bytes: Buffer, checker: Utf8Checker): Buffer {
-    if (!checker.push(bytes)) {
-      this.close(CLOSE.internalError, 'the backend sent bytes that are not UTF-8');
-      return Buffer.alloc(0);
-    }
-    const whole = this.#openCharacter.length === 0 ? bytes : Buffer.concat([this.#openCharacter, bytes]);
+  #cutText(bytes: Buffer, isText: boolean, checker: Utf8Checker): Buffer {
+    // What came before a wrong byte is delivered.
+    const good = isText ? bytes : bytes.subarray(0, checker.good);
+    const whole = this.#openCharacter.length === 0 ? good : Buffer.concat([this.#openCharacter, good]);
     const cut = wholeCharacters(whole);
     this.#openCharacter = Buffer.from(whole.subarray(cut));
     return whole.subarray(0, cut);

@@ -1,3 +1,6 @@
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import { MessageChannel } from 'node:worker_threads';
 
 // A port whose other end is closed: what is transferred to it is freed at once.
@@ -6,6 +9,15 @@ other.close();
 
 /** Below this the collector is cheaper. */
 const WORTHWHILE = 16_384;
+
+/**
+ * Does the stream hold on to no chunk that it has read or written? Node's own sockets: a class derived from them may, as
+ * any other Duplex.
+ */
+export function ownsItsChunks(stream: Duplex): boolean {
+  const kind: unknown = Object.getPrototypeOf(stream);
+  return kind === Socket.prototype || kind === TLSSocket.prototype;
+}
 
 /**
  * Frees the memory of a chunk that a socket has read, now that it is written. Left to the collector, some 40 MiB of such

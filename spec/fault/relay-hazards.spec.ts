@@ -1,0 +1,160 @@
+import { once } from 'node:events';
+import { createServer as createHttp } from 'node:http';
+import { createServer, Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import express from 'express';
+import { describe, expect, test, vi } from 'vitest';
+import { WebSocketStream } from '../../src/frames/websocket-stream.js';
+import type { ClosedInfo } from '../../src/index.js';
+import { onCleanup } from '../support/cleanup.js';
+import { Random } from '../support/integrity-random.js';
+import { startSite, upgradeOn, type Transport } from '../support/integrity-site.js';
+import { frame, openRaw } from '../support/raw-client.js';
+import { listen, makeTunnel, portOf, startApp, startBackend, startTunnel } from '../support/servers.js';
+import { until } from '../support/wait.js';
+
+const LARGE = Buffer.alloc(600_000, 'no two words of it are the same ');
+
+describe('a client that reads and answers no PING', () => {
+  test.each<Transport>(['http', 'https', 'duplex'])(
+    'over %s, however the backend chatters',
+    async (transport) => {
+      const site = await startSite(
+        transport,
+        'tcp',
+        (backend) => {
+          const beat = setInterval(() => backend.write('tick'), 5);
+          backend.on('close', () => clearInterval(beat));
+        },
+        { pingInterval: 0.1, pongTimeout: 0.2, closeTimeout: 0.2 },
+      );
+      const closed = once(site.tunnel, 'close') as Promise<[ClosedInfo]>;
+      const client = site.dial(new Random(1));
+      await upgradeOn(client);
+      client.resume();
+      const [{ code, reason }] = await closed;
+      expect({ code, reason }).toEqual({
+        code: 1006,
+        reason: 'the client was silent for 0.2 s after a PING',
+      });
+    },
+  );
+});
+
+test.each<Transport>(['http', 'https', 'duplex', 'https duplex'])(
+  'over %s, a client that takes nothing is found, though PINGs go on',
+  async (transport) => {
+    const serve = (backend: Socket) => void backend.write(Buffer.alloc(16_000_000));
+    const options = { pingInterval: 0.05, pongTimeout: 0.1, closeTimeout: 0.2 };
+    const site = await startSite(transport, 'tcp', serve, options);
+    const closed = once(site.tunnel, 'close') as Promise<[ClosedInfo]>;
+    await upgradeOn(site.dial(new Random(1)));
+    const [{ code, reason }] = await closed;
+    expect({ code, reason }).toEqual({ code: 1006, reason: 'the client was silent for 0.1 s after a PING' });
+  },
+);
+
+test('a client that is read again in the very turn in which its PONG is looked for is not cut off', async () => {
+  vi.useFakeTimers();
+  onCleanup(() => vi.useRealTimers());
+  const socket = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
+  onCleanup(() => socket.destroy());
+  const settings = { pingInterval: 30, pongTimeout: 20, closeTimeout: 10, buffered: 65_536 };
+  const nothing = () => undefined;
+  const handlers = { payload: nothing, drain: nothing, closing: nothing, ended: nothing, closed: nothing };
+  const stream = new WebSocketStream(socket, { frameType: 'binary', ...settings }, handlers);
+  stream.start(Buffer.alloc(0));
+  stream.pause();
+  await vi.advanceTimersByTimeAsync(30_000);
+  // After the stream's own timer, before it looks: what has come is still unread.
+  setTimeout(() => stream.resume(), 20_000);
+  await vi.advanceTimersByTimeAsync(20_001);
+  expect(socket.destroyed).toBe(false);
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(socket.destroyed).toBe(true);
+});
+
+test.each([
+  ['in one chunk', ['good \u20ac', '\xff', ' never']],
+  ['with a character cut before it', ['good \u20ac', '']],
+])('text mode: what the backend sent before a wrong byte is delivered, %s', async (_how, parts) => {
+  const [good = '', ...rest] = parts;
+  const bad = Buffer.concat([Buffer.from(good), Buffer.from([0xff]), Buffer.from(rest.join(''), 'latin1')]);
+  const cut = rest.length === 1 ? Buffer.byteLength(good) - 1 : bad.length;
+  const backend = await startBackend((socket) => {
+    socket.setNoDelay(true).write(bad.subarray(0, cut));
+    if (cut < bad.length) setTimeout(() => socket.write(bad.subarray(cut)), 50);
+  });
+  const server = { port: backend.port };
+  const { port, tunnel } = await startTunnel({ server, frameType: 'text', closeTimeout: 0.2 });
+  const closed = once(tunnel, 'close') as Promise<[ClosedInfo]>;
+  const client = await openRaw(port);
+  expect((await client.payload(Buffer.byteLength(good))).toString()).toBe(good);
+  expect(await client.close()).toMatchObject({ code: 1011 });
+  expect((await closed)[0].code).toBe(1011);
+});
+
+test("what another listener saw of the client's bytes stays as it was", async () => {
+  const backend = await startBackend();
+  const tunnel = makeTunnel({ server: { port: backend.port }, closeTimeout: 0.2 });
+  const seen: Buffer[] = [];
+  const { port } = await startApp((app) => {
+    app.use((req, _res, next) => {
+      req.socket.on('data', (chunk: Buffer) => seen.push(chunk));
+      next();
+    });
+    app.use('/tunnel', tunnel);
+  });
+  const client = await openRaw(port);
+  const sent = frame(2, LARGE);
+  client.send(sent);
+  await until(() => backend.received().length === LARGE.length);
+  expect(seen.reduce((sum, { length }) => sum + length, 0)).toBe(sent.length);
+  expect(Buffer.concat(seen).equals(sent)).toBe(true);
+});
+
+/** A socket of a class of its own, as proxies and mocks make them: it calls a write done and holds the chunk. */
+class HoldingSocket extends Socket {
+  readonly #far: Socket;
+
+  constructor(far: Socket) {
+    super({ allowHalfOpen: true });
+    this.#far = far;
+    far.on('data', (chunk) => this.push(chunk));
+    far.on('close', () => this.destroy());
+  }
+
+  override _read(): void {
+    // What comes is pushed.
+  }
+
+  override _write(chunk: Buffer | string, encoding: BufferEncoding, done: () => void): void {
+    setTimeout(() => this.#far.write(chunk, encoding), 5);
+    done();
+  }
+
+  override _writev(all: { chunk: Buffer | string; encoding: BufferEncoding }[], done: () => void): void {
+    for (const { chunk, encoding } of all) this._write(chunk, encoding, () => undefined);
+    done();
+  }
+
+  override _final(done: () => void): void {
+    setTimeout(() => this.#far.end(), 5);
+    done();
+  }
+}
+
+test('a chunk that a socket of another class still holds is not freed', async () => {
+  const backend = await startBackend((socket) => socket.write(LARGE));
+  const tunnel = makeTunnel({ server: { port: backend.port }, closeTimeout: 0.2 });
+  const http = createHttp(express().use('/tunnel', tunnel));
+  tunnel.attach(http);
+  const server = createServer((socket) => {
+    const holding = new HoldingSocket(socket);
+    onCleanup(() => holding.destroy());
+    http.emit('connection', holding);
+  });
+  await listen(server);
+  const client = await openRaw(portOf(server));
+  expect((await client.payload(LARGE.length)).equals(LARGE)).toBe(true);
+});
