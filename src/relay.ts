@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { ownsItsChunks, releaseAfter } from './helpers/release.js';
-import { takenMark } from './helpers/taken.js';
+import { Movement, takenMark } from './helpers/taken.js';
 
 /** The client's end, as the relay uses it. */
 export interface ClientEnd {
@@ -8,6 +8,8 @@ export interface ClientEnd {
   send(bytes: Buffer, mayRelease: boolean): boolean;
   pause(): void;
   resume(): void;
+  /** Since the last look, the client has taken of what waits for it. */
+  moves(): boolean;
   /** Everything was sent. */
   finish(reason: string): void;
   close(code: number, reason: string): void;
@@ -30,10 +32,9 @@ export interface RelaySettings {
 export class Relay<Cause> {
   bytesIn = 0;
   bytesOut = 0;
-  /** When the last payload came, either way, by `performance.now()`. */
-  lastPayload = performance.now();
   /** Since when the backend has been read and has sent nothing; undefined while it is not read. */
-  silentSince: number | undefined = this.lastPayload;
+  silentSince: number | undefined = performance.now();
+  #lastPayload = performance.now();
   #taken = 0;
   #stalledSince = 0;
   readonly #client: ClientEnd;
@@ -42,6 +43,7 @@ export class Relay<Cause> {
   readonly #done: (cause: Cause) => void;
   // Another kind of Duplex may hold a chunk that it reports as read or written.
   readonly #mayRelease: boolean;
+  readonly #toBackend: Movement;
   #closing = false;
   #backendGone = false;
   #clientGone: { cause: Cause } | undefined;
@@ -51,6 +53,7 @@ export class Relay<Cause> {
   constructor(backend: Duplex, settings: RelaySettings, client: ClientEnd, done: (cause: Cause) => void) {
     this.#backend = backend;
     this.#mayRelease = ownsItsChunks(backend);
+    this.#toBackend = new Movement(backend);
     this.#settings = settings;
     this.#client = client;
     this.#done = done;
@@ -68,6 +71,14 @@ export class Relay<Cause> {
     else backend.resume();
   }
 
+  /** When payload last came or, to a slow peer, went, by `performance.now()`. */
+  get lastPayload(): number {
+    // Both are looked at each time.
+    const moves = [this.#toBackend.look(), this.#client.moves()];
+    if (moves.includes(true)) this.#lastPayload = performance.now();
+    return this.#lastPayload;
+  }
+
   /** Since when the backend has taken nothing of what waits for it; undefined where nothing waits. */
   stalledSince(now: number): number | undefined {
     const waiting = this.#backend.writableLength;
@@ -79,7 +90,7 @@ export class Relay<Cause> {
 
   payload(bytes: Buffer, chunk?: Buffer): void {
     this.bytesIn += bytes.length;
-    this.lastPayload = performance.now();
+    this.#lastPayload = performance.now();
     const backend = this.#backend;
     if (!backend.writable) return;
     if (chunk && this.#mayRelease) backend.write(bytes, releaseAfter(chunk));
@@ -112,7 +123,7 @@ export class Relay<Cause> {
   readonly #onData = (chunk: Buffer): void => {
     if (this.#closing) return;
     this.bytesOut += chunk.length;
-    this.lastPayload = this.silentSince = performance.now();
+    this.#lastPayload = this.silentSince = performance.now();
     if (this.#client.send(chunk, this.#mayRelease)) return;
     this.#backend.pause();
     this.silentSince = undefined;

@@ -9,7 +9,7 @@ import type { ClosedInfo } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
 import { Random } from '../support/integrity-random.js';
 import { startSite, upgradeOn, type Transport } from '../support/integrity-site.js';
-import { frame, openRaw } from '../support/raw-client.js';
+import { frame, handshake, openRaw } from '../support/raw-client.js';
 import { listen, makeTunnel, portOf, startApp, startBackend, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
@@ -72,6 +72,30 @@ test('a client that is read again in the very turn in which its PONG is looked f
   expect(socket.destroyed).toBe(false);
   await vi.advanceTimersByTimeAsync(30_000);
   expect(socket.destroyed).toBe(true);
+});
+
+test('a client that slowly takes what waits for it is not idle', async () => {
+  const backend = await startBackend((socket) => socket.write(LARGE));
+  const server = { port: backend.port };
+  const tunnel = makeTunnel({ server, idleTimeout: 0.2, pingInterval: 0, closeTimeout: 0.1 });
+  const http = createHttp(express().use('/tunnel', tunnel));
+  tunnel.attach(http);
+  let taken = 0;
+  const slow = new Duplex({
+    read: () => undefined,
+    write: (chunk: Buffer, _encoding, done) => {
+      taken += chunk.length;
+      setTimeout(done, chunk.length / 1000);
+    },
+  });
+  onCleanup(() => slow.destroy());
+  const closed = once(tunnel, 'close') as Promise<[ClosedInfo]>;
+  http.emit('connection', slow);
+  slow.push(handshake('/tunnel'));
+  const [{ code, reason }] = await closed;
+  expect(taken).toBeGreaterThan(LARGE.length);
+  // All was taken before the Close, and the Close as well.
+  expect({ code, reason }).toEqual({ code: 1001, reason: 'idle for 0.2 s' });
 });
 
 test.each([

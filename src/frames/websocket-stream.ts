@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ownsItsChunks, releaseAfter } from '../helpers/release.js';
-import { takenMark } from '../helpers/taken.js';
+import { Movement, takenMark } from '../helpers/taken.js';
 import { CLOSE } from './close-codes.js';
 import { FrameDecoder } from './decoder.js';
 import { closeFrame, controlFrame, frameHeader } from './encoder.js';
@@ -58,6 +58,7 @@ export class WebSocketStream {
   // Another kind of Duplex may still hold the chunk it gave us: only a net.Socket's is ours to overwrite.
   readonly #ownsChunks: boolean;
   readonly #opcode: number;
+  readonly #toClient: Movement;
 
   // Text mode: the character that the backend's last chunk broke off.
   readonly #checker: Utf8Checker | undefined;
@@ -83,6 +84,7 @@ export class WebSocketStream {
 
   constructor(socket: Duplex, settings: StreamSettings, handlers: StreamHandlers) {
     this.#socket = socket;
+    this.#toClient = new Movement(socket);
     this.#settings = settings;
     this.#handlers = handlers;
     this.#ownsChunks = ownsItsChunks(socket);
@@ -129,6 +131,11 @@ export class WebSocketStream {
     if (isText) return !this.#full();
     this.close(CLOSE.internalError, 'the backend sent bytes that are not UTF-8');
     return true;
+  }
+
+  /** Since the last look, the client has taken of what waits for it. */
+  moves(): boolean {
+    return this.#toClient.look();
   }
 
   /** Everything was sent: Close 1000. */

@@ -10,3 +10,24 @@ export function takenMark(stream: Duplex): number {
   const { _handle } = stream as Socket & { _handle?: { writeQueueSize?: number } | null };
   return stream.bytesWritten - stream.writableLength - (_handle?.writeQueueSize ?? 0);
 }
+
+/** Tells whether what waits in a stream moves. */
+export class Movement {
+  readonly #stream: Duplex;
+  #waited = false;
+  #mark = 0;
+
+  constructor(stream: Duplex) {
+    this.#stream = stream;
+  }
+
+  /** Since the last look: of what waits, or waited then, some was taken. */
+  look(): boolean {
+    const waits = this.#stream.writableLength > 0;
+    const mark = takenMark(this.#stream);
+    const moves = mark !== this.#mark && (waits || this.#waited);
+    this.#waited = waits;
+    this.#mark = mark;
+    return moves;
+  }
+}
