@@ -124,7 +124,9 @@ export class Relay<Cause> {
     if (this.#closing) return;
     this.bytesOut += chunk.length;
     this.#lastPayload = this.silentSince = performance.now();
-    if (this.#client.send(chunk, this.#mayRelease)) return;
+    // Who else listens may keep the chunk.
+    const mayRelease = this.#mayRelease && this.#backend.listenerCount('data') === 1;
+    if (this.#client.send(chunk, mayRelease)) return;
     this.#backend.pause();
     this.silentSince = undefined;
   };

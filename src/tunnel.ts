@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { dial } from './backends/dial.js';
 import type { ResolvedHost } from './backends/host.js';
 import type { PooledHost } from './backends/pool.js';
+import { proxyHeader } from './backends/proxy-header.js';
 import { asRefusal, messageOf, TunnelError } from './errors.js';
 import { WebSocketStream, type CloseCause } from './frames/websocket-stream.js';
 import { checkAddress } from './guard/address.js';
@@ -17,7 +18,7 @@ import type { Lease } from './helpers/lease.js';
 import { originalPathOf } from './helpers/path.js';
 import { checkTrust, type Route } from './match.js';
 import { redactUrl } from './observe/redact.js';
-import { readHosts } from './options/hosts.js';
+import { readTarget } from './options/hosts.js';
 import type { RuleSettings } from './options/options.js';
 import { refuse } from './refusal.js';
 import { Relay } from './relay.js';
@@ -120,7 +121,7 @@ async function chooseTarget<Req extends IncomingMessage>(
   const target: unknown = await hook('server', signal, () => server(req, { signal }));
   if (target === undefined || target === null)
     throw new TunnelError('WSTUNNEL_NO_TARGET', 'there is no such tunnel');
-  return hook('server', signal, () => readHosts(target, 'the result of server()'));
+  return hook('server', signal, () => readTarget(target, 'the result of server()'));
 }
 
 /** Picks and dials: a host that fails is left out for a while, and the strategy is asked again. */
@@ -152,12 +153,12 @@ async function reachBackend<Req extends IncomingMessage>(
     if (host.full) continue;
     const lease = pool.lease(host, balance);
     try {
-      const socket = await dial(host.host, signal);
+      const socket = await dial(host.host, signal, prefaceOf(host.host, req, address));
       pool.connected(host);
       return { socket, host, lease };
     } catch (error) {
       lease.release();
-      if (signal.aborted || !(error instanceof TunnelError)) throw error;
+      if (signal.aborted || !isBackendFailure(error)) throw error;
       failed.add(host);
       last = error;
       const why = error.cause === undefined ? error.message : messageOf(error.cause);
@@ -172,6 +173,30 @@ async function reachBackend<Req extends IncomingMessage>(
 function withoutBackups(up: readonly PooledHost[]): readonly PooledHost[] {
   const first = up.filter(({ host }) => !host.backup);
   return first.length > 0 ? first : up;
+}
+
+/** What the backend is told before anything else: who the client is. */
+function prefaceOf(
+  { proxyProtocol }: ResolvedHost,
+  { socket }: IncomingMessage,
+  address: string,
+): Buffer | undefined {
+  if (proxyProtocol === undefined) return undefined;
+  const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = socket;
+  return proxyHeader(proxyProtocol, {
+    address,
+    // Behind a proxy only its own port is known.
+    port: normalizeAddress(remoteAddress) === address ? remotePort : 0,
+    localAddress: normalizeAddress(localAddress),
+    localPort,
+  });
+}
+
+function isBackendFailure(error: unknown): error is TunnelError {
+  return (
+    error instanceof TunnelError &&
+    (error.code === 'WSTUNNEL_BACKEND_REFUSED' || error.code === 'WSTUNNEL_BACKEND_TIMEOUT')
+  );
 }
 
 function readKey(key: unknown): string {

@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { LookupFunction } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { ConnectionOptions } from 'node:tls';
 import type { TunnelError } from './errors.js';
 
@@ -49,11 +50,21 @@ export interface Host {
   localAddress?: string;
   /** In place of `dns.lookup`. */
   lookup?: LookupFunction;
+  /**
+   * The PROXY protocol's version in which the backend is told who the client is, before anything else: 1 is text, 2 binary. The
+   * address is that of `clientAddress`. Default: none.
+   */
+  proxyProtocol?: 1 | 2;
+  /**
+   * An in-process backend in place of an address: called for each tunnel, gives a Duplex of bytes of its own, for example a
+   * channel of an SSH client. A throw is a backend that can't be reached (502).
+   */
+  connect?: () => Duplex | Promise<Duplex>;
 }
 
 /** One host's state, as a strategy and `stats()` see it. */
 export interface HostState {
-  /** `host:port` or `unix:/path`. */
+  /** `host:port`, `unix:/path`, or `stream:1` for an in-process backend. */
   readonly id: string;
   readonly host: Readonly<Host>;
   /** Tunnels assigned to it, counted from the moment it is picked: connecting counts. */
@@ -107,8 +118,11 @@ export type HostMap = Readonly<Record<string, Host | readonly Host[]>>;
 export type ServerOption<Req> =
   Host | readonly Host[] | HostMap | ((req: Req, context: HookContext) => Target | Promise<Target>);
 
-/** What a `server` function returns. Hosts keep their state (load, up) by address, not by object. */
-export type Target = Host | readonly Host[] | undefined;
+/**
+ * What a `server` function returns. Hosts keep their state (load, up) by address, not by object. A Duplex is an in-process
+ * backend for this one tunnel.
+ */
+export type Target = Host | readonly Host[] | Duplex | undefined;
 
 /** `true` passes; an object refuses with that answer; anything else refuses with 401. */
 export type AuthResult =
@@ -307,7 +321,7 @@ export interface TunnelInfo {
   readonly url: string;
   readonly address: string;
   readonly user?: string;
-  /** The backend's id: `host:port` or `unix:/path`. */
+  /** The backend's id: `host:port`, `unix:/path`, or `stream` for a Duplex. */
   readonly backend: string;
   /** When it opened, in epoch milliseconds. */
   readonly since: number;

@@ -25,7 +25,16 @@ export type ResolvedHost = Readonly<
   readonly secureContext?: SecureContext;
 };
 
-export function idOf({ socket, host = '127.0.0.1', port = 0 }: Host): string {
+// In-process backends have no address: each `connect` is a backend of its own.
+const streams = new WeakMap<object, string>();
+let streamCount = 0;
+
+export function idOf({ socket, host = '127.0.0.1', port = 0, connect }: Host): string {
+  if (connect) {
+    const known = streams.get(connect) ?? `stream:${++streamCount}`;
+    streams.set(connect, known);
+    return known;
+  }
   if (socket !== undefined) return `unix:${socket}`;
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

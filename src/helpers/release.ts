@@ -27,7 +27,11 @@ export function release(chunk: Buffer): void {
   const { buffer } = chunk;
   // A part of something larger is not ours alone.
   if (chunk.length !== buffer.byteLength || chunk.length < WORTHWHILE) return;
-  nowhere.postMessage(null, [buffer as ArrayBuffer]);
+  try {
+    nowhere.postMessage(null, [buffer as ArrayBuffer]);
+  } catch {
+    // Somebody marked it as untransferable: the collector has it.
+  }
 }
 
 /** For a write's callback: one that failed may still have the chunk in its hands. */

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { idOf, type ResolvedHost } from '../backends/host.js';
+import { isStream } from '../backends/stream.js';
 import { messageOf } from '../errors.js';
 import {
   fail,
@@ -35,17 +36,31 @@ export const HOST: Readonly<Record<keyof Host, Check>> = {
     if (typeof value !== 'string' || isIP(value) === 0) fail(name, 'must be an IP address', value);
   },
   lookup: readFunction,
+  proxyProtocol: (value, name) => {
+    if (value !== 1 && value !== 2) fail(name, 'must be 1 or 2', value);
+  },
+  connect: readFunction,
 };
 
-const HOST_TO_COME = ['proxyProtocol', 'connect', 'spawn'];
+const HOST_TO_COME = ['spawn'];
 
-/** One host or a list, checked and filled in; also what a `server` function returned. */
+/** What says where a host is: at most one of these. */
+const ADDRESSES = [['connect'], ['socket'], ['host', 'port', 'localAddress', 'lookup']] as const;
+
+/** One host or a list, checked and filled in. */
 export function readHosts(value: unknown, name: string): readonly ResolvedHost[] {
   const list: unknown[] = Array.isArray(value) ? value : [value];
   if (list.length === 0) fail(name, 'needs at least one host', value);
   const hosts = list.map((host, index) => readHost(host, Array.isArray(value) ? `${name}[${index}]` : name));
   if (hosts.every(({ backup }) => backup)) fail(name, 'needs a host that is no backup', value);
   return Object.freeze(hosts);
+}
+
+/** What a `server` function returned. A stream is a backend of its own, whose failure says nothing of others. */
+export function readTarget(value: unknown, name: string): readonly ResolvedHost[] {
+  if (!isStream(value)) return readHosts(value, name);
+  const [host] = readHosts({ connect: () => value, disableTime: 0 }, name);
+  return host ? [Object.freeze({ ...host, id: 'stream' })] : [];
 }
 
 /** The same, and lighttpd's map of path beginnings and endings to hosts. */
@@ -63,12 +78,15 @@ export function readServer(
 function readHost(value: unknown, name: string): ResolvedHost {
   readNames(value, name, HOST, HOST_TO_COME);
   const host = value as Host;
-  if (host.socket !== undefined) {
-    if (host.host !== undefined || host.port !== undefined)
-      fail(name, 'takes either socket or host and port, not both', value);
-  } else if (host.port === undefined) {
+  const given = ADDRESSES.filter((names) => names.some((one) => host[one] !== undefined));
+  if (given.length > 1)
+    fail(
+      name,
+      `takes either ${host.connect ? 'connect or an address' : 'socket or host and port'}, not both`,
+      value,
+    );
+  if (!host.connect && host.socket === undefined && host.port === undefined)
     fail(name, 'needs a port (or a socket)', value);
-  }
   return Object.freeze({
     ...host,
     id: idOf(host),

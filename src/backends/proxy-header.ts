@@ -1,0 +1,75 @@
+import { isIP } from 'node:net';
+
+/** Both ends of the client's connection; an address is empty where it is not known. */
+export interface ClientEnds {
+  readonly address: string;
+  readonly port: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+}
+
+const SIGNATURE = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
+
+/**
+ * The PROXY protocol's header (HAProxy's proxy-protocol.txt, sections 2.1 and 2.2): tells the backend who the client is. Sent
+ * once, before anything else, also before TLS.
+ */
+export function proxyHeader(version: 1 | 2, ends: ClientEnds): Buffer {
+  const known = sameFamily(ends);
+  return version === 1 ? text(known) : binary(known);
+}
+
+type Known = (ClientEnds & { readonly family: 4 | 6 }) | undefined;
+
+function text(known: Known): Buffer {
+  if (!known) return Buffer.from('PROXY UNKNOWN\r\n');
+  const { family, address, localAddress, port, localPort } = known;
+  return Buffer.from(`PROXY TCP${family} ${address} ${localAddress} ${port} ${localPort}\r\n`);
+}
+
+function binary(known: Known): Buffer {
+  const versionAndCommand = 0x21;
+  if (!known) return Buffer.concat([SIGNATURE, Buffer.from([versionAndCommand, 0x00, 0, 0])]);
+  const { family, address, localAddress, port, localPort } = known;
+  const addresses = Buffer.concat([bytesOf(address), bytesOf(localAddress)]);
+  const head = Buffer.from([versionAndCommand, family === 4 ? 0x11 : 0x21, 0, addresses.length + 4]);
+  const ports = Buffer.from([port >> 8, port & 255, localPort >> 8, localPort & 255]);
+  return Buffer.concat([SIGNATURE, head, addresses, ports]);
+}
+
+/** Both addresses must be of one family: beside an IPv6 one, an IPv4 one is written as a mapped one. */
+function sameFamily(ends: ClientEnds): Known {
+  const families = [isIP(ends.address), isIP(ends.localAddress)];
+  if (families[0] === 0) return undefined;
+  const family = families.includes(6) ? 6 : 4;
+  const written = (address: string, own: number | undefined) => {
+    if (own === 0) return family === 4 ? '0.0.0.0' : '::';
+    return own === 4 && family === 6 ? `::ffff:${address}` : address;
+  };
+  const [address, localAddress] = [
+    written(ends.address, families[0]),
+    written(ends.localAddress, families[1]),
+  ];
+  return { ...ends, family, address, localAddress };
+}
+
+function bytesOf(address: string): Buffer {
+  if (isIP(address) === 4) return Buffer.from(address.split('.').map(Number));
+  const groups = groupsOf(address);
+  return Buffer.from(groups.flatMap((group) => [group >> 8, group & 255]));
+}
+
+/** The eight groups of an IPv6 address (RFC 4291 section 2.2). */
+function groupsOf(address: string): number[] {
+  const [front = '', back] = address.split('::');
+  const read = (part: string) =>
+    part === ''
+      ? []
+      : part.split(':').flatMap((group) => {
+          const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number);
+          return group.includes('.') ? [(a << 8) | b, (c << 8) | d] : [parseInt(group, 16)];
+        });
+  const [first, last] = [read(front), read(back ?? '')];
+  const missing = back === undefined ? 0 : 8 - first.length - last.length;
+  return [...first, ...Array.from({ length: missing }, () => 0), ...last];
+}

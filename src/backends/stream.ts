@@ -1,0 +1,36 @@
+import { Duplex } from 'node:stream';
+import { TunnelError } from '../errors.js';
+import { orAborted } from '../helpers/abort.js';
+
+// One stream carries one tunnel.
+const used = new WeakSet<Duplex>();
+
+/** An in-process backend: what `connect` gives. One that comes too late is destroyed. */
+export function takeStream(connect: () => Duplex | Promise<Duplex>, signal: AbortSignal): Promise<Duplex> {
+  return orAborted(signal, async () => {
+    const stream = checkStream(await connect());
+    if (!signal.aborted) return stream;
+    stream.on('error', () => undefined);
+    stream.destroy();
+    throw signal.reason;
+  });
+}
+
+export function isStream(value: unknown): value is Duplex {
+  if (value instanceof Duplex) return true;
+  const { pipe, write, destroy, readable } = (value ?? {}) as Partial<Duplex>;
+  return (
+    typeof readable === 'boolean' && [pipe, write, destroy].every((method) => typeof method === 'function')
+  );
+}
+
+function checkStream(stream: unknown): Duplex {
+  const wrong = (what: string) => new TunnelError('WSTUNNEL_HOOK_FAILED', `connect: ${what}`);
+  if (!isStream(stream)) throw wrong('must give a Duplex');
+  if (stream.readableObjectMode || stream.writableObjectMode)
+    throw wrong('the Duplex must carry bytes, not objects');
+  if (stream.readableEncoding !== null) throw wrong('the Duplex must give bytes: leave out setEncoding');
+  if (used.has(stream)) throw wrong('each tunnel needs a Duplex of its own');
+  used.add(stream);
+  return stream;
+}
