@@ -5,6 +5,7 @@ import { dial } from './backends/dial.js';
 import type { ResolvedHost } from './backends/host.js';
 import type { PooledHost } from './backends/pool.js';
 import { proxyHeader } from './backends/proxy-header.js';
+import { isStream } from './backends/stream.js';
 import { asRefusal, messageOf, TunnelError } from './errors.js';
 import { WebSocketStream, type CloseCause } from './frames/websocket-stream.js';
 import { checkAddress } from './guard/address.js';
@@ -14,6 +15,7 @@ import { checkOrigin } from './guard/origin.js';
 import { userOf, userSoFar } from './guard/user.js';
 import { defaultAddress, normalizeAddress } from './helpers/address.js';
 import { hook } from './helpers/hook.js';
+import { ignoreErrors } from './helpers/ignore-errors.js';
 import type { Lease } from './helpers/lease.js';
 import { originalPathOf } from './helpers/path.js';
 import { checkTrust, type Route } from './match.js';
@@ -29,6 +31,12 @@ import { checkStillWaiting, upgrade } from './upgrade/claim.js';
 import { readHandshake, type Handshake } from './upgrade/handshake.js';
 import { pendingOf } from './upgrade/pending.js';
 import { watch } from './watch.js';
+
+/** Where to; a stream that `server` gave is the tunnel's to end. */
+interface ChosenTarget {
+  readonly hosts: readonly ResolvedHost[];
+  readonly stream?: Duplex;
+}
 
 /** A backend that is connected, and its place in the load. */
 interface Reached {
@@ -60,6 +68,7 @@ export async function openTunnel<Req extends IncomingMessage>(
   };
   shared.attempts.add(opening);
   let place: Lease | undefined;
+  let target: ChosenTarget | undefined;
   let reached: Reached | undefined;
   try {
     if (route.failure) throw route.failure;
@@ -69,8 +78,8 @@ export async function openTunnel<Req extends IncomingMessage>(
 
     await guard(settings, req, client, attempt.signal);
     place = await takePlace(shared.counter, shared.limits, client.address);
-    const hosts = await chooseTarget(route, req, attempt.signal);
-    reached = await reachBackend(shared, settings, req, client, hosts, attempt.signal);
+    target = await chooseTarget(route, req, attempt.signal);
+    reached = await reachBackend(shared, settings, req, client, target.hosts, attempt.signal);
 
     const subprotocol = await chooseSubprotocol(settings, handshake, req, attempt.signal);
     checkStillWaiting(pending, res);
@@ -80,6 +89,7 @@ export async function openTunnel<Req extends IncomingMessage>(
   } catch (error) {
     reached?.socket.destroy();
     reached?.lease.release();
+    target?.stream?.destroy();
     place?.release();
     shared.attempts.delete(opening);
     try {
@@ -116,12 +126,23 @@ async function chooseTarget<Req extends IncomingMessage>(
   { server }: Route<Req>,
   req: Req,
   signal: AbortSignal,
-): Promise<readonly ResolvedHost[]> {
-  if (typeof server !== 'function') return server;
-  const target: unknown = await hook('server', signal, () => server(req, { signal }));
+): Promise<ChosenTarget> {
+  if (typeof server !== 'function') return { hosts: server };
+  const target = await hook('server', signal, async () => {
+    const promised: unknown = server(req, { signal });
+    // It may fail a tick from now.
+    if (isStream(promised)) ignoreErrors(promised);
+    const given: unknown = await promised;
+    if (!isStream(given)) return given;
+    ignoreErrors(given);
+    // Nobody waits for it any more.
+    if (signal.aborted) given.destroy();
+    return given;
+  });
   if (target === undefined || target === null)
     throw new TunnelError('WSTUNNEL_NO_TARGET', 'there is no such tunnel');
-  return hook('server', signal, () => readTarget(target, 'the result of server()'));
+  const hosts = await hook('server', signal, () => readTarget(target, 'the result of server()'));
+  return isStream(target) ? { hosts, stream: target } : { hosts };
 }
 
 /** Picks and dials: a host that fails is left out for a while, and the strategy is asked again. */

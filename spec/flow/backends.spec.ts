@@ -3,8 +3,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Transform } from 'node:stream';
 import { describe, expect, test, vi } from 'vitest';
-import type { BackendInfo, BalanceStrategy, HostState, Target, Tunnel, TunnelInfo } from '../../src/index.js';
+import type {
+  BackendInfo,
+  BalanceStrategy,
+  HostState,
+  Target,
+  Tunnel,
+  TunnelInfo,
+  TunnelOptions,
+} from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
 import { closeFrame, frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { closedPort, startBackend, startEcho, startTunnel } from '../support/servers.js';
@@ -278,5 +287,74 @@ describe('the load is counted once and released once', () => {
     expect(await statusOf(port)).toBe(500);
     expect(heard).toEqual(ONCE);
     await until(() => backend?.sockets.size === 0);
+  });
+});
+
+describe('in-process backends', () => {
+  /** Sends back what it gets, in upper case. */
+  const shouting = () =>
+    new Transform({
+      transform: (chunk: Buffer, _encoding, done) => done(null, Buffer.from(chunk.toString().toUpperCase())),
+    });
+
+  test.each<[string, () => TunnelOptions['server']]>([
+    ['connect', () => ({ connect: shouting })],
+    ['a promise of connect', () => [{ connect: () => Promise.resolve(shouting()) }]],
+    ['server()', () => shouting],
+    ['a promise of server()', () => () => Promise.resolve(shouting())],
+  ])('%s: bytes both ways, ends, loads', async (_name, server) => {
+    const { port, tunnel } = await startTunnel({ server: server()! });
+    const closed = once(tunnel, 'close') as Promise<[{ code: number; bytesIn: number; bytesOut: number }]>;
+    const client = (await openRaw(port)).send(frame(2, 'hello'));
+    expect((await client.payload(5)).toString()).toBe('HELLO');
+    expect(tunnel.stats().backends).toMatchObject([{ load: 1, up: true }]);
+    client.send(closeFrame(1000));
+    expect(await client.close()).toMatchObject({ code: 1000 });
+    expect((await closed)[0]).toMatchObject({ code: 1000, bytesIn: 5, bytesOut: 5 });
+    expect(loads(tunnel)).toEqual([0]);
+  });
+
+  test('one that ends, and one that fails', async () => {
+    let stream: Transform;
+    const { port } = await startTunnel({ server: () => (stream = shouting()) });
+    const first = (await openRaw(port)).send(frame(2, 'a'));
+    await first.payload(1);
+    stream!.end('last');
+    expect((await first.payload(4)).toString()).toBe('LAST');
+    expect(await first.close()).toMatchObject({ code: 1000 });
+    const second = await openRaw(port);
+    stream!.destroy(new Error('broken'));
+    expect(await second.close()).toMatchObject({ code: 1011 });
+  });
+
+  test('a failure of one stream of server() leaves out no other', async () => {
+    let works = false;
+    const { port } = await startTunnel({ server: () => (works ? shouting() : shouting().destroy()) });
+    expect(await statusOf(port)).toBe(502);
+    works = true;
+    expect(await statusOf(port)).toBe(101);
+  });
+
+  test('connect that fails is a host that is down', async () => {
+    const fail = () => {
+      throw new Error('no desk');
+    };
+    const { port, tunnel } = await startTunnel({
+      server: [{ connect: fail, disableTime: 60 }, { connect: shouting }],
+    });
+    expect([await statusOf(port), await statusOf(port)]).toEqual([101, 101]);
+    const { backends } = tunnel.stats();
+    expect(backends.map(({ up }) => up)).toEqual([false, true]);
+    expect(new Set(backends.map(({ id: name }) => name)).size).toBe(2);
+  });
+
+  test('a stream that nobody gets is destroyed', async () => {
+    const stream = shouting();
+    let give: (stream: Transform) => void;
+    const promised = new Promise<Transform>((resolve) => (give = resolve));
+    const { port } = await startTunnel({ server: () => promised, handshakeTimeout: 0.1 });
+    expect(await statusOf(port)).toBe(504);
+    give!(stream);
+    await until(() => stream.destroyed);
   });
 });

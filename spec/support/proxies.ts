@@ -85,6 +85,28 @@ export async function startHaproxy(app: number, { hidesHost = false }: ProxyOpti
   return running(port, new Program('haproxy', ['-db', '-q', '-f', join(folder, 'haproxy.cfg')]));
 }
 
+/** HAProxy that takes connections with the PROXY protocol alone, and tells the next one the same way. */
+export async function startProxyProtocol(
+  behind: number,
+  tls: boolean,
+): Promise<{ port: number; cert: Buffer }> {
+  const { folder, port, key, cert } = await prepare();
+  const both = join(folder, 'both.pem');
+  await writeFile(both, Buffer.concat([await readFile(cert), await readFile(key)]));
+  const lines = [
+    ...['defaults', '  mode tcp', '  timeout connect 5s', '  timeout client 30s', '  timeout server 30s'],
+    'frontend in',
+    `  bind 127.0.0.1:${port} accept-proxy${tls ? ` ssl crt ${both}` : ''}`,
+    '  default_backend behind',
+    'backend behind',
+    `  server behind 127.0.0.1:${behind} send-proxy`,
+    '',
+  ];
+  await writeFile(join(folder, 'haproxy.cfg'), lines.join('\n'));
+  await running(port, new Program('haproxy', ['-db', '-q', '-f', join(folder, 'haproxy.cfg')]));
+  return { port, cert: certificate().cert };
+}
+
 async function prepare() {
   const folder = await mkdtemp(join(tmpdir(), 'wstunnel-proxy-'));
   onCleanup(() => rm(folder, { recursive: true }));

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { ignoreErrors } from '../helpers/ignore-errors.js';
 
 /** What sockets of Node say of themselves; another stream is there as soon as it exists. */
 interface Connecting {
@@ -8,7 +9,7 @@ interface Connecting {
 
 /** Waits until a stream is connected. From now on its errors are heard by somebody: the relay looks at `destroyed`. */
 export function ready(stream: Duplex & Connecting, signal: AbortSignal): Promise<void> {
-  stream.on('error', () => undefined);
+  ignoreErrors(stream);
   return new Promise((resolve, reject) => {
     const awaited =
       stream.secureConnecting === true ? 'secureConnect' : stream.connecting === true ? 'connect' : undefined;

@@ -1,6 +1,7 @@
 import { Duplex } from 'node:stream';
 import { TunnelError } from '../errors.js';
 import { orAborted } from '../helpers/abort.js';
+import { ignoreErrors } from '../helpers/ignore-errors.js';
 
 // One stream carries one tunnel.
 const used = new WeakSet<Duplex>();
@@ -8,10 +9,12 @@ const used = new WeakSet<Duplex>();
 /** An in-process backend: what `connect` gives. One that comes too late is destroyed. */
 export function takeStream(connect: () => Duplex | Promise<Duplex>, signal: AbortSignal): Promise<Duplex> {
   return orAborted(signal, async () => {
-    const stream = checkStream(await connect());
+    const given = connect();
+    // It may fail a tick from now.
+    if (isStream(given)) ignoreErrors(given);
+    const stream = checkStream(await given);
     if (!signal.aborted) return stream;
-    stream.on('error', () => undefined);
-    stream.destroy();
+    ignoreErrors(stream).destroy();
     throw signal.reason;
   });
 }

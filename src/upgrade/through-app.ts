@@ -1,11 +1,12 @@
 import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { ignoreErrors } from '../helpers/ignore-errors.js';
 import { TunnelError } from '../errors.js';
 import { answerBare } from './answer.js';
 import { endPolitely } from './end-politely.js';
 import { setPending, type ClaimedSocket, type PendingState, type PendingUpgrade } from './pending.js';
-import { ignoreErrors, passDrain, whenAnswered, type HttpSocket } from './turn.js';
+import { passDrain, whenAnswered, type HttpSocket } from './turn.js';
 import { answerNobody, closeResponse, finishVirtually } from './virtual-finish.js';
 
 /**

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { ignoreErrors } from '../helpers/ignore-errors.js';
 
 /** Node's mark on a socket for the response that owns it. */
 export type HttpSocket = Duplex & { _httpMessage?: ServerResponse | null };
@@ -32,16 +33,4 @@ export function passDrain(socket: HttpSocket): void {
   const flag = Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === 'kNeedDrain');
   if (flag) (owner as unknown as Record<symbol, unknown>)[flag] = false;
   owner.emit('drain');
-}
-
-/**
- * For the socket's whole life: an ECONNRESET without a listener ends the process, and may come a tick after everybody has
- * taken theirs off. The `close` that follows is what is listened to.
- */
-export function ignoreErrors(socket: Duplex): void {
-  if (!socket.listeners('error').includes(ignore)) socket.on('error', ignore);
-}
-
-function ignore(): void {
-  // Nothing to do.
 }

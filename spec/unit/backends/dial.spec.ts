@@ -16,7 +16,7 @@ const resolved = (host: Host): ResolvedHost => readHosts(host, 'server')[0]!;
 const never = new AbortController().signal;
 
 async function dialled(host: Host, signal = never): Promise<Socket> {
-  const socket = await dial(resolved(host), signal);
+  const socket = (await dial(resolved(host), signal)) as Socket;
   onCleanup(() => socket.destroy());
   return socket;
 }
