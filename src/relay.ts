@@ -2,6 +2,8 @@ import type { Duplex } from 'node:stream';
 import { ownsItsChunks, releaseAfter } from './helpers/release.js';
 import { Movement, takenMark } from './helpers/taken.js';
 
+const NOTHING = Buffer.alloc(0);
+
 /** The client's end, as the relay uses it. */
 export interface ClientEnd {
   /** False: stop until `drain`. */
@@ -132,7 +134,15 @@ export class Relay<Cause> {
   };
 
   readonly #onEnd = (): void => {
-    this.#client.finish('the backend ended');
+    const backend = this.#backend;
+    const finish = () => this.#client.finish('the backend ended');
+    // A reset that finds unread bytes is told as an end (libuv takes the hang-up behind them for one). The kernel still
+    // knows: even an empty write fails, and `error` follows. EPIPE is what an orderly end leaves behind.
+    if (!backend.writable || backend.writableLength > 0) finish();
+    else
+      backend.write(NOTHING, (error?: NodeJS.ErrnoException | null) => {
+        if (error?.code !== 'ECONNRESET') finish();
+      });
   };
 
   readonly #onError = (): void => {

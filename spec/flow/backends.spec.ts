@@ -125,6 +125,20 @@ describe('server', () => {
     expect((await opened)[0].backend).toBe(`unix:${socket}`);
   });
 
+  test('a unix socket that is closed both ways behind its last byte has ended, not failed', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'wstunnel-'));
+    const socket = join(folder, 'vnc');
+    const server = createServer((peer) => peer.on('error', silent).end('bye', () => peer.destroy()));
+    server.listen(socket);
+    await once(server, 'listening');
+    onCleanup(() => rm(folder, { recursive: true }));
+    onCleanup(() => server.close());
+    const { port } = await startTunnel({ server: { socket } });
+    const client = await openRaw(port);
+    expect((await client.payload(3)).toString()).toBe('bye');
+    expect(await client.close()).toEqual({ code: 1000, reason: 'the backend ended' });
+  });
+
   test('a function: a host, a list, a promise of them, by what the request says', async () => {
     const [one, two] = [await startEcho(), await startEcho()];
     let target: Target | Promise<Target>;
