@@ -70,8 +70,8 @@ async function refuseByClose<Req extends IncomingMessage>(
     // A browser that offers subprotocols wants one of them.
     const { subprotocols } = readHandshake(req);
     const subprotocol = subprotocols.has('binary') ? 'binary' : [...subprotocols][0];
-    const signal = AbortSignal.timeout(settings.handshakeTimeout * 1000);
-    const { socket, head } = await upgrade(req, pending, subprotocol, undefined, signal);
+    // `refuse` has set the deadline: it destroys the socket, and the client is gone.
+    const { socket, head } = await upgrade(req, pending, subprotocol, undefined, pending.signal);
     const ignoreIt = () => undefined;
     const handlers = { payload: ignoreIt, drain: ignoreIt, closing: ignoreIt, ended: ignoreIt, closed: over };
     const stream = new WebSocketStream(socket, { ...settings, ...limits }, handlers);

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ownsItsChunks, releaseAfter } from './helpers/release.js';
 import { Movement, takenMark } from './helpers/taken.js';
@@ -138,7 +139,7 @@ export class Relay<Cause> {
     const finish = () => this.#client.finish('the backend ended');
     // A reset that finds unread bytes is told as an end (libuv takes the hang-up behind them for one). The kernel still
     // knows: even an empty write fails, and `error` follows. EPIPE is what an orderly end leaves behind.
-    if (!backend.writable || backend.writableLength > 0) finish();
+    if (!(backend instanceof Socket) || !backend.writable || backend.writableLength > 0) finish();
     else
       backend.write(NOTHING, (error?: NodeJS.ErrnoException | null) => {
         if (error?.code !== 'ECONNRESET') finish();
