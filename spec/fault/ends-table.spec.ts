@@ -1,151 +1,410 @@
+import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import type { TunnelOptions } from '../../src/index.js';
-import { arrange, type Phase, type Scene } from '../support/integrity-table.js';
+import { arrange, phases, type Phase, type Scene, type TableOptions } from '../support/integrity-table.js';
 import { closeFrame } from '../support/raw-client.js';
-import { until } from '../support/wait.js';
 
-const actions = {
-  'client ends': ({ client }) => client.socket.end(),
-  'client resets': ({ client }) => client.socket.resetAndDestroy(),
+const clientActions = {
+  'client half-closes': ({ client }) => client.socket.end(),
+  'client resets': ({ client }) => reset(client.socket),
   'client destroys': ({ client }) => client.socket.destroy(),
-  'client sends Close': ({ client }) => client.send(closeFrame(3001, 'mine')),
-  'client breaks the protocol': ({ client }) => client.send(Buffer.from([0xff, 0xff])),
-  'backend ends': ({ backend }) => backend!.end(),
-  'backend resets': ({ backend }) => backend!.resetAndDestroy(),
-  'backend destroys': ({ backend }) => backend!.destroy(),
-  'app end()': ({ tunnel }) => tunnel.end(() => true),
-  'app close()': ({ tunnel }) => void tunnel.close({ timeout: 60 }),
-  'app close() at once': ({ tunnel }) => void tunnel.close({ timeout: 0 }),
-  'a timer': () => undefined,
-} satisfies Record<string, (scene: Scene) => unknown>;
+  'client sends Close': ({ client }) => client.socket.writable && client.send(closeFrame(3001, 'mine')),
+  'client breaks the protocol': ({ client }) =>
+    client.socket.writable && client.send(Buffer.from([0xff, 0xff])),
+} satisfies Record<string, Act>;
 
+const backendActions = {
+  'backend half-closes': ({ backend }) => backend?.end(),
+  'backend ends and reads no more': ({ backend }) => backend?.pause().end(),
+  'backend resets': ({ backend }) => backend && reset(backend),
+  'backend destroys': ({ backend }) => backend?.destroy(),
+} satisfies Record<string, Act>;
+
+const appActions = {
+  'app end()': ({ tunnel }) => tunnel.end(() => true),
+  'app close()': ({ tunnel }) => tunnel.close({ timeout: 60 }),
+  'app close() at once': ({ tunnel }) => tunnel.close({ timeout: 0 }),
+} satisfies Record<string, Act>;
+
+/** Deadlines of ours: long enough to come into the phase, short enough to wait for. */
+const timers = {
+  handshakeTimeout: { handshakeTimeout: 0.3 },
+  connectTimeout: { host: { connectTimeout: 0.3 } },
+  idleTimeout: { idleTimeout: 0.3 },
+  maxDuration: { maxDuration: 0.3 },
+  readTimeout: { host: { readTimeout: 0.3 } },
+  writeTimeout: { host: { writeTimeout: 0.3 } },
+  pongTimeout: { pingInterval: 0.05, pongTimeout: 0.1 },
+  closeTimeout: { closeTimeout: 0.2 },
+} satisfies Record<string, TableOptions>;
+
+type Act = (scene: Scene) => unknown;
+const acts = { ...clientActions, ...backendActions, ...appActions };
+const actions = [...keysOf(acts), ...keysOf(timers)];
+type Action = (typeof actions)[number];
+
+/** What comes of an action. */
 interface Row {
-  readonly phase: Phase;
-  readonly act: keyof typeof actions;
   /** The close code, or the code of the refusal. */
   readonly ends: number | string;
-  /** What the client sees: a status, the code of a Close, or nothing; undefined where it has left. */
+  /** What the client hears last: a close code, a status, or a bare end; left out where it has gone or is cut off. */
   readonly sees?: number | 'nothing';
   /** All that was on the way arrives. */
-  readonly delivers?: 'up' | 'down';
-  readonly options?: Partial<TunnelOptions> & { host?: object };
+  readonly delivers?: 'up' | 'down' | 'both';
+  /** What the client has sent is not: it was cut off. */
+  readonly drops?: 'up';
+  /** Whoever does nothing of its own any more: the tunnel has to end without it. */
+  readonly still?: 'client' | 'backend';
+  readonly options?: TableOptions;
 }
 
-const short = { closeTimeout: 0.2 };
-const GONE = 'WSTUNNEL_CLIENT_GONE';
-const DRAINING = 'WSTUNNEL_DRAINING';
-const LATE = 'WSTUNNEL_HANDSHAKE_TIMEOUT';
+/** The reason why there is nothing to see. */
+type Meaningless = string;
+type Cell = Row | readonly Row[] | Meaningless;
 
-const rows: Row[] = [
-  ...(['guard', 'dialling'] as const).flatMap((phase): Row[] => [
-    { phase, act: 'client ends', ends: GONE },
-    { phase, act: 'client resets', ends: GONE },
-    { phase, act: 'client destroys', ends: GONE },
-    { phase, act: 'app close()', ends: DRAINING, sees: 503 },
-    { phase, act: 'app close() at once', ends: DRAINING, sees: 503 },
-    { phase, act: 'a timer', ends: LATE, sees: 504, options: { handshakeTimeout: 0.2 } },
-  ]),
-  {
-    phase: 'dialling',
-    act: 'a timer',
-    ends: 'WSTUNNEL_BACKEND_TIMEOUT',
-    sees: 504,
-    options: { host: { connectTimeout: 0.2 } },
+const short = timers.closeTimeout;
+const gone = { ends: 'WSTUNNEL_CLIENT_GONE' };
+const draining = { ends: 'WSTUNNEL_DRAINING', sees: 503 };
+const late = { ends: 'WSTUNNEL_HANDSHAKE_TIMEOUT', sees: 504 };
+
+const noBackend = each(keysOf(backendActions), 'no backend is connected');
+const notOpenYet = each(
+  ['idleTimeout', 'maxDuration', 'readTimeout', 'writeTimeout', 'pongTimeout', 'closeTimeout'],
+  'begins with the 101',
+);
+const handshakeIsOver = each(['handshakeTimeout', 'connectTimeout'], 'ended with the 101');
+const watchIsOver = each(
+  ['idleTimeout', 'maxDuration', 'readTimeout', 'writeTimeout', 'pongTimeout'],
+  'ended with the first Close',
+);
+const nothingCloses = { closeTimeout: 'begins with a Close' } as const;
+
+const beforeTheDial = {
+  'client half-closes': { ...gone, sees: 'nothing' },
+  'client resets': gone,
+  'client destroys': gone,
+  // Too early by RFC 6455, and heard once there is a 101.
+  'client sends Close': { ends: 3001, sees: 3001 },
+  'client breaks the protocol': { ends: 1002, sees: 1002 },
+  ...noBackend,
+  'app end()': { ends: 'WSTUNNEL_ENDED', sees: 403 },
+  'app close()': draining,
+  'app close() at once': draining,
+  handshakeTimeout: late,
+  connectTimeout: 'begins with the dial',
+  ...notOpenYet,
+} as const satisfies Record<Action, Cell>;
+
+const closeSent = {
+  'client half-closes': { ends: 1000, sees: 'nothing' },
+  'client resets': { ends: 1000 },
+  'client destroys': { ends: 1000 },
+  'client sends Close': { ends: 1000, sees: 'nothing' },
+  'client breaks the protocol': { ends: 1000, sees: 'nothing' },
+  'backend half-closes': { ends: 1000, sees: 'nothing' },
+  'backend ends and reads no more': { ends: 1000, sees: 'nothing', still: 'backend' },
+  'backend resets': { ends: 1000, sees: 'nothing' },
+  'backend destroys': { ends: 1000, sees: 'nothing' },
+  'app end()': { ends: 1000, sees: 'nothing' },
+  'app close()': { ends: 1000, sees: 'nothing' },
+  'app close() at once': [{ ends: 1000 }, { ends: 1000, still: 'client' }, { ends: 1000, still: 'backend' }],
+  ...handshakeIsOver,
+  ...watchIsOver,
+  closeTimeout: [
+    { ends: 1000, still: 'client' },
+    { ends: 1000, still: 'backend' },
+  ],
+} as const satisfies Record<Action, Cell>;
+
+/** Every action in every phase: what the contract says comes of it. */
+const table: Record<Phase, Record<Action, Cell>> = {
+  guard: beforeTheDial,
+  choosing: beforeTheDial,
+  picking: beforeTheDial,
+  dialling: {
+    ...beforeTheDial,
+    connectTimeout: { ends: 'WSTUNNEL_BACKEND_TIMEOUT', sees: 504 },
   },
-
-  { phase: 'open', act: 'client ends', ends: 1006, sees: 'nothing' },
-  { phase: 'open', act: 'client resets', ends: 1006 },
-  { phase: 'open', act: 'client destroys', ends: 1006 },
-  { phase: 'open', act: 'client sends Close', ends: 3001, sees: 3001 },
-  { phase: 'open', act: 'client breaks the protocol', ends: 1002, sees: 1002 },
-  { phase: 'open', act: 'backend ends', ends: 1000, sees: 1000, options: short },
-  { phase: 'open', act: 'backend resets', ends: 1011, sees: 1011, options: short },
-  { phase: 'open', act: 'backend destroys', ends: 1000, sees: 1000, options: short },
-  { phase: 'open', act: 'app end()', ends: 1008, sees: 1008, options: short },
-  { phase: 'open', act: 'app close()', ends: 1001, sees: 1001, options: short },
-  { phase: 'open', act: 'app close() at once', ends: 1001 },
-  { phase: 'open', act: 'a timer', ends: 1001, sees: 1001, options: { ...short, idleTimeout: 0.1 } },
-  { phase: 'open', act: 'a timer', ends: 1001, sees: 1001, options: { ...short, maxDuration: 0.1 } },
-  {
-    phase: 'open',
-    act: 'a timer',
-    ends: 1011,
-    sees: 1011,
-    options: { ...short, host: { readTimeout: 0.1 } },
+  claim: {
+    ...beforeTheDial,
+    'client half-closes': { ...gone, sees: 499 },
+    'backend half-closes': { ends: 1000, sees: 1000 },
+    'backend ends and reads no more': { ends: 1000, sees: 1000 },
+    'backend resets': { ends: 1011, sees: 1011 },
+    'backend destroys': { ends: 1000, sees: 1000 },
+    connectTimeout: 'ended with the dial',
   },
-  { phase: 'open', act: 'a timer', ends: 1006, options: { ...short, pingInterval: 0.05, pongTimeout: 0.1 } },
+  open: {
+    'client half-closes': { ends: 1006, sees: 'nothing' },
+    'client resets': { ends: 1006 },
+    'client destroys': { ends: 1006 },
+    'client sends Close': [
+      { ends: 3001, sees: 3001 },
+      { ends: 3001, sees: 3001, still: 'backend', options: short },
+    ],
+    'client breaks the protocol': { ends: 1002, sees: 1002 },
+    'backend half-closes': { ends: 1000, sees: 1000 },
+    'backend ends and reads no more': { ends: 1000, sees: 1000, still: 'backend' },
+    'backend resets': { ends: 1011, sees: 1011 },
+    'backend destroys': { ends: 1000, sees: 1000 },
+    'app end()': [
+      { ends: 1008, sees: 1008 },
+      { ends: 1008, still: 'client', options: short },
+    ],
+    'app close()': { ends: 1001, sees: 1001 },
+    'app close() at once': [
+      { ends: 1001 },
+      { ends: 1001, still: 'client' },
+      { ends: 1001, still: 'backend' },
+    ],
+    ...handshakeIsOver,
+    idleTimeout: { ends: 1001, sees: 1001 },
+    maxDuration: { ends: 1001, sees: 1001 },
+    readTimeout: { ends: 1011, sees: 1011 },
+    writeTimeout: 'nothing waits for the backend',
+    pongTimeout: { ends: 1006 },
+    ...nothingCloses,
+  },
+  up: {
+    'client half-closes': { ends: 1006, sees: 'nothing', delivers: 'up' },
+    'client resets': { ends: 1006 },
+    'client destroys': { ends: 1006 },
+    'client sends Close': { ends: 3001, sees: 3001, delivers: 'up' },
+    'client breaks the protocol': { ends: 1002, sees: 1002, delivers: 'up' },
+    'backend half-closes': { ends: 1000, sees: 1000, delivers: 'up' },
+    'backend ends and reads no more': { ends: 1000, sees: 1000, still: 'backend', options: short },
+    'backend resets': { ends: 1011, sees: 1011 },
+    'backend destroys': { ends: 1011, sees: 1011 },
+    'app end()': [
+      { ends: 1008, sees: 1008, drops: 'up' },
+      { ends: 1008, sees: 1008, drops: 'up', still: 'backend', options: short },
+    ],
+    'app close()': { ends: 1001, sees: 1001, delivers: 'up' },
+    'app close() at once': [{ ends: 1001 }, { ends: 1001, still: 'backend' }],
+    ...handshakeIsOver,
+    idleTimeout: { ends: 1001, sees: 1001, still: 'backend', options: short },
+    maxDuration: { ends: 1001, sees: 1001 },
+    readTimeout: { ends: 1011, sees: 1011 },
+    writeTimeout: { ends: 1011, sees: 1011, still: 'backend', options: short },
+    pongTimeout: [
+      { ends: 1006, delivers: 'up' },
+      // Who is not read for the backend's sake can't be heard: it is not the client that is silent.
+      { ends: 1011, sees: 1011, still: 'backend', options: { ...short, host: { writeTimeout: 0.6 } } },
+    ],
+    ...nothingCloses,
+  },
+  down: {
+    'client half-closes': { ends: 1006, sees: 'nothing' },
+    'client resets': { ends: 1006 },
+    'client destroys': { ends: 1006 },
+    'client sends Close': { ends: 3001, sees: 3001 },
+    'client breaks the protocol': { ends: 1002, sees: 1002 },
+    'backend half-closes': { ends: 1000, sees: 1000, delivers: 'down' },
+    'backend ends and reads no more': { ends: 1000, sees: 1000, delivers: 'down', still: 'backend' },
+    'backend resets': { ends: 1011, sees: 1011 },
+    // What it had not yet given to its kernel is lost there, and nobody can tell.
+    'backend destroys': { ends: 1000, sees: 1000 },
+    'app end()': [
+      { ends: 1008, sees: 1008 },
+      // What was sent before the Close has not arrived: no orderly end.
+      { ends: 1006, still: 'client', options: short },
+    ],
+    'app close()': { ends: 1001, sees: 1001 },
+    'app close() at once': [{ ends: 1001 }, { ends: 1001, still: 'client' }],
+    ...handshakeIsOver,
+    idleTimeout: [
+      { ends: 1001, sees: 1001, delivers: 'down' },
+      { ends: 1006, still: 'client', options: short },
+    ],
+    maxDuration: { ends: 1001, sees: 1001 },
+    readTimeout: { ends: 1011, sees: 1011, delivers: 'down' },
+    writeTimeout: 'nothing waits for the backend',
+    pongTimeout: { ends: 1006, still: 'client' },
+    ...nothingCloses,
+  },
+  both: {
+    'client half-closes': { ends: 1006, sees: 'nothing', delivers: 'up' },
+    'client resets': { ends: 1006 },
+    'client destroys': { ends: 1006 },
+    'client sends Close': { ends: 3001, sees: 3001, delivers: 'up' },
+    'client breaks the protocol': { ends: 1002, sees: 1002, delivers: 'up' },
+    'backend half-closes': { ends: 1000, sees: 1000, delivers: 'both' },
+    'backend ends and reads no more': {
+      ends: 1000,
+      sees: 1000,
+      delivers: 'down',
+      still: 'backend',
+      options: short,
+    },
+    'backend resets': { ends: 1011, sees: 1011 },
+    'backend destroys': { ends: 1011, sees: 1011 },
+    'app end()': { ends: 1008, sees: 1008, drops: 'up' },
+    'app close()': { ends: 1001, sees: 1001, delivers: 'up' },
+    'app close() at once': [
+      { ends: 1001 },
+      { ends: 1001, still: 'client' },
+      { ends: 1001, still: 'backend' },
+    ],
+    ...handshakeIsOver,
+    idleTimeout: { ends: 1001, sees: 1001, delivers: 'both' },
+    maxDuration: { ends: 1001, sees: 1001 },
+    readTimeout: { ends: 1011, sees: 1011, delivers: 'down' },
+    writeTimeout: { ends: 1011, sees: 1011, still: 'backend', options: short },
+    pongTimeout: { ends: 1006, delivers: 'both' },
+    ...nothingCloses,
+  },
+  'we closed': {
+    ...closeSent,
+    ...each(['backend half-closes', 'backend ends and reads no more'], 'it has ended already'),
+  },
+  'client closed': closeSent,
+  refused: {
+    ...each(keysOf(clientActions), { ends: 'WSTUNNEL_NOT_AUTHENTICATED' }),
+    ...noBackend,
+    'app end()': 'nothing is open',
+    ...each(['app close()', 'app close() at once'], { ends: 'WSTUNNEL_NOT_AUTHENTICATED' }),
+    ...handshakeIsOver,
+    ...watchIsOver,
+    closeTimeout: { ends: 'WSTUNNEL_NOT_AUTHENTICATED', still: 'client' },
+  },
+  closed: {
+    ...each([...keysOf(clientActions), ...keysOf(backendActions)], 'its socket is freed'),
+    ...each(keysOf(appActions), { ends: 1000 }),
+    ...each(keysOf(timers), 'none is set, as every row counts'),
+  },
+};
 
-  { phase: 'up', act: 'client ends', ends: 1006, delivers: 'up' },
-  { phase: 'up', act: 'client resets', ends: 1006, options: short },
-  { phase: 'up', act: 'client sends Close', ends: 3001, sees: 3001, delivers: 'up' },
-  { phase: 'up', act: 'client breaks the protocol', ends: 1002, sees: 1002, delivers: 'up' },
-  { phase: 'up', act: 'backend ends', ends: 1000, sees: 1000, options: short },
-  { phase: 'up', act: 'backend resets', ends: 1011, sees: 1011, options: short },
-  { phase: 'up', act: 'backend destroys', ends: 1011, sees: 1011, options: short },
-  { phase: 'up', act: 'app end()', ends: 1008, sees: 1008, options: short },
-  { phase: 'up', act: 'app close()', ends: 1001, sees: 1001, options: short },
-  { phase: 'up', act: 'a timer', ends: 1011, sees: 1011, options: { ...short, host: { writeTimeout: 0.1 } } },
+const rowsOf = (cell: Cell): readonly Row[] => (typeof cell === 'string' ? [] : [cell].flat());
+const cells = phases.flatMap((phase) =>
+  actions.map((action) => ({ phase, action, cell: table[phase][action] })),
+);
+const rows = cells.flatMap(({ cell, ...where }) => rowsOf(cell).map((row) => ({ ...where, row })));
 
-  { phase: 'down', act: 'client resets', ends: 1006 },
-  { phase: 'down', act: 'client destroys', ends: 1006 },
-  { phase: 'down', act: 'client sends Close', ends: 3001, sees: 3001 },
-  { phase: 'down', act: 'backend ends', ends: 1000, sees: 1000, delivers: 'down' },
-  { phase: 'down', act: 'app end()', ends: 1008, sees: 1008 },
-  { phase: 'down', act: 'app close()', ends: 1001, sees: 1001 },
-  { phase: 'down', act: 'app close() at once', ends: 1001 },
-  { phase: 'down', act: 'a timer', ends: 1006, options: { pingInterval: 0.05, pongTimeout: 0.1 } },
+test('every action has its place in every phase', () => {
+  expect(Object.keys(table)).toEqual([...phases]);
+  for (const phase of phases) expect(Object.keys(table[phase]).sort()).toEqual([...actions].sort());
+  const meaningless = cells.filter(({ cell }) => typeof cell === 'string');
+  const meant = new Set(rows.map(({ phase, action }) => `${phase}: ${action}`));
+  expect(meant.size + meaningless.length).toBe(phases.length * actions.length);
+});
 
-  ...(['we closed', 'client closed'] as const).flatMap((phase): Row[] => [
-    { phase, act: 'client ends', ends: 1000, sees: 'nothing', options: short },
-    { phase, act: 'client resets', ends: 1000, options: short },
-    { phase, act: 'backend resets', ends: 1000, options: short },
-    { phase, act: 'backend destroys', ends: 1000, options: short },
-    { phase, act: 'app end()', ends: 1000, options: short },
-    { phase, act: 'app close() at once', ends: 1000 },
-    { phase, act: 'a timer', ends: 1000, options: short },
-  ]),
-  { phase: 'we closed', act: 'client sends Close', ends: 1000, sees: 'nothing' },
-  { phase: 'we closed', act: 'client breaks the protocol', ends: 1000, sees: 'nothing' },
-];
-
-const settingsOf = ({ options: { host, ...rest } = {} }: Row) =>
-  Object.entries({ ...rest, ...host }).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
-
-/** The backend reads again, and ends when its client has. */
-function letBackendFinish({ backend }: Scene): void {
-  backend?.on('end', () => backend.end());
-  backend?.resume();
-}
-
-async function seen({ client, served }: Scene, row: Row): Promise<number | 'nothing' | undefined> {
-  if (row.sees === undefined) return undefined;
-  if (typeof row.ends === 'string') return (await client.answer()).status;
-  if (row.delivers === 'down') expect((await client.payload(served.length)).equals(served)).toBe(true);
-  const { code } = (await client.close()) ?? { code: 'nothing' as const };
-  // Our own Close is answered; nothing may follow it.
-  if (!client.socket.destroyed && code !== 'nothing') client.send(closeFrame(1000));
-  client.socket.end();
-  expect(await client.rest()).toHaveLength(0);
-  return code;
-}
-
-describe.each(rows)('$phase: $act', (row) => {
-  test([`ends with ${row.ends}`, ...settingsOf(row)].join(', '), async () => {
-    const scene = await arrange(row.phase, row.options ?? {});
-    const { client } = scene;
-    actions[row.act](scene);
-    client.socket.resume();
-    if (row.phase === 'down' && row.sees === undefined) client.socket.pause();
-    if (row.delivers === 'up') {
-      letBackendFinish(scene);
-      await until(() => scene.received().length === scene.sent.length);
-      expect(scene.received().equals(scene.sent)).toBe(true);
-    } else if (row.phase !== 'up') letBackendFinish(scene);
-    expect(await seen(scene, row)).toBe(row.sees);
-    const info = await scene.over();
-    expect(info.code).toBe(row.ends);
-    if (!('bytesIn' in info)) return;
-    if (row.delivers === 'up') expect(info.bytesIn).toBe(scene.sent.length);
-    if (row.delivers === 'down') expect(info.bytesOut).toBe(scene.served.length);
+describe.each(rows)('$phase: $action', ({ phase, action, row }) => {
+  test(titleOf(row), async () => {
+    const options = { ...(isTimer(action) && timers[action]), ...row.options };
+    const scene = await arrange(phase, options);
+    const acted = isTimer(action) ? undefined : acts[action](scene);
+    if (typeof row.ends === 'number') scene.release();
+    if (row.still !== 'backend') scene.backendFinishes();
+    const heard = row.still === 'client' ? undefined : scene.clientFinishes();
+    const { code } = await scene.ended();
+    expect(code).toBe(row.ends);
+    if (row.sees !== undefined) expect((await heard)?.last).toBe(row.sees);
+    await scene.over();
+    await acted;
+    await checkBytes(scene, [action], row);
+    if (row.delivers === 'up' || row.delivers === 'both')
+      expect(scene.received().length).toBe(scene.sent.length);
+    if (row.drops) expect(scene.received().length).toBeLessThan(scene.sent.length);
+    if (row.delivers === 'down' || row.delivers === 'both')
+      expect((await scene.clientFinishes()).payload.length).toBe(scene.served.length);
   });
 });
+
+/** Where one action meets another: being claimed, silent, busy both ways, and on the way to the end. */
+const meetings = [
+  'claim',
+  'open',
+  'both',
+  'we closed',
+  'client closed',
+  'refused',
+] as const satisfies Phase[];
+const gaps = { 'in the same turn': 0, 'a turn later': 1 };
+
+/** In a pair the backend reads on, whatever it has said: then no deadline decides. */
+const pairs = meetings.flatMap((phase) => {
+  const meant = keysOf(acts).filter((action) => action !== 'backend ends and reads no more');
+  const here = meant.filter((action) => rowsOf(table[phase][action]).length > 0);
+  return here.flatMap((first) => here.map((second) => ({ phase, first, second })));
+});
+
+/** The codes that a pair may end with. */
+function endsOf({ phase, first, second }: (typeof pairs)[number]): Row['ends'][] {
+  const ends = [first, second].map((action) => rowsOf(table[phase][action])[0]!.ends);
+  // An end by the app is no race: it is the first at once. Anything else may be overtaken on the way.
+  if (first in appActions) return ends.slice(0, 1);
+  // Behind bytes that wait for the 101 nobody sees a client leave; a reset may take the bytes with it.
+  if (phase === 'claim' && first in clientActions && typeof ends[0] === 'number' && second in clientActions)
+    return [...ends, 1006];
+  return ends;
+}
+
+describe.each(pairs)('$phase: $first, then $second', (pair) => {
+  const { phase, first, second } = pair;
+  const ends = endsOf(pair);
+  test.each(keysOf(gaps))(`%s: ends with ${[...new Set(ends)].join(' or ')}`, async (gap) => {
+    const scene = await arrange(phase);
+    const acted = [acts[first](scene)];
+    for (let turns = gaps[gap]; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
+    acted.push(acts[second](scene));
+    // A refusal comes while the 101 is held; what is no refusal comes behind it.
+    if (ends.every((end) => typeof end === 'number') || ends.includes(1006)) scene.release();
+    scene.backendFinishes();
+    const heard = scene.clientFinishes();
+    expect(ends).toContain((await scene.ended()).code);
+    await scene.over();
+    await Promise.all([...acted, heard]);
+    await checkBytes(scene, [first, second], {});
+  });
+});
+
+/** What arrived is what was sent, and what was counted: all of it where nobody tore the connection down. */
+async function checkBytes(
+  scene: Scene,
+  done: readonly Action[],
+  { still }: Pick<Row, 'still'>,
+): Promise<void> {
+  const end = await scene.ended();
+  const counted = 'bytesIn' in end ? end : { bytesIn: 0, bytesOut: 0 };
+  const received = scene.received();
+  const { payload } = await scene.clientFinishes();
+  expect(received.equals(scene.sent.subarray(0, received.length))).toBe(true);
+  expect(payload.equals(scene.served.subarray(0, payload.length))).toBe(true);
+  const torn = (by: readonly Action[]) => done.some((action) => by.includes(action));
+  if (still === 'backend' || torn(['backend resets', 'backend destroys', 'app close() at once'])) {
+    expect(counted.bytesIn).toBeGreaterThanOrEqual(received.length);
+    expect(counted.bytesIn).toBeLessThanOrEqual(scene.sent.length);
+  } else expect(counted.bytesIn).toBe(received.length);
+  if (
+    still === 'client' ||
+    torn(['client resets', 'client destroys', 'app close() at once', 'pongTimeout'])
+  ) {
+    expect(counted.bytesOut).toBeGreaterThanOrEqual(payload.length);
+    expect(counted.bytesOut).toBeLessThanOrEqual(scene.served.length);
+  } else expect(counted.bytesOut).toBe(payload.length);
+}
+
+function titleOf({ ends, still, options: { host, ...rest } = {} }: Row): string {
+  const settings = Object.entries({ ...rest, ...host }).map(
+    ([name, value]) => `${name} ${JSON.stringify(value)}`,
+  );
+  return [`ends with ${ends}`, ...(still ? [`the ${still} does nothing`] : []), ...settings].join(', ');
+}
+
+function isTimer(action: Action): action is keyof typeof timers {
+  return action in timers;
+}
+
+/** libuv resets no socket whose end is on its way. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.once('finish', () => socket.resetAndDestroy());
+  else socket.resetAndDestroy();
+}
+
+function keysOf<Key extends string>(of: Record<Key, unknown>): Key[] {
+  return Object.keys(of) as Key[];
+}
+
+/** The same in all these columns. */
+function each<Key extends Action, Same extends Cell>(columns: readonly Key[], same: Same): Record<Key, Same> {
+  return Object.fromEntries(columns.map((column) => [column, same])) as Record<Key, Same>;
+}

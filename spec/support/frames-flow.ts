@@ -1,11 +1,9 @@
-import { createHook } from 'node:async_hooks';
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { expect } from 'vitest';
 import type { ClosedInfo, Tunnel } from '../../src/index.js';
-import { onCleanup } from './cleanup.js';
+import { descriptors, watchDials, watchTimers } from './leftovers.js';
 import { openRaw, type RawClient } from './raw-client.js';
 import { startBackend, startTunnel } from './servers.js';
 import { until } from './wait.js';
@@ -85,27 +83,6 @@ async function nextConnection(server: HttpServer): Promise<Socket> {
 
 /** The socket that the middleware opens to a port. */
 function dialledTo(port: number): () => Socket {
-  const sockets = new Set<Socket>();
-  const seen = (message: unknown) => sockets.add((message as { socket: Socket }).socket);
-  subscribe('net.client.socket', seen);
-  onCleanup(() => unsubscribe('net.client.socket', seen));
+  const sockets = watchDials();
   return () => [...sockets].find(({ remotePort }) => remotePort === port)!;
-}
-
-/** Sockets and what they have under way. */
-function descriptors(): number {
-  return process.getActiveResourcesInfo().filter((type) => /^(TCP|Pipe|Write|Shutdown)/.test(type)).length;
-}
-
-/** How many timers that the middleware has set since are still set. */
-function watchTimers(): () => number {
-  const set = new Set<number>();
-  const hook = createHook({
-    init: (id, type) => {
-      if (type === 'Timeout' && new Error().stack?.includes('/src/')) set.add(id);
-    },
-    destroy: (id) => set.delete(id),
-  }).enable();
-  onCleanup(() => hook.disable());
-  return () => set.size;
 }

@@ -3,6 +3,19 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
+/** Polls until the assertions pass; where they never do, the last failure is what the test says. */
+export async function holds(check: () => void | Promise<void>): Promise<void> {
+  for (let left = 1000; ; left--) {
+    try {
+      await check();
+      return;
+    } catch (error) {
+      if (left === 0) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
 /** A promise that is resolved from outside. */
 export function deferred<T = void>() {
   let resolve: (value: T) => void = () => undefined;
