@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { ownsItsChunks, releaseAfter } from './helpers/release.js';
+import { Outlet } from './helpers/outlet.js';
+import { ownsItsChunks } from './helpers/release.js';
 import { Movement, takenMark } from './helpers/taken.js';
 
 const NOTHING = Buffer.alloc(0);
@@ -19,7 +20,7 @@ export interface ClientEnd {
 }
 
 export interface RelaySettings {
-  /** Bytes waiting for the backend above which the client is not read. */
+  /** Memory waiting for the backend above which the client is not read. */
   readonly buffered: number;
   /** Seconds that the backend has to finish once a Close is on its way. */
   readonly closeTimeout: number;
@@ -42,11 +43,12 @@ export class Relay<Cause> {
   #stalledSince = 0;
   readonly #client: ClientEnd;
   readonly #backend: Duplex;
+  readonly #toBackend: Outlet;
   readonly #settings: RelaySettings;
   readonly #done: (cause: Cause) => void;
   // Another kind of Duplex may hold a chunk that it reports as read or written.
   readonly #mayRelease: boolean;
-  readonly #toBackend: Movement;
+  readonly #moved: Movement;
   #closing = false;
   #backendGone = false;
   #clientGone: { cause: Cause } | undefined;
@@ -56,7 +58,8 @@ export class Relay<Cause> {
   constructor(backend: Duplex, settings: RelaySettings, client: ClientEnd, done: (cause: Cause) => void) {
     this.#backend = backend;
     this.#mayRelease = ownsItsChunks(backend);
-    this.#toBackend = new Movement(backend);
+    this.#moved = new Movement(backend);
+    this.#toBackend = new Outlet(backend, settings.buffered, () => client.resume());
     this.#settings = settings;
     this.#client = client;
     this.#done = done;
@@ -69,7 +72,6 @@ export class Relay<Cause> {
     backend.on('end', this.#onEnd);
     backend.on('error', this.#onError);
     backend.on('close', this.#onClose);
-    backend.on('drain', this.#onDrain);
     if (backend.destroyed) this.#onClose();
     else backend.resume();
   }
@@ -77,7 +79,7 @@ export class Relay<Cause> {
   /** When payload last came or, to a slow peer, went, by `performance.now()`. */
   get lastPayload(): number {
     // Both are looked at each time.
-    const moves = [this.#toBackend.look(), this.#client.moves()];
+    const moves = [this.#moved.look(), this.#client.moves()];
     if (moves.includes(true)) this.#lastPayload = performance.now();
     return this.#lastPayload;
   }
@@ -94,12 +96,9 @@ export class Relay<Cause> {
   payload(bytes: Buffer, chunk?: Buffer): void {
     this.bytesIn += bytes.length;
     this.#lastPayload = performance.now();
-    const backend = this.#backend;
-    if (!backend.writable) return;
-    if (chunk && this.#mayRelease) backend.write(bytes, releaseAfter(chunk));
-    else backend.write(bytes);
-    // `drain` comes only where a write had returned false.
-    if (backend.writableLength >= this.#settings.buffered && backend.writableNeedDrain) this.#client.pause();
+    if (!this.#backend.writable) return;
+    this.#toBackend.write(bytes, this.#mayRelease ? chunk : undefined);
+    if (this.#toBackend.full()) this.#client.pause();
   }
 
   drain(): void {
@@ -155,17 +154,12 @@ export class Relay<Cause> {
     backend.off('data', this.#onData);
     backend.off('end', this.#onEnd);
     backend.off('close', this.#onClose);
-    backend.off('drain', this.#onDrain);
     this.#backendGone = true;
     // Does nothing where `end` or `error` came first.
     this.#client.close(1011, 'the backend failed');
     // A client paused for this backend would never be heard to close.
     this.#client.resume();
     this.#settle();
-  };
-
-  readonly #onDrain = (): void => {
-    this.#client.resume();
   };
 
   #settle(): void {

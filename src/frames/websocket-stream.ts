@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { ownsItsChunks, releaseAfter } from '../helpers/release.js';
+import { Outlet } from '../helpers/outlet.js';
+import { ownsItsChunks } from '../helpers/release.js';
 import { Movement, takenMark } from '../helpers/taken.js';
 import { CLOSE } from './close-codes.js';
 import { FrameDecoder } from './decoder.js';
@@ -14,7 +15,7 @@ export interface StreamSettings {
   readonly pingInterval: number;
   readonly pongTimeout: number;
   readonly closeTimeout: number;
-  /** Bytes waiting for the client above which `send` asks for a pause. */
+  /** Memory waiting for the client above which `send` asks for a pause. */
   readonly buffered: number;
 }
 
@@ -52,6 +53,7 @@ const PING = controlFrame(OPCODE.ping, new Uint8Array());
  */
 export class WebSocketStream {
   readonly #socket: Duplex;
+  readonly #out: Outlet;
   readonly #settings: StreamSettings;
   readonly #handlers: StreamHandlers;
   readonly #decoder: FrameDecoder;
@@ -85,6 +87,7 @@ export class WebSocketStream {
   constructor(socket: Duplex, settings: StreamSettings, handlers: StreamHandlers) {
     this.#socket = socket;
     this.#toClient = new Movement(socket);
+    this.#out = new Outlet(socket, settings.buffered, () => this.#drained());
     this.#settings = settings;
     this.#handlers = handlers;
     this.#ownsChunks = ownsItsChunks(socket);
@@ -107,7 +110,6 @@ export class WebSocketStream {
     socket.on('error', this.#onError);
     socket.on('close', this.#onClose);
     socket.on('end', this.#onEnd);
-    socket.on('drain', this.#onDrain);
     if (this.#settings.pingInterval > 0)
       this.#pingTimer = setInterval(this.#ping, this.#settings.pingInterval * 1000);
     if (socket.destroyed) {
@@ -128,7 +130,7 @@ export class WebSocketStream {
     const isText = this.#checker?.push(bytes) ?? true;
     const payload = this.#checker === undefined ? bytes : this.#cutText(bytes, isText, this.#checker);
     if (payload.length > 0) this.#sendPayload(payload, mayRelease ? bytes : undefined);
-    if (isText) return !this.#full();
+    if (isText) return !this.#out.full();
     this.close(CLOSE.internalError, 'the backend sent bytes that are not UTF-8');
     return true;
   }
@@ -203,8 +205,8 @@ export class WebSocketStream {
     const pongs = this.#pongs.map((payload) => controlFrame(OPCODE.pong, payload));
     this.#pongs = [];
     if (this.#closeSent) return;
-    this.#socket.write(Buffer.concat(pongs));
-    if (this.#full()) {
+    this.#out.write(Buffer.concat(pongs));
+    if (this.#out.full()) {
       this.#pausedForReplies = true;
       this.#flow();
     }
@@ -238,7 +240,6 @@ export class WebSocketStream {
     const socket = this.#socket;
     socket.off('data', this.#onData);
     socket.off('end', this.#onEnd);
-    socket.off('drain', this.#onDrain);
     socket.off('close', this.#onClose);
     this.#closeSent = true;
     this.#begin(this.#cause ?? { code: CLOSE.abnormal, reason: "the client's connection was lost" });
@@ -247,13 +248,13 @@ export class WebSocketStream {
     if (this.#cause) this.#handlers.closed(this.#cause);
   };
 
-  readonly #onDrain = (): void => {
+  #drained(): void {
     if (this.#pausedForReplies) {
       this.#pausedForReplies = false;
       this.#flow();
     }
     this.#handlers.drain();
-  };
+  }
 
   readonly #ping = (): void => {
     if (this.#closeSent) return;
@@ -333,8 +334,7 @@ export class WebSocketStream {
     const socket = this.#socket;
     socket.cork();
     socket.write(frameHeader(this.#opcode, payload.length));
-    if (chunk && this.#ownsChunks) socket.write(payload, releaseAfter(chunk));
-    else socket.write(payload);
+    this.#out.write(payload, this.#ownsChunks ? chunk : undefined);
     socket.uncork();
     // TLS says later that the kernel took it: counted at once, every line would be a slow one.
     if (socket.writableLength > 0 && this.#pongTimer && !this.#waited) setImmediate(this.#lookForWaiting);
@@ -352,11 +352,6 @@ export class WebSocketStream {
     const cut = wholeCharacters(whole);
     this.#openCharacter = Buffer.from(whole.subarray(cut));
     return whole.subarray(0, cut);
-  }
-
-  /** `drain` comes only where a write had returned false. */
-  #full(): boolean {
-    return this.#socket.writableLength >= this.#settings.buffered && this.#socket.writableNeedDrain;
   }
 
   #paused(): boolean {
