@@ -19,7 +19,7 @@ export interface Vital {
 /** setTimeout fires at once above this; longer times take several turns. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
-/** A stall can only be seen by looking: so many times within its limit. */
+/** A stall, of the backend or of our own event loop, can only be seen by looking: so many times within its limit. */
 const LOOKS = 4;
 
 /**
@@ -32,6 +32,7 @@ export function watch(
   expire: (code: number, reason: string) => void,
 ): () => void {
   const start = performance.now();
+  let awakeSince = start;
   const left = (seconds: number, since: number | undefined, now: number) =>
     since === undefined ? seconds * 1000 : since + seconds * 1000 - now;
   const all = [
@@ -51,7 +52,10 @@ export function watch(
       seconds: limits.readTimeout,
       code: 1011,
       what: 'the backend was silent for',
-      left: (now: number) => left(limits.readTimeout, vital.silentSince, now),
+      // What the client sent while our event loop stood still has not even reached the backend.
+      left: (now: number) =>
+        left(limits.readTimeout, vital.silentSince && Math.max(vital.silentSince, awakeSince), now),
+      look: (limits.readTimeout * 1000) / LOOKS,
     },
     {
       seconds: limits.writeTimeout,
@@ -73,13 +77,13 @@ export function watch(
   };
   const arm = (now: number) => {
     const next = Math.min(...all.map((one) => Math.min(one.left(now), one.look ?? Infinity)));
-    timer = setTimeout(
-      () => {
-        // After a stalled event loop what should have come in time may wait unread in the kernel.
-        immediate = setImmediate(judge);
-      },
-      Math.min(Math.ceil(next), MAX_TIMEOUT),
-    );
+    const delay = Math.min(Math.ceil(next), MAX_TIMEOUT);
+    timer = setTimeout(() => {
+      const fired = performance.now();
+      if (fired - now - delay > (limits.readTimeout * 1000) / LOOKS / 2) awakeSince = fired;
+      // After a stalled event loop what should have come in time may wait unread in the kernel.
+      immediate = setImmediate(judge);
+    }, delay);
   };
   arm(start);
   return () => {
