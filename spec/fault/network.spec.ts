@@ -18,18 +18,12 @@ async function start(network: Network, kind: 'echo' | 'mute', length: number, op
   return { backend, tunnel, client };
 }
 
-const describeNetworks = describeWith('ip', 'tc');
+const describeNetworks = (kind: 'veth' | 'tun', ...programs: string[]) => {
+  const describeThem = describeWith('ip', ...programs);
+  return canMakeNetworks(kind) ? describeThem : describe.skip;
+};
 
-(canMakeNetworks() ? describeNetworks : describe.skip)('between machines', () => {
-  test('with 100 ms of delay and 2 % of loss every byte comes back', async () => {
-    const network = new Network();
-    // Where the kernel has no netem the link is as good as it is.
-    network.impair('delay', '50ms', 'loss', '2%');
-    const { client } = await start(network, 'echo', 300_000);
-    const [, how] = await client.prints(/(whole|spoiled)/);
-    expect(how).toBe('whole');
-  });
-
+describeNetworks('veth')('between machines', () => {
   test("the client's cable is cut: found by the PONG that does not come, and all is freed", async () => {
     const network = new Network();
     const { tunnel, client, backend } = await start(network, 'echo', 50_000, {
@@ -49,6 +43,46 @@ const describeNetworks = describeWith('ip', 'tc');
     const { tunnel, client } = await start(network, 'mute', 20_000_000, {}, { writeTimeout: 0.5 });
     network.cut('backend');
     const [, code] = await tunnel.prints(/closed (\d+) the backend took nothing for 0.5 s/);
+    expect(code).toBe('1011');
+    await client.prints(/closed 1011/);
+    await tunnel.prints(/left 0\n$/);
+  });
+});
+
+/** 40 ms to the other side of each cable, and 3 of 100 packets lost. */
+const BAD = { delay: 40, jitter: 10, loss: 3, seed: 20261122 };
+
+describeNetworks('tun', 'python3')('over delay and loss', { timeout: 120_000 }, () => {
+  test('every byte arrives, both ways, and no default deadline cuts', async () => {
+    const network = new Network(BAD);
+    const { client, tunnel } = await start(network, 'echo', 2_000_000, { closeTimeout: 10 });
+    const [, how] = await client.prints(/(whole|spoiled|closed|error)/);
+    expect(how).toBe('whole');
+    expect(tunnel.output).not.toMatch(/closed/);
+    // The link did lose some.
+    expect(network.resent('tunnel')).toBeGreaterThan(10);
+  });
+
+  test('a living client is not cut by short deadlines, one whose cable is cut is', async () => {
+    const network = new Network(BAD);
+    const { client, tunnel, backend } = await start(network, 'echo', 500_000, {
+      pingInterval: 0.5,
+      pongTimeout: 2,
+    });
+    const [, how] = await client.prints(/(whole|spoiled|closed|error)/);
+    expect(how).toBe('whole');
+    network.cut('client');
+    const [, code] = await tunnel.prints(/closed (\d+) the client was silent for 2 s after a PING/);
+    expect(code).toBe('1006');
+    await backend.prints(/freed/);
+    await tunnel.prints(/left 0\n$/);
+  });
+
+  test("the backend's cable is cut", async () => {
+    const network = new Network(BAD);
+    const { client, tunnel } = await start(network, 'mute', 20_000_000, {}, { writeTimeout: 2 });
+    network.cut('backend');
+    const [, code] = await tunnel.prints(/closed (\d+) the backend took nothing for 2 s/);
     expect(code).toBe('1011');
     await client.prints(/closed 1011/);
     await tunnel.prints(/left 0\n$/);

@@ -14,11 +14,23 @@ function works(...args: string[]): boolean {
   }
 }
 
-/** May this process make namespaces, with cables between them? */
-export function canMakeNetworks(): boolean {
+/** How bad a cable is, each way. Times in milliseconds, loss in percent. */
+export interface Impairment {
+  readonly delay: number;
+  readonly jitter: number;
+  readonly loss: number;
+  readonly seed: number;
+}
+
+/** May this process make namespaces, with cables of this kind between them? */
+export function canMakeNetworks(kind: 'veth' | 'tun'): boolean {
   const name = `wst-${process.pid}-try`;
   if (process.getuid?.() !== 0 || !works('ip', 'netns', 'add', name)) return false;
-  const cables = works('ip', '-n', name, 'link', 'add', 'name', 'one', 'type', 'veth', 'peer', 'name', 'two');
+  const cable =
+    kind === 'veth'
+      ? ['link', 'add', 'name', 'one', 'type', 'veth', 'peer', 'name', 'two']
+      : ['tuntap', 'add', 'dev', 'one', 'mode', 'tun'];
+  const cables = works('ip', '-n', name, ...cable);
   run('ip', 'netns', 'del', name);
   return cables;
 }
@@ -27,15 +39,22 @@ export function canMakeNetworks(): boolean {
 export class Network {
   readonly #prefix: string;
 
-  constructor() {
+  /** Good cables, or ones that delay and lose packets. */
+  constructor(impairment?: Impairment) {
     this.#prefix = `wst-${process.pid}-${Math.floor(Math.random() * 1e6)}`;
     for (const name of ['client', 'tunnel', 'backend']) {
       run('ip', 'netns', 'add', this.#name(name));
       onCleanup(() => run('ip', 'netns', 'del', this.#name(name)));
       this.#ip(name, 'link', 'set', 'lo', 'up');
     }
-    this.#cable('client', 1);
-    this.#cable('backend', 2);
+    for (const [net, machine] of [[1, 'client'] as const, [2, 'backend'] as const]) {
+      if (impairment) this.#lay(machine, net, impairment);
+      else this.#cable(machine, net);
+      this.#ip(machine, 'addr', 'add', `10.91.${net}.1/24`, 'dev', 'cable');
+      this.#ip('tunnel', 'addr', 'add', `10.91.${net}.2/24`, 'dev', `to${net}`);
+      this.#ip(machine, 'link', 'set', 'cable', 'up');
+      this.#ip('tunnel', 'link', 'set', `to${net}`, 'up');
+    }
   }
 
   /** A script of spec/support in one of the machines. */
@@ -49,13 +68,27 @@ export class Network {
     this.#ip(machine, 'link', 'set', 'cable', 'down');
   }
 
-  /** Delay and loss on both cables, both ways; false where the kernel has no netem. */
-  impair(...how: string[]): boolean {
-    const far = ['client', 'backend'].map((machine) => [machine, 'cable']);
-    const near = ['tunnel', 'tunnel'].map((machine, at) => [machine, `to${at + 1}`]);
-    return [...far, ...near].every(([machine = '', device = '']) =>
-      works('tc', '-n', this.#name(machine), 'qdisc', 'add', 'dev', device, 'root', 'netem', ...how),
-    );
+  /** How many TCP segments a machine had to send again. */
+  resent(machine: string): number {
+    const counters = run('ip', 'netns', 'exec', this.#name(machine), 'cat', '/proc/net/snmp').toString();
+    const [names = [], values = []] = counters
+      .split('\n')
+      .filter((line) => line.startsWith('Tcp:'))
+      .map((line) => line.split(' '));
+    return Number(values[names.indexOf('RetransSegs')]);
+  }
+
+  /** Two TUN devices and a program between them: not every kernel has netem. */
+  #lay(machine: string, net: number, { delay, jitter, loss, seed }: Impairment): void {
+    const ends: [string, string][] = [
+      [machine, 'cable'],
+      ['tunnel', `to${net}`],
+    ];
+    for (const [owner, device] of ends) this.#ip(owner, 'tuntap', 'add', 'dev', device, 'mode', 'tun');
+    const path = fileURLToPath(new URL('netns-link.py', import.meta.url));
+    const numbers = [seed + net, delay, jitter, loss].map(String);
+    const names = ends.map(([owner, device]) => `${this.#name(owner)}/${device}`);
+    new Program('python3', [path, ...numbers, ...names]);
   }
 
   #cable(machine: string, net: number): void {
@@ -76,10 +109,6 @@ export class Network {
       'netns',
       peer,
     );
-    this.#ip(machine, 'addr', 'add', `10.91.${net}.1/24`, 'dev', 'cable');
-    this.#ip('tunnel', 'addr', 'add', `10.91.${net}.2/24`, 'dev', `to${net}`);
-    this.#ip(machine, 'link', 'set', 'cable', 'up');
-    this.#ip('tunnel', 'link', 'set', `to${net}`, 'up');
   }
 
   #ip(machine: string, ...args: string[]): void {

@@ -15,7 +15,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   haproxy: 'haproxy',
   openssl: 'openssl',
   ip: 'iproute2',
-  tc: 'iproute2',
+  python3: 'python3',
 };
 
 /**
