@@ -1,0 +1,32 @@
+// A tunnel in a process of its own, so that what is measured is the middleware's alone. Its arguments are the tunnel's
+// options as JSON and, if it shall not listen on a free port, the path of a unix socket. It says when it listens, then
+// answers every message with what it has used; a message of n milliseconds first keeps its event loop so long.
+import { performance } from 'node:perf_hooks';
+import process from 'node:process';
+import { setInterval } from 'node:timers';
+import express from 'express';
+import { wstunnel } from '../../dist/index.js';
+
+const [options, path] = process.argv.slice(2);
+const tunnel = wstunnel(JSON.parse(options));
+const server = express()
+  .use('/tunnel', tunnel)
+  .listen(path ?? { port: 0, host: '127.0.0.1' }, () => process.send({ port: server.address().port ?? 0 }));
+
+let peak = 0;
+function sample() {
+  const now = process.memoryUsage.rss();
+  peak = Math.max(peak, now);
+  return now;
+}
+setInterval(sample, 20).unref();
+
+process.on('message', (stall) => {
+  for (const end = performance.now() + stall; performance.now() < end;);
+  const now = sample();
+  const { user, system } = process.cpuUsage();
+  const timers = process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length;
+  process.send({ now, peak, cpu: (user + system) / 1e6, timers, open: tunnel.stats().open });
+  peak = 0;
+});
+process.on('disconnect', () => process.exit());
