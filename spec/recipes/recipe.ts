@@ -10,7 +10,7 @@ import { Program } from '../support/programs.js';
 import { RawClient } from '../support/raw-client.js';
 
 const ROOT = join(import.meta.dirname, '../..');
-const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+export const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
 const BLOCK = /^<!-- recipe: (.+) -->\n\n```(\w+)\n([\s\S]*?)^```$/gm;
 
 /** A text of the recipe and what the test has in its place. */

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, createServer as createTls } from 'node:tls';
 import { promisify } from 'node:util';
 import { SignJWT } from 'jose';
 import { io } from 'socket.io-client';
@@ -14,8 +14,17 @@ import { onCleanup } from '../support/cleanup.js';
 import { describeWith } from '../support/programs.js';
 import { startNginx } from '../support/proxies.js';
 import { frame, handshake, openRaw, RawClient, type RawAnswer } from '../support/raw-client.js';
-import { closedPort, listen, makeTunnel, startApp, startBackend, startEcho } from '../support/servers.js';
-import { JWT_SECRET, logIn, makeProject, recipe, recipeNames, request, runRecipe } from './recipe.js';
+import {
+  closedPort,
+  listen,
+  makeTunnel,
+  portOf,
+  startApp,
+  startBackend,
+  startEcho,
+} from '../support/servers.js';
+import { until } from '../support/wait.js';
+import { JWT_SECRET, logIn, makeProject, README, recipe, recipeNames, request, runRecipe } from './recipe.js';
 
 const PATH = '/vnc/websockify';
 const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' };
@@ -167,22 +176,26 @@ describe('balance: several backends', () => {
     });
     const cookie = await logIn(site.dial());
     const open = async () => (await (await openRaw(site.dial(), PATH, cookie)).payload(1)).toString();
-    return { ...site, one, cookie, open };
+    return { ...site, one, two, cookie, open };
   }
 
-  test('fair, and past one that is down', async () => {
-    const { dial, one, open } = await startThree();
+  test('a user keeps the host, a dead one is passed over, the backup comes last', async () => {
+    const { dial, one, two, open } = await startThree();
     expect((await knock(dial())).status).toBe(401);
-    expect([await open(), await open(), await open()].sort()).toEqual(['1', '2', '3']);
-    one.server.close();
-    expect(await open()).toBe('2');
+    const first = await open();
+    expect([await open(), await open()]).toEqual([first, first]);
+    const [own, other] = first === '1' ? [one, two] : [two, one];
+    own.server.close();
+    expect(await open()).toBe(first === '1' ? '2' : '1');
+    other.server.close();
     expect(await open()).toBe('3');
   });
 
   test('by a rule of your own', async () => {
+    const strategy = /^balance: \{ pick.*\}(?= {3}\/\/)/m.exec(README)?.[0] ?? '';
     const { dial, cookie, open } = await startThree([
-      ["balance: 'fair',", ''],
-      ['// balance: {', 'balance: {'],
+      ["balance: 'sticky',", `${strategy},`],
+      [', backup: true', ''],
     ]);
     const opened: string[] = [];
     for (let i = 0; i < 12; i++) opened.push(await open());
@@ -356,6 +369,58 @@ test('typescript: it compiles, and needs what it says', async () => {
   expect(withoutRequest).toContain("'session' does not exist");
   expect(withoutUser).toContain("'user' does not exist");
 }, 60_000);
+
+test('tls: a backend with TLS, by a private authority', async () => {
+  covered.add('tls');
+  const { key, cert } = certificate();
+  const backend = createTls({ key, cert }, (socket) => socket.on('error', () => undefined).pipe(socket));
+  await listen(backend);
+  const edits = [['port: 5900', `port: ${portOf(backend)}`]] as const;
+  await guards(await runRecipe('tls', { edits, files: { 'our-ca.crt': cert } }));
+});
+
+test('shell: a process of its own for each tunnel', async () => {
+  covered.add('shell');
+  const { dial } = await runRecipe('shell');
+  expect((await knock(dial(), {}, '/shell')).status).toBe(401);
+  const client = await openRaw(dial(), '/shell', await logIn(dial(), 'ann'));
+  client.send(frame(2, 'echo "<$USER>"\nexit\n'));
+  let seen = '';
+  while (!seen.includes('<ann>')) seen += (await client.payload(1)).toString();
+  expect(await client.close()).toMatchObject({ code: 1000 });
+});
+
+test('proxy-protocol: the backend is told who asks', async () => {
+  covered.add('proxy-protocol');
+  const backend = await startBackend();
+  const { dial } = await runRecipe('proxy-protocol', { edits: [['port: 5900', `port: ${backend.port}`]] });
+  await openRaw(dial(), PATH, await logIn(dial()));
+  await until(() => backend.received().length === 28);
+  expect(backend.received().subarray(0, 12).toString('latin1')).toBe('\r\n\r\n\0\r\nQUIT\n');
+});
+
+test('rules', async () => {
+  covered.add('rules');
+  const hello = (name: string) => (socket: Socket) => void socket.write(name);
+  const [vnc, ssh] = [await startBackend(hello('vnc')), await startBackend(hello('ssh'))];
+  const { dial } = await runRecipe('rules', {
+    edits: [
+      ['port: 5900', `port: ${vnc.port}`],
+      ['port: 22', `port: ${ssh.port}`],
+      ["{ host: 'desk.internal' }", "{ host: 'desk.internal' }, { headers: { 'x-inside': 'yes' } }"],
+    ],
+  });
+  const cookie = await logIn(dial());
+  const inside = { ...cookie, 'X-Inside': 'yes' };
+  for (const path of ['/desk/vnc', '/desk/ssh/1']) {
+    const client = await openRaw(dial(), path, inside);
+    expect((await client.payload(3)).toString()).toBe(path.slice(6, 9));
+  }
+  const text = await openRaw(dial(), '/desk/vnc?text', { ...inside, 'User-Agent': 'New' });
+  expect((await text.frame())?.opcode).toBe(1);
+  expect((await knock(dial(), inside, '/desk/other')).status).toBe(404);
+  expect(await knock(dial(), cookie, '/desk/vnc')).toMatchObject({ status: 403, body: 'https only\n' });
+});
 
 // The last one: those before have said what they run.
 test('every recipe is run', () => {
