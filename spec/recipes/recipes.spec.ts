@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls, createServer as createTls } from 'node:tls';
 import { promisify } from 'node:util';
@@ -23,6 +23,7 @@ import {
   startBackend,
   startEcho,
 } from '../support/servers.js';
+import { startSshd } from '../support/sshd.js';
 import { until } from '../support/wait.js';
 import { JWT_SECRET, logIn, makeProject, README, recipe, recipeNames, request, runRecipe } from './recipe.js';
 
@@ -388,6 +389,32 @@ test('shell: a process of its own for each tunnel', async () => {
   let seen = '';
   while (!seen.includes('<ann>')) seen += (await client.payload(1)).toString();
   expect(await client.close()).toMatchObject({ code: 1000 });
+});
+
+describeWith('sshd', 'ssh-keygen')('ssh', () => {
+  test('a terminal at a real sshd, whose key is checked', async () => {
+    covered.add('ssh');
+    const server = await startSshd();
+    const run = (hostKey: Buffer) =>
+      runRecipe('ssh', {
+        edits: [
+          ["'10.0.0.21'", "'127.0.0.1'"],
+          ['port: 22', `port: ${server.port}`],
+          ["'desk'", JSON.stringify(userInfo().username)],
+        ],
+        files: { id_ed25519: server.clientKey, 'ssh_host_ed25519_key.pub': hostKey },
+      });
+    const { dial } = await run(server.hostKey);
+    expect((await knock(dial(), {}, '/terminal')).status).toBe(401);
+    const client = await openRaw(dial(), '/terminal', await logIn(dial()));
+    client.send(frame(2, 'echo $((6 * 7))-$TERM\nexit\n'));
+    let seen = '';
+    while (!seen.includes('42-xterm-256color')) seen += (await client.payload(1)).toString();
+    expect(await client.close()).toMatchObject({ code: 1000 });
+
+    const other = await run(server.otherKey);
+    expect((await knock(other.dial(), await logIn(other.dial()), '/terminal')).status).toBe(500);
+  });
 });
 
 test('proxy-protocol: the backend is told who asks', async () => {
