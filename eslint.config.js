@@ -5,6 +5,7 @@ import tseslint from 'typescript-eslint';
 // before. Steps never import each other: only src/tunnel.ts wires them.
 const layers = [
   ['index', 'cli'],
+  ['lighttpd'],
   ['wstunnel'],
   ['tunnel'],
   ['refusal'],

@@ -1,0 +1,84 @@
+import { isIP } from 'node:net';
+import type { Block } from './blocks.js';
+import { contentsOf } from './directives.js';
+import { readNumber, readSwitch, readText, readTexts } from './readers.js';
+import { failAt, type Place } from './source.js';
+import type { Value } from './values.js';
+
+/** For `server.listen()`: an address and port, or the path of a unix socket. */
+export interface ListenAddress {
+  port?: number;
+  /** IPv6 without brackets. Left out, every address. */
+  bind?: string;
+  /** Path of a unix socket; then there are no others. */
+  socket?: string;
+}
+
+export interface ServerSettings extends ListenAddress {
+  documentRoot?: string;
+  indexFiles?: string[];
+  maxConnections?: number;
+  sockets?: ListenAddress[];
+}
+
+/** What the configuration says about the server itself. */
+export function readServerSettings(root: Block): ServerSettings {
+  const value = (name: string) => root.settings.get(name)?.value;
+  const read = <Result>(name: string, reader: (value: Value, name: string) => Result) => {
+    const given = value(name);
+    return given && reader(given, name);
+  };
+  const port = read('server.port', (given, name) => readNumber(given, name, 65535));
+  const bind = read('server.bind', readBind) ?? {};
+  const documentRoot = read('server.document-root', readText);
+  const files = value('index-file.names') ? 'index-file.names' : 'server.indexfiles';
+  const indexFiles = read(files, readTexts)?.map(({ text }) => text);
+  const maxConnections = read('server.max-connections', readNumber);
+  const sockets = socketsOf(root, port);
+  const isIpv6 = read('server.use-ipv6', readSwitch) === true && Object.keys(bind).length === 0;
+  return {
+    ...(port === undefined || bind.socket !== undefined ? {} : { port }),
+    ...(isIpv6 ? { bind: '::' } : bind),
+    ...(documentRoot === undefined || documentRoot === '' ? {} : { documentRoot }),
+    ...(indexFiles ? { indexFiles } : {}),
+    ...(maxConnections === undefined ? {} : { maxConnections }),
+    ...(sockets.length > 0 ? { sockets } : {}),
+  };
+}
+
+function readBind(value: Value, name: string): ListenAddress {
+  const text = readText(value, name);
+  if (text === '' || text === '*') return {};
+  if (text.startsWith('/')) return { socket: text };
+  const bind = text.replace(/^\[(.*)\]$/, '$1');
+  if (bind.includes(':') && isIP(bind) !== 6)
+    failAt(value, `${name} is an address alone; the port goes into server.port`);
+  return { bind };
+}
+
+/** Further sockets to listen on: `$SERVER["socket"] == "[::]:80" { }`. One with contents of other modules (TLS) is not plain. */
+function socketsOf(root: Block, port: number | undefined): ListenAddress[] {
+  return root.children.flatMap((block) => {
+    const { condition } = block;
+    if (condition?.object !== 'SERVER' || contentsOf(block).foreign) return [];
+    if (condition.operator !== '==' || block.next)
+      return failAt(block, '$SERVER["socket"] can only be compared by ==, without else');
+    return [readSocket(condition.text, port, block)];
+  });
+}
+
+function readSocket(text: string, port: number | undefined, place: Place): ListenAddress {
+  if (text.startsWith('/')) return { socket: text };
+  const [, address = '', digits] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const own = digits === undefined ? port : Number(digits);
+  const bind = address.replace(/^\[(.*)\]$/, '$1');
+  const isIpv6 = address.startsWith('[');
+  if (own === undefined || own > 65535 || text === '' || (isIpv6 && bind !== '' && isIP(bind) !== 6))
+    return failAt(
+      place,
+      '$SERVER["socket"] is an address with a port such as "[::]:80", or the path of a unix socket',
+    );
+  const anywhere = isIpv6 ? '::' : undefined;
+  const named = bind === '' || bind === '*' ? anywhere : bind;
+  return { port: own, ...(named === undefined ? {} : { bind: named }) };
+}

@@ -1,0 +1,39 @@
+import { TunnelError } from '../errors.js';
+
+/** One configuration text; included ones have their own. */
+export interface Source {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Where something stands: what an error points at. */
+export interface Place {
+  readonly source: Source;
+  readonly offset: number;
+}
+
+/** `lighttpd.conf:12:5`, both counted from 1. */
+export function placeName({ source, offset }: Place): string {
+  const lines = source.text.slice(0, offset).split(/\r\n|\r|\n/);
+  return `${source.name}:${lines.length}:${(lines.at(-1) ?? '').length + 1}`;
+}
+
+/** The line alone, to point at a second place. */
+export function lineOf(place: Place): string {
+  return placeName(place).replace(/:\d+$/, '');
+}
+
+export function failAt(place: Place, message: string, cause?: unknown): never {
+  const details = cause === undefined ? {} : { cause };
+  throw new TunnelError('WSTUNNEL_OPTION', `${placeName(place)}: ${message}`, details);
+}
+
+/** Runs a check of the options' own: what it throws gets the place. */
+export function at<Result>(place: Place, check: () => Result): Result {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof TunnelError)) throw error;
+    return failAt(place, error.message.replace(/^wstunnel: /, ''), error);
+  }
+}
