@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type * as errors from './errors.js' with { 'resolution-mode': 'import' };
+import type * as lighttpd from './lighttpd/from-conf.js' with { 'resolution-mode': 'import' };
 import type * as types from './types.js' with { 'resolution-mode': 'import' };
 import type { wstunnel as create } from './wstunnel.js' with { 'resolution-mode': 'import' };
 import required = require('./index.js');
@@ -9,6 +10,7 @@ import required = require('./index.js');
 const wstunnel: typeof create & {
   wstunnel: typeof create;
   TunnelError: typeof errors.TunnelError;
+  fromLighttpdConf: typeof lighttpd.fromLighttpdConf;
   default: typeof create;
 } = required;
 
@@ -25,6 +27,9 @@ declare namespace wstunnel {
   export type Host = types.Host;
   export type HostMap = types.HostMap;
   export type HostState = types.HostState;
+  export type LighttpdConf = lighttpd.LighttpdConf;
+  export type LighttpdConfOptions = lighttpd.LighttpdConfOptions;
+  export type ListenAddress = lighttpd.ListenAddress;
   export type Next = types.Next;
   export type RefuseInfo = types.RefuseInfo;
   export type Rule<Req extends IncomingMessage = IncomingMessage> = types.Rule<Req>;
