@@ -1,0 +1,297 @@
+import { describe, expect, test } from 'vitest';
+import { fromLighttpdConf, TunnelError, wstunnel, type TunnelOptions } from '../../../src/index.js';
+
+/** The whole of what lighttpd has where a configuration says nothing. */
+const DEFAULTS = { frameType: 'text', origins: '*', pingInterval: 0, idleTimeout: 60 };
+
+function optionsOf(text: string): TunnelOptions {
+  const { options } = fromLighttpdConf(text);
+  wstunnel(options);
+  return options;
+}
+
+/** What the error says. */
+export function refused(text: string, options = {}): string {
+  try {
+    fromLighttpdConf(text, options);
+  } catch (error) {
+    expect(error).toBeInstanceOf(TunnelError);
+    expect((error as TunnelError).code).toBe('WSTUNNEL_OPTION');
+    return (error as TunnelError).message;
+  }
+  throw new Error('the configuration was taken');
+}
+
+const HOST = '( "" => ( ( "host" => "10.0.0.1", "port" => 5900 ) ) )';
+const SERVER = { '': [{ host: '10.0.0.1', port: 5900 }] };
+
+describe("lighttpd's own example", () => {
+  const NOVNC = `
+server.document-root = "/usr/share/novnc"
+server.modules += ( "mod_wstunnel" )
+$HTTP["url"] =~ "^/websockify" {
+    wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => "5900" ) ) )
+    wstunnel.frame-type = "binary"
+    server.stream-request-body  = 2
+    server.stream-response-body = 2
+}
+`;
+
+  test('is read unchanged', () => {
+    const conf = fromLighttpdConf(NOVNC);
+    wstunnel(conf.options);
+    expect(conf).toEqual({
+      documentRoot: '/usr/share/novnc',
+      options: {
+        ...DEFAULTS,
+        rules: [
+          {
+            url: /^\/websockify/,
+            server: { '': [{ host: '127.0.0.1', port: 5900 }] },
+            frameType: 'binary',
+          },
+        ],
+      },
+    });
+  });
+});
+
+describe('directives', () => {
+  test("an empty configuration is lighttpd's defaults", () => {
+    expect(fromLighttpdConf('')).toEqual({ options: DEFAULTS });
+  });
+
+  test('each has its option', () => {
+    const options = optionsOf(`
+      wstunnel.server = ( "/vnc" => ( "one" => ( "host" => "a", "port" => 1 ), "two" => ( "host" => "::1" ) ),
+                          ".ssh" => ( ( "socket" => "/run/ssh" ), ( "host" => "/run/other", "port" => 5 ) ) )
+      wstunnel.balance = "sticky"
+      wstunnel.debug = "3"
+      wstunnel.map-extensions = ( ".vnc" => "/vnc" )
+      wstunnel.frame-type = "Binary"
+      wstunnel.ping-interval = 30`);
+    expect(options).toEqual({
+      ...{ frameType: 'binary', origins: '*', pingInterval: 30, pongTimeout: 60, idleTimeout: 0, debug: 3 },
+      balance: 'sticky',
+      mapExtensions: { '.vnc': '/vnc' },
+      server: {
+        '/vnc': [
+          { host: 'a', port: 1 },
+          { host: '::1', port: 80 },
+        ],
+        '.ssh': [{ socket: '/run/ssh' }, { socket: '/run/other' }],
+      },
+    });
+  });
+
+  test('the times of a host, and what has no meaning for a tunnel', () => {
+    const { server } = optionsOf(`wstunnel.server = ( "" => ( (
+      "Host" => "a", "port" => 0, "connect-timeout" => 3, "disable-time" => "0", "read-timeout" => 9, "write-timeout" => 8,
+      "upgrade" => "enable", "tcp-fin-propagate" => 1, "check-local" => "disable", "mode" => "responder", "docroot" => "/",
+      "min-procs" => 1, "max-procs" => 2, "idle-timeout" => 5, "x-sendfile-docroot" => ("/a"), "bin-environment" => ("A" => "b")
+    ) ) )`);
+    expect(server).toEqual({
+      '': [{ host: 'a', port: 80, connectTimeout: 3, disableTime: 0, readTimeout: 9, writeTimeout: 8 }],
+    });
+  });
+
+  test.each<[string, RegExp]>([
+    ['wstunnel.server = ( "" => ( ( "port" => 1 ) ) )', /1:29: .*needs "host" or "socket"/],
+    ['wstunnel.server = ( "" => ( ( "host" => "a", "socket" => "/b" ) ) )', /not both/],
+    ['wstunnel.server = ( "" => ( ( "host" => "a", "prot" => 1 ) ) )', /1:56: .*"prot"; did you mean "port"/],
+    ['wstunnel.server = ( "" => ( ( "host" => "a", "port" => "x" ) ) )', /1:56: port must be a whole number/],
+    ['wstunnel.server = ( "" => ( ( "host" => "a", "port" => 65536 ) ) )', /from 0 to 65535/],
+    ['wstunnel.server = ( "" => ( "host" => "a" ) )', /1:39: .*must look like/],
+    ['wstunnel.server = ( ( ( "host" => "a" ) ) )', /must look like/],
+    ['wstunnel.server = "a"', /must look like/],
+    ['wstunnel.server = ()', /names no host/],
+    ['wstunnel.server = ( "" => () )', /"" names no host/],
+    ['wstunnel.server = ( "port" => ( ( "host" => "a" ) ) )', /"port" can't be a key/],
+    ['wstunnel.server = ( "a" => ( ( "host" => "a" ) ), "1" => ( ( "host" => "b" ) ) )', /key of digits/],
+    ['wstunnel.server = ( "" => ( ( "host" => "a", "mode" => "authorizer" ) ) )', /can't authorize/],
+    [
+      'wstunnel.server = ( "" => ( ( "host" => "a", "bin-path" => "/b" ) ) )',
+      /1:60: bin-path is not supported yet/,
+    ],
+    [
+      'wstunnel.server = ( "" => ( ( "host" => "a", "connect-timeout" => 0 ) ) )',
+      /connect-timeout must be a number of seconds/,
+    ],
+    ['wstunnel.server = ( "" => ( ( "host" => "a", "upgrade" => "maybe" ) ) )', /"enable" or "disable"/],
+    [`wstunnel.server = ( "" => ( ( "socket" => "/${'x'.repeat(105)}" ) ) )`, /too long/],
+    ['wstunnel.balance = "random"', /1:20: wstunnel.balance must be one of/],
+    ['wstunnel.balance = ( "hash" )', /must be a string/],
+    ['wstunnel.frame-type = "txt"', /1:23: .*"text" or "binary"/],
+    ['wstunnel.origins = "a"', /list of strings/],
+    ['wstunnel.origins = ( "" )', /empty string/],
+    ['wstunnel.origins = ( "a" => "b" )', /list of strings/],
+    ['wstunnel.map-extensions = ( ".a" )', /must look like/],
+    ['wstunnel.ping-interval = 901', /1:26: wstunnel.ping-interval must be .* 900/],
+    ['wstunnel.debug = 70000', /from 0 to 65535/],
+    ['wstunnel.ballance = "hash"', /1:1: wstunnel.ballance is not known; did you mean wstunnel.balance/],
+    ['server.max-read-idle = 0', /would end every tunnel/],
+    ['server.stream-request-body = "yes"', /whole number/],
+    ['server.port = 70000', /from 0 to 65535/],
+    ['server.document-root = 5', /must be a string/],
+  ])('%s', (text, message) => {
+    expect(refused(text)).toMatch(message);
+    expect(refused(text)).toMatch(/^lighttpd\.conf:1:\d+: /);
+  });
+
+  test('origins are compared as lighttpd does: the end, behind a dot', () => {
+    const { origins } = optionsOf('wstunnel.origins = ( "a.example", "https://b.example" )');
+    const passes = (origin: string) => (origins as RegExp[]).some((one) => one.test(origin));
+    expect(passes('https://www.a.example')).toBe(true);
+    expect(passes('https://a.example')).toBe(false);
+    expect(passes('https://nota.example')).toBe(false);
+    expect(passes('https://wwwXa.example')).toBe(false);
+    expect(passes('https://www.a.example.evil')).toBe(false);
+    expect(passes('https://www.A.example')).toBe(false);
+    expect(passes('https://b.example')).toBe(true);
+    expect(passes('https://bXexample')).toBe(false);
+    expect(passes('https://c.b.example')).toBe(false);
+    expect(optionsOf('wstunnel.origins = ()').origins).toBe('*');
+  });
+
+  test('silence: without pings idleTimeout, with them pongTimeout', () => {
+    const times = (text: string) => {
+      const { pingInterval, pongTimeout, idleTimeout } = optionsOf(text);
+      return [pingInterval, pongTimeout, idleTimeout];
+    };
+    expect(times('server.max-read-idle = 90')).toEqual([0, undefined, 90]);
+    expect(times('wstunnel.ping-interval = 10')).toEqual([10, 60, 0]);
+    expect(times('wstunnel.ping-interval = 10\nserver.max-read-idle = 20')).toEqual([10, 20, 0]);
+    expect(times('wstunnel.ping-interval = 10\nserver.max-read-idle = 900')).toEqual([10, 300, 0]);
+    expect(times('wstunnel.ping-interval = 60')).toEqual([60, undefined, 60]);
+  });
+
+  test('silence in conditions: both are looked at together', () => {
+    const { rules } = optionsOf(`
+      server.max-read-idle = 100
+      $HTTP["url"] == "/a" { wstunnel.ping-interval = 5 $HTTP["host"] == "h" { server.max-read-idle = 50 } }`);
+    expect(rules?.[0]).toMatchObject({ pingInterval: 5, pongTimeout: 100, idleTimeout: 0 });
+    expect(rules?.[0]?.rules?.[0]).toMatchObject({ pingInterval: 5, pongTimeout: 50, idleTimeout: 0 });
+    const apart =
+      '$HTTP["url"] == "/a" { wstunnel.ping-interval = 5 }\n$HTTP["host"] == "h" { server.max-read-idle = 50 }';
+    expect(refused(apart)).toMatch(/^lighttpd.conf:2:\d+: .*set both in each/);
+  });
+});
+
+describe("other modules' directives", () => {
+  test('those without bearing on a tunnel are left out', () => {
+    const conf = fromLighttpdConf(`
+      server.modules = ( "mod_access" )
+      server.errorlog = "/var/log/e"
+      server.username = "www-data"
+      mimetype.assign = ( ".html" => "text/html" )
+      accesslog.filename = "/x"
+      server.http-parseopts = ( "header-strict" => "enable" )
+      $HTTP["url"] =~ "(a+)+$" { expire.url = ( "" => "access 1 hours" ) }`);
+    expect(conf).toEqual({ options: DEFAULTS });
+  });
+
+  test.each([
+    ...[
+      'auth.require = ( "" => ( "method" => "basic" ) )',
+      'ssl.engine = "enable"',
+      'url.access-deny = ( "~" )',
+    ],
+    ...['url.rewrite-once = ( "a" => "b" )', 'alias.url = ( "/a" => "/b" )', 'proxy.server = ( "" => () )'],
+    ...[
+      'extforward.forwarder = ( "a" => "trust" )',
+      'setenv.add-response-header = ( "A" => "b" )',
+      'a.b = 1',
+    ],
+    ...['server.max-write-idle = 9', 'server.chroot = "/"', 'static-file.exclude-extensions = ( ".php" )'],
+  ])('%s is an error with a way out', (text) => {
+    const name = text.split(' ', 1)[0]!;
+    const inside = `\n$HTTP["host"] == "a" {\n  ${text}\n}`;
+    for (const [conf, place] of [
+      [text, '1:1'],
+      [inside, '3:3'],
+    ] as const) {
+      const message = refused(conf);
+      expect(message.startsWith(`lighttpd.conf:${place}: ${name} `)).toBe(true);
+      expect(message).toContain(`ignore: ['${name}']`);
+      expect(fromLighttpdConf(conf, { ignore: [name.toUpperCase()] }).options).toEqual(DEFAULTS);
+      expect(fromLighttpdConf(conf, { ignore: [`${name.split('.', 1)[0]!}.*`] }).options).toEqual(DEFAULTS);
+    }
+  });
+
+  test("the tunnel's own can't be passed over", () => {
+    expect(fromLighttpdConf(`wstunnel.server = ${HOST}`, { ignore: ['wstunnel.*'] }).options.server).toEqual(
+      SERVER,
+    );
+  });
+
+  test('a secret in one of them stays unsaid', () => {
+    expect(refused('vhostdb.mysql = ( "password" => "hunter2" )')).not.toContain('hunter2');
+    expect(refused('x = "hunter2" "hunter3"')).not.toContain('hunter');
+    expect(refused('x = env.SECRET + ()', { environment: { SECRET: 'hunter2' } })).not.toContain('hunter');
+  });
+});
+
+describe('the server', () => {
+  test('is returned for who listens and serves', () => {
+    const conf = fromLighttpdConf(`
+      server.port = "8080"
+      server.bind = "[::1]"
+      server.document-root = "/srv"
+      index-file.names = ( "index.html", "vnc.html" )
+      server.max-connections = 100
+      $SERVER["socket"] == "127.0.0.1:81" { }
+      $SERVER["socket"] == "[::]:80" { }
+      $SERVER["socket"] == ":82" { }
+      $SERVER["socket"] == "/run/web" { }`);
+    expect(conf).toEqual({
+      ...{ port: 8080, bind: '::1', documentRoot: '/srv', indexFiles: ['index.html', 'vnc.html'] },
+      maxConnections: 100,
+      sockets: [
+        { port: 81, bind: '127.0.0.1' },
+        { port: 80, bind: '::' },
+        { port: 82 },
+        { socket: '/run/web' },
+      ],
+      options: DEFAULTS,
+    });
+    expect(fromLighttpdConf('server.bind = "/run/x"\nserver.port = 5')).toMatchObject({ socket: '/run/x' });
+    expect(fromLighttpdConf('server.use-ipv6 = "enable"')).toMatchObject({ bind: '::' });
+  });
+
+  test.each<[string, RegExp]>([
+    [
+      '$HTTP["host"] == "a" { server.document-root = "/a" }',
+      /1:24: server.document-root is the whole server's/,
+    ],
+    ['$HTTP["host"] == "a" { server.port = 1 }', /whole server's/],
+    ['$HTTP["host"] == "a" { wstunnel.debug = 1 }', /whole server's/],
+    ['server.bind = "0.0.0.0:80"', /address alone/],
+    ['$SERVER["socket"] == "nonsense" { }', /an address with a port/],
+    ['$SERVER["socket"] =~ ":80" { }', /only be compared by ==/],
+    ['$SERVER["name"] == ":80" { }', /only the field "socket"/],
+    [`$SERVER["socket"] == ":80" { wstunnel.server = ${HOST} }`, /1:1: a middleware does not know/],
+    [`$SERVER["socket"] == ":80" { ssl.engine = "enable" }`, /1:30: ssl.engine/],
+  ])('%s', (text, message) => {
+    expect(refused(text)).toMatch(message);
+  });
+
+  test('a socket with TLS that somebody took over is not given as a plain one', () => {
+    const text = '$SERVER["socket"] == ":443" { ssl.engine = "enable" }';
+    expect(fromLighttpdConf(text, { ignore: ['ssl.*'] })).toEqual({ options: DEFAULTS });
+  });
+});
+
+describe('the arguments', () => {
+  test('are checked', () => {
+    const read = fromLighttpdConf as (...given: unknown[]) => unknown;
+    expect(() => read(5)).toThrow(TunnelError);
+    expect(() => read('', { includes: 1 })).toThrow(/did you mean "include"/);
+    expect(() => read('', { ignore: ['a b'] })).toThrow(/ignore/);
+    expect(() => read('', { ignore: 'ssl.*' })).toThrow(/ignore/);
+    expect(() => read('', { include: 'x' })).toThrow(/include/);
+  });
+
+  test('the name of the file is in front of each message', () => {
+    expect(refused('\n\n  ?', { file: '/etc/l.conf' })).toMatch(/^\/etc\/l\.conf:3:3: /);
+  });
+});
