@@ -13,6 +13,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   x11vnc: 'x11vnc',
   nginx: 'nginx-light',
   haproxy: 'haproxy',
+  lighttpd: 'lighttpd',
   openssl: 'openssl',
   ip: 'iproute2',
   python3: 'python3',
