@@ -14,7 +14,7 @@ export interface Surroundings {
 }
 
 /** Characters of all texts together. */
-export const MAX_LENGTH = 1024 * 1024;
+const MAX_LENGTH = 1024 * 1024;
 const MAX_INCLUDES = 16;
 /** lighttpd takes 4096; each costs an examination here. */
 const MAX_CONDITIONS = 1000;

@@ -32,7 +32,8 @@ export function valueOf(expression: Expression, block: Block, environment: Envir
 function named(name: string, place: Place, block: Block, environment: Environment): Value {
   if (name.startsWith('env.')) {
     const key = name.slice('env.'.length);
-    const text = Object.hasOwn(environment, key) ? environment[key] : undefined;
+    // Whatever is no string is inherited: `constructor`.
+    const text = environment[key];
     if (typeof text !== 'string') return failAt(place, `the environment has no ${key}`);
     return { ...place, kind: 'string', text };
   }

@@ -3,13 +3,13 @@ import { readOptions } from '../options/options.js';
 import type { RuleOptions, TunnelOptions } from '../types.js';
 import { everyBlock } from './blocks.js';
 import { readDirectives } from './directives.js';
-import { evaluate, MAX_LENGTH } from './evaluate.js';
+import { evaluate } from './evaluate.js';
 import { isNamed } from './foreign.js';
 import { checkTimes } from './idle.js';
 import { readNumber } from './readers.js';
 import { rulesOf } from './rules.js';
 import { readServerSettings, type ListenAddress } from './server.js';
-import { at, failAt } from './source.js';
+import { at } from './source.js';
 
 export type { ListenAddress } from './server.js';
 
@@ -66,11 +66,6 @@ export function fromLighttpdConf(text: string, options: LighttpdConfOptions = {}
   checkArguments(text, options);
   const { include, file = 'lighttpd.conf', environment = process.env, ignore = [] } = options;
   const source = { name: file, text };
-  if (text.length > MAX_LENGTH)
-    failAt(
-      { source: { name: file, text: '' }, offset: 0 },
-      `more than ${MAX_LENGTH} characters; this is no configuration`,
-    );
   const ignored = ignore.map((name) => name.toLowerCase());
   const root = evaluate(source, { include, environment, ignores: (name) => isNamed(name, ignored) });
   const debug = root.settings.get('wstunnel.debug');
