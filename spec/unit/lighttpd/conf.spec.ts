@@ -218,6 +218,13 @@ describe("other modules' directives", () => {
     }
   });
 
+  test('the way out is its own', () => {
+    expect(refused('setenv.add-response-header = ()')).toContain('helmet');
+    expect(refused('setenv.add-request-header = ()')).toContain('req.headers');
+    expect(refused('url.rewrite-if-not-file = ()')).toContain('req.url');
+    expect(refused('ssl.pemfile = ""')).toContain('node:https');
+  });
+
   test("the tunnel's own can't be passed over", () => {
     expect(fromLighttpdConf(`wstunnel.server = ${HOST}`, { ignore: ['wstunnel.*'] }).options.server).toEqual(
       SERVER,

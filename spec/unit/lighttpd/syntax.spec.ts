@@ -152,6 +152,7 @@ describe('errors', () => {
     ['$HTTP["nope"] == "a" { }', '1:1: no condition is known as $HTTP["nope"]'],
     ['$HTTPS["url"] == "a" { }', '1:1: no condition is known as $HTTPS["url"]'],
     ['x = "a"\n\n  é = 1', '3:3: the character U+00E9'],
+    ['x = 1\ry = 2\r\n  ?', '3:3: the character "?"'],
     ['x = 1 ; y = 2', '1:7: the character ";"'],
     ['x = 1\0', '1:6: a NUL character'],
   ])('%j', (text, message) => {
