@@ -17,7 +17,7 @@ export interface HookContext {
 
 /** Where a backend listens (lighttpd: one entry of `wstunnel.server`). All times in seconds. */
 export interface Host {
-  /** Name or address, resolved at each dial. Default `127.0.0.1`. */
+  /** Name or address, resolved at each dial; one that begins with `/` is a `socket`. Default `127.0.0.1`. */
   host?: string;
   /** TCP port, 1 to 65535. Required unless `socket` is given. */
   port?: number;

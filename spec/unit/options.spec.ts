@@ -139,6 +139,12 @@ describe('right values', () => {
     ]);
     expect(DEFAULTS).toMatchObject({ connectTimeout: 8, disableTime: 1, keepAlive: 60 });
   });
+
+  test('a host that begins with "/" is a socket', () => {
+    const { server } = readOptions({ server: { host: '/run/vnc.sock' } }).base;
+    expect(server).toEqual(readOptions({ server: { socket: '/run/vnc.sock' } }).base.server);
+    expect(server).toMatchObject([{ id: 'unix:/run/vnc.sock', socket: '/run/vnc.sock' }]);
+  });
 });
 
 describe('wrong values are refused with the option, the value and the way out', () => {
@@ -159,6 +165,7 @@ describe('wrong values are refused with the option, the value and the way out', 
     [host({ port: 65536 }), ['server.port', '65536']],
     [host({ port: '5900' }), ['server.port', "'5900'"]],
     [host({ socket: '/x' }), ['server ', 'either socket or host and port']],
+    [host({ host: '/x' }), ['server ', 'either socket or host and port']],
     [{ server: { socket: '/x', host: 'a' } }, ['server ', 'either socket or host and port']],
     [{ server: { socket: '' } }, ['server.socket', 'not empty']],
     [host({ host: '' }), ['server.host', 'not empty']],

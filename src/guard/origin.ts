@@ -29,7 +29,7 @@ export async function checkOrigin<Req extends IncomingMessage>(
   isList: boolean,
 ): Promise<void> {
   const { origin } = req.headers;
-  if (origin === undefined && isList)
+  if ((origin === undefined || origin === '') && isList)
     throw new TunnelError('WSTUNNEL_ORIGIN_MISSING', 'an Origin header is required');
   const passes: unknown = await check(origin, req);
   if (passes !== true)

@@ -77,7 +77,7 @@ export function readServer(
 
 function readHost(value: unknown, name: string): ResolvedHost {
   readNames(value, name, HOST, HOST_TO_COME);
-  const host = value as Host;
+  const host = withSocket(value as Host);
   const given = ADDRESSES.filter((names) => names.some((one) => host[one] !== undefined));
   if (given.length > 1)
     fail(
@@ -101,6 +101,12 @@ function readHost(value: unknown, name: string): ResolvedHost {
     keepAlive: host.keepAlive ?? DEFAULTS.keepAlive,
     ...secureContextOf(host, `${name}.tls`),
   });
+}
+
+/** lighttpd's: a host that begins with "/" is a socket. */
+function withSocket(given: Host): Host {
+  const { host, ...rest } = given;
+  return host?.startsWith('/') && given.socket === undefined ? { ...rest, socket: host } : given;
 }
 
 function readTls(value: unknown, name: string): void {

@@ -206,6 +206,7 @@ describe('the check', () => {
     expect(await verdict(list, 'null')).toBe(REFUSED);
     expect(await verdict([/^null$/], 'null')).toBe('passes');
     expect(await verdict(list, undefined)).toBe('WSTUNNEL_ORIGIN_MISSING');
+    expect(await verdict(list, '')).toBe('WSTUNNEL_ORIGIN_MISSING');
   });
 
   test('a function decides, only true passes', async () => {
