@@ -4,22 +4,9 @@ import { TunnelError, type TunnelErrorCode } from '../../src/errors.js';
 import { DEFAULTS } from '../../src/options/defaults.js';
 import { HOST } from '../../src/options/hosts.js';
 import { OPTIONS, readOptions } from '../../src/options/options.js';
+import { README, table } from '../support/readme.js';
 
-const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const ERRORS = readFileSync(new URL('../../src/errors.ts', import.meta.url), 'utf8');
-
-/** The cells of the table behind a mark. */
-function table(mark: string): string[][] {
-  const [, rest = ''] = README.split(mark);
-  const lines = rest.trimStart().split('\n');
-  const end = lines.findIndex((line) => !line.startsWith('|'));
-  return lines.slice(2, end).map((line) =>
-    line
-      .split('|')
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  );
-}
 
 const nameOf = (row: string[]) => row[0]?.replaceAll('`', '') ?? '';
 const defaultsOf = (rows: string[][]) => Object.fromEntries(rows.map((row) => [nameOf(row), row[1]]));

@@ -1,0 +1,4 @@
+import { sideBySide } from '../support/peers-run.js';
+import { FRAMES } from './cases/frames.js';
+
+sideBySide('frames', FRAMES);

@@ -1,0 +1,40 @@
+import { describe, expect, test } from 'vitest';
+import { table } from '../support/readme.js';
+import { BALANCE } from './cases/balance.js';
+import { ENDS } from './cases/ends.js';
+import { FRAMES } from './cases/frames.js';
+import { HANDSHAKES } from './cases/handshakes.js';
+import { HOSTS } from './cases/hosts.js';
+import { ROUTING } from './cases/routing.js';
+import { DIFFERENCES } from './differences.js';
+import { ROWS, type Row } from './rows.js';
+
+const CASES = [...HANDSHAKES, ...ROUTING, ...HOSTS, ...BALANCE, ...FRAMES, ...ENDS];
+const namesOf = (row: Row) => ('later' in row || 'elsewhere' in row ? [] : row);
+
+describe('the table of cases', () => {
+  test('has each name once', () => {
+    const names = CASES.map(({ name }) => name);
+    expect(names).toEqual([...new Set(names)]);
+  });
+
+  test('has a case for each row of mod_wstunnel', () => {
+    const names = new Set(CASES.map(({ name }) => name));
+    for (const [row, covering] of Object.entries(ROWS))
+      for (const name of namesOf(covering)) expect(names, row).toContain(name);
+    const later = Object.entries(ROWS).filter(([, row]) => 'later' in row);
+    expect(later.map(([row]) => row)).toEqual([
+      ...['bin-path', 'bin-environment', 'bin-copy-environment', 'min-procs', 'max-procs'],
+      ...['max-load-per-proc', 'idle-timeout', 'kill-signal', 'listen-backlog'],
+    ]);
+  });
+
+  test('differs where the README says so, with its reason, and nowhere else', () => {
+    const rows = table('<!-- differs from lighttpd -->');
+    expect(Object.fromEntries(rows.map(([subject, , , why]) => [subject, why]))).toEqual(DIFFERENCES);
+    expect(rows.map(([subject]) => subject)).toEqual(Object.keys(DIFFERENCES));
+    for (const row of rows) expect(row, row[0]).toHaveLength(4);
+    const seen = new Set(CASES.flatMap(({ differs }) => differs?.subject ?? []));
+    expect([...seen].sort()).toEqual(Object.keys(DIFFERENCES).sort());
+  });
+});

@@ -1,0 +1,64 @@
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onCleanup } from './cleanup.js';
+import { Program } from './programs.js';
+import { closedPort } from './servers.js';
+import { until } from './wait.js';
+
+/** A lighttpd with `mod_wstunnel` on loopback. */
+export interface Lighttpd {
+  readonly port: number;
+  /** What it has logged, for a test that fails. */
+  readonly log: () => Promise<string>;
+}
+
+/** Does it start with this configuration? */
+export async function isTaken(conf: string): Promise<boolean> {
+  const { file } = await write(conf);
+  const program = new Program('lighttpd', ['-tt', '-f', file]);
+  if (program.process.exitCode === null) await once(program.process, 'exit');
+  return program.process.exitCode === 0;
+}
+
+/** Runs the installed lighttpd, as the example of its documentation streams, until the test ends. */
+export async function startLighttpd(conf: string): Promise<Lighttpd> {
+  const { file, port, errors } = await write(conf);
+  const program = new Program('lighttpd', ['-D', '-f', file]);
+  const log = async () => `${program.output}${await readFile(errors, 'utf8').catch(() => '')}`;
+  await until(async () => {
+    if (program.process.exitCode !== null) throw new Error(`lighttpd ended: ${await log()}\n${conf}`);
+    return isOpen(port);
+  });
+  return { port, log };
+}
+
+async function isOpen(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  return new Promise<boolean>((resolve) => {
+    socket.once('connect', () => resolve(true));
+    socket.once('error', () => resolve(false));
+  }).finally(() => socket.destroy());
+}
+
+async function write(conf: string) {
+  const folder = await mkdtemp(join(tmpdir(), 'wstunnel-lighttpd-'));
+  onCleanup(() => rm(folder, { recursive: true }));
+  const [file, errors] = [join(folder, 'lighttpd.conf'), join(folder, 'error.log')];
+  const port = await closedPort();
+  const lines = [
+    `server.document-root = "${folder}"`,
+    `server.errorlog = "${errors}"`,
+    'server.bind = "127.0.0.1"',
+    `server.port = ${port}`,
+    'server.modules = ("mod_status", "mod_wstunnel")',
+    'server.stream-request-body = 2',
+    'server.stream-response-body = 2',
+    conf,
+    '',
+  ];
+  await writeFile(file, lines.join('\n'));
+  return { file, port, errors };
+}
