@@ -131,7 +131,10 @@ export const BALANCE: Case[] = [
     name: 'hash: several hosts are used',
     ...balanced('hash'),
     listen: 'addresses',
-    observe: async (side) => new Set(await times(16, (key) => side.who(`/${key * 7919}`))).size > 1,
+    observe: async (side) => ({
+      byPath: new Set(await times(16, (key) => side.who(`/${key * 7919}`))).size > 1,
+      byHost: new Set(await times(16, (key) => side.who('/', { Host: `desk${key * 7919}.test` }))).size > 1,
+    }),
   },
   {
     name: 'hash: by the Host as well',
