@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -415,6 +415,32 @@ describeWith('sshd', 'ssh-keygen')('ssh', () => {
     const other = await run(server.otherKey);
     expect((await knock(other.dial(), await logIn(other.dial()), '/terminal')).status).toBe(500);
   });
+});
+
+test("lighttpd: the documentation's noVNC example", async () => {
+  covered.add('lighttpd');
+  const { port } = await startEcho();
+  const web = await mkdtemp(join(tmpdir(), 'wstunnel-web-'));
+  onCleanup(() => rm(web, { recursive: true }));
+  await writeFile(join(web, 'vnc.html'), 'noVNC');
+  const conf = `server.document-root = "${web}"
+server.modules += ( "mod_wstunnel" )
+server.port = 8080
+$HTTP["url"] =~ "^/websockify" {
+    wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => "${port}" ) ) )
+    wstunnel.frame-type = "binary"
+    server.stream-request-body  = 2
+    server.stream-response-body = 2
+}
+`;
+  const file = join(web, 'lighttpd.conf');
+  await writeFile(file, conf);
+  const { dial } = await runRecipe('lighttpd', {
+    edits: [["'/etc/lighttpd/lighttpd.conf'", JSON.stringify(file)]],
+  });
+  expect((await request(dial(), 'GET', '/vnc.html')).body).toBe('noVNC');
+  await echoes(await openRaw(dial(), '/websockify'));
+  expect((await knock(dial(), {}, '/other')).status).toBe(404);
 });
 
 test('proxy-protocol: the backend is told who asks', async () => {
