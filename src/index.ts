@@ -25,6 +25,7 @@ export type {
   Rule,
   RuleOptions,
   ServerOption,
+  SpawnOptions,
   Target,
   TextMatch,
   Tunnel,

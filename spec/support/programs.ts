@@ -16,6 +16,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   openssl: 'openssl',
   ip: 'iproute2',
   tc: 'iproute2',
+  socat: 'socat',
+  Xvnc: 'tigervnc-standalone-server',
 };
 
 /**
