@@ -42,19 +42,28 @@ export class Marked {
 
   /** Those that live, with what watches over them. */
   pids(): number[] {
-    return readdirSync('/proc')
-      .map(Number)
-      .filter((pid) => pid > 1 && pid !== process.pid && environmentOf(pid).includes(this.name));
+    return processesWith(this.name);
   }
 
   /** The programs themselves, without what watches over them. */
   programs(): number[] {
-    return this.pids().filter((pid) => environmentOf(pid).includes('WSTUNNEL_PROCESS='));
+    return processesWith(this.name, 'WSTUNNEL_PROCESS=');
   }
 
   async none(): Promise<void> {
     await until(() => this.pids().length === 0);
   }
+}
+
+/** The living processes whose environment has all these texts. */
+export function processesWith(...texts: string[]): number[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 1 && pid !== process.pid)
+    .filter((pid) => {
+      const environment = environmentOf(pid);
+      return texts.every((text) => environment.includes(text));
+    });
 }
 
 /** A zombie has none. */

@@ -32,7 +32,7 @@ export const SPAWN: Readonly<Record<keyof SpawnOptions, Check>> = {
   args: (value, name) => readList(value, name, readArgument),
   environment: (value, name) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value))
-      fail(name, 'must be an object of names and values', value);
+      fail(name, 'must be an object of names and values', Array.isArray(value) ? [] : typeof value);
     for (const [key, text] of Object.entries(value)) {
       readVariable(key, name);
       // Never with the value: it may be a password.
