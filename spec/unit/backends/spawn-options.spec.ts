@@ -7,7 +7,7 @@ import { readHosts } from '../../../src/options/hosts.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { temporaryFolder } from '../../support/spawned.js';
 
-const read = (spawn: unknown, host: Host = {}) => readHosts({ ...host, spawn } as Host, 'server')[0]!;
+const read = (spawn: unknown, host: Host = {}) => readHosts({ ...host, spawn }, 'server')[0]!;
 const good = (more: Partial<SpawnOptions> = {}, host: Host = {}) => read({ path: 'sh', ...more }, host);
 
 function refused(spawn: unknown, host: Host = {}): string {

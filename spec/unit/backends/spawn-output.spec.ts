@@ -37,13 +37,7 @@ test('lines, wherever the chunks are cut; no empty ones', async () => {
 });
 
 test('a line is cut at 1000 characters, what follows is its own', async () => {
-  await print(
-    `${'a'.repeat(600)}`,
-    `${'a'.repeat(600)}`,
-    'a'.repeat(5000),
-    'a\nnext\n',
-    `${'b'.repeat(3000)}\nc\n`,
-  );
+  await print('a'.repeat(600), 'a'.repeat(600), 'a'.repeat(5000), 'a\nnext\n', `${'b'.repeat(3000)}\nc\n`);
   expect(lines).toEqual(['a'.repeat(1000), 'next', 'b'.repeat(1000), 'c']);
 });
 
