@@ -66,6 +66,15 @@ export function processesWith(...texts: string[]): number[] {
     });
 }
 
+/** A zombie is not: it only waits to be counted. */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return false;
+  }
+}
+
 /** A zombie has none. */
 function environmentOf(pid: number): string {
   try {

@@ -40,13 +40,15 @@ export interface Surroundings {
   readonly log: (format: string, ...values: unknown[]) => void;
   /** It has no tunnel any more. */
   readonly idle: (process: SpawnedProcess) => void;
+  /** It is of no use any more, and why, where that is a failure. Something of it may still be there. */
+  readonly over: (process: SpawnedProcess, failure: string | undefined) => void;
 }
 
 /** One process of a host, from its start to its end. */
 export class SpawnedProcess {
   readonly number: number;
-  /** Settles when nothing of it is left; never rejects. Tells why it failed, if it did. */
-  readonly ended: Promise<string | undefined>;
+  /** Settles when nothing of it is left; never rejects. */
+  readonly ended: Promise<void>;
   load = 0;
   /** It has had a tunnel, or one was on its way. */
   wasUsed = false;
@@ -60,7 +62,6 @@ export class SpawnedProcess {
   #startedAt = performance.now();
   readonly #child: Promise<Child>;
   #isReady = false;
-  #failure: string | undefined;
 
   constructor(host: SpawningHost, around: Surroundings) {
     this.#host = host;
@@ -107,9 +108,7 @@ export class SpawnedProcess {
         }),
       );
       // Others may have reached it meanwhile.
-      if (this.#isReady) return;
-      this.#failure = why;
-      this.end(KILL_AFTER);
+      if (!this.#isReady) this.#end(KILL_AFTER, why, why);
     };
     const timer = setTimeout(onLate, connectTimeout * 1000);
     signal.addEventListener('abort', onAbort);
@@ -129,11 +128,25 @@ export class SpawnedProcess {
 
   /** Ends it, and what it has forked; what is left after `grace` seconds is killed. */
   end(grace: number): void {
-    clearTimeout(this.idleTimer);
-    this.#over.abort(refused('the program is being ended'));
+    this.#end(grace, 'the program is being ended', undefined);
+  }
+
+  #end(grace: number, why: string, failure: string | undefined): void {
+    this.#isOver(why, failure);
     this.#child.then(
       (child) => child.end(grace),
       () => undefined,
+    );
+  }
+
+  /** Before those who wait hear of it, so that who asks again finds it remembered. */
+  #isOver(why: string, failure: string | undefined): void {
+    if (this.isOver) return;
+    clearTimeout(this.idleTimer);
+    this.#around.over(this, failure);
+    const cause = new Error(why);
+    this.#over.abort(
+      new TunnelError('WSTUNNEL_BACKEND_REFUSED', 'the backend could not be reached', { cause }),
     );
   }
 
@@ -176,32 +189,25 @@ export class SpawnedProcess {
     return launch('ignore');
   }
 
-  async #watch(): Promise<string | undefined> {
+  async #watch(): Promise<void> {
     const { log, socket } = this.#around;
     try {
       const child = await this.#child;
       const how = await child.exited;
       const isQuick = performance.now() - this.#startedAt < QUICK * 1000;
       const isBroken = !this.#isReady || (isQuick && how !== 'ended with code 0');
-      if (isBroken && !this.isOver) this.#failure = `the program ${how}`;
+      const why = `the program ${how}`;
       log('%s[%d] %s', this.#host.id, child.pid, how);
-      this.#over.abort(refused(`the program ${how}`));
+      this.#isOver(why, isBroken ? why : undefined);
       await child.gone;
       if (this.#place.socket !== undefined) removeSocket(this.#place.socket);
     } catch (error) {
+      const why = `the program was not started: ${messageOf(error)}`;
+      this.#isOver(why, why);
       // Another socket than the private one is somebody else's.
       removeSocket(socket);
-      if (!this.isOver) this.#failure = `the program was not started: ${messageOf(error)}`;
-      this.#over.abort(refused(this.#failure ?? ''));
     }
-    clearTimeout(this.idleTimer);
-    return this.#failure;
   }
-}
-
-function refused(why: string): TunnelError {
-  const cause = new Error(why);
-  return new TunnelError('WSTUNNEL_BACKEND_REFUSED', 'the backend could not be reached', { cause });
 }
 
 /** Nothing of the app's environment but what was asked for: its secrets are there. */

@@ -34,6 +34,8 @@ export class Program {
   #dials = 0;
   #failures = 0;
   #retryAt = 0;
+  /** Until then `minProcs` starts none; a tunnel may. */
+  #minimumAt = 0;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -65,10 +67,12 @@ export class Program {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#isClosed) return;
-    const wait = this.#retryAt - performance.now();
+    const now = performance.now();
+    const wait = this.#retryAt - now;
     while (this.#usable().length < minProcs && this.#processes.size < maxProcs) {
-      if (wait > 0) {
-        this.#timer = setTimeout(() => this.keepRunning(), wait).unref();
+      const pause = Math.max(wait, this.#minimumAt - now);
+      if (pause > 0) {
+        this.#timer = setTimeout(() => this.keepRunning(), pause).unref();
         return;
       }
       this.#start();
@@ -125,28 +129,31 @@ export class Program {
       ...this.#keeper.surroundings(),
       number,
       idle: (one) => this.#armIdle(one),
+      over: (one, failure) => this.#isOver(one, failure),
     });
     this.#processes.add(process);
     this.#armIdle(process);
-    void process.ended.then((failure) => this.#hasEnded(process, failure));
+    void process.ended.then(() => this.#hasEnded(process));
     return process;
   }
 
-  #hasEnded(process: SpawnedProcess, failure: string | undefined): void {
-    this.#processes.delete(process);
-    this.#keeper.ended();
+  #isOver(process: SpawnedProcess, failure: string | undefined): void {
     const now = performance.now();
     if (failure === undefined) {
       this.#failures = 0;
       // One that `minProcs` starts again and again must not take a processor for itself.
-      if (this.#usable().length < this.host.spawn.minProcs)
-        this.#retryAt = Math.max(this.#retryAt, now + FIRST_WAIT * 1000);
+      if (this.host.spawn.minProcs > 0) this.#minimumAt = now + FIRST_WAIT * 1000;
     } else if (now >= this.#retryAt) {
       // Several that failed together are one failure.
       const wait = Math.min(FIRST_WAIT * 2 ** this.#failures++, LONGEST_WAIT);
       this.#retryAt = now + wait * 1000;
       if (!process.wasUsed && !this.#isClosed) this.#keeper.failed(this.host, failure);
     }
+  }
+
+  #hasEnded(process: SpawnedProcess): void {
+    this.#processes.delete(process);
+    this.#keeper.ended();
     this.keepRunning();
   }
 
