@@ -1,16 +1,18 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import session from 'express-session';
-import { wstunnel, type Host, type Tunnel } from 'express-wstunnel';
+import { wstunnel, type ServerOption, type Tunnel } from 'express-wstunnel';
 import helmet from 'helmet';
 
 declare module 'express-session' {
   interface SessionData {
     user: string;
+    /** Names this login and no other. */
+    login: string;
   }
 }
 
@@ -19,8 +21,8 @@ export interface DemoOptions {
   port: number;
   username: string;
   password: string;
-  /** The VNC server, and what the page calls it. */
-  vnc: Host;
+  /** The VNC server, or who has which, and what the page calls it. */
+  vnc: ServerOption<Request>;
   desktop: string;
 }
 
@@ -118,6 +120,7 @@ function login({ username, password }: DemoOptions): RequestHandler {
         return;
       }
       req.session.user = username;
+      req.session.login = randomUUID();
       res.redirect(303, '/');
     });
   };

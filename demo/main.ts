@@ -1,6 +1,9 @@
 import { parseArgs } from 'node:util';
+import type { Request } from 'express';
+import type { ServerOption } from 'express-wstunnel';
 import { startDemo } from './app.js';
 import { startDesktop } from './desktop/index.js';
+import { desktopOf, missingForDesktops } from './spawned.js';
 
 const DEFAULT_PASSWORD = 'demo';
 
@@ -9,6 +12,7 @@ const HELP = `A noVNC page behind a login, on express-wstunnel.
   npm run demo                              the embedded desktop
   npm run demo -- --vnc 127.0.0.1:5900      a real VNC server
   npm run demo -- --vnc /run/vnc.sock       one on a unix socket
+  npm run demo -- --spawn                   a real desktop for each login (Xvnc)
 
   --host ADDRESS      where to listen (127.0.0.1)
   --port PORT         (8080; 0 takes a free one)
@@ -30,6 +34,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       vnc: { type: 'string' },
+      spawn: { type: 'boolean', default: false },
       host: { type: 'string', default: '127.0.0.1' },
       port: { type: 'string', default: '8080' },
       user: { type: 'string', default: 'demo' },
@@ -48,9 +53,13 @@ async function main(): Promise<void> {
       `${host} can be reached from outside: choose a password of your own with --password.`,
     );
 
-  const embedded = values.vnc === undefined ? await startDesktop() : undefined;
-  const vnc = embedded ? { host: embedded.host, port: embedded.port } : readTarget(values.vnc ?? '');
-  const desktop = values.vnc ?? 'embedded desktop';
+  if (values.spawn && values.vnc !== undefined) throw new UsageError('Give either --vnc or --spawn.');
+  const missing = values.spawn ? missingForDesktops() : undefined;
+  if (missing !== undefined) throw new UsageError(missing);
+
+  const embedded = values.vnc === undefined && !values.spawn ? await startDesktop() : undefined;
+  const vnc = embedded ? { host: embedded.host, port: embedded.port } : readTarget(values.vnc);
+  const desktop = values.spawn ? 'a desktop of its own' : (values.vnc ?? 'embedded desktop');
   const demo = await startDemo({ host, port, username, password, vnc, desktop });
 
   const shown = host.includes(':') ? `[${host}]` : host;
@@ -71,7 +80,9 @@ async function main(): Promise<void> {
     });
 }
 
-function readTarget(text: string): { socket: string } | { host: string; port: number } {
+/** Without an address each login has its own. */
+function readTarget(text: string | undefined): ServerOption<Request> {
+  if (text === undefined) return desktopOf;
   if (text.startsWith('/')) return { socket: text };
   const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d+)$/.exec(text);
   if (!match) throw new UsageError(`--vnc takes host:port or the path of a unix socket, not "${text}".`);

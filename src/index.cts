@@ -35,6 +35,7 @@ declare namespace wstunnel {
   export type Rule<Req extends IncomingMessage = IncomingMessage> = types.Rule<Req>;
   export type RuleOptions<Req extends IncomingMessage = IncomingMessage> = types.RuleOptions<Req>;
   export type ServerOption<Req> = types.ServerOption<Req>;
+  export type SpawnOptions = types.SpawnOptions;
   export type Target = types.Target;
   export type TextMatch = types.TextMatch;
   export type Tunnel<Req extends IncomingMessage = IncomingMessage> = types.Tunnel<Req>;

@@ -27,6 +27,7 @@ export type {
   Rule,
   RuleOptions,
   ServerOption,
+  SpawnOptions,
   Target,
   TextMatch,
   Tunnel,

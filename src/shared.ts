@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { BackendPool } from './backends/pool.js';
+import type { Spawner } from './backends/spawn/spawner.js';
 import type { TunnelError } from './errors.js';
 import type { CountLimits, Counter } from './guard/limits.js';
 import type { Log } from './observe/log.js';
@@ -14,6 +15,7 @@ export interface Shared {
   readonly limits: CountLimits & { readonly buffered: number };
   readonly counter: Counter;
   readonly pool: BackendPool;
+  readonly spawner: Spawner;
   readonly totals: Totals;
   readonly log: Log;
   /** Requests on their way to the 101; aborted by `close()` and `end()`. */

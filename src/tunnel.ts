@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { dial } from './backends/dial.js';
 import type { ResolvedHost } from './backends/host.js';
 import type { PooledHost } from './backends/pool.js';
 import { proxyHeader } from './backends/proxy-header.js';
@@ -16,7 +15,7 @@ import { userOf, userSoFar } from './guard/user.js';
 import { defaultAddress, normalizeAddress } from './helpers/address.js';
 import { hook } from './helpers/hook.js';
 import { ignoreErrors } from './helpers/ignore-errors.js';
-import type { Lease } from './helpers/lease.js';
+import { bothOf, type Lease } from './helpers/lease.js';
 import { originalPathOf } from './helpers/path.js';
 import { checkTrust, type Route } from './match.js';
 import { redactUrl } from './observe/redact.js';
@@ -147,7 +146,7 @@ async function chooseTarget<Req extends IncomingMessage>(
 
 /** Picks and dials: a host that fails is left out for a while, and the strategy is asked again. */
 async function reachBackend<Req extends IncomingMessage>(
-  { pool, log }: Shared,
+  { pool, spawner, log }: Shared,
   { balance, stickyKey }: RuleSettings<Req>,
   req: Req,
   { address }: Client,
@@ -174,9 +173,9 @@ async function reachBackend<Req extends IncomingMessage>(
     if (host.full) continue;
     const lease = pool.lease(host, balance);
     try {
-      const socket = await dial(host.host, signal, prefaceOf(host.host, req, address));
+      const dialled = await spawner.dial(host.host, signal, prefaceOf(host.host, req, address));
       pool.connected(host);
-      return { socket, host, lease };
+      return { socket: dialled.socket, host, lease: bothOf(dialled.lease, lease) };
     } catch (error) {
       lease.release();
       if (signal.aborted || !isBackendFailure(error)) throw error;

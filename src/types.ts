@@ -60,11 +60,60 @@ export interface Host {
    * channel of an SSH client. A throw is a backend that can't be reached (502).
    */
   connect?: () => Duplex | Promise<Duplex>;
+  /**
+   * A program of the tunnel's own that listens there: started when it is needed, ended with the app (lighttpd: `bin-path`).
+   * With neither `port` nor `socket` it listens on a unix socket in a folder that is the app's alone.
+   */
+  spawn?: SpawnOptions;
+}
+
+/**
+ * Programs behind a host. Each process takes `maxLoadPerProc` tunnels; **one that is free takes whoever comes next**. For one
+ * program per user let a `server` function return a host that names the user in `args` or `environment`: equal `spawn`
+ * options share their processes, others never do.
+ *
+ * By default the program gets its listening socket as descriptor 0 (lighttpd). One that listens itself is told where:
+ * `{socket}`, `{host}` and `{port}` in `args` and in the values of `environment`, or WSTUNNEL_SOCKET, WSTUNNEL_HOST and
+ * WSTUNNEL_PORT.
+ *
+ * It must stay in the foreground: when it ends, all that it has started is ended as well.
+ */
+export interface SpawnOptions {
+  /** The program: an absolute path, or a name to look for in PATH (lighttpd: `bin-path`). */
+  path: string;
+  args?: readonly string[];
+  /** Variables of its environment (lighttpd: `bin-environment`). */
+  environment?: Readonly<Record<string, string>>;
+  /**
+   * Names of the app's variables that it gets as well (lighttpd: `bin-copy-environment`). Default: PATH, HOME, USER, LOGNAME,
+   * SHELL, LANG, LC_ALL, LC_CTYPE, TZ, TMPDIR. Never all of them: the app's secrets are there.
+   */
+  copyEnvironment?: readonly string[];
+  /** Processes kept running, from the start on. Default 0 (lighttpd: `min-procs`, 4). */
+  minProcs?: number;
+  /** Most processes at once. Default 4 (lighttpd: `max-procs`). */
+  maxProcs?: number;
+  /** Most tunnels of one process; 0 is no limit. Default 1 (lighttpd: `max-load-per-proc`). */
+  maxLoadPerProc?: number;
+  /**
+   * Seconds after which a process without tunnels is ended, unless `minProcs` keeps it. Default 60 (lighttpd: `idle-timeout`).
+   * With 0 it ends with its last tunnel, and nobody gets a process that another has used.
+   */
+  idleTimeout?: number;
+  /** What it is asked to end with; five seconds later it is killed. Default `SIGTERM` (lighttpd: `kill-signal`). */
+  killSignal?: string;
+  /** Connections that may wait at a socket that is handed over. Default 1024 (lighttpd: `listen-backlog`). */
+  listenBacklog?: number;
+  /**
+   * The listening socket becomes the program's descriptor 0. Default: true, unless `args` or `environment` name the address,
+   * by a placeholder or as it is: then the program listens itself.
+   */
+  handOver?: boolean;
 }
 
 /** One host's state, as a strategy and `stats()` see it. */
 export interface HostState {
-  /** `host:port`, `unix:/path`, or `stream:1` for an in-process backend. */
+  /** `host:port`, `unix:/path`, `stream:1` for an in-process backend, or `spawn:program#1f2e3d` for one without address. */
   readonly id: string;
   readonly host: Readonly<Host>;
   /** Tunnels assigned to it, counted from the moment it is picked: connecting counts. */

@@ -1,6 +1,7 @@
 import { captureRejectionSymbol, type EventEmitter } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { BackendPool } from './backends/pool.js';
+import { Spawner } from './backends/spawn/spawner.js';
 import { messageOf, TunnelError } from './errors.js';
 import { isSendable } from './frames/close-codes.js';
 import { LocalCounter } from './guard/limits.js';
@@ -53,14 +54,25 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
     (info) => emit('backend', info),
     (error) => log('backend', 'error', 'balance strategy failed: %s', messageOf(error)),
   );
+  const spawner = new Spawner(
+    (format, ...values) => log('backend', 'debug', format, ...values),
+    (host, why) => {
+      log('backend', 'warn', '%s failed: %s', host.id, why);
+      for (const state of pool.statesOf([host])) pool.failed(state, why);
+    },
+  );
   for (const { server } of [settings.base, ...everyRule(settings.rules).map(({ set }) => set)]) {
-    if (server instanceof HostMap) for (const hosts of server.lists) pool.add(hosts);
-    else if (typeof server === 'object') pool.add(server);
+    if (typeof server !== 'object') continue;
+    for (const hosts of server instanceof HostMap ? server.lists : [server]) {
+      pool.add(hosts);
+      spawner.add(hosts);
+    }
   }
   const shared: Shared = {
     limits: settings.limits,
     counter: new LocalCounter(),
     pool,
+    spawner,
     totals,
     log,
     attempts: new Set(),
@@ -172,6 +184,7 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
       for (const one of rest) one.destroy();
       await closedOf(rest);
     }
+    await spawner.close(timeout);
     for (const reference of attached) {
       const server = reference.deref();
       if (server) detachFrom(server, seamUser);

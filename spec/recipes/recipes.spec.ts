@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +23,7 @@ import {
   startBackend,
   startEcho,
 } from '../support/servers.js';
+import { processesWith, temporaryFolder } from '../support/spawned.js';
 import { startSshd } from '../support/sshd.js';
 import { until } from '../support/wait.js';
 import { JWT_SECRET, logIn, makeProject, README, recipe, recipeNames, request, runRecipe } from './recipe.js';
@@ -155,6 +156,67 @@ test('per-user: a backend for each user', async () => {
   const site = await runRecipe('per-user', { env: { DESKTOP_OF_ANN: String(port) } });
   await guards(site);
   expect((await knock(site.dial(), await logIn(site.dial(), 'bob'))).status).toBe(404);
+});
+
+describeWith('Xvnc', 'xterm')('desktops', () => {
+  /** Speaks RFB 3.8 up to the name of the desktop. */
+  async function nameOf(client: RawClient): Promise<string> {
+    expect((await client.payload(12)).toString()).toBe('RFB 003.008\n');
+    client.send(frame(2, 'RFB 003.008\n'));
+    // One security type, none; then all is well.
+    let rest = await client.payload(2);
+    expect([...rest]).toEqual([1, 1]);
+    client.send(frame(2, Buffer.from([1])));
+    expect((await client.payload(4)).readUInt32BE()).toBe(0);
+    client.send(frame(2, Buffer.from([1])));
+    for (rest = await client.payload(24); rest.length < 24 + rest.readUInt32BE(20);)
+      rest = Buffer.concat([rest, await client.payload(1)]);
+    return rest.toString('utf8', 24);
+  }
+
+  test('one for each user, and none left', async () => {
+    covered.add('desktops');
+    const TMPDIR = await temporaryFolder();
+    const { dial, program } = await runRecipe('desktops', { env: { TMPDIR } });
+    expect((await knock(dial())).status).toBe(401);
+    const [ann, bob] = [await logIn(dial()), await logIn(dial(), 'bob')];
+    expect(await nameOf(await openRaw(dial(), PATH, ann))).toBe('ann');
+    expect(await nameOf(await openRaw(dial(), PATH, bob))).toBe('bob');
+    const started = processesWith('WSTUNNEL_SOCKET=', TMPDIR).length;
+    // The terminals are there as well: a shell, Xvnc, xterm and its shell.
+    expect(started).toBeGreaterThanOrEqual(2 * 3);
+    expect(await nameOf(await openRaw(dial(), PATH, ann))).toBe('ann');
+    const sockets = (await readdir(TMPDIR, { recursive: true })).filter((name) => /\/\d+$/.test(name));
+    expect(sockets).toHaveLength(2);
+    await program.stop();
+    await until(() => processesWith(TMPDIR).length === 0);
+    await until(async () => (await readdir(TMPDIR)).every((name) => !name.startsWith('wstunnel-')));
+  });
+});
+
+describeWith('socat')('socat', () => {
+  test('a shell for each tunnel, and none left', async () => {
+    covered.add('socat');
+    const TMPDIR = await temporaryFolder();
+    const { dial, program } = await runRecipe('socat', { env: { TMPDIR } });
+    expect((await knock(dial(), {}, '/shell')).status).toBe(401);
+    const cookie = await logIn(dial());
+    const shells = [await openRaw(dial(), '/shell', cookie), await openRaw(dial(), '/shell', cookie)];
+    const pids: string[] = [];
+    for (const client of shells) {
+      client.send(frame(2, 'echo pid-$$-\n'));
+      let text = '';
+      while (!/pid-\d+-/.test(text)) text += (await client.payload(1)).toString();
+      pids.push(text);
+    }
+    expect(pids[0]).not.toBe(pids[1]);
+    shells[0]?.socket.destroy();
+    shells[1]?.socket.destroy();
+    await until(() => processesWith('WSTUNNEL_SOCKET=', TMPDIR).length === 0);
+    await openRaw(dial(), '/shell', cookie);
+    await program.stop();
+    await until(() => processesWith(TMPDIR).length === 0);
+  });
 });
 
 describe('balance: several backends', () => {

@@ -1,9 +1,8 @@
 import type { BrowserContext, Page } from 'playwright-core';
-import { startDemo, type Demo } from '../../demo/app.js';
-import type { Host } from '../../src/index.js';
+import { startDemo, type Demo, type DemoOptions } from '../../demo/app.js';
 import { onCleanup } from './cleanup.js';
 
-export async function startDemoFor(vnc: Host): Promise<Demo & { url: string }> {
+export async function startDemoFor(vnc: DemoOptions['vnc']): Promise<Demo & { url: string }> {
   const demo = await startDemo({
     host: '127.0.0.1',
     port: 0,

@@ -17,6 +17,14 @@ const PACKAGES: Readonly<Record<string, string>> = {
   openssl: 'openssl',
   ip: 'iproute2',
   python3: 'python3',
+  socat: 'socat',
+  Xvnc: 'tigervnc-standalone-server',
+  'redis-server': 'redis-server',
+  postgres: 'postgresql',
+  initdb: 'postgresql',
+  runuser: 'util-linux',
+  sshd: 'openssh-server',
+  'ssh-keygen': 'openssh-client',
 };
 
 /**

@@ -279,10 +279,6 @@ describe('names', () => {
   test('nothing is suggested where nothing is near', () => {
     expect(refused({ completelyElse: 1 }).message).toBe('wstunnel: options has no "completelyElse"');
   });
-
-  test('server.spawn is not supported yet', () => {
-    expect(refused(host({ spawn: {} })).message).toContain('server.spawn is not supported yet');
-  });
 });
 
 test('rules and conditions that contain themselves are refused', () => {

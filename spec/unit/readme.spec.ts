@@ -4,6 +4,7 @@ import { TunnelError, type TunnelErrorCode } from '../../src/errors.js';
 import { DEFAULTS } from '../../src/options/defaults.js';
 import { HOST } from '../../src/options/hosts.js';
 import { OPTIONS, readOptions } from '../../src/options/options.js';
+import { SPAWN } from '../../src/options/spawn.js';
 import { README, table } from '../support/readme.js';
 
 const ERRORS = readFileSync(new URL('../../src/errors.ts', import.meta.url), 'utf8');
@@ -15,6 +16,7 @@ describe('the README', () => {
   test('names every option and no other, in the order of the code', () => {
     expect(table('<!-- options -->').map(nameOf)).toEqual(Object.keys(OPTIONS));
     expect(table('<!-- host options -->').map(nameOf)).toEqual(Object.keys(HOST));
+    expect(table('<!-- spawn options -->').map(nameOf)).toEqual(Object.keys(SPAWN));
   });
 
   test('gives the defaults of the code', () => {
@@ -38,6 +40,17 @@ describe('the README', () => {
       disableTime: String(DEFAULTS.disableTime),
       keepAlive: String(DEFAULTS.keepAlive),
     });
+    const rows = table('<!-- spawn options -->');
+    expect(defaultsOf(rows)).toMatchObject({
+      minProcs: String(DEFAULTS.minProcs),
+      maxProcs: String(DEFAULTS.maxProcs),
+      maxLoadPerProc: String(DEFAULTS.maxLoadPerProc),
+      idleTimeout: String(DEFAULTS.spawnIdleTimeout),
+      killSignal: `\`'${DEFAULTS.killSignal}'\``,
+      listenBacklog: String(DEFAULTS.listenBacklog),
+    });
+    const row = rows.find((cells) => cells[0] === '`copyEnvironment`');
+    for (const name of DEFAULTS.copyEnvironment) expect(row?.[2]).toContain(`\`${name}\``);
   });
 
   test('names every refusal with its status', () => {

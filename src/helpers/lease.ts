@@ -2,3 +2,11 @@
 export interface Lease {
   release(): void;
 }
+
+export function bothOf(one: Lease, other: Lease): Lease {
+  const release = () => {
+    one.release();
+    other.release();
+  };
+  return { release };
+}

@@ -26,4 +26,21 @@ export const DEFAULTS = {
   disableTime: 1,
   /** Finds a dead backend although a tunnel may be silent for hours. */
   keepAlive: 60,
+  /** lighttpd keeps four, for requests of milliseconds. A desktop that nobody looks at only costs memory. */
+  minProcs: 0,
+  /** lighttpd's: no visitor starts programs without end. */
+  maxProcs: 4,
+  /** lighttpd's: a desktop is for one. */
+  maxLoadPerProc: 1,
+  /** lighttpd's `idle-timeout`: who reloads the page finds the desktop again. */
+  spawnIdleTimeout: 60,
+  /** lighttpd's `kill-signal`. */
+  killSignal: 'SIGTERM',
+  /** lighttpd's `listen-backlog`. */
+  listenBacklog: 1024,
+  /** lighttpd copies everything, and so the app's passwords and keys. This much a program needs to run at all. */
+  copyEnvironment: [
+    ...['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL'],
+    ...['LANG', 'LC_ALL', 'LC_CTYPE', 'TZ', 'TMPDIR'],
+  ] as readonly string[],
 } as const;

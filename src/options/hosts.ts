@@ -13,9 +13,11 @@ import {
   readText,
   type Check,
 } from '../helpers/readers.js';
+import { without } from '../helpers/without.js';
 import { HostMap } from '../routes/host-map.js';
 import type { Host } from '../types.js';
 import { DEFAULTS } from './defaults.js';
+import { capacityOf, checkSpawn, readSpawn } from './spawn.js';
 
 // An option without its check does not compile. (Exported for the test of the README's tables.)
 export const HOST: Readonly<Record<keyof Host, Check>> = {
@@ -40,9 +42,8 @@ export const HOST: Readonly<Record<keyof Host, Check>> = {
     if (value !== 1 && value !== 2) fail(name, 'must be 1 or 2', value);
   },
   connect: readFunction,
+  spawn: checkSpawn,
 };
-
-const HOST_TO_COME = ['spawn'];
 
 /** What says where a host is: at most one of these. */
 const ADDRESSES = [['connect'], ['socket'], ['host', 'port', 'localAddress', 'lookup']] as const;
@@ -76,7 +77,7 @@ export function readServer(
 }
 
 function readHost(value: unknown, name: string): ResolvedHost {
-  readNames(value, name, HOST, HOST_TO_COME);
+  readNames(value, name, HOST, []);
   const host = withSocket(value as Host);
   const given = ADDRESSES.filter((names) => names.some((one) => host[one] !== undefined));
   if (given.length > 1)
@@ -85,16 +86,19 @@ function readHost(value: unknown, name: string): ResolvedHost {
       `takes either ${host.connect ? 'connect or an address' : 'socket or host and port'}, not both`,
       value,
     );
-  if (!host.connect && host.socket === undefined && host.port === undefined)
+  if (host.connect && host.spawn) fail(name, 'takes either connect or spawn, not both', value);
+  const program = readSpawn(host, name);
+  if (!host.connect && !host.spawn && host.socket === undefined && host.port === undefined)
     fail(name, 'needs a port (or a socket)', value);
   return Object.freeze({
-    ...host,
-    id: idOf(host),
+    ...without(host, 'spawn'),
+    ...program,
+    id: idOf(host, program.spawn),
     connectTimeout: host.connectTimeout ?? DEFAULTS.connectTimeout,
     disableTime: host.disableTime ?? DEFAULTS.disableTime,
     readTimeout: host.readTimeout ?? 0,
     writeTimeout: host.writeTimeout ?? 0,
-    maxTunnels: host.maxTunnels ?? 0,
+    maxTunnels: leastLimit(host.maxTunnels ?? 0, program.spawn ? capacityOf(program.spawn) : 0),
     weight: host.weight ?? 1,
     backup: host.backup ?? false,
     noDelay: host.noDelay ?? true,
@@ -107,6 +111,11 @@ function readHost(value: unknown, name: string): ResolvedHost {
 function withSocket(given: Host): Host {
   const { host, ...rest } = given;
   return host?.startsWith('/') && given.socket === undefined ? { ...rest, socket: host } : given;
+}
+
+/** Of two limits the one that counts; 0 is none. */
+function leastLimit(one: number, other: number): number {
+  return one === 0 || other === 0 ? Math.max(one, other) : Math.min(one, other);
 }
 
 function readTls(value: unknown, name: string): void {
@@ -132,6 +141,6 @@ function isHostMap(value: unknown): value is Record<string, object> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const entries = Object.entries(value);
   const isEntry = ([key, hosts]: [string, unknown]) =>
-    typeof hosts === 'object' && hosts !== null && !Object.hasOwn(HOST, key) && !HOST_TO_COME.includes(key);
+    typeof hosts === 'object' && hosts !== null && !Object.hasOwn(HOST, key);
   return entries.length > 0 && entries.every(isEntry);
 }

@@ -1,0 +1,50 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { desktopOf } from '../../demo/spawned.js';
+import { startBrowser } from '../support/browser.js';
+import { onCleanup } from '../support/cleanup.js';
+import { coloursOf, inkOf, isState, logIn, pointOf, startDemoFor } from '../support/demo.js';
+import { describeWith } from '../support/programs.js';
+import { processesWith } from '../support/spawned.js';
+import { until } from '../support/wait.js';
+
+/** Those of the demo, of whatever login. */
+const desktops = () => processesWith('DEMO_LOGIN=');
+
+describeWith(
+  'chromium',
+  'Xvnc',
+  'xterm',
+)('a desktop that is started for a login', () => {
+  test('is a real one, and one for each login', { timeout: 60_000 }, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'wstunnel-keys-'));
+    onCleanup(() => rm(folder, { recursive: true }));
+    const demo = await startDemoFor(desktopOf);
+    const page = await logIn(await startBrowser(), demo.url);
+    await isState(page, 'connected');
+    // The terminal is drawn when its shell is there.
+    await until(async () => ((await coloursOf(page)).get(0xffffff) ?? 0) > 10_000);
+    const before = await inkOf(page);
+
+    const inside = await pointOf(page, 100, 100);
+    await page.mouse.click(inside.x, inside.y);
+    const proof = join(folder, 'proof');
+    await page.keyboard.type(`seq 1000000 1000099 | tee ${proof}\n`);
+    const written = () => readFile(proof, 'utf8').catch(() => '');
+    await until(async () => (await written()).endsWith('1000099\n'));
+    await until(async () => Math.abs((await inkOf(page)) - before) > 1000);
+
+    const first = desktops();
+    await page.reload();
+    await isState(page, 'connected');
+    expect(desktops()).toEqual(first);
+    const other = await logIn(await startBrowser(), demo.url);
+    await isState(other, 'connected');
+    await until(() => desktops().length > first.length);
+
+    await demo.close();
+    expect(desktops()).toEqual([]);
+  });
+});

@@ -1,0 +1,75 @@
+import { PassThrough } from 'node:stream';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { readOutput } from '../../../src/backends/spawn/output.js';
+
+let stream: PassThrough;
+let lines: string[];
+let stop: () => void;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  stream = new PassThrough({ highWaterMark: 64 * 1024 * 1024 });
+  lines = [];
+  stop = readOutput(stream, (line) => lines.push(line));
+});
+afterEach(() => {
+  stop();
+  vi.useRealTimers();
+});
+
+/** What is written is read in the next turns of the loop. */
+const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+
+async function print(...chunks: (string | Buffer)[]): Promise<void> {
+  for (const chunk of chunks) {
+    stream.write(chunk);
+    await turn();
+  }
+}
+
+test('lines, wherever the chunks are cut; no empty ones', async () => {
+  const euro = Buffer.from('€');
+  await print('one\ntw', 'o\n\n\nthr', euro.subarray(0, 1), euro.subarray(1), 'ee\nrest');
+  expect(lines).toEqual(['one', 'two', 'thr€ee']);
+  stream.end();
+  await turn();
+  expect(lines.at(-1)).toBe('rest');
+});
+
+test('a line is cut at 1000 characters, what follows is its own', async () => {
+  await print('a'.repeat(600), 'a'.repeat(600), 'a'.repeat(5000), 'a\nnext\n', `${'b'.repeat(3000)}\nc\n`);
+  expect(lines).toEqual(['a'.repeat(1000), 'next', 'b'.repeat(1000), 'c']);
+});
+
+test('a hundred lines in a second; the others are counted', async () => {
+  await print('x\n'.repeat(150));
+  expect(lines).toHaveLength(100);
+  vi.advanceTimersByTime(1000);
+  expect(lines.slice(100)).toEqual(['(50 lines left out)']);
+  await print('y\n');
+  expect(lines.at(-1)).toBe('y');
+});
+
+test('a mebibyte in a second: then the program waits', async () => {
+  const chunk = Buffer.alloc(256 * 1024, '-');
+  for (let i = 0; i < 12; i++) stream.write(chunk);
+  await turn();
+  expect(stream.isPaused()).toBe(true);
+  const left = stream.readableLength;
+  expect(left).toBeGreaterThanOrEqual(6 * chunk.length);
+  vi.advanceTimersByTime(999);
+  await turn();
+  expect(stream.readableLength).toBe(left);
+  vi.advanceTimersByTime(1);
+  await turn();
+  expect(stream.readableLength).toBeLessThan(left);
+});
+
+test('nothing is left of it at the end', async () => {
+  await print('x\n'.repeat(150), 'half');
+  stop();
+  expect(lines.slice(-1)).toEqual(['(51 lines left out)']);
+  expect(vi.getTimerCount()).toBe(0);
+  expect(stream.destroyed).toBe(true);
+  expect(stream.listenerCount('data')).toBe(0);
+});

@@ -1,0 +1,71 @@
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { messageOf } from '../../errors.js';
+import { readOutput } from './output.js';
+import { killStragglers, signal } from './stragglers.js';
+import { launch, type Launch } from './supervisor.js';
+
+/** Seconds after SIGKILL in which even a process that is stuck in the kernel should be gone. */
+const GIVE_UP = 5;
+
+/** A started program, and all that comes of it. */
+export class Child {
+  /** Settles when the program has ended, with how, and never rejects. */
+  readonly exited: Promise<string>;
+  /** The same, and nothing of it is left. */
+  readonly gone: Promise<void>;
+  readonly pid: number | undefined;
+  readonly #killSignal: NodeJS.Signals;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #hasExited = false;
+  #giveUp = () => {};
+
+  constructor(given: Launch, print: (line: string) => void) {
+    this.#killSignal = given.killSignal;
+    const child = launch(given);
+    this.pid = child.pid;
+    const output = child.stdout as (Readable & Partial<Socket>) | null;
+    const lifeline = child.stdio[3] as Socket | null;
+    const stopReading = output ? readOutput(output, print) : () => {};
+    lifeline?.on('error', () => undefined);
+    // The app may end when it has nothing else to do: the watcher then ends the program.
+    for (const one of [child, output, lifeline]) one?.unref?.();
+    this.exited = new Promise((resolve) => {
+      const settle = (how: string) => {
+        this.#hasExited = true;
+        for (const timer of this.#timers) clearTimeout(timer);
+        resolve(how);
+      };
+      child.once('exit', (code, name) =>
+        settle(name ? `ended by ${name}` : `ended with code ${code ?? '?'}`),
+      );
+      child.on('error', (error) => settle(`could not be started: ${messageOf(error)}`));
+      this.#giveUp = () => settle('did not end, not even by SIGKILL');
+    });
+    this.gone = this.exited.then(async () => {
+      // What it forked, and the watcher, whose presence kept this number ours.
+      if (this.pid !== undefined) signal(-this.pid, 'SIGKILL');
+      await killStragglers(given.mark);
+      lifeline?.destroy();
+      stopReading();
+    });
+  }
+
+  /** Asks the program and what it forked to end; after `grace` seconds they are killed. May be called again with less. */
+  end(grace: number): void {
+    const { pid } = this;
+    if (this.#hasExited || pid === undefined) return;
+    signal(-pid, grace > 0 ? this.#killSignal : 'SIGKILL');
+    this.#after(grace, () => signal(-pid, 'SIGKILL'));
+    this.#after(grace + GIVE_UP, () => this.#giveUp());
+  }
+
+  /** Keeps the app alive meanwhile: who ends a program wants it ended. */
+  #after(seconds: number, act: () => unknown): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      act();
+    }, seconds * 1000);
+    this.#timers.add(timer);
+  }
+}

@@ -1,0 +1,98 @@
+import { lstatSync, renameSync, rmSync } from 'node:fs';
+import { connect, createServer, type ListenOptions, type Server } from 'node:net';
+import type { ResolvedHost } from '../host.js';
+
+/** Where one process listens. */
+export interface Place {
+  readonly socket?: string;
+  readonly host?: string;
+  readonly port?: number;
+}
+
+/** Of the host's address the one of its process `number`, as lighttpd counts them; with none, a socket in `folder`. */
+export function placeOf(
+  { socket, host = '127.0.0.1', port }: ResolvedHost,
+  number: number,
+  own: string,
+): Place {
+  if (port !== undefined) return { host, port: port + number };
+  if (socket === undefined) return { socket: own };
+  return { socket: number === 0 ? socket : `${socket}-${number}` };
+}
+
+/** Puts the address where a program's arguments or environment want it. */
+export function fillIn(text: string, { socket = '', host = '', port }: Place): string {
+  const known: Readonly<Record<string, string>> = { socket, host, port: String(port ?? '') };
+  return text.replace(/\{(socket|host|port)\}/g, (_, name: string) => known[name] ?? '');
+}
+
+/**
+ * Binds and listens, and lends the descriptor to `use`, which starts the program with it. Ours is closed in the same turn of
+ * the loop, so that we never accept what is the program's. Rejects where somebody else listens there.
+ */
+export async function withListener<T>(place: Place, backlog: number, use: (fd: number) => T): Promise<T> {
+  const { socket } = place;
+  if (socket !== undefined) await freeSocket(socket);
+  // Closing a server removes its path: the program's has another name by then.
+  const first = `${socket ?? ''}~`;
+  if (socket !== undefined) rmSync(first, { force: true });
+  return onceListening(
+    { ...(socket === undefined ? place : { path: first }), backlog, exclusive: true },
+    (server) => {
+      const { fd = -1 } = (server as { _handle?: { fd?: number } })._handle ?? {};
+      if (fd < 0) throw new Error('this Node can hand over no listening socket: give handOver: false');
+      if (socket !== undefined) renameSync(first, socket);
+      return use(fd);
+    },
+  );
+}
+
+/** Rejects where somebody else listens: it must not be taken for the program that is about to. */
+export async function checkFree(place: Place): Promise<void> {
+  if (place.socket === undefined) await onceListening({ ...place, exclusive: true }, () => undefined);
+  else await freeSocket(place.socket);
+}
+
+/** Calls back in the very turn in which nothing can have been accepted yet. */
+function onceListening<T>(where: ListenOptions, act: (server: Server) => T): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy());
+    server.on('error', reject);
+    server.on('listening', () => {
+      try {
+        const result = act(server);
+        server.close(() => resolve(result));
+      } catch (error) {
+        server.close(() => reject(error));
+      }
+    });
+    server.listen(where);
+  });
+}
+
+export function removeSocket(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Not ours to remove any more.
+  }
+}
+
+/** Removes a socket that a program left when it died, as lighttpd does. */
+async function freeSocket(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found) return;
+  if (!found.isSocket()) throw new Error(`${path} is there already, and no socket`);
+  const answer = await new Promise<string>((resolve) => {
+    const probe = connect({ path, timeout: 1000 });
+    probe.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
+    for (const event of ['connect', 'timeout'] as const)
+      probe.on(event, () => {
+        probe.destroy();
+        resolve('');
+      });
+  });
+  if (answer === 'ENOENT') return;
+  if (answer !== 'ECONNREFUSED') throw new Error(`somebody else listens on ${path}`);
+  rmSync(path, { force: true });
+}

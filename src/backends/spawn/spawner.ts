@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { dial } from '../dial.js';
+import type { ResolvedHost } from '../host.js';
+import { KILL_AFTER, type SpawningHost } from './process.js';
+import { Program, type Dialled } from './program.js';
+
+const NOTHING = { release: () => {} };
+
+/** The programs of a tunnel: started when they are needed, ended with it. */
+export class Spawner {
+  readonly #programs = new Map<string, Program>();
+  readonly #log: (format: string, ...values: unknown[]) => void;
+  readonly #failed: (host: SpawningHost, why: string) => void;
+  readonly #mark = randomUUID();
+  #folder: string | undefined;
+  #count = 0;
+  /** Processes of which something is left. */
+  #left = 0;
+  #isClosed = false;
+
+  /** `failed` hears of what no tunnel waited for. */
+  constructor(
+    log: (format: string, ...values: unknown[]) => void,
+    failed: (host: SpawningHost, why: string) => void,
+  ) {
+    this.#log = log;
+    this.#failed = failed;
+  }
+
+  /** Starts what the `minProcs` of a list of the options ask for. */
+  add(hosts: readonly ResolvedHost[]): void {
+    for (const host of hosts)
+      if (isSpawning(host) && host.spawn.minProcs > 0) this.#programOf(host).keepRunning();
+  }
+
+  /** Connects to a host, or to a process of its program. */
+  async dial(host: ResolvedHost, signal: AbortSignal, preface?: Buffer): Promise<Dialled> {
+    if (!isSpawning(host)) return { socket: await dial(host, signal, preface), lease: NOTHING };
+    return this.#programOf(host).dial(signal, preface);
+  }
+
+  /** Ends all processes; what is left of them after `grace` seconds is killed. Waits for them. */
+  async close(grace = KILL_AFTER): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(
+      Array.from(this.#programs.values(), (program) => program.close(Math.min(grace, KILL_AFTER))),
+    );
+  }
+
+  #programOf(host: SpawningHost): Program {
+    const key = `${host.id} ${host.spawn.key}`;
+    const known = this.#programs.get(key);
+    if (known) return known;
+    const program = new Program(host, {
+      surroundings: () => this.#surroundings(),
+      ended: () => this.#ended(),
+      failed: this.#failed,
+      unused: (one) => {
+        if (this.#programs.get(key) === one) this.#programs.delete(key);
+      },
+    });
+    if (this.#isClosed) void program.close(0);
+    this.#programs.set(key, program);
+    return program;
+  }
+
+  #surroundings() {
+    // Its mode is 0700: nobody else can reach the sockets in it.
+    this.#folder ??= mkdtempSync(join(tmpdir(), 'wstunnel-'));
+    this.#left++;
+    const name = String(++this.#count);
+    return {
+      socket: join(this.#folder, name),
+      folder: this.#folder,
+      mark: `${this.#mark}.${name}.`,
+      log: this.#log,
+    };
+  }
+
+  #ended(): void {
+    if (--this.#left > 0 || this.#folder === undefined) return;
+    removeFolder(this.#folder);
+    this.#folder = undefined;
+  }
+}
+
+function removeFolder(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // Somebody else's files in it: not ours to remove.
+  }
+}
+
+function isSpawning(host: ResolvedHost): host is SpawningHost {
+  return host.spawn !== undefined;
+}

@@ -1,0 +1,64 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+
+/** Told to a program in its environment, so that what it leaves behind can be found. */
+export const MARK = 'WSTUNNEL_PROCESS';
+
+/** What is started, and what is removed behind it. */
+export interface Launch {
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** The listening socket that becomes its descriptor 0. */
+  readonly stdin: number | 'ignore';
+  readonly killSignal: NodeJS.Signals;
+  /** Value of {@link MARK}. */
+  readonly mark: string;
+  /** Its unix socket, and the private folder around it. */
+  readonly socket?: string | undefined;
+  readonly folder?: string | undefined;
+}
+
+/**
+ * The shell becomes the program (`exec`), so that its process id and its end are the program's own. What it leaves behind is
+ * a watcher in the same process group, which waits for the end of descriptor 3. The other side of that is ours alone: the
+ * kernel closes it when the app is gone, also by SIGKILL, and then the watcher ends the group and removes the socket. As
+ * long as the watcher is there, the group's number can't become somebody else's.
+ *
+ * Signals are ignored before the watcher is forked: the one that ends the program goes to the whole group.
+ */
+const SCRIPT = `
+signal=$1 socket=$2 folder=$3 mark=$4; shift 4
+trap '' HUP INT QUIT ABRT USR1 USR2 ALRM TERM WINCH
+(
+  exec </dev/null >/dev/null 2>&1
+  PATH=/usr/bin:/bin:$PATH
+  read -r line <&3
+  if [ "$signal" != KILL ]; then
+    kill -s "$signal" 0
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+      kill -0 $$ || break
+      sleep 0.1
+    done
+  fi
+  for file in /proc/[0-9]*/environ; do
+    if grep -qsF "$mark" "$file"; then file=\${file%/environ}; kill -s KILL "\${file#/proc/}"; fi
+  done
+  if [ -n "$socket" ]; then rm -f "$socket"; fi
+  if [ -n "$folder" ]; then rmdir "$folder"; fi
+  kill -s KILL 0
+) &
+trap - HUP INT QUIT ABRT USR1 USR2 ALRM TERM WINCH
+export ${MARK}="$mark"
+exec "$@" 2>&1 3<&-
+`;
+
+/** Starts a program in a process group and session of its own. Its `stdio[3]` must stay open as long as it may live. */
+export function launch({ path, args, environment, stdin, ...rest }: Launch): ChildProcess {
+  const { killSignal, socket = '', folder = '', mark } = rest;
+  const own = [killSignal.slice('SIG'.length), socket, folder, mark];
+  return spawn('/bin/sh', ['-c', SCRIPT, 'wstunnel', ...own, path, ...args], {
+    detached: true,
+    env: { ...environment },
+    stdio: [stdin, 'pipe', 'ignore', 'pipe'],
+  });
+}
