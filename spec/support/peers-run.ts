@@ -10,7 +10,7 @@ import type { Difference } from '../peers/differences.js';
 import { onCleanup } from './cleanup.js';
 import { isTaken, startLighttpd } from './lighttpd.js';
 import { describeWith, Program } from './programs.js';
-import { handshake, openRaw, RawClient, type RawFrame } from './raw-client.js';
+import { closeFrame, handshake, openRaw, RawClient, type RawFrame } from './raw-client.js';
 import { closedPort, makeTunnel, startHttp } from './servers.js';
 import { until } from './wait.js';
 
@@ -230,7 +230,7 @@ export class Side {
     const index = this.#held.findLastIndex((one) => one.name === name);
     const { client, conversation } = this.#held.splice(index, 1)[0]!;
     const before = await this.load();
-    client.socket.end();
+    client.send(closeFrame(1000)).socket.end();
     await conversation.left();
     conversation.socket.end();
     await client.closed();
@@ -267,6 +267,14 @@ export function seen(frame: RawFrame | undefined): string {
   const names: Record<number, string> = { 1: 'text', 2: 'binary', 8: 'close', 9: 'ping', 10: 'pong' };
   return `${names[frame.opcode] ?? frame.opcode}${frame.final ? '' : '...'} ${frame.payload.toString('latin1')}`;
 }
+
+/**
+ * For clients that end without a Close: one in twenty that lighttpd 1.4.69 does not see, as long as it may be silent. Everything
+ * to `a`, in binary frames.
+ */
+export const seesEnds: Pick<Case, 'conf'> = {
+  conf: (at) => `${defaultConf(at)}\nserver.max-read-idle = 1`,
+};
 
 const defaultConf = ({ a }: Places) => `${toAll(a!.conf())}\n${BINARY}`;
 const defaultOptions = ({ a }: Places): TunnelOptions => ({ server: a!.host });
@@ -352,33 +360,50 @@ async function startTheirs(one: Case): Promise<Side> {
   return new Side({ is: 'lighttpd', port }, started, { loads, log });
 }
 
-/** Says which of the two hangs. */
+class Hang extends Error {}
+
+/** Within ten seconds: the slowest case takes six. */
 async function observed(one: Case, side: Side): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${side.is} hangs`)), 15_000);
+    timer = setTimeout(() => reject(new Hang(`${side.is} hangs`)), 10_000);
   });
   return Promise.race([one.observe(side), late]).finally(() => clearTimeout(timer));
+}
+
+/**
+ * lighttpd 1.4.69 forgets a request now and then, on a busy machine, when it goes on to the next host: what hangs there is
+ * asked anew. It may not hang three times.
+ */
+async function askLighttpd(one: Case): Promise<{ seen: unknown; log: string }> {
+  for (let attempt = 1; ; attempt++) {
+    const side = await startTheirs(one);
+    try {
+      return { seen: await observed(one, side), log: `lighttpd's log:\n${await side.log()}` };
+    } catch (error) {
+      if (error instanceof Hang && attempt < 3) continue;
+      throw new Error(`lighttpd's log:\n${await side.log()}`, { cause: error });
+    }
+  }
 }
 
 /** A test for each case. */
 export function sideBySide(title: string, cases: readonly Case[]): void {
   describeWith('lighttpd')(title, () => {
-    test.each(cases.map((one): [string, Case] => [one.name, one]))('%s', async (_name, one) => {
-      const [theirs, ours] = await Promise.all([startTheirs(one), startOurs(one)]);
-      const both = await Promise.all([observed(one, theirs), observed(one, ours)]).catch(
-        async (error: unknown) => {
-          throw new Error(`lighttpd's log:\n${await theirs.log()}`, { cause: error });
-        },
-      );
-      const [lighttpd, own] = both;
-      const shown = `lighttpd's log:\n${await theirs.log()}`;
-      if (process.env.PEERS_SHOW) console.log('SHOW ' + one.name, JSON.stringify({ lighttpd, ours: own }));
-      if (one.differs) {
-        const { lighttpd: known, ours: wanted } = one.differs;
-        expect({ lighttpd, ours: own }, shown).toEqual({ lighttpd: known, ours: wanted });
-        expect(known, 'differs no more').not.toEqual(wanted);
-      } else expect(own, shown).toEqual(lighttpd);
-    });
+    test.each(cases.map((one): [string, Case] => [one.name, one]))(
+      '%s',
+      { timeout: 40_000 },
+      async (_, one) => {
+        const [{ seen: lighttpd, log }, ours] = await Promise.all([
+          askLighttpd(one),
+          startOurs(one).then((side) => observed(one, side)),
+        ]);
+        if (one.differs) {
+          const { lighttpd: known, ours: wanted } = one.differs;
+          expect({ lighttpd, ours }, log).toEqual({ lighttpd: known, ours: wanted });
+          expect(known, 'differs no more').not.toEqual(wanted);
+        } else expect(ours, log).toEqual(lighttpd);
+      },
+    );
   });
 }

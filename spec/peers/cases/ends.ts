@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { echo, silent, toAll, type Case, type Side } from '../../support/peers-run.js';
+import { echo, seesEnds, silent, toAll, type Case, type Side } from '../../support/peers-run.js';
 import { closeFrame, frame } from '../../support/raw-client.js';
 import { until } from '../../support/wait.js';
 
@@ -126,6 +126,7 @@ export const ENDS: Case[] = [
   },
   {
     name: 'the client ends without a Close: its last data and the end reach the backend',
+    ...seesEnds,
     backends: quiet,
     observe: async (side) => {
       const client = (await side.open()).send(frame(2, 'last words'));
@@ -136,6 +137,7 @@ export const ENDS: Case[] = [
   },
   {
     name: 'half-close: the client ends, and what the backend answers to that',
+    ...seesEnds,
     backends: {
       a: (socket) => void socket.on('end', () => socket.end('the answer')),
     },

@@ -5,6 +5,7 @@ import {
   dead,
   echo,
   named,
+  seesEnds,
   silent,
   stuck,
   toAll,
@@ -313,6 +314,7 @@ export const HOSTS: Case[] = [
   },
   {
     name: 'counters: a client that half-closes or resets leaves no load behind',
+    ...seesEnds,
     observe: async (side) => {
       for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {
         const client = (await side.open()).send(frame(2, 'x'));
