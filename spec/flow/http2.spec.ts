@@ -301,7 +301,7 @@ describeWith('openssl')('HTTP/2', () => {
       ['the end of the connection', ({ stream }) => stream.session?.destroy()],
       [
         'a reset of the connection',
-        ({ stream }) => void (stream.session?.socket as Socket).resetAndDestroy?.(),
+        ({ stream }) => void (stream.session?.socket as Socket).resetAndDestroy(),
       ],
     ])('%s frees both sides, `close` once', async (_name, end) => {
       const { port, tunnel, backend } = await startHttp2Tunnel();
@@ -639,6 +639,15 @@ describeWith('openssl')('HTTP/2', () => {
     expect(codes).toEqual(codes.map(() => 1000));
     expect(served).toEqual(codes.map((_, tunnel) => tunnel));
     await until(() => site.tunnel.stats().open === 0);
+  });
+
+  test('answers without a body, over and over', async () => {
+    const { port } = await startHttp2Tunnel({}, (app) => app.get('/empty', (_req, res) => res.sendStatus(204)));
+    const http2 = await connectHttp2(port);
+    for (let i = 0; i < 20; i++) {
+      const method = i % 2 === 0 ? 'GET' : 'HEAD';
+      expect((await ask(http2, { ':method': method, ':path': '/empty' })).status).toBe(204);
+    }
   });
 
   test('a request that is cut off half way is aborted, and answers nobody', async () => {

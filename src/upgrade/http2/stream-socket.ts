@@ -131,11 +131,15 @@ export class StreamSocket extends Duplex {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     const stream = this.#stream;
     this.#stopListening();
-    // Behind a whole answer the client is asked to send no more (RFC 9113 section 8.1); anything else is a reset.
-    if (!stream.closed)
-      stream.close(this.writableFinished && !this.#head ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
-    // It is not freed while something of it is unread.
-    stream.resume();
+    const free = (code: number) => {
+      if (!stream.closed && !stream.destroyed) stream.close(code);
+      // It is not freed while something of it is unread.
+      stream.resume();
+    };
+    // Behind a whole answer the client is asked to send no more (RFC 9113 section 8.1): a turn later, for an answer without
+    // body would be overtaken. Anything else is a reset.
+    if (this.writableFinished && !this.#head) setImmediate(free, NGHTTP2_NO_ERROR);
+    else free(NGHTTP2_CANCEL);
     done(error);
   }
 
