@@ -8,12 +8,10 @@ export function newResponse(server: Server, req: IncomingMessage, socket: Duplex
   const options = server as unknown as Record<PropertyKey, unknown>;
   type ResponseClass = new (req: IncomingMessage, options: object) => ServerResponse;
   const Response = ((own && options[own]) ?? ServerResponse) as ResponseClass;
-  const res = new Response(req, {
+  return new Response(req, {
     highWaterMark: socket.writableHighWaterMark,
     rejectNonStandardBodyWrites: options.rejectNonStandardBodyWrites,
   });
-  if (socket instanceof StreamSocket) res.useChunkedEncodingByDefault = false;
-  return res;
 }
 
 /** The connection ends with the answer, and the answer says so even where the app asks for keep-alive. */
