@@ -53,7 +53,7 @@ export function takeStreams(http2: Http2Server, seam: StreamSeam): (event: Serve
     if (others) return false;
     if (headers[':method'] === 'CONNECT') return headers[':protocol'] !== undefined && answerUnknown(stream);
     if (!crashesOnHttp2(server)) return false;
-    serveOrdinary(server, from, new StreamSocket(stream, headers[':method'] === 'HEAD'));
+    serveOrdinary(server, from, new StreamSocket(stream));
     return true;
   };
 }

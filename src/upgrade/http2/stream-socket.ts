@@ -31,14 +31,12 @@ export class StreamSocket extends Duplex {
   /** Bytes that went out. */
   bytesTaken = 0;
   readonly #stream: ServerHttp2Stream;
-  readonly #isHead: boolean;
   #head: HeadReader | undefined = new HeadReader();
   #reads = false;
 
-  constructor(stream: ServerHttp2Stream, isHead = false) {
+  constructor(stream: ServerHttp2Stream) {
     super();
     this.#stream = stream;
-    this.#isHead = isHead;
     // Kept, for it can no longer be asked once it is gone.
     const connection = stream.session?.socket;
     // It is a proxy around the socket, which passes for one.
@@ -54,9 +52,8 @@ export class StreamSocket extends Duplex {
     stream.on('aborted', this.#onAborted);
     stream.on('close', this.#onClose);
     stream.on('timeout', this.#onTimeout);
-    // As a socket does: an end is noticed even while nobody reads. Node has ended the other side of a HEAD already, and
-    // would free the stream before it is answered.
-    if (!isHead) stream.read(0);
+    // As a socket does: an end is noticed even while nobody reads.
+    stream.read(0);
   }
 
   /** The client's certificate, as of a TLSSocket. */
@@ -100,10 +97,6 @@ export class StreamSocket extends Duplex {
   }
 
   override _read(): void {
-    if (this.#isHead) {
-      this.push(null);
-      return;
-    }
     if (!this.#reads) this.#stream.on('data', this.#onData);
     this.#reads = true;
     this.#stream.resume();
