@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
+import type { Http2SecureServer, Http2Server } from 'node:http2';
 import type { Server as HttpsServer } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -447,7 +448,7 @@ export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends E
    * Bind to a server by hand: needed only with `autoAttach: false`, or where the app hides the tunnel inside a function
    * of its own. Idempotent; several tunnels may share a server.
    */
-  attach(server: HttpServer | HttpsServer, options?: AttachOptions): this;
+  attach(server: HttpServer | HttpsServer | Http2SecureServer | Http2Server, options?: AttachOptions): this;
   /**
    * No new tunnels (503), Close to the open ones, wait up to `timeout` seconds (10), destroy the rest, detach. Default
    * code 1001.

@@ -227,7 +227,7 @@ async function within(seconds: number, done: Promise<unknown>): Promise<boolean>
 function checkServer(server: unknown): void {
   const { on, listeners } = (server ?? {}) as Partial<Server>;
   if (typeof on !== 'function' || typeof listeners !== 'function')
-    fail('attach()', 'takes an http or https server, such as app.listen() returns', server);
+    fail('attach()', 'takes an http, https or http2 server, such as app.listen() returns', server);
 }
 
 function readAttachOptions(given: AttachOptions): {

@@ -12,6 +12,7 @@ import { describe, expect, test } from 'vitest';
 import type { Tunnel } from '../../src/index.js';
 import { certificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
+import { ask, connectHttp2, openOverHttp2, refusal, startHttp2 } from '../support/http2.js';
 import { describeWith, Program } from '../support/programs.js';
 import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { listen, makeTunnel, portOf, startEcho } from '../support/servers.js';
@@ -96,6 +97,29 @@ Described.each(Object.entries(frameworks))('%s', (_framework, appWith) => {
       expect(tunnel.stats()).toMatchObject({ open: 1, opened: 1, refused: { WSTUNNEL_WRONG_VERSION: 1 } });
     },
   );
+});
+
+Described.each(Object.entries(frameworks))('%s', (_framework, appWith) => {
+  test('over HTTP/2: the first stream is the upgrade', async () => {
+    const { port: backend } = await startEcho();
+    const tunnel = makeTunnel({ server: { port: backend } });
+    const { port } = await startHttp2(appWith(tunnel));
+    const http2 = await connectHttp2(port);
+    const client = await openOverHttp2(http2, '/tunnel', { cookie: 'in' });
+    client.send(frame(2, 'hello'));
+    expect((await client.payload(5)).toString()).toBe('hello');
+    expect(client.headers).toMatchObject({ 'x-guard': 'passed' });
+
+    expect(await refusal(http2)).toMatchObject({ status: 401, body: 'log in first' });
+    expect((await refusal(http2, '/other')).status).toBe(404);
+    expect((await ask(http2, { ':method': 'GET', ':path': '/other' })).status).toBe(404);
+    const old = { cookie: 'in', 'sec-websocket-version': '8' };
+    expect(await refusal(http2, '/tunnel', old)).toMatchObject({
+      status: 426,
+      headers: { 'x-guard': 'passed' },
+    });
+    expect(tunnel.stats()).toMatchObject({ open: 1, opened: 1, refused: { WSTUNNEL_WRONG_VERSION: 1 } });
+  });
 });
 
 describe.each([

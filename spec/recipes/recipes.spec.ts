@@ -11,6 +11,7 @@ import { io } from 'socket.io-client';
 import { describe, expect, test } from 'vitest';
 import { certificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
+import { ask, connectHttp2, openOverHttp2, refusal } from '../support/http2.js';
 import { describeWith } from '../support/programs.js';
 import { startNginx } from '../support/proxies.js';
 import { frame, handshake, openRaw, RawClient, type RawAnswer } from '../support/raw-client.js';
@@ -297,6 +298,19 @@ describeWith('openssl')('https', () => {
     const { key, cert } = certificate();
     const { port } = await start('https', { files: { 'desktop.key': key, 'desktop.crt': cert } });
     await guards({ dial: () => connectTls({ port, host: '127.0.0.1', ca: cert }) });
+  });
+});
+
+describeWith('openssl')('http2', () => {
+  test('the tunnel is behind the login, and so are its pages', async () => {
+    const { key, cert } = certificate();
+    const { port } = await start('http2', { files: { 'desktop.key': key, 'desktop.crt': cert } });
+    await guards({ dial: () => connectTls({ port, host: '127.0.0.1', ca: cert }) });
+    const http2 = await connectHttp2(port);
+    expect((await refusal(http2, PATH)).status).toBe(401);
+    const { Cookie: cookie } = await logIn(connectTls({ port, host: '127.0.0.1', ca: cert }));
+    await echoes(await openOverHttp2(http2, PATH, { cookie }));
+    expect((await ask(http2, { ':method': 'GET', ':path': PATH })).status).toBe(401);
   });
 });
 

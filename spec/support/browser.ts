@@ -23,12 +23,15 @@ export const CHROMIUM =
   );
 
 /** A browser with an empty profile of its own, gone with the test. */
-export async function startBrowser(viewport = { width: 1280, height: 800 }): Promise<BrowserContext> {
+export async function startBrowser(
+  viewport = { width: 1280, height: 800 },
+  flags: readonly string[] = [],
+): Promise<BrowserContext> {
   const profile = await mkdtemp(join(tmpdir(), 'wstunnel-browser-'));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: CHROMIUM ?? 'chromium',
     headless: true,
-    args: FLAGS,
+    args: [...FLAGS, ...flags],
     viewport,
   });
   onCleanup(async () => {

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { createServer as createHttp, type Server as HttpServer } from 'node:http';
+import { createSecureServer as createHttp2 } from 'node:http2';
 import { createServer as createHttps } from 'node:https';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -10,13 +12,14 @@ import express from 'express';
 import type { Host, Tunnel, TunnelOptions } from '../../src/index.js';
 import { certificate } from './certificate.js';
 import { onCleanup } from './cleanup.js';
+import { connectHeaders, connectHttp2 } from './http2.js';
 import { holdingPair } from './integrity-duplex.js';
 import type { Random } from './integrity-random.js';
 import { handshake } from './raw-client.js';
 import { listen, makeTunnel, portOf } from './servers.js';
 
-/** How clients come: over TCP, TLS, a unix socket, or as a Duplex that an app gives to its server. */
-export type Transport = 'http' | 'https' | 'unix' | 'duplex' | 'https duplex';
+/** How clients come: over TCP, TLS, a unix socket, as a Duplex that an app gives to its server, or all over one HTTP/2 connection. */
+export type Transport = 'http' | 'https' | 'unix' | 'duplex' | 'https duplex' | 'h2';
 export type BackendKind = 'tcp' | 'tls' | 'unix';
 
 export interface Site {
@@ -55,13 +58,19 @@ export async function startSite(
   const tunnel = makeTunnel({ server: host, ...options });
   const app = express().use('/tunnel', tunnel);
   const secure = transport.startsWith('https');
-  const server: Server = secure ? createHttps(certificate(), app) : createHttp(app);
+  const server: Server =
+    transport === 'h2'
+      ? createHttp2(certificate(), app as unknown as () => void)
+      : secure
+        ? createHttps(certificate(), app)
+        : createHttp(app);
   // The first upgrade on a stream that no server accepted comes before the tunnel could listen by itself.
   if (transport.endsWith('duplex')) tunnel.attach(server as HttpServer);
   const at = transport === 'unix' ? unixPath() : undefined;
   await listen(server, at);
+  const http2 = transport === 'h2' ? await connectHttp2(portOf(server)) : undefined;
   const dial = (random: Random): Duplex => {
-    const socket = dialTransport(transport, server, at, random);
+    const socket = http2?.request(connectHeaders()) ?? dialTransport(transport, server, at, random);
     socket.on('error', () => undefined);
     onCleanup(() => socket.destroy());
     return socket;
@@ -87,6 +96,11 @@ function dialTransport(
 
 /** Sends the handshake and waits for its 101; what came behind it is put back. */
 export async function upgradeOn(socket: Duplex, path = '/tunnel'): Promise<void> {
+  if ('rstCode' in socket) {
+    const [headers] = (await once(socket, 'response')) as [Record<string, unknown>];
+    if (headers[':status'] !== 200) throw new Error(`no tunnel: ${String(headers[':status'])}`);
+    return;
+  }
   socket.write(handshake(path));
   let input = Buffer.alloc(0);
   for (let end = -1; end < 0; end = input.indexOf('\r\n\r\n')) {

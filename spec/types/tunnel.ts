@@ -1,6 +1,7 @@
 // Only compiled, never run: see types.spec.ts.
 import { once, type EventEmitter } from 'node:events';
 import { createServer } from 'node:http';
+import { createSecureServer, createServer as createHttp2Server } from 'node:http2';
 import { createServer as createTlsServer } from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
 import type { RequestHandler } from 'express';
@@ -51,6 +52,7 @@ tunnel.on('close', (info: { code: string }) => info);
 // Its methods.
 expectTypeOf(tunnel.attach(createServer())).toEqualTypeOf<Tunnel>();
 tunnel.attach(createTlsServer(), { path: ['/vnc', '/ssh'], exclusive: true });
+tunnel.attach(createSecureServer()).attach(createHttp2Server());
 // @ts-expect-error upgrades come to an http server
 tunnel.attach(createTcpServer());
 // @ts-expect-error path is meant

@@ -7,8 +7,8 @@ import parseurl from 'parseurl';
  * Read by what Express and Connect read it with: a target in absolute form, or one with odd characters, that we read
  * otherwise would lead past a login that is mounted on its path.
  */
-export function pathOf(req: IncomingMessage): string | undefined {
-  return pathBy(parseurl, req);
+export function pathOf(req: Pick<IncomingMessage, 'url'>): string | undefined {
+  return pathBy(parseurl, req as IncomingMessage);
 }
 
 /** The same of the whole URL, as it came. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 
 /** What is used of an Express app. */
 interface ExpressApp {
@@ -28,7 +28,7 @@ export function trustsPeer(req: IncomingMessage): boolean {
 
 /** Known to be secure: by its own TLS, or as a trusted proxy says. */
 export function isSecure(req: IncomingMessage, trusted = trustsPeer(req)): boolean {
-  if (req.socket instanceof TLSSocket) return true;
+  if ((req.socket as Partial<TLSSocket>).encrypted === true) return true;
   return trusted && firstOf(req.headers['x-forwarded-proto'])?.toLowerCase() === 'https';
 }
 

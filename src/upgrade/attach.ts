@@ -3,6 +3,8 @@ import type { Duplex } from 'node:stream';
 import { pathOf } from '../helpers/path.js';
 import { asksForWebSocket, isPlainHandshake } from './handshake.js';
 import { furthest, reachOf, type Reach, type Wanted } from './look-inside.js';
+import { takeStreams, type ServerStreamEvent } from './http2/gateway.js';
+import { announceConnect, isHttp2 } from './http2/server.js';
 import { handleAsOrdinary } from './ordinary.js';
 import { UpgradeThroughApp } from './through-app.js';
 
@@ -28,6 +30,9 @@ interface Seam {
   listen(): boolean;
   close(): void;
 }
+
+/** As much of a request as decides whose it is. */
+type Asked = Pick<IncomingMessage, 'url' | 'headers'>;
 
 type Emit = (event: string | symbol, ...args: unknown[]) => boolean;
 
@@ -77,7 +82,17 @@ function openSeam(server: Server): Seam {
 
   const hasOthers = () => server.listeners('upgrade').some((listener) => listener !== marker);
 
+  const streams = isHttp2(server)
+    ? takeStreams(server, {
+        reach: (req) => reachOfAny(server, users, req),
+        handshakeTimeout: () => longestHandshake(users),
+        pass: (args) => void pass('stream', ...args),
+      })
+    : undefined;
+  const unannounce = isHttp2(server) ? announceConnect(server) : () => undefined;
+
   const wrapper: Emit = (event, ...args) => {
+    if (event === 'stream' && streams) return streams(args as ServerStreamEvent) || pass(event, ...args);
     if (event !== 'upgrade') return pass(event, ...args);
     const [req, socket, head] = args as [IncomingMessage, Duplex, Buffer];
     const others = hasOthers();
@@ -115,6 +130,7 @@ function openSeam(server: Server): Seam {
     listen,
     close: () => {
       unask();
+      unannounce();
       server.off('upgrade', marker);
       // Somebody may have wrapped ours in turn: it stays below theirs, where without the marker no upgrade comes to it.
       if (server.emit !== wrapper) return;
@@ -141,7 +157,7 @@ function decideUpgrades(
 }
 
 /** Beside other listeners only what is known to reach a tunnel is ours, and what may is tried. */
-function reachOfAny(server: Server, users: ReadonlyMap<SeamUser, Binding>, req: IncomingMessage): Reach {
+function reachOfAny(server: Server, users: ReadonlyMap<SeamUser, Binding>, req: Asked): Reach {
   const path = pathOf(req);
   if (path === undefined || !asksForWebSocket(req)) return 'no';
   const listeners = server.listeners('request');

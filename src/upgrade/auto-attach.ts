@@ -1,6 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Server as HttpServer } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
+import { isHttp2 } from './http2/server.js';
 import { reachOf, type Wanted } from './look-inside.js';
 
 // Node publishes every accepted connection here, synchronously, before a byte of it is read: in time for a tunnel that
@@ -26,8 +27,8 @@ export function unwatchServers(candidate: Candidate): void {
 
 function onAccepted(message: unknown): void {
   const { server } = (message as { socket: { server?: unknown } }).socket;
-  if (!(server instanceof HttpServer || server instanceof HttpsServer)) return;
-  // An https server has the interface of an http server.
+  if (!(server instanceof HttpServer || server instanceof HttpsServer || isHttp2(server))) return;
+  // An https or http2 server has the interface of an http server.
   const http = server as HttpServer;
   for (const [candidate, attached] of candidates) {
     if (attached.has(http)) continue;

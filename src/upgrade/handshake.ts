@@ -18,7 +18,7 @@ const EXTENSIONS = extensionList();
 const HOST = /^[^\s/@?#\\,]+$/;
 
 /** Does the request ask for a WebSocket at all? */
-export function asksForWebSocket(req: IncomingMessage): boolean {
+export function asksForWebSocket(req: Pick<IncomingMessage, 'headers'>): boolean {
   return WEBSOCKET.test(req.headers.upgrade ?? '');
 }
 

@@ -1,11 +1,13 @@
-import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ignoreErrors } from '../helpers/ignore-errors.js';
 import { TunnelError } from '../errors.js';
+import { takenMark } from '../helpers/taken.js';
 import { answerBare } from './answer.js';
 import { endPolitely } from './end-politely.js';
 import { setPending, type ClaimedSocket, type PendingState, type PendingUpgrade } from './pending.js';
+import { closeAfterwards, newResponse } from './response.js';
 import { passDrain, whenAnswered, type HttpSocket } from './turn.js';
 import { answerNobody, closeResponse, finishVirtually } from './virtual-finish.js';
 
@@ -184,7 +186,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
   /** Ends what nobody has answered; an answer under way may go on as long as it moves. */
   readonly #onDeadline = (): void => {
     const res = this.#res;
-    const sent = this.#socket instanceof Socket ? this.#socket.bytesWritten - this.#socket.writableLength : 0;
+    const sent = takenMark(this.#socket);
     const isMoving = res?.headersSent === true && sent > this.#sentAtDeadline;
     if (!res || res.destroyed || (res.headersSent && !isMoving)) {
       this.#socket.destroy();
@@ -203,39 +205,6 @@ export class UpgradeThroughApp implements PendingUpgrade {
       this.#socket.destroy();
     }
   };
-}
-
-/** The server's own class (the `ServerResponse` option is honoured), made as Node makes it. */
-function newResponse(server: Server, req: IncomingMessage, socket: Duplex): ServerResponse {
-  const own = Object.getOwnPropertySymbols(server).find((symbol) => symbol.description === 'ServerResponse');
-  const options = server as unknown as Record<PropertyKey, unknown>;
-  type ResponseClass = new (req: IncomingMessage, options: object) => ServerResponse;
-  const Response = ((own && options[own]) ?? ServerResponse) as ResponseClass;
-  return new Response(req, {
-    highWaterMark: socket.writableHighWaterMark,
-    rejectNonStandardBodyWrites: options.rejectNonStandardBodyWrites,
-  });
-}
-
-/** The connection ends with the answer, and the answer says so even where the app asks for keep-alive. */
-function closeAfterwards(res: ServerResponse, onHead: (status: number) => void): void {
-  const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => ServerResponse;
-  res.writeHead = (...args: unknown[]) => {
-    onHead(typeof args[0] === 'number' ? args[0] : res.statusCode);
-    res.setHeader('Connection', 'close');
-    return writeHead(...args.map((arg) => (typeof arg === 'object' ? withoutConnection(arg) : arg)));
-  };
-}
-
-/** `writeHead` takes headers as an object, a flat list of names and values, or a list of pairs. */
-function withoutConnection(headers: object | null): unknown {
-  const isConnection = (name: unknown) => String(name).toLowerCase() === 'connection';
-  if (headers === null) return headers;
-  if (!Array.isArray(headers))
-    return Object.fromEntries(Object.entries(headers).filter(([name]) => !isConnection(name)));
-  const list: unknown[] = headers;
-  if (Array.isArray(list[0])) return list.filter((pair) => !isConnection((pair as unknown[])[0]));
-  return list.filter((_, index) => !isConnection(list[index - (index % 2)]));
 }
 
 /** What Node does behind a response: unread, a request would never emit `end` and `close`. */

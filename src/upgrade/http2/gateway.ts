@@ -1,0 +1,107 @@
+import { IncomingMessage, type Server } from 'node:http';
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
+import { endPolitely } from '../end-politely.js';
+import type { Reach } from '../look-inside.js';
+import { closeAfterwards, newResponse } from '../response.js';
+import { UpgradeThroughApp } from '../through-app.js';
+import { ignoreErrors } from '../../helpers/ignore-errors.js';
+import { passDrain } from '../turn.js';
+import { closeResponse } from '../virtual-finish.js';
+import { isWebSocketConnect, ordinaryRequest, upgradeRequest, type StreamHeaders } from './request.js';
+import { StreamSocket } from './stream-socket.js';
+
+/** What Node's http2 server emits for each stream. */
+export type ServerStreamEvent = [
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  flags: number,
+  raw: string[],
+];
+
+export interface StreamSeam {
+  reach(req: Pick<IncomingMessage, 'url' | 'headers'>): Reach;
+  /** In seconds. */
+  handshakeTimeout(): number;
+  /** To the server's other listeners. */
+  pass(event: ServerStreamEvent): void;
+}
+
+/**
+ * An extended CONNECT (RFC 8441) passes through the app as the upgrade that it is over HTTP/1.1: Express crashes on
+ * http2's own request objects, and nothing behind it need know of HTTP/2. The function returned takes what is ours.
+ */
+export function takeStreams(http2: Http2Server, seam: StreamSeam): (event: ServerStreamEvent) => boolean {
+  const server = http2 as unknown as Server;
+  return (event) => {
+    const [stream, headers, , raw] = event;
+    if (stream.destroyed || stream.closed) return false;
+    const from: StreamHeaders = { headers, raw };
+    const others = hasOthers(http2);
+    if (isWebSocketConnect(from)) {
+      const asked = { url: headers[':path'] ?? '/', headers: { upgrade: 'websocket' } };
+      const reach = others ? seam.reach(asked) : 'yes';
+      if (reach === 'no') return false;
+      const socket = new StreamSocket(stream);
+      const upgrade = new UpgradeThroughApp(server, upgradeRequest(from, socket), socket, Buffer.alloc(0));
+      const orElse = () => {
+        socket.letGo();
+        seam.pass(event);
+      };
+      upgrade.start(seam.handshakeTimeout(), reach === 'maybe' ? orElse : undefined);
+      return true;
+    }
+    if (others) return false;
+    if (headers[':method'] === 'CONNECT') return headers[':protocol'] !== undefined && answerUnknown(stream);
+    if (!crashesOnHttp2(server)) return false;
+    serveOrdinary(server, from, new StreamSocket(stream));
+    return true;
+  };
+}
+
+/** Listens anybody but Node, which makes requests of streams? */
+function hasOthers(server: Http2Server): boolean {
+  const isNodes = (listener: { name: string }) => listener.name === 'bound onServerStream';
+  return server.listenerCount('connect') > 0 || !server.listeners('stream').every(isNodes);
+}
+
+/** RFC 9220 section 3: the protocol is unknown. */
+function answerUnknown(stream: ServerHttp2Stream): true {
+  ignoreErrors(stream);
+  stream.respond({ ':status': 501 }, { endStream: true });
+  return true;
+}
+
+/**
+ * Express makes each request one of node:http, where http2's own throws, and the process ends. One that http2-express-bridge
+ * has mended does not.
+ */
+function crashesOnHttp2(server: Server): boolean {
+  return server.listeners('request').some((listener) => {
+    const { request } = listener as { request?: unknown };
+    return request instanceof IncomingMessage && !('http2Request' in listener);
+  });
+}
+
+/** Pages of the app that opens the tunnel: over HTTP/2, where else a single GET would end the process. */
+function serveOrdinary(server: Server, from: StreamHeaders, socket: StreamSocket): void {
+  ignoreErrors(socket);
+  const req = ordinaryRequest(from, socket);
+  const res = newResponse(server, req, socket);
+  closeAfterwards(res, () => undefined);
+  res.assignSocket(socket as unknown as Socket);
+  res.on('finish', () => {
+    res.detachSocket(socket as unknown as Socket);
+    closeResponse(res);
+    // Unread, it would never end.
+    req.resume();
+    endPolitely(socket);
+  });
+  socket.on('drain', () => passDrain(socket));
+  socket.on('timeout', () => {
+    const heard = req.emit('timeout', socket) || res.emit('timeout', socket);
+    if (!heard) socket.destroy();
+  });
+  if (req.headers.expect?.toLowerCase() === '100-continue') res.writeContinue();
+  server.emit('request', req, res);
+}

@@ -1,0 +1,240 @@
+import { constants, type ServerHttp2Stream } from 'node:http2';
+import { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
+import { ignoreErrors } from '../../helpers/ignore-errors.js';
+import { HeadReader, type ResponseHead } from './response-head.js';
+
+/**
+ * Bytes that Node's http2 is given at once. It counts what it holds for all streams of a connection against
+ * `maxSessionMemory` (10 MB) and refuses new streams above it: a few stalled tunnels must not come to that.
+ */
+const SLICE = 65_536;
+
+const { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR } = constants;
+
+/**
+ * A stream of an HTTP/2 connection as the socket of one HTTP/1.1 exchange. The response that is written to it goes out as
+ * HEADERS, 101 as 200 (RFC 8441 section 5), and DATA behind it. The end is END_STREAM, and a socket that is destroyed before
+ * it RST_STREAM.
+ *
+ * Nothing is read from the stream before this is: until then it can be given back with `letGo`.
+ */
+export class StreamSocket extends Duplex {
+  readonly encrypted: boolean;
+  readonly authorized: boolean;
+  readonly remoteAddress: string | undefined;
+  readonly remoteFamily: string | undefined;
+  readonly remotePort: number | undefined;
+  readonly localAddress: string | undefined;
+  readonly localPort: number | undefined;
+  readonly connecting = false;
+  /** Bytes that went out. */
+  bytesTaken = 0;
+  readonly #stream: ServerHttp2Stream;
+  #head: HeadReader | undefined = new HeadReader();
+  #reads = false;
+
+  constructor(stream: ServerHttp2Stream) {
+    super();
+    this.#stream = stream;
+    // Kept, for it can no longer be asked once it is gone.
+    const connection = stream.session?.socket;
+    // It is a proxy around the socket, which passes for one.
+    this.encrypted = connection instanceof TLSSocket;
+    this.authorized = connection instanceof TLSSocket && connection.authorized;
+    this.remoteAddress = connection?.remoteAddress;
+    this.remoteFamily = connection?.remoteFamily;
+    this.remotePort = connection?.remotePort;
+    this.localAddress = connection?.localAddress;
+    this.localPort = connection?.localPort;
+    ignoreErrors(stream);
+    stream.on('end', this.#onEnd);
+    stream.on('aborted', this.#onAborted);
+    stream.on('close', this.#onClose);
+    stream.on('timeout', this.#onTimeout);
+    // As a socket does: an end is noticed even while nobody reads.
+    stream.read(0);
+  }
+
+  /** The client's certificate, as of a TLSSocket. */
+  getPeerCertificate(detailed = false): object {
+    const { session } = this.#stream;
+    if (!this.encrypted || !session || session.destroyed) return {};
+    return (session.socket as TLSSocket).getPeerCertificate(detailed);
+  }
+
+  setTimeout(milliseconds: number, listener?: () => void): this {
+    this.#stream.setTimeout(milliseconds);
+    if (listener) this.once('timeout', listener);
+    return this;
+  }
+
+  setNoDelay(): this {
+    return this;
+  }
+
+  setKeepAlive(): this {
+    return this;
+  }
+
+  ref(): this {
+    return this;
+  }
+
+  unref(): this {
+    return this;
+  }
+
+  destroySoon(): void {
+    if (this.writable) this.end();
+    if (this.writableFinished) this.destroy();
+    else this.once('finish', () => this.destroy());
+  }
+
+  /** Leaves the stream as it was. */
+  letGo(): void {
+    this.#stopListening();
+  }
+
+  override _read(): void {
+    if (!this.#reads) this.#stream.on('data', this.#onData);
+    this.#reads = true;
+    this.#stream.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    this.#write([chunk], done);
+  }
+
+  override _writev(chunks: readonly { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+    this.#write(
+      chunks.map(({ chunk }) => chunk),
+      done,
+    );
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    // An end without an answer: http2 would send a 200 by itself.
+    if (this.#head) this.#stream.close(NGHTTP2_CANCEL);
+    // What went wrong there, its `close` tells.
+    if (this.#head || this.#stream.writableEnded) done();
+    else this.#stream.end(() => done());
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    const stream = this.#stream;
+    this.#stopListening();
+    const free = (code: number) => {
+      if (!stream.closed && !stream.destroyed) stream.close(code);
+      // It is not freed while something of it is unread.
+      stream.resume();
+    };
+    // Behind a whole answer the client is asked to send no more (RFC 9113 section 8.1): a turn later, for an answer without
+    // body would be overtaken. Anything else is a reset.
+    if (this.writableFinished && !this.#head) setImmediate(free, NGHTTP2_NO_ERROR);
+    else free(NGHTTP2_CANCEL);
+    done(error);
+  }
+
+  #write(parts: readonly Buffer[], done: (error?: Error | null) => void): void {
+    const body = this.#head ? this.#readHeads(Buffer.concat(parts)) : parts;
+    const slices = body.flatMap(slicesOf);
+    if (slices.length === 0) done();
+    else this.#send(slices, 0, done);
+  }
+
+  #send(slices: readonly Buffer[], from: number, done: (error?: Error | null) => void): void {
+    const stream = this.#stream;
+    let to = from;
+    let size = 0;
+    for (let next = slices[to]; next && (to === from || size + next.length <= SLICE); next = slices[to]) {
+      size += next.length;
+      to++;
+    }
+    const sent = (error?: Error | null) => {
+      this.bytesTaken += size;
+      if (error || to === slices.length) done(error);
+      else this.#send(slices, to, done);
+    };
+    stream.cork();
+    slices.slice(from, to - 1).forEach((slice) => stream.write(slice));
+    stream.write(slices[to - 1], sent);
+    stream.uncork();
+  }
+
+  /** What is behind the heads in it. */
+  #readHeads(bytes: Buffer): readonly Buffer[] {
+    let left = bytes;
+    while (this.#head) {
+      const read = this.#head.push(left);
+      if (!read) return [];
+      left = read.rest;
+      this.#respond(read.head);
+    }
+    return [left];
+  }
+
+  #respond({ status, headers }: ResponseHead): void {
+    const stream = this.#stream;
+    const isInformation = status < 200 && status !== 101;
+    if (!isInformation) this.#head = undefined;
+    if (stream.closed || stream.destroyed) return;
+    try {
+      if (isInformation) {
+        stream.additionalHeaders({ ...headers, ':status': status });
+        return;
+      }
+      // The timeout was the request's.
+      if (status === 101) stream.setTimeout(0);
+      stream.respond({ ...headers, ':status': status === 101 ? 200 : status });
+    } catch {
+      // HTTP/1.1 has nothing against a header that comes twice.
+      stream.close(NGHTTP2_INTERNAL_ERROR);
+    }
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (!this.push(chunk)) this.#stream.pause();
+  };
+
+  readonly #onEnd = (): void => {
+    this.push(null);
+    this.read(0);
+  };
+
+  readonly #onAborted = (): void => {
+    this.destroy(resetOf(this.#stream));
+  };
+
+  readonly #onClose = (): void => {
+    // Both sides have ended: what is still unread may be read.
+    if (this.#stream.readableEnded && this.writableFinished) return;
+    this.destroy(resetOf(this.#stream));
+  };
+
+  readonly #onTimeout = (): void => {
+    this.emit('timeout');
+  };
+
+  /** To all but `error`. */
+  #stopListening(): void {
+    const stream = this.#stream;
+    stream.off('data', this.#onData);
+    stream.off('end', this.#onEnd);
+    stream.off('aborted', this.#onAborted);
+    stream.off('close', this.#onClose);
+    stream.off('timeout', this.#onTimeout);
+  }
+}
+
+function slicesOf(bytes: Buffer): Buffer[] {
+  const slices: Buffer[] = [];
+  for (let at = 0; at < bytes.length; at += SLICE) slices.push(bytes.subarray(at, at + SLICE));
+  return slices;
+}
+
+/** As a socket reports it. */
+function resetOf(stream: ServerHttp2Stream): Error {
+  const message = `the HTTP/2 stream was reset with code ${stream.rstCode}`;
+  return Object.assign(new Error(message), { code: 'ECONNRESET' });
+}
