@@ -71,7 +71,8 @@ async function refuseByClose<Req extends IncomingMessage>(
     const { subprotocols } = readHandshake(req);
     const subprotocol = subprotocols.has('binary') ? 'binary' : [...subprotocols][0];
     // `refuse` has set the deadline: it destroys the socket, and the client is gone.
-    const { socket, head } = await upgrade(req, pending, subprotocol, undefined, pending.signal);
+    const claimed = await pending.claim(pending.signal);
+    const { socket, head } = upgrade(req, claimed, subprotocol, undefined, pending.signal);
     const ignoreIt = () => undefined;
     const handlers = { payload: ignoreIt, drain: ignoreIt, closing: ignoreIt, ended: ignoreIt, closed: over };
     const stream = new WebSocketStream(socket, { ...settings, ...limits }, handlers);

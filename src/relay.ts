@@ -72,8 +72,13 @@ export class Relay<Cause> {
     backend.on('end', this.#onEnd);
     backend.on('error', this.#onError);
     backend.on('close', this.#onClose);
-    if (backend.destroyed) this.#onClose();
-    else backend.resume();
+    if (backend.destroyed) {
+      this.#onClose();
+      return;
+    }
+    // TLS reads from its handshake on, and an app's own stream may have been read before: `end` has been told, to nobody.
+    if (backend.readableEnded) this.#onEnd();
+    backend.resume();
   }
 
   /** When payload last came or, to a slow peer, went, by `performance.now()`. */
@@ -97,7 +102,12 @@ export class Relay<Cause> {
     this.bytesIn += bytes.length;
     this.#lastPayload = performance.now();
     if (!this.#backend.writable) return;
-    this.#toBackend.write(bytes, this.#mayRelease ? chunk : undefined);
+    try {
+      this.#toBackend.write(bytes, this.#mayRelease ? chunk : undefined);
+    } catch (error) {
+      // An app's own stream throws into our reading of the client.
+      this.#backend.destroy(error as Error);
+    }
     if (this.#toBackend.full()) this.#client.pause();
   }
 
@@ -108,7 +118,7 @@ export class Relay<Cause> {
 
   closing(): void {
     this.#closing = true;
-    this.#closeTimer = setTimeout(() => this.#backend.destroy(), this.#settings.closeTimeout * 1000);
+    this.#closeTimer = setTimeout(() => this.destroy(), this.#settings.closeTimeout * 1000);
     // What it still sends can't be delivered behind a Close, but its end must be seen.
     this.#backend.resume();
   }
@@ -120,6 +130,13 @@ export class Relay<Cause> {
   closed(cause: Cause): void {
     this.#clientGone = { cause };
     this.#settle();
+  }
+
+  /** Frees the backend at once. */
+  destroy(): void {
+    this.#backend.destroy();
+    // Not every stream says `close`.
+    this.#onClose();
   }
 
   readonly #onData = (chunk: Buffer): void => {

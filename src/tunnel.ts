@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { ResolvedHost } from './backends/host.js';
 import type { PooledHost } from './backends/pool.js';
 import { proxyHeader } from './backends/proxy-header.js';
-import { isStream } from './backends/stream.js';
+import { claimStream, isStream } from './backends/stream.js';
 import { asRefusal, messageOf, TunnelError } from './errors.js';
 import { WebSocketStream, type CloseCause } from './frames/websocket-stream.js';
 import { checkAddress } from './guard/address.js';
@@ -82,7 +82,9 @@ export async function openTunnel<Req extends IncomingMessage>(
 
     const subprotocol = await chooseSubprotocol(settings, handshake, req, attempt.signal);
     checkStillWaiting(pending, res);
-    const { socket, head } = await upgrade(req, pending, subprotocol, reached.socket, attempt.signal);
+    const claimed = await pending.claim(attempt.signal);
+    // From here to the end no turn is left to others: who is ended or drained is found among the attempts or the tunnels.
+    const { socket, head } = upgrade(req, claimed, subprotocol, reached.socket, attempt.signal);
     const frameType = subprotocol === 'binary' ? 'binary' : settings.frameType;
     relay(shared, settings, client, { ...reached, place, client: socket, head, frameType });
   } catch (error) {
@@ -127,21 +129,29 @@ async function chooseTarget<Req extends IncomingMessage>(
   signal: AbortSignal,
 ): Promise<ChosenTarget> {
   if (typeof server !== 'function') return { hosts: server };
-  const target = await hook('server', signal, async () => {
-    const promised: unknown = server(req, { signal });
-    // It may fail a tick from now.
-    if (isStream(promised)) ignoreErrors(promised);
-    const given: unknown = await promised;
-    if (!isStream(given)) return given;
-    ignoreErrors(given);
-    // Nobody waits for it any more.
-    if (signal.aborted) given.destroy();
-    return given;
-  });
-  if (target === undefined || target === null)
-    throw new TunnelError('WSTUNNEL_NO_TARGET', 'there is no such tunnel');
-  const hosts = await hook('server', signal, () => readTarget(target, 'the result of server()'));
-  return isStream(target) ? { hosts, stream: target } : { hosts };
+  let stream: Duplex | undefined;
+  try {
+    const target = await hook('server', signal, async () => {
+      const promised: unknown = server(req, { signal });
+      // It may fail a tick from now.
+      if (isStream(promised)) ignoreErrors(promised);
+      const given: unknown = await promised;
+      if (!isStream(given)) return given;
+      // Another tunnel's is not ours to destroy.
+      stream = claimStream(given);
+      // Nobody waits for it any more.
+      if (signal.aborted) given.destroy();
+      return given;
+    });
+    if (target === undefined || target === null)
+      throw new TunnelError('WSTUNNEL_NO_TARGET', 'there is no such tunnel');
+    const hosts = await hook('server', signal, () => readTarget(target, 'the result of server()'));
+    return stream ? { hosts, stream } : { hosts };
+  } catch (error) {
+    // The request may be aborted between the hook's end and our turn.
+    stream?.destroy();
+    throw error;
+  }
 }
 
 /** Picks and dials: a host that fails is left out for a while, and the strategy is asked again. */
@@ -285,7 +295,7 @@ function relay<Req extends IncomingMessage>(
     cutOff: (code, reason) => stream.cutOff(code, reason),
     destroy: () => {
       stream.destroy(1006, 'destroyed by close()');
-      ends.socket.destroy();
+      joined.destroy();
     },
   };
   open.add(tunnel);

@@ -1,16 +1,26 @@
 import { once } from 'node:events';
 import { createServer as createHttp } from 'node:http';
-import { createServer, Socket } from 'node:net';
-import { Duplex } from 'node:stream';
+import { connect, createServer, Socket } from 'node:net';
+import { Duplex, PassThrough, type DuplexOptions } from 'node:stream';
+import { createServer as createTls } from 'node:tls';
 import express from 'express';
 import { describe, expect, test, vi } from 'vitest';
 import { WebSocketStream } from '../../src/frames/websocket-stream.js';
-import type { ClosedInfo } from '../../src/index.js';
+import type { ClosedInfo, Host } from '../../src/index.js';
+import { certificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { Random } from '../support/integrity-random.js';
 import { startSite, upgradeOn, type Transport } from '../support/integrity-site.js';
-import { frame, handshake, openRaw } from '../support/raw-client.js';
-import { listen, makeTunnel, portOf, startApp, startBackend, startTunnel } from '../support/servers.js';
+import { closeFrame, frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import {
+  listen,
+  makeTunnel,
+  portOf,
+  startApp,
+  startBackend,
+  startEcho,
+  startTunnel,
+} from '../support/servers.js';
 import { until } from '../support/wait.js';
 
 const LARGE = Buffer.alloc(600_000, 'no two words of it are the same ');
@@ -182,3 +192,117 @@ test('a chunk that a socket of another class still holds is not freed', async ()
   const client = await openRaw(portOf(server));
   expect((await client.payload(LARGE.length)).equals(LARGE)).toBe(true);
 });
+
+/** A stream of an app's own that takes everything and says nothing. */
+const mute = (options: DuplexOptions = {}) =>
+  new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done(), ...options });
+
+test.each(['TLS', 'a socket of connect'])(
+  'a backend over %s that ends before the tunnel is open has ended',
+  async (kind) => {
+    const end = (socket: Socket) => void socket.end();
+    const options = { ...certificate(), allowHalfOpen: true };
+    const backend = kind === 'TLS' ? createTls(options, end) : createServer(options, end);
+    await listen(backend);
+    const port = portOf(backend);
+    const server: Host =
+      kind === 'TLS'
+        ? { port, tls: { ca: certificate().cert } }
+        : { connect: () => connect({ port, allowHalfOpen: true }) };
+    const { port: site } = await startApp((app) => {
+      // A session that is being saved: the backend is there, the 101 is not.
+      app.use((_req, res, next) => {
+        const end = res.end.bind(res);
+        res.end = () => {
+          setTimeout(end, 100);
+          return res;
+        };
+        next();
+      });
+      app.use('/tunnel', makeTunnel({ server, closeTimeout: 0.2 }));
+    });
+    const client = await openRaw(site);
+    expect(await client.close()).toEqual({ code: 1000, reason: 'the backend ended' });
+  },
+);
+
+describe('a stream of the app in place of a backend', () => {
+  test.each([
+    ['says no close', { emitClose: false }],
+    ['is never destroyed', { destroy: () => undefined }],
+  ])('that %s holds no tunnel', async (_what, options) => {
+    const server = { connect: () => mute(options) };
+    const { port, tunnel } = await startTunnel({ server, closeTimeout: 0.1 });
+    const closed = once(tunnel, 'close') as Promise<[ClosedInfo]>;
+    (await openRaw(port)).send(closeFrame(1000)).socket.end();
+    expect((await closed)[0].code).toBe(1000);
+    expect(tunnel.stats()).toMatchObject({ open: 0, backends: [{ load: 0 }] });
+    await openRaw(port);
+    await tunnel.close({ timeout: 0 });
+  });
+
+  test.each(['at once', 'later'])('that throws, %s, has failed', async (when) => {
+    const write = () => {
+      throw new Error('no such write');
+    };
+    const { port, tunnel } = await startTunnel({ server: { connect: () => mute({ write }) } });
+    const client = new RawClient(port).send(handshake('/tunnel'), when === 'at once' ? frame(2, 'x') : '');
+    expect((await client.answer()).status).toBe(101);
+    if (when === 'later') client.send(frame(2, 'x'));
+    expect(await client.close()).toEqual({ code: 1011, reason: 'the backend failed' });
+    client.send(closeFrame(1011)).socket.end();
+    await until(() => tunnel.stats().open === 0);
+  });
+
+  test('that server() gives twice stays with its first tunnel', async () => {
+    const stream = new PassThrough();
+    const { port } = await startTunnel({ server: () => stream });
+    const client = (await openRaw(port)).send(frame(2, 'one'));
+    expect((await client.payload(3)).toString()).toBe('one');
+    const second = new RawClient(port).send(handshake('/tunnel'));
+    expect((await second.answer()).status).toBe(500);
+    await second.rest();
+    client.send(frame(2, 'two'));
+    expect((await client.payload(3)).toString()).toBe('two');
+  });
+
+  test.each(['connect', 'server'])('that %s gives as the request is ended is freed', async (how) => {
+    for (let turns = 0; turns < 12; turns++) {
+      let stream: Duplex | undefined;
+      const give = async () => {
+        await new Promise((resolve) => setImmediate(resolve));
+        stream = mute();
+        inTurns(turns, () => tunnel.end(() => true));
+        return stream;
+      };
+      const { port, tunnel } = await startTunnel({ server: how === 'connect' ? { connect: give } : give });
+      expect((await new RawClient(port).send(handshake('/tunnel')).answer()).status).toBe(403);
+      await until(() => stream?.destroyed === true);
+    }
+  });
+});
+
+test('who is ended in the very turn of the 101 gets no tunnel', async () => {
+  const { port: echo } = await startEcho();
+  for (let turns = 0; turns < 12; turns++) {
+    const tunnel = makeTunnel({ server: { port: echo }, closeTimeout: 0.1 });
+    const { port } = await startApp((app) => {
+      app.use((_req, res, next) => {
+        res.on('finish', () => inTurns(turns, () => expect(tunnel.end(() => true)).toBe(1)));
+        next();
+      });
+      app.use('/tunnel', tunnel);
+    });
+    const client = new RawClient(port).send(handshake('/tunnel'));
+    const { status } = await client.answer();
+    if (status === 101) expect(await client.close()).toMatchObject({ code: 1008 });
+    else expect(status).toBe(403);
+    await until(() => tunnel.stats().open === 0);
+  }
+});
+
+/** Some microtasks from now. */
+function inTurns(turns: number, act: () => void): void {
+  if (turns === 0) act();
+  else queueMicrotask(() => inTurns(turns - 1, act));
+}

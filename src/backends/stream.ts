@@ -5,18 +5,36 @@ import { ignoreErrors } from '../helpers/ignore-errors.js';
 
 // One stream carries one tunnel.
 const used = new WeakSet<Duplex>();
+const claimed = new WeakSet<Duplex>();
 
 /** An in-process backend: what `connect` gives. One that comes too late is destroyed. */
-export function takeStream(connect: () => Duplex | Promise<Duplex>, signal: AbortSignal): Promise<Duplex> {
-  return orAborted(signal, async () => {
-    const given = connect();
-    // It may fail a tick from now.
-    if (isStream(given)) ignoreErrors(given);
-    const stream = checkStream(await given);
-    if (!signal.aborted) return stream;
-    ignoreErrors(stream).destroy();
-    throw signal.reason;
-  });
+export async function takeStream(
+  connect: () => Duplex | Promise<Duplex>,
+  signal: AbortSignal,
+): Promise<Duplex> {
+  let stream: Duplex | undefined;
+  try {
+    return await orAborted(signal, async () => {
+      const given = connect();
+      // It may fail a tick from now.
+      if (isStream(given)) ignoreErrors(given);
+      stream = ignoreErrors(checkStream(await given));
+      if (signal.aborted) stream.destroy();
+      return stream;
+    });
+  } catch (error) {
+    // Aborted between its coming and our turn.
+    stream?.destroy();
+    throw error;
+  }
+}
+
+/** What `server` gives, for one request alone: whatever becomes of that one, the stream ends with it. */
+export function claimStream(stream: Duplex): Duplex {
+  if (claimed.has(stream) || used.has(stream))
+    throw new TunnelError('WSTUNNEL_HOOK_FAILED', 'server: each tunnel needs a Duplex of its own');
+  claimed.add(stream);
+  return ignoreErrors(stream);
 }
 
 export function isStream(value: unknown): value is Duplex {

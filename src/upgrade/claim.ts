@@ -4,7 +4,7 @@ import { asRefusal, TunnelError } from '../errors.js';
 import { accept, type Accepted } from './accept.js';
 import { answerBare } from './answer.js';
 import { clientGone, draining } from './attempt.js';
-import type { PendingUpgrade } from './pending.js';
+import type { ClaimedSocket, PendingUpgrade } from './pending.js';
 
 /** Middleware may answer behind our back, clients leave, servers stop: nothing of that may open a tunnel. */
 export function checkStillWaiting(pending: PendingUpgrade, res: ServerResponse): void {
@@ -16,15 +16,14 @@ export function checkStillWaiting(pending: PendingUpgrade, res: ServerResponse):
   });
 }
 
-/** All is ready: finish the app's response, and send the 101. `backend` is none where only a Close will follow. */
-export async function upgrade(
+/** All is ready, and the app's response is finished: send the 101. `backend` is none where only a Close will follow. */
+export function upgrade(
   req: IncomingMessage,
-  pending: PendingUpgrade,
+  claimed: ClaimedSocket,
   subprotocol: string | undefined,
   backend: Duplex | undefined,
   signal: AbortSignal,
-): Promise<Accepted> {
-  const claimed = await pending.claim(signal);
+): Accepted {
   const { socket, head, headers } = claimed;
   // What happened while the response was finished counts as well.
   const late = signal.aborted ? asRefusal(signal.reason) : claimed.isServed() ? undefined : draining();
