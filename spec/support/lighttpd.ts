@@ -11,6 +11,7 @@ import { until } from './wait.js';
 /** A lighttpd with `mod_wstunnel` on loopback. */
 export interface Lighttpd {
   readonly port: number;
+  readonly program: Program;
   /** What it has logged, for a test that fails. */
   readonly log: () => Promise<string>;
 }
@@ -32,7 +33,7 @@ export async function startLighttpd(conf: string): Promise<Lighttpd> {
     if (program.process.exitCode !== null) throw new Error(`lighttpd ended: ${await log()}\n${conf}`);
     return isOpen(port);
   });
-  return { port, log };
+  return { port, program, log };
 }
 
 async function isOpen(port: number): Promise<boolean> {

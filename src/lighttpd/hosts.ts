@@ -50,7 +50,7 @@ export function readServer(value: Value): Record<string, Host[]> {
     );
   return Object.fromEntries(
     entries.map(({ key, value: hosts }) => {
-      if (Object.hasOwn(HOST, key) || ['proxyProtocol', 'connect', 'spawn'].includes(key))
+      if (Object.hasOwn(HOST, key))
         failAt(hosts, `${NAME}: "${key}" can't be a key here; begin it with a slash or a dot`);
       if (hosts.kind !== 'list') return failAt(hosts, `${NAME} must look like ${SHAPE}`);
       if (hosts.entries.length === 0) failAt(hosts, `${NAME}: "${key}" names no host`);
@@ -71,8 +71,7 @@ function readHost(value: Value): Host {
     options.set(name, option);
   }
   checkWithoutMeaning(options);
-  if (options.has('bin-path')) return { ...readAddress(options, value), ...readSpawn(options) };
-  return { ...readAddress(options, value), ...readTimes(options) };
+  return { ...readAddress(options, value), ...readTimes(options), ...readSpawn(options) };
 }
 
 function readAddress(options: ReadonlyMap<string, Value>, place: Value): Host {

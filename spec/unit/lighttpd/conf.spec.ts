@@ -110,8 +110,8 @@ describe('directives', () => {
     ['wstunnel.server = ( "a" => ( ( "host" => "a" ) ), "1" => ( ( "host" => "b" ) ) )', /key of digits/],
     ['wstunnel.server = ( "" => ( ( "host" => "a", "mode" => "authorizer" ) ) )', /can't authorize/],
     [
-      'wstunnel.server = ( "" => ( ( "host" => "a", "bin-path" => "/b" ) ) )',
-      /1:60: bin-path is not supported yet/,
+      'wstunnel.server = ( "" => ( ( "socket" => "/a", "bin-path" => "/no/such/program" ) ) )',
+      /1:63: bin-path.*program/,
     ],
     [
       'wstunnel.server = ( "" => ( ( "host" => "a", "connect-timeout" => 0 ) ) )',

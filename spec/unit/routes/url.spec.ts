@@ -30,7 +30,7 @@ describe('url', () => {
   });
 });
 
-const pathOf = (url: string) => pathOfRequest({ url } as IncomingMessage);
+const pathOf = (url: string) => pathOfRequest({ url });
 
 describe('the path of a request target', () => {
   test.each([
