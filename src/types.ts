@@ -224,7 +224,10 @@ export type TextMatch =
 export interface Condition {
   /** The path within the mount, without query, undecoded (lighttpd: `$HTTP["url"]`). A string is the whole path. */
   url?: TextMatch;
-  /** The request's Host, in lower case; without a port it is that host on any port (lighttpd: `$HTTP["host"]`). */
+  /**
+   * The request's Host, in lower case and without a final dot; without a port it is that host on any port (lighttpd:
+   * `$HTTP["host"]`).
+   */
   host?: TextMatch;
   /**
    * The client's address; strings are addresses and CIDR ranges (lighttpd: `$HTTP["remoteip"]`). By `clientAddress` where the

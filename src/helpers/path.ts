@@ -16,6 +16,16 @@ export function originalPathOf(req: IncomingMessage): string | undefined {
   return pathBy(parseurl.original, req);
 }
 
+/** The query of `req.url` without its `?`, by the same reading: what stands behind a `#` is none, to Express as to us. */
+export function queryOf(req: IncomingMessage): string {
+  try {
+    const query: unknown = parseurl(req)?.query;
+    return typeof query === 'string' ? query : '';
+  } catch {
+    return '';
+  }
+}
+
 function pathBy(parse: typeof parseurl.original, req: IncomingMessage): string | undefined {
   try {
     return parse(req)?.pathname ?? undefined;

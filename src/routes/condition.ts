@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { compileAddresses, isListed } from '../helpers/address.js';
+import { queryOf } from '../helpers/path.js';
 import { isSecure } from '../helpers/trust.js';
 import type { Condition } from '../types.js';
 import { asHost, compileText, type Comparison } from './text.js';
@@ -30,8 +31,8 @@ export function compileCondition(condition: Condition): ConditionTest {
 
   if (scheme !== undefined) tests.push(({ req }) => (isSecure(req) ? 'https' : 'http') === scheme);
   if (url !== undefined) add(({ path }) => path, compileText(url));
-  if (host !== undefined) add(({ req }) => (req.headers.host ?? '').toLowerCase(), compileText(host, asHost));
-  if (query !== undefined) add(({ req }) => queryOf(req.url ?? ''), compileText(query));
+  if (host !== undefined) add(({ req }) => hostOf(req), compileText(host, asHost));
+  if (query !== undefined) add(({ req }) => queryOf(req), compileText(query));
   for (const [name, match] of Object.entries(headers))
     add(({ req }) => headerOf(req, name.toLowerCase()), compileText(match));
   if (remoteAddress !== undefined) add(({ address }) => address(), compileText(remoteAddress, asAddresses));
@@ -48,12 +49,16 @@ export function compileCondition(condition: Condition): ConditionTest {
   return (visit) => tests.every((test) => test(visit));
 }
 
-function queryOf(url: string): string {
-  const mark = url.indexOf('?');
-  return mark === -1 ? '' : (url.slice(mark + 1).split('#', 1)[0] ?? '');
+/** Without a final dot and an empty port: nginx takes it for the same name, and passes it on as it came. */
+function hostOf({ headers }: IncomingMessage): string {
+  return (headers.host ?? '')
+    .toLowerCase()
+    .replace(/^([^:[\]]*[^.:[\]])\.(?=:|$)/, '$1')
+    .replace(/:$/, '');
 }
 
-function headerOf(req: IncomingMessage, name: string): string {
-  const value = req.headers[name];
+function headerOf({ headers }: IncomingMessage, name: string): string {
+  // Not `constructor`, which every object has.
+  const value = Object.hasOwn(headers, name) ? headers[name] : undefined;
   return Array.isArray(value) ? value.join(', ') : (value ?? '');
 }

@@ -13,7 +13,8 @@ export const exactly: Comparison = (given) => (text) => text === given;
  */
 export const asHost: Comparison = (given) => {
   const wanted = given.toLowerCase();
-  const portOf = (host: string) => /:\d{1,5}$/.exec(host)?.[0] ?? '';
+  // Whatever it is: nginx looks at the name alone.
+  const portOf = (host: string) => /^(?:\[[^\]]*\]|[^:[\]]+)(:.*)$/.exec(host)?.[1] ?? '';
   const port = portOf(wanted);
   const name = wanted.slice(0, wanted.length - port.length);
   return (text) => {

@@ -31,7 +31,7 @@ describe('the operators', () => {
 
 describe('a host', () => {
   test.each<[TextMatch, string[], string[]]>([
-    ['desk', ['desk', 'desk:80', 'desk:5900'], ['', 'desk2', 'a.desk', 'des', 'desk:', 'desk:x', ':80']],
+    ['desk', ['desk', 'desk:80', 'desk:5900', 'desk:', 'desk:x'], ['', 'desk2', 'a.desk', 'des', ':80']],
     ['Desk:8443', ['desk:8443', 'desk'], ['desk:80', 'a:8443']],
     ['[::1]', ['[::1]', '[::1]:80'], ['[::2]', '::1']],
     ['[::1]:80', ['[::1]', '[::1]:80'], ['[::1]:81']],
