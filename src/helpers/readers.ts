@@ -35,15 +35,25 @@ export function readNames(
   const path = name === 'options' ? '' : `${name}.`;
   for (const [key, given] of Object.entries(value)) {
     if (toCome.includes(key)) fail(`${path}${key}`, 'is not supported yet', given, '; leave it out');
-    const check = Object.hasOwn(checks, key) ? checks[key] : undefined;
-    if (!check) {
+    if (!Object.hasOwn(checks, key)) {
       const near = nearest(key, [...Object.keys(checks), ...toCome]);
       const hint = near === undefined ? '' : `; did you mean "${near}"?`;
       // Without the value: nobody knows what it is, and it may be a password.
       throw new TunnelError('WSTUNNEL_OPTION', `wstunnel: ${name} has no "${key}"${hint}`);
     }
-    if (given !== undefined) check(given, `${path}${key}`);
   }
+  const given = namedOf(value, Object.keys(checks));
+  for (const [key, check] of Object.entries(checks))
+    if (given[key] !== undefined) check(given[key], `${path}${key}`);
+}
+
+/**
+ * Those of these names that have a value. An object of a class has methods and getters on its prototype, which spreading and
+ * `Object.entries` leave out: an `authenticate` there must not be lost.
+ */
+export function namedOf(value: object, names: readonly string[]): Record<string, unknown> {
+  const given = names.map((name) => [name, (value as Record<string, unknown>)[name]] as const);
+  return Object.fromEntries(given.filter(([, one]) => one !== undefined));
 }
 
 /** A time option: a number above the ceiling was most likely meant in milliseconds. */

@@ -5,6 +5,7 @@ import { isStream } from '../backends/stream.js';
 import { messageOf } from '../errors.js';
 import {
   fail,
+  namedOf,
   readBoolean,
   readFunction,
   readNames,
@@ -78,7 +79,7 @@ export function readServer(
 
 function readHost(value: unknown, name: string): ResolvedHost {
   readNames(value, name, HOST, []);
-  const host = withSocket(value as Host);
+  const host = withSocket(namedOf(value as Host, Object.keys(HOST)));
   const given = ADDRESSES.filter((names) => names.some((one) => host[one] !== undefined));
   if (given.length > 1)
     fail(

@@ -7,6 +7,7 @@ import { compileOrigin, isSameOrigin, parseOrigin, type OriginCheck } from '../g
 import { compileAddresses } from '../helpers/address.js';
 import {
   fail,
+  namedOf,
   readBoolean,
   readFunction,
   readNames,
@@ -161,11 +162,8 @@ function readRuleOptions<Req extends IncomingMessage>(
   path: string,
 ): Partial<RuleSettings<Req>> {
   const { server, balance, origins, mapExtensions, allow, deny } = options;
-  const asGiven = Object.entries(options).filter(
-    ([name, value]) => value !== undefined && Object.hasOwn(RULE_OPTIONS, name),
-  );
   return {
-    ...(Object.fromEntries(asGiven) as Partial<RuleSettings<Req>>),
+    ...(namedOf(options, Object.keys(RULE_OPTIONS)) as Partial<RuleSettings<Req>>),
     ...(server !== undefined && {
       server: typeof server === 'function' ? server : readServer(server, `${path}server`),
     }),
