@@ -44,7 +44,20 @@ export function reachOfPath<Req extends IncomingMessage>(
 ): Reach {
   if (!matchesUrl(path)) return 'no';
   const own = serverFor(base, path) === undefined ? 'no' : 'yes';
-  return furthest([own, ...rules.map((rule) => reachOfRule(rule, path))]);
+  const reach = furthest([own, ...rules.map((rule) => reachOfRule(rule, path))]);
+  if (reach === 'no' && base.server === undefined) return 'no';
+  return rules.some((rule) => mapsAnew(rule, path)) ? 'maybe' : reach;
+}
+
+/** May it change where in a map the path is looked up, or in which? Then what the other options say of the path is not final. */
+function mapsAnew<Req extends IncomingMessage>(
+  { matchesUrl, when, set, rules, otherwise }: CompiledRule<RuleSettings<Req>>,
+  path: string,
+): boolean {
+  const applies = matchesUrl(path);
+  const isHere = set.mapExtensions !== undefined || set.server instanceof HostMap;
+  if (applies && (isHere || rules.some((rule) => mapsAnew(rule, path)))) return true;
+  return (!applies || when !== undefined) && otherwise !== undefined && mapsAnew(otherwise, path);
 }
 
 function reachOfRule<Req extends IncomingMessage>(
