@@ -1,6 +1,6 @@
 import type { Place } from './source.js';
 import type { Operator } from './tree.js';
-import type { Value } from './values.js';
+import { fold, type Value } from './values.js';
 
 /** A condition with its texts worked out. */
 export interface ConditionText extends Place {
@@ -55,5 +55,5 @@ export function keyOf(
 ): string {
   if (!condition) return '';
   const { object, field, operator, text } = condition;
-  return JSON.stringify([object, field, operator, text]);
+  return fold(JSON.stringify([object, field, operator, text]));
 }

@@ -151,6 +151,12 @@ class Evaluation {
   #enter(parent: Block, place: Place, condition: ConditionText | undefined): Block {
     const key = keyOf(condition);
     const known = parent.known.get(key);
+    // There what stands in the second block holds where the first one's condition does.
+    if (known?.condition && known.condition.text !== condition?.text)
+      failAt(
+        place,
+        `lighttpd takes this condition for the one in ${lineOf(known)}, which differs by upper and lower case alone; join the two`,
+      );
     if (known) return known;
     this.#checkOrder(parent, place);
     const block = this.#create(parent, place, condition, key);

@@ -7,6 +7,7 @@ import type { Value } from './values.js';
 
 /** For `server.listen()`: an address and port, or the path of a unix socket. */
 export interface ListenAddress {
+  /** Without `server.port` lighttpd's 80, under `ssl.engine` 443. */
   port?: number;
   /** IPv6 without brackets. Left out, every address. */
   bind?: string;
@@ -28,7 +29,9 @@ export function readServerSettings(root: Block): ServerSettings {
     const given = value(name);
     return given && reader(given, name);
   };
-  const port = read('server.port', (given, name) => readNumber(given, name, 65535));
+  // lighttpd's defaults; without one `listen` would take any port that is free.
+  const isTls = read('ssl.engine', readSwitch) === true;
+  const port = read('server.port', (given, name) => readNumber(given, name, 65535)) ?? (isTls ? 443 : 80);
   const bind = read('server.bind', readBind) ?? {};
   const documentRoot = read('server.document-root', readText);
   const files = value('index-file.names') ? 'index-file.names' : 'server.indexfiles';
@@ -37,7 +40,7 @@ export function readServerSettings(root: Block): ServerSettings {
   const sockets = socketsOf(root, port);
   const isIpv6 = read('server.use-ipv6', readSwitch) === true && Object.keys(bind).length === 0;
   return {
-    ...(port === undefined || bind.socket !== undefined ? {} : { port }),
+    ...(bind.socket === undefined ? { port } : {}),
     ...(isIpv6 ? { bind: '::' } : bind),
     ...(documentRoot === undefined || documentRoot === '' ? {} : { documentRoot }),
     ...(indexFiles ? { indexFiles } : {}),
@@ -57,7 +60,7 @@ function readBind(value: Value, name: string): ListenAddress {
 }
 
 /** Further sockets to listen on: `$SERVER["socket"] == "[::]:80" { }`. One with contents of other modules (TLS) is not plain. */
-function socketsOf(root: Block, port: number | undefined): ListenAddress[] {
+function socketsOf(root: Block, port: number): ListenAddress[] {
   return root.children.flatMap((block) => {
     const { condition } = block;
     if (condition?.object !== 'SERVER' || contentsOf(block).foreign) return [];
@@ -67,13 +70,13 @@ function socketsOf(root: Block, port: number | undefined): ListenAddress[] {
   });
 }
 
-function readSocket(text: string, port: number | undefined, place: Place): ListenAddress {
+function readSocket(text: string, port: number, place: Place): ListenAddress {
   if (text.startsWith('/')) return { socket: text };
   const [, address = '', digits] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(text) ?? [];
   const own = digits === undefined ? port : Number(digits);
   const bind = address.replace(/^\[(.*)\]$/, '$1');
   const isIpv6 = address.startsWith('[');
-  if (own === undefined || own > 65535 || text === '' || (isIpv6 && bind !== '' && isIP(bind) !== 6))
+  if (own > 65535 || text === '' || (isIpv6 && bind !== '' && isIP(bind) !== 6))
     return failAt(
       place,
       '$SERVER["socket"] is an address with a port such as "[::]:80", or the path of a unix socket',

@@ -42,6 +42,7 @@ $HTTP["url"] =~ "^/websockify" {
     wstunnel(conf.options);
     expect(conf).toEqual({
       documentRoot: '/usr/share/novnc',
+      port: 80,
       options: {
         ...DEFAULTS,
         rules: [
@@ -58,7 +59,7 @@ $HTTP["url"] =~ "^/websockify" {
 
 describe('directives', () => {
   test("an empty configuration is lighttpd's defaults", () => {
-    expect(fromLighttpdConf('')).toEqual({ options: DEFAULTS });
+    expect(fromLighttpdConf('')).toEqual({ options: DEFAULTS, port: 80 });
   });
 
   test('each has its option', () => {
@@ -187,7 +188,7 @@ describe("other modules' directives", () => {
       accesslog.filename = "/x"
       server.http-parseopts = ( "header-strict" => "enable" )
       $HTTP["url"] =~ "(a+)+$" { expire.url = ( "" => "access 1 hours" ) }`);
-    expect(conf).toEqual({ options: DEFAULTS });
+    expect(conf).toEqual({ options: DEFAULTS, port: 80 });
   });
 
   test.each([
@@ -273,7 +274,7 @@ describe('the server', () => {
     ['$HTTP["host"] == "a" { server.port = 1 }', /whole server's/],
     ['$HTTP["host"] == "a" { wstunnel.debug = 1 }', /whole server's/],
     ['server.bind = "0.0.0.0:80"', /address alone/],
-    ['$SERVER["socket"] == "nonsense" { }', /an address with a port/],
+    ['$SERVER["socket"] == "[nonsense]" { }', /an address with a port/],
     ['$SERVER["socket"] =~ ":80" { }', /only be compared by ==/],
     ['$SERVER["name"] == ":80" { }', /only the field "socket"/],
     [`$SERVER["socket"] == ":80" { wstunnel.server = ${HOST} }`, /1:1: a middleware does not know/],
@@ -284,7 +285,14 @@ describe('the server', () => {
 
   test('a socket with TLS that somebody took over is not given as a plain one', () => {
     const text = '$SERVER["socket"] == ":443" { ssl.engine = "enable" }';
-    expect(fromLighttpdConf(text, { ignore: ['ssl.*'] })).toEqual({ options: DEFAULTS });
+    expect(fromLighttpdConf(text, { ignore: ['ssl.*'] })).toEqual({ options: DEFAULTS, port: 80 });
+  });
+
+  test("lighttpd's own port where none is given", () => {
+    expect(fromLighttpdConf('')).toMatchObject({ port: 80 });
+    expect(fromLighttpdConf('ssl.engine = "enable"', { ignore: ['ssl.*'] })).toMatchObject({ port: 443 });
+    expect(fromLighttpdConf('server.bind = "/run/x"')).not.toHaveProperty('port');
+    expect(fromLighttpdConf('$SERVER["socket"] == "[::1]" { }').sockets).toEqual([{ port: 80, bind: '::1' }]);
   });
 });
 

@@ -147,6 +147,10 @@ describe('errors', () => {
     ['$HTTP["url"] == "/" { } elif { }', '1:25: "elif" needs a condition'],
     ['$HTTP["url"] == "/" { } else { } else { }', '1:34: nothing can follow an else'],
     ['$HTTP["url"] == "/" { } else $HTTP["url"] == "/" { }', '1:30: this branch was there before'],
+    [
+      '$HTTP["url"] =~ "^/VNC" { }\n$HTTP["url"] =~ "^/vnc" { }',
+      '2:1: lighttpd takes this condition for the one in',
+    ],
     ['$HTTP["url"] = "/" { }', '1:14: a condition compares by'],
     ['$HTTP["url"] == 5 { }', '1:17: a condition compares with a string'],
     ['$HTTP["nope"] == "a" { }', '1:1: no condition is known as $HTTP["nope"]'],
