@@ -157,7 +157,7 @@ async function chooseTarget<Req extends IncomingMessage>(
 /** Picks and dials: a host that fails is left out for a while, and the strategy is asked again. */
 async function reachBackend<Req extends IncomingMessage>(
   { pool, spawner, log }: Shared,
-  { balance, stickyKey }: RuleSettings<Req>,
+  { balance, stickyKey, handshakeTimeout }: RuleSettings<Req>,
   req: Req,
   { address }: Client,
   hosts: readonly ResolvedHost[],
@@ -167,6 +167,11 @@ async function reachBackend<Req extends IncomingMessage>(
   const request: BalanceRequest<Req> = {
     ...{ req, address, all, path: originalPathOf(req) ?? '', authority: req.headers.host ?? '' },
     stickyKey: () => (stickyKey ? readKey(stickyKey(req)) : address),
+  };
+  const note = (host: PooledHost, why: string) => {
+    const isNew = pool.failed(host, why);
+    log('backend', isNew ? 'warn' : 'debug', '%s failed: %s', host.id, why);
+    if (isNew && !all.some(({ up }) => up)) log('backend', 'error', 'no backend is up any more');
   };
   const failed = new Set<PooledHost>();
   let last = new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend is up');
@@ -182,19 +187,20 @@ async function reachBackend<Req extends IncomingMessage>(
     // Others were served while the strategy thought about it.
     if (host.full) continue;
     const lease = pool.lease(host, balance);
+    const since = performance.now();
     try {
       const dialled = await spawner.dial(host.host, signal, prefaceOf(host.host, req, address));
       pool.connected(host);
       return { socket: dialled.socket, host, lease: bothOf(dialled.lease, lease) };
     } catch (error) {
       lease.release();
+      // Else one that never answers would be tried first for ever, where handshakeTimeout is below its connectTimeout.
+      if (isHandshakeTimeout(error) && performance.now() - since >= (handshakeTimeout * 1000) / 2)
+        note(host, 'it did not answer within handshakeTimeout');
       if (signal.aborted || !isBackendFailure(error)) throw error;
       failed.add(host);
       last = error;
-      const why = error.cause === undefined ? error.message : messageOf(error.cause);
-      const isNew = pool.failed(host, why);
-      log('backend', isNew ? 'warn' : 'debug', '%s failed: %s', host.id, why);
-      if (isNew && !all.some((other) => other.up)) log('backend', 'error', 'no backend is up any more');
+      note(host, error.cause === undefined ? error.message : messageOf(error.cause));
     }
   }
 }
@@ -220,6 +226,10 @@ function prefaceOf(
     localAddress: normalizeAddress(localAddress),
     localPort,
   });
+}
+
+function isHandshakeTimeout(error: unknown): boolean {
+  return error instanceof TunnelError && error.code === 'WSTUNNEL_HANDSHAKE_TIMEOUT';
 }
 
 function isBackendFailure(error: unknown): error is TunnelError {

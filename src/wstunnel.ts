@@ -160,12 +160,11 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   }
 
   function close(given: Parameters<Tunnel['close']>[0] = {}): Promise<void> {
-    readNames(
-      given,
-      'close()',
-      { timeout: readSeconds(0, 3600), code: readNumber(1000, 4999), reason: readText },
-      [],
-    );
+    readNames(given, 'close()', {
+      timeout: readSeconds(0, 3600),
+      code: readNumber(1000, 4999),
+      reason: readText,
+    });
     const { timeout = CLOSE_WAIT, code = 1001, reason = 'the server is closing' } = given;
     checkClose(code, reason);
     closing ??= drain(timeout, code, reason);
@@ -235,7 +234,7 @@ function readAttachOptions(given: AttachOptions): {
   exclusive?: boolean;
 } {
   const checks = { path: readPaths, exclusive: readBoolean };
-  readNames(given, 'attach()', checks, []);
+  readNames(given, 'attach()', checks);
   const { path, exclusive } = given;
   if (exclusive === true && path === undefined)
     fail('attach()', "exclusive needs the path that is the tunnel's alone", given);

@@ -109,6 +109,14 @@ describe('outages', () => {
   });
 });
 
+test('a host that never answers is left out, also where handshakeTimeout is below connectTimeout', async () => {
+  const { port: alive } = await startEcho();
+  const stuck = { host: 'desk.test', port: 1, lookup: silent, disableTime: 60 };
+  const { port, tunnel } = await startTunnel({ server: [stuck, { port: alive }], handshakeTimeout: 0.3 });
+  expect([await statusOf(port), await statusOf(port)]).toEqual([504, 101]);
+  expect(tunnel.stats().backends).toMatchObject([{ up: false, load: 0 }, { up: true }]);
+});
+
 describe('server', () => {
   test('a unix socket', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'wstunnel-'));
@@ -287,10 +295,11 @@ describe('the load is counted once and released once', () => {
     expect(loads(tunnel)).toEqual([1]);
     client.socket.destroy();
     await until(() => heard.length === 2);
+    // A client that leaves says nothing of the host.
+    expect(tunnel.stats().backends).toMatchObject([{ load: 0, up: true }]);
     expect(await statusOf(port)).toBe(504);
     expect(heard).toEqual([...ONCE, ...ONCE]);
-    // Neither is the host's fault.
-    expect(tunnel.stats().backends).toMatchObject([{ load: 0, up: true }]);
+    expect(tunnel.stats().backends).toMatchObject([{ load: 0 }]);
   });
 
   test('the handshake fails after the dial', async () => {

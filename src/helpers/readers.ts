@@ -24,19 +24,13 @@ export function shown(value: unknown): string {
 }
 
 /** Checks each named value of an object; unknown names are refused with the nearest known one. */
-export function readNames(
-  value: unknown,
-  name: string,
-  checks: Readonly<Record<string, Check>>,
-  toCome: readonly string[],
-): void {
+export function readNames(value: unknown, name: string, checks: Readonly<Record<string, Check>>): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     fail(name, 'must be an object', value);
   const path = name === 'options' ? '' : `${name}.`;
-  for (const [key, given] of Object.entries(value)) {
-    if (toCome.includes(key)) fail(`${path}${key}`, 'is not supported yet', given, '; leave it out');
+  for (const key of Object.keys(value)) {
     if (!Object.hasOwn(checks, key)) {
-      const near = nearest(key, [...Object.keys(checks), ...toCome]);
+      const near = nearest(key, Object.keys(checks));
       const hint = near === undefined ? '' : `; did you mean "${near}"?`;
       // Without the value: nobody knows what it is, and it may be a password.
       throw new TunnelError('WSTUNNEL_OPTION', `wstunnel: ${name} has no "${key}"${hint}`);

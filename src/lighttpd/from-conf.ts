@@ -97,5 +97,5 @@ const OPTIONS: Readonly<Record<keyof LighttpdConfOptions, Check>> = {
 
 function checkArguments(text: unknown, options: unknown): void {
   if (typeof text !== 'string') fail('lighttpd.conf', 'must be a string', text);
-  readNames(options, 'options', OPTIONS, []);
+  readNames(options, 'options', OPTIONS);
 }

@@ -24,7 +24,7 @@ export function readCondition(value: unknown, name: string, depth = 0): Conditio
     any: several,
     not: one,
   };
-  readNames(value, name, checks, []);
+  readNames(value, name, checks);
   return value as Condition;
 }
 
@@ -41,7 +41,7 @@ export function readAddress(value: unknown, name: string): string {
 
 function readHeaders(value: unknown, name: string): void {
   const names = Object.keys(value ?? {});
-  readNames(value, name, Object.fromEntries(names.map((header) => [header, readText])), []);
+  readNames(value, name, Object.fromEntries(names.map((header) => [header, readText])));
 }
 
 /** `readString`: what a string to be equal to must be. */
@@ -62,7 +62,7 @@ function readText(value: unknown, name: string, readString: Check = readAnyStrin
       ...{ matches: readPattern, notMatches: readPattern },
       ...{ startsWith: readAnyString, endsWith: readAnyString },
     };
-    readNames(value, name, operators, []);
+    readNames(value, name, operators);
   }
 }
 

@@ -22,7 +22,10 @@ import { capacityOf, checkSpawn, readSpawn } from './spawn.js';
 
 // An option without its check does not compile. (Exported for the test of the README's tables.)
 export const HOST: Readonly<Record<keyof Host, Check>> = {
-  host: readText,
+  host: (value, name) => {
+    readText(value, name);
+    if (/^\[.*\]$/.test(value as string)) fail(name, 'takes an IPv6 address without brackets', value);
+  },
   port: readNumber(1, 65535),
   socket: readText,
   tls: readTls,
@@ -78,7 +81,7 @@ export function readServer(
 }
 
 function readHost(value: unknown, name: string): ResolvedHost {
-  readNames(value, name, HOST, []);
+  readNames(value, name, HOST);
   const host = withSocket(namedOf(value as Host, Object.keys(HOST)));
   const given = ADDRESSES.filter((names) => names.some((one) => host[one] !== undefined));
   if (given.length > 1)

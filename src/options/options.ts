@@ -107,7 +107,7 @@ export const OPTIONS: Readonly<Record<keyof TunnelOptions, Check>> = {
   limits: (value, name) => {
     const count = readNumber(0, 1_000_000);
     const checks = { total: count, perClient: count, buffered: readNumber(64 * 1024, 1024 ** 3) };
-    readNames(value, name, checks, []);
+    readNames(value, name, checks);
   },
   debug: readNumber(0, 65535),
   autoAttach: readBoolean,
@@ -118,13 +118,13 @@ export const RULE: Readonly<Record<keyof Rule, Check>> = {
   when: (value, name) => void readCondition(value, name),
   ...RULE_OPTIONS,
   rules: checkRuleList,
-  else: (value, name) => readNames(value, name, RULE, []),
+  else: (value, name) => readNames(value, name, RULE),
 };
 
 /** Checks everything once; throws {@link TunnelError} WSTUNNEL_OPTION with the option, the value and the way out. */
 export function readOptions<Req extends IncomingMessage>(options: TunnelOptions<Req>): Settings<Req> {
   checkDepth((options as TunnelOptions<Req> | undefined)?.rules, 'rules', 0);
-  readNames(options, 'options', OPTIONS, []);
+  readNames(options, 'options', OPTIONS);
   const { limits = {} } = options;
   const given = readRuleOptions(options, '');
   return Object.freeze<Settings<Req>>({
@@ -202,7 +202,7 @@ function readRule<Req extends IncomingMessage>(
 
 function checkRuleList(value: unknown, name: string): void {
   if (!Array.isArray(value)) fail(name, 'must be a list of rules', value);
-  for (const [index, rule] of (value as unknown[]).entries()) readNames(rule, `${name}[${index}]`, RULE, []);
+  for (const [index, rule] of (value as unknown[]).entries()) readNames(rule, `${name}[${index}]`, RULE);
 }
 
 /** Before anything follows them: rules may contain themselves. */
@@ -240,7 +240,7 @@ function readTexts(value: unknown, name: string): void {
   const text: Check = (given, givenName) => {
     if (typeof given !== 'string') fail(givenName, 'must be a string', given);
   };
-  readNames(value, name, Object.fromEntries(names.map((one) => [one, text])), []);
+  readNames(value, name, Object.fromEntries(names.map((one) => [one, text])));
 }
 
 function readUrls(value: unknown, name: string): (RegExp | string)[] {

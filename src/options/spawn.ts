@@ -53,7 +53,7 @@ export const SPAWN: Readonly<Record<keyof SpawnOptions, Check>> = {
 export function checkSpawn(value: unknown, name: string): void {
   if (process.platform === 'win32')
     fail(name, 'needs process groups, which Windows has not', value, '; start the program by other means');
-  readNames(value, name, SPAWN, []);
+  readNames(value, name, SPAWN);
   const { path, minProcs = 0, maxProcs = DEFAULTS.maxProcs } = value as SpawnOptions;
   if ((path as string | undefined) === undefined) fail(`${name}.path`, 'is needed', undefined);
   if (minProcs > maxProcs) fail(`${name}.minProcs`, `must not be above maxProcs, ${maxProcs}`, minProcs);
