@@ -302,6 +302,9 @@ describe('processes', () => {
     expect(marked.programs()).toHaveLength(3);
     for (const { client } of all) client.socket.destroy();
     await until(() => marked.programs().length === 1);
+    const kept = marked.programs();
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect(marked.programs()).toEqual(kept);
     // One that is used is not idle, however long.
     const { client } = await open(port);
     await new Promise((resolve) => setTimeout(resolve, 700));
@@ -393,8 +396,11 @@ describe('bad programs', () => {
     const { port, marked, tunnel } = await start(node(forks));
     await open(port);
     await until(() => marked.programs().length >= 2);
+    const before = performance.now();
     await tunnel.close({ timeout: 0.3 });
     expect(marked.pids()).toEqual([]);
+    // Not for having been given up, five seconds later.
+    expect(performance.now() - before).toBeLessThan(5000);
   });
 
   test('killSignal reaches the program, which may end in its own time', async () => {
