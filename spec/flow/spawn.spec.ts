@@ -325,6 +325,23 @@ describe('processes', () => {
     await until(() => marked.programs().length === 2 && !marked.programs().includes(pid));
   });
 
+  test('a program that listened for one connection only is replaced, though it has not ended yet', async () => {
+    const once = GREETER.replace('.createServer(', '.createServer(function ').replace('(s) =>', '(s)');
+    const code = once.replace('s.pipe(s);', 's.pipe(s); this.close();');
+    const { port, tunnel, marked } = await start(
+      node(`${code} setInterval(() => {}, 1000);`, { handOver: false, maxProcs: 2 }),
+    );
+    const pids = new Set<number>();
+    for (let i = 0; i < 4; i++) {
+      const { client, pid } = await open(port);
+      pids.add(pid);
+      await leave(client, tunnel);
+    }
+    expect(pids.size).toBe(4);
+    await tunnel.close({ timeout: 0.2 });
+    await marked.none();
+  });
+
   test('a program for one connection may end with it', async () => {
     const once = GREETER.replace('s.pipe(s);', "s.pipe(s); s.on('close', () => process.exit(0));");
     const { port, tunnel, marked, backends } = await start(node(once, { handOver: false, maxProcs: 1 }));

@@ -80,6 +80,11 @@ export class SpawnedProcess {
     return this.#over.signal.aborted;
   }
 
+  /** It has been reached. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
   /** Counts a tunnel from now on. */
   lease(): Lease {
     this.load++;

@@ -8,6 +8,9 @@ import { KILL_AFTER, SpawnedProcess, type SpawningHost, type Surroundings } from
 const FIRST_WAIT = 1;
 const LONGEST_WAIT = 60;
 
+/** Processes that are asked for one tunnel: those that were well may have ended a moment ago. */
+const ATTEMPTS = 3;
+
 /** A connection to a process, and its place in the load. */
 export interface Dialled {
   readonly socket: Duplex;
@@ -46,15 +49,21 @@ export class Program {
 
   /** Reaches the process with the least load, or a new one where all have as much as they may have. */
   async dial(signal: AbortSignal, preface: Buffer | undefined): Promise<Dialled> {
-    let lease: Lease | undefined;
     this.#dials++;
     try {
-      const chosen = await this.#choose(signal);
-      lease = chosen.lease;
-      return { socket: await chosen.process.dial(signal, preface), lease };
-    } catch (error) {
-      lease?.release();
-      throw error;
+      for (let left = ATTEMPTS; ; left--) {
+        const { process, lease } = await this.#choose(signal);
+        const { isReady } = process;
+        try {
+          return { socket: await process.dial(signal, preface), lease };
+        } catch (error) {
+          lease.release();
+          const isRefused = error instanceof TunnelError && error.code === 'WSTUNNEL_BACKEND_REFUSED';
+          if (!isReady || !isRefused || signal.aborted || left <= 1) throw error;
+          // It has listened for one connection only, and is about to end.
+          if (process.load === 0) process.end(KILL_AFTER);
+        }
+      }
     } finally {
       this.#dials--;
       this.keepRunning();
