@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { messageOf } from '../../errors.js';
 import { readOutput } from './output.js';
+import { removeSocket } from './place.js';
 import { killStragglers, signal } from './stragglers.js';
 import { launch, type Launch } from './supervisor.js';
 
@@ -43,9 +44,10 @@ export class Child {
       this.#giveUp = () => settle('did not end, not even by SIGKILL');
     });
     this.gone = this.exited.then(async () => {
-      // What it forked, and the watcher, whose presence kept this number ours.
-      if (this.pid !== undefined) signal(-this.pid, 'SIGKILL');
       await killStragglers(given.mark);
+      if (given.socket !== undefined) removeSocket(given.socket);
+      // The watcher last: if the app dies before, it does all this. Its presence has kept this number ours.
+      if (this.pid !== undefined) signal(-this.pid, 'SIGKILL');
       lifeline?.destroy();
       stopReading();
     });

@@ -205,7 +205,6 @@ export class SpawnedProcess {
       log('%s[%d] %s', this.#host.id, child.pid, how);
       this.#isOver(why, isBroken ? why : undefined);
       await child.gone;
-      if (this.#place.socket !== undefined) removeSocket(this.#place.socket);
     } catch (error) {
       const why = `the program was not started: ${messageOf(error)}`;
       this.#isOver(why, why);
