@@ -246,7 +246,7 @@ describe('attach()', () => {
   test('takes a server only', () => {
     const tunnel = makeTunnel({ server: { port: 1 } });
     for (const wrong of [undefined, null, {}, 8080, () => undefined])
-      expect(() => tunnel.attach(wrong as never)).toThrow(/attach\(\) takes an http or https server/);
+      expect(() => tunnel.attach(wrong as never)).toThrow(/attach\(\) takes an http, https or http2 server/);
   });
 });
 

@@ -86,7 +86,9 @@ describeWith('lighttpd', 'python3')('bin-path, side by side', () => {
       const { port, program: lighttpd } = await startLighttpd(conf);
       return see(port, mark, trace, () => lighttpd.stop());
     };
-    const [theirs, ours] = [await ask(false), await ask(true)];
+    // lighttpd now and then drops a request while its programs start.
+    const theirs = await ask(false).catch(() => ask(false));
+    const ours = await ask(true);
     expect(theirs).toMatchObject({ processes, signals: theirs.signals.map(() => signal) });
     expect(ours.processes).toBe(theirs.processes);
     expect(ours.signals.every((one) => one === signal)).toBe(true);
