@@ -16,6 +16,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   openssl: 'openssl',
   ip: 'iproute2',
   python3: 'python3',
+  cc: 'gcc libc6-dev',
+  taskset: 'util-linux',
 };
 
 /**
