@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { beforeAll, afterAll, expect, test } from 'vitest';
 import { describeWith } from '../support/programs.js';
 
@@ -73,6 +74,11 @@ describeWith('cc', 'taskset')('the bench', () => {
       expect(results.rows[row]?.ours?.rate).toBeGreaterThan(0);
     expect(results.rows['echo-64']?.ours?.p50).toBeGreaterThan(0);
     expect(results.rows['memory']?.ours?.start).toBeGreaterThan(0);
+  });
+
+  test('runs the parts by themselves', { timeout: 60_000 }, async () => {
+    const run = promisify(execFile)(process.execPath, [path('micro.mjs'), '--quick']);
+    expect((await run).stdout).toContain('ws Receiver');
   });
 
   test.for([
