@@ -13,6 +13,7 @@ import { Utf8Checker, wholeCharacters } from '../../dist/frames/utf8.js';
 
 const CHUNK = 65_536;
 const time = process.argv.includes('--quick') ? 20 : 500;
+const timing = { time, warmupTime: time / 2 };
 
 /** Masked frames of `size` bytes, as many as fill a chunk, and what they carry. */
 function framesOf(size) {
@@ -42,7 +43,7 @@ function check(name, got, wanted) {
 
 async function decoders(size) {
   const { frames, payload } = framesOf(size);
-  const bench = new Bench({ name: `decoder: 64 KiB of frames of ${size} B`, time });
+  const bench = new Bench({ name: `decoder: 64 KiB of frames of ${size} B`, ...timing });
   const chunk = Buffer.alloc(frames.length);
 
   const decoder = new FrameDecoder(noControl);
@@ -78,7 +79,7 @@ async function encoders(size) {
   const payload = randomFillSync(Buffer.alloc(size));
   const options = { fin: true, rsv1: false, opcode: OPCODE.binary, mask: false, readOnly: false };
   check('encoder', frameHeader(OPCODE.binary, size), Sender.frame(payload, options)[0]);
-  const bench = new Bench({ name: `encoder: the header of ${size} B`, time });
+  const bench = new Bench({ name: `encoder: the header of ${size} B`, ...timing });
   bench.add(
     'ours',
     times(() => frameHeader(OPCODE.binary, payload.length)),
@@ -97,7 +98,7 @@ async function splitters(name, text) {
   const chunk = all.subarray(0, CHUNK);
   const checker = new Utf8Checker();
   if (!checker.push(chunk)) throw new Error('WRONG CONTENT: splitter');
-  const bench = new Bench({ name: `UTF-8: 64 KiB of ${name}`, time });
+  const bench = new Bench({ name: `UTF-8: 64 KiB of ${name}`, ...timing });
   bench.add('ours: check and split', () => {
     new Utf8Checker().push(chunk);
     return wholeCharacters(chunk);
@@ -122,7 +123,7 @@ async function strategies(count) {
     path: '/vnc',
     stickyKey: () => `10.0.${(turn >> 8) & 255}.${turn++ & 255}`,
   };
-  const bench = new Bench({ name: `strategies: one of ${count} hosts`, time });
+  const bench = new Bench({ name: `strategies: one of ${count} hosts`, ...timing });
   for (const [name, strategy] of Object.entries({ fair, roundRobin, hash, sticky })) {
     const made = strategy();
     if (!hosts.includes(made.pick(hosts, request))) throw new Error(`WRONG CONTENT: ${name}`);
@@ -138,8 +139,8 @@ async function strategies(count) {
 function show(bench, bytes, runs = 1) {
   const rows = bench.tasks.map(({ name, result }) => {
     if (result.error) throw result.error;
-    const microseconds = result.latency.p50 * 1000;
-    return { name, µs: microseconds.toFixed(2), 'MB/s': bytes ? Math.round(bytes / microseconds) : '' };
+    const µs = (result.latency.p50 * 1000) / runs;
+    return { name, µs: µs.toFixed(3), ...(bytes && { 'MB/s': Math.round(bytes / µs) }) };
   });
   console.log(bench.name);
   console.table(rows);
