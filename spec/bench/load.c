@@ -694,7 +694,7 @@ static void measure_memory(void) {
   printf("{\"start\":%.0f,\"open\":%.0f,\"used\":%.0f,\"tunnels\":%d}\n", start, open, over_group(pss_of), opt.tunnels);
 }
 
-/* ---- Handshakes: connect, 101, Close, the answer to it, again. ---- */
+/* ---- Handshakes: connect, 101, Close, the end, again. ---- */
 
 struct caller {
   int fd;
@@ -734,7 +734,8 @@ static void hear(struct caller *caller) {
     send(caller->fd, CLOSE, sizeof CLOSE, MSG_NOSIGNAL);
     return;
   }
-  /* Its Close, or its end. */
+  /* Its Close; the server ends the connection (RFC 6455 section 7.1.1). */
+  if (got > 0) return;
   close(caller->fd);
   if (!stopped) call(caller);
 }
