@@ -1,6 +1,9 @@
 // Medians, ratios, and the tables.
 import { METRICS } from './rows.mjs';
 
+/** Per cent of a core from which on the load, and not the relay, may have been what was measured. */
+const BUSY = 95;
+
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length / 2;
@@ -69,6 +72,11 @@ export function tables({ rows, summary }) {
       lines.push([at === 0 ? row.what : '', unit, ...cells]);
     }
   }
+  const limited = rows.flatMap((row) =>
+    names
+      .filter((name) => summary.rows[row.name][name]?.busy >= BUSY)
+      .map((name) => `${row.name} of ${name}`),
+  );
   const targets = summary.targets.map(({ what, asked, value, met }) => [
     what,
     asked,
@@ -76,6 +84,7 @@ export function tables({ rows, summary }) {
     met ? 'yes' : 'NO',
   ]);
   const parts = [markdown(lines), 'In brackets: ours divided by it, the median of the rounds.'];
+  if (limited.length > 0) parts.push(`The load was the limit, of the rate alone: ${limited.join(', ')}.`);
   if (targets.length > 0) parts.push(markdown([['target', 'asked', 'measured', 'met'], ...targets]));
   for (const row of rows.filter(({ kind }) => kind === 'calls')) {
     const calls = Object.entries(summary.rows[row.name]).map(([name, { rounds }]) => [

@@ -5,8 +5,8 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 
-/** Both ends of a tunnel are here, and a relay has its own two: half of them, and some to spare. */
-const MOST_TUNNELS = Math.min(9000, Math.floor((descriptors - 200) / 2));
+/** A relay has two descriptors for each, as the load has, and lighttpd takes nobody in above nine tenths of its limit. */
+const MOST_TUNNELS = Math.min(9000, Math.floor((descriptors * 0.9) / 2) - 20);
 
 /**
  * @typedef {object} Target of a row's metric: a bound of ours divided by the other's, or of ours alone
