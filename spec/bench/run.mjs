@@ -41,7 +41,8 @@ export async function runAll({ rows, peers, load, rounds, seconds, onRow, onFail
           const raw = await measure(row, peer, load, seconds);
           ofPeer.get(peer.name).push({ round, ...metricsOf(row, raw), raw });
         } catch (error) {
-          if (error instanceof ContentError) throw error;
+          if (error instanceof ContentError)
+            throw new ContentError(`${row.name}, ${peer.name}: ${error.message}`);
           onFailure(row, peer, error);
         }
       }
@@ -85,7 +86,7 @@ function loadArgs(row, peer, { port, backend }, group, { measured, warm }, cooki
 async function runLoad(args, load) {
   const child = start(load.program, args, LOAD_CORE);
   // The load has a deadline of its own, which comes first.
-  const late = setTimeout(() => void stop(child), 150_000);
+  const late = setTimeout(() => void stop(child), 240_000);
   if (!hasEnded(child)) await once(child, 'close');
   clearTimeout(late);
   await stop(child);
