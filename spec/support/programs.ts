@@ -25,6 +25,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   runuser: 'util-linux',
   sshd: 'openssh-server',
   'ssh-keygen': 'openssh-client',
+  cc: 'gcc libc6-dev',
+  taskset: 'util-linux',
 };
 
 /**

@@ -1,0 +1,41 @@
+// System calls of a relay, counted by strace. It slows the relay down, which fills its reads and writes: the counts are
+// rather too low than too high.
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { folder, has, hasEnded, LOAD_CORE, start, stop } from './system.mjs';
+
+export async function countCalls(row, relay, run) {
+  if (!has('strace')) throw new Error('apt-get install strace');
+  const file = join(folder, `strace-${relay.pid}`);
+  const tracer = start(
+    'strace',
+    ['-f', '-c', '-U', 'calls,name', '-o', file, '-p', String(relay.pid)],
+    LOAD_CORE,
+  );
+  try {
+    while (!/attached/.test(tracer.output) && !hasEnded(tracer)) await wait(10);
+    const one = await run();
+    const written = once(tracer, 'exit');
+    if (hasEnded(tracer)) throw new Error(tracer.output);
+    tracer.kill('SIGINT');
+    await written;
+    const per = row.args.includes('echo') ? one.total / 128 : one.total / 1e6;
+    const byName = readCounts(readFileSync(file, 'utf8'));
+    const calls = Object.values(byName).reduce((sum, count) => sum + count, 0) / per;
+    const each = Object.entries(byName).map(([name, count]) => [name, count / per]);
+    const often = each.filter(([, count]) => count >= 0.1).sort(([, a], [, b]) => b - a);
+    return { ...one, calls, least: row.leastCalls, byName: Object.fromEntries(often) };
+  } finally {
+    await stop(tracer);
+  }
+}
+
+/** Lines of a count and a name, a total at the end. */
+function readCounts(text) {
+  const lines = text.split('\n').map((line) => /^\s*(\d+)\s+(\w+)\s*$/.exec(line));
+  return Object.fromEntries(
+    lines.filter((match) => match && match[2] !== 'total').map(([, count, name]) => [name, Number(count)]),
+  );
+}

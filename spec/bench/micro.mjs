@@ -1,0 +1,153 @@
+// `npm run bench:micro`: the parts by themselves, beside those of `ws`. What they give is compared once, before.
+import { Buffer, isUtf8 } from 'node:buffer';
+import console from 'node:console';
+import { randomFillSync } from 'node:crypto';
+import process from 'node:process';
+import { Bench } from 'tinybench';
+import { Receiver, Sender } from 'ws';
+import { fair, hash, roundRobin, sticky } from '../../dist/balance/strategies.js';
+import { FrameDecoder } from '../../dist/frames/decoder.js';
+import { frameHeader } from '../../dist/frames/encoder.js';
+import { OPCODE } from '../../dist/frames/opcodes.js';
+import { Utf8Checker, wholeCharacters } from '../../dist/frames/utf8.js';
+
+const CHUNK = 65_536;
+const time = process.argv.includes('--quick') ? 20 : 500;
+const timing = { time, warmupTime: time / 2 };
+
+/** Masked frames of `size` bytes, as many as fill a chunk, and what they carry. */
+function framesOf(size) {
+  const payload = randomFillSync(Buffer.alloc(size));
+  const count = Math.max(1, Math.floor(CHUNK / (size + 14)));
+  const options = { fin: true, rsv1: false, opcode: OPCODE.binary, mask: true, readOnly: true };
+  const one = () => Buffer.concat(Sender.frame(payload, options));
+  return {
+    frames: Buffer.concat(Array.from({ length: count }, one)),
+    payload: Buffer.concat(Array.from({ length: count }, () => payload)),
+  };
+}
+
+/** What takes less than the clock can tell is done so many times. */
+const TIMES = 1000;
+function times(run) {
+  return () => {
+    for (let at = 0; at < TIMES; at++) run();
+  };
+}
+
+const noControl = { ping() {}, pong() {}, close() {} };
+
+function check(name, got, wanted) {
+  if (Buffer.compare(got, wanted) !== 0) throw new Error(`WRONG CONTENT: ${name}`);
+}
+
+async function decoders(size) {
+  const { frames, payload } = framesOf(size);
+  const bench = new Bench({ name: `decoder: 64 KiB of frames of ${size} B`, ...timing });
+  const chunk = Buffer.alloc(frames.length);
+
+  const decoder = new FrameDecoder(noControl);
+  const receiver = new Receiver({ isServer: true });
+  let messages = [];
+  receiver.on('message', (message) => messages.push(message));
+  const decode = () => decoder.decode(chunk);
+  const receive = () => {
+    messages = [];
+    receiver.write(chunk);
+    return messages;
+  };
+
+  // Both unmask in place: a fresh copy each time.
+  frames.copy(chunk);
+  check('decoder', decode(), payload);
+  frames.copy(chunk);
+  check('ws Receiver', Buffer.concat(receive()), payload);
+  bench.add('ours', () => {
+    frames.copy(chunk);
+    decode();
+  });
+  bench.add('ws Receiver', () => {
+    frames.copy(chunk);
+    receive();
+  });
+  bench.add('the copy alone', () => frames.copy(chunk));
+  await bench.run();
+  show(bench, frames.length);
+}
+
+async function encoders(size) {
+  const payload = randomFillSync(Buffer.alloc(size));
+  const options = { fin: true, rsv1: false, opcode: OPCODE.binary, mask: false, readOnly: false };
+  check('encoder', frameHeader(OPCODE.binary, size), Sender.frame(payload, options)[0]);
+  const bench = new Bench({ name: `encoder: the header of ${size} B`, ...timing });
+  bench.add(
+    'ours',
+    times(() => frameHeader(OPCODE.binary, payload.length)),
+  );
+  bench.add(
+    'ws Sender',
+    times(() => Sender.frame(payload, options)),
+  );
+  await bench.run();
+  show(bench, undefined, TIMES);
+}
+
+async function splitters(name, text) {
+  const all = Buffer.from(text.repeat(Math.ceil(CHUNK / Buffer.byteLength(text)) + 1));
+  // Cut anywhere, as chunks are.
+  const chunk = all.subarray(0, CHUNK);
+  const checker = new Utf8Checker();
+  if (!checker.push(chunk)) throw new Error('WRONG CONTENT: splitter');
+  const bench = new Bench({ name: `UTF-8: 64 KiB of ${name}`, ...timing });
+  bench.add('ours: check and split', () => {
+    new Utf8Checker().push(chunk);
+    return wholeCharacters(chunk);
+  });
+  const whole = chunk.subarray(0, wholeCharacters(chunk));
+  bench.add('isUtf8, as ws checks a message', () => isUtf8(whole));
+  await bench.run();
+  show(bench, CHUNK);
+}
+
+async function strategies(count) {
+  const hosts = Array.from({ length: count }, (_, at) => ({
+    id: `127.0.0.1:${at + 1}`,
+    host: { port: at + 1, weight: 1 + (at % 3) },
+    load: at % 7,
+    up: true,
+  }));
+  let turn = 0;
+  const request = {
+    all: hosts,
+    authority: 'app.example',
+    path: '/vnc',
+    stickyKey: () => `10.0.${(turn >> 8) & 255}.${turn++ & 255}`,
+  };
+  const bench = new Bench({ name: `strategies: one of ${count} hosts`, ...timing });
+  for (const [name, strategy] of Object.entries({ fair, roundRobin, hash, sticky })) {
+    const made = strategy();
+    if (!hosts.includes(made.pick(hosts, request))) throw new Error(`WRONG CONTENT: ${name}`);
+    bench.add(
+      name,
+      times(() => made.pick(hosts, request)),
+    );
+  }
+  await bench.run();
+  show(bench, undefined, TIMES);
+}
+
+function show(bench, bytes, runs = 1) {
+  const rows = bench.tasks.map(({ name, result }) => {
+    if (result.error) throw result.error;
+    const µs = (result.latency.p50 * 1000) / runs;
+    return { name, µs: µs.toFixed(3), ...(bytes && { 'MB/s': Math.round(bytes / µs) }) };
+  });
+  console.log(bench.name);
+  console.table(rows);
+}
+
+for (const size of [65_000, 1024, 64]) await decoders(size);
+for (const size of [64, 1024, CHUNK]) await encoders(size);
+await splitters('ASCII', 'The quick brown fox jumps over the lazy dog. ');
+await splitters('mixed text', 'Grüße aus Köln, 你好, \u{1F600}. ');
+for (const count of [3, 100]) await strategies(count);

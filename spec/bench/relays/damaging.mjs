@@ -1,0 +1,34 @@
+// A relay that does once what none may do, for the bench's own test: WSTUNNEL_DAMAGE says what.
+import { Buffer } from 'node:buffer';
+import { createServer } from 'node:http';
+import { connect } from 'node:net';
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { WebSocketServer } from 'ws';
+
+const { values } = parseArgs({ options: { port: { type: 'string' }, backend: { type: 'string' } } });
+
+const damages = {
+  none: (chunk) => [chunk],
+  lose: (chunk) => [chunk.subarray(0, -1)],
+  double: (chunk) => [chunk, chunk],
+  swap: (chunk) => [chunk.subarray(chunk.length / 2), chunk.subarray(0, chunk.length / 2)],
+  flip: (chunk) => [Buffer.concat([chunk.subarray(0, -1), Buffer.from([chunk.at(-1) ^ 1])])],
+};
+const damage = damages[process.env.WSTUNNEL_DAMAGE];
+let left = 100;
+const spoil = (chunk) => (left-- === 0 ? damage(chunk) : [chunk]);
+
+const server = createServer();
+new WebSocketServer({ server }).on('connection', (socket) => {
+  const backend = connect({ port: Number(values.backend), host: '127.0.0.1' });
+  backend.on('data', (chunk) => {
+    for (const part of spoil(chunk)) socket.send(part);
+  });
+  socket.on('message', (chunk) => {
+    for (const part of spoil(chunk)) backend.write(part);
+  });
+  socket.on('error', () => undefined);
+  backend.on('error', () => undefined);
+});
+server.listen(Number(values.port), '127.0.0.1');

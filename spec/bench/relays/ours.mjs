@@ -1,0 +1,46 @@
+// The relay that is measured: the built package in a real Express 5 app. `--bare` has no Express, `--session` a login.
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import express from 'express';
+import session from 'express-session';
+import { wstunnel } from '../../../dist/index.js';
+
+const { values } = parseArgs({
+  options: {
+    port: { type: 'string' },
+    backend: { type: 'string' },
+    tls: { type: 'string' },
+    bare: { type: 'boolean' },
+    session: { type: 'boolean' },
+  },
+});
+
+const tunnel = wstunnel({ server: { port: Number(values.backend) } });
+
+function withSession() {
+  const app = express();
+  app.use(session({ secret: 'of the bench', resave: false, saveUninitialized: false }));
+  app.get('/login', (req, res) => {
+    req.session.user = 'bench';
+    res.send('welcome\n');
+  });
+  const requireLogin = (req, res, next) => (req.session.user ? next() : res.sendStatus(401));
+  return app.use('/tunnel', requireLogin, tunnel);
+}
+
+function bare(req, res) {
+  tunnel(req, res, () => {
+    res.statusCode = 404;
+    res.end();
+  });
+}
+
+const app = values.bare ? bare : values.session ? withSession() : express().use('/tunnel', tunnel);
+const server = values.tls
+  ? createSecureServer({ key: readFileSync(values.tls), cert: readFileSync(values.tls) }, app)
+  : createServer(app);
+server.listen(Number(values.port), '127.0.0.1', 1024);
+process.on('SIGTERM', () => process.exit());

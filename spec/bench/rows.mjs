@@ -1,0 +1,248 @@
+// What is measured, and what is asked of it.
+import { descriptors } from './system.mjs';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+/** A relay has two descriptors for each, as the load has, and lighttpd takes nobody in above nine tenths of its limit. */
+const MOST_TUNNELS = Math.min(9000, Math.floor((descriptors * 0.9) / 2) - 20);
+
+/**
+ * @typedef {object} Target of a row's metric: a bound of ours divided by the other's, or of ours alone
+ * @property {string} metric
+ * @property {string} [against] the peer
+ * @property {string} [row] where the other's is; else in the same row
+ * @property {number} [least]
+ * @property {number} [most]
+ *
+ * @typedef {object} Row
+ * @property {string} name
+ * @property {string} what
+ * @property {'traffic' | 'trips' | 'handshakes' | 'memory' | 'giant' | 'slow' | 'calls'} kind
+ * @property {number} [tunnels]
+ * @property {string[]} args of the load
+ * @property {boolean} [tls]
+ * @property {'bare' | 'session'} [variant] of ours
+ * @property {string[]} [peers] only these
+ * @property {boolean} [framesOnly] says nothing of a relay without WebSocket
+ * @property {number} [leastCalls] system calls per MB or trip, without which it can't be done
+ * @property {Target[]} [targets]
+ */
+
+const up = (frame) => ['--mode', 'up', '--frame', String(frame)];
+const echo = (frame) => ['--mode', 'echo', '--frame', String(frame)];
+/** A server's handshakes are warm after thousands, not after the second that all else is given. */
+const handshakes = (quick) => [
+  '--mode',
+  'handshakes',
+  '--frame',
+  String(KIB),
+  ...(quick ? [] : ['--warm', '3']),
+];
+const DOWN = ['--mode', 'down', '--write', String(64 * KIB)];
+
+/** A read and a write for each 64 KiB. */
+const LEAST_PER_MB = (2 * 1e6) / (64 * KIB);
+/** Each way: to wait, to read, to write. */
+const LEAST_PER_TRIP = 6;
+
+/** @returns {Row[]} */
+export function allRows({ quick = false } = {}) {
+  const many = (count) => (quick ? Math.min(count, 50) : count);
+  return [
+    {
+      name: 'download',
+      what: 'download in writes of 64 KiB',
+      kind: 'traffic',
+      args: DOWN,
+      targets: [
+        { metric: 'rate', against: 'lighttpd', least: 3 },
+        { metric: 'cpu', against: 'haproxy', most: 1 },
+      ],
+    },
+    {
+      name: 'upload-1m',
+      what: 'upload in frames of 1 MB',
+      kind: 'traffic',
+      args: up(1e6),
+      targets: [{ metric: 'rate', against: 'lighttpd', least: 3.5 }],
+    },
+    {
+      name: 'upload-64k',
+      what: 'upload in frames of 64 KiB',
+      kind: 'traffic',
+      args: up(64 * KIB),
+      targets: [
+        { metric: 'rate', against: 'lighttpd', least: 3 },
+        { metric: 'rate', against: 'haproxy', least: 0.7 },
+      ],
+    },
+    {
+      name: 'upload-1k',
+      what: 'upload in frames of 1 KiB',
+      kind: 'traffic',
+      args: up(KIB),
+      targets: [{ metric: 'rate', against: 'lighttpd', least: 3 }],
+    },
+    {
+      name: 'upload-64',
+      what: 'upload in frames of 64 B',
+      kind: 'traffic',
+      args: up(64),
+      targets: [{ metric: 'rate', against: 'lighttpd', least: 3 }],
+    },
+    {
+      name: 'echo-64',
+      what: 'round trip of 64 B',
+      kind: 'trips',
+      args: echo(64),
+      targets: [
+        { metric: 'p50', against: 'lighttpd', most: 0.9 },
+        { metric: 'cpu', against: 'lighttpd', most: 1 },
+      ],
+    },
+    { name: 'echo-16k', what: 'round trip of 16 KiB', kind: 'trips', args: echo(16 * KIB) },
+    { name: 'both', what: 'both directions at once, 64 KiB', kind: 'traffic', args: ['--mode', 'both'] },
+    ...[1, 10, 100, 1000].map((tunnels) => ({
+      name: `tunnels-${tunnels}`,
+      what: `download through ${tunnels.toLocaleString('en')} tunnel${tunnels > 1 ? 's' : ''}`,
+      kind: /** @type {const} */ ('traffic'),
+      tunnels: many(tunnels),
+      args: DOWN,
+      targets:
+        tunnels === 1000 ? [{ metric: 'cpu', against: 'ours', row: 'tunnels-1', most: 1.15 }] : undefined,
+    })),
+    {
+      name: 'handshakes',
+      what: 'handshakes, bare http',
+      kind: 'handshakes',
+      args: handshakes(quick),
+      variant: 'bare',
+      framesOnly: true,
+      targets: [{ metric: 'rate', against: 'lighttpd', least: 1 }],
+    },
+    {
+      name: 'handshakes-session',
+      what: 'handshakes, ours through Express with a session',
+      kind: 'handshakes',
+      args: handshakes(quick),
+      variant: 'session',
+      peers: ['ours', 'lighttpd'],
+      targets: [{ metric: 'rate', against: 'lighttpd', least: 0.6 }],
+    },
+    {
+      name: 'memory',
+      what: 'memory for each tunnel',
+      kind: 'memory',
+      tunnels: many(1000),
+      args: ['--mode', 'memory', '--frame', String(64 * KIB), '--settle', quick ? '0.1' : '1.5'],
+      targets: [{ metric: 'used', against: 'lighttpd', most: 1 }],
+    },
+    { name: 'tls-download', what: 'download over TLS', kind: 'traffic', args: DOWN, tls: true },
+    {
+      name: 'frame-10g',
+      what: 'one frame of 10 GiB',
+      kind: 'giant',
+      args: [...up(64 * KIB), '--giant', String(quick ? 64 * MIB : 10 * GIB), '--deadline', '120'],
+      framesOnly: true,
+      targets: [{ metric: 'growth', most: 4 }],
+    },
+    {
+      name: 'echo-10',
+      what: 'round trip of 64 B over 10 tunnels in turn',
+      kind: 'trips',
+      tunnels: 10,
+      args: echo(64),
+    },
+    {
+      name: 'echo-9000',
+      what: `the same over ${MOST_TUNNELS.toLocaleString('en')}`,
+      kind: 'trips',
+      tunnels: many(MOST_TUNNELS),
+      args: echo(64),
+    },
+    {
+      name: 'slow',
+      what: 'one reader of 1 MB/s among 10 fast ones',
+      kind: 'slow',
+      tunnels: 11,
+      args: [...DOWN, '--slow', '1000000'],
+    },
+    {
+      name: 'calls-download',
+      what: 'system calls, download',
+      kind: 'calls',
+      args: DOWN,
+      leastCalls: LEAST_PER_MB,
+    },
+    {
+      name: 'calls-upload',
+      what: 'system calls, upload in frames of 64 KiB',
+      kind: 'calls',
+      args: up(64 * KIB),
+      leastCalls: LEAST_PER_MB,
+    },
+    {
+      name: 'calls-echo',
+      what: 'system calls, round trip of 64 B',
+      kind: 'calls',
+      args: echo(64),
+      leastCalls: LEAST_PER_TRIP,
+    },
+  ];
+}
+
+/**
+ * What is told of each kind of row, in its order.
+ * `from` reads it from the load's answer; CPU is the relay's own, user and system.
+ */
+export const METRICS = {
+  traffic: {
+    rate: { unit: 'MB/s', digits: 0, from: (one) => one.bytes / one.seconds / 1e6 },
+    cpu: { unit: 'CPU s/GB', digits: 3, from: (one) => one.cpu / (one.bytes / 1e9) },
+    user: { unit: 'of it user', digits: 3, from: (one) => (one.cpu * userShare(one)) / (one.bytes / 1e9) },
+    busy: { unit: "load's core %", digits: 0, from: (one) => one.load * 100, noRatio: true },
+  },
+  trips: {
+    p50: { unit: 'p50 µs', digits: 1, from: (one) => one.p50 },
+    p99: { unit: 'p99 µs', digits: 1, from: (one) => one.p99 },
+    cpu: { unit: 'CPU µs/trip', digits: 1, from: (one) => (one.cpu / one.trips) * 1e6 },
+    busy: { unit: "load's core %", digits: 0, from: (one) => one.load * 100, noRatio: true },
+  },
+  handshakes: {
+    rate: { unit: '1/s', digits: 0, from: (one) => one.trips / one.seconds },
+    cpu: { unit: 'CPU µs each', digits: 0, from: (one) => (one.cpu / one.trips) * 1e6 },
+    p99: { unit: 'p99 µs', digits: 0, from: (one) => one.p99 },
+    busy: { unit: "load's core %", digits: 0, from: (one) => one.load * 100, noRatio: true },
+  },
+  memory: {
+    idle: { unit: 'KiB, idle', digits: 1, from: (one) => (one.open - one.start) / one.tunnels },
+    used: { unit: 'KiB, after 64 KiB', digits: 1, from: (one) => (one.used - one.start) / one.tunnels },
+    start: { unit: 'MiB without any', digits: 1, from: (one) => one.start / 1024, noRatio: true },
+  },
+  giant: {
+    rate: { unit: 'MB/s', digits: 0, from: (one) => one.bytes / one.seconds / 1e6 },
+    cpu: { unit: 'CPU s/GB', digits: 3, from: (one) => one.cpu / (one.bytes / 1e9) },
+    growth: {
+      unit: 'MiB more',
+      digits: 1,
+      from: (one) => Math.max(0, one.rss - one.rssBefore) / 1024,
+      noRatio: true,
+    },
+  },
+  slow: {
+    rate: { unit: 'MB/s, the fast', digits: 0, from: (one) => (one.bytes - one.slow) / one.seconds / 1e6 },
+    slow: { unit: 'MB/s, the slow', digits: 2, from: (one) => one.slow / one.seconds / 1e6, noRatio: true },
+    rss: { unit: 'MiB in all', digits: 0, from: (one) => one.rss / 1024, noRatio: true },
+  },
+  calls: {
+    calls: { unit: 'calls/MB or trip', digits: 1, from: (one) => one.calls },
+    least: { unit: 'the least', digits: 1, from: (one) => one.least, noRatio: true },
+  },
+};
+
+/** The kernel counts user and system apart in ticks only. */
+function userShare({ user, system }) {
+  return user + system > 0 ? user / (user + system) : 0;
+}

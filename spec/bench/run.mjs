@@ -1,0 +1,120 @@
+// One measurement, and all of them: interleaved, in rounds.
+import { once } from 'node:events';
+import { get } from 'node:http';
+import { connect } from 'node:net';
+import { clearTimeout, setTimeout } from 'node:timers';
+import { setTimeout as wait } from 'node:timers/promises';
+import { METRICS } from './rows.mjs';
+import { countCalls } from './calls.mjs';
+import { freePort, hasEnded, LOAD_CORE, start, stop } from './system.mjs';
+
+/** What arrived is not what was sent. Nothing that was measured counts then. */
+export class ContentError extends Error {}
+
+/** Why a peer has no part in a row; undefined where it has. */
+export function whyNot(row, peer, load) {
+  if (row.peers && !row.peers.includes(peer.name)) return 'not its row';
+  if (row.framesOnly && peer.raw) return 'no WebSocket';
+  if (row.tls && !load.tls) return 'built without TLS: apt-get install libssl-dev';
+  if (row.tls && peer.missingTls?.()) return peer.missingTls();
+  if (peer.cannot?.[row.name]) return peer.cannot[row.name];
+  if (row.kind !== 'memory' && (row.tunnels ?? 1) > (peer.most ?? Infinity))
+    return `at most ${peer.most} tunnels`;
+  return undefined;
+}
+
+/**
+ * Every row for every peer, round after round: what the machine does meanwhile meets all of them.
+ * @returns {Promise<Map<string, Map<string, object[]>>>} row, peer, the rounds
+ */
+export async function runAll({ rows, peers, load, rounds, seconds, onRow, onFailure }) {
+  const results = new Map(rows.map((row) => [row.name, new Map()]));
+  for (let round = 0; round < rounds; round++) {
+    for (const row of rows) {
+      onRow(row, round);
+      // None is always the first.
+      const turned = peers.map((_, at) => peers[(at + round) % peers.length]);
+      for (const peer of turned.filter((one) => !whyNot(row, one, load))) {
+        const ofPeer = results.get(row.name);
+        if (!ofPeer.has(peer.name)) ofPeer.set(peer.name, []);
+        try {
+          const raw = await measure(row, peer, load, seconds);
+          ofPeer.get(peer.name).push({ round, ...metricsOf(row, raw), raw });
+        } catch (error) {
+          if (error instanceof ContentError)
+            throw new ContentError(`${row.name}, ${peer.name}: ${error.message}`);
+          onFailure(row, peer, error);
+        }
+      }
+    }
+  }
+  return results;
+}
+
+function metricsOf(row, raw) {
+  return Object.fromEntries(Object.entries(METRICS[row.kind]).map(([name, { from }]) => [name, from(raw)]));
+}
+
+/** A relay of its own, from a cold start. */
+async function measure(row, peer, load, seconds) {
+  const place = { port: await freePort(), backend: await freePort() };
+  const variant = peer.name === 'ours' ? row.variant : undefined;
+  const [command, ...args] = peer.command({ ...place, tls: row.tls ?? false, variant });
+  const relay = start(command, args);
+  try {
+    await listening(place.port, relay);
+    const cookie = variant === 'session' ? await login(place.port) : undefined;
+    const run = () => runLoad(loadArgs(row, peer, place, relay.pid, seconds, cookie), load);
+    return await (row.kind === 'calls' ? countCalls(row, relay, run) : run());
+  } finally {
+    await stop(relay);
+  }
+}
+
+function loadArgs(row, peer, { port, backend }, group, { measured, warm }, cookie) {
+  const tunnels = Math.min(row.tunnels ?? 1, peer.most ?? Infinity);
+  const args = { relay: port, backend, group, tunnels, seconds: measured, warm };
+  return [
+    ...Object.entries(args).flatMap(([name, value]) => [`--${name}`, String(value)]),
+    ...row.args,
+    ...(peer.raw ? ['--raw'] : []),
+    ...(row.tls ? ['--tls'] : []),
+    ...(cookie ? ['--header', `Cookie: ${cookie}`] : []),
+  ];
+}
+
+async function runLoad(args, load) {
+  const child = start(load.program, args, LOAD_CORE);
+  // The load has a deadline of its own, which comes first.
+  const late = setTimeout(() => void stop(child), 240_000);
+  if (!hasEnded(child)) await once(child, 'close');
+  clearTimeout(late);
+  await stop(child);
+  const said = child.output.trim();
+  if (child.exitCode === 2) throw new ContentError(said);
+  if (child.exitCode !== 0)
+    throw new Error(said || `the load ended by ${child.signalCode ?? child.exitCode}`);
+  return JSON.parse(said);
+}
+
+async function listening(port, relay) {
+  for (let tries = 0; tries < 1000; tries++) {
+    if (hasEnded(relay)) throw new Error(`it ended: ${relay.output}`);
+    const socket = connect(port, '127.0.0.1');
+    const open = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (open) return;
+    await wait(10);
+  }
+  throw new Error('it does not listen');
+}
+
+async function login(port) {
+  const [answer] = await once(get({ host: '127.0.0.1', port, path: '/login' }), 'response');
+  answer.resume();
+  const [cookie] = answer.headers['set-cookie'];
+  return cookie.split(';')[0];
+}
