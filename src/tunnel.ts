@@ -174,10 +174,10 @@ async function reachBackend<Req extends IncomingMessage>(
     if (isNew && !all.some(({ up }) => up)) log('backend', 'error', 'no backend is up any more');
   };
   const failed = new Set<PooledHost>();
-  let last = new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend is up');
+  let last: TunnelError | undefined;
   for (;;) {
     const up = withoutBackups(all.filter((host) => host.up && !failed.has(host)));
-    if (up.length === 0) throw last;
+    if (up.length === 0) throw last ?? new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend is up');
     const free = up.filter((host) => !host.full);
     if (free.length === 0)
       throw new TunnelError('WSTUNNEL_FULL', 'every backend has as many tunnels as it may have');

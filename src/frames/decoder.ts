@@ -73,7 +73,15 @@ export class FrameDecoder {
     // The end of a message may lie in a frame without payload: a pass even where no byte is left.
     while (at < chunk.length) {
       if (this.#state === HEADER) {
-        at = this.#readHeader(chunk, at);
+        // Small whole messages, one after the other, need no state: a chunk holds a thousand of them.
+        while (!this.#fragmented && this.#headerLength === 0) {
+          const length = smallBinary(chunk, at);
+          if (length < 0) break;
+          unmaskInto(chunk, view, out, at + 6, length, view.getInt32(at + 2, true), 0);
+          at += 6 + length;
+          out += length;
+        }
+        if (at < chunk.length) at = this.#readHeader(chunk, at);
       } else if (this.#state === PAYLOAD) {
         const length = Math.min(this.#remaining, chunk.length - at);
         unmaskInto(chunk, view, out, at, length, this.#key, this.#phase);
@@ -97,15 +105,22 @@ export class FrameDecoder {
   }
 
   #readHeader(chunk: Buffer, from: number): number {
+    // Small frames are most headers: one that lies in the chunk as a whole is read where it is.
+    if (this.#headerLength === 0 && chunk.length - from >= MAX_HEADER) {
+      const second = chunk[from + 1] ?? 0;
+      if (!this.#checkStart(chunk[from] ?? 0, second)) return from + 2;
+      this.#beginFrame(chunk, from);
+      return from + headerSize(second);
+    }
     let at = from;
     const header = this.#header;
     // Two bytes tell how long the header is.
     while (at < chunk.length) {
       header[this.#headerLength++] = chunk[at++] ?? 0;
-      if (this.#headerLength === 2 && !this.#checkStart()) return at;
+      if (this.#headerLength === 2 && !this.#checkStart(header[0] ?? 0, header[1] ?? 0)) return at;
       if (this.#headerLength >= 2 && this.#headerLength === headerSize(header[1] ?? 0)) {
         this.#headerLength = 0;
-        this.#beginFrame();
+        this.#beginFrame(header, 0);
         return at;
       }
     }
@@ -113,9 +128,7 @@ export class FrameDecoder {
   }
 
   /** The first two bytes can be judged before the rest has come. */
-  #checkStart(): boolean {
-    const first = this.#header[0] ?? 0;
-    const second = this.#header[1] ?? 0;
+  #checkStart(first: number, second: number): boolean {
     const opcode = first & 0x0f;
     const final = (first & 0x80) !== 0;
     if ((first & 0x70) !== 0) return this.#fail(CLOSE.protocolError, 'reserved bits are set');
@@ -138,25 +151,25 @@ export class FrameDecoder {
     return true;
   }
 
-  #beginFrame(): void {
-    const header = this.#header;
-    const short = (header[1] ?? 0) & 0x7f;
+  /** The header is whole, and begins at `at`. */
+  #beginFrame(header: Buffer, at: number): void {
+    const short = (header[at + 1] ?? 0) & 0x7f;
     let length = short;
-    let keyAt = 2;
+    let keyAt = at + 2;
     if (short === 126) {
-      length = header.readUInt16BE(2);
-      keyAt = 4;
+      length = header.readUInt16BE(at + 2);
+      keyAt = at + 4;
       if (length < 126) return void this.#fail(CLOSE.protocolError, 'a length not in its shortest form');
     } else if (short === 127) {
-      const high = header.readUInt32BE(2);
+      const high = header.readUInt32BE(at + 2);
       if (high > 0x7fffffff) return void this.#fail(CLOSE.protocolError, 'a length above 2^63 - 1');
       // Beyond 2^53 a Number can't count; no frame of 9 petabytes is lawful traffic.
       if (high > 0x1fffff) return void this.#fail(CLOSE.tooBig, 'a frame above 2^53 - 1 bytes');
-      length = high * 0x1_0000_0000 + header.readUInt32BE(6);
-      keyAt = 10;
+      length = high * 0x1_0000_0000 + header.readUInt32BE(at + 6);
+      keyAt = at + 10;
       if (length < 0x10000) return void this.#fail(CLOSE.protocolError, 'a length not in its shortest form');
     }
-    this.#key = header.readInt32BE(keyAt);
+    this.#key = header.readInt32LE(keyAt);
     this.#phase = 0;
     this.#remaining = length;
     if (this.#opcode >= OPCODE.close) {
@@ -218,6 +231,12 @@ export class FrameDecoder {
     this.failure = { code, reason };
     return false;
   }
+}
+
+/** The payload's length of a masked, final binary frame that is here as a whole; -1 for any other. */
+function smallBinary(chunk: Buffer, at: number): number {
+  const length = (chunk[at + 1] ?? 0) - 0x80;
+  return chunk[at] === 0x82 && length >= 0 && length < 126 && at + 6 + length <= chunk.length ? length : -1;
 }
 
 function headerSize(second: number): number {

@@ -1,6 +1,7 @@
 /**
  * Moves `length` bytes from `from` to `to` within `bytes`, unmasking them on the way (RFC 6455 section 5.3). `to` is
- * never behind `from`, so the forward walk may overlap itself. `phase` is how many bytes of the payload came before.
+ * never behind `from`, so the forward walk may overlap itself. `key` is read little-endian; `phase` is how many bytes of
+ * the payload came before.
  */
 export function unmaskInto(
   bytes: Buffer,
@@ -15,14 +16,14 @@ export function unmaskInto(
     if (to !== from) bytes.copyWithin(to, from, from + length);
     return;
   }
-  // The key is kept big-endian; turned so that its first byte is the one for the payload's next byte.
+  // The key is little-endian, as most machines are; turned so that its lowest byte is the one for the payload's next byte.
   const turn = (phase & 3) * 8;
-  const turned = turn === 0 ? key : (key << turn) | (key >>> (32 - turn));
+  const turned = turn === 0 ? key | 0 : (key >>> turn) | (key << (32 - turn));
   const words = length & ~3;
   for (let at = 0; at < words; at += 4) {
-    view.setInt32(to + at, view.getInt32(from + at) ^ turned);
+    view.setInt32(to + at, view.getInt32(from + at, true) ^ turned, true);
   }
   for (let at = words; at < length; at++) {
-    bytes[to + at] = (bytes[from + at] ?? 0) ^ ((turned >>> (24 - (at & 3) * 8)) & 0xff);
+    bytes[to + at] = (bytes[from + at] ?? 0) ^ ((turned >>> ((at & 3) * 8)) & 0xff);
   }
 }

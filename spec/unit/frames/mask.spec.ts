@@ -11,7 +11,7 @@ function unmask(from: number, length: number, key: Buffer, phase: number): Buffe
 function check(to: number, from: number, length: number, key: Buffer, phase: number): void {
   const bytes = Buffer.from(source);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  unmaskInto(bytes, view, to, from, length, key.readInt32BE(), phase);
+  unmaskInto(bytes, view, to, from, length, key.readInt32LE(), phase);
   const expected = Buffer.from(source);
   unmask(from, length, key, phase).copy(expected, to);
   expect(bytes.equals(expected), `${length} bytes from ${from} to ${to}, phase ${phase}`).toBe(true);
