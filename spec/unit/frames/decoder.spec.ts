@@ -121,6 +121,17 @@ describe('cut at every position', () => {
   ]);
   const whole = decodeAll(stream);
 
+  test('where the rest of a header looks like a frame', () => {
+    // Length and key begin with the bytes of a frame's own start.
+    const bytes = frame(2, 'ab', { mask: hex('81 01 02 03') });
+    const bytesAgain = frame(2, 'c'.repeat(0x8281), { mask: hex('82 81 82 81') });
+    const whole = Buffer.concat([bytes, bytesAgain, bytes]);
+    for (let at = 1; at < 32; at++)
+      expect(decodeAll(...cutAt(whole, at)).payload.toString(), `cut at ${at}`).toBe(
+        `ab${'c'.repeat(0x8281)}ab`,
+      );
+  });
+
   test('in one piece', () => {
     expect(whole.payload.toString()).toMatch(/^grüße, € and 🐘(binary)+bina(long)+lothe end$/);
     expect(whole.events).toEqual(['ping in between', 'pong', 'ping ', 'close 3000 schluß']);
