@@ -1,8 +1,9 @@
+import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { messageOf } from '../../errors.js';
 import { readOutput } from './output.js';
-import { removeSocket } from './place.js';
+import { freeSocket } from './place.js';
 import { killStragglers, signal } from './stragglers.js';
 import { launch, type Launch } from './supervisor.js';
 
@@ -25,8 +26,10 @@ export class Child {
     this.#killSignal = given.killSignal;
     const child = launch(given);
     this.pid = child.pid;
-    const output = child.stdout as (Readable & Partial<Socket>) | null;
-    const lifeline = child.stdio[3] as Socket | null;
+    // Without free descriptors there are none, and the child's `error` comes all the same.
+    const stdio = (child.stdio as ChildProcess['stdio'] | undefined) ?? [];
+    const output = stdio[1] as (Readable & Partial<Socket>) | null | undefined;
+    const lifeline = stdio[3] as Socket | null | undefined;
     const stopReading = output ? readOutput(output, print) : () => {};
     lifeline?.on('error', () => undefined);
     // The app may end when it has nothing else to do: the watcher then ends the program.
@@ -45,7 +48,8 @@ export class Child {
     });
     this.gone = this.exited.then(async () => {
       await killStragglers(given.mark);
-      if (given.socket !== undefined) removeSocket(given.socket);
+      // By now it may be that of another app's program.
+      if (given.socket !== undefined) await freeSocket(given.socket).catch(() => undefined);
       // The watcher last: if the app dies before, it does all this. Its presence has kept this number ours.
       if (this.pid !== undefined) signal(-this.pid, 'SIGKILL');
       lifeline?.destroy();

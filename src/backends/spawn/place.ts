@@ -78,8 +78,8 @@ export function removeSocket(path: string): void {
   }
 }
 
-/** Removes a socket that a program left when it died, as lighttpd does. */
-async function freeSocket(path: string): Promise<void> {
+/** Removes a socket that a program left when it died, as lighttpd does. Rejects where somebody listens on it. */
+export async function freeSocket(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;
   if (!found.isSocket()) throw new Error(`${path} is there already, and no socket`);

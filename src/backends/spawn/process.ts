@@ -33,9 +33,8 @@ export const KILL_AFTER = 5;
 export interface Surroundings {
   /** Its number among the processes of its host. */
   readonly number: number;
-  /** The private socket it may use, and the folder around it. */
+  /** The private socket it may use, in a private folder. */
   readonly socket: string;
-  readonly folder: string;
   readonly mark: string;
   readonly log: (format: string, ...values: unknown[]) => void;
   /** It has no tunnel any more. */
@@ -174,16 +173,14 @@ export class SpawnedProcess {
 
   async #start(): Promise<Child> {
     const { spawn } = this.#host;
-    const { log, mark, folder } = this.#around;
+    const { log, mark, socket: own } = this.#around;
     const place = this.#place;
     const launch = (stdin: number | 'ignore') => {
       if (this.isOver) throw new Error('it was ended before it was started');
       const args = spawn.args.map((arg) => fillIn(arg, place));
       const environment = environmentOf(spawn, place);
       const { path, killSignal } = spawn;
-      const isPrivate = place.socket === this.#around.socket;
-      const own = { mark, socket: place.socket, folder: isPrivate ? folder : undefined };
-      const given = { path, args, environment, stdin, killSignal, ...own };
+      const given = { path, args, environment, stdin, killSignal, mark, socket: place.socket, own };
       const child = new Child(given, (line) => log('%s[%d] says: %s', this.#host.id, child.pid, line));
       this.#startedAt = performance.now();
       log('%s[%d] started as number %d', this.#host.id, child.pid, this.number);

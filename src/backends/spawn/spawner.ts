@@ -33,7 +33,8 @@ export class Spawner {
   /** Starts what the `minProcs` of a list of the options ask for. */
   add(hosts: readonly ResolvedHost[]): void {
     for (const host of hosts)
-      if (isSpawning(host) && host.spawn.minProcs > 0) this.#programOf(host).keepRunning();
+      // Not in this turn: an app that ends at once, by an error in its start, would leave the folder.
+      if (isSpawning(host) && host.spawn.minProcs > 0) setImmediate(() => this.#keepRunning(host));
   }
 
   /** Connects to a host, or to a process of its program. */
@@ -48,6 +49,10 @@ export class Spawner {
     await Promise.all(
       Array.from(this.#programs.values(), (program) => program.close(Math.min(grace, KILL_AFTER))),
     );
+  }
+
+  #keepRunning(host: SpawningHost): void {
+    if (!this.#isClosed) this.#programOf(host).keepRunning();
   }
 
   #programOf(host: SpawningHost): Program {
@@ -74,7 +79,6 @@ export class Spawner {
     const name = String(++this.#count);
     return {
       socket: join(this.#folder, name),
-      folder: this.#folder,
       mark: `${this.#mark}.${name}.`,
       log: this.#log,
     };

@@ -13,9 +13,10 @@ export interface Launch {
   readonly killSignal: NodeJS.Signals;
   /** Value of {@link MARK}. */
   readonly mark: string;
-  /** Its unix socket, and the private folder around it. */
+  /** Its unix socket. */
   readonly socket?: string | undefined;
-  readonly folder?: string | undefined;
+  /** The private socket that it has or could have had; the folder around it goes with the last one. */
+  readonly own: string;
 }
 
 /**
@@ -25,14 +26,18 @@ export interface Launch {
  * long as the watcher is there, the group's number can't become somebody else's.
  *
  * Signals are ignored before the watcher is forked: the one that ends the program goes to the whole group.
+ *
+ * The socket is removed while the program still listens: behind its end it may be that of an app which was started anew. The
+ * watcher alone sets variables, for the program's environment may have any of the same name.
  */
 const SCRIPT = `
-signal=$1 socket=$2 folder=$3 mark=$4; shift 4
 trap '' HUP INT QUIT ABRT USR1 USR2 ALRM TERM WINCH
 (
   exec </dev/null >/dev/null 2>&1
   PATH=/usr/bin:/bin:$PATH
+  signal=$1 socket=$2 own=$3 mark=$4
   read -r line <&3
+  if [ -n "$socket" ]; then rm -f "$socket"; fi
   if [ "$signal" != KILL ]; then
     kill -s "$signal" 0
     for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -43,20 +48,20 @@ trap '' HUP INT QUIT ABRT USR1 USR2 ALRM TERM WINCH
   for file in /proc/[0-9]*/environ; do
     if grep -qsF "$mark" "$file"; then file=\${file%/environ}; kill -s KILL "\${file#/proc/}"; fi
   done
-  if [ -n "$socket" ]; then rm -f "$socket"; fi
-  if [ -n "$folder" ]; then rmdir "$folder"; fi
+  rm -f "$own"
+  rmdir "\${own%/*}"
   kill -s KILL 0
 ) &
 trap - HUP INT QUIT ABRT USR1 USR2 ALRM TERM WINCH
-export ${MARK}="$mark"
+export ${MARK}="$4"; shift 4
 exec "$@" 2>&1 3<&-
 `;
 
 /** Starts a program in a process group and session of its own. Its `stdio[3]` must stay open as long as it may live. */
 export function launch({ path, args, environment, stdin, ...rest }: Launch): ChildProcess {
-  const { killSignal, socket = '', folder = '', mark } = rest;
-  const own = [killSignal.slice('SIG'.length), socket, folder, mark];
-  return spawn('/bin/sh', ['-c', SCRIPT, 'wstunnel', ...own, path, ...args], {
+  const { killSignal, socket = '', own, mark } = rest;
+  const watched = [killSignal.slice('SIG'.length), socket, own, mark];
+  return spawn('/bin/sh', ['-c', SCRIPT, 'wstunnel', ...watched, path, ...args], {
     detached: true,
     env: { ...environment },
     stdio: [stdin, 'pipe', 'ignore', 'pipe'],
