@@ -467,6 +467,16 @@ test('shell: a process of its own for each tunnel', async () => {
   expect(await client.close()).toMatchObject({ code: 1000 });
 });
 
+test('shell: what runs in it ends with the tunnel', async () => {
+  const mark = `SPEC_SHELL_${process.pid}=yes`;
+  const { dial } = await runRecipe('shell');
+  const client = await openRaw(dial(), '/shell', await logIn(dial(), 'ann'));
+  client.send(frame(2, `${mark} exec sh -c 'sleep 300; true'\n`));
+  await until(() => processesWith(mark).length === 2);
+  client.socket.destroy();
+  await until(() => processesWith(mark).length === 0);
+});
+
 describeWith('sshd', 'ssh-keygen')('ssh', () => {
   test('a terminal at a real sshd, whose key is checked', async () => {
     covered.add('ssh');
