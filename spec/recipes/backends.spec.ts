@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -9,7 +8,7 @@ import { onCleanup } from '../support/cleanup.js';
 import { describeWith, Program } from '../support/programs.js';
 import { frame, openRaw } from '../support/raw-client.js';
 import { startSshd } from '../support/sshd.js';
-import { closedPort, startTunnel } from '../support/servers.js';
+import { accepts, closedPort, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 import { README, type Edit } from './recipe.js';
 
@@ -32,13 +31,7 @@ function folder(): string {
 }
 
 async function listens(host: Host): Promise<void> {
-  await until(() => {
-    const socket = connect(host.socket === undefined ? { port: host.port! } : { path: host.socket });
-    return new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(true));
-      socket.once('error', () => resolve(false));
-    }).finally(() => socket.destroy());
-  });
+  await until(() => accepts(host));
 }
 
 /** Says something through a tunnel and returns so many bytes of the answer. */

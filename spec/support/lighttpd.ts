@@ -1,11 +1,10 @@
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onCleanup } from './cleanup.js';
 import { Program } from './programs.js';
-import { closedPort } from './servers.js';
+import { accepts, closedPort } from './servers.js';
 import { until } from './wait.js';
 
 /** A lighttpd with `mod_wstunnel` on loopback. */
@@ -31,17 +30,9 @@ export async function startLighttpd(conf: string): Promise<Lighttpd> {
   const log = async () => `${program.output}${await readFile(errors, 'utf8').catch(() => '')}`;
   await until(async () => {
     if (program.process.exitCode !== null) throw new Error(`lighttpd ended: ${await log()}\n${conf}`);
-    return isOpen(port);
+    return accepts({ port });
   });
   return { port, program, log };
-}
-
-async function isOpen(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  return new Promise<boolean>((resolve) => {
-    socket.once('connect', () => resolve(true));
-    socket.once('error', () => resolve(false));
-  }).finally(() => socket.destroy());
 }
 
 async function write(conf: string) {

@@ -6,7 +6,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { certificate } from './certificate.js';
 import { onCleanup } from './cleanup.js';
 import { Program } from './programs.js';
-import { closedPort } from './servers.js';
+import { accepts, closedPort } from './servers.js';
 import { until } from './wait.js';
 
 /** A proxy that ends TLS on loopback and speaks plain HTTP to an app. */
@@ -120,18 +120,10 @@ async function prepare() {
 async function running(port: number, program: Program): Promise<Proxy> {
   await until(async () => {
     if (program.process.exitCode !== null) throw new Error(`it ended: ${program.output}`);
-    return isOpen(port);
+    return accepts({ port });
   });
   const { cert: ca } = certificate();
   const host = '127.0.0.1';
   const dial = () => connectTls({ socket: connectTcp({ port, host, localAddress: CLIENT }), host, ca });
   return { port, dial };
-}
-
-async function isOpen(port: number): Promise<boolean> {
-  const socket = connectTcp(port, '127.0.0.1');
-  return new Promise<boolean>((resolve) => {
-    socket.once('connect', () => resolve(true));
-    socket.once('error', () => resolve(false));
-  }).finally(() => socket.destroy());
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from 'node:http';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import express, { type Express } from 'express';
 import { wstunnel, type Tunnel, type TunnelOptions } from '../../src/index.js';
 import { onCleanup } from './cleanup.js';
@@ -106,4 +106,19 @@ export async function closedPort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
+}
+
+/** Does something listen there? It sees a connection that ends at once. */
+export async function accepts({
+  port = 0,
+  socket: path,
+}: {
+  port?: number;
+  socket?: string;
+}): Promise<boolean> {
+  const socket = connect(path === undefined ? { port, host: '127.0.0.1' } : { path });
+  return new Promise<boolean>((resolve) => {
+    socket.once('connect', () => resolve(true));
+    socket.once('error', () => resolve(false));
+  }).finally(() => socket.destroy());
 }

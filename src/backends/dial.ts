@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { messageOf, TunnelError } from '../errors.js';
+import { following } from '../helpers/abort.js';
 import type { ResolvedHost } from './host.js';
 import { ready } from './ready.js';
 import { takeStream } from './stream.js';
@@ -12,14 +13,11 @@ import { connectTransport } from './transport.js';
  * with 502, 504, or the signal's reason.
  */
 export async function dial(host: ResolvedHost, signal: AbortSignal, preface?: Buffer): Promise<Duplex> {
-  const controller = new AbortController();
-  const onAbort = () => controller.abort(signal.reason);
+  const { controller, free } = following(signal);
   const timer = setTimeout(
     () => controller.abort(new TunnelError('WSTUNNEL_BACKEND_TIMEOUT', 'the backend did not answer in time')),
     host.connectTimeout * 1000,
   );
-  signal.addEventListener('abort', onAbort);
-  if (signal.aborted) onAbort();
   let transport: Duplex | undefined;
   try {
     transport = host.connect ? await takeStream(host.connect, controller.signal) : connectTransport(host);
@@ -37,7 +35,7 @@ export async function dial(host: ResolvedHost, signal: AbortSignal, preface?: Bu
     throw new TunnelError('WSTUNNEL_BACKEND_REFUSED', 'the backend could not be reached', { cause });
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener('abort', onAbort);
+    free();
   }
 }
 

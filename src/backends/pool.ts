@@ -1,4 +1,4 @@
-import type { Lease } from '../helpers/lease.js';
+import { leaseOf, type Lease } from '../helpers/lease.js';
 import type { BackendInfo, BalanceStrategy, HostState } from '../types.js';
 import type { ResolvedHost } from './host.js';
 
@@ -92,15 +92,11 @@ export class BackendPool {
     // It may have been forgotten since it was asked for.
     this.#states.set(state.id, state);
     state.load++;
-    let held = true;
     this.#tell(() => strategy.opened?.(host));
-    const release = () => {
-      if (!held) return;
-      held = false;
+    return leaseOf(() => {
       state.load--;
       this.#tell(() => strategy.closed?.(host));
-    };
-    return { release };
+    });
   }
 
   connected({ state }: PooledHost): void {

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { groupsOf } from '../helpers/address.js';
 
 /** Both ends of the client's connection; an address is empty where it is not known. */
 export interface ClientEnds {
@@ -57,19 +58,4 @@ function bytesOf(address: string): Buffer {
   if (isIP(address) === 4) return Buffer.from(address.split('.').map(Number));
   const groups = groupsOf(address);
   return Buffer.from(groups.flatMap((group) => [group >> 8, group & 255]));
-}
-
-/** The eight groups of an IPv6 address (RFC 4291 section 2.2). */
-function groupsOf(address: string): number[] {
-  const [front = '', back] = address.split('::');
-  const read = (part: string) =>
-    part === ''
-      ? []
-      : part.split(':').flatMap((group) => {
-          const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number);
-          return group.includes('.') ? [(a << 8) | b, (c << 8) | d] : [parseInt(group, 16)];
-        });
-  const [first, last] = [read(front), read(back ?? '')];
-  const missing = back === undefined ? 0 : 8 - first.length - last.length;
-  return [...first, ...Array.from({ length: missing }, () => 0), ...last];
 }

@@ -1,6 +1,6 @@
 import { TunnelError } from '../errors.js';
 import { networkOf } from '../helpers/address.js';
-import type { Lease } from '../helpers/lease.js';
+import { leaseOf, type Lease } from '../helpers/lease.js';
 
 /** Most tunnels at once; 0 is no limit. */
 export interface CountLimits {
@@ -22,15 +22,11 @@ export class LocalCounter implements Counter {
     const taken = this.#counts.get(name) ?? 0;
     if (taken >= most) return undefined;
     this.#counts.set(name, taken + 1);
-    let held = true;
-    const release = () => {
-      if (!held) return;
-      held = false;
+    return leaseOf(() => {
       const left = (this.#counts.get(name) ?? 1) - 1;
       if (left === 0) this.#counts.delete(name);
       else this.#counts.set(name, left);
-    };
-    return { release };
+    });
   }
 }
 

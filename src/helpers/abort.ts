@@ -21,3 +21,21 @@ export function orAborted<T>(signal: AbortSignal, start: () => T | Promise<T>): 
     );
   });
 }
+
+/** A controller that aborts with the first of the signals; `free` ends its listening to them. */
+export function following(...signals: readonly AbortSignal[]): {
+  controller: AbortController;
+  free: () => void;
+} {
+  const controller = new AbortController();
+  const listening = signals.map((signal) => {
+    const onAbort = () => controller.abort(signal.reason);
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+    return () => signal.removeEventListener('abort', onAbort);
+  });
+  const free = () => {
+    for (const stop of listening) stop();
+  };
+  return { controller, free };
+}

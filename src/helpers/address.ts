@@ -43,10 +43,23 @@ export function isListed(address: string, list: BlockList, unknown: boolean): bo
 /** What one client is counted by: its address, of IPv6 the /64 that a single customer has to himself. */
 export function networkOf(address: string): string {
   if (isIP(address) !== 6) return address;
-  const [front = '', back] = address.split('::');
-  const groups = front === '' ? [] : front.split(':');
-  const missing = back === undefined ? 0 : 8 - groups.length - (back === '' ? 0 : back.split(':').length);
-  const all = [...groups, ...Array.from({ length: missing }, () => '0'), ...(back ?? '').split(':')];
-  const network = all.slice(0, 4).map((group) => parseInt(group, 16).toString(16));
+  const network = groupsOf(address)
+    .slice(0, 4)
+    .map((group) => group.toString(16));
   return `${network.join(':')}::/64`;
+}
+
+/** The eight groups of an IPv6 address (RFC 4291 section 2.2). */
+export function groupsOf(address: string): number[] {
+  const [front = '', back] = address.split('::');
+  const read = (part: string) =>
+    part === ''
+      ? []
+      : part.split(':').flatMap((group) => {
+          const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number);
+          return group.includes('.') ? [(a << 8) | b, (c << 8) | d] : [parseInt(group, 16)];
+        });
+  const [first, last] = [read(front), read(back ?? '')];
+  const missing = back === undefined ? 0 : 8 - first.length - last.length;
+  return [...first, ...Array.from({ length: missing }, () => 0), ...last];
 }

@@ -3,6 +3,17 @@ export interface Lease {
   release(): void;
 }
 
+/** One that ends with `end`, however often it is released. */
+export function leaseOf(end: () => void): Lease {
+  let held = true;
+  const release = () => {
+    if (!held) return;
+    held = false;
+    end();
+  };
+  return { release };
+}
+
 export function bothOf(one: Lease, other: Lease): Lease {
   const release = () => {
     one.release();

@@ -76,9 +76,8 @@ export interface Origins<Req> {
 
 // An option without its check does not compile. (Exported for the test of the README's tables.)
 export const RULE_OPTIONS: Readonly<Record<keyof RuleOptions, Check>> = {
-  server: (value, name) => {
-    if (typeof value !== 'function') readServer(value, name);
-  },
+  // Checked where it is read (readRuleOptions): certificates are not read twice.
+  server: () => undefined,
   balance: checkBalance,
   stickyKey: readFunction,
   mapExtensions: readTexts,

@@ -2,8 +2,8 @@ import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, TunnelError } from '../../errors.js';
-import { orAborted } from '../../helpers/abort.js';
-import type { Lease } from '../../helpers/lease.js';
+import { following, orAborted } from '../../helpers/abort.js';
+import { leaseOf, type Lease } from '../../helpers/lease.js';
 import { without } from '../../helpers/without.js';
 import { dial } from '../dial.js';
 import type { ResolvedHost, ResolvedSpawn } from '../host.js';
@@ -89,21 +89,15 @@ export class SpawnedProcess {
     this.load++;
     this.wasUsed = true;
     clearTimeout(this.idleTimer);
-    let held = true;
-    const release = () => {
-      if (!held) return;
-      held = false;
+    return leaseOf(() => {
       if (--this.load === 0 && !this.isOver) this.#around.idle(this);
-    };
-    return { release };
+    });
   }
 
   /** Connects; a program that does not listen yet is given `connectTimeout`, from now on. */
   async dial(signal: AbortSignal, preface: Buffer | undefined): Promise<Duplex> {
     const { connectTimeout } = this.#host;
-    const stop = new AbortController();
-    const onAbort = () => stop.abort(signal.reason);
-    const onOver = () => stop.abort(this.#over.signal.reason);
+    const { controller: stop, free } = following(signal, this.#over.signal);
     const onLate = () => {
       const why = `the program did not listen within ${connectTimeout} s`;
       stop.abort(
@@ -115,18 +109,13 @@ export class SpawnedProcess {
       if (!this.#isReady) this.#end(KILL_AFTER, why, why);
     };
     const timer = setTimeout(onLate, connectTimeout * 1000);
-    signal.addEventListener('abort', onAbort);
-    this.#over.signal.addEventListener('abort', onOver);
-    if (signal.aborted) onAbort();
-    if (this.isOver) onOver();
     try {
       const socket = await this.#reach(stop.signal, preface);
       this.#isReady = true;
       return socket;
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
-      this.#over.signal.removeEventListener('abort', onOver);
+      free();
     }
   }
 
