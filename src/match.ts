@@ -24,7 +24,8 @@ export function match<Req extends IncomingMessage>(
 ): Route<Req> | undefined {
   if (!matchesUrl(path)) return undefined;
   try {
-    const address = () => addressForRules(base, req);
+    let known: string | undefined;
+    const address = () => (known ??= addressForRules(base, req));
     const settings = rules.length === 0 ? base : applyRules(base, rules, { req, path, address });
     const server = serverFor(settings, path);
     return server && { settings, server };

@@ -8,6 +8,7 @@ import { LocalCounter } from './guard/limits.js';
 import { asEmitter } from './helpers/emitter.js';
 import { fail, readBoolean, readNames, readNumber, readSeconds, readText } from './helpers/readers.js';
 import { pathOf } from './helpers/path.js';
+import { within } from './helpers/within.js';
 import { createLog } from './observe/log.js';
 import { Totals } from './observe/totals.js';
 import { match, reachOfPath } from './match.js';
@@ -208,19 +209,6 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
 
 function closedOf(all: readonly { closed: Promise<void> }[]): Promise<unknown> {
   return Promise.all(all.map(({ closed }) => closed));
-}
-
-/** False where the time ran out first. */
-async function within(seconds: number, done: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), seconds * 1000);
-  });
-  try {
-    return await Promise.race([done.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function checkServer(server: unknown): void {

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { messageOf } from '../../errors.js';
+import { within } from '../../helpers/within.js';
 import { readOutput } from './output.js';
 import { freeSocket } from './place.js';
 import { killStragglers, signal } from './stragglers.js';
@@ -32,6 +33,8 @@ export class Child {
     const lifeline = stdio[3] as Socket | null | undefined;
     const stopReading = output ? readOutput(output, print) : () => {};
     lifeline?.on('error', () => undefined);
+    // The watcher has the other end, alone: it closes with the watcher.
+    const released = new Promise<void>((resolve) => lifeline?.resume().once('close', resolve));
     // The app may end when it has nothing else to do: the watcher then ends the program.
     for (const one of [child, output, lifeline]) one?.unref?.();
     this.exited = new Promise((resolve) => {
@@ -52,6 +55,7 @@ export class Child {
       if (given.socket !== undefined) await freeSocket(given.socket).catch(() => undefined);
       // The watcher last: if the app dies before, it does all this. Its presence has kept this number ours.
       if (this.pid !== undefined) signal(-this.pid, 'SIGKILL');
+      if (this.pid !== undefined && lifeline) await within(GIVE_UP, released);
       lifeline?.destroy();
       stopReading();
     });
