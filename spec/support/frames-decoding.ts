@@ -11,13 +11,21 @@ export interface Decoded {
 
 /** Decodes the chunks one after the other; each is copied, since the decoder overwrites what it is given. */
 export function decodeAll(...chunks: Uint8Array[]): Decoded {
+  return decodeFrom('client', chunks);
+}
+
+/** The same, by whose frames they are. */
+export function decodeFrom(from: 'client' | 'server', chunks: readonly Uint8Array[]): Decoded {
   // Read only at the end: a payload that is the receiver's to keep must still be the same then.
   const events: (() => string)[] = [];
-  const decoder = new FrameDecoder({
-    ping: (payload) => events.push(() => `ping ${payload.toString('latin1')}`),
-    pong: () => events.push(() => 'pong'),
-    close: (code, reason) => events.push(() => `close ${code} ${reason}`),
-  });
+  const decoder = new FrameDecoder(
+    {
+      ping: (payload) => events.push(() => `ping ${payload.toString('latin1')}`),
+      pong: () => events.push(() => 'pong'),
+      close: (code, reason) => events.push(() => `close ${code} ${reason}`),
+    },
+    from,
+  );
   const parts = chunks.map((chunk) => decoder.decode(Buffer.from(chunk)));
   return {
     payload: Buffer.concat(parts),

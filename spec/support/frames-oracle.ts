@@ -7,14 +7,14 @@ import * as ws from 'ws';
 interface SendOptions {
   binary: boolean;
   fin: boolean;
-  mask: true;
+  mask: boolean;
   compress: false;
 }
 interface Sender {
   send(data: Buffer, options: SendOptions): void;
-  ping(data: Buffer, mask: true): void;
-  pong(data: Buffer, mask: true): void;
-  close(code: number | undefined, data: string, mask: true): void;
+  ping(data: Buffer, mask: boolean): void;
+  pong(data: Buffer, mask: boolean): void;
+  close(code: number | undefined, data: string, mask: boolean): void;
 }
 const { Sender, Receiver } = ws as unknown as {
   Sender: new (socket: object, extensions: object) => Sender;
@@ -39,10 +39,11 @@ export interface Heard {
   readonly failure: number | undefined;
 }
 
-/** The bytes that `ws` sends, as a client. PINGs go between the fragments. */
+/** The bytes that `ws` sends, as a client or, unmasked, as a server. PINGs go between the fragments. */
 export function sentByWs(
   steps: readonly Step[],
   close?: { code: number | undefined; reason: string },
+  mask = true,
 ): Buffer {
   const written: Buffer[] = [];
   const socket = {
@@ -53,17 +54,17 @@ export function sentByWs(
   const sender = new Sender(socket, {});
   for (const step of steps) {
     if (step.kind === 'pong') {
-      sender.pong(Buffer.from(step.payload), true);
+      sender.pong(Buffer.from(step.payload), mask);
       continue;
     }
     step.fragments.forEach((fragment, i) => {
       const fin = i === step.fragments.length - 1;
-      sender.send(Buffer.from(fragment), { binary: !step.text, fin, mask: true, compress: false });
+      sender.send(Buffer.from(fragment), { binary: !step.text, fin, mask, compress: false });
       const ping = step.pings[i];
-      if (ping) sender.ping(Buffer.from(ping), true);
+      if (ping) sender.ping(Buffer.from(ping), mask);
     });
   }
-  if (close) sender.close(close.code, close.reason, true);
+  if (close) sender.close(close.code, close.reason, mask);
   return Buffer.concat(written);
 }
 

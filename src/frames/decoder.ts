@@ -3,7 +3,7 @@ import { unmaskInto } from './mask.js';
 import { MAX_CONTROL_PAYLOAD, OPCODE } from './opcodes.js';
 import { Utf8Checker } from './utf8.js';
 
-/** Why a client's stream can't be followed any more (RFC 6455 section 7.1.7). */
+/** Why a peer's stream can't be followed any more (RFC 6455 section 7.1.7). */
 export interface Failure {
   readonly code: number;
   readonly reason: string;
@@ -27,14 +27,16 @@ const DONE = 3;
 const MAX_HEADER = 14;
 
 /**
- * RFC 6455 section 5 as a stream, for a server: masked frames in, bare bytes out. No message or frame is assembled; what
- * is kept between two chunks is a cut header or control frame, at most 139 bytes.
+ * RFC 6455 section 5 as a stream: frames in, bare bytes out. No message or frame is assembled; what is kept between two
+ * chunks is a cut header or control frame, at most 139 bytes. A client's frames must be masked, a server's must not
+ * (section 5.1).
  *
  * Payloads are unmasked and joined in place: the chunk given must be the decoder's alone.
  */
 export class FrameDecoder {
   failure: Failure | undefined;
   readonly #handlers: ControlHandlers;
+  readonly #masked: boolean;
   #state: typeof HEADER | typeof PAYLOAD | typeof CONTROL | typeof DONE = HEADER;
 
   readonly #header = Buffer.allocUnsafeSlow(MAX_HEADER);
@@ -53,8 +55,10 @@ export class FrameDecoder {
   #control: Buffer | undefined;
   #controlLength = 0;
 
-  constructor(handlers: ControlHandlers) {
+  /** `from`: whose frames are decoded. */
+  constructor(handlers: ControlHandlers, from: 'client' | 'server' = 'client') {
     this.#handlers = handlers;
+    this.#masked = from === 'client';
   }
 
   /** True once a Close frame was met or the stream has failed: nothing more is read. */
@@ -74,7 +78,7 @@ export class FrameDecoder {
     while (at < chunk.length) {
       if (this.#state === HEADER) {
         // Small whole messages, one after the other, need no state: a chunk holds a thousand of them.
-        while (!this.#fragmented && this.#headerLength === 0) {
+        while (this.#masked && !this.#fragmented && this.#headerLength === 0) {
           const length = smallBinary(chunk, at);
           if (length < 0) break;
           unmaskInto(chunk, view, out, at + 6, length, view.getInt32(at + 2, true), 0);
@@ -132,7 +136,11 @@ export class FrameDecoder {
     const opcode = first & 0x0f;
     const final = (first & 0x80) !== 0;
     if ((first & 0x70) !== 0) return this.#fail(CLOSE.protocolError, 'reserved bits are set');
-    if ((second & 0x80) === 0) return this.#fail(CLOSE.protocolError, 'client frames must be masked');
+    if (((second & 0x80) !== 0) !== this.#masked)
+      return this.#fail(
+        CLOSE.protocolError,
+        this.#masked ? 'client frames must be masked' : 'server frames must not be masked',
+      );
     if (opcode >= OPCODE.close) {
       if (opcode > OPCODE.pong) return this.#fail(CLOSE.protocolError, 'unknown opcode');
       if (!final) return this.#fail(CLOSE.protocolError, 'a control frame may not be fragmented');
@@ -169,7 +177,7 @@ export class FrameDecoder {
       keyAt = at + 10;
       if (length < 0x10000) return void this.#fail(CLOSE.protocolError, 'a length not in its shortest form');
     }
-    this.#key = header.readInt32LE(keyAt);
+    this.#key = this.#masked ? header.readInt32LE(keyAt) : 0;
     this.#phase = 0;
     this.#remaining = length;
     if (this.#opcode >= OPCODE.close) {
@@ -241,5 +249,6 @@ function smallBinary(chunk: Buffer, at: number): number {
 
 function headerSize(second: number): number {
   const short = second & 0x7f;
-  return 6 + (short === 126 ? 2 : short === 127 ? 8 : 0);
+  const key = (second & 0x80) === 0 ? 0 : 4;
+  return 2 + key + (short === 126 ? 2 : short === 127 ? 8 : 0);
 }

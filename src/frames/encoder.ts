@@ -1,4 +1,6 @@
 import { fitReason } from './close-codes.js';
+import { nextMaskKey } from './mask-keys.js';
+import { unmaskInto } from './mask.js';
 import { OPCODE } from './opcodes.js';
 
 /** The header of an unfragmented, unmasked frame, as a server sends it (RFC 6455 section 5.2). */
@@ -14,14 +16,33 @@ export function frameHeader(opcode: number, length: number): Buffer {
   return header;
 }
 
-/** A whole control frame. */
-export function controlFrame(opcode: number, payload: Uint8Array): Buffer {
+/**
+ * A whole unfragmented frame as a client sends it: the payload is copied and masked under a key of its own (RFC 6455
+ * section 5.3).
+ */
+export function maskedFrame(opcode: number, payload: Uint8Array): Buffer {
+  const header = frameHeader(opcode, payload.length);
+  const from = header.length + 4;
+  const frame = Buffer.allocUnsafe(from + payload.length);
+  const key = nextMaskKey();
+  frame.set(header);
+  frame[1] = (header[1] ?? 0) | 0x80;
+  frame.writeInt32LE(key, header.length);
+  frame.set(payload, from);
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
+  unmaskInto(frame, view, from, from, payload.length, key, 0);
+  return frame;
+}
+
+/** A whole control frame; `masked` where a client sends it. */
+export function controlFrame(opcode: number, payload: Uint8Array, masked = false): Buffer {
+  if (masked) return maskedFrame(opcode, payload);
   return Buffer.concat([frameHeader(opcode, payload.length), payload]);
 }
 
 /** A Close frame; 1005 sends one without code. The reason is cut to fit. */
-export function closeFrame(code: number, reason: string): Buffer {
-  if (code === 1005) return controlFrame(OPCODE.close, new Uint8Array());
+export function closeFrame(code: number, reason: string, masked = false): Buffer {
+  if (code === 1005) return controlFrame(OPCODE.close, new Uint8Array(), masked);
   const text = Buffer.from(fitReason(reason));
-  return controlFrame(OPCODE.close, Buffer.concat([Buffer.from([code >>> 8, code & 0xff]), text]));
+  return controlFrame(OPCODE.close, Buffer.concat([Buffer.from([code >>> 8, code & 0xff]), text]), masked);
 }
