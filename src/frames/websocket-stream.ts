@@ -5,12 +5,14 @@ import { ownsItsChunks } from '../helpers/release.js';
 import { Movement, takenMark } from '../helpers/taken.js';
 import { CLOSE } from './close-codes.js';
 import { FrameDecoder } from './decoder.js';
-import { closeFrame, controlFrame, frameHeader } from './encoder.js';
+import { closeFrame, controlFrame, frameHeader, maskedFrame } from './encoder.js';
 import { OPCODE } from './opcodes.js';
 import { Utf8Checker, wholeCharacters } from './utf8.js';
 
 /** Times in seconds, sizes in bytes. */
 export interface StreamSettings {
+  /** Which end this is: `server`. A client masks what it sends, and leaves it to the server to end the connection. */
+  readonly role?: 'server' | 'client';
   readonly frameType: 'binary' | 'text';
   readonly pingInterval: number;
   readonly pongTimeout: number;
@@ -45,11 +47,12 @@ export interface StreamHandlers {
  */
 const MAX_STALLS = 6;
 
-const PING = controlFrame(OPCODE.ping, new Uint8Array());
+const NOTHING = new Uint8Array();
+const PING = controlFrame(OPCODE.ping, NOTHING);
 
 /**
- * A server's end of a WebSocket connection (RFC 6455) as bare bytes both ways: frames, PING and PONG, and the closing
- * handshake on a socket that has already been upgraded.
+ * One end of a WebSocket connection (RFC 6455) as bare bytes both ways: frames, PING and PONG, and the closing handshake
+ * on a socket that has already been upgraded. The names are those of a server, whose peer is the client.
  */
 export class WebSocketStream {
   readonly #socket: Duplex;
@@ -60,6 +63,8 @@ export class WebSocketStream {
   // Another kind of Duplex may still hold the chunk it gave us: only a net.Socket's is ours to overwrite.
   readonly #ownsChunks: boolean;
   readonly #opcode: number;
+  readonly #isClient: boolean;
+  readonly #peer: 'client' | 'server';
   readonly #toClient: Movement;
 
   // Text mode: the character that the backend's last chunk broke off.
@@ -91,13 +96,16 @@ export class WebSocketStream {
     this.#settings = settings;
     this.#handlers = handlers;
     this.#ownsChunks = ownsItsChunks(socket);
+    this.#isClient = settings.role === 'client';
+    this.#peer = this.#isClient ? 'server' : 'client';
     this.#opcode = settings.frameType === 'text' ? OPCODE.text : OPCODE.binary;
     this.#checker = settings.frameType === 'text' ? new Utf8Checker() : undefined;
-    this.#decoder = new FrameDecoder({
-      ping: (payload) => this.#pongs.push(payload),
+    const control = {
+      ping: (payload: Buffer) => this.#pongs.push(payload),
       pong: () => undefined,
-      close: (code, reason) => (this.#received = { code, reason }),
-    });
+      close: (code: number, reason: string) => (this.#received = { code, reason }),
+    };
+    this.#decoder = new FrameDecoder(control, this.#peer);
   }
 
   /** Begins to read; `head` is what came with the handshake. */
@@ -202,7 +210,7 @@ export class WebSocketStream {
 
   /** One write for all PINGs of a chunk; a client that pings and does not read is not read either. */
   #reply(): void {
-    const pongs = this.#pongs.map((payload) => controlFrame(OPCODE.pong, payload));
+    const pongs = this.#pongs.map((payload) => controlFrame(OPCODE.pong, payload, this.#isClient));
     this.#pongs = [];
     if (this.#closeSent) return;
     this.#out.write(Buffer.concat(pongs));
@@ -214,24 +222,28 @@ export class WebSocketStream {
 
   /**
    * The client has said its last: its Close (RFC 6455 section 5.5.1) or what can't be followed (section 7.1.7). The server
-   * ends the connection (section 7.1.1). Reading goes on, so that unread bytes don't turn our Close into a reset.
+   * ends the connection, a client waits for that unless it fails it (section 7.1.1). Reading goes on, so that unread bytes
+   * don't turn our Close into a reset.
    */
   #conclude(cause: CloseCause, answer: string): void {
     if (!this.#closeSent) this.#sendClose(cause.code, answer);
     this.#begin(cause);
     this.#endInput();
-    this.#socket.end();
+    if (!this.#isClient || this.#decoder.failure) this.#socket.end();
   }
 
   readonly #onEnd = (): void => {
-    this.#begin({ code: CLOSE.abnormal, reason: 'the client ended without a Close' });
+    this.#begin({ code: CLOSE.abnormal, reason: `the ${this.#peer} ended without a Close` });
     this.#endInput();
     this.#closeSent = true;
     this.#socket.end();
   };
 
   readonly #onError = (error: Error): void => {
-    this.#cause ??= { code: CLOSE.abnormal, reason: `the client's connection failed: ${error.message}` };
+    this.#cause ??= {
+      code: CLOSE.abnormal,
+      reason: `the ${this.#peer}'s connection failed: ${error.message}`,
+    };
   };
 
   readonly #onClose = (): void => {
@@ -242,7 +254,7 @@ export class WebSocketStream {
     socket.off('end', this.#onEnd);
     socket.off('close', this.#onClose);
     this.#closeSent = true;
-    this.#begin(this.#cause ?? { code: CLOSE.abnormal, reason: "the client's connection was lost" });
+    this.#begin(this.#cause ?? { code: CLOSE.abnormal, reason: `the ${this.#peer}'s connection was lost` });
     clearTimeout(this.#closeTimer);
     this.#endInput();
     if (this.#cause) this.#handlers.closed(this.#cause);
@@ -261,7 +273,7 @@ export class WebSocketStream {
     const socket = this.#socket;
     // On any other Duplex one more, behind what waits, would look like movement.
     if (this.#pongTimer && socket.writableLength > 0 && !(socket instanceof Socket)) return;
-    socket.write(PING);
+    socket.write(this.#isClient ? maskedFrame(OPCODE.ping, NOTHING) : PING);
     if (this.#pongTimer || this.#settings.pongTimeout === 0) return;
     this.#heard = false;
     this.#stalls = 0;
@@ -289,13 +301,16 @@ export class WebSocketStream {
           return;
         }
       }
-      this.destroy(CLOSE.abnormal, `the client was silent for ${this.#settings.pongTimeout} s after a PING`);
+      this.destroy(
+        CLOSE.abnormal,
+        `the ${this.#peer} was silent for ${this.#settings.pongTimeout} s after a PING`,
+      );
     });
   };
 
   #sendClose(code: number, reason: string): void {
     this.#closeSent = true;
-    if (this.#socket.writable) this.#socket.write(closeFrame(code, reason));
+    if (this.#socket.writable) this.#socket.write(closeFrame(code, reason, this.#isClient));
   }
 
   #begin(cause: CloseCause): void {
@@ -310,7 +325,7 @@ export class WebSocketStream {
     if (this.#socket.writableLength > 0)
       this.#cause = {
         code: CLOSE.abnormal,
-        reason: 'the client did not take what was sent within closeTimeout',
+        reason: `the ${this.#peer} did not take what was sent within closeTimeout`,
       };
     this.#socket.destroy();
   };
@@ -332,10 +347,13 @@ export class WebSocketStream {
 
   #sendPayload(payload: Buffer, chunk: Buffer | undefined): void {
     const socket = this.#socket;
-    socket.cork();
-    socket.write(frameHeader(this.#opcode, payload.length));
-    this.#out.write(payload, this.#ownsChunks ? chunk : undefined);
-    socket.uncork();
+    if (this.#isClient) this.#out.write(maskedFrame(this.#opcode, payload));
+    else {
+      socket.cork();
+      socket.write(frameHeader(this.#opcode, payload.length));
+      this.#out.write(payload, this.#ownsChunks ? chunk : undefined);
+      socket.uncork();
+    }
     // TLS says later that the kernel took it: counted at once, every line would be a slow one.
     if (socket.writableLength > 0 && this.#pongTimer && !this.#waited) setImmediate(this.#lookForWaiting);
   }
