@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint';
 // before. Steps never import each other: only src/tunnel.ts wires them.
 const layers = [
   ['index', 'cli'],
-  ['lighttpd'],
+  ['lighttpd', 'client'],
   ['wstunnel'],
   ['tunnel'],
   ['refusal'],
