@@ -1,10 +1,10 @@
 import type { Agent } from 'node:http';
 import type { ConnectionOptions } from 'node:tls';
 import { HttpProxyAgent } from 'http-proxy-agent';
-import { HttpsProxyAgent } from 'https-proxy-agent';
 import { getProxyForUrl } from 'proxy-from-env';
 import { fail } from '../helpers/readers.js';
 import { redactUrl } from '../observe/redact.js';
+import { CappedAgent } from './capped-agent.js';
 import type { ConnectOptions } from './types.js';
 import { basicOf, credentialsOf, parse, type Target } from './url.js';
 
@@ -53,7 +53,7 @@ function proxyOf(
   const agent = (signal: AbortSignal) => {
     // Every option is given to the socket as well; without `signal` a proxy that stalls would be kept.
     const options = { ...(bare.protocol === 'https:' && tls), headers, signal };
-    const made = mode === 'connect' ? new HttpsProxyAgent(bare, options) : new HttpProxyAgent(bare, options);
+    const made = mode === 'connect' ? new CappedAgent(bare, options) : new HttpProxyAgent(bare, options);
     // Else it looks through the call stack for it.
     made.protocol = secure ? 'https:' : 'http:';
     return made as Agent;
