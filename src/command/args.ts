@@ -9,8 +9,8 @@ export interface OptionSpec {
   readonly short?: string;
   /** May be given more than once. */
   readonly multiple?: boolean;
-  /** For `--help`. */
-  readonly help: string;
+  /** For `--help`. Left out, the option shares the line of the one before it. */
+  readonly help?: string;
 }
 
 /** The options by name, without the dashes. */
@@ -91,12 +91,15 @@ function checkValue(
     throw usage(`${rawName} needs a value: ${needed}`);
 }
 
-/** The lines of a help, one for each option. */
+/** The lines of a help: names, values, and what they do. */
 export function helpLines(specs: OptionSpecs): string[] {
-  const rows = Object.entries(specs).map(([name, { value, short, help }]) => {
-    const names = `${short === undefined ? '' : `-${short}, `}--${name}`;
-    return [value === undefined ? names : `${names} ${value}`, help] as const;
-  });
-  const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.map(([left, help]) => `  ${left.padEnd(width)}  ${help}`);
+  const rows: { left: string; help: string }[] = [];
+  for (const [name, { value, short, help }] of Object.entries(specs)) {
+    const names = `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`;
+    const last = rows.at(-1);
+    if (help === undefined && last) last.left += `, ${names}`;
+    else rows.push({ left: names, help: help ?? '' });
+  }
+  const width = Math.max(...rows.map(({ left }) => left.length));
+  return rows.map(({ left, help }) => `  ${left.padEnd(width)}  ${help}`);
 }

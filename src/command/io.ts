@@ -1,4 +1,6 @@
+import { writeSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
+import { onOneLine } from '../helpers/one-line.js';
 import type { SIGNALLED } from './exit.js';
 
 /** The signals that a command listens to. */
@@ -13,6 +15,8 @@ export interface Io {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Calls the listener at each of these signals, in place of the process's end. Returns what stops that. */
   onSignal(signals: readonly Signal[], listener: (signal: Signal) => void): () => void;
+  /** Was the terminal closed on which this was started? Its SIGHUP means the end, everybody else's a look at the files. */
+  isTerminalGone(): boolean;
 }
 
 export function processIo(): Io {
@@ -29,10 +33,19 @@ export function processIo(): Io {
         for (const signal of signals) process.off(signal, listener);
       };
     },
+    isTerminalGone: () => {
+      if (!process.stderr.isTTY) return false;
+      try {
+        writeSync(process.stderr.fd, '');
+        return false;
+      } catch {
+        return true;
+      }
+    },
   };
 }
 
-/** One line of a message. */
+/** One line of a message; what others have chosen in it can't make it two. */
 export function say(io: Io, line: string): void {
-  io.stderr.write(`express-wstunnel: ${line}\n`);
+  io.stderr.write(`express-wstunnel: ${String(onOneLine(line))}\n`);
 }
