@@ -39,17 +39,20 @@ export class Running {
   /** Resolves to the exit code once it is over. @throws {CommandError} where it can't start; nothing is left running then. */
   async run(): Promise<number> {
     const ended = new Promise<number>((resolve) => (this.#end = resolve));
-    let stopListening = () => {};
     try {
       await this.#start(this.#plan);
-      stopListening = this.#io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], (signal) => this.#onSignal(signal));
+    } catch (error) {
+      this.#servers?.end();
+      await this.#sites.close(0);
+      throw error;
+    }
+    const stopListening = this.#io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], (one) => this.#onSignal(one));
+    try {
       return await ended;
     } finally {
       stopListening();
       this.#status.end();
       this.#log?.close();
-      this.#servers?.end();
-      await this.#sites.close(0);
     }
   }
 
