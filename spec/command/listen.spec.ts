@@ -21,7 +21,7 @@ async function knock(port: number, path = '/websockify', headers = {}): Promise<
 
 /** Says its name, and nothing else. */
 async function startNamed(name: string): Promise<number> {
-  return (await startBackend((socket) => socket.write(name))).port;
+  return (await startBackend((socket) => socket.on('end', () => socket.end()).write(name))).port;
 }
 
 async function nameAt(port: number, path = '/'): Promise<string> {

@@ -25,7 +25,7 @@ async function reread(command: Listening): Promise<string> {
 }
 
 async function startNamed(name: string): Promise<number> {
-  return (await startBackend((socket) => socket.write(name))).port;
+  return (await startBackend((socket) => socket.on('end', () => socket.end()).write(name))).port;
 }
 
 async function nameAt(port: number): Promise<string> {

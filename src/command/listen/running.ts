@@ -11,6 +11,7 @@ import { Servers } from './servers.js';
 import { makeSite } from './site.js';
 import { Sites } from './sites.js';
 import { StatusLine } from './status.js';
+import { tunnels } from './units.js';
 
 /** Seconds that open tunnels and answers have to end after SIGTERM. */
 const DRAIN = 10;
@@ -116,7 +117,7 @@ export class Running {
     this.#isDraining = true;
     await this.#reloading;
     const { open } = this.#sites.sample();
-    if (open > 0 && this.#io.stderr.isTTY) this.#say(`closing ${open} tunnels; once more ends it at once`);
+    if (open > 0 && this.#io.stderr.isTTY) this.#say(`closing ${tunnels(open)}; once more ends it at once`);
     // A file that is under way has as long as the tunnels.
     const stopped = within(DRAIN, this.#servers?.stop() ?? Promise.resolve());
     await this.#sites.close(DRAIN);

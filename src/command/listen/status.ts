@@ -1,5 +1,5 @@
 import type { Io } from '../io.js';
-import { bytes } from './units.js';
+import { bytes, tunnels } from './units.js';
 
 /** What the line shows, counted from the start. */
 export interface Sample {
@@ -50,9 +50,11 @@ export class StatusLine {
     this.#last = { at, sample };
     const up = bytes((sample.bytesIn - bytesIn) / seconds);
     const down = bytes((sample.bytesOut - bytesOut) / seconds);
-    const tunnels = `${sample.open} tunnel${sample.open === 1 ? '' : 's'}`;
     // One that is wider than the terminal would wrap, and then stay.
-    const line = `${tunnels}  in ${up}/s  out ${down}/s`.slice(0, (this.#io.stderr.columns ?? 80) - 1);
+    const line = `${tunnels(sample.open)}  in ${up}/s  out ${down}/s`.slice(
+      0,
+      (this.#io.stderr.columns ?? 80) - 1,
+    );
     if (line === this.#shown) return;
     this.#erase();
     this.#shown = line;

@@ -6,3 +6,7 @@ export function bytes(amount: number): string {
   const value = amount / 1000 ** step;
   return `${step === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[step] ?? 'B'}`;
 }
+
+export function tunnels(count: number): string {
+  return `${count} tunnel${count === 1 ? '' : 's'}`;
+}
