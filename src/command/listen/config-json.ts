@@ -30,7 +30,8 @@ interface OwnPart {
   verbose?: boolean;
 }
 
-const OWN: Readonly<Record<keyof OwnPart, Check>> = {
+// An option without its check does not compile. (Exported for the test of the README's table.)
+export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   listen: (value, name) => {
     for (const text of readTexts(value, name))
       if (!readListenAddress(text)) fail(name, 'is PORT, ADDRESS:PORT, :PORT or unix:PATH, or a list', value);
