@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { version } from '../../src/command/version.js';
 import { makeCertificate } from '../support/certificate.js';
 import { files, runCommand, startCommand } from '../support/command.js';
 import { accepts, closedPort, startEcho } from '../support/servers.js';
@@ -176,5 +177,5 @@ test('the help fits a screen, and goes to stdout', async () => {
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
   }
   for (const args of [['--version'], ['listen', '--version']])
-    expect(await runCommand(args)).toEqual({ code: 0, stdout: '0.1.0\n', stderr: '' });
+    expect(await runCommand(args)).toEqual({ code: 0, stdout: `${version()}\n`, stderr: '' });
 });

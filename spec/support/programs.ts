@@ -28,6 +28,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   cc: 'gcc libc6-dev',
   taskset: 'util-linux',
   script: 'bsdutils',
+  websockify: 'websockify',
   '/usr/share/novnc/vnc.html': 'novnc',
 };
 
