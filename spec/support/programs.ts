@@ -29,6 +29,14 @@ const PACKAGES: Readonly<Record<string, string>> = {
   taskset: 'util-linux',
   script: 'bsdutils',
   websockify: 'websockify',
+  squid: 'squid',
+  tinyproxy: 'tinyproxy',
+  ssh: 'openssh-client',
+  psql: 'postgresql-client',
+  xtigervncviewer: 'tigervnc-viewer',
+  xwd: 'x11-apps',
+  '/usr/lib/python3/dist-packages/websockets/__init__.py': 'python3-websockets',
+  '/usr/lib/python3/dist-packages/websocket/__init__.py': 'python3-websocket',
   '/usr/share/novnc/vnc.html': 'novnc',
 };
 
@@ -67,9 +75,14 @@ export class Program {
   readonly process: ChildProcess;
   output = '';
 
-  constructor(command: string, args: string[], env: Record<string, string> = {}) {
+  constructor(
+    command: string,
+    args: string[],
+    env: Record<string, string> = {},
+    stdin: 'ignore' | 'pipe' = 'ignore',
+  ) {
     this.process = spawn(command, args, {
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      stdio: [stdin, 'pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     });
     for (const stream of [this.process.stdout, this.process.stderr, this.process.stdio[3]])

@@ -21,7 +21,10 @@ export function readLocal(local: LocalAddress): Local {
     readText(given, 'local');
     return { path: given };
   }
-  readNames(given, 'local', { host: readText, port: readPort, path: readText });
+  const readHost = (value: unknown, name: string) => {
+    if (typeof value !== 'string') fail(name, 'must be a string', value);
+  };
+  readNames(given, 'local', { host: readHost, port: readPort, path: readText });
   const { host = '127.0.0.1', port, path } = given as { host?: string; port?: number; path?: string };
   if (path !== undefined && port === undefined) return { path };
   if (port === undefined || path !== undefined) fail('local', 'must have either a port or a path', given);

@@ -55,7 +55,10 @@ export interface ListenOptions extends ConnectOptions {
   maxTunnels?: number;
 }
 
-/** Where {@link listen} listens: a TCP port on loopback, an address and port, or the path of a unix socket. */
+/**
+ * Where {@link listen} listens: a TCP port on loopback, an address (`''` is every address) and port, or the path of a unix
+ * socket.
+ */
 export type LocalAddress = number | string | { host?: string; port: number } | { path: string };
 
 /** A tunnel of a listener, at the time of the event. */
