@@ -23,17 +23,18 @@ async function refusal(url: string, options: ConnectOptions = {}): Promise<Clien
   return error;
 }
 
-describe('the request (RFC 6455 section 4.1)', () => {
-  async function asked(options: ConnectOptions = {}, path = '/a/b?token=c%20d'): Promise<string> {
-    let request = '';
-    const { port } = await startByHand((peer, head) => {
-      request = head;
-      peer.send('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n');
-    });
-    await refusal(`ws://127.0.0.1:${port}${path}`, options);
-    return request.replace(String(port), 'PORT');
-  }
+/** The request, as the server sees it. */
+async function asked(options: ConnectOptions = {}, path = '/a/b?token=c%20d'): Promise<string> {
+  let request = '';
+  const { port } = await startByHand((peer, head) => {
+    request = head;
+    peer.send('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n');
+  });
+  await refusal(`ws://127.0.0.1:${port}${path}`, options);
+  return request.replace(String(port), 'PORT');
+}
 
+describe('the request (RFC 6455 section 4.1)', () => {
   test('is a GET of HTTP/1.1 with a fresh key, and no extension', async () => {
     const [one, two] = [await asked(), await asked()];
     const [, key = ''] = KEY_OF.exec(one) ?? [];
@@ -42,6 +43,7 @@ describe('the request (RFC 6455 section 4.1)', () => {
     expect(one.replace(key, 'KEY').split('\r\n').filter(Boolean)).toEqual([
       'GET /a/b?token=c%20d HTTP/1.1',
       ...['host: 127.0.0.1:PORT', 'connection: Upgrade', 'upgrade: websocket', 'sec-websocket-version: 13'],
+      'sec-websocket-protocol: binary',
       'sec-websocket-key: KEY',
     ]);
   });
@@ -117,7 +119,7 @@ describe('the answer (RFC 6455 section 4.1)', () => {
     ['Sec-WebSocket-Accept', (head) => accepting(head, { 'Sec-WebSocket-Accept': undefined })],
     ['Sec-WebSocket-Accept', () => accepting('', {})],
     ['extension', (head) => accepting(head, { 'Sec-WebSocket-Extensions': 'permessage-deflate' })],
-    ['subprotocol', (head) => accepting(head, { 'Sec-WebSocket-Protocol': 'binary' })],
+    ['subprotocol', (head) => accepting(head, { 'Sec-WebSocket-Protocol': 'base64' })],
     [
       'subprotocol',
       (head) => accepting(head, { 'Sec-WebSocket-Protocol': 'a, b' }),
@@ -149,6 +151,7 @@ describe('the answer (RFC 6455 section 4.1)', () => {
     const stream = connect(url, { subprotocol: ['a', 'b'] });
     await once(stream, 'connect');
     expect(stream.subprotocol).toBe('b');
+    expect(await asked({ subprotocol: [] })).not.toMatch(/sec-websocket-protocol/);
     stream.destroy();
   });
 

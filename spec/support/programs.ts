@@ -17,6 +17,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   openssl: 'openssl',
   ip: 'iproute2',
   python3: 'python3',
+  '/usr/bin/python3': 'python3',
   socat: 'socat',
   Xvnc: 'tigervnc-standalone-server',
   'redis-server': 'redis-server',

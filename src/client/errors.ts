@@ -15,7 +15,7 @@ const catalogue = {
   WSTUNNEL_NOT_WEBSOCKET: { again: false },
   /** No connection to the proxy, or it hung up before it answered. */
   WSTUNNEL_PROXY_UNREACHABLE: { again: true },
-  /** The proxy wants other credentials: 407. */
+  /** The proxy wants other credentials: 407, or 401 where a proxy mistakes the one for the other. */
   WSTUNNEL_PROXY_AUTH: { again: false },
   /** The proxy answered CONNECT with another status than 200. */
   WSTUNNEL_PROXY_REFUSED: { again: false },
@@ -38,6 +38,11 @@ export interface ClientErrorDetails {
 
 /** Servers that are starting, overloaded or in want of their backend. */
 const PASSING = [429, 502, 503, 504];
+
+function isPassing(code: ClientErrorCode, status = 0): boolean {
+  // To a proxy it is the server that is not there; tinyproxy says 500.
+  return PASSING.includes(status) || (code === 'WSTUNNEL_PROXY_REFUSED' && status >= 500);
+}
 
 /** A client's tunnel that could not be opened, or that ended otherwise than it should. */
 export class ClientError extends Error {
@@ -64,6 +69,6 @@ export class ClientError extends Error {
     this.body = details.body ?? '';
     this.closeCode = details.closeCode;
     this.reason = details.reason ?? '';
-    this.again = catalogue[code].again || (details.status !== undefined && PASSING.includes(details.status));
+    this.again = catalogue[code].again || isPassing(code, details.status);
   }
 }

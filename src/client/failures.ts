@@ -84,7 +84,8 @@ export function refusalOfProxy(answer: Partial<ProxyAnswer>, { shown }: Proxy): 
   const { statusCode: status = 0, statusText = '', headers = {} } = answer;
   const details = { ...(status > 0 && { status }), headers: tellingOf(headers) };
   const said = printable(`${status} ${statusText}`);
-  return status === 407
+  // tinyproxy says 401 to a wrong password.
+  return status === 407 || status === 401
     ? new ClientError('WSTUNNEL_PROXY_AUTH', `the proxy ${shown} wants other credentials: ${said}`, details)
     : new ClientError('WSTUNNEL_PROXY_REFUSED', `the proxy ${shown} refused: ${said}`, details);
 }

@@ -13,7 +13,11 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const COOKIE_VALUE = /^[\x20-\x3a\x3c-\x5b\x5d-\x7e]*$/;
 
 /** The headers of the handshake, but for its key. Throws {@link TunnelError} WSTUNNEL_OPTION; no value is shown, it may be secret. */
-export function headersOf(options: ConnectOptions, target: Target): OutgoingHttpHeaders {
+export function headersOf(
+  options: ConnectOptions,
+  offered: readonly string[],
+  target: Target,
+): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = {};
   for (const [name, value] of Object.entries(options.headers ?? {})) {
     checkHeader(name, value);
@@ -36,17 +40,15 @@ export function headersOf(options: ConnectOptions, target: Target): OutgoingHttp
     connection: 'Upgrade',
     upgrade: 'websocket',
     'sec-websocket-version': '13',
-    ...(options.subprotocol !== undefined && {
-      'sec-websocket-protocol': [options.subprotocol].flat().join(', '),
-    }),
+    ...(offered.length > 0 && { 'sec-websocket-protocol': offered.join(', ') }),
   };
 }
 
-/** RFC 6455 section 4.1 item 10: tokens, all different. */
+/** RFC 6455 section 4.1 item 10: tokens, all different. An empty list offers none. */
 export function checkSubprotocol(value: unknown, name: string): void {
   const all = (Array.isArray(value) ? value : [value]) as unknown[];
   const isToken = (one: unknown) => typeof one === 'string' && TOKEN.test(one);
-  if (all.length === 0 || !all.every(isToken) || new Set(all).size < all.length)
+  if (!all.every(isToken) || new Set(all).size < all.length)
     fail(name, 'must be a token, or a list of different ones', value);
 }
 

@@ -24,6 +24,8 @@ export const CLIENT_DEFAULTS = {
   closeTimeout: DEFAULTS.closeTimeout,
   buffered: DEFAULTS.buffered,
   proxyMode: 'connect',
+  /** What noVNC and websockify call bytes; lighttpd answers with it, offered or not. */
+  subprotocol: 'binary',
   /** A server that is restarted is back by then; a person still waits. */
   retryFor: 15,
   /** Not felt by a person. */
@@ -104,10 +106,11 @@ export function readListen(url: string | URL, options: ListenOptions): ListenSet
 
 function settingsOf(url: string | URL, options: ConnectOptions): ConnectSettings {
   const target = readUrl(url);
+  const subprotocols = [options.subprotocol ?? CLIENT_DEFAULTS.subprotocol].flat();
   return Object.freeze<ConnectSettings>({
     target,
-    headers: Object.freeze(headersOf(options, target)),
-    subprotocols: [options.subprotocol ?? []].flat(),
+    headers: Object.freeze(headersOf(options, subprotocols, target)),
+    subprotocols,
     tls: { ...options.tls },
     proxy: readProxy(options, target),
     connectTimeout: options.connectTimeout ?? CLIENT_DEFAULTS.connectTimeout,

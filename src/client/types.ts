@@ -10,7 +10,7 @@ export interface ConnectOptions {
   bearer?: string;
   /** `Authorization: Basic ...`; a user and password in the URL do the same. */
   basic?: { readonly username: string; readonly password: string };
-  /** What is offered; the server takes one or none. */
+  /** What is offered: the server takes one or none. An empty list offers none. Default `'binary'`. */
   subprotocol?: string | readonly string[];
   /** The `Origin` header, for servers that let only their own pages in. */
   origin?: string;

@@ -9,7 +9,7 @@ export const CONNECT_OPTIONS = {
   cookie: { value: 'NAME=VALUE', multiple: true, help: 'or @FILE (WSTUNNEL_COOKIE)' },
   header: { value: 'NAME:VALUE', multiple: true, help: 'or @FILE, with one on each line' },
   origin: { value: 'ORIGIN', help: 'for servers that let only their own pages in' },
-  subprotocol: { value: 'NAME', multiple: true, help: 'offered to the server' },
+  subprotocol: { value: 'NAME', multiple: true, help: 'offered to the server (binary)' },
   ca: { value: 'FILE', help: "the server's certificate is of this CA" },
   cert: { value: 'FILE', help: 'client certificate and key, in PEM form' },
   key: { value: 'FILE' },
