@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { echoes, files, runCommand, startCommand } from '../support/command.js';
-import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { closedPort, startEcho } from '../support/servers.js';
 
 const statusOf = async (port: number, path: string) =>

@@ -5,8 +5,8 @@ import { createServer as createTls } from 'node:tls';
 import { expect, test } from 'vitest';
 import { certificate } from '../support/certificate.js';
 import { echoes, files, nameAt, startCommand, startNamed } from '../support/command.js';
-import { frame, handshake, openRaw, RawClient, type RawAnswer } from '../support/raw-client.js';
-import { listen, portOf, startBackend, startEcho } from '../support/servers.js';
+import { handshake, openRaw, RawClient, type RawAnswer } from '../support/raw-client.js';
+import { listen, portOf, startEcho } from '../support/servers.js';
 import { holds } from '../support/wait.js';
 
 /** The answer to an upgrade. */

@@ -9,7 +9,7 @@ import { LISTEN_OPTIONS } from '../../src/command/listen/options.js';
 import { certificate } from '../support/certificate.js';
 import { echoes, files, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
-import { frame, openRaw, type RawClient } from '../support/raw-client.js';
+import { openRaw } from '../support/raw-client.js';
 import { README, table } from '../support/readme.js';
 import { startEcho } from '../support/servers.js';
 

@@ -5,8 +5,8 @@ import { connect as connectTls } from 'node:tls';
 import { expect, test } from 'vitest';
 import { makeCertificate } from '../support/certificate.js';
 import { echoes, files, type Listening, nameAt, startCommand, startNamed } from '../support/command.js';
-import { closeFrame, frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
-import { accepts, startBackend, startEcho } from '../support/servers.js';
+import { closeFrame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { accepts, startEcho } from '../support/servers.js';
 import { holds, until } from '../support/wait.js';
 
 const signal = ({ program }: Listening, name: NodeJS.Signals) => program.process.kill(name);
