@@ -5,23 +5,13 @@ import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { startBrowser } from '../support/browser.js';
 import { files, startCommand } from '../support/command.js';
+import { NOVNC_EXAMPLE } from '../support/lighttpd.js';
 import { describeWith } from '../support/programs.js';
 import { startRealDesktop } from '../support/real-desktop.js';
 import { until } from '../support/wait.js';
 
 /** Debian's package `novnc`. */
 const NOVNC = '/usr/share/novnc';
-
-/** The example of lighttpd's documentation, noVNC in front of x11vnc, word for word. */
-const EXAMPLE = `server.document-root = "/usr/share/novnc"
-server.modules += ( "mod_wstunnel" )
-$HTTP["url"] =~ "^/websockify" {
-    wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => "5900" ) ) )
-    wstunnel.frame-type = "binary"
-    server.stream-request-body  = 2
-    server.stream-response-body = 2
-}
-`;
 
 /** Types into the xterm of the page's desktop until the shell behind it has written a file. */
 async function typesInto(page: Page, folder: string): Promise<void> {
@@ -45,7 +35,7 @@ describeWith(
   test('the example of lighttpd’s documentation as it is', { timeout: 60_000 }, async () => {
     const { port: vnc } = await startRealDesktop();
     const { 'lighttpd.conf': conf, folder } = await files({
-      'lighttpd.conf': EXAMPLE.replace('5900', String(vnc)),
+      'lighttpd.conf': NOVNC_EXAMPLE.replace('5900', String(vnc)),
     });
     // Without a port it would be lighttpd's 80.
     const { url, program } = await startCommand(['--config', conf!, '--listen', '127.0.0.1:0', '--log', '-']);

@@ -11,7 +11,7 @@ async function says(args: readonly string[], code: number, line: RegExp): Promis
   const run = await runCommand(args);
   expect(run.stderr).toMatch(/^express-wstunnel: .*\n$/);
   expect(run.stderr).toMatch(line);
-  expect(run.stderr).not.toMatch(/\.js:\d+|    at /);
+  expect(run.stderr).not.toMatch(/\.js:\d+| {4}at /);
   expect({ code: run.code, stdout: run.stdout }).toEqual({ code, stdout: '' });
 }
 

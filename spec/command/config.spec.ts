@@ -1,14 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { files, runCommand, startCommand } from '../support/command.js';
-import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { echoes, files, runCommand, startCommand } from '../support/command.js';
+import { handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { closedPort, startEcho } from '../support/servers.js';
-
-async function echoes(client: RawClient): Promise<void> {
-  client.send(frame(2, 'ping'));
-  expect((await client.payload(4)).toString()).toBe('ping');
-}
 
 const statusOf = async (port: number, path: string) =>
   (await new RawClient(port).send(handshake(path)).answer()).status;

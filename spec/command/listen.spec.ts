@@ -4,28 +4,14 @@ import { join } from 'node:path';
 import { createServer as createTls } from 'node:tls';
 import { expect, test } from 'vitest';
 import { certificate } from '../support/certificate.js';
-import { files, startCommand } from '../support/command.js';
-import { frame, handshake, openRaw, RawClient, type RawAnswer } from '../support/raw-client.js';
-import { listen, portOf, startBackend, startEcho } from '../support/servers.js';
+import { echoes, files, nameAt, startCommand, startNamed } from '../support/command.js';
+import { handshake, openRaw, RawClient, type RawAnswer } from '../support/raw-client.js';
+import { listen, portOf, startEcho } from '../support/servers.js';
 import { holds } from '../support/wait.js';
-
-async function echoes(client: RawClient): Promise<void> {
-  client.send(frame(2, 'ping'));
-  expect((await client.payload(4)).toString()).toBe('ping');
-}
 
 /** The answer to an upgrade. */
 async function knock(port: number, path = '/websockify', headers = {}): Promise<RawAnswer> {
   return new RawClient(port).send(handshake(path, headers)).answer();
-}
-
-/** Says its name, and nothing else. */
-async function startNamed(name: string): Promise<number> {
-  return (await startBackend((socket) => socket.on('end', () => socket.end()).write(name))).port;
-}
-
-async function nameAt(port: number, path = '/'): Promise<string> {
-  return (await (await openRaw(port, path)).payload(1)).toString();
 }
 
 test('websockify’s own order of arguments: where, then where to', async () => {

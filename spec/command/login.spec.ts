@@ -61,19 +61,6 @@ test('--auth guards the page and the tunnel by one login', async () => {
   expect(program.output).not.toMatch(/correct|plain|\$2/);
 });
 
-test('who guesses passwords is told to wait, and does not hold up who has logged in', async () => {
-  const { port: target } = await startEcho();
-  const { file } = await files({ file: `ann:${hashSync('right', 10)}\n` });
-  const { port } = await startCommand(['0', String(target), '--auth', file!]);
-  expect(await statusOf(port, basic('ann', 'right'))).toBe(101);
-  const guesses = Array.from({ length: 40 }, (_, i) =>
-    statusOf(port, basic(i % 2 ? 'ann' : 'nobody', `guess ${i}`)),
-  );
-  expect(await statusOf(port, basic('ann', 'right'))).toBe(101);
-  const statuses = new Set(await Promise.all(guesses));
-  expect([...statuses].sort()).toEqual([401, 503]);
-});
-
 test('SIGHUP: who was taken from the file does not come in again', async () => {
   const { port: target } = await startEcho();
   const { file } = await files({ file: 'old\n' });

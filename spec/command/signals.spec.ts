@@ -4,15 +4,10 @@ import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { expect, test } from 'vitest';
 import { makeCertificate } from '../support/certificate.js';
-import { files, startCommand, type Listening } from '../support/command.js';
-import { closeFrame, frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
-import { accepts, startBackend, startEcho } from '../support/servers.js';
+import { echoes, files, type Listening, nameAt, startCommand, startNamed } from '../support/command.js';
+import { closeFrame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { accepts, startEcho } from '../support/servers.js';
 import { holds, until } from '../support/wait.js';
-
-async function echoes(client: RawClient): Promise<void> {
-  client.send(frame(2, 'ping'));
-  expect((await client.payload(4)).toString()).toBe('ping');
-}
 
 const signal = ({ program }: Listening, name: NodeJS.Signals) => program.process.kill(name);
 
@@ -24,15 +19,13 @@ async function reread(command: Listening): Promise<string> {
   return command.program.output.slice(before);
 }
 
-async function startNamed(name: string): Promise<number> {
-  return (await startBackend((socket) => socket.on('end', () => socket.end()).write(name))).port;
-}
-
-async function nameAt(port: number): Promise<string> {
-  const client = await openRaw(port, '/');
-  const name = (await client.payload(1)).toString();
-  client.socket.destroy();
-  return name;
+/** The command in front of an echo, and a tunnel through it. */
+async function startWithTunnel(): Promise<Listening & { client: RawClient }> {
+  const { port: target } = await startEcho();
+  const command = await startCommand(['0', String(target)]);
+  const client = await openRaw(command.port);
+  await echoes(client);
+  return { ...command, client };
 }
 
 function answerClose(client: RawClient): void {
@@ -40,10 +33,7 @@ function answerClose(client: RawClient): void {
 }
 
 test.each(['SIGTERM', 'SIGINT'] as const)('%s drains: no new tunnels, Close 1001, exit 0', async (name) => {
-  const { port: target } = await startEcho();
-  const command = await startCommand(['0', String(target)]);
-  const client = await openRaw(command.port);
-  await echoes(client);
+  const { client, ...command } = await startWithTunnel();
   signal(command, name);
   expect(await client.close()).toMatchObject({ code: 1001 });
   expect(await accepts({ port: command.port })).toBe(false);
@@ -56,10 +46,7 @@ test.each([
   ['SIGTERM', 143],
   ['SIGINT', 130],
 ] as const)('a second %s ends it at once, with %i', async (name, code) => {
-  const { port: target } = await startEcho();
-  const command = await startCommand(['0', String(target)]);
-  const client = await openRaw(command.port);
-  await echoes(client);
+  const { client, ...command } = await startWithTunnel();
   signal(command, name);
   // A client that does not answer the Close holds it up.
   expect(await client.close()).toMatchObject({ code: 1001 });

@@ -1,4 +1,7 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { onCleanup } from '../support/cleanup.js';
 import { CLI } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';
 import { closeFrame, frame, openRaw } from '../support/raw-client.js';
@@ -12,12 +15,25 @@ async function startOnTerminal(args: readonly string[]) {
     TERM: 'xterm',
   });
   const [, port = ''] = await program.prints(/listening on http:\/\/127\.0\.0\.1:(\d+)\//);
-  return { program, port: Number(port) };
+  const pid = await pidOf(program);
+  onCleanup(() => {
+    if (existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGKILL');
+  });
+  return { program, pid, port: Number(port) };
+}
+
+/** What it has written, with a word for what erases a line. */
+function shown({ output }: Program): string {
+  return output.replaceAll('\r\u001b[K', '<erased>');
 }
 
 /** What stands on the last line of the screen. */
-function lastLine({ output }: Program): string {
-  return output.split(/\r\n|\r\u001b\[K/).at(-1) ?? '';
+function lastLine(program: Program): string {
+  return (
+    shown(program)
+      .split(/\r\n|<erased>/)
+      .at(-1) ?? ''
+  );
 }
 
 describeWith('script')('on a terminal', () => {
@@ -29,12 +45,12 @@ describeWith('script')('on a terminal', () => {
     client.send(frame(2, Buffer.alloc(50_000)));
     await client.payload(50_000);
     await holds(() =>
-      expect(program.output).toMatch(/\r\u001b\[K1 tunnel {2}in \d+(\.\d)? kB\/s {2}out \d+(\.\d)? kB\/s/),
+      expect(shown(program)).toMatch(/<erased>1 tunnel {2}in \d+(\.\d)? kB\/s {2}out \d+(\.\d)? kB\/s/),
     );
     // It is below the lines that are printed, and quiet while nothing happens.
     await holds(() => expect(lastLine(program)).toBe('1 tunnel  in 0 B/s  out 0 B/s'));
     client.send(closeFrame(1000)).socket.end();
-    await program.prints(/\r\u001b\[Kclose {3}127\.0\.0\.1 .*\r\n/);
+    await holds(() => expect(shown(program)).toMatch(/<erased>close {3}127\.0\.0\.1 .*\r\n/));
     await holds(() => expect(lastLine(program)).toBe('0 tunnels  in 0 B/s  out 0 B/s'));
   });
 
@@ -48,11 +64,11 @@ describeWith('script')('on a terminal', () => {
 
   test('Ctrl-C drains and leaves no line behind', async () => {
     const { port: target } = await startEcho();
-    const { program, port } = await startOnTerminal(['0', String(target)]);
+    const { program, pid, port } = await startOnTerminal(['0', String(target)]);
     const client = await openRaw(port);
     await holds(() => expect(lastLine(program)).toMatch(/^1 tunnel /));
     // Not by the terminal: `script` passes SIGINT to nobody.
-    process.kill(await pidOf(program), 'SIGINT');
+    process.kill(pid, 'SIGINT');
     expect(await client.close()).toMatchObject({ code: 1001 });
     client.send(closeFrame(1001)).socket.end();
     await until(() => program.process.exitCode !== null);
@@ -63,8 +79,8 @@ describeWith('script')('on a terminal', () => {
 
   test('SIGHUP reads the settings again, unless it means that the terminal is gone', async () => {
     const { port: target } = await startEcho();
-    const { program, port } = await startOnTerminal(['0', String(target)]);
-    process.kill(await pidOf(program), 'SIGHUP');
+    const { program, pid, port } = await startOnTerminal(['0', String(target)]);
+    process.kill(pid, 'SIGHUP');
     await program.prints(/settings were read again/);
     program.process.kill('SIGKILL');
     await until(async () => !(await accepts({ port })));
@@ -72,7 +88,6 @@ describeWith('script')('on a terminal', () => {
 });
 
 async function pidOf({ process: child }: Program): Promise<number> {
-  const { readFile } = await import('node:fs/promises');
   const children = await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8');
   return Number(children.trim());
 }

@@ -3,8 +3,11 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import { onCleanup } from './cleanup.js';
 import { Program } from './programs.js';
+import { frame, openRaw, type RawClient } from './raw-client.js';
+import { startBackend } from './servers.js';
 
 /** The built command. */
 export const CLI = join(import.meta.dirname, '../../dist/cli.js');
@@ -63,4 +66,23 @@ export async function files(
   const entries = Object.entries(texts).map(([name, text]) => [name, text, join(folder, name)] as const);
   for (const [, text, path] of entries) await writeFile(path, text, { mode });
   return { ...Object.fromEntries(entries.map(([name, , path]) => [name, path])), folder };
+}
+
+/** Does the tunnel lead to an echo? */
+export async function echoes(client: RawClient): Promise<void> {
+  client.send(frame(2, 'ping'));
+  expect((await client.payload(4)).toString()).toBe('ping');
+}
+
+/** A backend that says its name, of one letter. */
+export async function startNamed(name: string): Promise<number> {
+  return (await startBackend((socket) => socket.on('end', () => socket.end()).write(name))).port;
+}
+
+/** Which of them a new tunnel leads to. */
+export async function nameAt(port: number, path = '/'): Promise<string> {
+  const client = await openRaw(port, path);
+  const name = (await client.payload(1)).toString();
+  client.socket.destroy();
+  return name;
 }

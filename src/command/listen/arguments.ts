@@ -1,32 +1,15 @@
 import { resolve } from 'node:path';
-import { TunnelError } from '../../errors.js';
-import { OPTIONS } from '../../options/options.js';
 import { readHosts } from '../../options/hosts.js';
 import type { Host } from '../../types.js';
 import { readListenAddress, readTarget, shownAddress, type ListenAddress } from '../address.js';
-import { usage, type Args } from '../args.js';
+import { usage } from '../args.js';
 import { readConfig, type Config } from './config.js';
-import type { LISTEN_OPTIONS } from './options.js';
+import type { Given, OptionName } from './options.js';
 import { INDEX, readLoginFile, type Plan, type Tunnelling } from './plan.js';
-
-type Given = Args<typeof LISTEN_OPTIONS>;
-type OptionName = keyof typeof LISTEN_OPTIONS;
+import { checkOption, listOf, TUNNEL_FLAGS, tunnelOf } from './tunnel-flags.js';
 
 /** Where noVNC and websockify are usually found; on loopback, so that who forgets to think about it is safe. */
 const DEFAULT_LISTEN: ListenAddress = { host: '127.0.0.1', port: 6080 };
-
-/** Options of the middleware by the option of the command line, and how its text is read. */
-const TUNNEL_OPTIONS = {
-  allow: ['allow', listOf],
-  deny: ['deny', listOf],
-  origin: ['origins', originsOf],
-  url: ['url', urlsOf],
-  balance: ['balance', ([name]) => name],
-  ping: ['pingInterval', secondsOf],
-  idle: ['idleTimeout', secondsOf],
-} as const satisfies Partial<
-  Record<OptionName, readonly [keyof Tunnelling, (values: readonly string[]) => unknown]>
->;
 
 /** The command line and its configuration file; the line counts where both say something. Read anew at each SIGHUP. */
 export function readPlan(args: Given): Plan {
@@ -88,27 +71,6 @@ function listenOf(args: Given, addresses: readonly string[], config: Config | un
   return config && config.listen.length > 0 ? [...config.listen] : [DEFAULT_LISTEN];
 }
 
-function tunnelOf(args: Given): Partial<Tunnelling> {
-  const entries = Object.entries(TUNNEL_OPTIONS).flatMap(([flag, [option, read]]) => {
-    const values = args.list(flag as OptionName);
-    if (values.length === 0) return [];
-    const value = read(values);
-    checkOption(() => OPTIONS[option](value, `--${flag}`));
-    return [[option, value]];
-  });
-  return Object.fromEntries(entries) as Partial<Tunnelling>;
-}
-
-/** What the middleware has against a value, as an error of the command line. */
-function checkOption(check: () => unknown): void {
-  try {
-    check();
-  } catch (error) {
-    if (error instanceof TunnelError) throw usage(error.message.replace(/^wstunnel: /, ''));
-    throw error;
-  }
-}
-
 function checkTargets(tokens: string | undefined, { server, rules }: Tunnelling, config?: Config): void {
   if (tokens !== undefined && server !== undefined) throw usage('give either a TARGET or --tokens, not both');
   const isInRules = config !== undefined && rules !== undefined;
@@ -120,7 +82,7 @@ function checkTargets(tokens: string | undefined, { server, rules }: Tunnelling,
 
 /** There conditions say who may go where: an option beside them would hold for some requests and not for others. */
 function checkAgainstLighttpd(args: Given, targets: readonly Host[]): void {
-  const beside = [...Object.keys(TUNNEL_OPTIONS), 'tokens'].find((name) => args.has(name as OptionName));
+  const beside = [...Object.keys(TUNNEL_FLAGS), 'tokens'].find((name) => args.has(name as OptionName));
   const what = targets.length > 0 ? 'a TARGET' : beside === undefined ? undefined : `--${beside}`;
   if (what !== undefined) throw usage(`${what} can't be given beside a lighttpd.conf: write it there`);
 }
@@ -150,31 +112,4 @@ function shownTarget(targets: readonly Host[], tokens: string | undefined, file:
 function pathOf(args: Given, name: OptionName): string | undefined {
   const text = args.text(name);
   return text === undefined || text === '-' ? text : resolve(text);
-}
-
-function listOf(values: readonly string[]): string[] {
-  return values.flatMap((value) => value.split(',')).map((one) => one.trim());
-}
-
-function originsOf(values: readonly string[]): unknown {
-  const [first, ...more] = listOf(values);
-  return more.length === 0 && (first === '*' || first === 'same') ? first : listOf(values);
-}
-
-/** `^` begins a regular expression, as in lighttpd's `=~ "^/vnc"`. */
-function urlsOf(values: readonly string[]): unknown {
-  return values.map((value) => (value.startsWith('^') ? regExpOf(value) : value));
-}
-
-function regExpOf(text: string): RegExp {
-  try {
-    return new RegExp(text);
-  } catch {
-    throw usage(`--url: "${text}" is no regular expression`);
-  }
-}
-
-/** What is no number stays the text that was typed, for the message. */
-function secondsOf([text = '']: readonly string[]): unknown {
-  return /^\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }

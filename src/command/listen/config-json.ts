@@ -78,7 +78,10 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
   const file = (path: string) => (path === '-' ? path : resolve(folder, path));
   const { web, trustProxy, verbose, log } = own;
   return {
-    listen: [own.listen ?? []].flat().flatMap((one) => readListenAddress(one) ?? []),
+    listen: [own.listen ?? []].flat().flatMap((one) => {
+      const address = readListenAddress(one);
+      return address?.socket === undefined ? (address ?? []) : { socket: file(address.socket) };
+    }),
     ...(web !== undefined && { web: { folder: file(web), index: INDEX } }),
     ...(own.cert !== undefined && { cert: file(own.cert) }),
     ...(own.key !== undefined && { key: file(own.key) }),

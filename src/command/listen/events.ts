@@ -58,7 +58,10 @@ function changed({ id, up, reason = '' }: BackendInfo): string {
   return `backend ${id} is ${up ? 'up' : `down: ${reason}`}`;
 }
 
-/** Where `--log` writes. One line is one write, so that several processes may share a file. */
+/** A disk that takes nothing for so long loses lines, in place of the process's memory. In bytes. */
+const MAX_WAITING = 1024 * 1024;
+
+/** Where `--log` writes, line by line at the end of the file. */
 export class EventLog {
   readonly #path: string | undefined;
   readonly #stdout: Writable;
@@ -91,7 +94,8 @@ export class EventLog {
 
   write(event: string, info: object): void {
     const target = this.#path === '-' ? this.#stdout : this.#file;
-    target?.write(`${JSON.stringify({ time: new Date().toISOString(), event, ...info })}\n`);
+    if (!target || target.writableLength > MAX_WAITING) return;
+    target.write(`${JSON.stringify({ time: new Date().toISOString(), event, ...info })}\n`);
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-import { helpLines, type OptionSpecs } from '../args.js';
+import { helpLines, type Args, type OptionSpecs } from '../args.js';
 
 /** The options of `express-wstunnel listen`, in the order of the help and of the README's table. */
 export const LISTEN_OPTIONS = {
@@ -25,6 +25,11 @@ export const LISTEN_OPTIONS = {
   help: { short: 'h', help: 'this text; the version' },
   version: {},
 } as const satisfies OptionSpecs;
+
+export type OptionName = keyof typeof LISTEN_OPTIONS;
+
+/** The command line, once read. */
+export type Given = Args<typeof LISTEN_OPTIONS>;
 
 export const LISTEN_HELP = `Usage: express-wstunnel [listen] [[ADDRESS:]PORT] TARGET... [options]
        express-wstunnel connect URL [options]                  the other end
