@@ -44,9 +44,13 @@ function home(file: string, text: string): string {
 /** The command as it is called when it is installed. */
 const INSTALLED: Edit = ['express-wstunnel connect', `${process.execPath} ${CLI} connect`];
 
-/** Runs the lines in a shell, until all of it has ended; the first line's command is ended behind the last. */
-function shell(text: string, env: Record<string, string>): Program {
-  return new Program('bash', ['-c', text], env);
+/** Runs two lines as a shell does, the first in the background; returns the second. */
+async function runBoth(text: string, env: Record<string, string>): Promise<Program> {
+  const [first = '', second = ''] = text.trim().split('\n');
+  expect(first).toMatch(/ &$/);
+  const exec = (line: string) => new Program('sh', ['-c', `exec ${line}`], env);
+  await exec(first.slice(0, -2)).prints(/listening on/);
+  return exec(second);
 }
 
 /** Only who knows the password may come. */
@@ -144,10 +148,9 @@ describeWith(
       INSTALLED,
       ['wss://desk.example.com/vnc/websockify', url],
       ['5901', String(local)],
-      ['vncviewer', `until grep -q listening log; do sleep 0.05; done; exec vncviewer`],
-    ]).replace(' &', ' 2>log & cd .');
+    ]);
     const HOME = home('.desk-password', 'right\n');
-    const program = shell(`cd "$HOME"; trap 'kill %1' EXIT; ${lines}`, { HOME, DISPLAY: `:${display}` });
+    const viewer = await runBoth(lines, { HOME, DISPLAY: `:${display}` });
     const bgrx = Buffer.from([0x34, 0xab, 0x12]);
     const seen = () => {
       const image = readFileSync(join(pixels, 'Xvfb_screen0'));
@@ -156,7 +159,7 @@ describeWith(
       return count;
     };
     await until(() => {
-      if (program.process.exitCode !== null) throw new Error(`it ended: ${program.output}`);
+      if (viewer.process.exitCode !== null) throw new Error(`it ended: ${viewer.output}`);
       return seen() > 100_000;
     });
     expect(tunnel.stats()).toMatchObject({ open: 1, opened: 1 });
@@ -184,14 +187,11 @@ describeWith(
       ['wss://desk.example.com/db', url],
       ['5433', String(local)],
       ['dbname=app user=ann', 'dbname=postgres user=postgres'],
-      [
-        "psql '",
-        "until grep -q listening log; do sleep 0.05; done; psql -Atc 'select sum(n) from generate_series(1, 100000) n' '",
-      ],
-    ]).replace(' &', ' 2>log & cd .');
+      ["psql '", "psql -Atc 'select sum(n) from generate_series(1, 100000) n' '"],
+    ]);
     const HOME = home('.desk-token', 'tok.en\n');
-    const program = shell(`cd "$HOME"; ${lines}kill %1; wait`, { HOME });
-    await program.prints(/^5000050000$/m);
+    const psql = await runBoth(lines, { HOME });
+    await psql.prints(/^5000050000$/m);
     await until(() => tunnel.stats().open === 0);
     expect(tunnel.stats().opened).toBe(1);
   });

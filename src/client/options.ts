@@ -63,7 +63,7 @@ export const CONNECT_OPTIONS: Readonly<Record<keyof ConnectOptions, Check>> = {
     if (typeof value !== 'string') readObject(value, name);
   },
   bearer: readSecret,
-  basic: (value, name) => readNames(value, name, { username: readSecret, password: readSecret }),
+  basic: readLogin,
   subprotocol: checkSubprotocol,
   origin: readText,
   tls: readObject,
@@ -125,6 +125,14 @@ function settingsOf(url: string | URL, options: ConnectOptions): ConnectSettings
 function readObject(value: unknown, name: string): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     fail(name, 'must be an object', typeof value);
+}
+
+function readLogin(value: unknown, name: string): void {
+  readNames(value, name, { username: readSecret, password: readSecret });
+  const { username, password } = value as { username?: string; password?: string };
+  // A colon would end the name (RFC 7617 section 2).
+  if (username === undefined || password === undefined || username.includes(':'))
+    fail(name, 'must have a username, without a colon, and a password', value);
 }
 
 /** Never shown. */
