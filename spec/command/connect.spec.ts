@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { certificate, makeCertificate } from '../support/certificate.js';
 import { CLI, files, runCommand } from '../support/command.js';
-import { Program } from '../support/programs.js';
+import { describeWith, Program } from '../support/programs.js';
 import { startProxyDouble } from '../support/proxy-double.js';
 import { accepts, closedPort, startBackend, startHttp, startTunnel } from '../support/servers.js';
 import { holds, until } from '../support/wait.js';
@@ -268,6 +268,23 @@ describe('a local port', () => {
     program.process.kill('SIGTERM');
     expect((await ended)[0]).toBe(0);
     await holds(() => expect(tunnel.stats().closed).toEqual({ 1001: 1 }));
+  });
+});
+
+describeWith('script')('on a terminal', () => {
+  test('a line tells how many tunnels are open, and what they carry', async () => {
+    const { url } = await startTunnel();
+    const line = [process.execPath, CLI, 'connect', url, '--local', '0'].map((word) => `'${word}'`).join(' ');
+    const program = new Program('script', ['-qefc', `stty cols 80 rows 24; exec ${line}`, '/dev/null'], {
+      TERM: 'xterm',
+    });
+    const [, port = ''] = await program.prints(/listening on 127\.0\.0\.1:(\d+) for/);
+    await program.prints(/0 tunnels {2}in 0 B\/s {2}out 0 B\/s/);
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.write(Buffer.alloc(50_000));
+    await program.prints(/\r\u001b\[K1 tunnel {2}in \d+(\.\d)? kB\/s {2}out \d+(\.\d)? kB\/s/);
+    socket.destroy();
+    await program.prints(/1 tunnel [^]*\r\u001b\[K0 tunnels {2}in 0 B\/s/);
   });
 });
 
