@@ -1,5 +1,4 @@
 import type { Duplex } from 'node:stream';
-import { releaseAfter } from './release.js';
 
 /** What a waiting write holds at least: a piece of one byte has its objects, too. */
 const LEAST = 1024;
@@ -22,10 +21,9 @@ export class Outlet {
     this.#drained = drained;
   }
 
-  /** `chunk`, if given, is released behind the bytes. */
-  write(bytes: Buffer, chunk?: Buffer): void {
+  /** `written` is told when the bytes are held no more; with an error they may still be. */
+  write(bytes: Buffer, written?: (error?: Error | null) => void): void {
     const held = Math.max(bytes.buffer.byteLength, LEAST);
-    const written = chunk && releaseAfter(chunk);
     this.#held += held;
     this.#stream.write(bytes, (error) => {
       this.#held -= held;

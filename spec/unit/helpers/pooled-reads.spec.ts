@@ -1,0 +1,121 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { expect, test } from 'vitest';
+import { PooledReads } from '../../../src/helpers/pooled-reads.js';
+import { onCleanup } from '../../support/cleanup.js';
+import { listen, portOf } from '../../support/servers.js';
+import { until } from '../../support/wait.js';
+
+/** What fills the small memory to the last byte. */
+const SMALL = 4000;
+const FRONT = 10;
+
+/** Both ends of a connection, read by PooledReads on the one. */
+async function pair(most = 1024 * 1024) {
+  const server = createServer();
+  await listen(server);
+  onCleanup(() => server.close());
+  const accepted = once(server, 'connection') as Promise<[Socket]>;
+  const reads = new PooledReads();
+  const socket = connect({ port: portOf(server), host: '127.0.0.1', onread: reads.onread }).pause();
+  reads.belongTo(socket);
+  const [other] = await accepted;
+  onCleanup(() => (socket.destroy(), other.destroy()));
+  await once(socket, 'connect');
+  let handle = (bytes: Buffer) => void pieces.push(Buffer.from(bytes));
+  const pieces: Buffer[] = [];
+  reads.start((bytes) => handle(bytes), most);
+  const length = () => pieces.reduce((sum, { length }) => sum + length, 0);
+  return { reads, socket, other, pieces, length, onPiece: (does: typeof handle) => (handle = does) };
+}
+
+const pattern = (length: number) => Buffer.from(Array.from({ length }, (_, at) => (at * 7) ^ (at >> 8)));
+
+test.each([1, SMALL - 1, SMALL, SMALL + 1, 2 * SMALL, 65_536, 2_000_000])(
+  '%d bytes, and three behind them',
+  async (size) => {
+    const { socket, other, pieces, length } = await pair();
+    socket.resume();
+    const bytes = pattern(size);
+    other.write(bytes);
+    await until(() => length() === size);
+    other.write('end');
+    await until(() => length() === size + 3);
+    expect(Buffer.concat(pieces).equals(Buffer.concat([bytes, Buffer.from('end')]))).toBe(true);
+  },
+);
+
+test('what one wake-up finds is one piece', async () => {
+  const { socket, other, pieces } = await pair();
+  other.write(pattern(60_000));
+  await until(() => other.bytesWritten === 60_000 && other.writableLength === 0);
+  socket.resume();
+  await until(() => pieces.length > 0);
+  expect(pieces[0]?.length).toBe(60_000);
+});
+
+test('no piece is larger than allowed', async () => {
+  const { socket, other, pieces, length } = await pair(100_000);
+  other.write(pattern(1_000_000));
+  socket.resume();
+  await until(() => length() === 1_000_000);
+  expect(Math.max(...pieces.map((piece) => piece.length))).toBeLessThanOrEqual(100_000);
+});
+
+test('what filled the small memory is there before the end is told', async () => {
+  const { socket, other, reads, pieces } = await pair();
+  other.end(pattern(SMALL));
+  socket.on('end', () => reads.flush()).resume();
+  await once(socket, 'end');
+  expect(pieces).toEqual([pattern(SMALL)]);
+});
+
+test('in front of a piece is room', async () => {
+  const { reads, socket, other, onPiece } = await pair();
+  const framed: Buffer[] = [];
+  onPiece((bytes) => {
+    expect(reads.lends(bytes)).toBe(true);
+    const whole = reads.extend(bytes, FRONT);
+    whole.fill('h', 0, FRONT);
+    framed.push(Buffer.from(whole));
+  });
+  socket.resume();
+  other.write('first');
+  await until(() => framed.length === 1);
+  other.write(pattern(100_000));
+  await until(() => Buffer.concat(framed).length >= 100_005 + FRONT * framed.length);
+  expect(framed[0]?.toString()).toBe('hhhhhhhhhhfirst');
+  expect(framed.every((one) => one.toString('latin1', 0, FRONT) === 'hhhhhhhhhh')).toBe(true);
+  expect(Buffer.concat(framed.slice(1).map((one) => one.subarray(FRONT))).equals(pattern(100_000))).toBe(
+    true,
+  );
+});
+
+test('kept memory is read into by nobody until it is given back, and then again', async () => {
+  const one = await pair();
+  const two = await pair();
+  const bytes = pattern(1_500_000);
+  const kept: { bytes: Buffer; free: () => void }[] = [];
+  const keep = (end: typeof one) => (given: Buffer) => kept.push({ bytes: given, free: end.reads.keep() });
+  one.onPiece(keep(one));
+  two.onPiece(keep(two));
+  one.other.write(bytes);
+  two.other.write(bytes);
+  one.socket.resume();
+  two.socket.resume();
+  const total = () => kept.reduce((sum, piece) => sum + piece.bytes.length, 0);
+  await until(() => total() === 2 * bytes.length);
+  const memories = kept.map((piece) => piece.bytes.buffer);
+  expect(new Set(memories).size).toBe(memories.length);
+  // Read into by any later piece, these would no longer be what came.
+  const first = kept.slice(0, 1)[0]!;
+  expect(bytes.subarray(0, first.bytes.length).equals(first.bytes)).toBe(true);
+
+  const large = kept.filter((piece) => piece.bytes.buffer.byteLength > 8192);
+  for (const { free } of large) free();
+  const again: ArrayBufferLike[] = [];
+  one.onPiece((given) => void again.push(given.buffer));
+  one.other.write(bytes);
+  await until(() => one.socket.bytesRead === 2 * bytes.length && again.length > 0);
+  expect(memories).toContain(again.find((memory) => memory.byteLength > 8192));
+});
