@@ -7,6 +7,9 @@ import { Movement, takenMark } from './helpers/taken.js';
 
 const NOTHING = Buffer.alloc(0);
 
+/** What Node reads at once: where all of it was filled, the next read follows in the same turn. */
+const FULL_READ = 65_536;
+
 /** The client's end, as the relay uses it. */
 export interface ClientEnd {
   /** False: stop until `drain`. `reads`: whose memory the bytes may lie in. */
@@ -107,7 +110,8 @@ export class Relay<Cause> {
     this.#lastPayload = performance.now();
     if (!this.#backend.writable) return;
     try {
-      this.#toBackend.write(bytes, this.#mayRelease && chunk ? releaseAfter(chunk) : undefined);
+      const written = this.#mayRelease && chunk ? releaseAfter(chunk) : undefined;
+      this.#toBackend.write(bytes, written, chunk?.length === FULL_READ);
     } catch (error) {
       // An app's own stream throws into our reading of the client.
       this.#backend.destroy(error as Error);
@@ -128,6 +132,7 @@ export class Relay<Cause> {
   }
 
   ended(): void {
+    this.#toBackend.flush();
     if (this.#backend.writable) this.#backend.end();
   }
 
