@@ -246,7 +246,8 @@ export class WebSocketStream {
     this.#begin({ code: CLOSE.abnormal, reason: `the ${this.#peer} ended without a Close` });
     this.#endInput();
     this.#closeSent = true;
-    this.#socket.end();
+    // Once more would make an error, with its stack, for nobody.
+    if (!this.#socket.writableEnded) this.#socket.end();
   };
 
   readonly #onError = (error: Error): void => {
