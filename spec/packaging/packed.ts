@@ -110,6 +110,25 @@ export class Consumer {
     return run(process.execPath, args, this.folder, { NODE_OPTIONS: '', DEBUG: '' });
   }
 
+  /** What `npm install` makes of each package's `bin`. */
+  async linkCommands(): Promise<void> {
+    const { code, stderr } = await this.#npm('npm', 'rebuild', '--ignore-scripts');
+    if (code !== 0) throw new Error(stderr);
+  }
+
+  /** Of the packages that are there alone. */
+  npx(...args: string[]): Promise<Run> {
+    return this.#npm('npx', '--no', '--', ...args);
+  }
+
+  #npm(command: string, ...args: string[]): Promise<Run> {
+    return run(command, args, this.folder, {
+      npm_config_update_notifier: 'false',
+      npm_config_offline: 'true',
+      npm_config_cache: join(this.folder, '../npm-cache'),
+    });
+  }
+
   tsc(...args: string[]): Promise<Run> {
     return this.node(join(MODULES, 'typescript/bin/tsc'), '--pretty', 'false', ...args);
   }

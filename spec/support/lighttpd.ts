@@ -7,6 +7,18 @@ import { Program } from './programs.js';
 import { accepts, closedPort } from './servers.js';
 import { until } from './wait.js';
 
+/** The example of its documentation, noVNC in front of x11vnc, word for word. */
+export const NOVNC_EXAMPLE = `
+server.document-root = "/usr/share/novnc"
+server.modules += ( "mod_wstunnel" )
+$HTTP["url"] =~ "^/websockify" {
+    wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => "5900" ) ) )
+    wstunnel.frame-type = "binary"
+    server.stream-request-body  = 2
+    server.stream-response-body = 2
+}
+`;
+
 /** A lighttpd with `mod_wstunnel` on loopback. */
 export interface Lighttpd {
   readonly port: number;

@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe } from 'vitest';
 import { onCleanup } from './cleanup.js';
 
-/** Debian's package for each program that a test may need. */
+/** Debian's package for each program, or file of an absolute path, that a test may need. */
 const PACKAGES: Readonly<Record<string, string>> = {
   chromium: 'chromium',
   Xvfb: 'xvfb',
@@ -27,6 +27,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
   'ssh-keygen': 'openssh-client',
   cc: 'gcc libc6-dev',
   taskset: 'util-linux',
+  script: 'bsdutils',
+  websockify: 'websockify',
+  '/usr/share/novnc/vnc.html': 'novnc',
 };
 
 /**
@@ -46,6 +49,7 @@ export function describeWith(...programs: string[]): typeof describe | typeof de
 function has(program: string): boolean {
   const override = program === 'chromium' ? process.env.CHROMIUM : undefined;
   if (override !== undefined) return isExecutable(override);
+  if (program.startsWith('/')) return existsSync(program);
   return (process.env.PATH ?? '').split(delimiter).some((folder) => isExecutable(join(folder, program)));
 }
 

@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { EXIT, SIGNALLED } from '../../src/command/exit.js';
+import { OWN } from '../../src/command/listen/config-json.js';
+import { LISTEN_OPTIONS } from '../../src/command/listen/options.js';
 import { TunnelError, type TunnelErrorCode } from '../../src/errors.js';
 import { DEFAULTS } from '../../src/options/defaults.js';
 import { HOST } from '../../src/options/hosts.js';
@@ -61,5 +64,20 @@ describe('the README', () => {
       const row = table('## Answers\n').find((cells) => cells[1] === `\`${code}\``);
       if (row) expect(row[0]).toBe(String(new TunnelError(code, '').status));
     }
+  });
+
+  test('names every option of the command, with what it takes, and its name in JSON', () => {
+    const rows = table('<!-- command options -->');
+    const asTyped = Object.entries(LISTEN_OPTIONS).map(([name, spec]) =>
+      'value' in spec ? `--${name} ${spec.value}` : `--${name}`,
+    );
+    expect(rows.map(nameOf)).toEqual(asTyped);
+    const json = rows.map(([, name = '']) => name.replaceAll('`', '')).filter((name) => name !== '');
+    expect(new Set(json.filter((name) => !(name in OPTIONS)))).toEqual(new Set(Object.keys(OWN)));
+  });
+
+  test('gives the exit codes of the command', () => {
+    const codes = table('<!-- exit codes -->').flatMap(([code = '']) => code.split(', ').map(Number));
+    expect(codes).toEqual([...Object.values(EXIT), SIGNALLED.SIGINT, SIGNALLED.SIGTERM]);
   });
 });

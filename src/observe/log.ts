@@ -1,4 +1,5 @@
 import createDebug from 'debug';
+import { onOneLine } from '../helpers/one-line.js';
 
 /** lighttpd's `wstunnel.debug` levels. */
 export const LEVEL = { error: 1, warn: 2, info: 3, debug: 4 } as const;
@@ -17,14 +18,6 @@ export function createLog(threshold: number): Log {
     const writer = (LEVEL[level] <= threshold ? forced : byEnvironment)[area];
     if (writer.enabled) writer(format, ...values.map(onOneLine));
   };
-}
-
-/** A client chooses the reason of its Close: it must not be able to write lines of its own. */
-function onOneLine(value: unknown): unknown {
-  if (typeof value !== 'string') return value;
-  return value.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
 }
 
 function perArea(prepare: (writer: createDebug.Debugger) => void): Record<Area, createDebug.Debugger> {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { fromLighttpdConf, TunnelError, wstunnel, type TunnelOptions } from '../../../src/index.js';
+import { NOVNC_EXAMPLE } from '../../support/lighttpd.js';
 
 /** The whole of what lighttpd has where a configuration says nothing. */
 const DEFAULTS = { frameType: 'text', origins: '*', pingInterval: 0, idleTimeout: 60 };
@@ -26,19 +27,8 @@ const HOST = '( "" => ( ( "host" => "10.0.0.1", "port" => 5900 ) ) )';
 const SERVER = { '': [{ host: '10.0.0.1', port: 5900 }] };
 
 describe("lighttpd's own example", () => {
-  const NOVNC = `
-server.document-root = "/usr/share/novnc"
-server.modules += ( "mod_wstunnel" )
-$HTTP["url"] =~ "^/websockify" {
-    wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => "5900" ) ) )
-    wstunnel.frame-type = "binary"
-    server.stream-request-body  = 2
-    server.stream-response-body = 2
-}
-`;
-
   test('is read unchanged', () => {
-    const conf = fromLighttpdConf(NOVNC);
+    const conf = fromLighttpdConf(NOVNC_EXAMPLE);
     wstunnel(conf.options);
     expect(conf).toEqual({
       documentRoot: '/usr/share/novnc',

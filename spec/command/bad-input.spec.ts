@@ -1,0 +1,181 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { version } from '../../src/command/version.js';
+import { makeCertificate } from '../support/certificate.js';
+import { files, runCommand, startCommand } from '../support/command.js';
+import { accepts, closedPort, startEcho } from '../support/servers.js';
+
+/** One line, without a stack. */
+async function says(args: readonly string[], code: number, line: RegExp): Promise<void> {
+  const run = await runCommand(args);
+  expect(run.stderr).toMatch(/^express-wstunnel: .*\n$/);
+  expect(run.stderr).toMatch(line);
+  expect(run.stderr).not.toMatch(/\.js:\d+| {4}at /);
+  expect({ code: run.code, stdout: run.stdout }).toEqual({ code, stdout: '' });
+}
+
+describe('a wrong command line ends with 2', () => {
+  test.each([
+    [[], /give a TARGET, such as 127\.0\.0\.1:5900/],
+    [['--wbe', 'x'], /no option --wbe; did you mean --web\?/],
+    [['-x'], /no option -x/],
+    [['conect', 'ws://x'], /no command conect; did you mean connect\?/],
+    [['5900x'], /"5900x" is no target/],
+    [['0', 'tls:x'], /"tls:x" is no target/],
+    [['0', 'h:70000'], /"h:70000" is no target/],
+    [['65536', '5900'], /"65536" is nowhere to listen/],
+    [['::1:80', '5900'], /"::1:80" is nowhere to listen/],
+    [['0', '5900', '--web'], /--web needs a value: DIR/],
+    [['0', '5900', '--web', '--verbose'], /--web needs a value: DIR/],
+    [['0', '5900', '--verbose=1'], /--verbose takes no value/],
+    [['0', '5900', '--ping', '3000'], /--ping must be .*did you mean 3\?/],
+    [['0', '5900', '--idle', 'never'], /--idle must be .*got 'never'/],
+    [['0', '5900', '--ping', '1', '--ping', '2'], /--ping may be given only once/],
+    [['0', '5900', '--balance', 'stick'], /did you mean "sticky"\?/],
+    [['0', '5900', '--allow', '10.0.0.0/33'], /--allow .*10\.0\.0\.0\/33/],
+    [['0', '5900', '--origin', 'ftp://x'], /--origin .*ftp:\/\/x/],
+    [['0', '5900', '--url', 'vnc'], /--url .*vnc/],
+    [['0', '5900', '--url', '^('], /--url: "\^\(" is no regular expression/],
+    [['0', '5900', '--trust-proxy', 'x'], /--trust-proxy .*x/],
+    [['0', '5900', '--key', 'k'], /--key needs --cert/],
+    [['0', '5900', '--client-ca', 'k'], /--client-ca needs --cert/],
+    [['0', '5900', '--tokens', 't'], /either a TARGET or --tokens/],
+    [['0', '5900', '--ignore', 'ssl.*'], /--ignore is for a lighttpd\.conf/],
+  ])('%j', (args, line) => says(args, 2, line));
+});
+
+describe('a file that is missing or wrong ends with 3', () => {
+  const { cert, key } = makeCertificate();
+  const bad: [name: string, content: string | Uint8Array, args: (file: string) => string[], line: RegExp][] =
+    [
+      ['none', '', (file) => ['0', '5900', '--web', `${file}x`], /nonex: there is no such file or folder/],
+      ['file', '', (file) => ['0', '5900', '--web', file], /file: it is no folder/],
+      ['cert', 'x', (file) => ['0', '5900', '--cert', file], /cert: there is no certificate in PEM form/],
+      ['cert', cert, (file) => ['0', '5900', '--cert', file], /cert: there is no private key in PEM form/],
+      ['key', key, (file) => ['0', '5900', '--cert', file], /key: there is no certificate in PEM form/],
+      [
+        'a',
+        'ann:{SHA}x\n',
+        (file) => ['0', '5900', '--auth', file],
+        /a:1: a login is "name:hash" with a bcrypt hash/,
+      ],
+      ['a', '', (file) => ['0', '5900', '--auth', file], /a: there is no login in it/],
+      ['a', '\n', (file) => ['0', '5900', '--auth', `ann:${file}`], /a: the password must be its first line/],
+      [
+        't',
+        'a: 1\nb c\n',
+        (file) => ['--listen', '0', '--tokens', file],
+        /t:2: a line is "token: HOST:PORT"/,
+      ],
+      ['t', 'a: 1\na: 2\n', (file) => ['--listen', '0', '--tokens', file], /t:2: this token is there twice/],
+      ['log', '', (file) => ['0', '5900', '--log', join(file, 'x')], /x: there is no such file or folder/],
+      ['c.json', '', (file) => ['--config', file], /c\.json:1:1: no JSON/],
+      [
+        'c.json',
+        '{\n  "web": "."\n  "x"',
+        (file) => ['--config', file],
+        /c\.json:3:3: no JSON: comma expected/,
+      ],
+      ['c.json', '[]', (file) => ['--config', file], /c\.json:1:1: .*must be an object/],
+      [
+        'c.json',
+        '{ "sever": 1 }',
+        (file) => ['--config', file],
+        /c\.json:1:3: has no "sever"; did you mean "server"\?/,
+      ],
+      [
+        'c.json',
+        '{\n "server": [{ "port": 1 },\n  { "port": 70000 }]\n}',
+        (file) => ['--config', file],
+        /c\.json:3:13: server\[1\]\.port must be a whole number/,
+      ],
+      ['c.json', '{ "listen": "x" }', (file) => ['--config', file], /c\.json:1:13: listen is PORT/],
+      ['c.json', '{ "auth": [1] }', (file) => ['--config', file], /c\.json:1:11: auth must be a string/],
+      [
+        'c.json',
+        '{ "verbose": "yes" }',
+        (file) => ['--config', file],
+        /c\.json:1:14: verbose must be true or false/,
+      ],
+      ['c.conf', 'server.port = ', (file) => ['--config', file], /c\.conf:1:\d+: /],
+      ['c.conf', 'x = 1\nauth.require = ()', (file) => ['--config', file], /c\.conf:2:1: auth\.require/],
+      [
+        'c.conf',
+        'include "none.conf"',
+        (file) => ['--config', file],
+        /c\.conf:1:\d+: .*none\.conf: there is no such file/,
+      ],
+    ];
+  test.each(bad)('%s %j', async (name, content, args, line) => {
+    const { [name]: file } = await files({ [name]: content });
+    await says(args(file!), 3, line);
+  });
+
+  test('a key of another certificate, and one that is encrypted', async () => {
+    const other = makeCertificate();
+    const made = await files({
+      cert,
+      key: other.key,
+      locked: '-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n',
+    });
+    const args = ['0', '5900', '--cert', made.cert!, '--key'];
+    await says([...args, made.key!], 3, /key: this is not the key of .*cert/);
+    await says([...args, made.locked!], 3, /locked: the key is encrypted/);
+  });
+
+  test('what a lighttpd.conf says can be said nowhere else', async () => {
+    const { 'l.conf': file } = await files({
+      'l.conf': 'wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => 1 ) ) )',
+    });
+    for (const [more, line] of [
+      [['5900'], /a TARGET can't be given beside a lighttpd\.conf/],
+      [['--ping', '5'], /--ping can't be given beside/],
+      [['--tokens', 't'], /--tokens can't be given beside/],
+    ] as const)
+      await says(['--config', file!, ...more], 2, line);
+  });
+});
+
+describe('where it can’t listen it ends with 4', () => {
+  test('a port in use', async () => {
+    const { port } = await startEcho();
+    const free = await closedPort();
+    // Nor does it listen elsewhere then.
+    const args = ['--listen', String(free), '--listen', String(port), '5900'];
+    await says(args, 4, new RegExp(`can't listen on 127\\.0\\.0\\.1:${port}: it is in use`));
+    expect(await accepts({ port: free })).toBe(false);
+  });
+
+  test('a socket in use, a path that is none, an address of others, a name that nobody has', async () => {
+    const { folder } = await files({ plain: 'precious' });
+    const socket = join(folder!, 's');
+    await startCommand(['--unix', socket, '5900']);
+    await says(['--unix', socket, '5900'], 4, /can't listen on unix:.*\/s: it is in use/);
+    await says(['--unix', join(folder!, 'plain'), '5900'], 4, /plain: it is in use/);
+    mkdirSync(join(folder!, 'd'));
+    await says(['--unix', join(folder!, 'd'), '5900'], 4, /\/d: it is in use/);
+    await says(
+      ['192.0.2.1:0', '5900'],
+      4,
+      /192\.0\.2\.1:0: this machine has no such address; of two arguments/,
+    );
+    await says(
+      ['none.invalid:0', '5900'],
+      4,
+      /none\.invalid:0: the name (is not known|could not be looked up)/,
+    );
+  });
+});
+
+test('the help fits a screen, and goes to stdout', async () => {
+  for (const args of [['--help'], ['-h'], ['listen', '--help'], ['0', '5900', '--help']]) {
+    const { code, stdout, stderr } = await runCommand(args);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines.length).toBeLessThanOrEqual(24);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+  }
+  for (const args of [['--version'], ['listen', '--version']])
+    expect(await runCommand(args)).toEqual({ code: 0, stdout: `${version()}\n`, stderr: '' });
+});

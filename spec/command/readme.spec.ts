@@ -1,0 +1,148 @@
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { promisify } from 'node:util';
+import { hashSync } from 'bcryptjs';
+import { expect, test } from 'vitest';
+import { LISTEN_OPTIONS } from '../../src/command/listen/options.js';
+import { certificate } from '../support/certificate.js';
+import { echoes, files, startCommand } from '../support/command.js';
+import { describeWith } from '../support/programs.js';
+import { openRaw } from '../support/raw-client.js';
+import { README, table } from '../support/readme.js';
+import { startEcho } from '../support/servers.js';
+
+type Edits = Readonly<Record<string, string>>;
+
+const names = Array.from(README.matchAll(/^<!-- command: (.+) -->$/gm), ([, name = '']) => name);
+const covered = new Set<string>();
+
+/** The text behind a recipe's mark, up to the next one or heading. */
+function textOf(name: string): string {
+  covered.add(name);
+  const [, rest = ''] = README.split(`<!-- command: ${name} -->\n`);
+  return rest.split(/^(?:<!-- |#)/m)[0] ?? '';
+}
+
+/** Its command line, with the test's own ports and files in it. */
+function argsOf(name: string, edits: Edits): string[] {
+  const [, line = ''] = /^npx express-wstunnel ((?:.*\\\n)*.*)$/m.exec(textOf(name)) ?? [];
+  const words = line.replaceAll('\\\n', ' ').split(/\s+/);
+  for (const from of Object.keys(edits)) expect(words).toContain(from);
+  return words.map((word) => edits[word] ?? word);
+}
+
+async function target(): Promise<string> {
+  return `127.0.0.1:${(await startEcho()).port}`;
+}
+
+test('novnc', async () => {
+  const { folder } = await files({ 'vnc.html': 'noVNC' });
+  const edits = { '6080': '0', '127.0.0.1:5900': await target(), '/usr/share/novnc': folder! };
+  const { url, port } = await startCommand(argsOf('novnc', edits));
+  expect(await (await fetch(url)).text()).toBe('noVNC');
+  await echoes(await openRaw(port));
+});
+
+test('login', async () => {
+  const { cert, key } = certificate();
+  // As htpasswd -B writes it: the same hash by another name.
+  const hash = hashSync('right', 5).replace('$2b$', '$2y$');
+  const made = await files({ 'desk.crt': cert, 'desk.key': key, 'desk.htpasswd': `ann:${hash}\n` });
+  const { port } = await startCommand(
+    argsOf('login', {
+      ':443': ':0',
+      '127.0.0.1:5900': await target(),
+      '/usr/share/novnc': made.folder!,
+      'desk.crt': made['desk.crt']!,
+      'desk.key': made['desk.key']!,
+      'desk.htpasswd': made['desk.htpasswd']!,
+    }),
+  );
+  const dial = () => connectTls({ port, host: '127.0.0.1', ca: cert });
+  await expect(openRaw(dial())).rejects.toThrow('401');
+  await echoes(await openRaw(dial(), '/', { Authorization: `Basic ${btoa('ann:right')}` }));
+});
+
+test('tokens', async () => {
+  const { tokens, folder } = await files({ tokens: `00ff: ${await target()}\n` });
+  const edits = { ':6080': '0', tokens: tokens!, '/usr/share/novnc': folder! };
+  const { port } = await startCommand(argsOf('tokens', edits));
+  await echoes(await openRaw(port, '/websockify?token=00ff'));
+});
+
+test('balance', async () => {
+  const edits = { '6080': '0', 'desk-1.lan:5900': await target(), 'desk-2.lan:5900': await target() };
+  const { port } = await startCommand(argsOf('balance', edits));
+  await echoes(await openRaw(port));
+});
+
+test('nginx', async () => {
+  const { folder } = await files({});
+  const socket = `${folder}/desk.sock`;
+  await startCommand(argsOf('nginx', { '/run/desk.sock': socket, '127.0.0.1:5900': await target() }));
+  const host = 'desk.example.com';
+  await echoes(await openRaw(connect(socket), '/', { Host: host, Origin: `https://${host}` }));
+});
+
+test('lighttpd', async () => {
+  const { port } = await startEcho();
+  const { 'lighttpd.conf': conf } = await files({
+    'lighttpd.conf': `server.bind = "127.0.0.1"
+      wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => ${port} ) ) )`,
+  });
+  const command = await startCommand([...argsOf('lighttpd', { 'lighttpd.conf': conf! }), '--listen', '0']);
+  await echoes(await openRaw(command.port));
+});
+
+describeWith('Xvnc')('json', () => {
+  test('the file and its command', async () => {
+    const text = textOf('json');
+    const [, block = ''] = /```jsonc\n([\s\S]*?)```/.exec(text) ?? [];
+    const made = await files({
+      'desk.htpasswd': `ann:${hashSync('right', 5)}\n`,
+      bob: 'plain\n',
+      'desk.json': '',
+    });
+    const { folder = '', 'desk.json': file = '' } = made;
+    const edited = block
+      .replace(':6080', '127.0.0.1:0')
+      .replace('/run/desk.sock', `${folder}/desk.sock`)
+      .replace('/usr/share/novnc', folder)
+      .replace('/run/secrets/bob', made.bob!)
+      .replace('":7"', '"-displayfd", "1"');
+    await writeFile(file, edited);
+    const { port } = await startCommand(argsOf('json', { 'desk.json': file }));
+    const headers = { Authorization: `Basic ${btoa('bob:plain')}` };
+    await expect(openRaw(port, '/websockify')).rejects.toThrow('401');
+    await expect(openRaw(port, '/other', headers)).rejects.toThrow('404');
+    const client = await openRaw(port, '/websockify', headers);
+    expect((await client.payload(12)).toString()).toMatch(/^RFB 003\.\d{3}\n$/);
+  });
+});
+
+test('every recipe of the command was run', () => {
+  expect(names.length).toBeGreaterThan(5);
+  expect([...covered].sort()).toEqual([...names].sort());
+});
+
+describeWith('websockify')('websockify', () => {
+  test('each of its options has a row, and what the row names is there', async () => {
+    const { stdout } = await promisify(execFile)('websockify', ['--help']);
+    const flags = new Set(
+      Array.from(stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm), ([, flag = '']) => flag),
+    );
+    expect(flags.size).toBeGreaterThan(30);
+    const rows = table('<!-- from websockify -->');
+    const told = new Set(rows.flatMap(([theirs = '']) => theirs.match(/--[a-z][\w-]*/g) ?? []));
+    expect([...flags].filter((flag) => !told.has(flag))).toEqual([]);
+    // Those of newer ones.
+    const newer = ['--unix-listen', '--unix-listen-mode'];
+    expect([...told].filter((flag) => !flags.has(flag) && !newer.includes(flag))).toEqual([]);
+    const ours = rows.flatMap(([, here = '']) => here.match(/(?<![\w'-])--[a-z][\w-]*/g) ?? []);
+    const known = Object.keys(LISTEN_OPTIONS).map((name) => `--${name}`);
+    const ofNode = ['--tls-cipher-list'];
+    expect(ours.filter((flag) => !known.includes(flag) && !ofNode.includes(flag))).toEqual([]);
+  });
+});

@@ -1,0 +1,161 @@
+import { once } from 'node:events';
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { expect, test } from 'vitest';
+import { makeCertificate } from '../support/certificate.js';
+import { echoes, files, type Listening, nameAt, startCommand, startNamed } from '../support/command.js';
+import { closeFrame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { accepts, startEcho } from '../support/servers.js';
+import { holds, until } from '../support/wait.js';
+
+const signal = ({ program }: Listening, name: NodeJS.Signals) => program.process.kill(name);
+
+/** Sends SIGHUP, and waits until it has been seen to. */
+async function reread(command: Listening): Promise<string> {
+  const before = command.program.output.length;
+  signal(command, 'SIGHUP');
+  await until(() => /settings (were|hold)/.test(command.program.output.slice(before)));
+  return command.program.output.slice(before);
+}
+
+/** The command in front of an echo, and a tunnel through it. */
+async function startWithTunnel(): Promise<Listening & { client: RawClient }> {
+  const { port: target } = await startEcho();
+  const command = await startCommand(['0', String(target)]);
+  const client = await openRaw(command.port);
+  await echoes(client);
+  return { ...command, client };
+}
+
+function answerClose(client: RawClient): void {
+  client.send(closeFrame(1001)).socket.end();
+}
+
+test.each(['SIGTERM', 'SIGINT'] as const)('%s drains: no new tunnels, Close 1001, exit 0', async (name) => {
+  const { client, ...command } = await startWithTunnel();
+  signal(command, name);
+  expect(await client.close()).toMatchObject({ code: 1001 });
+  expect(await accepts({ port: command.port })).toBe(false);
+  expect(command.program.process.exitCode).toBeNull();
+  answerClose(client);
+  expect(await command.exit()).toBe(0);
+});
+
+test.each([
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+] as const)('a second %s ends it at once, with %i', async (name, code) => {
+  const { client, ...command } = await startWithTunnel();
+  signal(command, name);
+  // A client that does not answer the Close holds it up.
+  expect(await client.close()).toMatchObject({ code: 1001 });
+  signal(command, name);
+  expect(await command.exit()).toBe(code);
+});
+
+test('a file that is under way is sent to its end', async () => {
+  const { port: target } = await startEcho();
+  const { folder } = await files({ large: Buffer.alloc(50_000_000, 'x') });
+  const command = await startCommand(['0', String(target), '--web', folder!]);
+  const socket = connect(command.port, '127.0.0.1');
+  socket.write('GET /large HTTP/1.1\r\nHost: x\r\n\r\n');
+  await once(socket, 'readable');
+  signal(command, 'SIGTERM');
+  await until(async () => !(await accepts({ port: command.port })));
+  let received = 0;
+  for await (const chunk of socket) received += (chunk as Buffer).length;
+  expect(received).toBeGreaterThan(50_000_000);
+  expect(await command.exit()).toBe(0);
+});
+
+test('SIGHUP: new tunnels get the new settings, and none that is open ends', async () => {
+  const [a, b] = [await startNamed('a'), await startNamed('b')];
+  const { port: echo } = await startEcho();
+  const config = (target: number) => JSON.stringify({ listen: '0', server: { port: target } });
+  const { 'desk.json': file } = await files({ 'desk.json': config(echo) });
+  const command = await startCommand(['--config', file!]);
+  const before = await openRaw(command.port);
+  await echoes(before);
+
+  await writeFile(file!, config(a));
+  expect(await reread(command)).toMatch(/read again/);
+  expect(await nameAt(command.port)).toBe('a');
+  await echoes(before);
+
+  // A second and third time, and with both older ones open.
+  const middle = await openRaw(command.port);
+  await writeFile(file!, config(b));
+  await reread(command);
+  await reread(command);
+  expect(await nameAt(command.port)).toBe('b');
+  expect((await middle.payload(1)).toString()).toBe('a');
+  await echoes(before);
+
+  // The end is for the tunnels of all settings.
+  signal(command, 'SIGTERM');
+  for (const client of [before, middle]) {
+    expect(await client.close()).toMatchObject({ code: 1001 });
+    answerClose(client);
+  }
+  expect(await command.exit()).toBe(0);
+});
+
+test('SIGHUP with a broken file keeps the old settings, and says where it is broken', async () => {
+  const a = await startNamed('a');
+  const { 'desk.json': file } = await files({ 'desk.json': JSON.stringify({ server: { port: a } }) });
+  const command = await startCommand(['--config', file!, '--listen', '127.0.0.1:0']);
+  const broken = [
+    ['{\n  "server": { "port": 1 }\n  "web": "."\n}', /desk\.json:3:3: .*the old settings hold\n$/],
+    ['{ "server": { "prot": 1 } }', /desk\.json:1:15: server has no "prot"; did you mean "port"\?; the old/],
+    ['{ "server": { "port": 1 }, "web": "none" }', /none: there is no such file or folder; the old/],
+  ] as const;
+  for (const [text, said] of broken) {
+    await writeFile(file!, text);
+    expect(await reread(command)).toMatch(said);
+    expect(await nameAt(command.port)).toBe('a');
+  }
+  await writeFile(file!, JSON.stringify({ server: { port: a }, listen: '1' }));
+  expect(await reread(command)).toMatch(/read again/);
+});
+
+test('SIGHUP: a new certificate for new connections', async () => {
+  const { port: target } = await startEcho();
+  const [one, two] = [makeCertificate({ name: 'one' }), makeCertificate({ name: 'two' })];
+  const { cert, key } = await files({ cert: one.cert, key: one.key });
+  const command = await startCommand(['0', String(target), '--cert', cert!, '--key', key!]);
+  const dial = async () => {
+    const socket = connectTls({ port: command.port, host: '127.0.0.1', rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    return {
+      client: new RawClient(socket).send(handshake('/')),
+      name: socket.getPeerCertificate().subject.CN,
+    };
+  };
+  const before = await dial();
+  expect(before.name).toBe('one');
+  expect((await before.client.answer()).status).toBe(101);
+
+  await writeFile(cert!, two.cert);
+  expect(await reread(command)).toMatch(/this is not the key of .*the old settings hold/);
+  await writeFile(key!, two.key);
+  await reread(command);
+  const after = await dial();
+  expect(after.name).toBe('two');
+  expect((await after.client.answer()).status).toBe(101);
+  await echoes(before.client);
+});
+
+test('SIGHUP: the log is opened under its name again', async () => {
+  const { port: target } = await startEcho();
+  const { log } = await files({ log: '' });
+  const command = await startCommand(['0', String(target), '--log', log!]);
+  const lines = async (path: string) => (await readFile(path, 'utf8')).trim().split('\n').length;
+  (await openRaw(command.port)).socket.destroy();
+  await holds(async () => expect(await lines(log!)).toBe(2));
+  await rename(log!, `${log!}.1`);
+  await reread(command);
+  (await openRaw(command.port)).socket.destroy();
+  await holds(async () => expect(await lines(log!)).toBe(2));
+  expect(await lines(`${log!}.1`)).toBe(2);
+});

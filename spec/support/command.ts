@@ -1,0 +1,88 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { onCleanup } from './cleanup.js';
+import { Program } from './programs.js';
+import { frame, openRaw, type RawClient } from './raw-client.js';
+import { startBackend } from './servers.js';
+
+/** The built command. */
+export const CLI = join(import.meta.dirname, '../../dist/cli.js');
+
+/** A run that ends by itself. */
+export interface Run {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** How it ends, and what it says; one that does not end is a failure. */
+export function runCommand(args: readonly string[], env: Record<string, string> = {}): Promise<Run> {
+  return new Promise((resolve, reject) => {
+    const options = { env: { ...process.env, ...env }, timeout: 15_000 };
+    execFile(process.execPath, [CLI, ...args], options, (error, stdout, stderr) => {
+      const code = error ? error.code : 0;
+      if (typeof code === 'number') resolve({ code, stdout, stderr });
+      else reject(error ?? new Error('no exit code'));
+    });
+  });
+}
+
+/** A command that listens. */
+export interface Listening {
+  readonly program: Program;
+  /** As it says: with the port that it was given. */
+  readonly url: string;
+  readonly port: number;
+  /** Its exit code, or the signal that killed it. */
+  exit(): Promise<number | string | null>;
+}
+
+/** Starts it, and waits until it says where it listens. */
+export async function startCommand(
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<Listening> {
+  const program = new Program(process.execPath, [CLI, ...args], env);
+  const [, url = ''] = await program.prints(/listening on (\S+) for/);
+  return { program, url, port: Number(/:(\d+)\/$/.exec(url)?.[1]), exit: () => exitOf(program) };
+}
+
+async function exitOf({ process: child }: Program): Promise<number | string | null> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  return child.exitCode ?? child.signalCode;
+}
+
+/** A folder for a test's files, gone with it; returns their paths. */
+export async function files(
+  texts: Record<string, string | Uint8Array>,
+  mode = 0o600,
+): Promise<Record<string, string>> {
+  const folder = await mkdtemp(join(tmpdir(), 'wstunnel-command-'));
+  onCleanup(() => rm(folder, { recursive: true, force: true }));
+  const entries = Object.entries(texts).map(([name, text]) => [name, text, join(folder, name)] as const);
+  for (const [, text, path] of entries) await writeFile(path, text, { mode });
+  return { ...Object.fromEntries(entries.map(([name, , path]) => [name, path])), folder };
+}
+
+/** Does the tunnel lead to an echo? */
+export async function echoes(client: RawClient): Promise<void> {
+  client.send(frame(2, 'ping'));
+  expect((await client.payload(4)).toString()).toBe('ping');
+}
+
+/** A backend that says its name, of one letter. */
+export async function startNamed(name: string): Promise<number> {
+  return (await startBackend((socket) => socket.on('end', () => socket.end()).write(name))).port;
+}
+
+/** Which of them a new tunnel leads to. */
+export async function nameAt(port: number, path = '/'): Promise<string> {
+  const client = await openRaw(port, path);
+  const name = (await client.payload(1)).toString();
+  client.socket.destroy();
+  return name;
+}

@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest';
+import { isLoopback, readListenAddress, readTarget, shownAddress } from '../../../src/command/address.js';
+
+test.each([
+  ['6080', { host: '127.0.0.1', port: 6080 }],
+  ['0', { host: '127.0.0.1', port: 0 }],
+  [':6080', { port: 6080 }],
+  ['*:6080', { port: 6080 }],
+  ['192.0.2.1:80', { host: '192.0.2.1', port: 80 }],
+  ['desk.lan:80', { host: 'desk.lan', port: 80 }],
+  ['[::1]:80', { host: '::1', port: 80 }],
+  ['[::]:80', { host: '::', port: 80 }],
+  ['unix:run/s', { socket: 'run/s' }],
+  ['/run/s', { socket: '/run/s' }],
+])('where to listen: %s', (text, address) => expect(readListenAddress(text)).toEqual(address));
+
+test.each([
+  '',
+  ':',
+  'x',
+  '65536',
+  '-1',
+  '1.5',
+  '::1:80',
+  '[desk]:80',
+  '[::1]',
+  'a b:80',
+  'unix:',
+  'http://x:80',
+])('nowhere to listen: %j', (text) => expect(readListenAddress(text)).toBeUndefined());
+
+test.each([
+  ['5900', { host: '127.0.0.1', port: 5900 }],
+  ['desk.lan:5900', { host: 'desk.lan', port: 5900 }],
+  ['[2001:db8::1]:5900', { host: '2001:db8::1', port: 5900 }],
+  ['unix:/run/vnc.sock', { socket: '/run/vnc.sock' }],
+  ['/run/vnc.sock', { socket: '/run/vnc.sock' }],
+  ['tls:desk.lan:5900', { host: 'desk.lan', port: 5900, tls: true }],
+  ['tls:5900', { host: '127.0.0.1', port: 5900, tls: true }],
+])('where to: %s', (text, host) => expect(readTarget(text)).toEqual(host));
+
+test.each(['', '0', ':5900', '*:5900', 'desk', 'tls:', 'tls:unix:/x', 'unix:', '::1:5900'])(
+  'no target: %j',
+  (text) => expect(readTarget(text)).toBeUndefined(),
+);
+
+test('what is shown can be typed', () => {
+  for (const text of ['127.0.0.1:80', '[::1]:80', ':80', 'unix:/run/s'])
+    expect(shownAddress(readListenAddress(text)!)).toBe(text);
+});
+
+test('loopback', () => {
+  for (const text of ['80', 'localhost:80', '[::1]:80', '127.9.9.9:80', '/run/s'])
+    expect(isLoopback(readListenAddress(text)!)).toBe(true);
+  for (const text of [':80', '0.0.0.0:80', '[::]:80', '10.0.0.1:80', '127.0.0.1.example:80'])
+    expect(isLoopback(readListenAddress(text)!)).toBe(false);
+});

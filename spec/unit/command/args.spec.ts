@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { helpLines, readArgs } from '../../../src/command/args.js';
+import { CommandError, EXIT } from '../../../src/command/exit.js';
+
+const SPECS = {
+  web: { value: 'DIR', help: 'files' },
+  allow: { value: 'LIST', multiple: true },
+  verbose: { short: 'v', help: 'more' },
+} as const;
+
+test('values, repeated ones, switches and arguments, in any order', () => {
+  const args = readArgs(['a', '--allow=x', '-v', '--web', 'dir', '--allow', 'y', 'b', '--', '--c'], SPECS);
+  expect(args.positionals).toEqual(['a', 'b', '--c']);
+  expect([args.text('web'), args.list('allow'), args.has('verbose')]).toEqual(['dir', ['x', 'y'], true]);
+  const none = readArgs([], SPECS);
+  expect([none.text('web'), none.list('allow'), none.has('verbose')]).toEqual([undefined, [], false]);
+});
+
+test.each([
+  [['--wbe', 'x'], 'there is no option --wbe; did you mean --web? (see --help)'],
+  [['--__proto__', 'x'], 'there is no option --__proto__ (see --help)'],
+  [['--constructor'], 'there is no option --constructor (see --help)'],
+  [['-x'], 'there is no option -x (see --help)'],
+  [['--web'], '--web needs a value: DIR (see --help)'],
+  [['--web', '-v'], '--web needs a value: DIR (see --help)'],
+  [['--web', 'a', '--web', 'b'], '--web may be given only once (see --help)'],
+  [['--verbose=yes'], '--verbose takes no value (see --help)'],
+])('%j', (given, message) => {
+  expect(() => readArgs(given, SPECS)).toThrow(new CommandError(EXIT.usage, message));
+});
+
+test('a value that begins with a dash is written with =, and - alone is one', () => {
+  expect(readArgs(['--web=-x'], SPECS).text('web')).toBe('-x');
+  expect(readArgs(['--web', '-'], SPECS).text('web')).toBe('-');
+});
+
+test('an option without a text of its own shares the line before it', () => {
+  expect(helpLines(SPECS)).toEqual(['  --web DIR, --allow LIST  files', '  -v, --verbose            more']);
+});

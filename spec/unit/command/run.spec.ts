@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest';
+import { run } from '../../../src/command/run.js';
+import { FakeIo } from '../../support/fake-io.js';
+import { openRaw } from '../../support/raw-client.js';
+import { accepts, startEcho } from '../../support/servers.js';
+import { until } from '../../support/wait.js';
+
+async function start(args: readonly string[], io = new FakeIo()) {
+  const code = run(args, io);
+  await until(() => io.said.includes('listening on'));
+  const [, port] = /listening on http:\/\/127\.0\.0\.1:(\d+)\//.exec(io.said) ?? [];
+  return { io, code, port: Number(port) };
+}
+
+test('the help goes to stdout', async () => {
+  const io = new FakeIo();
+  expect(await run(['listen', '--help'], io)).toBe(0);
+  expect(io.written).toMatch(/^Usage: express-wstunnel /);
+  expect(io.said).toBe('');
+});
+
+test('a word of the user cannot make a second line, nor move the cursor', async () => {
+  const io = new FakeIo();
+  expect(await run(['x\n\u001b[2J', '5900'], io)).toBe(2);
+  expect(io.said).toMatch(/^express-wstunnel: "x\\u000a\\u001b\[2J" is nowhere to listen.*\n$/);
+});
+
+test('an end in order leaves nothing behind: no listener of a signal, no server', async () => {
+  const { port: target } = await startEcho();
+  const { io, code, port } = await start(['0', String(target)]);
+  const client = await openRaw(port);
+  io.send('SIGTERM');
+  await client.close();
+  client.socket.destroy();
+  expect(await code).toBe(0);
+  expect(io.listeners()).toBe(0);
+  expect(await accepts({ port })).toBe(false);
+});
+
+test('SIGHUP reads again; where the terminal is gone it means the end', async () => {
+  const { port: target } = await startEcho();
+  const { io, code } = await start(['0', String(target)]);
+  io.send('SIGHUP');
+  await until(() => io.said.includes('read again'));
+  io.terminalIsGone = true;
+  io.send('SIGHUP');
+  expect(await code).toBe(0);
+});
+
+test('the line on a terminal is no wider than it, and none is drawn on one that can not', async () => {
+  const { port: target } = await startEcho();
+  const narrow = new FakeIo();
+  Object.assign(narrow.stderr, { isTTY: true, columns: 12 });
+  const first = await start(['0', String(target)], narrow);
+  await until(() => narrow.said.endsWith('0 tunnels  '));
+  first.io.send('SIGTERM');
+  await first.code;
+  expect(narrow.said.endsWith('\r\u001b[K')).toBe(true);
+
+  const dumb = new FakeIo();
+  Object.assign(dumb.stderr, { isTTY: true });
+  dumb.environment.TERM = 'dumb';
+  const second = await start(['0', String(target)], dumb);
+  second.io.send('SIGTERM');
+  await second.code;
+  expect(dumb.said).toMatch(/^express-wstunnel: listening on \S+ for \S+\n$/);
+});

@@ -1,0 +1,7 @@
+#!/usr/bin/env node
+import { processIo } from './command/io.js';
+import { run } from './command/run.js';
+
+const code = await run(process.argv.slice(2), processIo());
+// At once, whatever is still open: a command that has said its end is over.
+process.exit(code);

@@ -1,0 +1,66 @@
+import { isIP } from 'node:net';
+import type { Host } from '../types.js';
+
+/** Where a server listens: a port (0: any that is free) of an address, or of all; or a unix socket. */
+export interface ListenAddress {
+  readonly port?: number;
+  /** Left out: every address. */
+  readonly host?: string;
+  readonly socket?: string;
+}
+
+/** `PORT`, `HOST:PORT`, `[IPv6]:PORT`, `:PORT`; undefined for what is none of these. */
+interface HostAndPort {
+  readonly host: string | undefined;
+  readonly port: number;
+}
+
+const LOOPBACK = '127.0.0.1';
+
+/**
+ * Where to listen: `6080` (on loopback alone), `192.0.2.1:6080`, `[::1]:6080`, `:6080` (every address), `unix:/run/x.sock`.
+ * Undefined for what is none of these.
+ */
+export function readListenAddress(text: string): ListenAddress | undefined {
+  const socket = socketOf(text);
+  if (socket !== undefined) return { socket };
+  const found = readHostAndPort(text);
+  if (!found) return undefined;
+  const { host = LOOPBACK, port } = found;
+  return host === '' || host === '*' ? { port } : { host, port };
+}
+
+/** Where to: `5900`, `desk.lan:5900`, `[::1]:5900`, `unix:/run/vnc.sock`, `tls:HOST:PORT`. Undefined for what is none of these. */
+export function readTarget(text: string): Host | undefined {
+  const socket = socketOf(text);
+  if (socket !== undefined) return { socket };
+  const isTls = text.startsWith('tls:');
+  const found = readHostAndPort(isTls ? text.slice('tls:'.length) : text);
+  if (!found || found.port === 0 || found.host === '' || found.host === '*') return undefined;
+  return { host: found.host ?? LOOPBACK, port: found.port, ...(isTls && { tls: true }) };
+}
+
+/** As it is typed. */
+export function shownAddress({ socket, host = '', port = 0 }: ListenAddress): string {
+  if (socket !== undefined) return `unix:${socket}`;
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** Can nobody else reach it? A unix socket is guarded by its folder. */
+export function isLoopback({ socket, host = '' }: ListenAddress): boolean {
+  return socket !== undefined || host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host);
+}
+
+function socketOf(text: string): string | undefined {
+  const path = text.startsWith('unix:') ? text.slice('unix:'.length) : text;
+  return path !== '' && (path !== text || path.startsWith('/')) ? path : undefined;
+}
+
+function readHostAndPort(text: string): HostAndPort | undefined {
+  const [, address, digits = ''] = /^(?:(\[[^\]]*\]|[^:\s]*):)?(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  if (digits === '' || port > 65535) return undefined;
+  const host = address?.replace(/^\[(.*)\]$/, '$1');
+  const isBracketed = address?.startsWith('[') === true;
+  return isBracketed && isIP(host ?? '') !== 6 ? undefined : { host, port };
+}

@@ -1,0 +1,31 @@
+/** What the command ends with. The README's table says the same. */
+export const EXIT = {
+  /** All done, or ended in order by a signal. */
+  ok: 0,
+  /** A defect, or a connection that broke once it was open. */
+  failed: 1,
+  /** A wrong option or argument. */
+  usage: 2,
+  /** A file that it needs can't be read, or is wrong. */
+  config: 3,
+  /** It can't listen there: the port is in use, the address not ours, the permission missing. */
+  listen: 4,
+  /** The other end can't be reached: name, refusal, time-out, TLS, a proxy that fails. */
+  unreachable: 5,
+  /** The other end answered, and it was no tunnel: 401, 403, 502, or no WebSocket at all. */
+  refused: 6,
+} as const;
+
+/** What a shell calls a program that a signal ended: 128 and the signal's number. */
+export const SIGNALLED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Ends the command: one plain line for the user, without a stack, and the exit code. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+  readonly exitCode: number;
+
+  constructor(exitCode: number, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
+}

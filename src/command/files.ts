@@ -1,0 +1,40 @@
+import { readFileSync, statSync } from 'node:fs';
+import { messageOf } from '../errors.js';
+import { CommandError, EXIT } from './exit.js';
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  ENOTDIR: 'there is no such file or folder',
+  EACCES: 'the permission is missing',
+  EPERM: 'the permission is missing',
+  EISDIR: 'it is a folder',
+  EADDRINUSE: 'it is in use',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  ENOTFOUND: 'the name is not known',
+  EAI_AGAIN: 'the name could not be looked up',
+};
+
+/** What went wrong, for a user. */
+export function reasonOf(error: unknown): string {
+  const { code = '' } = (error ?? {}) as NodeJS.ErrnoException;
+  return REASONS[code] ?? messageOf(error);
+}
+
+/** The text of a file that the command needs. */
+export function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new CommandError(EXIT.config, `${path}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** A folder that has to be there. */
+export function checkFolder(path: string): void {
+  try {
+    if (statSync(path).isDirectory()) return;
+  } catch (error) {
+    throw new CommandError(EXIT.config, `${path}: ${reasonOf(error)}`, { cause: error });
+  }
+  throw new CommandError(EXIT.config, `${path}: it is no folder`);
+}

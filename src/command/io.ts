@@ -1,0 +1,51 @@
+import { writeSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
+import { onOneLine } from '../helpers/one-line.js';
+import type { SIGNALLED } from './exit.js';
+
+/** The signals that a command listens to. */
+export type Signal = keyof typeof SIGNALLED;
+
+/** What the process is to a command; a test gives its own. */
+export interface Io {
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+  /** Messages go here: standard output belongs to the bytes of `connect --stdio`. */
+  readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Calls the listener at each of these signals, in place of the process's end. Returns what stops that. */
+  onSignal(signals: readonly Signal[], listener: (signal: Signal) => void): () => void;
+  /** Was the terminal closed on which this was started? Its SIGHUP means the end, everybody else's a look at the files. */
+  isTerminalGone(): boolean;
+}
+
+export function processIo(): Io {
+  // Who closes our output (`| head`) is told nothing more; a write there must not end the process with a stack.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  return {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    environment: process.env,
+    onSignal: (signals, listener) => {
+      for (const signal of signals) process.on(signal, listener);
+      return () => {
+        for (const signal of signals) process.off(signal, listener);
+      };
+    },
+    isTerminalGone: () => {
+      if (!process.stderr.isTTY) return false;
+      try {
+        writeSync(process.stderr.fd, '');
+        return false;
+      } catch {
+        return true;
+      }
+    },
+  };
+}
+
+/** One line of a message; what others have chosen in it can't make it two. */
+export function say(io: Io, line: string): void {
+  io.stderr.write(`express-wstunnel: ${String(onOneLine(line))}\n`);
+}

@@ -1,0 +1,22 @@
+import { readArgs } from './args.js';
+import { EXIT } from './exit.js';
+import type { Io } from './io.js';
+import { readPlan } from './listen/arguments.js';
+import { LISTEN_HELP, LISTEN_OPTIONS } from './listen/options.js';
+import { Running } from './listen/running.js';
+import { version } from './version.js';
+
+/**
+ * `express-wstunnel [listen]`: an Express app of its own around the middleware. Resolves to the exit code, once a signal has
+ * ended it.
+ *
+ * @throws {CommandError} for whatever keeps it from starting; nothing is left running then.
+ */
+export async function listenCommand(args: string[], io: Io): Promise<number> {
+  const given = readArgs(args, LISTEN_OPTIONS);
+  if (given.has('help') || given.has('version')) {
+    io.stdout.write(given.has('help') ? LISTEN_HELP : `${version()}\n`);
+    return EXIT.ok;
+  }
+  return new Running(io, () => readPlan(given)).run();
+}

@@ -1,0 +1,115 @@
+import { resolve } from 'node:path';
+import { readHosts } from '../../options/hosts.js';
+import type { Host } from '../../types.js';
+import { readListenAddress, readTarget, shownAddress, type ListenAddress } from '../address.js';
+import { usage } from '../args.js';
+import { readConfig, type Config } from './config.js';
+import type { Given, OptionName } from './options.js';
+import { INDEX, readLoginFile, type Plan, type Tunnelling } from './plan.js';
+import { checkOption, listOf, TUNNEL_FLAGS, tunnelOf } from './tunnel-flags.js';
+
+/** Where noVNC and websockify are usually found; on loopback, so that who forgets to think about it is safe. */
+const DEFAULT_LISTEN: ListenAddress = { host: '127.0.0.1', port: 6080 };
+
+/** The command line and its configuration file; the line counts where both say something. Read anew at each SIGHUP. */
+export function readPlan(args: Given): Plan {
+  const file = args.text('config');
+  if (file === undefined && args.has('ignore')) throw usage('--ignore is for a lighttpd.conf: give --config');
+  const config = file === undefined ? undefined : readConfig(file, args.list('ignore'));
+  const { addresses, targets } = readPositionals(args);
+  if (config?.isLighttpd === true) checkAgainstLighttpd(args, targets);
+  const listen = listenOf(args, addresses, config);
+  const tokens = pathOf(args, 'tokens') ?? config?.tokens;
+  const tunnel = { ...config?.tunnel, ...tunnelOf(args), ...(targets.length > 0 && { server: targets }) };
+  checkTargets(tokens, tunnel, config);
+  const web = webOf(args, config);
+  const tls = tlsOf(args, config);
+  const trustProxy = args.has('trust-proxy') ? listOf(args.list('trust-proxy')) : config?.trustProxy;
+  const log = pathOf(args, 'log') ?? config?.log;
+  return {
+    listen,
+    tunnel,
+    target: shownTarget(targets, tokens, file),
+    ...(web && { web }),
+    ...(tls && { tls }),
+    auth: args.has('auth')
+      ? args.list('auth').map((text) => readLoginFile(text, process.cwd()))
+      : (config?.auth ?? []),
+    ...(tokens !== undefined && { tokens }),
+    ...(trustProxy !== undefined && { trustProxy }),
+    ...(config?.maxConnections !== undefined && { maxConnections: config.maxConnections }),
+    ...(log !== undefined && { log }),
+    verbose: args.has('verbose') || config?.verbose === true,
+    isLighttpd: config?.isLighttpd === true,
+  };
+}
+
+/** As websockify has it, the first of two is where to listen; with `--listen` or `--unix` all are targets. */
+function readPositionals(args: Given): { addresses: string[]; targets: Host[] } {
+  const isSaid = args.has('listen') || args.has('unix');
+  const [first = '', ...rest] = args.positionals;
+  const isAddressFirst = !isSaid && rest.length > 0;
+  const targets = (isAddressFirst ? rest : args.positionals).map((text) => {
+    const host = readTarget(text);
+    if (!host) throw usage(`"${text}" is no target: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT`);
+    return host;
+  });
+  if (targets.length > 0) checkOption(() => readHosts(targets, 'TARGET'));
+  return { addresses: isAddressFirst ? [first] : [], targets };
+}
+
+function listenOf(args: Given, addresses: readonly string[], config: Config | undefined): ListenAddress[] {
+  const socket = pathOf(args, 'unix');
+  const texts = [...args.list('listen'), ...addresses];
+  const given = texts.map((text) => {
+    const address = readListenAddress(text);
+    if (!address) throw usage(`"${text}" is nowhere to listen: PORT, ADDRESS:PORT, :PORT or unix:PATH`);
+    return address;
+  });
+  const all = [...given, ...(socket === undefined ? [] : [{ socket }])];
+  if (all.length > 0) return all;
+  return config && config.listen.length > 0 ? [...config.listen] : [DEFAULT_LISTEN];
+}
+
+function checkTargets(tokens: string | undefined, { server, rules }: Tunnelling, config?: Config): void {
+  if (tokens !== undefined && server !== undefined) throw usage('give either a TARGET or --tokens, not both');
+  const isInRules = config !== undefined && rules !== undefined;
+  if (tokens === undefined && server === undefined && !isInRules)
+    throw usage(
+      config ? 'the configuration names no server: give a TARGET' : 'give a TARGET, such as 127.0.0.1:5900',
+    );
+}
+
+/** There conditions say who may go where: an option beside them would hold for some requests and not for others. */
+function checkAgainstLighttpd(args: Given, targets: readonly Host[]): void {
+  const beside = [...Object.keys(TUNNEL_FLAGS), 'tokens'].find((name) => args.has(name as OptionName));
+  const what = targets.length > 0 ? 'a TARGET' : beside === undefined ? undefined : `--${beside}`;
+  if (what !== undefined) throw usage(`${what} can't be given beside a lighttpd.conf: write it there`);
+}
+
+function webOf(args: Given, config: Config | undefined): Plan['web'] {
+  const folder = pathOf(args, 'web');
+  return folder === undefined ? config?.web : { folder, index: INDEX };
+}
+
+function tlsOf(args: Given, config: Config | undefined): Plan['tls'] {
+  const cert = pathOf(args, 'cert') ?? config?.cert;
+  const key = pathOf(args, 'key') ?? (args.has('cert') ? undefined : config?.key);
+  const clientCa = pathOf(args, 'client-ca') ?? config?.clientCa;
+  if (cert !== undefined)
+    return { cert, ...(key !== undefined && { key }), ...(clientCa !== undefined && { clientCa }) };
+  if (key !== undefined || clientCa !== undefined)
+    throw usage(`${key === undefined ? '--client-ca' : '--key'} needs --cert`);
+  return undefined;
+}
+
+function shownTarget(targets: readonly Host[], tokens: string | undefined, file: string | undefined): string {
+  const names = targets.map((host) => `${host.tls ? 'tls:' : ''}${shownAddress(host)}`);
+  return names.join(', ') || (tokens ?? file ?? '');
+}
+
+/** A file named on the command line, as it can still be opened when the folder is another one. */
+function pathOf(args: Given, name: OptionName): string | undefined {
+  const text = args.text(name);
+  return text === undefined || text === '-' ? text : resolve(text);
+}

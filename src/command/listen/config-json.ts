@@ -1,0 +1,140 @@
+import { dirname, resolve } from 'node:path';
+import {
+  findNodeAtLocation,
+  getNodeValue,
+  parseTree,
+  printParseErrorCode,
+  type Node,
+  type ParseError,
+} from 'jsonc-parser';
+import { TunnelError } from '../../errors.js';
+import { fail, namedOf, readBoolean, readNames, readText, type Check } from '../../helpers/readers.js';
+import { without } from '../../helpers/without.js';
+import { OPTIONS, readOptions } from '../../options/options.js';
+import { readListenAddress } from '../address.js';
+import { CommandError, EXIT } from '../exit.js';
+import type { Config } from './config.js';
+import { INDEX, readLoginFile, type Tunnelling } from './plan.js';
+
+/** The command's own part of the file; a path is taken from the file's folder. */
+interface OwnPart {
+  listen?: string | readonly string[];
+  web?: string;
+  cert?: string;
+  key?: string;
+  clientCa?: string;
+  auth?: string | readonly string[];
+  tokens?: string;
+  trustProxy?: unknown;
+  log?: string;
+  verbose?: boolean;
+}
+
+// An option without its check does not compile. (Exported for the test of the README's table.)
+export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
+  listen: (value, name) => {
+    for (const text of readTexts(value, name))
+      if (!readListenAddress(text)) fail(name, 'is PORT, ADDRESS:PORT, :PORT or unix:PATH, or a list', value);
+  },
+  web: readText,
+  cert: readText,
+  key: readText,
+  clientCa: readText,
+  auth: readTexts,
+  tokens: readText,
+  // Express knows what may stand there.
+  trustProxy: () => undefined,
+  log: readText,
+  verbose: readBoolean,
+};
+
+const TUNNEL = without(OPTIONS, 'autoAttach');
+
+/** The middleware's options, as far as JSON can say them, and the command's. Comments and final commas are allowed. */
+export function readJsonConfig(text: string, file: string): Config {
+  const root = parse(text, file);
+  const value: unknown = getNodeValue(root);
+  try {
+    readNames(value, 'options', { ...OWN, ...TUNNEL });
+    const own = namedOf(value as object, Object.keys(OWN)) as OwnPart;
+    const tunnel = namedOf(value as object, Object.keys(TUNNEL)) as Tunnelling;
+    readOptions(tunnel);
+    return { isLighttpd: false, tunnel, ...ownOf(own, dirname(resolve(file))) };
+  } catch (error) {
+    if (!(error instanceof TunnelError)) throw error;
+    const { message } = error;
+    const place = placeOf(text, nodeFor(root, message).offset);
+    throw new CommandError(
+      EXIT.config,
+      `${file}:${place}: ${message.replace(/^wstunnel: (options )?/, '')}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunnel'> {
+  const file = (path: string) => (path === '-' ? path : resolve(folder, path));
+  const { web, trustProxy, verbose, log } = own;
+  return {
+    listen: [own.listen ?? []].flat().flatMap((one) => {
+      const address = readListenAddress(one);
+      return address?.socket === undefined ? (address ?? []) : { socket: file(address.socket) };
+    }),
+    ...(web !== undefined && { web: { folder: file(web), index: INDEX } }),
+    ...(own.cert !== undefined && { cert: file(own.cert) }),
+    ...(own.key !== undefined && { key: file(own.key) }),
+    ...(own.clientCa !== undefined && { clientCa: file(own.clientCa) }),
+    ...(own.auth !== undefined && { auth: [own.auth].flat().map((one) => readLoginFile(one, folder)) }),
+    ...(own.tokens !== undefined && { tokens: file(own.tokens) }),
+    ...(trustProxy !== undefined && { trustProxy }),
+    ...(verbose !== undefined && { verbose }),
+    ...(log !== undefined && { log: file(log) }),
+  };
+}
+
+function parse(text: string, file: string): Node {
+  const errors: ParseError[] = [];
+  const root = parseTree(text, errors, { allowTrailingComma: true });
+  const [error] = errors;
+  if (root && !error) return root;
+  // "PropertyNameExpected" as words.
+  const what = error
+    ? printParseErrorCode(error.error).replace(/\B[A-Z]/g, (one) => ` ${one.toLowerCase()}`)
+    : 'Empty';
+  throw new CommandError(
+    EXIT.config,
+    `${file}:${placeOf(text, error?.offset ?? 0)}: no JSON: ${what.toLowerCase()}`,
+  );
+}
+
+/** Line and column, both counted from 1. */
+function placeOf(text: string, offset: number): string {
+  const lines = text.slice(0, offset).split(/\r\n|\r|\n/);
+  return `${lines.length}:${(lines.at(-1) ?? '').length + 1}`;
+}
+
+/** What a complaint such as `wstunnel: server[0].port must be ...` or `... rules[1] has no "ulr"` is about. */
+function nodeFor(root: Node, message: string): Node {
+  const [, name = '', unknown] = /^wstunnel: (\S+)(?: has no ("(?:[^"\\]|\\.)*"))?/.exec(message) ?? [];
+  const path = Array.from(
+    name.replace(/^options$/, '').matchAll(/\[(\d+)\]|\["([^"]*)"\]|([^.[\]]+)/g),
+    (part) => (part[1] === undefined ? (part[2] ?? part[3] ?? '') : Number(part[1])),
+  );
+  if (unknown !== undefined) path.push(JSON.parse(unknown) as string);
+  for (let length = path.length; length > 0; length--) {
+    const node = findNodeAtLocation(root, path.slice(0, length));
+    // A property's name is what is wrong with one that nobody knows.
+    if (node) return unknown !== undefined && length === path.length ? (node.parent ?? node) : node;
+  }
+  return root;
+}
+
+/** One text or a list. */
+function readTexts(value: unknown, name: string): string[] {
+  const texts: unknown[] = Array.isArray(value) ? value : [value];
+  if (texts.length === 0) fail(name, 'must be a text or a list of texts', value);
+  for (const text of texts) readText(text, name);
+  return texts as string[];
+}

@@ -1,0 +1,41 @@
+import { helpLines, type Args, type OptionSpecs } from '../args.js';
+
+/** The options of `express-wstunnel listen`, in the order of the help and of the README's table. */
+export const LISTEN_OPTIONS = {
+  listen: { value: 'ADDRESS', multiple: true, help: '6080, 192.0.2.1:6080 or :6080 (every address)' },
+  unix: { value: 'PATH', help: 'listen on a unix socket' },
+  web: { value: 'DIR', help: 'serve the files of a folder as well' },
+  cert: { value: 'FILE', help: 'https: certificate and key in PEM form' },
+  key: { value: 'FILE' },
+  'client-ca': { value: 'FILE', help: 'only clients with a certificate of this CA' },
+  auth: { value: '[USER:]FILE', multiple: true, help: 'logins: by htpasswd -B, or a password for USER' },
+  tokens: { value: 'FILE', help: 'targets by ?token=, lines "token: HOST:PORT"' },
+  allow: { value: 'LIST', multiple: true, help: "clients' addresses and ranges, with commas" },
+  deny: { value: 'LIST', multiple: true },
+  origin: { value: 'LIST', multiple: true, help: 'pages that may connect (same; *: all)' },
+  'trust-proxy': { value: 'LIST', multiple: true, help: 'proxies whose X-Forwarded-* are believed' },
+  url: { value: 'PATH', multiple: true, help: 'paths of tunnels (all): /vnc, ^/vnc/\\d+$' },
+  balance: { value: 'NAME', help: 'fair, round-robin, hash or sticky' },
+  ping: { value: 'SEC', help: 'between PINGs (30); silence before the end (0)' },
+  idle: { value: 'SEC' },
+  config: { value: 'FILE', help: 'JSON or lighttpd.conf; directives to pass over' },
+  ignore: { value: 'NAME', multiple: true },
+  log: { value: 'FILE', help: 'events as lines of JSON (-: stdout)' },
+  verbose: { short: 'v', help: 'tell of every tunnel' },
+  help: { short: 'h', help: 'this text; the version' },
+  version: {},
+} as const satisfies OptionSpecs;
+
+export type OptionName = keyof typeof LISTEN_OPTIONS;
+
+/** The command line, once read. */
+export type Given = Args<typeof LISTEN_OPTIONS>;
+
+export const LISTEN_HELP = `Usage: express-wstunnel [listen] [[ADDRESS:]PORT] TARGET... [options]
+       express-wstunnel connect URL [options]                  the other end
+
+Opens WebSockets on 127.0.0.1:6080, or where it is told, and streams their bytes
+to TARGET: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT.
+
+${helpLines(LISTEN_OPTIONS).join('\n')}
+`;

@@ -1,0 +1,61 @@
+import { resolve } from 'node:path';
+import type { TunnelOptions } from '../../types.js';
+import { isLoopback, shownAddress, type ListenAddress } from '../address.js';
+
+/** The middleware's options; how it is bound to its servers is the command's affair. */
+export type Tunnelling = Omit<TunnelOptions, 'autoAttach'>;
+
+/** What `listen` is to do, by its command line and its configuration file. Paths are as they can be opened. */
+export interface Plan {
+  readonly listen: readonly ListenAddress[];
+  readonly tunnel: Tunnelling;
+  /** What it leads to, for the line that says so. */
+  readonly target: string;
+  /** The folder to serve, and which of its files stands for a folder; none: no file does. */
+  readonly web?: { readonly folder: string; readonly index: readonly string[] };
+  /** Files in PEM form. */
+  readonly tls?: { readonly cert: string; readonly key?: string; readonly clientCa?: string };
+  /** Where the logins are; none: everybody may come. */
+  readonly auth: readonly LoginFile[];
+  /** A file, or a folder of files. */
+  readonly tokens?: string;
+  /** Express's setting. */
+  readonly trustProxy?: unknown;
+  /** Most connections of one server. */
+  readonly maxConnections?: number;
+  /** Where events are written as JSON; `-` is stdout. */
+  readonly log?: string;
+  readonly verbose: boolean;
+  /** Does a lighttpd.conf say who may come? Then it says all of it. */
+  readonly isLighttpd: boolean;
+}
+
+/** A folder's page, in the order of preference. Debian's noVNC has only the second. */
+export const INDEX = ['index.html', 'vnc.html'] as const;
+
+/** A file of lines `name:hash`, or with a user the one that holds this user's password. */
+export interface LoginFile {
+  readonly user?: string;
+  readonly file: string;
+}
+
+/** `USER:FILE` or `FILE`; one that begins with a slash or a dot is a path, whatever is in it. */
+export function readLoginFile(text: string, folder: string): LoginFile {
+  const colon = /^[/.]/.test(text) ? -1 : text.indexOf(':');
+  const file = resolve(folder, text.slice(colon + 1));
+  return colon < 1 ? { file } : { user: text.slice(0, colon), file };
+}
+
+/** What somebody may not have meant who lets others reach the servers. */
+export function dangersOf({ listen, auth, tokens, tls, tunnel, isLighttpd }: Plan): string[] {
+  const open = listen.find((address) => !isLoopback(address));
+  if (!open) return [];
+  const isGuarded =
+    auth.length > 0 || tokens !== undefined || tls?.clientCa !== undefined || tunnel.allow !== undefined;
+  return [
+    ...(isGuarded || isLighttpd
+      ? []
+      : [`whoever reaches ${shownAddress(open)} may open a tunnel; --auth, --tokens or --allow shut it`]),
+    ...(auth.length > 0 && !tls ? ['passwords and bytes can be read on the way; --cert makes it https'] : []),
+  ];
+}

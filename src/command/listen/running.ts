@@ -1,0 +1,131 @@
+import { isDeepStrictEqual } from 'node:util';
+import { messageOf } from '../../errors.js';
+import { onOneLine } from '../../helpers/one-line.js';
+import { within } from '../../helpers/within.js';
+import { EXIT, SIGNALLED } from '../exit.js';
+import type { Io, Signal } from '../io.js';
+import { readCertificate, type Certificate } from './certificate.js';
+import { EventLog, follow } from './events.js';
+import { dangersOf, type Plan } from './plan.js';
+import { Servers } from './servers.js';
+import { makeSite } from './site.js';
+import { Sites } from './sites.js';
+import { StatusLine } from './status.js';
+import { tunnels } from './units.js';
+
+/** Seconds that open tunnels and answers have to end after SIGTERM. */
+const DRAIN = 10;
+
+/** The command at work: its servers, what the signals do to it, and what it tells. */
+export class Running {
+  readonly #io: Io;
+  readonly #readPlan: () => Plan;
+  readonly #sites = new Sites();
+  readonly #status: StatusLine;
+  #plan: Plan;
+  #log: EventLog | undefined;
+  #servers: Servers | undefined;
+  #reloading: Promise<void> = Promise.resolve();
+  #isDraining = false;
+  #end: (code: number) => void = () => undefined;
+
+  /** `readPlan` is asked again at each SIGHUP. */
+  constructor(io: Io, readThePlan: () => Plan) {
+    this.#io = io;
+    this.#readPlan = readThePlan;
+    this.#plan = readThePlan();
+    this.#status = new StatusLine(io, () => this.#sites.sample());
+  }
+
+  /** Resolves to the exit code once it is over. @throws {CommandError} where it can't start; nothing is left running then. */
+  async run(): Promise<number> {
+    const ended = new Promise<number>((resolve) => (this.#end = resolve));
+    try {
+      await this.#start(this.#plan);
+    } catch (error) {
+      this.#servers?.end();
+      await this.#sites.close(0);
+      throw error;
+    }
+    const stopListening = this.#io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], (one) => this.#onSignal(one));
+    try {
+      return await ended;
+    } finally {
+      stopListening();
+      this.#status.end();
+      this.#log?.close();
+    }
+  }
+
+  async #start(plan: Plan): Promise<void> {
+    const certificate = this.#certificate(plan);
+    this.#log = await EventLog.open(plan.log, this.#io.stdout);
+    await this.#use(plan);
+    this.#servers = new Servers(plan, certificate, (req, res) => this.#sites.app(req, res));
+    for (const server of this.#servers.all) this.#sites.bindTo(server);
+    await this.#servers.listen();
+    for (const url of this.#servers.urls()) this.#say(`listening on ${url} for ${plan.target}`);
+    for (const danger of dangersOf(plan)) this.#say(`beware: ${danger}`);
+    this.#status.begin();
+  }
+
+  /** A site by this plan, for all requests from now on. */
+  async #use(plan: Plan): Promise<void> {
+    const site = await makeSite(plan, (line) => this.#say(line));
+    const failuresOnly = this.#io.stderr.isTTY === true ? 'failures' : 'none';
+    follow(
+      site.tunnel,
+      plan.verbose ? 'all' : failuresOnly,
+      (line) => this.#status.print(line),
+      (event, info) => this.#log?.write(event, info),
+    );
+    this.#sites.use(site);
+    this.#plan = plan;
+  }
+
+  #certificate({ tls }: Plan): Certificate | undefined {
+    return tls && readCertificate(tls, (line) => this.#say(line));
+  }
+
+  #onSignal(signal: Signal): void {
+    if (signal === 'SIGHUP' && !this.#io.isTerminalGone()) {
+      // One after the other: the last of them reads what the files say by then.
+      if (!this.#isDraining) this.#reloading = this.#reloading.then(() => this.#reload());
+    } else if (this.#isDraining) this.#end(SIGNALLED[signal]);
+    else void this.#drain();
+  }
+
+  /** Without an end to any tunnel: each stays under the settings that it was opened by. */
+  async #reload(): Promise<void> {
+    const { listen, tls, log } = this.#plan;
+    try {
+      const plan = this.#readPlan();
+      const certificate = this.#certificate(plan);
+      await this.#log?.reopen();
+      await this.#use({ ...plan, listen });
+      if (certificate) this.#servers?.renew(certificate);
+      const isOther = !isDeepStrictEqual(plan.listen, listen) || !plan.tls !== !tls || plan.log !== log;
+      this.#say('the settings were read again, and hold for new tunnels');
+      if (isOther)
+        this.#say('where to listen, https or not, and the log are as they were until the next start');
+    } catch (error) {
+      this.#say(`${messageOf(error)}; the old settings hold`);
+    }
+  }
+
+  async #drain(): Promise<void> {
+    this.#isDraining = true;
+    await this.#reloading;
+    const { open } = this.#sites.sample();
+    if (open > 0 && this.#io.stderr.isTTY) this.#say(`closing ${tunnels(open)}; once more ends it at once`);
+    // A file that is under way has as long as the tunnels.
+    const stopped = within(DRAIN, this.#servers?.stop() ?? Promise.resolve());
+    await this.#sites.close(DRAIN);
+    await stopped;
+    this.#end(EXIT.ok);
+  }
+
+  #say(line: string): void {
+    this.#status.print(`express-wstunnel: ${String(onOneLine(line))}`);
+  }
+}

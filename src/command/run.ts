@@ -1,0 +1,38 @@
+import { messageOf } from '../errors.js';
+import { nearest } from '../helpers/nearest.js';
+import { usage } from './args.js';
+import { CommandError, EXIT } from './exit.js';
+import { say, type Io } from './io.js';
+import { version } from './version.js';
+
+type Command = (args: string[], io: Io) => Promise<number>;
+
+// Each is loaded when it is asked for: `connect` needs no Express.
+const COMMANDS = {
+  listen: async (): Promise<Command> => (await import('./listen.js')).listenCommand,
+  connect: async (): Promise<Command> => (await import('./connect.js')).connectCommand,
+};
+
+/** Runs the subcommand; resolves to the exit code. Never rejects: what went wrong is one line on stderr. */
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  try {
+    return await dispatch(args, io);
+  } catch (error) {
+    const isKnown = error instanceof CommandError;
+    say(io, isKnown ? error.message : `unexpected: ${messageOf(error)}`);
+    return isKnown ? error.exitCode : EXIT.failed;
+  }
+}
+
+async function dispatch(args: readonly string[], io: Io): Promise<number> {
+  const [first = '', ...rest] = args;
+  if (first === '--version') {
+    io.stdout.write(`${version()}\n`);
+    return EXIT.ok;
+  }
+  if (first === 'listen' || first === 'connect') return (await COMMANDS[first]())(rest, io);
+  // No address is a bare word, so this is a command that there isn't.
+  const near = /^[a-z]+$/i.test(first) ? nearest(first, Object.keys(COMMANDS)) : undefined;
+  if (near !== undefined) throw usage(`there is no command ${first}; did you mean ${near}?`);
+  return (await COMMANDS.listen())([...args], io);
+}
