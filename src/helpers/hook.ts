@@ -4,11 +4,11 @@ import { orAborted } from './abort.js';
 /** Runs a hook of the user's. What it throws refuses the request with 500; what aborts the request ends the wait. */
 export async function hook<T>(name: string, signal: AbortSignal, call: () => T | Promise<T>): Promise<T> {
   try {
-    if (signal.aborted) throw signal.reason;
+    signal.throwIfAborted();
     const outcome = call();
     if (isPromise(outcome)) return await orAborted(signal, () => outcome);
     // Most hooks answer at once; one of them may have ended the request itself.
-    if (signal.aborted) throw signal.reason;
+    signal.throwIfAborted();
     return outcome;
   } catch (error) {
     if (signal.aborted && error === signal.reason) throw error;

@@ -54,6 +54,7 @@ export class PooledReads {
   /** The small memory was full, and what follows it may still come in this wake-up. */
   #isWaiting = false;
   #lent: Buffer | undefined;
+  #isKept = false;
   #largeSize = LARGE;
   #receive: ((bytes: Buffer) => void) | undefined;
 
@@ -90,7 +91,7 @@ export class PooledReads {
   /** Somebody still holds what is being handed on: the next read takes other memory. To be called when it is free. */
   keep(): () => void {
     const memory = this.#lent;
-    this.#lent = undefined;
+    this.#isKept = true;
     return () => {
       if (memory) giveBack(memory);
     };
@@ -146,12 +147,18 @@ export class PooledReads {
   #handOn(memory: Buffer, begin: number, end: number): boolean {
     this.#lent = memory;
     this.#receive?.(memory.subarray(begin, end));
-    const kept = this.#lent === undefined;
     this.#lent = undefined;
+    const kept = this.#wasKept();
     if (kept && memory === this.#small) {
       this.#small = allocateSmall();
       if (this.#memory === memory) this.#memory = this.#small;
     }
+    return kept;
+  }
+
+  #wasKept(): boolean {
+    const kept = this.#isKept;
+    this.#isKept = false;
     return kept;
   }
 }
