@@ -3,7 +3,12 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   // The demo imports the package by its name: here that is the source.
-  resolve: { alias: { 'express-wstunnel': fileURLToPath(new URL('./src/index.ts', import.meta.url)) } },
+  resolve: {
+    alias: {
+      'express-wstunnel/client': fileURLToPath(new URL('./src/client/index.ts', import.meta.url)),
+      'express-wstunnel': fileURLToPath(new URL('./src/index.ts', import.meta.url)),
+    },
+  },
   test: {
     include: ['spec/**/*.spec.ts'],
     // Real sockets and real programs: a hung test must fail rather than hang the run.

@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir, userInfo } from 'node:os';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Host } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
+import { makeCluster } from '../support/postgres.js';
 import { describeWith, Program } from '../support/programs.js';
 import { frame, openRaw } from '../support/raw-client.js';
 import { startSshd } from '../support/sshd.js';
@@ -91,28 +91,13 @@ describeWith('redis-server')('Redis', () => {
   });
 });
 
-const versions = existsSync('/usr/lib/postgresql') ? readdirSync('/usr/lib/postgresql') : [];
-const bin = `/usr/lib/postgresql/${versions.at(-1) ?? 'none'}/bin`;
-process.env.PATH = `${process.env.PATH ?? ''}:${bin}`;
-
 describeWith(
   'postgres',
   'initdb',
   'runuser',
 )('PostgreSQL', () => {
   test('answers on its unix socket', async () => {
-    const home = folder();
-    // It refuses to run as root.
-    const isRoot = userInfo().uid === 0;
-    const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres']).toString());
-    if (isRoot) chownSync(home, id('-u'), id('-g'));
-    const as = (program: string, args: string[]): [string, string[]] =>
-      isRoot
-        ? ['runuser', ['-u', 'postgres', '--', join(bin, program), ...args]]
-        : [join(bin, program), args];
-    const data = join(home, 'data');
-    const [initdb, how] = as('initdb', ['-D', data, '-A', 'trust', '--no-sync']);
-    execFileSync(initdb, how, { stdio: 'pipe', cwd: home });
+    const { home, data, as } = makeCluster();
     const edits: Edit[] = [
       ['/var/lib/postgresql/data', data],
       ['/run/postgresql', home],

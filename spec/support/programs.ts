@@ -17,6 +17,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   openssl: 'openssl',
   ip: 'iproute2',
   python3: 'python3',
+  '/usr/bin/python3': 'python3',
   socat: 'socat',
   Xvnc: 'tigervnc-standalone-server',
   'redis-server': 'redis-server',
@@ -29,6 +30,14 @@ const PACKAGES: Readonly<Record<string, string>> = {
   taskset: 'util-linux',
   script: 'bsdutils',
   websockify: 'websockify',
+  squid: 'squid',
+  tinyproxy: 'tinyproxy',
+  ssh: 'openssh-client',
+  psql: 'postgresql-client',
+  xtigervncviewer: 'tigervnc-viewer',
+  xwd: 'x11-apps',
+  '/usr/lib/python3/dist-packages/websockets/__init__.py': 'python3-websockets',
+  '/usr/lib/python3/dist-packages/websocket/__init__.py': 'python3-websocket',
   '/usr/share/novnc/vnc.html': 'novnc',
 };
 
@@ -67,9 +76,14 @@ export class Program {
   readonly process: ChildProcess;
   output = '';
 
-  constructor(command: string, args: string[], env: Record<string, string> = {}) {
+  constructor(
+    command: string,
+    args: string[],
+    env: Record<string, string> = {},
+    stdin: 'ignore' | 'pipe' = 'ignore',
+  ) {
     this.process = spawn(command, args, {
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      stdio: [stdin, 'pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     });
     for (const stream of [this.process.stdout, this.process.stderr, this.process.stdio[3]])

@@ -114,12 +114,19 @@ export class RawClient {
     return this.take(this.#input.length);
   }
 
-  async answer(): Promise<RawAnswer> {
+  /** A head of HTTP, with its last line; undefined where the other side ends before. */
+  async head(): Promise<string | undefined> {
     while (!this.#input.includes('\r\n\r\n')) {
-      if (this.#ended) throw new Error(`no answer, only: ${JSON.stringify(this.#input.toString('latin1'))}`);
+      if (this.#ended) return undefined;
       await this.#more();
     }
-    const header = (await this.take(this.#input.indexOf('\r\n\r\n') + 4)).toString('latin1');
+    return (await this.take(this.#input.indexOf('\r\n\r\n') + 4)).toString('latin1');
+  }
+
+  async answer(): Promise<RawAnswer> {
+    const header = await this.head();
+    if (header === undefined)
+      throw new Error(`no answer, only: ${JSON.stringify(this.#input.toString('latin1'))}`);
     const [start = '', ...lines] = header.trimEnd().split('\r\n');
     const headers: Record<string, string> = {};
     for (const line of lines) {
@@ -137,7 +144,9 @@ export class RawClient {
     let length = start[1]! & 0x7f;
     if (length === 126) length = (await this.take(2)).readUInt16BE();
     else if (length === 127) length = Number((await this.take(8)).readBigUInt64BE());
-    const payload = await this.take(length);
+    const mask = (start[1]! & 0x80) === 0 ? undefined : await this.take(4);
+    const bytes = await this.take(length);
+    const payload = mask ? Buffer.from(bytes.map((byte, i) => byte ^ mask[i % 4]!)) : bytes;
     return { final: (start[0]! & 0x80) !== 0, opcode: start[0]! & 0x0f, payload };
   }
 

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
-import { messageOf, TunnelError } from '../errors.js';
+import { TunnelError } from '../errors.js';
 import { following } from '../helpers/abort.js';
+import { withAllCauses } from '../helpers/all-causes.js';
 import type { ResolvedHost } from './host.js';
 import { ready } from './ready.js';
 import { takeStream } from './stream.js';
@@ -37,10 +38,4 @@ export async function dial(host: ResolvedHost, signal: AbortSignal, preface?: Bu
     clearTimeout(timer);
     free();
   }
-}
-
-/** A name with several addresses fails with one error for each, and an empty message. */
-function withAllCauses(error: unknown): unknown {
-  if (!(error instanceof AggregateError) || error.message !== '') return error;
-  return new Error(error.errors.map(messageOf).join('; '), { cause: error });
 }

@@ -1,8 +1,25 @@
-import { CommandError, EXIT } from './exit.js';
+import { readArgs } from './args.js';
+import { readConnectPlan } from './connect/arguments.js';
+import { runLocal } from './connect/local.js';
+import { CONNECT_HELP, CONNECT_OPTIONS } from './connect/options.js';
+import { runStdio } from './connect/stdio.js';
+import { EXIT } from './exit.js';
 import { say, type Io } from './io.js';
+import { version } from './version.js';
 
-/** `express-wstunnel connect`. Resolves to the exit code. */
-export function connectCommand(args: string[], io: Io): Promise<number> {
-  say(io, `connect ${args.join(' ')}`);
-  return Promise.reject(new CommandError(EXIT.failed, 'connect is not there yet'));
+/**
+ * `express-wstunnel connect`: the other end. Resolves to the exit code.
+ *
+ * @throws {CommandError} for a tunnel that can't be opened, or that breaks; nothing is left running then.
+ */
+export async function connectCommand(args: string[], io: Io): Promise<number> {
+  const given = readArgs(args, CONNECT_OPTIONS);
+  if (given.has('help') || given.has('version')) {
+    io.stdout.write(given.has('help') ? CONNECT_HELP : `${version()}\n`);
+    return EXIT.ok;
+  }
+  const plan = readConnectPlan(given, io);
+  if (given.has('insecure')) say(io, "beware: the server's certificate is not checked");
+  const run = plan.local === undefined ? runStdio : runLocal;
+  return run(io, plan, given.has('verbose'));
 }

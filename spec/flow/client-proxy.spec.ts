@@ -1,0 +1,308 @@
+import { once } from 'node:events';
+import { createServer as createHttps } from 'node:https';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { connect, type ClientError, type ConnectOptions } from '../../src/client/index.js';
+import { certificate } from '../support/certificate.js';
+import { descriptors, watchComplaints, watchDials, watchTimers } from '../support/leftovers.js';
+import { passTo, startProxyDouble } from '../support/proxy-double.js';
+import { closedPort, listen, makeTunnel, portOf, startEcho, startTunnel } from '../support/servers.js';
+import { until } from '../support/wait.js';
+import { accepting, failed, setProxyEnvironment, startByHand } from '../support/websocket-server.js';
+
+beforeEach(() => setProxyEnvironment({}));
+
+const { cert: ca } = certificate();
+
+async function echoed(url: string, options: ConnectOptions): Promise<void> {
+  const stream = connect(url, options);
+  stream.write('through the proxy');
+  let got = '';
+  for await (const chunk of stream) {
+    got += String(chunk);
+    if (got.length === 17) stream.end();
+  }
+  expect(got).toBe('through the proxy');
+}
+
+/** How it fails; nothing is left of it, and no password is told. */
+async function refusal(url: string, options: ConnectOptions): Promise<ClientError> {
+  const complaints = watchComplaints();
+  const timers = watchTimers();
+  const dials = watchDials();
+  const stream = connect(url, options);
+  const closed = new Promise((resolve) => stream.once('close', resolve));
+  const error = await failed(stream);
+  await closed;
+  await until(() => timers() === 0 && [...dials].every(({ destroyed }) => destroyed));
+  expect(complaints).toEqual([]);
+  expect(`${error.stack}${JSON.stringify(error)}${String(error.cause)}`).not.toContain('secret');
+  return error;
+}
+
+async function startTlsTunnel(): Promise<number> {
+  const { port } = await startEcho();
+  const tunnel = makeTunnel({ server: { port } });
+  const server = createHttps(certificate(), (req, res) => tunnel(req, res, () => res.end()));
+  tunnel.attach(server);
+  await listen(server);
+  return portOf(server);
+}
+
+describe('CONNECT', () => {
+  test('for ws: and for wss:, with credentials', async () => {
+    const plain = await startTunnel();
+    const tls = await startTlsTunnel();
+    for (const [url, to, options] of [
+      [`ws://desk.example:8080/tunnel`, plain.port, {}],
+      [`wss://localhost/tunnel`, tls, { tls: { ca } }],
+      [`wss://127.0.0.1:8443/tunnel`, tls, { tls: { ca } }],
+    ] as const) {
+      const proxy = await startProxyDouble(passTo(to));
+      await echoed(url, { ...options, proxy: `http://ann:s%3Acret@127.0.0.1:${proxy.port}` });
+      const authority = new URL(url.replace('ws', 'http')).host;
+      const [head = ''] = proxy.asked;
+      expect(head).toMatch(new RegExp(`^CONNECT ${authority}(:443)? HTTP/1.1\r\n`));
+      const basic = Buffer.from('ann:s:cret').toString('base64');
+      expect(head).toContain(`Proxy-Authorization: Basic ${basic}\r\n`);
+      expect(head).not.toMatch(/^(cookie|authorization|sec-websocket)/im);
+    }
+  });
+
+  test('to a proxy that is spoken to over TLS', async () => {
+    const { port } = await startTunnel();
+    const proxy = await startProxyDouble(passTo(port), { tls: certificate() });
+    await echoed('ws://desk.example/tunnel', { proxy: proxy.url, proxyTls: { ca } });
+    const error = await refusal('ws://desk.example/tunnel', { proxy: proxy.url });
+    expect(error).toMatchObject({ code: 'WSTUNNEL_PROXY_UNREACHABLE' });
+    expect(error.message).toMatch(/self-signed/);
+  });
+
+  test("a certificate must be the server's, not the proxy's", async () => {
+    // Both names are on loopback, and the certificate is good for one of them.
+    const tls = await startTlsTunnel();
+    const proxy = await startProxyDouble(passTo(tls));
+    for (const host of ['127.0.0.9', 'desk.example', '[::9]']) {
+      const options = { proxy: `http://localhost:${proxy.port}`, tls: { ca } };
+      const error = await refusal(`wss://${host}/tunnel`, options);
+      expect(error).toMatchObject({ code: 'WSTUNNEL_TLS' });
+    }
+    expect(proxy.asked).toHaveLength(3);
+  });
+
+  test('407 is an error of its own', async () => {
+    const proxy = await startProxyDouble((client) => {
+      client.send(
+        'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="office"\r\nContent-Length: 3\r\n\r\nno!',
+      );
+    });
+    const error = await refusal('ws://desk.example/', { proxy: `http://ann:secret@127.0.0.1:${proxy.port}` });
+    expect(error).toMatchObject({
+      ...{ code: 'WSTUNNEL_PROXY_AUTH', status: 407, again: false },
+      headers: { 'proxy-authenticate': 'Basic realm="office"' },
+    });
+    expect(error.message).toBe(
+      `the proxy 127.0.0.1:${proxy.port} wants other credentials: 407 Proxy Authentication Required`,
+    );
+  });
+
+  test.each(['403 Forbidden', '502 Bad Gateway', '302 Found', '101 Switching Protocols', '204 No Content'])(
+    'a proxy that answers %s has refused',
+    async (status) => {
+      const proxy = await startProxyDouble((client, head) => {
+        // As if it were the server, for what comes behind.
+        client.send(accepting(head).replace('101 Switching Protocols', status));
+      });
+      const error = await refusal('ws://desk.example/', { proxy: proxy.url, bearer: 'secret' });
+      expect(error).toMatchObject({ code: 'WSTUNNEL_PROXY_REFUSED', status: Number(status.slice(0, 3)) });
+      expect(error.message).toBe(`the proxy 127.0.0.1:${proxy.port} refused: ${status}`);
+      await until(() => proxy.sockets.size === 0);
+    },
+  );
+
+  test.each([
+    'SSH-2.0-x\r\n\r\n',
+    '\r\n\r\n',
+    'HTTP/1.1 200\r\nnonsense\r\n\r\n',
+    '\x1b[31mHTTP/1.1 9 \x07\r\n\r\n',
+  ])('a proxy that answers %j is none', async (answer) => {
+    const proxy = await startProxyDouble((client) => client.send(answer));
+    const error = await refusal('ws://desk.example/', { proxy: proxy.url });
+    expect(error.code).toMatch(/^WSTUNNEL_PROXY_(REFUSED|UNREACHABLE)$/);
+    // eslint-disable-next-line no-control-regex
+    expect(error.message).not.toMatch(/[\x00-\x1f]/);
+  });
+
+  test('a proxy that is not there', async () => {
+    const port = await closedPort();
+    const error = await refusal('ws://desk.example/', { proxy: `http://ann:secret@127.0.0.1:${port}` });
+    expect(error).toMatchObject({ code: 'WSTUNNEL_PROXY_UNREACHABLE', again: true });
+    expect(error.message).toBe(
+      `the proxy 127.0.0.1:${port} could not be reached: connect ECONNREFUSED 127.0.0.1:${port}`,
+    );
+  });
+
+  test.each(['ws:', 'wss:'])(
+    'a proxy that stalls is given up after connectTimeout, for %s',
+    async (scheme) => {
+      const proxy = await startProxyDouble(() => undefined);
+      const before = descriptors();
+      const error = await refusal(`${scheme}//desk.example/`, { proxy: proxy.url, connectTimeout: 0.1 });
+      expect(error).toMatchObject({ code: 'WSTUNNEL_CONNECT_TIMEOUT' });
+      await until(() => proxy.sockets.size === 0 && descriptors() <= before);
+    },
+  );
+
+  test('one that speaks TLS and stalls, too', async () => {
+    const proxy = await startProxyDouble(() => undefined, { tls: certificate() });
+    const options = { proxy: proxy.url, proxyTls: { ca }, connectTimeout: 0.2 };
+    expect(await refusal('ws://desk.example/', options)).toMatchObject({ code: 'WSTUNNEL_CONNECT_TIMEOUT' });
+    await until(() => proxy.sockets.size === 0);
+  });
+
+  test('an abort while the proxy stalls leaves nothing', async () => {
+    const proxy = await startProxyDouble(() => undefined);
+    const controller = new AbortController();
+    const stream = connect('ws://desk.example/', { proxy: proxy.url, signal: controller.signal });
+    const error = failed(stream);
+    await until(() => proxy.asked.length === 1);
+    controller.abort();
+    expect(await error).toMatchObject({ name: 'AbortError' });
+    await until(() => proxy.sockets.size === 0);
+  });
+
+  test('a proxy that dies before its answer, inside it, and inside the handshake', async () => {
+    for (const [said, code] of [
+      ['', 'WSTUNNEL_PROXY_UNREACHABLE'],
+      ['HTTP/1.1 200 Conn', 'WSTUNNEL_PROXY_UNREACHABLE'],
+      ['HTTP/1.1 200 OK\r\n\r\n', 'WSTUNNEL_UNREACHABLE'],
+    ] as const) {
+      for (const die of ['end', 'resetAndDestroy'] as const) {
+        const proxy = await startProxyDouble((client) => {
+          client.socket.write(said, () => client.socket[die]());
+        });
+        expect(await refusal('ws://desk.example/', { proxy: proxy.url }), `${said} ${die}`).toMatchObject({
+          code,
+        });
+      }
+    }
+  });
+
+  test('a proxy that dies under an open tunnel', async () => {
+    const { port, tunnel } = await startTunnel();
+    const proxy = await startProxyDouble(passTo(port));
+    const stream = connect('ws://desk.example/tunnel', { proxy: proxy.url });
+    await once(stream, 'connect');
+    const error = failed(stream);
+    for (const socket of proxy.sockets) socket.destroy();
+    expect(await error).toMatchObject({ code: 'WSTUNNEL_CLOSED', closeCode: 1006 });
+    await until(() => tunnel.stats().open === 0);
+  });
+
+  test('a proxy whose answer does not end is cut off', async () => {
+    const proxy = await startProxyDouble((client) => {
+      const block = `X-More: ${'x'.repeat(60_000)}\r\n`;
+      client.socket.write('HTTP/1.1 200 OK\r\n');
+      const pump = () => {
+        while (client.socket.writable && client.socket.write(block));
+      };
+      client.socket.on('drain', pump);
+      pump();
+    });
+    const error = await refusal('ws://desk.example/', { proxy: proxy.url, connectTimeout: 60 });
+    expect(error).toMatchObject({ code: 'WSTUNNEL_PROXY_UNREACHABLE' });
+    expect(error.message).toMatch(/its answer has no end$/);
+  });
+});
+
+describe('forward mode', () => {
+  test('sends the handshake itself, with credentials for the proxy', async () => {
+    const proxy = await startProxyDouble((client, head) => client.send(accepting(head)));
+    const stream = connect('ws://desk.example:8080/vnc?token=a', {
+      ...{ proxy: `http://ann:secret@127.0.0.1:${proxy.port}`, proxyMode: 'forward', cookies: { sid: '1' } },
+    });
+    await once(stream, 'connect');
+    const [head = ''] = proxy.asked;
+    expect(head).toMatch(/^GET http:\/\/desk\.example:8080\/vnc\?token=a HTTP\/1\.1\r\n/);
+    expect(head).toMatch(/^host: desk\.example:8080\r$/im);
+    expect(head).toMatch(/^cookie: sid=1\r$/im);
+    expect(head).toMatch(/^upgrade: websocket\r$/im);
+    expect(head).toMatch(/^connection: upgrade\r$/im);
+    expect(head).toContain(`Basic ${Buffer.from('ann:secret').toString('base64')}`);
+    stream.destroy();
+  });
+
+  test('is refused for wss:, since the proxy would read it all', () => {
+    for (const proxy of ['http://127.0.0.1:1', false] as const)
+      expect(() => connect('wss://desk.example/', { proxy, proxyMode: 'forward' })).toThrow(
+        /proxyMode can be "forward" for ws: only/,
+      );
+  });
+
+  test('a proxy that refuses, stalls, or is not there', async () => {
+    const options = { proxyMode: 'forward', connectTimeout: 10 } as const;
+    const unwilling = await startProxyDouble((client) =>
+      client.send('HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n'),
+    );
+    expect(await refusal('ws://desk.example/', { ...options, proxy: unwilling.url })).toMatchObject({
+      code: 'WSTUNNEL_PROXY_AUTH',
+    });
+    const stripping = await startProxyDouble((client) =>
+      client.send('HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n'),
+    );
+    expect(await refusal('ws://desk.example/', { ...options, proxy: stripping.url })).toMatchObject({
+      ...{ code: 'WSTUNNEL_REFUSED', status: 426 },
+    });
+    const stalling = await startProxyDouble(() => undefined);
+    expect(
+      await refusal('ws://desk.example/', { ...options, proxy: stalling.url, connectTimeout: 0.2 }),
+    ).toMatchObject({
+      code: 'WSTUNNEL_CONNECT_TIMEOUT',
+    });
+    await until(() => stalling.sockets.size === 0);
+    const gone = `http://127.0.0.1:${await closedPort()}`;
+    expect(await refusal('ws://desk.example/', { ...options, proxy: gone })).toMatchObject({
+      code: 'WSTUNNEL_PROXY_UNREACHABLE',
+    });
+  });
+});
+
+describe('the environment', () => {
+  const refusing = () => startProxyDouble((client) => client.send('HTTP/1.1 403 No\r\n\r\n'));
+  const asks = async (url: string, environment: Record<string, string>, options: ConnectOptions = {}) => {
+    setProxyEnvironment(environment);
+    return refusal(url, { connectTimeout: 5, ...options });
+  };
+
+  test('HTTPS_PROXY is for wss:, HTTP_PROXY for ws:, ALL_PROXY for both, in lower case first', async () => {
+    const [one, two] = [await refusing(), await refusing()];
+    const silent = `127.0.0.1:${await closedPort()}`;
+    const via = ({ port }: { port: number }) => `the proxy 127.0.0.1:${port} refused: 403 No`;
+    const both = { HTTP_PROXY: one.url, HTTPS_PROXY: two.url, ALL_PROXY: `http://${silent}` };
+    expect((await asks('ws://desk.example/', both)).message).toBe(via(one));
+    expect((await asks('wss://desk.example/', both)).message).toBe(via(two));
+    expect((await asks('ws://desk.example/', { ALL_PROXY: two.url })).message).toBe(via(two));
+    const lower = { http_proxy: two.url, HTTP_PROXY: one.url };
+    expect((await asks('ws://desk.example/', lower)).message).toBe(via(two));
+    // Without a scheme.
+    const bare = { HTTP_PROXY: `127.0.0.1:${one.port}` };
+    expect((await asks('ws://desk.example/', bare)).message).toBe(via(one));
+  });
+
+  test('NO_PROXY names hosts that are reached without', async () => {
+    const proxy = await refusing();
+    const { url } = await startByHand((peer) => peer.send('HTTP/1.1 404 No\r\n\r\n'));
+    for (const name of ['NO_PROXY', 'no_proxy'])
+      expect(await asks(url, { HTTP_PROXY: proxy.url, [name]: 'a.example,127.0.0.1' })).toMatchObject({
+        status: 404,
+      });
+    expect(await asks(url, { HTTP_PROXY: proxy.url, NO_PROXY: 'a.example' })).toMatchObject({ status: 403 });
+    expect(await asks(url, { HTTP_PROXY: proxy.url }, { proxy: false })).toMatchObject({ status: 404 });
+  });
+
+  test('a wrong one is an error that shows no password', () => {
+    setProxyEnvironment({ ALL_PROXY: 'socks5://ann:secret@127.0.0.1:1080' });
+    expect(() => connect('ws://desk.example/')).toThrow(
+      /^wstunnel: the environment's proxy must be an http: or https: URL, or false; got 'socks5:\/\/\*\*\*@127\.0\.0\.1:1080'$/,
+    );
+  });
+});

@@ -1,0 +1,113 @@
+import { once } from 'node:events';
+import { connect as connectTcp, type AddressInfo } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { connect, listen } from '../../src/client/index.js';
+import { onCleanup } from '../support/cleanup.js';
+import { startLighttpd } from '../support/lighttpd.js';
+import { describeWith, Program } from '../support/programs.js';
+import { accepts, closedPort, startBackend, startEcho, startTunnel } from '../support/servers.js';
+import { until } from '../support/wait.js';
+
+/** A WebSocket server in front of a backend, as a URL. */
+type Start = (backend: number) => Promise<string>;
+
+async function ours(backend: number): Promise<string> {
+  return (await startTunnel({ server: { port: backend } })).url;
+}
+
+async function websockify(backend: number): Promise<string> {
+  const port = await closedPort();
+  const program = new Program('websockify', [`127.0.0.1:${port}`, `127.0.0.1:${backend}`]);
+  await until(async () => {
+    if (program.process.exitCode !== null) throw new Error(`it ended: ${program.output}`);
+    return accepts({ port });
+  });
+  return `ws://127.0.0.1:${port}/websockify`;
+}
+
+async function lighttpd(backend: number): Promise<string> {
+  const { port } = await startLighttpd(
+    `wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => ${backend} ) ) )
+     wstunnel.frame-type = "binary"`,
+  );
+  return `ws://127.0.0.1:${port}/vnc`;
+}
+
+const SERVERS: [name: string, describe: typeof describe | typeof describe.skip, start: Start][] = [
+  ['our own server', describe, ours],
+  ['websockify', describeWith('websockify'), websockify],
+  ["lighttpd's mod_wstunnel", describeWith('lighttpd'), lighttpd],
+];
+
+/** Bytes that are told apart, so that a lost or doubled chunk is seen. */
+function pattern(length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (let at = 0; at + 4 <= length; at += 4) bytes.writeUInt32LE(at, at);
+  return bytes;
+}
+
+for (const [name, describeServer, start] of SERVERS)
+  describeServer(`our client and ${name}`, () => {
+    test('bytes there and back, and an end that both understand', async () => {
+      const { port } = await startEcho();
+      const stream = connect(await start(port));
+      const bytes = pattern(3_000_000);
+      stream.write(bytes);
+      const parts: Buffer[] = [];
+      let length = 0;
+      for await (const chunk of stream) {
+        parts.push(chunk as Buffer);
+        length += (chunk as Buffer).length;
+        if (length === bytes.length) stream.end();
+      }
+      expect(Buffer.concat(parts).equals(bytes)).toBe(true);
+      if (!stream.closed) await once(stream, 'close');
+      expect(stream.errored).toBeNull();
+    });
+
+    test("the backend's end is ours, with all that it sent before", async () => {
+      const bytes = pattern(500_000);
+      const { port } = await startBackend((socket) => socket.end(bytes));
+      const stream = connect(await start(port));
+      const parts: Buffer[] = [];
+      const all = (async () => {
+        for await (const chunk of stream) parts.push(chunk as Buffer);
+      })();
+      // lighttpd ends the connection without a Close, which could as well be a cut.
+      if (start === lighttpd) await expect(all).rejects.toMatchObject({ closeCode: 1006 });
+      else await all;
+      expect(Buffer.concat(parts).equals(bytes)).toBe(true);
+      expect(stream.closeCode).toBe(start === lighttpd ? 1006 : 1000);
+    });
+
+    test("our end is the backend's", async () => {
+      const backend = await startBackend((socket) => socket.on('end', () => socket.end()));
+      const bytes = pattern(500_000);
+      const stream = connect(await start(backend.port));
+      stream.resume().write(bytes);
+      // websockify and lighttpd drop what they have not passed on when a Close comes.
+      if (start !== ours) await until(() => backend.received().length === bytes.length);
+      stream.end();
+      await once(stream, 'close');
+      await until(() => backend.received().length === bytes.length && backend.sockets.size === 0);
+      expect(backend.received().equals(bytes)).toBe(true);
+    });
+
+    test('a local port in front of it', async () => {
+      const { port } = await startEcho();
+      const listener = await listen(0, await start(port));
+      onCleanup(() => listener.close({ timeout: 0 }));
+      const socket = connectTcp((listener.address as AddressInfo).port, '127.0.0.1');
+      const bytes = pattern(1_000_000);
+      socket.write(bytes);
+      const parts: Buffer[] = [];
+      let length = 0;
+      for await (const chunk of socket) {
+        parts.push(chunk as Buffer);
+        length += (chunk as Buffer).length;
+        if (length === bytes.length) break;
+      }
+      expect(Buffer.concat(parts).equals(bytes)).toBe(true);
+      await listener.close({ timeout: 2 });
+    });
+  });

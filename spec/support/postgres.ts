@@ -1,0 +1,33 @@
+import { execFileSync } from 'node:child_process';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { onCleanup } from './cleanup.js';
+
+const versions = existsSync('/usr/lib/postgresql') ? readdirSync('/usr/lib/postgresql') : [];
+const bin = `/usr/lib/postgresql/${versions.at(-1) ?? 'none'}/bin`;
+// Debian has its programs in a folder of their own.
+process.env.PATH = `${process.env.PATH ?? ''}:${bin}`;
+
+/** A new database in a folder of its own, which lets everybody in; not started yet. */
+export interface Cluster {
+  readonly home: string;
+  readonly data: string;
+  /** A program of PostgreSQL's, as the user that it insists on. */
+  as(program: string, args: string[]): [string, string[]];
+}
+
+export function makeCluster(): Cluster {
+  const home = mkdtempSync(join(tmpdir(), 'wstunnel-postgres-'));
+  onCleanup(() => rmSync(home, { recursive: true, force: true }));
+  // It refuses to run as root.
+  const isRoot = userInfo().uid === 0;
+  const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres']).toString());
+  if (isRoot) chownSync(home, id('-u'), id('-g'));
+  const as = (program: string, args: string[]): [string, string[]] =>
+    isRoot ? ['runuser', ['-u', 'postgres', '--', join(bin, program), ...args]] : [join(bin, program), args];
+  const data = join(home, 'data');
+  const [initdb, how] = as('initdb', ['-D', data, '-U', 'postgres', '-A', 'trust', '--no-sync']);
+  execFileSync(initdb, how, { stdio: 'pipe', cwd: home });
+  return { home, data, as };
+}

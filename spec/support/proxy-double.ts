@@ -1,0 +1,53 @@
+import { connect, createServer, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import type { Certificate } from './certificate.js';
+import { RawClient } from './raw-client.js';
+import { listen, portOf } from './servers.js';
+
+/** An HTTP proxy that does what a test wants. */
+export interface ProxyDouble {
+  readonly url: string;
+  readonly port: number;
+  /** The heads of the requests so far. */
+  readonly asked: readonly string[];
+  readonly sockets: ReadonlySet<Socket>;
+}
+
+/** By default it asks nobody, and connects CONNECT's whatever host to `to`. */
+export async function startProxyDouble(
+  serve: (client: RawClient, head: string) => unknown,
+  { tls }: { tls?: Certificate } = {},
+): Promise<ProxyDouble> {
+  const asked: string[] = [];
+  const sockets = new Set<Socket>();
+  const take = (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.on('close', () => sockets.delete(socket));
+    const client = new RawClient(socket);
+    void client.head().then((head) => {
+      if (head === undefined) return;
+      asked.push(head);
+      void serve(client, head);
+    });
+  };
+  const server = tls ? createTlsServer(tls, take) : createServer(take);
+  server.on('tlsClientError', () => undefined);
+  await listen(server);
+  const port = portOf(server);
+  return { url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`, port, asked, sockets };
+}
+
+/** Says 200 and passes bytes both ways to a port on loopback, whatever host was asked for. */
+export function passTo(port: number): (client: RawClient) => void {
+  return ({ socket }) => {
+    const upstream = connect(port, '127.0.0.1', () => {
+      socket.removeAllListeners('data');
+      socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      socket.pipe(upstream).pipe(socket);
+    });
+    upstream.on('error', () => socket.destroy());
+    upstream.on('close', () => socket.destroy());
+    socket.on('close', () => upstream.destroy());
+  };
+}

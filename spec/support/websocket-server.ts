@@ -1,0 +1,87 @@
+import { createServer, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import { acceptOf } from '../../src/client/answer.js';
+import { ClientError } from '../../src/client/index.js';
+import type { Certificate } from './certificate.js';
+import { onCleanup } from './cleanup.js';
+import { frame, RawClient } from './raw-client.js';
+import { listen, portOf } from './servers.js';
+
+/** A server of bytes: what no WebSocket server would send can be sent. */
+export interface ByHand {
+  readonly port: number;
+  readonly url: string;
+  /** The connections so far, first come first. */
+  readonly sockets: readonly Socket[];
+}
+
+/** The request as it came, without its last line. */
+export type Asked = string;
+
+export const KEY_OF = /^sec-websocket-key: (.*)$/im;
+
+/** The header that makes a good 101; those given as undefined are left out. */
+export function accepting(asked: Asked, headers: Record<string, string | undefined> = {}): string {
+  const key = KEY_OF.exec(asked)?.[1] ?? '';
+  const all: Record<string, string | undefined> = {
+    Upgrade: 'websocket',
+    Connection: 'Upgrade',
+    'Sec-WebSocket-Accept': acceptOf(key),
+    ...headers,
+  };
+  const lines = Object.entries(all).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}: ${value}\r\n`],
+  );
+  return `HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`;
+}
+
+/** Reads the request, then `serve` has the connection: both to speak on and to read the client's frames from. */
+export async function startByHand(
+  serve: (peer: RawClient, asked: Asked) => unknown,
+  { tls }: { tls?: Certificate } = {},
+): Promise<ByHand> {
+  const sockets: Socket[] = [];
+  const take = (socket: Socket) => {
+    sockets.push(socket);
+    socket.on('error', () => undefined);
+    const peer = new RawClient(socket);
+    void peer.head().then((asked) => (asked === undefined ? undefined : serve(peer, asked)));
+  };
+  const server = tls ? createTlsServer(tls, take) : createServer({ allowHalfOpen: true }, take);
+  server.on('tlsClientError', () => undefined);
+  await listen(server);
+  const port = portOf(server);
+  return { port, url: `${tls ? 'wss' : 'ws'}://127.0.0.1:${port}/x`, sockets };
+}
+
+/** A server's frame. */
+export function plain(opcode: number, payload: Uint8Array | string = '', final = true): Buffer {
+  return frame(opcode, payload, { final, mask: null });
+}
+
+export function plainClose(code?: number, reason = ''): Buffer {
+  if (code === undefined) return plain(8);
+  return plain(8, Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from(reason)]));
+}
+
+/** Waits for the error that ends it. */
+export function failed(stream: NodeJS.EventEmitter): Promise<ClientError> {
+  return new Promise((resolve) => stream.once('error', resolve));
+}
+
+/** The environment's variables for proxies, for one test; those not given are unset. */
+export function setProxyEnvironment(given: Record<string, string>): void {
+  const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [
+    name,
+    name.toLowerCase(),
+  ]);
+  const before = names.map((name) => [name, process.env[name]] as const);
+  const set = (name: string, value: string | undefined) => {
+    if (value === undefined) Reflect.deleteProperty(process.env, name);
+    else process.env[name] = value;
+  };
+  for (const name of names) set(name, given[name]);
+  onCleanup(() => {
+    for (const [name, value] of before) set(name, value);
+  });
+}

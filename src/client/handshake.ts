@@ -1,0 +1,118 @@
+import { randomBytes } from 'node:crypto';
+import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { following } from '../helpers/abort.js';
+import { ignoreErrors } from '../helpers/ignore-errors.js';
+import { checkAnswer } from './answer.js';
+import { ClientError } from './errors.js';
+import { failureOf, refusalOf, refusalOfProxy, type ProxyAnswer } from './failures.js';
+import type { ConnectSettings } from './options.js';
+import { inTurn } from './turns.js';
+
+/** The socket behind the 101. */
+export interface Opened {
+  readonly socket: Duplex;
+  /** What came with the 101. */
+  readonly head: Buffer;
+  readonly subprotocol: string | undefined;
+}
+
+/**
+ * Opens a WebSocket connection (RFC 6455 section 4.1), through the proxy if there is one, within `connectTimeout`.
+ * Redirects are not followed. Rejects with {@link ClientError} or the signal's reason, and leaves nothing behind.
+ */
+export async function open(settings: ConnectSettings, signal: AbortSignal): Promise<Opened> {
+  const { target, connectTimeout } = settings;
+  const { controller, free } = following(signal);
+  const late = () =>
+    controller.abort(
+      new ClientError('WSTUNNEL_CONNECT_TIMEOUT', `${target.shown}: no tunnel within ${connectTimeout} s`),
+    );
+  const timer = setTimeout(late, connectTimeout * 1000);
+  try {
+    const host = `${target.host}:${target.port}`;
+    return await inTurn(host, controller.signal, () => handshake(settings, controller.signal));
+  } finally {
+    clearTimeout(timer);
+    free();
+  }
+}
+
+function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<Opened> {
+  // The proxy's socket follows this one, which is dropped once the tunnel is open.
+  const dialling = following(signal);
+  return new Promise<Opened>((resolve, reject) => {
+    const key = randomBytes(16).toString('base64');
+    const { target, proxy, subprotocols } = settings;
+    const request = start(settings, key, dialling.controller.signal);
+    let throughProxy = proxy === undefined;
+    let settled = false;
+    const settle = (act: () => void) => {
+      if (settled) return;
+      settled = true;
+      signal.removeEventListener('abort', onAbort);
+      dialling.free();
+      act();
+    };
+    const drop = () => {
+      dialling.controller.abort();
+      request.destroy();
+    };
+    const refuse = (error: unknown) =>
+      settle(() => {
+        drop();
+        reject(error);
+      });
+    const onAbort = () => refuse(signal.reason);
+    request.on('error', (error) => refuse(failureOf(error, settings, throughProxy)));
+    // Only CONNECT has an answer of its own.
+    request.on('proxyConnect', (answer: Partial<ProxyAnswer>) => {
+      throughProxy = true;
+      // Its answer would be taken for the server's, were it a 101.
+      if (proxy?.mode === 'connect' && answer.statusCode !== 200) refuse(refusalOfProxy(answer, proxy));
+    });
+    request.on('upgrade', (answer, socket, head) => {
+      ignoreErrors(socket);
+      try {
+        const subprotocol = checkAnswer(answer, { key, subprotocols });
+        if (settled) socket.destroy();
+        settle(() => resolve({ socket, head, subprotocol }));
+      } catch (error) {
+        socket.destroy();
+        refuse(error);
+      }
+    });
+    request.on('response', (answer: IncomingMessage) => {
+      if (settled) return;
+      // From here on it is a refusal, whatever becomes of its body.
+      settle(() => void refusalOf(answer, target, proxy, signal).then(reject, reject).finally(drop));
+    });
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+    else request.end();
+  });
+}
+
+function start(settings: ConnectSettings, key: string, signal: AbortSignal): ClientRequest {
+  const { target, proxy, headers, tls } = settings;
+  const { host, port, path } = target;
+  const common = {
+    ...{ host, port, path, method: 'GET' },
+    headers: { ...headers, 'sec-websocket-key': key },
+    agent: proxy ? proxy.agent(signal) : (false as const),
+  };
+  if (!target.secure) return requestHttp(common);
+  const name = tls.servername ?? host;
+  return requestHttps({
+    ...tls,
+    // An address is no server name (RFC 6066 section 3).
+    servername: isIP(name) === 0 ? name : '',
+    // Behind a proxy the agent knows no host, and Node would take the proxy's name for it.
+    checkServerIdentity: (_: string, certificate: PeerCertificate) =>
+      (tls.checkServerIdentity ?? checkServerIdentity)(name, certificate),
+    ...common,
+  });
+}

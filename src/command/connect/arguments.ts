@@ -1,0 +1,134 @@
+import type { ConnectionOptions } from 'node:tls';
+import type { ConnectOptions, ListenOptions, LocalAddress } from '../../client/types.js';
+import { readListenAddress } from '../address.js';
+import { usage, type Args } from '../args.js';
+import { CommandError, EXIT } from '../exit.js';
+import { readText } from '../files.js';
+import type { Io } from '../io.js';
+import type { CONNECT_OPTIONS } from './options.js';
+
+export type Given = Args<typeof CONNECT_OPTIONS>;
+
+/** What the command line asks for. */
+export interface ConnectPlan {
+  readonly url: string;
+  /** Left out: standard input and output. */
+  readonly local?: LocalAddress;
+  readonly options: ListenOptions;
+}
+
+/** Reads the command line, the files that it names and the environment. @throws {CommandError} */
+export function readConnectPlan(args: Given, { environment }: Pick<Io, 'environment'>): ConnectPlan {
+  const [url, ...more] = args.positionals;
+  if (url === undefined) throw usage('give a URL, such as wss://desk.example.com/vnc');
+  if (more.length > 0) throw usage(`there is one URL to connect to, and no "${more.join(' ')}"`);
+  const isLocal = args.has('local');
+  if (isLocal && args.has('stdio')) throw usage('give either --local or --stdio, not both');
+  if (args.has('retry') && !isLocal) throw usage('--retry is for --local');
+  const options: ListenOptions = {
+    ...credentialsOf(args, environment),
+    ...headersOf(args, environment),
+    ...proxyOf(args),
+    ...tlsOf(args),
+    ...(args.has('origin') && { origin: args.text('origin') ?? '' }),
+    ...(args.has('subprotocol') && { subprotocol: args.list('subprotocol') }),
+    ...secondsOf(args, 'timeout', 'connectTimeout'),
+    ...secondsOf(args, 'retry', 'retryFor'),
+    ...secondsOf(args, 'ping', 'pingInterval'),
+  };
+  return { url, options, ...(isLocal && { local: localOf(args.text('local') ?? '') }) };
+}
+
+function localOf(text: string): LocalAddress {
+  const address = readListenAddress(text);
+  if (!address) throw usage(`"${text}" is nowhere to listen: PORT, ADDRESS:PORT, :PORT or unix:PATH`);
+  const { socket, host = '', port = 0 } = address;
+  return socket === undefined ? { host, port } : { path: socket };
+}
+
+/** A flag goes before the environment: the variable may be there for another server. */
+function credentialsOf(args: Given, environment: Io['environment']): ConnectOptions {
+  const { WSTUNNEL_USER: user = '', WSTUNNEL_BEARER: bearer = '' } = environment;
+  const isUser = args.has('user');
+  if (isUser && args.has('bearer')) throw usage('give either --user or --bearer, not both');
+  if (isUser) return { basic: loginOf(args.text('user') ?? '') };
+  const file = args.text('bearer');
+  if (file !== undefined) return { bearer: firstLineOf(file) };
+  if (user !== '' && bearer !== '')
+    throw usage('WSTUNNEL_USER and WSTUNNEL_BEARER are both set: one login too many');
+  if (user !== '') return { basic: splitLogin(user, 'WSTUNNEL_USER must be NAME:PASSWORD') };
+  return bearer === '' ? {} : { bearer };
+}
+
+function loginOf(text: string): { username: string; password: string } {
+  const { username, password: file } = splitLogin(text, '--user is NAME:FILE, with the password in the file');
+  return { username, password: firstLineOf(file) };
+}
+
+/** Never shows the text: it may hold a password. */
+function splitLogin(text: string, must: string): { username: string; password: string } {
+  const [, username = '', password = ''] = /^([^:]+):(.+)$/s.exec(text) ?? [];
+  if (username === '') throw usage(must);
+  return { username, password };
+}
+
+function headersOf(args: Given, { WSTUNNEL_COOKIE: cookie = '' }: Io['environment']): ConnectOptions {
+  const headers: Record<string, string[]> = {};
+  for (const line of linesOf(args.list('header'))) {
+    const [, name = '', value = ''] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? [];
+    // Never the line itself: it may hold a secret.
+    if (name === '') throw usage('--header is NAME:VALUE, or @FILE with such lines');
+    (headers[name.toLowerCase()] ??= []).push(value);
+  }
+  const given = linesOf(args.list('cookie'));
+  const cookies = given.length === 0 && cookie !== '' ? [cookie] : given;
+  return {
+    ...(Object.keys(headers).length > 0 && { headers }),
+    ...(cookies.length > 0 && { cookies: cookies.join('; ') }),
+  };
+}
+
+/** `@FILE` stands for the lines of a file: what is on a command line every user of the machine can see. */
+function linesOf(values: readonly string[]): string[] {
+  return values.flatMap((value) => {
+    if (!value.startsWith('@')) return [value];
+    const lines = readText(value.slice(1)).split(/\r?\n/);
+    return lines.filter((line) => line !== '');
+  });
+}
+
+function firstLineOf(file: string): string {
+  const [line = ''] = readText(file).split(/\r?\n/);
+  if (line === '') throw new CommandError(EXIT.config, `${file}: the secret must be its first line`);
+  return line;
+}
+
+function proxyOf(args: Given): ConnectOptions {
+  const proxy = args.text('proxy');
+  if (proxy !== undefined && args.has('direct')) throw usage('give either --proxy or --direct, not both');
+  return {
+    ...(proxy !== undefined && { proxy }),
+    ...(args.has('direct') && { proxy: false as const }),
+    ...(args.has('forward') && { proxyMode: 'forward' as const }),
+  };
+}
+
+function tlsOf(args: Given): ConnectOptions {
+  const { ca, cert, key = cert } = { ca: args.text('ca'), cert: args.text('cert'), key: args.text('key') };
+  if (key !== undefined && cert === undefined) throw usage('--key needs --cert');
+  const tls: ConnectionOptions = {
+    ...(ca !== undefined && { ca: readText(ca) }),
+    ...(cert !== undefined && { cert: readText(cert) }),
+    ...(key !== undefined && { key: readText(key) }),
+    ...(args.has('insecure') && { rejectUnauthorized: false }),
+  };
+  return Object.keys(tls).length > 0 ? { tls } : {};
+}
+
+/** What is no number is left to the option's own check, for its message. */
+function secondsOf(args: Given, name: 'timeout' | 'retry' | 'ping', option: keyof ListenOptions): object {
+  const text = args.text(name);
+  if (text === undefined) return {};
+  if (!/^\d+(\.\d+)?$/.test(text)) throw usage(`--${name} must be a number of seconds, and not "${text}"`);
+  return { [option]: Number(text) };
+}

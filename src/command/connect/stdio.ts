@@ -1,0 +1,64 @@
+import { pipeline } from 'node:stream/promises';
+import { connect, type ClientStream } from '../../client/connect.js';
+import { redactUrl } from '../../observe/redact.js';
+import { EXIT } from '../exit.js';
+import { say, type Io } from '../io.js';
+import type { ConnectPlan } from './arguments.js';
+import { failureOf } from './failures.js';
+import { bytes } from '../listen/units.js';
+
+/** One tunnel on standard input and output. Resolves to the exit code when both directions are over. */
+export async function runStdio(io: Io, { url, options }: ConnectPlan, isVerbose: boolean): Promise<number> {
+  const stream = open(url, options);
+  const since = performance.now();
+  stream.on('connect', () => {
+    if (isVerbose) say(io, `open    ${redactUrl(url)}`);
+  });
+  const stop = io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], () => {
+    // The second time it has been waited for long enough.
+    if (stream.writableEnded) stream.destroy();
+    io.stdin.unpipe(stream);
+    stream.end();
+  });
+  const ended = whenClosed(stream);
+  io.stdin.on('error', () => stream.end());
+  io.stdin.pipe(stream);
+  try {
+    // Who reads us no more (ssh has ended) ends the tunnel.
+    await pipeline(stream, io.stdout, { end: false }).catch((error: unknown) => {
+      if (stream.errored || !isGone(error)) throw error;
+    });
+    await ended;
+    return EXIT.ok;
+  } catch (error) {
+    throw failureOf(stream.errored ?? error);
+  } finally {
+    stop();
+    io.stdin.unpipe(stream);
+    io.stdin.destroy();
+    const amount = `${bytes(stream.bytesRead)} in, ${bytes(stream.bytesWritten)} out`;
+    if (isVerbose && !stream.connecting)
+      say(io, `close   ${stream.closeCode ?? 1006}; ${amount}, ${seconds(since)} s`);
+  }
+}
+
+function open(url: string, options: ConnectPlan['options']): ClientStream {
+  try {
+    return connect(url, options);
+  } catch (error) {
+    throw failureOf(error);
+  }
+}
+
+function whenClosed(stream: ClientStream): Promise<void> {
+  return new Promise((resolve) => stream.once('close', resolve));
+}
+
+function isGone(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'EPIPE' || code === 'ERR_STREAM_PREMATURE_CLOSE';
+}
+
+function seconds(since: number): string {
+  return ((performance.now() - since) / 1000).toFixed(1);
+}
