@@ -14,7 +14,7 @@ async function says(args: readonly string[], code: number, line: RegExp, env = {
   const run = await runCommand(['connect', ...args], { HTTP_PROXY: '', http_proxy: '', ...env });
   expect(run.stderr).toMatch(/^express-wstunnel: .*\n$/);
   expect(run.stderr).toMatch(line);
-  expect(run.stderr).not.toMatch(/\.js:\d+|    at |:secret|=secret/);
+  expect(run.stderr).not.toMatch(/\.js:\d+| {4}at |:secret|=secret/);
   expect({ code: run.code, stdout: run.stdout }).toEqual({ code, stdout: '' });
   return run.stderr;
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { ClientError, connect, type ConnectOptions } from '../../src/client/index.js';
+import { connect, type ClientError, type ConnectOptions } from '../../src/client/index.js';
 import { certificate, makeCertificate } from '../support/certificate.js';
 import { closedPort, listen, portOf, startHttp } from '../support/servers.js';
 import { descriptors, watchComplaints, watchTimers } from '../support/leftovers.js';
@@ -165,7 +165,8 @@ describe('the answer (RFC 6455 section 4.1)', () => {
       }
     });
     const stream = connect(url);
-    const [bytes] = (await once(stream, 'readable').then(() => [stream.read() as Buffer])) as [Buffer];
+    await once(stream, 'readable');
+    const bytes = stream.read() as Buffer;
     expect('hello'.startsWith(bytes.toString())).toBe(true);
     stream.destroy();
   });

@@ -1,4 +1,6 @@
 // A client in a process of its own: a transfer both ways through a tunnel, and the most memory that it took.
+import { Buffer } from 'node:buffer';
+import process from 'node:process';
 import { connect } from '../../dist/client/index.js';
 
 const [url, megabytes] = [process.argv[2], Number(process.argv[3])];

@@ -14,7 +14,7 @@ export interface Cluster {
   readonly home: string;
   readonly data: string;
   /** A program of PostgreSQL's, as the user that it insists on. */
-  as(program: string, args: string[]): [string, string[]];
+  readonly as: (program: string, args: string[]) => [string, string[]];
 }
 
 export function makeCluster(): Cluster {

@@ -1,7 +1,7 @@
 import { createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { acceptOf } from '../../src/client/answer.js';
-import { ClientError } from '../../src/client/index.js';
+import type { ClientError } from '../../src/client/index.js';
 import type { Certificate } from './certificate.js';
 import { onCleanup } from './cleanup.js';
 import { frame, RawClient } from './raw-client.js';

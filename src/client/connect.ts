@@ -64,7 +64,7 @@ export class ClientStream extends Duplex {
   }
 
   #begin({ socket, head, subprotocol }: Opened): void {
-    if (this.destroyed) {
+    if (this.#isGone()) {
       socket.destroy();
       return;
     }
@@ -87,7 +87,7 @@ export class ClientStream extends Duplex {
     this.subprotocol = subprotocol;
     // Before any byte. A listener may write, or destroy it.
     this.emit('connect');
-    if (this.closed || this.destroyed) {
+    if (this.#isGone()) {
       socket.destroy();
       return;
     }
@@ -129,6 +129,10 @@ export class ClientStream extends Duplex {
     this.#whenClosed = () => done(error);
     // After an orderly end the server may finish the connection, within closeTimeout.
     if (error || !this.readableEnded || !this.writableFinished) stream.destroy(1006, 'destroyed');
+  }
+
+  #isGone(): boolean {
+    return this.destroyed;
   }
 
   #opened(act: () => void): void {

@@ -39,7 +39,7 @@ export function failureOf(
 ): ClientError {
   const cause = withAllCauses(error);
   const why = messageOf(cause);
-  const code = String((error as NodeJS.ErrnoException).code ?? '');
+  const { code = '' } = error as NodeJS.ErrnoException;
   const make = (kind: ClientErrorCode, message: string) => new ClientError(kind, message, { cause });
   if (!throughProxy && proxy)
     return make('WSTUNNEL_PROXY_UNREACHABLE', `the proxy ${proxy.shown} could not be reached: ${why}`);

@@ -64,7 +64,9 @@ export class Forward {
     const { controller, free } = following(this.#ending);
     const stop = whenLeft(this.#local, () => controller.abort(new Error('the local program left before')));
     const attempt = () => open(this.#settings, controller.signal);
-    void withRetries(this.#settings, controller.signal, attempt, this.#handlers.retry)
+    void withRetries(this.#settings, controller.signal, attempt, (error, seconds) =>
+      this.#handlers.retry(error, seconds),
+    )
       .finally(() => {
         stop();
         free();

@@ -20,10 +20,10 @@ if (code !== 'WSTUNNEL_CLOSED') throw new Error(code);
 
 const stream: ClientStream = connect('ws://127.0.0.1:1/', options);
 stream.on('error', (error: Error) => {
-  if (!(error instanceof ClientError) || error.again !== true) throw error;
+  if (!(error instanceof ClientError) || !error.again || !(stream instanceof ClientStream)) throw error;
   void listen(local, 'ws://127.0.0.1:1/', listening).then(async (listener: Listener) => {
     listener.on('close', ({ duration }) => duration.toFixed());
-    if (listener.stats().open !== 0) throw new Error('open');
+    if (listener.stats().open !== 0 || !(listener instanceof Listener)) throw new Error('open');
     await listener.close();
     const { through } = await import('./client-through.mjs');
     await through({ connect, listen, ClientError, TunnelError });
