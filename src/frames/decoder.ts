@@ -28,6 +28,12 @@ const DONE = 3;
 const MAX_HEADER = 14;
 
 /**
+ * Fewer bytes than this are not worth the copy of all that follows them: where one call finds no more, other frames lie
+ * between, and the rest of the chunk, each tiny frame of it, must not be copied anew.
+ */
+const FEW = 2048;
+
+/**
  * RFC 6455 section 5 as a stream: frames in, bare bytes out. No message or frame is assembled; what is kept between two
  * chunks is a cut header or control frame, at most 139 bytes. A client's frames must be masked, a server's must not
  * (section 5.1).
@@ -75,6 +81,7 @@ export class FrameDecoder {
     const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     let at = 0;
     let out = 0;
+    let isFast = true;
     // The end of a message may lie in a frame without payload: a pass even where no byte is left.
     while (at < chunk.length) {
       if (this.#state === HEADER) {
@@ -82,8 +89,10 @@ export class FrameDecoder {
         while (this.#masked && !this.#fragmented && this.#headerLength === 0) {
           const payloadAt = wholeBinary(chunk, at);
           if (payloadAt < 0) break;
-          const next = simd && chunk.length - at >= WORTHWHILE ? simd.frames(chunk, at, out) : at;
+          const isWorth = isFast && chunk.length - at >= WORTHWHILE;
+          const next: number = simd && isWorth ? simd.frames(chunk, at, out) : at;
           if (simd && next > at) {
+            isFast = next - at >= FEW;
             at = next;
             out = simd.out;
             continue;

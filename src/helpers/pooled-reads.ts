@@ -109,7 +109,8 @@ export class PooledReads {
   /** The socket is closed. */
   end(): void {
     this.flush();
-    giveBack(this.#memory);
+    // What is just being handed on may be held: it is given back behind that, and once.
+    if (this.#memory !== this.#lent) giveBack(this.#memory);
     this.#memory = this.#small;
     this.#begin = this.#end = FRONT;
   }

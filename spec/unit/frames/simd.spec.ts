@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import loadWabt from 'wabt';
 import { WORTHWHILE } from '../../../src/frames/mask.js';
 import { SIMD_MODULE } from '../../../src/frames/simd-module.js';
@@ -64,6 +64,21 @@ test('nothing in front of the payloads or behind them is changed', () => {
   expect(bytes.toString('latin1', 0, 6)).toBe('before');
   expect(bytes.subarray(6, 306)).toEqual(Buffer.alloc(300, 7));
   expect(bytes.subarray(-40)).toEqual(Buffer.alloc(40, 0x55));
+});
+
+test('tiny frames with others between them are not copied as often as there are frames', () => {
+  const pair = Buffer.concat([frame(2, 'x'), frame(1)]);
+  const chunk = Buffer.concat(Array.from({ length: 5000 }, () => pair));
+  if (!simd) throw new Error('no WebAssembly');
+  const frames = vi.spyOn(simd, 'frames');
+  onTestFinished(() => frames.mockRestore());
+  expect(decodeAll(chunk).payload.toString()).toBe('x'.repeat(5000));
+  // What they are for: a run of frames is still taken at once.
+  expect(frames.mock.calls.length).toBeLessThan(32);
+  frames.mockClear();
+  decodeAll(Buffer.concat(Array.from({ length: 1000 }, () => frame(2, 'x'.repeat(50)))));
+  expect(frames.mock.calls.length).toBeLessThan(3);
+  expect(frames).toHaveBeenCalled();
 });
 
 test('without WebAssembly the loops in JavaScript do it', () => {

@@ -119,3 +119,40 @@ test('kept memory is read into by nobody until it is given back, and then again'
   await until(() => one.socket.bytesRead === 2 * bytes.length && again.length > 0);
   expect(memories).toContain(again.find((memory) => memory.byteLength > 8192));
 });
+
+test('what is handed on as the connection ends goes back to the pool once, and not while it is kept', async () => {
+  const one = await pair();
+  const frees: (() => void)[] = [];
+  const kept: ArrayBufferLike[] = [];
+  one.onPiece((bytes) => {
+    if (bytes.buffer.byteLength < 8192) return;
+    kept.push(bytes.buffer);
+    // A write that ends it all in the same turn.
+    one.reads.end();
+    frees.push(one.reads.keep());
+  });
+  one.other.write(pattern(100_000));
+  one.socket.resume();
+  await until(() => kept.length > 0);
+  one.socket.destroy();
+
+  const taken = new Set<ArrayBufferLike>();
+  const others = await Promise.all(Array.from({ length: 10 }, () => pair()));
+  const take = async (end: (typeof others)[number]) => {
+    let memory: ArrayBufferLike | undefined;
+    end.onPiece((bytes) => {
+      if (bytes.buffer.byteLength < 8192) return;
+      end.reads.keep();
+      memory = bytes.buffer;
+    });
+    end.other.write(pattern(100_000));
+    end.socket.resume();
+    await until(() => memory !== undefined);
+    return memory!;
+  };
+  for (const end of others.slice(0, 9)) taken.add(await take(end));
+  expect(taken.has(kept[0]!)).toBe(false);
+  expect(taken.size).toBe(9);
+  frees[0]!();
+  expect(await take(others[9]!)).toBe(kept[0]);
+});
