@@ -22,8 +22,10 @@ async function pair(most = 1024 * 1024) {
   const [other] = await accepted;
   onCleanup(() => (socket.destroy(), other.destroy()));
   await once(socket, 'connect');
-  let handle = (bytes: Buffer) => void pieces.push(Buffer.from(bytes));
   const pieces: Buffer[] = [];
+  let handle = (bytes: Buffer): void => {
+    pieces.push(Buffer.from(bytes));
+  };
   reads.start((bytes) => handle(bytes), most);
   const length = () => pieces.reduce((sum, { length }) => sum + length, 0);
   return { reads, socket, other, pieces, length, onPiece: (does: typeof handle) => (handle = does) };
@@ -96,7 +98,9 @@ test('kept memory is read into by nobody until it is given back, and then again'
   const two = await pair();
   const bytes = pattern(1_500_000);
   const kept: { bytes: Buffer; free: () => void }[] = [];
-  const keep = (end: typeof one) => (given: Buffer) => kept.push({ bytes: given, free: end.reads.keep() });
+  const keep = (end: typeof one) => (given: Buffer) => {
+    kept.push({ bytes: given, free: end.reads.keep() });
+  };
   one.onPiece(keep(one));
   two.onPiece(keep(two));
   one.other.write(bytes);
