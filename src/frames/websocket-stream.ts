@@ -338,6 +338,12 @@ export class WebSocketStream {
         code: CLOSE.abnormal,
         reason: `the ${this.#peer} did not take what was sent within closeTimeout`,
       };
+    // Nor has all arrived that the server sent before it saw our Close. (A backend has said its end by then.)
+    else if (this.#isClient && this.#pausedForBackend)
+      this.#cause = {
+        code: CLOSE.abnormal,
+        reason: `what the ${this.#peer} sent was not read within closeTimeout`,
+      };
     this.#socket.destroy();
   };
 
