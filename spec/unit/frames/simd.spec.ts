@@ -66,6 +66,24 @@ test('nothing in front of the payloads or behind them is changed', () => {
   expect(bytes.subarray(-40)).toEqual(Buffer.alloc(40, 0x55));
 });
 
+test.each([0, 1, 125, 126, 127, 1000, 65_535])(
+  'behind whole frames one of %d bytes is left where it is cut',
+  (length) => {
+    if (!simd) throw new Error('no WebAssembly');
+    const whole = frame(2, 'x'.repeat(300));
+    const last = frame(2, Buffer.alloc(length, 'y'));
+    const next = Buffer.concat([whole, last]).subarray(0, 65_536);
+    // What the chunk of another connection has left behind would make it whole.
+    simd.frames(Buffer.concat([whole, last, Buffer.alloc(64, 'z')]), 0, 0);
+    for (const missing of [1, 2, 3, 4, 5, last.length - 1, last.length]) {
+      const end = whole.length + last.length - missing;
+      if (end > next.length || end < whole.length) continue;
+      expect(simd.frames(Buffer.from(next.subarray(0, end)), 0, 0)).toBe(whole.length);
+      expect(simd.out).toBe(300);
+    }
+  },
+);
+
 test('tiny frames with others between them are not copied as often as there are frames', () => {
   const pair = Buffer.concat([frame(2, 'x'), frame(1)]);
   const chunk = Buffer.concat(Array.from({ length: 5000 }, () => pair));

@@ -160,3 +160,66 @@ test('what is handed on as the connection ends goes back to the pool once, and n
   frees[0]!();
   expect(await take(others[9]!)).toBe(kept[0]);
 });
+
+test('the pool holds no more than a few memories, however many come back', async () => {
+  const one = await pair();
+  const frees: (() => void)[] = [];
+  const isLarge = (bytes: Buffer) => bytes.buffer.byteLength > 8192;
+  let memories: ArrayBufferLike[] = [];
+  one.onPiece((bytes) => {
+    if (isLarge(bytes)) memories.push(bytes.buffer);
+    if (isLarge(bytes)) frees.push(one.reads.keep());
+  });
+  const fill = async (count: number) => {
+    memories = [];
+    one.socket.resume();
+    while (memories.length < count) {
+      const before = memories.length;
+      one.other.write(pattern(20_000));
+      await until(() => memories.length > before);
+    }
+  };
+  await fill(20);
+  const first = new Set(memories);
+  for (const free of frees.splice(0)) free();
+  await fill(20);
+  const again = memories.filter((memory) => first.has(memory));
+  expect(again.length).toBeGreaterThan(0);
+  expect(again.length).toBeLessThanOrEqual(10);
+});
+
+test('small memory that is kept is read into no more', async () => {
+  const { reads, socket, other, onPiece } = await pair();
+  const kept: Buffer[] = [];
+  onPiece((bytes) => {
+    kept.push(bytes);
+    reads.keep();
+  });
+  socket.resume();
+  for (const text of ['first', 'other']) {
+    other.write(text);
+    await until(() => kept.at(-1)?.toString() === text);
+  }
+  expect(kept.map(String)).toEqual(['first', 'other']);
+});
+
+test('at the end what waits is handed on, and the memory goes back to the pool', () => {
+  /** Reads of no socket: filled as Node would. */
+  const fill = (reads: PooledReads, length: number) => {
+    const into = (reads.onread.buffer as () => Uint8Array)();
+    into.fill(7, 0, length);
+    reads.onread.callback(length, into);
+    return (reads.onread.buffer as () => Uint8Array)().buffer;
+  };
+  const one = new PooledReads();
+  const pieces: number[] = [];
+  one.start((bytes) => void pieces.push(bytes.length), 1024 * 1024);
+  const armed = fill(one, SMALL);
+  expect(pieces).toEqual([]);
+  one.end();
+  expect(pieces).toEqual([SMALL]);
+  const two = new PooledReads();
+  two.start(() => undefined, 1024 * 1024);
+  expect(fill(two, SMALL)).toBe(armed);
+  two.end();
+});
