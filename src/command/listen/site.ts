@@ -93,8 +93,9 @@ function makeTunnel(
 function setTrust(value: unknown, set: () => void): void {
   try {
     // Express would read the text "1" as the address 0.0.0.1.
-    const count = [value].flat().find((one) => typeof one === 'string' && /^\d+$/.test(one.trim()));
-    if (count !== undefined) throw new TypeError(`invalid IP address: ${String(count)}`);
+    const texts = [value].flat().filter((one) => typeof one === 'string');
+    const count = texts.find((one) => /^\d+$/.test(one.trim()));
+    if (count !== undefined) throw new TypeError(`invalid IP address: ${count}`);
     set();
   } catch (error) {
     throw new CommandError(
