@@ -1,15 +1,19 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Outlet } from './helpers/outlet.js';
-import { ownsItsChunks } from './helpers/release.js';
+import { PooledReads } from './helpers/pooled-reads.js';
+import { ownsItsChunks, releaseAfter } from './helpers/release.js';
 import { Movement, takenMark } from './helpers/taken.js';
 
 const NOTHING = Buffer.alloc(0);
 
+/** What Node reads at once: where all of it was filled, the next read follows in the same turn. */
+const FULL_READ = 65_536;
+
 /** The client's end, as the relay uses it. */
 export interface ClientEnd {
-  /** False: stop until `drain`. */
-  send(bytes: Buffer, mayRelease: boolean): boolean;
+  /** False: stop until `drain`. `reads`: whose memory the bytes may lie in. */
+  send(bytes: Buffer, mayRelease: boolean, reads?: PooledReads): boolean;
   pause(): void;
   resume(): void;
   /** Since the last look, the client has taken of what waits for it. */
@@ -48,6 +52,7 @@ export class Relay<Cause> {
   readonly #done: (cause: Cause) => void;
   // Another kind of Duplex may hold a chunk that it reports as read or written.
   readonly #mayRelease: boolean;
+  readonly #reads: PooledReads | undefined;
   readonly #moved: Movement;
   #closing = false;
   #backendGone = false;
@@ -58,6 +63,7 @@ export class Relay<Cause> {
   constructor(backend: Duplex, settings: RelaySettings, client: ClientEnd, done: (cause: Cause) => void) {
     this.#backend = backend;
     this.#mayRelease = ownsItsChunks(backend);
+    this.#reads = PooledReads.of(backend);
     this.#moved = new Movement(backend);
     this.#toBackend = new Outlet(backend, settings.buffered, () => client.resume());
     this.#settings = settings;
@@ -68,7 +74,8 @@ export class Relay<Cause> {
   /** Begins to read the backend. */
   start(): void {
     const backend = this.#backend;
-    backend.on('data', this.#onData);
+    if (this.#reads) this.#reads.start(this.#onData, this.#settings.buffered / 2);
+    else backend.on('data', this.#onData);
     backend.on('end', this.#onEnd);
     backend.on('error', this.#onError);
     backend.on('close', this.#onClose);
@@ -103,7 +110,8 @@ export class Relay<Cause> {
     this.#lastPayload = performance.now();
     if (!this.#backend.writable) return;
     try {
-      this.#toBackend.write(bytes, this.#mayRelease ? chunk : undefined);
+      const written = this.#mayRelease && chunk ? releaseAfter(chunk) : undefined;
+      this.#toBackend.write(bytes, written, chunk?.length === FULL_READ);
     } catch (error) {
       // An app's own stream throws into our reading of the client.
       this.#backend.destroy(error as Error);
@@ -124,6 +132,7 @@ export class Relay<Cause> {
   }
 
   ended(): void {
+    this.#toBackend.flush();
     if (this.#backend.writable) this.#backend.end();
   }
 
@@ -145,12 +154,13 @@ export class Relay<Cause> {
     this.#lastPayload = this.silentSince = performance.now();
     // Who else listens may keep the chunk.
     const mayRelease = this.#mayRelease && this.#backend.listenerCount('data') === 1;
-    if (this.#client.send(chunk, mayRelease)) return;
+    if (this.#client.send(chunk, mayRelease, this.#reads)) return;
     this.#backend.pause();
     this.silentSince = undefined;
   };
 
   readonly #onEnd = (): void => {
+    this.#reads?.flush();
     const backend = this.#backend;
     const finish = () => this.#client.finish('the backend ended');
     // A reset that finds unread bytes is told as an end (libuv takes the hang-up behind them for one). The kernel still
@@ -163,6 +173,7 @@ export class Relay<Cause> {
   };
 
   readonly #onError = (): void => {
+    this.#reads?.flush();
     this.#client.close(1011, 'the backend failed');
   };
 
@@ -171,6 +182,7 @@ export class Relay<Cause> {
     backend.off('data', this.#onData);
     backend.off('end', this.#onEnd);
     backend.off('close', this.#onClose);
+    this.#reads?.end();
     this.#backendGone = true;
     // Does nothing where `end` or `error` came first.
     this.#client.close(1011, 'the backend failed');

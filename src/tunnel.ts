@@ -267,8 +267,12 @@ function relay<Req extends IncomingMessage>(
   client: Client,
   ends: Reached & { place: Lease; client: Duplex; head: Buffer; frameType: 'binary' | 'text' },
 ): void {
-  const { limits, totals, open, log, announce } = shared;
+  const { totals, open, log, announce } = shared;
   const { host, lease, place } = ends;
+  // Each by its name: a copy of all settings would stay for every tunnel.
+  const { pingInterval, pongTimeout, closeTimeout, idleTimeout, maxDuration } = settings;
+  const { readTimeout, writeTimeout } = host.host;
+  const { buffered } = shared.limits;
   const { id } = client;
   const since = Date.now();
   const info = () => infoOf(client, host.id, since, joined);
@@ -284,7 +288,7 @@ function relay<Req extends IncomingMessage>(
   };
   const stream = new WebSocketStream(
     ends.client,
-    { ...settings, ...limits, frameType: ends.frameType },
+    { pingInterval, pongTimeout, closeTimeout, buffered, frameType: ends.frameType },
     {
       payload: (bytes, chunk) => joined.payload(bytes, chunk),
       drain: () => joined.drain(),
@@ -296,8 +300,9 @@ function relay<Req extends IncomingMessage>(
       closed: (cause) => joined.closed(cause),
     },
   );
-  const joined = new Relay<CloseCause>(ends.socket, { ...settings, ...limits }, stream, done);
-  const unwatch = watch({ ...settings, ...host.host }, joined, (code, reason) => stream.cutOff(code, reason));
+  const joined = new Relay<CloseCause>(ends.socket, { closeTimeout, buffered }, stream, done);
+  const limits = { idleTimeout, maxDuration, readTimeout, writeTimeout };
+  const unwatch = watch(limits, joined, (code, reason) => stream.cutOff(code, reason));
   const tunnel: OpenTunnel = {
     info,
     closed,

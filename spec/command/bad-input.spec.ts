@@ -1,10 +1,13 @@
-import { mkdirSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { version } from '../../src/command/version.js';
 import { makeCertificate } from '../support/certificate.js';
 import { files, runCommand, startCommand } from '../support/command.js';
+import { describeWith, Program } from '../support/programs.js';
 import { accepts, closedPort, startEcho } from '../support/servers.js';
+import { until } from '../support/wait.js';
 
 /** One line, without a stack. */
 async function says(args: readonly string[], code: number, line: RegExp): Promise<void> {
@@ -38,6 +41,7 @@ describe('a wrong command line ends with 2', () => {
     [['0', '5900', '--url', 'vnc'], /--url .*vnc/],
     [['0', '5900', '--url', '^('], /--url: "\^\(" is no regular expression/],
     [['0', '5900', '--trust-proxy', 'x'], /--trust-proxy .*x/],
+    [['0', '5900', '--trust-proxy', '1'], /--trust-proxy lists addresses .*1/],
     [['0', '5900', '--key', 'k'], /--key needs --cert/],
     [['0', '5900', '--client-ca', 'k'], /--client-ca needs --cert/],
     [['0', '5900', '--tokens', 't'], /either a TARGET or --tokens/],
@@ -60,6 +64,12 @@ describe('a file that is missing or wrong ends with 3', () => {
         (file) => ['0', '5900', '--auth', file],
         /a:1: a login is "name:hash" with a bcrypt hash/,
       ],
+      [
+        'a',
+        `ann:$2a$03$${'a'.repeat(53)}\n`,
+        (file) => ['0', '5900', '--auth', file],
+        /a:1: a bcrypt hash has a cost of 4 to 14/,
+      ],
       ['a', '', (file) => ['0', '5900', '--auth', file], /a: there is no login in it/],
       ['a', '\n', (file) => ['0', '5900', '--auth', `ann:${file}`], /a: the password must be its first line/],
       [
@@ -78,6 +88,7 @@ describe('a file that is missing or wrong ends with 3', () => {
         /c\.json:3:3: no JSON: comma expected/,
       ],
       ['c.json', '[]', (file) => ['--config', file], /c\.json:1:1: .*must be an object/],
+      ['c.json', '\uFEFF[]', (file) => ['--config', file], /c\.json:1:1: .*must be an object/],
       [
         'c.json',
         '{ "sever": 1 }',
@@ -110,6 +121,18 @@ describe('a file that is missing or wrong ends with 3', () => {
   test.each(bad)('%s %j', async (name, content, args, line) => {
     const { [name]: file } = await files({ [name]: content });
     await says(args(file!), 3, line);
+  });
+
+  test('JSON of a million levels', async () => {
+    const { 'c.json': file } = await files({ 'c.json': '['.repeat(1_000_000) });
+    await says(['--config', file!], 3, /c\.json: the JSON is nested too deeply/);
+  });
+
+  test('a log that is a FIFO without a reader', async () => {
+    const { folder } = await files({});
+    const fifo = join(folder!, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    await says(['0', '5900', '--log', fifo], 3, /fifo: nobody reads from it/);
   });
 
   test('a key of another certificate, and one that is encrypted', async () => {
@@ -153,6 +176,11 @@ describe('where it can’t listen it ends with 4', () => {
     await startCommand(['--unix', socket, '5900']);
     await says(['--unix', socket, '5900'], 4, /can't listen on unix:.*\/s: it is in use/);
     await says(['--unix', join(folder!, 'plain'), '5900'], 4, /plain: it is in use/);
+    await says(
+      ['--unix', join(folder!, 'x'.repeat(120)), '5900'],
+      4,
+      /x: the path of a socket has 103 bytes/,
+    );
     mkdirSync(join(folder!, 'd'));
     await says(['--unix', join(folder!, 'd'), '5900'], 4, /\/d: it is in use/);
     await says(
@@ -165,6 +193,17 @@ describe('where it can’t listen it ends with 4', () => {
       4,
       /none\.invalid:0: the name (is not known|could not be looked up)/,
     );
+  });
+});
+
+describeWith('socat')('a socket of another kind', () => {
+  test('is in use, and is not taken away', async () => {
+    const { folder } = await files({});
+    const socket = join(folder!, 'datagrams');
+    new Program('socat', ['-u', `UNIX-RECV:${socket}`, 'STDOUT']);
+    await until(() => existsSync(socket));
+    await says(['--unix', socket, '5900'], 4, /datagrams: it is in use/);
+    expect(existsSync(socket)).toBe(true);
   });
 });
 

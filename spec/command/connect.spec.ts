@@ -1,13 +1,16 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { PassThrough, Writable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
+import { runStdio } from '../../src/command/connect/stdio.js';
+import type { Io } from '../../src/command/io.js';
 import { certificate, makeCertificate } from '../support/certificate.js';
 import { CLI, files, runCommand } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';
 import { startProxyDouble } from '../support/proxy-double.js';
 import { accepts, closedPort, startBackend, startHttp, startTunnel } from '../support/servers.js';
-import { holds, until } from '../support/wait.js';
-import { startByHand } from '../support/websocket-server.js';
+import { deferred, holds, until } from '../support/wait.js';
+import { accepting, plain, startByHand } from '../support/websocket-server.js';
 
 /** One line on stderr, nothing on stdout, and that exit code. */
 async function says(args: readonly string[], code: number, line: RegExp, env = {}): Promise<string> {
@@ -180,6 +183,47 @@ describe('standard input and output', () => {
     expect(await ended).toBe(0);
     await until(() => tunnel.stats().open === 0);
     expect(tunnel.stats().closed).toEqual({ 1000: 1 });
+  });
+
+  test('SIGTERM before there is a tunnel, and while nobody reads the output', async () => {
+    const asked = deferred<undefined>();
+    const { url, sockets } = await startByHand(() => asked.resolve(undefined));
+    const waiting = startStdio([url]);
+    await asked.promise;
+    const ended = waiting.exit();
+    waiting.program.process.kill('SIGTERM');
+    expect(await ended).toBe(143);
+    await until(() => sockets.every((socket) => socket.destroyed || socket.readableEnded));
+
+    const signals: (() => void)[] = [];
+    const stuck = new Writable({ write: () => signals[0]?.() });
+    const server = await startByHand((peer, head) => {
+      peer.send(Buffer.concat([Buffer.from(accepting(head)), plain(2, 'x'), plain(2, 'y')]));
+    });
+    const io: Io = {
+      ...{ stdin: new PassThrough(), stdout: stuck, stderr: new PassThrough(), environment: {} },
+      onSignal: (_, listener) => {
+        signals.push(() => listener('SIGTERM'));
+        return () => undefined;
+      },
+      isTerminalGone: () => false,
+    };
+    expect(await runStdio(io, { url: server.url, options: { closeTimeout: 0.05 } }, false)).toBe(143);
+  });
+
+  test('who reads the output no more ends it, without a word', async () => {
+    const backend = await startBackend((socket) => {
+      const timer = setInterval(() => socket.write('x'), 20);
+      socket.on('close', () => clearInterval(timer));
+    });
+    const { url, tunnel } = await startTunnel({ server: { port: backend.port } });
+    const { program, exit } = startStdio([url]);
+    await program.prints(/^x/);
+    const ended = exit();
+    program.process.stdout?.destroy();
+    expect(await ended).toBe(0);
+    expect(program.output).toMatch(/^x+$/);
+    await until(() => tunnel.stats().open === 0);
   });
 
   test('the login comes from files or the environment', async () => {

@@ -125,7 +125,8 @@ test('on loopback, a page must come from this machine by its own names (DNS rebi
   for (const host of ['localhost', '127.0.0.1', '[::1]', 'desk.localhost'])
     expect((await knock(port, '/', page(host))).status).toBe(101);
   expect((await knock(port, '/', page('rebound.example'))).status).toBe(403);
-  expect((await knock(port, '/', { ...page('localhost'), Origin: 'http://other.example' })).status).toBe(403);
+  for (const origin of ['http://other.example', 'http://localhost:1', 'null'])
+    expect((await knock(port, '/', { ...page('localhost'), Origin: origin })).status).toBe(403);
 
   const named = await startCommand([
     '0',
@@ -136,6 +137,17 @@ test('on loopback, a page must come from this machine by its own names (DNS rebi
   const behindProxy = { Host: 'desk.example', Origin: 'https://desk.example' };
   expect((await knock(named.port, '/', behindProxy)).status).toBe(101);
   expect((await knock(named.port, '/', { ...behindProxy, Origin: 'https://c.example' })).status).toBe(403);
+});
+
+test('a unix socket beside it takes no guard from the port (DNS rebinding)', async () => {
+  const { port: target } = await startEcho();
+  const { folder } = await files({});
+  const socket = join(folder!, 's');
+  const { port } = await startCommand(['--listen', '0', '--unix', socket, String(target)]);
+  const page = (host: string) => ({ Host: host, Origin: `http://${host}` });
+  expect((await knock(port, '/', page('rebound.example'))).status).toBe(403);
+  await echoes(await openRaw(port, '/', page('localhost')));
+  await echoes(await openRaw(connect(socket), '/', page('public.example')));
 });
 
 test('--tokens: each leads to its own target, and the file is read anew when it has changed', async () => {

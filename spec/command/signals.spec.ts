@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { expect, test } from 'vitest';
@@ -158,4 +159,55 @@ test('SIGHUP: the log is opened under its name again', async () => {
   (await openRaw(command.port)).socket.destroy();
   await holds(async () => expect(await lines(log!)).toBe(2));
   expect(await lines(`${log!}.1`)).toBe(2);
+});
+
+test('SIGHUP: a log that has become a FIFO holds up no end', async () => {
+  const { port: target } = await startEcho();
+  const { log } = await files({ log: '' });
+  const command = await startCommand(['0', String(target), '--log', log!]);
+  await rm(log!);
+  execFileSync('mkfifo', [log!]);
+  expect(await reread(command)).toMatch(/log: nobody reads from it; the old settings hold/);
+  signal(command, 'SIGTERM');
+  expect(await command.exit()).toBe(0);
+});
+
+test('SIGHUP: a login is not exchanged for certificates that nobody would ask for', async () => {
+  const { port: target } = await startEcho();
+  const { cert, key } = makeCertificate();
+  const made = await files({ cert, key, secret: 'secret\n', 'desk.json': '' });
+  const config = (more: object) =>
+    writeFile(
+      made['desk.json']!,
+      JSON.stringify({ listen: '0', server: { port: target }, cert: 'cert', key: 'key', ...more }),
+    );
+  await config({ auth: 'ann:secret' });
+  const command = await startCommand(['--config', made['desk.json']!]);
+  const status = async () => {
+    const socket = connectTls({ port: command.port, host: '127.0.0.1', ca: cert });
+    return (await new RawClient(socket).send(handshake('/')).answer()).status;
+  };
+  expect(await status()).toBe(401);
+  await config({ clientCa: 'cert' });
+  expect(await reread(command)).toMatch(/clients' certificates, or none, are settled at the start; the old/);
+  expect(await status()).toBe(401);
+});
+
+test('SIGHUP: settings that leave the door open are told of', async () => {
+  const { port: target } = await startEcho();
+  const { 'desk.json': file } = await files({ 'desk.json': '' });
+  const config = (more: object) =>
+    writeFile(file!, JSON.stringify({ listen: ':0', server: { port: target }, ...more }));
+  await config({ allow: ['127.0.0.1'] });
+  const command = await startCommand(['--config', file!]);
+  expect(command.program.output).not.toMatch(/beware/);
+  await config({});
+  signal(command, 'SIGHUP');
+  await command.program.prints(/beware: whoever reaches :0 may open a tunnel/);
+  // Nor does it help that the file now says where nobody else would reach it.
+  await config({ listen: '0' });
+  const before = command.program.output.length;
+  signal(command, 'SIGHUP');
+  await until(() => /beware/.test(command.program.output.slice(before)));
+  expect(command.program.output.slice(before)).toMatch(/as they were until the next start/);
 });

@@ -99,7 +99,8 @@ test.each(['binary', 'text'] as const)(
     const whole = frameType === 'text' ? bytes.subarray(0, MUCH - (MUCH % 11)) : bytes;
     flow.backend.end(whole);
     await until(() => flow.toBackend.isPaused());
-    expect(most()).toBeGreaterThanOrEqual(BUFFERED);
+    // Counted is the memory that is held: a little of it is in front of the first byte.
+    expect(most()).toBeGreaterThan(BUFFERED - 20);
     expect(most()).toBeLessThanOrEqual(BUFFERED + CHUNK + 10);
     expect(listeners(flow)).toEqual(before);
     flow.client.socket.resume();

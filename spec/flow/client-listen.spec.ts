@@ -99,6 +99,13 @@ describe('a local port', () => {
     expect(() => statSync(path)).toThrow();
   });
 
+  test('that is no file can not be kept to its owner, and is not listened on', async () => {
+    const path = `\0wstunnel-client-${process.pid}`;
+    await expect(listen(path, 'ws://127.0.0.1/')).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
+    const [error] = (await once(connectTcp({ path }), 'error')) as [NodeJS.ErrnoException];
+    expect(error.code).toBe('ECONNREFUSED');
+  });
+
   test('in use is an error of its own', async () => {
     const { url } = await startTunnel();
     const taken = portIn(await startListener(url));

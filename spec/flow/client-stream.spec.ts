@@ -270,6 +270,19 @@ describe('the end', () => {
     await until(() => timers() === 0);
   });
 
+  test('what is not read within closeTimeout is missing: no orderly end', async () => {
+    const { stream, server } = await openByHand({ closeTimeout: 0.05 });
+    const chunk = plain(2, Buffer.alloc(60_000));
+    for (let sent = 0; sent < 50; sent++) server.send(chunk);
+    const error = failed(stream);
+    stream.end();
+    expect(await error).toMatchObject({
+      code: 'WSTUNNEL_CLOSED',
+      closeCode: 1006,
+      reason: 'what the server sent was not read within closeTimeout',
+    });
+  });
+
   test('a server that is silent after a PING is cut off', async () => {
     const { stream, server } = await openByHand({ pingInterval: 0.02, pongTimeout: 0.05 });
     const error = failed(stream);

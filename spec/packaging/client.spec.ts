@@ -1,18 +1,11 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { Consumer, pack, temporaryFolder } from './packed.js';
+import { COMPILES, Consumer, MODES, pack, temporaryFolder } from './packed.js';
 
-const COMPILES = { code: 0, stdout: '', stderr: '' };
 const GOES_THROUGH = {
   code: 0,
   stdout: 'bare bytes, there and back\nby a local port\ntrue WSTUNNEL_REFUSED 404\ntrue WSTUNNEL_OPTION\n',
   stderr: '',
-};
-
-const MODES = {
-  node16: { module: 'node16', moduleResolution: 'node16' },
-  nodenext: { module: 'nodenext', moduleResolution: 'nodenext' },
-  bundler: { module: 'preserve', moduleResolution: 'bundler' },
 };
 
 // tsc takes its time, more so on a busy machine.

@@ -5,6 +5,15 @@ import { tmpdir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import { afterAll } from 'vitest';
 
+/** How TypeScript may find the package. */
+export const MODES = {
+  node16: { module: 'node16', moduleResolution: 'node16' },
+  nodenext: { module: 'nodenext', moduleResolution: 'nodenext' },
+  bundler: { module: 'preserve', moduleResolution: 'bundler' },
+};
+
+export const COMPILES = { code: 0, stdout: '', stderr: '' };
+
 /** The working copy. */
 export const ROOT = join(import.meta.dirname, '../..');
 const MODULES = join(ROOT, 'node_modules');

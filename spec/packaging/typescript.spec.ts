@@ -1,16 +1,9 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { Consumer, pack, temporaryFolder } from './packed.js';
+import { COMPILES, Consumer, MODES, pack, temporaryFolder } from './packed.js';
 
-const COMPILES = { code: 0, stdout: '', stderr: '' };
 const RUNS = COMPILES;
 const GOES_THROUGH = { ...RUNS, stdout: 'bare bytes, there and back\ntrue WSTUNNEL_OPTION\n' };
-
-const MODES = {
-  node16: { module: 'node16', moduleResolution: 'node16' },
-  nodenext: { module: 'nodenext', moduleResolution: 'nodenext' },
-  bundler: { module: 'preserve', moduleResolution: 'bundler' },
-};
 
 // tsc takes its time, more so on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });

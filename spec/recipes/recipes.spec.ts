@@ -337,6 +337,31 @@ test('shutdown: open tunnels are closed and the process ends', async () => {
   expect(await exited).toEqual([0, null]);
 });
 
+test('cluster: the login counts in every worker, and tunnels open in each', async () => {
+  const workers = [['availableParallelism()', '2']] as const;
+  const site = await start('cluster', { edits: workers });
+  // Both workers listen on the one port.
+  await site.program.prints(/PORT[^]*PORT/);
+  expect((await knock(site.dial())).status).toBe(401);
+  const { headers } = await request(
+    site.dial(),
+    'POST',
+    '/login',
+    FORM,
+    'username=ann&password=secret+of+ann',
+  );
+  const cookie = { Cookie: pairsOf(headers['set-cookie'] ?? '') };
+  for (let i = 0; i < 4; i++) await echoes(await openRaw(site.dial(), PATH, cookie));
+});
+
+/** `a=1; path=/, a.sig=2; path=/` as a request sends it. */
+function pairsOf(setCookie: string): string {
+  return setCookie
+    .split(/,\s*(?=[^;]+=)/)
+    .map((one) => one.split(';')[0])
+    .join('; ');
+}
+
 test('audit: one line for each event, and numbers', async () => {
   const site = await start('audit');
   const client = await guards(site);

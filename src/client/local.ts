@@ -41,7 +41,12 @@ export async function listening(server: Server, local: Local): Promise<AddressIn
     });
   });
   // Whoever can open it has the credentials of the tunnel.
-  if ('path' in local) chmodSync(local.path, 0o600);
+  try {
+    if ('path' in local) chmodSync(local.path, 0o600);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
   return server.address() ?? '';
 }
 

@@ -128,6 +128,7 @@ function readObject(value: unknown, name: string): void {
 }
 
 function readLogin(value: unknown, name: string): void {
+  readObject(value, name);
   readNames(value, name, { username: readSecret, password: readSecret });
   const { username, password } = value as { username?: string; password?: string };
   // A colon would end the name (RFC 7617 section 2).

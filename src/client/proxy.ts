@@ -3,10 +3,9 @@ import type { ConnectionOptions } from 'node:tls';
 import { HttpProxyAgent } from 'http-proxy-agent';
 import { getProxyForUrl } from 'proxy-from-env';
 import { fail } from '../helpers/readers.js';
-import { redactUrl } from '../observe/redact.js';
 import { CappedAgent } from './capped-agent.js';
 import type { ConnectOptions } from './types.js';
-import { basicOf, credentialsOf, parse, type Target } from './url.js';
+import { basicOf, credentialsOf, parse, wrongUrl, type Target } from './url.js';
 
 /** An HTTP proxy on the way. */
 export interface Proxy {
@@ -35,7 +34,7 @@ export function readProxy(options: ConnectOptions, target: Target): Proxy | unde
   if (found === '') return undefined;
   const name = given === undefined ? "the environment's proxy" : 'proxy';
   const url = parse(found, name, MUST);
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') fail(name, MUST, redactUrl(url.href));
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') fail(name, MUST, wrongUrl(url.href));
   return proxyOf(url, mode, proxyTls, name, target.secure);
 }
 

@@ -29,7 +29,7 @@ const SCHEMES = ['ws:', 'wss:', 'http:', 'https:'];
 export function readUrl(value: string | URL): Target {
   const url = parse(value, 'the URL', 'must be a ws: or wss: URL');
   if (!SCHEMES.includes(url.protocol))
-    fail('the URL', 'must begin with ws: or wss:', redactUrl(url.href), hintOf(url));
+    fail('the URL', 'must begin with ws: or wss:', wrongUrl(url.href), hintOf(url));
   if (url.hash !== '') fail('the URL', 'must have no fragment (RFC 6455 section 3)', redactUrl(url.href));
   const secure = url.protocol === 'wss:' || url.protocol === 'https:';
   return {
@@ -47,8 +47,14 @@ export function readUrl(value: string | URL): Target {
 export function parse(value: string | URL, name: string, must: string): URL {
   const given: unknown = value;
   if (typeof given !== 'string' && !(given instanceof URL)) fail(name, must, given);
-  if (!URL.canParse(String(given))) fail(name, must, redactUrl(String(given)));
+  if (!URL.canParse(String(given))) fail(name, must, wrongUrl(String(given)));
   return new URL(String(given));
+}
+
+/** In what is no proper URL nobody knows where a password begins (`ann:secret@host`) or ends (`//ann:sec/ret@host`). */
+export function wrongUrl(text: string): string {
+  const rest = text.replace(/^([a-z][a-z0-9+.-]*:)?\/\/[^/?#]*@/i, '');
+  return rest.includes('@') ? '***' : redactUrl(text);
 }
 
 export function hostOf(url: URL): string {
@@ -75,5 +81,5 @@ export function basicOf({ username, password }: Credentials): string {
 
 /** `localhost:8080/x` is a URL of the scheme `localhost:`. */
 function hintOf(url: URL): string {
-  return /^\d+(\/|$)/.test(url.pathname) ? `; did you mean "ws://${url.href}"?` : '';
+  return /^\d+(\/|$)/.test(url.pathname) ? `; did you mean "ws://${redactUrl(url.href)}"?` : '';
 }

@@ -46,7 +46,7 @@ export function shownAddress({ socket, host = '', port = 0 }: ListenAddress): st
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** Can nobody else reach it? A unix socket is guarded by its folder. */
+/** Can nobody else reach it? A unix socket is guarded by its mode and its folder. */
 export function isLoopback({ socket, host = '' }: ListenAddress): boolean {
   return socket !== undefined || host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host);
 }

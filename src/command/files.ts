@@ -7,6 +7,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: 'there is no such file or folder',
   EACCES: 'the permission is missing',
   EPERM: 'the permission is missing',
+  ENXIO: 'nobody reads from it',
+  ENOSPC: 'the disk is full',
   EISDIR: 'it is a folder',
   EADDRINUSE: 'it is in use',
   EADDRNOTAVAIL: 'this machine has no such address',
@@ -20,10 +22,10 @@ export function reasonOf(error: unknown): string {
   return REASONS[code] ?? messageOf(error);
 }
 
-/** The text of a file that the command needs. */
+/** The text of a file that the command needs, without a byte order mark. */
 export function readText(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
   } catch (error) {
     throw new CommandError(EXIT.config, `${path}: ${reasonOf(error)}`, { cause: error });
   }

@@ -1,6 +1,7 @@
 import { CLOSE, isSendable } from './close-codes.js';
-import { unmaskInto } from './mask.js';
+import { unmaskInto, WORTHWHILE } from './mask.js';
 import { MAX_CONTROL_PAYLOAD, OPCODE } from './opcodes.js';
+import { simd } from './simd.js';
 import { Utf8Checker } from './utf8.js';
 
 /** Why a peer's stream can't be followed any more (RFC 6455 section 7.1.7). */
@@ -25,6 +26,12 @@ const DONE = 3;
 
 /** 2 bytes, 8 of extended length, 4 of key. */
 const MAX_HEADER = 14;
+
+/**
+ * Fewer bytes than this are not worth the copy of all that follows them: where one call finds no more, other frames lie
+ * between, and the rest of the chunk, each tiny frame of it, must not be copied anew.
+ */
+const FEW = 2048;
 
 /**
  * RFC 6455 section 5 as a stream: frames in, bare bytes out. No message or frame is assembled; what is kept between two
@@ -74,15 +81,25 @@ export class FrameDecoder {
     const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     let at = 0;
     let out = 0;
+    let isFast = true;
     // The end of a message may lie in a frame without payload: a pass even where no byte is left.
     while (at < chunk.length) {
       if (this.#state === HEADER) {
-        // Small whole messages, one after the other, need no state: a chunk holds a thousand of them.
+        // Whole messages, one after the other, need no state: a chunk holds a thousand small ones.
         while (this.#masked && !this.#fragmented && this.#headerLength === 0) {
-          const length = smallBinary(chunk, at);
-          if (length < 0) break;
-          unmaskInto(chunk, view, out, at + 6, length, view.getInt32(at + 2, true), 0);
-          at += 6 + length;
+          const payloadAt = wholeBinary(chunk, at);
+          if (payloadAt < 0) break;
+          const isWorth = isFast && chunk.length - at >= WORTHWHILE;
+          const next: number = simd && isWorth ? simd.frames(chunk, at, out) : at;
+          if (simd && next > at) {
+            isFast = next - at >= FEW;
+            at = next;
+            out = simd.out;
+            continue;
+          }
+          const length = lengthAt(chunk, at);
+          unmaskInto(chunk, view, out, payloadAt, length, view.getInt32(payloadAt - 4, true), 0);
+          at = payloadAt + length;
           out += length;
         }
         if (at < chunk.length) at = this.#readHeader(chunk, at);
@@ -241,10 +258,21 @@ export class FrameDecoder {
   }
 }
 
-/** The payload's length of a masked, final binary frame that is here as a whole; -1 for any other. */
-function smallBinary(chunk: Buffer, at: number): number {
-  const length = (chunk[at + 1] ?? 0) - 0x80;
-  return chunk[at] === 0x82 && length >= 0 && length < 126 && at + 6 + length <= chunk.length ? length : -1;
+/** Where the payload of a masked, final binary frame below 64 KiB begins that is here as a whole; -1 for any other. */
+function wholeBinary(chunk: Buffer, at: number): number {
+  const short = (chunk[at + 1] ?? 0) - 0x80;
+  if (chunk[at] !== 0x82 || short < 0 || short > 126 || at + 6 > chunk.length) return -1;
+  const length = lengthAt(chunk, at);
+  // Not in its shortest form: that is for the full reading to say.
+  if (short === 126 && length < 126) return -1;
+  const payloadAt = at + (short === 126 ? 8 : 6);
+  return payloadAt + length <= chunk.length ? payloadAt : -1;
+}
+
+/** The length in the header at `at`, which is one below 64 KiB. */
+function lengthAt(chunk: Buffer, at: number): number {
+  const short = (chunk[at + 1] ?? 0) & 0x7f;
+  return short === 126 ? ((chunk[at + 2] ?? 0) << 8) | (chunk[at + 3] ?? 0) : short;
 }
 
 function headerSize(second: number): number {

@@ -3,16 +3,30 @@ import { nextMaskKey } from './mask-keys.js';
 import { unmaskInto } from './mask.js';
 import { OPCODE } from './opcodes.js';
 
-/** The header of an unfragmented, unmasked frame, as a server sends it (RFC 6455 section 5.2). */
+/** How long the header of an unmasked frame is. */
+export function headerSize(length: number): number {
+  return length < 126 ? 2 : length < 0x10000 ? 4 : 10;
+}
+
+/** Writes the header of an unfragmented, unmasked frame, as a server sends it (RFC 6455 section 5.2). */
+export function writeHeader(to: Buffer, opcode: number, length: number): void {
+  to[0] = 0x80 | opcode;
+  if (length < 126) to[1] = length;
+  else if (length < 0x10000) {
+    to[1] = 126;
+    to[2] = length >>> 8;
+    to[3] = length & 0xff;
+  } else {
+    to[1] = 127;
+    to.writeUInt32BE(Math.floor(length / 0x1_0000_0000), 2);
+    to.writeUInt32BE(length >>> 0, 6);
+  }
+}
+
+/** That header by itself. */
 export function frameHeader(opcode: number, length: number): Buffer {
-  const first = 0x80 | opcode;
-  if (length < 126) return Buffer.from([first, length]);
-  if (length < 0x10000) return Buffer.from([first, 126, length >>> 8, length & 0xff]);
-  const header = Buffer.allocUnsafe(10);
-  header[0] = first;
-  header[1] = 127;
-  header.writeUInt32BE(Math.floor(length / 0x1_0000_0000), 2);
-  header.writeUInt32BE(length >>> 0, 6);
+  const header = Buffer.allocUnsafe(headerSize(length));
+  writeHeader(header, opcode, length);
   return header;
 }
 

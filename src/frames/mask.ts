@@ -1,3 +1,8 @@
+import { simd } from './simd.js';
+
+/** Below this the copies in and out cost more than they save. */
+export const WORTHWHILE = 256;
+
 /**
  * Moves `length` bytes from `from` to `to` within `bytes`, unmasking them on the way (RFC 6455 section 5.3). `to` is
  * never behind `from`, so the forward walk may overlap itself. `key` is read little-endian; `phase` is how many bytes of
@@ -19,6 +24,10 @@ export function unmaskInto(
   // The key is little-endian, as most machines are; turned so that its lowest byte is the one for the payload's next byte.
   const turn = (phase & 3) * 8;
   const turned = turn === 0 ? key | 0 : (key >>> turn) | (key << (32 - turn));
+  if (simd && length >= WORTHWHILE) {
+    simd.unmask(bytes, to, from, length, turned);
+    return;
+  }
   const words = length & ~3;
   for (let at = 0; at < words; at += 4) {
     view.setInt32(to + at, view.getInt32(from + at, true) ^ turned, true);

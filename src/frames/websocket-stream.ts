@@ -1,11 +1,12 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Outlet } from '../helpers/outlet.js';
-import { ownsItsChunks } from '../helpers/release.js';
+import type { PooledReads } from '../helpers/pooled-reads.js';
+import { isPlain, ownsItsChunks, release, releaseAfter } from '../helpers/release.js';
 import { Movement, takenMark } from '../helpers/taken.js';
 import { CLOSE } from './close-codes.js';
 import { FrameDecoder } from './decoder.js';
-import { closeFrame, controlFrame, frameHeader, maskedFrame } from './encoder.js';
+import { closeFrame, controlFrame, frameHeader, headerSize, maskedFrame, writeHeader } from './encoder.js';
 import { OPCODE } from './opcodes.js';
 import { Utf8Checker, wholeCharacters } from './utf8.js';
 
@@ -62,6 +63,7 @@ export class WebSocketStream {
   readonly #decoder: FrameDecoder;
   // Another kind of Duplex may still hold the chunk it gave us: only a net.Socket's is ours to overwrite.
   readonly #ownsChunks: boolean;
+  readonly #isPlain: boolean;
   readonly #opcode: number;
   readonly #isClient: boolean;
   readonly #peer: 'client' | 'server';
@@ -96,6 +98,7 @@ export class WebSocketStream {
     this.#settings = settings;
     this.#handlers = handlers;
     this.#ownsChunks = ownsItsChunks(socket);
+    this.#isPlain = isPlain(socket);
     this.#isClient = settings.role === 'client';
     this.#peer = this.#isClient ? 'server' : 'client';
     this.#opcode = settings.frameType === 'text' ? OPCODE.text : OPCODE.binary;
@@ -131,13 +134,20 @@ export class WebSocketStream {
 
   /**
    * Sends bytes as one frame. False: enough is waiting, stop until `drain`. Once a Close was sent the bytes are dropped.
-   * `mayRelease`: nobody else holds the bytes.
+   * `mayRelease`: nobody else holds the bytes. `reads`: whose memory they may lie in.
    */
-  send(bytes: Buffer, mayRelease = false): boolean {
+  send(bytes: Buffer, mayRelease = false, reads?: PooledReads): boolean {
     if (this.#closeSent) return true;
     const isText = this.#checker?.push(bytes) ?? true;
     const payload = this.#checker === undefined ? bytes : this.#cutText(bytes, isText, this.#checker);
-    if (payload.length > 0) this.#sendPayload(payload, mayRelease ? bytes : undefined);
+    if (payload.length > 0) {
+      if (this.#isClient) this.#out.write(maskedFrame(this.#opcode, payload));
+      else if (reads?.lends(payload)) this.#sendFrom(reads, payload);
+      else this.#sendPayload(payload, mayRelease ? bytes : undefined);
+      // TLS says later that the kernel took it: counted at once, every line would be a slow one.
+      if (this.#socket.writableLength > 0 && this.#pongTimer && !this.#waited)
+        setImmediate(this.#lookForWaiting);
+    }
     if (isText) return !this.#out.full();
     this.close(CLOSE.internalError, 'the backend sent bytes that are not UTF-8');
     return true;
@@ -189,10 +199,10 @@ export class WebSocketStream {
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    if (this.#inputOver) return;
     // Who else listens may keep the chunk.
     const ours = this.#ownsChunks && this.#socket.listenerCount('data') === 1;
-    this.#read(ours ? chunk : Buffer.from(chunk));
+    if (!this.#inputOver) this.#read(ours ? chunk : Buffer.from(chunk));
+    else if (ours) release(chunk);
   };
 
   #read(chunk: Buffer): void {
@@ -236,7 +246,8 @@ export class WebSocketStream {
     this.#begin({ code: CLOSE.abnormal, reason: `the ${this.#peer} ended without a Close` });
     this.#endInput();
     this.#closeSent = true;
-    this.#socket.end();
+    // Once more would make an error, with its stack, for nobody.
+    if (!this.#socket.writableEnded) this.#socket.end();
   };
 
   readonly #onError = (error: Error): void => {
@@ -327,6 +338,12 @@ export class WebSocketStream {
         code: CLOSE.abnormal,
         reason: `the ${this.#peer} did not take what was sent within closeTimeout`,
       };
+    // Nor has all arrived that the server sent before it saw our Close. (A backend has said its end by then.)
+    else if (this.#isClient && this.#pausedForBackend)
+      this.#cause = {
+        code: CLOSE.abnormal,
+        reason: `what the ${this.#peer} sent was not read within closeTimeout`,
+      };
     this.#socket.destroy();
   };
 
@@ -345,17 +362,34 @@ export class WebSocketStream {
     this.#handlers.ended();
   }
 
+  /** Header and payload in two pieces, which one call writes. */
   #sendPayload(payload: Buffer, chunk: Buffer | undefined): void {
     const socket = this.#socket;
-    if (this.#isClient) this.#out.write(maskedFrame(this.#opcode, payload));
-    else {
-      socket.cork();
-      socket.write(frameHeader(this.#opcode, payload.length));
-      this.#out.write(payload, this.#ownsChunks ? chunk : undefined);
-      socket.uncork();
+    socket.cork();
+    socket.write(frameHeader(this.#opcode, payload.length));
+    this.#out.write(payload, this.#ownsChunks && chunk ? releaseAfter(chunk) : undefined);
+    socket.uncork();
+  }
+
+  /** Out of the memory that the backend was read into: the header goes in front of the payload. */
+  #sendFrom(reads: PooledReads, payload: Buffer): void {
+    const frame = reads.extend(payload, headerSize(payload.length));
+    writeHeader(frame, this.#opcode, payload.length);
+    // Another kind of Duplex may hold what it reports as written.
+    if (!this.#ownsChunks || (this.#waits() && reads.wastes(payload))) {
+      this.#out.write(Buffer.from(frame));
+      return;
     }
-    // TLS says later that the kernel took it: counted at once, every line would be a slow one.
-    if (socket.writableLength > 0 && this.#pongTimer && !this.#waited) setImmediate(this.#lookForWaiting);
+    let free: (() => void) | undefined;
+    this.#out.write(frame, (error) => {
+      if (!error) free?.();
+    });
+    if (this.#waits()) free = reads.keep();
+  }
+
+  /** May what is written be held on to? A plain socket whose queue is empty has given all of it to the kernel. */
+  #waits(): boolean {
+    return !this.#isPlain || this.#socket.writableLength > 0;
   }
 
   readonly #lookForWaiting = (): void => {

@@ -1,8 +1,11 @@
 import type { Duplex } from 'node:stream';
-import { releaseAfter } from './release.js';
+import { isPlain } from './release.js';
 
 /** What a waiting write holds at least: a piece of one byte has its objects, too. */
 const LEAST = 1024;
+
+/** As much as a reading of the kernel's own finds at once, at the most. */
+const MOST_GATHERED = 512 * 1024;
 
 /**
  * Writes to a stream and counts what waits there by the memory that it holds: pieces of one byte, or a byte left of a
@@ -14,18 +17,32 @@ export class Outlet {
   readonly #drained: () => void;
   #held = 0;
   #wasFull = false;
+  // For one write.
+  readonly #mostGathered: number;
+  #isGathering = false;
+  #gathered = 0;
 
   /** `drained` is called when nothing waits any more, where it had been full. */
   constructor(stream: Duplex, most: number, drained: () => void) {
     this.#stream = stream;
     this.#most = most;
     this.#drained = drained;
+    this.#mostGathered = isPlain(stream) ? Math.min(MOST_GATHERED, most / 2) : 0;
   }
 
-  /** `chunk`, if given, is released behind the bytes. */
-  write(bytes: Buffer, chunk?: Buffer): void {
+  /**
+   * `written` is told when the bytes are held no more; with an error they may still be. Where `more` will follow before
+   * this turn ends, one system call may write it all: each wakes the peer up.
+   */
+  write(bytes: Buffer, written?: (error?: Error | null) => void, more = false): void {
+    if (more && !this.#isGathering && bytes.length < this.#mostGathered) {
+      this.#isGathering = true;
+      this.#gathered = 0;
+      this.#stream.cork();
+      setImmediate(this.flush);
+    }
+    this.#gathered += bytes.length;
     const held = Math.max(bytes.buffer.byteLength, LEAST);
-    const written = chunk && releaseAfter(chunk);
     this.#held += held;
     this.#stream.write(bytes, (error) => {
       this.#held -= held;
@@ -34,7 +51,15 @@ export class Outlet {
       this.#wasFull = false;
       this.#drained();
     });
+    if (!more || this.#gathered >= this.#mostGathered) this.flush();
   }
+
+  /** Writes what was gathered. */
+  readonly flush = (): void => {
+    if (!this.#isGathering) return;
+    this.#isGathering = false;
+    this.#stream.uncork();
+  };
 
   /** Enough is waiting: stop until `drained`. */
   full(): boolean {

@@ -15,8 +15,12 @@ const WORTHWHILE = 16_384;
  * any other Duplex.
  */
 export function ownsItsChunks(stream: Duplex): boolean {
-  const kind: unknown = Object.getPrototypeOf(stream);
-  return kind === Socket.prototype || kind === TLSSocket.prototype;
+  return isPlain(stream) || Object.getPrototypeOf(stream) === TLSSocket.prototype;
+}
+
+/** A connection of the kernel's, with nothing in between. */
+export function isPlain(stream: Duplex): boolean {
+  return Object.getPrototypeOf(stream) === Socket.prototype;
 }
 
 /**

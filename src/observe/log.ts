@@ -15,7 +15,8 @@ export function createLog(threshold: number): Log {
   const byEnvironment = perArea(() => undefined);
   const forced = perArea((writer) => (writer.enabled = true));
   return (area, level, format, ...values) => {
-    (LEVEL[level] <= threshold ? forced : byEnvironment)[area](format, ...values.map(onOneLine));
+    const writer = (LEVEL[level] <= threshold ? forced : byEnvironment)[area];
+    if (writer.enabled) writer(format, ...values.map(onOneLine));
   };
 }
 

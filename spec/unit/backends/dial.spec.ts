@@ -7,6 +7,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { dial } from '../../../src/backends/dial.js';
 import type { ResolvedHost } from '../../../src/backends/host.js';
 import type { Host } from '../../../src/index.js';
+import { PooledReads } from '../../../src/helpers/pooled-reads.js';
 import { readHosts } from '../../../src/options/hosts.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { closedPort, startBackend } from '../../support/servers.js';
@@ -41,7 +42,8 @@ describe('reached', () => {
     const chunks: Buffer[] = [];
     const sender = await connection;
     await until(() => sender.writableFinished);
-    socket.on('data', (chunk) => chunks.push(chunk)).resume();
+    PooledReads.of(socket)!.start((bytes) => chunks.push(Buffer.from(bytes)), 65_536);
+    socket.resume();
     await once(socket, 'end');
     expect(Buffer.concat(chunks).toString()).toBe(banner);
     // Half-closed: what the client has sent still goes out.
@@ -82,8 +84,11 @@ describe('reached', () => {
     server.listen(path);
     await once(server, 'listening');
     const socket = await dialled({ socket: path });
-    const [chunk] = (await once(socket.resume(), 'data')) as [Buffer];
-    expect(chunk.toString()).toBe('hello');
+    const heard = new Promise<string>((resolve) =>
+      PooledReads.of(socket)?.start((bytes) => resolve(bytes.toString()), 65_536),
+    );
+    socket.resume();
+    expect(await heard).toBe('hello');
     socket.end();
   });
 

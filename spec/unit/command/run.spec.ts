@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Io } from '../../../src/command/io.js';
 import { run } from '../../../src/command/run.js';
 import { FakeIo } from '../../support/fake-io.js';
 import { openRaw } from '../../support/raw-client.js';
@@ -23,6 +24,31 @@ test('a word of the user cannot make a second line, nor move the cursor', async 
   const io = new FakeIo();
   expect(await run(['x\n\u001b[2J', '5900'], io)).toBe(2);
   expect(io.said).toMatch(/^express-wstunnel: "x\\u000a\\u001b\[2J" is nowhere to listen.*\n$/);
+});
+
+test('nor can it turn the direction of what follows', async () => {
+  const io = new FakeIo();
+  expect(await run(['x\u202eexe', '5900'], io)).toBe(2);
+  expect(io.said).toMatch(/"x\\u202eexe" is nowhere/);
+});
+
+test('a signal that comes during the start waits for it', async () => {
+  let saidBefore = 'never asked';
+  class Impatient extends FakeIo {
+    override onSignal(...args: Parameters<Io['onSignal']>): () => void {
+      queueMicrotask(() => {
+        saidBefore = this.said;
+        this.send('SIGHUP');
+        this.send('SIGTERM');
+      });
+      return super.onSignal(...args);
+    }
+  }
+  const io = new Impatient();
+  expect(await run(['0', '5900'], io)).toBe(0);
+  expect(saidBefore).toBe('');
+  expect(io.said).toMatch(/listening on .*\n.*read again/);
+  expect(io.listeners()).toBe(0);
 });
 
 test('an end in order leaves nothing behind: no listener of a signal, no server', async () => {

@@ -1,8 +1,10 @@
 import { pipeline } from 'node:stream/promises';
 import { connect, type ClientStream } from '../../client/connect.js';
+import { ClientError } from '../../client/errors.js';
+import { CLIENT_DEFAULTS } from '../../client/options.js';
 import { redactUrl } from '../../observe/redact.js';
-import { EXIT } from '../exit.js';
-import { say, type Io } from '../io.js';
+import { EXIT, SIGNALLED } from '../exit.js';
+import { say, type Io, type Signal } from '../io.js';
 import type { ConnectPlan } from './arguments.js';
 import { failureOf } from './failures.js';
 import { bytes } from '../listen/units.js';
@@ -14,11 +16,21 @@ export async function runStdio(io: Io, { url, options }: ConnectPlan, isVerbose:
   stream.on('connect', () => {
     if (isVerbose) say(io, `open    ${redactUrl(url)}`);
   });
-  const stop = io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], () => {
-    // The second time it has been waited for long enough.
-    if (stream.writableEnded) stream.destroy();
+  let signalled: Signal | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const stop = io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], (signal) => {
+    const destroy = () => {
+      signalled = signal;
+      stream.destroy();
+    };
     io.stdin.unpipe(stream);
-    stream.end();
+    // Before there is a tunnel, and the second time, nothing is waited for.
+    if (stream.connecting || stream.writableEnded) destroy();
+    else {
+      stream.end();
+      // Standard output may never take what is there.
+      timer = setTimeout(destroy, (options.closeTimeout ?? CLIENT_DEFAULTS.closeTimeout) * 1000);
+    }
   });
   const ended = whenClosed(stream);
   io.stdin.on('error', () => stream.end());
@@ -26,14 +38,15 @@ export async function runStdio(io: Io, { url, options }: ConnectPlan, isVerbose:
   try {
     // Who reads us no more (ssh has ended) ends the tunnel.
     await pipeline(stream, io.stdout, { end: false }).catch((error: unknown) => {
-      if (stream.errored || !isGone(error)) throw error;
+      if (stream.errored instanceof ClientError || !isGone(error)) throw error;
     });
     await ended;
-    return EXIT.ok;
+    return signalled === undefined ? EXIT.ok : SIGNALLED[signalled];
   } catch (error) {
     throw failureOf(stream.errored ?? error);
   } finally {
     stop();
+    clearTimeout(timer);
     io.stdin.unpipe(stream);
     io.stdin.destroy();
     const amount = `${bytes(stream.bytesRead)} in, ${bytes(stream.bytesWritten)} out`;

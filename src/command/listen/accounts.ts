@@ -7,8 +7,10 @@ import type { LoginFile } from './plan.js';
 
 /** A bcrypt of more rounds would hold up the tunnels for seconds at each login. */
 const MAX_COST = 14;
+/** bcrypt knows no fewer. */
+const MIN_COST = 4;
 
-/** Comparisons at once; whoever guesses passwords gets no more of this process's time. */
+/** Comparisons that may be waiting, the one that is under way among them. */
 const MAX_CHECKS = 4;
 
 /** `busy`: as many are being checked as may be. */
@@ -24,6 +26,8 @@ export class Accounts {
   readonly #proven = new Map<string, Buffer>();
   readonly #key = randomBytes(32);
   #checks = 0;
+  /** One after the other: each holds up the tunnels for its part of a second, and several would do so in turn. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(secrets: ReadonlyMap<string, Secret>) {
     this.#secrets = secrets;
@@ -41,7 +45,9 @@ export class Accounts {
     if (hash === undefined) return 'no';
     if (this.#checks >= MAX_CHECKS) return 'busy';
     this.#checks++;
-    const isRight = await compare(password, hash).finally(() => this.#checks--);
+    const check = this.#last.then(() => compare(password, hash)).finally(() => this.#checks--);
+    this.#last = check.catch(() => undefined);
+    const isRight = await check;
     if (!isRight || !secret) return 'no';
     this.#proven.set(name, given);
     return 'yes';
@@ -94,8 +100,9 @@ function readHash(hash: string, place: string): string {
       EXIT.config,
       `${place}: a login is "name:hash" with a bcrypt hash: htpasswd -nB NAME`,
     );
-  if (getRounds(hash) > MAX_COST)
-    throw new CommandError(EXIT.config, `${place}: a bcrypt hash may have a cost of ${MAX_COST} at most`);
+  const cost = getRounds(hash);
+  if (cost < MIN_COST || cost > MAX_COST)
+    throw new CommandError(EXIT.config, `${place}: a bcrypt hash has a cost of ${MIN_COST} to ${MAX_COST}`);
   return hash;
 }
 

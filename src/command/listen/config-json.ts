@@ -96,7 +96,7 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
 
 function parse(text: string, file: string): Node {
   const errors: ParseError[] = [];
-  const root = parseTree(text, errors, { allowTrailingComma: true });
+  const root = treeOf(text, file, errors);
   const [error] = errors;
   if (root && !error) return root;
   // "PropertyNameExpected" as words.
@@ -107,6 +107,15 @@ function parse(text: string, file: string): Node {
     EXIT.config,
     `${file}:${placeOf(text, error?.offset ?? 0)}: no JSON: ${what.toLowerCase()}`,
   );
+}
+
+function treeOf(text: string, file: string, errors: ParseError[]): Node | undefined {
+  try {
+    return parseTree(text, errors, { allowTrailingComma: true });
+  } catch (error) {
+    // It calls itself for each level.
+    throw new CommandError(EXIT.config, `${file}: the JSON is nested too deeply`, { cause: error });
+  }
 }
 
 /** Line and column, both counted from 1. */

@@ -1,4 +1,4 @@
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { constants, createWriteStream, type WriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { onOneLine } from '../../helpers/one-line.js';
@@ -61,19 +61,28 @@ function changed({ id, up, reason = '' }: BackendInfo): string {
 /** A disk that takes nothing for so long loses lines, in place of the process's memory. In bytes. */
 const MAX_WAITING = 1024 * 1024;
 
+// A FIFO that nobody reads is an error at once: to wait for a reader would hold up every signal.
+const LOG_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
+
 /** Where `--log` writes, line by line at the end of the file. */
 export class EventLog {
   readonly #path: string | undefined;
   readonly #stdout: Writable;
+  readonly #warn: (line: string) => void;
   #file: WriteStream | undefined;
 
-  private constructor(path: string | undefined, stdout: Writable) {
+  private constructor(path: string | undefined, stdout: Writable, warn: (line: string) => void) {
     this.#path = path;
     this.#stdout = stdout;
+    this.#warn = warn;
   }
 
-  static async open(path: string | undefined, stdout: Writable): Promise<EventLog> {
-    const log = new EventLog(path, stdout);
+  static async open(
+    path: string | undefined,
+    stdout: Writable,
+    warn: (line: string) => void,
+  ): Promise<EventLog> {
+    const log = new EventLog(path, stdout, warn);
     await log.reopen();
     return log;
   }
@@ -82,11 +91,13 @@ export class EventLog {
   async reopen(): Promise<void> {
     if (this.#path === undefined || this.#path === '-') return;
     try {
-      const handle = await open(this.#path, 'a', 0o640);
+      const handle = await open(this.#path, LOG_FLAGS, 0o640);
       this.close();
       this.#file = createWriteStream(this.#path, { fd: handle, flags: 'a' });
-      // A full disk must not end the tunnels.
-      this.#file.on('error', () => undefined);
+      // A full disk must not end the tunnels; but who counts on the log has to know.
+      this.#file.on('error', (error) =>
+        this.#warn(`${this.#path}: ${reasonOf(error)}; events are lost until the next SIGHUP`),
+      );
     } catch (error) {
       throw new CommandError(EXIT.config, `${this.#path}: ${reasonOf(error)}`, { cause: error });
     }

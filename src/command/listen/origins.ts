@@ -8,6 +8,8 @@ import { isSameOrigin, parseOrigin } from '../../guard/origin.js';
  */
 export function isLocalOrigin(origin: string | undefined, req: IncomingMessage): boolean {
   if (origin === undefined) return true;
+  // On a unix socket it is a proxy that asks, and no browser reaches it.
+  if (req.socket.localAddress === undefined) return isSameOrigin(origin, req);
   const { host = '' } = parseOrigin(origin) ?? {};
   const isLocal =
     host === 'localhost' || host.endsWith('.localhost') || isIP(host.replace(/^\[(.*)\]$/, '$1')) !== 0;

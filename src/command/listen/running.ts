@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../errors.js';
 import { onOneLine } from '../../helpers/one-line.js';
 import { within } from '../../helpers/within.js';
-import { EXIT, SIGNALLED } from '../exit.js';
+import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import type { Io, Signal } from '../io.js';
 import { readCertificate, type Certificate } from './certificate.js';
 import { EventLog, follow } from './events.js';
@@ -22,7 +22,8 @@ export class Running {
   readonly #readPlan: () => Plan;
   readonly #sites = new Sites();
   readonly #status: StatusLine;
-  #plan: Plan;
+  /** By which the servers are made. */
+  readonly #plan: Plan;
   #log: EventLog | undefined;
   #servers: Servers | undefined;
   #reloading: Promise<void> = Promise.resolve();
@@ -40,16 +41,17 @@ export class Running {
   /** Resolves to the exit code once it is over. @throws {CommandError} where it can't start; nothing is left running then. */
   async run(): Promise<number> {
     const ended = new Promise<number>((resolve) => (this.#end = resolve));
+    // From here on: a signal that comes early waits for the start, and leaves no program behind.
+    const stopListening = this.#io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], (one) => this.#onSignal(one));
     try {
-      await this.#start(this.#plan);
+      const started = this.#start(this.#plan);
+      this.#reloading = started.catch(() => undefined);
+      await started;
+      return await ended;
     } catch (error) {
       this.#servers?.end();
       await this.#sites.close(0);
       throw error;
-    }
-    const stopListening = this.#io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], (one) => this.#onSignal(one));
-    try {
-      return await ended;
     } finally {
       stopListening();
       this.#status.end();
@@ -59,13 +61,13 @@ export class Running {
 
   async #start(plan: Plan): Promise<void> {
     const certificate = this.#certificate(plan);
-    this.#log = await EventLog.open(plan.log, this.#io.stdout);
+    this.#log = await EventLog.open(plan.log, this.#io.stdout, (line) => this.#say(line));
     await this.#use(plan);
     this.#servers = new Servers(plan, certificate, (req, res) => this.#sites.app(req, res));
     for (const server of this.#servers.all) this.#sites.bindTo(server);
     await this.#servers.listen();
     for (const url of this.#servers.urls()) this.#say(`listening on ${url} for ${plan.target}`);
-    for (const danger of dangersOf(plan)) this.#say(`beware: ${danger}`);
+    this.#warn(plan);
     this.#status.begin();
   }
 
@@ -80,7 +82,6 @@ export class Running {
       (event, info) => this.#log?.write(event, info),
     );
     this.#sites.use(site);
-    this.#plan = plan;
   }
 
   #certificate({ tls }: Plan): Certificate | undefined {
@@ -100,14 +101,19 @@ export class Running {
     const { listen, tls, log } = this.#plan;
     try {
       const plan = this.#readPlan();
+      // Else a login that was exchanged for certificates would be gone, and nothing asked for in its place.
+      if (!plan.tls?.clientCa !== !tls?.clientCa)
+        throw new CommandError(EXIT.config, "clients' certificates, or none, are settled at the start");
       const certificate = this.#certificate(plan);
       await this.#log?.reopen();
-      await this.#use({ ...plan, listen });
+      const used = { ...plan, listen };
+      await this.#use(used);
       if (certificate) this.#servers?.renew(certificate);
       const isOther = !isDeepStrictEqual(plan.listen, listen) || !plan.tls !== !tls || plan.log !== log;
       this.#say('the settings were read again, and hold for new tunnels');
       if (isOther)
         this.#say('where to listen, https or not, and the log are as they were until the next start');
+      this.#warn(used);
     } catch (error) {
       this.#say(`${messageOf(error)}; the old settings hold`);
     }
@@ -115,7 +121,7 @@ export class Running {
 
   async #drain(): Promise<void> {
     this.#isDraining = true;
-    await this.#reloading;
+    await within(DRAIN, this.#reloading);
     const { open } = this.#sites.sample();
     if (open > 0 && this.#io.stderr.isTTY) this.#say(`closing ${tunnels(open)}; once more ends it at once`);
     // A file that is under way has as long as the tunnels.
@@ -123,6 +129,10 @@ export class Running {
     await this.#sites.close(DRAIN);
     await stopped;
     this.#end(EXIT.ok);
+  }
+
+  #warn(plan: Plan): void {
+    for (const danger of dangersOf(plan)) this.#say(`beware: ${danger}`);
   }
 
   #say(line: string): void {

@@ -70,8 +70,13 @@ export class Servers {
   }
 }
 
+/** Of a unix socket, in bytes (`sun_path` without its end, as macOS has it). Node 20 cuts a longer one, and listens elsewhere. */
+const MAX_PATH = 103;
+
 async function listenOn(server: Server, address: ListenAddress, isRetry = false): Promise<void> {
   const { socket: path, host, port } = address;
+  if (path !== undefined && Buffer.byteLength(path) > MAX_PATH)
+    throw failureOf(address, new Error(`the path of a socket has ${MAX_PATH} bytes at most`));
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);

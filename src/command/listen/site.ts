@@ -24,7 +24,7 @@ export async function makeSite(plan: Plan, warn: (line: string) => void): Promis
   const express = await loadExpress();
   const app = express();
   app.disable('x-powered-by');
-  if (trustProxy !== undefined) setTrust(() => app.set('trust proxy', trustProxy));
+  if (trustProxy !== undefined) setTrust(trustProxy, () => app.set('trust proxy', trustProxy));
   app.use((_req, res, next) => {
     res.setHeader('X-Content-Type-Options', 'nosniff');
     next();
@@ -73,8 +73,8 @@ function makeTunnel(
   warn: (line: string) => void,
 ): Tunnel {
   const tokens = file === undefined ? undefined : new Tokens(file, warn);
-  const isHere =
-    !isLighttpd && listen.every((address) => isLoopback(address) && address.socket === undefined);
+  const ports = listen.filter(({ socket }) => socket === undefined);
+  const isHere = !isLighttpd && ports.length > 0 && ports.every(isLoopback);
   const options: Tunnelling = {
     ...(isHere && { origins: isLocalOrigin }),
     ...tunnel,
@@ -90,8 +90,12 @@ function makeTunnel(
   }
 }
 
-function setTrust(set: () => void): void {
+function setTrust(value: unknown, set: () => void): void {
   try {
+    // Express would read the text "1" as the address 0.0.0.1.
+    const texts = [value].flat().filter((one) => typeof one === 'string');
+    const count = texts.find((one) => /^\d+$/.test(one.trim()));
+    if (count !== undefined) throw new TypeError(`invalid IP address: ${count}`);
     set();
   } catch (error) {
     throw new CommandError(

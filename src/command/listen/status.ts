@@ -10,6 +10,9 @@ export interface Sample {
 
 const PERIOD = 1000;
 
+/** In bytes. */
+const MAX_WAITING = 1024 * 1024;
+
 /** One line at the bottom of a terminal, drawn anew each second; lines that are printed scroll above it. */
 export class StatusLine {
   readonly #io: Io;
@@ -31,6 +34,8 @@ export class StatusLine {
   }
 
   print(line: string): void {
+    // Who reads too slowly (`| less`) loses lines, in place of this process's memory.
+    if (this.#io.stderr.writableLength > MAX_WAITING) return;
     this.#erase();
     this.#io.stderr.write(`${line}\n`);
     if (this.#timer) this.#io.stderr.write(this.#shown);

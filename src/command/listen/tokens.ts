@@ -19,6 +19,7 @@ export class Tokens {
   readonly #warn: (line: string) => void;
   #stamp: string;
   #targets: Targets;
+  #told = '';
 
   /** @throws {CommandError} for a file that is missing or wrong. */
   constructor(path: string, warn: (line: string) => void) {
@@ -39,30 +40,37 @@ export class Tokens {
       stamp = stampOf(this.#path);
       if (stamp === this.#stamp) return;
       this.#targets = readTargets(this.#path);
+      this.#told = '';
     } catch (error) {
-      // Told once, not at every request.
-      if (stamp === this.#stamp) return;
       if (stamp === '') this.#targets = new Map();
-      const rest = stamp === '' ? 'no token is valid' : 'the old tokens hold';
-      this.#warn(`${messageOf(error)}; ${rest}`);
+      this.#tellOnce(`${messageOf(error)}; ${stamp === '' ? 'no token is valid' : 'the old tokens hold'}`);
+      // What is wrong stays so until it is written anew; what could not be read (no descriptors left) may be right.
+      if (error instanceof CommandError && error.cause !== undefined) stamp = '';
     }
     this.#stamp = stamp;
+  }
+
+  /** Not at every request. */
+  #tellOnce(line: string): void {
+    if (line !== this.#told) this.#warn(line);
+    this.#told = line;
   }
 }
 
 function filesOf(path: string): string[] {
   if (!statSync(path).isDirectory()) return [path];
-  const entries = readdirSync(path, { withFileTypes: true });
-  const files = entries.filter((entry) => !entry.isDirectory() && !entry.name.startsWith('.'));
-  return files.map(({ name }) => join(path, name)).sort();
+  const names = readdirSync(path).filter((name) => !name.startsWith('.'));
+  const files = names.map((name) => join(path, name));
+  // Links count as what they lead to; one that leads nowhere, or a file that was just removed, is none.
+  return files.filter((file) => statSync(file, { throwIfNoEntry: false })?.isFile()).sort();
 }
 
-/** Another one, where something was written. */
+/** Another one, where something was written, or the permission was given: chmod changes only the ctime. */
 function stampOf(path: string): string {
   try {
     const stats = filesOf(path).map((file) => [file, statSync(file, { bigint: true })] as const);
     return (
-      stats.map(([file, { ino, size, mtimeNs }]) => `${file} ${ino} ${size} ${mtimeNs}`).join('\n') || 'empty'
+      stats.map(([file, { ino, size, ctimeNs }]) => `${file} ${ino} ${size} ${ctimeNs}`).join('\n') || 'empty'
     );
   } catch (error) {
     throw new CommandError(EXIT.config, `${path}: ${reasonOf(error)}`, { cause: error });

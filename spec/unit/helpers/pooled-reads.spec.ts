@@ -1,0 +1,225 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { expect, test } from 'vitest';
+import { PooledReads } from '../../../src/helpers/pooled-reads.js';
+import { onCleanup } from '../../support/cleanup.js';
+import { listen, portOf } from '../../support/servers.js';
+import { until } from '../../support/wait.js';
+
+/** What fills the small memory to the last byte. */
+const SMALL = 4000;
+const FRONT = 10;
+
+/** Both ends of a connection, read by PooledReads on the one. */
+async function pair(most = 1024 * 1024) {
+  const server = createServer();
+  await listen(server);
+  onCleanup(() => server.close());
+  const accepted = once(server, 'connection') as Promise<[Socket]>;
+  const reads = new PooledReads();
+  const socket = connect({ port: portOf(server), host: '127.0.0.1', onread: reads.onread }).pause();
+  reads.belongTo(socket);
+  const [other] = await accepted;
+  onCleanup(() => (socket.destroy(), other.destroy()));
+  await once(socket, 'connect');
+  const pieces: Buffer[] = [];
+  let handle = (bytes: Buffer): void => {
+    pieces.push(Buffer.from(bytes));
+  };
+  reads.start((bytes) => handle(bytes), most);
+  const length = () => pieces.reduce((sum, { length }) => sum + length, 0);
+  return { reads, socket, other, pieces, length, onPiece: (does: typeof handle) => (handle = does) };
+}
+
+const pattern = (length: number) => Buffer.from(Array.from({ length }, (_, at) => (at * 7) ^ (at >> 8)));
+
+test.each([1, SMALL - 1, SMALL, SMALL + 1, 2 * SMALL, 65_536, 2_000_000])(
+  '%d bytes, and three behind them',
+  async (size) => {
+    const { socket, other, pieces, length } = await pair();
+    socket.resume();
+    const bytes = pattern(size);
+    other.write(bytes);
+    await until(() => length() === size);
+    other.write('end');
+    await until(() => length() === size + 3);
+    expect(Buffer.concat(pieces).equals(Buffer.concat([bytes, Buffer.from('end')]))).toBe(true);
+  },
+);
+
+test('what one wake-up finds is one piece', async () => {
+  const { socket, other, pieces } = await pair();
+  other.write(pattern(60_000));
+  await until(() => other.bytesWritten === 60_000 && other.writableLength === 0);
+  socket.resume();
+  await until(() => pieces.length > 0);
+  expect(pieces[0]?.length).toBe(60_000);
+});
+
+test('no piece is larger than allowed', async () => {
+  const { socket, other, pieces, length } = await pair(100_000);
+  other.write(pattern(1_000_000));
+  socket.resume();
+  await until(() => length() === 1_000_000);
+  expect(Math.max(...pieces.map((piece) => piece.length))).toBeLessThanOrEqual(100_000);
+});
+
+test('what filled the small memory is there before the end is told', async () => {
+  const { socket, other, reads, pieces } = await pair();
+  other.end(pattern(SMALL));
+  socket.on('end', () => reads.flush()).resume();
+  await once(socket, 'end');
+  expect(pieces).toEqual([pattern(SMALL)]);
+});
+
+test('in front of a piece is room', async () => {
+  const { reads, socket, other, onPiece } = await pair();
+  const framed: Buffer[] = [];
+  onPiece((bytes) => {
+    expect(reads.lends(bytes)).toBe(true);
+    const whole = reads.extend(bytes, FRONT);
+    whole.fill('h', 0, FRONT);
+    framed.push(Buffer.from(whole));
+  });
+  socket.resume();
+  other.write('first');
+  await until(() => framed.length === 1);
+  other.write(pattern(100_000));
+  await until(() => Buffer.concat(framed).length >= 100_005 + FRONT * framed.length);
+  expect(framed[0]?.toString()).toBe('hhhhhhhhhhfirst');
+  expect(framed.every((one) => one.toString('latin1', 0, FRONT) === 'hhhhhhhhhh')).toBe(true);
+  expect(Buffer.concat(framed.slice(1).map((one) => one.subarray(FRONT))).equals(pattern(100_000))).toBe(
+    true,
+  );
+});
+
+test('kept memory is read into by nobody until it is given back, and then again', async () => {
+  const one = await pair();
+  const two = await pair();
+  const bytes = pattern(1_500_000);
+  const kept: { bytes: Buffer; free: () => void }[] = [];
+  const keep = (end: typeof one) => (given: Buffer) => {
+    kept.push({ bytes: given, free: end.reads.keep() });
+  };
+  one.onPiece(keep(one));
+  two.onPiece(keep(two));
+  one.other.write(bytes);
+  two.other.write(bytes);
+  one.socket.resume();
+  two.socket.resume();
+  const total = () => kept.reduce((sum, piece) => sum + piece.bytes.length, 0);
+  await until(() => total() === 2 * bytes.length);
+  const memories = kept.map((piece) => piece.bytes.buffer);
+  expect(new Set(memories).size).toBe(memories.length);
+  // Read into by any later piece, these would no longer be what came.
+  const first = kept.slice(0, 1)[0]!;
+  expect(bytes.subarray(0, first.bytes.length).equals(first.bytes)).toBe(true);
+
+  const large = kept.filter((piece) => piece.bytes.buffer.byteLength > 8192);
+  for (const { free } of large) free();
+  const again: ArrayBufferLike[] = [];
+  one.onPiece((given) => void again.push(given.buffer));
+  one.other.write(bytes);
+  await until(() => one.socket.bytesRead === 2 * bytes.length && again.length > 0);
+  expect(memories).toContain(again.find((memory) => memory.byteLength > 8192));
+});
+
+test('what is handed on as the connection ends goes back to the pool once, and not while it is kept', async () => {
+  const one = await pair();
+  const frees: (() => void)[] = [];
+  const kept: ArrayBufferLike[] = [];
+  one.onPiece((bytes) => {
+    if (bytes.buffer.byteLength < 8192) return;
+    kept.push(bytes.buffer);
+    // A write that ends it all in the same turn.
+    one.reads.end();
+    frees.push(one.reads.keep());
+  });
+  one.other.write(pattern(100_000));
+  one.socket.resume();
+  await until(() => kept.length > 0);
+  one.socket.destroy();
+
+  const taken = new Set<ArrayBufferLike>();
+  const others = await Promise.all(Array.from({ length: 10 }, () => pair()));
+  const take = async (end: (typeof others)[number]) => {
+    let memory: ArrayBufferLike | undefined;
+    end.onPiece((bytes) => {
+      if (bytes.buffer.byteLength < 8192) return;
+      end.reads.keep();
+      memory = bytes.buffer;
+    });
+    end.other.write(pattern(100_000));
+    end.socket.resume();
+    await until(() => memory !== undefined);
+    return memory!;
+  };
+  for (const end of others.slice(0, 9)) taken.add(await take(end));
+  expect(taken.has(kept[0]!)).toBe(false);
+  expect(taken.size).toBe(9);
+  frees[0]!();
+  expect(await take(others[9]!)).toBe(kept[0]);
+});
+
+test('the pool holds no more than a few memories, however many come back', async () => {
+  const one = await pair();
+  const frees: (() => void)[] = [];
+  const isLarge = (bytes: Buffer) => bytes.buffer.byteLength > 8192;
+  let memories: ArrayBufferLike[] = [];
+  one.onPiece((bytes) => {
+    if (isLarge(bytes)) memories.push(bytes.buffer);
+    if (isLarge(bytes)) frees.push(one.reads.keep());
+  });
+  const fill = async (count: number) => {
+    memories = [];
+    one.socket.resume();
+    while (memories.length < count) {
+      const before = memories.length;
+      one.other.write(pattern(20_000));
+      await until(() => memories.length > before);
+    }
+  };
+  await fill(20);
+  const first = new Set(memories);
+  for (const free of frees.splice(0)) free();
+  await fill(20);
+  const again = memories.filter((memory) => first.has(memory));
+  expect(again.length).toBeGreaterThan(0);
+  expect(again.length).toBeLessThanOrEqual(10);
+});
+
+test('small memory that is kept is read into no more', async () => {
+  const { reads, socket, other, onPiece } = await pair();
+  const kept: Buffer[] = [];
+  onPiece((bytes) => {
+    kept.push(bytes);
+    reads.keep();
+  });
+  socket.resume();
+  for (const text of ['first', 'other']) {
+    other.write(text);
+    await until(() => kept.at(-1)?.toString() === text);
+  }
+  expect(kept.map(String)).toEqual(['first', 'other']);
+});
+
+test('at the end what waits is handed on, and the memory goes back to the pool', () => {
+  /** Reads of no socket: filled as Node would. */
+  const fill = (reads: PooledReads, length: number) => {
+    const into = (reads.onread.buffer as () => Uint8Array)();
+    into.fill(7, 0, length);
+    reads.onread.callback(length, into);
+    return (reads.onread.buffer as () => Uint8Array)().buffer;
+  };
+  const one = new PooledReads();
+  const pieces: number[] = [];
+  one.start((bytes) => void pieces.push(bytes.length), 1024 * 1024);
+  const armed = fill(one, SMALL);
+  expect(pieces).toEqual([]);
+  one.end();
+  expect(pieces).toEqual([SMALL]);
+  const two = new PooledReads();
+  two.start(() => undefined, 1024 * 1024);
+  expect(fill(two, SMALL)).toBe(armed);
+  two.end();
+});
