@@ -177,7 +177,7 @@ async function readSome(socket: Socket, length: number): Promise<void> {
 }
 
 test('a client that reads slowly and says nothing is not taken for dead', async () => {
-  const flow = await openFlow({ limits, pingInterval: 0.05, pongTimeout: 0.4 });
+  const flow = await openFlow({ limits, pingInterval: 0.05, pongTimeout: 0.8 });
   const pings = countPings(flow.toClient);
   flow.client.socket.pause();
   flow.backend.write(Buffer.alloc(2 * MUCH));
