@@ -56,8 +56,13 @@ export class Sites {
 
   #retire(site: Site): void {
     this.#old.add(site);
+    let isLooking = false;
+    // One look for all tunnels that end meanwhile: each walks over those that are open.
     const look = () => {
+      if (isLooking) return;
+      isLooking = true;
       setTimeout(() => {
+        isLooking = false;
         if (this.#old.has(site) && isIdle(site)) this.#forget(site);
       }, LINGER).unref();
     };
