@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { Host } from '../types.js';
+import { usage } from './args.js';
 
 /** Where a server listens: a port (0: any that is free) of an address, or of all; or a unix socket. */
 export interface ListenAddress {
@@ -28,6 +29,13 @@ export function readListenAddress(text: string): ListenAddress | undefined {
   if (!found) return undefined;
   const { host = LOOPBACK, port } = found;
   return host === '' || host === '*' ? { port } : { host, port };
+}
+
+/** The same of the command line. @throws {CommandError} */
+export function wantListenAddress(text: string): ListenAddress {
+  const address = readListenAddress(text);
+  if (!address) throw usage(`"${text}" is nowhere to listen: PORT, ADDRESS:PORT, :PORT or unix:PATH`);
+  return address;
 }
 
 /** Where to: `5900`, `desk.lan:5900`, `[::1]:5900`, `unix:/run/vnc.sock`, `tls:HOST:PORT`. Undefined for what is none of these. */

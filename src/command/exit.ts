@@ -1,3 +1,5 @@
+import type { TunnelError } from '../errors.js';
+
 /** What the command ends with. The README's table says the same. */
 export const EXIT = {
   /** All done, or ended in order by a signal. */
@@ -18,6 +20,11 @@ export const EXIT = {
 
 /** What a shell calls a program that a signal ended: 128 and the signal's number. */
 export const SIGNALLED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
+/** What the middleware has against an option, without its name in front: the command has its own. */
+export function complaintOf({ message }: TunnelError): string {
+  return message.replace(/^wstunnel: /, '');
+}
 
 /** Ends the command: one plain line for the user, without a stack, and the exit code. */
 export class CommandError extends Error {

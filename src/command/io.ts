@@ -45,7 +45,11 @@ export function processIo(): Io {
   };
 }
 
-/** One line of a message; what others have chosen in it can't make it two. */
-export function say(io: Io, line: string): void {
-  io.stderr.write(`express-wstunnel: ${String(onOneLine(line))}\n`);
+/** A message as one line; what others have chosen in it can't make it two. */
+export function messageLine(text: string): string {
+  return `express-wstunnel: ${String(onOneLine(text))}`;
+}
+
+export function say(io: Io, text: string): void {
+  io.stderr.write(`${messageLine(text)}\n`);
 }

@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { ConnectOptions, ListenOptions, LocalAddress } from '../../client/types.js';
-import { readListenAddress } from '../address.js';
+import { wantListenAddress } from '../address.js';
 import { usage, type Args } from '../args.js';
 import { CommandError, EXIT } from '../exit.js';
 import { readText } from '../files.js';
@@ -40,9 +40,7 @@ export function readConnectPlan(args: Given, { environment }: Pick<Io, 'environm
 }
 
 function localOf(text: string): LocalAddress {
-  const address = readListenAddress(text);
-  if (!address) throw usage(`"${text}" is nowhere to listen: PORT, ADDRESS:PORT, :PORT or unix:PATH`);
-  const { socket, host = '', port = 0 } = address;
+  const { socket, host = '', port = 0 } = wantListenAddress(text);
   return socket === undefined ? { host, port } : { path: socket };
 }
 

@@ -1,7 +1,7 @@
 import { ClientError } from '../../client/errors.js';
 import { messageOf, TunnelError } from '../../errors.js';
 import { usage } from '../args.js';
-import { CommandError, EXIT } from '../exit.js';
+import { CommandError, complaintOf, EXIT } from '../exit.js';
 
 /** Which exit code says it, where the error is the end of the command. */
 const CODES: Readonly<Record<ClientError['code'], number>> = {
@@ -19,7 +19,7 @@ const CODES: Readonly<Record<ClientError['code'], number>> = {
 /** The line and the exit code of whatever ended the tunnel. */
 export function failureOf(error: unknown): CommandError {
   if (error instanceof CommandError) return error;
-  if (error instanceof TunnelError) return usage(error.message.replace(/^wstunnel: /, ''));
+  if (error instanceof TunnelError) return usage(complaintOf(error));
   if (error instanceof ClientError)
     return new CommandError(CODES[error.code], lineOf(error), { cause: error });
   return new CommandError(EXIT.failed, messageOf(error), { cause: error });

@@ -3,10 +3,9 @@ import { redactUrl } from '../../observe/redact.js';
 import { isLoopback, shownAddress } from '../address.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { reasonOf } from '../files.js';
-import { say, type Io, type Signal } from '../io.js';
+import { messageLine, say, type Io, type Signal } from '../io.js';
 import { StatusLine } from '../listen/status.js';
 import { bytes, tunnels } from '../listen/units.js';
-import { onOneLine } from '../../helpers/one-line.js';
 import type { ConnectPlan } from './arguments.js';
 import { failureOf, lineOf } from './failures.js';
 
@@ -21,7 +20,7 @@ export async function runLocal(
 ): Promise<number> {
   const listener = await start({ url, local, options });
   const status = new StatusLine(io, () => listener.stats());
-  const print = (line: string) => status.print(`express-wstunnel: ${String(onOneLine(line))}`);
+  const print = (line: string) => status.print(messageLine(line));
   follow(listener, print, isVerbose);
   const shown = shownOf(listener);
   print(`listening on ${shownAddress(shown)} for ${redactUrl(url)}`);

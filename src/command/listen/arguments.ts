@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { readHosts } from '../../options/hosts.js';
 import type { Host } from '../../types.js';
-import { readListenAddress, readTarget, shownAddress, type ListenAddress } from '../address.js';
+import { readTarget, shownAddress, wantListenAddress, type ListenAddress } from '../address.js';
 import { usage } from '../args.js';
 import { readConfig, type Config } from './config.js';
 import type { Given, OptionName } from './options.js';
@@ -61,11 +61,7 @@ function readPositionals(args: Given): { addresses: string[]; targets: Host[] } 
 function listenOf(args: Given, addresses: readonly string[], config: Config | undefined): ListenAddress[] {
   const socket = pathOf(args, 'unix');
   const texts = [...args.list('listen'), ...addresses];
-  const given = texts.map((text) => {
-    const address = readListenAddress(text);
-    if (!address) throw usage(`"${text}" is nowhere to listen: PORT, ADDRESS:PORT, :PORT or unix:PATH`);
-    return address;
-  });
+  const given = texts.map(wantListenAddress);
   const all = [...given, ...(socket === undefined ? [] : [{ socket }])];
   if (all.length > 0) return all;
   return config && config.listen.length > 0 ? [...config.listen] : [DEFAULT_LISTEN];

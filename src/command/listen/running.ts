@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../errors.js';
-import { onOneLine } from '../../helpers/one-line.js';
 import { within } from '../../helpers/within.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
-import type { Io, Signal } from '../io.js';
+import { messageLine, type Io, type Signal } from '../io.js';
 import { readCertificate, type Certificate } from './certificate.js';
 import { EventLog, follow } from './events.js';
 import { dangersOf, type Plan } from './plan.js';
@@ -136,6 +135,6 @@ export class Running {
   }
 
   #say(line: string): void {
-    this.#status.print(`express-wstunnel: ${String(onOneLine(line))}`);
+    this.#status.print(messageLine(line));
   }
 }

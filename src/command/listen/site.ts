@@ -4,7 +4,7 @@ import { queryOf } from '../../helpers/path.js';
 import type { Next, Tunnel } from '../../types.js';
 import { wstunnel } from '../../wstunnel.js';
 import { isLoopback } from '../address.js';
-import { CommandError, EXIT } from '../exit.js';
+import { CommandError, complaintOf, EXIT } from '../exit.js';
 import { checkFolder } from '../files.js';
 import { readAccounts } from './accounts.js';
 import { requireLogin } from './login.js';
@@ -86,7 +86,7 @@ function makeTunnel(
     return wstunnel({ ...options, autoAttach: false });
   } catch (error) {
     if (!(error instanceof TunnelError)) throw error;
-    throw new CommandError(EXIT.config, error.message.replace(/^wstunnel: /, ''), { cause: error });
+    throw new CommandError(EXIT.config, complaintOf(error), { cause: error });
   }
 }
 

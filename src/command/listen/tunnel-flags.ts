@@ -1,6 +1,7 @@
 import { TunnelError } from '../../errors.js';
 import { OPTIONS } from '../../options/options.js';
 import { usage } from '../args.js';
+import { complaintOf } from '../exit.js';
 import type { Given, OptionName } from './options.js';
 import type { Tunnelling } from './plan.js';
 
@@ -34,7 +35,7 @@ export function checkOption(check: () => unknown): void {
   try {
     check();
   } catch (error) {
-    if (error instanceof TunnelError) throw usage(error.message.replace(/^wstunnel: /, ''));
+    if (error instanceof TunnelError) throw usage(complaintOf(error));
     throw error;
   }
 }
