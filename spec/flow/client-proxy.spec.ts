@@ -1,11 +1,10 @@
 import { once } from 'node:events';
-import { createServer as createHttps } from 'node:https';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { connect, type ClientError, type ConnectOptions } from '../../src/client/index.js';
 import { certificate } from '../support/certificate.js';
 import { descriptors, watchComplaints, watchDials, watchTimers } from '../support/leftovers.js';
 import { passTo, startProxyDouble } from '../support/proxy-double.js';
-import { closedPort, listen, makeTunnel, portOf, startEcho, startTunnel } from '../support/servers.js';
+import { closedPort, startTlsTunnel, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 import { accepting, failed, setProxyEnvironment, startByHand } from '../support/websocket-server.js';
 
@@ -37,15 +36,6 @@ async function refusal(url: string, options: ConnectOptions): Promise<ClientErro
   expect(complaints).toEqual([]);
   expect(`${error.stack}${JSON.stringify(error)}${String(error.cause)}`).not.toContain('secret');
   return error;
-}
-
-async function startTlsTunnel(): Promise<number> {
-  const { port } = await startEcho();
-  const tunnel = makeTunnel({ server: { port } });
-  const server = createHttps(certificate(), (req, res) => tunnel(req, res, () => res.end()));
-  tunnel.attach(server);
-  await listen(server);
-  return portOf(server);
 }
 
 describe('CONNECT', () => {

@@ -1,12 +1,11 @@
-import { createServer as createHttps } from 'node:https';
 import { expect, test } from 'vitest';
 import { connect, type ClientError, type ConnectOptions } from '../../src/client/index.js';
 import { certificate } from '../support/certificate.js';
 import { describeWith } from '../support/programs.js';
 import { startSquid, startTinyproxy, type Login, type RealProxy } from '../support/real-proxies.js';
-import { closedPort, listen, makeTunnel, portOf, startEcho, startTunnel } from '../support/servers.js';
+import { closedPort, startTlsTunnel, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
-import { failed, setProxyEnvironment } from '../support/websocket-server.js';
+import { echoedBy, failed, setProxyEnvironment } from '../support/websocket-server.js';
 
 const LOGIN: Login = { user: 'ann', password: 'secret' };
 const { cert: ca } = certificate();
@@ -14,16 +13,7 @@ const { cert: ca } = certificate();
 /** 3 MB there and back. */
 async function echoed(url: string, options: ConnectOptions): Promise<void> {
   const bytes = Buffer.alloc(3_000_000, 'through the office');
-  const stream = connect(url, options);
-  stream.write(bytes);
-  const parts: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of stream) {
-    parts.push(chunk as Buffer);
-    length += (chunk as Buffer).length;
-    if (length === bytes.length) stream.end();
-  }
-  expect(Buffer.concat(parts).equals(bytes)).toBe(true);
+  expect((await echoedBy(connect(url, options), bytes)).equals(bytes)).toBe(true);
 }
 
 async function refusal(url: string, options: ConnectOptions): Promise<ClientError> {
@@ -34,12 +24,7 @@ async function refusal(url: string, options: ConnectOptions): Promise<ClientErro
 }
 
 async function startTls(): Promise<string> {
-  const { port } = await startEcho();
-  const tunnel = makeTunnel({ server: { port } });
-  const server = createHttps(certificate(), (req, res) => tunnel(req, res, () => res.end()));
-  tunnel.attach(server);
-  await listen(server);
-  return `wss://localhost:${portOf(server)}/`;
+  return `wss://localhost:${await startTlsTunnel()}/`;
 }
 
 describeWith('squid', 'tinyproxy').each<[string, (login?: Login) => Promise<RealProxy>]>([

@@ -7,6 +7,7 @@ import { startLighttpd } from '../support/lighttpd.js';
 import { describeWith, Program } from '../support/programs.js';
 import { accepts, closedPort, startBackend, startEcho, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
+import { echoedBy } from '../support/websocket-server.js';
 
 /** A WebSocket server in front of a backend, as a URL. */
 type Start = (backend: number) => Promise<string>;
@@ -52,15 +53,7 @@ for (const [name, describeServer, start] of SERVERS)
       const { port } = await startEcho();
       const stream = connect(await start(port));
       const bytes = pattern(3_000_000);
-      stream.write(bytes);
-      const parts: Buffer[] = [];
-      let length = 0;
-      for await (const chunk of stream) {
-        parts.push(chunk as Buffer);
-        length += (chunk as Buffer).length;
-        if (length === bytes.length) stream.end();
-      }
-      expect(Buffer.concat(parts).equals(bytes)).toBe(true);
+      expect((await echoedBy(stream, bytes)).equals(bytes)).toBe(true);
       if (!stream.closed) await once(stream, 'close');
       expect(stream.errored).toBeNull();
     });

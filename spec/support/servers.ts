@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from 'node:http';
+import { createServer as createHttps } from 'node:https';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import express, { type Express } from 'express';
 import { wstunnel, type Tunnel, type TunnelOptions } from '../../src/index.js';
+import { certificate } from './certificate.js';
 import { onCleanup } from './cleanup.js';
 
 /** A TCP server of the test's own: every socket of it is destroyed with it. */
@@ -76,6 +78,16 @@ export async function startTunnel(options: Partial<TunnelOptions> = {}) {
 }
 
 /** Listens on loopback and a free port, or on a unix socket, until the test ends. */
+/** An echo behind a tunnel that is reached by TLS. */
+export async function startTlsTunnel(): Promise<number> {
+  const { port } = await startEcho();
+  const tunnel = makeTunnel({ server: { port } });
+  const server = createHttps(certificate(), (req, res) => tunnel(req, res, () => res.end()));
+  tunnel.attach(server);
+  await listen(server);
+  return portOf(server);
+}
+
 export async function listen(server: Server, path?: string): Promise<void> {
   const open = new Set<Socket>();
   server.on('connection', (socket: Socket) => {

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { acceptOf } from '../../src/client/answer.js';
@@ -62,6 +63,19 @@ export function plain(opcode: number, payload: Uint8Array | string = '', final =
 export function plainClose(code?: number, reason = ''): Buffer {
   if (code === undefined) return plain(8);
   return plain(8, Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from(reason)]));
+}
+
+/** Sends bytes to an echo, ends when all are back, and gives what came. */
+export async function echoedBy(stream: Duplex, bytes: Buffer): Promise<Buffer> {
+  stream.write(bytes);
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    parts.push(chunk as Buffer);
+    length += (chunk as Buffer).length;
+    if (length === bytes.length) stream.end();
+  }
+  return Buffer.concat(parts);
 }
 
 /** Waits for the error that ends it. */
