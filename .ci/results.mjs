@@ -1,0 +1,49 @@
+// Reads what the reporter wrote. `failed FILE` prints the spec files to run once more; `summary FOLDER NAMES` names each
+// test that failed, and ends with "N passed, N failed".
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+
+/** More files than this have a common cause, which is no chance. */
+const MOST_BY_CHANCE = 3;
+
+const say = (line) => process.stdout.write(`${line}\n`);
+const [task, ...args] = process.argv.slice(2);
+if (task === 'failed') for (const file of toRunAgain(args[0])) say(file);
+if (task === 'summary') process.exitCode = summary(args[0], args.slice(1)) ? 0 : 1;
+
+function read(report) {
+  const nothing = { files: [], passed: 0, bad: [], errors: ['there is no result'] };
+  return existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : nothing;
+}
+
+function toRunAgain(report) {
+  const { bad, errors } = read(report);
+  const files = [...new Set(bad.map(({ file }) => file))];
+  return errors.length > 0 || files.length > MOST_BY_CHANCE ? [] : files;
+}
+
+function summary(folder, names) {
+  let passed = 0;
+  let failed = 0;
+  for (const name of names) {
+    const report = read(join(folder, `${name}.json`));
+    const again = readdirSync(folder).filter((file) => file.startsWith(`${name}.again`));
+    const seconds = again.map((file) => read(join(folder, file)));
+    // Nothing of the file may have failed then.
+    const well = seconds
+      .filter(({ bad, errors }) => bad.length + errors.length === 0)
+      .flatMap(({ files }) => files);
+    passed += report.passed;
+    for (const { file, title, why } of report.bad) {
+      const isPassed = well.includes(file);
+      say(`${isPassed ? 'passed only by itself' : 'FAILED'} (${name}): ${file}: ${title}\n${why}\n`);
+      if (isPassed) passed++;
+      else failed++;
+    }
+    for (const error of report.errors) say(`FAILED (${name}), outside of any test: ${error}\n`);
+    failed += report.errors.length;
+  }
+  say(`${passed} passed, ${failed} failed`);
+  return failed === 0;
+}
