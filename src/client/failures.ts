@@ -82,7 +82,10 @@ export async function refusalOf(
 /** An answer to CONNECT other than 200. */
 export function refusalOfProxy(answer: Partial<ProxyAnswer>, { shown }: Proxy): ClientError {
   const { statusCode: status = 0, statusText = '', headers = {} } = answer;
-  const details = { ...(status > 0 && { status }), headers: tellingOf(headers) };
+  // What speaks no HTTP (a VNC server on that port) has a status that is no number.
+  if (!(status > 0))
+    return new ClientError('WSTUNNEL_PROXY_REFUSED', `the proxy ${shown} does not answer in HTTP`);
+  const details = { status, headers: tellingOf(headers) };
   const said = printable(`${status} ${statusText}`);
   // tinyproxy says 401 to a wrong password.
   return status === 407 || status === 401
