@@ -10,12 +10,13 @@ import { accepts, closedPort, startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
 /** One line, without a stack. */
-async function says(args: readonly string[], code: number, line: RegExp): Promise<void> {
+async function says(args: readonly string[], code: number, line: RegExp): Promise<string> {
   const run = await runCommand(args);
   expect(run.stderr).toMatch(/^express-wstunnel: .*\n$/);
   expect(run.stderr).toMatch(line);
   expect(run.stderr).not.toMatch(/\.js:\d+| {4}at /);
   expect({ code: run.code, stdout: run.stdout }).toEqual({ code, stdout: '' });
+  return run.stderr;
 }
 
 describe('a wrong command line ends with 2', () => {
@@ -71,7 +72,18 @@ describe('a file that is missing or wrong ends with 3', () => {
         /a:1: a bcrypt hash has a cost of 4 to 14/,
       ],
       ['a', '', (file) => ['0', '5900', '--auth', file], /a: there is no login in it/],
-      ['a', '\n', (file) => ['0', '5900', '--auth', `ann:${file}`], /a: the password must be its first line/],
+      [
+        'a',
+        '\n',
+        (file) => ['0', '5900', '--auth', `ann:${file}`],
+        /the password of "ann" must be the first line of its file/,
+      ],
+      [
+        'c.json',
+        '{\n "rules": [{ "allow": "::1",\n  "allow": "::2" }]\n}',
+        (file) => ['--config', file],
+        /c\.json:3:3: "allow" is there twice/,
+      ],
       [
         't',
         'a: 1\nb c\n',
@@ -118,6 +130,11 @@ describe('a file that is missing or wrong ends with 3', () => {
         /c\.conf:1:\d+: .*none\.conf: there is no such file/,
       ],
     ];
+  test('a password in the place of its file is not shown', async () => {
+    const line = /the password of "ann" is read from a file: there is no such file/;
+    expect(await says(['0', '5900', '--auth', 'ann:hunter2'], 3, line)).not.toContain('hunter2');
+  });
+
   test.each(bad)('%s %j', async (name, content, args, line) => {
     const { [name]: file } = await files({ [name]: content });
     await says(args(file!), 3, line);

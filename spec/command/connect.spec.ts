@@ -126,9 +126,23 @@ describe('an answer that is no tunnel ends with 6', () => {
 });
 
 test('a file that is missing or empty ends with 3', async () => {
-  await says(['ws://x/', '--bearer', '/none'], 3, /\/none: there is no such file or folder/);
+  await says(['ws://x/', '--header', '@/none'], 3, /\/none: there is no such file or folder/);
   const { empty = '' } = await files({ empty: '\n' });
-  await says(['ws://x/', '--user', `ann:${empty}`], 3, /empty: the secret must be its first line/);
+  await says(
+    ['ws://x/', '--user', `ann:${empty}`],
+    3,
+    /the password of --user must be the first line of its file/,
+  );
+});
+
+test('a secret in the place of its file is not shown', async () => {
+  for (const [args, what] of [
+    [['--bearer', 'hunter2'], 'token of --bearer'],
+    [['--user', 'ann:hunter2'], 'password of --user'],
+  ] as const) {
+    const line = new RegExp(`the ${what} is read from a file: there is no such file`);
+    expect(await says(['ws://x/', ...args], 3, line)).not.toContain('hunter2');
+  }
 });
 
 /** One tunnel on its standard input and output. */

@@ -31,6 +31,23 @@ export function readText(path: string): string {
   }
 }
 
+/**
+ * The first line of a file with a secret. `what` names it in messages, where the path must not stand: somebody may have
+ * given the secret itself in the path's place.
+ */
+export function readFirstLine(path: string, what: string): string {
+  let text: string;
+  try {
+    text = readText(path);
+  } catch (error) {
+    const { cause } = error as Error;
+    throw new CommandError(EXIT.config, `${what} is read from a file: ${reasonOf(cause)}`, { cause });
+  }
+  const [line = ''] = text.split(/\r?\n/);
+  if (line === '') throw new CommandError(EXIT.config, `${what} must be the first line of its file`);
+  return line;
+}
+
 /** A folder that has to be there. */
 export function checkFolder(path: string): void {
   try {

@@ -2,8 +2,7 @@ import type { ConnectionOptions } from 'node:tls';
 import type { ConnectOptions, ListenOptions, LocalAddress } from '../../client/types.js';
 import { wantListenAddress } from '../address.js';
 import { usage, type Args } from '../args.js';
-import { CommandError, EXIT } from '../exit.js';
-import { readText } from '../files.js';
+import { readFirstLine, readText } from '../files.js';
 import type { Io } from '../io.js';
 import type { CONNECT_OPTIONS } from './options.js';
 
@@ -51,7 +50,7 @@ function credentialsOf(args: Given, environment: Io['environment']): ConnectOpti
   if (isUser && args.has('bearer')) throw usage('give either --user or --bearer, not both');
   if (isUser) return { basic: loginOf(args.text('user') ?? '') };
   const file = args.text('bearer');
-  if (file !== undefined) return { bearer: firstLineOf(file) };
+  if (file !== undefined) return { bearer: readFirstLine(file, 'the token of --bearer') };
   if (user !== '' && bearer !== '')
     throw usage('WSTUNNEL_USER and WSTUNNEL_BEARER are both set: one login too many');
   if (user !== '') return { basic: splitLogin(user, 'WSTUNNEL_USER must be NAME:PASSWORD') };
@@ -60,7 +59,7 @@ function credentialsOf(args: Given, environment: Io['environment']): ConnectOpti
 
 function loginOf(text: string): { username: string; password: string } {
   const { username, password: file } = splitLogin(text, '--user is NAME:FILE, with the password in the file');
-  return { username, password: firstLineOf(file) };
+  return { username, password: readFirstLine(file, 'the password of --user') };
 }
 
 /** Never shows the text: it may hold a password. */
@@ -93,12 +92,6 @@ function linesOf(values: readonly string[]): string[] {
     const lines = readText(value.slice(1)).split(/\r?\n/);
     return lines.filter((line) => line !== '');
   });
-}
-
-function firstLineOf(file: string): string {
-  const [line = ''] = readText(file).split(/\r?\n/);
-  if (line === '') throw new CommandError(EXIT.config, `${file}: the secret must be its first line`);
-  return line;
 }
 
 function proxyOf(args: Given): ConnectOptions {

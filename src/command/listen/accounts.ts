@@ -1,11 +1,12 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { compare, getRounds } from 'bcryptjs';
+import { getRounds } from 'bcryptjs';
 import { CommandError, EXIT } from '../exit.js';
-import { readText } from '../files.js';
+import { readFirstLine, readText } from '../files.js';
+import { compare } from './bcrypt.js';
 import type { LoginFile } from './plan.js';
 
-/** A bcrypt of more rounds would hold up the tunnels for seconds at each login. */
+/** A bcrypt of more rounds would take seconds, for which others that log in wait. */
 const MAX_COST = 14;
 /** bcrypt knows no fewer. */
 const MIN_COST = 4;
@@ -26,8 +27,6 @@ export class Accounts {
   readonly #proven = new Map<string, Buffer>();
   readonly #key = randomBytes(32);
   #checks = 0;
-  /** One after the other: each holds up the tunnels for its part of a second, and several would do so in turn. */
-  #last: Promise<unknown> = Promise.resolve();
 
   constructor(secrets: ReadonlyMap<string, Secret>) {
     this.#secrets = secrets;
@@ -45,9 +44,7 @@ export class Accounts {
     if (hash === undefined) return 'no';
     if (this.#checks >= MAX_CHECKS) return 'busy';
     this.#checks++;
-    const check = this.#last.then(() => compare(password, hash)).finally(() => this.#checks--);
-    this.#last = check.catch(() => undefined);
-    const isRight = await check;
+    const isRight = await compare(password, hash).finally(() => this.#checks--);
     if (!isRight || !secret) return 'no';
     this.#proven.set(name, given);
     return 'yes';
@@ -62,8 +59,7 @@ export class Accounts {
 export function readAccounts(files: readonly LoginFile[], warn: (line: string) => void): Accounts {
   const secrets = new Map<string, Secret>();
   for (const { user, file } of files) {
-    const text = readText(file);
-    const entries = user === undefined ? readHashes(text, file) : [[user, readSecret(text, file)] as const];
+    const entries = user === undefined ? readHashes(file) : [[user, readSecret(user, file)] as const];
     for (const [name, secret] of entries) {
       if (secrets.has(name))
         throw new CommandError(EXIT.config, `${file}: there are two passwords for one name`);
@@ -76,8 +72,10 @@ export function readAccounts(files: readonly LoginFile[], warn: (line: string) =
 }
 
 /** What `htpasswd -B` writes: lines `name:hash`. */
-function readHashes(text: string, file: string): [string, Secret][] {
-  const lines = text.split(/\r?\n/).map((line, index) => ({ line: line.trim(), number: index + 1 }));
+function readHashes(file: string): [string, Secret][] {
+  const lines = readText(file)
+    .split(/\r?\n/)
+    .map((line, index) => ({ line: line.trim(), number: index + 1 }));
   const entries = lines.filter(({ line }) => line !== '' && !line.startsWith('#'));
   if (entries.length === 0) throw new CommandError(EXIT.config, `${file}: there is no login in it`);
   return entries.map(({ line, number }) => {
@@ -87,9 +85,8 @@ function readHashes(text: string, file: string): [string, Secret][] {
 }
 
 /** The first line: a bcrypt hash, with or without the name before it, or the password itself. */
-function readSecret(text: string, file: string): Secret {
-  const [line = ''] = text.split(/\r?\n/);
-  if (line === '') throw new CommandError(EXIT.config, `${file}: the password must be its first line`);
+function readSecret(user: string, file: string): Secret {
+  const line = readFirstLine(file, `the password of "${user}"`);
   const [, hash] = /^(?:[^:]*:)?(\$2[aby]\$.*)$/.exec(line.trim()) ?? [];
   return hash === undefined ? { digest: digestOf(line) } : { hash: readHash(hash, `${file}:1`) };
 }

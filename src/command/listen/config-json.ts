@@ -53,6 +53,7 @@ const TUNNEL = without(OPTIONS, 'autoAttach');
 /** The middleware's options, as far as JSON can say them, and the command's. Comments and final commas are allowed. */
 export function readJsonConfig(text: string, file: string): Config {
   const root = parse(text, file);
+  checkNamedOnce(root, text, file);
   const value: unknown = getNodeValue(root);
   try {
     readNames(value, 'options', { ...OWN, ...TUNNEL });
@@ -115,6 +116,20 @@ function treeOf(text: string, file: string, errors: ParseError[]): Node | undefi
   } catch (error) {
     // It calls itself for each level.
     throw new CommandError(EXIT.config, `${file}: the JSON is nested too deeply`, { cause: error });
+  }
+}
+
+/** JSON lets the last of two win, silently: of two `allow` one would be gone. */
+function checkNamedOnce(node: Node, text: string, file: string): void {
+  const names = new Set<unknown>();
+  for (const child of node.children ?? []) {
+    const name = child.type === 'property' ? child.children?.[0] : undefined;
+    if (name && names.has(name.value)) {
+      const place = placeOf(text, name.offset);
+      throw new CommandError(EXIT.config, `${file}:${place}: "${String(name.value)}" is there twice`);
+    }
+    if (name) names.add(name.value);
+    checkNamedOnce(child, text, file);
   }
 }
 
