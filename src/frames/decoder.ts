@@ -24,6 +24,8 @@ const PAYLOAD = 1;
 const CONTROL = 2;
 const DONE = 3;
 
+const NOTHING = Buffer.alloc(0);
+
 /** 2 bytes, 8 of extended length, 4 of key. */
 const MAX_HEADER = 14;
 
@@ -42,6 +44,8 @@ const FEW = 2048;
  */
 export class FrameDecoder {
   failure: Failure | undefined;
+  /** How many frames began in the last chunk, without those of whole binary messages, which cost next to nothing. */
+  frames = 0;
   readonly #handlers: ControlHandlers;
   readonly #masked: boolean;
   #state: typeof HEADER | typeof PAYLOAD | typeof CONTROL | typeof DONE = HEADER;
@@ -82,6 +86,7 @@ export class FrameDecoder {
     let at = 0;
     let out = 0;
     let isFast = true;
+    this.frames = 0;
     // The end of a message may lie in a frame without payload: a pass even where no byte is left.
     while (at < chunk.length) {
       if (this.#state === HEADER) {
@@ -178,6 +183,7 @@ export class FrameDecoder {
 
   /** The header is whole, and begins at `at`. */
   #beginFrame(header: Buffer, at: number): void {
+    this.frames++;
     const short = (header[at + 1] ?? 0) & 0x7f;
     let length = short;
     let keyAt = at + 2;
@@ -199,9 +205,10 @@ export class FrameDecoder {
     this.#remaining = length;
     if (this.#opcode >= OPCODE.close) {
       this.#state = CONTROL;
-      this.#control = Buffer.allocUnsafe(length);
+      // Made anew, an empty one would be most of the cost of an empty frame.
+      this.#control = length === 0 ? NOTHING : Buffer.allocUnsafe(length);
       this.#controlLength = 0;
-      if (length === 0) this.#endControlFrame(this.#control);
+      if (length === 0) this.#endControlFrame(NOTHING);
       return;
     }
     if (this.#opcode === OPCODE.text) this.#text = new Utf8Checker();
@@ -230,8 +237,9 @@ export class FrameDecoder {
   #endControlFrame(payload: Buffer): void {
     this.#control = undefined;
     this.#state = HEADER;
-    const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-    unmaskInto(payload, view, 0, 0, payload.length, this.#key, 0);
+    const key = this.#key;
+    for (let at = 0; at < payload.length; at++)
+      payload[at] = (payload[at] ?? 0) ^ ((key >>> ((at & 3) * 8)) & 0xff);
     if (this.#opcode === OPCODE.ping) this.#handlers.ping(payload);
     else if (this.#opcode === OPCODE.pong) this.#handlers.pong();
     else this.#endWithClose(payload);

@@ -54,6 +54,20 @@ export function controlFrame(opcode: number, payload: Uint8Array, masked = false
   return Buffer.concat([frameHeader(opcode, payload.length), payload]);
 }
 
+/** The same for several, one behind the other: an answer each to a flood is one buffer. */
+export function controlFrames(opcode: number, payloads: readonly Uint8Array[], masked = false): Buffer {
+  if (masked) return Buffer.concat(payloads.map((payload) => maskedFrame(opcode, payload)));
+  const frames = Buffer.allocUnsafe(payloads.reduce((size, { length }) => size + 2 + length, 0));
+  let at = 0;
+  for (const payload of payloads) {
+    frames[at++] = 0x80 | opcode;
+    frames[at++] = payload.length;
+    if (payload.length > 0) frames.set(payload, at);
+    at += payload.length;
+  }
+  return frames;
+}
+
 /** A Close frame; 1005 sends one without code. The reason is cut to fit. */
 export function closeFrame(code: number, reason: string, masked = false): Buffer {
   if (code === 1005) return controlFrame(OPCODE.close, new Uint8Array(), masked);

@@ -6,7 +6,15 @@ import { isPlain, ownsItsChunks, release, releaseAfter } from '../helpers/releas
 import { Movement, takenMark } from '../helpers/taken.js';
 import { CLOSE } from './close-codes.js';
 import { FrameDecoder } from './decoder.js';
-import { closeFrame, controlFrame, frameHeader, headerSize, maskedFrame, writeHeader } from './encoder.js';
+import {
+  closeFrame,
+  controlFrame,
+  controlFrames,
+  frameHeader,
+  headerSize,
+  maskedFrame,
+  writeHeader,
+} from './encoder.js';
 import { OPCODE } from './opcodes.js';
 import { Utf8Checker, wholeCharacters } from './utf8.js';
 
@@ -48,6 +56,9 @@ export interface StreamHandlers {
  */
 const MAX_STALLS = 6;
 
+/** So many in one chunk are work enough for a turn: 64 KiB hold ten thousand, and up to 32 such chunks are read in one. */
+const MANY_FRAMES = 500;
+
 const NOTHING = new Uint8Array();
 const PING = controlFrame(OPCODE.ping, NOTHING);
 
@@ -78,6 +89,7 @@ export class WebSocketStream {
   #inputOver = false;
   #pausedForBackend = false;
   #pausedForReplies = false;
+  #pausedForOthers = false;
 
   #received: CloseCause | undefined;
   #pongs: Buffer[] = [];
@@ -209,6 +221,7 @@ export class WebSocketStream {
     this.#heard = true;
     const bytes = this.#decoder.decode(chunk);
     if (this.#pongs.length > 0) this.#reply();
+    if (this.#decoder.frames > MANY_FRAMES) this.#yieldTurn();
     if (bytes.length > 0 && !this.#dropsInput)
       this.#handlers.payload(bytes, this.#ownsChunks ? chunk : undefined);
     if (!this.#decoder.done) return;
@@ -220,14 +233,24 @@ export class WebSocketStream {
 
   /** One write for all PINGs of a chunk; a client that pings and does not read is not read either. */
   #reply(): void {
-    const pongs = this.#pongs.map((payload) => controlFrame(OPCODE.pong, payload, this.#isClient));
+    const pongs = this.#pongs;
     this.#pongs = [];
     if (this.#closeSent) return;
-    this.#out.write(Buffer.concat(pongs));
+    this.#out.write(controlFrames(OPCODE.pong, pongs, this.#isClient));
     if (this.#out.full()) {
       this.#pausedForReplies = true;
       this.#flow();
     }
+  }
+
+  /** Reads on when others have had their turn. */
+  #yieldTurn(): void {
+    this.#pausedForOthers = true;
+    this.#flow();
+    setImmediate(() => {
+      this.#pausedForOthers = false;
+      this.#flow();
+    });
   }
 
   /**
@@ -407,7 +430,7 @@ export class WebSocketStream {
   }
 
   #paused(): boolean {
-    return this.#pausedForBackend || this.#pausedForReplies;
+    return this.#pausedForBackend || this.#pausedForReplies || this.#pausedForOthers;
   }
 
   #flow(): void {

@@ -70,6 +70,34 @@ test('a PING behind our Close gets no PONG, data is still handed on', async () =
   expect(written()).toBe('880203e9');
 });
 
+test.each([
+  ['PINGs', frame(9)],
+  ['PONGs', frame(10)],
+  ['texts of one byte', frame(1, 'x')],
+  ['messages in two pieces', Buffer.concat([frame(2, '', { final: false }), frame(0)])],
+])('of a flood of %s one chunk is read in a turn', async (_, one) => {
+  const { socket } = startStream();
+  const chunk = Buffer.concat(new Array<Buffer>(2000).fill(one));
+  let chunks = 0;
+  socket.on('data', () => chunks++);
+  for (let i = 0; i < 8; i++) socket.push(chunk);
+  let most = 0;
+  for (let before = 0; before < 8;) {
+    await new Promise((resolve) => setImmediate(resolve));
+    most = Math.max(most, chunks - before);
+    before = chunks;
+  }
+  expect(most).toBe(1);
+});
+
+test('each of many PINGs has its PONG, in order', async () => {
+  const { socket, written } = startStream();
+  const names = Array.from({ length: 2000 }, (_, i) => String(i % 7 === 0 ? '' : i));
+  socket.push(Buffer.concat(names.map((name) => frame(9, name))));
+  await once(socket, 'data');
+  expect(written()).toBe(Buffer.concat(names.map((name) => frame(10, name, { mask: null }))).toString('hex'));
+});
+
 test('an empty chunk makes no frame', () => {
   const { stream, written } = startStream();
   expect(stream.send(Buffer.alloc(0))).toBe(true);
