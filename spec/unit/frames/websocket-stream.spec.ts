@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Duplex } from 'node:stream';
 import { expect, test } from 'vitest';
 import { WebSocketStream } from '../../../src/frames/websocket-stream.js';
+import { PooledReads } from '../../../src/helpers/pooled-reads.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { closeFrame, frame } from '../../support/raw-client.js';
 
@@ -89,4 +90,28 @@ test('the end is told once, in order', async () => {
 
 test('a socket that was gone before the start is told as lost', () => {
   expect(startStream({ destroyed: true }).calls).toEqual(['closing 1006', 'ended', 'closed 1006']);
+});
+
+test('what a stream of another kind calls written lies in no memory that is read into again', async () => {
+  const { stream, socket } = startStream();
+  const held: Buffer[] = [];
+  socket._write = (chunk: Buffer, _encoding, done) => {
+    held.push(chunk);
+    done();
+  };
+  const reads = new PooledReads();
+  reads.start((bytes) => stream.send(bytes, true, reads), 1024 * 1024);
+  const memory = reads.onread.buffer as () => Uint8Array;
+  const armed = new Set<ArrayBufferLike>();
+  for (let at = 0; at < 6; at++) {
+    // To the last byte, each time: small first, then large.
+    const into = memory();
+    armed.add(into.buffer);
+    into.fill(at);
+    reads.onread.callback(into.length, into);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  reads.end();
+  expect(Buffer.concat(held).length).toBeGreaterThan(1024 * 1024);
+  expect(held.filter((chunk) => armed.has(chunk.buffer))).toEqual([]);
 });
