@@ -38,7 +38,7 @@ const stream = (takes: boolean) =>
 async function plainSocket(): Promise<Socket> {
   const server = createServer();
   await listen(server);
-  const socket = connect(portOf(server), '127.0.0.1');
+  const socket = connect({ port: portOf(server), host: '127.0.0.1', allowHalfOpen: true });
   await once(socket, 'connect');
   return socket;
 }
@@ -61,6 +61,31 @@ test('a backend that is closed is listened to no more', async () => {
   backend.destroy();
   await once(backend, 'close');
   expect(['data', 'end', 'close'].map((event) => backend.listenerCount(event))).toEqual(before);
+});
+
+describe('a socket of a backend that has ended', () => {
+  test.each([
+    ['nothing failed', undefined, ['finish']],
+    ['it reads no more', 'EPIPE', ['finish']],
+    ['it was reset', 'ECONNRESET', []],
+  ])('is asked whether that was a reset: %s', async (_what, code, expected) => {
+    const backend = await plainSocket();
+    const { relay, calls } = makeRelay(backend);
+    relay.start();
+    const error = code === undefined ? undefined : Object.assign(new Error(code), { code });
+    backend.write = ((_bytes: Buffer, written: (error?: Error) => void) => written(error)) as Socket['write'];
+    backend.emit('end');
+    expect(calls).toEqual(expected);
+  });
+
+  test('is not asked behind bytes that it may never take', async () => {
+    const backend = await plainSocket();
+    const { relay, calls } = makeRelay(backend);
+    relay.start();
+    relay.payload(Buffer.alloc(32 * 1024 * 1024));
+    backend.emit('end');
+    expect(calls).toEqual(['pause', 'finish']);
+  });
 });
 
 test('both sides are looked at each time, so that none is found to have moved long ago', () => {
