@@ -226,6 +226,42 @@ test.each(['TLS', 'a socket of connect'])(
   },
 );
 
+test.each([
+  ['end', 1000],
+  ['reset', 1011],
+])(
+  'what fills the small memory to its last byte is delivered before the %s of the backend',
+  async (how, code) => {
+    // As much as an idle connection is read with at once.
+    const sent = LARGE.subarray(0, 4000);
+    const backend = await startBackend();
+    // The backend is there and not read yet: data and end are found in one wake-up.
+    const sendAll = async () => {
+      await until(() => backend.sockets.size === 1);
+      const [socket] = backend.sockets;
+      await new Promise<void>((resolve) =>
+        how === 'end' ? socket?.end(sent, resolve) : socket?.write(sent, () => resolve()),
+      );
+      if (how === 'reset') socket?.resetAndDestroy();
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    const { port } = await startApp((app) => {
+      app.use((_req, res, next) => {
+        const end = res.end.bind(res);
+        res.end = () => {
+          void sendAll().then(() => end());
+          return res;
+        };
+        next();
+      });
+      app.use('/tunnel', makeTunnel({ server: { port: backend.port }, closeTimeout: 0.2 }));
+    });
+    const client = await openRaw(port);
+    expect((await client.payload(sent.length)).equals(sent)).toBe(true);
+    expect((await client.close())?.code).toBe(code);
+  },
+);
+
 describe('a stream of the app in place of a backend', () => {
   test.each([
     ['says no close', { emitClose: false }],

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { watch, type Vital, type WatchLimits } from '../../src/watch.js';
 
 const NONE: WatchLimits = { idleTimeout: 0, maxDuration: 0, readTimeout: 0, writeTimeout: 0 };
@@ -88,6 +88,51 @@ test('a backend that takes nothing', async () => {
   expect(expired).toEqual([]);
   await pass(2.1);
   expect(expired).toEqual(['1011 the backend took nothing for 8 s']);
+});
+
+test('a backend that takes nothing is found in time, though what waits is seen only by looking', async () => {
+  let waits = false;
+  let seen = undefined as number | undefined;
+  const stalledSince = (now: number) => (waits ? (seen ??= now) : undefined);
+  const { expired } = start({ writeTimeout: 8 }, { stalledSince });
+  await pass(9);
+  waits = true;
+  await pass(8 + 8 / 4);
+  expect(expired).toEqual(['1011 the backend took nothing for 8 s']);
+});
+
+test('what came while our event loop stood still is read before it is judged', async () => {
+  const { vital, expired } = start({ idleTimeout: 60 });
+  await pass(59);
+  vi.advanceTimersToNextTimer();
+  vital.lastPayload = performance.now();
+  await pass(59);
+  expect(expired).toEqual([]);
+});
+
+test('a backend is not silent while our event loop stands still', async () => {
+  const now = performance.now.bind(performance);
+  let stood = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + stood);
+  onTestFinished(() => clock.mockRestore());
+  await pass(1);
+  const { expired } = start({ readTimeout: 10 });
+  await pass(2);
+  stood = 60_000;
+  // It is noticed at the next look, at 2.5.
+  await pass(10);
+  expect(expired).toEqual([]);
+  await pass(3);
+  expect(expired).toEqual(['1011 the backend was silent for 10 s']);
+});
+
+test('stopped between its timer and the look behind it, nothing fires', async () => {
+  const { stop, expired } = start({ maxDuration: 1 });
+  vi.advanceTimersToNextTimer();
+  stop();
+  expect(vi.getTimerCount()).toBe(0);
+  await pass(10);
+  expect(expired).toEqual([]);
 });
 
 test('stopped, nothing fires and no timer is left', async () => {

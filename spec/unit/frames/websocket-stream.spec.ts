@@ -1,21 +1,31 @@
 import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import { Duplex } from 'node:stream';
-import { expect, test } from 'vitest';
-import { WebSocketStream } from '../../../src/frames/websocket-stream.js';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { WebSocketStream, type StreamSettings } from '../../../src/frames/websocket-stream.js';
+import { PooledReads } from '../../../src/helpers/pooled-reads.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { closeFrame, frame } from '../../support/raw-client.js';
+import { listen, portOf } from '../../support/servers.js';
+import { until } from '../../support/wait.js';
+
+interface Given extends Partial<StreamSettings> {
+  readonly head?: Buffer;
+  readonly destroyed?: boolean;
+  /** Each write is taken when `take` is called. */
+  readonly held?: boolean;
+}
 
 /** A stream that is no socket: what is written to it is kept, what it reads is pushed by the test. */
-function startStream({
-  head = Buffer.alloc(0),
-  destroyed = false,
-}: { head?: Buffer; destroyed?: boolean } = {}) {
+function startStream({ head = Buffer.alloc(0), destroyed = false, held = false, ...given }: Given = {}) {
   const written: Buffer[] = [];
+  const waiting: (() => void)[] = [];
   const socket = new Duplex({
     read: () => undefined,
     write: (chunk: Buffer, _, done) => {
       written.push(chunk);
-      done();
+      if (held) waiting.push(done);
+      else done();
     },
   });
   if (destroyed) socket.destroy();
@@ -27,6 +37,7 @@ function startStream({
     pongTimeout: 0,
     closeTimeout: 60,
     buffered: 65_536,
+    ...given,
   } as const;
   const stream = new WebSocketStream(socket, settings, {
     payload: (bytes) => calls.push(`payload ${bytes.toString()}`),
@@ -36,7 +47,8 @@ function startStream({
     closed: ({ code }) => calls.push(`closed ${code}`),
   });
   stream.start(head);
-  return { stream, socket, calls, written: () => Buffer.concat(written).toString('hex') };
+  const take = () => waiting.shift()?.();
+  return { stream, socket, calls, take, written: () => Buffer.concat(written).toString('hex') };
 }
 
 test('chunks that may not be ours alone are not overwritten', async () => {
@@ -117,4 +129,223 @@ test('the end is told once, in order', async () => {
 
 test('a socket that was gone before the start is told as lost', () => {
   expect(startStream({ destroyed: true }).calls).toEqual(['closing 1006', 'ended', 'closed 1006']);
+});
+
+test('what a stream of another kind calls written lies in no memory that is read into again', async () => {
+  const { stream, socket } = startStream();
+  const held: Buffer[] = [];
+  socket._write = (chunk: Buffer, _encoding, done) => {
+    held.push(chunk);
+    done();
+  };
+  const reads = new PooledReads();
+  reads.start((bytes) => stream.send(bytes, true, reads), 1024 * 1024);
+  const memory = reads.onread.buffer as () => Uint8Array;
+  const armed = new Set<ArrayBufferLike>();
+  for (let at = 0; at < 6; at++) {
+    // To the last byte, each time: small first, then large.
+    const into = memory();
+    armed.add(into.buffer);
+    into.fill(at);
+    reads.onread.callback(into.length, into);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  reads.end();
+  expect(Buffer.concat(held).length).toBeGreaterThan(1024 * 1024);
+  expect(held.filter((chunk) => armed.has(chunk.buffer))).toEqual([]);
+});
+
+test('the first end decides: what comes behind our Close changes nothing', async () => {
+  const { stream, socket, calls } = startStream();
+  stream.close(1001, '');
+  stream.destroy(1006, '');
+  await once(socket, 'close');
+  expect(calls).toEqual(['closing 1001', 'ended', 'closed 1001']);
+});
+
+test('a socket that is destroyed is lost, whatever Close comes too late', async () => {
+  const { stream, socket, calls } = startStream();
+  socket.destroy();
+  stream.close(1000, '');
+  await once(socket, 'close');
+  expect(calls).toEqual(['closing 1006', 'ended', 'closed 1006']);
+});
+
+test('what another kind of stream gave behind a Close is not freed', async () => {
+  const { socket } = startStream();
+  const chunk = Buffer.allocUnsafeSlow(65_536);
+  socket.push(closeFrame(1000));
+  await once(socket, 'data');
+  socket.push(chunk);
+  expect(socket.readableLength).toBe(0);
+  expect(chunk.length).toBe(65_536);
+});
+
+test('who is cut off is read on, for its Close, though the backend was full or is', async () => {
+  const { stream, socket, calls } = startStream();
+  stream.pause();
+  expect(socket.isPaused()).toBe(true);
+  stream.cutOff(1008, '');
+  expect(socket.isPaused()).toBe(false);
+  stream.pause();
+  expect(socket.isPaused()).toBe(false);
+  socket.push(frame(2, 'typed on'));
+  await once(socket, 'data');
+  expect(calls).toEqual(['closing 1008', 'ended']);
+});
+
+test('who sends PINGs and takes no PONG is not read until it does', async () => {
+  const { socket, calls, take } = startStream({ held: true });
+  const ping = frame(9, Buffer.alloc(125));
+  socket.push(Buffer.concat(Array.from({ length: 600 }, () => ping)));
+  await once(socket, 'data');
+  expect(socket.isPaused()).toBe(true);
+  take();
+  await until(() => !socket.isPaused());
+  expect(calls).toEqual(['drain']);
+});
+
+describe('a PING', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+    onCleanup(() => vi.useRealTimers());
+  });
+  const pass = (seconds: number) => vi.advanceTimersByTimeAsync(seconds * 1000);
+  const heard = async ({ socket }: { socket: Duplex }) => {
+    socket.push(frame(10));
+    await pass(0);
+  };
+
+  test('where bytes wait: who takes none of them is given six times pongTimeout', async () => {
+    const { stream, socket } = startStream({ held: true, pingInterval: 10, pongTimeout: 1 });
+    stream.send(Buffer.from('waits'));
+    await pass(10 + 5.9);
+    expect(socket.destroyed).toBe(false);
+    await pass(0.2);
+    expect(socket.destroyed).toBe(true);
+  });
+
+  test('where bytes wait: who takes some of them now and then stays', async () => {
+    const { stream, socket, take } = startStream({ held: true, pingInterval: 100, pongTimeout: 1 });
+    for (let at = 0; at < 40; at++) stream.send(Buffer.from('waits'));
+    await pass(100);
+    for (let at = 0; at < 5; at++) {
+      await pass(4);
+      take();
+    }
+    expect(socket.destroyed).toBe(false);
+  });
+
+  test('each has all of its time', async () => {
+    const started = startStream({ held: true, pingInterval: 10, pongTimeout: 1 });
+    started.stream.send(Buffer.from('waits'));
+    await pass(4);
+    for (let at = 0; at < 3; at++) {
+      await pass(10);
+      await heard(started);
+    }
+    expect(started.socket.destroyed).toBe(false);
+  });
+
+  test('the next, sent before the time of the last is over, takes no answer back', async () => {
+    const started = startStream({ pingInterval: 10, pongTimeout: 15 });
+    await pass(11);
+    await heard(started);
+    await pass(15);
+    expect(started.socket.destroyed).toBe(false);
+  });
+
+  test('behind our Close none is waited for: the client has closeTimeout', async () => {
+    const { stream, socket } = startStream({ pingInterval: 10, pongTimeout: 5 });
+    await pass(10);
+    stream.close(1001, '');
+    await pass(30);
+    expect(socket.destroyed).toBe(false);
+    await pass(31);
+    expect(socket.destroyed).toBe(true);
+  });
+
+  test('once the socket is freed no timer is left', async () => {
+    const { socket } = startStream({ pingInterval: 10, pongTimeout: 5 });
+    await pass(10);
+    socket.destroy();
+    await once(socket, 'close');
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('memory that is read into again', () => {
+  /** A client's socket that is still connecting: what is written waits. The reads hand on to it. */
+  async function startReads(settings: Partial<StreamSettings> = {}) {
+    const server = createServer((other) => other.resume());
+    await listen(server);
+    const socket = connect(portOf(server), '127.0.0.1');
+    onCleanup(() => socket.destroy());
+    const nothing = () => undefined;
+    const stream = new WebSocketStream(
+      socket,
+      {
+        ...{ frameType: 'binary', pingInterval: 0, pongTimeout: 0, closeTimeout: 60, buffered: 1024 * 1024 },
+        ...settings,
+      },
+      { payload: nothing, drain: nothing, closing: nothing, ended: nothing, closed: nothing },
+    );
+    stream.start(Buffer.alloc(0));
+    const reads = new PooledReads();
+    const state = { kept: 0, freed: 0 };
+    vi.spyOn(reads, 'keep').mockImplementation(() => {
+      state.kept++;
+      return () => state.freed++;
+    });
+    onCleanup(() => vi.restoreAllMocks());
+    reads.start((bytes) => stream.send(bytes, true, reads), 1024 * 1024);
+    const read = (bytes: Buffer) => {
+      const into = (reads.onread.buffer as () => Uint8Array)();
+      into.set(bytes.subarray(0, into.length));
+      reads.onread.callback(Math.min(bytes.length, into.length), into);
+    };
+    const readLarge = () => {
+      read(Buffer.alloc(4000));
+      read(Buffer.alloc(300_000));
+    };
+    return { socket, reads, state, read, readLarge };
+  }
+
+  test('is kept while it waits to be written, and given back behind that', async () => {
+    const { socket, state, readLarge } = await startReads();
+    readLarge();
+    expect(state).toEqual({ kept: 1, freed: 0 });
+    await once(socket, 'connect');
+    await until(() => state.freed === 1);
+  });
+
+  test('is not given back where the write failed', async () => {
+    const { socket, state, readLarge } = await startReads();
+    readLarge();
+    let closed = false;
+    socket.once('close', () => (closed = true)).destroy();
+    await until(() => closed);
+    expect(state).toEqual({ kept: 1, freed: 0 });
+  });
+
+  test('is not kept for a few bytes, nor where the kernel has taken all', async () => {
+    const { socket, state, read, readLarge } = await startReads();
+    readLarge();
+    read(Buffer.from('few'));
+    expect(state.kept).toBe(1);
+    await once(socket, 'connect');
+    await until(() => socket.writableLength === 0);
+    readLarge();
+    expect(socket.writableLength).toBe(0);
+    expect(state.kept).toBe(1);
+  });
+
+  test('gets no header in front of a character that was put together elsewhere', async () => {
+    const { reads, read } = await startReads({ frameType: 'text' });
+    const extend = vi.spyOn(reads, 'extend');
+    const [whole, cut] = [Buffer.from('a€'), 2];
+    read(whole.subarray(0, cut));
+    read(whole.subarray(cut));
+    expect(extend.mock.calls.map(([bytes]) => bytes.length)).toEqual([1]);
+  });
 });
