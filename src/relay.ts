@@ -132,7 +132,6 @@ export class Relay<Cause> {
   }
 
   ended(): void {
-    this.#toBackend.flush();
     if (this.#backend.writable) this.#backend.end();
   }
 

@@ -10,7 +10,7 @@ import { WebSocketStream, type CloseCause } from './frames/websocket-stream.js';
 import { checkAddress } from './guard/address.js';
 import { checkAuthResult } from './guard/authenticate.js';
 import { takePlace } from './guard/limits.js';
-import { checkOrigin } from './guard/origin.js';
+import { checkOriginIsThere, checkOriginResult } from './guard/origin.js';
 import { userOf, userSoFar } from './guard/user.js';
 import { defaultAddress, normalizeAddress } from './helpers/address.js';
 import { hook } from './helpers/hook.js';
@@ -117,7 +117,8 @@ async function guard<Req extends IncomingMessage>(
   if (clientAddress)
     client.address = normalizeAddress((await hook('clientAddress', signal, () => clientAddress(req))) ?? '');
   checkAddress(client.address, { allow, deny });
-  await hook('origins', signal, () => checkOrigin(req, origins.check, origins.needed));
+  checkOriginIsThere(req, origins.needed);
+  checkOriginResult(await hook('origins', signal, () => origins.check(req.headers.origin, req)));
   if (authenticate) checkAuthResult(await hook('authenticate', signal, () => authenticate(req, { signal })));
   client.user = await hook('user', signal, () => userOf(req, user));
 }

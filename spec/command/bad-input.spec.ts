@@ -47,7 +47,9 @@ describe('a wrong command line ends with 2', () => {
     [['0', '5900', '--client-ca', 'k'], /--client-ca needs --cert/],
     [['0', '5900', '--tokens', 't'], /either a TARGET or --tokens/],
     [['0', '5900', '--ignore', 'ssl.*'], /--ignore is for a lighttpd\.conf/],
-  ])('%j', (args, line) => says(args, 2, line));
+  ])('%j', async (args, line) => {
+    await says(args, 2, line);
+  });
 });
 
 describe('a file that is missing or wrong ends with 3', () => {

@@ -50,11 +50,10 @@ export function maskedFrame(opcode: number, payload: Uint8Array): Buffer {
 
 /** A whole control frame; `masked` where a client sends it. */
 export function controlFrame(opcode: number, payload: Uint8Array, masked = false): Buffer {
-  if (masked) return maskedFrame(opcode, payload);
-  return Buffer.concat([frameHeader(opcode, payload.length), payload]);
+  return controlFrames(opcode, [payload], masked);
 }
 
-/** The same for several, one behind the other: an answer each to a flood is one buffer. */
+/** Several, one behind the other: what answers a flood is one buffer. */
 export function controlFrames(opcode: number, payloads: readonly Uint8Array[], masked = false): Buffer {
   if (masked) return Buffer.concat(payloads.map((payload) => maskedFrame(opcode, payload)));
   const frames = Buffer.allocUnsafe(payloads.reduce((size, { length }) => size + 2 + length, 0));

@@ -22,16 +22,14 @@ export function parseOrigin(text: string): ParsedOrigin | undefined {
   return { scheme: url.protocol, host: url.hostname, port: url.port || (DEFAULT_PORT[url.protocol] ?? '') };
 }
 
-/** Throws the 400 or 403 of a request whose Origin may not open a tunnel. */
-export async function checkOrigin<Req extends IncomingMessage>(
-  req: Req,
-  check: OriginCheck<Req>,
-  isList: boolean,
-): Promise<void> {
-  const { origin } = req.headers;
-  if ((origin === undefined || origin === '') && isList)
+/** Throws the 400 of a request without an Origin, where a list says which it may be. */
+export function checkOriginIsThere({ headers }: IncomingMessage, isList: boolean): void {
+  if (isList && (headers.origin === undefined || headers.origin === ''))
     throw new TunnelError('WSTUNNEL_ORIGIN_MISSING', 'an Origin header is required');
-  const passes: unknown = await check(origin, req);
+}
+
+/** Throws the 403 that a check's answer means; only `true` passes. */
+export function checkOriginResult(passes: unknown): void {
   if (passes !== true)
     throw new TunnelError('WSTUNNEL_ORIGIN_REFUSED', 'pages of this origin may not open this tunnel');
 }

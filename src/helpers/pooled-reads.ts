@@ -126,7 +126,7 @@ export class PooledReads {
     this.#isWaiting = false;
     const kept = this.#handOn(memory, this.#begin, this.#end);
     // As long as it is filled, more waits.
-    if (memory.length > FRONT + SMALL && isFull) this.#memory = kept ? takeLarge(this.#largeSize) : memory;
+    if (isFull) this.#memory = kept ? takeLarge(this.#largeSize) : memory;
     else {
       if (!kept) giveBack(memory);
       this.#memory = this.#small;
@@ -150,10 +150,7 @@ export class PooledReads {
     this.#receive?.(memory.subarray(begin, end));
     this.#lent = undefined;
     const kept = this.#wasKept();
-    if (kept && memory === this.#small) {
-      this.#small = allocateSmall();
-      if (this.#memory === memory) this.#memory = this.#small;
-    }
+    if (kept && memory === this.#small) this.#small = allocateSmall();
     return kept;
   }
 

@@ -8,8 +8,8 @@ parentPort.on('message', ({ password, hash }) => parentPort.postMessage(compareS
 `;
 
 interface Asked {
-  resolve(isRight: boolean): void;
-  reject(error: Error): void;
+  readonly resolve: (isRight: boolean) => void;
+  readonly reject: (error: Error) => void;
 }
 
 let thread: Worker | undefined;
