@@ -84,6 +84,8 @@ export class Relay<Cause> {
       this.#onClose();
       return;
     }
+    // One that does not destroy itself has told of its failure, to nobody.
+    if (backend.errored) this.#onError();
     // TLS reads from its handshake on, and an app's own stream may have been read before: `end` has been told, to nobody.
     if (backend.readableEnded) this.#onEnd();
     backend.resume();

@@ -277,6 +277,21 @@ describe('a stream of the app in place of a backend', () => {
     await until(() => tunnel.stats().open === 0);
   });
 
+  test('that had failed before the tunnel was open has failed, though it does not destroy itself', async () => {
+    const write = (_chunk: Buffer, _encoding: string, done: (error: Error) => void) =>
+      done(new Error('full'));
+    const connect = () => {
+      const stream = mute({ autoDestroy: false, write });
+      stream.on('error', () => undefined).write('x');
+      return stream;
+    };
+    const { port, tunnel } = await startTunnel({ server: { connect }, closeTimeout: 0.2 });
+    const client = await openRaw(port);
+    expect(await client.close()).toEqual({ code: 1011, reason: 'the backend failed' });
+    client.send(closeFrame(1011)).socket.end();
+    await until(() => tunnel.stats().open === 0);
+  });
+
   test('that server() gives twice stays with its first tunnel', async () => {
     const stream = new PassThrough();
     const { port } = await startTunnel({ server: () => stream });
