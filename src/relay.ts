@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { carrierOf } from './helpers/carrier.js';
 import { Outlet } from './helpers/outlet.js';
 import { PooledReads } from './helpers/pooled-reads.js';
 import { ownsItsChunks, releaseAfter } from './helpers/release.js';
@@ -83,6 +84,8 @@ export class Relay<Cause> {
       this.#onClose();
       return;
     }
+    // One that does not destroy itself has told of its failure, to nobody.
+    if (backend.errored) this.#onError();
     // TLS reads from its handshake on, and an app's own stream may have been read before: `end` has been told, to nobody.
     if (backend.readableEnded) this.#onEnd();
     backend.resume();
@@ -163,10 +166,13 @@ export class Relay<Cause> {
     const backend = this.#backend;
     const finish = () => this.#client.finish('the backend ended');
     // A reset that finds unread bytes is told as an end (libuv takes the hang-up behind them for one). The kernel still
-    // knows: even an empty write fails, and `error` follows. EPIPE is what an orderly end leaves behind.
-    if (!(backend instanceof Socket) || !backend.writable || backend.writableLength > 0) finish();
+    // knows: even an empty write fails, and `error` or `close` follows. EPIPE is what an orderly end leaves behind. TLS would
+    // keep an empty write to itself: its connection is asked.
+    const carrier = carrierOf(backend);
+    const isIdle = backend.writable && backend.writableLength === 0 && carrier.writable;
+    if (!(carrier instanceof Socket) || !isIdle) finish();
     else
-      backend.write(NOTHING, (error?: NodeJS.ErrnoException | null) => {
+      carrier.write(NOTHING, (error?: NodeJS.ErrnoException | null) => {
         if (error?.code !== 'ECONNRESET') finish();
       });
   };

@@ -193,6 +193,29 @@ test('a chunk that a socket of another class still holds is not freed', async ()
   expect((await client.payload(LARGE.length)).equals(LARGE)).toBe(true);
 });
 
+test('a TLS backend that is reset while the client is slow has failed, not ended', async () => {
+  const all = Buffer.alloc(8_000_000);
+  const site = await startSite('http', 'tls', (backend) => backend.write(all), { closeTimeout: 0.5 });
+  // Not every reset is told as an end.
+  for (let round = 0; round < 6; round++) {
+    const connected = once(site.backend, 'connection') as Promise<[Socket]>;
+    const closed = once(site.tunnel, 'close') as Promise<[ClosedInfo]>;
+    const client = site.dial(new Random(round));
+    await upgradeOn(client);
+    const [raw] = await connected;
+    raw.on('error', () => undefined);
+    // Until nothing moves any more, both sides' buffers are full.
+    for (let before = -1; before !== site.tunnel.stats().bytesOut;) {
+      before = site.tunnel.stats().bytesOut;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    raw.resetAndDestroy();
+    client.resume().on('end', () => client.end());
+    const [{ code, reason }] = await closed;
+    expect({ code, reason }).toEqual({ code: 1011, reason: 'the backend failed' });
+  }
+});
+
 /** A stream of an app's own that takes everything and says nothing. */
 const mute = (options: DuplexOptions = {}) =>
   new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done(), ...options });
@@ -285,6 +308,21 @@ describe('a stream of the app in place of a backend', () => {
     const client = new RawClient(port).send(handshake('/tunnel'), when === 'at once' ? frame(2, 'x') : '');
     expect((await client.answer()).status).toBe(101);
     if (when === 'later') client.send(frame(2, 'x'));
+    expect(await client.close()).toEqual({ code: 1011, reason: 'the backend failed' });
+    client.send(closeFrame(1011)).socket.end();
+    await until(() => tunnel.stats().open === 0);
+  });
+
+  test('that had failed before the tunnel was open has failed, though it does not destroy itself', async () => {
+    const write = (_chunk: Buffer, _encoding: string, done: (error: Error) => void) =>
+      done(new Error('full'));
+    const connect = () => {
+      const stream = mute({ autoDestroy: false, write });
+      stream.on('error', () => undefined).write('x');
+      return stream;
+    };
+    const { port, tunnel } = await startTunnel({ server: { connect }, closeTimeout: 0.2 });
+    const client = await openRaw(port);
     expect(await client.close()).toEqual({ code: 1011, reason: 'the backend failed' });
     client.send(closeFrame(1011)).socket.end();
     await until(() => tunnel.stats().open === 0);

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { TunnelError } from '../errors.js';
 import { following } from '../helpers/abort.js';
 import { withAllCauses } from '../helpers/all-causes.js';
+import { carriedBy } from '../helpers/carrier.js';
 import type { ResolvedHost } from './host.js';
 import { ready } from './ready.js';
 import { takeStream } from './stream.js';
@@ -25,7 +26,7 @@ export async function dial(host: ResolvedHost, signal: AbortSignal, preface?: Bu
     await ready(transport, controller.signal);
     if (preface) transport.write(preface);
     if (host.tls === undefined || host.tls === false) return transport.pause();
-    const secured = secure(transport, host);
+    const secured = carriedBy(secure(transport, host), transport);
     await ready(secured, controller.signal);
     return secured.pause();
   } catch (error) {
