@@ -87,7 +87,6 @@ export class FrameDecoder {
     let out = 0;
     let isFast = true;
     this.frames = 0;
-    // The end of a message may lie in a frame without payload: a pass even where no byte is left.
     while (at < chunk.length) {
       if (this.#state === HEADER) {
         // Whole messages, one after the other, need no state: a chunk holds a thousand small ones.
