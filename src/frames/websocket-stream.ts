@@ -86,6 +86,7 @@ export class WebSocketStream {
 
   #cause: CloseCause | undefined;
   #closeSent = false;
+  #isClosed = false;
   #inputOver = false;
   #pausedForBackend = false;
   #pausedForReplies = false;
@@ -207,7 +208,13 @@ export class WebSocketStream {
   /** Frees the socket at once. */
   destroy(code: number, reason: string): void {
     this.#cause ??= { code, reason };
+    this.#free();
+  }
+
+  #free(): void {
     this.#socket.destroy();
+    // Not every stream says `close`.
+    if (!(this.#socket instanceof Socket)) setImmediate(this.#onClose);
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -281,6 +288,8 @@ export class WebSocketStream {
   };
 
   readonly #onClose = (): void => {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     clearInterval(this.#pingTimer);
     clearTimeout(this.#pongTimer);
     const socket = this.#socket;
@@ -367,7 +376,7 @@ export class WebSocketStream {
         code: CLOSE.abnormal,
         reason: `what the ${this.#peer} sent was not read within closeTimeout`,
       };
-    this.#socket.destroy();
+    this.#free();
   };
 
   #endInput(): void {

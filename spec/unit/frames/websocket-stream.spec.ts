@@ -14,13 +14,17 @@ interface Given extends Partial<StreamSettings> {
   readonly destroyed?: boolean;
   /** Each write is taken when `take` is called. */
   readonly held?: boolean;
+  /** False: it never says \`close\`. */
+  readonly emitClose?: boolean;
 }
 
 /** A stream that is no socket: what is written to it is kept, what it reads is pushed by the test. */
-function startStream({ head = Buffer.alloc(0), destroyed = false, held = false, ...given }: Given = {}) {
+function startStream(all: Given = {}) {
+  const { head = Buffer.alloc(0), destroyed = false, held = false, emitClose = true, ...given } = all;
   const written: Buffer[] = [];
   const waiting: (() => void)[] = [];
   const socket = new Duplex({
+    emitClose,
     read: () => undefined,
     write: (chunk: Buffer, _, done) => {
       written.push(chunk);
@@ -125,6 +129,21 @@ test('the end is told once, in order', async () => {
   stream.close(1000, '');
   stream.destroy(1006, '');
   expect(calls).toEqual(['payload x', 'closing 3000', 'ended', 'closed 3000']);
+});
+
+test('a stream that never says close is freed by destroy() and by closeTimeout', async () => {
+  const destroyed = startStream({ emitClose: false });
+  destroyed.stream.destroy(1006, 'gone');
+  const late = startStream({ emitClose: false, closeTimeout: 0.01 });
+  late.stream.close(1000, '');
+  for (const { calls, code } of [
+    { ...destroyed, code: 1006 },
+    { ...late, code: 1000 },
+  ]) {
+    await until(() => calls.length >= 3);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(calls).toEqual([`closing ${code}`, 'ended', `closed ${code}`]);
+  }
 });
 
 test('a socket that was gone before the start is told as lost', () => {
