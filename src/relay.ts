@@ -45,7 +45,7 @@ export class Relay<Cause> {
   silentSince: number | undefined = performance.now();
   #lastPayload = performance.now();
   #taken = 0;
-  #stalledSince = 0;
+  #stalledSince: number | undefined;
   readonly #client: ClientEnd;
   readonly #backend: Duplex;
   readonly #toBackend: Outlet;
@@ -99,13 +99,14 @@ export class Relay<Cause> {
     return this.#lastPayload;
   }
 
-  /** Since when the backend has taken nothing of what waits for it; undefined where nothing waits. */
+  /** Since when the backend was seen to take nothing of what waits for it; undefined where nothing waits. */
   stalledSince(now: number): number | undefined {
-    const waiting = this.#backend.writableLength;
     const taken = takenMark(this.#backend);
-    if (taken !== this.#taken || waiting === 0) this.#stalledSince = now;
+    if (this.#backend.writableLength === 0) this.#stalledSince = undefined;
+    else if (taken !== this.#taken) this.#stalledSince = now;
+    else this.#stalledSince ??= now;
     this.#taken = taken;
-    return waiting === 0 ? undefined : this.#stalledSince;
+    return this.#stalledSince;
   }
 
   payload(bytes: Buffer, chunk?: Buffer): void {

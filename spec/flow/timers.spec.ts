@@ -7,7 +7,7 @@ import { onCleanup } from '../support/cleanup.js';
 import { openFlow, reaches } from '../support/frames-flow.js';
 import { frame } from '../support/raw-client.js';
 import { startBackend, startEcho } from '../support/servers.js';
-import { until } from '../support/wait.js';
+import { undisturbed, until } from '../support/wait.js';
 
 const PONG = frame(10);
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -86,7 +86,7 @@ test('2,000 idle tunnels, each looked after all the time, cost little', { timeou
   expect(after - before).toBeLessThan(before - start);
 });
 
-describe('an event loop that stands still for longer than any deadline', () => {
+describe('an event loop that stands still for longer than any deadline', { timeout: 60_000 }, () => {
   const TUNNELS = 50;
   // So that one that is cut is soon no more.
   const closeTimeout = 0.1;
@@ -96,46 +96,49 @@ describe('an event loop that stands still for longer than any deadline', () => {
     ['idleTimeout', { idleTimeout: 0.4 }, {}],
     ['readTimeout', {}, { readTimeout: 0.4 }],
     ['writeTimeout', {}, { writeTimeout: 0.4 }],
-  ])('does not kill living tunnels: %s', async (_name, options, host) => {
-    const echo = await startEcho();
-    const { used, open } = await startProcess({
-      server: { port: echo.port, ...host },
-      closeTimeout,
-      ...options,
-    });
-    for (let i = 0; i < TUNNELS; i++) {
-      const client = await open();
-      client.on('data', (bytes: Buffer) => {
-        if (bytes[0] === 0x89) client.write(PONG);
+  ])('does not kill living tunnels: %s', (_name, options, host) =>
+    undisturbed(150, async () => {
+      const echo = await startEcho();
+      const { used, open } = await startProcess({
+        server: { port: echo.port, ...host },
+        closeTimeout,
+        ...options,
       });
-      const beat = setInterval(() => client.write(frame(2, 'beat')), 50);
-      onCleanup(() => clearInterval(beat));
-    }
-    for (const stall of [700, 1000]) {
-      await wait(Math.random() * 200);
-      await used(stall);
-    }
-    await wait(600);
-    expect((await used()).open).toBe(TUNNELS);
-  });
+      for (let i = 0; i < TUNNELS; i++) {
+        const client = await open();
+        client.on('data', (bytes: Buffer) => {
+          if (bytes[0] === 0x89) client.write(PONG);
+        });
+        const beat = setInterval(() => client.write(frame(2, 'beat')), 50);
+        onCleanup(() => clearInterval(beat));
+      }
+      for (const stall of [700, 1000]) {
+        await wait(Math.random() * 200);
+        await used(stall);
+      }
+      await wait(600);
+      expect((await used()).open).toBe(TUNNELS);
+    }),
+  );
 
-  test('nor the tunnel of a backend that could not know of what waited', async () => {
-    const echo = await startEcho();
-    const { used, open } = await startProcess({
-      server: { port: echo.port, readTimeout: 0.4 },
-      closeTimeout,
-    });
-    const client = await open();
-    for (const stall of [500, 1000]) {
-      client.write(frame(2, 'asked before'));
-      await once(client, 'data');
-      await wait(50);
-      const over = used(stall);
-      await wait(50);
-      client.write(frame(2, 'asked while it stood still'));
-      await over;
-      await wait(200);
-      expect((await used()).open).toBe(1);
-    }
-  });
+  test('nor the tunnel of a backend that could not know of what waited', () =>
+    undisturbed(50, async () => {
+      const echo = await startEcho();
+      const { used, open } = await startProcess({
+        server: { port: echo.port, readTimeout: 0.4 },
+        closeTimeout,
+      });
+      const client = await open();
+      for (const stall of [500, 1000]) {
+        client.write(frame(2, 'asked before'));
+        await once(client, 'data');
+        await wait(50);
+        const over = used(stall);
+        await wait(50);
+        client.write(frame(2, 'asked while it stood still'));
+        await over;
+        await wait(200);
+        expect((await used()).open).toBe(1);
+      }
+    }));
 });
