@@ -87,7 +87,9 @@ test('a client that is read again in the very turn in which its PONG is looked f
 test('a client that slowly takes what waits for it is not idle', async () => {
   const backend = await startBackend((socket) => socket.write(LARGE));
   const server = { port: backend.port };
-  const tunnel = makeTunnel({ server, idleTimeout: 0.2, pingInterval: 0, closeTimeout: 0.1 });
+  // So that no chunk takes nearly as long as the timeout.
+  const limits = { buffered: 131_072 };
+  const tunnel = makeTunnel({ server, idleTimeout: 0.3, pingInterval: 0, closeTimeout: 0.1, limits });
   const http = createHttp(express().use('/tunnel', tunnel));
   tunnel.attach(http);
   let taken = 0;
@@ -105,7 +107,7 @@ test('a client that slowly takes what waits for it is not idle', async () => {
   const [{ code, reason }] = await closed;
   expect(taken).toBeGreaterThan(LARGE.length);
   // All was taken before the Close, and the Close as well.
-  expect({ code, reason }).toEqual({ code: 1001, reason: 'idle for 0.2 s' });
+  expect({ code, reason }).toEqual({ code: 1001, reason: 'idle for 0.3 s' });
 });
 
 test.each([

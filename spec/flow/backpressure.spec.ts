@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { onWrite, openFlow, type OpenFlow } from '../support/frames-flow.js';
 import { closeFrame, frame, openRaw } from '../support/raw-client.js';
-import { until } from '../support/wait.js';
+import { undisturbed, until } from '../support/wait.js';
 
 const BUFFERED = 65_536;
 const CHUNK = 65_536;
@@ -176,19 +176,20 @@ async function readSome(socket: Socket, length: number): Promise<void> {
   socket.off('data', count);
 }
 
-test('a client that reads slowly and says nothing is not taken for dead', async () => {
-  const flow = await openFlow({ limits, pingInterval: 0.05, pongTimeout: 0.8 });
-  const pings = countPings(flow.toClient);
-  flow.client.socket.pause();
-  flow.backend.write(Buffer.alloc(2 * MUCH));
-  await until(() => flow.toBackend.isPaused());
-  const start = pings();
-  for (let seen = start; seen < start + 20; seen = pings()) {
-    await readSome(flow.client.socket, 1024 * 1024);
-    await until(() => pings() > seen);
-  }
-  expect(flow.tunnel.stats().open).toBe(1);
-});
+test('a client that reads slowly and says nothing is not taken for dead', () =>
+  undisturbed(200, async () => {
+    const flow = await openFlow({ limits, pingInterval: 0.05, pongTimeout: 0.8 });
+    const pings = countPings(flow.toClient);
+    flow.client.socket.pause();
+    flow.backend.write(Buffer.alloc(2 * MUCH));
+    await until(() => flow.toBackend.isPaused());
+    const start = pings();
+    for (let seen = start; seen < start + 20; seen = pings()) {
+      await readSome(flow.client.socket, 1024 * 1024);
+      await until(() => pings() > seen);
+    }
+    expect(flow.tunnel.stats().open).toBe(1);
+  }));
 
 test('a client that neither reads nor says anything is cut off', async () => {
   const flow = await openFlow({ limits, pingInterval: 0.05, pongTimeout: 0.1 });
