@@ -74,7 +74,10 @@ export function closeFrame(code?: number, reason = ''): Buffer {
 /** A client of bytes: what a WebSocket library would never send can be sent. */
 export class RawClient {
   readonly socket: Socket;
-  #input = Buffer.alloc(0);
+  #input: Buffer = Buffer.alloc(0);
+  // Joined when somebody asks: a test may let megabytes lie.
+  #arrived: Buffer[] = [];
+  #length = 0;
   #ended = false;
   #wake: (() => void) | undefined;
 
@@ -84,7 +87,8 @@ export class RawClient {
       typeof target === 'number' ? connect({ port: target, host: '127.0.0.1', allowHalfOpen: true }) : target;
     this.socket.on('error', () => undefined);
     this.socket.on('data', (chunk) => {
-      this.#input = Buffer.concat([this.#input, chunk]);
+      this.#arrived.push(chunk);
+      this.#length += chunk.length;
       this.#wake?.();
     });
     for (const event of ['end', 'close'])
@@ -102,31 +106,39 @@ export class RawClient {
 
   /** Waits until so many bytes are there and takes them; fewer, where the server ends before. */
   async take(length: number): Promise<Buffer> {
-    while (this.#input.length < length && !this.#ended) await this.#more();
-    const taken = this.#input.subarray(0, length);
-    this.#input = this.#input.subarray(taken.length);
+    while (this.#length < length && !this.#ended) await this.#more();
+    const input = this.#joined();
+    const taken = input.subarray(0, length);
+    this.#input = input.subarray(taken.length);
+    this.#length -= taken.length;
     return Buffer.from(taken);
+  }
+
+  #joined(): Buffer {
+    if (this.#arrived.length > 0) this.#input = Buffer.concat([this.#input, ...this.#arrived]);
+    this.#arrived = [];
+    return this.#input;
   }
 
   /** Everything up to the server's end. */
   async rest(): Promise<Buffer> {
     while (!this.#ended) await this.#more();
-    return this.take(this.#input.length);
+    return this.take(this.#length);
   }
 
   /** A head of HTTP, with its last line; undefined where the other side ends before. */
   async head(): Promise<string | undefined> {
-    while (!this.#input.includes('\r\n\r\n')) {
+    while (!this.#joined().includes('\r\n\r\n')) {
       if (this.#ended) return undefined;
       await this.#more();
     }
-    return (await this.take(this.#input.indexOf('\r\n\r\n') + 4)).toString('latin1');
+    return (await this.take(this.#joined().indexOf('\r\n\r\n') + 4)).toString('latin1');
   }
 
   async answer(): Promise<RawAnswer> {
     const header = await this.head();
     if (header === undefined)
-      throw new Error(`no answer, only: ${JSON.stringify(this.#input.toString('latin1'))}`);
+      throw new Error(`no answer, only: ${JSON.stringify(this.#joined().toString('latin1'))}`);
     const [start = '', ...lines] = header.trimEnd().split('\r\n');
     const headers: Record<string, string> = {};
     for (const line of lines) {
