@@ -1,3 +1,5 @@
+import { whenCaughtUp } from './helpers/caught-up.js';
+
 /** The limits of one tunnel, in seconds; 0 is none. */
 export interface WatchLimits {
   readonly idleTimeout: number;
@@ -68,7 +70,7 @@ export function watch(
   if (all.length === 0) return () => undefined;
 
   let timer: NodeJS.Timeout | undefined;
-  let immediate: NodeJS.Immediate | undefined;
+  let cancel = () => {};
   const judge = () => {
     const now = performance.now();
     const over = all.find((one) => one.left(now) <= 0);
@@ -79,15 +81,16 @@ export function watch(
     const next = Math.min(...all.map((one) => Math.min(one.left(now), one.look ?? Infinity)));
     const delay = Math.min(Math.ceil(next), MAX_TIMEOUT);
     timer = setTimeout(() => {
-      const fired = performance.now();
-      if (fired - now - delay > (limits.readTimeout * 1000) / LOOKS / 2) awakeSince = fired;
-      // After a stalled event loop what should have come in time may wait unread in the kernel.
-      immediate = setImmediate(judge);
+      const late = performance.now() - now - delay;
+      cancel = whenCaughtUp((stood) => {
+        if (Math.max(late, stood) > (limits.readTimeout * 1000) / LOOKS / 2) awakeSince = performance.now();
+        judge();
+      });
     }, delay);
   };
   arm(start);
   return () => {
     clearTimeout(timer);
-    clearImmediate(immediate);
+    cancel();
   };
 }

@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { whenCaughtUp } from '../helpers/caught-up.js';
 import { Outlet } from '../helpers/outlet.js';
 import type { PooledReads } from '../helpers/pooled-reads.js';
 import { isPlain, ownsItsChunks, release, releaseAfter } from '../helpers/release.js';
@@ -329,9 +330,8 @@ export class WebSocketStream {
     this.#pongTimer = setTimeout(this.#listenForPong, this.#settings.pongTimeout * 1000);
   }
 
-  /** After a stalled event loop its answer may wait unread in the kernel: look once more before judging. */
   readonly #listenForPong = (): void => {
-    setImmediate(() => {
+    whenCaughtUp(() => {
       this.#pongTimer = undefined;
       // While we don't read for the backend's sake we can't hear.
       if (this.#heard || this.#pausedForBackend || this.#closeSent) return;

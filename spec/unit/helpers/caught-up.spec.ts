@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { whenCaughtUp } from '../../../src/helpers/caught-up.js';
+
+function standStill(ms: number): void {
+  for (const end = performance.now() + ms; performance.now() < end;);
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+test('behind a turn that stood still there is another one, in which what waited comes', async () => {
+  const order: string[] = [];
+  whenCaughtUp((stood) => order.push(`judged, ${stood >= 40 ? 'after a stall' : 'at once'}`));
+  standStill(40);
+  setImmediate(() => order.push('came'));
+  for (let i = 0; i < 5; i++) await turn();
+  expect(order).toEqual(['came', 'judged, after a stall']);
+});
+
+test('where every turn is a long one, the third is the last', async () => {
+  let turns = 0;
+  const judged = new Promise<number>((resolve) => whenCaughtUp(() => resolve(turns)));
+  const next = () => {
+    turns++;
+    standStill(20);
+    if (turns < 10) setImmediate(next);
+  };
+  next();
+  expect(await judged).toBe(3);
+});
+
+test('stopped, it calls back no more, in whichever turn', async () => {
+  let calls = 0;
+  const stop = whenCaughtUp(() => calls++);
+  standStill(20);
+  await turn();
+  stop();
+  for (let i = 0; i < 5; i++) await turn();
+  expect(calls).toBe(0);
+});
