@@ -106,6 +106,24 @@ test('a stall is counted from when it was first seen', () => {
   expect(relay.stalledSince(4000)).toBe(4000);
 });
 
+test('a stream that takes one and has the next waiting has not stalled, one that is only given more has', () => {
+  const waiting: (() => void)[] = [];
+  const backend = new Duplex({
+    read: () => undefined,
+    write: (_chunk, _encoding, done) => waiting.push(done),
+  });
+  const { relay } = makeRelay(backend);
+  relay.payload(Buffer.from('one'));
+  relay.stalledSince(1000);
+  expect(relay.stalledSince(2000)).toBe(1000);
+  waiting.shift()?.();
+  relay.payload(Buffer.from('two'));
+  expect(backend.writableLength).toBe(3);
+  expect(relay.stalledSince(3000)).toBe(3000);
+  relay.payload(Buffer.from('three'));
+  expect(relay.stalledSince(4000)).toBe(3000);
+});
+
 describe('a client that takes no more', () => {
   test('the backend is paused, and is not silent meanwhile', () => {
     const backend = stream(true);

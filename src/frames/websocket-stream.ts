@@ -286,6 +286,8 @@ export class WebSocketStream {
       code: CLOSE.abnormal,
       reason: `the ${this.#peer}'s connection failed: ${error.message}`,
     };
+    // A socket destroys itself and says `close`.
+    if (!(this.#socket instanceof Socket)) this.#free();
   };
 
   readonly #onClose = (): void => {
@@ -397,8 +399,9 @@ export class WebSocketStream {
   /** Header and payload in two pieces, which one call writes. */
   #sendPayload(payload: Buffer, chunk: Buffer | undefined): void {
     const socket = this.#socket;
+    const header = frameHeader(this.#opcode, payload.length);
     socket.cork();
-    socket.write(frameHeader(this.#opcode, payload.length));
+    socket.write(header, this.#out.noting(header.length));
     this.#out.write(payload, this.#ownsChunks && chunk ? releaseAfter(chunk) : undefined);
     socket.uncork();
   }

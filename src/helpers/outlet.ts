@@ -1,5 +1,7 @@
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { isPlain } from './release.js';
+import { noteTaken } from './taken.js';
 
 /** What a waiting write holds at least: a piece of one byte has its objects, too. */
 const LEAST = 1024;
@@ -15,6 +17,8 @@ export class Outlet {
   readonly #stream: Duplex;
   readonly #most: number;
   readonly #drained: () => void;
+  // What a socket has taken it knows itself.
+  readonly #notes: boolean;
   #held = 0;
   #wasFull = false;
   // For one write.
@@ -27,6 +31,8 @@ export class Outlet {
     this.#stream = stream;
     this.#most = most;
     this.#drained = drained;
+    this.#notes = !(stream instanceof Socket);
+    if (this.#notes) noteTaken(stream, 0);
     this.#mostGathered = isPlain(stream) ? Math.min(MOST_GATHERED, most / 2) : 0;
   }
 
@@ -43,15 +49,22 @@ export class Outlet {
     }
     this.#gathered += bytes.length;
     const held = Math.max(bytes.buffer.byteLength, LEAST);
+    const noted = this.noting(bytes.length);
     this.#held += held;
     this.#stream.write(bytes, (error) => {
       this.#held -= held;
+      noted?.();
       written?.(error);
       if (this.#held > 0 || !this.#wasFull) return;
       this.#wasFull = false;
       this.#drained();
     });
     if (!more || this.#gathered >= this.#mostGathered) this.flush();
+  }
+
+  /** For a small write past this: what is taken of it is noted, too. */
+  noting(size: number): (() => void) | undefined {
+    return this.#notes ? () => noteTaken(this.#stream, size) : undefined;
   }
 
   /** Writes what was gathered. */

@@ -4,12 +4,22 @@ import type { Duplex } from 'node:stream';
 /** A stream of another kind that counts what goes out. */
 type Counted = Duplex & { readonly bytesTaken?: number };
 
+// Of those that count nothing, what was written to each and has been taken.
+const takenOf = new WeakMap<Duplex, number>();
+
+/** The stream has taken a write as a whole. */
+export function noteTaken(stream: Duplex, size: number): void {
+  takenOf.set(stream, (takenOf.get(stream) ?? 0) + size);
+}
+
 /**
  * A mark that changes whenever the kernel takes bytes of what waits in `stream`. Node counts a write only when all of it
  * is taken, which may be a megabyte and, on a slow line, minutes: libuv's own queue moves earlier.
  */
 export function takenMark(stream: Duplex): number {
-  if (!(stream instanceof Socket)) return (stream as Counted).bytesTaken ?? -stream.writableLength;
+  // What waits is no mark where it is noted: one is taken, the next follows, and as much waits as before.
+  if (!(stream instanceof Socket))
+    return (stream as Counted).bytesTaken ?? takenOf.get(stream) ?? -stream.writableLength;
   const { _handle } = stream as Socket & { _handle?: { writeQueueSize?: number } | null };
   return stream.bytesWritten - stream.writableLength - (_handle?.writeQueueSize ?? 0);
 }

@@ -146,6 +146,14 @@ test('a stream that never says close is freed by destroy() and by closeTimeout',
   }
 });
 
+test('a stream that fails and never says close ends, with its failure as the reason', async () => {
+  const { socket, calls } = startStream({ emitClose: false });
+  socket.destroy(new Error('it broke'));
+  await until(() => calls.length >= 3);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(calls).toEqual(['closing 1006', 'ended', 'closed 1006']);
+});
+
 test('a socket that was gone before the start is told as lost', () => {
   expect(startStream({ destroyed: true }).calls).toEqual(['closing 1006', 'ended', 'closed 1006']);
 });
