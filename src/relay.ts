@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { carrierOf } from './helpers/carrier.js';
+import { discard } from './helpers/discard.js';
 import { Outlet } from './helpers/outlet.js';
 import { PooledReads } from './helpers/pooled-reads.js';
 import { ownsItsChunks, releaseAfter } from './helpers/release.js';
@@ -88,7 +89,7 @@ export class Relay<Cause> {
     if (backend.errored) this.#onError();
     // TLS reads from its handshake on, and an app's own stream may have been read before: `end` has been told, to nobody.
     if (backend.readableEnded) this.#onEnd();
-    backend.resume();
+    this.#resume();
   }
 
   /** When payload last came or, to a slow peer, went, by `performance.now()`. */
@@ -112,31 +113,39 @@ export class Relay<Cause> {
   payload(bytes: Buffer, chunk?: Buffer): void {
     this.bytesIn += bytes.length;
     this.#lastPayload = performance.now();
-    if (!this.#backend.writable) return;
+    if (!this.#backend.writable) {
+      // Not every stream says `close`.
+      if (this.#backend.destroyed) setImmediate(this.#onClose);
+      return;
+    }
     try {
       const written = this.#mayRelease && chunk ? releaseAfter(chunk) : undefined;
       this.#toBackend.write(bytes, written, chunk?.length === FULL_READ);
     } catch (error) {
       // An app's own stream throws into our reading of the client.
-      this.#backend.destroy(error as Error);
+      this.#fail(error as Error);
     }
     if (this.#toBackend.full()) this.#client.pause();
   }
 
   drain(): void {
     this.silentSince ??= performance.now();
-    this.#backend.resume();
+    this.#resume();
   }
 
   closing(): void {
     this.#closing = true;
     this.#closeTimer = setTimeout(() => this.destroy(), this.#settings.closeTimeout * 1000);
     // What it still sends can't be delivered behind a Close, but its end must be seen.
-    this.#backend.resume();
+    this.#resume();
   }
 
   ended(): void {
-    if (this.#backend.writable) this.#backend.end();
+    try {
+      if (this.#backend.writable) this.#backend.end();
+    } catch (error) {
+      this.#fail(error as Error);
+    }
   }
 
   closed(cause: Cause): void {
@@ -146,19 +155,49 @@ export class Relay<Cause> {
 
   /** Frees the backend at once. */
   destroy(): void {
-    this.#backend.destroy();
+    discard(this.#backend);
     // Not every stream says `close`.
     this.#onClose();
   }
 
+  #fail(error: Error): void {
+    discard(this.#backend, error);
+    setImmediate(this.#onClose);
+  }
+
+  #resume(): void {
+    try {
+      this.#backend.resume();
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  #pause(): void {
+    try {
+      this.#backend.pause();
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  /** A stream that makes its bytes itself has no end of them: what is dropped must not keep the turn from others. */
+  #yieldTurn(): void {
+    this.#pause();
+    setImmediate(() => this.#resume());
+  }
+
   readonly #onData = (chunk: Buffer): void => {
-    if (this.#closing) return;
+    if (this.#closing) {
+      if (!this.#mayRelease) this.#yieldTurn();
+      return;
+    }
     this.bytesOut += chunk.length;
     this.#lastPayload = this.silentSince = performance.now();
     // Who else listens may keep the chunk.
     const mayRelease = this.#mayRelease && this.#backend.listenerCount('data') === 1;
     if (this.#client.send(chunk, mayRelease, this.#reads)) return;
-    this.#backend.pause();
+    this.#pause();
     this.silentSince = undefined;
   };
 
@@ -184,12 +223,16 @@ export class Relay<Cause> {
   };
 
   readonly #onClose = (): void => {
+    if (this.#backendGone) return;
+    this.#backendGone = true;
     const backend = this.#backend;
     backend.off('data', this.#onData);
     backend.off('end', this.#onEnd);
+    backend.off('error', this.#onError);
     backend.off('close', this.#onClose);
+    // An app's own stream may say `close` and live on.
+    discard(backend);
     this.#reads?.end();
-    this.#backendGone = true;
     // Does nothing where `end` or `error` came first.
     this.#client.close(1011, 'the backend failed');
     // A client paused for this backend would never be heard to close.

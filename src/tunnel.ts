@@ -13,6 +13,7 @@ import { takePlace } from './guard/limits.js';
 import { checkOriginIsThere, checkOriginResult } from './guard/origin.js';
 import { userOf, userSoFar } from './guard/user.js';
 import { defaultAddress, normalizeAddress } from './helpers/address.js';
+import { discard } from './helpers/discard.js';
 import { hook } from './helpers/hook.js';
 import { ignoreErrors } from './helpers/ignore-errors.js';
 import { bothOf, type Lease } from './helpers/lease.js';
@@ -88,9 +89,9 @@ export async function openTunnel<Req extends IncomingMessage>(
     const frameType = subprotocol === 'binary' ? 'binary' : settings.frameType;
     relay(shared, settings, client, { ...reached, place, client: socket, head, frameType });
   } catch (error) {
-    reached?.socket.destroy();
+    if (reached) discard(reached.socket);
     reached?.lease.release();
-    target?.stream?.destroy();
+    if (target?.stream) discard(target.stream);
     place?.release();
     shared.attempts.delete(opening);
     try {
@@ -141,7 +142,7 @@ async function chooseTarget<Req extends IncomingMessage>(
       // Another tunnel's is not ours to destroy.
       stream = claimStream(given);
       // Nobody waits for it any more.
-      if (signal.aborted) given.destroy();
+      if (signal.aborted) discard(given);
       return given;
     });
     if (target === undefined || target === null)
@@ -150,7 +151,7 @@ async function chooseTarget<Req extends IncomingMessage>(
     return stream ? { hosts, stream } : { hosts };
   } catch (error) {
     // The request may be aborted between the hook's end and our turn.
-    stream?.destroy();
+    if (stream) discard(stream);
     throw error;
   }
 }

@@ -3,6 +3,7 @@ import { TunnelError } from '../errors.js';
 import { following } from '../helpers/abort.js';
 import { withAllCauses } from '../helpers/all-causes.js';
 import { carriedBy } from '../helpers/carrier.js';
+import { discard } from '../helpers/discard.js';
 import type { ResolvedHost } from './host.js';
 import { ready } from './ready.js';
 import { takeStream } from './stream.js';
@@ -30,7 +31,7 @@ export async function dial(host: ResolvedHost, signal: AbortSignal, preface?: Bu
     await ready(secured, controller.signal);
     return secured.pause();
   } catch (error) {
-    transport?.destroy();
+    if (transport) discard(transport);
     if (controller.signal.aborted) throw controller.signal.reason;
     if (error instanceof TunnelError) throw error;
     const cause = withAllCauses(error);

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { discard } from '../helpers/discard.js';
 import { ignoreErrors } from '../helpers/ignore-errors.js';
 
 /** What sockets of Node say of themselves; another stream is there as soon as it exists. */
@@ -25,7 +26,7 @@ export function ready(stream: Duplex & Connecting, signal: AbortSignal): Promise
     const onClose = () => onError(stream.errored ?? new Error('closed before it was connected'));
     const onAbort = () => {
       settle(() => reject(signal.reason as Error));
-      stream.destroy();
+      discard(stream);
     };
     if (signal.aborted) onAbort();
     else if (stream.destroyed) onClose();

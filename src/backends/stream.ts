@@ -1,6 +1,7 @@
 import { Duplex } from 'node:stream';
 import { TunnelError } from '../errors.js';
 import { orAborted } from '../helpers/abort.js';
+import { discard } from '../helpers/discard.js';
 import { ignoreErrors } from '../helpers/ignore-errors.js';
 
 // One stream carries one tunnel.
@@ -19,12 +20,12 @@ export async function takeStream(
       // It may fail a tick from now.
       if (isStream(given)) ignoreErrors(given);
       stream = ignoreErrors(checkStream(await given));
-      if (signal.aborted) stream.destroy();
+      if (signal.aborted) discard(stream);
       return stream;
     });
   } catch (error) {
     // Aborted between its coming and our turn.
-    stream?.destroy();
+    if (stream) discard(stream);
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { whenCaughtUp } from '../helpers/caught-up.js';
+import { discard } from '../helpers/discard.js';
 import { Outlet } from '../helpers/outlet.js';
 import type { PooledReads } from '../helpers/pooled-reads.js';
 import { isPlain, ownsItsChunks, release, releaseAfter } from '../helpers/release.js';
@@ -152,12 +153,20 @@ export class WebSocketStream {
    */
   send(bytes: Buffer, mayRelease = false, reads?: PooledReads): boolean {
     if (this.#closeSent) return true;
+    // Its `close` is still to come, and a backend that makes its bytes itself would not let it.
+    if (this.#socket.destroyed || this.#socket.errored) return false;
     const isText = this.#checker?.push(bytes) ?? true;
     const payload = this.#checker === undefined ? bytes : this.#cutText(bytes, isText, this.#checker);
     if (payload.length > 0) {
-      if (this.#isClient) this.#out.write(maskedFrame(this.#opcode, payload));
-      else if (reads?.lends(payload)) this.#sendFrom(reads, payload);
-      else this.#sendPayload(payload, mayRelease ? bytes : undefined);
+      try {
+        if (this.#isClient) this.#out.write(maskedFrame(this.#opcode, payload));
+        else if (reads?.lends(payload)) this.#sendFrom(reads, payload);
+        else this.#sendPayload(payload, mayRelease ? bytes : undefined);
+      } catch (error) {
+        // An app's own stream throws into our reading of the backend.
+        this.#onError(error as Error);
+        return true;
+      }
       // TLS says later that the kernel took it: counted at once, every line would be a slow one.
       if (this.#socket.writableLength > 0 && this.#pongTimer && !this.#waited)
         setImmediate(this.#lookForWaiting);
@@ -213,9 +222,9 @@ export class WebSocketStream {
   }
 
   #free(): void {
-    this.#socket.destroy();
+    discard(this.#socket);
     // Not every stream says `close`.
-    if (!(this.#socket instanceof Socket)) setImmediate(this.#onClose);
+    if (!this.#ownsChunks) setImmediate(this.#onClose);
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -223,6 +232,8 @@ export class WebSocketStream {
     const ours = this.#ownsChunks && this.#socket.listenerCount('data') === 1;
     if (!this.#inputOver) this.#read(ours ? chunk : Buffer.from(chunk));
     else if (ours) release(chunk);
+    // A stream that makes its bytes itself has no end of them: what is dropped must not keep the turn from others.
+    if (this.#dropsInput && !this.#ownsChunks) this.#yieldTurn();
   };
 
   #read(chunk: Buffer): void {
@@ -244,7 +255,7 @@ export class WebSocketStream {
     const pongs = this.#pongs;
     this.#pongs = [];
     if (this.#closeSent) return;
-    this.#out.write(controlFrames(OPCODE.pong, pongs, this.#isClient));
+    this.#try(() => this.#out.write(controlFrames(OPCODE.pong, pongs, this.#isClient)));
     if (this.#out.full()) {
       this.#pausedForReplies = true;
       this.#flow();
@@ -270,7 +281,7 @@ export class WebSocketStream {
     if (!this.#closeSent) this.#sendClose(cause.code, answer);
     this.#begin(cause);
     this.#endInput();
-    if (!this.#isClient || this.#decoder.failure) this.#socket.end();
+    if (!this.#isClient || this.#decoder.failure) this.#try(() => this.#socket.end());
   }
 
   readonly #onEnd = (): void => {
@@ -278,7 +289,7 @@ export class WebSocketStream {
     this.#endInput();
     this.#closeSent = true;
     // Once more would make an error, with its stack, for nobody.
-    if (!this.#socket.writableEnded) this.#socket.end();
+    if (!this.#socket.writableEnded) this.#try(() => this.#socket.end());
   };
 
   readonly #onError = (error: Error): void => {
@@ -286,9 +297,18 @@ export class WebSocketStream {
       code: CLOSE.abnormal,
       reason: `the ${this.#peer}'s connection failed: ${error.message}`,
     };
-    // A socket destroys itself and says `close`.
-    if (!(this.#socket instanceof Socket)) this.#free();
+    // Not every stream destroys itself.
+    this.#free();
   };
+
+  /** An app's own stream may throw, and where a timer calls, that would end the process. */
+  #try(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#onError(error as Error);
+    }
+  }
 
   readonly #onClose = (): void => {
     if (this.#isClosed) return;
@@ -298,7 +318,10 @@ export class WebSocketStream {
     const socket = this.#socket;
     socket.off('data', this.#onData);
     socket.off('end', this.#onEnd);
+    socket.off('error', this.#onError);
     socket.off('close', this.#onClose);
+    // An app's own stream may say `close` and live on.
+    discard(socket);
     this.#closeSent = true;
     this.#begin(this.#cause ?? { code: CLOSE.abnormal, reason: `the ${this.#peer}'s connection was lost` });
     clearTimeout(this.#closeTimer);
@@ -315,11 +338,13 @@ export class WebSocketStream {
   }
 
   readonly #ping = (): void => {
-    if (this.#closeSent) return;
     const socket = this.#socket;
+    // Not every stream says `close`.
+    if (socket.destroyed) setImmediate(this.#onClose);
+    if (this.#closeSent || socket.destroyed) return;
     // On any other Duplex one more, behind what waits, would look like movement.
     if (this.#pongTimer && socket.writableLength > 0 && !(socket instanceof Socket)) return;
-    socket.write(this.#isClient ? maskedFrame(OPCODE.ping, NOTHING) : PING);
+    this.#try(() => socket.write(this.#isClient ? maskedFrame(OPCODE.ping, NOTHING) : PING));
     if (this.#pongTimer || this.#settings.pongTimeout === 0) return;
     this.#heard = false;
     this.#stalls = 0;
@@ -355,7 +380,7 @@ export class WebSocketStream {
 
   #sendClose(code: number, reason: string): void {
     this.#closeSent = true;
-    if (this.#socket.writable) this.#socket.write(closeFrame(code, reason, this.#isClient));
+    if (this.#socket.writable) this.#try(() => this.#socket.write(closeFrame(code, reason, this.#isClient)));
   }
 
   #begin(cause: CloseCause): void {
@@ -446,7 +471,9 @@ export class WebSocketStream {
   }
 
   #flow(): void {
-    if (this.#paused()) this.#socket.pause();
-    else this.#socket.resume();
+    this.#try(() => {
+      if (this.#paused()) this.#socket.pause();
+      else this.#socket.resume();
+    });
   }
 }

@@ -204,6 +204,7 @@ test('what another kind of stream gave behind a Close is not freed', async () =>
   socket.push(closeFrame(1000));
   await once(socket, 'data');
   socket.push(chunk);
+  await once(socket, 'data');
   expect(socket.readableLength).toBe(0);
   expect(chunk.length).toBe(65_536);
 });

@@ -1,0 +1,164 @@
+import { once } from 'node:events';
+import { createServer as createHttp } from 'node:http';
+import { Duplex, type DuplexOptions } from 'node:stream';
+import express from 'express';
+import { describe, expect, test } from 'vitest';
+import type { ClosedInfo, Tunnel } from '../../src/index.js';
+import { onCleanup } from '../support/cleanup.js';
+import { closeFrame, frame, handshake, openRaw } from '../support/raw-client.js';
+import { makeTunnel, startBackend, startTunnel } from '../support/servers.js';
+import { until } from '../support/wait.js';
+
+const fault = () => {
+  throw new Error('a fault of the app');
+};
+
+function made(options: DuplexOptions = {}): Duplex {
+  const stream = new Duplex({
+    read: () => undefined,
+    write: (_chunk, _encoding, done) => done(),
+    ...options,
+  });
+  onCleanup(() => Duplex.prototype.destroy.call(stream));
+  return stream;
+}
+
+const soon = { closeTimeout: 0.2, pingInterval: 0 };
+
+async function before(backend: Duplex) {
+  const { tunnel, port } = await startTunnel({ server: { connect: () => backend }, ...soon });
+  const closed = once(tunnel, 'close') as Promise<[ClosedInfo]>;
+  return { tunnel, closed, client: await openRaw(port) };
+}
+
+function expectFree(tunnel: Tunnel): void {
+  const { open, backends } = tunnel.stats();
+  expect({ open, loads: backends.map(({ load }) => load) }).toEqual({ open: 0, loads: [0] });
+}
+
+describe('a backend of the app', () => {
+  test.each(['end', 'destroy', 'resume'] as const)('whose %s throws holds no tunnel', async (method) => {
+    const backend = made();
+    const { tunnel, closed, client } = await before(backend);
+    backend[method] = fault;
+    client.socket.resetAndDestroy();
+    await closed;
+    expectFree(tunnel);
+    await tunnel.close();
+  });
+
+  test('whose pause throws has failed', async () => {
+    const backend = made();
+    const { closed, client } = await before(backend);
+    client.socket.pause();
+    backend.pause = fault;
+    for (let sent = 0; sent < 400 && !backend.destroyed; sent++) {
+      backend.push(Buffer.alloc(65_536));
+      await new Promise(setImmediate);
+    }
+    client.socket.resume();
+    client.socket.end(closeFrame(1000));
+    const [{ code }] = await closed;
+    expect(code).toBe(1011);
+  });
+
+  test('that says close and lives on is destroyed, and heard no more', async () => {
+    const backend = made();
+    const { tunnel, closed } = await before(backend);
+    backend.emit('close');
+    await closed;
+    expect(backend.destroyed).toBe(true);
+    const heard = ['data', 'end', 'error', 'close'].map((event) => backend.listenerCount(event));
+    // What ignores its errors stays.
+    expect(heard).toEqual([0, 0, 1, 0]);
+    expectFree(tunnel);
+  });
+
+  test('that is destroyed and does not say so is found by what the client sends', async () => {
+    const backend = made({ emitClose: false });
+    const { closed, client } = await before(backend);
+    backend.destroy();
+    client.socket.write(frame(2, 'hello'));
+    const [{ code }] = await closed;
+    expect(code).toBe(1011);
+  });
+
+  test.each(['closes', 'is reset'])(
+    'that makes its bytes itself does not stop the others once its client %s',
+    async (how) => {
+      const chunk = Buffer.alloc(65_536);
+      let asked = 0;
+      let begun = false;
+      // An end of it, for a test that fails and does not hang.
+      const backend = made({
+        read(this: Duplex) {
+          if (begun) this.push(++asked < 50_000 ? chunk : null);
+        },
+      });
+      const { closed, client } = await before(backend);
+      client.socket.pause();
+      begun = true;
+      backend.push(chunk);
+      if (how === 'closes') client.socket.write(closeFrame(1000));
+      else client.socket.resetAndDestroy();
+      await closed;
+      expect(backend.destroyed).toBe(true);
+      expect(asked).toBeLessThan(49_000);
+    },
+  );
+});
+
+describe('a connection of the app', () => {
+  async function over(carrier: Duplex, options: { pingInterval?: number; pongTimeout?: number } = {}) {
+    const backend = await startBackend();
+    const tunnel = makeTunnel({ server: { port: backend.port }, ...soon, ...options });
+    const http = createHttp(express().use('/tunnel', tunnel));
+    tunnel.attach(http);
+    const closed = once(tunnel, 'close') as Promise<[ClosedInfo]>;
+    const opened = once(tunnel, 'open');
+    http.emit('connection', carrier);
+    carrier.push(handshake('/tunnel'));
+    await opened;
+    await until(() => backend.sockets.size === 1);
+    return { tunnel, closed, backend: [...backend.sockets][0]! };
+  }
+
+  test.each(['a PING', 'bytes', 'a Close'])('that throws at %s has failed', async (what) => {
+    const carrier = made();
+    const { tunnel, closed, backend } = await over(carrier, { pingInterval: what === 'a PING' ? 0.05 : 0 });
+    carrier._write = fault;
+    if (what === 'bytes') backend.write('hello');
+    if (what === 'a Close') tunnel.end(() => true);
+    await closed;
+    expect(carrier.destroyed).toBe(true);
+    expectFree(tunnel);
+  });
+
+  test.each(['destroy', 'resume', 'end'] as const)('whose %s throws holds no tunnel', async (method) => {
+    // Else Node itself calls its `destroy`.
+    const carrier = made({ autoDestroy: false });
+    const { tunnel, closed } = await over(carrier);
+    carrier[method] = fault;
+    carrier.push(null);
+    await closed;
+    expectFree(tunnel);
+    await tunnel.close();
+  });
+
+  test('that fails and says no close holds no tunnel', async () => {
+    const carrier = made({ emitClose: false });
+    const { tunnel, closed } = await over(carrier);
+    carrier.destroy(new Error('gone'));
+    const [{ code, reason }] = await closed;
+    expect({ code, reason }).toEqual({ code: 1006, reason: "the client's connection failed: gone" });
+    expectFree(tunnel);
+  });
+
+  test('that is destroyed and does not say so is found by the next PING', async () => {
+    const carrier = made({ emitClose: false });
+    const { closed } = await over(carrier, { pingInterval: 0.1, pongTimeout: 0 });
+    carrier.destroy();
+    const [{ code }] = await closed;
+    expect(code).toBe(1006);
+  });
+});
