@@ -16,9 +16,11 @@ export async function runStdio(io: Io, { url, options }: ConnectPlan, isVerbose:
   stream.on('connect', () => {
     if (isVerbose) say(io, `open    ${redactUrl(url)}`);
   });
+  let asked: Signal | undefined;
   let signalled: Signal | undefined;
   let timer: NodeJS.Timeout | undefined;
   const stop = io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], (signal) => {
+    asked = signal;
     const destroy = () => {
       signalled = signal;
       stream.destroy();
@@ -43,6 +45,8 @@ export async function runStdio(io: Io, { url, options }: ConnectPlan, isVerbose:
     await ended;
     return signalled === undefined ? EXIT.ok : SIGNALLED[signalled];
   } catch (error) {
+    // The tunnel's own closeTimeout may be the first to cut it short.
+    if (asked !== undefined) return SIGNALLED[asked];
     throw failureOf(stream.errored ?? error);
   } finally {
     stop();
