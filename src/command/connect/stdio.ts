@@ -17,14 +17,10 @@ export async function runStdio(io: Io, { url, options }: ConnectPlan, isVerbose:
     if (isVerbose) say(io, `open    ${redactUrl(url)}`);
   });
   let asked: Signal | undefined;
-  let signalled: Signal | undefined;
   let timer: NodeJS.Timeout | undefined;
   const stop = io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], (signal) => {
     asked = signal;
-    const destroy = () => {
-      signalled = signal;
-      stream.destroy();
-    };
+    const destroy = () => void stream.destroy();
     io.stdin.unpipe(stream);
     // Before there is a tunnel, and the second time, nothing is waited for.
     if (stream.connecting || stream.writableEnded) destroy();
@@ -39,13 +35,17 @@ export async function runStdio(io: Io, { url, options }: ConnectPlan, isVerbose:
   io.stdin.pipe(stream);
   try {
     // Who reads us no more (ssh has ended) ends the tunnel.
-    await pipeline(stream, io.stdout, { end: false }).catch((error: unknown) => {
-      if (stream.errored instanceof ClientError || !isGone(error)) throw error;
-    });
+    const isWhole = await pipeline(stream, io.stdout, { end: false }).then(
+      () => true,
+      (error: unknown) => {
+        if (stream.errored instanceof ClientError || !isGone(error)) throw error;
+        return false;
+      },
+    );
     await ended;
-    return signalled === undefined ? EXIT.ok : SIGNALLED[signalled];
+    return asked === undefined || isWhole ? EXIT.ok : SIGNALLED[asked];
   } catch (error) {
-    // The tunnel's own closeTimeout may be the first to cut it short.
+    // Its own closeTimeout may have been the first to cut it short.
     if (asked !== undefined) return SIGNALLED[asked];
     throw failureOf(stream.errored ?? error);
   } finally {
