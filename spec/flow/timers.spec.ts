@@ -117,7 +117,8 @@ describe('an event loop that stands still for longer than any deadline', { timeo
         await used(stall);
       }
       await wait(600);
-      expect((await used()).open).toBe(TUNNELS);
+      const { open: left, ended } = await used();
+      expect({ left, ended }).toEqual({ left: TUNNELS, ended: {} });
     }),
   );
 
@@ -138,7 +139,8 @@ describe('an event loop that stands still for longer than any deadline', { timeo
         client.write(frame(2, 'asked while it stood still'));
         await over;
         await wait(200);
-        expect((await used()).open).toBe(1);
+        const { open: left, ended } = await used();
+        expect({ left, ended }).toEqual({ left: 1, ended: {} });
       }
     }));
 });

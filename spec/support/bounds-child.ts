@@ -19,6 +19,8 @@ export interface Used {
   readonly timers: number;
   /** Tunnels. */
   readonly open: number;
+  /** Those that are no more, by code and reason. */
+  readonly ended: Readonly<Record<string, number>>;
 }
 
 export interface TunnelProcess {

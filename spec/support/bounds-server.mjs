@@ -13,6 +13,12 @@ const server = express()
   .use('/tunnel', tunnel)
   .listen(path ?? { port: 0, host: '127.0.0.1' }, () => process.send({ port: server.address().port ?? 0 }));
 
+const ended = {};
+tunnel.on('close', ({ code, reason }) => {
+  const why = `${code} ${reason}`;
+  ended[why] = (ended[why] ?? 0) + 1;
+});
+
 let peak = 0;
 function sample() {
   const now = process.memoryUsage.rss();
@@ -26,7 +32,7 @@ process.on('message', (stall) => {
   const now = sample();
   const { user, system } = process.cpuUsage();
   const timers = process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length;
-  process.send({ now, peak, cpu: (user + system) / 1e6, timers, open: tunnel.stats().open });
+  process.send({ now, peak, cpu: (user + system) / 1e6, timers, open: tunnel.stats().open, ended });
   peak = 0;
 });
 process.on('disconnect', () => process.exit());

@@ -43,7 +43,8 @@ export async function runStdio(io: Io, { url, options }: ConnectPlan, isVerbose:
       },
     );
     await ended;
-    return asked === undefined || isWhole ? EXIT.ok : SIGNALLED[asked];
+    const isTaken = isWhole && io.stdout.writableLength === 0;
+    return asked === undefined || isTaken ? EXIT.ok : SIGNALLED[asked];
   } catch (error) {
     // Its own closeTimeout may have been the first to cut it short.
     if (asked !== undefined) return SIGNALLED[asked];
