@@ -141,11 +141,7 @@ export class Relay<Cause> {
   }
 
   ended(): void {
-    try {
-      if (this.#backend.writable) this.#backend.end();
-    } catch (error) {
-      this.#fail(error as Error);
-    }
+    if (this.#backend.writable) this.#try(() => this.#backend.end());
   }
 
   closed(cause: Cause): void {
@@ -165,20 +161,21 @@ export class Relay<Cause> {
     setImmediate(this.#onClose);
   }
 
-  #resume(): void {
+  /** An app's own stream may throw. */
+  #try(act: () => void): void {
     try {
-      this.#backend.resume();
+      act();
     } catch (error) {
       this.#fail(error as Error);
     }
   }
 
+  #resume(): void {
+    this.#try(() => this.#backend.resume());
+  }
+
   #pause(): void {
-    try {
-      this.#backend.pause();
-    } catch (error) {
-      this.#fail(error as Error);
-    }
+    this.#try(() => this.#backend.pause());
   }
 
   /** A stream that makes its bytes itself has no end of them: what is dropped must not keep the turn from others. */

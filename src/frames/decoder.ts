@@ -236,6 +236,7 @@ export class FrameDecoder {
   #endControlFrame(payload: Buffer): void {
     this.#control = undefined;
     this.#state = HEADER;
+    // Most are empty: the view that `unmaskInto` needs would cost more than the bytes.
     const key = this.#key;
     for (let at = 0; at < payload.length; at++)
       payload[at] = (payload[at] ?? 0) ^ ((key >>> ((at & 3) * 8)) & 0xff);
