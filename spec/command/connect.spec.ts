@@ -340,9 +340,11 @@ describeWith('script')('on a terminal', () => {
     await program.prints(/0 tunnels {2}in 0 B\/s {2}out 0 B\/s/);
     const socket = connect(Number(port), '127.0.0.1');
     socket.write(Buffer.alloc(50_000));
-    await program.prints(/\[K1 tunnel {2}in \d+(\.\d)? kB\/s {2}out \d+(\.\d)? kB\/s/);
+    // eslint-disable-next-line no-control-regex
+    await program.prints(/\r\u001b\[K1 tunnel {2}in \d+(\.\d)? kB\/s {2}out \d+(\.\d)? kB\/s/);
     socket.destroy();
-    await program.prints(/1 tunnel [^]*\[K0 tunnels {2}in 0 B\/s/);
+    // eslint-disable-next-line no-control-regex
+    await program.prints(/1 tunnel [^]*\r\u001b\[K0 tunnels {2}in 0 B\/s/);
   });
 });
 
