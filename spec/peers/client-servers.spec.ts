@@ -92,15 +92,7 @@ for (const [name, describeServer, start] of SERVERS)
       onCleanup(() => listener.close({ timeout: 0 }));
       const socket = connectTcp((listener.address as AddressInfo).port, '127.0.0.1');
       const bytes = pattern(1_000_000);
-      socket.write(bytes);
-      const parts: Buffer[] = [];
-      let length = 0;
-      for await (const chunk of socket) {
-        parts.push(chunk as Buffer);
-        length += (chunk as Buffer).length;
-        if (length === bytes.length) break;
-      }
-      expect(Buffer.concat(parts).equals(bytes)).toBe(true);
+      expect((await echoedBy(socket, bytes)).equals(bytes)).toBe(true);
       await listener.close({ timeout: 2 });
     });
   });
