@@ -82,7 +82,7 @@ describe('what is not there ends with 5', () => {
     await says(
       [url],
       5,
-      /TLS with 127\.0\.0\.1:\d+ failed: self-signed certificate.*; give its CA with --ca$/m,
+      /TLS with 127\.0\.0\.1:\d+ failed: self-signed certificate(; if the root CA is .* --use-system-ca)?; give its CA with --ca$/m,
     );
     const { cert } = certificate();
     const { ca = '' } = await files({ ca: cert });
