@@ -324,6 +324,6 @@ function relay<Req extends IncomingMessage>(
 }
 
 /** Express keeps the whole URL while it strips the mount path from `url`. */
-function urlOf(req: IncomingMessage): string {
+export function urlOf(req: IncomingMessage): string {
   return (req as IncomingMessage & { originalUrl?: string }).originalUrl ?? req.url ?? '/';
 }

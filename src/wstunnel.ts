@@ -10,19 +10,24 @@ import { fail, readBoolean, readNames, readNumber, readSeconds, readText } from 
 import { pathOf } from './helpers/path.js';
 import { within } from './helpers/within.js';
 import { createLog } from './observe/log.js';
+import { noteTunnelOfRequest } from './observe/per-request.js';
 import { Totals } from './observe/totals.js';
 import { match, reachOfPath } from './match.js';
 import { readOptions } from './options/options.js';
 import { HostMap } from './routes/host-map.js';
 import { everyRule } from './routes/rules.js';
-import { compileUrl } from './routes/url.js';
 import type { Shared } from './shared.js';
-import { openTunnel } from './tunnel.js';
+import { openTunnel, urlOf } from './tunnel.js';
 import type { AttachOptions, Next, Tunnel, TunnelEvents, TunnelOptions } from './types.js';
-import { attachTo, detachFrom, isAttachedTo, type Binding, type SeamUser } from './upgrade/attach.js';
+import { attachTo, closeIfUnneeded, detachFrom, dispatcherOf, openDispatcher } from './upgrade/attach.js';
 import { draining } from './upgrade/attempt.js';
-import { unwatchServers, watchServers, type Candidate } from './upgrade/auto-attach.js';
+import { hasAutomatic, unwatchServers, watchServers } from './upgrade/auto-attach.js';
 import { asksForWebSocket } from './upgrade/handshake.js';
+import { removeHomeless } from './upgrade/homeless.js';
+import { markTarget, watchMounting, type UpgradeTarget } from './upgrade/target.js';
+
+/** The longest part of a path in a warning. */
+const MAX_SHOWN = 200;
 
 /** Seconds that `close()` waits before it destroys what is still open. */
 const CLOSE_WAIT = 10;
@@ -41,15 +46,22 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   const log = createLog(settings.debug);
   const totals = new Totals();
   const attached = new Set<WeakRef<Server>>();
-  const seamUser: SeamUser = {
+  const target: UpgradeTarget = {
     handshakeTimeout: settings.base.handshakeTimeout,
-    // A middleware that wraps ours for tracing copies its properties.
-    isMiddleware: (handler) => (handler as Partial<Tunnel> | undefined)?.attach === tunnel.attach,
+    isAutomatic: () => settings.autoAttach && !isDraining,
+    isMounted: watchMounting(middleware),
     takes: (path) => reachOfPath(settings, path),
+    warnOfMiss: (path) =>
+      warn(
+        'WSTUNNEL_HIDDEN',
+        `an upgrade for ${path.slice(0, MAX_SHOWN)} went to another "upgrade" listener of its server, and this tunnel was not ` +
+          "found in that server's app. If it is mounted there, in a function that hides it or behind a wrapper, call " +
+          `tunnel.attach(server, { path: ... }) with the path that leads to it`,
+      ),
   };
   let isDraining = false;
   let closing: Promise<void> | undefined;
-  let warnedOfAttaching = false;
+  const warned = new Set<string>();
 
   const pool = new BackendPool(
     (info) => emit('backend', info),
@@ -91,6 +103,10 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   function middleware(req: Req, res: ServerResponse, next: Next): void {
     const path = asksForWebSocket(req) ? pathOf(req) : undefined;
     const route = path === undefined ? undefined : match(settings, req, path);
+    if (route) {
+      removeHomeless(target);
+      if (isNew) noteTunnelOfRequest();
+    }
     if (route) void openTunnel(shared, route, req, res, next);
     else next();
   }
@@ -98,8 +114,11 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   const tunnel = asEmitter(middleware, {
     attach(server: Server, given: AttachOptions = {}) {
       checkServer(server);
-      const { path, exclusive = false } = readAttachOptions(given);
-      attach(server, { byHand: true, owns: path && compileUrl(path), exclusive });
+      const { path: paths, exclusive = false } = readAttachOptions(given);
+      if (isDraining) return tunnel;
+      removeHomeless(target);
+      attachTo(server, target, { paths, exclusive });
+      attached.add(new WeakRef(server));
       return tunnel;
     },
     close,
@@ -130,17 +149,12 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
     [captureRejectionSymbol]: (error: unknown, name: string | symbol) => complainOfListener(name, error),
   }) as Tunnel<Req>;
 
-  const candidate: Candidate = {
-    user: seamUser,
-    attach: (server) => attach(server, { byHand: false, owns: undefined, exclusive: false }),
-  };
-  if (settings.autoAttach) watchServers(candidate);
+  markTarget(tunnel, target);
+  if (settings.autoAttach) watchServers(target);
+  // A request can come in the turn that made the tunnel only where the request itself made it.
+  let isNew = true;
+  setImmediate(() => (isNew = false)).unref();
   return tunnel;
-
-  function attach(server: Server, binding: Binding): void {
-    if (isDraining) return;
-    if (attachTo(server, seamUser, binding)) attached.add(new WeakRef(server));
-  }
 
   function notAttached(req: IncomingMessage): TunnelError {
     const { server } = req.socket as { server?: Server };
@@ -148,16 +162,24 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
       ? 'this upgrade came before the tunnel could listen for it; the next one will pass. To have the first one pass as ' +
         'well, mount the tunnel itself (app.use(tunnel)), not a function around it, or call tunnel.attach(server)'
       : 'autoAttach is false: call tunnel.attach(server)';
-    // Where we listen already, the client asked in a way that Node takes for no upgrade: it may not change the binding.
-    if (!server || !isAttachedTo(server, seamUser)) {
-      if (settings.autoAttach && server) attach(server, { byHand: true, owns: undefined, exclusive: false });
-      if (!warnedOfAttaching) process.emitWarning(`wstunnel: ${hint}`, { code: 'WSTUNNEL_NOT_ATTACHED' });
-      warnedOfAttaching = true;
+    // Where we listen already, the client asked in a way that Node takes for no upgrade: it may not change anything.
+    if (!server || dispatcherOf(server)?.isListening() !== true) {
+      if (settings.autoAttach && server) {
+        openDispatcher(server).learn(urlOf(req), target.handshakeTimeout);
+        attached.add(new WeakRef(server));
+      }
+      warn('WSTUNNEL_NOT_ATTACHED', hint);
     }
     return new TunnelError('WSTUNNEL_NOT_ATTACHED', 'the tunnel is not ready yet', {
       headers: { 'Retry-After': '1' },
       cause: new Error(hint),
     });
+  }
+
+  /** Once for each code. */
+  function warn(code: string, message: string): void {
+    if (!warned.has(code)) process.emitWarning(`wstunnel: ${message}`, { code });
+    warned.add(code);
   }
 
   function close(given: Parameters<Tunnel['close']>[0] = {}): Promise<void> {
@@ -174,7 +196,7 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
 
   async function drain(timeout: number, code: number, reason: string): Promise<void> {
     isDraining = true;
-    unwatchServers(candidate);
+    unwatchServers(target);
     for (const { attempt } of shared.attempts) attempt.abort(draining());
     for (const one of shared.open) one.close(code, reason);
     // The refusals of those attempts: a Close behind the upgrade is waited for as well.
@@ -187,7 +209,9 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
     await spawner.close(timeout);
     for (const reference of attached) {
       const server = reference.deref();
-      if (server) detachFrom(server, seamUser);
+      if (!server) continue;
+      detachFrom(server, target);
+      closeIfUnneeded(server, hasAutomatic());
     }
   }
 

@@ -127,13 +127,16 @@ describe('an app that hides the tunnel', () => {
     expect(await firstMessage(`ws://127.0.0.1:${port}/tunnel2`)).toBe('neighbour');
   });
 
-  test('in a closure around the app', async () => {
+  test('in a closure around the app: the neighbour has every upgrade until the tunnel is attached', async () => {
     const { port: backend } = await startEcho();
-    const app = express().use('/tunnel', makeTunnel({ server: { port: backend } }));
+    const tunnel = makeTunnel({ server: { port: backend } });
+    const app = express().use('/tunnel', tunnel);
     const { server, port } = await start(() => undefined);
     server.removeAllListeners('request');
     server.on('request', (req, res) => void app(req, res));
     greet(server);
+    expect(await firstMessage(`ws://127.0.0.1:${port}/tunnel`)).toBe('neighbour');
+    tunnel.attach(server, { path: '/tunnel' });
     await echoes(await openRaw(port));
     expect(await firstMessage(`ws://127.0.0.1:${port}/neighbour`)).toBe('neighbour');
   });

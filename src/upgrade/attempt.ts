@@ -14,9 +14,7 @@ export class Attempt {
         this.abort(new TunnelError('WSTUNNEL_HANDSHAKE_TIMEOUT', 'the tunnel could not be opened in time')),
       seconds * 1000,
     );
-    // From here on the tunnel answers for the time.
-    pending?.reached();
-    pending?.setDeadline(0);
+    pending?.reached(seconds);
     pending?.signal.addEventListener('abort', this.#onGone);
     if (pending?.signal.aborted) this.#onGone();
   }

@@ -1,50 +1,97 @@
-/** A tunnel to look for. */
-export interface Wanted {
-  /** Is this function the tunnel's middleware? */
-  isMiddleware(handler: unknown): boolean;
-  /** Does the tunnel take this path, as it is within the mount? `maybe`: it depends on more than the path. */
-  takes(path: string): Reach;
+import { mountedApp } from './mounted-app.js';
+import { targetOf, type UpgradeTarget } from './target.js';
+
+/**
+ * Does a request for a path get to a tunnel? From the least to the most: `no`; `hidden`: a part of the app that cannot be
+ * looked into may lead there; `maybe`: the tunnel is there, and a rule decides; `yes`.
+ */
+export type Reach = 'no' | 'hidden' | 'maybe' | 'yes';
+
+/** What was found in an app. */
+export interface Sight {
+  /** The tunnels, each with its reach. */
+  readonly targets: ReadonlyMap<UpgradeTarget, Reach>;
+  /** A part of the app cannot be looked into. */
+  readonly isHidden: boolean;
 }
 
-/** Can a request get there? `maybe`: it leads through what can't be seen into, or a rule decides. */
-export type Reach = 'no' | 'maybe' | 'yes';
-
-/** What Express's and Connect's apps and routers keep, as far as it is looked at. */
+/** What Express's and Connect's apps and routers keep, as far as it is read here. */
 interface Layer {
   handle?: unknown;
-  /** Express: the route behind `app.get` and the like. Connect: the mount path. */
+  /** Express: the route of `app.get` and the like. Connect: the mount path. */
   route?: unknown;
+  /** Express, within a route: the method in lower case; undefined is every method. */
+  method?: unknown;
   match?: unknown;
   path?: unknown;
 }
 
-// Apps and routers may be mounted in a circle.
+/** Apps and routers may be mounted in a circle, and twice: the number of layers that are read in one search. */
+const MAX_LAYERS = 10_000;
+/** The same of the levels, for the call stack. */
 const MAX_DEPTH = 32;
 
-/**
- * Can a request for `path` (any path, if undefined) that is given to `handler` reach the wanted middleware? An app that
- * can be seen into and does not hold it says no: unrelated servers in the process stay untouched.
- */
-export function reachOf(handler: unknown, wanted: Wanted, path: string | undefined, depth = 0): Reach {
-  if (wanted.isMiddleware(handler)) return path === undefined ? 'yes' : wanted.takes(path);
-  const stack = stackOf(handler);
-  // A closure around an app, as a server's listener.
-  if (stack === undefined) return depth === 0 && typeof handler === 'function' ? 'maybe' : 'no';
-  if (depth >= MAX_DEPTH) return 'maybe';
-  return furthest(stack.map((layer) => reachBehind(layer, wanted, path, depth)));
-}
+const ORDER: readonly Reach[] = ['no', 'hidden', 'maybe', 'yes'];
 
 export function furthest(all: readonly Reach[]): Reach {
-  if (all.includes('yes')) return 'yes';
-  return all.includes('maybe') ? 'maybe' : 'no';
+  return ORDER.findLast((reach) => all.includes(reach)) ?? 'no';
 }
 
-function reachBehind(layer: Layer, wanted: Wanted, path: string | undefined, depth: number): Reach {
-  const inner = isRoute(layer.route) ? layer.route : layer.handle;
-  const rest = path === undefined ? undefined : restBehind(layer, path);
-  if (path !== undefined && rest === undefined) return 'no';
-  if (hidesAnApp(inner)) return 'maybe';
-  return reachOf(inner, wanted, rest, depth + 1);
+/**
+ * Looks for tunnels in the `request` listeners of a server, by reading the stacks of Express and Connect. With a path, only
+ * those that a GET of it can reach.
+ */
+export function lookInside(listeners: readonly unknown[], path?: string): Sight {
+  const search = new Search();
+  for (const listener of listeners) {
+    // A function around an app, as a server's listener.
+    if (stackOf(listener) === undefined && targetOf(listener) === undefined) search.isHidden = true;
+    else search.look(listener, path, 0);
+  }
+  return search;
+}
+
+class Search implements Sight {
+  readonly targets = new Map<UpgradeTarget, Reach>();
+  isHidden = false;
+  #layers = 0;
+
+  look(handler: unknown, path: string | undefined, depth: number): void {
+    const target = targetOf(handler);
+    if (target) {
+      this.#found(target, path === undefined ? 'yes' : target.takes(path));
+      return;
+    }
+    if (isMountedApp(handler)) {
+      const app = mountedApp(handler);
+      if (app) this.look(app, path, depth + 1);
+      else this.isHidden = true;
+      return;
+    }
+    const stack = stackOf(handler);
+    if (!stack) return;
+    for (const layer of stack) {
+      if (depth >= MAX_DEPTH || ++this.#layers > MAX_LAYERS) {
+        this.isHidden = true;
+        return;
+      }
+      this.#lookBehind(layer, path, depth);
+    }
+  }
+
+  #found(target: UpgradeTarget, reach: Reach): void {
+    this.targets.set(target, furthest([reach, this.targets.get(target) ?? 'no']));
+  }
+
+  #lookBehind(layer: Layer, path: string | undefined, depth: number): void {
+    const rest = path === undefined ? undefined : restBehind(layer, path);
+    if (path !== undefined && rest === undefined) return;
+    if (!isRoute(layer.route)) this.look(layer.handle, rest, depth + 1);
+    // The layers within a route have no path of their own (theirs is "/"), but a method. An upgrade is a GET.
+    else
+      for (const { handle, method } of layer.route.stack)
+        if (method === undefined || method === 'get') this.look(handle, rest, depth + 1);
+  }
 }
 
 /** The path as the layer's handler sees it; undefined where the layer does not match. */
@@ -77,16 +124,16 @@ function behindPrefix(prefix: string, path: string): string | undefined {
   return rest.startsWith('/') ? rest : `/${rest}`;
 }
 
-/** Express wraps a mounted app in a function of this name, Connect in one of that: what is inside can't be seen. */
-function hidesAnApp(handler: unknown): boolean {
+/** Express wraps a mounted app in a function of the first name, Connect in one of the second. */
+function isMountedApp(handler: unknown): handler is CallableFunction {
   return typeof handler === 'function' && (handler.name === 'mounted_app' || handler.name === 'handle');
 }
 
-function isRoute(route: unknown): route is object {
-  return typeof route === 'object' && route !== null && 'stack' in route;
+function isRoute(route: unknown): route is { stack: readonly Layer[] } {
+  return typeof route === 'object' && route !== null && Array.isArray((route as { stack?: unknown }).stack);
 }
 
-function stackOf(handler: unknown): Layer[] | undefined {
+function stackOf(handler: unknown): readonly Layer[] | undefined {
   if ((typeof handler !== 'function' && typeof handler !== 'object') || handler === null) return undefined;
   const { stack } = handler as { stack?: unknown };
   if (Array.isArray(stack)) return stack as Layer[];
@@ -94,9 +141,26 @@ function stackOf(handler: unknown): Layer[] | undefined {
   return stackOf(routerOf(handler)) ?? [];
 }
 
-function isExpressApp(handler: object): boolean {
+/** What is used of an Express app. */
+interface ExpressApp {
+  set: CallableFunction;
+  handle: CallableFunction;
+  enabled?: (setting: string) => boolean;
+}
+
+function isExpressApp(handler: object): handler is ExpressApp {
   const { set, handle } = handler as { set?: unknown; handle?: unknown };
   return typeof set === 'function' && typeof handle === 'function';
+}
+
+/** Do the routers of these apps tell `/VNC` from `/vnc`? Express's do so only on demand, Connect's never. */
+export function isCaseSensitive(listeners: readonly unknown[]): boolean {
+  return listeners.some(
+    (listener) =>
+      typeof listener === 'function' &&
+      isExpressApp(listener) &&
+      listener.enabled?.('case sensitive routing') === true,
+  );
 }
 
 /** Express 4 has `_router`, and throws at the sight of `router`; Express 5 has `router`. */

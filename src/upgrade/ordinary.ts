@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { Server, type IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ignoreErrors } from '../helpers/ignore-errors.js';
 import { whenAnswered } from './turn.js';
@@ -36,21 +37,71 @@ export function handleAsOrdinary(server: Server, req: IncomingMessage, socket: D
 /** The parser is gone: gives a new one the request, as it came. */
 function parseAgain(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer): void {
   socket.unshift(Buffer.concat([Buffer.from(headerOf(req), 'latin1'), head]));
-  const plain = forOneConnection(server, plainServerOf(server));
+  giveToParser(server, socket, { isFirstOrdinary: true });
+}
+
+/**
+ * Gives a connection back to Node behind an answer that keeps it alive: what follows is parsed as on any connection of the
+ * server. `head` is what the client has sent already.
+ */
+export function handBack(server: Server, socket: Duplex, head: Buffer): void {
+  if (head.length > 0) socket.unshift(head);
+  // Node's own, with what it adds to the time that the client was promised (Node >= 22.19 and >= 24.6).
+  const { keepAliveTimeout, keepAliveTimeoutBuffer = 0 } = server as { keepAliveTimeoutBuffer?: number } & Server;
+  giveToParser(server, socket, {
+    isFirstOrdinary: false,
+    onRequest: () => {
+      if (socket instanceof Socket) socket.setTimeout(server.timeout);
+    },
+  });
+  if (socket instanceof Socket && keepAliveTimeout > 0)
+    socket.setTimeout(keepAliveTimeout + keepAliveTimeoutBuffer);
+}
+
+interface ParserOptions {
+  /** The first request is no upgrade, whatever its header says. Those behind it may be upgrades as any other. */
+  readonly isFirstOrdinary: boolean;
+  /** Called with the first request. */
+  readonly onRequest?: () => void;
+}
+
+function giveToParser(server: Server, socket: Duplex, options: ParserOptions): void {
+  const plain = forOneConnection(server, plainServerOf(server), options);
   // Its own `emit` passes everything on to the real server.
   EventEmitter.prototype.emit.call(plain, 'connection', socket);
   (socket as Duplex & { server?: Server }).server = server;
 }
 
-/** Only the request that is given back is none: those behind it on the connection may be upgrades as any other. */
-function forOneConnection(server: Server, plain: Server): Server {
+type Decided = Server & { shouldUpgradeCallback?: (req: IncomingMessage) => boolean };
+
+function forOneConnection(
+  server: Decided,
+  plain: Decided,
+  { isFirstOrdinary, onRequest = () => undefined }: ParserOptions,
+): Server {
+  let isOrdinary = isFirstOrdinary;
   let isFirst = true;
-  const listenerCount: Server['listenerCount'] = (event, ...rest) => {
-    if (event !== 'upgrade' || !isFirst) return server.listenerCount(event, ...rest);
-    isFirst = false;
-    return 0;
+  const once = () => {
+    const was = isOrdinary;
+    isOrdinary = false;
+    return was;
   };
-  return Object.create(plain, { listenerCount: { value: listenerCount } }) as Server;
+  const listenerCount: Server['listenerCount'] = (event, ...rest) =>
+    event === 'upgrade' && once() ? 0 : server.listenerCount(event, ...rest);
+  const shouldUpgradeCallback = (req: IncomingMessage) => !once() && server.shouldUpgradeCallback?.(req) === true;
+  const emit = (event: string, ...args: unknown[]) => {
+    if (event === 'request' && isFirst) {
+      isFirst = false;
+      onRequest();
+    }
+    return plain.emit(event, ...args);
+  };
+  return Object.create(plain, {
+    listenerCount: { value: listenerCount },
+    emit: { value: emit },
+    // Node asks it in place of the count (Node >= 22.21 and >= 24.9).
+    ...(server.shouldUpgradeCallback && { shouldUpgradeCallback: { value: shouldUpgradeCallback } }),
+  }) as Server;
 }
 
 /** A server that never listens, and passes on all that it emits. */

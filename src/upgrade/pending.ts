@@ -23,10 +23,11 @@ export interface PendingUpgrade {
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
   readonly state: PendingState;
-  /** The request has found its tunnel: nobody else is offered it any more. */
-  reached(): void;
-  /** The seam ends the request by itself after so many seconds without an answer or a claim; 0 leaves it to the caller. */
-  setDeadline(seconds: number): void;
+  /**
+   * The request has found its tunnel: from here on the tunnel answers for the time, its `handshakeTimeout` in seconds, and no
+   * other listener is offered the upgrade.
+   */
+  reached(handshakeTimeout: number): void;
   /**
    * Takes the socket from the response, which is finished virtually with status 101, so that whatever waits for its end
    * (a session's save, a log line, a rate limit) runs now. Where that does not happen before `signal` aborts, the client
@@ -36,7 +37,7 @@ export interface PendingUpgrade {
 }
 
 // Registered, so that two copies of this package in one process understand each other.
-const PENDING = Symbol.for('express-wstunnel.pending.1');
+const PENDING = Symbol.for('express-wstunnel.pending.2');
 
 type Carrier = IncomingMessage & { [PENDING]?: PendingUpgrade };
 
@@ -44,7 +45,7 @@ export function setPending(req: IncomingMessage, pending: PendingUpgrade): void 
   (req as Carrier)[PENDING] = pending;
 }
 
-/** Undefined where the request did not come as an upgrade: nothing of ours listened when its header was read. */
+/** Undefined where the request did not arrive as an upgrade: nothing of ours listened when Node read its header. */
 export function pendingOf(req: IncomingMessage): PendingUpgrade | undefined {
   return (req as Carrier)[PENDING];
 }

@@ -4,14 +4,35 @@ import { StreamSocket } from './http2/stream-socket.js';
 
 /** The server's own class (the `ServerResponse` option is honoured), made as Node makes it. */
 export function newResponse(server: Server, req: IncomingMessage, socket: Duplex): ServerResponse {
-  const own = Object.getOwnPropertySymbols(server).find((symbol) => symbol.description === 'ServerResponse');
   const options = server as unknown as Record<PropertyKey, unknown>;
+  const symbolOf = (name: string) =>
+    Object.getOwnPropertySymbols(server).find(({ description }) => description === name);
+  const own = symbolOf('ServerResponse');
   type ResponseClass = new (req: IncomingMessage, options: object) => ServerResponse;
   const Response = ((own && options[own]) ?? ServerResponse) as ResponseClass;
-  return new Response(req, {
+  const res = new Response(req, {
     highWaterMark: socket.writableHighWaterMark,
     rejectNonStandardBodyWrites: options.rejectNonStandardBodyWrites,
   });
+  const unique = symbolOf('kUniqueHeaders');
+  if (unique) (res as unknown as Record<symbol, unknown>)[unique] = options[unique];
+  return res;
+}
+
+/** What Node keeps on a response for the connection's next request. */
+type KeepAlive = ServerResponse & { _keepAliveTimeout?: number; _last?: boolean };
+
+/** The connection outlives the answer where it would without us: unless the client or the app asks for its end. */
+export function keepAlive(server: Server, res: KeepAlive): void {
+  const wantsEnd = /(^|,)[ \t]*close[ \t]*(,|$)/i.test(res.req.headers.connection ?? '');
+  // Requests of this connection that came before are not counted any more.
+  res.shouldKeepAlive = !wantsEnd && !((server.maxRequestsPerSocket ?? 0) > 0);
+  res._keepAliveTimeout = server.keepAliveTimeout;
+}
+
+/** Does the connection end with this answer? */
+export function isLast(res: KeepAlive): boolean {
+  return res._last === true;
 }
 
 /** The connection ends with the answer, and the answer says so even where the app asks for keep-alive. */

@@ -5,46 +5,63 @@ import { ignoreErrors } from '../helpers/ignore-errors.js';
 import { TunnelError } from '../errors.js';
 import { takenMark } from '../helpers/taken.js';
 import { answerBare } from './answer.js';
+import { EarlyBytes } from './early-bytes.js';
 import { endPolitely } from './end-politely.js';
 import { setPending, type ClaimedSocket, type PendingState, type PendingUpgrade } from './pending.js';
-import { closeAfterwards, newResponse } from './response.js';
+import { handBack } from './ordinary.js';
+import { publishFinish, publishStart } from './published.js';
+import { closeAfterwards, isLast, keepAlive, newResponse } from './response.js';
 import { passDrain, whenAnswered, type HttpSocket } from './turn.js';
 import { answerNobody, closeResponse, finishVirtually } from './virtual-finish.js';
 
+/** An upgrade, as Node hands it over. */
+export interface ArrivedUpgrade {
+  readonly server: Server;
+  readonly req: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+  /** Called when a tunnel is reached, with its `handshakeTimeout` in seconds. */
+  readonly onReached: (handshakeTimeout: number) => void;
+}
+
 /**
- * Sends an upgrade through the app as the ordinary request it was, with everything around it that Node took off: before
- * it emits `upgrade` it removes its own data, end, close, drain, error and timeout listeners from the socket.
+ * Sends an upgrade through the app as the ordinary request that it was, with everything around it that Node took off: before
+ * Node emits `upgrade` it removes its own data, end, close, drain, error and timeout listeners from the socket.
  *
- * The app then either answers, and the connection ends with that answer, or a tunnel claims the socket.
+ * The app then either answers, or a tunnel claims the socket.
  */
 export class UpgradeThroughApp implements PendingUpgrade {
   readonly #server: Server;
   readonly #req: IncomingMessage;
   readonly #socket: HttpSocket;
-  readonly #head: Buffer;
+  readonly #early: EarlyBytes;
   readonly #url: string | undefined;
+  readonly #onReached: (handshakeTimeout: number) => void;
   readonly #gone = new AbortController();
   readonly #wasListening: boolean;
   #res: ServerResponse | undefined;
   #claimed = false;
-  // Set while it is open whose the upgrade is: gives it to the server's other listeners.
-  #orElse: (() => void) | undefined;
+  /** Until a tunnel is reached: the app's answer leaves the connection as Node would. */
+  #isOrdinary = false;
+  /** While it is open whose upgrade this is: gives it to the server's other listeners, with the bytes behind its header. */
+  #orElse: ((head: Buffer) => void) | undefined;
   #deadline: NodeJS.Timeout | undefined;
   #seconds = 0;
   #sentAtDeadline = 0;
 
-  constructor(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer) {
+  constructor({ server, req, socket, head, onReached }: ArrivedUpgrade) {
     this.#server = server;
     this.#req = req;
     this.#socket = socket;
-    this.#head = head;
     this.#url = req.url;
+    this.#onReached = onReached;
     this.#wasListening = server.listening;
     ignoreErrors(socket);
     socket.on('drain', this.#onDrain);
     socket.on('timeout', this.#onTimeout);
     socket.on('end', this.#onEnd);
     socket.on('close', this.#onClose);
+    this.#early = new EarlyBytes(socket, head);
   }
 
   get signal(): AbortSignal {
@@ -62,23 +79,50 @@ export class UpgradeThroughApp implements PendingUpgrade {
   }
 
   /**
-   * Emits the request, once the answers to those before it on this connection are out. With `orElse` it is a try: an
-   * app that has no page there, or only a page, has not spoken for the upgrade.
+   * The upgrade leads to a tunnel. What the app answers is the answer, and ends the connection; after so many seconds without
+   * an answer the upgrade is refused.
    */
-  start(deadlineSeconds: number, orElse?: () => void): void {
+  start(deadlineSeconds: number): void {
+    this.#begin(deadlineSeconds);
+  }
+
+  /** The same as a trial: an app that answers with a page or 404 has not spoken for the upgrade, and it goes to the others. */
+  startAsTrial(deadlineSeconds: number, orElse: (head: Buffer) => void): void {
     this.#orElse = orElse;
+    this.#begin(deadlineSeconds);
+  }
+
+  /** Nothing is known of a tunnel: the app answers as if nothing had listened for upgrades. A hidden tunnel may claim it. */
+  startAsOrdinary(): void {
+    this.#isOrdinary = true;
+    (this.#req as IncomingMessage & { upgrade?: boolean }).upgrade = false;
+    this.#begin(0);
+  }
+
+  /** Emits the request, once the answers to the requests before it on this connection are out. */
+  #begin(deadlineSeconds: number): void {
     setPending(this.#req, this);
-    this.setDeadline(deadlineSeconds);
+    this.#setDeadline(deadlineSeconds);
     whenAnswered(this.#socket, () => this.#emitRequest());
   }
 
-  reached(): void {
+  reached(handshakeTimeout: number): void {
+    this.#setDeadline(0);
+    this.#onReached(handshakeTimeout);
+    this.#belongsToApp();
+    if (!this.#isOrdinary || !this.#res) return;
+    this.#isOrdinary = false;
+    closeAfterwards(this.#res, this.#onHead);
+  }
+
+  /** No other listener is offered it any more. */
+  #belongsToApp(): void {
     if (!this.#orElse) return;
     this.#orElse = undefined;
     this.#res?.assignSocket(this.#socket as Socket);
   }
 
-  setDeadline(seconds: number): void {
+  #setDeadline(seconds: number): void {
     clearTimeout(this.#deadline);
     this.#seconds = seconds;
     if (seconds > 0) this.#deadline = setTimeout(this.#onDeadline, seconds * 1000);
@@ -88,13 +132,13 @@ export class UpgradeThroughApp implements PendingUpgrade {
     const res = this.#res;
     if (!res || this.state !== 'waiting') throw new Error('the upgrade can no longer be claimed');
     this.#claimed = true;
-    this.setDeadline(0);
+    this.#setDeadline(0);
     res.off('finish', this.#onFinish);
     res.detachSocket(this.#socket as Socket);
     try {
       const headers = await finishVirtually(res, signal);
       const isServed = () => !this.#wasListening || this.#server.listening;
-      return { socket: this.#socket, head: this.#head, headers, isServed };
+      return { socket: this.#socket, head: this.#early.take(), headers, isServed };
     } catch (error) {
       answerBare(this.#socket, error instanceof TunnelError ? error.status : 500);
       throw error;
@@ -106,12 +150,14 @@ export class UpgradeThroughApp implements PendingUpgrade {
 
   /** All but `error`. */
   #stopListening(): void {
+    this.#early.take();
     this.#socket.off('drain', this.#onDrain);
     this.#socket.off('timeout', this.#onTimeout);
     this.#socket.off('end', this.#onEnd);
     this.#socket.off('close', this.#onClose);
   }
 
+  /** What Node does with a request that it has read. */
   #emitRequest(): void {
     const server = this.#server;
     const socket = this.#socket;
@@ -120,8 +166,10 @@ export class UpgradeThroughApp implements PendingUpgrade {
     const res = newResponse(server, this.#req, socket);
     this.#res = res;
     res.on('finish', this.#onFinish);
-    closeAfterwards(res, this.#onHead);
+    if (this.#isOrdinary) keepAlive(server, res);
+    else closeAfterwards(res, this.#onHead);
     if (!this.#orElse) res.assignSocket(socket as Socket);
+    publishStart({ server, socket, request: this.#req, response: res });
     server.emit('request', this.#req, res);
   }
 
@@ -132,12 +180,13 @@ export class UpgradeThroughApp implements PendingUpgrade {
     if (!orElse || !res) return;
     const isPage = status === 404 || (status >= 200 && status <= 299);
     if (!isPage) {
-      this.reached();
+      this.#belongsToApp();
       return;
     }
     this.#orElse = undefined;
     res.off('finish', this.#onFinish);
-    this.setDeadline(0);
+    this.#setDeadline(0);
+    const head = this.#early.take();
     this.#stopListening();
     answerNobody(res);
     if (this.#gone.signal.aborted) return;
@@ -145,20 +194,23 @@ export class UpgradeThroughApp implements PendingUpgrade {
     process.nextTick(() => {
       // The answer may have come from within a mount, where Express has cut the URL.
       if (this.#url !== undefined) this.#req.url = this.#url;
-      orElse();
+      orElse(head);
     });
   };
 
   /** The app has answered. */
   readonly #onFinish = (): void => {
     const res = this.#res;
-    this.setDeadline(0);
+    this.#setDeadline(0);
+    const head = this.#early.take();
     this.#stopListening();
     if (!res) return;
+    publishFinish({ server: this.#server, socket: this.#socket, request: this.#req, response: res });
     if (res.socket) res.detachSocket(this.#socket as Socket);
     closeResponse(res);
     endRequest(this.#req);
-    endPolitely(this.#socket);
+    if (!this.#isOrdinary || isLast(res) || this.#gone.signal.aborted) endPolitely(this.#socket);
+    else handBack(this.#server, this.#socket, head);
   };
 
   readonly #onDrain = (): void => passDrain(this.#socket);
@@ -177,7 +229,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
   };
 
   readonly #onClose = (): void => {
-    this.setDeadline(0);
+    this.#setDeadline(0);
     this.#gone.abort();
     if (!this.#claimed) this.#req.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
     this.#stopListening();
@@ -194,7 +246,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     }
     this.#sentAtDeadline = sent;
     // Once more: an app's own `end` (a session's) may hold the last byte back for ever.
-    this.setDeadline(this.#seconds);
+    this.#setDeadline(this.#seconds);
     if (res.headersSent) return;
     try {
       res.statusCode = 504;

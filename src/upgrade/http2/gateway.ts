@@ -2,7 +2,7 @@ import { IncomingMessage, type Server } from 'node:http';
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { endPolitely } from '../end-politely.js';
-import type { Reach } from '../look-inside.js';
+import type { Destination } from '../dispatcher.js';
 import { closeAfterwards, newResponse } from '../response.js';
 import { UpgradeThroughApp } from '../through-app.js';
 import { ignoreErrors } from '../../helpers/ignore-errors.js';
@@ -19,19 +19,23 @@ export type ServerStreamEvent = [
   raw: string[],
 ];
 
-export interface StreamSeam {
-  reach(req: Pick<IncomingMessage, 'url' | 'headers'>): Reach;
-  /** In seconds. */
-  handshakeTimeout(): number;
+/** The dispatcher of the server's upgrades, as far as streams need it. */
+export interface StreamDispatcher {
+  destination(req: Pick<IncomingMessage, 'url' | 'headers'>): Destination;
   /** To the server's other listeners. */
   pass(event: ServerStreamEvent): void;
+  /** A stream for this URL has reached a tunnel, whose `handshakeTimeout` it is, in seconds. */
+  reached(url: string, handshakeTimeout: number): void;
 }
 
 /**
  * An extended CONNECT (RFC 8441) passes through the app as the upgrade that it is over HTTP/1.1: Express crashes on
  * http2's own request objects, and nothing behind it need know of HTTP/2. The function returned takes what is ours.
  */
-export function takeStreams(http2: Http2Server, seam: StreamSeam): (event: ServerStreamEvent) => boolean {
+export function takeStreams(
+  http2: Http2Server,
+  dispatcher: StreamDispatcher,
+): (event: ServerStreamEvent) => boolean {
   const server = http2 as unknown as Server;
   return (event) => {
     const [stream, headers, , raw] = event;
@@ -40,15 +44,20 @@ export function takeStreams(http2: Http2Server, seam: StreamSeam): (event: Serve
     const others = hasOthers(http2);
     if (isWebSocketConnect(from)) {
       const asked = { url: headers[':path'] ?? '/', headers: { upgrade: 'websocket' } };
-      const reach = others ? seam.reach(asked) : 'yes';
-      if (reach === 'no') return false;
+      const { reach, handshakeTimeout } = dispatcher.destination(asked);
+      if (others && (reach === 'no' || reach === 'hidden')) return false;
       const socket = new StreamSocket(stream);
-      const upgrade = new UpgradeThroughApp(server, upgradeRequest(from, socket), socket, Buffer.alloc(0));
+      const upgrade = new UpgradeThroughApp({
+        ...{ server, req: upgradeRequest(from, socket), socket, head: Buffer.alloc(0) },
+        onReached: (seconds) => dispatcher.reached(asked.url, seconds),
+      });
       const orElse = () => {
         socket.letGo();
-        seam.pass(event);
+        dispatcher.pass(event);
       };
-      upgrade.start(seam.handshakeTimeout(), reach === 'maybe' ? orElse : undefined);
+      // A stream carries one exchange: there is no connection to keep alive.
+      if (others && reach === 'maybe') upgrade.startAsTrial(handshakeTimeout, orElse);
+      else upgrade.start(handshakeTimeout);
       return true;
     }
     if (others) return false;

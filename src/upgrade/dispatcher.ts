@@ -1,0 +1,254 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { pathOf } from '../helpers/path.js';
+import { compileUrl } from '../routes/url.js';
+import { Bindings, type Binding } from './bindings.js';
+import { asksForWebSocket, isPlainHandshake } from './handshake.js';
+import { isEngineIoAlone } from './engine-io.js';
+import { reportMiss, suspectsOf } from './homeless.js';
+import { takeStreams, type ServerStreamEvent } from './http2/gateway.js';
+import { announceConnect, isHttp2 } from './http2/server.js';
+import { furthest, isCaseSensitive, lookInside, type Reach } from './look-inside.js';
+import { handleAsOrdinary } from './ordinary.js';
+import type { UpgradeTarget } from './target.js';
+import { UpgradeThroughApp } from './through-app.js';
+
+export type { Binding };
+
+/** As much of a request as decides which tunnel it is for. */
+type Asked = Pick<IncomingMessage, 'url' | 'headers'>;
+
+/** How surely an upgrade is for a tunnel, and how long the tunnels in question wait for the 101, in seconds. */
+export interface Destination {
+  readonly reach: Reach;
+  readonly handshakeTimeout: number;
+}
+
+type Emit = (event: string | symbol, ...args: unknown[]) => boolean;
+
+/** Paths of one server through which an upgrade has reached a tunnel; the oldest is forgotten. */
+const MAX_PATHS = 1000;
+
+/**
+ * Decides for each upgrade of one server whether it goes through the app or to the server's other `upgrade` listeners.
+ *
+ * An upgrade goes through the app where it is known to lead to a tunnel: the tunnel is seen in the app's stack, was
+ * reached before by this path, or was attached by hand. Everything else is the other listeners', where there are any; where
+ * there are none, the app gets the request as if nothing listened for upgrades, and a tunnel that is hidden there may take it.
+ *
+ * The decision falls in the server's `emit`, before any listener: a greedy listener would answer as well, and an
+ * EventEmitter cannot stop it.
+ */
+export class UpgradeDispatcher {
+  readonly #server: Server;
+  readonly #bindings = new Bindings();
+  /** Paths that have led to a tunnel, with its `handshakeTimeout`. */
+  readonly #reached = new Map<string, number>();
+  // Node asks for a listener before it treats a request as an upgrade.
+  readonly #marker = (): void => undefined;
+  readonly #hadEmit: boolean;
+  readonly #emitBefore: Emit;
+  readonly #unask: () => void;
+  readonly #unannounce: () => void;
+  readonly #streams: ((event: ServerStreamEvent) => boolean) | undefined;
+
+  constructor(server: Server) {
+    this.#server = server;
+    this.#hadEmit = Object.hasOwn(server, 'emit');
+    const { emit } = server as unknown as { emit: Emit };
+    this.#emitBefore = emit;
+    this.#streams = isHttp2(server)
+      ? takeStreams(server, {
+          destination: (req) => this.#destinationOf(req),
+          pass: (args) => void this.#pass('stream', ...args),
+          reached: (url, seconds) => this.#remember({ url }, seconds),
+        })
+      : undefined;
+    this.#unannounce = isHttp2(server) ? announceConnect(server) : () => undefined;
+    // Newer Node asks before it takes the parser away: what we would give back stays an ordinary request from the start.
+    this.#unask = decideUpgrades(server, (req, ask) => {
+      const isPlain = isPlainHandshake(req);
+      if (!this.hasOthers()) return isPlain;
+      const { reach } = this.#destinationOf(req);
+      if (reach === 'no' || reach === 'hidden') return ask();
+      return isPlain || (reach === 'maybe' && ask());
+    });
+    this.tend();
+    server.emit = this.#emit as Server['emit'];
+  }
+
+  bind(target: UpgradeTarget, binding: Binding): void {
+    this.#bindings.set(target, binding);
+    this.tend();
+  }
+
+  unbind(target: UpgradeTarget): void {
+    this.#bindings.delete(target);
+  }
+
+  /** An ordinary request for this URL has reached a tunnel that is hidden in the app: from now on its path is known. */
+  learn(url: string, handshakeTimeout: number): void {
+    this.#remember({ url }, handshakeTimeout);
+    this.tend();
+  }
+
+  /** Does anything listen for the server's upgrades, so that Node recognises them? */
+  isListening(): boolean {
+    return this.#server.listenerCount('upgrade') > 0;
+  }
+
+  /** Does anything but us listen for upgrades? */
+  hasOthers(): boolean {
+    return this.#server.listeners('upgrade').some((listener) => listener !== this.#marker);
+  }
+
+  /** `hasAutomatic`: there are open tunnels that attach by themselves, and any of them may be hidden in this server's app. */
+  isNeeded(hasAutomatic: boolean): boolean {
+    if (this.#bindings.list().length > 0) return true;
+    const { targets, isHidden } = lookInside(this.#server.listeners('request'));
+    if ([...targets.keys()].some((target) => target.isAutomatic())) return true;
+    return hasAutomatic && (isHidden || this.#reached.size > 0);
+  }
+
+  /** Puts our listener where Node needs one: not among those of a server that is not known to lead to a tunnel. */
+  tend(): void {
+    const server = this.#server;
+    const isThere = server.listeners('upgrade').includes(this.#marker);
+    const isWanted = !this.hasOthers() || this.#isKnown();
+    if (isWanted && !isThere) server.on('upgrade', this.#marker);
+    if (!isWanted && isThere) server.off('upgrade', this.#marker);
+  }
+
+  close(): void {
+    const server = this.#server;
+    this.#unask();
+    this.#unannounce();
+    server.off('upgrade', this.#marker);
+    // Another wrapper may enclose ours: then ours stays below it, and without the marker no upgrade comes to it.
+    if (server.emit !== this.#emit) return;
+    if (this.#hadEmit) server.emit = this.#emitBefore as Server['emit'];
+    else Reflect.deleteProperty(server, 'emit');
+  }
+
+  /** engine.io hides the app, and has no claim to this upgrade: a tunnel that is mounted in an app is tried there. */
+  #behindWrapper(path: string): Destination | undefined {
+    if (!isEngineIoAlone(this.#server, (listener) => listener === this.#marker)) return undefined;
+    const times = suspectsOf(path)
+      .filter((target) => target.isMounted())
+      .map(({ handshakeTimeout }) => handshakeTimeout);
+    // A tunnel that was reached through this server by another path.
+    times.push(...this.#reached.values());
+    return times.length === 0 ? undefined : { reach: 'maybe', handshakeTimeout: Math.max(...times) };
+  }
+
+  #isKnown(): boolean {
+    if (this.#bindings.list().length > 0 || this.#reached.size > 0) return true;
+    return lookInside(this.#server.listeners('request')).targets.size > 0;
+  }
+
+  #remember(req: Pick<Asked, 'url'>, handshakeTimeout: number): void {
+    const path = pathOf(req);
+    if (path === undefined) return;
+    this.#reached.delete(path);
+    this.#reached.set(path, handshakeTimeout);
+    const [oldest] = this.#reached.keys();
+    if (this.#reached.size > MAX_PATHS && oldest !== undefined) this.#reached.delete(oldest);
+  }
+
+  readonly #emit: Emit = (event, ...args) => {
+    if (event === 'stream' && this.#streams)
+      return this.#streams(args as ServerStreamEvent) || this.#pass(event, ...args);
+    if (event !== 'upgrade') return this.#pass(event, ...args);
+    const [req, socket, head] = args as [IncomingMessage, Duplex, Buffer];
+    return this.#dispatch(req, socket, head);
+  };
+
+  #pass(event: string | symbol, ...args: unknown[]): boolean {
+    // A tracing tool may have replaced the method of the class since.
+    const emit = this.#hadEmit ? this.#emitBefore : (Object.getPrototypeOf(this.#server) as { emit: Emit }).emit;
+    return Reflect.apply(emit, this.#server, [event, ...args]);
+  }
+
+  #dispatch(req: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+    const server = this.#server;
+    const others = this.hasOthers();
+    const { reach, handshakeTimeout } = this.#destinationOf(req);
+    const isKnown = reach === 'maybe' || reach === 'yes';
+    const giveToOthers = (bytes: Buffer) => this.#pass('upgrade', req, socket, bytes);
+    if (others && !isKnown) {
+      if (asksForWebSocket(req)) reportMiss(req);
+      return giveToOthers(head);
+    }
+    if (!isPlainHandshake(req)) {
+      // With others there, only a bad handshake with one of our tunnels is ours.
+      if (others && reach === 'maybe') return giveToOthers(head);
+      handleAsOrdinary(server, req, socket, head);
+      return true;
+    }
+    // Within a mount, Express cuts the request's own.
+    const { url = '/' } = req;
+    const upgrade = new UpgradeThroughApp({
+      ...{ server, req, socket, head },
+      onReached: (seconds) => {
+        if (reach !== 'yes') this.#remember({ url }, seconds);
+      },
+    });
+    if (!isKnown) upgrade.startAsOrdinary();
+    else if (others && reach === 'maybe') upgrade.startAsTrial(handshakeTimeout, giveToOthers);
+    else upgrade.start(handshakeTimeout);
+    return true;
+  }
+
+  #destinationOf(req: Asked): Destination {
+    const path = pathOf(req);
+    if (path === undefined || !asksForWebSocket(req)) return { reach: 'no', handshakeTimeout: 0 };
+    const listeners = this.#server.listeners('request');
+    const { targets, isHidden } = lookInside(listeners, path);
+    const found: Destination[] = [...targets]
+      .filter(([target]) => target.isAutomatic() && !this.#bindings.get(target))
+      .map(([{ handshakeTimeout }, reach]) => ({ reach, handshakeTimeout }));
+    for (const [target, binding] of this.#bindings.list()) {
+      const reach = reachOfBinding(binding, path, listeners) ?? furthest([targets.get(target) ?? 'no', 'maybe']);
+      found.push({ reach, handshakeTimeout: target.handshakeTimeout });
+    }
+    const learnt = this.#reached.get(path);
+    if (learnt !== undefined) found.push({ reach: 'yes', handshakeTimeout: learnt });
+    if (isHidden) found.push(this.#behindWrapper(path) ?? { reach: 'hidden', handshakeTimeout: 0 });
+    const possible = found.filter(({ reach }) => reach !== 'no');
+    const reach = furthest(possible.map((one) => one.reach));
+    return {
+      // engine.io's own, which tolerates no other answer.
+      reach: reach === 'maybe' && /[?&]EIO=/.test(req.url ?? '') ? 'no' : reach,
+      // Which of the tunnels the request will reach is not known yet.
+      handshakeTimeout: Math.max(0, ...possible.map((one) => one.handshakeTimeout)),
+    };
+  }
+}
+
+/** Undefined where the tunnel was bound without paths. */
+function reachOfBinding(
+  { paths, exclusive }: Binding,
+  path: string,
+  listeners: readonly unknown[],
+): Reach | undefined {
+  if (!paths) return undefined;
+  const fold = (text: string) => (isCaseSensitive(listeners) ? text : text.toLowerCase());
+  if (!compileUrl(paths.map(fold))(fold(path))) return 'no';
+  return exclusive ? 'yes' : 'maybe';
+}
+
+type UpgradeDecision = (req: IncomingMessage) => boolean;
+
+/** Sets `shouldUpgradeCallback` (Node >= 22.21 and >= 24.9) and returns what sets it back. */
+function decideUpgrades(
+  server: Server & { shouldUpgradeCallback?: UpgradeDecision },
+  decide: (req: IncomingMessage, ask: () => boolean) => boolean,
+): () => void {
+  const { shouldUpgradeCallback: before } = server;
+  if (before === undefined) return () => undefined;
+  const callback: UpgradeDecision = (req) => decide(req, () => Reflect.apply(before, server, [req]));
+  server.shouldUpgradeCallback = callback;
+  return () => {
+    if (server.shouldUpgradeCallback === callback) server.shouldUpgradeCallback = before;
+  };
+}
