@@ -9,6 +9,9 @@ export function onCleanup(step: Step): void {
   steps.push(step);
 }
 
-afterEach(async () => {
+/** Undoes everything now: for a test that compares two runs. */
+export async function cleanUp(): Promise<void> {
   for (let step = steps.pop(); step; step = steps.pop()) await step();
-});
+}
+
+afterEach(cleanUp);

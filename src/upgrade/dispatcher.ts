@@ -26,6 +26,9 @@ export interface Destination {
 
 type Emit = (event: string | symbol, ...args: unknown[]) => boolean;
 
+/** Seconds for an answer to an upgrade of which it is not known which tunnel it is for. */
+const UNKNOWN_TIMEOUT = 30;
+
 /** Paths of one server through which an upgrade has reached a tunnel; the oldest is forgotten. */
 const MAX_PATHS = 1000;
 
@@ -105,9 +108,9 @@ export class UpgradeDispatcher {
   /** `hasAutomatic`: there are open tunnels that attach by themselves, and any of them may be hidden in this server's app. */
   isNeeded(hasAutomatic: boolean): boolean {
     if (this.#bindings.list().length > 0) return true;
-    const { targets, isHidden } = lookInside(this.#server.listeners('request'));
+    const { targets, isWrapped, isHidden } = lookInside(this.#server.listeners('request'));
     if ([...targets.keys()].some((target) => target.isAutomatic())) return true;
-    return hasAutomatic && (isHidden || this.#reached.size > 0);
+    return hasAutomatic && (isWrapped || isHidden || this.#reached.size > 0);
   }
 
   /** Puts our listener where Node needs one: not among those of a server that is not known to lead to a tunnel. */
@@ -143,7 +146,8 @@ export class UpgradeDispatcher {
 
   #isKnown(): boolean {
     if (this.#bindings.list().length > 0 || this.#reached.size > 0) return true;
-    return lookInside(this.#server.listeners('request')).targets.size > 0;
+    const { targets, isWrapped } = lookInside(this.#server.listeners('request'));
+    return isWrapped || targets.size > 0;
   }
 
   #remember(req: Pick<Asked, 'url'>, handshakeTimeout: number): void {
@@ -165,7 +169,9 @@ export class UpgradeDispatcher {
 
   #pass(event: string | symbol, ...args: unknown[]): boolean {
     // A tracing tool may have replaced the method of the class since.
-    const emit = this.#hadEmit ? this.#emitBefore : (Object.getPrototypeOf(this.#server) as { emit: Emit }).emit;
+    const emit = this.#hadEmit
+      ? this.#emitBefore
+      : (Object.getPrototypeOf(this.#server) as { emit: Emit }).emit;
     return Reflect.apply(emit, this.#server, [event, ...args]);
   }
 
@@ -203,16 +209,18 @@ export class UpgradeDispatcher {
     const path = pathOf(req);
     if (path === undefined || !asksForWebSocket(req)) return { reach: 'no', handshakeTimeout: 0 };
     const listeners = this.#server.listeners('request');
-    const { targets, isHidden } = lookInside(listeners, path);
+    const { targets, isWrapped, isHidden } = lookInside(listeners, path);
     const found: Destination[] = [...targets]
       .filter(([target]) => target.isAutomatic() && !this.#bindings.get(target))
       .map(([{ handshakeTimeout }, reach]) => ({ reach, handshakeTimeout }));
     for (const [target, binding] of this.#bindings.list()) {
-      const reach = reachOfBinding(binding, path, listeners) ?? furthest([targets.get(target) ?? 'no', 'maybe']);
+      const reach =
+        reachOfBinding(binding, path, listeners) ?? furthest([targets.get(target) ?? 'no', 'maybe']);
       found.push({ reach, handshakeTimeout: target.handshakeTimeout });
     }
     const learnt = this.#reached.get(path);
     if (learnt !== undefined) found.push({ reach: 'yes', handshakeTimeout: learnt });
+    if (isWrapped) found.push({ reach: 'maybe', handshakeTimeout: UNKNOWN_TIMEOUT });
     if (isHidden) found.push(this.#behindWrapper(path) ?? { reach: 'hidden', handshakeTimeout: 0 });
     const possible = found.filter(({ reach }) => reach !== 'no');
     const reach = furthest(possible.map((one) => one.reach));

@@ -1,5 +1,5 @@
 import { mountedApp } from './mounted-app.js';
-import { targetOf, type UpgradeTarget } from './target.js';
+import { isWrapped, targetOf, type UpgradeTarget } from './target.js';
 
 /**
  * Does a request for a path get to a tunnel? From the least to the most: `no`; `hidden`: a part of the app that cannot be
@@ -11,6 +11,8 @@ export type Reach = 'no' | 'hidden' | 'maybe' | 'yes';
 export interface Sight {
   /** The tunnels, each with its reach. */
   readonly targets: ReadonlyMap<UpgradeTarget, Reach>;
+  /** There is a tunnel in a wrapper that hides which. */
+  readonly isWrapped: boolean;
   /** A part of the app cannot be looked into. */
   readonly isHidden: boolean;
 }
@@ -53,6 +55,7 @@ export function lookInside(listeners: readonly unknown[], path?: string): Sight 
 
 class Search implements Sight {
   readonly targets = new Map<UpgradeTarget, Reach>();
+  isWrapped = false;
   isHidden = false;
   #layers = 0;
 
@@ -62,6 +65,7 @@ class Search implements Sight {
       this.#found(target, path === undefined ? 'yes' : target.takes(path));
       return;
     }
+    if (isWrapped(handler)) this.isWrapped = true;
     if (isMountedApp(handler)) {
       const app = mountedApp(handler);
       if (app) this.look(app, path, depth + 1);

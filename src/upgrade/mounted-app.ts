@@ -42,7 +42,10 @@ function ask(wrapper: CallableFunction): object | undefined {
       throw new Found();
     },
   });
-  const res = new Proxy({ setHeader: () => undefined, locals: {} }, { set: () => true, setPrototypeOf: () => true });
+  const res = new Proxy(
+    { setHeader: () => undefined, locals: {} },
+    { set: () => true, setPrototypeOf: () => true },
+  );
   try {
     Reflect.apply(wrapper, undefined, [req, res, () => undefined]);
   } catch (error) {

@@ -47,7 +47,9 @@ function parseAgain(server: Server, req: IncomingMessage, socket: Duplex, head: 
 export function handBack(server: Server, socket: Duplex, head: Buffer): void {
   if (head.length > 0) socket.unshift(head);
   // Node's own, with what it adds to the time that the client was promised (Node >= 22.19 and >= 24.6).
-  const { keepAliveTimeout, keepAliveTimeoutBuffer = 0 } = server as { keepAliveTimeoutBuffer?: number } & Server;
+  const { keepAliveTimeout, keepAliveTimeoutBuffer = 0 } = server as {
+    keepAliveTimeoutBuffer?: number;
+  } & Server;
   giveToParser(server, socket, {
     isFirstOrdinary: false,
     onRequest: () => {
@@ -88,7 +90,8 @@ function forOneConnection(
   };
   const listenerCount: Server['listenerCount'] = (event, ...rest) =>
     event === 'upgrade' && once() ? 0 : server.listenerCount(event, ...rest);
-  const shouldUpgradeCallback = (req: IncomingMessage) => !once() && server.shouldUpgradeCallback?.(req) === true;
+  const shouldUpgradeCallback = (req: IncomingMessage) =>
+    !once() && server.shouldUpgradeCallback?.(req) === true;
   const emit = (event: string, ...args: unknown[]) => {
     if (event === 'request' && isFirst) {
       isFirst = false;

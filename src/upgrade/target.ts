@@ -27,6 +27,14 @@ export function markTarget({ attach }: { attach: CallableFunction }, target: Upg
   Object.defineProperty(attach, TARGET, { value: target });
 }
 
+/** What routers call the middleware in their stacks. */
+const NAME = 'wstunnel';
+
+/** A tracing tool (New Relic's on Express 5) may wrap the middleware in a function of its own that keeps only the name. */
+export function isWrapped(handler: unknown): boolean {
+  return typeof handler === 'function' && handler.name === NAME && !targetOf(handler);
+}
+
 /**
  * Express, its routers and Connect name each layer of their stacks after its function: the name is read when the middleware
  * is mounted. The function returned tells whether it was.
@@ -35,7 +43,7 @@ export function watchMounting(middleware: CallableFunction): () => boolean {
   let isMounted = false;
   const get = () => {
     isMounted = true;
-    return 'wstunnel';
+    return NAME;
   };
   Object.defineProperty(middleware, 'name', { get, configurable: true });
   return () => isMounted;
