@@ -8,6 +8,7 @@ import type { UpgradeTarget } from './target.js';
 // tunnel may be hidden in an app whose upgrades go to other listeners, and then its developer sees no reason.
 const homeless = new Set<WeakRef<UpgradeTarget>>();
 const references = new WeakMap<UpgradeTarget, WeakRef<UpgradeTarget>>();
+const collected = new FinalizationRegistry<WeakRef<UpgradeTarget>>((reference) => homeless.delete(reference));
 
 /** How many of them are asked, and for how many levels of a path. */
 const MAX_ASKED = 100;
@@ -17,11 +18,13 @@ export function addHomeless(target: UpgradeTarget): void {
   const reference = new WeakRef(target);
   references.set(target, reference);
   homeless.add(reference);
+  collected.register(target, reference, target);
 }
 
 export function removeHomeless(target: UpgradeTarget): void {
   const reference = references.get(target);
   if (!reference) return;
+  collected.unregister(target);
   homeless.delete(reference);
   references.delete(target);
 }

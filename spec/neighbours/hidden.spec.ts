@@ -1,0 +1,190 @@
+import { createServer, type Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import express from 'express';
+import { describe, expect, test } from 'vitest';
+import type { Tunnel } from '../../src/index.js';
+import { onCleanup } from '../support/cleanup.js';
+import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { listen, makeTunnel, portOf, startEcho } from '../support/servers.js';
+
+/** The warnings of the process, by code. */
+function warnings(): string[] {
+  const codes: string[] = [];
+  const note = (warning: Error & { code?: string }) => codes.push(warning.code ?? warning.name);
+  process.on('warning', note);
+  onCleanup(() => process.off('warning', note));
+  return codes;
+}
+
+/** What a tracing tool puts in the place of a middleware: it may keep no more than the name. */
+function wrapped(tunnel: Tunnel): express.RequestHandler {
+  const wrapper: express.RequestHandler = (req, res, next) => tunnel(req, res, next);
+  return Object.defineProperty(wrapper, 'name', { value: tunnel.name });
+}
+
+function greedy(server: Server): void {
+  server.on('upgrade', (_req, socket: Duplex) => {
+    socket.on('error', () => undefined);
+    socket.end('HTTP/1.1 400 Neighbour\r\n\r\n');
+  });
+}
+
+async function serve(app: express.Express, isBeside: boolean): Promise<{ server: Server; port: number }> {
+  const server = createServer(app);
+  if (isBeside) greedy(server);
+  await listen(server);
+  return { server, port: portOf(server) };
+}
+
+async function echoes(port: number, path = '/tunnel'): Promise<void> {
+  const client = await openRaw(port, path);
+  client.send(frame(2, 'ping'));
+  expect((await client.payload(4)).toString()).toBe('ping');
+}
+
+const lineOf = async (port: number, path: string) =>
+  (await new RawClient(port).send(handshake(path)).answer()).header.split('\r\n')[0];
+
+describe('issue 12, case 27: a tunnel that is hidden', () => {
+  test.each([false, true])(
+    'in a wrapper that keeps its name, it opens at the first upgrade (beside another listener: %s)',
+    async (isBeside) => {
+      const { port: backend } = await startEcho();
+      const app = express().use('/tunnel', wrapped(makeTunnel({ server: { port: backend } })));
+      const { port } = await serve(app, isBeside);
+      await echoes(port);
+    },
+  );
+
+  test('in a function beside another listener, the first missed upgrade warns once', async () => {
+    const codes = warnings();
+    const { port: backend } = await startEcho();
+    const tunnel = makeTunnel({ server: { port: backend } });
+    const app = express().use('/tunnel', (req, res, next) => tunnel(req, res, next));
+    const { server, port } = await serve(app, true);
+    expect(await lineOf(port, '/tunnel')).toBe('HTTP/1.1 400 Neighbour');
+    expect(await lineOf(port, '/tunnel')).toBe('HTTP/1.1 400 Neighbour');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(codes).toEqual(['WSTUNNEL_HIDDEN']);
+    // As the warning says.
+    tunnel.attach(server, { path: '/tunnel' });
+    await echoes(port);
+  });
+
+  test('a tunnel that is in sight on another server warns of nothing', async () => {
+    const codes = warnings();
+    await serve(express().use('/tunnel', makeTunnel({ server: { port: 1 } })), false);
+    const { port } = await serve(express(), true);
+    expect(await lineOf(port, '/tunnel')).toBe('HTTP/1.1 400 Neighbour');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(codes).toEqual([]);
+  });
+
+  test('a path that the tunnel does not take warns of nothing', async () => {
+    const codes = warnings();
+    makeTunnel({ url: /^\/websockify/, server: { port: 1 } });
+    const { port } = await serve(express(), true);
+    await lineOf(port, '/chat');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(codes).toEqual([]);
+    await lineOf(port, '/vnc/websockify');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(codes).toEqual(['WSTUNNEL_HIDDEN']);
+  });
+});
+
+describe('issue 12, case 30: an app that rewrites the URL before the tunnel', () => {
+  function rewriting(tunnel: Tunnel): express.Express {
+    return express()
+      .use((req, _res, next) => {
+        req.url = req.url.replace(/^\/v1/, '');
+        next();
+      })
+      .use('/tunnel', tunnel);
+  }
+
+  test('beside another listener, the path that the client asks for is given to attach()', async () => {
+    const { port: backend } = await startEcho();
+    const tunnel = makeTunnel({ server: { port: backend } });
+    const { server, port } = await serve(rewriting(tunnel), true);
+    await echoes(port);
+    expect(await lineOf(port, '/v1/tunnel')).toBe('HTTP/1.1 400 Neighbour');
+    tunnel.attach(server, { path: ['/v1/tunnel', '/tunnel'] });
+    await echoes(port, '/v1/tunnel');
+  });
+
+  test('a path that has led to the tunnel stays its own when another listener comes', async () => {
+    const { port: backend } = await startEcho();
+    const { server, port } = await serve(rewriting(makeTunnel({ server: { port: backend } })), false);
+    await echoes(port, '/v1/tunnel');
+    greedy(server);
+    await echoes(port, '/v1/tunnel');
+    expect(await lineOf(port, '/v1/other')).toBe('HTTP/1.1 400 Neighbour');
+  });
+});
+
+describe('issue 12, case 19: early data', () => {
+  test('a client that leaves behind early data is noticed at once', async () => {
+    const gone = new Promise<string>((resolve) => {
+      const tunnel = makeTunnel({
+        server: { port: 1 },
+        authenticate: (_req, { signal }) =>
+          new Promise((_resolve, reject) =>
+            signal.addEventListener('abort', () => reject(signal.reason as Error)),
+          ),
+      });
+      tunnel.on('refuse', ({ code }) => resolve(code));
+      void serve(express().use('/tunnel', tunnel), false).then(({ port }) => {
+        const client = new RawClient(port).send(handshake('/tunnel'), frame(2, 'too early'));
+        client.socket.end(frame(2, 'and more'));
+      });
+    });
+    expect(await gone).toBe('WSTUNNEL_CLIENT_GONE');
+  });
+
+  test('early data of a client that stays reaches the backend, in order', async () => {
+    const { port: backend } = await startEcho();
+    let goOn = (_passes: boolean) => {};
+    const asked = new Promise<void>((resolve) => {
+      const tunnel = makeTunnel({
+        server: { port: backend },
+        authenticate: () => {
+          resolve();
+          return new Promise((settle) => (goOn = settle));
+        },
+      });
+      void serve(express().use('/tunnel', tunnel), false).then(({ port: at }) => {
+        client = new RawClient(at).send(handshake('/tunnel'), frame(2, 'one '));
+      });
+    });
+    let client: RawClient | undefined;
+    await asked;
+    // More than is read before the 101.
+    const large = Buffer.alloc(200_000, 'x');
+    client?.send(frame(2, 'two '), frame(2, large));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    goOn(true);
+    expect((await client?.answer())?.status).toBe(101);
+    const echoed = await client?.payload(8 + large.length);
+    expect(echoed?.equals(Buffer.concat([Buffer.from('one two '), large]))).toBe(true);
+  });
+
+  test('early data goes to the other listener with the upgrade', async () => {
+    const tunnel = makeTunnel({ server: { port: 1 } });
+    const app = express().use('/tunnel', express.Router());
+    const server = createServer(app);
+    const heads: Buffer[] = [];
+    server.on('upgrade', (_req, socket: Duplex, head: Buffer) => {
+      heads.push(head);
+      socket.on('data', (chunk: Buffer) => {
+        heads.push(chunk);
+        if (Buffer.concat(heads).toString() === 'onetwo') socket.end('HTTP/1.1 101 Neighbour\r\n\r\n');
+      });
+    });
+    tunnel.attach(server, { path: '/tunnel' });
+    await listen(server);
+    const client = new RawClient(portOf(server)).send(handshake('/tunnel'), 'one');
+    setTimeout(() => client.send('two'), 20);
+    expect((await client.answer()).header).toContain('Neighbour');
+  });
+});
