@@ -61,10 +61,10 @@ describe('issue 12, case 28: tunnels that are made and forgotten', () => {
   test('an unrelated server looks at its app as often for a connection, however many there are', async () => {
     const unrelated = createServer(express());
     let looks = 0;
-    const { listeners } = unrelated;
+    const listeners = unrelated.listeners.bind(unrelated);
     unrelated.listeners = (name) => {
       looks++;
-      return Reflect.apply(listeners, unrelated, [name]);
+      return listeners(name);
     };
     await listen(unrelated);
     const looksOfOne = async () => {

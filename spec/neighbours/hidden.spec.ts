@@ -144,7 +144,7 @@ describe('issue 12, case 19: early data', () => {
 
   test('early data of a client that stays reaches the backend, in order', async () => {
     const { port: backend } = await startEcho();
-    let goOn = (_passes: boolean) => {};
+    let goOn: (passes: boolean) => void = () => undefined;
     const asked = new Promise<void>((resolve) => {
       const tunnel = makeTunnel({
         server: { port: backend },

@@ -22,7 +22,7 @@ export function asksForWebSocket(req: Pick<IncomingMessage, 'headers'>): boolean
   return WEBSOCKET.test(req.headers.upgrade ?? '');
 }
 
-/** A request that the upgrade seam may treat as an upgrade; Node itself judges and answers all others. */
+/** A request that may go through the app as an upgrade; Node itself judges and answers all others. */
 export function isPlainHandshake(req: IncomingMessage): boolean {
   const { headers } = req;
   return (

@@ -114,7 +114,7 @@ function plainServerOf(server: Server): Server {
   copySettings(server, plain);
   if (known) return known;
   plainServers.set(server, plain);
-  // Asked anew each time: a seam that came later has an `emit` of its own.
+  // Read anew each time: a dispatcher that came later has an `emit` of its own.
   plain.emit = (event: string, ...args: unknown[]) => server.emit(event, ...args);
   return plain;
 }
