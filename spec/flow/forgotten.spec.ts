@@ -27,6 +27,19 @@ describe('issue 12, case 28: tunnels that are made and forgotten', () => {
     });
   });
 
+  test('so are those that were attached by hand', async () => {
+    const server = createServer();
+    const references = Array.from({ length: 50 }, () => {
+      const tunnel = wstunnel({ server: { port: 5900 } });
+      return new WeakRef(tunnel.attach(server, { path: '/vnc' }));
+    });
+    await holds(() => {
+      collect();
+      expect(references.filter((reference) => reference.deref()).length).toBeLessThan(10);
+    });
+    expect(server.listenerCount('upgrade')).toBe(1);
+  });
+
   test('so are those that a request has made and used, and the second of these warns, once', async () => {
     const codes: unknown[] = [];
     const note = (warning: Error & { code?: string }) => codes.push(warning.code);

@@ -125,21 +125,25 @@ describe('issue 12, case 30: an app that rewrites the URL before the tunnel', ()
 
 describe('issue 12, case 19: early data', () => {
   test('a client that leaves behind early data is noticed at once', async () => {
-    const gone = new Promise<string>((resolve) => {
-      const tunnel = makeTunnel({
-        server: { port: 1 },
-        authenticate: (_req, { signal }) =>
-          new Promise((_resolve, reject) =>
-            signal.addEventListener('abort', () => reject(signal.reason as Error)),
-          ),
-      });
-      tunnel.on('refuse', ({ code }) => resolve(code));
-      void serve(express().use('/tunnel', tunnel), false).then(({ port }) => {
-        const client = new RawClient(port).send(handshake('/tunnel'), frame(2, 'too early'));
-        client.socket.end(frame(2, 'and more'));
-      });
+    let gone: (code: string) => void = () => undefined;
+    const refused = new Promise<string>((resolve) => (gone = resolve));
+    let asked: () => void = () => undefined;
+    const isAsked = new Promise<void>((resolve) => (asked = resolve));
+    const tunnel = makeTunnel({
+      server: { port: 1 },
+      authenticate: (_req, { signal }) => {
+        asked();
+        return new Promise((_resolve, reject) =>
+          signal.addEventListener('abort', () => reject(signal.reason as Error)),
+        );
+      },
     });
-    expect(await gone).toBe('WSTUNNEL_CLIENT_GONE');
+    tunnel.on('refuse', ({ code }) => gone(code));
+    const { port } = await serve(express().use('/tunnel', tunnel), false);
+    const client = new RawClient(port).send(handshake('/tunnel'));
+    await isAsked;
+    client.socket.end(frame(2, 'too early'));
+    expect(await refused).toBe('WSTUNNEL_CLIENT_GONE');
   });
 
   test('early data of a client that stays reaches the backend, in order', async () => {
