@@ -219,16 +219,17 @@ describe('issue 12, case 1: a server that does not lead to a tunnel is as withou
     );
   });
 
-  test.each([false, true])(
-    'a request behind an upgrade on the connection is answered, too (tunnel: %s)',
-    async (isThere) => {
-      if (isThere) makeTunnel({ server: { port: 1 } });
+  test('a request in one piece with an upgrade has the same fate', async () => {
+    const run = async () => {
       const server = await recorder((req, res) => void res.end(req.url));
+      server.keepAliveTimeout = 100;
       const client = new RawClient(portOf(server)).send(handshake('/one'), end);
       const bytes = (await client.rest()).toString('latin1');
-      expect(bytes.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(2);
-      expect(bytes.replaceAll('\r\n', ' ')).toMatch(/ {2}\/one.*Connection: close.* {2}\/end$/);
-      expect(server.events.filter((event) => event === 'request')).toHaveLength(2);
-    },
-  );
+      return [bytes.replaceAll(/^Date: .*$/gm, ''), server.events.filter((event) => event !== 'close')];
+    };
+    const expected = await run();
+    await cleanUp();
+    makeTunnel({ server: { port: 1 } });
+    expect(await run()).toEqual(expected);
+  });
 });

@@ -12,19 +12,25 @@ export class EarlyBytes {
   readonly #socket: Duplex;
   // Another Duplex notices an end by itself, or is given back unread (HTTP/2).
   readonly #reads: boolean;
-  #chunks: Buffer[];
+  readonly #head: Buffer;
+  #chunks: Buffer[] = [];
   #length: number;
 
   constructor(socket: Duplex, head: Buffer) {
     this.#socket = socket;
     this.#reads = socket instanceof Socket;
-    this.#chunks = [head];
+    this.#head = head;
     this.#length = head.length;
     if (this.#reads) socket.on('data', this.#onData);
   }
 
   /** Stops reading and returns everything from the header on. The socket is as Node gives it to an `upgrade` listener. */
   take(): Buffer {
+    return Buffer.concat([this.#head, this.takeWithoutHead()]);
+  }
+
+  /** The same without what arrived in one piece with the header. */
+  takeWithoutHead(): Buffer {
     const [chunks, socket] = [this.#chunks, this.#socket];
     this.#chunks = [];
     if (this.#reads && socket.listeners('data').includes(this.#onData)) {
@@ -34,7 +40,7 @@ export class EarlyBytes {
       (socket as { readableFlowing: boolean | null }).readableFlowing = null;
       if (!socket.destroyed) socket.read(0);
     }
-    return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
+    return Buffer.concat(chunks);
   }
 
   readonly #onData = (chunk: Buffer): void => {

@@ -202,7 +202,8 @@ export class UpgradeThroughApp implements PendingUpgrade {
   readonly #onFinish = (): void => {
     const res = this.#res;
     this.#setDeadline(0);
-    const head = this.#early.take();
+    // As Node without an `upgrade` listener: what arrived in one piece with the header is lost there.
+    const next = this.#early.takeWithoutHead();
     this.#stopListening();
     if (!res) return;
     publishFinish({ server: this.#server, socket: this.#socket, request: this.#req, response: res });
@@ -210,7 +211,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     closeResponse(res);
     endRequest(this.#req);
     if (!this.#isOrdinary || isLast(res) || this.#gone.signal.aborted) endPolitely(this.#socket);
-    else handBack(this.#server, this.#socket, head);
+    else handBack(this.#server, this.#socket, next);
   };
 
   readonly #onDrain = (): void => passDrain(this.#socket);
