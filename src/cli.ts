@@ -2,6 +2,7 @@
 import { processIo } from './command/io.js';
 import { run } from './command/run.js';
 
-const code = await run(process.argv.slice(2), processIo());
-// At once, whatever is still open: a command that has said its end is over.
-process.exit(code);
+void run(process.argv.slice(2), processIo()).then((code) => {
+  // At once, whatever is still open: a command that has said its end is over.
+  process.exit(code);
+});

@@ -1,18 +1,23 @@
 import type { IncomingMessage } from 'node:http';
-import type * as errors from './errors.js' with { 'resolution-mode': 'import' };
-import type * as lighttpd from './lighttpd/from-conf.js' with { 'resolution-mode': 'import' };
-import type * as types from './types.js' with { 'resolution-mode': 'import' };
-import type { wstunnel as create } from './wstunnel.js' with { 'resolution-mode': 'import' };
+import type * as errors from './errors.js';
+import type * as lighttpd from './lighttpd/from-conf.js';
+import type * as types from './types.js';
+import type { wstunnel as create } from './wstunnel.js';
 import required = require('./index.js');
 
-// `require('express-wstunnel')`: the function of index.ts itself, not a copy. This file is there for its types:
-// TypeScript takes a module of ES types for `require` under `module: nodenext` only, not under `node16`.
+// `require('express-wstunnel')` gives the function itself with every other export attached, so that it can be called and
+// destructured alike.
 const wstunnel: typeof create & {
   wstunnel: typeof create;
   TunnelError: typeof errors.TunnelError;
   fromLighttpdConf: typeof lighttpd.fromLighttpdConf;
   default: typeof create;
-} = required;
+} = Object.assign(required.wstunnel, {
+  wstunnel: required.wstunnel,
+  TunnelError: required.TunnelError,
+  fromLighttpdConf: required.fromLighttpdConf,
+  default: required.wstunnel,
+});
 
 declare namespace wstunnel {
   export type AttachOptions = types.AttachOptions;

@@ -15,16 +15,18 @@ describe('the tarball', () => {
     files = await filesOf(packed);
   });
 
-  test('holds the build of each source and four files more, nothing else', async () => {
-    const sources = (await filesOf(join(ROOT, 'src'))).filter((source) => !source.endsWith('.wat'));
+  test('holds the build of each source and five files more, nothing else', async () => {
+    const sources = (await filesOf(join(ROOT, 'src'))).filter((source) => /ts$/.test(source));
     const built = sources.flatMap((source) => {
-      const [, name = '', kind = ''] = /^(.*)\.(c?)ts$/.exec(source) ?? [];
+      const [, name = '', kind = ''] = /^(.*)\.([cm]?)ts$/.exec(source) ?? [];
       return [`dist/${name}.${kind}js`, `dist/${name}.d.${kind}ts`];
     });
     expect(built).toEqual(
-      expect.arrayContaining(['dist/index.js', 'dist/index.d.cts', 'dist/upgrade/attach.js']),
+      expect.arrayContaining(['dist/index.mjs', 'dist/index.d.cts', 'dist/upgrade/attach.js']),
     );
-    expect(files).toEqual([...built, 'CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'].sort());
+    expect(files).toEqual(
+      [...built, 'dist/package.json', 'CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'].sort(),
+    );
   });
 
   test('names no folder of the machine that built it, and no source map', async () => {

@@ -16,7 +16,7 @@ import create, {
   type Tunnel,
   type TunnelErrorCode,
   type TunnelInfo,
-} from '../../src/index.js';
+} from '../../src/index.mjs';
 
 const tunnel = wstunnel({ server: { port: 5900 } });
 expectTypeOf(tunnel).toEqualTypeOf<Tunnel>();

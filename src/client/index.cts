@@ -1,12 +1,11 @@
-import type * as errors from '../errors.js' with { 'resolution-mode': 'import' };
-import type * as connecting from './connect.js' with { 'resolution-mode': 'import' };
-import type * as clientErrors from './errors.js' with { 'resolution-mode': 'import' };
-import type * as listening from './listen.js' with { 'resolution-mode': 'import' };
-import type * as types from './types.js' with { 'resolution-mode': 'import' };
+import type * as errors from '../errors.js';
+import type * as connecting from './connect.js';
+import type * as clientErrors from './errors.js';
+import type * as listening from './listen.js';
+import type * as types from './types.js';
 import required = require('./index.js');
 
-// `require('express-wstunnel/client')`: index.ts itself, not a copy. This file is there for its types, as the package's own
-// index.cts.
+// `require('express-wstunnel/client')`, with the types as members of the object.
 const client: {
   connect: typeof connecting.connect;
   listen: typeof listening.listen;

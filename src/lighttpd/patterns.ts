@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import type * as Detector from 'redos-detector';
 import { messageOf } from '../errors.js';
 import { failAt, type Place } from './source.js';
@@ -76,11 +75,11 @@ function checkBacktracking({ source, ignoreCase, dotAll, multiline }: RegExp, pl
     );
 }
 
-const require = createRequire(import.meta.url);
 let loaded: typeof Detector | undefined;
 
-/** Loaded with the first regular expression: it costs as much as the rest of the package, which few need. */
+/** Loaded with the first regular expression: loading it takes as long as the rest of the package. A bundler follows this `require`. */
 function detector(): typeof Detector {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
   return (loaded ??= require('redos-detector') as typeof Detector);
 }
 

@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 
 const PROGRAM = `
@@ -28,7 +27,7 @@ export function compare(password: string, hash: string): Promise<boolean> {
 }
 
 function startThread(): Worker {
-  const bcrypt = createRequire(import.meta.url).resolve('bcryptjs');
+  const bcrypt = require.resolve('bcryptjs');
   const worker = new Worker(PROGRAM, { eval: true, workerData: bcrypt });
   worker.unref();
   worker.on('message', (isRight: boolean) => asked.shift()?.resolve(isRight));
