@@ -61,6 +61,23 @@ export async function pack(folder: string): Promise<string> {
   return join(out, 'package');
 }
 
+/** Tools of those exact versions, from npm's registry or its cache; returns their folder. No script of theirs runs. */
+export async function installTools(folder: string, versions: Record<string, string>): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies: versions }));
+  const args = [
+    'install',
+    '--ignore-scripts',
+    '--prefer-offline',
+    '--no-audit',
+    '--no-fund',
+    '--no-package-lock',
+  ];
+  const npm = await run('npm', args, folder, { npm_config_update_notifier: 'false' }, 200_000);
+  if (npm.code !== 0) throw new Error(`npm install: ${npm.stdout}${npm.stderr}`);
+  return folder;
+}
+
 /** A project of somebody else's, that has installed the package. */
 export class Consumer {
   readonly folder: string;
@@ -157,16 +174,17 @@ function manifestOf(folder: string): Manifest {
 }
 
 /** Never fails: a test compares the whole result, and so shows what was printed. */
-function run(command: string, args: string[], cwd: string, env: Record<string, string> = {}): Promise<Run> {
+function run(
+  command: string,
+  args: string[],
+  cwd: string,
+  env: Record<string, string> = {},
+  timeout = 60_000,
+): Promise<Run> {
   return new Promise((resolve) => {
-    execFile(
-      command,
-      args,
-      { cwd, env: { ...process.env, ...env }, timeout: 60_000 },
-      (error, stdout, stderr) => {
-        const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
-        resolve({ code, stdout, stderr });
-      },
-    );
+    execFile(command, args, { cwd, env: { ...process.env, ...env }, timeout }, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+      resolve({ code, stdout, stderr });
+    });
   });
 }
