@@ -5,6 +5,8 @@
 const catalogue = {
   // At creation: a wrong option.
   WSTUNNEL_OPTION: { status: 500, closeCode: 1011, expose: false },
+  // At creation: a runtime where upgrades can't pass through an app.
+  WSTUNNEL_RUNTIME: { status: 500, closeCode: 1011, expose: false },
   // Before the upgrade.
   WSTUNNEL_BAD_HANDSHAKE: { status: 400, closeCode: 4400, expose: true },
   WSTUNNEL_WRONG_VERSION: { status: 426, closeCode: 4426, expose: true },
@@ -41,7 +43,7 @@ export interface TunnelErrorDetails {
   body?: string;
 }
 
-/** The one error class of the package: a wrong option, or a refused request. */
+/** The one error class of the package: a wrong option, a runtime that is not supported, or a refused request. */
 export class TunnelError extends Error {
   override readonly name = 'TunnelError';
   readonly code: TunnelErrorCode;

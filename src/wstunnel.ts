@@ -28,6 +28,7 @@ import { markTarget, watchMounting, type UpgradeTarget } from './upgrade/target.
 
 /** The longest part of a path in a warning. */
 const MAX_SHOWN = 200;
+import { checkRuntime } from './upgrade/runtime.js';
 
 /** Seconds that `close()` waits before it destroys what is still open. */
 const CLOSE_WAIT = 10;
@@ -37,11 +38,12 @@ const CLOSE_WAIT = 10;
  *
  *     app.use('/vnc', requireLogin, wstunnel({ url: /^\/websockify/, server: { port: 5900 } }));
  *
- * @throws {TunnelError} WSTUNNEL_OPTION for a wrong option, with its name, the value and the way out.
+ * @throws {TunnelError} WSTUNNEL_OPTION for a wrong option, with its name, the value and the way out; WSTUNNEL_RUNTIME under Bun.
  */
 export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   options: TunnelOptions<Req>,
 ): Tunnel<Req> {
+  checkRuntime();
   const settings = readOptions(options);
   const log = createLog(settings.debug);
   const totals = new Totals();

@@ -133,7 +133,12 @@ export class Consumer {
 
   /** Without the environment's settings for Node, which could print or hide something. */
   node(...args: string[]): Promise<Run> {
-    return run(process.execPath, args, this.folder, { NODE_OPTIONS: '', DEBUG: '' });
+    return this.run(process.execPath, ...args);
+  }
+
+  /** The same with another program. */
+  run(program: string, ...args: string[]): Promise<Run> {
+    return run(program, args, this.folder, { NODE_OPTIONS: '', DEBUG: '' });
   }
 
   /** What `npm install` makes of each package's `bin`. */
