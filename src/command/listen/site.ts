@@ -31,8 +31,9 @@ export async function makeSite(plan: Plan, warn: (line: string) => void): Promis
   });
   if (plan.auth.length > 0) app.use(requireLogin(readAccounts(plan.auth, warn)));
   if (web) checkFolder(web.folder);
+  const tokens = plan.tokens === undefined ? undefined : await Tokens.open(plan.tokens, warn);
   // The last step that can fail: from then on programs may run.
-  const tunnel = makeTunnel(plan, warn);
+  const tunnel = makeTunnel(plan, tokens);
   app.use(tunnel);
   if (web) app.use(express.static(web.folder, { index: web.index.length > 0 ? [...web.index] : false }));
   app.use((_req, res) => sendText(res, 404, 'There is nothing here.\n'));
@@ -68,11 +69,7 @@ async function loadExpress() {
   }
 }
 
-function makeTunnel(
-  { tunnel, tokens: file, listen, isLighttpd }: Plan,
-  warn: (line: string) => void,
-): Tunnel {
-  const tokens = file === undefined ? undefined : new Tokens(file, warn);
+function makeTunnel({ tunnel, listen, isLighttpd }: Plan, tokens: Tokens | undefined): Tunnel {
   const ports = listen.filter(({ socket }) => socket === undefined);
   const isHere = !isLighttpd && ports.length > 0 && ports.every(isLoopback);
   const options: Tunnelling = {
