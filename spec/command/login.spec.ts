@@ -1,9 +1,11 @@
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { once } from 'node:events';
+import { get, Agent } from 'node:http';
 import { connect as connectTls } from 'node:tls';
 import { hashSync } from 'bcryptjs';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { makeCertificate } from '../support/certificate.js';
+import { onCleanup } from '../support/cleanup.js';
 import { files, startCommand } from '../support/command.js';
 import { handshake, RawClient } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
@@ -107,4 +109,139 @@ test('what may not have been meant is told at the start', async () => {
   await open.program.prints(/beware: whoever reaches :0 may open a tunnel/);
   const clear = await startCommand(['0.0.0.0:0', String(target), '--auth', `ann:${file}`]);
   await clear.program.prints(/beware: passwords and bytes can be read on the way; --cert/);
+});
+
+describe('issue 12, case 5: a machine that gives no thread', () => {
+  test('fails the logins of that time with 503, and mixes up none afterwards', async () => {
+    const { port: target } = await startEcho();
+    const made = await files({
+      logins: `ann:${hashSync('right', 4)}\nbob:${hashSync('right too', 4)}\n`,
+      // As under RLIMIT_NPROC, for as long as the file is there.
+      'no-thread.cjs': `const threads = require('node:worker_threads'), { Worker } = threads;
+        threads.Worker = function (...args) {
+          if (require('node:fs').existsSync(__dirname + '/limit')) throw new Error('EAGAIN');
+          return new Worker(...args);
+        };
+        require('node:module').syncBuiltinESMExports();`,
+      limit: '',
+    });
+    const env = { NODE_OPTIONS: `--require ${made['no-thread.cjs']}` };
+    const { program, port } = await startCommand(['0', String(target), '--auth', made.logins!], env);
+    for (let i = 0; i < 2; i++) expect(await statusOf(port, basic('ann', 'right'))).toBe(503);
+    expect(program.output.match(/passwords can't be checked: EAGAIN/g)).toHaveLength(1);
+    await rm(made.limit!);
+    const logins = [basic('ann', 'wrong'), basic('bob', 'right too'), basic('ann', 'wrong')];
+    expect(await Promise.all(logins.map((one) => statusOf(port, one)))).toEqual([401, 101, 401]);
+    expect(await statusOf(port, basic('ann', 'wrong'))).toBe(401);
+    expect(await statusOf(port, basic('ann', 'right'))).toBe(101);
+  });
+});
+
+/** The answer's status; from another address of loopback, as another machine. */
+function statusFrom(localAddress: string, port: number, headers: Record<string, string>, agent: Agent) {
+  return new Promise<number>((resolve, reject) => {
+    const request = get({ port, host: '127.0.0.1', localAddress, headers, agent }, (answer) => {
+      answer.resume();
+      answer.on('end', () => resolve(answer.statusCode ?? 0));
+    });
+    request.on('error', reject);
+  });
+}
+
+describe('issue 12, case 8: somebody guesses passwords on twelve connections', () => {
+  async function startUnderAttack(nameOf: (guess: number) => string) {
+    const { port: target } = await startEcho();
+    const { logins } = await files({ logins: `ann:${hashSync('right', 10)}\n` });
+    const { port } = await startCommand(['0', String(target), '--auth', logins!]);
+    const agent = new Agent({ keepAlive: true, maxSockets: 12 });
+    let isOver = false;
+    let guesses = 0;
+    const guess = async () => {
+      while (!isOver) {
+        const headers = basic(nameOf(guesses), `guess ${guesses++}`);
+        const status = await statusFrom('127.0.0.2', port, headers, agent).catch(() => 0);
+        expect([0, 401, 429, 503]).toContain(status);
+      }
+    };
+    const all = Array.from({ length: 12 }, guess);
+    onCleanup(async () => {
+      isOver = true;
+      agent.destroy();
+      await Promise.all(all);
+    });
+    await until(() => guesses > 12);
+    return { port, guesses: () => guesses };
+  }
+
+  test.each([
+    ['the name of ann', () => 'ann'],
+    ['names that nobody has', (guess: number) => `nobody ${guess}`],
+  ])('of %s: ann gets in from another address at the first try', async (_, nameOf) => {
+    const { port } = await startUnderAttack(nameOf);
+    expect(await statusOf(port, basic('ann', 'right'))).toBe(101);
+    // And again, with another connection.
+    expect(await statusOf(port, basic('ann', 'right'))).toBe(101);
+  });
+
+  test('they get a few tries and then one now and then', async () => {
+    const { guesses } = await startUnderAttack(() => 'ann');
+    const start = performance.now();
+    await until(() => performance.now() - start > 3000);
+    // Three are free, then the pauses begin; twelve are open at a time.
+    expect(guesses()).toBeLessThanOrEqual(16 + 3);
+  });
+});
+
+describe('issue 12, case 29: the cookie of --auth', () => {
+  async function startWithPage() {
+    const { port: target } = await startEcho();
+    const made = await files({ secret: 'right\n' });
+    const web = await files({ 'index.html': 'desk' });
+    const args = ['0', String(target), '--auth', `ann:${made.secret}`, '--web', web.folder!];
+    return { secret: made.secret!, ...(await startCommand(args)) };
+  }
+
+  async function cookieOf(url: string, headers: Record<string, string>): Promise<string | undefined> {
+    const answer = await fetch(url, { headers });
+    return answer.headers.get('set-cookie')?.split(';')[0];
+  }
+
+  test('a page that was asked for with the right password sets it, and nothing else does', async () => {
+    const { url, port } = await startWithPage();
+    const Cookie = await cookieOf(url, basic('ann', 'right'));
+    expect(Cookie).toMatch(new RegExp(`^wstunnel-${port}=`));
+    expect(await cookieOf(url, {})).toBeUndefined();
+    expect(await cookieOf(url, basic('ann', 'wrong'))).toBeUndefined();
+    expect(await cookieOf(url, { Cookie: Cookie! })).toBeUndefined();
+    // Nor once more, for each of a page's files.
+    expect(await cookieOf(url, { ...basic('ann', 'right'), Cookie: Cookie! })).toBeUndefined();
+  });
+
+  test('the tunnel takes it in place of the password; the page does not', async () => {
+    const { url, port, program } = await startWithPage();
+    const Cookie = (await cookieOf(url, basic('ann', 'right')))!;
+    expect(await statusOf(port, { Cookie })).toBe(101);
+    expect((await fetch(url, { headers: { Cookie } })).status).toBe(401);
+    expect(await statusOf(port, {})).toBe(401);
+    expect(await statusOf(port, { Cookie: `${Cookie}x` })).toBe(401);
+    // A wrong password beside it is wrong.
+    expect(await statusOf(port, { Cookie, ...basic('ann', 'wrong') })).toBe(401);
+    // The origin counts as ever.
+    expect(await statusOf(port, { Cookie, Origin: 'http://evil.example' })).toBe(403);
+    expect(program.output).not.toContain(Cookie.split('=')[1]);
+  });
+
+  test('it outlives SIGHUP, and ends with the password', async () => {
+    const { url, port, program, secret } = await startWithPage();
+    const Cookie = (await cookieOf(url, basic('ann', 'right')))!;
+    const reload = async (times: number) => {
+      program.process.kill('SIGHUP');
+      await until(() => (program.output.match(/read again/g) ?? []).length === times);
+    };
+    await reload(1);
+    expect(await statusOf(port, { Cookie })).toBe(101);
+    await writeFile(secret, 'new\n');
+    await reload(2);
+    expect(await statusOf(port, { Cookie })).toBe(401);
+  });
 });

@@ -11,6 +11,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   Xvfb: 'xvfb',
   xterm: 'xterm',
   x11vnc: 'x11vnc',
+  WebKitWebDriver: 'webkit2gtk-driver',
   nginx: 'nginx-light',
   haproxy: 'haproxy',
   lighttpd: 'lighttpd',

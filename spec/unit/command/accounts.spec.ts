@@ -1,23 +1,44 @@
-import { hashSync } from 'bcryptjs';
-import { expect, test } from 'vitest';
-import { readAccounts, type Accounts } from '../../../src/command/listen/accounts.js';
+import { getRounds, hashSync } from 'bcryptjs';
+import { describe, expect, test } from 'vitest';
+import { Accounts, readAccounts } from '../../../src/command/listen/accounts.js';
+import { GUESSES } from '../../../src/command/listen/guesses.js';
+import { LoginMemory } from '../../../src/command/listen/login-memory.js';
 import { requireLogin } from '../../../src/command/listen/login.js';
 import { files } from '../../support/command.js';
+import { digestOf, type Secret } from '../../../src/command/listen/secrets.js';
 import { startApp } from '../../support/servers.js';
 
-async function accountsOf(text: string): Promise<Accounts> {
+/** Wrong logins cost nothing. */
+const UNSLOWED = {
+  ...GUESSES,
+  client: { ...GUESSES.client, free: 1e6 },
+  pair: { ...GUESSES.pair, free: 1e6 },
+};
+
+async function accountsOf(text: string, memory = new LoginMemory()): Promise<Accounts> {
   const { file } = await files({ file: text });
-  return readAccounts([{ file: file! }], () => undefined);
+  return readAccounts([{ file: file! }], () => undefined, { memory });
 }
 
-test('whoever guesses passwords has four tries at once, and holds up nobody who was in before', async () => {
-  const accounts = await accountsOf(`ann:${hashSync('right', 6)}\n`);
+/** Notes what bcrypt is asked to compute, and finds the password `right` of every hash right. */
+function countingBcrypt() {
+  const rounds: number[] = [];
+  const compare = (password: string, hashes: readonly string[]) => {
+    rounds.push(hashes.reduce((sum, hash) => sum + 2 ** getRounds(hash), 0));
+    return Promise.resolve(password === 'right');
+  };
+  return { rounds, bcrypt: { compare } };
+}
+
+test('whoever guesses passwords has sixteen tries at once, and holds up nobody who was in before', async () => {
+  const memory = new LoginMemory({ guesses: UNSLOWED });
+  const accounts = await accountsOf(`ann:${hashSync('right', 6)}\n`, memory);
   expect(await accounts.verify('ann', 'right')).toBe('yes');
-  const guesses = ['ann', 'nobody', 'ann', 'nobody', 'ann', 'nobody'].map((name) =>
-    accounts.verify(name, 'wrong'),
-  );
+  const names = Array.from({ length: 18 }, (_, i) => (i % 2 === 0 ? 'ann' : 'nobody'));
+  const guesses = names.map((name) => accounts.verify(name, 'wrong', 'address 192.0.2.1'));
   expect(await accounts.verify('ann', 'right')).toBe('yes');
-  expect(await Promise.all(guesses)).toEqual(['no', 'no', 'no', 'no', 'busy', 'busy']);
+  // One is being checked, sixteen wait.
+  expect((await Promise.all(guesses)).sort()).toEqual(['busy', ...Array.from({ length: 17 }, () => 'no')]);
   expect(await accounts.verify('ann', 'wrong')).toBe('no');
 });
 
@@ -67,4 +88,160 @@ test('too many at once is a 503 that says when to come again', async () => {
 test('a hash that would take minutes is refused', async () => {
   const hash = hashSync('x', 4).replace('$04$', '$15$');
   await expect(accountsOf(`ann:${hash}\n`)).rejects.toThrow(/:1: a bcrypt hash has a cost of 4 to 14/);
+});
+
+describe('issue 12, case 8: logins of --auth', () => {
+  const hashOf = (cost: number) => ({
+    hash: hashSync('x', 4).replace('$04$', `$${String(cost).padStart(2, '0')}$`),
+  });
+
+  test('every name costs bcrypt the same, also one that nobody has, or that has a plain password', async () => {
+    const secrets = new Map<string, Secret>([
+      ['four', hashOf(4)],
+      ['ten', hashOf(10)],
+      ['twelve', hashOf(12)],
+      ['plain', { digest: digestOf('secret') }],
+    ]);
+    const { rounds, bcrypt } = countingBcrypt();
+    const accounts = new Accounts(secrets, { bcrypt });
+    for (const name of [...secrets.keys(), 'nobody', '', '__proto__'])
+      expect(await accounts.verify(name, 'wrong')).toBe('no');
+    expect(rounds).toEqual(Array.from({ length: 7 }, () => 2 ** 12));
+    // What is made up for nobody is nobody's hash.
+    for (const name of ['plain', 'nobody']) expect(await accounts.verify(name, 'right')).toBe('no');
+  });
+
+  test('a file of plain passwords alone asks no bcrypt', async () => {
+    const { rounds, bcrypt } = countingBcrypt();
+    const accounts = new Accounts(new Map([['ann', { digest: digestOf('secret') }]]), { bcrypt });
+    expect(await accounts.verify('ann', 'secret')).toBe('yes');
+    expect(await accounts.verify('nobody', 'secret')).toBe('no');
+    expect(rounds).toEqual([]);
+  });
+
+  test('a login that was right is remembered for its own client alone', async () => {
+    const { rounds, bcrypt } = countingBcrypt();
+    const accounts = new Accounts(new Map([['ann', hashOf(10)]]), { bcrypt });
+    for (let i = 0; i < 50; i++) expect(await accounts.verify('ann', 'right', 'home')).toBe('yes');
+    expect(rounds).toHaveLength(1);
+    expect(await accounts.verify('ann', 'right', 'elsewhere')).toBe('yes');
+    expect(rounds).toHaveLength(2);
+  });
+
+  test('beside it ten wrong passwords are tried at most: then bcrypt is asked, in turn', async () => {
+    const { rounds, bcrypt } = countingBcrypt();
+    const accounts = new Accounts(new Map([['ann', hashOf(10)]]), {
+      bcrypt,
+      memory: new LoginMemory({ guesses: UNSLOWED }),
+    });
+    expect(await accounts.verify('ann', 'right', 'home')).toBe('yes');
+    for (let i = 0; i < 10; i++) expect(await accounts.verify('ann', `guess ${i}`, 'home')).toBe('no');
+    const before = rounds.length;
+    expect(await accounts.verify('ann', 'right', 'home')).toBe('yes');
+    expect(rounds.length).toBe(before + 1);
+  });
+
+  test('requests that ask for the same at once cost one comparison', async () => {
+    const { rounds, bcrypt } = countingBcrypt();
+    const accounts = new Accounts(new Map([['ann', hashOf(10)]]), { bcrypt });
+    const page = Array.from({ length: 6 }, () => accounts.verify('ann', 'right', 'home'));
+    expect(new Set(await Promise.all(page))).toEqual(new Set(['yes']));
+    expect(rounds).toHaveLength(1);
+  });
+
+  test('new settings forget no wrong login', async () => {
+    const memory = new LoginMemory({ queue: { perClient: 1, total: 1, wait: 50, hold: 0 } });
+    const before = await accountsOf(`ann:${hashSync('right', 4)}\n`, memory);
+    for (let i = 0; i < 4; i++) await before.verify('ann', 'wrong', 'bad');
+    const after = await accountsOf(`ann:${hashSync('right', 4)}\n`, memory);
+    expect(await after.verify('ann', 'wrong', 'bad')).toBe('slowed');
+    expect(await after.verify('ann', 'right', 'home')).toBe('yes');
+  });
+
+  test('the client is the address that the app sees, of IPv6 its /64', async () => {
+    const clients: unknown[] = [];
+    const accounts = {
+      verify: (...args: unknown[]) => Promise.resolve(clients.push(args[2]) ? 'no' : 'yes'),
+    };
+    const { port } = await startApp((app) => {
+      app.set('trust proxy', 'loopback');
+      app.use(requireLogin(accounts as unknown as Accounts));
+    });
+    for (const forwarded of ['192.0.2.7', '::ffff:192.0.2.7', '2001:DB8:1:2:3::4', '2001:db8:1:2::9'])
+      await fetch(`http://127.0.0.1:${port}/`, {
+        headers: { Authorization: `Basic ${btoa('a:b')}`, 'X-Forwarded-For': forwarded },
+      });
+    const [v4, v6] = ['address 192.0.2.7', 'address 2001:db8:1:2::/64'];
+    expect(clients).toEqual([v4, v4, v6, v6]);
+  });
+
+  test.each([
+    ['slowed', 429, '10'],
+    ['busy', 503, '1'],
+    ['failed', 503, '10'],
+  ])('%s is a %d that says when to come again', async (verdict, status, seconds) => {
+    const accounts = { verify: () => Promise.resolve(verdict) } as unknown as Accounts;
+    const { port } = await startApp((app) => app.use(requireLogin(accounts)));
+    const answer = await fetch(`http://127.0.0.1:${port}/`, {
+      headers: { Authorization: `Basic ${btoa('a:b')}` },
+    });
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([status, seconds]);
+    expect(answer.headers.get('www-authenticate')).toBeNull();
+  });
+});
+
+describe('issue 12, case 19: the 72 bytes of bcrypt', () => {
+  const long = 'ä'.repeat(36);
+
+  test.each([
+    ['72 bytes and more', `${long}x`, long],
+    ['72 bytes, cut in a character', `x${long}`, `x${'ä'.repeat(35)}`],
+    ['a NUL', 'right\0right', 'right'],
+  ])('a password with %s is wrong, whatever the hash was made of', async (_, given, made) => {
+    const accounts = await accountsOf(`ann:${hashSync(made, 4)}\nbob:${hashSync(given, 4)}\n`);
+    expect(await accounts.verify('ann', given)).toBe('no');
+    expect(await accounts.verify('bob', given)).toBe('no');
+  });
+
+  test('one of 72 bytes is right', async () => {
+    const accounts = await accountsOf(`ann:${hashSync(long, 4)}\n`);
+    expect(await accounts.verify('ann', long)).toBe('yes');
+    expect(await accounts.verify('ann', long.slice(0, -1))).toBe('no');
+  });
+
+  test('a plain password may be longer, to its last byte', async () => {
+    const { file, hashes } = await files({ file: `${long}${long}\n`, hashes: `bob:${hashSync('x', 4)}\n` });
+    const accounts = readAccounts([{ user: 'ann', file: file! }, { file: hashes! }], () => undefined);
+    expect(await accounts.verify('ann', `${long}${long}`)).toBe('yes');
+    expect(await accounts.verify('ann', `${long}${long}x`)).toBe('no');
+    expect(await accounts.verify('bob', `${long}${long}`)).toBe('no');
+  });
+
+  test('the answer says so, for each name alike', async () => {
+    const accounts = await accountsOf(`ann:${hashSync('right', 4)}\n`);
+    const { port } = await startApp((app) => app.use(requireLogin(accounts)));
+    const textFor = async (name: string, password: string) => {
+      const encoded = Buffer.from(`${name}:${password}`).toString('base64');
+      const answer = await fetch(`http://127.0.0.1:${port}/`, {
+        headers: { Authorization: `Basic ${encoded}` },
+      });
+      return `${answer.status} ${await answer.text()}`;
+    };
+    const [known, unknown] = [await textFor('ann', `${long}x`), await textFor('nobody', `${long}x`)];
+    expect(known).toMatch(/^401 .*bcrypt hash has at most 72 bytes/);
+    expect(unknown).toBe(known);
+    expect(await textFor('ann', 'wrong')).toBe('401 log in first\n');
+  });
+
+  test('bytes that are no UTF-8 are no password', async () => {
+    const { file } = await files({ file: 'p\uFFFDss\n', latin1: Buffer.from('p\xe4ss\n', 'latin1') });
+    expect(() => readAccounts([{ user: 'ann', file: file! }], () => undefined)).toThrow(/is not UTF-8/);
+    const accounts = await accountsOf(`ann:${hashSync('p\uFFFDss', 4)}\n`);
+    const { port } = await startApp((app) => app.use(requireLogin(accounts)));
+    const encoded = Buffer.from('ann:p\xe4ss', 'latin1').toString('base64');
+    const answer = await fetch(`http://127.0.0.1:${port}/`, {
+      headers: { Authorization: `Basic ${encoded}` },
+    });
+    expect(answer.status).toBe(401);
+  });
 });

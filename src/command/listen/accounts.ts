@@ -1,62 +1,108 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { getRounds } from 'bcryptjs';
+import { messageOf } from '../../errors.js';
 import { CommandError, EXIT } from '../exit.js';
-import { readFirstLine, readText } from '../files.js';
-import { compare } from './bcrypt.js';
+import { BcryptThread } from './bcrypt.js';
+import { guesserOf } from './guesses.js';
+import { LoginMemory } from './login-memory.js';
+import type { NoTurn } from './login-queue.js';
 import type { LoginFile } from './plan.js';
+import { ProvenLogins } from './proven.js';
+import { digestOf, EqualWork, isBeyondBcrypt, readHashes, readSecret, type Secret } from './secrets.js';
 
-/** A bcrypt of more rounds would take seconds, for which others that log in wait. */
-const MAX_COST = 14;
-/** bcrypt knows no fewer. */
-const MIN_COST = 4;
+/** `failed`: the password could not be checked. */
+export type Verdict = 'yes' | 'no' | 'failed' | NoTurn;
 
-/** Comparisons that may be waiting, the one that is under way among them. */
-const MAX_CHECKS = 4;
+/** What those who ask for a login share. */
+interface AccountsSettings {
+  readonly memory?: LoginMemory;
+  readonly bcrypt?: Pick<BcryptThread, 'compare'>;
+  readonly warn?: (line: string) => void;
+}
 
-/** `busy`: as many are being checked as may be. */
-export type Verdict = 'yes' | 'no' | 'busy';
-
-/** A password as the file has it: as a bcrypt hash, or of a plain one the digest. */
-type Secret = { readonly hash: string } | { readonly digest: Buffer };
+/** Of the process: each reading of the files goes on with it. */
+const thread = new BcryptThread();
 
 /** Names and passwords of those who may come. Nothing in here is ever printed. */
 export class Accounts {
   readonly #secrets: ReadonlyMap<string, Secret>;
-  /** Of a name the password that was right, so that bcrypt is asked once for a page of fifty files. */
-  readonly #proven = new Map<string, Buffer>();
+  readonly #work: EqualWork;
+  readonly #proven = new ProvenLogins();
   readonly #key = randomBytes(32);
-  #checks = 0;
+  readonly #memory: LoginMemory;
+  readonly #bcrypt: Pick<BcryptThread, 'compare'>;
+  readonly #warn: (line: string) => void;
+  #told = '';
 
-  constructor(secrets: ReadonlyMap<string, Secret>) {
+  constructor(
+    secrets: ReadonlyMap<string, Secret>,
+    { memory = new LoginMemory(), bcrypt = thread, warn = () => undefined }: AccountsSettings = {},
+  ) {
     this.#secrets = secrets;
+    this.#work = new EqualWork(secrets.values());
+    this.#memory = memory;
+    this.#bcrypt = bcrypt;
+    this.#warn = warn;
   }
 
-  async verify(name: string, password: string): Promise<Verdict> {
-    const secret = this.#secrets.get(name);
+  /**
+   * Checks a login, in turn. `client` is what the client is counted by; `signal` aborts when it is gone. Never rejects.
+   */
+  async verify(name: string, password: string, client = '', signal?: AbortSignal): Promise<Verdict> {
     const given = createHmac('sha256', this.#key).update(password).digest();
-    const proven = this.#proven.get(name);
-    if (proven && timingSafeEqual(proven, given)) return 'yes';
-    if (secret && 'digest' in secret)
-      return timingSafeEqual(secret.digest, digestOf(password)) ? 'yes' : 'no';
-    // A name that nobody has takes as long as one that is known.
-    const hash = secret?.hash ?? this.#anyHash();
-    if (hash === undefined) return 'no';
-    if (this.#checks >= MAX_CHECKS) return 'busy';
-    this.#checks++;
-    const isRight = await compare(password, hash).finally(() => this.#checks--);
-    if (!isRight || !secret) return 'no';
-    this.#proven.set(name, given);
-    return 'yes';
+    if (this.#proven.has(client, name, given)) return 'yes';
+    const { queue, guesses } = this.#memory;
+    const guesser = guesserOf(client, name);
+    const turn = await queue.enter({ ...guesser, isKnown: this.#proven.knows(client), signal });
+    if (typeof turn === 'string') return turn;
+    try {
+      // Another request of the same page may have been first.
+      if (this.#proven.has(client, name, given)) return 'yes';
+      if (await this.#isRight(name, password)) {
+        this.#proven.add(client, name, given);
+        return 'yes';
+      }
+      guesses.note(guesser);
+      return 'no';
+    } catch (error) {
+      this.#tellOnce(`passwords can't be checked: ${messageOf(error)}`);
+      return 'failed';
+    } finally {
+      turn.release();
+    }
   }
 
-  #anyHash(): string | undefined {
-    return [...this.#secrets.values()].flatMap((one) => ('hash' in one ? [one.hash] : []))[0];
+  /** What changes with the password of a name; undefined where nobody has the name. */
+  markOf(name: string): string | undefined {
+    const secret = this.#secrets.get(name);
+    return secret && ('hash' in secret ? secret.hash : secret.digest.toString('base64'));
+  }
+
+  async #isRight(name: string, password: string): Promise<boolean> {
+    const secret = this.#secrets.get(name);
+    const isPlain = secret !== undefined && 'digest' in secret;
+    const digest = digestOf(password);
+    if (timingSafeEqual(isPlain ? secret.digest : this.#key, digest) && isPlain) return true;
+    const hashes = this.#work.for(secret);
+    // By the password alone: it takes as long for each name.
+    if (hashes.length === 0 || isBeyondBcrypt(password)) return false;
+    const isRight = await this.#bcrypt.compare(password, hashes);
+    this.#told = '';
+    return isRight && secret !== undefined && !isPlain;
+  }
+
+  #tellOnce(line: string): void {
+    if (line !== this.#told) this.#warn(line);
+    this.#told = line;
   }
 }
 
 /** Reads the files; `warn` is told of one that other users of the machine can read. */
-export function readAccounts(files: readonly LoginFile[], warn: (line: string) => void): Accounts {
+export function readAccounts(
+  files: readonly LoginFile[],
+  warn: (line: string) => void,
+  settings: AccountsSettings = {},
+): Accounts {
   const secrets = new Map<string, Secret>();
   for (const { user, file } of files) {
     const entries = user === undefined ? readHashes(file) : [[user, readSecret(user, file)] as const];
@@ -68,42 +114,5 @@ export function readAccounts(files: readonly LoginFile[], warn: (line: string) =
         warn(`${file}: every user of this machine can read the password (chmod 600)`);
     }
   }
-  return new Accounts(secrets);
-}
-
-/** What `htpasswd -B` writes: lines `name:hash`. */
-function readHashes(file: string): [string, Secret][] {
-  const lines = readText(file)
-    .split(/\r?\n/)
-    .map((line, index) => ({ line: line.trim(), number: index + 1 }));
-  const entries = lines.filter(({ line }) => line !== '' && !line.startsWith('#'));
-  if (entries.length === 0) throw new CommandError(EXIT.config, `${file}: there is no login in it`);
-  return entries.map(({ line, number }) => {
-    const [, name = '', hash = ''] = /^([^:]+):(\S+)$/.exec(line) ?? [];
-    return [name, { hash: readHash(hash, `${file}:${number}`) }];
-  });
-}
-
-/** The first line: a bcrypt hash, with or without the name before it, or the password itself. */
-function readSecret(user: string, file: string): Secret {
-  const line = readFirstLine(file, `the password of "${user}"`);
-  const [, hash] = /^(?:[^:]*:)?(\$2[aby]\$.*)$/.exec(line.trim()) ?? [];
-  return hash === undefined ? { digest: digestOf(line) } : { hash: readHash(hash, `${file}:1`) };
-}
-
-function readHash(hash: string, place: string): string {
-  if (!/^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$/.test(hash))
-    throw new CommandError(
-      EXIT.config,
-      `${place}: a login is "name:hash" with a bcrypt hash: htpasswd -nB NAME`,
-    );
-  const cost = getRounds(hash);
-  if (cost < MIN_COST || cost > MAX_COST)
-    throw new CommandError(EXIT.config, `${place}: a bcrypt hash has a cost of ${MIN_COST} to ${MAX_COST}`);
-  return hash;
-}
-
-/** Of one length, whatever the password's. */
-function digestOf(password: string): Buffer {
-  return createHash('sha256').update(password).digest();
+  return new Accounts(secrets, { warn, ...settings });
 }

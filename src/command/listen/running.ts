@@ -5,6 +5,7 @@ import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { messageLine, type Io, type Signal } from '../io.js';
 import { readCertificate, type Certificate } from './certificate.js';
 import { EventLog, follow } from './events.js';
+import { LoginMemory } from './login-memory.js';
 import { dangersOf, type Plan } from './plan.js';
 import { Servers } from './servers.js';
 import { makeSite } from './site.js';
@@ -20,6 +21,7 @@ export class Running {
   readonly #io: Io;
   readonly #readPlan: () => Plan;
   readonly #sites = new Sites();
+  readonly #logins = new LoginMemory();
   readonly #status: StatusLine;
   /** By which the servers are made. */
   readonly #plan: Plan;
@@ -72,7 +74,7 @@ export class Running {
 
   /** A site by this plan, for all requests from now on. */
   async #use(plan: Plan): Promise<void> {
-    const site = await makeSite(plan, (line) => this.#say(line));
+    const site = await makeSite(plan, (line) => this.#say(line), this.#logins);
     const failuresOnly = this.#io.stderr.isTTY === true ? 'failures' : 'none';
     follow(
       site.tunnel,

@@ -7,6 +7,8 @@ import { isLoopback } from '../address.js';
 import { CommandError, complaintOf, EXIT } from '../exit.js';
 import { checkFolder } from '../files.js';
 import { readAccounts } from './accounts.js';
+import { LoginCookie } from './login-cookie.js';
+import { LoginMemory } from './login-memory.js';
 import { requireLogin } from './login.js';
 import { isLocalOrigin } from './origins.js';
 import type { Plan, Tunnelling } from './plan.js';
@@ -19,7 +21,11 @@ export interface Site {
 }
 
 /** Checks all that the plan names; a {@link CommandError} says what is wrong, and nothing is left behind. */
-export async function makeSite(plan: Plan, warn: (line: string) => void): Promise<Site> {
+export async function makeSite(
+  plan: Plan,
+  warn: (line: string) => void,
+  memory = new LoginMemory(),
+): Promise<Site> {
   const { web, trustProxy } = plan;
   const express = await loadExpress();
   const app = express();
@@ -29,10 +35,11 @@ export async function makeSite(plan: Plan, warn: (line: string) => void): Promis
     res.setHeader('X-Content-Type-Options', 'nosniff');
     next();
   });
-  if (plan.auth.length > 0) app.use(requireLogin(readAccounts(plan.auth, warn)));
+  if (plan.auth.length > 0) app.use(makeLogin(plan, warn, memory));
   if (web) checkFolder(web.folder);
+  const tokens = plan.tokens === undefined ? undefined : await Tokens.open(plan.tokens, warn);
   // The last step that can fail: from then on programs may run.
-  const tunnel = makeTunnel(plan, warn);
+  const tunnel = makeTunnel(plan, tokens);
   app.use(tunnel);
   if (web) app.use(express.static(web.folder, { index: web.index.length > 0 ? [...web.index] : false }));
   app.use((_req, res) => sendText(res, 404, 'There is nothing here.\n'));
@@ -68,11 +75,13 @@ async function loadExpress() {
   }
 }
 
-function makeTunnel(
-  { tunnel, tokens: file, listen, isLighttpd }: Plan,
-  warn: (line: string) => void,
-): Tunnel {
-  const tokens = file === undefined ? undefined : new Tokens(file, warn);
+function makeLogin({ auth, listen }: Plan, warn: (line: string) => void, memory: LoginMemory) {
+  const accounts = readAccounts(auth, warn, { memory });
+  const socket = listen.find((address) => address.socket !== undefined)?.socket;
+  return requireLogin(accounts, new LoginCookie(memory.cookieKey, accounts, socket));
+}
+
+function makeTunnel({ tunnel, listen, isLighttpd }: Plan, tokens: Tokens | undefined): Tunnel {
   const ports = listen.filter(({ socket }) => socket === undefined);
   const isHere = !isLighttpd && ports.length > 0 && ports.every(isLoopback);
   const options: Tunnelling = {

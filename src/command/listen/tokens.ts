@@ -1,53 +1,137 @@
-import { createHash } from 'node:crypto';
-import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { messageOf } from '../../errors.js';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Host } from '../../types.js';
-import { readTarget } from '../address.js';
 import { CommandError, EXIT } from '../exit.js';
-import { readText, reasonOf } from '../files.js';
+import { reasonOf } from '../files.js';
+import { digestOf, pathsIn, stampOf } from './token-file.js';
+import { TokenTable } from './token-table.js';
 
-/** Targets by digest of their token: what is looked up tells nothing by the time it takes. */
-type Targets = ReadonlyMap<string, Host>;
+/** After a look at all files, how many times as long none follows: wrong tokens must not cost a processor. */
+const REST = 5;
+/** They say nothing about a file. */
+const NO_DESCRIPTORS: readonly string[] = ['EMFILE', 'ENFILE'];
+/** Milliseconds that a wrong token waits for a look at all files; where it takes longer it goes on by itself. */
+const PATIENCE = 250;
 
 /**
- * websockify's token file: lines `token: host:port`, or a folder of such files. Read anew where it has changed, before the next
- * token is looked up; one that can't be read then leaves the old tokens as they are, one that is gone leaves none.
+ * websockify's token file: lines `token: host:port`, or a folder of such files. The look-up of a known token asks the disk about
+ * the token's own file alone, that of an unknown one about the folder alone, however many files there are: a token that was
+ * removed is invalid at once. Files that were changed in place are looked for when a token is unknown, apart from its look-up
+ * where there are many.
  */
 export class Tokens {
   readonly #path: string;
   readonly #warn: (line: string) => void;
-  #stamp: string;
-  #targets: Targets;
+  readonly #table = new TokenTable();
+  /** Of the folder, when its names were last read. */
+  #folderStamp = '';
+  /** Changes of the table are made one after the other. */
+  #work: Promise<unknown> = Promise.resolve();
+  #scan: Promise<void> | undefined;
+  #scanTook = 0;
+  #restUntil = 0;
   #told = '';
 
-  /** @throws {CommandError} for a file that is missing or wrong. */
-  constructor(path: string, warn: (line: string) => void) {
+  private constructor(path: string, warn: (line: string) => void) {
     this.#path = path;
     this.#warn = warn;
-    this.#stamp = stampOf(path);
-    this.#targets = readTargets(path);
   }
 
-  find(token: string | null): Host | undefined {
-    this.#refresh();
-    return token === null ? undefined : this.#targets.get(digestOf(token));
+  /** @throws {CommandError} for a file that is missing or wrong. */
+  static async open(path: string, warn: (line: string) => void): Promise<Tokens> {
+    const tokens = new Tokens(path, warn);
+    const started = performance.now();
+    const failures = await tokens.#readNames().catch((error: unknown) => {
+      throw new CommandError(EXIT.config, `${path}: ${reasonOf(error)}`, { cause: error });
+    });
+    if (failures[0]) throw failures[0];
+    tokens.#rest(started);
+    return tokens;
   }
 
-  #refresh(): void {
-    let stamp = '';
+  async find(token: string | null): Promise<Host | undefined> {
+    if (token === null) return undefined;
+    const digest = digestOf(token);
+    const known = await this.#confirmed(digest);
+    if (known) return known;
+    await this.#lookForNew();
+    return this.#confirmed(digest);
+  }
+
+  /** A target, if its file still names it. */
+  async #confirmed(digest: string): Promise<Host | undefined> {
+    const file = this.#table.get(digest)?.file;
+    if (file === undefined) return undefined;
+    if (!(await this.#table.isCurrent(file))) await this.#change(() => this.#table.readChanged([file]));
+    const target = this.#table.get(digest);
+    return target?.file === file ? target.host : undefined;
+  }
+
+  async #lookForNew(): Promise<void> {
+    const stamp = await stampOf(this.#path);
+    const isSame = stamp?.isFolder === true && stamp.text !== '' && stamp.text === this.#folderStamp;
+    if (!isSame) await this.#change(() => this.#readNamesOrNone());
+    if (stamp?.isFolder === true) await this.#scanWhenRested();
+  }
+
+  /** One after the other, so that none is made by what the disk said before another. */
+  async #change(make: () => Promise<CommandError[]>): Promise<void> {
+    const done = this.#work.then(make);
+    this.#work = done.catch(() => undefined);
+    for (const { message } of await done) this.#warn(`${message}; the old tokens hold`);
+  }
+
+  /** Reads the files that are new, and forgets those that are gone; a path that is no folder is read if it has changed. */
+  async #readNames(): Promise<CommandError[]> {
+    const stamp = await stampOf(this.#path);
+    const { files } = this.#table;
+    const known = new Set(files);
+    const paths = stamp?.isFolder === false ? [this.#path] : await pathsIn(this.#path);
+    const present = new Set(paths);
+    this.#folderStamp = stamp?.text ?? '';
+    this.#told = '';
+    return this.#table.readChanged([
+      ...paths.filter((file) => stamp?.isFolder !== true || !known.has(file)),
+      ...files.filter((file) => !present.has(file)),
+    ]);
+  }
+
+  async #readNamesOrNone(): Promise<CommandError[]> {
     try {
-      stamp = stampOf(this.#path);
-      if (stamp === this.#stamp) return;
-      this.#targets = readTargets(this.#path);
-      this.#told = '';
+      return await this.#readNames();
     } catch (error) {
-      if (stamp === '') this.#targets = new Map();
-      this.#tellOnce(`${messageOf(error)}; ${stamp === '' ? 'no token is valid' : 'the old tokens hold'}`);
-      // What is wrong stays so until it is written anew; what could not be read (no descriptors left) may be right.
-      if (error instanceof CommandError && error.cause !== undefined) stamp = '';
+      this.#folderStamp = '';
+      const hasNoRoom = NO_DESCRIPTORS.includes((error as NodeJS.ErrnoException).code ?? '');
+      if (!hasNoRoom) this.#table.clear();
+      this.#tellOnce(
+        `${this.#path}: ${reasonOf(error)}; ${hasNoRoom ? 'the old tokens hold' : 'no token is valid'}`,
+      );
+      return [];
     }
-    this.#stamp = stamp;
+  }
+
+  /** Looks for files that were changed in place. */
+  async #scanWhenRested(): Promise<void> {
+    const wait = Math.max(0, this.#restUntil - performance.now());
+    // Nobody may be there to hear of a failure.
+    this.#scan ??= this.#scanAfter(wait)
+      .catch((error: unknown) => this.#tellOnce(`${this.#path}: ${reasonOf(error)}`))
+      .finally(() => (this.#scan = undefined));
+    if (wait + this.#scanTook < PATIENCE) await this.#scan;
+  }
+
+  async #scanAfter(wait: number): Promise<void> {
+    await sleep(wait, undefined, { ref: false });
+    const started = performance.now();
+    // Look-ups go first: of many files this takes seconds.
+    const changed = await this.#table.changedOf(this.#table.files);
+    if (changed.length > 0) await this.#change(() => this.#table.readChanged(changed));
+    this.#rest(started);
+  }
+
+  #rest(started: number): void {
+    const now = performance.now();
+    this.#scanTook = now - started;
+    this.#restUntil = now + REST * this.#scanTook;
   }
 
   /** Not at every request. */
@@ -55,45 +139,4 @@ export class Tokens {
     if (line !== this.#told) this.#warn(line);
     this.#told = line;
   }
-}
-
-function filesOf(path: string): string[] {
-  if (!statSync(path).isDirectory()) return [path];
-  const names = readdirSync(path).filter((name) => !name.startsWith('.'));
-  const files = names.map((name) => join(path, name));
-  // Links count as what they lead to; one that leads nowhere, or a file that was just removed, is none.
-  return files.filter((file) => statSync(file, { throwIfNoEntry: false })?.isFile()).sort();
-}
-
-/** Another one, where something was written, or the permission was given: chmod changes only the ctime. */
-function stampOf(path: string): string {
-  try {
-    const stats = filesOf(path).map((file) => [file, statSync(file, { bigint: true })] as const);
-    return (
-      stats.map(([file, { ino, size, ctimeNs }]) => `${file} ${ino} ${size} ${ctimeNs}`).join('\n') || 'empty'
-    );
-  } catch (error) {
-    throw new CommandError(EXIT.config, `${path}: ${reasonOf(error)}`, { cause: error });
-  }
-}
-
-function readTargets(path: string): Targets {
-  const targets = new Map<string, Host>();
-  for (const file of filesOf(path))
-    for (const [index, line] of readText(file).split(/\r?\n/).entries()) {
-      if (/^\s*(#|$)/.test(line)) continue;
-      const [, token = '', target = ''] = /^\s*(\S+?):\s+(\S+)\s*$/.exec(line) ?? [];
-      const host = readTarget(target);
-      // Never the line itself: the token is in it.
-      if (!host) throw new CommandError(EXIT.config, `${file}:${index + 1}: a line is "token: HOST:PORT"`);
-      const digest = digestOf(token);
-      if (targets.has(digest))
-        throw new CommandError(EXIT.config, `${file}:${index + 1}: this token is there twice`);
-      targets.set(digest, host);
-    }
-  return targets;
-}
-
-function digestOf(token: string): string {
-  return createHash('sha256').update(token).digest('base64');
 }

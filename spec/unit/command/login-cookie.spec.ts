@@ -1,0 +1,117 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { describe, expect, test } from 'vitest';
+import { LoginCookie } from '../../../src/command/listen/login-cookie.js';
+
+const HOUR = 3600;
+
+interface Connection {
+  readonly localPort?: number;
+  readonly encrypted?: boolean;
+}
+
+/** A command's cookie, with a clock and accounts of the test's. */
+function startCookie(key = Buffer.alloc(32, 1), socketPath = '') {
+  const state = { now: 1_800_000_000, marks: new Map([['ann', 'mark 1']]) };
+  const accounts = { markOf: (name: string) => state.marks.get(name) };
+  const cookie = new LoginCookie(key, accounts, socketPath, () => state.now);
+  const set = (user = 'ann', left = 0, connection: Connection = { localPort: 6080 }): string => {
+    const lines: string[] = [];
+    const res = { appendHeader: (_: string, line: string) => lines.push(line) } as unknown as ServerResponse;
+    cookie.set({ socket: connection, headers: {} } as unknown as IncomingMessage, res, user, left);
+    return lines.join('\n');
+  };
+  const read = (header: string, connection: Connection = { localPort: 6080 }) =>
+    cookie.read({ socket: connection, headers: { cookie: header } } as unknown as IncomingMessage);
+  return { state, set, read };
+}
+
+/** As a browser sends it back. */
+const pairOf = (line: string) => line.split(';')[0]!;
+
+describe('issue 12, case 29: the cookie of a login', () => {
+  test('it proves the name until its time is over', () => {
+    const { set, read, state } = startCookie();
+    const pair = pairOf(set());
+    expect(read(pair)).toEqual({ user: 'ann', left: 12 * HOUR });
+    expect(read(`a=b; ${pair};c="d"`)?.user).toBe('ann');
+    state.now += 12 * HOUR - 1;
+    expect(read(pair)?.user).toBe('ann');
+    state.now += 1;
+    expect(read(pair)).toBeUndefined();
+  });
+
+  test('no script, other site or other port gets at it', () => {
+    const { set } = startCookie();
+    expect(set()).toMatch(/^wstunnel-6080=\S+; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict$/);
+    expect(set('ann', 0, { localPort: 443, encrypted: true })).toMatch(
+      /^__Host-wstunnel-443=\S+; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict; Secure$/,
+    );
+    expect(set()).not.toMatch(/Domain/i);
+  });
+
+  test('over https one that was set without is not taken', () => {
+    const { set, read } = startCookie();
+    expect(read(pairOf(set()), { localPort: 6080, encrypted: true })).toBeUndefined();
+  });
+
+  test('commands on other ports or sockets of the host have others', () => {
+    const { set, read } = startCookie();
+    expect(read(pairOf(set('ann', 0, { localPort: 6081 })))).toBeUndefined();
+    const [one, two] = ['/run/a.sock', '/run/b.sock'].map((path) => startCookie(undefined, path));
+    expect(one!.read(pairOf(two!.set('ann', 0, {})), {})).toBeUndefined();
+    expect(one!.read(pairOf(one!.set('ann', 0, {})), {})?.user).toBe('ann');
+  });
+
+  test('a changed password, a removed name and another process end it', () => {
+    const { set, read, state } = startCookie();
+    const pair = pairOf(set());
+    expect(startCookie(Buffer.alloc(32, 2)).read(pair)).toBeUndefined();
+    expect(startCookie().read(pair)?.user).toBe('ann');
+    state.marks.set('ann', 'mark 2');
+    expect(read(pair)).toBeUndefined();
+    state.marks.delete('ann');
+    expect(read(pair)).toBeUndefined();
+    expect(read(pairOf(set('ann')))).toBeUndefined();
+  });
+
+  test('no part of it can be changed', () => {
+    const { set, read, state } = startCookie();
+    state.marks.set('eve', 'mark 1');
+    const [expires = '', user = '', mark = ''] = pairOf(set('eve')).split('=')[1]!.split('.');
+    const withParts = (...parts: string[]) => read(`wstunnel-6080=${parts.join('.')}`);
+    expect(withParts(expires, user, mark)?.user).toBe('eve');
+    expect(withParts(expires, Buffer.from('ann').toString('base64url'), mark)).toBeUndefined();
+    expect(withParts(String(Number(expires) + 1), user, mark)).toBeUndefined();
+    expect(
+      withParts(
+        expires,
+        user,
+        mark.replace(/^./, (one) => (one === 'A' ? 'B' : 'A')),
+      ),
+    ).toBeUndefined();
+    for (const odd of [
+      '',
+      '.',
+      '..',
+      `${expires}.${user}.`,
+      `${expires}.${user}`,
+      `${'9'.repeat(5000)}..`,
+      '%',
+      'x=y',
+    ])
+      expect(read(`wstunnel-6080=${odd}`)).toBeUndefined();
+  });
+
+  test('beside a few of somebody else’s of the same name it is still found', () => {
+    const { set, read } = startCookie();
+    const pair = pairOf(set());
+    expect(read(`wstunnel-6080=x; wstunnel-6080=y; ${pair}`)?.user).toBe('ann');
+    expect(read(`${'wstunnel-6080=x; '.repeat(2000)}${pair}`)).toBeUndefined();
+  });
+
+  test('it is set anew in the second half of its time', () => {
+    const { set } = startCookie();
+    expect(set('ann', 7 * HOUR)).toBe('');
+    expect(set('ann', 5 * HOUR)).toMatch(/^wstunnel-6080=/);
+  });
+});
