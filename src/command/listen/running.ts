@@ -4,7 +4,8 @@ import { within } from '../../helpers/within.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { messageLine, type Io, type Signal } from '../io.js';
 import { readCertificate, type Certificate } from './certificate.js';
-import { EventLog, follow } from './events.js';
+import { EventLog, foldedLine, follow, type Telling } from './events.js';
+import { Folding } from './folding.js';
 import { dangersOf, type Plan } from './plan.js';
 import { Servers } from './servers.js';
 import { makeSite } from './site.js';
@@ -23,6 +24,12 @@ export class Running {
   readonly #status: StatusLine;
   /** By which the servers are made. */
   readonly #plan: Plan;
+  /** Of all settings: a reload starts no new count. */
+  readonly #folding = new Folding((folded) => {
+    this.#log?.write('refusals', folded);
+    if (this.#telling(this.#isVerbose) !== 'none') this.#status.print(foldedLine(folded));
+  });
+  #isVerbose = false;
   #log: EventLog | undefined;
   #servers: Servers | undefined;
   #reloading: Promise<void> = Promise.resolve();
@@ -53,8 +60,9 @@ export class Running {
       throw error;
     } finally {
       stopListening();
+      this.#folding.end();
       this.#status.end();
-      this.#log?.close();
+      await this.#log?.close();
     }
   }
 
@@ -73,14 +81,19 @@ export class Running {
   /** A site by this plan, for all requests from now on. */
   async #use(plan: Plan): Promise<void> {
     const site = await makeSite(plan, (line) => this.#say(line));
-    const failuresOnly = this.#io.stderr.isTTY === true ? 'failures' : 'none';
-    follow(
-      site.tunnel,
-      plan.verbose ? 'all' : failuresOnly,
-      (line) => this.#status.print(line),
-      (event, info) => this.#log?.write(event, info),
-    );
+    this.#isVerbose = plan.verbose;
+    follow(site.tunnel, {
+      telling: this.#telling(plan.verbose),
+      print: (line) => this.#status.print(line),
+      write: (event, info) => this.#log?.write(event, info),
+      folding: this.#folding,
+    });
     this.#sites.use(site);
+  }
+
+  #telling(isVerbose: boolean): Telling {
+    if (isVerbose) return 'all';
+    return this.#io.stderr.isTTY === true ? 'failures' : 'none';
   }
 
   #certificate({ tls }: Plan): Certificate | undefined {
