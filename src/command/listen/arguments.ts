@@ -4,6 +4,7 @@ import type { Host } from '../../types.js';
 import { readTarget, shownAddress, wantListenAddress, type ListenAddress } from '../address.js';
 import { usage } from '../args.js';
 import { readConfig, type Config } from './config.js';
+import { isHostName, NAME_RULE } from './names.js';
 import type { Given, OptionName } from './options.js';
 import { INDEX, readLoginFile, type Plan, type Tunnelling } from './plan.js';
 import { checkOption, listOf, TUNNEL_FLAGS, tunnelOf } from './tunnel-flags.js';
@@ -36,6 +37,7 @@ export function readPlan(args: Given): Plan {
       ? args.list('auth').map((text) => readLoginFile(text, process.cwd()))
       : (config?.auth ?? []),
     ...(tokens !== undefined && { tokens }),
+    names: checkedList(args, 'name', isHostName, NAME_RULE) ?? config?.names ?? [],
     ...(trustProxy !== undefined && { trustProxy }),
     ...(config?.maxConnections !== undefined && { maxConnections: config.maxConnections }),
     ...(log !== undefined && { log }),
@@ -102,6 +104,20 @@ function tlsOf(args: Given, config: Config | undefined): Plan['tls'] {
 function shownTarget(targets: readonly Host[], tokens: string | undefined, file: string | undefined): string {
   const names = targets.map((host) => `${host.tls ? 'tls:' : ''}${shownAddress(host)}`);
   return names.join(', ') || (tokens ?? file ?? '');
+}
+
+/** The values of an option that may be repeated; undefined where it is not given. */
+function checkedList(
+  args: Given,
+  name: OptionName,
+  isValid: (text: string) => boolean,
+  rule: string,
+): readonly string[] | undefined {
+  if (!args.has(name)) return undefined;
+  const values = listOf(args.list(name));
+  const wrong = values.find((one) => !isValid(one));
+  if (wrong !== undefined) throw usage(`--${name} "${wrong}": it ${rule}`);
+  return values;
 }
 
 /** A file named on the command line, as it can still be opened when the folder is another one. */

@@ -14,6 +14,7 @@ import { OPTIONS, readOptions } from '../../options/options.js';
 import { readListenAddress } from '../address.js';
 import { CommandError, EXIT } from '../exit.js';
 import type { Config } from './config.js';
+import { isHostName, NAME_RULE } from './names.js';
 import { INDEX, readLoginFile, type Tunnelling } from './plan.js';
 
 /** The command's own part of the file; a path is taken from the file's folder. */
@@ -25,6 +26,7 @@ interface OwnPart {
   clientCa?: string;
   auth?: string | readonly string[];
   tokens?: string;
+  name?: string | readonly string[];
   trustProxy?: unknown;
   log?: string;
   verbose?: boolean;
@@ -42,6 +44,7 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   clientCa: readText,
   auth: readTexts,
   tokens: readText,
+  name: (value, name) => checkTexts(value, name, isHostName, NAME_RULE),
   // Express knows what may stand there.
   trustProxy: () => undefined,
   log: readText,
@@ -89,6 +92,7 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
     ...(own.clientCa !== undefined && { clientCa: file(own.clientCa) }),
     ...(own.auth !== undefined && { auth: [own.auth].flat().map((one) => readLoginFile(one, folder)) }),
     ...(own.tokens !== undefined && { tokens: file(own.tokens) }),
+    ...(own.name !== undefined && { names: [own.name].flat() }),
     ...(trustProxy !== undefined && { trustProxy }),
     ...(verbose !== undefined && { verbose }),
     ...(log !== undefined && { log: file(log) }),
@@ -153,6 +157,11 @@ function nodeFor(root: Node, message: string): Node {
     if (node) return unknown !== undefined && length === path.length ? (node.parent ?? node) : node;
   }
   return root;
+}
+
+/** One text or a list, each of which is valid. */
+function checkTexts(value: unknown, name: string, isValid: (text: string) => boolean, rule: string): void {
+  for (const text of readTexts(value, name)) if (!isValid(text)) fail(name, rule, text);
 }
 
 /** One text or a list. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { TunnelOptions } from '../../types.js';
-import { isLoopback, shownAddress, type ListenAddress } from '../address.js';
+import type { ListenAddress } from '../address.js';
 
 /** The middleware's options; how it is bound to its servers is the command's affair. */
 export type Tunnelling = Omit<TunnelOptions, 'autoAttach'>;
@@ -19,6 +19,8 @@ export interface Plan {
   readonly auth: readonly LoginFile[];
   /** A file, or a folder of files. */
   readonly tokens?: string;
+  /** Names of this server beside its own, where no list of origins says whose pages may connect. */
+  readonly names: readonly string[];
   /** Express's setting. */
   readonly trustProxy?: unknown;
   /** Most connections of one server. */
@@ -44,18 +46,4 @@ export function readLoginFile(text: string, folder: string): LoginFile {
   const colon = /^[/.]/.test(text) ? -1 : text.indexOf(':');
   const file = resolve(folder, text.slice(colon + 1));
   return colon < 1 ? { file } : { user: text.slice(0, colon), file };
-}
-
-/** What somebody may not have meant who lets others reach the servers. */
-export function dangersOf({ listen, auth, tokens, tls, tunnel, isLighttpd }: Plan): string[] {
-  const open = listen.find((address) => !isLoopback(address));
-  if (!open) return [];
-  const isGuarded =
-    auth.length > 0 || tokens !== undefined || tls?.clientCa !== undefined || tunnel.allow !== undefined;
-  return [
-    ...(isGuarded || isLighttpd
-      ? []
-      : [`whoever reaches ${shownAddress(open)} may open a tunnel; --auth, --tokens or --allow shut it`]),
-    ...(auth.length > 0 && !tls ? ['passwords and bytes can be read on the way; --cert makes it https'] : []),
-  ];
 }

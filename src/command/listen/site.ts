@@ -3,12 +3,13 @@ import { messageOf, TunnelError } from '../../errors.js';
 import { queryOf } from '../../helpers/path.js';
 import type { Next, Tunnel } from '../../types.js';
 import { wstunnel } from '../../wstunnel.js';
-import { isLoopback } from '../address.js';
 import { CommandError, complaintOf, EXIT } from '../exit.js';
 import { checkFolder } from '../files.js';
 import { readAccounts } from './accounts.js';
+import { certificateNames } from './certificate.js';
 import { requireLogin } from './login.js';
-import { isLocalOrigin } from './origins.js';
+import { ServerNames } from './names.js';
+import { sameNamedOrigin } from './origins.js';
 import type { Plan, Tunnelling } from './plan.js';
 import { Tokens } from './tokens.js';
 
@@ -69,14 +70,14 @@ async function loadExpress() {
 }
 
 function makeTunnel(
-  { tunnel, tokens: file, listen, isLighttpd }: Plan,
+  { tunnel, tokens: file, names, tls, isLighttpd }: Plan,
   warn: (line: string) => void,
 ): Tunnel {
   const tokens = file === undefined ? undefined : new Tokens(file, warn);
-  const ports = listen.filter(({ socket }) => socket === undefined);
-  const isHere = !isLighttpd && ports.length > 0 && ports.every(isLoopback);
+  const known = new ServerNames(names, tls && certificateNames(tls));
   const options: Tunnelling = {
-    ...(isHere && { origins: isLocalOrigin }),
+    // Which pages may connect is in a lighttpd.conf, or every page may.
+    ...(!isLighttpd && { origins: sameNamedOrigin(known, warn) }),
     ...tunnel,
     ...(tokens && {
       server: (req: IncomingMessage) => tokens.find(new URLSearchParams(queryOf(req)).get('token')),
