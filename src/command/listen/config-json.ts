@@ -8,9 +8,18 @@ import {
   type ParseError,
 } from 'jsonc-parser';
 import { TunnelError } from '../../errors.js';
-import { fail, namedOf, readBoolean, readNames, readText, type Check } from '../../helpers/readers.js';
+import {
+  fail,
+  namedOf,
+  readBoolean,
+  readNames,
+  readNumber,
+  readText,
+  type Check,
+} from '../../helpers/readers.js';
 import { without } from '../../helpers/without.js';
 import { OPTIONS, readOptions } from '../../options/options.js';
+import { CONNECTIONS_CEILING } from './descriptors.js';
 import { readListenAddress } from '../address.js';
 import { CommandError, EXIT } from '../exit.js';
 import type { Config } from './config.js';
@@ -28,6 +37,8 @@ interface OwnPart {
   tokens?: string;
   name?: string | readonly string[];
   trustProxy?: unknown;
+  acceptProxy?: boolean;
+  maxConnections?: number;
   log?: string;
   verbose?: boolean;
 }
@@ -47,6 +58,8 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   name: (value, name) => checkTexts(value, name, isHostName, NAME_RULE),
   // Express knows what may stand there.
   trustProxy: () => undefined,
+  acceptProxy: readBoolean,
+  maxConnections: readNumber(1, CONNECTIONS_CEILING),
   log: readText,
   verbose: readBoolean,
 };
@@ -80,7 +93,7 @@ export function readJsonConfig(text: string, file: string): Config {
 
 function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunnel'> {
   const file = (path: string) => (path === '-' ? path : resolve(folder, path));
-  const { web, trustProxy, verbose, log } = own;
+  const { web, trustProxy, acceptProxy, maxConnections, verbose, log } = own;
   return {
     listen: [own.listen ?? []].flat().flatMap((one) => {
       const address = readListenAddress(one);
@@ -94,6 +107,8 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
     ...(own.tokens !== undefined && { tokens: file(own.tokens) }),
     ...(own.name !== undefined && { names: [own.name].flat() }),
     ...(trustProxy !== undefined && { trustProxy }),
+    ...(acceptProxy !== undefined && { acceptProxy }),
+    ...(maxConnections !== undefined && { maxConnections }),
     ...(verbose !== undefined && { verbose }),
     ...(log !== undefined && { log: file(log) }),
   };

@@ -21,9 +21,11 @@ export interface Plan {
   readonly tokens?: string;
   /** Names of this server beside its own, where no list of origins says whose pages may connect. */
   readonly names: readonly string[];
-  /** Express's setting. */
+  /** Express's setting; with `acceptProxy`, which peers may send a PROXY header. */
   readonly trustProxy?: unknown;
-  /** Most connections of one server. */
+  /** Every connection begins with a PROXY protocol header. */
+  readonly acceptProxy: boolean;
+  /** Most connections of all servers together. */
   readonly maxConnections?: number;
   /** Where events are written as JSON; `-` is stdout. */
   readonly log?: string;

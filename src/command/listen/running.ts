@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../errors.js';
 import { within } from '../../helpers/within.js';
@@ -71,7 +72,8 @@ export class Running {
     const certificate = this.#certificate(plan);
     this.#log = await EventLog.open(plan.log, this.#io.stdout, (line) => this.#say(line));
     await this.#use(plan);
-    this.#servers = new Servers(plan, certificate, (req, res) => this.#sites.app(req, res));
+    const listener: RequestListener = (req, res) => this.#sites.app(req, res);
+    this.#servers = new Servers(plan, certificate, listener, (line) => this.#say(line));
     for (const server of this.#servers.all) this.#sites.bindTo(server);
     await this.#servers.listen();
     for (const url of this.#servers.urls()) this.#say(`listening on ${url} for ${plan.target}`);
@@ -111,7 +113,7 @@ export class Running {
 
   /** Without an end to any tunnel: each stays under the settings that it was opened by. */
   async #reload(): Promise<void> {
-    const { listen, tls, log } = this.#plan;
+    const { listen, tls, log, acceptProxy, trustProxy, maxConnections } = this.#plan;
     try {
       const plan = this.#readPlan();
       // Else a login that was exchanged for certificates would be gone, and nothing asked for in its place.
@@ -119,13 +121,21 @@ export class Running {
         throw new CommandError(EXIT.config, "clients' certificates, or none, are settled at the start");
       const certificate = this.#certificate(plan);
       await this.#log?.reopen();
-      const used = { ...plan, listen };
+      const used = { ...plan, listen, acceptProxy, ...(log !== undefined && { log }) };
       await this.#use(used);
       if (certificate) this.#servers?.renew(certificate);
-      const isOther = !isDeepStrictEqual(plan.listen, listen) || !plan.tls !== !tls || plan.log !== log;
+      const isOther =
+        !isDeepStrictEqual(plan.listen, listen) ||
+        !plan.tls !== !tls ||
+        plan.log !== log ||
+        plan.acceptProxy !== acceptProxy ||
+        (acceptProxy && !isDeepStrictEqual(plan.trustProxy, trustProxy)) ||
+        plan.maxConnections !== maxConnections;
       this.#say('the settings were read again, and hold for new tunnels');
       if (isOther)
-        this.#say('where to listen, https or not, and the log are as they were until the next start');
+        this.#say(
+          'where to listen, https or not, who sends PROXY headers, the cap of connections and the log are as they were until the next start',
+        );
       this.#warn(used);
     } catch (error) {
       this.#say(`${messageOf(error)}; the old settings hold`);

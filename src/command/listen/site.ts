@@ -12,6 +12,7 @@ import { ServerNames } from './names.js';
 import { sameNamedOrigin } from './origins.js';
 import type { Plan, Tunnelling } from './plan.js';
 import { Tokens } from './tokens.js';
+import { setTrust } from './trust.js';
 
 /** The app of one reading of the settings. Tunnels stay with the one that opened them. */
 export interface Site {
@@ -21,11 +22,12 @@ export interface Site {
 
 /** Checks all that the plan names; a {@link CommandError} says what is wrong, and nothing is left behind. */
 export async function makeSite(plan: Plan, warn: (line: string) => void): Promise<Site> {
-  const { web, trustProxy } = plan;
+  const { web, trustProxy, acceptProxy } = plan;
   const express = await loadExpress();
   const app = express();
   app.disable('x-powered-by');
-  if (trustProxy !== undefined) setTrust(trustProxy, () => app.set('trust proxy', trustProxy));
+  // With PROXY headers it says who sends those: the client's own X-Forwarded-For must not count beside them.
+  if (trustProxy !== undefined && !acceptProxy) setTrust(app, trustProxy);
   app.use((_req, res, next) => {
     res.setHeader('X-Content-Type-Options', 'nosniff');
     next();
@@ -88,21 +90,6 @@ function makeTunnel(
   } catch (error) {
     if (!(error instanceof TunnelError)) throw error;
     throw new CommandError(EXIT.config, complaintOf(error), { cause: error });
-  }
-}
-
-function setTrust(value: unknown, set: () => void): void {
-  try {
-    // Express would read the text "1" as the address 0.0.0.1.
-    const texts = [value].flat().filter((one) => typeof one === 'string');
-    const count = texts.find((one) => /^\d+$/.test(one.trim()));
-    if (count !== undefined) throw new TypeError(`invalid IP address: ${count}`);
-    set();
-  } catch (error) {
-    throw new CommandError(
-      EXIT.usage,
-      `--trust-proxy lists addresses and ranges, or "loopback": ${messageOf(error)}`,
-    );
   }
 }
 
