@@ -6,6 +6,7 @@ import { readTarget, shownAddress, wantListenAddress, type ListenAddress } from 
 import { usage } from '../args.js';
 import { readConfig, type Config } from './config.js';
 import { CONNECTIONS_CEILING } from './descriptors.js';
+import { FRAME_RULE, isFrameSource } from './frame.js';
 import { isHostName, NAME_RULE } from './names.js';
 import type { Given, OptionName } from './options.js';
 import { checkAddressesAreKnown } from './needs-address.js';
@@ -42,10 +43,12 @@ export function readPlan(args: Given): Plan {
       : (config?.auth ?? []),
     ...(tokens !== undefined && { tokens }),
     names: checkedList(args, 'name', isHostName, NAME_RULE) ?? config?.names ?? [],
+    frame: checkedList(args, 'frame', isFrameSource, FRAME_RULE) ?? config?.frame ?? [],
     ...(trustProxy !== undefined && { trustProxy }),
     acceptProxy: args.has('accept-proxy') || config?.acceptProxy === true,
     ...(maxConnections !== undefined && { maxConnections }),
     ...(log !== undefined && { log }),
+    ...(file !== undefined && { config: resolve(file) }),
     verbose: args.has('verbose') || config?.verbose === true,
     isLighttpd: config?.isLighttpd === true,
   };

@@ -23,6 +23,7 @@ import { CONNECTIONS_CEILING } from './descriptors.js';
 import { readListenAddress } from '../address.js';
 import { CommandError, EXIT } from '../exit.js';
 import type { Config } from './config.js';
+import { FRAME_RULE, isFrameSource } from './frame.js';
 import { isHostName, NAME_RULE } from './names.js';
 import { INDEX, readLoginFile, type Tunnelling } from './plan.js';
 
@@ -36,6 +37,7 @@ interface OwnPart {
   auth?: string | readonly string[];
   tokens?: string;
   name?: string | readonly string[];
+  frame?: string | readonly string[];
   trustProxy?: unknown;
   acceptProxy?: boolean;
   maxConnections?: number;
@@ -56,6 +58,7 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   auth: readTexts,
   tokens: readText,
   name: (value, name) => checkTexts(value, name, isHostName, NAME_RULE),
+  frame: (value, name) => checkTexts(value, name, isFrameSource, FRAME_RULE),
   // Express knows what may stand there.
   trustProxy: () => undefined,
   acceptProxy: readBoolean,
@@ -106,6 +109,7 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
     ...(own.auth !== undefined && { auth: [own.auth].flat().map((one) => readLoginFile(one, folder)) }),
     ...(own.tokens !== undefined && { tokens: file(own.tokens) }),
     ...(own.name !== undefined && { names: [own.name].flat() }),
+    ...(own.frame !== undefined && { frame: [own.frame].flat() }),
     ...(trustProxy !== undefined && { trustProxy }),
     ...(acceptProxy !== undefined && { acceptProxy }),
     ...(maxConnections !== undefined && { maxConnections }),

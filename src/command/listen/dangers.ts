@@ -1,5 +1,6 @@
 import { isLoopback, shownAddress } from '../address.js';
 import type { Plan } from './plan.js';
+import { privateFiles, privateFilesIn } from './private-files.js';
 
 /** What somebody may not have meant who lets others reach the servers. */
 export function dangersOf(plan: Plan): string[] {
@@ -12,6 +13,7 @@ export function dangersOf(plan: Plan): string[] {
       ? ['passwords and bytes can be read on the way; --cert makes it https']
       : []),
     ...everySiteOf(plan),
+    ...servedSecretsOf(plan),
   ];
 }
 
@@ -37,4 +39,12 @@ function everySiteOf(plan: Plan): string[] {
   return [
     `pages of every site may open a tunnel in the browsers that reach this server: --origin has "${which}"`,
   ];
+}
+
+function servedSecretsOf(plan: Plan): string[] {
+  if (!plan.web) return [];
+  const files = privateFilesIn(plan.web.folder, privateFiles(plan));
+  return files.map(
+    (file) => `${file} is in the folder that --web serves: it is not served; move it elsewhere`,
+  );
 }

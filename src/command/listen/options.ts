@@ -4,7 +4,8 @@ import { helpLines, type Args, type OptionSpecs } from '../args.js';
 export const LISTEN_OPTIONS = {
   listen: { value: 'ADDRESS', multiple: true, help: '6080, HOST:6080 or :6080 (all); a unix socket' },
   unix: { value: 'PATH' },
-  web: { value: 'DIR', help: 'serve the files of a folder as well' },
+  web: { value: 'DIR', help: 'serve a folder; sites that may frame its pages' },
+  frame: { value: 'LIST', multiple: true },
   cert: { value: 'FILE', help: 'https: certificate and key in PEM form' },
   key: { value: 'FILE' },
   'client-ca': { value: 'FILE', help: 'only clients with a certificate of this CA' },

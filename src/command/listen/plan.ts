@@ -21,6 +21,8 @@ export interface Plan {
   readonly tokens?: string;
   /** Names of this server beside its own, where no list of origins says whose pages may connect. */
   readonly names: readonly string[];
+  /** Sites that may show the pages of `web` in a frame, beside this server's own; `*` is every site. */
+  readonly frame: readonly string[];
   /** Express's setting; with `acceptProxy`, which peers may send a PROXY header. */
   readonly trustProxy?: unknown;
   /** Every connection begins with a PROXY protocol header. */
@@ -29,6 +31,8 @@ export interface Plan {
   readonly maxConnections?: number;
   /** Where events are written as JSON; `-` is stdout. */
   readonly log?: string;
+  /** The configuration file. */
+  readonly config?: string;
   readonly verbose: boolean;
   /** Does a lighttpd.conf say who may come? Then it says all of it. */
   readonly isLighttpd: boolean;

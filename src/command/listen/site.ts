@@ -7,10 +7,12 @@ import { CommandError, complaintOf, EXIT } from '../exit.js';
 import { checkFolder } from '../files.js';
 import { readAccounts } from './accounts.js';
 import { certificateNames } from './certificate.js';
+import { frameHeaders } from './frame.js';
 import { requireLogin } from './login.js';
 import { ServerNames } from './names.js';
 import { sameNamedOrigin } from './origins.js';
 import type { Plan, Tunnelling } from './plan.js';
+import { hidePrivateFiles, privateFiles } from './private-files.js';
 import { Tokens } from './tokens.js';
 import { setTrust } from './trust.js';
 
@@ -28,8 +30,9 @@ export async function makeSite(plan: Plan, warn: (line: string) => void): Promis
   app.disable('x-powered-by');
   // With PROXY headers it says who sends those: the client's own X-Forwarded-For must not count beside them.
   if (trustProxy !== undefined && !acceptProxy) setTrust(app, trustProxy);
+  const headers = Object.entries({ 'X-Content-Type-Options': 'nosniff', ...framesOf(plan) });
   app.use((_req, res, next) => {
-    res.setHeader('X-Content-Type-Options', 'nosniff');
+    for (const [name, value] of headers) res.setHeader(name, value);
     next();
   });
   if (plan.auth.length > 0) app.use(requireLogin(readAccounts(plan.auth, warn)));
@@ -37,7 +40,10 @@ export async function makeSite(plan: Plan, warn: (line: string) => void): Promis
   // The last step that can fail: from then on programs may run.
   const tunnel = makeTunnel(plan, warn);
   app.use(tunnel);
-  if (web) app.use(express.static(web.folder, { index: web.index.length > 0 ? [...web.index] : false }));
+  if (web) {
+    app.use(hidePrivateFiles({ ...web, secrets: privateFiles(plan), followsLinks: plan.isLighttpd }));
+    app.use(express.static(web.folder, { index: web.index.length > 0 ? [...web.index] : false }));
+  }
   app.use((_req, res) => sendText(res, 404, 'There is nothing here.\n'));
   // Express knows a handler of errors by its four parameters.
   app.use((error: unknown, _req: IncomingMessage, res: ServerResponse, next: Next) => {
@@ -69,6 +75,11 @@ async function loadExpress() {
   } catch (error) {
     throw new CommandError(EXIT.config, 'Express is missing: npm install express', { cause: error });
   }
+}
+
+/** A lighttpd.conf says all that is served, and lighttpd adds no such header. */
+function framesOf({ frame, isLighttpd }: Plan): Readonly<Record<string, string>> {
+  return isLighttpd && frame.length === 0 ? {} : frameHeaders(frame);
 }
 
 function makeTunnel(
