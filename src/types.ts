@@ -226,7 +226,7 @@ export interface Condition {
   url?: TextMatch;
   /**
    * The request's Host, in lower case and without a final dot; without a port it is that host on any port (lighttpd:
-   * `$HTTP["host"]`).
+   * `$HTTP["host"]`). The client writes it, as `query` and `headers`: it guards nothing.
    */
   host?: TextMatch;
   /**
@@ -289,7 +289,9 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
    *
    * `'same'`, the default: the Origin's host and port equal the request's, as Express sees it under `trust proxy`; the
    * scheme counts only where the request is known to be secure. `'*'`: any. A list: `'https://a.b'`, `'a.b'`,
-   * `'*.a.b'` (its subdomains), or a RegExp against the whole origin (anchor it).
+   * `'*.a.b'` (its subdomains), or a RegExp against the whole origin (anchor it). Entries of other schemes are compared
+   * letter by letter: `'tauri://localhost'`, `'file://'`, `'chrome-extension://id'`. `'null'` is the origin of sandboxed
+   * frames and of local files: any site can have it.
    *
    * A request without Origin (a program, not a page) passes under `'same'` and `'*'` and is refused with 400 by a list.
    */

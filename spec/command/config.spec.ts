@@ -21,6 +21,7 @@ test('JSON: the options of the middleware and of the command, paths from its fol
       "server": { "/vnc": { "port": ${target} } },
       "rules": [{ "url": "/vnc/shut", "when": { "query": { "startsWith": "no" } }, "deny": ["127.0.0.1"] }],
       "limits": { "perClient": 2 },
+      "trustProxy": "unix",
     }`,
   );
   const { url, port, program } = await startCommand(['--config', made['desk.json']!]);

@@ -9,7 +9,7 @@ import { LISTEN_OPTIONS } from '../../src/command/listen/options.js';
 import { certificate } from '../support/certificate.js';
 import { echoes, files, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
-import { openRaw } from '../support/raw-client.js';
+import { handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { README, table } from '../support/readme.js';
 import { startEcho } from '../support/servers.js';
 
@@ -84,6 +84,14 @@ test('nginx', async () => {
   await startCommand(argsOf('nginx', { '/run/desk.sock': socket, '127.0.0.1:5900': await target() }));
   const host = 'desk.example.com';
   await echoes(await openRaw(connect(socket), '/', { Host: host, Origin: `https://${host}` }));
+});
+
+test('proxy-protocol', async () => {
+  const edits = { '6080': '0', '127.0.0.1:5900': await target() };
+  const { port } = await startCommand(argsOf('proxy-protocol', edits));
+  const client = new RawClient(port).send('PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n', handshake('/'));
+  expect((await client.answer()).status).toBe(101);
+  await echoes(client);
 });
 
 test('lighttpd', async () => {

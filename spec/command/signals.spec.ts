@@ -198,7 +198,8 @@ test('SIGHUP: settings that leave the door open are told of', async () => {
   const { 'desk.json': file } = await files({ 'desk.json': '' });
   const config = (more: object) =>
     writeFile(file!, JSON.stringify({ listen: ':0', server: { port: target }, ...more }));
-  await config({ allow: ['127.0.0.1'] });
+  const { tokens } = await files({ tokens: 'secret: 1\n' });
+  await writeFile(file!, JSON.stringify({ listen: ':0', tokens }));
   const command = await startCommand(['--config', file!]);
   expect(command.program.output).not.toMatch(/beware/);
   await config({});

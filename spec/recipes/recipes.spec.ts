@@ -327,15 +327,19 @@ test('reasons: the page gets the status as a close code', async () => {
   expect((await nobody.close())?.code).toBe(4502);
 });
 
-test('shutdown: open tunnels are closed and the process ends', async () => {
-  const site = await start('shutdown');
-  const client = await guards(site);
-  const exited = once(site.program.process, 'exit');
-  site.program.process.kill('SIGTERM');
-  expect((await client.close())?.code).toBe(1001);
-  client.socket.end();
-  expect(await exited).toEqual([0, null]);
-});
+// Issue 12, case 30: PM2 and Ctrl-C send SIGINT.
+test.each(['SIGTERM', 'SIGINT'] as const)(
+  'shutdown: %s closes open tunnels and the process ends',
+  async (name) => {
+    const site = await start('shutdown');
+    const client = await guards(site);
+    const exited = once(site.program.process, 'exit');
+    site.program.process.kill(name);
+    expect((await client.close())?.code).toBe(1001);
+    client.socket.end();
+    expect(await exited).toEqual([0, null]);
+  },
+);
 
 test('cluster: the login counts in every worker, and tunnels open in each', async () => {
   const workers = [['availableParallelism()', '2']] as const;
@@ -571,7 +575,7 @@ test('rules', async () => {
     edits: [
       ['port: 5900', `port: ${vnc.port}`],
       ['port: 22', `port: ${ssh.port}`],
-      ["{ host: 'desk.internal' }", "{ host: 'desk.internal' }, { headers: { 'x-inside': 'yes' } }"],
+      ["{ remoteAddress: ['10.0.0.0/8', '192.168.0.0/16'] }", "{ headers: { 'x-inside': 'yes' } }"],
     ],
   });
   const cookie = await logIn(dial());
@@ -583,7 +587,12 @@ test('rules', async () => {
   const text = await openRaw(dial(), '/desk/vnc?text', { ...inside, 'User-Agent': 'New' });
   expect((await text.frame())?.opcode).toBe(1);
   expect((await knock(dial(), inside, '/desk/other')).status).toBe(404);
-  expect(await knock(dial(), cookie, '/desk/vnc')).toMatchObject({ status: 403, body: 'https only\n' });
+  // Issue 12, case 19: a Host that the client writes skips no guard.
+  for (const host of ['127.0.0.1', 'text.example.com', 'desk.internal'])
+    expect(await knock(dial(), { ...cookie, Host: host }, '/desk/vnc')).toMatchObject({
+      status: 403,
+      body: 'https only\n',
+    });
 });
 
 // The last one: those before have said what they run.

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { EXIT, SIGNALLED } from '../../src/command/exit.js';
+import { MAX_LENGTH } from '../../src/command/listen/events.js';
 import { OWN } from '../../src/command/listen/config-json.js';
 import { LISTEN_OPTIONS } from '../../src/command/listen/options.js';
 import { TunnelError, type TunnelErrorCode } from '../../src/errors.js';
@@ -74,6 +75,13 @@ describe('the README', () => {
     expect(rows.map(nameOf)).toEqual(asTyped);
     const json = rows.map(([, name = '']) => name.replaceAll('`', '')).filter((name) => name !== '');
     expect(new Set(json.filter((name) => !(name in OPTIONS)))).toEqual(new Set(Object.keys(OWN)));
+  });
+
+  test('gives the lengths at which fields of the log are cut', () => {
+    const [, text = ''] = /^- Longer fields are cut.*?: (.*)$/m.exec(README) ?? [];
+    const told = text.split(/, (?=`\w+`(?:, `| at | and `))/).join(' ');
+    for (const [name, most] of Object.entries(MAX_LENGTH))
+      expect(told, name).toMatch(new RegExp(`\`${name}\`(?:(?! at ).)* at ${most}\\b`));
   });
 
   test('gives the exit codes of the command', () => {

@@ -9,7 +9,8 @@ export interface ClientEnds {
   readonly localPort: number;
 }
 
-const SIGNATURE = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
+/** The first bytes of a version 2 header (section 2.2). */
+export const SIGNATURE = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
 
 /**
  * The PROXY protocol's header (HAProxy's proxy-protocol.txt, sections 2.1 and 2.2): tells the backend who the client is. Sent

@@ -56,7 +56,25 @@ export function shownAddress({ socket, host = '', port = 0 }: ListenAddress): st
 
 /** Can nobody else reach it? A unix socket is guarded by its mode and its folder. */
 export function isLoopback({ socket, host = '' }: ListenAddress): boolean {
-  return socket !== undefined || host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host);
+  if (socket !== undefined) return true;
+  const address = canonicalHost(host);
+  return address === 'localhost' || address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
+}
+
+/**
+ * What a name or address listens on: `127.1`, `0x7f.1` and `2130706433` are 127.0.0.1 for getaddrinfo as for URL, `localhost.` is
+ * localhost, and `::ffff:127.0.0.1` takes IPv4 connections.
+ */
+function canonicalHost(host: string): string {
+  const plain = host.replace(/%.*$/, '').replace(/\.$/, '');
+  const url = `http://${isIP(plain) === 6 ? `[${plain}]` : plain}`;
+  if (!URL.canParse(url)) return plain.toLowerCase();
+  const canonical = new URL(url).hostname.replace(/^\[(.*)\]$/, '$1');
+  // URL writes the mapped form in hexadecimal: ::ffff:7f00:1.
+  const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(canonical) ?? [];
+  if (high === undefined || low === undefined) return canonical;
+  const [a, b] = [parseInt(high, 16), parseInt(low, 16)];
+  return [a >> 8, a & 255, b >> 8, b & 255].join('.');
 }
 
 function socketOf(text: string): string | undefined {

@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
-import { onOneLine } from '../helpers/one-line.js';
+import { cut, onOneLine } from '../helpers/one-line.js';
 import type { SIGNALLED } from './exit.js';
 
 /** The signals that a command listens to. */
@@ -45,9 +45,12 @@ export function processIo(): Io {
   };
 }
 
+/** In characters: a server or a proxy may say why it refuses in 16 KiB. */
+const MAX_MESSAGE = 2000;
+
 /** A message as one line; what others have chosen in it can't make it two. */
 export function messageLine(text: string): string {
-  return `express-wstunnel: ${String(onOneLine(text))}`;
+  return `express-wstunnel: ${String(onOneLine(cut(text, MAX_MESSAGE)))}`;
 }
 
 export function say(io: Io, text: string): void {

@@ -47,6 +47,22 @@ export function isSameOrigin(origin: string | undefined, req: IncomingMessage): 
   return page.scheme === 'https:' || !isSecure(req, trusted);
 }
 
+/** Schemes whose pages have no origin of that scheme, or an http one. */
+const NOT_NATIVE = new Set(['http', 'https', 'ws', 'wss', 'ftp', 'data', 'blob', 'about', 'javascript']);
+
+/**
+ * A list's entry that is compared letter by letter: `null`, or the origin of a native app's or an extension's page, such as
+ * `tauri://localhost`, `capacitor://localhost`, `file://` or `chrome-extension://id`. Undefined for every other entry.
+ *
+ * `null` is the origin of sandboxed frames and of local files: whoever lists it lets every site in, as each can make such a frame.
+ */
+export function nativeOrigin(entry: string): string | undefined {
+  if (entry === 'null') return entry;
+  const [, scheme = '', rest = ''] = /^([a-z][a-z0-9+.-]*):\/\/([^/\\@?#*\s]*)$/i.exec(entry) ?? [];
+  const name = scheme.toLowerCase();
+  return name === '' || NOT_NATIVE.has(name) ? undefined : `${name}://${rest}`;
+}
+
 /** A list's entry: `https://a.b`, `a.b`, `a.b:8443`, `*.a.b`, `.a.b`, `https://*.a.b`. Undefined if it is none. */
 export function compileOrigin(entry: string): ((page: ParsedOrigin) => boolean) | undefined {
   const match = /^(?:(https?:)\/\/)?(\*?\.)?([^/*]+)$/i.exec(entry);

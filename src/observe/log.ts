@@ -1,5 +1,5 @@
 import createDebug from 'debug';
-import { onOneLine } from '../helpers/one-line.js';
+import { cut, onOneLine } from '../helpers/one-line.js';
 
 /** lighttpd's `wstunnel.debug` levels. */
 export const LEVEL = { error: 1, warn: 2, info: 3, debug: 4 } as const;
@@ -16,8 +16,15 @@ export function createLog(threshold: number): Log {
   const forced = perArea((writer) => (writer.enabled = true));
   return (area, level, format, ...values) => {
     const writer = (LEVEL[level] <= threshold ? forced : byEnvironment)[area];
-    if (writer.enabled) writer(format, ...values.map(onOneLine));
+    if (writer.enabled) writer(format, ...values.map(shown));
   };
+}
+
+/** Most characters of one value: clients choose URLs and reasons, of up to 16 KiB. */
+const MAX_VALUE = 1000;
+
+function shown(value: unknown): unknown {
+  return onOneLine(typeof value === 'string' ? cut(value, MAX_VALUE) : value);
 }
 
 function perArea(prepare: (writer: createDebug.Debugger) => void): Record<Area, createDebug.Debugger> {

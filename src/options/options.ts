@@ -3,7 +3,7 @@ import type { BlockList } from 'node:net';
 import type { ResolvedHost } from '../backends/host.js';
 import { BALANCE_NAMES, strategyOf } from '../balance/strategies.js';
 import type { CountLimits } from '../guard/limits.js';
-import { compileOrigin, isSameOrigin, parseOrigin, type OriginCheck } from '../guard/origin.js';
+import { compileOrigin, isSameOrigin, nativeOrigin, parseOrigin, type OriginCheck } from '../guard/origin.js';
 import { compileAddresses } from '../helpers/address.js';
 import {
   fail,
@@ -276,10 +276,10 @@ function checkOrigins(value: unknown, name: string): void {
   if (entries.length === 0) fail(name, 'needs at least one origin, or "same"', value);
   for (const entry of entries) {
     if (entry instanceof RegExp) readRegExp(entry, name);
-    else if (typeof entry !== 'string' || !compileOrigin(entry))
+    else if (typeof entry !== 'string' || !(nativeOrigin(entry) ?? compileOrigin(entry)))
       fail(
         name,
-        'lists origins such as "https://a.example", "a.example:8443", "*.a.example" or RegExps',
+        'lists origins such as "https://a.example", "a.example:8443", "*.a.example", "tauri://localhost" or RegExps',
         entry,
       );
   }
@@ -291,12 +291,16 @@ function readOrigins<Req extends IncomingMessage>(
   if (origins === 'same') return { check: isSameOrigin, needed: false };
   if (origins === '*') return { check: () => true, needed: false };
   if (typeof origins === 'function') return { check: origins, needed: false };
-  const tests = origins.map((entry) => (typeof entry === 'string' ? compileOrigin(entry) : entry));
+  const tests = origins.map((entry) => {
+    const native = typeof entry === 'string' ? nativeOrigin(entry) : undefined;
+    return native ?? (typeof entry === 'string' ? compileOrigin(entry) : entry);
+  });
   const check = (origin = '') => {
     const page = parseOrigin(origin);
-    return tests.some((test) =>
-      test instanceof RegExp ? test.test(origin) : page !== undefined && test?.(page) === true,
-    );
+    return tests.some((test) => {
+      if (typeof test === 'string') return test === origin;
+      return test instanceof RegExp ? test.test(origin) : page !== undefined && test?.(page) === true;
+    });
   };
   return { check, needed: true };
 }

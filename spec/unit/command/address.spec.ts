@@ -50,8 +50,43 @@ test('what is shown can be typed', () => {
 });
 
 test('loopback', () => {
-  for (const text of ['80', 'localhost:80', '[::1]:80', '127.9.9.9:80', '/run/s'])
+  const notations = [
+    '127.1:80',
+    '127.0.1:80',
+    '0x7f.1:80',
+    '0177.0.0.1:80',
+    '2130706433:80',
+    '0x7f000001:80',
+  ];
+  const names = ['LOCALHOST:80', 'localhost.:80'];
+  const mapped = ['[::ffff:127.0.0.1]:80', '[::FFFF:7f00:1]:80', '[0:0:0:0:0:0:0:1]:80', '[::0001]:80'];
+  for (const text of [
+    '80',
+    'localhost:80',
+    '[::1]:80',
+    '127.9.9.9:80',
+    '/run/s',
+    ...notations,
+    ...names,
+    ...mapped,
+  ])
     expect(isLoopback(readListenAddress(text)!)).toBe(true);
-  for (const text of [':80', '0.0.0.0:80', '[::]:80', '10.0.0.1:80', '127.0.0.1.example:80'])
-    expect(isLoopback(readListenAddress(text)!)).toBe(false);
+  const everywhere = [
+    ':80',
+    '*:80',
+    '0.0.0.0:80',
+    '[::]:80',
+    '0:80',
+    '0x0:80',
+    '[::ffff:0.0.0.0]:80',
+    '[::ffff:0:0]:80',
+  ];
+  const others = [
+    '10.0.0.1:80',
+    '127.0.0.1.example:80',
+    'localhost.example:80',
+    '[::ffff:10.0.0.1]:80',
+    '128.1:80',
+  ];
+  for (const text of [...everywhere, ...others]) expect(isLoopback(readListenAddress(text)!)).toBe(false);
 });

@@ -1,8 +1,11 @@
+import { EventEmitter } from 'node:events';
 import { existsSync } from 'node:fs';
 import { PassThrough, Writable } from 'node:stream';
 import { expect, test, vi } from 'vitest';
-import { EventLog } from '../../../src/command/listen/events.js';
+import { EventLog, follow } from '../../../src/command/listen/events.js';
+import { Folding } from '../../../src/command/listen/folding.js';
 import { StatusLine } from '../../../src/command/listen/status.js';
+import type { Tunnel } from '../../../src/types.js';
 import { FakeIo } from '../../support/fake-io.js';
 
 test('who does not read what is told of tunnels fills no memory', () => {
@@ -24,6 +27,36 @@ test.skipIf(!existsSync('/dev/full'))('a log that can no longer be written to is
   log.write('open', {});
   await vi.waitFor(() => expect(warn).toHaveBeenCalled());
   log.write('close', {});
-  log.close();
-  expect(warn.mock.calls).toEqual([['/dev/full: the disk is full; events are lost until the next SIGHUP']]);
+  await log.close();
+  expect(warn.mock.calls).toEqual([
+    ['/dev/full: the disk is full; it is tried again'],
+    ['/dev/full: 2 lines could not be written'],
+  ]);
+});
+
+test('issue 12, case 16: the longest event is a line of less than 8 KiB', async () => {
+  const tunnel = new EventEmitter();
+  const stdout = new PassThrough();
+  const log = await EventLog.open('-', stdout, vi.fn());
+  const printed: string[] = [];
+  follow(tunnel as unknown as Tunnel, {
+    telling: 'all',
+    print: (line) => printed.push(line),
+    write: (event, info) => log.write(event, info),
+    folding: new Folding(() => undefined),
+  });
+  const odd = '\u202e'.repeat(20_000);
+  const numbers = { since: new Date(), bytesIn: Number.MAX_SAFE_INTEGER, bytesOut: Number.MAX_SAFE_INTEGER };
+  const shared = { id: odd.slice(0, 36), url: odd, address: odd, user: odd, reason: odd, ...numbers };
+  tunnel.emit('open', { ...shared, backend: odd });
+  tunnel.emit('close', { ...shared, backend: odd, code: 4999, duration: 1e9 });
+  tunnel.emit('refuse', { ...shared, status: 403, code: 'WSTUNNEL_ORIGIN_REFUSED' });
+  tunnel.emit('backend', { id: odd, up: false, reason: odd });
+  const lines = String(stdout.read()).trimEnd().split('\n');
+  expect([lines.length, printed.length]).toEqual([4, 4]);
+  for (const line of [...lines, ...printed]) {
+    expect(Buffer.byteLength(line)).toBeLessThan(8192);
+    expect(line).not.toContain('\u202e');
+  }
+  expect((JSON.parse(lines[0]!) as { url: string }).url).toBe(`${odd.slice(0, 511)}…`);
 });

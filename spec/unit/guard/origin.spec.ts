@@ -7,6 +7,7 @@ import {
   checkOriginResult,
   compileOrigin,
   isSameOrigin,
+  nativeOrigin,
   parseOrigin,
 } from '../../../src/guard/origin.js';
 import type { TunnelOptions } from '../../../src/index.js';
@@ -179,6 +180,46 @@ describe('a list', () => {
   });
 });
 
+describe('issue 12, case 30: an origin that is no web page\u2019s', () => {
+  test.each([
+    ['null', 'null'],
+    ['file://', 'file://'],
+    ['tauri://localhost', 'tauri://localhost'],
+    ['TAURI://LocalHost', 'tauri://LocalHost'],
+    ['app://x:1', 'app://x:1'],
+    ['chrome-extension://abc', 'chrome-extension://abc'],
+  ])('%s is compared as %s', (entry, origin) => {
+    expect(nativeOrigin(entry)).toBe(origin);
+  });
+
+  test.each([
+    ...[
+      'NULL',
+      'null.example',
+      'https://a.b',
+      'http://null',
+      'ws://a',
+      'wss://a',
+      'ftp://a.b',
+      'data://x',
+      'about://x',
+    ],
+    ...[
+      'tauri://a/',
+      'tauri://a/b',
+      'tauri://a b',
+      'tauri://*',
+      'tauri://u@a',
+      'tauri:a',
+      '://a',
+      '1x://a',
+      '',
+    ],
+  ])('"%s" is none', (entry) => {
+    expect(nativeOrigin(entry)).toBeUndefined();
+  });
+});
+
 describe('the check', () => {
   async function verdict(origins: TunnelOptions['origins'], origin: string | undefined): Promise<string> {
     const { base } = readOptions(origins === undefined ? {} : { origins });
@@ -212,6 +253,17 @@ describe('the check', () => {
     expect(await verdict(list, 'https://re7.example.evil')).toBe(REFUSED);
     expect(await verdict(list, 'null')).toBe(REFUSED);
     expect(await verdict([/^null$/], 'null')).toBe('passes');
+    expect(await verdict(['null'], 'null')).toBe('passes');
+    expect(await verdict(['null'], 'http://null')).toBe(REFUSED);
+    expect(await verdict(['tauri://localhost'], 'tauri://localhost')).toBe('passes');
+    for (const origin of [
+      'tauri://localhost/',
+      'tauri://LOCALHOST',
+      'tauri://localhost:80',
+      'http://localhost',
+      'null',
+    ])
+      expect(await verdict(['tauri://localhost'], origin), origin).toBe(REFUSED);
     expect(await verdict(list, undefined)).toBe('WSTUNNEL_ORIGIN_MISSING');
     expect(await verdict(list, '')).toBe('WSTUNNEL_ORIGIN_MISSING');
   });

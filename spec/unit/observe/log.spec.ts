@@ -72,3 +72,9 @@ test('a value is one line: nobody writes lines of their own', () => {
   expect(lines[0]).toContain('bye\\u000d\\u000awstunnel:guard forged\\u2028\\u009b31m');
   expect(lines[0]).toContain('closed 1000');
 });
+
+test('issue 12, case 16: a value is cut at 1000 characters', () => {
+  createLog(4)('tunnel', 'info', 'url %s', `/${'x'.repeat(16_000)}`);
+  expect(lines[0]).toContain(`url /${'x'.repeat(998)}…`);
+  expect(lines[0]?.length).toBeLessThan(1200);
+});

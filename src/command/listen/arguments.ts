@@ -1,10 +1,15 @@
 import { resolve } from 'node:path';
+import { readNumber } from '../../helpers/readers.js';
 import { readHosts } from '../../options/hosts.js';
 import type { Host } from '../../types.js';
 import { readTarget, shownAddress, wantListenAddress, type ListenAddress } from '../address.js';
 import { usage } from '../args.js';
 import { readConfig, type Config } from './config.js';
+import { CONNECTIONS_CEILING } from './descriptors.js';
+import { FRAME_RULE, isFrameSource } from './frame.js';
+import { isHostName, NAME_RULE } from './names.js';
 import type { Given, OptionName } from './options.js';
+import { checkAddressesAreKnown } from './needs-address.js';
 import { INDEX, readLoginFile, type Plan, type Tunnelling } from './plan.js';
 import { checkOption, listOf, TUNNEL_FLAGS, tunnelOf } from './tunnel-flags.js';
 
@@ -26,7 +31,8 @@ export function readPlan(args: Given): Plan {
   const tls = tlsOf(args, config);
   const trustProxy = args.has('trust-proxy') ? listOf(args.list('trust-proxy')) : config?.trustProxy;
   const log = pathOf(args, 'log') ?? config?.log;
-  return {
+  const maxConnections = maxConnectionsOf(args) ?? config?.maxConnections;
+  const plan: Plan = {
     listen,
     tunnel,
     target: shownTarget(targets, tokens, file),
@@ -36,12 +42,18 @@ export function readPlan(args: Given): Plan {
       ? args.list('auth').map((text) => readLoginFile(text, process.cwd()))
       : (config?.auth ?? []),
     ...(tokens !== undefined && { tokens }),
+    names: checkedList(args, 'name', isHostName, NAME_RULE) ?? config?.names ?? [],
+    frame: checkedList(args, 'frame', isFrameSource, FRAME_RULE) ?? config?.frame ?? [],
     ...(trustProxy !== undefined && { trustProxy }),
-    ...(config?.maxConnections !== undefined && { maxConnections: config.maxConnections }),
+    acceptProxy: args.has('accept-proxy') || config?.acceptProxy === true,
+    ...(maxConnections !== undefined && { maxConnections }),
     ...(log !== undefined && { log }),
+    ...(file !== undefined && { config: resolve(file) }),
     verbose: args.has('verbose') || config?.verbose === true,
     isLighttpd: config?.isLighttpd === true,
   };
+  checkAddressesAreKnown(plan);
+  return plan;
 }
 
 /** As websockify has it, the first of two is where to listen; with `--listen` or `--unix` all are targets. */
@@ -102,6 +114,28 @@ function tlsOf(args: Given, config: Config | undefined): Plan['tls'] {
 function shownTarget(targets: readonly Host[], tokens: string | undefined, file: string | undefined): string {
   const names = targets.map((host) => `${host.tls ? 'tls:' : ''}${shownAddress(host)}`);
   return names.join(', ') || (tokens ?? file ?? '');
+}
+
+/** The values of an option that may be repeated; undefined where it is not given. */
+function checkedList(
+  args: Given,
+  name: OptionName,
+  isValid: (text: string) => boolean,
+  rule: string,
+): readonly string[] | undefined {
+  if (!args.has(name)) return undefined;
+  const values = listOf(args.list(name));
+  const wrong = values.find((one) => !isValid(one));
+  if (wrong !== undefined) throw usage(`--${name} "${wrong}": it ${rule}`);
+  return values;
+}
+
+function maxConnectionsOf(args: Given): number | undefined {
+  const text = args.text('max-connections');
+  if (text === undefined) return undefined;
+  const value = /^\d+$/.test(text) ? Number(text) : text;
+  checkOption(() => readNumber(1, CONNECTIONS_CEILING)(value, '--max-connections'));
+  return Number(text);
 }
 
 /** A file named on the command line, as it can still be opened when the folder is another one. */

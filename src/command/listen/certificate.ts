@@ -28,6 +28,12 @@ export function readCertificate(
   return { cert: chain, key: keyText, ca, requestCert: true };
 }
 
+/** Is this server's certificate for a name? A page of another name can't reach it: the browser does not trust the connection. */
+export function certificateNames({ cert }: NonNullable<Plan['tls']>): (name: string) => boolean {
+  const own = certificateOf(readText(cert), cert);
+  return (name) => own.checkHost(name) !== undefined;
+}
+
 function certificateOf(pem: string, file: string): X509Certificate {
   try {
     return new X509Certificate(pem);

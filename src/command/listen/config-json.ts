@@ -8,12 +8,23 @@ import {
   type ParseError,
 } from 'jsonc-parser';
 import { TunnelError } from '../../errors.js';
-import { fail, namedOf, readBoolean, readNames, readText, type Check } from '../../helpers/readers.js';
+import {
+  fail,
+  namedOf,
+  readBoolean,
+  readNames,
+  readNumber,
+  readText,
+  type Check,
+} from '../../helpers/readers.js';
 import { without } from '../../helpers/without.js';
 import { OPTIONS, readOptions } from '../../options/options.js';
+import { CONNECTIONS_CEILING } from './descriptors.js';
 import { readListenAddress } from '../address.js';
 import { CommandError, EXIT } from '../exit.js';
 import type { Config } from './config.js';
+import { FRAME_RULE, isFrameSource } from './frame.js';
+import { isHostName, NAME_RULE } from './names.js';
 import { INDEX, readLoginFile, type Tunnelling } from './plan.js';
 
 /** The command's own part of the file; a path is taken from the file's folder. */
@@ -25,7 +36,11 @@ interface OwnPart {
   clientCa?: string;
   auth?: string | readonly string[];
   tokens?: string;
+  name?: string | readonly string[];
+  frame?: string | readonly string[];
   trustProxy?: unknown;
+  acceptProxy?: boolean;
+  maxConnections?: number;
   log?: string;
   verbose?: boolean;
 }
@@ -42,8 +57,12 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   clientCa: readText,
   auth: readTexts,
   tokens: readText,
+  name: (value, name) => checkTexts(value, name, isHostName, NAME_RULE),
+  frame: (value, name) => checkTexts(value, name, isFrameSource, FRAME_RULE),
   // Express knows what may stand there.
   trustProxy: () => undefined,
+  acceptProxy: readBoolean,
+  maxConnections: readNumber(1, CONNECTIONS_CEILING),
   log: readText,
   verbose: readBoolean,
 };
@@ -77,7 +96,7 @@ export function readJsonConfig(text: string, file: string): Config {
 
 function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunnel'> {
   const file = (path: string) => (path === '-' ? path : resolve(folder, path));
-  const { web, trustProxy, verbose, log } = own;
+  const { web, trustProxy, acceptProxy, maxConnections, verbose, log } = own;
   return {
     listen: [own.listen ?? []].flat().flatMap((one) => {
       const address = readListenAddress(one);
@@ -89,7 +108,11 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
     ...(own.clientCa !== undefined && { clientCa: file(own.clientCa) }),
     ...(own.auth !== undefined && { auth: [own.auth].flat().map((one) => readLoginFile(one, folder)) }),
     ...(own.tokens !== undefined && { tokens: file(own.tokens) }),
+    ...(own.name !== undefined && { names: [own.name].flat() }),
+    ...(own.frame !== undefined && { frame: [own.frame].flat() }),
     ...(trustProxy !== undefined && { trustProxy }),
+    ...(acceptProxy !== undefined && { acceptProxy }),
+    ...(maxConnections !== undefined && { maxConnections }),
     ...(verbose !== undefined && { verbose }),
     ...(log !== undefined && { log: file(log) }),
   };
@@ -153,6 +176,11 @@ function nodeFor(root: Node, message: string): Node {
     if (node) return unknown !== undefined && length === path.length ? (node.parent ?? node) : node;
   }
   return root;
+}
+
+/** One text or a list, each of which is valid. */
+function checkTexts(value: unknown, name: string, isValid: (text: string) => boolean, rule: string): void {
+  for (const text of readTexts(value, name)) if (!isValid(text)) fail(name, rule, text);
 }
 
 /** One text or a list. */

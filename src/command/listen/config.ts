@@ -5,7 +5,9 @@ import { readLighttpdConfig } from './config-lighttpd.js';
 import type { LoginFile, Plan, Tunnelling } from './plan.js';
 
 /** What a configuration file says. */
-export interface Config extends Pick<Plan, 'web' | 'tokens' | 'trustProxy' | 'maxConnections' | 'log'> {
+export interface Config extends Partial<
+  Pick<Plan, 'web' | 'names' | 'frame' | 'tokens' | 'trustProxy' | 'acceptProxy' | 'maxConnections' | 'log'>
+> {
   readonly isLighttpd: boolean;
   readonly listen: readonly ListenAddress[];
   readonly tunnel: Tunnelling;

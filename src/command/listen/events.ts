@@ -1,39 +1,73 @@
-import { constants, createWriteStream, type WriteStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
-import { onOneLine } from '../../helpers/one-line.js';
+import { cut, onOneLine } from '../../helpers/one-line.js';
 import type { BackendInfo, ClosedInfo, RefuseInfo, Tunnel, TunnelInfo } from '../../types.js';
 import { CommandError, EXIT } from '../exit.js';
 import { reasonOf } from '../files.js';
+import type { Folded, Folding } from './folding.js';
+import { LineFile } from './line-file.js';
 import { bytes } from './units.js';
 
 /** What is told on stderr: everything, what went wrong, or nothing. */
 export type Telling = 'all' | 'failures' | 'none';
 
+/**
+ * Most characters of each field; a longer one is cut, and ends with "…". Clients choose the URL, the reason of a Close and (before a
+ * login) their name: the README gives these lengths, with which a line of JSON has at most 8 KiB.
+ */
+export const MAX_LENGTH: Readonly<Record<string, number>> = {
+  url: 512,
+  user: 128,
+  reason: 256,
+  address: 64,
+  backend: 256,
+  id: 256,
+};
+
+/** Where events go. */
+export interface Outlets {
+  readonly telling: Telling;
+  readonly print: (line: string) => void;
+  readonly write: (event: string, info: object) => void;
+  readonly folding: Folding;
+}
+
 /** Follows a tunnel's events: lines for people, JSON for programs. */
-export function follow(
-  tunnel: Tunnel,
-  telling: Telling,
-  print: (line: string) => void,
-  write: (event: string, info: object) => void,
-): void {
+export function follow(tunnel: Tunnel, { telling, print, write, folding }: Outlets): void {
   const tell = (line: string) => print(String(onOneLine(line)));
-  tunnel.on('open', (info) => {
+  tunnel.on('open', (given) => {
+    const info = shortened(given);
     write('open', info);
     if (telling === 'all') tell(opened(info));
   });
-  tunnel.on('close', (info) => {
+  tunnel.on('close', (given) => {
+    const info = shortened(given);
     write('close', info);
     if (telling === 'all') tell(closed(info));
   });
-  tunnel.on('refuse', (info) => {
+  tunnel.on('refuse', (given) => {
+    if (!folding.passes(given)) return;
+    const info = shortened(given);
     write('refuse', info);
     if (telling !== 'none') tell(refused(info));
   });
-  tunnel.on('backend', (info) => {
+  tunnel.on('backend', (given) => {
+    const info = shortened(given);
     write('backend', info);
     if (telling !== 'none') tell(changed(info));
   });
+}
+
+/** As one line for people. */
+export function foldedLine({ address, count, seconds, status, code }: Folded): string {
+  return `refuse  ${address}: ${count} more in ${seconds} s, the last one ${status} ${code}`;
+}
+
+function shortened<Info extends object>(info: Info): Info {
+  const entries = Object.entries(info).map(([name, value]: [string, unknown]) => {
+    const most = MAX_LENGTH[name];
+    return [name, typeof value === 'string' && most !== undefined ? cut(value, most) : value];
+  });
+  return Object.fromEntries(entries) as Info;
 }
 
 function who({ address, user }: { address: string; user?: string }): string {
@@ -58,23 +92,20 @@ function changed({ id, up, reason = '' }: BackendInfo): string {
   return `backend ${id} is ${up ? 'up' : `down: ${reason}`}`;
 }
 
-/** A disk that takes nothing for so long loses lines, in place of the process's memory. In bytes. */
+/** Standard output that takes nothing for so long loses lines, in place of the process's memory. In bytes. */
 const MAX_WAITING = 1024 * 1024;
-
-// A FIFO that nobody reads is an error at once: to wait for a reader would hold up every signal.
-const LOG_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
 
 /** Where `--log` writes, line by line at the end of the file. */
 export class EventLog {
   readonly #path: string | undefined;
   readonly #stdout: Writable;
-  readonly #warn: (line: string) => void;
-  #file: WriteStream | undefined;
+  readonly #file: LineFile | undefined;
+  #lost = 0;
 
   private constructor(path: string | undefined, stdout: Writable, warn: (line: string) => void) {
     this.#path = path;
     this.#stdout = stdout;
-    this.#warn = warn;
+    if (path !== undefined && path !== '-') this.#file = new LineFile(path, { warn, gap: gapLine });
   }
 
   static async open(
@@ -89,28 +120,39 @@ export class EventLog {
 
   /** Under its name, which may have been taken from the file (logrotate). */
   async reopen(): Promise<void> {
-    if (this.#path === undefined || this.#path === '-') return;
     try {
-      const handle = await open(this.#path, LOG_FLAGS, 0o640);
-      this.close();
-      this.#file = createWriteStream(this.#path, { fd: handle, flags: 'a' });
-      // A full disk must not end the tunnels; but who counts on the log has to know.
-      this.#file.on('error', (error) =>
-        this.#warn(`${this.#path}: ${reasonOf(error)}; events are lost until the next SIGHUP`),
-      );
+      await this.#file?.open();
     } catch (error) {
-      throw new CommandError(EXIT.config, `${this.#path}: ${reasonOf(error)}`, { cause: error });
+      throw new CommandError(EXIT.config, `${this.#path ?? ''}: ${reasonOf(error)}`, { cause: error });
     }
   }
 
   write(event: string, info: object): void {
-    const target = this.#path === '-' ? this.#stdout : this.#file;
-    if (!target || target.writableLength > MAX_WAITING) return;
-    target.write(`${JSON.stringify({ time: new Date().toISOString(), event, ...info })}\n`);
+    if (this.#file) this.#file.write(eventLine(event, info));
+    else if (this.#path === '-') this.#print(eventLine(event, info));
   }
 
-  close(): void {
-    this.#file?.end();
-    this.#file = undefined;
+  /** Resolves once all lines are written, or can't be. */
+  async close(): Promise<void> {
+    await this.#file?.close();
   }
+
+  #print(line: string): void {
+    if (this.#stdout.writableLength > MAX_WAITING) this.#lost++;
+    else {
+      const gap = this.#lost > 0 ? gapLine(this.#lost) : '';
+      this.#lost = 0;
+      this.#stdout.write(gap + line);
+    }
+  }
+}
+
+function eventLine(event: string, info: object): string {
+  const text = JSON.stringify({ time: new Date().toISOString(), event, ...info });
+  // It leaves DEL, C1 and what turns the direction of text as they are.
+  return `${String(onOneLine(text))}\n`;
+}
+
+function gapLine(lines: number): string {
+  return eventLine('lost', { lines });
 }

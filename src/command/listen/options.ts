@@ -2,9 +2,10 @@ import { helpLines, type Args, type OptionSpecs } from '../args.js';
 
 /** The options of `express-wstunnel listen`, in the order of the help and of the README's table. */
 export const LISTEN_OPTIONS = {
-  listen: { value: 'ADDRESS', multiple: true, help: '6080, 192.0.2.1:6080 or :6080 (every address)' },
-  unix: { value: 'PATH', help: 'listen on a unix socket' },
-  web: { value: 'DIR', help: 'serve the files of a folder as well' },
+  listen: { value: 'ADDRESS', multiple: true, help: '6080, HOST:6080 or :6080 (all); a unix socket' },
+  unix: { value: 'PATH' },
+  web: { value: 'DIR', help: 'serve a folder; sites that may frame its pages' },
+  frame: { value: 'LIST', multiple: true },
   cert: { value: 'FILE', help: 'https: certificate and key in PEM form' },
   key: { value: 'FILE' },
   'client-ca': { value: 'FILE', help: 'only clients with a certificate of this CA' },
@@ -12,8 +13,11 @@ export const LISTEN_OPTIONS = {
   tokens: { value: 'FILE', help: 'targets by ?token=, lines "token: HOST:PORT"' },
   allow: { value: 'LIST', multiple: true, help: "clients' addresses and ranges, with commas" },
   deny: { value: 'LIST', multiple: true },
-  origin: { value: 'LIST', multiple: true, help: 'pages that may connect (same; *: all)' },
+  origin: { value: 'LIST', multiple: true, help: 'pages that may connect (*: all); own names' },
+  name: { value: 'NAME', multiple: true },
   'trust-proxy': { value: 'LIST', multiple: true, help: 'proxies whose X-Forwarded-* are believed' },
+  'accept-proxy': { help: 'connections begin with a PROXY header' },
+  'max-connections': { value: 'NUMBER', help: 'most connections at once' },
   url: { value: 'PATH', multiple: true, help: 'paths of tunnels (all): /vnc, ^/vnc/\\d+$' },
   balance: { value: 'NAME', help: 'fair, round-robin, hash or sticky' },
   ping: { value: 'SEC', help: 'between PINGs (30); silence before the end (0)' },

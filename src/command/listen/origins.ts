@@ -1,17 +1,31 @@
 import type { IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
+import { TunnelError } from '../../errors.js';
 import { isSameOrigin, parseOrigin } from '../../guard/origin.js';
+import { cut } from '../../helpers/one-line.js';
+import type { ServerNames } from './names.js';
+
+/** Characters of a name in a message: a client may send 16 KiB. */
+const MAX_SHOWN = 253;
 
 /**
- * The same origin, under a name of this machine. What listens on loopback believes that all who reach it are here, and a page
- * of anywhere could have its own name resolved to 127.0.0.1 (DNS rebinding): then Origin and Host agree, on that name.
+ * The check where no `--origin` is given: the same origin, under a name of this server (see {@link ServerNames}). `warn` gets the
+ * first refused name: a browser does not show the reason of a refused WebSocket.
  */
-export function isLocalOrigin(origin: string | undefined, req: IncomingMessage): boolean {
-  if (origin === undefined) return true;
-  // On a unix socket it is a proxy that asks, and no browser reaches it.
-  if (req.socket.localAddress === undefined) return isSameOrigin(origin, req);
-  const { host = '' } = parseOrigin(origin) ?? {};
-  const isLocal =
-    host === 'localhost' || host.endsWith('.localhost') || isIP(host.replace(/^\[(.*)\]$/, '$1')) !== 0;
-  return isLocal && isSameOrigin(origin, req);
+export function sameNamedOrigin(names: ServerNames, warn: (line: string) => void) {
+  let hasWarned = false;
+  return (origin: string | undefined, req: IncomingMessage): boolean => {
+    if (!isSameOrigin(origin, req)) return false;
+    // On a unix socket the peer is a reverse proxy, which knows its own names; no browser reaches the socket.
+    if (origin === undefined || req.socket.localAddress === undefined) return true;
+    const { host = '' } = parseOrigin(origin) ?? {};
+    if (names.has(host)) return true;
+    const name = cut(host, MAX_SHOWN);
+    const way = `--name ${name} (or --origin) allows its pages`;
+    if (!hasWarned) warn(`a page of "${name}" was refused, which is not a known name of this server: ${way}`);
+    hasWarned = true;
+    throw new TunnelError(
+      'WSTUNNEL_ORIGIN_REFUSED',
+      `"${name}" is not a known name of this server: start it with ${way}`,
+    );
+  };
 }

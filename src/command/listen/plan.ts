@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { TunnelOptions } from '../../types.js';
-import { isLoopback, shownAddress, type ListenAddress } from '../address.js';
+import type { ListenAddress } from '../address.js';
 
 /** The middleware's options; how it is bound to its servers is the command's affair. */
 export type Tunnelling = Omit<TunnelOptions, 'autoAttach'>;
@@ -19,12 +19,20 @@ export interface Plan {
   readonly auth: readonly LoginFile[];
   /** A file, or a folder of files. */
   readonly tokens?: string;
-  /** Express's setting. */
+  /** Names of this server beside its own, where no list of origins says whose pages may connect. */
+  readonly names: readonly string[];
+  /** Sites that may show the pages of `web` in a frame, beside this server's own; `*` is every site. */
+  readonly frame: readonly string[];
+  /** Express's setting; with `acceptProxy`, which peers may send a PROXY header. */
   readonly trustProxy?: unknown;
-  /** Most connections of one server. */
+  /** Every connection begins with a PROXY protocol header. */
+  readonly acceptProxy: boolean;
+  /** Most connections of all servers together. */
   readonly maxConnections?: number;
   /** Where events are written as JSON; `-` is stdout. */
   readonly log?: string;
+  /** The configuration file. */
+  readonly config?: string;
   readonly verbose: boolean;
   /** Does a lighttpd.conf say who may come? Then it says all of it. */
   readonly isLighttpd: boolean;
@@ -44,18 +52,4 @@ export function readLoginFile(text: string, folder: string): LoginFile {
   const colon = /^[/.]/.test(text) ? -1 : text.indexOf(':');
   const file = resolve(folder, text.slice(colon + 1));
   return colon < 1 ? { file } : { user: text.slice(0, colon), file };
-}
-
-/** What somebody may not have meant who lets others reach the servers. */
-export function dangersOf({ listen, auth, tokens, tls, tunnel, isLighttpd }: Plan): string[] {
-  const open = listen.find((address) => !isLoopback(address));
-  if (!open) return [];
-  const isGuarded =
-    auth.length > 0 || tokens !== undefined || tls?.clientCa !== undefined || tunnel.allow !== undefined;
-  return [
-    ...(isGuarded || isLighttpd
-      ? []
-      : [`whoever reaches ${shownAddress(open)} may open a tunnel; --auth, --tokens or --allow shut it`]),
-    ...(auth.length > 0 && !tls ? ['passwords and bytes can be read on the way; --cert makes it https'] : []),
-  ];
 }

@@ -1,12 +1,15 @@
+import type { RequestListener } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../errors.js';
 import { within } from '../../helpers/within.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { messageLine, type Io, type Signal } from '../io.js';
 import { readCertificate, type Certificate } from './certificate.js';
-import { EventLog, follow } from './events.js';
+import { dangersOf } from './dangers.js';
+import { EventLog, foldedLine, follow, type Telling } from './events.js';
+import { Folding } from './folding.js';
 import { LoginMemory } from './login-memory.js';
-import { dangersOf, type Plan } from './plan.js';
+import type { Plan } from './plan.js';
 import { Servers } from './servers.js';
 import { makeSite } from './site.js';
 import { Sites } from './sites.js';
@@ -25,6 +28,12 @@ export class Running {
   readonly #status: StatusLine;
   /** By which the servers are made. */
   readonly #plan: Plan;
+  /** Of all settings: a reload starts no new count. */
+  readonly #folding = new Folding((folded) => {
+    this.#log?.write('refusals', folded);
+    if (this.#telling(this.#isVerbose) !== 'none') this.#status.print(foldedLine(folded));
+  });
+  #isVerbose = false;
   #log: EventLog | undefined;
   #servers: Servers | undefined;
   #reloading: Promise<void> = Promise.resolve();
@@ -55,8 +64,9 @@ export class Running {
       throw error;
     } finally {
       stopListening();
+      this.#folding.end();
       this.#status.end();
-      this.#log?.close();
+      await this.#log?.close();
     }
   }
 
@@ -64,7 +74,8 @@ export class Running {
     const certificate = this.#certificate(plan);
     this.#log = await EventLog.open(plan.log, this.#io.stdout, (line) => this.#say(line));
     await this.#use(plan);
-    this.#servers = new Servers(plan, certificate, (req, res) => this.#sites.app(req, res));
+    const listener: RequestListener = (req, res) => this.#sites.app(req, res);
+    this.#servers = new Servers(plan, certificate, listener, (line) => this.#say(line));
     for (const server of this.#servers.all) this.#sites.bindTo(server);
     await this.#servers.listen();
     for (const url of this.#servers.urls()) this.#say(`listening on ${url} for ${plan.target}`);
@@ -75,14 +86,19 @@ export class Running {
   /** A site by this plan, for all requests from now on. */
   async #use(plan: Plan): Promise<void> {
     const site = await makeSite(plan, (line) => this.#say(line), this.#logins);
-    const failuresOnly = this.#io.stderr.isTTY === true ? 'failures' : 'none';
-    follow(
-      site.tunnel,
-      plan.verbose ? 'all' : failuresOnly,
-      (line) => this.#status.print(line),
-      (event, info) => this.#log?.write(event, info),
-    );
+    this.#isVerbose = plan.verbose;
+    follow(site.tunnel, {
+      telling: this.#telling(plan.verbose),
+      print: (line) => this.#status.print(line),
+      write: (event, info) => this.#log?.write(event, info),
+      folding: this.#folding,
+    });
     this.#sites.use(site);
+  }
+
+  #telling(isVerbose: boolean): Telling {
+    if (isVerbose) return 'all';
+    return this.#io.stderr.isTTY === true ? 'failures' : 'none';
   }
 
   #certificate({ tls }: Plan): Certificate | undefined {
@@ -99,7 +115,7 @@ export class Running {
 
   /** Without an end to any tunnel: each stays under the settings that it was opened by. */
   async #reload(): Promise<void> {
-    const { listen, tls, log } = this.#plan;
+    const { listen, tls, log, acceptProxy, trustProxy, maxConnections } = this.#plan;
     try {
       const plan = this.#readPlan();
       // Else a login that was exchanged for certificates would be gone, and nothing asked for in its place.
@@ -107,13 +123,21 @@ export class Running {
         throw new CommandError(EXIT.config, "clients' certificates, or none, are settled at the start");
       const certificate = this.#certificate(plan);
       await this.#log?.reopen();
-      const used = { ...plan, listen };
+      const used = { ...plan, listen, acceptProxy, ...(log !== undefined && { log }) };
       await this.#use(used);
       if (certificate) this.#servers?.renew(certificate);
-      const isOther = !isDeepStrictEqual(plan.listen, listen) || !plan.tls !== !tls || plan.log !== log;
+      const isOther =
+        !isDeepStrictEqual(plan.listen, listen) ||
+        !plan.tls !== !tls ||
+        plan.log !== log ||
+        plan.acceptProxy !== acceptProxy ||
+        (acceptProxy && !isDeepStrictEqual(plan.trustProxy, trustProxy)) ||
+        plan.maxConnections !== maxConnections;
       this.#say('the settings were read again, and hold for new tunnels');
       if (isOther)
-        this.#say('where to listen, https or not, and the log are as they were until the next start');
+        this.#say(
+          'where to listen, https or not, who sends PROXY headers, the cap of connections and the log are as they were until the next start',
+        );
       this.#warn(used);
     } catch (error) {
       this.#say(`${messageOf(error)}; the old settings hold`);

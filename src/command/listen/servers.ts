@@ -6,7 +6,16 @@ import { shownAddress, type ListenAddress } from '../address.js';
 import { CommandError, EXIT } from '../exit.js';
 import { reasonOf } from '../files.js';
 import type { Certificate } from './certificate.js';
+import { defaultMaxConnections } from './descriptors.js';
+import { Door } from './door.js';
 import type { Plan } from './plan.js';
+import { proxyPeers } from './trust.js';
+
+/** What of the plan is settled with the servers. */
+type Listening = Pick<Plan, 'listen' | 'maxConnections' | 'acceptProxy' | 'trustProxy'>;
+
+/** In ms, as Node's own deadline for a request's headers; Node gives TLS two minutes. */
+const TLS_TIMEOUT = 60_000;
 
 /** The http or https servers of one command, one for each address. */
 export class Servers {
@@ -15,14 +24,21 @@ export class Servers {
   readonly #isTls: boolean;
 
   constructor(
-    { listen, maxConnections }: Pick<Plan, 'listen' | 'maxConnections'>,
+    { listen, maxConnections, acceptProxy, trustProxy }: Listening,
     certificate: Certificate | undefined,
     listener: RequestListener,
+    warn: (line: string) => void,
   ) {
     this.#addresses = listen;
     this.#isTls = certificate !== undefined;
-    this.all = listen.map(() => (certificate ? createHttps(certificate, listener) : createHttp(listener)));
-    if (maxConnections !== undefined) for (const server of this.all) server.maxConnections = maxConnections;
+    const tls = certificate && { ...certificate, handshakeTimeout: TLS_TIMEOUT };
+    this.all = listen.map(() => (tls ? createHttps(tls, listener) : createHttp(listener)));
+    const door = new Door({
+      maxConnections: maxConnections ?? defaultMaxConnections(),
+      ...(acceptProxy && { isProxy: proxyPeers(trustProxy) }),
+      warn,
+    });
+    for (const server of this.all) door.guard(server);
   }
 
   /** @throws {CommandError} where one can't; the others are `end()`'s to close. */

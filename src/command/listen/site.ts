@@ -3,16 +3,20 @@ import { messageOf, TunnelError } from '../../errors.js';
 import { queryOf } from '../../helpers/path.js';
 import type { Next, Tunnel } from '../../types.js';
 import { wstunnel } from '../../wstunnel.js';
-import { isLoopback } from '../address.js';
 import { CommandError, complaintOf, EXIT } from '../exit.js';
 import { checkFolder } from '../files.js';
 import { readAccounts } from './accounts.js';
+import { certificateNames } from './certificate.js';
+import { frameHeaders } from './frame.js';
 import { LoginCookie } from './login-cookie.js';
 import { LoginMemory } from './login-memory.js';
 import { requireLogin } from './login.js';
-import { isLocalOrigin } from './origins.js';
+import { ServerNames } from './names.js';
+import { sameNamedOrigin } from './origins.js';
 import type { Plan, Tunnelling } from './plan.js';
+import { hidePrivateFiles, privateFiles } from './private-files.js';
 import { Tokens } from './tokens.js';
+import { setTrust } from './trust.js';
 
 /** The app of one reading of the settings. Tunnels stay with the one that opened them. */
 export interface Site {
@@ -26,22 +30,27 @@ export async function makeSite(
   warn: (line: string) => void,
   memory = new LoginMemory(),
 ): Promise<Site> {
-  const { web, trustProxy } = plan;
+  const { web, trustProxy, acceptProxy } = plan;
   const express = await loadExpress();
   const app = express();
   app.disable('x-powered-by');
-  if (trustProxy !== undefined) setTrust(trustProxy, () => app.set('trust proxy', trustProxy));
+  // With PROXY headers it says who sends those: the client's own X-Forwarded-For must not count beside them.
+  if (trustProxy !== undefined && !acceptProxy) setTrust(app, trustProxy);
+  const headers = Object.entries({ 'X-Content-Type-Options': 'nosniff', ...framesOf(plan) });
   app.use((_req, res, next) => {
-    res.setHeader('X-Content-Type-Options', 'nosniff');
+    for (const [name, value] of headers) res.setHeader(name, value);
     next();
   });
   if (plan.auth.length > 0) app.use(makeLogin(plan, warn, memory));
   if (web) checkFolder(web.folder);
   const tokens = plan.tokens === undefined ? undefined : await Tokens.open(plan.tokens, warn);
   // The last step that can fail: from then on programs may run.
-  const tunnel = makeTunnel(plan, tokens);
+  const tunnel = makeTunnel(plan, tokens, warn);
   app.use(tunnel);
-  if (web) app.use(express.static(web.folder, { index: web.index.length > 0 ? [...web.index] : false }));
+  if (web) {
+    app.use(hidePrivateFiles({ ...web, secrets: privateFiles(plan), followsLinks: plan.isLighttpd }));
+    app.use(express.static(web.folder, { index: web.index.length > 0 ? [...web.index] : false }));
+  }
   app.use((_req, res) => sendText(res, 404, 'There is nothing here.\n'));
   // Express knows a handler of errors by its four parameters.
   app.use((error: unknown, _req: IncomingMessage, res: ServerResponse, next: Next) => {
@@ -81,11 +90,20 @@ function makeLogin({ auth, listen }: Plan, warn: (line: string) => void, memory:
   return requireLogin(accounts, new LoginCookie(memory.cookieKey, accounts, socket));
 }
 
-function makeTunnel({ tunnel, listen, isLighttpd }: Plan, tokens: Tokens | undefined): Tunnel {
-  const ports = listen.filter(({ socket }) => socket === undefined);
-  const isHere = !isLighttpd && ports.length > 0 && ports.every(isLoopback);
+/** A lighttpd.conf says all that is served, and lighttpd adds no such header. */
+function framesOf({ frame, isLighttpd }: Plan): Readonly<Record<string, string>> {
+  return isLighttpd && frame.length === 0 ? {} : frameHeaders(frame);
+}
+
+function makeTunnel(
+  { tunnel, names, tls, isLighttpd }: Plan,
+  tokens: Tokens | undefined,
+  warn: (line: string) => void,
+): Tunnel {
+  const known = new ServerNames(names, tls && certificateNames(tls));
   const options: Tunnelling = {
-    ...(isHere && { origins: isLocalOrigin }),
+    // Which pages may connect is in a lighttpd.conf, or every page may.
+    ...(!isLighttpd && { origins: sameNamedOrigin(known, warn) }),
     ...tunnel,
     ...(tokens && {
       server: (req: IncomingMessage) => tokens.find(new URLSearchParams(queryOf(req)).get('token')),
@@ -96,21 +114,6 @@ function makeTunnel({ tunnel, listen, isLighttpd }: Plan, tokens: Tokens | undef
   } catch (error) {
     if (!(error instanceof TunnelError)) throw error;
     throw new CommandError(EXIT.config, complaintOf(error), { cause: error });
-  }
-}
-
-function setTrust(value: unknown, set: () => void): void {
-  try {
-    // Express would read the text "1" as the address 0.0.0.1.
-    const texts = [value].flat().filter((one) => typeof one === 'string');
-    const count = texts.find((one) => /^\d+$/.test(one.trim()));
-    if (count !== undefined) throw new TypeError(`invalid IP address: ${count}`);
-    set();
-  } catch (error) {
-    throw new CommandError(
-      EXIT.usage,
-      `--trust-proxy lists addresses and ranges, or "loopback": ${messageOf(error)}`,
-    );
   }
 }
 

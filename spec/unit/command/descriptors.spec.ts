@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest';
+import { defaultMaxConnections } from '../../../src/command/listen/descriptors.js';
+
+test.each([
+  [1024, 480],
+  [4096, 2016],
+  [20_064, 10_000],
+  [1_048_576, 10_000],
+  [Infinity, 10_000],
+  [66, 1],
+  [10, 1],
+])('issue 12, case 18: of %d descriptors %d connections are the default cap', (limit, connections) => {
+  expect(defaultMaxConnections(limit)).toBe(connections);
+});
+
+test('issue 12, case 18: the limit of this process is known', () => {
+  const cap = defaultMaxConnections();
+  expect(cap).toBeGreaterThan(1);
+  expect(cap).toBeLessThanOrEqual(10_000);
+});

@@ -1,0 +1,64 @@
+import { createServer } from 'node:http';
+import { Socket } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
+import { Door, type DoorOptions } from '../../../src/command/listen/door.js';
+import { onCleanup } from '../../support/cleanup.js';
+import { listen } from '../../support/servers.js';
+
+/** A server behind the door, and the sockets that it was given. */
+async function behindDoor(options: Partial<DoorOptions> = {}, path?: string) {
+  const server = createServer();
+  const given: Socket[] = [];
+  server.removeAllListeners('connection').on('connection', (socket: Socket) => given.push(socket));
+  const warn = vi.fn();
+  new Door({ maxConnections: 10, warn, ...options }).guard(server);
+  await listen(server, path);
+  return { server, given, warn };
+}
+
+async function socketPath(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'wstunnel-door-'));
+  onCleanup(() => rm(folder, { recursive: true, force: true }));
+  return join(folder, 's');
+}
+
+describe('issue 12, case 13: a connection without an address', () => {
+  test('is a local peer on a unix socket, and a client that is gone on a port', async () => {
+    const local = await behindDoor({}, await socketPath());
+    const peer = new Socket();
+    local.server.emit('connection', peer);
+    expect(local.given).toEqual([peer]);
+    expect(peer.destroyed).toBe(false);
+
+    // It would pass for the peer of a unix socket, which --trust-proxy may name.
+    const remote = await behindDoor();
+    const gone = new Socket();
+    remote.server.emit('connection', gone);
+    expect([gone.destroyed, remote.given]).toEqual([true, []]);
+  });
+
+  test('is told from a proxy by the list of --trust-proxy', async () => {
+    const isProxy = vi.fn(() => false);
+    const { server, given, warn } = await behindDoor({ isProxy }, await socketPath());
+    const peer = new Socket();
+    server.emit('connection', peer);
+    expect([given.length, peer.destroyed, isProxy.mock.calls]).toEqual([0, true, [[undefined]]]);
+    expect(warn.mock.calls).toEqual([
+      ['a connection of a local peer was closed: it is not a proxy that --trust-proxy names'],
+    ]);
+  });
+});
+
+test('a flood of refused connections is one warning', async () => {
+  const { server, warn } = await behindDoor({ maxConnections: 1 }, await socketPath());
+  const sockets = Array.from({ length: 50 }, () => new Socket());
+  for (const socket of sockets) server.emit('connection', socket);
+  expect(sockets.map(({ destroyed }) => destroyed)).toEqual([
+    false,
+    ...Array.from({ length: 49 }, () => true),
+  ]);
+  expect(warn).toHaveBeenCalledTimes(1);
+});

@@ -1,0 +1,57 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Folding, type Folded } from '../../../src/command/listen/folding.js';
+import type { RefuseInfo } from '../../../src/types.js';
+
+let told: Folded[];
+let folding: Folding;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  told = [];
+  folding = new Folding((one) => told.push(one));
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const refusal = (address: string, status = 403) =>
+  ({ url: '/', address, status, code: `CODE_${status}`, reason: '' }) as unknown as RefuseInfo;
+
+const passed = (address: string, times: number) =>
+  Array.from({ length: times }, () => folding.passes(refusal(address))).filter(Boolean).length;
+
+describe('issue 12, case 16: refusals of one address', () => {
+  test('ten in a minute are written out, the others are one line at its end', () => {
+    expect(passed('192.0.2.1', 30)).toBe(10);
+    folding.passes(refusal('192.0.2.1', 429));
+    expect(passed('192.0.2.2', 3)).toBe(3);
+    expect(told).toEqual([]);
+    vi.advanceTimersByTime(60_000);
+    expect(told).toEqual([{ address: '192.0.2.1', count: 21, seconds: 60, status: 429, code: 'CODE_429' }]);
+    // A new minute begins with the next refusal.
+    vi.advanceTimersByTime(600_000);
+    expect(told).toHaveLength(1);
+    expect(passed('192.0.2.1', 30)).toBe(10);
+  });
+
+  test('all addresses of one IPv6 customer count as one', () => {
+    const all = Array.from({ length: 30 }, (_, n) => passed(`2001:db8::${n.toString(16)}`, 1));
+    expect(all.filter((one) => one === 1)).toHaveLength(10);
+    folding.end();
+    expect(told).toMatchObject([{ address: '2001:db8:0:0::/64', count: 20 }]);
+  });
+
+  test('addresses without number fill neither the memory nor the log', () => {
+    let written = 0;
+    for (let i = 0; i < 20_000; i++) written += passed(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`, 1);
+    expect(written).toBe(510);
+    folding.end();
+    expect(told).toMatchObject([{ address: 'other addresses', count: 19_490 }]);
+  });
+
+  test('an end without refusals says nothing', () => {
+    folding.end();
+    expect(told).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});

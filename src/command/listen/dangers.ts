@@ -1,0 +1,50 @@
+import { isLoopback, shownAddress } from '../address.js';
+import type { Plan } from './plan.js';
+import { privateFiles, privateFilesIn } from './private-files.js';
+
+/** What somebody may not have meant who lets others reach the servers. */
+export function dangersOf(plan: Plan): string[] {
+  const { listen, auth, tls, isLighttpd } = plan;
+  const open = listen.find((address) => !isLoopback(address));
+  const isOpen = open !== undefined && !isGuarded(plan) && !isLighttpd;
+  return [
+    ...(isOpen ? [openTo(shownAddress(open), plan)] : []),
+    ...(open && auth.length > 0 && !tls
+      ? ['passwords and bytes can be read on the way; --cert makes it https']
+      : []),
+    ...everySiteOf(plan),
+    ...servedSecretsOf(plan),
+  ];
+}
+
+/** Does it ask who somebody is? An address says only where: every page that is open there may connect as well. */
+function isGuarded({ auth, tokens, tls }: Plan): boolean {
+  return auth.length > 0 || tokens !== undefined || tls?.clientCa !== undefined;
+}
+
+function openTo(address: string, { tunnel }: Plan): string {
+  const whoever = tunnel.allow
+    ? `whoever reaches ${address} from an address of --allow`
+    : `whoever reaches ${address}`;
+  const more = tunnel.allow ? '' : ' or --allow';
+  return `${whoever} may open a tunnel; --auth or --tokens${more} shut it`;
+}
+
+/** `null` is the origin of frames that any site can make. */
+function everySiteOf(plan: Plan): string[] {
+  const { origins } = plan.tunnel;
+  const isEverySite = origins === '*' || (Array.isArray(origins) && origins.includes('null'));
+  if (!isEverySite || plan.isLighttpd || isGuarded(plan)) return [];
+  const which = origins === '*' ? '*' : 'null';
+  return [
+    `pages of every site may open a tunnel in the browsers that reach this server: --origin has "${which}"`,
+  ];
+}
+
+function servedSecretsOf(plan: Plan): string[] {
+  if (!plan.web) return [];
+  const files = privateFilesIn(plan.web.folder, privateFiles(plan));
+  return files.map(
+    (file) => `${file} is in the folder that --web serves: it is not served; move it elsewhere`,
+  );
+}
