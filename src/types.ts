@@ -18,7 +18,10 @@ export interface HookContext {
 
 /** Where a backend listens (lighttpd: one entry of `wstunnel.server`). All times in seconds. */
 export interface Host {
-  /** Name or address, resolved at each dial; one that begins with `/` is a `socket`. Default `127.0.0.1`. */
+  /**
+   * Name or address, resolved at each dial; one that begins with `/` is a `socket`. Of several addresses the first that
+   * answers is taken: every 250 ms the next one is tried as well (RFC 8305). Default `127.0.0.1`.
+   */
   host?: string;
   /** TCP port, 1 to 65535. Required unless `socket` is given. */
   port?: number;
@@ -47,7 +50,7 @@ export interface Host {
   noDelay?: boolean;
   /** Seconds of silence before TCP keep-alive probes. Default 60; 0 is off. */
   keepAlive?: number;
-  /** Local address to connect from. */
+  /** Local address to connect from; of a name only addresses of its family are tried. */
   localAddress?: string;
   /** In place of `dns.lookup`. */
   lookup?: LookupFunction;

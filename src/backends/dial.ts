@@ -23,7 +23,9 @@ export async function dial(host: ResolvedHost, signal: AbortSignal, preface?: Bu
   );
   let transport: Duplex | undefined;
   try {
-    transport = host.connect ? await takeStream(host.connect, controller.signal) : connectTransport(host);
+    transport = await (host.connect
+      ? takeStream(host.connect, controller.signal)
+      : connectTransport(host, controller.signal));
     await ready(transport, controller.signal);
     if (preface) transport.write(preface);
     if (host.tls === undefined || host.tls === false) return transport.pause();
