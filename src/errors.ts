@@ -20,6 +20,7 @@ const catalogue = {
   WSTUNNEL_HOOK_FAILED: { status: 500, closeCode: 4500, expose: false },
   WSTUNNEL_BACKEND_REFUSED: { status: 502, closeCode: 4502, expose: true },
   WSTUNNEL_NO_BACKEND: { status: 503, closeCode: 4503, expose: true },
+  WSTUNNEL_EXHAUSTED: { status: 503, closeCode: 4503, expose: true },
   WSTUNNEL_FULL: { status: 503, closeCode: 4503, expose: true },
   WSTUNNEL_DRAINING: { status: 503, closeCode: 4503, expose: true },
   WSTUNNEL_NOT_ATTACHED: { status: 503, closeCode: 4503, expose: true },

@@ -34,7 +34,10 @@ export interface Host {
   tls?: boolean | ConnectionOptions;
   /** Seconds until a connection attempt, TLS included, is given up. Default 8 (lighttpd: `connect-timeout`). */
   connectTimeout?: number;
-  /** Seconds for which a host that failed is left out. Default 1; 0 never leaves it out (lighttpd: `disable-time`). */
+  /**
+   * Seconds for which a host that failed is left out, while another one is up. Where none is, one request every half second
+   * tries it all the same. Default 1; 0 never leaves it out (lighttpd: `disable-time`).
+   */
   disableTime?: number;
   /** Seconds that the backend may be silent: Close 1011. Default 0, for ever (lighttpd: `read-timeout`). */
   readTimeout?: number;
@@ -147,7 +150,8 @@ export type BalanceName = 'fair' | 'least-connection' | 'round-robin' | 'hash' |
 /**
  * Picks a backend (lighttpd: `wstunnel.balance`). One object serves one tunnel for its whole life.
  *
- * The hosts given to `pick` are up and below their `maxTunnels`, and never an empty list. Returning anything else than one of them refuses the
+ * The hosts given to `pick` are up (or, where none is, due to be tried again) and below their `maxTunnels`, and never an empty
+ * list. Returning anything else than one of them refuses the
  * request with 503; a throw refuses it with 500; a promise that does not settle ends with `handshakeTimeout`.
  */
 export interface BalanceStrategy<Req = IncomingMessage> {

@@ -17,6 +17,7 @@ export const DIFFERENCES = {
   DNS: 'backends move, and may come up later',
   'status where no backend answers': 'they call for different repairs',
   'how many hosts are tried': 'one that works is found',
+  '`disable-time` of the only host': 'there is no other to go to',
   '`disable-time` 0': 'that is what 0 says',
   '`hash` and hosts on one address': 'several servers on one machine share the load',
   'broken frames': 'RFC 6455, 5',

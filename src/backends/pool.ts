@@ -1,19 +1,37 @@
 import { leaseOf, type Lease } from '../helpers/lease.js';
 import type { BackendInfo, BalanceStrategy, HostState } from '../types.js';
+import type { Failure } from './failure.js';
 import type { ResolvedHost } from './host.js';
 
 /** Seconds after which a host that only functions name, and that nobody uses, is forgotten. */
 const FORGET_AFTER = 600;
 
+/** Seconds until a host that is down is tried again where no other is up. */
+const TRY_AGAIN_AFTER = 0.5;
+
+/** Connections in a row that a host may reset before it counts as down. */
+const MOST_RESETS = 3;
+
 /** Above so many, those that nobody uses are forgotten at once. */
 const MAX_HOSTS = 10_000;
+
+const NOTHING: Lease = { release: () => undefined };
+
+/** What a failed connection makes of its host: it stays up, or it is down, since now or since before. */
+export type Outage = 'none' | 'new' | 'known';
 
 /** What is known of an address: shared by all requests, whatever their settings for it. */
 class AddressState {
   readonly id: string;
   load = 0;
   downUntil = 0;
+  /** While nothing else is up: not before this, and one at a time. */
+  tryAt = 0;
+  isTried = false;
   failed = false;
+  /** Connections that it has taken, and those that it has reset since the last of them. */
+  taken = 0;
+  resets = 0;
   lastSeen = 0;
   /** Named in the options: never forgotten. */
   isListed = false;
@@ -50,6 +68,16 @@ export class PooledHost implements HostState {
 
   get up(): boolean {
     return this.state.up;
+  }
+
+  /** Connections that it has taken. */
+  get taken(): number {
+    return this.state.taken;
+  }
+
+  /** May it be tried although it is down? Others are answered at once meanwhile. */
+  get isDue(): boolean {
+    return !this.state.isTried && performance.now() >= this.state.tryAt;
   }
 
   /** As many tunnels as it may have? */
@@ -99,20 +127,41 @@ export class BackendPool {
     });
   }
 
+  /** While a host that is down is being tried nobody else tries it. Free it with `release`. */
+  tryOut({ state, up }: PooledHost): Lease {
+    if (up) return NOTHING;
+    state.isTried = true;
+    return leaseOf(() => (state.isTried = false));
+  }
+
   connected({ state }: PooledHost): void {
     const { failed, id } = state;
     state.failed = false;
     state.downUntil = 0;
+    state.taken++;
+    state.resets = 0;
     if (failed) this.#announce({ id, up: true });
   }
 
-  /** True if it was well until now. */
-  failed({ host, state }: PooledHost, reason: string): boolean {
+  /**
+   * A connection failed. Takes the host down, unless it has taken another connection since this one began, at which `taken`
+   * was so much, or has reset only a few: one failure of many is no outage.
+   */
+  failed(
+    { host, state }: PooledHost,
+    reason: string,
+    failure: Failure = 'down',
+    taken = state.taken,
+  ): Outage {
     const { failed, id } = state;
+    if (failure === 'ours' || state.taken !== taken) return 'none';
+    if (failure === 'passing' && !failed && ++state.resets < MOST_RESETS) return 'none';
+    const now = performance.now();
     state.failed = true;
-    state.downUntil = performance.now() + host.disableTime * 1000;
+    state.downUntil = now + host.disableTime * 1000;
+    state.tryAt = now + Math.min(host.disableTime, TRY_AGAIN_AFTER) * 1000;
     if (!failed) this.#announce({ id, up: false, reason });
-    return !failed;
+    return failed ? 'known' : 'new';
   }
 
   snapshot(): HostState[] {

@@ -6,6 +6,7 @@ import { following, orAborted } from '../../helpers/abort.js';
 import { leaseOf, type Lease } from '../../helpers/lease.js';
 import { without } from '../../helpers/without.js';
 import { dial } from '../dial.js';
+import { exhausted, failureOf } from '../failure.js';
 import type { ResolvedHost, ResolvedSpawn } from '../host.js';
 import { Child } from './child.js';
 import { checkFree, fillIn, placeOf, removeSocket, withListener, type Place } from './place.js';
@@ -35,6 +36,8 @@ export interface Surroundings {
   readonly number: number;
   /** The private socket it may use, in a private folder. */
   readonly socket: string;
+  /** Why there is no such folder: nothing can be started. */
+  readonly failure: unknown;
   readonly mark: string;
   readonly log: (format: string, ...values: unknown[]) => void;
   /** It has no tunnel any more. */
@@ -133,14 +136,23 @@ export class SpawnedProcess {
   }
 
   /** Before those who wait hear of it, so that who asks again finds it remembered. */
-  #isOver(why: string, failure: string | undefined): void {
+  #isOver(why: string, failure: string | undefined, isOurLack = false): void {
     if (this.isOver) return;
     clearTimeout(this.idleTimer);
     this.#around.over(this, failure);
     const cause = new Error(why);
     this.#over.abort(
-      new TunnelError('WSTUNNEL_BACKEND_REFUSED', 'the backend could not be reached', { cause }),
+      isOurLack
+        ? exhausted(cause)
+        : new TunnelError('WSTUNNEL_BACKEND_REFUSED', 'the backend could not be reached', { cause }),
     );
+  }
+
+  /** The program is not to blame for what this machine lacks: no process, descriptor or space is left. */
+  #hasNotStarted(error: unknown, how: string): void {
+    const why = `the program ${how}`;
+    const isOurs = failureOf(error) === 'ours';
+    this.#isOver(why, isOurs ? undefined : why, isOurs);
   }
 
   async #reach(stop: AbortSignal, preface: Buffer | undefined): Promise<Duplex> {
@@ -162,7 +174,10 @@ export class SpawnedProcess {
 
   async #start(): Promise<Child> {
     const { spawn } = this.#host;
-    const { log, mark, socket: own } = this.#around;
+    const { log, mark, socket: own, failure } = this.#around;
+    // What the file system threw, as it is.
+    // eslint-disable-next-line @typescript-eslint/only-throw-error
+    if (failure !== undefined) throw failure;
     const place = this.#place;
     const launch = (stdin: number | 'ignore') => {
       if (this.isOver) throw new Error('it was ended before it was started');
@@ -189,13 +204,13 @@ export class SpawnedProcess {
       const isBroken = !this.#isReady || (isQuick && how !== 'ended with code 0');
       const why = `the program ${how}`;
       log('%s[%d] %s', this.#host.id, child.pid, how);
-      this.#isOver(why, isBroken ? why : undefined);
+      if (child.startError) this.#hasNotStarted(child.startError, how);
+      else this.#isOver(why, isBroken ? why : undefined);
       await child.gone;
     } catch (error) {
-      const why = `the program was not started: ${messageOf(error)}`;
-      this.#isOver(why, why);
+      this.#hasNotStarted(error, `was not started: ${messageOf(error)}`);
       // Another socket than the private one is somebody else's.
-      removeSocket(socket);
+      if (socket !== '') removeSocket(socket);
     }
   }
 }

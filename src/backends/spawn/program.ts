@@ -19,7 +19,7 @@ export interface Dialled {
 
 /** What a program needs of those who keep it. */
 export interface Keeper {
-  surroundings(): Pick<Surroundings, 'socket' | 'mark' | 'log'>;
+  surroundings(): Pick<Surroundings, 'socket' | 'failure' | 'mark' | 'log'>;
   /** Nothing is left of a process that got such. */
   ended(): void;
   /** A process failed while no tunnel waited for it. */

@@ -73,15 +73,26 @@ export class Spawner {
   }
 
   #surroundings() {
-    // Its mode is 0700: nobody else can reach the sockets in it.
-    this.#folder ??= mkdtempSync(join(tmpdir(), 'wstunnel-'));
+    const failure = this.#makeFolder();
     this.#left++;
     const name = String(++this.#count);
     return {
-      socket: join(this.#folder, name),
+      socket: this.#folder === undefined ? '' : join(this.#folder, name),
+      failure,
       mark: `${this.#mark}.${name}.`,
       log: this.#log,
     };
+  }
+
+  /** Returns what went wrong: `minProcs` starts programs from a timer, where nobody could catch it. */
+  #makeFolder(): unknown {
+    try {
+      // Its mode is 0700: nobody else can reach the sockets in it.
+      this.#folder ??= mkdtempSync(join(tmpdir(), 'wstunnel-'));
+      return undefined;
+    } catch (error) {
+      return error;
+    }
   }
 
   #ended(): void {
