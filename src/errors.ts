@@ -11,6 +11,7 @@ const catalogue = {
   WSTUNNEL_ORIGIN_MISSING: { status: 400, closeCode: 4400, expose: true },
   WSTUNNEL_ORIGIN_REFUSED: { status: 403, closeCode: 4403, expose: true },
   WSTUNNEL_ENDED: { status: 403, closeCode: 4403, expose: true },
+  WSTUNNEL_PATH_REFUSED: { status: 403, closeCode: 4403, expose: true },
   WSTUNNEL_ADDRESS_REFUSED: { status: 403, closeCode: 4403, expose: true },
   WSTUNNEL_NOT_AUTHENTICATED: { status: 401, closeCode: 4401, expose: true },
   WSTUNNEL_NO_TARGET: { status: 404, closeCode: 4404, expose: true },

@@ -166,8 +166,9 @@ export interface BalanceStrategy<Req = IncomingMessage> {
 }
 
 /**
- * lighttpd's map: a key that begins with `/` is the beginning of a path, another its end, `""` is every path. The first key
- * that fits counts; where none does, the request goes to `next()`.
+ * lighttpd's map: a key that begins with `/` is the beginning of a path and ends at a segment (`/vnc` is `/vnc` and `/vnc/x`, not
+ * `/vncx`), another is its end, `""` is every path. The first key that fits counts; where none does, the request goes to
+ * `next()`.
  */
 export type HostMap = Readonly<Record<string, Host | readonly Host[]>>;
 
@@ -229,7 +230,11 @@ export type TextMatch =
 
 /** When a rule applies. All that is named must hold; a header, host or query that is missing is the empty text. */
 export interface Condition {
-  /** The path within the mount, without query, undecoded (lighttpd: `$HTTP["url"]`). A string is the whole path. */
+  /**
+   * The path within the mount, without query, as it was sent (lighttpd: `$HTTP["url"]`, which is decoded). A string is the
+   * whole path. A rule that takes something away from a path does not see it as `/desk/%61dmin` or `/desk//admin`: let
+   * rules open what is shut, or refuse such paths before the tunnel.
+   */
   url?: TextMatch;
   /**
    * The request's Host, in lower case and without a final dot; without a port it is that host on any port (lighttpd:
@@ -349,7 +354,7 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
 export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> extends RuleOptions<Req> {
   /**
    * Which requests are the tunnel's (lighttpd: `$HTTP["url"] =~`), matched against the path of `req.url`: within the
-   * mount, without query, undecoded. Anything else goes to `next()`. Default: every path.
+   * mount, without query, undecoded, as Express's router does. Anything else goes to `next()`. Default: every path.
    */
   url?: UrlPattern | readonly UrlPattern[];
   /**

@@ -10,6 +10,7 @@ export const DIFFERENCES = {
   '`Sec-WebSocket-Version`': 'RFC 6455, 4.2.2',
   '`Sec-WebSocket-Key`': 'RFC 6455, 4.2.1',
   subprotocols: 'browsers end a connection whose subprotocol they have not offered',
+  'keys that begin with a slash': 'a login is mounted on segments: what it does not guard must not open',
   'keys that are whole numbers': 'JavaScript orders the names of an object so',
   'URLs written in another way': "conditions see what Express's router sees",
   'unknown and impossible values': 'a typing error must not choose for you',

@@ -16,6 +16,7 @@ import {
 } from '../helpers/readers.js';
 import { without } from '../helpers/without.js';
 import { HostMap } from '../routes/host-map.js';
+import { notationOf } from '../routes/notation.js';
 import type { Host } from '../types.js';
 import { DEFAULTS } from './defaults.js';
 import { capacityOf, checkSpawn, readSpawn } from './spawn.js';
@@ -77,6 +78,7 @@ export function readServer(
   const entries = Object.entries(value);
   return new HostMap(
     entries.map(([key, hosts]) => [key, readHosts(hosts, `${name}[${JSON.stringify(key)}]`)] as const),
+    notationOf(value),
   );
 }
 
