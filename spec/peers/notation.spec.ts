@@ -319,7 +319,7 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
     const { port: backend } = await startBackend();
     const app = express().set('env', 'test');
     app.use('/desk/admin', (_req, res) => res.sendStatus(401));
-    app.use(makeTunnel(read(guarded(backend).replace('trusted', 'evil'))));
+    app.use(makeTunnel(read(guarded(backend).replace('trusted.example', 'https://evil.example'))));
     const { port } = await startHttp(app);
     expect(await statusOf(port, '/desk/admin')).toBe(401);
     for (const path of ['/desk/%61dmin', '/desk//admin', '/desk/./admin', '/desk/x/../admin'])

@@ -1,52 +1,16 @@
 import { leaseOf, type Lease } from '../helpers/lease.js';
 import type { BackendInfo, BalanceStrategy, HostState } from '../types.js';
 import type { Failure } from './failure.js';
+import { HostStates, type AddressState, type Listener, type Outage } from './host-states.js';
 import type { ResolvedHost } from './host.js';
 
 /** Seconds after which a host that only functions name, and that nobody uses, is forgotten. */
 const FORGET_AFTER = 600;
 
-/** Seconds until a host that is down is tried again where no other is up. */
-const TRY_AGAIN_AFTER = 0.5;
-
-/** Connections in a row that a host may reset before it counts as down. */
-const MOST_RESETS = 3;
-
 /** Above so many, those that nobody uses are forgotten at once. */
 const MAX_HOSTS = 10_000;
 
 const NOTHING: Lease = { release: () => undefined };
-
-/** What a failed connection makes of its host: it stays up, or it is down, since now or since before. */
-export type Outage = 'none' | 'new' | 'known';
-
-/** What is known of an address: shared by all requests, whatever their settings for it. */
-class AddressState {
-  readonly id: string;
-  load = 0;
-  downUntil = 0;
-  /** While nothing else is up: not before this, and one at a time. */
-  tryAt = 0;
-  isTried = false;
-  failed = false;
-  /** Connections that it has taken, and those that it has reset since the last of them. */
-  taken = 0;
-  resets = 0;
-  lastSeen = 0;
-  /** Named in the options: never forgotten. */
-  isListed = false;
-  /** With the settings that it was last asked for with. */
-  view: PooledHost | undefined;
-
-  constructor(id: string) {
-    this.id = id;
-  }
-
-  get up(): boolean {
-    // The clock is not for free, and a list may be long.
-    return this.downUntil === 0 || performance.now() >= this.downUntil;
-  }
-}
 
 /** An address with one request's settings for it. */
 export class PooledHost implements HostState {
@@ -87,26 +51,50 @@ export class PooledHost implements HostState {
   }
 }
 
-/** The states of all hosts that a tunnel has met, by address. */
-export class BackendPool {
-  readonly #states = new Map<string, AddressState>();
+/** A host that one tunnel has met. */
+interface Known {
+  readonly state: AddressState;
+  /** With the settings that it was last asked for with. */
+  view: PooledHost;
+  lastSeen: number;
+  /** Named in the options: never forgotten. */
+  isListed: boolean;
+}
+
+/** The hosts that one tunnel has met, by address; their states may be shared with other tunnels. */
+export class BackendPool implements Listener {
+  readonly #known = new Map<string, Known>();
   // A list of the options is the same array each time.
   readonly #lists = new WeakMap<readonly ResolvedHost[], readonly PooledHost[]>();
   #swept = 0;
-  readonly #announce: (info: BackendInfo) => void;
+  readonly announce: (info: BackendInfo) => void;
   readonly #complain: (error: unknown) => void;
+  readonly #states: HostStates;
 
   /** `complain` hears what a strategy's `opened` and `closed` throw: the load is counted all the same. */
-  constructor(announce: (info: BackendInfo) => void, complain: (error: unknown) => void) {
-    this.#announce = announce;
+  constructor(
+    announce: (info: BackendInfo) => void,
+    complain: (error: unknown) => void,
+    states = new HostStates(),
+  ) {
+    this.announce = announce;
     this.#complain = complain;
+    this.#states = states;
+    states.add(this);
   }
 
   /** Knows a list of the options for good. */
   add(hosts: readonly ResolvedHost[]): void {
     const list = this.#viewsOf(hosts);
-    for (const { state } of list) state.isListed = true;
+    for (const { id } of list) {
+      const known = this.#known.get(id);
+      if (known) known.isListed = true;
+    }
     this.#lists.set(hosts, list);
+  }
+
+  knows(id: string): boolean {
+    return this.#known.has(id);
   }
 
   /** Their states, in the given order, each address once. */
@@ -117,12 +105,10 @@ export class BackendPool {
   /** Counts a tunnel at a host from now on: connecting counts. */
   lease(host: PooledHost, strategy: Pick<BalanceStrategy, 'opened' | 'closed'>): Lease {
     const { state } = host;
-    // It may have been forgotten since it was asked for.
-    this.#states.set(state.id, state);
-    state.load++;
+    this.#states.load(state, host.host);
     this.#tell(() => strategy.opened?.(host));
     return leaseOf(() => {
-      state.load--;
+      this.#states.unload(state);
       this.#tell(() => strategy.closed?.(host));
     });
   }
@@ -135,40 +121,29 @@ export class BackendPool {
   }
 
   connected({ state }: PooledHost): void {
-    const { failed, id } = state;
-    state.failed = false;
-    state.downUntil = 0;
-    state.taken++;
-    state.resets = 0;
-    if (failed) this.#announce({ id, up: true });
+    this.#states.connected(state);
   }
 
-  /**
-   * A connection failed. Takes the host down, unless it has taken another connection since this one began, at which `taken`
-   * was so much, or has reset only a few: one failure of many is no outage.
-   */
-  failed(
-    { host, state }: PooledHost,
-    reason: string,
-    failure: Failure = 'down',
-    taken = state.taken,
-  ): Outage {
-    const { failed, id } = state;
-    if (failure === 'ours' || state.taken !== taken) return 'none';
-    if (failure === 'passing' && !failed && ++state.resets < MOST_RESETS) return 'none';
-    const now = performance.now();
-    state.failed = true;
-    state.downUntil = now + host.disableTime * 1000;
-    state.tryAt = now + Math.min(host.disableTime, TRY_AGAIN_AFTER) * 1000;
-    if (!failed) this.#announce({ id, up: false, reason });
-    return failed ? 'known' : 'new';
+  /** See {@link HostStates.failed}. */
+  failed({ host, state }: PooledHost, reason: string, failure?: Failure, taken?: number): Outage {
+    return this.#states.failed(state, host, reason, failure, taken);
   }
 
+  /** The hosts that it knows, and those that others use. */
   snapshot(): HostState[] {
-    return Array.from(this.#states.values(), ({ id, load, up, view }) => ({
-      ...{ id, host: view?.host ?? {} },
-      ...{ load, up },
-    }));
+    const own = Array.from(this.#known.values(), ({ state, view }) => ({ state, host: view.host }));
+    const others = this.#states.busy().filter(({ id }) => !this.#known.has(id));
+    return [...own, ...others.map((state) => ({ state, host: state.host }))].map(({ state, host = {} }) => {
+      const { id, load, up } = state;
+      return { id, host, load, up };
+    });
+  }
+
+  /** Hears nothing any more, and knows no host. */
+  close(): void {
+    this.#states.remove(this);
+    for (const { state } of this.#known.values()) this.#states.release(state);
+    this.#known.clear();
   }
 
   /** It may be asynchronous, although nobody waits for it. */
@@ -184,36 +159,38 @@ export class BackendPool {
     this.#sweep(now);
     const views = new Map<AddressState, PooledHost>();
     for (const host of hosts) {
-      const state = this.#stateOf(host.id);
-      state.lastSeen = now;
-      if (!views.has(state)) views.set(state, viewOf(host, state));
+      const known = this.#meet(host, now);
+      if (!views.has(known.state)) views.set(known.state, known.view);
     }
     return Object.freeze([...views.values()]);
   }
 
-  #stateOf(id: string): AddressState {
-    const known = this.#states.get(id);
-    if (known) return known;
-    const added = new AddressState(id);
-    this.#states.set(id, added);
+  /** The same view as long as the settings are the same: a strategy may remember it. */
+  #meet(host: ResolvedHost, now: number): Known {
+    const known = this.#known.get(host.id);
+    if (known) {
+      known.lastSeen = now;
+      if (!isSame(known.view.host, host)) known.view = new PooledHost(host, known.state);
+      return known;
+    }
+    const state = this.#states.hold(host.id);
+    const added = { state, view: new PooledHost(host, state), lastSeen: now, isListed: false };
+    this.#known.set(host.id, added);
     return added;
   }
 
   /** Forgets what functions have named and nobody uses. */
   #sweep(now: number): void {
-    const many = this.#states.size >= MAX_HOSTS;
+    const many = this.#known.size >= MAX_HOSTS;
     if (!many && now - this.#swept < (FORGET_AFTER / 2) * 1000) return;
     this.#swept = now;
-    for (const [id, { isListed, load, up, lastSeen }] of this.#states)
-      if (!isListed && load === 0 && up && (many || now - lastSeen > FORGET_AFTER * 1000))
-        this.#states.delete(id);
+    for (const [id, { isListed, state, lastSeen }] of this.#known) {
+      if (isListed || state.load > 0 || !state.up) continue;
+      if (!many && now - lastSeen <= FORGET_AFTER * 1000) continue;
+      this.#known.delete(id);
+      this.#states.release(state);
+    }
   }
-}
-
-/** The same object as long as the settings are the same: a strategy may remember it. */
-function viewOf(host: ResolvedHost, state: AddressState): PooledHost {
-  if (!state.view || !isSame(state.view.host, host)) state.view = new PooledHost(host, state);
-  return state.view;
 }
 
 function isSame(a: ResolvedHost, b: ResolvedHost): boolean {

@@ -57,7 +57,6 @@ export class SpawnedProcess {
   idleTimer: NodeJS.Timeout | undefined;
   readonly #host: SpawningHost;
   readonly #around: Surroundings;
-  readonly #target: ResolvedHost;
   readonly #place: Place;
   /** Aborted when it is of no use any more, with the reason. */
   readonly #over = new AbortController();
@@ -72,7 +71,6 @@ export class SpawnedProcess {
     // Each tunnel on its way listens.
     setMaxListeners(0, this.#over.signal);
     this.#place = placeOf(host, around.number, around.socket);
-    this.#target = Object.freeze({ ...without(host, 'spawn', 'host', 'port', 'socket'), ...this.#place });
     this.#child = this.#start();
     this.ended = this.#watch();
   }
@@ -97,9 +95,12 @@ export class SpawnedProcess {
     });
   }
 
-  /** Connects; a program that does not listen yet is given `connectTimeout`, from now on. */
-  async dial(signal: AbortSignal, preface: Buffer | undefined): Promise<Duplex> {
-    const { connectTimeout } = this.#host;
+  /**
+   * Connects by the settings of `host`, which need not be those that the program was started for; one that does not listen
+   * yet is given `connectTimeout`, from now on.
+   */
+  async dial(host: SpawningHost, signal: AbortSignal, preface: Buffer | undefined): Promise<Duplex> {
+    const { connectTimeout } = host;
     const { controller: stop, free } = following(signal, this.#over.signal);
     const onLate = () => {
       const why = `the program did not listen within ${connectTimeout} s`;
@@ -113,7 +114,8 @@ export class SpawnedProcess {
     };
     const timer = setTimeout(onLate, connectTimeout * 1000);
     try {
-      const socket = await this.#reach(stop.signal, preface);
+      const target = Object.freeze({ ...without(host, 'spawn', 'host', 'port', 'socket'), ...this.#place });
+      const socket = await this.#reach(target, stop.signal, preface);
       this.#isReady = true;
       return socket;
     } finally {
@@ -155,7 +157,7 @@ export class SpawnedProcess {
     this.#isOver(why, isOurs ? undefined : why, isOurs);
   }
 
-  async #reach(stop: AbortSignal, preface: Buffer | undefined): Promise<Duplex> {
+  async #reach(target: ResolvedHost, stop: AbortSignal, preface: Buffer | undefined): Promise<Duplex> {
     // Before, somebody else's socket might be there.
     await orAborted(stop, () => this.#child);
     const settled = this.#startedAt + SETTLE * 1000 - performance.now();
@@ -163,7 +165,7 @@ export class SpawnedProcess {
     for (let wait = FIRST_PAUSE; ; wait = Math.min(wait * 2, LONGEST_PAUSE)) {
       const wasReady = this.#isReady;
       try {
-        return await dial(this.#target, stop, preface);
+        return await dial(target, stop, preface);
       } catch (error) {
         if (stop.aborted) throw stop.reason;
         if (wasReady || (error as TunnelError).code !== 'WSTUNNEL_BACKEND_REFUSED') throw error;

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../errors.js';
 import { within } from '../../helpers/within.js';
+import { LocalState } from '../../shared/local-state.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { messageLine, type Io, type Signal } from '../io.js';
 import { readCertificate, type Certificate } from './certificate.js';
@@ -20,6 +21,7 @@ export class Running {
   readonly #io: Io;
   readonly #readPlan: () => Plan;
   readonly #sites = new Sites();
+  readonly #state = new LocalState();
   readonly #status: StatusLine;
   /** By which the servers are made. */
   readonly #plan: Plan;
@@ -72,7 +74,7 @@ export class Running {
 
   /** A site by this plan, for all requests from now on. */
   async #use(plan: Plan): Promise<void> {
-    const site = await makeSite(plan, (line) => this.#say(line));
+    const site = await makeSite(plan, this.#state, (line) => this.#say(line));
     const failuresOnly = this.#io.stderr.isTTY === true ? 'failures' : 'none';
     follow(
       site.tunnel,

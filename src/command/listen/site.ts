@@ -2,7 +2,8 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import { messageOf, TunnelError } from '../../errors.js';
 import { queryOf } from '../../helpers/path.js';
 import type { Next, Tunnel } from '../../types.js';
-import { wstunnel } from '../../wstunnel.js';
+import type { LocalState } from '../../shared/local-state.js';
+import { createTunnel } from '../../wstunnel.js';
 import { isLoopback } from '../address.js';
 import { CommandError, complaintOf, EXIT } from '../exit.js';
 import { checkFolder } from '../files.js';
@@ -18,8 +19,12 @@ export interface Site {
   readonly tunnel: Tunnel;
 }
 
-/** Checks all that the plan names; a {@link CommandError} says what is wrong, and nothing is left behind. */
-export async function makeSite(plan: Plan, warn: (line: string) => void): Promise<Site> {
+/**
+ * The state is that of the sites before: what is counted, hosts that are down and programs that run outlive a reload.
+ *
+ * Checks all that the plan names; a {@link CommandError} says what is wrong, and nothing is left behind.
+ */
+export async function makeSite(plan: Plan, state: LocalState, warn: (line: string) => void): Promise<Site> {
   const { web, trustProxy } = plan;
   const express = await loadExpress();
   const app = express();
@@ -32,7 +37,7 @@ export async function makeSite(plan: Plan, warn: (line: string) => void): Promis
   if (plan.auth.length > 0) app.use(requireLogin(readAccounts(plan.auth, warn)));
   if (web) checkFolder(web.folder);
   // The last step that can fail: from then on programs may run.
-  const tunnel = makeTunnel(plan, warn);
+  const tunnel = makeTunnel(plan, state, warn);
   app.use(tunnel);
   if (web) app.use(express.static(web.folder, { index: web.index.length > 0 ? [...web.index] : false }));
   app.use((_req, res) => sendText(res, 404, 'There is nothing here.\n'));
@@ -70,6 +75,7 @@ async function loadExpress() {
 
 function makeTunnel(
   { tunnel, tokens: file, listen, isLighttpd }: Plan,
+  state: LocalState,
   warn: (line: string) => void,
 ): Tunnel {
   const tokens = file === undefined ? undefined : new Tokens(file, warn);
@@ -83,7 +89,7 @@ function makeTunnel(
     }),
   };
   try {
-    return wstunnel({ ...options, autoAttach: false });
+    return createTunnel({ ...options, autoAttach: false }, state);
   } catch (error) {
     if (!(error instanceof TunnelError)) throw error;
     throw new CommandError(EXIT.config, complaintOf(error), { cause: error });
