@@ -81,7 +81,8 @@ export interface Host {
  *
  * By default the program gets its listening socket as descriptor 0 (lighttpd). One that listens itself is told where:
  * `{socket}`, `{host}` and `{port}` in `args` and in the values of `environment`, or WSTUNNEL_SOCKET, WSTUNNEL_HOST and
- * WSTUNNEL_PORT.
+ * WSTUNNEL_PORT. In a host that a `server` function returns they are filled in up to the first text with `{socket}` or
+ * `{port}`, of `args` and then of `environment`: a user's name goes behind that one. With `handOver: true` all texts stay as they are.
  *
  * It must stay in the foreground: when it ends, all that it has started is ended as well.
  */

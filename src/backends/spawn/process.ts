@@ -176,17 +176,26 @@ export class SpawnedProcess {
 
   async #start(): Promise<Child> {
     const { spawn } = this.#host;
-    const { log, mark, socket: own, failure } = this.#around;
+    const { log, mark, socket: privateSocket, failure } = this.#around;
     // What the file system threw, as it is.
     // eslint-disable-next-line @typescript-eslint/only-throw-error
     if (failure !== undefined) throw failure;
     const place = this.#place;
     const launch = (stdin: number | 'ignore') => {
       if (this.isOver) throw new Error('it was ended before it was started');
-      const args = spawn.args.map((arg) => fillIn(arg, place));
-      const environment = environmentOf(spawn, place);
+      const { args, environment: own } = fillIn(spawn, place);
+      const environment = environmentOf(spawn.copyEnvironment, own, place);
       const { path, killSignal } = spawn;
-      const given = { path, args, environment, stdin, killSignal, mark, socket: place.socket, own };
+      const given = {
+        path,
+        args,
+        environment,
+        stdin,
+        killSignal,
+        mark,
+        socket: place.socket,
+        own: privateSocket,
+      };
       const child = new Child(given, (line) => log('%s[%d] says: %s', this.#host.id, child.pid, line));
       this.#startedAt = performance.now();
       log('%s[%d] started as number %d', this.#host.id, child.pid, this.number);
@@ -219,15 +228,16 @@ export class SpawnedProcess {
 
 /** Nothing of the app's environment but what was asked for: its secrets are there. */
 function environmentOf(
-  { environment, copyEnvironment }: ResolvedSpawn,
+  copied: readonly string[],
+  own: Readonly<Record<string, string>>,
   place: Place,
 ): Record<string, string> {
   const all: Record<string, string> = {};
-  for (const name of copyEnvironment) {
+  for (const name of copied) {
     const value = process.env[name];
     if (value !== undefined) all[name] = value;
   }
-  for (const [name, value] of Object.entries(environment)) all[name] = fillIn(value, place);
+  Object.assign(all, own);
   for (const [name, value] of Object.entries(place) as [string, string | number][])
     all[`WSTUNNEL_${name.toUpperCase()}`] = String(value);
   return all;
