@@ -184,7 +184,7 @@ describeWith('Xvnc')("issue 12, case 2: the README's example, Xvnc on a fixed di
     const { server, limits } = example();
     const spawn = marked.mark({
       ...server.spawn,
-      args: server.spawn.args?.map((arg) => (/^:\d+$/.test(arg) ? `:${display}` : arg)),
+      args: (server.spawn.args ?? []).map((arg) => (/^:\d+$/.test(arg) ? `:${display}` : arg)),
     });
     const config = (geometry: string) => ({
       limits,

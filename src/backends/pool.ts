@@ -1,7 +1,7 @@
 import { leaseOf, type Lease } from '../helpers/lease.js';
 import type { BackendInfo, BalanceStrategy, HostState } from '../types.js';
 import type { Failure } from './failure.js';
-import { HostStates, type AddressState, type Listener, type Outage } from './host-states.js';
+import { AddressState, HostStates, type Listener, type Outage } from './host-states.js';
 import type { ResolvedHost } from './host.js';
 
 /** Seconds after which a host that only functions name, and that nobody uses, is forgotten. */
@@ -67,6 +67,7 @@ export class BackendPool implements Listener {
   // A list of the options is the same array each time.
   readonly #lists = new WeakMap<readonly ResolvedHost[], readonly PooledHost[]>();
   #swept = 0;
+  #isClosed = false;
   readonly announce: (info: BackendInfo) => void;
   readonly #complain: (error: unknown) => void;
   readonly #states: HostStates;
@@ -132,18 +133,20 @@ export class BackendPool implements Listener {
   /** The hosts that it knows, and those that others use. */
   snapshot(): HostState[] {
     const own = Array.from(this.#known.values(), ({ state, view }) => ({ state, host: view.host }));
-    const others = this.#states.busy().filter(({ id }) => !this.#known.has(id));
+    const busy = this.#isClosed ? [] : this.#states.busy();
+    const others = busy.filter(({ id }) => !this.#known.has(id));
     return [...own, ...others.map((state) => ({ state, host: state.host }))].map(({ state, host = {} }) => {
       const { id, load, up } = state;
       return { id, host, load, up };
     });
   }
 
-  /** Hears nothing any more, and knows no host. */
+  /** Hears nothing any more and holds no state; what it knows stays to be looked at. */
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#states.remove(this);
     for (const { state } of this.#known.values()) this.#states.release(state);
-    this.#known.clear();
   }
 
   /** It may be asynchronous, although nobody waits for it. */
@@ -173,7 +176,8 @@ export class BackendPool implements Listener {
       if (!isSame(known.view.host, host)) known.view = new PooledHost(host, known.state);
       return known;
     }
-    const state = this.#states.hold(host.id);
+    // After its end nothing would release it.
+    const state = this.#isClosed ? new AddressState(host.id) : this.#states.hold(host.id);
     const added = { state, view: new PooledHost(host, state), lastSeen: now, isListed: false };
     this.#known.set(host.id, added);
     return added;
@@ -182,7 +186,7 @@ export class BackendPool implements Listener {
   /** Forgets what functions have named and nobody uses. */
   #sweep(now: number): void {
     const many = this.#known.size >= MAX_HOSTS;
-    if (!many && now - this.#swept < (FORGET_AFTER / 2) * 1000) return;
+    if (this.#isClosed || (!many && now - this.#swept < (FORGET_AFTER / 2) * 1000)) return;
     this.#swept = now;
     for (const [id, { isListed, state, lastSeen }] of this.#known) {
       if (isListed || state.load > 0 || !state.up) continue;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type NetConnectOpts } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { failureOf } from '../../../src/backends/failure.js';
@@ -10,8 +10,8 @@ import { temporaryFolder } from '../../support/spawned.js';
 
 const error = (code: string) => Object.assign(new Error(code), { code });
 
-async function errorOf(where: Parameters<typeof connect>[0]): Promise<Error> {
-  const socket = connect(where as never);
+async function errorOf(where: NetConnectOpts): Promise<Error> {
+  const socket = connect(where);
   onCleanup(() => socket.destroy());
   const [failed] = (await once(socket, 'error')) as [Error];
   return failed;
