@@ -18,7 +18,7 @@ export interface Route<Req extends IncomingMessage> {
 
 /** Is this request the tunnel's? Undefined where it is not: no rule gives it a server. */
 export function match<Req extends IncomingMessage>(
-  { matchesUrl, base, rules }: Settings<Req>,
+  { matchesUrl, base, rules, notations }: Settings<Req>,
   req: Req,
   path: string,
 ): Route<Req> | undefined {
@@ -28,6 +28,7 @@ export function match<Req extends IncomingMessage>(
     const address = () => (known ??= addressForRules(base, req));
     const settings = rules.length === 0 ? base : applyRules(base, rules, { req, path, address });
     const server = serverFor(settings, path);
+    if (server && !notations.every((notation) => notation.isNormal(path))) throw pathRefused();
     return server && { settings, server };
   } catch (error) {
     const failure =
@@ -36,6 +37,11 @@ export function match<Req extends IncomingMessage>(
         : new TunnelError('WSTUNNEL_HOOK_FAILED', `rules: ${messageOf(error)}`, { cause: error });
     return { settings: base, server: [], failure };
   }
+}
+
+function pathRefused(): TunnelError {
+  const message = 'the path is not in its normal form: it has escapes, "//" or "." that are not needed';
+  return new TunnelError('WSTUNNEL_PATH_REFUSED', message);
 }
 
 /** May a request with this path be the tunnel's? Only a condition on something else leaves it open. */

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { Candidates } from './backends/candidates.js';
+import { failureOf, type Failure } from './backends/failure.js';
 import type { ResolvedHost } from './backends/host.js';
 import type { PooledHost } from './backends/pool.js';
 import { proxyHeader } from './backends/proxy-header.js';
@@ -165,31 +167,34 @@ async function reachBackend<Req extends IncomingMessage>(
   hosts: readonly ResolvedHost[],
   signal: AbortSignal,
 ): Promise<Reached> {
-  const all = pool.statesOf(hosts);
+  const candidates = new Candidates(pool.statesOf(hosts));
+  const { all } = candidates;
   const request: BalanceRequest<Req> = {
     ...{ req, address, all, path: originalPathOf(req) ?? '', authority: req.headers.host ?? '' },
     stickyKey: () => (stickyKey ? readKey(stickyKey(req)) : address),
   };
-  const note = (host: PooledHost, why: string) => {
-    const isNew = pool.failed(host, why);
-    log('backend', isNew ? 'warn' : 'debug', '%s failed: %s', host.id, why);
-    if (isNew && !all.some(({ up }) => up)) log('backend', 'error', 'no backend is up any more');
+  const note = (host: PooledHost, why: string, failure: Failure, taken: number) => {
+    const outage = pool.failed(host, why, failure, taken);
+    log('backend', outage === 'known' ? 'debug' : 'warn', '%s failed: %s', host.id, why);
+    if (outage === 'new' && !all.some(({ up }) => up)) log('backend', 'error', 'no backend is up any more');
+    return outage;
   };
-  const failed = new Set<PooledHost>();
   let last: TunnelError | undefined;
   for (;;) {
-    const up = withoutBackups(all.filter((host) => host.up && !failed.has(host)));
-    if (up.length === 0) throw last ?? new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend is up');
-    const free = up.filter((host) => !host.full);
+    const next = candidates.next();
+    if (next.length === 0) throw last ?? new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend is up');
+    const free = next.filter((host) => !host.full);
     if (free.length === 0)
       throw new TunnelError('WSTUNNEL_FULL', 'every backend has as many tunnels as it may have');
     const picked = await hook('balance.pick', signal, () => balance.pick(free, request));
     const host = free.find((candidate) => candidate === picked);
     if (!host) throw new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend was chosen');
-    // Others were served while the strategy thought about it.
-    if (host.full) continue;
+    // The strategy may have taken its time: others were served, or are trying this host, meanwhile.
+    if (host.full || (!host.up && !host.isDue)) continue;
     const lease = pool.lease(host, balance);
+    const trial = pool.tryOut(host);
     const since = performance.now();
+    const { taken } = host;
     try {
       const dialled = await spawner.dial(host.host, signal, prefaceOf(host.host, req, address));
       pool.connected(host);
@@ -198,19 +203,23 @@ async function reachBackend<Req extends IncomingMessage>(
       lease.release();
       // Else one that never answers would be tried first for ever, where handshakeTimeout is below its connectTimeout.
       if (isHandshakeTimeout(error) && performance.now() - since >= (handshakeTimeout * 1000) / 2)
-        note(host, 'it did not answer within handshakeTimeout');
+        note(host, 'it did not answer within handshakeTimeout', 'down', taken);
       if (signal.aborted || !isBackendFailure(error)) throw error;
-      failed.add(host);
+      const failure = failureOfDial(error, host.host);
+      const why = error.cause === undefined ? error.message : messageOf(error.cause);
+      const outage = note(host, why, failure, taken);
+      candidates.failed(host, failure === 'passing' && outage === 'none');
       last = error;
-      note(host, error.cause === undefined ? error.message : messageOf(error.cause));
+    } finally {
+      trial.release();
     }
   }
 }
 
-/** A backup is used only while no other host is up. */
-function withoutBackups(up: readonly PooledHost[]): readonly PooledHost[] {
-  const first = up.filter(({ host }) => !host.backup);
-  return first.length > 0 ? first : up;
+/** What a failed dial says of its host. Of a stream of the app's own, `connect` is called once for each request. */
+function failureOfDial({ code, cause }: TunnelError, { connect }: ResolvedHost): Failure {
+  if (code === 'WSTUNNEL_EXHAUSTED') return 'ours';
+  return connect || code !== 'WSTUNNEL_BACKEND_REFUSED' ? 'down' : failureOf(cause);
 }
 
 /** What the backend is told before anything else: who the client is. */
@@ -237,7 +246,7 @@ function isHandshakeTimeout(error: unknown): boolean {
 function isBackendFailure(error: unknown): error is TunnelError {
   return (
     error instanceof TunnelError &&
-    (error.code === 'WSTUNNEL_BACKEND_REFUSED' || error.code === 'WSTUNNEL_BACKEND_TIMEOUT')
+    ['WSTUNNEL_BACKEND_REFUSED', 'WSTUNNEL_BACKEND_TIMEOUT', 'WSTUNNEL_EXHAUSTED'].includes(error.code)
   );
 }
 

@@ -18,7 +18,10 @@ export interface HookContext {
 
 /** Where a backend listens (lighttpd: one entry of `wstunnel.server`). All times in seconds. */
 export interface Host {
-  /** Name or address, resolved at each dial; one that begins with `/` is a `socket`. Default `127.0.0.1`. */
+  /**
+   * Name or address, resolved at each dial; one that begins with `/` is a `socket`. Of several addresses the first that
+   * answers is taken: every 250 ms the next one is tried as well (RFC 8305). Default `127.0.0.1`.
+   */
   host?: string;
   /** TCP port, 1 to 65535. Required unless `socket` is given. */
   port?: number;
@@ -31,7 +34,10 @@ export interface Host {
   tls?: boolean | ConnectionOptions;
   /** Seconds until a connection attempt, TLS included, is given up. Default 8 (lighttpd: `connect-timeout`). */
   connectTimeout?: number;
-  /** Seconds for which a host that failed is left out. Default 1; 0 never leaves it out (lighttpd: `disable-time`). */
+  /**
+   * Seconds for which a host that failed is left out, while another one is up. Where none is, one request every half second
+   * tries it all the same. Default 1; 0 never leaves it out (lighttpd: `disable-time`).
+   */
   disableTime?: number;
   /** Seconds that the backend may be silent: Close 1011. Default 0, for ever (lighttpd: `read-timeout`). */
   readTimeout?: number;
@@ -47,7 +53,7 @@ export interface Host {
   noDelay?: boolean;
   /** Seconds of silence before TCP keep-alive probes. Default 60; 0 is off. */
   keepAlive?: number;
-  /** Local address to connect from. */
+  /** Local address to connect from; of a name only addresses of its family are tried. */
   localAddress?: string;
   /** In place of `dns.lookup`. */
   lookup?: LookupFunction;
@@ -75,7 +81,8 @@ export interface Host {
  *
  * By default the program gets its listening socket as descriptor 0 (lighttpd). One that listens itself is told where:
  * `{socket}`, `{host}` and `{port}` in `args` and in the values of `environment`, or WSTUNNEL_SOCKET, WSTUNNEL_HOST and
- * WSTUNNEL_PORT.
+ * WSTUNNEL_PORT. In a host that a `server` function returns they are filled in up to the first text with `{socket}` or
+ * `{port}`, of `args` and then of `environment`: a user's name goes behind that one. With `handOver: true` all texts stay as they are.
  *
  * It must stay in the foreground: when it ends, all that it has started is ended as well.
  */
@@ -144,7 +151,8 @@ export type BalanceName = 'fair' | 'least-connection' | 'round-robin' | 'hash' |
 /**
  * Picks a backend (lighttpd: `wstunnel.balance`). One object serves one tunnel for its whole life.
  *
- * The hosts given to `pick` are up and below their `maxTunnels`, and never an empty list. Returning anything else than one of them refuses the
+ * The hosts given to `pick` are up (or, where none is, due to be tried again) and below their `maxTunnels`, and never an empty
+ * list. Returning anything else than one of them refuses the
  * request with 503; a throw refuses it with 500; a promise that does not settle ends with `handshakeTimeout`.
  */
 export interface BalanceStrategy<Req = IncomingMessage> {
@@ -159,8 +167,9 @@ export interface BalanceStrategy<Req = IncomingMessage> {
 }
 
 /**
- * lighttpd's map: a key that begins with `/` is the beginning of a path, another its end, `""` is every path. The first key
- * that fits counts; where none does, the request goes to `next()`.
+ * lighttpd's map: a key that begins with `/` is the beginning of a path and ends at a segment (`/vnc` is `/vnc` and `/vnc/x`, not
+ * `/vncx`), another is its end, `""` is every path. The first key that fits counts; where none does, the request goes to
+ * `next()`.
  */
 export type HostMap = Readonly<Record<string, Host | readonly Host[]>>;
 
@@ -222,7 +231,11 @@ export type TextMatch =
 
 /** When a rule applies. All that is named must hold; a header, host or query that is missing is the empty text. */
 export interface Condition {
-  /** The path within the mount, without query, undecoded (lighttpd: `$HTTP["url"]`). A string is the whole path. */
+  /**
+   * The path within the mount, without query, as it was sent (lighttpd: `$HTTP["url"]`, which is decoded). A string is the
+   * whole path. A rule that takes something away from a path does not see it as `/desk/%61dmin` or `/desk//admin`: let
+   * rules open what is shut, or refuse such paths before the tunnel.
+   */
   url?: TextMatch;
   /**
    * The request's Host, in lower case and without a final dot; without a port it is that host on any port (lighttpd:
@@ -344,7 +357,7 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
 export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> extends RuleOptions<Req> {
   /**
    * Which requests are the tunnel's (lighttpd: `$HTTP["url"] =~`), matched against the path of `req.url`: within the
-   * mount, without query, undecoded. Anything else goes to `next()`. Default: every path.
+   * mount, without query, undecoded, as Express's router does. Anything else goes to `next()`. Default: every path.
    */
   url?: UrlPattern | readonly UrlPattern[];
   /**

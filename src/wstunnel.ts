@@ -1,10 +1,8 @@
 import { captureRejectionSymbol, type EventEmitter } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { BackendPool } from './backends/pool.js';
-import { Spawner } from './backends/spawn/spawner.js';
+import type { ResolvedHost } from './backends/host.js';
 import { messageOf, TunnelError } from './errors.js';
 import { isSendable } from './frames/close-codes.js';
-import { LocalCounter } from './guard/limits.js';
 import { asEmitter } from './helpers/emitter.js';
 import { fail, readBoolean, readNames, readNumber, readSeconds, readText } from './helpers/readers.js';
 import { pathOf } from './helpers/path.js';
@@ -13,9 +11,10 @@ import { createLog } from './observe/log.js';
 import { noteTunnelOfRequest } from './observe/per-request.js';
 import { Totals } from './observe/totals.js';
 import { match, reachOfPath } from './match.js';
-import { readOptions } from './options/options.js';
+import { readOptions, type Settings } from './options/options.js';
 import { HostMap } from './routes/host-map.js';
 import { everyRule } from './routes/rules.js';
+import { LocalState } from './shared/local-state.js';
 import type { Shared } from './shared.js';
 import { openTunnel, urlOf } from './tunnel.js';
 import type { AttachOptions, Next, Tunnel, TunnelEvents, TunnelOptions } from './types.js';
@@ -24,11 +23,11 @@ import { draining } from './upgrade/attempt.js';
 import { hasAutomatic, unwatchServers, watchServers } from './upgrade/auto-attach.js';
 import { asksForWebSocket } from './upgrade/handshake.js';
 import { removeHomeless } from './upgrade/homeless.js';
+import { checkRuntime } from './upgrade/runtime.js';
 import { markTarget, watchMounting, type UpgradeTarget } from './upgrade/target.js';
 
 /** The longest part of a path in a warning. */
 const MAX_SHOWN = 200;
-import { checkRuntime } from './upgrade/runtime.js';
 
 /** Seconds that `close()` waits before it destroys what is still open. */
 const CLOSE_WAIT = 10;
@@ -42,6 +41,14 @@ const CLOSE_WAIT = 10;
  */
 export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   options: TunnelOptions<Req>,
+): Tunnel<Req> {
+  return createTunnel(options, new LocalState());
+}
+
+/** The same with a state that other tunnels have as well: what is counted, hosts' states and programs outlive this one. */
+export function createTunnel<Req extends IncomingMessage>(
+  options: TunnelOptions<Req>,
+  state: LocalState,
 ): Tunnel<Req> {
   checkRuntime();
   const settings = readOptions(options);
@@ -65,29 +72,13 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   let closing: Promise<void> | undefined;
   const warned = new Set<string>();
 
-  const pool = new BackendPool(
-    (info) => emit('backend', info),
-    (error) => log('backend', 'error', 'balance strategy failed: %s', messageOf(error)),
-  );
-  const spawner = new Spawner(
-    (format, ...values) => log('backend', 'debug', format, ...values),
-    (host, why) => {
-      log('backend', 'warn', '%s failed: %s', host.id, why);
-      for (const state of pool.statesOf([host])) pool.failed(state, why);
-    },
-  );
-  for (const { server } of [settings.base, ...everyRule(settings.rules).map(({ set }) => set)]) {
-    if (typeof server !== 'object') continue;
-    for (const hosts of server instanceof HostMap ? server.lists : [server]) {
-      pool.add(hosts);
-      spawner.add(hosts);
-    }
-  }
+  const membership = state.join({ log, announce: (info) => emit('backend', info), lists: listsOf(settings) });
+  const { pool } = membership;
   const shared: Shared = {
     limits: settings.limits,
-    counter: new LocalCounter(),
+    counter: state.counter,
     pool,
-    spawner,
+    spawner: state.spawner,
     totals,
     log,
     attempts: new Set(),
@@ -208,7 +199,7 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
       for (const one of rest) one.destroy();
       await closedOf(rest);
     }
-    await spawner.close(timeout);
+    await membership.leave(timeout);
     for (const reference of attached) {
       const server = reference.deref();
       if (!server) continue;
@@ -231,6 +222,14 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
     log('tunnel', 'error', '%s', complaint);
     process.emitWarning(`wstunnel: ${complaint}`);
   }
+}
+
+/** The hosts that the options name, list by list. */
+function listsOf<Req extends IncomingMessage>({ base, rules }: Settings<Req>): (readonly ResolvedHost[])[] {
+  const servers = [base, ...everyRule(rules).map(({ set }) => set)].map(({ server }) => server);
+  return servers
+    .filter((server) => typeof server === 'object')
+    .flatMap((server) => (server instanceof HostMap ? server.lists : [server]));
 }
 
 function closedOf(all: readonly { closed: Promise<void> }[]): Promise<unknown> {

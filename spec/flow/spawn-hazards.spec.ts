@@ -51,7 +51,7 @@ test('variables that the shell beside a program uses itself come to it as they a
   expect(JSON.parse(text)).toMatchObject(environment);
 });
 
-test.each([1, 3, 6])('too few free descriptors, %i: 502, and the app goes on', async (free) => {
+test.each([1, 3, 6])('too few free descriptors, %i: 503, and the app goes on', async (free) => {
   const code = `
     import { closeSync, openSync } from 'node:fs';
     import { createServer, get } from 'node:http';
@@ -81,7 +81,7 @@ test.each([1, 3, 6])('too few free descriptors, %i: 502, and the app goes on', a
   const args = ['-c', limited, 'sh', process.execPath, '--input-type=module', '-e', code, server];
   const app = new Program('/bin/sh', args);
   const [, status] = await app.prints(/STATUS=(\d+)/);
-  expect(status).toBe('502');
+  expect(status).toBe('503');
 });
 
 test('an app that is killed and started anew keeps the socket at the same path', async () => {

@@ -9,7 +9,11 @@ const forced = ['options without a meaning for tunnels are taken'];
 
 export const ROWS: Readonly<Record<string, Row>> = {
   // Directives.
-  'wstunnel.server: a prefix': ['keys: a prefix ends anywhere, not only at a slash'],
+  'wstunnel.server: a prefix': [
+    'keys: a prefix',
+    'keys: a prefix that ends inside a segment',
+    'keys: a prefix that ends with a slash',
+  ],
   'wstunnel.server: a suffix': ['keys: a suffix', 'keys that are whole numbers'],
   'wstunnel.server: ""': ['keys: "" is every path', 'keys: "" at the beginning hides the others'],
   'wstunnel.server: the first match wins': [

@@ -4,6 +4,7 @@ import { following } from '../helpers/abort.js';
 import { withAllCauses } from '../helpers/all-causes.js';
 import { carriedBy } from '../helpers/carrier.js';
 import { discard } from '../helpers/discard.js';
+import { exhausted, failureOf } from './failure.js';
 import type { ResolvedHost } from './host.js';
 import { ready } from './ready.js';
 import { takeStream } from './stream.js';
@@ -23,7 +24,9 @@ export async function dial(host: ResolvedHost, signal: AbortSignal, preface?: Bu
   );
   let transport: Duplex | undefined;
   try {
-    transport = host.connect ? await takeStream(host.connect, controller.signal) : connectTransport(host);
+    transport = await (host.connect
+      ? takeStream(host.connect, controller.signal)
+      : connectTransport(host, controller.signal));
     await ready(transport, controller.signal);
     if (preface) transport.write(preface);
     if (host.tls === undefined || host.tls === false) return transport.pause();
@@ -35,6 +38,7 @@ export async function dial(host: ResolvedHost, signal: AbortSignal, preface?: Bu
     if (controller.signal.aborted) throw controller.signal.reason;
     if (error instanceof TunnelError) throw error;
     const cause = withAllCauses(error);
+    if (failureOf(error) === 'ours') throw exhausted(cause);
     throw new TunnelError('WSTUNNEL_BACKEND_REFUSED', 'the backend could not be reached', { cause });
   } finally {
     clearTimeout(timer);

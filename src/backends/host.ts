@@ -3,10 +3,18 @@ import { basename } from 'node:path';
 import type { SecureContext } from 'node:tls';
 import type { Host, SpawnOptions } from '../types.js';
 
+/**
+ * Which placeholders of `spawn` are filled in: none for a program that gets its socket as a descriptor; those up to the first
+ * text with `{socket}` or `{port}`, for a host that a `server` function has made, since a later text may be a user's name; or
+ * all.
+ */
+export type Fill = 'none' | 'first' | 'all';
+
 /** Of `spawn`, with its defaults. */
 export type ResolvedSpawn = Readonly<
   Required<Omit<SpawnOptions, 'killSignal'>> & {
     killSignal: NodeJS.Signals;
+    fill: Fill;
     /** What makes two the same, without telling what they are. */
     key: string;
   }

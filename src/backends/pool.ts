@@ -1,5 +1,7 @@
 import { leaseOf, type Lease } from '../helpers/lease.js';
 import type { BackendInfo, BalanceStrategy, HostState } from '../types.js';
+import type { Failure } from './failure.js';
+import { AddressState, HostStates, type Listener, type Outage } from './host-states.js';
 import type { ResolvedHost } from './host.js';
 
 /** Seconds after which a host that only functions name, and that nobody uses, is forgotten. */
@@ -8,27 +10,7 @@ const FORGET_AFTER = 600;
 /** Above so many, those that nobody uses are forgotten at once. */
 const MAX_HOSTS = 10_000;
 
-/** What is known of an address: shared by all requests, whatever their settings for it. */
-class AddressState {
-  readonly id: string;
-  load = 0;
-  downUntil = 0;
-  failed = false;
-  lastSeen = 0;
-  /** Named in the options: never forgotten. */
-  isListed = false;
-  /** With the settings that it was last asked for with. */
-  view: PooledHost | undefined;
-
-  constructor(id: string) {
-    this.id = id;
-  }
-
-  get up(): boolean {
-    // The clock is not for free, and a list may be long.
-    return this.downUntil === 0 || performance.now() >= this.downUntil;
-  }
-}
+const NOTHING: Lease = { release: () => undefined };
 
 /** An address with one request's settings for it. */
 export class PooledHost implements HostState {
@@ -52,6 +34,16 @@ export class PooledHost implements HostState {
     return this.state.up;
   }
 
+  /** Connections that it has taken. */
+  get taken(): number {
+    return this.state.taken;
+  }
+
+  /** May it be tried although it is down? Others are answered at once meanwhile. */
+  get isDue(): boolean {
+    return !this.state.isTried && performance.now() >= this.state.tryAt;
+  }
+
   /** As many tunnels as it may have? */
   get full(): boolean {
     const { maxTunnels } = this.host;
@@ -59,26 +51,51 @@ export class PooledHost implements HostState {
   }
 }
 
-/** The states of all hosts that a tunnel has met, by address. */
-export class BackendPool {
-  readonly #states = new Map<string, AddressState>();
+/** A host that one tunnel has met. */
+interface Known {
+  readonly state: AddressState;
+  /** With the settings that it was last asked for with. */
+  view: PooledHost;
+  lastSeen: number;
+  /** Named in the options: never forgotten. */
+  isListed: boolean;
+}
+
+/** The hosts that one tunnel has met, by address; their states may be shared with other tunnels. */
+export class BackendPool implements Listener {
+  readonly #known = new Map<string, Known>();
   // A list of the options is the same array each time.
   readonly #lists = new WeakMap<readonly ResolvedHost[], readonly PooledHost[]>();
   #swept = 0;
-  readonly #announce: (info: BackendInfo) => void;
+  #isClosed = false;
+  readonly announce: (info: BackendInfo) => void;
   readonly #complain: (error: unknown) => void;
+  readonly #states: HostStates;
 
   /** `complain` hears what a strategy's `opened` and `closed` throw: the load is counted all the same. */
-  constructor(announce: (info: BackendInfo) => void, complain: (error: unknown) => void) {
-    this.#announce = announce;
+  constructor(
+    announce: (info: BackendInfo) => void,
+    complain: (error: unknown) => void,
+    states = new HostStates(),
+  ) {
+    this.announce = announce;
     this.#complain = complain;
+    this.#states = states;
+    states.add(this);
   }
 
   /** Knows a list of the options for good. */
   add(hosts: readonly ResolvedHost[]): void {
     const list = this.#viewsOf(hosts);
-    for (const { state } of list) state.isListed = true;
+    for (const { id } of list) {
+      const known = this.#known.get(id);
+      if (known) known.isListed = true;
+    }
     this.#lists.set(hosts, list);
+  }
+
+  knows(id: string): boolean {
+    return this.#known.has(id);
   }
 
   /** Their states, in the given order, each address once. */
@@ -89,37 +106,47 @@ export class BackendPool {
   /** Counts a tunnel at a host from now on: connecting counts. */
   lease(host: PooledHost, strategy: Pick<BalanceStrategy, 'opened' | 'closed'>): Lease {
     const { state } = host;
-    // It may have been forgotten since it was asked for.
-    this.#states.set(state.id, state);
-    state.load++;
+    this.#states.load(state, host.host);
     this.#tell(() => strategy.opened?.(host));
     return leaseOf(() => {
-      state.load--;
+      this.#states.unload(state);
       this.#tell(() => strategy.closed?.(host));
     });
   }
 
+  /** While a host that is down is being tried nobody else tries it. Free it with `release`. */
+  tryOut({ state, up }: PooledHost): Lease {
+    if (up) return NOTHING;
+    state.isTried = true;
+    return leaseOf(() => (state.isTried = false));
+  }
+
   connected({ state }: PooledHost): void {
-    const { failed, id } = state;
-    state.failed = false;
-    state.downUntil = 0;
-    if (failed) this.#announce({ id, up: true });
+    this.#states.connected(state);
   }
 
-  /** True if it was well until now. */
-  failed({ host, state }: PooledHost, reason: string): boolean {
-    const { failed, id } = state;
-    state.failed = true;
-    state.downUntil = performance.now() + host.disableTime * 1000;
-    if (!failed) this.#announce({ id, up: false, reason });
-    return !failed;
+  /** See {@link HostStates.failed}. */
+  failed({ host, state }: PooledHost, reason: string, failure?: Failure, taken?: number): Outage {
+    return this.#states.failed(state, host, reason, failure, taken);
   }
 
+  /** The hosts that it knows, and those that others use. */
   snapshot(): HostState[] {
-    return Array.from(this.#states.values(), ({ id, load, up, view }) => ({
-      ...{ id, host: view?.host ?? {} },
-      ...{ load, up },
-    }));
+    const own = Array.from(this.#known.values(), ({ state, view }) => ({ state, host: view.host }));
+    const busy = this.#isClosed ? [] : this.#states.busy();
+    const others = busy.filter(({ id }) => !this.#known.has(id));
+    return [...own, ...others.map((state) => ({ state, host: state.host }))].map(({ state, host = {} }) => {
+      const { id, load, up } = state;
+      return { id, host, load, up };
+    });
+  }
+
+  /** Hears nothing any more and holds no state; what it knows stays to be looked at. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#states.remove(this);
+    for (const { state } of this.#known.values()) this.#states.release(state);
   }
 
   /** It may be asynchronous, although nobody waits for it. */
@@ -135,36 +162,39 @@ export class BackendPool {
     this.#sweep(now);
     const views = new Map<AddressState, PooledHost>();
     for (const host of hosts) {
-      const state = this.#stateOf(host.id);
-      state.lastSeen = now;
-      if (!views.has(state)) views.set(state, viewOf(host, state));
+      const known = this.#meet(host, now);
+      if (!views.has(known.state)) views.set(known.state, known.view);
     }
     return Object.freeze([...views.values()]);
   }
 
-  #stateOf(id: string): AddressState {
-    const known = this.#states.get(id);
-    if (known) return known;
-    const added = new AddressState(id);
-    this.#states.set(id, added);
+  /** The same view as long as the settings are the same: a strategy may remember it. */
+  #meet(host: ResolvedHost, now: number): Known {
+    const known = this.#known.get(host.id);
+    if (known) {
+      known.lastSeen = now;
+      if (!isSame(known.view.host, host)) known.view = new PooledHost(host, known.state);
+      return known;
+    }
+    // After its end nothing would release it.
+    const state = this.#isClosed ? new AddressState(host.id) : this.#states.hold(host.id);
+    const added = { state, view: new PooledHost(host, state), lastSeen: now, isListed: false };
+    this.#known.set(host.id, added);
     return added;
   }
 
   /** Forgets what functions have named and nobody uses. */
   #sweep(now: number): void {
-    const many = this.#states.size >= MAX_HOSTS;
-    if (!many && now - this.#swept < (FORGET_AFTER / 2) * 1000) return;
+    const many = this.#known.size >= MAX_HOSTS;
+    if (this.#isClosed || (!many && now - this.#swept < (FORGET_AFTER / 2) * 1000)) return;
     this.#swept = now;
-    for (const [id, { isListed, load, up, lastSeen }] of this.#states)
-      if (!isListed && load === 0 && up && (many || now - lastSeen > FORGET_AFTER * 1000))
-        this.#states.delete(id);
+    for (const [id, { isListed, state, lastSeen }] of this.#known) {
+      if (isListed || state.load > 0 || !state.up) continue;
+      if (!many && now - lastSeen <= FORGET_AFTER * 1000) continue;
+      this.#known.delete(id);
+      this.#states.release(state);
+    }
   }
-}
-
-/** The same object as long as the settings are the same: a strategy may remember it. */
-function viewOf(host: ResolvedHost, state: AddressState): PooledHost {
-  if (!state.view || !isSame(state.view.host, host)) state.view = new PooledHost(host, state);
-  return state.view;
 }
 
 function isSame(a: ResolvedHost, b: ResolvedHost): boolean {

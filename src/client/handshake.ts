@@ -3,10 +3,11 @@ import { request as requestHttp, type ClientRequest, type IncomingMessage } from
 import { request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { checkServerIdentity, type ConnectionOptions, type PeerCertificate } from 'node:tls';
 import { following } from '../helpers/abort.js';
 import { ignoreErrors } from '../helpers/ignore-errors.js';
 import { checkAnswer } from './answer.js';
+import { directAgent } from './direct.js';
 import { ClientError } from './errors.js';
 import { failureOf, refusalOf, refusalOfProxy, type ProxyAnswer } from './failures.js';
 import type { ConnectSettings } from './options.js';
@@ -97,22 +98,25 @@ function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<Open
 }
 
 function start(settings: ConnectSettings, key: string, signal: AbortSignal): ClientRequest {
-  const { target, proxy, headers, tls } = settings;
+  const { target, proxy, headers, connectTimeout: timeout } = settings;
   const { host, port, path } = target;
+  const tls = target.secure ? tlsOptions(settings) : undefined;
   const common = {
     ...{ host, port, path, method: 'GET' },
     headers: { ...headers, 'sec-websocket-key': key },
-    agent: proxy ? proxy.agent(signal) : (false as const),
+    agent: proxy ? proxy.agent(signal) : directAgent({ host, port, timeout, tls }, signal),
   };
-  if (!target.secure) return requestHttp(common);
+  return tls ? requestHttps({ ...tls, ...common }) : requestHttp(common);
+}
+
+function tlsOptions({ target: { host }, tls }: ConnectSettings): ConnectionOptions {
   const name = tls.servername ?? host;
-  return requestHttps({
+  return {
     ...tls,
     // An address is no server name (RFC 6066 section 3).
     servername: isIP(name) === 0 ? name : '',
     // Behind a proxy the agent knows no host, and Node would take the proxy's name for it.
     checkServerIdentity: (_: string, certificate: PeerCertificate) =>
       (tls.checkServerIdentity ?? checkServerIdentity)(name, certificate),
-    ...common,
-  });
+  };
 }

@@ -2,10 +2,12 @@ import type { Agent } from 'node:http';
 import type { ConnectionOptions } from 'node:tls';
 import { HttpProxyAgent } from 'http-proxy-agent';
 import { getProxyForUrl } from 'proxy-from-env';
+import { lookupFirst } from '../helpers/race.js';
 import { fail } from '../helpers/readers.js';
+import { DEFAULTS } from '../options/defaults.js';
 import { CappedAgent } from './capped-agent.js';
 import type { ConnectOptions } from './types.js';
-import { basicOf, credentialsOf, parse, wrongUrl, type Target } from './url.js';
+import { basicOf, credentialsOf, parse, portOf, wrongUrl, type Target } from './url.js';
 
 /** An HTTP proxy on the way. */
 export interface Proxy {
@@ -35,15 +37,19 @@ export function readProxy(options: ConnectOptions, target: Target): Proxy | unde
   const name = given === undefined ? "the environment's proxy" : 'proxy';
   const url = parse(found, name, MUST);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') fail(name, MUST, wrongUrl(url.href));
-  return proxyOf(url, mode, proxyTls, name, target.secure);
+  const timeout = options.connectTimeout ?? DEFAULTS.handshakeTimeout;
+  return proxyOf(url, { mode, tls: proxyTls, name, secure: target.secure, timeout });
 }
 
 function proxyOf(
   url: URL,
-  mode: Proxy['mode'],
-  tls: ConnectionOptions,
-  name: string,
-  secure: boolean,
+  {
+    mode,
+    tls,
+    name,
+    secure,
+    timeout,
+  }: { mode: Proxy['mode']; tls: ConnectionOptions; name: string; secure: boolean; timeout: number },
 ): Proxy {
   const credentials = credentialsOf(url, name);
   // The agents print their URL for DEBUG: the password goes another way.
@@ -51,7 +57,8 @@ function proxyOf(
   const headers = credentials ? { 'Proxy-Authorization': basicOf(credentials) } : {};
   const agent = (signal: AbortSignal) => {
     // Every option is given to the socket as well; without `signal` a proxy that stalls would be kept.
-    const options = { ...(bare.protocol === 'https:' && tls), headers, signal };
+    const lookup = lookupFirst(timeout, signal, portOf(bare, bare.protocol === 'https:'));
+    const options = { lookup, ...(bare.protocol === 'https:' && tls), headers, signal };
     const made = mode === 'connect' ? new CappedAgent(bare, options) : new HttpProxyAgent(bare, options);
     // Else it looks through the call stack for it.
     made.protocol = secure ? 'https:' : 'http:';

@@ -1,6 +1,7 @@
 import { compileAddresses } from '../helpers/address.js';
 import type { Condition, TextMatch } from '../types.js';
 import type { ConditionText } from './blocks.js';
+import { asBytes, LighttpdPath, LighttpdQuery, type LighttpdNotation } from './notation.js';
 import { compilePattern, escapePattern } from './patterns.js';
 import { failAt } from './source.js';
 
@@ -20,7 +21,7 @@ const HEADERS: Readonly<Record<string, string>> = {
 };
 
 /** lighttpd's condition as ours. */
-export function readCondition(condition: ConditionText): RuleHead {
+export function readCondition(condition: ConditionText, notation: LighttpdNotation): RuleHead {
   const { object, field, text } = condition;
   if (object === 'REQUEST_HEADER') return { when: headerIs(field, condition) };
   if (object !== 'HTTP') return unknown(condition);
@@ -28,7 +29,7 @@ export function readCondition(condition: ConditionText): RuleHead {
   if (header !== undefined) return { when: headerIs(header, condition) };
   switch (field) {
     case 'url':
-      return urlIs(condition);
+      return urlIs(condition, notation);
     case 'host':
       if (/\s/.test(text) || text === '') failAt(condition, '$HTTP["host"] compares with a host name');
       return { when: { host: matchOf(condition) } };
@@ -37,7 +38,7 @@ export function readCondition(condition: ConditionText): RuleHead {
       return { when: { remoteAddress: addressIs(condition) } };
     case 'querystring':
     case 'query-string':
-      return { when: { query: matchOf(condition) } };
+      return { when: { query: queryIs(condition, notation) } };
     case 'scheme':
       return schemeIs(condition);
     case 'request-method':
@@ -77,26 +78,34 @@ function headerIs(name: string, condition: ConditionText): Condition {
 }
 
 /** A path that fits is a `url`, so that a request for another path is never held up for the rest. */
-function urlIs(condition: ConditionText): RuleHead {
-  const { operator, text, source, offset } = condition;
-  // What stands in a class may well be there to be left out.
-  const literal = operator === '=~' || operator === '!~' ? text.replace(/\[[^\]]*\]/g, '') : text;
-  if (!/^[!-~]*$/.test(literal))
-    failAt(
-      condition,
-      '$HTTP["url"] is compared with the path as it was sent, undecoded: write %20 for a space, %C3%BC for ü',
-    );
+function urlIs(condition: ConditionText, notation: LighttpdNotation): RuleHead {
+  const { operator } = condition;
+  const { source, flags } = patternOf({ ...condition, text: asBytes(condition.text) });
+  const pattern = new LighttpdPath(source, flags, notation);
+  if (operator === '!=' || operator === '!~') return { when: { url: { notMatches: pattern } } };
+  return { url: pattern };
+}
+
+function queryIs(condition: ConditionText, notation: LighttpdNotation): TextMatch {
+  const { operator } = condition;
+  const { source, flags } = patternOf({ ...condition, text: notation.queryText(condition.text) });
+  const pattern = new LighttpdQuery(source, flags, notation);
+  return operator === '!=' || operator === '!~' ? { notMatches: pattern } : { matches: pattern };
+}
+
+/** What the text must match, or must not. */
+function patternOf({ operator, text, ...place }: ConditionText): RegExp {
   switch (operator) {
     case '=~':
-      return { url: compilePattern(text, { source, offset }) };
+    case '!~':
+      return compilePattern(text, place);
     case '==':
-      return { url: new RegExp(`^${escapePattern(text)}$`) };
+    case '!=':
+      return new RegExp(`^${escapePattern(text)}$`);
     case '=^':
-      return { url: new RegExp(`^${escapePattern(text)}`) };
+      return new RegExp(`^${escapePattern(text)}`);
     case '=$':
-      return { url: new RegExp(`${escapePattern(text)}$`) };
-    default:
-      return { when: { url: matchOf(condition) } };
+      return new RegExp(`${escapePattern(text)}$`);
   }
 }
 

@@ -5,14 +5,22 @@ import { everyBlock, type Block, type Setting } from './blocks.js';
 import { HARMLESS, insteadOf, isNamed } from './foreign.js';
 import { readServer } from './hosts.js';
 import { PING, READ_IDLE, readTimes } from './idle.js';
+import { asBytes, PARSE_OPTIONS, type LighttpdNotation } from './notation.js';
 import { escapePattern } from './patterns.js';
 import { checkKeys, readKeyed, readNumber, readText, readTexts } from './readers.js';
 import { at, failAt } from './source.js';
 import type { Value } from './values.js';
 
+/** How a configuration is read. */
+export interface Reading {
+  /** Directives to pass over, in lower case. */
+  readonly ignore: readonly string[];
+  readonly notation: LighttpdNotation;
+}
+
 /** The directives of a tunnel that conditions may change. */
-const TUNNEL: Readonly<Record<string, (value: Value, name: string) => RuleOptions>> = {
-  'wstunnel.server': (value) => ({ server: readServer(value) }),
+const TUNNEL: Readonly<Record<string, (value: Value, name: string, how: Reading) => RuleOptions>> = {
+  'wstunnel.server': (value, _name, { notation }) => ({ server: readServer(value, notation) }),
   'wstunnel.balance': (value, name) => {
     // Empty is lighttpd's default; one that is unknown it takes for that as well, after a line in its log.
     const balance = (readText(value, name) || 'fair') as BalanceName;
@@ -23,7 +31,9 @@ const TUNNEL: Readonly<Record<string, (value: Value, name: string) => RuleOption
     const entries = readKeyed(value, name, '( ".suffix" => "key of wstunnel.server" )');
     checkKeys(entries, name);
     return {
-      mapExtensions: Object.fromEntries(entries.map(({ key, value: text }) => [key, readText(text, name)])),
+      mapExtensions: Object.fromEntries(
+        entries.map(({ key, value: text }) => [asBytes(key), asBytes(readText(text, name))]),
+      ),
     };
   },
   'wstunnel.frame-type': (value, name) => {
@@ -43,7 +53,7 @@ const TUNNEL: Readonly<Record<string, (value: Value, name: string) => RuleOption
 /** The directives of the whole server. */
 export const SERVER = [
   ...['server.port', 'server.bind', 'server.document-root', 'index-file.names', 'server.indexfiles'],
-  ...['server.max-connections', 'server.use-ipv6', 'wstunnel.debug'],
+  ...['server.max-connections', 'server.use-ipv6', 'wstunnel.debug', PARSE_OPTIONS],
 ];
 
 /** Does a block say anything: about tunnels, or only what is none of our business? */
@@ -59,12 +69,12 @@ export function contentsOf(block: Block): Contents {
 }
 
 /** What a block's own directives come to. */
-export function readDirectives(block: Block, ignore: readonly string[]): RuleOptions {
+export function readDirectives(block: Block, how: Reading): RuleOptions {
   const options: RuleOptions = {};
   for (const [name, setting] of block.settings) {
     const read = Object.hasOwn(TUNNEL, name) ? TUNNEL[name] : undefined;
-    if (read) Object.assign(options, read(setting.value, name));
-    else if (!isVariable(name)) checkOther(name, setting, block, ignore);
+    if (read) Object.assign(options, read(setting.value, name, how));
+    else if (!isVariable(name)) checkOther(name, setting, block, how.ignore);
   }
   return { ...options, ...readTimes(block) };
 }

@@ -19,8 +19,8 @@ export const HARMLESS: readonly string[] = [
   ...['server.max-keep-alive-requests', 'server.max-keep-alive-idle', 'server.defer-accept'],
   // A tunnel's request has no body; Node bounds the header by itself.
   ...['server.max-request-size', 'server.max-request-field-size'],
-  // How a path is read is Express's affair.
-  ...['server.http-parseopts', 'server.http-parseopt-*'],
+  // Node's own parser is as strict.
+  'server.http-parseopt-*',
   ...['accesslog.*', 'debug.*', 'rrdtool.*', 'mimetype.*', 'etag.*', 'expire.*', 'deflate.*', 'compress.*'],
   // Nothing is listed unless the app does so.
   ...['dir-listing.*', 'server.dir-listing', 'static-file.etags', 'static-file.disable-pathinfo'],

@@ -5,6 +5,7 @@ import { everyBlock } from './blocks.js';
 import { readDirectives } from './directives.js';
 import { evaluate } from './evaluate.js';
 import { isNamed } from './foreign.js';
+import { readNotation } from './notation.js';
 import { checkTimes } from './idle.js';
 import { readNumber } from './readers.js';
 import { rulesOf } from './rules.js';
@@ -59,8 +60,11 @@ const LIGHTTPD_DEFAULTS = { frameType: 'text', origins: '*' } as const satisfies
  * and regular expressions that JavaScript reads in another way or that a hostile request could keep busy. `ignore` passes
  * directives over knowingly. Those without bearing on a tunnel (logs, MIME types, the process) are left out.
  *
- * One difference: `$HTTP["url"]` is compared with the path within the mount as it was sent, not with its decoded form. A
- * condition that takes something away from certain paths does not see them when they are written with `%`.
+ * `$HTTP["url"]`, `$HTTP["querystring"]` and the keys of `wstunnel.server` are compared with the path (within the mount) and
+ * query as lighttpd reads them (`server.http-parseopts`): decoded, without `//`, `.` and `..`. An app's own middleware sees
+ * what was sent. So where one of them looks at the path, a path that is not in its normal form, such as `/desk/%61dmin`, is
+ * refused with 403. That belongs to the objects in `options`: they may be spread and merged, but a copy through JSON or
+ * `structuredClone` is read as options written by hand.
  */
 export function fromLighttpdConf(text: string, options: LighttpdConfOptions = {}): LighttpdConf {
   checkArguments(text, options);
@@ -69,10 +73,11 @@ export function fromLighttpdConf(text: string, options: LighttpdConfOptions = {}
   const ignored = ignore.map((name) => name.toLowerCase());
   const root = evaluate(source, { include, environment, ignores: (name) => isNamed(name, ignored) });
   const debug = root.settings.get('wstunnel.debug');
-  const rules = rulesOf(root, ignored);
+  const how = { ignore: ignored, notation: readNotation(root) };
+  const rules = rulesOf(root, how);
   const tunnel: TunnelOptions = {
     ...LIGHTTPD_DEFAULTS,
-    ...readDirectives(root, ignored),
+    ...readDirectives(root, how),
     ...(debug ? { debug: readNumber(debug.value, 'wstunnel.debug', 65535) } : {}),
     ...(rules.length > 0 ? { rules } : {}),
   };

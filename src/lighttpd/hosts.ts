@@ -1,6 +1,8 @@
 import { nearest } from '../helpers/nearest.js';
 import { HOST } from '../options/hosts.js';
+import { NOTATION, type Notation } from '../routes/notation.js';
 import type { Host } from '../types.js';
+import { asBytes } from './notation.js';
 import { checkKeys, readKeyed, readNumber, readSwitch, readText, readTexts } from './readers.js';
 import { at, failAt } from './source.js';
 import { readSpawn, SPAWN } from './spawn.js';
@@ -40,7 +42,7 @@ const KNOWN = [
 const MAX_SOCKET = 105;
 
 /** `wstunnel.server`: keys, for each its hosts (`gw_set_defaults_backend`). */
-export function readServer(value: Value): Record<string, Host[]> {
+export function readServer(value: Value, notation: Notation): Record<string, Host[]> {
   const entries = readKeyed(value, NAME, SHAPE);
   checkKeys(entries, NAME);
   if (entries.length === 0)
@@ -48,16 +50,17 @@ export function readServer(value: Value): Record<string, Host[]> {
       value,
       `${NAME} names no host; to have no tunnel here, set it in a condition that doesn't hold here`,
     );
-  return Object.fromEntries(
+  const map = Object.fromEntries(
     entries.map(({ key, value: hosts }) => {
       if (Object.hasOwn(HOST, key))
         failAt(hosts, `${NAME}: "${key}" can't be a key here; begin it with a slash or a dot`);
       if (hosts.kind !== 'list') return failAt(hosts, `${NAME} must look like ${SHAPE}`);
       if (hosts.entries.length === 0) failAt(hosts, `${NAME}: "${key}" names no host`);
       // Their labels, if any, are lighttpd's for its counters.
-      return [key, hosts.entries.map((host) => readHost(host.value))];
+      return [asBytes(key), hosts.entries.map((host) => readHost(host.value))];
     }),
   );
+  return Object.defineProperty(map, NOTATION, { value: notation, enumerable: false });
 }
 
 function readHost(value: Value): Host {

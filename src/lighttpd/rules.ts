@@ -1,22 +1,22 @@
 import type { Rule } from '../types.js';
 import type { Block } from './blocks.js';
 import { readCondition } from './conditions.js';
-import { contentsOf, readDirectives } from './directives.js';
+import { contentsOf, readDirectives, type Reading } from './directives.js';
 import { failAt } from './source.js';
 
 /** The conditions inside a block as rules, in their order. */
-export function rulesOf(block: Block, ignore: readonly string[]): Rule[] {
-  return block.children.map((child) => ruleOf(child, ignore)).filter((rule) => rule !== undefined);
+export function rulesOf(block: Block, how: Reading): Rule[] {
+  return block.children.map((child) => ruleOf(child, how)).filter((rule) => rule !== undefined);
 }
 
 /** A condition with what follows its `else`. From the last branch on, since each holds the next. */
-function ruleOf(first: Block, ignore: readonly string[]): Rule | undefined {
+function ruleOf(first: Block, how: Reading): Rule | undefined {
   const branches: Block[] = [];
   for (let one: Block | undefined = first; one; one = one.next) branches.push(one);
   return branches.reduceRight<Rule | undefined>((otherwise, block) => {
-    const rules = rulesOf(block, ignore);
+    const rules = rulesOf(block, how);
     const rule: Rule = {
-      ...readDirectives(block, ignore),
+      ...readDirectives(block, how),
       ...(rules.length > 0 ? { rules } : {}),
       ...(otherwise ? { else: otherwise } : {}),
     };
@@ -28,7 +28,7 @@ function ruleOf(first: Block, ignore: readonly string[]): Rule | undefined {
       checkSocket(block, ours);
       return undefined;
     }
-    const head = condition ? readCondition(condition) : {};
+    const head = condition ? readCondition(condition, how.notation) : {};
     return Object.keys(rule).length === 0 ? undefined : { ...head, ...rule };
   }, undefined);
 }

@@ -16,6 +16,7 @@ import {
 } from '../helpers/readers.js';
 import { without } from '../helpers/without.js';
 import { HostMap } from '../routes/host-map.js';
+import { notationOf } from '../routes/notation.js';
 import type { Host } from '../types.js';
 import { DEFAULTS } from './defaults.js';
 import { capacityOf, checkSpawn, readSpawn } from './spawn.js';
@@ -52,18 +53,20 @@ export const HOST: Readonly<Record<keyof Host, Check>> = {
 /** What says where a host is: at most one of these. */
 const ADDRESSES = [['connect'], ['socket'], ['host', 'port', 'localAddress', 'lookup']] as const;
 
-/** One host or a list, checked and filled in. */
-export function readHosts(value: unknown, name: string): readonly ResolvedHost[] {
+/** One host or a list, checked and filled in. `isMade`: by a `server` function, for one request. */
+export function readHosts(value: unknown, name: string, isMade = false): readonly ResolvedHost[] {
   const list: unknown[] = Array.isArray(value) ? value : [value];
   if (list.length === 0) fail(name, 'needs at least one host', value);
-  const hosts = list.map((host, index) => readHost(host, Array.isArray(value) ? `${name}[${index}]` : name));
+  const hosts = list.map((host, index) =>
+    readHost(host, Array.isArray(value) ? `${name}[${index}]` : name, isMade),
+  );
   if (hosts.every(({ backup }) => backup)) fail(name, 'needs a host that is no backup', value);
   return Object.freeze(hosts);
 }
 
 /** What a `server` function returned. A stream is a backend of its own, whose failure says nothing of others. */
 export function readTarget(value: unknown, name: string): readonly ResolvedHost[] {
-  if (!isStream(value)) return readHosts(value, name);
+  if (!isStream(value)) return readHosts(value, name, true);
   const [host] = readHosts({ connect: () => value, disableTime: 0 }, name);
   return host ? [Object.freeze({ ...host, id: 'stream' })] : [];
 }
@@ -77,10 +80,11 @@ export function readServer(
   const entries = Object.entries(value);
   return new HostMap(
     entries.map(([key, hosts]) => [key, readHosts(hosts, `${name}[${JSON.stringify(key)}]`)] as const),
+    notationOf(value),
   );
 }
 
-function readHost(value: unknown, name: string): ResolvedHost {
+function readHost(value: unknown, name: string, isMade: boolean): ResolvedHost {
   readNames(value, name, HOST);
   const host = withSocket(namedOf(value as Host, Object.keys(HOST)));
   const given = ADDRESSES.filter((names) => names.some((one) => host[one] !== undefined));
@@ -91,7 +95,7 @@ function readHost(value: unknown, name: string): ResolvedHost {
       value,
     );
   if (host.connect && host.spawn) fail(name, 'takes either connect or spawn, not both', value);
-  const program = readSpawn(host, name);
+  const program = readSpawn(host, name, isMade);
   if (!host.connect && !host.spawn && host.socket === undefined && host.port === undefined)
     fail(name, 'needs a port (or a socket)', value);
   return Object.freeze({

@@ -20,11 +20,13 @@ import {
 import { compileCondition } from '../routes/condition.js';
 import type { HostMap } from '../routes/host-map.js';
 import type { CompiledRule } from '../routes/rules.js';
+import type { Notation } from '../routes/notation.js';
 import { compileUrl, type UrlMatcher } from '../routes/url.js';
 import type { BalanceStrategy, Rule, RuleOptions, TunnelOptions } from '../types.js';
 import { MAX_DEPTH, readAddress, readCondition } from './conditions.js';
 import { DEFAULTS } from './defaults.js';
 import { readServer } from './hosts.js';
+import { notationsOf } from './notations.js';
 
 /** What `server` may be, once read. A function's hosts are read when it has answered. */
 export type Server<Req extends IncomingMessage> =
@@ -62,6 +64,8 @@ export interface Settings<Req extends IncomingMessage> {
   /** Where no rule applies. */
   readonly base: RuleSettings<Req>;
   readonly rules: readonly CompiledRule<RuleSettings<Req>>[];
+  /** How the options read paths, where not as they were sent. */
+  readonly notations: readonly Notation[];
   readonly limits: CountLimits & { readonly buffered: number };
   readonly debug: number;
   readonly autoAttach: boolean;
@@ -145,6 +149,7 @@ export function readOptions<Req extends IncomingMessage>(options: TunnelOptions<
       ...given,
     }),
     rules: readRules(options.rules, 'rules', given),
+    notations: notationsOf(options),
     limits: {
       total: limits.total ?? 0,
       perClient: limits.perClient ?? 0,

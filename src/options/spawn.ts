@@ -1,6 +1,6 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
-import { keyOf, type ResolvedSpawn } from '../backends/host.js';
+import { keyOf, type Fill, type ResolvedSpawn } from '../backends/host.js';
 import {
   fail,
   readBoolean,
@@ -59,8 +59,16 @@ export function checkSpawn(value: unknown, name: string): void {
   if (minProcs > maxProcs) fail(`${name}.minProcs`, `must not be above maxProcs, ${maxProcs}`, minProcs);
 }
 
-/** Fills in the defaults of a host's program. */
-export function readSpawn(host: Host, name: string): { spawn?: ResolvedSpawn } {
+/** Placeholders that have a value: of a host with a port its address, else the path of a socket. */
+function placeholdersOf({ port }: Host): RegExp {
+  return port === undefined ? /\{socket\}/ : /\{(?:host|port)\}/;
+}
+
+/**
+ * Fills in the defaults of a host's program. `isMade`: by a `server` function, whose texts may be those of a user, and must
+ * not be taken for the app's own.
+ */
+export function readSpawn(host: Host, name: string, isMade: boolean): { spawn?: ResolvedSpawn } {
   const { spawn, socket, port } = host;
   if (!spawn) return {};
   const { args = [], environment = {}, copyEnvironment = DEFAULTS.copyEnvironment } = spawn;
@@ -72,12 +80,11 @@ export function readSpawn(host: Host, name: string): { spawn?: ResolvedSpawn } {
   if (socket !== undefined && Buffer.byteLength(socket) > MAX_SOCKET)
     fail(`${name}.socket`, `must not be longer than ${MAX_SOCKET} bytes`, socket);
   const texts = [...args, ...Object.values(environment)];
-  const isTold = texts.some((text) => /\{(socket|host|port)\}/.test(text));
-  const needsPort = port === undefined && texts.some((text) => /\{(host|port)\}/.test(text));
-  if (needsPort) fail(name, 'needs a port: spawn asks for {port} or {host}', host);
-  if (port !== undefined && texts.some((text) => text.includes('{socket}')))
-    fail(name, 'has a port: there is no {socket} for spawn', host);
-  const isWritten = !isTold && texts.some((text) => names(text, host));
+  const mayAsk = spawn.handOver !== true;
+  if (mayAsk && !isMade) checkPlaceholders(texts, host, name);
+  const asking = mayAsk ? texts.filter((text) => placeholdersOf(host).test(text)) : [];
+  const isTold = asking.length > 0;
+  const isWritten = mayAsk && !isTold && texts.some((text) => names(text, host));
   if (isWritten && maxProcs > 1)
     fail(
       `${name}.spawn`,
@@ -97,11 +104,27 @@ export function readSpawn(host: Host, name: string): { spawn?: ResolvedSpawn } {
     killSignal: (spawn.killSignal ?? DEFAULTS.killSignal) as NodeJS.Signals,
     listenBacklog: spawn.listenBacklog ?? DEFAULTS.listenBacklog,
     handOver: spawn.handOver ?? !(isTold || isWritten),
+    // Where one text asks it is the same either way: such programs share their processes.
+    fill: fillOf(isTold, isMade && asking.length > 1),
   };
   const resolved = { ...given, key: keyOf({ ...given, environment: Object.entries(environment).sort() }) };
   // Who prints a host, or `stats()`, does not print the passwords of its program.
   Object.defineProperty(resolved, 'environment', { value: given.environment, enumerable: false });
   return { spawn: Object.freeze(resolved) };
+}
+
+function fillOf(isTold: boolean, isFirst: boolean): Fill {
+  if (!isTold) return 'none';
+  return isFirst ? 'first' : 'all';
+}
+
+/** A placeholder without a value is a mistake in the options. */
+function checkPlaceholders(texts: readonly string[], host: Host, name: string): void {
+  const { port } = host;
+  if (port === undefined && texts.some((text) => /\{(host|port)\}/.test(text)))
+    fail(name, 'needs a port: spawn asks for {port} or {host}', host);
+  if (port !== undefined && texts.some((text) => text.includes('{socket}')))
+    fail(name, 'has a port: there is no {socket} for spawn', host);
 }
 
 /** As many tunnels as its processes may have; 0 where there is no limit. */

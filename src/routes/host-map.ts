@@ -1,9 +1,14 @@
+import type { Notation } from './notation.js';
+
 /** lighttpd's `wstunnel.server`: keys in their order, each with its hosts. */
 export class HostMap<Hosts> {
   readonly #entries: readonly (readonly [string, Hosts])[];
+  readonly #notation: Notation | undefined;
 
-  constructor(entries: readonly (readonly [string, Hosts])[]) {
+  /** With a notation, that of lighttpd, a key may end inside a segment: `/vnc` is the beginning of `/vncx` as well. */
+  constructor(entries: readonly (readonly [string, Hosts])[], notation?: Notation) {
     this.#entries = entries;
+    this.#notation = notation;
   }
 
   get lists(): readonly Hosts[] {
@@ -12,12 +17,15 @@ export class HostMap<Hosts> {
 
   /** By `mapExtensions`, then by the first key that fits, as lighttpd's `gw_check_extension` does. */
   hostsOf(path: string, mapExtensions: Readonly<Record<string, string>> | undefined): Hosts | undefined {
-    const mapped = Object.entries(mapExtensions ?? {}).find(([ending]) => path.endsWith(ending))?.[1];
+    const text = this.#notation ? this.#notation.read(path) : path;
+    const mapped = Object.entries(mapExtensions ?? {}).find(([ending]) => text.endsWith(ending))?.[1];
     const named = this.#entries.find(([key]) => key === mapped);
-    return (named ?? this.#entries.find(([key]) => fits(key, path)))?.[1];
+    return (named ?? this.#entries.find(([key]) => this.#fits(key, text)))?.[1];
   }
-}
 
-function fits(key: string, path: string): boolean {
-  return key.startsWith('/') ? path.startsWith(key) : path.endsWith(key);
+  #fits(key: string, path: string): boolean {
+    if (!key.startsWith('/')) return path.endsWith(key);
+    const isWhole = this.#notation !== undefined || key.endsWith('/') || path.length === key.length;
+    return path.startsWith(key) && (isWhole || path[key.length] === '/');
+  }
 }

@@ -151,6 +151,21 @@ export const HOSTS: Case[] = [
     },
   },
   {
+    name: 'disable-time: the only host comes back before it is over',
+    backends: { a: dead },
+    ...hostWith({ 'disable-time': 600 }, { disableTime: 600 }),
+    observe: async (side) => {
+      await side.status(handshake('/'));
+      await side.backend().start();
+      const end = performance.now() + 3000;
+      let status: number | string;
+      do status = await side.status(handshake('/'));
+      while (status !== 101 && performance.now() < end);
+      return status;
+    },
+    differs: { subject: '`disable-time` of the only host', lighttpd: 503, ours: 101 },
+  },
+  {
     name: 'a backend that refuses',
     backends: { a: dead },
     observe: (side) => side.status(handshake('/')),

@@ -66,10 +66,27 @@ const extensions: Pick<Case, 'backends' | 'conf' | 'options'> = {
 
 export const ROUTING: Case[] = [
   {
-    name: 'keys: a prefix ends anywhere, not only at a slash',
+    name: 'keys: a prefix',
     backends: { a: named },
     ...mapped({ '/vnc': 'a' }),
-    observe: (side) => whoFor(side, '/vnc', '/vnc/', '/vnc/1', '/vncs', '/vn', '/x/vnc', '/VNC', '/vnc?x=1'),
+    observe: (side) => whoFor(side, '/vnc', '/vnc/', '/vnc/1', '/vn', '/x/vnc', '/VNC', '/vnc?x=1'),
+  },
+  {
+    name: 'keys: a prefix that ends inside a segment',
+    backends: { a: named },
+    ...mapped({ '/vnc': 'a' }),
+    observe: (side) => whoFor(side, '/vncs', '/vnc;x', '/vnc.x'),
+    differs: {
+      subject: 'keys that begin with a slash',
+      lighttpd: { '/vncs': 'a', '/vnc;x': 'a', '/vnc.x': 'a' },
+      ours: { '/vncs': 404, '/vnc;x': 404, '/vnc.x': 404 },
+    },
+  },
+  {
+    name: 'keys: a prefix that ends with a slash',
+    backends: { a: named },
+    ...mapped({ '/vnc/': 'a' }),
+    observe: (side) => whoFor(side, '/vnc', '/vnc/', '/vnc/1', '/vncs/'),
   },
   {
     name: 'keys: a suffix',

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { HostMap } from '../../../src/routes/host-map.js';
 
 const map = new HostMap([
@@ -11,8 +11,12 @@ const map = new HostMap([
 test.each([
   ['/vnc', 'vnc'],
   ['/vnc/deep', 'vnc'],
-  // As in lighttpd: the beginning of a text, not of a segment.
-  ['/vncx', 'vnc'],
+  ['/vnc/', 'vnc'],
+  // The beginning of a segment is none of a path.
+  ['/vncx', undefined],
+  ['/vnc;x', undefined],
+  ['/vnc%2f', undefined],
+  ['//vnc', undefined],
   ['/a/vnc', undefined],
   ['/VNC', undefined],
   ['/a.ssh', 'ssh'],
@@ -39,4 +43,32 @@ test('mapExtensions come first; one whose key is unknown counts for nothing', ()
   expect(map.hostsOf('/m', extensions)).toBe('vnc');
   expect(map.hostsOf('/vnc/x.other', extensions)).toBe('vnc');
   expect(map.hostsOf('/x.other', extensions)).toBeUndefined();
+});
+
+describe('issue 12, case 14: a key that begins with a slash', () => {
+  const served = (key: string, ...paths: string[]) =>
+    paths.filter((path) => new HostMap([[key, 'yes']]).hostsOf(path, undefined) !== undefined);
+
+  test('ends at a segment', () => {
+    const paths = ['/vnc', '/vnc/', '/vnc/a', '/vncx', '/vnc.x', '/vnc;x', '/vnc%2Fx', '/vn', '/'];
+    expect(served('/vnc', ...paths)).toEqual(['/vnc', '/vnc/', '/vnc/a']);
+  });
+
+  test('with a slash at its end means what is in that folder', () => {
+    expect(served('/vnc/', '/vnc', '/vnc/', '/vnc/a', '/vncx/')).toEqual(['/vnc/', '/vnc/a']);
+  });
+
+  test('that is a slash alone is every path', () => {
+    expect(served('/', '/', '/vnc', '//')).toEqual(['/', '/vnc', '//']);
+  });
+
+  test('read as lighttpd reads paths may end anywhere', () => {
+    const notation = { read: (path: string) => path.toLowerCase(), isNormal: () => true };
+    const lighttpd = new HostMap([['/vnc', 'yes']], notation);
+    expect(['/vncx', '/VNC', '/vn'].map((path) => lighttpd.hostsOf(path, undefined))).toEqual([
+      'yes',
+      'yes',
+      undefined,
+    ]);
+  });
 });

@@ -18,6 +18,8 @@ export class Child {
   /** The same, and nothing of it is left. */
   readonly gone: Promise<void>;
   readonly pid: number | undefined;
+  /** Why it could not even be started. */
+  startError: Error | undefined;
   readonly #killSignal: NodeJS.Signals;
   readonly #timers = new Set<NodeJS.Timeout>();
   #hasExited = false;
@@ -46,7 +48,10 @@ export class Child {
       child.once('exit', (code, name) =>
         settle(name ? `ended by ${name}` : `ended with code ${code ?? '?'}`),
       );
-      child.on('error', (error) => settle(`could not be started: ${messageOf(error)}`));
+      child.on('error', (error) => {
+        this.startError = error;
+        settle(`could not be started: ${messageOf(error)}`);
+      });
       this.#giveUp = () => settle('did not end, not even by SIGKILL');
     });
     this.gone = this.exited.then(async () => {

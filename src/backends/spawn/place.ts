@@ -1,6 +1,6 @@
 import { lstatSync, renameSync, rmSync } from 'node:fs';
 import { connect, createServer, type ListenOptions, type Server } from 'node:net';
-import type { ResolvedHost } from '../host.js';
+import type { Fill, ResolvedHost } from '../host.js';
 
 /** Where one process listens. */
 export interface Place {
@@ -20,10 +20,29 @@ export function placeOf(
   return { socket: number === 0 ? socket : `${socket}-${number}` };
 }
 
-/** Puts the address where a program's arguments or environment want it. */
-export function fillIn(text: string, { socket = '', host = '', port }: Place): string {
-  const known: Readonly<Record<string, string>> = { socket, host, port: String(port ?? '') };
-  return text.replace(/\{(socket|host|port)\}/g, (_, name: string) => known[name] ?? '');
+const PLACEHOLDER = /\{(socket|host|port)\}/g;
+
+/** The texts of a program in which its address may be asked for. */
+export interface Texts {
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Puts the address where a program's arguments or environment ask for it. */
+export function fillIn({ args, environment, fill }: Texts & { fill: Fill }, place: Place): Texts {
+  const { socket, host, port } = place;
+  const known: Readonly<Record<string, string | undefined>> = { socket, host, port: port?.toString() };
+  let isOver = fill === 'none';
+  const one = (text: string) => {
+    if (isOver) return text;
+    const filled = text.replace(PLACEHOLDER, (whole, name: string) => known[name] ?? whole);
+    isOver = fill === 'first' && text.includes(socket === undefined ? '{port}' : '{socket}');
+    return filled;
+  };
+  // In this order: what follows may be a user's name.
+  const filled = args.map(one);
+  const entries = Object.entries(environment).map(([name, value]) => [name, one(value)] as const);
+  return { args: filled, environment: Object.fromEntries(entries) };
 }
 
 /**

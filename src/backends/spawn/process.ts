@@ -6,6 +6,7 @@ import { following, orAborted } from '../../helpers/abort.js';
 import { leaseOf, type Lease } from '../../helpers/lease.js';
 import { without } from '../../helpers/without.js';
 import { dial } from '../dial.js';
+import { exhausted, failureOf } from '../failure.js';
 import type { ResolvedHost, ResolvedSpawn } from '../host.js';
 import { Child } from './child.js';
 import { checkFree, fillIn, placeOf, removeSocket, withListener, type Place } from './place.js';
@@ -35,6 +36,8 @@ export interface Surroundings {
   readonly number: number;
   /** The private socket it may use, in a private folder. */
   readonly socket: string;
+  /** Why there is no such folder: nothing can be started. */
+  readonly failure: unknown;
   readonly mark: string;
   readonly log: (format: string, ...values: unknown[]) => void;
   /** It has no tunnel any more. */
@@ -54,7 +57,6 @@ export class SpawnedProcess {
   idleTimer: NodeJS.Timeout | undefined;
   readonly #host: SpawningHost;
   readonly #around: Surroundings;
-  readonly #target: ResolvedHost;
   readonly #place: Place;
   /** Aborted when it is of no use any more, with the reason. */
   readonly #over = new AbortController();
@@ -69,7 +71,6 @@ export class SpawnedProcess {
     // Each tunnel on its way listens.
     setMaxListeners(0, this.#over.signal);
     this.#place = placeOf(host, around.number, around.socket);
-    this.#target = Object.freeze({ ...without(host, 'spawn', 'host', 'port', 'socket'), ...this.#place });
     this.#child = this.#start();
     this.ended = this.#watch();
   }
@@ -94,9 +95,12 @@ export class SpawnedProcess {
     });
   }
 
-  /** Connects; a program that does not listen yet is given `connectTimeout`, from now on. */
-  async dial(signal: AbortSignal, preface: Buffer | undefined): Promise<Duplex> {
-    const { connectTimeout } = this.#host;
+  /**
+   * Connects by the settings of `host`, which need not be those that the program was started for; one that does not listen
+   * yet is given `connectTimeout`, from now on.
+   */
+  async dial(host: SpawningHost, signal: AbortSignal, preface: Buffer | undefined): Promise<Duplex> {
+    const { connectTimeout } = host;
     const { controller: stop, free } = following(signal, this.#over.signal);
     const onLate = () => {
       const why = `the program did not listen within ${connectTimeout} s`;
@@ -110,7 +114,8 @@ export class SpawnedProcess {
     };
     const timer = setTimeout(onLate, connectTimeout * 1000);
     try {
-      const socket = await this.#reach(stop.signal, preface);
+      const target = Object.freeze({ ...without(host, 'spawn', 'host', 'port', 'socket'), ...this.#place });
+      const socket = await this.#reach(target, stop.signal, preface);
       this.#isReady = true;
       return socket;
     } finally {
@@ -133,17 +138,26 @@ export class SpawnedProcess {
   }
 
   /** Before those who wait hear of it, so that who asks again finds it remembered. */
-  #isOver(why: string, failure: string | undefined): void {
+  #isOver(why: string, failure: string | undefined, isOurLack = false): void {
     if (this.isOver) return;
     clearTimeout(this.idleTimer);
     this.#around.over(this, failure);
     const cause = new Error(why);
     this.#over.abort(
-      new TunnelError('WSTUNNEL_BACKEND_REFUSED', 'the backend could not be reached', { cause }),
+      isOurLack
+        ? exhausted(cause)
+        : new TunnelError('WSTUNNEL_BACKEND_REFUSED', 'the backend could not be reached', { cause }),
     );
   }
 
-  async #reach(stop: AbortSignal, preface: Buffer | undefined): Promise<Duplex> {
+  /** The program is not to blame for what this machine lacks: no process, descriptor or space is left. */
+  #hasNotStarted(error: unknown, how: string): void {
+    const why = `the program ${how}`;
+    const isOurs = failureOf(error) === 'ours';
+    this.#isOver(why, isOurs ? undefined : why, isOurs);
+  }
+
+  async #reach(target: ResolvedHost, stop: AbortSignal, preface: Buffer | undefined): Promise<Duplex> {
     // Before, somebody else's socket might be there.
     await orAborted(stop, () => this.#child);
     const settled = this.#startedAt + SETTLE * 1000 - performance.now();
@@ -151,7 +165,7 @@ export class SpawnedProcess {
     for (let wait = FIRST_PAUSE; ; wait = Math.min(wait * 2, LONGEST_PAUSE)) {
       const wasReady = this.#isReady;
       try {
-        return await dial(this.#target, stop, preface);
+        return await dial(target, stop, preface);
       } catch (error) {
         if (stop.aborted) throw stop.reason;
         if (wasReady || (error as TunnelError).code !== 'WSTUNNEL_BACKEND_REFUSED') throw error;
@@ -162,14 +176,26 @@ export class SpawnedProcess {
 
   async #start(): Promise<Child> {
     const { spawn } = this.#host;
-    const { log, mark, socket: own } = this.#around;
+    const { log, mark, socket: privateSocket, failure } = this.#around;
+    // What the file system threw, as it is.
+    // eslint-disable-next-line @typescript-eslint/only-throw-error
+    if (failure !== undefined) throw failure;
     const place = this.#place;
     const launch = (stdin: number | 'ignore') => {
       if (this.isOver) throw new Error('it was ended before it was started');
-      const args = spawn.args.map((arg) => fillIn(arg, place));
-      const environment = environmentOf(spawn, place);
+      const { args, environment: own } = fillIn(spawn, place);
+      const environment = environmentOf(spawn.copyEnvironment, own, place);
       const { path, killSignal } = spawn;
-      const given = { path, args, environment, stdin, killSignal, mark, socket: place.socket, own };
+      const given = {
+        path,
+        args,
+        environment,
+        stdin,
+        killSignal,
+        mark,
+        socket: place.socket,
+        own: privateSocket,
+      };
       const child = new Child(given, (line) => log('%s[%d] says: %s', this.#host.id, child.pid, line));
       this.#startedAt = performance.now();
       log('%s[%d] started as number %d', this.#host.id, child.pid, this.number);
@@ -189,28 +215,29 @@ export class SpawnedProcess {
       const isBroken = !this.#isReady || (isQuick && how !== 'ended with code 0');
       const why = `the program ${how}`;
       log('%s[%d] %s', this.#host.id, child.pid, how);
-      this.#isOver(why, isBroken ? why : undefined);
+      if (child.startError) this.#hasNotStarted(child.startError, how);
+      else this.#isOver(why, isBroken ? why : undefined);
       await child.gone;
     } catch (error) {
-      const why = `the program was not started: ${messageOf(error)}`;
-      this.#isOver(why, why);
+      this.#hasNotStarted(error, `was not started: ${messageOf(error)}`);
       // Another socket than the private one is somebody else's.
-      removeSocket(socket);
+      if (socket !== '') removeSocket(socket);
     }
   }
 }
 
 /** Nothing of the app's environment but what was asked for: its secrets are there. */
 function environmentOf(
-  { environment, copyEnvironment }: ResolvedSpawn,
+  copied: readonly string[],
+  own: Readonly<Record<string, string>>,
   place: Place,
 ): Record<string, string> {
   const all: Record<string, string> = {};
-  for (const name of copyEnvironment) {
+  for (const name of copied) {
     const value = process.env[name];
     if (value !== undefined) all[name] = value;
   }
-  for (const [name, value] of Object.entries(environment)) all[name] = fillIn(value, place);
+  Object.assign(all, own);
   for (const [name, value] of Object.entries(place) as [string, string | number][])
     all[`WSTUNNEL_${name.toUpperCase()}`] = String(value);
   return all;

@@ -19,7 +19,7 @@ export interface Dialled {
 
 /** What a program needs of those who keep it. */
 export interface Keeper {
-  surroundings(): Pick<Surroundings, 'socket' | 'mark' | 'log'>;
+  surroundings(): Pick<Surroundings, 'socket' | 'failure' | 'mark' | 'log'>;
   /** Nothing is left of a process that got such. */
   ended(): void;
   /** A process failed while no tunnel waited for it. */
@@ -41,6 +41,8 @@ export class Program {
   #minimumAt = 0;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
+  /** No options name it any more: it is kept for the tunnels that are open, and for nobody else. */
+  #isRetired = false;
 
   constructor(host: SpawningHost, keeper: Keeper) {
     this.host = host;
@@ -48,14 +50,14 @@ export class Program {
   }
 
   /** Reaches the process with the least load, or a new one where all have as much as they may have. */
-  async dial(signal: AbortSignal, preface: Buffer | undefined): Promise<Dialled> {
+  async dial(host: SpawningHost, signal: AbortSignal, preface: Buffer | undefined): Promise<Dialled> {
     this.#dials++;
     try {
       for (let left = ATTEMPTS; ; left--) {
         const { process, lease } = await this.#choose(signal);
         const { isReady } = process;
         try {
-          return { socket: await process.dial(signal, preface), lease };
+          return { socket: await process.dial(host, signal, preface), lease };
         } catch (error) {
           lease.release();
           const isRefused = error instanceof TunnelError && error.code === 'WSTUNNEL_BACKEND_REFUSED';
@@ -70,9 +72,23 @@ export class Program {
     }
   }
 
+  /** Options name it, again. */
+  enlist(): void {
+    this.#isRetired = false;
+  }
+
+  /** No options name it any more: ends each process as soon as it is idle; waits for those that are idle now. */
+  async retire(grace: number): Promise<void> {
+    this.#isRetired = true;
+    const idle = this.#usable().filter(({ load }) => load === 0);
+    for (const process of idle) process.end(grace);
+    await Promise.all(idle.map(({ ended }) => ended));
+  }
+
   /** Starts what `minProcs` asks for. */
   keepRunning(): void {
-    const { minProcs, maxProcs } = this.host.spawn;
+    const { maxProcs } = this.host.spawn;
+    const minProcs = this.#minProcs;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#isClosed) return;
@@ -99,6 +115,10 @@ export class Program {
     clearTimeout(this.#timer);
     for (const process of this.#processes) process.end(grace);
     await Promise.all(Array.from(this.#processes, ({ ended }) => ended));
+  }
+
+  get #minProcs(): number {
+    return this.#isRetired ? 0 : this.host.spawn.minProcs;
   }
 
   #usable(): SpawnedProcess[] {
@@ -151,7 +171,7 @@ export class Program {
     if (failure === undefined) {
       this.#failures = 0;
       // One that `minProcs` starts again and again must not take a processor for itself.
-      if (this.host.spawn.minProcs > 0) this.#minimumAt = now + FIRST_WAIT * 1000;
+      if (this.#minProcs > 0) this.#minimumAt = now + FIRST_WAIT * 1000;
     } else if (now >= this.#retryAt) {
       // Several that failed together are one failure.
       const wait = Math.min(FIRST_WAIT * 2 ** this.#failures++, LONGEST_WAIT);
@@ -167,7 +187,8 @@ export class Program {
   }
 
   #armIdle(process: SpawnedProcess): void {
-    const { minProcs, idleTimeout } = this.host.spawn;
+    const minProcs = this.#minProcs;
+    const idleTimeout = this.#isRetired ? 0 : this.host.spawn.idleTimeout;
     clearTimeout(process.idleTimer);
     const isSpare = () => process.load === 0 && !process.isOver && this.#usable().length > minProcs;
     // With 0 it ends before anybody else can get it; but the first tunnel is still to come.

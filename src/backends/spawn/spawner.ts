@@ -9,9 +9,11 @@ import { Program, type Dialled } from './program.js';
 
 const NOTHING = { release: () => {} };
 
-/** The programs of a tunnel: started when they are needed, ended with it. */
+/** The programs of a tunnel, or of several: started when they are needed, ended with the last of these. */
 export class Spawner {
   readonly #programs = new Map<string, Program>();
+  /** How many tunnels' options name each. */
+  readonly #listed = new Map<string, number>();
   readonly #log: (format: string, ...values: unknown[]) => void;
   readonly #failed: (host: SpawningHost, why: string) => void;
   readonly #mark = randomUUID();
@@ -30,17 +32,37 @@ export class Spawner {
     this.#failed = failed;
   }
 
-  /** Starts what the `minProcs` of a list of the options ask for. */
+  /** Options name these hosts, until `remove`: starts what their `minProcs` ask for. */
   add(hosts: readonly ResolvedHost[]): void {
-    for (const host of hosts)
+    for (const host of hosts.filter(isSpawning)) {
+      const key = keyOf(host);
+      this.#listed.set(key, (this.#listed.get(key) ?? 0) + 1);
+      this.#programs.get(key)?.enlist();
       // Not in this turn: an app that ends at once, by an error in its start, would leave the folder.
-      if (isSpawning(host) && host.spawn.minProcs > 0) setImmediate(() => this.#keepRunning(host));
+      if (host.spawn.minProcs > 0) setImmediate(() => this.#keepRunning(host));
+    }
+  }
+
+  /** Ends the programs that no options name any more, as soon as no tunnel uses them; waits for what is idle now. */
+  async remove(hosts: readonly ResolvedHost[], grace: number): Promise<void> {
+    const ending: Promise<void>[] = [];
+    for (const host of hosts.filter(isSpawning)) {
+      const key = keyOf(host);
+      const left = (this.#listed.get(key) ?? 1) - 1;
+      if (left > 0) this.#listed.set(key, left);
+      else {
+        this.#listed.delete(key);
+        const program = this.#programs.get(key);
+        if (program) ending.push(program.retire(Math.min(grace, KILL_AFTER)));
+      }
+    }
+    await Promise.all(ending);
   }
 
   /** Connects to a host, or to a process of its program. */
   async dial(host: ResolvedHost, signal: AbortSignal, preface?: Buffer): Promise<Dialled> {
     if (!isSpawning(host)) return { socket: await dial(host, signal, preface), lease: NOTHING };
-    return this.#programOf(host).dial(signal, preface);
+    return this.#programOf(host).dial(host, signal, preface);
   }
 
   /** Ends all processes; what is left of them after `grace` seconds is killed. Waits for them. */
@@ -52,11 +74,11 @@ export class Spawner {
   }
 
   #keepRunning(host: SpawningHost): void {
-    if (!this.#isClosed) this.#programOf(host).keepRunning();
+    if (!this.#isClosed && this.#listed.has(keyOf(host))) this.#programOf(host).keepRunning();
   }
 
   #programOf(host: SpawningHost): Program {
-    const key = `${host.id} ${host.spawn.key}`;
+    const key = keyOf(host);
     const known = this.#programs.get(key);
     if (known) return known;
     const program = new Program(host, {
@@ -73,15 +95,26 @@ export class Spawner {
   }
 
   #surroundings() {
-    // Its mode is 0700: nobody else can reach the sockets in it.
-    this.#folder ??= mkdtempSync(join(tmpdir(), 'wstunnel-'));
+    const failure = this.#makeFolder();
     this.#left++;
     const name = String(++this.#count);
     return {
-      socket: join(this.#folder, name),
+      socket: this.#folder === undefined ? '' : join(this.#folder, name),
+      failure,
       mark: `${this.#mark}.${name}.`,
       log: this.#log,
     };
+  }
+
+  /** Returns what went wrong: `minProcs` starts programs from a timer, where nobody could catch it. */
+  #makeFolder(): unknown {
+    try {
+      // Its mode is 0700: nobody else can reach the sockets in it.
+      this.#folder ??= mkdtempSync(join(tmpdir(), 'wstunnel-'));
+      return undefined;
+    } catch (error) {
+      return error;
+    }
   }
 
   #ended(): void {
@@ -101,4 +134,9 @@ function removeFolder(path: string): void {
 
 function isSpawning(host: ResolvedHost): host is SpawningHost {
   return host.spawn !== undefined;
+}
+
+/** What makes two the same program: a reload of an unchanged file finds the one that runs. */
+function keyOf({ id, spawn }: SpawningHost): string {
+  return `${id} ${spawn.key}`;
 }

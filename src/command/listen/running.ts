@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../errors.js';
 import { within } from '../../helpers/within.js';
+import { LocalState } from '../../shared/local-state.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { messageLine, type Io, type Signal } from '../io.js';
 import { readCertificate, type Certificate } from './certificate.js';
@@ -25,6 +26,7 @@ export class Running {
   readonly #readPlan: () => Plan;
   readonly #sites = new Sites();
   readonly #logins = new LoginMemory();
+  readonly #state = new LocalState();
   readonly #status: StatusLine;
   /** By which the servers are made. */
   readonly #plan: Plan;
@@ -85,7 +87,9 @@ export class Running {
 
   /** A site by this plan, for all requests from now on. */
   async #use(plan: Plan): Promise<void> {
-    const site = await makeSite(plan, (line) => this.#say(line), this.#logins);
+    const site = await makeSite(plan, { state: this.#state, logins: this.#logins }, (line) =>
+      this.#say(line),
+    );
     this.#isVerbose = plan.verbose;
     follow(site.tunnel, {
       telling: this.#telling(plan.verbose),

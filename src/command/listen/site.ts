@@ -2,14 +2,15 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import { messageOf, TunnelError } from '../../errors.js';
 import { queryOf } from '../../helpers/path.js';
 import type { Next, Tunnel } from '../../types.js';
-import { wstunnel } from '../../wstunnel.js';
+import type { LocalState } from '../../shared/local-state.js';
+import { createTunnel } from '../../wstunnel.js';
 import { CommandError, complaintOf, EXIT } from '../exit.js';
 import { checkFolder } from '../files.js';
 import { readAccounts } from './accounts.js';
 import { certificateNames } from './certificate.js';
 import { frameHeaders } from './frame.js';
 import { LoginCookie } from './login-cookie.js';
-import { LoginMemory } from './login-memory.js';
+import type { LoginMemory } from './login-memory.js';
 import { requireLogin } from './login.js';
 import { ServerNames } from './names.js';
 import { sameNamedOrigin } from './origins.js';
@@ -24,11 +25,18 @@ export interface Site {
   readonly tunnel: Tunnel;
 }
 
+/** What outlives a reload. */
+export interface Lasting {
+  /** What is counted, hosts that are down, and programs that run. */
+  readonly state: LocalState;
+  readonly logins: LoginMemory;
+}
+
 /** Checks all that the plan names; a {@link CommandError} says what is wrong, and nothing is left behind. */
 export async function makeSite(
   plan: Plan,
+  { state, logins }: Lasting,
   warn: (line: string) => void,
-  memory = new LoginMemory(),
 ): Promise<Site> {
   const { web, trustProxy, acceptProxy } = plan;
   const express = await loadExpress();
@@ -41,11 +49,11 @@ export async function makeSite(
     for (const [name, value] of headers) res.setHeader(name, value);
     next();
   });
-  if (plan.auth.length > 0) app.use(makeLogin(plan, warn, memory));
+  if (plan.auth.length > 0) app.use(makeLogin(plan, warn, logins));
   if (web) checkFolder(web.folder);
   const tokens = plan.tokens === undefined ? undefined : await Tokens.open(plan.tokens, warn);
   // The last step that can fail: from then on programs may run.
-  const tunnel = makeTunnel(plan, tokens, warn);
+  const tunnel = makeTunnel(plan, tokens, state, warn);
   app.use(tunnel);
   if (web) {
     app.use(hidePrivateFiles({ ...web, secrets: privateFiles(plan), followsLinks: plan.isLighttpd }));
@@ -98,6 +106,7 @@ function framesOf({ frame, isLighttpd }: Plan): Readonly<Record<string, string>>
 function makeTunnel(
   { tunnel, names, tls, isLighttpd }: Plan,
   tokens: Tokens | undefined,
+  state: LocalState,
   warn: (line: string) => void,
 ): Tunnel {
   const known = new ServerNames(names, tls && certificateNames(tls));
@@ -110,7 +119,7 @@ function makeTunnel(
     }),
   };
   try {
-    return wstunnel({ ...options, autoAttach: false });
+    return createTunnel({ ...options, autoAttach: false }, state);
   } catch (error) {
     if (!(error instanceof TunnelError)) throw error;
     throw new CommandError(EXIT.config, complaintOf(error), { cause: error });

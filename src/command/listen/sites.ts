@@ -4,7 +4,7 @@ import type { Sample } from './status.js';
 
 /** A request that has come under old settings has this long to become a tunnel (a slow login). In milliseconds. */
 const LINGER = 5000;
-/** Seconds for the programs of settings that nobody uses any more. */
+/** Seconds for the programs that only settings name which nobody uses any more. */
 const RETIRE = 1;
 
 /** The site of the present settings, and older ones for as long as tunnels are open there. */
@@ -56,6 +56,8 @@ export class Sites {
 
   #retire(site: Site): void {
     this.#old.add(site);
+    // The hosts' states are those of the present site as well, which says what becomes of them.
+    site.tunnel.removeAllListeners('backend');
     let isLooking = false;
     // One look for all tunnels that end meanwhile: each walks over those that are open.
     const look = () => {

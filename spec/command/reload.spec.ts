@@ -1,0 +1,221 @@
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { parse } from 'jsonc-parser';
+import { describe, expect, test } from 'vitest';
+import type { SpawnOptions } from '../../src/index.js';
+import { onCleanup } from '../support/cleanup.js';
+import { echoes, files, nameAt, startCommand, startNamed, type Listening } from '../support/command.js';
+import { describeWith } from '../support/programs.js';
+import { handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { README } from '../support/readme.js';
+import { closedPort, startEcho } from '../support/servers.js';
+import { GREETER, Marked, temporaryFolder } from '../support/spawned.js';
+import { until } from '../support/wait.js';
+
+/** Sends SIGHUP, and waits until it has been seen to. */
+async function reread({ program }: Listening): Promise<void> {
+  const before = program.output.length;
+  program.process.kill('SIGHUP');
+  await until(() => /settings (were|hold)/.test(program.output.slice(before)));
+  expect(program.output.slice(before)).toContain('were read again');
+}
+
+async function statusOf(port: number): Promise<number> {
+  const client = new RawClient(port).send(handshake('/'));
+  const { status } = await client.answer();
+  client.socket.destroy();
+  return status;
+}
+
+async function start(config: object): Promise<Listening & { file: string }> {
+  const { 'desk.json': file } = await files({ 'desk.json': JSON.stringify({ listen: '0', ...config }) });
+  return { ...(await startCommand(['--config', file!, '--log', '-'])), file: file! };
+}
+
+interface Example {
+  server: { spawn: SpawnOptions };
+  limits: { perClient: number };
+}
+
+/** The README's example in JSON. */
+function example(): Example {
+  const [, rest = ''] = README.split('<!-- command: json -->');
+  const [, block = ''] = /```jsonc\n([^]*?)```/.exec(rest) ?? [];
+  return parse(block) as Example;
+}
+
+/** A program's process id, which it says first. */
+async function pidOf(client: RawClient): Promise<number> {
+  let text = '';
+  while (!text.includes('\n')) text += (await client.payload(1)).toString();
+  return Number(text);
+}
+
+describe('issue 12, case 2: a reload', () => {
+  test.each([
+    ['limits.perClient', { limits: { perClient: 1 } }, {}, 429],
+    ['limits.total', { limits: { total: 1 } }, {}, 503],
+    ['maxTunnels', {}, { maxTunnels: 1 }, 503],
+  ])('remembers the tunnels that %s counts', async (_name, config, host, status) => {
+    const { port } = await startEcho();
+    const command = await start({ ...config, server: { port, ...host } });
+    const client = await openRaw(command.port);
+    for (let reload = 0; reload < 3; reload++) {
+      await reread(command);
+      expect(await statusOf(command.port)).toBe(status);
+    }
+    await echoes(client);
+    client.socket.destroy();
+    await until(async () => (await statusOf(command.port)) === 101);
+  });
+
+  test('takes a changed limit for all tunnels that are open', async () => {
+    const { port } = await startEcho();
+    const config = (perClient: number) => ({ listen: '0', server: { port }, limits: { perClient } });
+    const command = await start(config(1));
+    await openRaw(command.port);
+    await writeFile(command.file, JSON.stringify(config(2)));
+    await reread(command);
+    await openRaw(command.port);
+    expect(await statusOf(command.port)).toBe(429);
+  });
+
+  test('remembers which host is down', async () => {
+    const dead = await closedPort();
+    const alive = await startNamed('b');
+    const command = await start({ server: [{ port: dead, disableTime: 600 }, { port: alive }] });
+    expect(await nameAt(command.port)).toBe('b');
+    const server = createServer((peer) => peer.on('error', () => undefined).end('a')).listen(
+      dead,
+      '127.0.0.1',
+    );
+    await once(server, 'listening');
+    onCleanup(() => server.close());
+    for (let reload = 0; reload < 3; reload++) {
+      await reread(command);
+      expect(await nameAt(command.port)).toBe('b');
+    }
+  });
+
+  test('tells what becomes of a host once', async () => {
+    const { port: other } = await startEcho();
+    const dead = await closedPort();
+    const config = (port: number) => ({ listen: '0', server: [{ port, disableTime: 0 }, { port: other }] });
+    const command = await start(config(other));
+    await openRaw(command.port);
+    await writeFile(command.file, JSON.stringify(config(dead)));
+    await reread(command);
+    await reread(command);
+    await openRaw(command.port);
+    await openRaw(command.port);
+    await until(() => command.program.output.includes('"event":"backend"'));
+    const opened = () => command.program.output.split('"event":"open"').length - 1;
+    await until(() => opened() === 3);
+    expect(command.program.output.split('"event":"backend"')).toHaveLength(2);
+  });
+
+  test('finds the program that runs on a fixed address, with and without tunnels', async () => {
+    const marked = new Marked();
+    const socket = `${await temporaryFolder()}/desk`;
+    const spawn = {
+      path: process.execPath,
+      args: ['-e', GREETER],
+      maxProcs: 1,
+      maxLoadPerProc: 0,
+      handOver: false,
+    };
+    const server = { socket, spawn: marked.mark(spawn) };
+    const command = await start({ server });
+    const client = await openRaw(command.port);
+    const pid = await pidOf(client);
+    for (let reload = 0; reload < 3; reload++) {
+      await reread(command);
+      const next = await openRaw(command.port);
+      expect(await pidOf(next)).toBe(pid);
+      next.socket.destroy();
+    }
+    client.socket.destroy();
+    for (let reload = 0; reload < 3; reload++) {
+      await reread(command);
+      expect(await pidOf(await openRaw(command.port))).toBe(pid);
+    }
+    expect(marked.programs()).toHaveLength(1);
+    command.program.process.kill('SIGTERM');
+    command.program.process.kill('SIGTERM');
+    await marked.none();
+  });
+
+  test('gives a changed program processes of its own, and ends the old ones once they are idle', async () => {
+    const marked = new Marked();
+    const config = (name: string) => ({
+      listen: '0',
+      server: {
+        spawn: marked.mark({
+          ...{
+            path: process.execPath,
+            args: ['-e', GREETER, name],
+            handOver: false,
+            maxProcs: 1,
+            maxLoadPerProc: 0,
+          },
+          ...{ minProcs: 1, idleTimeout: 600 },
+        }),
+      },
+    });
+    const command = await start(config('one'));
+    const client = await openRaw(command.port);
+    const pid = await pidOf(client);
+    await writeFile(command.file, JSON.stringify(config('two')));
+    await reread(command);
+    const other = await pidOf(await openRaw(command.port));
+    expect(other).not.toBe(pid);
+    client.send('').socket.destroy();
+    await until(() => !marked.programs().includes(pid));
+    expect(marked.programs()).toContain(other);
+    expect(marked.programs()).toHaveLength(1);
+  }, 40_000);
+});
+
+describeWith('Xvnc')("issue 12, case 2: the README's example, Xvnc on a fixed display", () => {
+  test('has the same desktop after reloads of the unchanged file, and a new one by a changed file', async () => {
+    const marked = new Marked();
+    const display = 3000 + (process.pid % 20_000);
+    const { server, limits } = example();
+    const spawn = marked.mark({
+      ...server.spawn,
+      args: (server.spawn.args ?? []).map((arg) => (/^:\d+$/.test(arg) ? `:${display}` : arg)),
+    });
+    const config = (geometry: string) => ({
+      limits,
+      server: { spawn: { ...spawn, args: [...(spawn.args ?? []), '-geometry', geometry] } },
+    });
+    const command = await start(config('320x200'));
+    const banner = async () => {
+      const client = await openRaw(command.port);
+      // It refuses clients that leave without a login, after a few of them, in the same words.
+      expect((await client.payload(12)).toString()).toMatch(/^RFB 003\.00/);
+      return client;
+    };
+    const first = await banner();
+    const desktops = marked.programs();
+    expect(desktops).toHaveLength(1);
+    for (let reload = 0; reload < 3; reload++) {
+      await reread(command);
+      (await banner()).socket.destroy();
+    }
+    first.socket.destroy();
+    for (let reload = 0; reload < 3; reload++) {
+      await reread(command);
+      (await banner()).socket.destroy();
+    }
+    expect(marked.programs()).toEqual(desktops);
+    // One display can't have two desktops: the new one begins once the old one has ended.
+    await writeFile(command.file, JSON.stringify({ listen: '0', ...config('400x300') }));
+    await reread(command);
+    await until(async () => (await statusOf(command.port)) === 101);
+    (await banner()).socket.destroy();
+    expect(marked.programs()).toHaveLength(1);
+    expect(marked.programs()).not.toEqual(desktops);
+  }, 60_000);
+});

@@ -1,0 +1,174 @@
+import dns, { type LookupAddress } from 'node:dns';
+import net, { isIP, type LookupFunction, type Socket } from 'node:net';
+import { orAborted } from './abort.js';
+import { ignoreErrors } from './ignore-errors.js';
+
+/** Milliseconds until the next address is tried as well: RFC 8305 section 8, "Connection Attempt Delay". */
+const ATTEMPT_DELAY = 250;
+
+/** Addresses of one name that are tried: an answer of the name server must not open sockets without end. */
+const MAX_ADDRESSES = 32;
+
+/** Whom to connect to, and how long all of its addresses have. */
+export interface Destination {
+  readonly host: string;
+  /** Seconds. The caller aborts the signal then; here it makes the shares of the addresses. */
+  readonly timeout: number;
+  readonly lookup?: LookupFunction | undefined;
+  readonly localAddress?: string | undefined;
+}
+
+/**
+ * Connects to the first address of a name that answers ("Happy Eyeballs", RFC 8305 section 5). Node's own
+ * `autoSelectFamily` gives up an address when it turns to the next one: a slow one that works is then lost beside a dead
+ * one. Here the earlier attempts go on. Those that lose are destroyed, as all are when the signal aborts.
+ *
+ * `connect` makes a socket for one address. Rejects with the error of the only address, an AggregateError of all of them,
+ * or the signal's reason.
+ */
+export async function connectToFirst(
+  destination: Destination,
+  signal: AbortSignal,
+  connect: (address: string) => Socket,
+): Promise<Socket> {
+  const addresses = alternating(await addressesOf(destination, signal)).slice(0, MAX_ADDRESSES);
+  return race(addresses, shareOf(destination.timeout, addresses), signal, connect);
+}
+
+/**
+ * For agents that connect by themselves (those for a proxy): resolves a name to the address that answers first. Of several
+ * addresses that costs one connection more, which is closed at once.
+ */
+export function lookupFirst(timeout: number, signal: AbortSignal, port: number): LookupFunction {
+  return (host, options, done) => {
+    const answer = (address: string) => {
+      if (options.all === true) done(null, [{ address, family: isIP(address) }]);
+      else done(null, address, isIP(address));
+    };
+    const find = async () => {
+      const addresses = alternating(await addressesOf({ host, timeout }, signal)).slice(0, MAX_ADDRESSES);
+      const [only] = addresses;
+      if (addresses.length === 1 && only !== undefined) return only;
+      const tried = new Map<Socket, string>();
+      const probe = (address: string) => {
+        const socket = net.connect({ host: address, port });
+        tried.set(socket, address);
+        return socket;
+      };
+      const winner = await race(addresses, shareOf(timeout, addresses), signal, probe);
+      winner.destroy();
+      return tried.get(winner) ?? '';
+    };
+    find().then(answer, (error: unknown) => done(error as Error, []));
+  };
+}
+
+/** Milliseconds until the next one is tried as well: each has its turn before the time is over. */
+function shareOf(timeout: number, addresses: readonly string[]): number {
+  return Math.min(ATTEMPT_DELAY, (timeout * 1000) / addresses.length);
+}
+
+async function addressesOf(
+  { host, lookup = dns.lookup, localAddress = '' }: Destination,
+  signal: AbortSignal,
+): Promise<readonly LookupAddress[]> {
+  // From an IPv4 address no IPv6 one can be reached.
+  const family = isIP(localAddress);
+  const found = await orAborted(
+    signal,
+    () =>
+      new Promise<readonly LookupAddress[]>((resolve, reject) =>
+        lookup(host, { all: true, family, hints: 0 }, (error, address, given) => {
+          if (error) reject(error);
+          // Not each one knows `all`.
+          else if (typeof address === 'string') resolve([{ address, family: given ?? isIP(address) }]);
+          else resolve(address);
+        }),
+      ),
+  );
+  const usable = found.filter(
+    ({ address }) => isIP(address) !== 0 && (family === 0 || isIP(address) === family),
+  );
+  if (usable.length === 0)
+    throw new Error(`the name ${host} has no ${family === 0 ? '' : `IPv${family} `}address`);
+  return usable;
+}
+
+/** The families take turns, beginning with that of the first (RFC 8305 section 4). */
+function alternating(addresses: readonly LookupAddress[]): string[] {
+  const all = addresses.map(({ address }) => address);
+  const first = all.filter((address) => isIP(address) === isIP(all[0] ?? ''));
+  const others = all.filter((address) => !first.includes(address));
+  const longer = first.length > others.length ? first : others;
+  return longer.flatMap((_, turn) => [...first.slice(turn, turn + 1), ...others.slice(turn, turn + 1)]);
+}
+
+function race(
+  addresses: readonly string[],
+  delay: number,
+  signal: AbortSignal,
+  connect: (address: string) => Socket,
+): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const waiting = [...addresses];
+    const running = new Map<Socket, () => void>();
+    const errors: Error[] = [];
+    let timer: NodeJS.Timeout | undefined;
+    const settle = (winner: Socket | undefined, act: () => void) => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+      for (const [socket, stopListening] of running) {
+        stopListening();
+        if (socket !== winner) socket.destroy();
+      }
+      running.clear();
+      act();
+    };
+    const onAbort = () => settle(undefined, () => reject(signal.reason as Error));
+    const onFailure = (error: Error) => {
+      errors.push(error);
+      if (waiting.length > 0) startNext();
+      else if (running.size === 0) settle(undefined, () => reject(errorOf(errors)));
+    };
+    const startNext = () => {
+      clearTimeout(timer);
+      const address = waiting.shift();
+      if (address === undefined) return;
+      let socket: Socket;
+      try {
+        socket = ignoreErrors(connect(address));
+      } catch (error) {
+        onFailure(error as Error);
+        return;
+      }
+      const stopListening = () => {
+        socket.off('connect', onConnect);
+        socket.off('close', onClose);
+      };
+      const onConnect = () => settle(socket, () => resolve(socket));
+      const onClose = () => {
+        stopListening();
+        running.delete(socket);
+        onFailure(socket.errored ?? new Error(`the connection to ${address} was closed before it was open`));
+      };
+      socket.on('connect', onConnect);
+      // Behind each error.
+      socket.on('close', onClose);
+      running.set(socket, stopListening);
+      if (waiting.length > 0) timer = setTimeout(startNext, delay);
+    };
+    if (signal.aborted) onAbort();
+    else {
+      signal.addEventListener('abort', onAbort);
+      startNext();
+    }
+  });
+}
+
+/** As Node's own: a code, and each error in `errors`. */
+function errorOf(errors: readonly Error[]): Error {
+  const [only] = errors;
+  if (errors.length === 1 && only) return only;
+  const { code } = (only ?? {}) as NodeJS.ErrnoException;
+  return Object.assign(new AggregateError(errors), code !== undefined && { code });
+}

@@ -1,0 +1,38 @@
+import { notationOf, type Notation } from '../routes/notation.js';
+import type { Condition, Rule } from '../types.js';
+
+type Urls = Pick<Rule<never>, 'url' | 'when' | 'server' | 'rules' | 'else'>;
+
+/** Those by which the options, and rules and conditions in them, look at a path. Their depth has been checked. */
+export function notationsOf(options: Urls): readonly Notation[] {
+  return [...new Set(collect(options))];
+}
+
+function collect({ url, when, server, rules = [], else: otherwise }: Urls): Notation[] {
+  return [
+    ...ofText(url),
+    ...(when ? ofCondition(when) : []),
+    ...ofMap(server),
+    ...rules.flatMap((rule) => collect(rule as Urls)),
+    ...(otherwise ? collect(otherwise) : []),
+  ];
+}
+
+function ofCondition({ url, all = [], any = [], not }: Condition): Notation[] {
+  return [...ofText(url), ...[...all, ...any, ...(not ? [not] : [])].flatMap(ofCondition)];
+}
+
+/** A RegExp, a list with some in it, or operators with some in them. */
+function ofText(text: unknown): Notation[] {
+  if (typeof text !== 'object' || text === null) return [];
+  const own = notationOf(text);
+  if (own) return [own];
+  return text instanceof RegExp ? [] : Object.values(text).flatMap(ofText);
+}
+
+/** One whose only key is "" looks at no path. */
+function ofMap(server: unknown): Notation[] {
+  if (typeof server !== 'object' || server === null) return [];
+  const own = notationOf(server);
+  return own && Object.keys(server).some((key) => key !== '') ? [own] : [];
+}

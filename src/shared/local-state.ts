@@ -1,0 +1,77 @@
+import { HostStates } from '../backends/host-states.js';
+import type { ResolvedHost } from '../backends/host.js';
+import { BackendPool } from '../backends/pool.js';
+import { Spawner } from '../backends/spawn/spawner.js';
+import { messageOf } from '../errors.js';
+import { LocalCounter, type Counter } from '../guard/limits.js';
+import type { Log } from '../observe/log.js';
+import type { BackendInfo } from '../types.js';
+
+/** A tunnel that uses the state. */
+export interface Member {
+  readonly log: Log;
+  /** Hears of the hosts that the tunnel knows. */
+  announce(info: BackendInfo): void;
+  /** The hosts that its options name. */
+  readonly lists: readonly (readonly ResolvedHost[])[];
+}
+
+/** What a tunnel has of the state. */
+export interface Membership {
+  readonly pool: BackendPool;
+  /**
+   * The tunnel is over. Programs that only it named end, within so many seconds; with the last tunnel all of them do. What
+   * another tunnel names or uses goes on.
+   */
+  leave(timeout: number): Promise<void>;
+}
+
+/**
+ * The state that outlives one tunnel object, in the memory of this process: what `limits` count, the states of hosts, and
+ * the programs that run. Several tunnels may be given one, such as those before and after a reload.
+ */
+export class LocalState {
+  readonly counter: Counter = new LocalCounter();
+  readonly spawner: Spawner;
+  readonly #hosts = new HostStates();
+  readonly #members = new Set<Member>();
+
+  constructor() {
+    this.spawner = new Spawner(
+      (format, ...values) => this.#log('debug', format, ...values),
+      (host, why) => {
+        this.#log('warn', '%s failed: %s', host.id, why);
+        this.#hosts.programFailed(host, why);
+      },
+    );
+  }
+
+  join(member: Member): Membership {
+    const { log, lists } = member;
+    const pool = new BackendPool(
+      (info) => member.announce(info),
+      (error) => log('backend', 'error', 'balance strategy failed: %s', messageOf(error)),
+      this.#hosts,
+    );
+    this.#members.add(member);
+    for (const hosts of lists) {
+      pool.add(hosts);
+      this.spawner.add(hosts);
+    }
+    return { pool, leave: (timeout) => this.#leave(member, pool, timeout) };
+  }
+
+  async #leave(member: Member, pool: BackendPool, timeout: number): Promise<void> {
+    if (!this.#members.has(member)) return;
+    // The last one stays to hear how its programs end.
+    if (this.#members.size === 1) await this.spawner.close(timeout);
+    else await this.spawner.remove(member.lists.flat(), timeout);
+    this.#members.delete(member);
+    pool.close();
+  }
+
+  /** By the newest tunnel alone: each line once. */
+  #log(level: Parameters<Log>[1], format: string, ...values: unknown[]): void {
+    [...this.#members].at(-1)?.log('backend', level, format, ...values);
+  }
+}
