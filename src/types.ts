@@ -287,8 +287,8 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
   /**
    * Which web pages may open a tunnel (lighttpd: `wstunnel.origins`).
    *
-   * `'same'`, the default: the Origin's host and port equal the request's, as Express sees it under `trust proxy`; the
-   * scheme counts only where the request is known to be secure. `'*'`: any. A list: `'https://a.b'`, `'a.b'`,
+   * `'same'`, the default: the Origin's host and port equal the request's, or those of a trusted proxy's
+   * `X-Forwarded-Host` and `X-Forwarded-Port`; the scheme counts only where the request is known to be secure. `'*'`: any. A list: `'https://a.b'`, `'a.b'`,
    * `'*.a.b'` (its subdomains), or a RegExp against the whole origin (anchor it).
    *
    * A request without Origin (a program, not a page) passes under `'same'` and `'*'` and is refused with 400 by a list.
@@ -298,13 +298,16 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
     | '*'
     | readonly (string | RegExp)[]
     | ((origin: string | undefined, req: Req) => boolean | Promise<boolean>);
-  /** Client addresses and CIDR ranges that may have a tunnel. Default: all. An empty list is an error. */
+  /**
+   * Client addresses and CIDR ranges that may have a tunnel. Default: all. An empty list is an error. Under `trust proxy: true`,
+   * where clients write their own address, `allow` and `deny` refuse with 500 unless there is a `clientAddress`.
+   */
   allow?: readonly string[];
   /** Client addresses and CIDR ranges that may not; wins over `allow`. */
   deny?: readonly string[];
   /**
    * The client's address. Default: `req.ip` where the app's `trust proxy` is set to something narrower than `true`,
-   * else the socket's address.
+   * else the socket's address. A port, brackets, quotes and a zone are cut off, and each address has one text (RFC 5952).
    */
   clientAddress?: (req: Req) => string | undefined;
   /**
@@ -401,6 +404,7 @@ export interface RefuseInfo {
   readonly status: number;
   /** The {@link TunnelError} code. */
   readonly code: string;
+  /** For the operator: of a refused origin it names the Origin and what that was compared with, cut and escaped. */
   readonly reason: string;
 }
 
