@@ -28,14 +28,15 @@ export async function refuse<Req extends IncomingMessage>(
 }
 
 /** To the operator: totals, log and event. */
-function tell({ totals, log, announce }: Shared, client: Client, refusal: TunnelError): void {
-  const { code, status, message } = refusal;
+export function tell({ totals, log, announce }: Shared, client: Client, refusal: TunnelError): void {
+  const { code, status, message, detail } = refusal;
   totals.refused(code);
-  const why = refusal.cause === undefined ? message : `${message}: ${messageOf(refusal.cause)}`;
+  const reason = detail === undefined ? message : `${message}: ${detail}`;
+  const why = refusal.cause === undefined ? reason : `${reason}: ${messageOf(refusal.cause)}`;
   const level = code === 'WSTUNNEL_HOOK_FAILED' ? 'error' : 'info';
   log('guard', level, 'refused %s %s: %s', client.url, code, why);
   const { url, address, user } = client;
-  announce.refuse({ url, address, ...(user !== undefined && { user }), status, code, reason: message });
+  announce.refuse({ url, address, ...(user !== undefined && { user }), status, code, reason });
 }
 
 async function refuseByHook<Req extends IncomingMessage>(

@@ -10,7 +10,7 @@ import { WebSocketStream, type CloseCause } from './frames/websocket-stream.js';
 import { checkAddress } from './guard/address.js';
 import { checkAuthResult } from './guard/authenticate.js';
 import { takePlace } from './guard/limits.js';
-import { checkOriginIsThere, checkOriginResult } from './guard/origin.js';
+import { checkOriginIsThere, checkOriginResult, comparisonOf } from './guard/origin.js';
 import { userOf, userSoFar } from './guard/user.js';
 import { defaultAddress, normalizeAddress } from './helpers/address.js';
 import { discard } from './helpers/discard.js';
@@ -114,12 +114,14 @@ async function guard<Req extends IncomingMessage>(
   signal: AbortSignal,
 ): Promise<void> {
   const { allow, deny, origins, authenticate, clientAddress, user } = settings;
-  if (allow && !clientAddress) checkTrust(req, 'allow');
+  if ((allow ?? deny) && !clientAddress) checkTrust(req, allow ? 'allow' : 'deny');
   if (clientAddress)
     client.address = normalizeAddress((await hook('clientAddress', signal, () => clientAddress(req))) ?? '');
   checkAddress(client.address, { allow, deny });
   checkOriginIsThere(req, origins.needed);
-  checkOriginResult(await hook('origins', signal, () => origins.check(req.headers.origin, req)));
+  const { origin } = req.headers;
+  const mayOpen = await hook('origins', signal, () => origins.check(origin, req));
+  checkOriginResult(mayOpen, () => comparisonOf(origin, origins.expected(req)));
   if (authenticate) checkAuthResult(await hook('authenticate', signal, () => authenticate(req, { signal })));
   client.user = await hook('user', signal, () => userOf(req, user));
 }

@@ -3,7 +3,7 @@ import type { BlockList } from 'node:net';
 import type { ResolvedHost } from '../backends/host.js';
 import { BALANCE_NAMES, strategyOf } from '../balance/strategies.js';
 import type { CountLimits } from '../guard/limits.js';
-import { compileOrigin, isSameOrigin, parseOrigin, type OriginCheck } from '../guard/origin.js';
+import { compileOrigin, isSameOrigin, ownOrigin, parseOrigin, type OriginCheck } from '../guard/origin.js';
 import { compileAddresses } from '../helpers/address.js';
 import {
   fail,
@@ -72,6 +72,8 @@ export interface Origins<Req> {
   readonly check: OriginCheck<Req>;
   /** A list refuses a request without Origin. */
   readonly needed: boolean;
+  /** What an Origin that was refused was compared with, for events and the log. */
+  readonly expected: (req: Req) => string;
 }
 
 // An option without its check does not compile. (Exported for the test of the README's tables.)
@@ -288,9 +290,10 @@ function checkOrigins(value: unknown, name: string): void {
 function readOrigins<Req extends IncomingMessage>(
   origins: NonNullable<RuleOptions<Req>['origins']>,
 ): Origins<Req> {
-  if (origins === 'same') return { check: isSameOrigin, needed: false };
-  if (origins === '*') return { check: () => true, needed: false };
-  if (typeof origins === 'function') return { check: origins, needed: false };
+  if (origins === 'same') return { check: isSameOrigin, needed: false, expected: ownOrigin };
+  if (origins === '*') return { check: () => true, needed: false, expected: () => '*' };
+  if (typeof origins === 'function')
+    return { check: origins, needed: false, expected: () => 'what the function origins says' };
   const tests = origins.map((entry) => (typeof entry === 'string' ? compileOrigin(entry) : entry));
   const check = (origin = '') => {
     const page = parseOrigin(origin);
@@ -298,5 +301,5 @@ function readOrigins<Req extends IncomingMessage>(
       test instanceof RegExp ? test.test(origin) : page !== undefined && test?.(page) === true,
     );
   };
-  return { check, needed: true };
+  return { check, needed: true, expected: () => `one of ${origins.map(String).join(', ')}` };
 }
