@@ -10,9 +10,11 @@ export function answer(res: ServerResponse, refusal: TunnelError): void {
   res.setHeader('Content-Type', 'text/plain; charset=utf-8');
   res.setHeader('Cache-Control', 'no-store');
   for (const [name, value] of Object.entries(refusal.headers)) res.setHeader(name, value);
-  res.setHeader('Content-Length', Buffer.byteLength(refusal.body));
+  const body = Buffer.from(refusal.body);
+  res.setHeader('Content-Length', body.length);
   res.setHeader('Connection', 'close');
-  res.end(refusal.body);
+  // With a string, Node writes the header in the string's encoding as well, and not in Latin-1.
+  res.end(body);
 }
 
 /** The answer where the response was already spent on a 101 that could not be sent. */
