@@ -77,7 +77,7 @@ export async function openTunnel<Req extends IncomingMessage>(
     if (!pending) throw shared.notAttached(req);
 
     await guard(settings, req, client, attempt.signal);
-    place = await takePlace(shared.counter, shared.limits, client.address);
+    place = await takePlace(shared.counter, shared.limits, client.address, attempt.signal);
     target = await chooseTarget(route, req, attempt.signal);
     reached = await reachBackend(shared, settings, req, client, target.hosts, attempt.signal);
 

@@ -1,6 +1,7 @@
 import { TunnelError } from '../errors.js';
+import { orAborted } from '../helpers/abort.js';
 import { networkOf } from '../helpers/address.js';
-import { leaseOf, type Lease } from '../helpers/lease.js';
+import { bothOf, leaseOf, type Lease } from '../helpers/lease.js';
 
 /** Most tunnels at once; 0 is no limit. */
 export interface CountLimits {
@@ -30,24 +31,44 @@ export class LocalCounter implements Counter {
   }
 }
 
-/** A place for one more tunnel of this client; throws the 429 or 503 where there is none. Free it with `release`. */
+/**
+ * A place for one more tunnel of this client; throws the 429 or 503 where there is none, and the signal's reason once that
+ * aborts. Free it with `release`.
+ */
 export async function takePlace(
   counter: Counter,
   { total, perClient }: CountLimits,
   address: string,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<Lease> {
-  const own = perClient > 0 ? await counter.take(`client ${networkOf(address)}`, perClient) : undefined;
-  if (perClient > 0 && !own)
-    throw new TunnelError('WSTUNNEL_TOO_MANY', 'you have as many tunnels open as you may have');
-  const any = total > 0 ? await counter.take('total', total) : undefined;
-  if (total > 0 && !any) {
-    own?.release();
-    throw new TunnelError('WSTUNNEL_FULL', 'as many tunnels are open as there may be');
+  const own = await take(counter, `client ${networkOf(address)}`, perClient, signal);
+  if (!own) throw new TunnelError('WSTUNNEL_TOO_MANY', 'you have as many tunnels open as you may have');
+  try {
+    const any = await take(counter, 'total', total, signal);
+    if (!any) throw new TunnelError('WSTUNNEL_FULL', 'as many tunnels are open as there may be');
+    return bothOf(own, any);
+  } catch (error) {
+    own.release();
+    throw error;
   }
-  return {
-    release: () => {
-      own?.release();
-      any?.release();
-    },
-  };
+}
+
+const UNCOUNTED: Lease = { release: () => undefined };
+
+/** The counter may be slow or out of reach: a place that it gives after the abort is released. */
+async function take(
+  counter: Counter,
+  name: string,
+  most: number,
+  signal: AbortSignal,
+): Promise<Lease | undefined> {
+  if (most === 0) return UNCOUNTED;
+  signal.throwIfAborted();
+  const taken = (async () => counter.take(name, most))();
+  try {
+    return await orAborted(signal, () => taken);
+  } catch (error) {
+    taken.then((lease) => lease?.release()).catch(() => undefined);
+    throw error;
+  }
 }

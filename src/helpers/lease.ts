@@ -14,10 +14,14 @@ export function leaseOf(end: () => void): Lease {
   return { release };
 }
 
+/** Releases the second one also where the first one throws. */
 export function bothOf(one: Lease, other: Lease): Lease {
   const release = () => {
-    one.release();
-    other.release();
+    try {
+      one.release();
+    } finally {
+      other.release();
+    }
   };
   return { release };
 }
