@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { TunnelError } from '../../errors.js';
+import { messageOf, TunnelError } from '../../errors.js';
 import { orAborted } from '../../helpers/abort.js';
 import type { Lease } from '../../helpers/lease.js';
 import { KILL_AFTER, SpawnedProcess, type SpawningHost, type Surroundings } from './process.js';
@@ -66,11 +66,11 @@ export class Program {
       }
     } finally {
       this.#dials--;
-      this.keepRunning();
+      this.#keepOn();
     }
   }
 
-  /** Starts what `minProcs` asks for. */
+  /** Starts what `minProcs` asks for. Throws where that can't be done, such as for want of a temporary folder. */
   keepRunning(): void {
     const { minProcs, maxProcs } = this.host.spawn;
     clearTimeout(this.#timer);
@@ -81,7 +81,7 @@ export class Program {
     while (this.#usable().length < minProcs && this.#processes.size < maxProcs) {
       const pause = Math.max(wait, this.#minimumAt - now);
       if (pause > 0) {
-        this.#timer = setTimeout(() => this.keepRunning(), pause).unref();
+        this.#timer = setTimeout(() => this.#keepOn(), pause).unref();
         return;
       }
       this.#start();
@@ -89,8 +89,20 @@ export class Program {
     if (this.#processes.size > 0 || this.#dials > 0) return;
     // A failure is remembered for longer: the next one in a row doubles the wait.
     const rest = this.#failures === 0 ? 0 : wait + LONGEST_WAIT * 1000;
-    if (rest > 0) this.#timer = setTimeout(() => this.keepRunning(), rest).unref();
+    if (rest > 0) this.#timer = setTimeout(() => this.#keepOn(), rest).unref();
     else this.#keeper.unused(this);
+  }
+
+  /** The same once the tunnel is in use, where a throw would end the process: it is one failure more, and tried again. */
+  #keepOn(): void {
+    try {
+      this.keepRunning();
+    } catch (error) {
+      const wait = Math.min(FIRST_WAIT * 2 ** this.#failures++, LONGEST_WAIT);
+      this.#retryAt = performance.now() + wait * 1000;
+      this.#timer = setTimeout(() => this.#keepOn(), wait * 1000).unref();
+      this.#keeper.failed(this.host, `the program was not started: ${messageOf(error)}`);
+    }
   }
 
   /** Ends all of them; waits until nothing of them is left. */
@@ -163,7 +175,7 @@ export class Program {
   #hasEnded(process: SpawnedProcess): void {
     this.#processes.delete(process);
     this.#keeper.ended();
-    this.keepRunning();
+    this.#keepOn();
   }
 
   #armIdle(process: SpawnedProcess): void {
