@@ -360,6 +360,12 @@ export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> ex
     perClient?: number;
     /** Most bytes waiting in one direction of one tunnel before reading pauses. Default 1 MiB, at least 64 KiB. */
     buffered?: number;
+    /**
+     * Most requests on their way to a 101 at once (as sshd's MaxStartups), answered with `Retry-After` above it. `total`, or
+     * a number: of all, counted from their arrival on, also in the app's own middleware; 503. `perClient`: of one client
+     * address (of IPv6 one /64), counted once the tunnel knows it; 429. 0 is no limit. Default 1000 and 250.
+     */
+    opening?: number | { total?: number; perClient?: number };
   };
   /**
    * Log level on stderr (lighttpd: `wstunnel.debug`): 0 quiet (default), 1 errors, 2 warnings, 3 information, 4 and
@@ -419,6 +425,8 @@ export interface BackendInfo {
 export interface TunnelStats {
   /** Tunnels open now. */
   readonly open: number;
+  /** Requests that have reached the tunnel and have no 101 yet. */
+  readonly opening: number;
   readonly opened: number;
   /** Refusals by {@link TunnelError} code. */
   readonly refused: Record<string, number>;
@@ -464,8 +472,12 @@ export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends E
   /** True from the first call of `close()`. */
   readonly draining: boolean;
   /**
-   * End the tunnels that the filter picks; returns how many. Default code 1008. Those still on their way to the 101 are
-   * asked for as well (with an empty `backend`) and refused with 403.
+   * End the tunnels that the filter picks; returns how many. Default code 1008.
+   *
+   * Requests that arrived before the call and are still on their way to the 101 are asked for as well, and refused with 403:
+   * at once with what is known of them (an empty `backend`), when their user becomes known, and right before the 101. So the
+   * filter may be called again later, for as long as an opening may take, and must tell by its argument alone; what it
+   * throws then refuses that request with 500. Requests that arrive after the call are not concerned.
    */
   end(filter: (tunnel: TunnelInfo) => boolean, code?: number, reason?: string): number;
   stats(): TunnelStats;

@@ -4,7 +4,8 @@ import { BackendPool } from './backends/pool.js';
 import { Spawner } from './backends/spawn/spawner.js';
 import { messageOf, TunnelError } from './errors.js';
 import { isSendable } from './frames/close-codes.js';
-import { LocalCounter } from './guard/limits.js';
+import { RecentEnds } from './guard/ended.js';
+import { LocalCounter, Openings } from './guard/limits.js';
 import { asEmitter } from './helpers/emitter.js';
 import { fail, readBoolean, readNames, readNumber, readSeconds, readText } from './helpers/readers.js';
 import { pathOf } from './helpers/path.js';
@@ -12,12 +13,12 @@ import { within } from './helpers/within.js';
 import { createLog } from './observe/log.js';
 import { Totals } from './observe/totals.js';
 import { match, reachOfPath } from './match.js';
-import { readOptions } from './options/options.js';
+import { readOptions, type Settings } from './options/options.js';
 import { HostMap } from './routes/host-map.js';
 import { everyRule } from './routes/rules.js';
 import { compileUrl } from './routes/url.js';
 import type { Shared } from './shared.js';
-import { openTunnel } from './tunnel.js';
+import { openTunnel, startAtSeam } from './tunnel.js';
 import type { AttachOptions, Next, Tunnel, TunnelEvents, TunnelOptions } from './types.js';
 import { attachTo, detachFrom, isAttachedTo, type Binding, type SeamUser } from './upgrade/attach.js';
 import { draining } from './upgrade/attempt.js';
@@ -46,6 +47,7 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
     // A middleware that wraps ours for tracing copies its properties.
     isMiddleware: (handler) => (handler as Partial<Tunnel> | undefined)?.attach === tunnel.attach,
     takes: (path) => reachOfPath(settings, path),
+    start: (req) => startAtSeam(shared, req),
   };
   let isDraining = false;
   let closing: Promise<void> | undefined;
@@ -72,6 +74,9 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   const shared: Shared = {
     limits: settings.limits,
     counter: new LocalCounter(),
+    openings: new Openings(settings.limits.opening),
+    // The seam gives the app as long as the tunnel takes itself.
+    ends: new RecentEnds(2 * longestHandshake(settings)),
     pool,
     spawner,
     totals,
@@ -113,6 +118,7 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
       // Who logs out while a tunnel is being opened must not get it afterwards.
       const opening = [...shared.attempts].filter((one) => filter(one.info()));
       for (const { attempt } of opening) attempt.abort(new TunnelError('WSTUNNEL_ENDED', reason));
+      shared.ends.add(filter, reason);
       return picked.length + opening.length;
     },
     stats() {
@@ -120,6 +126,7 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
       const done = totals.snapshot();
       return {
         open: open.length,
+        opening: shared.attempts.size,
         ...done,
         bytesIn: open.reduce((sum, { bytesIn }) => sum + bytesIn, done.bytesIn),
         bytesOut: open.reduce((sum, { bytesOut }) => sum + bytesOut, done.bytesOut),
@@ -205,6 +212,11 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
     log('tunnel', 'error', '%s', complaint);
     process.emitWarning(`wstunnel: ${complaint}`);
   }
+}
+
+function longestHandshake<Req extends IncomingMessage>({ base, rules }: Settings<Req>): number {
+  const others = everyRule(rules).map(({ set }) => set.handshakeTimeout ?? 0);
+  return Math.max(base.handshakeTimeout, ...others);
 }
 
 function closedOf(all: readonly { closed: Promise<void> }[]): Promise<unknown> {

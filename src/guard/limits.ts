@@ -1,12 +1,42 @@
 import { TunnelError } from '../errors.js';
 import { orAborted } from '../helpers/abort.js';
 import { networkOf } from '../helpers/address.js';
-import { bothOf, leaseOf, type Lease } from '../helpers/lease.js';
+import { bothOf, leaseOf, UNCOUNTED, type Lease } from '../helpers/lease.js';
 
-/** Most tunnels at once; 0 is no limit. */
+/** Most at once, of all and of one client; 0 is no limit. */
 export interface CountLimits {
   readonly total: number;
   readonly perClient: number;
+}
+
+/** Where there are too many openings: the next second may have room. */
+const RETRY = { headers: { 'Retry-After': '1' } };
+
+/** Counts the requests on their way to a 101, as sshd's MaxStartups does. */
+export class Openings {
+  readonly #limits: CountLimits;
+  readonly #counter = new LocalCounter();
+
+  constructor(limits: CountLimits) {
+    this.#limits = limits;
+  }
+
+  /** A place among all of them, or the 503. */
+  start(): Lease | TunnelError {
+    const { total } = this.#limits;
+    if (total === 0) return UNCOUNTED;
+    const message = 'too many tunnels are being opened';
+    return this.#counter.take('total', total) ?? new TunnelError('WSTUNNEL_FULL', message, RETRY);
+  }
+
+  /** A place among those of one client; throws the 429. */
+  startOf(address: string): Lease {
+    const { perClient } = this.#limits;
+    if (perClient === 0) return UNCOUNTED;
+    const place = this.#counter.take(`client ${networkOf(address)}`, perClient);
+    if (place) return place;
+    throw new TunnelError('WSTUNNEL_TOO_MANY', 'too many tunnels are being opened from your address', RETRY);
+  }
 }
 
 /** Where tunnels are counted. It may answer later: several processes can count in one place. */
@@ -52,8 +82,6 @@ export async function takePlace(
     throw error;
   }
 }
-
-const UNCOUNTED: Lease = { release: () => undefined };
 
 /** The counter may be slow or out of reach: a place that it gives after the abort is released. */
 async function take(

@@ -70,8 +70,9 @@ export function compileAddresses(entries: readonly string[]): BlockList {
 
 /** The default of `clientAddress`. */
 export function defaultAddress(req: IncomingMessage): string | undefined {
-  const { ip } = req as IncomingMessage & { ip?: string };
-  return trustsSomebody(req) && typeof ip === 'string' ? ip : req.socket.remoteAddress;
+  if (!trustsSomebody(req)) return req.socket.remoteAddress;
+  const { ip } = req as IncomingMessage & { ip?: unknown };
+  return typeof ip === 'string' ? ip : req.socket.remoteAddress;
 }
 
 /** Is this address in the list? What is no address (a unix socket's client, a hook's mistake) can't be judged: `unknown`. */

@@ -3,6 +3,9 @@ export interface Lease {
   release(): void;
 }
 
+/** Of what is not counted. */
+export const UNCOUNTED: Lease = { release: () => undefined };
+
 /** One that ends with `end`, however often it is released. */
 export function leaseOf(end: () => void): Lease {
   let held = true;

@@ -20,6 +20,12 @@ export const DEFAULTS = {
   refuseWith: 'http',
   /** Keeps a fast line busy over 100 ms; bounds a thousand stalled tunnels to 2 GiB. */
   buffered: 1024 * 1024,
+  /**
+   * A request on its way costs some 40 KB, and may hold 64 KiB more that its client sent early: 1,000 are a hundred MiB at
+   * most, and 20,000 openings a second where one takes 50 ms. Four addresses must join to keep all others out; and a proxy
+   * that is not trusted, whose clients all have its address, still opens 250 at once.
+   */
+  opening: { total: 1000, perClient: 250 },
   /** lighttpd's `connect-timeout`. */
   connectTimeout: 8,
   /** lighttpd's `disable-time`. */

@@ -62,7 +62,7 @@ export interface Settings<Req extends IncomingMessage> {
   /** Where no rule applies. */
   readonly base: RuleSettings<Req>;
   readonly rules: readonly CompiledRule<RuleSettings<Req>>[];
-  readonly limits: CountLimits & { readonly buffered: number };
+  readonly limits: CountLimits & { readonly buffered: number; readonly opening: CountLimits };
   readonly debug: number;
   readonly autoAttach: boolean;
 }
@@ -107,8 +107,12 @@ export const OPTIONS: Readonly<Record<keyof TunnelOptions, Check>> = {
   rules: checkRuleList,
   limits: (value, name) => {
     const count = readNumber(0, 1_000_000);
-    const checks = { total: count, perClient: count, buffered: readNumber(64 * 1024, 1024 ** 3) };
-    readNames(value, name, checks);
+    const opening: Check = (given, givenName) => {
+      if (typeof given === 'object') readNames(given, givenName, { total: count, perClient: count });
+      else count(given, givenName);
+    };
+    const buffered = readNumber(64 * 1024, 1024 ** 3);
+    readNames(value, name, { total: count, perClient: count, buffered, opening });
   },
   debug: readNumber(0, 65535),
   autoAttach: readBoolean,
@@ -151,9 +155,18 @@ export function readOptions<Req extends IncomingMessage>(options: TunnelOptions<
       total: limits.total ?? 0,
       perClient: limits.perClient ?? 0,
       buffered: limits.buffered ?? DEFAULTS.buffered,
+      opening: readOpening(limits.opening),
     },
     debug: options.debug ?? 0,
     autoAttach: options.autoAttach ?? true,
+  });
+}
+
+function readOpening(given: NonNullable<TunnelOptions['limits']>['opening']): CountLimits {
+  const { total, perClient } = typeof given === 'number' ? { total: given } : (given ?? {});
+  return Object.freeze({
+    total: total ?? DEFAULTS.opening.total,
+    perClient: perClient ?? DEFAULTS.opening.perClient,
   });
 }
 

@@ -1,16 +1,21 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { pathOf } from '../helpers/path.js';
+import type { TunnelError } from '../errors.js';
+import type { Lease } from '../helpers/lease.js';
 import { asksForWebSocket, isPlainHandshake } from './handshake.js';
 import { furthest, reachOf, type Reach, type Wanted } from './look-inside.js';
 import { takeStreams, type ServerStreamEvent } from './http2/gateway.js';
 import { announceConnect, isHttp2 } from './http2/server.js';
+import { admit } from './opening.js';
 import { handleAsOrdinary } from './ordinary.js';
 import { UpgradeThroughApp } from './through-app.js';
 
 /** A tunnel, as the seam of a server sees it. */
 export interface SeamUser extends Wanted {
   readonly handshakeTimeout: number;
+  /** Counts a request that leads to this tunnel, or says why it is refused. Older copies of this package have none. */
+  start?(req: IncomingMessage): Lease | TunnelError;
 }
 
 /** How a tunnel was bound to a server. */
@@ -85,6 +90,7 @@ function openSeam(server: Server): Seam {
   const streams = isHttp2(server)
     ? takeStreams(server, {
         reach: (req) => reachOfAny(server, users, req),
+        admit: (req, socket, others) => admit(server, users, req, socket, others),
         handshakeTimeout: () => longestHandshake(users),
         pass: (args) => void pass('stream', ...args),
       })
@@ -104,7 +110,9 @@ function openSeam(server: Server): Seam {
       handleAsOrdinary(server, req, socket, head);
       return true;
     }
-    const upgrade = new UpgradeThroughApp(server, req, socket, head);
+    const place = admit(server, users, req, socket, others);
+    if (!place) return true;
+    const upgrade = new UpgradeThroughApp(server, req, socket, head, place);
     upgrade.start(longestHandshake(users), reach === 'maybe' ? () => pass(event, ...args) : undefined);
     return true;
   };

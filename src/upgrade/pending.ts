@@ -23,6 +23,8 @@ export interface PendingUpgrade {
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
   readonly state: PendingState;
+  /** When the request arrived, by `performance.now()`; undefined where an older copy of this package carries it. */
+  readonly arrived?: number;
   /** The request has found its tunnel: nobody else is offered it any more. */
   reached(): void;
   /** The seam ends the request by itself after so many seconds without an answer or a claim; 0 leaves it to the caller. */

@@ -122,14 +122,14 @@ describe('issue 12, case 3: a counter that is slow, out of reach or late', () =>
       const controller = new AbortController();
       const place = takePlace(counter, { total: 0, perClient: 1 }, 'a', controller.signal);
       const outcome = place.then(
-        ({ release }) => release(),
+        (lease) => lease.release(),
         () => undefined,
       );
       await turn();
       asked[0]?.give();
       // After so many microtasks.
       const abort = async () => {
-        for (let left = order; left > 0; left--) await undefined;
+        for (let left = order; left > 0; left--) await Promise.resolve();
         controller.abort(new Error('over'));
       };
       await Promise.all([abort(), outcome]);

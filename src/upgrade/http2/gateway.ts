@@ -6,6 +6,7 @@ import type { Reach } from '../look-inside.js';
 import { closeAfterwards, newResponse } from '../response.js';
 import { UpgradeThroughApp } from '../through-app.js';
 import { ignoreErrors } from '../../helpers/ignore-errors.js';
+import type { Lease } from '../../helpers/lease.js';
 import { passDrain } from '../turn.js';
 import { closeResponse } from '../virtual-finish.js';
 import { isWebSocketConnect, ordinaryRequest, upgradeRequest, type StreamHeaders } from './request.js';
@@ -21,6 +22,8 @@ export type ServerStreamEvent = [
 
 export interface StreamSeam {
   reach(req: Pick<IncomingMessage, 'url' | 'headers'>): Reach;
+  /** Counts the request; undefined where that has refused it. */
+  admit(req: IncomingMessage, socket: StreamSocket, hasOthers: boolean): Lease | undefined;
   /** In seconds. */
   handshakeTimeout(): number;
   /** To the server's other listeners. */
@@ -43,7 +46,10 @@ export function takeStreams(http2: Http2Server, seam: StreamSeam): (event: Serve
       const reach = others ? seam.reach(asked) : 'yes';
       if (reach === 'no') return false;
       const socket = new StreamSocket(stream);
-      const upgrade = new UpgradeThroughApp(server, upgradeRequest(from, socket), socket, Buffer.alloc(0));
+      const req = upgradeRequest(from, socket);
+      const place = seam.admit(req, socket, others);
+      if (!place) return true;
+      const upgrade = new UpgradeThroughApp(server, req, socket, Buffer.alloc(0), place);
       const orElse = () => {
         socket.letGo();
         seam.pass(event);
