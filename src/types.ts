@@ -363,7 +363,7 @@ export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> ex
     /**
      * Most requests on their way to a 101 at once (as sshd's MaxStartups), answered with `Retry-After` above it. `total`, or
      * a number: of all, counted from their arrival on, also in the app's own middleware; 503. `perClient`: of one client
-     * address (of IPv6 one /64), counted once the tunnel knows it; 429. 0 is no limit. Default 1000 and 250.
+     * address (of IPv6 one /64), counted once the tunnel knows it; 429. 0 is no limit. Default 1000 and 750.
      */
     opening?: number | { total?: number; perClient?: number };
   };

@@ -242,7 +242,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
 
   test('without it there is one all the same', async () => {
     const { port, tunnel } = await startTunnel({ authenticate: () => new Promise(() => undefined) });
-    const clients = Array.from({ length: 251 }, () => new RawClient(port).send(handshake('/tunnel')));
+    const clients = Array.from({ length: 751 }, () => new RawClient(port).send(handshake('/tunnel')));
     await until(() => tunnel.stats().refused.WSTUNNEL_TOO_MANY === 1);
     for (const client of clients) client.socket.destroy();
     await until(() => tunnel.stats().opening === 0);

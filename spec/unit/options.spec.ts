@@ -129,7 +129,7 @@ describe('right values', () => {
         ...{ pingInterval: 30, pongTimeout: 20, handshakeTimeout: 30, closeTimeout: 10 },
       },
       rules: [],
-      limits: { total: 0, perClient: 0, buffered: 1024 * 1024, opening: { total: 1000, perClient: 250 } },
+      limits: { total: 0, perClient: 0, buffered: 1024 * 1024, opening: { total: 1000, perClient: 750 } },
       ...{ debug: 0, autoAttach: true },
     });
     const names = right.map(([name]) => [name, undefined]);
