@@ -43,6 +43,8 @@ export interface TunnelErrorDetails {
   headers?: Readonly<Record<string, string>>;
   /** Instead of the message, in the HTTP answer. */
   body?: string;
+  /** What only the operator may know: added to the reason in the event and in the log, never part of the answer. */
+  detail?: string;
 }
 
 /** The one error class of the package: a wrong option, a runtime that is not supported, or a refused request. */
@@ -59,6 +61,8 @@ export class TunnelError extends Error {
   readonly headers: Readonly<Record<string, string>>;
   /** The text of the HTTP answer. */
   readonly body: string;
+  /** What only the operator may know, such as the Origin and what it was compared with. Don't show it to the client. */
+  declare readonly detail: string | undefined;
 
   constructor(code: TunnelErrorCode, message: string, details: TunnelErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : {});
@@ -68,6 +72,8 @@ export class TunnelError extends Error {
     this.closeCode = details.status === undefined ? known.closeCode : 4000 + details.status;
     this.expose = known.expose;
     this.headers = details.headers ?? {};
+    // As `cause`: an app that answers with the error as JSON does not answer with this.
+    Object.defineProperty(this, 'detail', { value: details.detail });
     this.body = details.body ?? (this.expose ? `${message}\n` : 'The tunnel could not be opened.\n');
   }
 }

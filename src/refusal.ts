@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { messageOf, TunnelError } from './errors.js';
 import { WebSocketStream } from './frames/websocket-stream.js';
 import { promiseOfClose, type Client, type Closable, type Ends, type Shared } from './shared.js';
@@ -17,9 +18,10 @@ export async function refuse<Req extends IncomingMessage>(
   tell(shared, client, refusal);
   const { settings, req, res, pending } = ends;
   if (pending?.state === 'claimed' || pending?.state === 'gone') return;
-  if (res.headersSent || res.writableEnded || req.socket.destroyed) return;
+  const socket = socketOf(req, res);
+  if (res.headersSent || res.writableEnded || socket?.destroyed === true) return;
   // Whoever answers from here on has as much time as the tunnel had.
-  const deadline = setTimeout(() => req.socket.destroy(), settings.handshakeTimeout * 1000);
+  const deadline = setTimeout(() => socket?.destroy(), settings.handshakeTimeout * 1000);
   res.once('close', () => clearTimeout(deadline));
   if (pending?.state === 'waiting' && settings.refuseWith === 'close' && !isBadHandshake(refusal))
     await refuseByClose(shared, ends, pending, refusal);
@@ -27,15 +29,29 @@ export async function refuse<Req extends IncomingMessage>(
   else answer(res, refusal);
 }
 
+/** An app may have put getters of its own on both. */
+export function socketOf(req: IncomingMessage, res: ServerResponse): Socket | undefined {
+  for (const read of [() => req.socket, () => res.socket]) {
+    try {
+      const socket = read();
+      if (socket) return socket;
+    } catch {
+      // The other one may have it.
+    }
+  }
+  return undefined;
+}
+
 /** To the operator: totals, log and event. */
-function tell({ totals, log, announce }: Shared, client: Client, refusal: TunnelError): void {
-  const { code, status, message } = refusal;
+export function tell({ totals, log, announce }: Shared, client: Client, refusal: TunnelError): void {
+  const { code, status, message, detail } = refusal;
   totals.refused(code);
-  const why = refusal.cause === undefined ? message : `${message}: ${messageOf(refusal.cause)}`;
+  const reason = detail === undefined ? message : `${message}: ${detail}`;
+  const why = refusal.cause === undefined ? reason : `${reason}: ${messageOf(refusal.cause)}`;
   const level = code === 'WSTUNNEL_HOOK_FAILED' ? 'error' : 'info';
   log('guard', level, 'refused %s %s: %s', client.url, code, why);
   const { url, address, user } = client;
-  announce.refuse({ url, address, ...(user !== undefined && { user }), status, code, reason: message });
+  announce.refuse({ url, address, ...(user !== undefined && { user }), status, code, reason });
 }
 
 async function refuseByHook<Req extends IncomingMessage>(
@@ -55,12 +71,12 @@ async function refuseByHook<Req extends IncomingMessage>(
 /** A page sees close codes, no statuses: upgrade, then close with 4000 + status. */
 async function refuseByClose<Req extends IncomingMessage>(
   { limits, lingering }: Shared,
-  { settings, req }: Ends<Req>,
+  { settings, req, res }: Ends<Req>,
   pending: PendingUpgrade,
   refusal: TunnelError,
 ): Promise<void> {
   const { promise: closed, resolve: settle } = promiseOfClose();
-  const waiting: Closable = { closed, destroy: () => req.socket.destroy() };
+  const waiting: Closable = { closed, destroy: () => socketOf(req, res)?.destroy() };
   const over = () => {
     lingering.delete(waiting);
     settle();

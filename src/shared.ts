@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { BackendPool } from './backends/pool.js';
 import type { Spawner } from './backends/spawn/spawner.js';
 import type { TunnelError } from './errors.js';
-import type { CountLimits, Counter } from './guard/limits.js';
+import type { RecentEnds } from './guard/ended.js';
+import type { CountLimits, Counter, Openings } from './guard/limits.js';
 import type { Log } from './observe/log.js';
 import type { Totals } from './observe/totals.js';
 import type { RuleSettings } from './options/options.js';
@@ -14,6 +15,9 @@ import type { PendingUpgrade } from './upgrade/pending.js';
 export interface Shared {
   readonly limits: CountLimits & { readonly buffered: number };
   readonly counter: Counter;
+  readonly openings: Openings;
+  /** Ends that requests which came before them have still to meet. */
+  readonly ends: RecentEnds;
   readonly pool: BackendPool;
   readonly spawner: Spawner;
   readonly totals: Totals;
@@ -58,7 +62,7 @@ export interface OpenTunnel extends Closable {
 /** Who asks, as far as it is known. */
 export interface Client {
   readonly id: string;
-  readonly url: string;
+  url: string;
   address: string;
   user: string | undefined;
 }

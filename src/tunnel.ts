@@ -12,7 +12,7 @@ import { WebSocketStream, type CloseCause } from './frames/websocket-stream.js';
 import { checkAddress } from './guard/address.js';
 import { checkAuthResult } from './guard/authenticate.js';
 import { takePlace } from './guard/limits.js';
-import { checkOriginIsThere, checkOriginResult } from './guard/origin.js';
+import { checkOriginIsThere, checkOriginResult, comparisonOf } from './guard/origin.js';
 import { userOf, userSoFar } from './guard/user.js';
 import { defaultAddress, normalizeAddress } from './helpers/address.js';
 import { discard } from './helpers/discard.js';
@@ -24,7 +24,7 @@ import { checkTrust, type Route } from './match.js';
 import { redactUrl } from './observe/redact.js';
 import { readTarget } from './options/hosts.js';
 import type { RuleSettings } from './options/options.js';
-import { refuse } from './refusal.js';
+import { refuse, socketOf, tell } from './refusal.js';
 import { Relay } from './relay.js';
 import { infoOf, promiseOfClose, type Client, type Opening, type OpenTunnel, type Shared } from './shared.js';
 import type { BalanceRequest, Next } from './types.js';
@@ -48,9 +48,8 @@ interface Reached {
 }
 
 /**
- * One tunnel, first byte to last. The request has passed the app's own middleware and has found its rules: guard it, choose
- * and dial a backend, accept with the 101, relay until both ends are closed. Never rejects: whatever goes wrong before the
- * 101 is a refusal.
+ * Never rejects: nobody waits for it, and a rejection would end the process. What can fail without an answer is what an
+ * answer needs, such as a `res` of the app's own that throws.
  */
 export async function openTunnel<Req extends IncomingMessage>(
   shared: Shared,
@@ -59,33 +58,65 @@ export async function openTunnel<Req extends IncomingMessage>(
   res: ServerResponse,
   next: Next,
 ): Promise<void> {
+  try {
+    await open(shared, route, req, res, next);
+  } catch (error) {
+    shared.log('tunnel', 'error', 'a request could not be answered: %s', messageOf(error));
+    socketOf(req, res)?.destroy();
+  }
+}
+
+/**
+ * One tunnel, first byte to last. The request has passed the app's own middleware and has found its rules: guard it, choose
+ * and dial a backend, accept with the 101, relay until both ends are closed. Whatever goes wrong before the 101 is a refusal;
+ * rejects where that can't be answered.
+ */
+async function open<Req extends IncomingMessage>(
+  shared: Shared,
+  route: Route<Req>,
+  req: Req,
+  res: ServerResponse,
+  next: Next,
+): Promise<void> {
   const { settings } = route;
   const pending = pendingOf(req);
-  const address = normalizeAddress(defaultAddress(req) ?? '');
-  const client: Client = { id: randomUUID(), url: redactUrl(urlOf(req)), address, user: undefined };
+  const arrived = pending?.arrived ?? performance.now();
+  const client: Client = { id: randomUUID(), url: '', address: '', user: undefined };
   const attempt = new Attempt(pending, settings.handshakeTimeout);
   const opening: Opening = {
     attempt,
     info: () => infoOf({ ...client, user: client.user ?? userSoFar(req, settings.user) }, '', Date.now()),
   };
   shared.attempts.add(opening);
+  const started: Lease[] = [];
   let place: Lease | undefined;
   let target: ChosenTarget | undefined;
   let reached: Reached | undefined;
   try {
+    // Getters of an app or its framework, which may throw: Express asks its `trust proxy` function for `ip`.
+    client.url = redactUrl(urlOf(req));
+    client.address = normalizeAddress(defaultAddress(req) ?? '');
+    started.push(granted(shared.openings.start()));
     if (route.failure) throw route.failure;
     const handshake = readHandshake(req);
     if (shared.isDraining()) throw draining();
     if (!pending) throw shared.notAttached(req);
 
+    await readAddress(settings, req, client, attempt.signal);
+    started.push(shared.openings.startOf(client.address));
     await guard(settings, req, client, attempt.signal);
-    place = await takePlace(shared.counter, shared.limits, client.address);
+    const ended = shared.ends.refusalOf(opening.info(), arrived);
+    if (ended) throw ended;
+    place = await takePlace(shared.counter, shared.limits, client.address, attempt.signal);
     target = await chooseTarget(route, req, attempt.signal);
     reached = await reachBackend(shared, settings, req, client, target.hosts, attempt.signal);
 
     const subprotocol = await chooseSubprotocol(settings, handshake, req, attempt.signal);
     checkStillWaiting(pending, res);
     const claimed = await pending.claim(attempt.signal);
+    // Now the backend is known as well.
+    const late = shared.ends.refusalOf(infoOf(client, reached.host.id, Date.now()), arrived);
+    if (late) attempt.abort(late);
     // From here to the end no turn is left to others: who is ended or drained is found among the attempts or the tunnels.
     const { socket, head } = upgrade(req, claimed, subprotocol, reached.socket, attempt.signal);
     const frameType = subprotocol === 'binary' ? 'binary' : settings.frameType;
@@ -96,16 +127,38 @@ export async function openTunnel<Req extends IncomingMessage>(
     if (target?.stream) discard(target.stream);
     place?.release();
     shared.attempts.delete(opening);
-    try {
-      await refuse(shared, { settings, req, res, next, pending }, client, asRefusal(error));
-    } catch {
-      // A middleware's own `setHeader`, `writeHead` or `end` failed in the answer.
-      req.socket.destroy();
-    }
+    await refuse(shared, { settings, req, res, next, pending }, client, asRefusal(error));
   } finally {
     attempt.end();
     shared.attempts.delete(opening);
+    for (const lease of started) lease.release();
   }
+}
+
+/** An upgrade that leads to this tunnel begins its way through the app: a place for it, or its refusal. */
+export function startAtSeam(shared: Shared, req: IncomingMessage): Lease | TunnelError {
+  const place = shared.openings.start();
+  if (place instanceof TunnelError) {
+    const address = normalizeAddress(req.socket.remoteAddress ?? '');
+    tell(shared, { id: '', url: redactUrl(req.url ?? '/'), address, user: undefined }, place);
+  }
+  return place;
+}
+
+function granted(place: Lease | TunnelError): Lease {
+  if (place instanceof TunnelError) throw place;
+  return place;
+}
+
+/** By the hook, where there is one. */
+async function readAddress<Req extends IncomingMessage>(
+  { clientAddress }: RuleSettings<Req>,
+  req: Req,
+  client: Client,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!clientAddress) return;
+  client.address = normalizeAddress((await hook('clientAddress', signal, () => clientAddress(req))) ?? '');
 }
 
 /** May this request have a tunnel? Address, then origin, then the app's own `authenticate`. */
@@ -116,12 +169,12 @@ async function guard<Req extends IncomingMessage>(
   signal: AbortSignal,
 ): Promise<void> {
   const { allow, deny, origins, authenticate, clientAddress, user } = settings;
-  if (allow && !clientAddress) checkTrust(req, 'allow');
-  if (clientAddress)
-    client.address = normalizeAddress((await hook('clientAddress', signal, () => clientAddress(req))) ?? '');
+  if ((allow ?? deny) && !clientAddress) checkTrust(req, allow ? 'allow' : 'deny');
   checkAddress(client.address, { allow, deny });
   checkOriginIsThere(req, origins.needed);
-  checkOriginResult(await hook('origins', signal, () => origins.check(req.headers.origin, req)));
+  const { origin } = req.headers;
+  const mayOpen = await hook('origins', signal, () => origins.check(origin, req));
+  checkOriginResult(mayOpen, () => comparisonOf(origin, origins.expected(req)));
   if (authenticate) checkAuthResult(await hook('authenticate', signal, () => authenticate(req, { signal })));
   client.user = await hook('user', signal, () => userOf(req, user));
 }

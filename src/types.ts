@@ -300,11 +300,11 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
   /**
    * Which web pages may open a tunnel (lighttpd: `wstunnel.origins`).
    *
-   * `'same'`, the default: the Origin's host and port equal the request's, as Express sees it under `trust proxy`; the
-   * scheme counts only where the request is known to be secure. `'*'`: any. A list: `'https://a.b'`, `'a.b'`,
-   * `'*.a.b'` (its subdomains), or a RegExp against the whole origin (anchor it). Entries of other schemes are compared
-   * letter by letter: `'tauri://localhost'`, `'file://'`, `'chrome-extension://id'`. `'null'` is the origin of sandboxed
-   * frames and of local files: any site can have it.
+   * `'same'`, the default: the Origin's host and port equal the request's, or those of a trusted proxy's
+   * `X-Forwarded-Host` and `X-Forwarded-Port`; the scheme counts only where the request is known to be secure. `'*'`:
+   * any. A list: `'https://a.b'`, `'a.b'`, `'*.a.b'` (its subdomains), or a RegExp against the whole origin (anchor it).
+   * Entries of other schemes are compared letter by letter: `'tauri://localhost'`, `'file://'`, `'chrome-extension://id'`.
+   * `'null'` is the origin of sandboxed frames and of local files: any site can have it.
    *
    * A request without Origin (a program, not a page) passes under `'same'` and `'*'` and is refused with 400 by a list.
    */
@@ -313,13 +313,16 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
     | '*'
     | readonly (string | RegExp)[]
     | ((origin: string | undefined, req: Req) => boolean | Promise<boolean>);
-  /** Client addresses and CIDR ranges that may have a tunnel. Default: all. An empty list is an error. */
+  /**
+   * Client addresses and CIDR ranges that may have a tunnel. Default: all. An empty list is an error. Under `trust proxy: true`,
+   * where clients write their own address, `allow` and `deny` refuse with 500 unless there is a `clientAddress`.
+   */
   allow?: readonly string[];
   /** Client addresses and CIDR ranges that may not; wins over `allow`. */
   deny?: readonly string[];
   /**
    * The client's address. Default: `req.ip` where the app's `trust proxy` is set to something narrower than `true`,
-   * else the socket's address.
+   * else the socket's address. A port, brackets, quotes and a zone are cut off, and each address has one text (RFC 5952).
    */
   clientAddress?: (req: Req) => string | undefined;
   /**
@@ -372,6 +375,12 @@ export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> ex
     perClient?: number;
     /** Most bytes waiting in one direction of one tunnel before reading pauses. Default 1 MiB, at least 64 KiB. */
     buffered?: number;
+    /**
+     * Most requests on their way to a 101 at once (as sshd's MaxStartups), answered with `Retry-After` above it. `total`, or
+     * a number: of all, counted from their arrival on, also in the app's own middleware; 503. `perClient`: of one client
+     * address (of IPv6 one /64), counted once the tunnel knows it; 429. 0 is no limit. Default 1000 and 750.
+     */
+    opening?: number | { total?: number; perClient?: number };
   };
   /**
    * Log level on stderr (lighttpd: `wstunnel.debug`): 0 quiet (default), 1 errors, 2 warnings, 3 information, 4 and
@@ -416,6 +425,7 @@ export interface RefuseInfo {
   readonly status: number;
   /** The {@link TunnelError} code. */
   readonly code: string;
+  /** For the operator: of a refused origin it names the Origin and what that was compared with, cut and escaped. */
   readonly reason: string;
 }
 
@@ -430,6 +440,8 @@ export interface BackendInfo {
 export interface TunnelStats {
   /** Tunnels open now. */
   readonly open: number;
+  /** Requests that have reached the tunnel and have no 101 yet. */
+  readonly opening: number;
   readonly opened: number;
   /** Refusals by {@link TunnelError} code. */
   readonly refused: Record<string, number>;
@@ -475,8 +487,12 @@ export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends E
   /** True from the first call of `close()`. */
   readonly draining: boolean;
   /**
-   * End the tunnels that the filter picks; returns how many. Default code 1008. Those still on their way to the 101 are
-   * asked for as well (with an empty `backend`) and refused with 403.
+   * End the tunnels that the filter picks; returns how many. Default code 1008.
+   *
+   * Requests that arrived before the call and are still on their way to the 101 are asked for as well, and refused with 403:
+   * at once with what is known of them (an empty `backend`), when their user becomes known, and right before the 101. So the
+   * filter may be called again later, for as long as an opening may take, and must tell by its argument alone; what it
+   * throws then refuses that request with 500. Requests that arrive after the call are not concerned.
    */
   end(filter: (tunnel: TunnelInfo) => boolean, code?: number, reason?: string): number;
   stats(): TunnelStats;

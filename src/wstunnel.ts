@@ -3,6 +3,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { ResolvedHost } from './backends/host.js';
 import { messageOf, TunnelError } from './errors.js';
 import { isSendable } from './frames/close-codes.js';
+import { RecentEnds } from './guard/ended.js';
+import { Openings } from './guard/limits.js';
 import { asEmitter } from './helpers/emitter.js';
 import { fail, readBoolean, readNames, readNumber, readSeconds, readText } from './helpers/readers.js';
 import { pathOf } from './helpers/path.js';
@@ -16,7 +18,7 @@ import { HostMap } from './routes/host-map.js';
 import { everyRule } from './routes/rules.js';
 import { LocalState } from './shared/local-state.js';
 import type { Shared } from './shared.js';
-import { openTunnel, urlOf } from './tunnel.js';
+import { openTunnel, startAtSeam, urlOf } from './tunnel.js';
 import type { AttachOptions, Next, Tunnel, TunnelEvents, TunnelOptions } from './types.js';
 import { attachTo, closeIfUnneeded, detachFrom, dispatcherOf, openDispatcher } from './upgrade/attach.js';
 import { draining } from './upgrade/attempt.js';
@@ -67,6 +69,7 @@ export function createTunnel<Req extends IncomingMessage>(
           "found in that server's app. If it is mounted there, in a function that hides it or behind a wrapper, call " +
           `tunnel.attach(server, { path: ... }) with the path that leads to it`,
       ),
+    start: (req) => startAtSeam(shared, req),
   };
   let isDraining = false;
   let closing: Promise<void> | undefined;
@@ -77,6 +80,9 @@ export function createTunnel<Req extends IncomingMessage>(
   const shared: Shared = {
     limits: settings.limits,
     counter: state.counter,
+    openings: new Openings(settings.limits.opening),
+    // The seam gives the app as long as the tunnel takes itself.
+    ends: new RecentEnds(2 * longestHandshake(settings)),
     pool,
     spawner: state.spawner,
     totals,
@@ -125,6 +131,7 @@ export function createTunnel<Req extends IncomingMessage>(
       // Who logs out while a tunnel is being opened must not get it afterwards.
       const opening = [...shared.attempts].filter((one) => filter(one.info()));
       for (const { attempt } of opening) attempt.abort(new TunnelError('WSTUNNEL_ENDED', reason));
+      shared.ends.add(filter, reason);
       return picked.length + opening.length;
     },
     stats() {
@@ -132,6 +139,7 @@ export function createTunnel<Req extends IncomingMessage>(
       const done = totals.snapshot();
       return {
         open: open.length,
+        opening: shared.attempts.size,
         ...done,
         bytesIn: open.reduce((sum, { bytesIn }) => sum + bytesIn, done.bytesIn),
         bytesOut: open.reduce((sum, { bytesOut }) => sum + bytesOut, done.bytesOut),
@@ -230,6 +238,11 @@ function listsOf<Req extends IncomingMessage>({ base, rules }: Settings<Req>): (
   return servers
     .filter((server) => typeof server === 'object')
     .flatMap((server) => (server instanceof HostMap ? server.lists : [server]));
+}
+
+function longestHandshake<Req extends IncomingMessage>({ base, rules }: Settings<Req>): number {
+  const others = everyRule(rules).map(({ set }) => set.handshakeTimeout ?? 0);
+  return Math.max(base.handshakeTimeout, ...others);
 }
 
 function closedOf(all: readonly { closed: Promise<void> }[]): Promise<unknown> {

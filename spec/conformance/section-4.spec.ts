@@ -54,7 +54,7 @@ describe('4.2.1 a handshake that does not match MUST be answered with an HTTP er
     ],
     ['6: a version', 400, [version(undefined)]],
     ['6: version 13', 426, ['8', '0', '14', '25', '130', '013', 'x', '13, 8'].map(version)],
-    ['8: subprotocols are tokens', 400, ['a b', 'a,,b', '', 'a/b', '"a"'].map(protocols)],
+    ['8: subprotocols are tokens', 400, ['a b', 'a,,b c', 'a/b', '"a"', 'a, a'].map(protocols)],
   ])('%s: %i', async (_, status, requests) => {
     for (const request of requests) {
       // A request that asks for no WebSocket stays HTTP.
@@ -75,9 +75,14 @@ describe('4.2.1 a handshake that matches is accepted', () => {
     ['1: the Request-URI may be absolute', [handshake('http://127.0.0.1/tunnel')]],
     [
       '3: websocket has no case',
-      ['WebSocket', 'WEBSOCKET', 'h2c, websocket'].map((Upgrade) => from({ Upgrade })),
+      ['WebSocket', 'WEBSOCKET', 'h2c, websocket', ', websocket,', 'h2c,,websocket'].map((Upgrade) =>
+        from({ Upgrade }),
+      ),
     ],
-    ['4: Upgrade has no case, and may be one of several', [from({ Connection: 'keep-alive, uPGRADE' })]],
+    [
+      '4: Upgrade has no case, and may be one of several',
+      ['keep-alive, uPGRADE', ', Upgrade,', 'keep-alive,,Upgrade'].map((Connection) => from({ Connection })),
+    ],
     [
       '5: any 16 bytes are a key',
       [0, 0x7f, 0xff].map((byte) => key(Buffer.alloc(16, byte).toString('base64'))),
@@ -85,8 +90,14 @@ describe('4.2.1 a handshake that matches is accepted', () => {
     ['7: without an Origin', [from()]],
     ['8: with subprotocols, in one header or in two', [protocols('a, b'), protocols(['a', 'b'])]],
     [
+      '8: with empty elements, which a recipient MUST ignore (RFC 9110 section 5.6.1.2)',
+      ['', ',', 'a,,b', ', a ,\t, b,'].map(protocols),
+    ],
+    [
       '9: with extensions',
-      [from({ 'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits' })],
+      ['permessage-deflate; client_max_window_bits', '', ',', 'a,,b; c="d"', ' ,a ,\t,'].map((offered) =>
+        from({ 'Sec-WebSocket-Extensions': offered }),
+      ),
     ],
     ['10: with header fields that no one knows', [from({ 'X-Anything': 'at all', Cookie: 'a=b' })]],
   ])('%s', async (_, requests) => {
@@ -99,7 +110,7 @@ describe('4.2.1 a handshake that matches is accepted', () => {
   });
 });
 
-test.each([';;', '', 'a b', 'permessage-deflate; =1', 'ä', 'a;b="c d"'])(
+test.each([';;', ';', 'a b', 'a;,b', ',;,', 'permessage-deflate; =1', 'ä', 'a;b="c d"'])(
   '4.2.1 9: extensions that are no list of tokens MUST be answered with an HTTP error: %j',
   async (extensions) => {
     const { port } = await startTunnel();

@@ -1,6 +1,7 @@
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import type { RefuseInfo, Tunnel, TunnelOptions } from '../../src/index.js';
+import { asksForWebSocket, readHandshake } from '../../src/upgrade/handshake.js';
 import { frame, handshake, KEY, RawClient } from '../support/raw-client.js';
 import { closedPort, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
@@ -172,8 +173,9 @@ describe('a bad handshake', () => {
     ['a subprotocol that is no token', from({ 'Sec-WebSocket-Protocol': 'a b' })],
     ['a subprotocol twice', from({ 'Sec-WebSocket-Protocol': 'binary, binary' })],
     ['a subprotocol twice, in two headers', from({ 'Sec-WebSocket-Protocol': ['binary', 'binary'] })],
-    ['a gap between subprotocols', from({ 'Sec-WebSocket-Protocol': 'a,,b' })],
-    ['no subprotocol in the header', from({ 'Sec-WebSocket-Protocol': '' })],
+    ['a subprotocol twice, with a gap between', from({ 'Sec-WebSocket-Protocol': 'a,,a' })],
+    ['a gap in a subprotocol', from({ 'Sec-WebSocket-Protocol': 'a,,b c' })],
+    ['only gaps in Connection', from({ Connection: ',,' })],
   ])('400: %s', async (_name, request) => {
     const { event, body } = await refused({ authenticate: hang }, 400, request);
     expect(event.code).toBe('WSTUNNEL_BAD_HANDSHAKE');
@@ -205,11 +207,56 @@ describe('a bad handshake', () => {
       { Connection: 'keep-alive, Upgrade', Upgrade: 'WebSocket' },
       { Host: '[::1]:8080', 'Content-Length': '0' },
       { 'Sec-WebSocket-Protocol': ['a', 'b'] },
+      { 'Sec-WebSocket-Protocol': ['', 'b,'] },
     ]) {
       const client = new RawClient(port).send(from(headers), frame(2, 'x'));
       expect((await client.answer()).status).toBe(101);
       expect((await client.payload(1)).toString()).toBe('x');
     }
+  });
+
+  test('issue 12, case 24: what is agreed to is one of the elements that are not empty', async () => {
+    const { port } = await startTunnel();
+    for (const [offered, agreed] of [
+      ['', undefined],
+      [',', undefined],
+      [',binary,', 'binary'],
+      ['chat,, binary', 'binary'],
+      ['chat,,', undefined],
+    ] as const) {
+      const client = new RawClient(port).send(from({ 'Sec-WebSocket-Protocol': offered }), frame(2, 'x'));
+      const { status, headers } = await client.answer();
+      expect([status, headers['sec-websocket-protocol']], offered).toEqual([101, agreed]);
+      expect((await client.payload(1)).toString()).toBe('x');
+    }
+  });
+
+  test('issue 12, case 24: long runs of white space and commas are read in a moment', () => {
+    const long = [
+      ' '.repeat(200_000),
+      ', '.repeat(100_000),
+      `a${' \t'.repeat(100_000)}b`,
+      `a;${' '.repeat(200_000)}`,
+    ];
+    for (const text of long)
+      for (const name of ['sec-websocket-protocol', 'sec-websocket-extensions', 'connection', 'upgrade']) {
+        const headers = { host: 'a', connection: 'upgrade', upgrade: 'websocket', [name]: `${text}x` };
+        const req = {
+          method: 'GET',
+          httpVersionMajor: 1,
+          httpVersionMinor: 1,
+          headers,
+          rawHeaders: ['Host', 'a'],
+        };
+        const since = performance.now();
+        asksForWebSocket({ headers });
+        try {
+          readHandshake(req as unknown as IncomingMessage);
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'WSTUNNEL_BAD_HANDSHAKE' });
+        }
+        expect(performance.now() - since).toBeLessThan(2000);
+      }
   });
 
   test('a request that asks for no WebSocket is not ours', async () => {

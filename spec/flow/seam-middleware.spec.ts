@@ -8,6 +8,7 @@ import passport from 'passport';
 import { Strategy as LocalStrategy } from 'passport-local';
 import { describe, expect, test } from 'vitest';
 import type { TunnelInfo, TunnelOptions } from '../../src/index.js';
+import { connectHttp2, openOverHttp2, refusal, startHttp2Tunnel } from '../support/http2.js';
 import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { makeTunnel, startApp, startEcho } from '../support/servers.js';
 import { deferred, until } from '../support/wait.js';
@@ -167,6 +168,56 @@ test("helmet's headers are on the 101 and on refusals; what speaks of a body is 
     .send(handshake('/tunnel', { Origin: 'http://evil.example' }))
     .answer();
   expect(refused).toMatchObject({ status: 403, headers: { 'x-frame-options': 'SAMEORIGIN' } });
+});
+
+describe('issue 12, case 19: header values that the app has set are Latin-1', () => {
+  const name = 'J\u00fcrgen \u00ff';
+  const cookies = ['a=\u00e4; Path=/', 'b=\u00df'];
+  const sets: RequestHandler = (_req, res, next) => {
+    res.setHeader('X-Name', name);
+    res.setHeader('Set-Cookie', cookies);
+    res.setHeader('X-List', ['\u00e9', '\u00e8']);
+    // What would end the line, or is no Latin-1, never gets so far.
+    for (const value of ['a\r\nX-Evil: 1', 'a\nX-Evil: 1', '\u20ac', '\u0000'])
+      expect(() => res.setHeader('X-Bad', value)).toThrow(TypeError);
+    next();
+  };
+
+  test('on the 101, where the frames that follow are what they were', async () => {
+    const { port } = await startBehind([sets], { subprotocol: () => 'chat' });
+    const client = new RawClient(port).send(
+      handshake('/tunnel', { 'Sec-WebSocket-Protocol': 'chat' }),
+      frame(2, 'gr\u00fc\u00dfe'),
+    );
+    const { status, headers } = await client.answer();
+    expect(status).toBe(101);
+    expect(headers).toMatchObject({
+      'x-name': name,
+      'set-cookie': cookies.join(', '),
+      'x-list': '\u00e9, \u00e8',
+      'sec-websocket-protocol': 'chat',
+    });
+    expect((await client.payload(7)).toString()).toBe('gr\u00fc\u00dfe');
+  });
+
+  test('on a refusal', async () => {
+    const { port } = await startBehind([sets], {
+      authenticate: () => ({ status: 403, body: 'gr\u00fc\u00dfe' }),
+    });
+    const client = new RawClient(port).send(handshake('/tunnel'));
+    expect((await client.answer()).headers).toMatchObject({ 'x-name': name, 'content-length': '7' });
+    expect((await client.rest()).toString()).toBe('gr\u00fc\u00dfe');
+  });
+
+  test('over HTTP/2, on what opens a tunnel and on a refusal', async () => {
+    let passes = true;
+    const { port } = await startHttp2Tunnel({ authenticate: () => passes }, (app) => app.use(sets));
+    const session = await connectHttp2(port);
+    const { headers } = await openOverHttp2(session);
+    expect(headers).toMatchObject({ 'x-name': name, 'set-cookie': cookies });
+    passes = false;
+    expect((await refusal(session)).headers).toMatchObject({ 'x-name': name, 'set-cookie': cookies });
+  });
 });
 
 test('a logger logs the 101 when the tunnel opens, and the response is closed once', async () => {

@@ -69,6 +69,10 @@ describe('right values', () => {
     ['onRefuse', [hook]],
     ['limits', [{}, { buffered: 65536 }, { buffered: 1024 ** 3 }, { total: 0, perClient: 1_000_000 }]],
     [
+      'limits',
+      [{ opening: 0 }, { opening: 1_000_000 }, { opening: {} }, { opening: { total: 0, perClient: 7 } }],
+    ],
+    [
       'rules',
       [
         [],
@@ -125,7 +129,7 @@ describe('right values', () => {
         ...{ pingInterval: 30, pongTimeout: 20, handshakeTimeout: 30, closeTimeout: 10 },
       },
       rules: [],
-      limits: { total: 0, perClient: 0, buffered: 1024 * 1024 },
+      limits: { total: 0, perClient: 0, buffered: 1024 * 1024, opening: { total: 1000, perClient: 750 } },
       ...{ debug: 0, autoAttach: true },
     });
     const names = right.map(([name]) => [name, undefined]);
@@ -228,6 +232,13 @@ describe('wrong values are refused with the option, the value and the way out', 
     [{ rules: [{ when: { any: [] } }] }, ['when.any', 'at least one condition']],
     [{ limits: 1 }, ['limits ', 'object']],
     [{ limits: { buffered: 65535 } }, ['limits.buffered', '65536', '65535']],
+    [{ limits: { opening: -1 } }, ['limits.opening', '0', '-1']],
+    [{ limits: { opening: 1.5 } }, ['limits.opening', 'whole number', '1.5']],
+    [{ limits: { opening: '10' } }, ['limits.opening', 'whole number', "'10'"]],
+    [{ limits: { opening: null } }, ['limits.opening', 'object', 'null']],
+    [{ limits: { opening: [10] } }, ['limits.opening', 'object', '10']],
+    [{ limits: { opening: { total: -1 } } }, ['limits.opening.total', '-1']],
+    [{ limits: { opening: { perclient: 1 } } }, ['limits.opening', 'did you mean "perClient"?']],
     [{ debug: 65536 }, ['debug ', '65535', '65536']],
     [{ debug: 1.5 }, ['debug ', 'whole number', '1.5']],
     [{ autoAttach: 'yes' }, ['autoAttach ', 'true or false', "'yes'"]],

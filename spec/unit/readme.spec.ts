@@ -32,7 +32,7 @@ describe('the README', () => {
       pongTimeout: String(base.pongTimeout),
       handshakeTimeout: String(base.handshakeTimeout),
       closeTimeout: String(base.closeTimeout),
-      limits: `\`{ buffered: ${limits.buffered} }\``,
+      limits: `\`{ buffered: ${limits.buffered}, opening: { total: ${limits.opening.total}, perClient: ${limits.opening.perClient} } }\``,
       refuseWith: `\`'${base.refuseWith}'\``,
       debug: String(debug),
       autoAttach: `\`${autoAttach}\``,

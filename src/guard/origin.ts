@@ -1,9 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import { TunnelError } from '../errors.js';
+import { onOneLine } from '../helpers/one-line.js';
 import { firstOf, isSecure, trustsPeer } from '../helpers/trust.js';
+import { redactUrl } from '../observe/redact.js';
 
 /** Is this request's Origin one that may open a tunnel? */
 export type OriginCheck<Req> = (origin: string | undefined, req: Req) => boolean | Promise<boolean>;
+
+/** Characters of an Origin, and of the text that it was compared with, in events and the log. */
+const MOST_SHOWN = 200;
 
 /** An origin taken apart; the port is always there. */
 interface ParsedOrigin {
@@ -28,10 +33,24 @@ export function checkOriginIsThere({ headers }: IncomingMessage, isList: boolean
     throw new TunnelError('WSTUNNEL_ORIGIN_MISSING', 'an Origin header is required');
 }
 
-/** Throws the 403 that a check's answer means; only `true` passes. */
-export function checkOriginResult(passes: unknown): void {
-  if (passes !== true)
-    throw new TunnelError('WSTUNNEL_ORIGIN_REFUSED', 'pages of this origin may not open this tunnel');
+/** Throws the 403 that a check's answer means; only `true` passes. `detail` is for the operator. */
+export function checkOriginResult(passes: unknown, detail?: () => string): void {
+  if (passes === true) return;
+  const message = 'pages of this origin may not open this tunnel';
+  throw new TunnelError('WSTUNNEL_ORIGIN_REFUSED', message, detail && { detail: detail() });
+}
+
+/**
+ * What was compared, for events and the log. A client writes both the Origin and the Host: neither may fill a log, write
+ * lines of its own or carry a token there.
+ */
+export function comparisonOf(origin: string | undefined, expected: string): string {
+  return `Origin ${origin === undefined ? '(none)' : shown(redactUrl(origin))}, expected ${shown(expected)}`;
+}
+
+function shown(text: string): string {
+  const line = String(onOneLine(text.slice(0, MOST_SHOWN)));
+  return text.length > MOST_SHOWN ? `${line}...` : line;
 }
 
 /** Against cross-site WebSocket hijacking (CVE-2015-0259): a page may only reach the host that it came from. */
@@ -40,9 +59,8 @@ export function isSameOrigin(origin: string | undefined, req: IncomingMessage): 
   const page = parseOrigin(origin);
   if (!page) return false;
   const trusted = trustsPeer(req);
-  const forwardedHost = trusted ? firstOf(req.headers['x-forwarded-host']) : undefined;
   // Without a port it is the scheme's: behind a TLS-ending proxy only the page knows the scheme.
-  const target = parseOrigin(`${page.scheme}//${forwardedHost ?? req.headers.host ?? ''}`);
+  const target = parseOrigin(`${page.scheme}//${authorityOf(req, trusted)}`);
   if (target?.host !== page.host || target.port !== page.port) return false;
   return page.scheme === 'https:' || !isSecure(req, trusted);
 }
@@ -61,6 +79,23 @@ export function nativeOrigin(entry: string): string | undefined {
   const [, scheme = '', rest = ''] = /^([a-z][a-z0-9+.-]*):\/\/([^/\\@?#*\s]*)$/i.exec(entry) ?? [];
   const name = scheme.toLowerCase();
   return name === '' || NOT_NATIVE.has(name) ? undefined : `${name}://${rest}`;
+}
+
+/** What `isSameOrigin` compares with, for people. */
+export function ownOrigin(req: IncomingMessage): string {
+  const trusted = trustsPeer(req);
+  return `${isSecure(req, trusted) ? 'https:' : ''}//${authorityOf(req, trusted)}`;
+}
+
+/** The host and port that the client asked for, as far as a trusted proxy or the request says. */
+function authorityOf({ headers }: IncomingMessage, trusted: boolean): string {
+  const host = trusted ? firstOf(headers['x-forwarded-host']) : undefined;
+  if (host === undefined) return headers.host ?? '';
+  const port = firstOf(headers['x-forwarded-port']) ?? '';
+  // 80 and 443 are the ports that an address without one has; a proxy before this one may have ended TLS, and only the
+  // page knows which of them it is.
+  const isTelling = /^\d{1,5}$/.test(port) && !['80', '443'].includes(port) && !/:\d*$/.test(host);
+  return isTelling ? `${host}:${port}` : host;
 }
 
 /** A list's entry: `https://a.b`, `a.b`, `a.b:8443`, `*.a.b`, `.a.b`, `https://*.a.b`. Undefined if it is none. */

@@ -2,13 +2,53 @@ import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 import { trustsSomebody } from './trust.js';
 
-const MAPPED_PREFIX = '::ffff:';
+/** Room for the longest IPv6 address in brackets with a zone and a port. Longer text is no address and is not looked at. */
+const LONGEST = 128;
 
-/** `::ffff:192.0.2.1` is 192.0.2.1; a zone (`fe80::1%eth0`) is no part of an address. */
-export function normalizeAddress(address: string): string {
+/**
+ * One text for each address, however it is written: a port and brackets (`192.0.2.1:5001`, `[2001:db8::1]:443`), quotes (as
+ * RFC 7239 has them) and a zone (`fe80::1%eth0`) are no part of it; IPv6 is written as RFC 5952 section 4 says, and a
+ * mapped IPv4 address (`::ffff:192.0.2.1`) as IPv4. Text that is no address stays as it is, in lower case: that includes
+ * numbers with leading zeros (`010.0.0.1`), which some programs read as octal.
+ */
+export function normalizeAddress(text: string): string {
+  return (text.length <= LONGEST ? canonical(withoutPort(text)) : undefined) ?? text.toLowerCase();
+}
+
+/** Azure's gateway and others write a port behind the address in `X-Forwarded-For`. IPv6 has brackets there (RFC 3986). */
+function withoutPort(text: string): string {
+  const bare = text.trim().replace(/^"(.*)"$/, '$1');
+  const [, bracketed, plain, port] = /^(?:\[([^[\]]*)\]|(\d+(?:\.\d+){3}))(?::(\d{0,5}))?$/.exec(bare) ?? [];
+  return port !== undefined && Number(port) > 65_535 ? bare : (bracketed ?? plain ?? bare);
+}
+
+/** Undefined where it is no address. */
+function canonical(address: string): string | undefined {
   const plain = address.replace(/%.*$/, '').toLowerCase();
-  const mapped = plain.startsWith(MAPPED_PREFIX) ? plain.slice(MAPPED_PREFIX.length) : '';
-  return isIP(mapped) === 4 ? mapped : plain;
+  const family = isIP(plain);
+  if (family === 0) return undefined;
+  if (family === 4) return plain;
+  const groups = groupsOf(plain);
+  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+  return isMapped ? dotted(groups.slice(6)) : shortened(groups);
+}
+
+function dotted(groups: readonly number[]): string {
+  return groups.flatMap((group) => [group >> 8, group & 255]).join('.');
+}
+
+/** RFC 5952 section 4.2: `::` stands for the longest run of zero groups, the first of several, and never for one alone. */
+function shortened(groups: readonly number[]): string {
+  let from = 0;
+  let length = 1;
+  for (let start = 0; start < groups.length; start++) {
+    let end = start;
+    while (groups[end] === 0) end++;
+    if (end - start > length) [from, length] = [start, end - start];
+  }
+  const write = (part: readonly number[]) => part.map((group) => group.toString(16)).join(':');
+  if (length === 1) return write(groups);
+  return `${write(groups.slice(0, from))}::${write(groups.slice(from + length))}`;
 }
 
 /** Addresses and CIDR ranges. Throws an Error that names the entry which is neither. */
@@ -16,7 +56,7 @@ export function compileAddresses(entries: readonly string[]): BlockList {
   const list = new BlockList();
   for (const entry of entries) {
     const [text = '', bits, ...rest] = entry.split('/');
-    const address = normalizeAddress(text);
+    const address = canonical(text) ?? '';
     const family = isIP(address);
     const most = family === 4 ? 32 : 128;
     // Given as a mapped range, the prefix counts the 96 bits in front.
@@ -30,8 +70,9 @@ export function compileAddresses(entries: readonly string[]): BlockList {
 
 /** The default of `clientAddress`. */
 export function defaultAddress(req: IncomingMessage): string | undefined {
-  const { ip } = req as IncomingMessage & { ip?: string };
-  return trustsSomebody(req) && typeof ip === 'string' ? ip : req.socket.remoteAddress;
+  if (!trustsSomebody(req)) return req.socket.remoteAddress;
+  const { ip } = req as IncomingMessage & { ip?: unknown };
+  return typeof ip === 'string' ? ip : req.socket.remoteAddress;
 }
 
 /** Is this address in the list? What is no address (a unix socket's client, a hook's mistake) can't be judged: `unknown`. */

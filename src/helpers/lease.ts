@@ -3,6 +3,9 @@ export interface Lease {
   release(): void;
 }
 
+/** Of what is not counted. */
+export const UNCOUNTED: Lease = { release: () => undefined };
+
 /** One that ends with `end`, however often it is released. */
 export function leaseOf(end: () => void): Lease {
   let held = true;
@@ -14,10 +17,14 @@ export function leaseOf(end: () => void): Lease {
   return { release };
 }
 
+/** Releases the second one also where the first one throws. */
 export function bothOf(one: Lease, other: Lease): Lease {
   const release = () => {
-    one.release();
-    other.release();
+    try {
+      one.release();
+    } finally {
+      other.release();
+    }
   };
   return { release };
 }

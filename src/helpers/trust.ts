@@ -26,10 +26,10 @@ export function trustsPeer(req: IncomingMessage): boolean {
   );
 }
 
-/** Known to be secure: by its own TLS, or as a trusted proxy says. */
+/** Known to be secure: by its own TLS, or as a trusted proxy says. Traefik names the scheme of a WebSocket: `wss`, `ws`. */
 export function isSecure(req: IncomingMessage, trusted = trustsPeer(req)): boolean {
   if ((req.socket as Partial<TLSSocket>).encrypted === true) return true;
-  return trusted && firstOf(req.headers['x-forwarded-proto'])?.toLowerCase() === 'https';
+  return trusted && /^(https|wss)$/i.test(firstOf(req.headers['x-forwarded-proto']) ?? '');
 }
 
 /** The first value of a header that every proxy on the way adds to. */

@@ -3,7 +3,14 @@ import type { BlockList } from 'node:net';
 import type { ResolvedHost } from '../backends/host.js';
 import { BALANCE_NAMES, strategyOf } from '../balance/strategies.js';
 import type { CountLimits } from '../guard/limits.js';
-import { compileOrigin, isSameOrigin, nativeOrigin, parseOrigin, type OriginCheck } from '../guard/origin.js';
+import {
+  compileOrigin,
+  isSameOrigin,
+  nativeOrigin,
+  ownOrigin,
+  parseOrigin,
+  type OriginCheck,
+} from '../guard/origin.js';
 import { compileAddresses } from '../helpers/address.js';
 import {
   fail,
@@ -66,7 +73,7 @@ export interface Settings<Req extends IncomingMessage> {
   readonly rules: readonly CompiledRule<RuleSettings<Req>>[];
   /** How the options read paths, where not as they were sent. */
   readonly notations: readonly Notation[];
-  readonly limits: CountLimits & { readonly buffered: number };
+  readonly limits: CountLimits & { readonly buffered: number; readonly opening: CountLimits };
   readonly debug: number;
   readonly autoAttach: boolean;
 }
@@ -76,6 +83,8 @@ export interface Origins<Req> {
   readonly check: OriginCheck<Req>;
   /** A list refuses a request without Origin. */
   readonly needed: boolean;
+  /** What an Origin that was refused was compared with, for events and the log. */
+  readonly expected: (req: Req) => string;
 }
 
 // An option without its check does not compile. (Exported for the test of the README's tables.)
@@ -109,8 +118,12 @@ export const OPTIONS: Readonly<Record<keyof TunnelOptions, Check>> = {
   rules: checkRuleList,
   limits: (value, name) => {
     const count = readNumber(0, 1_000_000);
-    const checks = { total: count, perClient: count, buffered: readNumber(64 * 1024, 1024 ** 3) };
-    readNames(value, name, checks);
+    const opening: Check = (given, givenName) => {
+      if (typeof given === 'object') readNames(given, givenName, { total: count, perClient: count });
+      else count(given, givenName);
+    };
+    const buffered = readNumber(64 * 1024, 1024 ** 3);
+    readNames(value, name, { total: count, perClient: count, buffered, opening });
   },
   debug: readNumber(0, 65535),
   autoAttach: readBoolean,
@@ -154,9 +167,18 @@ export function readOptions<Req extends IncomingMessage>(options: TunnelOptions<
       total: limits.total ?? 0,
       perClient: limits.perClient ?? 0,
       buffered: limits.buffered ?? DEFAULTS.buffered,
+      opening: readOpening(limits.opening),
     },
     debug: options.debug ?? 0,
     autoAttach: options.autoAttach ?? true,
+  });
+}
+
+function readOpening(given: NonNullable<TunnelOptions['limits']>['opening']): CountLimits {
+  const { total, perClient } = typeof given === 'number' ? { total: given } : (given ?? {});
+  return Object.freeze({
+    total: total ?? DEFAULTS.opening.total,
+    perClient: perClient ?? DEFAULTS.opening.perClient,
   });
 }
 
@@ -293,9 +315,10 @@ function checkOrigins(value: unknown, name: string): void {
 function readOrigins<Req extends IncomingMessage>(
   origins: NonNullable<RuleOptions<Req>['origins']>,
 ): Origins<Req> {
-  if (origins === 'same') return { check: isSameOrigin, needed: false };
-  if (origins === '*') return { check: () => true, needed: false };
-  if (typeof origins === 'function') return { check: origins, needed: false };
+  if (origins === 'same') return { check: isSameOrigin, needed: false, expected: ownOrigin };
+  if (origins === '*') return { check: () => true, needed: false, expected: () => '*' };
+  if (typeof origins === 'function')
+    return { check: origins, needed: false, expected: () => 'what the function origins says' };
   const tests = origins.map((entry) => {
     const native = typeof entry === 'string' ? nativeOrigin(entry) : undefined;
     return native ?? (typeof entry === 'string' ? compileOrigin(entry) : entry);
@@ -307,5 +330,5 @@ function readOrigins<Req extends IncomingMessage>(
       return test instanceof RegExp ? test.test(origin) : page !== undefined && test?.(page) === true;
     });
   };
-  return { check, needed: true };
+  return { check, needed: true, expected: () => `one of ${origins.map(String).join(', ')}` };
 }

@@ -46,19 +46,23 @@ export function accept(
 ): Accepted | undefined {
   // `handleUpgrade` never calls back for a client that has ended.
   if (socket.destroyed || !socket.readable || !socket.writable) return undefined;
-  const asked = withPlainUpgrade(req);
+  const asked = asWsReadsIt(req, answer.subprotocol);
   answers.set(asked, answer);
   let accepted: Accepted | undefined;
+  // `ws` writes the head as UTF-8. Header values are Latin-1, as Node checks and writes them.
+  socket.setDefaultEncoding('latin1');
   server.handleUpgrade(asked, socket, head, (ws) => {
     accepted = ws.accepted;
   });
+  socket.setDefaultEncoding('utf8');
   return accepted;
 }
 
-/** `Upgrade: h2c, websocket` asks for a WebSocket as well (RFC 6455 section 4.2.1 item 3), but not to `ws`. */
-function withPlainUpgrade(req: IncomingMessage): IncomingMessage {
-  const { upgrade } = req.headers;
-  if (upgrade?.toLowerCase() === 'websocket') return req;
-  const headers = { ...req.headers, upgrade: 'websocket' };
+/**
+ * `Upgrade: h2c, websocket` asks for a WebSocket as well (RFC 6455 section 4.2.1 item 3), but not to `ws`, which knows no
+ * empty list elements either. The subprotocol is chosen already.
+ */
+function asWsReadsIt(req: IncomingMessage, subprotocol: string | undefined): IncomingMessage {
+  const headers = { ...req.headers, upgrade: 'websocket', 'sec-websocket-protocol': subprotocol };
   return Object.create(req, { headers: { value: headers } }) as IncomingMessage;
 }

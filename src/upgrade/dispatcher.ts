@@ -9,6 +9,7 @@ import { reportMiss, suspectsOf } from './homeless.js';
 import { takeStreams, type ServerStreamEvent } from './http2/gateway.js';
 import { announceConnect, isHttp2 } from './http2/server.js';
 import { furthest, isCaseSensitive, lookInside, type Reach } from './look-inside.js';
+import { admit } from './opening.js';
 import { handleAsOrdinary } from './ordinary.js';
 import type { UpgradeTarget } from './target.js';
 import { UpgradeThroughApp } from './through-app.js';
@@ -18,10 +19,14 @@ export type { Binding };
 /** As much of a request as decides which tunnel it is for. */
 type Asked = Pick<IncomingMessage, 'url' | 'headers'>;
 
-/** How surely an upgrade is for a tunnel, and how long the tunnels in question wait for the 101, in seconds. */
+/** Where an upgrade leads. */
 export interface Destination {
+  /** How surely it is for a tunnel. */
   readonly reach: Reach;
+  /** How long the tunnels in question wait for the 101, in seconds. */
   readonly handshakeTimeout: number;
+  /** The tunnel that counts it among its openings, if one is known. */
+  readonly target?: UpgradeTarget | undefined;
 }
 
 type Emit = (event: string | symbol, ...args: unknown[]) => boolean;
@@ -178,7 +183,7 @@ export class UpgradeDispatcher {
   #dispatch(req: IncomingMessage, socket: Duplex, head: Buffer): boolean {
     const server = this.#server;
     const others = this.hasOthers();
-    const { reach, handshakeTimeout } = this.#destinationOf(req);
+    const { reach, handshakeTimeout, target } = this.#destinationOf(req);
     const isKnown = reach === 'maybe' || reach === 'yes';
     const giveToOthers = (bytes: Buffer) => this.#pass('upgrade', req, socket, bytes);
     if (others && !isKnown) {
@@ -193,8 +198,10 @@ export class UpgradeDispatcher {
     }
     // Within a mount, Express cuts the request's own.
     const { url = '/' } = req;
+    const place = admit(target, req, socket);
+    if (!place) return true;
     const upgrade = new UpgradeThroughApp({
-      ...{ server, req, socket, head },
+      ...{ server, req, socket, head, place },
       onReached: (seconds) => {
         if (reach !== 'yes') this.#remember({ url }, seconds);
       },
@@ -212,11 +219,11 @@ export class UpgradeDispatcher {
     const { targets, isWrapped, isHidden } = lookInside(listeners, path);
     const found: Destination[] = [...targets]
       .filter(([target]) => target.isAutomatic() && !this.#bindings.get(target))
-      .map(([{ handshakeTimeout }, reach]) => ({ reach, handshakeTimeout }));
+      .map(([target, reach]) => ({ reach, handshakeTimeout: target.handshakeTimeout, target }));
     for (const [target, binding] of this.#bindings.list()) {
       const reach =
         reachOfBinding(binding, path, listeners) ?? furthest([targets.get(target) ?? 'no', 'maybe']);
-      found.push({ reach, handshakeTimeout: target.handshakeTimeout });
+      found.push({ reach, handshakeTimeout: target.handshakeTimeout, target });
     }
     const learnt = this.#reached.get(path);
     if (learnt !== undefined) found.push({ reach: 'yes', handshakeTimeout: learnt });
@@ -229,7 +236,15 @@ export class UpgradeDispatcher {
       reach: reach === 'maybe' && /[?&]EIO=/.test(req.url ?? '') ? 'no' : reach,
       // Which of the tunnels the request will reach is not known yet.
       handshakeTimeout: Math.max(0, ...possible.map((one) => one.handshakeTimeout)),
+      target: this.#countingTarget(possible),
     };
+  }
+
+  /** Of several tunnels the one that was bound last: the command binds a new one where it has read new settings. */
+  #countingTarget(possible: readonly Destination[]): UpgradeTarget | undefined {
+    const last = (wanted: Reach) =>
+      possible.findLast(({ reach, target }) => target && reach === wanted)?.target;
+    return last('yes') ?? (this.hasOthers() ? undefined : last('maybe'));
   }
 }
 

@@ -8,12 +8,11 @@ export interface Handshake {
 
 // 16 bytes in base64 (RFC 6455 section 4.2.1 item 5).
 const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
-// In a list, white space is space and tab (RFC 9110 section 5.6.3), not all that trim() takes.
-const TOKEN = /^[ \t]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*$/;
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const WEBSOCKET = /(^|,)[ \t]*websocket[ \t]*(,|$)/i;
 const UPGRADE = /(^|,)[ \t]*upgrade[ \t]*(,|$)/i;
 // RFC 6455 section 9.1. None is ever agreed to.
-const EXTENSIONS = extensionList();
+const EXTENSION = extension();
 // uri-host [":" port], RFC 9112 section 3.2; what remains of it is the app's to judge.
 const HOST = /^[^\s/@?#\\,]+$/;
 
@@ -52,22 +51,29 @@ export function readHandshake(req: IncomingMessage): Handshake {
   }
   if (countOf(req, 'sec-websocket-key') !== 1 || !KEY.test(headers['sec-websocket-key'] ?? ''))
     throw bad('exactly one Sec-WebSocket-Key of 16 bytes in base64 is required');
-  const extensions = headers['sec-websocket-extensions'];
-  if (extensions !== undefined && !EXTENSIONS.test(extensions))
+  if (!elementsOf(headers['sec-websocket-extensions']).every((element) => EXTENSION.test(element)))
     throw bad('Sec-WebSocket-Extensions must list extensions');
   return { subprotocols: readSubprotocols(headers['sec-websocket-protocol']) };
 }
 
 function readSubprotocols(header: string | undefined): ReadonlySet<string> {
-  const offered = new Set<string>();
-  if (header === undefined) return offered;
-  for (const part of header.split(',')) {
-    const name = TOKEN.exec(part)?.[1];
-    if (name === undefined || offered.has(name))
-      throw bad('Sec-WebSocket-Protocol must list different tokens');
-    offered.add(name);
-  }
+  const names = elementsOf(header);
+  const offered = new Set(names);
+  if (offered.size < names.length || !names.every((name) => TOKEN.test(name)))
+    throw bad('Sec-WebSocket-Protocol must list different tokens');
   return offered;
+}
+
+/**
+ * Empty elements do not count (RFC 9110 section 5.6.1.2): Python's clients send an empty header where they offer nothing.
+ * A quoted string of a WebSocket extension holds a token (RFC 6455 section 9.1), and so no comma.
+ */
+function elementsOf(header = ''): string[] {
+  // White space is space and tab (RFC 9110 section 5.6.3), not all that trim() takes.
+  const elements = header
+    .split(',')
+    .map((element) => element.replace(/^[ \t]+/, '').replace(/(?<![ \t])[ \t]+$/, ''));
+  return elements.filter((element) => element !== '');
 }
 
 function hasBody(req: IncomingMessage): boolean {
@@ -86,9 +92,8 @@ function bad(message: string, details = {}): TunnelError {
   return new TunnelError('WSTUNNEL_BAD_HANDSHAKE', `bad WebSocket handshake: ${message}`, details);
 }
 
-function extensionList(): RegExp {
+function extension(): RegExp {
   const token = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
   const parameter = `[ \\t]*;[ \\t]*${token}(?:[ \\t]*=[ \\t]*(?:${token}|"${token}"))?`;
-  const extension = `${token}(?:${parameter})*`;
-  return new RegExp(`^[ \\t]*${extension}(?:[ \\t]*,[ \\t]*${extension})*[ \\t]*$`);
+  return new RegExp(`^${token}(?:${parameter})*$`);
 }

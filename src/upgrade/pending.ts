@@ -23,6 +23,8 @@ export interface PendingUpgrade {
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
   readonly state: PendingState;
+  /** When the request arrived, by `performance.now()`. */
+  readonly arrived: number;
   /**
    * The request has found its tunnel: from here on the tunnel answers for the time, its `handshakeTimeout` in seconds, and no
    * other listener is offered the upgrade.

@@ -1,3 +1,6 @@
+import type { IncomingMessage } from 'node:http';
+import type { TunnelError } from '../errors.js';
+import type { Lease } from '../helpers/lease.js';
 import type { Reach } from './look-inside.js';
 
 /** A tunnel, as this room knows it. */
@@ -10,6 +13,8 @@ export interface UpgradeTarget {
   isMounted(): boolean;
   /** Does the tunnel take this path, as the path is within the mount? `maybe`: a rule decides. */
   takes(path: string): Reach;
+  /** Counts a request that leads to this tunnel, or says why it is refused. */
+  start(req: IncomingMessage): Lease | TunnelError;
   /** Warns the developer that an upgrade for this path went to another listener, perhaps past the tunnel. */
   warnOfMiss(path: string): void;
 }

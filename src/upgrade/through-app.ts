@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ignoreErrors } from '../helpers/ignore-errors.js';
+import type { Lease } from '../helpers/lease.js';
 import { TunnelError } from '../errors.js';
 import { takenMark } from '../helpers/taken.js';
 import { answerBare } from './answer.js';
@@ -20,6 +21,8 @@ export interface ArrivedUpgrade {
   readonly req: IncomingMessage;
   readonly socket: Duplex;
   readonly head: Buffer;
+  /** Among the openings of a tunnel: held until the tunnel counts the request itself, or the app answers. */
+  readonly place: Lease;
   /** Called when a tunnel is reached, with its `handshakeTimeout` in seconds. */
   readonly onReached: (handshakeTimeout: number) => void;
 }
@@ -31,6 +34,7 @@ export interface ArrivedUpgrade {
  * The app then either answers, or a tunnel claims the socket.
  */
 export class UpgradeThroughApp implements PendingUpgrade {
+  readonly arrived = performance.now();
   readonly #server: Server;
   readonly #req: IncomingMessage;
   readonly #socket: HttpSocket;
@@ -39,6 +43,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
   readonly #onReached: (handshakeTimeout: number) => void;
   readonly #gone = new AbortController();
   readonly #wasListening: boolean;
+  readonly #place: Lease;
   #res: ServerResponse | undefined;
   #claimed = false;
   /** Until a tunnel is reached: the app's answer leaves the connection as Node would. */
@@ -49,7 +54,8 @@ export class UpgradeThroughApp implements PendingUpgrade {
   #seconds = 0;
   #sentAtDeadline = 0;
 
-  constructor({ server, req, socket, head, onReached }: ArrivedUpgrade) {
+  constructor({ server, req, socket, head, place, onReached }: ArrivedUpgrade) {
+    this.#place = place;
     this.#server = server;
     this.#req = req;
     this.#socket = socket;
@@ -107,6 +113,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
   }
 
   reached(handshakeTimeout: number): void {
+    this.#place.release();
     this.#setDeadline(0);
     this.#onReached(handshakeTimeout);
     this.#belongsToApp();
@@ -175,6 +182,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
 
   /** The app begins to answer. Until then a response without socket keeps what is written, as for pipelined requests. */
   readonly #onHead = (status: number): void => {
+    this.#place.release();
     const orElse = this.#orElse;
     const res = this.#res;
     if (!orElse || !res) return;
@@ -230,14 +238,24 @@ export class UpgradeThroughApp implements PendingUpgrade {
   };
 
   readonly #onClose = (): void => {
+    this.#place.release();
     this.#setDeadline(0);
     this.#gone.abort();
     if (!this.#claimed) this.#req.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
     this.#stopListening();
   };
 
-  /** Ends what nobody has answered; an answer under way may go on as long as it moves. */
+  /** Ends what nobody has answered. A middleware's own `headersSent`, `setHeader` or `end` may throw, here in a timer. */
   readonly #onDeadline = (): void => {
+    try {
+      this.#answerLate();
+    } catch {
+      this.#socket.destroy();
+    }
+  };
+
+  /** An answer under way may go on as long as it moves. */
+  #answerLate(): void {
     const res = this.#res;
     const sent = takenMark(this.#socket);
     const isMoving = res?.headersSent === true && sent > this.#sentAtDeadline;
@@ -249,15 +267,11 @@ export class UpgradeThroughApp implements PendingUpgrade {
     // Once more: an app's own `end` (a session's) may hold the last byte back for ever.
     this.#setDeadline(this.#seconds);
     if (res.headersSent) return;
-    try {
-      res.statusCode = 504;
-      res.setHeader('Content-Type', 'text/plain; charset=utf-8');
-      res.end('The app did not answer in time.\n');
-    } catch {
-      // A middleware's own `setHeader`, `writeHead` or `end`.
-      this.#socket.destroy();
-    }
-  };
+    res.statusCode = 504;
+    res.setHeader('Content-Type', 'text/plain; charset=utf-8');
+    // As bytes: with a string, Node would write the header in UTF-8.
+    res.end(Buffer.from('The app did not answer in time.\n'));
+  }
 }
 
 /** What Node does behind a response: unread, a request would never emit `end` and `close`. */

@@ -52,6 +52,22 @@ export const HANDSHAKES: Case[] = [
       ),
   },
   {
+    name: 'empty elements in lists',
+    observe: (side) =>
+      statuses(
+        side,
+        withHeaders({
+          'no subprotocol': { 'Sec-WebSocket-Protocol': '' },
+          'a comma alone': { 'Sec-WebSocket-Protocol': ',' },
+          'a gap': { 'Sec-WebSocket-Protocol': 'chat,,other' },
+          'no extension': { 'Sec-WebSocket-Extensions': '' },
+          'a gap between extensions': { 'Sec-WebSocket-Extensions': 'x,,y' },
+          'in Connection': { Connection: ', Upgrade,' },
+          'in Upgrade': { Upgrade: ', websocket,' },
+        }),
+      ),
+  },
+  {
     name: 'Upgrade names h2c as well',
     observe: (side) => side.status(handshake('/x', { Upgrade: 'h2c, websocket' })),
     differs: { subject: 'h2c in `Upgrade`', lighttpd: 404, ours: 101 },

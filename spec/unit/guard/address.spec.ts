@@ -1,10 +1,14 @@
 import { once } from 'node:events';
+import { isIP } from 'node:net';
+import express from 'express';
+import express4 from 'express4';
 import { describe, expect, test } from 'vitest';
 import { checkAddress } from '../../../src/guard/address.js';
 import { compileAddresses, normalizeAddress } from '../../../src/helpers/address.js';
 import type { RefuseInfo, TunnelInfo, TunnelOptions } from '../../../src/index.js';
 import { handshake, openRaw, RawClient } from '../../support/raw-client.js';
-import { startTunnel } from '../../support/servers.js';
+import { makeTunnel, startEcho, startHttp, startTunnel } from '../../support/servers.js';
+import { until } from '../../support/wait.js';
 
 function passes(address: string, rules: { allow?: string[]; deny?: string[] }): boolean {
   const compiled = {
@@ -86,6 +90,107 @@ describe('lists', () => {
     expect(normalizeAddress('2001:DB8::1')).toBe('2001:db8::1');
   });
 
+  describe('issue 12, case 22: an address is the same in every notation', () => {
+    test.each([
+      ['203.0.113.7:5001', '203.0.113.7'],
+      ['203.0.113.7:', '203.0.113.7'],
+      [' 203.0.113.7 ', '203.0.113.7'],
+      ['"203.0.113.7:5001"', '203.0.113.7'],
+      ['[203.0.113.7]:5001', '203.0.113.7'],
+      ['::ffff:cb00:7107', '203.0.113.7'],
+      ['::FFFF:CB00:7107', '203.0.113.7'],
+      ['0:0:0:0:0:ffff:203.0.113.7', '203.0.113.7'],
+      ['[::ffff:203.0.113.7]:5001', '203.0.113.7'],
+      ['[2001:db8::1]', '2001:db8::1'],
+      ['[2001:db8::1]:443', '2001:db8::1'],
+      ['"[2001:db8::1]"', '2001:db8::1'],
+      ['"[2001:db8::1]:443"', '2001:db8::1'],
+      ['2001:0DB8:0000:0000:0000:0000:0000:0001', '2001:db8::1'],
+      ['2001:db8:0:0::1', '2001:db8::1'],
+      ['[fe80::1%eth0]:443', 'fe80::1'],
+      ['[FE80::1%25eth0]', 'fe80::1'],
+      // RFC 5952 section 4.2: the longest run, the first of equal ones, and none of a single group.
+      ['2001:db8:0:0:1:0:0:1', '2001:db8::1:0:0:1'],
+      ['2001:0:0:1:0:0:0:1', '2001:0:0:1::1'],
+      ['2001:db8::1:1:1:1:1', '2001:db8:0:1:1:1:1:1'],
+      ['0:0:0:0:0:0:0:0', '::'],
+      ['0:0:0:0:0:0:0:1', '::1'],
+      ['1:0:0:0:0:0:0:0', '1::'],
+      ['::1.2.3.4', '::102:304'],
+      // Without brackets the last group is no port.
+      ['2001:db8::1:443', '2001:db8::1:443'],
+    ])('%s is %s', (text, address) => {
+      expect(normalizeAddress(text)).toBe(address);
+      expect(normalizeAddress(address)).toBe(address);
+    });
+
+    test.each([
+      ...['203.0.113.7:65536', '203.0.113.7:x', '203.0.113.7:-1', '203.0.113.7:1:2', '203.0.113.7 5001'],
+      ...['010.0.0.1', '203.0.113.07:80', '::ffff:010.0.0.1', '0x7f.0.0.1', '127.1', '2130706433'],
+      ...['[2001:db8::1', '2001:db8::1]', '[2001:db8::1]443', '[2001:db8::g]:1', '[[::1]]', '"::1', '[]', ''],
+      ...['unknown', '_hidden:80', `${'1.'.repeat(40_000)}1`, `[${':'.repeat(100_000)}]`],
+    ])('%.30s is no address', (text) => {
+      expect(normalizeAddress(text)).toBe(text);
+      expect(isIP(normalizeAddress(text))).toBe(0);
+    });
+
+    test.each<[string, unknown]>([
+      ['loopback', 'loopback'],
+      ['a number', 1],
+      ['a function', (address: string) => address === '127.0.0.1'],
+      ['a list', ['127.0.0.1']],
+    ])("under 'trust proxy' %s the port of X-Forwarded-For counts for nothing", async (_name, trust) => {
+      for (const app of [express(), express4()]) {
+        const { port: backend } = await startEcho();
+        const tunnel = makeTunnel({
+          server: { port: backend },
+          limits: { perClient: 1 },
+          allow: ['203.0.113.0/24', '2001:db8::/32'],
+          deny: ['203.0.113.8'],
+        });
+        app.set('env', 'test').set('trust proxy', trust).use('/tunnel', tunnel);
+        const { port } = await startHttp(app);
+        const opened: string[] = [];
+        tunnel.on('open', ({ address }) => opened.push(address));
+        const ask = async (from: string) => {
+          const client = new RawClient(port).send(handshake('/tunnel', { 'X-Forwarded-For': from }));
+          return (await client.answer()).status;
+        };
+        expect(await ask('203.0.113.7:5001')).toBe(101);
+        expect(await ask('203.0.113.7:5002')).toBe(429);
+        expect(await ask('[::ffff:cb00:7107]:5003')).toBe(429);
+        expect(await ask('203.0.113.8:5001')).toBe(403);
+        expect(await ask('[2001:DB8::1]:443')).toBe(101);
+        expect(await ask('"[2001:0db8:0:0:0::2]"')).toBe(429);
+        expect(await ask('203.0.113.07:5001')).toBe(403);
+        expect(opened).toEqual(['203.0.113.7', '2001:db8::1']);
+      }
+    });
+
+    test('the backend is told the address without its port by the PROXY protocol', async () => {
+      const backend = await startEcho();
+      const { app, port } = await startTunnel({ server: { port: backend.port, proxyProtocol: 1 } });
+      app.set('trust proxy', 'loopback');
+      await openRaw(port, '/tunnel', { 'X-Forwarded-For': '203.0.113.7:5001' });
+      await until(() => backend.received().includes('\r\n'));
+      expect(backend.received().toString()).toMatch(/^PROXY TCP4 203\.0\.113\.7 127\.0\.0\.1 0 \d+\r\n$/);
+    });
+
+    test('balance sticky keeps one host for one address, whatever its ports', async () => {
+      const backends = [await startEcho(), await startEcho(), await startEcho(), await startEcho()];
+      const { app, port, tunnel } = await startTunnel({
+        server: backends.map((backend) => ({ port: backend.port })),
+        balance: 'sticky',
+      });
+      app.set('trust proxy', 'loopback');
+      const chosen = new Set<string>();
+      tunnel.on('open', ({ backend }) => chosen.add(backend));
+      for (let n = 0; n < 16; n++)
+        await openRaw(port, '/tunnel', { 'X-Forwarded-For': `203.0.113.7:${5000 + n}` });
+      expect(chosen.size).toBe(1);
+    });
+  });
+
   test('deny wins over allow, whatever the entry', () => {
     const rules = { allow: ['192.0.2.0/24', '2001:db8::1'], deny: ['192.0.2.7', '::ffff:192.0.2.8'] };
     expect(passes('192.0.2.6', rules)).toBe(true);
@@ -96,7 +201,7 @@ describe('lists', () => {
   });
 
   test('what is no address passes only where there is no list', () => {
-    for (const address of ['', 'unknown', '192.0.2.1:4711', '_hidden']) {
+    for (const address of ['', 'unknown', '192.0.2.1:65536', '010.0.2.1', '::ffff:010.0.2.1', '_hidden']) {
       expect(passes(address, {})).toBe(true);
       expect(passes(address, { allow: ['0.0.0.0/0', '::/0'] })).toBe(false);
       expect(passes(address, { deny: ['198.51.100.1'] })).toBe(false);
@@ -133,8 +238,12 @@ describe('the client address', () => {
     expect(await addressUnder('loopback', { clientAddress: () => undefined })).toBe('');
   });
 
-  test("allow under 'trust proxy' true is refused, and the event names the way out", async () => {
-    const { app, port, tunnel } = await startTunnel({ allow: ['127.0.0.1', '203.0.113.9'] });
+  // Issue 12, case 12: deny let everybody in there.
+  test.each([
+    ['allow', { allow: ['127.0.0.1', '203.0.113.9'] }],
+    ['deny', { deny: ['192.0.2.1'] }],
+  ])("%s under 'trust proxy' true is refused, and the event names the way out", async (name, options) => {
+    const { app, port, tunnel } = await startTunnel(options);
     app.set('trust proxy', true);
     const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
     const client = new RawClient(port).send(handshake('/tunnel', { 'X-Forwarded-For': '203.0.113.9' }));
@@ -142,17 +251,12 @@ describe('the client address', () => {
     expect((await client.rest()).toString()).toBe('The tunnel could not be opened.\n');
     const [info] = await refused;
     expect(info).toMatchObject({ status: 500, code: 'WSTUNNEL_HOOK_FAILED' });
-    for (const part of [
-      'allow',
-      "'trust proxy': true",
-      "app.set('trust proxy', 'loopback')",
-      'clientAddress',
-    ])
+    for (const part of [name, "'trust proxy': true", "app.set('trust proxy', 'loopback')", 'clientAddress'])
       expect(info.reason).toContain(part);
   });
 
-  test('allow together with clientAddress is not', async () => {
-    const options = { allow: ['192.0.2.1'], clientAddress: () => '192.0.2.1' };
+  test('allow and deny together with clientAddress are not', async () => {
+    const options = { allow: ['192.0.2.1'], deny: ['192.0.2.2'], clientAddress: () => '192.0.2.1' };
     expect(await addressUnder(true, options)).toBe('192.0.2.1');
   });
 

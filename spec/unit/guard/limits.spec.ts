@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { LocalCounter, takePlace } from '../../../src/guard/limits.js';
+import { LocalCounter, takePlace, type Counter } from '../../../src/guard/limits.js';
 import { networkOf } from '../../../src/helpers/address.js';
+import { bothOf } from '../../../src/helpers/lease.js';
 
 const refusal = (code: string, status: number) => ({ code, status });
 
@@ -37,6 +38,147 @@ test('the total may be counted elsewhere, later', async () => {
     code: 'WSTUNNEL_FULL',
   });
   expect(released).toEqual(['client 192.0.2.1']);
+});
+
+describe('issue 12, case 3: a counter that is slow, out of reach or late', () => {
+  const limits = { total: 1, perClient: 1 };
+
+  /** A counter whose answers are given by hand, and what is taken there. */
+  function byHand() {
+    const asked: { name: string; give: () => void; refuse: () => void; fail: () => void }[] = [];
+    const taken = new Set<string>();
+    const lease = (name: string) => ({ release: () => void taken.delete(name) });
+    const counter: Counter = {
+      take: (name) =>
+        new Promise((resolve, reject) => {
+          const give = () => {
+            taken.add(name);
+            resolve(lease(name));
+          };
+          asked.push({
+            name,
+            give,
+            refuse: () => resolve(undefined),
+            fail: () => reject(new Error('the store is down')),
+          });
+        }),
+    };
+    return { counter, asked, taken };
+  }
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+  test.each(['refuse', 'fail'] as const)(
+    'the first place is free again where the second count %ss',
+    async (how) => {
+      const { counter, asked, taken } = byHand();
+      const place = takePlace(counter, limits, '192.0.2.1', new AbortController().signal);
+      const outcome = expect(place).rejects.toThrow(how === 'fail' ? 'the store is down' : 'as many tunnels');
+      asked[0]?.give();
+      await turn();
+      expect([...taken]).toEqual(['client 192.0.2.1']);
+      asked[1]?.[how]();
+      await outcome;
+      expect(taken.size).toBe(0);
+    },
+  );
+
+  test('so it is where the second count throws at once', async () => {
+    const released: string[] = [];
+    const counter: Counter = {
+      take: (name) => {
+        if (name === 'total') throw new Error('broken');
+        return { release: () => released.push(name) };
+      },
+    };
+    await expect(takePlace(counter, limits, 'a')).rejects.toThrow('broken');
+    expect(released).toEqual(['client a']);
+  });
+
+  test.each(['the first', 'the second'])(
+    'an abort ends the wait for %s count, and a late place is released',
+    async (which) => {
+      const { counter, asked, taken } = byHand();
+      const controller = new AbortController();
+      const place = takePlace(counter, limits, 'a', controller.signal);
+      const outcome = expect(place).rejects.toThrow('the client left');
+      if (which === 'the second') {
+        asked[0]?.give();
+        await turn();
+      }
+      controller.abort(new Error('the client left'));
+      await outcome;
+      expect(taken.size).toBe(0);
+      asked.at(-1)?.give();
+      expect(taken.size).toBe(1);
+      await turn();
+      expect(taken.size).toBe(0);
+      expect(asked).toHaveLength(which === 'the second' ? 2 : 1);
+    },
+  );
+
+  test('an abort in the same turn as the answer leaves nothing taken', async () => {
+    for (const order of [0, 1, 2, 3, 4, 5, 6, 7, 8]) {
+      const { counter, asked, taken } = byHand();
+      const controller = new AbortController();
+      const place = takePlace(counter, { total: 0, perClient: 1 }, 'a', controller.signal);
+      const outcome = place.then(
+        (lease) => lease.release(),
+        () => undefined,
+      );
+      await turn();
+      asked[0]?.give();
+      // After so many microtasks.
+      const abort = async () => {
+        for (let left = order; left > 0; left--) await Promise.resolve();
+        controller.abort(new Error('over'));
+      };
+      await Promise.all([abort(), outcome]);
+      await turn();
+      expect(taken.size, `after ${order} microtasks`).toBe(0);
+    }
+  });
+
+  test('a late count that fails is no unhandled rejection, nor is a release that throws', async () => {
+    const { counter, asked } = byHand();
+    const throwing: Counter = {
+      take: async (name, most) => {
+        await counter.take(name, most);
+        return {
+          release: () => {
+            throw new Error('release failed');
+          },
+        };
+      },
+    };
+    for (const late of ['fail', 'give'] as const) {
+      const controller = new AbortController();
+      const place = takePlace(throwing, limits, 'a', controller.signal);
+      const outcome = expect(place).rejects.toThrow('over');
+      controller.abort(new Error('over'));
+      await outcome;
+      asked.at(-1)?.[late]();
+      await turn();
+    }
+  });
+
+  test('nothing is asked once the signal has aborted', async () => {
+    const { counter, asked } = byHand();
+    await expect(takePlace(counter, limits, 'a', AbortSignal.abort(new Error('over')))).rejects.toThrow(
+      'over',
+    );
+    expect(asked).toEqual([]);
+  });
+
+  test('the second lease is released where the first release throws', () => {
+    const released: string[] = [];
+    const first = {
+      release: () => {
+        throw new Error('first');
+      },
+    };
+    expect(() => bothOf(first, { release: () => released.push('second') }).release()).toThrow('first');
+    expect(released).toEqual(['second']);
+  });
 });
 
 describe('one client', () => {

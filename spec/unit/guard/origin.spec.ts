@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { Duplex } from 'node:stream';
@@ -10,8 +11,12 @@ import {
   nativeOrigin,
   parseOrigin,
 } from '../../../src/guard/origin.js';
-import type { TunnelOptions } from '../../../src/index.js';
+import { isSecure } from '../../../src/helpers/trust.js';
+import type { RefuseInfo, TunnelError, TunnelOptions } from '../../../src/index.js';
 import { readOptions } from '../../../src/options/options.js';
+import { handshake, RawClient } from '../../support/raw-client.js';
+import { startTunnel } from '../../support/servers.js';
+import { deferred } from '../../support/wait.js';
 
 interface Asked {
   host?: string | undefined;
@@ -217,6 +222,115 @@ describe('issue 12, case 30: an origin that is no web page\u2019s', () => {
     ],
   ])('"%s" is none', (entry) => {
     expect(nativeOrigin(entry)).toBeUndefined();
+  });
+});
+
+describe('issue 12, case 23: what proxies say', () => {
+  const same = (origin: string, headers: Record<string, string>, trusted = true) =>
+    isSameOrigin(origin, request({ headers, trusted }));
+
+  test.each([
+    ['wss', 'http://desk.example', false],
+    ['WSS', 'http://desk.example', false],
+    ['wss, http', 'http://desk.example', false],
+    ['wss', 'https://desk.example', true],
+    ['ws', 'http://desk.example', true],
+    ['ws', 'https://desk.example', true],
+    ['wssx', 'http://desk.example', true],
+  ])('X-Forwarded-Proto: %s and a page of %s: %s', (proto, origin, passes) => {
+    expect(same(origin, { 'x-forwarded-proto': proto })).toBe(passes);
+    expect(isSecure(request({ trusted: true, headers: { 'x-forwarded-proto': proto } }))).toBe(
+      /^wss\b/i.test(proto),
+    );
+    // Who is not trusted says nothing.
+    expect(isSecure(request({ headers: { 'x-forwarded-proto': proto } }))).toBe(false);
+  });
+
+  test.each<[string, string, string, boolean]>([
+    ['a.example', '8443', 'https://a.example:8443', true],
+    ['a.example', '8443', 'https://a.example', false],
+    ['a.example', '8443, 443', 'https://a.example:8443', true],
+    ['a.example:9443', '8443', 'https://a.example:9443', true],
+    ['a.example:9443', '8443', 'https://a.example:8443', false],
+    ['[2001:db8::1]', '8443', 'https://[2001:db8::1]:8443', true],
+    ['[2001:db8::1]:9443', '8443', 'https://[2001:db8::1]:9443', true],
+    ['a.example', '443', 'https://a.example', true],
+    ['a.example', '80', 'https://a.example', true],
+    ['a.example', '80', 'http://a.example', true],
+    ['a.example', '443', 'https://a.example:443', true],
+    ['a.example', '443', 'https://a.example:8443', false],
+    ['a.example', 'x', 'https://a.example', true],
+    ['a.example', '844333', 'https://a.example', true],
+    ['a.example', '', 'https://a.example', true],
+    ['a.example', '99999', 'https://a.example', false],
+  ])('X-Forwarded-Host: %s, X-Forwarded-Port: %s and a page of %s: %s', (host, port, origin, passes) => {
+    const headers = { 'x-forwarded-host': host, 'x-forwarded-port': port };
+    expect(same(origin, headers)).toBe(passes);
+    expect(same(origin, headers, false)).toBe(false);
+  });
+
+  test('beside a Host alone, X-Forwarded-Port does not count', () => {
+    expect(same('http://desk.example:8443', { 'x-forwarded-port': '8443' })).toBe(false);
+    expect(same('http://desk.example', { 'x-forwarded-port': '8443' })).toBe(true);
+  });
+
+  async function refusalOf(options: Partial<TunnelOptions>, headers: Record<string, string>) {
+    const { app, port, tunnel } = await startTunnel(options);
+    app.set('trust proxy', 'loopback');
+    const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
+    const client = new RawClient(port).send(handshake('/tunnel', headers));
+    expect((await client.answer()).status).toBe(403);
+    // The client is told no more than before.
+    expect((await client.rest()).toString()).toBe('pages of this origin may not open this tunnel\n');
+    return (await refused)[0].reason;
+  }
+
+  test("the refusal's event names the Origin and what it was compared with", async () => {
+    const reason = await refusalOf({}, { Origin: 'http://evil.example:81', Host: 'desk.example:8080' });
+    expect(reason).toBe(
+      'pages of this origin may not open this tunnel: Origin http://evil.example:81, expected //desk.example:8080',
+    );
+    const behind = {
+      'X-Forwarded-Proto': 'wss',
+      'X-Forwarded-Host': 'a.example',
+      'X-Forwarded-Port': '8443',
+    };
+    expect(await refusalOf({}, { Origin: 'https://a.example', ...behind })).toMatch(
+      /Origin https:\/\/a\.example, expected https:\/\/a\.example:8443$/,
+    );
+    const origins = ['https://one.example', /^https:\/\/two/];
+    expect(await refusalOf({ origins }, { Origin: 'null' })).toMatch(
+      /Origin null, expected one of https:\/\/one\.example, \/\^https:\\\/\\\/two\/$/,
+    );
+    expect(await refusalOf({ origins: () => false }, {})).toMatch(
+      /Origin \(none\), expected what the function origins says$/,
+    );
+  });
+
+  test('it is cut and escaped there, and carries no secret', async () => {
+    const long = await refusalOf(
+      {},
+      { Origin: `http://${'a'.repeat(5000)}.example`, Host: `${'b'.repeat(5000)}.example` },
+    );
+    expect(long.length).toBeLessThan(600);
+    const secret = await refusalOf({}, { Origin: 'http://me:hunter2@evil.example/?token=hunter2#hunter2' });
+    expect(secret).not.toContain('hunter2');
+    const controls = await refusalOf({}, { Origin: 'http://evil.example\u0085\u009b31m' });
+    expect(controls).not.toMatch(/\p{Cc}/u);
+  });
+
+  test('an app that answers with the error as JSON does not send it', async () => {
+    const heard = deferred<TunnelError>();
+    const { port } = await startTunnel({
+      onRefuse: (refusal, _req, res) => {
+        heard.resolve(refusal);
+        res.end();
+      },
+    });
+    new RawClient(port).send(handshake('/tunnel', { Origin: 'http://evil.example' }));
+    const refusal = await heard.promise;
+    expect(refusal.detail).toContain('http://evil.example');
+    expect(JSON.stringify(refusal)).not.toContain('evil.example');
   });
 });
 

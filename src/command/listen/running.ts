@@ -114,7 +114,7 @@ export class Running {
       // One after the other: the last of them reads what the files say by then.
       if (!this.#isDraining) this.#reloading = this.#reloading.then(() => this.#reload());
     } else if (this.#isDraining) this.#end(SIGNALLED[signal]);
-    else void this.#drain();
+    else this.#drain().catch((error: unknown) => this.#failToDrain(error));
   }
 
   /** Without an end to any tunnel: each stays under the settings that it was opened by. */
@@ -158,6 +158,11 @@ export class Running {
     await this.#sites.close(DRAIN);
     await stopped;
     this.#end(EXIT.ok);
+  }
+
+  #failToDrain(error: unknown): void {
+    this.#say(`the tunnels could not be closed in order: ${messageOf(error)}`);
+    this.#end(EXIT.failed);
   }
 
   #warn(plan: Plan): void {

@@ -71,12 +71,8 @@ export async function makeSite(
 
 /** Is no tunnel of it open, nor on its way? */
 export function isIdle({ tunnel }: Site): boolean {
-  let found = 0;
-  tunnel.end(() => {
-    found++;
-    return false;
-  });
-  return found === 0;
+  const { open, opening } = tunnel.stats();
+  return !(open > 0 || opening > 0);
 }
 
 /** By hand: the server's listener is a function that leads to the present site. Every path is the tunnel's to ask for. */

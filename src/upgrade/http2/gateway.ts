@@ -6,6 +6,7 @@ import type { Destination } from '../dispatcher.js';
 import { closeAfterwards, newResponse } from '../response.js';
 import { UpgradeThroughApp } from '../through-app.js';
 import { ignoreErrors } from '../../helpers/ignore-errors.js';
+import { admit } from '../opening.js';
 import { passDrain } from '../turn.js';
 import { closeResponse } from '../virtual-finish.js';
 import { isWebSocketConnect, ordinaryRequest, upgradeRequest, type StreamHeaders } from './request.js';
@@ -44,11 +45,14 @@ export function takeStreams(
     const others = hasOthers(http2);
     if (isWebSocketConnect(from)) {
       const asked = { url: headers[':path'] ?? '/', headers: { upgrade: 'websocket' } };
-      const { reach, handshakeTimeout } = dispatcher.destination(asked);
+      const { reach, handshakeTimeout, target } = dispatcher.destination(asked);
       if (others && (reach === 'no' || reach === 'hidden')) return false;
       const socket = new StreamSocket(stream);
+      const req = upgradeRequest(from, socket);
+      const place = admit(target, req, socket);
+      if (!place) return true;
       const upgrade = new UpgradeThroughApp({
-        ...{ server, req: upgradeRequest(from, socket), socket, head: Buffer.alloc(0) },
+        ...{ server, req, socket, head: Buffer.alloc(0), place },
         onReached: (seconds) => dispatcher.reached(asked.url, seconds),
       });
       const orElse = () => {
