@@ -1,25 +1,41 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { carrierOf } from './helpers/carrier.js';
+import { CloseClock, SLOWEST } from './helpers/close-clock.js';
 import { discard } from './helpers/discard.js';
 import { Outlet } from './helpers/outlet.js';
 import { PooledReads } from './helpers/pooled-reads.js';
 import { ownsItsChunks, releaseAfter } from './helpers/release.js';
-import { Movement, takenMark } from './helpers/taken.js';
+import { reset } from './helpers/reset.js';
+import { Movement, queuedIn, Stall } from './helpers/taken.js';
 
 const NOTHING = Buffer.alloc(0);
 
 /** What Node reads at once: where all of it was filled, the next read follows in the same turn. */
 const FULL_READ = 65_536;
 
+/** A kernel says that it accepts more when a third of what it holds is gone: on a slow line minutes later. */
+const BURST = 1 / 3;
+
+/** By so many times `closeTimeout` such a burst may lengthen it. */
+const MOST_BURST = 10;
+
 /** The client's end, as the relay uses it. */
-export interface ClientEnd {
+export interface ClientEnd<Cause> {
   /** False: stop until `drain`. `reads`: whose memory the bytes may lie in. */
   send(bytes: Buffer, mayRelease: boolean, reads?: PooledReads): boolean;
   pause(): void;
   resume(): void;
   /** Since the last look, the client has taken of what waits for it. */
   moves(): boolean;
+  /** Since when it has accepted none of the bytes queued for it. */
+  stalledSince(now: number): number | undefined;
+  /** Bytes sent to it that were still queued when its connection was given up. */
+  readonly abandoned: number;
+  /** Where it asked `isDelivering`: the backend has accepted all payload. */
+  delivered(): void;
+  /** Or it never will. Gives how the client's connection ended, in the light of that. */
+  undelivered(reason: string): Cause;
   /** Everything was sent. */
   finish(reason: string): void;
   close(code: number, reason: string): void;
@@ -28,8 +44,9 @@ export interface ClientEnd {
 export interface RelaySettings {
   /** Memory waiting for the backend above which the client is not read. */
   readonly buffered: number;
-  /** Seconds that the backend has to finish once a Close is on its way. */
+  /** Seconds that the backend has to finish once the client has. See {@link CloseClock}. */
   readonly closeTimeout: number;
+  readonly drainTimeout?: number;
 }
 
 /**
@@ -37,17 +54,16 @@ export interface RelaySettings {
  * stream (`payload`, `drain`, `closing`, `ended`, `closed`) and listens to the backend itself.
  *
  * A backend that ends: all it sent goes out before Close 1000. A client that closes: all it sent goes to the backend
- * before its end. Each within `closeTimeout`.
+ * before its end. Each within `closeTimeout`, which starts anew as long as bytes move. A backend that has not accepted all by
+ * then is reset: an end would tell it that there was no more.
  */
 export class Relay<Cause> {
-  bytesIn = 0;
-  bytesOut = 0;
   /** Since when the backend has been read and has sent nothing; undefined while it is not read. */
   silentSince: number | undefined = performance.now();
   #lastPayload = performance.now();
-  #taken = 0;
-  #stalledSince: number | undefined;
-  readonly #client: ClientEnd;
+  #received = 0;
+  #sent = 0;
+  readonly #client: ClientEnd<Cause>;
   readonly #backend: Duplex;
   readonly #toBackend: Outlet;
   readonly #settings: RelaySettings;
@@ -56,17 +72,34 @@ export class Relay<Cause> {
   readonly #mayRelease: boolean;
   readonly #reads: PooledReads | undefined;
   readonly #moved: Movement;
+  readonly #stall: Stall;
+  readonly #delivery: Movement;
+  readonly #closeClock: CloseClock;
   #closing = false;
+  /** The client has said its last, and the backend has not accepted all of it. */
+  #delivering = false;
   #backendGone = false;
   #clientGone: { cause: Cause } | undefined;
-  #closeTimer: NodeJS.Timeout | undefined;
 
   /** `done` is called once, when both sides are freed. */
-  constructor(backend: Duplex, settings: RelaySettings, client: ClientEnd, done: (cause: Cause) => void) {
+  constructor(
+    backend: Duplex,
+    settings: RelaySettings,
+    client: ClientEnd<Cause>,
+    done: (cause: Cause) => void,
+  ) {
     this.#backend = backend;
     this.#mayRelease = ownsItsChunks(backend);
     this.#reads = PooledReads.of(backend);
     this.#moved = new Movement(backend);
+    this.#stall = new Stall(backend);
+    this.#delivery = new Movement(backend);
+    const movement = new Movement(backend);
+    this.#closeClock = new CloseClock(
+      settings,
+      () => movement.look(),
+      (limit) => this.#onCloseTimeout(limit),
+    );
     this.#toBackend = new Outlet(backend, settings.buffered, () => client.resume());
     this.#settings = settings;
     this.#client = client;
@@ -100,18 +133,28 @@ export class Relay<Cause> {
     return this.#lastPayload;
   }
 
-  /** Since when the backend was seen to take nothing of what waits for it; undefined where nothing waits. */
+  /** Payload bytes from the client; once the backend was given up, only those that its side had accepted. */
+  get bytesIn(): number {
+    return this.#received - this.#toBackend.abandoned;
+  }
+
+  /** Payload bytes from the backend; once the client was given up, only those that its side had accepted. */
+  get bytesOut(): number {
+    return this.#sent - this.#client.abandoned;
+  }
+
+  /** Since when the backend was seen to accept none of the bytes queued for it; undefined where none are. */
   stalledSince(now: number): number | undefined {
-    const taken = takenMark(this.#backend);
-    if (this.#backend.writableLength === 0) this.#stalledSince = undefined;
-    else if (taken !== this.#taken) this.#stalledSince = now;
-    else this.#stalledSince ??= now;
-    this.#taken = taken;
-    return this.#stalledSince;
+    return this.#stall.since(now);
+  }
+
+  /** The same of the client. */
+  clientStalledSince(now: number): number | undefined {
+    return this.#client.stalledSince(now);
   }
 
   payload(bytes: Buffer, chunk?: Buffer): void {
-    this.bytesIn += bytes.length;
+    this.#received += bytes.length;
     this.#lastPayload = performance.now();
     if (!this.#backend.writable) {
       // Not every stream says `close`.
@@ -135,13 +178,27 @@ export class Relay<Cause> {
 
   closing(): void {
     this.#closing = true;
-    this.#closeTimer = setTimeout(() => this.destroy(), this.#settings.closeTimeout * 1000);
     // What it still sends can't be delivered behind a Close, but its end must be seen.
     this.#resume();
   }
 
+  /** Does the backend still have to accept some of the payload? */
+  isDelivering(): boolean {
+    this.#toBackend.flush();
+    return this.#backend.writable && this.#backend.writableLength > 0;
+  }
+
+  /** Has it accepted some since the last call? */
+  delivers(): boolean {
+    return this.#delivery.look();
+  }
+
   ended(): void {
-    if (this.#backend.writable) this.#try(() => this.#backend.end());
+    if (this.#backendGone) return;
+    this.#closeClock.start(() => this.#untilBurst());
+    if (!this.#backend.writable) return;
+    this.#delivering = this.isDelivering();
+    this.#try(() => this.#backend.end(this.#onDelivered));
   }
 
   closed(cause: Cause): void {
@@ -151,9 +208,40 @@ export class Relay<Cause> {
 
   /** Frees the backend at once. */
   destroy(): void {
-    discard(this.#backend);
+    this.#toBackend.abandon();
+    if (this.#backend.writableLength > 0) reset(this.#backend);
+    else discard(this.#backend);
     // Not every stream says `close`.
     this.#onClose();
+  }
+
+  readonly #onDelivered = (error?: Error | null): void => {
+    if (!this.#delivering) return;
+    this.#delivering = false;
+    if (error) this.#failDelivery('the backend failed before it had accepted what the client sent');
+    else this.#client.delivered();
+  };
+
+  #onCloseTimeout(limit: string): void {
+    // As long as it is there: what the client hears of it comes before the end.
+    if (this.#delivering) {
+      this.#delivering = false;
+      this.#failDelivery(`the backend did not accept what the client sent within ${limit}`);
+    }
+    this.destroy();
+  }
+
+  /** Seconds until the next bytes may be seen to move, where some are queued. */
+  #untilBurst(): number {
+    const queued = queuedIn(this.#backend);
+    if (queued === 0 || !(this.#backend instanceof Socket)) return 0;
+    const seconds = ((this.#received - queued) * BURST) / SLOWEST;
+    return Math.min(seconds, MOST_BURST * this.#settings.closeTimeout);
+  }
+
+  #failDelivery(reason: string): void {
+    const cause = this.#client.undelivered(reason);
+    if (this.#clientGone) this.#clientGone = { cause };
   }
 
   #fail(error: Error): void {
@@ -189,7 +277,7 @@ export class Relay<Cause> {
       if (!this.#mayRelease) this.#yieldTurn();
       return;
     }
-    this.bytesOut += chunk.length;
+    this.#sent += chunk.length;
     this.#lastPayload = this.silentSince = performance.now();
     // Who else listens may keep the chunk.
     const mayRelease = this.#mayRelease && this.#backend.listenerCount('data') === 1;
@@ -222,6 +310,8 @@ export class Relay<Cause> {
   readonly #onClose = (): void => {
     if (this.#backendGone) return;
     this.#backendGone = true;
+    this.#closeClock.stop();
+    this.#onDelivered(new Error('closed'));
     const backend = this.#backend;
     backend.off('data', this.#onData);
     backend.off('end', this.#onEnd);
@@ -239,7 +329,6 @@ export class Relay<Cause> {
 
   #settle(): void {
     if (!this.#backendGone || !this.#clientGone) return;
-    clearTimeout(this.#closeTimer);
     this.#done(this.#clientGone.cause);
   }
 }

@@ -334,11 +334,13 @@ function relay<Req extends IncomingMessage>(
   const { totals, open, log, announce } = shared;
   const { host, lease, place } = ends;
   // Each by its name: a copy of all settings would stay for every tunnel.
-  const { pingInterval, pongTimeout, closeTimeout, idleTimeout, maxDuration } = settings;
+  const { pingInterval, pongTimeout, closeTimeout, drainTimeout, idleTimeout, maxDuration } = settings;
   const { readTimeout, writeTimeout } = host.host;
   const { buffered } = shared.limits;
   const { id } = client;
   const since = Date.now();
+  // The clock on the wall may be set meanwhile.
+  const start = performance.now();
   const info = () => infoOf(client, host.id, since, joined);
   const { promise: closed, resolve: settle } = promiseOfClose();
   const done = ({ code, reason }: CloseCause) => {
@@ -347,12 +349,12 @@ function relay<Req extends IncomingMessage>(
     open.delete(tunnel);
     totals.closed(code, joined.bytesIn, joined.bytesOut);
     log('tunnel', 'info', '%s closed %d %s', id, code, reason);
-    announce.close({ ...info(), code, reason, duration: (Date.now() - since) / 1000 });
+    announce.close({ ...info(), code, reason, duration: (performance.now() - start) / 1000 });
     settle();
   };
-  const stream = new WebSocketStream(
+  const stream: WebSocketStream = new WebSocketStream(
     ends.client,
-    { pingInterval, pongTimeout, closeTimeout, buffered, frameType: ends.frameType },
+    { pingInterval, pongTimeout, closeTimeout, drainTimeout, buffered, frameType: ends.frameType },
     {
       payload: (bytes, chunk) => joined.payload(bytes, chunk),
       drain: () => joined.drain(),
@@ -362,11 +364,22 @@ function relay<Req extends IncomingMessage>(
       },
       ended: () => joined.ended(),
       closed: (cause) => joined.closed(cause),
+      isDelivering: () => joined.isDelivering(),
+      delivers: () => joined.delivers(),
     },
   );
-  const joined = new Relay<CloseCause>(ends.socket, { closeTimeout, buffered }, stream, done);
+  const joined: Relay<CloseCause> = new Relay<CloseCause>(
+    ends.socket,
+    { closeTimeout, drainTimeout, buffered },
+    stream,
+    done,
+  );
   const limits = { idleTimeout, maxDuration, readTimeout, writeTimeout };
-  const unwatch = watch(limits, joined, (code, reason) => stream.cutOff(code, reason));
+  const clientWriteTimeout = settings.writeTimeout;
+  const unwatch = watch({ ...limits, clientWriteTimeout }, joined, (code, reason) => {
+    if (code === 1006) stream.destroy(code, reason);
+    else stream.cutOff(code, reason);
+  });
   const tunnel: OpenTunnel = {
     info,
     closed,

@@ -334,7 +334,10 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
   user?: (req: Req) => string | undefined;
   /** Seconds between PINGs (lighttpd: `wstunnel.ping-interval`). Default 30; 0 for none. */
   pingInterval?: number;
-  /** A client silent for this many seconds after a PING is cut off. Default 20; 0 for no deadline. */
+  /**
+   * A client silent for this many seconds after a PING is cut off. Bytes that were sent before the PING lengthen it: a line is
+   * taken to carry 4 kB/s at least, for up to 45 times `pongTimeout` and 15 minutes. Default 20; 0 for no deadline.
+   */
   pongTimeout?: number;
   /** Seconds from the tunnel's first sight of the request to the 101, hooks and dialling included. Default 30. */
   handshakeTimeout?: number;
@@ -342,8 +345,19 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
   idleTimeout?: number;
   /** Seconds that a tunnel may be open: Close 1001. May be weeks. Default 0, for ever. */
   maxDuration?: number;
-  /** Seconds that client and backend have to finish once a Close is on its way. Default 10. */
+  /**
+   * Seconds that client and backend have to finish once a Close is on its way, as long as no bytes move: it starts anew with
+   * each that does. Bytes under way to the client lengthen it, at 4 kB/s, up to 30 times. A backend that has not accepted all
+   * when the time is over is reset, and the tunnel's code is no orderly one. Default 10.
+   */
   closeTimeout?: number;
+  /** Seconds after the Close when the tunnel ends though bytes still move. Default 900. */
+  drainTimeout?: number;
+  /**
+   * Seconds that a client may accept none of the bytes queued for it, PONGs or not: its connection is cut, code 1006. (A
+   * host's own `writeTimeout` is for the backend.) Default 360; 0 for ever (lighttpd: `server.max-write-idle`).
+   */
+  writeTimeout?: number;
   /**
    * `'http'`, the default, refuses before the upgrade with a status. `'close'` upgrades, then closes with 4000 + status
    * and a reason, since browsers hide the status from the page.
@@ -402,9 +416,12 @@ export interface TunnelInfo {
   readonly backend: string;
   /** When it opened, in epoch milliseconds. */
   readonly since: number;
-  /** Payload bytes from the client. */
+  /**
+   * Payload bytes from the client. Once the tunnel has ended, only those that the backend's side has accepted; of a connection
+   * that its peer has reset nobody knows.
+   */
   readonly bytesIn: number;
-  /** Payload bytes to the client. */
+  /** Payload bytes to the client; as with `bytesIn`. */
   readonly bytesOut: number;
 }
 

@@ -6,6 +6,7 @@ export interface WatchLimits {
   readonly maxDuration: number;
   readonly readTimeout: number;
   readonly writeTimeout: number;
+  readonly clientWriteTimeout: number;
 }
 
 /** What is watched. Times are those of `performance.now()`. */
@@ -16,6 +17,8 @@ export interface Vital {
   readonly silentSince: number | undefined;
   /** Since when the backend has taken nothing of what waits for it; undefined where nothing waits. */
   stalledSince(now: number): number | undefined;
+  /** The same of the client. */
+  clientStalledSince(now: number): number | undefined;
 }
 
 /** setTimeout fires at once above this; longer times take several turns. */
@@ -25,8 +28,8 @@ const MAX_TIMEOUT = 2 ** 31 - 1;
 const LOOKS = 4;
 
 /**
- * Ends a tunnel that is idle, too old, or whose backend neither sends nor takes anything. One timer for all of it, set
- * anew only when it fires: traffic costs none. `expire` is called once; the function returned stops the watch.
+ * Ends a tunnel that is idle, too old, whose backend neither sends nor accepts anything, or whose client accepts nothing. One
+ * timer for all of it, set anew only when it fires: traffic costs none. `expire` is called once; the function returned stops the watch.
  */
 export function watch(
   limits: WatchLimits,
@@ -65,6 +68,14 @@ export function watch(
       what: 'the backend took nothing for',
       left: (now: number) => left(limits.writeTimeout, vital.stalledSince(now), now),
       look: (limits.writeTimeout * 1000) / LOOKS,
+    },
+    {
+      seconds: limits.clientWriteTimeout,
+      // A Close would be queued behind the bytes that the client does not accept.
+      code: 1006,
+      what: 'the client accepted nothing for',
+      left: (now: number) => left(limits.clientWriteTimeout, vital.clientStalledSince(now), now),
+      look: (limits.clientWriteTimeout * 1000) / LOOKS,
     },
   ].filter(({ seconds }) => seconds > 0);
   if (all.length === 0) return () => undefined;

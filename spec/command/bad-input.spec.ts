@@ -35,6 +35,7 @@ describe('a wrong command line ends with 2', () => {
     [['0', '5900', '--verbose=1'], /--verbose takes no value/],
     [['0', '5900', '--ping', '3000'], /--ping must be .*did you mean 3\?/],
     [['0', '5900', '--idle', 'never'], /--idle must be .*got 'never'/],
+    [['0', '5900', '--pong', '20000'], /--pong must be .*did you mean 20\?/],
     [['0', '5900', '--ping', '1', '--ping', '2'], /--ping may be given only once/],
     [['0', '5900', '--balance', 'stick'], /did you mean "sticky"\?/],
     [['0', '5900', '--allow', '10.0.0.0/33'], /--allow .*10\.0\.0\.0\/33/],

@@ -35,6 +35,8 @@ describe('a wrong command line ends with 2', () => {
     [['ws://x/', '--local', '1', '--stdio'], /either --local or --stdio/],
     [['ws://x/', '--retry', '1'], /--retry is for --local/],
     [['ws://x/', '--timeout', 'soon'], /--timeout must be a number of seconds/],
+    [['ws://x/', '--pong', 'soon'], /--pong must be a number of seconds/],
+    [['ws://x/', '--pong', '5000'], /pongTimeout must be .*did you mean 5\?/],
     [['ws://x/', '--timeout', '5000'], /connectTimeout must be .*did you mean 5\?/],
     [['ws://x/', '--header', 'secret'], /--header is NAME:VALUE/],
     [['ws://x/', '--header', 'Host: y'], /the header "host" is the handshake's own/],

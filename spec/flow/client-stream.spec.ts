@@ -263,7 +263,23 @@ describe('the end', () => {
   test('a server that does not finish is waited for no longer than closeTimeout', async () => {
     const timers = watchTimers();
     const { stream, server } = await openByHand({ closeTimeout: 0.05 });
+    stream.resume().end();
+    await closed(stream);
+    expect(stream.closeCode).toBe(1000);
+    await server.ended();
+    await until(() => timers() === 0);
+  });
+
+  test('what was written before a Close that is never answered may be lost: an error', async () => {
+    const timers = watchTimers();
+    const { stream, server } = await openByHand({ closeTimeout: 0.05 });
+    const error = failed(stream);
     stream.resume().end('x');
+    expect(await error).toMatchObject({
+      code: 'WSTUNNEL_CLOSED',
+      closeCode: 1006,
+      reason: 'the server did not answer the Close within closeTimeout',
+    });
     await closed(stream);
     expect(stream.closeCode).toBe(1000);
     await server.ended();

@@ -21,6 +21,13 @@ function makeRelay(backend: Duplex, { buffered = 65_536, takes = true } = {}) {
     pause: () => calls.push('pause'),
     resume: () => calls.push('resume'),
     moves: () => state.looks++ < 0,
+    stalledSince: () => undefined,
+    abandoned: 0,
+    delivered: () => calls.push('delivered'),
+    undelivered: (reason: string) => {
+      calls.push(`undelivered ${reason}`);
+      return 'undelivered';
+    },
     finish: () => calls.push('finish'),
     close: (code: number) => calls.push(`close ${code}`),
   };

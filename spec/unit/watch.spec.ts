@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { watch, type Vital, type WatchLimits } from '../../src/watch.js';
 
-const NONE: WatchLimits = { idleTimeout: 0, maxDuration: 0, readTimeout: 0, writeTimeout: 0 };
+const NONE: WatchLimits = {
+  ...{ idleTimeout: 0, maxDuration: 0, readTimeout: 0, writeTimeout: 0 },
+  clientWriteTimeout: 0,
+};
 const WEEK = 7 * 24 * 3600;
 
 beforeEach(() => {
@@ -17,6 +20,7 @@ function start(limits: Partial<WatchLimits>, given: Partial<Vital> = {}) {
     silentSince: performance.now(),
     ...given,
     stalledSince: () => undefined,
+    clientStalledSince: () => undefined,
   };
   const state: {
     vital: { -readonly [Name in keyof Vital]: Vital[Name] };

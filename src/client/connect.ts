@@ -1,4 +1,5 @@
 import { addAbortSignal, Duplex } from 'node:stream';
+import { CLOSE, ORDERLY } from '../frames/close-codes.js';
 import { WebSocketStream, type CloseCause } from '../frames/websocket-stream.js';
 import { ClientError } from './errors.js';
 import { open, type Opened } from './handshake.js';
@@ -7,9 +8,6 @@ import type { ConnectOptions } from './types.js';
 
 /** The most that one frame carries: servers that assemble messages need not hold more. */
 const MAX_FRAME = 65_536;
-
-/** The codes of an orderly end; 1005 is a Close without a code (RFC 6455 section 7.4.1). */
-export const ORDERLY: readonly number[] = [1000, 1005];
 
 type Done = (error?: Error | null) => void;
 
@@ -68,10 +66,13 @@ export class ClientStream extends Duplex {
       socket.destroy();
       return;
     }
-    const { pingInterval, pongTimeout, closeTimeout, buffered } = this.#settings;
+    const { pingInterval, pongTimeout, closeTimeout, drainTimeout, buffered } = this.#settings;
     const stream = new WebSocketStream(
       socket,
-      { role: 'client', frameType: 'binary', pingInterval, pongTimeout, closeTimeout, buffered },
+      {
+        ...{ role: 'client', frameType: 'binary', buffered },
+        ...{ pingInterval, pongTimeout, closeTimeout, drainTimeout },
+      },
       {
         payload: (bytes) => {
           this.bytesRead += bytes.length;
@@ -79,7 +80,7 @@ export class ClientStream extends Duplex {
         },
         drain: () => this.#drained(),
         closing: (cause) => this.#closing(cause),
-        ended: () => this.#ended(),
+        ended: (cause) => this.#ended(cause),
         closed: (cause) => this.#closed(cause),
       },
     );
@@ -167,20 +168,20 @@ export class ClientStream extends Duplex {
     this.#drained();
   }
 
-  #ended(): void {
-    const { closeCode = 1006, closeReason } = this;
+  #ended({ code, reason }: CloseCause): void {
     if (this.destroyed) return;
-    if (ORDERLY.includes(closeCode)) this.push(null);
+    if (ORDERLY.includes(code)) this.push(null);
     else {
-      this.#failure = closedError(closeCode, closeReason);
+      this.#failure = closedError(code, reason);
       if (this.readableLength === 0) this.#fail();
     }
   }
 
   #closed({ code, reason }: CloseCause): void {
     this.#isClosed = true;
-    // Our own Close did not arrive.
-    if (code !== this.closeCode && !this.destroyed) this.destroy(closedError(code, reason));
+    // Our own Close did not arrive, or was answered by an error: then bytes that came before may still have to be read.
+    const isLost = code !== this.closeCode && (code === CLOSE.abnormal || !this.#failure);
+    if (isLost && !this.destroyed) this.destroy(closedError(code, reason));
     this.#whenClosed?.();
   }
 

@@ -104,7 +104,7 @@ export class Forward {
       return;
     }
     const since = performance.now();
-    const stream = new WebSocketStream(
+    const stream: WebSocketStream = new WebSocketStream(
       socket,
       { ...this.#settings, role: 'client', frameType: 'binary' },
       {
@@ -113,6 +113,8 @@ export class Forward {
         closing: () => relay.closing(),
         ended: () => relay.ended(),
         closed: (cause) => relay.closed(cause),
+        isDelivering: () => relay.isDelivering(),
+        delivers: () => relay.delivers(),
       },
     );
     // To the relay the backend is the local program; the server has no use for its words about it.
@@ -121,10 +123,16 @@ export class Forward {
       pause: () => stream.pause(),
       resume: () => stream.resume(),
       moves: () => stream.moves(),
+      stalledSince: (now: number) => stream.stalledSince(now),
+      get abandoned() {
+        return stream.abandoned;
+      },
+      delivered: () => stream.delivered(),
+      undelivered: () => stream.undelivered('the local program did not accept what the server sent'),
       finish: () => stream.finish(''),
       close: (code: number) => stream.close(code, ''),
     };
-    const relay = new Relay<CloseCause>(this.#local, this.#settings, end, (cause) => {
+    const relay: Relay<CloseCause> = new Relay<CloseCause>(this.#local, this.#settings, end, (cause) => {
       this.isOpen = false;
       this.#settle();
       this.#handlers.close(cause, (performance.now() - since) / 1000);

@@ -22,6 +22,7 @@ export const CLIENT_DEFAULTS = {
   pingInterval: DEFAULTS.pingInterval,
   pongTimeout: DEFAULTS.pongTimeout,
   closeTimeout: DEFAULTS.closeTimeout,
+  drainTimeout: DEFAULTS.drainTimeout,
   buffered: DEFAULTS.buffered,
   proxyMode: 'connect',
   /** What noVNC and websockify call bytes; lighttpd answers with it, offered or not. */
@@ -44,6 +45,7 @@ export interface ConnectSettings {
   readonly pingInterval: number;
   readonly pongTimeout: number;
   readonly closeTimeout: number;
+  readonly drainTimeout: number;
   readonly buffered: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -74,6 +76,7 @@ export const CONNECT_OPTIONS: Readonly<Record<keyof ConnectOptions, Check>> = {
   pingInterval: readSeconds(0, 900),
   pongTimeout: readSeconds(0, 300),
   closeTimeout: readSeconds(0.001, 300),
+  drainTimeout: readSeconds(0.001, 86_400),
   buffered: readNumber(64 * 1024, 1024 ** 3),
   signal: (value, name) => {
     if (!(value instanceof AbortSignal)) fail(name, 'must be an AbortSignal', value);
@@ -117,6 +120,7 @@ function settingsOf(url: string | URL, options: ConnectOptions): ConnectSettings
     pingInterval: options.pingInterval ?? CLIENT_DEFAULTS.pingInterval,
     pongTimeout: options.pongTimeout ?? CLIENT_DEFAULTS.pongTimeout,
     closeTimeout: options.closeTimeout ?? CLIENT_DEFAULTS.closeTimeout,
+    drainTimeout: options.drainTimeout ?? CLIENT_DEFAULTS.drainTimeout,
     buffered: options.buffered ?? CLIENT_DEFAULTS.buffered,
     signal: options.signal,
   });

@@ -32,10 +32,18 @@ export interface ConnectOptions {
   connectTimeout?: number;
   /** Seconds between PINGs; 0 for none. Default 30. */
   pingInterval?: number;
-  /** A server silent for so long after a PING is cut off; 0 for never. Default 20. */
+  /**
+   * A server silent for so long after a PING is cut off; 0 for never. Bytes that were sent before the PING lengthen it: a
+   * line is taken to carry 4 kB/s at least, for up to 45 times `pongTimeout` and 15 minutes. Default 20.
+   */
   pongTimeout?: number;
-  /** What the server has to answer a Close and end the connection. Default 10. */
+  /**
+   * What the server has to answer a Close and end the connection, as long as no bytes move. It starts anew with each that
+   * does, and bytes under way lengthen it, up to 30 times. Default 10.
+   */
   closeTimeout?: number;
+  /** Seconds after the Close when the tunnel ends though bytes still move; with an error where some are missing. Default 900. */
+  drainTimeout?: number;
   /** Bytes waiting per direction above which reading pauses. Default 1 MiB. */
   buffered?: number;
   /** Aborts the attempt, or destroys the open tunnel. */

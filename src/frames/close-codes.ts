@@ -11,6 +11,9 @@ export const CLOSE = {
   internalError: 1011,
 } as const;
 
+/** The codes of an orderly end; 1005 is a Close without a code. */
+export const ORDERLY: readonly number[] = [CLOSE.normal, CLOSE.noStatus];
+
 /** May this code stand in a Close frame? (RFC 6455 section 7.4.2 and the IANA registry up to 1014) */
 export function isSendable(code: number): boolean {
   if (code >= 3000) return code <= 4999;

@@ -1,12 +1,12 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { whenCaughtUp } from '../helpers/caught-up.js';
+import { CloseClock } from '../helpers/close-clock.js';
 import { discard } from '../helpers/discard.js';
 import { Outlet } from '../helpers/outlet.js';
 import type { PooledReads } from '../helpers/pooled-reads.js';
 import { isPlain, ownsItsChunks, release, releaseAfter } from '../helpers/release.js';
-import { Movement, takenMark } from '../helpers/taken.js';
-import { CLOSE } from './close-codes.js';
+import { Movement, Stall } from '../helpers/taken.js';
+import { CLOSE, ORDERLY } from './close-codes.js';
 import { FrameDecoder } from './decoder.js';
 import {
   closeFrame,
@@ -17,6 +17,7 @@ import {
   maskedFrame,
   writeHeader,
 } from './encoder.js';
+import { Heartbeat } from './heartbeat.js';
 import { OPCODE } from './opcodes.js';
 import { Utf8Checker, wholeCharacters } from './utf8.js';
 
@@ -28,6 +29,8 @@ export interface StreamSettings {
   readonly pingInterval: number;
   readonly pongTimeout: number;
   readonly closeTimeout: number;
+  /** See {@link CloseClock}. */
+  readonly drainTimeout?: number;
   /** Memory waiting for the client above which `send` asks for a pause. */
   readonly buffered: number;
 }
@@ -46,23 +49,28 @@ export interface StreamHandlers {
   drain(): void;
   /** The first Close was sent or received, or the connection is lost: nothing more is sent. */
   closing(cause: CloseCause): void;
-  /** No more payload will come. */
-  ended(): void;
+  /** No more payload will come; `cause` is what is known by then. */
+  ended(cause: CloseCause): void;
+  /** Does the receiver of the payload still have to accept some of it? Then `delivered` or `undelivered` follows. */
+  isDelivering?(): boolean;
+  /** Has it accepted some since the last call? */
+  delivers?(): boolean;
   /** The socket is freed. */
   closed(cause: CloseCause): void;
 }
 
-/**
- * How many times `pongTimeout` a client may take nothing of what waits for it. The kernel takes more in bursts: on a slow
- * line minutes apart.
- */
-const MAX_STALLS = 6;
+/** The longest header of a frame, with its mask. */
+const MOST_HEADER = 14;
+
+/** While the answer to a Close has to wait, so many signs of life are sent in one `closeTimeout`. */
+const SIGNS = 3;
 
 /** So many in one chunk are work enough for a turn: 64 KiB hold ten thousand, and up to 32 such chunks are read in one. */
 const MANY_FRAMES = 500;
 
 const NOTHING = new Uint8Array();
 const PING = controlFrame(OPCODE.ping, NOTHING);
+const PONG = controlFrame(OPCODE.pong, NOTHING);
 
 /**
  * One end of a WebSocket connection (RFC 6455) as bare bytes both ways: frames, PING and PONG, and the closing handshake
@@ -81,6 +89,9 @@ export class WebSocketStream {
   readonly #isClient: boolean;
   readonly #peer: 'client' | 'server';
   readonly #toClient: Movement;
+  readonly #stall: Stall;
+  readonly #heartbeat: Heartbeat;
+  readonly #closeClock: CloseClock;
 
   // Text mode: the character that the backend's last chunk broke off.
   readonly #checker: Utf8Checker | undefined;
@@ -96,19 +107,21 @@ export class WebSocketStream {
 
   #received: CloseCause | undefined;
   #pongs: Buffer[] = [];
-  #heard = false;
-  #takenAtPing = 0;
-  // Since the last look for a PONG.
-  #waited = false;
-  #stalls = 0;
   #dropsInput = false;
-  #pingTimer: NodeJS.Timeout | undefined;
-  #pongTimer: NodeJS.Timeout | undefined;
-  #closeTimer: NodeJS.Timeout | undefined;
+  #isClosing = false;
+  /** The answer to the Close that came, while payload before it is still being delivered. */
+  #owed: CloseCause | undefined;
+  #signTimer: NodeJS.Timeout | undefined;
+  /** Something came that keeps the closing handshake alive. */
+  #progresses = false;
+  /** Bytes of payload, and of PINGs and Closes. */
+  #sent = 0;
+  #controlBytes = 0;
 
   constructor(socket: Duplex, settings: StreamSettings, handlers: StreamHandlers) {
     this.#socket = socket;
     this.#toClient = new Movement(socket);
+    this.#stall = new Stall(socket);
     this.#out = new Outlet(socket, settings.buffered, () => this.#drained());
     this.#settings = settings;
     this.#handlers = handlers;
@@ -120,10 +133,32 @@ export class WebSocketStream {
     this.#checker = settings.frameType === 'text' ? new Utf8Checker() : undefined;
     const control = {
       ping: (payload: Buffer) => this.#pongs.push(payload),
-      pong: () => undefined,
+      pong: () => {
+        if (this.#heartbeat.pong()) this.#progresses = true;
+      },
       close: (code: number, reason: string) => (this.#received = { code, reason }),
     };
     this.#decoder = new FrameDecoder(control, this.#peer);
+    this.#heartbeat = new Heartbeat(socket, settings, {
+      written: () => this.#out.written,
+      sendPing: () => this.#ping(),
+      cannotHear: () => this.#pausedForBackend || this.#closeSent || this.#owed !== undefined,
+      silent: () =>
+        this.destroy(
+          CLOSE.abnormal,
+          `the ${this.#peer} was silent for ${settings.pongTimeout} s after a PING`,
+        ),
+    });
+    const movement = new Movement(socket);
+    this.#closeClock = new CloseClock(
+      settings,
+      () => {
+        const moves = [movement.look(), this.#progresses, handlers.delivers?.()];
+        this.#progresses = false;
+        return moves.includes(true);
+      },
+      (limit) => this.#onCloseTimeout(limit),
+    );
   }
 
   /** Begins to read; `head` is what came with the handshake. */
@@ -136,8 +171,7 @@ export class WebSocketStream {
     socket.on('error', this.#onError);
     socket.on('close', this.#onClose);
     socket.on('end', this.#onEnd);
-    if (this.#settings.pingInterval > 0)
-      this.#pingTimer = setInterval(this.#ping, this.#settings.pingInterval * 1000);
+    this.#heartbeat.start();
     if (socket.destroyed) {
       this.#onClose();
       return;
@@ -152,12 +186,13 @@ export class WebSocketStream {
    * `mayRelease`: nobody else holds the bytes. `reads`: whose memory they may lie in.
    */
   send(bytes: Buffer, mayRelease = false, reads?: PooledReads): boolean {
-    if (this.#closeSent) return true;
+    if (this.#closeSent || this.#owed) return true;
     // Its `close` is still to come, and a backend that makes its bytes itself would not let it.
     if (this.#socket.destroyed || this.#socket.errored) return false;
     const isText = this.#checker?.push(bytes) ?? true;
     const payload = this.#checker === undefined ? bytes : this.#cutText(bytes, isText, this.#checker);
     if (payload.length > 0) {
+      this.#sent += payload.length;
       try {
         if (this.#isClient) this.#out.write(maskedFrame(this.#opcode, payload));
         else if (reads?.lends(payload)) this.#sendFrom(reads, payload);
@@ -167,9 +202,7 @@ export class WebSocketStream {
         this.#onError(error as Error);
         return true;
       }
-      // TLS says later that the kernel took it: counted at once, every line would be a slow one.
-      if (this.#socket.writableLength > 0 && this.#pongTimer && !this.#waited)
-        setImmediate(this.#lookForWaiting);
+      if (this.#socket.writableLength > 0) this.#heartbeat.queued();
     }
     if (isText) return !this.#out.full();
     this.close(CLOSE.internalError, 'the backend sent bytes that are not UTF-8');
@@ -181,6 +214,31 @@ export class WebSocketStream {
     return this.#toClient.look();
   }
 
+  /** Since when the client has accepted none of the bytes queued for it; undefined where none are. */
+  stalledSince(now: number): number | undefined {
+    return this.#stall.since(now);
+  }
+
+  /** Of the payload that was sent, the bytes that were still queued when the connection was given up. */
+  get abandoned(): number {
+    return this.#out.abandoned;
+  }
+
+  /** All payload that came before the Close has been accepted by its receiver. */
+  delivered(): void {
+    this.#payOwed();
+  }
+
+  /** Some of it never will be: no orderly end, whatever the Close said. Returns how the connection ended. */
+  undelivered(reason: string): CloseCause {
+    // Of any other end the peer knows, or has caused, the loss.
+    if (this.#cause === undefined || this.#cause === this.#received)
+      this.#cause = { code: CLOSE.internalError, reason };
+    if (this.#owed) this.#owed = { code: CLOSE.internalError, reason: this.#isClient ? '' : reason };
+    this.#payOwed();
+    return this.#cause;
+  }
+
   /** Everything was sent: Close 1000. */
   finish(reason: string): void {
     if (this.#checker?.complete === false)
@@ -188,16 +246,21 @@ export class WebSocketStream {
     else this.close(CLOSE.normal, reason);
   }
 
-  /** Sends a Close and waits for the client's, at most `closeTimeout`. */
+  /** Sends a Close and waits for the client's. See {@link CloseClock} for how long. */
   close(code: number, reason: string): void {
-    if (this.#closeSent || this.#socket.destroyed) return;
+    if (this.#closeSent || this.#owed || this.#socket.destroyed) return;
+    // On a slow line the Close is delivered only behind all that was sent before it. Another end is no promise of that.
+    const patience = ORDERLY.includes(code) ? this.#heartbeat.secondsUnderWay() : 0;
     this.#sendClose(code, reason);
-    this.#begin({ code, reason });
+    this.#begin({ code, reason }, patience);
   }
 
-  /** The same, and what the client still sends is dropped: who was logged out must not go on typing. */
+  /** The same without that patience, and what the client still sends is dropped: who was logged out must not go on typing. */
   cutOff(code: number, reason: string): void {
-    this.close(code, reason);
+    if (!this.#closeSent && !this.#owed && !this.#socket.destroyed) {
+      this.#sendClose(code, reason);
+      this.#begin({ code, reason });
+    }
     this.#dropInput();
   }
 
@@ -210,7 +273,7 @@ export class WebSocketStream {
 
   resume(): void {
     // Until now we could not hear: the next PING will tell.
-    if (this.#pausedForBackend) this.#heard = true;
+    if (this.#pausedForBackend) this.#heartbeat.heard();
     this.#pausedForBackend = false;
     this.#flow();
   }
@@ -222,6 +285,7 @@ export class WebSocketStream {
   }
 
   #free(): void {
+    this.#out.abandon(MOST_HEADER, this.#controlBytes);
     discard(this.#socket);
     // Not every stream says `close`.
     if (!this.#ownsChunks) setImmediate(this.#onClose);
@@ -237,7 +301,9 @@ export class WebSocketStream {
   };
 
   #read(chunk: Buffer): void {
-    this.#heard = true;
+    this.#heartbeat.heard();
+    // A server may send for as long as it has not seen our Close. A client that was cut off gains nothing by going on.
+    if (this.#isClient || !this.#dropsInput) this.#progresses = true;
     const bytes = this.#decoder.decode(chunk);
     if (this.#pongs.length > 0) this.#reply();
     if (this.#decoder.frames > MANY_FRAMES) this.#yieldTurn();
@@ -254,7 +320,7 @@ export class WebSocketStream {
   #reply(): void {
     const pongs = this.#pongs;
     this.#pongs = [];
-    if (this.#closeSent) return;
+    if (this.#closeSent || this.#owed) return;
     this.#try(() => this.#out.write(controlFrames(OPCODE.pong, pongs, this.#isClient)));
     if (this.#out.full()) {
       this.#pausedForReplies = true;
@@ -278,25 +344,61 @@ export class WebSocketStream {
    * don't turn our Close into a reset.
    */
   #conclude(cause: CloseCause, answer: string): void {
-    if (!this.#closeSent) this.#sendClose(cause.code, answer);
+    const isFailed = this.#decoder.failure !== undefined;
+    // The answer to our Close says that not all before it was delivered.
+    if (cause.code === CLOSE.internalError && this.#closeSent && ORDERLY.includes(this.#cause?.code ?? 0))
+      this.#cause = cause;
+    // Answered at once, a Close would tell the client that all has arrived, while a slow backend may yet fail.
+    if (!this.#closeSent && !isFailed && this.#handlers.isDelivering?.() === true)
+      this.#owed = { code: cause.code, reason: answer };
+    if (!this.#closeSent && !this.#owed) this.#sendClose(cause.code, answer);
     this.#begin(cause);
+    if (this.#owed) this.#waitToAnswer();
     this.#endInput();
-    if (!this.#isClient || this.#decoder.failure) this.#try(() => this.#socket.end());
+    if (!this.#owed && (!this.#isClient || isFailed)) this.#try(() => this.#socket.end());
+  }
+
+  /** The receiver of the payload has its own deadline. Signs of life keep that of the peer, and those of proxies, away. */
+  #waitToAnswer(): void {
+    this.#closeClock.stop();
+    const sign = this.#isClient ? () => maskedFrame(OPCODE.pong, NOTHING) : () => PONG;
+    this.#signTimer = setInterval(
+      () => {
+        if (this.#socket.writable && this.#socket.writableLength === 0)
+          this.#try(() => this.#writeControl(sign()));
+      },
+      (this.#settings.closeTimeout / SIGNS) * 1000,
+    );
+  }
+
+  #payOwed(): void {
+    clearInterval(this.#signTimer);
+    const owed = this.#owed;
+    this.#owed = undefined;
+    if (!owed || this.#isClosed) return;
+    this.#sendClose(owed.code, owed.reason);
+    this.#closeClock.start();
+    if (!this.#isClient) this.#try(() => this.#socket.end());
   }
 
   readonly #onEnd = (): void => {
     this.#begin({ code: CLOSE.abnormal, reason: `the ${this.#peer} ended without a Close` });
     this.#endInput();
+    // The answer to its Close can still be read.
+    if (this.#owed) return;
     this.#closeSent = true;
     // Once more would make an error, with its stack, for nobody.
     if (!this.#socket.writableEnded) this.#try(() => this.#socket.end());
   };
 
   readonly #onError = (error: Error): void => {
-    this.#cause ??= {
+    const cause = {
       code: CLOSE.abnormal,
       reason: `the ${this.#peer}'s connection failed: ${error.message}`,
     };
+    // A connection that fails takes with it what was under way.
+    if (this.#isUnanswered()) this.#cause = cause;
+    this.#cause ??= cause;
     // Not every stream destroys itself.
     this.#free();
   };
@@ -313,8 +415,8 @@ export class WebSocketStream {
   readonly #onClose = (): void => {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    clearInterval(this.#pingTimer);
-    clearTimeout(this.#pongTimer);
+    this.#heartbeat.stop();
+    clearInterval(this.#signTimer);
     const socket = this.#socket;
     socket.off('data', this.#onData);
     socket.off('end', this.#onEnd);
@@ -324,7 +426,7 @@ export class WebSocketStream {
     discard(socket);
     this.#closeSent = true;
     this.#begin(this.#cause ?? { code: CLOSE.abnormal, reason: `the ${this.#peer}'s connection was lost` });
-    clearTimeout(this.#closeTimer);
+    this.#closeClock.stop();
     this.#endInput();
     if (this.#cause) this.#handlers.closed(this.#cause);
   };
@@ -337,74 +439,61 @@ export class WebSocketStream {
     this.#handlers.drain();
   }
 
-  readonly #ping = (): void => {
+  #ping(): boolean {
     const socket = this.#socket;
     // Not every stream says `close`.
     if (socket.destroyed) setImmediate(this.#onClose);
-    if (this.#closeSent || socket.destroyed) return;
-    // On any other Duplex one more, behind what waits, would look like movement.
-    if (this.#pongTimer && socket.writableLength > 0 && !(socket instanceof Socket)) return;
-    this.#try(() => socket.write(this.#isClient ? maskedFrame(OPCODE.ping, NOTHING) : PING));
-    if (this.#pongTimer || this.#settings.pongTimeout === 0) return;
-    this.#heard = false;
-    this.#stalls = 0;
-    this.#awaitPong();
-  };
-
-  #awaitPong(): void {
-    this.#takenAtPing = takenMark(this.#socket);
-    this.#waited = this.#socket.writableLength > 0;
-    this.#pongTimer = setTimeout(this.#listenForPong, this.#settings.pongTimeout * 1000);
+    if (this.#closeSent || this.#owed || socket.destroyed) return false;
+    this.#try(() => this.#writeControl(this.#isClient ? maskedFrame(OPCODE.ping, NOTHING) : PING));
+    return true;
   }
 
-  readonly #listenForPong = (): void => {
-    whenCaughtUp(() => {
-      this.#pongTimer = undefined;
-      // While we don't read for the backend's sake we can't hear.
-      if (this.#heard || this.#pausedForBackend || this.#closeSent) return;
-      // Where bytes wait, the PING waits behind them: a slow line is alive as long as it takes some now and then.
-      if (this.#waited || this.#socket.writableLength > 0) {
-        const moves = takenMark(this.#socket) !== this.#takenAtPing;
-        this.#stalls = moves ? 0 : this.#stalls + 1;
-        if (this.#stalls < MAX_STALLS) {
-          this.#awaitPong();
-          return;
-        }
-      }
-      this.destroy(
-        CLOSE.abnormal,
-        `the ${this.#peer} was silent for ${this.#settings.pongTimeout} s after a PING`,
-      );
-    });
-  };
+  #writeControl(frame: Buffer): void {
+    this.#controlBytes += frame.length;
+    this.#socket.write(frame);
+  }
 
   #sendClose(code: number, reason: string): void {
     this.#closeSent = true;
-    if (this.#socket.writable) this.#try(() => this.#socket.write(closeFrame(code, reason, this.#isClient)));
+    if (this.#socket.writable) this.#try(() => this.#writeControl(closeFrame(code, reason, this.#isClient)));
   }
 
-  #begin(cause: CloseCause): void {
-    if (this.#closeTimer) return;
+  #begin(cause: CloseCause, patience = 0): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
     this.#cause ??= cause;
-    this.#closeTimer = setTimeout(this.#onCloseTimeout, this.#settings.closeTimeout * 1000);
+    this.#closeClock.start(() => patience);
     this.#handlers.closing(this.#cause);
   }
 
-  readonly #onCloseTimeout = (): void => {
-    // What was sent has not arrived: that is no orderly end, whatever the Close said.
-    if (this.#socket.writableLength > 0)
-      this.#cause = {
-        code: CLOSE.abnormal,
-        reason: `the ${this.#peer} did not take what was sent within closeTimeout`,
-      };
-    // Nor has all arrived that the server sent before it saw our Close. (A backend has said its end by then.)
-    else if (this.#isClient && this.#pausedForBackend)
-      this.#cause = {
-        code: CLOSE.abnormal,
-        reason: `what the ${this.#peer} sent was not read within closeTimeout`,
-      };
+  #onCloseTimeout(limit: string): void {
+    const reason = this.#lossAt(limit);
+    if (reason !== undefined) this.#cause = { code: CLOSE.abnormal, reason };
     this.#free();
-  };
+  }
+
+  /** What has not arrived when the time is over: that is no orderly end, whatever the Close said. */
+  #lossAt(limit: string): string | undefined {
+    const peer = this.#peer;
+    if (this.#socket.writableLength > 0) return `the ${peer} did not accept what was sent within ${limit}`;
+    // Nor has all arrived that the server sent before it saw our Close. (A backend has said its end by then.)
+    if (this.#isClient && this.#pausedForBackend) return `what the ${peer} sent was not read within ${limit}`;
+    return this.#isUnanswered() ? `the ${peer} did not answer the Close within ${limit}` : undefined;
+  }
+
+  /** Our Close says that all is well, and nothing says that the peer got what was sent before it. */
+  #isUnanswered(): boolean {
+    const { code = CLOSE.abnormal } = this.#cause ?? {};
+    return (
+      this.#closeSent &&
+      this.#received === undefined &&
+      // Else the answer may have come, unread.
+      !this.#pausedForBackend &&
+      ORDERLY.includes(code) &&
+      this.#sent > 0 &&
+      this.#heartbeat.unconfirmed() > 0
+    );
+  }
 
   #endInput(): void {
     this.#inputOver = true;
@@ -418,7 +507,7 @@ export class WebSocketStream {
     this.#pausedForReplies = false;
     this.#pausedForBackend = false;
     this.#flow();
-    this.#handlers.ended();
+    this.#handlers.ended(this.#cause ?? { code: CLOSE.abnormal, reason: '' });
   }
 
   /** Header and payload in two pieces, which one call writes. */
@@ -451,10 +540,6 @@ export class WebSocketStream {
   #waits(): boolean {
     return !this.#isPlain || this.#socket.writableLength > 0;
   }
-
-  readonly #lookForWaiting = (): void => {
-    this.#waited ||= this.#socket.writableLength > 0;
-  };
 
   /** The part that ends on a character; what is cut off waits for the next chunk. */
   #cutText(bytes: Buffer, isText: boolean, checker: Utf8Checker): Buffer {

@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { isPlain } from './release.js';
-import { noteTaken } from './taken.js';
+import { noteTaken, queuedIn } from './taken.js';
 
 /** What a waiting write holds at least: a piece of one byte has its objects, too. */
 const LEAST = 1024;
@@ -19,7 +19,12 @@ export class Outlet {
   readonly #drained: () => void;
   // What a socket has taken it knows itself.
   readonly #notes: boolean;
+  /** Bytes written so far. */
+  written = 0;
+  /** Bytes of these that were still queued when the stream was given up. */
+  abandoned = 0;
   #held = 0;
+  #writes = 0;
   #wasFull = false;
   // For one write.
   readonly #mostGathered: number;
@@ -48,11 +53,14 @@ export class Outlet {
       setImmediate(this.flush);
     }
     this.#gathered += bytes.length;
+    this.written += bytes.length;
+    this.#writes++;
     const held = Math.max(bytes.buffer.byteLength, LEAST);
     const noted = this.noting(bytes.length);
     this.#held += held;
     this.#stream.write(bytes, (error) => {
       this.#held -= held;
+      this.#writes--;
       noted?.();
       written?.(error);
       if (this.#held > 0 || !this.#wasFull) return;
@@ -73,6 +81,14 @@ export class Outlet {
     this.#isGathering = false;
     this.#stream.uncork();
   };
+
+  /**
+   * The stream is about to be destroyed: afterwards nobody knows what the kernel had not accepted. Of each write `extra` bytes
+   * are no payload, and `others` bytes were written past this.
+   */
+  abandon(extra = 0, others = 0): void {
+    this.abandoned ||= Math.max(0, queuedIn(this.#stream) - extra * this.#writes - others);
+  }
 
   /** Enough is waiting: stop until `drained`. */
   full(): boolean {

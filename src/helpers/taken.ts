@@ -4,6 +4,9 @@ import type { Duplex } from 'node:stream';
 /** A stream of another kind that counts what goes out. */
 type Counted = Duplex & { readonly bytesTaken?: number };
 
+/** What a socket knows besides its public properties; the README of Node names neither. */
+type Inside = Socket & { _handle?: { writeQueueSize?: number } | null; _bytesDispatched?: number };
+
 // Of those that count nothing, what was written to each and has been taken.
 const takenOf = new WeakMap<Duplex, number>();
 
@@ -20,8 +23,18 @@ export function takenMark(stream: Duplex): number {
   // What waits is no mark where it is noted: one is taken, the next follows, and as much waits as before.
   if (!(stream instanceof Socket))
     return (stream as Counted).bytesTaken ?? takenOf.get(stream) ?? -stream.writableLength;
-  const { _handle } = stream as Socket & { _handle?: { writeQueueSize?: number } | null };
+  const { _handle } = stream as Inside;
   return stream.bytesWritten - stream.writableLength - (_handle?.writeQueueSize ?? 0);
+}
+
+/** Bytes written to the stream that the kernel has not accepted. 0 once the stream is destroyed: nobody knows any more. */
+export function queuedIn(stream: Duplex): number {
+  if (stream.destroyed) return 0;
+  if (!(stream instanceof Socket)) return stream.writableLength;
+  const { _handle, _bytesDispatched: dispatched } = stream as Inside;
+  if (dispatched === undefined) return stream.writableLength;
+  // Node's queue, and what libuv holds of the write that Node has passed on.
+  return Math.min(stream.writableLength, stream.bytesWritten - dispatched + (_handle?.writeQueueSize ?? 0));
 }
 
 /** Tells whether what waits in a stream moves. */
@@ -42,5 +55,26 @@ export class Movement {
     this.#waited = waits;
     this.#mark = mark;
     return moves;
+  }
+}
+
+/** Tells for how long a stream has accepted none of its queued bytes. */
+export class Stall {
+  readonly #stream: Duplex;
+  #mark = 0;
+  #since: number | undefined;
+
+  constructor(stream: Duplex) {
+    this.#stream = stream;
+  }
+
+  /** The first look that saw the stall; undefined where nothing is queued. */
+  since(now: number): number | undefined {
+    const mark = takenMark(this.#stream);
+    if (this.#stream.writableLength === 0) this.#since = undefined;
+    else if (mark !== this.#mark) this.#since = now;
+    else this.#since ??= now;
+    this.#mark = mark;
+    return this.#since;
   }
 }

@@ -43,7 +43,10 @@ export const REFUSED: readonly (readonly [pattern: string, instead: string])[] =
   ['setenv.*', 'set what the app reads (req.headers, process.env) in front of the tunnel'],
   ['static-file.exclude-extensions', 'keep these files out of what express.static serves'],
   ['server.follow-symlink', 'keep such links out of what express.static serves'],
-  ['server.max-write-idle', 'set ping-interval, so that a client that takes nothing is cut off'],
+  [
+    'server.max-write-idle',
+    'give writeTimeout as an option: a client that accepts nothing is cut off after 360 s',
+  ],
   ['server.kbytes-per-second', 'limit the rate in a proxy in front'],
   ['connection.kbytes-per-second', 'limit the rate in a proxy in front'],
   ['server.error*', "use the app's own error handler"],

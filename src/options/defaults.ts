@@ -8,12 +8,19 @@ export const DEFAULTS = {
   origins: 'same',
   /** Below the 60 s after which most proxies drop a silent connection. */
   pingInterval: 30,
-  /** Longer than any stall of a living network; with the interval, a dead client is gone within a minute. */
+  /**
+   * Longer than any stall of a living network; with the interval, a dead client is gone within a minute. Bytes under way lengthen
+   * it (frames/heartbeat.ts).
+   */
   pongTimeout: 20,
   /** Long enough for a slow login and a sleeping backend, short enough to free what hangs. */
   handshakeTimeout: 30,
   /** What is under way over a slow line arrives; a dead peer does not hold the backend. */
   closeTimeout: 10,
+  /** Twelve megabytes at 13 kB/s; nobody can keep a closed tunnel for longer by a byte now and then. */
+  drainTimeout: 900,
+  /** lighttpd's `server.max-write-idle`. A slow line accepts more every few minutes at the least. */
+  writeTimeout: 360,
   /** Silence is lawful. */
   idleTimeout: 0,
   maxDuration: 0,

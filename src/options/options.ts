@@ -61,6 +61,8 @@ export interface RuleSettings<Req extends IncomingMessage> {
   readonly idleTimeout: number;
   readonly maxDuration: number;
   readonly closeTimeout: number;
+  readonly drainTimeout: number;
+  readonly writeTimeout: number;
   readonly refuseWith: 'http' | 'close';
   readonly onRefuse: RuleOptions<Req>['onRefuse'];
 }
@@ -108,6 +110,8 @@ export const RULE_OPTIONS: Readonly<Record<keyof RuleOptions, Check>> = {
   idleTimeout: readSeconds(0, 86_400),
   maxDuration: readSeconds(0, 31_622_400),
   closeTimeout: readSeconds(0.001, 300),
+  drainTimeout: readSeconds(0.001, 86_400),
+  writeTimeout: readSeconds(0, 86_400),
   refuseWith: readOneOf(['http', 'close']),
   onRefuse: readFunction,
 };
@@ -158,6 +162,8 @@ export function readOptions<Req extends IncomingMessage>(options: TunnelOptions<
       idleTimeout: DEFAULTS.idleTimeout,
       maxDuration: DEFAULTS.maxDuration,
       closeTimeout: DEFAULTS.closeTimeout,
+      drainTimeout: DEFAULTS.drainTimeout,
+      writeTimeout: DEFAULTS.writeTimeout,
       refuseWith: DEFAULTS.refuseWith,
       ...given,
     }),

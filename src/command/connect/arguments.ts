@@ -34,6 +34,7 @@ export function readConnectPlan(args: Given, { environment }: Pick<Io, 'environm
     ...secondsOf(args, 'timeout', 'connectTimeout'),
     ...secondsOf(args, 'retry', 'retryFor'),
     ...secondsOf(args, 'ping', 'pingInterval'),
+    ...secondsOf(args, 'pong', 'pongTimeout'),
   };
   return { url, options, ...(isLocal && { local: localOf(args.text('local') ?? '') }) };
 }
@@ -117,7 +118,11 @@ function tlsOf(args: Given): ConnectOptions {
 }
 
 /** What is no number is left to the option's own check, for its message. */
-function secondsOf(args: Given, name: 'timeout' | 'retry' | 'ping', option: keyof ListenOptions): object {
+function secondsOf(
+  args: Given,
+  name: 'timeout' | 'retry' | 'ping' | 'pong',
+  option: keyof ListenOptions,
+): object {
   const text = args.text(name);
   if (text === undefined) return {};
   if (!/^\d+(\.\d+)?$/.test(text)) throw usage(`--${name} must be a number of seconds, and not "${text}"`);

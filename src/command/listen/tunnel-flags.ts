@@ -13,6 +13,7 @@ export const TUNNEL_FLAGS = {
   url: ['url', urlsOf],
   balance: ['balance', ([name]) => name],
   ping: ['pingInterval', secondsOf],
+  pong: ['pongTimeout', secondsOf],
   idle: ['idleTimeout', secondsOf],
 } as const satisfies Partial<
   Record<OptionName, readonly [keyof Tunnelling, (values: readonly string[]) => unknown]>
