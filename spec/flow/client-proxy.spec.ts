@@ -62,6 +62,10 @@ describe('CONNECT', () => {
     const { port } = await startTunnel();
     const proxy = await startProxyDouble(passTo(port), { tls: certificate() });
     await echoed('ws://desk.example/tunnel', { proxy: proxy.url, proxyTls: { ca } });
+    const behind = await startProxyDouble(passTo(await startTlsTunnel()), { tls: certificate() });
+    await echoed('wss://localhost/tunnel', { proxy: behind.url, proxyTls: { ca }, tls: { ca } });
+    const untrusted = await refusal('wss://localhost/tunnel', { proxy: behind.url, proxyTls: { ca } });
+    expect(untrusted).toMatchObject({ code: 'WSTUNNEL_TLS' });
     const error = await refusal('ws://desk.example/tunnel', { proxy: proxy.url });
     expect(error).toMatchObject({ code: 'WSTUNNEL_PROXY_UNREACHABLE' });
     expect(error.message).toMatch(/self-signed/);
@@ -170,9 +174,9 @@ describe('CONNECT', () => {
         const proxy = await startProxyDouble((client) => {
           client.socket.write(said, () => client.socket[die]());
         });
-        expect(await refusal('ws://desk.example/', { proxy: proxy.url }), `${said} ${die}`).toMatchObject({
-          code,
-        });
+        const error = await refusal('ws://desk.example/', { proxy: proxy.url });
+        expect(error, `${said} ${die}`).toMatchObject({ code });
+        expect(error.message, `${said} ${die}`).toMatch(/ ended the connection without an answer$/);
       }
     }
   });
@@ -187,20 +191,69 @@ describe('CONNECT', () => {
     expect(await error).toMatchObject({ code: 'WSTUNNEL_CLOSED', closeCode: 1006 });
     await until(() => tunnel.stats().open === 0);
   });
+});
 
-  test('a proxy whose answer does not end is cut off', async () => {
-    const proxy = await startProxyDouble((client) => {
-      const block = `X-More: ${'x'.repeat(60_000)}\r\n`;
-      client.socket.write('HTTP/1.1 200 OK\r\n');
+describe("issue 12, case 19: a proxy's answer to CONNECT that does not end", () => {
+  /** More than the buffers of both kernels together, less than anybody would call bounded. */
+  const MOST = 32 * 1024 ** 2;
+  const endings = {
+    'in one header': (at: number) => (at === 0 ? 'X-More: x' : 'x'.repeat(60_000)),
+    'in many headers': (at: number) => `X-More-${at}: ${'x'.repeat(1000)}\r\n`.repeat(60),
+    'in its status line': () => 'x'.repeat(60_000),
+  };
+  const ways = [
+    ['http:', 'ws:'],
+    ['http:', 'wss:'],
+    ['https:', 'ws:'],
+    ['https:', 'wss:'],
+  ] as const;
+
+  test.each(
+    Object.entries(endings).flatMap(([name, more]) =>
+      ways.map((way) => ({ name, more, to: way[0], for: way[1] })),
+    ),
+  )('$name, from a proxy at $to, for $for: an error, and the connection is gone', async (one) => {
+    let written = 0;
+    const serve: Parameters<typeof startProxyDouble>[0] = ({ socket }) => {
+      socket.write(one.name === 'in its status line' ? 'HTTP/1.1 200 ' : 'HTTP/1.1 200 OK\r\n');
       const pump = () => {
-        while (client.socket.writable && client.socket.write(block));
+        for (let goesOn = true; goesOn && socket.writable && written < 2 * MOST;) {
+          const block = one.more(written);
+          written += block.length;
+          goesOn = socket.write(block);
+        }
       };
-      client.socket.on('drain', pump);
+      socket.on('drain', pump);
+      pump();
+    };
+    const proxy = await startProxyDouble(serve, one.to === 'https:' ? { tls: certificate() } : {});
+    const options = { proxy: proxy.url, proxyTls: { ca }, connectTimeout: 60 };
+    const error = await refusal(`${one.for}//desk.example/`, options);
+    expect(error).toMatchObject({ code: 'WSTUNNEL_PROXY_UNREACHABLE' });
+    expect(error.message).toMatch(/its answer has no end$/);
+    await until(() => proxy.sockets.size === 0);
+    expect(written).toBeLessThan(MOST);
+  });
+
+  test('a long answer that has an end opens the tunnel', async () => {
+    const { port } = await startTunnel();
+    const long = `HTTP/1.1 200 OK\r\nX-Long: ${'x'.repeat(12_000)}\r\n\r\n`;
+    for (const tls of [{}, { tls: certificate() }]) {
+      const proxy = await startProxyDouble(passTo(port, long), tls);
+      await echoed('ws://desk.example/tunnel', { proxy: proxy.url, proxyTls: { ca } });
+    }
+  });
+
+  test('blank lines without end are no answer', async () => {
+    const proxy = await startProxyDouble(({ socket }) => {
+      const pump = () => {
+        while (socket.writable && socket.write('\r\n'.repeat(30_000)));
+      };
+      socket.on('drain', pump);
       pump();
     });
     const error = await refusal('ws://desk.example/', { proxy: proxy.url, connectTimeout: 60 });
-    expect(error).toMatchObject({ code: 'WSTUNNEL_PROXY_UNREACHABLE' });
-    expect(error.message).toMatch(/its answer has no end$/);
+    expect(error.message).toBe(`the proxy 127.0.0.1:${proxy.port} does not answer in HTTP`);
   });
 });
 
@@ -219,6 +272,20 @@ describe('forward mode', () => {
     expect(head).toMatch(/^connection: upgrade\r$/im);
     expect(head).toContain(`Basic ${Buffer.from('ann:secret').toString('base64')}`);
     stream.destroy();
+  });
+
+  test('over TLS to the proxy, whose certificate is checked by its own name', async () => {
+    const proxy = await startProxyDouble((client, head) => client.send(accepting(head)), {
+      tls: certificate(),
+    });
+    const options = { proxy: `https://localhost:${proxy.port}`, proxyMode: 'forward' } as const;
+    const stream = connect('ws://desk.example/vnc', { ...options, proxyTls: { ca } });
+    await once(stream, 'connect');
+    expect(proxy.asked[0]).toMatch(/^GET http:\/\/desk\.example\/vnc HTTP/);
+    stream.destroy();
+    const error = await refusal('ws://desk.example/vnc', options);
+    expect(error).toMatchObject({ code: 'WSTUNNEL_PROXY_UNREACHABLE' });
+    expect(error.message).toMatch(/self-signed/);
   });
 
   test('is refused for wss:, since the proxy would read it all', () => {

@@ -39,11 +39,14 @@ export async function startProxyDouble(
 }
 
 /** Says 200 and passes bytes both ways to a port on loopback, whatever host was asked for. */
-export function passTo(port: number): (client: RawClient) => void {
+export function passTo(
+  port: number,
+  answer = 'HTTP/1.1 200 Connection established\r\n\r\n',
+): (client: RawClient) => void {
   return ({ socket }) => {
     const upstream = connect(port, '127.0.0.1', () => {
       socket.removeAllListeners('data');
-      socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      socket.write(answer);
       socket.pipe(upstream).pipe(socket);
     });
     upstream.on('error', () => socket.destroy());

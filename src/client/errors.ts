@@ -13,11 +13,11 @@ const catalogue = {
   WSTUNNEL_REFUSED: { again: false },
   /** It answered with what is no WebSocket handshake (RFC 6455 section 4.1). */
   WSTUNNEL_NOT_WEBSOCKET: { again: false },
-  /** No connection to the proxy, or it hung up before it answered. */
+  /** No connection to the proxy, it hung up before it answered, or its answer to CONNECT is longer than 16 KiB. */
   WSTUNNEL_PROXY_UNREACHABLE: { again: true },
   /** The proxy wants other credentials: 407, or 401 where a proxy mistakes the one for the other. */
   WSTUNNEL_PROXY_AUTH: { again: false },
-  /** The proxy answered CONNECT with another status than 200. */
+  /** The proxy answered CONNECT with another status than 200, or not in HTTP. */
   WSTUNNEL_PROXY_REFUSED: { again: false },
   /** The open tunnel ended otherwise than with Close 1000: `closeCode` and `reason` say how. */
   WSTUNNEL_CLOSED: { again: false },

@@ -7,13 +7,6 @@ import type { ConnectSettings } from './options.js';
 import type { Proxy } from './proxy.js';
 import type { Target } from './url.js';
 
-/** How a proxy answers CONNECT, as https-proxy-agent tells it. */
-export interface ProxyAnswer {
-  readonly statusCode: number;
-  readonly statusText: string;
-  readonly headers: IncomingHttpHeaders;
-}
-
 /** How much of a refusal's body is kept, in bytes: enough for a sentence, too little for a page. */
 const MAX_BODY = 1024;
 /** Seconds for which the rest of such a body is waited for. */
@@ -32,17 +25,13 @@ const TLS_CODE =
   /^(EPROTO|ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|CRL_|UNABLE_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH)/;
 
 /** A connection that failed before there was an answer. */
-export function failureOf(
-  error: Error,
-  { target, proxy }: ConnectSettings,
-  throughProxy: boolean,
-): ClientError {
+export function failureOf(error: Error, { target }: ConnectSettings): ClientError {
+  // The proxy's failures have their names already.
+  if (error instanceof ClientError) return error;
   const cause = withAllCauses(error);
   const why = messageOf(cause);
   const { code = '' } = error as NodeJS.ErrnoException;
   const make = (kind: ClientErrorCode, message: string) => new ClientError(kind, message, { cause });
-  if (!throughProxy && proxy)
-    return make('WSTUNNEL_PROXY_UNREACHABLE', `the proxy ${proxy.shown} could not be reached: ${why}`);
   const server = `${target.host}:${target.port}`;
   if (code.startsWith('HPE_')) return make('WSTUNNEL_NOT_WEBSOCKET', `${server} does not answer in HTTP`);
   if (target.secure && TLS_CODE.test(code)) return make('WSTUNNEL_TLS', `TLS with ${server} failed: ${why}`);
@@ -79,14 +68,33 @@ export async function refusalOf(
   return new ClientError('WSTUNNEL_REFUSED', `${target.shown} was refused: ${said}${where}`, details);
 }
 
+/** A connection to the proxy that failed before it answered. */
+export function unreachableProxy(error: Error, { shown }: Pick<Proxy, 'shown'>): ClientError {
+  const cause = withAllCauses(error);
+  const { code = '' } = error as NodeJS.ErrnoException;
+  const isEndless = code === 'HPE_HEADER_OVERFLOW';
+  if (code.startsWith('HPE_') && !isEndless) return refusalOfNoProxy({ shown }, cause);
+  const isHungUp = code === 'ECONNRESET';
+  const why = isEndless
+    ? 'its answer has no end'
+    : isHungUp
+      ? 'it ended the connection without an answer'
+      : messageOf(cause);
+  return new ClientError('WSTUNNEL_PROXY_UNREACHABLE', `the proxy ${shown} could not be reached: ${why}`, {
+    cause,
+  });
+}
+
+/** Something else listens there: an SSH or VNC server. */
+export function refusalOfNoProxy({ shown }: Pick<Proxy, 'shown'>, cause?: unknown): ClientError {
+  return new ClientError('WSTUNNEL_PROXY_REFUSED', `the proxy ${shown} does not answer in HTTP`, { cause });
+}
+
 /** An answer to CONNECT other than 200. */
-export function refusalOfProxy(answer: Partial<ProxyAnswer>, { shown }: Proxy): ClientError {
-  const { statusCode: status = 0, statusText = '', headers = {} } = answer;
-  // What speaks no HTTP (a VNC server on that port) has a status that is no number.
-  if (!(status > 0))
-    return new ClientError('WSTUNNEL_PROXY_REFUSED', `the proxy ${shown} does not answer in HTTP`);
+export function refusalOfProxy(answer: IncomingMessage, { shown }: Pick<Proxy, 'shown'>): ClientError {
+  const { statusCode: status = 0, statusMessage = '', headers } = answer;
   const details = { status, headers: tellingOf(headers) };
-  const said = printable(`${status} ${statusText}`);
+  const said = printable(`${status} ${statusMessage}`);
   // tinyproxy says 401 to a wrong password.
   return status === 407 || status === 401
     ? new ClientError('WSTUNNEL_PROXY_AUTH', `the proxy ${shown} wants other credentials: ${said}`, details)

@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http';
+import { request as requestHttp, type Agent, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { checkServerIdentity, type ConnectionOptions, type PeerCertificate } from 'node:tls';
+import { checkServerIdentity, TLSSocket, type ConnectionOptions, type PeerCertificate } from 'node:tls';
 import { following } from '../helpers/abort.js';
 import { ignoreErrors } from '../helpers/ignore-errors.js';
 import { checkAnswer } from './answer.js';
 import { directAgent } from './direct.js';
 import { ClientError } from './errors.js';
-import { failureOf, refusalOf, refusalOfProxy, type ProxyAnswer } from './failures.js';
+import { failureOf, refusalOf, unreachableProxy } from './failures.js';
 import type { ConnectSettings } from './options.js';
 import { inTurn } from './turns.js';
 
@@ -42,14 +42,16 @@ export async function open(settings: ConnectSettings, signal: AbortSignal): Prom
   }
 }
 
-function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<Opened> {
+async function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<Opened> {
   // The proxy's socket follows this one, which is dropped once the tunnel is open.
   const dialling = following(signal);
+  const agent = await settings.proxy?.agent(dialling.controller.signal);
   return new Promise<Opened>((resolve, reject) => {
     const key = randomBytes(16).toString('base64');
     const { target, proxy, subprotocols } = settings;
-    const request = start(settings, key, dialling.controller.signal);
-    let throughProxy = proxy === undefined;
+    const request = start(settings, key, agent, dialling.controller.signal);
+    // In forward mode it is the proxy that fails, until it is connected; of CONNECT the agent names the failures itself.
+    let isDialling = proxy?.mode === 'forward';
     let settled = false;
     const settle = (act: () => void) => {
       if (settled) return;
@@ -68,12 +70,14 @@ function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<Open
         reject(error);
       });
     const onAbort = () => refuse(signal.reason);
-    request.on('error', (error) => refuse(failureOf(error, settings, throughProxy)));
-    // Only CONNECT has an answer of its own.
-    request.on('proxyConnect', (answer: Partial<ProxyAnswer>) => {
-      throughProxy = true;
-      // Its answer would be taken for the server's, were it a 101.
-      if (proxy?.mode === 'connect' && answer.statusCode !== 200) refuse(refusalOfProxy(answer, proxy));
+    request.on('error', (error) =>
+      refuse(proxy && isDialling ? unreachableProxy(error, proxy) : failureOf(error, settings)),
+    );
+    request.on('proxyConnect', ({ socket }: { socket: Socket }) => {
+      // TLS with the proxy is still to come.
+      const ready = socket instanceof TLSSocket ? 'secureConnect' : undefined;
+      if (ready === undefined) isDialling = false;
+      else socket.once(ready, () => (isDialling = false));
     });
     request.on('upgrade', (answer, socket, head) => {
       ignoreErrors(socket);
@@ -97,14 +101,19 @@ function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<Open
   });
 }
 
-function start(settings: ConnectSettings, key: string, signal: AbortSignal): ClientRequest {
-  const { target, proxy, headers, connectTimeout: timeout } = settings;
+function start(
+  settings: ConnectSettings,
+  key: string,
+  agent: Agent | undefined,
+  signal: AbortSignal,
+): ClientRequest {
+  const { target, headers, connectTimeout: timeout } = settings;
   const { host, port, path } = target;
   const tls = target.secure ? tlsOptions(settings) : undefined;
   const common = {
     ...{ host, port, path, method: 'GET' },
     headers: { ...headers, 'sec-websocket-key': key },
-    agent: proxy ? proxy.agent(signal) : directAgent({ host, port, timeout, tls }, signal),
+    agent: agent ?? directAgent({ host, port, timeout, tls }, signal),
   };
   return tls ? requestHttps({ ...tls, ...common }) : requestHttp(common);
 }
@@ -115,7 +124,7 @@ function tlsOptions({ target: { host }, tls }: ConnectSettings): ConnectionOptio
     ...tls,
     // An address is no server name (RFC 6066 section 3).
     servername: isIP(name) === 0 ? name : '',
-    // Behind a proxy the agent knows no host, and Node would take the proxy's name for it.
+    // Behind a proxy the socket knows no host, and Node would take "localhost" for it.
     checkServerIdentity: (_: string, certificate: PeerCertificate) =>
       (tls.checkServerIdentity ?? checkServerIdentity)(name, certificate),
   };

@@ -1,21 +1,36 @@
 import type { Agent } from 'node:http';
 import type { ConnectionOptions } from 'node:tls';
-import { HttpProxyAgent } from 'http-proxy-agent';
 import { getProxyForUrl } from 'proxy-from-env';
-import { lookupFirst } from '../helpers/race.js';
 import { fail } from '../helpers/readers.js';
 import { DEFAULTS } from '../options/defaults.js';
-import { CappedAgent } from './capped-agent.js';
+import { connectAgent } from './connect-agent.js';
+import { forwardAgent } from './forward-agent.js';
 import type { ConnectOptions } from './types.js';
-import { basicOf, credentialsOf, parse, portOf, wrongUrl, type Target } from './url.js';
+import { basicOf, credentialsOf, hostOf, parse, portOf, wrongUrl, type Target } from './url.js';
 
 /** An HTTP proxy on the way. */
 export interface Proxy {
   readonly mode: 'connect' | 'forward';
   /** For messages. */
   readonly shown: string;
-  /** For one connection; the signal destroys the connection to the proxy while it is being made. */
-  agent(signal: AbortSignal): Agent;
+  /** Makes the connection of one request. The signal destroys the connection. */
+  agent(signal: AbortSignal): Promise<Agent>;
+}
+
+/** Where an HTTP proxy listens. */
+export interface ProxyAddress {
+  readonly secure: boolean;
+  /** Without the brackets of an IPv6 address. */
+  readonly host: string;
+  readonly port: number;
+  /** For messages. */
+  readonly shown: string;
+  /** Options of `tls.connect`, for a proxy at `https:`. */
+  readonly tls: ConnectionOptions;
+  /** The proxy's credentials. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Seconds, of which each address of the proxy's name gets its share. */
+  readonly timeout: number;
 }
 
 const MUST = 'must be an http: or https: URL, or false';
@@ -37,34 +52,17 @@ export function readProxy(options: ConnectOptions, target: Target): Proxy | unde
   const name = given === undefined ? "the environment's proxy" : 'proxy';
   const url = parse(found, name, MUST);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') fail(name, MUST, wrongUrl(url.href));
-  const timeout = options.connectTimeout ?? DEFAULTS.handshakeTimeout;
-  return proxyOf(url, { mode, tls: proxyTls, name, secure: target.secure, timeout });
-}
-
-function proxyOf(
-  url: URL,
-  {
-    mode,
-    tls,
-    name,
-    secure,
-    timeout,
-  }: { mode: Proxy['mode']; tls: ConnectionOptions; name: string; secure: boolean; timeout: number },
-): Proxy {
   const credentials = credentialsOf(url, name);
-  // The agents print their URL for DEBUG: the password goes another way.
-  const bare = new URL(url.origin);
-  const headers = credentials ? { 'Proxy-Authorization': basicOf(credentials) } : {};
-  const agent = (signal: AbortSignal) => {
-    // Every option is given to the socket as well; without `signal` a proxy that stalls would be kept.
-    const lookup = lookupFirst(timeout, signal, portOf(bare, bare.protocol === 'https:'));
-    const options = { lookup, ...(bare.protocol === 'https:' && tls), headers, signal };
-    const made = mode === 'connect' ? new CappedAgent(bare, options) : new HttpProxyAgent(bare, options);
-    // Else it looks through the call stack for it.
-    made.protocol = secure ? 'https:' : 'http:';
-    return made as Agent;
+  const secure = url.protocol === 'https:';
+  const proxy: ProxyAddress = {
+    ...{ secure, host: hostOf(url), port: portOf(url, secure), shown: url.host },
+    tls: secure ? proxyTls : {},
+    headers: credentials ? { 'Proxy-Authorization': basicOf(credentials) } : {},
+    timeout: options.connectTimeout ?? DEFAULTS.handshakeTimeout,
   };
-  return { mode, shown: bare.host, agent };
+  const agent = (signal: AbortSignal) =>
+    mode === 'forward' ? forwardAgent(proxy, signal) : Promise.resolve(connectAgent(proxy, target, signal));
+  return { mode, shown: proxy.shown, agent };
 }
 
 /** The variables are named for http: and https:, and hold for ws: and wss: alike. */
