@@ -9,7 +9,12 @@ export async function forwardAgent(proxy: ProxyAddress, signal: AbortSignal): Pr
   const { secure, host, port, timeout, tls, headers } = proxy;
   const url = new URL(`${secure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`);
   // Every option is given to the socket as well; without `signal` a proxy that stalls would be kept.
-  const agent = new HttpProxyAgent(url, { lookup: lookupFirst(timeout, signal, port), ...tls, headers, signal });
+  const agent = new HttpProxyAgent(url, {
+    lookup: lookupFirst(timeout, signal, port),
+    ...tls,
+    headers,
+    signal,
+  });
   // Else it looks through the call stack for it.
   agent.protocol = 'http:';
   return agent;
