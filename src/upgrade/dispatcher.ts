@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http';
+import { Server as HttpServer, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { pathOf } from '../helpers/path.js';
 import { compileUrl } from '../routes/url.js';
@@ -267,11 +267,23 @@ function decideUpgrades(
   server: Server & { shouldUpgradeCallback?: UpgradeDecision },
   decide: (req: IncomingMessage, ask: () => boolean) => boolean,
 ): () => void {
-  const { shouldUpgradeCallback: before } = server;
+  const { shouldUpgradeCallback: own } = server;
+  const before = own ?? missingDecision(server);
   if (before === undefined) return () => undefined;
   const callback: UpgradeDecision = (req) => decide(req, () => Reflect.apply(before, server, [req]));
   server.shouldUpgradeCallback = callback;
   return () => {
-    if (server.shouldUpgradeCallback === callback) server.shouldUpgradeCallback = before;
+    if (server.shouldUpgradeCallback !== callback) return;
+    if (own) server.shouldUpgradeCallback = own;
+    else Reflect.deleteProperty(server, 'shouldUpgradeCallback');
   };
+}
+
+/**
+ * Node 22.21.0 asks every server, and gave its http2 servers nothing to ask: the first upgrade over HTTP/1.1 on one of them
+ * would end the process. Node 22.21.1 mended it in the same way.
+ */
+function missingDecision(server: Server): UpgradeDecision | undefined {
+  if (!isHttp2(server) || !('shouldUpgradeCallback' in new HttpServer())) return undefined;
+  return () => server.listenerCount('upgrade') > 0;
 }

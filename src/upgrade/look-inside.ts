@@ -1,4 +1,4 @@
-import { mountedApp } from './mounted-app.js';
+import { isMountedApp, mountedApp } from './mounted-app.js';
 import { isWrapped, targetOf, type UpgradeTarget } from './target.js';
 
 /**
@@ -126,11 +126,6 @@ function behindPrefix(prefix: string, path: string): string | undefined {
   const rest = path.slice(prefix.length);
   if (rest !== '' && !/^[/.]/.test(rest)) return undefined;
   return rest.startsWith('/') ? rest : `/${rest}`;
-}
-
-/** Express wraps a mounted app in a function of the first name, Connect in one of the second. */
-function isMountedApp(handler: unknown): handler is CallableFunction {
-  return typeof handler === 'function' && (handler.name === 'mounted_app' || handler.name === 'handle');
 }
 
 function isRoute(route: unknown): route is { stack: readonly Layer[] } {

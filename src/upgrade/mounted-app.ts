@@ -5,17 +5,41 @@
 // The app inside cannot be read, but it names itself: before any middleware runs, `handle` makes the app's own prototype
 // that of the request, and that prototype has the app as its `app`. A stand-in for the request sees it, and stops there.
 
-/** The beginning of the call in Express's own function. Another function of that name is never called. */
-const EXPRESS = /\bfn\.handle\(req, res, function/;
+/** What stands in Express's own function, also in a minified one: properties keep their names. No other function is called. */
+const EXPRESS = [/\.handle\(\s*[\w$]+,\s*[\w$]+,/, /\.app\b/, /\.request\b/, /\.response\b/];
+/** The same of Connect's function, which is nothing else. */
+const CONNECT = /\.handle\(\s*[\w$]+,\s*[\w$]+,\s*[\w$]+\s*\)/;
 
+/** Characters of Connect's function, with room for other spacing. */
+const MAX_CONNECT = 120;
+
+type Kind = 'express' | 'connect' | undefined;
+
+const kinds = new WeakMap<CallableFunction, Kind>();
 const apps = new WeakMap<CallableFunction, object>();
 
-/** The app inside Express's `mounted_app`; undefined where it can't be found out (Connect's wrapper names nothing). */
+/** Is this the function that Express or Connect puts around an app that is mounted within another? */
+export function isMountedApp(handler: unknown): handler is CallableFunction {
+  return typeof handler === 'function' && kindOf(handler) !== undefined;
+}
+
+function kindOf(handler: CallableFunction): Kind {
+  if (!kinds.has(handler)) kinds.set(handler, readKind(handler));
+  return kinds.get(handler);
+}
+
+function readKind(handler: CallableFunction): Kind {
+  if (handler.length !== 3) return undefined;
+  const text = Function.prototype.toString.call(handler);
+  if (EXPRESS.every((part) => part.test(text))) return 'express';
+  return text.length < MAX_CONNECT && CONNECT.test(text) ? 'connect' : undefined;
+}
+
+/** The app inside Express's function; undefined where it can't be found out (Connect's names nothing). */
 export function mountedApp(wrapper: CallableFunction): object | undefined {
   const known = apps.get(wrapper);
   if (known) return known;
-  if (!EXPRESS.test(Function.prototype.toString.call(wrapper))) return undefined;
-  const app = ask(wrapper);
+  const app = kindOf(wrapper) === 'express' ? ask(wrapper) : undefined;
   if (app) apps.set(wrapper, app);
   return app;
 }
