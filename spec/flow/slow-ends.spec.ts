@@ -136,7 +136,7 @@ describe('issue 12, case 20: bytes under way at the Close', () => {
         const chunks = Buffer.alloc(40_000_000);
         stream.resume().end(chunks);
         await until(() => state.received > 100_000);
-        stop();
+        slow.stop();
         const reason = 'the backend did not accept what the client sent within closeTimeout';
         expect(await error).toMatchObject({ code: 'WSTUNNEL_CLOSED', closeCode: 1011, reason });
         const closed = await over();

@@ -33,7 +33,7 @@ describe('the tarball', () => {
     const traces = [folder, ROOT, homedir()].filter((path) => path !== '/').map((path) => `${path}/`);
     for (const file of files) {
       const text = await readFile(join(packed, file), 'utf8');
-      for (const trace of [...traces, 'file://', 'sourceMappingURL'])
+      for (const trace of [...traces, 'file:///', 'sourceMappingURL'])
         expect(text.includes(trace), `${trace} in ${file}`).toBe(false);
     }
   });

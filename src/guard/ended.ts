@@ -20,7 +20,6 @@ interface End {
 export class RecentEnds {
   readonly #milliseconds: number;
   #ends: readonly End[] = [];
-  #timer: NodeJS.Timeout | undefined;
   /** When the latest of those was called that are no longer remembered. */
   #forgotten = -Infinity;
 
@@ -30,13 +29,14 @@ export class RecentEnds {
   }
 
   add(picks: End['picks'], reason: string): void {
+    this.#forgetOld();
     this.#ends = [...this.#ends, { at: performance.now(), picks, reason }];
     if (this.#ends.length > MOST) this.#forget(1);
-    this.#await();
   }
 
   /** Why a request that arrived at that time may not open, if an end since then picks it. */
   refusalOf(tunnel: TunnelInfo, arrived: number): TunnelError | undefined {
+    this.#forgetOld();
     if (arrived <= this.#forgotten)
       return new TunnelError('WSTUNNEL_ENDED', 'this request took too long while tunnels were ended', {
         status: 503,
@@ -57,18 +57,10 @@ export class RecentEnds {
     this.#ends = this.#ends.slice(count);
   }
 
-  /** One timer, for the oldest. */
-  #await(): void {
-    const [oldest] = this.#ends;
-    if (!oldest || this.#timer) return;
-    const left = oldest.at + this.#milliseconds - performance.now();
-    this.#timer = setTimeout(this.#onTime, left).unref();
-  }
-
-  readonly #onTime = (): void => {
-    this.#timer = undefined;
+  /** Without a timer: the next opening or end is early enough. */
+  #forgetOld(): void {
     const since = performance.now() - this.#milliseconds;
-    this.#forget(this.#ends.filter(({ at }) => at <= since).length);
-    this.#await();
-  };
+    const old = this.#ends.filter(({ at }) => at <= since).length;
+    if (old > 0) this.#forget(old);
+  }
 }

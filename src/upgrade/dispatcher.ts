@@ -203,7 +203,7 @@ export class UpgradeDispatcher {
     const upgrade = new UpgradeThroughApp({
       ...{ server, req, socket, head, place },
       onReached: (seconds) => {
-        if (reach !== 'yes') this.#remember({ url }, seconds);
+        if (!isKnown) this.#remember({ url }, seconds);
       },
     });
     if (!isKnown) upgrade.startAsOrdinary();
@@ -226,7 +226,8 @@ export class UpgradeDispatcher {
       found.push({ reach, handshakeTimeout: target.handshakeTimeout, target });
     }
     const learnt = this.#reached.get(path);
-    if (learnt !== undefined) found.push({ reach: 'yes', handshakeTimeout: learnt });
+    // What the tunnel's rules make of the next request on this path is not known.
+    if (learnt !== undefined) found.push({ reach: 'maybe', handshakeTimeout: learnt });
     if (isWrapped) found.push({ reach: 'maybe', handshakeTimeout: UNKNOWN_TIMEOUT });
     if (isHidden) found.push(this.#behindWrapper(path) ?? { reach: 'hidden', handshakeTimeout: 0 });
     const possible = found.filter(({ reach }) => reach !== 'no');

@@ -66,14 +66,14 @@ class Search implements Sight {
       return;
     }
     if (isWrapped(handler)) this.isWrapped = true;
-    if (isMountedApp(handler)) {
+    const stack = stackOf(handler);
+    if (!stack) {
+      if (!isMountedApp(handler)) return;
       const app = mountedApp(handler);
       if (app) this.look(app, path, depth + 1);
       else this.isHidden = true;
       return;
     }
-    const stack = stackOf(handler);
-    if (!stack) return;
     for (const layer of stack) {
       if (depth >= MAX_DEPTH || ++this.#layers > MAX_LAYERS) {
         this.isHidden = true;

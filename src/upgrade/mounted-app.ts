@@ -7,7 +7,7 @@
 
 /** What stands in Express's own function, also in a minified one: properties keep their names. No other function is called. */
 const EXPRESS = [/\.handle\(\s*[\w$]+,\s*[\w$]+,/, /\.app\b/, /\.request\b/, /\.response\b/];
-/** The same of Connect's function, which is nothing else. */
+/** The same of Connect's function, which is nothing else. (So are the apps of both themselves, which have a stack to read.) */
 const CONNECT = /\.handle\(\s*[\w$]+,\s*[\w$]+,\s*[\w$]+\s*\)/;
 
 /** Characters of Connect's function, with room for other spacing. */

@@ -215,7 +215,12 @@ export class UpgradeThroughApp implements PendingUpgrade {
     this.#stopListening();
     if (!res) return;
     publishFinish({ server: this.#server, socket: this.#socket, request: this.#req, response: res });
-    if (res.socket) res.detachSocket(this.#socket as Socket);
+    try {
+      if (this.#socket._httpMessage === res) res.detachSocket(this.#socket as Socket);
+    } catch {
+      // A response that the app has altered may throw at every touch.
+      this.#socket.destroy();
+    }
     closeResponse(res);
     endRequest(this.#req);
     if (!this.#isOrdinary || isLast(res) || this.#gone.signal.aborted) endPolitely(this.#socket);
