@@ -471,7 +471,10 @@ export interface TunnelStats {
 
 /** For `attach`, on a server that has other `upgrade` listeners as well. */
 export interface AttachOptions {
-  /** Path prefixes that lead to the tunnel, as the whole app sees them; no others do. */
+  /**
+   * Path prefixes that lead to the tunnel, as clients ask for them (before the app rewrites anything); no others do. Letter case
+   * counts only where the app has `case sensitive routing`.
+   */
   path?: string | readonly string[];
   /**
    * Those paths are the tunnel's alone: the other listeners never see an upgrade there. Without it an upgrade that the app
@@ -492,8 +495,8 @@ export interface TunnelEvents {
 export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends EventEmitter<TunnelEvents> {
   (req: Req, res: ServerResponse, next: Next): void;
   /**
-   * Bind to a server by hand: needed only with `autoAttach: false`, or where the app hides the tunnel inside a function
-   * of its own. Idempotent; several tunnels may share a server.
+   * Bind to a server by hand: needed with `autoAttach: false`, or where the app hides the tunnel inside a function of its own, or
+   * rewrites `req.url` before it. Idempotent; several tunnels may share a server, and a second call replaces the first.
    */
   attach(server: HttpServer | HttpsServer | Http2SecureServer | Http2Server, options?: AttachOptions): this;
   /**
