@@ -40,7 +40,8 @@ export function match<Req extends IncomingMessage>(
 }
 
 function pathRefused(): TunnelError {
-  const message = 'the path is not in its normal form: it has escapes, "//" or "." that are not needed';
+  const message =
+    'the path is not in its normal form: lighttpd would write its escapes, "//", "." or ".." otherwise';
   return new TunnelError('WSTUNNEL_PATH_REFUSED', message);
 }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { messageOf, TunnelError } from './errors.js';
 import { WebSocketStream } from './frames/websocket-stream.js';
+import { userSoFar } from './guard/user.js';
 import { promiseOfClose, type Client, type Closable, type Ends, type Shared } from './shared.js';
 import { answer } from './upgrade/answer.js';
 import { upgrade } from './upgrade/claim.js';
@@ -15,8 +16,10 @@ export async function refuse<Req extends IncomingMessage>(
   client: Client,
   refusal: TunnelError,
 ): Promise<void> {
-  tell(shared, client, refusal);
   const { settings, req, res, pending } = ends;
+  // Refused before it was asked for: the login that the app has found is known all the same.
+  client.user ??= userSoFar(req, settings.user);
+  tell(shared, client, refusal);
   if (pending?.state === 'claimed' || pending?.state === 'gone') return;
   const socket = socketOf(req, res);
   if (res.headersSent || res.writableEnded || socket?.destroyed === true) return;

@@ -11,6 +11,9 @@ import { Movement, queuedIn, Stall } from './helpers/taken.js';
 
 const NOTHING = Buffer.alloc(0);
 
+/** What the send and receive buffers of a connection hold at most, in bytes (Linux: tcp_wmem and tcp_rmem). */
+const MOST_IN_KERNELS = 10 * 1024 * 1024;
+
 /** What Node reads at once: where all of it was filled, the next read follows in the same turn. */
 const FULL_READ = 65_536;
 
@@ -76,6 +79,9 @@ export class Relay<Cause> {
   readonly #delivery: Movement;
   readonly #closeClock: CloseClock;
   #closing = false;
+  /** The backend has sent something since the last look, while we wait for its end; counts until then. */
+  #heard = false;
+  #heardUntil = 0;
   /** The client has said its last, and the backend has not accepted all of it. */
   #delivering = false;
   #backendGone = false;
@@ -97,7 +103,7 @@ export class Relay<Cause> {
     const movement = new Movement(backend);
     this.#closeClock = new CloseClock(
       settings,
-      () => movement.look(),
+      () => [movement.look(), this.#isHeard()].includes(true),
       (limit) => this.#onCloseTimeout(limit),
     );
     this.#toBackend = new Outlet(backend, settings.buffered, () => client.resume());
@@ -135,12 +141,13 @@ export class Relay<Cause> {
 
   /** Payload bytes from the client; once the backend was given up, only those that its side had accepted. */
   get bytesIn(): number {
-    return this.#received - this.#toBackend.abandoned;
+    return Math.max(0, this.#received - this.#toBackend.abandoned);
   }
 
   /** Payload bytes from the backend; once the client was given up, only those that its side had accepted. */
   get bytesOut(): number {
-    return this.#sent - this.#client.abandoned;
+    // PONGs are queued with the payload.
+    return Math.max(0, this.#sent - this.#client.abandoned);
   }
 
   /** Since when the backend was seen to accept none of the bytes queued for it; undefined where none are. */
@@ -195,6 +202,7 @@ export class Relay<Cause> {
 
   ended(): void {
     if (this.#backendGone) return;
+    this.#heardUntil = performance.now() + (Math.min(this.#received, MOST_IN_KERNELS) / SLOWEST) * 1000;
     this.#closeClock.start(() => this.#untilBurst());
     if (!this.#backend.writable) return;
     this.#delivering = this.isDelivering();
@@ -229,6 +237,16 @@ export class Relay<Cause> {
       this.#failDelivery(`the backend did not accept what the client sent within ${limit}`);
     }
     this.destroy();
+  }
+
+  /**
+   * A backend that still sends is alive, and may still read what lies in the kernels between: to give it up now would reset the
+   * connection, and lose those bytes. For as long as a slow line needs for them, and no longer: a backend may send without end.
+   */
+  #isHeard(): boolean {
+    const heard = this.#heard;
+    this.#heard = false;
+    return heard && performance.now() < this.#heardUntil;
   }
 
   /** Seconds until the next bytes may be seen to move, where some are queued. */
@@ -274,6 +292,7 @@ export class Relay<Cause> {
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#closing) {
+      this.#heard = true;
       if (!this.#mayRelease) this.#yieldTurn();
       return;
     }

@@ -12,7 +12,7 @@ import { certificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { FakeIo } from '../support/fake-io.js';
 import { ask, connectHeaders, connectHttp2, startHttp2Tunnel } from '../support/http2.js';
-import { frame, openRaw } from '../support/raw-client.js';
+import { closeFrame, frame, openRaw } from '../support/raw-client.js';
 import { listen, portOf, startBackend, startTunnel } from '../support/servers.js';
 import { startSlowLine } from '../support/slow-line.js';
 import { until } from '../support/wait.js';
@@ -167,6 +167,44 @@ describe('issue 12, case 20: bytes under way at the Close', () => {
     own.resume();
     expect(await fate).toBe('ECONNRESET');
     expect(await over()).toMatchObject({ code: 1011 });
+  });
+
+  test('a backend that writes while it reads slowly gets everything', { timeout }, async () => {
+    const size = 2_000_000;
+    let received = 0;
+    const failures: unknown[] = [];
+    const backend = await startBackend((socket) => {
+      socket.removeAllListeners('data');
+      socket.on('error', (error) => failures.push(error));
+      socket.pause();
+      const timer = setInterval(() => {
+        if (socket.writable) socket.write('a line\n');
+        received += (socket.read(Math.min(65_536, socket.readableLength)) as Buffer | null)?.length ?? 0;
+        if (received === size) socket.end();
+      }, 50);
+      socket.on('close', () => clearInterval(timer));
+      onCleanup(() => clearInterval(timer));
+    });
+    const { port, over } = await openTo({ port: backend.port });
+    const client = await openRaw(port);
+    client.send(frame(2, Buffer.alloc(size)), closeFrame(1000));
+    expect(await over()).toMatchObject({ code: 1000, bytesIn: size });
+    expect({ received, failures }).toEqual({ received: size, failures: [] });
+  });
+
+  test('a client that sends PINGs and reads nothing leaves no negative count', { timeout }, async () => {
+    const backend = await startBackend();
+    const { port, over } = await openTo({ port: backend.port }, { writeTimeout: 0.5 });
+    const client = await openRaw(port);
+    client.socket.pause();
+    const ping = frame(9, Buffer.alloc(125));
+    const flood = setInterval(
+      () => client.socket.write(Buffer.concat(Array.from({ length: 2000 }, () => ping))),
+      5,
+    );
+    onCleanup(() => clearInterval(flood));
+    expect(await over()).toMatchObject({ code: 1006, bytesOut: 0 });
+    clearInterval(flood);
   });
 
   test('a backend that fails meanwhile: 1011 for both', { timeout }, async () => {

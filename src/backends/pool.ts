@@ -2,6 +2,7 @@ import { leaseOf, type Lease } from '../helpers/lease.js';
 import type { BackendInfo, BalanceStrategy, HostState } from '../types.js';
 import type { Failure } from './failure.js';
 import { AddressState, HostStates, type Listener, type Outage } from './host-states.js';
+import { without } from '../helpers/without.js';
 import type { ResolvedHost } from './host.js';
 
 /** Seconds after which a host that only functions name, and that nobody uses, is forgotten. */
@@ -137,7 +138,7 @@ export class BackendPool implements Listener {
     const others = busy.filter(({ id }) => !this.#known.has(id));
     return [...own, ...others.map((state) => ({ state, host: state.host }))].map(({ state, host = {} }) => {
       const { id, load, up } = state;
-      return { id, host, load, up };
+      return { id, host: withoutKeys(host), load, up };
     });
   }
 
@@ -205,4 +206,10 @@ function isSame(a: ResolvedHost, b: ResolvedHost): boolean {
     names.length === Object.keys(b).length &&
     names.every((name) => Object.is((a as Record<string, unknown>)[name], other[name]))
   );
+}
+
+/** Statistics are shown to people and logged: certificates, keys and passphrases stay out of them. */
+function withoutKeys(host: Partial<ResolvedHost>): Partial<ResolvedHost> {
+  const { tls } = host;
+  return { ...without(host, 'tls', 'secureContext'), ...(tls !== undefined && { tls: tls !== false }) };
 }

@@ -35,6 +35,8 @@ export class ClientStream extends Duplex {
   /** Bytes of payload. */
   bytesRead = 0;
   bytesWritten = 0;
+  /** Bytes that were written and not sent, because the tunnel was closed first. */
+  bytesDropped = 0;
   /** The Close that came or was sent first, once there was one; 1006 where the connection was lost. */
   closeCode: number | undefined;
   closeReason = '';
@@ -144,6 +146,10 @@ export class ClientStream extends Duplex {
   /** In pieces, each as soon as the one before has gone: large writes cost no second copy of themselves. */
   #send(chunk: Buffer, from: number, done: Done): void {
     let at = from;
+    if (this.closeCode !== undefined) {
+      this.bytesDropped += chunk.length - at;
+      at = chunk.length;
+    }
     while (at < chunk.length) {
       const piece = chunk.subarray(at, at + MAX_FRAME);
       at += piece.length;
@@ -179,6 +185,7 @@ export class ClientStream extends Duplex {
 
   #closed({ code, reason }: CloseCause): void {
     this.#isClosed = true;
+    this.bytesDropped += this.#stream?.abandoned ?? 0;
     // Our own Close did not arrive, or was answered by an error: then bytes that came before may still have to be read.
     const isLost = code !== this.closeCode && (code === CLOSE.abnormal || !this.#failure);
     if (isLost && !this.destroyed) this.destroy(closedError(code, reason));

@@ -90,9 +90,9 @@ async function take(
   most: number,
   signal: AbortSignal,
 ): Promise<Lease | undefined> {
-  if (most === 0) return UNCOUNTED;
   signal.throwIfAborted();
-  const taken = (async () => counter.take(name, most))();
+  // Without a limit as well: settings that are read later may have one, and the tunnels of now count for it.
+  const taken = (async () => counter.take(name, most === 0 ? Infinity : most))();
   try {
     return await orAborted(signal, () => taken);
   } catch (error) {

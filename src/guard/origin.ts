@@ -84,7 +84,8 @@ export function nativeOrigin(entry: string): string | undefined {
 /** What `isSameOrigin` compares with, for people. */
 export function ownOrigin(req: IncomingMessage): string {
   const trusted = trustsPeer(req);
-  return `${isSecure(req, trusted) ? 'https:' : ''}//${authorityOf(req, trusted)}`;
+  const authority = authorityOf(req, trusted);
+  return isSecure(req, trusted) ? `https://${authority}` : `the host ${authority}`;
 }
 
 /** The host and port that the client asked for, as far as a trusted proxy or the request says. */

@@ -3,12 +3,13 @@ import type { Duplex } from 'node:stream';
 import { pathOf } from '../helpers/path.js';
 import { compileUrl } from '../routes/url.js';
 import { Bindings, type Binding } from './bindings.js';
+import { Connections } from './connections.js';
 import { asksForWebSocket, isPlainHandshake } from './handshake.js';
 import { isEngineIoAlone } from './engine-io.js';
 import { reportMiss, suspectsOf } from './homeless.js';
 import { takeStreams, type ServerStreamEvent } from './http2/gateway.js';
 import { announceConnect, isHttp2 } from './http2/server.js';
-import { furthest, isCaseSensitive, lookInside, type Reach } from './look-inside.js';
+import { furthest, isCaseSensitive, lookInside, type Reach, type Sight } from './look-inside.js';
 import { admit } from './opening.js';
 import { handleAsOrdinary } from './ordinary.js';
 import type { UpgradeTarget } from './target.js';
@@ -27,6 +28,8 @@ export interface Destination {
   readonly handshakeTimeout: number;
   /** The tunnel that counts it among its openings, if one is known. */
   readonly target?: UpgradeTarget | undefined;
+  /** A tunnel was found in the app or was attached: nothing has to be remembered of the path. */
+  readonly isInSight?: boolean;
 }
 
 type Emit = (event: string | symbol, ...args: unknown[]) => boolean;
@@ -54,6 +57,7 @@ export class UpgradeDispatcher {
   readonly #reached = new Map<string, number>();
   // Node asks for a listener before it treats a request as an upgrade.
   readonly #marker = (): void => undefined;
+  readonly #connections: Connections;
   readonly #hadEmit: boolean;
   readonly #emitBefore: Emit;
   readonly #unask: () => void;
@@ -62,6 +66,7 @@ export class UpgradeDispatcher {
 
   constructor(server: Server) {
     this.#server = server;
+    this.#connections = new Connections(server);
     this.#hadEmit = Object.hasOwn(server, 'emit');
     const { emit } = server as unknown as { emit: Emit };
     this.#emitBefore = emit;
@@ -131,11 +136,20 @@ export class UpgradeDispatcher {
     const server = this.#server;
     this.#unask();
     this.#unannounce();
+    this.#connections.close();
     server.off('upgrade', this.#marker);
     // Another wrapper may enclose ours: then ours stays below it, and without the marker no upgrade comes to it.
     if (server.emit !== this.#emit) return;
     if (this.#hadEmit) server.emit = this.#emitBefore as Server['emit'];
     else Reflect.deleteProperty(server, 'emit');
+  }
+
+  /** Apps that are mounted within the app are asked for only where other listeners would get the upgrade of a tunnel without a home. */
+  #look(listeners: readonly unknown[], path: string): Sight {
+    const sight = lookInside(listeners, path);
+    const isDoubtful =
+      sight.isHidden && this.hasOthers() && suspectsOf(path).some((target) => target.isMounted());
+    return isDoubtful ? lookInside(listeners, path, true) : sight;
   }
 
   /** engine.io hides the app, and has no claim to this upgrade: a tunnel that is mounted in an app is tried there. */
@@ -183,7 +197,7 @@ export class UpgradeDispatcher {
   #dispatch(req: IncomingMessage, socket: Duplex, head: Buffer): boolean {
     const server = this.#server;
     const others = this.hasOthers();
-    const { reach, handshakeTimeout, target } = this.#destinationOf(req);
+    const { reach, handshakeTimeout, target, isInSight } = this.#destinationOf(req);
     const isKnown = reach === 'maybe' || reach === 'yes';
     const giveToOthers = (bytes: Buffer) => this.#pass('upgrade', req, socket, bytes);
     if (others && !isKnown) {
@@ -203,10 +217,10 @@ export class UpgradeDispatcher {
     const upgrade = new UpgradeThroughApp({
       ...{ server, req, socket, head, place },
       onReached: (seconds) => {
-        if (!isKnown) this.#remember({ url }, seconds);
+        if (!isInSight) this.#remember({ url }, seconds);
       },
     });
-    if (!isKnown) upgrade.startAsOrdinary();
+    if (!isKnown) upgrade.startAsOrdinary(this.#connections);
     else if (others && reach === 'maybe') upgrade.startAsTrial(handshakeTimeout, giveToOthers);
     else upgrade.start(handshakeTimeout);
     return true;
@@ -216,7 +230,7 @@ export class UpgradeDispatcher {
     const path = pathOf(req);
     if (path === undefined || !asksForWebSocket(req)) return { reach: 'no', handshakeTimeout: 0 };
     const listeners = this.#server.listeners('request');
-    const { targets, isWrapped, isHidden } = lookInside(listeners, path);
+    const { targets, isWrapped, isHidden } = this.#look(listeners, path);
     const found: Destination[] = [...targets]
       .filter(([target]) => target.isAutomatic() && !this.#bindings.get(target))
       .map(([target, reach]) => ({ reach, handshakeTimeout: target.handshakeTimeout, target }));
@@ -238,6 +252,7 @@ export class UpgradeDispatcher {
       // Which of the tunnels the request will reach is not known yet.
       handshakeTimeout: Math.max(0, ...possible.map((one) => one.handshakeTimeout)),
       target: this.#countingTarget(possible),
+      isInSight: possible.some((one) => one.target !== undefined),
     };
   }
 

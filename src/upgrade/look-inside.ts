@@ -1,4 +1,4 @@
-import { isMountedApp, mountedApp } from './mounted-app.js';
+import { askMountedApp, isMountedApp, knownMountedApp } from './mounted-app.js';
 import { isWrapped, targetOf, type UpgradeTarget } from './target.js';
 
 /**
@@ -41,10 +41,11 @@ export function furthest(all: readonly Reach[]): Reach {
 
 /**
  * Looks for tunnels in the `request` listeners of a server, by reading the stacks of Express and Connect. With a path, only
- * those that a GET of it can reach.
+ * those that a GET of it can reach. `mayAsk`: apps that Express has mounted within another are asked for (see
+ * {@link askMountedApp}); else those that were not asked for before are hidden.
  */
-export function lookInside(listeners: readonly unknown[], path?: string): Sight {
-  const search = new Search();
+export function lookInside(listeners: readonly unknown[], path?: string, mayAsk = false): Sight {
+  const search = new Search(mayAsk);
   for (const listener of listeners) {
     // A function around an app, as a server's listener.
     if (stackOf(listener) === undefined && targetOf(listener) === undefined) search.isHidden = true;
@@ -57,7 +58,12 @@ class Search implements Sight {
   readonly targets = new Map<UpgradeTarget, Reach>();
   isWrapped = false;
   isHidden = false;
+  readonly #mayAsk: boolean;
   #layers = 0;
+
+  constructor(mayAsk: boolean) {
+    this.#mayAsk = mayAsk;
+  }
 
   look(handler: unknown, path: string | undefined, depth: number): void {
     const target = targetOf(handler);
@@ -69,7 +75,7 @@ class Search implements Sight {
     const stack = stackOf(handler);
     if (!stack) {
       if (!isMountedApp(handler)) return;
-      const app = mountedApp(handler);
+      const app = this.#mayAsk ? askMountedApp(handler) : knownMountedApp(handler);
       if (app) this.look(app, path, depth + 1);
       else this.isHidden = true;
       return;

@@ -16,7 +16,7 @@ const MAX_CONNECT = 120;
 type Kind = 'express' | 'connect' | undefined;
 
 const kinds = new WeakMap<CallableFunction, Kind>();
-const apps = new WeakMap<CallableFunction, object>();
+const apps = new WeakMap<CallableFunction, object | undefined>();
 
 /** Is this the function that Express or Connect puts around an app that is mounted within another? */
 export function isMountedApp(handler: unknown): handler is CallableFunction {
@@ -35,13 +35,19 @@ function readKind(handler: CallableFunction): Kind {
   return text.length < MAX_CONNECT && CONNECT.test(text) ? 'connect' : undefined;
 }
 
-/** The app inside Express's function; undefined where it can't be found out (Connect's names nothing). */
-export function mountedApp(wrapper: CallableFunction): object | undefined {
-  const known = apps.get(wrapper);
-  if (known) return known;
-  const app = kindOf(wrapper) === 'express' ? ask(wrapper) : undefined;
-  if (app) apps.set(wrapper, app);
-  return app;
+/** The app inside Express's function, where it was found out before. */
+export function knownMountedApp(wrapper: CallableFunction): object | undefined {
+  return apps.get(wrapper) ?? undefined;
+}
+
+/**
+ * The app inside Express's function; undefined where it can't be found out (Connect's names nothing). This calls the app's
+ * `handle`, which somebody may have replaced by a function of their own: it is done once for each, and only where an upgrade would
+ * otherwise be lost.
+ */
+export function askMountedApp(wrapper: CallableFunction): object | undefined {
+  if (!apps.has(wrapper)) apps.set(wrapper, kindOf(wrapper) === 'express' ? ask(wrapper) : undefined);
+  return apps.get(wrapper);
 }
 
 class Found extends Error {}

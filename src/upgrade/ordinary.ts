@@ -42,9 +42,14 @@ function parseAgain(server: Server, req: IncomingMessage, socket: Duplex, head: 
 
 /**
  * Gives a connection back to Node behind an answer that keeps it alive: what follows is parsed as on any connection of the
- * server. `head` is what the client has sent already.
+ * server. `head` is what the client has sent already; `onRequest` is called with the next request.
  */
-export function handBack(server: Server, socket: Duplex, head: Buffer): void {
+export function handBack(
+  server: Server,
+  socket: Duplex,
+  head: Buffer,
+  onRequest: () => void = () => undefined,
+): void {
   if (head.length > 0) socket.unshift(head);
   // Node's own, with what it adds to the time that the client was promised (Node >= 22.19 and >= 24.6).
   const { keepAliveTimeout, keepAliveTimeoutBuffer = 0 } = server as {
@@ -53,6 +58,7 @@ export function handBack(server: Server, socket: Duplex, head: Buffer): void {
   giveToParser(server, socket, {
     isFirstOrdinary: false,
     onRequest: () => {
+      onRequest();
       if (socket instanceof Socket) socket.setTimeout(server.timeout);
     },
   });

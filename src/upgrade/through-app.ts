@@ -6,6 +6,7 @@ import type { Lease } from '../helpers/lease.js';
 import { TunnelError } from '../errors.js';
 import { takenMark } from '../helpers/taken.js';
 import { answerBare } from './answer.js';
+import type { Connections } from './connections.js';
 import { EarlyBytes } from './early-bytes.js';
 import { endPolitely } from './end-politely.js';
 import { setPending, type ClaimedSocket, type PendingState, type PendingUpgrade } from './pending.js';
@@ -48,6 +49,8 @@ export class UpgradeThroughApp implements PendingUpgrade {
   #claimed = false;
   /** Until a tunnel is reached: the app's answer leaves the connection as Node would. */
   #isOrdinary = false;
+  #connections: Connections | undefined;
+  #notPending: () => void = () => undefined;
   /** While it is open whose upgrade this is: gives it to the server's other listeners, with the bytes behind its header. */
   #orElse: ((head: Buffer) => void) | undefined;
   #deadline: NodeJS.Timeout | undefined;
@@ -99,8 +102,10 @@ export class UpgradeThroughApp implements PendingUpgrade {
   }
 
   /** Nothing is known of a tunnel: the app answers as if nothing had listened for upgrades. A hidden tunnel may claim it. */
-  startAsOrdinary(): void {
+  startAsOrdinary(connections: Connections): void {
     this.#isOrdinary = true;
+    this.#connections = connections;
+    this.#notPending = connections.addPending(this.#socket);
     (this.#req as IncomingMessage & { upgrade?: boolean }).upgrade = false;
     this.#begin(0);
   }
@@ -119,6 +124,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     this.#belongsToApp();
     if (!this.#isOrdinary || !this.#res) return;
     this.#isOrdinary = false;
+    this.#notPending();
     closeAfterwards(this.#res, this.#onHead);
   }
 
@@ -140,9 +146,9 @@ export class UpgradeThroughApp implements PendingUpgrade {
     if (!res || this.state !== 'waiting') throw new Error('the upgrade can no longer be claimed');
     this.#claimed = true;
     this.#setDeadline(0);
-    res.off('finish', this.#onFinish);
-    res.detachSocket(this.#socket as Socket);
     try {
+      res.off('finish', this.#onFinish);
+      res.detachSocket(this.#socket as Socket);
       const headers = await finishVirtually(res, signal);
       const isServed = () => !this.#wasListening || this.#server.listening;
       return { socket: this.#socket, head: this.#early.take(), headers, isServed };
@@ -212,6 +218,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     this.#setDeadline(0);
     // As Node without an `upgrade` listener: what arrived in one piece with the header is lost there.
     const next = this.#early.takeWithoutHead();
+    this.#notPending();
     this.#stopListening();
     if (!res) return;
     publishFinish({ server: this.#server, socket: this.#socket, request: this.#req, response: res });
@@ -224,7 +231,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     closeResponse(res);
     endRequest(this.#req);
     if (!this.#isOrdinary || isLast(res) || this.#gone.signal.aborted) endPolitely(this.#socket);
-    else handBack(this.#server, this.#socket, next);
+    else handBack(this.#server, this.#socket, next, this.#connections?.addIdle(this.#socket));
   };
 
   readonly #onDrain = (): void => passDrain(this.#socket);
@@ -237,10 +244,15 @@ export class UpgradeThroughApp implements PendingUpgrade {
 
   /** A client that ends before the 101 is gone: there are no half-closed WebSockets. */
   readonly #onEnd = (): void => {
+    if (this.#isOrdinary && this.#allowsHalfOpen()) return;
     this.#gone.abort();
     // As Node does: what is written goes out. Without it the socket stays, and `res` never emits `close`.
     if (!this.#claimed) this.#socket.end();
   };
+
+  #allowsHalfOpen(): boolean {
+    return (this.#server as Server & { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen === true;
+  }
 
   readonly #onClose = (): void => {
     this.#place.release();
@@ -282,5 +294,9 @@ export class UpgradeThroughApp implements PendingUpgrade {
 /** What Node does behind a response: unread, a request would never emit `end` and `close`. */
 function endRequest(req: IncomingMessage): void {
   // Reading one that is not complete would read from the socket, which may be a tunnel's.
-  if (req.complete) req.resume();
+  try {
+    if (req.complete) req.resume();
+  } catch {
+    // A getter of the app's own.
+  }
 }

@@ -22,10 +22,13 @@ test('places are free again once they are released, each once', async () => {
   await take('192.0.2.2');
 });
 
-test('0 is no limit, and counts nothing', async () => {
+test('0 is no limit, and counts all the same: a limit may come with a reload', async () => {
   const counter = new LocalCounter();
-  for (let n = 0; n < 1000; n++) await takePlace(counter, { total: 0, perClient: 0 }, 'a');
-  expect(counter.take('total', 1)).toBeDefined();
+  const places = [];
+  for (let n = 0; n < 1000; n++) places.push(await takePlace(counter, { total: 0, perClient: 0 }, 'a'));
+  for (const name of ['total', 'client a']) expect(counter.take(name, 1000)).toBeUndefined();
+  for (const place of places) place.release();
+  for (const name of ['total', 'client a']) expect(counter.take(name, 1)).toBeDefined();
 });
 
 test('the total may be counted elsewhere, later', async () => {

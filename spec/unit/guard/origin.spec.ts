@@ -288,7 +288,7 @@ describe('issue 12, case 23: what proxies say', () => {
   test("the refusal's event names the Origin and what it was compared with", async () => {
     const reason = await refusalOf({}, { Origin: 'http://evil.example:81', Host: 'desk.example:8080' });
     expect(reason).toBe(
-      'pages of this origin may not open this tunnel: Origin http://evil.example:81, expected //desk.example:8080',
+      'pages of this origin may not open this tunnel: Origin http://evil.example:81, expected the host desk.example:8080',
     );
     const behind = {
       'X-Forwarded-Proto': 'wss',

@@ -3,7 +3,7 @@ import connect from 'connect';
 import express from 'express';
 import express4 from 'express4';
 import { describe, expect, test } from 'vitest';
-import { isMountedApp, mountedApp } from '../../../src/upgrade/mounted-app.js';
+import { askMountedApp, isMountedApp } from '../../../src/upgrade/mounted-app.js';
 
 interface Layer {
   handle: CallableFunction;
@@ -38,7 +38,7 @@ describe.each([
   test('is found, without a run of its middleware', async () => {
     const { ran, inner, handle } = mounted();
     expect(isMountedApp(handle)).toBe(true);
-    expect(mountedApp(handle)).toBe(inner);
+    expect(askMountedApp(handle)).toBe(inner);
     await new Promise((resolve) => setImmediate(resolve));
     expect(ran).toEqual([]);
   });
@@ -50,7 +50,7 @@ describe.each([
     const minified = runInThisContext(text) as (app: unknown) => CallableFunction;
     const handle = minified(inner);
     expect(handle.name).toBe('');
-    expect(mountedApp(handle)).toBe(inner);
+    expect(askMountedApp(handle)).toBe(inner);
   });
 });
 
@@ -58,7 +58,7 @@ test("Connect's wrapper is recognised, and its app is not found out", () => {
   const outer = connect().use('/inner', connect());
   const { handle } = (outer as unknown as { stack: Layer[] }).stack[0] ?? { handle: () => undefined };
   expect(isMountedApp(handle)).toBe(true);
-  expect(mountedApp(handle)).toBeUndefined();
+  expect(askMountedApp(handle)).toBeUndefined();
 });
 
 test("a function of the app's own is neither recognised nor called", () => {
@@ -79,7 +79,7 @@ test("a function of the app's own is neither recognised nor called", () => {
   ];
   for (const one of own) {
     expect(isMountedApp(one)).toBe(false);
-    expect(mountedApp(one)).toBeUndefined();
+    expect(askMountedApp(one)).toBeUndefined();
   }
   expect(calls).toBe(0);
 });

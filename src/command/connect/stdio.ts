@@ -3,7 +3,7 @@ import { connect, type ClientStream } from '../../client/connect.js';
 import { ClientError } from '../../client/errors.js';
 import { CLIENT_DEFAULTS } from '../../client/options.js';
 import { redactUrl } from '../../observe/redact.js';
-import { EXIT, SIGNALLED } from '../exit.js';
+import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { say, type Io, type Signal } from '../io.js';
 import type { ConnectPlan } from './arguments.js';
 import { failureOf } from './failures.js';
@@ -43,12 +43,17 @@ export async function runStdio(io: Io, { url, options }: ConnectPlan, isVerbose:
       },
     );
     await ended;
+    if (asked === undefined && stream.bytesDropped > 0)
+      throw new CommandError(
+        EXIT.failed,
+        `the server closed the tunnel before ${bytes(stream.bytesDropped)} of the input were sent`,
+      );
     const isTaken = isWhole && io.stdout.writableLength === 0;
     return asked === undefined || isTaken ? EXIT.ok : SIGNALLED[asked];
   } catch (error) {
     // Its own closeTimeout may have been the first to cut it short.
     if (asked !== undefined) return SIGNALLED[asked];
-    throw failureOf(stream.errored ?? error);
+    throw error instanceof CommandError ? error : failureOf(stream.errored ?? error);
   } finally {
     stop();
     clearTimeout(timer);

@@ -55,6 +55,7 @@ export class LineFile {
   #lookedAt = performance.now();
   #isMissing = false;
   #isClosed = false;
+  #lookTimer: NodeJS.Timeout | undefined;
   #wake: (() => void) | undefined;
 
   constructor(path: string, options: LineFileOptions) {
@@ -72,6 +73,8 @@ export class LineFile {
     this.#isMissing = false;
     this.#id = await idOfHandle(handle);
     this.#wake?.();
+    // Also while nothing is written: the next line belongs into the new file.
+    if (!this.#isClosed) this.#lookTimer ??= setInterval(() => this.#lookIdle(), LOOK_PERIOD).unref();
     // The line that is being written ends there.
     if (old) void this.#settled().then(() => old.close().catch(() => undefined));
   }
@@ -90,6 +93,7 @@ export class LineFile {
   /** What is queued is written, within a second. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    clearInterval(this.#lookTimer);
     this.#countLost();
     this.#work();
     this.#wake?.();
@@ -123,6 +127,17 @@ export class LineFile {
       this.#working = undefined;
       if (this.#queue.length > 0) this.#work();
     });
+  }
+
+  #lookIdle(): void {
+    if (this.#working) return;
+    this.#working = this.#look()
+      // The next write says what is wrong.
+      .catch(() => undefined)
+      .finally(() => {
+        this.#working = undefined;
+        if (this.#queue.length > 0) this.#work();
+      });
   }
 
   async #settled(): Promise<void> {

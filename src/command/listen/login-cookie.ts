@@ -7,7 +7,7 @@ import type { Accounts } from './accounts.js';
 const MAX_AGE = 12 * 3600;
 
 /** Cookies of our name that are looked at: a page of another port or path of the host may have set some. */
-const MAX_TRIED = 4;
+const MAX_TRIED = 16;
 
 /** Of one machine all ports share their cookies. Without TLS the prefix would keep the cookie from being stored. */
 const PREFIX = 'wstunnel-';

@@ -20,8 +20,8 @@ export function sameNamedOrigin(names: ServerNames, warn: (line: string) => void
     const { host = '' } = parseOrigin(origin) ?? {};
     if (names.has(host)) return true;
     const name = cut(host, MAX_SHOWN);
-    const way = `--name ${name} (or --origin) allows its pages`;
-    if (!hasWarned) warn(`a page of "${name}" was refused, which is not a known name of this server: ${way}`);
+    const way = `--name ${name} (or --origin) to allow its pages`;
+    if (!hasWarned) warn(`a page of "${name}" was refused: the name is not known; start with ${way}`);
     hasWarned = true;
     throw new TunnelError(
       'WSTUNNEL_ORIGIN_REFUSED',

@@ -1,0 +1,81 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { connect } from 'node:net';
+import express from 'express';
+import { describe, expect, test } from 'vitest';
+import { onCleanup } from '../support/cleanup.js';
+import { handshake, RawClient } from '../support/raw-client.js';
+import { listen, makeTunnel, portOf } from '../support/servers.js';
+
+async function serve(listener: RequestListener): Promise<Server> {
+  makeTunnel({ server: { port: 1 } });
+  const server = createServer(listener);
+  server.keepAliveTimeout = 60_000;
+  await listen(server);
+  return server;
+}
+
+describe('issue 12, case 1: the end of a server that does not lead to a tunnel', () => {
+  test('closeAllConnections() reaches an upgrade that its app has not answered', async () => {
+    let asked: () => void = () => undefined;
+    const isAsked = new Promise<void>((resolve) => (asked = resolve));
+    const server = await serve(() => asked());
+    const client = new RawClient(portOf(server)).send(handshake('/'));
+    await isAsked;
+    const closed = once(server, 'close');
+    server.close();
+    server.closeAllConnections();
+    await closed;
+    expect((await client.rest()).length).toBe(0);
+  });
+
+  test('close() ends a connection that is idle behind an upgrade', async () => {
+    const server = await serve((_req, res) => void res.end());
+    const client = new RawClient(portOf(server)).send(handshake('/'));
+    expect((await client.answer()).headers.connection).toBe('keep-alive');
+    const closed = once(server, 'close');
+    // As soon as the connection has been given back.
+    await new Promise((resolve) => setImmediate(resolve));
+    server.close();
+    await closed;
+  });
+
+  test('a connection that has gone on to another request is not idle', async () => {
+    let finish: () => void = () => undefined;
+    const server = await serve((req, res) => {
+      if (req.url === '/slow') finish = () => void res.end('done');
+      else res.end();
+    });
+    const client = new RawClient(portOf(server)).send(handshake('/'));
+    await client.answer();
+    client.send('GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    await once(server, 'request');
+    const closed = once(server, 'close');
+    server.close();
+    finish();
+    expect((await client.rest()).toString()).toContain('done');
+    await closed;
+  });
+
+  test('the methods of the server are its own again once no tunnel is left', async () => {
+    const tunnel = makeTunnel({ server: { port: 1 } });
+    const server = createServer((_req, res) => void res.end());
+    await listen(server);
+    await new RawClient(portOf(server)).send(handshake('/')).answer();
+    expect(Object.hasOwn(server, 'closeAllConnections')).toBe(true);
+    await tunnel.close({ timeout: 0.1 });
+    for (const name of ['closeAllConnections', 'closeIdleConnections', 'emit'])
+      expect(Object.hasOwn(server, name)).toBe(false);
+  });
+});
+
+test("issue 12, case 1: no code of an unrelated app runs at a connection, also where it has replaced an app's handle", async () => {
+  let runs = 0;
+  const inner = Object.assign(express(), { handle: () => runs++ });
+  const server = await serve(express().use('/inner', inner));
+  const socket = connect(portOf(server), '127.0.0.1');
+  onCleanup(() => socket.destroy());
+  await once(server, 'connection');
+  await new RawClient(portOf(server)).send(handshake('/other')).answer();
+  expect(runs).toBe(0);
+});
