@@ -297,6 +297,23 @@ describe('issue 12, case 20: bytes under way at the Close', () => {
     expect(await over()).toMatchObject({ code: 1000, bytesIn: 150_000 });
   });
 
+  test('input that the server closed before is an error of connect --stdio', { timeout }, async () => {
+    const backend = await startBackend((socket) => {
+      socket.pause();
+      setTimeout(() => socket.end('enough'), 200);
+    });
+    const { port } = await openTo({ port: backend.port });
+    const io = new FakeIo();
+    const options = { closeTimeout: SHORT, proxy: false as const };
+    const code = runStdio(io, { url: `ws://127.0.0.1:${port}/tunnel`, options }, false);
+    const exit = code.catch((error: unknown) => error);
+    io.stdin.end(Buffer.alloc(30_000_000));
+    expect(await exit).toMatchObject({
+      exitCode: 1,
+      message: expect.stringMatching(/closed the tunnel before .* of the input were sent/) as string,
+    });
+  });
+
   test('a line that is lost behind the Close is an error of connect --stdio', { timeout }, async () => {
     const backend = await startBackend();
     const { port } = await openTo({ port: backend.port });
