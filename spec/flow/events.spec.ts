@@ -134,6 +134,24 @@ function raise(why: string): never {
   throw new Error(why);
 }
 
+describe('what events and statistics show', () => {
+  test('a refusal names the user that the app knows, also before the tunnel asks for it', async () => {
+    const { port, tunnel } = await startTunnel({ user: () => 'ann' });
+    const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
+    expect(await refusal(port, '/tunnel', { Origin: 'http://evil.example' })).toBe(403);
+    expect((await refused)[0]).toMatchObject({ code: 'WSTUNNEL_ORIGIN_REFUSED', user: 'ann' });
+  });
+
+  test("stats() shows no key of a backend's TLS", () => {
+    const tunnel = makeTunnel({
+      server: { port: 1, tls: { passphrase: 'secret', rejectUnauthorized: false } },
+    });
+    const [backend] = tunnel.stats().backends;
+    expect(backend?.host).toMatchObject({ port: 1, tls: true });
+    expect(JSON.stringify(tunnel.stats())).not.toMatch(/secret/i);
+  });
+});
+
 describe('a listener that fails', () => {
   test.each([
     ['throws', (why: string) => raise(why)],

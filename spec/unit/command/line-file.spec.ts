@@ -200,3 +200,17 @@ describeWith('mkfifo')('issue 12, case 16: a log that is a pipe', () => {
     await file.close();
   });
 });
+
+test('issue 12, case 16: a file that is renamed while nothing is written has a successor at once', async () => {
+  const path = join(await folder(), 'log');
+  const file = new LineFile(path, { warn: () => undefined, gap });
+  onCleanup(() => file.close());
+  await file.open();
+  file.write('one\n');
+  await vi.waitFor(async () => expect(await textOf(path)).toBe('one\n'), 5000);
+  await rename(path, `${path}.1`);
+  await vi.waitFor(() => expect(existsSync(path)).toBe(true), 10_000);
+  file.write('two\n');
+  await vi.waitFor(async () => expect(await textOf(path)).toBe('two\n'), 5000);
+  expect(await textOf(`${path}.1`)).toBe('one\n');
+});
