@@ -42,10 +42,10 @@ export async function open(settings: ConnectSettings, signal: AbortSignal): Prom
   }
 }
 
-async function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<Opened> {
+function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<Opened> {
   // The proxy's socket follows this one, which is dropped once the tunnel is open.
   const dialling = following(signal);
-  const agent = await settings.proxy?.agent(dialling.controller.signal);
+  const agent = settings.proxy?.agent(dialling.controller.signal);
   return new Promise<Opened>((resolve, reject) => {
     const key = randomBytes(16).toString('base64');
     const { target, proxy, subprotocols } = settings;

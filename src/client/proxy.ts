@@ -14,7 +14,7 @@ export interface Proxy {
   /** For messages. */
   readonly shown: string;
   /** Makes the connection of one request. The signal destroys the connection. */
-  agent(signal: AbortSignal): Promise<Agent>;
+  agent(signal: AbortSignal): Agent;
 }
 
 /** Where an HTTP proxy listens. */
@@ -61,7 +61,7 @@ export function readProxy(options: ConnectOptions, target: Target): Proxy | unde
     timeout: options.connectTimeout ?? DEFAULTS.handshakeTimeout,
   };
   const agent = (signal: AbortSignal) =>
-    mode === 'forward' ? forwardAgent(proxy, signal) : Promise.resolve(connectAgent(proxy, target, signal));
+    mode === 'forward' ? forwardAgent(proxy, signal) : connectAgent(proxy, target, signal);
   return { mode, shown: proxy.shown, agent };
 }
 

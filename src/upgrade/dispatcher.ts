@@ -72,7 +72,7 @@ export class UpgradeDispatcher {
     this.#emitBefore = emit;
     this.#streams = isHttp2(server)
       ? takeStreams(server, {
-          destination: (req) => this.#destinationOf(req),
+          destination: (req, others) => this.#destinationOf(req, others),
           pass: (args) => void this.#pass('stream', ...args),
           reached: (url, seconds) => this.#remember({ url }, seconds),
         })
@@ -82,7 +82,7 @@ export class UpgradeDispatcher {
     this.#unask = decideUpgrades(server, (req, ask) => {
       const isPlain = isPlainHandshake(req);
       if (!this.hasOthers()) return isPlain;
-      const { reach } = this.#destinationOf(req);
+      const { reach } = this.#destinationOf(req, true);
       if (reach === 'no' || reach === 'hidden') return ask();
       return isPlain || (reach === 'maybe' && ask());
     });
@@ -145,10 +145,9 @@ export class UpgradeDispatcher {
   }
 
   /** Apps that are mounted within the app are asked for only where other listeners would get the upgrade of a tunnel without a home. */
-  #look(listeners: readonly unknown[], path: string): Sight {
+  #look(listeners: readonly unknown[], path: string, others: boolean): Sight {
     const sight = lookInside(listeners, path);
-    const isDoubtful =
-      sight.isHidden && this.hasOthers() && suspectsOf(path).some((target) => target.isMounted());
+    const isDoubtful = sight.isHidden && others && suspectsOf(path).some((target) => target.isMounted());
     return isDoubtful ? lookInside(listeners, path, true) : sight;
   }
 
@@ -197,7 +196,7 @@ export class UpgradeDispatcher {
   #dispatch(req: IncomingMessage, socket: Duplex, head: Buffer): boolean {
     const server = this.#server;
     const others = this.hasOthers();
-    const { reach, handshakeTimeout, target, isInSight } = this.#destinationOf(req);
+    const { reach, handshakeTimeout, target, isInSight } = this.#destinationOf(req, others);
     const isKnown = reach === 'maybe' || reach === 'yes';
     const giveToOthers = (bytes: Buffer) => this.#pass('upgrade', req, socket, bytes);
     if (others && !isKnown) {
@@ -226,11 +225,12 @@ export class UpgradeDispatcher {
     return true;
   }
 
-  #destinationOf(req: Asked): Destination {
+  /** `others`: does anything else listen for it? */
+  #destinationOf(req: Asked, others: boolean): Destination {
     const path = pathOf(req);
     if (path === undefined || !asksForWebSocket(req)) return { reach: 'no', handshakeTimeout: 0 };
     const listeners = this.#server.listeners('request');
-    const { targets, isWrapped, isHidden } = this.#look(listeners, path);
+    const { targets, isWrapped, isHidden } = this.#look(listeners, path, others);
     const found: Destination[] = [...targets]
       .filter(([target]) => target.isAutomatic() && !this.#bindings.get(target))
       .map(([target, reach]) => ({ reach, handshakeTimeout: target.handshakeTimeout, target }));
@@ -251,16 +251,16 @@ export class UpgradeDispatcher {
       reach: reach === 'maybe' && /[?&]EIO=/.test(req.url ?? '') ? 'no' : reach,
       // Which of the tunnels the request will reach is not known yet.
       handshakeTimeout: Math.max(0, ...possible.map((one) => one.handshakeTimeout)),
-      target: this.#countingTarget(possible),
+      target: this.#countingTarget(possible, others),
       isInSight: possible.some((one) => one.target !== undefined),
     };
   }
 
   /** Of several tunnels the one that was bound last: the command binds a new one where it has read new settings. */
-  #countingTarget(possible: readonly Destination[]): UpgradeTarget | undefined {
+  #countingTarget(possible: readonly Destination[], others: boolean): UpgradeTarget | undefined {
     const last = (wanted: Reach) =>
       possible.findLast(({ reach, target }) => target && reach === wanted)?.target;
-    return last('yes') ?? (this.hasOthers() ? undefined : last('maybe'));
+    return last('yes') ?? (others ? undefined : last('maybe'));
   }
 }
 

@@ -22,7 +22,8 @@ export type ServerStreamEvent = [
 
 /** The dispatcher of the server's upgrades, as far as streams need it. */
 export interface StreamDispatcher {
-  destination(req: Pick<IncomingMessage, 'url' | 'headers'>): Destination;
+  /** `others`: does anything else listen for streams? */
+  destination(req: Pick<IncomingMessage, 'url' | 'headers'>, others: boolean): Destination;
   /** To the server's other listeners. */
   pass(event: ServerStreamEvent): void;
   /** A stream for this URL has reached a tunnel, whose `handshakeTimeout` it is, in seconds. */
@@ -45,7 +46,7 @@ export function takeStreams(
     const others = hasOthers(http2);
     if (isWebSocketConnect(from)) {
       const asked = { url: headers[':path'] ?? '/', headers: { upgrade: 'websocket' } };
-      const { reach, handshakeTimeout, target } = dispatcher.destination(asked);
+      const { reach, handshakeTimeout, target } = dispatcher.destination(asked, others);
       if (others && (reach === 'no' || reach === 'hidden')) return false;
       const socket = new StreamSocket(stream);
       const req = upgradeRequest(from, socket);
