@@ -150,9 +150,9 @@ describe('the end of a server', () => {
       refuseWith: 'close',
       closeTimeout: 30,
     });
-    const { port, server } = await startApp((app) => app.use('/tunnel', tunnel));
+    const { port } = await startApp((app) => app.use('/tunnel', tunnel));
     const client = new RawClient(port).send(handshake('/tunnel'));
-    await until(() => tunnel.listenerCount('refuse') === 0 && server.listenerCount('upgrade') === 1);
+    await until(() => tunnel.stats().opening === 1);
     const closing = tunnel.close({ timeout: 0.2 });
     expect((await client.answer()).status).toBe(101);
     expect(await client.close()).toMatchObject({ code: 4503 });
