@@ -58,12 +58,13 @@ function onAccepted(message: unknown): void {
   if (!(server instanceof HttpServer || server instanceof HttpsServer || isHttp2(server))) return;
   // An https or http2 server has the interface of an http server.
   const http = server as HttpServer;
-  const { targets, isWrapped, isHidden } = lookInside(http.listeners('request'));
+  const sight = lookInside(http.listeners('request'));
+  const { targets, isWrapped, isHidden } = sight;
   const found = [...targets.keys()].filter((target) => target.isAutomatic());
   for (const target of found) removeHomeless(target);
   // Where other listeners get the upgrades, it is enough to notice the one that a hidden tunnel misses.
   const isSuspect = hasHomeless() && http.listenerCount('upgrade') > 0;
   if (found.length === 0 && !isWrapped && !isHidden && !isSuspect) return;
   if (!dispatcherOf(http)) served = [...served, new WeakRef(http)];
-  openDispatcher(http).tend();
+  openDispatcher(http).tend(sight);
 }

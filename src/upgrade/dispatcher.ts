@@ -5,7 +5,7 @@ import { compileUrl } from '../routes/url.js';
 import { Bindings, type Binding } from './bindings.js';
 import { Connections } from './connections.js';
 import { asksForWebSocket, isPlainHandshake } from './handshake.js';
-import { isEngineIoAlone } from './engine-io.js';
+import { isEngineIoAlone, isForEngineIo } from './engine-io.js';
 import { reportMiss, suspectsOf } from './homeless.js';
 import { takeStreams, type ServerStreamEvent } from './http2/gateway.js';
 import { announceConnect, isHttp2 } from './http2/server.js';
@@ -124,10 +124,10 @@ export class UpgradeDispatcher {
   }
 
   /** Puts our listener where Node needs one: not among those of a server that is not known to lead to a tunnel. */
-  tend(): void {
+  tend(sight?: Sight): void {
     const server = this.#server;
     const isThere = server.listeners('upgrade').includes(this.#marker);
-    const isWanted = !this.hasOthers() || this.#isKnown();
+    const isWanted = !this.hasOthers() || this.#isKnown(sight);
     if (isWanted && !isThere) server.on('upgrade', this.#marker);
     if (!isWanted && isThere) server.off('upgrade', this.#marker);
   }
@@ -162,9 +162,10 @@ export class UpgradeDispatcher {
     return times.length === 0 ? undefined : { reach: 'maybe', handshakeTimeout: Math.max(...times) };
   }
 
-  #isKnown(): boolean {
+  /** `sight`: what a look at the app has just found. */
+  #isKnown(sight?: Sight): boolean {
     if (this.#bindings.list().length > 0 || this.#reached.size > 0) return true;
-    const { targets, isWrapped } = lookInside(this.#server.listeners('request'));
+    const { targets, isWrapped } = sight ?? lookInside(this.#server.listeners('request'));
     return isWrapped || targets.size > 0;
   }
 
@@ -248,7 +249,7 @@ export class UpgradeDispatcher {
     const reach = furthest(possible.map((one) => one.reach));
     return {
       // engine.io's own, which tolerates no other answer.
-      reach: reach === 'maybe' && /[?&]EIO=/.test(req.url ?? '') ? 'no' : reach,
+      reach: reach === 'maybe' && isForEngineIo(req) ? 'no' : reach,
       // Which of the tunnels the request will reach is not known yet.
       handshakeTimeout: Math.max(0, ...possible.map((one) => one.handshakeTimeout)),
       target: this.#countingTarget(possible, others),

@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 
 // engine.io (and socket.io above it) takes all `request` listeners off the server and puts one of its own there, which calls
 // them. So an app that socket.io was attached to cannot be looked into any more. In return its `upgrade` listener is known to
@@ -17,6 +17,11 @@ export function isEngineIoAlone(server: Server, isOurs: (listener: unknown) => b
     others.every((listener) => UPGRADE.test(textOf(listener))) &&
     server.listeners('request').some((listener) => REQUEST.test(textOf(listener)))
   );
+}
+
+/** Its clients name the version of its protocol in the query. */
+export function isForEngineIo({ url = '' }: Pick<IncomingMessage, 'url'>): boolean {
+  return /[?&]EIO=/.test(url);
 }
 
 function textOf(listener: CallableFunction): string {

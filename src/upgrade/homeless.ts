@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Server } from 'node:net';
 import { pathOf } from '../helpers/path.js';
+import { isForEngineIo } from './engine-io.js';
 import { lookInside } from './look-inside.js';
 import type { UpgradeTarget } from './target.js';
 
@@ -35,7 +36,7 @@ export function hasHomeless(): boolean {
 
 /** An upgrade goes to a server's other listeners: warns of it once for a tunnel that it may have been meant for. */
 export function reportMiss(req: Pick<IncomingMessage, 'url'>): void {
-  const path = /[?&]EIO=/.test(req.url ?? '') ? undefined : pathOf(req);
+  const path = isForEngineIo(req) ? undefined : pathOf(req);
   const target = path === undefined ? undefined : suspectsOf(path)[0];
   if (!target || path === undefined) return;
   removeHomeless(target);
