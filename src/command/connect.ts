@@ -1,7 +1,7 @@
-import { readArgs } from './args.js';
+import { readArgs, wantsAll } from './args.js';
 import { readConnectPlan } from './connect/arguments.js';
 import { runLocal } from './connect/local.js';
-import { CONNECT_HELP, CONNECT_OPTIONS } from './connect/options.js';
+import { connectHelp, CONNECT_OPTIONS } from './connect/options.js';
 import { runStdio } from './connect/stdio.js';
 import { EXIT } from './exit.js';
 import { say, type Io } from './io.js';
@@ -15,7 +15,7 @@ import { version } from './version.js';
 export async function connectCommand(args: string[], io: Io): Promise<number> {
   const given = readArgs(args, CONNECT_OPTIONS);
   if (given.has('help') || given.has('version')) {
-    io.stdout.write(given.has('help') ? CONNECT_HELP : `${version()}\n`);
+    io.stdout.write(given.has('help') ? connectHelp(wantsAll(given)) : `${version()}\n`);
     return EXIT.ok;
   }
   const plan = readConnectPlan(given, io);

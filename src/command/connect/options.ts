@@ -22,14 +22,17 @@ export const CONNECT_OPTIONS = {
   ping: { value: 'SEC', help: 'between PINGs (30); silence after one (20)' },
   pong: { value: 'SEC' },
   verbose: { short: 'v', help: 'tell of every tunnel' },
-  help: { short: 'h', help: 'this text; the version' },
+  help: { short: 'h', help: 'this text (--help all: more); the version' },
   version: {},
 } as const satisfies OptionSpecs;
 
-export const CONNECT_HELP = `Usage: express-wstunnel connect URL [--local ADDRESS | --stdio] [options]
+/** The text of `--help`, or of `--help all`. */
+export const connectHelp = (
+  all: boolean,
+): string => `Usage: express-wstunnel connect URL [--local ADDRESS | --stdio] [options]
 
 The other end: streams a local port, or standard input and output, through the
 WebSocket at URL. In ~/.ssh/config: ProxyCommand express-wstunnel connect URL
 
-${helpLines(CONNECT_OPTIONS).join('\n')}
+${helpLines(CONNECT_OPTIONS, all).join('\n')}
 `;
