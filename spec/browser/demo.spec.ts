@@ -107,8 +107,36 @@ describeWith('chromium')('the demo in a browser', () => {
     const demo = await startDemoFor({ port: 1, connectTimeout: 2 });
     const context = await startBrowser();
     const page = await logIn(context, demo.url);
-    await isState(page, 'refused');
+    await isState(page, 'unavailable');
     await until(() => page.locator('#overlay').isVisible());
     expect(await page.locator('#overlay').innerText()).toMatch(/could not be reached/i);
+  });
+
+  test('issue 13, case 20: a desktop that is down is unavailable, and refused is what was refused', async () => {
+    const down = await startDemoFor({ port: 1, connectTimeout: 2 });
+    const context = await startBrowser();
+    const page = await logIn(context, down.url);
+    await isState(page, 'unavailable');
+    expect(await page.locator('#status').innerText()).toBe('Unavailable');
+    expect(await page.locator('.menu-password:not([hidden])').count()).toBe(0);
+    const red = /^rgb\(255, 1\d\d, 1\d\d\)$/;
+    const colour = () => page.locator('#status').evaluate((pill) => getComputedStyle(pill).color);
+    expect(await colour()).not.toMatch(red);
+
+    const none = await startDemoFor(() => undefined);
+    await page.goto(none.url);
+    await page.fill('#username', 'ada');
+    await page.fill('#password', 'correct horse');
+    await page.click('#login');
+    await isState(page, 'refused');
+    expect(await colour()).toMatch(red);
+  });
+
+  test('issue 13, case 20: "VNC password: None" is said where none is needed', async () => {
+    const { demo } = await startEmbedded();
+    const page = await logIn(await startBrowser(), demo.url);
+    await isState(page, 'connected');
+    await page.click('#user');
+    expect(await page.locator('#menu-password').innerText()).toBe('None');
   });
 });

@@ -110,7 +110,7 @@ describe('issue 13, case 19: npm run demo', () => {
   const ends = (...args: string[]) =>
     run(process.execPath, [MAIN, ...args], { timeout: 20_000 }).then(
       () => ({ code: 0, stderr: '' }),
-      ({ code, stderr }: { code: number | null; stderr: string }) => ({ code, stderr }),
+      (error: unknown) => error as { code: number | null; stderr: string },
     );
 
   test('a --port in use is a message and an exit', { timeout: 30_000 }, async () => {
