@@ -68,9 +68,19 @@ export function readArguments(given: string[]): Arguments | undefined {
     username,
     password,
     isRandom: values.password === undefined,
-    vnc: spawn ? desktopOf : vnc === undefined ? undefined : readTarget(vnc),
-    desktop: spawn ? 'a desktop of its own' : (vnc ?? 'embedded desktop'),
+    ...(spawn ? { vnc: desktopOf, desktop: 'a desktop of its own' } : desktopAt(vnc)),
   };
+}
+
+function desktopAt(text: string | undefined): Pick<Arguments, 'vnc' | 'desktop'> {
+  if (text === undefined) return { vnc: undefined, desktop: 'embedded desktop' };
+  const vnc = readTarget(text);
+  return { vnc, desktop: 'socket' in vnc ? vnc.socket : `${shownHost(vnc.host)}:${vnc.port}` };
+}
+
+/** As in a URL. */
+export function shownHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 /** `5900`, `host:5900`, `[::1]:5900` or the path of a unix socket. */

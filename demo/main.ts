@@ -1,5 +1,5 @@
 import { startDemo, type Demo } from './app.js';
-import { HELP, readArguments, UsageError, type Arguments } from './arguments.js';
+import { HELP, readArguments, shownHost, UsageError, type Arguments } from './arguments.js';
 import { startDesktop } from './desktop/index.js';
 
 const DEFAULT_PORT = 8080;
@@ -32,12 +32,11 @@ async function main(given: Arguments): Promise<void> {
     throw explained(error, given);
   }
 
-  const shown = host.includes(':') ? `[${host}]` : host;
   const moved = port !== 0 && demo.port !== port ? `   (port ${port} is in use)` : '';
   console.log(`
   express-wstunnel demo
 
-    open      http://${shown}:${demo.port}/${moved}
+    open      http://${shownHost(host)}:${demo.port}/${moved}
     user      ${username}
     password  ${given.isRandom ? password : '(the one you gave)'}
     desktop   ${desktop}

@@ -94,6 +94,12 @@ describe('issue 13, case 20: --vnc', () => {
     expect(readTarget(text)).toEqual(target);
   });
 
+  test('the page names the address, not the argument', () => {
+    expect(readArguments(['--vnc', '5900'])?.desktop).toBe('127.0.0.1:5900');
+    expect(readArguments(['--vnc', '[::1]:5901'])?.desktop).toBe('[::1]:5901');
+    expect(readArguments([])).toMatchObject({ vnc: undefined, desktop: 'embedded desktop' });
+  });
+
   test.each(['', 'desk.lan', '0', '70000', 'desk.lan:', '::1:5900', '5900x'])('refuses "%s"', (text) => {
     expect(() => readTarget(text)).toThrow(UsageError);
   });
