@@ -4,7 +4,7 @@ import { startBrowser } from '../support/browser.js';
 import { onCleanup } from '../support/cleanup.js';
 import { colourAt, inkOf, isState, logIn, pointOf, startDemoFor } from '../support/demo.js';
 import { describeWith } from '../support/programs.js';
-import { startHttp } from '../support/servers.js';
+import { startHttp, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
 async function startEmbedded() {
@@ -101,6 +101,25 @@ describeWith('chromium')('the demo in a browser', () => {
     const outcome = await other.evaluate(openFromPage, `ws://127.0.0.1:${demo.port}/vnc/websockify`);
     expect(outcome).toMatchObject({ code: 4403, reason: expect.stringContaining('origin') as string });
     expect(demo.tunnel.stats()).toMatchObject({ opened: 1, refused: { WSTUNNEL_ORIGIN_REFUSED: 1 } });
+  });
+
+  test('issue 13, case 16: a page under a name that was pointed at this machine gets nothing', async () => {
+    const { demo } = await startEmbedded();
+    const context = await startBrowser(undefined, ['--host-resolver-rules=MAP *.example 127.0.0.1']);
+    const page = await context.newPage();
+    const own = await page.goto(`http://evil.example:${demo.port}/login`);
+    expect(own?.status()).toBe(403);
+    expect(await page.innerText('body')).toContain('"evil.example" is not a name of this demo');
+
+    // The middleware by itself, in an app without a login that listens on loopback alone.
+    const { app, port, tunnel } = await startTunnel();
+    app.get('/', (_req, res) => res.type('html').send('<title>page</title>'));
+    await page.goto(`http://evil.example:${port}/`);
+    expect((await page.evaluate(openFromPage, `ws://evil.example:${port}/tunnel`)).code).toBe(1006);
+    expect(tunnel.stats()).toMatchObject({ opened: 0, refused: { WSTUNNEL_ORIGIN_REFUSED: 1 } });
+    await page.goto(`http://localhost:${port}/`);
+    await page.evaluate((url) => new WebSocket(url).url, `ws://localhost:${port}/tunnel`);
+    await until(() => tunnel.stats().opened === 1);
   });
 
   test('the reason of a refusal is on the page', async () => {
