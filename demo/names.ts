@@ -38,7 +38,7 @@ function isOwnName(name: string, listenHost: string): boolean {
   if (isLoopbackAddress(name) || name === nameOf(isIP(listenHost) === 6 ? `[${listenHost}]` : listenHost))
     return true;
   if (!ANY_ADDRESS.has(listenHost)) return false;
-  // Whoever listens on all addresses is reached by any of them, and no page can make an address its own name.
+  // On all addresses, each of them is its name: a page can't make an address its own.
   const own = hostname().toLowerCase();
   const [label = ''] = own.split('.');
   return isIP(name) !== 0 || (label !== '' && [own, label, `${label}.local`].includes(name));

@@ -74,8 +74,7 @@ export function setUpView({ changed, toggle }) {
   function onGesture(event) {
     // Safari has events of these names as well, without such a detail.
     const { type, clientX: x, clientY: y, magnitudeX = 0, magnitudeY = 0 } = event.detail ?? {};
-    const pans = panning && (type === 'drag' || type === 'longpress');
-    if (type !== 'pinch' && !(pans && type === 'drag')) return;
+    if (type !== 'pinch' && !(panning && type === 'drag')) return;
     event.stopPropagation();
     const distance = Math.hypot(magnitudeX, magnitudeY);
     if (event.type === 'gesturestart') from = { x, y, distance, zoom: zoom ?? fitted() };
