@@ -30,6 +30,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   cc: 'gcc libc6-dev',
   taskset: 'util-linux',
   script: 'bsdutils',
+  curl: 'curl',
   websockify: 'websockify',
   squid: 'squid',
   tinyproxy: 'tinyproxy',

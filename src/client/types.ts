@@ -17,8 +17,8 @@ export interface ConnectOptions {
   /** For `wss:`, all of `tls.connect`'s options: `ca`, `cert`, `key`, `servername`, `rejectUnauthorized` ... */
   tls?: ConnectionOptions;
   /**
-   * The HTTP proxy, with user and password if it wants them; `false` for none. Default: what HTTPS_PROXY (for `wss:`) or
-   * HTTP_PROXY (for `ws:`), ALL_PROXY and NO_PROXY say, in lower case as well.
+   * The HTTP proxy, with user and password (percent-encoded) if it wants them; `host:port` is `http://host:port`; `false` for
+   * none. Default: what HTTPS_PROXY (for `wss:`) or HTTP_PROXY (for `ws:`), ALL_PROXY and NO_PROXY say, in lower case as well.
    */
   proxy?: string | URL | false;
   /** Options of `tls.connect` for a proxy that is spoken to over TLS (`https:`). */
