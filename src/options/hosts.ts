@@ -26,6 +26,8 @@ export const HOST: Readonly<Record<keyof Host, Check>> = {
   host: (value, name) => {
     readText(value, name);
     if (/^\[.*\]$/.test(value as string)) fail(name, 'takes an IPv6 address without brackets', value);
+    // Messages show the host: "getaddrinfo ENOTFOUND ann:secret@desk".
+    if (/^[^/].*@/s.test(value as string)) fail(name, 'must be a name or an address, without a user', '***');
   },
   port: readNumber(1, 65535),
   socket: readText,

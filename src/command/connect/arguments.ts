@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { ConnectOptions, ListenOptions, LocalAddress } from '../../client/types.js';
+import { hideLogin } from '../../helpers/hide-login.js';
 import { wantListenAddress } from '../address.js';
 import { usage, type Args } from '../args.js';
 import { readFirstLine, readText } from '../files.js';
@@ -20,7 +21,7 @@ export interface ConnectPlan {
 export function readConnectPlan(args: Given, { environment }: Pick<Io, 'environment'>): ConnectPlan {
   const [url, ...more] = args.positionals;
   if (url === undefined) throw usage('give a URL, such as wss://desk.example.com/vnc');
-  if (more.length > 0) throw usage(`there is one URL to connect to, and no "${more.join(' ')}"`);
+  if (more.length > 0) throw usage(`there is one URL to connect to, and no "${hideLogin(more.join(' '))}"`);
   const isLocal = args.has('local');
   if (isLocal && args.has('stdio')) throw usage('give either --local or --stdio, not both');
   if (args.has('retry') && !isLocal) throw usage('--retry is for --local');
@@ -125,6 +126,7 @@ function secondsOf(
 ): object {
   const text = args.text(name);
   if (text === undefined) return {};
-  if (!/^\d+(\.\d+)?$/.test(text)) throw usage(`--${name} must be a number of seconds, and not "${text}"`);
+  if (!/^\d+(\.\d+)?$/.test(text))
+    throw usage(`--${name} must be a number of seconds, and not "${hideLogin(text)}"`);
   return { [option]: Number(text) };
 }
