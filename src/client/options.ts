@@ -9,6 +9,7 @@ import {
   readText,
   type Check,
 } from '../helpers/readers.js';
+import { readSecureContext } from '../helpers/secure-context.js';
 import { DEFAULTS } from '../options/defaults.js';
 import { checkSubprotocol, headersOf } from './headers.js';
 import { readProxy, type Proxy } from './proxy.js';
@@ -68,9 +69,9 @@ export const CONNECT_OPTIONS: Readonly<Record<keyof ConnectOptions, Check>> = {
   basic: readLogin,
   subprotocol: checkSubprotocol,
   origin: readText,
-  tls: readObject,
+  tls: readTls,
   proxy: () => undefined,
-  proxyTls: readObject,
+  proxyTls: readTls,
   proxyMode: readOneOf(['connect', 'forward']),
   connectTimeout: readSeconds(0.001, 300),
   pingInterval: readSeconds(0, 900),
@@ -129,6 +130,11 @@ function settingsOf(url: string | URL, options: ConnectOptions): ConnectSettings
 function readObject(value: unknown, name: string): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     fail(name, 'must be an object', typeof value);
+}
+
+function readTls(value: unknown, name: string): void {
+  readObject(value, name);
+  readSecureContext(value as ConnectionOptions, name);
 }
 
 function readLogin(value: unknown, name: string): void {

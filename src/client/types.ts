@@ -14,7 +14,10 @@ export interface ConnectOptions {
   subprotocol?: string | readonly string[];
   /** The `Origin` header, for servers that let only their own pages in. */
   origin?: string;
-  /** For `wss:`, all of `tls.connect`'s options: `ca`, `cert`, `key`, `servername`, `rejectUnauthorized` ... */
+  /**
+   * For `wss:`, all of `tls.connect`'s options: `ca`, `cert`, `key`, `servername`, `rejectUnauthorized` ... Certificates and keys are
+   * checked at once; a `ca` without a certificate in PEM form throws.
+   */
   tls?: ConnectionOptions;
   /**
    * The HTTP proxy, with user and password (percent-encoded) if it wants them; `host:port` is `http://host:port`; `false` for

@@ -5,6 +5,7 @@ import { wantListenAddress } from '../address.js';
 import { usage, type Args } from '../args.js';
 import { readFirstLine, readText } from '../files.js';
 import type { Io } from '../io.js';
+import { readAuthorities, readKeyPair } from '../pem.js';
 import type { CONNECT_OPTIONS } from './options.js';
 
 export type Given = Args<typeof CONNECT_OPTIONS>;
@@ -18,7 +19,11 @@ export interface ConnectPlan {
 }
 
 /** Reads the command line, the files that it names and the environment. @throws {CommandError} */
-export function readConnectPlan(args: Given, { environment }: Pick<Io, 'environment'>): ConnectPlan {
+export function readConnectPlan(
+  args: Given,
+  { environment }: Pick<Io, 'environment'>,
+  warn: (line: string) => void,
+): ConnectPlan {
   const [url, ...more] = args.positionals;
   if (url === undefined) throw usage('give a URL, such as wss://desk.example.com/vnc');
   if (more.length > 0) throw usage(`there is one URL to connect to, and no "${hideLogin(more.join(' '))}"`);
@@ -29,7 +34,7 @@ export function readConnectPlan(args: Given, { environment }: Pick<Io, 'environm
     ...credentialsOf(args, environment),
     ...headersOf(args, environment),
     ...proxyOf(args),
-    ...tlsOf(args),
+    ...tlsOf(args, warn),
     ...(args.has('origin') && { origin: args.text('origin') ?? '' }),
     ...(args.has('subprotocol') && { subprotocol: args.list('subprotocol') }),
     ...secondsOf(args, 'timeout', 'connectTimeout'),
@@ -106,13 +111,12 @@ function proxyOf(args: Given): ConnectOptions {
   };
 }
 
-function tlsOf(args: Given): ConnectOptions {
-  const { ca, cert, key = cert } = { ca: args.text('ca'), cert: args.text('cert'), key: args.text('key') };
+function tlsOf(args: Given, warn: (line: string) => void): ConnectOptions {
+  const { ca, cert, key } = { ca: args.text('ca'), cert: args.text('cert'), key: args.text('key') };
   if (key !== undefined && cert === undefined) throw usage('--key needs --cert');
   const tls: ConnectionOptions = {
-    ...(ca !== undefined && { ca: readText(ca) }),
-    ...(cert !== undefined && { cert: readText(cert) }),
-    ...(key !== undefined && { key: readText(key) }),
+    ...(ca !== undefined && { ca: readAuthorities(ca) }),
+    ...(cert !== undefined && readKeyPair({ cert, ...(key !== undefined && { key }) }, warn)),
     ...(args.has('insecure') && { rejectUnauthorized: false }),
   };
   return Object.keys(tls).length > 0 ? { tls } : {};
