@@ -11,7 +11,7 @@ import {
 } from '../helpers/readers.js';
 import { readSecureContext } from '../helpers/secure-context.js';
 import { DEFAULTS } from '../options/defaults.js';
-import { checkSubprotocol, headersOf } from './headers.js';
+import { checkHost, checkSubprotocol, headersOf } from './headers.js';
 import { readProxy, type Proxy } from './proxy.js';
 import type { ConnectOptions, ListenOptions } from './types.js';
 import { readUrl, type Target } from './url.js';
@@ -62,6 +62,7 @@ export interface ListenSettings extends ConnectSettings {
 export const CONNECT_OPTIONS: Readonly<Record<keyof ConnectOptions, Check>> = {
   // Checked where they are read (headers.ts, proxy.ts).
   headers: readObject,
+  hostHeader: checkHost,
   cookies: (value, name) => {
     if (typeof value !== 'string') readObject(value, name);
   },

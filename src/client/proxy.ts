@@ -47,6 +47,12 @@ export function readProxy(options: ConnectOptions, target: Target): Proxy | unde
       'forward',
       ' for wss:',
     );
+  if (mode === 'forward' && options.hostHeader !== undefined)
+    fail(
+      'hostHeader',
+      'is not for proxyMode "forward": the proxy finds the server by it',
+      options.hostHeader,
+    );
   if (given === false) return undefined;
   const found = given === undefined ? proxyOfEnvironment(target) : { name: '', value: given };
   if (found === undefined || found.value === '') return undefined;

@@ -4,6 +4,11 @@ import type { ConnectionOptions } from 'node:tls';
 export interface ConnectOptions {
   /** More headers of the handshake. Its own (`Host`, `Upgrade`, `Sec-WebSocket-*` ...) can't be set. */
   headers?: Readonly<Record<string, string | readonly string[]>>;
+  /**
+   * The `Host` header, where the server is reached by another name or address than the one that it serves: `desk.example.com` or
+   * with a port. Default: the URL's host. For TLS see `tls.servername`. Not with `proxyMode: 'forward'`.
+   */
+  hostHeader?: string;
   /** Names and values, or the header as it is. */
   cookies?: Readonly<Record<string, string>> | string;
   /** `Authorization: Bearer ...`. */

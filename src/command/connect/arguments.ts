@@ -35,6 +35,7 @@ export function readConnectPlan(
     ...headersOf(args, environment),
     ...proxyOf(args),
     ...tlsOf(args, warn),
+    ...(args.has('host-header') && { hostHeader: args.text('host-header') ?? '' }),
     ...(args.has('origin') && { origin: args.text('origin') ?? '' }),
     ...(args.has('subprotocol') && { subprotocol: args.list('subprotocol') }),
     ...secondsOf(args, 'timeout', 'connectTimeout'),
@@ -82,6 +83,8 @@ function headersOf(args: Given, { WSTUNNEL_COOKIE: cookie = '' }: Io['environmen
     const [, name = '', value = ''] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? [];
     // Never the line itself: it may hold a secret.
     if (name === '') throw usage('--header is NAME:VALUE, or @FILE with such lines');
+    if (name.toLowerCase() === 'host')
+      throw usage('the header "host" is the handshake\'s own: give it as --host-header');
     (headers[name.toLowerCase()] ??= []).push(value);
   }
   const given = linesOf(args.list('cookie'));
@@ -117,6 +120,7 @@ function tlsOf(args: Given, warn: (line: string) => void): ConnectOptions {
   const tls: ConnectionOptions = {
     ...(ca !== undefined && { ca: readAuthorities(ca) }),
     ...(cert !== undefined && readKeyPair({ cert, ...(key !== undefined && { key }) }, warn)),
+    ...(args.has('servername') && { servername: args.text('servername') ?? '' }),
     ...(args.has('insecure') && { rejectUnauthorized: false }),
   };
   return Object.keys(tls).length > 0 ? { tls } : {};
