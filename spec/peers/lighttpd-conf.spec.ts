@@ -210,7 +210,7 @@ const STRICTER = [
 /** The same, and the first lighttpd that was seen to refuse it as well. */
 const STRICTER_BEFORE: [text: string, version: string][] = [
   [server('"host" => "127.0.0.1", "port" => 70000'), '1.4.73'],
-  [server('"host" => "127.0.0.1", "upgrade" => "maybe"'), '1.4.83'],
+  [server('"host" => "127.0.0.1", "upgrade" => "maybe"'), '1.4.73'],
   ['x = "a" "b"', '1.4.74'],
   ['x = ( "a" "b" )', '1.4.74'],
 ];

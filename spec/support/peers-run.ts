@@ -9,7 +9,7 @@ import { expect, test } from 'vitest';
 import type { Host, TunnelOptions } from '../../src/index.js';
 import type { Difference } from '../peers/differences.js';
 import { onCleanup } from './cleanup.js';
-import { besideLighttpd, ByVersion, LIGHTTPD_VERSION, since } from './lighttpd-version.js';
+import { besideLighttpd, ByVersion, isLighttpdSince, LIGHTTPD_VERSION, since } from './lighttpd-version.js';
 import { isTaken, startLighttpd } from './lighttpd.js';
 import { describeWith, Program } from './programs.js';
 import { closeFrame, handshake, openRaw, RawClient, type RawFrame } from './raw-client.js';
@@ -44,6 +44,8 @@ export interface Case {
   readonly backends?: Readonly<Record<string, Serve>>;
   /** On unix sockets in place of ports, or each on an address of its own: 127.0.0.11, 127.0.0.12 ... */
   readonly listen?: 'sockets' | 'addresses';
+  /** Only beside a lighttpd before this version. */
+  readonly before?: string;
   /** What stands in lighttpd.conf. Default: everything to `a`, in binary frames. */
   readonly conf?: (at: Places) => string;
   /** Default: the same. No option is implied beside these. */
@@ -396,7 +398,8 @@ async function askLighttpd(one: Case): Promise<{ seen: unknown; log: string }> {
 /** A test for each case. */
 export function sideBySide(title: string, cases: readonly Case[]): void {
   describeWith('lighttpd')(besideLighttpd(title), () => {
-    test.each(cases.map((one): [string, Case] => [one.name, one]))(
+    const asked = cases.filter(({ before }) => before === undefined || !isLighttpdSince(before));
+    test.each(asked.map((one): [string, Case] => [one.name, one]))(
       '%s',
       { timeout: 40_000 },
       async (_, one) => {

@@ -142,6 +142,8 @@ export const ENDS: Case[] = [
   },
   {
     name: 'half-close: the client ends, and what the backend answers to that',
+    // From then on it is a race there: the answer arrives now and then.
+    before: '1.4.83',
     ...seesEnds,
     backends: {
       a: (socket) => void socket.on('end', () => socket.end('the answer')),
