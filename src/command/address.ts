@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { faultOfListenPath, isAbstractSocket } from '../helpers/socket-path.js';
 import type { Host } from '../types.js';
 import { usage } from './args.js';
 
@@ -35,6 +36,9 @@ export function readListenAddress(text: string): ListenAddress | undefined {
 export function wantListenAddress(text: string): ListenAddress {
   const address = readListenAddress(text);
   if (!address) throw usage(`"${text}" is nowhere to listen: PORT, ADDRESS:PORT, :PORT or unix:PATH`);
+  const { socket } = address;
+  if (socket !== undefined && isAbstractSocket(socket))
+    throw usage(`"${text}" can't be listened on: ${faultOfListenPath(socket) ?? ''}`);
   return address;
 }
 
