@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { CLI, startCommand } from '../support/command.js';
+import { onCleanup } from '../support/cleanup.js';
+import { CLI, end, startCommand } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';
 import { accepts, startEcho, startTunnel } from '../support/servers.js';
 import { holds, until } from '../support/wait.js';
@@ -58,9 +59,10 @@ describeWith('script')('issue 13, case 5: SIGHUP on a terminal', () => {
   ])('a local port goes on %s', async (_, before) => {
     const { url } = await startTunnel();
     // nohup writes to nohup.out: the port is looked up there.
-    const line = `cd "$(mktemp -d)"; ${before} ${typed('connect', url, '--local', '0')} & echo pid=$!; while sleep 0.1; do cat nohup.out 2>/dev/null; done`;
+    const line = `cd "$(mktemp -d)"; ${before} ${typed('connect', url, '--local', '0')} & echo pid=$!; for i in $(seq 200); do kill -0 $! || break; cat nohup.out; sleep 0.1; done 2>/dev/null`;
     const program = onTerminal(`sh -c '${line.replaceAll("'", "'\\''")}'`);
     const [, pid = ''] = await program.prints(/pid=(\d+)/);
+    onCleanup(() => end(Number(pid)));
     const [, port = ''] = await program.prints(LISTENING);
     process.kill(Number(pid), 'SIGHUP');
     await goesOn(Number(port));
@@ -74,6 +76,7 @@ describeWith('script')('issue 13, case 5: SIGHUP on a terminal', () => {
       `sh -c '${`${typed('connect', url, '--local', '0')} & echo pid=$!; wait $!; echo code=$?`.replaceAll("'", "'\\''")}'`,
     );
     const [, pid = ''] = await program.prints(/pid=(\d+)/);
+    onCleanup(() => end(Number(pid)));
     await program.prints(LISTENING);
     process.kill(Number(pid), 'SIGHUP');
     await program.prints(/code=0/);
