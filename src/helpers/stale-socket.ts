@@ -25,7 +25,7 @@ async function isStaleSocket(path: string): Promise<boolean> {
   return (await connectError(path)) === 'ECONNREFUSED';
 }
 
-/** Why nobody answers at a socket: an error's code. Empty where somebody listens, or may. */
+/** The code of the error of a connection to a socket; empty where a program listens, or may. */
 export function connectError(path: string): Promise<string> {
   return new Promise((resolve) => {
     const probe = connect({ path, timeout: PROBE_TIMEOUT });

@@ -21,7 +21,7 @@ function main(): void {
   });
   const io: Io = { ...processIo(), stderr, outlivesTerminal: () => true };
   const end = (code: number) => report({ kind: 'ended', code }, () => process.exit(code));
-  // Its starter was killed: nobody knows of it.
+  // The process that started it was killed, and has reported no number to end it by.
   process.once('disconnect', () => {
     if (!isListening) process.exit(EXIT.failed);
   });

@@ -19,16 +19,16 @@ export type Report =
 
 /**
  * Runs a local port in a process of its own, in a session of its own, and resolves to 0 when that one listens: then a program can
- * connect. Its number goes to standard output. What keeps it from listening is printed here, and its exit code is ours.
+ * connect. Its process number goes to standard output. Where it can't listen, its message is printed here, and its exit code is ours.
  *
- * The plan is sent, not read again: a file of it may be a pipe of the shell's, and what it holds must not get on a command line. `args`
+ * The plan is sent, not read again: one of its files may be a pipe of the shell's, and its secrets must not be on a command line. `args`
  * are for `ps` alone.
  */
 export function runInBackground(io: Io, start: Start, args: readonly string[]): Promise<number> {
   const child = fork(join(__dirname, 'background-child.js'), args, {
     detached: true,
     serialization: 'advanced',
-    // A terminal or a pipe would be kept from its end, with whoever reads it; a file is where its messages are wanted.
+    // A pipe that it kept open would never end for its reader. Only a file gets the messages.
     stdio: ['ignore', 'ignore', isFile(2) ? 'inherit' : 'ignore', 'ipc'],
   });
   return new Promise((resolve, reject) => {
@@ -39,7 +39,7 @@ export function runInBackground(io: Io, start: Start, args: readonly string[]): 
     const settle = (code: number) => {
       stop();
       child.removeAllListeners();
-      // What becomes of it from now on is no longer ours to tell.
+      // From here on nothing about the process is reported.
       child.on('error', () => undefined);
       if (child.connected) child.disconnect();
       child.unref();
