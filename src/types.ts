@@ -25,7 +25,7 @@ export interface Host {
   host?: string;
   /** TCP port, 1 to 65535. Required unless `socket` is given. */
   port?: number;
-  /** Path of a unix socket; excludes `host` and `port` (lighttpd: `socket`). */
+  /** Path of a unix socket; excludes `host` and `port` (lighttpd: `socket`). `@name` is an abstract one, on Linux. */
   socket?: string;
   /**
    * TLS towards the backend: `true`, or the options of Node's `tls.connect` (`ca`, `cert`, `key`, `servername`,

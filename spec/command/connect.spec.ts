@@ -228,6 +228,8 @@ describe('standard input and output', () => {
         return () => undefined;
       },
       isTerminalGone: () => false,
+      outlivesTerminal: () => false,
+      isOnTerminal: () => false,
     };
     expect(await runStdio(io, { url: server.url, options: { closeTimeout: 0.05 } }, false)).toBe(143);
   });

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { hideLogin } from '../helpers/hide-login.js';
+import { faultOfListenPath, isAbstractSocket } from '../helpers/socket-path.js';
 import type { Host } from '../types.js';
 import { usage } from './args.js';
 
@@ -37,6 +38,9 @@ export function wantListenAddress(text: string): ListenAddress {
   const address = readListenAddress(text);
   if (!address)
     throw usage(`"${hideLogin(text)}" is nowhere to listen: PORT, ADDRESS:PORT, :PORT or unix:PATH`);
+  const { socket } = address;
+  if (socket !== undefined && isAbstractSocket(socket))
+    throw usage(`"${text}" can't be listened on: ${faultOfListenPath(socket) ?? ''}`);
   return address;
 }
 

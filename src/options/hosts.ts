@@ -14,6 +14,7 @@ import {
   type Check,
 } from '../helpers/readers.js';
 import { readSecureContext } from '../helpers/secure-context.js';
+import { faultOfTarget, normalizeSocketPath } from '../helpers/socket-path.js';
 import { without } from '../helpers/without.js';
 import { HostMap } from '../routes/host-map.js';
 import { notationOf } from '../routes/notation.js';
@@ -30,7 +31,11 @@ export const HOST: Readonly<Record<keyof Host, Check>> = {
     if (/^[^/].*@/s.test(value as string)) fail(name, 'must be a name or an address, without a user', '***');
   },
   port: readNumber(1, 65535),
-  socket: readText,
+  socket: (value, name) => {
+    readText(value, name);
+    const fault = faultOfTarget(value as string);
+    if (fault !== undefined) fail(name, fault, value);
+  },
   tls: readTls,
   connectTimeout: readSeconds(0.001, 300),
   disableTime: readSeconds(0, 3600),
@@ -88,7 +93,7 @@ export function readServer(
 
 function readHost(value: unknown, name: string, isMade: boolean): ResolvedHost {
   readNames(value, name, HOST);
-  const host = withSocket(namedOf(value as Host, Object.keys(HOST)));
+  const host = withSocket(namedOf(value as Host, Object.keys(HOST)), name);
   const given = ADDRESSES.filter((names) => names.some((one) => host[one] !== undefined));
   if (given.length > 1)
     fail(
@@ -117,10 +122,13 @@ function readHost(value: unknown, name: string, isMade: boolean): ResolvedHost {
   });
 }
 
-/** lighttpd's: a host that begins with "/" is a socket. */
-function withSocket(given: Host): Host {
+/** lighttpd's: a host that begins with "/" is a socket. Of an abstract one there is one notation. */
+function withSocket(given: Host, name: string): Host {
   const { host, ...rest } = given;
-  return host?.startsWith('/') && given.socket === undefined ? { ...rest, socket: host } : given;
+  if (given.socket !== undefined) return { ...given, socket: normalizeSocketPath(given.socket) };
+  if (!host?.startsWith('/')) return given;
+  HOST.socket(host, `${name}.host`);
+  return { ...rest, socket: host };
 }
 
 /** Of two limits the one that counts; 0 is none. */

@@ -8,6 +8,12 @@ import type { Io } from '../io.js';
 import { readAuthorities, readKeyPair } from '../pem.js';
 import type { CONNECT_OPTIONS } from './options.js';
 
+/** An answer over a slow line comes within it; longer, and every end of an ssh would be felt. In seconds. */
+export const DEFAULT_LINGER = 1;
+
+/** A day, in seconds. */
+const MAX_LINGER = 86_400;
+
 export type Given = Args<typeof CONNECT_OPTIONS>;
 
 /** What the command line asks for. */
@@ -15,6 +21,10 @@ export interface ConnectPlan {
   readonly url: string;
   /** Left out: standard input and output. */
   readonly local?: LocalAddress;
+  /** Of standard input and output: seconds of silence after the end of the input until the Close; Infinity: the server ends it. */
+  readonly linger?: number;
+  /** Runs while the local port listens. */
+  readonly program?: readonly string[];
   readonly options: ListenOptions;
 }
 
@@ -23,6 +33,7 @@ export function readConnectPlan(
   args: Given,
   { environment }: Pick<Io, 'environment'>,
   warn: (line: string) => void,
+  program?: readonly string[],
 ): ConnectPlan {
   const [url, ...more] = args.positionals;
   if (url === undefined) throw usage('give a URL, such as wss://desk.example.com/vnc');
@@ -30,6 +41,7 @@ export function readConnectPlan(
   const isLocal = args.has('local');
   if (isLocal && args.has('stdio')) throw usage('give either --local or --stdio, not both');
   if (args.has('retry') && !isLocal) throw usage('--retry is for --local');
+  checkMode(args, isLocal, program);
   const options: ListenOptions = {
     ...credentialsOf(args, environment),
     ...headersOf(args, environment),
@@ -43,7 +55,32 @@ export function readConnectPlan(
     ...secondsOf(args, 'ping', 'pingInterval'),
     ...secondsOf(args, 'pong', 'pongTimeout'),
   };
-  return { url, options, ...(isLocal && { local: localOf(args.text('local') ?? '') }) };
+  return {
+    url,
+    options,
+    ...(isLocal ? { local: localOf(args.text('local') ?? '') } : { linger: lingerOf(args) }),
+    ...(program && { program }),
+  };
+}
+
+function checkMode(args: Given, isLocal: boolean, program: readonly string[] | undefined): void {
+  const ofStdio = (['linger', 'no-close'] as const).find((name) => args.has(name));
+  if (isLocal && ofStdio !== undefined) throw usage(`--${ofStdio} is for --stdio`);
+  if (args.has('linger') && args.has('no-close')) throw usage('give either --linger or --no-close, not both');
+  if (!isLocal && args.has('background')) throw usage('--background is for --local');
+  if (program === undefined) return;
+  if (!isLocal) throw usage('a program after -- needs --local, the port that it connects to');
+  if (program.length === 0) throw usage('give a program after --, such as -- psql -h 127.0.0.1 -p 5433');
+  if (args.has('background')) throw usage('give either --background or a program after --, not both');
+}
+
+/** Seconds; as with socat, some time by default. */
+function lingerOf(args: Given): number {
+  if (args.has('no-close')) return Infinity;
+  const { linger = DEFAULT_LINGER } = secondsOf(args, 'linger', 'linger') as { linger?: number };
+  if (linger > MAX_LINGER)
+    throw usage(`--linger is ${MAX_LINGER} seconds at most; --no-close stays until the server ends`);
+  return linger;
 }
 
 function localOf(text: string): LocalAddress {
@@ -129,8 +166,8 @@ function tlsOf(args: Given, warn: (line: string) => void): ConnectOptions {
 /** What is no number is left to the option's own check, for its message. */
 function secondsOf(
   args: Given,
-  name: 'timeout' | 'retry' | 'ping' | 'pong',
-  option: keyof ListenOptions,
+  name: 'timeout' | 'retry' | 'ping' | 'pong' | 'linger',
+  option: keyof ListenOptions | 'linger',
 ): object {
   const text = args.text(name);
   if (text === undefined) return {};

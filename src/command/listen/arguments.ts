@@ -73,6 +73,8 @@ function readPositionals(args: Given): { addresses: string[]; targets: Host[] } 
 
 function listenOf(args: Given, addresses: readonly string[], config: Config | undefined): ListenAddress[] {
   const socket = pathOf(args, 'unix');
+  // Before it is a path.
+  if (socket !== undefined) wantListenAddress(`unix:${args.text('unix') ?? ''}`);
   const texts = [...args.list('listen'), ...addresses];
   const given = texts.map(wantListenAddress);
   const all = [...given, ...(socket === undefined ? [] : [{ socket }])];
