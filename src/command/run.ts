@@ -26,7 +26,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
 
 async function dispatch(args: readonly string[], io: Io): Promise<number> {
   const [first = '', ...rest] = args;
-  if (first === '--version') {
+  if (first === '--version' || first === '-V') {
     io.stdout.write(`${version()}\n`);
     return EXIT.ok;
   }

@@ -23,7 +23,7 @@ export const CONNECT_OPTIONS = {
   pong: { value: 'SEC' },
   verbose: { short: 'v', help: 'tell of every tunnel' },
   help: { short: 'h', help: 'this text (--help all: more); the version' },
-  version: {},
+  version: { short: 'V' },
 } as const satisfies OptionSpecs;
 
 /** The text of `--help`, or of `--help all`. */

@@ -28,7 +28,7 @@ export const LISTEN_OPTIONS = {
   log: { value: 'FILE', help: 'events as lines of JSON (-: stdout)' },
   verbose: { short: 'v', help: 'tell of every tunnel' },
   help: { short: 'h', help: 'this text (--help all: more); the version' },
-  version: {},
+  version: { short: 'V' },
 } as const satisfies OptionSpecs;
 
 export type OptionName = keyof typeof LISTEN_OPTIONS;
