@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { readHostAndPort } from '../helpers/host-port.js';
 import type { Host } from '../types.js';
 import { usage } from './args.js';
 
@@ -8,12 +9,6 @@ export interface ListenAddress {
   /** Left out: every address. */
   readonly host?: string;
   readonly socket?: string;
-}
-
-/** `PORT`, `HOST:PORT`, `[IPv6]:PORT`, `:PORT`; undefined for what is none of these. */
-interface HostAndPort {
-  readonly host: string | undefined;
-  readonly port: number;
 }
 
 const LOOPBACK = '127.0.0.1';
@@ -80,13 +75,4 @@ function canonicalHost(host: string): string {
 function socketOf(text: string): string | undefined {
   const path = text.startsWith('unix:') ? text.slice('unix:'.length) : text;
   return path !== '' && (path !== text || path.startsWith('/')) ? path : undefined;
-}
-
-function readHostAndPort(text: string): HostAndPort | undefined {
-  const [, address, digits = ''] = /^(?:(\[[^\]]*\]|[^:\s]*):)?(\d{1,5})$/.exec(text) ?? [];
-  const port = Number(digits);
-  if (digits === '' || port > 65535) return undefined;
-  const host = address?.replace(/^\[(.*)\]$/, '$1');
-  const isBracketed = address?.startsWith('[') === true;
-  return isBracketed && isIP(host ?? '') !== 6 ? undefined : { host, port };
 }
