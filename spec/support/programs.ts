@@ -30,6 +30,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   cc: 'gcc libc6-dev',
   taskset: 'util-linux',
   script: 'bsdutils',
+  'systemd-socket-activate': 'systemd',
+  'systemd-analyze': 'systemd',
   websockify: 'websockify',
   squid: 'squid',
   tinyproxy: 'tinyproxy',

@@ -9,17 +9,22 @@ export interface ListenAddress {
   /** Left out: every address. */
   readonly host?: string;
   readonly socket?: string;
+  /** A socket that listens already, and that this process was started with. */
+  readonly fd?: number;
 }
 
 const LOOPBACK = '127.0.0.1';
 
 /**
- * Where to listen: `6080` (on loopback alone), `192.0.2.1:6080`, `[::1]:6080`, `:6080` (every address), `unix:/run/x.sock`.
+ * Where to listen: `6080` (on loopback alone), `192.0.2.1:6080`, `[::1]:6080`, `:6080` (every address), `unix:/run/x.sock`,
+ * `fd:3` (a socket that the process was started with).
  * Undefined for what is none of these.
  */
 export function readListenAddress(text: string): ListenAddress | undefined {
   const socket = socketOf(text);
   if (socket !== undefined) return { socket };
+  const [, fd] = /^fd:(\d{1,5})$/.exec(text) ?? [];
+  if (fd !== undefined) return { fd: Number(fd) };
   const found = readHostAndPort(text);
   if (!found) return undefined;
   const { host = LOOPBACK, port } = found;
@@ -29,7 +34,7 @@ export function readListenAddress(text: string): ListenAddress | undefined {
 /** The same of the command line. @throws {CommandError} */
 export function wantListenAddress(text: string): ListenAddress {
   const address = readListenAddress(text);
-  if (!address) throw usage(`"${text}" is nowhere to listen: PORT, ADDRESS:PORT, :PORT or unix:PATH`);
+  if (!address) throw usage(`"${text}" is nowhere to listen: PORT, ADDRESS:PORT, :PORT, unix:PATH or fd:3`);
   return address;
 }
 
@@ -44,7 +49,8 @@ export function readTarget(text: string): Host | undefined {
 }
 
 /** As it is typed. */
-export function shownAddress({ socket, host = '', port = 0 }: ListenAddress): string {
+export function shownAddress({ socket, fd, host = '', port = 0 }: ListenAddress): string {
+  if (fd !== undefined) return `fd:${fd}`;
   if (socket !== undefined) return `unix:${socket}`;
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

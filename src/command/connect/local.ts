@@ -1,6 +1,8 @@
 import { listen, type Listener } from '../../client/listen.js';
+import { bindError } from '../../helpers/bind-error.js';
 import { redactUrl } from '../../observe/redact.js';
-import { isLoopback, shownAddress } from '../address.js';
+import { isLoopback, shownAddress, type ListenAddress } from '../address.js';
+import { DEFAULT_DRAIN } from '../drain.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { reasonOf } from '../files.js';
 import { messageLine, say, type Io, type Signal } from '../io.js';
@@ -8,9 +10,6 @@ import { StatusLine } from '../listen/status.js';
 import { bytes, tunnels } from '../listen/units.js';
 import type { ConnectPlan } from './arguments.js';
 import { failureOf, lineOf } from './failures.js';
-
-/** Seconds that open tunnels have to end after SIGTERM. */
-const DRAIN = 10;
 
 /** A local port, each connection in a tunnel of its own. Resolves to the exit code once a signal has ended it. */
 export async function runLocal(
@@ -38,8 +37,10 @@ async function start({ url, local = 0, options }: ConnectPlan): Promise<Listener
     return await listen(local, url, options);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw failureOf(error);
-    const where = typeof local === 'object' && 'path' in local ? { socket: local.path } : (local as object);
-    throw new CommandError(EXIT.listen, `can't listen on ${shownAddress(where)}: ${reasonOf(error)}`, {
+    const where: ListenAddress =
+      typeof local === 'object' && 'path' in local ? { socket: local.path } : (local as object);
+    const reason = where.socket === undefined ? error : bindError(error, where.socket);
+    throw new CommandError(EXIT.listen, `can't listen on ${shownAddress(where)}: ${reasonOf(reason)}`, {
       cause: error,
     });
   }
@@ -76,7 +77,7 @@ function untilSignalled(io: Io, listener: Listener): Promise<number> {
       isDraining = true;
       const { open } = listener.stats();
       if (open > 0 && io.stderr.isTTY) say(io, `closing ${tunnels(open)}; once more ends it at once`);
-      void listener.close({ timeout: DRAIN }).then(() => end(EXIT.ok));
+      void listener.close({ timeout: DEFAULT_DRAIN }).then(() => end(EXIT.ok));
     });
   });
 }

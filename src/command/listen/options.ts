@@ -4,6 +4,8 @@ import { helpLines, type Args, type OptionSpecs } from '../args.js';
 export const LISTEN_OPTIONS = {
   listen: { value: 'ADDRESS', multiple: true, help: '6080, HOST:6080 or :6080 (all); a unix socket' },
   unix: { value: 'PATH' },
+  'unix-mode': { value: 'MODE', help: 'permissions of the socket (660); its group', more: true },
+  'unix-group': { value: 'GROUP' },
   web: { value: 'DIR', help: 'serve a folder; sites that may frame its pages' },
   frame: { value: 'LIST', multiple: true },
   cert: { value: 'FILE', help: 'https: certificate and key in PEM form' },
@@ -26,6 +28,7 @@ export const LISTEN_OPTIONS = {
   config: { value: 'FILE', help: 'JSON or lighttpd.conf; directives to pass over' },
   ignore: { value: 'NAME', multiple: true },
   log: { value: 'FILE', help: 'events as lines of JSON (-: stdout)' },
+  drain: { value: 'SEC', help: 'for open tunnels to end in, after SIGTERM (8)', more: true },
   verbose: { short: 'v', help: 'tell of every tunnel' },
   help: { short: 'h', help: 'this text (--help all: more); the version' },
   version: { short: 'V' },
