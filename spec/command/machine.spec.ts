@@ -142,7 +142,9 @@ describe('issue 13, case 14: sockets that the command was started with', () => {
     const path = join(folder!, 'desk.sock');
     const server = createServer();
     await listen(server, `${path}~`);
-    const { child, output } = await startWith(fdOf(server), ['--listen', 'fd:3', String(target)]);
+    const { child, output } = await startWith(fdOf(server), [
+      ...['--listen', 'fd:3', '--drain', '0', String(target)],
+    ]);
     expect(output()).toMatch(/listening on fd:3 for/);
     // From here on the command alone accepts. A server of Node removes the file that it has made.
     await rename(`${path}~`, path);

@@ -4,8 +4,8 @@ import { helpLines, type Args, type OptionSpecs } from '../args.js';
 export const LISTEN_OPTIONS = {
   listen: { value: 'ADDRESS', multiple: true, help: '6080, HOST:6080 or :6080 (all); a unix socket' },
   unix: { value: 'PATH' },
-  'unix-mode': { value: 'MODE', help: 'permissions of the socket (660); its group', more: true },
-  'unix-group': { value: 'GROUP' },
+  'unix-mode': { value: 'MODE', help: 'permissions of the unix socket, such as 660', more: true },
+  'unix-group': { value: 'GROUP', help: 'its group', more: true },
   web: { value: 'DIR', help: 'serve a folder; sites that may frame its pages' },
   frame: { value: 'LIST', multiple: true },
   cert: { value: 'FILE', help: 'https: certificate and key in PEM form' },
@@ -39,6 +39,11 @@ export type OptionName = keyof typeof LISTEN_OPTIONS;
 /** The command line, once read. */
 export type Given = Args<typeof LISTEN_OPTIONS>;
 
+const MORE = `
+express-wstunnel --help man | man -l -                     the manual page
+source <(express-wstunnel completion bash)                 or zsh, or fish
+`;
+
 /** The text of `--help`, or of `--help all`. */
 export const listenHelp = (
   all: boolean,
@@ -49,4 +54,4 @@ Opens WebSockets on 127.0.0.1:6080, or where it is told, and streams their bytes
 to TARGET: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT.
 
 ${helpLines(LISTEN_OPTIONS, all).join('\n')}
-`;
+${all ? MORE : ''}`;
