@@ -4,7 +4,7 @@ import { helpLines, type OptionSpecs } from '../args.js';
 export const CONNECT_OPTIONS = {
   local: { value: 'ADDRESS', help: 'listen on 5901, HOST:5901, :5901 or unix:PATH' },
   stdio: { help: 'one tunnel, on standard input and output (default)' },
-  user: { value: 'NAME:FILE', help: 'Basic login; its password is in FILE (WSTUNNEL_USER)' },
+  user: { value: 'NAME:FILE', help: 'Basic login, its password in FILE (WSTUNNEL_USER)' },
   bearer: { value: 'FILE', help: 'bearer token in FILE (WSTUNNEL_BEARER)' },
   cookie: { value: 'NAME=VALUE', multiple: true, help: 'or @FILE (WSTUNNEL_COOKIE)' },
   header: { value: 'NAME:VALUE', multiple: true, help: 'or @FILE, with one on each line' },
