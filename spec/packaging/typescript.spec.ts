@@ -42,7 +42,8 @@ describe.each([
     const tsc = join(tools, 'node_modules/typescript/bin/tsc');
     expect((await consumer.node(tsc, '--version')).stdout).toBe(`Version ${OLDEST}\n`);
     expect(await consumer.node(tsc, '--pretty', 'false')).toEqual(COMPILES);
-  });
+    // With the download of the compiler.
+  }, 250_000);
 });
 
 describe.each(Object.entries(MODES))('a project in TypeScript, moduleResolution %s', (mode, module) => {
