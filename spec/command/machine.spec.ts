@@ -58,15 +58,15 @@ describe('issue 13, case 14: the end in a container', () => {
     expect(DEFAULT_DRAIN + 1).toBeLessThan(DOCKER);
     const deaf = `trap "" TERM; socat "UNIX-LISTEN:$0,fork" EXEC:cat & wait; sleep 60`;
     const { 'desk.json': file } = await files({ 'desk.json': spawning(deaf) });
-    const command = await startCommand(['--config', file!, '--drain', '0.5']);
+    const command = await startCommand(['--config', file!, '--drain', '5']);
     const client = await openRaw(command.port);
     await echoes(client);
     const since = performance.now();
     command.program.process.kill('SIGTERM');
     expect(await client.close()).toMatchObject({ code: 1001 });
     expect(await command.exit()).toBe(0);
-    // 0.5 and 1; the five seconds of a program come to more.
-    expect(performance.now() - since).toBeLessThan(5000);
+    // Five and one; with the five seconds that a program has elsewhere these were ten.
+    expect(performance.now() - since).toBeLessThan(9000);
   });
 
   test('--drain leaves tunnels more time, and JSON says it too', async () => {
