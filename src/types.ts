@@ -171,7 +171,10 @@ export interface BalanceStrategy<Req = IncomingMessage> {
  * `/vncx`), another is its end, `""` is every path. The first key that fits counts; where none does, the request goes to
  * `next()`.
  */
-export type HostMap = Readonly<Record<string, Host | readonly Host[]>>;
+export type HostMap = Readonly<Record<string, Host | readonly Host[]>> & {
+  // By these a host is told from a map, in which any name may stand: a misspelt option of a host does not compile.
+  readonly [option in keyof Host]?: never;
+};
 
 /** One host, a list, lighttpd's map, or a function of the request; `undefined` from the function is a 404. */
 export type ServerOption<Req> =

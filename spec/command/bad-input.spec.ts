@@ -24,6 +24,8 @@ describe('a wrong command line ends with 2', () => {
     [[], /give a TARGET, such as 127\.0\.0\.1:5900/],
     [['--wbe', 'x'], /no option --wbe; did you mean --web\?/],
     [['-x'], /no option -x/],
+    [['--port', '5900'], /no option --port; did you mean --listen\?/],
+    [['--ssl', 'x', '5900'], /no option --ssl; did you mean --cert\?/],
     [['conect', 'ws://x'], /no command conect; did you mean connect\?/],
     [['5900x'], /"5900x" is no target/],
     [['0', 'tls:x'], /"tls:x" is no target/],
@@ -244,6 +246,6 @@ test('the help fits a screen, and goes to stdout', async () => {
     expect(code).toBe(0);
     expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
   }
-  for (const args of [['--version'], ['listen', '--version']])
+  for (const args of [['--version'], ['-V'], ['listen', '--version'], ['connect', '-V']])
     expect(await runCommand(args)).toEqual({ code: 0, stdout: `${version()}\n`, stderr: '' });
 });

@@ -53,6 +53,7 @@ describe('a wrong command line ends with 2', () => {
     ],
     [['ws://x/', '--proxy', 'http://p', '--direct'], /either --proxy or --direct/],
     [['wss://x/', '--forward', '--direct'], /proxyMode can be "forward" for ws: only/],
+    [['ws://x/', '--port', '5901'], /no option --port; did you mean --local\?/],
     [['ws://x/', '--insecur'], /no option --insecur; did you mean --insecure\?/],
   ])('%j', async (args, line) => {
     await says(args, 2, line);

@@ -81,7 +81,12 @@ test('balance', async () => {
 test('nginx', async () => {
   const { folder } = await files({});
   const socket = `${folder}/desk.sock`;
-  await startCommand(argsOf('nginx', { '/run/desk.sock': socket, '127.0.0.1:5900': await target() }));
+  await startCommand(
+    argsOf('nginx', {
+      ...{ '/run/desk.sock': socket, 'www-data': String(process.getgid!()) },
+      '127.0.0.1:5900': await target(),
+    }),
+  );
   const host = 'desk.example.com';
   await echoes(await openRaw(connect(socket), '/', { Host: host, Origin: `https://${host}` }));
 });
@@ -127,6 +132,43 @@ describeWith('Xvnc')('json', () => {
     await expect(openRaw(port, '/other', headers)).rejects.toThrow('404');
     const client = await openRaw(port, '/websockify', headers);
     expect((await client.payload(12)).toString()).toMatch(/^RFB 003\.\d{3}\n$/);
+  });
+});
+
+describeWith('systemd-analyze')('issue 13, case 23: the units for systemd', () => {
+  /** The units of the README in a folder, the command's place in the file system aside. */
+  async function units(): Promise<{ folder: string; service: string; socket: string }> {
+    const unit = (name: string) =>
+      new RegExp(`<!-- systemd: ${name} -->\\n\\n\`\`\`ini\\n([^\`]*)\`\`\``).exec(README)?.[1] ?? '';
+    const [service, socket] = [unit('service'), unit('socket')];
+    expect(service).toContain('ExecStart=/usr/bin/env express-wstunnel --config ');
+    const made = await files({ 'express-wstunnel.service': service, 'express-wstunnel.socket': socket });
+    return {
+      folder: made.folder!,
+      service: made['express-wstunnel.service']!,
+      socket: made['express-wstunnel.socket']!,
+    };
+  }
+
+  const analyze = (...args: string[]) => promisify(execFile)('systemd-analyze', args);
+
+  test('have no error and no warning', async () => {
+    const { service, socket } = await units();
+    for (const unit of [service, socket])
+      expect(await analyze('verify', '--man=no', unit)).toEqual({ stdout: '', stderr: '' });
+  });
+
+  test('leave the service little that it could harm', async () => {
+    const { service } = await units();
+    // Of 10 (in tenths); a unit without restrictions has 9.6.
+    await analyze('security', '--offline=true', '--threshold=25', service);
+  });
+
+  test('start with the options of the command', () => {
+    const [, line = ''] = /^ExecStart=\/usr\/bin\/env express-wstunnel (.*)$/m.exec(README) ?? [];
+    const flags = line.match(/--[a-z-]+/g) ?? [];
+    expect(flags.length).toBeGreaterThan(0);
+    expect(flags.filter((flag) => !Object.hasOwn(LISTEN_OPTIONS, flag.slice(2)))).toEqual([]);
   });
 });
 

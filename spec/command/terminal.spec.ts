@@ -62,6 +62,19 @@ describeWith('script')('on a terminal', () => {
     await program.prints(/refuse {2}127\.0\.0\.1 \/tunnel: 502 /);
   });
 
+  test('issue 13, case 23: --log - writes above the line, not into it', async () => {
+    const backend = await startEcho();
+    backend.server.close();
+    const { program, port } = await startOnTerminal(['0', String(backend.port), '--log', '-']);
+    await holds(() => expect(lastLine(program)).toMatch(/^0 tunnels /));
+    await expect(openRaw(port)).rejects.toThrow('502');
+    await program.prints(/"event":"refuse".*\r\n/);
+    await holds(() => expect(lastLine(program)).toMatch(/^0 tunnels /));
+    const events = shown(program).match(/^.*"event":.*$/gm) ?? [];
+    expect(events.length).toBeGreaterThan(0);
+    for (const line of events) expect(line).toMatch(/(^|<erased>)\{[^<]*\}\r?$/);
+  });
+
   test('Ctrl-C drains and leaves no line behind', async () => {
     const { port: target } = await startEcho();
     const { program, pid, port } = await startOnTerminal(['0', String(target)]);

@@ -15,7 +15,7 @@ describe('the tarball', () => {
     files = await filesOf(packed);
   });
 
-  test('holds the build of each source and five files more, nothing else', async () => {
+  test('holds the build of each source and six files more, nothing else', async () => {
     const sources = (await filesOf(join(ROOT, 'src'))).filter((source) => /ts$/.test(source));
     const built = sources.flatMap((source) => {
       const [, name = '', kind = ''] = /^(.*)\.([cm]?)ts$/.exec(source) ?? [];
@@ -25,7 +25,15 @@ describe('the tarball', () => {
       expect.arrayContaining(['dist/index.mjs', 'dist/index.d.cts', 'dist/upgrade/attach.js']),
     );
     expect(files).toEqual(
-      [...built, 'dist/package.json', 'CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'].sort(),
+      [
+        ...built,
+        'dist/package.json',
+        'dist/express-wstunnel.1',
+        'CHANGELOG.md',
+        'LICENSE',
+        'README.md',
+        'package.json',
+      ].sort(),
     );
   });
 
@@ -43,9 +51,10 @@ describe('the tarball', () => {
       exports: unknown;
       main: string;
       types: string;
+      man: string;
       scripts: Record<string, string>;
     };
-    const targets = [manifest.main, manifest.types, ...pathsIn(manifest.exports)];
+    const targets = [manifest.main, manifest.types, manifest.man, ...pathsIn(manifest.exports)];
     expect(targets.length).toBeGreaterThan(3);
     for (const target of targets) expect(files).toContain(target.replace('./', ''));
     for (const hook of ['preinstall', 'install', 'postinstall', 'prepare'])

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { COMPILES, Consumer, MODES, pack, temporaryFolder } from './packed.js';
+import { COMPILES, Consumer, installTools, MODES, pack, temporaryFolder } from './packed.js';
 
 const RUNS = COMPILES;
 const GOES_THROUGH = { ...RUNS, stdout: 'bare bytes, there and back\ntrue WSTUNNEL_OPTION\n' };
@@ -11,8 +11,39 @@ vi.setConfig({ testTimeout: 60_000 });
 const folder = temporaryFolder();
 let packed: string;
 
+/** The oldest compiler that the types are for, as the README says. */
+const OLDEST = '5.0.4';
+
 beforeAll(async () => {
   packed = await pack(folder);
+});
+
+describe.each([
+  ['node16', MODES.node16],
+  ['nodenext', MODES.nodenext],
+  // `preserve` came with 5.4.
+  ['bundler', { module: 'esnext', moduleResolution: 'bundler' }],
+])(`issue 13, case 23: TypeScript ${OLDEST}, moduleResolution %s`, (mode, module) => {
+  test('compiles what the package declares, with the types of Node and of Express', async () => {
+    const tools = await installTools(join(folder, 'oldest'), { typescript: OLDEST });
+    const consumer = await Consumer.install(join(folder, `oldest-${mode}`), packed);
+    const files = ['names.mts', 'plain.ts', 'express.ts', 'connect.ts', 'client.mts'];
+    const compilerOptions = {
+      ...module,
+      ...{ target: 'es2022', lib: ['es2022'], strict: true, exactOptionalPropertyTypes: true },
+      ...{ skipLibCheck: false, esModuleInterop: true, noEmit: true },
+    };
+    await consumer.write('tsconfig.json', JSON.stringify({ compilerOptions, files }));
+    for (const file of ['through.d.mts', 'client-through.d.mts', 'plain.ts', 'express.ts', 'connect.ts'])
+      await consumer.take(file);
+    await consumer.take('names.ts', 'names.mts');
+    await consumer.take('client.ts', 'client.mts');
+    await consumer.types('@types/node', '@types/express', '@types/express-session', '@types/connect');
+    const tsc = join(tools, 'node_modules/typescript/bin/tsc');
+    expect((await consumer.node(tsc, '--version')).stdout).toBe(`Version ${OLDEST}\n`);
+    expect(await consumer.node(tsc, '--pretty', 'false')).toEqual(COMPILES);
+    // With the download of the compiler.
+  }, 250_000);
 });
 
 describe.each(Object.entries(MODES))('a project in TypeScript, moduleResolution %s', (mode, module) => {

@@ -19,6 +19,17 @@ wstunnel({ server: { prot: 5900 } });
 wstunnel({ server: [server, { prot: 5900 }] });
 // @ts-expect-error port is meant, from a function as well
 wstunnel({ server: () => ({ prot: 5900 }) });
+// Issue 13, case 23: a map may have any name, a host may not.
+// @ts-expect-error host is meant
+wstunnel({ server: { hots: 'desk.lan', port: 5900 } });
+// @ts-expect-error host is meant, in a rule as well
+wstunnel({ server, rules: [{ server: { hots: 'desk.lan', port: 5900 } }] });
+// @ts-expect-error connectTimeout is meant
+wstunnel({ server: { socket: '/run/vnc.sock', conectTimeout: 5 } });
+// @ts-expect-error args belong to spawn
+wstunnel({ server: { spawn: { path: 'Xvnc' }, args: [] } });
+// @ts-expect-error connectTimeout is meant, of a host in a map as well
+wstunnel({ server: { '/vnc': { port: 5900, conectTimeout: 5 } } });
 // @ts-expect-error buffered is meant
 wstunnel({ server, limits: { bufferd: 65536 } });
 // @ts-expect-error there is nothing without options
@@ -54,6 +65,16 @@ wstunnel({ server, user: () => ({ name: 'me' }) });
 wstunnel({});
 wstunnel({ url: [/^\/websockify/, '/vnc'], server, balance: 'least-connection', frameType: 'text' });
 wstunnel({ server: [{ port: 1 }, { host: '::1', port: 2 }, { socket: '/run/vnc.sock' }] as const });
+wstunnel({
+  server: { '': server, '/vnc': [server, { socket: '/run/vnc.sock' }], '.ssh': server, desk19: server },
+});
+const desks: Record<string, Host> = Object.fromEntries([['/ann', server]]);
+wstunnel({ server: desks, rules: [{ server: desks }] });
+wstunnel({
+  server: Object.fromEntries(['ann', 'bob'].map((name, index) => [`/${name}`, { port: 5900 + index }])),
+});
+const desk: Host = server;
+wstunnel({ server: desk });
 wstunnel({ server: () => undefined });
 wstunnel({ server: async () => Promise.resolve([server]), limits: { buffered: 65536 }, refuseWith: 'close' });
 wstunnel({ server, limits: { opening: 100 } });

@@ -295,6 +295,61 @@ describe('names', () => {
   });
 });
 
+describe('issue 13, case 23: a message shows what to write', () => {
+  test.each<[unknown, string]>([
+    [{ server: 'localhost:5900' }, "write { host: 'localhost', port: 5900 }"],
+    [{ server: '5900' }, 'write { port: 5900 }'],
+    [{ server: 5900 }, 'got 5900; write { port: 5900 }'],
+    [{ server: ':5900' }, 'write { port: 5900 }'],
+    [{ server: '[::1]:5900' }, "write { host: '::1', port: 5900 }"],
+    [{ server: 'unix:/run/vnc.sock' }, "write { socket: '/run/vnc.sock' }"],
+    [{ server: '/run/vnc.sock' }, "write { socket: '/run/vnc.sock' }"],
+    [{ server: 'tls:desk.lan:5900' }, "write { host: 'desk.lan', port: 5900, tls: true }"],
+    [{ server: 'tcp://desk.lan:5900' }, "write { host: 'desk.lan', port: 5900 }"],
+    [{ server: 'wss://desk.lan:5900/vnc' }, "write { host: 'desk.lan', port: 5900, tls: true }"],
+    [{ server: 'localhost' }, "got 'localhost'; write { host: 'desk.lan', port: 5900 }"],
+    [
+      { server: [{ port: 1 }, 'desk.lan:2'] },
+      "server[1] must be an object; got 'desk.lan:2'; write { host: 'desk.lan', port: 2 }",
+    ],
+    [{ server: { '/vnc': [{ port: 1 }, 'desk.lan:2'] } }, "write { host: 'desk.lan', port: 2 }"],
+    [{ rules: [{ server: 'desk.lan:2' }] }, 'rules[0].server must be an object'],
+    [{ target: 'localhost:5900' }, 'options has no "target"; did you mean "server"?'],
+    [{ host: 'localhost', port: 5900 }, 'options has no "host"; did you mean "server"?'],
+    [
+      host({ host: 'localhost:5900' }),
+      "server.host must be a name or an address alone; write { host: 'localhost', port: 5900 }",
+    ],
+    [host({ host: 'tcp://desk.lan:5900' }), "write { host: 'desk.lan', port: 5900 }"],
+    [host({ host: 'tls:desk.lan:5900' }), 'tls: true'],
+    [host({ host: '::1:5900:' }), 'server.host must be a name or an address alone'],
+    [host({ hots: 'x' }), 'server has no "hots"; did you mean "host"?'],
+    [host({ port: '5900' }), "got '5900'; environment variables are text: Number(process.env.VNC_PORT)"],
+    [host({ port: NaN }), 'got NaN; is the environment variable set?'],
+    [host({ port: undefined }), 'needs a port (or a socket); got { port }; is the environment variable set?'],
+    [{ allow: '10.0.0.0/8' }, "got '10.0.0.0/8'; write [ '10.0.0.0/8' ]"],
+    [{ deny: '10.0.0.0/8, ::1' }, "write [ '10.0.0.0/8', '::1' ]"],
+    [{ origins: 'https://desk.example' }, "write [ 'https://desk.example' ]"],
+  ])('%o', (options, message) => {
+    expect(refused(options).message).toContain(message);
+  });
+
+  test.each(['http://ann:hunter2@desk.lan:5900', 'http://ann:hunter2@desk.lan', 'ann:hunter2@desk.lan:5900'])(
+    'a password in %s is not shown',
+    (text) => {
+      for (const options of [{ server: text }, host({ host: text })])
+        expect(refused(options).message).not.toContain('hunter2');
+    },
+  );
+
+  test.each(['::1', 'fe80::1%eth0', '::ffff:127.0.0.1', 'desk.lan', '127.0.0.1'])(
+    'the host %s is right',
+    (name) => {
+      expect(() => wstunnel({ server: { host: name, port: 5900 } })).not.toThrow();
+    },
+  );
+});
+
 test('rules and conditions that contain themselves are refused', () => {
   const rule: Record<string, unknown> = {};
   rule.rules = [rule];

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { hideLogin } from '../helpers/hide-login.js';
+import { readHostAndPort } from '../helpers/host-port.js';
 import { faultOfListenPath, isAbstractSocket } from '../helpers/socket-path.js';
 import type { Host } from '../types.js';
 import { usage } from './args.js';
@@ -10,23 +11,22 @@ export interface ListenAddress {
   /** Left out: every address. */
   readonly host?: string;
   readonly socket?: string;
-}
-
-/** `PORT`, `HOST:PORT`, `[IPv6]:PORT`, `:PORT`; undefined for what is none of these. */
-interface HostAndPort {
-  readonly host: string | undefined;
-  readonly port: number;
+  /** A socket that listens already, and that this process was started with. */
+  readonly fd?: number;
 }
 
 const LOOPBACK = '127.0.0.1';
 
 /**
- * Where to listen: `6080` (on loopback alone), `192.0.2.1:6080`, `[::1]:6080`, `:6080` (every address), `unix:/run/x.sock`.
+ * Where to listen: `6080` (on loopback alone), `192.0.2.1:6080`, `[::1]:6080`, `:6080` (every address), `unix:/run/x.sock`,
+ * `fd:3` (a socket that the process was started with).
  * Undefined for what is none of these.
  */
 export function readListenAddress(text: string): ListenAddress | undefined {
   const socket = socketOf(text);
   if (socket !== undefined) return { socket };
+  const [, fd] = /^fd:(\d{1,5})$/.exec(text) ?? [];
+  if (fd !== undefined) return { fd: Number(fd) };
   const found = readHostAndPort(text);
   if (!found) return undefined;
   const { host = LOOPBACK, port } = found;
@@ -37,7 +37,7 @@ export function readListenAddress(text: string): ListenAddress | undefined {
 export function wantListenAddress(text: string): ListenAddress {
   const address = readListenAddress(text);
   if (!address)
-    throw usage(`"${hideLogin(text)}" is nowhere to listen: PORT, ADDRESS:PORT, :PORT or unix:PATH`);
+    throw usage(`"${hideLogin(text)}" is nowhere to listen: PORT, ADDRESS:PORT, :PORT, unix:PATH or fd:3`);
   const { socket } = address;
   if (socket !== undefined && isAbstractSocket(socket))
     throw usage(`"${text}" can't be listened on: ${faultOfListenPath(socket) ?? ''}`);
@@ -55,7 +55,8 @@ export function readTarget(text: string): Host | undefined {
 }
 
 /** As it is typed. */
-export function shownAddress({ socket, host = '', port = 0 }: ListenAddress): string {
+export function shownAddress({ socket, fd, host = '', port = 0 }: ListenAddress): string {
+  if (fd !== undefined) return `fd:${fd}`;
   if (socket !== undefined) return `unix:${socket}`;
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
@@ -86,13 +87,4 @@ function canonicalHost(host: string): string {
 function socketOf(text: string): string | undefined {
   const path = text.startsWith('unix:') ? text.slice('unix:'.length) : text;
   return path !== '' && (path !== text || path.startsWith('/')) ? path : undefined;
-}
-
-function readHostAndPort(text: string): HostAndPort | undefined {
-  const [, address, digits = ''] = /^(?:(\[[^\]]*\]|[^:@\s]*):)?(\d{1,5})$/.exec(text) ?? [];
-  const port = Number(digits);
-  if (digits === '' || port > 65535) return undefined;
-  const host = address?.replace(/^\[(.*)\]$/, '$1');
-  const isBracketed = address?.startsWith('[') === true;
-  return isBracketed && isIP(host ?? '') !== 6 ? undefined : { host, port };
 }

@@ -11,6 +11,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENXIO: 'nobody reads from it',
   ENOSPC: 'the disk is full',
   EISDIR: 'it is a folder',
+  EROFS: 'the file system is read-only',
   EADDRINUSE: 'it is in use',
   EADDRNOTAVAIL: 'this machine has no such address',
   ENOTFOUND: 'the name is not known',

@@ -10,7 +10,7 @@ export type Signal = keyof typeof SIGNALLED;
 /** What the process is to a command; a test gives its own. */
 export interface Io {
   readonly stdin: Readable;
-  readonly stdout: Writable;
+  readonly stdout: Writable & { readonly isTTY?: boolean };
   /** Messages go here: standard output belongs to the bytes of `connect --stdio`. */
   readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   readonly environment: Readonly<Record<string, string | undefined>>;

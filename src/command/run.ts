@@ -11,6 +11,7 @@ type Command = (args: string[], io: Io) => Promise<number>;
 const COMMANDS = {
   listen: async (): Promise<Command> => (await import('./listen.js')).listenCommand,
   connect: async (): Promise<Command> => (await import('./connect.js')).connectCommand,
+  completion: async (): Promise<Command> => (await import('./completion.js')).completionCommand,
 };
 
 /** Runs the subcommand; resolves to the exit code. Never rejects: what went wrong is one line on stderr. */
@@ -26,13 +27,21 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
 
 async function dispatch(args: readonly string[], io: Io): Promise<number> {
   const [first = '', ...rest] = args;
-  if (first === '--version') {
+  if (first === '--version' || first === '-V') {
     io.stdout.write(`${version()}\n`);
     return EXIT.ok;
   }
-  if (first === 'listen' || first === 'connect') return (await COMMANDS[first]())(rest, io);
+  if ((first === '--help' || first === '-h') && rest[0] === 'man') {
+    io.stdout.write((await import('./manual.js')).manualPage());
+    return EXIT.ok;
+  }
+  if (isCommand(first)) return (await COMMANDS[first]())(rest, io);
   // No address is a bare word, so this is a command that there isn't.
   const near = /^[a-z]+$/i.test(first) ? nearest(first, Object.keys(COMMANDS)) : undefined;
   if (near !== undefined) throw usage(`there is no command ${first}; did you mean ${near}?`);
   return (await COMMANDS.listen())([...args], io);
+}
+
+function isCommand(name: string): name is keyof typeof COMMANDS {
+  return Object.hasOwn(COMMANDS, name);
 }

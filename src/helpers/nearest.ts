@@ -1,22 +1,115 @@
-/** The known name that a misspelt one most likely means; undefined where none is near. */
+/**
+ * Names by which other programs, libraries and people call what has another name here: the first of these that exists is meant.
+ * Only names that are far from ours in letters; without dashes and capital letters, so that `maxPayload` is `max-payload`.
+ */
+const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
+  // Where to listen, or where the backend is: an option of the command, a host's, or the middleware's.
+  port: ['listen', 'local', 'server'],
+  bind: ['listen', 'local', 'localAddress'],
+  host: ['listen', 'local', 'server'],
+  hostname: ['host', 'listen', 'local', 'server'],
+  address: ['host', 'listen', 'local', 'server'],
+  ip: ['host', 'listen', 'local', 'server'],
+  listen: ['local'],
+  socket: ['unix', 'local', 'server'],
+  // The backends.
+  target: ['server'],
+  targets: ['server'],
+  backend: ['server'],
+  backends: ['server'],
+  upstream: ['server'],
+  proxypass: ['server'],
+  hosts: ['server'],
+  command: ['spawn'],
+  path: ['url', 'socket'],
+  unix: ['socket', 'local'],
+  // Files, certificates and logins.
+  static: ['web'],
+  root: ['web'],
+  docroot: ['web'],
+  documentroot: ['web'],
+  tls: ['cert'],
+  ssl: ['tls', 'cert'],
+  https: ['tls', 'cert'],
+  secure: ['tls', 'cert'],
+  certificate: ['cert'],
+  pem: ['cert'],
+  cafile: ['ca', 'client-ca'],
+  cacert: ['ca', 'client-ca'],
+  password: ['auth', 'user'],
+  passwd: ['auth', 'user'],
+  login: ['auth', 'user'],
+  username: ['auth', 'user'],
+  htpasswd: ['auth'],
+  basic: ['auth', 'user'],
+  auth: ['authenticate', 'user'],
+  authorize: ['authenticate'],
+  token: ['tokens', 'bearer'],
+  // Who may connect.
+  cors: ['origins', 'origin'],
+  whitelist: ['allow'],
+  allowlist: ['allow'],
+  blacklist: ['deny'],
+  blocklist: ['deny'],
+  servername: ['name'],
+  domain: ['name'],
+  // The others.
+  heartbeat: ['pingInterval', 'ping'],
+  maxconnections: ['maxTunnels', 'limits'],
+  conf: ['config'],
+  settings: ['config'],
+  debug: ['verbose'],
+  protocol: ['subprotocol'],
+  protocols: ['subprotocol'],
+};
+
+/** The known name that an unknown one most likely means; undefined where none is near. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
-  const scored = known.map((candidate) => ({
-    candidate,
-    far: distance(name.toLowerCase(), candidate.toLowerCase()),
-  }));
-  const best = scored.sort((a, b) => a.far - b.far)[0];
-  return best && best.far <= Math.max(2, Math.floor(name.length / 3)) ? best.candidate : undefined;
+  const plain = plainOf(name);
+  const same = known.find((candidate) => plainOf(candidate) === plain);
+  if (same !== undefined || plain === '') return same;
+  const synonyms = Object.hasOwn(SYNONYMS, plain) ? (SYNONYMS[plain] ?? []) : [];
+  return synonyms.find((synonym) => known.includes(synonym)) ?? misspelt(name, plain, known);
 }
 
-/** Levenshtein's: insertions, deletions and replacements. */
+/** Letter case and what stands between words are no difference. */
+function plainOf(name: string): string {
+  return name.toLowerCase().replace(/[-_.\s]/g, '');
+}
+
+function misspelt(name: string, plain: string, known: readonly string[]): string | undefined {
+  const scored = known.map((candidate) => ({ candidate, far: distance(plain, plainOf(candidate)) }));
+  const [best] = scored
+    .filter(({ candidate, far }) => far <= tolerance(Math.min(lastPart(name), lastPart(candidate))))
+    .sort((a, b) => a.far - b.far);
+  // The beginning of one name, and of no other.
+  const begun = known.filter((candidate) => plain.length > 2 && plainOf(candidate).startsWith(plain));
+  return best?.candidate ?? (begun.length === 1 ? begun[0] : undefined);
+}
+
+/** How many letters follow the last dot: in `server.root` those of `server` say nothing. */
+function lastPart(name: string): number {
+  return plainOf(name.slice(name.lastIndexOf('.') + 1)).length;
+}
+
+/** Two letters of four are another word (`port` is not `cert`); in a word of seven they are a slip. */
+function tolerance(length: number): number {
+  return length < 3 ? 0 : length < 6 ? 1 : Math.floor(length / 3);
+}
+
+/** Damerau's, of adjacent letters: insertions, deletions, replacements, and two letters in the wrong order. */
 function distance(a: string, b: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
       const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const isSwapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swapped = isSwapped ? (before[j - 2] ?? 0) + 1 : Infinity;
+      next.push(Math.min(replaced, swapped, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
     }
+    before = row;
     row = next;
   }
   return row[b.length] ?? 0;

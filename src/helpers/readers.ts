@@ -4,7 +4,7 @@ import { hideLogin } from './hide-login.js';
 import { nearest } from './nearest.js';
 
 /** The longest part of a wrong value that is shown. */
-const MAX_SHOWN = 80;
+export const MAX_SHOWN = 80;
 
 /** Checks one value; throws {@link TunnelError} WSTUNNEL_OPTION. */
 export type Check = (value: unknown, name: string) => void;

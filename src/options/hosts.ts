@@ -20,6 +20,7 @@ import { HostMap } from '../routes/host-map.js';
 import { notationOf } from '../routes/notation.js';
 import type { Host } from '../types.js';
 import { DEFAULTS } from './defaults.js';
+import { checkHostName, refuseText } from './host-text.js';
 import { capacityOf, checkSpawn, readSpawn } from './spawn.js';
 
 // An option without its check does not compile. (Exported for the test of the README's tables.)
@@ -29,8 +30,9 @@ export const HOST: Readonly<Record<keyof Host, Check>> = {
     if (/^\[.*\]$/.test(value as string)) fail(name, 'takes an IPv6 address without brackets', value);
     // Messages show the host: "getaddrinfo ENOTFOUND ann:secret@desk".
     if (/^[^/].*@/s.test(value as string)) fail(name, 'must be a name or an address, without a user', '***');
+    if (isIP(value as string) === 0) checkHostName(value as string, name);
   },
-  port: readNumber(1, 65535),
+  port: readPort,
   socket: (value, name) => {
     readText(value, name);
     const fault = faultOfTarget(value as string);
@@ -56,6 +58,9 @@ export const HOST: Readonly<Record<keyof Host, Check>> = {
   connect: readFunction,
   spawn: checkSpawn,
 };
+
+/** What `process.env` gives for a variable that is not set, and what Number() makes of it. */
+const UNSET = '; is the environment variable set?';
 
 /** What says where a host is: at most one of these. */
 const ADDRESSES = [['connect'], ['socket'], ['host', 'port', 'localAddress', 'lookup']] as const;
@@ -92,6 +97,7 @@ export function readServer(
 }
 
 function readHost(value: unknown, name: string, isMade: boolean): ResolvedHost {
+  if (typeof value === 'string' || typeof value === 'number') refuseText(value, name);
   readNames(value, name, HOST);
   const host = withSocket(namedOf(value as Host, Object.keys(HOST)), name);
   const given = ADDRESSES.filter((names) => names.some((one) => host[one] !== undefined));
@@ -104,7 +110,7 @@ function readHost(value: unknown, name: string, isMade: boolean): ResolvedHost {
   if (host.connect && host.spawn) fail(name, 'takes either connect or spawn, not both', value);
   const program = readSpawn(host, name, isMade);
   if (!host.connect && !host.spawn && host.socket === undefined && host.port === undefined)
-    fail(name, 'needs a port (or a socket)', value);
+    fail(name, 'needs a port (or a socket)', value, Object.hasOwn(value as Host, 'port') ? UNSET : '');
   return Object.freeze({
     ...without(host, 'spawn'),
     ...program,
@@ -134,6 +140,19 @@ function withSocket(given: Host, name: string): Host {
 /** Of two limits the one that counts; 0 is none. */
 function leastLimit(one: number, other: number): number {
   return one === 0 || other === 0 ? Math.max(one, other) : Math.min(one, other);
+}
+
+/** Environment variables are text. */
+function readPort(value: unknown, name: string): void {
+  if (typeof value === 'string')
+    fail(
+      name,
+      'must be a whole number from 1 to 65535',
+      value,
+      '; environment variables are text: Number(process.env.VNC_PORT) is a number',
+    );
+  if (Number.isNaN(value)) fail(name, 'must be a whole number from 1 to 65535', value, UNSET);
+  readNumber(1, 65535)(value, name);
 }
 
 function readTls(value: unknown, name: string): void {

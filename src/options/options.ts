@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { BlockList } from 'node:net';
+import { inspect } from 'node:util';
 import type { ResolvedHost } from '../backends/host.js';
 import { BALANCE_NAMES, strategyOf } from '../balance/strategies.js';
 import type { CountLimits } from '../guard/limits.js';
@@ -8,6 +9,7 @@ import { isOwnPage } from '../guard/rebinding.js';
 import { compileAddresses } from '../helpers/address.js';
 import {
   fail,
+  MAX_SHOWN,
   namedOf,
   readBoolean,
   readFunction,
@@ -281,8 +283,22 @@ function readUrls(value: unknown, name: string): (RegExp | string)[] {
 
 function readAddresses(value: unknown, name: string): BlockList {
   if (!Array.isArray(value) || value.length === 0)
-    fail(name, 'must list at least one address or CIDR range; leave it out to have no such list', value);
+    fail(
+      name,
+      'must list at least one address or CIDR range; leave it out to have no such list',
+      value,
+      asList(value),
+    );
   return compileAddresses((value as unknown[]).map((entry) => readAddress(entry, name)));
+}
+
+/** One text, or several with commas, in the place of a list. */
+function asList(value: unknown): string {
+  if (typeof value !== 'string' || value === '' || value.length > MAX_SHOWN) return '';
+  return `; write ${inspect(
+    value.split(',').map((one) => one.trim()),
+    { breakLength: Infinity },
+  )}`;
 }
 
 function checkBalance(value: unknown, name: string): void {
@@ -298,7 +314,8 @@ function checkBalance(value: unknown, name: string): void {
 
 function checkOrigins(value: unknown, name: string): void {
   if (value === 'same' || value === '*' || typeof value === 'function') return;
-  if (!Array.isArray(value)) fail(name, 'must be "same", "*", a list of origins or a function', value);
+  if (!Array.isArray(value))
+    fail(name, 'must be "same", "*", a list of origins or a function', value, asList(value));
   const entries = value as unknown[];
   if (entries.length === 0) fail(name, 'needs at least one origin, or "same"', value);
   for (const entry of entries) {

@@ -1,5 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
+import { messageOf } from '../errors.js';
 import { keyOf, type Fill, type ResolvedSpawn } from '../backends/host.js';
 import {
   fail,
@@ -23,6 +25,9 @@ const SIGNALS = [
 
 /** The longest path of a unix socket on every system (macOS: 104 with its end), less our own ending. */
 const MAX_SOCKET = 98;
+
+/** Of the folder around them: `/wstunnel-`, six letters, a slash, a number and a `~` follow it, in at most 103 bytes. */
+const MAX_FOLDER = 79;
 
 /** A shell passes on no other names. */
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -82,6 +87,7 @@ export function readSpawn(host: Host, name: string, isMade: boolean): { spawn?: 
     fail(`${name}.socket`, 'must be a path: spawn keeps an abstract socket from no other user', socket);
   if (socket !== undefined && Buffer.byteLength(socket) > MAX_SOCKET)
     fail(`${name}.socket`, `must not be longer than ${MAX_SOCKET} bytes`, socket);
+  if (!isMade) checkFolder(tmpdir(), `${name}.spawn`);
   const texts = [...args, ...Object.values(environment)];
   const mayAsk = spawn.handOver !== true;
   if (mayAsk && !isMade) checkPlaceholders(texts, host, name);
@@ -114,6 +120,22 @@ export function readSpawn(host: Host, name: string, isMade: boolean): { spawn?: 
   // Who prints a host, or `stats()`, does not print the passwords of its program.
   Object.defineProperty(resolved, 'environment', { value: given.environment, enumerable: false });
   return { spawn: Object.freeze(resolved) };
+}
+
+/**
+ * The sockets of programs are in a folder below this one (`Spawner`). What is known of it now must not be found out by the first
+ * visitor: a container with a read-only file system, a TMPDIR that is gone.
+ */
+function checkFolder(folder: string, name: string): void {
+  const must = 'needs a folder for sockets that this process can write to';
+  if (Buffer.byteLength(folder) > MAX_FOLDER)
+    fail(name, must, folder, ` (its path has more than ${MAX_FOLDER} bytes); set TMPDIR`);
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK);
+    if (!statSync(folder).isDirectory()) throw new Error('it is no folder');
+  } catch (error) {
+    fail(name, must, folder, ` (${messageOf(error)}); set TMPDIR`);
+  }
 }
 
 function fillOf(isTold: boolean, isFirst: boolean): Fill {

@@ -1,5 +1,6 @@
 import { lstatSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server } from 'node:net';
+import { bindError } from '../../helpers/bind-error.js';
 import { connectError } from '../../helpers/stale-socket.js';
 import type { Fill, ResolvedHost } from '../host.js';
 
@@ -77,7 +78,9 @@ export async function checkFree(place: Place): Promise<void> {
 function onceListening<T>(where: ListenOptions, act: (server: Server) => T): Promise<T> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => socket.destroy());
-    server.on('error', reject);
+    server.on('error', (error) =>
+      reject(where.path === undefined ? error : (bindError(error, where.path) as Error)),
+    );
     server.on('listening', () => {
       try {
         const result = act(server);

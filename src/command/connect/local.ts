@@ -1,7 +1,9 @@
 import { listen, type Listener } from '../../client/listen.js';
 import { readUrl } from '../../client/url.js';
+import { bindError } from '../../helpers/bind-error.js';
 import { faultOfListenPath } from '../../helpers/socket-path.js';
 import { isLoopback, shownAddress, type ListenAddress } from '../address.js';
+import { DEFAULT_DRAIN } from '../drain.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { reasonOf } from '../files.js';
 import { messageLine, say, type Io, type Signal } from '../io.js';
@@ -10,9 +12,6 @@ import { bytes, tunnels } from '../listen/units.js';
 import type { ConnectPlan } from './arguments.js';
 import { failureOf, lineOf } from './failures.js';
 import { runProgram } from './program.js';
-
-/** Seconds that open tunnels have to end after SIGTERM, or after the end of the program. */
-const DRAIN = 10;
 
 /**
  * A local port, each connection in a tunnel of its own. Resolves to the exit code once a signal has ended it, or with a program to that
@@ -77,7 +76,7 @@ async function runWith(
     let hurry: () => void = () => undefined;
     const hurried = new Promise<void>((resolve) => (hurry = resolve));
     const stop = io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], () => hurry());
-    await Promise.race([listener.close({ grace: DRAIN, timeout: 1 }), hurried]);
+    await Promise.race([listener.close({ grace: DEFAULT_DRAIN, timeout: 1 }), hurried]);
     stop();
   }
 }
@@ -92,7 +91,8 @@ async function start({ url, local = 0, options }: ConnectPlan): Promise<Listener
     return await listen(local, url, options);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw failureOf(error);
-    throw new CommandError(EXIT.listen, `can't listen on ${shownAddress(where)}: ${reasonOf(error)}`, {
+    const reason = where.socket === undefined ? error : bindError(error, where.socket);
+    throw new CommandError(EXIT.listen, `can't listen on ${shownAddress(where)}: ${reasonOf(reason)}`, {
       cause: error,
     });
   }
@@ -145,7 +145,7 @@ function untilSignalled(io: Io, listener: Listener): Promise<number> {
       isDraining = true;
       const { open } = listener.stats();
       if (open > 0 && io.stderr.isTTY) say(io, `closing ${tunnels(open)}; once more ends it at once`);
-      void listener.close({ timeout: DRAIN }).then(() => end(EXIT.ok));
+      void listener.close({ timeout: DEFAULT_DRAIN }).then(() => end(EXIT.ok));
     });
   });
 }

@@ -4,10 +4,10 @@ import { helpLines, type OptionSpecs } from '../args.js';
 export const CONNECT_OPTIONS = {
   local: { value: 'ADDRESS', help: 'listen on 5901, HOST:5901, :5901 or unix:PATH' },
   stdio: { help: 'one tunnel, on standard input and output (default)' },
-  linger: { value: 'SEC', help: '--stdio: silence after the input until the Close (1)', more: true },
-  'no-close': { help: '--stdio: stay after the input, until the server ends', more: true },
+  linger: { value: 'SEC', help: '--stdio: silence after the input, then Close (1)', more: true },
+  'no-close': { help: '--stdio: stay after the input until the server ends', more: true },
   background: { help: '--local: return as soon as it listens' },
-  user: { value: 'NAME:FILE', help: 'Basic login; its password is in FILE (WSTUNNEL_USER)' },
+  user: { value: 'NAME:FILE', help: 'Basic login, its password in FILE (WSTUNNEL_USER)' },
   bearer: { value: 'FILE', help: 'bearer token in FILE (WSTUNNEL_BEARER)' },
   cookie: { value: 'NAME=VALUE', multiple: true, help: 'or @FILE (WSTUNNEL_COOKIE)' },
   header: { value: 'NAME:VALUE', multiple: true, help: 'or @FILE, with one on each line' },
@@ -28,7 +28,7 @@ export const CONNECT_OPTIONS = {
   pong: { value: 'SEC' },
   verbose: { short: 'v', help: 'tell of every tunnel' },
   help: { short: 'h', help: 'this text (--help all: more); the version' },
-  version: {},
+  version: { short: 'V' },
 } as const satisfies OptionSpecs;
 
 /** The text of `--help`, or of `--help all`. */

@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
 import { hideLogin } from '../../helpers/hide-login.js';
-import { readNumber } from '../../helpers/readers.js';
+import { readNumber, readSeconds } from '../../helpers/readers.js';
 import { readHosts } from '../../options/hosts.js';
 import type { Host } from '../../types.js';
 import { readTarget, shownAddress, wantListenAddress, type ListenAddress } from '../address.js';
 import { usage } from '../args.js';
+import { LONGEST_DRAIN } from '../drain.js';
 import { readConfig, type Config } from './config.js';
 import { CONNECTIONS_CEILING } from './descriptors.js';
 import { FRAME_RULE, isFrameSource } from './frame.js';
@@ -12,7 +13,8 @@ import { isHostName, NAME_RULE } from './names.js';
 import type { Given, OptionName } from './options.js';
 import { checkAddressesAreKnown } from './needs-address.js';
 import { INDEX, readLoginFile, type Plan, type Tunnelling } from './plan.js';
-import { checkOption, listOf, TUNNEL_FLAGS, tunnelOf } from './tunnel-flags.js';
+import { checkOption, listOf, secondsOf, TUNNEL_FLAGS, tunnelOf } from './tunnel-flags.js';
+import { GROUP_RULE, MODE_RULE, readGroup, readMode } from './unix-access.js';
 
 /** Where noVNC and websockify are usually found; on loopback, so that who forgets to think about it is safe. */
 const DEFAULT_LISTEN: ListenAddress = { host: '127.0.0.1', port: 6080 };
@@ -25,6 +27,8 @@ export function readPlan(args: Given): Plan {
   const { addresses, targets } = readPositionals(args);
   if (config?.isLighttpd === true) checkAgainstLighttpd(args, targets);
   const listen = listenOf(args, addresses, config);
+  const unix = unixOf(args, listen) ?? config?.unix;
+  const drain = drainOf(args) ?? config?.drain;
   const tokens = pathOf(args, 'tokens') ?? config?.tokens;
   const tunnel = { ...config?.tunnel, ...tunnelOf(args), ...(targets.length > 0 && { server: targets }) };
   checkTargets(tokens, tunnel, config);
@@ -35,6 +39,8 @@ export function readPlan(args: Given): Plan {
   const maxConnections = maxConnectionsOf(args) ?? config?.maxConnections;
   const plan: Plan = {
     listen,
+    ...(unix && { unix }),
+    ...(drain !== undefined && { drain }),
     tunnel,
     target: shownTarget(targets, tokens, file),
     ...(web && { web }),
@@ -80,6 +86,20 @@ function listenOf(args: Given, addresses: readonly string[], config: Config | un
   const all = [...given, ...(socket === undefined ? [] : [{ socket }])];
   if (all.length > 0) return all;
   return config && config.listen.length > 0 ? [...config.listen] : [DEFAULT_LISTEN];
+}
+
+function unixOf(args: Given, listen: readonly ListenAddress[]): Plan['unix'] {
+  const modeText = args.text('unix-mode');
+  const groupText = args.text('unix-group');
+  if (modeText === undefined && groupText === undefined) return undefined;
+  if (!listen.some(({ socket }) => socket !== undefined))
+    throw usage(`--unix-${modeText === undefined ? 'group' : 'mode'} needs --unix`);
+  const mode = modeText === undefined ? undefined : readMode(modeText);
+  if (modeText !== undefined && mode === undefined) throw usage(`--unix-mode "${modeText}": it ${MODE_RULE}`);
+  const group = groupText === undefined ? undefined : readGroup(groupText);
+  if (groupText !== undefined && group === undefined)
+    throw usage(`--unix-group "${groupText}": it ${GROUP_RULE}`);
+  return { ...(mode !== undefined && { mode }), ...(group !== undefined && { group }) };
 }
 
 function checkTargets(tokens: string | undefined, { server, rules }: Tunnelling, config?: Config): void {
@@ -138,6 +158,13 @@ function maxConnectionsOf(args: Given): number | undefined {
   if (text === undefined) return undefined;
   const value = /^\d+$/.test(text) ? Number(text) : text;
   checkOption(() => readNumber(1, CONNECTIONS_CEILING)(value, '--max-connections'));
+  return Number(text);
+}
+
+function drainOf(args: Given): number | undefined {
+  const text = args.text('drain');
+  if (text === undefined) return undefined;
+  checkOption(() => readSeconds(0, LONGEST_DRAIN)(secondsOf([text]), '--drain'));
   return Number(text);
 }
 

@@ -14,6 +14,7 @@ import {
   readBoolean,
   readNames,
   readNumber,
+  readSeconds,
   readText,
   type Check,
 } from '../../helpers/readers.js';
@@ -22,15 +23,19 @@ import { without } from '../../helpers/without.js';
 import { OPTIONS, readOptions } from '../../options/options.js';
 import { CONNECTIONS_CEILING } from './descriptors.js';
 import { readListenAddress } from '../address.js';
+import { LONGEST_DRAIN } from '../drain.js';
 import { CommandError, EXIT } from '../exit.js';
 import type { Config } from './config.js';
 import { FRAME_RULE, isFrameSource } from './frame.js';
 import { isHostName, NAME_RULE } from './names.js';
 import { INDEX, readLoginFile, type Tunnelling } from './plan.js';
+import { GROUP_RULE, MODE_RULE, readGroup, readMode } from './unix-access.js';
 
 /** The command's own part of the file; a path is taken from the file's folder. */
 interface OwnPart {
   listen?: string | readonly string[];
+  unixMode?: string;
+  unixGroup?: string;
   web?: string;
   cert?: string;
   key?: string;
@@ -43,6 +48,7 @@ interface OwnPart {
   acceptProxy?: boolean;
   maxConnections?: number;
   log?: string;
+  drain?: number;
   verbose?: boolean;
 }
 
@@ -51,11 +57,19 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   listen: (value, name) => {
     for (const text of readTexts(value, name)) {
       const address = readListenAddress(text);
-      if (!address) fail(name, 'is PORT, ADDRESS:PORT, :PORT or unix:PATH, or a list', value);
+      if (!address) fail(name, 'is PORT, ADDRESS:PORT, :PORT, unix:PATH or fd:3, or a list', value);
       const { socket = '' } = address;
       if (isAbstractSocket(socket))
         fail(name, `can't be listened on (${faultOfListenPath(socket) ?? ''})`, text);
     }
+  },
+  unixMode: (value, name) => {
+    // A number would be decimal: JSON has no octal ones.
+    if (typeof value !== 'string' || readMode(value) === undefined)
+      fail(name, `${MODE_RULE}, as a text`, value);
+  },
+  unixGroup: (value, name) => {
+    if (typeof value !== 'string' || readGroup(value) === undefined) fail(name, GROUP_RULE, value);
   },
   web: readText,
   cert: readText,
@@ -70,6 +84,7 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   acceptProxy: readBoolean,
   maxConnections: readNumber(1, CONNECTIONS_CEILING),
   log: readText,
+  drain: readSeconds(0, LONGEST_DRAIN),
   verbose: readBoolean,
 };
 
@@ -108,6 +123,8 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
       const address = readListenAddress(one);
       return address?.socket === undefined ? (address ?? []) : { socket: file(address.socket) };
     }),
+    ...((own.unixMode ?? own.unixGroup) !== undefined && { unix: unixOf(own) }),
+    ...(own.drain !== undefined && { drain: own.drain }),
     ...(web !== undefined && { web: { folder: file(web), index: INDEX } }),
     ...(own.cert !== undefined && { cert: file(own.cert) }),
     ...(own.key !== undefined && { key: file(own.key) }),
@@ -122,6 +139,12 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
     ...(verbose !== undefined && { verbose }),
     ...(log !== undefined && { log: file(log) }),
   };
+}
+
+function unixOf({ unixMode, unixGroup }: OwnPart): NonNullable<Config['unix']> {
+  const mode = unixMode === undefined ? undefined : readMode(unixMode);
+  const group = unixGroup === undefined ? undefined : readGroup(unixGroup);
+  return { ...(mode !== undefined && { mode }), ...(group !== undefined && { group }) };
 }
 
 function parse(text: string, file: string): Node {

@@ -6,7 +6,19 @@ import type { LoginFile, Plan, Tunnelling } from './plan.js';
 
 /** What a configuration file says. */
 export interface Config extends Partial<
-  Pick<Plan, 'web' | 'names' | 'frame' | 'tokens' | 'trustProxy' | 'acceptProxy' | 'maxConnections' | 'log'>
+  Pick<
+    Plan,
+    | 'unix'
+    | 'drain'
+    | 'web'
+    | 'names'
+    | 'frame'
+    | 'tokens'
+    | 'trustProxy'
+    | 'acceptProxy'
+    | 'maxConnections'
+    | 'log'
+  >
 > {
   readonly isLighttpd: boolean;
   readonly listen: readonly ListenAddress[];

@@ -1,9 +1,10 @@
 import { isLoopback, shownAddress } from '../address.js';
+import type { Host, Rule } from '../../types.js';
 import type { Plan } from './plan.js';
 import { privateFiles, privateFilesIn } from './private-files.js';
 
 /** What somebody may not have meant who lets others reach the servers. */
-export function dangersOf(plan: Plan): string[] {
+export function dangersOf(plan: Plan, pid = process.pid): string[] {
   const { listen, auth, tls, isLighttpd } = plan;
   const open = listen.find((address) => !isLoopback(address));
   const isOpen = open !== undefined && !isGuarded(plan) && !isLighttpd;
@@ -13,6 +14,7 @@ export function dangersOf(plan: Plan): string[] {
       ? ['passwords and bytes can be read on the way; --cert makes it https']
       : []),
     ...everySiteOf(plan),
+    ...zombiesOf(plan, pid),
     ...servedSecretsOf(plan),
   ];
 }
@@ -39,6 +41,30 @@ function everySiteOf(plan: Plan): string[] {
   return [
     `pages of every site may open a tunnel in the browsers that reach this server: --origin has "${which}"`,
   ];
+}
+
+/** The kernel gives process 1 every orphan, and Node waits for its own children alone. */
+function zombiesOf({ tunnel }: Plan, pid: number): string[] {
+  if (pid !== 1 || !spawns(tunnel)) return [];
+  return [
+    'this is process 1, and starts programs: each leaves zombies behind, until no process can be started; ' +
+      'start the container with an init (docker run --init, init: true, or tini)',
+  ];
+}
+
+function spawns({ server, rules = [], else: otherwise }: Pick<Rule, 'server' | 'rules' | 'else'>): boolean {
+  return (
+    hostsOf(server).some(({ spawn }) => spawn !== undefined) ||
+    [...rules, ...[otherwise ?? []].flat()].some(spawns)
+  );
+}
+
+/** A host, a list, or a map of hosts and lists. */
+function hostsOf(server: unknown): Host[] {
+  if (typeof server !== 'object' || server === null) return [];
+  if (Array.isArray(server)) return server.flatMap(hostsOf);
+  const inner = Object.values(server).filter((one) => typeof one === 'object');
+  return 'spawn' in server ? [server as Host] : inner.flatMap(hostsOf);
 }
 
 function servedSecretsOf(plan: Plan): string[] {

@@ -62,7 +62,8 @@ export class Door {
     }
     this.#open++;
     socket.once('close', () => this.#open--);
-    const isUnix = typeof server.address() === 'string';
+    // Of a unix socket that was passed as a descriptor Node knows no address.
+    const isUnix = typeof (server.address() ?? '') === 'string';
     // Node remembers the address from here on. A client that is gone has none, and would pass for a unix socket's.
     if (socket.remoteAddress === undefined && !isUnix) socket.destroy();
     else if (!isProxy) pass();

@@ -95,14 +95,17 @@ function changed({ id, up, reason = '' }: BackendInfo): string {
 /** Standard output that takes nothing for so long loses lines, in place of the process's memory. In bytes. */
 const MAX_WAITING = 1024 * 1024;
 
+/** Standard output, or what stands in front of it. */
+type Outlet = Pick<Writable, 'writableLength'> & { write(text: string): boolean };
+
 /** Where `--log` writes, line by line at the end of the file. */
 export class EventLog {
   readonly #path: string | undefined;
-  readonly #stdout: Writable;
+  readonly #stdout: Outlet;
   readonly #file: LineFile | undefined;
   #lost = 0;
 
-  private constructor(path: string | undefined, stdout: Writable, warn: (line: string) => void) {
+  private constructor(path: string | undefined, stdout: Outlet, warn: (line: string) => void) {
     this.#path = path;
     this.#stdout = stdout;
     if (path !== undefined && path !== '-') this.#file = new LineFile(path, { warn, gap: gapLine });
@@ -110,7 +113,7 @@ export class EventLog {
 
   static async open(
     path: string | undefined,
-    stdout: Writable,
+    stdout: Outlet,
     warn: (line: string) => void,
   ): Promise<EventLog> {
     const log = new EventLog(path, stdout, warn);

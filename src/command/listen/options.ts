@@ -4,6 +4,8 @@ import { helpLines, type Args, type OptionSpecs } from '../args.js';
 export const LISTEN_OPTIONS = {
   listen: { value: 'ADDRESS', multiple: true, help: '6080, HOST:6080 or :6080 (all); a unix socket' },
   unix: { value: 'PATH' },
+  'unix-mode': { value: 'MODE', help: 'permissions of the unix socket, such as 660', more: true },
+  'unix-group': { value: 'GROUP', help: 'its group', more: true },
   web: { value: 'DIR', help: 'serve a folder; sites that may frame its pages' },
   frame: { value: 'LIST', multiple: true },
   cert: { value: 'FILE', help: 'https: certificate and key in PEM form' },
@@ -26,15 +28,21 @@ export const LISTEN_OPTIONS = {
   config: { value: 'FILE', help: 'JSON or lighttpd.conf; directives to pass over' },
   ignore: { value: 'NAME', multiple: true },
   log: { value: 'FILE', help: 'events as lines of JSON (-: stdout)' },
+  drain: { value: 'SEC', help: 'for open tunnels to end in, after SIGTERM (8)', more: true },
   verbose: { short: 'v', help: 'tell of every tunnel' },
   help: { short: 'h', help: 'this text (--help all: more); the version' },
-  version: {},
+  version: { short: 'V' },
 } as const satisfies OptionSpecs;
 
 export type OptionName = keyof typeof LISTEN_OPTIONS;
 
 /** The command line, once read. */
 export type Given = Args<typeof LISTEN_OPTIONS>;
+
+const MORE = `
+express-wstunnel --help man | man -l -                     the manual page
+source <(express-wstunnel completion bash)                 or zsh, or fish
+`;
 
 /** The text of `--help`, or of `--help all`. */
 export const listenHelp = (
@@ -46,4 +54,4 @@ Opens WebSockets on 127.0.0.1:6080, or where it is told, and streams their bytes
 to TARGET: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT.
 
 ${helpLines(LISTEN_OPTIONS, all).join('\n')}
-`;
+${all ? MORE : ''}`;

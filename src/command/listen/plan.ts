@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { TunnelOptions } from '../../types.js';
 import type { ListenAddress } from '../address.js';
+import type { UnixAccess } from './unix-access.js';
 
 /** The middleware's options; how it is bound to its servers is the command's affair. */
 export type Tunnelling = Omit<TunnelOptions, 'autoAttach'>;
@@ -8,6 +9,10 @@ export type Tunnelling = Omit<TunnelOptions, 'autoAttach'>;
 /** What `listen` is to do, by its command line and its configuration file. Paths are as they can be opened. */
 export interface Plan {
   readonly listen: readonly ListenAddress[];
+  /** Of the unix sockets among them. */
+  readonly unix?: UnixAccess;
+  /** Seconds that open tunnels have to end in once a signal has asked for it. */
+  readonly drain?: number;
   readonly tunnel: Tunnelling;
   /** What it leads to, for the line that says so. */
   readonly target: string;

@@ -1,8 +1,10 @@
 import type { RequestListener } from 'node:http';
+import type { Writable } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../errors.js';
 import { within } from '../../helpers/within.js';
 import { LocalState } from '../../shared/local-state.js';
+import { DEFAULT_DRAIN } from '../drain.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { messageLine, type Io, type Signal } from '../io.js';
 import { readCertificate, type Certificate } from './certificate.js';
@@ -10,6 +12,7 @@ import { dangersOf } from './dangers.js';
 import { EventLog, foldedLine, follow, type Telling } from './events.js';
 import { Folding } from './folding.js';
 import { LoginMemory } from './login-memory.js';
+import { checkAddressesAreKnown } from './needs-address.js';
 import type { Plan } from './plan.js';
 import { Servers } from './servers.js';
 import { makeSite } from './site.js';
@@ -17,8 +20,8 @@ import { Sites } from './sites.js';
 import { StatusLine } from './status.js';
 import { tunnels } from './units.js';
 
-/** Seconds that open tunnels and answers have to end after SIGTERM. */
-const DRAIN = 10;
+/** Seconds for programs to end in, and for what else takes time after the tunnels: with the default drain less than Docker's ten. */
+const LEAVE = 1;
 
 /** The command at work: its servers, what the signals do to it, and what it tells. */
 export class Running {
@@ -37,6 +40,8 @@ export class Running {
   });
   #isVerbose = false;
   #log: EventLog | undefined;
+  /** Of a descriptor the address that is behind it. */
+  #listening: Plan['listen'] = [];
   #servers: Servers | undefined;
   #reloading: Promise<void> = Promise.resolve();
   #isDraining = false;
@@ -74,12 +79,14 @@ export class Running {
 
   async #start(plan: Plan): Promise<void> {
     const certificate = this.#certificate(plan);
-    this.#log = await EventLog.open(plan.log, this.#io.stdout, (line) => this.#say(line));
+    this.#log = await EventLog.open(plan.log, this.#stdout(), (line) => this.#say(line));
     await this.#use(plan);
     const listener: RequestListener = (req, res) => this.#sites.app(req, res);
     this.#servers = new Servers(plan, certificate, listener, (line) => this.#say(line));
     for (const server of this.#servers.all) this.#sites.bindTo(server);
     await this.#servers.listen();
+    this.#listening = this.#servers.addresses();
+    checkAddressesAreKnown({ ...plan, listen: this.#listening });
     for (const url of this.#servers.urls()) this.#say(`listening on ${url} for ${plan.target}`);
     this.#warn(plan);
     this.#status.begin();
@@ -98,6 +105,18 @@ export class Running {
       folding: this.#folding,
     });
     this.#sites.use(site);
+  }
+
+  /** Where it is a terminal, most likely the one with the status line. */
+  #stdout(): Pick<Writable, 'writableLength'> & { write(text: string): boolean } {
+    const { stdout } = this.#io;
+    if (stdout.isTTY !== true) return stdout;
+    return {
+      get writableLength() {
+        return stdout.writableLength;
+      },
+      write: (text: string) => this.#status.beside(() => stdout.write(text)),
+    };
   }
 
   #telling(isVerbose: boolean): Telling {
@@ -119,7 +138,7 @@ export class Running {
 
   /** Without an end to any tunnel: each stays under the settings that it was opened by. */
   async #reload(): Promise<void> {
-    const { listen, tls, log, acceptProxy, trustProxy, maxConnections } = this.#plan;
+    const { listen, unix, tls, log, acceptProxy, trustProxy, maxConnections, drain } = this.#plan;
     try {
       const plan = this.#readPlan();
       // Else a login that was exchanged for certificates would be gone, and nothing asked for in its place.
@@ -128,6 +147,7 @@ export class Running {
       const certificate = this.#certificate(plan);
       await this.#log?.reopen();
       const used = { ...plan, listen, acceptProxy, ...(log !== undefined && { log }) };
+      checkAddressesAreKnown({ ...used, listen: this.#listening });
       await this.#use(used);
       if (certificate) this.#servers?.renew(certificate);
       const isOther =
@@ -136,11 +156,13 @@ export class Running {
         plan.log !== log ||
         plan.acceptProxy !== acceptProxy ||
         (acceptProxy && !isDeepStrictEqual(plan.trustProxy, trustProxy)) ||
-        plan.maxConnections !== maxConnections;
+        plan.maxConnections !== maxConnections ||
+        !isDeepStrictEqual(plan.unix, unix) ||
+        plan.drain !== drain;
       this.#say('the settings were read again, and hold for new tunnels');
       if (isOther)
         this.#say(
-          'where to listen, https or not, who sends PROXY headers, the cap of connections and the log are as they were until the next start',
+          'where to listen, https or not, who sends PROXY headers, the cap of connections, the drain and the log are as they were until the next start',
         );
       this.#warn(used);
     } catch (error) {
@@ -150,12 +172,16 @@ export class Running {
 
   async #drain(): Promise<void> {
     this.#isDraining = true;
-    await within(DRAIN, this.#reloading);
+    const { drain = DEFAULT_DRAIN } = this.#plan;
+    const end = performance.now() + drain * 1000;
+    const left = () => Math.max(0, (end - performance.now()) / 1000);
+    await within(drain, this.#reloading);
     const { open } = this.#sites.sample();
     if (open > 0 && this.#io.stderr.isTTY) this.#say(`closing ${tunnels(open)}; once more ends it at once`);
     // A file that is under way has as long as the tunnels.
-    const stopped = within(DRAIN, this.#servers?.stop() ?? Promise.resolve());
-    await this.#sites.close(DRAIN);
+    const stopped = within(left(), this.#servers?.stop() ?? Promise.resolve());
+    // Programs are killed with this process where they need longer.
+    await within(left() + LEAVE, this.#sites.close(left()));
     await stopped;
     this.#end(EXIT.ok);
   }
@@ -166,7 +192,7 @@ export class Running {
   }
 
   #warn(plan: Plan): void {
-    for (const danger of dangersOf(plan)) this.#say(`beware: ${danger}`);
+    for (const danger of dangersOf({ ...plan, listen: this.#listening })) this.#say(`beware: ${danger}`);
   }
 
   #say(line: string): void {

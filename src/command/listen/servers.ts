@@ -1,19 +1,22 @@
 import { createServer as createHttp, type RequestListener, type Server } from 'node:http';
 import { createServer as createHttps, type Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { bindError } from '../../helpers/bind-error.js';
 import { faultOfListenPath, PORTABLE_SOCKET_PATH } from '../../helpers/socket-path.js';
 import { listenAtPath } from '../../helpers/stale-socket.js';
 import { shownAddress, type ListenAddress } from '../address.js';
 import { CommandError, EXIT } from '../exit.js';
 import { reasonOf } from '../files.js';
+import { listenOnDescriptor } from './activation.js';
 import type { Certificate } from './certificate.js';
 import { defaultMaxConnections } from './descriptors.js';
 import { Door } from './door.js';
 import type { Plan } from './plan.js';
 import { proxyPeers } from './trust.js';
+import { listenWithAccess, type UnixAccess } from './unix-access.js';
 
 /** What of the plan is settled with the servers. */
-type Listening = Pick<Plan, 'listen' | 'maxConnections' | 'acceptProxy' | 'trustProxy'>;
+type Listening = Pick<Plan, 'listen' | 'unix' | 'maxConnections' | 'acceptProxy' | 'trustProxy'>;
 
 /** In ms, as Node's own deadline for a request's headers; Node gives TLS two minutes. */
 const TLS_TIMEOUT = 60_000;
@@ -22,15 +25,17 @@ const TLS_TIMEOUT = 60_000;
 export class Servers {
   readonly all: readonly (Server | HttpsServer)[];
   readonly #addresses: readonly ListenAddress[];
+  readonly #unix: UnixAccess;
   readonly #isTls: boolean;
 
   constructor(
-    { listen, maxConnections, acceptProxy, trustProxy }: Listening,
+    { listen, unix = {}, maxConnections, acceptProxy, trustProxy }: Listening,
     certificate: Certificate | undefined,
     listener: RequestListener,
     warn: (line: string) => void,
   ) {
     this.#addresses = listen;
+    this.#unix = unix;
     this.#isTls = certificate !== undefined;
     const tls = certificate && { ...certificate, handshakeTimeout: TLS_TIMEOUT };
     this.all = listen.map(() => (tls ? createHttps(tls, listener) : createHttp(listener)));
@@ -46,17 +51,29 @@ export class Servers {
   async listen(): Promise<void> {
     for (const [index, server] of this.all.entries()) {
       const address = this.#addresses[index];
-      if (address) await listenOn(server, address);
+      if (address) await listenOn(server, address, this.#unix);
     }
     // One that fails to accept (no descriptors left) goes on; without a listener it would end the process.
     for (const server of this.all) server.on('error', () => undefined);
   }
 
+  /** Where they listen: of a descriptor the address that is behind it. */
+  addresses(): ListenAddress[] {
+    return this.#addresses.map((given, index) => {
+      if (given.fd === undefined) return given;
+      const address = this.all[index]?.address();
+      if (typeof address === 'object' && address) return { host: address.address, port: address.port };
+      return { socket: shownAddress(given) };
+    });
+  }
+
   /** As a browser takes it, or as the path of a socket. */
   urls(): string[] {
-    return this.all.map((server) => {
+    return this.all.map((server, index) => {
       const address = server.address();
-      if (typeof address === 'string' || !address) return shownAddress({ socket: address ?? '' });
+      // Node does not know the path of a unix socket that it was given.
+      if (!address) return shownAddress(this.#addresses[index] ?? {});
+      if (typeof address === 'string') return shownAddress({ socket: address });
       const { address: host, port } = address satisfies AddressInfo;
       return `${this.#isTls ? 'https' : 'http'}://${shownAddress({ host, port })}/`;
     });
@@ -87,15 +104,22 @@ export class Servers {
   }
 }
 
-async function listenOn(server: Server, address: ListenAddress): Promise<void> {
-  const { socket: path, host, port } = address;
+async function listenOn(server: Server, address: ListenAddress, unix: UnixAccess): Promise<void> {
+  const { socket: path, fd, host, port } = address;
   const listen = () =>
     new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(path === undefined ? { port, host } : { path }, () => {
-        server.off('error', reject);
+      const isListening = () => {
+        server.off('error', fails);
         resolve();
-      });
+      };
+      const fails = (error: Error) => {
+        server.off('listening', isListening);
+        reject(error);
+      };
+      server.once('error', fails).once('listening', isListening);
+      if (fd !== undefined) listenOnDescriptor(server, fd, process.env);
+      else if (path === undefined) server.listen({ port, host });
+      else listenWithAccess(server, path, unix);
     });
   try {
     if (path === undefined) await listen();
@@ -109,8 +133,10 @@ async function listenOn(server: Server, address: ListenAddress): Promise<void> {
   }
 }
 
-function failureOf(address: ListenAddress, error: unknown): CommandError {
+function failureOf(address: ListenAddress, thrown: unknown): CommandError {
+  const error = address.socket === undefined ? thrown : bindError(thrown, address.socket);
   const { code } = error as NodeJS.ErrnoException;
+  const isNoListener = code === 'EINVAL' && address.fd !== undefined;
   const isLowPort = code === 'EACCES' && address.port !== undefined && address.port < 1024;
   const hint =
     code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND'
@@ -118,6 +144,6 @@ function failureOf(address: ListenAddress, error: unknown): CommandError {
       : isLowPort
         ? '; ports below 1024 are for root'
         : '';
-  const message = `can't listen on ${shownAddress(address)}: ${reasonOf(error)}${hint}`;
+  const message = `can't listen on ${shownAddress(address)}: ${isNoListener ? 'the socket there is connected, or of another kind' : reasonOf(error)}${hint}`;
   return new CommandError(EXIT.listen, message, { cause: error });
 }

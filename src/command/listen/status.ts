@@ -36,9 +36,15 @@ export class StatusLine {
   print(line: string): void {
     // Who reads too slowly (`| less`) loses lines, in place of this process's memory.
     if (this.#io.stderr.writableLength > MAX_WAITING) return;
+    this.beside(() => this.#io.stderr.write(`${line}\n`));
+  }
+
+  /** Writes on the same terminal; the status line is below it again afterwards. */
+  beside(write: () => boolean): boolean {
     this.#erase();
-    this.#io.stderr.write(`${line}\n`);
+    const hasRoom = write();
     if (this.#timer) this.#io.stderr.write(this.#shown);
+    return hasRoom;
   }
 
   end(): void {

@@ -65,6 +65,6 @@ function regExpOf(text: string): RegExp {
 }
 
 /** What is no number stays the text that was typed, for the message. */
-function secondsOf([text = '']: readonly string[]): unknown {
+export function secondsOf([text = '']: readonly string[]): unknown {
   return /^\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }

@@ -1,0 +1,49 @@
+import { COMMANDS, connectOptions, flagsOf, listenOptions, SHELLS, type Completed } from './options.js';
+
+/** For bash 3.2 (macOS) and newer, without the package bash-completion. */
+export const bash =
+  (): string => `# bash completion of express-wstunnel. In ~/.bashrc: source <(express-wstunnel completion bash)
+_express_wstunnel() {
+  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} command=listen words=
+  # Readline makes three words of --web=DIR.
+  if [[ $cur == '=' ]]; then
+    cur=
+  elif [[ $prev == '=' ]]; then
+    prev=\${COMP_WORDS[COMP_CWORD-2]}
+  fi
+  if ((COMP_CWORD > 1)); then
+    case \${COMP_WORDS[1]} in connect | completion) command=\${COMP_WORDS[1]} ;; esac
+  fi
+  COMPREPLY=()
+  case $command in
+    completion)
+      words='${SHELLS.join(' ')}'
+      ;;
+    connect)
+${cases(connectOptions())}
+      ;;
+    *)
+      if ((COMP_CWORD == 1)) && [[ $cur != -* ]]; then words='${Object.keys(COMMANDS).join(' ')}'; fi
+${cases(listenOptions())}
+      ;;
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
+# Where this finds nothing, file names are completed: values of options, targets such as /run/vnc.sock.
+complete -o bashdefault -o default -F _express_wstunnel express-wstunnel
+`;
+
+function cases(options: readonly Completed[]): string {
+  const withValue = options.filter(({ values }) => values !== 'none');
+  const lists = withValue.flatMap(({ values, ...one }) =>
+    typeof values === 'string' ? [] : [[flagsOf({ ...one, values }).join(' | '), values.join(' ')] as const],
+  );
+  const others = withValue.filter(({ values }) => typeof values === 'string').flatMap(flagsOf);
+  return [
+    '      case $prev in',
+    ...lists.map(([flags, words]) => `        ${flags}) words='${words}' ;;`),
+    `        ${others.join(' | ')}) return ;;`,
+    `        *) if [[ $cur == -* ]]; then words='${options.flatMap(flagsOf).join(' ')}'; fi ;;`,
+    '      esac',
+  ].join('\n');
+}

@@ -1,0 +1,34 @@
+import { COMMANDS, connectOptions, listenOptions, SHELLS, type Completed, type Values } from './options.js';
+
+export const fish = (): string =>
+  [
+    '# fish completion of express-wstunnel: ~/.config/fish/completions/express-wstunnel.fish',
+    ...Object.entries(COMMANDS).map(([name, help]) =>
+      line(`-n __fish_use_subcommand -a ${name} -d ${quoted(help)}`),
+    ),
+    line(`-n '__fish_seen_subcommand_from completion' -f -a ${quoted(SHELLS.join(' '))}`),
+    ...options(connectOptions(), '__fish_seen_subcommand_from connect'),
+    ...options(listenOptions(), 'not __fish_seen_subcommand_from connect completion'),
+    '',
+  ].join('\n');
+
+function options(all: readonly Completed[], condition: string): string[] {
+  return all.map(({ name, short, values, help }) => {
+    const letter = short === undefined ? '' : ` -s ${short}`;
+    return line(`-n '${condition}' -l ${name}${letter}${valueOf(values)} -d ${quoted(help)}`);
+  });
+}
+
+function valueOf(values: Values): string {
+  if (typeof values !== 'string') return ` -x -a ${quoted(values.join(' '))}`;
+  if (values === 'folder') return ' -x -a "(__fish_complete_directories)"';
+  return values === 'none' ? '' : values === 'file' ? ' -r -F' : ' -x';
+}
+
+function line(rest: string): string {
+  return `complete -c express-wstunnel ${rest}`;
+}
+
+function quoted(text: string): string {
+  return `'${text.replace(/[\\']/g, '\\$&')}'`;
+}

@@ -1,0 +1,18 @@
+import { isIP } from 'node:net';
+
+/** `PORT`, `HOST:PORT`, `[IPv6]:PORT`, `:PORT`. */
+export interface HostAndPort {
+  /** Undefined for a port alone, empty for `:PORT`. */
+  readonly host: string | undefined;
+  readonly port: number;
+}
+
+/** Undefined for what is none of these. */
+export function readHostAndPort(text: string): HostAndPort | undefined {
+  const [, address, digits = ''] = /^(?:(\[[^\]]*\]|[^:@\s]*):)?(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  if (digits === '' || port > 65535) return undefined;
+  const host = address?.replace(/^\[(.*)\]$/, '$1');
+  const isBracketed = address?.startsWith('[') === true;
+  return isBracketed && isIP(host ?? '') !== 6 ? undefined : { host, port };
+}
