@@ -21,6 +21,7 @@ export const MAX_LENGTH: Readonly<Record<string, number>> = {
   address: 64,
   backend: 256,
   id: 256,
+  origin: 256,
 };
 
 /** Where events go. */

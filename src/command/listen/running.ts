@@ -11,6 +11,7 @@ import { EventLog, foldedLine, follow, type Telling } from './events.js';
 import { Folding } from './folding.js';
 import { LoginMemory } from './login-memory.js';
 import type { Plan } from './plan.js';
+import { RefusedOrigins } from './refused-origins.js';
 import { Servers } from './servers.js';
 import { makeSite } from './site.js';
 import { Sites } from './sites.js';
@@ -27,6 +28,7 @@ export class Running {
   readonly #sites = new Sites();
   readonly #logins = new LoginMemory();
   readonly #state = new LocalState();
+  readonly #origins = new RefusedOrigins((line) => this.#say(line));
   readonly #status: StatusLine;
   /** By which the servers are made. */
   readonly #plan: Plan;
@@ -87,9 +89,9 @@ export class Running {
 
   /** A site by this plan, for all requests from now on. */
   async #use(plan: Plan): Promise<void> {
-    const site = await makeSite(plan, { state: this.#state, logins: this.#logins }, (line) =>
-      this.#say(line),
-    );
+    const lasting = { state: this.#state, logins: this.#logins, origins: this.#origins };
+    const site = await makeSite(plan, lasting, (line) => this.#say(line));
+    this.#origins.forget();
     this.#isVerbose = plan.verbose;
     follow(site.tunnel, {
       telling: this.#telling(plan.verbose),

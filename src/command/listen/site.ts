@@ -17,6 +17,7 @@ import { sameNamedOrigin } from './origins.js';
 import type { Plan, Tunnelling } from './plan.js';
 import { hidePrivateFiles, privateFiles } from './private-files.js';
 import { Tokens } from './tokens.js';
+import type { RefusedOrigins } from './refused-origins.js';
 import { setTrust } from './trust.js';
 
 /** The app of one reading of the settings. Tunnels stay with the one that opened them. */
@@ -30,12 +31,13 @@ export interface Lasting {
   /** What is counted, hosts that are down, and programs that run. */
   readonly state: LocalState;
   readonly logins: LoginMemory;
+  readonly origins: RefusedOrigins;
 }
 
 /** Checks all that the plan names; a {@link CommandError} says what is wrong, and nothing is left behind. */
 export async function makeSite(
   plan: Plan,
-  { state, logins }: Lasting,
+  { state, logins, origins }: Lasting,
   warn: (line: string) => void,
 ): Promise<Site> {
   const { web, trustProxy, acceptProxy } = plan;
@@ -53,7 +55,8 @@ export async function makeSite(
   if (web) checkFolder(web.folder);
   const tokens = plan.tokens === undefined ? undefined : await Tokens.open(plan.tokens, warn);
   // The last step that can fail: from then on programs may run.
-  const tunnel = makeTunnel(plan, tokens, state, warn);
+  const tunnel = makeTunnel(plan, tokens, state, origins);
+  tunnel.on('refuse', (info) => origins.note(info, plan.isLighttpd));
   app.use(tunnel);
   if (web) {
     app.use(hidePrivateFiles({ ...web, secrets: privateFiles(plan), followsLinks: plan.isLighttpd }));
@@ -103,12 +106,14 @@ function makeTunnel(
   { tunnel, names, tls, isLighttpd }: Plan,
   tokens: Tokens | undefined,
   state: LocalState,
-  warn: (line: string) => void,
+  refused: RefusedOrigins,
 ): Tunnel {
   const known = new ServerNames(names, tls && certificateNames(tls));
   const options: Tunnelling = {
     // Which pages may connect is in a lighttpd.conf, or every page may.
-    ...(!isLighttpd && { origins: sameNamedOrigin(known, warn) }),
+    ...(!isLighttpd && {
+      origins: sameNamedOrigin(known, (origin, way) => refused.report(origin, way)),
+    }),
     ...tunnel,
     ...(tokens && {
       server: (req: IncomingMessage) => tokens.find(new URLSearchParams(queryOf(req)).get('token')),
