@@ -31,6 +31,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   taskset: 'util-linux',
   script: 'bsdutils',
   websockify: 'websockify',
+  'fail2ban-regex': 'fail2ban',
   squid: 'squid',
   tinyproxy: 'tinyproxy',
   ssh: 'openssh-client',

@@ -9,6 +9,7 @@ import { readCertificate, type Certificate } from './certificate.js';
 import { dangersOf } from './dangers.js';
 import { EventLog, foldedLine, follow, type Telling } from './events.js';
 import { Folding } from './folding.js';
+import { LoginEvents } from './login-events.js';
 import { LoginMemory } from './login-memory.js';
 import type { Plan } from './plan.js';
 import { RefusedOrigins } from './refused-origins.js';
@@ -28,6 +29,12 @@ export class Running {
   readonly #sites = new Sites();
   readonly #logins = new LoginMemory();
   readonly #state = new LocalState();
+  readonly #loginEvents = new LoginEvents({
+    write: (event, info) => this.#log?.write(event, info),
+    print: (line) => {
+      if (this.#telling(this.#isVerbose) !== 'none') this.#status.print(line);
+    },
+  });
   readonly #origins = new RefusedOrigins((line) => this.#say(line));
   readonly #status: StatusLine;
   /** By which the servers are made. */
@@ -69,6 +76,7 @@ export class Running {
     } finally {
       stopListening();
       this.#folding.end();
+      this.#loginEvents.end();
       this.#status.end();
       await this.#log?.close();
     }
@@ -89,7 +97,12 @@ export class Running {
 
   /** A site by this plan, for all requests from now on. */
   async #use(plan: Plan): Promise<void> {
-    const lasting = { state: this.#state, logins: this.#logins, origins: this.#origins };
+    const lasting = {
+      state: this.#state,
+      logins: this.#logins,
+      origins: this.#origins,
+      loginEvents: this.#loginEvents,
+    };
     const site = await makeSite(plan, lasting, (line) => this.#say(line));
     this.#origins.forget();
     this.#isVerbose = plan.verbose;

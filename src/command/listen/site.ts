@@ -10,6 +10,7 @@ import { readAccounts } from './accounts.js';
 import { certificateNames } from './certificate.js';
 import { frameHeaders } from './frame.js';
 import { LoginCookie } from './login-cookie.js';
+import { LOGIN_CODES, type LoginEvents } from './login-events.js';
 import type { LoginMemory } from './login-memory.js';
 import { requireLogin } from './login.js';
 import { ServerNames } from './names.js';
@@ -32,12 +33,13 @@ export interface Lasting {
   readonly state: LocalState;
   readonly logins: LoginMemory;
   readonly origins: RefusedOrigins;
+  readonly loginEvents: Pick<LoginEvents, 'note'>;
 }
 
 /** Checks all that the plan names; a {@link CommandError} says what is wrong, and nothing is left behind. */
 export async function makeSite(
   plan: Plan,
-  { state, logins, origins }: Lasting,
+  { state, logins, origins, loginEvents }: Lasting,
   warn: (line: string) => void,
 ): Promise<Site> {
   const { web, trustProxy, acceptProxy } = plan;
@@ -51,7 +53,7 @@ export async function makeSite(
     for (const [name, value] of headers) res.setHeader(name, value);
     next();
   });
-  if (plan.auth.length > 0) app.use(makeLogin(plan, warn, logins));
+  if (plan.auth.length > 0) app.use(makeLogin(plan, warn, logins, loginEvents));
   if (web) checkFolder(web.folder);
   const tokens = plan.tokens === undefined ? undefined : await Tokens.open(plan.tokens, warn);
   // The last step that can fail: from then on programs may run.
@@ -91,10 +93,19 @@ async function loadExpress() {
   }
 }
 
-function makeLogin({ auth, listen }: Plan, warn: (line: string) => void, memory: LoginMemory) {
+function makeLogin(
+  { auth, listen }: Plan,
+  warn: (line: string) => void,
+  memory: LoginMemory,
+  events: Pick<LoginEvents, 'note'>,
+) {
   const accounts = readAccounts(auth, warn, { memory });
   const socket = listen.find((address) => address.socket !== undefined)?.socket;
-  return requireLogin(accounts, new LoginCookie(memory.cookieKey, accounts, socket));
+  const cookie = new LoginCookie(memory.cookieKey, accounts, socket);
+  return requireLogin(accounts, cookie, ({ address, name, status, verdict }) => {
+    const isKnown = accounts.markOf(name) !== undefined;
+    events.note({ address, status, code: LOGIN_CODES[verdict], ...(isKnown && { user: name }) });
+  });
 }
 
 /** A lighttpd.conf says all that is served, and lighttpd adds no such header. */
