@@ -20,7 +20,10 @@ test('websockify’s own order of arguments: where, then where to', async () => 
   expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
   for (const path of ['/', '/websockify', '/any/thing?x=1']) await echoes(await openRaw(port, path));
   // Piped, it says where it listens, and no more.
-  expect(program.output).toBe(`express-wstunnel: listening on ${url} for 127.0.0.1:${target}\n`);
+  expect(program.output).toBe(
+    `express-wstunnel: listening on ${url} for 127.0.0.1:${target}; only this machine can reach it ` +
+      `(--listen :${port} lets others in, also through a container's published port)\n`,
+  );
 });
 
 test('the word listen and --listen make every argument a target, among which is chosen', async () => {

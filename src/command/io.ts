@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { basename } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { cut, onOneLine } from '../helpers/one-line.js';
 import type { SIGNALLED } from './exit.js';
@@ -17,12 +18,17 @@ export interface Io {
   onSignal(signals: readonly Signal[], listener: (signal: Signal) => void): () => void;
   /** Was the terminal closed on which this was started? Its SIGHUP means the end, everybody else's a look at the files. */
   isTerminalGone(): boolean;
+  /** In a background process: to be called once the command is ready. */
+  readonly onReady?: () => void;
+  /** The name that the command was called by, where that is not its own. */
+  readonly calledAs?: string;
 }
 
 export function processIo(): Io {
   // Who closes our output (`| head`) is told nothing more; a write there must not end the process with a stack.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   return {
+    calledAs: basename(process.argv[1] ?? ''),
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,

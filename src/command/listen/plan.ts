@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { TunnelOptions } from '../../types.js';
 import type { ListenAddress } from '../address.js';
+import type { EndingOptions } from './ending.js';
 
 /** The middleware's options; how it is bound to its servers is the command's affair. */
 export type Tunnelling = Omit<TunnelOptions, 'autoAttach'>;
@@ -15,6 +16,8 @@ export interface Plan {
   readonly web?: { readonly folder: string; readonly index: readonly string[] };
   /** Files in PEM form. */
   readonly tls?: { readonly cert: string; readonly key?: string; readonly clientCa?: string };
+  /** Plain http at a port for https is closed, not sent to https. */
+  readonly sslOnly: boolean;
   /** Where the logins are; none: everybody may come. */
   readonly auth: readonly LoginFile[];
   /** A file, or a folder of files. */
@@ -34,6 +37,7 @@ export interface Plan {
   /** The configuration file. */
   readonly config?: string;
   readonly verbose: boolean;
+  readonly ending: EndingOptions;
   /** Does a lighttpd.conf say who may come? Then it says all of it. */
   readonly isLighttpd: boolean;
 }

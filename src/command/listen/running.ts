@@ -6,6 +6,8 @@ import { LocalState } from '../../shared/local-state.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { messageLine, type Io, type Signal } from '../io.js';
 import { readCertificate, type Certificate } from './certificate.js';
+import { reachOf } from './reach.js';
+import { Ending } from './ending.js';
 import { dangersOf } from './dangers.js';
 import { EventLog, foldedLine, follow, type Telling } from './events.js';
 import { Folding } from './folding.js';
@@ -44,6 +46,7 @@ export class Running {
     this.#log?.write('refusals', folded);
     if (this.#telling(this.#isVerbose) !== 'none') this.#status.print(foldedLine(folded));
   });
+  readonly #ending: Ending;
   #isVerbose = false;
   #log: EventLog | undefined;
   #servers: Servers | undefined;
@@ -56,6 +59,7 @@ export class Running {
     this.#io = io;
     this.#readPlan = readThePlan;
     this.#plan = readThePlan();
+    this.#ending = new Ending(this.#plan.ending, (why) => this.#endBecause(why));
     this.#status = new StatusLine(io, () => this.#sites.sample());
   }
 
@@ -75,6 +79,7 @@ export class Running {
       throw error;
     } finally {
       stopListening();
+      this.#ending.stop();
       this.#folding.end();
       this.#loginEvents.end();
       this.#status.end();
@@ -90,8 +95,14 @@ export class Running {
     this.#servers = new Servers(plan, certificate, listener, (line) => this.#say(line));
     for (const server of this.#servers.all) this.#sites.bindTo(server);
     await this.#servers.listen();
-    for (const url of this.#servers.urls()) this.#say(`listening on ${url} for ${plan.target}`);
+    for (const [index, url] of this.#servers.urls().entries()) {
+      const address = plan.listen[index] ?? {};
+      const [, port = ''] = /:(\d+)\/$/.exec(url) ?? [];
+      this.#say(`listening on ${url} for ${plan.target}${reachOf(address, port, plan)}`);
+    }
     this.#warn(plan);
+    this.#ending.start();
+    this.#io.onReady?.();
     this.#status.begin();
   }
 
@@ -105,6 +116,7 @@ export class Running {
     };
     const site = await makeSite(plan, lasting, (line) => this.#say(line));
     this.#origins.forget();
+    site.tunnel.on('open', () => this.#ending.opened()).on('close', () => this.#ending.closed());
     this.#isVerbose = plan.verbose;
     follow(site.tunnel, {
       telling: this.#telling(plan.verbose),
@@ -161,6 +173,12 @@ export class Running {
     } catch (error) {
       this.#say(`${messageOf(error)}; the old settings hold`);
     }
+  }
+
+  #endBecause(why: string): void {
+    if (this.#isDraining) return;
+    this.#say(`${why}: it ends`);
+    this.#drain().catch((error: unknown) => this.#failToDrain(error));
   }
 
   async #drain(): Promise<void> {
