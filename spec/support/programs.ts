@@ -32,6 +32,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   script: 'bsdutils',
   websockify: 'websockify',
   'fail2ban-regex': 'fail2ban',
+  logger: 'bsdutils',
   squid: 'squid',
   tinyproxy: 'tinyproxy',
   ssh: 'openssh-client',

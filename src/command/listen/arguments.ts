@@ -60,6 +60,8 @@ export function readPlan(args: Given, isForAll = false): Plan {
     verbose: args.has('verbose') || config?.verbose === true,
     sslOnly: args.has('ssl-only'),
     ending: endingOf(args),
+    ...recordOf(args, targets, tokens),
+    ...syslogOf(args),
     isLighttpd: config?.isLighttpd === true,
   };
   checkAddressesAreKnown(plan);
@@ -94,6 +96,23 @@ function checkNotItself(targets: readonly Host[], listen: readonly ListenAddress
     throw usage(
       `${shownAddress(own)} is where the command itself listens, and can't be the target: PORT TARGET, such as 6080 127.0.0.1:5900`,
     );
+}
+
+/** The recorded connection is made for one target: there is no choice among several. */
+function recordOf(args: Given, targets: readonly Host[], tokens: string | undefined): Pick<Plan, 'record'> {
+  const record = pathOf(args, 'record');
+  if (record === undefined) return {};
+  if (targets.length !== 1 && tokens === undefined)
+    throw usage('--record takes one TARGET on the command line, or --tokens');
+  return { record };
+}
+
+function syslogOf(args: Given): Pick<Plan, 'syslog'> {
+  const text = args.text('syslog');
+  if (text === undefined && args.has('legacy-syslog')) throw usage('--legacy-syslog needs --syslog');
+  if (text === undefined) return {};
+  const server = text.includes(':') ? text : resolve(text);
+  return { syslog: { server, isLegacy: args.has('legacy-syslog') } };
 }
 
 function endingOf(args: Given): EndingOptions {

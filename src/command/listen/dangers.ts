@@ -14,6 +14,11 @@ export function dangersOf(plan: Plan): string[] {
       : []),
     ...everySiteOf(plan),
     ...servedSecretsOf(plan),
+    ...(plan.record === undefined
+      ? []
+      : [
+          `all that tunnels carry is written to ${plan.record}.1 and so on, with every password that is typed`,
+        ]),
   ];
 }
 

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { TunnelOptions } from '../../types.js';
 import type { ListenAddress } from '../address.js';
 import type { EndingOptions } from './ending.js';
+import type { SyslogOptions } from './syslog.js';
 
 /** The middleware's options; how it is bound to its servers is the command's affair. */
 export type Tunnelling = Omit<TunnelOptions, 'autoAttach'>;
@@ -38,6 +39,9 @@ export interface Plan {
   readonly config?: string;
   readonly verbose: boolean;
   readonly ending: EndingOptions;
+  /** Recordings are files with this name and a number. */
+  readonly record?: string;
+  readonly syslog?: SyslogOptions;
   /** Does a lighttpd.conf say who may come? Then it says all of it. */
   readonly isLighttpd: boolean;
 }

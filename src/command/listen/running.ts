@@ -19,6 +19,7 @@ import { Servers } from './servers.js';
 import { makeSite } from './site.js';
 import { Sites } from './sites.js';
 import { StatusLine } from './status.js';
+import { Syslog } from './syslog.js';
 import { tunnels } from './units.js';
 
 /** Seconds that open tunnels and answers have to end after SIGTERM. */
@@ -33,9 +34,7 @@ export class Running {
   readonly #state = new LocalState();
   readonly #loginEvents = new LoginEvents({
     write: (event, info) => this.#log?.write(event, info),
-    print: (line) => {
-      if (this.#telling(this.#isVerbose) !== 'none') this.#status.print(line);
-    },
+    print: (line) => this.#tell(line),
   });
   readonly #origins = new RefusedOrigins((line) => this.#say(line));
   readonly #status: StatusLine;
@@ -44,11 +43,12 @@ export class Running {
   /** Of all settings: a reload starts no new count. */
   readonly #folding = new Folding((folded) => {
     this.#log?.write('refusals', folded);
-    if (this.#telling(this.#isVerbose) !== 'none') this.#status.print(foldedLine(folded));
+    this.#tell(foldedLine(folded));
   });
   readonly #ending: Ending;
   #isVerbose = false;
   #log: EventLog | undefined;
+  #syslog: Syslog | undefined;
   #servers: Servers | undefined;
   #reloading: Promise<void> = Promise.resolve();
   #isDraining = false;
@@ -84,11 +84,14 @@ export class Running {
       this.#loginEvents.end();
       this.#status.end();
       await this.#log?.close();
+      await this.#syslog?.close();
     }
   }
 
   async #start(plan: Plan): Promise<void> {
     const certificate = this.#certificate(plan);
+    if (plan.syslog)
+      this.#syslog = await Syslog.open(plan.syslog, (line) => this.#status.print(messageLine(line)));
     this.#log = await EventLog.open(plan.log, this.#io.stdout, (line) => this.#say(line));
     await this.#use(plan);
     const listener: RequestListener = (req, res) => this.#sites.app(req, res);
@@ -118,9 +121,9 @@ export class Running {
     this.#origins.forget();
     site.tunnel.on('open', () => this.#ending.opened()).on('close', () => this.#ending.closed());
     this.#isVerbose = plan.verbose;
+    const telling = this.#telling(plan.verbose);
     follow(site.tunnel, {
-      telling: this.#telling(plan.verbose),
-      print: (line) => this.#status.print(line),
+      print: (line, kind) => this.#tell(line, kind, telling),
       write: (event, info) => this.#log?.write(event, info),
       folding: this.#folding,
     });
@@ -202,7 +205,19 @@ export class Running {
     for (const danger of dangersOf(plan)) this.#say(`beware: ${danger}`);
   }
 
+  /** A line about a tunnel or a login: syslog gets every one. */
+  #tell(
+    line: string,
+    kind: 'tunnel' | 'failure' = 'failure',
+    telling = this.#telling(this.#isVerbose),
+  ): void {
+    if (telling === 'all' || (telling === 'failures' && kind === 'failure')) this.#status.print(line);
+    this.#syslog?.write(line);
+  }
+
   #say(line: string): void {
-    this.#status.print(messageLine(line));
+    const message = messageLine(line);
+    this.#status.print(message);
+    this.#syslog?.write(message);
   }
 }

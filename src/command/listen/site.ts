@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import { messageOf, TunnelError } from '../../errors.js';
 import { queryOf } from '../../helpers/path.js';
-import type { Next, Tunnel } from '../../types.js';
+import type { Host, Next, Tunnel } from '../../types.js';
 import type { LocalState } from '../../shared/local-state.js';
 import { createTunnel } from '../../wstunnel.js';
 import { CommandError, complaintOf, EXIT } from '../exit.js';
@@ -18,6 +18,7 @@ import { sameNamedOrigin } from './origins.js';
 import type { Plan, Tunnelling } from './plan.js';
 import { hidePrivateFiles, privateFiles } from './private-files.js';
 import { Tokens } from './tokens.js';
+import { Recording } from './recording.js';
 import type { RefusedOrigins } from './refused-origins.js';
 import { setTrust } from './trust.js';
 
@@ -57,7 +58,9 @@ export async function makeSite(
   if (web) checkFolder(web.folder);
   const tokens = plan.tokens === undefined ? undefined : await Tokens.open(plan.tokens, warn);
   // The last step that can fail: from then on programs may run.
-  const tunnel = makeTunnel(plan, tokens, state, origins);
+  const recording = plan.record === undefined ? undefined : new Recording(plan.record, warn);
+  recording?.check();
+  const tunnel = makeTunnel(plan, tokens, state, origins, recording);
   tunnel.on('refuse', (info) => origins.note(info, plan.isLighttpd));
   app.use(tunnel);
   if (web) {
@@ -118,6 +121,7 @@ function makeTunnel(
   tokens: Tokens | undefined,
   state: LocalState,
   refused: RefusedOrigins,
+  recording: Recording | undefined,
 ): Tunnel {
   const known = new ServerNames(names, tls && certificateNames(tls));
   const options: Tunnelling = {
@@ -126,8 +130,12 @@ function makeTunnel(
       origins: sameNamedOrigin(known, (origin, way) => refused.report(origin, way)),
     }),
     ...tunnel,
-    ...(tokens && {
-      server: (req: IncomingMessage) => tokens.find(new URLSearchParams(queryOf(req)).get('token')),
+    ...(tokens && { server: (req: IncomingMessage) => hostOf(req, tokens) }),
+    ...(recording && {
+      server: async (req: IncomingMessage, { signal }: { signal: AbortSignal }) => {
+        const host = tokens ? await hostOf(req, tokens) : onlyHostOf(tunnel);
+        return host && recording.connect(host, signal);
+      },
     }),
   };
   try {
@@ -136,6 +144,15 @@ function makeTunnel(
     if (!(error instanceof TunnelError)) throw error;
     throw new CommandError(EXIT.config, complaintOf(error), { cause: error });
   }
+}
+
+function hostOf(req: IncomingMessage, tokens: Tokens): Promise<Host | undefined> {
+  return tokens.find(new URLSearchParams(queryOf(req)).get('token'));
+}
+
+/** Of `--record`, which takes one. */
+function onlyHostOf({ server }: Tunnelling): Host | undefined {
+  return Array.isArray(server) ? (server as readonly Host[])[0] : undefined;
 }
 
 function sendText(res: ServerResponse, status: number, text: string): void {

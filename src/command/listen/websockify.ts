@@ -45,10 +45,14 @@ export const WEBSOCKIFY_OPTIONS = {
     answer:
       'a password on the command line is for everybody to read: openssl pkey -in KEY takes it off the file for --key',
   },
-  'unix-listen-mode': { hidden: true, value: 'MODE', answer: 'the mode of the socket is --unix-mode' },
+  'unix-listen-mode': {
+    hidden: true,
+    value: 'MODE',
+    answer: 'the umask decides who may connect to --unix PATH',
+  },
   inetd: {
     hidden: true,
-    answer: 'a socket that another program has opened is --listen fd:3 (systemd: [Socket] units)',
+    answer: 'systemd or a container starts the command, which opens --listen ADDRESS or --unix PATH itself',
   },
   'wrap-mode': {
     hidden: true,
