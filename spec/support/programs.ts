@@ -42,6 +42,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   '/usr/lib/python3/dist-packages/websockets/__init__.py': 'python3-websockets',
   '/usr/lib/python3/dist-packages/websocket/__init__.py': 'python3-websocket',
   '/usr/share/novnc/vnc.html': 'novnc',
+  '/usr/share/novnc/utils/novnc_proxy': 'novnc',
 };
 
 /**
