@@ -93,7 +93,7 @@ describeWith(...['chromium', 'Xvfb', 'xterm', 'x11vnc', 'logger', NOVNC_PROXY])(
       const page = await (await startBrowser(undefined, ['--ignore-certificate-errors'])).newPage();
       await page.goto(url);
       await shows(page);
-    expect(page.url()).toMatch(/^https:/);
+      expect(page.url()).toMatch(/^https:/);
     });
   },
 );

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 
 /** The first byte of a TLS record with a handshake (RFC 8446 section 5.1). */
 const TLS_HANDSHAKE = 22;
-/** What a client has to send its first byte, in ms. */
+/** What a client has to send its first byte, and then its plain request; in ms. */
 const DEADLINE = 60_000;
 
 /**
@@ -45,10 +45,17 @@ export class PlainHttp {
         socket.off('error', ignore);
         if (socket.destroyed) return;
         if (chunk[0] === TLS_HANDSHAKE) pass();
-        else this.#server.emit('connection', socket);
+        else this.#answer(socket);
       });
     };
     socket.on('readable', onReadable).on('error', stop).on('end', fail).on('close', stop);
+  }
+
+  /** A server that does not listen has no `headersTimeout`: this is the deadline of the whole exchange. */
+  #answer(socket: Socket): void {
+    const deadline = setTimeout(() => socket.destroy(), DEADLINE);
+    socket.once('close', () => clearTimeout(deadline));
+    this.#server.emit('connection', socket);
   }
 }
 
