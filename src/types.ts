@@ -306,6 +306,10 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
    * Entries of other schemes are compared letter by letter: `'tauri://localhost'`, `'file://'`, `'chrome-extension://id'`.
    * `'null'` is the origin of sandboxed frames and of local files: any site can have it.
    *
+   * Under `'same'`, where the server listens on loopback alone, a page of plain http whose host is a name other than `localhost` is
+   * refused (DNS rebinding), unless the request has a proxy's header (`X-Forwarded-For` and its kind) or `trust proxy` trusts the peer:
+   * list the origin, or set `trust proxy`.
+   *
    * A request without Origin (a program, not a page) passes under `'same'` and `'*'` and is refused with 400 by a list.
    */
   origins?:

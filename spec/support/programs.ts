@@ -30,6 +30,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   cc: 'gcc libc6-dev',
   taskset: 'util-linux',
   script: 'bsdutils',
+  curl: 'curl',
   websockify: 'websockify',
   'fail2ban-regex': 'fail2ban',
   logger: 'bsdutils',
@@ -44,6 +45,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
   '/usr/share/novnc/vnc.html': 'novnc',
   '/usr/share/novnc/utils/novnc_proxy': 'novnc',
 };
+
+/** The variable with the path of another one than the installed. */
+const PATHS: Readonly<Record<string, string>> = { chromium: 'CHROMIUM', lighttpd: 'WSTUNNEL_SPEC_LIGHTTPD' };
 
 /**
  * `describe` where the programs are there. Else its tests are skipped with the line that installs them, or, where
@@ -60,7 +64,7 @@ export function describeWith(...programs: string[]): typeof describe | typeof de
 }
 
 function has(program: string): boolean {
-  const override = program === 'chromium' ? process.env.CHROMIUM : undefined;
+  const override = process.env[PATHS[program] ?? ''];
   if (override !== undefined) return isExecutable(override);
   if (program.startsWith('/')) return existsSync(program);
   return (process.env.PATH ?? '').split(delimiter).some((folder) => isExecutable(join(folder, program)));

@@ -18,7 +18,7 @@ export async function connectCommand(args: string[], io: Io): Promise<number> {
     io.stdout.write(given.has('help') ? connectHelp(wantsAll(given)) : `${version()}\n`);
     return EXIT.ok;
   }
-  const plan = readConnectPlan(given, io);
+  const plan = readConnectPlan(given, io, (line) => say(io, line));
   if (given.has('insecure')) say(io, "beware: the server's certificate is not checked");
   const run = plan.local === undefined ? runStdio : runLocal;
   return run(io, plan, given.has('verbose'));

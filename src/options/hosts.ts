@@ -1,8 +1,7 @@
 import { isIP } from 'node:net';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import type { SecureContext } from 'node:tls';
 import { idOf, type ResolvedHost } from '../backends/host.js';
 import { isStream } from '../backends/stream.js';
-import { messageOf } from '../errors.js';
 import {
   fail,
   namedOf,
@@ -14,6 +13,7 @@ import {
   readText,
   type Check,
 } from '../helpers/readers.js';
+import { readSecureContext } from '../helpers/secure-context.js';
 import { without } from '../helpers/without.js';
 import { HostMap } from '../routes/host-map.js';
 import { notationOf } from '../routes/notation.js';
@@ -26,6 +26,8 @@ export const HOST: Readonly<Record<keyof Host, Check>> = {
   host: (value, name) => {
     readText(value, name);
     if (/^\[.*\]$/.test(value as string)) fail(name, 'takes an IPv6 address without brackets', value);
+    // Messages show the host: "getaddrinfo ENOTFOUND ann:secret@desk".
+    if (/^[^/].*@/s.test(value as string)) fail(name, 'must be a name or an address, without a user', '***');
   },
   port: readNumber(1, 65535),
   socket: readText,
@@ -132,16 +134,9 @@ function readTls(value: unknown, name: string): void {
   fail(name, "must be true, false or the options of Node's tls.connect", value);
 }
 
-/** Wrong certificates and keys are found now, not at the first tunnel. */
 function secureContextOf({ tls }: Host, name: string): { secureContext?: SecureContext } {
   if (tls === undefined || tls === false) return {};
-  const given = tls === true ? {} : tls;
-  if (given.secureContext) return { secureContext: given.secureContext };
-  try {
-    return { secureContext: createSecureContext(given) };
-  } catch (error) {
-    return fail(name, `can't be used (${messageOf(error)})`, tls);
-  }
+  return { secureContext: readSecureContext(tls === true ? {} : tls, name) };
 }
 
 /** Of a host the values are no objects, but for those of its own options. */

@@ -1,9 +1,11 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { ConnectOptions, ListenOptions, LocalAddress } from '../../client/types.js';
+import { hideLogin } from '../../helpers/hide-login.js';
 import { wantListenAddress } from '../address.js';
 import { usage, type Args } from '../args.js';
 import { readFirstLine, readText } from '../files.js';
 import type { Io } from '../io.js';
+import { readAuthorities, readKeyPair } from '../pem.js';
 import type { CONNECT_OPTIONS } from './options.js';
 
 export type Given = Args<typeof CONNECT_OPTIONS>;
@@ -17,10 +19,14 @@ export interface ConnectPlan {
 }
 
 /** Reads the command line, the files that it names and the environment. @throws {CommandError} */
-export function readConnectPlan(args: Given, { environment }: Pick<Io, 'environment'>): ConnectPlan {
+export function readConnectPlan(
+  args: Given,
+  { environment }: Pick<Io, 'environment'>,
+  warn: (line: string) => void,
+): ConnectPlan {
   const [url, ...more] = args.positionals;
   if (url === undefined) throw usage('give a URL, such as wss://desk.example.com/vnc');
-  if (more.length > 0) throw usage(`there is one URL to connect to, and no "${more.join(' ')}"`);
+  if (more.length > 0) throw usage(`there is one URL to connect to, and no "${hideLogin(more.join(' '))}"`);
   const isLocal = args.has('local');
   if (isLocal && args.has('stdio')) throw usage('give either --local or --stdio, not both');
   if (args.has('retry') && !isLocal) throw usage('--retry is for --local');
@@ -28,7 +34,8 @@ export function readConnectPlan(args: Given, { environment }: Pick<Io, 'environm
     ...credentialsOf(args, environment),
     ...headersOf(args, environment),
     ...proxyOf(args),
-    ...tlsOf(args),
+    ...tlsOf(args, warn),
+    ...(args.has('host-header') && { hostHeader: args.text('host-header') ?? '' }),
     ...(args.has('origin') && { origin: args.text('origin') ?? '' }),
     ...(args.has('subprotocol') && { subprotocol: args.list('subprotocol') }),
     ...secondsOf(args, 'timeout', 'connectTimeout'),
@@ -76,6 +83,8 @@ function headersOf(args: Given, { WSTUNNEL_COOKIE: cookie = '' }: Io['environmen
     const [, name = '', value = ''] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? [];
     // Never the line itself: it may hold a secret.
     if (name === '') throw usage('--header is NAME:VALUE, or @FILE with such lines');
+    if (name.toLowerCase() === 'host')
+      throw usage('the header "host" is the handshake\'s own: give it as --host-header');
     (headers[name.toLowerCase()] ??= []).push(value);
   }
   const given = linesOf(args.list('cookie'));
@@ -105,13 +114,13 @@ function proxyOf(args: Given): ConnectOptions {
   };
 }
 
-function tlsOf(args: Given): ConnectOptions {
-  const { ca, cert, key = cert } = { ca: args.text('ca'), cert: args.text('cert'), key: args.text('key') };
+function tlsOf(args: Given, warn: (line: string) => void): ConnectOptions {
+  const { ca, cert, key } = { ca: args.text('ca'), cert: args.text('cert'), key: args.text('key') };
   if (key !== undefined && cert === undefined) throw usage('--key needs --cert');
   const tls: ConnectionOptions = {
-    ...(ca !== undefined && { ca: readText(ca) }),
-    ...(cert !== undefined && { cert: readText(cert) }),
-    ...(key !== undefined && { key: readText(key) }),
+    ...(ca !== undefined && { ca: readAuthorities(ca) }),
+    ...(cert !== undefined && readKeyPair({ cert, ...(key !== undefined && { key }) }, warn)),
+    ...(args.has('servername') && { servername: args.text('servername') ?? '' }),
     ...(args.has('insecure') && { rejectUnauthorized: false }),
   };
   return Object.keys(tls).length > 0 ? { tls } : {};
@@ -125,6 +134,7 @@ function secondsOf(
 ): object {
   const text = args.text(name);
   if (text === undefined) return {};
-  if (!/^\d+(\.\d+)?$/.test(text)) throw usage(`--${name} must be a number of seconds, and not "${text}"`);
+  if (!/^\d+(\.\d+)?$/.test(text))
+    throw usage(`--${name} must be a number of seconds, and not "${hideLogin(text)}"`);
   return { [option]: Number(text) };
 }

@@ -1,5 +1,5 @@
 import { listen, type Listener } from '../../client/listen.js';
-import { redactUrl } from '../../observe/redact.js';
+import { readUrl } from '../../client/url.js';
 import { isLoopback, shownAddress } from '../address.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { reasonOf } from '../files.js';
@@ -23,7 +23,7 @@ export async function runLocal(
   const print = (line: string) => status.print(messageLine(line));
   follow(listener, print, isVerbose);
   const shown = shownOf(listener);
-  print(`listening on ${shownAddress(shown)} for ${redactUrl(url)}`);
+  print(`listening on ${shownAddress(shown)} for ${readUrl(url).shown}`);
   if (!isLoopback(shown)) print('beware: whoever reaches this port goes through the tunnel with your login');
   status.begin();
   try {

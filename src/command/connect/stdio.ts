@@ -2,7 +2,7 @@ import { pipeline } from 'node:stream/promises';
 import { connect, type ClientStream } from '../../client/connect.js';
 import { ClientError } from '../../client/errors.js';
 import { CLIENT_DEFAULTS } from '../../client/options.js';
-import { redactUrl } from '../../observe/redact.js';
+import { readUrl } from '../../client/url.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { say, type Io, type Signal } from '../io.js';
 import type { ConnectPlan } from './arguments.js';
@@ -14,7 +14,7 @@ export async function runStdio(io: Io, { url, options }: ConnectPlan, isVerbose:
   const stream = open(url, options);
   const since = performance.now();
   stream.on('connect', () => {
-    if (isVerbose) say(io, `open    ${redactUrl(url)}`);
+    if (isVerbose) say(io, `open    ${readUrl(url).shown}`);
   });
   let asked: Signal | undefined;
   let timer: NodeJS.Timeout | undefined;

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { hideLogin } from '../../helpers/hide-login.js';
 import { readNumber, readSeconds } from '../../helpers/readers.js';
 import { readHosts } from '../../options/hosts.js';
 import type { Host } from '../../types.js';
@@ -78,7 +79,7 @@ function readPositionals(args: Given): { addresses: string[]; targets: Host[] } 
   const isAddressFirst = !isSaid && first !== '' && (rest.length > 0 || args.has('tokens'));
   const targets = (isAddressFirst ? rest : args.positionals).map((text) => {
     const host = readTarget(text);
-    if (!host) throw usage(`"${text}" is no target: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT`);
+    if (!host) throw usage(`"${hideLogin(text)}" is no target: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT`);
     return host;
   });
   if (targets.length > 0) checkOption(() => readHosts(targets, 'TARGET'));
@@ -198,7 +199,7 @@ function checkedList(
   if (!args.has(name)) return undefined;
   const values = listOf(args.list(name));
   const wrong = values.find((one) => !isValid(one));
-  if (wrong !== undefined) throw usage(`--${name} "${wrong}": it ${rule}`);
+  if (wrong !== undefined) throw usage(`--${name} "${hideLogin(wrong)}": it ${rule}`);
   return values;
 }
 
