@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { messageOf, TunnelError } from './errors.js';
+import { shownOrigin } from './guard/origin.js';
 import { WebSocketStream } from './frames/websocket-stream.js';
 import { userSoFar } from './guard/user.js';
 import { promiseOfClose, type Client, type Closable, type Ends, type Shared } from './shared.js';
@@ -19,7 +20,7 @@ export async function refuse<Req extends IncomingMessage>(
   const { settings, req, res, pending } = ends;
   // Refused before it was asked for: the login that the app has found is known all the same.
   client.user ??= userSoFar(req, settings.user);
-  tell(shared, client, refusal);
+  tell(shared, client, refusal, req.headers.origin);
   if (pending?.state === 'claimed' || pending?.state === 'gone') return;
   const socket = socketOf(req, res);
   if (res.headersSent || res.writableEnded || socket?.destroyed === true) return;
@@ -45,8 +46,13 @@ export function socketOf(req: IncomingMessage, res: ServerResponse): Socket | un
   return undefined;
 }
 
-/** To the operator: totals, log and event. */
-export function tell({ totals, log, announce }: Shared, client: Client, refusal: TunnelError): void {
+/** To the operator: totals, log and event. `pageOrigin` is the request's Origin. */
+export function tell(
+  { totals, log, announce }: Shared,
+  client: Client,
+  refusal: TunnelError,
+  pageOrigin?: string,
+): void {
   const { code, status, message, detail } = refusal;
   totals.refused(code);
   const reason = detail === undefined ? message : `${message}: ${detail}`;
@@ -54,7 +60,11 @@ export function tell({ totals, log, announce }: Shared, client: Client, refusal:
   const level = code === 'WSTUNNEL_HOOK_FAILED' ? 'error' : 'info';
   log('guard', level, 'refused %s %s: %s', client.url, code, why);
   const { url, address, user } = client;
-  announce.refuse({ url, address, ...(user !== undefined && { user }), status, code, reason });
+  const origin = code === 'WSTUNNEL_ORIGIN_REFUSED' ? pageOrigin : undefined;
+  announce.refuse({
+    ...{ url, address, ...(user !== undefined && { user }), status, code, reason },
+    ...(origin !== undefined && { origin: shownOrigin(origin) }),
+  });
 }
 
 async function refuseByHook<Req extends IncomingMessage>(

@@ -451,6 +451,8 @@ export interface RefuseInfo {
   readonly code: string;
   /** For the operator: of a refused origin it names the Origin and what that was compared with, cut and escaped. */
   readonly reason: string;
+  /** The Origin of the page, where the refusal is for that; cut at 200 characters and escaped. */
+  readonly origin?: string;
 }
 
 /** A backend went down, or was reached again. */

@@ -91,11 +91,16 @@ describe('a file that is missing or wrong ends with 3', () => {
       ],
       [
         't',
-        'a: 1\nb c\n',
+        '# desks\nb c\n',
         (file) => ['--listen', '0', '--tokens', file],
         /t:2: a line is "token: HOST:PORT"/,
       ],
-      ['t', 'a: 1\na: 2\n', (file) => ['--listen', '0', '--tokens', file], /t:2: this token is there twice/],
+      [
+        't',
+        'a: desk\na: 2x\n',
+        (file) => ['--listen', '0', '--tokens', file],
+        /t:1: the target is not HOST:PORT/,
+      ],
       ['log', '', (file) => ['0', '5900', '--log', join(file, 'x')], /x: there is no such file or folder/],
       ['c.json', '', (file) => ['--config', file], /c\.json:1:1: no JSON/],
       [

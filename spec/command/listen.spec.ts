@@ -20,7 +20,10 @@ test('websockify’s own order of arguments: where, then where to', async () => 
   expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
   for (const path of ['/', '/websockify', '/any/thing?x=1']) await echoes(await openRaw(port, path));
   // Piped, it says where it listens, and no more.
-  expect(program.output).toBe(`express-wstunnel: listening on ${url} for 127.0.0.1:${target}\n`);
+  expect(program.output).toBe(
+    `express-wstunnel: listening on ${url} for 127.0.0.1:${target}; only this machine can reach it ` +
+      `(--listen :${port} lets others in, also through a container's published port)\n`,
+  );
 });
 
 test('the word listen and --listen make every argument a target, among which is chosen', async () => {
@@ -163,11 +166,13 @@ test('--tokens: each leads to its own target, and the file is read anew when it 
   expect(await nameAt(port, '/?token=secret-2')).toBe('b');
   expect((await knock(port, '/?token=secret-1')).status).toBe(404);
 
-  // What can't be read changes nothing, and is told once.
-  await writeFile(tokens!, 'secret-3\n');
-  for (let i = 0; i < 3; i++) expect(await nameAt(port, '/?token=secret-2')).toBe('b');
-  await program.prints(/tokens:1: .*the old tokens hold/);
-  expect(program.output.match(/old tokens hold/g)).toHaveLength(1);
+  // An invalid line costs only itself, and is reported once.
+  await writeFile(tokens!, `secret-3\nsecret-4: ${a}\n`);
+  for (let i = 0; i < 3; i++) expect(await nameAt(port, '/?token=secret-4')).toBe('a');
+  for (const token of ['secret-2', 'secret-3'])
+    expect((await knock(port, `/?token=${token}`)).status).toBe(404);
+  await program.prints(/tokens:1: a line is "token: HOST:PORT"/);
+  expect(program.output.match(/a line is/g)).toHaveLength(1);
   expect(program.output).not.toMatch(/secret-|with:colon/);
 });
 

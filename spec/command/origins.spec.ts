@@ -54,3 +54,67 @@ describe('issue 12, case 30: origins of native apps and extensions', () => {
     },
   );
 });
+
+describe('issue 13, case 7: a refused page is reported with the option that lets it in', () => {
+  /** The line for a page of https://desk.example; without --verbose. */
+  async function reportOf(args: readonly string[], headers: Record<string, string>): Promise<string> {
+    const { port: target } = await startEcho();
+    const { port, program } = await startCommand([...args, '--listen', '0', String(target)]);
+    for (let i = 0; i < 2; i++) {
+      const client = new RawClient(port).send(handshake('/', { Origin: 'https://desk.example', ...headers }));
+      expect((await client.answer()).status).toBe(403);
+    }
+    const [line = ''] = await program.prints(/^.*was refused.*$/m);
+    expect(program.output.match(/was refused/g)).toHaveLength(1);
+    return line;
+  }
+
+  test('with --origin: another one', async () => {
+    expect(await reportOf(['--origin', 'https://other.example'], { Host: 'desk.example' })).toBe(
+      'express-wstunnel: a page of "https://desk.example" was refused: --origin https://desk.example lets its pages in',
+    );
+  });
+
+  test('behind a proxy that changes the Host: --origin', async () => {
+    expect(await reportOf([], { Host: '127.0.0.1:6080' })).toMatch(
+      /refused: the request is for the host 127\.0\.0\.1:6080; --origin https:\/\/desk\.example lets its pages in/,
+    );
+  });
+
+  test('behind a proxy that says X-Forwarded-Host: --trust-proxy with its address', async () => {
+    const headers = { Host: '127.0.0.1:6080', 'X-Forwarded-Host': 'desk.example' };
+    expect(await reportOf([], headers)).toMatch(
+      /if a proxy of yours is at 127\.0\.0\.1, --trust-proxy 127\.0\.0\.1/,
+    );
+  });
+
+  test('behind a proxy that passes the Host on: --name', async () => {
+    expect(await reportOf([], { Host: 'desk.example' })).toMatch(
+      /start with --name desk\.example \(or --origin\)/,
+    );
+  });
+
+  test('each of the options named there lets the page in', async () => {
+    const { port: target } = await startEcho();
+    const forwarded = { Host: '127.0.0.1:6080', 'X-Forwarded-Host': 'desk.example' };
+    for (const [args, headers] of [
+      [['--origin', 'https://desk.example'], { Host: '127.0.0.1:6080' }],
+      [['--trust-proxy', '127.0.0.1', '--name', 'desk.example'], forwarded],
+      [['--name', 'desk.example'], { Host: 'desk.example' }],
+    ] as const) {
+      const { port, program } = await startCommand([...args, '--listen', '0', String(target)]);
+      const client = new RawClient(port).send(handshake('/', { Origin: 'https://desk.example', ...headers }));
+      expect((await client.answer()).status).toBe(101);
+      expect(program.output).not.toContain('was refused');
+    }
+  });
+
+  test('--origin refuses a client without an Origin by 400, and says so once', async () => {
+    const { port: target } = await startEcho();
+    const { port, program } = await startCommand(['0', String(target), '--origin', 'https://desk.example']);
+    for (let i = 0; i < 2; i++)
+      expect((await new RawClient(port).send(handshake('/')).answer()).status).toBe(400);
+    await program.prints(/a client without an Origin was refused/);
+    expect(program.output.match(/was refused/g)).toHaveLength(1);
+  });
+});

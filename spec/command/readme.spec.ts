@@ -188,7 +188,7 @@ describeWith('websockify')('websockify', () => {
     const told = new Set(rows.flatMap(([theirs = '']) => theirs.match(/--[a-z][\w-]*/g) ?? []));
     expect([...flags].filter((flag) => !told.has(flag))).toEqual([]);
     // Those of newer ones.
-    const newer = ['--unix-listen', '--unix-listen-mode'];
+    const newer = ['--unix-listen', '--unix-listen-mode', '--file-only'];
     expect([...told].filter((flag) => !flags.has(flag) && !newer.includes(flag))).toEqual([]);
     const ours = rows.flatMap(([, here = '']) => here.match(/(?<![\w'-])--[a-z][\w-]*/g) ?? []);
     const known = Object.keys(LISTEN_OPTIONS).map((name) => `--${name}`);

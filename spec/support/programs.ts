@@ -39,6 +39,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   groff: 'groff',
   mandoc: 'mandoc',
   websockify: 'websockify',
+  'fail2ban-regex': 'fail2ban',
+  logger: 'bsdutils',
   squid: 'squid',
   tinyproxy: 'tinyproxy',
   ssh: 'openssh-client',
@@ -48,6 +50,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   '/usr/lib/python3/dist-packages/websockets/__init__.py': 'python3-websockets',
   '/usr/lib/python3/dist-packages/websocket/__init__.py': 'python3-websocket',
   '/usr/share/novnc/vnc.html': 'novnc',
+  '/usr/share/novnc/utils/novnc_proxy': 'novnc',
 };
 
 /** The variable with the path of another one than the installed. */

@@ -44,14 +44,15 @@ export function wantListenAddress(text: string): ListenAddress {
   return address;
 }
 
-/** Where to: `5900`, `desk.lan:5900`, `[::1]:5900`, `unix:/run/vnc.sock`, `tls:HOST:PORT`. Undefined for what is none of these. */
+/** Where to: `5900` and `:5900` (this machine), `desk.lan:5900`, `[::1]:5900`, `unix:/run/vnc.sock`, `tls:HOST:PORT`. Undefined for what is none of these. */
 export function readTarget(text: string): Host | undefined {
   const socket = socketOf(text);
   if (socket !== undefined) return { socket };
   const isTls = text.startsWith('tls:');
   const found = readHostAndPort(isTls ? text.slice('tls:'.length) : text);
-  if (!found || found.port === 0 || found.host === '' || found.host === '*') return undefined;
-  return { host: found.host ?? LOOPBACK, port: found.port, ...(isTls && { tls: true }) };
+  if (!found || found.port === 0 || found.host === '*') return undefined;
+  // `:5900` is this machine, as for websockify.
+  return { host: found.host || LOOPBACK, port: found.port, ...(isTls && { tls: true }) };
 }
 
 /** As it is typed. */

@@ -13,6 +13,8 @@ export interface OptionSpec {
   readonly help?: string;
   /** Its line is in `--help all` only: `--help` fits a screen of 24 lines. */
   readonly more?: true;
+  /** Another program's name for something here: understood, and neither in the help nor recommended. */
+  readonly hidden?: true;
 }
 
 /** The options by name, without the dashes. */
@@ -54,7 +56,7 @@ export function readArgs<const Specs extends OptionSpecs>(
     if (token.kind !== 'option') continue;
     const { name, rawName, value, inlineValue } = token;
     const spec = Object.hasOwn(specs, name) ? specs[name] : undefined;
-    if (!spec) throw unknownOption(rawName, Object.keys(specs));
+    if (!spec) throw unknownOption(rawName, shownNames(specs));
     checkValue(spec, rawName, value, inlineValue);
     const values = given.get(name) ?? [];
     if (values.length > 0 && !spec.multiple) throw usage(`${rawName} may be given only once`);
@@ -78,6 +80,10 @@ function unknownOption(rawName: string, known: readonly string[]): CommandError 
   return usage(`there is no option ${rawName}${near === undefined ? '' : `; did you mean --${near}?`}`);
 }
 
+function shownNames(specs: OptionSpecs): string[] {
+  return Object.keys(specs).filter((name) => specs[name]?.hidden !== true);
+}
+
 function checkValue(
   { value: needed }: OptionSpec,
   rawName: string,
@@ -96,7 +102,8 @@ function checkValue(
 /** The lines of a help: names, values, and what they do. `all`: the lines of options with `more` too. */
 export function helpLines(specs: OptionSpecs, all: boolean): string[] {
   const rows: { left: string; help: string; more: boolean }[] = [];
-  for (const [name, { value, short, help, more = false }] of Object.entries(specs)) {
+  for (const [name, { value, short, help, more = false, hidden }] of Object.entries(specs)) {
+    if (hidden) continue;
     const names = `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`;
     const last = rows.at(-1);
     if (help === undefined && last) last.left += `, ${names}`;

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { basename } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { cut, onOneLine } from '../helpers/one-line.js';
 import type { SIGNALLED } from './exit.js';
@@ -22,6 +23,10 @@ export interface Io {
   outlivesTerminal(): boolean;
   /** Do programs that it starts get the signals of its terminal (Ctrl-C) as well? */
   isOnTerminal(): boolean;
+  /** In a background process: to be called once the command is ready. */
+  readonly onReady?: () => void;
+  /** The name that the command was called by, where that is not its own. */
+  readonly calledAs?: string;
 }
 
 export function processIo(): Io {
@@ -31,6 +36,7 @@ export function processIo(): Io {
   // Who closes our output (`| head`) is told nothing more; a write there must not end the process with a stack.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   return {
+    calledAs: basename(process.argv[1] ?? ''),
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,

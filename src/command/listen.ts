@@ -1,7 +1,9 @@
-import { readArgs, wantsAll } from './args.js';
+import { readArgs, usage, wantsAll } from './args.js';
+import { runInBackground } from './daemon.js';
 import { EXIT } from './exit.js';
 import type { Io } from './io.js';
 import { readPlan } from './listen/arguments.js';
+import { checkWraps, readWebsockify, withWebsockify } from './listen/websockify.js';
 import { listenHelp, LISTEN_OPTIONS } from './listen/options.js';
 import { Running } from './listen/running.js';
 import { version } from './version.js';
@@ -13,10 +15,18 @@ import { version } from './version.js';
  * @throws {CommandError} for whatever keeps it from starting; nothing is left running then.
  */
 export async function listenCommand(args: string[], io: Io): Promise<number> {
-  const given = readArgs(args, LISTEN_OPTIONS);
-  if (given.has('help') || given.has('version')) {
-    io.stdout.write(given.has('help') ? listenHelp(wantsAll(given)) : `${version()}\n`);
+  const specs = withWebsockify(LISTEN_OPTIONS);
+  const typed = readArgs(args, specs);
+  if (typed.has('help') || typed.has('version')) {
+    io.stdout.write(typed.has('help') ? listenHelp(wantsAll(typed)) : `${version()}\n`);
     return EXIT.ok;
   }
-  return new Running(io, () => readPlan(given)).run();
+  checkWraps(args, (some) => readArgs(some, specs).positionals);
+  const given = readWebsockify(typed);
+  const isForAll = io.calledAs === 'websockify';
+  if (given.has('daemon') && !io.onReady) {
+    if (given.text('log') === '-') throw usage('--daemon has no standard output: give --log a file');
+    return runInBackground(args, io);
+  }
+  return new Running(io, () => readPlan(given, isForAll)).run();
 }

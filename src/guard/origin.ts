@@ -45,7 +45,12 @@ export function checkOriginResult(passes: unknown, detail?: () => string): void 
  * lines of its own or carry a token there.
  */
 export function comparisonOf(origin: string | undefined, expected: string): string {
-  return `Origin ${origin === undefined ? '(none)' : shown(redactUrl(origin))}, expected ${shown(expected)}`;
+  return `Origin ${origin === undefined ? '(none)' : shownOrigin(origin)}, expected ${shown(expected)}`;
+}
+
+/** An Origin for events and the log. */
+export function shownOrigin(origin: string): string {
+  return shown(redactUrl(origin));
 }
 
 function shown(text: string): string {

@@ -31,6 +31,7 @@ test.each([
 
 test.each([
   ['5900', { host: '127.0.0.1', port: 5900 }],
+  [':5900', { host: '127.0.0.1', port: 5900 }],
   ['desk.lan:5900', { host: 'desk.lan', port: 5900 }],
   ['[2001:db8::1]:5900', { host: '2001:db8::1', port: 5900 }],
   ['unix:/run/vnc.sock', { socket: '/run/vnc.sock' }],
@@ -39,7 +40,7 @@ test.each([
   ['tls:5900', { host: '127.0.0.1', port: 5900, tls: true }],
 ])('where to: %s', (text, host) => expect(readTarget(text)).toEqual(host));
 
-test.each(['', '0', ':5900', '*:5900', 'desk', 'tls:', 'tls:unix:/x', 'unix:', '::1:5900'])(
+test.each(['', '0', ':0', '*:5900', 'desk', 'tls:', 'tls:unix:/x', 'unix:', '::1:5900'])(
   'no target: %j',
   (text) => expect(readTarget(text)).toBeUndefined(),
 );

@@ -43,7 +43,6 @@ test('issue 12, case 16: the longest event is a line of less than 8 KiB', async 
   const log = await EventLog.open('-', stdout, vi.fn());
   const printed: string[] = [];
   follow(tunnel as unknown as Tunnel, {
-    telling: 'all',
     print: (line) => printed.push(line),
     write: (event, info) => log.write(event, info),
     folding: new Folding(() => undefined),

@@ -89,5 +89,7 @@ test('the line on a terminal is no wider than it, and none is drawn on one that 
   const second = await start(['0', String(target)], dumb);
   second.io.send('SIGTERM');
   await second.code;
-  expect(dumb.said).toMatch(/^express-wstunnel: listening on \S+ for \S+\n$/);
+  expect(dumb.said).toMatch(
+    /^express-wstunnel: listening on \S+ for \S+; only this machine can reach it \([^\n]*\)\n$/,
+  );
 });

@@ -1,9 +1,10 @@
-import { mkdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, open as openFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { CommandError } from '../../../src/command/exit.js';
 import { stampOf } from '../../../src/command/listen/token-file.js';
 import { Tokens } from '../../../src/command/listen/tokens.js';
+import { onCleanup } from '../../support/cleanup.js';
 import { files } from '../../support/command.js';
 import { until } from '../../support/wait.js';
 
@@ -51,9 +52,9 @@ test('a file that could not be read is read again, though it has not changed sin
   const tokens = await Tokens.open(file!, warn);
   await writeFile(file!, 'fresh: 2\n');
   disk.fails = true;
-  expect(await tokens.find('old')).toMatchObject({ port: 1 });
+  expect(await tokens.find('old')).toBeUndefined();
   expect(await tokens.find('fresh')).toBeUndefined();
-  expect(warn.mock.calls).toEqual([['too many open files; the old tokens hold']]);
+  expect(warn.mock.calls).toEqual([['too many open files; none of its tokens is valid']]);
   disk.fails = false;
   expect(await tokens.find('old')).toBeUndefined();
   expect(await tokens.find('fresh')).toMatchObject({ port: 2 });
@@ -191,27 +192,6 @@ describe('issue 12, case 17: what a look-up costs', () => {
     expect(warn).not.toHaveBeenCalled();
   });
 
-  test('a wrong file keeps its old tokens and is told of once; what others have lost is gone', async () => {
-    const { tokens, folder, warn } = await startFolder(10);
-    await writeFile(join(folder, 'desk-1'), 'nonsense\n');
-    await writeFile(join(folder, 'desk-2'), '# none\n');
-    for (let i = 0; i < 3; i++) expect(await portOf(tokens, 'token-1')).toBe(2);
-    expect(await portOf(tokens, 'token-2')).toBeUndefined();
-    expect(warn.mock.calls).toEqual([
-      [`${join(folder, 'desk-1')}:1: a line is "token: HOST:PORT"; the old tokens hold`],
-    ]);
-  });
-
-  test('of one token in two files the first holds, and the second is told of', async () => {
-    const { tokens, folder, warn } = await startFolder(10);
-    await writeFile(join(folder, 'twice'), '\ntoken-1: 99\n');
-    expect(await portOf(tokens, 'other')).toBeUndefined();
-    expect(await portOf(tokens, 'token-1')).toBe(2);
-    expect(warn.mock.calls).toEqual([
-      [`${join(folder, 'twice')}:2: this token is there twice; the old tokens hold`],
-    ]);
-  });
-
   test('a folder that is gone leaves none, and one that comes back is read', async () => {
     const { tokens, folder, warn } = await startFolder(3);
     await rename(folder, `${folder}-away`);
@@ -230,5 +210,112 @@ describe('issue 12, case 17: what a look-up costs', () => {
     clearInterval(timer);
     expect(await portOf(tokens, 'token-19999')).toBe(20_000);
     expect(turns).toBeGreaterThan(3);
+  });
+});
+
+describe('issue 13, case 4: an invalid line costs only itself', () => {
+  async function open(texts: Record<string, string>, path: 'folder' | 'tokens' = 'folder') {
+    const made = await files(texts);
+    const warn = vi.fn();
+    const tokens = await Tokens.open(made[path]!, warn);
+    const portOf = async (token: string) => (await tokens.find(token))?.port;
+    return { at: (name: string) => join(made.folder!, name), warn, tokens, portOf };
+  }
+
+  test('the other lines count, tokens that are in no line are invalid, and the line is reported once', async () => {
+    const { at, warn, portOf } = await open({ tokens: 'old: 1\nkept: 2\n' }, 'tokens');
+    await writeFile(at('tokens'), 'kept: 2\nno-colon 3\nhost-only: desk.lan\nfresh: 4\n');
+    for (let i = 0; i < 3; i++) {
+      expect(await portOf('old')).toBeUndefined();
+      expect(await portOf('kept')).toBe(2);
+      expect(await portOf('fresh')).toBe(4);
+      for (const none of ['no-colon', 'host-only']) expect(await portOf(none)).toBeUndefined();
+    }
+    const targets = 'HOST:PORT, PORT, [IPv6]:PORT, unix_socket:/path, unix:/path or tls:HOST:PORT';
+    expect(warn.mock.calls).toEqual([
+      [`${at('tokens')}:2: a line is "token: HOST:PORT"`],
+      [`${at('tokens')}:3: the target is not ${targets}`],
+    ]);
+  });
+
+  test('a file of another kind is reported in a few lines, without what is in it', async () => {
+    const { at, warn, portOf } = await open({ right: 'a: 1\n' });
+    await writeFile(at('wrong'), 'secret text\n'.repeat(10_000));
+    expect(await portOf('secret')).toBeUndefined();
+    expect(await portOf('a')).toBe(1);
+    expect(warn).toHaveBeenCalledTimes(6);
+    expect(warn).toHaveBeenLastCalledWith(`${at('wrong')}: 9995 more lines are no "token: HOST:PORT"`);
+    expect(JSON.stringify(warn.mock.calls)).not.toContain('secret');
+  });
+
+  test('the same holds at the start; where no line is valid, there is no start', async () => {
+    const { warn, portOf } = await open({ one: 'nonsense\n', two: 'a: 1\nmore nonsense\n' });
+    expect(await portOf('a')).toBe(1);
+    expect(warn).toHaveBeenCalledTimes(2);
+    await expect(open({ tokens: 'nonsense\n' }, 'tokens')).rejects.toThrow(/tokens:1: a line is/);
+  });
+
+  test('an unreadable file among others has no valid token, and the others keep theirs', async () => {
+    const { at, warn, portOf } = await open({ one: 'a: 1\n', two: 'b: 2\n' });
+    await vi.waitFor(async () => expect((await stampOf(at('two')))?.text).not.toBe(''));
+    expect(await portOf('b')).toBe(2);
+    await writeFile(at('one'), 'a: 1\n');
+    disk.fails = true;
+    expect(await portOf('a')).toBeUndefined();
+    expect(await portOf('b')).toBe(2);
+    expect(warn.mock.calls).toEqual([['too many open files; none of its tokens is valid']]);
+    disk.fails = false;
+    await vi.waitFor(async () => expect(await portOf('a')).toBe(1));
+  });
+
+  test('of a token in two files the first by name holds until it is gone there; the second is reported once', async () => {
+    const { at, warn, portOf } = await open({ one: 'a: 1\n' });
+    await writeFile(at('two'), '\na: 2\nb: 3\n');
+    for (let i = 0; i < 3; i++) {
+      expect(await portOf('other')).toBeUndefined();
+      expect(await portOf('a')).toBe(1);
+    }
+    expect(await portOf('b')).toBe(3);
+    expect(warn.mock.calls).toEqual([
+      [`${at('two')}:2: this token is in another file as well; the first file by name holds`],
+    ]);
+    await writeFile(at('one'), '# none\n');
+    expect(await portOf('a')).toBe(2);
+    await writeFile(at('two'), '# none\n');
+    expect(await portOf('a')).toBeUndefined();
+  });
+
+  test("editors' and packages' leftovers are no token files", async () => {
+    const leftovers =
+      'desk~ .desk.swp #desk# .#desk .desk desk.bak desk.orig desk.save desk.swo desk.old desk.dpkg-old ' +
+      'desk.dpkg-dist desk.ucf-old desk.rpmsave desk.rpmnew desk.pacsave desk.BAK desk.tmp';
+    const names = leftovers.split(' ');
+    const texts = Object.fromEntries(names.map((name, i) => [name, `old-${i}: 1\n`]));
+    const { portOf } = await open({ ...texts, desk: 'a: 1\n', 'desk.lan': 'b: 2\n', 'desk.conf': 'c: 3\n' });
+    for (const [i, name] of names.entries()) expect(await portOf(`old-${i}`), name).toBeUndefined();
+    expect(await Promise.all(['a', 'b', 'c'].map(portOf))).toEqual([1, 2, 3]);
+  });
+
+  test("a line of websockify's unix_socket leads to that socket", async () => {
+    const { tokens } = await open({ tokens: 'a: unix_socket:/run/a:b.sock\nb: unix_socket:x\n' }, 'tokens');
+    expect(await tokens.find('a')).toEqual({ socket: '/run/a:b.sock' });
+    expect(await tokens.find('b')).toEqual({ socket: 'x' });
+  });
+
+  test('while a program writes a file, its tokens stay valid, and half a port is no target', async () => {
+    const { at, portOf } = await open({ tokens: 'a: 5900\nb: 5901\n' }, 'tokens');
+    const file = await openFile(at('tokens'), 'w');
+    onCleanup(() => file.close());
+    const found = Promise.all([portOf('a'), portOf('b')]);
+    for (const part of ['a: 59', '00\nb: 5', '902\n']) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await file.write(part);
+    }
+    expect(await found).toEqual([5900, 5902]);
+  });
+
+  test('a last line without an end counts once nobody writes the file any more', async () => {
+    const { portOf } = await open({ tokens: 'a: 5900' }, 'tokens');
+    expect(await portOf('a')).toBe(5900);
   });
 });

@@ -3,11 +3,12 @@ import { hideLogin } from '../../helpers/hide-login.js';
 import { readNumber, readSeconds } from '../../helpers/readers.js';
 import { readHosts } from '../../options/hosts.js';
 import type { Host } from '../../types.js';
-import { readTarget, shownAddress, wantListenAddress, type ListenAddress } from '../address.js';
+import { isLoopback, readTarget, shownAddress, wantListenAddress, type ListenAddress } from '../address.js';
 import { usage } from '../args.js';
 import { LONGEST_DRAIN } from '../drain.js';
 import { readConfig, type Config } from './config.js';
 import { CONNECTIONS_CEILING } from './descriptors.js';
+import type { EndingOptions } from './ending.js';
 import { FRAME_RULE, isFrameSource } from './frame.js';
 import { isHostName, NAME_RULE } from './names.js';
 import type { Given, OptionName } from './options.js';
@@ -19,14 +20,21 @@ import { GROUP_RULE, MODE_RULE, readGroup, readMode } from './unix-access.js';
 /** Where noVNC and websockify are usually found; on loopback, so that who forgets to think about it is safe. */
 const DEFAULT_LISTEN: ListenAddress = { host: '127.0.0.1', port: 6080 };
 
-/** The command line and its configuration file; the line counts where both say something. Read anew at each SIGHUP. */
-export function readPlan(args: Given): Plan {
+/** Seconds: less than what a timer of Node's can take (24 days). */
+const MAX_LIFE = 2_000_000;
+
+/**
+ * The command line and its configuration file; the line counts where both say something. Read anew at each SIGHUP. `isForAll`: a bare
+ * port is every address, as websockify has it.
+ */
+export function readPlan(args: Given, isForAll = false): Plan {
   const file = args.text('config');
   if (file === undefined && args.has('ignore')) throw usage('--ignore is for a lighttpd.conf: give --config');
   const config = file === undefined ? undefined : readConfig(file, args.list('ignore'));
   const { addresses, targets } = readPositionals(args);
   if (config?.isLighttpd === true) checkAgainstLighttpd(args, targets);
-  const listen = listenOf(args, addresses, config);
+  const listen = listenOf(args, addresses, config, isForAll);
+  checkNotItself(targets, listen);
   const unix = unixOf(args, listen) ?? config?.unix;
   const drain = drainOf(args) ?? config?.drain;
   const tokens = pathOf(args, 'tokens') ?? config?.tokens;
@@ -57,17 +65,24 @@ export function readPlan(args: Given): Plan {
     ...(log !== undefined && { log }),
     ...(file !== undefined && { config: resolve(file) }),
     verbose: args.has('verbose') || config?.verbose === true,
+    sslOnly: args.has('ssl-only'),
+    ending: endingOf(args),
+    ...recordOf(args, targets, tokens),
+    ...syslogOf(args),
     isLighttpd: config?.isLighttpd === true,
   };
   checkAddressesAreKnown(plan);
   return plan;
 }
 
-/** As websockify has it, the first of two is where to listen; with `--listen` or `--unix` all are targets. */
+/**
+ * As websockify has it, the first of two is where to listen, and so is a single one beside `--tokens`; with `--listen` or `--unix` all
+ * are targets.
+ */
 function readPositionals(args: Given): { addresses: string[]; targets: Host[] } {
   const isSaid = args.has('listen') || args.has('unix');
   const [first = '', ...rest] = args.positionals;
-  const isAddressFirst = !isSaid && rest.length > 0;
+  const isAddressFirst = !isSaid && first !== '' && (rest.length > 0 || args.has('tokens'));
   const targets = (isAddressFirst ? rest : args.positionals).map((text) => {
     const host = readTarget(text);
     if (!host) throw usage(`"${hideLogin(text)}" is no target: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT`);
@@ -77,12 +92,62 @@ function readPositionals(args: Given): { addresses: string[]; targets: Host[] } 
   return { addresses: isAddressFirst ? [first] : [], targets };
 }
 
-function listenOf(args: Given, addresses: readonly string[], config: Config | undefined): ListenAddress[] {
+/** Every tunnel would lead to the page. */
+function checkNotItself(targets: readonly Host[], listen: readonly ListenAddress[]): void {
+  const own = targets.find(
+    ({ host = '', port }) =>
+      isLoopback({ host }) &&
+      listen.some((one) => one.port === port && (one.host === undefined || isLoopback({ host: one.host }))),
+  );
+  if (own)
+    throw usage(
+      `${shownAddress(own)} is where the command itself listens, and can't be the target: PORT TARGET, such as 6080 127.0.0.1:5900`,
+    );
+}
+
+/** The recorded connection is made for one target: there is no choice among several. */
+function recordOf(args: Given, targets: readonly Host[], tokens: string | undefined): Pick<Plan, 'record'> {
+  const record = pathOf(args, 'record');
+  if (record === undefined) return {};
+  if (targets.length !== 1 && tokens === undefined)
+    throw usage('--record takes one TARGET on the command line, or --tokens');
+  return { record };
+}
+
+function syslogOf(args: Given): Pick<Plan, 'syslog'> {
+  const text = args.text('syslog');
+  if (text === undefined && args.has('legacy-syslog')) throw usage('--legacy-syslog needs --syslog');
+  if (text === undefined) return {};
+  const server = text.includes(':') ? text : resolve(text);
+  return { syslog: { server, isLegacy: args.has('legacy-syslog') } };
+}
+
+function endingOf(args: Given): EndingOptions {
+  const [timeout, idleTimeout] = (['timeout', 'idle-timeout'] as const).map((name) => {
+    const text = args.text(name);
+    if (text === undefined) return undefined;
+    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+    checkOption(() => readSeconds(0, MAX_LIFE)(value, `--${name}`));
+    return Number(text);
+  });
+  return {
+    ...(timeout !== undefined && { timeout }),
+    ...(idleTimeout !== undefined && { idleTimeout }),
+    runOnce: args.has('run-once'),
+  };
+}
+
+function listenOf(
+  args: Given,
+  addresses: readonly string[],
+  config: Config | undefined,
+  isForAll: boolean,
+): ListenAddress[] {
   const socket = pathOf(args, 'unix');
   // Before it is a path.
   if (socket !== undefined) wantListenAddress(`unix:${args.text('unix') ?? ''}`);
   const texts = [...args.list('listen'), ...addresses];
-  const given = texts.map(wantListenAddress);
+  const given = texts.map((text) => wantListenAddress(isForAll && /^\d+$/.test(text) ? `:${text}` : text));
   const all = [...given, ...(socket === undefined ? [] : [{ socket }])];
   if (all.length > 0) return all;
   return config && config.listen.length > 0 ? [...config.listen] : [DEFAULT_LISTEN];
@@ -129,8 +194,15 @@ function tlsOf(args: Given, config: Config | undefined): Plan['tls'] {
   const clientCa = pathOf(args, 'client-ca') ?? config?.clientCa;
   if (cert !== undefined)
     return { cert, ...(key !== undefined && { key }), ...(clientCa !== undefined && { clientCa }) };
-  if (key !== undefined || clientCa !== undefined)
-    throw usage(`${key === undefined ? '--client-ca' : '--key'} needs --cert`);
+  const needing =
+    key !== undefined
+      ? '--key'
+      : clientCa !== undefined
+        ? '--client-ca'
+        : args.has('ssl-only')
+          ? '--ssl-only'
+          : '';
+  if (needing !== '') throw usage(`${needing} needs --cert`);
   return undefined;
 }
 

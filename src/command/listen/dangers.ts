@@ -16,6 +16,11 @@ export function dangersOf(plan: Plan, pid = process.pid): string[] {
     ...everySiteOf(plan),
     ...zombiesOf(plan, pid),
     ...servedSecretsOf(plan),
+    ...(plan.record === undefined
+      ? []
+      : [
+          `all that tunnels carry is written to ${plan.record}.1 and so on, with every password that is typed`,
+        ]),
   ];
 }
 

@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ClientEnds } from '../../backends/proxy-header.js';
+import type { PlainHttp } from './plain-http.js';
 import { MAX_HEADER, readProxyHeader } from '../../backends/proxy-header-reader.js';
 
 /**
@@ -19,6 +20,8 @@ export interface DoorOptions {
   readonly maxConnections: number;
   /** With `--accept-proxy`: may this peer send a PROXY header? The peer of a unix socket has no address. */
   readonly isProxy?: (address: string | undefined) => boolean;
+  /** For servers of https: what becomes of plain http. Without it the TLS error ends the connection. */
+  readonly plainHttp?: PlainHttp;
   readonly warn: (line: string) => void;
 }
 
@@ -43,8 +46,14 @@ export class Door {
     const emit = server.emit.bind(server) as Emit;
     server.emit = ((event, ...args) => {
       const [socket] = args;
-      if (event === 'connection') this.#enter(server, socket as Socket, () => emit(event, ...args));
-      else if (event === 'secureConnection') this.#secured(socket as TLSSocket, () => emit(event, ...args));
+      if (event === 'connection') {
+        const pass = () => emit(event, ...args);
+        const { plainHttp } = this.#options;
+        this.#enter(server, socket as Socket, () => {
+          if (plainHttp) plainHttp.sort(socket as Socket, pass);
+          else pass();
+        });
+      } else if (event === 'secureConnection') this.#secured(socket as TLSSocket, () => emit(event, ...args));
       else return emit(event, ...args);
       return true;
     }) as Emit as Server['emit'];

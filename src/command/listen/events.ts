@@ -21,39 +21,40 @@ export const MAX_LENGTH: Readonly<Record<string, number>> = {
   address: 64,
   backend: 256,
   id: 256,
+  origin: 256,
 };
 
 /** Where events go. */
 export interface Outlets {
-  readonly telling: Telling;
-  readonly print: (line: string) => void;
+  /** A line for people; `kind` is whether something went wrong. */
+  readonly print: (line: string, kind: 'tunnel' | 'failure') => void;
   readonly write: (event: string, info: object) => void;
   readonly folding: Folding;
 }
 
 /** Follows a tunnel's events: lines for people, JSON for programs. */
-export function follow(tunnel: Tunnel, { telling, print, write, folding }: Outlets): void {
-  const tell = (line: string) => print(String(onOneLine(line)));
+export function follow(tunnel: Tunnel, { print, write, folding }: Outlets): void {
+  const tell = (line: string, kind: 'tunnel' | 'failure') => print(String(onOneLine(line)), kind);
   tunnel.on('open', (given) => {
     const info = shortened(given);
     write('open', info);
-    if (telling === 'all') tell(opened(info));
+    tell(opened(info), 'tunnel');
   });
   tunnel.on('close', (given) => {
     const info = shortened(given);
     write('close', info);
-    if (telling === 'all') tell(closed(info));
+    tell(closed(info), 'tunnel');
   });
   tunnel.on('refuse', (given) => {
     if (!folding.passes(given)) return;
     const info = shortened(given);
     write('refuse', info);
-    if (telling !== 'none') tell(refused(info));
+    tell(refused(info), 'failure');
   });
   tunnel.on('backend', (given) => {
     const info = shortened(given);
     write('backend', info);
-    if (telling !== 'none') tell(changed(info));
+    tell(changed(info), 'failure');
   });
 }
 

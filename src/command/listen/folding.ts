@@ -21,9 +21,12 @@ export interface Folded {
   readonly code: string;
 }
 
+/** What is used of a refusal. */
+type Refused = Pick<RefuseInfo, 'address' | 'status' | 'code'>;
+
 interface Count {
   total: number;
-  last: RefuseInfo;
+  last: Refused;
 }
 
 /**
@@ -41,7 +44,7 @@ export class Folding {
   }
 
   /** False where this refusal is only counted. */
-  passes(info: RefuseInfo): boolean {
+  passes(info: Refused): boolean {
     if (!this.#timer) {
       this.#since = performance.now();
       this.#timer = setTimeout(() => this.end(), PERIOD).unref();

@@ -39,11 +39,24 @@ const REFUSALS: Readonly<Record<Exclude<Verdict, 'yes' | 'gone'>, Refusal>> = {
 /** By the password alone, so that it tells nothing about the name. */
 const TOO_LONG = '; a password that is stored as a bcrypt hash has at most 72 bytes, and no NUL';
 
+/** A login that was refused: the name as the client wrote it. */
+export interface RefusedLogin {
+  readonly address: string;
+  readonly name: string;
+  readonly status: number;
+  readonly verdict: keyof typeof REFUSALS;
+}
+
 /**
  * HTTP Basic (RFC 7617) for the page and the tunnel alike; leaves the user's name on the request. The tunnel also takes the
- * cookie that the page's login has set.
+ * cookie that the page's login has set. `report` gets each login that was refused, also of a client that did not wait for the
+ * answer.
  */
-export function requireLogin(accounts: Pick<Accounts, 'verify'>, cookie?: LoginCookie) {
+export function requireLogin(
+  accounts: Pick<Accounts, 'verify'>,
+  cookie?: LoginCookie,
+  report: (refused: RefusedLogin) => void = () => undefined,
+) {
   return async (
     req: IncomingMessage & { user?: unknown },
     res: ServerResponse,
@@ -55,13 +68,16 @@ export function requireLogin(accounts: Pick<Accounts, 'verify'>, cookie?: LoginC
       if (given) {
         // Its own holder is not held up by others at the address that guess.
         const isHolder = remembered?.user === given.name;
-        const client = isHolder ? `cookie ${given.name}` : `address ${networkOf(addressOf(req))}`;
-        const verdict = await verifyUntilGone(accounts, given, client, res);
-        if (verdict === 'gone') return;
-        if (verdict !== 'yes') {
-          refuse(res, REFUSALS[verdict], isBeyondBcrypt(given.password) ? TOO_LONG : '');
+        const address = addressOf(req);
+        const client = isHolder ? `cookie ${given.name}` : `address ${networkOf(address)}`;
+        const { verdict, isGone } = await verifyUntilGone(accounts, given, client, res);
+        if (verdict !== 'yes' && verdict !== 'gone') {
+          const { status } = REFUSALS[verdict];
+          report({ address, name: given.name, status, verdict });
+          if (!isGone) refuse(res, REFUSALS[verdict], isBeyondBcrypt(given.password) ? TOO_LONG : '');
           return;
         }
+        if (isGone || verdict === 'gone') return;
         req.user = given.name;
         if (!isUpgrade(req)) cookie?.set(req, res, given.name, isHolder ? remembered.left : 0);
       } else if (remembered && isUpgrade(req)) req.user = remembered.user;
@@ -77,19 +93,19 @@ export function requireLogin(accounts: Pick<Accounts, 'verify'>, cookie?: LoginC
   };
 }
 
-/** Whoever has left no longer waits for a turn. */
+/** A client that has left gets no turn any more. */
 async function verifyUntilGone(
   accounts: Pick<Accounts, 'verify'>,
   { name, password }: Credentials,
   client: string,
   res: ServerResponse,
-): Promise<Verdict> {
+): Promise<{ verdict: Verdict; isGone: boolean }> {
   const gone = new AbortController();
   const onClose = () => gone.abort();
   res.once('close', onClose);
   try {
     const verdict = await accounts.verify(name, password, client, gone.signal);
-    return gone.signal.aborted ? 'gone' : verdict;
+    return { verdict, isGone: gone.signal.aborted };
   } finally {
     res.off('close', onClose);
   }

@@ -1,31 +1,53 @@
 import type { IncomingMessage } from 'node:http';
 import { TunnelError } from '../../errors.js';
-import { isSameOrigin, parseOrigin } from '../../guard/origin.js';
+import { comparisonOf, isSameOrigin, ownOrigin, parseOrigin } from '../../guard/origin.js';
+import { normalizeAddress } from '../../helpers/address.js';
 import { cut } from '../../helpers/one-line.js';
+import { firstOf, trustsPeer } from '../../helpers/trust.js';
 import type { ServerNames } from './names.js';
+import { optionFor } from './refused-origins.js';
 
 /** Characters of a name in a message: a client may send 16 KiB. */
 const MAX_SHOWN = 253;
 
 /**
- * The check where no `--origin` is given: the same origin, under a name of this server (see {@link ServerNames}). `warn` gets the
- * first refused name: a browser does not show the reason of a refused WebSocket.
+ * The check where no `--origin` is given: the same origin, under a name of this server (see {@link ServerNames}). `report` gets each
+ * refused origin and the option that lets it in: a browser does not show the reason of a refused WebSocket.
  */
-export function sameNamedOrigin(names: ServerNames, warn: (line: string) => void) {
-  let hasWarned = false;
+export function sameNamedOrigin(names: ServerNames, report: (origin: string, way: string) => void) {
   return (origin: string | undefined, req: IncomingMessage): boolean => {
-    if (!isSameOrigin(origin, req)) return false;
+    if (origin === undefined) return true;
+    if (!isSameOrigin(origin, req)) {
+      report(origin, wayForOther(origin, req));
+      throw new TunnelError('WSTUNNEL_ORIGIN_REFUSED', 'pages of this origin may not open this tunnel', {
+        detail: comparisonOf(origin, ownOrigin(req)),
+      });
+    }
     // On a unix socket the peer is a reverse proxy, which knows its own names; no browser reaches the socket.
-    if (origin === undefined || req.socket.localAddress === undefined) return true;
+    if (req.socket.localAddress === undefined) return true;
     const { host = '' } = parseOrigin(origin) ?? {};
     if (names.has(host)) return true;
     const name = cut(host, MAX_SHOWN);
     const way = `--name ${name} (or --origin) to allow its pages`;
-    if (!hasWarned) warn(`a page of "${name}" was refused: the name is not known; start with ${way}`);
-    hasWarned = true;
+    report(origin, `the name is not known; start with ${way}`);
     throw new TunnelError(
       'WSTUNNEL_ORIGIN_REFUSED',
       `"${name}" is not a known name of this server: start it with ${way}`,
     );
   };
+}
+
+/** A page of another host, port or scheme than the request asks for: a foreign page, or a proxy that changes the Host. */
+function wayForOther(origin: string, req: IncomingMessage): string {
+  const way = optionFor(origin);
+  const { headers, socket } = req;
+  if (trustsPeer(req) || !isNamedBy(origin, firstOf(headers['x-forwarded-host'])))
+    return `the request is for ${cut(ownOrigin(req), MAX_SHOWN)}; ${way}`;
+  const peer = socket.remoteAddress === undefined ? 'unix' : normalizeAddress(socket.remoteAddress);
+  return `if a proxy of yours is at ${peer}, --trust-proxy ${peer} believes its X-Forwarded-Host; else ${way}`;
+}
+
+function isNamedBy(origin: string, forwarded: string | undefined): boolean {
+  const page = parseOrigin(origin);
+  return page !== undefined && parseOrigin(`${page.scheme}//${forwarded ?? ''}`)?.host === page.host;
 }

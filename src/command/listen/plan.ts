@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import type { TunnelOptions } from '../../types.js';
 import type { ListenAddress } from '../address.js';
+import type { EndingOptions } from './ending.js';
+import type { SyslogOptions } from './syslog.js';
 import type { UnixAccess } from './unix-access.js';
 
 /** The middleware's options; how it is bound to its servers is the command's affair. */
@@ -20,6 +22,8 @@ export interface Plan {
   readonly web?: { readonly folder: string; readonly index: readonly string[] };
   /** Files in PEM form. */
   readonly tls?: { readonly cert: string; readonly key?: string; readonly clientCa?: string };
+  /** Plain http at a port for https is closed, not sent to https. */
+  readonly sslOnly: boolean;
   /** Where the logins are; none: everybody may come. */
   readonly auth: readonly LoginFile[];
   /** A file, or a folder of files. */
@@ -39,6 +43,10 @@ export interface Plan {
   /** The configuration file. */
   readonly config?: string;
   readonly verbose: boolean;
+  readonly ending: EndingOptions;
+  /** Recordings are files with this name and a number. */
+  readonly record?: string;
+  readonly syslog?: SyslogOptions;
   /** Does a lighttpd.conf say who may come? Then it says all of it. */
   readonly isLighttpd: boolean;
 }

@@ -7,9 +7,9 @@ import type { Next } from '../../types.js';
 import type { Plan } from './plan.js';
 
 /** Files that the plan reads or writes and that are nobody else's to read. A certificate alone is public. */
-export function privateFiles({ tls, auth, tokens, log, config }: Plan): string[] {
+export function privateFiles({ tls, auth, tokens, log, config, record }: Plan): string[] {
   const key = tls && (tls.key ?? tls.cert);
-  const files = [key, ...auth.map(({ file }) => file), tokens, log, config];
+  const files = [key, ...auth.map(({ file }) => file), tokens, log, config, record];
   // `-` is standard output.
   return files.filter((file) => file !== undefined).filter((file) => file !== '-');
 }

@@ -8,16 +8,21 @@ import { DEFAULT_DRAIN } from '../drain.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { messageLine, type Io, type Signal } from '../io.js';
 import { readCertificate, type Certificate } from './certificate.js';
+import { reachOf } from './reach.js';
+import { Ending } from './ending.js';
 import { dangersOf } from './dangers.js';
 import { EventLog, foldedLine, follow, type Telling } from './events.js';
 import { Folding } from './folding.js';
+import { LoginEvents } from './login-events.js';
 import { LoginMemory } from './login-memory.js';
 import { checkAddressesAreKnown } from './needs-address.js';
 import type { Plan } from './plan.js';
+import { RefusedOrigins } from './refused-origins.js';
 import { Servers } from './servers.js';
 import { makeSite } from './site.js';
 import { Sites } from './sites.js';
 import { StatusLine } from './status.js';
+import { Syslog } from './syslog.js';
 import { tunnels } from './units.js';
 
 /** Seconds for programs to end in, and for what else takes time after the tunnels: with the default drain less than Docker's ten. */
@@ -30,18 +35,25 @@ export class Running {
   readonly #sites = new Sites();
   readonly #logins = new LoginMemory();
   readonly #state = new LocalState();
+  readonly #loginEvents = new LoginEvents({
+    write: (event, info) => this.#log?.write(event, info),
+    print: (line) => this.#tell(line),
+  });
+  readonly #origins = new RefusedOrigins((line) => this.#say(line));
   readonly #status: StatusLine;
   /** By which the servers are made. */
   readonly #plan: Plan;
   /** Of all settings: a reload starts no new count. */
   readonly #folding = new Folding((folded) => {
     this.#log?.write('refusals', folded);
-    if (this.#telling(this.#isVerbose) !== 'none') this.#status.print(foldedLine(folded));
+    this.#tell(foldedLine(folded));
   });
+  readonly #ending: Ending;
   #isVerbose = false;
   #log: EventLog | undefined;
   /** Of a descriptor the address that is behind it. */
   #listening: Plan['listen'] = [];
+  #syslog: Syslog | undefined;
   #servers: Servers | undefined;
   #reloading: Promise<void> = Promise.resolve();
   #isDraining = false;
@@ -52,6 +64,7 @@ export class Running {
     this.#io = io;
     this.#readPlan = readThePlan;
     this.#plan = readThePlan();
+    this.#ending = new Ending(this.#plan.ending, (why) => this.#endBecause(why));
     this.#status = new StatusLine(io, () => this.#sites.sample());
   }
 
@@ -71,14 +84,19 @@ export class Running {
       throw error;
     } finally {
       stopListening();
+      this.#ending.stop();
       this.#folding.end();
+      this.#loginEvents.end();
       this.#status.end();
       await this.#log?.close();
+      await this.#syslog?.close();
     }
   }
 
   async #start(plan: Plan): Promise<void> {
     const certificate = this.#certificate(plan);
+    if (plan.syslog)
+      this.#syslog = await Syslog.open(plan.syslog, (line) => this.#status.print(messageLine(line)));
     this.#log = await EventLog.open(plan.log, this.#stdout(), (line) => this.#say(line));
     await this.#use(plan);
     const listener: RequestListener = (req, res) => this.#sites.app(req, res);
@@ -87,20 +105,34 @@ export class Running {
     await this.#servers.listen();
     this.#listening = this.#servers.addresses();
     checkAddressesAreKnown({ ...plan, listen: this.#listening });
-    for (const url of this.#servers.urls()) this.#say(`listening on ${url} for ${plan.target}`);
+    for (const [index, url] of this.#servers.urls().entries()) {
+      const address = this.#listening[index] ?? {};
+      // Where a passed descriptor listens is decided by whoever opened it.
+      const isPassedOn = plan.listen[index]?.fd !== undefined;
+      const [, port = ''] = /:(\d+)\/$/.exec(url) ?? [];
+      this.#say(`listening on ${url} for ${plan.target}${isPassedOn ? '' : reachOf(address, port, plan)}`);
+    }
     this.#warn(plan);
+    this.#ending.start();
+    this.#io.onReady?.();
     this.#status.begin();
   }
 
   /** A site by this plan, for all requests from now on. */
   async #use(plan: Plan): Promise<void> {
-    const site = await makeSite(plan, { state: this.#state, logins: this.#logins }, (line) =>
-      this.#say(line),
-    );
+    const lasting = {
+      state: this.#state,
+      logins: this.#logins,
+      origins: this.#origins,
+      loginEvents: this.#loginEvents,
+    };
+    const site = await makeSite(plan, lasting, (line) => this.#say(line));
+    this.#origins.forget();
+    site.tunnel.on('open', () => this.#ending.opened()).on('close', () => this.#ending.closed());
     this.#isVerbose = plan.verbose;
+    const telling = this.#telling(plan.verbose);
     follow(site.tunnel, {
-      telling: this.#telling(plan.verbose),
-      print: (line) => this.#status.print(line),
+      print: (line, kind) => this.#tell(line, kind, telling),
       write: (event, info) => this.#log?.write(event, info),
       folding: this.#folding,
     });
@@ -170,6 +202,12 @@ export class Running {
     }
   }
 
+  #endBecause(why: string): void {
+    if (this.#isDraining) return;
+    this.#say(`${why}: it ends`);
+    this.#drain().catch((error: unknown) => this.#failToDrain(error));
+  }
+
   async #drain(): Promise<void> {
     this.#isDraining = true;
     const { drain = DEFAULT_DRAIN } = this.#plan;
@@ -195,7 +233,19 @@ export class Running {
     for (const danger of dangersOf({ ...plan, listen: this.#listening })) this.#say(`beware: ${danger}`);
   }
 
+  /** A line about a tunnel or a login: syslog gets every one. */
+  #tell(
+    line: string,
+    kind: 'tunnel' | 'failure' = 'failure',
+    telling = this.#telling(this.#isVerbose),
+  ): void {
+    if (telling === 'all' || (telling === 'failures' && kind === 'failure')) this.#status.print(line);
+    this.#syslog?.write(line);
+  }
+
   #say(line: string): void {
-    this.#status.print(messageLine(line));
+    const message = messageLine(line);
+    this.#status.print(message);
+    this.#syslog?.write(message);
   }
 }

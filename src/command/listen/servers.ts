@@ -11,12 +11,13 @@ import { listenOnDescriptor } from './activation.js';
 import type { Certificate } from './certificate.js';
 import { defaultMaxConnections } from './descriptors.js';
 import { Door } from './door.js';
+import { PlainHttp } from './plain-http.js';
 import type { Plan } from './plan.js';
 import { proxyPeers } from './trust.js';
 import { listenWithAccess, type UnixAccess } from './unix-access.js';
 
 /** What of the plan is settled with the servers. */
-type Listening = Pick<Plan, 'listen' | 'unix' | 'maxConnections' | 'acceptProxy' | 'trustProxy'>;
+type Listening = Pick<Plan, 'listen' | 'unix' | 'maxConnections' | 'acceptProxy' | 'trustProxy' | 'sslOnly'>;
 
 /** In ms, as Node's own deadline for a request's headers; Node gives TLS two minutes. */
 const TLS_TIMEOUT = 60_000;
@@ -29,7 +30,7 @@ export class Servers {
   readonly #isTls: boolean;
 
   constructor(
-    { listen, unix = {}, maxConnections, acceptProxy, trustProxy }: Listening,
+    { listen, unix = {}, maxConnections, acceptProxy, trustProxy, sslOnly }: Listening,
     certificate: Certificate | undefined,
     listener: RequestListener,
     warn: (line: string) => void,
@@ -42,6 +43,7 @@ export class Servers {
     const door = new Door({
       maxConnections: maxConnections ?? defaultMaxConnections(),
       ...(acceptProxy && { isProxy: proxyPeers(trustProxy) }),
+      ...(certificate && !sslOnly && { plainHttp: new PlainHttp() }),
       warn,
     });
     for (const server of this.all) door.guard(server);

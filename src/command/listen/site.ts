@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import { messageOf, TunnelError } from '../../errors.js';
 import { queryOf } from '../../helpers/path.js';
-import type { Next, Tunnel } from '../../types.js';
+import type { Host, Next, Tunnel } from '../../types.js';
 import type { LocalState } from '../../shared/local-state.js';
 import { createTunnel } from '../../wstunnel.js';
 import { CommandError, complaintOf, EXIT } from '../exit.js';
@@ -10,6 +10,7 @@ import { readAccounts } from './accounts.js';
 import { certificateNames } from './certificate.js';
 import { frameHeaders } from './frame.js';
 import { LoginCookie } from './login-cookie.js';
+import { LOGIN_CODES, type LoginEvents } from './login-events.js';
 import type { LoginMemory } from './login-memory.js';
 import { requireLogin } from './login.js';
 import { ServerNames } from './names.js';
@@ -17,6 +18,8 @@ import { sameNamedOrigin } from './origins.js';
 import type { Plan, Tunnelling } from './plan.js';
 import { hidePrivateFiles, privateFiles } from './private-files.js';
 import { Tokens } from './tokens.js';
+import { Recording } from './recording.js';
+import type { RefusedOrigins } from './refused-origins.js';
 import { setTrust } from './trust.js';
 
 /** The app of one reading of the settings. Tunnels stay with the one that opened them. */
@@ -30,12 +33,14 @@ export interface Lasting {
   /** What is counted, hosts that are down, and programs that run. */
   readonly state: LocalState;
   readonly logins: LoginMemory;
+  readonly origins: RefusedOrigins;
+  readonly loginEvents: Pick<LoginEvents, 'note'>;
 }
 
 /** Checks all that the plan names; a {@link CommandError} says what is wrong, and nothing is left behind. */
 export async function makeSite(
   plan: Plan,
-  { state, logins }: Lasting,
+  { state, logins, origins, loginEvents }: Lasting,
   warn: (line: string) => void,
 ): Promise<Site> {
   const { web, trustProxy, acceptProxy } = plan;
@@ -49,11 +54,14 @@ export async function makeSite(
     for (const [name, value] of headers) res.setHeader(name, value);
     next();
   });
-  if (plan.auth.length > 0) app.use(makeLogin(plan, warn, logins));
+  if (plan.auth.length > 0) app.use(makeLogin(plan, warn, logins, loginEvents));
   if (web) checkFolder(web.folder);
   const tokens = plan.tokens === undefined ? undefined : await Tokens.open(plan.tokens, warn);
   // The last step that can fail: from then on programs may run.
-  const tunnel = makeTunnel(plan, tokens, state, warn);
+  const recording = plan.record === undefined ? undefined : new Recording(plan.record, warn);
+  recording?.check();
+  const tunnel = makeTunnel(plan, tokens, state, origins, recording);
+  tunnel.on('refuse', (info) => origins.note(info, plan.isLighttpd));
   app.use(tunnel);
   if (web) {
     app.use(hidePrivateFiles({ ...web, secrets: privateFiles(plan), followsLinks: plan.isLighttpd }));
@@ -88,10 +96,19 @@ async function loadExpress() {
   }
 }
 
-function makeLogin({ auth, listen }: Plan, warn: (line: string) => void, memory: LoginMemory) {
+function makeLogin(
+  { auth, listen }: Plan,
+  warn: (line: string) => void,
+  memory: LoginMemory,
+  events: Pick<LoginEvents, 'note'>,
+) {
   const accounts = readAccounts(auth, warn, { memory });
   const socket = listen.find((address) => address.socket !== undefined)?.socket;
-  return requireLogin(accounts, new LoginCookie(memory.cookieKey, accounts, socket));
+  const cookie = new LoginCookie(memory.cookieKey, accounts, socket);
+  return requireLogin(accounts, cookie, ({ address, name, status, verdict }) => {
+    const isKnown = accounts.markOf(name) !== undefined;
+    events.note({ address, status, code: LOGIN_CODES[verdict], ...(isKnown && { user: name }) });
+  });
 }
 
 /** A lighttpd.conf says all that is served, and lighttpd adds no such header. */
@@ -103,15 +120,22 @@ function makeTunnel(
   { tunnel, names, tls, isLighttpd }: Plan,
   tokens: Tokens | undefined,
   state: LocalState,
-  warn: (line: string) => void,
+  refused: RefusedOrigins,
+  recording: Recording | undefined,
 ): Tunnel {
   const known = new ServerNames(names, tls && certificateNames(tls));
   const options: Tunnelling = {
     // Which pages may connect is in a lighttpd.conf, or every page may.
-    ...(!isLighttpd && { origins: sameNamedOrigin(known, warn) }),
+    ...(!isLighttpd && {
+      origins: sameNamedOrigin(known, (origin, way) => refused.report(origin, way)),
+    }),
     ...tunnel,
-    ...(tokens && {
-      server: (req: IncomingMessage) => tokens.find(new URLSearchParams(queryOf(req)).get('token')),
+    ...(tokens && { server: (req: IncomingMessage) => hostOf(req, tokens) }),
+    ...(recording && {
+      server: async (req: IncomingMessage, { signal }: { signal: AbortSignal }) => {
+        const host = tokens ? await hostOf(req, tokens) : onlyHostOf(tunnel);
+        return host && recording.connect(host, signal);
+      },
     }),
   };
   try {
@@ -120,6 +144,15 @@ function makeTunnel(
     if (!(error instanceof TunnelError)) throw error;
     throw new CommandError(EXIT.config, complaintOf(error), { cause: error });
   }
+}
+
+function hostOf(req: IncomingMessage, tokens: Tokens): Promise<Host | undefined> {
+  return tokens.find(new URLSearchParams(queryOf(req)).get('token'));
+}
+
+/** Of `--record`, which takes one. */
+function onlyHostOf({ server }: Tunnelling): Host | undefined {
+  return Array.isArray(server) ? (server as readonly Host[])[0] : undefined;
 }
 
 function sendText(res: ServerResponse, status: number, text: string): void {

@@ -36,14 +36,16 @@ export class Tokens {
     this.#warn = warn;
   }
 
-  /** @throws {CommandError} for a file that is missing or wrong. */
+  /** @throws {CommandError} for a file that is missing, or where no line is valid. An invalid line beside others is reported. */
   static async open(path: string, warn: (line: string) => void): Promise<Tokens> {
     const tokens = new Tokens(path, warn);
     const started = performance.now();
-    const failures = await tokens.#readNames().catch((error: unknown) => {
+    const problems = await tokens.#readNames().catch((error: unknown) => {
       throw new CommandError(EXIT.config, `${path}: ${reasonOf(error)}`, { cause: error });
     });
-    if (failures[0]) throw failures[0];
+    const [first] = problems;
+    if (first !== undefined && tokens.#table.isEmpty) throw new CommandError(EXIT.config, first);
+    for (const problem of problems) warn(problem);
     tokens.#rest(started);
     return tokens;
   }
@@ -74,14 +76,14 @@ export class Tokens {
   }
 
   /** One after the other, so that none is made by what the disk said before another. */
-  async #change(make: () => Promise<CommandError[]>): Promise<void> {
+  async #change(make: () => Promise<string[]>): Promise<void> {
     const done = this.#work.then(make);
     this.#work = done.catch(() => undefined);
-    for (const { message } of await done) this.#warn(`${message}; the old tokens hold`);
+    for (const problem of await done) this.#warn(problem);
   }
 
   /** Reads the files that are new, and forgets those that are gone; a path that is no folder is read if it has changed. */
-  async #readNames(): Promise<CommandError[]> {
+  async #readNames(): Promise<string[]> {
     const stamp = await stampOf(this.#path);
     const { files } = this.#table;
     const known = new Set(files);
@@ -95,7 +97,7 @@ export class Tokens {
     ]);
   }
 
-  async #readNamesOrNone(): Promise<CommandError[]> {
+  async #readNamesOrNone(): Promise<string[]> {
     try {
       return await this.#readNames();
     } catch (error) {
@@ -103,7 +105,7 @@ export class Tokens {
       const hasNoRoom = NO_DESCRIPTORS.includes((error as NodeJS.ErrnoException).code ?? '');
       if (!hasNoRoom) this.#table.clear();
       this.#tellOnce(
-        `${this.#path}: ${reasonOf(error)}; ${hasNoRoom ? 'the old tokens hold' : 'no token is valid'}`,
+        `${this.#path}: ${reasonOf(error)}; ${hasNoRoom ? 'new files are not seen' : 'no token is valid'}`,
       );
       return [];
     }

@@ -1,0 +1,99 @@
+import { chmod, mkdir, readFile, symlink } from 'node:fs/promises';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
+import { startBrowser } from '../support/browser.js';
+import { makeCertificate } from '../support/certificate.js';
+import { onCleanup } from '../support/cleanup.js';
+import { CLI, files } from '../support/command.js';
+import { describeWith, Program } from '../support/programs.js';
+import { startRealDesktop } from '../support/real-desktop.js';
+import { closedPort } from '../support/servers.js';
+import { until } from '../support/wait.js';
+
+const NOVNC = '/usr/share/novnc';
+const NOVNC_PROXY = `${NOVNC}/utils/novnc_proxy`;
+
+describeWith(...['chromium', 'Xvfb', 'xterm', 'x11vnc', 'logger', NOVNC_PROXY])(
+  'issue 13, case 13: Debian’s novnc_proxy, with the command on PATH as websockify',
+  () => {
+    async function start(...args: string[]) {
+      const { port: vnc } = await startRealDesktop();
+      const { folder = '' } = await files({});
+      await mkdir(join(folder, 'bin'));
+      await chmod(CLI, 0o755);
+      await symlink(CLI, join(folder, 'bin/websockify'));
+      const port = await closedPort();
+      const own = ['--listen', String(port), '--vnc', `localhost:${vnc}`];
+      const program = new Program(NOVNC_PROXY, [...own, ...args], {
+        PATH: `${join(folder, 'bin')}:${process.env.PATH ?? ''}`,
+      });
+      const [, printed = ''] = await program.prints(/(https?:\/\/\S+:\d+\/vnc\.html\S*)/);
+      // The machine's name may be unknown to the browser; this address is not the one of the default, 127.0.0.1.
+      const url = new URL(printed.replaceAll(hostname(), '127.0.0.2'));
+      url.searchParams.set('autoconnect', 'true');
+      return { program, folder, url: url.href };
+    }
+
+    /** The desktop's own size, drawn: xterm's text is not all of one colour. */
+    async function shows(page: Page): Promise<void> {
+      await page.waitForFunction(() => {
+        const canvas = document.querySelector('canvas');
+        if (canvas?.width !== 800) return false;
+        const { data = new Uint8ClampedArray() } =
+          canvas.getContext('2d')?.getImageData(0, 0, 200, 100) ?? {};
+        return new Set(new Uint32Array(data.buffer)).size > 1;
+      });
+    }
+
+    test('the URL that it prints shows the desktop', { timeout: 60_000 }, async () => {
+      const { url, program } = await start();
+      const page = await (await startBrowser()).newPage();
+      await page.goto(url);
+      await shows(page);
+      expect(program.output).toContain('every network of this machine can reach it');
+    });
+
+    test('all its options are taken', { timeout: 60_000 }, async () => {
+      const { cert, key } = makeCertificate();
+      const made = await files({ cert, key });
+      const syslog = createSocket('udp4').bind(0, '127.0.0.1');
+      let heard = '';
+      syslog.on('message', (text) => (heard += `${text.toString()}\n`));
+      onCleanup(() => void syslog.close());
+      await once(syslog, 'listening');
+      const tape = join(made.folder!, 'tape');
+      const { url, program } = await start(
+        ...['--cert', made.cert!, '--key', made.key!, '--web', NOVNC, '--ssl-only'],
+        ...['--heartbeat', '5', '--timeout', '600', '--idle-timeout', '600'],
+        ...['--record', tape, '--syslog', `127.0.0.1:${syslog.address().port}`],
+      );
+      expect(url).toMatch(/^https:/);
+      const page = await (await startBrowser(undefined, ['--ignore-certificate-errors'])).newPage();
+      await page.goto(url);
+      await shows(page);
+      await page.close();
+      await until(async () => (await readFile(`${tape}.1`, 'latin1').catch(() => '')).endsWith("'EOF'];\n"));
+      expect(await readFile(`${tape}.1`, 'latin1')).toMatch(
+        /^var VNC_frame_data = \[\n'\{\d+\{RFB 003\.008\\n',\n/,
+      );
+      await until(() => /open {4}127\.0\.0\.\d \/websockify -> /.test(heard));
+      program.process.kill('SIGTERM');
+      await program.prints(/Terminating WebSockets proxy/);
+    });
+
+    test('with --cert alone the http URL that it prints leads to https', { timeout: 60_000 }, async () => {
+      const { cert, key } = makeCertificate();
+      const { pem } = await files({ pem: Buffer.concat([cert, key]) });
+      const { url } = await start('--cert', pem!);
+      expect(url).toMatch(/^http:/);
+      const page = await (await startBrowser(undefined, ['--ignore-certificate-errors'])).newPage();
+      await page.goto(url);
+      await shows(page);
+      expect(page.url()).toMatch(/^https:/);
+    });
+  },
+);

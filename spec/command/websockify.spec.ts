@@ -1,0 +1,372 @@
+import { execFile } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { readFile, stat } from 'node:fs/promises';
+import { get } from 'node:http';
+import { connect } from 'node:net';
+import { promisify } from 'node:util';
+import { runInNewContext } from 'node:vm';
+import { connect as connectTls } from 'node:tls';
+import { describe, expect, test } from 'vitest';
+import { CommandError } from '../../src/command/exit.js';
+import { readArgs } from '../../src/command/args.js';
+import { readPlan } from '../../src/command/listen/arguments.js';
+import { LISTEN_OPTIONS } from '../../src/command/listen/options.js';
+import { checkWraps, readWebsockify, withWebsockify } from '../../src/command/listen/websockify.js';
+import { makeCertificate } from '../support/certificate.js';
+import { onCleanup } from '../support/cleanup.js';
+import { echoes, files, runCommand, startCommand } from '../support/command.js';
+import { describeWith } from '../support/programs.js';
+import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { accepts, closedPort, startEcho } from '../support/servers.js';
+import { until } from '../support/wait.js';
+
+const run = promisify(execFile);
+const SPECS = withWebsockify(LISTEN_OPTIONS);
+
+/** The plan of a command line in websockify's words. */
+const planOf = (...args: string[]) => readPlan(readWebsockify(readArgs(args, SPECS)));
+
+/** With values that make sense, where an option has one; of the others the switch alone. */
+const VALUES: Readonly<Record<string, string>> = {
+  FILE: 'x',
+  DIR: '.',
+  SERVER: 'localhost:514',
+  CLASS: 'TokenFile',
+  INTERVAL: '30',
+  TIMEOUT: '30',
+  IDLE_TIMEOUT: '30',
+};
+
+/** The options of the master branch of July 2025 that Debian's version has not. */
+const NEWER = ['--unix-listen', '--unix-listen-mode', '--file-only'];
+
+describeWith('websockify')("issue 13, case 13: websockify's options", () => {
+  test('each one of its help is taken, or answered by a line with an option of ours', async () => {
+    const { stdout } = await run('websockify', ['--help']);
+    const rows = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)(?:=(\S+))?/gm)];
+    const options = [
+      ...rows.map(([, flag = '', value]) => ({ flag, value: value && (VALUES[value] ?? '1') })),
+      ...NEWER.map((flag) => ({ flag, value: flag === '--file-only' ? undefined : '0600' })),
+    ];
+    expect(options.length).toBeGreaterThan(35);
+    const answers = options.flatMap(({ flag, value }) => {
+      const args = value === undefined ? [flag] : [flag, value];
+      try {
+        readWebsockify(readArgs([...args, '6080', 'localhost:5900'], SPECS));
+        return [];
+      } catch (error) {
+        expect(error, flag).toBeInstanceOf(CommandError);
+        return [[flag, (error as Error).message] as const];
+      }
+    });
+    for (const [flag, message] of answers) {
+      expect(message).toContain(flag);
+      expect(message).not.toContain('there is no option');
+      const named = message.match(/(?<![\w'-])--[a-z][\w-]*/g) ?? [];
+      const ours = named.filter((name) => name.slice(2) in LISTEN_OPTIONS);
+      expect([flag, ours.length > 0 || /NODE_OPTIONS|DEBUG/.test(message)]).toEqual([flag, true]);
+    }
+    // What is answered and not taken is this, and no more.
+    expect(answers.map(([flag]) => flag).sort()).toEqual(
+      [
+        ...['--auth-plugin', '--auth-source', '--cafile', '--host-token', '--inetd', '--key-password'],
+        ...[
+          '--prefer-ipv6',
+          '--ssl-ciphers',
+          '--ssl-version',
+          '--token-plugin',
+          '--token-source',
+          '--traffic',
+        ],
+        ...['--verify-client', '--web-auth', '--wrap-mode'],
+      ].sort(),
+    );
+  });
+});
+
+describe("issue 13, case 13: websockify's command lines", () => {
+  const target = { host: '127.0.0.1', port: 5900 };
+
+  test.each<[string, object]>([
+    ['6080 :5900', { listen: [{ host: '127.0.0.1', port: 6080 }], tunnel: { server: [target] } }],
+    ['--heartbeat 7 6080 :5900', { tunnel: { server: [target], pingInterval: 7 } }],
+    ['--heartbeat=0 6080 :5900', { tunnel: { server: [target], pingInterval: 0 } }],
+    ['6080 --unix-target /run/x', { listen: [{ port: 6080 }], tunnel: { server: [{ socket: '/run/x' }] } }],
+    ['6080 desk:5900 --ssl-target', { tunnel: { server: [{ host: 'desk', port: 5900, tls: true }] } }],
+    ['--unix-listen /run/y :5900', { listen: [{ socket: '/run/y' }], tunnel: { server: [target] } }],
+    ['--unix-listen /run/y --unix-listen-mode 0660 :5900', { unix: { mode: 0o660 } }],
+    ['6080 --target-config /etc/t', { listen: [{ port: 6080 }], tokens: '/etc/t', tunnel: {} }],
+    ['6080 --token-plugin TokenFile --token-source /etc/t', { listen: [{ port: 6080 }], tokens: '/etc/t' }],
+    [
+      '6080 --token-plugin websockify.token_plugins.ReadOnlyTokenFile --token-source /etc/t',
+      { listen: [{ port: 6080 }], tokens: '/etc/t' },
+    ],
+    ['6080 :5900 --log-file /var/log/x', { log: '/var/log/x' }],
+    [
+      '6080 :5900 --cert /c --verify-client --cafile /ca --ssl-only --ssl-version default',
+      { tls: { cert: '/c', clientCa: '/ca' }, sslOnly: true },
+    ],
+    ['6080 :5900 --libserver --web . --file-only --web-auth --auth /a', { auth: [{ file: '/a' }] }],
+    [
+      '6080 :5900 --timeout 60 --idle-timeout 30 --run-once',
+      { ending: { timeout: 60, idleTimeout: 30, runOnce: true } },
+    ],
+    ['6080 :5900 --syslog /dev/log --legacy-syslog', { syslog: { server: '/dev/log', isLegacy: true } }],
+    ['6080 :5900 --record /tmp/r', { record: '/tmp/r' }],
+  ])('%s', (line, plan) => {
+    expect(planOf(...line.split(' '))).toMatchObject(plan);
+  });
+
+  test("ExpectOrigin's list is --origin", () => {
+    const args = [
+      '6080',
+      ':5900',
+      '--auth-plugin',
+      'ExpectOrigin',
+      '--auth-source',
+      'https://a.example  https://b.example',
+    ];
+    expect(planOf(...args).tunnel.origins).toEqual(['https://a.example', 'https://b.example']);
+  });
+
+  test.each([
+    ['6080 :5900 --auth-plugin BasicHTTPAuth --auth-source a:secret', /--auth USER:FILE/],
+    ['6080 :5900 --auth-plugin ClientCertCNAuth --auth-source a', /--client-ca/],
+    ['6080 --token-plugin JSONTokenApi --token-source http://x/%s', /--tokens takes files of TokenFile/],
+    ['6080 --tokens a --target-config b', /--target-config is --tokens here: give only one/],
+    ['6080 :5900 --ssl-only', /--ssl-only needs --cert/],
+    ['6080 :5900 --web-auth', /--web-auth needs --auth/],
+    ['6080 :5900 --ssl-version tlsv1_3', /NODE_OPTIONS=--tls-min-v1\.3 /],
+    ['6080 :5900 --timeout x', /--timeout must be a number of seconds from 0/],
+    ['6080 :5900 --legacy-syslog', /--legacy-syslog needs --syslog/],
+    ['6080 a:1 b:2 --record r', /--record takes one TARGET/],
+    ['6080 :6080', /127\.0\.0\.1:6080 is where the command itself listens/],
+    [':6080', /127\.0\.0\.1:6080 is where the command itself listens/],
+  ])('%s is answered', (line, message) => {
+    expect(() => planOf(...line.split(' '))).toThrow(message);
+    try {
+      planOf(...line.split(' '));
+    } catch (error) {
+      expect((error as Error).message).not.toContain('secret');
+    }
+  });
+
+  test('a program behind -- is answered by spawn, and -- before the arguments is only a mark', () => {
+    const positionals = (args: readonly string[]) => readArgs(args, SPECS).positionals;
+    expect(() => checkWraps(['6080', '--', 'vncserver', ':1'], positionals)).toThrow(
+      /"spawn" in a file for --config/,
+    );
+    expect(() => checkWraps(['--', '6080', '5900'], positionals)).not.toThrow();
+  });
+
+  test("none of websockify's names is in the help, or recommended", async () => {
+    const { stdout } = await runCommand(['--help', 'all']);
+    expect(stdout).not.toMatch(/--heartbeat|--target-config/);
+    expect((await runCommand(['--heartbeta', '5'])).stderr).not.toContain('heartbeat');
+  });
+});
+
+describe('issue 13, case 13: the line at the start says who can reach the command', () => {
+  test.each([
+    [
+      '0',
+      /for \S+; only this machine can reach it \(--listen :\d+ lets others in, also through a container's published port\)$/m,
+    ],
+    [':0', /for \S+; every network of this machine can reach it$/m],
+  ])('on %s', async (address, text) => {
+    const { program } = await startCommand([address, '5900']);
+    await program.prints(text);
+  });
+});
+
+describe('issue 13, case 13: ends by itself', () => {
+  test('--idle-timeout: when no tunnel was open for so long, and not before', async () => {
+    const { port: target } = await startEcho();
+    const command = await startCommand(['0', String(target), '--idle-timeout', '0.5']);
+    const client = await openRaw(command.port);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await echoes(client);
+    client.socket.destroy();
+    expect(await command.exit()).toBe(0);
+    expect(command.program.output).toContain('no tunnel was open for 0.5 s (--idle-timeout)');
+  });
+
+  test('--timeout: after that time, once no tunnel is open', async () => {
+    const { port: target } = await startEcho();
+    const command = await startCommand(['0', String(target), '--timeout', '0.5']);
+    const client = await openRaw(command.port);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await echoes(client);
+    client.socket.destroy();
+    expect(await command.exit()).toBe(0);
+    const unused = await startCommand(['0', String(target), '--timeout', '0.1']);
+    expect(await unused.exit()).toBe(0);
+  });
+
+  test('--run-once: with the first tunnel', async () => {
+    const { port: target } = await startEcho();
+    const command = await startCommand(['0', String(target), '--run-once']);
+    expect((await fetch(command.url)).status).toBe(404);
+    const client = await openRaw(command.port);
+    await echoes(client);
+    client.socket.destroy();
+    expect(await command.exit()).toBe(0);
+  });
+});
+
+describe('issue 13, case 13: --daemon', () => {
+  test('returns once the process in the background listens, in a session of its own', async () => {
+    const { port: target } = await startEcho();
+    const port = await closedPort();
+    const { code, stderr } = await runCommand([String(port), String(target), '-D']);
+    const pid = Number(/in the background as process (\d+)/.exec(stderr)?.[1]);
+    onCleanup(() => void process.kill(pid));
+    expect(code).toBe(0);
+    expect(stderr).toContain(`listening on http://127.0.0.1:${port}/`);
+    await echoes(await openRaw(port));
+    const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ');
+    expect(Number(fields[3])).toBe(pid);
+  });
+
+  test('what keeps it from starting is said, with its exit code', async () => {
+    const { port } = await startEcho();
+    const { code, stderr } = await runCommand([String(port), '1', '--daemon']);
+    expect({ code, stderr }).toEqual({
+      code: 4,
+      stderr: `express-wstunnel: can't listen on 127.0.0.1:${port}: it is in use\n`,
+    });
+    expect((await runCommand(['0', '1', '--daemon', '--log', '-'])).code).toBe(2);
+  });
+
+  test('SIGTERM ends it', async () => {
+    const port = await closedPort();
+    const { stderr } = await runCommand([String(port), '1', '-D']);
+    process.kill(Number(/as process (\d+)/.exec(stderr)?.[1]));
+    await until(async () => !(await accepts({ port })));
+  });
+});
+
+describe('issue 13, case 13: --ssl-only, and plain http at a port for https', () => {
+  async function start(...args: string[]) {
+    const { port: target } = await startEcho();
+    const { cert, key } = makeCertificate();
+    const { pem } = await files({ pem: Buffer.concat([cert, key]) });
+    const { port } = await startCommand(['0', String(target), '--cert', pem!, ...args]);
+    const tunnel = async () => {
+      const socket = connectTls({ port, host: '127.0.0.1', ca: cert });
+      await echoes(await openRaw(socket));
+    };
+    return { port, tunnel };
+  }
+
+  function plain(port: number, headers: Record<string, string>) {
+    return new Promise<{ status?: number; location?: string }>((resolve, reject) => {
+      const request = get(
+        { port, host: '127.0.0.1', path: '/vnc.html?a=b', headers, agent: false },
+        (res) => {
+          res.resume();
+          const { location } = res.headers;
+          resolve({
+            ...(res.statusCode !== undefined && { status: res.statusCode }),
+            ...(location !== undefined && { location }),
+          });
+        },
+      );
+      request.on('error', reject);
+    });
+  }
+
+  test('a browser is sent to https, a plain tunnel gets none, and TLS goes on as ever', async () => {
+    const { port, tunnel } = await start();
+    expect(await plain(port, { Host: `desk:${port}` })).toEqual({
+      status: 307,
+      location: `https://desk:${port}/vnc.html?a=b`,
+    });
+    expect((await plain(port, { Host: 'a/b@c' })).status).toBe(400);
+    expect((await new RawClient(port).send(handshake('/')).answer()).status).toBe(426);
+    await tunnel();
+    // Connections that are given up early are no harm.
+    for (let i = 0; i < 5; i++)
+      connect(port, '127.0.0.1')
+        .on('error', () => undefined)
+        .destroy();
+    const half = connect(port, '127.0.0.1')
+      .on('error', () => undefined)
+      .end();
+    await once(half, 'close');
+    await tunnel();
+  });
+
+  test('--ssl-only closes plain http', async () => {
+    const { port, tunnel } = await start('--ssl-only');
+    await expect(plain(port, { Host: 'desk' })).rejects.toThrow();
+    await tunnel();
+  });
+});
+
+describe('issue 13, case 13: --record and --syslog', () => {
+  test("--record writes both ways in websockify's format, for nobody else to read", async () => {
+    const { port: target } = await startEcho();
+    const { folder } = await files({ 'tape.1': 'an earlier one' });
+    const command = await startCommand(['0', String(target), '--record', `${folder}/tape`]);
+    await command.program.prints(/beware: all that tunnels carry is written to .*tape\.1 and so on/);
+    const client = await openRaw(command.port);
+    await echoes(client);
+    client.socket.destroy();
+    const read = () => readFile(`${folder}/tape.2`, 'utf8').catch(() => '');
+    await until(async () => (await read()).includes('EOF'));
+    expect(await read()).toMatch(/^var VNC_frame_data = \[\n'\}\d+\}ping',\n'\{\d+\{ping',\n'EOF'\];\n$/);
+    expect((await stat(`${folder}/tape.2`)).mode & 0o777).toBe(0o600);
+    expect(await readFile(`${folder}/tape.1`, 'utf8')).toBe('an earlier one');
+  });
+
+  test('--record: every byte has its place, and comes back', async () => {
+    const { port: target } = await startEcho();
+    const { folder } = await files({});
+    const { port } = await startCommand(['0', String(target), '--record', `${folder}/tape`]);
+    const all = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+    const client = await openRaw(port);
+    client.send(frame(2, all));
+    expect(await client.payload(256)).toEqual(all);
+    client.socket.destroy();
+    const read = () => readFile(`${folder}/tape.1`, 'utf8').catch(() => '');
+    await until(async () => (await read()).includes('EOF'));
+    const context: { frames?: string[] } = {};
+    runInNewContext(`${await read()}; frames = VNC_frame_data;`, context);
+    const frames = [...(context.frames ?? [])];
+    const bytes = frames.map((text) => Buffer.from(text.replace(/^[{}]\d+[{}]/, ''), 'latin1'));
+    expect(frames.map((text) => text[0])).toEqual(['}', '{', 'E']);
+    expect(bytes.slice(0, 2)).toEqual([all, all]);
+  });
+
+  test('a folder that is missing is said at the start', async () => {
+    const { code, stderr } = await runCommand(['0', '5900', '--record', '/nowhere/tape']);
+    expect([code, stderr.includes('/nowhere: there is no such file or folder')]).toEqual([3, true]);
+    const syslog = await runCommand(['0', '5900', '--syslog', '/nowhere/log']);
+    expect([syslog.code, syslog.stderr.includes('--syslog /nowhere/log')]).toEqual([3, true]);
+    expect((await runCommand(['0', '5900', '--syslog', 'x:y'])).code).toBe(2);
+  });
+});
+
+describeWith('logger')('issue 13, case 13: --syslog', () => {
+  test('tunnels and messages go to the server', async () => {
+    const server = createSocket('udp4');
+    let heard = '';
+    server.on('message', (text) => (heard += `${text.toString()}\n`)).bind(0, '127.0.0.1');
+    onCleanup(() => void server.close());
+    await once(server, 'listening');
+    const { port: target } = await startEcho();
+    const { port } = await startCommand([
+      '0',
+      String(target),
+      '--syslog',
+      `127.0.0.1:${server.address().port}`,
+    ]);
+    const client = await openRaw(port);
+    client.socket.destroy();
+
+    await until(() => /^<30>1 .* express-wstunnel\[\d+\] .*open {4}127\.0\.0\.1 \/tunnel -> /m.test(heard));
+    expect(heard).toContain('listening on');
+  });
+});

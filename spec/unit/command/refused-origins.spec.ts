@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest';
+import { RefusedOrigins } from '../../../src/command/listen/refused-origins.js';
+import type { RefuseInfo } from '../../../src/types.js';
+
+function start() {
+  const lines: string[] = [];
+  const clock = { now: 0 };
+  const refused = new RefusedOrigins(
+    (line) => lines.push(line),
+    () => clock.now,
+  );
+  const note = (origin?: string, code = 'WSTUNNEL_ORIGIN_REFUSED', isLighttpd = false) => {
+    const info: RefuseInfo = { url: '/', address: '::1', status: 403, code, reason: '' };
+    refused.note({ ...info, ...(origin !== undefined && { origin }) }, isLighttpd);
+  };
+  return { lines, clock, refused, note };
+}
+
+describe('issue 13, case 7: refused origins are reported', () => {
+  test('each once, with the option that lets it in', () => {
+    const { lines, refused, note } = start();
+    for (let i = 0; i < 3; i++) {
+      note('https://a.example');
+      note('tauri://localhost');
+    }
+    expect(lines).toEqual([
+      'a page of "https://a.example" was refused: --origin https://a.example lets its pages in',
+      'a page of "tauri://localhost" was refused: --origin tauri://localhost lets its pages in',
+    ]);
+    refused.forget();
+    note('https://a.example');
+    expect(lines).toHaveLength(3);
+  });
+
+  test('a lighttpd.conf has a directive in its place', () => {
+    const { lines, note } = start();
+    note('https://a.example', 'WSTUNNEL_ORIGIN_REFUSED', true);
+    expect(lines).toEqual([
+      'a page of "https://a.example" was refused: wstunnel.origins in the lighttpd.conf lets pages in',
+    ]);
+  });
+
+  test('"null" is never recommended without what it means', () => {
+    const { lines, note } = start();
+    note('null');
+    expect(lines[0]).toContain('every site can make: --origin null would let all of them in');
+  });
+
+  test('an origin that a shell would run is not part of a command line', () => {
+    const { lines, note } = start();
+    note('http://$(reboot)');
+    note('http://a;b');
+    for (const line of lines) expect(line).toMatch(/: --origin lets pages in by their origins$/);
+    expect(lines).toHaveLength(2);
+  });
+
+  test('a client without an Origin is reported once, other refusals never', () => {
+    const { lines, note } = start();
+    for (let i = 0; i < 3; i++) note(undefined, 'WSTUNNEL_ORIGIN_MISSING');
+    note('https://a.example', 'WSTUNNEL_ADDRESS_REFUSED');
+    expect(lines).toEqual([expect.stringMatching(/^a client without an Origin was refused: .*--origin/)]);
+  });
+
+  test('invented origins fill neither the log nor the memory, and a page is reported once they are over', () => {
+    const { lines, clock, note } = start();
+    for (let i = 0; i < 5000; i++) note(`https://x${i}.example`);
+    expect(lines).toHaveLength(21);
+    expect(lines.at(-1)).toMatch(
+      /^pages of more than 20 origins were refused: .* not reported for 10 minutes/,
+    );
+    note('https://mine.example');
+    expect(lines).toHaveLength(21);
+    clock.now += 10 * 60_000;
+    note('https://mine.example');
+    expect(lines.at(-1)).toContain('--origin https://mine.example');
+    // One that was reported comes again only after a thousand others.
+    note('https://x1.example');
+    expect(lines).toHaveLength(22);
+  });
+});

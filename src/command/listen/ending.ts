@@ -1,0 +1,70 @@
+/** When the command ends by itself, as websockify does. In seconds; 0 and left out are never. */
+export interface EndingOptions {
+  /** Once this time has passed since the start, as soon as no tunnel is open. */
+  readonly timeout?: number;
+  /** Once no tunnel was open for so long. */
+  readonly idleTimeout?: number;
+  /** Once the first tunnel is over. */
+  readonly runOnce: boolean;
+}
+
+/** Ends the command when `options` say so; it is told when tunnels open and close. */
+export class Ending {
+  readonly #options: EndingOptions;
+  /** `why` is for the user. Called once. */
+  readonly #end: (why: string) => void;
+  #open = 0;
+  #isOver = false;
+  #isLate = false;
+  #timers: { timeout?: NodeJS.Timeout; idle?: NodeJS.Timeout } = {};
+
+  constructor(options: EndingOptions, end: (why: string) => void) {
+    this.#options = options;
+    this.#end = end;
+  }
+
+  /** From now on the times count. */
+  start(): void {
+    const { timeout = 0 } = this.#options;
+    if (timeout > 0)
+      this.#timers.timeout = setTimeout(() => {
+        this.#isLate = true;
+        if (this.#open === 0) this.#finish(`${timeout} s have passed (--timeout)`);
+      }, timeout * 1000);
+    this.#beginIdle();
+  }
+
+  opened(): void {
+    this.#open++;
+    clearTimeout(this.#timers.idle);
+  }
+
+  closed(): void {
+    this.#open--;
+    if (this.#options.runOnce) this.#finish('the tunnel is over (--run-once)');
+    else if (this.#open === 0 && this.#isLate)
+      this.#finish(`${this.#options.timeout ?? 0} s have passed (--timeout)`);
+    else if (this.#open === 0) this.#beginIdle();
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timers.timeout);
+    clearTimeout(this.#timers.idle);
+  }
+
+  #beginIdle(): void {
+    const { idleTimeout = 0 } = this.#options;
+    if (idleTimeout > 0 && !this.#isOver)
+      this.#timers.idle = setTimeout(
+        () => this.#finish(`no tunnel was open for ${idleTimeout} s (--idle-timeout)`),
+        idleTimeout * 1000,
+      );
+  }
+
+  #finish(why: string): void {
+    if (this.#isOver) return;
+    this.stop();
+    this.#end(why);
+  }
+}
