@@ -418,7 +418,8 @@ describe('http-proxy-middleware', () => {
   test('after: behind it', async () => {
     const site = await start('http-proxy-middleware after');
     await guards(site);
-    expect((await request(site.dial(), 'GET', '/vnc/', await logIn(site.dial()))).status).toBe(404);
+    // Issue 13, case 21: 404 before.
+    expect((await request(site.dial(), 'GET', '/vnc/', await logIn(site.dial()))).status).toBe(426);
     expect((await knock(site.dial())).status).toBe(401);
     expect((await knock(site.dial(), {}, '/elsewhere')).status).toBe(404);
   });
