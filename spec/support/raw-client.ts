@@ -175,6 +175,21 @@ export class RawClient {
     return Buffer.concat(parts);
   }
 
+  /**
+   * The first match in the payload, as UTF-8 text; an error where the server ends before. A loop of one's own around
+   * `payload` would go on for ever there, without a turn of the event loop in which the test's timeout could end it.
+   */
+  async shows(pattern: RegExp): Promise<RegExpExecArray> {
+    let seen = '';
+    for (;;) {
+      const match = pattern.exec(seen);
+      if (match) return match;
+      const more = await this.payload(1);
+      if (more.length === 0) throw new Error(`the end came before ${pattern}: ${JSON.stringify(seen)}`);
+      seen += more.toString();
+    }
+  }
+
   /** The Close that the server sends, whatever comes before; undefined where it ends without one. */
   async close(): Promise<{ code: number; reason: string } | undefined> {
     for (let next = await this.frame(); next; next = await this.frame()) {
