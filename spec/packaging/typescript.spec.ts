@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { COMPILES, Consumer, MODES, pack, temporaryFolder } from './packed.js';
+import { COMPILES, Consumer, MODES, pack, PACK_TIMEOUT, temporaryFolder } from './packed.js';
 
 const RUNS = COMPILES;
 const GOES_THROUGH = { ...RUNS, stdout: 'bare bytes, there and back\ntrue WSTUNNEL_OPTION\n' };
@@ -13,7 +13,7 @@ let packed: string;
 
 beforeAll(async () => {
   packed = await pack(folder);
-});
+}, PACK_TIMEOUT);
 
 describe.each(Object.entries(MODES))('a project in TypeScript, moduleResolution %s', (mode, module) => {
   /** `skipLibCheck` is off: our declarations are compiled as well. */
