@@ -23,7 +23,7 @@ import type { AttachOptions, Next, Tunnel, TunnelEvents, TunnelOptions } from '.
 import { attachTo, closeIfUnneeded, detachFrom, dispatcherOf, openDispatcher } from './upgrade/attach.js';
 import { draining } from './upgrade/attempt.js';
 import { hasAutomatic, unwatchServers, watchServers } from './upgrade/auto-attach.js';
-import { asksForWebSocket } from './upgrade/handshake.js';
+import { asksForWebSocket, hasHandshake } from './upgrade/handshake.js';
 import { removeHomeless } from './upgrade/homeless.js';
 import { isLastInApp, sayWhatItIs } from './upgrade/last-in-app.js';
 import { checkRuntime } from './upgrade/runtime.js';
@@ -117,7 +117,7 @@ export function createTunnel<Req extends IncomingMessage>(
 
   /** A plain GET of the tunnel's own path that the app would answer with "Cannot GET"; false where that is in doubt. */
   function isForNobodyElse(req: Req): boolean {
-    if (req.method !== 'GET' || asksForWebSocket(req)) return false;
+    if (req.method !== 'GET' || hasHandshake(req)) return false;
     const path = pathOf(req);
     if (path === undefined || !(isOwnPath(settings, req, path) && isLastInApp(req, target))) return false;
     const route = match(settings, req, path);

@@ -116,6 +116,16 @@ describe('issue 13, case 21: a plain GET of the path of a tunnel', () => {
     expect(await statusIn((app) => app.use('/vnc', makeTunnel({ rules })), '/vnc')).toBe(404);
   });
 
+  test('a request with a part of a handshake goes to next()', async () => {
+    const { port } = await startApp((app) => app.use('/vnc', tunnel()));
+    for (const headers of [
+      { Upgrade: 'h2c' },
+      { 'Sec-WebSocket-Key': 'x' },
+      { 'Sec-WebSocket-Version': '13' },
+    ])
+      expect((await request(dial(port, '127.0.0.1'), 'GET', '/vnc', headers)).status).toBe(404);
+  });
+
   test('the login before it answers first', async () => {
     const build = (app: Express) => app.use('/vnc', (_req, res) => void res.sendStatus(401), tunnel());
     expect(await statusIn(build, '/vnc')).toBe(401);
