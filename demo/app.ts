@@ -1,12 +1,13 @@
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
-import type { Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import session from 'express-session';
 import { wstunnel, type ServerOption, type Tunnel } from 'express-wstunnel';
 import helmet from 'helmet';
+import { requireOwnName } from './names.js';
 
 declare module 'express-session' {
   interface SessionData {
@@ -19,6 +20,8 @@ declare module 'express-session' {
 export interface DemoOptions {
   host: string;
   port: number;
+  /** How many ports to try, from `port` on, as long as each is in use. Default: that one. */
+  tries?: number;
   username: string;
   password: string;
   /** The VNC server, or who has which, and what the page calls it. */
@@ -43,6 +46,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   const app = express();
   app.disable('x-powered-by');
   app.use(helmet({ contentSecurityPolicy: { directives: contentRules }, strictTransportSecurity: false }));
+  app.use(requireOwnName(options.host));
   app.use('/assets', express.static(PUBLIC, { index: false }));
   app.use('/novnc', express.static(NOVNC, { index: false }));
   app.use(
@@ -76,8 +80,8 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     else res.set('Cache-Control', 'no-store').sendFile('index.html', { root: PUBLIC });
   });
 
-  const server = app.listen(options.port, options.host);
-  await once(server, 'listening');
+  const server = createServer(app);
+  await listen(server, options);
   const address = server.address();
   return {
     server,
@@ -91,6 +95,20 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
       await closed;
     },
   };
+}
+
+/** Rejects with the last port's error. */
+async function listen(server: Server, { host, port, tries = 1 }: DemoOptions): Promise<void> {
+  for (let at = port; ; at++) {
+    try {
+      server.listen(at, host);
+      await once(server, 'listening');
+      return;
+    } catch (error) {
+      const isInUse = (error as { code?: string }).code === 'EADDRINUSE';
+      if (!isInUse || at + 1 >= port + tries || at === 65_535) throw error;
+    }
+  }
 }
 
 const contentRules = {

@@ -1,101 +1,63 @@
-import { parseArgs } from 'node:util';
-import type { Request } from 'express';
-import type { ServerOption } from 'express-wstunnel';
-import { startDemo } from './app.js';
+import { startDemo, type Demo } from './app.js';
+import { HELP, readArguments, shownHost, UsageError, type Arguments } from './arguments.js';
 import { startDesktop } from './desktop/index.js';
-import { desktopOf, missingForDesktops } from './spawned.js';
 
-const DEFAULT_PASSWORD = 'demo';
-
-const HELP = `A noVNC page behind a login, on express-wstunnel.
-
-  npm run demo                              the embedded desktop
-  npm run demo -- --vnc 127.0.0.1:5900      a real VNC server
-  npm run demo -- --vnc /run/vnc.sock       one on a unix socket
-  npm run demo -- --spawn                   a real desktop for each login (Xvnc)
-
-  --host ADDRESS      where to listen (127.0.0.1)
-  --port PORT         (8080; 0 takes a free one)
-  --user NAME         (demo)
-  --password TEXT     (demo, on loopback only)
-`;
-
-class UsageError extends Error {}
+const DEFAULT_PORT = 8080;
+/** Ports that are tried where none is given. */
+const TRIES = 20;
 
 try {
-  await main();
+  const given = readArguments(process.argv.slice(2));
+  if (given) await main(given);
+  else console.log(HELP);
 } catch (error) {
   const known = error instanceof UsageError || (error as { code?: string }).code !== undefined;
   console.error(known ? (error as Error).message : error);
   process.exitCode = 1;
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      vnc: { type: 'string' },
-      spawn: { type: 'boolean', default: false },
-      host: { type: 'string', default: '127.0.0.1' },
-      port: { type: 'string', default: '8080' },
-      user: { type: 'string', default: 'demo' },
-      password: { type: 'string', default: DEFAULT_PASSWORD },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  });
-  if (values.help) {
-    console.log(HELP);
-    return;
+async function main(given: Arguments): Promise<void> {
+  const { host, port = DEFAULT_PORT, username, password, desktop } = given;
+  let demo: Demo | undefined;
+  // The chart on the desktop shows what the tunnel carries.
+  const traffic = () => demo?.tunnel.stats() ?? { bytesIn: 0, bytesOut: 0 };
+  const embedded = given.vnc === undefined ? await startDesktop({ traffic }) : undefined;
+  try {
+    const vnc = given.vnc ?? { host: embedded?.host ?? host, port: embedded?.port ?? 0 };
+    const tries = given.port === undefined ? TRIES : 1;
+    demo = await startDemo({ host, port, tries, username, password, vnc, desktop });
+  } catch (error) {
+    // It would keep the process alive.
+    await embedded?.close();
+    throw explained(error, given);
   }
-  const { host, user: username, password } = values;
-  const port = readPort(values.port, 0);
-  if (password === DEFAULT_PASSWORD && !isLoopback(host))
-    throw new UsageError(
-      `${host} can be reached from outside: choose a password of your own with --password.`,
-    );
 
-  if (values.spawn && values.vnc !== undefined) throw new UsageError('Give either --vnc or --spawn.');
-  const missing = values.spawn ? missingForDesktops() : undefined;
-  if (missing !== undefined) throw new UsageError(missing);
-
-  const embedded = values.vnc === undefined && !values.spawn ? await startDesktop() : undefined;
-  const vnc = embedded ? { host: embedded.host, port: embedded.port } : readTarget(values.vnc);
-  const desktop = values.spawn ? 'a desktop of its own' : (values.vnc ?? 'embedded desktop');
-  const demo = await startDemo({ host, port, username, password, vnc, desktop });
-
-  const shown = host.includes(':') ? `[${host}]` : host;
+  const moved = port !== 0 && demo.port !== port ? `   (port ${port} is in use)` : '';
   console.log(`
   express-wstunnel demo
 
-    open      http://${shown}:${demo.port}/
+    open      http://${shownHost(host)}:${demo.port}/${moved}
     user      ${username}
-    password  ${password === DEFAULT_PASSWORD ? password : '(the one you gave)'}
+    password  ${given.isRandom ? password : '(the one you gave)'}
     desktop   ${desktop}
 
   Ctrl-C ends it.
 `);
 
+  const started = demo;
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => {
-      void demo.close().then(() => embedded?.close());
+      void started.close().then(() => embedded?.close());
     });
 }
 
-/** Without an address each login has its own. */
-function readTarget(text: string | undefined): ServerOption<Request> {
-  if (text === undefined) return desktopOf;
-  if (text.startsWith('/')) return { socket: text };
-  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d+)$/.exec(text);
-  if (!match) throw new UsageError(`--vnc takes host:port or the path of a unix socket, not "${text}".`);
-  return { host: match[1] ?? (match[2] || '127.0.0.1'), port: readPort(match[3] ?? '', 1) };
-}
-
-function readPort(text: string, least: number): number {
-  const port = Number(text);
-  if (text === '' || !Number.isInteger(port) || port < least || port > 65535)
-    throw new UsageError(`"${text}" is no port: give a number from ${least} to 65535.`);
-  return port;
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+function explained(error: unknown, { host, port }: Arguments): unknown {
+  const { code } = error as { code?: string };
+  const where = `port ${port ?? `${DEFAULT_PORT} to ${DEFAULT_PORT + TRIES - 1}`} of ${host}`;
+  const way = 'choose another one with --port; --port 0 takes any free one.';
+  if (code === 'EADDRINUSE') return new UsageError(`The ${where} is in use: ${way}`);
+  if (code === 'EACCES') return new UsageError(`The ${where} is not for this user: ${way}`);
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return new UsageError(`"${host}" is not an address of this machine: choose another one with --host.`);
+  return error;
 }

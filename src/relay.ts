@@ -20,6 +20,9 @@ const FULL_READ = 65_536;
 /** A kernel says that it accepts more when a third of what it holds is gone: on a slow line minutes later. */
 const BURST = 1 / 3;
 
+/** A reset drops what the kernel has not sent yet; a peer that reads has all of it by then. In ms after the last payload. */
+const RESET_DELAY = 500;
+
 /** By so many times `closeTimeout` such a burst may lengthen it. */
 const MOST_BURST = 10;
 
@@ -85,6 +88,7 @@ export class Relay<Cause> {
   /** The client has said its last, and the backend has not accepted all of it. */
   #delivering = false;
   #backendGone = false;
+  #resetTimer: NodeJS.Timeout | undefined;
   #clientGone: { cause: Cause } | undefined;
 
   /** `done` is called once, when both sides are freed. */
@@ -200,13 +204,18 @@ export class Relay<Cause> {
     return this.#delivery.look();
   }
 
-  ended(): void {
+  /**
+   * No more payload will come. Not `isWhole`: the client's end was lost on the way, so the backend is reset once its kernel has
+   * accepted all that came; after an end it would take the beginning for the whole.
+   */
+  ended(isWhole = true): void {
     if (this.#backendGone) return;
     this.#heardUntil = performance.now() + (Math.min(this.#received, MOST_IN_KERNELS) / SLOWEST) * 1000;
     this.#closeClock.start(() => this.#untilBurst());
     if (!this.#backend.writable) return;
     this.#delivering = this.isDelivering();
-    this.#try(() => this.#backend.end(this.#onDelivered));
+    if (isWhole) this.#try(() => this.#backend.end(this.#onDelivered));
+    else this.#try(() => this.#backend.write(NOTHING, this.#onBroken));
   }
 
   closed(cause: Cause): void {
@@ -228,6 +237,13 @@ export class Relay<Cause> {
     this.#delivering = false;
     if (error) this.#failDelivery('the backend failed before it had accepted what the client sent');
     else this.#client.delivered();
+  };
+
+  readonly #onBroken = (error?: Error | null): void => {
+    this.#onDelivered(error);
+    if (error || this.#backendGone) return;
+    const delay = Math.max(0, this.#lastPayload + RESET_DELAY - performance.now());
+    this.#resetTimer = setTimeout(() => reset(this.#backend), delay);
   };
 
   #onCloseTimeout(limit: string): void {
@@ -330,6 +346,7 @@ export class Relay<Cause> {
     if (this.#backendGone) return;
     this.#backendGone = true;
     this.#closeClock.stop();
+    clearTimeout(this.#resetTimer);
     this.#onDelivered(new Error('closed'));
     const backend = this.#backend;
     backend.off('data', this.#onData);

@@ -25,7 +25,7 @@ export interface Host {
   host?: string;
   /** TCP port, 1 to 65535. Required unless `socket` is given. */
   port?: number;
-  /** Path of a unix socket; excludes `host` and `port` (lighttpd: `socket`). */
+  /** Path of a unix socket; excludes `host` and `port` (lighttpd: `socket`). `@name` is an abstract one, on Linux. */
   socket?: string;
   /**
    * TLS towards the backend: `true`, or the options of Node's `tls.connect` (`ca`, `cert`, `key`, `servername`,
@@ -305,6 +305,10 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
    * any. A list: `'https://a.b'`, `'a.b'`, `'*.a.b'` (its subdomains), or a RegExp against the whole origin (anchor it).
    * Entries of other schemes are compared letter by letter: `'tauri://localhost'`, `'file://'`, `'chrome-extension://id'`.
    * `'null'` is the origin of sandboxed frames and of local files: any site can have it.
+   *
+   * Under `'same'`, where the server listens on loopback alone, a page of plain http whose host is a name other than `localhost` is
+   * refused (DNS rebinding), unless the request has a proxy's header (`X-Forwarded-For` and its kind) or `trust proxy` trusts the peer:
+   * list the origin, or set `trust proxy`.
    *
    * A request without Origin (a program, not a page) passes under `'same'` and `'*'` and is refused with 400 by a list.
    */

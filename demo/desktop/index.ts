@@ -6,6 +6,7 @@ import { ProtocolError } from './rfb/reader.js';
 import { Viewer } from './rfb/viewer.js';
 import { Scene } from './scene/scene.js';
 import { Stage } from './scene/stage.js';
+import type { Carried } from './scene/traffic.js';
 
 export { layout, type Layout } from './layout.js';
 export type { Rect } from './draw/rect.js';
@@ -20,6 +21,8 @@ export interface DesktopOptions {
   readonly name?: string;
   /** Seconds that a viewer may take to say hello. */
   readonly handshakeSeconds?: number;
+  /** Bytes so far of the tunnel in front, for the chart on the desktop. Default: none. */
+  readonly traffic?: () => Carried;
 }
 
 export interface Desktop {
@@ -63,7 +66,7 @@ export async function startDesktop(options: DesktopOptions = {}): Promise<Deskto
       throw new RangeError(`a desktop is from ${MIN_SIDE} to ${MAX_SIDE} pixels wide and high, not ${side}`);
     }
   }
-  const stage = new Stage(new Scene(width, height, name));
+  const stage = new Stage(new Scene(width, height, name, options.traffic));
   const sockets = new Set<Socket>();
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);

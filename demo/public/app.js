@@ -1,13 +1,18 @@
-// The viewer: ties the connection to the page. The state is one of connecting, connected, disconnected, refused.
+// The viewer: ties the connection to the page. The state is one of connecting, connected,
+// disconnected, unavailable, refused.
 import { createBackoff } from './backoff.js';
 import { setUpClipboard } from './clipboard.js';
 import { openConnection } from './connection.js';
 import { askCredentials, askTrust, dropQuestions } from './credentials.js';
 import { byId } from './dom.js';
+import { setUpFocus } from './focus.js';
+import { setUpKeys } from './keys.js';
 import { hideOverlay, showCountdown, showOverlay, startCountdown, stopCountdown } from './overlay.js';
 import { explain, worthAsking } from './reasons.js';
 import { loginAgain, whoami } from './session.js';
-import { setUpScale, setUpToolbar, showDesktopName, showSession, showState } from './toolbar.js';
+import { setUpSettings } from './settings.js';
+import { setUpToolbar, showDesktopName, showPassword, showSession, showState } from './toolbar.js';
+import { setUpView } from './view.js';
 
 const screen = byId('screen');
 const tunnelUrl = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/vnc/websockify`;
@@ -16,12 +21,14 @@ let state = 'connecting';
 let current; // The connection on the screen, or the attempt under way.
 let lastClose = null;
 let credentials; // Kept for reconnecting; gone with the page.
+let asked; // Whether the VNC server wanted credentials; undefined as long as it is not known.
 let leaving = false; // The page is being left: nothing to explain any more.
 
 function setState(next) {
   state = next;
   showState(next);
   clipboard.enable(next === 'connected');
+  enableKeys();
 }
 
 function connect() {
@@ -42,7 +49,6 @@ function connect() {
     target: screen,
     url: tunnelUrl,
     credentials,
-    scale: fitted(),
     on: {
       connect: () => attempt === current && whenConnected(attempt),
       end: (outcome) => attempt === current && void whenEnded(outcome),
@@ -56,11 +62,13 @@ function connect() {
     },
   });
   current = attempt;
+  applySettings();
 }
 
 function whenConnected({ rfb }) {
   backoff.connected();
   dropQuestions();
+  showPassword((asked ??= false));
   const wasInOverlay = hideOverlay();
   setState('connected');
   if (wasInOverlay || document.activeElement === document.body) rfb.focus({ preventScroll: true });
@@ -68,6 +76,7 @@ function whenConnected({ rfb }) {
 }
 
 function whenAsked(attempt, types) {
+  asked = true;
   hideOverlay();
   askCredentials(types, (answer) => {
     if (answer === undefined) {
@@ -142,15 +151,42 @@ function disconnect() {
 
 const backoff = createBackoff({ start: startCountdown, tick: showCountdown, fire: connect });
 const clipboard = setUpClipboard((text) => current?.rfb.clipboardPasteFrom(text));
-const fitted = setUpScale((fit) => {
-  if (current !== undefined) current.rfb.scaleViewport = fit;
+const keys = setUpKeys(() => current?.rfb);
+const view = setUpView({
+  changed: applySettings,
+  toggle: () => settings.change({ size: view.zoomed ? 'fit' : 'real' }),
 });
+const settings = setUpSettings(({ size }) => {
+  view.setReal(size === 'real');
+  applySettings();
+});
+view.setReal(settings.values.size === 'real');
 setUpToolbar();
+setUpFocus(toDesktop);
 
-byId('cad').addEventListener('click', () => {
-  current?.rfb.sendCtrlAltDel();
-  current?.rfb.focus({ preventScroll: true });
-});
+/** Changes of the settings and the zoom; a new connection needs all of them. */
+function applySettings() {
+  if (current === undefined) return;
+  const { rfb } = current;
+  const { size, quality, compression, viewOnly } = settings.values;
+  rfb.qualityLevel = quality;
+  rfb.compressionLevel = compression;
+  if (rfb.viewOnly !== viewOnly) rfb.viewOnly = viewOnly;
+  // A desktop that is zoomed would grow with the element.
+  rfb.resizeSession = size === 'remote' && !view.zoomed;
+  enableKeys();
+}
+
+function enableKeys() {
+  keys.enable(state === 'connected' && !settings.values.viewOnly);
+}
+
+function toDesktop() {
+  if (state !== 'connected') return false;
+  current.rfb.focus({ preventScroll: true });
+  return true;
+}
+
 byId('reconnect').addEventListener('click', reconnect);
 byId('disconnect').addEventListener('click', disconnect);
 byId('logout-form').addEventListener('submit', () => {

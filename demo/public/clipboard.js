@@ -1,5 +1,6 @@
 // The clipboard panel: text to and from the desktop.
 import { byId } from './dom.js';
+import { setUpPanel } from './panel.js';
 
 const panel = byId('clipboard-panel');
 const toggle = byId('clipboard');
@@ -26,29 +27,18 @@ function take() {
   say(`Received from the desktop at ${now()}`, 'good');
 }
 
-function open(yes) {
-  panel.hidden = !yes;
-  toggle.setAttribute('aria-expanded', String(yes));
-  if (yes) {
-    delete toggle.dataset.news;
-    text.focus();
-  } else if (panel.contains(document.activeElement) || document.activeElement === document.body) {
-    toggle.focus();
-  }
-}
-
 /** `deliver(text)` hands the text to the desktop. */
 export function setUpClipboard(deliver) {
-  toggle.addEventListener('click', () => open(panel.hidden));
-  byId('clipboard-close').addEventListener('click', () => open(false));
+  setUpPanel({
+    panel,
+    toggle,
+    closer: byId('clipboard-close'),
+    opened: () => delete toggle.dataset.news,
+    focus: () => text.focus(),
+  });
   panel.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape') {
-      open(false);
-    } else if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !send.disabled) {
-      send.click();
-    } else {
-      return;
-    }
+    if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || send.disabled) return;
+    send.click();
     event.preventDefault();
   });
   text.addEventListener('input', () => {

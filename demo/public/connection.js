@@ -11,7 +11,7 @@ const patience = 45_000;
  *
  * The outcome: `{ connected, opened, code, reason, security, viewerError, timedOut, byUser }`.
  */
-export function openConnection({ target, url, credentials, scale, on }) {
+export function openConnection({ target, url, credentials, on }) {
   const outcome = {
     connected: false, // The desktop was on the screen.
     opened: false, // The WebSocket was open.
@@ -44,7 +44,8 @@ export function openConnection({ target, url, credentials, scale, on }) {
   });
 
   const rfb = new RFB(target, socket, { credentials, shared: true });
-  rfb.scaleViewport = scale;
+  // To the element, whose size is the zoom.
+  rfb.scaleViewport = true;
   rfb.background = 'transparent';
 
   const timer = setTimeout(() => {

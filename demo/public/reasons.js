@@ -39,6 +39,7 @@ const endings = {
 };
 
 const notLoggedIn = {
+  state: 'refused',
   title: 'You are not logged in (any more)',
   text: 'Your session is over, so the desktop is closed to you. Log in again to get back to it.',
   icon: 'lock',
@@ -55,8 +56,10 @@ function refused(status, reason) {
     `The connection was refused (${status})`,
     'The server did not open the connection.',
   ];
-  // What the server holds against the request itself stays so; what it holds against itself may pass.
-  return { title, text: quoted(text, reason), icon: 'barred', retry: status >= 500 || status === 429 };
+  // A fault of the request remains; one of the server or of the desktop may pass, and nobody refused anything.
+  const passes = status >= 500 || status === 429;
+  const [state, icon] = passes ? ['unavailable', 'unplugged'] : ['refused', 'barred'];
+  return { state, icon, title, text: quoted(text, reason), retry: passes };
 }
 
 const statusOf = (code) => (code >= 4400 && code <= 4599 ? code - 4000 : undefined);
@@ -73,12 +76,12 @@ export const worthAsking = ({ code, connected, security, viewerError, timedOut, 
 /**
  * Explains an outcome of `openConnection`. `session` is the answer of `whoami()`, if it was asked.
  *
- * @returns {{ state: 'disconnected' | 'refused', title: string, text: string, icon: string, retry: boolean,
+ * @returns {{ state: 'disconnected' | 'unavailable' | 'refused', title: string, text: string, icon: string, retry: boolean,
  *   login?: boolean, action?: string, detail?: string }}
  */
 export function explain(outcome, session) {
   const { code, reason, connected, opened } = outcome;
-  const state = connected || outcome.byUser ? 'disconnected' : 'refused';
+  const state = connected || outcome.byUser ? 'disconnected' : 'unavailable';
   const detail = code > 0 && !outcome.byUser ? `Close code ${code}` : undefined;
   const because = (words) => ({ state, detail, icon: 'unplugged', ...words });
 
@@ -92,6 +95,7 @@ export function explain(outcome, session) {
   }
   if (outcome.security !== undefined) {
     return because({
+      state: 'refused',
       title: 'The desktop turned you down',
       text: `It did not accept the password, or it takes no more visitors. It says: “${outcome.security}”.`,
       icon: 'lock',
@@ -123,6 +127,7 @@ export function explain(outcome, session) {
   if (session?.state === 'out') return because(notLoggedIn);
   if (code >= 4000) {
     return because({
+      state: connected ? state : 'refused',
       title: 'Ended by the application',
       text: quoted('The application closed your connection.', reason),
       retry: false,
@@ -137,6 +142,7 @@ export function explain(outcome, session) {
   }
   if (!opened) {
     return because({
+      state: 'refused',
       title: 'The connection was refused',
       text:
         'You are logged in, but the server did not open the connection to the desktop. ' +
@@ -150,6 +156,7 @@ export function explain(outcome, session) {
     'The two sides did not understand each other.',
   ];
   return because({
+    state: code === 1008 && !connected ? 'refused' : state,
     title,
     text: quoted(connected ? text : `${text} The desktop was not on the screen yet.`, reason),
     retry: code !== 1008,

@@ -1,7 +1,7 @@
 // The app's own login, as seen from the page.
 
 /**
- * Asks the server who is logged in: `{ state: 'in', user, desktop, tunnels, vncPassword }`, `{ state: 'out' }`, or
+ * Asks the server who is logged in: `{ state: 'in', user, desktop, tunnels }`, `{ state: 'out' }`, or
  * `{ state: 'unreachable' }`.
  */
 export async function whoami() {

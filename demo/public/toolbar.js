@@ -4,13 +4,13 @@ import { whoami } from './session.js';
 
 const pill = byId('status');
 const full = byId('fullscreen');
-const scale = byId('scale');
 const menu = byId('user-menu');
 
 const labels = {
   connecting: 'Connecting',
   connected: 'Connected',
   disconnected: 'Disconnected',
+  unavailable: 'Unavailable',
   refused: 'Refused',
 };
 
@@ -20,9 +20,8 @@ export function showState(state) {
   const text = pill.querySelector('.pill-text');
   if (text.textContent !== labels[state]) text.textContent = labels[state];
   const up = state === 'connected';
-  const over = state === 'disconnected' || state === 'refused';
+  const over = !up && state !== 'connecting';
   const focused = document.activeElement;
-  byId('cad').disabled = !up;
   byId('reconnect').hidden = !over;
   byId('disconnect').hidden = over;
   // The two share a place: whoever was on the one stays there.
@@ -33,7 +32,7 @@ export function showState(state) {
 /** Shows who is logged in and what is behind the tunnel. */
 export function showSession(session) {
   if (session.state !== 'in') return;
-  const { user, desktop, tunnels, vncPassword } = session;
+  const { user, desktop, tunnels } = session;
   byId('desktop').textContent = desktop;
   byId('user-name').textContent = user;
   byId('avatar').textContent = [...user][0]?.toUpperCase() ?? '';
@@ -41,7 +40,6 @@ export function showSession(session) {
   byId('menu-user').textContent = user;
   byId('menu-desktop').textContent = desktop;
   byId('menu-tunnels').textContent = String(tunnels);
-  byId('menu-password').textContent = vncPassword ? 'Asked for' : 'None';
   document.title = `${desktop} · express-wstunnel demo`;
 }
 
@@ -50,39 +48,14 @@ export function showDesktopName(name) {
   byId('desktop').parentElement.title = `The desktop behind the tunnel: ${name}`;
 }
 
-const remembered = () => {
-  try {
-    return localStorage.getItem('scale') !== 'off';
-  } catch {
-    return true;
-  }
-};
-
-function showScale(fit) {
-  scale.setAttribute('aria-pressed', String(fit));
-  scale.dataset.tip = fit
-    ? 'Fitted to the window; click for real size'
-    : 'Real size; click to fit the window';
-}
-
-/** `apply(fit)` is called whenever the user toggles the scaling. */
-export function setUpScale(apply) {
-  let fit = remembered();
-  showScale(fit);
-  scale.addEventListener('click', () => {
-    fit = !fit;
-    try {
-      localStorage.setItem('scale', fit ? 'on' : 'off');
-    } catch {
-      // Without storage it holds until the page is left.
-    }
-    showScale(fit);
-    apply(fit);
-  });
-  return () => fit;
+/** Whether the VNC server asked for a password of its own; undefined as long as it is not known. */
+export function showPassword(asked) {
+  for (const element of document.querySelectorAll('.menu-password')) element.hidden = asked === undefined;
+  byId('menu-password').textContent = asked ? 'Asked for' : 'None';
 }
 
 function setUpFullScreen() {
+  // iPhones have none.
   if (!document.fullscreenEnabled) {
     full.hidden = true;
     return;
@@ -104,27 +77,19 @@ function setUpFullScreen() {
   });
 }
 
-/**
- * The desktop swallows every key, Tab included: Ctrl Alt Shift M is the way out for those without a mouse. The blur
- * makes noVNC let go of the keys that it believes to be held.
- */
-function setUpWayOut() {
-  window.addEventListener(
-    'keydown',
-    (event) => {
-      if (event.code !== 'KeyM' || !event.ctrlKey || !event.altKey || !event.shiftKey) return;
-      event.preventDefault();
-      event.stopImmediatePropagation();
-      window.dispatchEvent(new Event('blur'));
-      byId('clipboard').focus();
-    },
-    true,
-  );
+/** iOS lays its keyboard over the page; what is left is the visual viewport. A page that is zoomed in keeps its height. */
+function setUpHeight() {
+  const fit = () => {
+    const { height, scale } = window.visualViewport;
+    document.body.style.setProperty('--height', `${height * scale}px`);
+  };
+  window.visualViewport.addEventListener('resize', fit);
+  fit();
 }
 
 export function setUpToolbar() {
   setUpFullScreen();
-  setUpWayOut();
+  setUpHeight();
   menu.addEventListener('toggle', (event) => {
     if (event.newState === 'open') void whoami().then(showSession);
   });

@@ -4,7 +4,7 @@ import { startBrowser } from '../support/browser.js';
 import { onCleanup } from '../support/cleanup.js';
 import { colourAt, inkOf, isState, logIn, pointOf, startDemoFor } from '../support/demo.js';
 import { describeWith } from '../support/programs.js';
-import { startHttp } from '../support/servers.js';
+import { startHttp, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
 async function startEmbedded() {
@@ -103,12 +103,59 @@ describeWith('chromium')('the demo in a browser', () => {
     expect(demo.tunnel.stats()).toMatchObject({ opened: 1, refused: { WSTUNNEL_ORIGIN_REFUSED: 1 } });
   });
 
+  test('issue 13, case 16: a page under a name that was pointed at this machine gets nothing', async () => {
+    const { demo } = await startEmbedded();
+    const context = await startBrowser(undefined, ['--host-resolver-rules=MAP *.example 127.0.0.1']);
+    const page = await context.newPage();
+    const own = await page.goto(`http://evil.example:${demo.port}/login`);
+    expect(own?.status()).toBe(403);
+    expect(await page.innerText('body')).toContain('"evil.example" is not a name of this demo');
+
+    // The middleware by itself, in an app without a login that listens on loopback alone.
+    const { app, port, tunnel } = await startTunnel();
+    app.get('/', (_req, res) => res.type('html').send('<title>page</title>'));
+    await page.goto(`http://evil.example:${port}/`);
+    expect((await page.evaluate(openFromPage, `ws://evil.example:${port}/tunnel`)).code).toBe(1006);
+    expect(tunnel.stats()).toMatchObject({ opened: 0, refused: { WSTUNNEL_ORIGIN_REFUSED: 1 } });
+    await page.goto(`http://localhost:${port}/`);
+    await page.evaluate((url) => new WebSocket(url).url, `ws://localhost:${port}/tunnel`);
+    await until(() => tunnel.stats().opened === 1);
+  });
+
   test('the reason of a refusal is on the page', async () => {
     const demo = await startDemoFor({ port: 1, connectTimeout: 2 });
     const context = await startBrowser();
     const page = await logIn(context, demo.url);
-    await isState(page, 'refused');
+    await isState(page, 'unavailable');
     await until(() => page.locator('#overlay').isVisible());
     expect(await page.locator('#overlay').innerText()).toMatch(/could not be reached/i);
+  });
+
+  test('issue 13, case 20: a desktop that is down is unavailable, and refused is what was refused', async () => {
+    const down = await startDemoFor({ port: 1, connectTimeout: 2 });
+    const context = await startBrowser();
+    const page = await logIn(context, down.url);
+    await isState(page, 'unavailable');
+    expect(await page.locator('#status').innerText()).toBe('Unavailable');
+    expect(await page.locator('.menu-password:not([hidden])').count()).toBe(0);
+    const red = /^rgb\(255, 1\d\d, 1\d\d\)$/;
+    const colour = () => page.locator('#status').evaluate((pill) => getComputedStyle(pill).color);
+    expect(await colour()).not.toMatch(red);
+
+    const none = await startDemoFor(() => undefined);
+    await page.goto(none.url);
+    await page.fill('#username', 'ada');
+    await page.fill('#password', 'correct horse');
+    await page.click('#login');
+    await isState(page, 'refused');
+    expect(await colour()).toMatch(red);
+  });
+
+  test('issue 13, case 20: "VNC password: None" is said where none is needed', async () => {
+    const { demo } = await startEmbedded();
+    const page = await logIn(await startBrowser(), demo.url);
+    await isState(page, 'connected');
+    await page.click('#user');
+    expect(await page.locator('#menu-password').innerText()).toBe('None');
   });
 });

@@ -6,8 +6,8 @@ import { startBrowser } from '../support/browser.js';
 import { onCleanup } from '../support/cleanup.js';
 import { coloursOf, inkOf, isState, logIn, pointOf, startDemoFor } from '../support/demo.js';
 import { describeWith } from '../support/programs.js';
-import { startRealDesktop } from '../support/real-desktop.js';
-import { until } from '../support/wait.js';
+import { startRealDesktop, startXvnc } from '../support/real-desktop.js';
+import { holds, until } from '../support/wait.js';
 
 describeWith(
   'chromium',
@@ -45,4 +45,58 @@ describeWith(
       expect(bytesOut).toBeGreaterThan(1000);
     },
   );
+
+  test(
+    'issue 13, case 20: a VNC password is asked for, and the page says so',
+    { timeout: 60_000 },
+    async () => {
+      const { port } = await startRealDesktop('sesame');
+      const demo = await startDemoFor({ port });
+      const page = await logIn(await startBrowser(), demo.url);
+      const answer = async (password: string) => {
+        await page.waitForSelector('#credentials[open]');
+        await page.fill('#vnc-password', password);
+        await page.click('#credentials-send');
+      };
+      await answer('wrong');
+      await isState(page, 'refused');
+      await page.click('#overlay-action');
+      await answer('sesame');
+      await isState(page, 'connected');
+      await page.click('#user');
+      await holds(async () => expect(await page.locator('#menu-password').innerText()).toBe('Asked for'));
+    },
+  );
+});
+
+describeWith('chromium', 'Xvnc')('issue 13, case 20: a desktop that can be resized', () => {
+  test('takes the size of the window, and of its changes', { timeout: 60_000 }, async () => {
+    const { port } = await startXvnc();
+    const demo = await startDemoFor({ port });
+    const page = await logIn(await startBrowser(), demo.url);
+    await isState(page, 'connected');
+    const sizes = () =>
+      page.evaluate(() => {
+        const { width, height } = document.querySelector<HTMLCanvasElement>('#screen canvas') ?? {};
+        const { clientWidth, clientHeight } = document.querySelector('#scroller') ?? {};
+        return { desktop: [width, height], window: [clientWidth, clientHeight] };
+      });
+    expect((await sizes()).desktop).toEqual([800, 500]);
+    const follows = () =>
+      holds(async () => {
+        const { desktop, window } = await sizes();
+        expect(desktop).toEqual(window);
+      });
+    await page.click('#settings');
+    await page.check('#settings-form [value="remote"]');
+    await follows();
+    await page.setViewportSize({ width: 1000, height: 640 });
+    await holds(async () => expect((await sizes()).window).toEqual([980, 568]));
+    await follows();
+    // At real size it keeps the size that it has.
+    await page.check('#settings-form [value="real"]');
+    await page.setViewportSize({ width: 900, height: 600 });
+    await holds(async () => expect((await sizes()).window[0]).toBeLessThan(900));
+    expect((await sizes()).desktop).toEqual([980, 568]);
+  });
 });

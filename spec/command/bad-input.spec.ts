@@ -235,6 +235,15 @@ test('the help fits a screen, and goes to stdout', async () => {
     expect(lines.length).toBeLessThanOrEqual(24);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
   }
+  for (const args of [
+    ['--help', 'all'],
+    ['listen', '--help', 'all'],
+    ['connect', '--help', 'all'],
+  ]) {
+    const { code, stdout } = await runCommand(args);
+    expect(code).toBe(0);
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+  }
   for (const args of [['--version'], ['listen', '--version']])
     expect(await runCommand(args)).toEqual({ code: 0, stdout: `${version()}\n`, stderr: '' });
 });

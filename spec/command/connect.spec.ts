@@ -39,7 +39,12 @@ describe('a wrong command line ends with 2', () => {
     [['ws://x/', '--pong', '5000'], /pongTimeout must be .*did you mean 5\?/],
     [['ws://x/', '--timeout', '5000'], /connectTimeout must be .*did you mean 5\?/],
     [['ws://x/', '--header', 'secret'], /--header is NAME:VALUE/],
-    [['ws://x/', '--header', 'Host: y'], /the header "host" is the handshake's own/],
+    [
+      ['ws://x/', '--header', 'Host: y'],
+      /the header "host" is the handshake's own: give it as --host-header/,
+    ],
+    [['ws://x/', '--host-header', 'a b'], /hostHeader must be a host or host:port; got 'a b'/],
+    [['ws://x/', '--host-header', 'y', '--forward'], /hostHeader is not for proxyMode "forward"/],
     [['ws://x/', '--user', 'secret'], /--user is NAME:FILE/],
     [['ws://x/', '--key', 'k'], /--key needs --cert/],
     [
@@ -223,6 +228,8 @@ describe('standard input and output', () => {
         return () => undefined;
       },
       isTerminalGone: () => false,
+      outlivesTerminal: () => false,
+      isOnTerminal: () => false,
     };
     expect(await runStdio(io, { url: server.url, options: { closeTimeout: 0.05 } }, false)).toBe(143);
   });

@@ -94,6 +94,13 @@ describe('issue 12, case 11: DNS rebinding', () => {
     expect((await page(() => new RawClient(connect(`${folder}/s`)), 'public.example')).status).toBe(101);
   });
 
+  test('issue 13, case 16: with --origin same a foreign name gets no tunnel on loopback without a proxy', async () => {
+    const { dial } = await start('--listen', '0', '--origin', 'same');
+    expect((await page(dial, 'rebound.example')).status).toBe(403);
+    expect((await page(dial, 'desk.example', { 'X-Forwarded-For': '192.0.2.1' })).status).toBe(101);
+    expect((await page(dial, 'desk.example', { Origin: 'https://desk.example' })).status).toBe(101);
+  });
+
   test('--allow is no guard against pages: the beware line comes', async () => {
     const open = await start('--listen', ':0', '--allow', '127.0.0.1');
     await open.program.prints(

@@ -80,7 +80,9 @@ describeNetworks('tun', 'python3')('over delay and loss', { timeout: 120_000 }, 
 
   test("the backend's cable is cut", async () => {
     const network = new Network(BAD);
-    const { client, tunnel } = await start(network, 'mute', 20_000_000, {}, { writeTimeout: 2 });
+    // A lost Close is sent again after some 300 ms.
+    const options = { closeTimeout: 10 };
+    const { client, tunnel } = await start(network, 'mute', 20_000_000, options, { writeTimeout: 2 });
     network.cut('backend');
     const [, code] = await tunnel.prints(/closed (\d+) the backend took nothing for 2 s/);
     expect(code).toBe('1011');

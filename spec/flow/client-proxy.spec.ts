@@ -345,6 +345,18 @@ describe('the environment', () => {
     expect((await asks('ws://desk.example/', bare)).message).toBe(via(one));
   });
 
+  test('issue 13, case 1: a proxy without a scheme is spoken to without TLS, for wss: too', async () => {
+    const [one, two] = [await refusing(), await refusing()];
+    const via = ({ port }: { port: number }) => `the proxy 127.0.0.1:${port} refused: 403 No`;
+    for (const name of ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy'])
+      expect((await asks('wss://desk.example/', { [name]: `127.0.0.1:${one.port}` })).message).toBe(via(one));
+    const proxy = `ann:secret@127.0.0.1:${two.port}`;
+    for (const url of ['wss://desk.example/', 'ws://desk.example/'])
+      expect((await asks(url, {}, { proxy })).message).toBe(via(two));
+    const basic = `Proxy-Authorization: Basic ${btoa('ann:secret')}`;
+    expect(two.asked.map((head) => head.includes(basic))).toEqual([true, true]);
+  });
+
   test('NO_PROXY names hosts that are reached without', async () => {
     const proxy = await refusing();
     const { url } = await startByHand((peer) => peer.send('HTTP/1.1 404 No\r\n\r\n'));
@@ -356,10 +368,29 @@ describe('the environment', () => {
     expect(await asks(url, { HTTP_PROXY: proxy.url }, { proxy: false })).toMatchObject({ status: 404 });
   });
 
+  test('issue 13, case 2: ranges, subdomains and IPv6 addresses in NO_PROXY', async () => {
+    const proxy = await refusing();
+    const { port } = await startByHand((peer) => peer.send('HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n'));
+    for (const [host, list] of [
+      ['127.0.0.1', '10.0.0.0/8,127.0.0.0/8'],
+      ['127.0.0.1', `127.0.0.1:${port}`],
+      ['localhost', '.localhost'],
+    ])
+      for (const name of ['NO_PROXY', 'no_proxy']) {
+        const found = await asks(`ws://${host}:${port}/`, { HTTP_PROXY: proxy.url, [name]: list! });
+        expect(found, list).toMatchObject({ status: 404 });
+      }
+    const other = { HTTP_PROXY: proxy.url, NO_PROXY: '10.0.0.0/8,127.0.0.1:1' };
+    expect(await asks(`ws://127.0.0.1:${port}/`, other)).toMatchObject({ status: 403 });
+    const wide = await closedPort();
+    const bare = { HTTP_PROXY: proxy.url, NO_PROXY: '::1' };
+    expect(await asks(`ws://[::1]:${wide}/`, bare)).toMatchObject({ code: 'WSTUNNEL_UNREACHABLE' });
+  });
+
   test('a wrong one is an error that shows no password', () => {
     setProxyEnvironment({ ALL_PROXY: 'socks5://ann:secret@127.0.0.1:1080' });
     expect(() => connect('ws://desk.example/')).toThrow(
-      /^wstunnel: the environment's proxy must be an http: or https: URL, or false; got 'socks5:\/\/\*\*\*@127\.0\.0\.1:1080'$/,
+      /^wstunnel: the environment's proxy \(ALL_PROXY\) must be an http: or https: URL, or false; got 'socks5:\/\/\*\*\*@127\.0\.0\.1:1080'$/,
     );
   });
 });

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { connect, listen } from '../../src/client/index.js';
 import { onCleanup } from '../support/cleanup.js';
 import { startLighttpd } from '../support/lighttpd.js';
+import { besideLighttpd, isLighttpdSince } from '../support/lighttpd-version.js';
 import { describeWith, Program } from '../support/programs.js';
 import { accepts, closedPort, startBackend, startEcho, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
@@ -37,7 +38,7 @@ async function lighttpd(backend: number): Promise<string> {
 const SERVERS: [name: string, describe: typeof describe | typeof describe.skip, start: Start][] = [
   ['our own server', describe, ours],
   ['websockify', describeWith('websockify'), websockify],
-  ["lighttpd's mod_wstunnel", describeWith('lighttpd'), lighttpd],
+  [besideLighttpd('mod_wstunnel'), describeWith('lighttpd'), lighttpd],
 ];
 
 /** Bytes that are told apart, so that a lost or doubled chunk is seen. */
@@ -66,11 +67,12 @@ for (const [name, describeServer, start] of SERVERS)
       const all = (async () => {
         for await (const chunk of stream) parts.push(chunk as Buffer);
       })();
-      // lighttpd ends the connection without a Close, which could as well be a cut.
-      if (start === lighttpd) await expect(all).rejects.toMatchObject({ closeCode: 1006 });
+      // lighttpd ends the connection without a Close, or goes away: it could as well be a cut.
+      const closeCode = start === lighttpd ? (isLighttpdSince('1.4.83') ? 1001 : 1006) : 1000;
+      if (start === lighttpd) await expect(all).rejects.toMatchObject({ closeCode });
       else await all;
       expect(Buffer.concat(parts).equals(bytes)).toBe(true);
-      expect(stream.closeCode).toBe(start === lighttpd ? 1006 : 1000);
+      expect(stream.closeCode).toBe(closeCode);
     });
 
     test("our end is the backend's", async () => {
@@ -86,7 +88,9 @@ for (const [name, describeServer, start] of SERVERS)
       expect(backend.received().equals(bytes)).toBe(true);
     });
 
-    test('a local port in front of it', async () => {
+    // From 1.4.83 on it refuses frames of some sizes, and local programs write pieces of any size: see frames.spec.ts.
+    const refusesSizes = start === lighttpd && isLighttpdSince('1.4.83');
+    test.skipIf(refusesSizes)('a local port in front of it', async () => {
       const { port } = await startEcho();
       const listener = await listen(0, await start(port));
       onCleanup(() => listener.close({ timeout: 0 }));

@@ -22,6 +22,7 @@ export const DIFFERENCES = {
   '`disable-time` 0': 'that is what 0 says',
   '`hash` and hosts on one address': 'several servers on one machine share the load',
   'broken frames': 'RFC 6455, 5',
+  'data frames of 2,048 to 4,095 bytes': 'noVNC sends pieces of 10,240 bytes',
   'text that is not UTF-8': 'browsers end a connection with such a frame (RFC 6455, 8.1)',
   PINGs: 'proxies drop silent connections, and the backend of a dead client is freed',
   'the payload of a PING': 'there is nothing to say',

@@ -10,6 +10,7 @@ import { fromLighttpdConf } from '../../src/index.js';
 import { match } from '../../src/match.js';
 import { readOptions } from '../../src/options/options.js';
 import { onCleanup } from '../support/cleanup.js';
+import { besideLighttpd, isLighttpdSince, LIGHTTPD } from '../support/lighttpd-version.js';
 import { describeWith, Program } from '../support/programs.js';
 
 const PREAMBLE = 'server.document-root = "/tmp"\nserver.modules = ( "mod_wstunnel", "mod_setenv" )\n';
@@ -24,7 +25,7 @@ function write(text: string): string {
 
 async function lighttpd(flag: string, text: string): Promise<string | undefined> {
   try {
-    const { stdout } = await promisify(execFile)('lighttpd', [flag, '-f', write(text)], {
+    const { stdout } = await promisify(execFile)(LIGHTTPD, [flag, '-f', write(text)], {
       env: { ...process.env, A: 'b' },
     });
     return stdout;
@@ -196,19 +197,7 @@ const ALIKE: [taken: boolean, ...texts: string[]][] = [
 
 /** lighttpd passes these with half of them dropped, or a line in its log; here each is an error. */
 const STRICTER = [
-  ...[
-    server('"host" => "127.0.0.1", "port" => 70000'),
-    server('"host" => "127.0.0.1", "upgrade" => "maybe"'),
-  ],
-  ...[
-    'x = "a" "b"',
-    'x = ( "a" "b" )',
-    'x = ( , 1 )',
-    'else { }',
-    'nope.nope = 1',
-    'wstunnel.bogus = 1',
-    'wstunnel.balance = "x"',
-  ],
+  ...['x = ( , 1 )', 'else { }', 'nope.nope = 1', 'wstunnel.bogus = 1', 'wstunnel.balance = "x"'],
   ...[
     'wstunnel.frame-type = "txt"',
     server('"host" => "127.0.0.1", "bogus" => 1'),
@@ -218,7 +207,15 @@ const STRICTER = [
   ...['$HTTP["request-method"] == "GET" { }', '$HTTP["url"] =~ "(a+)+$" { }', '$HTTP["url"] =~ "a++" { }'],
 ];
 
-describeWith('lighttpd')("lighttpd's own parser", () => {
+/** The same, and the first lighttpd that was seen to refuse it as well. */
+const STRICTER_BEFORE: [text: string, version: string][] = [
+  [server('"host" => "127.0.0.1", "port" => 70000'), '1.4.73'],
+  [server('"host" => "127.0.0.1", "upgrade" => "maybe"'), '1.4.73'],
+  ['x = "a" "b"', '1.4.74'],
+  ['x = ( "a" "b" )', '1.4.74'],
+];
+
+describeWith('lighttpd')(besideLighttpd('the parser'), () => {
   test('takes and refuses the same', async () => {
     for (const [expected, ...texts] of ALIKE)
       for (const text of texts) {
@@ -230,6 +227,11 @@ describeWith('lighttpd')("lighttpd's own parser", () => {
   test('passes over what is an error here', async () => {
     for (const text of STRICTER) {
       expect.soft((await lighttpd('-tt', text)) !== undefined, `lighttpd: ${text}`).toBe(true);
+      expect.soft(taken(text), `here: ${text}`).toBe(false);
+    }
+    for (const [text, version] of STRICTER_BEFORE) {
+      const isPassed = (await lighttpd('-tt', text)) !== undefined;
+      expect.soft(isPassed, `lighttpd: ${text}`).toBe(!isLighttpdSince(version));
       expect.soft(taken(text), `here: ${text}`).toBe(false);
     }
   });
@@ -292,10 +294,10 @@ const CONDITIONS = [
   '$HTTP["url"] =~ "^/a" { @one $HTTP["url"] =~ "b" { @two $HTTP["url"] =~ "vnc" { @three } else { @four } } } else { @five }',
 ];
 
-describeWith('lighttpd')('conditions', () => {
+describeWith('lighttpd')(besideLighttpd('conditions'), () => {
   test.each(CONDITIONS)('%s', async (text) => {
     const port = await freePort();
-    const program = new Program('lighttpd', [
+    const program = new Program(LIGHTTPD, [
       '-D',
       '-f',
       write(`server.port = ${port}\nserver.bind = "127.0.0.1"\n${asTheirs(text)}`),

@@ -8,6 +8,7 @@ import { LighttpdPath } from '../../src/lighttpd/notation.js';
 import { NOTATION } from '../../src/routes/notation.js';
 import { startLighttpd } from '../support/lighttpd.js';
 import { onCleanup } from '../support/cleanup.js';
+import { besideLighttpd } from '../support/lighttpd-version.js';
 import { describeWith } from '../support/programs.js';
 import { handshake, RawClient } from '../support/raw-client.js';
 import { makeTunnel, startBackend, startHttp } from '../support/servers.js';
@@ -270,7 +271,7 @@ const OPTIONS: [name: string, conf: string, table: typeof BY_DEFAULT][] = [
   ['without url-normalize', 'server.http-parseopts = ( "url-normalize" => "disable" )', NOT_NORMALIZED],
 ];
 
-describeWith('lighttpd')('issue 12, case 7: a path in another notation, beside lighttpd', () => {
+describeWith('lighttpd')(besideLighttpd('issue 12, case 7: a path in another notation'), () => {
   test.each(OPTIONS)('%s: no condition is stepped around', async (_name, more, table) => {
     const { port: backend } = await startBackend();
     const conf = guarded(backend, more);

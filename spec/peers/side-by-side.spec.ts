@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ByVersion } from '../support/lighttpd-version.js';
 import { table } from '../support/readme.js';
 import { BALANCE } from './cases/balance.js';
 import { ENDS } from './cases/ends.js';
@@ -31,5 +32,14 @@ describe('the table of cases', () => {
     for (const row of rows) expect(row, row[0]).toHaveLength(4);
     const seen = new Set(CASES.flatMap(({ differs }) => differs?.subject ?? []));
     expect([...seen].sort()).toEqual(Object.keys(DIFFERENCES).sort());
+  });
+
+  test('issue 13, case 15: a row of the README names each version in which lighttpd changed', () => {
+    const rows = new Map(table('<!-- differs from lighttpd -->').map(([subject, text]) => [subject, text]));
+    for (const { name, differs } of CASES) {
+      if (!(differs?.lighttpd instanceof ByVersion)) continue;
+      const text = rows.get(differs.subject)?.toLowerCase();
+      for (const version of differs.lighttpd.changes) expect(text, name).toContain(`since ${version}`);
+    }
   });
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { fromLighttpdConf } from '../../src/index.js';
 import { startLighttpd } from '../support/lighttpd.js';
+import { besideLighttpd } from '../support/lighttpd-version.js';
 import { describeWith } from '../support/programs.js';
 import { openRaw } from '../support/raw-client.js';
 import { makeTunnel, startApp } from '../support/servers.js';
@@ -62,7 +63,7 @@ async function see(
   return { answers, processes, signals: Array.from(pids, (pid) => noted(pid) || 'none') };
 }
 
-describeWith('lighttpd', 'python3')('bin-path, side by side', () => {
+describeWith('lighttpd', 'python3')(besideLighttpd('bin-path'), () => {
   test.each([
     ['two processes', '"min-procs" => 2, "max-procs" => 2,', 2, 'SIGTERM'],
     ['another signal', '"max-procs" => 1, "kill-signal" => 10,', 1, 'SIGUSR1'],

@@ -44,13 +44,11 @@ function home(file: string, text: string): string {
 /** The command as it is called when it is installed. */
 const INSTALLED: Edit = ['express-wstunnel connect', `${process.execPath} ${CLI} connect`];
 
-/** Runs two lines as a shell does, the first in the background; returns the second. */
-async function runBoth(text: string, env: Record<string, string>): Promise<Program> {
-  const [first = '', second = ''] = text.trim().split('\n');
-  expect(first).toMatch(/ &$/);
-  const exec = (line: string) => new Program('sh', ['-c', `exec ${line}`], env);
-  await exec(first.slice(0, -2)).prints(/listening on/);
-  return exec(second);
+/** Runs lines as a shell does; where the last has begun, `exec` has made it the program itself. */
+function runLines(text: string, env: Record<string, string>): Program {
+  const lines = text.trim().replaceAll('\\\n', '').split('\n');
+  const last = lines.pop() ?? '';
+  return new Program('sh', ['-ec', [...lines, `exec ${last}`].join('\n')], env);
 }
 
 /** Only who knows the password may come. */
@@ -150,7 +148,9 @@ describeWith(
       ['5901', String(local)],
     ]);
     const HOME = home('.desk-password', 'right\n');
-    const viewer = await runBoth(lines, { HOME, DISPLAY: `:${display}` });
+    const viewer = runLines(lines, { HOME, DISPLAY: `:${display}` });
+    const [, tunnelled = ''] = await viewer.prints(/^(\d+)$/m);
+    onCleanup(() => process.kill(Number(tunnelled), 'SIGTERM'));
     const bgrx = Buffer.from([0x34, 0xab, 0x12]);
     const seen = () => {
       const image = readFileSync(join(pixels, 'Xvfb_screen0'));
@@ -190,7 +190,7 @@ describeWith(
       ["psql '", "psql -Atc 'select sum(n) from generate_series(1, 100000) n' '"],
     ]);
     const HOME = home('.desk-token', 'tok.en\n');
-    const psql = await runBoth(lines, { HOME });
+    const psql = runLines(lines, { HOME });
     await psql.prints(/^5000050000$/m);
     await until(() => tunnel.stats().open === 0);
     expect(tunnel.stats().opened).toBe(1);

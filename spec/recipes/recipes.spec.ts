@@ -400,6 +400,10 @@ test('audit: one line for each event, and numbers', async () => {
   const [, port] = await site.program.prints(/^9090 is PORT=(\d+)/m);
   const stats = await request(connect(Number(port), '127.0.0.1'), 'GET', '/');
   expect(JSON.parse(stats.body)).toMatchObject({ open: 0, opened: 1, bytesIn: 4 });
+  // Issue 13, case 16: DNS rebinding.
+  const rebound = { Host: `evil.example:${port}` };
+  const foreign = await request(connect(Number(port), '127.0.0.1'), 'GET', '/', rebound);
+  expect(foreign).toMatchObject({ status: 403, body: expect.not.stringContaining('opened') as string });
 });
 
 test('socket.io: both get what is theirs', async () => {

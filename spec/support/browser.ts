@@ -22,10 +22,18 @@ export const CHROMIUM =
     existsSync(path),
   );
 
+/** A phone, for {@link startBrowser}. */
+export const PHONE = [
+  { width: 390, height: 844 },
+  [],
+  { hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
+] as const satisfies Parameters<typeof startBrowser>;
+
 /** A browser with an empty profile of its own, gone with the test. */
 export async function startBrowser(
   viewport = { width: 1280, height: 800 },
   flags: readonly string[] = [],
+  device: { hasTouch?: boolean; isMobile?: boolean; deviceScaleFactor?: number } = {},
 ): Promise<BrowserContext> {
   const profile = await mkdtemp(join(tmpdir(), 'wstunnel-browser-'));
   const context = await chromium.launchPersistentContext(profile, {
@@ -33,6 +41,7 @@ export async function startBrowser(
     headless: true,
     args: [...FLAGS, ...flags],
     viewport,
+    ...device,
   });
   onCleanup(async () => {
     await context.close();

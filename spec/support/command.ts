@@ -56,6 +56,15 @@ async function exitOf({ process: child }: Program): Promise<number | string | nu
   return child.exitCode ?? child.signalCode;
 }
 
+/** Kills a process that is no child of ours. */
+export function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended.
+  }
+}
+
 /** A folder for a test's files, gone with it; returns their paths. */
 export async function files(
   texts: Record<string, string | Uint8Array>,

@@ -2,7 +2,10 @@ import type { BrowserContext, Page } from 'playwright-core';
 import { startDemo, type Demo, type DemoOptions } from '../../demo/app.js';
 import { onCleanup } from './cleanup.js';
 
-export async function startDemoFor(vnc: DemoOptions['vnc']): Promise<Demo & { url: string }> {
+export async function startDemoFor(
+  vnc: DemoOptions['vnc'],
+  more: Partial<DemoOptions> = {},
+): Promise<Demo & { url: string }> {
   const demo = await startDemo({
     host: '127.0.0.1',
     port: 0,
@@ -10,6 +13,7 @@ export async function startDemoFor(vnc: DemoOptions['vnc']): Promise<Demo & { ur
     password: 'correct horse',
     vnc,
     desktop: 'spec desktop',
+    ...more,
   });
   onCleanup(() => demo.close());
   return { ...demo, url: `http://127.0.0.1:${demo.port}` };

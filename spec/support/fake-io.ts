@@ -39,6 +39,14 @@ export class FakeIo implements Io {
     return this.terminalIsGone;
   }
 
+  outlivesTerminal(): boolean {
+    return false;
+  }
+
+  isOnTerminal(): boolean {
+    return false;
+  }
+
   send(signal: Signal): void {
     this.#signals.emit(signal, signal);
   }

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onCleanup } from './cleanup.js';
+import { LIGHTTPD } from './lighttpd-version.js';
 import { Program } from './programs.js';
 import { accepts, closedPort } from './servers.js';
 import { until } from './wait.js';
@@ -30,15 +31,15 @@ export interface Lighttpd {
 /** Does it start with this configuration? */
 export async function isTaken(conf: string): Promise<boolean> {
   const { file } = await write(conf);
-  const program = new Program('lighttpd', ['-tt', '-f', file]);
+  const program = new Program(LIGHTTPD, ['-tt', '-f', file]);
   if (program.process.exitCode === null) await once(program.process, 'exit');
   return program.process.exitCode === 0;
 }
 
-/** Runs the installed lighttpd, as the example of its documentation streams, until the test ends. */
+/** Runs lighttpd, as the example of its documentation streams, until the test ends. */
 export async function startLighttpd(conf: string): Promise<Lighttpd> {
   const { file, port, errors } = await write(conf);
-  const program = new Program('lighttpd', ['-D', '-f', file]);
+  const program = new Program(LIGHTTPD, ['-D', '-f', file]);
   const log = async () => `${program.output}${await readFile(errors, 'utf8').catch(() => '')}`;
   await until(async () => {
     if (program.process.exitCode !== null) throw new Error(`lighttpd ended: ${await log()}\n${conf}`);

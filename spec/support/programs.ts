@@ -31,6 +31,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   cc: 'gcc libc6-dev',
   taskset: 'util-linux',
   script: 'bsdutils',
+  curl: 'curl',
   websockify: 'websockify',
   squid: 'squid',
   tinyproxy: 'tinyproxy',
@@ -42,6 +43,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
   '/usr/lib/python3/dist-packages/websocket/__init__.py': 'python3-websocket',
   '/usr/share/novnc/vnc.html': 'novnc',
 };
+
+/** The variable with the path of another one than the installed. */
+const PATHS: Readonly<Record<string, string>> = { chromium: 'CHROMIUM', lighttpd: 'WSTUNNEL_SPEC_LIGHTTPD' };
 
 /**
  * `describe` where the programs are there. Else its tests are skipped with the line that installs them, or, where
@@ -58,7 +62,7 @@ export function describeWith(...programs: string[]): typeof describe | typeof de
 }
 
 function has(program: string): boolean {
-  const override = program === 'chromium' ? process.env.CHROMIUM : undefined;
+  const override = process.env[PATHS[program] ?? ''];
   if (override !== undefined) return isExecutable(override);
   if (program.startsWith('/')) return existsSync(program);
   return (process.env.PATH ?? '').split(delimiter).some((folder) => isExecutable(join(folder, program)));

@@ -6,7 +6,8 @@ export interface RealDesktop {
   readonly port: number;
 }
 
-export async function startRealDesktop(): Promise<RealDesktop> {
+/** `password`: the VNC server's own. */
+export async function startRealDesktop(password?: string): Promise<RealDesktop> {
   // It chooses a free display and writes its number on descriptor 3.
   const server = new Program('Xvfb', ['-displayfd', '3', '-screen', '0', '800x500x24', '-nolisten', 'tcp']);
   const [, number = ''] = await server.prints(/^(\d+)\n/m);
@@ -15,8 +16,20 @@ export async function startRealDesktop(): Promise<RealDesktop> {
   const port = await closedPort();
   const vnc = new Program('x11vnc', [
     ...['-display', display, '-rfbport', String(port)],
-    ...['-localhost', '-forever', '-shared', '-nopw', '-noxdamage', '-norc'],
+    ...['-localhost', '-forever', '-shared', '-noxdamage', '-norc'],
+    ...(password === undefined ? ['-nopw'] : ['-passwd', password]),
   ]);
   await vnc.prints(/PORT=\d+/);
+  return { port };
+}
+
+/** TigerVNC's own X server, which viewers may resize. */
+export async function startXvnc(): Promise<RealDesktop> {
+  const port = await closedPort();
+  const server = new Program('Xvnc', [
+    ...['-displayfd', '3', '-rfbport', String(port), '-localhost', '-SecurityTypes', 'None'],
+    ...['-geometry', '800x500'],
+  ]);
+  await server.prints(/^(\d+)\n/m);
   return { port };
 }

@@ -2,6 +2,7 @@ import { connect, isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { ignoreErrors } from '../helpers/ignore-errors.js';
 import { PooledReads } from '../helpers/pooled-reads.js';
 import { connectToFirst } from '../helpers/race.js';
+import { kernelPath } from '../helpers/socket-path.js';
 import type { ResolvedHost } from './host.js';
 
 /**
@@ -10,7 +11,7 @@ import type { ResolvedHost } from './host.js';
  */
 export async function connectTransport(host: ResolvedHost, signal: AbortSignal): Promise<Socket> {
   const { socket: path, host: name = '127.0.0.1', lookup, localAddress, connectTimeout: timeout } = host;
-  if (path !== undefined) return open(host, { path });
+  if (path !== undefined) return open(host, { path: kernelPath(path) });
   const to = (address: string) => open(host, tcpOptions(host, address));
   if (isIP(name) !== 0) return to(name);
   return connectToFirst({ host: name, timeout, lookup, localAddress }, signal, to);

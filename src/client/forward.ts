@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { ORDERLY } from '../frames/close-codes.js';
 import { WebSocketStream, type CloseCause } from '../frames/websocket-stream.js';
 import { following } from '../helpers/abort.js';
 import { Relay } from '../relay.js';
@@ -31,6 +32,8 @@ export class Forward {
   #settle: () => void = () => undefined;
   #stream: WebSocketStream | undefined;
   #relay: Relay<CloseCause> | undefined;
+  /** By the listener's own `close()`: an end, as of any program that stops. */
+  #isClosedHere = false;
 
   constructor(
     id: number,
@@ -80,10 +83,12 @@ export class Forward {
 
   /** Close 1001; what is on its way still arrives. */
   close(): void {
+    this.#isClosedHere = true;
     this.#stream?.close(1001, '');
   }
 
   destroy(): void {
+    this.#isClosedHere = true;
     this.#stream?.destroy(1006, 'destroyed by close()');
     this.#relay?.destroy();
   }
@@ -111,7 +116,7 @@ export class Forward {
         payload: (bytes, chunk) => relay.payload(bytes, chunk),
         drain: () => relay.drain(),
         closing: () => relay.closing(),
-        ended: () => relay.ended(),
+        ended: ({ code }) => relay.ended(this.#isClosedHere || ORDERLY.includes(code)),
         closed: (cause) => relay.closed(cause),
         isDelivering: () => relay.isDelivering(),
         delivers: () => relay.delivers(),

@@ -36,12 +36,18 @@ export function headersOf(
   once('authorization', 'basic', basic && basicOf(basic));
   return {
     ...headers,
-    host: target.authority,
+    host: options.hostHeader ?? target.authority,
     connection: 'Upgrade',
     upgrade: 'websocket',
     'sec-websocket-version': '13',
     ...(offered.length > 0 && { 'sec-websocket-protocol': offered.join(', ') }),
   };
+}
+
+/** RFC 9110 section 7.2: a name or address, an IPv6 address in brackets, and perhaps a port. */
+export function checkHost(value: unknown, name: string): void {
+  const isHost = typeof value === 'string' && /^[^\s/?#@\\]+$/.test(value) && URL.canParse(`http://${value}`);
+  if (!isHost) fail(name, 'must be a host or host:port', value);
 }
 
 /** RFC 6455 section 4.1 item 10: tokens, all different. An empty list offers none. */
@@ -53,7 +59,10 @@ export function checkSubprotocol(value: unknown, name: string): void {
 }
 
 function checkHeader(name: string, value: unknown): void {
-  if (OURS.test(name)) refuse(`the header ${JSON.stringify(name)} is the handshake's own`);
+  if (OURS.test(name)) {
+    const hint = name.toLowerCase() === 'host' ? ': give it as hostHeader' : '';
+    refuse(`the header ${JSON.stringify(name)} is the handshake's own${hint}`);
+  }
   try {
     validateHeaderName(name);
   } catch (cause) {

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ignoreErrors } from '../helpers/ignore-errors.js';
 import { within } from '../helpers/within.js';
 import type { ClientError } from './errors.js';
@@ -81,10 +82,11 @@ export class Listener extends EventEmitter<ListenerEvents> {
   }
 
   /**
-   * Listens no more, gives up attempts under way, sends Close 1001 to open tunnels and destroys what is left after `timeout`
-   * seconds (10). Resolves when all is freed.
+   * Accepts no more connections. Those that were accepted have `grace` seconds (0) to end by themselves; then attempts under way are
+   * given up, open tunnels get Close 1001, and what is left after `timeout` seconds (10) is destroyed. Resolves when all is freed.
    */
-  async close({ timeout = 10 }: { timeout?: number } = {}): Promise<void> {
+  async close({ grace = 0, timeout = 10 }: { grace?: number; timeout?: number } = {}): Promise<void> {
+    if (grace > 0) await this.#letEnd(grace);
     this.#settings.signal?.removeEventListener('abort', this.#onAbort);
     this.#ending.abort(new Error('the listener was closed'));
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
@@ -93,6 +95,15 @@ export class Listener extends EventEmitter<ListenerEvents> {
     if (!(await within(timeout, ended))) for (const forward of this.#forwards) forward.destroy();
     await ended;
     await closed;
+  }
+
+  async #letEnd(grace: number): Promise<void> {
+    // Connections of programs that have ended may still be in the kernel's queue, and closing would reset them. A turn of the event
+    // loop accepts them all; the one that has begun may be past that.
+    await nextTurn();
+    await nextTurn();
+    this.#server.close();
+    await within(grace, Promise.all([...this.#forwards].map(({ ended }) => ended)));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,8 @@
 import { chmodSync } from 'node:fs';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { fail, readNames, readNumber, readText } from '../helpers/readers.js';
+import { faultOfListenPath } from '../helpers/socket-path.js';
+import { listenAtPath } from '../helpers/stale-socket.js';
 import type { LocalAddress } from './types.js';
 
 /** The largest TCP port. */
@@ -17,29 +19,38 @@ export function readLocal(local: LocalAddress): Local {
     readPort(given, 'local');
     return { host: '127.0.0.1', port: given };
   }
-  if (typeof given === 'string') {
-    readText(given, 'local');
-    return { path: given };
-  }
+  if (typeof given === 'string') return { path: readPath(given, 'local') };
   const readHost = (value: unknown, name: string) => {
     if (typeof value !== 'string') fail(name, 'must be a string', value);
   };
-  readNames(given, 'local', { host: readHost, port: readPort, path: readText });
+  readNames(given, 'local', { host: readHost, port: readPort, path: readPath });
   const { host = '127.0.0.1', port, path } = given as { host?: string; port?: number; path?: string };
   if (path !== undefined && port === undefined) return { path };
   if (port === undefined || path !== undefined) fail('local', 'must have either a port or a path', given);
   return { host, port };
 }
 
-/** Resolves when it listens; rejects where it can't. */
+function readPath(value: unknown, name: string): string {
+  readText(value, name);
+  const path = value as string;
+  const fault = faultOfListenPath(path);
+  if (fault === undefined) return path;
+  // Node's own code for a NUL in a path.
+  if (path.includes('\0')) throw Object.assign(new TypeError(fault), { code: 'ERR_INVALID_ARG_VALUE' });
+  return fail(name, `can't be listened on (${fault})`, path);
+}
+
+/** Resolves when it listens; rejects where it can't. A unix socket on which no program listens any more is replaced. */
 export async function listening(server: Server, local: Local): Promise<AddressInfo | string> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ ...local, exclusive: true }, () => {
-      server.off('error', reject);
-      resolve();
+  const listen = () =>
+    new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ ...local, exclusive: true }, () => {
+        server.off('error', reject);
+        resolve();
+      });
     });
-  });
+  await ('path' in local ? listenAtPath(local.path, listen) : listen());
   // Whoever can open it has the credentials of the tunnel.
   try {
     if ('path' in local) chmodSync(local.path, 0o600);

@@ -9,8 +9,9 @@ import {
   readText,
   type Check,
 } from '../helpers/readers.js';
+import { readSecureContext } from '../helpers/secure-context.js';
 import { DEFAULTS } from '../options/defaults.js';
-import { checkSubprotocol, headersOf } from './headers.js';
+import { checkHost, checkSubprotocol, headersOf } from './headers.js';
 import { readProxy, type Proxy } from './proxy.js';
 import type { ConnectOptions, ListenOptions } from './types.js';
 import { readUrl, type Target } from './url.js';
@@ -61,6 +62,7 @@ export interface ListenSettings extends ConnectSettings {
 export const CONNECT_OPTIONS: Readonly<Record<keyof ConnectOptions, Check>> = {
   // Checked where they are read (headers.ts, proxy.ts).
   headers: readObject,
+  hostHeader: checkHost,
   cookies: (value, name) => {
     if (typeof value !== 'string') readObject(value, name);
   },
@@ -68,9 +70,9 @@ export const CONNECT_OPTIONS: Readonly<Record<keyof ConnectOptions, Check>> = {
   basic: readLogin,
   subprotocol: checkSubprotocol,
   origin: readText,
-  tls: readObject,
+  tls: readTls,
   proxy: () => undefined,
-  proxyTls: readObject,
+  proxyTls: readTls,
   proxyMode: readOneOf(['connect', 'forward']),
   connectTimeout: readSeconds(0.001, 300),
   pingInterval: readSeconds(0, 900),
@@ -129,6 +131,11 @@ function settingsOf(url: string | URL, options: ConnectOptions): ConnectSettings
 function readObject(value: unknown, name: string): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     fail(name, 'must be an object', typeof value);
+}
+
+function readTls(value: unknown, name: string): void {
+  readObject(value, name);
+  readSecureContext(value as ConnectionOptions, name);
 }
 
 function readLogin(value: unknown, name: string): void {

@@ -1,12 +1,13 @@
 import type { Agent } from 'node:http';
 import type { ConnectionOptions } from 'node:tls';
-import { getProxyForUrl } from 'proxy-from-env';
 import { fail } from '../helpers/readers.js';
 import { DEFAULTS } from '../options/defaults.js';
 import { connectAgent } from './connect-agent.js';
+import { proxyOfEnvironment } from './environment.js';
 import { forwardAgent } from './forward-agent.js';
 import type { ConnectOptions } from './types.js';
 import { basicOf, credentialsOf, hostOf, parse, portOf, wrongUrl, type Target } from './url.js';
+import { isProxyMisread } from './user-info.js';
 
 /** An HTTP proxy on the way. */
 export interface Proxy {
@@ -46,12 +47,17 @@ export function readProxy(options: ConnectOptions, target: Target): Proxy | unde
       'forward',
       ' for wss:',
     );
+  if (mode === 'forward' && options.hostHeader !== undefined)
+    fail(
+      'hostHeader',
+      'is not for proxyMode "forward": the proxy finds the server by it',
+      options.hostHeader,
+    );
   if (given === false) return undefined;
-  const found = given ?? fromEnvironment(target);
-  if (found === '') return undefined;
-  const name = given === undefined ? "the environment's proxy" : 'proxy';
-  const url = parse(found, name, MUST);
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') fail(name, MUST, wrongUrl(url.href));
+  const found = given === undefined ? proxyOfEnvironment(target) : { name: '', value: given };
+  if (found === undefined || found.value === '') return undefined;
+  const name = found.name === '' ? 'proxy' : `the environment's proxy (${found.name})`;
+  const url = parseProxy(found.value, name);
   const credentials = credentialsOf(url, name);
   const secure = url.protocol === 'https:';
   const proxy: ProxyAddress = {
@@ -65,7 +71,11 @@ export function readProxy(options: ConnectOptions, target: Target): Proxy | unde
   return { mode, shown: proxy.shown, agent };
 }
 
-/** The variables are named for http: and https:, and hold for ws: and wss: alike. */
-function fromEnvironment({ secure, authority }: Target): string {
-  return getProxyForUrl(`${secure ? 'https' : 'http'}://${authority}/`);
+/** As curl has it, `host:port` is `http://host:port`, whatever the proxy is asked for. */
+function parseProxy(value: string | URL, name: string): URL {
+  const given = typeof value === 'string' || value instanceof URL ? String(value).trim() : undefined;
+  const isBare = given !== undefined && !/^[a-z][a-z0-9+.-]*:\/\//i.test(given);
+  const url = parse(isBare ? `http://${given}` : value, name, MUST, isProxyMisread);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') fail(name, MUST, wrongUrl(url.href));
+  return url;
 }

@@ -4,6 +4,11 @@ import type { ConnectionOptions } from 'node:tls';
 export interface ConnectOptions {
   /** More headers of the handshake. Its own (`Host`, `Upgrade`, `Sec-WebSocket-*` ...) can't be set. */
   headers?: Readonly<Record<string, string | readonly string[]>>;
+  /**
+   * The `Host` header, where the server is reached by another name or address than the one that it serves: `desk.example.com` or
+   * with a port. Default: the URL's host. For TLS see `tls.servername`. Not with `proxyMode: 'forward'`.
+   */
+  hostHeader?: string;
   /** Names and values, or the header as it is. */
   cookies?: Readonly<Record<string, string>> | string;
   /** `Authorization: Bearer ...`. */
@@ -14,11 +19,14 @@ export interface ConnectOptions {
   subprotocol?: string | readonly string[];
   /** The `Origin` header, for servers that let only their own pages in. */
   origin?: string;
-  /** For `wss:`, all of `tls.connect`'s options: `ca`, `cert`, `key`, `servername`, `rejectUnauthorized` ... */
+  /**
+   * For `wss:`, all of `tls.connect`'s options: `ca`, `cert`, `key`, `servername`, `rejectUnauthorized` ... Certificates and keys are
+   * checked at once; a `ca` without a certificate in PEM form throws.
+   */
   tls?: ConnectionOptions;
   /**
-   * The HTTP proxy, with user and password if it wants them; `false` for none. Default: what HTTPS_PROXY (for `wss:`) or
-   * HTTP_PROXY (for `ws:`), ALL_PROXY and NO_PROXY say, in lower case as well.
+   * The HTTP proxy, with user and password (percent-encoded) if it wants them; `host:port` is `http://host:port`; `false` for
+   * none. Default: what HTTPS_PROXY (for `wss:`) or HTTP_PROXY (for `ws:`), ALL_PROXY and NO_PROXY say, in lower case as well.
    */
   proxy?: string | URL | false;
   /** Options of `tls.connect` for a proxy that is spoken to over TLS (`https:`). */

@@ -1,5 +1,6 @@
 import { fail } from '../helpers/readers.js';
 import { redactUrl } from '../observe/redact.js';
+import { ENCODED, isTargetMisread } from './user-info.js';
 
 /** Where a tunnel leads, read from its URL. */
 export interface Target {
@@ -27,7 +28,7 @@ const SCHEMES = ['ws:', 'wss:', 'http:', 'https:'];
 
 /** RFC 6455 section 3; `http:` and `https:` mean the same (as for browsers). Throws {@link TunnelError} WSTUNNEL_OPTION. */
 export function readUrl(value: string | URL): Target {
-  const url = parse(value, 'the URL', 'must be a ws: or wss: URL');
+  const url = parse(value, 'the URL', 'must be a ws: or wss: URL', isTargetMisread);
   if (!SCHEMES.includes(url.protocol))
     fail('the URL', 'must begin with ws: or wss:', wrongUrl(url.href), hintOf(url));
   if (url.hash !== '') fail('the URL', 'must have no fragment (RFC 6455 section 3)', redactUrl(url.href));
@@ -43,18 +44,34 @@ export function readUrl(value: string | URL): Target {
   };
 }
 
-/** An object URL is copied: the caller may change it. The value may hold a password, and is shown without. */
-export function parse(value: string | URL, name: string, must: string): URL {
+/**
+ * An object URL is copied: the caller may change it. The value may hold a password, and is shown without; where the parser
+ * would misread the password, nothing is shown.
+ */
+export function parse(
+  value: string | URL,
+  name: string,
+  must: string,
+  isMisread: (text: string) => boolean,
+): URL {
   const given: unknown = value;
   if (typeof given !== 'string' && !(given instanceof URL)) fail(name, must, given);
-  if (!URL.canParse(String(given))) fail(name, must, wrongUrl(String(given)));
-  return new URL(String(given));
+  const text = String(given);
+  if (isMisread(text)) fail(name, ENCODED, HIDDEN);
+  if (!URL.canParse(text)) fail(name, must, wrongUrl(text), encodingHint(text));
+  return new URL(text);
 }
 
-/** In what is no proper URL nobody knows where a password begins (`ann:secret@host`) or ends (`//ann:sec/ret@host`). */
+const HIDDEN = '***';
+
+/** In an invalid URL the beginning and the end of a password are unknown (`ann:secret@host`, `//ann:sec/ret@host`). */
 export function wrongUrl(text: string): string {
   const rest = text.replace(/^([a-z][a-z0-9+.-]*:)?\/\/[^/?#]*@/i, '');
-  return rest.includes('@') ? '***' : redactUrl(text);
+  return rest.includes('@') ? HIDDEN : redactUrl(text);
+}
+
+function encodingHint(text: string): string {
+  return text.includes('@') ? '; a user and password in it must be percent-encoded' : '';
 }
 
 export function hostOf(url: URL): string {
@@ -81,5 +98,6 @@ export function basicOf({ username, password }: Credentials): string {
 
 /** `localhost:8080/x` is a URL of the scheme `localhost:`. */
 function hintOf(url: URL): string {
-  return /^\d+(\/|$)/.test(url.pathname) ? `; did you mean "ws://${redactUrl(url.href)}"?` : '';
+  const isHost = /^\d+(\/|$)/.test(url.pathname) && !url.href.includes('@');
+  return isHost ? `; did you mean "ws://${redactUrl(url.href)}"?` : '';
 }

@@ -1,4 +1,6 @@
 import { isIP } from 'node:net';
+import { hideLogin } from '../helpers/hide-login.js';
+import { faultOfListenPath, isAbstractSocket } from '../helpers/socket-path.js';
 import type { Host } from '../types.js';
 import { usage } from './args.js';
 
@@ -34,7 +36,11 @@ export function readListenAddress(text: string): ListenAddress | undefined {
 /** The same of the command line. @throws {CommandError} */
 export function wantListenAddress(text: string): ListenAddress {
   const address = readListenAddress(text);
-  if (!address) throw usage(`"${text}" is nowhere to listen: PORT, ADDRESS:PORT, :PORT or unix:PATH`);
+  if (!address)
+    throw usage(`"${hideLogin(text)}" is nowhere to listen: PORT, ADDRESS:PORT, :PORT or unix:PATH`);
+  const { socket } = address;
+  if (socket !== undefined && isAbstractSocket(socket))
+    throw usage(`"${text}" can't be listened on: ${faultOfListenPath(socket) ?? ''}`);
   return address;
 }
 
@@ -83,7 +89,7 @@ function socketOf(text: string): string | undefined {
 }
 
 function readHostAndPort(text: string): HostAndPort | undefined {
-  const [, address, digits = ''] = /^(?:(\[[^\]]*\]|[^:\s]*):)?(\d{1,5})$/.exec(text) ?? [];
+  const [, address, digits = ''] = /^(?:(\[[^\]]*\]|[^:@\s]*):)?(\d{1,5})$/.exec(text) ?? [];
   const port = Number(digits);
   if (digits === '' || port > 65535) return undefined;
   const host = address?.replace(/^\[(.*)\]$/, '$1');

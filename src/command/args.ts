@@ -11,6 +11,8 @@ export interface OptionSpec {
   readonly multiple?: boolean;
   /** For `--help`. Left out, the option shares the line of the one before it. */
   readonly help?: string;
+  /** Its line is in `--help all` only: `--help` fits a screen of 24 lines. */
+  readonly more?: true;
 }
 
 /** The options by name, without the dashes. */
@@ -91,15 +93,21 @@ function checkValue(
     throw usage(`${rawName} needs a value: ${needed}`);
 }
 
-/** The lines of a help: names, values, and what they do. */
-export function helpLines(specs: OptionSpecs): string[] {
-  const rows: { left: string; help: string }[] = [];
-  for (const [name, { value, short, help }] of Object.entries(specs)) {
+/** The lines of a help: names, values, and what they do. `all`: the lines of options with `more` too. */
+export function helpLines(specs: OptionSpecs, all: boolean): string[] {
+  const rows: { left: string; help: string; more: boolean }[] = [];
+  for (const [name, { value, short, help, more = false }] of Object.entries(specs)) {
     const names = `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`;
     const last = rows.at(-1);
     if (help === undefined && last) last.left += `, ${names}`;
-    else rows.push({ left: names, help: help ?? '' });
+    else rows.push({ left: names, help: help ?? '', more });
   }
-  const width = Math.max(...rows.map(({ left }) => left.length));
-  return rows.map(({ left, help }) => `  ${left.padEnd(width)}  ${help}`);
+  const shown = rows.filter(({ more }) => all || !more);
+  const width = Math.max(...shown.map(({ left }) => left.length));
+  return shown.map(({ left, help }) => `  ${left.padEnd(width)}  ${help}`);
+}
+
+/** Which help is asked for: `--help` has the common options, `--help all` every one. */
+export function wantsAll(given: Args<OptionSpecs>): boolean {
+  return given.positionals.at(-1) === 'all';
 }

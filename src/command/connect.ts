@@ -1,7 +1,8 @@
-import { readArgs } from './args.js';
+import { readArgs, wantsAll } from './args.js';
 import { readConnectPlan } from './connect/arguments.js';
+import { runInBackground } from './connect/background.js';
 import { runLocal } from './connect/local.js';
-import { CONNECT_HELP, CONNECT_OPTIONS } from './connect/options.js';
+import { connectHelp, CONNECT_OPTIONS } from './connect/options.js';
 import { runStdio } from './connect/stdio.js';
 import { EXIT } from './exit.js';
 import { say, type Io } from './io.js';
@@ -13,13 +14,21 @@ import { version } from './version.js';
  * @throws {CommandError} for a tunnel that can't be opened, or that breaks; nothing is left running then.
  */
 export async function connectCommand(args: string[], io: Io): Promise<number> {
-  const given = readArgs(args, CONNECT_OPTIONS);
+  const { own, program } = splitProgram(args);
+  const given = readArgs(own, CONNECT_OPTIONS);
   if (given.has('help') || given.has('version')) {
-    io.stdout.write(given.has('help') ? CONNECT_HELP : `${version()}\n`);
+    io.stdout.write(given.has('help') ? connectHelp(wantsAll(given)) : `${version()}\n`);
     return EXIT.ok;
   }
-  const plan = readConnectPlan(given, io);
+  const plan = readConnectPlan(given, io, (line) => say(io, line), program);
   if (given.has('insecure')) say(io, "beware: the server's certificate is not checked");
-  const run = plan.local === undefined ? runStdio : runLocal;
-  return run(io, plan, given.has('verbose'));
+  const isVerbose = given.has('verbose');
+  if (given.has('background')) return runInBackground(io, { plan, isVerbose }, args);
+  return (plan.local === undefined ? runStdio : runLocal)(io, plan, isVerbose);
+}
+
+/** What follows `--` is a program with its arguments. */
+function splitProgram(args: readonly string[]): { own: readonly string[]; program?: readonly string[] } {
+  const end = args.indexOf('--');
+  return end === -1 ? { own: args } : { own: args.slice(0, end), program: args.slice(end + 1) };
 }

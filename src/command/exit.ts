@@ -16,10 +16,14 @@ export const EXIT = {
   unreachable: 5,
   /** The other end answered, and it was no tunnel: 401, 403, 502, or no WebSocket at all. */
   refused: 6,
+  /** As shells have it: the program after `--` can't be executed. */
+  notExecutable: 126,
+  /** Or there is none of this name. */
+  notFound: 127,
 } as const;
 
 /** What a shell calls a program that a signal ended: 128 and the signal's number. */
-export const SIGNALLED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+export const SIGNALLED = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } as const;
 
 /** What the middleware has against an option, without its name in front: the command has its own. */
 export function complaintOf({ message }: TunnelError): string {

@@ -2,6 +2,7 @@ import { writeSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { cut, onOneLine } from '../helpers/one-line.js';
 import type { SIGNALLED } from './exit.js';
+import { isIgnoredByParent, isOnTerminal, outlivesTerminal } from './terminal.js';
 
 /** The signals that a command listens to. */
 export type Signal = keyof typeof SIGNALLED;
@@ -17,9 +18,16 @@ export interface Io {
   onSignal(signals: readonly Signal[], listener: (signal: Signal) => void): () => void;
   /** Was the terminal closed on which this was started? Its SIGHUP means the end, everybody else's a look at the files. */
   isTerminalGone(): boolean;
+  /** Was it started by nohup, by a shell that ignores SIGHUP, or without a terminal? Then SIGHUP is not its end. */
+  outlivesTerminal(): boolean;
+  /** Do programs that it starts get the signals of its terminal (Ctrl-C) as well? */
+  isOnTerminal(): boolean;
 }
 
 export function processIo(): Io {
+  // Now: what the parent ignores may change, and the parent itself.
+  const outlives = outlivesTerminal();
+  const isIgnored = isIgnoredByParent();
   // Who closes our output (`| head`) is told nothing more; a write there must not end the process with a stack.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   return {
@@ -34,7 +42,7 @@ export function processIo(): Io {
       };
     },
     isTerminalGone: () => {
-      if (!process.stderr.isTTY) return false;
+      if (!process.stderr.isTTY || isIgnored) return false;
       try {
         writeSync(process.stderr.fd, '');
         return false;
@@ -42,6 +50,8 @@ export function processIo(): Io {
         return true;
       }
     },
+    outlivesTerminal: () => outlives,
+    isOnTerminal,
   };
 }
 

@@ -1,8 +1,8 @@
-import { readArgs } from './args.js';
+import { readArgs, wantsAll } from './args.js';
 import { EXIT } from './exit.js';
 import type { Io } from './io.js';
 import { readPlan } from './listen/arguments.js';
-import { LISTEN_HELP, LISTEN_OPTIONS } from './listen/options.js';
+import { listenHelp, LISTEN_OPTIONS } from './listen/options.js';
 import { Running } from './listen/running.js';
 import { version } from './version.js';
 
@@ -15,7 +15,7 @@ import { version } from './version.js';
 export async function listenCommand(args: string[], io: Io): Promise<number> {
   const given = readArgs(args, LISTEN_OPTIONS);
   if (given.has('help') || given.has('version')) {
-    io.stdout.write(given.has('help') ? LISTEN_HELP : `${version()}\n`);
+    io.stdout.write(given.has('help') ? listenHelp(wantsAll(given)) : `${version()}\n`);
     return EXIT.ok;
   }
   return new Running(io, () => readPlan(given)).run();

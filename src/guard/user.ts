@@ -15,11 +15,17 @@ export function userOf<Req extends IncomingMessage>(req: Req, user: UserOf<Req>)
   return first === undefined ? undefined : String(first);
 }
 
-/** The same before `authenticate`, which may be what names the user: until then nobody may be known. */
+/**
+ * The same for a request whose `user` hook was not reached: `authenticate` may be what names the user, so that the hook may throw
+ * here. A promise, which the hook's type does not allow, names nobody; its rejection must not end the process.
+ */
 export function userSoFar<Req extends IncomingMessage>(req: Req, user: UserOf<Req>): string | undefined {
   try {
-    return userOf(req, user);
+    const known: unknown = userOf(req, user);
+    if (typeof known === 'string') return known;
+    Promise.resolve(known).catch(() => undefined);
   } catch {
-    return undefined;
+    // Nobody is known yet.
   }
+  return undefined;
 }

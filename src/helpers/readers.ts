@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { TunnelError } from '../errors.js';
+import { hideLogin } from './hide-login.js';
 import { nearest } from './nearest.js';
 
 /** The longest part of a wrong value that is shown. */
@@ -13,14 +14,22 @@ export function fail(name: string, must: string, value: unknown, hint = ''): nev
   throw new TunnelError('WSTUNNEL_OPTION', `wstunnel: ${name} ${must}; got ${shown(value)}${hint}`);
 }
 
-/** A wrong value, on one line and cut; of objects, where keys and passwords are, only the names. */
+/** A wrong value, on one line and cut; of objects, where keys and passwords are, only the names, and of URLs no login. */
 export function shown(value: unknown): string {
   const isList = Array.isArray(value);
   const text =
     typeof value === 'object' && value !== null && !isList && !(value instanceof RegExp)
       ? `{ ${Object.keys(value).join(', ')} }`
-      : inspect(value, { depth: isList ? 0 : -1, breakLength: Infinity, maxArrayLength: 3 });
+      : inspect(isList ? value.map(withoutLogin) : withoutLogin(value), {
+          depth: isList ? 0 : -1,
+          breakLength: Infinity,
+          maxArrayLength: 3,
+        });
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text;
+}
+
+function withoutLogin(value: unknown): unknown {
+  return typeof value === 'string' ? hideLogin(value) : value;
 }
 
 /** Checks each named value of an object; unknown names are refused with the nearest known one. */

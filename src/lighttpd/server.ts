@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { faultOfListenPath, isAbstractSocket } from '../helpers/socket-path.js';
 import type { Block } from './blocks.js';
 import { contentsOf } from './directives.js';
 import { readNumber, readSwitch, readText, readTexts } from './readers.js';
@@ -53,6 +54,7 @@ function readBind(value: Value, name: string): ListenAddress {
   const text = readText(value, name);
   if (text === '' || text === '*') return {};
   if (text.startsWith('/')) return { socket: text };
+  checkNotAbstract(text, value, name);
   const bind = text.replace(/^\[(.*)\]$/, '$1');
   if (bind.includes(':') && isIP(bind) !== 6)
     failAt(value, `${name} is an address alone; the port goes into server.port`);
@@ -72,6 +74,7 @@ function socketsOf(root: Block, port: number): ListenAddress[] {
 
 function readSocket(text: string, port: number, place: Place): ListenAddress {
   if (text.startsWith('/')) return { socket: text };
+  checkNotAbstract(text, place, '$SERVER["socket"]');
   const [, address = '', digits] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(text) ?? [];
   const own = digits === undefined ? port : Number(digits);
   const bind = address.replace(/^\[(.*)\]$/, '$1');
@@ -84,4 +87,9 @@ function readSocket(text: string, port: number, place: Place): ListenAddress {
   const anywhere = isIpv6 ? '::' : undefined;
   const named = bind === '' || bind === '*' ? anywhere : bind;
   return { port: own, ...(named === undefined ? {} : { bind: named }) };
+}
+
+/** No host is called so; `bind` would say that the name is not known. */
+function checkNotAbstract(text: string, place: Place, name: string): void {
+  if (isAbstractSocket(text)) failAt(place, `${name}: ${faultOfListenPath(text) ?? ''}`);
 }

@@ -1,8 +1,7 @@
 import { isIP } from 'node:net';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import type { SecureContext } from 'node:tls';
 import { idOf, type ResolvedHost } from '../backends/host.js';
 import { isStream } from '../backends/stream.js';
-import { messageOf } from '../errors.js';
 import {
   fail,
   namedOf,
@@ -14,6 +13,8 @@ import {
   readText,
   type Check,
 } from '../helpers/readers.js';
+import { readSecureContext } from '../helpers/secure-context.js';
+import { faultOfTarget, normalizeSocketPath } from '../helpers/socket-path.js';
 import { without } from '../helpers/without.js';
 import { HostMap } from '../routes/host-map.js';
 import { notationOf } from '../routes/notation.js';
@@ -26,9 +27,15 @@ export const HOST: Readonly<Record<keyof Host, Check>> = {
   host: (value, name) => {
     readText(value, name);
     if (/^\[.*\]$/.test(value as string)) fail(name, 'takes an IPv6 address without brackets', value);
+    // Messages show the host: "getaddrinfo ENOTFOUND ann:secret@desk".
+    if (/^[^/].*@/s.test(value as string)) fail(name, 'must be a name or an address, without a user', '***');
   },
   port: readNumber(1, 65535),
-  socket: readText,
+  socket: (value, name) => {
+    readText(value, name);
+    const fault = faultOfTarget(value as string);
+    if (fault !== undefined) fail(name, fault, value);
+  },
   tls: readTls,
   connectTimeout: readSeconds(0.001, 300),
   disableTime: readSeconds(0, 3600),
@@ -86,7 +93,7 @@ export function readServer(
 
 function readHost(value: unknown, name: string, isMade: boolean): ResolvedHost {
   readNames(value, name, HOST);
-  const host = withSocket(namedOf(value as Host, Object.keys(HOST)));
+  const host = withSocket(namedOf(value as Host, Object.keys(HOST)), name);
   const given = ADDRESSES.filter((names) => names.some((one) => host[one] !== undefined));
   if (given.length > 1)
     fail(
@@ -115,10 +122,13 @@ function readHost(value: unknown, name: string, isMade: boolean): ResolvedHost {
   });
 }
 
-/** lighttpd's: a host that begins with "/" is a socket. */
-function withSocket(given: Host): Host {
+/** lighttpd's: a host that begins with "/" is a socket. Of an abstract one there is one notation. */
+function withSocket(given: Host, name: string): Host {
   const { host, ...rest } = given;
-  return host?.startsWith('/') && given.socket === undefined ? { ...rest, socket: host } : given;
+  if (given.socket !== undefined) return { ...given, socket: normalizeSocketPath(given.socket) };
+  if (!host?.startsWith('/')) return given;
+  HOST.socket(host, `${name}.host`);
+  return { ...rest, socket: host };
 }
 
 /** Of two limits the one that counts; 0 is none. */
@@ -132,16 +142,9 @@ function readTls(value: unknown, name: string): void {
   fail(name, "must be true, false or the options of Node's tls.connect", value);
 }
 
-/** Wrong certificates and keys are found now, not at the first tunnel. */
 function secureContextOf({ tls }: Host, name: string): { secureContext?: SecureContext } {
   if (tls === undefined || tls === false) return {};
-  const given = tls === true ? {} : tls;
-  if (given.secureContext) return { secureContext: given.secureContext };
-  try {
-    return { secureContext: createSecureContext(given) };
-  } catch (error) {
-    return fail(name, `can't be used (${messageOf(error)})`, tls);
-  }
+  return { secureContext: readSecureContext(tls === true ? {} : tls, name) };
 }
 
 /** Of a host the values are no objects, but for those of its own options. */

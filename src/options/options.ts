@@ -3,14 +3,8 @@ import type { BlockList } from 'node:net';
 import type { ResolvedHost } from '../backends/host.js';
 import { BALANCE_NAMES, strategyOf } from '../balance/strategies.js';
 import type { CountLimits } from '../guard/limits.js';
-import {
-  compileOrigin,
-  isSameOrigin,
-  nativeOrigin,
-  ownOrigin,
-  parseOrigin,
-  type OriginCheck,
-} from '../guard/origin.js';
+import { compileOrigin, nativeOrigin, ownOrigin, parseOrigin, type OriginCheck } from '../guard/origin.js';
+import { isOwnPage } from '../guard/rebinding.js';
 import { compileAddresses } from '../helpers/address.js';
 import {
   fail,
@@ -321,7 +315,7 @@ function checkOrigins(value: unknown, name: string): void {
 function readOrigins<Req extends IncomingMessage>(
   origins: NonNullable<RuleOptions<Req>['origins']>,
 ): Origins<Req> {
-  if (origins === 'same') return { check: isSameOrigin, needed: false, expected: ownOrigin };
+  if (origins === 'same') return { check: isOwnPage, needed: false, expected: ownOrigin };
   if (origins === '*') return { check: () => true, needed: false, expected: () => '*' };
   if (typeof origins === 'function')
     return { check: origins, needed: false, expected: () => 'what the function origins says' };

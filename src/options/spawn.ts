@@ -11,6 +11,7 @@ import {
   readText,
   type Check,
 } from '../helpers/readers.js';
+import { isAbstractSocket } from '../helpers/socket-path.js';
 import type { Host, SpawnOptions } from '../types.js';
 import { DEFAULTS } from './defaults.js';
 
@@ -77,6 +78,8 @@ export function readSpawn(host: Host, name: string, isMade: boolean): { spawn?: 
     fail(name, 'needs a port where it has an address', host);
   if (port !== undefined && port + maxProcs - 1 > 65535)
     fail(`${name}.port`, `has too few ports above it for ${maxProcs} processes`, port);
+  if (socket !== undefined && isAbstractSocket(socket))
+    fail(`${name}.socket`, 'must be a path: spawn keeps an abstract socket from no other user', socket);
   if (socket !== undefined && Buffer.byteLength(socket) > MAX_SOCKET)
     fail(`${name}.socket`, `must not be longer than ${MAX_SOCKET} bytes`, socket);
   const texts = [...args, ...Object.values(environment)];

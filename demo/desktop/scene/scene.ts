@@ -7,7 +7,7 @@ import type { Seat } from './seat.js';
 import { Sketch } from './sketch.js';
 import { Terminal } from './terminal.js';
 import { TopBar } from './topbar.js';
-import { Traffic } from './traffic.js';
+import { Traffic, type Carried } from './traffic.js';
 import { wallpaper } from './wallpaper.js';
 import type { Window } from './window.js';
 
@@ -25,7 +25,13 @@ export class Scene {
   readonly #stack: Window[];
   readonly #stale = new Region();
 
-  constructor(width: number, height: number, name: string) {
+  /** `carried`: what the traffic chart shows. */
+  constructor(
+    width: number,
+    height: number,
+    name: string,
+    carried: () => Carried = () => ({ bytesIn: 0, bytesOut: 0 }),
+  ) {
     this.#wallpaper = wallpaper(width, height);
     this.screen = new Surface(width, height);
     this.#bar = new TopBar(this.#wallpaper, name);
@@ -36,7 +42,7 @@ export class Scene {
     });
     this.#stack = [
       this.clipboard,
-      new Traffic(fit(layout.traffic, width, height)),
+      new Traffic(fit(layout.traffic, width, height), carried),
       new Sketch(fit(layout.sketch, width, height)),
       this.terminal,
     ];

@@ -1,68 +1,92 @@
 import { bottom, rect, right, type Rect } from '../draw/rect.js';
 import { disc, line } from '../draw/shapes.js';
-import { Flow } from './flow.js';
+import { Rate, readable, roundUp } from './rate.js';
 import { fonts, light, palette } from './theme.js';
 import { Window } from './window.js';
 
-const SCALE = 40;
 const READOUT_TICKS = 6;
+/** Bits per second at the top of the chart, at least: a mouse move is not a mountain. */
+const LEAST_SCALE = 20_000;
+
+/** Bytes that a tunnel has carried so far: from the browser, and to it. */
+export interface Carried {
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
 
 interface Series {
   readonly label: string;
   readonly color: number;
   readonly tint: number;
-  readonly flow: Flow;
+  readonly rate: Rate;
+  readonly total: (carried: Carried) => number;
+  /** Bits per second, the newest last. */
   readonly values: number[];
   readonly left: number;
 }
 
-/** A chart that moves one pixel to the left with every tick. */
+/** A chart of what the tunnel carries, which moves one pixel to the left with every tick. */
 export class Traffic extends Window {
   readonly #plot: Rect;
   readonly #readout: Rect;
   readonly #series: readonly Series[];
+  readonly #carried: () => Carried;
   #ticks = 0;
+  #scale = LEAST_SCALE;
 
-  constructor(frame: Rect) {
+  constructor(frame: Rect, carried: () => Carried) {
     super(frame, 'Traffic', palette.blue, light);
-    this.#plot = rect(16, 94, frame.width - 56, frame.height - 112);
+    this.#plot = rect(16, 94, frame.width - 62, frame.height - 112);
     this.#readout = rect(12, 40, frame.width - 24, 42);
-    const series = (label: string, color: number, tint: number, flow: Flow, left: number): Series => ({
-      label,
-      color,
-      tint,
-      flow,
-      values: Array.from({ length: this.#plot.width }, () => flow.next()),
-      left,
-    });
+    const values = () => new Array<number>(this.#plot.width).fill(0);
+    const down = { label: 'To the browser', color: palette.blue, tint: 0.24, left: 16 };
+    const up = { label: 'From the browser', color: palette.coral, tint: 0.14, left: 170 };
+    this.#carried = carried;
     this.#series = [
-      series('Received', palette.blue, 0.24, new Flow(0.34, 0.95), 16),
-      series('Sent', palette.coral, 0.14, new Flow(0.16, 0.5), 156),
+      { ...down, rate: new Rate(), total: ({ bytesOut }) => bytesOut, values: values() },
+      { ...up, rate: new Rate(), total: ({ bytesIn }) => bytesIn, values: values() },
     ];
     this.#drawScale();
     this.#drawReadout();
     this.#drawPlot();
   }
 
-  override tick(): void {
-    for (const { values, flow } of this.#series) {
+  override tick(now: number): void {
+    const carried = this.#carried();
+    for (const { values, rate, total } of this.#series) {
       values.shift();
-      values.push(flow.next());
+      values.push(rate.next(now, total(carried)));
     }
     this.#ticks++;
+    const most = Math.max(...this.#series.flatMap(({ values }) => values));
+    const scale = roundUp(Math.max(LEAST_SCALE, most));
+    if (scale !== this.#scale) {
+      this.#scale = scale;
+      this.#drawScale();
+    }
     this.#drawPlot();
     if (this.#ticks % READOUT_TICKS === 0) this.#drawReadout();
   }
 
-  #height(value: number): number {
-    return bottom(this.#plot) - 1 - value * (this.#plot.height - 2);
+  #height(bits: number): number {
+    return bottom(this.#plot) - 1 - (bits / this.#scale) * (this.#plot.height - 2);
   }
 
   #drawScale(): void {
+    const { y, height } = this.#plot;
+    const labels = rect(
+      right(this.#plot) + 1,
+      y - 8,
+      this.surface.width - right(this.#plot) - 2,
+      height + 16,
+    );
+    this.surface.fill(labels, light.body);
     for (const part of [0, 0.5, 1]) {
-      const y = Math.round(this.#height(part));
-      fonts.caption.draw(this.surface, right(this.#plot) + 9, y + 4, `${part * SCALE}`, palette.faint);
+      const bits = part * this.#scale;
+      const text = bits >= 1e6 ? `${bits / 1e6}M` : bits > 0 ? `${bits / 1e3}k` : '0';
+      fonts.caption.draw(this.surface, labels.x + 7, Math.round(this.#height(bits)) + 4, text, palette.faint);
     }
+    this.damage(labels);
   }
 
   #drawReadout(): void {
@@ -70,9 +94,9 @@ export class Traffic extends Window {
     for (const { label, color, values, left } of this.#series) {
       this.surface.shape(disc(left + 4, 52.5, 3.5), color);
       fonts.caption.draw(this.surface, left + 14, 56, label, palette.slate);
-      const figure = ((values.at(-1) ?? 0) * SCALE).toFixed(1);
+      const { figure, unit } = readable(values.at(-1) ?? 0);
       fonts.figures.draw(this.surface, left - 1, 78, figure, palette.ink);
-      fonts.caption.draw(this.surface, left + fonts.figures.width('00.0') + 4, 78, 'Mbit/s', palette.faint);
+      fonts.caption.draw(this.surface, left + fonts.figures.width(figure) + 4, 78, unit, palette.faint);
     }
     this.damage(this.#readout);
   }
@@ -81,7 +105,8 @@ export class Traffic extends Window {
     const plot = this.#plot;
     this.surface.fill(plot, light.body);
     for (const part of [0, 0.25, 0.5, 0.75, 1]) {
-      this.surface.fill(rect(plot.x, Math.round(this.#height(part)), plot.width, 1), palette.grid);
+      const y = Math.round(this.#height(part * this.#scale));
+      this.surface.fill(rect(plot.x, y, plot.width, 1), palette.grid);
     }
     for (const { values, color, tint } of this.#series) {
       values.forEach((value, at) => {

@@ -1,5 +1,6 @@
 import type { BalanceName } from '../../../src/index.js';
 import { dead, named, stuck, toAll, type Case, type Side } from '../../support/peers-run.js';
+import { since } from '../../support/lighttpd-version.js';
 import { handshake } from '../../support/raw-client.js';
 import { until } from '../../support/wait.js';
 
@@ -146,7 +147,11 @@ export const BALANCE: Case[] = [
     name: 'hash: hosts on one address',
     ...balanced('hash', long),
     observe: async (side) => new Set(await times(16, (key) => side.who(`/${key * 7919}`))).size > 1,
-    differs: { subject: '`hash` and hosts on one address', lighttpd: false, ours: true },
+    differs: {
+      subject: '`hash` and hosts on one address',
+      lighttpd: since({ '1.4.69': false, '1.4.74': true }),
+      ours: true,
+    },
   },
   {
     name: 'sticky: the same client has the same backend, whatever the path',

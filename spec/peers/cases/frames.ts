@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { echo, seen, silent, toAll, type Case, type Side } from '../../support/peers-run.js';
+import { since } from '../../support/lighttpd-version.js';
 import { closeFrame, frame, type RawClient } from '../../support/raw-client.js';
 import { until } from '../../support/wait.js';
 
@@ -35,6 +36,21 @@ const broken =
     else await conversation.left();
     return { ends, backend: conversation.text };
   };
+
+/** Does a frame of so many bytes come back, or which Close comes in its place? */
+const carried = (length: number) => async (side: Side) => {
+  const client = await side.open();
+  const bytes = Buffer.alloc(length, 'abcdefg');
+  client.send(frame(2, bytes));
+  let back = Buffer.alloc(0);
+  while (back.length < length) {
+    const next = await client.frame();
+    if (!next) return 'end';
+    if (next.opcode === 8) return `Close ${side.codeOf(next.payload)}`;
+    back = Buffer.concat([back, next.payload]);
+  }
+  return back.equals(bytes) ? 'comes back' : 'other bytes';
+};
 
 /** Is a PING answered, or does a Close come? */
 async function untilAnswer(side: Side, client: RawClient): Promise<unknown> {
@@ -123,13 +139,18 @@ export const FRAMES: Case[] = [
       return (await client.payload(130)).toString();
     },
   },
-  ...[125, 126, 127, 65535, 65536].map((length): Case => ({
+  ...[125, 126, 127, 2000, 2047, 4096, 5000, 6143, 8200, 65536].map((length): Case => ({
     name: `a frame of ${length} bytes`,
-    observe: async (side) => {
-      const client = await side.open();
-      const bytes = Buffer.alloc(length, 'abcdefg');
-      client.send(frame(2, bytes));
-      return (await client.payload(length)).equals(bytes);
+    observe: carried(length),
+  })),
+  // Issue 13, case 15: the bit 0x0800 of a length of 16 bits. 10,240 is a piece of noVNC's.
+  ...[2048, 3000, 4095, 6144, 6200, 8191, 10_240, 12_287, 65_535].map((length): Case => ({
+    name: `a frame of ${length} bytes, whose length has the bit 0x0800`,
+    observe: carried(length),
+    differs: {
+      subject: 'data frames of 2,048 to 4,095 bytes',
+      lighttpd: since({ '1.4.69': 'comes back', '1.4.83': 'Close 1002' }),
+      ours: 'comes back',
     },
   })),
   {
@@ -250,7 +271,7 @@ export const FRAMES: Case[] = [
     observe: broken(frame(2, 'x', { rsv: 4 })),
     differs: {
       subject: 'broken frames',
-      lighttpd: { ends: 'stays', backend: 'x|' },
+      lighttpd: since({ '1.4.69': { ends: 'stays', backend: 'x|' }, '1.4.83': { ends: 1002, backend: '' } }),
       ours: { ends: 1002, backend: '' },
     },
   },
@@ -260,7 +281,7 @@ export const FRAMES: Case[] = [
     observe: broken(frame(3, 'x')),
     differs: {
       subject: 'broken frames',
-      lighttpd: { ends: 1000, backend: '' },
+      lighttpd: since({ '1.4.69': { ends: 1000, backend: '' }, '1.4.83': { ends: 1002, backend: '' } }),
       ours: { ends: 1002, backend: '' },
     },
   },
@@ -270,7 +291,7 @@ export const FRAMES: Case[] = [
     observe: broken(frame(2, 'x', { mask: null })),
     differs: {
       subject: 'broken frames',
-      lighttpd: { ends: 1000, backend: '' },
+      lighttpd: since({ '1.4.69': { ends: 1000, backend: '' }, '1.4.83': { ends: 1002, backend: '' } }),
       ours: { ends: 1002, backend: '' },
     },
   },
@@ -280,7 +301,7 @@ export const FRAMES: Case[] = [
     observe: broken(frame(0, 'x')),
     differs: {
       subject: 'broken frames',
-      lighttpd: { ends: 'stays', backend: 'x|' },
+      lighttpd: since({ '1.4.69': { ends: 'stays', backend: 'x|' }, '1.4.83': { ends: 1002, backend: '' } }),
       ours: { ends: 1002, backend: '' },
     },
   },
@@ -290,7 +311,7 @@ export const FRAMES: Case[] = [
     observe: broken(frame(2, 'x', { final: false }), frame(2, 'y')),
     differs: {
       subject: 'broken frames',
-      lighttpd: { ends: 'stays', backend: 'xy|' },
+      lighttpd: since({ '1.4.69': { ends: 'stays', backend: 'xy|' }, '1.4.83': { ends: 1002, backend: '' } }),
       ours: { ends: 1002, backend: 'x' },
     },
   },
@@ -300,7 +321,7 @@ export const FRAMES: Case[] = [
     observe: broken(frame(9, 'x', { final: false })),
     differs: {
       subject: 'broken frames',
-      lighttpd: { ends: 'stays', backend: '|' },
+      lighttpd: since({ '1.4.69': { ends: 'stays', backend: '|' }, '1.4.83': { ends: 1002, backend: '' } }),
       ours: { ends: 1002, backend: '' },
     },
   },
@@ -323,7 +344,11 @@ export const FRAMES: Case[] = [
       const conversation = await side.backend().conversation();
       return (await conversation.has(4)) === 'data' ? 'passes' : side.close(client);
     },
-    differs: { subject: 'broken frames', lighttpd: 'passes', ours: 1002 },
+    differs: {
+      subject: 'broken frames',
+      lighttpd: since({ '1.4.69': 'passes', '1.4.83': 1002 }),
+      ours: 1002,
+    },
   },
   {
     name: 'ping-interval: sends PINGs with no deadline for the PONG',

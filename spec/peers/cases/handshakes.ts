@@ -1,5 +1,6 @@
 import type { Case, Headers, Side } from '../../support/peers-run.js';
 import { BINARY, echo, seen, toAll } from '../../support/peers-run.js';
+import { since } from '../../support/lighttpd-version.js';
 import { frame, handshake } from '../../support/raw-client.js';
 
 /** The status of each of several requests. */
@@ -123,7 +124,10 @@ export const HANDSHAKES: Case[] = [
       ),
     differs: {
       subject: '`Sec-WebSocket-Version`',
-      lighttpd: { '8': 101, '14': 101, '13, 8': 101, abc: 400 },
+      lighttpd: since({
+        '1.4.69': { '8': 101, '14': 101, '13, 8': 101, abc: 400 },
+        '1.4.83': { '8': 400, '14': 400, '13, 8': 400, abc: 400 },
+      }),
       ours: { '8': 426, '14': 426, '13, 8': 426, abc: 426 },
     },
   },
@@ -198,6 +202,15 @@ export const HANDSHAKES: Case[] = [
       binary: await protocol(side, 'binary'),
       both: await protocol(side, 'base64, binary'),
     }),
+    differs: {
+      subject: 'subprotocols',
+      lighttpd: since({
+        '1.4.69': { binary: 'binary, binary x', both: 'binary, binary x' },
+        '1.4.73': { binary: 'none, binary x', both: 'none, binary x' },
+        '1.4.77': { binary: 'binary, binary x', both: 'binary, binary x' },
+      }),
+      ours: { binary: 'binary, binary x', both: 'binary, binary x' },
+    },
   },
   {
     name: 'subprotocols under binary frames: binary is not offered',
@@ -208,7 +221,11 @@ export const HANDSHAKES: Case[] = [
     }),
     differs: {
       subject: 'subprotocols',
-      lighttpd: { none: 'binary, binary x', unknown: 'binary, binary x', base64: 'binary, binary x' },
+      lighttpd: since({
+        '1.4.69': { none: 'binary, binary x', unknown: 'binary, binary x', base64: 'binary, binary x' },
+        '1.4.73': { none: 'none, binary x', unknown: 'none, binary x', base64: 'none, binary x' },
+        '1.4.83': { none: 'none, binary x', unknown: 'none, binary x', base64: 'base64, binary x' },
+      }),
       ours: { none: 'none, binary x', unknown: 'none, binary x', base64: 'none, binary x' },
     },
   },

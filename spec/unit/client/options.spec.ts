@@ -1,6 +1,8 @@
+import { createSecureContext } from 'node:tls';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { TunnelError, type ConnectOptions, type ListenOptions } from '../../../src/client/index.js';
 import { readConnect, readListen } from '../../../src/client/options.js';
+import { certificate, makeCertificate } from '../../support/certificate.js';
 import { setProxyEnvironment } from '../../support/websocket-server.js';
 
 beforeEach(() => setProxyEnvironment({}));
@@ -89,6 +91,28 @@ describe('wrong options', () => {
     const said = refusal(options);
     expect(said).toMatch(message);
     expect(said).not.toContain('secret');
+  });
+
+  test.each(['tls', 'proxyTls'])('issue 13, case 9: certificates and keys of %s', (name) => {
+    const { cert, key } = certificate();
+    const text = cert.toString();
+    for (const [given, message] of [
+      [{ ca: 'secret' }, `${name}.ca can't be used (there is no certificate in PEM form in it)`],
+      [{ ca: '' }, `${name}.ca can't be used (there is no certificate in PEM form in it)`],
+      [{ ca: [text, Buffer.from('secret')] }, `${name}.ca can't be used (there is no`],
+      [{ ca: text.slice(0, 200) }, `${name}.ca can't be used (certificate 1 of 1 in it is damaged)`],
+      [{ ca: 5 }, `${name} can't be used (The "options.ca" property must be`],
+      [{ cert: 'secret' }, `${name} can't be used (`],
+      [{ key: 'secret' }, `${name} can't be used (`],
+      [{ cert: text, key: makeCertificate().key }, `${name} can't be used (error:`],
+    ] as const) {
+      const said = refusal({ [name]: given });
+      expect(said).toContain(message);
+      expect(said).not.toContain('secret');
+    }
+    const right = { ca: [cert, text, new Uint8Array(cert)], cert, key, servername: 'desk' };
+    expect(refusal({ [name]: right })).toBe('nothing');
+    expect(refusal({ [name]: { secureContext: createSecureContext() } })).toBe('nothing');
   });
 
   test("those of the listener alone are none of connect()'s", () => {

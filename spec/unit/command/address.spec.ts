@@ -44,6 +44,14 @@ test.each(['', '0', ':5900', '*:5900', 'desk', 'tls:', 'tls:unix:/x', 'unix:', '
   (text) => expect(readTarget(text)).toBeUndefined(),
 );
 
+test.each(['ann:1245@desk:5900', 'token@desk:5900', 'tls:token@desk:5900'])(
+  'issue 13, case 3: an address with a login is neither a target nor a listen address: %j',
+  (text) => {
+    expect(readTarget(text)).toBeUndefined();
+    expect(readListenAddress(text)).toBeUndefined();
+  },
+);
+
 test('what is shown can be typed', () => {
   for (const text of ['127.0.0.1:80', '[::1]:80', ':80', 'unix:/run/s'])
     expect(shownAddress(readListenAddress(text)!)).toBe(text);

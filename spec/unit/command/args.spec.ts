@@ -5,6 +5,7 @@ import { CommandError, EXIT } from '../../../src/command/exit.js';
 const SPECS = {
   web: { value: 'DIR', help: 'files' },
   allow: { value: 'LIST', multiple: true },
+  'a-rare-one': { help: 'seldom', more: true },
   verbose: { short: 'v', help: 'more' },
 } as const;
 
@@ -35,5 +36,16 @@ test('a value that begins with a dash is written with =, and - alone is one', ()
 });
 
 test('an option without a text of its own shares the line before it', () => {
-  expect(helpLines(SPECS)).toEqual(['  --web DIR, --allow LIST  files', '  -v, --verbose            more']);
+  expect(helpLines(SPECS, false)).toEqual([
+    '  --web DIR, --allow LIST  files',
+    '  -v, --verbose            more',
+  ]);
+});
+
+test('the long help has the rare options too', () => {
+  expect(helpLines(SPECS, true)).toEqual([
+    '  --web DIR, --allow LIST  files',
+    '  --a-rare-one             seldom',
+    '  -v, --verbose            more',
+  ]);
 });

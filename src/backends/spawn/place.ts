@@ -1,5 +1,6 @@
 import { lstatSync, renameSync, rmSync } from 'node:fs';
-import { connect, createServer, type ListenOptions, type Server } from 'node:net';
+import { createServer, type ListenOptions, type Server } from 'node:net';
+import { connectError } from '../../helpers/stale-socket.js';
 import type { Fill, ResolvedHost } from '../host.js';
 
 /** Where one process listens. */
@@ -102,15 +103,7 @@ export async function freeSocket(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;
   if (!found.isSocket()) throw new Error(`${path} is there already, and no socket`);
-  const answer = await new Promise<string>((resolve) => {
-    const probe = connect({ path, timeout: 1000 });
-    probe.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
-    for (const event of ['connect', 'timeout'] as const)
-      probe.on(event, () => {
-        probe.destroy();
-        resolve('');
-      });
-  });
+  const answer = await connectError(path);
   if (answer === 'ENOENT') return;
   if (answer !== 'ECONNREFUSED') throw new Error(`somebody else listens on ${path}`);
   rmSync(path, { force: true });

@@ -1,10 +1,18 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { ConnectOptions, ListenOptions, LocalAddress } from '../../client/types.js';
+import { hideLogin } from '../../helpers/hide-login.js';
 import { wantListenAddress } from '../address.js';
 import { usage, type Args } from '../args.js';
 import { readFirstLine, readText } from '../files.js';
 import type { Io } from '../io.js';
+import { readAuthorities, readKeyPair } from '../pem.js';
 import type { CONNECT_OPTIONS } from './options.js';
+
+/** An answer over a slow line comes within it; longer, and every end of an ssh would be felt. In seconds. */
+export const DEFAULT_LINGER = 1;
+
+/** A day, in seconds. */
+const MAX_LINGER = 86_400;
 
 export type Given = Args<typeof CONNECT_OPTIONS>;
 
@@ -13,22 +21,33 @@ export interface ConnectPlan {
   readonly url: string;
   /** Left out: standard input and output. */
   readonly local?: LocalAddress;
+  /** Of standard input and output: seconds of silence after the end of the input until the Close; Infinity: the server ends it. */
+  readonly linger?: number;
+  /** Runs while the local port listens. */
+  readonly program?: readonly string[];
   readonly options: ListenOptions;
 }
 
 /** Reads the command line, the files that it names and the environment. @throws {CommandError} */
-export function readConnectPlan(args: Given, { environment }: Pick<Io, 'environment'>): ConnectPlan {
+export function readConnectPlan(
+  args: Given,
+  { environment }: Pick<Io, 'environment'>,
+  warn: (line: string) => void,
+  program?: readonly string[],
+): ConnectPlan {
   const [url, ...more] = args.positionals;
   if (url === undefined) throw usage('give a URL, such as wss://desk.example.com/vnc');
-  if (more.length > 0) throw usage(`there is one URL to connect to, and no "${more.join(' ')}"`);
+  if (more.length > 0) throw usage(`there is one URL to connect to, and no "${hideLogin(more.join(' '))}"`);
   const isLocal = args.has('local');
   if (isLocal && args.has('stdio')) throw usage('give either --local or --stdio, not both');
   if (args.has('retry') && !isLocal) throw usage('--retry is for --local');
+  checkMode(args, isLocal, program);
   const options: ListenOptions = {
     ...credentialsOf(args, environment),
     ...headersOf(args, environment),
     ...proxyOf(args),
-    ...tlsOf(args),
+    ...tlsOf(args, warn),
+    ...(args.has('host-header') && { hostHeader: args.text('host-header') ?? '' }),
     ...(args.has('origin') && { origin: args.text('origin') ?? '' }),
     ...(args.has('subprotocol') && { subprotocol: args.list('subprotocol') }),
     ...secondsOf(args, 'timeout', 'connectTimeout'),
@@ -36,7 +55,32 @@ export function readConnectPlan(args: Given, { environment }: Pick<Io, 'environm
     ...secondsOf(args, 'ping', 'pingInterval'),
     ...secondsOf(args, 'pong', 'pongTimeout'),
   };
-  return { url, options, ...(isLocal && { local: localOf(args.text('local') ?? '') }) };
+  return {
+    url,
+    options,
+    ...(isLocal ? { local: localOf(args.text('local') ?? '') } : { linger: lingerOf(args) }),
+    ...(program && { program }),
+  };
+}
+
+function checkMode(args: Given, isLocal: boolean, program: readonly string[] | undefined): void {
+  const ofStdio = (['linger', 'no-close'] as const).find((name) => args.has(name));
+  if (isLocal && ofStdio !== undefined) throw usage(`--${ofStdio} is for --stdio`);
+  if (args.has('linger') && args.has('no-close')) throw usage('give either --linger or --no-close, not both');
+  if (!isLocal && args.has('background')) throw usage('--background is for --local');
+  if (program === undefined) return;
+  if (!isLocal) throw usage('a program after -- needs --local, the port that it connects to');
+  if (program.length === 0) throw usage('give a program after --, such as -- psql -h 127.0.0.1 -p 5433');
+  if (args.has('background')) throw usage('give either --background or a program after --, not both');
+}
+
+/** Seconds; as with socat, some time by default. */
+function lingerOf(args: Given): number {
+  if (args.has('no-close')) return Infinity;
+  const { linger = DEFAULT_LINGER } = secondsOf(args, 'linger', 'linger') as { linger?: number };
+  if (linger > MAX_LINGER)
+    throw usage(`--linger is ${MAX_LINGER} seconds at most; --no-close stays until the server ends`);
+  return linger;
 }
 
 function localOf(text: string): LocalAddress {
@@ -76,6 +120,8 @@ function headersOf(args: Given, { WSTUNNEL_COOKIE: cookie = '' }: Io['environmen
     const [, name = '', value = ''] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? [];
     // Never the line itself: it may hold a secret.
     if (name === '') throw usage('--header is NAME:VALUE, or @FILE with such lines');
+    if (name.toLowerCase() === 'host')
+      throw usage('the header "host" is the handshake\'s own: give it as --host-header');
     (headers[name.toLowerCase()] ??= []).push(value);
   }
   const given = linesOf(args.list('cookie'));
@@ -105,13 +151,13 @@ function proxyOf(args: Given): ConnectOptions {
   };
 }
 
-function tlsOf(args: Given): ConnectOptions {
-  const { ca, cert, key = cert } = { ca: args.text('ca'), cert: args.text('cert'), key: args.text('key') };
+function tlsOf(args: Given, warn: (line: string) => void): ConnectOptions {
+  const { ca, cert, key } = { ca: args.text('ca'), cert: args.text('cert'), key: args.text('key') };
   if (key !== undefined && cert === undefined) throw usage('--key needs --cert');
   const tls: ConnectionOptions = {
-    ...(ca !== undefined && { ca: readText(ca) }),
-    ...(cert !== undefined && { cert: readText(cert) }),
-    ...(key !== undefined && { key: readText(key) }),
+    ...(ca !== undefined && { ca: readAuthorities(ca) }),
+    ...(cert !== undefined && readKeyPair({ cert, ...(key !== undefined && { key }) }, warn)),
+    ...(args.has('servername') && { servername: args.text('servername') ?? '' }),
     ...(args.has('insecure') && { rejectUnauthorized: false }),
   };
   return Object.keys(tls).length > 0 ? { tls } : {};
@@ -120,11 +166,12 @@ function tlsOf(args: Given): ConnectOptions {
 /** What is no number is left to the option's own check, for its message. */
 function secondsOf(
   args: Given,
-  name: 'timeout' | 'retry' | 'ping' | 'pong',
-  option: keyof ListenOptions,
+  name: 'timeout' | 'retry' | 'ping' | 'pong' | 'linger',
+  option: keyof ListenOptions | 'linger',
 ): object {
   const text = args.text(name);
   if (text === undefined) return {};
-  if (!/^\d+(\.\d+)?$/.test(text)) throw usage(`--${name} must be a number of seconds, and not "${text}"`);
+  if (!/^\d+(\.\d+)?$/.test(text))
+    throw usage(`--${name} must be a number of seconds, and not "${hideLogin(text)}"`);
   return { [option]: Number(text) };
 }

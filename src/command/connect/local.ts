@@ -1,6 +1,7 @@
 import { listen, type Listener } from '../../client/listen.js';
-import { redactUrl } from '../../observe/redact.js';
-import { isLoopback, shownAddress } from '../address.js';
+import { readUrl } from '../../client/url.js';
+import { faultOfListenPath } from '../../helpers/socket-path.js';
+import { isLoopback, shownAddress, type ListenAddress } from '../address.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { reasonOf } from '../files.js';
 import { messageLine, say, type Io, type Signal } from '../io.js';
@@ -8,41 +9,108 @@ import { StatusLine } from '../listen/status.js';
 import { bytes, tunnels } from '../listen/units.js';
 import type { ConnectPlan } from './arguments.js';
 import { failureOf, lineOf } from './failures.js';
+import { runProgram } from './program.js';
 
-/** Seconds that open tunnels have to end after SIGTERM. */
+/** Seconds that open tunnels have to end after SIGTERM, or after the end of the program. */
 const DRAIN = 10;
 
-/** A local port, each connection in a tunnel of its own. Resolves to the exit code once a signal has ended it. */
+/**
+ * A local port, each connection in a tunnel of its own. Resolves to the exit code once a signal has ended it, or with a program to that
+ * of the program. `onListening` is called when connections are accepted.
+ */
 export async function runLocal(
   io: Io,
-  { url, local = 0, options }: ConnectPlan,
+  plan: ConnectPlan,
   isVerbose: boolean,
+  onListening: () => void = () => undefined,
 ): Promise<number> {
-  const listener = await start({ url, local, options });
+  // Before it listens: a terminal may be closed at any time.
+  const stopIgnoring =
+    plan.program === undefined && io.outlivesTerminal()
+      ? io.onSignal(['SIGHUP'], () => undefined)
+      : () => undefined;
+  try {
+    const listener = await start(plan);
+    return await (plan.program
+      ? runWith(io, listener, plan.program, isVerbose ? plan.url : undefined)
+      : run(io, listener, plan.url, isVerbose, onListening));
+  } finally {
+    stopIgnoring();
+  }
+}
+
+async function run(
+  io: Io,
+  listener: Listener,
+  url: string,
+  isVerbose: boolean,
+  onListening: () => void,
+): Promise<number> {
   const status = new StatusLine(io, () => listener.stats());
   const print = (line: string) => status.print(messageLine(line));
   follow(listener, print, isVerbose);
-  const shown = shownOf(listener);
-  print(`listening on ${shownAddress(shown)} for ${redactUrl(url)}`);
-  if (!isLoopback(shown)) print('beware: whoever reaches this port goes through the tunnel with your login');
+  const ended = untilSignalled(io, listener);
+  tellWhere(listener, url, print);
+  onListening();
   status.begin();
   try {
-    return await untilSignalled(io, listener);
+    return await ended;
   } finally {
     status.end();
   }
 }
 
+/** The terminal is the program's: without `verboseUrl` there are failures alone beside its output. */
+async function runWith(
+  io: Io,
+  listener: Listener,
+  program: readonly string[],
+  verboseUrl: string | undefined,
+): Promise<number> {
+  const print = (line: string) => say(io, line);
+  follow(listener, print, verboseUrl !== undefined);
+  if (verboseUrl !== undefined) tellWhere(listener, verboseUrl, print);
+  try {
+    return await runProgram(io, program, whereFor(listener));
+  } finally {
+    // What the program has sent last is still on its way. A signal ends the wait.
+    let hurry: () => void = () => undefined;
+    const hurried = new Promise<void>((resolve) => (hurry = resolve));
+    const stop = io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], () => hurry());
+    await Promise.race([listener.close({ grace: DRAIN, timeout: 1 }), hurried]);
+    stop();
+  }
+}
+
 async function start({ url, local = 0, options }: ConnectPlan): Promise<Listener> {
+  const where: ListenAddress =
+    typeof local === 'object' && 'path' in local ? { socket: local.path } : (local as object);
+  const fault = where.socket === undefined ? undefined : faultOfListenPath(where.socket);
+  if (fault !== undefined)
+    throw new CommandError(EXIT.listen, `can't listen on ${shownAddress(where)}: ${fault}`);
   try {
     return await listen(local, url, options);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw failureOf(error);
-    const where = typeof local === 'object' && 'path' in local ? { socket: local.path } : (local as object);
     throw new CommandError(EXIT.listen, `can't listen on ${shownAddress(where)}: ${reasonOf(error)}`, {
       cause: error,
     });
   }
+}
+
+function tellWhere(listener: Listener, url: string, print: (line: string) => void): void {
+  const shown = shownOf(listener);
+  print(`listening on ${shownAddress(shown)} for ${readUrl(url).shown}`);
+  if (!isLoopback(shown)) print('beware: whoever reaches this port goes through the tunnel with your login');
+}
+
+/** For the program, which can't know the port of `--local 0`. */
+function whereFor(listener: Listener): Record<string, string> {
+  const shown = shownOf(listener);
+  return {
+    WSTUNNEL_LOCAL: shownAddress(shown),
+    ...(shown.port !== undefined && { WSTUNNEL_LOCAL_PORT: String(shown.port) }),
+  };
 }
 
 function follow(listener: Listener, print: (line: string) => void, isVerbose: boolean): void {
@@ -62,9 +130,10 @@ function shownOf({ address }: Listener): { host?: string; port?: number; socket?
 
 /** The first one drains, the second one ends it at once. */
 function untilSignalled(io: Io, listener: Listener): Promise<number> {
+  const signals: Signal[] = io.outlivesTerminal() ? ['SIGTERM', 'SIGINT'] : ['SIGTERM', 'SIGINT', 'SIGHUP'];
   return new Promise((resolve) => {
     let isDraining = false;
-    const stop = io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], (signal: Signal) => {
+    const stop = io.onSignal(signals, (signal: Signal) => {
       const end = (code: number) => {
         stop();
         resolve(code);

@@ -2,26 +2,32 @@ import { pipeline } from 'node:stream/promises';
 import { connect, type ClientStream } from '../../client/connect.js';
 import { ClientError } from '../../client/errors.js';
 import { CLIENT_DEFAULTS } from '../../client/options.js';
-import { redactUrl } from '../../observe/redact.js';
+import { readUrl } from '../../client/url.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { say, type Io, type Signal } from '../io.js';
-import type { ConnectPlan } from './arguments.js';
+import { DEFAULT_LINGER, type ConnectPlan } from './arguments.js';
 import { failureOf } from './failures.js';
+import { sendInput } from './input.js';
 import { bytes } from '../listen/units.js';
 
 /** One tunnel on standard input and output. Resolves to the exit code when both directions are over. */
-export async function runStdio(io: Io, { url, options }: ConnectPlan, isVerbose: boolean): Promise<number> {
+export async function runStdio(
+  io: Io,
+  { url, options, linger = DEFAULT_LINGER }: ConnectPlan,
+  isVerbose: boolean,
+): Promise<number> {
   const stream = open(url, options);
   const since = performance.now();
   stream.on('connect', () => {
-    if (isVerbose) say(io, `open    ${redactUrl(url)}`);
+    if (isVerbose) say(io, `open    ${readUrl(url).shown}`);
   });
+  const stopSending = sendInput(io.stdin, stream, linger, () => io.stdout.writableLength > 0);
   let asked: Signal | undefined;
   let timer: NodeJS.Timeout | undefined;
   const stop = io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], (signal) => {
     asked = signal;
     const destroy = () => void stream.destroy();
-    io.stdin.unpipe(stream);
+    stopSending();
     // Before there is a tunnel, and the second time, nothing is waited for.
     if (stream.connecting || stream.writableEnded) destroy();
     else {
@@ -31,8 +37,6 @@ export async function runStdio(io: Io, { url, options }: ConnectPlan, isVerbose:
     }
   });
   const ended = whenClosed(stream);
-  io.stdin.on('error', () => stream.end());
-  io.stdin.pipe(stream);
   try {
     // Who reads us no more (ssh has ended) ends the tunnel.
     const isWhole = await pipeline(stream, io.stdout, { end: false }).then(
@@ -57,8 +61,8 @@ export async function runStdio(io: Io, { url, options }: ConnectPlan, isVerbose:
   } finally {
     stop();
     clearTimeout(timer);
-    io.stdin.unpipe(stream);
-    io.stdin.destroy();
+    stopSending();
+    io.stdin.on('error', () => undefined).destroy();
     const amount = `${bytes(stream.bytesRead)} in, ${bytes(stream.bytesWritten)} out`;
     if (isVerbose && !stream.connecting)
       say(io, `close   ${stream.closeCode ?? 1006}; ${amount}, ${seconds(since)} s`);

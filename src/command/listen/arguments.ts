@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { hideLogin } from '../../helpers/hide-login.js';
 import { readNumber } from '../../helpers/readers.js';
 import { readHosts } from '../../options/hosts.js';
 import type { Host } from '../../types.js';
@@ -63,7 +64,7 @@ function readPositionals(args: Given): { addresses: string[]; targets: Host[] } 
   const isAddressFirst = !isSaid && rest.length > 0;
   const targets = (isAddressFirst ? rest : args.positionals).map((text) => {
     const host = readTarget(text);
-    if (!host) throw usage(`"${text}" is no target: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT`);
+    if (!host) throw usage(`"${hideLogin(text)}" is no target: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT`);
     return host;
   });
   if (targets.length > 0) checkOption(() => readHosts(targets, 'TARGET'));
@@ -72,6 +73,8 @@ function readPositionals(args: Given): { addresses: string[]; targets: Host[] } 
 
 function listenOf(args: Given, addresses: readonly string[], config: Config | undefined): ListenAddress[] {
   const socket = pathOf(args, 'unix');
+  // Before it is a path.
+  if (socket !== undefined) wantListenAddress(`unix:${args.text('unix') ?? ''}`);
   const texts = [...args.list('listen'), ...addresses];
   const given = texts.map(wantListenAddress);
   const all = [...given, ...(socket === undefined ? [] : [{ socket }])];
@@ -126,7 +129,7 @@ function checkedList(
   if (!args.has(name)) return undefined;
   const values = listOf(args.list(name));
   const wrong = values.find((one) => !isValid(one));
-  if (wrong !== undefined) throw usage(`--${name} "${wrong}": it ${rule}`);
+  if (wrong !== undefined) throw usage(`--${name} "${hideLogin(wrong)}": it ${rule}`);
   return values;
 }
 

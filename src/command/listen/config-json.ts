@@ -17,6 +17,7 @@ import {
   readText,
   type Check,
 } from '../../helpers/readers.js';
+import { faultOfListenPath, isAbstractSocket } from '../../helpers/socket-path.js';
 import { without } from '../../helpers/without.js';
 import { OPTIONS, readOptions } from '../../options/options.js';
 import { CONNECTIONS_CEILING } from './descriptors.js';
@@ -48,8 +49,13 @@ interface OwnPart {
 // An option without its check does not compile. (Exported for the test of the README's table.)
 export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   listen: (value, name) => {
-    for (const text of readTexts(value, name))
-      if (!readListenAddress(text)) fail(name, 'is PORT, ADDRESS:PORT, :PORT or unix:PATH, or a list', value);
+    for (const text of readTexts(value, name)) {
+      const address = readListenAddress(text);
+      if (!address) fail(name, 'is PORT, ADDRESS:PORT, :PORT or unix:PATH, or a list', value);
+      const { socket = '' } = address;
+      if (isAbstractSocket(socket))
+        fail(name, `can't be listened on (${faultOfListenPath(socket) ?? ''})`, text);
+    }
   },
   web: readText,
   cert: readText,

@@ -27,7 +27,7 @@ export const LISTEN_OPTIONS = {
   ignore: { value: 'NAME', multiple: true },
   log: { value: 'FILE', help: 'events as lines of JSON (-: stdout)' },
   verbose: { short: 'v', help: 'tell of every tunnel' },
-  help: { short: 'h', help: 'this text; the version' },
+  help: { short: 'h', help: 'this text (--help all: more); the version' },
   version: {},
 } as const satisfies OptionSpecs;
 
@@ -36,11 +36,14 @@ export type OptionName = keyof typeof LISTEN_OPTIONS;
 /** The command line, once read. */
 export type Given = Args<typeof LISTEN_OPTIONS>;
 
-export const LISTEN_HELP = `Usage: express-wstunnel [listen] [[ADDRESS:]PORT] TARGET... [options]
+/** The text of `--help`, or of `--help all`. */
+export const listenHelp = (
+  all: boolean,
+): string => `Usage: express-wstunnel [listen] [[ADDRESS:]PORT] TARGET... [options]
        express-wstunnel connect URL [options]                  the other end
 
 Opens WebSockets on 127.0.0.1:6080, or where it is told, and streams their bytes
 to TARGET: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT.
 
-${helpLines(LISTEN_OPTIONS).join('\n')}
+${helpLines(LISTEN_OPTIONS, all).join('\n')}
 `;

@@ -1,7 +1,8 @@
-import { lstatSync, rmSync } from 'node:fs';
 import { createServer as createHttp, type RequestListener, type Server } from 'node:http';
 import { createServer as createHttps, type Server as HttpsServer } from 'node:https';
-import { connect, type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { faultOfListenPath, PORTABLE_SOCKET_PATH } from '../../helpers/socket-path.js';
+import { listenAtPath } from '../../helpers/stale-socket.js';
 import { shownAddress, type ListenAddress } from '../address.js';
 import { CommandError, EXIT } from '../exit.js';
 import { reasonOf } from '../files.js';
@@ -86,40 +87,26 @@ export class Servers {
   }
 }
 
-/** Of a unix socket, in bytes (`sun_path` without its end, as macOS has it). Node 20 cuts a longer one, and listens elsewhere. */
-const MAX_PATH = 103;
-
-async function listenOn(server: Server, address: ListenAddress, isRetry = false): Promise<void> {
+async function listenOn(server: Server, address: ListenAddress): Promise<void> {
   const { socket: path, host, port } = address;
-  if (path !== undefined && Buffer.byteLength(path) > MAX_PATH)
-    throw failureOf(address, new Error(`the path of a socket has ${MAX_PATH} bytes at most`));
-  try {
-    await new Promise<void>((resolve, reject) => {
+  const listen = () =>
+    new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(path === undefined ? { port, host } : { path }, () => {
         server.off('error', reject);
         resolve();
       });
     });
+  try {
+    if (path === undefined) await listen();
+    else {
+      const fault = faultOfListenPath(path, PORTABLE_SOCKET_PATH);
+      if (fault !== undefined) throw new Error(fault);
+      await listenAtPath(path, listen);
+    }
   } catch (error) {
-    const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
-    if (path === undefined || !isTaken || isRetry || !(await isStale(path))) throw failureOf(address, error);
-    rmSync(path, { force: true });
-    await listenOn(server, address, true);
+    throw failureOf(address, error);
   }
-}
-
-/** A socket that nobody listens to any more: left by a program that was killed. */
-async function isStale(path: string): Promise<boolean> {
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
-  return new Promise((resolve) => {
-    const socket = connect({ path });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(false);
-    });
-    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
-  });
 }
 
 function failureOf(address: ListenAddress, error: unknown): CommandError {

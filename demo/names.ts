@@ -1,0 +1,54 @@
+import { isIP } from 'node:net';
+import { hostname } from 'node:os';
+import type { RequestHandler } from 'express';
+
+const ANY_ADDRESS = new Set(['0.0.0.0', '::']);
+
+/** Characters of a name in a message: a client may send 16 KiB. */
+const MAX_SHOWN = 253;
+
+/**
+ * Refuses requests under a name that is not this server's, before anything else sees them, upgrades included.
+ *
+ * Against DNS rebinding: any site can have its own name resolved to 127.0.0.1. Its pages then reach this server as pages of the same
+ * origin, may read the answers, and differ from the real ones in the Host alone.
+ */
+export function requireOwnName(listenHost: string): RequestHandler {
+  return (req, res, next) => {
+    const name = nameOf(req.headers.host);
+    if (name !== undefined && isOwnName(name, listenHost)) {
+      next();
+      return;
+    }
+    const shown = JSON.stringify((name ?? req.headers.host ?? '').slice(0, MAX_SHOWN));
+    const way =
+      'open it at an address of this machine or at localhost, or start it with --host and that name';
+    res.status(403).type('text').send(`${shown} is not a name of this demo: ${way}.\n`);
+  };
+}
+
+/** The name of a Host header, as URL writes it, without brackets and the root's final dot. Undefined for what is no Host. */
+function nameOf(host: string | undefined): string | undefined {
+  if (host === undefined || /[\s/\\@?#]/.test(host) || !URL.canParse(`http://${host}`)) return undefined;
+  return new URL(`http://${host}`).hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
+}
+
+function isOwnName(name: string, listenHost: string): boolean {
+  if (name === 'localhost' || name.endsWith('.localhost')) return true;
+  if (isLoopbackAddress(name) || name === nameOf(isIP(listenHost) === 6 ? `[${listenHost}]` : listenHost))
+    return true;
+  if (!ANY_ADDRESS.has(listenHost)) return false;
+  // On all addresses, each of them is its name: a page can't make an address its own.
+  const own = hostname().toLowerCase();
+  const [label = ''] = own.split('.');
+  return isIP(name) !== 0 || (label !== '' && [own, label, `${label}.local`].includes(name));
+}
+
+function isLoopbackAddress(name: string): boolean {
+  return name === '::1' || (isIP(name) === 4 && name.startsWith('127.'));
+}
+
+/** Can nobody but this machine reach a server on that host? */
+export function isLoopback(listenHost: string): boolean {
+  return listenHost === 'localhost' || isLoopbackAddress(listenHost);
+}

@@ -1,0 +1,66 @@
+// The settings panel: how the desktop is sized, and what its picture costs. Kept in the browser for the next visit.
+import { byId } from './dom.js';
+import { setUpPanel } from './panel.js';
+
+// noVNC's own defaults.
+const defaults = { size: 'fit', quality: 6, compression: 2, viewOnly: false };
+const sizes = ['fit', 'real', 'remote'];
+const isLevel = (value) => Number.isInteger(value) && value >= 0 && value <= 9;
+
+function remembered() {
+  try {
+    const { size, quality, compression, viewOnly } = JSON.parse(localStorage.getItem('settings') ?? '{}');
+    return {
+      size: sizes.includes(size) ? size : defaults.size,
+      quality: isLevel(quality) ? quality : defaults.quality,
+      compression: isLevel(compression) ? compression : defaults.compression,
+      viewOnly: viewOnly === true,
+    };
+  } catch {
+    return { ...defaults };
+  }
+}
+
+/** `apply(settings)` is called after each change. */
+export function setUpSettings(apply) {
+  const settings = remembered();
+  const form = byId('settings-form');
+
+  const show = () => {
+    form.elements.size.value = settings.size;
+    form.elements.viewOnly.checked = settings.viewOnly;
+    for (const name of ['quality', 'compression']) {
+      form.elements[name].value = settings[name];
+      byId(`${name}-value`).textContent = settings[name];
+    }
+  };
+  const change = (changes) => {
+    Object.assign(settings, changes);
+    show();
+    try {
+      localStorage.setItem('settings', JSON.stringify(settings));
+    } catch {
+      // Without storage it holds until the page is left.
+    }
+    apply(settings);
+  };
+
+  const panel = byId('settings-panel');
+  setUpPanel({
+    panel,
+    toggle: byId('settings'),
+    closer: byId('settings-close'),
+    focus: () => form.querySelector('input[name="size"]:checked').focus(),
+  });
+  form.addEventListener('input', () => {
+    change({
+      size: form.elements.size.value,
+      quality: Number(form.elements.quality.value),
+      compression: Number(form.elements.compression.value),
+      viewOnly: form.elements.viewOnly.checked,
+    });
+  });
+  form.addEventListener('submit', (event) => event.preventDefault());
+  show();
+  return { values: settings, change };
+}

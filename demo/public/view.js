@@ -1,0 +1,145 @@
+// The part of the desktop that is on the screen: fitted to the window, or larger, panned and zoomed.
+//
+// noVNC scales the desktop to the element that it is given, or clips it at real size; it knows nothing in between, and sends a pinch
+// to the desktop as Ctrl and wheel. So the element itself grows with the zoom inside a scroller, while noVNC goes on to fit the
+// desktop to it (and to translate pointer positions). The gestures are those that noVNC recognises.
+import { byId } from './dom.js';
+
+const scroller = byId('scroller');
+const screen = byId('screen');
+const hand = byId('hand');
+const scaleButton = byId('scale');
+
+/** CSS pixels for a pixel of the desktop, at most. */
+const most = 4;
+const step = 80;
+const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+const isTouch = () => window.matchMedia('(pointer: coarse)').matches;
+const canvas = () => screen.querySelector('canvas');
+
+/** `changed()` is called when the zoom went to or from fitted; `toggle()` when the user asks for the other of fitted and real size. */
+export function setUpView({ changed, toggle }) {
+  let zoom; // CSS pixels for a pixel of the desktop; undefined: fitted.
+  let panning = false;
+
+  const fitted = () => {
+    const { width = 0, height = 0 } = canvas() ?? {};
+    if (width === 0 || height === 0) return 1;
+    return Math.min(scroller.clientWidth / width, scroller.clientHeight / height);
+  };
+
+  function showHand() {
+    const overflows =
+      scroller.scrollWidth > scroller.clientWidth + 1 || scroller.scrollHeight > scroller.clientHeight + 1;
+    if (overflows === !hand.hidden) return;
+    if (!overflows && hand === document.activeElement) scaleButton.focus();
+    hand.hidden = !overflows;
+    // A mouse has scroll bars; a finger has nothing else.
+    pan(overflows && isTouch());
+  }
+
+  function pan(yes) {
+    panning = yes;
+    hand.setAttribute('aria-pressed', String(yes));
+    scroller.classList.toggle('panning', yes);
+  }
+
+  function layOut() {
+    const { width = 0, height = 0 } = canvas() ?? {};
+    const free = zoom === undefined || width === 0;
+    screen.style.width = free ? '' : `${width * zoom}px`;
+    screen.style.height = free ? '' : `${height * zoom}px`;
+    scaleButton.setAttribute('aria-pressed', String(zoom === undefined));
+    scaleButton.dataset.tip =
+      zoom === undefined ? 'Fitted; click for real size' : 'Fit the desktop to the window';
+    showHand();
+  }
+
+  /** The point of the desktop at (x, y) of the page stays there. */
+  function zoomTo(next, x, y) {
+    const was = zoom;
+    const before = screen.getBoundingClientRect();
+    zoom = next === undefined || next <= fitted() ? undefined : Math.min(next, Math.max(most, fitted()));
+    layOut();
+    if (x !== undefined) {
+      const after = screen.getBoundingClientRect();
+      scroller.scrollLeft += after.left + ((x - before.left) / before.width) * after.width - x;
+      scroller.scrollTop += after.top + ((y - before.top) / before.height) * after.height - y;
+    }
+    if ((was === undefined) !== (zoom === undefined)) changed();
+  }
+
+  let from; // Where a gesture was last, and the zoom and the fingers' distance at its start.
+  function onGesture(event) {
+    // Safari has events of these names as well, without such a detail.
+    const { type, clientX: x, clientY: y, magnitudeX = 0, magnitudeY = 0 } = event.detail ?? {};
+    if (type !== 'pinch' && !(panning && type === 'drag')) return;
+    event.stopPropagation();
+    const distance = Math.hypot(magnitudeX, magnitudeY);
+    if (event.type === 'gesturestart') from = { x, y, distance, zoom: zoom ?? fitted() };
+    else if (event.type === 'gesturemove' && from !== undefined) {
+      if (type === 'pinch') zoomTo((from.zoom * distance) / Math.max(1, from.distance), x, y);
+      scroller.scrollBy(from.x - x, from.y - y);
+      Object.assign(from, { x, y });
+    }
+  }
+  for (const type of ['gesturestart', 'gesturemove', 'gestureend'])
+    screen.addEventListener(type, onGesture, true);
+
+  // The same with a mouse. It ends wherever the button is released.
+  scroller.addEventListener(
+    'mousedown',
+    (event) => {
+      if (!panning || event.button !== 0 || !screen.contains(event.target)) return;
+      event.stopPropagation();
+      event.preventDefault();
+      const move = (moved) => {
+        moved.stopPropagation();
+        scroller.scrollBy(-moved.movementX, -moved.movementY);
+      };
+      const end = (last) => {
+        last.stopPropagation();
+        window.removeEventListener('mousemove', move, true);
+        window.removeEventListener('mouseup', end, true);
+      };
+      window.addEventListener('mousemove', move, true);
+      window.addEventListener('mouseup', end, true);
+    },
+    true,
+  );
+
+  hand.addEventListener('click', () => pan(!panning));
+  hand.addEventListener('keydown', (event) => {
+    const [x, y] = directions[event.key] ?? [];
+    if (x === undefined) return;
+    event.preventDefault();
+    scroller.scrollBy(x * step, y * step);
+  });
+  scaleButton.addEventListener('click', toggle);
+
+  new ResizeObserver(() => {
+    if (zoom !== undefined && zoom < fitted() && zoom !== 1) zoomTo(undefined);
+    else layOut();
+  }).observe(scroller);
+  // noVNC tells nobody of a new size of the desktop, but its canvas has it.
+  new window.MutationObserver(layOut).observe(screen, {
+    subtree: true,
+    childList: true,
+    attributes: true,
+    attributeFilter: ['width', 'height'],
+  });
+
+  return {
+    get zoomed() {
+      return zoom !== undefined;
+    },
+    /** Fitted, or at real size, which may be smaller than fitted. */
+    setReal(real) {
+      const was = zoom;
+      zoom = real ? 1 : undefined;
+      layOut();
+      if ((was === undefined) !== (zoom === undefined)) changed();
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import type { Readable } from 'node:stream';
+import type { ClientStream } from '../../client/connect.js';
+
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * Sends standard input through a tunnel. A WebSocket has no half-close: the Close that the end of the input amounts to would also cut
+ * off the answer. So it is sent only when the server has sent nothing for `linger` seconds (at most twice as many), and `isBusy` says
+ * that none of its bytes are queued. Infinity: never, the server ends the tunnel. Returns what stops all of it.
+ */
+export function sendInput(
+  input: Readable,
+  stream: ClientStream,
+  linger: number,
+  isBusy: () => boolean,
+): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let isOver = false;
+  const stop = () => {
+    isOver = true;
+    clearTimeout(timer);
+    input.unpipe(stream);
+    input.off('end', onEnd);
+    input.off('error', onEnd);
+  };
+  const watch = () => {
+    if (isOver || linger === Infinity) return;
+    const { bytesRead } = stream;
+    timer = setTimeout(() => {
+      if (stream.bytesRead > bytesRead || isBusy()) watch();
+      else stream.end();
+    }, linger * 1000);
+  };
+  const onEnd = () => {
+    if (isOver || stream.writableEnded) return;
+    if (linger === 0) stream.end();
+    // Behind all that waits for the tunnel, or for its line.
+    else stream.write(NOTHING, (error) => (error ? undefined : watch()));
+  };
+  input.on('end', onEnd);
+  input.on('error', onEnd);
+  input.pipe(stream, { end: false });
+  return stop;
+}

@@ -1,0 +1,60 @@
+import { createPrivateKey, type KeyObject, type X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
+import { messageOf } from '../errors.js';
+import { certificatesIn } from '../helpers/certificates.js';
+import { CommandError, EXIT } from './exit.js';
+import { readText } from './files.js';
+
+/** A certificate, with those between it and its CA, and its key, in PEM form. */
+export interface KeyPair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** The files, checked; without `key` it is in the certificate's file, as websockify has it. @throws {CommandError} */
+export function readKeyPair(
+  { cert, key = cert }: { readonly cert: string; readonly key?: string },
+  warn: (line: string) => void,
+): KeyPair {
+  const chain = readText(cert);
+  const own = certificateOf(chain, cert);
+  const keyText = key === cert ? chain : readText(key);
+  if (!own.checkPrivateKey(keyOf(keyText, key)))
+    throw new CommandError(EXIT.config, `${key}: this is not the key of ${cert}`);
+  try {
+    createSecureContext({ cert: chain, key: keyText });
+  } catch (error) {
+    throw new CommandError(EXIT.config, `${cert}: ${messageOf(error)}`, { cause: error });
+  }
+  if (Date.parse(own.validTo) < Date.now()) warn(`${cert}: the certificate has expired, on ${own.validTo}`);
+  return { cert: chain, key: keyText };
+}
+
+/** The certificates of one or more CAs. @throws {CommandError} */
+export function readAuthorities(file: string): string {
+  const text = readText(file);
+  certificateOf(text, file);
+  return text;
+}
+
+/** The first certificate of a file; the others are checked as well. @throws {CommandError} */
+export function certificateOf(pem: string, file: string): X509Certificate {
+  try {
+    return certificatesIn(pem)[0];
+  } catch (error) {
+    throw new CommandError(EXIT.config, `${file}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function keyOf(pem: string, file: string): KeyObject {
+  try {
+    return createPrivateKey(pem);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const isLocked = code === 'ERR_MISSING_PASSPHRASE' || pem.includes('ENCRYPTED');
+    const why = isLocked
+      ? 'the key is encrypted: openssl pkey -in FILE'
+      : 'there is no private key in PEM form in it';
+    throw new CommandError(EXIT.config, `${file}: ${why}`, { cause: error });
+  }
+}

@@ -1,0 +1,55 @@
+import type { IncomingMessage } from 'node:http';
+import { isIP, type AddressInfo } from 'node:net';
+import { TunnelError } from '../errors.js';
+import { compileAddresses, isListed, normalizeAddress } from '../helpers/address.js';
+import { trustsPeer } from '../helpers/trust.js';
+import { comparisonOf, isSameOrigin, ownOrigin, parseOrigin } from './origin.js';
+
+const LOOPBACK = compileAddresses(['127.0.0.0/8', '::1']);
+
+/** Headers that reverse proxies add. A page can't: the WebSocket API takes no headers. */
+const PROXY_HEADERS = [
+  ...['forwarded', 'via', 'x-real-ip'],
+  ...['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto'],
+];
+
+/**
+ * The check of `origins: 'same'`: the Origin equals the Host, and the two are not a name that was pointed at this machine.
+ *
+ * A site can have its own name resolved to 127.0.0.1 (DNS rebinding). Its pages then reach a server that only programs of this
+ * machine should reach, with an Origin and a Host that agree. Such a request differs from a legitimate one in this: a page of
+ * plain http, a name that is not loopback, and no reverse proxy on the way. Throws the 403 for it.
+ */
+export function isOwnPage(origin: string | undefined, req: IncomingMessage): boolean {
+  if (!isSameOrigin(origin, req)) return false;
+  if (origin === undefined || !mayBeRebound(origin, req)) return true;
+  const how = 'this server listens on loopback alone, and no proxy sent the request (DNS rebinding?)';
+  const way = 'to allow its pages name it in `origins`, or set `trust proxy` for a proxy in front';
+  throw new TunnelError('WSTUNNEL_ORIGIN_REFUSED', 'pages of this origin may not open this tunnel', {
+    detail: `${comparisonOf(origin, ownOrigin(req))}: ${how}; ${way}`,
+  });
+}
+
+/**
+ * A page of https needs no look: over TLS the browser has compared the name with the certificate, and without TLS here a proxy
+ * has ended it, as browsers block `ws:` from pages of https (https://www.w3.org/TR/mixed-content/).
+ */
+function mayBeRebound(origin: string, req: IncomingMessage): boolean {
+  const { scheme, host = '' } = parseOrigin(origin) ?? {};
+  if (scheme !== 'http:' || isOwnName(host) || trustsPeer(req)) return false;
+  return !PROXY_HEADERS.some((name) => req.headers[name] !== undefined) && listensOnLoopback(req);
+}
+
+/** An address can't be rebound; `localhost` never leaves the browser's machine (RFC 6761 section 6.3). */
+function isOwnName(host: string): boolean {
+  const name = host.replace(/\.$/, '');
+  return isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0 || name === 'localhost' || name.endsWith('.localhost');
+}
+
+/** Is the server that accepted this connection bound to a loopback address? Node sets `socket.server`, also under TLS. */
+function listensOnLoopback({ socket }: IncomingMessage): boolean {
+  const { server } = socket as { server?: { address?: () => AddressInfo | string | null } };
+  const bound = typeof server?.address === 'function' ? server.address() : null;
+  if (typeof bound !== 'object' || bound === null) return false;
+  return isListed(normalizeAddress(bound.address), LOOPBACK, false);
+}
