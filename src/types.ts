@@ -382,6 +382,10 @@ export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> ex
   /**
    * Which requests are the tunnel's (lighttpd: `$HTTP["url"] =~`), matched against the path of `req.url`: within the
    * mount, without query, undecoded, as Express's router does. Anything else goes to `next()`. Default: every path.
+   *
+   * A GET of such a path without `Upgrade: websocket` goes to `next()` as well, unless it is plain that nothing there would
+   * answer it: then it gets 426 and one sentence. The path must be that of the mount or of `url`, and no later handler of the
+   * Express or Connect app may match it.
    */
   url?: UrlPattern | readonly UrlPattern[];
   /**

@@ -7,7 +7,7 @@ import { RecentEnds } from './guard/ended.js';
 import { Openings } from './guard/limits.js';
 import { asEmitter } from './helpers/emitter.js';
 import { fail, readBoolean, readNames, readNumber, readSeconds, readText } from './helpers/readers.js';
-import { pathOf } from './helpers/path.js';
+import { originalPathOf, pathOf } from './helpers/path.js';
 import { within } from './helpers/within.js';
 import { createLog } from './observe/log.js';
 import { noteTunnelOfRequest } from './observe/per-request.js';
@@ -23,13 +23,17 @@ import type { AttachOptions, Next, Tunnel, TunnelEvents, TunnelOptions } from '.
 import { attachTo, closeIfUnneeded, detachFrom, dispatcherOf, openDispatcher } from './upgrade/attach.js';
 import { draining } from './upgrade/attempt.js';
 import { hasAutomatic, unwatchServers, watchServers } from './upgrade/auto-attach.js';
-import { asksForWebSocket } from './upgrade/handshake.js';
+import { asksForWebSocket, hasHandshake } from './upgrade/handshake.js';
 import { removeHomeless } from './upgrade/homeless.js';
+import { isLastInApp, sayWhatItIs } from './upgrade/last-in-app.js';
 import { checkRuntime } from './upgrade/runtime.js';
 import { markTarget, watchMounting, type UpgradeTarget } from './upgrade/target.js';
 
 /** The longest part of a path in a warning. */
 const MAX_SHOWN = 200;
+
+/** A path that no request can have, and no options are meant for. */
+const NOWHERE = '/\0';
 
 /** Seconds that `close()` waits before it destroys what is still open. */
 const CLOSE_WAIT = 10;
@@ -107,7 +111,17 @@ export function createTunnel<Req extends IncomingMessage>(
       if (isNew) noteTunnelOfRequest();
     }
     if (route) void openTunnel(shared, route, req, res, next);
+    else if (isForNobodyElse(req)) sayWhatItIs(res);
     else next();
+  }
+
+  /** A plain GET of the tunnel's own path that the app would answer with "Cannot GET"; false where that is in doubt. */
+  function isForNobodyElse(req: Req): boolean {
+    if (req.method !== 'GET' || hasHandshake(req)) return false;
+    const path = pathOf(req);
+    if (path === undefined || !(isOwnPath(settings, req, path) && isLastInApp(req, target))) return false;
+    const route = match(settings, req, path);
+    return route !== undefined && route.failure === undefined;
   }
 
   const tunnel = asEmitter(middleware, {
@@ -230,6 +244,15 @@ export function createTunnel<Req extends IncomingMessage>(
     log('tunnel', 'error', '%s', complaint);
     process.emitWarning(`wstunnel: ${complaint}`);
   }
+}
+
+/**
+ * Was the path given to the tunnel, by the mount or by options? One that takes every path of the whole app takes every mistyped
+ * page as well, for which 404 is right.
+ */
+function isOwnPath<Req extends IncomingMessage>(settings: Settings<Req>, req: Req, path: string): boolean {
+  if (reachOfPath(settings, path) === 'no') return false;
+  return originalPathOf(req) !== path || reachOfPath(settings, NOWHERE) === 'no';
 }
 
 /** The hosts that the options name, list by list. */

@@ -47,9 +47,7 @@ function example(): Example {
 
 /** A program's process id, which it says first. */
 async function pidOf(client: RawClient): Promise<number> {
-  let text = '';
-  while (!text.includes('\n')) text += (await client.payload(1)).toString();
-  return Number(text);
+  return Number((await client.shows(/^\d+\n/))[0]);
 }
 
 describe('issue 12, case 2: a reload', () => {

@@ -206,6 +206,7 @@ describe('what is sent', () => {
     const starts = new Set<string>();
     while (starts.size < 3) {
       const start = await client.take(2);
+      expect(start.length).toBe(2);
       expect(start[1]! & 0x80).toBe(0);
       await client.take(start[1]!);
       starts.add(start.toString('hex'));

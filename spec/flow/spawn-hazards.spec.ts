@@ -46,8 +46,7 @@ test('variables that the shell beside a program uses itself come to it as they a
   const code = `require('net').createServer((s) => s.end(JSON.stringify(process.env))).listen({ fd: 0 })`;
   const { port } = await startTunnel({ server: { spawn: node(code, { environment }) } });
   const client = await openRaw(port);
-  let text = '';
-  while (!text.endsWith('}')) text += (await client.payload(1)).toString();
+  const [text] = await client.shows(/^.*\}$/s);
   expect(JSON.parse(text)).toMatchObject(environment);
 });
 

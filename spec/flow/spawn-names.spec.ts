@@ -21,8 +21,7 @@ async function shownBy(
 ): Promise<{ rest: string[]; name?: string }> {
   const { port } = await startTunnel({ server: () => host(user) });
   const client = await openRaw(port);
-  let text = '';
-  while (!text.includes('\n')) text += (await client.payload(1)).toString();
+  const [text] = await client.shows(/^.*\n/);
   client.socket.destroy();
   return JSON.parse(text) as { rest: string[]; name?: string };
 }
@@ -86,8 +85,7 @@ describe("issue 12, case 19: a user's name that looks like a placeholder", () =>
     const args = ['-e', SHOW, '{socket}', '{socket}'];
     const { port } = await startTunnel({ server: { spawn: { path: process.execPath, args } } });
     const client = await openRaw(port);
-    let text = '';
-    while (!text.includes('\n')) text += (await client.payload(1)).toString();
+    const [text] = await client.shows(/^.*\n/);
     expect((JSON.parse(text) as { rest: string[] }).rest[0]).toMatch(/^\/.*wstunnel-/);
   });
 

@@ -33,9 +33,7 @@ async function knock(port: number, path = '/tunnel') {
 
 /** The greeting of a program: its process id. */
 async function pidOf(client: RawClient): Promise<number> {
-  let text = '';
-  while (!text.endsWith('\n')) text += (await client.payload(1)).toString();
-  return Number(text);
+  return Number((await client.shows(/^\d+\n/))[0]);
 }
 
 async function open(port: number, path = '/tunnel') {

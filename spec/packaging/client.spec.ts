@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { COMPILES, Consumer, MODES, pack, temporaryFolder } from './packed.js';
+import { COMPILES, Consumer, MODES, pack, PACK_TIMEOUT, temporaryFolder } from './packed.js';
 
 const GOES_THROUGH = {
   code: 0,
@@ -16,7 +16,7 @@ let packed: string;
 
 beforeAll(async () => {
   packed = await pack(folder);
-});
+}, PACK_TIMEOUT);
 
 describe('express-wstunnel/client in JavaScript', () => {
   let consumer: Consumer;

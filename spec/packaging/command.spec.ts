@@ -4,14 +4,14 @@ import { closeFrame, frame, openRaw } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
 import { Program } from '../support/programs.js';
 import { until } from '../support/wait.js';
-import { Consumer, pack, temporaryFolder } from './packed.js';
+import { Consumer, pack, PACK_TIMEOUT, temporaryFolder } from './packed.js';
 
 const folder = temporaryFolder();
 let packed: string;
 
 beforeAll(async () => {
   packed = await pack(folder);
-});
+}, PACK_TIMEOUT);
 
 describe.each(['express', 'express4'])('the command of the packed package, with %s', (framework) => {
   let consumer: Consumer;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { Consumer, pack, temporaryFolder } from './packed.js';
+import { Consumer, pack, PACK_TIMEOUT, temporaryFolder } from './packed.js';
 
 const GOES_THROUGH = {
   code: 0,
@@ -13,7 +13,7 @@ let packed: string;
 
 beforeAll(async () => {
   packed = await pack(folder);
-});
+}, PACK_TIMEOUT);
 
 describe.each(['express', 'express4'])('a project in JavaScript with %s', (framework) => {
   let consumer: Consumer;

@@ -4,6 +4,10 @@ import { cp, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import { afterAll } from 'vitest';
+import { DEVELOPERS } from '../support/environment.js';
+
+/** Milliseconds that a build and `npm pack` may take, beside other programs; for `beforeAll` as well. */
+export const PACK_TIMEOUT = 240_000;
 
 /** How TypeScript may find the package. */
 export const MODES = {
@@ -50,10 +54,13 @@ export async function pack(folder: string): Promise<string> {
   await mkdir(join(copy, 'dist'));
   await writeFile(join(copy, 'dist/stale.js'), '');
   await mkdir(out);
-  const npm = await run('npm', ['pack', '--silent', '--pack-destination', out], copy, {
+  const env = {
     npm_config_update_notifier: 'false',
     npm_config_cache: join(folder, 'npm-cache'),
-  });
+    // The build is one of them.
+    npm_config_ignore_scripts: 'false',
+  };
+  const npm = await run('npm', ['pack', '--silent', '--pack-destination', out], copy, env, PACK_TIMEOUT);
   const [tarball] = (await readdir(out)).filter((file) => file.endsWith('.tgz'));
   if (npm.code !== 0 || tarball === undefined) throw new Error(`npm pack: ${npm.stdout}${npm.stderr}`);
   const tar = await run('tar', ['-xzf', tarball], out);
@@ -187,7 +194,8 @@ function run(
   timeout = 60_000,
 ): Promise<Run> {
   return new Promise((resolve) => {
-    execFile(command, args, { cwd, env: { ...process.env, ...env }, timeout }, (error, stdout, stderr) => {
+    // npm's registry, proxy and cache are in the developer's own environment.
+    execFile(command, args, { cwd, env: { ...DEVELOPERS, ...env }, timeout }, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
       resolve({ code, stdout, stderr });
     });

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { pack, ROOT, temporaryFolder } from './packed.js';
+import { pack, PACK_TIMEOUT, ROOT, temporaryFolder } from './packed.js';
 
 const folder = temporaryFolder();
 
@@ -13,7 +13,7 @@ describe('the tarball', () => {
   beforeAll(async () => {
     packed = await pack(folder);
     files = await filesOf(packed);
-  });
+  }, PACK_TIMEOUT);
 
   test('holds the build of each source and six files more, nothing else', async () => {
     const sources = (await filesOf(join(ROOT, 'src'))).filter((source) => /ts$/.test(source));

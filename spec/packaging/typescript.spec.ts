@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { COMPILES, Consumer, installTools, MODES, pack, temporaryFolder } from './packed.js';
+import { COMPILES, Consumer, installTools, MODES, pack, PACK_TIMEOUT, temporaryFolder } from './packed.js';
 
 const RUNS = COMPILES;
 const GOES_THROUGH = { ...RUNS, stdout: 'bare bytes, there and back\ntrue WSTUNNEL_OPTION\n' };
@@ -16,7 +16,7 @@ const OLDEST = '5.0.4';
 
 beforeAll(async () => {
   packed = await pack(folder);
-});
+}, PACK_TIMEOUT);
 
 describe.each([
   ['node16', MODES.node16],

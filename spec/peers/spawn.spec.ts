@@ -34,13 +34,18 @@ interface Seen {
 }
 
 /** Three tunnels, one after the other, and the end of the server. */
-async function see(port: number, mark: string, trace: string, end: () => Promise<unknown>): Promise<Seen> {
+async function see(
+  port: number,
+  mark: string,
+  trace: string,
+  expected: number,
+  end: () => Promise<unknown>,
+): Promise<Seen> {
   const answers: string[] = [];
   const pids = new Set<string>();
   for (let i = 0; i < 3; i++) {
     const client = await openRaw(port, '/');
-    let line = '';
-    while (!line.endsWith('\n')) line += (await client.payload(1)).toString();
+    const [line] = await client.shows(/^.*\n/);
     const [pid = '', ...rest] = line.trim().split(' ');
     pids.add(pid);
     answers.push(rest.join(' '));
@@ -48,7 +53,10 @@ async function see(port: number, mark: string, trace: string, end: () => Promise
   }
   const running = () => processesWith(mark).map((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim());
   const isProgram = (name: string) => name.startsWith('python3') || name === 'program';
-  const processes = running().filter(isProgram).length;
+  const count = () => running().filter(isProgram).length;
+  // One that is just being executed has neither the name nor the environment yet.
+  await until(() => count() >= expected);
+  const processes = count();
   await end();
   await until(() => processesWith(mark).length === 0);
   const noted = (pid: string) => existsSync(`${trace}.${pid}`) && readFileSync(`${trace}.${pid}`, 'utf8');
@@ -83,10 +91,10 @@ describeWith('lighttpd', 'python3')(besideLighttpd('bin-path'), () => {
       if (isOurs) {
         const tunnel = makeTunnel(fromLighttpdConf(conf).options);
         const { port } = await startApp((app) => app.use(tunnel));
-        return see(port, mark, trace, () => tunnel.close({ timeout: 1 }));
+        return see(port, mark, trace, processes, () => tunnel.close({ timeout: 1 }));
       }
       const { port, program: lighttpd } = await startLighttpd(conf);
-      return see(port, mark, trace, () => lighttpd.stop());
+      return see(port, mark, trace, processes, () => lighttpd.stop());
     };
     // lighttpd now and then drops a request while its programs start.
     const theirs = await ask(false).catch(() => ask(false));

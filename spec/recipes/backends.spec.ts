@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -110,6 +110,12 @@ describeWith(
   });
 });
 
+/** By the kernel's list, where 00010000 is a socket that listens. */
+function isListenedOn(path: string): boolean {
+  const lines = readFileSync('/proc/net/unix', 'latin1').split('\n');
+  return lines.some((line) => line.endsWith(` ${path}`) && line.includes(' 00010000 '));
+}
+
 describeWith('socat')('a serial line', () => {
   test('carries bytes both ways', async () => {
     const home = folder();
@@ -123,7 +129,8 @@ describeWith('socat')('a serial line', () => {
     ];
     new Program(...command('a serial line', edits));
     // Each connection opens the line: one that only looks whether it is there would take bytes of the next.
-    await until(() => existsSync(socket));
+    // The file is there from bind(2) on, and connections are refused until listen(2).
+    await until(() => isListenedOn(socket));
     expect(await say({ socket, maxTunnels: 1 }, 'hello\n', 12)).toBe('heard hello\n');
   });
 });

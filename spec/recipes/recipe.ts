@@ -13,6 +13,9 @@ const ROOT = join(import.meta.dirname, '../..');
 export const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
 const BLOCK = /^<!-- recipe: (.+) -->\n\n```(\w+)\n([\s\S]*?)^```$/gm;
 
+/** The recipes with a page, which pages.spec.ts opens in a browser; recipes.spec.ts runs the others. */
+export const PAGES: readonly string[] = ['first', 'terminal'];
+
 /** A text of the recipe and what the test has in its place. */
 export type Edit = readonly [from: string, to: string];
 
@@ -70,12 +73,18 @@ export async function runRecipe(
     edits = [],
     env = {},
     files = {},
-  }: { edits?: readonly Edit[]; env?: Record<string, string>; files?: Record<string, Uint8Array> } = {},
+    main = 'main.js',
+  }: {
+    edits?: readonly Edit[];
+    env?: Record<string, string>;
+    files?: Record<string, Uint8Array>;
+    main?: string;
+  } = {},
 ): Promise<Site> {
-  const folder = await makeProject('main.js', recipe(name, 'js', edits));
+  const folder = await makeProject(main, recipe(name, 'js', edits));
   for (const [file, content] of Object.entries(files)) await writeFile(join(folder, file), content);
   const hook = pathToFileURL(join(import.meta.dirname, 'on-loopback.mjs')).href;
-  const program = new Program(process.execPath, ['--import', hook, join(folder, 'main.js')], {
+  const program = new Program(process.execPath, ['--import', hook, join(folder, main)], {
     NODE_ENV: 'test',
     SESSION_SECRET: 'a secret of the test',
     JWT_SECRET,

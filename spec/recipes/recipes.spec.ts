@@ -27,7 +27,17 @@ import {
 import { processesWith, temporaryFolder } from '../support/spawned.js';
 import { startSshd } from '../support/sshd.js';
 import { until } from '../support/wait.js';
-import { JWT_SECRET, logIn, makeProject, README, recipe, recipeNames, request, runRecipe } from './recipe.js';
+import {
+  JWT_SECRET,
+  logIn,
+  makeProject,
+  PAGES,
+  README,
+  recipe,
+  recipeNames,
+  request,
+  runRecipe,
+} from './recipe.js';
 
 const PATH = '/vnc/websockify';
 const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' };
@@ -206,9 +216,11 @@ describeWith('socat')('socat', () => {
     const pids: string[] = [];
     for (const client of shells) {
       client.send(frame(2, 'echo pid-$$-\n'));
-      let text = '';
-      while (!/pid-\d+-/.test(text)) text += (await client.payload(1)).toString();
-      pids.push(text);
+      const [, pid = ''] = await client.shows(/pid-(\d+)-/);
+      pids.push(pid);
+      // Issue 13, case 24: it was empty, and 0 0.
+      client.send(frame(2, 'echo $TERM $(stty size)\n'));
+      await client.shows(/\nxterm-256color 24 80\r\n/);
     }
     expect(pids[0]).not.toBe(pids[1]);
     shells[0]?.socket.destroy();
@@ -422,7 +434,8 @@ describe('http-proxy-middleware', () => {
   test('after: behind it', async () => {
     const site = await start('http-proxy-middleware after');
     await guards(site);
-    expect((await request(site.dial(), 'GET', '/vnc/', await logIn(site.dial()))).status).toBe(404);
+    // Issue 13, case 21: 404 before.
+    expect((await request(site.dial(), 'GET', '/vnc/', await logIn(site.dial()))).status).toBe(426);
     expect((await knock(site.dial())).status).toBe(401);
     expect((await knock(site.dial(), {}, '/elsewhere')).status).toBe(404);
   });
@@ -495,8 +508,7 @@ test('shell: a process of its own for each tunnel', async () => {
   expect((await knock(dial(), {}, '/shell')).status).toBe(401);
   const client = await openRaw(dial(), '/shell', await logIn(dial(), 'ann'));
   client.send(frame(2, 'echo "<$USER>"\nexit\n'));
-  let seen = '';
-  while (!seen.includes('<ann>')) seen += (await client.payload(1)).toString();
+  await client.shows(/<ann>/);
   expect(await client.close()).toMatchObject({ code: 1000 });
 });
 
@@ -527,8 +539,7 @@ describeWith('sshd', 'ssh-keygen')('ssh', () => {
     expect((await knock(dial(), {}, '/terminal')).status).toBe(401);
     const client = await openRaw(dial(), '/terminal', await logIn(dial()));
     client.send(frame(2, 'echo $((6 * 7))-$TERM\nexit\n'));
-    let seen = '';
-    while (!seen.includes('42-xterm-256color')) seen += (await client.payload(1)).toString();
+    await client.shows(/42-xterm-256color/);
     expect(await client.close()).toMatchObject({ code: 1000 });
 
     const other = await run(server.otherKey);
@@ -601,5 +612,5 @@ test('rules', async () => {
 
 // The last one: those before have said what they run.
 test('every recipe is run', () => {
-  expect([...new Set(recipeNames())].sort()).toEqual([...covered].sort());
+  expect([...new Set(recipeNames())].sort()).toEqual([...covered, ...PAGES].sort());
 });

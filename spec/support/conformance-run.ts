@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { cutAt, cutInto, decodeAll } from './frames-decoding.js';
 import { closeFrame, openRaw } from './raw-client.js';
 import { startBackend, startTunnel } from './servers.js';
+import { DEADLINE } from './wait.js';
 
 /** A client's stream, and what a tunnel to an echo has to make of it. */
 export interface Case {
@@ -106,8 +107,11 @@ export async function overSockets(site: Site, pieces: readonly Buffer[]): Promis
     const read = socket.bytesRead + piece.length;
     if (piece.length === 0) continue;
     client.send(piece);
-    while (socket.bytesRead < read && !socket.destroyed)
+    for (const deadline = performance.now() + DEADLINE; socket.bytesRead < read && !socket.destroyed;) {
+      if (performance.now() > deadline)
+        throw new Error(`only ${socket.bytesRead} bytes of ${read} were read`);
       await new Promise((resolve) => setImmediate(resolve));
+    }
   }
   const expected = heardBy(Buffer.concat(pieces));
   const echo: Buffer[] = [];

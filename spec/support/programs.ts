@@ -4,6 +4,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe } from 'vitest';
 import { onCleanup } from './cleanup.js';
+import { DEADLINE } from './wait.js';
 
 /** Debian's package for each program, or file of an absolute path, that a test may need. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -108,12 +109,15 @@ export class Program {
 
   /** The first match in what it prints. */
   async prints(pattern: RegExp): Promise<RegExpExecArray> {
-    for (;;) {
+    const { process: child } = this;
+    for (const deadline = performance.now() + DEADLINE; performance.now() < deadline;) {
+      const hasEnded = child.exitCode !== null || child.signalCode !== null;
       const match = pattern.exec(this.output);
       if (match) return match;
-      if (this.process.exitCode !== null) throw new Error(`${this.process.spawnfile} ended: ${this.output}`);
+      if (hasEnded) throw new Error(`${child.spawnfile} ended: ${this.output}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
+    throw new Error(`${child.spawnfile} did not print ${pattern}: ${this.output}`);
   }
 
   async stop(): Promise<void> {

@@ -71,6 +71,9 @@ export function closeFrame(code?: number, reason = ''): Buffer {
   return frame(8, Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from(reason)]));
 }
 
+/** Reads at the end of a connection, one after the other: no turn of the event loop comes between, and so no timeout. */
+const MAX_IN_VAIN = 1000;
+
 /** A client of bytes: what a WebSocket library would never send can be sent. */
 export class RawClient {
   readonly socket: Socket;
@@ -79,6 +82,7 @@ export class RawClient {
   #arrived: Buffer[] = [];
   #length = 0;
   #ended = false;
+  #inVain = 0;
   #wake: (() => void) | undefined;
 
   /** Connects to a port on loopback, or speaks on a socket that is given. */
@@ -111,6 +115,9 @@ export class RawClient {
     const taken = input.subarray(0, length);
     this.#input = input.subarray(taken.length);
     this.#length -= taken.length;
+    if (taken.length > 0 || length === 0) this.#inVain = 0;
+    else if (++this.#inVain > MAX_IN_VAIN)
+      throw new Error('the other side has ended, and a loop reads on: it would go on for ever');
     return Buffer.from(taken);
   }
 
@@ -173,6 +180,21 @@ export class RawClient {
       have += next.payload.length;
     }
     return Buffer.concat(parts);
+  }
+
+  /**
+   * The first match in the payload, as UTF-8 text; an error where the server ends before. A loop of one's own around
+   * `payload` would go on for ever there, without a turn of the event loop in which the test's timeout could end it.
+   */
+  async shows(pattern: RegExp): Promise<RegExpExecArray> {
+    let seen = '';
+    for (;;) {
+      const match = pattern.exec(seen);
+      if (match) return match;
+      const more = await this.payload(1);
+      if (more.length === 0) throw new Error(`the end came before ${pattern}: ${JSON.stringify(seen)}`);
+      seen += more.toString();
+    }
   }
 
   /** The Close that the server sends, whatever comes before; undefined where it ends without one. */

@@ -19,6 +19,12 @@ export async function startSshd() {
   };
   const [host, client, other] = [key('host'), key('client'), key('other')];
   writeFileSync(join(folder, 'authorized'), readFileSync(`${client}.pub`), { mode: 0o600 });
+  // The account's own shell may be any, and its rc files may print, wait or start another one. It starts this script, with a
+  // home of its own, and so no rc file of the developer's is read.
+  const shell = join(folder, 'shell');
+  const script =
+    '#!/bin/sh\nif [ -n "$SSH_ORIGINAL_COMMAND" ]; then exec sh -c "$SSH_ORIGINAL_COMMAND"; fi\nexec sh -i\n';
+  writeFileSync(shell, script, { mode: 0o755 });
   // Where it drops its privileges.
   if (!existsSync('/run/sshd') && process.getuid?.() === 0) mkdirSync('/run/sshd');
   const port = await closedPort();
@@ -26,12 +32,15 @@ export async function startSshd() {
     `ListenAddress 127.0.0.1:${port}`,
     `HostKey ${host}`,
     `AuthorizedKeysFile ${join(folder, 'authorized')}`,
+    `ForceCommand ${shell}`,
+    `SetEnv HOME=${folder} SHELL=/bin/sh`,
     ...['PidFile none', 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no', 'PermitRootLogin yes'],
   ];
   writeFileSync(join(folder, 'sshd_config'), lines.join('\n'));
   const program = new Program('/usr/sbin/sshd', ['-D', '-e', '-f', join(folder, 'sshd_config')]);
   await until(async () => {
-    if (program.process.exitCode !== null) throw new Error(`sshd ended: ${program.output}`);
+    if (program.process.exitCode !== null || program.process.signalCode !== null)
+      throw new Error(`sshd ended: ${program.output}`);
     const socket = connect(port, '127.0.0.1');
     return new Promise<boolean>((resolve) => {
       socket.once('data', () => resolve(true));

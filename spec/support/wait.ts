@@ -1,8 +1,20 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-/** Polls until the condition holds; the test's own timeout is the deadline. */
+/**
+ * Milliseconds after which a wait of the helpers gives up. Longer than the timeout of a usual test, which says more, and
+ * shorter than for ever: a wait that outlives its test would poll beside the next ones.
+ */
+export const DEADLINE = 60_000;
+
+const PAUSE = 5;
+
+/** Polls until the condition holds. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
+  const deadline = performance.now() + DEADLINE;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`it never came about: ${condition.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+  }
 }
 
 /** Polls until the assertions pass; where they never do, the last failure is what the test says. */
@@ -14,7 +26,7 @@ export async function holds(check: () => void | Promise<void>): Promise<void> {
     } catch (error) {
       if (left === 0) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, PAUSE));
   }
 }
 

@@ -21,6 +21,13 @@ export function asksForWebSocket(req: Pick<IncomingMessage, 'headers'>): boolean
   return WEBSOCKET.test(req.headers.upgrade ?? '');
 }
 
+/** Has it any header of an upgrade or of a WebSocket handshake? A browser's address bar sends none. */
+export function hasHandshake({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
+  return ['upgrade', 'sec-websocket-key', 'sec-websocket-version'].some(
+    (name) => headers[name] !== undefined,
+  );
+}
+
 /** A request that may go through the app as an upgrade; Node itself judges and answers all others. */
 export function isPlainHandshake(req: IncomingMessage): boolean {
   const { headers } = req;

@@ -18,7 +18,7 @@ export interface Sight {
 }
 
 /** What Express's and Connect's apps and routers keep, as far as it is read here. */
-interface Layer {
+export interface Layer {
   handle?: unknown;
   /** Express: the route of `app.get` and the like. Connect: the mount path. */
   route?: unknown;
@@ -29,9 +29,9 @@ interface Layer {
 }
 
 /** Apps and routers may be mounted in a circle, and twice: the number of layers that are read in one search. */
-const MAX_LAYERS = 10_000;
+export const MAX_LAYERS = 10_000;
 /** The same of the levels, for the call stack. */
-const MAX_DEPTH = 32;
+export const MAX_DEPTH = 32;
 
 const ORDER: readonly Reach[] = ['no', 'hidden', 'maybe', 'yes'];
 
@@ -96,16 +96,21 @@ class Search implements Sight {
   #lookBehind(layer: Layer, path: string | undefined, depth: number): void {
     const rest = path === undefined ? undefined : restBehind(layer, path);
     if (path !== undefined && rest === undefined) return;
-    if (!isRoute(layer.route)) this.look(layer.handle, rest, depth + 1);
-    // The layers within a route have no path of their own (theirs is "/"), but a method. An upgrade is a GET.
-    else
-      for (const { handle, method } of layer.route.stack)
-        if (method === undefined || method === 'get') this.look(handle, rest, depth + 1);
+    for (const handler of handlersOf(layer)) this.look(handler, rest, depth + 1);
   }
 }
 
+/** What a GET, and so an upgrade, gets to in a layer. */
+export function handlersOf({ route, handle }: Layer): unknown[] {
+  if (!isRoute(route)) return [handle];
+  // The layers within a route have no path of their own (theirs is "/"), but a method.
+  return route.stack
+    .filter(({ method }) => method === undefined || method === 'get')
+    .map((layer) => layer.handle);
+}
+
 /** The path as the layer's handler sees it; undefined where the layer does not match. */
-function restBehind(layer: Layer, path: string): string | undefined {
+export function restBehind(layer: Layer, path: string): string | undefined {
   if (typeof layer.route === 'string') return behindPrefix(layer.route, path);
   if (typeof layer.match !== 'function') return path;
   // Express 5's router answers with an object since 2.3; before, and in Express 4, with a boolean, and sets `path`.
@@ -138,7 +143,7 @@ function isRoute(route: unknown): route is { stack: readonly Layer[] } {
   return typeof route === 'object' && route !== null && Array.isArray((route as { stack?: unknown }).stack);
 }
 
-function stackOf(handler: unknown): readonly Layer[] | undefined {
+export function stackOf(handler: unknown): readonly Layer[] | undefined {
   if ((typeof handler !== 'function' && typeof handler !== 'object') || handler === null) return undefined;
   const { stack } = handler as { stack?: unknown };
   if (Array.isArray(stack)) return stack as Layer[];

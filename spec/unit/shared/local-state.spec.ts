@@ -136,8 +136,7 @@ describe('issue 12, case 2: tunnels that share a state', () => {
     const { port } = await startTwo({ server: { spawn } }, { server: { spawn, proxyProtocol: 1 } });
     await (await openRaw(port, '/one')).payload(1);
     const client = await openRaw(port, '/two');
-    let text = '';
-    while (!text.includes('PROXY TCP4')) text += (await client.payload(1)).toString();
+    await client.shows(/PROXY TCP4/);
     expect(marked.programs()).toHaveLength(1);
   });
 });

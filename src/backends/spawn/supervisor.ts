@@ -27,6 +27,8 @@ export interface Launch {
  *
  * Signals are ignored before the watcher is forked: the one that ends the program goes to the whole group.
  *
+ * The processes are looked through twice: one within execve(2) has no environment that could be read.
+ *
  * The socket is removed while the program still listens: behind its end it may be that of an app which was started anew. The
  * watcher alone sets variables, for the program's environment may have any of the same name.
  */
@@ -45,8 +47,11 @@ trap '' HUP INT QUIT ABRT USR1 USR2 ALRM TERM WINCH
       sleep 0.1
     done
   fi
-  for file in /proc/[0-9]*/environ; do
-    if grep -qsF "$mark" "$file"; then file=\${file%/environ}; kill -s KILL "\${file#/proc/}"; fi
+  for pause in 0.1 0; do
+    for file in /proc/[0-9]*/environ; do
+      if grep -qsF "$mark" "$file"; then file=\${file%/environ}; kill -s KILL "\${file#/proc/}"; fi
+    done
+    sleep $pause
   done
   rm -f "$own"
   rmdir "\${own%/*}"

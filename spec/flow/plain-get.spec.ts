@@ -1,0 +1,133 @@
+import { connect as dial } from 'node:net';
+import connect from 'connect';
+import express, { Router, type ErrorRequestHandler, type Express } from 'express';
+import express4 from 'express4';
+import { describe, expect, test } from 'vitest';
+import type { TunnelOptions } from '../../src/index.js';
+import { request } from '../recipes/recipe.js';
+import { openRaw } from '../support/raw-client.js';
+import { makeTunnel, startApp, startEcho, startHttp } from '../support/servers.js';
+
+const tunnel = (options: Partial<TunnelOptions> = {}) => makeTunnel({ server: { port: 1 }, ...options });
+const get = (port: number, path: string, method = 'GET') => request(dial(port, '127.0.0.1'), method, path);
+
+/** The status of a GET in an Express 5 app. */
+async function statusIn(build: (app: Express) => void, path: string): Promise<number> {
+  const { port } = await startApp(build);
+  return (await get(port, path)).status;
+}
+
+describe('issue 13, case 21: a plain GET of the path of a tunnel', () => {
+  test('is answered 426 with one sentence, and is no refusal', async () => {
+    const { port: backend } = await startEcho();
+    const vnc = tunnel({ server: { port: backend } });
+    const refusals: unknown[] = [];
+    vnc.on('refuse', (info) => refusals.push(info));
+    const { port } = await startApp((app) => app.use('/vnc', vnc));
+    for (const path of ['/vnc', '/vnc/', '/vnc?a=1', '/vnc/websockify']) {
+      const answer = await get(port, path);
+      expect(answer.status, path).toBe(426);
+      expect(answer.headers).toMatchObject({
+        upgrade: 'websocket',
+        connection: 'Upgrade, close',
+        'content-type': 'text/plain; charset=utf-8',
+        'cache-control': 'no-store',
+      });
+      expect(answer.body).toMatch(/^This path is a WebSocket tunnel: [^.]+\.\n$/);
+    }
+    expect(vnc.stats().refused).toEqual({});
+    expect(refusals).toEqual([]);
+    await openRaw(port, '/vnc');
+  });
+
+  test.each([
+    ['express 4', () => express4() as unknown as Express],
+    ['express 5', () => express()],
+    ['connect', () => connect() as unknown as Express],
+  ])('%s: a tunnel that comes last', async (_, makeApp) => {
+    const app = makeApp();
+    app.use('/vnc', tunnel());
+    const { port } = await startHttp(app);
+    expect((await get(port, '/vnc')).status).toBe(426);
+    expect((await get(port, '/other')).status).toBe(404);
+    expect((await get(port, '/vncx')).status).toBe(404);
+    for (const method of ['HEAD', 'POST', 'OPTIONS'])
+      expect((await get(port, '/vnc', method)).status, method).toBe(404);
+  });
+
+  test('a handler after the tunnel keeps its requests', async () => {
+    const page = (build: (app: Express) => void) =>
+      statusIn((app) => build(app.use('/vnc', tunnel())), '/vnc');
+    expect(await page((app) => app.use('/vnc', (_req, res) => void res.sendStatus(200)))).toBe(200);
+    expect(await page((app) => app.get('/vnc', (_req, res) => void res.sendStatus(200)))).toBe(200);
+    expect(await page((app) => app.use((_req, res) => void res.sendStatus(410)))).toBe(410);
+    expect(await page((app) => app.use(express.static('/nowhere')))).toBe(404);
+    const router = Router().get('/vnc', (_req, res) => void res.sendStatus(200));
+    expect(await page((app) => app.use(router))).toBe(200);
+    const inner = express().get('/', (_req, res) => void res.sendStatus(200));
+    expect(await page((app) => app.use('/vnc', inner))).toBe(200);
+    expect(await page((app) => app.all('/{*path}', (_req, res) => void res.sendStatus(200)))).toBe(200);
+  });
+
+  test('handlers after the tunnel that can not answer it do not count', async () => {
+    const page = (build: (app: Express) => void) =>
+      statusIn((app) => build(app.use('/vnc', tunnel())), '/vnc');
+    expect(await page((app) => app.get('/', (_req, res) => void res.sendStatus(200)))).toBe(426);
+    expect(await page((app) => app.post('/vnc', (_req, res) => void res.sendStatus(200)))).toBe(426);
+    expect(await page((app) => app.use(Router()))).toBe(426);
+    const onError: ErrorRequestHandler = (error, _req, res, next) => {
+      if (error) res.sendStatus(500);
+      else next();
+    };
+    expect(await page((app) => app.use(onError))).toBe(426);
+    expect(await page((app) => app.use('/ssh', tunnel()))).toBe(426);
+    // The second one answers.
+    expect(await page((app) => app.use('/vnc', tunnel()))).toBe(426);
+  });
+
+  test('inside of routers, what follows outside counts', async () => {
+    const inside = (app: Express) => app.use('/desk', Router().use('/vnc', tunnel()));
+    expect(await statusIn((app) => inside(app), '/desk/vnc')).toBe(426);
+    const outside = (app: Express) => inside(app).use((_req, res) => void res.sendStatus(200));
+    expect(await statusIn((app) => outside(app), '/desk/vnc')).toBe(200);
+  });
+
+  test('an app that can not be looked into answers by itself', async () => {
+    const app = express().use('/vnc', tunnel());
+    const { port } = await startHttp((req, res) => void app(req, res));
+    expect((await get(port, '/vnc')).status).toBe(404);
+    expect(await statusIn((outer) => outer.use((req, res, next) => app(req, res, next)), '/vnc')).toBe(404);
+  });
+
+  test('with `url`, only the paths that it takes', async () => {
+    const build = (app: Express) => app.use(tunnel({ url: '/websockify' }));
+    expect(await statusIn(build, '/websockify')).toBe(426);
+    expect(await statusIn(build, '/')).toBe(404);
+  });
+
+  test('a tunnel of every path leaves mistyped pages their 404', async () => {
+    expect(await statusIn((app) => app.use(tunnel()), '/page')).toBe(404);
+    expect(await statusIn((app) => app.use(tunnel({ url: '/' })), '/page')).toBe(404);
+    expect(await statusIn((app) => app.use(tunnel({ url: /^/ })), '/page')).toBe(404);
+  });
+
+  test('a request to which no rule gives a server goes to next()', async () => {
+    const rules = [{ when: { headers: { 'x-inside': 'yes' } }, server: { port: 1 } }];
+    expect(await statusIn((app) => app.use('/vnc', makeTunnel({ rules })), '/vnc')).toBe(404);
+  });
+
+  test('a request with a part of a handshake goes to next()', async () => {
+    const { port } = await startApp((app) => app.use('/vnc', tunnel()));
+    for (const headers of [
+      { Upgrade: 'h2c' },
+      { 'Sec-WebSocket-Key': 'x' },
+      { 'Sec-WebSocket-Version': '13' },
+    ])
+      expect((await request(dial(port, '127.0.0.1'), 'GET', '/vnc', headers)).status).toBe(404);
+  });
+
+  test('the login before it answers first', async () => {
+    const build = (app: Express) => app.use('/vnc', (_req, res) => void res.sendStatus(401), tunnel());
+    expect(await statusIn(build, '/vnc')).toBe(401);
+  });
+});
