@@ -12,6 +12,7 @@ import {
   type OriginCheck,
 } from '../guard/origin.js';
 import { compileAddresses } from '../helpers/address.js';
+import { checkEach } from '../helpers/option-error.js';
 import {
   fail,
   namedOf,
@@ -234,7 +235,8 @@ function readRule<Req extends IncomingMessage>(
 
 function checkRuleList(value: unknown, name: string): void {
   if (!Array.isArray(value)) fail(name, 'must be a list of rules', value);
-  for (const [index, rule] of (value as unknown[]).entries()) readNames(rule, `${name}[${index}]`, RULE);
+  const rules = value as unknown[];
+  checkEach(rules.map((rule, index) => () => readNames(rule, `${name}[${index}]`, RULE)));
 }
 
 /** Before anything follows them: rules may contain themselves. */
