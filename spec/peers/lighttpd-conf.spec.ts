@@ -126,6 +126,7 @@ const ALIKE: [taken: boolean, ...texts: string[]][] = [
     ],
     ...[
       'wstunnel.origins = ()',
+      'wstunnel.server = ()',
       'wstunnel.origins = ( "a", )',
       'wstunnel.ping-interval = "30"',
       'wstunnel.debug = 4',
@@ -212,7 +213,6 @@ const STRICTER = [
   ...[
     'wstunnel.frame-type = "txt"',
     server('"host" => "127.0.0.1", "bogus" => 1'),
-    'wstunnel.server = ()',
     'x = 99999999999',
   ],
   ...['$HTTP["request-method"] == "GET" { }', '$HTTP["url"] =~ "(a+)+$" { }', '$HTTP["url"] =~ "a++" { }'],
