@@ -2,6 +2,7 @@ import { readArgs, wantsAll } from './args.js';
 import { EXIT } from './exit.js';
 import type { Io } from './io.js';
 import { readPlan } from './listen/arguments.js';
+import { checkConfig } from './listen/check.js';
 import { listenHelp, LISTEN_OPTIONS } from './listen/options.js';
 import { Running } from './listen/running.js';
 import { version } from './version.js';
@@ -18,5 +19,6 @@ export async function listenCommand(args: string[], io: Io): Promise<number> {
     io.stdout.write(given.has('help') ? listenHelp(wantsAll(given)) : `${version()}\n`);
     return EXIT.ok;
   }
+  if (given.has('check-config')) return checkConfig(io, readPlan(given));
   return new Running(io, () => readPlan(given)).run();
 }

@@ -6,7 +6,22 @@ import type { LoginFile, Plan, Tunnelling } from './plan.js';
 
 /** What a configuration file says. */
 export interface Config extends Partial<
-  Pick<Plan, 'web' | 'names' | 'frame' | 'tokens' | 'trustProxy' | 'acceptProxy' | 'maxConnections' | 'log'>
+  Pick<
+    Plan,
+    | 'web'
+    | 'names'
+    | 'frame'
+    | 'tokens'
+    | 'trustProxy'
+    | 'acceptProxy'
+    | 'maxConnections'
+    | 'log'
+    | 'user'
+    | 'pages'
+    | 'leftOut'
+    | 'privateFiles'
+    | 'included'
+  >
 > {
   readonly isLighttpd: boolean;
   readonly listen: readonly ListenAddress[];

@@ -25,6 +25,8 @@ export const LISTEN_OPTIONS = {
   pong: { value: 'SEC' },
   config: { value: 'FILE', help: 'JSON or lighttpd.conf; directives to pass over' },
   ignore: { value: 'NAME', multiple: true },
+  'check-config': { help: 'print what is wrong with it, and end', more: true },
+  user: { value: 'NAME[:GROUP]', help: 'give up root once it listens', more: true },
   log: { value: 'FILE', help: 'events as lines of JSON (-: stdout)' },
   verbose: { short: 'v', help: 'tell of every tunnel' },
   help: { short: 'h', help: 'this text (--help all: more); the version' },

@@ -1,21 +1,25 @@
+import { chownSync, existsSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../errors.js';
 import { within } from '../../helpers/within.js';
 import { LocalState } from '../../shared/local-state.js';
-import { CommandError, EXIT, SIGNALLED } from '../exit.js';
+import { CommandError, EXIT, linesOf, SIGNALLED } from '../exit.js';
 import { messageLine, type Io, type Signal } from '../io.js';
 import { readCertificate, type Certificate } from './certificate.js';
 import { dangersOf } from './dangers.js';
 import { EventLog, foldedLine, follow, type Telling } from './events.js';
 import { Folding } from './folding.js';
 import { LoginMemory } from './login-memory.js';
+import { leftOutLine } from './left-out.js';
 import type { Plan } from './plan.js';
 import { Servers } from './servers.js';
 import { makeSite } from './site.js';
 import { Sites } from './sites.js';
 import { StatusLine } from './status.js';
 import { tunnels } from './units.js';
+import { unreadable } from './reload-files.js';
+import { dropTo, identityOf, type Identity, type UserName } from './user.js';
 
 /** Seconds that open tunnels and answers have to end after SIGTERM. */
 const DRAIN = 10;
@@ -73,23 +77,60 @@ export class Running {
   }
 
   async #start(plan: Plan): Promise<void> {
+    const identity = plan.user && this.#identityOf(plan.user);
     const certificate = this.#certificate(plan);
+    const newLog = identity && plan.log !== undefined && !existsSync(plan.log) ? plan.log : '-';
     this.#log = await EventLog.open(plan.log, this.#io.stdout, (line) => this.#say(line));
-    await this.#use(plan);
-    const listener: RequestListener = (req, res) => this.#sites.app(req, res);
-    this.#servers = new Servers(plan, certificate, listener, (line) => this.#say(line));
-    for (const server of this.#servers.all) this.#sites.bindTo(server);
-    await this.#servers.listen();
-    for (const url of this.#servers.urls()) this.#say(`listening on ${url} for ${plan.target}`);
+    // A log made by root would be lost with the next rotation.
+    if (identity && newLog !== '-') chownSync(newLog, identity.uid, identity.gid);
+    // Ports below 1024 are root's, and so are its files: those come first. Programs of `spawn` are started as the other user.
+    await this.#use(plan, () => this.#listen(plan, certificate, identity));
+    for (const url of this.#servers?.urls() ?? []) this.#say(`listening on ${url} for ${plan.target}`);
+    for (const line of leftOutLine(plan)) this.#say(line);
     this.#warn(plan);
     this.#status.begin();
   }
 
-  /** A site by this plan, for all requests from now on. */
-  async #use(plan: Plan): Promise<void> {
-    const site = await makeSite(plan, { state: this.#state, logins: this.#logins }, (line) =>
-      this.#say(line),
+  async #listen(
+    plan: Plan,
+    certificate: Certificate | undefined,
+    identity: Identity | undefined,
+  ): Promise<void> {
+    const listener: RequestListener = (req, res) => this.#sites.app(req, res);
+    const servers = new Servers(plan, certificate, listener, (line) => this.#say(line));
+    this.#servers = servers;
+    for (const server of servers.all) this.#sites.bindTo(server);
+    await servers.listen();
+    if (!identity || !plan.user) return;
+    dropTo(identity, plan.user.by);
+    this.#say(`goes on as ${plan.user.user} (uid ${identity.uid}, gid ${identity.gid}), not as root`);
+    const files = unreadable(plan);
+    if (files.length > 0)
+      this.#say(
+        `${plan.user.user} has no permission for ${files.join(', ')}: SIGHUP will fail; give them to a group of this user ` +
+          '(chgrp, chmod g+r)',
+      );
+  }
+
+  /** Undefined where nothing is to be changed. */
+  #identityOf(user: UserName): Identity | undefined {
+    const own = process.getuid?.();
+    if (own === 0) return identityOf(user);
+    if (user.by === '--user' || user.by === '"runAs"') {
+      if (own === identityOf(user).uid) return undefined;
+      throw new CommandError(EXIT.config, `${user.by}: only root can become "${user.user}"; leave it out`);
+    }
+    // As lighttpd, which says nothing.
+    this.#say(
+      `${user.by} is not taken over: only root can become "${user.user}"; this process stays uid ${own ?? ''}`,
     );
+    return undefined;
+  }
+
+  /** A site by this plan, for all requests from now on. */
+  async #use(plan: Plan, beforeTunnels?: () => Promise<void>): Promise<void> {
+    const lasting = { state: this.#state, logins: this.#logins };
+    const site = await makeSite(plan, lasting, (line) => this.#say(line), beforeTunnels);
     this.#isVerbose = plan.verbose;
     follow(site.tunnel, {
       telling: this.#telling(plan.verbose),
@@ -119,7 +160,7 @@ export class Running {
 
   /** Without an end to any tunnel: each stays under the settings that it was opened by. */
   async #reload(): Promise<void> {
-    const { listen, tls, log, acceptProxy, trustProxy, maxConnections } = this.#plan;
+    const { listen, tls, log, acceptProxy, trustProxy, maxConnections, user } = this.#plan;
     try {
       const plan = this.#readPlan();
       // Else a login that was exchanged for certificates would be gone, and nothing asked for in its place.
@@ -136,15 +177,19 @@ export class Running {
         plan.log !== log ||
         plan.acceptProxy !== acceptProxy ||
         (acceptProxy && !isDeepStrictEqual(plan.trustProxy, trustProxy)) ||
+        !isDeepStrictEqual(plan.user, user) ||
         plan.maxConnections !== maxConnections;
       this.#say('the settings were read again, and hold for new tunnels');
       if (isOther)
         this.#say(
-          'where to listen, https or not, who sends PROXY headers, the cap of connections and the log are as they were until the next start',
+          'where to listen, https or not, who sends PROXY headers, the cap of connections, the user and the log are as they were until the next start',
         );
+      for (const line of leftOutLine(used)) this.#say(line);
       this.#warn(used);
     } catch (error) {
-      this.#say(`${messageOf(error)}; the old settings hold`);
+      const [first, ...more] = linesOf(error);
+      for (const line of more.reverse()) this.#say(line);
+      this.#say(`${first}; the old settings hold`);
     }
   }
 
