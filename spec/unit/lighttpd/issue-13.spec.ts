@@ -61,6 +61,8 @@ describe('issue 13, case 8: all that is wrong with a configuration', () => {
     expect(lines).toHaveLength(1);
     const many = Array.from({ length: 500 }, (_, index) => `a.b${index} = 1`).join('\n');
     expect(refused(many).split('\n').length).toBeLessThanOrEqual(101);
+    // Each would cost as much as the first.
+    expect(refused(`x = ( 1 )\n${'x += ( 1 )\n'.repeat(11_000)}`).split('\n')).toHaveLength(1);
     expect(refused('include "x"', { include: () => 'include "x"\ninclude "x"\n' })).toMatch(
       /include each other/,
     );
