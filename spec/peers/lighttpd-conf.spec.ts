@@ -210,11 +210,7 @@ const STRICTER = [
     'wstunnel.bogus = 1',
     'wstunnel.balance = "x"',
   ],
-  ...[
-    'wstunnel.frame-type = "txt"',
-    server('"host" => "127.0.0.1", "bogus" => 1'),
-    'x = 99999999999',
-  ],
+  ...['wstunnel.frame-type = "txt"', server('"host" => "127.0.0.1", "bogus" => 1'), 'x = 99999999999'],
   ...['$HTTP["request-method"] == "GET" { }', '$HTTP["url"] =~ "(a+)+$" { }', '$HTTP["url"] =~ "a++" { }'],
 ];
 
