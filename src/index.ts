@@ -4,7 +4,7 @@ import { wstunnel } from './wstunnel.js';
 
 export { wstunnel, TunnelError, fromLighttpdConf, wstunnel as default };
 export type { TunnelErrorCode } from './errors.js';
-export type { LighttpdConf, LighttpdConfOptions, ListenAddress } from './lighttpd/from-conf.js';
+export type { IncludedText, LighttpdConf, LighttpdConfOptions, ListenAddress } from './lighttpd/from-conf.js';
 export type {
   AttachOptions,
   AuthResult,

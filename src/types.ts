@@ -254,6 +254,11 @@ export interface Condition {
   query?: TextMatch;
   /** `'https'` where the connection, or a trusted proxy, is secure (lighttpd: `$HTTP["scheme"]`). */
   scheme?: 'http' | 'https';
+  /**
+   * The port of this server that the connection came to, or a list of ports (lighttpd: `$SERVER["socket"]`). On a unix socket no
+   * port holds. Behind a proxy the port is the one that the proxy connects to.
+   */
+  localPort?: number | readonly number[];
   /** Request headers by name (lighttpd: `$REQUEST_HEADER["..."]`). */
   headers?: Readonly<Record<string, TextMatch>>;
   /** Every one of these holds. */

@@ -9,6 +9,8 @@ import { describeWith, Program } from '../support/programs.js';
 import { accepts, closedPort, startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
+const SERVER = 'wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => 1 ) ) )';
+
 /** One line, without a stack. */
 async function says(args: readonly string[], code: number, line: RegExp): Promise<string> {
   const run = await runCommand(args);
@@ -85,7 +87,7 @@ describe('a file that is missing or wrong ends with 3', () => {
       ],
       [
         'c.json',
-        '{\n "rules": [{ "allow": "::1",\n  "allow": "::2" }]\n}',
+        '{\n "rules": [{ "allow": ["::1"],\n  "allow": ["::2"] }]\n}',
         (file) => ['--config', file],
         /c\.json:3:3: "allow" is there twice/,
       ],
@@ -102,12 +104,12 @@ describe('a file that is missing or wrong ends with 3', () => {
         /t:1: the target is not HOST:PORT/,
       ],
       ['log', '', (file) => ['0', '5900', '--log', join(file, 'x')], /x: there is no such file or folder/],
-      ['c.json', '', (file) => ['--config', file], /c\.json:1:1: no JSON/],
+      ['c.json', '', (file) => ['--config', file], /c\.json:1:1: invalid JSON/],
       [
         'c.json',
         '{\n  "web": "."\n  "x"',
         (file) => ['--config', file],
-        /c\.json:3:3: no JSON: comma expected/,
+        /c\.json:3:3: invalid JSON: comma expected/,
       ],
       ['c.json', '[]', (file) => ['--config', file], /c\.json:1:1: .*must be an object/],
       ['c.json', '\uFEFF[]', (file) => ['--config', file], /c\.json:1:1: .*must be an object/],
@@ -132,7 +134,12 @@ describe('a file that is missing or wrong ends with 3', () => {
         /c\.json:1:14: verbose must be true or false/,
       ],
       ['c.conf', 'server.port = ', (file) => ['--config', file], /c\.conf:1:\d+: /],
-      ['c.conf', 'x = 1\nauth.require = ()', (file) => ['--config', file], /c\.conf:2:1: auth\.require/],
+      [
+        'c.conf',
+        `x = 1\nauth.require = ()\n${SERVER}`,
+        (file) => ['--config', file],
+        /c\.conf:2:1: auth\.require/,
+      ],
       [
         'c.conf',
         'include "none.conf"',

@@ -127,6 +127,7 @@ const ALIKE: [taken: boolean, ...texts: string[]][] = [
     ],
     ...[
       'wstunnel.origins = ()',
+      'wstunnel.server = ()',
       'wstunnel.origins = ( "a", )',
       'wstunnel.ping-interval = "30"',
       'wstunnel.debug = 4',
@@ -198,12 +199,7 @@ const ALIKE: [taken: boolean, ...texts: string[]][] = [
 /** lighttpd passes these with half of them dropped, or a line in its log; here each is an error. */
 const STRICTER = [
   ...['x = ( , 1 )', 'else { }', 'nope.nope = 1', 'wstunnel.bogus = 1', 'wstunnel.balance = "x"'],
-  ...[
-    'wstunnel.frame-type = "txt"',
-    server('"host" => "127.0.0.1", "bogus" => 1'),
-    'wstunnel.server = ()',
-    'x = 99999999999',
-  ],
+  ...['wstunnel.frame-type = "txt"', server('"host" => "127.0.0.1", "bogus" => 1'), 'x = 99999999999'],
   ...['$HTTP["request-method"] == "GET" { }', '$HTTP["url"] =~ "(a+)+$" { }', '$HTTP["url"] =~ "a++" { }'],
 ];
 

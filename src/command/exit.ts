@@ -1,4 +1,4 @@
-import type { TunnelError } from '../errors.js';
+import { messageOf, type TunnelError } from '../errors.js';
 
 /** What the command ends with. The README's table says the same. */
 export const EXIT = {
@@ -25,18 +25,27 @@ export const EXIT = {
 /** What a shell calls a program that a signal ended: 128 and the signal's number. */
 export const SIGNALLED = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } as const;
 
+/** The lines that say what went wrong. */
+export function linesOf(error: unknown): readonly [string, ...string[]] {
+  return error instanceof CommandError ? [error.message, ...error.more] : [messageOf(error)];
+}
+
 /** What the middleware has against an option, without its name in front: the command has its own. */
 export function complaintOf({ message }: TunnelError): string {
   return message.replace(/^wstunnel: /, '');
 }
 
-/** Ends the command: one plain line for the user, without a stack, and the exit code. */
+/** Ends the command: one plain line for the user, or several, without a stack, and the exit code. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly exitCode: number;
+  /** Further lines: other things that are wrong. */
+  readonly more: readonly string[];
 
-  constructor(exitCode: number, message: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(exitCode: number, message: string, options: ErrorOptions & { more?: readonly string[] } = {}) {
+    const { more = [], ...rest } = options;
+    super(message, rest);
     this.exitCode = exitCode;
+    this.more = more;
   }
 }

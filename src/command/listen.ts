@@ -4,6 +4,7 @@ import { EXIT } from './exit.js';
 import type { Io } from './io.js';
 import { readPlan } from './listen/arguments.js';
 import { checkWraps, readWebsockify, withWebsockify } from './listen/websockify.js';
+import { checkConfig } from './listen/check.js';
 import { listenHelp, LISTEN_OPTIONS } from './listen/options.js';
 import { Running } from './listen/running.js';
 import { version } from './version.js';
@@ -24,6 +25,7 @@ export async function listenCommand(args: string[], io: Io): Promise<number> {
   checkWraps(args, (some) => readArgs(some, specs).positionals);
   const given = readWebsockify(typed);
   const isForAll = io.calledAs === 'websockify';
+  if (given.has('check-config')) return checkConfig(io, readPlan(given, isForAll));
   if (given.has('daemon') && !io.onReady) {
     if (given.text('log') === '-') throw usage('--daemon has no standard output: give --log a file');
     return runInBackground(args, io);

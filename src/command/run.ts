@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.js';
 import { nearest } from '../helpers/nearest.js';
 import { usage } from './args.js';
-import { CommandError, EXIT } from './exit.js';
+import { CommandError, EXIT, linesOf } from './exit.js';
 import { say, type Io } from './io.js';
 import { version } from './version.js';
 
@@ -20,7 +20,8 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     return await dispatch(args, io);
   } catch (error) {
     const isKnown = error instanceof CommandError;
-    say(io, isKnown ? error.message : `unexpected: ${messageOf(error)}`);
+    const lines = isKnown ? linesOf(error) : [`unexpected: ${messageOf(error)}`];
+    for (const line of lines) say(io, line);
     return isKnown ? error.exitCode : EXIT.failed;
   }
 }

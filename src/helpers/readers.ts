@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
-import { TunnelError } from '../errors.js';
+import type { TunnelError } from '../errors.js';
 import { hideLogin } from './hide-login.js';
 import { nearest } from './nearest.js';
+import { checkEach, optionError } from './option-error.js';
 
 /** The longest part of a wrong value that is shown. */
 export const MAX_SHOWN = 80;
@@ -11,7 +12,7 @@ export type Check = (value: unknown, name: string) => void;
 
 /** Says which option is wrong, what it must be, and what was given. */
 export function fail(name: string, must: string, value: unknown, hint = ''): never {
-  throw new TunnelError('WSTUNNEL_OPTION', `wstunnel: ${name} ${must}; got ${shown(value)}${hint}`);
+  throw optionError(name, `${name} ${must}; got ${shown(value)}${hint}`);
 }
 
 /** A wrong value, on one line and cut; of objects, where keys and passwords are, only the names, and of URLs no login. */
@@ -32,22 +33,31 @@ function withoutLogin(value: unknown): unknown {
   return typeof value === 'string' ? hideLogin(value) : value;
 }
 
-/** Checks each named value of an object; unknown names are refused with the nearest known one. */
+/** Checks each named value of an object; unknown names are refused with the nearest known one. Every wrong one is found. */
 export function readNames(value: unknown, name: string, checks: Readonly<Record<string, Check>>): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     fail(name, 'must be an object', value);
   const path = name === 'options' ? '' : `${name}.`;
-  for (const key of Object.keys(value)) {
-    if (!Object.hasOwn(checks, key)) {
-      const near = nearest(key, Object.keys(checks));
-      const hint = near === undefined ? '' : `; did you mean "${near}"?`;
-      // Without the value: nobody knows what it is, and it may be a password.
-      throw new TunnelError('WSTUNNEL_OPTION', `wstunnel: ${name} has no "${key}"${hint}`);
-    }
-  }
+  const unknown = Object.keys(value).filter((key) => !Object.hasOwn(checks, key));
   const given = namedOf(value, Object.keys(checks));
-  for (const [key, check] of Object.entries(checks))
-    if (given[key] !== undefined) check(given[key], `${path}${key}`);
+  checkEach([
+    ...unknown.map((key) => () => {
+      throw unknownName(name, key, Object.keys(checks));
+    }),
+    ...Object.entries(checks).map(([key, check]) => () => {
+      if (given[key] !== undefined) check(given[key], `${path}${key}`);
+    }),
+  ]);
+}
+
+/** Without the value: nobody knows what it is, and it may be a password. */
+function unknownName(name: string, key: string, known: readonly string[]): TunnelError {
+  const near = nearest(key, known);
+  return optionError(
+    name,
+    `${name} has no "${key}"${near === undefined ? '' : `; did you mean "${near}"?`}`,
+    key,
+  );
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Condition, TextMatch } from '../types.js';
 import type { ConditionText } from './blocks.js';
 import { asBytes, LighttpdPath, LighttpdQuery, type LighttpdNotation } from './notation.js';
 import { compilePattern, escapePattern } from './patterns.js';
+import { readSocket } from './sockets.js';
 import { failAt } from './source.js';
 
 /** What a rule takes of a condition: a path that must fit as `url`, which tells other paths apart early; else `when`. */
@@ -23,6 +24,7 @@ const HEADERS: Readonly<Record<string, string>> = {
 /** lighttpd's condition as ours. */
 export function readCondition(condition: ConditionText, notation: LighttpdNotation): RuleHead {
   const { object, field, text } = condition;
+  if (object === 'SERVER') return { when: { localPort: localPortOf(condition) } };
   if (object === 'REQUEST_HEADER') return { when: headerIs(field, condition) };
   if (object !== 'HTTP') return unknown(condition);
   const header = Object.hasOwn(HEADERS, field) ? HEADERS[field] : undefined;
@@ -49,6 +51,18 @@ export function readCondition(condition: ConditionText, notation: LighttpdNotati
     default:
       return unknown(condition);
   }
+}
+
+/** Two sockets with one port are refused where the sockets are read. */
+function localPortOf(condition: ConditionText): number {
+  const { port } = readSocket(condition.text, 0, condition);
+  if (port === undefined || port === 0)
+    return failAt(
+      condition,
+      'on a unix socket, or without a port of its own, this condition has no counterpart: start a command of its own for what ' +
+        'stands in here',
+    );
+  return port;
 }
 
 function unknown({ object, field, source, offset }: ConditionText): never {

@@ -2,20 +2,37 @@ import { nearest } from '../helpers/nearest.js';
 import { RULE_OPTIONS } from '../options/options.js';
 import type { BalanceName, RuleOptions } from '../types.js';
 import { everyBlock, type Block, type Setting } from './blocks.js';
-import { HARMLESS, insteadOf, isNamed } from './foreign.js';
+import { HARMLESS, inPlaceOf, insteadOf, isNamed, UNREPORTED, type Reader } from './foreign.js';
 import { readServer } from './hosts.js';
 import { PING, READ_IDLE, readTimes } from './idle.js';
 import { asBytes, PARSE_OPTIONS, type LighttpdNotation } from './notation.js';
 import { escapePattern } from './patterns.js';
+import { ACCESS, OF_PAGES } from './pages.js';
+import { asDirective, type Problems } from './problems.js';
 import { checkKeys, readKeyed, readNumber, readText, readTexts } from './readers.js';
-import { at, failAt } from './source.js';
+import { at, errorAt, failAt, lineOf, type Place } from './source.js';
 import type { Value } from './values.js';
 
 /** How a configuration is read. */
 export interface Reading {
+  readonly reader: Reader;
   /** Directives to pass over, in lower case. */
   readonly ignore: readonly string[];
   readonly notation: LighttpdNotation;
+  readonly problems: Problems;
+  /** Gets each directive that is not taken over. */
+  readonly leaveOut: (directive: LeftOut, place: Place) => void;
+}
+
+/** A directive that is not taken over. */
+export interface LeftOut {
+  readonly name: string;
+  /** `file:line`. */
+  readonly place: string;
+  /** Was it passed over by the option `ignore`? */
+  readonly isIgnored: boolean;
+  /** What the command does in its place. */
+  readonly instead?: string;
 }
 
 /** The directives of a tunnel that conditions may change. */
@@ -50,6 +67,18 @@ const TUNNEL: Readonly<Record<string, (value: Value, name: string, how: Reading)
   'server.stream-response-body': readStreaming,
 };
 
+/** Further ones that the command takes: an app serves clients by options of its own. */
+const COMMAND_TUNNEL: typeof TUNNEL = {
+  'server.max-write-idle': (value, name) => {
+    const writeTimeout = readNumber(value, name);
+    at(value, () => RULE_OPTIONS.writeTimeout(writeTimeout, name));
+    return { writeTimeout };
+  },
+};
+
+/** The user of the process; the command takes it. */
+export const PROCESS = ['server.username', 'server.groupname'];
+
 /** The directives of the whole server. */
 export const SERVER = [
   ...['server.port', 'server.bind', 'server.document-root', 'index-file.names', 'server.indexfiles'],
@@ -60,44 +89,94 @@ export const SERVER = [
 export interface Contents {
   readonly ours: boolean;
   readonly foreign: boolean;
+  readonly tls: boolean;
 }
 
-export function contentsOf(block: Block): Contents {
+export function contentsOf(block: Block, reader: Reader): Contents {
   const names = everyBlock(block).flatMap(({ settings }) => [...settings.keys()]);
   const said = names.filter((name) => !isVariable(name));
-  return { ours: said.some(isOurs), foreign: said.some((name) => !isOurs(name)) };
+  return {
+    ours: said.some((name) => isOurs(name, reader)),
+    foreign: said.some((name) => !isOurs(name, reader)),
+    tls: said.some((name) => name.startsWith('ssl.')),
+  };
 }
 
 /** What a block's own directives come to. */
 export function readDirectives(block: Block, how: Reading): RuleOptions {
   const options: RuleOptions = {};
-  for (const [name, setting] of block.settings) {
-    const read = Object.hasOwn(TUNNEL, name) ? TUNNEL[name] : undefined;
-    if (read) Object.assign(options, read(setting.value, name, how));
-    else if (!isVariable(name)) checkOther(name, setting, block, how.ignore);
-  }
-  return { ...options, ...readTimes(block) };
+  const known = how.reader === 'command' ? { ...TUNNEL, ...COMMAND_TUNNEL } : TUNNEL;
+  for (const [name, setting] of block.settings)
+    how.problems.try(() => {
+      const read = Object.hasOwn(known, name) ? known[name] : undefined;
+      if (read) Object.assign(options, read(setting.value, name, how));
+      else if (!isVariable(name)) checkOther(name, setting, block, how);
+    });
+  return { ...options, ...how.problems.try(() => readTimes(block)) };
 }
 
-function checkOther(name: string, setting: Setting, block: Block, ignore: readonly string[]): void {
+function checkOther(name: string, setting: Setting, block: Block, how: Reading): void {
+  const { reader, ignore } = how;
   if (SERVER.includes(name)) {
-    if (block.parent && !isNamed(name, ignore))
-      failAt(setting, `${name} is the whole server's; it can't be set in a condition`);
+    const isTaken = !block.parent || (reader === 'command' && OF_PAGES.includes(name));
+    if (isTaken) return;
+    if (!isNamed(name, ignore))
+      throw asDirective(
+        errorAt(setting, `${name} is the whole server's; it can't be set in a condition`),
+        name,
+      );
+    leaveOut(name, setting, how, true);
     return;
   }
-  if (isNamed(name, HARMLESS) || isNamed(name, ignore)) return;
-  const instead = insteadOf(name);
+  if (isNamed(name, ignore)) {
+    leaveOut(name, setting, how, true);
+    return;
+  }
+  if (reader === 'command' && (ACCESS.includes(name) || (PROCESS.includes(name) && !block.parent))) return;
+  if (isNamed(name, HARMLESS)) {
+    if (!UNREPORTED.includes(name)) leaveOut(name, setting, how, false);
+    return;
+  }
+  throw asDirective(errorAt(setting, refusalOf(name, setting, block, reader)), name);
+}
+
+function leaveOut(name: string, setting: Setting, how: Reading, isIgnored: boolean): void {
+  const instead = inPlaceOf(name);
+  const directive = { name, place: lineOf(setting), isIgnored, ...(instead !== undefined && { instead }) };
+  how.leaveOut(directive, setting);
+}
+
+/** Why a directive is refused, and the way out. */
+function refusalOf(name: string, setting: Setting, block: Block, reader: Reader): string {
+  const isApp = reader === 'app';
+  const instead = insteadOf(name, reader);
   if (instead !== undefined)
-    failAt(
-      setting,
-      `${name} can't be honoured by the tunnel: ${instead}. Once that is done, leave it out or give ignore: ['${name}']`,
-    );
+    return isApp
+      ? `${name} can't be honoured by the tunnel: ${instead}. Once that is done, leave it out or give ignore: ['${name}']`
+      : `${name} is not taken over: ${tlsOf(name, setting, block) ?? instead}; then pass it over by --ignore '${name}'`;
   const near = nearest(name, [...Object.keys(TUNNEL), ...SERVER]);
-  failAt(
-    setting,
-    `${name} is not known${near === undefined ? '' : `; did you mean ${near}?`} If it has no bearing on the tunnel, leave it out or ` +
-      `give ignore: ['${name}']`,
-  );
+  const what = `${name} is not known${near === undefined ? '.' : `; did you mean ${near}?`}`;
+  return isApp
+    ? `${what} If it has no bearing on the tunnel, leave it out or give ignore: ['${name}']`
+    : `${what} If it has no bearing on tunnels and pages, pass it over by --ignore '${name}'`;
+}
+
+const TLS_OPTIONS: Readonly<Record<string, string>> = {
+  'ssl.pemfile': '--cert',
+  'ssl.privkey': '--key',
+  'ssl.verifyclient.ca-file': '--client-ca',
+};
+
+/** With the file's own name, and the socket's, so that the line can be copied. */
+function tlsOf(name: string, { value }: Setting, block: Block): string | undefined {
+  const option = TLS_OPTIONS[name];
+  if (option === undefined || value.kind !== 'string') return undefined;
+  const { condition } = block;
+  const isSocket = condition?.object === 'SERVER';
+  const listen = isSocket
+    ? ` with --listen '${condition.text}' (a further command serves the sockets without TLS)`
+    : '';
+  return `start with ${option} '${value.text}'${listen}`;
 }
 
 /** lighttpd compares the end of the Origin as it was sent: all of it, or behind a dot (`wstunnel_is_allowed_origin`). */
@@ -114,7 +193,8 @@ function readStreaming(value: Value, name: string): RuleOptions {
   return {};
 }
 
-function isOurs(name: string): boolean {
+function isOurs(name: string, reader: Reader): boolean {
+  if (reader === 'command' && Object.hasOwn(COMMAND_TUNNEL, name)) return true;
   return Object.hasOwn(TUNNEL, name) || SERVER.includes(name);
 }
 

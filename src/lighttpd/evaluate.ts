@@ -1,16 +1,21 @@
-import { messageOf } from '../errors.js';
+import { messageOf, TunnelError } from '../errors.js';
 import { keyOf, newBlock, type Block, type ConditionText } from './blocks.js';
-import { findValue, fullName, valueOf, type Environment } from './expressions.js';
-import { failAt, lineOf, type Place, type Source } from './source.js';
+import { findValue, fullName, missingName, valueOf, type Environment } from './expressions.js';
+import type { IncludedText } from './include.js';
+import { asDirective, type Problems } from './problems.js';
+import { errorAt, failAt, lineOf, stopAt, type Place, type Source } from './source.js';
 import { parse } from './syntax.js';
 import type { Branch, ConditionSyntax, Expression, Operator, Statement } from './tree.js';
 import { add, fold, textOf, type Value } from './values.js';
 
 export interface Surroundings {
-  readonly include: ((path: string) => string) | undefined;
+  readonly include: ((path: string) => string | readonly IncludedText[]) | undefined;
   readonly environment: Environment;
-  /** May this be passed over? Asked for `include_shell`. */
-  readonly ignores: (name: string) => boolean;
+  /** May `include_shell` be passed over at this place? */
+  readonly ignoresShell: (place: Place) => boolean;
+  /** What to do in its place. */
+  readonly insteadOfShell: string;
+  readonly problems: Problems;
 }
 
 /** Characters of all texts together. */
@@ -32,6 +37,8 @@ class Evaluation {
   #root: Block | undefined;
   #latest: Block | undefined;
   #inGlobal = false;
+  /** Variables whose assignment was wrong: that they have no value is no further problem. */
+  readonly #withoutValue = new Set<string>();
 
   constructor(surroundings: Surroundings) {
     this.#surroundings = surroundings;
@@ -51,16 +58,38 @@ class Evaluation {
   #text(source: Source, place: Place, block: Block): void {
     this.#length += source.text.length;
     if (this.#length > MAX_LENGTH)
-      failAt(place, `more than ${MAX_LENGTH} characters in all; this is no configuration`);
+      stopAt(place, `more than ${MAX_LENGTH} characters in all; this is no configuration`);
     this.#sources.push(source);
     if (this.#sources.length > MAX_INCLUDES)
-      failAt(place, `more than ${MAX_INCLUDES} files that include each other`);
-    this.#run(parse(source), block);
+      stopAt(place, `more than ${MAX_INCLUDES} files that include each other`);
+    this.#surroundings.problems.open(source);
+    const { statements, error } = parse(source);
+    this.#run(statements, block);
+    if (error !== undefined) {
+      this.#surroundings.problems.add(error);
+      this.#surroundings.problems.isIncomplete = true;
+    }
     this.#sources.pop();
   }
 
   #run(statements: readonly Statement[], block: Block): void {
-    for (const statement of statements) this.#statement(statement, block);
+    for (const statement of statements)
+      try {
+        this.#statement(statement, block);
+      } catch (error) {
+        this.#report(error, statement);
+      }
+  }
+
+  /** What follows from a problem that is known already is none of its own. */
+  #report(error: unknown, statement: Statement): void {
+    if (statement.kind === 'assign') this.#withoutValue.add(fold(fullName(statement.name)));
+    if (statement.kind === 'include' || statement.kind === 'include_shell')
+      this.#surroundings.problems.isIncomplete = true;
+    const name = error instanceof TunnelError ? missingName(error) : undefined;
+    if (name !== undefined && (this.#surroundings.problems.isIncomplete || this.#withoutValue.has(name)))
+      return;
+    this.#surroundings.problems.add(error);
   }
 
   #statement(statement: Statement, block: Block): void {
@@ -72,10 +101,10 @@ class Evaluation {
         this.#include(statement, block);
         return;
       case 'include_shell':
-        if (this.#surroundings.ignores('include_shell')) return;
-        return failAt(
-          statement,
-          "include_shell is never run; write what the command prints into a file, or give ignore: ['include_shell']",
+        if (this.#surroundings.ignoresShell(statement)) return;
+        throw asDirective(
+          errorAt(statement, `include_shell is never run; ${this.#surroundings.insteadOfShell}`),
+          'include_shell',
         );
       case 'global':
         this.#global(statement, statement.body);
@@ -90,8 +119,11 @@ class Evaluation {
   #global(place: Place, body: readonly Statement[]): void {
     if (this.#inGlobal) failAt(place, 'lighttpd takes no global { } inside another');
     this.#inGlobal = true;
-    if (this.#root) this.#run(body, this.#root);
-    this.#inGlobal = false;
+    try {
+      if (this.#root) this.#run(body, this.#root);
+    } finally {
+      this.#inGlobal = false;
+    }
   }
 
   #assign(statement: Extract<Statement, { kind: 'assign' }>, block: Block): void {
@@ -115,17 +147,16 @@ class Evaluation {
     if (!include)
       return failAt(
         statement,
-        `can't include ${JSON.stringify(path)}: give the option include, a function from this path to the text`,
+        `can't include ${JSON.stringify(path)}: give the option include, true or a function from this path to the text`,
       );
-    let text: unknown;
+    let included: unknown;
     try {
-      text = include(path);
+      included = include(path);
     } catch (error) {
       return failAt(statement, `can't include ${JSON.stringify(path)}: ${messageOf(error)}`, error);
     }
-    if (typeof text !== 'string')
-      return failAt(statement, `include(${JSON.stringify(path)}) must return the text as a string`);
-    this.#text({ name: path, text }, statement, block);
+    for (const { file, text } of textsOf(included, path, statement))
+      this.#text({ name: file, text }, statement, block);
   }
 
   #branches(branches: readonly Branch[], parent: Block): void {
@@ -179,7 +210,7 @@ class Evaluation {
   }
 
   #create(parent: Block, place: Place, condition: ConditionText | undefined, key: string): Block {
-    if (++this.#conditions > MAX_CONDITIONS) failAt(place, `more than ${MAX_CONDITIONS} conditions`);
+    if (++this.#conditions > MAX_CONDITIONS) stopAt(place, `more than ${MAX_CONDITIONS} conditions`);
     const block = newBlock(place, parent, condition);
     parent.known.set(key, block);
     this.#latest = block;
@@ -203,6 +234,20 @@ class Evaluation {
   #value(expression: Expression, block: Block): Value {
     return valueOf(expression, block, this.#surroundings.environment);
   }
+}
+
+/** The text of one include, or each with the name of its file. */
+function textsOf(included: unknown, path: string, place: Place): readonly IncludedText[] {
+  const isText = (one: unknown): one is IncludedText => {
+    const { file, text } = (one ?? {}) as Partial<IncludedText>;
+    return typeof file === 'string' && typeof text === 'string';
+  };
+  if (typeof included === 'string') return [{ file: path, text: included }];
+  if (Array.isArray(included) && included.every(isText)) return included;
+  return failAt(
+    place,
+    `include(${JSON.stringify(path)}) must return the text as a string, or a list of { file, text }`,
+  );
 }
 
 const OPPOSITE: Readonly<Record<Operator, string>> = {

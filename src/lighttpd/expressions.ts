@@ -1,5 +1,6 @@
 import type { Block } from './blocks.js';
-import { failAt, type Place } from './source.js';
+import type { TunnelError } from '../errors.js';
+import { errorAt, failAt, type Place } from './source.js';
 import type { Expression } from './tree.js';
 import { add, fold, list, textOf, type Entry, type Value } from './values.js';
 
@@ -37,7 +38,18 @@ function named(name: string, place: Place, block: Block, environment: Environmen
     if (typeof text !== 'string') return failAt(place, `the environment has no ${key}`);
     return { ...place, kind: 'string', text };
   }
-  return findValue(fold(name), block) ?? failAt(place, `${name} has no value yet`);
+  const value = findValue(fold(name), block);
+  if (value) return value;
+  const error = errorAt(place, `${name} has no value yet`);
+  missing.set(error, fold(name));
+  throw error;
+}
+
+const missing = new WeakMap<TunnelError, string>();
+
+/** The variable without a value that an error is about. */
+export function missingName(error: TunnelError): string | undefined {
+  return missing.get(error);
 }
 
 /** Of this block or those around it. */

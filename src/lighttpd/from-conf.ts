@@ -1,27 +1,21 @@
+import { TunnelError } from '../errors.js';
 import { fail, readFunction, readNames, readText, type Check } from '../helpers/readers.js';
-import { readOptions } from '../options/options.js';
-import type { RuleOptions, TunnelOptions } from '../types.js';
-import { everyBlock } from './blocks.js';
-import { readDirectives } from './directives.js';
-import { evaluate } from './evaluate.js';
-import { isNamed } from './foreign.js';
-import { readNotation } from './notation.js';
-import { checkTimes } from './idle.js';
-import { readNumber } from './readers.js';
-import { rulesOf } from './rules.js';
-import { readServerSettings, type ListenAddress } from './server.js';
-import { at } from './source.js';
+import type { TunnelOptions } from '../types.js';
+import type { IncludedText } from './include.js';
+import { readConf } from './read-conf.js';
+import type { ListenAddress } from './sockets.js';
 
-export type { ListenAddress } from './server.js';
+export type { IncludedText } from './include.js';
+export type { ListenAddress } from './sockets.js';
 
 /** How `fromLighttpdConf` reads. */
 export interface LighttpdConfOptions {
   /**
-   * The text that `include "path"` stands for. The path is as the configuration has it: relative ones and wildcards are the
-   * function's to resolve (lighttpd: from the folder of the first file, `*` in alphabetical order). What it throws is an error
-   * at the include. Default: an include is an error.
+   * `true`: includes are read from the disk as lighttpd does, relative ones from the folder of `file`, `conf-enabled/*.conf` in
+   * alphabetical order. A function: the text that `include "path"` stands for, or a list of texts with the names of their files;
+   * the path is as the configuration has it. What the function throws is an error at the include. Default: an include is an error.
    */
-  include?: (path: string) => string;
+  include?: true | ((path: string) => string | readonly IncludedText[]);
   /** The name in messages. Default `lighttpd.conf`. */
   file?: string;
   /** What `env.NAME` is. Default `process.env`. */
@@ -31,6 +25,8 @@ export interface LighttpdConfOptions {
    * as `'ssl.*'`, and `'include_shell'`. Those of the tunnel itself can't be passed over. Default: none.
    */
   ignore?: readonly string[];
+  /** Gets a line for each directive that is left out: `lighttpd.conf:4: server.errorlog is left out`. Default: nobody is told. */
+  warn?: (line: string) => void;
 }
 
 /** What a lighttpd.conf says. */
@@ -47,18 +43,15 @@ export interface LighttpdConf extends ListenAddress {
   sockets?: ListenAddress[];
 }
 
-/** Where no directive says otherwise: lighttpd's, not ours. Its times are in idle.ts. */
-const LIGHTTPD_DEFAULTS = { frameType: 'text', origins: '*' } as const satisfies RuleOptions;
-
 /**
  * Reads a lighttpd configuration's wstunnel part into the options of `wstunnel()`, with lighttpd's defaults: text frames, every
  * origin, no pings, and a tunnel that was silent for 60 seconds (`server.max-read-idle`) ends; with `wstunnel.ping-interval` only
  * one whose client is dead. Conditions become rules in the same order, `else` included.
  *
- * What can't be honoured is a {@link TunnelError} WSTUNNEL_OPTION that begins with `file:line:column` and tells the way out:
- * directives that guard or redirect requests (`auth.*`, `url.access-deny`, `ssl.*`, ...), `include_shell`, which is never run,
+ * What can't be honoured is one {@link TunnelError} WSTUNNEL_OPTION with a line for each problem, which begins with
+ * `file:line:column` and tells the way out: directives that guard or redirect requests (`auth.*`, `url.access-deny`, `ssl.*`, ...), `include_shell`, which is never run,
  * and regular expressions that JavaScript reads in another way or that a hostile request could keep busy. `ignore` passes
- * directives over knowingly. Those without bearing on a tunnel (logs, MIME types, the process) are left out.
+ * directives over knowingly. Those without bearing on a tunnel (logs, MIME types, the process) are left out, and reported to `warn`.
  *
  * `$HTTP["url"]`, `$HTTP["querystring"]` and the keys of `wstunnel.server` are compared with the path (within the mount) and
  * query as lighttpd reads them (`server.http-parseopts`): decoded, without `//`, `.` and `..`. An app's own middleware sees
@@ -68,37 +61,40 @@ const LIGHTTPD_DEFAULTS = { frameType: 'text', origins: '*' } as const satisfies
  */
 export function fromLighttpdConf(text: string, options: LighttpdConfOptions = {}): LighttpdConf {
   checkArguments(text, options);
-  const { include, file = 'lighttpd.conf', environment = process.env, ignore = [] } = options;
-  const source = { name: file, text };
-  const ignored = ignore.map((name) => name.toLowerCase());
-  const root = evaluate(source, { include, environment, ignores: (name) => isNamed(name, ignored) });
-  const debug = root.settings.get('wstunnel.debug');
-  const how = { ignore: ignored, notation: readNotation(root) };
-  const rules = rulesOf(root, how);
-  const tunnel: TunnelOptions = {
-    ...LIGHTTPD_DEFAULTS,
-    ...readDirectives(root, how),
-    ...(debug ? { debug: readNumber(debug.value, 'wstunnel.debug', 65535) } : {}),
-    ...(rules.length > 0 ? { rules } : {}),
-  };
-  checkTimes(everyBlock(root));
-  at({ source, offset: 0 }, () => readOptions(tunnel));
-  return { options: tunnel, ...readServerSettings(root) };
+  const { warn, ...how } = options;
+  const { problems, leftOut, conf } = readConf(text, { ...how, reader: 'app' });
+  const [first] = problems;
+  if (!conf || first) {
+    const message = problems.map((problem) => problem.message).join('\n');
+    throw new TunnelError(
+      'WSTUNNEL_OPTION',
+      message,
+      first && 'cause' in first ? { cause: first.cause } : {},
+    );
+  }
+  if (warn) for (const { place, name } of leftOut) warn(`${place}: ${name} is left out`);
+  return conf;
 }
 
 const OPTIONS: Readonly<Record<keyof LighttpdConfOptions, Check>> = {
-  include: readFunction,
+  include: (value, name) => {
+    if (value !== true) readFunction(value, name);
+  },
+  warn: readFunction,
   file: readText,
   environment: (value, name) => {
     if (typeof value !== 'object' || value === null) fail(name, 'must be an object', value);
   },
-  ignore: (value, name) => {
-    if (!Array.isArray(value)) fail(name, 'must be a list of directives such as "ssl.*"', value);
-    for (const one of value as unknown[])
-      if (typeof one !== 'string' || !/^[\w.-]+\*?$/.test(one))
-        fail(name, 'lists directives such as "auth.require" or "ssl.*"', one);
-  },
+  ignore: readDirectiveNames,
 };
+
+/** Names of directives, and beginnings of names. */
+export function readDirectiveNames(value: unknown, name: string): void {
+  if (!Array.isArray(value)) fail(name, 'must be a list of directives such as "ssl.*"', value);
+  for (const one of value as unknown[])
+    if (typeof one !== 'string' || !/^[\w.-]+\*?$/.test(one))
+      fail(name, 'lists directives such as "auth.require" or "ssl.*"', one);
+}
 
 function checkArguments(text: unknown, options: unknown): void {
   if (typeof text !== 'string') fail('lighttpd.conf', 'must be a string', text);

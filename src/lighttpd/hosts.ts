@@ -41,15 +41,10 @@ const KNOWN = [
 /** `sockaddr_un` holds 108 bytes; lighttpd leaves itself two. */
 const MAX_SOCKET = 105;
 
-/** `wstunnel.server`: keys, for each its hosts (`gw_set_defaults_backend`). */
+/** `wstunnel.server`: keys, for each its hosts (`gw_set_defaults_backend`); empty, there is no tunnel here. */
 export function readServer(value: Value, notation: Notation): Record<string, Host[]> {
   const entries = readKeyed(value, NAME, SHAPE);
   checkKeys(entries, NAME);
-  if (entries.length === 0)
-    failAt(
-      value,
-      `${NAME} names no host; to have no tunnel here, set it in a condition that doesn't hold here`,
-    );
   const map = Object.fromEntries(
     entries.map(({ key, value: hosts }) => {
       if (Object.hasOwn(HOST, key))

@@ -127,7 +127,8 @@ export class LighttpdQuery extends RegExp {
   }
 }
 
-const readByDefault = new LighttpdNotation(DEFAULTS);
+/** By lighttpd's defaults. */
+export const readByDefault = new LighttpdNotation(DEFAULTS);
 
 /** As the configuration has it; what is not said is lighttpd's default. */
 export function readNotation(root: Block): LighttpdNotation {

@@ -20,24 +20,25 @@ function ruleOf(first: Block, how: Reading): Rule | undefined {
       ...(rules.length > 0 ? { rules } : {}),
       ...(otherwise ? { else: otherwise } : {}),
     };
-    const { ours, foreign } = contentsOf(block);
+    const { ours, foreign } = contentsOf(block, how.reader);
     // Nobody asks whether a condition around other modules' directives alone could be ours.
     if (!ours && foreign) return undefined;
     const { condition } = block;
-    if (condition?.object === 'SERVER') {
-      checkSocket(block, ours);
+    if (condition?.object === 'SERVER' && !how.problems.try(() => checkSocket(block, ours, how)))
       return undefined;
-    }
-    const head = condition ? readCondition(condition, how.notation) : {};
+    const head = condition ? how.problems.try(() => readCondition(condition, how.notation)) : {};
     return Object.keys(rule).length === 0 ? undefined : { ...head, ...rule };
   }, undefined);
 }
 
-function checkSocket({ condition, source, offset }: Block, ours: boolean): void {
+/** Can what stands in the block be a rule? */
+function checkSocket({ condition, source, offset }: Block, ours: boolean, { reader }: Reading): boolean {
   if (condition?.field !== 'socket') failAt({ source, offset }, '$SERVER has only the field "socket"');
-  if (ours)
+  if (ours && reader === 'app')
     failAt(
       { source, offset },
-      'a middleware does not know on which socket a request came: make a tunnel and a server of their own for what stands in here',
+      'a middleware does not know on which socket a request came: make a tunnel and a server of their own for what stands in here, ' +
+        'or write it as a rule with when: { localPort }',
     );
+  return ours;
 }

@@ -1,20 +1,12 @@
 import { isIP } from 'node:net';
-import { faultOfListenPath, isAbstractSocket } from '../helpers/socket-path.js';
 import type { Block } from './blocks.js';
-import { contentsOf } from './directives.js';
+import { contentsOf, type Reading } from './directives.js';
 import { readNumber, readSwitch, readText, readTexts } from './readers.js';
-import { failAt, type Place } from './source.js';
+import { checkNotAbstract, readSocket, type ListenAddress } from './sockets.js';
+import { failAt } from './source.js';
 import type { Value } from './values.js';
 
-/** For `server.listen()`: an address and port, or the path of a unix socket. */
-export interface ListenAddress {
-  /** Without `server.port` lighttpd's 80, under `ssl.engine` 443. */
-  port?: number;
-  /** IPv6 without brackets. Left out, every address. */
-  bind?: string;
-  /** Path of a unix socket; then there are no others. */
-  socket?: string;
-}
+export type { ListenAddress } from './sockets.js';
 
 export interface ServerSettings extends ListenAddress {
   documentRoot?: string;
@@ -24,11 +16,11 @@ export interface ServerSettings extends ListenAddress {
 }
 
 /** What the configuration says about the server itself. */
-export function readServerSettings(root: Block): ServerSettings {
+export function readServerSettings(root: Block, how: Reading): ServerSettings {
   const value = (name: string) => root.settings.get(name)?.value;
   const read = <Result>(name: string, reader: (value: Value, name: string) => Result) => {
     const given = value(name);
-    return given && reader(given, name);
+    return given && how.problems.try(() => reader(given, name));
   };
   // lighttpd's defaults; without one `listen` would take any port that is free.
   const isTls = read('ssl.engine', readSwitch) === true;
@@ -38,11 +30,14 @@ export function readServerSettings(root: Block): ServerSettings {
   const files = value('index-file.names') ? 'index-file.names' : 'server.indexfiles';
   const indexFiles = read(files, readTexts)?.map(({ text }) => text);
   const maxConnections = read('server.max-connections', readNumber);
-  const sockets = socketsOf(root, port);
   const isIpv6 = read('server.use-ipv6', readSwitch) === true && Object.keys(bind).length === 0;
-  return {
+  const own: ListenAddress = {
     ...(bind.socket === undefined ? { port } : {}),
     ...(isIpv6 ? { bind: '::' } : bind),
+  };
+  const sockets = socketsOf(root, { port, ...own }, how);
+  return {
+    ...own,
     ...(documentRoot === undefined || documentRoot === '' ? {} : { documentRoot }),
     ...(indexFiles ? { indexFiles } : {}),
     ...(maxConnections === undefined ? {} : { maxConnections }),
@@ -61,35 +56,40 @@ function readBind(value: Value, name: string): ListenAddress {
   return { bind };
 }
 
-/** Further sockets to listen on: `$SERVER["socket"] == "[::]:80" { }`. One with contents of other modules (TLS) is not plain. */
-function socketsOf(root: Block, port: number): ListenAddress[] {
-  return root.children.flatMap((block) => {
+/**
+ * Further sockets to listen on: `$SERVER["socket"] == "[::]:80" { }`. One with TLS is not plain, and one with contents of other
+ * modules alone is theirs.
+ */
+function socketsOf(
+  root: Block,
+  main: ListenAddress & { port: number },
+  { reader, problems }: Reading,
+): ListenAddress[] {
+  const found = root.children.flatMap((block) => {
     const { condition } = block;
-    if (condition?.object !== 'SERVER' || contentsOf(block).foreign) return [];
-    if (condition.operator !== '==' || block.next)
-      return failAt(block, '$SERVER["socket"] can only be compared by ==, without else');
-    return [readSocket(condition.text, port, block)];
+    if (condition?.object !== 'SERVER') return [];
+    const { ours, foreign, tls } = contentsOf(block, reader);
+    const isOthers = reader === 'app' ? foreign : tls || (foreign && !ours);
+    if (isOthers) return [];
+    const address = problems.try(() => {
+      if (condition.operator !== '==' || block.next)
+        return failAt(block, '$SERVER["socket"] can only be compared by ==, without else');
+      return readSocket(condition.text, main.port, block);
+    });
+    return address ? [{ block, ours, address }] : [];
   });
+  if (reader === 'command')
+    for (const { block, ours, address } of found)
+      if (ours) problems.try(() => checkPort(block, address, [main, ...found.map((one) => one.address)]));
+  return found.map(({ address }) => address);
 }
 
-function readSocket(text: string, port: number, place: Place): ListenAddress {
-  if (text.startsWith('/')) return { socket: text };
-  checkNotAbstract(text, place, '$SERVER["socket"]');
-  const [, address = '', digits] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(text) ?? [];
-  const own = digits === undefined ? port : Number(digits);
-  const bind = address.replace(/^\[(.*)\]$/, '$1');
-  const isIpv6 = address.startsWith('[');
-  if (own > 65535 || text === '' || (isIpv6 && bind !== '' && isIP(bind) !== 6))
-    return failAt(
-      place,
-      '$SERVER["socket"] is an address with a port such as "[::]:80", or the path of a unix socket',
+/** The port tells the command on which socket a request came. */
+function checkPort(block: Block, { port, bind }: ListenAddress, all: readonly ListenAddress[]): void {
+  const other = all.find((one) => port !== undefined && one.port === port && one.bind !== bind);
+  if (other)
+    failAt(
+      block,
+      `another socket has port ${port ?? ''} as well: start a command of its own for what stands in here`,
     );
-  const anywhere = isIpv6 ? '::' : undefined;
-  const named = bind === '' || bind === '*' ? anywhere : bind;
-  return { port: own, ...(named === undefined ? {} : { bind: named }) };
-}
-
-/** No host is called so; `bind` would say that the name is not known. */
-function checkNotAbstract(text: string, place: Place, name: string): void {
-  if (isAbstractSocket(text)) failAt(place, `${name}: ${faultOfListenPath(text) ?? ''}`);
 }

@@ -23,9 +23,35 @@ export function lineOf(place: Place): string {
   return placeName(place).replace(/:\d+$/, '');
 }
 
-export function failAt(place: Place, message: string, cause?: unknown): never {
+const places = new WeakMap<TunnelError, Place>();
+const fatal = new WeakSet<TunnelError>();
+
+/** An error of the configuration at a place. */
+export function errorAt(place: Place, message: string, cause?: unknown): TunnelError {
   const details = cause === undefined ? {} : { cause };
-  throw new TunnelError('WSTUNNEL_OPTION', `${placeName(place)}: ${message}`, details);
+  const error = new TunnelError('WSTUNNEL_OPTION', `${placeName(place)}: ${message}`, details);
+  places.set(error, place);
+  return error;
+}
+
+export function failAt(place: Place, message: string, cause?: unknown): never {
+  throw errorAt(place, message, cause);
+}
+
+/** A limit that keeps the reading small is exceeded: it does not go on for further problems. */
+export function stopAt(place: Place, message: string): never {
+  const error = errorAt(place, message);
+  fatal.add(error);
+  throw error;
+}
+
+export function isFatal(error: TunnelError): boolean {
+  return fatal.has(error);
+}
+
+/** Where an error of {@link errorAt} is. */
+export function placeOf(error: TunnelError): Place | undefined {
+  return places.get(error);
 }
 
 /** Runs a check of the options' own: what it throws gets the place. */

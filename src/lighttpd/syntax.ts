@@ -13,8 +13,20 @@ const ELSE: readonly string[] = ['else', 'elif', 'elsif', 'elseif'];
  * The grammar of lighttpd's src/configparser.y. lighttpd's parser drops a token that fits nowhere and goes on: half a line may
  * be missing without a word. Here it is an error, but for the newlines that people put before a brace or behind an equal sign.
  */
-export function parse(source: Source): readonly Statement[] {
-  return new Parser(source).file();
+export function parse(source: Source): Parsed {
+  const statements: Statement[] = [];
+  try {
+    new Parser(source).file(statements);
+  } catch (error) {
+    return { statements, error };
+  }
+  return { statements };
+}
+
+/** With an error: the statements before it. */
+export interface Parsed {
+  readonly statements: readonly Statement[];
+  readonly error?: unknown;
 }
 
 class Parser {
@@ -26,15 +38,13 @@ class Parser {
     this.#tokens = new Tokens(source);
   }
 
-  file(): readonly Statement[] {
-    const statements = this.#statements();
+  file(statements: Statement[]): void {
+    this.#statements(statements);
     const token = this.#tokens.next();
     if (token.kind !== 'end') failAt(token, 'this brace closes nothing');
-    return statements;
   }
 
-  #statements(): Statement[] {
-    const statements: Statement[] = [];
+  #statements(statements: Statement[] = []): Statement[] {
     for (;;) {
       this.#skipNewlines();
       const token = this.#tokens.peek();

@@ -1,4 +1,4 @@
-import { failAt, type Place } from './source.js';
+import { failAt, stopAt, type Place } from './source.js';
 
 /** What an expression comes to. Never changed: variables share it. */
 export type Value = Place &
@@ -32,13 +32,13 @@ export function add(left: Value, right: Value): Value {
   if (left.kind === 'number' && right.kind === 'number')
     return { ...place, kind: 'number', number: left.number + right.number };
   const text = textOf(left) + textOf(right);
-  if (text.length > MAX_TEXT) failAt(right, `this string has more than ${MAX_TEXT} characters`);
+  if (text.length > MAX_TEXT) stopAt(right, `this string has more than ${MAX_TEXT} characters`);
   return { ...place, kind: 'string', text };
 }
 
 /** Checks its size, and that no key is there twice; the same key with the same plain value is taken once. */
 export function list(place: Place, entries: readonly Entry[]): Value {
-  if (entries.length > MAX_ENTRIES) failAt(place, `this list has more than ${MAX_ENTRIES} entries`);
+  if (entries.length > MAX_ENTRIES) stopAt(place, `this list has more than ${MAX_ENTRIES} entries`);
   const seen = new Map<string, Value>();
   const kept = entries.filter(({ key, value }) => {
     if (key === undefined) return true;

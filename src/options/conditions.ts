@@ -1,5 +1,5 @@
 import { compileAddresses } from '../helpers/address.js';
-import { fail, readNames, readOneOf, readRegExp, type Check } from '../helpers/readers.js';
+import { fail, readNames, readNumber, readOneOf, readRegExp, type Check } from '../helpers/readers.js';
 import type { Condition } from '../types.js';
 
 /** Rules and conditions inside each other; more is most likely an object that contains itself. */
@@ -19,6 +19,7 @@ export function readCondition(value: unknown, name: string, depth = 0): Conditio
     remoteAddress: (given, givenName) => readText(given, givenName, readAddress),
     query: readText,
     scheme: readOneOf(['http', 'https']),
+    localPort: readPorts,
     headers: readHeaders,
     all: several,
     any: several,
@@ -37,6 +38,12 @@ export function readAddress(value: unknown, name: string): string {
   } catch {
     return fail(name, 'takes IP addresses and CIDR ranges such as "192.0.2.0/24" or "2001:db8::/32"', value);
   }
+}
+
+function readPorts(value: unknown, name: string): void {
+  const ports: unknown[] = Array.isArray(value) ? value : [value];
+  if (ports.length === 0) fail(name, 'needs at least one port', value);
+  for (const port of ports) readNumber(1, 65535)(port, name);
 }
 
 function readHeaders(value: unknown, name: string): void {

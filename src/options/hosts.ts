@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { idOf, type ResolvedHost } from '../backends/host.js';
 import { isStream } from '../backends/stream.js';
+import { checkEach } from '../helpers/option-error.js';
 import {
   fail,
   namedOf,
@@ -69,8 +70,11 @@ const ADDRESSES = [['connect'], ['socket'], ['host', 'port', 'localAddress', 'lo
 export function readHosts(value: unknown, name: string, isMade = false): readonly ResolvedHost[] {
   const list: unknown[] = Array.isArray(value) ? value : [value];
   if (list.length === 0) fail(name, 'needs at least one host', value);
-  const hosts = list.map((host, index) =>
-    readHost(host, Array.isArray(value) ? `${name}[${index}]` : name, isMade),
+  const hosts: ResolvedHost[] = [];
+  checkEach(
+    list.map((host, index) => () => {
+      hosts.push(readHost(host, Array.isArray(value) ? `${name}[${index}]` : name, isMade));
+    }),
   );
   if (hosts.every(({ backup }) => backup)) fail(name, 'needs a host that is no backup', value);
   return Object.freeze(hosts);
@@ -89,11 +93,13 @@ export function readServer(
   name: string,
 ): readonly ResolvedHost[] | HostMap<readonly ResolvedHost[]> {
   if (!isHostMap(value)) return readHosts(value, name);
-  const entries = Object.entries(value);
-  return new HostMap(
-    entries.map(([key, hosts]) => [key, readHosts(hosts, `${name}[${JSON.stringify(key)}]`)] as const),
-    notationOf(value),
+  const entries: (readonly [string, readonly ResolvedHost[]])[] = [];
+  checkEach(
+    Object.entries(value).map(([key, hosts]) => () => {
+      entries.push([key, readHosts(hosts, `${name}[${JSON.stringify(key)}]`)]);
+    }),
   );
+  return new HostMap(entries, notationOf(value));
 }
 
 function readHost(value: unknown, name: string, isMade: boolean): ResolvedHost {
@@ -170,7 +176,9 @@ function secureContextOf({ tls }: Host, name: string): { secureContext?: SecureC
 function isHostMap(value: unknown): value is Record<string, object> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const entries = Object.entries(value);
+  // lighttpd's `wstunnel.server = ()` is no tunnel; as an option of one's own, an empty object is a mistake.
+  if (entries.length === 0) return notationOf(value) !== undefined;
   const isEntry = ([key, hosts]: [string, unknown]) =>
     typeof hosts === 'object' && hosts !== null && !Object.hasOwn(HOST, key);
-  return entries.length > 0 && entries.every(isEntry);
+  return entries.every(isEntry);
 }

@@ -7,6 +7,7 @@ import type { CountLimits } from '../guard/limits.js';
 import { compileOrigin, nativeOrigin, ownOrigin, parseOrigin, type OriginCheck } from '../guard/origin.js';
 import { isOwnPage } from '../guard/rebinding.js';
 import { compileAddresses } from '../helpers/address.js';
+import { checkEach } from '../helpers/option-error.js';
 import {
   fail,
   MAX_SHOWN,
@@ -230,7 +231,8 @@ function readRule<Req extends IncomingMessage>(
 
 function checkRuleList(value: unknown, name: string): void {
   if (!Array.isArray(value)) fail(name, 'must be a list of rules', value);
-  for (const [index, rule] of (value as unknown[]).entries()) readNames(rule, `${name}[${index}]`, RULE);
+  const rules = value as unknown[];
+  checkEach(rules.map((rule, index) => () => readNames(rule, `${name}[${index}]`, RULE)));
 }
 
 /** Before anything follows them: rules may contain themselves. */

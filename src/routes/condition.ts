@@ -25,11 +25,15 @@ const asAddresses: Comparison = (given) => {
 /** All that is named must hold (lighttpd: nested conditions). */
 export function compileCondition(condition: Condition): ConditionTest {
   const tests: ConditionTest[] = [];
-  const { url, host, remoteAddress, query, scheme, headers = {}, all, any, not } = condition;
+  const { url, host, remoteAddress, query, scheme, localPort, headers = {}, all, any, not } = condition;
   const add = (text: (visit: Visit) => string, test: (text: string) => boolean) =>
     tests.push((visit) => test(text(visit)));
 
   if (scheme !== undefined) tests.push(({ req }) => (isSecure(req) ? 'https' : 'http') === scheme);
+  if (localPort !== undefined) {
+    const ports: readonly unknown[] = [localPort].flat();
+    tests.push(({ req }) => ports.includes(req.socket.localPort));
+  }
   if (url !== undefined) add(({ path }) => path, compileText(url));
   if (host !== undefined) add(({ req }) => hostOf(req), compileText(host, asHost));
   if (query !== undefined) add(({ req }) => queryOf(req), compileText(query));

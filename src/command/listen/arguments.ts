@@ -16,6 +16,7 @@ import { checkAddressesAreKnown } from './needs-address.js';
 import { INDEX, readLoginFile, type Plan, type Tunnelling } from './plan.js';
 import { checkOption, listOf, secondsOf, TUNNEL_FLAGS, tunnelOf } from './tunnel-flags.js';
 import { GROUP_RULE, MODE_RULE, readGroup, readMode } from './unix-access.js';
+import { isUserName, readUserName, USER_RULE, type UserName } from './user.js';
 
 /** Where noVNC and websockify are usually found; on loopback, so that who forgets to think about it is safe. */
 const DEFAULT_LISTEN: ListenAddress = { host: '127.0.0.1', port: 6080 };
@@ -45,6 +46,7 @@ export function readPlan(args: Given, isForAll = false): Plan {
   const trustProxy = args.has('trust-proxy') ? listOf(args.list('trust-proxy')) : config?.trustProxy;
   const log = pathOf(args, 'log') ?? config?.log;
   const maxConnections = maxConnectionsOf(args) ?? config?.maxConnections;
+  const user = userOf(args) ?? config?.user;
   const plan: Plan = {
     listen,
     ...(unix && { unix }),
@@ -70,6 +72,11 @@ export function readPlan(args: Given, isForAll = false): Plan {
     ...recordOf(args, targets, tokens),
     ...syslogOf(args),
     isLighttpd: config?.isLighttpd === true,
+    ...(user && { user }),
+    ...(config?.pages && { pages: config.pages }),
+    leftOut: config?.leftOut ?? [],
+    privateFiles: config?.privateFiles ?? [],
+    included: config?.included ?? [],
   };
   checkAddressesAreKnown(plan);
   return plan;
@@ -169,7 +176,7 @@ function unixOf(args: Given, listen: readonly ListenAddress[]): Plan['unix'] {
 
 function checkTargets(tokens: string | undefined, { server, rules }: Tunnelling, config?: Config): void {
   if (tokens !== undefined && server !== undefined) throw usage('give either a TARGET or --tokens, not both');
-  const isInRules = config !== undefined && rules !== undefined;
+  const isInRules = config !== undefined && (rules !== undefined || config.isLighttpd);
   if (tokens === undefined && server === undefined && !isInRules)
     throw usage(
       config ? 'the configuration names no server: give a TARGET' : 'give a TARGET, such as 127.0.0.1:5900',
@@ -185,7 +192,14 @@ function checkAgainstLighttpd(args: Given, targets: readonly Host[]): void {
 
 function webOf(args: Given, config: Config | undefined): Plan['web'] {
   const folder = pathOf(args, 'web');
-  return folder === undefined ? config?.web : { folder, index: INDEX };
+  return folder === undefined ? config?.web : { folder, index: INDEX, by: '--web' };
+}
+
+function userOf(args: Given): UserName | undefined {
+  const text = args.text('user');
+  if (text === undefined) return undefined;
+  if (!isUserName(text)) throw usage(`--user "${text}": it ${USER_RULE}`);
+  return readUserName(text);
 }
 
 function tlsOf(args: Given, config: Config | undefined): Plan['tls'] {

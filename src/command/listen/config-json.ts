@@ -8,6 +8,7 @@ import {
   type ParseError,
 } from 'jsonc-parser';
 import { TunnelError } from '../../errors.js';
+import { checkEach, everyErrorOf, optionPlaceOf } from '../../helpers/option-error.js';
 import {
   fail,
   namedOf,
@@ -20,20 +21,23 @@ import {
 } from '../../helpers/readers.js';
 import { faultOfListenPath, isAbstractSocket } from '../../helpers/socket-path.js';
 import { without } from '../../helpers/without.js';
-import { OPTIONS, readOptions } from '../../options/options.js';
+import { readServer } from '../../options/hosts.js';
+import { OPTIONS, readOptions, RULE } from '../../options/options.js';
 import { CONNECTIONS_CEILING } from './descriptors.js';
 import { readListenAddress } from '../address.js';
 import { LONGEST_DRAIN } from '../drain.js';
-import { CommandError, EXIT } from '../exit.js';
+import { complaintOf, CommandError, EXIT } from '../exit.js';
 import type { Config } from './config.js';
 import { FRAME_RULE, isFrameSource } from './frame.js';
+import { fromJson } from './json-values.js';
 import { isHostName, NAME_RULE } from './names.js';
 import { INDEX, readLoginFile, type Tunnelling } from './plan.js';
 import { GROUP_RULE, MODE_RULE, readGroup, readMode } from './unix-access.js';
+import { isUserName, readUserName, USER_RULE } from './user.js';
 
 /** The command's own part of the file; a path is taken from the file's folder. */
 interface OwnPart {
-  listen?: string | readonly string[];
+  listen?: string | number | readonly (string | number)[];
   unixMode?: string;
   unixGroup?: string;
   web?: string;
@@ -50,12 +54,13 @@ interface OwnPart {
   log?: string;
   drain?: number;
   verbose?: boolean;
+  runAs?: string;
 }
 
 // An option without its check does not compile. (Exported for the test of the README's table.)
 export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   listen: (value, name) => {
-    for (const text of readTexts(value, name)) {
+    for (const text of readTexts(portsAsTexts(value), name)) {
       const address = readListenAddress(text);
       if (!address) fail(name, 'is PORT, ADDRESS:PORT, :PORT, unix:PATH or fd:3, or a list', value);
       const { socket = '' } = address;
@@ -86,33 +91,73 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   log: readText,
   drain: readSeconds(0, LONGEST_DRAIN),
   verbose: readBoolean,
+  runAs: (value, name) => {
+    if (typeof value !== 'string' || !isUserName(value)) fail(name, USER_RULE, value);
+  },
 };
 
+const server: Check = (value, name) => void readServer(value, name);
+const rules: Check = (value, name) => {
+  if (!Array.isArray(value)) fail(name, 'must be a list of rules', value);
+  const list = value as unknown[];
+  checkEach(list.map((rule, index) => () => readNames(rule, `${name}[${index}]`, JSON_RULE)));
+};
 const TUNNEL = without(OPTIONS, 'autoAttach');
+/** With the hosts, so that what is wrong with them is found along with the rest. */
+const JSON_TUNNEL: Readonly<Record<string, Check>> = { ...TUNNEL, server, rules };
+const JSON_RULE: Readonly<Record<string, Check>> = {
+  ...{ ...RULE, server, rules },
+  else: (value, name) => readNames(value, name, JSON_RULE),
+};
 
 /** The middleware's options, as far as JSON can say them, and the command's. Comments and final commas are allowed. */
 export function readJsonConfig(text: string, file: string): Config {
   const root = parse(text, file);
-  checkNamedOnce(root, text, file);
-  const value: unknown = getNodeValue(root);
+  if (isDeeper(root, MOST_LEVELS)) throw tooDeep(file);
+  const folder = dirname(resolve(file));
+  const twice = namedTwice(root).map(({ offset, value }) => ({
+    offset,
+    message: `"${String(value)}" is there twice`,
+  }));
+  const given: unknown = getNodeValue(root);
+  const { value, problems, privateFiles } = fromJson(given, folder);
+  const tunnel = () => namedOf(value as object, Object.keys(TUNNEL)) as Tunnelling;
+  const errors = [
+    ...problems,
+    ...errorsOf(() => readNames(value, 'options', { ...OWN, ...JSON_TUNNEL })),
+    ...(problems.length + twice.length > 0 ? [] : errorsOf(() => void readOptions(tunnel()))),
+  ];
+  const found = [
+    ...twice,
+    ...errors.map((error) => ({ offset: nodeFor(root, error).offset, message: messageFor(error) })),
+  ].sort((one, other) => one.offset - other.offset);
+  const lines = new Set(found.map(({ offset, message }) => `${file}:${placeOf(text, offset)}: ${message}`));
+  const [first, ...more] = lines;
+  if (first !== undefined) throw new CommandError(EXIT.config, first, { more, cause: errors[0] });
+  const own = namedOf(value as object, Object.keys(OWN)) as OwnPart;
+  return { isLighttpd: false, tunnel: tunnel(), privateFiles, ...ownOf(own, folder) };
+}
+
+/** What a check has against the options. */
+function errorsOf(check: () => void): readonly TunnelError[] {
   try {
-    readNames(value, 'options', { ...OWN, ...TUNNEL });
-    const own = namedOf(value as object, Object.keys(OWN)) as OwnPart;
-    const tunnel = namedOf(value as object, Object.keys(TUNNEL)) as Tunnelling;
-    readOptions(tunnel);
-    return { isLighttpd: false, tunnel, ...ownOf(own, dirname(resolve(file))) };
+    check();
+    return [];
   } catch (error) {
-    if (!(error instanceof TunnelError)) throw error;
-    const { message } = error;
-    const place = placeOf(text, nodeFor(root, message).offset);
-    throw new CommandError(
-      EXIT.config,
-      `${file}:${place}: ${message.replace(/^wstunnel: (options )?/, '')}`,
-      {
-        cause: error,
-      },
-    );
+    if (error instanceof TunnelError) return everyErrorOf(error);
+    throw error;
   }
+}
+
+function messageFor(error: TunnelError): string {
+  return complaintOf(error).replace(/^options /, '');
+}
+
+function portsAsTexts(value: unknown): unknown {
+  if (typeof value === 'number') return String(value);
+  return Array.isArray(value)
+    ? value.map((one: unknown) => (typeof one === 'number' ? String(one) : one))
+    : value;
 }
 
 function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunnel'> {
@@ -120,12 +165,12 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
   const { web, trustProxy, acceptProxy, maxConnections, verbose, log } = own;
   return {
     listen: [own.listen ?? []].flat().flatMap((one) => {
-      const address = readListenAddress(one);
+      const address = readListenAddress(String(one));
       return address?.socket === undefined ? (address ?? []) : { socket: file(address.socket) };
     }),
     ...((own.unixMode ?? own.unixGroup) !== undefined && { unix: unixOf(own) }),
     ...(own.drain !== undefined && { drain: own.drain }),
-    ...(web !== undefined && { web: { folder: file(web), index: INDEX } }),
+    ...(web !== undefined && { web: { folder: file(web), index: INDEX, by: '--web' } }),
     ...(own.cert !== undefined && { cert: file(own.cert) }),
     ...(own.key !== undefined && { key: file(own.key) }),
     ...(own.clientCa !== undefined && { clientCa: file(own.clientCa) }),
@@ -138,6 +183,7 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
     ...(maxConnections !== undefined && { maxConnections }),
     ...(verbose !== undefined && { verbose }),
     ...(log !== undefined && { log: file(log) }),
+    ...(own.runAs !== undefined && { user: readUserName(own.runAs, '"runAs"') }),
   };
 }
 
@@ -158,7 +204,7 @@ function parse(text: string, file: string): Node {
     : 'Empty';
   throw new CommandError(
     EXIT.config,
-    `${file}:${placeOf(text, error?.offset ?? 0)}: no JSON: ${what.toLowerCase()}`,
+    `${file}:${placeOf(text, error?.offset ?? 0)}: invalid JSON: ${what.toLowerCase()}`,
   );
 }
 
@@ -167,22 +213,30 @@ function treeOf(text: string, file: string, errors: ParseError[]): Node | undefi
     return parseTree(text, errors, { allowTrailingComma: true });
   } catch (error) {
     // It calls itself for each level.
-    throw new CommandError(EXIT.config, `${file}: the JSON is nested too deeply`, { cause: error });
+    throw tooDeep(file, error);
   }
 }
 
+/** Each check calls itself for what is inside. Objects, lists and names count. */
+const MOST_LEVELS = 1000;
+
+function isDeeper(node: Node, levels: number): boolean {
+  return levels === 0 || (node.children ?? []).some((child) => isDeeper(child, levels - 1));
+}
+
+function tooDeep(file: string, cause?: unknown): CommandError {
+  return new CommandError(EXIT.config, `${file}: the JSON is nested too deeply`, { cause });
+}
+
 /** JSON lets the last of two win, silently: of two `allow` one would be gone. */
-function checkNamedOnce(node: Node, text: string, file: string): void {
+function namedTwice(node: Node): Node[] {
   const names = new Set<unknown>();
-  for (const child of node.children ?? []) {
+  return (node.children ?? []).flatMap((child) => {
     const name = child.type === 'property' ? child.children?.[0] : undefined;
-    if (name && names.has(name.value)) {
-      const place = placeOf(text, name.offset);
-      throw new CommandError(EXIT.config, `${file}:${place}: "${String(name.value)}" is there twice`);
-    }
+    const isTwice = name !== undefined && names.has(name.value);
     if (name) names.add(name.value);
-    checkNamedOnce(child, text, file);
-  }
+    return [...(isTwice ? [name] : []), ...namedTwice(child)];
+  });
 }
 
 /** Line and column, both counted from 1. */
@@ -191,18 +245,13 @@ function placeOf(text: string, offset: number): string {
   return `${lines.length}:${(lines.at(-1) ?? '').length + 1}`;
 }
 
-/** What a complaint such as `wstunnel: server[0].port must be ...` or `... rules[1] has no "ulr"` is about. */
-function nodeFor(root: Node, message: string): Node {
-  const [, name = '', unknown] = /^wstunnel: (\S+)(?: has no ("(?:[^"\\]|\\.)*"))?/.exec(message) ?? [];
-  const path = Array.from(
-    name.replace(/^options$/, '').matchAll(/\[(\d+)\]|\["([^"]*)"\]|([^.[\]]+)/g),
-    (part) => (part[1] === undefined ? (part[2] ?? part[3] ?? '') : Number(part[1])),
-  );
-  if (unknown !== undefined) path.push(JSON.parse(unknown) as string);
+/** What an error is about: the value at its path, or the nearest one around it that is in the file. */
+function nodeFor(root: Node, error: TunnelError): Node {
+  const { path = [], isName = false } = optionPlaceOf(error) ?? {};
   for (let length = path.length; length > 0; length--) {
     const node = findNodeAtLocation(root, path.slice(0, length));
     // A property's name is what is wrong with one that nobody knows.
-    if (node) return unknown !== undefined && length === path.length ? (node.parent ?? node) : node;
+    if (node) return isName && length === path.length ? (node.parent ?? node) : node;
   }
   return root;
 }

@@ -1,40 +1,76 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { TunnelError } from '../../errors.js';
-import {
-  fromLighttpdConf,
-  type LighttpdConf,
-  type ListenAddress as Bound,
-} from '../../lighttpd/from-conf.js';
+import { dirname, resolve } from 'node:path';
+import { messageOf } from '../../errors.js';
+import { readDirectiveNames } from '../../lighttpd/from-conf.js';
+import { includeFrom } from '../../lighttpd/include.js';
+import { readConf, type ConfReading, type ConfUser } from '../../lighttpd/read-conf.js';
+import type { Problem } from '../../lighttpd/problems.js';
+import type { ListenAddress as Bound } from '../../lighttpd/sockets.js';
 import type { ListenAddress } from '../address.js';
 import { usage } from '../args.js';
 import { CommandError, EXIT } from '../exit.js';
 import { reasonOf } from '../files.js';
 import type { Config } from './config.js';
+import { DOCUMENT_ROOT } from './plan.js';
 
 /** Its tunnels, its document root, and where it listens: without `server.bind` that is every address, as there. */
 export function readLighttpdConfig(text: string, file: string, ignore: readonly string[]): Config {
-  const conf = parse(text, file, ignore);
+  checkIgnored(ignore);
+  const included = new Set<string>();
+  const read = includeFrom(file);
+  const include = (path: string) => {
+    try {
+      const texts = read(path);
+      for (const one of texts) included.add(resolve(one.file));
+      return texts;
+    } catch (error) {
+      throw new Error(`${resolve(dirname(file), path)}: ${reasonOf(error)}`, { cause: error });
+    }
+  };
+  const { problems, conf, pages, user, leftOut } = readConf(text, {
+    reader: 'command',
+    file,
+    ignore,
+    include,
+  });
+  if (!conf || problems.length > 0) throw failureOf(problems);
   const { documentRoot, indexFiles = [], maxConnections } = conf;
   return {
     isLighttpd: true,
-    listen: [conf, ...(conf.sockets ?? [])].map(addressOf),
+    listen: distinct([conf, ...(conf.sockets ?? [])].map(addressOf)),
     tunnel: conf.options,
-    ...(documentRoot !== undefined && { web: { folder: resolve(documentRoot), index: indexFiles } }),
+    ...(documentRoot !== undefined && {
+      web: { folder: resolve(documentRoot), index: indexFiles, by: DOCUMENT_ROOT },
+    }),
+    ...(pages && { pages }),
     ...(maxConnections !== undefined && { maxConnections }),
+    ...userOf(user),
+    leftOut,
+    included: [...included],
   };
 }
 
-function parse(text: string, file: string, ignore: readonly string[]): LighttpdConf {
-  const folder = dirname(resolve(file));
+function checkIgnored(ignore: readonly string[]): void {
   try {
-    return fromLighttpdConf(text, { file, ignore, include: (path) => included(resolve(folder, path)) });
+    readDirectiveNames(ignore, 'ignore');
   } catch (error) {
-    if (!(error instanceof TunnelError)) throw error;
-    const message = error.message.replace(/^wstunnel: /, '');
-    if (message.startsWith('ignore ')) throw usage(`--${message}`);
-    throw new CommandError(EXIT.config, message, { cause: error });
+    throw usage(`--${messageOf(error).replace(/^wstunnel: /, '')}`);
   }
+}
+
+/** With the options that pass over what may be passed over, so that they can be copied. */
+function failureOf(problems: readonly Problem[]): CommandError {
+  const [first = '', ...more] = problems.map(({ message }) => message);
+  const names = new Set(problems.flatMap(({ directive }) => directive ?? []));
+  const options = Array.from(names, (name) => `--ignore ${name}`).join(' ');
+  const hint = names.size > 1 ? [`once you have seen to them, pass these directives over: ${options}`] : [];
+  return new CommandError(EXIT.config, first, { more: [...more, ...hint], cause: problems[0]?.cause });
+}
+
+function userOf(user: ConfReading['user']): Pick<Config, 'user'> {
+  if (user?.user === undefined) return {};
+  const { place } = user satisfies ConfUser;
+  const by = `${place}: server.username`;
+  return { user: { user: user.user, ...(user.group !== undefined && { group: user.group }), by } };
 }
 
 function addressOf({ port, bind, socket }: Bound): ListenAddress {
@@ -42,19 +78,18 @@ function addressOf({ port, bind, socket }: Bound): ListenAddress {
   return { ...(port !== undefined && { port }), ...(bind !== undefined && { host: bind }) };
 }
 
-/** `conf.d/*.conf` is each of these, in the order of their names; a wildcard that finds none is nothing. */
-function included(path: string): string {
-  const name = basename(path);
-  try {
-    if (!/[*?]/.test(name)) return readFileSync(path, 'utf8');
-    const escaped = name.replace(/[.+^${}()|[\]\\]/g, '\\$&');
-    const pattern = new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`);
-    const files = readdirSync(dirname(path)).filter((one) => pattern.test(one) && !one.startsWith('.'));
-    return files
-      .sort()
-      .map((one) => readFileSync(join(dirname(path), one), 'utf8'))
-      .join('\n');
-  } catch (error) {
-    throw new Error(`${path}: ${reasonOf(error)}`, { cause: error });
-  }
+/** Without those that another one listens on as well: Node's every address is that of IPv4 and IPv6. */
+function distinct(addresses: readonly ListenAddress[]): ListenAddress[] {
+  return addresses.filter((one, index) => {
+    const others = addresses.filter((_, place) => place !== index);
+    const isSame = (other: ListenAddress) =>
+      other.socket === one.socket && other.port === one.port && other.host === one.host;
+    if (others.some((other) => isSame(other) && addresses.indexOf(other) < index)) return false;
+    const isWide = ({ host }: ListenAddress) => host === undefined;
+    return (
+      isWide(one) ||
+      one.port === undefined ||
+      !others.some((other) => other.port === one.port && isWide(other))
+    );
+  });
 }

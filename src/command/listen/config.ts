@@ -18,6 +18,11 @@ export interface Config extends Partial<
     | 'acceptProxy'
     | 'maxConnections'
     | 'log'
+    | 'user'
+    | 'pages'
+    | 'leftOut'
+    | 'privateFiles'
+    | 'included'
   >
 > {
   readonly isLighttpd: boolean;

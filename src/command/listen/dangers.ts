@@ -1,13 +1,14 @@
+import type { Rule, RuleOptions } from '../../types.js';
 import { isLoopback, shownAddress } from '../address.js';
-import type { Host, Rule } from '../../types.js';
-import type { Plan } from './plan.js';
+import type { Host } from '../../types.js';
+import { foldersOf, type Plan } from './plan.js';
 import { privateFiles, privateFilesIn } from './private-files.js';
 
 /** What somebody may not have meant who lets others reach the servers. */
 export function dangersOf(plan: Plan, pid = process.pid): string[] {
-  const { listen, auth, tls, isLighttpd } = plan;
+  const { listen, auth, tls } = plan;
   const open = listen.find((address) => !isLoopback(address));
-  const isOpen = open !== undefined && !isGuarded(plan) && !isLighttpd;
+  const isOpen = open !== undefined && !isGuarded(plan);
   return [
     ...(isOpen ? [openTo(shownAddress(open), plan)] : []),
     ...(open && auth.length > 0 && !tls
@@ -29,7 +30,12 @@ function isGuarded({ auth, tokens, tls }: Plan): boolean {
   return auth.length > 0 || tokens !== undefined || tls?.clientCa !== undefined;
 }
 
-function openTo(address: string, { tunnel }: Plan): string {
+function openTo(address: string, plan: Plan): string {
+  const { tunnel, isLighttpd, pages } = plan;
+  if (isLighttpd) {
+    const whom = pages?.refuses === true ? ' and is not refused by url.access-deny' : '';
+    return `whoever reaches ${address}${whom} may open a tunnel; --auth shuts it${passedOver(plan)}`;
+  }
   const whoever = tunnel.allow
     ? `whoever reaches ${address} from an address of --allow`
     : `whoever reaches ${address}`;
@@ -37,14 +43,29 @@ function openTo(address: string, { tunnel }: Plan): string {
   return `${whoever} may open a tunnel; --auth or --tokens${more} shut it`;
 }
 
+/** Guards of a lighttpd.conf that do not hold here. */
+function passedOver({ leftOut }: Plan): string {
+  const guards = leftOut.filter(
+    ({ name, isIgnored }) => isIgnored && /^(?:auth|url\.access-|secdownload|ssl\.verify)/.test(name),
+  );
+  const names = guards.map(({ name, place }) => `${name} of ${place}`);
+  return names.length === 0 ? '' : ` (--ignore passes over ${names.join(', ')})`;
+}
+
 /** `null` is the origin of frames that any site can make. */
 function everySiteOf(plan: Plan): string[] {
-  const { origins } = plan.tunnel;
+  const { tunnel, isLighttpd, config } = plan;
+  const { origins } = tunnel;
   const isEverySite = origins === '*' || (Array.isArray(origins) && origins.includes('null'));
-  if (!isEverySite || plan.isLighttpd || isGuarded(plan)) return [];
+  if (!isEverySite || isGuarded(plan)) return [];
+  const whom = 'pages of every site may open a tunnel in the browsers that reach this server';
+  if (isLighttpd)
+    return opensToEverySite(tunnel)
+      ? [`${whom}: wstunnel.origins names the sites that may${passedOver(plan)}`]
+      : [];
   const which = origins === '*' ? '*' : 'null';
   return [
-    `pages of every site may open a tunnel in the browsers that reach this server: --origin has "${which}"`,
+    `${whom}: ${config === undefined ? '--origin' : '--origin, or "origins" of the configuration,'} has "${which}"`,
   ];
 }
 
@@ -72,10 +93,24 @@ function hostsOf(server: unknown): Host[] {
   return 'spawn' in server ? [server as Host] : inner.flatMap(hostsOf);
 }
 
+/** Has some tunnel no list of origins? A condition that sets nothing but origins may hold for any of them. */
+function opensToEverySite(
+  options: RuleOptions & Pick<Rule, 'rules' | 'else'>,
+  before?: RuleOptions['origins'],
+): boolean {
+  const { origins = before, server, rules = [], else: otherwise } = options;
+  const inner = [...rules, ...(otherwise ? [otherwise] : [])];
+  if (inner.some((rule) => rule.server === undefined && Array.isArray(rule.origins))) return false;
+  if (server !== undefined && origins === '*') return true;
+  // What an else says replaces what is before it.
+  const isElseOpen = otherwise !== undefined && opensToEverySite(otherwise, before);
+  return isElseOpen || rules.some((rule) => opensToEverySite(rule, origins));
+}
+
 function servedSecretsOf(plan: Plan): string[] {
-  if (!plan.web) return [];
-  const files = privateFilesIn(plan.web.folder, privateFiles(plan));
-  return files.map(
-    (file) => `${file} is in the folder that --web serves: it is not served; move it elsewhere`,
+  return foldersOf(plan).flatMap(({ folder, by }) =>
+    privateFilesIn(folder, privateFiles(plan)).map(
+      (file) => `${file} is in the folder that ${by} serves: it is not served; move it elsewhere`,
+    ),
   );
 }

@@ -28,6 +28,8 @@ export const LISTEN_OPTIONS = {
   pong: { value: 'SEC' },
   config: { value: 'FILE', help: 'JSON or lighttpd.conf; directives to pass over' },
   ignore: { value: 'NAME', multiple: true },
+  'check-config': { help: 'print what is wrong with it, and end', more: true },
+  user: { value: 'NAME[:GROUP]', help: 'give up root once it listens', more: true },
   log: { value: 'FILE', help: 'events as lines of JSON (-: stdout)' },
   drain: { value: 'SEC', help: 'for open tunnels to end in, after SIGTERM (8)', more: true },
   timeout: { value: 'SEC', help: 'ends then, or with the last tunnel', more: true },

@@ -1,9 +1,12 @@
 import { resolve } from 'node:path';
 import type { TunnelOptions } from '../../types.js';
+import type { LeftOut } from '../../lighttpd/directives.js';
+import type { Pages } from '../../lighttpd/pages.js';
 import type { ListenAddress } from '../address.js';
 import type { EndingOptions } from './ending.js';
 import type { SyslogOptions } from './syslog.js';
 import type { UnixAccess } from './unix-access.js';
+import type { UserName } from './user.js';
 
 /** The middleware's options; how it is bound to its servers is the command's affair. */
 export type Tunnelling = Omit<TunnelOptions, 'autoAttach'>;
@@ -19,7 +22,7 @@ export interface Plan {
   /** What it leads to, for the line that says so. */
   readonly target: string;
   /** The folder to serve, and which of its files stands for a folder; none: no file does. */
-  readonly web?: { readonly folder: string; readonly index: readonly string[] };
+  readonly web?: Web;
   /** Files in PEM form. */
   readonly tls?: { readonly cert: string; readonly key?: string; readonly clientCa?: string };
   /** Plain http at a port for https is closed, not sent to https. */
@@ -49,7 +52,39 @@ export interface Plan {
   readonly syslog?: SyslogOptions;
   /** Does a lighttpd.conf say who may come? Then it says all of it. */
   readonly isLighttpd: boolean;
+  /** Whom the process is to be once it listens. */
+  readonly user?: UserName;
+  /** What a lighttpd.conf says of pages, and of who may ask for what. */
+  readonly pages?: Pages;
+  /** Directives of a lighttpd.conf that are not taken over. */
+  readonly leftOut: readonly LeftOut[];
+  /** Further files that are read at each reload, and are nobody else's to read. */
+  readonly privateFiles: readonly string[];
+  /** Further files that are read at each reload. */
+  readonly included: readonly string[];
 }
+
+/** A folder to serve, and which of its files stands for a folder; none: no file does. */
+export interface Web {
+  readonly folder: string;
+  readonly index: readonly string[];
+  /** The option or directive that names the folder. */
+  readonly by: string;
+}
+
+/** Is it named by a directive? */
+export function isOfConf({ by }: Web): boolean {
+  return by === DOCUMENT_ROOT;
+}
+
+/** Every folder that is served, and the option or directive that names it. */
+export function foldersOf({ web, pages }: Plan): readonly Pick<Web, 'folder' | 'by'>[] {
+  if (web && !isOfConf(web)) return [web];
+  const folders = pages?.folders.map((folder) => ({ folder: resolve(folder), by: DOCUMENT_ROOT }));
+  return folders ?? (web ? [web] : []);
+}
+
+export const DOCUMENT_ROOT = 'server.document-root';
 
 /** A folder's page, in the order of preference. Debian's noVNC has only the second. */
 export const INDEX = ['index.html', 'vnc.html'] as const;

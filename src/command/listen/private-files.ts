@@ -7,16 +7,17 @@ import type { Next } from '../../types.js';
 import type { Plan } from './plan.js';
 
 /** Files that the plan reads or writes and that are nobody else's to read. A certificate alone is public. */
-export function privateFiles({ tls, auth, tokens, log, config, record }: Plan): string[] {
+export function privateFiles(plan: Plan): string[] {
+  const { tls, auth, tokens, log, config, record, privateFiles: further } = plan;
   const key = tls && (tls.key ?? tls.cert);
-  const files = [key, ...auth.map(({ file }) => file), tokens, log, config, record];
+  const files = [key, ...auth.map(({ file }) => file), tokens, log, config, record, ...further];
   // `-` is standard output.
   return files.filter((file) => file !== undefined).filter((file) => file !== '-');
 }
 
 /** Those of them that are in the folder, under any name. */
 export function privateFilesIn(folder: string, files: readonly string[]): string[] {
-  const root = realpathSync(folder);
+  const root = realOf(folder);
   return files.filter((file) => {
     const places = [file, join(realOf(dirname(file)), basename(file)), realOf(file)];
     return places.some((place) => isInside(root, place));

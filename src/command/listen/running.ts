@@ -1,3 +1,4 @@
+import { chownSync, existsSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import type { Writable } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
@@ -5,7 +6,7 @@ import { messageOf } from '../../errors.js';
 import { within } from '../../helpers/within.js';
 import { LocalState } from '../../shared/local-state.js';
 import { DEFAULT_DRAIN } from '../drain.js';
-import { CommandError, EXIT, SIGNALLED } from '../exit.js';
+import { CommandError, EXIT, linesOf, SIGNALLED } from '../exit.js';
 import { messageLine, type Io, type Signal } from '../io.js';
 import { readCertificate, type Certificate } from './certificate.js';
 import { reachOf } from './reach.js';
@@ -15,6 +16,7 @@ import { EventLog, foldedLine, follow, type Telling } from './events.js';
 import { Folding } from './folding.js';
 import { LoginEvents } from './login-events.js';
 import { LoginMemory } from './login-memory.js';
+import { leftOutLine } from './left-out.js';
 import { checkAddressesAreKnown } from './needs-address.js';
 import type { Plan } from './plan.js';
 import { RefusedOrigins } from './refused-origins.js';
@@ -24,6 +26,8 @@ import { Sites } from './sites.js';
 import { StatusLine } from './status.js';
 import { Syslog } from './syslog.js';
 import { tunnels } from './units.js';
+import { unreadable } from './reload-files.js';
+import { dropTo, identityOf, type Identity, type UserName } from './user.js';
 
 /** Seconds for programs to end in, and for what else takes time after the tunnels: with the default drain less than Docker's ten. */
 const LEAVE = 1;
@@ -94,39 +98,81 @@ export class Running {
   }
 
   async #start(plan: Plan): Promise<void> {
+    const identity = plan.user && this.#identityOf(plan.user);
     const certificate = this.#certificate(plan);
     if (plan.syslog)
       this.#syslog = await Syslog.open(plan.syslog, (line) => this.#status.print(messageLine(line)));
+    const newLog = identity && plan.log !== undefined && !existsSync(plan.log) ? plan.log : '-';
     this.#log = await EventLog.open(plan.log, this.#stdout(), (line) => this.#say(line));
-    await this.#use(plan);
-    const listener: RequestListener = (req, res) => this.#sites.app(req, res);
-    this.#servers = new Servers(plan, certificate, listener, (line) => this.#say(line));
-    for (const server of this.#servers.all) this.#sites.bindTo(server);
-    await this.#servers.listen();
-    this.#listening = this.#servers.addresses();
-    checkAddressesAreKnown({ ...plan, listen: this.#listening });
-    for (const [index, url] of this.#servers.urls().entries()) {
-      const address = this.#listening[index] ?? {};
-      // Where a passed descriptor listens is decided by whoever opened it.
-      const isPassedOn = plan.listen[index]?.fd !== undefined;
-      const [, port = ''] = /:(\d+)\/$/.exec(url) ?? [];
-      this.#say(`listening on ${url} for ${plan.target}${isPassedOn ? '' : reachOf(address, port, plan)}`);
-    }
+    // A log made by root would be lost with the next rotation.
+    if (identity && newLog !== '-') chownSync(newLog, identity.uid, identity.gid);
+    // Ports below 1024 are root's, and so are its files: those come first. Programs of `spawn` are started as the other user.
+    await this.#use(plan, () => this.#listen(plan, certificate, identity));
+    this.#sayWhere(plan);
+    for (const line of leftOutLine(plan)) this.#say(line);
     this.#warn(plan);
     this.#ending.start();
     this.#io.onReady?.();
     this.#status.begin();
   }
 
+  async #listen(
+    plan: Plan,
+    certificate: Certificate | undefined,
+    identity: Identity | undefined,
+  ): Promise<void> {
+    const listener: RequestListener = (req, res) => this.#sites.app(req, res);
+    const servers = new Servers(plan, certificate, listener, (line) => this.#say(line));
+    this.#servers = servers;
+    for (const server of servers.all) this.#sites.bindTo(server);
+    await servers.listen();
+    this.#listening = servers.addresses();
+    checkAddressesAreKnown({ ...plan, listen: this.#listening });
+    if (!identity || !plan.user) return;
+    dropTo(identity, plan.user.by);
+    this.#say(`goes on as ${plan.user.user} (uid ${identity.uid}, gid ${identity.gid}), not as root`);
+    const files = unreadable(plan);
+    if (files.length > 0)
+      this.#say(
+        `${plan.user.user} has no permission for ${files.join(', ')}: SIGHUP will fail; give them to a group of this user ` +
+          '(chgrp, chmod g+r)',
+      );
+  }
+
+  #sayWhere(plan: Plan): void {
+    for (const [index, url] of this.#servers?.urls().entries() ?? []) {
+      const address = this.#listening[index] ?? {};
+      // Where a passed descriptor listens is decided by whoever opened it.
+      const isPassedOn = plan.listen[index]?.fd !== undefined;
+      const [, port = ''] = /:(\d+)\/$/.exec(url) ?? [];
+      this.#say(`listening on ${url} for ${plan.target}${isPassedOn ? '' : reachOf(address, port, plan)}`);
+    }
+  }
+
+  /** Undefined where nothing is to be changed. */
+  #identityOf(user: UserName): Identity | undefined {
+    const own = process.getuid?.();
+    if (own === 0) return identityOf(user);
+    if (user.by === '--user' || user.by === '"runAs"') {
+      if (own === identityOf(user).uid) return undefined;
+      throw new CommandError(EXIT.config, `${user.by}: only root can become "${user.user}"; leave it out`);
+    }
+    // As lighttpd, which says nothing.
+    this.#say(
+      `${user.by} is not taken over: only root can become "${user.user}"; this process stays uid ${own ?? ''}`,
+    );
+    return undefined;
+  }
+
   /** A site by this plan, for all requests from now on. */
-  async #use(plan: Plan): Promise<void> {
+  async #use(plan: Plan, beforeTunnels?: () => Promise<void>): Promise<void> {
     const lasting = {
       state: this.#state,
       logins: this.#logins,
       origins: this.#origins,
       loginEvents: this.#loginEvents,
     };
-    const site = await makeSite(plan, lasting, (line) => this.#say(line));
+    const site = await makeSite(plan, lasting, (line) => this.#say(line), beforeTunnels);
     this.#origins.forget();
     site.tunnel.on('open', () => this.#ending.opened()).on('close', () => this.#ending.closed());
     this.#isVerbose = plan.verbose;
@@ -170,7 +216,7 @@ export class Running {
 
   /** Without an end to any tunnel: each stays under the settings that it was opened by. */
   async #reload(): Promise<void> {
-    const { listen, unix, tls, log, acceptProxy, trustProxy, maxConnections, drain } = this.#plan;
+    const { listen, unix, tls, log, acceptProxy, trustProxy, maxConnections, drain, user } = this.#plan;
     try {
       const plan = this.#readPlan();
       // Else a login that was exchanged for certificates would be gone, and nothing asked for in its place.
@@ -189,16 +235,20 @@ export class Running {
         plan.acceptProxy !== acceptProxy ||
         (acceptProxy && !isDeepStrictEqual(plan.trustProxy, trustProxy)) ||
         plan.maxConnections !== maxConnections ||
+        !isDeepStrictEqual(plan.user, user) ||
         !isDeepStrictEqual(plan.unix, unix) ||
         plan.drain !== drain;
       this.#say('the settings were read again, and hold for new tunnels');
       if (isOther)
         this.#say(
-          'where to listen, https or not, who sends PROXY headers, the cap of connections, the drain and the log are as they were until the next start',
+          'where to listen, https or not, who sends PROXY headers, the cap of connections, the drain, the user and the log are as they were until the next start',
         );
+      for (const line of leftOutLine(used)) this.#say(line);
       this.#warn(used);
     } catch (error) {
-      this.#say(`${messageOf(error)}; the old settings hold`);
+      const [first, ...more] = linesOf(error);
+      for (const line of more.reverse()) this.#say(line);
+      this.#say(`${first}; the old settings hold`);
     }
   }
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { Response } from 'express';
 import { messageOf, TunnelError } from '../../errors.js';
 import { queryOf } from '../../helpers/path.js';
 import type { Host, Next, Tunnel } from '../../types.js';
@@ -9,13 +10,14 @@ import { checkFolder } from '../files.js';
 import { readAccounts } from './accounts.js';
 import { certificateNames } from './certificate.js';
 import { frameHeaders } from './frame.js';
+import { refuseByAccess, serveByConf } from './lighttpd-pages.js';
 import { LoginCookie } from './login-cookie.js';
 import { LOGIN_CODES, type LoginEvents } from './login-events.js';
 import type { LoginMemory } from './login-memory.js';
 import { requireLogin } from './login.js';
 import { ServerNames } from './names.js';
 import { sameNamedOrigin } from './origins.js';
-import type { Plan, Tunnelling } from './plan.js';
+import { foldersOf, isOfConf, type Plan, type Tunnelling } from './plan.js';
 import { hidePrivateFiles, privateFiles } from './private-files.js';
 import { Tokens } from './tokens.js';
 import { Recording } from './recording.js';
@@ -37,13 +39,17 @@ export interface Lasting {
   readonly loginEvents: Pick<LoginEvents, 'note'>;
 }
 
-/** Checks all that the plan names; a {@link CommandError} says what is wrong, and nothing is left behind. */
+/**
+ * Checks all that the plan names; a {@link CommandError} says what is wrong, and nothing is left behind. `beforeTunnels` is awaited
+ * once every file is read, and before any program of `spawn` may run.
+ */
 export async function makeSite(
   plan: Plan,
   { state, logins, origins, loginEvents }: Lasting,
   warn: (line: string) => void,
+  beforeTunnels: () => Promise<void> = () => Promise.resolve(),
 ): Promise<Site> {
-  const { web, trustProxy, acceptProxy } = plan;
+  const { web, pages, trustProxy, acceptProxy } = plan;
   const express = await loadExpress();
   const app = express();
   app.disable('x-powered-by');
@@ -54,19 +60,38 @@ export async function makeSite(
     for (const [name, value] of headers) res.setHeader(name, value);
     next();
   });
+  if (pages?.refuses) app.use(refuseByAccess(pages));
   if (plan.auth.length > 0) app.use(makeLogin(plan, warn, logins, loginEvents));
-  if (web) checkFolder(web.folder);
+  for (const { folder } of foldersOf(plan)) checkFolder(folder);
   const tokens = plan.tokens === undefined ? undefined : await Tokens.open(plan.tokens, warn);
+  const known = new ServerNames(plan.names, plan.tls && certificateNames(plan.tls));
+  await beforeTunnels();
   // The last step that can fail: from then on programs may run.
   const recording = plan.record === undefined ? undefined : new Recording(plan.record, warn);
   recording?.check();
-  const tunnel = makeTunnel(plan, tokens, state, origins, recording);
+  const tunnel = makeTunnel(plan, known, tokens, state, origins, recording);
   tunnel.on('refuse', (info) => origins.note(info, plan.isLighttpd));
   app.use(tunnel);
-  if (web) {
-    app.use(hidePrivateFiles({ ...web, secrets: privateFiles(plan), followsLinks: plan.isLighttpd }));
-    app.use(express.static(web.folder, { index: web.index.length > 0 ? [...web.index] : false }));
-  }
+  const serve = (folder: string, index: readonly string[]) => {
+    const hide = hidePrivateFiles({
+      folder,
+      index,
+      secrets: privateFiles(plan),
+      followsLinks: plan.isLighttpd,
+    });
+    const files = express.static(folder, { index: index.length > 0 ? [...index] : false });
+    // As two of the app's own handlers; a page is one of several folders.
+    return (req: IncomingMessage, res: ServerResponse, next: Next) => {
+      const send = (error?: unknown) => {
+        if (error === undefined) void files(req, res as Response, next);
+        else next(error);
+      };
+      hide(req, res, send).catch(next);
+    };
+  };
+  // `--web` says more than the configuration.
+  if (pages && (!web || isOfConf(web))) app.use(serveByConf(pages, serve));
+  else if (web) app.use(serve(web.folder, web.index));
   app.use((_req, res) => sendText(res, 404, 'There is nothing here.\n'));
   // Express knows a handler of errors by its four parameters.
   app.use((error: unknown, _req: IncomingMessage, res: ServerResponse, next: Next) => {
@@ -96,6 +121,12 @@ async function loadExpress() {
   }
 }
 
+/** @throws {CommandError} for what is no list of proxies. */
+export async function checkTrust(trustProxy: unknown): Promise<void> {
+  const express = await loadExpress();
+  setTrust(express(), trustProxy);
+}
+
 function makeLogin(
   { auth, listen }: Plan,
   warn: (line: string) => void,
@@ -117,13 +148,13 @@ function framesOf({ frame, isLighttpd }: Plan): Readonly<Record<string, string>>
 }
 
 function makeTunnel(
-  { tunnel, names, tls, isLighttpd }: Plan,
+  { tunnel, isLighttpd }: Plan,
+  known: ServerNames,
   tokens: Tokens | undefined,
   state: LocalState,
   refused: RefusedOrigins,
   recording: Recording | undefined,
 ): Tunnel {
-  const known = new ServerNames(names, tls && certificateNames(tls));
   const options: Tunnelling = {
     // Which pages may connect is in a lighttpd.conf, or every page may.
     ...(!isLighttpd && {

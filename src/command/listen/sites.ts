@@ -29,7 +29,12 @@ export class Sites {
   }
 
   app(req: IncomingMessage, res: ServerResponse): void {
-    this.#present?.app(req, res);
+    if (this.#present) this.#present.app(req, res);
+    else {
+      // It listens before programs may run: see running.ts.
+      res.writeHead(503, { 'Retry-After': '1', Connection: 'close' });
+      res.end();
+    }
   }
 
   sample(): Sample {

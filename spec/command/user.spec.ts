@@ -1,0 +1,212 @@
+import { execFile } from 'node:child_process';
+import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { dropTo, identityOf, type ProcessIds } from '../../src/command/listen/user.js';
+import { CLI, echoes, files, runCommand, startCommand, type Listening } from '../support/command.js';
+import { openRaw } from '../support/raw-client.js';
+import { startEcho } from '../support/servers.js';
+
+/** `describe` for root; nobody else can become another user. */
+const describeAsRoot = process.getuid?.() === 0 && process.platform === 'linux' ? describe : describe.skip;
+if (describeAsRoot === describe.skip) console.warn('giving up root is tested by root on Linux alone');
+
+/** The user of a running command, as the kernel has it. */
+async function idsOf({ program }: Listening): Promise<Record<string, string[]>> {
+  const status = await readFile(`/proc/${program.process.pid ?? 0}/status`, 'utf8');
+  const rows = status.matchAll(/^(Uid|Gid|Groups|CapEff|CapPrm):\s*(.*)$/gm);
+  return Object.fromEntries(
+    Array.from(rows, ([, name = '', text = '']) => [name, text.split(/\s+/).filter(Boolean)]),
+  );
+}
+
+/** A folder that other users may enter. */
+async function openFolder(texts: Record<string, string>): Promise<Record<string, string>> {
+  const made = await files(texts);
+  await chmod(made.folder!, 0o755);
+  return made;
+}
+
+describeAsRoot('issue 13, case 18: giving up root', () => {
+  const {
+    name = '',
+    uid,
+    gid,
+  } = describeAsRoot === describe ? identityOf({ user: 'nobody', by: '' }) : { uid: 0, gid: 0 };
+
+  test('--user: no right of root is left, in any of the three kinds of ids', async () => {
+    const { port: target } = await startEcho();
+    const command = await startCommand(['0', `127.0.0.1:${target}`, '--user', 'nobody']);
+    await command.program.prints(new RegExp(`goes on as nobody \\(uid ${uid}, gid ${gid}\\), not as root`));
+    const ids = await idsOf(command);
+    expect(new Set(ids.Uid)).toEqual(new Set([String(uid)]));
+    expect(new Set(ids.Gid)).toEqual(new Set([String(gid)]));
+    expect(ids.Groups).not.toContain('0');
+    expect(ids.CapEff).toEqual(['0000000000000000']);
+    expect(ids.CapPrm).toEqual(['0000000000000000']);
+    await echoes(await openRaw(command.port));
+  });
+
+  test('every thread of the process is the other user', async () => {
+    const { secret } = await openFolder({ secret: 'right\n' });
+    const command = await startCommand(['0', '1', '--auth', `ann:${secret}`, '--user', 'nobody:nogroup']);
+    await expect(openRaw(command.port)).rejects.toThrow('401');
+    const pid = command.program.process.pid ?? 0;
+    const { stdout } = await promisify(execFile)('sh', ['-c', `cat /proc/${pid}/task/*/status`]);
+    const uids = Array.from(stdout.matchAll(/^Uid:\s*(\d+)\s+(\d+)\s+(\d+)/gm), (row) => row.slice(1, 4));
+    expect(uids.length).toBeGreaterThan(4);
+    expect(new Set(uids.flat())).toEqual(new Set([String(uid)]));
+  });
+
+  test('files of root are read first, and programs run as the other user', async () => {
+    const made = await openFolder({ secret: 'right\n', 'c.json': '' });
+    const code = 'require("net").createServer((s) => s.end(String(process.getuid()))).listen({ fd: 0 })';
+    await writeFile(
+      made['c.json']!,
+      JSON.stringify({
+        listen: '0',
+        auth: 'ann:secret',
+        log: 'events.log',
+        runAs: 'nobody',
+        server: { spawn: { path: process.execPath, args: ['-e', code], minProcs: 1, maxProcs: 1 } },
+      }),
+    );
+    const command = await startCommand(['--config', made['c.json']!]);
+    const client = await openRaw(command.port, '/', { Authorization: `Basic ${btoa('ann:right')}` });
+    expect((await client.payload(String(uid).length)).toString()).toBe(String(uid));
+    // A log made by root could not be opened again after a rotation.
+    expect((await stat(join(made.folder!, 'events.log'))).uid).toBe(uid);
+  });
+
+  test('the start says which files a reload could not read; a reload that fails leaves the settings in force', async () => {
+    const { port: target } = await startEcho();
+    const made = await openFolder({ secret: 'right\n' });
+    const args = ['0', `127.0.0.1:${target}`, '--auth', `ann:${made.secret}`, '--user', 'nobody'];
+    const command = await startCommand(args);
+    await command.program.prints(
+      /nobody has no permission for .*secret: SIGHUP will fail; give them to a group/,
+    );
+    await writeFile(made.secret!, 'other\n');
+    command.program.process.kill('SIGHUP');
+    await command.program.prints(/the permission is missing; the old settings hold/);
+    await echoes(await openRaw(command.port, '/', { Authorization: `Basic ${btoa('ann:right')}` }));
+
+    await chmod(made.secret!, 0o644);
+    command.program.process.kill('SIGHUP');
+    await command.program.prints(/the settings were read again/);
+    await echoes(await openRaw(command.port, '/', { Authorization: `Basic ${btoa('ann:other')}` }));
+    await expect(openRaw(command.port, '/', { Authorization: `Basic ${btoa('ann:right')}` })).rejects.toThrow(
+      '401',
+    );
+  });
+
+  const CONF = `server.username = "nobody"
+    server.groupname = "nogroup"
+    wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => 1 ) ) )`;
+
+  test('server.username and server.groupname are taken', async () => {
+    const made = await openFolder({ 'l.conf': CONF });
+    const command = await startCommand(['--config', made['l.conf']!, '--listen', '0']);
+    expect(new Set((await idsOf(command)).Uid)).toEqual(new Set([String(uid)]));
+  });
+
+  test('server.username of a command that is not started as root is reported, and --user is an error', async (context) => {
+    const made = await openFolder({ 'l.conf': CONF });
+    await chmod(made['l.conf']!, 0o644);
+    const other = uid === 1 ? 2 : 1;
+    /** What it says, up to its first line about where it listens. */
+    const asOther = (args: string[]) =>
+      new Promise<string>((resolve) => {
+        const options = { uid: other, gid: other, timeout: 15_000 };
+        const child = execFile(process.execPath, [CLI, ...args], options, (_error, out, err) =>
+          resolve(out + err),
+        );
+        child.stderr?.on('data', (text: string) => {
+          if (/listening on/.test(text)) child.kill('SIGTERM');
+        });
+      });
+    if (!/^\d/.test(await asOther(['--version']))) context.skip("another user can't read the built package");
+    expect(await asOther(['--config', made['l.conf']!, '--listen', '0'])).toMatch(
+      /l\.conf:1: server\.username is not taken over: only root can become "nobody"; this process stays uid \d/,
+    );
+    expect(await asOther(['0', '1', '--user', 'nobody'])).toMatch(
+      /--user: only root can become "nobody"; leave it out/,
+    );
+  });
+
+  test.each([
+    [['--user', 'root'], /--user: "root" is root; name a user without its rights/, 3],
+    [['--user', '0:0'], /"0" is root/, 3],
+    [['--user', 'nobody-such'], /--user: this machine has no user "nobody-such"/, 3],
+    [['--user', 'nobody:nobody-such'], /this machine has no group "nobody-such"/, 3],
+    [['--user', '54321'], /"54321" has no group on this machine: give NAME:GROUP/, 3],
+    [['--user', 'a b'], /--user "a b": it is NAME or NAME:GROUP/, 2],
+    [['--user', 'nobody', '--unix', '/nowhere/s'], /can't listen on unix:\/nowhere\/s/, 4],
+  ])('%j', async (args, line, code) => {
+    const run = await runCommand([...(args.includes('--unix') ? [] : ['0']), '5900', ...args]);
+    expect(run.stderr).toMatch(line);
+    expect(run.code).toBe(code);
+  });
+
+  test('a number without a name has no further groups', async () => {
+    const command = await startCommand(['0', '1', '--user', '54321:54322']);
+    const ids = await idsOf(command);
+    expect(new Set(ids.Uid)).toEqual(new Set(['54321']));
+    expect(ids.Groups).toEqual(['54322']);
+    expect(name).toBe('nobody');
+  });
+});
+
+describe('issue 13, case 18: the order of giving up root', () => {
+  /** A process that notes the calls. `regains`: the kernel lets it become root again. */
+  function fakeIds(regains: boolean): { ids: ProcessIds; calls: string[] } {
+    const calls: string[] = [];
+    let [uid, gid] = [0, 0];
+    const ids: ProcessIds = {
+      initgroups: (user, group) => void calls.push(`initgroups ${user} ${group}`),
+      setgroups: (groups) => void calls.push(`setgroups ${groups.join(',')}`),
+      setgid: (to) => {
+        calls.push(`setgid ${to}`);
+        gid = Number(to);
+      },
+      setuid: (to) => {
+        calls.push(`setuid ${to}`);
+        if (uid !== 0 && !regains) throw new Error('EPERM');
+        uid = Number(to);
+      },
+      getuid: () => uid,
+      geteuid: () => uid,
+      getgid: () => gid,
+      getegid: () => gid,
+    };
+    return { ids, calls };
+  }
+
+  test('groups, group, user; then whether root can be taken back', () => {
+    const { ids, calls } = fakeIds(false);
+    dropTo({ name: 'www', uid: 33, gid: 34 }, '--user', ids);
+    expect(calls).toEqual(['initgroups www 34', 'setgid 34', 'setuid 33', 'setuid 0']);
+    const other = fakeIds(false);
+    dropTo({ name: undefined, uid: 33, gid: 34 }, '--user', other.ids);
+    expect(other.calls[0]).toBe('setgroups 34');
+  });
+
+  test('where root can be taken back, or a call fails, the command ends', () => {
+    expect(() => dropTo({ name: 'www', uid: 33, gid: 34 }, '--user', fakeIds(true).ids)).toThrow(
+      /taken back/,
+    );
+    const { ids } = fakeIds(false);
+    const failing = { ...ids, setgid: () => undefined };
+    expect(() => dropTo({ name: 'www', uid: 33, gid: 34 }, '--user', failing)).toThrow(/not given up/);
+    const throwing = {
+      ...ids,
+      initgroups: () => {
+        throw new Error('EPERM');
+      },
+    };
+    expect(() => dropTo({ name: 'www', uid: 33, gid: 34 }, '--user', throwing)).toThrow(
+      /can't be given up: EPERM/,
+    );
+  });
+});
