@@ -117,12 +117,12 @@ export const REFUSED: readonly (readonly [pattern: string, app: string, command:
   [
     'server.systemd-socket-activation',
     'listen on the file descriptor: server.listen({ fd: 3 })',
-    '--listen ADDRESS says where to listen',
+    '--listen fd:3 takes the socket that systemd opened',
   ],
   [
     'server.socket-perms',
     'change the mode of the socket once the server listens',
-    'the umask and the mode of its folder decide who may connect to a socket',
+    '--unix-mode MODE and --unix-group GROUP decide who may connect to the socket',
   ],
   ['server.set-v6only', 'listen with { ipv6Only }', '--listen ADDRESS says where to listen'],
   ['server.v4mapped', 'listen with { ipv6Only }', '--listen ADDRESS says where to listen'],

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { hideLogin } from '../../helpers/hide-login.js';
 import { optionError } from '../../helpers/option-error.js';
 import type { TunnelError } from '../../errors.js';
+import { isAbstractSocket } from '../../helpers/socket-path.js';
 import { HOST } from '../../options/hosts.js';
 import { readTarget } from '../address.js';
 import { reasonOf } from '../files.js';
@@ -61,7 +63,7 @@ class Reading {
     try {
       return new RegExp(text);
     } catch {
-      return this.#wrong(name, `"${text}" is no regular expression`);
+      return this.#wrong(name, `"${hideLogin(text)}" is no regular expression`);
     }
   }
 
@@ -106,7 +108,7 @@ class Reading {
   #target(text: string, name: string): unknown {
     const host = readTarget(text);
     if (host) return this.#host({ ...host }, name);
-    this.#wrong(name, `"${text}" is no target: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT`);
+    this.#wrong(name, `"${hideLogin(text)}" is no target: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT`);
     // Never dialled: it keeps the place in a list from being wrong in a second way.
     return { port: 1 };
   }
@@ -130,7 +132,8 @@ class Reading {
   }
 
   #path(path: unknown): unknown {
-    return typeof path === 'string' && path !== '' ? resolve(this.#folder, path) : path;
+    if (typeof path !== 'string' || path === '' || isAbstractSocket(path)) return path;
+    return resolve(this.#folder, path);
   }
 
   /** The text itself, or a file with it. */
