@@ -20,7 +20,7 @@ export async function refuse<Req extends IncomingMessage>(
   const { settings, req, res, pending } = ends;
   // Refused before it was asked for: the login that the app has found is known all the same.
   client.user ??= userSoFar(req, settings.user);
-  tell(shared, client, refusal, req.headers.origin);
+  tell(shared, client, refusal);
   if (pending?.state === 'claimed' || pending?.state === 'gone') return;
   const socket = socketOf(req, res);
   if (res.headersSent || res.writableEnded || socket?.destroyed === true) return;
@@ -46,13 +46,8 @@ export function socketOf(req: IncomingMessage, res: ServerResponse): Socket | un
   return undefined;
 }
 
-/** To the operator: totals, log and event. `pageOrigin` is the request's Origin. */
-export function tell(
-  { totals, log, announce }: Shared,
-  client: Client,
-  refusal: TunnelError,
-  pageOrigin?: string,
-): void {
+/** To the operator: totals, log and event. */
+export function tell({ totals, log, announce }: Shared, client: Client, refusal: TunnelError): void {
   const { code, status, message, detail } = refusal;
   totals.refused(code);
   const reason = detail === undefined ? message : `${message}: ${detail}`;
@@ -60,7 +55,7 @@ export function tell(
   const level = code === 'WSTUNNEL_HOOK_FAILED' ? 'error' : 'info';
   log('guard', level, 'refused %s %s: %s', client.url, code, why);
   const { url, address, user } = client;
-  const origin = code === 'WSTUNNEL_ORIGIN_REFUSED' ? pageOrigin : undefined;
+  const origin = code === 'WSTUNNEL_ORIGIN_REFUSED' ? client.origin : undefined;
   announce.refuse({
     ...{ url, address, ...(user !== undefined && { user }), status, code, reason },
     ...(origin !== undefined && { origin: shownOrigin(origin) }),

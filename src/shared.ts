@@ -65,6 +65,8 @@ export interface Client {
   url: string;
   address: string;
   user: string | undefined;
+  /** The page's, once it was read. */
+  origin?: string | undefined;
 }
 
 /** The request, what its rules say, and all that can answer it. */

@@ -173,6 +173,7 @@ async function guard<Req extends IncomingMessage>(
   checkAddress(client.address, { allow, deny });
   checkOriginIsThere(req, origins.needed);
   const { origin } = req.headers;
+  client.origin = origin;
   const mayOpen = await hook('origins', signal, () => origins.check(origin, req));
   checkOriginResult(mayOpen, () => comparisonOf(origin, origins.expected(req)));
   if (authenticate) checkAuthResult(await hook('authenticate', signal, () => authenticate(req, { signal })));

@@ -232,10 +232,11 @@ test('issue 12, case 10: without a folder for its socket a program is not starte
     else process.env.TMPDIR = TMPDIR;
   };
   onCleanup(restore);
-  process.env.TMPDIR = '/nowhere/at/all';
-  // From a timer, and for a request.
+  // From a timer, and for a request. The folder was there when the tunnel was made.
   const server = { disableTime: 0, spawn: node(INHERITOR, { minProcs: 1 }) };
-  const { port, tunnel } = await startTunnel({ server });
+  const starting = startTunnel({ server });
+  process.env.TMPDIR = '/nowhere/at/all';
+  const { port, tunnel } = await starting;
   const events = eventsOf(tunnel);
   await until(() => events.length > 0);
   expect(events[0]).toMatchObject({ up: false, reason: expect.stringContaining('ENOENT') as string });
