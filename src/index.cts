@@ -32,6 +32,7 @@ declare namespace wstunnel {
   export type Host = types.Host;
   export type HostMap = types.HostMap;
   export type HostState = types.HostState;
+  export type IncludedText = lighttpd.IncludedText;
   export type LighttpdConf = lighttpd.LighttpdConf;
   export type LighttpdConfOptions = lighttpd.LighttpdConfOptions;
   export type ListenAddress = lighttpd.ListenAddress;
