@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { backgroundIo } from './command/daemon.js';
+import { backgroundIo } from './command/background.js';
 import { processIo } from './command/io.js';
 import { run } from './command/run.js';
 

@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { readArgs, wantsAll } from './args.js';
+import { runInBackground } from './background.js';
 import { readConnectPlan } from './connect/arguments.js';
-import { runInBackground } from './connect/background.js';
+import type { Start } from './connect/background-child.js';
 import { runLocal } from './connect/local.js';
 import { connectHelp, CONNECT_OPTIONS } from './connect/options.js';
 import { runStdio } from './connect/stdio.js';
@@ -23,7 +25,16 @@ export async function connectCommand(args: string[], io: Io): Promise<number> {
   const plan = readConnectPlan(given, io, (line) => say(io, line), program);
   if (given.has('insecure')) say(io, "beware: the server's certificate is not checked");
   const isVerbose = given.has('verbose');
-  if (given.has('background')) return runInBackground(io, { plan, isVerbose }, args);
+  if (given.has('background')) {
+    const message: Start = { plan, isVerbose };
+    const announce = (pid: number) => io.stdout.write(`${pid}\n`);
+    return runInBackground(io, {
+      script: join(__dirname, 'connect/background-child.js'),
+      args,
+      message,
+      announce,
+    });
+  }
   return (plan.local === undefined ? runStdio : runLocal)(io, plan, isVerbose);
 }
 

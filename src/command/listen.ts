@@ -1,7 +1,7 @@
 import { readArgs, usage, wantsAll } from './args.js';
-import { runInBackground } from './daemon.js';
+import { runInBackground } from './background.js';
 import { EXIT } from './exit.js';
-import type { Io } from './io.js';
+import { say, type Io } from './io.js';
 import { readPlan } from './listen/arguments.js';
 import { checkWraps, readWebsockify, withWebsockify } from './listen/websockify.js';
 import { checkConfig } from './listen/check.js';
@@ -28,7 +28,8 @@ export async function listenCommand(args: string[], io: Io): Promise<number> {
   if (given.has('check-config')) return checkConfig(io, readPlan(given, isForAll));
   if (given.has('daemon') && !io.onReady) {
     if (given.text('log') === '-') throw usage('--daemon has no standard output: give --log a file');
-    return runInBackground(args, io);
+    const announce = (pid: number) => say(io, `running in the background as process ${pid}`);
+    return runInBackground(io, { script: process.argv[1] ?? '', args, announce });
   }
   return new Running(io, () => readPlan(given, isForAll)).run();
 }

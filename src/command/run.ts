@@ -1,8 +1,8 @@
-import { messageOf } from '../errors.js';
 import { nearest } from '../helpers/nearest.js';
 import { usage } from './args.js';
-import { CommandError, EXIT, linesOf } from './exit.js';
-import { say, type Io } from './io.js';
+import { EXIT } from './exit.js';
+import type { Io } from './io.js';
+import { settled } from './settled.js';
 import { version } from './version.js';
 
 type Command = (args: string[], io: Io) => Promise<number>;
@@ -15,15 +15,8 @@ const COMMANDS = {
 };
 
 /** Runs the subcommand; resolves to the exit code. Never rejects: what went wrong is one line on stderr. */
-export async function run(args: readonly string[], io: Io): Promise<number> {
-  try {
-    return await dispatch(args, io);
-  } catch (error) {
-    const isKnown = error instanceof CommandError;
-    const lines = isKnown ? linesOf(error) : [`unexpected: ${messageOf(error)}`];
-    for (const line of lines) say(io, line);
-    return isKnown ? error.exitCode : EXIT.failed;
-  }
+export function run(args: readonly string[], io: Io): Promise<number> {
+  return settled(io, () => dispatch(args, io));
 }
 
 async function dispatch(args: readonly string[], io: Io): Promise<number> {

@@ -1,8 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { fork, type ChildProcess } from 'node:child_process';
 import { fstatSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { messageOf } from '../errors.js';
-import { EXIT } from './exit.js';
+import { EXIT, SIGNALLED } from './exit.js';
 import { say, type Io } from './io.js';
 
 /** Says to the process that it is the one in the background. */
@@ -18,20 +18,33 @@ interface Message {
   readonly isReady?: true;
 }
 
+/** The process to be started. */
+export interface Background {
+  readonly script: string;
+  /** Of its command line, which every user of the machine can read. */
+  readonly args: readonly string[];
+  /** What it gets as its first message, secrets too. */
+  readonly message?: object;
+  /** Tells the user that it is ready. */
+  readonly announce: (pid: number) => void;
+}
+
 /**
- * Runs the same command line in a process of its own session, and resolves once that process is ready (exit code 0) or has failed
- * (its exit code). What it says until then is written here; after that its stderr is the file that this process's stderr is, or
- * /dev/null: a terminal or pipe that is closed later would end the programs that it starts.
+ * Runs a script in a process of its own session, and resolves once that process is ready (exit code 0) or has failed (its exit
+ * code). What it says until then is written here; after that its stderr is the file that this process's stderr is, or /dev/null: a
+ * terminal or pipe that is closed later would end the programs that it starts, and the reader of a pipe would wait for its end.
  */
-export function runInBackground(args: readonly string[], io: Io): Promise<number> {
+export function runInBackground(io: Io, { script, args, message, announce }: Background): Promise<number> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', ...args], {
+    const child = fork(script, args, {
       detached: true,
+      serialization: 'advanced',
       env: { ...io.environment, [MARK]: '1' },
-      stdio: ['ignore', 'ignore', fstatSync(STDERR).isFile() ? 'inherit' : 'ignore', 'ipc'],
+      stdio: ['ignore', 'ignore', isFile(STDERR) ? 'inherit' : 'ignore', 'ipc'],
     });
     const settle = (code: number) => {
       clearTimeout(deadline);
+      stop();
       child.removeAllListeners();
       leave(child);
       resolve(code);
@@ -41,10 +54,14 @@ export function runInBackground(args: readonly string[], io: Io): Promise<number
       child.kill('SIGKILL');
       settle(EXIT.failed);
     }, START_DEADLINE);
+    const stop = io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], (signal) => {
+      child.kill('SIGTERM');
+      settle(SIGNALLED[signal]);
+    });
     child.on('message', ({ text, isReady }: Message) => {
       if (text !== undefined) io.stderr.write(text);
       if (isReady !== true) return;
-      say(io, `running in the background as process ${String(child.pid)}`);
+      announce(child.pid ?? 0);
       settle(EXIT.ok);
     });
     // After its last message.
@@ -53,6 +70,7 @@ export function runInBackground(args: readonly string[], io: Io): Promise<number
       say(io, `no process can be started in the background: ${messageOf(error)}`);
       settle(EXIT.failed);
     });
+    if (message) child.send(message);
   });
 }
 
@@ -63,7 +81,7 @@ export function backgroundIo(io: Io): Io {
   Reflect.deleteProperty(process.env, MARK);
   let isReady = false;
   const send = (message: Message, done: () => void = () => undefined) => {
-    if (process.connected) process.send?.(message, undefined, undefined, done);
+    if (process.connected) process.send?.(message, undefined, undefined, () => done());
     else done();
   };
   // Nobody learns of this process any more.
@@ -80,6 +98,7 @@ export function backgroundIo(io: Io): Io {
   return {
     ...io,
     stderr,
+    outlivesTerminal: () => true,
     onReady: () => {
       isReady = true;
       send({ isReady: true });
@@ -87,7 +106,16 @@ export function backgroundIo(io: Io): Io {
   };
 }
 
+function isFile(fd: number): boolean {
+  try {
+    return fstatSync(fd).isFile();
+  } catch {
+    return false;
+  }
+}
+
 function leave(child: ChildProcess): void {
+  child.on('error', () => undefined);
   if (child.connected) child.disconnect();
-  child.on('error', () => undefined).unref();
+  child.unref();
 }
