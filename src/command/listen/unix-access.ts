@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, lchownSync, readFileSync } from 'node:fs';
+import { chmodSync, lchownSync } from 'node:fs';
 import type { Server } from 'node:net';
+import { entryOf } from './system-names.js';
 
 /** Who may connect to the unix sockets of `--unix`. */
 export interface UnixAccess {
@@ -22,7 +22,8 @@ export function readMode(text: string): number | undefined {
 export function readGroup(name: string): number | undefined {
   if (/^\d{1,10}$/.test(name)) return Number(name);
   if (!/^[A-Za-z_][\w.-]*\$?$/.test(name)) return undefined;
-  return groupIn(localGroups(), name) ?? groupIn(groupFromDirectory(name), name);
+  const [, , number = ''] = entryOf('group', name) ?? [];
+  return /^\d+$/.test(number) ? Number(number) : undefined;
 }
 
 /** @throws what the file system says: the group may be one that this user is not in. */
@@ -42,31 +43,4 @@ export function listenWithAccess(server: Server, path: string, { mode, group }: 
   if (!server.listening) return;
   if (group !== undefined) lchownSync(path, process.getuid?.() ?? -1, group);
   chmodSync(path, mode ?? 0o777 & ~umask);
-}
-
-function groupIn(text: string, name: string): number | undefined {
-  const line = text.split('\n').find((one) => one.startsWith(`${name}:`));
-  const [, , number = ''] = line?.split(':') ?? [];
-  return /^\d+$/.test(number) ? Number(number) : undefined;
-}
-
-function localGroups(): string {
-  try {
-    return readFileSync('/etc/group', 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-/** Groups of LDAP and the like; Node has no look-up of its own. */
-function groupFromDirectory(name: string): string {
-  try {
-    return execFileSync('getent', ['group', name], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-      timeout: 5000,
-    });
-  } catch {
-    return '';
-  }
 }

@@ -1,7 +1,6 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { messageOf } from '../../errors.js';
 import { CommandError, EXIT } from '../exit.js';
+import { entryOf } from './system-names.js';
 
 /** Who the process is to be: names, or numbers as text. */
 export interface UserName {
@@ -52,27 +51,6 @@ export function identityOf({ user, group, by }: UserName): Identity {
 
 function unknown(by: string, kind: string, name: string): CommandError {
   return new CommandError(EXIT.config, `${by}: this machine has no ${kind} "${name}"`);
-}
-
-/** A line of /etc/passwd or /etc/group, by name or number. Those of LDAP and systemd are known to getent. */
-function entryOf(database: 'passwd' | 'group', name: string): string[] | undefined {
-  const lines = readFileSync(`/etc/${database}`, 'utf8').split('\n');
-  const entries = [...lines, ...askedFor(database, name)].map((line) => line.trim().split(':'));
-  return entries.find(([own]) => own === name) ?? entries.find(([, , number]) => number === name);
-}
-
-function askedFor(database: string, name: string): string[] {
-  try {
-    const text = execFileSync('getent', [database, name], {
-      encoding: 'utf8',
-      timeout: 5000,
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    return text.split('\n');
-  } catch {
-    // No such entry, or (musl, distroless) no getent.
-    return [];
-  }
 }
 
 /** What `dropTo` changes in the process. Node's types lack `initgroups`; on Windows there is none of them. */

@@ -1,0 +1,31 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+/** A line of /etc/passwd or /etc/group, by name or number. Those of LDAP and systemd are known to getent. */
+export function entryOf(database: 'passwd' | 'group', name: string): string[] | undefined {
+  const entries = [...fileOf(database), ...askedFor(database, name)].map((line) => line.trim().split(':'));
+  return entries.find(([own]) => own === name) ?? entries.find(([, , number]) => number === name);
+}
+
+function fileOf(database: string): string[] {
+  try {
+    return readFileSync(`/etc/${database}`, 'utf8').split('\n');
+  } catch {
+    // Windows, and images without such a file.
+    return [];
+  }
+}
+
+function askedFor(database: string, name: string): string[] {
+  try {
+    const text = execFileSync('getent', [database, name], {
+      encoding: 'utf8',
+      timeout: 5000,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return text.split('\n');
+  } catch {
+    // No such entry, or (musl, distroless) no getent.
+    return [];
+  }
+}
