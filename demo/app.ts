@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import express, { type Request, type RequestHandler, type Response } from 'express';
+import { rateLimit } from 'express-rate-limit';
 import session from 'express-session';
 import { wstunnel, type ServerOption, type Tunnel } from 'express-wstunnel';
 import helmet from 'helmet';
@@ -69,7 +70,15 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   app.use('/vnc', requireLogin, tunnel);
 
   app.get('/login', (_req, res) => res.sendFile('login.html', { root: PUBLIC }));
-  app.post('/login', express.urlencoded({ extended: false, limit: '4kb' }), login(options));
+  // A password of one's own may be short: 30 wrong ones in a quarter of an hour.
+  const slowGuesses = rateLimit({
+    windowMs: 900_000,
+    limit: 30,
+    skipSuccessfulRequests: true,
+    requestWasSuccessful: (req: Request) => req.session.user !== undefined,
+    message: 'Too many wrong passwords: wait a quarter of an hour, or start the demo again.',
+  });
+  app.post('/login', slowGuesses, express.urlencoded({ extended: false, limit: '4kb' }), login(options));
   app.post('/logout', logout(tunnel));
   app.get('/whoami', requireLogin, (req, res) => {
     res.set('Cache-Control', 'no-store');

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { echoes, files, nameAt, runCommand, startCommand, startNamed } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';
 import { handshake, openRaw, RawClient } from '../support/raw-client.js';
-import { closedPort, startEcho } from '../support/servers.js';
+import { accepts, closedPort, startEcho } from '../support/servers.js';
 
 const backend = (port: number) =>
   `wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => ${port} ) ) )\n`;
@@ -155,14 +155,22 @@ describe('issue 13, case 8: a guard of a lighttpd.conf holds for tunnels and pag
     expect(run.code).toBe(3);
   });
 
-  test('the same socket twice, and the one of IPv6 beside every address, are listened on once', async () => {
+  test('a socket is listened on once; every address is that of IPv4, and [::] is IPv6 alone, as there', async () => {
     const port = await closedPort();
     const { 'l.conf': conf } = await files({
       'l.conf': `server.port = ${port}\n$SERVER["socket"] == "[::]:${port}" { }\n$SERVER["socket"] == ":${port}" { }\n${backend(1)}`,
     });
     const { program } = await startCommand(['--config', conf!]);
-    await program.prints(/listening on/);
-    expect(program.output.match(/listening on/g)).toHaveLength(1);
+    await program.prints(/listening on http:\/\/\[::\]/);
+    await program.prints(/listening on http:\/\/0\.0\.0\.0/);
+    expect(program.output.match(/listening on/g)).toHaveLength(2);
+    // Else a guard by addresses of IPv4 would be stepped around.
+    const { 'm.conf': narrow } = await files({
+      'm.conf': `server.port = ${await closedPort()}\n${backend(1)}`,
+    });
+    const other = await startCommand(['--config', narrow!]);
+    expect(await accepts({ port: other.port, host: '::1' })).toBe(false);
+    expect(await accepts({ port: other.port, host: '127.0.0.1' })).toBe(true);
   });
 });
 
@@ -217,17 +225,53 @@ describe('issue 13, case 18: what a start says of a lighttpd.conf', () => {
     );
   });
 
+  test('beware: a login that was passed over asks nobody, also on loopback', async () => {
+    const { 'l.conf': conf } = await files({ 'l.conf': `auth.require = ()\n${backend(1)}` });
+    const args = ['--config', conf!, '--listen', '127.0.0.1:0', '--ignore', 'auth.*', '--check-config'];
+    expect((await runCommand(args)).stderr).toMatch(
+      /nobody is asked for a login: --auth would \(--ignore passes over auth/,
+    );
+  });
+
+  test('a socket with TLS that is not listened on is named, and so is a missing user', async () => {
+    const text = `$SERVER["socket"] == ":8443" { ssl.engine = "enable" }\n${backend(1)}`;
+    const { 'l.conf': conf } = await files({ 'l.conf': text });
+    const args = ['--config', conf!, '--listen', '127.0.0.1:0', '--ignore', 'ssl.*', '--check-config'];
+    const { stderr } = await runCommand(args);
+    expect(stderr).toMatch(
+      /\$SERVER\["socket"\] == ":8443" is not taken over: https is for all addresses of a command/,
+    );
+    if (process.getuid?.() === 0) expect(stderr).toMatch(/it stays root: server\.username, or --user/);
+    const { 'm.conf': group } = await files({ 'm.conf': `server.groupname = "nogroup"\n${backend(1)}` });
+    const run = await runCommand(['--config', group!, '--check-config']);
+    expect([run.code, run.stderr]).toEqual([
+      3,
+      expect.stringMatching(/m\.conf:1: server\.groupname needs server\.username/),
+    ]);
+  });
+
+  test('client certificates that were asked for are not called https alone', async () => {
+    const { 'l.conf': conf } = await files({
+      'l.conf': `ssl.verifyclient.enforce = "enable"\n${backend(1)}`,
+    });
+    expect((await runCommand(['--config', conf!, '--check-config'])).stderr).toMatch(
+      /--client-ca FILE lets in/,
+    );
+  });
+
   test.each([
     [`wstunnel.origins = ( "a.example" )\n${backend(1)}`, false],
     [`$HTTP["url"] =^ "/a" { ${backend(1)} wstunnel.origins = ( "a.example" ) }`, false],
     [
+      // The condition holds for every path, which is not looked into.
       `$HTTP["url"] =^ "/" { wstunnel.origins = ( "a.example" ) }\n$HTTP["url"] =^ "/a" { ${backend(1)} }`,
-      false,
+      true,
     ],
     [
       `$HTTP["url"] =^ "/a" { ${backend(1)} wstunnel.origins = ( "a.example" ) } else { ${backend(2)} }`,
       true,
     ],
+    [`${backend(1)}\n$HTTP["host"] == "x" { wstunnel.origins = ( "a.example" ) }`, true],
   ])('pages of every site: %j', async (text, isOpen) => {
     const { 'l.conf': conf } = await files({ 'l.conf': text });
     const run = await runCommand(['--config', conf!, '--listen', '127.0.0.1:0', '--check-config']);

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { dropTo, identityOf, type ProcessIds } from '../../src/command/listen/user.js';
+import { dropTo, environmentOf, identityOf, type ProcessIds } from '../../src/command/listen/user.js';
 import { CLI, echoes, files, runCommand, startCommand, type Listening } from '../support/command.js';
 import { openRaw } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
@@ -72,11 +72,32 @@ describeAsRoot('issue 13, case 18: giving up root', () => {
         server: { spawn: { path: process.execPath, args: ['-e', code], minProcs: 1, maxProcs: 1 } },
       }),
     );
+    // The user's, as the log is opened as the user.
+    await chown(made.folder!, uid, gid);
     const command = await startCommand(['--config', made['c.json']!]);
     const client = await openRaw(command.port, '/', { Authorization: `Basic ${btoa('ann:right')}` });
     expect((await client.payload(String(uid).length)).toString()).toBe(String(uid));
     // A log made by root could not be opened again after a rotation.
     expect((await stat(join(made.folder!, 'events.log'))).uid).toBe(uid);
+  });
+
+  test('a link in the place of the log leads root nowhere', async () => {
+    const made = await openFolder({});
+    await mkdir(join(made.folder!, 'of-root'), { mode: 0o700 });
+    await chown(made.folder!, uid, gid);
+    await symlink(join(made.folder!, 'of-root/planted'), join(made.folder!, 'log'));
+    const run = await runCommand(['0', '1', '--user', 'nobody', '--log', join(made.folder!, 'log')]);
+    expect([run.code, run.stderr]).toEqual([3, expect.stringMatching(/log: the permission is missing/)]);
+    expect(await readdir(join(made.folder!, 'of-root'))).toEqual([]);
+  });
+
+  test('the group of root is refused, and programs get the home of the user', async () => {
+    const run = await runCommand(['0', '1', '--user', 'nobody:root']);
+    expect([run.code, run.stderr]).toEqual([3, expect.stringMatching(/--user: "root" is root's group/)]);
+    expect(environmentOf({ name: 'ann', uid: 1, gid: 1, home: '/home/ann' })).toEqual({
+      ...{ HOME: '/home/ann', USER: 'ann', LOGNAME: 'ann' },
+    });
+    expect(environmentOf({ name: undefined, uid: 1, gid: 1 })).toEqual({});
   });
 
   test('the start says which files a reload could not read; a reload that fails leaves the settings in force', async () => {
@@ -85,7 +106,7 @@ describeAsRoot('issue 13, case 18: giving up root', () => {
     const args = ['0', `127.0.0.1:${target}`, '--auth', `ann:${made.secret}`, '--user', 'nobody'];
     const command = await startCommand(args);
     await command.program.prints(
-      /nobody has no permission for .*secret: SIGHUP will fail; give them to a group/,
+      /nobody has no permission for .*secret, or for a folder on the way: SIGHUP will fail; give them to a group/,
     );
     await writeFile(made.secret!, 'other\n');
     command.program.process.kill('SIGHUP');

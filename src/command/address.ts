@@ -10,6 +10,8 @@ export interface ListenAddress {
   readonly port?: number;
   /** Left out: every address. */
   readonly host?: string;
+  /** `::` without IPv4. */
+  readonly ipv6Only?: true;
   readonly socket?: string;
   /** A socket that listens already, and that this process was started with. */
   readonly fd?: number;

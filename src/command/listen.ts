@@ -28,6 +28,9 @@ export async function listenCommand(args: string[], io: Io): Promise<number> {
   if (given.has('check-config')) return checkConfig(io, readPlan(given, isForAll));
   if (given.has('daemon') && !io.onReady) {
     if (given.text('log') === '-') throw usage('--daemon has no standard output: give --log a file');
+    // Node's own channel to the process takes the number.
+    if ([...given.list('listen'), ...given.positionals].some((text) => text.startsWith('fd:')))
+      throw usage('--daemon takes no passed socket (fd:3): systemd runs the command without it');
     const announce = (pid: number) => say(io, `running in the background as process ${pid}`);
     return runInBackground(io, { script: process.argv[1] ?? '', args, announce });
   }

@@ -58,6 +58,14 @@ export const REFUSED: readonly (readonly [pattern: string, app: string, command:
     'put a login in front of the tunnel: app.use(path, requireLogin, tunnel)',
     '--auth FILE asks for logins (lines of htpasswd -B), of pages and tunnels',
   ],
+  ...['ssl.verifyclient.*', 'ssl.ca-*'].map(
+    (pattern) =>
+      [
+        pattern,
+        'ask for client certificates in https.createServer: requestCert, rejectUnauthorized and ca',
+        '--client-ca FILE lets in clients with a certificate of that CA alone, with --cert and --key',
+      ] as const,
+  ),
   [
     'ssl.*',
     'create the server with node:https, or end TLS in a proxy',
@@ -73,7 +81,7 @@ export const REFUSED: readonly (readonly [pattern: string, app: string, command:
   [
     'alias.*',
     'mount express.static at that path',
-    'the command serves one folder: put a symbolic link into server.document-root',
+    'the command serves one folder to everybody: let another server have these paths, or put files that everybody may read into server.document-root',
   ],
   ['extforward.*', "name the proxies by app.set('trust proxy', ...)", '--trust-proxy LIST names the proxies'],
   ['proxy.*', 'mount http-proxy-middleware at that path', IN_FRONT],

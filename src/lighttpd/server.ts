@@ -3,7 +3,7 @@ import type { Block } from './blocks.js';
 import { contentsOf, type Reading } from './directives.js';
 import { readNumber, readSwitch, readText, readTexts } from './readers.js';
 import { checkNotAbstract, readSocket, type ListenAddress } from './sockets.js';
-import { failAt } from './source.js';
+import { failAt, lineOf } from './source.js';
 import type { Value } from './values.js';
 
 export type { ListenAddress } from './sockets.js';
@@ -63,14 +63,26 @@ function readBind(value: Value, name: string): ListenAddress {
 function socketsOf(
   root: Block,
   main: ListenAddress & { port: number },
-  { reader, problems }: Reading,
+  { reader, problems, leaveOut }: Reading,
 ): ListenAddress[] {
   const found = root.children.flatMap((block) => {
     const { condition } = block;
     if (condition?.object !== 'SERVER') return [];
     const { ours, foreign, tls } = contentsOf(block, reader);
     const isOthers = reader === 'app' ? foreign : tls || (foreign && !ours);
-    if (isOthers) return [];
+    if (isOthers) {
+      if (reader === 'command')
+        leaveOut(
+          {
+            ...{ name: `$SERVER["socket"] == "${condition.text}"`, place: lineOf(block), isIgnored: false },
+            instead: tls
+              ? 'https is for all addresses of a command, by --cert and --listen'
+              : 'not listened on',
+          },
+          block,
+        );
+      return [];
+    }
     const address = problems.try(() => {
       if (condition.operator !== '==' || block.next)
         return failAt(block, '$SERVER["socket"] can only be compared by ==, without else');

@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path';
 import { CommandError, EXIT, linesOf } from '../exit.js';
 import { checkFolder } from '../files.js';
 import { say, type Io } from '../io.js';
@@ -39,7 +40,7 @@ export async function checkConfig(io: Io, plan: Plan): Promise<number> {
 
 /** Each file by itself, so that one does not hide another. */
 function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
-  const { tls, auth, tokens, user, trustProxy } = plan;
+  const { listen, tls, auth, tokens, user, trustProxy } = plan;
   const checks: (Check | undefined)[] = [
     tls && (() => readCertificate(tls, warn)),
     ...auth.map((file) => () => readAccounts([file], warn, { memory: new LoginMemory() })),
@@ -49,6 +50,9 @@ function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
           checkFolder(folder),
     ),
     tokens === undefined ? undefined : () => Tokens.open(tokens, warn),
+    ...[plan.log, plan.record, ...listen.map(({ socket }) => socket)].map((file) =>
+      file !== undefined && file !== '-' ? () => checkFolder(dirname(resolve(file))) : undefined,
+    ),
     user && (() => identityOf(user)),
     trustProxy === undefined ? undefined : () => checkTrust(trustProxy),
   ];

@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../errors.js';
 import { readDirectiveNames } from '../../lighttpd/from-conf.js';
 import { includeFrom } from '../../lighttpd/include.js';
@@ -12,7 +13,7 @@ import { reasonOf } from '../files.js';
 import type { Config } from './config.js';
 import { DOCUMENT_ROOT } from './plan.js';
 
-/** Its tunnels, its document root, and where it listens: without `server.bind` that is every address, as there. */
+/** Its tunnels, its document root, and where it listens: without `server.bind` that is every address of IPv4, as there. */
 export function readLighttpdConfig(text: string, file: string, ignore: readonly string[]): Config {
   checkIgnored(ignore);
   const included = new Set<string>();
@@ -67,29 +68,24 @@ function failureOf(problems: readonly Problem[]): CommandError {
 }
 
 function userOf(user: ConfReading['user']): Pick<Config, 'user'> {
-  if (user?.user === undefined) return {};
+  if (user === undefined) return {};
   const { place } = user satisfies ConfUser;
+  // lighttpd would give up root's group alone.
+  if (user.user === undefined)
+    throw new CommandError(EXIT.config, `${place}: server.groupname needs server.username`);
   const by = `${place}: server.username`;
   return { user: { user: user.user, ...(user.group !== undefined && { group: user.group }), by } };
 }
 
-function addressOf({ port, bind, socket }: Bound): ListenAddress {
+/** lighttpd's every address is that of IPv4 alone, and `::` is IPv6 alone; Node's are both. A guard by address may name one kind only. */
+function addressOf({ port, bind = '0.0.0.0', socket }: Bound): ListenAddress {
   if (socket !== undefined) return { socket };
-  return { ...(port !== undefined && { port }), ...(bind !== undefined && { host: bind }) };
+  return { ...(port !== undefined && { port }), host: bind, ...(bind === '::' && { ipv6Only: true }) };
 }
 
-/** Without those that another one listens on as well: Node's every address is that of IPv4 and IPv6. */
+/** Without those that are there twice. */
 function distinct(addresses: readonly ListenAddress[]): ListenAddress[] {
-  return addresses.filter((one, index) => {
-    const others = addresses.filter((_, place) => place !== index);
-    const isSame = (other: ListenAddress) =>
-      other.socket === one.socket && other.port === one.port && other.host === one.host;
-    if (others.some((other) => isSame(other) && addresses.indexOf(other) < index)) return false;
-    const isWide = ({ host }: ListenAddress) => host === undefined;
-    return (
-      isWide(one) ||
-      one.port === undefined ||
-      !others.some((other) => other.port === one.port && isWide(other))
-    );
-  });
+  return addresses.filter(
+    (one, index) => addresses.findIndex((other) => isDeepStrictEqual(one, other)) === index,
+  );
 }

@@ -5,7 +5,7 @@ import { foldersOf, type Plan } from './plan.js';
 import { privateFiles, privateFilesIn } from './private-files.js';
 
 /** What somebody may not have meant who lets others reach the servers. */
-export function dangersOf(plan: Plan, pid = process.pid): string[] {
+export function dangersOf(plan: Plan, pid = process.pid, uid = process.getuid?.()): string[] {
   const { listen, auth, tls } = plan;
   const open = listen.find((address) => !isLoopback(address));
   const isOpen = open !== undefined && !isGuarded(plan);
@@ -15,6 +15,8 @@ export function dangersOf(plan: Plan, pid = process.pid): string[] {
       ? ['passwords and bytes can be read on the way; --cert makes it https']
       : []),
     ...everySiteOf(plan),
+    ...(isOpen ? [] : unguardedOf(plan)),
+    ...rootOf(plan, uid),
     ...zombiesOf(plan, pid),
     ...servedSecretsOf(plan),
     ...(plan.record === undefined
@@ -41,6 +43,17 @@ function openTo(address: string, plan: Plan): string {
     : `whoever reaches ${address}`;
   const more = tunnel.allow ? '' : ' or --allow';
   return `${whoever} may open a tunnel; --auth or --tokens${more} shut it`;
+}
+
+/** A login of a lighttpd.conf that was passed over, with none in its place. */
+function unguardedOf(plan: Plan): string[] {
+  const isLogin = plan.leftOut.some(({ name, isIgnored }) => isIgnored && name.startsWith('auth.'));
+  return isLogin && !isGuarded(plan) ? [`nobody is asked for a login: --auth would${passedOver(plan)}`] : [];
+}
+
+function rootOf({ isLighttpd, user }: Plan, uid: number | undefined): string[] {
+  if (!isLighttpd || user || uid !== 0) return [];
+  return ['it stays root: server.username, or --user, gives that up once it listens'];
 }
 
 /** Guards of a lighttpd.conf that do not hold here. */
@@ -93,14 +106,12 @@ function hostsOf(server: unknown): Host[] {
   return 'spawn' in server ? [server as Host] : inner.flatMap(hostsOf);
 }
 
-/** Has some tunnel no list of origins? A condition that sets nothing but origins may hold for any of them. */
+/** Has some tunnel no list of origins? One that a condition sets holds where the condition does. */
 function opensToEverySite(
   options: RuleOptions & Pick<Rule, 'rules' | 'else'>,
   before?: RuleOptions['origins'],
 ): boolean {
   const { origins = before, server, rules = [], else: otherwise } = options;
-  const inner = [...rules, ...(otherwise ? [otherwise] : [])];
-  if (inner.some((rule) => rule.server === undefined && Array.isArray(rule.origins))) return false;
   if (server !== undefined && origins === '*') return true;
   // What an else says replaces what is before it.
   const isElseOpen = otherwise !== undefined && opensToEverySite(otherwise, before);

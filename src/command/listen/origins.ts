@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { TunnelError } from '../../errors.js';
-import { comparisonOf, isSameOrigin, ownOrigin, parseOrigin } from '../../guard/origin.js';
+import { comparisonOf, isSameOrigin, ownOrigin, parseOrigin, shownOrigin } from '../../guard/origin.js';
 import { normalizeAddress } from '../../helpers/address.js';
 import { cut } from '../../helpers/one-line.js';
 import { firstOf, trustsPeer } from '../../helpers/trust.js';
@@ -18,7 +18,7 @@ export function sameNamedOrigin(names: ServerNames, report: (origin: string, way
   return (origin: string | undefined, req: IncomingMessage): boolean => {
     if (origin === undefined) return true;
     if (!isSameOrigin(origin, req)) {
-      report(origin, wayForOther(origin, req));
+      report(shownOrigin(origin), wayForOther(origin, req));
       throw new TunnelError('WSTUNNEL_ORIGIN_REFUSED', 'pages of this origin may not open this tunnel', {
         detail: comparisonOf(origin, ownOrigin(req)),
       });
@@ -29,7 +29,7 @@ export function sameNamedOrigin(names: ServerNames, report: (origin: string, way
     if (names.has(host)) return true;
     const name = cut(host, MAX_SHOWN);
     const way = `--name ${name} (or --origin) to allow its pages`;
-    report(origin, `the name is not known; start with ${way}`);
+    report(shownOrigin(origin), `the name is not known; start with ${way}`);
     throw new TunnelError(
       'WSTUNNEL_ORIGIN_REFUSED',
       `"${name}" is not a known name of this server: start it with ${way}`,

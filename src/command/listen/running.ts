@@ -1,4 +1,3 @@
-import { chownSync, existsSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import type { Writable } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
@@ -27,7 +26,7 @@ import { StatusLine } from './status.js';
 import { Syslog } from './syslog.js';
 import { tunnels } from './units.js';
 import { unreadable } from './reload-files.js';
-import { dropTo, identityOf, type Identity, type UserName } from './user.js';
+import { dropTo, environmentOf, identityOf, type Identity, type UserName } from './user.js';
 
 /** Seconds for programs to end in, and for what else takes time after the tunnels: with the default drain less than Docker's ten. */
 const LEAVE = 1;
@@ -100,12 +99,7 @@ export class Running {
   async #start(plan: Plan): Promise<void> {
     const identity = plan.user && this.#identityOf(plan.user);
     const certificate = this.#certificate(plan);
-    if (plan.syslog)
-      this.#syslog = await Syslog.open(plan.syslog, (line) => this.#status.print(messageLine(line)));
-    const newLog = identity && plan.log !== undefined && !existsSync(plan.log) ? plan.log : '-';
-    this.#log = await EventLog.open(plan.log, this.#stdout(), (line) => this.#say(line));
-    // A log made by root would be lost with the next rotation.
-    if (identity && newLog !== '-') chownSync(newLog, identity.uid, identity.gid);
+    if (!identity) await this.#openLogs(plan);
     // Ports below 1024 are root's, and so are its files: those come first. Programs of `spawn` are started as the other user.
     await this.#use(plan, () => this.#listen(plan, certificate, identity));
     this.#sayWhere(plan);
@@ -114,6 +108,13 @@ export class Running {
     this.#ending.start();
     this.#io.onReady?.();
     this.#status.begin();
+  }
+
+  /** Never as root where root is given up: a link in the log's folder would lead to any file, and `logger` would stay root. */
+  async #openLogs(plan: Plan): Promise<void> {
+    if (plan.syslog)
+      this.#syslog = await Syslog.open(plan.syslog, (line) => this.#status.print(messageLine(line)));
+    this.#log = await EventLog.open(plan.log, this.#stdout(), (line) => this.#say(line));
   }
 
   async #listen(
@@ -130,12 +131,14 @@ export class Running {
     checkAddressesAreKnown({ ...plan, listen: this.#listening });
     if (!identity || !plan.user) return;
     dropTo(identity, plan.user.by);
+    Object.assign(process.env, environmentOf(identity));
+    await this.#openLogs(plan);
     this.#say(`goes on as ${plan.user.user} (uid ${identity.uid}, gid ${identity.gid}), not as root`);
     const files = unreadable(plan);
     if (files.length > 0)
       this.#say(
-        `${plan.user.user} has no permission for ${files.join(', ')}: SIGHUP will fail; give them to a group of this user ` +
-          '(chgrp, chmod g+r)',
+        `${plan.user.user} has no permission for ${files.join(', ')}, or for a folder on the way: SIGHUP will fail; give them to ` +
+          'a group of this user (chgrp; chmod g+r, of folders g+rx)',
       );
   }
 

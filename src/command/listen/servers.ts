@@ -107,7 +107,7 @@ export class Servers {
 }
 
 async function listenOn(server: Server, address: ListenAddress, unix: UnixAccess): Promise<void> {
-  const { socket: path, fd, host, port } = address;
+  const { socket: path, fd, host, port, ipv6Only = false } = address;
   const listen = () =>
     new Promise<void>((resolve, reject) => {
       const isListening = () => {
@@ -120,7 +120,7 @@ async function listenOn(server: Server, address: ListenAddress, unix: UnixAccess
       };
       server.once('error', fails).once('listening', isListening);
       if (fd !== undefined) listenOnDescriptor(server, fd, process.env);
-      else if (path === undefined) server.listen({ port, host });
+      else if (path === undefined) server.listen({ port, host, ipv6Only });
       else listenWithAccess(server, path, unix);
     });
   try {

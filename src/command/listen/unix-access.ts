@@ -1,4 +1,4 @@
-import { chmodSync, lchownSync } from 'node:fs';
+import { lchownSync, lstatSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { entryOf } from './system-names.js';
 
@@ -32,15 +32,26 @@ export function listenWithAccess(server: Server, path: string, { mode, group }: 
     server.listen({ path });
     return;
   }
-  // The socket is for its owner alone until its group and mode are set: nobody connects in between. Node binds within this call.
-  const umask = process.umask(0o177);
+  // Mode and group are the socket's from the start, so that nobody connects in between, and no path is followed a second time: where
+  // others may write to the folder, it could be a link by then. Node binds within this call.
+  const own = process.getegid?.();
+  const umask = mode === undefined ? undefined : process.umask(0o777 & ~mode);
+  const isGroupSet = group !== undefined && group !== own && becomes(group);
   try {
     server.listen({ path });
   } finally {
-    process.umask(umask);
+    if (umask !== undefined) process.umask(umask);
+    if (isGroupSet && own !== undefined) process.setegid?.(own);
   }
-  // An error of `listen` is an event in the next turn.
-  if (!server.listening) return;
-  if (group !== undefined) lchownSync(path, process.getuid?.() ?? -1, group);
-  chmodSync(path, mode ?? 0o777 & ~umask);
+  // An error of `listen` is an event in the next turn. Somebody who is not root may only give the socket to a further group, and a
+  // folder may have set its own.
+  if (server.listening && group !== undefined && lstatSync(path).gid !== group)
+    lchownSync(path, process.getuid?.() ?? -1, group);
+}
+
+/** Root alone may take any group for what it makes. */
+function becomes(group: number): boolean {
+  if (process.geteuid?.() !== 0) return false;
+  process.setegid?.(group);
+  return true;
 }

@@ -31,6 +31,8 @@ export interface Identity {
   readonly name: string | undefined;
   readonly uid: number;
   readonly gid: number;
+  /** The user's home folder, where that is known. */
+  readonly home?: string | undefined;
 }
 
 /** @throws {CommandError} for a user or group that this machine does not know, and for root. */
@@ -46,7 +48,12 @@ export function identityOf({ user, group, by }: UserName): Identity {
     throw new CommandError(EXIT.config, `${by}: "${user}" has no group on this machine: give NAME:GROUP`);
   if (uid === 0)
     throw new CommandError(EXIT.config, `${by}: "${user}" is root; name a user without its rights`);
-  return { name, uid, gid: Number(gid) };
+  if (Number(gid) === 0)
+    throw new CommandError(
+      EXIT.config,
+      `${by}: "${group ?? user}" is root's group; name another, NAME:GROUP`,
+    );
+  return { name, uid, gid: Number(gid), home: entry?.[5] };
 }
 
 function unknown(by: string, kind: string, name: string): CommandError {
@@ -81,6 +88,14 @@ export function dropTo({ name, uid, gid }: Identity, by: string, ids: ProcessIds
     ids.getuid?.() === uid && ids.geteuid?.() === uid && ids.getgid?.() === gid && ids.getegid?.() === gid;
   if (!isOther || isRegained(ids))
     throw new CommandError(EXIT.failed, `${by}: root was not given up: the system let it be taken back`);
+}
+
+/** What programs of `spawn` find in their environment: root's home is nothing to them. */
+export function environmentOf({ name, home }: Identity): Record<string, string> {
+  return {
+    ...(home !== undefined && home !== '' && { HOME: home }),
+    ...(name !== undefined && { USER: name, LOGNAME: name }),
+  };
 }
 
 function isRegained(ids: ProcessIds): boolean {
