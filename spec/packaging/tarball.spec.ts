@@ -51,10 +51,11 @@ describe('the tarball', () => {
       exports: unknown;
       main: string;
       types: string;
-      man: string;
+      // npm links no manual page that is one text.
+      man: string[];
       scripts: Record<string, string>;
     };
-    const targets = [manifest.main, manifest.types, manifest.man, ...pathsIn(manifest.exports)];
+    const targets = [manifest.main, manifest.types, ...manifest.man, ...pathsIn(manifest.exports)];
     expect(targets.length).toBeGreaterThan(3);
     for (const target of targets) expect(files).toContain(target.replace('./', ''));
     for (const hook of ['preinstall', 'install', 'postinstall', 'prepare'])

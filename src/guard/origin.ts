@@ -45,7 +45,12 @@ export function checkOriginResult(passes: unknown, detail?: () => string): void 
  * lines of its own or carry a token there.
  */
 export function comparisonOf(origin: string | undefined, expected: string): string {
-  return `Origin ${origin === undefined ? '(none)' : shownOrigin(origin)}, expected ${shown(expected)}`;
+  const compared = `Origin ${origin === undefined ? '(none)' : shownOrigin(origin)}, expected ${shown(expected)}`;
+  const [, name = ''] = /^the host ([^:]+)$/.exec(expected) ?? [];
+  const isPortLost = name !== '' && origin?.replace(/:\d{1,5}$/, ':') === `http://${name}:`;
+  return isPortLost
+    ? `${compared}: a proxy in front has to pass on the port as well (nginx: $http_host)`
+    : compared;
 }
 
 /** An Origin for events and the log. */

@@ -178,6 +178,8 @@ function isHostMap(value: unknown): value is Record<string, object> {
   const entries = Object.entries(value);
   // lighttpd's `wstunnel.server = ()` is no tunnel; as an option of one's own, an empty object is a mistake.
   if (entries.length === 0) return notationOf(value) !== undefined;
+  // No option of a host begins so: a text or a port in the place of a host is told as that.
+  if (entries.every(([key]) => /^[/.]/.test(key))) return true;
   const isEntry = ([key, hosts]: [string, unknown]) =>
     typeof hosts === 'object' && hosts !== null && !Object.hasOwn(HOST, key);
   return entries.every(isEntry);

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import {
   checkOriginIsThere,
   checkOriginResult,
+  comparisonOf,
   compileOrigin,
   isSameOrigin,
   nativeOrigin,
@@ -393,4 +394,16 @@ describe('the check', () => {
       expect(await verdict(() => result as boolean, 'x')).toBe(REFUSED);
     expect(await verdict(() => Promise.reject(new Error('broken')), 'x')).toBe('Error: broken');
   });
+});
+
+test('issue 13, case 23: a proxy that drops the port is named as the reason', () => {
+  expect(comparisonOf('http://desk.lan:8080', 'the host desk.lan')).toBe(
+    'Origin http://desk.lan:8080, expected the host desk.lan: a proxy in front has to pass on the port as well (nginx: $http_host)',
+  );
+  for (const [origin, host] of [
+    ['http://desk.lan', 'desk.lan:81'],
+    ['http://desk.lan:80', 'other.lan'],
+    ['http://desk.lan.evil:80', 'desk.lan'],
+  ])
+    expect(comparisonOf(origin, `the host ${host}`)).not.toContain('proxy');
 });
