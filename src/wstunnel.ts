@@ -7,7 +7,7 @@ import { RecentEnds } from './guard/ended.js';
 import { Openings } from './guard/limits.js';
 import { asEmitter } from './helpers/emitter.js';
 import { fail, readBoolean, readNames, readNumber, readSeconds, readText } from './helpers/readers.js';
-import { originalPathOf, pathOf } from './helpers/path.js';
+import { pathOf } from './helpers/path.js';
 import { within } from './helpers/within.js';
 import { createLog } from './observe/log.js';
 import { noteTunnelOfRequest } from './observe/per-request.js';
@@ -31,9 +31,6 @@ import { markTarget, watchMounting, type UpgradeTarget } from './upgrade/target.
 
 /** The longest part of a path in a warning. */
 const MAX_SHOWN = 200;
-
-/** A path that no request can have, and no options are meant for. */
-const NOWHERE = '/\0';
 
 /** Seconds that `close()` waits before it destroys what is still open. */
 const CLOSE_WAIT = 10;
@@ -119,7 +116,7 @@ export function createTunnel<Req extends IncomingMessage>(
   function isForNobodyElse(req: Req): boolean {
     if (req.method !== 'GET' || hasHandshake(req)) return false;
     const path = pathOf(req);
-    if (path === undefined || !(isOwnPath(settings, req, path) && isLastInApp(req, target))) return false;
+    if (path === undefined || !isLastInApp(req, target)) return false;
     const route = match(settings, req, path);
     return route !== undefined && route.failure === undefined;
   }
@@ -244,15 +241,6 @@ export function createTunnel<Req extends IncomingMessage>(
     log('tunnel', 'error', '%s', complaint);
     process.emitWarning(`wstunnel: ${complaint}`);
   }
-}
-
-/**
- * Was the path given to the tunnel, by the mount or by options? One that takes every path of the whole app takes every mistyped
- * page as well, for which 404 is right.
- */
-function isOwnPath<Req extends IncomingMessage>(settings: Settings<Req>, req: Req, path: string): boolean {
-  if (reachOfPath(settings, path) === 'no') return false;
-  return originalPathOf(req) !== path || reachOfPath(settings, NOWHERE) === 'no';
 }
 
 /** The hosts that the options name, list by list. */

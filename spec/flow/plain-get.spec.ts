@@ -111,6 +111,49 @@ describe('issue 13, case 21: a plain GET of the path of a tunnel', () => {
     expect(await statusIn((app) => app.use(tunnel({ url: /^/ })), '/page')).toBe(404);
   });
 
+  test.each<[string, (app: Express) => unknown]>([
+    ['a parameter', (app) => app.use('/:id', tunnel())],
+    ['two parameters', (app) => app.use('/:area/:id', tunnel())],
+    ['a wildcard', (app) => app.use('/{*any}', tunnel())],
+    ['a pattern', (app) => app.use(/.*/, tunnel())],
+    ['a pattern of words', (app) => app.use(/^\/[\w.]+/, tunnel())],
+    ['a route', (app) => app.get('/{*any}', tunnel())],
+    ['a parameter before a router', (app) => app.use('/:id', Router().use(tunnel()))],
+    ['a router', (app) => app.use(Router().use('/:id', tunnel()))],
+  ])('a mount without a literal part leaves mistyped pages their 404: %s', async (_, build) => {
+    for (const path of ['/favicon.ico', '/typo', '/typo/', '/a/typo', '/'])
+      expect(await statusIn(build, path), path).toBe(404);
+  });
+
+  test('in Express 4 as well', async () => {
+    for (const path of ['*', '/*', '/:id', '/:id?', /.*/]) {
+      const app = express4().use(path, tunnel());
+      const { port } = await startHttp(app);
+      expect((await get(port, '/favicon.ico')).status, String(path)).toBe(404);
+    }
+  });
+
+  test('a literal part, in the mount or in `url`, makes the path its own', async () => {
+    expect(await statusIn((app) => app.use('/vnc/:id', tunnel()), '/vnc/7')).toBe(426);
+    expect(await statusIn((app) => app.use('/:id/vnc', tunnel()), '/7/vnc')).toBe(426);
+    expect(await statusIn((app) => app.use('/:id', Router().use('/vnc', tunnel())), '/7/vnc')).toBe(426);
+    expect(await statusIn((app) => app.use('/:id', tunnel({ url: '/websockify' })), '/7/websockify')).toBe(
+      426,
+    );
+    expect(await statusIn((app) => app.use('/:id', tunnel({ url: '/websockify' })), '/7/typo')).toBe(404);
+  });
+
+  test("an app's own final handler keeps its 404", async () => {
+    const router = Router().use('/vnc', tunnel());
+    const { port } = await startHttp((req, res) => {
+      Reflect.apply(router, undefined, [req, res, () => res.writeHead(404).end('no such page')]);
+    });
+    expect(await get(port, '/vnc')).toMatchObject({
+      status: 404,
+      body: expect.stringContaining('no such page') as string,
+    });
+  });
+
   test('a request to which no rule gives a server goes to next()', async () => {
     const rules = [{ when: { headers: { 'x-inside': 'yes' } }, server: { port: 1 } }];
     expect(await statusIn((app) => app.use('/vnc', makeTunnel({ rules })), '/vnc')).toBe(404);

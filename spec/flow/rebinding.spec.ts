@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { createServer as createHttps } from 'node:https';
-import { connect, type Server } from 'node:net';
+import { connect, createServer as createNet, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
@@ -123,6 +123,20 @@ describe("issue 13, case 16: DNS rebinding and `origins: 'same'`", () => {
   test.each(['0.0.0.0', '::'])('on %s the name is not looked at', async (host) => {
     const { port } = await start({ host });
     expect(await statusOf(new RawClient(port), `desk.lan:${port}`)).toBe(101);
+  });
+
+  test('where the http server does not listen itself, the address of the connection counts', async () => {
+    const makeServer = (app: Express) => {
+      const http = createServer(app);
+      return createNet((socket) => http.emit('connection', socket));
+    };
+    const { port } = await start({ makeServer });
+    expect(await statusOf(new RawClient(port), `evil.example:${port}`)).toBe(403);
+    expect(await statusOf(new RawClient(port), `localhost:${port}`)).toBe(101);
+    const forwarded = { 'X-Forwarded-For': '192.0.2.1' };
+    expect(await statusOf(new RawClient(port), 'desk.example', forwarded)).toBe(101);
+    const everywhere = await start({ makeServer, host: '::' });
+    expect(await statusOf(new RawClient(everywhere.port), `evil.example:${everywhere.port}`)).toBe(403);
   });
 
   test('a program, which sends no Origin, is not concerned', async () => {

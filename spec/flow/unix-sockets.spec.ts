@@ -1,13 +1,28 @@
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { connect as connectTcp, createServer } from 'node:net';
+import {
+  existsSync,
+  lutimesSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect as connectTcp, createServer, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { freeSocket } from '../../src/backends/spawn/place.js';
 import { listen as listenLocally } from '../../src/client/index.js';
+import { listening } from '../../src/client/local.js';
 import { wstunnel } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
 import { echoes } from '../support/command.js';
+import { describeWith, Program } from '../support/programs.js';
 import { openRaw } from '../support/raw-client.js';
 import { listen, startTunnel } from '../support/servers.js';
 
@@ -80,6 +95,121 @@ describe('issue 13, case 6: the library listens on a unix socket', () => {
     onCleanup(() => listener.close({ timeout: 0 }));
     expect(statSync(path).isSocket()).toBe(true);
   });
+});
+
+describe('issue 13, case 6: who gets a socket that a killed program left', () => {
+  /** One process that would listen at a path. */
+  function start(path: string) {
+    const server = createServer((socket) => socket.on('error', () => undefined).end('here'));
+    onCleanup(() => server.close());
+    return { server, result: listening(server, { path }) };
+  }
+
+  async function isServed(path: string): Promise<void> {
+    const [bytes] = (await once(connectTcp(path), 'data')) as [Buffer];
+    expect(String(bytes)).toBe('here');
+  }
+
+  test('of three at once one listens, and keeps its socket', async () => {
+    const inside = folder();
+    const path = join(inside, 'desk.sock');
+    await leaveBehind(path);
+    const results = await Promise.allSettled([1, 2, 3].map(() => start(path).result));
+    const reasons = results.filter((one) => one.status === 'rejected').map((one) => one.reason as Error);
+    expect(reasons).toMatchObject([{ code: 'EADDRINUSE' }, { code: 'EADDRINUSE' }]);
+    await isServed(path);
+    expect(readdirSync(inside)).toEqual(['desk.sock']);
+  });
+
+  test('while another process replaces it, it is in use', async () => {
+    const path = join(folder(), 'desk.sock');
+    await leaveBehind(path);
+    symlinkSync('wstunnel-1-other', `${path}.lock`);
+    await expect(start(path).result).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    expect(readlinkSync(`${path}.lock`)).toBe('wstunnel-1-other');
+  });
+
+  test('the lock of a process that was killed meanwhile is removed after a while', async () => {
+    const inside = folder();
+    const path = join(inside, 'desk.sock');
+    await leaveBehind(path);
+    symlinkSync('wstunnel-1-killed', `${path}.lock`);
+    const past = Date.now() / 1000 - 60;
+    lutimesSync(`${path}.lock`, past, past);
+    await start(path).result;
+    await isServed(path);
+    expect(readdirSync(inside)).toEqual(['desk.sock']);
+  });
+
+  test("somebody else's file in the lock's place stays", async () => {
+    const path = join(folder(), 'desk.sock');
+    await leaveBehind(path);
+    writeFileSync(`${path}.lock`, 'precious');
+    utimesSync(`${path}.lock`, 1, 1);
+    await expect(start(path).result).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    expect(existsSync(`${path}.lock`)).toBe(true);
+  });
+
+  test('no listener stays on the server, neither of a success nor of a failure', async () => {
+    const path = join(folder(), 'desk.sock');
+    const first = start(path);
+    await first.result;
+    const second = start(path);
+    await expect(second.result).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    for (const { server } of [first, second])
+      for (const event of ['error', 'listening']) expect(server.listenerCount(event), event).toBe(0);
+  });
+
+  test('the socket is for its owner alone from the bind on, and the umask is put back', async () => {
+    const path = join(folder(), 'desk.sock');
+    const modes: number[] = [];
+    const listenOfNode: unknown = Reflect.get(Server.prototype, 'listen');
+    const spy = vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server, ...args) {
+      Reflect.apply(listenOfNode as () => void, this, args);
+      modes.push(statSync(path).mode & 0o777);
+      return this;
+    });
+    const before = process.umask(0);
+    try {
+      const { result } = start(path);
+      expect(process.umask(0)).toBe(0);
+      await result;
+    } finally {
+      process.umask(before);
+      spy.mockRestore();
+    }
+    expect(modes).toEqual([0o600]);
+  });
+});
+
+describeWith('python3')('issue 13, case 6: a program that has bound a socket and does not listen yet', () => {
+  const BIND =
+    'import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); print("bound", flush=True)';
+  const THEN = 'sys.stdin.readline(); s.listen(); print("listens", flush=True); sys.stdin.readline()';
+
+  test.runIf(process.platform === 'linux')(
+    'keeps its socket, by whatever way its path leads there',
+    async () => {
+      const real = folder();
+      const linked = join(folder(), 'link');
+      symlinkSync(real, linked);
+      const ways = [
+        [join(real, 'a.sock'), join(linked, 'a.sock')],
+        [join(linked, 'b.sock'), join(real, 'b.sock')],
+      ] as const;
+      for (const [bound, path] of ways) {
+        const program = new Program('python3', ['-c', `${BIND}; ${THEN}`, bound], {}, 'pipe');
+        await program.prints(/bound/);
+        await expect(listenLocally(path, 'ws://127.0.0.1/')).rejects.toMatchObject({ code: 'EADDRINUSE' });
+        await expect(freeSocket(path)).rejects.toThrow('somebody else listens');
+        program.process.stdin?.write('\n');
+        await program.prints(/listens/);
+        const client = connectTcp(path);
+        await once(client, 'connect');
+        client.destroy();
+      }
+    },
+  );
 });
 
 test("issue 13, case 6: a target's path above the limit is refused and not cut", () => {

@@ -3,6 +3,7 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { fail, readNames, readNumber, readText } from '../helpers/readers.js';
 import { faultOfListenPath } from '../helpers/socket-path.js';
 import { listenAtPath } from '../helpers/stale-socket.js';
+import { withUmask } from '../helpers/umask.js';
 import type { LocalAddress } from './types.js';
 
 /** The largest TCP port. */
@@ -44,14 +45,22 @@ function readPath(value: unknown, name: string): string {
 export async function listening(server: Server, local: Local): Promise<AddressInfo | string> {
   const listen = () =>
     new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ ...local, exclusive: true }, () => {
-        server.off('error', reject);
+      const isListening = () => {
+        server.off('error', fails);
         resolve();
-      });
+      };
+      const fails = (error: Error) => {
+        server.off('listening', isListening);
+        reject(error);
+      };
+      server.once('error', fails).once('listening', isListening);
+      const start = () => server.listen({ ...local, exclusive: true });
+      // Node binds within this call: the socket is never open to other users, not even before its mode is set.
+      if ('path' in local) withUmask(0o177, start);
+      else start();
     });
   await ('path' in local ? listenAtPath(local.path, listen) : listen());
-  // Whoever can open it has the credentials of the tunnel.
+  // Whoever can open it has the credentials of the tunnel. The umask does not count in a worker thread, nor in a folder with an ACL.
   try {
     if ('path' in local) chmodSync(local.path, 0o600);
   } catch (error) {

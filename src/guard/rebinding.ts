@@ -46,10 +46,15 @@ function isOwnName(host: string): boolean {
   return isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0 || name === 'localhost' || name.endsWith('.localhost');
 }
 
-/** Is the server that accepted this connection bound to a loopback address? Node sets `socket.server`, also under TLS. */
+/**
+ * Is the server that accepted this connection bound to a loopback address? Node sets `socket.server`, also under TLS. A server that
+ * does not listen itself (it gets its connections by `emit('connection', socket)`) has no address: there the connection's own end
+ * counts. What listens may then be bound to more; on loopback its clients are still browsers of this machine and proxies.
+ */
 function listensOnLoopback({ socket }: IncomingMessage): boolean {
   const { server } = socket as { server?: { address?: () => AddressInfo | string | null } };
   const bound = typeof server?.address === 'function' ? server.address() : null;
-  if (typeof bound !== 'object' || bound === null) return false;
-  return isListed(normalizeAddress(bound.address), LOOPBACK, false);
+  if (typeof bound === 'string') return false;
+  const address = bound?.address ?? socket.localAddress;
+  return address !== undefined && isListed(normalizeAddress(address), LOOPBACK, false);
 }

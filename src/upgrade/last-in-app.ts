@@ -9,17 +9,33 @@ const ERROR_HANDLER = 4;
 /** Not text/html: a browser shows it, and nothing of the request is in it. */
 const SENTENCE = 'This path is a WebSocket tunnel: open it from a page or a program that speaks WebSocket.\n';
 
+/** In the place of each part of a path: what no request can have, and a word for patterns that take words alone. */
+const STAND_INS = ['\0', 'wstunnel0nowhere'];
+
 /**
  * Is the tunnel the last handler of the app that a GET of this URL gets to? Then nothing but the app's own "Cannot GET" would
  * answer. False wherever that can't be seen: a static folder or a page that is mounted after the tunnel keeps its requests.
+ * False as well for a tunnel that takes any path of this form (`app.use(tunnel)`, `app.use('/:id', tunnel)`): it takes every
+ * mistyped page, for which 404 is right.
  */
 export function isLastInApp(req: IncomingMessage, target: UpgradeTarget): boolean {
   const { server } = req.socket as { server?: Server };
   const [listener, ...others] = server?.listeners('request') ?? [];
   if (listener === undefined || others.length > 0 || req.httpVersionMajor !== 1) return false;
+  const path = pathWithoutQuery(req);
+  const walk = walkTo(target, listener, path);
+  if (!walk.isFound || walk.isInDoubt) return false;
+  const form = path === '/' ? '/x' : path;
+  return STAND_INS.every((part) => {
+    const other = walkTo(target, listener, form.replace(/[^/]+/g, part));
+    return !other.isFound && !other.isInDoubt;
+  });
+}
+
+function walkTo(target: UpgradeTarget, listener: unknown, path: string): Walk {
   const walk = new Walk(target);
-  walk.through(listener, pathWithoutQuery(req), 0);
-  return walk.isFound && !walk.isInDoubt;
+  walk.through(listener, path, 0);
+  return walk;
 }
 
 /** A plain GET of a tunnel's path (RFC 9110 section 15.5.22). Nobody asked for a tunnel, so it is no refusal of one. */
@@ -49,8 +65,9 @@ class Walk {
   through(handler: unknown, path: string, depth: number): void {
     const target = targetOf(handler);
     if (target) {
+      if (target.takes(path) === 'no') return;
       if (target === this.#target) this.isFound = true;
-      else if (this.isFound && target.takes(path) !== 'no') this.isInDoubt = true;
+      else if (this.isFound) this.isInDoubt = true;
       return;
     }
     // An app is itself a function such as Express and Connect put around an app that is mounted.

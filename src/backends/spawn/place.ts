@@ -1,6 +1,7 @@
 import { lstatSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server } from 'node:net';
 import { bindError } from '../../helpers/bind-error.js';
+import { isBound } from '../../helpers/bound-socket.js';
 import { connectError } from '../../helpers/stale-socket.js';
 import type { Fill, ResolvedHost } from '../host.js';
 
@@ -108,6 +109,6 @@ export async function freeSocket(path: string): Promise<void> {
   if (!found.isSocket()) throw new Error(`${path} is there already, and no socket`);
   const answer = await connectError(path);
   if (answer === 'ENOENT') return;
-  if (answer !== 'ECONNREFUSED') throw new Error(`somebody else listens on ${path}`);
+  if (answer !== 'ECONNREFUSED' || isBound(path)) throw new Error(`somebody else listens on ${path}`);
   rmSync(path, { force: true });
 }
