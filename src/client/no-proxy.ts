@@ -35,7 +35,9 @@ function readEntry(text: string): Entry {
 function includes(entry: Entry, { host, port }: Place): boolean {
   if (entry.port !== undefined && entry.port !== port) return false;
   // Of neither, but of many programs: `*.example.com`.
-  if (entry.host.startsWith('*')) return nameOf(host).endsWith(nameOf(entry.host.slice(1)));
+  if (entry.host === '*') return true;
+  if (entry.host.startsWith('*') && isIP(host) === 0)
+    return nameOf(host).endsWith(nameOf(entry.host.slice(1)));
   return isIP(host) === 0 ? isOfDomain(host, entry.host) : isInRange(host, entry.host);
 }
 
@@ -51,8 +53,8 @@ function nameOf(host: string): string {
 }
 
 function isInRange(address: string, range: string): boolean {
-  const [base = '', bits] = range.split('/', 2);
-  if (isIP(base) === 0 || (isIPv6(base) && isIPv4(address))) return false;
+  const [base = '', bits, ...more] = range.split('/');
+  if (isIP(base) === 0 || more.length > 0 || (isIPv6(base) && isIPv4(address))) return false;
   const known = new BlockList();
   if (bits === undefined) known.addAddress(base, familyOf(base));
   // What is no length is no range: BlockList throws.

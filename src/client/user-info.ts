@@ -1,11 +1,13 @@
+import { isIP } from 'node:net';
+
 /**
  * The scheme, with slashes and white space as the URL parser skips them; what it takes for the authority (user, password,
  * host, port); and the rest.
  */
 const PARTS = /^[\0-\x20]*(?:https?|wss?):[/\\]*([^/?#\\]*)(.*)$/is;
 
-/** A host of one label may be a user name; `localhost` and addresses are none. */
-const LABEL = /^(?!localhost$)[^.:[\]]+$/i;
+/** A user name of one word, as the host that it is taken for. */
+const LABEL = /^[^.:[\]]+$/;
 
 /** What a URL must be that is misread. */
 export const ENCODED =
@@ -23,19 +25,28 @@ export function isProxyMisread(text: string): boolean {
 
 /**
  * The same for a target. In its path and query an `@` is allowed, so `ws://ann:12/45@desk/vnc` can't be told from a path
- * `/45@desk/vnc` for sure: it counts as misread where the host has one label, and a colon stands before the `@`. A
- * fragment is refused anyway.
+ * `/45@desk/vnc` for sure: it counts as misread where a port stands before it, or the host has one label and a
+ * colon stands before the `@`. `localhost` and addresses are no user names. A fragment is refused anyway.
  */
 export function isTargetMisread(text: string): boolean {
   const [, authority = '', rest = ''] = PARTS.exec(text) ?? [];
-  if (/^\\.*@|#.*@/s.test(rest) || dropsCharacters(text)) return true;
+  const isCut = (rest.startsWith('\\') && rest.includes('@')) || isBefore(rest, /#/);
+  if (isCut || dropsCharacters(text)) return true;
   const [segment = ''] = /^.[^/?#\\]*/s.exec(rest) ?? [];
   const host = authority.replace(/^.*@/s, '').replace(/:\d*$/, '');
-  const isCredential = /:/.test(authority) || /:.*@/s.test(segment);
-  return segment.includes('@') && LABEL.test(host) && isCredential;
+  if (!segment.includes('@') || /^localhost$/i.test(host) || isIP(host.replace(/^\[|\]$/g, '')) !== 0)
+    return false;
+  const isCredential = authority.includes(':') || isBefore(segment, /:/);
+  return /:\d*$/.test(authority) || (LABEL.test(host) && isCredential);
 }
 
 /** The URL parser leaves these out, of passwords too. */
 function dropsCharacters(text: string): boolean {
-  return /[\t\r\n].*@/s.test(text.trim());
+  return isBefore(text.trim(), /[\t\r\n]/);
+}
+
+/** Is there an `@` after one of these characters? A regular expression for both would take the square of the length. */
+function isBefore(text: string, character: RegExp): boolean {
+  const index = text.search(character);
+  return index !== -1 && text.includes('@', index);
 }

@@ -1,9 +1,10 @@
+import { resolve } from 'node:path';
 import { messageOf, TunnelError } from '../errors.js';
 import { keyOf, newBlock, type Block, type ConditionText } from './blocks.js';
 import { findValue, fullName, missingName, valueOf, type Environment } from './expressions.js';
 import type { IncludedText } from './include.js';
 import { asDirective, type Problems } from './problems.js';
-import { errorAt, failAt, lineOf, stopAt, type Place, type Source } from './source.js';
+import { errorAt, failAt, lineOf, MAX_LENGTH, stopAt, type Place, type Source } from './source.js';
 import { parse } from './syntax.js';
 import type { Branch, ConditionSyntax, Expression, Operator, Statement } from './tree.js';
 import { add, fold, textOf, type Value } from './values.js';
@@ -18,8 +19,6 @@ export interface Surroundings {
   readonly problems: Problems;
 }
 
-/** Characters of all texts together. */
-const MAX_LENGTH = 1024 * 1024;
 const MAX_INCLUDES = 16;
 /** lighttpd takes 4096; each costs an examination here. */
 const MAX_CONDITIONS = 1000;
@@ -155,8 +154,19 @@ class Evaluation {
     } catch (error) {
       return failAt(statement, `can't include ${JSON.stringify(path)}: ${messageOf(error)}`, error);
     }
-    for (const { file, text } of textsOf(included, path, statement))
+    for (const { file, text } of textsOf(included, path, statement)) {
+      this.#checkLoop(file, text, statement);
       this.#text({ name: file, text }, statement, block);
+    }
+  }
+
+  /** Of a file that is read once more, the first assignment would be reported as there already. */
+  #checkLoop(file: string, text: string, place: Place): void {
+    const isSame = (one: Source) => one.text === text && resolve(one.name) === resolve(file);
+    const first = this.#sources.findIndex(isSame);
+    if (first === -1) return;
+    const names = [...this.#sources.slice(first).map(({ name }) => name), file];
+    failAt(place, `a loop of files that include each other: ${names.join(' -> ')}`);
   }
 
   #branches(branches: readonly Branch[], parent: Block): void {

@@ -1,5 +1,8 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { alternatives, bytesOf, isGlob, matcherOf } from './glob.js';
+import { readRegularFile } from './included-file.js';
+import { MAX_LENGTH } from './source.js';
 
 /** A text that an include stands for, and its name in messages. */
 export interface IncludedText {
@@ -7,77 +10,63 @@ export interface IncludedText {
   readonly text: string;
 }
 
-/** glob(3) with GLOB_BRACE, as lighttpd calls it. */
-const SPECIAL = /[*?[{]/;
-/** Alternatives in braces double with each pair. */
-const MOST_PATTERNS = 100;
+/** No longer text in UTF-8 has few enough characters. */
+const MAX_BYTES = 3 * MAX_LENGTH;
 
 /**
  * Reads includes from the disk as lighttpd does: relative ones from the folder of the configuration's first file, wildcards in
- * alphabetical order, each file under its own name. A wildcard that finds no file stands for nothing. Throws where a file can't be read.
+ * alphabetical order, each file under its own name. A wildcard that finds no file stands for nothing. Throws where a file can't be
+ * read, and for a pattern that is not understood.
  */
 export function includeFrom(file: string): (path: string) => readonly IncludedText[] {
   const folder = dirname(file);
   return (path) => {
     // Not `join`: an absolute path stays as it is.
     const whole = path.startsWith('/') ? path : join(folder, path);
-    const files = SPECIAL.test(path) ? filesOf(whole) : [whole];
-    return files.map((one) => ({ file: one, text: readFileSync(resolve(one), 'utf8') }));
+    let left = MAX_BYTES;
+    return (isGlob(path) ? filesOf(whole) : [whole]).map((one) => {
+      const text = readRegularFile(resolve(one), left);
+      left -= Buffer.byteLength(text);
+      return { file: one, text };
+    });
   };
 }
 
 function filesOf(pattern: string): string[] {
   return alternatives(pattern).flatMap((one) => {
-    const isAbsolute = one.startsWith('/');
     const segments = one.split('/').filter((segment) => segment !== '');
-    return segments.reduce<string[]>(
-      (found, segment) => found.flatMap((base) => inside(base, segment)),
-      [isAbsolute ? '/' : '.'],
+    const found = segments.reduce<string[]>(
+      (bases, segment) => bases.flatMap((base) => inside(base, segment)),
+      [one.startsWith('/') ? '/' : ''],
     );
+    return found.sort(compareBytes);
   });
+}
+
+/** As strcmp(3). */
+function compareBytes(one: string, other: string): number {
+  const [left, right] = [bytesOf(one), bytesOf(other)];
+  if (left === right) return 0;
+  return left < right ? -1 : 1;
 }
 
 /** The entries of a folder that a segment of a pattern stands for. */
 function inside(base: string, segment: string): string[] {
-  const path = (name: string) => (base === '.' ? name : join(base, name));
-  if (!SPECIAL.test(segment)) return exists(path(segment)) ? [path(segment)] : [];
-  const pattern = patternOf(segment);
+  // Not `join`: behind a link, `..` is another folder.
+  const path = (name: string) => (base === '' || base === '/' ? `${base}${name}` : `${base}/${name}`);
+  if (!isGlob(segment)) return exists(path(segment)) ? [path(segment)] : [];
+  const isMatch = matcherOf(segment);
   let names: string[];
   try {
-    names = readdirSync(resolve(base));
+    names = readdirSync(base === '' ? '.' : base);
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
     throw error;
   }
-  const fitting = names.filter(
-    (name) => pattern.test(name) && (!name.startsWith('.') || segment.startsWith('.')),
-  );
-  return fitting.sort().map(path);
+  return ['.', '..', ...names].filter(isMatch).map(path);
 }
 
+/** A link that leads nowhere exists: it can't be read, and that is an error. */
 function exists(path: string): boolean {
-  return statSync(resolve(path), { throwIfNoEntry: false }) !== undefined;
-}
-
-/** `a{b,c}` is `ab` and `ac`. */
-function alternatives(pattern: string): string[] {
-  const patterns = [pattern];
-  for (;;) {
-    const index = patterns.findIndex((one) => /\{[^{}]*\}/.test(one));
-    const [whole = ''] = patterns.splice(index, index === -1 ? 0 : 1);
-    if (index === -1) return patterns;
-    const [braces = '', inner = ''] = /\{([^{}]*)\}/.exec(whole) ?? [];
-    patterns.splice(index, 0, ...inner.split(',').map((one) => whole.replace(braces, () => one)));
-    if (patterns.length > MOST_PATTERNS) throw new Error(`more than ${MOST_PATTERNS} alternatives in braces`);
-  }
-}
-
-function patternOf(segment: string): RegExp {
-  const source = segment.replace(/\[(!?)([^\]]+)\]|[*?]|[^]/g, (text, not?: string, set?: string) => {
-    if (text === '*') return '.*';
-    if (text === '?') return '.';
-    if (set !== undefined) return `[${not === '!' ? '^' : ''}${set.replace(/[\\^]/g, '\\$&')}]`;
-    return text.replace(/[.+^${}()|[\]\\]/, '\\$&');
-  });
-  return new RegExp(`^${source}$`, 's');
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }

@@ -1,5 +1,8 @@
 import { TunnelError } from '../errors.js';
 
+/** Characters of all texts of a configuration together. */
+export const MAX_LENGTH = 1024 * 1024;
+
 /** One configuration text; included ones have their own. */
 export interface Source {
   readonly name: string;

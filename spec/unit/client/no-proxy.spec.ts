@@ -54,6 +54,20 @@ describe('issue 13, case 2: NO_PROXY', () => {
   });
 
   test.each([
+    ['10.0.0.0/8/9', ['10.0.0.1', '10.0.0.0']],
+    ['10.0.0.0/8/', ['10.0.0.1']],
+    ['fd00::/8/9', ['fd00::1']],
+    ['10.0.0.1/32/32', ['10.0.0.1']],
+    ['*.1', ['127.0.0.1']],
+    ['*1', ['127.0.0.1', '::1']],
+    ['.1', ['127.0.0.1']],
+    ['.0.0.1', ['127.0.0.1']],
+    ['**', ['127.0.0.1']],
+  ])('issue 13, case 2: %j names no address, so not %j', (list, hosts) => {
+    for (const host of hosts) expect(isExempt(list, place(host, 1)), host).toBe(false);
+  });
+
+  test.each([
     ['example.com:8443', 'a.example.com'],
     ['.example.com:8443', 'a.example.com'],
     ['*.example.com:8443', 'a.example.com'],

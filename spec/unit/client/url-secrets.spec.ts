@@ -118,7 +118,10 @@ describe('issue 13, case 3: a raw password in a URL is an error that shows nothi
   });
 
   test.each([
-    'ws://desk.example:8080/ann@vm1',
+    'ws://desk.example:8080/ann%40vm1',
+    'ws://desk.example:8080/desks/ann@vm1',
+    'ws://desk.example:8080/?user=ann@vm1',
+    'ws://ann:pw@desk.example/ann@vm1/x',
     'ws://desk.example/a:b@c',
     'ws://localhost:6080/websockify?user=ann@example.com',
     'ws://localhost:6080/ann@vm1',
@@ -131,6 +134,29 @@ describe('issue 13, case 3: a raw password in a URL is an error that shows nothi
     'ws://ann:pw@desk.example/ann@vm1',
   ])('an "@" of the path or query is none: %s', (url) => {
     expect(readUrl(url).authority).toBe(new URL(url).host);
+  });
+});
+
+describe('issue 13, case 3: a user name with dots is taken for a host', () => {
+  test.each([
+    'ws://ann.lee:12/SEKRET9@desk.example/vnc',
+    'wss://ann.b.lee:12/SEKRET9@desk',
+    'ws://ann.lee:/SEKRET9@desk.example',
+    'ws://ann.lee:12?SEKRET9@desk.example/vnc',
+    'ws://ann.lee:p@desk.lee:12/SEKRET9@desk.example/vnc',
+  ])('%s', (url) => {
+    const message = messageOf(() => readUrl(url));
+    expect(message).toMatch(/where its path has an "@":.* "@" %40,.*; got '\*\*\*'$/);
+    expect(message).not.toMatch(/SEKRET|ann|lee|desk/);
+  });
+
+  test('many characters before an "@" that is not there are no long search', { timeout: 10_000 }, () => {
+    for (const character of ['\n', '#', ':', '@', '\t\r'])
+      for (const url of [
+        `ws://desk/x${character.repeat(200_000)}x`,
+        `ws://desk${character.repeat(200_000)}x`,
+      ])
+        messageOf(() => readUrl(url));
   });
 });
 

@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../errors.js';
 import { readDirectiveNames } from '../../lighttpd/from-conf.js';
+import { IncludedFileError } from '../../lighttpd/included-file.js';
 import { includeFrom } from '../../lighttpd/include.js';
 import { readConf, type ConfReading, type ConfUser } from '../../lighttpd/read-conf.js';
 import type { Problem } from '../../lighttpd/problems.js';
@@ -24,7 +25,10 @@ export function readLighttpdConfig(text: string, file: string, ignore: readonly 
       for (const one of texts) included.add(resolve(one.file));
       return texts;
     } catch (error) {
-      throw new Error(`${resolve(dirname(file), path)}: ${reasonOf(error)}`, { cause: error });
+      if (error instanceof IncludedFileError) throw error;
+      // With a wildcard, the file is another one.
+      const { path: wrong = resolve(dirname(file), path) } = error as NodeJS.ErrnoException;
+      throw new Error(`${wrong}: ${reasonOf(error)}`, { cause: error });
     }
   };
   const { problems, conf, pages, user, leftOut } = readConf(text, {
