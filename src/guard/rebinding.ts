@@ -3,7 +3,7 @@ import { isIP, type AddressInfo } from 'node:net';
 import { TunnelError } from '../errors.js';
 import { compileAddresses, isListed, normalizeAddress } from '../helpers/address.js';
 import { trustsPeer } from '../helpers/trust.js';
-import { comparisonOf, isSameOrigin, ownOrigin, parseOrigin } from './origin.js';
+import { isSameOrigin, parseOrigin, shownOrigin } from './origin.js';
 
 const LOOPBACK = compileAddresses(['127.0.0.0/8', '::1']);
 
@@ -23,10 +23,11 @@ const PROXY_HEADERS = [
 export function isOwnPage(origin: string | undefined, req: IncomingMessage): boolean {
   if (!isSameOrigin(origin, req)) return false;
   if (origin === undefined || !mayBeRebound(origin, req)) return true;
-  const how = 'this server listens on loopback alone, and no proxy sent the request (DNS rebinding?)';
-  const way = 'to allow its pages name it in `origins`, or set `trust proxy` for a proxy in front';
+  const how =
+    'a site can point a name at this machine (DNS rebinding), and nothing shows that a proxy sent the request';
+  const way = `to allow the pages set origins: ['${shownOrigin(origin)}'], or \`trust proxy\` for a proxy in front`;
   throw new TunnelError('WSTUNNEL_ORIGIN_REFUSED', 'pages of this origin may not open this tunnel', {
-    detail: `${comparisonOf(origin, ownOrigin(req))}: ${how}; ${way}`,
+    detail: `Origin ${shownOrigin(origin)} is not a loopback name: ${how}; ${way}`,
   });
 }
 

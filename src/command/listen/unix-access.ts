@@ -1,5 +1,6 @@
 import { lchownSync, lstatSync } from 'node:fs';
 import type { Server } from 'node:net';
+import { withUmask } from '../../helpers/umask.js';
 import { entryOf } from './system-names.js';
 
 /** Who may connect to the unix sockets of `--unix`. */
@@ -35,12 +36,12 @@ export function listenWithAccess(server: Server, path: string, { mode, group }: 
   // Mode and group are the socket's from the start, so that nobody connects in between, and no path is followed a second time: where
   // others may write to the folder, it could be a link by then. Node binds within this call.
   const own = process.getegid?.();
-  const umask = mode === undefined ? undefined : process.umask(0o777 & ~mode);
   const isGroupSet = group !== undefined && group !== own && becomes(group);
+  const bind = () => void server.listen({ path });
   try {
-    server.listen({ path });
+    if (mode === undefined) bind();
+    else withUmask(0o777 & ~mode, bind);
   } finally {
-    if (umask !== undefined) process.umask(umask);
     if (isGroupSet && own !== undefined) process.setegid?.(own);
   }
   // An error of `listen` is an event in the next turn. Somebody who is not root may only give the socket to a further group, and a
