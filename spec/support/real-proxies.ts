@@ -35,7 +35,7 @@ async function running(port: number, program: Program): Promise<RealProxy> {
 }
 
 /** squid, as its own configuration has it, but for loopback and any port. */
-export async function startSquid(login?: Login): Promise<RealProxy> {
+export async function startSquid(login?: Login, tries = 3): Promise<RealProxy> {
   const folder = await folderFor('squid');
   const port = await closedPort();
   const helper = join(folder, 'login.sh');
@@ -71,7 +71,13 @@ export async function startSquid(login?: Login): Promise<RealProxy> {
   ];
   const file = join(folder, 'squid.conf');
   await writeFile(file, lines.join('\n'));
-  return running(port, new Program('squid', ['-N', '-f', file]));
+  try {
+    return await running(port, new Program('squid', ['-N', '-f', file]));
+  } catch (error) {
+    // Another test may have taken the port in the meantime.
+    if (tries === 1) throw error;
+    return startSquid(login, tries - 1);
+  }
 }
 
 export async function startTinyproxy(login?: Login): Promise<RealProxy> {
