@@ -5,6 +5,7 @@ import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { messageOf, TunnelError } from '../../errors.js';
 import { ignoreErrors } from '../../helpers/ignore-errors.js';
+import { kernelPath } from '../../helpers/socket-path.js';
 import type { Host } from '../../types.js';
 import { CommandError, EXIT } from '../exit.js';
 import { checkFolder, reasonOf } from '../files.js';
@@ -141,6 +142,7 @@ class Recorded extends Duplex {
   }
 }
 
+/** Not `backends/dial`: its sockets read into memory of the relay's, and have no `data` for a tape. */
 function dial(
   { socket: path, host = '127.0.0.1', port = 0, tls }: Host,
   signal: AbortSignal,
@@ -148,7 +150,7 @@ function dial(
   const where = { host, port, allowHalfOpen: true };
   const [socket, event]: [Socket, string] = tls
     ? [connectTls({ ...where, ...(isIP(host) === 0 && { servername: host }) }), 'secureConnect']
-    : [connectTcp(path === undefined ? where : { path, allowHalfOpen: true }), 'connect'];
+    : [connectTcp(path === undefined ? where : { path: kernelPath(path), allowHalfOpen: true }), 'connect'];
   return new Promise((resolve, reject) => {
     const settle = () => {
       signal.removeEventListener('abort', onAbort);
