@@ -116,9 +116,9 @@ export function createTunnel<Req extends IncomingMessage>(
   function isForNobodyElse(req: Req): boolean {
     if (req.method !== 'GET' || hasHandshake(req)) return false;
     const path = pathOf(req);
-    if (path === undefined || !isLastInApp(req, target)) return false;
-    const route = match(settings, req, path);
-    return route !== undefined && route.failure === undefined;
+    const route = path === undefined ? undefined : match(settings, req, path);
+    // Last: it looks through the whole app, and most requests are not the tunnel's.
+    return route !== undefined && route.failure === undefined && isLastInApp(req, target);
   }
 
   const tunnel = asEmitter(middleware, {

@@ -1,11 +1,8 @@
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
-import { startDesktop } from '../../demo/desktop/index.js';
-import { PHONE, startBrowser } from '../support/browser.js';
-import { onCleanup } from '../support/cleanup.js';
-import { isState, logIn, startDemoFor } from '../support/demo.js';
+import { PHONE, type startBrowser } from '../support/browser.js';
+import { connectRecorded } from '../support/demo.js';
 import { describeWith } from '../support/programs.js';
-import { startRecorder } from '../support/rfb-recorder.js';
 import { holds } from '../support/wait.js';
 
 const press = (keysym: number) => [`+${keysym.toString(16)}`, `-${keysym.toString(16)}`];
@@ -15,13 +12,9 @@ const [CONTROL, ALT, SHIFT, SUPER, DELETE, ENTER, BACKSPACE] = [
 ];
 
 async function connect(...browser: Parameters<typeof startBrowser>) {
-  const desktop = await startDesktop();
-  onCleanup(() => desktop.close());
-  const recorder = await startRecorder(desktop);
-  const demo = await startDemoFor({ port: recorder.port });
-  const page = await logIn(await startBrowser(...browser), demo.url);
-  await isState(page, 'connected');
-  return { demo, page, recorder, sent: (keys: string[]) => holds(() => expect(recorder.keys).toEqual(keys)) };
+  const connected = await connectRecorded(...browser);
+  const { recorder } = connected;
+  return { ...connected, sent: (keys: string[]) => holds(() => expect(recorder.keys).toEqual(keys)) };
 }
 
 const focused = (page: Page) =>

@@ -1,11 +1,8 @@
 import type { CDPSession, Page } from 'playwright-core';
 import { expect, test } from 'vitest';
-import { startDesktop } from '../../demo/desktop/index.js';
-import { PHONE, startBrowser } from '../support/browser.js';
-import { onCleanup } from '../support/cleanup.js';
-import { isState, logIn, startDemoFor } from '../support/demo.js';
+import { PHONE, type startBrowser } from '../support/browser.js';
+import { connectRecorded, isState } from '../support/demo.js';
 import { describeWith } from '../support/programs.js';
-import { startRecorder } from '../support/rfb-recorder.js';
 import { holds } from '../support/wait.js';
 
 interface Point {
@@ -14,13 +11,8 @@ interface Point {
 }
 
 async function connect(...browser: Parameters<typeof startBrowser>) {
-  const desktop = await startDesktop();
-  onCleanup(() => desktop.close());
-  const recorder = await startRecorder(desktop);
-  const demo = await startDemoFor({ port: recorder.port });
-  const page = await logIn(await startBrowser(...browser), demo.url);
-  await isState(page, 'connected');
-  return { demo, page, recorder, fingers: await page.context().newCDPSession(page) };
+  const connected = await connectRecorded(...browser);
+  return { ...connected, fingers: await connected.page.context().newCDPSession(connected.page) };
 }
 
 /** Fingers that go from one place to another, all at once. */

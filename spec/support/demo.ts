@@ -1,6 +1,9 @@
 import type { BrowserContext, Page } from 'playwright-core';
 import { startDemo, type Demo, type DemoOptions } from '../../demo/app.js';
+import { startDesktop } from '../../demo/desktop/index.js';
+import { startBrowser } from './browser.js';
 import { onCleanup } from './cleanup.js';
+import { startRecorder } from './rfb-recorder.js';
 
 export async function startDemoFor(
   vnc: DemoOptions['vnc'],
@@ -80,4 +83,15 @@ export async function pointOf(page: Page, x: number, y: number): Promise<{ x: nu
   });
   if (!box) throw new Error('the page shows no desktop');
   return { x: box.x + (x * box.width) / size.width, y: box.y + (y * box.height) / size.height };
+}
+
+/** The demo in a browser, connected to a desktop that records what reaches it. */
+export async function connectRecorded(...browser: Parameters<typeof startBrowser>) {
+  const desktop = await startDesktop();
+  onCleanup(() => desktop.close());
+  const recorder = await startRecorder(desktop);
+  const demo = await startDemoFor({ port: recorder.port });
+  const page = await logIn(await startBrowser(...browser), demo.url);
+  await isState(page, 'connected');
+  return { demo, page, recorder };
 }

@@ -3,6 +3,7 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { fail, readNames, readNumber, readText } from '../helpers/readers.js';
 import { faultOfListenPath } from '../helpers/socket-path.js';
 import { listenAtPath } from '../helpers/stale-socket.js';
+import { untilListening } from '../helpers/until-listening.js';
 import { withUmask } from '../helpers/umask.js';
 import type { LocalAddress } from './types.js';
 
@@ -44,17 +45,8 @@ function readPath(value: unknown, name: string): string {
 /** Resolves when it listens; rejects where it can't. A unix socket on which no program listens any more is replaced. */
 export async function listening(server: Server, local: Local): Promise<AddressInfo | string> {
   const listen = () =>
-    new Promise<void>((resolve, reject) => {
-      const isListening = () => {
-        server.off('error', fails);
-        resolve();
-      };
-      const fails = (error: Error) => {
-        server.off('listening', isListening);
-        reject(error);
-      };
-      server.once('error', fails).once('listening', isListening);
-      const start = () => server.listen({ ...local, exclusive: true });
+    untilListening(server, () => {
+      const start = () => void server.listen({ ...local, exclusive: true });
       // Node binds within this call: the socket is never open to other users, not even before its mode is set.
       if ('path' in local) withUmask(0o177, start);
       else start();

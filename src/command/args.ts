@@ -99,19 +99,30 @@ function checkValue(
     throw usage(`${rawName} needs a value: ${needed}`);
 }
 
+/** The options that share a line of the help, and its text. Names of other programs are left out. */
+export function helpGroups(specs: OptionSpecs): { names: string[]; help: string; more: boolean }[] {
+  const groups: { names: string[]; help: string; more: boolean }[] = [];
+  for (const [name, { help, more = false, hidden }] of Object.entries(specs)) {
+    if (hidden) continue;
+    const last = groups.at(-1);
+    if (help === undefined && last) last.names.push(name);
+    else groups.push({ names: [name], help: help ?? '', more });
+  }
+  return groups;
+}
+
 /** The lines of a help: names, values, and what they do. `all`: the lines of options with `more` too. */
 export function helpLines(specs: OptionSpecs, all: boolean): string[] {
-  const rows: { left: string; help: string; more: boolean }[] = [];
-  for (const [name, { value, short, help, more = false, hidden }] of Object.entries(specs)) {
-    if (hidden) continue;
-    const names = `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`;
-    const last = rows.at(-1);
-    if (help === undefined && last) last.left += `, ${names}`;
-    else rows.push({ left: names, help: help ?? '', more });
-  }
-  const shown = rows.filter(({ more }) => all || !more);
-  const width = Math.max(...shown.map(({ left }) => left.length));
-  return shown.map(({ left, help }) => `  ${left.padEnd(width)}  ${help}`);
+  const rows = helpGroups(specs)
+    .filter(({ more }) => all || !more)
+    .map(({ names, help }) => ({ left: names.map((name) => typed(name, specs[name])).join(', '), help }));
+  const width = Math.max(...rows.map(({ left }) => left.length));
+  return rows.map(({ left, help }) => `  ${left.padEnd(width)}  ${help}`);
+}
+
+/** `-v, --verbose`, `--web DIR`. */
+function typed(name: string, { short, value }: OptionSpec = {}): string {
+  return `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`;
 }
 
 /** Which help is asked for: `--help` has the common options, `--help all` every one. */

@@ -1,4 +1,4 @@
-import type { OptionSpecs } from './args.js';
+import { helpGroups, type OptionSpecs } from './args.js';
 
 /** One option of a table, with a text of its own. */
 export interface Described {
@@ -14,13 +14,7 @@ export interface Described {
  * there are not as many parts as options.
  */
 export function described(specs: OptionSpecs): Described[] {
-  const groups: { names: string[]; help: string }[] = [];
-  for (const [name, { help }] of Object.entries(specs)) {
-    const last = groups.at(-1);
-    if (help === undefined && last) last.names.push(name);
-    else groups.push({ names: [name], help: help ?? '' });
-  }
-  return groups.flatMap(({ names, help }) => {
+  return helpGroups(specs).flatMap(({ names, help }) => {
     const parts = help.split('; ');
     return names.map((name, index) => {
       const { short, value } = specs[name] ?? {};

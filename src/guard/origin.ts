@@ -45,12 +45,7 @@ export function checkOriginResult(passes: unknown, detail?: () => string): void 
  * lines of its own or carry a token there.
  */
 export function comparisonOf(origin: string | undefined, expected: string): string {
-  const compared = `Origin ${origin === undefined ? '(none)' : shownOrigin(origin)}, expected ${shown(expected)}`;
-  const [, name = ''] = /^the host ([^:]+)$/.exec(expected) ?? [];
-  const isPortLost = name !== '' && origin?.replace(/:\d{1,5}$/, ':') === `http://${name}:`;
-  return isPortLost
-    ? `${compared}: a proxy in front has to pass on the port as well (nginx: $http_host)`
-    : compared;
+  return `Origin ${origin === undefined ? '(none)' : shownOrigin(origin)}, expected ${shown(expected)}`;
 }
 
 /** An Origin for events and the log. */
@@ -96,6 +91,19 @@ export function ownOrigin(req: IncomingMessage): string {
   const trusted = trustsPeer(req);
   const authority = authorityOf(req, trusted);
   return isSecure(req, trusted) ? `https://${authority}` : `the host ${authority}`;
+}
+
+/** The same, with the reason where a proxy has passed on the page's host without its port. */
+export function expectedOrigin(req: IncomingMessage): string {
+  const { origin = '' } = req.headers;
+  const trusted = trustsPeer(req);
+  const authority = authorityOf(req, trusted);
+  const isPortLost =
+    !isSecure(req, trusted) &&
+    /^[^:]+$/.test(authority) &&
+    origin.replace(/:\d{1,5}$/, ':') === `http://${authority}:`;
+  const reason = isPortLost ? ': a proxy in front has to pass on the port as well (nginx: $http_host)' : '';
+  return `${ownOrigin(req)}${reason}`;
 }
 
 /** The host and port that the client asked for, as far as a trusted proxy or the request says. */

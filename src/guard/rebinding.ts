@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import { isIP, type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { TunnelError } from '../errors.js';
 import { compileAddresses, isListed, normalizeAddress } from '../helpers/address.js';
+import { isFixedName } from '../helpers/fixed-name.js';
 import { trustsPeer } from '../helpers/trust.js';
 import { isSameOrigin, parseOrigin, shownOrigin } from './origin.js';
 
@@ -37,14 +38,8 @@ export function isOwnPage(origin: string | undefined, req: IncomingMessage): boo
  */
 function mayBeRebound(origin: string, req: IncomingMessage): boolean {
   const { scheme, host = '' } = parseOrigin(origin) ?? {};
-  if (scheme !== 'http:' || isOwnName(host) || trustsPeer(req)) return false;
+  if (scheme !== 'http:' || isFixedName(host) || trustsPeer(req)) return false;
   return !PROXY_HEADERS.some((name) => req.headers[name] !== undefined) && listensOnLoopback(req);
-}
-
-/** An address can't be rebound; `localhost` never leaves the browser's machine (RFC 6761 section 6.3). */
-function isOwnName(host: string): boolean {
-  const name = host.replace(/\.$/, '');
-  return isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0 || name === 'localhost' || name.endsWith('.localhost');
 }
 
 /**

@@ -4,7 +4,13 @@ import { inspect } from 'node:util';
 import type { ResolvedHost } from '../backends/host.js';
 import { BALANCE_NAMES, strategyOf } from '../balance/strategies.js';
 import type { CountLimits } from '../guard/limits.js';
-import { compileOrigin, nativeOrigin, ownOrigin, parseOrigin, type OriginCheck } from '../guard/origin.js';
+import {
+  compileOrigin,
+  expectedOrigin,
+  nativeOrigin,
+  parseOrigin,
+  type OriginCheck,
+} from '../guard/origin.js';
 import { isOwnPage } from '../guard/rebinding.js';
 import { compileAddresses } from '../helpers/address.js';
 import { checkEach } from '../helpers/option-error.js';
@@ -334,7 +340,7 @@ function checkOrigins(value: unknown, name: string): void {
 function readOrigins<Req extends IncomingMessage>(
   origins: NonNullable<RuleOptions<Req>['origins']>,
 ): Origins<Req> {
-  if (origins === 'same') return { check: isOwnPage, needed: false, expected: ownOrigin };
+  if (origins === 'same') return { check: isOwnPage, needed: false, expected: expectedOrigin };
   if (origins === '*') return { check: () => true, needed: false, expected: () => '*' };
   if (typeof origins === 'function')
     return { check: origins, needed: false, expected: () => 'what the function origins says' };

@@ -37,7 +37,7 @@ export function readPlan(args: Given, isForAll = false): Plan {
   const listen = listenOf(args, addresses, config, isForAll);
   checkNotItself(targets, listen);
   const unix = unixOf(args, listen) ?? config?.unix;
-  const drain = drainOf(args) ?? config?.drain;
+  const drain = secondsOption(args, 'drain', LONGEST_DRAIN) ?? config?.drain;
   const tokens = pathOf(args, 'tokens') ?? config?.tokens;
   const tunnel = { ...config?.tunnel, ...tunnelOf(args), ...(targets.length > 0 && { server: targets }) };
   checkTargets(tokens, tunnel, config);
@@ -130,13 +130,8 @@ function syslogOf(args: Given): Pick<Plan, 'syslog'> {
 }
 
 function endingOf(args: Given): EndingOptions {
-  const [timeout, idleTimeout] = (['timeout', 'idle-timeout'] as const).map((name) => {
-    const text = args.text(name);
-    if (text === undefined) return undefined;
-    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : text;
-    checkOption(() => readSeconds(0, MAX_LIFE)(value, `--${name}`));
-    return Number(text);
-  });
+  const timeout = secondsOption(args, 'timeout', MAX_LIFE);
+  const idleTimeout = secondsOption(args, 'idle-timeout', MAX_LIFE);
   return {
     ...(timeout !== undefined && { timeout }),
     ...(idleTimeout !== undefined && { idleTimeout }),
@@ -247,10 +242,10 @@ function maxConnectionsOf(args: Given): number | undefined {
   return Number(text);
 }
 
-function drainOf(args: Given): number | undefined {
-  const text = args.text('drain');
+function secondsOption(args: Given, name: OptionName, most: number): number | undefined {
+  const text = args.text(name);
   if (text === undefined) return undefined;
-  checkOption(() => readSeconds(0, LONGEST_DRAIN)(secondsOf([text]), '--drain'));
+  checkOption(() => readSeconds(0, most)(secondsOf([text]), `--${name}`));
   return Number(text);
 }
 

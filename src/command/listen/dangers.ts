@@ -1,6 +1,5 @@
-import type { Rule, RuleOptions } from '../../types.js';
+import type { Host, Rule, RuleOptions } from '../../types.js';
 import { isLoopback, shownAddress } from '../address.js';
-import type { Host } from '../../types.js';
 import { foldersOf, type Plan } from './plan.js';
 import { privateFiles, privateFilesIn } from './private-files.js';
 
@@ -94,7 +93,7 @@ function zombiesOf({ tunnel }: Plan, pid: number): string[] {
 function spawns({ server, rules = [], else: otherwise }: Pick<Rule, 'server' | 'rules' | 'else'>): boolean {
   return (
     hostsOf(server).some(({ spawn }) => spawn !== undefined) ||
-    [...rules, ...[otherwise ?? []].flat()].some(spawns)
+    [...rules, ...(otherwise ? [otherwise] : [])].some(spawns)
   );
 }
 

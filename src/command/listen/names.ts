@@ -1,5 +1,5 @@
-import { isIP } from 'node:net';
 import { hostname } from 'node:os';
+import { isFixedName } from '../../helpers/fixed-name.js';
 
 /**
  * The names under which browsers may reach this server, where no `--origin` says whose pages may connect.
@@ -29,10 +29,8 @@ export class ServerNames {
 
   /** `host` as in a URL: a name, an IPv4 address, or an IPv6 address in brackets. */
   has(host: string): boolean {
-    if (isIP(host.replace(/^\[(.*)\]$/, '$1')) !== 0) return true;
     const name = normalizeName(host);
-    // RFC 6761 section 6.3: these never leave the machine that the browser is on.
-    if (name === 'localhost' || name.endsWith('.localhost')) return true;
+    if (isFixedName(name)) return true;
     return name !== '' && (this.#names.has(name) || this.#isInCertificate(name));
   }
 }

@@ -1,6 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import { TunnelError } from '../../errors.js';
-import { comparisonOf, isSameOrigin, ownOrigin, parseOrigin, shownOrigin } from '../../guard/origin.js';
+import {
+  comparisonOf,
+  expectedOrigin,
+  isSameOrigin,
+  ownOrigin,
+  parseOrigin,
+  shownOrigin,
+} from '../../guard/origin.js';
 import { normalizeAddress } from '../../helpers/address.js';
 import { cut } from '../../helpers/one-line.js';
 import { firstOf, trustsPeer } from '../../helpers/trust.js';
@@ -20,7 +27,7 @@ export function sameNamedOrigin(names: ServerNames, report: (origin: string, way
     if (!isSameOrigin(origin, req)) {
       report(shownOrigin(origin), wayForOther(origin, req));
       throw new TunnelError('WSTUNNEL_ORIGIN_REFUSED', 'pages of this origin may not open this tunnel', {
-        detail: comparisonOf(origin, ownOrigin(req)),
+        detail: comparisonOf(origin, expectedOrigin(req)),
       });
     }
     // On a unix socket the peer is a reverse proxy, which knows its own names; no browser reaches the socket.

@@ -8,12 +8,12 @@ export function unreadable(plan: Plan): string[] {
     ...[config, tls?.cert, tls?.key, tls?.clientCa, tokens, ...auth.map(({ file }) => file)],
     ...[...included, ...privateFiles, ...foldersOf(plan).map(({ folder }) => folder)],
   ].filter((file) => file !== undefined);
-  return [...new Set([...read.filter((file) => !isPermitted(file, constants.R_OK))])];
+  return [...new Set(read.filter((file) => !isReadable(file)))];
 }
 
-function isPermitted(file: string, mode: number): boolean {
+function isReadable(file: string): boolean {
   try {
-    accessSync(file, mode);
+    accessSync(file, constants.R_OK);
     return true;
   } catch {
     return false;

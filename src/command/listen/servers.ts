@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { bindError } from '../../helpers/bind-error.js';
 import { faultOfListenPath, PORTABLE_SOCKET_PATH } from '../../helpers/socket-path.js';
 import { listenAtPath } from '../../helpers/stale-socket.js';
+import { untilListening } from '../../helpers/until-listening.js';
 import { shownAddress, type ListenAddress } from '../address.js';
 import { CommandError, EXIT } from '../exit.js';
 import { reasonOf } from '../files.js';
@@ -109,16 +110,7 @@ export class Servers {
 async function listenOn(server: Server, address: ListenAddress, unix: UnixAccess): Promise<void> {
   const { socket: path, fd, host, port, ipv6Only = false } = address;
   const listen = () =>
-    new Promise<void>((resolve, reject) => {
-      const isListening = () => {
-        server.off('error', fails);
-        resolve();
-      };
-      const fails = (error: Error) => {
-        server.off('listening', isListening);
-        reject(error);
-      };
-      server.once('error', fails).once('listening', isListening);
+    untilListening(server, () => {
       if (fd !== undefined) listenOnDescriptor(server, fd, process.env);
       else if (path === undefined) server.listen({ port, host, ipv6Only });
       else listenWithAccess(server, path, unix);

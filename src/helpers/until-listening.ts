@@ -1,0 +1,17 @@
+import type { Server } from 'node:net';
+
+/** Calls `start`, which makes the server listen; resolves once it does, and rejects where it can't. Leaves no listener behind. */
+export function untilListening(server: Server, start: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const isListening = () => {
+      server.off('error', fails);
+      resolve();
+    };
+    const fails = (error: Error) => {
+      server.off('listening', isListening);
+      reject(error);
+    };
+    server.once('error', fails).once('listening', isListening);
+    start();
+  });
+}
