@@ -21,7 +21,7 @@ export function normalizeSocketPath(path: string): string {
   return path.replace(/^\0/, '@');
 }
 
-/** As Node's `net` takes it. */
+/** As Node's `net` takes it. Node 20 (libuv below 1.47) fills an abstract name up with NULs, which is another name to the kernel. */
 export function kernelPath(path: string): string {
   return path.replace(/^@/, '\0');
 }
