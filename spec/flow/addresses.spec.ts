@@ -5,7 +5,7 @@ import { connect as connectTcp, createServer, type LookupFunction, type Socket }
 import { createServer as createTls } from 'node:tls';
 import { describe, expect, test, vi } from 'vitest';
 import { connect } from '../../src/client/index.js';
-import { connectToFirst } from '../../src/helpers/race.js';
+import { connectToFirst } from '../../src/backends/race.js';
 import { certificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { frame, openRaw } from '../support/raw-client.js';

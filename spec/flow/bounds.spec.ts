@@ -3,7 +3,7 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { takenMark } from '../../src/helpers/taken.js';
+import { takenMark } from '../../src/streams/write-progress.js';
 import { pump, settled, startProcess } from '../support/bounds-child.js';
 import { onCleanup } from '../support/cleanup.js';
 import { closeFrame, frame } from '../support/raw-client.js';

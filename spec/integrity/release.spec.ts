@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { releaseAfter } from '../../src/helpers/release.js';
+import { releaseAfter } from '../../src/streams/release.js';
 import { maskedFrame, runBackend, runClient, type Load } from '../support/integrity-ends.js';
 import { Random, seedOf } from '../support/integrity-random.js';
 import { startSite, upgradeOn, type Transport } from '../support/integrity-site.js';

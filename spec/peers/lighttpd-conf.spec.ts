@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { fromLighttpdConf } from '../../src/index.js';
-import { match } from '../../src/match.js';
+import { match } from '../../src/tunnel/route.js';
 import { readOptions } from '../../src/options/options.js';
 import { onCleanup } from '../support/cleanup.js';
 import { besideLighttpd, isLighttpdSince, LIGHTTPD } from '../support/lighttpd-version.js';

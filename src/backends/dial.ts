@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream';
 import { TunnelError } from '../errors.js';
 import { following } from '../helpers/abort.js';
-import { withAllCauses } from '../helpers/all-causes.js';
-import { carriedBy } from '../helpers/carrier.js';
-import { discard } from '../helpers/discard.js';
+import { withAllCauses } from './all-causes.js';
+import { carriedBy } from '../streams/carrier.js';
+import { discard } from '../streams/discard.js';
 import { exhausted, failureOf } from './failure.js';
 import type { ResolvedHost } from './host.js';
 import { ready } from './ready.js';

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
-import { discard } from '../helpers/discard.js';
-import { ignoreErrors } from '../helpers/ignore-errors.js';
+import { discard } from '../streams/discard.js';
+import { ignoreErrors } from '../streams/ignore-errors.js';
 
 /** What sockets of Node say of themselves; another stream is there as soon as it exists. */
 interface Connecting {

@@ -1,8 +1,8 @@
 import { Duplex } from 'node:stream';
 import { TunnelError } from '../errors.js';
 import { orAborted } from '../helpers/abort.js';
-import { discard } from '../helpers/discard.js';
-import { ignoreErrors } from '../helpers/ignore-errors.js';
+import { discard } from '../streams/discard.js';
+import { ignoreErrors } from '../streams/ignore-errors.js';
 
 // One stream carries one tunnel.
 const used = new WeakSet<Duplex>();

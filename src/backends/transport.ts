@@ -1,8 +1,8 @@
 import { connect, isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
-import { ignoreErrors } from '../helpers/ignore-errors.js';
-import { PooledReads } from '../helpers/pooled-reads.js';
-import { connectToFirst } from '../helpers/race.js';
-import { kernelPath } from '../helpers/socket-path.js';
+import { ignoreErrors } from '../streams/ignore-errors.js';
+import { PooledReads } from '../streams/pooled-reads.js';
+import { connectToFirst } from './race.js';
+import { kernelPath } from '../sockets/socket-path.js';
 import type { ResolvedHost } from './host.js';
 
 /**

@@ -3,8 +3,8 @@ import { Agent as HttpsAgent } from 'node:https';
 import { connect as connectTcp, isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
-import { ignoreErrors } from '../helpers/ignore-errors.js';
-import { connectToFirst } from '../helpers/race.js';
+import { ignoreErrors } from '../streams/ignore-errors.js';
+import { connectToFirst } from '../backends/race.js';
 
 /** Where to, and until when. */
 export interface Direct {

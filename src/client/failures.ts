@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { messageOf } from '../errors.js';
-import { withAllCauses } from '../helpers/all-causes.js';
+import { withAllCauses } from '../backends/all-causes.js';
 import { redactUrl } from '../observe/redact.js';
 import { ClientError, type ClientErrorCode } from './errors.js';
 import type { ConnectSettings } from './options.js';

@@ -1,6 +1,6 @@
 import type { Agent } from 'node:http';
 import type * as HttpProxy from 'http-proxy-agent' with { 'resolution-mode': 'import' };
-import { lookupFirst } from '../helpers/race.js';
+import { lookupFirst } from '../backends/race.js';
 import type { ProxyAddress } from './proxy.js';
 
 /** Sends the handshake itself to the proxy, in absolute form (RFC 9112 section 3.2.2). */

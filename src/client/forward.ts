@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { ORDERLY } from '../frames/close-codes.js';
 import { WebSocketStream, type CloseCause } from '../frames/websocket-stream.js';
 import { following } from '../helpers/abort.js';
-import { Relay } from '../relay.js';
+import { Relay } from '../streams/relay.js';
 import type { ClientError } from './errors.js';
 import { open, type Opened } from './handshake.js';
 import { whenLeft } from './local.js';

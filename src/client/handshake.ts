@@ -5,7 +5,7 @@ import { isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { checkServerIdentity, TLSSocket, type ConnectionOptions, type PeerCertificate } from 'node:tls';
 import { following } from '../helpers/abort.js';
-import { ignoreErrors } from '../helpers/ignore-errors.js';
+import { ignoreErrors } from '../streams/ignore-errors.js';
 import { checkAnswer } from './answer.js';
 import { directAgent } from './direct.js';
 import { ClientError } from './errors.js';

@@ -1,6 +1,6 @@
 import { validateHeaderName, validateHeaderValue, type OutgoingHttpHeaders } from 'node:http';
 import { TunnelError } from '../errors.js';
-import { fail } from '../helpers/readers.js';
+import { fail } from '../options/checks.js';
 import type { ConnectOptions } from './types.js';
 import { basicOf, type Target } from './url.js';
 

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { ignoreErrors } from '../helpers/ignore-errors.js';
+import { ignoreErrors } from '../streams/ignore-errors.js';
 import { within } from '../helpers/within.js';
 import type { ClientError } from './errors.js';
 import { listening, readLocal } from './local.js';

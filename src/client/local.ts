@@ -1,10 +1,10 @@
 import { chmodSync } from 'node:fs';
 import type { AddressInfo, Server, Socket } from 'node:net';
-import { fail, readNames, readNumber, readText } from '../helpers/readers.js';
-import { faultOfListenPath } from '../helpers/socket-path.js';
-import { listenAtPath } from '../helpers/stale-socket.js';
-import { untilListening } from '../helpers/until-listening.js';
-import { withUmask } from '../helpers/umask.js';
+import { fail, readNames, readNumber, readText } from '../options/checks.js';
+import { faultOfListenPath } from '../sockets/socket-path.js';
+import { listenAtPath } from '../sockets/stale-socket.js';
+import { untilListening } from '../sockets/until-listening.js';
+import { withUmask } from '../sockets/umask.js';
 import type { LocalAddress } from './types.js';
 
 /** The largest TCP port. */

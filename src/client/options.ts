@@ -8,8 +8,8 @@ import {
   readSeconds,
   readText,
   type Check,
-} from '../helpers/readers.js';
-import { readSecureContext } from '../helpers/secure-context.js';
+} from '../options/checks.js';
+import { readSecureContext } from '../options/secure-context.js';
 import { DEFAULTS } from '../options/defaults.js';
 import { checkHost, checkSubprotocol, headersOf } from './headers.js';
 import { readProxy, type Proxy } from './proxy.js';

@@ -1,6 +1,6 @@
 import type { Agent } from 'node:http';
 import type { ConnectionOptions } from 'node:tls';
-import { fail } from '../helpers/readers.js';
+import { fail } from '../options/checks.js';
 import { DEFAULTS } from '../options/defaults.js';
 import { connectAgent } from './connect-agent.js';
 import { proxyOfEnvironment } from './environment.js';

@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { whenCaughtUp } from '../helpers/caught-up.js';
-import { takenMark } from '../helpers/taken.js';
+import { whenCaughtUp } from '../streams/caught-up.js';
+import { takenMark } from '../streams/write-progress.js';
 import { UnderWay } from './under-way.js';
 
 /** Times in seconds. */

@@ -1,4 +1,4 @@
-import { SLOWEST } from '../helpers/close-clock.js';
+import { SLOWEST } from '../streams/close-clock.js';
 
 /** A line may become so many times slower than it was when PONGs last came. */
 const SLOWDOWN = 8;

@@ -1,11 +1,11 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { CloseClock } from '../helpers/close-clock.js';
-import { discard } from '../helpers/discard.js';
-import { Outlet } from '../helpers/outlet.js';
-import type { PooledReads } from '../helpers/pooled-reads.js';
-import { isPlain, ownsItsChunks, release, releaseAfter } from '../helpers/release.js';
-import { Movement, Stall } from '../helpers/taken.js';
+import { CloseClock } from '../streams/close-clock.js';
+import { discard } from '../streams/discard.js';
+import { Outlet } from '../streams/outlet.js';
+import type { PooledReads } from '../streams/pooled-reads.js';
+import { isPlain, ownsItsChunks, release, releaseAfter } from '../streams/release.js';
+import { Movement, Stall } from '../streams/write-progress.js';
 import { CLOSE, ORDERLY } from './close-codes.js';
 import { FrameDecoder } from './decoder.js';
 import {

@@ -1,4 +1,4 @@
-import { nearest } from '../helpers/nearest.js';
+import { nearest } from '../options/nearest.js';
 import { RULE_OPTIONS } from '../options/options.js';
 import type { BalanceName, RuleOptions } from '../types.js';
 import { everyBlock, type Block, type Setting } from './blocks.js';

@@ -1,5 +1,5 @@
 import { TunnelError } from '../errors.js';
-import { fail, readFunction, readNames, readText, type Check } from '../helpers/readers.js';
+import { fail, readFunction, readNames, readText, type Check } from '../options/checks.js';
 import type { TunnelOptions } from '../types.js';
 import type { IncludedText } from './include.js';
 import { readConf } from './read-conf.js';

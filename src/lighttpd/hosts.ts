@@ -1,4 +1,4 @@
-import { nearest } from '../helpers/nearest.js';
+import { nearest } from '../options/nearest.js';
 import { HOST } from '../options/hosts.js';
 import { NOTATION, type Notation } from '../routes/notation.js';
 import type { Host } from '../types.js';

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { faultOfListenPath, isAbstractSocket } from '../helpers/socket-path.js';
+import { faultOfListenPath, isAbstractSocket } from '../sockets/socket-path.js';
 import { failAt, type Place } from './source.js';
 
 /** For `server.listen()`: an address and port, or the path of a unix socket. */

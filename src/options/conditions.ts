@@ -1,5 +1,5 @@
-import { compileAddresses } from '../helpers/address.js';
-import { fail, readNames, readNumber, readOneOf, readRegExp, type Check } from '../helpers/readers.js';
+import { compileAddresses } from '../request/address.js';
+import { fail, readNames, readNumber, readOneOf, readRegExp, type Check } from './checks.js';
 import type { Condition } from '../types.js';
 
 /** Rules and conditions inside each other; more is most likely an object that contains itself. */

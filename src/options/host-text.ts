@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { TunnelError } from '../errors.js';
-import { fail } from '../helpers/readers.js';
-import { readHostAndPort } from '../helpers/host-port.js';
+import { fail } from './checks.js';
+import { readHostAndPort } from './host-port.js';
 import type { Host } from '../types.js';
 
 /** Longer text is no address, and is not repeated. */

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { idOf, type ResolvedHost } from '../backends/host.js';
 import { isStream } from '../backends/stream.js';
-import { checkEach } from '../helpers/option-error.js';
+import { checkEach } from './option-error.js';
 import {
   fail,
   namedOf,
@@ -13,9 +13,9 @@ import {
   readSeconds,
   readText,
   type Check,
-} from '../helpers/readers.js';
-import { readSecureContext } from '../helpers/secure-context.js';
-import { faultOfTarget, normalizeSocketPath } from '../helpers/socket-path.js';
+} from './checks.js';
+import { readSecureContext } from './secure-context.js';
+import { faultOfTarget, normalizeSocketPath } from '../sockets/socket-path.js';
 import { without } from '../helpers/without.js';
 import { HostMap } from '../routes/host-map.js';
 import { notationOf } from '../routes/notation.js';

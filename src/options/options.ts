@@ -12,8 +12,8 @@ import {
   type OriginCheck,
 } from '../guard/origin.js';
 import { isOwnPage } from '../guard/rebinding.js';
-import { compileAddresses } from '../helpers/address.js';
-import { checkEach } from '../helpers/option-error.js';
+import { compileAddresses } from '../request/address.js';
+import { checkEach } from './option-error.js';
 import {
   fail,
   MAX_SHOWN,
@@ -26,7 +26,7 @@ import {
   readRegExp,
   readSeconds,
   type Check,
-} from '../helpers/readers.js';
+} from './checks.js';
 import { compileCondition } from '../routes/condition.js';
 import type { HostMap } from '../routes/host-map.js';
 import type { CompiledRule } from '../routes/rules.js';

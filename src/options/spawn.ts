@@ -12,8 +12,8 @@ import {
   readSeconds,
   readText,
   type Check,
-} from '../helpers/readers.js';
-import { isAbstractSocket } from '../helpers/socket-path.js';
+} from './checks.js';
+import { isAbstractSocket } from '../sockets/socket-path.js';
 import type { Host, SpawnOptions } from '../types.js';
 import { DEFAULTS } from './defaults.js';
 

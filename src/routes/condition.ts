@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { compileAddresses, isListed } from '../helpers/address.js';
-import { queryOf } from '../helpers/path.js';
-import { isSecure } from '../helpers/trust.js';
+import { compileAddresses, isListed } from '../request/address.js';
+import { queryOf } from '../request/path.js';
+import { isSecure } from '../request/trust.js';
 import type { Condition } from '../types.js';
 import { asHost, compileText, type Comparison } from './text.js';
 

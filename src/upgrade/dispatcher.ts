@@ -1,6 +1,6 @@
 import { Server as HttpServer, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { pathOf } from '../helpers/path.js';
+import { pathOf } from '../request/path.js';
 import { compileUrl } from '../routes/url.js';
 import { Bindings, type Binding } from './bindings.js';
 import { Connections } from './connections.js';

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Server } from 'node:net';
-import { pathOf } from '../helpers/path.js';
+import { pathOf } from '../request/path.js';
 import { isForEngineIo } from './engine-io.js';
 import { lookInside } from './look-inside.js';
 import type { UpgradeTarget } from './target.js';

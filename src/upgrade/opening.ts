@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { ignoreErrors } from '../helpers/ignore-errors.js';
+import { ignoreErrors } from '../streams/ignore-errors.js';
 import { UNCOUNTED, type Lease } from '../helpers/lease.js';
 import { answerBare } from './answer.js';
 import type { UpgradeTarget } from './target.js';

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { Server, type IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { ignoreErrors } from '../helpers/ignore-errors.js';
+import { ignoreErrors } from '../streams/ignore-errors.js';
 import { whenAnswered } from './turn.js';
 
 // With an `upgrade` listener on the server Node hands over every upgrade: h2c, TLS, a POST with `Upgrade: websocket`.

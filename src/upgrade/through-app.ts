@@ -1,10 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { ignoreErrors } from '../helpers/ignore-errors.js';
+import { ignoreErrors } from '../streams/ignore-errors.js';
 import type { Lease } from '../helpers/lease.js';
 import { TunnelError } from '../errors.js';
-import { takenMark } from '../helpers/taken.js';
+import { takenMark } from '../streams/write-progress.js';
 import { answerBare } from './answer.js';
 import type { Connections } from './connections.js';
 import { EarlyBytes } from './early-bytes.js';

@@ -7,7 +7,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { dial } from '../../../src/backends/dial.js';
 import type { ResolvedHost } from '../../../src/backends/host.js';
 import type { Host } from '../../../src/index.js';
-import { PooledReads } from '../../../src/helpers/pooled-reads.js';
+import { PooledReads } from '../../../src/streams/pooled-reads.js';
 import { readHosts } from '../../../src/options/hosts.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { closedPort, startBackend } from '../../support/servers.js';

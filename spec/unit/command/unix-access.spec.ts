@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { listenWithAccess, readGroup, readMode } from '../../../src/command/listen/unix-access.js';
-import { bindError } from '../../../src/helpers/bind-error.js';
+import { bindError } from '../../../src/sockets/bind-error.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'wstunnel-access-'));
 const servers: Server[] = [];

@@ -3,7 +3,7 @@ import { connect, createServer } from 'node:net';
 import { Duplex } from 'node:stream';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { WebSocketStream, type StreamSettings } from '../../../src/frames/websocket-stream.js';
-import { PooledReads } from '../../../src/helpers/pooled-reads.js';
+import { PooledReads } from '../../../src/streams/pooled-reads.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { closeFrame, frame } from '../../support/raw-client.js';
 import { listen, portOf } from '../../support/servers.js';

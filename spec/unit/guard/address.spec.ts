@@ -4,7 +4,7 @@ import express from 'express';
 import express4 from 'express4';
 import { describe, expect, test } from 'vitest';
 import { checkAddress } from '../../../src/guard/address.js';
-import { compileAddresses, normalizeAddress } from '../../../src/helpers/address.js';
+import { compileAddresses, normalizeAddress } from '../../../src/request/address.js';
 import type { RefuseInfo, TunnelInfo, TunnelOptions } from '../../../src/index.js';
 import { handshake, openRaw, RawClient } from '../../support/raw-client.js';
 import { makeTunnel, startEcho, startHttp, startTunnel } from '../../support/servers.js';

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { TunnelError } from '../../../src/errors.js';
 import { orAborted } from '../../../src/helpers/abort.js';
 import { asEmitter } from '../../../src/helpers/emitter.js';
-import { hook } from '../../../src/helpers/hook.js';
-import { nearest } from '../../../src/helpers/nearest.js';
+import { hook } from '../../../src/tunnel/hook.js';
+import { nearest } from '../../../src/options/nearest.js';
 
 describe('nearest', () => {
   const known = ['server', 'balance', 'origins', 'allow', 'url'];

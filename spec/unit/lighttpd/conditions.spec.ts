@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { fromLighttpdConf, TunnelError } from '../../../src/index.js';
-import { match } from '../../../src/match.js';
+import { match } from '../../../src/tunnel/route.js';
 import { readOptions } from '../../../src/options/options.js';
 
 interface Visit {

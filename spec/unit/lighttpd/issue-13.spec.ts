@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fromLighttpdConf, wstunnel } from '../../../src/index.js';
-import { match } from '../../../src/match.js';
+import { match } from '../../../src/tunnel/route.js';
 import { readOptions } from '../../../src/options/options.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { refused } from './refused.js';

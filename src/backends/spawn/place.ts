@@ -1,8 +1,8 @@
 import { lstatSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server } from 'node:net';
-import { bindError } from '../../helpers/bind-error.js';
-import { isBound } from '../../helpers/bound-socket.js';
-import { connectError } from '../../helpers/stale-socket.js';
+import { bindError } from '../../sockets/bind-error.js';
+import { isBound } from '../../sockets/bound-socket.js';
+import { connectError } from '../../sockets/stale-socket.js';
 import type { Fill, ResolvedHost } from '../host.js';
 
 /** Where one process listens. */

@@ -1,7 +1,7 @@
 import { listen, type Listener } from '../../client/listen.js';
 import { readUrl } from '../../client/url.js';
-import { bindError } from '../../helpers/bind-error.js';
-import { faultOfListenPath } from '../../helpers/socket-path.js';
+import { bindError } from '../../sockets/bind-error.js';
+import { faultOfListenPath } from '../../sockets/socket-path.js';
 import { isLoopback, shownAddress, type ListenAddress } from '../address.js';
 import { DEFAULT_DRAIN } from '../drain.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';

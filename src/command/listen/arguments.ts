@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { hideLogin } from '../../helpers/hide-login.js';
-import { readNumber, readSeconds } from '../../helpers/readers.js';
+import { readNumber, readSeconds } from '../../options/checks.js';
 import { readHosts } from '../../options/hosts.js';
 import type { Host } from '../../types.js';
 import { isLoopback, readTarget, shownAddress, wantListenAddress, type ListenAddress } from '../address.js';

@@ -8,7 +8,7 @@ import {
   type ParseError,
 } from 'jsonc-parser';
 import { TunnelError } from '../../errors.js';
-import { checkEach, everyErrorOf, optionPlaceOf } from '../../helpers/option-error.js';
+import { checkEach, everyErrorOf, optionPlaceOf } from '../../options/option-error.js';
 import {
   fail,
   namedOf,
@@ -18,8 +18,8 @@ import {
   readSeconds,
   readText,
   type Check,
-} from '../../helpers/readers.js';
-import { faultOfListenPath, isAbstractSocket } from '../../helpers/socket-path.js';
+} from '../../options/checks.js';
+import { faultOfListenPath, isAbstractSocket } from '../../sockets/socket-path.js';
 import { without } from '../../helpers/without.js';
 import { readServer } from '../../options/hosts.js';
 import { OPTIONS, readOptions, RULE } from '../../options/options.js';

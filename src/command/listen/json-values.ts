@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { hideLogin } from '../../helpers/hide-login.js';
-import { optionError } from '../../helpers/option-error.js';
+import { optionError } from '../../options/option-error.js';
 import type { TunnelError } from '../../errors.js';
-import { isAbstractSocket } from '../../helpers/socket-path.js';
+import { isAbstractSocket } from '../../sockets/socket-path.js';
 import { HOST } from '../../options/hosts.js';
 import { readTarget } from '../address.js';
 import { reasonOf } from '../files.js';

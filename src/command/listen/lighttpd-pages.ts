@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { resolve } from 'node:path';
-import { defaultAddress, normalizeAddress } from '../../helpers/address.js';
-import { pathOf } from '../../helpers/path.js';
+import { defaultAddress, normalizeAddress } from '../../request/address.js';
+import { pathOf } from '../../request/path.js';
 import type { PageSettings, Pages } from '../../lighttpd/pages.js';
 import type { Next } from '../../types.js';
 

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { isFixedName } from '../../helpers/fixed-name.js';
+import { isFixedName } from '../../request/fixed-name.js';
 
 /**
  * The names under which browsers may reach this server, where no `--origin` says whose pages may connect.

@@ -8,9 +8,9 @@ import {
   parseOrigin,
   shownOrigin,
 } from '../../guard/origin.js';
-import { normalizeAddress } from '../../helpers/address.js';
+import { normalizeAddress } from '../../request/address.js';
 import { cut } from '../../helpers/one-line.js';
-import { firstOf, trustsPeer } from '../../helpers/trust.js';
+import { firstOf, trustsPeer } from '../../request/trust.js';
 import type { ServerNames } from './names.js';
 import { optionFor } from './refused-origins.js';
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { realpathSync } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, normalize, relative, sep } from 'node:path';
-import { pathOf } from '../../helpers/path.js';
+import { pathOf } from '../../request/path.js';
 import type { Next } from '../../types.js';
 import type { Plan } from './plan.js';
 

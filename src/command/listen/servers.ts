@@ -1,10 +1,10 @@
 import { createServer as createHttp, type RequestListener, type Server } from 'node:http';
 import { createServer as createHttps, type Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { bindError } from '../../helpers/bind-error.js';
-import { faultOfListenPath, PORTABLE_SOCKET_PATH } from '../../helpers/socket-path.js';
-import { listenAtPath } from '../../helpers/stale-socket.js';
-import { untilListening } from '../../helpers/until-listening.js';
+import { bindError } from '../../sockets/bind-error.js';
+import { faultOfListenPath, PORTABLE_SOCKET_PATH } from '../../sockets/socket-path.js';
+import { listenAtPath } from '../../sockets/stale-socket.js';
+import { untilListening } from '../../sockets/until-listening.js';
 import { shownAddress, type ListenAddress } from '../address.js';
 import { CommandError, EXIT } from '../exit.js';
 import { reasonOf } from '../files.js';

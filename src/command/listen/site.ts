@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Response } from 'express';
 import { messageOf, TunnelError } from '../../errors.js';
-import { queryOf } from '../../helpers/path.js';
+import { queryOf } from '../../request/path.js';
 import type { Host, Next, Tunnel } from '../../types.js';
 import type { LocalState } from '../../shared/local-state.js';
 import { createTunnel } from '../../wstunnel.js';

@@ -1,6 +1,6 @@
 import { lchownSync, lstatSync } from 'node:fs';
 import type { Server } from 'node:net';
-import { withUmask } from '../../helpers/umask.js';
+import { withUmask } from '../../sockets/umask.js';
 import { entryOf } from './system-names.js';
 
 /** Who may connect to the unix sockets of `--unix`. */

@@ -5,7 +5,7 @@ import { endPolitely } from '../end-politely.js';
 import type { Destination } from '../dispatcher.js';
 import { closeAfterwards, newResponse } from '../response.js';
 import { UpgradeThroughApp } from '../through-app.js';
-import { ignoreErrors } from '../../helpers/ignore-errors.js';
+import { ignoreErrors } from '../../streams/ignore-errors.js';
 import { admit } from '../opening.js';
 import { passDrain } from '../turn.js';
 import { closeResponse } from '../virtual-finish.js';

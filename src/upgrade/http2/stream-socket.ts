@@ -1,7 +1,7 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
-import { ignoreErrors } from '../../helpers/ignore-errors.js';
+import { ignoreErrors } from '../../streams/ignore-errors.js';
 import { HeadReader, type ResponseHead } from './response-head.js';
 
 /**

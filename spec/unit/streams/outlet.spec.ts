@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { Outlet } from '../../../src/helpers/outlet.js';
+import { Outlet } from '../../../src/streams/outlet.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { listen, portOf } from '../../support/servers.js';
 import { until } from '../../support/wait.js';

@@ -1,38 +1,45 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { Candidates } from './backends/candidates.js';
-import { failureOf, type Failure } from './backends/failure.js';
-import type { ResolvedHost } from './backends/host.js';
-import type { PooledHost } from './backends/pool.js';
-import { proxyHeader } from './backends/proxy-header.js';
-import { claimStream, isStream } from './backends/stream.js';
-import { asRefusal, messageOf, TunnelError } from './errors.js';
-import { WebSocketStream, type CloseCause } from './frames/websocket-stream.js';
-import { checkAddress } from './guard/address.js';
-import { checkAuthResult } from './guard/authenticate.js';
-import { takePlace } from './guard/limits.js';
-import { checkOriginIsThere, checkOriginResult, comparisonOf } from './guard/origin.js';
-import { userOf, userSoFar } from './guard/user.js';
-import { defaultAddress, normalizeAddress } from './helpers/address.js';
-import { discard } from './helpers/discard.js';
-import { hook } from './helpers/hook.js';
-import { ignoreErrors } from './helpers/ignore-errors.js';
-import { bothOf, type Lease } from './helpers/lease.js';
-import { originalPathOf } from './helpers/path.js';
-import { checkTrust, type Route } from './match.js';
-import { redactUrl } from './observe/redact.js';
-import { readTarget } from './options/hosts.js';
-import type { RuleSettings } from './options/options.js';
-import { refuse, socketOf, tell } from './refusal.js';
-import { Relay } from './relay.js';
-import { infoOf, promiseOfClose, type Client, type Opening, type OpenTunnel, type Shared } from './shared.js';
-import type { BalanceRequest, Next } from './types.js';
-import { Attempt, draining } from './upgrade/attempt.js';
-import { checkStillWaiting, upgrade } from './upgrade/claim.js';
-import { readHandshake, type Handshake } from './upgrade/handshake.js';
-import { pendingOf } from './upgrade/pending.js';
-import { watch } from './watch.js';
+import { Candidates } from '../backends/candidates.js';
+import { failureOf, type Failure } from '../backends/failure.js';
+import type { ResolvedHost } from '../backends/host.js';
+import type { PooledHost } from '../backends/pool.js';
+import { proxyHeader } from '../backends/proxy-header.js';
+import { claimStream, isStream } from '../backends/stream.js';
+import { asRefusal, messageOf, TunnelError } from '../errors.js';
+import { WebSocketStream, type CloseCause } from '../frames/websocket-stream.js';
+import { checkAddress } from '../guard/address.js';
+import { checkAuthResult } from '../guard/authenticate.js';
+import { takePlace } from '../guard/limits.js';
+import { checkOriginIsThere, checkOriginResult, comparisonOf } from '../guard/origin.js';
+import { userOf, userSoFar } from '../guard/user.js';
+import { defaultAddress, normalizeAddress } from '../request/address.js';
+import { discard } from '../streams/discard.js';
+import { hook } from './hook.js';
+import { ignoreErrors } from '../streams/ignore-errors.js';
+import { bothOf, type Lease } from '../helpers/lease.js';
+import { originalPathOf } from '../request/path.js';
+import { checkTrust, type Route } from './route.js';
+import { redactUrl } from '../observe/redact.js';
+import { readTarget } from '../options/hosts.js';
+import type { RuleSettings } from '../options/options.js';
+import { refuse, socketOf, tell } from './refuse.js';
+import { Relay } from '../streams/relay.js';
+import {
+  infoOf,
+  promiseOfClose,
+  type Client,
+  type Opening,
+  type OpenTunnel,
+  type Shared,
+} from './context.js';
+import type { BalanceRequest, Next } from '../types.js';
+import { Attempt, draining } from '../upgrade/attempt.js';
+import { checkStillWaiting, upgrade } from '../upgrade/claim.js';
+import { readHandshake, type Handshake } from '../upgrade/handshake.js';
+import { pendingOf } from '../upgrade/pending.js';
+import { watch } from '../streams/watch.js';
 
 /** Where to; a stream that `server` gave is the tunnel's to end. */
 interface ChosenTarget {

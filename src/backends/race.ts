@@ -1,7 +1,7 @@
 import dns, { type LookupAddress } from 'node:dns';
 import net, { isIP, type LookupFunction, type Socket } from 'node:net';
-import { orAborted } from './abort.js';
-import { ignoreErrors } from './ignore-errors.js';
+import { orAborted } from '../helpers/abort.js';
+import { ignoreErrors } from '../streams/ignore-errors.js';
 
 /** Milliseconds until the next address is tried as well: RFC 8305 section 8, "Connection Attempt Delay". */
 const ATTEMPT_DELAY = 250;

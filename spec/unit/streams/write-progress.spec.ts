@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { expect, test } from 'vitest';
-import { Movement, takenMark } from '../../../src/helpers/taken.js';
+import { Movement, takenMark } from '../../../src/streams/write-progress.js';
 
 test('of a write of which the kernel has taken a part, that part is seen', () => {
   const handle = { bytesWritten: 1000, writeQueueSize: 1000 };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { release, releaseAfter } from '../../../src/helpers/release.js';
+import { release, releaseAfter } from '../../../src/streams/release.js';
 
 test('a chunk that is alone in its memory is freed', () => {
   const chunk = Buffer.allocUnsafeSlow(65_536);

@@ -1,7 +1,7 @@
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { messageOf } from '../errors.js';
 import { certificatesIn } from './certificates.js';
-import { fail } from './readers.js';
+import { fail } from './checks.js';
 
 type Given = SecureContextOptions & { readonly secureContext?: SecureContext | undefined };
 

@@ -1,5 +1,5 @@
 import { messageOf, TunnelError } from '../errors.js';
-import { orAborted } from './abort.js';
+import { orAborted } from '../helpers/abort.js';
 
 /** Runs a hook of the user's. What it throws refuses the request with 500; what aborts the request ends the wait. */
 export async function hook<T>(name: string, signal: AbortSignal, call: () => T | Promise<T>): Promise<T> {

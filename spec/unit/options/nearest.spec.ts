@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CONNECT_OPTIONS } from '../../../src/command/connect/options.js';
 import { LISTEN_OPTIONS } from '../../../src/command/listen/options.js';
-import { nearest } from '../../../src/helpers/nearest.js';
+import { nearest } from '../../../src/options/nearest.js';
 import { HOST } from '../../../src/options/hosts.js';
 import { OPTIONS } from '../../../src/options/options.js';
 

@@ -1,13 +1,13 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { carrierOf } from './helpers/carrier.js';
-import { CloseClock, SLOWEST } from './helpers/close-clock.js';
-import { discard } from './helpers/discard.js';
-import { Outlet } from './helpers/outlet.js';
-import { PooledReads } from './helpers/pooled-reads.js';
-import { ownsItsChunks, releaseAfter } from './helpers/release.js';
-import { reset } from './helpers/reset.js';
-import { Movement, queuedIn, Stall } from './helpers/taken.js';
+import { carrierOf } from './carrier.js';
+import { CloseClock, SLOWEST } from './close-clock.js';
+import { discard } from './discard.js';
+import { Outlet } from './outlet.js';
+import { PooledReads } from './pooled-reads.js';
+import { ownsItsChunks, releaseAfter } from './release.js';
+import { reset } from './reset.js';
+import { Movement, queuedIn, Stall } from './write-progress.js';
 
 const NOTHING = Buffer.alloc(0);
 

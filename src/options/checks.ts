@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import type { TunnelError } from '../errors.js';
-import { hideLogin } from './hide-login.js';
+import { hideLogin } from '../helpers/hide-login.js';
 import { nearest } from './nearest.js';
 import { checkEach, optionError } from './option-error.js';
 

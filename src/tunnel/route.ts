@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
-import type { ResolvedHost } from './backends/host.js';
-import { messageOf, TunnelError } from './errors.js';
-import { defaultAddress, normalizeAddress } from './helpers/address.js';
-import { trustsEverybody } from './helpers/trust.js';
-import type { RuleSettings, Server, Settings } from './options/options.js';
-import { HostMap } from './routes/host-map.js';
-import { applyRules, type CompiledRule } from './routes/rules.js';
-import { furthest, type Reach } from './upgrade/look-inside.js';
+import type { ResolvedHost } from '../backends/host.js';
+import { messageOf, TunnelError } from '../errors.js';
+import { defaultAddress, normalizeAddress } from '../request/address.js';
+import { trustsEverybody } from '../request/trust.js';
+import type { RuleSettings, Server, Settings } from '../options/options.js';
+import { HostMap } from '../routes/host-map.js';
+import { applyRules, type CompiledRule } from '../routes/rules.js';
+import { furthest, type Reach } from '../upgrade/look-inside.js';
 
 /** What the rules make of one request. */
 export interface Route<Req extends IncomingMessage> {

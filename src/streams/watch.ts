@@ -1,4 +1,4 @@
-import { whenCaughtUp } from './helpers/caught-up.js';
+import { whenCaughtUp } from './caught-up.js';
 
 /** The limits of one tunnel, in seconds; 0 is none. */
 export interface WatchLimits {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import { PooledReads } from '../../../src/helpers/pooled-reads.js';
+import { PooledReads } from '../../../src/streams/pooled-reads.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { listen, portOf } from '../../support/servers.js';
 import { until } from '../../support/wait.js';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { CloseClock, type CloseTimes } from '../../../src/helpers/close-clock.js';
+import { CloseClock, type CloseTimes } from '../../../src/streams/close-clock.js';
 import { onCleanup } from '../../support/cleanup.js';
 
 function start(times: CloseTimes, patience = 0) {

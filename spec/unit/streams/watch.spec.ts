@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
-import { watch, type Vital, type WatchLimits } from '../../src/watch.js';
+import { watch, type Vital, type WatchLimits } from '../../../src/streams/watch.js';
 
 const NONE: WatchLimits = {
   ...{ idleTimeout: 0, maxDuration: 0, readTimeout: 0, writeTimeout: 0 },

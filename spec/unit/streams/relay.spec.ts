@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { connect, createServer, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { PooledReads } from '../../src/helpers/pooled-reads.js';
-import { Relay } from '../../src/relay.js';
-import { onCleanup } from '../support/cleanup.js';
-import { listen, portOf } from '../support/servers.js';
+import { PooledReads } from '../../../src/streams/pooled-reads.js';
+import { Relay } from '../../../src/streams/relay.js';
+import { onCleanup } from '../../support/cleanup.js';
+import { listen, portOf } from '../../support/servers.js';
 
 /** A relay between a backend that is given and a client that notes what it is told. */
 function makeRelay(backend: Duplex, { buffered = 65_536, takes = true } = {}) {

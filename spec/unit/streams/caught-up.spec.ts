@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { whenCaughtUp } from '../../../src/helpers/caught-up.js';
+import { whenCaughtUp } from '../../../src/streams/caught-up.js';
 
 function standStill(ms: number): void {
   for (const end = performance.now() + ms; performance.now() < end;);

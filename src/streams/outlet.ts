@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { isPlain } from './release.js';
-import { noteTaken, queuedIn } from './taken.js';
+import { noteTaken, queuedIn } from './write-progress.js';
 
 /** What a waiting write holds at least: a piece of one byte has its objects, too. */
 const LEAST = 1024;
