@@ -15,7 +15,7 @@ import {
 } from '../../../src/guard/origin.js';
 import { isSecure } from '../../../src/request/trust.js';
 import type { RefuseInfo, TunnelError, TunnelOptions } from '../../../src/index.js';
-import { readOptions } from '../../../src/options/options.js';
+import { readOptions } from '../../../src/options/read-tunnel.js';
 import { handshake, RawClient } from '../../support/raw-client.js';
 import { startTunnel } from '../../support/servers.js';
 import { deferred } from '../../support/wait.js';

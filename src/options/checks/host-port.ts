@@ -7,7 +7,7 @@ export interface HostAndPort {
   readonly port: number;
 }
 
-/** Undefined for what is none of these. */
+/** Undefined for any other text. */
 export function readHostAndPort(text: string): HostAndPort | undefined {
   const [, address, digits = ''] = /^(?:(\[[^\]]*\]|[^:@\s]*):)?(\d{1,5})$/.exec(text) ?? [];
   const port = Number(digits);
