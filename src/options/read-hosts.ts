@@ -18,6 +18,9 @@ import { checksOf, fill } from './row.js';
 
 const CHECKS = checksOf(HOST_OPTIONS);
 
+// readSpawn() fills in the defaults of a program.
+const ROWS = without(HOST_OPTIONS, 'spawn');
+
 /** The options that give a host its address, in groups: a host has options of one group at most. */
 const ADDRESSES = [['connect'], ['socket'], ['host', 'port', 'localAddress', 'lookup']] as const;
 
@@ -82,7 +85,7 @@ function readHost(value: unknown, path: OptionPath, isMade: boolean): ResolvedHo
       value,
       Object.hasOwn(value as Host, 'port') ? UNSET_VARIABLE : '',
     );
-  const filled = fill(without(host, 'spawn'), without(HOST_OPTIONS, 'spawn'));
+  const filled = fill(without(host, 'spawn'), ROWS);
   return Object.freeze({
     ...filled,
     ...program,

@@ -18,6 +18,9 @@ export interface FromJson {
   readonly privateFiles: readonly string[];
 }
 
+/** In the place of an invalid expression: one fault in a list is reported once. */
+const NEVER = /(?!)/;
+
 type Named = Readonly<Record<string, unknown>>;
 
 /**
@@ -57,7 +60,7 @@ class JsonReader {
   /** `^` begins a regular expression, as on the command line. */
   #patterns(value: unknown, path: OptionPath): unknown {
     const one = (text: unknown) =>
-      typeof text === 'string' && text.startsWith('^') ? this.#regExp(text, path) : text;
+      typeof text === 'string' && text.startsWith('^') ? (this.#regExp(text, path) ?? NEVER) : text;
     return Array.isArray(value) ? value.map(one) : one(value);
   }
 
@@ -151,7 +154,7 @@ class JsonReader {
   }
 
   /** Reports an invalid value and leaves it out, so that no check reports it again. */
-  #invalid(path: OptionPath, message: string): undefined {
+  #invalid(path: OptionPath, message: string): unknown {
     this.problems.push(complaintAbout(path, `${String(path)}: ${message}`));
     return undefined;
   }

@@ -8,7 +8,10 @@ const checkName = oneOf(BALANCE_NAMES);
 
 /** The name of a strategy, or an object with its methods. */
 export function checkBalance(value: unknown, name: OptionName): void {
-  if (typeof value !== 'object' || value === null) return checkName(value, name);
+  if (typeof value !== 'object' || value === null) {
+    checkName(value, name);
+    return;
+  }
   const { pick, opened, closed } = value as Partial<BalanceStrategy>;
   const path = OptionPath.of(name);
   if (typeof pick !== 'function') fail(name, 'as an object needs a pick() method', value);

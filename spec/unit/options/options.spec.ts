@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { TunnelError, wstunnel, type TunnelOptions } from '../../src/index.js';
-import { readOptions } from '../../src/options/read-tunnel.js';
+import { TunnelError, wstunnel, type TunnelOptions } from '../../../src/index.js';
+import { readOptions } from '../../../src/options/read-tunnel.js';
 
 /** The error that these options raise. */
 function refused(options: unknown): TunnelError {
