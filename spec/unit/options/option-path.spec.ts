@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { TunnelError, type TunnelOptions } from '../../../src/index.js';
+import type { TunnelError, TunnelOptions } from '../../../src/index.js';
 import { everyErrorOf, faultOf } from '../../../src/options/checks/option-error.js';
 import { readOptions } from '../../../src/options/read-tunnel.js';
 

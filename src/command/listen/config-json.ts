@@ -31,7 +31,7 @@ import { INDEX, readLoginFile, type Tunnelling } from './plan.js';
 import { GROUP_RULE, MODE_RULE, readGroup, readMode } from './unix-access.js';
 import { isUserName, readUserName, USER_RULE } from './user.js';
 
-/** The command's own part of the file; a path is taken from the file's folder. */
+/** The command's own options in the file. Paths are resolved against the file's folder. */
 interface OwnPart {
   listen?: string | number | readonly (string | number)[];
   unixMode?: string;
@@ -65,7 +65,7 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
     }
   },
   unixMode: (value, name) => {
-    // A number would be decimal: JSON has no octal ones.
+    // JSON has no octal numbers.
     if (typeof value !== 'string' || readMode(value) === undefined)
       fail(name, `${MODE_RULE}, as a text`, value);
   },
@@ -80,7 +80,7 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   tokens: checkText,
   name: (value, name) => checkTexts(value, name, isHostName, NAME_RULE),
   frame: (value, name) => checkTexts(value, name, isFrameSource, FRAME_RULE),
-  // Express knows what may stand there.
+  // Express itself checks the value.
   trustProxy: () => undefined,
   acceptProxy: checkBoolean,
   maxConnections: wholeNumber(1, CONNECTIONS_CEILING),
@@ -105,14 +105,17 @@ const JSON_RULE: Readonly<Record<string, Check>> = {
   else: (value, name) => checkNames(value, name, JSON_RULE),
 };
 
-/** The middleware's options, as far as JSON can say them, and the command's. Comments and final commas are allowed. */
+/**
+ * Reads the middleware's options, as far as JSON can express them, and the command's. Comments and trailing commas are allowed.
+ * Throws a {@link CommandError} with a line for each fault: `file:line:column: message`.
+ */
 export function readJsonConfig(text: string, file: string): Config {
   const root = parse(text, file);
   if (isDeeper(root, MOST_LEVELS)) throw tooDeep(file);
   const folder = dirname(resolve(file));
   const twice = namedTwice(root).map(({ offset, value }) => ({
     offset,
-    message: `"${String(value)}" is there twice`,
+    message: `"${String(value)}" is set twice`,
   }));
   const given: unknown = getNodeValue(root);
   const { value, problems, privateFiles } = fromJson(given, folder);
@@ -133,7 +136,7 @@ export function readJsonConfig(text: string, file: string): Config {
   return { isLighttpd: false, tunnel: tunnel(), privateFiles, ...ownOf(own, folder) };
 }
 
-/** What a check has against the options. */
+/** The errors of a check. */
 function errorsOf(check: () => void): readonly TunnelError[] {
   try {
     check();
@@ -189,7 +192,7 @@ function parse(text: string, file: string): Node {
   const root = treeOf(text, file, errors);
   const [error] = errors;
   if (root && !error) return root;
-  // "PropertyNameExpected" as words.
+  // `PropertyNameExpected` becomes "property name expected".
   const what = error
     ? printParseErrorCode(error.error).replace(/\B[A-Z]/g, (one) => ` ${one.toLowerCase()}`)
     : 'Empty';
@@ -203,12 +206,12 @@ function treeOf(text: string, file: string, errors: ParseError[]): Node | undefi
   try {
     return parseTree(text, errors, { allowTrailingComma: true });
   } catch (error) {
-    // It calls itself for each level.
+    // The parser calls itself for each level, and the stack overflows.
     throw tooDeep(file, error);
   }
 }
 
-/** Each check calls itself for what is inside. Objects, lists and names count. */
+/** Each check calls itself for the values inside. Objects, lists and properties count as levels. */
 const MOST_LEVELS = 1000;
 
 function isDeeper(node: Node, levels: number): boolean {
@@ -219,7 +222,7 @@ function tooDeep(file: string, cause?: unknown): CommandError {
   return new CommandError(EXIT.config, `${file}: the JSON is nested too deeply`, { cause });
 }
 
-/** JSON lets the last of two win, silently: of two `allow` one would be gone. */
+/** JSON parsers silently keep the last of two properties with one name: one of two `allow` lists would be lost. */
 function namedTwice(node: Node): Node[] {
   const names = new Set<unknown>();
   return (node.children ?? []).flatMap((child) => {
