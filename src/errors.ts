@@ -47,7 +47,7 @@ const KINDS = {
 export type TunnelErrorCode = keyof typeof KINDS;
 
 /** The details of a {@link TunnelError} besides its code and message. */
-export interface TunnelErrorDetails {
+interface TunnelErrorDetails {
   cause?: unknown;
   /** Instead of the code's own status. */
   status?: number;

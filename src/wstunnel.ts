@@ -8,7 +8,7 @@ import { Openings } from './guard/limits.js';
 import { asEmitter } from './helpers/emitter.js';
 import { fail } from './options/checks/fail.js';
 import { checkNames } from './options/checks/names.js';
-import type { OptionName } from './options/checks/option-path.js';
+import type { OptionRef } from './options/checks/option-path.js';
 import { checkBoolean, checkText, seconds, wholeNumber } from './options/checks/values.js';
 import { pathOf } from './request/path.js';
 import { within } from './helpers/within.js';
@@ -285,7 +285,7 @@ function readAttachOptions(given: AttachOptions): {
   };
 }
 
-function checkPaths(value: unknown, name: OptionName): void {
+function checkPaths(value: unknown, name: OptionRef): void {
   const paths: unknown[] = Array.isArray(value) ? value : [value];
   const isPath = (path: unknown) => typeof path === 'string' && path.startsWith('/');
   if (paths.length === 0 || !paths.every(isPath))

@@ -2,7 +2,7 @@ import { validateHeaderName, validateHeaderValue, type OutgoingHttpHeaders } fro
 import { fail } from '../options/checks/fail.js';
 import { OPTIONS_OBJECT } from '../options/checks/names.js';
 import { complaintAbout } from '../options/checks/option-error.js';
-import type { OptionName } from '../options/checks/option-path.js';
+import type { OptionRef } from '../options/checks/option-path.js';
 import type { ConnectOptions } from './types.js';
 import { basicOf, type Target } from './url.js';
 
@@ -47,13 +47,13 @@ export function headersOf(
 }
 
 /** RFC 9110 section 7.2: a name or address, an IPv6 address in brackets, and perhaps a port. */
-export function checkHost(value: unknown, name: OptionName): void {
+export function checkHost(value: unknown, name: OptionRef): void {
   const isHost = typeof value === 'string' && /^[^\s/?#@\\]+$/.test(value) && URL.canParse(`http://${value}`);
   if (!isHost) fail(name, 'must be a host or host:port', value);
 }
 
 /** RFC 6455 section 4.1 item 10: tokens, all different. An empty list offers none. */
-export function checkSubprotocol(value: unknown, name: OptionName): void {
+export function checkSubprotocol(value: unknown, name: OptionRef): void {
   const all = (Array.isArray(value) ? value : [value]) as unknown[];
   const isToken = (one: unknown) => typeof one === 'string' && TOKEN.test(one);
   if (!all.every(isToken) || new Set(all).size < all.length)

@@ -2,7 +2,7 @@ import { chmodSync } from 'node:fs';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { fail } from '../options/checks/fail.js';
 import { checkNames } from '../options/checks/names.js';
-import type { OptionName } from '../options/checks/option-path.js';
+import type { OptionRef } from '../options/checks/option-path.js';
 import { checkString, checkText, wholeNumber } from '../options/checks/values.js';
 import { faultOfListenPath } from '../sockets/socket-path.js';
 import { listenAtPath } from '../sockets/stale-socket.js';
@@ -36,7 +36,7 @@ export function readLocal(local: LocalAddress): Local {
   return { host, port };
 }
 
-function readPath(value: unknown, name: OptionName): string {
+function readPath(value: unknown, name: OptionRef): string {
   checkText(value, name);
   const path = value as string;
   const fault = faultOfListenPath(path);

@@ -2,7 +2,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import type { ConnectionOptions } from 'node:tls';
 import { fail } from '../options/checks/fail.js';
 import { checkNames, OPTIONS_OBJECT } from '../options/checks/names.js';
-import type { OptionName } from '../options/checks/option-path.js';
+import type { OptionRef } from '../options/checks/option-path.js';
 import { readSecureContext } from '../options/checks/secure-context.js';
 import { checkText } from '../options/checks/values.js';
 import {
@@ -117,17 +117,17 @@ function settingsOf(url: string | URL, options: ConnectOptions): ConnectSettings
   });
 }
 
-function checkObject(value: unknown, name: OptionName): void {
+function checkObject(value: unknown, name: OptionRef): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     fail(name, 'must be an object', typeof value);
 }
 
-function checkTls(value: unknown, name: OptionName): void {
+function checkTls(value: unknown, name: OptionRef): void {
   checkObject(value, name);
   readSecureContext(value as ConnectionOptions, name);
 }
 
-function checkLogin(value: unknown, name: OptionName): void {
+function checkLogin(value: unknown, name: OptionRef): void {
   checkObject(value, name);
   checkNames(value, name, { username: checkSecret, password: checkSecret });
   const { username, password } = value as { username?: string; password?: string };
@@ -137,6 +137,6 @@ function checkLogin(value: unknown, name: OptionName): void {
 }
 
 /** The message never shows the value. */
-function checkSecret(value: unknown, name: OptionName): void {
+function checkSecret(value: unknown, name: OptionRef): void {
   if (typeof value !== 'string') fail(name, 'must be a string', typeof value);
 }

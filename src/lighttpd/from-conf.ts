@@ -1,7 +1,7 @@
 import { TunnelError } from '../errors.js';
 import { fail, type Check } from '../options/checks/fail.js';
 import { checkNames, OPTIONS_OBJECT } from '../options/checks/names.js';
-import type { OptionName } from '../options/checks/option-path.js';
+import type { OptionRef } from '../options/checks/option-path.js';
 import { checkFunction, checkText } from '../options/checks/values.js';
 import type { TunnelOptions } from '../types.js';
 import type { IncludedText } from './include.js';
@@ -92,7 +92,7 @@ const OPTIONS: Readonly<Record<keyof LighttpdConfOptions, Check>> = {
 };
 
 /** Names of directives, and beginnings of names. */
-export function readDirectiveNames(value: unknown, name: OptionName): void {
+export function readDirectiveNames(value: unknown, name: OptionRef): void {
   if (!Array.isArray(value)) fail(name, 'must be a list of directives such as "ssl.*"', value);
   for (const one of value as unknown[])
     if (typeof one !== 'string' || !/^[\w.-]+\*?$/.test(one))

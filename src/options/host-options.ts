@@ -3,7 +3,7 @@ import { faultOfTarget } from '../sockets/socket-path.js';
 import type { Host } from '../types.js';
 import { fail } from './checks/fail.js';
 import { checkHostName } from './checks/host-text.js';
-import type { OptionName } from './checks/option-path.js';
+import type { OptionRef } from './checks/option-path.js';
 import { checkText, wholeNumber } from './checks/values.js';
 import { booleanRow, functionRow, numberRow, row, secondsRow, type Rows } from './row.js';
 import { checkSpawn } from './spawn-options.js';
@@ -44,7 +44,7 @@ export const UNSET_VARIABLE = '; is the environment variable set?';
 
 const checkPortNumber = wholeNumber(1, 65_535);
 
-function checkHost(value: unknown, name: OptionName): void {
+function checkHost(value: unknown, name: OptionRef): void {
   checkText(value, name);
   if (/^\[.*\]$/.test(value as string)) fail(name, 'takes an IPv6 address without brackets', value);
   // Messages show the host: "getaddrinfo ENOTFOUND ann:secret@desk".
@@ -52,7 +52,7 @@ function checkHost(value: unknown, name: OptionName): void {
   if (isIP(value as string) === 0) checkHostName(value as string, name);
 }
 
-function checkPort(value: unknown, name: OptionName): void {
+function checkPort(value: unknown, name: OptionRef): void {
   if (typeof value === 'string')
     fail(
       name,
@@ -65,13 +65,13 @@ function checkPort(value: unknown, name: OptionName): void {
 }
 
 /** The path of a socket, also where it was given as `host`. */
-export function checkSocket(value: unknown, name: OptionName): void {
+export function checkSocket(value: unknown, name: OptionRef): void {
   checkText(value, name);
   const fault = faultOfTarget(value as string);
   if (fault !== undefined) fail(name, fault, value);
 }
 
-function checkTls(value: unknown, name: OptionName): void {
+function checkTls(value: unknown, name: OptionRef): void {
   if (typeof value === 'boolean' || (typeof value === 'object' && value !== null && !Array.isArray(value)))
     return;
   fail(name, "must be true, false or the options of Node's tls.connect", value);

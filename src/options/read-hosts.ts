@@ -10,15 +10,15 @@ import { fail } from './checks/fail.js';
 import { refuseText } from './checks/host-text.js';
 import { checkNames, namedOf } from './checks/names.js';
 import { checkEach } from './checks/option-error.js';
-import { OptionPath, type OptionName } from './checks/option-path.js';
+import { OptionPath, type OptionRef } from './checks/option-path.js';
 import { readSecureContext } from './checks/secure-context.js';
 import { checkSocket, HOST_OPTIONS, UNSET_VARIABLE } from './host-options.js';
-import { capacityOf, readSpawn } from './read-spawn.js';
+import { capacityOf, resolveSpawn } from './read-spawn.js';
 import { checksOf, fill } from './row.js';
 
 const CHECKS = checksOf(HOST_OPTIONS);
 
-// readSpawn() fills in the defaults of a program.
+// resolveSpawn() fills in the defaults of a program.
 const ROWS = without(HOST_OPTIONS, 'spawn');
 
 /** The options that give a host its address, in groups: a host has options of one group at most. */
@@ -28,7 +28,7 @@ const ADDRESSES = [['connect'], ['socket'], ['host', 'port', 'localAddress', 'lo
  * One host or a list, checked, with the defaults filled in. `isMade`: a `server` function has made the hosts, for one request.
  * Throws {@link TunnelError} WSTUNNEL_OPTION, as all of these do.
  */
-export function readHosts(value: unknown, name: OptionName, isMade = false): readonly ResolvedHost[] {
+export function readHosts(value: unknown, name: OptionRef, isMade = false): readonly ResolvedHost[] {
   const list: unknown[] = Array.isArray(value) ? value : [value];
   if (list.length === 0) fail(name, 'needs at least one host', value);
   const path = OptionPath.of(name);
@@ -43,7 +43,7 @@ export function readHosts(value: unknown, name: OptionName, isMade = false): rea
 }
 
 /** The result of a `server` function. A stream is a backend of its own: its failure says nothing about other backends. */
-export function readServerResult(value: unknown, name: OptionName): readonly ResolvedHost[] {
+export function readServerResult(value: unknown, name: OptionRef): readonly ResolvedHost[] {
   if (!isStream(value)) return readHosts(value, name, true);
   const [host] = readHosts({ connect: () => value, disableTime: 0 }, name);
   return host ? [Object.freeze({ ...host, id: 'stream' })] : [];
@@ -52,7 +52,7 @@ export function readServerResult(value: unknown, name: OptionName): readonly Res
 /** The option `server`: one host, a list, or lighttpd's map of path beginnings and endings to hosts. */
 export function readServerOption(
   value: unknown,
-  name: OptionName,
+  name: OptionRef,
 ): readonly ResolvedHost[] | HostMap<readonly ResolvedHost[]> {
   if (!isHostMap(value)) return readHosts(value, name);
   const path = OptionPath.of(name);
@@ -77,7 +77,7 @@ function readHost(value: unknown, path: OptionPath, isMade: boolean): ResolvedHo
       value,
     );
   if (host.connect && host.spawn) fail(path, 'takes either connect or spawn, not both', value);
-  const program = readSpawn(host, path, isMade);
+  const program = resolveSpawn(host, path, isMade);
   if (!host.connect && !host.spawn && host.socket === undefined && host.port === undefined)
     fail(
       path,

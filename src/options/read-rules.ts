@@ -60,7 +60,7 @@ function readRule<Req extends IncomingMessage>(
   const inside = { ...inherited, ...set };
   checkRefusing(inside, path);
   return {
-    matchesUrl: readUrl(rule.url),
+    matchesUrl: urlMatcherOf(rule.url),
     when: rule.when && compileCondition(rule.when),
     set,
     rules: readList(rule.rules, path.key('rules'), inside),
@@ -82,6 +82,6 @@ function checkRefusing(
 }
 
 /** The option `url`, checked before. */
-export function readUrl(url: TunnelOptions['url']): UrlMatcher {
+export function urlMatcherOf(url: TunnelOptions['url']): UrlMatcher {
   return url === undefined ? () => true : compileUrl([url].flat());
 }

@@ -25,7 +25,7 @@ function placeholdersOf({ port }: Host): RegExp {
  * Fills in the defaults of a host's program. `isMade`: a `server` function has made the host, and its texts may come from a user:
  * they must not be mistaken for the app's own.
  */
-export function readSpawn(host: Host, path: OptionPath, isMade: boolean): { spawn?: ResolvedSpawn } {
+export function resolveSpawn(host: Host, path: OptionPath, isMade: boolean): { spawn?: ResolvedSpawn } {
   const { spawn, socket, port } = host;
   if (!spawn) return {};
   const filled = fill(spawn, SPAWN_OPTIONS);

@@ -5,7 +5,7 @@ import type { TunnelOptions } from '../types.js';
 import { checkNames, OPTIONS_OBJECT } from './checks/names.js';
 import { notationsOf } from './notations.js';
 import { readOrigins } from './read-origins.js';
-import { readRuleOptions, readRules, readUrl } from './read-rules.js';
+import { readRuleOptions, readRules, urlMatcherOf } from './read-rules.js';
 import { checksOf, defaultsOf, fill } from './row.js';
 import { RULE_OPTIONS } from './rule-options.js';
 import type { RuleSettings, Settings } from './settings.js';
@@ -21,7 +21,7 @@ export function readOptions<Req extends IncomingMessage>(options: TunnelOptions<
   const given = readRuleOptions(options);
   const { debug, autoAttach } = TUNNEL_OPTIONS;
   return Object.freeze<Settings<Req>>({
-    matchesUrl: readUrl(options.url),
+    matchesUrl: urlMatcherOf(options.url),
     base: Object.freeze<RuleSettings<Req>>({ ...defaultSettings<Req>(), ...given }),
     rules: readRules(options.rules, given),
     notations: notationsOf(options),

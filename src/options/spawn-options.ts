@@ -1,7 +1,7 @@
 import type { SpawnOptions } from '../types.js';
 import { fail, type Check } from './checks/fail.js';
 import { checkItems, checkNames } from './checks/names.js';
-import { OptionPath, type OptionName } from './checks/option-path.js';
+import { OptionPath, type OptionRef } from './checks/option-path.js';
 import { checkArgument, checkVariable, readProgram } from './checks/program.js';
 import { checkBoolean } from './checks/values.js';
 import { checksOf, numberRow, row, secondsRow, wordRow, type Rows } from './row.js';
@@ -39,7 +39,7 @@ export const SPAWN_OPTIONS = {
 } as const satisfies Rows<SpawnOptions>;
 
 /** The option `spawn` of a host. */
-export function checkSpawn(value: unknown, name: OptionName): void {
+export function checkSpawn(value: unknown, name: OptionRef): void {
   if (process.platform === 'win32')
     fail(name, 'needs process groups, which Windows has not', value, '; start the program by other means');
   checkNames(value, name, checksOf(SPAWN_OPTIONS));
@@ -54,7 +54,7 @@ export function checkSpawn(value: unknown, name: OptionName): void {
   if (least > most) fail(at.key('minProcs'), `must not be above maxProcs, ${most}`, least);
 }
 
-function checkEnvironment(value: unknown, name: OptionName): void {
+function checkEnvironment(value: unknown, name: OptionRef): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     fail(name, 'must be an object of names and values', Array.isArray(value) ? [] : typeof value);
   const path = OptionPath.of(name);

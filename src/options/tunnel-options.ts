@@ -1,8 +1,8 @@
-import { MAX_DEPTH, checkCondition } from './checks/condition.js';
+import { MAX_NESTED, checkCondition } from './checks/condition.js';
 import { fail, type Check } from './checks/fail.js';
 import { checkNames } from './checks/names.js';
 import { checkEach } from './checks/option-error.js';
-import { OptionPath, type OptionName } from './checks/option-path.js';
+import { OptionPath, type OptionRef } from './checks/option-path.js';
 import { checkUrls } from './checks/urls.js';
 import { wholeNumber } from './checks/values.js';
 import { booleanRow, checksOf, numberRow, row, type Rows } from './row.js';
@@ -52,14 +52,14 @@ export const RULE_CHECKS: Readonly<Record<keyof Rule, Check>> = {
   else: (value, name) => checkNames(value, name, RULE_CHECKS),
 };
 
-function checkRules(value: unknown, name: OptionName): void {
+function checkRules(value: unknown, name: OptionRef): void {
   checkRuleList(value, name, RULE_CHECKS);
 }
 
 /** A list of rules, each of which passes these checks. */
 export function checkRuleList(
   value: unknown,
-  name: OptionName,
+  name: OptionRef,
   checks: Readonly<Record<string, Check>>,
 ): void {
   if (!Array.isArray(value)) fail(name, 'must be a list of rules', value);
@@ -74,7 +74,7 @@ const MOST_ELSE = 1000;
 /** Rules may contain themselves: this comes before every check that follows them. */
 export function checkDepth(rules: unknown, name: string, depth = 0): void {
   if (!Array.isArray(rules)) return;
-  if (depth > MAX_DEPTH) fail(name, `has more than ${MAX_DEPTH} rules inside each other`, rules);
+  if (depth > MAX_NESTED) fail(name, `has more than ${MAX_NESTED} rules inside each other`, rules);
   for (let rule of rules as unknown[])
     for (let steps = 0; typeof rule === 'object' && rule !== null; steps++) {
       if (steps > MOST_ELSE) fail(name, `has more than ${MOST_ELSE} rules in a row of else`, rules);

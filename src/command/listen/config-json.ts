@@ -12,7 +12,7 @@ import { without } from '../../helpers/without.js';
 import { fail, type Check } from '../../options/checks/fail.js';
 import { checkNames, namedOf } from '../../options/checks/names.js';
 import { complaintOf, everyErrorOf, faultOf } from '../../options/checks/option-error.js';
-import { OptionPath, type OptionName } from '../../options/checks/option-path.js';
+import { OptionPath, type OptionRef } from '../../options/checks/option-path.js';
 import { checkBoolean, checkText, seconds, wholeNumber } from '../../options/checks/values.js';
 import { readServerOption } from '../../options/read-hosts.js';
 import { readOptions } from '../../options/read-tunnel.js';
@@ -251,17 +251,12 @@ function nodeFor(root: Node, error: TunnelError): Node {
 }
 
 /** One text or a list, each of which is valid. */
-function checkTexts(
-  value: unknown,
-  name: OptionName,
-  isValid: (text: string) => boolean,
-  rule: string,
-): void {
+function checkTexts(value: unknown, name: OptionRef, isValid: (text: string) => boolean, rule: string): void {
   for (const text of textsOf(value, name)) if (!isValid(text)) fail(name, rule, text);
 }
 
 /** One text or a list, checked. */
-function textsOf(value: unknown, name: OptionName): string[] {
+function textsOf(value: unknown, name: OptionRef): string[] {
   const texts: unknown[] = Array.isArray(value) ? value : [value];
   if (texts.length === 0) fail(name, 'must be a text or a list of texts', value);
   for (const text of texts) checkText(text, name);

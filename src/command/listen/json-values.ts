@@ -11,7 +11,7 @@ import { readTarget } from '../address.js';
 import { reasonOf } from '../files.js';
 
 /** The values of a file as options. */
-export interface FromJson {
+interface FromJson {
   readonly value: unknown;
   readonly problems: readonly TunnelError[];
   /** Files with keys for backends, which no other user should be able to read. */

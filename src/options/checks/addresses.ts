@@ -1,10 +1,10 @@
 import { compileAddresses } from '../../request/address.js';
 import { fail } from './fail.js';
 import { listAdvice } from './list-advice.js';
-import type { OptionName } from './option-path.js';
+import type { OptionRef } from './option-path.js';
 
 /** A list of addresses and CIDR ranges. */
-export function checkAddresses(value: unknown, name: OptionName): void {
+export function checkAddresses(value: unknown, name: OptionRef): void {
   if (!Array.isArray(value) || value.length === 0)
     fail(
       name,
@@ -12,11 +12,11 @@ export function checkAddresses(value: unknown, name: OptionName): void {
       value,
       listAdvice(value, addressesFor),
     );
-  for (const entry of value as unknown[]) checkAddress(entry, name);
+  for (const entry of value as unknown[]) checkAddressEntry(entry, name);
 }
 
 /** One address or CIDR range. */
-export function checkAddress(value: unknown, name: OptionName): void {
+export function checkAddressEntry(value: unknown, name: OptionRef): void {
   if (typeof value !== 'string' || !isAddress(value))
     fail(name, 'takes IP addresses and CIDR ranges such as "192.0.2.0/24" or "2001:db8::/32"', value);
 }

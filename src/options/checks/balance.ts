@@ -1,13 +1,13 @@
 import { BALANCE_NAMES } from '../../balance/strategies.js';
 import type { BalanceStrategy } from '../../types.js';
 import { fail } from './fail.js';
-import { OptionPath, type OptionName } from './option-path.js';
+import { OptionPath, type OptionRef } from './option-path.js';
 import { checkFunction, oneOf } from './values.js';
 
 const checkName = oneOf(BALANCE_NAMES);
 
 /** The name of a strategy, or an object with its methods. */
-export function checkBalance(value: unknown, name: OptionName): void {
+export function checkBalance(value: unknown, name: OptionRef): void {
   if (typeof value !== 'object' || value === null) {
     checkName(value, name);
     return;

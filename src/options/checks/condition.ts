@@ -1,18 +1,18 @@
-import { checkAddress } from './addresses.js';
+import { checkAddressEntry } from './addresses.js';
 import { fail, type Check } from './fail.js';
 import { checkItems, checkNames, checkValues } from './names.js';
-import type { OptionName } from './option-path.js';
+import type { OptionRef } from './option-path.js';
 import { checkRegExp, checkString, oneOf, wholeNumber } from './values.js';
 import type { Condition } from '../../types.js';
 
 /** Rules and conditions inside each other; more are most likely an object that contains itself. */
-export const MAX_DEPTH = 32;
+export const MAX_NESTED = 32;
 
 const checkPort = wholeNumber(1, 65_535);
 
 /** `when` of a rule. */
-export function checkCondition(value: unknown, name: OptionName, depth = 0): void {
-  if (depth > MAX_DEPTH) fail(name, `has more than ${MAX_DEPTH} conditions inside each other`, value);
+export function checkCondition(value: unknown, name: OptionRef, depth = 0): void {
+  if (depth > MAX_NESTED) fail(name, `has more than ${MAX_NESTED} conditions inside each other`, value);
   const one: Check = (inner, innerName) => checkCondition(inner, innerName, depth + 1);
   const several: Check = (list, listName) => {
     if (!Array.isArray(list) || list.length === 0) fail(listName, 'must list at least one condition', list);
@@ -21,7 +21,7 @@ export function checkCondition(value: unknown, name: OptionName, depth = 0): voi
   const checks: Readonly<Record<keyof Condition, Check>> = {
     url: checkMatch,
     host: checkMatch,
-    remoteAddress: (given, givenName) => checkMatch(given, givenName, checkAddress),
+    remoteAddress: (given, givenName) => checkMatch(given, givenName, checkAddressEntry),
     query: checkMatch,
     scheme: oneOf(['http', 'https']),
     localPort: checkPorts,
@@ -33,14 +33,14 @@ export function checkCondition(value: unknown, name: OptionName, depth = 0): voi
   checkNames(value, name, checks);
 }
 
-function checkPorts(value: unknown, name: OptionName): void {
+function checkPorts(value: unknown, name: OptionRef): void {
   const ports: unknown[] = Array.isArray(value) ? value : [value];
   if (ports.length === 0) fail(name, 'needs at least one port', value);
   for (const port of ports) checkPort(port, name);
 }
 
 /** A `TextMatch`. `checkEqual` checks a string that a text must be equal to. */
-function checkMatch(value: unknown, name: OptionName, checkEqual: Check = checkString): void {
+function checkMatch(value: unknown, name: OptionRef, checkEqual: Check = checkString): void {
   const strings: Check = (given, givenName) => {
     for (const one of [given].flat()) checkEqual(one, givenName);
   };
@@ -61,7 +61,7 @@ function checkMatch(value: unknown, name: OptionName, checkEqual: Check = checkS
   }
 }
 
-function checkPattern(value: unknown, name: OptionName): void {
+function checkPattern(value: unknown, name: OptionRef): void {
   if (!(value instanceof RegExp)) fail(name, 'must be a RegExp', value);
   checkRegExp(value, name);
 }

@@ -1,16 +1,16 @@
 import { inspect } from 'node:util';
 import { hideLogin } from '../../helpers/hide-login.js';
 import { optionError } from './option-error.js';
-import type { OptionName } from './option-path.js';
+import type { OptionRef } from './option-path.js';
 
 /** Checks the value of the option with this name; throws {@link TunnelError} WSTUNNEL_OPTION. */
-export type Check = (value: unknown, name: OptionName) => void;
+export type Check = (value: unknown, name: OptionRef) => void;
 
 /** The longest part of an invalid value in a message. */
 export const MAX_SHOWN = 80;
 
 /** Throws the error that names the option, what it must be, and the value that was given. */
-export function fail(name: OptionName, must: string, value: unknown, hint = ''): never {
+export function fail(name: OptionRef, must: string, value: unknown, hint = ''): never {
   throw optionError(name, `${must}; got ${shown(value)}${hint}`);
 }
 

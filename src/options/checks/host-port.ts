@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 
 /** `PORT`, `HOST:PORT`, `[IPv6]:PORT`, `:PORT`. */
-export interface HostAndPort {
+interface HostAndPort {
   /** Undefined for a port alone, empty for `:PORT`. */
   readonly host: string | undefined;
   readonly port: number;

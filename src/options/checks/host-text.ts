@@ -2,14 +2,14 @@ import { inspect } from 'node:util';
 import { fail } from './fail.js';
 import { readHostAndPort } from './host-port.js';
 import { optionError } from './option-error.js';
-import type { OptionName } from './option-path.js';
+import type { OptionRef } from './option-path.js';
 import type { Host } from '../../types.js';
 
 /** Longer text is not an address, and is not repeated. */
 const MAX_TEXT = 200;
 
 /** A host is an object: a text or a port in its place is refused with the object to write. */
-export function refuseText(value: string | number, name: OptionName): never {
+export function refuseText(value: string | number, name: OptionRef): never {
   const host = typeof value === 'number' ? { port: value } : hostOf(value);
   const hint = `; write ${host ? inspect(host, { breakLength: Infinity }) : "{ host: 'desk.lan', port: 5900 }"}`;
   // A URL may hold a password.
@@ -19,7 +19,7 @@ export function refuseText(value: string | number, name: OptionName): never {
 }
 
 /** The host name of an option: no port and no scheme belong to it. */
-export function checkHostName(text: string, name: OptionName): void {
+export function checkHostName(text: string, name: OptionRef): void {
   if (!/[:@]/.test(text) || text.startsWith('/')) return;
   const host = hostOf(text);
   const hint = host ? `; write ${inspect(host, { breakLength: Infinity })}` : '';

@@ -2,13 +2,13 @@ import type { TunnelError } from '../../errors.js';
 import { fail, type Check } from './fail.js';
 import { nearest } from './nearest.js';
 import { checkEach, unknownKeyError } from './option-error.js';
-import { OptionPath, type OptionName } from './option-path.js';
+import { OptionPath, type OptionRef } from './option-path.js';
 
 /** Options as the caller gave them, before their check. */
 export const OPTIONS_OBJECT = OptionPath.whole('options');
 
 /** Checks each named value of an object. Unknown names are refused with the nearest known name. Every fault is found. */
-export function checkNames(value: unknown, name: OptionName, checks: Readonly<Record<string, Check>>): void {
+export function checkNames(value: unknown, name: OptionRef, checks: Readonly<Record<string, Check>>): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     fail(name, 'must be an object', value);
   const path = OptionPath.of(name);
@@ -26,13 +26,13 @@ export function checkNames(value: unknown, name: OptionName, checks: Readonly<Re
 }
 
 /** Checks every value of an object with names of the user's choice. */
-export function checkValues(value: unknown, name: OptionName, check: Check): void {
+export function checkValues(value: unknown, name: OptionRef, check: Check): void {
   const names = Object.keys(value ?? {});
   checkNames(value, name, Object.fromEntries(names.map((one) => [one, check])));
 }
 
 /** Checks each item of a list. */
-export function checkItems(list: readonly unknown[], name: OptionName, check: Check): void {
+export function checkItems(list: readonly unknown[], name: OptionRef, check: Check): void {
   for (const [index, one] of list.entries()) check(one, OptionPath.of(name).item(index));
 }
 

@@ -1,5 +1,5 @@
 import { TunnelError } from '../../errors.js';
-import { OptionPath, type OptionName } from './option-path.js';
+import { OptionPath, type OptionRef } from './option-path.js';
 
 /** What an error says of the options, as data: nothing has to be read from its message. */
 interface Fault {
@@ -15,13 +15,13 @@ const faults = new WeakMap<TunnelError, Fault>();
 const others = new WeakMap<TunnelError, readonly TunnelError[]>();
 
 /** A {@link TunnelError} WSTUNNEL_OPTION about one option. The message is the option's name and the predicate. */
-export function optionError(name: OptionName, predicate: string): TunnelError {
+export function optionError(name: OptionRef, predicate: string): TunnelError {
   const path = OptionPath.of(name);
   return errorOf({ path, complaint: path.sentence(predicate), isUnknownKey: false });
 }
 
 /** The same with a whole sentence, whose subject is not the option's name. */
-export function complaintAbout(name: OptionName, sentence: string, cause?: unknown): TunnelError {
+export function complaintAbout(name: OptionRef, sentence: string, cause?: unknown): TunnelError {
   return errorOf({ path: OptionPath.of(name), complaint: sentence, isUnknownKey: false }, cause);
 }
 

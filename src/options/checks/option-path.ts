@@ -17,7 +17,7 @@ export class OptionPath {
     return new OptionPath(text, []);
   }
 
-  static of(name: OptionName): OptionPath {
+  static of(name: OptionRef): OptionPath {
     return typeof name === 'string' ? new OptionPath(name, [name]) : name;
   }
 
@@ -51,7 +51,7 @@ export class OptionPath {
 }
 
 /** An option at the top by its name, or one inside another. */
-export type OptionName = string | OptionPath;
+export type OptionRef = string | OptionPath;
 
 /** A key that is clear without quotes. */
 const PLAIN = /^[\w-]+$/;

@@ -1,11 +1,11 @@
 import { compileOrigin, nativeOrigin } from '../../guard/origin.js';
 import { fail } from './fail.js';
 import { listAdvice } from './list-advice.js';
-import type { OptionName } from './option-path.js';
+import type { OptionRef } from './option-path.js';
 import { checkRegExp } from './values.js';
 
 /** `'same'`, `'*'`, a function, or a list of origins and regular expressions. */
-export function checkOrigins(value: unknown, name: OptionName): void {
+export function checkOrigins(value: unknown, name: OptionRef): void {
   if (value === 'same' || value === '*' || typeof value === 'function') return;
   if (!Array.isArray(value))
     fail(name, 'must be "same", "*", a list of origins or a function', value, listAdvice(value, originsFor));

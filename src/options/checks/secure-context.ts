@@ -2,7 +2,7 @@ import { createSecureContext, type SecureContext, type SecureContextOptions } fr
 import { messageOf } from '../../errors.js';
 import { certificatesIn } from './certificates.js';
 import { fail } from './fail.js';
-import { OptionPath, type OptionName } from './option-path.js';
+import { OptionPath, type OptionRef } from './option-path.js';
 
 type TlsOptions = SecureContextOptions & { readonly secureContext?: SecureContext | undefined };
 
@@ -10,7 +10,7 @@ type TlsOptions = SecureContextOptions & { readonly secureContext?: SecureContex
  * The context of `tls.connect`'s options. Invalid certificates and keys are found at creation, not at the first connection.
  * Throws {@link TunnelError} WSTUNNEL_OPTION.
  */
-export function readSecureContext(options: TlsOptions, name: OptionName): SecureContext {
+export function readSecureContext(options: TlsOptions, name: OptionRef): SecureContext {
   if (options.secureContext) return options.secureContext;
   const path = OptionPath.of(name);
   for (const ca of [options.ca ?? []].flat()) checkAuthority(ca, path.key('ca'), options);

@@ -1,6 +1,6 @@
 import { fail, type Check } from './fail.js';
 import { nearest } from './nearest.js';
-import type { OptionName } from './option-path.js';
+import type { OptionRef } from './option-path.js';
 
 /** Numbers of seconds. A number above the ceiling was most likely meant in milliseconds. */
 export function seconds(least: number, most: number): Check {
@@ -28,24 +28,24 @@ export function oneOf(words: readonly string[]): Check {
   };
 }
 
-export function checkBoolean(value: unknown, name: OptionName): void {
+export function checkBoolean(value: unknown, name: OptionRef): void {
   if (typeof value !== 'boolean') fail(name, 'must be true or false', value);
 }
 
-export function checkFunction(value: unknown, name: OptionName): void {
+export function checkFunction(value: unknown, name: OptionRef): void {
   if (typeof value !== 'function') fail(name, 'must be a function', value);
 }
 
 /** A string that may be empty. */
-export function checkString(value: unknown, name: OptionName): void {
+export function checkString(value: unknown, name: OptionRef): void {
   if (typeof value !== 'string') fail(name, 'must be a string', value);
 }
 
-export function checkText(value: unknown, name: OptionName): void {
+export function checkText(value: unknown, name: OptionRef): void {
   if (typeof value !== 'string' || value === '') fail(name, 'must be a string that is not empty', value);
 }
 
 /** With the flags `g` and `y`, `test` remembers the end of its last match: every other request would not match. */
-export function checkRegExp(value: RegExp, name: OptionName): void {
+export function checkRegExp(value: RegExp, name: OptionRef): void {
   if (value.global || value.sticky) fail(name, 'takes a RegExp without the flags g and y', value);
 }
