@@ -103,7 +103,7 @@ export function messageOf(thrown: unknown): string {
     return String(thrown);
   } catch {
     // An object without a prototype.
-    return 'something that has no text';
+    return 'a value without a text form';
   }
 }
 

@@ -93,7 +93,7 @@ describe("issue 12, case 19: a user's name that looks like a placeholder", () =>
     const read = (spawn: Partial<SpawnOptions>, host: Host = {}) =>
       readHosts({ ...host, spawn: { path: process.execPath, ...spawn } }, 'server');
     expect(() => read({ args: ['{port}'] })).toThrow('needs a port');
-    expect(() => read({ args: ['{socket}'] }, { port: 5901 })).toThrow('there is no {socket}');
+    expect(() => read({ args: ['{socket}'] }, { port: 5901 })).toThrow('spawn cannot use {socket}');
   });
 
   test('of a user without one such programs are those of the options, and shared', () => {

@@ -55,7 +55,7 @@ test('anything may be thrown', () => {
   expect(messageOf('why')).toBe('why');
   expect(messageOf(undefined)).toBe('undefined');
   expect(messageOf(Symbol('why'))).toBe('Symbol(why)');
-  expect(messageOf(Object.create(null))).toBe('something that has no text');
+  expect(messageOf(Object.create(null))).toBe('a value without a text form');
 });
 
 test('an error about an option is printed with its code and no answer to a request', () => {

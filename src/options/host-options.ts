@@ -46,7 +46,7 @@ const checkPortNumber = wholeNumber(1, 65_535);
 
 function checkHost(value: unknown, name: OptionRef): void {
   checkText(value, name);
-  if (/^\[.*\]$/.test(value as string)) fail(name, 'takes an IPv6 address without brackets', value);
+  if (/^\[.*\]$/.test(value as string)) fail(name, 'must be an IPv6 address without brackets', value);
   // Messages show the host: "getaddrinfo ENOTFOUND ann:secret@desk".
   if (/^[^/].*@/s.test(value as string)) fail(name, 'must be a name or an address, without a user', '***');
   if (isIP(value as string) === 0) checkHostName(value as string, name);

@@ -38,7 +38,7 @@ export function readHosts(value: unknown, name: OptionRef, isMade = false): read
       hosts.push(readHost(host, Array.isArray(value) ? path.item(index) : path, isMade));
     }),
   );
-  if (hosts.every(({ backup }) => backup)) fail(name, 'needs a host that is no backup', value);
+  if (hosts.every(({ backup }) => backup)) fail(name, 'needs at least one host that is not a backup', value);
   return Object.freeze(hosts);
 }
 

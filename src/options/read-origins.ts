@@ -25,7 +25,7 @@ export function readOrigins<Req extends IncomingMessage>(
   if (origins === 'same') return { check: isOwnPage, needed: false, expected: expectedOrigin };
   if (origins === '*') return { check: () => true, needed: false, expected: () => '*' };
   if (typeof origins === 'function')
-    return { check: origins, needed: false, expected: () => 'what the function origins says' };
+    return { check: origins, needed: false, expected: () => 'the decision of the function origins' };
   const tests = origins.map((entry) => {
     const native = typeof entry === 'string' ? nativeOrigin(entry) : undefined;
     return native ?? (typeof entry === 'string' ? compileOrigin(entry) : entry);

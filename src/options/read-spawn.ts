@@ -31,11 +31,15 @@ export function resolveSpawn(host: Host, path: OptionPath, isMade: boolean): { s
   const filled = fill(spawn, SPAWN_OPTIONS);
   const { args, environment, copyEnvironment, maxProcs } = filled;
   if (port === undefined && (host.host ?? host.localAddress ?? host.lookup) !== undefined)
-    fail(path, 'needs a port where it has an address', host);
+    fail(path, 'needs a port beside its address', host);
   if (port !== undefined && port + maxProcs - 1 > 65535)
     fail(path.key('port'), `has too few ports above it for ${maxProcs} processes`, port);
   if (socket !== undefined && isAbstractSocket(socket))
-    fail(path.key('socket'), 'must be a path: spawn keeps an abstract socket from no other user', socket);
+    fail(
+      path.key('socket'),
+      'must be a path: spawn cannot keep other users out of an abstract socket',
+      socket,
+    );
   if (socket !== undefined && Buffer.byteLength(socket) > MAX_SOCKET)
     fail(path.key('socket'), `must not be longer than ${MAX_SOCKET} bytes`, socket);
   if (!isMade) checkFolder(tmpdir(), path.key('spawn'));
@@ -48,7 +52,7 @@ export function resolveSpawn(host: Host, path: OptionPath, isMade: boolean): { s
   if (isWritten && maxProcs > 1)
     fail(
       path.key('spawn'),
-      `names the address itself: write ${port === undefined ? '{socket}' : '{port}'}, which is another for each process, or ` +
+      `contains the address itself: write ${port === undefined ? '{socket}' : '{port}'}, which differs for each process, or ` +
         'set maxProcs to 1',
       spawn,
     );
@@ -95,9 +99,9 @@ function fillOf(isFilledIn: boolean, isFirst: boolean): Fill {
 function checkPlaceholders(texts: readonly string[], host: Host, path: OptionPath): void {
   const { port } = host;
   if (port === undefined && texts.some((text) => /\{(host|port)\}/.test(text)))
-    fail(path, 'needs a port: spawn asks for {port} or {host}', host);
+    fail(path, 'needs a port: spawn uses {port} or {host}', host);
   if (port !== undefined && texts.some((text) => text.includes('{socket}')))
-    fail(path, 'has a port: there is no {socket} for spawn', host);
+    fail(path, 'has a port: spawn cannot use {socket}', host);
 }
 
 /** The tunnels that all processes may have together; 0 where there is no limit. */

@@ -41,7 +41,12 @@ export const SPAWN_OPTIONS = {
 /** The option `spawn` of a host. */
 export function checkSpawn(value: unknown, name: OptionRef): void {
   if (process.platform === 'win32')
-    fail(name, 'needs process groups, which Windows has not', value, '; start the program by other means');
+    fail(
+      name,
+      'needs process groups, which Windows does not have',
+      value,
+      '; start the program by other means',
+    );
   checkNames(value, name, checksOf(SPAWN_OPTIONS));
   const { minProcs, maxProcs } = SPAWN_OPTIONS;
   const {
@@ -50,7 +55,7 @@ export function checkSpawn(value: unknown, name: OptionRef): void {
     maxProcs: most = maxProcs.default,
   } = value as SpawnOptions;
   const at = OptionPath.of(name);
-  if ((path as string | undefined) === undefined) fail(at.key('path'), 'is needed', undefined);
+  if ((path as string | undefined) === undefined) fail(at.key('path'), 'is required', undefined);
   if (least > most) fail(at.key('minProcs'), `must not be above maxProcs, ${most}`, least);
 }
 

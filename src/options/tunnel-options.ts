@@ -68,16 +68,16 @@ export function checkRuleList(
   checkEach(rules.map((rule, index) => () => checkNames(rule, path.item(index), checks)));
 }
 
-/** Rules in a row of `else`; more are most likely an object that contains itself. */
+/** Rules in one chain of `else`; more are most likely an object that contains itself. */
 const MOST_ELSE = 1000;
 
 /** Rules may contain themselves: this comes before every check that follows them. */
 export function checkDepth(rules: unknown, name: string, depth = 0): void {
   if (!Array.isArray(rules)) return;
-  if (depth > MAX_NESTED) fail(name, `has more than ${MAX_NESTED} rules inside each other`, rules);
+  if (depth > MAX_NESTED) fail(name, `has rules nested more than ${MAX_NESTED} levels deep`, rules);
   for (let rule of rules as unknown[])
     for (let steps = 0; typeof rule === 'object' && rule !== null; steps++) {
-      if (steps > MOST_ELSE) fail(name, `has more than ${MOST_ELSE} rules in a row of else`, rules);
+      if (steps > MOST_ELSE) fail(name, `has more than ${MOST_ELSE} rules in one chain of else`, rules);
       const { rules: inner, else: otherwise } = rule as { rules?: unknown; else?: unknown };
       checkDepth(inner, `${name}[].rules`, depth + 1);
       rule = otherwise;

@@ -305,7 +305,7 @@ describe('issue 12, case 23: what proxies say', () => {
       /Origin null, expected one of https:\/\/one\.example, \/\^https:\\\/\\\/two\/$/,
     );
     expect(await refusalOf({ origins: () => false }, {})).toMatch(
-      /Origin \(none\), expected what the function origins says$/,
+      /Origin \(none\), expected the decision of the function origins$/,
     );
   });
 

@@ -18,7 +18,7 @@ export function checkAddresses(value: unknown, name: OptionRef): void {
 /** One address or CIDR range. */
 export function checkAddressEntry(value: unknown, name: OptionRef): void {
   if (typeof value !== 'string' || !isAddress(value))
-    fail(name, 'takes IP addresses and CIDR ranges such as "192.0.2.0/24" or "2001:db8::/32"', value);
+    fail(name, 'must be an IP address or CIDR range such as "192.0.2.0/24" or "2001:db8::/32"', value);
 }
 
 function addressesFor(text: string): readonly string[] {

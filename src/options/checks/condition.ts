@@ -5,14 +5,14 @@ import type { OptionRef } from './option-path.js';
 import { checkRegExp, checkString, oneOf, wholeNumber } from './values.js';
 import type { Condition } from '../../types.js';
 
-/** Rules and conditions inside each other; more are most likely an object that contains itself. */
+/** Levels of nested rules or conditions; more are most likely an object that contains itself. */
 export const MAX_NESTED = 32;
 
 const checkPort = wholeNumber(1, 65_535);
 
 /** `when` of a rule. */
 export function checkCondition(value: unknown, name: OptionRef, depth = 0): void {
-  if (depth > MAX_NESTED) fail(name, `has more than ${MAX_NESTED} conditions inside each other`, value);
+  if (depth > MAX_NESTED) fail(name, `has conditions nested more than ${MAX_NESTED} levels deep`, value);
   const one: Check = (inner, innerName) => checkCondition(inner, innerName, depth + 1);
   const several: Check = (list, listName) => {
     if (!Array.isArray(list) || list.length === 0) fail(listName, 'must list at least one condition', list);

@@ -24,7 +24,7 @@ export function checkHostName(text: string, name: OptionRef): void {
   const host = hostOf(text);
   const hint = host ? `; write ${inspect(host, { breakLength: Infinity })}` : '';
   // Without the value, which may be a URL with a password.
-  throw optionError(name, `must be a name or an address alone${hint}`);
+  throw optionError(name, `must be only a name or an address${hint}`);
 }
 
 /** The host of a URL, or of a text as the command takes it: `localhost:5900`, `unix:/run/vnc.sock`, `tls:desk.lan:5900`. */

@@ -16,7 +16,7 @@ export function checkOrigins(value: unknown, name: OptionRef): void {
     else if (typeof entry !== 'string' || !isOrigin(entry))
       fail(
         name,
-        'lists origins such as "https://a.example", "a.example:8443", "*.a.example", "tauri://localhost" or RegExps',
+        'must list origins such as "https://a.example", "a.example:8443", "*.a.example", "tauri://localhost" or RegExps',
         entry,
       );
   }

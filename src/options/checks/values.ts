@@ -47,5 +47,5 @@ export function checkText(value: unknown, name: OptionRef): void {
 
 /** With the flags `g` and `y`, `test` remembers the end of its last match: every other request would not match. */
 export function checkRegExp(value: RegExp, name: OptionRef): void {
-  if (value.global || value.sticky) fail(name, 'takes a RegExp without the flags g and y', value);
+  if (value.global || value.sticky) fail(name, 'must be a RegExp without the flags g and y', value);
 }
