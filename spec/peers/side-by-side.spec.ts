@@ -35,7 +35,9 @@ describe('the table of cases', () => {
   });
 
   test('issue 13, case 15: a row of the page names each version in which lighttpd changed', () => {
-    const rows = new Map(table(LIGHTTPD, '<!-- differs from lighttpd -->').map(([subject, text]) => [subject, text]));
+    const rows = new Map(
+      table(LIGHTTPD, '<!-- differs from lighttpd -->').map(([subject, text]) => [subject, text]),
+    );
     for (const { name, differs } of CASES) {
       if (!(differs?.lighttpd instanceof ByVersion)) continue;
       const text = rows.get(differs.subject)?.toLowerCase();

@@ -85,7 +85,9 @@ describe('the tables of the pages', () => {
   });
 
   test('gives the exit codes of the command', () => {
-    const codes = table(COMMAND, '<!-- exit codes -->').flatMap(([code = '']) => code.split(', ').map(Number));
+    const codes = table(COMMAND, '<!-- exit codes -->').flatMap(([code = '']) =>
+      code.split(', ').map(Number),
+    );
     expect(codes).toEqual([...Object.values(EXIT), SIGNALLED.SIGINT, SIGNALLED.SIGTERM]);
   });
 });
