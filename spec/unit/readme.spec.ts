@@ -57,6 +57,14 @@ describe('the tables of the pages', () => {
     for (const name of DEFAULTS.copyEnvironment) expect(row?.[2]).toContain(`\`${name}\``);
   });
 
+  test('names strategies of balance that exist', () => {
+    const cells = table(BACKENDS, '<!-- balance -->').map(([cell = '']) => cell);
+    const names = cells.flatMap((cell) => Array.from(cell.matchAll(/'([\w-]+)'/g), ([, name = '']) => name));
+    expect(names.length).toBe(5);
+    for (const name of names)
+      expect(() => readOptions({ server: { port: 1 }, balance: name as 'fair' }), name).not.toThrow();
+  });
+
   test('names every refusal with its status', () => {
     const codes = [...ERRORS.matchAll(/^ {2}(WSTUNNEL_\w+):/gm)].map(([, code]) => code as TunnelErrorCode);
     expect(codes.length).toBeGreaterThan(10);
