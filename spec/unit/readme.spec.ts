@@ -10,22 +10,22 @@ import { readOptions } from '../../src/options/read-tunnel.js';
 import { defaultsOf } from '../../src/options/row.js';
 import { SPAWN_OPTIONS } from '../../src/options/spawn-options.js';
 import { TUNNEL_OPTIONS } from '../../src/options/tunnel-options.js';
-import { README, table } from '../support/readme.js';
+import { BACKENDS, COMMAND, README, table, TUNNEL } from '../support/readme.js';
 
 const ERRORS = readFileSync(new URL('../../src/errors.ts', import.meta.url), 'utf8');
 
 const nameOf = (row: string[]) => row[0]?.replaceAll('`', '') ?? '';
 const cellsOf = (rows: string[][]) => Object.fromEntries(rows.map((row) => [nameOf(row), row[1]]));
 
-describe('the README', () => {
+describe('the tables of the pages', () => {
   test('names every option and no other, in the order of the code', () => {
-    expect(table('<!-- options -->').map(nameOf)).toEqual(Object.keys(TUNNEL_OPTIONS));
-    expect(table('<!-- host options -->').map(nameOf)).toEqual(Object.keys(HOST_OPTIONS));
-    expect(table('<!-- spawn options -->').map(nameOf)).toEqual(Object.keys(SPAWN_OPTIONS));
+    expect(table(README, '<!-- options -->').map(nameOf)).toEqual(Object.keys(TUNNEL_OPTIONS));
+    expect(table(BACKENDS, '<!-- host options -->').map(nameOf)).toEqual(Object.keys(HOST_OPTIONS));
+    expect(table(BACKENDS, '<!-- spawn options -->').map(nameOf)).toEqual(Object.keys(SPAWN_OPTIONS));
   });
 
   test('gives the defaults of the code', () => {
-    const given = cellsOf(table('<!-- options -->'));
+    const given = cellsOf(table(README, '<!-- options -->'));
     const { base, limits, debug, autoAttach } = readOptions({ server: { port: 1 } });
     expect(given).toMatchObject({
       frameType: `\`'${base.frameType}'\``,
@@ -41,12 +41,12 @@ describe('the README', () => {
       origins: "`'same'`",
     });
     const hostDefaults = defaultsOf(HOST_OPTIONS);
-    expect(cellsOf(table('<!-- host options -->'))).toMatchObject({
+    expect(cellsOf(table(BACKENDS, '<!-- host options -->'))).toMatchObject({
       connectTimeout: String(hostDefaults.connectTimeout),
       disableTime: String(hostDefaults.disableTime),
       keepAlive: String(hostDefaults.keepAlive),
     });
-    const rows = table('<!-- spawn options -->');
+    const rows = table(BACKENDS, '<!-- spawn options -->');
     const spawnDefaults = defaultsOf(SPAWN_OPTIONS);
     expect(cellsOf(rows)).toMatchObject({
       minProcs: String(spawnDefaults.minProcs),
@@ -60,18 +60,26 @@ describe('the README', () => {
     for (const name of spawnDefaults.copyEnvironment) expect(row?.[2]).toContain(`\`${name}\``);
   });
 
+  test('names strategies of balance that exist', () => {
+    const cells = table(BACKENDS, '<!-- balance -->').map(([cell = '']) => cell);
+    const names = cells.flatMap((cell) => Array.from(cell.matchAll(/'([\w-]+)'/g), ([, name = '']) => name));
+    expect(names.length).toBe(5);
+    for (const name of names)
+      expect(() => readOptions({ server: { port: 1 }, balance: name as 'fair' }), name).not.toThrow();
+  });
+
   test('names every refusal with its status', () => {
     const codes = [...ERRORS.matchAll(/^ {2}(WSTUNNEL_\w+):/gm)].map(([, code]) => code as TunnelErrorCode);
     expect(codes.length).toBeGreaterThan(10);
     for (const code of codes.filter((one) => one !== 'WSTUNNEL_OPTION')) {
-      expect(README).toContain(`\`${code}\``);
-      const row = table('## Answers\n').find((cells) => cells[1] === `\`${code}\``);
+      expect(TUNNEL).toContain(`\`${code}\``);
+      const row = table(TUNNEL, '<!-- answers -->').find((cells) => cells[1] === `\`${code}\``);
       if (row) expect(row[0]).toBe(String(new TunnelError(code, '').status));
     }
   });
 
   test('names every option of the command, with what it takes, and its name in JSON', () => {
-    const rows = table('<!-- command options -->');
+    const rows = table(COMMAND, '<!-- command options -->');
     const asTyped = Object.entries(LISTEN_OPTIONS).map(([name, spec]) =>
       'value' in spec ? `--${name} ${spec.value}` : `--${name}`,
     );
@@ -81,14 +89,16 @@ describe('the README', () => {
   });
 
   test('gives the lengths at which fields of the log are cut', () => {
-    const [, text = ''] = /^- Longer fields are cut.*?: (.*)$/m.exec(README) ?? [];
+    const [, text = ''] = /^- Longer fields are cut.*?: (.*)$/m.exec(COMMAND) ?? [];
     const told = text.split(/, (?=`\w+`(?:, `| at | and `))/).join(' ');
     for (const [name, most] of Object.entries(MAX_LENGTH))
       expect(told, name).toMatch(new RegExp(`\`${name}\`(?:(?! at ).)* at ${most}\\b`));
   });
 
   test('gives the exit codes of the command', () => {
-    const codes = table('<!-- exit codes -->').flatMap(([code = '']) => code.split(', ').map(Number));
+    const codes = table(COMMAND, '<!-- exit codes -->').flatMap(([code = '']) =>
+      code.split(', ').map(Number),
+    );
     expect(codes).toEqual([...Object.values(EXIT), SIGNALLED.SIGINT, SIGNALLED.SIGTERM]);
   });
 });
