@@ -26,7 +26,7 @@ const ADDRESSES = [['connect'], ['socket'], ['host', 'port', 'localAddress', 'lo
 
 /**
  * One host or a list, checked, with the defaults filled in. `isMade`: a `server` function has made the hosts, for one request.
- * Throws {@link TunnelError} WSTUNNEL_OPTION, as all of these do.
+ * Throws {@link TunnelError} WSTUNNEL_OPTION.
  */
 export function readHosts(value: unknown, name: OptionRef, isMade = false): readonly ResolvedHost[] {
   const list: unknown[] = Array.isArray(value) ? value : [value];
@@ -120,7 +120,7 @@ function isHostMap(value: unknown): value is Record<string, object> {
   const entries = Object.entries(value);
   // lighttpd's `wstunnel.server = ()` means no tunnel; an empty object written by hand is a mistake.
   if (entries.length === 0) return notationOf(value) !== undefined;
-  // No option of a host begins with these: a text or a port in the place of a host is refused as such.
+  // No option of a host begins with a slash or a dot: readHost() refuses a text or a port in the place of a host.
   if (entries.every(([key]) => /^[/.]/.test(key))) return true;
   const isEntry = ([key, hosts]: [string, unknown]) =>
     typeof hosts === 'object' && hosts !== null && !Object.hasOwn(HOST_OPTIONS, key);

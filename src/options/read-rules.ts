@@ -13,7 +13,7 @@ import { readOrigins } from './read-origins.js';
 import { RULE_OPTIONS } from './rule-options.js';
 import type { RuleSettings } from './settings.js';
 
-/** The options that are given; a rule leaves the others as they are. `path`: of the rule, undefined for the tunnel itself. */
+/** The settings for the given options only, since a rule leaves all other options unchanged. `path` is undefined for the tunnel itself. */
 export function readRuleOptions<Req extends IncomingMessage>(
   options: RuleOptions<Req>,
   path?: OptionPath,
@@ -33,7 +33,7 @@ export function readRuleOptions<Req extends IncomingMessage>(
   };
 }
 
-/** `base`: the options of the tunnel itself. */
+/** `base`: the settings of the tunnel itself. */
 export function readRules<Req extends IncomingMessage>(
   rules: readonly Rule<Req>[] | undefined,
   base: Partial<RuleSettings<Req>>,
@@ -42,7 +42,7 @@ export function readRules<Req extends IncomingMessage>(
   return readList(rules, OptionPath.of('rules'), base);
 }
 
-/** `inherited`: the settings of the rules around these, as far as they are known before a request. */
+/** `inherited`: the settings of the outer rules, as far as they are known before a request. */
 function readList<Req extends IncomingMessage>(
   rules: readonly Rule<Req>[] = [],
   path: OptionPath,

@@ -64,7 +64,7 @@ export function resolveSpawn(host: Host, path: OptionPath, isMade: boolean): { s
     copyEnvironment: Object.freeze([...copyEnvironment]),
     killSignal: filled.killSignal as NodeJS.Signals,
     handOver: spawn.handOver ?? !(isFilledIn || isWritten),
-    // With one such text all placeholders are those up to the first text: such programs share their processes.
+    // With a single such text 'first' and 'all' mean the same; 'all' lets equal programs share their processes.
     fill: fillOf(isFilledIn, isMade && asking.length > 1),
   };
   const key = keyOf({ ...settings, environment: Object.entries(environment).sort() });
@@ -75,8 +75,8 @@ export function resolveSpawn(host: Host, path: OptionPath, isMade: boolean): { s
 }
 
 /**
- * The sockets of programs are in a folder below this one (`Spawner`). A container with a read-only file system and a TMPDIR that
- * does not exist are faults known at creation: the first client must not be the one who finds them.
+ * The sockets of programs are in a folder below this folder (`Spawner`). A read-only file system and a TMPDIR that does not exist
+ * are found at creation, not by the first client.
  */
 function checkFolder(folder: string, path: OptionPath): void {
   const must = 'needs a folder for sockets that this process can write to';

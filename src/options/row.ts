@@ -2,8 +2,8 @@ import { checkBoolean, checkFunction, oneOf, seconds, wholeNumber } from './chec
 import type { Check } from './checks/fail.js';
 
 /**
- * One option: its check, and the value that holds where the option is not given. The type and the description of the option stand in
- * the interface of options (src/types.ts), the reason of a default beside its row.
+ * One option: its check and its default. The type and the description of an option are in the interface of options (src/types.ts), the
+ * reason for a default is in a comment beside the row.
  */
 export interface Row<Default = unknown> {
   readonly check: Check;

@@ -11,13 +11,13 @@ import type { Origins } from './read-origins.js';
 import type { Filled } from './row.js';
 import type { RULE_OPTIONS } from './rule-options.js';
 
-/** The option `server`, read. The hosts of a function are read when it has answered. */
+/** The option `server`, read. The hosts of a `server` function are read for each request. */
 export type ServerSetting<Req extends IncomingMessage> =
   | readonly ResolvedHost[]
   | HostMap<readonly ResolvedHost[]>
   | Extract<RuleOptions<Req>['server'], CallableFunction>;
 
-/** The options that become something else than the value that was given. */
+/** Options whose setting is not the given value itself. */
 interface Compiled<Req extends IncomingMessage> {
   readonly server: ServerSetting<Req> | undefined;
   readonly balance: BalanceStrategy<Req>;
@@ -28,7 +28,7 @@ interface Compiled<Req extends IncomingMessage> {
 
 type Named<Options> = { readonly [Name in keyof Required<Options>]: Options[Name & keyof Options] };
 
-/** The settings of one request: the tunnel's own options, as its rules have changed them. Every option is there, undefined if unset. */
+/** The settings of one request: the tunnel's own options, changed by its rules. Unset options are present with the value undefined. */
 export type RuleSettings<Req extends IncomingMessage> = Compiled<Req> &
   Omit<Named<Filled<RuleOptions<Req>, typeof RULE_OPTIONS>>, keyof Compiled<Req>>;
 
@@ -38,7 +38,7 @@ export interface Settings<Req extends IncomingMessage> {
   /** Where no rule applies. */
   readonly base: RuleSettings<Req>;
   readonly rules: readonly CompiledRule<RuleSettings<Req>>[];
-  /** How the options read paths, where not as they were sent. */
+  /** The notations in which options compare paths, where these differ from the paths as sent. */
   readonly notations: readonly Notation[];
   readonly limits: CountLimits & { readonly buffered: number; readonly opening: CountLimits };
   readonly debug: number;

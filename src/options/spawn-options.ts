@@ -34,7 +34,7 @@ export const SPAWN_OPTIONS = {
   killSignal: wordRow(SIGNALS, 'SIGTERM'),
   // lighttpd's `listen-backlog`.
   listenBacklog: numberRow(1, 65_535, 1024),
-  // By default it depends on `args` and `environment` (read-spawn.ts).
+  // The default depends on `args` and `environment` (read-spawn.ts).
   handOver: row(checkBoolean),
 } as const satisfies Rows<SpawnOptions>;
 

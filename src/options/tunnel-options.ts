@@ -71,7 +71,7 @@ export function checkRuleList(
 /** Rules in one chain of `else`; more are most likely an object that contains itself. */
 const MOST_ELSE = 1000;
 
-/** Rules may contain themselves: this comes before every check that follows them. */
+/** Rules may contain themselves: this check comes before all checks that follow nested rules. */
 export function checkDepth(rules: unknown, name: string, depth = 0): void {
   if (!Array.isArray(rules)) return;
   if (depth > MAX_NESTED) fail(name, `has rules nested more than ${MAX_NESTED} levels deep`, rules);

@@ -53,7 +53,7 @@ interface OwnPart {
   runAs?: string;
 }
 
-// An option without its check does not compile. (Exported for the test of the README's table.)
+// An option without a check does not compile. (Exported for the test of the table in README.md.)
 export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   listen: (value, name) => {
     for (const text of textsOf(portsAsTexts(value), name)) {

@@ -1,6 +1,6 @@
 /**
- * Names from other programs and libraries, each with our names for the same thing: the first of ours that is known in its place is
- * suggested. Only names that spelling does not lead to; in lower case and without dashes, so that `maxPayload` is `max-payload`.
+ * Names from other programs and libraries, each with our names for the same thing. The first of our names that is known in the given
+ * place is suggested. Names that differ from ours by spelling only are not listed. All names are in lower case without dashes.
  */
 const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   // Addresses, of the listener or of the backend: options of the command, of a host, or of the middleware.

@@ -1,7 +1,7 @@
 import { TunnelError } from '../../errors.js';
 import { OptionPath, type OptionRef } from './option-path.js';
 
-/** What an error says of the options, as data: nothing has to be read from its message. */
+/** The data of an error about an option: no code reads the message. */
 interface Fault {
   readonly path: OptionPath;
   /** The message without the package's name in front. */
@@ -10,7 +10,7 @@ interface Fault {
   readonly isUnknownKey: boolean;
 }
 
-// Beside the errors, not in them: an error that is printed shows its message and its code.
+// Not properties of the errors, so that a printed error shows its message and its code only.
 const faults = new WeakMap<TunnelError, Fault>();
 const others = new WeakMap<TunnelError, readonly TunnelError[]>();
 

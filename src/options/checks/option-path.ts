@@ -50,10 +50,10 @@ export class OptionPath {
   }
 }
 
-/** An option at the top by its name, or one inside another. */
+/** The name of an option at the top, or the path of an option inside another. */
 export type OptionRef = string | OptionPath;
 
-/** A key that is clear without quotes. */
+/** Keys that need no quotes. */
 const PLAIN = /^[\w-]+$/;
 
 function bracketed(key: string): string {
