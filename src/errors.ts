@@ -1,95 +1,113 @@
-/**
- * Every way in which a request is refused or a tunnel is ended by the tunnel itself: the HTTP status before the
- * upgrade, the close code after it (RFC 6455 section 7.4.1), and whether the message may be shown to the client.
- */
-const catalogue = {
-  // At creation: a wrong option.
-  WSTUNNEL_OPTION: { status: 500, closeCode: 1011, expose: false },
-  // At creation: a runtime where upgrades can't pass through an app.
-  WSTUNNEL_RUNTIME: { status: 500, closeCode: 1011, expose: false },
-  // Before the upgrade.
-  WSTUNNEL_BAD_HANDSHAKE: { status: 400, closeCode: 4400, expose: true },
-  WSTUNNEL_WRONG_VERSION: { status: 426, closeCode: 4426, expose: true },
-  WSTUNNEL_ORIGIN_MISSING: { status: 400, closeCode: 4400, expose: true },
-  WSTUNNEL_ORIGIN_REFUSED: { status: 403, closeCode: 4403, expose: true },
-  WSTUNNEL_ENDED: { status: 403, closeCode: 4403, expose: true },
-  WSTUNNEL_PATH_REFUSED: { status: 403, closeCode: 4403, expose: true },
-  WSTUNNEL_ADDRESS_REFUSED: { status: 403, closeCode: 4403, expose: true },
-  WSTUNNEL_NOT_AUTHENTICATED: { status: 401, closeCode: 4401, expose: true },
-  WSTUNNEL_NO_TARGET: { status: 404, closeCode: 4404, expose: true },
+/** One code: the HTTP status of the refusal, and whether the client may read the message. */
+interface Kind {
+  readonly status: number;
+  readonly expose: boolean;
+  /** The close code (RFC 6455 section 7.4.1) under `refuseWith: 'close'`. Default: 4000 + status. */
+  readonly closeCode?: number;
+  /** Thrown by the factory: it never answers a request. */
+  readonly atCreation?: true;
+}
+
+/** All codes. The ends of open tunnels are in frames/close-codes.ts. */
+const KINDS = {
+  // A wrong option.
+  WSTUNNEL_OPTION: { status: 500, closeCode: 1011, expose: false, atCreation: true },
+  // A runtime where upgrades cannot pass through an app.
+  WSTUNNEL_RUNTIME: { status: 500, closeCode: 1011, expose: false, atCreation: true },
+  // The request itself is wrong.
+  WSTUNNEL_BAD_HANDSHAKE: { status: 400, expose: true },
+  WSTUNNEL_WRONG_VERSION: { status: 426, expose: true },
+  // The client may not have the tunnel.
+  WSTUNNEL_ORIGIN_MISSING: { status: 400, expose: true },
+  WSTUNNEL_ORIGIN_REFUSED: { status: 403, expose: true },
+  WSTUNNEL_ENDED: { status: 403, expose: true },
+  WSTUNNEL_PATH_REFUSED: { status: 403, expose: true },
+  WSTUNNEL_ADDRESS_REFUSED: { status: 403, expose: true },
+  WSTUNNEL_NOT_AUTHENTICATED: { status: 401, expose: true },
+  WSTUNNEL_NO_TARGET: { status: 404, expose: true },
+  // Events only: the client has gone (nginx's 499), or the app has answered the request. No Close can be sent.
   WSTUNNEL_CLIENT_GONE: { status: 499, closeCode: 1006, expose: false },
   WSTUNNEL_ANSWERED: { status: 200, closeCode: 1006, expose: false },
-  WSTUNNEL_TOO_MANY: { status: 429, closeCode: 4429, expose: true },
-  WSTUNNEL_HOOK_FAILED: { status: 500, closeCode: 4500, expose: false },
-  WSTUNNEL_BACKEND_REFUSED: { status: 502, closeCode: 4502, expose: true },
-  WSTUNNEL_NO_BACKEND: { status: 503, closeCode: 4503, expose: true },
-  WSTUNNEL_EXHAUSTED: { status: 503, closeCode: 4503, expose: true },
-  WSTUNNEL_FULL: { status: 503, closeCode: 4503, expose: true },
-  WSTUNNEL_DRAINING: { status: 503, closeCode: 4503, expose: true },
-  WSTUNNEL_NOT_ATTACHED: { status: 503, closeCode: 4503, expose: true },
-  WSTUNNEL_BACKEND_TIMEOUT: { status: 504, closeCode: 4504, expose: true },
-  WSTUNNEL_HANDSHAKE_TIMEOUT: { status: 504, closeCode: 4504, expose: true },
-} as const satisfies Record<string, { status: number; closeCode: number; expose: boolean }>;
+  // A limit of this client.
+  WSTUNNEL_TOO_MANY: { status: 429, expose: true },
+  // A defect, of a hook or of ours: the message is for the operator.
+  WSTUNNEL_HOOK_FAILED: { status: 500, expose: false },
+  // The backends, and the tunnel as a whole.
+  WSTUNNEL_BACKEND_REFUSED: { status: 502, expose: true },
+  WSTUNNEL_NO_BACKEND: { status: 503, expose: true },
+  WSTUNNEL_EXHAUSTED: { status: 503, expose: true },
+  WSTUNNEL_FULL: { status: 503, expose: true },
+  WSTUNNEL_DRAINING: { status: 503, expose: true },
+  WSTUNNEL_NOT_ATTACHED: { status: 503, expose: true },
+  WSTUNNEL_BACKEND_TIMEOUT: { status: 504, expose: true },
+  WSTUNNEL_HANDSHAKE_TIMEOUT: { status: 504, expose: true },
+} as const satisfies Record<string, Kind>;
 
 /** The stable codes of {@link TunnelError}: switch on them. */
-export type TunnelErrorCode = keyof typeof catalogue;
+export type TunnelErrorCode = keyof typeof KINDS;
 
-/** What {@link TunnelError} takes besides its code and message. */
-export interface TunnelErrorDetails {
+/** The details of a {@link TunnelError} besides its code and message. */
+interface TunnelErrorDetails {
   cause?: unknown;
   /** Instead of the code's own status. */
   status?: number;
   /** Extra headers of the HTTP answer. */
   headers?: Readonly<Record<string, string>>;
-  /** Instead of the message, in the HTTP answer. */
+  /** The text of the HTTP answer, instead of the message. */
   body?: string;
-  /** What only the operator may know: added to the reason in the event and in the log, never part of the answer. */
+  /** For the operator alone: added to the reason in the event and in the log, never part of the answer. */
   detail?: string;
 }
+
+/** The properties that describe an answer to a request. */
+const ANSWER = ['status', 'closeCode', 'expose', 'headers', 'body'] as const;
 
 /** The one error class of the package: a wrong option, a runtime that is not supported, or a refused request. */
 export class TunnelError extends Error {
   override readonly name = 'TunnelError';
   readonly code: TunnelErrorCode;
-  /** The HTTP answer. */
+  /** The status of the HTTP answer. */
   readonly status: number;
-  /** The Close after the upgrade (with `refuseWith: 'close'`: 4000 + status). */
+  /** The code of the Close after the upgrade (`refuseWith: 'close'`): 4000 + status. */
   readonly closeCode: number;
-  /** Whether the message may be shown to the client (as `http-errors` has it). */
+  /** Whether the client may see the message, as in `http-errors`. */
   readonly expose: boolean;
-  /** Extra headers of the HTTP answer (as `http-errors` has it). */
+  /** Extra headers of the HTTP answer, as in `http-errors`. */
   readonly headers: Readonly<Record<string, string>>;
   /** The text of the HTTP answer. */
   readonly body: string;
-  /** What only the operator may know, such as the Origin and what it was compared with. Don't show it to the client. */
+  /** For the operator alone, such as the Origin and the value with which it was compared: do not show it to the client. */
   declare readonly detail: string | undefined;
 
   constructor(code: TunnelErrorCode, message: string, details: TunnelErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : {});
-    const known = catalogue[code];
+    const kind: Kind = KINDS[code];
     this.code = code;
-    this.status = details.status ?? known.status;
-    this.closeCode = details.status === undefined ? known.closeCode : 4000 + details.status;
-    this.expose = known.expose;
+    this.status = details.status ?? kind.status;
+    this.closeCode =
+      details.status === undefined ? (kind.closeCode ?? 4000 + kind.status) : 4000 + details.status;
+    this.expose = kind.expose;
     this.headers = details.headers ?? {};
-    // As `cause`: an app that answers with the error as JSON does not answer with this.
+    // Not enumerable, as `cause`: an app that answers with the error as JSON does not answer with this.
     Object.defineProperty(this, 'detail', { value: details.detail });
     this.body = details.body ?? (this.expose ? `${message}\n` : 'The tunnel could not be opened.\n');
+    // An error that answers no request is printed without an answer.
+    if (kind.atCreation) for (const name of ANSWER) Object.defineProperty(this, name, { enumerable: false });
   }
 }
 
-/** The message of whatever was thrown. */
+/** The message of a thrown value of any kind. */
 export function messageOf(thrown: unknown): string {
   if (thrown instanceof Error) return thrown.message;
   try {
     return String(thrown);
   } catch {
     // An object without a prototype.
-    return 'something that has no text';
+    return 'a value without a text form';
   }
 }
 
-/** Anything but a refusal is a defect of ours: it costs this one request. */
+/** Any error but a refusal is a defect: it fails this one request and no other. */
 export function asRefusal(error: unknown): TunnelError {
   if (error instanceof TunnelError) return error;
   return new TunnelError('WSTUNNEL_HOOK_FAILED', messageOf(error), { cause: error });

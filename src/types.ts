@@ -10,217 +10,220 @@ import type { TunnelError } from './errors.js';
 /** Express's `next`. */
 export type Next = (err?: unknown) => void;
 
-/** Given to asynchronous hooks. */
+/** The last argument of asynchronous hooks. */
 export interface HookContext {
-  /** Aborted when the client is gone, `handshakeTimeout` is over, or the tunnel is being closed. */
+  /** Aborted when the client disconnects, `handshakeTimeout` has passed, or the tunnel closes. */
   readonly signal: AbortSignal;
 }
 
-/** Where a backend listens (lighttpd: one entry of `wstunnel.server`). All times in seconds. */
+/** A backend: its address and how to connect to it (lighttpd: one entry of `wstunnel.server`). All times in seconds. */
 export interface Host {
   /**
-   * Name or address, resolved at each dial; one that begins with `/` is a `socket`. Of several addresses the first that
-   * answers is taken: every 250 ms the next one is tried as well (RFC 8305). Default `127.0.0.1`.
+   * Name or address, resolved for each connection attempt; a value that begins with `/` is a `socket`. Where a name has several
+   * addresses, the next one is tried every 250 ms and the first connection wins (RFC 8305). Default `127.0.0.1`.
    */
   host?: string;
   /** TCP port, 1 to 65535. Required unless `socket` is given. */
   port?: number;
-  /** Path of a unix socket; excludes `host` and `port` (lighttpd: `socket`). `@name` is an abstract one, on Linux. */
+  /** Path of a unix socket; excludes `host` and `port` (lighttpd: `socket`). `@name` is an abstract socket, on Linux. */
   socket?: string;
   /**
    * TLS towards the backend: `true`, or the options of Node's `tls.connect` (`ca`, `cert`, `key`, `servername`,
    * `checkServerIdentity`, ...). The certificate is checked against `host` unless `rejectUnauthorized` is false. Default false.
    */
   tls?: boolean | ConnectionOptions;
-  /** Seconds until a connection attempt, TLS included, is given up. Default 8 (lighttpd: `connect-timeout`). */
+  /** Seconds until a connection attempt, including TLS, fails. Default 8 (lighttpd: `connect-timeout`). */
   connectTimeout?: number;
   /**
-   * Seconds for which a host that failed is left out, while another one is up. Where none is, one request every half second
-   * tries it all the same. Default 1; 0 never leaves it out (lighttpd: `disable-time`).
+   * Seconds for which a host that failed gets no tunnels while another host is up. Where no host is up, one request every half
+   * second tries the host again. Default 1; 0 never leaves the host out (lighttpd: `disable-time`).
    */
   disableTime?: number;
-  /** Seconds that the backend may be silent: Close 1011. Default 0, for ever (lighttpd: `read-timeout`). */
+  /** Seconds that the backend may be silent before Close 1011. Default 0, no limit (lighttpd: `read-timeout`). */
   readTimeout?: number;
-  /** Seconds that it may take nothing of what waits for it: Close 1011. Default 0 (lighttpd: `write-timeout`). */
+  /** Seconds that the backend may accept none of the bytes queued for it before Close 1011. Default 0, no limit (lighttpd: `write-timeout`). */
   writeTimeout?: number;
-  /** Most tunnels at this host at once. Default 0, no limit. */
+  /** Maximum number of tunnels to this host at once. Default 0, no limit. */
   maxTunnels?: number;
-  /** Its share beside the others, 1 to 100. Default 1. */
+  /** The host's share of the tunnels in relation to the other hosts, 1 to 100. Default 1. */
   weight?: number;
   /** Used only while no other host is up. Default false. */
   backup?: boolean;
-  /** TCP_NODELAY. Default true: keystrokes must not wait for Nagle. */
+  /** TCP_NODELAY. Default true: keystrokes must not wait for Nagle's algorithm. */
   noDelay?: boolean;
   /** Seconds of silence before TCP keep-alive probes. Default 60; 0 is off. */
   keepAlive?: number;
-  /** Local address to connect from; of a name only addresses of its family are tried. */
+  /** Local address to connect from. Where `host` is a name, only its addresses of the same family are tried. */
   localAddress?: string;
-  /** In place of `dns.lookup`. */
+  /** Replaces `dns.lookup`. */
   lookup?: LookupFunction;
   /**
-   * The PROXY protocol's version in which the backend is told who the client is, before anything else: 1 is text, 2 binary. The
-   * address is that of `clientAddress`. Default: none.
+   * Version of the PROXY protocol header that the backend gets first, with the client's address (as `clientAddress` returns it):
+   * 1 is text, 2 is binary. Default: no header.
    */
   proxyProtocol?: 1 | 2;
   /**
-   * An in-process backend in place of an address: called for each tunnel, gives a Duplex of bytes of its own, for example a
-   * channel of an SSH client. A throw is a backend that can't be reached (502).
+   * An in-process backend, in place of an address: called once for each tunnel, returns a new Duplex of bytes, for example a
+   * channel of an SSH client. A throw or rejection counts as a backend that refused the connection (502).
    */
   connect?: () => Duplex | Promise<Duplex>;
   /**
-   * A program of the tunnel's own that listens there: started when it is needed, ended with the app (lighttpd: `bin-path`).
-   * With neither `port` nor `socket` it listens on a unix socket in a folder that is the app's alone.
+   * A program that listens at this address: started when a tunnel needs it, ended with the app (lighttpd: `bin-path`). Without
+   * `port` and `socket` the program listens on a unix socket in a folder that only the app's user can open.
    */
   spawn?: SpawnOptions;
 }
 
 /**
- * Programs behind a host. Each process takes `maxLoadPerProc` tunnels; **one that is free takes whoever comes next**. For one
- * program per user let a `server` function return a host that names the user in `args` or `environment`: equal `spawn`
- * options share their processes, others never do.
+ * The program of a host. Each process serves up to `maxLoadPerProc` tunnels, and **a free process serves the next client, whoever
+ * that is**. For one program per user let a `server` function return a host that names the user in `args` or `environment`: hosts with
+ * equal `spawn` options share their processes, other hosts never do.
  *
- * By default the program gets its listening socket as descriptor 0 (lighttpd). One that listens itself is told where:
- * `{socket}`, `{host}` and `{port}` in `args` and in the values of `environment`, or WSTUNNEL_SOCKET, WSTUNNEL_HOST and
- * WSTUNNEL_PORT. In a host that a `server` function returns they are filled in up to the first text with `{socket}` or
- * `{port}`, of `args` and then of `environment`: a user's name goes behind that one. With `handOver: true` all texts stay as they are.
+ * By default the program inherits its listening socket as descriptor 0, as under lighttpd. A program that opens the socket itself finds
+ * the address in the placeholders `{socket}`, `{host}` and `{port}` of `args` and of the values of `environment`, or in the variables
+ * WSTUNNEL_SOCKET, WSTUNNEL_HOST and WSTUNNEL_PORT. In a host that a `server` function returns, placeholders are filled in up to and
+ * including the first text with `{socket}` or `{port}`, first in `args`, then in `environment`: put a user's name into a later text.
+ * With `handOver: true` no placeholder is filled in.
  *
- * It must stay in the foreground: when it ends, all that it has started is ended as well.
+ * The program must stay in the foreground: when its process ends, all processes that it has started are ended as well.
  */
 export interface SpawnOptions {
   /** The program: an absolute path, or a name to look for in PATH (lighttpd: `bin-path`). */
   path: string;
+  /** Arguments of the program. Default: none. */
   args?: readonly string[];
-  /** Variables of its environment (lighttpd: `bin-environment`). */
+  /** Variables of the program's environment (lighttpd: `bin-environment`). Default: none. */
   environment?: Readonly<Record<string, string>>;
   /**
-   * Names of the app's variables that it gets as well (lighttpd: `bin-copy-environment`). Default: PATH, HOME, USER, LOGNAME,
-   * SHELL, LANG, LC_ALL, LC_CTYPE, TZ, TMPDIR. Never all of them: the app's secrets are there.
+   * Names of variables that the program gets from the app's environment (lighttpd: `bin-copy-environment`). Default: PATH, HOME,
+   * USER, LOGNAME, SHELL, LANG, LC_ALL, LC_CTYPE, TZ, TMPDIR. Do not copy all variables: the app's secrets are among them.
    */
   copyEnvironment?: readonly string[];
-  /** Processes kept running, from the start on. Default 0 (lighttpd: `min-procs`, 4). */
+  /** Number of processes that run from the start on, also without tunnels. Default 0 (lighttpd: `min-procs`, 4). */
   minProcs?: number;
-  /** Most processes at once. Default 4 (lighttpd: `max-procs`). */
+  /** Maximum number of processes at once. Default 4 (lighttpd: `max-procs`). */
   maxProcs?: number;
-  /** Most tunnels of one process; 0 is no limit. Default 1 (lighttpd: `max-load-per-proc`). */
+  /** Maximum number of tunnels of one process; 0 is no limit. Default 1 (lighttpd: `max-load-per-proc`). */
   maxLoadPerProc?: number;
   /**
-   * Seconds after which a process without tunnels is ended, unless `minProcs` keeps it. Default 60 (lighttpd: `idle-timeout`).
-   * With 0 it ends with its last tunnel, and nobody gets a process that another has used.
+   * Seconds after which a process without tunnels is ended, unless `minProcs` keeps the process. Default 60 (lighttpd:
+   * `idle-timeout`). With 0 a process ends with its last tunnel, and no client gets a process that another client has used.
    */
   idleTimeout?: number;
-  /** What it is asked to end with; five seconds later it is killed. Default `SIGTERM` (lighttpd: `kill-signal`). */
+  /** The signal that asks the program to end; SIGKILL follows five seconds later. Default `SIGTERM` (lighttpd: `kill-signal`). */
   killSignal?: string;
-  /** Connections that may wait at a socket that is handed over. Default 1024 (lighttpd: `listen-backlog`). */
+  /** Maximum number of pending connections of an inherited socket. Default 1024 (lighttpd: `listen-backlog`). */
   listenBacklog?: number;
   /**
-   * The listening socket becomes the program's descriptor 0. Default: true, unless `args` or `environment` name the address,
-   * by a placeholder or as it is: then the program listens itself.
+   * Whether the program inherits the listening socket as descriptor 0. Default: true, unless `args` or `environment` name the
+   * address, by a placeholder or literally: then the program opens the socket itself.
    */
   handOver?: boolean;
 }
 
-/** One host's state, as a strategy and `stats()` see it. */
+/** The state of one host, for strategies and `stats()`. */
 export interface HostState {
-  /** `host:port`, `unix:/path`, `stream:1` for an in-process backend, or `spawn:program#1f2e3d` for one without address. */
+  /** `host:port`, `unix:/path`, `stream:1` for an in-process backend, or `spawn:program#1f2e3d` for a program without an address. */
   readonly id: string;
   readonly host: Readonly<Host>;
-  /** Tunnels assigned to it, counted from the moment it is picked: connecting counts. */
+  /** Number of tunnels assigned to the host. A tunnel counts from the moment its host is picked, before the connection is made. */
   readonly load: number;
   /** False for `disableTime` after a failed connection. */
   readonly up: boolean;
 }
 
-/** What a strategy may look at. */
+/** The request for which a strategy picks a host. */
 export interface BalanceRequest<Req> {
   readonly req: Req;
-  /** The client's address, as `clientAddress` gives it. */
+  /** The client's address, as `clientAddress` returns it. */
   readonly address: string;
   /** Path of the original URL, without the query. */
   readonly path: string;
-  /** The request's Host, as sent. */
+  /** The Host header of the request, unchanged. */
   readonly authority: string;
-  /** The whole list in its order, with those that are down or full. The same array for the same list of the options. */
+  /** All hosts of the list in order, including hosts that are down or full. The same list of the options gives the same array. */
   readonly all: readonly HostState[];
   /** The result of the option `stickyKey`, else the client's address. Throws what the option throws. */
   stickyKey(): string;
 }
 
-/** lighttpd's values of `wstunnel.balance`. */
+/** The names of the strategies, as in lighttpd's `wstunnel.balance`. */
 export type BalanceName = 'fair' | 'least-connection' | 'round-robin' | 'hash' | 'sticky';
 
-/**
- * Picks a backend (lighttpd: `wstunnel.balance`). One object serves one tunnel for its whole life.
- *
- * The hosts given to `pick` are up (or, where none is, due to be tried again) and below their `maxTunnels`, and never an empty
- * list. Returning anything else than one of them refuses the
- * request with 503; a throw refuses it with 500; a promise that does not settle ends with `handshakeTimeout`.
- */
+/** A strategy of your own in place of a {@link BalanceName}. One object serves one tunnel middleware for its whole life. */
 export interface BalanceStrategy<Req = IncomingMessage> {
+  /**
+   * Picks the host of a request. `hosts` is never empty; its hosts are below their `maxTunnels` and up, or, where no host is up,
+   * due to be tried again. The result must be one of them: any other value refuses the request with 503, a throw or rejection
+   * refuses it with 500, and a promise that does not settle ends with `handshakeTimeout` (504).
+   *
+   * After a failed connection attempt `pick` is called again, with the remaining hosts.
+   */
   pick(
     hosts: readonly HostState[],
     request: BalanceRequest<Req>,
   ): HostState | undefined | Promise<HostState | undefined>;
-  /** A tunnel was assigned to the host; it is not yet connected. */
+  /** A tunnel was assigned to the host. The connection attempt comes after this call. */
   opened?(host: HostState): void;
-  /** That tunnel is over, or never came to be. Called exactly once for each `opened`. */
+  /** The tunnel of an earlier `opened` has ended, or was never established. Called exactly once for each `opened`. */
   closed?(host: HostState): void;
 }
 
 /**
- * lighttpd's map: a key that begins with `/` is the beginning of a path and ends at a segment (`/vnc` is `/vnc` and `/vnc/x`, not
- * `/vncx`), another is its end, `""` is every path. The first key that fits counts; where none does, the request goes to
- * `next()`.
+ * Hosts by path, as in lighttpd. A key that begins with `/` is a path prefix that ends at a segment (`/vnc` matches `/vnc` and
+ * `/vnc/x`, not `/vncx`); any other key is the end of a path; `""` matches every path. The first key that matches counts; a request
+ * that no key matches goes to `next()`.
  */
 export type HostMap = Readonly<Record<string, Host | readonly Host[]>> & {
-  // By these a host is told from a map, in which any name may stand: a misspelt option of a host does not compile.
+  // A map may have any key except the options of a host: so a misspelt option of a host does not compile as a map.
   readonly [option in keyof Host]?: never;
 };
 
-/** One host, a list, lighttpd's map, or a function of the request; `undefined` from the function is a 404. */
+/** One host, a list, a map of hosts by path, or a function of the request. */
 export type ServerOption<Req> =
   Host | readonly Host[] | HostMap | ((req: Req, context: HookContext) => Target | Promise<Target>);
 
 /**
- * What a `server` function returns. Hosts keep their state (load, up) by address, not by object. A Duplex is an in-process
- * backend for this one tunnel.
+ * The result of a `server` function: one host, a list, a Duplex as in-process backend of this one tunnel, or `undefined` for a 404.
+ * The state of hosts (load, up) belongs to their address: a new object with the same address shares the state.
  */
 export type Target = Host | readonly Host[] | Duplex | undefined;
 
-/** `true` passes; an object refuses with that answer; anything else refuses with 401. */
+/** The result of `authenticate`: `true` lets the request pass, an object is the answer of the refusal, any other value refuses with 401. */
 export type AuthResult =
   | boolean
   | undefined
   | {
-      /** 400 to 599. */
+      /** HTTP status, 400 to 599. */
       status: number;
       headers?: Record<string, string>;
-      /** Sent as text/plain unless `headers` say otherwise. */
+      /** Sent as text/plain unless `headers` name another type. */
       body?: string;
     };
 
 /**
- * Answers a refusal. Written as a method, whose parameters TypeScript compares loosely: in an Express app `res` is
- * Express's own and may be declared as such.
+ * The type of `onRefuse`. TypeScript compares the parameters of methods bivariantly: so an Express app may declare `res` as
+ * Express's Response.
  */
 interface Refuser<Req> {
   refuse(refusal: TunnelError, req: Req, res: ServerResponse, next: Next): unknown;
 }
 
-/** What is matched against `url`: a RegExp (no `g` or `y`) or a path prefix that ends on a segment boundary. */
+/** A RegExp (without the flags `g` and `y`), or a path prefix that ends at a segment. */
 export type UrlPattern = RegExp | string;
 
 /**
- * What a text must be, by lighttpd's operators. A string is `equals`, a RegExp (no `g` or `y`) is `matches`, a list is any of
- * these; of an object all must hold.
+ * A condition on a text, with lighttpd's operators. A string means `equals`, a RegExp (without the flags `g` and `y`) means
+ * `matches`; one entry of a list must hold, and all operators of an object.
  */
 export type TextMatch =
   | string
   | RegExp
   | readonly (string | RegExp)[]
   | {
-      /** lighttpd: `==`. A list: any of them. */
+      /** lighttpd: `==`. A list: the text equals one of its entries. */
       equals?: string | readonly string[];
-      /** lighttpd: `!=`. A list: none of them. */
+      /** lighttpd: `!=`. A list: the text equals none of its entries. */
       notEquals?: string | readonly string[];
       /** lighttpd: `=~`. */
       matches?: RegExp;
@@ -232,93 +235,97 @@ export type TextMatch =
       endsWith?: string;
     };
 
-/** When a rule applies. All that is named must hold; a header, host or query that is missing is the empty text. */
+/** When a rule applies. All properties that are given must hold. A missing header, host or query is the empty text. */
 export interface Condition {
   /**
-   * The path within the mount, without query, as it was sent (lighttpd: `$HTTP["url"]`, which is decoded). A string is the
-   * whole path. A rule that takes something away from a path does not see it as `/desk/%61dmin` or `/desk//admin`: let
-   * rules open what is shut, or refuse such paths before the tunnel.
+   * The path below the mount path, without query, as the client sent it (lighttpd decodes its `$HTTP["url"]`). A string is the
+   * whole path. A client can write the path in other ways, such as `/desk/%61dmin` or `/desk//admin`: so let rules permit
+   * what the tunnel's own options forbid, not the reverse, or refuse such paths before the tunnel.
    */
   url?: TextMatch;
   /**
-   * The request's Host, in lower case and without a final dot; without a port it is that host on any port (lighttpd:
-   * `$HTTP["host"]`). The client writes it, as `query` and `headers`: it guards nothing.
+   * The Host header, in lower case and without a final dot; a value without a port matches the host on any port (lighttpd:
+   * `$HTTP["host"]`). The client chooses this value, as with `query` and `headers`: it is no protection.
    */
   host?: TextMatch;
   /**
-   * The client's address; strings are addresses and CIDR ranges (lighttpd: `$HTTP["remoteip"]`). By `clientAddress` where the
-   * tunnel itself, not only a rule, has it.
+   * The client's address; strings are addresses and CIDR ranges (lighttpd: `$HTTP["remoteip"]`). The tunnel's own
+   * `clientAddress` applies; a `clientAddress` of a rule does not.
    */
   remoteAddress?: TextMatch;
-  /** The query without its `?`, undecoded (lighttpd: `$HTTP["querystring"]`). */
+  /** The query without `?`, not decoded (lighttpd: `$HTTP["querystring"]`). */
   query?: TextMatch;
-  /** `'https'` where the connection, or a trusted proxy, is secure (lighttpd: `$HTTP["scheme"]`). */
+  /** `'https'` where the connection uses TLS, or a trusted proxy says so (lighttpd: `$HTTP["scheme"]`). */
   scheme?: 'http' | 'https';
   /**
-   * The port of this server that the connection came to, or a list of ports (lighttpd: `$SERVER["socket"]`). On a unix socket no
-   * port holds. Behind a proxy the port is the one that the proxy connects to.
+   * The local port of the connection, or a list of ports (lighttpd: `$SERVER["socket"]`). Behind a proxy this is the port to
+   * which the proxy connects. A connection over a unix socket matches no port.
    */
   localPort?: number | readonly number[];
   /** Request headers by name (lighttpd: `$REQUEST_HEADER["..."]`). */
   headers?: Readonly<Record<string, TextMatch>>;
-  /** Every one of these holds. */
+  /** All of these conditions hold. */
   all?: readonly Condition[];
-  /** At least one of these holds. */
+  /** At least one of these conditions holds. */
   any?: readonly Condition[];
-  /** This one does not hold. */
+  /** This condition does not hold. */
   not?: Condition;
 }
 
-/** Options for some of the requests (lighttpd: what stands in a condition's braces). */
+/** Options for some of the requests (lighttpd: the directives inside a condition). */
 export interface Rule<Req extends IncomingMessage = IncomingMessage> extends RuleOptions<Req> {
-  /** As the tunnel's own `url`; with `when`, both must hold. Default: every path. */
+  /** As the tunnel's own `url`. Where `when` is given too, both must hold. Default: every path. */
   url?: UrlPattern | readonly UrlPattern[];
-  /** What else must hold. Default: nothing. */
+  /** A further condition. Default: none. */
   when?: Condition;
-  /** Rules within this one, after its own options. */
+  /** Rules inside this rule; they apply after its own options. */
   rules?: readonly Rule<Req>[];
-  /** What applies instead where `url` and `when` don't hold (lighttpd: `else`). */
+  /** The rule for requests for which `url` or `when` does not hold (lighttpd: `else`). */
   else?: Rule<Req>;
 }
 
-/** The options that a rule may give as well. A rule replaces option by option; nothing is merged inside one. */
+/** The options that a rule may set too. A rule replaces whole options; the values of one option are never merged. */
 export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
-  /** Where to (lighttpd: `wstunnel.server`). Without it every request goes to `next()`. */
+  /**
+   * The backends (lighttpd: `wstunnel.server`). A request without `server` goes to `next()`. A function is called once per
+   * request, after `authenticate`; `undefined` from it refuses with 404, a throw or rejection with 500.
+   */
   server?: ServerOption<Req>;
   /**
-   * Which backend (lighttpd: `wstunnel.balance`). `'fair'`, the default, and `'least-connection'`: the lowest load for its
-   * weight. `'round-robin'`: in turn. `'hash'`: by Host and path. `'sticky'`: by `stickyKey`. The last two keep their host
-   * for a key, and when one dies only its keys move (rendezvous hashing).
+   * How a backend is chosen (lighttpd: `wstunnel.balance`). `'fair'`, the default, and `'least-connection'`: the lowest load in
+   * relation to the weight. `'round-robin'`: in turn. `'hash'`: by Host and path. `'sticky'`: by `stickyKey`. The last two always
+   * choose the same host for the same key; when a host fails, only its keys move to other hosts (rendezvous hashing).
    */
   balance?: BalanceName | BalanceStrategy<Req>;
-  /** What `balance: 'sticky'` sticks to. Default: the client's address. */
+  /** The key of a request for `balance: 'sticky'`. Default: the client's address. A throw refuses the request with 500. */
   stickyKey?: (req: Req) => string;
-  /** Path endings and the key of `server`'s map that each stands for (lighttpd: `wstunnel.map-extensions`). */
+  /** Path endings, and for each the key of the `server` map to use (lighttpd: `wstunnel.map-extensions`). */
   mapExtensions?: Readonly<Record<string, string>>;
   /**
-   * Opcode of the frames sent to the client (lighttpd: `wstunnel.frame-type`). Default `'binary'`; an offered
-   * subprotocol `binary` forces binary. In text mode frames are cut on UTF-8 boundaries.
+   * Opcode of the frames that are sent to the client (lighttpd: `wstunnel.frame-type`). Default `'binary'`. A client that offers
+   * the subprotocol `binary` always gets binary frames. A text frame ends on a character boundary of UTF-8.
    */
   frameType?: 'binary' | 'text';
   /**
-   * Chooses the subprotocol of the answer (RFC 6455 section 4.2.2); it must be one of those offered. Default: `binary`
-   * when offered, else none.
+   * Chooses the subprotocol of the 101 response among the offered ones (RFC 6455 section 4.2.2). Default: `binary` where it is
+   * offered, else none.
    */
   subprotocol?: (offered: ReadonlySet<string>, req: Req) => string | undefined;
   /**
    * Which web pages may open a tunnel (lighttpd: `wstunnel.origins`).
    *
-   * `'same'`, the default: the Origin's host and port equal the request's, or those of a trusted proxy's
-   * `X-Forwarded-Host` and `X-Forwarded-Port`; the scheme counts only where the request is known to be secure. `'*'`:
-   * any. A list: `'https://a.b'`, `'a.b'`, `'*.a.b'` (its subdomains), or a RegExp against the whole origin (anchor it).
-   * Entries of other schemes are compared letter by letter: `'tauri://localhost'`, `'file://'`, `'chrome-extension://id'`.
-   * `'null'` is the origin of sandboxed frames and of local files: any site can have it.
+   * `'same'`, the default: host and port of the Origin header must equal the request's, or those in `X-Forwarded-Host` and
+   * `X-Forwarded-Port` of a trusted proxy; the scheme counts only where the request is known to be secure. `'*'`: every origin. A
+   * list: `'https://a.b'`, `'a.b'`, `'*.a.b'` (all subdomains), or a RegExp for the whole origin (anchor it with `^` and `$`).
+   * Entries with other schemes must be equal letter by letter: `'tauri://localhost'`, `'file://'`, `'chrome-extension://id'`.
+   * `'null'` is the origin of sandboxed frames and of local files: every site can have this origin. A function decides itself;
+   * a throw or rejection refuses the request with 500.
    *
-   * Under `'same'`, where the server listens on loopback alone, a page of plain http whose host is a name other than `localhost` is
-   * refused (DNS rebinding), unless the request has a proxy's header (`X-Forwarded-For` and its kind) or `trust proxy` trusts the peer:
-   * list the origin, or set `trust proxy`.
+   * Where the server listens on loopback alone, `'same'` refuses a page of plain http whose host is a name other than `localhost`
+   * (DNS rebinding), unless the request has a proxy's header (such as `X-Forwarded-For`) or `trust proxy` trusts the peer. To allow
+   * such a page, list its origin or set `trust proxy`.
    *
-   * A request without Origin (a program, not a page) passes under `'same'` and `'*'` and is refused with 400 by a list.
+   * A request without Origin comes from a program, not a page. `'same'` and `'*'` let it pass, a list refuses it with 400.
    */
   origins?:
     | 'same'
@@ -326,58 +333,61 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
     | readonly (string | RegExp)[]
     | ((origin: string | undefined, req: Req) => boolean | Promise<boolean>);
   /**
-   * Client addresses and CIDR ranges that may have a tunnel. Default: all. An empty list is an error. Under `trust proxy: true`,
-   * where clients write their own address, `allow` and `deny` refuse with 500 unless there is a `clientAddress`.
+   * Client addresses and CIDR ranges that may have a tunnel; other clients get 403. Default: all. An empty list is an error. Under
+   * `trust proxy: true` clients choose their own address: `allow` and `deny` then refuse every request with 500, unless there is a
+   * `clientAddress`.
    */
   allow?: readonly string[];
-  /** Client addresses and CIDR ranges that may not; wins over `allow`. */
+  /** Client addresses and CIDR ranges that may not have a tunnel (403). `deny` wins over `allow`. */
   deny?: readonly string[];
   /**
-   * The client's address. Default: `req.ip` where the app's `trust proxy` is set to something narrower than `true`,
-   * else the socket's address. A port, brackets, quotes and a zone are cut off, and each address has one text (RFC 5952).
+   * Returns the client's address. Default: `req.ip` where the app's `trust proxy` is narrower than `true`, else the address of the
+   * socket. A port, brackets, quotes and a zone are removed, and each address has one notation (RFC 5952).
    */
   clientAddress?: (req: Req) => string | undefined;
   /**
-   * Called after the app's own middleware and the address and origin checks. Only `true` passes. A throw or rejection
-   * refuses the request with 500.
+   * Decides whether the request may have a tunnel: only `true` lets it pass. Called once per request, after the app's own
+   * middleware and the checks of address and origin, before the backend is chosen. A throw or rejection refuses with 500.
    */
   authenticate?: (req: Req, context: HookContext) => AuthResult | Promise<AuthResult>;
-  /** The user's name, for events and `end()`. Default: Passport's `req.user`: its username, name, email or id. */
+  /** Returns the user's name, for events and `end()`. Default: the username, name, email or id of Passport's `req.user`. */
   user?: (req: Req) => string | undefined;
-  /** Seconds between PINGs (lighttpd: `wstunnel.ping-interval`). Default 30; 0 for none. */
+  /** Seconds between PINGs (lighttpd: `wstunnel.ping-interval`). Default 30; 0 sends none. */
   pingInterval?: number;
   /**
-   * A client silent for this many seconds after a PING is cut off. Bytes that were sent before the PING lengthen it: a line is
-   * taken to carry 4 kB/s at least, for up to 45 times `pongTimeout` and 15 minutes. Default 20; 0 for no deadline.
+   * Seconds that a client may be silent after a PING before its connection is cut. Bytes sent before the PING lengthen the
+   * deadline: at 4 kB/s, the slowest line assumed, by up to 45 times `pongTimeout` and 15 minutes. Default 20; 0 is no deadline.
    */
   pongTimeout?: number;
-  /** Seconds from the tunnel's first sight of the request to the 101, hooks and dialling included. Default 30. */
+  /** Seconds from the arrival of the request at the tunnel to the 101 response, including hooks and connection attempts. Default 30. */
   handshakeTimeout?: number;
-  /** Seconds without payload either way: Close 1001. PINGs don't count. Default 0, for ever. */
+  /** Seconds without payload in either direction before Close 1001. PINGs do not count. Default 0, no limit. */
   idleTimeout?: number;
-  /** Seconds that a tunnel may be open: Close 1001. May be weeks. Default 0, for ever. */
+  /** Seconds that a tunnel may be open before Close 1001; at most 366 days. Default 0, no limit. */
   maxDuration?: number;
   /**
-   * Seconds that client and backend have to finish once a Close is on its way, as long as no bytes move: it starts anew with
-   * each that does. Bytes under way to the client lengthen it, at 4 kB/s, up to 30 times. A backend that has not accepted all
-   * when the time is over is reset, and the tunnel's code is no orderly one. Default 10.
+   * Seconds that client and backend have to finish after a Close. Every byte that moves restarts the deadline, and bytes on their way
+   * to the client lengthen it, at 4 kB/s, up to 30 times. A backend that has not accepted all bytes by then is reset, and the
+   * tunnel's close code says so. Default 10.
    */
   closeTimeout?: number;
-  /** Seconds after the Close when the tunnel ends though bytes still move. Default 900. */
+  /** Seconds after a Close until the tunnel ends even if bytes still move. Default 900. */
   drainTimeout?: number;
   /**
-   * Seconds that a client may accept none of the bytes queued for it, PONGs or not: its connection is cut, code 1006. (A
-   * host's own `writeTimeout` is for the backend.) Default 360; 0 for ever (lighttpd: `server.max-write-idle`).
+   * Seconds that a client may accept none of the bytes queued for it, whether it answers PINGs or not, before its connection is
+   * cut (close code 1006). The `writeTimeout` of a host is for the backend. Default 360; 0 is no limit (lighttpd:
+   * `server.max-write-idle`).
    */
   writeTimeout?: number;
   /**
-   * `'http'`, the default, refuses before the upgrade with a status. `'close'` upgrades, then closes with 4000 + status
-   * and a reason, since browsers hide the status from the page.
+   * `'http'`, the default, refuses with an HTTP status before the upgrade. `'close'` accepts the upgrade, then sends a Close with
+   * 4000 + status and a reason: browsers hide an HTTP status from the page.
    */
   refuseWith?: 'http' | 'close';
   /**
-   * Answers a refusal in place of the plain default: render the app's own page or call `next(refusal)`. It must answer
-   * or call `next` within `handshakeTimeout`; a throw is answered with 500.
+   * Answers a refusal in place of the plain default: render the app's own page or call `next(refusal)`. Called once per refusal,
+   * before the 101 response. It must answer or call `next` within `handshakeTimeout`; a throw or rejection is answered with 500.
+   * Not with `refuseWith: 'close'`.
    */
   onRefuse?: Refuser<Req>['refuse'];
 }
@@ -385,86 +395,87 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
 /** The options of `wstunnel()`. Every time is in seconds, every size in bytes. */
 export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> extends RuleOptions<Req> {
   /**
-   * Which requests are the tunnel's (lighttpd: `$HTTP["url"] =~`), matched against the path of `req.url`: within the
-   * mount, without query, undecoded, as Express's router does. Anything else goes to `next()`. Default: every path.
+   * The paths of the tunnel (lighttpd: `$HTTP["url"] =~`), compared with the path of `req.url`: below the mount path, without query,
+   * not decoded, as in Express's router. Other requests go to `next()`. Default: every path.
    *
-   * A GET of such a path without `Upgrade: websocket` goes to `next()` as well, unless it is plain that nothing there would
-   * answer it: then it gets 426 and one sentence. The path must be that of the mount or of `url`, and no later handler of the
-   * Express or Connect app may match it.
+   * A GET of such a path without `Upgrade: websocket` goes to `next()` too. Exception: where the path is the mount path or one of
+   * `url`, and no later handler of the Express or Connect app matches it, the answer is 426 with one sentence.
    */
   url?: UrlPattern | readonly UrlPattern[];
   /**
-   * Options for some of the requests: every rule that applies does so in order, later over earlier, option by option, as
-   * lighttpd's conditions. A request that ends up without a `server` goes to `next()`.
+   * Options for some of the requests. All rules that match apply in order, and later rules win, option by option, as with
+   * lighttpd's conditions. A request without `server` after all rules goes to `next()`.
    */
   rules?: readonly Rule<Req>[];
   limits?: {
-    /** Most tunnels at once, 503 above it. Default 0, no limit. */
+    /** Maximum number of tunnels at once; further requests get 503. Default 0, no limit. */
     total?: number;
-    /** Most tunnels of one client address (of IPv6 one /64) at once, 429 above it. Default 0, no limit. */
+    /** Maximum number of tunnels of one client address (for IPv6: one /64) at once; further requests get 429. Default 0, no limit. */
     perClient?: number;
-    /** Most bytes waiting in one direction of one tunnel before reading pauses. Default 1 MiB, at least 64 KiB. */
+    /** Bytes queued in one direction of one tunnel above which reading pauses, at least 64 KiB. Default 1 MiB. */
     buffered?: number;
     /**
-     * Most requests on their way to a 101 at once (as sshd's MaxStartups), answered with `Retry-After` above it. `total`, or
-     * a number: of all, counted from their arrival on, also in the app's own middleware; 503. `perClient`: of one client
-     * address (of IPv6 one /64), counted once the tunnel knows it; 429. 0 is no limit. Default 1000 and 750.
+     * Maximum number of requests before their 101 response at once (as sshd's MaxStartups); further requests are refused with
+     * `Retry-After`. `total`, or a number: all requests, from their arrival on, also while they are in the app's own middleware;
+     * 503. `perClient`: requests of one client address (for IPv6: one /64), once the tunnel knows the address; 429. 0 is no limit.
+     * Default 1000 and 750.
      */
     opening?: number | { total?: number; perClient?: number };
   };
   /**
-   * Log level on stderr (lighttpd: `wstunnel.debug`): 0 quiet (default), 1 errors, 2 warnings, 3 information, 4 and
-   * more debug. `DEBUG=wstunnel:*` shows everything whatever the level.
+   * Log level on stderr (lighttpd: `wstunnel.debug`): 0 nothing (default), 1 errors, 2 warnings, 3 information, 4 and above
+   * debug. `DEBUG=wstunnel:*` logs everything at any level.
    */
   debug?: number;
-  /** Bind by itself to the servers whose app uses this tunnel. Default true; else call `attach(server)`. */
+  /** Whether the tunnel finds and binds to the servers of its app. Default true; with false, call `attach(server)`. */
   autoAttach?: boolean;
 }
 
 /** A snapshot of one tunnel. */
 export interface TunnelInfo {
   readonly id: string;
-  /** The original URL, query values redacted. */
+  /** The original URL, with its query values redacted. */
   readonly url: string;
   readonly address: string;
   readonly user?: string;
-  /** The backend's id: `host:port`, `unix:/path`, or `stream` for a Duplex. */
+  /** The backend's id (see {@link HostState}), or `stream` for a Duplex. */
   readonly backend: string;
-  /** When it opened, in epoch milliseconds. */
+  /** The time of the 101 response, in epoch milliseconds. */
   readonly since: number;
   /**
-   * Payload bytes from the client. Once the tunnel has ended, only those that the backend's side has accepted; of a connection
-   * that its peer has reset nobody knows.
+   * Payload bytes from the client. After the end of the tunnel: only the bytes that the backend's side has accepted, as far as
+   * the kernel tells; after a reset by the peer that number is not known exactly.
    */
   readonly bytesIn: number;
-  /** Payload bytes to the client; as with `bytesIn`. */
+  /** Payload bytes to the client; see `bytesIn`. */
   readonly bytesOut: number;
 }
 
 /** How a tunnel ended. */
 export interface ClosedInfo extends TunnelInfo {
-  /** Close code (RFC 6455 section 7.4.1); 1005 is a Close without code, 1006 a connection lost without Close. */
+  /** Close code (RFC 6455 section 7.4.1); 1005 is a Close without a code, 1006 a lost connection without a Close. */
   readonly code: number;
   readonly reason: string;
-  /** Seconds it was open. */
+  /** Seconds from the 101 response to the end. */
   readonly duration: number;
 }
 
-/** A request that got no tunnel. */
+/** A refused request. */
 export interface RefuseInfo {
   readonly url: string;
   readonly address: string;
   readonly user?: string;
+  /** HTTP status of the refusal. */
   readonly status: number;
   /** The {@link TunnelError} code. */
   readonly code: string;
-  /** For the operator: of a refused origin it names the Origin and what that was compared with, cut and escaped. */
+  /** For the operator. For a refused origin: the Origin and the value with which it was compared, cut and escaped. */
   readonly reason: string;
-  /** The Origin of the page, where the refusal is for that; cut at 200 characters and escaped. */
+  /** The Origin of the page, where it is the cause of the refusal; cut at 200 characters and escaped. */
   readonly origin?: string;
 }
 
-/** A backend went down, or was reached again. */
+/** A backend failed, or was reached again after a failure. */
 export interface BackendInfo {
   readonly id: string;
   readonly up: boolean;
@@ -475,37 +486,45 @@ export interface BackendInfo {
 export interface TunnelStats {
   /** Tunnels open now. */
   readonly open: number;
-  /** Requests that have reached the tunnel and have no 101 yet. */
+  /** Requests that have reached the tunnel and have no 101 response yet. */
   readonly opening: number;
+  /** Tunnels opened so far. */
   readonly opened: number;
   /** Refusals by {@link TunnelError} code. */
   readonly refused: Record<string, number>;
-  /** Ends by close code. */
+  /** Ended tunnels by close code. */
   readonly closed: Record<string, number>;
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly backends: HostState[];
 }
 
-/** For `attach`, on a server that has other `upgrade` listeners as well. */
+/** The options of `attach`, for a server that has other `upgrade` listeners too. */
 export interface AttachOptions {
   /**
-   * Path prefixes that lead to the tunnel, as clients ask for them (before the app rewrites anything); no others do. Letter case
-   * counts only where the app has `case sensitive routing`.
+   * Path prefixes of the tunnel, as clients request them (before the app rewrites the URL); upgrades of other paths are not for the
+   * tunnel. Letter case counts only where the app has `case sensitive routing`. Default: every path.
    */
   path?: string | readonly string[];
   /**
-   * Those paths are the tunnel's alone: the other listeners never see an upgrade there. Without it an upgrade that the app
-   * answers with a page or 404 goes on to them. Default false.
+   * Whether these paths belong to the tunnel alone: then no other listener sees their upgrades. Otherwise an upgrade that the app
+   * answers with a page or a 404 is passed on to the other listeners. Default false.
    */
   exclusive?: boolean;
 }
 
-/** The events of a tunnel. A listener that throws is logged and harms nothing. */
+/**
+ * The events of a tunnel. Listeners are called synchronously. A listener that throws or rejects is logged, and reported by
+ * `process.emitWarning`; it affects no tunnel.
+ */
 export interface TunnelEvents {
+  /** A tunnel is open: its 101 response has been sent. */
   open: [TunnelInfo];
+  /** A tunnel has ended. Once for each `open`. */
   close: [ClosedInfo];
+  /** A request was refused. */
   refuse: [RefuseInfo];
+  /** A backend failed, or was reached again after a failure. */
   backend: [BackendInfo];
 }
 
@@ -513,26 +532,31 @@ export interface TunnelEvents {
 export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends EventEmitter<TunnelEvents> {
   (req: Req, res: ServerResponse, next: Next): void;
   /**
-   * Bind to a server by hand: needed with `autoAttach: false`, or where the app hides the tunnel inside a function of its own, or
-   * rewrites `req.url` before it. Idempotent; several tunnels may share a server, and a second call replaces the first.
+   * Binds to a server by hand: needed with `autoAttach: false`, and where the app wraps the tunnel in a function or rewrites
+   * `req.url` before it. Several tunnels may share a server. A second call for the same server replaces the options of the first.
+   *
+   * @throws {TunnelError} WSTUNNEL_OPTION
    */
   attach(server: HttpServer | HttpsServer | Http2SecureServer | Http2Server, options?: AttachOptions): this;
   /**
-   * No new tunnels (503), Close to the open ones, wait up to `timeout` seconds (10), destroy the rest, detach. Default
-   * code 1001.
+   * Refuses new requests with 503, sends a Close with `code` (default 1001) and `reason` to the open tunnels, waits up to `timeout`
+   * seconds (default 10), then destroys the remaining connections and detaches from all servers. Later calls return the promise of
+   * the first.
    */
   close(options?: { timeout?: number; code?: number; reason?: string }): Promise<void>;
-  /** True from the first call of `close()`. */
+  /** True after the first call of `close()`. */
   readonly draining: boolean;
   /**
-   * End the tunnels that the filter picks; returns how many. Default code 1008.
+   * Ends the tunnels for which the filter returns true, with a Close (default code 1008), and returns their number.
    *
-   * Requests that arrived before the call and are still on their way to the 101 are asked for as well, and refused with 403:
-   * at once with what is known of them (an empty `backend`), when their user becomes known, and right before the 101. So the
-   * filter may be called again later, for as long as an opening may take, and must tell by its argument alone; what it
-   * throws then refuses that request with 500. Requests that arrive after the call are not concerned.
+   * The filter also sees requests that arrived before the call and have no 101 response yet, and true refuses them with 403. Such a
+   * request is shown to the filter at once (with an empty `backend`), again when its user is known, and right before the 101
+   * response. So the filter may be called later, for as long as a tunnel takes to open, and must decide by its argument alone; a
+   * throw then refuses the request with 500. Requests that arrive after the call are not affected.
    */
   end(filter: (tunnel: TunnelInfo) => boolean, code?: number, reason?: string): number;
+  /** A snapshot of counts and of the state of all backends. */
   stats(): TunnelStats;
+  /** The same as `close()`. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -6,14 +6,18 @@ import { isSendable } from './frames/close-codes.js';
 import { RecentEnds } from './guard/ended.js';
 import { Openings } from './guard/limits.js';
 import { asEmitter } from './helpers/emitter.js';
-import { fail, readBoolean, readNames, readNumber, readSeconds, readText } from './options/checks.js';
+import { fail } from './options/checks/fail.js';
+import { checkNames } from './options/checks/names.js';
+import type { OptionRef } from './options/checks/option-path.js';
+import { checkBoolean, checkText, seconds, wholeNumber } from './options/checks/values.js';
 import { pathOf } from './request/path.js';
 import { within } from './helpers/within.js';
 import { createLog } from './observe/log.js';
 import { noteTunnelOfRequest } from './observe/per-request.js';
 import { Totals } from './observe/totals.js';
 import { match, reachOfPath } from './tunnel/route.js';
-import { readOptions, type Settings } from './options/options.js';
+import { readOptions } from './options/read-tunnel.js';
+import type { Settings } from './options/settings.js';
 import { HostMap } from './routes/host-map.js';
 import { everyRule } from './routes/rules.js';
 import { LocalState } from './shared/local-state.js';
@@ -195,10 +199,10 @@ export function createTunnel<Req extends IncomingMessage>(
   }
 
   function close(given: Parameters<Tunnel['close']>[0] = {}): Promise<void> {
-    readNames(given, 'close()', {
-      timeout: readSeconds(0, 3600),
-      code: readNumber(1000, 4999),
-      reason: readText,
+    checkNames(given, 'close()', {
+      timeout: seconds(0, 3600),
+      code: wholeNumber(1000, 4999),
+      reason: checkText,
     });
     const { timeout = CLOSE_WAIT, code = 1001, reason = 'the server is closing' } = given;
     checkClose(code, reason);
@@ -270,8 +274,8 @@ function readAttachOptions(given: AttachOptions): {
   path: readonly string[] | undefined;
   exclusive?: boolean;
 } {
-  const checks = { path: readPaths, exclusive: readBoolean };
-  readNames(given, 'attach()', checks);
+  const checks = { path: checkPaths, exclusive: checkBoolean };
+  checkNames(given, 'attach()', checks);
   const { path, exclusive } = given;
   if (exclusive === true && path === undefined)
     fail('attach()', "exclusive needs the path that is the tunnel's alone", given);
@@ -281,7 +285,7 @@ function readAttachOptions(given: AttachOptions): {
   };
 }
 
-function readPaths(value: unknown, name: string): void {
+function checkPaths(value: unknown, name: OptionRef): void {
   const paths: unknown[] = Array.isArray(value) ? value : [value];
   const isPath = (path: unknown) => typeof path === 'string' && path.startsWith('/');
   if (paths.length === 0 || !paths.every(isPath))

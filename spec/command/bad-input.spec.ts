@@ -89,7 +89,7 @@ describe('a file that is missing or wrong ends with 3', () => {
         'c.json',
         '{\n "rules": [{ "allow": ["::1"],\n  "allow": ["::2"] }]\n}',
         (file) => ['--config', file],
-        /c\.json:3:3: "allow" is there twice/,
+        /c\.json:3:3: "allow" is set twice/,
       ],
       [
         't',

@@ -93,7 +93,7 @@ describe('issue 13, case 14: a program whose socket has no place', () => {
     expect(none.stderr).toMatch(
       /desk\.json:1:\d+: server\.spawn needs a folder .*; got '\/nonexistent' \(ENOENT.*\); set TMPDIR\n$/,
     );
-    expect((await run(file!)).stderr).toMatch(/\(ENOTDIR|\(EACCES|\(it is no folder\)/);
+    expect((await run(file!)).stderr).toMatch(/\(ENOTDIR|\(EACCES|\(it is not a folder\)/);
     const long = await run(`/tmp/${'x'.repeat(90)}`);
     expect(long).toMatchObject({ code: 3 });
     expect(long.stderr).toMatch(/more than 79 bytes/);

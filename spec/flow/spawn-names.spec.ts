@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { fromLighttpdConf, type Host, type SpawnOptions } from '../../src/index.js';
-import { readHosts, readTarget } from '../../src/options/hosts.js';
+import { readHosts, readServerResult } from '../../src/options/read-hosts.js';
 import { openRaw } from '../support/raw-client.js';
 import { closedPort, startTunnel } from '../support/servers.js';
 
@@ -64,7 +64,7 @@ describe("issue 12, case 19: a user's name that looks like a placeholder", () =>
       port: 5901,
       spawn: { path: process.execPath, args: ['5901'], handOver: true, maxProcs: 4 },
     };
-    expect(readTarget(host, 'server()')[0]?.spawn).toMatchObject({ handOver: true, fill: 'none' });
+    expect(readServerResult(host, 'server()')[0]?.spawn).toMatchObject({ handOver: true, fill: 'none' });
   });
 
   test('host and port before it are filled in, each in a text of its own or both in one', async () => {
@@ -93,13 +93,13 @@ describe("issue 12, case 19: a user's name that looks like a placeholder", () =>
     const read = (spawn: Partial<SpawnOptions>, host: Host = {}) =>
       readHosts({ ...host, spawn: { path: process.execPath, ...spawn } }, 'server');
     expect(() => read({ args: ['{port}'] })).toThrow('needs a port');
-    expect(() => read({ args: ['{socket}'] }, { port: 5901 })).toThrow('there is no {socket}');
+    expect(() => read({ args: ['{socket}'] }, { port: 5901 })).toThrow('spawn cannot use {socket}');
   });
 
   test('of a user without one such programs are those of the options, and shared', () => {
     const host = { spawn: { path: process.execPath, args: ['{socket}', 'ann'] } };
     const [fixed] = readHosts(host, 'server');
-    const [made] = readTarget(host, 'server()');
+    const [made] = readServerResult(host, 'server()');
     expect(made?.spawn?.key).toBe(fixed?.spawn?.key);
   });
 

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { fromLighttpdConf } from '../../src/index.js';
 import { match } from '../../src/tunnel/route.js';
-import { readOptions } from '../../src/options/options.js';
+import { readOptions } from '../../src/options/read-tunnel.js';
 import { onCleanup } from '../support/cleanup.js';
 import { besideLighttpd, isLighttpdSince, LIGHTTPD } from '../support/lighttpd-version.js';
 import { describeWith, Program } from '../support/programs.js';

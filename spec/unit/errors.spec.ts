@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 import { messageOf, TunnelError } from '../../src/errors.js';
 
@@ -54,5 +55,11 @@ test('anything may be thrown', () => {
   expect(messageOf('why')).toBe('why');
   expect(messageOf(undefined)).toBe('undefined');
   expect(messageOf(Symbol('why'))).toBe('Symbol(why)');
-  expect(messageOf(Object.create(null))).toBe('something that has no text');
+  expect(messageOf(Object.create(null))).toBe('a value without a text form');
+});
+
+test('an error about an option is printed with its code and no answer to a request', () => {
+  const printed = inspect(new TunnelError('WSTUNNEL_OPTION', 'why'));
+  expect(printed).toMatch(/\{\s+code: 'WSTUNNEL_OPTION'\s+\}$/);
+  expect(inspect(new TunnelError('WSTUNNEL_NO_TARGET', 'why'))).toContain('status: 404');
 });

@@ -5,26 +5,27 @@ import { MAX_LENGTH } from '../../src/command/listen/events.js';
 import { OWN } from '../../src/command/listen/config-json.js';
 import { LISTEN_OPTIONS } from '../../src/command/listen/options.js';
 import { TunnelError, type TunnelErrorCode } from '../../src/errors.js';
-import { DEFAULTS } from '../../src/options/defaults.js';
-import { HOST } from '../../src/options/hosts.js';
-import { OPTIONS, readOptions } from '../../src/options/options.js';
-import { SPAWN } from '../../src/options/spawn.js';
+import { HOST_OPTIONS } from '../../src/options/host-options.js';
+import { readOptions } from '../../src/options/read-tunnel.js';
+import { defaultsOf } from '../../src/options/row.js';
+import { SPAWN_OPTIONS } from '../../src/options/spawn-options.js';
+import { TUNNEL_OPTIONS } from '../../src/options/tunnel-options.js';
 import { BACKENDS, COMMAND, README, table, TUNNEL } from '../support/readme.js';
 
 const ERRORS = readFileSync(new URL('../../src/errors.ts', import.meta.url), 'utf8');
 
 const nameOf = (row: string[]) => row[0]?.replaceAll('`', '') ?? '';
-const defaultsOf = (rows: string[][]) => Object.fromEntries(rows.map((row) => [nameOf(row), row[1]]));
+const cellsOf = (rows: string[][]) => Object.fromEntries(rows.map((row) => [nameOf(row), row[1]]));
 
 describe('the tables of the pages', () => {
   test('names every option and no other, in the order of the code', () => {
-    expect(table(README, '<!-- options -->').map(nameOf)).toEqual(Object.keys(OPTIONS));
-    expect(table(BACKENDS, '<!-- host options -->').map(nameOf)).toEqual(Object.keys(HOST));
-    expect(table(BACKENDS, '<!-- spawn options -->').map(nameOf)).toEqual(Object.keys(SPAWN));
+    expect(table(README, '<!-- options -->').map(nameOf)).toEqual(Object.keys(TUNNEL_OPTIONS));
+    expect(table(BACKENDS, '<!-- host options -->').map(nameOf)).toEqual(Object.keys(HOST_OPTIONS));
+    expect(table(BACKENDS, '<!-- spawn options -->').map(nameOf)).toEqual(Object.keys(SPAWN_OPTIONS));
   });
 
   test('gives the defaults of the code', () => {
-    const given = defaultsOf(table(README, '<!-- options -->'));
+    const given = cellsOf(table(README, '<!-- options -->'));
     const { base, limits, debug, autoAttach } = readOptions({ server: { port: 1 } });
     expect(given).toMatchObject({
       frameType: `\`'${base.frameType}'\``,
@@ -39,22 +40,24 @@ describe('the tables of the pages', () => {
       balance: "`'fair'`",
       origins: "`'same'`",
     });
-    expect(defaultsOf(table(BACKENDS, '<!-- host options -->'))).toMatchObject({
-      connectTimeout: String(DEFAULTS.connectTimeout),
-      disableTime: String(DEFAULTS.disableTime),
-      keepAlive: String(DEFAULTS.keepAlive),
+    const hostDefaults = defaultsOf(HOST_OPTIONS);
+    expect(cellsOf(table(BACKENDS, '<!-- host options -->'))).toMatchObject({
+      connectTimeout: String(hostDefaults.connectTimeout),
+      disableTime: String(hostDefaults.disableTime),
+      keepAlive: String(hostDefaults.keepAlive),
     });
     const rows = table(BACKENDS, '<!-- spawn options -->');
-    expect(defaultsOf(rows)).toMatchObject({
-      minProcs: String(DEFAULTS.minProcs),
-      maxProcs: String(DEFAULTS.maxProcs),
-      maxLoadPerProc: String(DEFAULTS.maxLoadPerProc),
-      idleTimeout: String(DEFAULTS.spawnIdleTimeout),
-      killSignal: `\`'${DEFAULTS.killSignal}'\``,
-      listenBacklog: String(DEFAULTS.listenBacklog),
+    const spawnDefaults = defaultsOf(SPAWN_OPTIONS);
+    expect(cellsOf(rows)).toMatchObject({
+      minProcs: String(spawnDefaults.minProcs),
+      maxProcs: String(spawnDefaults.maxProcs),
+      maxLoadPerProc: String(spawnDefaults.maxLoadPerProc),
+      idleTimeout: String(spawnDefaults.idleTimeout),
+      killSignal: `\`'${spawnDefaults.killSignal}'\``,
+      listenBacklog: String(spawnDefaults.listenBacklog),
     });
     const row = rows.find((cells) => cells[0] === '`copyEnvironment`');
-    for (const name of DEFAULTS.copyEnvironment) expect(row?.[2]).toContain(`\`${name}\``);
+    for (const name of spawnDefaults.copyEnvironment) expect(row?.[2]).toContain(`\`${name}\``);
   });
 
   test('names strategies of balance that exist', () => {
@@ -82,7 +85,7 @@ describe('the tables of the pages', () => {
     );
     expect(rows.map(nameOf)).toEqual(asTyped);
     const json = rows.map(([, name = '']) => name.replaceAll('`', '')).filter((name) => name !== '');
-    expect(new Set(json.filter((name) => !(name in OPTIONS)))).toEqual(new Set(Object.keys(OWN)));
+    expect(new Set(json.filter((name) => !(name in TUNNEL_OPTIONS)))).toEqual(new Set(Object.keys(OWN)));
   });
 
   test('gives the lengths at which fields of the log are cut', () => {

@@ -1,6 +1,8 @@
 import { validateHeaderName, validateHeaderValue, type OutgoingHttpHeaders } from 'node:http';
-import { TunnelError } from '../errors.js';
-import { fail } from '../options/checks.js';
+import { fail } from '../options/checks/fail.js';
+import { OPTIONS_OBJECT } from '../options/checks/names.js';
+import { complaintAbout } from '../options/checks/option-error.js';
+import type { OptionRef } from '../options/checks/option-path.js';
 import type { ConnectOptions } from './types.js';
 import { basicOf, type Target } from './url.js';
 
@@ -45,13 +47,13 @@ export function headersOf(
 }
 
 /** RFC 9110 section 7.2: a name or address, an IPv6 address in brackets, and perhaps a port. */
-export function checkHost(value: unknown, name: string): void {
+export function checkHost(value: unknown, name: OptionRef): void {
   const isHost = typeof value === 'string' && /^[^\s/?#@\\]+$/.test(value) && URL.canParse(`http://${value}`);
   if (!isHost) fail(name, 'must be a host or host:port', value);
 }
 
 /** RFC 6455 section 4.1 item 10: tokens, all different. An empty list offers none. */
-export function checkSubprotocol(value: unknown, name: string): void {
+export function checkSubprotocol(value: unknown, name: OptionRef): void {
   const all = (Array.isArray(value) ? value : [value]) as unknown[];
   const isToken = (one: unknown) => typeof one === 'string' && TOKEN.test(one);
   if (!all.every(isToken) || new Set(all).size < all.length)
@@ -101,5 +103,5 @@ function bearerOf(token: string): string {
 }
 
 function refuse(what: string, cause?: unknown): never {
-  throw new TunnelError('WSTUNNEL_OPTION', `wstunnel: ${what}`, { cause });
+  throw complaintAbout(OPTIONS_OBJECT, what, cause);
 }

@@ -1,6 +1,9 @@
 import { chmodSync } from 'node:fs';
 import type { AddressInfo, Server, Socket } from 'node:net';
-import { fail, readNames, readNumber, readText } from '../options/checks.js';
+import { fail } from '../options/checks/fail.js';
+import { checkNames } from '../options/checks/names.js';
+import type { OptionRef } from '../options/checks/option-path.js';
+import { checkString, checkText, wholeNumber } from '../options/checks/values.js';
 import { faultOfListenPath } from '../sockets/socket-path.js';
 import { listenAtPath } from '../sockets/stale-socket.js';
 import { untilListening } from '../sockets/until-listening.js';
@@ -16,24 +19,25 @@ export type Local = { readonly host: string; readonly port: number } | { readonl
 /** Throws {@link TunnelError} WSTUNNEL_OPTION. */
 export function readLocal(local: LocalAddress): Local {
   const given: unknown = local;
-  const readPort = readNumber(0, MAX_PORT);
+  const checkPort = wholeNumber(0, MAX_PORT);
   if (typeof given === 'number') {
-    readPort(given, 'local');
+    checkPort(given, 'local');
     return { host: '127.0.0.1', port: given };
   }
   if (typeof given === 'string') return { path: readPath(given, 'local') };
-  const readHost = (value: unknown, name: string) => {
-    if (typeof value !== 'string') fail(name, 'must be a string', value);
-  };
-  readNames(given, 'local', { host: readHost, port: readPort, path: readPath });
+  checkNames(given, 'local', {
+    host: checkString,
+    port: checkPort,
+    path: (one, name) => void readPath(one, name),
+  });
   const { host = '127.0.0.1', port, path } = given as { host?: string; port?: number; path?: string };
   if (path !== undefined && port === undefined) return { path };
   if (port === undefined || path !== undefined) fail('local', 'must have either a port or a path', given);
   return { host, port };
 }
 
-function readPath(value: unknown, name: string): string {
-  readText(value, name);
+function readPath(value: unknown, name: OptionRef): string {
+  checkText(value, name);
   const path = value as string;
   const fault = faultOfListenPath(path);
   if (fault === undefined) return path;

@@ -1,8 +1,8 @@
 import type { Agent } from 'node:http';
 import type { ConnectionOptions } from 'node:tls';
-import { fail } from '../options/checks.js';
-import { DEFAULTS } from '../options/defaults.js';
+import { fail } from '../options/checks/fail.js';
 import { connectAgent } from './connect-agent.js';
+import { RULE_OPTIONS } from '../options/rule-options.js';
 import { proxyOfEnvironment } from './environment.js';
 import { forwardAgent } from './forward-agent.js';
 import type { ConnectOptions } from './types.js';
@@ -64,7 +64,7 @@ export function readProxy(options: ConnectOptions, target: Target): Proxy | unde
     ...{ secure, host: hostOf(url), port: portOf(url, secure), shown: url.host },
     tls: secure ? proxyTls : {},
     headers: credentials ? { 'Proxy-Authorization': basicOf(credentials) } : {},
-    timeout: options.connectTimeout ?? DEFAULTS.handshakeTimeout,
+    timeout: options.connectTimeout ?? RULE_OPTIONS.handshakeTimeout.default,
   };
   const agent = (signal: AbortSignal) =>
     mode === 'forward' ? forwardAgent(proxy, signal) : connectAgent(proxy, target, signal);

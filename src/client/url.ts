@@ -1,4 +1,4 @@
-import { fail } from '../options/checks.js';
+import { fail } from '../options/checks/fail.js';
 import { redactUrl } from '../observe/redact.js';
 import { ENCODED, isTargetMisread } from './user-info.js';
 

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { hideLogin } from '../helpers/hide-login.js';
-import { readHostAndPort } from '../options/host-port.js';
+import { readHostAndPort } from '../options/checks/host-port.js';
 import { faultOfListenPath, isAbstractSocket } from '../sockets/socket-path.js';
 import type { Host } from '../types.js';
 import { usage } from './args.js';

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { nearest } from '../options/nearest.js';
+import { nearest } from '../options/checks/nearest.js';
 import { CommandError, EXIT } from './exit.js';
 
 /** An option of the command line. */

@@ -1,4 +1,4 @@
-import { messageOf, type TunnelError } from '../errors.js';
+import { messageOf } from '../errors.js';
 
 /** What the command ends with. The README's table says the same. */
 export const EXIT = {
@@ -28,11 +28,6 @@ export const SIGNALLED = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 
 /** The lines that say what went wrong. */
 export function linesOf(error: unknown): readonly [string, ...string[]] {
   return error instanceof CommandError ? [error.message, ...error.more] : [messageOf(error)];
-}
-
-/** What the middleware has against an option, without its name in front: the command has its own. */
-export function complaintOf({ message }: TunnelError): string {
-  return message.replace(/^wstunnel: /, '');
 }
 
 /** Ends the command: one plain line for the user, or several, without a stack, and the exit code. */

@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, type X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { messageOf } from '../errors.js';
-import { certificatesIn } from '../options/certificates.js';
+import { certificatesIn } from '../options/checks/certificates.js';
 import { CommandError, EXIT } from './exit.js';
 import { readText } from './files.js';
 

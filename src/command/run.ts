@@ -1,4 +1,4 @@
-import { nearest } from '../options/nearest.js';
+import { nearest } from '../options/checks/nearest.js';
 import { usage } from './args.js';
 import { EXIT } from './exit.js';
 import type { Io } from './io.js';

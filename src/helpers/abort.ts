@@ -1,6 +1,6 @@
 /**
- * The outcome of a hook, or the signal's reason as soon as it aborts: a promise that never settles holds nothing. What
- * comes after the abort is dropped.
+ * The outcome of a hook, or the signal's reason as soon as the signal aborts, so that a promise that never settles keeps nothing
+ * alive. An outcome after the abort is dropped.
  */
 export function orAborted<T>(signal: AbortSignal, start: () => T | Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -22,7 +22,7 @@ export function orAborted<T>(signal: AbortSignal, start: () => T | Promise<T>): 
   });
 }
 
-/** A controller that aborts with the first of the signals; `free` ends its listening to them. */
+/** A controller that aborts with the first of the signals. `free` removes the listeners from the signals. */
 export function following(...signals: readonly AbortSignal[]): {
   controller: AbortController;
   free: () => void;

@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
 
 /**
- * A function that is an EventEmitter as well, as Express's own app is: it keeps `call` and `apply`, which tools that
- * wrap middleware use. A listener's rejected promise goes to the member under `Symbol.for('nodejs.rejection')`.
+ * Makes a function an EventEmitter too, as Express does with its app. The function keeps `call` and `apply`, which tools that wrap
+ * middleware use. The rejection of a listener goes to the member `Symbol.for('nodejs.rejection')`.
  */
 export function asEmitter<F extends CallableFunction, M extends object>(
   callable: F,
@@ -12,7 +12,7 @@ export function asEmitter<F extends CallableFunction, M extends object>(
   Reflect.deleteProperty(emitter, 'constructor');
   Object.defineProperties(callable, emitter);
   Object.defineProperties(callable, Object.getOwnPropertyDescriptors(members));
-  // The constructor is an ordinary function, and sets up what it is called on.
+  // Node's constructor is an ordinary function that sets up its `this`.
   type Constructor = (this: object, options: object) => void;
   (EventEmitter as unknown as Constructor).call(callable, { captureRejections: true });
   return callable as F & M & EventEmitter;

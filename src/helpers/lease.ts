@@ -1,23 +1,23 @@
-/** A place taken; `release` may be called more than once and counts once. */
+/** One use of something counted. Only the first call of `release` counts. */
 export interface Lease {
   release(): void;
 }
 
-/** Of what is not counted. */
+/** A lease where nothing is counted. */
 export const UNCOUNTED: Lease = { release: () => undefined };
 
-/** One that ends with `end`, however often it is released. */
+/** A lease whose first release calls `end`. */
 export function leaseOf(end: () => void): Lease {
-  let held = true;
+  let isReleased = false;
   const release = () => {
-    if (!held) return;
-    held = false;
+    if (isReleased) return;
+    isReleased = true;
     end();
   };
   return { release };
 }
 
-/** Releases the second one also where the first one throws. */
+/** Two leases as one. The second lease is released even if the release of the first throws. */
 export function bothOf(one: Lease, other: Lease): Lease {
   const release = () => {
     try {

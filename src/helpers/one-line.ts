@@ -1,9 +1,9 @@
-/** C0, DEL and C1 controls, what turns the direction of text, and what some programs take for the end of a line. */
+/** C0, DEL and C1 controls, characters that change the direction of text, and characters that end a line for some programs. */
 const UNSAFE = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
 
 /**
- * For logs and terminals: a client chooses the reason of its Close, and must not be able to write lines of its own. In JSON these
- * characters stand in strings alone, where the escapes mean the same.
+ * Escapes a text for logs and terminals: a client chooses the reason of its Close, and must not be able to add lines to a log. In JSON
+ * these characters occur only inside strings, where the escapes mean the same. Other values are returned unchanged.
  */
 export function onOneLine(value: unknown): unknown {
   if (typeof value !== 'string') return value;
@@ -12,11 +12,11 @@ export function onOneLine(value: unknown): unknown {
   });
 }
 
-/** A text of at most so many characters; the last one says that something is missing. */
+/** A text of at most `most` characters. A text that was cut ends with an ellipsis. */
 export function cut(text: string, most: number): string {
   if (text.length <= most) return text;
   const end = most - 1;
-  // Not between the two halves of one character.
+  // Do not cut between the two halves of a surrogate pair.
   const isSplit = /[\uD800-\uDBFF]/.test(text.charAt(end - 1));
   return `${text.slice(0, isSplit ? end - 1 : end)}…`;
 }

@@ -1,4 +1,4 @@
-/** A copy that lacks some of the names. */
+/** A copy of an object without these properties. */
 export function without<T extends object, Name extends keyof T>(
   whole: T,
   ...names: readonly Name[]

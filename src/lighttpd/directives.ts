@@ -1,5 +1,5 @@
-import { nearest } from '../options/nearest.js';
-import { RULE_OPTIONS } from '../options/options.js';
+import { nearest } from '../options/checks/nearest.js';
+import { RULE_OPTIONS } from '../options/rule-options.js';
 import type { BalanceName, RuleOptions } from '../types.js';
 import { everyBlock, type Block, type Setting } from './blocks.js';
 import { HARMLESS, inPlaceOf, insteadOf, isNamed, UNREPORTED, type Reader } from './foreign.js';
@@ -41,7 +41,7 @@ const TUNNEL: Readonly<Record<string, (value: Value, name: string, how: Reading)
   'wstunnel.balance': (value, name) => {
     // Empty is lighttpd's default; one that is unknown it takes for that as well, after a line in its log.
     const balance = (readText(value, name) || 'fair') as BalanceName;
-    at(value, () => RULE_OPTIONS.balance(balance, name));
+    at(value, () => RULE_OPTIONS.balance.check(balance, name));
     return { balance };
   },
   'wstunnel.map-extensions': (value, name) => {
@@ -71,7 +71,7 @@ const TUNNEL: Readonly<Record<string, (value: Value, name: string, how: Reading)
 const COMMAND_TUNNEL: typeof TUNNEL = {
   'server.max-write-idle': (value, name) => {
     const writeTimeout = readNumber(value, name);
-    at(value, () => RULE_OPTIONS.writeTimeout(writeTimeout, name));
+    at(value, () => RULE_OPTIONS.writeTimeout.check(writeTimeout, name));
     return { writeTimeout };
   },
 };

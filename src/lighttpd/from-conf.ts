@@ -1,5 +1,8 @@
 import { TunnelError } from '../errors.js';
-import { fail, readFunction, readNames, readText, type Check } from '../options/checks.js';
+import { fail, type Check } from '../options/checks/fail.js';
+import { checkNames, OPTIONS_OBJECT } from '../options/checks/names.js';
+import type { OptionRef } from '../options/checks/option-path.js';
+import { checkFunction, checkText } from '../options/checks/values.js';
 import type { TunnelOptions } from '../types.js';
 import type { IncludedText } from './include.js';
 import { readConf } from './read-conf.js';
@@ -78,10 +81,10 @@ export function fromLighttpdConf(text: string, options: LighttpdConfOptions = {}
 
 const OPTIONS: Readonly<Record<keyof LighttpdConfOptions, Check>> = {
   include: (value, name) => {
-    if (value !== true) readFunction(value, name);
+    if (value !== true) checkFunction(value, name);
   },
-  warn: readFunction,
-  file: readText,
+  warn: checkFunction,
+  file: checkText,
   environment: (value, name) => {
     if (typeof value !== 'object' || value === null) fail(name, 'must be an object', value);
   },
@@ -89,7 +92,7 @@ const OPTIONS: Readonly<Record<keyof LighttpdConfOptions, Check>> = {
 };
 
 /** Names of directives, and beginnings of names. */
-export function readDirectiveNames(value: unknown, name: string): void {
+export function readDirectiveNames(value: unknown, name: OptionRef): void {
   if (!Array.isArray(value)) fail(name, 'must be a list of directives such as "ssl.*"', value);
   for (const one of value as unknown[])
     if (typeof one !== 'string' || !/^[\w.-]+\*?$/.test(one))
@@ -98,5 +101,5 @@ export function readDirectiveNames(value: unknown, name: string): void {
 
 function checkArguments(text: unknown, options: unknown): void {
   if (typeof text !== 'string') fail('lighttpd.conf', 'must be a string', text);
-  readNames(options, 'options', OPTIONS);
+  checkNames(options, OPTIONS_OBJECT, OPTIONS);
 }

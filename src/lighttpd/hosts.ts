@@ -1,5 +1,5 @@
-import { nearest } from '../options/nearest.js';
-import { HOST } from '../options/hosts.js';
+import { nearest } from '../options/checks/nearest.js';
+import { HOST_OPTIONS } from '../options/host-options.js';
 import { NOTATION, type Notation } from '../routes/notation.js';
 import type { Host } from '../types.js';
 import { asBytes } from './notation.js';
@@ -47,7 +47,7 @@ export function readServer(value: Value, notation: Notation): Record<string, Hos
   checkKeys(entries, NAME);
   const map = Object.fromEntries(
     entries.map(({ key, value: hosts }) => {
-      if (Object.hasOwn(HOST, key))
+      if (Object.hasOwn(HOST_OPTIONS, key))
         failAt(hosts, `${NAME}: "${key}" can't be a key here; begin it with a slash or a dot`);
       if (hosts.kind !== 'list') return failAt(hosts, `${NAME} must look like ${SHAPE}`);
       if (hosts.entries.length === 0) failAt(hosts, `${NAME}: "${key}" names no host`);
@@ -99,7 +99,7 @@ function readTimes(options: ReadonlyMap<string, Value>): Host {
     const option = options.get(name);
     if (!option) continue;
     const seconds = readNumber(option, name);
-    at(option, () => HOST[ours](seconds, name));
+    at(option, () => HOST_OPTIONS[ours].check(seconds, name));
     times[ours] = seconds;
   }
   return times;

@@ -1,4 +1,4 @@
-import { RULE_OPTIONS } from '../options/options.js';
+import { RULE_OPTIONS } from '../options/rule-options.js';
 import type { RuleOptions } from '../types.js';
 import type { Block } from './blocks.js';
 import { readNumber } from './readers.js';
@@ -48,7 +48,7 @@ function inherited(block: Block, name: string): number | undefined {
     if (!setting) continue;
     const seconds = readNumber(setting.value, name, 65535);
     at(setting.value, () =>
-      (name === PING ? RULE_OPTIONS.pingInterval : RULE_OPTIONS.idleTimeout)(seconds, name),
+      (name === PING ? RULE_OPTIONS.pingInterval : RULE_OPTIONS.idleTimeout).check(seconds, name),
     );
     if (name === READ_IDLE && seconds === 0)
       failAt(setting, `${READ_IDLE} = 0 would end every tunnel at once`);

@@ -1,4 +1,4 @@
-import { nearest } from '../options/nearest.js';
+import { nearest } from '../options/checks/nearest.js';
 import { NOTATION, type Notation } from '../routes/notation.js';
 import type { Block } from './blocks.js';
 import { readKeyed, readSwitch } from './readers.js';

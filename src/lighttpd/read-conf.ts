@@ -1,5 +1,5 @@
 import { TunnelError } from '../errors.js';
-import { readOptions } from '../options/options.js';
+import { readOptions } from '../options/read-tunnel.js';
 import type { RuleOptions, TunnelOptions } from '../types.js';
 import { everyBlock, type Block } from './blocks.js';
 import { readDirectives, type LeftOut, type Reading } from './directives.js';

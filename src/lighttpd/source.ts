@@ -1,4 +1,5 @@
 import { TunnelError } from '../errors.js';
+import { complaintOf } from '../options/checks/option-error.js';
 
 /** Characters of all texts of a configuration together. */
 export const MAX_LENGTH = 1024 * 1024;
@@ -63,6 +64,6 @@ export function at<Result>(place: Place, check: () => Result): Result {
     return check();
   } catch (error) {
     if (!(error instanceof TunnelError)) throw error;
-    return failAt(place, error.message.replace(/^wstunnel: /, ''), error);
+    return failAt(place, complaintOf(error), error);
   }
 }

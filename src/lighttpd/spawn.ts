@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { HOST } from '../options/hosts.js';
+import { HOST_OPTIONS } from '../options/host-options.js';
 import type { Host, SpawnOptions } from '../types.js';
 import { readKeyed, readNumber, readText, readTexts } from './readers.js';
 import { at, failAt } from './source.js';
@@ -48,7 +48,7 @@ export function readSpawn(options: ReadonlyMap<string, Value>): Partial<Host> {
     ...(listenBacklog !== undefined && { listenBacklog }),
     ...(killSignal !== undefined && { killSignal }),
   };
-  at(binPath, () => HOST.spawn(spawn, 'bin-path'));
+  at(binPath, () => HOST_OPTIONS.spawn.check(spawn, 'bin-path'));
   return { spawn };
 }
 

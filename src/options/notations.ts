@@ -3,7 +3,7 @@ import type { Condition, Rule } from '../types.js';
 
 type Urls = Pick<Rule<never>, 'url' | 'when' | 'server' | 'rules' | 'else'>;
 
-/** Those by which the options, and rules and conditions in them, look at a path. Their depth has been checked. */
+/** The notations in which the options, their rules and conditions compare paths. The depth of the options has been checked. */
 export function notationsOf(options: Urls): readonly Notation[] {
   return [...new Set(collect(options))];
 }
@@ -22,7 +22,7 @@ function ofCondition({ url, all = [], any = [], not }: Condition): Notation[] {
   return [...ofText(url), ...[...all, ...any, ...(not ? [not] : [])].flatMap(ofCondition)];
 }
 
-/** A RegExp, a list with some in it, or operators with some in them. */
+/** The notations of a RegExp, of a list, or of an object with operators. */
 function ofText(text: unknown): Notation[] {
   if (typeof text !== 'object' || text === null) return [];
   const own = notationOf(text);
@@ -30,7 +30,7 @@ function ofText(text: unknown): Notation[] {
   return text instanceof RegExp ? [] : Object.values(text).flatMap(ofText);
 }
 
-/** One whose only key is "" looks at no path. */
+/** The notation of a map of hosts. A map whose only key is "" compares no path. */
 function ofMap(server: unknown): Notation[] {
   if (typeof server !== 'object' || server === null) return [];
   const own = notationOf(server);

@@ -6,7 +6,7 @@ import type { RecentEnds } from '../guard/ended.js';
 import type { CountLimits, Counter, Openings } from '../guard/limits.js';
 import type { Log } from '../observe/log.js';
 import type { Totals } from '../observe/totals.js';
-import type { RuleSettings } from '../options/options.js';
+import type { RuleSettings } from '../options/settings.js';
 import type { ClosedInfo, Next, RefuseInfo, TunnelInfo } from '../types.js';
 import type { Attempt } from '../upgrade/attempt.js';
 import type { PendingUpgrade } from '../upgrade/pending.js';

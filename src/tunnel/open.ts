@@ -22,8 +22,8 @@ import { bothOf, type Lease } from '../helpers/lease.js';
 import { originalPathOf } from '../request/path.js';
 import { checkTrust, type Route } from './route.js';
 import { redactUrl } from '../observe/redact.js';
-import { readTarget } from '../options/hosts.js';
-import type { RuleSettings } from '../options/options.js';
+import { readServerResult } from '../options/read-hosts.js';
+import type { RuleSettings } from '../options/settings.js';
 import { refuse, socketOf, tell } from './refuse.js';
 import { Relay } from '../streams/relay.js';
 import {
@@ -210,7 +210,7 @@ async function chooseTarget<Req extends IncomingMessage>(
     });
     if (target === undefined || target === null)
       throw new TunnelError('WSTUNNEL_NO_TARGET', 'there is no such tunnel');
-    const hosts = await hook('server', signal, () => readTarget(target, 'the result of server()'));
+    const hosts = await hook('server', signal, () => readServerResult(target, 'the result of server()'));
     return stream ? { hosts, stream } : { hosts };
   } catch (error) {
     // The request may be aborted between the hook's end and our turn.

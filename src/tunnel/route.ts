@@ -3,7 +3,7 @@ import type { ResolvedHost } from '../backends/host.js';
 import { messageOf, TunnelError } from '../errors.js';
 import { defaultAddress, normalizeAddress } from '../request/address.js';
 import { trustsEverybody } from '../request/trust.js';
-import type { RuleSettings, Server, Settings } from '../options/options.js';
+import type { RuleSettings, ServerSetting, Settings } from '../options/settings.js';
 import { HostMap } from '../routes/host-map.js';
 import { applyRules, type CompiledRule } from '../routes/rules.js';
 import { furthest, type Reach } from '../upgrade/look-inside.js';
@@ -11,7 +11,7 @@ import { furthest, type Reach } from '../upgrade/look-inside.js';
 /** What the rules make of one request. */
 export interface Route<Req extends IncomingMessage> {
   readonly settings: RuleSettings<Req>;
-  readonly server: Exclude<Server<Req>, HostMap<readonly ResolvedHost[]>>;
+  readonly server: Exclude<ServerSetting<Req>, HostMap<readonly ResolvedHost[]>>;
   /** Why it could not be found out: the request is refused. */
   readonly failure?: TunnelError;
 }

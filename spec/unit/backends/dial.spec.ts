@@ -8,7 +8,7 @@ import { dial } from '../../../src/backends/dial.js';
 import type { ResolvedHost } from '../../../src/backends/host.js';
 import type { Host } from '../../../src/index.js';
 import { PooledReads } from '../../../src/streams/pooled-reads.js';
-import { readHosts } from '../../../src/options/hosts.js';
+import { readHosts } from '../../../src/options/read-hosts.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { closedPort, startBackend } from '../../support/servers.js';
 import { until } from '../../support/wait.js';

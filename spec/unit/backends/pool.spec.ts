@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { BackendPool } from '../../../src/backends/pool.js';
 import type { BackendInfo, Host, HostState } from '../../../src/index.js';
-import { readHosts } from '../../../src/options/hosts.js';
+import { readHosts } from '../../../src/options/read-hosts.js';
 
 let events: BackendInfo[];
 let complaints: unknown[];

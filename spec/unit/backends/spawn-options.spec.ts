@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, test, vi } from 'vitest';
 import { TunnelError, type Host, type SpawnOptions } from '../../../src/index.js';
-import { readHosts } from '../../../src/options/hosts.js';
+import { readHosts } from '../../../src/options/read-hosts.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { temporaryFolder } from '../../support/spawned.js';
 
@@ -38,7 +38,7 @@ describe('path', () => {
     expect(refused({ path: 'no-such-program' })).toContain('is not found in PATH');
     expect(refused({ path: './sh' })).toContain('must be an absolute path, or a name to look for in PATH');
     for (const path of ['', 7, 'a\0b']) expect(refused({ path })).toContain('server.spawn.path must be');
-    expect(refused({})).toContain('server.spawn.path is needed');
+    expect(refused({})).toContain('server.spawn.path is required');
     vi.stubEnv('PATH', 'relative::');
     onCleanup(() => vi.unstubAllEnvs());
     expect(refused({ path: 'sh' })).toContain('is not found in PATH');
@@ -75,8 +75,8 @@ test('what is no object, and what does not go with it', () => {
   expect(refused({ path }, { host: '127.0.0.1' })).toContain('needs a port');
   expect(refused({ path }, { port: 65533 })).toContain('too few ports above it for 4 processes');
   expect(refused({ path }, { socket: `/${'x'.repeat(98)}` })).toContain('must not be longer than 98 bytes');
-  expect(refused({ path, args: ['{port}'] })).toContain('spawn asks for {port}');
-  expect(refused({ path, args: ['{socket}'] }, { port: 1 })).toContain('there is no {socket}');
+  expect(refused({ path, args: ['{port}'] })).toContain('spawn uses {port}');
+  expect(refused({ path, args: ['{socket}'] }, { port: 1 })).toContain('spawn cannot use {socket}');
   expect(refused({ path, args: ['-p', '5901'] }, { port: 5901 })).toContain('write {port}');
   expect(refused({ path, environment: { AT: '/run/a' } }, { socket: '/run/a' })).toContain('write {socket}');
 });
@@ -84,7 +84,7 @@ test('what is no object, and what does not go with it', () => {
 test('Windows has no process groups', () => {
   vi.spyOn(process, 'platform', 'get').mockReturnValue('win32');
   onCleanup(() => vi.restoreAllMocks());
-  expect(refused({ path: 'sh' })).toContain('which Windows has not');
+  expect(refused({ path: 'sh' })).toContain('which Windows does not have');
 });
 
 describe('the socket is handed over', () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'vitest';
 import type { SpawningHost } from '../../../src/backends/spawn/process.js';
 import { Program } from '../../../src/backends/spawn/program.js';
-import { readTarget } from '../../../src/options/hosts.js';
+import { readServerResult } from '../../../src/options/read-hosts.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { until } from '../../support/wait.js';
 
@@ -13,7 +13,7 @@ test('a program that can no longer be started, for want of a temporary folder, i
   const folder = mkdtempSync(join(tmpdir(), 'wstunnel-spec-'));
   onCleanup(() => rmSync(folder, { recursive: true, force: true }));
   const spawn = { path: process.execPath, args: ['-e', 'process.exit(3)'], minProcs: 1, handOver: false };
-  const [host] = readTarget({ spawn }, 'server');
+  const [host] = readServerResult({ spawn }, 'server');
   const failures: string[] = [];
   let asked = 0;
   const program = new Program(host as SpawningHost, {

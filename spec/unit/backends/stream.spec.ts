@@ -3,7 +3,7 @@ import { PassThrough, Readable, type Duplex } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { dial } from '../../../src/backends/dial.js';
 import type { Host } from '../../../src/index.js';
-import { readHosts } from '../../../src/options/hosts.js';
+import { readHosts } from '../../../src/options/read-hosts.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { closedPort, listen, portOf } from '../../support/servers.js';
 import { deferred, until } from '../../support/wait.js';

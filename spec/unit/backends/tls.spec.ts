@@ -7,7 +7,7 @@ import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { describe, expect, test, vi } from 'vitest';
 import { dial } from '../../../src/backends/dial.js';
 import type { Host } from '../../../src/index.js';
-import { readHosts } from '../../../src/options/hosts.js';
+import { readHosts } from '../../../src/options/read-hosts.js';
 import { certificate, makeCertificate } from '../../support/certificate.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { listen, portOf } from '../../support/servers.js';

@@ -1,17 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { CLIENT_DEFAULTS, LISTEN_OPTIONS } from '../../../src/client/options.js';
+import { LISTENER_OPTIONS } from '../../../src/client/options.js';
 import { CONNECT_OPTIONS } from '../../../src/command/connect/options.js';
+import { defaultsOf } from '../../../src/options/row.js';
 import { CLIENT, CONNECT, table } from '../../support/readme.js';
 
 const namesOf = (rows: string[][]) => rows.map(([name = '']) => name.replaceAll('`', ''));
 
 test("the page of the client names every option of the client, in the code's order, with its default", () => {
   const rows = table(CLIENT, '<!-- client options -->');
-  expect(namesOf(rows)).toEqual(Object.keys(LISTEN_OPTIONS));
+  expect(namesOf(rows)).toEqual(Object.keys(LISTENER_OPTIONS));
   const given = Object.fromEntries(rows.map(([name = '', value]) => [name.replaceAll('`', ''), value]));
-  for (const [name, value] of Object.entries(CLIENT_DEFAULTS))
-    expect(given[name], name).toBe(typeof value === 'string' ? `\`'${value}'\`` : String(value));
+  for (const [name, value] of Object.entries(defaultsOf(LISTENER_OPTIONS)))
+    if (value !== undefined)
+      expect(given[name], name).toBe(typeof value === 'string' ? `\`'${value}'\`` : String(value));
 });
 
 test('and every code of its errors', () => {

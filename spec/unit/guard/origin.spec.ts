@@ -15,7 +15,7 @@ import {
 } from '../../../src/guard/origin.js';
 import { isSecure } from '../../../src/request/trust.js';
 import type { RefuseInfo, TunnelError, TunnelOptions } from '../../../src/index.js';
-import { readOptions } from '../../../src/options/options.js';
+import { readOptions } from '../../../src/options/read-tunnel.js';
 import { handshake, RawClient } from '../../support/raw-client.js';
 import { startTunnel } from '../../support/servers.js';
 import { deferred } from '../../support/wait.js';
@@ -305,7 +305,7 @@ describe('issue 12, case 23: what proxies say', () => {
       /Origin null, expected one of https:\/\/one\.example, \/\^https:\\\/\\\/two\/$/,
     );
     expect(await refusalOf({ origins: () => false }, {})).toMatch(
-      /Origin \(none\), expected what the function origins says$/,
+      /Origin \(none\), expected the decision of the function origins$/,
     );
   });
 

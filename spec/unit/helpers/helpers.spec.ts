@@ -4,7 +4,7 @@ import { TunnelError } from '../../../src/errors.js';
 import { orAborted } from '../../../src/helpers/abort.js';
 import { asEmitter } from '../../../src/helpers/emitter.js';
 import { hook } from '../../../src/tunnel/hook.js';
-import { nearest } from '../../../src/options/nearest.js';
+import { nearest } from '../../../src/options/checks/nearest.js';
 
 describe('nearest', () => {
   const known = ['server', 'balance', 'origins', 'allow', 'url'];

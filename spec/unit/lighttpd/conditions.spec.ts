@@ -4,7 +4,7 @@ import { TLSSocket } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { fromLighttpdConf, TunnelError } from '../../../src/index.js';
 import { match } from '../../../src/tunnel/route.js';
-import { readOptions } from '../../../src/options/options.js';
+import { readOptions } from '../../../src/options/read-tunnel.js';
 
 interface Visit {
   path?: string;

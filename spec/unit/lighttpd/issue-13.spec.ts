@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fromLighttpdConf, wstunnel } from '../../../src/index.js';
 import { match } from '../../../src/tunnel/route.js';
-import { readOptions } from '../../../src/options/options.js';
+import { readOptions } from '../../../src/options/read-tunnel.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { refused } from './refused.js';
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { CONNECT_OPTIONS } from '../../../src/command/connect/options.js';
 import { LISTEN_OPTIONS } from '../../../src/command/listen/options.js';
-import { nearest } from '../../../src/options/nearest.js';
-import { HOST } from '../../../src/options/hosts.js';
-import { OPTIONS } from '../../../src/options/options.js';
+import { nearest } from '../../../src/options/checks/nearest.js';
+import { HOST_OPTIONS } from '../../../src/options/host-options.js';
+import { TUNNEL_OPTIONS } from '../../../src/options/tunnel-options.js';
 
 const LISTEN = Object.keys(LISTEN_OPTIONS);
 const CONNECT = Object.keys(CONNECT_OPTIONS);
@@ -48,7 +48,7 @@ describe('issue 13, case 14: "did you mean" names what a person would have meant
     ['heartbeat', 'pingInterval'],
     ['whitelist', 'allow'],
     ['ulr', 'url'],
-  ])('option %s: %s', (given, meant) => expect(nearest(given, Object.keys(OPTIONS))).toBe(meant));
+  ])('option %s: %s', (given, meant) => expect(nearest(given, Object.keys(TUNNEL_OPTIONS))).toBe(meant));
 
   test.each([
     ['hostname', 'host'],
@@ -56,7 +56,7 @@ describe('issue 13, case 14: "did you mean" names what a person would have meant
     ['path', 'socket'],
     ['ssl', 'tls'],
     ['hots', 'host'],
-  ])('host option %s: %s', (given, meant) => expect(nearest(given, Object.keys(HOST))).toBe(meant));
+  ])('host option %s: %s', (given, meant) => expect(nearest(given, Object.keys(HOST_OPTIONS))).toBe(meant));
 
   // Two letters of four or five make another word, and the end of a name may be all that differs.
   test.each([

@@ -1,7 +1,8 @@
 import { ClientError } from '../../client/errors.js';
 import { messageOf, TunnelError } from '../../errors.js';
 import { usage } from '../args.js';
-import { CommandError, complaintOf, EXIT } from '../exit.js';
+import { complaintOf } from '../../options/checks/option-error.js';
+import { CommandError, EXIT } from '../exit.js';
 
 /** Which exit code says it, where the error is the end of the command. */
 const CODES: Readonly<Record<ClientError['code'], number>> = {

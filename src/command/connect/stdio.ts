@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import { connect, type ClientStream } from '../../client/connect.js';
 import { ClientError } from '../../client/errors.js';
-import { CLIENT_DEFAULTS } from '../../client/options.js';
+import { CLIENT_OPTIONS } from '../../client/options.js';
 import { readUrl } from '../../client/url.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { say, type Io, type Signal } from '../io.js';
@@ -33,7 +33,7 @@ export async function runStdio(
     else {
       stream.end();
       // Standard output may never take what is there.
-      timer = setTimeout(destroy, (options.closeTimeout ?? CLIENT_DEFAULTS.closeTimeout) * 1000);
+      timer = setTimeout(destroy, (options.closeTimeout ?? CLIENT_OPTIONS.closeTimeout.default) * 1000);
     }
   });
   const ended = whenClosed(stream);

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { hideLogin } from '../../helpers/hide-login.js';
-import { readNumber, readSeconds } from '../../options/checks.js';
-import { readHosts } from '../../options/hosts.js';
+import { seconds, wholeNumber } from '../../options/checks/values.js';
+import { readHosts } from '../../options/read-hosts.js';
 import type { Host } from '../../types.js';
 import { isLoopback, readTarget, shownAddress, wantListenAddress, type ListenAddress } from '../address.js';
 import { usage } from '../args.js';
@@ -238,14 +238,14 @@ function maxConnectionsOf(args: Given): number | undefined {
   const text = args.text('max-connections');
   if (text === undefined) return undefined;
   const value = /^\d+$/.test(text) ? Number(text) : text;
-  checkOption(() => readNumber(1, CONNECTIONS_CEILING)(value, '--max-connections'));
+  checkOption(() => wholeNumber(1, CONNECTIONS_CEILING)(value, '--max-connections'));
   return Number(text);
 }
 
 function secondsOption(args: Given, name: OptionName, most: number): number | undefined {
   const text = args.text(name);
   if (text === undefined) return undefined;
-  checkOption(() => readSeconds(0, most)(secondsOf([text]), `--${name}`));
+  checkOption(() => seconds(0, most)(secondsOf([text]), `--${name}`));
   return Number(text);
 }
 

@@ -8,26 +8,22 @@ import {
   type ParseError,
 } from 'jsonc-parser';
 import { TunnelError } from '../../errors.js';
-import { checkEach, everyErrorOf, optionPlaceOf } from '../../options/option-error.js';
-import {
-  fail,
-  namedOf,
-  readBoolean,
-  readNames,
-  readNumber,
-  readSeconds,
-  readText,
-  type Check,
-} from '../../options/checks.js';
-import { faultOfListenPath, isAbstractSocket } from '../../sockets/socket-path.js';
 import { without } from '../../helpers/without.js';
-import { readServer } from '../../options/hosts.js';
-import { OPTIONS, readOptions, RULE } from '../../options/options.js';
-import { CONNECTIONS_CEILING } from './descriptors.js';
+import { fail, type Check } from '../../options/checks/fail.js';
+import { checkNames, namedOf } from '../../options/checks/names.js';
+import { complaintOf, everyErrorOf, faultOf } from '../../options/checks/option-error.js';
+import { OptionPath, type OptionRef } from '../../options/checks/option-path.js';
+import { checkBoolean, checkText, seconds, wholeNumber } from '../../options/checks/values.js';
+import { readServerOption } from '../../options/read-hosts.js';
+import { readOptions } from '../../options/read-tunnel.js';
+import { checksOf } from '../../options/row.js';
+import { checkRuleList, RULE_CHECKS, TUNNEL_OPTIONS } from '../../options/tunnel-options.js';
+import { faultOfListenPath, isAbstractSocket } from '../../sockets/socket-path.js';
 import { readListenAddress } from '../address.js';
 import { LONGEST_DRAIN } from '../drain.js';
-import { complaintOf, CommandError, EXIT } from '../exit.js';
+import { CommandError, EXIT } from '../exit.js';
 import type { Config } from './config.js';
+import { CONNECTIONS_CEILING } from './descriptors.js';
 import { FRAME_RULE, isFrameSource } from './frame.js';
 import { fromJson } from './json-values.js';
 import { isHostName, NAME_RULE } from './names.js';
@@ -35,7 +31,7 @@ import { INDEX, readLoginFile, type Tunnelling } from './plan.js';
 import { GROUP_RULE, MODE_RULE, readGroup, readMode } from './unix-access.js';
 import { isUserName, readUserName, USER_RULE } from './user.js';
 
-/** The command's own part of the file; a path is taken from the file's folder. */
+/** The command's own options in the file. Paths are resolved against the file's folder. */
 interface OwnPart {
   listen?: string | number | readonly (string | number)[];
   unixMode?: string;
@@ -57,10 +53,10 @@ interface OwnPart {
   runAs?: string;
 }
 
-// An option without its check does not compile. (Exported for the test of the README's table.)
+// An option without a check does not compile. (Exported for the test of the table in README.md.)
 export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   listen: (value, name) => {
-    for (const text of readTexts(portsAsTexts(value), name)) {
+    for (const text of textsOf(portsAsTexts(value), name)) {
       const address = readListenAddress(text);
       if (!address) fail(name, 'is PORT, ADDRESS:PORT, :PORT, unix:PATH or fd:3, or a list', value);
       const { socket = '' } = address;
@@ -69,67 +65,69 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
     }
   },
   unixMode: (value, name) => {
-    // A number would be decimal: JSON has no octal ones.
+    // JSON has no octal numbers.
     if (typeof value !== 'string' || readMode(value) === undefined)
       fail(name, `${MODE_RULE}, as a text`, value);
   },
   unixGroup: (value, name) => {
     if (typeof value !== 'string' || readGroup(value) === undefined) fail(name, GROUP_RULE, value);
   },
-  web: readText,
-  cert: readText,
-  key: readText,
-  clientCa: readText,
-  auth: readTexts,
-  tokens: readText,
+  web: checkText,
+  cert: checkText,
+  key: checkText,
+  clientCa: checkText,
+  auth: (value, name) => void textsOf(value, name),
+  tokens: checkText,
   name: (value, name) => checkTexts(value, name, isHostName, NAME_RULE),
   frame: (value, name) => checkTexts(value, name, isFrameSource, FRAME_RULE),
-  // Express knows what may stand there.
+  // Express itself checks the value.
   trustProxy: () => undefined,
-  acceptProxy: readBoolean,
-  maxConnections: readNumber(1, CONNECTIONS_CEILING),
-  log: readText,
-  drain: readSeconds(0, LONGEST_DRAIN),
-  verbose: readBoolean,
+  acceptProxy: checkBoolean,
+  maxConnections: wholeNumber(1, CONNECTIONS_CEILING),
+  log: checkText,
+  drain: seconds(0, LONGEST_DRAIN),
+  verbose: checkBoolean,
   runAs: (value, name) => {
     if (typeof value !== 'string' || !isUserName(value)) fail(name, USER_RULE, value);
   },
 };
 
-const server: Check = (value, name) => void readServer(value, name);
-const rules: Check = (value, name) => {
-  if (!Array.isArray(value)) fail(name, 'must be a list of rules', value);
-  const list = value as unknown[];
-  checkEach(list.map((rule, index) => () => readNames(rule, `${name}[${index}]`, JSON_RULE)));
-};
-const TUNNEL = without(OPTIONS, 'autoAttach');
-/** With the hosts, so that what is wrong with them is found along with the rest. */
+/** The file itself, in messages that begin with its name, line and column. */
+const WHOLE_FILE = OptionPath.whole('');
+
+// The hosts are checked along with the rest, so that all their faults are reported.
+const server: Check = (value, name) => void readServerOption(value, name);
+const rules: Check = (value, name) => checkRuleList(value, name, JSON_RULE);
+const TUNNEL = without(checksOf(TUNNEL_OPTIONS), 'autoAttach');
 const JSON_TUNNEL: Readonly<Record<string, Check>> = { ...TUNNEL, server, rules };
 const JSON_RULE: Readonly<Record<string, Check>> = {
-  ...{ ...RULE, server, rules },
-  else: (value, name) => readNames(value, name, JSON_RULE),
+  ...{ ...RULE_CHECKS, server, rules },
+  else: (value, name) => checkNames(value, name, JSON_RULE),
 };
 
-/** The middleware's options, as far as JSON can say them, and the command's. Comments and final commas are allowed. */
+/**
+ * Reads the middleware's options, as far as JSON can express them, and the command's. Comments and trailing commas are allowed.
+ * Throws a {@link CommandError} with a line for each fault: `file:line:column: message`.
+ */
 export function readJsonConfig(text: string, file: string): Config {
   const root = parse(text, file);
   if (isDeeper(root, MOST_LEVELS)) throw tooDeep(file);
   const folder = dirname(resolve(file));
   const twice = namedTwice(root).map(({ offset, value }) => ({
     offset,
-    message: `"${String(value)}" is there twice`,
+    message: `"${String(value)}" is set twice`,
   }));
   const given: unknown = getNodeValue(root);
   const { value, problems, privateFiles } = fromJson(given, folder);
   const tunnel = () => namedOf(value as object, Object.keys(TUNNEL)) as Tunnelling;
   const errors = [
     ...problems,
-    ...errorsOf(() => readNames(value, 'options', { ...OWN, ...JSON_TUNNEL })),
+    ...errorsOf(() => checkNames(value, WHOLE_FILE, { ...OWN, ...JSON_TUNNEL })),
     ...(problems.length + twice.length > 0 ? [] : errorsOf(() => void readOptions(tunnel()))),
   ];
   const found = [
     ...twice,
-    ...errors.map((error) => ({ offset: nodeFor(root, error).offset, message: messageFor(error) })),
+    ...errors.map((error) => ({ offset: nodeFor(root, error).offset, message: complaintOf(error) })),
   ].sort((one, other) => one.offset - other.offset);
   const lines = new Set(found.map(({ offset, message }) => `${file}:${placeOf(text, offset)}: ${message}`));
   const [first, ...more] = lines;
@@ -138,7 +136,7 @@ export function readJsonConfig(text: string, file: string): Config {
   return { isLighttpd: false, tunnel: tunnel(), privateFiles, ...ownOf(own, folder) };
 }
 
-/** What a check has against the options. */
+/** The errors of a check. */
 function errorsOf(check: () => void): readonly TunnelError[] {
   try {
     check();
@@ -147,10 +145,6 @@ function errorsOf(check: () => void): readonly TunnelError[] {
     if (error instanceof TunnelError) return everyErrorOf(error);
     throw error;
   }
-}
-
-function messageFor(error: TunnelError): string {
-  return complaintOf(error).replace(/^options /, '');
 }
 
 function portsAsTexts(value: unknown): unknown {
@@ -198,7 +192,7 @@ function parse(text: string, file: string): Node {
   const root = treeOf(text, file, errors);
   const [error] = errors;
   if (root && !error) return root;
-  // "PropertyNameExpected" as words.
+  // `PropertyNameExpected` becomes "property name expected".
   const what = error
     ? printParseErrorCode(error.error).replace(/\B[A-Z]/g, (one) => ` ${one.toLowerCase()}`)
     : 'Empty';
@@ -212,12 +206,12 @@ function treeOf(text: string, file: string, errors: ParseError[]): Node | undefi
   try {
     return parseTree(text, errors, { allowTrailingComma: true });
   } catch (error) {
-    // It calls itself for each level.
+    // The parser calls itself for each level, and the stack overflows.
     throw tooDeep(file, error);
   }
 }
 
-/** Each check calls itself for what is inside. Objects, lists and names count. */
+/** Each check calls itself for the values inside. Objects, lists and properties count as levels. */
 const MOST_LEVELS = 1000;
 
 function isDeeper(node: Node, levels: number): boolean {
@@ -228,7 +222,7 @@ function tooDeep(file: string, cause?: unknown): CommandError {
   return new CommandError(EXIT.config, `${file}: the JSON is nested too deeply`, { cause });
 }
 
-/** JSON lets the last of two win, silently: of two `allow` one would be gone. */
+/** JSON parsers silently keep the last of two properties with one name: one of two `allow` lists would be lost. */
 function namedTwice(node: Node): Node[] {
   const names = new Set<unknown>();
   return (node.children ?? []).flatMap((child) => {
@@ -245,26 +239,26 @@ function placeOf(text: string, offset: number): string {
   return `${lines.length}:${(lines.at(-1) ?? '').length + 1}`;
 }
 
-/** What an error is about: the value at its path, or the nearest one around it that is in the file. */
+/** The value that an error is about, or the nearest value around it that is in the file; the name of an unknown option. */
 function nodeFor(root: Node, error: TunnelError): Node {
-  const { path = [], isName = false } = optionPlaceOf(error) ?? {};
-  for (let length = path.length; length > 0; length--) {
-    const node = findNodeAtLocation(root, path.slice(0, length));
-    // A property's name is what is wrong with one that nobody knows.
-    if (node) return isName && length === path.length ? (node.parent ?? node) : node;
+  const fault = faultOf(error);
+  const keys = fault?.path.keys ?? [];
+  for (let length = keys.length; length > 0; length--) {
+    const node = findNodeAtLocation(root, keys.slice(0, length));
+    if (node) return fault?.isUnknownKey && length === keys.length ? (node.parent ?? node) : node;
   }
   return root;
 }
 
 /** One text or a list, each of which is valid. */
-function checkTexts(value: unknown, name: string, isValid: (text: string) => boolean, rule: string): void {
-  for (const text of readTexts(value, name)) if (!isValid(text)) fail(name, rule, text);
+function checkTexts(value: unknown, name: OptionRef, isValid: (text: string) => boolean, rule: string): void {
+  for (const text of textsOf(value, name)) if (!isValid(text)) fail(name, rule, text);
 }
 
-/** One text or a list. */
-function readTexts(value: unknown, name: string): string[] {
+/** One text or a list, checked. */
+function textsOf(value: unknown, name: OptionRef): string[] {
   const texts: unknown[] = Array.isArray(value) ? value : [value];
   if (texts.length === 0) fail(name, 'must be a text or a list of texts', value);
-  for (const text of texts) readText(text, name);
+  for (const text of texts) checkText(text, name);
   return texts as string[];
 }

@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { messageOf } from '../../errors.js';
+import { TunnelError } from '../../errors.js';
 import { readDirectiveNames } from '../../lighttpd/from-conf.js';
 import { IncludedFileError } from '../../lighttpd/included-file.js';
 import { includeFrom } from '../../lighttpd/include.js';
@@ -8,6 +8,7 @@ import { readConf, type ConfReading, type ConfUser } from '../../lighttpd/read-c
 import type { Problem } from '../../lighttpd/problems.js';
 import type { ListenAddress as Bound } from '../../lighttpd/sockets.js';
 import type { ListenAddress } from '../address.js';
+import { complaintOf } from '../../options/checks/option-error.js';
 import { usage } from '../args.js';
 import { CommandError, EXIT } from '../exit.js';
 import { reasonOf } from '../files.js';
@@ -56,9 +57,10 @@ export function readLighttpdConfig(text: string, file: string, ignore: readonly 
 
 function checkIgnored(ignore: readonly string[]): void {
   try {
-    readDirectiveNames(ignore, 'ignore');
+    readDirectiveNames(ignore, '--ignore');
   } catch (error) {
-    throw usage(`--${messageOf(error).replace(/^wstunnel: /, '')}`);
+    if (error instanceof TunnelError) throw usage(complaintOf(error));
+    throw error;
   }
 }
 

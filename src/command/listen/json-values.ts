@@ -1,37 +1,43 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { hideLogin } from '../../helpers/hide-login.js';
-import { optionError } from '../../options/option-error.js';
 import type { TunnelError } from '../../errors.js';
+import { OPTIONS_OBJECT } from '../../options/checks/names.js';
+import { complaintAbout } from '../../options/checks/option-error.js';
+import type { OptionPath } from '../../options/checks/option-path.js';
+import { HOST_OPTIONS } from '../../options/host-options.js';
 import { isAbstractSocket } from '../../sockets/socket-path.js';
-import { HOST } from '../../options/hosts.js';
 import { readTarget } from '../address.js';
 import { reasonOf } from '../files.js';
 
-/** What a file's values become. */
-export interface FromJson {
+/** The values of a file as options. */
+interface FromJson {
   readonly value: unknown;
   readonly problems: readonly TunnelError[];
-  /** Keys for backends: nobody else's to read. */
+  /** Files with keys for backends, which no other user should be able to read. */
   readonly privateFiles: readonly string[];
 }
+
+/** In the place of an invalid expression: one fault in a list is reported once. */
+const NEVER = /(?!)/;
 
 type Named = Readonly<Record<string, unknown>>;
 
 /**
- * The middleware's options as JSON has them, as a program would give them: `"^/vnc"` becomes a regular expression, a target as on the
- * command line a host, a path is taken from the file's folder, and the path of a certificate or key becomes what is in the file.
+ * Turns the middleware's options in JSON into the options that a program would give: `"^/vnc"` becomes a regular expression, a
+ * target as on the command line a host, a path is resolved against the file's folder, and the path of a certificate or key becomes
+ * the content of that file.
  */
 export function fromJson(value: unknown, folder: string): FromJson {
-  const reading = new Reading(folder);
+  const reader = new JsonReader(folder);
   return {
-    value: reading.options(value, ''),
-    problems: reading.problems,
-    privateFiles: reading.privateFiles,
+    value: reader.options(value, OPTIONS_OBJECT),
+    problems: reader.problems,
+    privateFiles: reader.privateFiles,
   };
 }
 
-class Reading {
+class JsonReader {
   readonly problems: TunnelError[] = [];
   readonly privateFiles: string[] = [];
   readonly #folder: string;
@@ -40,130 +46,127 @@ class Reading {
     this.#folder = folder;
   }
 
-  /** The options at the top, or of a rule. `prefix`: of the names in it. */
-  options(value: unknown, prefix: string): unknown {
+  /** The options at the top, or of a rule. */
+  options(value: unknown, path: OptionPath): unknown {
     return mapNamed(value, {
-      url: (one) => this.#patterns(one, `${prefix}url`),
-      server: (one) => this.#server(one, `${prefix}server`),
-      when: (one) => this.#condition(one, `${prefix}when`),
-      rules: (one) => mapList(one, (rule, index) => this.options(rule, `${prefix}rules[${index}].`)),
-      else: (one) => this.options(one, `${prefix}else.`),
+      url: (one) => this.#patterns(one, path.key('url')),
+      server: (one) => this.#server(one, path.key('server')),
+      when: (one) => this.#condition(one, path.key('when')),
+      rules: (one) => mapList(one, (rule, index) => this.options(rule, path.key('rules').item(index))),
+      else: (one) => this.options(one, path.key('else')),
     });
   }
 
   /** `^` begins a regular expression, as on the command line. */
-  #patterns(value: unknown, name: string): unknown {
+  #patterns(value: unknown, path: OptionPath): unknown {
     const one = (text: unknown) =>
-      typeof text === 'string' && text.startsWith('^') ? this.#regExp(text, name) : text;
+      typeof text === 'string' && text.startsWith('^') ? (this.#regExp(text, path) ?? NEVER) : text;
     return Array.isArray(value) ? value.map(one) : one(value);
   }
 
-  #regExp(text: unknown, name: string): unknown {
+  #regExp(text: unknown, path: OptionPath): unknown {
     if (typeof text !== 'string') return text;
     try {
       return new RegExp(text);
     } catch {
-      return this.#wrong(name, `"${hideLogin(text)}" is no regular expression`);
+      return this.#invalid(path, `"${hideLogin(text)}" is not a regular expression`);
     }
   }
 
-  #condition(value: unknown, name: string): unknown {
-    const text = (one: unknown, textName: string) =>
+  #condition(value: unknown, path: OptionPath): unknown {
+    const text = (one: unknown, textPath: OptionPath) =>
       mapNamed(one, {
-        matches: (given) => this.#regExp(given, `${textName}.matches`),
-        notMatches: (given) => this.#regExp(given, `${textName}.notMatches`),
+        matches: (given) => this.#regExp(given, textPath.key('matches')),
+        notMatches: (given) => this.#regExp(given, textPath.key('notMatches')),
       });
-    const several = (list: unknown, listName: string) =>
-      mapList(list, (one, index) => this.#condition(one, `${listName}[${index}]`));
+    const texts = (names: readonly string[], around: OptionPath) =>
+      Object.fromEntries(names.map((key) => [key, (one: unknown) => text(one, around.key(key))]));
+    const several = (list: unknown, listPath: OptionPath) =>
+      mapList(list, (one, index) => this.#condition(one, listPath.item(index)));
     return mapNamed(value, {
-      url: (one) => text(this.#patterns(one, `${name}.url`), `${name}.url`),
-      ...Object.fromEntries(
-        ['host', 'remoteAddress', 'query'].map((key) => [key, (one: unknown) => text(one, `${name}.${key}`)]),
-      ),
-      headers: (headers) =>
-        isNamed(headers)
-          ? Object.fromEntries(
-              Object.entries(headers).map(([key, one]) => [key, text(one, `${name}.headers.${key}`)]),
-            )
-          : headers,
-      all: (list) => several(list, `${name}.all`),
-      any: (list) => several(list, `${name}.any`),
-      not: (one) => this.#condition(one, `${name}.not`),
+      url: (one) => text(this.#patterns(one, path.key('url')), path.key('url')),
+      ...texts(['host', 'remoteAddress', 'query'], path),
+      headers: (headers) => mapNamed(headers, texts(Object.keys(headers ?? {}), path.key('headers'))),
+      all: (list) => several(list, path.key('all')),
+      any: (list) => several(list, path.key('any')),
+      not: (one) => this.#condition(one, path.key('not')),
     });
   }
 
   /** A host, a list, or a map; each host may be a text such as "127.0.0.1:5900". */
-  #server(value: unknown, name: string): unknown {
-    if (Array.isArray(value)) return mapList(value, (one, index) => this.#server(one, `${name}[${index}]`));
-    if (typeof value === 'string') return this.#target(value, name);
+  #server(value: unknown, path: OptionPath): unknown {
+    if (Array.isArray(value)) return mapList(value, (one, index) => this.#server(one, path.item(index)));
+    if (typeof value === 'string') return this.#target(value, path);
     if (!isNamed(value)) return value;
-    const isHost = Object.keys(value).some((key) => Object.hasOwn(HOST, key));
-    if (isHost) return this.#host(value, name);
+    const isHost = Object.keys(value).some((key) => Object.hasOwn(HOST_OPTIONS, key));
+    if (isHost) return this.#host(value, path);
     const entries = Object.entries(value);
-    return Object.fromEntries(
-      entries.map(([key, one]) => [key, this.#server(one, `${name}[${JSON.stringify(key)}]`)]),
-    );
+    return Object.fromEntries(entries.map(([key, one]) => [key, this.#server(one, path.entry(key))]));
   }
 
-  #target(text: string, name: string): unknown {
+  #target(text: string, path: OptionPath): unknown {
     const host = readTarget(text);
-    if (host) return this.#host({ ...host }, name);
-    this.#wrong(name, `"${hideLogin(text)}" is no target: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT`);
-    // Never dialled: it keeps the place in a list from being wrong in a second way.
+    if (host) return this.#host({ ...host }, path);
+    this.#invalid(
+      path,
+      `"${hideLogin(text)}" is not a target: give HOST:PORT, PORT, unix:PATH or tls:HOST:PORT`,
+    );
+    // A host that is never dialled: one fault in a list is reported once.
     return { port: 1 };
   }
 
-  #host(host: Named, name: string): unknown {
+  #host(host: Named, path: OptionPath): unknown {
     return mapNamed(host, {
-      socket: (path) => this.#path(path),
+      socket: (socket) => this.#file(socket),
       tls: (tls) =>
         mapNamed(tls, {
-          ca: (one) => this.#pem(one, `${name}.tls.ca`, false),
-          cert: (one) => this.#pem(one, `${name}.tls.cert`, false),
-          key: (one) => this.#pem(one, `${name}.tls.key`, true),
-          pfx: (one) => this.#pem(one, `${name}.tls.pfx`, true),
+          ca: (one) => this.#pem(one, path.key('tls').key('ca'), false),
+          cert: (one) => this.#pem(one, path.key('tls').key('cert'), false),
+          key: (one) => this.#pem(one, path.key('tls').key('key'), true),
+          pfx: (one) => this.#pem(one, path.key('tls').key('pfx'), true),
         }),
-      // One without a slash is looked for in PATH.
+      // A program without a slash is looked for in PATH.
       spawn: (spawn) =>
         mapNamed(spawn, {
-          path: (path) => (typeof path === 'string' && path.includes('/') ? this.#path(path) : path),
+          path: (program) =>
+            typeof program === 'string' && program.includes('/') ? this.#file(program) : program,
         }),
     });
   }
 
-  #path(path: unknown): unknown {
+  #file(path: unknown): unknown {
     if (typeof path !== 'string' || path === '' || isAbstractSocket(path)) return path;
     return resolve(this.#folder, path);
   }
 
-  /** The text itself, or a file with it. */
-  #pem(value: unknown, name: string, isPrivate: boolean): unknown {
-    if (Array.isArray(value)) return value.map((one) => this.#pem(one, name, isPrivate));
+  /** A text in PEM form, or the content of the file with this path. */
+  #pem(value: unknown, path: OptionPath, isPrivate: boolean): unknown {
+    if (Array.isArray(value)) return value.map((one) => this.#pem(one, path, isPrivate));
     if (typeof value !== 'string' || value === '' || value.includes('-----BEGIN')) return value;
-    const path = resolve(this.#folder, value);
-    if (isPrivate) this.privateFiles.push(path);
+    const file = resolve(this.#folder, value);
+    if (isPrivate) this.privateFiles.push(file);
     try {
-      return readFileSync(path);
+      return readFileSync(file);
     } catch (error) {
-      // Not the path: somebody may have given the key itself in its place.
-      return this.#wrong(name, `${isPrivate ? 'the file' : path}: ${reasonOf(error)}`);
+      // Without the file's name where it is private: the text may be the key itself.
+      return this.#invalid(path, `${isPrivate ? 'the file' : file}: ${reasonOf(error)}`);
     }
   }
 
-  /** What is not given is not checked. */
-  #wrong(name: string, message: string): unknown {
-    this.problems.push(optionError(name, `${name}: ${message}`));
+  /** Reports an invalid value and leaves it out, so that no check reports it again. */
+  #invalid(path: OptionPath, message: string): unknown {
+    this.problems.push(complaintAbout(path, `${String(path)}: ${message}`));
     return undefined;
   }
 }
 
 function isNamed(value: unknown): value is Named {
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  // A text that has become one on the way.
+  // A text that is a regular expression by now.
   return isObject && !(value instanceof RegExp);
 }
 
-/** A copy with some of its values changed. */
+/** A copy in which some values are changed. */
 function mapNamed(value: unknown, changes: Readonly<Record<string, (one: unknown) => unknown>>): unknown {
   if (!isNamed(value)) return value;
   const entries = Object.entries(value).map(([name, one]) => {

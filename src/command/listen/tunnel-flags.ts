@@ -1,7 +1,7 @@
 import { TunnelError } from '../../errors.js';
-import { OPTIONS } from '../../options/options.js';
+import { TUNNEL_OPTIONS } from '../../options/tunnel-options.js';
+import { complaintOf } from '../../options/checks/option-error.js';
 import { usage } from '../args.js';
-import { complaintOf } from '../exit.js';
 import type { Given, OptionName } from './options.js';
 import type { Tunnelling } from './plan.js';
 
@@ -25,7 +25,7 @@ export function tunnelOf(args: Given): Partial<Tunnelling> {
     const values = args.list(flag as OptionName);
     if (values.length === 0) return [];
     const value = read(values);
-    checkOption(() => OPTIONS[option](value, `--${flag}`));
+    checkOption(() => TUNNEL_OPTIONS[option].check(value, `--${flag}`));
     return [[option, value]];
   });
   return Object.fromEntries(entries) as Partial<Tunnelling>;

@@ -1,9 +1,9 @@
 /**
- * Names by which other programs, libraries and people call what has another name here: the first of these that exists is meant.
- * Only names that are far from ours in letters; without dashes and capital letters, so that `maxPayload` is `max-payload`.
+ * Names from other programs and libraries, each with our names for the same thing. The first of our names that is known in the given
+ * place is suggested. Names that differ from ours by spelling only are not listed. All names are in lower case without dashes.
  */
 const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
-  // Where to listen, or where the backend is: an option of the command, a host's, or the middleware's.
+  // Addresses, of the listener or of the backend: options of the command, of a host, or of the middleware.
   port: ['listen', 'local', 'server'],
   bind: ['listen', 'local', 'localAddress'],
   host: ['listen', 'local', 'server'],
@@ -45,7 +45,7 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   auth: ['authenticate', 'user'],
   authorize: ['authenticate'],
   token: ['tokens', 'bearer'],
-  // Who may connect.
+  // Clients that may connect.
   cors: ['origins', 'origin'],
   whitelist: ['allow'],
   allowlist: ['allow'],
@@ -53,7 +53,7 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   blocklist: ['deny'],
   servername: ['name'],
   domain: ['name'],
-  // The others.
+  // Other options.
   heartbeat: ['pingInterval', 'ping'],
   maxconnections: ['maxTunnels', 'limits'],
   conf: ['config'],
@@ -63,7 +63,7 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   protocols: ['subprotocol'],
 };
 
-/** The known name that an unknown one most likely means; undefined where none is near. */
+/** The known name that an unknown name most likely means; undefined where no known name is near. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const plain = plainOf(name);
   const same = known.find((candidate) => plainOf(candidate) === plain);
@@ -72,7 +72,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return synonyms.find((synonym) => known.includes(synonym)) ?? misspelt(name, plain, known);
 }
 
-/** Letter case and what stands between words are no difference. */
+/** Letter case and separators between words make no difference. */
 function plainOf(name: string): string {
   return name.toLowerCase().replace(/[-_.\s]/g, '');
 }
@@ -82,22 +82,22 @@ function misspelt(name: string, plain: string, known: readonly string[]): string
   const [best] = scored
     .filter(({ candidate, far }) => far <= tolerance(Math.min(lastPart(name), lastPart(candidate))))
     .sort((a, b) => a.far - b.far);
-  // The beginning of one name, and of no other.
+  // The beginning of exactly one known name.
   const begun = known.filter((candidate) => plain.length > 2 && plainOf(candidate).startsWith(plain));
   return best?.candidate ?? (begun.length === 1 ? begun[0] : undefined);
 }
 
-/** How many letters follow the last dot: in `server.root` those of `server` say nothing. */
+/** The number of letters after the last dot: in `server.root` the letters of `server` say nothing. */
 function lastPart(name: string): number {
   return plainOf(name.slice(name.lastIndexOf('.') + 1)).length;
 }
 
-/** Two letters of four are another word (`port` is not `cert`); in a word of seven they are a slip. */
+/** Two wrong letters of four make another word (`port` is not `cert`); in a word of seven they are a typing error. */
 function tolerance(length: number): number {
   return length < 3 ? 0 : length < 6 ? 1 : Math.floor(length / 3);
 }
 
-/** Damerau's, of adjacent letters: insertions, deletions, replacements, and two letters in the wrong order. */
+/** The Damerau-Levenshtein distance: insertions, deletions, replacements, and two adjacent letters in the wrong order. */
 function distance(a: string, b: string): number {
   let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);

@@ -1,11 +1,11 @@
 import { X509Certificate } from 'node:crypto';
 
-/** OpenSSL's three names of it; a block without an end is damaged. */
+/** OpenSSL has three names for a certificate; a block without an end is damaged. */
 const BLOCK = /-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----[^]*?(?:-----END \1-----|$)/g;
 
 /**
- * The certificates of a text in PEM form. Throws where there is none, and where one is damaged: `createSecureContext` leaves
- * out of `ca` what it can't read, without a word.
+ * The certificates of a text in PEM form. Throws an Error where there is none, and where a certificate is damaged:
+ * `createSecureContext` silently leaves out of `ca` what it cannot read.
  */
 export function certificatesIn(pem: string): [X509Certificate, ...X509Certificate[]] {
   const blocks = pem.match(BLOCK) ?? [];

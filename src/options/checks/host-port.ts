@@ -1,13 +1,13 @@
 import { isIP } from 'node:net';
 
 /** `PORT`, `HOST:PORT`, `[IPv6]:PORT`, `:PORT`. */
-export interface HostAndPort {
+interface HostAndPort {
   /** Undefined for a port alone, empty for `:PORT`. */
   readonly host: string | undefined;
   readonly port: number;
 }
 
-/** Undefined for what is none of these. */
+/** Undefined for any other text. */
 export function readHostAndPort(text: string): HostAndPort | undefined {
   const [, address, digits = ''] = /^(?:(\[[^\]]*\]|[^:@\s]*):)?(\d{1,5})$/.exec(text) ?? [];
   const port = Number(digits);

@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import { linesOf } from '../../../src/command/exit.js';
+import { readJsonConfig } from '../../../src/command/listen/config-json.js';
+
+/** What is wrong with the file, a line for each fault. */
+function faultsOf(text: string): readonly string[] {
+  try {
+    readJsonConfig(text, 'c.json');
+  } catch (error) {
+    return linesOf(error);
+  }
+  return [];
+}
+
+test.each([' ', '.', '[', ']', '"', '[0]', 'a b', 'a.b', 'x[1].y', '\\', '', '€'])(
+  'a key with %j keeps its line and column',
+  (part) => {
+    const key = JSON.stringify(`/${part}`);
+    const text = `{ "server": {\n "/first": { "port": 1 },\n  ${key}: [{ "port": 1 }, { "port": 70000 }] } }`;
+    const column = `  ${key}: [{ "port": 1 }, { "port": `.length + 1;
+    expect(faultsOf(text)).toEqual([
+      `c.json:3:${column}: server[${key}][1].port must be a whole number from 1 to 65535; got 70000`,
+    ]);
+    const header = JSON.stringify(`x${part}`);
+    const [line = ''] = faultsOf(`{ "rules": [{ "when": { "headers": {\n ${header}: 7 } } }] }`);
+    expect(line).toMatch(`c.json:2:${` ${header}: `.length + 1}: rules[0].when.headers`);
+  },
+);
+
+test.each(['a b', 'a.b', 'a[0]', 'a"b'])('an unknown option named %j is found by its name', (name) => {
+  const key = JSON.stringify(name);
+  expect(faultsOf(`{\n  ${key}: 1 }`)).toEqual([`c.json:2:3: has no "${name}"`]);
+  expect(faultsOf(`{ "server": {\n "port": 1,\n   ${key}: 1 } }`)).toEqual([
+    `c.json:3:4: server has no "${name}"`,
+  ]);
+});
+
+test('a value that JSON cannot express is reported where it stands', () => {
+  expect(faultsOf('{ "server": ["1",\n "desk x"],\n "url": ["^("] }')).toEqual([
+    'c.json:2:2: server[1]: "desk x" is not a target: give HOST:PORT, PORT, unix:PATH or tls:HOST:PORT',
+    'c.json:3:9: url: "^(" is not a regular expression',
+  ]);
+});
+
+test('a file that is no object is refused as a whole', () => {
+  expect(faultsOf('[]')).toEqual(['c.json:1:1: must be an object; got []']);
+});

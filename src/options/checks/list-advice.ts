@@ -1,0 +1,13 @@
+import { inspect } from 'node:util';
+import { MAX_SHOWN } from './fail.js';
+
+/**
+ * The advice for one text, or several with commas, in the place of a list: the list to write. Empty where one of the texts is
+ * invalid: advice must work when it is followed. `entriesOf` gives the valid entries for a text; none for an invalid text.
+ */
+export function listAdvice(value: unknown, entriesOf: (text: string) => readonly string[]): string {
+  if (typeof value !== 'string' || value.length > MAX_SHOWN) return '';
+  const entries = value.split(',').map((text) => entriesOf(text.trim()));
+  if (entries.some(({ length }) => length === 0)) return '';
+  return `; write ${inspect(entries.flat(), { breakLength: Infinity })}`;
+}

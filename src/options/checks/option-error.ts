@@ -1,0 +1,72 @@
+import { TunnelError } from '../../errors.js';
+import { OptionPath, type OptionRef } from './option-path.js';
+
+/** The data of an error about an option: no code reads the message. */
+interface Fault {
+  readonly path: OptionPath;
+  /** The message without the package's name in front. */
+  readonly complaint: string;
+  /** The key itself is wrong, not its value. */
+  readonly isUnknownKey: boolean;
+}
+
+// Not properties of the errors, so that a printed error shows its message and its code only.
+const faults = new WeakMap<TunnelError, Fault>();
+const others = new WeakMap<TunnelError, readonly TunnelError[]>();
+
+/** A {@link TunnelError} WSTUNNEL_OPTION about one option. The message is the option's name and the predicate. */
+export function optionError(name: OptionRef, predicate: string): TunnelError {
+  const path = OptionPath.of(name);
+  return errorOf({ path, complaint: path.sentence(predicate), isUnknownKey: false });
+}
+
+/** The same with a whole sentence, whose subject is not the option's name. */
+export function complaintAbout(name: OptionRef, sentence: string, cause?: unknown): TunnelError {
+  return errorOf({ path: OptionPath.of(name), complaint: sentence, isUnknownKey: false }, cause);
+}
+
+/** The same for an object with a key that is not known. */
+export function unknownKeyError(path: OptionPath, key: string, predicate: string): TunnelError {
+  return errorOf({ path: path.key(key), complaint: path.sentence(predicate), isUnknownKey: true });
+}
+
+function errorOf(fault: Fault, cause?: unknown): TunnelError {
+  const error = new TunnelError(
+    'WSTUNNEL_OPTION',
+    `wstunnel: ${fault.complaint}`,
+    cause === undefined ? {} : { cause },
+  );
+  faults.set(error, fault);
+  return error;
+}
+
+/** The option that an error is about; undefined for an error about no option. */
+export function faultOf(error: TunnelError): Pick<Fault, 'path' | 'isUnknownKey'> | undefined {
+  return faults.get(error);
+}
+
+/** The message of an error without the package's name in front: commands have a name of their own. */
+export function complaintOf(error: TunnelError): string {
+  return faults.get(error)?.complaint ?? error.message;
+}
+
+/** Makes every check. Throws the first error; {@link everyErrorOf} gives the others as well. */
+export function checkEach(checks: Iterable<() => void>): void {
+  const errors: TunnelError[] = [];
+  for (const check of checks)
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof TunnelError)) throw error;
+      errors.push(...everyErrorOf(error));
+    }
+  const [first, ...rest] = errors;
+  if (!first) return;
+  others.set(first, rest);
+  throw first;
+}
+
+/** An error of {@link checkEach} and the errors that were found along with it. */
+export function everyErrorOf(error: TunnelError): readonly TunnelError[] {
+  return [error, ...(others.get(error) ?? [])];
+}

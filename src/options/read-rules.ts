@@ -1,0 +1,87 @@
+import type { IncomingMessage } from 'node:http';
+import { strategyOf } from '../balance/strategies.js';
+import { compileAddresses } from '../request/address.js';
+import { compileCondition } from '../routes/condition.js';
+import type { CompiledRule } from '../routes/rules.js';
+import { compileUrl, type UrlMatcher } from '../routes/url.js';
+import type { Rule, RuleOptions, TunnelOptions } from '../types.js';
+import { fail } from './checks/fail.js';
+import { namedOf } from './checks/names.js';
+import { OptionPath } from './checks/option-path.js';
+import { readServerOption } from './read-hosts.js';
+import { readOrigins } from './read-origins.js';
+import { RULE_OPTIONS } from './rule-options.js';
+import type { RuleSettings } from './settings.js';
+
+/** The settings for the given options only, since a rule leaves all other options unchanged. `path` is undefined for the tunnel itself. */
+export function readRuleOptions<Req extends IncomingMessage>(
+  options: RuleOptions<Req>,
+  path?: OptionPath,
+): Partial<RuleSettings<Req>> {
+  const { server, balance, origins, mapExtensions, allow, deny } = options;
+  return {
+    ...(namedOf(options, Object.keys(RULE_OPTIONS)) as Partial<RuleSettings<Req>>),
+    ...(server !== undefined && {
+      server:
+        typeof server === 'function' ? server : readServerOption(server, path?.key('server') ?? 'server'),
+    }),
+    ...(balance !== undefined && { balance: typeof balance === 'string' ? strategyOf(balance) : balance }),
+    ...(origins !== undefined && { origins: readOrigins<Req>(origins) }),
+    ...(mapExtensions && { mapExtensions: Object.freeze({ ...mapExtensions }) }),
+    ...(allow && { allow: compileAddresses(allow) }),
+    ...(deny && { deny: compileAddresses(deny) }),
+  };
+}
+
+/** `base`: the settings of the tunnel itself. */
+export function readRules<Req extends IncomingMessage>(
+  rules: readonly Rule<Req>[] | undefined,
+  base: Partial<RuleSettings<Req>>,
+): readonly CompiledRule<RuleSettings<Req>>[] {
+  checkRefusing(base);
+  return readList(rules, OptionPath.of('rules'), base);
+}
+
+/** `inherited`: the settings of the outer rules, as far as they are known before a request. */
+function readList<Req extends IncomingMessage>(
+  rules: readonly Rule<Req>[] = [],
+  path: OptionPath,
+  inherited: Partial<RuleSettings<Req>>,
+): readonly CompiledRule<RuleSettings<Req>>[] {
+  return rules.map((rule, index) => readRule(rule, path.item(index), inherited));
+}
+
+function readRule<Req extends IncomingMessage>(
+  rule: Rule<Req>,
+  path: OptionPath,
+  inherited: Partial<RuleSettings<Req>>,
+): CompiledRule<RuleSettings<Req>> {
+  const set = readRuleOptions<Req>(rule, path);
+  const inside = { ...inherited, ...set };
+  checkRefusing(inside, path);
+  return {
+    matchesUrl: urlMatcherOf(rule.url),
+    when: rule.when && compileCondition(rule.when),
+    set,
+    rules: readList(rule.rules, path.key('rules'), inside),
+    otherwise: rule.else && readRule(rule.else, path.key('else'), inherited),
+  };
+}
+
+/** A Close has no room for the answer of `onRefuse`. */
+function checkRefusing(
+  { refuseWith, onRefuse }: { readonly refuseWith?: unknown; readonly onRefuse?: unknown },
+  path?: OptionPath,
+): void {
+  if (refuseWith !== 'close' || onRefuse === undefined) return;
+  fail(
+    path?.key('onRefuse') ?? 'onRefuse',
+    "can't answer under refuseWith: 'close', which answers with a Close; leave one out",
+    onRefuse,
+  );
+}
+
+/** The option `url`, checked before. */
+export function urlMatcherOf(url: TunnelOptions['url']): UrlMatcher {
+  return url === undefined ? () => true : compileUrl([url].flat());
+}

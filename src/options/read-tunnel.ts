@@ -1,0 +1,51 @@
+import type { IncomingMessage } from 'node:http';
+import { strategyOf } from '../balance/strategies.js';
+import type { CountLimits } from '../guard/limits.js';
+import type { TunnelOptions } from '../types.js';
+import { checkNames, OPTIONS_OBJECT } from './checks/names.js';
+import { notationsOf } from './notations.js';
+import { readOrigins } from './read-origins.js';
+import { readRuleOptions, readRules, urlMatcherOf } from './read-rules.js';
+import { checksOf, defaultsOf, fill } from './row.js';
+import { RULE_OPTIONS } from './rule-options.js';
+import type { RuleSettings, Settings } from './settings.js';
+import { checkDepth, LIMIT_OPTIONS, TUNNEL_OPTIONS } from './tunnel-options.js';
+
+/**
+ * Reads the options of `wstunnel()`: checks everything once, fills in the defaults and freezes the result. Throws
+ * {@link TunnelError} WSTUNNEL_OPTION with the option, the value and the way out.
+ */
+export function readOptions<Req extends IncomingMessage>(options: TunnelOptions<Req>): Settings<Req> {
+  checkDepth((options as TunnelOptions<Req> | undefined)?.rules, 'rules');
+  checkNames(options, OPTIONS_OBJECT, checksOf(TUNNEL_OPTIONS));
+  const given = readRuleOptions(options);
+  const { debug, autoAttach } = TUNNEL_OPTIONS;
+  return Object.freeze<Settings<Req>>({
+    matchesUrl: urlMatcherOf(options.url),
+    base: Object.freeze<RuleSettings<Req>>({ ...defaultSettings<Req>(), ...given }),
+    rules: readRules(options.rules, given),
+    notations: notationsOf(options),
+    limits: readLimits(options.limits),
+    debug: options.debug ?? debug.default,
+    autoAttach: options.autoAttach ?? autoAttach.default,
+  });
+}
+
+function defaultSettings<Req extends IncomingMessage>(): RuleSettings<Req> {
+  const defaults = defaultsOf(RULE_OPTIONS);
+  return {
+    ...defaults,
+    balance: strategyOf(defaults.balance),
+    origins: readOrigins<Req>(defaults.origins),
+  };
+}
+
+function readLimits(limits: TunnelOptions['limits'] = {}): Settings<IncomingMessage>['limits'] {
+  return { ...fill(limits, LIMIT_OPTIONS), opening: readOpening(limits.opening) };
+}
+
+function readOpening(given: NonNullable<TunnelOptions['limits']>['opening']): CountLimits {
+  const counts = typeof given === 'number' ? { total: given } : (given ?? {});
+  const { total, perClient } = LIMIT_OPTIONS.opening.default;
+  return Object.freeze({ total: counts.total ?? total, perClient: counts.perClient ?? perClient });
+}

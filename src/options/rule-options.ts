@@ -1,0 +1,45 @@
+import { checkAddresses } from './checks/addresses.js';
+import { checkBalance } from './checks/balance.js';
+import { checkValues } from './checks/names.js';
+import { checkOrigins } from './checks/origins.js';
+import { checkString } from './checks/values.js';
+import { functionRow, row, secondsRow, wordRow, type Rows } from './row.js';
+import type { RuleOptions } from '../types.js';
+
+/** The options that a rule may set as well, with their defaults. Times in seconds. */
+export const RULE_OPTIONS = {
+  // read-hosts.ts checks the hosts while it reads them: certificates are not read twice.
+  server: row(() => undefined),
+  // lighttpd's.
+  balance: row(checkBalance, 'fair'),
+  stickyKey: functionRow(),
+  mapExtensions: row((value, name) => checkValues(value, name, checkString)),
+  // Tunnels carry bytes; text frames would have to be UTF-8.
+  frameType: wordRow(['binary', 'text'], 'binary'),
+  subprotocol: functionRow(),
+  // Pages of other sites must not use the login of the browser that opens them.
+  origins: row(checkOrigins, 'same'),
+  allow: row(checkAddresses),
+  deny: row(checkAddresses),
+  clientAddress: functionRow(),
+  authenticate: functionRow(),
+  user: functionRow(),
+  // Below the 60 s after which most proxies drop a silent connection.
+  pingInterval: secondsRow(0, 900, 30),
+  // Longer than any stall of a living network; with the interval, a dead client is gone within a minute. Bytes on their way
+  // lengthen it (frames/heartbeat.ts).
+  pongTimeout: secondsRow(0, 300, 20),
+  // Long enough for a slow login and a sleeping backend, short enough to free the resources of a request that hangs.
+  handshakeTimeout: secondsRow(0.001, 300, 30),
+  // Silence is not an error.
+  idleTimeout: secondsRow(0, 86_400, 0),
+  maxDuration: secondsRow(0, 31_622_400, 0),
+  // Bytes on their way over a slow line arrive; a dead client does not occupy the backend for longer.
+  closeTimeout: secondsRow(0.001, 300, 10),
+  // Twelve megabytes at 13 kB/s; a byte now and then cannot keep a closed tunnel for longer.
+  drainTimeout: secondsRow(0.001, 86_400, 900),
+  // lighttpd's `server.max-write-idle`. A slow line accepts more bytes every few minutes at the least.
+  writeTimeout: secondsRow(0, 86_400, 360),
+  refuseWith: wordRow(['http', 'close'], 'http'),
+  onRefuse: functionRow(),
+} as const satisfies Rows<RuleOptions>;

@@ -1,0 +1,46 @@
+import type { IncomingMessage } from 'node:http';
+import type { BlockList } from 'node:net';
+import type { ResolvedHost } from '../backends/host.js';
+import type { CountLimits } from '../guard/limits.js';
+import type { HostMap } from '../routes/host-map.js';
+import type { Notation } from '../routes/notation.js';
+import type { CompiledRule } from '../routes/rules.js';
+import type { UrlMatcher } from '../routes/url.js';
+import type { BalanceStrategy, RuleOptions } from '../types.js';
+import type { Origins } from './read-origins.js';
+import type { Filled } from './row.js';
+import type { RULE_OPTIONS } from './rule-options.js';
+
+/** The option `server`, read. The hosts of a `server` function are read for each request. */
+export type ServerSetting<Req extends IncomingMessage> =
+  | readonly ResolvedHost[]
+  | HostMap<readonly ResolvedHost[]>
+  | Extract<RuleOptions<Req>['server'], CallableFunction>;
+
+/** Options whose setting is not the given value itself. */
+interface Compiled<Req extends IncomingMessage> {
+  readonly server: ServerSetting<Req> | undefined;
+  readonly balance: BalanceStrategy<Req>;
+  readonly origins: Origins<Req>;
+  readonly allow: BlockList | undefined;
+  readonly deny: BlockList | undefined;
+}
+
+type Named<Options> = { readonly [Name in keyof Required<Options>]: Options[Name & keyof Options] };
+
+/** The settings of one request: the tunnel's own options, changed by its rules. Unset options are present with the value undefined. */
+export type RuleSettings<Req extends IncomingMessage> = Compiled<Req> &
+  Omit<Named<Filled<RuleOptions<Req>, typeof RULE_OPTIONS>>, keyof Compiled<Req>>;
+
+/** The settings of the whole tunnel. */
+export interface Settings<Req extends IncomingMessage> {
+  readonly matchesUrl: UrlMatcher;
+  /** Where no rule applies. */
+  readonly base: RuleSettings<Req>;
+  readonly rules: readonly CompiledRule<RuleSettings<Req>>[];
+  /** The notations in which options compare paths, where these differ from the paths as sent. */
+  readonly notations: readonly Notation[];
+  readonly limits: CountLimits & { readonly buffered: number; readonly opening: CountLimits };
+  readonly debug: number;
+  readonly autoAttach: boolean;
+}
