@@ -19,11 +19,13 @@ const desktopOf = async (user) => desktops.get(user);
 
 const app = express();
 app.use(login);
-
-const tunnel = wstunnel({
-  server: (req, { signal }) => desktopOf(req.session.user, { signal }), // undefined: 404
-});
-app.use('/vnc', requireLogin, tunnel);
+app.use(
+  '/vnc',
+  requireLogin,
+  wstunnel({
+    server: (req, { signal }) => desktopOf(req.session.user, { signal }), // undefined: 404
+  }),
+);
 
 app.use(desktopPage('/vnc'));
 

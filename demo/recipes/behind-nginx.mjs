@@ -5,8 +5,8 @@
 //
 // Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md).
 //
-// `allow`, `deny` and the events see the client's address, and `secure: 'auto'` of the session sees https. README.md
-// has more: addresses with ports, the origin of a page, DNS rebinding.
+// `allow`, `deny` and the events see the client's address, and `secure: 'auto'` of the session sees https.
+// src/guard/README.md of express-wstunnel has more: addresses with ports, the origin of a page, DNS rebinding.
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';
 import { desktopPage } from './desktop-page.mjs';

@@ -4,10 +4,11 @@
 //   node rules.mjs
 //
 // Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md); SSH_PORT (22); INSIDE, the addresses and ranges
-// of the clients inside (10.0.0.0/8,192.168.0.0/16).
+// of the clients inside (127.0.0.0/8,10.0.0.0/8,192.168.0.0/16).
 //
-// Every rule that applies replaces, option by option, the options before it. README.md has the table of conditions, and
-// what a rule can guard.
+// Every rule that applies replaces, option by option, the options before it. src/routes/README.md
+// of express-wstunnel has the table of conditions, and what a rule can guard: a client writes the host, the query and
+// headers as it likes, so let a rule guard by remoteAddress, scheme or url alone.
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';
 import { desktopPage } from './desktop-page.mjs';
@@ -15,7 +16,7 @@ import { login, requireLogin } from './login.mjs';
 
 const VNC_PORT = Number(process.env.VNC_PORT ?? 5900);
 const SSH_PORT = Number(process.env.SSH_PORT ?? 22);
-const INSIDE = (process.env.INSIDE ?? '10.0.0.0/8,192.168.0.0/16').split(',');
+const INSIDE = (process.env.INSIDE ?? '127.0.0.0/8,10.0.0.0/8,192.168.0.0/16').split(',');
 
 const app = express();
 app.use(login);

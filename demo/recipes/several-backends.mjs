@@ -21,17 +21,19 @@ const VNC_PORT_2 = Number(process.env.VNC_PORT_2 ?? 5901);
 
 const app = express();
 app.use(login);
-
-const tunnel = wstunnel({
-  server: [
-    { host: HOST_1, port: VNC_PORT_1, weight: 2, maxTunnels: 20 },
-    { host: HOST_2, port: VNC_PORT_2, maxTunnels: 10 },
-    { socket: VNC_SOCKET, backup: true }, // while no other host is up
-  ],
-  balance: 'sticky', // or 'fair' (the default), 'round-robin', 'hash'
-  stickyKey: (req) => req.session.user, // the same user has the same desktop
-});
-app.use('/vnc', requireLogin, tunnel);
+app.use(
+  '/vnc',
+  requireLogin,
+  wstunnel({
+    server: [
+      { host: HOST_1, port: VNC_PORT_1, weight: 2, maxTunnels: 20 },
+      { host: HOST_2, port: VNC_PORT_2, maxTunnels: 10 },
+      { socket: VNC_SOCKET, backup: true }, // while no other host is up
+    ],
+    balance: 'sticky', // or 'fair' (the default), 'round-robin', 'hash'
+    stickyKey: (req) => req.session.user, // the same user has the same desktop
+  }),
+);
 
 app.use(desktopPage('/vnc'));
 
