@@ -2,8 +2,7 @@ import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { intersect, union, type Rect } from '../draw/rect.js';
 import { Region } from '../draw/region.js';
-import { key, pointer } from '../scene/input.js';
-import { takeSeat, type Seat } from '../scene/seat.js';
+import { inputOf, key, pointer } from '../scene/input.js';
 import type { Stage, Watcher } from '../scene/stage.js';
 import { Encoder } from './encoder.js';
 import { handshake, serverInit } from './handshake.js';
@@ -11,8 +10,8 @@ import { keyOf } from './keysyms.js';
 import { readMessage, serverCutText, type ClientMessage } from './messages.js';
 import { ByteReader } from './reader.js';
 
-/** Bytes that may wait for a viewer that does not read; its copies of the clipboard are dropped above it. */
-const MAX_WAITING = 256 * 1024;
+/** Bytes queued for a viewer that does not read. Above this limit, copies of the clipboard are dropped. */
+const MAX_QUEUED = 256 * 1024;
 
 /** How long one viewer's messages may hold up the rest of the process. */
 const TURN_MS = 5;
@@ -21,8 +20,10 @@ const TURN_MS = 5;
 export class Viewer implements Watcher {
   readonly #encoder = new Encoder();
   readonly #dirty = new Region();
-  readonly #seat: Seat = takeSeat((text) => {
-    if (this.socket.writableLength < MAX_WAITING) this.socket.write(serverCutText(text));
+  readonly #input = inputOf({
+    giveText: (text) => {
+      if (this.socket.writableLength < MAX_QUEUED) this.socket.write(serverCutText(text));
+    },
   });
   /** The area of the requests that no update has answered yet. */
   #wanted: Rect | undefined;
@@ -58,7 +59,7 @@ export class Viewer implements Watcher {
         }
       }
     } finally {
-      this.stage.scene.leave(this.#seat);
+      this.stage.scene.leave(this.#input.seat);
       this.stage.leave(this);
       this.stage.wake();
       this.#encoder.close();
@@ -84,12 +85,12 @@ export class Viewer implements Watcher {
         this.#request(message.area, message.incremental);
         return;
       case 'KeyEvent':
-        key(scene, this.#seat, keyOf(message.keysym), message.down);
+        key(scene, this.#input, keyOf(message.keysym), message.down);
         break;
       case 'PointerEvent': {
         const x = Math.min(message.x, scene.screen.width - 1);
         const y = Math.min(message.y, scene.screen.height - 1);
-        pointer(scene, this.#seat, x, y, message.buttons);
+        pointer(scene, this.#input, x, y, message.buttons);
         break;
       }
       case 'ClientCutText':
