@@ -124,7 +124,7 @@ describe('issue 13, case 19: npm run demo', () => {
     const { code, stderr } = await ends('--port', String(port));
     expect(code).toBe(1);
     expect(stderr).toBe(
-      `The port ${port} of 127.0.0.1 is in use: choose another one with --port; --port 0 takes any free one.\n`,
+      `Port ${port} of 127.0.0.1 is in use: choose another one with --port; --port 0 takes any free one.\n`,
     );
   });
 

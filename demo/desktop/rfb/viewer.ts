@@ -13,10 +13,10 @@ import { ByteReader } from './reader.js';
 /** Bytes queued for a viewer that does not read. Above this limit, copies of the clipboard are dropped. */
 const MAX_QUEUED = 256 * 1024;
 
-/** How long one viewer's messages may hold up the rest of the process. */
+/** Milliseconds of one viewer's messages in one event-loop turn. */
 const TURN_MS = 5;
 
-/** One connection: its own format, encoding and dirty rectangles, over the desktop that all share. */
+/** One connection to the shared desktop, with its pixel format, encoding and dirty rectangles. */
 export class Viewer implements Watcher {
   readonly #encoder = new Encoder();
   readonly #dirty = new Region();
@@ -25,7 +25,7 @@ export class Viewer implements Watcher {
       if (this.socket.writableLength < MAX_QUEUED) this.socket.write(serverCutText(text));
     },
   });
-  /** The area of the requests that no update has answered yet. */
+  /** The area of the requests that are not answered yet. */
   #wanted: Rect | undefined;
   #isSending = false;
 
@@ -35,7 +35,7 @@ export class Viewer implements Watcher {
     private readonly name: string,
   ) {}
 
-  /** Ends with the connection; throws if that ended badly. */
+  /** Resolves at the end of the connection. Rejects on a protocol error. */
   async serve(handshakeSeconds: number): Promise<void> {
     const reader = new ByteReader(this.socket);
     const deadline = setTimeout(() => this.socket.destroy(), handshakeSeconds * 1000);
@@ -46,13 +46,13 @@ export class Viewer implements Watcher {
     }
     const { screen } = this.stage.scene;
     this.socket.write(serverInit(screen.width, screen.height, this.name));
-    // Nothing of the screen has been sent yet, whatever the first request says.
+    // The first update has the whole screen, even if the first request is incremental.
     this.#dirty.add(screen.bounds);
     this.stage.join(this);
     try {
       for (let since = performance.now(); ;) {
         this.#take(await readMessage(reader));
-        // Messages that came in one chunk are read without a turn of the event loop: a flood must leave it some.
+        // All messages of a chunk are read in one event-loop turn: give other connections a turn during a flood.
         if (performance.now() - since > TURN_MS) {
           await setImmediate();
           since = performance.now();
@@ -109,7 +109,7 @@ export class Viewer implements Watcher {
     this.#send();
   }
 
-  /** One update at a time: until it has left, what changes gathers in the dirty rectangles. */
+  /** Sends one update at a time. During an update, changes are added to the dirty rectangles. */
   #send(): void {
     if (this.#isSending || this.#wanted === undefined) return;
     const parts = this.#dirty.take(this.#wanted);

@@ -82,7 +82,7 @@ function release(scene: Scene, input: Input): void {
   scene.hover(input.x, input.y);
 }
 
-/** Keys go to the terminal, the one window that takes text; it comes to the front to show them. */
+/** Keys go to the terminal, the only window with text input. The terminal comes to the front. */
 export function key(scene: Scene, input: Input, pressed: Key, isDown: boolean): void {
   if (pressed.kind === 'control') input.control = isDown;
   if (!isDown || pressed.kind === 'control' || pressed.kind === 'other') return;
