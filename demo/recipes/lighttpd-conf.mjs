@@ -17,7 +17,8 @@ const app = express();
 app.use(wstunnel(conf.options));
 app.use(express.static(conf.documentRoot));
 
-const address = { port: process.env.PORT ?? conf.port, host: conf.bind ?? '0.0.0.0', path: conf.socket }; // lighttpd: IPv4 alone
+// lighttpd: IPv4 alone.
+const address = { port: process.env.PORT ?? conf.port, host: conf.bind ?? '0.0.0.0', path: conf.socket };
 const server = app.listen(address, (error) => {
   if (error) throw error;
   const { port } = server.address();

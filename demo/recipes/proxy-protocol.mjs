@@ -5,8 +5,7 @@
 //
 // Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md).
 //
-// The backend must expect the header. In front of a backend that does not, HAProxy takes it with `accept-proxy`, and
-// nginx with `proxy_protocol`.
+// The backend must expect the header: HAProxy with `accept-proxy`, nginx with `proxy_protocol`.
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';
 import { desktopPage } from './desktop-page.mjs';

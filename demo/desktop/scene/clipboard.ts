@@ -24,7 +24,7 @@ export class Clipboard extends Window {
     const button = (where: Rect, label: string, clicked: (seat: Seat) => void): Button =>
       new Button(within(layout.clipboard, where), label, this.surface, damaged, clicked);
     this.buttons.push(
-      button(layout.copy, 'Copy to my side', (seat) => this.#give(seat)),
+      button(layout.copy, 'Copy to browser', (seat) => this.#give(seat)),
       button(layout.paste, 'Type in terminal', () => paste(this.#text)),
     );
     this.#draw('empty');
