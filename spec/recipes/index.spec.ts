@@ -85,6 +85,12 @@ describe('a recipe on another page', () => {
   );
   const quoted = blocks.filter(({ name }) => name in QUOTED);
 
+  test('is one of five in the README', () => {
+    const names = quoted.filter(({ page }) => page === 'README.md').map(({ name }) => name);
+    const five = ['sessions', 'backend-per-user', 'several-backends', 'behind-nginx', 'shutdown'];
+    expect([...new Set(names)]).toEqual(five);
+  });
+
   test.each(quoted)('$page: $file has the same statements', ({ language, file, text }) => {
     const recipe = read(join(RECIPES, file));
     if (language === 'nginx') {
