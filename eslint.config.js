@@ -104,5 +104,11 @@ export default tseslint.config(
       ),
     },
   },
+  {
+    files: ['demo/recipes/*.mjs'],
+    languageOptions: {
+      globals: Object.fromEntries(['process', 'console', 'Buffer', 'URL'].map((name) => [name, 'readonly'])),
+    },
+  },
   ...downwards,
 );

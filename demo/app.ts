@@ -13,7 +13,7 @@ import { requireOwnName } from './names.js';
 declare module 'express-session' {
   interface SessionData {
     user: string;
-    /** Names this login and no other. */
+    /** Another id for each login. */
     login: string;
   }
 }
@@ -21,12 +21,13 @@ declare module 'express-session' {
 export interface DemoOptions {
   host: string;
   port: number;
-  /** How many ports to try, from `port` on, as long as each is in use. Default: that one. */
+  /** The number of ports to try, from `port` on, while they are in use. Default: 1. */
   tries?: number;
   username: string;
   password: string;
-  /** The VNC server, or who has which, and what the page calls it. */
+  /** The VNC server, or a function that finds the VNC server of a user. */
   vnc: ServerOption<Request>;
+  /** The name of the desktop on the page. */
   desktop: string;
 }
 
@@ -37,12 +38,12 @@ export interface Demo {
   close(): Promise<void>;
 }
 
-// Compiled, this file lies one folder deeper.
+// The compiled file is one folder deeper.
 const DEMO = import.meta.dirname.endsWith('.build') ? dirname(import.meta.dirname) : import.meta.dirname;
 const PUBLIC = join(DEMO, 'public');
 const NOVNC = dirname(dirname(createRequire(import.meta.url).resolve('@novnc/novnc')));
 
-/** A noVNC page behind a login: everything that guards the page guards the tunnel as well. */
+/** A noVNC page with a login: the middleware that guards the page guards the tunnel as well. */
 export async function startDemo(options: DemoOptions): Promise<Demo> {
   const app = express();
   app.disable('x-powered-by');
@@ -64,19 +65,19 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     url: /^\/websockify/,
     server: options.vnc,
     user: (req) => req.session.user,
-    // The page can show a close code's reason; the status of a refused upgrade it never sees.
+    // A page can read the reason of a close code, but not the status of a refused upgrade.
     refuseWith: 'close',
   });
   app.use('/vnc', requireLogin, tunnel);
 
   app.get('/login', (_req, res) => res.sendFile('login.html', { root: PUBLIC }));
-  // A password of one's own may be short: 30 wrong ones in a quarter of an hour.
+  // The user may choose a short password: allow 30 failed logins in 15 minutes.
   const slowGuesses = rateLimit({
     windowMs: 900_000,
     limit: 30,
     skipSuccessfulRequests: true,
     requestWasSuccessful: (req: Request) => req.session.user !== undefined,
-    message: 'Too many wrong passwords: wait a quarter of an hour, or start the demo again.',
+    message: 'Too many failed logins: wait 15 minutes, or restart the demo.',
   });
   app.post('/login', slowGuesses, express.urlencoded({ extended: false, limit: '4kb' }), login(options));
   app.post('/logout', logout(tunnel));
@@ -106,7 +107,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   };
 }
 
-/** Rejects with the last port's error. */
+/** Rejects with the error of the last port. */
 async function listen(server: Server, { host, port, tries = 1 }: DemoOptions): Promise<void> {
   for (let at = port; ; at++) {
     try {
@@ -124,7 +125,7 @@ const contentRules = {
   defaultSrc: ["'self'"],
   connectSrc: ["'self'", 'ws:', 'wss:'],
   imgSrc: ["'self'", 'data:', 'blob:'],
-  // helmet's default would turn plain http into https.
+  // By default helmet makes browsers replace http by https.
   upgradeInsecureRequests: null,
 };
 
@@ -140,7 +141,7 @@ function login({ username, password }: DemoOptions): RequestHandler {
       res.redirect(303, '/login?error=1');
       return;
     }
-    // A new session id, so that one planted before the login is worth nothing.
+    // A new session id: an id that was planted before the login is worth nothing.
     req.session.regenerate((error: unknown) => {
       if (error) {
         next(error);
@@ -165,7 +166,7 @@ function logout(tunnel: Tunnel<Request>): RequestHandler {
   };
 }
 
-/** In a time that tells nothing of the right value. */
+/** Compares in constant time. */
 function isSame(given: unknown, right: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return (

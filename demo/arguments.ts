@@ -22,21 +22,21 @@ export class UsageError extends Error {}
 
 export interface Arguments {
   readonly host: string;
-  /** Undefined: 8080 or one of the next. */
+  /** Undefined: 8080, or one of the next ports. */
   readonly port: number | undefined;
   readonly username: string;
   readonly password: string;
-  /** Whether the password was made here, and nobody knows it yet. */
+  /** Is the password a random one, which has to be printed? */
   readonly isRandom: boolean;
   /** Undefined: the embedded desktop. */
   readonly vnc: ServerOption<Request> | undefined;
   readonly desktop: string;
 }
 
-/** Shorter ones are for this machine alone. */
+/** Characters. A shorter password is allowed on loopback only. */
 const LEAST_LENGTH = 8;
 
-/** Undefined where only the help is wanted. Throws a {@link UsageError}. */
+/** Returns undefined for --help. Throws a {@link UsageError}. */
 export function readArguments(given: string[]): Arguments | undefined {
   const { values } = parseArgs({
     args: given,
@@ -54,12 +54,16 @@ export function readArguments(given: string[]): Arguments | undefined {
   const { host, user: username, vnc, spawn } = values;
   const port = values.port === undefined ? undefined : readPort(values.port, 0);
   const password = values.password ?? makePassword();
-  if (password === '') throw new UsageError('--password needs a text; without it a random one is made.');
+  if (password === '')
+    throw new UsageError(
+      '--password must not be empty: give a text, or leave the option out for a random password.',
+    );
   if (password.length < LEAST_LENGTH && !isLoopback(host))
     throw new UsageError(
-      `${host} can be reached from outside: give a --password of at least ${LEAST_LENGTH} characters, or none for a random one.`,
+      `Other machines can reach ${host}: give a --password of at least ${LEAST_LENGTH} characters, or none for a random one.`,
     );
-  if (spawn && vnc !== undefined) throw new UsageError('Give either --vnc or --spawn.');
+  if (spawn && vnc !== undefined)
+    throw new UsageError('--vnc and --spawn exclude each other: give one of them.');
   const missing = spawn ? missingForDesktops() : undefined;
   if (missing !== undefined) throw new UsageError(missing);
   return {
@@ -68,7 +72,7 @@ export function readArguments(given: string[]): Arguments | undefined {
     username,
     password,
     isRandom: values.password === undefined,
-    ...(spawn ? { vnc: desktopOf, desktop: 'a desktop of its own' } : desktopAt(vnc)),
+    ...(spawn ? { vnc: desktopOf, desktop: 'your own desktop' } : desktopAt(vnc)),
   };
 }
 
@@ -88,11 +92,13 @@ export function readTarget(text: string): { host: string; port: number } | { soc
   if (text.startsWith('/')) return { socket: text };
   const match = /^(?:(?:\[([^\]]+)\]|([^:]*)):)?(\d+)$/.exec(text);
   if (!match)
-    throw new UsageError(`--vnc takes a port, host:port or the path of a unix socket, not "${text}".`);
+    throw new UsageError(
+      `"${text}" is not a VNC server: give a port, host:port or the path of a unix socket.`,
+    );
   return { host: match[1] ?? (match[2] || '127.0.0.1'), port: readPort(match[3] ?? '', 1) };
 }
 
-/** More than 59 bits, in characters that can't be taken for each other, as it may have to be typed on a phone. */
+/** More than 59 bits, in characters that look different from each other: people type the password on phones. */
 export function makePassword(): string {
   const letters = 'abcdefghjkmnpqrstuvwxyz23456789';
   const group = () => Array.from({ length: 4 }, () => letters[randomInt(letters.length)]).join('');

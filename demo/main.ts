@@ -3,7 +3,7 @@ import { HELP, readArguments, shownHost, UsageError, type Arguments } from './ar
 import { startDesktop } from './desktop/index.js';
 
 const DEFAULT_PORT = 8080;
-/** Ports that are tried where none is given. */
+/** The number of ports to try without --port. */
 const TRIES = 20;
 
 try {
@@ -27,7 +27,7 @@ async function main(given: Arguments): Promise<void> {
     const tries = given.port === undefined ? TRIES : 1;
     demo = await startDemo({ host, port, tries, username, password, vnc, desktop });
   } catch (error) {
-    // It would keep the process alive.
+    // The embedded desktop would keep the process alive.
     await embedded?.close();
     throw explained(error, given);
   }
@@ -38,7 +38,7 @@ async function main(given: Arguments): Promise<void> {
 
     open      http://${shownHost(host)}:${demo.port}/${moved}
     user      ${username}
-    password  ${given.isRandom ? password : '(the one you gave)'}
+    password  ${given.isRandom ? password : '(as given by --password)'}
     desktop   ${desktop}
 
   Ctrl-C ends it.
@@ -53,10 +53,13 @@ async function main(given: Arguments): Promise<void> {
 
 function explained(error: unknown, { host, port }: Arguments): unknown {
   const { code } = error as { code?: string };
-  const where = `port ${port ?? `${DEFAULT_PORT} to ${DEFAULT_PORT + TRIES - 1}`} of ${host}`;
+  const [ports, are] =
+    port === undefined
+      ? [`Ports ${DEFAULT_PORT} to ${DEFAULT_PORT + TRIES - 1} of ${host}`, 'are']
+      : [`Port ${port} of ${host}`, 'is'];
   const way = 'choose another one with --port; --port 0 takes any free one.';
-  if (code === 'EADDRINUSE') return new UsageError(`The ${where} is in use: ${way}`);
-  if (code === 'EACCES') return new UsageError(`The ${where} is not for this user: ${way}`);
+  if (code === 'EADDRINUSE') return new UsageError(`${ports} ${are} in use: ${way}`);
+  if (code === 'EACCES') return new UsageError(`${ports} ${are} reserved for root: ${way}`);
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
     return new UsageError(`"${host}" is not an address of this machine: choose another one with --host.`);
   return error;

@@ -4,14 +4,14 @@ import type { RequestHandler } from 'express';
 
 const ANY_ADDRESS = new Set(['0.0.0.0', '::']);
 
-/** Characters of a name in a message: a client may send 16 KiB. */
+/** The longest name in a message, in characters: a client may send 16 KiB. */
 const MAX_SHOWN = 253;
 
 /**
- * Refuses requests under a name that is not this server's, before anything else sees them, upgrades included.
+ * Refuses requests, upgrades included, with a Host that is not a name of this server. It goes before all other middleware.
  *
- * Against DNS rebinding: any site can have its own name resolved to 127.0.0.1. Its pages then reach this server as pages of the same
- * origin, may read the answers, and differ from the real ones in the Host alone.
+ * Against DNS rebinding: any site can resolve its name to 127.0.0.1. The site's pages then reach this server as pages of the
+ * same origin and may read the answers. Only the Host differs from the server's pages.
  */
 export function requireOwnName(listenHost: string): RequestHandler {
   return (req, res, next) => {
@@ -27,7 +27,7 @@ export function requireOwnName(listenHost: string): RequestHandler {
   };
 }
 
-/** The name of a Host header, as URL writes it, without brackets and the root's final dot. Undefined for what is no Host. */
+/** The name in a Host header, as URL writes it, without brackets and the final dot. Undefined if the Host is invalid. */
 function nameOf(host: string | undefined): string | undefined {
   if (host === undefined || /[\s/\\@?#]/.test(host) || !URL.canParse(`http://${host}`)) return undefined;
   return new URL(`http://${host}`).hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
@@ -38,7 +38,7 @@ function isOwnName(name: string, listenHost: string): boolean {
   if (isLoopbackAddress(name) || name === nameOf(isIP(listenHost) === 6 ? `[${listenHost}]` : listenHost))
     return true;
   if (!ANY_ADDRESS.has(listenHost)) return false;
-  // On all addresses, each of them is its name: a page can't make an address its own.
+  // A server on all addresses may be called by each of them: no site can rebind an address.
   const own = hostname().toLowerCase();
   const [label = ''] = own.split('.');
   return isIP(name) !== 0 || (label !== '' && [own, label, `${label}.local`].includes(name));
@@ -48,7 +48,7 @@ function isLoopbackAddress(name: string): boolean {
   return name === '::1' || (isIP(name) === 4 && name.startsWith('127.'));
 }
 
-/** Can nobody but this machine reach a server on that host? */
+/** Can only this machine reach a server that listens on that host? */
 export function isLoopback(listenHost: string): boolean {
   return listenHost === 'localhost' || isLoopbackAddress(listenHost);
 }

@@ -3,8 +3,8 @@ import { delimiter, join } from 'node:path';
 import type { Request } from 'express';
 import type { Host } from 'express-wstunnel';
 
-/** Seconds for which a desktop waits for somebody who reloads the page. */
-const WAITS = 60;
+/** Seconds without a viewer after which a desktop ends: reloading the page must not end it. */
+const IDLE_SECONDS = 60;
 
 // Xvnc prints the number of its display.
 const XVNC =
@@ -12,12 +12,12 @@ const XVNC =
 const WITH_TERMINAL = `${XVNC} -terminate | { read -r number && DISPLAY=":$number" exec xterm -fa Monospace -fs 12; }`;
 const BARE = `exec ${XVNC}`;
 
-/** What is missing for desktops of that kind: the line that installs it. */
+/** A message if Xvnc is missing. */
 export function missingForDesktops(): string | undefined {
-  return has('Xvnc') ? undefined : 'Xvnc is not there: apt-get install tigervnc-standalone-server xterm';
+  return has('Xvnc') ? undefined : 'Xvnc is missing: apt-get install tigervnc-standalone-server xterm';
 }
 
-/** A desktop for each login: another `login` makes it another program. */
+/** A desktop for each login: another `login` is another program. */
 export function desktopOf({ session: { user = '', login } }: Request): Host | undefined {
   if (login === undefined) return undefined;
   return {
@@ -27,7 +27,7 @@ export function desktopOf({ session: { user = '', login } }: Request): Host | un
       environment: { DEMO_LOGIN: login },
       maxProcs: 1,
       maxLoadPerProc: 0,
-      idleTimeout: WAITS,
+      idleTimeout: IDLE_SECONDS,
     },
   };
 }

@@ -13,15 +13,15 @@ export type { Rect } from './draw/rect.js';
 
 export interface DesktopOptions {
   readonly host?: string;
-  /** 0, the default, takes any free port. */
+  /** Default: 0, any free port. */
   readonly port?: number;
   readonly width?: number;
   readonly height?: number;
-  /** Shown on the desktop and told to viewers. */
+  /** The name on the desktop, which viewers get as well. */
   readonly name?: string;
-  /** Seconds that a viewer may take to say hello. */
+  /** Seconds for the RFB handshake of a viewer. */
   readonly handshakeSeconds?: number;
-  /** Bytes so far of the tunnel in front, for the chart on the desktop. Default: none. */
+  /** The bytes that the tunnel has carried so far, for the chart on the desktop. Default: none. */
   readonly traffic?: () => Carried;
 }
 
@@ -52,7 +52,7 @@ async function listen(server: Server, host: string, port: number): Promise<numbe
   return address.port;
 }
 
-/** A VNC server with a small desktop of its own, which all its viewers share. It asks for no password. */
+/** A VNC server without a password, with a small desktop that all viewers share. */
 export async function startDesktop(options: DesktopOptions = {}): Promise<Desktop> {
   const {
     host = '127.0.0.1',
@@ -71,7 +71,7 @@ export async function startDesktop(options: DesktopOptions = {}): Promise<Deskto
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    // A connection that breaks off ends its reader too; without a listener it would end the process.
+    // The reader notices the end of the connection. Without a listener, the error would end the process.
     socket.on('error', (error) => log('%s', error.message));
     new Viewer(socket, stage, name)
       .serve(handshakeSeconds)

@@ -28,7 +28,7 @@ const traffic = rect(604, 62, 380, 226);
 const sketch = rect(604, 316, 380, 288);
 const clipboard = rect(40, 434, 376, 170);
 
-/** Where everything is, on a screen of the default size, until somebody drags a window. */
+/** The initial positions, on a screen of the default size. */
 export const layout: Layout = {
   bar: rect(0, 0, DEFAULT_SIZE.width, BAR_HEIGHT),
   terminal,
@@ -49,7 +49,7 @@ export const layout: Layout = {
   paste: rect(clipboard.x + 172, clipboard.y + clipboard.height - 40, 148, 26),
 };
 
-/** `inner` (of `layout`) as its window sees it. */
+/** `inner` (of `layout`) in the coordinates of its window. */
 export const within = (frame: Rect, inner: Rect): Rect =>
   rect(inner.x - frame.x, inner.y - frame.y, inner.width, inner.height);
 

@@ -1,7 +1,7 @@
-// When to try again: 1, 2, 4, 8, then every 15 seconds.
+// Seconds before each new attempt; the last one repeats.
 const delays = [1, 2, 4, 8, 15];
 
-/** A connection that held for this long starts the row from the beginning. */
+/** Milliseconds. After a connection that lasted this long, the delays start from the first one. */
 const steady = 10_000;
 
 /** `tick(secondsLeft)` is called once a second, `start(milliseconds)` at the beginning, `fire()` at the end. */
@@ -38,7 +38,7 @@ export function createBackoff({ start, tick, fire }) {
       clearInterval(timer);
       timer = undefined;
     },
-    /** The connection stands; the row is forgotten once it has held for a while. */
+    /** The connection is open: after a while, the next delay is the first one again. */
     connected() {
       clearTimeout(steadyTimer);
       steadyTimer = setTimeout(() => {
@@ -48,7 +48,7 @@ export function createBackoff({ start, tick, fire }) {
     ended() {
       clearTimeout(steadyTimer);
     },
-    /** The user started over. */
+    /** The user reconnects: the next delay is the first one. */
     reset() {
       this.cancel();
       tries = 0;

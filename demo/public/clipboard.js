@@ -10,8 +10,8 @@ const send = byId('clipboard-send');
 const copy = byId('clipboard-copy');
 const show = byId('clipboard-show');
 
-let unsent = false; // Typed here and not yet sent: must not be overwritten.
-let received = ''; // What the desktop sent meanwhile.
+let unsent = false; // The field has text that the user has not sent: do not overwrite it.
+let received = ''; // The last text from the desktop.
 
 const now = () => new Date().toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
 
@@ -50,9 +50,9 @@ export function setUpClipboard(deliver) {
     deliver(text.value);
     unsent = false;
     show.hidden = true;
-    // Plain VNC knows Latin-1 only; what lies beyond gets through where the server has the extended clipboard.
+    // Plain VNC carries Latin-1 alone. Other characters need a server with the extended clipboard.
     const beyond = [...text.value].some((char) => char.codePointAt(0) > 0xff);
-    say(beyond ? 'Sent; special characters may arrive as “?”' : `Sent to the desktop at ${now()}`, 'good');
+    say(beyond ? 'Sent. Special characters may arrive as “?”' : `Sent to the desktop at ${now()}`, 'good');
   });
   copy.addEventListener('click', async () => {
     try {
@@ -61,7 +61,7 @@ export function setUpClipboard(deliver) {
     } catch {
       text.focus();
       text.select();
-      say('The browser did not allow it: press Ctrl+C', 'bad');
+      say('The browser did not allow copying: press Ctrl+C', 'bad');
     }
   });
 

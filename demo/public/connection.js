@@ -1,12 +1,12 @@
-// One attempt to reach the desktop: a WebSocket of our own, given to noVNC. noVNC would open one by itself, but then
-// hide the close code and reason, which are all that a browser tells about a refusal.
+// One attempt to reach the desktop. The page opens the WebSocket and hands it to noVNC: a WebSocket that noVNC opens hides
+// the close code and the reason, which are all that a browser reveals about a refusal.
 import RFB from '/novnc/core/rfb.js';
 
-/** How long the desktop may stay silent before it shows a picture or asks for a password. */
+/** Milliseconds until the desktop must show a picture or ask for a password. */
 const patience = 45_000;
 
 /**
- * Starts an attempt. `on` is told of everything: `connect()`, `end(outcome)` exactly once, `close({ code, reason })`,
+ * Starts an attempt. `on` has the callbacks: `connect()`, `end(outcome)` exactly once, `close({ code, reason })`,
  * `credentials(types)`, `verify(publicKey)`, `clipboard(text)`, `name(text)`.
  *
  * The outcome: `{ connected, opened, code, reason, security, viewerError, timedOut, byUser }`.
@@ -17,8 +17,8 @@ export function openConnection({ target, url, credentials, on }) {
     opened: false, // The WebSocket was open.
     code: 0,
     reason: '',
-    security: undefined, // What the VNC server said when it turned the credentials down.
-    viewerError: false, // noVNC gave up by itself.
+    security: undefined, // The VNC server's reason for refusing the credentials.
+    viewerError: false, // noVNC ended the connection because of an error.
     timedOut: false,
     byUser: false,
   };
@@ -35,7 +35,7 @@ export function openConnection({ target, url, credentials, on }) {
   socket.addEventListener('open', () => {
     outcome.opened = true;
   });
-  // Registered before noVNC's own handler, so the code is known before noVNC tears its screen down.
+  // Registered before noVNC's handler: the code is known before noVNC removes the screen.
   socket.addEventListener('close', ({ code, reason }) => {
     outcome.code = code;
     outcome.reason = reason;
@@ -44,7 +44,7 @@ export function openConnection({ target, url, credentials, on }) {
   });
 
   const rfb = new RFB(target, socket, { credentials, shared: true });
-  // To the element, whose size is the zoom.
+  // To the size of the element, which is the zoom.
   rfb.scaleViewport = true;
   rfb.background = 'transparent';
 
@@ -61,7 +61,7 @@ export function openConnection({ target, url, credentials, on }) {
   });
   rfb.addEventListener('disconnect', ({ detail }) => {
     if (ended) return;
-    // The WebSocket is still closing: noVNC gave up first. Wait a moment for the close code.
+    // noVNC has ended before the WebSocket is closed: wait for the close code.
     outcome.viewerError = !detail.clean;
     setTimeout(end, 1500);
   });
@@ -81,7 +81,7 @@ export function openConnection({ target, url, credentials, on }) {
 
   return {
     rfb,
-    /** The user's own choice: ends the attempt at once. */
+    /** The user ends the attempt. */
     disconnect() {
       outcome.byUser = true;
       rfb.disconnect();

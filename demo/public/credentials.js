@@ -1,26 +1,26 @@
-// The two questions that a VNC server may have: credentials, and whether its key is trusted.
+// The two questions of a VNC server: the credentials, and whether the user trusts the server's key.
 import { byId } from './dom.js';
 
 const dialog = byId('credentials');
 const form = byId('credentials-form');
 const verify = byId('verify');
 
-let given; // Called with the answer, or with nothing when the user cancelled.
-let trusted;
+let onCredentials; // Called with the answer, or with undefined if the user cancelled.
+let onTrust; // Called with true or false.
 
 function settle(answer) {
-  const tell = given;
-  given = undefined;
+  const done = onCredentials;
+  onCredentials = undefined;
   if (dialog.open) dialog.close();
   for (const input of dialog.querySelectorAll('input')) input.value = '';
-  tell?.(answer);
+  done?.(answer);
 }
 
 function settleTrust(answer) {
-  const tell = trusted;
-  trusted = undefined;
+  const done = onTrust;
+  onTrust = undefined;
   if (verify.open) verify.close();
-  tell?.(answer);
+  done?.(answer);
 }
 
 form.addEventListener('submit', (event) => {
@@ -45,7 +45,7 @@ verify.addEventListener('cancel', (event) => {
 
 /** Asks for those of username, password and target that are in `types`. */
 export function askCredentials(types, done) {
-  given = done;
+  onCredentials = done;
   for (const field of dialog.querySelectorAll('[data-type]'))
     field.hidden = !types.includes(field.dataset.type);
   dialog.showModal();
@@ -58,14 +58,14 @@ export async function askTrust(publicKey, done) {
   const hex = [...digest.slice(0, 16)].map((byte) => byte.toString(16).padStart(2, '0'));
   byId('verify-key').textContent = `${hex.slice(0, 8).join(' ')}
 ${hex.slice(8).join(' ')}`;
-  trusted = done;
+  onTrust = done;
   verify.showModal();
 }
 
-/** The connection is gone: so are its questions. */
+/** Closes the questions of a connection that has ended, without an answer. */
 export function dropQuestions() {
-  given = undefined;
-  trusted = undefined;
+  onCredentials = undefined;
+  onTrust = undefined;
   settle();
   settleTrust();
 }

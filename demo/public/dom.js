@@ -1,4 +1,4 @@
-// The few helpers that every module needs.
+// Helpers for all modules.
 export const byId = (id) => document.getElementById(id);
 
 /** Shows another icon of the sprite in index.html. */

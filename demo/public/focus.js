@@ -1,11 +1,11 @@
-// The way between the desktop and the page for those without a mouse. The desktop swallows every key, Tab included: Ctrl Alt Shift M
-// leads out of it and back; so does Escape from the toolbar.
+// Between the desktop and the toolbar without a mouse. The desktop gets every key, Tab included. Ctrl Alt Shift M moves the
+// focus from the desktop to the toolbar and back. Escape in the toolbar moves it back as well.
 import { byId } from './dom.js';
 
 const hint = byId('hint');
 const screen = byId('screen');
 
-/** `toDesktop()` puts the focus on the desktop; false where there is none. */
+/** `toDesktop()` puts the focus on the desktop, or returns false if there is none. */
 export function setUpFocus(toDesktop) {
   const isWayOut = ({ code, ctrlKey, altKey, shiftKey }) => code === 'KeyM' && ctrlKey && altKey && shiftKey;
 
@@ -17,7 +17,7 @@ export function setUpFocus(toDesktop) {
       event.stopImmediatePropagation();
       const inside = screen.contains(document.activeElement) || document.activeElement === byId('typing');
       if (!inside && toDesktop()) return;
-      // The blur makes noVNC release the keys that it believes to be held.
+      // After a blur, noVNC releases the keys that are down on the desktop.
       window.dispatchEvent(new Event('blur'));
       byId('clipboard').focus();
       hint.hidden = false;
@@ -34,6 +34,6 @@ export function setUpFocus(toDesktop) {
   document.addEventListener('focusin', (event) => {
     if (event.target.closest?.('.toolbar') === null) hint.hidden = true;
   });
-  // Reached by Tab as well.
+  // Tab reaches this element.
   screen.addEventListener('focus', toDesktop);
 }

@@ -1,4 +1,4 @@
-// Keys that a keyboard at hand lacks, or that the browser keeps for itself, and the on-screen keyboard of phones and tablets.
+// Keys that a keyboard may lack or that the browser keeps, and the on-screen keyboard of phones and tablets.
 import KeyTable from '/novnc/core/input/keysym.js';
 import Keyboard from '/novnc/core/input/keyboard.js';
 import keysyms from '/novnc/core/input/keysymdef.js';
@@ -10,7 +10,7 @@ const toggle = byId('keyboard');
 const field = byId('typing');
 const moreButton = byId('keys-more-toggle');
 
-/** The keys of the bar by the code of a physical keyboard. */
+/** The keys of the bar, by their codes on a physical keyboard. */
 const symbols = {
   Escape: KeyTable.XK_Escape,
   Tab: KeyTable.XK_Tab,
@@ -31,11 +31,11 @@ const symbols = {
 };
 for (let number = 1; number <= 12; number++) symbols[`F${number}`] = KeyTable[`XK_F${number}`];
 
-/** Something to erase: an empty field has no Backspace on some phones. */
+/** Text to erase: on some phones an empty field gets no Backspace. */
 const padding = ' '.repeat(32);
 const longest = 256;
 
-/** What was erased at the end of a text, and what was added there. */
+/** The number of characters erased at the end of the text, and the characters added there. */
 function difference(before, after) {
   const [was, is] = [[...before], [...after]];
   let same = 0;
@@ -43,9 +43,9 @@ function difference(before, after) {
   return { erased: was.length - same, added: is.slice(same) };
 }
 
-/** `rfb()` is the connection of now, if there is one. */
+/** `rfb()` returns the current connection, or undefined. */
 export function setUpKeys(rfb) {
-  const held = new Map(); // The modifiers of the bar that are down, by their code.
+  const held = new Map(); // The buttons of the modifiers that are down, by code.
   let shown = padding;
 
   const send = (symbol, code, down) => rfb()?.sendKey(symbol, code, down);
@@ -58,7 +58,7 @@ export function setUpKeys(rfb) {
     held.clear();
   }
 
-  /** A modifier of the bar is down for one key. */
+  /** Sends a key and releases the modifiers of the bar: a modifier applies to one key. */
   function tap(symbol, code) {
     send(symbol, code);
     release();
@@ -82,7 +82,7 @@ export function setUpKeys(rfb) {
     field.setSelectionRange(padding.length, padding.length);
   }
 
-  // Keys with a code of their own; what a phone's keyboard writes comes as text below.
+  // Keys with a code. Text of a phone's keyboard has none, and is handled below.
   const keyboard = new Keyboard(field);
   keyboard.onkeyevent = (symbol, code, down) => {
     send(symbol, code, down);
@@ -96,18 +96,18 @@ export function setUpKeys(rfb) {
       if (char === '\n') tap(KeyTable.XK_Return, 'Enter');
       else tap(keysyms.lookup(char.codePointAt(0)));
     }
-    // A keyboard that composes a word would write it again.
+    // Not during a composition: the keyboard would write the word again.
     if (!event.isComposing && (shown.length > longest || shown.length <= padding.length / 2)) resetField();
   });
   field.addEventListener('compositionend', resetField);
-  // A physical key ends what the bar holds as well.
+  // A physical key releases the modifiers of the bar as well.
   byId('screen').addEventListener('keyup', () => setTimeout(release), true);
 
   function open(yes) {
     bar.hidden = !yes;
     toggle.setAttribute('aria-expanded', String(yes));
     const connection = rfb();
-    // Else a tap on the desktop would put the keyboard away.
+    // Otherwise a tap on the desktop would hide the keyboard.
     if (connection) connection.focusOnClick = !yes;
     if (yes) {
       resetField();
@@ -121,7 +121,7 @@ export function setUpKeys(rfb) {
   }
 
   toggle.addEventListener('click', () => open(bar.hidden));
-  // The field keeps the focus, and the phone its keyboard.
+  // The field keeps the focus, so that the phone keeps its keyboard.
   bar.addEventListener('pointerdown', (event) => event.preventDefault());
   bar.addEventListener('mousedown', (event) => event.preventDefault());
   bar.addEventListener('click', (event) => {

@@ -1,4 +1,4 @@
-// The login page: says why the visitor is here, and shows that the form is on its way. The form itself needs no script.
+// The login page: why the user sees the form, and that the form was sent. The form works without this script.
 const byId = (id) => document.getElementById(id);
 
 const why = new URLSearchParams(location.search);
@@ -12,12 +12,12 @@ function say(element, text) {
 }
 
 if (why.has('error')) {
-  say(byId('error'), 'That user name and password do not match. Please try again.');
+  say(byId('error'), 'Wrong user name or password. Try again.');
   for (const input of [username, password]) input.setAttribute('aria-describedby', 'error');
 } else if (why.has('out')) {
-  say(byId('notice'), 'You are logged out; your desktop connection was ended.');
+  say(byId('notice'), 'You are logged out, and your connection to the desktop is closed.');
 } else if (why.has('expired')) {
-  say(byId('notice'), 'Your session is over. Log in again to get back to your desktop.');
+  say(byId('notice'), 'Your session has ended. Log in again to return to the desktop.');
 }
 
 document.querySelector('form').addEventListener('submit', () => {
@@ -25,7 +25,7 @@ document.querySelector('form').addEventListener('submit', () => {
   button.disabled = true;
 });
 
-// Back from the browser's page cache: the form must be usable again.
+// After Back, the browser shows the page from its cache, with the button disabled: enable the button.
 window.addEventListener('pageshow', () => {
   button.textContent = 'Log in';
   button.disabled = false;

@@ -1,4 +1,4 @@
-// The card in the middle of the stage: what is going on, and the one thing to do about it.
+// The card in the middle of the stage: the state of the connection, and the next step.
 import { byId } from './dom.js';
 
 const overlay = byId('overlay');
@@ -11,7 +11,7 @@ let onAction = () => {};
 let onCancel = () => {};
 cancel.addEventListener('click', () => onCancel());
 
-/** The main action is a real button, or a real link where it leads to another page. */
+/** The main action is a button, or a link if it leads to another page. */
 function setAction(action) {
   const kind = action?.href === undefined ? 'button' : 'a';
   let element = byId('overlay-action');
@@ -36,7 +36,7 @@ function setAction(action) {
 
 function setText(id, text) {
   const element = byId(id);
-  // Only a change is worth an announcement.
+  // Screen readers announce each assignment: assign only changes.
   if (element.textContent !== text) element.textContent = text;
   element.hidden = text === '';
 }
@@ -51,7 +51,8 @@ export function showOverlay({
   action,
   stop,
 }) {
-  // Between two failures the card stays where it is; else it comes late, and not at all if all is well by then.
+  // Between two failures the card stays visible. Otherwise a card that says "connecting" appears after a delay, so that
+  // a fast connection shows none.
   overlay.toggleAttribute('data-late', busy && (overlay.hidden || overlay.dataset.kind === 'busy'));
   overlay.dataset.kind = busy ? 'busy' : 'ended';
   byId('overlay-icon').setAttribute('href', `#i-${icon}`);
@@ -64,7 +65,7 @@ export function showOverlay({
   const main = setAction(action);
   byId('overlay-actions').hidden = action === undefined && stop === undefined;
   overlay.hidden = false;
-  // Whoever worked on the desktop has lost the focus with it: offer the way on.
+  // The focus was on the desktop, which is gone: move the focus to the next step.
   if (action !== undefined && document.activeElement === document.body) main.focus({ preventScroll: true });
 }
 

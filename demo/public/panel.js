@@ -1,4 +1,4 @@
-// A panel over the stage and the button that opens it. One panel is open at a time.
+// A panel over the stage, and the button that opens it. At most one panel is open.
 const panels = [];
 
 /** `focus()` puts the focus on the panel's first control; `opened()` is called before. */

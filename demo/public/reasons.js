@@ -1,47 +1,38 @@
-// Puts the end of a connection into words, and says what may be done about it.
+// The text for each end of a connection, and what the user can do next.
 
 const refusals = {
-  400: ['The request was not accepted', 'The server did not accept how this page asked for the desktop.'],
-  403: ['You may not open this desktop', 'You are logged in, but this desktop is not open to you.'],
-  404: ['There is no such desktop', 'The server has no desktop for you at this address.'],
-  429: [
-    'Too many connections',
-    'You have as many connections as the server allows. Close one and try again.',
-  ],
-  500: [
-    'The server ran into a problem',
-    'Something went wrong on the server while it opened the connection.',
-  ],
+  400: ['Invalid request', 'The server did not accept the request of this page.'],
+  403: ['You may not open this desktop', 'You are logged in, but you have no access to this desktop.'],
+  404: ['Desktop not found', 'The server has no desktop for you at this address.'],
+  429: ['Too many connections', 'You have reached the limit of open connections. Close one and try again.'],
+  500: ['Server error', 'An error occurred on the server while it opened the connection.'],
   502: [
     'The desktop does not answer',
-    'The server tried to reach the desktop and failed. It may be switched off.',
+    'The server could not connect to the desktop, which may be switched off.',
   ],
-  503: [
-    'No desktop is free right now',
-    'The desktop is down, or the server is about to stop. It may be back soon.',
-  ],
-  504: ['The desktop took too long', 'The server waited for the desktop, but it did not answer in time.'],
+  503: ['No desktop is available', 'All desktops are down or busy, or the server is about to stop.'],
+  504: ['The desktop took too long', 'The desktop did not answer in time.'],
 };
 
 const endings = {
-  1000: ['The desktop ended the connection', 'It was shut down, restarted, or closed from its own side.'],
+  1000: ['The desktop ended the connection', 'The desktop was shut down, restarted or closed.'],
   1001: [
     'The server closed the connection',
-    'It is going away for a restart, or the connection was idle too long.',
+    'The server is restarting, or the connection was idle for too long.',
   ],
-  1005: ['The connection was closed', 'The other side closed it without saying why.'],
-  1006: ['The connection was lost', 'The network or the server went away without a word.'],
+  1005: ['The connection was closed', 'The server gave no reason.'],
+  1006: ['The connection was lost', 'The network or the server failed.'],
   1008: [
     'Ended by the application',
-    'It closed your connection, for instance because you logged out elsewhere.',
+    'The application closed your connection. Perhaps you logged out in another window.',
   ],
-  1011: ['The desktop’s connection failed', 'The server lost its own connection to the desktop.'],
+  1011: ['The connection to the desktop failed', 'The server lost its connection to the desktop.'],
 };
 
 const notLoggedIn = {
   state: 'refused',
-  title: 'You are not logged in (any more)',
-  text: 'Your session is over, so the desktop is closed to you. Log in again to get back to it.',
+  title: 'You are not logged in',
+  text: 'Your session has ended. Log in again to return to the desktop.',
   icon: 'lock',
   login: true,
   retry: false,
@@ -56,7 +47,7 @@ function refused(status, reason) {
     `The connection was refused (${status})`,
     'The server did not open the connection.',
   ];
-  // A fault of the request remains; one of the server or of the desktop may pass, and nobody refused anything.
+  // An invalid request stays invalid. A failure of the server or of the desktop, or a limit, may be over soon.
   const passes = status >= 500 || status === 429;
   const [state, icon] = passes ? ['unavailable', 'unplugged'] : ['refused', 'barred'];
   return { state, icon, title, text: quoted(text, reason), retry: passes };
@@ -64,7 +55,7 @@ function refused(status, reason) {
 
 const statusOf = (code) => (code >= 4400 && code <= 4599 ? code - 4000 : undefined);
 
-/** Whether `/whoami` should be asked before (or after) showing the outcome. */
+/** Can the answer of `/whoami` explain this outcome better? */
 export const worthAsking = ({ code, connected, security, viewerError, timedOut, byUser }) =>
   !byUser &&
   !viewerError &&
@@ -88,7 +79,7 @@ export function explain(outcome, session) {
   if (outcome.byUser) {
     return because({
       title: 'You are disconnected',
-      text: 'You ended the connection. The desktop keeps running and waits for you.',
+      text: 'You ended the connection. The desktop keeps running.',
       icon: 'disconnect',
       retry: false,
     });
@@ -96,8 +87,8 @@ export function explain(outcome, session) {
   if (outcome.security !== undefined) {
     return because({
       state: 'refused',
-      title: 'The desktop turned you down',
-      text: `It did not accept the password, or it takes no more visitors. It says: “${outcome.security}”.`,
+      title: 'The desktop refused the login',
+      text: `The password is wrong, or the desktop accepts no more viewers. The desktop says: “${outcome.security}”.`,
       icon: 'lock',
       retry: false,
       action: 'Try again',
@@ -107,15 +98,15 @@ export function explain(outcome, session) {
   if (outcome.timedOut) {
     return because({
       title: 'The desktop took too long',
-      text: 'It was reached, but showed nothing for a long time.',
+      text: 'The server reached the desktop, but the desktop sent no picture.',
       retry: true,
       detail: undefined,
     });
   }
   if (outcome.viewerError) {
     return because({
-      title: 'The viewer lost the thread',
-      text: 'The other side sent something that is no VNC, or a kind of it that this viewer does not know.',
+      title: 'The viewer could not continue',
+      text: 'The desktop sent data that is not VNC, or uses a feature of VNC that this viewer does not know.',
       icon: 'barred',
       retry: connected,
       detail: undefined,
@@ -136,7 +127,7 @@ export function explain(outcome, session) {
   if (!connected && session?.state === 'unreachable') {
     return because({
       title: 'The server cannot be reached',
-      text: 'It is down for the moment, or your network is.',
+      text: 'The server is down, or your network connection is interrupted.',
       retry: true,
     });
   }
@@ -146,19 +137,19 @@ export function explain(outcome, session) {
       title: 'The connection was refused',
       text:
         'You are logged in, but the server did not open the connection to the desktop. ' +
-        'Browsers hide its exact answer; the server’s log has it.',
+        'Browsers hide the answer; the server’s log has it.',
       icon: 'barred',
       retry: true,
     });
   }
   const [title, text] = endings[code] ?? [
     'The connection was closed',
-    'The two sides did not understand each other.',
+    'The server closed the connection with a code that this page does not know.',
   ];
   return because({
     state: code === 1008 && !connected ? 'refused' : state,
     title,
-    text: quoted(connected ? text : `${text} The desktop was not on the screen yet.`, reason),
+    text: quoted(connected ? text : `${text} The desktop had not appeared yet.`, reason),
     retry: code !== 1008,
   });
 }

@@ -1,4 +1,4 @@
-// The app's own login, as seen from the page.
+// The login of the app.
 
 /**
  * Asks the server who is logged in: `{ state: 'in', user, desktop, tunnels }`, `{ state: 'out' }`, or
@@ -19,5 +19,5 @@ export async function whoami() {
   }
 }
 
-/** Where a visitor goes whose session is over. */
+/** The page for a user whose session has ended. */
 export const loginAgain = '/login?expired=1';

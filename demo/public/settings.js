@@ -1,8 +1,8 @@
-// The settings panel: how the desktop is sized, and what its picture costs. Kept in the browser for the next visit.
+// The settings panel: the size of the desktop, and the quality of the picture. The browser keeps the settings.
 import { byId } from './dom.js';
 import { setUpPanel } from './panel.js';
 
-// noVNC's own defaults.
+// The defaults of noVNC.
 const defaults = { size: 'fit', quality: 6, compression: 2, viewOnly: false };
 const sizes = ['fit', 'real', 'remote'];
 const isLevel = (value) => Number.isInteger(value) && value >= 0 && value <= 9;
@@ -40,7 +40,7 @@ export function setUpSettings(apply) {
     try {
       localStorage.setItem('settings', JSON.stringify(settings));
     } catch {
-      // Without storage it holds until the page is left.
+      // Without storage, the settings last until the user leaves the page.
     }
     apply(settings);
   };

@@ -1,4 +1,4 @@
-// The toolbar: what it shows, and those of its buttons that need nothing of the connection.
+// The toolbar: its texts, and the buttons that do not need the connection.
 import { byId, setIcon } from './dom.js';
 import { whoami } from './session.js';
 
@@ -24,12 +24,12 @@ export function showState(state) {
   const focused = document.activeElement;
   byId('reconnect').hidden = !over;
   byId('disconnect').hidden = over;
-  // The two share a place: whoever was on the one stays there.
+  // The two buttons share a place: the focus stays at that place.
   if (focused?.id === 'disconnect' && over) byId('reconnect').focus();
   if (focused?.id === 'reconnect' && !over) byId('disconnect').focus();
 }
 
-/** Shows who is logged in and what is behind the tunnel. */
+/** Shows the user, the desktop and the number of tunnels. */
 export function showSession(session) {
   if (session.state !== 'in') return;
   const { user, desktop, tunnels } = session;
@@ -43,12 +43,12 @@ export function showSession(session) {
   document.title = `${desktop} · express-wstunnel demo`;
 }
 
-/** The name that the VNC server gives itself. */
+/** Shows the name that the VNC server sends. */
 export function showDesktopName(name) {
-  byId('desktop').parentElement.title = `The desktop behind the tunnel: ${name}`;
+  byId('desktop').parentElement.title = `Desktop: ${name}`;
 }
 
-/** Whether the VNC server asked for a password of its own; undefined as long as it is not known. */
+/** `asked`: did the VNC server ask for a password? Undefined while unknown. */
 export function showPassword(asked) {
   for (const element of document.querySelectorAll('.menu-password')) element.hidden = asked === undefined;
   byId('menu-password').textContent = asked ? 'Asked for' : 'None';
@@ -65,7 +65,7 @@ function setUpFullScreen() {
       document.fullscreenElement === null
         ? document.documentElement.requestFullscreen()
         : document.exitFullscreen();
-    change.catch(() => {}); // The browser's own choice; the button follows the event below.
+    change.catch(() => {}); // The browser may refuse; the event below updates the button.
   });
   document.addEventListener('fullscreenchange', () => {
     const on = document.fullscreenElement !== null;
@@ -77,7 +77,7 @@ function setUpFullScreen() {
   });
 }
 
-/** iOS lays its keyboard over the page; what is left is the visual viewport. A page that is zoomed in keeps its height. */
+/** The iOS keyboard covers the page: the page takes the height of the visual viewport. Zooming in keeps the height. */
 function setUpHeight() {
   const fit = () => {
     const { height, scale } = window.visualViewport;

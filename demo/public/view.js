@@ -1,8 +1,8 @@
 // The part of the desktop that is on the screen: fitted to the window, or larger, panned and zoomed.
 //
-// noVNC scales the desktop to the element that it is given, or clips it at real size; it knows nothing in between, and sends a pinch
-// to the desktop as Ctrl and wheel. So the element itself grows with the zoom inside a scroller, while noVNC goes on to fit the
-// desktop to it (and to translate pointer positions). The gestures are those that noVNC recognises.
+// noVNC scales the desktop to its element, or clips the desktop at real size. It has no other sizes, and sends a pinch to the
+// desktop as Ctrl and wheel. So the element grows with the zoom, inside a scroller, and noVNC fits the desktop to the element
+// and translates pointer positions. The gestures are noVNC's.
 import { byId } from './dom.js';
 
 const scroller = byId('scroller');
@@ -10,7 +10,7 @@ const screen = byId('screen');
 const hand = byId('hand');
 const scaleButton = byId('scale');
 
-/** CSS pixels for a pixel of the desktop, at most. */
+/** The largest zoom: CSS pixels for a pixel of the desktop. */
 const most = 4;
 const step = 80;
 const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -18,7 +18,7 @@ const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], A
 const isTouch = () => window.matchMedia('(pointer: coarse)').matches;
 const canvas = () => screen.querySelector('canvas');
 
-/** `changed()` is called when the zoom went to or from fitted; `toggle()` when the user asks for the other of fitted and real size. */
+/** `changed()`: the zoom has become fitted, or is fitted no more. `toggle()`: the user switches between fitted and real size. */
 export function setUpView({ changed, toggle }) {
   let zoom; // CSS pixels for a pixel of the desktop; undefined: fitted.
   let panning = false;
@@ -35,7 +35,7 @@ export function setUpView({ changed, toggle }) {
     if (overflows === !hand.hidden) return;
     if (!overflows && hand === document.activeElement) scaleButton.focus();
     hand.hidden = !overflows;
-    // A mouse has scroll bars; a finger has nothing else.
+    // With a mouse there are scroll bars; on a touch screen the user has to drag.
     pan(overflows && isTouch());
   }
 
@@ -70,9 +70,9 @@ export function setUpView({ changed, toggle }) {
     if ((was === undefined) !== (zoom === undefined)) changed();
   }
 
-  let from; // Where a gesture was last, and the zoom and the fingers' distance at its start.
+  let from; // The last position of the gesture, and the zoom and the distance of the fingers at its start.
   function onGesture(event) {
-    // Safari has events of these names as well, without such a detail.
+    // Safari's events with these names have no such detail.
     const { type, clientX: x, clientY: y, magnitudeX = 0, magnitudeY = 0 } = event.detail ?? {};
     if (type !== 'pinch' && !(panning && type === 'drag')) return;
     event.stopPropagation();
@@ -87,7 +87,7 @@ export function setUpView({ changed, toggle }) {
   for (const type of ['gesturestart', 'gesturemove', 'gestureend'])
     screen.addEventListener(type, onGesture, true);
 
-  // The same with a mouse. It ends wherever the button is released.
+  // The same with a mouse, until the button is released, inside the page or outside.
   scroller.addEventListener(
     'mousedown',
     (event) => {
@@ -122,7 +122,7 @@ export function setUpView({ changed, toggle }) {
     if (zoom !== undefined && zoom < fitted() && zoom !== 1) zoomTo(undefined);
     else layOut();
   }).observe(scroller);
-  // noVNC tells nobody of a new size of the desktop, but its canvas has it.
+  // noVNC has no event for a new size of the desktop: watch the size of its canvas.
   new window.MutationObserver(layOut).observe(screen, {
     subtree: true,
     childList: true,

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { makePassword, readArguments, readTarget, UsageError } from '../../demo/arguments.js';
+import { HELP, makePassword, readArguments, readTarget, UsageError } from '../../demo/arguments.js';
 import { startDemoFor } from '../support/demo.js';
 import { Program } from '../support/programs.js';
 import { handshake, RawClient } from '../support/raw-client.js';
@@ -124,7 +125,7 @@ describe('issue 13, case 19: npm run demo', () => {
     const { code, stderr } = await ends('--port', String(port));
     expect(code).toBe(1);
     expect(stderr).toBe(
-      `The port ${port} of 127.0.0.1 is in use: choose another one with --port; --port 0 takes any free one.\n`,
+      `Port ${port} of 127.0.0.1 is in use: choose another one with --port; --port 0 takes any free one.\n`,
     );
   });
 
@@ -156,4 +157,10 @@ test('issue 13, case 19: without --port, a port in use is passed over', async ()
   expect(demo.port).toBeGreaterThan(port);
   expect(demo.port).toBeLessThan(port + 20);
   await expect(startDemoFor({ port: 1 }, { port })).rejects.toThrow('EADDRINUSE');
+});
+
+test('the demo/README.md names every option of --help, and no other', () => {
+  const optionsOf = (text: string) => [...new Set(text.match(/--(?!help)[a-z]+/g))].sort();
+  const page = readFileSync(join(ROOT, 'demo/README.md'), 'utf8');
+  expect(optionsOf(page)).toEqual(optionsOf(HELP));
 });

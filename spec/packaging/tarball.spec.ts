@@ -26,7 +26,9 @@ describe('the tarball', () => {
       expect.arrayContaining(['dist/index.mjs', 'dist/index.d.cts', 'dist/upgrade/attach.js']),
     );
     const pages = [
-      ...markdownFiles().filter((file) => /^(src\/|spec\/(bench\/)?README|\.github\/)/.test(file)),
+      ...markdownFiles().filter((file) =>
+        /^(src\/|spec\/(bench\/)?README|demo\/README|\.github\/)/.test(file),
+      ),
       ...(await filesOf(join(ROOT, 'demo/recipes'))).map((file) => `demo/recipes/${file}`),
       'demo/screenshot.png',
     ];

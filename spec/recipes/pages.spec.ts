@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { startDesktop } from '../../demo/desktop/index.js';
@@ -6,7 +8,8 @@ import { onCleanup } from '../support/cleanup.js';
 import { describeWith } from '../support/programs.js';
 import { processesWith, temporaryFolder } from '../support/spawned.js';
 import { until } from '../support/wait.js';
-import { PAGES, README, recipe, recipeNames, runRecipe, type Site } from './recipe.js';
+import { README, recipe, runBlock } from './recipe.js';
+import { PASSWORD, RECIPES, recipeFiles, startRecipe, type Site } from './start.js';
 
 const urlOf = ({ port }: Site) => `http://127.0.0.1:${port}`;
 
@@ -31,7 +34,7 @@ describe('issue 13, case 21: the first example of the README', () => {
   });
 
   test('is the first code of the README', () => {
-    expect(recipeNames()[0]).toBe('first');
+    expect(README.indexOf('<!-- recipe: ')).toBe(README.indexOf('<!-- recipe: first -->'));
     expect(README.indexOf('```js')).toBe(README.indexOf('```js', README.indexOf('<!-- recipe: first -->')));
   });
 });
@@ -40,10 +43,9 @@ describeWith('chromium')('issue 13, case 21: the page of the first example', () 
   async function start() {
     const desktop = await startDesktop();
     onCleanup(() => desktop.close());
-    const site = await runRecipe('first', {
-      main: 'desk.mjs',
-      edits: [["host: '127.0.0.1', port: 5900", `host: '${desktop.host}', port: ${desktop.port}`]],
-    });
+    const site = await runBlock('first', 'desk.mjs', [
+      ["host: '127.0.0.1', port: 5900", `host: '${desktop.host}', port: ${desktop.port}`],
+    ]);
     const [, password = ''] = await site.program.prints(/^http:\/\/127\.0\.0\.1:8080\/, password: (\S+)$/m);
     return { desktop, site, password };
   }
@@ -81,15 +83,52 @@ describeWith('chromium')('issue 13, case 21: the page of the first example', () 
   });
 });
 
+/** Fills in the form of the recipes' pages. */
+async function logIn(page: Page): Promise<void> {
+  await page.fill('[name=username]', 'ann');
+  await page.fill('[name=password]', PASSWORD);
+  await page.click('button');
+}
+
+describeWith('chromium')('the page of the recipes with a desktop', () => {
+  test('shows the desktop after the login, and says when it has ended', async () => {
+    const desktop = await startDesktop();
+    onCleanup(() => desktop.close());
+    const site = await startRecipe('sessions.mjs', { VNC_PORT: String(desktop.port) });
+    const { page, complaints } = await openPage(urlOf(site));
+    await logIn(page);
+    await page.waitForSelector('canvas');
+    await until(() => desktop.viewers === 1);
+    await desktop.close();
+    await page.getByText('The desktop has disconnected.').waitFor();
+    await page.reload();
+    await page.getByText('The desktop could not be reached.').waitFor();
+    expect(complaints).toEqual([]);
+  });
+});
+
+describeWith('chromium')('the page of reason-on-page', () => {
+  test('asks for the login, and shows the reason of a refusal', async () => {
+    const desktop = await startDesktop();
+    onCleanup(() => desktop.close());
+    const site = await startRecipe('reason-on-page.mjs', { VNC_PORT: String(desktop.port) });
+    const { page, complaints } = await openPage(urlOf(site));
+    await page.waitForURL('**/login');
+    await logIn(page);
+    await page.getByText('Connected.').waitFor();
+    await desktop.close();
+    await page.reload();
+    await page.getByText('the backend').waitFor();
+    expect(complaints).toEqual([]);
+  });
+});
+
 describeWith('chromium', 'socat')('issue 13, case 24: the page of the terminal', () => {
   test('has a shell of the size of the window, with a TERM', async () => {
     const TMPDIR = await temporaryFolder();
-    const site = await runRecipe('terminal', { env: { TMPDIR } });
+    const site = await startRecipe('terminal.mjs', { TMPDIR });
     const { page, complaints } = await openPage(urlOf(site));
-    const form = { username: 'ann', password: 'secret of ann' };
-    // The cookie is the context's, and so the page's.
-    expect((await page.request.post(`${urlOf(site)}/login`, { form, maxRedirects: 0 })).status()).toBe(303);
-    await page.goto(urlOf(site));
+    await logIn(page);
     const rows = page.locator('.xterm-rows > div');
     const text = async () => (await rows.allTextContents()).map((row) => row.trimEnd()).join('\n');
     await until(async () => /[$#]/.test(await text()));
@@ -107,15 +146,20 @@ describeWith('chromium', 'socat')('issue 13, case 24: the page of the terminal',
     await site.program.stop();
     await until(() => processesWith(TMPDIR).length === 0);
   });
+
+  test('says that a shell could not be started', async () => {
+    const site = await startRecipe('terminal.mjs', { PATH: '/nowhere' });
+    const { page, complaints } = await openPage(urlOf(site));
+    await logIn(page);
+    const rows = page.locator('.xterm-rows > div');
+    const text = async () => (await rows.allTextContents()).join('');
+    await until(async () => (await text()).includes('The shell could not be started.'));
+    expect(await text()).not.toContain('has ended');
+    expect(complaints).toEqual([]);
+  });
 });
 
-test('every recipe with a page is one of these', () => {
-  const withPage = recipeNames().filter((name) => {
-    try {
-      return recipe(name, 'js').includes('<script');
-    } catch {
-      return false;
-    }
-  });
-  expect(withPage).toEqual(PAGES);
+test('every page of the recipes is opened by one of these', () => {
+  const pages = recipeFiles.filter((file) => readFileSync(join(RECIPES, file), 'utf8').includes('<script'));
+  expect(pages).toEqual(['desktop-page.mjs', 'reason-on-page.mjs', 'terminal-page.mjs']);
 });

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,21 +8,14 @@ import { pathToFileURL } from 'node:url';
 import { onCleanup } from '../support/cleanup.js';
 import { Program } from '../support/programs.js';
 import { RawClient } from '../support/raw-client.js';
+import { PASSWORD, type Site } from './start.js';
 
 const ROOT = join(import.meta.dirname, '../..');
 export const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
 const BLOCK = /^<!-- recipe: (.+) -->\n\n```(\w+)\n([\s\S]*?)^```$/gm;
 
-/** The recipes with a page, which pages.spec.ts opens in a browser; recipes.spec.ts runs the others. */
-export const PAGES: readonly string[] = ['first', 'terminal'];
-
-/** A text of the recipe and what the test has in its place. */
+/** A text of a block and the text that the test puts in its place. */
 export type Edit = readonly [from: string, to: string];
-
-/** The marks in the README, in its order. */
-export function recipeNames(): string[] {
-  return Array.from(README.matchAll(/^<!-- recipe: (.+) -->$/gm), ([, name = '']) => name);
-}
 
 /** A marked block of the README, with the test's own ports and files in it. */
 export function recipe(name: string, language: string, edits: readonly Edit[] = []): string {
@@ -36,12 +29,11 @@ export function recipe(name: string, language: string, edits: readonly Edit[] = 
   return text;
 }
 
-/** A folder as a user's project has it: the block, what the recipe calls `yours`, and the packages. */
+/** A folder like a user's project: the text as its main file, and the packages. */
 export async function makeProject(main: string, text: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'wstunnel-recipe-'));
   onCleanup(() => rm(folder, { recursive: true }));
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }\n');
-  await cp(join(import.meta.dirname, 'yours'), folder, { recursive: true });
   await writeFile(join(folder, main), text);
   const modules = join(folder, 'node_modules');
   const { devDependencies } = createRequire(import.meta.url)(join(ROOT, 'package.json')) as {
@@ -55,43 +47,13 @@ export async function makeProject(main: string, text: string): Promise<string> {
   return folder;
 }
 
-/** A recipe that runs. */
-export interface Site {
-  readonly program: Program;
-  readonly port: number;
-  readonly folder: string;
-  /** A new connection to it. */
-  readonly dial: () => Socket;
-}
-
-export const JWT_SECRET = Buffer.alloc(32, 'key').toString('base64');
-
-/** Runs a block of the README as a program of its own. */
-export async function runRecipe(
-  name: string,
-  {
-    edits = [],
-    env = {},
-    files = {},
-    main = 'main.js',
-  }: {
-    edits?: readonly Edit[];
-    env?: Record<string, string>;
-    files?: Record<string, Uint8Array>;
-    main?: string;
-  } = {},
-): Promise<Site> {
+/** Runs a block of the README as a program. */
+export async function runBlock(name: string, main: string, edits: readonly Edit[]): Promise<Site> {
   const folder = await makeProject(main, recipe(name, 'js', edits));
-  for (const [file, content] of Object.entries(files)) await writeFile(join(folder, file), content);
   const hook = pathToFileURL(join(import.meta.dirname, 'on-loopback.mjs')).href;
-  const program = new Program(process.execPath, ['--import', hook, join(folder, main)], {
-    NODE_ENV: 'test',
-    SESSION_SECRET: 'a secret of the test',
-    JWT_SECRET,
-    ...env,
-  });
+  const program = new Program(process.execPath, ['--import', hook, join(folder, main)], { NODE_ENV: 'test' });
   const [, port = ''] = await program.prints(/PORT=(\d+)/);
-  return { program, port: Number(port), folder, dial: () => connect(Number(port), '127.0.0.1') };
+  return { program, port: Number(port), dial: () => connect(Number(port), '127.0.0.1') };
 }
 
 /** An ordinary request on a connection of its own. */
@@ -111,7 +73,7 @@ export async function request(
 
 /** Logs in as a page's form does, and returns the header that proves it. */
 export async function logIn(socket: Socket, username = 'ann', headers = {}): Promise<{ Cookie: string }> {
-  const body = new URLSearchParams({ username, password: `secret of ${username}` }).toString();
+  const body = new URLSearchParams({ username, password: PASSWORD }).toString();
   const form = { 'Content-Type': 'application/x-www-form-urlencoded', ...headers };
   const answer = await request(socket, 'POST', '/login', form, body);
   if (answer.status !== 303) throw new Error(`no login: ${answer.status} ${answer.body}`);

@@ -24,11 +24,10 @@ interface ProxyOptions {
   readonly hidesHost?: boolean;
 }
 
-/** The README's nginx. */
+/** The nginx of demo/recipes/behind-nginx.conf. */
 export async function startNginx(app: number, { hidesHost = false }: ProxyOptions = {}): Promise<Proxy> {
   const { folder, port, key, cert } = await prepare();
-  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
-  let recipe = /<!-- recipe: nginx -->\s+```nginx\n([^]*?)```/.exec(readme)?.[1] ?? '';
+  let recipe = await readFile(new URL('../../demo/recipes/behind-nginx.conf', import.meta.url), 'utf8');
   const changes: [RegExp, string][] = [
     [/listen\s+443 ssl;/, `listen 127.0.0.1:${port} ssl;`],
     [/ssl_certificate\s.*?;/, `ssl_certificate ${cert};`],
@@ -38,7 +37,7 @@ export async function startNginx(app: number, { hidesHost = false }: ProxyOption
   const hidden = 'proxy_set_header Host app.internal; proxy_set_header X-Forwarded-Host $http_host;';
   if (hidesHost) changes.push([/proxy_set_header Host\s.*?;/, hidden]);
   for (const [line, ours] of changes) {
-    if (!line.test(recipe)) throw new Error(`the README's nginx has no ${line.source}`);
+    if (!line.test(recipe)) throw new Error(`behind-nginx.conf has no ${line.source}`);
     recipe = recipe.replace(line, () => ours);
   }
   const folders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];

@@ -4,7 +4,7 @@ const MAX_RECTS = 16;
 /** How much larger than its parts a merged rectangle may be. */
 const SLACK = 1.25;
 
-/** Dirty rectangles, merged as they come, so that a viewer that reads slowly costs a bounded amount. */
+/** Dirty rectangles, merged when they are added: a slow viewer uses a bounded amount of memory. */
 export class Region {
   #rects: Rect[] = [];
 
@@ -30,7 +30,7 @@ export class Region {
     if (this.#rects.length > MAX_RECTS) this.#joinCheapest();
   }
 
-  /** Removes and returns what lies within `bounds`. */
+  /** Removes and returns the parts within `bounds`. */
   take(bounds: Rect): Rect[] {
     const taken: Rect[] = [];
     const kept: Rect[] = [];
@@ -42,7 +42,7 @@ export class Region {
         kept.push(...subtract(rect, inside));
       }
     }
-    // Not through add(): it might merge what is left into a rectangle around what has just been taken.
+    // Not by add(), which might merge the remaining parts into a rectangle around the removed parts.
     this.#rects = kept;
     while (this.#rects.length > MAX_RECTS) this.#joinCheapest();
     return taken;

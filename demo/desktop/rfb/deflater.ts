@@ -3,7 +3,7 @@ import { constants, createDeflate } from 'node:zlib';
 const LEVEL = 3;
 
 /**
- * The one zlib stream of a viewer: every rectangle goes on where the last one ended.
+ * The zlib stream of a viewer: each rectangle continues the stream of the rectangle before.
  * https://github.com/rfbproto/rfbproto/blob/master/rfbproto.rst#zlib-encoding
  */
 export class Deflater {
@@ -12,11 +12,11 @@ export class Deflater {
 
   constructor() {
     this.#stream.on('data', (part: Buffer) => this.#out.push(part));
-    // Closing the stream in the middle of a write fails that write; its viewer is gone by then.
+    // Closing the stream during a write fails that write; the viewer is disconnected by then.
     this.#stream.on('error', () => undefined);
   }
 
-  /** One at a time: the caller waits for the answer before it compresses more. */
+  /** Call it again only after the result: one write at a time. */
   async deflate(bytes: Buffer): Promise<Buffer> {
     await new Promise<void>((done) => {
       this.#stream.write(bytes);

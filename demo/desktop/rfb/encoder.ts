@@ -8,14 +8,14 @@ import { nativeFormat, Translator, type PixelFormat } from './pixelformat.js';
 const RAW = 0;
 const ZLIB = 6;
 
-/** Writes updates in the format and the encoding that a viewer asked for. */
+/** Writes updates in the pixel format and the encoding of a viewer. */
 export class Encoder {
   #translator = new Translator(nativeFormat);
   #encoding: typeof RAW | typeof ZLIB = RAW;
   #deflater: Deflater | undefined;
   #owesCursor = false;
 
-  /** Whether there is something to send besides pixels. */
+  /** Does the viewer need the cursor's shape? */
   get owesCursor(): boolean {
     return this.#owesCursor;
   }
@@ -29,7 +29,7 @@ export class Encoder {
     this.#owesCursor = encodings.includes(CURSOR);
   }
 
-  /** Takes the pixels before it returns: what is drawn later belongs to the next update. */
+  /** Copies the pixels before it returns: later changes belong to the next update. */
   async update(surface: Surface, parts: readonly Rect[]): Promise<Buffer> {
     const encoding = this.#encoding;
     const pixels = parts.map((part) => ({ part, bytes: this.#translator.pixels(surface, part) }));

@@ -7,7 +7,7 @@ type Version = '3.3' | '3.7' | '3.8';
 
 function versionOf(text: string): Version {
   const [, major, minor] = /^RFB (\d{3})\.(\d{3})\n$/.exec(text) ?? [];
-  if (Number(major) !== 3) throw new ProtocolError('not a version of RFB that this server speaks');
+  if (Number(major) !== 3) throw new ProtocolError('unsupported version of RFB');
   // https://www.rfc-editor.org/rfc/rfc6143#section-7.1.1 (other numbers, such as 3.5, mean 3.3)
   return minor === '008' ? '3.8' : minor === '007' ? '3.7' : '3.3';
 }

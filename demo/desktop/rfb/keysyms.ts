@@ -20,7 +20,7 @@ const edits: Readonly<Record<number, EditKey>> = {
 };
 const ENTER = [0xff0d, 0xff8d];
 const CONTROL = [0xffe3, 0xffe4];
-/** The number pad's signs and digits lie this far above their ASCII codes. */
+/** Keysyms of the number pad are ASCII codes plus this offset. */
 const PAD = 0xff80;
 /** Keysyms from here on are Unicode characters. */
 const UNICODE = 0x01000000;

@@ -12,7 +12,7 @@ export type ClientMessage =
 
 const MAX_ENCODINGS = 1024;
 const MAX_CUT_TEXT = 64 * 1024;
-/** A longer text loses its end; one longer than this is no text. */
+/** A longer text is cut, up to MAX_SKIPPED bytes; a still longer text is a protocol error. */
 const MAX_SKIPPED = 16 * 1024 * 1024;
 
 /** https://www.rfc-editor.org/rfc/rfc6143#section-7.5 */
@@ -44,7 +44,7 @@ export async function readMessage(reader: ByteReader): Promise<ClientMessage> {
     case 6:
       return { type: 'ClientCutText', text: await cutText(reader) };
     default:
-      // Without its length, nothing after an unknown message can be read.
+      // The length of an unknown message is unknown: no later message can be found.
       throw new ProtocolError(`message type ${type}`);
   }
 }
@@ -67,7 +67,7 @@ async function cutText(reader: ByteReader): Promise<string> {
 
 /** https://www.rfc-editor.org/rfc/rfc6143#section-7.6.4 */
 export function serverCutText(text: string): Buffer {
-  // The protocol's text is Latin-1: what it lacks becomes a question mark.
+  // The protocol's text is Latin-1: other characters become question marks.
   const body = Buffer.from(text.slice(0, MAX_CUT_TEXT).replace(/[^\n -~\u00a0-\u00ff]/gu, '?'), 'latin1');
   const head = Buffer.from([3, 0, 0, 0, 0, 0, 0, 0]);
   head.writeUInt32BE(body.length, 4);

@@ -96,7 +96,7 @@ export class Translator {
       }
     }
     const bytes = Buffer.from(values.buffer);
-    // Typed arrays are in the machine's order, which is little-endian wherever Node runs but on s390x.
+    // Typed arrays have the byte order of the machine: little-endian on all platforms of Node except s390x.
     if (bigEndian !== isBigEndianMachine) {
       if (bitsPerPixel === 16) bytes.swap16();
       else if (bitsPerPixel === 32) bytes.swap32();

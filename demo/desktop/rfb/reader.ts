@@ -1,13 +1,12 @@
 import type { Socket } from 'node:net';
 
-/** The viewer broke the protocol; it is disconnected, and nothing else happens. */
+/** The viewer violated the protocol, and is disconnected. */
 export class ProtocolError extends Error {}
 
 const MAX_READ = 64 * 1024;
 
 /**
- * Bytes of a socket, asked for by number. It holds one read and one chunk at most: while nobody asks, the socket is
- * paused and the sender waits.
+ * Reads a given number of bytes from a socket. It buffers one chunk at most: between reads, the socket is paused.
  */
 export class ByteReader {
   readonly #chunks: AsyncIterator<Buffer, undefined>;

@@ -2,8 +2,7 @@ import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { intersect, union, type Rect } from '../draw/rect.js';
 import { Region } from '../draw/region.js';
-import { key, pointer } from '../scene/input.js';
-import { takeSeat, type Seat } from '../scene/seat.js';
+import { inputOf, key, pointer } from '../scene/input.js';
 import type { Stage, Watcher } from '../scene/stage.js';
 import { Encoder } from './encoder.js';
 import { handshake, serverInit } from './handshake.js';
@@ -11,20 +10,22 @@ import { keyOf } from './keysyms.js';
 import { readMessage, serverCutText, type ClientMessage } from './messages.js';
 import { ByteReader } from './reader.js';
 
-/** Bytes that may wait for a viewer that does not read; its copies of the clipboard are dropped above it. */
-const MAX_WAITING = 256 * 1024;
+/** Bytes queued for a viewer that does not read. Above this limit, copies of the clipboard are dropped. */
+const MAX_QUEUED = 256 * 1024;
 
-/** How long one viewer's messages may hold up the rest of the process. */
+/** Milliseconds of one viewer's messages in one event-loop turn. */
 const TURN_MS = 5;
 
-/** One connection: its own format, encoding and dirty rectangles, over the desktop that all share. */
+/** One connection to the shared desktop, with its pixel format, encoding and dirty rectangles. */
 export class Viewer implements Watcher {
   readonly #encoder = new Encoder();
   readonly #dirty = new Region();
-  readonly #seat: Seat = takeSeat((text) => {
-    if (this.socket.writableLength < MAX_WAITING) this.socket.write(serverCutText(text));
+  readonly #input = inputOf({
+    giveText: (text) => {
+      if (this.socket.writableLength < MAX_QUEUED) this.socket.write(serverCutText(text));
+    },
   });
-  /** The area of the requests that no update has answered yet. */
+  /** The area of the requests that are not answered yet. */
   #wanted: Rect | undefined;
   #isSending = false;
 
@@ -34,7 +35,7 @@ export class Viewer implements Watcher {
     private readonly name: string,
   ) {}
 
-  /** Ends with the connection; throws if that ended badly. */
+  /** Resolves at the end of the connection. Rejects on a protocol error. */
   async serve(handshakeSeconds: number): Promise<void> {
     const reader = new ByteReader(this.socket);
     const deadline = setTimeout(() => this.socket.destroy(), handshakeSeconds * 1000);
@@ -45,20 +46,20 @@ export class Viewer implements Watcher {
     }
     const { screen } = this.stage.scene;
     this.socket.write(serverInit(screen.width, screen.height, this.name));
-    // Nothing of the screen has been sent yet, whatever the first request says.
+    // The first update has the whole screen, even if the first request is incremental.
     this.#dirty.add(screen.bounds);
     this.stage.join(this);
     try {
       for (let since = performance.now(); ;) {
         this.#take(await readMessage(reader));
-        // Messages that came in one chunk are read without a turn of the event loop: a flood must leave it some.
+        // All messages of a chunk are read in one event-loop turn: give other connections a turn during a flood.
         if (performance.now() - since > TURN_MS) {
           await setImmediate();
           since = performance.now();
         }
       }
     } finally {
-      this.stage.scene.leave(this.#seat);
+      this.stage.scene.leave(this.#input.seat);
       this.stage.leave(this);
       this.stage.wake();
       this.#encoder.close();
@@ -84,12 +85,12 @@ export class Viewer implements Watcher {
         this.#request(message.area, message.incremental);
         return;
       case 'KeyEvent':
-        key(scene, this.#seat, keyOf(message.keysym), message.down);
+        key(scene, this.#input, keyOf(message.keysym), message.down);
         break;
       case 'PointerEvent': {
         const x = Math.min(message.x, scene.screen.width - 1);
         const y = Math.min(message.y, scene.screen.height - 1);
-        pointer(scene, this.#seat, x, y, message.buttons);
+        pointer(scene, this.#input, x, y, message.buttons);
         break;
       }
       case 'ClientCutText':
@@ -108,7 +109,7 @@ export class Viewer implements Watcher {
     this.#send();
   }
 
-  /** One update at a time: until it has left, what changes gathers in the dirty rectangles. */
+  /** Sends one update at a time. During an update, changes are added to the dirty rectangles. */
   #send(): void {
     if (this.#isSending || this.#wanted === undefined) return;
     const parts = this.#dirty.take(this.#wanted);

@@ -12,7 +12,7 @@ const ROW = 17;
 const CELL = 7;
 const PAD = 10;
 
-/** The text that goes to and fro between the desktop and its viewers. */
+/** The window with the text that the desktop and its viewers exchange. */
 export class Clipboard extends Window {
   readonly #well: Rect;
   #text = '';
@@ -24,7 +24,7 @@ export class Clipboard extends Window {
     const button = (where: Rect, label: string, clicked: (seat: Seat) => void): Button =>
       new Button(within(layout.clipboard, where), label, this.surface, damaged, clicked);
     this.buttons.push(
-      button(layout.copy, 'Copy to my side', (seat) => this.#give(seat)),
+      button(layout.copy, 'Copy to browser', (seat) => this.#give(seat)),
       button(layout.paste, 'Type in terminal', () => paste(this.#text)),
     );
     this.#draw('empty');
@@ -34,7 +34,7 @@ export class Clipboard extends Window {
     return this.#text;
   }
 
-  /** Takes the text; `seat` gets a copy for its own clipboard. */
+  /** Replaces the text. A viewer (`seat`) gets a copy for its clipboard. */
   put(text: string, seat?: Seat): void {
     this.#text = text;
     if (seat === undefined) this.#draw('received from a viewer');
@@ -64,9 +64,9 @@ export class Clipboard extends Window {
   }
 
   #rows(columns: number): string[] {
-    if (this.#text === '') return ['Text you send from your side shows up here.'];
+    if (this.#text === '') return ['Text that you send appears here.'];
     const visible = legible(this.#text.slice(0, columns * ROWS + 1));
-    // At a blank where there is one, else anywhere.
+    // At a blank if there is one, otherwise anywhere.
     const row = new RegExp(`.{1,${columns}}(?= |$)|.{1,${columns}}`, 'g');
     const rows = visible
       .split('\n')

@@ -1,5 +1,6 @@
 import type { Scene } from './scene.js';
 import type { Seat } from './seat.js';
+import type { Window } from './window.js';
 
 // https://www.rfc-editor.org/rfc/rfc6143#section-7.5.5
 const LEFT = 1;
@@ -13,50 +14,81 @@ export type Key =
   | { readonly kind: 'edit'; readonly edit: EditKey }
   | { readonly kind: 'enter' | 'control' | 'other' };
 
-export function pointer(scene: Scene, seat: Seat, x: number, y: number, buttons: number): void {
-  const pressed = buttons & ~seat.buttons;
+/** The pointer and the keys of a viewer. */
+export interface Input {
+  readonly seat: Seat;
+  x: number;
+  y: number;
+  buttons: number;
+  /** Is Ctrl down? */
+  control: boolean;
+  /** The window on which the left button went down, until the button goes up. */
+  grip: Grip | undefined;
+}
+
+interface Grip {
+  readonly window: Window;
+  /** The button went down on the title: the window follows the pointer. */
+  readonly moves: boolean;
+  /** Where in the window the button went down. */
+  readonly dx: number;
+  readonly dy: number;
+}
+
+export const inputOf = (seat: Seat): Input => ({
+  seat,
+  x: 0,
+  y: 0,
+  buttons: 0,
+  control: false,
+  grip: undefined,
+});
+
+export function pointer(scene: Scene, input: Input, x: number, y: number, buttons: number): void {
+  const pressed = buttons & ~input.buttons;
   const isHeld = (buttons & LEFT) !== 0;
-  const wasHeld = (seat.buttons & LEFT) !== 0;
-  Object.assign(seat, { x, y, buttons });
-  if ((pressed & LEFT) !== 0) press(scene, seat);
-  else if (isHeld) drag(scene, seat);
-  else if (wasHeld) release(scene, seat);
+  const wasHeld = (input.buttons & LEFT) !== 0;
+  Object.assign(input, { x, y, buttons });
+  if ((pressed & LEFT) !== 0) press(scene, input);
+  else if (isHeld) drag(scene, input);
+  else if (wasHeld) release(scene, input);
   else scene.hover(x, y);
   if ((pressed & WHEEL_UP) !== 0) scene.windowAt(x, y)?.wheel?.(-WHEEL_ROWS);
   if ((pressed & WHEEL_DOWN) !== 0) scene.windowAt(x, y)?.wheel?.(WHEEL_ROWS);
 }
 
-function press(scene: Scene, seat: Seat): void {
-  const window = scene.windowAt(seat.x, seat.y);
+function press(scene: Scene, input: Input): void {
+  const window = scene.windowAt(input.x, input.y);
   if (window === undefined) return;
-  const [dx, dy] = [seat.x - window.x, seat.y - window.y];
+  const [dx, dy] = [input.x - window.x, input.y - window.y];
   scene.raise(window);
-  seat.grip = { window, moves: window.isTitle(dy), dx, dy };
-  if (!seat.grip.moves) window.press(dx, dy, seat);
+  input.grip = { window, moves: window.isTitle(dy), dx, dy };
+  if (!input.grip.moves) window.press(dx, dy, input.seat);
 }
 
-function drag(scene: Scene, seat: Seat): void {
-  if (seat.grip === undefined) return;
-  const { window, moves, dx, dy } = seat.grip;
-  if (moves) scene.move(window, seat.x - dx, seat.y - dy);
-  else window.drag(seat.x - window.x, seat.y - window.y, seat);
+function drag(scene: Scene, input: Input): void {
+  if (input.grip === undefined) return;
+  const { window, moves, dx, dy } = input.grip;
+  if (moves) scene.move(window, input.x - dx, input.y - dy);
+  else window.drag(input.x - window.x, input.y - window.y, input.seat);
 }
 
-function release(scene: Scene, seat: Seat): void {
-  drag(scene, seat);
-  const grip = seat.grip;
-  seat.grip = undefined;
-  if (grip?.moves === false) grip.window.release(seat.x - grip.window.x, seat.y - grip.window.y, seat);
-  scene.hover(seat.x, seat.y);
+function release(scene: Scene, input: Input): void {
+  drag(scene, input);
+  const grip = input.grip;
+  input.grip = undefined;
+  if (grip?.moves === false)
+    grip.window.release(input.x - grip.window.x, input.y - grip.window.y, input.seat);
+  scene.hover(input.x, input.y);
 }
 
-/** Keys go to the terminal, the one window that takes text; it comes to the front to show them. */
-export function key(scene: Scene, seat: Seat, pressed: Key, isDown: boolean): void {
-  if (pressed.kind === 'control') seat.control = isDown;
+/** Keys go to the terminal, the only window with text input. The terminal comes to the front. */
+export function key(scene: Scene, input: Input, pressed: Key, isDown: boolean): void {
+  if (pressed.kind === 'control') input.control = isDown;
   if (!isDown || pressed.kind === 'control' || pressed.kind === 'other') return;
   const { terminal } = scene;
-  if (seat.control) {
-    if (pressed.kind === 'text') shortcut(scene, seat, pressed.text.toLowerCase());
+  if (input.control) {
+    if (pressed.kind === 'text') shortcut(scene, input, pressed.text.toLowerCase());
     return;
   }
   scene.raise(terminal);
@@ -65,8 +97,8 @@ export function key(scene: Scene, seat: Seat, pressed: Key, isDown: boolean): vo
   else terminal.enter();
 }
 
-function shortcut({ terminal, clipboard }: Scene, seat: Seat, letter: string): void {
-  if (letter === 'c' && terminal.copyable !== '') clipboard.put(terminal.copyable, seat);
+function shortcut({ terminal, clipboard }: Scene, input: Input, letter: string): void {
+  if (letter === 'c' && terminal.copyable !== '') clipboard.put(terminal.copyable, input.seat);
   else if (letter === 'v') terminal.paste(clipboard.text);
   else if (letter === 'l') terminal.clear();
   else if (letter === 'u') terminal.eraseLine();

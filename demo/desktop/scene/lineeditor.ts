@@ -1,7 +1,7 @@
 const MAX_LINE = 400;
 const MAX_HISTORY = 100;
 
-/** One line of text with a caret, and the lines before it. */
+/** A line of text with a caret, and the history. */
 export class LineEditor {
   text = '';
   caret = 0;

@@ -1,9 +1,9 @@
 /** Weight of the newest sample: at 12 samples a second, the figure follows within half a second. */
 const WEIGHT = 0.2;
-/** Milliseconds. The desktop stands still without viewers: what was carried meanwhile is not a rate of now. */
+/** Milliseconds. The desktop stops without viewers: bytes of a longer gap are not counted in the rate. */
 const MAX_GAP = 1000;
 
-/** Bits per second of a total of bytes that grows. */
+/** Bits per second, from a growing total of bytes. */
 export class Rate {
   #at: number | undefined;
   #total = 0;
@@ -21,7 +21,7 @@ export class Rate {
   }
 }
 
-/** The least 1, 2 or 5 times a power of ten that is not below `value`. */
+/** The smallest of 1, 2, 5, 10, 20, 50 ... that is at least `value`. */
 export function roundUp(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
   return ([1, 2, 5].find((step) => step * power >= value) ?? 10) * power;

@@ -21,7 +21,7 @@ export function wrap(row: Row, columns: number): Row[] {
 
 export const plain = (row: Row): string => row.map((span) => span.text).join('');
 
-/** Printable ASCII only: accents are dropped, anything else becomes a box. */
+/** Printable ASCII: accents are dropped, other characters become a box. */
 export const legible = (text: string): string =>
   text
     .normalize('NFD')

@@ -14,7 +14,7 @@ import type { Window } from './window.js';
 /** Pixels of a dragged window that stay on the screen. */
 const HOLD = 64;
 
-/** The desktop: a stack of windows, put together anew only where something changed. */
+/** The desktop: a stack of windows. Only changed parts are composed again. */
 export class Scene {
   readonly screen: Surface;
   readonly terminal: Terminal;
@@ -25,7 +25,7 @@ export class Scene {
   readonly #stack: Window[];
   readonly #stale = new Region();
 
-  /** `carried`: what the traffic chart shows. */
+  /** `carried`: the bytes for the traffic chart. */
   constructor(
     width: number,
     height: number,
@@ -84,12 +84,12 @@ export class Scene {
     }
   }
 
-  /** A viewer left: nothing it held stays held. */
+  /** Releases the buttons of a viewer that has disconnected. */
   leave(seat: Seat): void {
     for (const window of this.#stack) window.leave(seat);
   }
 
-  /** Brings the screen up to date and returns what changed on it. */
+  /** Updates the screen and returns its changed parts. */
   render(): Rect[] {
     for (const window of this.#stack) window.settle?.();
     for (const part of [...this.#bar.takeDamage(), ...this.#stack.flatMap((window) => window.takeDamage())]) {

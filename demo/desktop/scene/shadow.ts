@@ -2,7 +2,7 @@ import { bottom, intersect, rect, right, type Rect } from '../draw/rect.js';
 import { roundBox } from '../draw/shapes.js';
 import type { Surface } from '../draw/surface.js';
 
-/** How far a window's shadow reaches. */
+/** The width of a window's shadow, in pixels. */
 export const REACH = 30;
 const DROP = 10;
 const SHADOW = 0x0b1024;
@@ -37,7 +37,7 @@ export class Shadow {
     }
   }
 
-  /** Darkens what lies around a window at left, top; its inside is left alone but for the corners. */
+  /** Darkens the surroundings of a window at left, top. Of its inside, only the corners change. */
   cast(surface: Surface, left: number, top: number, clip: Rect): void {
     const where = intersect(rect(left - REACH, top - REACH, this.#width, this.height + 2 * REACH), clip);
     if (where === undefined) return;

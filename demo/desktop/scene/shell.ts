@@ -7,7 +7,7 @@ export interface Span {
 
 export type Row = readonly Span[];
 
-export interface Surroundings {
+export interface Session {
   readonly name: string;
   /** Date.now() of the desktop's start. */
   readonly since: number;
@@ -18,14 +18,14 @@ const say = (text: string, color: number = colors.text): Row => [{ text, color }
 
 const help: readonly (readonly [string, string])[] = [
   ['help', 'this list'],
-  ['about', 'what you are looking at'],
+  ['about', 'about this desktop'],
   ['date', 'date and time'],
-  ['echo', 'say something'],
-  ['history', 'what was typed before'],
-  ['ls', 'list the files (there are few)'],
-  ['uptime', 'how long this desktop has been up'],
-  ['whoami', 'who you are'],
-  ['clear', 'an empty screen (also Ctrl+L)'],
+  ['echo', 'print a text'],
+  ['history', 'the lines typed before'],
+  ['ls', 'list the files'],
+  ['uptime', 'time since the start'],
+  ['whoami', 'your user name'],
+  ['clear', 'clear the screen (also Ctrl+L)'],
 ];
 
 export function duration(milliseconds: number): string {
@@ -34,8 +34,8 @@ export function duration(milliseconds: number): string {
   return h > 0 ? `${h} h ${m} min` : m > 0 ? `${m} min ${s} s` : `${s} s`;
 }
 
-/** Answers a line with text. It runs nothing: there is no machine behind it. */
-export function answer(line: string, { name, since, history }: Surroundings): readonly Row[] {
+/** The answer to a line. The shell is a picture of a shell: it runs no programs. */
+export function answer(line: string, { name, since, history }: Session): readonly Row[] {
   const [command = '', ...rest] = line.trim().split(/\s+/);
   switch (command) {
     case '':

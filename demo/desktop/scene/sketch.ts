@@ -11,7 +11,7 @@ export const inks = [palette.ink, palette.blue, palette.mint, palette.amber, pal
 const BRUSH = 4.5;
 const HINT = 'Draw here with the pointer';
 
-/** A sheet of paper. Every viewer has a pen of its own; all use the colour chosen last. */
+/** A sheet of paper. Each viewer has a pen; all pens have the colour that was chosen last. */
 export class Sketch extends Window {
   readonly #canvas = within(layout.sketch, layout.canvas);
   readonly #swatches = layout.swatches.map((swatch) => within(layout.sketch, swatch));
@@ -56,7 +56,7 @@ export class Sketch extends Window {
     this.#pens.delete(seat);
   }
 
-  /** Strokes are drawn on the paper, which cuts them off at its edge. */
+  /** The strokes, which the paper clips at its edge. */
   #stroke(x0: number, y0: number, x1: number, y1: number): void {
     const { x, y } = this.#canvas;
     if (this.#isBlank) this.#wipe('');

@@ -2,14 +2,14 @@ import type { Rect } from '../draw/rect.js';
 import type { Scene } from './scene.js';
 
 const TICK_MS = 80;
-/** What the viewers do shows this soon, rather than with the next tick. */
+/** Milliseconds from the input of a viewer to the next update, sooner than the next tick. */
 const WAKE_MS = 16;
 
 export interface Watcher {
   damaged(parts: readonly Rect[]): void;
 }
 
-/** Moves the scene on for as long as anybody watches. */
+/** Updates the scene while there are viewers. */
 export class Stage {
   readonly #watchers = new Set<Watcher>();
   #ticker: NodeJS.Timeout | undefined;
@@ -36,7 +36,7 @@ export class Stage {
     this.#waker = undefined;
   }
 
-  /** Something may have changed: show it soon. */
+  /** Shows changes soon, before the next tick. */
   wake(): void {
     if (this.#watchers.size > 0) this.#waker ??= setTimeout(() => this.#show(), WAKE_MS);
   }

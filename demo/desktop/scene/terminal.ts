@@ -56,7 +56,7 @@ export class Terminal extends Window {
     this.#isStale = true;
   }
 
-  /** Keys may come much faster than anybody looks: the rows are laid out once for all of them. */
+  /** Many keys may arrive between two updates: the rows are laid out once for all of them. */
   override settle(): void {
     if (this.#isStale) this.#refresh(Date.now());
     this.#isStale = false;
@@ -114,7 +114,7 @@ export class Terminal extends Window {
     this.#edit(() => this.#line.set(''));
   }
 
-  /** What Ctrl+C copies: the line being typed, or else the last answer. */
+  /** The text that Ctrl+C copies: the current line, or the last answer if the line is empty. */
   get copyable(): string {
     return this.#line.text === '' ? this.#lastAnswer : this.#line.text;
   }
@@ -143,7 +143,7 @@ export class Terminal extends Window {
   }
 
   #refresh(now: number): void {
-    // The caret may stand after the last character: a blank there makes the row it is in.
+    // The caret may be after the last character: a blank there makes a row for the caret.
     const input = wrap(this.#prompt(`${this.#line.text} `), this.#columns);
     const all = [...this.#rows, ...input];
     const start = Math.max(0, all.length - this.#visible - this.#scroll);

@@ -5,10 +5,10 @@ import { fonts, light, palette } from './theme.js';
 import { Window } from './window.js';
 
 const READOUT_TICKS = 6;
-/** Bits per second at the top of the chart, at least: a mouse move is not a mountain. */
+/** The smallest scale of the chart, in bits per second: a mouse move stays small. */
 const LEAST_SCALE = 20_000;
 
-/** Bytes that a tunnel has carried so far: from the browser, and to it. */
+/** The bytes that a tunnel has carried so far, from the browser and to the browser. */
 export interface Carried {
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -20,12 +20,12 @@ interface Series {
   readonly tint: number;
   readonly rate: Rate;
   readonly total: (carried: Carried) => number;
-  /** Bits per second, the newest last. */
+  /** Bits per second, oldest first. */
   readonly values: number[];
   readonly left: number;
 }
 
-/** A chart of what the tunnel carries, which moves one pixel to the left with every tick. */
+/** A chart of the tunnel's traffic, which moves a pixel to the left with every tick. */
 export class Traffic extends Window {
   readonly #plot: Rect;
   readonly #readout: Rect;
@@ -116,7 +116,7 @@ export class Traffic extends Window {
           this.surface.mix(plot.x + at, y, color, Math.round(tint * (0.12 + fade) * 255));
         }
       });
-      // One shape per pair of columns would draw the joints twice: each column takes the nearest piece.
+      // A shape for each pair of columns would draw the joints twice: each column takes the nearest piece.
       values.forEach((value, at) => {
         this.#drawColumn(at, values[at - 1] ?? value, value, values[at + 1] ?? value, color);
       });

@@ -12,7 +12,7 @@ const RADIUS = 10;
 interface Corner {
   readonly x: number;
   readonly y: number;
-  /** How much of the pixel lies outside the window, 0 to 255. */
+  /** The part of the pixel outside of the window, 0 to 255. */
   readonly outside: number;
 }
 
@@ -36,7 +36,7 @@ function corners(width: number, height: number): Corner[] {
   return found;
 }
 
-/** A window keeps its own picture: moving it draws nothing anew. */
+/** A window keeps its picture: moving a window draws nothing. */
 export abstract class Window {
   readonly surface: Surface;
   readonly buttons: Button[] = [];
@@ -80,12 +80,12 @@ export abstract class Window {
     return y < TITLE_HEIGHT;
   }
 
-  /** Called some ten times a second while anybody watches. */
+  /** Called about ten times a second while there are viewers. */
   tick?(now: number): void;
 
   wheel?(rows: number): void;
 
-  /** Draws what was put off until the screen is put together. */
+  /** Draws pending changes before the screen is composed. */
   settle?(): void;
 
   press(x: number, y: number, seat: Seat): void {
@@ -104,12 +104,12 @@ export abstract class Window {
     for (const button of this.buttons) button.hover(contains(button.frame, x, y));
   }
 
-  /** Forgets a viewer that left in the middle of a gesture. */
+  /** Ends the gesture of a viewer that has disconnected. */
   leave(seat: Seat): void {
     this.release(-1, -1, seat);
   }
 
-  /** What changed since the last call, in the screen's coordinates. */
+  /** The changes since the last call, in coordinates of the screen. */
   takeDamage(): Rect[] {
     const damage = this.#damage.map((part) => shift(part, this.x, this.y));
     this.#damage = [];

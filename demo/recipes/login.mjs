@@ -1,20 +1,23 @@
-// The parts of the first recipe that the later ones import.
-import process from 'node:process';
+// The login that most recipes import: the session and the route of sessions.mjs as a router. Your own login goes in
+// its place. The route /logout is in sessions.mjs, because it ends tunnels.
+import { randomBytes } from 'node:crypto';
 import express from 'express';
 import session from 'express-session';
-import { nameOf } from './accounts.js';
+import { nameOf } from './accounts.mjs';
 
 export const login = express.Router();
+
 login.use(
   session({
-    secret: process.env.SESSION_SECRET,
+    secret: process.env.SESSION_SECRET ?? randomBytes(32).toString('hex'),
     resave: false,
     saveUninitialized: false,
     cookie: { sameSite: 'lax', secure: 'auto' },
   }),
 );
+
 login.post('/login', express.urlencoded({ extended: false }), async (req, res, next) => {
-  const name = await nameOf(req.body);
+  const name = await nameOf(req.body ?? {});
   if (!name) return res.sendStatus(401);
   req.session.regenerate((error) => {
     if (error) return next(error);

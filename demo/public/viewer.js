@@ -1,0 +1,175 @@
+// The connection to the desktop and the card over it: connects, explains the end of a connection, and tries again. The
+// state is one of connecting, connected, disconnected, unavailable, refused.
+import { createBackoff } from './backoff.js';
+import { openConnection } from './connection.js';
+import { askCredentials, askTrust, dropQuestions } from './credentials.js';
+import { byId } from './dom.js';
+import { hideOverlay, showCountdown, showOverlay, startCountdown, stopCountdown } from './overlay.js';
+import { explain, worthAsking } from './reasons.js';
+import { loginAgain, whoami } from './session.js';
+import { showDesktopName, showPassword, showSession, showState } from './toolbar.js';
+
+/** `on`: the callbacks `state(next)`, `attempt()` for each new connection, `clipboard(text)`. */
+export function createViewer({ target, url, on }) {
+  let state = 'connecting';
+  let current; // The connection on the screen, or the attempt in progress.
+  let lastClose = null;
+  let credentials; // For reconnecting, until the user disconnects or leaves the page.
+  let asked; // Did the VNC server ask for credentials? Undefined while unknown.
+  let leaving = false; // The user is leaving the page: show no explanation.
+
+  const backoff = createBackoff({ start: startCountdown, tick: showCountdown, fire: connect });
+
+  function setState(next) {
+    state = next;
+    showState(next);
+    on.state(next);
+  }
+
+  function connect() {
+    backoff.cancel();
+    dropQuestions();
+    const previous = current;
+    current = undefined; // The end of the previous connection is not shown.
+    previous?.disconnect();
+
+    setState('connecting');
+    showOverlay({
+      busy: true,
+      title: 'Connecting to the desktop',
+      text: byId('desktop').textContent,
+    });
+
+    const attempt = openConnection({
+      target,
+      url,
+      credentials,
+      on: {
+        connect: () => attempt === current && whenConnected(attempt),
+        end: (outcome) => attempt === current && void whenEnded(outcome),
+        close: (close) => {
+          if (attempt === current || current === undefined) lastClose = close;
+        },
+        credentials: (types) => attempt === current && whenAsked(attempt, types),
+        verify: (key) => attempt === current && void whenShownKey(attempt, key),
+        clipboard: on.clipboard,
+        name: showDesktopName,
+      },
+    });
+    current = attempt;
+    on.attempt();
+  }
+
+  function whenConnected({ rfb }) {
+    backoff.connected();
+    dropQuestions();
+    showPassword((asked ??= false));
+    const wasInOverlay = hideOverlay();
+    setState('connected');
+    if (wasInOverlay || document.activeElement === document.body) rfb.focus({ preventScroll: true });
+    void whoami().then(showSession);
+  }
+
+  function whenAsked(attempt, types) {
+    asked = true;
+    hideOverlay();
+    askCredentials(types, (answer) => {
+      if (answer === undefined) {
+        disconnect();
+        return;
+      }
+      credentials = answer;
+      showOverlay({ busy: true, title: 'Logging in to the desktop' });
+      attempt.rfb.sendCredentials(answer);
+    });
+  }
+
+  function whenShownKey(attempt, key) {
+    return askTrust(key, (yes) => {
+      if (attempt !== current) return;
+      if (yes) attempt.rfb.approveServer();
+      else disconnect();
+    });
+  }
+
+  async function whenEnded(outcome) {
+    current = undefined;
+    backoff.ended();
+    dropQuestions();
+    if (leaving) return;
+    if (outcome.security !== undefined) credentials = undefined;
+
+    if (!worthAsking(outcome)) {
+      showEnd(explain(outcome));
+      return;
+    }
+    // The page cannot see why an upgrade was refused: ask whether the user is still logged in. An open connection that has
+    // ended is shown at once.
+    if (outcome.connected) showEnd(explain(outcome));
+    const session = await whoami();
+    if (current === undefined && !leaving) showEnd(explain(outcome, session));
+  }
+
+  function showEnd({ state: next, title, text, icon, detail, retry, login, action }) {
+    setState(next);
+    const again = { label: action ?? (retry ? 'Reconnect now' : 'Reconnect'), run: reconnect };
+    showOverlay({
+      icon,
+      title,
+      text,
+      detail,
+      action: login ? { label: 'Log in again', href: loginAgain } : again,
+      stop: retry ? stopTrying : undefined,
+    });
+    if (retry) backoff.schedule();
+  }
+
+  /** The user connects: at once, and the next delays start with the first one. */
+  function reconnect() {
+    backoff.reset();
+    connect();
+  }
+
+  function stopTrying() {
+    backoff.reset();
+    stopCountdown();
+    byId('overlay-cancel').hidden = true;
+    byId('overlay-action').textContent = 'Reconnect';
+    byId('overlay-action').focus();
+  }
+
+  function disconnect() {
+    backoff.reset();
+    credentials = undefined;
+    current?.disconnect();
+  }
+
+  return {
+    get state() {
+      return state;
+    },
+    /** noVNC's object of the connection, or undefined. */
+    get rfb() {
+      return current?.rfb;
+    },
+    /** `{ code, reason }` of the last close, or null. */
+    get lastClose() {
+      return lastClose;
+    },
+    /** `session`: the answer of `whoami()`. */
+    start(session) {
+      if (session.state === 'out') showEnd(explain({ code: 0, connected: false, opened: false }, session));
+      else connect();
+    },
+    reconnect,
+    disconnect,
+    /** The network is back: do not wait for the next attempt. */
+    hurry() {
+      if (backoff.waiting) connect();
+    },
+    leave() {
+      leaving = true;
+      backoff.reset();
+    },
+  };
+}

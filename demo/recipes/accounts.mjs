@@ -1,0 +1,42 @@
+// The accounts of the recipes: ann and bob. Your user database goes in their place: keep hashes of passwords
+// (scrypt, bcrypt) and limit the number of failed logins of each client.
+//
+// PASSWORD is the password of both. Without it a random one is made and printed.
+import { randomBytes } from 'node:crypto';
+
+if (!process.env.PASSWORD) {
+  // In the environment, the workers of a cluster inherit it.
+  process.env.PASSWORD = randomBytes(9).toString('base64url');
+  console.log(`users: ann and bob, password: ${process.env.PASSWORD}`);
+}
+
+const account = (id, username, hasDesktop) => ({
+  id,
+  username,
+  hasDesktop,
+  // What the cookie `account` of this user contains, in the recipes without sessions.
+  token: randomBytes(16).toString('hex'),
+});
+
+export const accounts = [account('1', 'ann', true), account('2', 'bob', false)];
+
+/** The account, or false. */
+export async function accountOf(username, password) {
+  return password === process.env.PASSWORD && (accounts.find((one) => one.username === username) ?? false);
+}
+
+/** The account, or false. */
+export async function accountById(id) {
+  return accounts.find((one) => one.id === id) ?? false;
+}
+
+/** The user's name, or undefined. */
+export async function nameOf({ username, password }) {
+  return (await accountOf(username, password)).username;
+}
+
+/** The account of a Cookie header, or undefined. `signal` is for your database: nobody needs a late answer. */
+export async function accountOfCookie(header = '', { signal }) {
+  signal.throwIfAborted();
+  return accounts.find(({ token }) => header.split('; ').includes(`account=${token}`));
+}

@@ -1,0 +1,26 @@
+// From http-proxy-middleware, after: the tunnel is behind requireLogin like any other route, and needs no websockify.
+//
+//   npm install express express-session express-wstunnel @novnc/novnc
+//   node http-proxy-middleware-after.mjs
+//
+// Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md).
+//
+// The tunnel is for backends that speak TCP. A backend that speaks WebSocket stays with the proxy: without `ws: true`,
+// and with an `upgrade` listener of yours that checks the login before it calls `proxy.upgrade`.
+import express from 'express';
+import { wstunnel } from 'express-wstunnel';
+import { desktopPage } from './desktop-page.mjs';
+import { login, requireLogin } from './login.mjs';
+
+const VNC_PORT = Number(process.env.VNC_PORT ?? 5900);
+
+const app = express();
+app.use(login);
+app.use('/vnc', requireLogin, wstunnel({ server: { port: VNC_PORT } }));
+
+app.use(desktopPage('/vnc'));
+
+const server = app.listen(process.env.PORT ?? 8080, '127.0.0.1', (error) => {
+  if (error) throw error;
+  console.log(`listening on http://127.0.0.1:${server.address().port}/`);
+});

@@ -1,0 +1,26 @@
+// A lighttpd.conf as it is: its tunnels and its document root, in an Express app.
+//
+//   npm install express express-wstunnel
+//   node lighttpd-conf.mjs
+//
+// Settings: LIGHTTPD_CONF (/etc/lighttpd/lighttpd.conf), and PORT (the one of server.port).
+// src/lighttpd/README.md of express-wstunnel says what is read and what is an error.
+import { readFileSync } from 'node:fs';
+import express from 'express';
+import { fromLighttpdConf, wstunnel } from 'express-wstunnel';
+
+const file = process.env.LIGHTTPD_CONF ?? '/etc/lighttpd/lighttpd.conf';
+// "conf-enabled/*.conf" as well; a function in place of true reads them from elsewhere.
+const conf = fromLighttpdConf(readFileSync(file, 'utf8'), { file, include: true });
+
+const app = express();
+app.use(wstunnel(conf.options));
+app.use(express.static(conf.documentRoot));
+
+// lighttpd: IPv4 alone.
+const address = { port: process.env.PORT ?? conf.port, host: conf.bind ?? '0.0.0.0', path: conf.socket };
+const server = app.listen(address, (error) => {
+  if (error) throw error;
+  const { port } = server.address();
+  console.log(`listening on ${port ? `http://127.0.0.1:${port}/` : server.address()}`);
+});

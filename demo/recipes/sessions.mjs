@@ -1,0 +1,61 @@
+// Sessions: express-session guards the tunnel, and a logout ends the tunnels of that user.
+//
+//   npm install express express-session express-wstunnel @novnc/novnc
+//   node sessions.mjs
+//
+// Settings: PORT, VNC_PORT, PASSWORD (see README.md), and SESSION_SECRET, a long random text (openssl rand -hex 32).
+// Without it the secret is random, and all logins end with the process.
+//
+// The login is checked when a tunnel opens. An open tunnel outlives the session's expiry; end() ends it. Changes that
+// the upgrade makes to the session are saved, and a new cookie is sent with the 101 response.
+import { randomBytes } from 'node:crypto';
+import express from 'express';
+import session from 'express-session';
+import { wstunnel } from 'express-wstunnel';
+import { nameOf } from './accounts.mjs'; // ({ username, password }) => the user's name, or undefined
+import { desktopPage } from './desktop-page.mjs';
+
+const VNC_PORT = Number(process.env.VNC_PORT ?? 5900);
+const SESSION_SECRET = process.env.SESSION_SECRET ?? randomBytes(32).toString('hex');
+
+const app = express();
+app.use(
+  session({
+    secret: SESSION_SECRET,
+    resave: false,
+    saveUninitialized: false,
+    cookie: { sameSite: 'lax', secure: 'auto' }, // HttpOnly is the default
+  }),
+);
+
+const tunnel = wstunnel({ server: { port: VNC_PORT }, user: (req) => req.session.user });
+const requireLogin = (req, res, next) => (req.session.user ? next() : res.sendStatus(401));
+
+app.use('/vnc', requireLogin, tunnel);
+
+app.post('/login', express.urlencoded({ extended: false }), async (req, res, next) => {
+  const name = await nameOf(req.body ?? {});
+  if (!name) return res.sendStatus(401);
+  // A new session id: an id that was planted before the login is worth nothing after it.
+  req.session.regenerate((error) => {
+    if (error) return next(error);
+    req.session.user = name;
+    res.redirect(303, '/');
+  });
+});
+
+app.post('/logout', requireLogin, (req, res, next) => {
+  const name = req.session.user;
+  req.session.destroy((error) => {
+    tunnel.end(({ user }) => user === name, 1008, 'logged out');
+    if (error) next(error);
+    else res.redirect(303, '/');
+  });
+});
+
+app.use(desktopPage('/vnc'));
+
+const server = app.listen(process.env.PORT ?? 8080, '127.0.0.1', (error) => {
+  if (error) throw error;
+  console.log(`listening on http://127.0.0.1:${server.address().port}/`);
+});

@@ -1,0 +1,48 @@
+// Several cores: a process for each core, over node:cluster.
+//
+//   npm install express cookie-session express-wstunnel @novnc/novnc
+//   node several-cores.mjs
+//
+// Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md), and CORES, how many processes (one for each core).
+//
+// One process relays more than a gigabyte a second. Take several for more than that, or to have opening handshakes done
+// beside it. The kernel's connections are shared out by node:cluster, and a tunnel stays in the process that opened it.
+// `limits`, the load that balancing goes by, stats() and end() belong to each worker alone.
+import cluster from 'node:cluster';
+import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import cookieSession from 'cookie-session';
+import express from 'express';
+import { wstunnel } from 'express-wstunnel';
+import { nameOf } from './accounts.mjs'; // ({ username, password }) => the user's name, or undefined
+import { desktopPage } from './desktop-page.mjs';
+
+const VNC_PORT = Number(process.env.VNC_PORT ?? 5900);
+
+if (cluster.isPrimary) {
+  // Workers inherit the environment: one secret for all.
+  process.env.SESSION_SECRET ??= randomBytes(32).toString('hex');
+  const cores = Number(process.env.CORES ?? availableParallelism());
+  for (let core = 0; core < cores; core++) cluster.fork();
+  cluster.on('exit', (worker) => worker.exitedAfterDisconnect || cluster.fork());
+} else {
+  const app = express();
+  app.use(cookieSession({ secret: process.env.SESSION_SECRET, sameSite: 'lax' })); // or a store that the workers share
+
+  const requireLogin = (req, res, next) => (req.session.user ? next() : res.sendStatus(401));
+  app.use('/vnc', requireLogin, wstunnel({ server: { port: VNC_PORT } }));
+
+  app.post('/login', express.urlencoded({ extended: false }), async (req, res) => {
+    const name = await nameOf(req.body ?? {});
+    if (!name) return res.sendStatus(401);
+    req.session.user = name;
+    res.redirect(303, '/');
+  });
+
+  app.use(desktopPage('/vnc'));
+
+  const server = app.listen(process.env.PORT ?? 8080, '127.0.0.1', (error) => {
+    if (error) throw error;
+    console.log(`listening on http://127.0.0.1:${server.address().port}/`);
+  });
+}
