@@ -3,7 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { ResolvedHost } from './backends/host.js';
 import { messageOf, TunnelError } from './errors.js';
 import { isSendable } from './frames/close-codes.js';
-import { RecentEnds } from './guard/ended.js';
+import { RecentEnds } from './guard/recent-ends.js';
 import { Openings } from './guard/limits.js';
 import { asEmitter } from './helpers/emitter.js';
 import { fail, readBoolean, readNames, readNumber, readSeconds, readText } from './options/checks.js';
@@ -15,19 +15,25 @@ import { Totals } from './observe/totals.js';
 import { match, reachOfPath } from './tunnel/route.js';
 import { readOptions, type Settings } from './options/options.js';
 import { HostMap } from './routes/host-map.js';
-import { everyRule } from './routes/rules.js';
+import { everyRule } from './routes/compiled-rules.js';
 import { LocalState } from './shared/local-state.js';
 import type { Shared } from './tunnel/context.js';
 import { openTunnel, startAtSeam, urlOf } from './tunnel/open.js';
 import type { AttachOptions, Next, Tunnel, TunnelEvents, TunnelOptions } from './types.js';
-import { attachTo, closeIfUnneeded, detachFrom, dispatcherOf, openDispatcher } from './upgrade/attach.js';
-import { draining } from './upgrade/attempt.js';
-import { hasAutomatic, unwatchServers, watchServers } from './upgrade/auto-attach.js';
-import { asksForWebSocket, hasHandshake } from './upgrade/handshake.js';
-import { removeHomeless } from './upgrade/homeless.js';
-import { isLastInApp, sayWhatItIs } from './upgrade/last-in-app.js';
+import {
+  attachTo,
+  closeIfUnneeded,
+  detachFrom,
+  dispatcherOf,
+  openDispatcher,
+} from './upgrade/servers/attach.js';
+import { draining } from './upgrade/opening-attempt.js';
+import { hasAutomatic, unwatchServers, watchServers } from './upgrade/servers/auto-attach.js';
+import { asksForWebSocket, hasHandshake } from './upgrade/opening-handshake.js';
+import { removeHomeless } from './upgrade/servers/unlocated-tunnels.js';
+import { isLastInApp, sayWhatItIs } from './upgrade/app/last-handler.js';
 import { checkRuntime } from './upgrade/runtime.js';
-import { markTarget, watchMounting, type UpgradeTarget } from './upgrade/target.js';
+import { markTarget, watchMounting, type UpgradeTarget } from './upgrade/attachable-tunnel.js';
 
 /** The longest part of a path in a warning. */
 const MAX_SHOWN = 200;

@@ -1,6 +1,6 @@
 import { TunnelError } from '../errors.js';
 import { orAborted } from '../helpers/abort.js';
-import { networkOf } from '../request/address.js';
+import { networkOf } from '../request/client-address.js';
 import { bothOf, leaseOf, UNCOUNTED, type Lease } from '../helpers/lease.js';
 
 /** Most at once, of all and of one client; 0 is no limit. */

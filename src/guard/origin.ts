@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { TunnelError } from '../errors.js';
 import { onOneLine } from '../helpers/one-line.js';
-import { firstOf, isSecure, trustsPeer } from '../request/trust.js';
+import { firstOf, isSecure, trustsPeer } from '../request/proxy-trust.js';
 import { redactUrl } from '../observe/redact.js';
 
 /** Is this request's Origin one that may open a tunnel? */

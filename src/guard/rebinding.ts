@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { TunnelError } from '../errors.js';
-import { compileAddresses, isListed, normalizeAddress } from '../request/address.js';
+import { compileAddresses, isListed, normalizeAddress } from '../request/client-address.js';
 import { isFixedName } from '../request/fixed-name.js';
-import { trustsPeer } from '../request/trust.js';
+import { trustsPeer } from '../request/proxy-trust.js';
 import { isSameOrigin, parseOrigin, shownOrigin } from './origin.js';
 
 const LOOPBACK = compileAddresses(['127.0.0.0/8', '::1']);

@@ -1,4 +1,4 @@
-import { compileCondition, type Visit } from '../routes/condition.js';
+import { compileCondition, type Visit } from '../routes/compiled-condition.js';
 import { everyBlock, type Block } from './blocks.js';
 import { readCondition } from './conditions.js';
 import { isNamed } from './foreign.js';

@@ -1,4 +1,4 @@
-import { compileAddresses } from '../request/address.js';
+import { compileAddresses } from '../request/client-address.js';
 import { fail, readNames, readNumber, readOneOf, readRegExp, type Check } from './checks.js';
 import type { Condition } from '../types.js';
 

@@ -18,7 +18,7 @@ import { readSecureContext } from './secure-context.js';
 import { faultOfTarget, normalizeSocketPath } from '../sockets/socket-path.js';
 import { without } from '../helpers/without.js';
 import { HostMap } from '../routes/host-map.js';
-import { notationOf } from '../routes/notation.js';
+import { notationOf } from '../routes/path-notation.js';
 import type { Host } from '../types.js';
 import { DEFAULTS } from './defaults.js';
 import { checkHostName, refuseText } from './host-text.js';

@@ -12,7 +12,7 @@ import {
   type OriginCheck,
 } from '../guard/origin.js';
 import { isOwnPage } from '../guard/rebinding.js';
-import { compileAddresses } from '../request/address.js';
+import { compileAddresses } from '../request/client-address.js';
 import { checkEach } from './option-error.js';
 import {
   fail,
@@ -27,11 +27,11 @@ import {
   readSeconds,
   type Check,
 } from './checks.js';
-import { compileCondition } from '../routes/condition.js';
+import { compileCondition } from '../routes/compiled-condition.js';
 import type { HostMap } from '../routes/host-map.js';
-import type { CompiledRule } from '../routes/rules.js';
-import type { Notation } from '../routes/notation.js';
-import { compileUrl, type UrlMatcher } from '../routes/url.js';
+import type { CompiledRule } from '../routes/compiled-rules.js';
+import type { Notation } from '../routes/path-notation.js';
+import { compileUrl, type UrlMatcher } from '../routes/url-match.js';
 import type { BalanceStrategy, Rule, RuleOptions, TunnelOptions } from '../types.js';
 import { MAX_DEPTH, readAddress, readCondition } from './conditions.js';
 import { DEFAULTS } from './defaults.js';

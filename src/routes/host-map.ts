@@ -1,4 +1,4 @@
-import type { Notation } from './notation.js';
+import type { Notation } from './path-notation.js';
 
 /** lighttpd's `wstunnel.server`: keys in their order, each with its hosts. */
 export class HostMap<Hosts> {

@@ -2,14 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { BackendPool } from '../backends/pool.js';
 import type { Spawner } from '../backends/spawn/spawner.js';
 import type { TunnelError } from '../errors.js';
-import type { RecentEnds } from '../guard/ended.js';
+import type { RecentEnds } from '../guard/recent-ends.js';
 import type { CountLimits, Counter, Openings } from '../guard/limits.js';
 import type { Log } from '../observe/log.js';
 import type { Totals } from '../observe/totals.js';
 import type { RuleSettings } from '../options/options.js';
 import type { ClosedInfo, Next, RefuseInfo, TunnelInfo } from '../types.js';
-import type { Attempt } from '../upgrade/attempt.js';
-import type { PendingUpgrade } from '../upgrade/pending.js';
+import type { Attempt } from '../upgrade/opening-attempt.js';
+import type { PendingUpgrade } from '../upgrade/pending-upgrade.js';
 
 /** What all connections of one tunnel share. */
 export interface Shared {

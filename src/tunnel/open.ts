@@ -9,12 +9,12 @@ import { proxyHeader } from '../backends/proxy-header.js';
 import { claimStream, isStream } from '../backends/stream.js';
 import { asRefusal, messageOf, TunnelError } from '../errors.js';
 import { WebSocketStream, type CloseCause } from '../frames/websocket-stream.js';
-import { checkAddress } from '../guard/address.js';
+import { checkAddress } from '../guard/address-lists.js';
 import { checkAuthResult } from '../guard/authenticate.js';
 import { takePlace } from '../guard/limits.js';
 import { checkOriginIsThere, checkOriginResult, comparisonOf } from '../guard/origin.js';
-import { userOf, userSoFar } from '../guard/user.js';
-import { defaultAddress, normalizeAddress } from '../request/address.js';
+import { userOf, userSoFar } from '../guard/user-name.js';
+import { defaultAddress, normalizeAddress } from '../request/client-address.js';
 import { discard } from '../streams/discard.js';
 import { hook } from './hook.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
@@ -35,10 +35,10 @@ import {
   type Shared,
 } from './context.js';
 import type { BalanceRequest, Next } from '../types.js';
-import { Attempt, draining } from '../upgrade/attempt.js';
-import { checkStillWaiting, upgrade } from '../upgrade/claim.js';
-import { readHandshake, type Handshake } from '../upgrade/handshake.js';
-import { pendingOf } from '../upgrade/pending.js';
+import { Attempt, draining } from '../upgrade/opening-attempt.js';
+import { checkStillWaiting, upgrade } from '../upgrade/complete-upgrade.js';
+import { readHandshake, type Handshake } from '../upgrade/opening-handshake.js';
+import { pendingOf } from '../upgrade/pending-upgrade.js';
 import { watch } from '../streams/watch.js';
 
 /** Where to; a stream that `server` gave is the tunnel's to end. */

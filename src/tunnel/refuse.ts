@@ -3,12 +3,12 @@ import type { Socket } from 'node:net';
 import { messageOf, TunnelError } from '../errors.js';
 import { shownOrigin } from '../guard/origin.js';
 import { WebSocketStream } from '../frames/websocket-stream.js';
-import { userSoFar } from '../guard/user.js';
+import { userSoFar } from '../guard/user-name.js';
 import { promiseOfClose, type Client, type Closable, type Ends, type Shared } from './context.js';
-import { answer } from '../upgrade/answer.js';
-import { upgrade } from '../upgrade/claim.js';
-import { readHandshake } from '../upgrade/handshake.js';
-import type { PendingUpgrade } from '../upgrade/pending.js';
+import { answer } from '../upgrade/refusal-response.js';
+import { upgrade } from '../upgrade/complete-upgrade.js';
+import { readHandshake } from '../upgrade/opening-handshake.js';
+import type { PendingUpgrade } from '../upgrade/pending-upgrade.js';
 
 /** Says why there is no tunnel: as an HTTP answer, by the app's own `onRefuse`, or behind the upgrade as a Close. */
 export async function refuse<Req extends IncomingMessage>(

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { ResolvedHost } from '../backends/host.js';
 import { messageOf, TunnelError } from '../errors.js';
-import { defaultAddress, normalizeAddress } from '../request/address.js';
-import { trustsEverybody } from '../request/trust.js';
+import { defaultAddress, normalizeAddress } from '../request/client-address.js';
+import { trustsEverybody } from '../request/proxy-trust.js';
 import type { RuleSettings, Server, Settings } from '../options/options.js';
 import { HostMap } from '../routes/host-map.js';
-import { applyRules, type CompiledRule } from '../routes/rules.js';
-import { furthest, type Reach } from '../upgrade/look-inside.js';
+import { applyRules, type CompiledRule } from '../routes/compiled-rules.js';
+import { furthest, type Reach } from '../upgrade/app/find-tunnels.js';
 
 /** What the rules make of one request. */
 export interface Route<Req extends IncomingMessage> {

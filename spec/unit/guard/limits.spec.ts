@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { LocalCounter, takePlace, type Counter } from '../../../src/guard/limits.js';
-import { networkOf } from '../../../src/request/address.js';
+import { networkOf } from '../../../src/request/client-address.js';
 import { bothOf } from '../../../src/helpers/lease.js';
 
 const refusal = (code: string, status: number) => ({ code, status });

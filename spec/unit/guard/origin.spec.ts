@@ -13,7 +13,7 @@ import {
   nativeOrigin,
   parseOrigin,
 } from '../../../src/guard/origin.js';
-import { isSecure } from '../../../src/request/trust.js';
+import { isSecure } from '../../../src/request/proxy-trust.js';
 import type { RefuseInfo, TunnelError, TunnelOptions } from '../../../src/index.js';
 import { readOptions } from '../../../src/options/options.js';
 import { handshake, RawClient } from '../../support/raw-client.js';

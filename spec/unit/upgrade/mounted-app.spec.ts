@@ -3,7 +3,7 @@ import connect from 'connect';
 import express from 'express';
 import express4 from 'express4';
 import { describe, expect, test } from 'vitest';
-import { askMountedApp, isMountedApp } from '../../../src/upgrade/mounted-app.js';
+import { askMountedApp, isMountedApp } from '../../../src/internals/mounted-app.js';
 
 interface Layer {
   handle: CallableFunction;

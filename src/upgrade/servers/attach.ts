@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
-import { UpgradeDispatcher, type Binding } from './dispatcher.js';
-import type { UpgradeTarget } from './target.js';
+import { UpgradeDispatcher, type Binding } from './upgrade-dispatcher.js';
+import type { UpgradeTarget } from '../attachable-tunnel.js';
 
 // One for each server, for all its tunnels, also those of another copy of this package.
 const DISPATCHER = Symbol.for('express-wstunnel.dispatcher.1');

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { TunnelError } from '../errors.js';
 import type { Lease } from '../helpers/lease.js';
-import type { Reach } from './look-inside.js';
+import type { Reach } from './app/find-tunnels.js';
 
 /** A tunnel, as this room knows it. */
 export interface UpgradeTarget {

@@ -1,7 +1,7 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TunnelError } from '../errors.js';
-import { endPolitely } from './end-politely.js';
+import { endPolitely } from './end-after-response.js';
 
 /** The plain answer of a refusal. */
 export function answer(res: ServerResponse, refusal: TunnelError): void {

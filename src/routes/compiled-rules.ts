@@ -1,4 +1,4 @@
-import type { ConditionTest, Visit } from './condition.js';
+import type { ConditionTest, Visit } from './compiled-condition.js';
 
 /** A rule, compiled: what it sets, and the rules inside it. */
 export interface CompiledRule<Settings> {

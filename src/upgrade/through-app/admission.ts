@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { ignoreErrors } from '../streams/ignore-errors.js';
-import { UNCOUNTED, type Lease } from '../helpers/lease.js';
-import { answerBare } from './answer.js';
-import type { UpgradeTarget } from './target.js';
-import { whenAnswered } from './turn.js';
+import { ignoreErrors } from '../../streams/ignore-errors.js';
+import { UNCOUNTED, type Lease } from '../../helpers/lease.js';
+import { answerBare } from '../refusal-response.js';
+import type { UpgradeTarget } from '../attachable-tunnel.js';
+import { whenAnswered } from './pipelining.js';
 
 /**
  * A place among the openings of the tunnel that an upgrade leads to: from here on the request costs memory, and the app may

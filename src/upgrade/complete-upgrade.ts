@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { asRefusal, TunnelError } from '../errors.js';
-import { accept, type Accepted } from './accept.js';
-import { answerBare } from './answer.js';
-import { clientGone, draining } from './attempt.js';
-import type { ClaimedSocket, PendingUpgrade } from './pending.js';
+import { accept, type Accepted } from './switch-protocols.js';
+import { answerBare } from './refusal-response.js';
+import { clientGone, draining } from './opening-attempt.js';
+import type { ClaimedSocket, PendingUpgrade } from './pending-upgrade.js';
 
 /** Middleware may answer behind our back, clients leave, servers stop: nothing of that may open a tunnel. */
 export function checkStillWaiting(pending: PendingUpgrade, res: ServerResponse): void {

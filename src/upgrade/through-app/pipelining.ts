@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { ignoreErrors } from '../streams/ignore-errors.js';
+import { ignoreErrors } from '../../streams/ignore-errors.js';
 
 /** Node's mark on a socket for the response that owns it. */
 export type HttpSocket = Duplex & { _httpMessage?: ServerResponse | null };

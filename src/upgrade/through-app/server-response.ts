@@ -1,6 +1,6 @@
 import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { StreamSocket } from './http2/stream-socket.js';
+import { StreamSocket } from '../http2/stream-socket.js';
 
 /** The server's own class (the `ServerResponse` option is honoured), made as Node makes it. */
 export function newResponse(server: Server, req: IncomingMessage, socket: Duplex): ServerResponse {

@@ -1,5 +1,5 @@
-import { askMountedApp, isMountedApp, knownMountedApp } from './mounted-app.js';
-import { isWrapped, targetOf, type UpgradeTarget } from './target.js';
+import { askMountedApp, isMountedApp, knownMountedApp } from '../../internals/mounted-app.js';
+import { isWrapped, targetOf, type UpgradeTarget } from '../attachable-tunnel.js';
 
 /**
  * Does a request for a path get to a tunnel? From the least to the most: `no`; `hidden`: a part of the app that cannot be

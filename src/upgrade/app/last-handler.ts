@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
-import { handlersOf, MAX_DEPTH, MAX_LAYERS, restBehind, stackOf, type Layer } from './look-inside.js';
-import { isMountedApp, knownMountedApp } from './mounted-app.js';
-import { targetOf, type UpgradeTarget } from './target.js';
+import { handlersOf, MAX_DEPTH, MAX_LAYERS, restBehind, stackOf, type Layer } from './find-tunnels.js';
+import { isMountedApp, knownMountedApp } from '../../internals/mounted-app.js';
+import { targetOf, type UpgradeTarget } from '../attachable-tunnel.js';
 
 /** The parameters by which Express and Connect know a handler of errors. */
 const ERROR_HANDLER = 4;

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { Server } from 'node:net';
-import { pathOf } from '../request/path.js';
-import { isForEngineIo } from './engine-io.js';
-import { lookInside } from './look-inside.js';
-import type { UpgradeTarget } from './target.js';
+import { pathOf } from '../../request/path.js';
+import { isForEngineIo } from '../../internals/engine-io.js';
+import { lookInside } from '../app/find-tunnels.js';
+import type { UpgradeTarget } from '../attachable-tunnel.js';
 
 // Tunnels that attach by themselves and have not been found in the app of any server, nor reached by an upgrade. Such a
 // tunnel may be hidden in an app whose upgrades go to other listeners, and then its developer sees no reason.

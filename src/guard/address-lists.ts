@@ -1,6 +1,6 @@
 import type { BlockList } from 'node:net';
 import { TunnelError } from '../errors.js';
-import { isListed } from '../request/address.js';
+import { isListed } from '../request/client-address.js';
 
 /** Compiled `allow` and `deny`. */
 export interface AddressRules {

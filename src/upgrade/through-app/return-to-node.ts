@@ -2,8 +2,8 @@ import { EventEmitter } from 'node:events';
 import { Server, type IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { ignoreErrors } from '../streams/ignore-errors.js';
-import { whenAnswered } from './turn.js';
+import { ignoreErrors } from '../../streams/ignore-errors.js';
+import { whenAnswered } from './pipelining.js';
 
 // With an `upgrade` listener on the server Node hands over every upgrade: h2c, TLS, a POST with `Upgrade: websocket`.
 // Nobody meant to take those: they are parsed again as the ordinary requests that they are without such a listener.

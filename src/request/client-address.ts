@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
-import { trustsSomebody } from './trust.js';
+import { trustsSomebody } from './proxy-trust.js';
 
 /** Room for the longest IPv6 address in brackets with a zone and a port. Longer text is no address and is not looked at. */
 const LONGEST = 128;

@@ -2,10 +2,10 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Server as HttpServer } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
 import { closeIfUnneeded, dispatcherOf, openDispatcher } from './attach.js';
-import { addHomeless, hasHomeless, removeHomeless } from './homeless.js';
-import { isHttp2 } from './http2/server.js';
-import { lookInside } from './look-inside.js';
-import type { UpgradeTarget } from './target.js';
+import { addHomeless, hasHomeless, removeHomeless } from './unlocated-tunnels.js';
+import { isHttp2 } from '../http2/extended-connect.js';
+import { lookInside } from '../app/find-tunnels.js';
+import type { UpgradeTarget } from '../attachable-tunnel.js';
 
 // Node publishes every accepted connection here, synchronously, before a byte of it is read: in time for a tunnel that
 // was only `app.use`d to listen for the very first request.

@@ -1,4 +1,4 @@
-import type { UpgradeTarget } from './target.js';
+import type { UpgradeTarget } from '../attachable-tunnel.js';
 
 /** How a tunnel was bound to a server by hand. */
 export interface Binding {

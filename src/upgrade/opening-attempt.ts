@@ -1,5 +1,5 @@
 import { TunnelError } from '../errors.js';
-import type { PendingUpgrade } from './pending.js';
+import type { PendingUpgrade } from './pending-upgrade.js';
 
 /** The time from the tunnel's first sight of a request to its 101: one signal for all that is waited for. */
 export class Attempt {

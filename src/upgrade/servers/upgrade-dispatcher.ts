@@ -1,19 +1,19 @@
 import { Server as HttpServer, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { pathOf } from '../request/path.js';
-import { compileUrl } from '../routes/url.js';
+import { pathOf } from '../../request/path.js';
+import { compileUrl } from '../../routes/url-match.js';
 import { Bindings, type Binding } from './bindings.js';
-import { Connections } from './connections.js';
-import { asksForWebSocket, isPlainHandshake } from './handshake.js';
-import { isEngineIoAlone, isForEngineIo } from './engine-io.js';
-import { reportMiss, suspectsOf } from './homeless.js';
-import { takeStreams, type ServerStreamEvent } from './http2/gateway.js';
-import { announceConnect, isHttp2 } from './http2/server.js';
-import { furthest, isCaseSensitive, lookInside, type Reach, type Sight } from './look-inside.js';
-import { admit } from './opening.js';
-import { handleAsOrdinary } from './ordinary.js';
-import type { UpgradeTarget } from './target.js';
-import { UpgradeThroughApp } from './through-app.js';
+import { Connections } from './tracked-connections.js';
+import { asksForWebSocket, isPlainHandshake } from '../opening-handshake.js';
+import { isEngineIoAlone, isForEngineIo } from '../../internals/engine-io.js';
+import { reportMiss, suspectsOf } from './unlocated-tunnels.js';
+import { takeStreams, type ServerStreamEvent } from '../http2/stream-gateway.js';
+import { announceConnect, isHttp2 } from '../http2/extended-connect.js';
+import { furthest, isCaseSensitive, lookInside, type Reach, type Sight } from '../app/find-tunnels.js';
+import { admit } from '../through-app/admission.js';
+import { handleAsOrdinary } from '../through-app/return-to-node.js';
+import type { UpgradeTarget } from '../attachable-tunnel.js';
+import { UpgradeThroughApp } from '../through-app/upgrade-through-app.js';
 
 export type { Binding };
 

@@ -1,20 +1,25 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { ignoreErrors } from '../streams/ignore-errors.js';
-import type { Lease } from '../helpers/lease.js';
-import { TunnelError } from '../errors.js';
-import { takenMark } from '../streams/write-progress.js';
-import { answerBare } from './answer.js';
-import type { Connections } from './connections.js';
+import { ignoreErrors } from '../../streams/ignore-errors.js';
+import type { Lease } from '../../helpers/lease.js';
+import { TunnelError } from '../../errors.js';
+import { takenMark } from '../../streams/write-progress.js';
+import { answerBare } from '../refusal-response.js';
+import type { Connections } from '../servers/tracked-connections.js';
 import { EarlyBytes } from './early-bytes.js';
-import { endPolitely } from './end-politely.js';
-import { setPending, type ClaimedSocket, type PendingState, type PendingUpgrade } from './pending.js';
-import { handBack } from './ordinary.js';
-import { publishFinish, publishStart } from './published.js';
-import { closeAfterwards, isLast, keepAlive, newResponse } from './response.js';
-import { passDrain, whenAnswered, type HttpSocket } from './turn.js';
-import { answerNobody, closeResponse, finishVirtually } from './virtual-finish.js';
+import { endPolitely } from '../end-after-response.js';
+import {
+  setPending,
+  type ClaimedSocket,
+  type PendingState,
+  type PendingUpgrade,
+} from '../pending-upgrade.js';
+import { handBack } from './return-to-node.js';
+import { publishFinish, publishStart } from './trace-channels.js';
+import { closeAfterwards, isLast, keepAlive, newResponse } from './server-response.js';
+import { passDrain, whenAnswered, type HttpSocket } from './pipelining.js';
+import { answerNobody, closeResponse, finishVirtually } from './finish-without-socket.js';
 
 /** An upgrade, as Node hands it over. */
 export interface ArrivedUpgrade {

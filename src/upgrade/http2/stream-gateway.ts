@@ -1,15 +1,15 @@
 import { IncomingMessage, type Server } from 'node:http';
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
-import { endPolitely } from '../end-politely.js';
-import type { Destination } from '../dispatcher.js';
-import { closeAfterwards, newResponse } from '../response.js';
-import { UpgradeThroughApp } from '../through-app.js';
+import { endPolitely } from '../end-after-response.js';
+import type { Destination } from '../servers/upgrade-dispatcher.js';
+import { closeAfterwards, newResponse } from '../through-app/server-response.js';
+import { UpgradeThroughApp } from '../through-app/upgrade-through-app.js';
 import { ignoreErrors } from '../../streams/ignore-errors.js';
-import { admit } from '../opening.js';
-import { passDrain } from '../turn.js';
-import { closeResponse } from '../virtual-finish.js';
-import { isWebSocketConnect, ordinaryRequest, upgradeRequest, type StreamHeaders } from './request.js';
+import { admit } from '../through-app/admission.js';
+import { passDrain } from '../through-app/pipelining.js';
+import { closeResponse } from '../through-app/finish-without-socket.js';
+import { isWebSocketConnect, ordinaryRequest, upgradeRequest, type StreamHeaders } from './stream-request.js';
 import { StreamSocket } from './stream-socket.js';
 
 /** What Node's http2 server emits for each stream. */

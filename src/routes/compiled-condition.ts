@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
-import { compileAddresses, isListed } from '../request/address.js';
+import { compileAddresses, isListed } from '../request/client-address.js';
 import { queryOf } from '../request/path.js';
-import { isSecure } from '../request/trust.js';
+import { isSecure } from '../request/proxy-trust.js';
 import type { Condition } from '../types.js';
-import { asHost, compileText, type Comparison } from './text.js';
+import { asHost, compileText, type Comparison } from './text-match.js';
 
 /** What conditions look at. */
 export interface Visit {
