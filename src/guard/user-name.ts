@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 
 type UserOf<Req> = ((req: Req) => string | undefined) | undefined;
 
-/** The user's name by the hook, else by what Passport left on the request. */
+/** The user's name: from the hook `user`, else from Passport's `req.user`. */
 export function userOf<Req extends IncomingMessage>(req: Req, user: UserOf<Req>): string | undefined {
   if (user) return user(req);
   const known = (req as { user?: unknown }).user;
@@ -16,16 +16,16 @@ export function userOf<Req extends IncomingMessage>(req: Req, user: UserOf<Req>)
 }
 
 /**
- * The same for a request whose `user` hook was not reached: `authenticate` may be what names the user, so that the hook may throw
- * here. A promise, which the hook's type does not allow, names nobody; its rejection must not end the process.
+ * The same for a request that was refused before its `user` hook ran: the hook may depend on `authenticate`, and throw here. A promise,
+ * which the hook's type does not allow, counts as no name; its rejection must not end the process.
  */
-export function userSoFar<Req extends IncomingMessage>(req: Req, user: UserOf<Req>): string | undefined {
+export function userIfKnown<Req extends IncomingMessage>(req: Req, user: UserOf<Req>): string | undefined {
   try {
     const known: unknown = userOf(req, user);
     if (typeof known === 'string') return known;
     Promise.resolve(known).catch(() => undefined);
   } catch {
-    // Nobody is known yet.
+    // The user is not known yet.
   }
   return undefined;
 }

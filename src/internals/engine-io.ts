@@ -1,15 +1,14 @@
+// engine.io (and socket.io on top of it) removes all `request` listeners from the server and adds one listener that calls them.
+// From then on the app cannot be read. On the other hand, its `upgrade` listener is known to claim only engine.io's own path: it
+// ends every other upgrade after one second. Test: "engine.io and socket.io are recognised by their listeners".
 import type { IncomingMessage, Server } from 'node:http';
 
-// engine.io (and socket.io above it) takes all `request` listeners off the server and puts one of its own there, which calls
-// them. So an app that socket.io was attached to cannot be looked into any more. In return its `upgrade` listener is known to
-// claim nothing but its own path; every other upgrade it only ends, after a second.
-
-/** In the text of its `request` listener, or in that of socket.io's. */
+/** Found in the text of its `request` listener, or of socket.io's. */
 const REQUEST = /\.handleRequest\(|\.clientPathRegex\b|\.extractFilename\(/;
-/** In the text of its `upgrade` listener. */
+/** Found in the text of its `upgrade` listener (https://github.com/socketio/engine.io, `Server.attach`). */
 const UPGRADE = /\.destroyUpgrade\b/;
 
-/** Is engine.io's wrapper what hides the app, and does nothing but engine.io listen for upgrades? */
+/** Does engine.io hide the app, and is engine.io the only one that listens for upgrades, apart from us? */
 export function isEngineIoAlone(server: Server, isOurs: (listener: unknown) => boolean): boolean {
   const others = server.listeners('upgrade').filter((listener) => !isOurs(listener));
   return (
@@ -19,7 +18,7 @@ export function isEngineIoAlone(server: Server, isOurs: (listener: unknown) => b
   );
 }
 
-/** Its clients name the version of its protocol in the query. */
+/** Clients of engine.io name their protocol version in the query. */
 export function isForEngineIo({ url = '' }: Pick<IncomingMessage, 'url'>): boolean {
   return /[?&]EIO=/.test(url);
 }

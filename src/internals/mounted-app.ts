@@ -2,12 +2,16 @@
 //
 //     router.use(path, function mounted_app(req, res, next) { ... fn.handle(req, res, ...) })
 //
-// The app inside cannot be read, but it names itself: before any middleware runs, `handle` makes the app's own prototype
-// that of the request, and that prototype has the app as its `app`. A stand-in for the request sees it, and stops there.
+// (https://github.com/expressjs/express/blob/v5.1.0/lib/application.js, `app.use`.) The closure cannot be read, but the app
+// identifies itself: before any middleware runs, `handle` makes the app's own prototype the prototype of the request, and this
+// prototype has the app as its property `app`. A stand-in for the request records the app and stops the call there.
+//
+// spec/unit/internals/mounted-app.spec.ts notices when Express or Connect change this.
+import { hasExpress4Router } from './express.js';
 
-/** What stands in Express's own function, also in a minified one: properties keep their names. No other function is called. */
+/** Found in the text of Express's function, also when minified: property names stay. No other function is called. */
 const EXPRESS = [/\.handle\(\s*[\w$]+,\s*[\w$]+,/, /\.app\b/, /\.request\b/, /\.response\b/];
-/** The same of Connect's function, which is nothing else. (So are the apps of both themselves, which have a stack to read.) */
+/** Found in Connect's function, which consists of this call. (Apps of both match as well; those have a stack to read.) */
 const CONNECT = /\.handle\(\s*[\w$]+,\s*[\w$]+,\s*[\w$]+\s*\)/;
 
 /** Characters of Connect's function, with room for other spacing. */
@@ -18,7 +22,7 @@ type Kind = 'express' | 'connect' | undefined;
 const kinds = new WeakMap<CallableFunction, Kind>();
 const apps = new WeakMap<CallableFunction, object | undefined>();
 
-/** Is this the function that Express or Connect puts around an app that is mounted within another? */
+/** Is this the function in which Express or Connect wraps an app that is mounted within another? */
 export function isMountedApp(handler: unknown): handler is CallableFunction {
   return typeof handler === 'function' && kindOf(handler) !== undefined;
 }
@@ -35,14 +39,14 @@ function readKind(handler: CallableFunction): Kind {
   return text.length < MAX_CONNECT && CONNECT.test(text) ? 'connect' : undefined;
 }
 
-/** The app inside Express's function, where it was found out before. */
+/** The app inside Express's function, if an earlier {@link askMountedApp} found it. */
 export function knownMountedApp(wrapper: CallableFunction): object | undefined {
   return apps.get(wrapper) ?? undefined;
 }
 
 /**
- * The app inside Express's function; undefined where it can't be found out (Connect's names nothing). This calls the app's
- * `handle`, which somebody may have replaced by a function of their own: it is done once for each, and only where an upgrade would
+ * Finds the app inside Express's function; undefined where that is impossible (Connect's function reveals nothing). The search
+ * calls the app's `handle`, which the app may have replaced: so it runs once for each function, and only where an upgrade would
  * otherwise be lost.
  */
 export function askMountedApp(wrapper: CallableFunction): object | undefined {
@@ -50,13 +54,13 @@ export function askMountedApp(wrapper: CallableFunction): object | undefined {
   return apps.get(wrapper);
 }
 
-class Found extends Error {}
+class StopCall extends Error {}
 
 function ask(wrapper: CallableFunction): object | undefined {
   let app: object | undefined;
   const orig = { request: {}, response: {} };
-  // Express 4 gets to the prototype through two middlewares of its own, and there a throw would be an error for the app's
-  // handlers. Without a URL its router stops by itself.
+  // Express 4 sets the prototype in the second of two middlewares of its own. An error thrown there would reach the app's error
+  // handlers; without a URL its router stops instead.
   const answers: Record<PropertyKey, unknown> = { method: 'GET', app: orig, query: {} };
   const req: object = new Proxy(answers, {
     get: (target, name) => {
@@ -65,11 +69,11 @@ function ask(wrapper: CallableFunction): object | undefined {
     },
     set: () => true,
     setPrototypeOf: (_target, prototype) => {
-      const { app: named } = (prototype ?? {}) as { app?: object & { _router?: unknown } };
+      const { app: named } = (prototype ?? {}) as { app?: object };
       if (app || !named) return true;
       app = named;
-      if (named._router) return true;
-      throw new Found();
+      if (hasExpress4Router(named)) return true;
+      throw new StopCall();
     },
   });
   const res = new Proxy(
@@ -79,7 +83,7 @@ function ask(wrapper: CallableFunction): object | undefined {
   try {
     Reflect.apply(wrapper, undefined, [req, res, () => undefined]);
   } catch (error) {
-    if (!(error instanceof Found)) return undefined;
+    if (!(error instanceof StopCall)) return undefined;
   }
   return app;
 }

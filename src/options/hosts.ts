@@ -17,7 +17,7 @@ import {
 import { readSecureContext } from './secure-context.js';
 import { faultOfTarget, normalizeSocketPath } from '../sockets/socket-path.js';
 import { without } from '../helpers/without.js';
-import { HostMap } from '../routes/host-map.js';
+import { CompiledHostMap } from '../routes/host-map.js';
 import { notationOf } from '../routes/path-notation.js';
 import type { Host } from '../types.js';
 import { DEFAULTS } from './defaults.js';
@@ -91,7 +91,7 @@ export function readTarget(value: unknown, name: string): readonly ResolvedHost[
 export function readServer(
   value: unknown,
   name: string,
-): readonly ResolvedHost[] | HostMap<readonly ResolvedHost[]> {
+): readonly ResolvedHost[] | CompiledHostMap<readonly ResolvedHost[]> {
   if (!isHostMap(value)) return readHosts(value, name);
   const entries: (readonly [string, readonly ResolvedHost[]])[] = [];
   checkEach(
@@ -99,7 +99,7 @@ export function readServer(
       entries.push([key, readHosts(hosts, `${name}[${JSON.stringify(key)}]`)]);
     }),
   );
-  return new HostMap(entries, notationOf(value));
+  return new CompiledHostMap(entries, notationOf(value));
 }
 
 function readHost(value: unknown, name: string, isMade: boolean): ResolvedHost {

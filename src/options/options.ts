@@ -28,7 +28,7 @@ import {
   type Check,
 } from './checks.js';
 import { compileCondition } from '../routes/compiled-condition.js';
-import type { HostMap } from '../routes/host-map.js';
+import type { CompiledHostMap } from '../routes/host-map.js';
 import type { CompiledRule } from '../routes/compiled-rules.js';
 import type { Notation } from '../routes/path-notation.js';
 import { compileUrl, type UrlMatcher } from '../routes/url-match.js';
@@ -41,7 +41,7 @@ import { notationsOf } from './notations.js';
 /** What `server` may be, once read. A function's hosts are read when it has answered. */
 export type Server<Req extends IncomingMessage> =
   | readonly ResolvedHost[]
-  | HostMap<readonly ResolvedHost[]>
+  | CompiledHostMap<readonly ResolvedHost[]>
   | Extract<RuleOptions<Req>['server'], CallableFunction>;
 
 /** The options of one request: the tunnel's own, and what its rules make of them. */

@@ -2,27 +2,27 @@ import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 import { trustsSomebody } from './proxy-trust.js';
 
-/** Room for the longest IPv6 address in brackets with a zone and a port. Longer text is no address and is not looked at. */
-const LONGEST = 128;
+/** Room for the longest IPv6 address in brackets with a zone and a port. A longer text is not an address. */
+const MAX_ADDRESS_LENGTH = 128;
 
 /**
- * One text for each address, however it is written: a port and brackets (`192.0.2.1:5001`, `[2001:db8::1]:443`), quotes (as
- * RFC 7239 has them) and a zone (`fe80::1%eth0`) are no part of it; IPv6 is written as RFC 5952 section 4 says, and a
- * mapped IPv4 address (`::ffff:192.0.2.1`) as IPv4. Text that is no address stays as it is, in lower case: that includes
- * numbers with leading zeros (`010.0.0.1`), which some programs read as octal.
+ * Returns the same text for every spelling of an address. Port and brackets (`192.0.2.1:5001`, `[2001:db8::1]:443`), quotes (RFC 7239)
+ * and zone (`fe80::1%eth0`) are removed; IPv6 follows RFC 5952 section 4, and a mapped IPv4 address (`::ffff:192.0.2.1`) becomes IPv4.
+ * A text that is not an address only becomes lower case; this includes numbers with leading zeros (`010.0.0.1`), which some programs
+ * read as octal.
  */
 export function normalizeAddress(text: string): string {
-  return (text.length <= LONGEST ? canonical(withoutPort(text)) : undefined) ?? text.toLowerCase();
+  return (text.length <= MAX_ADDRESS_LENGTH ? canonical(withoutPort(text)) : undefined) ?? text.toLowerCase();
 }
 
-/** Azure's gateway and others write a port behind the address in `X-Forwarded-For`. IPv6 has brackets there (RFC 3986). */
+/** Azure's gateway and others append a port to the address in `X-Forwarded-For`; IPv6 then has brackets (RFC 3986). */
 function withoutPort(text: string): string {
   const bare = text.trim().replace(/^"(.*)"$/, '$1');
   const [, bracketed, plain, port] = /^(?:\[([^[\]]*)\]|(\d+(?:\.\d+){3}))(?::(\d{0,5}))?$/.exec(bare) ?? [];
   return port !== undefined && Number(port) > 65_535 ? bare : (bracketed ?? plain ?? bare);
 }
 
-/** Undefined where it is no address. */
+/** Undefined where the text is not an address. */
 function canonical(address: string): string | undefined {
   const plain = address.replace(/%.*$/, '').toLowerCase();
   const family = isIP(plain);
@@ -37,7 +37,7 @@ function dotted(groups: readonly number[]): string {
   return groups.flatMap((group) => [group >> 8, group & 255]).join('.');
 }
 
-/** RFC 5952 section 4.2: `::` stands for the longest run of zero groups, the first of several, and never for one alone. */
+/** RFC 5952 section 4.2: `::` replaces the longest run of zero groups, the first of equal ones, and never a single group. */
 function shortened(groups: readonly number[]): string {
   let from = 0;
   let length = 1;
@@ -51,7 +51,7 @@ function shortened(groups: readonly number[]): string {
   return `${write(groups.slice(0, from))}::${write(groups.slice(from + length))}`;
 }
 
-/** Addresses and CIDR ranges. Throws an Error that names the entry which is neither. */
+/** Compiles addresses and CIDR ranges. Throws an Error whose message is the first invalid entry. */
 export function compileAddresses(entries: readonly string[]): BlockList {
   const list = new BlockList();
   for (const entry of entries) {
@@ -59,7 +59,7 @@ export function compileAddresses(entries: readonly string[]): BlockList {
     const address = canonical(text) ?? '';
     const family = isIP(address);
     const most = family === 4 ? 32 : 128;
-    // Given as a mapped range, the prefix counts the 96 bits in front.
+    // The prefix of a mapped range counts the 96 bits before the IPv4 address.
     const shift = family === 4 && isIP(text) === 6 ? 96 : 0;
     const prefix = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) - shift : -1;
     if (family === 0 || rest.length > 0 || prefix < 0 || prefix > most) throw new Error(entry);
@@ -75,13 +75,13 @@ export function defaultAddress(req: IncomingMessage): string | undefined {
   return typeof ip === 'string' ? ip : req.socket.remoteAddress;
 }
 
-/** Is this address in the list? What is no address (a unix socket's client, a hook's mistake) can't be judged: `unknown`. */
+/** Is this address in the list? Returns `unknown` for a text that is not an address (a unix socket's client, a hook's mistake). */
 export function isListed(address: string, list: BlockList, unknown: boolean): boolean {
   const family = isIP(address);
   return family === 0 ? unknown : list.check(address, family === 4 ? 'ipv4' : 'ipv6');
 }
 
-/** What one client is counted by: its address, of IPv6 the /64 that a single customer has to himself. */
+/** The network by which limits count a client: its address; of IPv6 the /64, which one customer has alone. */
 export function networkOf(address: string): string {
   if (isIP(address) !== 6) return address;
   const network = groupsOf(address)

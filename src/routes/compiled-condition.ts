@@ -5,29 +5,29 @@ import { isSecure } from '../request/proxy-trust.js';
 import type { Condition } from '../types.js';
 import { asHost, compileText, type Comparison } from './text-match.js';
 
-/** What conditions look at. */
-export interface Visit {
+/** The input of a condition. */
+export interface ConditionInput {
   readonly req: IncomingMessage;
   /** Within the mount, without query, undecoded. */
   readonly path: string;
-  /** The client's address; a function, since few conditions ask. May throw. */
+  /** The client's address. A function, since few conditions need it; may throw. */
   readonly address: () => string;
 }
 
-export type ConditionTest = (visit: Visit) => boolean;
+export type ConditionTest = (input: ConditionInput) => boolean;
 
-/** An address that is none (a unix socket's client) is in no range. */
+/** A text that is not an address (the client of a unix socket has none) is in no range. */
 const asAddresses: Comparison = (given) => {
   const list = compileAddresses([given]);
   return (address) => isListed(address, list, false);
 };
 
-/** All that is named must hold (lighttpd: nested conditions). */
+/** All named parts must hold (lighttpd: nested conditions). */
 export function compileCondition(condition: Condition): ConditionTest {
   const tests: ConditionTest[] = [];
   const { url, host, remoteAddress, query, scheme, localPort, headers = {}, all, any, not } = condition;
-  const add = (text: (visit: Visit) => string, test: (text: string) => boolean) =>
-    tests.push((visit) => test(text(visit)));
+  const add = (text: (input: ConditionInput) => string, test: (text: string) => boolean) =>
+    tests.push((input) => test(text(input)));
 
   if (scheme !== undefined) tests.push(({ req }) => (isSecure(req) ? 'https' : 'http') === scheme);
   if (localPort !== undefined) {
@@ -44,16 +44,16 @@ export function compileCondition(condition: Condition): ConditionTest {
   if (all) tests.push(...all.map(compileCondition));
   if (any) {
     const some = any.map(compileCondition);
-    tests.push((visit) => some.some((test) => test(visit)));
+    tests.push((input) => some.some((test) => test(input)));
   }
   if (not) {
     const inner = compileCondition(not);
-    tests.push((visit) => !inner(visit));
+    tests.push((input) => !inner(input));
   }
-  return (visit) => tests.every((test) => test(visit));
+  return (input) => tests.every((test) => test(input));
 }
 
-/** Without a final dot and an empty port: nginx takes it for the same name, and passes it on as it came. */
+/** Without a final dot and an empty port: nginx treats the name as the same one, and forwards it unchanged. */
 function hostOf({ headers }: IncomingMessage): string {
   return (headers.host ?? '')
     .toLowerCase()

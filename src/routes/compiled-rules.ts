@@ -1,8 +1,8 @@
-import type { ConditionTest, Visit } from './compiled-condition.js';
+import type { ConditionInput, ConditionTest } from './compiled-condition.js';
 
-/** A rule, compiled: what it sets, and the rules inside it. */
+/** A compiled rule: its conditions, the options that it sets, and the rules inside it. */
 export interface CompiledRule<Settings> {
-  /** Its `url` alone: may a request with this path be its? */
+  /** Tests `url` alone. */
   readonly matchesUrl: (path: string) => boolean;
   readonly when: ConditionTest | undefined;
   readonly set: Partial<Settings>;
@@ -14,18 +14,22 @@ export interface CompiledRule<Settings> {
 export function applyRules<Settings>(
   base: Settings,
   rules: readonly CompiledRule<Settings>[],
-  visit: Visit,
+  input: ConditionInput,
 ): Settings {
-  return rules.reduce((settings, rule) => applyRule(settings, rule, visit), base);
+  return rules.reduce((settings, rule) => applyRule(settings, rule, input), base);
 }
 
-function applyRule<Settings>(settings: Settings, rule: CompiledRule<Settings>, visit: Visit): Settings {
-  if (rule.matchesUrl(visit.path) && (rule.when?.(visit) ?? true))
-    return applyRules({ ...settings, ...rule.set }, rule.rules, visit);
-  return rule.otherwise ? applyRule(settings, rule.otherwise, visit) : settings;
+function applyRule<Settings>(
+  settings: Settings,
+  rule: CompiledRule<Settings>,
+  input: ConditionInput,
+): Settings {
+  if (rule.matchesUrl(input.path) && (rule.when?.(input) ?? true))
+    return applyRules({ ...settings, ...rule.set }, rule.rules, input);
+  return rule.otherwise ? applyRule(settings, rule.otherwise, input) : settings;
 }
 
-/** All of them, also those inside others. */
+/** All rules, including those inside others. */
 export function everyRule<Settings>(rules: readonly CompiledRule<Settings>[]): CompiledRule<Settings>[] {
   return rules.flatMap((rule) => [
     rule,

@@ -1,20 +1,19 @@
 /**
- * For options that compare a path in another form than as it was sent: those read from a lighttpd.conf. An app's own
- * middleware sees the path as it was sent; so one that is not written in its normal form could pass a login that is mounted
- * on the normal one, and is refused.
+ * Options that are read from a lighttpd.conf compare the path in lighttpd's normal form. An app's middleware sees the path as the
+ * client sent it: a path in another form could bypass a login that is mounted on the normal form, and is therefore refused.
  */
 export interface Notation {
-  /** The form that is compared. */
+  /** Returns the form that is compared. */
   read(path: string): string;
-  /** Whether the path is written in its normal form. */
+  /** Is the path written in its normal form? */
   isNormal(path: string): boolean;
 }
 
 /**
- * On a RegExp and on a map of `server`: how it reads paths. Of the map it is not enumerable, so that printing it shows the
- * hosts alone; a copy of the map without it is one of ours, whose keys match less.
+ * A property of a RegExp or of a map of `server`: the notation in which it reads paths. On a map it is not enumerable, so that printing
+ * the map shows the hosts alone. A copy of the map loses it and is read as an ordinary map, whose keys match fewer paths.
  */
-export const NOTATION = Symbol('the way in which paths are read');
+export const NOTATION = Symbol('path notation');
 
 export function notationOf(value: object): Notation | undefined {
   return (value as { [NOTATION]?: Notation })[NOTATION];

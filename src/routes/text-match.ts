@@ -1,30 +1,29 @@
 import type { TextMatch } from '../types.js';
 
-export type TextTest = (text: string) => boolean;
+type TextTest = (text: string) => boolean;
 
-/** How a given string is compared: as it is, as a host, as an address range. */
+/** How a string of the options is compared: literally, as a host, as an address range. */
 export type Comparison = (given: string) => TextTest;
 
 export const exactly: Comparison = (given) => (text) => text === given;
 
 /**
- * A Host as lighttpd compares it: where one of the two has no port, the names must be equal. The text is in lower case, as
- * lighttpd makes it.
+ * Compares a Host as lighttpd does: where one of the two has no port, only the names are compared. The text must be in lower case.
  */
 export const asHost: Comparison = (given) => {
   const wanted = given.toLowerCase();
-  // Whatever it is: nginx looks at the name alone.
+  // Any text is accepted as a port: nginx looks at the name alone.
   const portOf = (host: string) => /^(?:\[[^\]]*\]|[^:[\]]+)(:.*)$/.exec(host)?.[1] ?? '';
   const port = portOf(wanted);
   const name = wanted.slice(0, wanted.length - port.length);
   return (text) => {
-    const own = portOf(text);
-    const isName = text.slice(0, text.length - own.length) === name;
-    return isName && (own === port || own === '' || port === '');
+    const textPort = portOf(text);
+    const isName = text.slice(0, text.length - textPort.length) === name;
+    return isName && (textPort === port || textPort === '' || port === '');
   };
 };
 
-/** All that is named must hold. */
+/** All named parts must hold. */
 export function compileText(match: TextMatch, comparison: Comparison = exactly): TextTest {
   const anyOf = (entries: readonly (string | RegExp)[]): TextTest => {
     const tests = entries.map((entry) => (typeof entry === 'string' ? comparison(entry) : regExpTest(entry)));

@@ -1,9 +1,9 @@
 import type { UrlPattern } from '../types.js';
 
-/** Does a request's path fall under a `url` option? */
+/** Does the option `url` match a request's path? */
 export type UrlMatcher = (path: string) => boolean;
 
-/** A RegExp is tested as lighttpd's `=~`; a string is a path prefix that ends on a segment boundary. */
+/** A RegExp is searched in the path, as lighttpd's `=~` does; a string is a prefix of whole segments. */
 export function compileUrl(patterns: readonly UrlPattern[]): UrlMatcher {
   const tests = patterns.map((pattern) => {
     if (typeof pattern !== 'string') return (path: string) => pattern.test(path);

@@ -1,48 +1,48 @@
 import type { IncomingMessage } from 'node:http';
 import type { TunnelError } from '../errors.js';
 import type { Lease } from '../helpers/lease.js';
-import type { Reach } from './app/find-tunnels.js';
+import type { Reach } from './path-reach.js';
 
-/** A tunnel, as this room knows it. */
-export interface UpgradeTarget {
-  /** Seconds from the upgrade to the 101. */
+/** A tunnel as seen by the code that finds it in apps and sends it upgrades. Another copy of this package may have made it. */
+export interface AttachableTunnel {
+  /** Seconds from the upgrade to the 101 response. */
   readonly handshakeTimeout: number;
-  /** Does the tunnel attach to servers by itself? False once it has been closed. */
+  /** Does the tunnel attach to servers automatically? False once it is closed. */
   isAutomatic(): boolean;
-  /** Has a router taken the tunnel's middleware? Not where a function of the app's own calls it. */
+  /** Has a router mounted the tunnel's middleware? False where a function of the app calls it. */
   isMounted(): boolean;
-  /** Does the tunnel take this path, as the path is within the mount? `maybe`: a rule decides. */
+  /** Does the tunnel take this path (within its mount)? `maybe`: a rule decides. */
   takes(path: string): Reach;
-  /** Counts a request that leads to this tunnel, or says why it is refused. */
+  /** Counts an upgrade that leads to this tunnel; returns the refusal where there are too many. */
   start(req: IncomingMessage): Lease | TunnelError;
-  /** Warns the developer that an upgrade for this path went to another listener, perhaps past the tunnel. */
+  /** Warns the developer that an upgrade for this path went to another listener, and may have been meant for this tunnel. */
   warnOfMiss(path: string): void;
 }
 
-// Registered, so that two copies of this package in one process find each other's tunnels.
-const TARGET = Symbol.for('express-wstunnel.target.1');
+// In the global registry, so that two copies of this package in one process find each other's tunnels.
+const TUNNEL = Symbol.for('express-wstunnel.target.1');
 
-type Marked = CallableFunction & { [TARGET]?: UpgradeTarget };
+type MarkedMethod = CallableFunction & { [TUNNEL]?: AttachableTunnel };
 
 /**
- * Makes the tunnel recognisable in an app's stack. The mark is on the method `attach`: tracing tools replace a middleware by
- * a wrapper of their own and copy its properties to it, but not those with a symbol as their name.
+ * Makes the tunnel recognisable in an app's stack. The method `attach` carries the mark: tracing tools replace a middleware by
+ * a wrapper and copy its properties, except those whose name is a symbol.
  */
-export function markTarget({ attach }: { attach: CallableFunction }, target: UpgradeTarget): void {
-  Object.defineProperty(attach, TARGET, { value: target });
+export function markTunnel({ attach }: { attach: CallableFunction }, tunnel: AttachableTunnel): void {
+  Object.defineProperty(attach, TUNNEL, { value: tunnel });
 }
 
-/** What routers call the middleware in their stacks. */
+/** The name of the middleware in a router's stack. */
 const NAME = 'wstunnel';
 
-/** A tracing tool (New Relic's on Express 5) may wrap the middleware in a function of its own that keeps only the name. */
+/** A tracing tool (New Relic's on Express 5) may wrap the middleware in a function that copies its name alone. */
 export function isWrapped(handler: unknown): boolean {
-  return typeof handler === 'function' && handler.name === NAME && !targetOf(handler);
+  return typeof handler === 'function' && handler.name === NAME && !tunnelOfHandler(handler);
 }
 
 /**
- * Express, its routers and Connect name each layer of their stacks after its function: the name is read when the middleware
- * is mounted. The function returned tells whether it was.
+ * Express, its routers and Connect name each layer of their stacks after its function: they read the name when the middleware
+ * is mounted. The returned function tells whether that has happened.
  */
 export function watchMounting(middleware: CallableFunction): () => boolean {
   let isMounted = false;
@@ -54,9 +54,9 @@ export function watchMounting(middleware: CallableFunction): () => boolean {
   return () => isMounted;
 }
 
-/** The tunnel whose middleware this is, if it is one. */
-export function targetOf(handler: unknown): UpgradeTarget | undefined {
+/** The tunnel whose middleware this handler is; undefined for every other handler. */
+export function tunnelOfHandler(handler: unknown): AttachableTunnel | undefined {
   if (typeof handler !== 'function') return undefined;
   const { attach } = handler as { attach?: unknown };
-  return typeof attach === 'function' ? (attach as Marked)[TARGET] : undefined;
+  return typeof attach === 'function' ? (attach as MarkedMethod)[TUNNEL] : undefined;
 }

@@ -1,12 +1,13 @@
 import { TunnelError } from '../errors.js';
 import type { PendingUpgrade } from './pending-upgrade.js';
 
-/** The time from the tunnel's first sight of a request to its 101: one signal for all that is waited for. */
-export class Attempt {
+/** The time from the tunnel's first sight of a request to the 101 response: one signal for all waits in it. */
+export class OpeningAttempt {
   readonly #controller = new AbortController();
   readonly #pending: PendingUpgrade | undefined;
   readonly #timer: NodeJS.Timeout;
 
+  /** `seconds`: the tunnel's `handshakeTimeout`. */
   constructor(pending: PendingUpgrade | undefined, seconds: number) {
     this.#pending = pending;
     this.#timer = setTimeout(
@@ -19,7 +20,7 @@ export class Attempt {
     if (pending?.signal.aborted) this.#onGone();
   }
 
-  /** Aborts with the refusal as its reason. */
+  /** Aborts with the refusal as its reason: a timeout, a client that left, or what {@link abort} was given. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
@@ -40,6 +41,6 @@ export function clientGone(): TunnelError {
   return new TunnelError('WSTUNNEL_CLIENT_GONE', 'the client left before the tunnel opened');
 }
 
-export function draining(): TunnelError {
+export function serverDraining(): TunnelError {
   return new TunnelError('WSTUNNEL_DRAINING', 'the server is closing', { headers: { 'Retry-After': '1' } });
 }

@@ -1,10 +1,10 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TunnelError } from '../errors.js';
-import { endPolitely } from './end-after-response.js';
+import { endAfterResponse } from './end-after-response.js';
 
-/** The plain answer of a refusal. */
-export function answer(res: ServerResponse, refusal: TunnelError): void {
+/** Answers a refused request through its response. */
+export function respondWithRefusal(res: ServerResponse, refusal: TunnelError): void {
   if (res.headersSent || res.writableEnded) return;
   res.statusCode = refusal.status;
   res.setHeader('Content-Type', 'text/plain; charset=utf-8');
@@ -13,12 +13,12 @@ export function answer(res: ServerResponse, refusal: TunnelError): void {
   const body = Buffer.from(refusal.body);
   res.setHeader('Content-Length', body.length);
   res.setHeader('Connection', 'close');
-  // With a string, Node writes the header in the string's encoding as well, and not in Latin-1.
+  // With a string, Node would write the header in the string's encoding instead of Latin-1.
   res.end(body);
 }
 
-/** The answer where the response was already spent on a 101 that could not be sent, or where there is none yet. */
-export function answerBare(
+/** Answers on the bare socket: the response is used up for a 101 that could not be sent, or does not exist yet. */
+export function respondOnSocket(
   socket: Duplex,
   status: number,
   { headers, body }: Pick<TunnelError, 'headers' | 'body'> = { headers: {}, body: '' },
@@ -33,5 +33,21 @@ export function answerBare(
     const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
     socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`);
   }
-  endPolitely(socket);
+  endAfterResponse(socket);
+}
+
+/** text/plain, since a browser shows it; nothing of the request is in it. */
+const SENTENCE = 'This path is a WebSocket tunnel: open it from a page or a program that speaks WebSocket.\n';
+
+/** Answers a plain GET of a tunnel's path (RFC 9110 section 15.5.22). Nobody asked for a tunnel, so this refuses none. */
+export function respondUpgradeRequired(res: ServerResponse): void {
+  res.statusCode = 426;
+  // RFC 9110 section 7.8: with `Upgrade`, `Connection` has to name it. Node treats a value without `close` as keep-alive, even
+  // where the client asked to end the connection.
+  res.setHeader('Upgrade', 'websocket');
+  res.setHeader('Connection', 'Upgrade, close');
+  res.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  res.setHeader('Cache-Control', 'no-store');
+  res.setHeader('Content-Length', Buffer.byteLength(SENTENCE));
+  res.end(SENTENCE);
 }

@@ -1,18 +1,19 @@
-import { IncomingMessage, type Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
-import type { Socket } from 'node:net';
-import { endPolitely } from '../end-after-response.js';
-import type { Destination } from '../servers/upgrade-dispatcher.js';
-import { closeAfterwards, newResponse } from '../through-app/server-response.js';
-import { UpgradeThroughApp } from '../through-app/upgrade-through-app.js';
+import { needsHttp1Requests } from '../../internals/express.js';
+import { assignSocket, closeResponse, createResponse, detachSocket } from '../../internals/node-http.js';
+import { isCompatListener } from '../../internals/node-http2.js';
 import { ignoreErrors } from '../../streams/ignore-errors.js';
-import { admit } from '../through-app/admission.js';
-import { passDrain } from '../through-app/pipelining.js';
-import { closeResponse } from '../through-app/finish-without-socket.js';
+import { endAfterResponse } from '../end-after-response.js';
+import { admitUpgrade } from '../through-app/admission.js';
+import { forwardDrain } from '../through-app/pipelining.js';
+import { closeAfterResponse } from '../through-app/server-response.js';
+import { UpgradeThroughApp } from '../through-app/upgrade-through-app.js';
+import type { UpgradeDestination } from '../upgrade-destination.js';
 import { isWebSocketConnect, ordinaryRequest, upgradeRequest, type StreamHeaders } from './stream-request.js';
 import { StreamSocket } from './stream-socket.js';
 
-/** What Node's http2 server emits for each stream. */
+/** The arguments of an http2 server's `stream` event. */
 export type ServerStreamEvent = [
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
@@ -21,20 +22,21 @@ export type ServerStreamEvent = [
 ];
 
 /** The dispatcher of the server's upgrades, as far as streams need it. */
-export interface StreamDispatcher {
-  /** `others`: does anything else listen for streams? */
-  destination(req: Pick<IncomingMessage, 'url' | 'headers'>, others: boolean): Destination;
-  /** To the server's other listeners. */
+interface StreamDispatcher {
+  /** `hasOthers`: other listeners would get the stream as well. */
+  destination(req: Pick<IncomingMessage, 'url' | 'headers'>, hasOthers: boolean): UpgradeDestination;
+  /** Gives the stream to the server's other listeners. */
   pass(event: ServerStreamEvent): void;
-  /** A stream for this URL has reached a tunnel, whose `handshakeTimeout` it is, in seconds. */
+  /** A stream for this URL has reached a tunnel with this `handshakeTimeout`, in seconds. */
   reached(url: string, handshakeTimeout: number): void;
 }
 
 /**
- * An extended CONNECT (RFC 8441) passes through the app as the upgrade that it is over HTTP/1.1: Express crashes on
- * http2's own request objects, and nothing behind it need know of HTTP/2. The function returned takes what is ours.
+ * Sends each extended CONNECT (RFC 8441) through the app as the upgrade that it would be over HTTP/1.1: Express crashes on http2's
+ * own request objects, and no other code has to know HTTP/2. The returned function takes a stream, or returns false where the
+ * stream is for other listeners.
  */
-export function takeStreams(
+export function streamGateway(
   http2: Http2Server,
   dispatcher: StreamDispatcher,
 ): (event: ServerStreamEvent) => boolean {
@@ -46,14 +48,14 @@ export function takeStreams(
     const others = hasOthers(http2);
     if (isWebSocketConnect(from)) {
       const asked = { url: headers[':path'] ?? '/', headers: { upgrade: 'websocket' } };
-      const { reach, handshakeTimeout, target } = dispatcher.destination(asked, others);
+      const { reach, handshakeTimeout, tunnel } = dispatcher.destination(asked, others);
       if (others && (reach === 'no' || reach === 'hidden')) return false;
       const socket = new StreamSocket(stream);
       const req = upgradeRequest(from, socket);
-      const place = admit(target, req, socket);
-      if (!place) return true;
+      const slot = admitUpgrade(tunnel, req, socket);
+      if (!slot) return true;
       const upgrade = new UpgradeThroughApp({
-        ...{ server, req, socket, head: Buffer.alloc(0), place },
+        ...{ server, req, socket, head: Buffer.alloc(0), slot, isHttp2: true },
         onReached: (seconds) => dispatcher.reached(asked.url, seconds),
       });
       const orElse = () => {
@@ -66,52 +68,40 @@ export function takeStreams(
       return true;
     }
     if (others) return false;
-    if (headers[':method'] === 'CONNECT') return headers[':protocol'] !== undefined && answerUnknown(stream);
-    if (!crashesOnHttp2(server)) return false;
+    if (headers[':method'] === 'CONNECT') return headers[':protocol'] !== undefined && rejectProtocol(stream);
+    if (!server.listeners('request').some(needsHttp1Requests)) return false;
     serveOrdinary(server, from, new StreamSocket(stream));
     return true;
   };
 }
 
-/** Listens anybody but Node, which makes requests of streams? */
+/** Does anything besides Node listen for streams? */
 function hasOthers(server: Http2Server): boolean {
-  const isNodes = (listener: { name: string }) => listener.name === 'bound onServerStream';
-  return server.listenerCount('connect') > 0 || !server.listeners('stream').every(isNodes);
+  return server.listenerCount('connect') > 0 || !server.listeners('stream').every(isCompatListener);
 }
 
 /** RFC 9220 section 3: the protocol is unknown. */
-function answerUnknown(stream: ServerHttp2Stream): true {
+function rejectProtocol(stream: ServerHttp2Stream): true {
   ignoreErrors(stream);
   stream.respond({ ':status': 501 }, { endStream: true });
   return true;
 }
 
-/**
- * Express makes each request one of node:http, where http2's own throws, and the process ends. One that http2-express-bridge
- * has mended does not.
- */
-function crashesOnHttp2(server: Server): boolean {
-  return server.listeners('request').some((listener) => {
-    const { request } = listener as { request?: unknown };
-    return request instanceof IncomingMessage && !('http2Request' in listener);
-  });
-}
-
-/** Pages of the app that opens the tunnel: over HTTP/2, where else a single GET would end the process. */
+/** Serves the app's pages over HTTP/2: a single GET would otherwise end the process. */
 function serveOrdinary(server: Server, from: StreamHeaders, socket: StreamSocket): void {
   ignoreErrors(socket);
   const req = ordinaryRequest(from, socket);
-  const res = newResponse(server, req, socket);
-  closeAfterwards(res, () => undefined);
-  res.assignSocket(socket as unknown as Socket);
+  const res = createResponse(server, req, socket);
+  closeAfterResponse(res, true, () => undefined);
+  assignSocket(res, socket);
   res.on('finish', () => {
-    res.detachSocket(socket as unknown as Socket);
+    detachSocket(res, socket);
     closeResponse(res);
-    // Unread, it would never end.
+    // An unread request never ends.
     req.resume();
-    endPolitely(socket);
+    endAfterResponse(socket);
   });
-  socket.on('drain', () => passDrain(socket));
+  socket.on('drain', () => forwardDrain(socket));
   socket.on('timeout', () => {
     const heard = req.emit('timeout', socket) || res.emit('timeout', socket);
     if (!heard) socket.destroy();

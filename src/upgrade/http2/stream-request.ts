@@ -4,14 +4,14 @@ import type { IncomingHttpHeaders } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { StreamSocket } from './stream-socket.js';
 
-/** The HEADERS of a stream: parsed by Node, and as they came. */
+/** The HEADERS of a stream: parsed by Node, and as the client sent them. */
 export interface StreamHeaders {
   readonly headers: IncomingHttpHeaders;
   readonly raw: readonly string[];
 }
 
-// Those of one connection: HTTP/2 has none (RFC 9113 section 8.2.2), and who sends one must not choose our own.
-const NOT_TAKEN =
+// Headers of one connection, which HTTP/2 forbids (RFC 9113 section 8.2.2), and those that are set here: a client must not choose them.
+const NOT_COPIED =
   /^(:.*|connection|keep-alive|proxy-connection|transfer-encoding|upgrade|host|sec-websocket-key)$/;
 
 /** Does the stream ask for a WebSocket (RFC 8441 section 5)? */
@@ -24,7 +24,7 @@ export function upgradeRequest(from: StreamHeaders, socket: StreamSocket): Incom
   const req = requestOf(from, socket, 'GET', [
     ['Connection', 'Upgrade'],
     ['Upgrade', 'websocket'],
-    // Over HTTP/2 there is none; the handshake is checked as every other.
+    // HTTP/2 has none. With it the handshake passes the same checks as every other.
     ['Sec-WebSocket-Key', randomBytes(16).toString('base64')],
   ]);
   req.complete = true;
@@ -32,11 +32,11 @@ export function upgradeRequest(from: StreamHeaders, socket: StreamSocket): Incom
   return req;
 }
 
-/** Any other request, its body read from the stream as it is read. */
+/** Any other request; its body is read from the stream as the app reads it. */
 export function ordinaryRequest(from: StreamHeaders, socket: StreamSocket): IncomingMessage {
   const req = requestOf(from, socket, from.headers[':method'] ?? 'GET', []);
   socket.on('data', (chunk: Buffer) => {
-    // To read it resumes the socket.
+    // Reading the request resumes the socket.
     if (!req.push(chunk)) socket.pause();
   });
   socket.once('end', () => {
@@ -51,13 +51,13 @@ export function ordinaryRequest(from: StreamHeaders, socket: StreamSocket): Inco
 }
 
 /**
- * A request as Node makes it, made without text: nothing that a client sends can become another header or request.
+ * A request as Node makes it, but without parsing text: no value that a client sends can become another header or request.
  */
 function requestOf(
   { headers, raw }: StreamHeaders,
   socket: StreamSocket,
   method: string,
-  own: readonly (readonly [string, string])[],
+  extra: readonly (readonly [string, string])[],
 ): IncomingMessage {
   const req = new IncomingMessage(socket as unknown as Socket);
   req.method = method;
@@ -66,17 +66,17 @@ function requestOf(
   req.httpVersionMajor = 1;
   req.httpVersionMinor = 1;
   const host = headers[':authority'] ?? headers.host;
-  const added = [...(host === undefined ? [] : [['Host', host] as const]), ...own];
+  const added = [...(host === undefined ? [] : [['Host', host] as const]), ...extra];
   req.rawHeaders = added.flat();
-  // A browser sends a field for each cookie (RFC 9113 section 8.2.3).
+  // A browser sends one field for each cookie (RFC 9113 section 8.2.3).
   if (headers.cookie !== undefined) req.rawHeaders.push('cookie', headers.cookie);
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const [name = '', value = ''] = [raw[i], raw[i + 1]];
-    if (!NOT_TAKEN.test(name) && name !== 'cookie') req.rawHeaders.push(name, value);
+    if (!NOT_COPIED.test(name) && name !== 'cookie') req.rawHeaders.push(name, value);
   }
-  // Node has joined those that come several times by the rules of HTTP/1.1.
+  // Node has joined repeated headers by the rules of HTTP/1.1.
   req.headers = Object.fromEntries([
-    ...Object.entries(headers).filter(([name]) => !NOT_TAKEN.test(name)),
+    ...Object.entries(headers).filter(([name]) => !NOT_COPIED.test(name)),
     ...added.map(([name, value]) => [name.toLowerCase(), value]),
   ]) as IncomingMessage['headers'];
   req.headersDistinct = distinct(req.rawHeaders);

@@ -1,39 +1,39 @@
-import type { UpgradeTarget } from '../attachable-tunnel.js';
+import type { AttachableTunnel } from '../attachable-tunnel.js';
 
-/** How a tunnel was bound to a server by hand. */
+/** How `attach()` bound a tunnel to a server. */
 export interface Binding {
-  /** The only paths that lead to it, as prefixes; undefined where they are not known. */
+  /** The only paths that lead to the tunnel, as prefixes; undefined where they are not known. */
   readonly paths: readonly string[] | undefined;
-  /** Whatever the app answers on those paths is final. */
+  /** On those paths the app's response is final, whatever it is. */
   readonly exclusive: boolean;
 }
 
-/** The tunnels that were bound to one server by hand. A tunnel that nobody else holds can be collected. */
+/** The tunnels that `attach()` bound to one server. A binding does not keep its tunnel from being collected. */
 export class Bindings {
-  readonly #bindings = new Map<WeakRef<UpgradeTarget>, Binding>();
-  readonly #references = new WeakMap<UpgradeTarget, WeakRef<UpgradeTarget>>();
+  readonly #bindings = new Map<WeakRef<AttachableTunnel>, Binding>();
+  readonly #references = new WeakMap<AttachableTunnel, WeakRef<AttachableTunnel>>();
 
-  set(target: UpgradeTarget, binding: Binding): void {
-    const reference = this.#references.get(target) ?? new WeakRef(target);
-    this.#references.set(target, reference);
+  set(tunnel: AttachableTunnel, binding: Binding): void {
+    const reference = this.#references.get(tunnel) ?? new WeakRef(tunnel);
+    this.#references.set(tunnel, reference);
     this.#bindings.set(reference, binding);
   }
 
-  delete(target: UpgradeTarget): void {
-    const reference = this.#references.get(target);
+  delete(tunnel: AttachableTunnel): void {
+    const reference = this.#references.get(tunnel);
     if (reference) this.#bindings.delete(reference);
   }
 
-  get(target: UpgradeTarget): Binding | undefined {
-    const reference = this.#references.get(target);
+  get(tunnel: AttachableTunnel): Binding | undefined {
+    const reference = this.#references.get(tunnel);
     return reference && this.#bindings.get(reference);
   }
 
-  /** Those that still exist. */
-  list(): readonly (readonly [UpgradeTarget, Binding])[] {
+  /** Those of tunnels that still exist, in the order of their first binding. */
+  list(): readonly (readonly [AttachableTunnel, Binding])[] {
     return [...this.#bindings].flatMap(([reference, binding]) => {
-      const target = reference.deref();
-      if (target) return [[target, binding] as const];
+      const tunnel = reference.deref();
+      if (tunnel) return [[tunnel, binding] as const];
       this.#bindings.delete(reference);
       return [];
     });

@@ -1,73 +1,68 @@
 import type { IncomingMessage } from 'node:http';
-import { Server } from 'node:net';
-import { pathOf } from '../../request/path.js';
 import { isForEngineIo } from '../../internals/engine-io.js';
-import { lookInside } from '../app/find-tunnels.js';
-import type { UpgradeTarget } from '../attachable-tunnel.js';
+import { activeServers } from '../../internals/node-net.js';
+import { pathOf } from '../../request/path.js';
+import { findTunnels } from '../app/find-tunnels.js';
+import type { AttachableTunnel } from '../attachable-tunnel.js';
 
-// Tunnels that attach by themselves and have not been found in the app of any server, nor reached by an upgrade. Such a
-// tunnel may be hidden in an app whose upgrades go to other listeners, and then its developer sees no reason.
-const homeless = new Set<WeakRef<UpgradeTarget>>();
-const references = new WeakMap<UpgradeTarget, WeakRef<UpgradeTarget>>();
-const collected = new FinalizationRegistry<WeakRef<UpgradeTarget>>((reference) => homeless.delete(reference));
+// Tunnels that attach automatically, and have neither been found in the app of a server nor been reached by an upgrade. Such a
+// tunnel may be hidden in an app whose upgrades go to other listeners: without a warning its developer would see no reason.
+const unlocated = new Set<WeakRef<AttachableTunnel>>();
+const references = new WeakMap<AttachableTunnel, WeakRef<AttachableTunnel>>();
+const collected = new FinalizationRegistry<WeakRef<AttachableTunnel>>((reference) =>
+  unlocated.delete(reference),
+);
 
-/** How many of them are asked, and for how many levels of a path. */
+/** Most tunnels that are asked about a path, and most mount levels of the path. */
 const MAX_ASKED = 100;
 const MAX_LEVELS = 32;
 
-export function addHomeless(target: UpgradeTarget): void {
-  const reference = new WeakRef(target);
-  references.set(target, reference);
-  homeless.add(reference);
-  collected.register(target, reference, target);
+export function addUnlocated(tunnel: AttachableTunnel): void {
+  const reference = new WeakRef(tunnel);
+  references.set(tunnel, reference);
+  unlocated.add(reference);
+  collected.register(tunnel, reference, tunnel);
 }
 
-export function removeHomeless(target: UpgradeTarget): void {
-  const reference = references.get(target);
+export function removeUnlocated(tunnel: AttachableTunnel): void {
+  const reference = references.get(tunnel);
   if (!reference) return;
-  collected.unregister(target);
-  homeless.delete(reference);
-  references.delete(target);
+  collected.unregister(tunnel);
+  unlocated.delete(reference);
+  references.delete(tunnel);
 }
 
-export function hasHomeless(): boolean {
-  return homeless.size > 0;
+export function hasUnlocated(): boolean {
+  return unlocated.size > 0;
 }
 
-/** An upgrade goes to a server's other listeners: warns of it once for a tunnel that it may have been meant for. */
+/** An upgrade goes to a server's other listeners: warns, once for each tunnel, that the upgrade may have been meant for it. */
 export function reportMiss(req: Pick<IncomingMessage, 'url'>): void {
   const path = isForEngineIo(req) ? undefined : pathOf(req);
-  const target = path === undefined ? undefined : suspectsOf(path)[0];
-  if (!target || path === undefined) return;
-  removeHomeless(target);
-  target.warnOfMiss(path);
+  const tunnel = path === undefined ? undefined : unlocatedFor(path)[0];
+  if (!tunnel || path === undefined) return;
+  removeUnlocated(tunnel);
+  tunnel.warnOfMiss(path);
 }
 
-/** The tunnels without a server that may take this path, under any mount. */
-export function suspectsOf(path: string): readonly UpgradeTarget[] {
-  if (homeless.size === 0) return [];
-  const asked = [...homeless].slice(0, MAX_ASKED);
+/** The unlocated tunnels that may take this path, under any mount. */
+export function unlocatedFor(path: string): readonly AttachableTunnel[] {
+  if (unlocated.size === 0) return [];
+  const asked = [...unlocated].slice(0, MAX_ASKED);
   const suspects = asked.flatMap((reference) => {
-    const target = reference.deref();
-    if (!target) homeless.delete(reference);
-    return target && mayTake(target, path) ? [target] : [];
+    const tunnel = reference.deref();
+    if (!tunnel) unlocated.delete(reference);
+    return tunnel && mayTake(tunnel, path) ? [tunnel] : [];
   });
   if (suspects.length === 0) return [];
-  // A server that listens, and has accepted no connection yet, may be the home.
-  for (const target of targetsOfListening()) removeHomeless(target);
-  return suspects.filter((target) => references.has(target));
-}
-
-/** What is mounted where it can be seen. Node lists its handles for debugging only; without the list, suspects stay suspects. */
-function targetsOfListening(): UpgradeTarget[] {
-  const { _getActiveHandles: list } = process as { _getActiveHandles?: () => unknown[] };
-  if (typeof list !== 'function') return [];
-  const servers = Reflect.apply(list, process, []).filter((handle) => handle instanceof Server);
-  return servers.flatMap((server) => [...lookInside(server.listeners('request')).targets.keys()]);
+  // The tunnel may be in the app of a server that listens and has accepted no connection yet.
+  for (const server of activeServers())
+    for (const tunnel of findTunnels(server.listeners('request')).targets.keys()) removeUnlocated(tunnel);
+  return suspects.filter((tunnel) => references.has(tunnel));
 }
 
 /** Under any mount path. */
-function mayTake(target: UpgradeTarget, path: string): boolean {
+function mayTake(tunnel: AttachableTunnel, path: string): boolean {
   const starts = Array.from(path.matchAll(/\//g), ({ index }) => index).slice(0, MAX_LEVELS);
-  return [...starts.map((start) => path.slice(start)), '/'].some((rest) => target.takes(rest) !== 'no');
+  return [...starts.map((start) => path.slice(start)), '/'].some((rest) => tunnel.takes(rest) !== 'no');
 }

@@ -1,24 +1,24 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { ignoreErrors } from '../../streams/ignore-errors.js';
 import { UNCOUNTED, type Lease } from '../../helpers/lease.js';
-import { answerBare } from '../refusal-response.js';
-import type { UpgradeTarget } from '../attachable-tunnel.js';
-import { whenAnswered } from './pipelining.js';
+import { ignoreErrors } from '../../streams/ignore-errors.js';
+import type { AttachableTunnel } from '../attachable-tunnel.js';
+import { respondOnSocket } from '../refusal-response.js';
+import { afterEarlierResponses } from './pipelining.js';
 
 /**
- * A place among the openings of the tunnel that an upgrade leads to: from here on the request costs memory, and the app may
- * keep it for long. Undefined where there is none, and the request is refused. Without a target nothing is counted here: the
- * tunnel counts the request when it sees it.
+ * Takes a slot among the openings of the tunnel that an upgrade leads to: from here on the request costs memory, and the app may
+ * take long to answer it. Undefined where no slot is free; the request is then refused. Without a tunnel nothing is counted here:
+ * the tunnel counts the request on arrival.
  */
-export function admit(
-  target: UpgradeTarget | undefined,
+export function admitUpgrade(
+  tunnel: AttachableTunnel | undefined,
   req: IncomingMessage,
   socket: Duplex,
 ): Lease | undefined {
-  const place = target?.start(req) ?? UNCOUNTED;
-  if ('release' in place) return place;
+  const slot = tunnel?.start(req) ?? UNCOUNTED;
+  if ('release' in slot) return slot;
   ignoreErrors(socket);
-  whenAnswered(socket, () => answerBare(socket, place.status, place));
+  afterEarlierResponses(socket, () => respondOnSocket(socket, slot.status, slot));
   return undefined;
 }

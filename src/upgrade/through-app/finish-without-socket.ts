@@ -1,44 +1,44 @@
 import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
+import { assignSocket, closeResponse, detachSocket, headerNamesOf } from '../../internals/node-http.js';
 
-// Those that the handshake itself writes, and those that speak of a body that there is not.
+// The handshake writes some of them itself; the others describe a body, which a 101 response does not have.
 const NOT_ON_A_101 =
   /^(connection|upgrade|keep-alive|transfer-encoding|trailer|content-.*|sec-websocket-.*|date|etag)$/i;
 
 /**
- * Ends a response that is detached from its socket as a 101 into nowhere, so that everything which waits for its end
- * happens: express-session saves and sets its cookie, loggers log, rate limiters count. Returns the headers for the
- * real 101. Rejects with the signal's reason where the end does not come.
+ * Finishes a response that is detached from its socket, with status 101 and without sending anything, so that everything that
+ * waits for its end happens: express-session saves the session and sets its cookie, loggers log, rate limiters count. Returns the
+ * header lines for the real 101 response. Rejects with the signal's reason where the response does not finish before.
  */
-export async function finishVirtually(res: ServerResponse, signal: AbortSignal): Promise<string[]> {
-  const nowhere = makeNowhere();
+export async function finishWithoutSocket(res: ServerResponse, signal: AbortSignal): Promise<string[]> {
+  const sink = newSink();
   res.statusCode = 101;
-  res.assignSocket(nowhere);
+  assignSocket(res, sink);
   try {
-    await ended(res, signal);
+    await finished(res, signal);
   } finally {
-    res.detachSocket(nowhere);
+    detachSocket(res, sink);
     closeResponse(res);
   }
-  return headerLines(res);
+  return headerLinesOf(res);
 }
 
-/** Lets a response that nobody will get run to its end. */
-export function answerNobody(res: ServerResponse): void {
-  const nowhere = makeNowhere();
-  res.assignSocket(nowhere);
+/** Lets the app write a response that nobody receives. */
+export function discardResponse(res: ServerResponse): void {
+  const sink = newSink();
+  assignSocket(res, sink);
   res.once('finish', () => {
-    res.detachSocket(nowhere);
+    detachSocket(res, sink);
     closeResponse(res);
   });
 }
 
-function makeNowhere(): Socket {
-  return new Writable({ write: (_chunk, _encoding, done) => done() }) as unknown as Socket;
+function newSink(): Writable {
+  return new Writable({ write: (_chunk, _encoding, done) => done() });
 }
 
-function ended(res: ServerResponse, signal: AbortSignal): Promise<void> {
+function finished(res: ServerResponse, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => {
       res.off('finish', onFinish);
@@ -53,26 +53,15 @@ function ended(res: ServerResponse, signal: AbortSignal): Promise<void> {
       if (signal.aborted) onAbort();
       else res.end();
     } catch (error) {
-      // A middleware's own `end`.
+      // A middleware may have replaced `end`.
       settle(() => reject(error));
     }
   });
 }
 
-/** What Node does with a response after its end: marked destroyed, a late write is dropped instead of raising `error`. */
-export function closeResponse(res: ServerResponse): void {
-  process.nextTick(() => {
-    if (res.destroyed) return;
-    res.destroyed = true;
-    res.emit('close');
-  });
-}
-
-function headerLines(res: ServerResponse): string[] {
+function headerLinesOf(res: ServerResponse): string[] {
   const lines: string[] = [];
-  // As they were spelt; the types know this method on requests only.
-  const names = (res as unknown as { getRawHeaderNames(): string[] }).getRawHeaderNames();
-  for (const name of names) {
+  for (const name of headerNamesOf(res)) {
     if (NOT_ON_A_101.test(name)) continue;
     const value = res.getHeader(name);
     if (value === undefined) continue;

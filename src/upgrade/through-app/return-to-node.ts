@@ -2,56 +2,39 @@ import { EventEmitter } from 'node:events';
 import { Server, type IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { copySettings } from '../../internals/node-http.js';
+import { setServerOf } from '../../internals/node-net.js';
 import { ignoreErrors } from '../../streams/ignore-errors.js';
-import { whenAnswered } from './pipelining.js';
+import { afterEarlierResponses } from './pipelining.js';
 
-// With an `upgrade` listener on the server Node hands over every upgrade: h2c, TLS, a POST with `Upgrade: websocket`.
-// Nobody meant to take those: they are parsed again as the ordinary requests that they are without such a listener.
+// A server with an `upgrade` listener gets every upgrade from Node: h2c, TLS, a POST with `Upgrade: websocket`. Where none of its
+// listeners is meant for those, they return to Node, which parses them again as the ordinary requests that they are without
+// such a listener.
 
-const SETTINGS = [
-  'timeout',
-  'keepAliveTimeout',
-  'headersTimeout',
-  'requestTimeout',
-  'maxHeadersCount',
-  'maxRequestsPerSocket',
-  'requireHostHeader',
-  'joinDuplicateHeaders',
-  'rejectNonStandardBodyWrites',
-  'insecureHTTPParser',
-  'maxHeaderSize',
-  'httpAllowHalfOpen',
-] as const;
-// The classes and header rules that were given to createServer.
-// The connections are those that the server's own timeouts and closeAllConnections() look after.
-const PRIVATE_SETTINGS = ['IncomingMessage', 'ServerResponse', 'kUniqueHeaders', 'http.server.connections'];
+const parsingServers = new WeakMap<Server, Server>();
 
-const plainServers = new WeakMap<Server, Server>();
-
-/** Gives the request back to Node, which treats it as if nobody listened for upgrades. */
-export function handleAsOrdinary(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer): void {
+/** Returns a request to Node, which parses it as if nothing listened for upgrades. */
+export function reparseAsOrdinary(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer): void {
   ignoreErrors(socket);
-  whenAnswered(socket, () => parseAgain(server, req, socket, head));
-}
-
-/** The parser is gone: gives a new one the request, as it came. */
-function parseAgain(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer): void {
-  socket.unshift(Buffer.concat([Buffer.from(headerOf(req), 'latin1'), head]));
-  giveToParser(server, socket, { isFirstOrdinary: true });
+  afterEarlierResponses(socket, () => {
+    // The parser of this connection is gone: the next one gets the request as it was sent.
+    socket.unshift(Buffer.concat([Buffer.from(headerTextOf(req), 'latin1'), head]));
+    giveToParser(server, socket, { isFirstOrdinary: true });
+  });
 }
 
 /**
- * Gives a connection back to Node behind an answer that keeps it alive: what follows is parsed as on any connection of the
- * server. `head` is what the client has sent already; `onRequest` is called with the next request.
+ * Returns a connection to Node after a response that keeps it alive: the next requests are parsed as on any connection of the server.
+ * `head`: bytes that the client has sent already. `onRequest` is called with the next request.
  */
-export function handBack(
+export function returnConnection(
   server: Server,
   socket: Duplex,
   head: Buffer,
   onRequest: () => void = () => undefined,
 ): void {
   if (head.length > 0) socket.unshift(head);
-  // Node's own, with what it adds to the time that the client was promised (Node >= 22.19 and >= 24.6).
+  // The buffer is what Node adds to the time that it announces to the client (Node >= 22.19 and >= 24.6).
   const { keepAliveTimeout, keepAliveTimeoutBuffer = 0 } = server as {
     keepAliveTimeoutBuffer?: number;
   } & Server;
@@ -67,24 +50,24 @@ export function handBack(
 }
 
 interface ParserOptions {
-  /** The first request is no upgrade, whatever its header says. Those behind it may be upgrades as any other. */
+  /** The first request is not an upgrade, whatever its header says. Later ones may be. */
   readonly isFirstOrdinary: boolean;
   /** Called with the first request. */
   readonly onRequest?: () => void;
 }
 
 function giveToParser(server: Server, socket: Duplex, options: ParserOptions): void {
-  const plain = forOneConnection(server, plainServerOf(server), options);
-  // Its own `emit` passes everything on to the real server.
-  EventEmitter.prototype.emit.call(plain, 'connection', socket);
-  (socket as Duplex & { server?: Server }).server = server;
+  const parsing = forOneConnection(server, parsingServerOf(server), options);
+  // Not `parsing.emit`, which passes everything on to the real server.
+  EventEmitter.prototype.emit.call(parsing, 'connection', socket);
+  setServerOf(socket, server);
 }
 
-type Decided = Server & { shouldUpgradeCallback?: (req: IncomingMessage) => boolean };
+type DecidingServer = Server & { shouldUpgradeCallback?: (req: IncomingMessage) => boolean };
 
 function forOneConnection(
-  server: Decided,
-  plain: Decided,
+  server: DecidingServer,
+  parsing: DecidingServer,
   { isFirstOrdinary, onRequest = () => undefined }: ParserOptions,
 ): Server {
   let isOrdinary = isFirstOrdinary;
@@ -103,38 +86,29 @@ function forOneConnection(
       isFirst = false;
       onRequest();
     }
-    return plain.emit(event, ...args);
+    return parsing.emit(event, ...args);
   };
-  return Object.create(plain, {
+  return Object.create(parsing, {
     listenerCount: { value: listenerCount },
     emit: { value: emit },
-    // Node asks it in place of the count (Node >= 22.21 and >= 24.9).
+    // Node calls it instead of counting the listeners (Node >= 22.21 and >= 24.9).
     ...(server.shouldUpgradeCallback && { shouldUpgradeCallback: { value: shouldUpgradeCallback } }),
   }) as Server;
 }
 
-/** A server that never listens, and passes on all that it emits. */
-function plainServerOf(server: Server): Server {
-  const known = plainServers.get(server);
-  const plain = known ?? new Server();
-  copySettings(server, plain);
+/** A server that never listens, has the settings of the real one, and passes on all its events to it. */
+function parsingServerOf(server: Server): Server {
+  const known = parsingServers.get(server);
+  const parsing = known ?? new Server();
+  copySettings(server, parsing);
   if (known) return known;
-  plainServers.set(server, plain);
-  // Read anew each time: a dispatcher that came later has an `emit` of its own.
-  plain.emit = (event: string, ...args: unknown[]) => server.emit(event, ...args);
-  return plain;
+  parsingServers.set(server, parsing);
+  // `server.emit` is read at each event: a dispatcher may replace it later.
+  parsing.emit = (event: string, ...args: unknown[]) => server.emit(event, ...args);
+  return parsing;
 }
 
-function copySettings(from: Server, to: Server): void {
-  const source = from as unknown as Record<PropertyKey, unknown>;
-  const target = to as unknown as Record<PropertyKey, unknown>;
-  for (const name of SETTINGS) if (name in source) target[name] = source[name];
-  for (const symbol of Object.getOwnPropertySymbols(from)) {
-    if (PRIVATE_SETTINGS.includes(symbol.description ?? '')) target[symbol] = source[symbol];
-  }
-}
-
-function headerOf(req: IncomingMessage): string {
+function headerTextOf(req: IncomingMessage): string {
   const lines = [`${req.method ?? 'GET'} ${req.url ?? '/'} HTTP/${req.httpVersion}`];
   for (let i = 0; i + 1 < req.rawHeaders.length; i += 2)
     lines.push(`${req.rawHeaders[i] ?? ''}: ${req.rawHeaders[i + 1] ?? ''}`);

@@ -1,55 +1,38 @@
-import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
-import type { Duplex } from 'node:stream';
-import { StreamSocket } from '../http2/stream-socket.js';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { setKeepAliveTimeout } from '../../internals/node-http.js';
 
-/** The server's own class (the `ServerResponse` option is honoured), made as Node makes it. */
-export function newResponse(server: Server, req: IncomingMessage, socket: Duplex): ServerResponse {
-  const options = server as unknown as Record<PropertyKey, unknown>;
-  const symbolOf = (name: string) =>
-    Object.getOwnPropertySymbols(server).find(({ description }) => description === name);
-  const own = symbolOf('ServerResponse');
-  type ResponseClass = new (req: IncomingMessage, options: object) => ServerResponse;
-  const Response = ((own && options[own]) ?? ServerResponse) as ResponseClass;
-  const res = new Response(req, {
-    highWaterMark: socket.writableHighWaterMark,
-    rejectNonStandardBodyWrites: options.rejectNonStandardBodyWrites,
-  });
-  const unique = symbolOf('kUniqueHeaders');
-  if (unique) (res as unknown as Record<symbol, unknown>)[unique] = options[unique];
-  return res;
-}
-
-/** What Node keeps on a response for the connection's next request. */
-type KeepAlive = ServerResponse & { _keepAliveTimeout?: number; _last?: boolean };
-
-/** The connection outlives the answer where it would without us: unless the client or the app asks for its end. */
-export function keepAlive(server: Server, res: KeepAlive): void {
+/** Keeps the connection after the response where Node would: unless the client or the app asks to end it. */
+export function keepConnection(server: Server, res: ServerResponse): void {
   const wantsEnd = /(^|,)[ \t]*close[ \t]*(,|$)/i.test(res.req.headers.connection ?? '');
-  // Requests of this connection that came before are not counted any more.
+  // Node's count of the earlier requests on this connection is lost with its parser.
   res.shouldKeepAlive = !wantsEnd && !((server.maxRequestsPerSocket ?? 0) > 0);
-  res._keepAliveTimeout = server.keepAliveTimeout;
+  setKeepAliveTimeout(res, server.keepAliveTimeout);
 }
 
-/** Does the connection end with this answer? */
-export function isLast(res: KeepAlive): boolean {
-  return res._last === true;
-}
+/** HTTP/2 has frames in place of chunks. */
+const DROPPED_ON_HTTP2 = ['connection', 'transfer-encoding'];
+const DROPPED = ['connection'];
 
-/** The connection ends with the answer, and the answer says so even where the app asks for keep-alive. */
-export function closeAfterwards(res: ServerResponse, onHead: (status: number) => void): void {
+/**
+ * Ends the connection with this response, even where the app asks for keep-alive. `onHead` gets the status before the header
+ * is written.
+ */
+export function closeAfterResponse(
+  res: ServerResponse,
+  isHttp2: boolean,
+  onHead: (status: number) => void,
+): void {
   const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => ServerResponse;
+  const dropped = isHttp2 ? DROPPED_ON_HTTP2 : DROPPED;
   res.writeHead = (...args: unknown[]) => {
     onHead(typeof args[0] === 'number' ? args[0] : res.statusCode);
     res.setHeader('Connection', 'close');
-    // HTTP/2 has frames in place of chunks.
-    const dropped =
-      res.req.socket instanceof StreamSocket ? ['connection', 'transfer-encoding'] : ['connection'];
-    if (dropped.length > 1) res.removeHeader('Transfer-Encoding');
+    if (isHttp2) res.removeHeader('Transfer-Encoding');
     return writeHead(...args.map((arg) => (typeof arg === 'object' ? without(arg, dropped) : arg)));
   };
 }
 
-/** `writeHead` takes headers as an object, a flat list of names and values, or a list of pairs. */
+/** `writeHead` accepts headers as an object, a flat list of names and values, or a list of pairs. */
 function without(headers: object | null, dropped: readonly string[]): unknown {
   const isDropped = (name: unknown) => dropped.includes(String(name).toLowerCase());
   if (headers === null) return headers;
@@ -58,4 +41,14 @@ function without(headers: object | null, dropped: readonly string[]): unknown {
   const list: unknown[] = headers;
   if (Array.isArray(list[0])) return list.filter((pair) => !isDropped((pair as unknown[])[0]));
   return list.filter((_, index) => !isDropped(list[index - (index % 2)]));
+}
+
+/** Reads the rest of a request after its response, as Node does: an unread request never emits `end` and `close`. */
+export function drainRequest(req: IncomingMessage): void {
+  // An incomplete request would read from the socket, which may be a tunnel's.
+  try {
+    if (req.complete) req.resume();
+  } catch {
+    // A getter of the app's may throw.
+  }
 }

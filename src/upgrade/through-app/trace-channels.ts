@@ -2,7 +2,7 @@ import { channel } from 'node:diagnostics_channel';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-/** What Node publishes of a request: tracing tools listen to it. */
+/** What Node publishes of a request (https://nodejs.org/api/diagnostics_channel.html#http): tracing tools listen to it. */
 interface Exchange {
   readonly server: Server;
   readonly socket: Duplex;
@@ -10,14 +10,14 @@ interface Exchange {
   readonly response: ServerResponse;
 }
 
-// Node publishes no upgrade here. One that goes through the app is an ordinary request to everybody in it.
+// Node publishes nothing for an upgrade. An upgrade that goes through the app is an ordinary request to the app's tools.
 const started = channel('http.server.request.start');
 const finished = channel('http.server.response.finish');
 
-export function publishStart(exchange: Exchange): void {
+export function publishRequestStart(exchange: Exchange): void {
   if (started.hasSubscribers) started.publish(exchange);
 }
 
-export function publishFinish(exchange: Exchange): void {
+export function publishResponseFinish(exchange: Exchange): void {
   if (finished.hasSubscribers) finished.publish(exchange);
 }
