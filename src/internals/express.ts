@@ -1,4 +1,4 @@
-// The one place that reads the apps and routers of Express 4, Express 5 and Connect. spec/unit/internals.spec.ts notices when
+// The one place that reads the apps and routers of Express 4, Express 5 and Connect. spec/unit/internals/internals.spec.ts notices when
 // they change.
 import { IncomingMessage } from 'node:http';
 
@@ -8,7 +8,7 @@ import { IncomingMessage } from 'node:http';
  * Sources: https://github.com/pillarjs/router/blob/v2.2.0/lib/layer.js (Express 5),
  * https://github.com/expressjs/express/blob/4.21.2/lib/router/layer.js (Express 4), and
  * https://github.com/senchalabs/connect/blob/3.7.0/index.js (`proto.use`).
- * Test: "layers of %s have a handle, and match paths".
+ * Test: "layers have a handle, and match paths".
  */
 export interface Layer {
   handle?: unknown;
@@ -36,7 +36,7 @@ function isExpressApp(handler: object): handler is ExpressApp {
  * an empty stack.
  *
  * Reads `stack` of routers and of Connect's apps, and an Express app's router (see {@link routerOf}).
- * Test: "layers of %s have a handle, and match paths".
+ * Test: "layers have a handle, and match paths".
  */
 export function stackOf(handler: unknown): readonly Layer[] | undefined {
   if ((typeof handler !== 'function' && typeof handler !== 'object') || handler === null) return undefined;

@@ -1,4 +1,4 @@
-// The one place that reads what node:http keeps inside its servers and responses. spec/unit/internals.spec.ts notices when
+// The one place that reads what node:http keeps inside its servers and responses. spec/unit/internals/internals.spec.ts notices when
 // Node changes any of it.
 import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';

@@ -1,4 +1,4 @@
-// The one place that reads what node:http2 keeps inside its servers. spec/unit/internals.spec.ts notices when Node changes
+// The one place that reads what node:http2 keeps inside its servers. spec/unit/internals/internals.spec.ts notices when Node changes
 // any of it.
 import type { Http2Server, ServerHttp2Session } from 'node:http2';
 

@@ -1,4 +1,4 @@
-// The one place that reads what node:net keeps inside its sockets and servers. spec/unit/internals.spec.ts notices when
+// The one place that reads what node:net keeps inside its sockets and servers. spec/unit/internals/internals.spec.ts notices when
 // Node changes any of it.
 import { Server as NetServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';

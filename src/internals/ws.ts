@@ -1,5 +1,5 @@
 // The one place that uses what `ws` keeps private; its minor version is pinned in package.json for this reason.
-// spec/unit/internals.spec.ts notices when `ws` changes it.
+// spec/unit/internals/internals.spec.ts notices when `ws` changes it.
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 

@@ -401,7 +401,7 @@ test('issue 13, case 23: a proxy that drops the port is named as the reason', ()
   const compared = (origin: string, host: string) =>
     comparisonOf(origin, expectedOrigin(request({ host, headers: { origin } })));
   expect(compared('http://desk.lan:8080', 'desk.lan')).toBe(
-    'Origin http://desk.lan:8080, expected the host desk.lan: a proxy in front has to pass on the port as well (nginx: $http_host)',
+    'Origin http://desk.lan:8080, expected the host desk.lan: the proxy in front must forward the port as well (nginx: $http_host)',
   );
   for (const [origin, host] of [
     ['http://desk.lan', 'desk.lan:81'],
