@@ -9,7 +9,7 @@ export interface CountLimits {
   readonly perClient: number;
 }
 
-/** For too many openings: one may have finished a second later. */
+/** For too many openings: a second later the client may succeed. */
 const RETRY = { headers: { 'Retry-After': '1' } };
 
 /** Counts the requests on their way to a 101 response, as sshd's MaxStartups does. */
@@ -21,7 +21,7 @@ export class OpeningCounter {
     this.#limits = limits;
   }
 
-  /** A slot among all openings, or the 503. */
+  /** A slot among all openings, or the 503 as a refusal. */
   start(): Lease | TunnelError {
     const { total } = this.#limits;
     if (total === 0) return UNCOUNTED;
@@ -39,7 +39,7 @@ export class OpeningCounter {
   }
 }
 
-/** Counts tunnels. It may answer asynchronously: several processes can share one counter. */
+/** Counts tunnels. The answer may be asynchronous: several processes can share one counter. */
 export interface Counter {
   /** A slot under this name; undefined where `most` are in use. */
   take(name: string, most: number): Lease | undefined | Promise<Lease | undefined>;
@@ -62,8 +62,8 @@ export class LocalCounter implements Counter {
 }
 
 /**
- * Takes a slot for one more tunnel of this client, until its `release`. Throws the 429 or 503 where none is free, and the signal's
- * reason once the signal aborts.
+ * Takes a slot for one more tunnel of this client, until `release`. Throws the 429 or 503 where no slot is free, and the
+ * signal's reason once the signal aborts.
  */
 export async function takeSlot(
   counter: Counter,
@@ -83,7 +83,7 @@ export async function takeSlot(
   }
 }
 
-/** The counter may be slow or out of reach: a slot that it gives after the abort is released. */
+/** The counter may be slow or out of reach: a slot that arrives after the abort is released. */
 async function take(
   counter: Counter,
   name: string,

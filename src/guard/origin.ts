@@ -41,8 +41,8 @@ export function checkOriginResult(passes: unknown, detail?: () => string): void 
 }
 
 /**
- * The comparison, for events and the log. A client chooses both the Origin and the Host: neither may fill a log, add lines to it, or
- * write a token there.
+ * The comparison, for events and the log. A client chooses both the Origin and the Host: neither may fill a log, add lines
+ * to it, or write a token there.
  */
 export function comparisonOf(origin: string | undefined, expected: string): string {
   return `Origin ${origin === undefined ? '(none)' : shownOrigin(origin)}, expected ${shown(expected)}`;
@@ -77,7 +77,8 @@ const NOT_NATIVE = new Set(['http', 'https', 'ws', 'wss', 'ftp', 'data', 'blob',
  * An entry that is compared literally: `null`, or the origin of a native app's or an extension's page, such as
  * `tauri://localhost`, `capacitor://localhost`, `file://` or `chrome-extension://id`. Undefined for every other entry.
  *
- * `null` is the origin of sandboxed frames and of local files. Every site can create such a frame, so listing it allows every site.
+ * `null` is the origin of sandboxed frames and of local files. Every site can create such a frame, so listing it allows
+ * every site.
  */
 export function nativeOrigin(entry: string): string | undefined {
   if (entry === 'null') return entry;

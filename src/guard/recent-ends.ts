@@ -11,9 +11,9 @@ interface End {
 }
 
 /**
- * The calls of `end()` that still concern requests on their way to the 101 response. When a user logs out, a request may be inside the
- * app's middleware or in `authenticate`: its user is not known yet, and it must not open a tunnel afterwards. A request that arrived
- * after the call is not concerned: the user may log in again at once.
+ * The calls of `end()` that still concern requests on their way to the 101 response. When a user logs out, a request may be
+ * inside the app's middleware or in `authenticate`: its user is not known yet, and it must not open a tunnel afterwards. A
+ * request that arrived after the call is not concerned: the user may log in again at once.
  *
  * Times are of `performance.now()`.
  */

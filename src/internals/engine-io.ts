@@ -1,14 +1,15 @@
-// engine.io (and socket.io on top of it) removes all `request` listeners from the server and adds one listener that calls them.
-// From then on the app cannot be read. On the other hand, its `upgrade` listener is known to claim only engine.io's own path: it
-// ends every other upgrade after one second. Test: "engine.io and socket.io are recognised by their listeners".
+// engine.io (also inside socket.io) replaces the server's `request` listeners by one function that calls the original
+// listeners: the app can no longer be read. On the other hand, engine.io's `upgrade` listener claims only the path of
+// engine.io, and ends every other upgrade after one second. Test: "engine.io and socket.io are recognised by their
+// listeners".
 import type { IncomingMessage, Server } from 'node:http';
 
-/** Found in the text of its `request` listener, or of socket.io's. */
+/** Found in the text of engine.io's or socket.io's `request` listener. */
 const REQUEST = /\.handleRequest\(|\.clientPathRegex\b|\.extractFilename\(/;
-/** Found in the text of its `upgrade` listener (https://github.com/socketio/engine.io, `Server.attach`). */
+/** Found in the text of engine.io's `upgrade` listener (https://github.com/socketio/engine.io, `Server.attach`). */
 const UPGRADE = /\.destroyUpgrade\b/;
 
-/** Does engine.io hide the app, and is engine.io the only one that listens for upgrades, apart from us? */
+/** Does engine.io hide the app, without any other `upgrade` listener than engine.io's and ours? */
 export function isEngineIoAlone(server: Server, isOurs: (listener: unknown) => boolean): boolean {
   const others = server.listeners('upgrade').filter((listener) => !isOurs(listener));
   return (

@@ -1,9 +1,9 @@
-// The one place that reads the apps and routers of Express 4, Express 5 and Connect. spec/unit/internals/internals.spec.ts notices when
-// they change.
+// The internals of the apps and routers of Express 4, Express 5 and Connect, read here alone.
+// spec/unit/internals/internals.spec.ts notices changes.
 import { IncomingMessage } from 'node:http';
 
 /**
- * A layer of a router's or app's stack, as far as it is read here.
+ * The parts of a layer (of a router's or app's stack) that are read here.
  *
  * Sources: https://github.com/pillarjs/router/blob/v2.2.0/lib/layer.js (Express 5),
  * https://github.com/expressjs/express/blob/4.21.2/lib/router/layer.js (Express 4), and
@@ -57,7 +57,7 @@ function routerOf(app: object): unknown {
   }
 }
 
-/** Is this object, to which Express sets `app` on requests, an app of Express 4 that has a router? */
+/** Is this an app of Express 4 with a router? */
 export function hasExpress4Router(app: object): boolean {
   return Boolean((app as { _router?: unknown })._router);
 }
@@ -75,7 +75,8 @@ export function handlersOf({ route, handle }: Layer): unknown[] {
 export function pathAfter(layer: Layer, path: string): string | undefined {
   if (typeof layer.route === 'string') return pathAfterPrefix(layer.route, path);
   if (typeof layer.match !== 'function') return path;
-  // The router of Express 5 returns an object since its version 2.3. Earlier ones and Express 4 return a boolean and set `path`.
+  // The router of Express 5 returns an object since its version 2.3. Earlier ones and Express 4 return a boolean and set
+  // `path`.
   const match = matchOf(layer, path);
   if (match === false || match === undefined || match === null) return undefined;
   const { path: matched } = (typeof match === 'object' ? match : layer) as { path?: unknown };

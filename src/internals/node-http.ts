@@ -1,5 +1,5 @@
-// The one place that reads what node:http keeps inside its servers and responses. spec/unit/internals/internals.spec.ts notices when
-// Node changes any of it.
+// The internals of node:http's servers and responses, read here alone. spec/unit/internals/internals.spec.ts notices when
+// Node changes them.
 import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex, Writable } from 'node:stream';
@@ -14,7 +14,7 @@ const SYMBOLS = {
 
 type Fields = Record<PropertyKey, unknown>;
 
-/** A symbol of Node's own, by its description: the symbols themselves are not exported. */
+/** A symbol of Node, by the description: Node does not export the symbols. */
 function symbolOf(owner: object, description: string): symbol | undefined {
   return Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === description);
 }
@@ -42,7 +42,7 @@ export function createResponse(server: Server, req: IncomingMessage, socket: Dup
 }
 
 /**
- * Connects a response to the stream that it is written to. Throws ERR_HTTP_SOCKET_ASSIGNED where a response owns it already.
+ * Connects a response to a stream. Throws ERR_HTTP_SOCKET_ASSIGNED where another response owns the stream.
  *
  * Calls `ServerResponse.prototype.assignSocket` (since Node 0.3, in Node's types, not in its documentation;
  * https://github.com/nodejs/node/blob/v24.0.0/lib/_http_server.js). Test: "a response can be assigned to any stream".
@@ -80,7 +80,7 @@ export function emitDrain(res: ServerResponse): void {
 }
 
 /**
- * Gives a response the keep-alive time of its server: `Keep-Alive: timeout=` names it.
+ * Sets the time that the header `Keep-Alive: timeout=` of a response announces.
  *
  * Writes `res._keepAliveTimeout` (since Node 8.0; https://github.com/nodejs/node/blob/v24.0.0/lib/_http_server.js,
  * `parserOnIncoming`). Test: "a kept-alive response names the server's keepAliveTimeout".
@@ -143,7 +143,7 @@ export function allowsHalfOpen(server: Server): boolean {
   return (server as Server & { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen === true;
 }
 
-/** Options that node:http keeps as properties of the server, and reads for each connection. */
+/** Options that node:http keeps as properties of the server and reads for each connection. */
 const SETTINGS = [
   'timeout',
   'keepAliveTimeout',

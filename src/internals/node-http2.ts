@@ -1,5 +1,4 @@
-// The one place that reads what node:http2 keeps inside its servers. spec/unit/internals/internals.spec.ts notices when Node changes
-// any of it.
+// The internals of node:http2's servers, read here alone. spec/unit/internals/internals.spec.ts notices when Node changes them.
 import type { Http2Server, ServerHttp2Session } from 'node:http2';
 
 type Http2Settings = NonNullable<ServerHttp2Session['localSettings']>;
@@ -17,7 +16,7 @@ export function settingsOf(server: Http2Server): Http2Settings | undefined {
 }
 
 /**
- * Is this `stream` listener Node's own, which makes requests of streams?
+ * Is this `stream` listener the one by which Node creates requests from streams?
  *
  * Reads its name: Node registers `FunctionPrototypeBind(onServerStream, ...)` (since Node 8.4;
  * https://github.com/nodejs/node/blob/v24.0.0/lib/internal/http2/core.js, `setupCompat`).

@@ -1,5 +1,5 @@
-// The one place that reads what node:net keeps inside its sockets and servers. spec/unit/internals/internals.spec.ts notices when
-// Node changes any of it.
+// The internals of node:net's sockets and servers, read here alone. spec/unit/internals/internals.spec.ts notices when Node
+// changes them.
 import { Server as NetServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
@@ -9,7 +9,7 @@ interface SocketFields {
 }
 
 /**
- * Bytes of passed-on writes that libuv still queues, because the kernel has not accepted them.
+ * Bytes that Node has passed on to libuv and the kernel has not accepted.
  *
  * Reads `socket._handle.writeQueueSize` (libuv's `uv_stream_get_write_queue_size`, exposed since Node 0.6; Node's own
  * write timeout compares it: https://github.com/nodejs/node/blob/v24.0.0/lib/net.js, `Socket.prototype._onTimeout`).
@@ -50,28 +50,29 @@ export function serverOf(socket: object): unknown {
   return (socket as { server?: unknown }).server;
 }
 
-/** Makes `server` the one that {@link serverOf} finds: node:http sets it on each connection that it gets. */
+/** Makes `server` the result of {@link serverOf}: node:http overwrites the property of each connection that it parses. */
 export function setServerOf(socket: object, server: object): void {
   (socket as { server?: object }).server = server;
 }
 
 /**
- * Returns a stream to the state before its first reader: neither flowing nor paused, so that the next `data` listener
- * starts it. Node hands sockets to `upgrade` listeners in this state.
+ * Returns a stream to the state before the first reader: neither flowing nor paused, so that the next `data` listener starts
+ * the flow. Node gives sockets to `upgrade` listeners in this state.
  *
  * Writes `readable.readableFlowing`, whose three states are documented (https://nodejs.org/api/stream.html#three-states) and
- * whose setter is not (since Node 9.4; https://github.com/nodejs/node/blob/v24.0.0/lib/internal/streams/readable.js). node:http
- * does the same in `onParserExecuteCommon`. Test: "a stream that was read begins to flow again with its next reader".
+ * whose setter is not (since Node 9.4; https://github.com/nodejs/node/blob/v24.0.0/lib/internal/streams/readable.js).
+ * node:http does the same in `onParserExecuteCommon`. Test: "a stream that was read begins to flow again with its next
+ * reader".
  */
 export function forgetReader(stream: Duplex): void {
   (stream as { readableFlowing: boolean | null }).readableFlowing = null;
 }
 
 /**
- * The servers of this process that listen or have connections. Empty where Node does not tell.
+ * The servers of this process that listen or have connections; empty where Node has no list.
  *
- * Calls `process._getActiveHandles()` (undocumented since Node 0.6; its public successor `process.getActiveResourcesInfo()` names
- * kinds alone). Test: "the active handles of the process include a listening server".
+ * Calls `process._getActiveHandles()` (undocumented since Node 0.6; its public successor `process.getActiveResourcesInfo()`
+ * names kinds alone). Test: "the active handles of the process include a listening server".
  */
 export function activeServers(): Server[] {
   const { _getActiveHandles: list } = process as { _getActiveHandles?: () => unknown[] };

@@ -6,10 +6,10 @@ import { trustsSomebody } from './proxy-trust.js';
 const MAX_ADDRESS_LENGTH = 128;
 
 /**
- * Returns the same text for every spelling of an address. Port and brackets (`192.0.2.1:5001`, `[2001:db8::1]:443`), quotes (RFC 7239)
- * and zone (`fe80::1%eth0`) are removed; IPv6 follows RFC 5952 section 4, and a mapped IPv4 address (`::ffff:192.0.2.1`) becomes IPv4.
- * A text that is not an address only becomes lower case; this includes numbers with leading zeros (`010.0.0.1`), which some programs
- * read as octal.
+ * Returns the same text for every spelling of an address. Port and brackets (`192.0.2.1:5001`, `[2001:db8::1]:443`), quotes
+ * (RFC 7239) and zone (`fe80::1%eth0`) are removed; IPv6 follows RFC 5952 section 4, and a mapped IPv4 address
+ * (`::ffff:192.0.2.1`) becomes IPv4. A text that is not an address only becomes lower case; this includes numbers with
+ * leading zeros (`010.0.0.1`), which some programs read as octal.
  */
 export function normalizeAddress(text: string): string {
   return (text.length <= MAX_ADDRESS_LENGTH ? canonical(withoutPort(text)) : undefined) ?? text.toLowerCase();
@@ -75,7 +75,10 @@ export function defaultAddress(req: IncomingMessage): string | undefined {
   return typeof ip === 'string' ? ip : req.socket.remoteAddress;
 }
 
-/** Is this address in the list? Returns `unknown` for a text that is not an address (a unix socket's client, a hook's mistake). */
+/**
+ * Is this address in the list? Returns `unknown` for a text that is not an address (a unix socket's client, a hook's
+ * mistake).
+ */
 export function isListed(address: string, list: BlockList, unknown: boolean): boolean {
   const family = isIP(address);
   return family === 0 ? unknown : list.check(address, family === 4 ? 'ipv4' : 'ipv6');

@@ -4,8 +4,8 @@ import parseurl from 'parseurl';
 /**
  * The path of `req.url`, within the mount, undecoded and without query; undefined where there is none.
  *
- * Uses the parser of Express and Connect: if we read a target in absolute form, or one with odd characters, differently, it would
- * bypass a login that is mounted on its path.
+ * Uses the parser of Express and Connect: if we read a target in absolute form, or one with odd characters, differently, it
+ * would bypass a login that is mounted on its path.
  */
 export function pathOf(req: Pick<IncomingMessage, 'url'>): string | undefined {
   return pathBy(parseurl, req as IncomingMessage);

@@ -1,6 +1,7 @@
 /**
- * Options that are read from a lighttpd.conf compare the path in lighttpd's normal form. An app's middleware sees the path as the
- * client sent it: a path in another form could bypass a login that is mounted on the normal form, and is therefore refused.
+ * Options that are read from a lighttpd.conf compare the path in lighttpd's normal form. An app's middleware sees the path
+ * as the client sent it: a path in another form could bypass a login that is mounted on the normal form, and is therefore
+ * refused.
  */
 export interface Notation {
   /** Returns the form that is compared. */
@@ -10,8 +11,9 @@ export interface Notation {
 }
 
 /**
- * A property of a RegExp or of a map of `server`: the notation in which it reads paths. On a map it is not enumerable, so that printing
- * the map shows the hosts alone. A copy of the map loses it and is read as an ordinary map, whose keys match fewer paths.
+ * A property of a RegExp or of a map of `server`: the notation in which it reads paths. Maps have it as a non-enumerable
+ * property, so that printing shows the hosts alone. A copy of the map loses the notation and becomes an ordinary map, whose
+ * keys match fewer paths.
  */
 export const NOTATION = Symbol('path notation');
 

@@ -8,7 +8,8 @@ export type Comparison = (given: string) => TextTest;
 export const exactly: Comparison = (given) => (text) => text === given;
 
 /**
- * Compares a Host as lighttpd does: where one of the two has no port, only the names are compared. The text must be in lower case.
+ * Compares a Host as lighttpd does: where one of the two has no port, only the names are compared. The text must be in lower
+ * case.
  */
 export const asHost: Comparison = (given) => {
   const wanted = given.toLowerCase();

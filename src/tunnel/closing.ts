@@ -5,10 +5,10 @@ import type { Tunnel } from '../types.js';
 import { serverDraining } from '../upgrade/opening-attempt.js';
 import type { Closable, TunnelContext } from './context.js';
 
-/** Seconds that `close()` waits before it destroys the connections that are still open. */
+/** Seconds after which `close()` destroys the connections that are still open. */
 const CLOSE_TIMEOUT = 10;
 
-/** The options of `close()`, checked and with their defaults. */
+/** The options of `close()`, checked and with defaults. */
 export interface CloseOptions {
   /** Seconds. */
   readonly timeout: number;
@@ -39,13 +39,14 @@ export function checkClose(code: unknown, reason: unknown): void {
 }
 
 /**
- * Ends all connections of a tunnel: refuses those that are opening, sends Close to the open ones, and destroys after `timeout` those
- * that are still open.
+ * Ends all connections of a tunnel: refuses opening requests, sends Close to open tunnels, and destroys the remaining
+ * connections after `timeout`.
  */
 export async function drain(context: TunnelContext, { timeout, code, reason }: CloseOptions): Promise<void> {
   for (const { attempt } of context.opening) attempt.abort(serverDraining());
   for (const one of context.open) one.close(code, reason);
-  // In this event-loop turn the aborted requests are refused; with `refuseWith: 'close'` their Close is awaited as well.
+  // The aborted requests are refused in this event-loop turn; with `refuseWith: 'close'` their sockets
+  // are in `refusing` afterwards.
   await new Promise((resolve) => setImmediate(resolve));
   if (await within(timeout, allClosed(connectionsOf(context)))) return;
   const rest = connectionsOf(context);

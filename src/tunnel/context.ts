@@ -11,12 +11,12 @@ import type { ClosedInfo, Next, RefuseInfo, TunnelInfo } from '../types.js';
 import type { OpeningAttempt } from '../upgrade/opening-attempt.js';
 import type { PendingUpgrade } from '../upgrade/pending-upgrade.js';
 
-/** What all connections of one tunnel object share. */
+/** The state that all connections of one tunnel object share. */
 export interface TunnelContext {
   readonly limits: CountLimits & { readonly buffered: number };
   readonly counter: Counter;
   readonly openings: OpeningCounter;
-  /** Calls of `end()` that still concern requests which arrived before them. */
+  /** Recent calls of `end()`: requests that arrived earlier must not open. */
   readonly ends: RecentEnds;
   readonly pool: BackendPool;
   readonly spawner: Spawner;
@@ -28,7 +28,7 @@ export interface TunnelContext {
   /** Sockets that were upgraded only to receive the Close of a refusal. */
   readonly refusing: Set<Closable>;
   readonly isDraining: () => boolean;
-  /** The refusal of an upgrade that arrived as an ordinary request, because none of our listeners was on its server. */
+  /** The refusal of an upgrade that arrived as an ordinary request, because the tunnel was not attached to the server. */
   readonly notAttached: (req: IncomingMessage) => TunnelError;
   readonly announce: {
     open(info: TunnelInfo): void;
@@ -37,7 +37,7 @@ export interface TunnelContext {
   };
 }
 
-/** Something whose end `close()` awaits, and which it destroys when the time is over. */
+/** A connection whose end `close()` awaits until the timeout, and then destroys. */
 export interface Closable {
   readonly closed: Promise<void>;
   destroy(): void;
@@ -46,30 +46,30 @@ export interface Closable {
 /** A request on its way to the 101 response. */
 export interface OpeningRequest {
   readonly attempt: OpeningAttempt;
-  /** With the address and user as far as they are known, and an empty `backend`. */
+  /** Address and user as far as known, and an empty `backend`. */
   info(): TunnelInfo;
 }
 
-/** A tunnel between the 101 response and its end. */
+/** A tunnel after the 101 response, until the end. */
 export interface OpenTunnel extends Closable {
   info(): TunnelInfo;
-  /** Sends Close. Bytes that the client sends before its own Close still reach the backend. */
+  /** Sends Close. Bytes that the client sends before answering with Close still reach the backend. */
   close(code: number, reason: string): void;
   /** Sends Close. Bytes that the client sends afterwards are dropped. */
   cutOff(code: number, reason: string): void;
 }
 
-/** The client of a request, as far as it is known. */
+/** The client of a request, as far as known. */
 export interface ClientIdentity {
   readonly id: string;
   url: string;
   address: string;
   user: string | undefined;
-  /** The Origin of the page, once it was read. */
+  /** The Origin header, once read. */
   origin?: string | undefined;
 }
 
-/** One request, the settings that its rules give it, and all that may answer it. */
+/** One request, the settings by the rules, and the ways to answer the request. */
 export interface RequestContext<Req extends IncomingMessage> {
   readonly settings: RuleSettings<Req>;
   readonly req: Req;
@@ -78,7 +78,7 @@ export interface RequestContext<Req extends IncomingMessage> {
   readonly pending: PendingUpgrade | undefined;
 }
 
-/** A promise for {@link Closable.closed}, and the function that resolves it. */
+/** A promise for {@link Closable.closed}, with the function to resolve the promise. */
 export function promiseOfClose(): { promise: Promise<void>; resolve: () => void } {
   let resolve = () => {};
   const promise = new Promise<void>((settle) => (resolve = settle));

@@ -2,8 +2,8 @@ import { messageOf, TunnelError } from '../errors.js';
 import { orAborted } from '../helpers/abort.js';
 
 /**
- * Runs a hook of the app, and rejects with the signal's reason as soon as the signal aborts. A throw or rejection of the hook refuses
- * the request with 500; the message names the hook.
+ * Runs a hook of the app, and rejects with the signal's reason as soon as the signal aborts. A throw or rejection of the
+ * hook refuses the request with 500; the message names the hook.
  */
 export async function hook<T>(name: string, signal: AbortSignal, call: () => T | Promise<T>): Promise<T> {
   try {

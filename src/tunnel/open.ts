@@ -22,8 +22,8 @@ import type { Route } from './route.js';
 import { startSession } from './session.js';
 
 /**
- * Never rejects: its promise is not awaited, and a rejection would end the process. A request that cannot even be refused (the app's
- * `res` may throw) loses its connection.
+ * Never rejects: the caller does not await the promise, and a rejection would end the process. A request that cannot even be
+ * refused (the app's `res` may throw) loses the connection.
  */
 export async function openTunnel<Req extends IncomingMessage>(
   context: TunnelContext,
@@ -41,9 +41,9 @@ export async function openTunnel<Req extends IncomingMessage>(
 }
 
 /**
- * The story of one tunnel. The request has passed the app's middleware, and the rules have given it its settings: check it, choose
- * and dial a backend, send the 101 response, and relay until both ends are closed. A failure before the 101 response is a refusal;
- * the promise rejects where the refusal cannot be sent.
+ * The story of one tunnel. The request has passed the app's middleware, and the rules have chosen the settings. Authorize
+ * the request, choose and dial a backend, send the 101 response, and relay until both ends are closed. A failure before the
+ * 101 response is a refusal; the promise rejects where the refusal cannot be sent.
  */
 async function open<Req extends IncomingMessage>(
   context: TunnelContext,
@@ -110,7 +110,10 @@ async function open<Req extends IncomingMessage>(
   }
 }
 
-/** Counts an upgrade that leads to this tunnel, before it goes through the app; returns the refusal where there are too many. */
+/**
+ * Counts an upgrade that leads to this tunnel, before the app gets the request. Returns the refusal where there are too
+ * many.
+ */
 export function countUpgrade(context: TunnelContext, req: IncomingMessage): Lease | TunnelError {
   const slot = context.openings.start();
   if (slot instanceof TunnelError) {
@@ -125,7 +128,7 @@ function leaseOrThrow(slot: Lease | TunnelError): Lease {
   return slot;
 }
 
-/** `binary` where the client offers it; it is never required (RFC 6455 section 4.2.2 item 5.5). */
+/** `binary` where offered, and never required (RFC 6455 section 4.2.2 item 5.5). */
 async function chooseSubprotocol<Req extends IncomingMessage>(
   { subprotocol }: RuleSettings<Req>,
   { subprotocols }: OpeningHandshake,
@@ -142,7 +145,7 @@ async function chooseSubprotocol<Req extends IncomingMessage>(
   return chosen;
 }
 
-/** The whole URL: Express keeps it as `originalUrl` while it removes the mount path from `url`. */
+/** The whole URL, which Express keeps as `originalUrl` while removing the mount path from `url`. */
 export function urlOf(req: IncomingMessage): string {
   return (req as IncomingMessage & { originalUrl?: string }).originalUrl ?? req.url ?? '/';
 }

@@ -22,11 +22,11 @@ import type { Route } from './route.js';
 /** The hosts for one request. */
 interface ChosenTarget {
   readonly hosts: readonly ResolvedHost[];
-  /** A stream that `server()` returned: the tunnel has to destroy it. */
+  /** A stream that `server()` returned: the tunnel owns the stream and has to destroy it. */
   readonly stream?: Duplex;
 }
 
-/** A connection to a backend, and its share of the host's load. */
+/** A connection to a backend, with the lease of a slot at the host. */
 export interface BackendConnection {
   readonly socket: Duplex;
   readonly host: PooledHost;
@@ -95,7 +95,7 @@ export async function reachBackend<Req extends IncomingMessage>(
     const picked = await hook('balance.pick', signal, () => balance.pick(free, request));
     const host = free.find((candidate) => candidate === picked);
     if (!host) throw new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend was chosen');
-    // While the strategy was choosing, other requests may have filled this host or begun to try it out.
+    // While the strategy was choosing, other requests may have filled this host or begun a trial of it.
     if (host.full || (!host.up && !host.isDue)) continue;
     const lease = pool.lease(host, balance);
     const trial = pool.tryOut(host);
@@ -128,7 +128,7 @@ function failureOfDial({ code, cause }: TunnelError, { connect }: ResolvedHost):
   return connect || code !== 'WSTUNNEL_BACKEND_REFUSED' ? 'down' : failureOf(cause);
 }
 
-/** The header of the PROXY protocol, which tells the backend the client's address before all other bytes. */
+/** The header of the PROXY protocol: the backend learns the client's address before all other bytes. */
 function prefaceOf(
   { proxyProtocol }: ResolvedHost,
   { socket }: IncomingMessage,

@@ -16,7 +16,10 @@ export interface Route<Req extends IncomingMessage> {
   readonly failure?: TunnelError;
 }
 
-/** Applies the rules to a request. Undefined where it is not the tunnel's: `url` does not match, or no rule gives it a server. */
+/**
+ * Applies the rules to a request. Undefined where it is not the tunnel's: `url` does not match, or no rule gives it a
+ * server.
+ */
 export function match<Req extends IncomingMessage>(
   { matchesUrl, base, rules, notations }: Settings<Req>,
   req: Req,

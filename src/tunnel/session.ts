@@ -14,19 +14,20 @@ import {
 } from './context.js';
 import type { BackendConnection } from './reach.js';
 
-/** The two connections of a tunnel, and the slots that it occupies until its end. */
+/** The two connections of a tunnel, and the slots to release at the end. */
 interface SessionEnds extends BackendConnection {
   readonly slot: Lease;
   readonly client: Duplex;
-  /** Bytes that the client sent after its request. */
+  /** Bytes that the client sent after the request. */
   readonly head: Buffer;
   readonly frameType: 'binary' | 'text';
 }
 
 /**
- * Relays after the 101 response until both ends are closed: counts, logs and announces the tunnel, and enforces its times.
+ * Relays after the 101 response until both ends are closed: counts, logs and announces the tunnel, and enforces the time
+ * options.
  *
- * A tunnel may be open for weeks: nothing here may reference its request.
+ * A tunnel may be open for weeks: no reference to the request may remain.
  */
 export function startSession<Req extends IncomingMessage>(
   context: TunnelContext,
@@ -36,13 +37,13 @@ export function startSession<Req extends IncomingMessage>(
 ): void {
   const { totals, open, log, announce } = context;
   const { host, lease, slot } = ends;
-  // Each by name: a copy of all settings would stay in memory for every tunnel.
+  // Named one by one: a copy of all settings would stay in memory for every tunnel.
   const { pingInterval, pongTimeout, closeTimeout, drainTimeout, idleTimeout, maxDuration } = settings;
   const { readTimeout, writeTimeout } = host.host;
   const { buffered } = context.limits;
   const { id } = client;
   const since = Date.now();
-  // The system clock may be set while the tunnel is open: the duration needs the monotonic one.
+  // The system clock may be set while the tunnel is open: the duration needs the monotonic clock.
   const start = performance.now();
   const info = () => infoOf(client, host.id, since, relay);
   const { promise: closed, resolve: settle } = promiseOfClose();

@@ -7,7 +7,10 @@ import type { ClaimedSocket, PendingUpgrade } from './pending-upgrade.js';
 import { respondOnSocket } from './refusal-response.js';
 import { switchProtocols } from './switch-protocols.js';
 
-/** Throws the refusal where the upgrade can no longer be claimed: the app has answered, the client left, or the server stopped. */
+/**
+ * Throws the refusal where the upgrade can no longer be claimed: the app has answered, the client left, or the server
+ * stopped.
+ */
 export function checkStillWaiting(pending: PendingUpgrade, res: ServerResponse): void {
   if (pending.state === 'waiting') return;
   if (pending.state === 'gone') throw clientGone();

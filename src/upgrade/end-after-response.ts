@@ -4,8 +4,8 @@ import type { Duplex } from 'node:stream';
 const LINGER = 2;
 
 /**
- * Ends a socket after its last response. Bytes that the client still sends are read and dropped: closing a socket with unread bytes
- * sends a reset, which can destroy the response before the client has read it.
+ * Ends a socket after its last response. Bytes that the client still sends are read and dropped: closing a socket with
+ * unread bytes sends a reset, which can destroy the response before the client has read it.
  */
 export function endAfterResponse(socket: Duplex): void {
   if (socket.destroyed) return;

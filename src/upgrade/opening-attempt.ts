@@ -20,7 +20,7 @@ export class OpeningAttempt {
     if (pending?.signal.aborted) this.#onGone();
   }
 
-  /** Aborts with the refusal as its reason: a timeout, a client that left, or what {@link abort} was given. */
+  /** Aborts with a refusal as the reason: a timeout, a client that left, or the argument of {@link abort}. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }

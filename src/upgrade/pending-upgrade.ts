@@ -26,14 +26,14 @@ export interface PendingUpgrade {
   /** When the request arrived, by `performance.now()`. */
   readonly arrived: number;
   /**
-   * The request has reached its tunnel. From here on the tunnel watches the time (its `handshakeTimeout`, in seconds), and the
-   * upgrade is not offered to other listeners.
+   * The request has reached a tunnel. From here on the tunnel's deadline counts (`handshakeTimeout`, in seconds), and other
+   * listeners do not get the upgrade.
    */
   reached(handshakeTimeout: number): void;
   /**
-   * Takes the socket from the response and finishes the response without a socket, with status 101, so that everything that waits
-   * for its end (a session's save, a log line, a rate limit) runs now. Where the response does not finish before `signal`
-   * aborts, the client is answered with the status of the signal's reason, and the promise rejects with that reason.
+   * Takes the socket from the response and finishes the response without a socket, with status 101, so that middleware sees
+   * the end of the response (a session's save, a log line, a rate limit). If `signal` aborts first, the client gets the
+   * status of the signal's reason, and the promise rejects with that reason.
    */
   claim(signal: AbortSignal): Promise<ClaimedSocket>;
 }

@@ -36,10 +36,10 @@ export function respondOnSocket(
   endAfterResponse(socket);
 }
 
-/** text/plain, since a browser shows it; nothing of the request is in it. */
+/** Browsers show text/plain. The sentence repeats no part of the request. */
 const SENTENCE = 'This path is a WebSocket tunnel: open it from a page or a program that speaks WebSocket.\n';
 
-/** Answers a plain GET of a tunnel's path (RFC 9110 section 15.5.22). Nobody asked for a tunnel, so this refuses none. */
+/** Answers a plain GET of a tunnel's path (RFC 9110 section 15.5.22). Not a refusal: the client did not ask for a tunnel. */
 export function respondUpgradeRequired(res: ServerResponse): void {
   res.statusCode = 426;
   // RFC 9110 section 7.8: with `Upgrade`, `Connection` has to name it. Node treats a value without `close` as keep-alive, even

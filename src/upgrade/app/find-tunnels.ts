@@ -3,11 +3,11 @@ import { askMountedApp, isMountedApp, knownMountedApp } from '../../internals/mo
 import { isWrapped, tunnelOfHandler, type AttachableTunnel } from '../attachable-tunnel.js';
 import { mostCertain, type Reach } from '../path-reach.js';
 
-/** The tunnels in an app. (A dispatcher of another copy of this package may read it: the names stay.) */
+/** The tunnels in an app. (A dispatcher of another copy of this package may read the object: keep the names.) */
 export interface TunnelsInApp {
-  /** The tunnels, each with its reach. */
+  /** Tunnels with their reach. */
   readonly targets: ReadonlyMap<AttachableTunnel, Reach>;
-  /** There is a tunnel inside a wrapper that hides which one. */
+  /** There is a tunnel inside a wrapper that hides the identity of the tunnel. */
   readonly isWrapped: boolean;
   /** A part of the app cannot be read. */
   readonly isHidden: boolean;
@@ -19,9 +19,9 @@ export const MAX_APP_LAYERS = 10_000;
 export const MAX_APP_DEPTH = 32;
 
 /**
- * Finds the tunnels in the `request` listeners of a server, by reading the stacks of Express and Connect. With a path, only those
- * that a GET of it can reach. `mayAsk`: also looks into apps that Express has mounted within another (see
- * {@link askMountedApp}); without it, those that were not asked earlier count as hidden.
+ * Finds the tunnels in the `request` listeners of a server, by reading the stacks of Express and Connect. With a path, finds
+ * only tunnels that a GET of this path can reach. `mayAsk`: looks into apps that Express has mounted within another app (see
+ * {@link askMountedApp}); otherwise mounted apps that were not asked earlier count as hidden.
  */
 export function findTunnels(listeners: readonly unknown[], path?: string, mayAsk = false): TunnelsInApp {
   const search = new Search(mayAsk);

@@ -12,10 +12,10 @@ const ERROR_HANDLER = 4;
 const STAND_INS = ['\0', 'wstunnel0nowhere'];
 
 /**
- * Is the tunnel the last handler of the app that a GET of this URL reaches? Then only the app's own "Cannot GET" would answer it.
- * False wherever the app cannot be read: a static folder or a page that is mounted after the tunnel keeps its requests.
- * Also false for a tunnel that takes every path of this form (`app.use(tunnel)`, `app.use('/:id', tunnel)`): every mistyped
- * page reaches it, and 404 is the right answer there.
+ * Is the tunnel the last handler of the app that a GET of this URL reaches? Then only the app's own "Cannot GET" would
+ * answer it. False wherever the app cannot be read: a static folder or a page that is mounted after the tunnel keeps its
+ * requests. Also false for a tunnel that takes every path of this form (`app.use(tunnel)`, `app.use('/:id', tunnel)`): every
+ * mistyped page reaches it, and 404 is the right answer there.
  */
 export function isLastHandler(req: IncomingMessage, tunnel: AttachableTunnel): boolean {
   const server = serverOf(req.socket) as Server | undefined;

@@ -6,20 +6,20 @@ export interface ResponseHead {
   readonly headers: OutgoingHttpHeaders;
 }
 
-// Headers of one connection (RFC 9113 section 8.2.2), and those that a handshake over HTTP/2 omits (RFC 8441 section 5).
+// Headers of one connection (RFC 9113 section 8.2.2), and headers that a handshake over HTTP/2 omits (RFC 8441 section 5).
 const NOT_OVER_HTTP2 =
   /^(connection|keep-alive|proxy-connection|transfer-encoding|upgrade|te|http2-settings|sec-websocket-accept)$/;
 
 const END = '\r\n\r\n';
 
 /**
- * Finds the head of a response in the bytes that the app has written. Node, `ws` or this package wrote them, so that names and values
- * are checked already.
+ * Finds the head of a response in the bytes that the app has written. Node, `ws` or this package wrote the bytes, so that
+ * names and values are valid.
  */
 export class HeadReader {
   #unparsed = Buffer.alloc(0);
 
-  /** The next head, once it is complete, and the bytes after it. */
+  /** The next complete head, and the bytes after the head. */
   push(bytes: Buffer): { head: ResponseHead; rest: Buffer } | undefined {
     this.#unparsed = Buffer.concat([this.#unparsed, bytes]);
     const end = this.#unparsed.indexOf(END);

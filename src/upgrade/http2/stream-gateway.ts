@@ -32,9 +32,9 @@ interface StreamDispatcher {
 }
 
 /**
- * Sends each extended CONNECT (RFC 8441) through the app as the upgrade that it would be over HTTP/1.1: Express crashes on http2's
- * own request objects, and no other code has to know HTTP/2. The returned function takes a stream, or returns false where the
- * stream is for other listeners.
+ * Sends each extended CONNECT (RFC 8441) through the app as the upgrade that it would be over HTTP/1.1: Express crashes on
+ * http2's own request objects, and no other code has to know HTTP/2. The returned function takes a stream, or returns false
+ * where the stream is for other listeners.
  */
 export function streamGateway(
   http2: Http2Server,

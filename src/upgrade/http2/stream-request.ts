@@ -10,7 +10,8 @@ export interface StreamHeaders {
   readonly raw: readonly string[];
 }
 
-// Headers of one connection, which HTTP/2 forbids (RFC 9113 section 8.2.2), and those that are set here: a client must not choose them.
+// Headers of a connection, which HTTP/2 forbids (RFC 9113 section 8.2.2), and headers that are set below: no client may
+// choose these.
 const NOT_COPIED =
   /^(:.*|connection|keep-alive|proxy-connection|transfer-encoding|upgrade|host|sec-websocket-key)$/;
 
@@ -24,7 +25,7 @@ export function upgradeRequest(from: StreamHeaders, socket: StreamSocket): Incom
   const req = requestOf(from, socket, 'GET', [
     ['Connection', 'Upgrade'],
     ['Upgrade', 'websocket'],
-    // HTTP/2 has none. With it the handshake passes the same checks as every other.
+    // HTTP/2 has no key. With a key the handshake passes the same checks as every other handshake.
     ['Sec-WebSocket-Key', randomBytes(16).toString('base64')],
   ]);
   req.complete = true;
@@ -32,7 +33,7 @@ export function upgradeRequest(from: StreamHeaders, socket: StreamSocket): Incom
   return req;
 }
 
-/** Any other request; its body is read from the stream as the app reads it. */
+/** Any other request. The body is read from the stream as the app reads the request. */
 export function ordinaryRequest(from: StreamHeaders, socket: StreamSocket): IncomingMessage {
   const req = requestOf(from, socket, from.headers[':method'] ?? 'GET', []);
   socket.on('data', (chunk: Buffer) => {

@@ -13,9 +13,9 @@ const SLICE = 65_536;
 const { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR } = constants;
 
 /**
- * A stream of an HTTP/2 connection as the socket of one HTTP/1.1 exchange. The response that is written to it is sent as HEADERS
- * (101 becomes 200, RFC 8441 section 5) followed by DATA. The end is sent as END_STREAM; destroying the socket before its end
- * sends RST_STREAM.
+ * A stream of an HTTP/2 connection as the socket of one HTTP/1.1 exchange. The response that is written to it is sent as
+ * HEADERS (101 becomes 200, RFC 8441 section 5) followed by DATA. The end is sent as END_STREAM; destroying the socket
+ * before its end sends RST_STREAM.
  *
  * The stream is read only when this socket is: until then `letGo` leaves the stream to other listeners.
  */
@@ -129,8 +129,8 @@ export class StreamSocket extends Duplex {
       // Node frees the stream only once all of it is read.
       stream.resume();
     };
-    // After a complete response the client is asked to send no more (RFC 9113 section 8.1): one event-loop turn later, because the
-    // request would overtake a response without body. Any other end is a reset.
+    // After a complete response the client is asked to send no more (RFC 9113 section 8.1): one event-loop turn later,
+    // because the request would overtake a response without body. Any other end is a reset.
     if (this.writableFinished && !this.#head) setImmediate(free, NGHTTP2_NO_ERROR);
     else free(NGHTTP2_CANCEL);
     done(error);
@@ -188,7 +188,7 @@ export class StreamSocket extends Duplex {
       if (status === 101) stream.setTimeout(0);
       stream.respond({ ...headers, ':status': status === 101 ? 200 : status });
     } catch {
-      // HTTP/1.1 allows to repeat headers that HTTP/2 allows once.
+      // HTTP/1.1 permits repeating headers that HTTP/2 permits once.
       stream.close(NGHTTP2_INTERNAL_ERROR);
     }
   }

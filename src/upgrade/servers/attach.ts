@@ -3,7 +3,7 @@ import type { AttachableTunnel } from '../attachable-tunnel.js';
 import type { Binding } from './bindings.js';
 import { UpgradeDispatcher } from './upgrade-dispatcher.js';
 
-// One for each server and all its tunnels, including those of another copy of this package.
+// One dispatcher serves all tunnels of a server, including tunnels of another copy of this package.
 const DISPATCHER = Symbol.for('express-wstunnel.dispatcher.1');
 
 type MarkedServer = Server & { [DISPATCHER]?: UpgradeDispatcher | undefined };
@@ -13,7 +13,7 @@ export function dispatcherOf(server: Server): UpgradeDispatcher | undefined {
   return marked[DISPATCHER];
 }
 
-/** Gives the server a dispatcher, if it has none. */
+/** Returns the server's dispatcher, after creating a missing one. */
 export function openDispatcher(server: Server): UpgradeDispatcher {
   const marked: MarkedServer = server;
   return (marked[DISPATCHER] ??= new UpgradeDispatcher(server));
@@ -28,7 +28,7 @@ export function detachFrom(server: Server, tunnel: AttachableTunnel): void {
   dispatcherOf(server)?.unbind(tunnel);
 }
 
-/** Removes the dispatcher and restores the server, unless an open tunnel still needs the dispatcher. */
+/** Removes the dispatcher and restores the server, unless an open tunnel needs the dispatcher. */
 export function closeIfUnneeded(server: Server, hasAutomatic: boolean): void {
   const dispatcher = dispatcherOf(server);
   if (!dispatcher || dispatcher.isNeeded(hasAutomatic)) return;

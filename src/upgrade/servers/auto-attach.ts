@@ -8,12 +8,12 @@ import { isHttp2Server } from '../http2/extended-connect.js';
 import { closeIfUnneeded, dispatcherOf, openDispatcher } from './attach.js';
 import { addUnlocated, hasUnlocated, removeUnlocated } from './unlocated-tunnels.js';
 
-// Node publishes every accepted connection here, synchronously, before it reads a byte of it: early enough for a tunnel that
-// was only mounted with `app.use` to handle the very first request.
+// Node publishes every accepted connection here, synchronously, before reading any byte: early enough for a tunnel that was
+// only mounted with `app.use` to handle the very first request.
 const ACCEPTED = 'net.server.socket';
 
-// Tunnels that attach automatically are counted here, and found in the apps: a process may create and forget many of them, and
-// the cost of a connection must not grow with their number.
+// Tunnels that attach automatically are only counted here; the apps lead to the tunnels. A process may create and forget
+// many tunnels, and the cost of a connection must not grow with their number.
 const automatic = new Set<symbol>();
 const ids = new WeakMap<AttachableTunnel, symbol>();
 const collected = new FinalizationRegistry<symbol>((id) => forget(id));
@@ -62,7 +62,7 @@ function onAccepted(message: unknown): void {
   const found = findTunnels(http.listeners('request'));
   const tunnels = [...found.targets.keys()].filter((tunnel) => tunnel.isAutomatic());
   for (const tunnel of tunnels) removeUnlocated(tunnel);
-  // Where other listeners get the upgrades, the dispatcher only notices one that a hidden tunnel misses.
+  // Where other listeners get the upgrades, the dispatcher only reports upgrades that a hidden tunnel may have missed.
   const isSuspect = hasUnlocated() && http.listenerCount('upgrade') > 0;
   if (tunnels.length === 0 && !found.isWrapped && !found.isHidden && !isSuspect) return;
   if (!dispatcherOf(http)) dispatched = [...dispatched, new WeakRef(http)];

@@ -2,13 +2,13 @@ import type { AttachableTunnel } from '../attachable-tunnel.js';
 
 /** How `attach()` bound a tunnel to a server. */
 export interface Binding {
-  /** The only paths that lead to the tunnel, as prefixes; undefined where they are not known. */
+  /** Path prefixes, the only ones that lead to the tunnel; undefined where the paths are not known. */
   readonly paths: readonly string[] | undefined;
-  /** On those paths the app's response is final, whatever it is. */
+  /** Any response of the app is final on the `paths`: other listeners get no upgrade there. */
   readonly exclusive: boolean;
 }
 
-/** The tunnels that `attach()` bound to one server. A binding does not keep its tunnel from being collected. */
+/** The tunnels that `attach()` bound to one server. Bindings reference tunnels weakly. */
 export class Bindings {
   readonly #bindings = new Map<WeakRef<AttachableTunnel>, Binding>();
   readonly #references = new WeakMap<AttachableTunnel, WeakRef<AttachableTunnel>>();
@@ -29,7 +29,7 @@ export class Bindings {
     return reference && this.#bindings.get(reference);
   }
 
-  /** Those of tunnels that still exist, in the order of their first binding. */
+  /** The bindings of tunnels that still exist, in the order of first binding. */
   list(): readonly (readonly [AttachableTunnel, Binding])[] {
     return [...this.#bindings].flatMap(([reference, binding]) => {
       const tunnel = reference.deref();

@@ -20,12 +20,12 @@ const UNKNOWN_TIMEOUT = 30;
 /** Most paths of one server that are remembered for having led to a tunnel; the oldest is forgotten. */
 const MAX_PATHS = 1000;
 
-/** Knows for one server to which tunnels its upgrades lead: by its app, by `attach()`, and by earlier requests. */
+/** Decides to which tunnels the upgrades of one server lead: by the app, by `attach()`, and by earlier requests. */
 export class Destinations {
   readonly bindings = new Bindings();
   readonly #server: Server;
   readonly #isOurs: (listener: unknown) => boolean;
-  /** Paths that have led to a tunnel, with its `handshakeTimeout`. */
+  /** Paths that have led to a tunnel, with the tunnel's `handshakeTimeout`. */
   readonly #reached = new Map<string, number>();
 
   /** `isOurs` recognises the dispatcher's own `upgrade` listener. */
@@ -44,7 +44,10 @@ export class Destinations {
     if (this.#reached.size > MAX_PATHS && oldest !== undefined) this.#reached.delete(oldest);
   }
 
-  /** May an open tunnel be on this server? `hasAutomatic`: there are open tunnels that attach automatically, perhaps hidden here. */
+  /**
+   * May an open tunnel be on this server? `hasAutomatic`: open tunnels exist that attach automatically, and may be hidden
+   * here.
+   */
   isNeeded(hasAutomatic: boolean): boolean {
     if (this.bindings.list().length > 0) return true;
     const { targets, isWrapped, isHidden } = findTunnels(this.#server.listeners('request'));
@@ -109,7 +112,7 @@ export class Destinations {
   }
 }
 
-/** Of several tunnels the one that was bound last: the command binds a new one when it has read new settings. */
+/** Of several tunnels the last one in the order of binding: the command binds a new tunnel after reading new settings. */
 function countingTunnel(
   possible: readonly UpgradeDestination[],
   hasOthers: boolean,

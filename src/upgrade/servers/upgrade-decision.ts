@@ -5,8 +5,8 @@ import { isHttp2Server } from '../http2/extended-connect.js';
 type UpgradeDecision = (req: IncomingMessage) => boolean;
 
 /**
- * Sets `shouldUpgradeCallback` (Node >= 22.21 and >= 24.9; earlier versions treat every upgrade as one), and returns a function
- * that restores it. `ask` calls the server's own decision.
+ * Sets `shouldUpgradeCallback` (Node >= 22.21 and >= 24.9; earlier versions have no such choice), and returns a function
+ * that restores the property. `ask` calls the server's original decision.
  */
 export function decideUpgrades(
   server: Server & { shouldUpgradeCallback?: UpgradeDecision },
@@ -25,8 +25,8 @@ export function decideUpgrades(
 }
 
 /**
- * Node 22.21.0 calls the callback of every server, and gave its http2 servers none: the first upgrade over HTTP/1.1 on one of them
- * would end the process. Node 22.21.1 fixed it with this default.
+ * Node 22.21.0 calls the callback of every server, but http2 servers have none there: the first upgrade over HTTP/1.1 on an
+ * http2 server would end the process. Node 22.21.1 added this default.
  */
 function missingDecision(server: Server): UpgradeDecision | undefined {
   if (!isHttp2Server(server) || !('shouldUpgradeCallback' in new HttpServer())) return undefined;

@@ -17,19 +17,20 @@ import { decideUpgrades } from './upgrade-decision.js';
 type Emit = (event: string | symbol, ...args: unknown[]) => boolean;
 
 /**
- * Decides for each upgrade of one server whether it goes through the app or to the server's other `upgrade` listeners.
+ * Sends each upgrade of one server through the app, or to the server's other `upgrade` listeners.
  *
- * An upgrade goes through the app where it is known to lead to a tunnel: the tunnel is visible in the app's stack, an earlier
- * request on this path reached it, or `attach()` bound it. Any other upgrade goes to the other listeners. Where there are none,
- * the app gets the request as if nothing listened for upgrades, and a tunnel that is hidden in the app may claim it.
+ * An upgrade that leads to a known tunnel goes through the app: the tunnel is visible in the app's stack, was reached by an
+ * earlier request on this path, or was bound by `attach()`. Any other upgrade goes to the other listeners. On a server
+ * without other listeners, the app gets the upgrade as an ordinary request, and a tunnel that is hidden in the app may claim
+ * the upgrade.
  *
- * The dispatcher replaces the server's `emit`, and so decides before any listener runs: a listener that answers every upgrade would
- * answer as well, and an EventEmitter cannot skip it.
+ * The dispatcher replaces the server's `emit` to decide before any listener runs: the listeners of some libraries answer
+ * every upgrade, and an EventEmitter cannot skip a listener.
  */
 export class UpgradeDispatcher {
   readonly #server: Server;
   readonly #destinations: Destinations;
-  // Node looks for a listener before it treats a request as an upgrade.
+  // Without any `upgrade` listener Node parses upgrades as ordinary requests.
   readonly #marker = (): void => undefined;
   readonly #connections: TrackedConnections;
   readonly #hadEmit: boolean;
@@ -53,7 +54,7 @@ export class UpgradeDispatcher {
         })
       : undefined;
     this.#endAnnouncement = isHttp2Server(server) ? announceConnect(server) : () => undefined;
-    // Newer Node asks before it removes the parser: a request that would return to Node stays an ordinary one from the start.
+    // Newer Node asks before removing the parser: a request that would return to Node then stays ordinary from the start.
     this.#restoreDecision = decideUpgrades(server, (req, ask) => {
       const isPlain = isPlainHandshake(req);
       if (!this.hasOthers()) return isPlain;
@@ -74,7 +75,10 @@ export class UpgradeDispatcher {
     this.#destinations.bindings.delete(tunnel);
   }
 
-  /** An ordinary request for this URL has reached a tunnel that is hidden in the app: upgrades on its path go through the app. */
+  /**
+   * An ordinary request for this URL has reached a tunnel that is hidden in the app: upgrades on the same path go through
+   * the app.
+   */
   learn(url: string, handshakeTimeout: number): void {
     this.#destinations.remember(url, handshakeTimeout);
     this.tend();
@@ -90,12 +94,12 @@ export class UpgradeDispatcher {
     return this.#server.listeners('upgrade').some((listener) => listener !== this.#marker);
   }
 
-  /** `hasAutomatic`: there are open tunnels that attach automatically, and one of them may be hidden in this server's app. */
+  /** `hasAutomatic`: open tunnels exist that attach automatically, and one may be hidden in this server's app. */
   isNeeded(hasAutomatic: boolean): boolean {
     return this.#destinations.isNeeded(hasAutomatic);
   }
 
-  /** Adds our listener where Node needs one, and removes it from other listeners on a server without a known tunnel. */
+  /** Adds our listener where Node needs a listener, and removes it where other listeners exist and no tunnel is known. */
   tend(found?: TunnelsInApp): void {
     const server = this.#server;
     const isThere = server.listeners('upgrade').includes(this.#marker);
@@ -110,7 +114,8 @@ export class UpgradeDispatcher {
     this.#endAnnouncement();
     this.#connections.close();
     server.off('upgrade', this.#marker);
-    // Another tool may have wrapped our `emit`. Then ours stays inside it; without the marker it gets no upgrade.
+    // Another tool may have wrapped our `emit`, and then keeps calling our function: without the marker no upgrade arrives
+    // there.
     if (server.emit !== this.#emit) return;
     if (this.#hadEmit) server.emit = this.#originalEmit as Server['emit'];
     else Reflect.deleteProperty(server, 'emit');
@@ -143,12 +148,12 @@ export class UpgradeDispatcher {
       return giveToOthers(head);
     }
     if (!isPlainHandshake(req)) {
-      // Where others listen, a bad handshake is ours only if it is certainly for one of our tunnels.
+      // With other listeners, a bad handshake is ours only where the path certainly leads to a tunnel.
       if (hasOthers && reach === 'maybe') return giveToOthers(head);
       reparseAsOrdinary(server, req, socket, head);
       return true;
     }
-    // Read now: Express shortens the request's URL within a mount.
+    // Express shortens the request's URL within a mount.
     const { url = '/' } = req;
     const slot = admitUpgrade(tunnel, req, socket);
     if (!slot) return true;

@@ -6,8 +6,8 @@ import { forgetReader } from '../../internals/node-net.js';
 const MAX_EARLY_BYTES = 65_536;
 
 /**
- * Reads what a client sends before its upgrade is answered. Unread bytes would hide the client's end: a client that has left would
- * be noticed only at the deadline.
+ * Reads what a client sends before its upgrade is answered. Unread bytes would hide the client's end: a client that has left
+ * would be noticed only at the deadline.
  */
 export class EarlyBytes {
   readonly #socket: Duplex;

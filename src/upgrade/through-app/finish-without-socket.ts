@@ -2,14 +2,14 @@ import type { ServerResponse } from 'node:http';
 import { Writable } from 'node:stream';
 import { assignSocket, closeResponse, detachSocket, headerNamesOf } from '../../internals/node-http.js';
 
-// The handshake writes some of them itself; the others describe a body, which a 101 response does not have.
+// The handshake writes some of these headers; the rest describe a body, and a 101 response has no body.
 const NOT_ON_A_101 =
   /^(connection|upgrade|keep-alive|transfer-encoding|trailer|content-.*|sec-websocket-.*|date|etag)$/i;
 
 /**
- * Finishes a response that is detached from its socket, with status 101 and without sending anything, so that everything that
- * waits for its end happens: express-session saves the session and sets its cookie, loggers log, rate limiters count. Returns the
- * header lines for the real 101 response. Rejects with the signal's reason where the response does not finish before.
+ * Finishes a response that is detached from its socket, with status 101 and without sending anything, so that middleware
+ * sees the end of the response: express-session saves the session and sets a cookie, loggers log, rate limiters count.
+ * Returns the header lines for the real 101 response. Rejects with the signal's reason where the signal aborts first.
  */
 export async function finishWithoutSocket(res: ServerResponse, signal: AbortSignal): Promise<string[]> {
   const sink = newSink();

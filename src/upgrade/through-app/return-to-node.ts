@@ -7,24 +7,24 @@ import { setServerOf } from '../../internals/node-net.js';
 import { ignoreErrors } from '../../streams/ignore-errors.js';
 import { afterEarlierResponses } from './pipelining.js';
 
-// A server with an `upgrade` listener gets every upgrade from Node: h2c, TLS, a POST with `Upgrade: websocket`. Where none of its
-// listeners is meant for those, they return to Node, which parses them again as the ordinary requests that they are without
-// such a listener.
+// A server with an `upgrade` listener gets every upgrade from Node: h2c, TLS, a POST with `Upgrade: websocket`. Upgrades
+// that no listener wants return to Node, and Node parses the requests again, as ordinary ones: the same happens on a server
+// without `upgrade` listeners.
 
 const parsingServers = new WeakMap<Server, Server>();
 
-/** Returns a request to Node, which parses it as if nothing listened for upgrades. */
+/** Returns a request to Node, to be parsed as on a server without `upgrade` listeners. */
 export function reparseAsOrdinary(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer): void {
   ignoreErrors(socket);
   afterEarlierResponses(socket, () => {
-    // The parser of this connection is gone: the next one gets the request as it was sent.
+    // The connection's parser is gone: a new parser gets the request as the client sent it.
     socket.unshift(Buffer.concat([Buffer.from(headerTextOf(req), 'latin1'), head]));
     giveToParser(server, socket, { isFirstOrdinary: true });
   });
 }
 
 /**
- * Returns a connection to Node after a response that keeps it alive: the next requests are parsed as on any connection of the server.
+ * Returns a connection to Node after a keep-alive response: Node parses the next requests as on any connection of the server.
  * `head`: bytes that the client has sent already. `onRequest` is called with the next request.
  */
 export function returnConnection(
@@ -34,7 +34,7 @@ export function returnConnection(
   onRequest: () => void = () => undefined,
 ): void {
   if (head.length > 0) socket.unshift(head);
-  // The buffer is what Node adds to the time that it announces to the client (Node >= 22.19 and >= 24.6).
+  // Node adds the buffer to the time that `Keep-Alive` announces (Node >= 22.19 and >= 24.6).
   const { keepAliveTimeout, keepAliveTimeoutBuffer = 0 } = server as {
     keepAliveTimeoutBuffer?: number;
   } & Server;
@@ -50,7 +50,7 @@ export function returnConnection(
 }
 
 interface ParserOptions {
-  /** The first request is not an upgrade, whatever its header says. Later ones may be. */
+  /** Parse the first request as an ordinary one despite its Upgrade header. Later requests may be upgrades. */
   readonly isFirstOrdinary: boolean;
   /** Called with the first request. */
   readonly onRequest?: () => void;
@@ -58,7 +58,7 @@ interface ParserOptions {
 
 function giveToParser(server: Server, socket: Duplex, options: ParserOptions): void {
   const parsing = forOneConnection(server, parsingServerOf(server), options);
-  // Not `parsing.emit`, which passes everything on to the real server.
+  // Not `parsing.emit`: that method forwards all events to the real server.
   EventEmitter.prototype.emit.call(parsing, 'connection', socket);
   setServerOf(socket, server);
 }
@@ -91,12 +91,12 @@ function forOneConnection(
   return Object.create(parsing, {
     listenerCount: { value: listenerCount },
     emit: { value: emit },
-    // Node calls it instead of counting the listeners (Node >= 22.21 and >= 24.9).
+    // Newer Node calls this instead of counting the listeners (Node >= 22.21 and >= 24.9).
     ...(server.shouldUpgradeCallback && { shouldUpgradeCallback: { value: shouldUpgradeCallback } }),
   }) as Server;
 }
 
-/** A server that never listens, has the settings of the real one, and passes on all its events to it. */
+/** A server that never listens, has the settings of the real server, and forwards all events to the real server. */
 function parsingServerOf(server: Server): Server {
   const known = parsingServers.get(server);
   const parsing = known ?? new Server();

@@ -2,7 +2,7 @@ import { channel } from 'node:diagnostics_channel';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-/** What Node publishes of a request (https://nodejs.org/api/diagnostics_channel.html#http): tracing tools listen to it. */
+/** The message that Node publishes to tracing tools (https://nodejs.org/api/diagnostics_channel.html#http). */
 interface Exchange {
   readonly server: Server;
   readonly socket: Duplex;

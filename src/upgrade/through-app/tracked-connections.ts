@@ -4,9 +4,9 @@ import type { Duplex } from 'node:stream';
 type ClosingMethod = 'closeAllConnections' | 'closeIdleConnections';
 
 /**
- * Connections of a server that Node no longer lists, or no longer lists as idle: those with an upgrade that the app has not answered
- * yet, and those that were returned to Node and have sent nothing since. The server's methods for closing connections are
- * extended to them, so that these methods work as without an `upgrade` listener.
+ * Connections of a server that Node no longer lists, or no longer lists as idle: connections with an upgrade that the app
+ * has not answered yet, and connections that were returned to Node and have sent nothing since. The server's methods for
+ * closing connections are extended to include them: both methods then work as without an `upgrade` listener.
  */
 export class TrackedConnections {
   readonly #server: Server;
@@ -22,12 +22,12 @@ export class TrackedConnections {
     ];
   }
 
-  /** Returns a function that removes the connection; it is removed when it closes as well. */
+  /** Returns a function that removes the connection. A closed connection is removed automatically. */
   addPending(socket: Duplex): () => void {
     return add(this.#pending, socket);
   }
 
-  /** Returns a function that removes the connection; it is removed when it closes as well. */
+  /** Returns a function that removes the connection. A closed connection is removed automatically. */
   addIdle(socket: Duplex): () => void {
     return add(this.#idle, socket);
   }

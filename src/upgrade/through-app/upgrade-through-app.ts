@@ -38,15 +38,15 @@ interface ArrivedUpgrade {
   readonly socket: Duplex;
   readonly head: Buffer;
   readonly isHttp2?: boolean;
-  /** A slot among the openings of a tunnel, until the tunnel counts the request or the app answers. */
+  /** A slot among the openings of a tunnel, released when the tunnel counts the request or the app responds. */
   readonly slot: Lease;
   /** Called when a tunnel is reached, with its `handshakeTimeout` in seconds. */
   readonly onReached: (handshakeTimeout: number) => void;
 }
 
 /**
- * Sends an upgrade through the app as an ordinary request, and does what Node does for one: before Node emits `upgrade`, it removes
- * its data, end, close, drain, error and timeout listeners from the socket.
+ * Sends an upgrade through the app as an ordinary request, and replaces Node's data, end, close, drain, error and timeout
+ * listeners, which Node removes from the socket before emitting `upgrade`.
  *
  *     start ──> request emitted ──> the app responds ──> connection ends, or returns to Node (startAsOrdinary)
  *                    │                    └─ with a page or 404 (startAsTrial) ──> the server's other `upgrade` listeners
@@ -67,11 +67,11 @@ export class UpgradeThroughApp implements PendingUpgrade {
   readonly #slot: Lease;
   #res: ServerResponse | undefined;
   #claimed = false;
-  /** Until a tunnel is reached: the app's response ends or keeps the connection as it does without us. */
+  /** Until a tunnel is reached: after the app's response the connection ends or stays as without an `upgrade` listener. */
   #isOrdinary = false;
   #connections: TrackedConnections | undefined;
   #untrack: () => void = () => undefined;
-  /** Set while others may get the upgrade: gives it to the server's other listeners, with the bytes after the request. */
+  /** Set during a trial: gives the upgrade to the server's other listeners, with the bytes after the request. */
   #orElse: ((head: Buffer) => void) | undefined;
 
   constructor({ server, req, socket, head, slot, onReached, isHttp2 = false }: ArrivedUpgrade) {
@@ -114,7 +114,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     this.#begin(deadlineSeconds);
   }
 
-  /** The upgrade may lead to a tunnel: where the app responds with a page or 404, `orElse` gives it to other listeners. */
+  /** The upgrade may lead to a tunnel: if the app responds with a page or 404, `orElse` gives the upgrade to other listeners. */
   startAsTrial(deadlineSeconds: number, orElse: (head: Buffer) => void): void {
     this.#orElse = orElse;
     this.#begin(deadlineSeconds);
@@ -146,7 +146,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     closeAfterResponse(this.#res, this.#isHttp2, this.#onHead);
   }
 
-  /** From now on the upgrade is the app's: the response is sent, and no other listener gets it. */
+  /** From now on the app's response is sent, and no other listener gets the upgrade. */
   #endTrial(): void {
     if (!this.#orElse) return;
     this.#orElse = undefined;
@@ -182,7 +182,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     this.#socket.off('close', this.#onClose);
   }
 
-  /** Does what Node does with a request whose header it has read. */
+  /** Emits the request, as Node does after reading a request's header. */
   #emitRequest(): void {
     const server = this.#server;
     const socket = this.#socket;
@@ -194,7 +194,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     res.on('finish', this.#onFinish);
     if (this.#isOrdinary) keepConnection(server, res);
     else closeAfterResponse(res, this.#isHttp2, this.#onHead);
-    // A response without a socket keeps what is written to it: during a trial nothing is sent.
+    // A response without a socket queues all writes: during a trial nothing is sent.
     if (!this.#orElse) assignSocket(res, socket);
     publishRequestStart({ server, socket, request: this.#req, response: res });
     server.emit('request', this.#req, res);
@@ -218,7 +218,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     this.#stopListening();
     discardResponse(res);
     if (this.#gone.signal.aborted) return;
-    // Not within the app's call: a listener that throws must not throw into the app.
+    // In the next tick: an error of a listener must not be thrown into the app's call.
     process.nextTick(() => {
       // The app may have responded within a mount, where Express has shortened the URL.
       if (this.#url !== undefined) this.#req.url = this.#url;
@@ -260,7 +260,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
   readonly #onEnd = (): void => {
     if (this.#isOrdinary && allowsHalfOpen(this.#server)) return;
     this.#gone.abort();
-    // As Node does: queued bytes are sent. Otherwise the socket would stay open, and `res` would never emit `close`.
+    // As in Node, queued bytes are sent. Otherwise the socket would stay open, and `res` would never emit `close`.
     if (!this.#claimed) this.#socket.end();
   };
 
