@@ -1,4 +1,4 @@
-// `npm run bench`: ours beside its peers, on the same work, in one run. See the README's section Benchmark.
+// `npm run bench`: ours beside its peers, on the same work, in one run. See README.md in this folder.
 import console from 'node:console';
 import { existsSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';

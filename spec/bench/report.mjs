@@ -56,7 +56,7 @@ function judge(row, target, results) {
   return [{ row: row.name, what, asked: least === undefined ? `<= ${most}` : `>= ${least}`, value, met }];
 }
 
-/** In Markdown, as the README shows it. */
+/** In Markdown, as README.md shows the figures. */
 export function tables({ rows, summary }) {
   const names = Object.keys(summary.peers);
   const lines = [['', '', ...names]];

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { files, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
 import { handshake, RawClient } from '../support/raw-client.js';
-import { README } from '../support/readme.js';
+import { LOGINS } from '../support/readme.js';
 import { startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
@@ -102,8 +102,8 @@ describe('issue 13, case 17: failed logins leave a trace', () => {
   });
 });
 
-describeWith('fail2ban-regex')("issue 13, case 17: the README's filter for fail2ban", () => {
-  const [, filter = ''] = /<!-- fail2ban filter -->\s+```ini\n(.*?)```/s.exec(README) ?? [];
+describeWith('fail2ban-regex')("issue 13, case 17: the page's filter for fail2ban", () => {
+  const [, filter = ''] = /<!-- fail2ban filter -->\s+```ini\n(.*?)```/s.exec(LOGINS) ?? [];
 
   /** The addresses that fail2ban finds in lines of the log. */
   async function foundIn(text: string): Promise<string[]> {

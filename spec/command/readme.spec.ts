@@ -10,18 +10,18 @@ import { certificate } from '../support/certificate.js';
 import { echoes, files, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
 import { handshake, openRaw, RawClient } from '../support/raw-client.js';
-import { README, table } from '../support/readme.js';
+import { COMMAND, FROM_WEBSOCKIFY, SERVICE, table } from '../support/readme.js';
 import { startEcho } from '../support/servers.js';
 
 type Edits = Readonly<Record<string, string>>;
 
-const names = Array.from(README.matchAll(/^<!-- command: (.+) -->$/gm), ([, name = '']) => name);
+const names = Array.from(COMMAND.matchAll(/^<!-- command: (.+) -->$/gm), ([, name = '']) => name);
 const covered = new Set<string>();
 
 /** The text behind a recipe's mark, up to the next one or heading. */
 function textOf(name: string): string {
   covered.add(name);
-  const [, rest = ''] = README.split(`<!-- command: ${name} -->\n`);
+  const [, rest = ''] = COMMAND.split(`<!-- command: ${name} -->\n`);
   return rest.split(/^(?:<!-- |#)/m)[0] ?? '';
 }
 
@@ -136,10 +136,10 @@ describeWith('Xvnc')('json', () => {
 });
 
 describeWith('systemd-analyze')('issue 13, case 23: the units for systemd', () => {
-  /** The units of the README in a folder, the command's place in the file system aside. */
+  /** The units of the page in a folder, the command's place in the file system aside. */
   async function units(): Promise<{ folder: string; service: string; socket: string }> {
     const unit = (name: string) =>
-      new RegExp(`<!-- systemd: ${name} -->\\n\\n\`\`\`ini\\n([^\`]*)\`\`\``).exec(README)?.[1] ?? '';
+      new RegExp(`<!-- systemd: ${name} -->\\n\\n\`\`\`ini\\n([^\`]*)\`\`\``).exec(SERVICE)?.[1] ?? '';
     const [service, socket] = [unit('service'), unit('socket')];
     expect(service).toContain('ExecStart=/usr/bin/env express-wstunnel --config ');
     const made = await files({ 'express-wstunnel.service': service, 'express-wstunnel.socket': socket });
@@ -165,7 +165,7 @@ describeWith('systemd-analyze')('issue 13, case 23: the units for systemd', () =
   });
 
   test('start with the options of the command', () => {
-    const [, line = ''] = /^ExecStart=\/usr\/bin\/env express-wstunnel (.*)$/m.exec(README) ?? [];
+    const [, line = ''] = /^ExecStart=\/usr\/bin\/env express-wstunnel (.*)$/m.exec(SERVICE) ?? [];
     const flags = line.match(/--[a-z-]+/g) ?? [];
     expect(flags.length).toBeGreaterThan(0);
     expect(flags.filter((flag) => !Object.hasOwn(LISTEN_OPTIONS, flag.slice(2)))).toEqual([]);
@@ -184,7 +184,7 @@ describeWith('websockify')('websockify', () => {
       Array.from(stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm), ([, flag = '']) => flag),
     );
     expect(flags.size).toBeGreaterThan(30);
-    const rows = table('<!-- from websockify -->');
+    const rows = table(FROM_WEBSOCKIFY, '<!-- from websockify -->');
     const told = new Set(rows.flatMap(([theirs = '']) => theirs.match(/--[a-z][\w-]*/g) ?? []));
     expect([...flags].filter((flag) => !told.has(flag))).toEqual([]);
     // Those of newer ones.

@@ -8,7 +8,7 @@ import { onCleanup } from '../support/cleanup.js';
 import { echoes, files, nameAt, startCommand, startNamed, type Listening } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
 import { handshake, openRaw, RawClient } from '../support/raw-client.js';
-import { README } from '../support/readme.js';
+import { COMMAND } from '../support/readme.js';
 import { closedPort, startEcho } from '../support/servers.js';
 import { GREETER, Marked, temporaryFolder } from '../support/spawned.js';
 import { until } from '../support/wait.js';
@@ -38,9 +38,9 @@ interface Example {
   limits: { perClient: number };
 }
 
-/** The README's example in JSON. */
+/** The page's example in JSON. */
 function example(): Example {
-  const [, rest = ''] = README.split('<!-- command: json -->');
+  const [, rest = ''] = COMMAND.split('<!-- command: json -->');
   const [, block = ''] = /```jsonc\n([^]*?)```/.exec(rest) ?? [];
   return parse(block) as Example;
 }
@@ -175,7 +175,7 @@ describe('issue 12, case 2: a reload', () => {
   }, 40_000);
 });
 
-describeWith('Xvnc')("issue 12, case 2: the README's example, Xvnc on a fixed display", () => {
+describeWith('Xvnc')("issue 12, case 2: the page's example, Xvnc on a fixed display", () => {
   test('has the same desktop after reloads of the unchanged file, and a new one by a changed file', async () => {
     const marked = new Marked();
     const display = 3000 + (process.pid % 20_000);

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { linksOf, markdownFiles } from '../support/markdown.js';
 import { pack, PACK_TIMEOUT, ROOT, temporaryFolder } from './packed.js';
 
 const folder = temporaryFolder();
@@ -15,7 +16,7 @@ describe('the tarball', () => {
     files = await filesOf(packed);
   }, PACK_TIMEOUT);
 
-  test('holds the build of each source and six files more, nothing else', async () => {
+  test('holds the build of each source, the pages and six files more, nothing else', async () => {
     const sources = (await filesOf(join(ROOT, 'src'))).filter((source) => /ts$/.test(source));
     const built = sources.flatMap((source) => {
       const [, name = '', kind = ''] = /^(.*)\.([cm]?)ts$/.exec(source) ?? [];
@@ -24,9 +25,15 @@ describe('the tarball', () => {
     expect(built).toEqual(
       expect.arrayContaining(['dist/index.mjs', 'dist/index.d.cts', 'dist/upgrade/servers/attach.js']),
     );
+    const pages = [
+      ...markdownFiles().filter((file) => /^(src\/|spec\/(bench\/)?README|\.github\/)/.test(file)),
+      ...(await filesOf(join(ROOT, 'demo/recipes'))).map((file) => `demo/recipes/${file}`),
+      'demo/screenshot.png',
+    ];
     expect(files).toEqual(
       [
         ...built,
+        ...pages,
         'dist/package.json',
         'dist/express-wstunnel.1',
         'CHANGELOG.md',
@@ -35,6 +42,17 @@ describe('the tarball', () => {
         'package.json',
       ].sort(),
     );
+  });
+
+  test('has the pages and pictures that its pages link to', async () => {
+    for (const file of files.filter((name) => name.endsWith('.md'))) {
+      const links = linksOf(file, await readFile(join(packed, file), 'utf8'));
+      const shown = links.map(({ path }) => path).filter((path) => /\.(md|png)$/.test(path));
+      expect(
+        shown.filter((path) => !files.includes(path)),
+        file,
+      ).toEqual([]);
+    }
   });
 
   test('names no folder of the machine that built it, and no source map', async () => {

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { inspect } from 'node:util';
 import express from 'express';
 import { describe, expect, test } from 'vitest';
@@ -11,6 +9,7 @@ import { onCleanup } from '../support/cleanup.js';
 import { besideLighttpd } from '../support/lighttpd-version.js';
 import { describeWith } from '../support/programs.js';
 import { handshake, RawClient } from '../support/raw-client.js';
+import { ROUTES } from '../support/readme.js';
 import { makeTunnel, startBackend, startHttp } from '../support/servers.js';
 
 /** The status of an upgrade from a page of another site. */
@@ -428,10 +427,9 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
   });
 });
 
-test("issue 12, case 7: the README's line refuses every other notation, and no path that needs its escapes", () => {
-  const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
+test("issue 12, case 7: the page's line refuses every other notation, and no path that needs its escapes", () => {
   const line =
-    /\(req, res, next\) => \(\/(.*)\/i\.test\(req\.path\) \? res\.sendStatus\(400\)/.exec(readme)?.[1] ?? '';
+    /\(req, res, next\) => \(\/(.*)\/i\.test\(req\.path\) \? res\.sendStatus\(400\)/.exec(ROUTES)?.[1] ?? '';
   const pattern = new RegExp(line, 'i');
   const notation = new LighttpdPath('', '')[NOTATION];
   for (let code = 0x20; code < 0x7f; code++) {

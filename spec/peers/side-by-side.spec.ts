@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ByVersion } from '../support/lighttpd-version.js';
-import { table } from '../support/readme.js';
+import { LIGHTTPD, table } from '../support/readme.js';
 import { BALANCE } from './cases/balance.js';
 import { ENDS } from './cases/ends.js';
 import { FRAMES } from './cases/frames.js';
@@ -25,8 +25,8 @@ describe('the table of cases', () => {
       for (const name of namesOf(covering)) expect(names, row).toContain(name);
   });
 
-  test('differs where the README says so, with its reason, and nowhere else', () => {
-    const rows = table('<!-- differs from lighttpd -->');
+  test('differs where the page says so, with its reason, and nowhere else', () => {
+    const rows = table(LIGHTTPD, '<!-- differs from lighttpd -->');
     expect(Object.fromEntries(rows.map(([subject, , , why]) => [subject, why]))).toEqual(DIFFERENCES);
     expect(rows.map(([subject]) => subject)).toEqual(Object.keys(DIFFERENCES));
     for (const row of rows) expect(row, row[0]).toHaveLength(4);
@@ -34,8 +34,10 @@ describe('the table of cases', () => {
     expect([...seen].sort()).toEqual(Object.keys(DIFFERENCES).sort());
   });
 
-  test('issue 13, case 15: a row of the README names each version in which lighttpd changed', () => {
-    const rows = new Map(table('<!-- differs from lighttpd -->').map(([subject, text]) => [subject, text]));
+  test('issue 13, case 15: a row of the page names each version in which lighttpd changed', () => {
+    const rows = new Map(
+      table(LIGHTTPD, '<!-- differs from lighttpd -->').map(([subject, text]) => [subject, text]),
+    );
     for (const { name, differs } of CASES) {
       if (!(differs?.lighttpd instanceof ByVersion)) continue;
       const text = rows.get(differs.subject)?.toLowerCase();

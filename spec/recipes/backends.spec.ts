@@ -10,11 +10,12 @@ import { frame, openRaw } from '../support/raw-client.js';
 import { startSshd } from '../support/sshd.js';
 import { accepts, closedPort, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
-import { README, type Edit } from './recipe.js';
+import { BACKENDS } from '../support/readme.js';
+import type { Edit } from './recipe.js';
 
-/** The command of a row in the README's table, with the test's own paths and ports. */
+/** The command of a row in the page's table, with the test's own paths and ports. */
 function command(name: string, edits: readonly Edit[]): [string, string[]] {
-  const row = README.split('\n').find((line) => line.startsWith('|') && line.includes(name)) ?? '';
+  const row = BACKENDS.split('\n').find((line) => line.startsWith('|') && line.includes(name)) ?? '';
   let text = /^\|[^|]*\| `([^`]+)` \|/.exec(row)?.[1] ?? '';
   for (const [from, to] of edits) {
     expect(text).toContain(from);

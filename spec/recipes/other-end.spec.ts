@@ -11,15 +11,18 @@ import { startSquid } from '../support/real-proxies.js';
 import { startSshd } from '../support/sshd.js';
 import { accepts, closedPort, startEcho, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
-import { makeProject, README, type Edit } from './recipe.js';
+import { CLIENT, CONNECT } from '../support/readme.js';
+import { makeProject, type Edit } from './recipe.js';
 
-const names = Array.from(README.matchAll(/^<!-- connect: (.+) -->$/gm), ([, name = '']) => name);
+const PAGES = CONNECT + CLIENT;
+
+const names = Array.from(PAGES.matchAll(/^<!-- connect: (.+) -->$/gm), ([, name = '']) => name);
 const covered = new Set<string>();
 
 /** The block behind a mark, with the test's own ports and files in it. */
 function block(name: string, edits: readonly Edit[]): string {
   covered.add(name);
-  const [, rest = ''] = README.split(`<!-- connect: ${name} -->\n`);
+  const [, rest = ''] = PAGES.split(`<!-- connect: ${name} -->\n`);
   let [, text = ''] = /^\n```\w*\n([^]*?)^```$/m.exec(rest) ?? [];
   for (const [from, to] of edits) {
     expect(text).toContain(from);
@@ -62,7 +65,7 @@ describeWith(
   'sshd',
   'ssh-keygen',
 )('ssh', () => {
-  /** Its configuration, as the README has it, and what a test's own sshd needs besides. */
+  /** Its configuration, as the page has it, and what a test's own sshd needs besides. */
   async function startSsh() {
     const sshd = await startSshd();
     const { url, tunnel } = await startTunnel({ server: { port: sshd.port }, ...basic('right') });

@@ -1,13 +1,30 @@
 import { readFileSync } from 'node:fs';
 
-export const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+/** The text of a page, by its path in the repository. */
+export function page(path: string): string {
+  return readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+}
 
-/** The cells of the table behind a mark. */
-export function table(mark: string): string[][] {
-  const [, rest = ''] = README.split(mark);
+export const README = page('README.md');
+export const COMMAND = page('src/command/README.md');
+export const SERVICE = page('src/command/service.md');
+export const LOGINS = page('src/command/logins.md');
+export const CONNECT = page('src/command/connect/README.md');
+export const FROM_WEBSOCKIFY = page('src/command/from-websockify.md');
+export const CLIENT = page('src/client/README.md');
+export const LIGHTTPD = page('src/lighttpd/README.md');
+export const BACKENDS = page('src/backends/README.md');
+export const ROUTES = page('src/routes/README.md');
+export const TUNNEL = page('src/tunnel/README.md');
+
+/** The cells of a page's table after a mark. */
+export function table(text: string, mark: string): string[][] {
+  const [, rest = ''] = text.split(`${mark}\n`);
   const lines = rest.trimStart().split('\n');
   const end = lines.findIndex((line) => !line.startsWith('|'));
-  return lines.slice(2, end).map((line) =>
+  const rows = lines.slice(2, end === -1 ? undefined : end);
+  if (rows.length === 0) throw new Error(`no table after ${mark}`);
+  return rows.map((line) =>
     line
       .split('|')
       .slice(1, -1)

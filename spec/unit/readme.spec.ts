@@ -9,22 +9,22 @@ import { DEFAULTS } from '../../src/options/defaults.js';
 import { HOST } from '../../src/options/hosts.js';
 import { OPTIONS, readOptions } from '../../src/options/options.js';
 import { SPAWN } from '../../src/options/spawn.js';
-import { README, table } from '../support/readme.js';
+import { BACKENDS, COMMAND, README, table, TUNNEL } from '../support/readme.js';
 
 const ERRORS = readFileSync(new URL('../../src/errors.ts', import.meta.url), 'utf8');
 
 const nameOf = (row: string[]) => row[0]?.replaceAll('`', '') ?? '';
 const defaultsOf = (rows: string[][]) => Object.fromEntries(rows.map((row) => [nameOf(row), row[1]]));
 
-describe('the README', () => {
+describe('the tables of the pages', () => {
   test('names every option and no other, in the order of the code', () => {
-    expect(table('<!-- options -->').map(nameOf)).toEqual(Object.keys(OPTIONS));
-    expect(table('<!-- host options -->').map(nameOf)).toEqual(Object.keys(HOST));
-    expect(table('<!-- spawn options -->').map(nameOf)).toEqual(Object.keys(SPAWN));
+    expect(table(README, '<!-- options -->').map(nameOf)).toEqual(Object.keys(OPTIONS));
+    expect(table(BACKENDS, '<!-- host options -->').map(nameOf)).toEqual(Object.keys(HOST));
+    expect(table(BACKENDS, '<!-- spawn options -->').map(nameOf)).toEqual(Object.keys(SPAWN));
   });
 
   test('gives the defaults of the code', () => {
-    const given = defaultsOf(table('<!-- options -->'));
+    const given = defaultsOf(table(README, '<!-- options -->'));
     const { base, limits, debug, autoAttach } = readOptions({ server: { port: 1 } });
     expect(given).toMatchObject({
       frameType: `\`'${base.frameType}'\``,
@@ -39,12 +39,12 @@ describe('the README', () => {
       balance: "`'fair'`",
       origins: "`'same'`",
     });
-    expect(defaultsOf(table('<!-- host options -->'))).toMatchObject({
+    expect(defaultsOf(table(BACKENDS, '<!-- host options -->'))).toMatchObject({
       connectTimeout: String(DEFAULTS.connectTimeout),
       disableTime: String(DEFAULTS.disableTime),
       keepAlive: String(DEFAULTS.keepAlive),
     });
-    const rows = table('<!-- spawn options -->');
+    const rows = table(BACKENDS, '<!-- spawn options -->');
     expect(defaultsOf(rows)).toMatchObject({
       minProcs: String(DEFAULTS.minProcs),
       maxProcs: String(DEFAULTS.maxProcs),
@@ -57,18 +57,26 @@ describe('the README', () => {
     for (const name of DEFAULTS.copyEnvironment) expect(row?.[2]).toContain(`\`${name}\``);
   });
 
+  test('names strategies of balance that exist', () => {
+    const cells = table(BACKENDS, '<!-- balance -->').map(([cell = '']) => cell);
+    const names = cells.flatMap((cell) => Array.from(cell.matchAll(/'([\w-]+)'/g), ([, name = '']) => name));
+    expect(names.length).toBe(5);
+    for (const name of names)
+      expect(() => readOptions({ server: { port: 1 }, balance: name as 'fair' }), name).not.toThrow();
+  });
+
   test('names every refusal with its status', () => {
     const codes = [...ERRORS.matchAll(/^ {2}(WSTUNNEL_\w+):/gm)].map(([, code]) => code as TunnelErrorCode);
     expect(codes.length).toBeGreaterThan(10);
     for (const code of codes.filter((one) => one !== 'WSTUNNEL_OPTION')) {
-      expect(README).toContain(`\`${code}\``);
-      const row = table('## Answers\n').find((cells) => cells[1] === `\`${code}\``);
+      expect(TUNNEL).toContain(`\`${code}\``);
+      const row = table(TUNNEL, '<!-- answers -->').find((cells) => cells[1] === `\`${code}\``);
       if (row) expect(row[0]).toBe(String(new TunnelError(code, '').status));
     }
   });
 
   test('names every option of the command, with what it takes, and its name in JSON', () => {
-    const rows = table('<!-- command options -->');
+    const rows = table(COMMAND, '<!-- command options -->');
     const asTyped = Object.entries(LISTEN_OPTIONS).map(([name, spec]) =>
       'value' in spec ? `--${name} ${spec.value}` : `--${name}`,
     );
@@ -78,14 +86,16 @@ describe('the README', () => {
   });
 
   test('gives the lengths at which fields of the log are cut', () => {
-    const [, text = ''] = /^- Longer fields are cut.*?: (.*)$/m.exec(README) ?? [];
+    const [, text = ''] = /^- Longer fields are cut.*?: (.*)$/m.exec(COMMAND) ?? [];
     const told = text.split(/, (?=`\w+`(?:, `| at | and `))/).join(' ');
     for (const [name, most] of Object.entries(MAX_LENGTH))
       expect(told, name).toMatch(new RegExp(`\`${name}\`(?:(?! at ).)* at ${most}\\b`));
   });
 
   test('gives the exit codes of the command', () => {
-    const codes = table('<!-- exit codes -->').flatMap(([code = '']) => code.split(', ').map(Number));
+    const codes = table(COMMAND, '<!-- exit codes -->').flatMap(([code = '']) =>
+      code.split(', ').map(Number),
+    );
     expect(codes).toEqual([...Object.values(EXIT), SIGNALLED.SIGINT, SIGNALLED.SIGTERM]);
   });
 });

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { CLIENT_DEFAULTS, LISTEN_OPTIONS } from '../../../src/client/options.js';
 import { CONNECT_OPTIONS } from '../../../src/command/connect/options.js';
-import { table } from '../../support/readme.js';
+import { CLIENT, CONNECT, table } from '../../support/readme.js';
 
 const namesOf = (rows: string[][]) => rows.map(([name = '']) => name.replaceAll('`', ''));
 
-test("the README names every option of the client, in the code's order, with its default", () => {
-  const rows = table('<!-- client options -->');
+test("the page of the client names every option of the client, in the code's order, with its default", () => {
+  const rows = table(CLIENT, '<!-- client options -->');
   expect(namesOf(rows)).toEqual(Object.keys(LISTEN_OPTIONS));
   const given = Object.fromEntries(rows.map(([name = '', value]) => [name.replaceAll('`', ''), value]));
   for (const [name, value] of Object.entries(CLIENT_DEFAULTS))
@@ -18,12 +18,12 @@ test('and every code of its errors', () => {
   const source = readFileSync(new URL('../../../src/client/errors.ts', import.meta.url), 'utf8');
   const codes = Array.from(source.matchAll(/^ {2}(WSTUNNEL_\w+): \{/gm), ([, code]) => code);
   expect(codes.length).toBe(9);
-  expect(namesOf(table('<!-- client errors -->'))).toEqual(codes);
+  expect(namesOf(table(CLIENT, '<!-- client errors -->'))).toEqual(codes);
 });
 
 test('and every option of the command', () => {
   const names = Object.entries(CONNECT_OPTIONS).map(
     ([name, spec]) => `--${name}${'value' in spec ? ` ${spec.value}` : ''}`,
   );
-  expect(namesOf(table('<!-- connect command options -->'))).toEqual(names);
+  expect(namesOf(table(CONNECT, '<!-- connect command options -->'))).toEqual(names);
 });
