@@ -14,7 +14,7 @@ const layers = [
   ['upgrade'],
   ['guard', 'balance', 'backends', 'frames', 'routes'],
   ['request', 'sockets', 'streams'],
-  ['errors', 'observe', 'types', 'helpers'],
+  ['errors', 'observe', 'types', 'helpers', 'internals'],
 ];
 const room = (name) => `^(\\.\\.?/)+${name}(/|\\.js$)`;
 const filesOf = (name) => [`src/${name}.ts`, `src/${name}/**/*.ts`];
@@ -108,6 +108,25 @@ export default tseslint.config(
     files: ['demo/recipes/*.mjs'],
     languageOptions: {
       globals: Object.fromEntries(['process', 'console', 'Buffer', 'URL'].map((name) => [name, 'readonly'])),
+    },
+  },
+  {
+    // What Node, Express and ws keep inside is read in src/internals alone, where a contract test watches each use.
+    files: ['src/**/*.ts'],
+    ignores: ['src/internals/**'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...[
+          "MemberExpression[property.name=/^_[a-z]/]:not([object.type='Super'])",
+          'ObjectPattern > Property[key.name=/^_[a-z]/]',
+          'TSPropertySignature[key.name=/^_[a-z]/]',
+          'MemberExpression[property.name=/^(getOwnPropertySymbols|assignSocket|detachSocket)$/]',
+        ].map((selector) => ({
+          selector,
+          message: 'an internal of Node, Express or ws: use src/internals.',
+        })),
+      ],
     },
   },
   ...downwards,

@@ -2,49 +2,49 @@ import { captureRejectionSymbol, type EventEmitter } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { ResolvedHost } from './backends/host.js';
 import { messageOf, TunnelError } from './errors.js';
-import { isSendable } from './frames/close-codes.js';
-import { RecentEnds } from './guard/ended.js';
-import { Openings } from './guard/limits.js';
+import { OpeningCounter } from './guard/limits.js';
+import { RecentEnds } from './guard/recent-ends.js';
 import { asEmitter } from './helpers/emitter.js';
-import { fail } from './options/checks/fail.js';
-import { checkNames } from './options/checks/names.js';
-import type { OptionRef } from './options/checks/option-path.js';
-import { checkBoolean, checkText, seconds, wholeNumber } from './options/checks/values.js';
-import { pathOf } from './request/path.js';
-import { within } from './helpers/within.js';
+import { serverOf } from './internals/node-net.js';
 import { createLog } from './observe/log.js';
 import { noteTunnelOfRequest } from './observe/per-request.js';
 import { Totals } from './observe/totals.js';
-import { match, reachOfPath } from './tunnel/route.js';
 import { readOptions } from './options/read-tunnel.js';
-import type { Settings } from './options/settings.js';
-import { HostMap } from './routes/host-map.js';
-import { everyRule } from './routes/rules.js';
+import { type Settings } from './options/settings.js';
+import { pathOf } from './request/path.js';
+import { everyRule } from './routes/compiled-rules.js';
+import { CompiledHostMap } from './routes/host-map.js';
 import { LocalState } from './shared/local-state.js';
-import type { Shared } from './tunnel/context.js';
-import { openTunnel, startAtSeam, urlOf } from './tunnel/open.js';
+import { checkServer, readAttachOptions } from './tunnel/attach-options.js';
+import type { TunnelContext } from './tunnel/context.js';
+import { checkClose, drain, readCloseOptions, type CloseOptions } from './tunnel/closing.js';
+import { countUpgrade, openTunnel, urlOf } from './tunnel/open.js';
+import { match, reachOfPath } from './tunnel/route.js';
 import type { AttachOptions, Next, Tunnel, TunnelEvents, TunnelOptions } from './types.js';
-import { attachTo, closeIfUnneeded, detachFrom, dispatcherOf, openDispatcher } from './upgrade/attach.js';
-import { draining } from './upgrade/attempt.js';
-import { hasAutomatic, unwatchServers, watchServers } from './upgrade/auto-attach.js';
-import { asksForWebSocket, hasHandshake } from './upgrade/handshake.js';
-import { removeHomeless } from './upgrade/homeless.js';
-import { isLastInApp, sayWhatItIs } from './upgrade/last-in-app.js';
+import { isLastHandler } from './upgrade/app/last-handler.js';
+import { markTunnel, watchMounting, type AttachableTunnel } from './upgrade/attachable-tunnel.js';
+import { asksForWebSocket, hasHandshakeHeader } from './upgrade/opening-handshake.js';
+import { respondUpgradeRequired } from './upgrade/refusal-response.js';
 import { checkRuntime } from './upgrade/runtime.js';
-import { markTarget, watchMounting, type UpgradeTarget } from './upgrade/target.js';
+import {
+  attachTo,
+  closeIfUnneeded,
+  detachFrom,
+  dispatcherOf,
+  openDispatcher,
+} from './upgrade/servers/attach.js';
+import { hasAutomatic, unwatchServers, watchServers } from './upgrade/servers/auto-attach.js';
+import { removeUnlocated } from './upgrade/servers/unlocated-tunnels.js';
 
-/** The longest part of a path in a warning. */
+/** Most characters of a path in a warning. */
 const MAX_SHOWN = 200;
-
-/** Seconds that `close()` waits before it destroys what is still open. */
-const CLOSE_WAIT = 10;
 
 /**
  * lighttpd's `mod_wstunnel` as Express or Connect middleware: ends a WebSocket here and streams its bytes to a backend.
  *
  *     app.use('/vnc', requireLogin, wstunnel({ url: /^\/websockify/, server: { port: 5900 } }));
  *
- * @throws {TunnelError} WSTUNNEL_OPTION for a wrong option, with its name, the value and the way out; WSTUNNEL_RUNTIME under Bun.
+ * @throws {TunnelError} WSTUNNEL_OPTION for an invalid option, with its name, its value and a hint; WSTUNNEL_RUNTIME under Bun.
  */
 export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   options: TunnelOptions<Req>,
@@ -52,7 +52,7 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   return createTunnel(options, new LocalState());
 }
 
-/** The same with a state that other tunnels have as well: what is counted, hosts' states and programs outlive this one. */
+/** The same with a state that other tunnels share: counts under limits, states of hosts, and programs outlive this tunnel. */
 export function createTunnel<Req extends IncomingMessage>(
   options: TunnelOptions<Req>,
   state: LocalState,
@@ -62,7 +62,7 @@ export function createTunnel<Req extends IncomingMessage>(
   const log = createLog(settings.debug);
   const totals = new Totals();
   const attached = new Set<WeakRef<Server>>();
-  const target: UpgradeTarget = {
+  const attachable: AttachableTunnel = {
     handshakeTimeout: settings.base.handshakeTimeout,
     isAutomatic: () => settings.autoAttach && !isDraining,
     isMounted: watchMounting(middleware),
@@ -71,10 +71,10 @@ export function createTunnel<Req extends IncomingMessage>(
       warn(
         'WSTUNNEL_HIDDEN',
         `an upgrade for ${path.slice(0, MAX_SHOWN)} went to another "upgrade" listener of its server, and this tunnel was not ` +
-          "found in that server's app. If it is mounted there, in a function that hides it or behind a wrapper, call " +
+          "found in that server's app. If it is mounted there, inside a wrapper or another function that hides it, call " +
           `tunnel.attach(server, { path: ... }) with the path that leads to it`,
       ),
-    start: (req) => startAtSeam(shared, req),
+    start: (req) => countUpgrade(context, req),
   };
   let isDraining = false;
   let closing: Promise<void> | undefined;
@@ -82,19 +82,19 @@ export function createTunnel<Req extends IncomingMessage>(
 
   const membership = state.join({ log, announce: (info) => emit('backend', info), lists: listsOf(settings) });
   const { pool } = membership;
-  const shared: Shared = {
+  const context: TunnelContext = {
     limits: settings.limits,
     counter: state.counter,
-    openings: new Openings(settings.limits.opening),
-    // The seam gives the app as long as the tunnel takes itself.
+    openings: new OpeningCounter(settings.limits.opening),
+    // The app's middleware may take one handshakeTimeout, and the tunnel another.
     ends: new RecentEnds(2 * longestHandshake(settings)),
     pool,
     spawner: state.spawner,
     totals,
     log,
-    attempts: new Set(),
+    opening: new Set(),
     open: new Set(),
-    lingering: new Set(),
+    refusing: new Set(),
     isDraining: () => isDraining,
     notAttached,
     announce: {
@@ -108,30 +108,30 @@ export function createTunnel<Req extends IncomingMessage>(
     const path = asksForWebSocket(req) ? pathOf(req) : undefined;
     const route = path === undefined ? undefined : match(settings, req, path);
     if (route) {
-      removeHomeless(target);
+      removeUnlocated(attachable);
       if (isNew) noteTunnelOfRequest();
     }
-    if (route) void openTunnel(shared, route, req, res, next);
-    else if (isForNobodyElse(req)) sayWhatItIs(res);
+    if (route) void openTunnel(context, route, req, res, next);
+    else if (isForNobodyElse(req)) respondUpgradeRequired(res);
     else next();
   }
 
-  /** A plain GET of the tunnel's own path that the app would answer with "Cannot GET"; false where that is in doubt. */
+  /** A plain GET of the tunnel's path that the app would answer with "Cannot GET"; false where that is not certain. */
   function isForNobodyElse(req: Req): boolean {
-    if (req.method !== 'GET' || hasHandshake(req)) return false;
+    if (req.method !== 'GET' || hasHandshakeHeader(req)) return false;
     const path = pathOf(req);
     const route = path === undefined ? undefined : match(settings, req, path);
-    // Last: it looks through the whole app, and most requests are not the tunnel's.
-    return route !== undefined && route.failure === undefined && isLastInApp(req, target);
+    // `isLastHandler` comes last: it walks the whole app, and most requests are not the tunnel's.
+    return route !== undefined && route.failure === undefined && isLastHandler(req, attachable);
   }
 
   const tunnel = asEmitter(middleware, {
-    attach(server: Server, given: AttachOptions = {}) {
+    attach(server: Server, attachOptions: AttachOptions = {}) {
       checkServer(server);
-      const { path: paths, exclusive = false } = readAttachOptions(given);
+      const binding = readAttachOptions(attachOptions);
       if (isDraining) return tunnel;
-      removeHomeless(target);
-      attachTo(server, target, { paths, exclusive });
+      removeUnlocated(attachable);
+      attachTo(server, attachable, binding);
       attached.add(new WeakRef(server));
       return tunnel;
     },
@@ -141,20 +141,20 @@ export function createTunnel<Req extends IncomingMessage>(
     },
     end(filter: Parameters<Tunnel['end']>[0], code = 1008, reason = 'ended by the application') {
       checkClose(code, reason);
-      const picked = [...shared.open].filter((one) => filter(one.info()));
+      const picked = [...context.open].filter((one) => filter(one.info()));
       for (const one of picked) one.cutOff(code, reason);
-      // Who logs out while a tunnel is being opened must not get it afterwards.
-      const opening = [...shared.attempts].filter((one) => filter(one.info()));
+      // A user who logs out while a tunnel is opening must not get it afterwards.
+      const opening = [...context.opening].filter((one) => filter(one.info()));
       for (const { attempt } of opening) attempt.abort(new TunnelError('WSTUNNEL_ENDED', reason));
-      shared.ends.add(filter, reason);
+      context.ends.add(filter, reason);
       return picked.length + opening.length;
     },
     stats() {
-      const open = Array.from(shared.open, (one) => one.info());
+      const open = Array.from(context.open, (one) => one.info());
       const done = totals.snapshot();
       return {
         open: open.length,
-        opening: shared.attempts.size,
+        opening: context.opening.size,
         ...done,
         bytesIn: open.reduce((sum, { bytesIn }) => sum + bytesIn, done.bytesIn),
         bytesOut: open.reduce((sum, { bytesOut }) => sum + bytesOut, done.bytesOut),
@@ -162,26 +162,26 @@ export function createTunnel<Req extends IncomingMessage>(
       };
     },
     [Symbol.asyncDispose]: () => close(),
-    [captureRejectionSymbol]: (error: unknown, name: string | symbol) => complainOfListener(name, error),
+    [captureRejectionSymbol]: (error: unknown, name: string | symbol) => reportListenerError(name, error),
   }) as Tunnel<Req>;
 
-  markTarget(tunnel, target);
-  if (settings.autoAttach) watchServers(target);
-  // A request can come in the turn that made the tunnel only where the request itself made it.
+  markTunnel(tunnel, attachable);
+  if (settings.autoAttach) watchServers(attachable);
+  // A request in the event-loop turn that created the tunnel means that the request's handler created it.
   let isNew = true;
   setImmediate(() => (isNew = false)).unref();
   return tunnel;
 
   function notAttached(req: IncomingMessage): TunnelError {
-    const { server } = req.socket as { server?: Server };
+    const server = serverOf(req.socket) as Server | undefined;
     const hint = settings.autoAttach
-      ? 'this upgrade came before the tunnel could listen for it; the next one will pass. To have the first one pass as ' +
-        'well, mount the tunnel itself (app.use(tunnel)), not a function around it, or call tunnel.attach(server)'
+      ? 'this upgrade arrived before the tunnel could listen for it; the next one will pass. To let the first one pass too, ' +
+        'mount the tunnel itself (app.use(tunnel)) instead of a function around it, or call tunnel.attach(server)'
       : 'autoAttach is false: call tunnel.attach(server)';
-    // Where we listen already, the client asked in a way that Node takes for no upgrade: it may not change anything.
+    // Where we listen already, Node did not recognise the client's request as an upgrade: attaching would not help.
     if (!server || dispatcherOf(server)?.isListening() !== true) {
       if (settings.autoAttach && server) {
-        openDispatcher(server).learn(urlOf(req), target.handshakeTimeout);
+        openDispatcher(server).learn(urlOf(req), attachable.handshakeTimeout);
         attached.add(new WeakRef(server));
       }
       warn('WSTUNNEL_NOT_ATTACHED', hint);
@@ -192,41 +192,27 @@ export function createTunnel<Req extends IncomingMessage>(
     });
   }
 
-  /** Once for each code. */
+  /** Emits a process warning, once for each code. */
   function warn(code: string, message: string): void {
     if (!warned.has(code)) process.emitWarning(`wstunnel: ${message}`, { code });
     warned.add(code);
   }
 
-  function close(given: Parameters<Tunnel['close']>[0] = {}): Promise<void> {
-    checkNames(given, 'close()', {
-      timeout: seconds(0, 3600),
-      code: wholeNumber(1000, 4999),
-      reason: checkText,
-    });
-    const { timeout = CLOSE_WAIT, code = 1001, reason = 'the server is closing' } = given;
-    checkClose(code, reason);
-    closing ??= drain(timeout, code, reason);
+  function close(closeOptions?: Parameters<Tunnel['close']>[0]): Promise<void> {
+    const checked = readCloseOptions(closeOptions);
+    closing ??= drainAndDetach(checked);
     return closing;
   }
 
-  async function drain(timeout: number, code: number, reason: string): Promise<void> {
+  async function drainAndDetach(closeOptions: CloseOptions): Promise<void> {
     isDraining = true;
-    unwatchServers(target);
-    for (const { attempt } of shared.attempts) attempt.abort(draining());
-    for (const one of shared.open) one.close(code, reason);
-    // The refusals of those attempts: a Close behind the upgrade is waited for as well.
-    await new Promise((resolve) => setImmediate(resolve));
-    if (!(await within(timeout, closedOf([...shared.open, ...shared.lingering])))) {
-      const rest = [...shared.open, ...shared.lingering];
-      for (const one of rest) one.destroy();
-      await closedOf(rest);
-    }
-    await membership.leave(timeout);
+    unwatchServers(attachable);
+    await drain(context, closeOptions);
+    await membership.leave(closeOptions.timeout);
     for (const reference of attached) {
       const server = reference.deref();
       if (!server) continue;
-      detachFrom(server, target);
+      detachFrom(server, attachable);
       closeIfUnneeded(server, hasAutomatic());
     }
   }
@@ -235,69 +221,28 @@ export function createTunnel<Req extends IncomingMessage>(
     try {
       (tunnel as EventEmitter).emit(name, ...args);
     } catch (error) {
-      complainOfListener(name, error);
+      reportListenerError(name, error);
     }
   }
 
-  /** A listener's fault must neither end the process nor the tunnel it was told of. */
-  function complainOfListener(name: string | symbol, error: unknown): void {
+  /** An error in a listener must end neither the process nor the tunnel. */
+  function reportListenerError(name: string | symbol, error: unknown): void {
     const complaint = `a listener for '${String(name)}' failed: ${messageOf(error)}`;
     log('tunnel', 'error', '%s', complaint);
     process.emitWarning(`wstunnel: ${complaint}`);
   }
 }
 
-/** The hosts that the options name, list by list. */
+/** The lists of hosts that the options name. */
 function listsOf<Req extends IncomingMessage>({ base, rules }: Settings<Req>): (readonly ResolvedHost[])[] {
   const servers = [base, ...everyRule(rules).map(({ set }) => set)].map(({ server }) => server);
   return servers
     .filter((server) => typeof server === 'object')
-    .flatMap((server) => (server instanceof HostMap ? server.lists : [server]));
+    .flatMap((server) => (server instanceof CompiledHostMap ? server.lists : [server]));
 }
 
+/** Seconds. */
 function longestHandshake<Req extends IncomingMessage>({ base, rules }: Settings<Req>): number {
   const others = everyRule(rules).map(({ set }) => set.handshakeTimeout ?? 0);
   return Math.max(base.handshakeTimeout, ...others);
-}
-
-function closedOf(all: readonly { closed: Promise<void> }[]): Promise<unknown> {
-  return Promise.all(all.map(({ closed }) => closed));
-}
-
-function checkServer(server: unknown): void {
-  const { on, listeners } = (server ?? {}) as Partial<Server>;
-  if (typeof on !== 'function' || typeof listeners !== 'function')
-    fail('attach()', 'takes an http, https or http2 server, such as app.listen() returns', server);
-}
-
-function readAttachOptions(given: AttachOptions): {
-  path: readonly string[] | undefined;
-  exclusive?: boolean;
-} {
-  const checks = { path: checkPaths, exclusive: checkBoolean };
-  checkNames(given, 'attach()', checks);
-  const { path, exclusive } = given;
-  if (exclusive === true && path === undefined)
-    fail('attach()', "exclusive needs the path that is the tunnel's alone", given);
-  return {
-    path: path === undefined ? undefined : [path].flat(),
-    ...(exclusive !== undefined && { exclusive }),
-  };
-}
-
-function checkPaths(value: unknown, name: OptionRef): void {
-  const paths: unknown[] = Array.isArray(value) ? value : [value];
-  const isPath = (path: unknown) => typeof path === 'string' && path.startsWith('/');
-  if (paths.length === 0 || !paths.every(isPath))
-    fail(name, 'must be a path that begins with "/", or a list', value);
-}
-
-function checkClose(code: unknown, reason: unknown): void {
-  if (typeof code !== 'number' || !Number.isInteger(code) || !isSendable(code))
-    fail(
-      'code',
-      'must be a close code that may be sent: 1000 to 1014 without 1004 to 1006, or 3000 to 4999',
-      code,
-    );
-  if (typeof reason !== 'string') fail('reason', 'must be a string', reason);
 }

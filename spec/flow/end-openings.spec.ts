@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { RequestHandler } from 'express';
 import { describe, expect, test } from 'vitest';
-import { RecentEnds } from '../../src/guard/ended.js';
+import { RecentEnds } from '../../src/guard/recent-ends.js';
 import type { RefuseInfo, TunnelInfo, TunnelOptions } from '../../src/index.js';
 import { connectHeaders, connectHttp2, startHttp2Tunnel } from '../support/http2.js';
 import { handshake, RawClient } from '../support/raw-client.js';

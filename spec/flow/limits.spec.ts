@@ -17,7 +17,7 @@ describe('limits', () => {
     await openRaw(port);
     expect(await ask(port)).toMatchObject({
       status: 503,
-      body: 'as many tunnels are open as there may be\n',
+      body: 'too many open tunnels\n',
     });
     first.socket.destroy();
     await until(() => tunnel.stats().open === 1);
@@ -89,7 +89,7 @@ describe('maxTunnels', () => {
     expect(tunnel.stats().backends.map(({ load }) => load)).toEqual([1, 2]);
     expect(await ask(port)).toMatchObject({
       status: 503,
-      body: 'every backend has as many tunnels as it may have\n',
+      body: 'all backends are at their tunnel limit\n',
     });
     opened[0]!.client.socket.destroy();
     await until(() => tunnel.stats().open === 2);

@@ -271,7 +271,7 @@ describe('issue 12, case 18: limits.opening.perClient', () => {
         code: 'WSTUNNEL_TOO_MANY',
         status: 429,
         address: '2001:db8::3',
-        reason: 'too many tunnels are being opened from your address',
+        reason: 'too many tunnels are being opened by this client',
       },
     ]);
     const other = from('192.0.2.1');

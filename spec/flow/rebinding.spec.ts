@@ -79,7 +79,7 @@ describe("issue 13, case 16: DNS rebinding and `origins: 'same'`", () => {
     const [{ code, reason }] = await refused;
     expect(code).toBe('WSTUNNEL_ORIGIN_REFUSED');
     expect(reason).toContain(
-      'Origin http://evil.example is not a loopback name: a site can point a name at this machine',
+      'Origin http://evil.example is not a loopback name: a site can point its name at this machine',
     );
     expect(reason).toContain("set origins: ['http://evil.example'], or `trust proxy`");
   });

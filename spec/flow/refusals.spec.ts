@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import type { RefuseInfo, Tunnel, TunnelOptions } from '../../src/index.js';
-import { asksForWebSocket, readHandshake } from '../../src/upgrade/handshake.js';
+import { asksForWebSocket, readHandshake } from '../../src/upgrade/opening-handshake.js';
 import { frame, handshake, KEY, RawClient } from '../support/raw-client.js';
 import { closedPort, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';

@@ -23,7 +23,7 @@ describe('the tarball', () => {
       return [`dist/${name}.${kind}js`, `dist/${name}.d.${kind}ts`];
     });
     expect(built).toEqual(
-      expect.arrayContaining(['dist/index.mjs', 'dist/index.d.cts', 'dist/upgrade/attach.js']),
+      expect.arrayContaining(['dist/index.mjs', 'dist/index.d.cts', 'dist/upgrade/servers/attach.js']),
     );
     const pages = [
       ...markdownFiles().filter((file) =>

@@ -3,7 +3,7 @@ import express from 'express';
 import { describe, expect, test } from 'vitest';
 import { fromLighttpdConf, wstunnel, type TunnelOptions } from '../../src/index.js';
 import { LighttpdPath } from '../../src/lighttpd/notation.js';
-import { NOTATION } from '../../src/routes/notation.js';
+import { NOTATION } from '../../src/routes/path-notation.js';
 import { startLighttpd } from '../support/lighttpd.js';
 import { onCleanup } from '../support/cleanup.js';
 import { besideLighttpd } from '../support/lighttpd-version.js';

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { groupsOf } from '../request/address.js';
+import { groupsOf } from '../request/client-address.js';
 
 /** Both ends of the client's connection; an address is empty where it is not known. */
 export interface ClientEnds {

@@ -2,10 +2,10 @@ import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { messageOf, TunnelError } from '../errors.js';
 import type { AuthResult } from '../types.js';
 
-/** Throws the refusal that a hook's answer means; only `true` passes. */
+/** Throws the refusal that the result of `authenticate` asks for; only `true` passes. */
 export function checkAuthResult(result: AuthResult): void {
   if (result === true) return;
-  // From JavaScript, it may be null.
+  // A hook written in JavaScript may return null.
   if (typeof result !== 'object' || !(result as object | null)) {
     throw new TunnelError('WSTUNNEL_NOT_AUTHENTICATED', 'you are not logged in');
   }

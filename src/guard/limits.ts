@@ -1,19 +1,19 @@
 import { TunnelError } from '../errors.js';
 import { orAborted } from '../helpers/abort.js';
-import { networkOf } from '../request/address.js';
+import { networkOf } from '../request/client-address.js';
 import { bothOf, leaseOf, UNCOUNTED, type Lease } from '../helpers/lease.js';
 
-/** Most at once, of all and of one client; 0 is no limit. */
+/** Most at once, of all clients and of one client; 0 is no limit. */
 export interface CountLimits {
   readonly total: number;
   readonly perClient: number;
 }
 
-/** Where there are too many openings: the next second may have room. */
+/** For too many openings: a second later the client may succeed. */
 const RETRY = { headers: { 'Retry-After': '1' } };
 
-/** Counts the requests on their way to a 101, as sshd's MaxStartups does. */
-export class Openings {
+/** Counts the requests on their way to a 101 response, as sshd's MaxStartups does. */
+export class OpeningCounter {
   readonly #limits: CountLimits;
   readonly #counter = new LocalCounter();
 
@@ -21,7 +21,7 @@ export class Openings {
     this.#limits = limits;
   }
 
-  /** A place among all of them, or the 503. */
+  /** A slot among all openings, or the 503 as a refusal. */
   start(): Lease | TunnelError {
     const { total } = this.#limits;
     if (total === 0) return UNCOUNTED;
@@ -29,30 +29,30 @@ export class Openings {
     return this.#counter.take('total', total) ?? new TunnelError('WSTUNNEL_FULL', message, RETRY);
   }
 
-  /** A place among those of one client; throws the 429. */
+  /** A slot among the openings of one client; throws the 429. */
   startOf(address: string): Lease {
     const { perClient } = this.#limits;
     if (perClient === 0) return UNCOUNTED;
-    const place = this.#counter.take(`client ${networkOf(address)}`, perClient);
-    if (place) return place;
-    throw new TunnelError('WSTUNNEL_TOO_MANY', 'too many tunnels are being opened from your address', RETRY);
+    const slot = this.#counter.take(`client ${networkOf(address)}`, perClient);
+    if (slot) return slot;
+    throw new TunnelError('WSTUNNEL_TOO_MANY', 'too many tunnels are being opened by this client', RETRY);
   }
 }
 
-/** Where tunnels are counted. It may answer later: several processes can count in one place. */
+/** Counts tunnels. The answer may be asynchronous: several processes can share one counter. */
 export interface Counter {
-  /** A place under this name, unless `most` are taken already. */
+  /** A slot under this name; undefined where `most` are in use. */
   take(name: string, most: number): Lease | undefined | Promise<Lease | undefined>;
 }
 
-/** Counts in this process. */
+/** Counts within this process. */
 export class LocalCounter implements Counter {
   readonly #counts = new Map<string, number>();
 
   take(name: string, most: number): Lease | undefined {
-    const taken = this.#counts.get(name) ?? 0;
-    if (taken >= most) return undefined;
-    this.#counts.set(name, taken + 1);
+    const used = this.#counts.get(name) ?? 0;
+    if (used >= most) return undefined;
+    this.#counts.set(name, used + 1);
     return leaseOf(() => {
       const left = (this.#counts.get(name) ?? 1) - 1;
       if (left === 0) this.#counts.delete(name);
@@ -62,20 +62,20 @@ export class LocalCounter implements Counter {
 }
 
 /**
- * A place for one more tunnel of this client; throws the 429 or 503 where there is none, and the signal's reason once that
- * aborts. Free it with `release`.
+ * Takes a slot for one more tunnel of this client, until `release`. Throws the 429 or 503 where no slot is free, and the
+ * signal's reason once the signal aborts.
  */
-export async function takePlace(
+export async function takeSlot(
   counter: Counter,
   { total, perClient }: CountLimits,
   address: string,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Lease> {
   const own = await take(counter, `client ${networkOf(address)}`, perClient, signal);
-  if (!own) throw new TunnelError('WSTUNNEL_TOO_MANY', 'you have as many tunnels open as you may have');
+  if (!own) throw new TunnelError('WSTUNNEL_TOO_MANY', 'too many open tunnels for this client');
   try {
     const any = await take(counter, 'total', total, signal);
-    if (!any) throw new TunnelError('WSTUNNEL_FULL', 'as many tunnels are open as there may be');
+    if (!any) throw new TunnelError('WSTUNNEL_FULL', 'too many open tunnels');
     return bothOf(own, any);
   } catch (error) {
     own.release();
@@ -83,7 +83,7 @@ export async function takePlace(
   }
 }
 
-/** The counter may be slow or out of reach: a place that it gives after the abort is released. */
+/** The counter may be slow or out of reach: a slot that arrives after the abort is released. */
 async function take(
   counter: Counter,
   name: string,
@@ -91,12 +91,12 @@ async function take(
   signal: AbortSignal,
 ): Promise<Lease | undefined> {
   signal.throwIfAborted();
-  // Without a limit as well: settings that are read later may have one, and the tunnels of now count for it.
-  const taken = (async () => counter.take(name, most === 0 ? Infinity : most))();
+  // Without a limit too: settings that are reloaded later may have one, and today's tunnels count for it.
+  const taking = (async () => counter.take(name, most === 0 ? Infinity : most))();
   try {
-    return await orAborted(signal, () => taken);
+    return await orAborted(signal, () => taking);
   } catch (error) {
-    taken.then((lease) => lease?.release()).catch(() => undefined);
+    taking.then((lease) => lease?.release()).catch(() => undefined);
     throw error;
   }
 }

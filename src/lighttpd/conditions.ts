@@ -1,4 +1,4 @@
-import { compileAddresses } from '../request/address.js';
+import { compileAddresses } from '../request/client-address.js';
 import type { Condition, TextMatch } from '../types.js';
 import type { ConditionText } from './blocks.js';
 import { asBytes, LighttpdPath, LighttpdQuery, type LighttpdNotation } from './notation.js';

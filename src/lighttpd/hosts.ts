@@ -1,6 +1,6 @@
 import { nearest } from '../options/checks/nearest.js';
 import { HOST_OPTIONS } from '../options/host-options.js';
-import { NOTATION, type Notation } from '../routes/notation.js';
+import { NOTATION, type Notation } from '../routes/path-notation.js';
 import type { Host } from '../types.js';
 import { asBytes } from './notation.js';
 import { checkKeys, readKeyed, readNumber, readSwitch, readText, readTexts } from './readers.js';

@@ -1,5 +1,5 @@
 import { nearest } from '../options/checks/nearest.js';
-import { NOTATION, type Notation } from '../routes/notation.js';
+import { NOTATION, type Notation } from '../routes/path-notation.js';
 import type { Block } from './blocks.js';
 import { readKeyed, readSwitch } from './readers.js';
 import { failAt } from './source.js';

@@ -1,4 +1,4 @@
-import { compileCondition, type Visit } from '../routes/condition.js';
+import { compileCondition, type ConditionInput } from '../routes/compiled-condition.js';
 import { everyBlock, type Block } from './blocks.js';
 import { readCondition } from './conditions.js';
 import { isNamed } from './foreign.js';
@@ -28,7 +28,7 @@ export interface Pages {
   readonly folders: readonly string[];
   /** Does it refuse some requests? (mod_access) */
   readonly refuses: boolean;
-  settingsOf(visit: Visit): PageSettings;
+  settingsOf(visit: ConditionInput): PageSettings;
   /** May this request be answered, by tunnel or page? (mod_access) */
   isAllowed(settings: PageSettings, path: string): boolean;
   /** May a file be served under this path? */
@@ -48,7 +48,7 @@ const READERS: Readonly<Record<string, Reader>> = {
 
 /** A block, ready for requests. */
 interface CompiledBlock {
-  readonly holds: (visit: Visit) => boolean;
+  readonly holds: (visit: ConditionInput) => boolean;
   readonly set: PageSettings;
   readonly children: readonly CompiledBlock[];
   readonly next: CompiledBlock | undefined;
@@ -83,7 +83,7 @@ export function readPages(root: Block, how: Reading): Pages {
 /** As lighttpd merges: each directive has the value of the last condition that holds (`config_patch_config`). */
 function apply(
   { holds, set, children, next }: CompiledBlock,
-  visit: Visit,
+  visit: ConditionInput,
   before: PageSettings,
 ): PageSettings {
   if (!holds(visit)) return next ? apply(next, visit, before) : before;

@@ -1,4 +1,4 @@
-import { notationOf, type Notation } from '../routes/notation.js';
+import { notationOf, type Notation } from '../routes/path-notation.js';
 import type { Condition, Rule } from '../types.js';
 
 type Urls = Pick<Rule<never>, 'url' | 'when' | 'server' | 'rules' | 'else'>;

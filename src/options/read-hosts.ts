@@ -2,8 +2,8 @@ import type { SecureContext } from 'node:tls';
 import { idOf, type ResolvedHost } from '../backends/host.js';
 import { isStream } from '../backends/stream.js';
 import { without } from '../helpers/without.js';
-import { HostMap } from '../routes/host-map.js';
-import { notationOf } from '../routes/notation.js';
+import { CompiledHostMap } from '../routes/host-map.js';
+import { notationOf } from '../routes/path-notation.js';
 import { normalizeSocketPath } from '../sockets/socket-path.js';
 import type { Host } from '../types.js';
 import { fail } from './checks/fail.js';
@@ -53,7 +53,7 @@ export function readServerResult(value: unknown, name: OptionRef): readonly Reso
 export function readServerOption(
   value: unknown,
   name: OptionRef,
-): readonly ResolvedHost[] | HostMap<readonly ResolvedHost[]> {
+): readonly ResolvedHost[] | CompiledHostMap<readonly ResolvedHost[]> {
   if (!isHostMap(value)) return readHosts(value, name);
   const path = OptionPath.of(name);
   const entries: (readonly [string, readonly ResolvedHost[]])[] = [];
@@ -62,7 +62,7 @@ export function readServerOption(
       entries.push([key, readHosts(hosts, path.entry(key))]);
     }),
   );
-  return new HostMap(entries, notationOf(value));
+  return new CompiledHostMap(entries, notationOf(value));
 }
 
 function readHost(value: unknown, path: OptionPath, isMade: boolean): ResolvedHost {

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { strategyOf } from '../balance/strategies.js';
-import { compileAddresses } from '../request/address.js';
-import { compileCondition } from '../routes/condition.js';
-import type { CompiledRule } from '../routes/rules.js';
-import { compileUrl, type UrlMatcher } from '../routes/url.js';
+import { compileAddresses } from '../request/client-address.js';
+import { compileCondition } from '../routes/compiled-condition.js';
+import type { CompiledRule } from '../routes/compiled-rules.js';
+import { compileUrl, type UrlMatcher } from '../routes/url-match.js';
 import type { Rule, RuleOptions, TunnelOptions } from '../types.js';
 import { fail } from './checks/fail.js';
 import { namedOf } from './checks/names.js';

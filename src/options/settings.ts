@@ -2,10 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import type { BlockList } from 'node:net';
 import type { ResolvedHost } from '../backends/host.js';
 import type { CountLimits } from '../guard/limits.js';
-import type { HostMap } from '../routes/host-map.js';
-import type { Notation } from '../routes/notation.js';
-import type { CompiledRule } from '../routes/rules.js';
-import type { UrlMatcher } from '../routes/url.js';
+import type { CompiledHostMap } from '../routes/host-map.js';
+import type { Notation } from '../routes/path-notation.js';
+import type { CompiledRule } from '../routes/compiled-rules.js';
+import type { UrlMatcher } from '../routes/url-match.js';
 import type { BalanceStrategy, RuleOptions } from '../types.js';
 import type { Origins } from './read-origins.js';
 import type { Filled } from './row.js';
@@ -14,7 +14,7 @@ import type { RULE_OPTIONS } from './rule-options.js';
 /** The option `server`, read. The hosts of a `server` function are read for each request. */
 export type ServerSetting<Req extends IncomingMessage> =
   | readonly ResolvedHost[]
-  | HostMap<readonly ResolvedHost[]>
+  | CompiledHostMap<readonly ResolvedHost[]>
   | Extract<RuleOptions<Req>['server'], CallableFunction>;
 
 /** Options whose setting is not the given value itself. */

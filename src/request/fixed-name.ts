@@ -1,8 +1,8 @@
 import { isIP } from 'node:net';
 
 /**
- * Can no site have this host, as a URL has it, resolved to an address of its choice (DNS rebinding)? An address needs no look-up, and
- * `localhost` never leaves the browser's machine (RFC 6761 section 6.3).
+ * Is this host (as in a URL) safe from DNS rebinding, so that no site can choose what it resolves to? An address is not
+ * resolved, and `localhost` never leaves the browser's machine (RFC 6761 section 6.3).
  */
 export function isFixedName(host: string): boolean {
   const name = host.replace(/\.$/, '');

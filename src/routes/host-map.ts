@@ -1,11 +1,11 @@
-import type { Notation } from './notation.js';
+import type { Notation } from './path-notation.js';
 
-/** lighttpd's `wstunnel.server`: keys in their order, each with its hosts. */
-export class HostMap<Hosts> {
+/** A checked map of the option `server` (lighttpd: `wstunnel.server`): keys in their order, each with its hosts. */
+export class CompiledHostMap<Hosts> {
   readonly #entries: readonly (readonly [string, Hosts])[];
   readonly #notation: Notation | undefined;
 
-  /** With a notation, that of lighttpd, a key may end inside a segment: `/vnc` is the beginning of `/vncx` as well. */
+  /** With lighttpd's notation, a key may end inside a segment: `/vnc` matches `/vncx` as well. */
   constructor(entries: readonly (readonly [string, Hosts])[], notation?: Notation) {
     this.#entries = entries;
     this.#notation = notation;
@@ -15,15 +15,15 @@ export class HostMap<Hosts> {
     return this.#entries.map(([, hosts]) => hosts);
   }
 
-  /** By `mapExtensions`, then by the first key that fits, as lighttpd's `gw_check_extension` does. */
+  /** Looks in `mapExtensions`, then for the first key that matches, as lighttpd's `gw_check_extension` does. */
   hostsOf(path: string, mapExtensions: Readonly<Record<string, string>> | undefined): Hosts | undefined {
     const text = this.#notation ? this.#notation.read(path) : path;
     const mapped = Object.entries(mapExtensions ?? {}).find(([ending]) => text.endsWith(ending))?.[1];
     const named = this.#entries.find(([key]) => key === mapped);
-    return (named ?? this.#entries.find(([key]) => this.#fits(key, text)))?.[1];
+    return (named ?? this.#entries.find(([key]) => this.#matches(key, text)))?.[1];
   }
 
-  #fits(key: string, path: string): boolean {
+  #matches(key: string, path: string): boolean {
     if (!key.startsWith('/')) return path.endsWith(key);
     const isWhole = this.#notation !== undefined || key.endsWith('/') || path.length === key.length;
     return path.startsWith(key) && (isWhole || path[key.length] === '/');

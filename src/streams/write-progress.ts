@@ -1,11 +1,9 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { bytesPassedToLibuv, libuvQueueOf } from '../internals/node-net.js';
 
 /** A stream of another kind that counts what goes out. */
 type Counted = Duplex & { readonly bytesTaken?: number };
-
-/** What a socket knows besides its public properties; the README of Node names neither. */
-type Inside = Socket & { _handle?: { writeQueueSize?: number } | null; _bytesDispatched?: number };
 
 // Of those that count nothing, what was written to each and has been taken.
 const takenOf = new WeakMap<Duplex, number>();
@@ -23,18 +21,17 @@ export function takenMark(stream: Duplex): number {
   // What waits is no mark where it is noted: one is taken, the next follows, and as much waits as before.
   if (!(stream instanceof Socket))
     return (stream as Counted).bytesTaken ?? takenOf.get(stream) ?? -stream.writableLength;
-  const { _handle } = stream as Inside;
-  return stream.bytesWritten - stream.writableLength - (_handle?.writeQueueSize ?? 0);
+  return stream.bytesWritten - stream.writableLength - libuvQueueOf(stream);
 }
 
 /** Bytes written to the stream that the kernel has not accepted. 0 once the stream is destroyed: nobody knows any more. */
 export function queuedIn(stream: Duplex): number {
   if (stream.destroyed) return 0;
   if (!(stream instanceof Socket)) return stream.writableLength;
-  const { _handle, _bytesDispatched: dispatched } = stream as Inside;
+  const dispatched = bytesPassedToLibuv(stream);
   if (dispatched === undefined) return stream.writableLength;
   // Node's queue, and what libuv holds of the write that Node has passed on.
-  return Math.min(stream.writableLength, stream.bytesWritten - dispatched + (_handle?.writeQueueSize ?? 0));
+  return Math.min(stream.writableLength, stream.bytesWritten - dispatched + libuvQueueOf(stream));
 }
 
 /** Tells whether what waits in a stream moves. */

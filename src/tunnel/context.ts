@@ -2,33 +2,33 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { BackendPool } from '../backends/pool.js';
 import type { Spawner } from '../backends/spawn/spawner.js';
 import type { TunnelError } from '../errors.js';
-import type { RecentEnds } from '../guard/ended.js';
-import type { CountLimits, Counter, Openings } from '../guard/limits.js';
+import type { CountLimits, Counter, OpeningCounter } from '../guard/limits.js';
+import type { RecentEnds } from '../guard/recent-ends.js';
 import type { Log } from '../observe/log.js';
 import type { Totals } from '../observe/totals.js';
 import type { RuleSettings } from '../options/settings.js';
 import type { ClosedInfo, Next, RefuseInfo, TunnelInfo } from '../types.js';
-import type { Attempt } from '../upgrade/attempt.js';
-import type { PendingUpgrade } from '../upgrade/pending.js';
+import type { OpeningAttempt } from '../upgrade/opening-attempt.js';
+import type { PendingUpgrade } from '../upgrade/pending-upgrade.js';
 
-/** What all connections of one tunnel share. */
-export interface Shared {
+/** The state that all connections of one tunnel object share. */
+export interface TunnelContext {
   readonly limits: CountLimits & { readonly buffered: number };
   readonly counter: Counter;
-  readonly openings: Openings;
-  /** Ends that requests which came before them have still to meet. */
+  readonly openings: OpeningCounter;
+  /** Recent calls of `end()`: requests that arrived earlier must not open. */
   readonly ends: RecentEnds;
   readonly pool: BackendPool;
   readonly spawner: Spawner;
   readonly totals: Totals;
   readonly log: Log;
-  /** Requests on their way to the 101; aborted by `close()` and `end()`. */
-  readonly attempts: Set<Opening>;
+  /** Requests on their way to the 101 response; aborted by `close()` and `end()`. */
+  readonly opening: Set<OpeningRequest>;
   readonly open: Set<OpenTunnel>;
-  /** Sockets that only wait for the Close of a refusal. */
-  readonly lingering: Set<Closable>;
+  /** Sockets that were upgraded only to receive the Close of a refusal. */
+  readonly refusing: Set<Closable>;
   readonly isDraining: () => boolean;
-  /** An upgrade that came as an ordinary request: nothing of ours listened to its server. */
+  /** The refusal of an upgrade that arrived as an ordinary request, because the tunnel was not attached to the server. */
   readonly notAttached: (req: IncomingMessage) => TunnelError;
   readonly announce: {
     open(info: TunnelInfo): void;
@@ -37,40 +37,40 @@ export interface Shared {
   };
 }
 
-/** What `close()` waits for, and destroys if it takes too long. */
+/** A connection whose end `close()` awaits until the timeout, and then destroys. */
 export interface Closable {
   readonly closed: Promise<void>;
   destroy(): void;
 }
 
-/** A request on its way to its 101. */
-export interface Opening {
-  readonly attempt: Attempt;
-  /** As far as it is known. */
+/** A request on its way to the 101 response. */
+export interface OpeningRequest {
+  readonly attempt: OpeningAttempt;
+  /** Address and user as far as known, and an empty `backend`. */
   info(): TunnelInfo;
 }
 
-/** A tunnel between its 101 and its end. */
+/** A tunnel after the 101 response, until the end. */
 export interface OpenTunnel extends Closable {
   info(): TunnelInfo;
-  /** Says Close; what the client sends before its own still reaches the backend. */
+  /** Sends Close. Bytes that the client sends before answering with Close still reach the backend. */
   close(code: number, reason: string): void;
-  /** Says Close; nothing of the client reaches the backend any more. */
+  /** Sends Close. Bytes that the client sends afterwards are dropped. */
   cutOff(code: number, reason: string): void;
 }
 
-/** Who asks, as far as it is known. */
-export interface Client {
+/** The client of a request, as far as known. */
+export interface ClientIdentity {
   readonly id: string;
   url: string;
   address: string;
   user: string | undefined;
-  /** The page's, once it was read. */
+  /** The Origin header, once read. */
   origin?: string | undefined;
 }
 
-/** The request, what its rules say, and all that can answer it. */
-export interface Ends<Req extends IncomingMessage> {
+/** One request, the settings by the rules, and the ways to answer the request. */
+export interface RequestContext<Req extends IncomingMessage> {
   readonly settings: RuleSettings<Req>;
   readonly req: Req;
   readonly res: ServerResponse;
@@ -78,6 +78,7 @@ export interface Ends<Req extends IncomingMessage> {
   readonly pending: PendingUpgrade | undefined;
 }
 
+/** A promise for {@link Closable.closed}, with the function to resolve the promise. */
 export function promiseOfClose(): { promise: Promise<void>; resolve: () => void } {
   let resolve = () => {};
   const promise = new Promise<void>((settle) => (resolve = settle));
@@ -86,7 +87,7 @@ export function promiseOfClose(): { promise: Promise<void>; resolve: () => void 
 
 /** A tunnel as events and `end()` see it. */
 export function infoOf(
-  client: Client,
+  client: ClientIdentity,
   backend: string,
   since: number,
   { bytesIn, bytesOut } = { bytesIn: 0, bytesOut: 0 },

@@ -1,18 +1,21 @@
 import { messageOf, TunnelError } from '../errors.js';
 import { orAborted } from '../helpers/abort.js';
 
-/** Runs a hook of the user's. What it throws refuses the request with 500; what aborts the request ends the wait. */
+/**
+ * Runs a hook of the app, and rejects with the signal's reason as soon as the signal aborts. A throw or rejection of the
+ * hook refuses the request with 500; the message names the hook.
+ */
 export async function hook<T>(name: string, signal: AbortSignal, call: () => T | Promise<T>): Promise<T> {
   try {
     signal.throwIfAborted();
     const outcome = call();
     if (isPromise(outcome)) return await orAborted(signal, () => outcome);
-    // Most hooks answer at once; one of them may have ended the request itself.
+    // The usual, synchronous case; the hook may have ended the request itself.
     signal.throwIfAborted();
     return outcome;
   } catch (error) {
     if (signal.aborted && error === signal.reason) throw error;
-    // A refusal that a step decided on, not the hook's failure.
+    // A refusal that a step of the opening decided on is not a failure of the hook.
     if (error instanceof TunnelError && error.code !== 'WSTUNNEL_OPTION') throw error;
     throw new TunnelError('WSTUNNEL_HOOK_FAILED', `${name} failed: ${messageOf(error)}`, { cause: error });
   }

@@ -1,53 +1,63 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { messageOf, TunnelError } from '../errors.js';
-import { shownOrigin } from '../guard/origin.js';
 import { WebSocketStream } from '../frames/websocket-stream.js';
-import { userSoFar } from '../guard/user.js';
-import { promiseOfClose, type Client, type Closable, type Ends, type Shared } from './context.js';
-import { answer } from '../upgrade/answer.js';
-import { upgrade } from '../upgrade/claim.js';
-import { readHandshake } from '../upgrade/handshake.js';
-import type { PendingUpgrade } from '../upgrade/pending.js';
+import { shownOrigin } from '../guard/origin.js';
+import { userIfKnown } from '../guard/user-name.js';
+import { completeUpgrade } from '../upgrade/complete-upgrade.js';
+import { readHandshake } from '../upgrade/opening-handshake.js';
+import type { PendingUpgrade } from '../upgrade/pending-upgrade.js';
+import { respondWithRefusal } from '../upgrade/refusal-response.js';
+import {
+  promiseOfClose,
+  type Closable,
+  type ClientIdentity,
+  type RequestContext,
+  type TunnelContext,
+} from './context.js';
 
-/** Says why there is no tunnel: as an HTTP answer, by the app's own `onRefuse`, or behind the upgrade as a Close. */
+/** Refuses a request: by an HTTP response, by the app's `onRefuse`, or by a Close after the upgrade (`refuseWith: 'close'`). */
 export async function refuse<Req extends IncomingMessage>(
-  shared: Shared,
-  ends: Ends<Req>,
-  client: Client,
+  context: TunnelContext,
+  request: RequestContext<Req>,
+  client: ClientIdentity,
   refusal: TunnelError,
 ): Promise<void> {
-  const { settings, req, res, pending } = ends;
-  // Refused before it was asked for: the login that the app has found is known all the same.
-  client.user ??= userSoFar(req, settings.user);
-  tell(shared, client, refusal);
+  const { settings, req, res, pending } = request;
+  // A refusal before the hook `user` still names the user whom the app's login has found.
+  client.user ??= userIfKnown(req, settings.user);
+  reportRefusal(context, client, refusal);
   if (pending?.state === 'claimed' || pending?.state === 'gone') return;
   const socket = socketOf(req, res);
   if (res.headersSent || res.writableEnded || socket?.destroyed === true) return;
-  // Whoever answers from here on has as much time as the tunnel had.
+  // The response has as much time as the tunnel had.
   const deadline = setTimeout(() => socket?.destroy(), settings.handshakeTimeout * 1000);
   res.once('close', () => clearTimeout(deadline));
   if (pending?.state === 'waiting' && settings.refuseWith === 'close' && !isBadHandshake(refusal))
-    await refuseByClose(shared, ends, pending, refusal);
-  else if (settings.onRefuse) await refuseByHook(shared, ends, refusal, settings.onRefuse);
-  else answer(res, refusal);
+    await refuseByClose(context, request, pending, refusal);
+  else if (settings.onRefuse) await refuseByHook(context, request, refusal, settings.onRefuse);
+  else respondWithRefusal(res, refusal);
 }
 
-/** An app may have put getters of its own on both. */
+/** The socket of a request. The app may have replaced either getter by one that throws. */
 export function socketOf(req: IncomingMessage, res: ServerResponse): Socket | undefined {
   for (const read of [() => req.socket, () => res.socket]) {
     try {
       const socket = read();
       if (socket) return socket;
     } catch {
-      // The other one may have it.
+      // The other getter may work.
     }
   }
   return undefined;
 }
 
-/** To the operator: totals, log and event. */
-export function tell({ totals, log, announce }: Shared, client: Client, refusal: TunnelError): void {
+/** Reports a refusal to the operator: totals, log and the event `refuse`. */
+export function reportRefusal(
+  { totals, log, announce }: TunnelContext,
+  client: ClientIdentity,
+  refusal: TunnelError,
+): void {
   const { code, status, message, detail } = refusal;
   totals.refused(code);
   const reason = detail === undefined ? message : `${message}: ${detail}`;
@@ -63,48 +73,48 @@ export function tell({ totals, log, announce }: Shared, client: Client, refusal:
 }
 
 async function refuseByHook<Req extends IncomingMessage>(
-  { log }: Shared,
-  { req, res, next }: Ends<Req>,
+  { log }: TunnelContext,
+  { req, res, next }: RequestContext<Req>,
   refusal: TunnelError,
-  onRefuse: NonNullable<Ends<Req>['settings']['onRefuse']>,
+  onRefuse: NonNullable<RequestContext<Req>['settings']['onRefuse']>,
 ): Promise<void> {
   try {
     await onRefuse(refusal, req, res, next);
   } catch (error) {
     log('guard', 'error', 'onRefuse failed: %s', messageOf(error));
-    answer(res, new TunnelError('WSTUNNEL_HOOK_FAILED', 'onRefuse failed', { cause: error }));
+    respondWithRefusal(res, new TunnelError('WSTUNNEL_HOOK_FAILED', 'onRefuse failed', { cause: error }));
   }
 }
 
-/** A page sees close codes, no statuses: upgrade, then close with 4000 + status. */
+/** A page sees close codes and no HTTP statuses: upgrades, then closes with 4000 + status. */
 async function refuseByClose<Req extends IncomingMessage>(
-  { limits, lingering }: Shared,
-  { settings, req, res }: Ends<Req>,
+  { limits, refusing }: TunnelContext,
+  { settings, req, res }: RequestContext<Req>,
   pending: PendingUpgrade,
   refusal: TunnelError,
 ): Promise<void> {
   const { promise: closed, resolve: settle } = promiseOfClose();
-  const waiting: Closable = { closed, destroy: () => socketOf(req, res)?.destroy() };
-  const over = () => {
-    lingering.delete(waiting);
+  const closing: Closable = { closed, destroy: () => socketOf(req, res)?.destroy() };
+  const done = () => {
+    refusing.delete(closing);
     settle();
   };
-  lingering.add(waiting);
+  refusing.add(closing);
   try {
-    // A browser that offers subprotocols wants one of them.
+    // A browser that offers subprotocols fails the connection unless the response names one of them.
     const { subprotocols } = readHandshake(req);
     const subprotocol = subprotocols.has('binary') ? 'binary' : [...subprotocols][0];
-    // `refuse` has set the deadline: it destroys the socket, and the client is gone.
+    // The deadline of `refuse` destroys the socket, which aborts this signal.
     const claimed = await pending.claim(pending.signal);
-    const { socket, head } = upgrade(req, claimed, subprotocol, undefined, pending.signal);
+    const { socket, head } = completeUpgrade(req, claimed, subprotocol, undefined, pending.signal);
     const ignoreIt = () => undefined;
-    const handlers = { payload: ignoreIt, drain: ignoreIt, closing: ignoreIt, ended: ignoreIt, closed: over };
+    const handlers = { payload: ignoreIt, drain: ignoreIt, closing: ignoreIt, ended: ignoreIt, closed: done };
     const stream = new WebSocketStream(socket, { ...settings, ...limits }, handlers);
     stream.start(head);
     stream.close(refusal.closeCode, refusal.body.trim());
   } catch {
-    // The client left, the server stopped, or a session was not saved: the socket has been answered and ended.
-    over();
+    // The client left, the server stopped, or a session was not saved: the socket is answered and ended already.
+    done();
   }
 }
 

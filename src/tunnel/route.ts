@@ -1,22 +1,25 @@
 import type { IncomingMessage } from 'node:http';
 import type { ResolvedHost } from '../backends/host.js';
 import { messageOf, TunnelError } from '../errors.js';
-import { defaultAddress, normalizeAddress } from '../request/address.js';
-import { trustsEverybody } from '../request/trust.js';
+import { defaultAddress, normalizeAddress } from '../request/client-address.js';
+import { trustsEverybody } from '../request/proxy-trust.js';
 import type { RuleSettings, ServerSetting, Settings } from '../options/settings.js';
-import { HostMap } from '../routes/host-map.js';
-import { applyRules, type CompiledRule } from '../routes/rules.js';
-import { furthest, type Reach } from '../upgrade/look-inside.js';
+import { CompiledHostMap } from '../routes/host-map.js';
+import { applyRules, type CompiledRule } from '../routes/compiled-rules.js';
+import { mostCertain, type Reach } from '../upgrade/path-reach.js';
 
-/** What the rules make of one request. */
+/** The settings and hosts that the rules give to one request. */
 export interface Route<Req extends IncomingMessage> {
   readonly settings: RuleSettings<Req>;
-  readonly server: Exclude<ServerSetting<Req>, HostMap<readonly ResolvedHost[]>>;
-  /** Why it could not be found out: the request is refused. */
+  readonly server: Exclude<ServerSetting<Req>, CompiledHostMap<readonly ResolvedHost[]>>;
+  /** Why the rules could not be applied: the request is refused. */
   readonly failure?: TunnelError;
 }
 
-/** Is this request the tunnel's? Undefined where it is not: no rule gives it a server. */
+/**
+ * Applies the rules to a request. Undefined where it is not the tunnel's: `url` does not match, or no rule gives it a
+ * server.
+ */
 export function match<Req extends IncomingMessage>(
   { matchesUrl, base, rules, notations }: Settings<Req>,
   req: Req,
@@ -24,8 +27,8 @@ export function match<Req extends IncomingMessage>(
 ): Route<Req> | undefined {
   if (!matchesUrl(path)) return undefined;
   try {
-    let known: string | undefined;
-    const address = () => (known ??= addressForRules(base, req));
+    let cached: string | undefined;
+    const address = () => (cached ??= addressForRules(base, req));
     const settings = rules.length === 0 ? base : applyRules(base, rules, { req, path, address });
     const server = serverFor(settings, path);
     if (server && !notations.every((notation) => notation.isNormal(path))) throw pathRefused();
@@ -41,31 +44,31 @@ export function match<Req extends IncomingMessage>(
 
 function pathRefused(): TunnelError {
   const message =
-    'the path is not in its normal form: lighttpd would write its escapes, "//", "." or ".." otherwise';
+    'the path is not in its normal form: write it as lighttpd would, without "//", ".", ".." and unneeded escapes';
   return new TunnelError('WSTUNNEL_PATH_REFUSED', message);
 }
 
-/** May a request with this path be the tunnel's? Only a condition on something else leaves it open. */
+/** Is a request with this path the tunnel's? `maybe` where a rule has a condition on something else than the path. */
 export function reachOfPath<Req extends IncomingMessage>(
   { matchesUrl, base, rules }: Settings<Req>,
   path: string,
 ): Reach {
   if (!matchesUrl(path)) return 'no';
-  const own = serverFor(base, path) === undefined ? 'no' : 'yes';
-  const reach = furthest([own, ...rules.map((rule) => reachOfRule(rule, path))]);
+  const ofBase = serverFor(base, path) === undefined ? 'no' : 'yes';
+  const reach = mostCertain([ofBase, ...rules.map((rule) => reachOfRule(rule, path))]);
   if (reach === 'no' && base.server === undefined) return 'no';
-  return rules.some((rule) => mapsAnew(rule, path)) ? 'maybe' : reach;
+  return rules.some((rule) => changesMap(rule, path)) ? 'maybe' : reach;
 }
 
-/** May it change where in a map the path is looked up, or in which? Then what the other options say of the path is not final. */
-function mapsAnew<Req extends IncomingMessage>(
+/** Can the rule replace the host map or its extensions? Then the other options do not decide about the path alone. */
+function changesMap<Req extends IncomingMessage>(
   { matchesUrl, when, set, rules, otherwise }: CompiledRule<RuleSettings<Req>>,
   path: string,
 ): boolean {
   const applies = matchesUrl(path);
-  const isHere = set.mapExtensions !== undefined || set.server instanceof HostMap;
-  if (applies && (isHere || rules.some((rule) => mapsAnew(rule, path)))) return true;
-  return (!applies || when !== undefined) && otherwise !== undefined && mapsAnew(otherwise, path);
+  const isHere = set.mapExtensions !== undefined || set.server instanceof CompiledHostMap;
+  if (applies && (isHere || rules.some((rule) => changesMap(rule, path)))) return true;
+  return (!applies || when !== undefined) && otherwise !== undefined && changesMap(otherwise, path);
 }
 
 function reachOfRule<Req extends IncomingMessage>(
@@ -74,8 +77,8 @@ function reachOfRule<Req extends IncomingMessage>(
 ): Reach {
   const instead = otherwise ? reachOfRule(otherwise, path) : 'no';
   if (!matchesUrl(path)) return instead;
-  const own = set.server === undefined ? 'no' : set.server instanceof HostMap ? 'maybe' : 'yes';
-  const inside = furthest([own, ...rules.map((rule) => reachOfRule(rule, path))]);
+  const ofRule = set.server === undefined ? 'no' : set.server instanceof CompiledHostMap ? 'maybe' : 'yes';
+  const inside = mostCertain([ofRule, ...rules.map((rule) => reachOfRule(rule, path))]);
   if (!when) return inside;
   return inside === 'no' && instead === 'no' ? 'no' : 'maybe';
 }
@@ -84,27 +87,27 @@ function serverFor<Req extends IncomingMessage>(
   { server, mapExtensions }: RuleSettings<Req>,
   path: string,
 ): Route<Req>['server'] | undefined {
-  return server instanceof HostMap ? server.hostsOf(path, mapExtensions) : server;
+  return server instanceof CompiledHostMap ? server.hostsOf(path, mapExtensions) : server;
 }
 
-/** Rules are chosen before the request is guarded: only the tunnel's own `clientAddress` can count. */
+/** Rules are applied before the request is authorized, so that only the tunnel's top-level `clientAddress` can be used. */
 function addressForRules<Req extends IncomingMessage>(
   { clientAddress }: RuleSettings<Req>,
   req: Req,
 ): string {
-  if (!clientAddress) checkTrust(req, 'remoteAddress');
+  if (!clientAddress) checkAddressIsReliable(req, 'remoteAddress');
   const address: unknown = clientAddress ? clientAddress(req) : defaultAddress(req);
   if (address !== undefined && typeof address !== 'string')
-    throw new Error('clientAddress must return a string where a rule asks for remoteAddress');
+    throw new Error('clientAddress must return a string where a rule has remoteAddress');
   return normalizeAddress(address ?? '');
 }
 
-/** `what` judges by the address: throws the 500 where clients write their own. */
-export function checkTrust(req: IncomingMessage, what: string): void {
+/** Throws the 500 where clients can choose the address that the option `name` compares. */
+export function checkAddressIsReliable(req: IncomingMessage, name: string): void {
   if (!trustsEverybody(req)) return;
   throw new TunnelError(
     'WSTUNNEL_HOOK_FAILED',
-    `${what} can't be used under 'trust proxy': true, where clients write their own address; name the proxies ` +
+    `${name} can't be used with 'trust proxy': true, which lets clients choose their address; name the proxies ` +
       "(app.set('trust proxy', 'loopback')) or give clientAddress",
   );
 }

@@ -1,8 +1,8 @@
 import { TunnelError } from '../errors.js';
 
 /**
- * Bun ends upgrades in its own way, and has a `ws` of its own: the response that the app writes for an upgrade has no socket
- * there, so that an HTTP 500 would go into the open WebSocket. Better no tunnel than one that fails at the first upgrade.
+ * Bun ends upgrades in another way, and replaces `ws`: the response that an app writes for an upgrade has no socket there,
+ * and an HTTP 500 would be written into the open WebSocket. An error at creation is better than one at the first upgrade.
  *
  * @throws {TunnelError} WSTUNNEL_RUNTIME under Bun.
  */

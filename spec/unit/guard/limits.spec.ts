@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { LocalCounter, takePlace, type Counter } from '../../../src/guard/limits.js';
-import { networkOf } from '../../../src/request/address.js';
+import { LocalCounter, takeSlot, type Counter } from '../../../src/guard/limits.js';
+import { networkOf } from '../../../src/request/client-address.js';
 import { bothOf } from '../../../src/helpers/lease.js';
 
 const refusal = (code: string, status: number) => ({ code, status });
@@ -8,7 +8,7 @@ const refusal = (code: string, status: number) => ({ code, status });
 test('places are free again once they are released, each once', async () => {
   const counter = new LocalCounter();
   const limits = { total: 3, perClient: 2 };
-  const take = (address: string) => takePlace(counter, limits, address);
+  const take = (address: string) => takeSlot(counter, limits, address);
   const [first] = [await take('192.0.2.1'), await take('192.0.2.1')];
   await expect(take('192.0.2.1')).rejects.toMatchObject(refusal('WSTUNNEL_TOO_MANY', 429));
   await take('192.0.2.2');
@@ -25,7 +25,7 @@ test('places are free again once they are released, each once', async () => {
 test('0 is no limit, and counts all the same: a limit may come with a reload', async () => {
   const counter = new LocalCounter();
   const places = [];
-  for (let n = 0; n < 1000; n++) places.push(await takePlace(counter, { total: 0, perClient: 0 }, 'a'));
+  for (let n = 0; n < 1000; n++) places.push(await takeSlot(counter, { total: 0, perClient: 0 }, 'a'));
   for (const name of ['total', 'client a']) expect(counter.take(name, 1000)).toBeUndefined();
   for (const place of places) place.release();
   for (const name of ['total', 'client a']) expect(counter.take(name, 1)).toBeDefined();
@@ -37,7 +37,7 @@ test('the total may be counted elsewhere, later', async () => {
     take: (name: string) =>
       Promise.resolve(name === 'total' ? undefined : { release: () => released.push(name) }),
   };
-  await expect(takePlace(counter, { total: 1, perClient: 1 }, '192.0.2.1')).rejects.toMatchObject({
+  await expect(takeSlot(counter, { total: 1, perClient: 1 }, '192.0.2.1')).rejects.toMatchObject({
     code: 'WSTUNNEL_FULL',
   });
   expect(released).toEqual(['client 192.0.2.1']);
@@ -74,8 +74,10 @@ describe('issue 12, case 3: a counter that is slow, out of reach or late', () =>
     'the first place is free again where the second count %ss',
     async (how) => {
       const { counter, asked, taken } = byHand();
-      const place = takePlace(counter, limits, '192.0.2.1', new AbortController().signal);
-      const outcome = expect(place).rejects.toThrow(how === 'fail' ? 'the store is down' : 'as many tunnels');
+      const place = takeSlot(counter, limits, '192.0.2.1', new AbortController().signal);
+      const outcome = expect(place).rejects.toThrow(
+        how === 'fail' ? 'the store is down' : 'too many open tunnels',
+      );
       asked[0]?.give();
       await turn();
       expect([...taken]).toEqual(['client 192.0.2.1']);
@@ -93,7 +95,7 @@ describe('issue 12, case 3: a counter that is slow, out of reach or late', () =>
         return { release: () => released.push(name) };
       },
     };
-    await expect(takePlace(counter, limits, 'a')).rejects.toThrow('broken');
+    await expect(takeSlot(counter, limits, 'a')).rejects.toThrow('broken');
     expect(released).toEqual(['client a']);
   });
 
@@ -102,7 +104,7 @@ describe('issue 12, case 3: a counter that is slow, out of reach or late', () =>
     async (which) => {
       const { counter, asked, taken } = byHand();
       const controller = new AbortController();
-      const place = takePlace(counter, limits, 'a', controller.signal);
+      const place = takeSlot(counter, limits, 'a', controller.signal);
       const outcome = expect(place).rejects.toThrow('the client left');
       if (which === 'the second') {
         asked[0]?.give();
@@ -123,7 +125,7 @@ describe('issue 12, case 3: a counter that is slow, out of reach or late', () =>
     for (const order of [0, 1, 2, 3, 4, 5, 6, 7, 8]) {
       const { counter, asked, taken } = byHand();
       const controller = new AbortController();
-      const place = takePlace(counter, { total: 0, perClient: 1 }, 'a', controller.signal);
+      const place = takeSlot(counter, { total: 0, perClient: 1 }, 'a', controller.signal);
       const outcome = place.then(
         (lease) => lease.release(),
         () => undefined,
@@ -155,7 +157,7 @@ describe('issue 12, case 3: a counter that is slow, out of reach or late', () =>
     };
     for (const late of ['fail', 'give'] as const) {
       const controller = new AbortController();
-      const place = takePlace(throwing, limits, 'a', controller.signal);
+      const place = takeSlot(throwing, limits, 'a', controller.signal);
       const outcome = expect(place).rejects.toThrow('over');
       controller.abort(new Error('over'));
       await outcome;
@@ -166,7 +168,7 @@ describe('issue 12, case 3: a counter that is slow, out of reach or late', () =>
 
   test('nothing is asked once the signal has aborted', async () => {
     const { counter, asked } = byHand();
-    await expect(takePlace(counter, limits, 'a', AbortSignal.abort(new Error('over')))).rejects.toThrow(
+    await expect(takeSlot(counter, limits, 'a', AbortSignal.abort(new Error('over')))).rejects.toThrow(
       'over',
     );
     expect(asked).toEqual([]);

@@ -13,7 +13,7 @@ import {
   nativeOrigin,
   parseOrigin,
 } from '../../../src/guard/origin.js';
-import { isSecure } from '../../../src/request/trust.js';
+import { isSecure } from '../../../src/request/proxy-trust.js';
 import type { RefuseInfo, TunnelError, TunnelOptions } from '../../../src/index.js';
 import { readOptions } from '../../../src/options/read-tunnel.js';
 import { handshake, RawClient } from '../../support/raw-client.js';
@@ -401,7 +401,7 @@ test('issue 13, case 23: a proxy that drops the port is named as the reason', ()
   const compared = (origin: string, host: string) =>
     comparisonOf(origin, expectedOrigin(request({ host, headers: { origin } })));
   expect(compared('http://desk.lan:8080', 'desk.lan')).toBe(
-    'Origin http://desk.lan:8080, expected the host desk.lan: a proxy in front has to pass on the port as well (nginx: $http_host)',
+    'Origin http://desk.lan:8080, expected the host desk.lan: the proxy in front must forward the port as well (nginx: $http_host)',
   );
   for (const [origin, host] of [
     ['http://desk.lan', 'desk.lan:81'],

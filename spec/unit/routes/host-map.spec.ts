@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { HostMap } from '../../../src/routes/host-map.js';
+import { CompiledHostMap } from '../../../src/routes/host-map.js';
 
-const map = new HostMap([
+const map = new CompiledHostMap([
   ['/vnc', 'vnc'],
   ['/vnc/deep', 'never: the first that fits counts'],
   ['.ssh', 'ssh'],
@@ -29,7 +29,7 @@ test.each([
 });
 
 test('the empty key is every path, in its place', () => {
-  const all = new HostMap([
+  const all = new CompiledHostMap([
     ['/a', 'a'],
     ['', 'all'],
     ['/b', 'never'],
@@ -47,7 +47,7 @@ test('mapExtensions come first; one whose key is unknown counts for nothing', ()
 
 describe('issue 12, case 14: a key that begins with a slash', () => {
   const served = (key: string, ...paths: string[]) =>
-    paths.filter((path) => new HostMap([[key, 'yes']]).hostsOf(path, undefined) !== undefined);
+    paths.filter((path) => new CompiledHostMap([[key, 'yes']]).hostsOf(path, undefined) !== undefined);
 
   test('ends at a segment', () => {
     const paths = ['/vnc', '/vnc/', '/vnc/a', '/vncx', '/vnc.x', '/vnc;x', '/vnc%2Fx', '/vn', '/'];
@@ -64,7 +64,7 @@ describe('issue 12, case 14: a key that begins with a slash', () => {
 
   test('read as lighttpd reads paths may end anywhere', () => {
     const notation = { read: (path: string) => path.toLowerCase(), isNormal: () => true };
-    const lighttpd = new HostMap([['/vnc', 'yes']], notation);
+    const lighttpd = new CompiledHostMap([['/vnc', 'yes']], notation);
     expect(['/vncx', '/VNC', '/vn'].map((path) => lighttpd.hostsOf(path, undefined))).toEqual([
       'yes',
       'yes',

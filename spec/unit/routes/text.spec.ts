@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { TextMatch } from '../../../src/index.js';
-import { asHost, compileText } from '../../../src/routes/text.js';
+import { asHost, compileText } from '../../../src/routes/text-match.js';
 
 describe('the operators', () => {
   test.each<[TextMatch, string[], string[]]>([

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { originalPathOf, pathOf as pathOfRequest } from '../../../src/request/path.js';
-import { compileUrl } from '../../../src/routes/url.js';
+import { compileUrl } from '../../../src/routes/url-match.js';
 import { handshake, RawClient } from '../../support/raw-client.js';
 import { makeTunnel, startApp } from '../../support/servers.js';
 

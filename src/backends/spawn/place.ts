@@ -1,5 +1,6 @@
 import { lstatSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server } from 'node:net';
+import { descriptorOf } from '../../internals/node-net.js';
 import { bindError } from '../../sockets/bind-error.js';
 import { isBound } from '../../sockets/bound-socket.js';
 import { connectError } from '../../sockets/stale-socket.js';
@@ -61,8 +62,9 @@ export async function withListener<T>(place: Place, backlog: number, use: (fd: n
   return onceListening(
     { ...(socket === undefined ? place : { path: first }), backlog, exclusive: true },
     (server) => {
-      const { fd = -1 } = (server as { _handle?: { fd?: number } })._handle ?? {};
-      if (fd < 0) throw new Error('this Node can hand over no listening socket: give handOver: false');
+      const fd = descriptorOf(server);
+      if (fd === undefined)
+        throw new Error('this Node can hand over no listening socket: give handOver: false');
       if (socket !== undefined) renameSync(first, socket);
       return use(fd);
     },

@@ -138,7 +138,7 @@ export class Program {
       const ending = [...this.#processes].filter(({ isOver }) => isOver);
       // lighttpd would take the least loaded one: here two users would meet in it.
       if (ending.length === 0)
-        throw new TunnelError('WSTUNNEL_FULL', 'every backend has as many tunnels as it may have');
+        throw new TunnelError('WSTUNNEL_FULL', 'all backends are at their tunnel limit');
       await orAborted(signal, () => Promise.race(ending.map(({ ended }) => ended)));
     }
   }

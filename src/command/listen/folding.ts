@@ -1,4 +1,4 @@
-import { networkOf } from '../../request/address.js';
+import { networkOf } from '../../request/client-address.js';
 import type { RefuseInfo } from '../../types.js';
 
 /** Refusals of one address that are written out in each period; further ones are counted. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { resolve } from 'node:path';
-import { defaultAddress, normalizeAddress } from '../../request/address.js';
+import { defaultAddress, normalizeAddress } from '../../request/client-address.js';
 import { pathOf } from '../../request/path.js';
 import type { PageSettings, Pages } from '../../lighttpd/pages.js';
 import type { Next } from '../../types.js';

@@ -1,6 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isSecure } from '../../request/trust.js';
+import { isSecure } from '../../request/proxy-trust.js';
 import type { Accounts } from './accounts.js';
 
 /** Seconds: a working day. Each page that is loaded with the password begins a new one. */

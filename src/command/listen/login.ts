@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { defaultAddress, networkOf, normalizeAddress } from '../../request/address.js';
+import { defaultAddress, networkOf, normalizeAddress } from '../../request/client-address.js';
 import type { Next } from '../../types.js';
 import type { Accounts, Verdict } from './accounts.js';
 import type { LoginCookie } from './login-cookie.js';

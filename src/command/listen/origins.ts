@@ -8,9 +8,9 @@ import {
   parseOrigin,
   shownOrigin,
 } from '../../guard/origin.js';
-import { normalizeAddress } from '../../request/address.js';
+import { normalizeAddress } from '../../request/client-address.js';
 import { cut } from '../../helpers/one-line.js';
-import { firstOf, trustsPeer } from '../../request/trust.js';
+import { firstOf, trustsPeer } from '../../request/proxy-trust.js';
 import type { ServerNames } from './names.js';
 import { optionFor } from './refused-origins.js';
 

@@ -1,4 +1,4 @@
-import { compileAddresses, isListed, normalizeAddress } from '../../request/address.js';
+import { compileAddresses, isListed, normalizeAddress } from '../../request/client-address.js';
 import { CommandError, EXIT } from '../exit.js';
 
 /** The peer of a unix socket, which has no address, in a list of `--trust-proxy`. */

@@ -1,4 +1,4 @@
-import { compileAddresses } from '../../request/address.js';
+import { compileAddresses } from '../../request/client-address.js';
 import { fail } from './fail.js';
 import { listAdvice } from './list-advice.js';
 import type { OptionRef } from './option-path.js';

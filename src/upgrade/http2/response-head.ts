@@ -1,32 +1,32 @@
 import type { OutgoingHttpHeaders } from 'node:http2';
 
-/** What an HTTP/1.1 response begins with. */
+/** The status and headers of an HTTP/1.1 response. */
 export interface ResponseHead {
   readonly status: number;
   readonly headers: OutgoingHttpHeaders;
 }
 
-// Those of one connection (RFC 9113 section 8.2.2), and what a handshake over HTTP/2 does without (RFC 8441 section 5).
+// Headers of one connection (RFC 9113 section 8.2.2), and headers that a handshake over HTTP/2 omits (RFC 8441 section 5).
 const NOT_OVER_HTTP2 =
   /^(connection|keep-alive|proxy-connection|transfer-encoding|upgrade|te|http2-settings|sec-websocket-accept)$/;
 
 const END = '\r\n\r\n';
 
 /**
- * Finds the head of a response in what the app has written. It is Node's own text, or `ws`'s or ours: names and values are
- * checked already.
+ * Finds the head of a response in the bytes that the app has written. Node, `ws` or this package wrote the bytes, so that
+ * names and values are valid.
  */
 export class HeadReader {
-  #waiting = Buffer.alloc(0);
+  #unparsed = Buffer.alloc(0);
 
-  /** The next head, once it is complete, and what came behind it. */
+  /** The next complete head, and the bytes after the head. */
   push(bytes: Buffer): { head: ResponseHead; rest: Buffer } | undefined {
-    this.#waiting = Buffer.concat([this.#waiting, bytes]);
-    const end = this.#waiting.indexOf(END);
+    this.#unparsed = Buffer.concat([this.#unparsed, bytes]);
+    const end = this.#unparsed.indexOf(END);
     if (end < 0) return undefined;
-    const text = this.#waiting.toString('latin1', 0, end);
-    const rest = this.#waiting.subarray(end + END.length);
-    this.#waiting = Buffer.alloc(0);
+    const text = this.#unparsed.toString('latin1', 0, end);
+    const rest = this.#unparsed.subarray(end + END.length);
+    this.#unparsed = Buffer.alloc(0);
     return { head: parse(text), rest };
   }
 }

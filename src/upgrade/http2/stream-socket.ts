@@ -5,19 +5,19 @@ import { ignoreErrors } from '../../streams/ignore-errors.js';
 import { HeadReader, type ResponseHead } from './response-head.js';
 
 /**
- * Bytes that Node's http2 is given at once. It counts what it holds for all streams of a connection against
- * `maxSessionMemory` (10 MB) and refuses new streams above it: a few stalled tunnels must not come to that.
+ * Bytes that are given to Node's http2 at once. It counts the queued bytes of all streams of a connection against
+ * `maxSessionMemory` (10 MB), and refuses new streams above that: a few stalled tunnels must not reach it.
  */
 const SLICE = 65_536;
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR } = constants;
 
 /**
- * A stream of an HTTP/2 connection as the socket of one HTTP/1.1 exchange. The response that is written to it goes out as
- * HEADERS, 101 as 200 (RFC 8441 section 5), and DATA behind it. The end is END_STREAM, and a socket that is destroyed before
- * it RST_STREAM.
+ * A stream of an HTTP/2 connection as the socket of one HTTP/1.1 exchange. The response that is written to it is sent as
+ * HEADERS (101 becomes 200, RFC 8441 section 5) followed by DATA. The end is sent as END_STREAM; destroying the socket
+ * before its end sends RST_STREAM.
  *
- * Nothing is read from the stream before this is: until then it can be given back with `letGo`.
+ * The stream is read only when this socket is: until then `letGo` leaves the stream to other listeners.
  */
 export class StreamSocket extends Duplex {
   readonly encrypted: boolean;
@@ -28,7 +28,7 @@ export class StreamSocket extends Duplex {
   readonly localAddress: string | undefined;
   readonly localPort: number | undefined;
   readonly connecting = false;
-  /** Bytes that went out. */
+  /** Bytes that http2 has accepted: see streams/write-progress.ts. */
   bytesTaken = 0;
   readonly #stream: ServerHttp2Stream;
   #head: HeadReader | undefined = new HeadReader();
@@ -37,9 +37,9 @@ export class StreamSocket extends Duplex {
   constructor(stream: ServerHttp2Stream) {
     super();
     this.#stream = stream;
-    // Kept, for it can no longer be asked once it is gone.
+    // Read now: a session that has ended no longer knows its socket.
     const connection = stream.session?.socket;
-    // It is a proxy around the socket, which passes for one.
+    // `session.socket` is a Proxy of the socket, and an instance of the same class.
     this.encrypted = connection instanceof TLSSocket;
     this.authorized = connection instanceof TLSSocket && connection.authorized;
     this.remoteAddress = connection?.remoteAddress;
@@ -52,7 +52,7 @@ export class StreamSocket extends Duplex {
     stream.on('aborted', this.#onAborted);
     stream.on('close', this.#onClose);
     stream.on('timeout', this.#onTimeout);
-    // As a socket does: an end is noticed even while nobody reads.
+    // A socket notices an end even while nobody reads.
     stream.read(0);
   }
 
@@ -91,7 +91,7 @@ export class StreamSocket extends Duplex {
     else this.once('finish', () => this.destroy());
   }
 
-  /** Leaves the stream as it was. */
+  /** Leaves the stream to other listeners, unread. */
   letGo(): void {
     this.#stopListening();
   }
@@ -114,9 +114,9 @@ export class StreamSocket extends Duplex {
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    // An end without an answer: http2 would send a 200 by itself.
+    // The socket ends without a response: http2 would send a 200.
     if (this.#head) this.#stream.close(NGHTTP2_CANCEL);
-    // What went wrong there, its `close` tells.
+    // Failures of the stream arrive as its `close`.
     if (this.#head || this.#stream.writableEnded) done();
     else this.#stream.end(() => done());
   }
@@ -126,11 +126,11 @@ export class StreamSocket extends Duplex {
     this.#stopListening();
     const free = (code: number) => {
       if (!stream.closed && !stream.destroyed) stream.close(code);
-      // It is not freed while something of it is unread.
+      // Node frees the stream only once all of it is read.
       stream.resume();
     };
-    // Behind a whole answer the client is asked to send no more (RFC 9113 section 8.1): a turn later, for an answer without
-    // body would be overtaken. Anything else is a reset.
+    // After a complete response the client is asked to send no more (RFC 9113 section 8.1): one event-loop turn later,
+    // because the request would overtake a response without body. Any other end is a reset.
     if (this.writableFinished && !this.#head) setImmediate(free, NGHTTP2_NO_ERROR);
     else free(NGHTTP2_CANCEL);
     done(error);
@@ -162,7 +162,7 @@ export class StreamSocket extends Duplex {
     stream.uncork();
   }
 
-  /** What is behind the heads in it. */
+  /** Sends the response heads in these bytes; returns the bytes after them. */
   #readHeads(bytes: Buffer): readonly Buffer[] {
     let left = bytes;
     while (this.#head) {
@@ -184,11 +184,11 @@ export class StreamSocket extends Duplex {
         stream.additionalHeaders({ ...headers, ':status': status });
         return;
       }
-      // The timeout was the request's.
+      // The timeout was for the request.
       if (status === 101) stream.setTimeout(0);
       stream.respond({ ...headers, ':status': status === 101 ? 200 : status });
     } catch {
-      // HTTP/1.1 has nothing against a header that comes twice.
+      // HTTP/1.1 permits repeating headers that HTTP/2 permits once.
       stream.close(NGHTTP2_INTERNAL_ERROR);
     }
   }
@@ -207,7 +207,7 @@ export class StreamSocket extends Duplex {
   };
 
   readonly #onClose = (): void => {
-    // Both sides have ended: what is still unread may be read.
+    // Both sides have ended: the app may still read the rest.
     if (this.#stream.readableEnded && this.writableFinished) return;
     this.destroy(resetOf(this.#stream));
   };
@@ -216,7 +216,7 @@ export class StreamSocket extends Duplex {
     this.emit('timeout');
   };
 
-  /** To all but `error`. */
+  /** Removes all listeners but the one for `error`. */
   #stopListening(): void {
     const stream = this.#stream;
     stream.off('data', this.#onData);
@@ -233,7 +233,7 @@ function slicesOf(bytes: Buffer): Buffer[] {
   return slices;
 }
 
-/** As a socket reports it. */
+/** A reset stream as the error of a socket. */
 function resetOf(stream: ServerHttp2Stream): Error {
   const message = `the HTTP/2 stream was reset with code ${stream.rstCode}`;
   return Object.assign(new Error(message), { code: 'ECONNRESET' });

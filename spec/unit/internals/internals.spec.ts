@@ -1,0 +1,368 @@
+// The contract of src/internals: each test fails when Node, Express, Connect, ws or engine.io change what is read there.
+import { once } from 'node:events';
+import {
+  createServer,
+  IncomingMessage,
+  request,
+  Server,
+  ServerResponse,
+  type RequestListener,
+} from 'node:http';
+import { createServer as createHttp2 } from 'node:http2';
+import { connect, createServer as createTcp, Socket } from 'node:net';
+import { Duplex, PassThrough, Writable } from 'node:stream';
+import connectApp from 'connect';
+import express from 'express';
+import express4 from 'express4';
+import { Server as SocketIo } from 'socket.io';
+import { describe, expect, test } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
+import { isEngineIoAlone } from '../../../src/internals/engine-io.js';
+import {
+  handlersOf,
+  isCaseSensitive,
+  needsHttp1Requests,
+  pathAfter,
+  settingOf,
+  stackOf,
+} from '../../../src/internals/express.js';
+import {
+  allowsHalfOpen,
+  assignSocket,
+  closeResponse,
+  copySettings,
+  createResponse,
+  detachSocket,
+  emitDrain,
+  headerNamesOf,
+  isLastResponse,
+  responseOn,
+  setKeepAliveTimeout,
+} from '../../../src/internals/node-http.js';
+import { isCompatListener, settingsOf } from '../../../src/internals/node-http2.js';
+import {
+  activeServers,
+  bytesPassedToLibuv,
+  descriptorOf,
+  forgetReader,
+  libuvQueueOf,
+  serverOf,
+} from '../../../src/internals/node-net.js';
+import { SocketlessWebSocket } from '../../../src/internals/ws.js';
+import { onCleanup } from '../../support/cleanup.js';
+import { handshake } from '../../support/raw-client.js';
+import { listen, portOf, startHttp } from '../../support/servers.js';
+
+function collecting() {
+  const chunks: Buffer[] = [];
+  const sink = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      chunks.push(chunk);
+      done();
+    },
+  });
+  return { sink, text: () => Buffer.concat(chunks).toString('latin1') };
+}
+
+function responseOf(server = new Server()): ServerResponse {
+  const req = new IncomingMessage(new Socket());
+  req.method = 'GET';
+  req.httpVersionMajor = 1;
+  req.httpVersionMinor = 1;
+  return createResponse(server, req, new PassThrough());
+}
+
+describe('node:net', () => {
+  async function stalledSocket(): Promise<Socket> {
+    const server = createTcp((peer) => {
+      peer.pause();
+      onCleanup(() => peer.destroy());
+    });
+    await listen(server);
+    const socket = connect(portOf(server), '127.0.0.1');
+    onCleanup(() => socket.destroy());
+    await once(socket, 'connect');
+    return socket;
+  }
+
+  test('a stalled socket reports the bytes that libuv queues', async () => {
+    const socket = await stalledSocket();
+    const size = 32 * 1024 * 1024;
+    socket.write(Buffer.alloc(size));
+    socket.write(Buffer.alloc(10));
+    expect(libuvQueueOf(socket)).toBeGreaterThan(0);
+    expect(libuvQueueOf(socket)).toBeLessThan(size);
+    expect(bytesPassedToLibuv(socket)).toBe(size);
+    expect(socket.bytesWritten).toBe(size + 10);
+  });
+
+  test('a listening server has a file descriptor', async () => {
+    const server = createTcp();
+    expect(descriptorOf(server)).toBeUndefined();
+    await listen(server);
+    expect(descriptorOf(server)).toBeGreaterThan(2);
+  });
+
+  test('an accepted socket names its server', async () => {
+    let accepted: unknown;
+    const { server, port } = await startHttp((req, res) => {
+      accepted = serverOf(req.socket);
+      res.end();
+    });
+    await once(request({ port, agent: false }).end(), 'response');
+    expect(accepted).toBe(server);
+  });
+
+  test('a stream that was read begins to flow again with its next reader', async () => {
+    const stream = new PassThrough();
+    const stop = () => undefined;
+    stream.on('data', stop);
+    stream.off('data', stop);
+    stream.pause();
+    expect(stream.readableFlowing).toBe(false);
+    forgetReader(stream);
+    expect(stream.readableFlowing).toBe(null);
+    stream.write('x');
+    const [chunk] = (await once(stream, 'data')) as [Buffer];
+    expect(chunk.toString()).toBe('x');
+  });
+
+  test('the active handles of the process include a listening server', async () => {
+    const server = createTcp();
+    expect(activeServers()).not.toContain(server);
+    await listen(server);
+    expect(activeServers()).toContain(server);
+  });
+});
+
+describe('node:http', () => {
+  test('a response is of the class and has the header rules that were given to createServer', async () => {
+    class OwnResponse extends ServerResponse {}
+    const server = createServer({ ServerResponse: OwnResponse as never, uniqueHeaders: ['x-one'] });
+    const res = responseOf(server);
+    expect(res).toBeInstanceOf(OwnResponse);
+    const { sink, text } = collecting();
+    assignSocket(res, sink);
+    res.setHeader('X-One', ['a', 'b']);
+    res.end();
+    await once(res, 'finish');
+    expect(text()).toContain('X-One: a; b\r\n');
+  });
+
+  test('a response can be assigned to any stream', async () => {
+    const res = responseOf();
+    const duplex = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
+    expect(responseOn(duplex)).toBeUndefined();
+    assignSocket(res, duplex);
+    expect(responseOn(duplex)).toBe(res);
+    expect(() => assignSocket(responseOf(), duplex)).toThrow(
+      expect.objectContaining({ code: 'ERR_HTTP_SOCKET_ASSIGNED' }),
+    );
+    res.end('text');
+    await once(res, 'finish');
+    detachSocket(res, duplex);
+    expect(responseOn(duplex)).toBeUndefined();
+  });
+
+  test('a drained response no longer needs a drain', () => {
+    const res = responseOf();
+    assignSocket(res, new Writable({ highWaterMark: 1, write: () => undefined }));
+    expect(res.write(Buffer.alloc(100_000))).toBe(false);
+    expect(res.writableNeedDrain).toBe(true);
+    let drains = 0;
+    res.on('drain', () => drains++);
+    emitDrain(res);
+    expect({ drains, needs: res.writableNeedDrain }).toEqual({ drains: 1, needs: false });
+  });
+
+  test("a kept-alive response names the server's keepAliveTimeout", async () => {
+    const res = responseOf();
+    const { sink, text } = collecting();
+    assignSocket(res, sink);
+    res.shouldKeepAlive = true;
+    setKeepAliveTimeout(res, 7000);
+    res.end();
+    await once(res, 'finish');
+    expect(text()).toContain('Keep-Alive: timeout=7\r\n');
+  });
+
+  test.each([
+    ['close', true],
+    ['keep-alive', false],
+  ])('a response with Connection: %s is the last one: %s', (value, isLast) => {
+    const res = responseOf();
+    assignSocket(res, collecting().sink);
+    res.setHeader('Connection', value);
+    res.end();
+    expect(isLastResponse(res)).toBe(isLast);
+  });
+
+  test('a write to a closed response raises no error event', async () => {
+    const res = responseOf();
+    const { sink } = collecting();
+    const errors: unknown[] = [];
+    res.on('error', (error) => errors.push(error));
+    assignSocket(res, sink);
+    res.end();
+    await once(res, 'finish');
+    detachSocket(res, sink);
+    closeResponse(res);
+    await once(res, 'close');
+    res.write('late');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(errors).toEqual([]);
+  });
+
+  test('a response keeps the spelling of its header names', () => {
+    const res = responseOf();
+    res.setHeader('X-Request-ID', '1');
+    expect(headerNamesOf(res)).toEqual(['X-Request-ID']);
+  });
+
+  test('a request that arrives as an upgrade says so in req.upgrade', async () => {
+    const { server, port } = await startHttp(() => undefined);
+    const arrived = once(server, 'upgrade');
+    const socket = connect(port, '127.0.0.1');
+    onCleanup(() => socket.destroy());
+    socket.write(handshake('/'));
+    const [req] = (await arrived) as [IncomingMessage & { upgrade?: boolean }];
+    onCleanup(() => req.socket.destroy());
+    expect(req.upgrade).toBe(true);
+  });
+
+  test('a server has the property httpAllowHalfOpen', () => {
+    const server = new Server();
+    expect(server).toHaveProperty('httpAllowHalfOpen', false);
+    expect(allowsHalfOpen(server)).toBe(false);
+    expect(allowsHalfOpen(Object.assign(server, { httpAllowHalfOpen: true }))).toBe(true);
+  });
+
+  test('a server has the settings that are copied to another', async () => {
+    class OwnRequest extends IncomingMessage {}
+    const from = createServer({
+      IncomingMessage: OwnRequest as never,
+      uniqueHeaders: ['x-one'],
+      keepAliveTimeout: 1234,
+      maxHeaderSize: 4321,
+    });
+    // Node makes the list of connections when the server begins to listen.
+    await listen(from);
+    const to = new Server();
+    copySettings(from, to);
+    const symbols = (server: Server) =>
+      new Map(Object.getOwnPropertySymbols(server).map((symbol) => [symbol.description, symbol]));
+    for (const name of ['IncomingMessage', 'ServerResponse', 'kUniqueHeaders', 'http.server.connections']) {
+      const symbol = symbols(from).get(name);
+      expect(symbol, name).toBeDefined();
+      const [source, target] = [from, to] as unknown as Record<symbol, unknown>[];
+      expect(target![symbol!], name).toBe(source![symbol!]);
+    }
+    expect(to.keepAliveTimeout).toBe(1234);
+    expect(to).toHaveProperty('maxHeaderSize', 4321);
+    for (const name of ['requireHostHeader', 'insecureHTTPParser', 'joinDuplicateHeaders'])
+      expect(from, name).toHaveProperty(name);
+  });
+});
+
+describe('node:http2', () => {
+  test('an http2 server keeps the settings that were given to createServer', () => {
+    expect(settingsOf(createHttp2({ settings: { enableConnectProtocol: false } }))).toMatchObject({
+      enableConnectProtocol: false,
+    });
+    expect(settingsOf(createHttp2())?.enableConnectProtocol).toBeUndefined();
+  });
+
+  test("an http2 server with a request listener has one stream listener, Node's own", () => {
+    const server = createHttp2(() => undefined);
+    expect(server.listeners('stream').map((listener) => isCompatListener(listener))).toEqual([true]);
+    expect(isCompatListener(function onServerStream() {})).toBe(false);
+  });
+});
+
+describe.each([
+  ['Express 5', () => express(), true],
+  ['Express 4', () => express4(), true],
+  ['Connect', () => connectApp(), false],
+])('%s', (_name, make: () => unknown, isExpress) => {
+  type App = { use(path: string, handler: CallableFunction): void; (...args: unknown[]): void };
+
+  test('layers have a handle, and match paths', () => {
+    const app = make() as App;
+    expect(stackOf(app)?.length ?? 0).toBeLessThanOrEqual(2);
+    const handler = () => undefined;
+    app.use('/desk', handler);
+    const layer = stackOf(app)?.at(-1);
+    expect(layer && handlersOf(layer)).toEqual([handler]);
+    expect(layer && pathAfter(layer, '/desk/vnc')).toBe('/vnc');
+    expect(layer && pathAfter(layer, '/desk')).toBe('/');
+    expect(layer && pathAfter(layer, '/other')).toBeUndefined();
+  });
+
+  test('a function that is neither an app nor a router has no stack', () => {
+    expect(stackOf(() => undefined)).toBeUndefined();
+    expect(stackOf(null)).toBeUndefined();
+  });
+
+  test.runIf(isExpress)('a route has a handler for each method', () => {
+    const app = make() as ReturnType<typeof express>;
+    const [get, post] = [() => undefined, () => undefined];
+    app.route('/desk').get(get).post(post);
+    const layer = stackOf(app)?.at(-1);
+    expect(layer && handlersOf(layer)).toEqual([get]);
+    expect(layer && pathAfter(layer, '/desk')).toBe('/desk');
+  });
+
+  test.runIf(isExpress)('an app tells whether letter case counts', () => {
+    const app = make() as ReturnType<typeof express>;
+    expect(isCaseSensitive([app])).toBe(false);
+    app.enable('case sensitive routing');
+    expect(isCaseSensitive([app])).toBe(true);
+  });
+
+  test("an Express app's requests inherit from http's IncomingMessage", () => {
+    expect(needsHttp1Requests(make() as object)).toBe(isExpress);
+    expect(needsHttp1Requests(Object.assign(make() as object, { http2Request: {} }))).toBe(false);
+  });
+
+  test.runIf(isExpress)('an Express app compiles its trust proxy setting into a function', () => {
+    const app = make() as ReturnType<typeof express>;
+    app.set('trust proxy', 'loopback');
+    const trusts = settingOf({ app } as never, 'trust proxy fn') as (address: string, hop: number) => boolean;
+    expect([trusts('127.0.0.1', 0), trusts('192.0.2.1', 0)]).toEqual([true, false]);
+    expect(settingOf({} as never, 'trust proxy fn')).toBeUndefined();
+  });
+});
+
+test('ws hands the socket and the bytes after the request to setSocket', async () => {
+  const { server, port } = await startHttp(() => undefined);
+  const upgrades = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    WebSocket: SocketlessWebSocket,
+  });
+  const upgraded = new Promise<SocketlessWebSocket['upgraded']>((resolve) => {
+    server.on('upgrade', (req, socket, head) => {
+      onCleanup(() => socket.destroy());
+      upgrades.handleUpgrade(req, socket, head, (ws) => resolve(ws.upgraded));
+    });
+  });
+  const client = connect(port, '127.0.0.1');
+  onCleanup(() => client.destroy());
+  client.write(Buffer.concat([Buffer.from(handshake('/')), Buffer.from('early')]));
+  const { socket, head } = (await upgraded)!;
+  expect(socket).toBeInstanceOf(Socket);
+  expect(head.toString()).toBe('early');
+  expect(socket.listenerCount('data')).toBe(0);
+  expect(WebSocket.prototype).toHaveProperty('setSocket');
+});
+
+test('engine.io and socket.io are recognised by their listeners', async () => {
+  const app: RequestListener = (_req, res) => res.end();
+  const { server } = await startHttp(app);
+  expect(isEngineIoAlone(server, () => false)).toBe(false);
+  const io = new SocketIo(server);
+  onCleanup(() => io.close());
+  expect(isEngineIoAlone(server, () => false)).toBe(true);
+  server.on('upgrade', () => undefined);
+  expect(isEngineIoAlone(server, () => false)).toBe(false);
+});

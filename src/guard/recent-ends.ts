@@ -1,0 +1,70 @@
+import { messageOf, TunnelError } from '../errors.js';
+import type { TunnelInfo } from '../types.js';
+
+/** Most calls of `end()` that are remembered at once: a filter may reference a request of the app. */
+const MAX_ENDS = 1000;
+
+interface End {
+  readonly at: number;
+  readonly picks: (tunnel: TunnelInfo) => boolean;
+  readonly reason: string;
+}
+
+/**
+ * The calls of `end()` that still concern requests on their way to the 101 response. When a user logs out, a request may be
+ * inside the app's middleware or in `authenticate`: its user is not known yet, and it must not open a tunnel afterwards. A
+ * request that arrived after the call is not concerned: the user may log in again at once.
+ *
+ * Times are of `performance.now()`.
+ */
+export class RecentEnds {
+  readonly #milliseconds: number;
+  #ends: readonly End[] = [];
+  /** The time of the latest call that is no longer remembered. */
+  #forgotten = -Infinity;
+
+  /** `seconds`: the longest time from a request's arrival to its 101 response. */
+  constructor(seconds: number) {
+    this.#milliseconds = seconds * 1000;
+  }
+
+  add(picks: End['picks'], reason: string): void {
+    this.#forgetOld();
+    this.#ends = [...this.#ends, { at: performance.now(), picks, reason }];
+    if (this.#ends.length > MAX_ENDS) this.#forget(1);
+  }
+
+  /** The refusal of a request that arrived at that time, if a later `end()` picks it. */
+  refusalOf(tunnel: TunnelInfo, arrived: number): TunnelError | undefined {
+    this.#forgetOld();
+    if (arrived <= this.#forgotten)
+      return new TunnelError(
+        'WSTUNNEL_ENDED',
+        'this request took too long to open while tunnels were being ended',
+        {
+          status: 503,
+          headers: { 'Retry-After': '1' },
+        },
+      );
+    try {
+      const end = this.#ends.find(({ at, picks }) => at >= arrived && picks(tunnel));
+      return end && new TunnelError('WSTUNNEL_ENDED', end.reason);
+    } catch (error) {
+      const message = `the filter of end() failed: ${messageOf(error)}`;
+      return new TunnelError('WSTUNNEL_HOOK_FAILED', message, { cause: error });
+    }
+  }
+
+  #forget(count: number): void {
+    const last = this.#ends[count - 1];
+    if (last) this.#forgotten = last.at;
+    this.#ends = this.#ends.slice(count);
+  }
+
+  /** No timer is needed: the next opening or `end()` is early enough. */
+  #forgetOld(): void {
+    const since = performance.now() - this.#milliseconds;
+    const old = this.#ends.filter(({ at }) => at <= since).length;
+    if (old > 0) this.#forget(old);
+  }
+}

@@ -1,0 +1,162 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Candidates } from '../backends/candidates.js';
+import { failureOf, type Failure } from '../backends/failure.js';
+import type { ResolvedHost } from '../backends/host.js';
+import type { PooledHost } from '../backends/pool.js';
+import { proxyHeader } from '../backends/proxy-header.js';
+import { claimStream, isStream } from '../backends/stream.js';
+import { messageOf, TunnelError } from '../errors.js';
+import { bothOf, type Lease } from '../helpers/lease.js';
+import { readServerResult } from '../options/read-hosts.js';
+import type { RuleSettings } from '../options/settings.js';
+import { normalizeAddress } from '../request/client-address.js';
+import { originalPathOf } from '../request/path.js';
+import { discard } from '../streams/discard.js';
+import { ignoreErrors } from '../streams/ignore-errors.js';
+import type { BalanceRequest } from '../types.js';
+import type { ClientIdentity, TunnelContext } from './context.js';
+import { hook } from './hook.js';
+import type { Route } from './route.js';
+
+/** The hosts for one request. */
+interface ChosenTarget {
+  readonly hosts: readonly ResolvedHost[];
+  /** A stream that `server()` returned: the tunnel owns the stream and has to destroy it. */
+  readonly stream?: Duplex;
+}
+
+/** A connection to a backend, with the lease of a slot at the host. */
+export interface BackendConnection {
+  readonly socket: Duplex;
+  readonly host: PooledHost;
+  readonly lease: Lease;
+}
+
+/** The hosts that may serve this request. */
+export async function chooseTarget<Req extends IncomingMessage>(
+  { server }: Route<Req>,
+  req: Req,
+  signal: AbortSignal,
+): Promise<ChosenTarget> {
+  if (typeof server !== 'function') return { hosts: server };
+  let stream: Duplex | undefined;
+  try {
+    const target = await hook('server', signal, async () => {
+      const promised: unknown = server(req, { signal });
+      // A stream may fail one tick from now.
+      if (isStream(promised)) ignoreErrors(promised);
+      const given: unknown = await promised;
+      if (!isStream(given)) return given;
+      // Throws for a stream of another tunnel, which is not ours to destroy.
+      stream = claimStream(given);
+      // After an abort the hook's result is dropped.
+      if (signal.aborted) discard(given);
+      return given;
+    });
+    if (target === undefined || target === null)
+      throw new TunnelError('WSTUNNEL_NO_TARGET', 'there is no such tunnel');
+    const hosts = await hook('server', signal, () => readServerResult(target, 'the result of server()'));
+    return stream ? { hosts, stream } : { hosts };
+  } catch (error) {
+    // The request may have been aborted after the hook's end and before our turn.
+    if (stream) discard(stream);
+    throw error;
+  }
+}
+
+/** Picks a host and dials it. A host that fails is left out for a while, and the strategy is asked again. */
+export async function reachBackend<Req extends IncomingMessage>(
+  { pool, spawner, log }: TunnelContext,
+  { balance, stickyKey, handshakeTimeout }: RuleSettings<Req>,
+  req: Req,
+  { address }: ClientIdentity,
+  hosts: readonly ResolvedHost[],
+  signal: AbortSignal,
+): Promise<BackendConnection> {
+  const candidates = new Candidates(pool.statesOf(hosts));
+  const { all } = candidates;
+  const request: BalanceRequest<Req> = {
+    ...{ req, address, all, path: originalPathOf(req) ?? '', authority: req.headers.host ?? '' },
+    stickyKey: () => (stickyKey ? readKey(stickyKey(req)) : address),
+  };
+  const note = (host: PooledHost, why: string, failure: Failure, taken: number) => {
+    const outage = pool.failed(host, why, failure, taken);
+    log('backend', outage === 'known' ? 'debug' : 'warn', '%s failed: %s', host.id, why);
+    if (outage === 'new' && !all.some(({ up }) => up)) log('backend', 'error', 'all backends are down');
+    return outage;
+  };
+  let last: TunnelError | undefined;
+  for (;;) {
+    const next = candidates.next();
+    if (next.length === 0) throw last ?? new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend is up');
+    const free = next.filter((host) => !host.full);
+    if (free.length === 0) throw new TunnelError('WSTUNNEL_FULL', 'all backends are at their tunnel limit');
+    const picked = await hook('balance.pick', signal, () => balance.pick(free, request));
+    const host = free.find((candidate) => candidate === picked);
+    if (!host) throw new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend was chosen');
+    // While the strategy was choosing, other requests may have filled this host or begun a trial of it.
+    if (host.full || (!host.up && !host.isDue)) continue;
+    const lease = pool.lease(host, balance);
+    const trial = pool.tryOut(host);
+    const since = performance.now();
+    const { taken } = host;
+    try {
+      const dialled = await spawner.dial(host.host, signal, prefaceOf(host.host, req, address));
+      pool.connected(host);
+      return { socket: dialled.socket, host, lease: bothOf(dialled.lease, lease) };
+    } catch (error) {
+      lease.release();
+      // Where handshakeTimeout is below connectTimeout, a host that never answers would otherwise be tried first for ever.
+      if (isHandshakeTimeout(error) && performance.now() - since >= (handshakeTimeout * 1000) / 2)
+        note(host, 'no answer within handshakeTimeout', 'down', taken);
+      if (signal.aborted || !isBackendFailure(error)) throw error;
+      const failure = failureOfDial(error, host.host);
+      const why = error.cause === undefined ? error.message : messageOf(error.cause);
+      const outage = note(host, why, failure, taken);
+      candidates.failed(host, failure === 'passing' && outage === 'none');
+      last = error;
+    } finally {
+      trial.release();
+    }
+  }
+}
+
+/** What a failed dial means for its host. The app's `connect` is called once for each request. */
+function failureOfDial({ code, cause }: TunnelError, { connect }: ResolvedHost): Failure {
+  if (code === 'WSTUNNEL_EXHAUSTED') return 'ours';
+  return connect || code !== 'WSTUNNEL_BACKEND_REFUSED' ? 'down' : failureOf(cause);
+}
+
+/** The header of the PROXY protocol: the backend learns the client's address before all other bytes. */
+function prefaceOf(
+  { proxyProtocol }: ResolvedHost,
+  { socket }: IncomingMessage,
+  address: string,
+): Buffer | undefined {
+  if (proxyProtocol === undefined) return undefined;
+  const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = socket;
+  return proxyHeader(proxyProtocol, {
+    address,
+    // Where a proxy is in front, `remotePort` is the proxy's, and the client's is unknown.
+    port: normalizeAddress(remoteAddress) === address ? remotePort : 0,
+    localAddress: normalizeAddress(localAddress),
+    localPort,
+  });
+}
+
+function isHandshakeTimeout(error: unknown): boolean {
+  return error instanceof TunnelError && error.code === 'WSTUNNEL_HANDSHAKE_TIMEOUT';
+}
+
+function isBackendFailure(error: unknown): error is TunnelError {
+  return (
+    error instanceof TunnelError &&
+    ['WSTUNNEL_BACKEND_REFUSED', 'WSTUNNEL_BACKEND_TIMEOUT', 'WSTUNNEL_EXHAUSTED'].includes(error.code)
+  );
+}
+
+function readKey(key: unknown): string {
+  if (typeof key === 'string') return key;
+  throw new Error('stickyKey must return a string');
+}

@@ -1,0 +1,108 @@
+import type { IncomingMessage } from 'node:http';
+import { TunnelError } from '../errors.js';
+
+/** The parts of the client's opening handshake that the response depends on. */
+export interface OpeningHandshake {
+  /** In the client's order of preference. */
+  readonly subprotocols: ReadonlySet<string>;
+}
+
+// 16 bytes in base64 (RFC 6455 section 4.2.1 item 5).
+const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const WEBSOCKET = /(^|,)[ \t]*websocket[ \t]*(,|$)/i;
+const UPGRADE = /(^|,)[ \t]*upgrade[ \t]*(,|$)/i;
+// RFC 6455 section 9.1. The server never accepts one.
+const EXTENSION = extension();
+// uri-host [":" port], RFC 9112 section 3.2, without characters that no host has. The app may check more.
+const HOST = /^[^\s/@?#\\,]+$/;
+
+/** Does the request's Upgrade header name `websocket`? */
+export function asksForWebSocket(req: Pick<IncomingMessage, 'headers'>): boolean {
+  return WEBSOCKET.test(req.headers.upgrade ?? '');
+}
+
+/** Has the request any header of a WebSocket handshake? A page view in a browser has none. */
+export function hasHandshakeHeader({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
+  return ['upgrade', 'sec-websocket-key', 'sec-websocket-version'].some(
+    (name) => headers[name] !== undefined,
+  );
+}
+
+/** May the request go through the app as an upgrade? All others return to Node, which parses and answers them. */
+export function isPlainHandshake(req: IncomingMessage): boolean {
+  const { headers } = req;
+  return (
+    req.method === 'GET' &&
+    req.httpVersion === '1.1' &&
+    asksForWebSocket(req) &&
+    headers.host !== undefined &&
+    headers.expect === undefined &&
+    !hasBody(req)
+  );
+}
+
+/** Checks the opening handshake (RFC 6455 section 4.2.1). Throws the refusal of a bad one: 400 or 426. */
+export function readHandshake(req: IncomingMessage): OpeningHandshake {
+  const { headers } = req;
+  if (req.method !== 'GET') throw bad('the method must be GET');
+  if (req.httpVersionMajor !== 1 || req.httpVersionMinor < 1) throw bad('HTTP/1.1 is required');
+  if (countOf(req, 'host') !== 1 || !HOST.test(headers.host ?? ''))
+    throw bad('exactly one valid Host header is required');
+  if (!UPGRADE.test(headers.connection ?? '')) throw bad('the Connection header must name Upgrade');
+  if (headers.expect !== undefined) throw bad('an Expect header is not allowed');
+  if (hasBody(req)) throw bad('a body is not allowed');
+  const version = headers['sec-websocket-version'];
+  if (version !== '13') {
+    const answer = { headers: { 'Sec-WebSocket-Version': '13' } };
+    if (version === undefined) throw bad('the Sec-WebSocket-Version header is missing', answer);
+    throw new TunnelError('WSTUNNEL_WRONG_VERSION', 'only WebSocket version 13 is supported', answer);
+  }
+  if (countOf(req, 'sec-websocket-key') !== 1 || !KEY.test(headers['sec-websocket-key'] ?? ''))
+    throw bad('exactly one Sec-WebSocket-Key header of 16 bytes in base64 is required');
+  if (!elementsOf(headers['sec-websocket-extensions']).every((element) => EXTENSION.test(element)))
+    throw bad('the Sec-WebSocket-Extensions header is malformed');
+  return { subprotocols: readSubprotocols(headers['sec-websocket-protocol']) };
+}
+
+function readSubprotocols(header: string | undefined): ReadonlySet<string> {
+  const names = elementsOf(header);
+  const offered = new Set(names);
+  if (offered.size < names.length || !names.every((name) => TOKEN.test(name)))
+    throw bad('the Sec-WebSocket-Protocol header must list distinct tokens');
+  return offered;
+}
+
+/**
+ * Empty elements are skipped (RFC 9110 section 5.6.1.2): Python's clients send an empty header where they offer nothing.
+ * A quoted string of a WebSocket extension contains a token (RFC 6455 section 9.1), hence no comma.
+ */
+function elementsOf(header = ''): string[] {
+  // Whitespace is space and tab (RFC 9110 section 5.6.3); trim() removes more.
+  const elements = header
+    .split(',')
+    .map((element) => element.replace(/^[ \t]+/, '').replace(/(?<![ \t])[ \t]+$/, ''));
+  return elements.filter((element) => element !== '');
+}
+
+function hasBody(req: IncomingMessage): boolean {
+  const length = req.headers['content-length'];
+  return req.headers['transfer-encoding'] !== undefined || (length !== undefined && !/^0+$/.test(length));
+}
+
+/** Counts the lines of a header: Node joins or drops repeated ones in `headers`. */
+function countOf(req: IncomingMessage, name: string): number {
+  let count = 0;
+  for (let i = 0; i < req.rawHeaders.length; i += 2) if (req.rawHeaders[i]?.toLowerCase() === name) count++;
+  return count;
+}
+
+function bad(message: string, details = {}): TunnelError {
+  return new TunnelError('WSTUNNEL_BAD_HANDSHAKE', `bad WebSocket handshake: ${message}`, details);
+}
+
+function extension(): RegExp {
+  const token = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
+  const parameter = `[ \\t]*;[ \\t]*${token}(?:[ \\t]*=[ \\t]*(?:${token}|"${token}"))?`;
+  return new RegExp(`^${token}(?:${parameter})*$`);
+}

@@ -1,0 +1,11 @@
+/**
+ * Does a request for a path reach a tunnel? From least to most certain: `no`; `hidden`: a part of the app that cannot be read
+ * may lead to one; `maybe`: the tunnel is there, and a rule decides; `yes`.
+ */
+export type Reach = 'no' | 'hidden' | 'maybe' | 'yes';
+
+const ORDER: readonly Reach[] = ['no', 'hidden', 'maybe', 'yes'];
+
+export function mostCertain(all: readonly Reach[]): Reach {
+  return ORDER.findLast((reach) => all.includes(reach)) ?? 'no';
+}

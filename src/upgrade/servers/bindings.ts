@@ -1,0 +1,41 @@
+import type { AttachableTunnel } from '../attachable-tunnel.js';
+
+/** How `attach()` bound a tunnel to a server. */
+export interface Binding {
+  /** Path prefixes, the only ones that lead to the tunnel; undefined where the paths are not known. */
+  readonly paths: readonly string[] | undefined;
+  /** Any response of the app is final on the `paths`: other listeners get no upgrade there. */
+  readonly exclusive: boolean;
+}
+
+/** The tunnels that `attach()` bound to one server. Bindings reference tunnels weakly. */
+export class Bindings {
+  readonly #bindings = new Map<WeakRef<AttachableTunnel>, Binding>();
+  readonly #references = new WeakMap<AttachableTunnel, WeakRef<AttachableTunnel>>();
+
+  set(tunnel: AttachableTunnel, binding: Binding): void {
+    const reference = this.#references.get(tunnel) ?? new WeakRef(tunnel);
+    this.#references.set(tunnel, reference);
+    this.#bindings.set(reference, binding);
+  }
+
+  delete(tunnel: AttachableTunnel): void {
+    const reference = this.#references.get(tunnel);
+    if (reference) this.#bindings.delete(reference);
+  }
+
+  get(tunnel: AttachableTunnel): Binding | undefined {
+    const reference = this.#references.get(tunnel);
+    return reference && this.#bindings.get(reference);
+  }
+
+  /** The bindings of tunnels that still exist, in the order of first binding. */
+  list(): readonly (readonly [AttachableTunnel, Binding])[] {
+    return [...this.#bindings].flatMap(([reference, binding]) => {
+      const tunnel = reference.deref();
+      if (tunnel) return [[tunnel, binding] as const];
+      this.#bindings.delete(reference);
+      return [];
+    });
+  }
+}

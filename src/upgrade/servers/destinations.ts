@@ -1,0 +1,135 @@
+import type { IncomingMessage, Server } from 'node:http';
+import { isEngineIoAlone, isForEngineIo } from '../../internals/engine-io.js';
+import { isCaseSensitive } from '../../internals/express.js';
+import { pathOf } from '../../request/path.js';
+import { compileUrl } from '../../routes/url-match.js';
+import { findTunnels, type TunnelsInApp } from '../app/find-tunnels.js';
+import type { AttachableTunnel } from '../attachable-tunnel.js';
+import { asksForWebSocket } from '../opening-handshake.js';
+import { mostCertain, type Reach } from '../path-reach.js';
+import type { UpgradeDestination } from '../upgrade-destination.js';
+import { Bindings, type Binding } from './bindings.js';
+import { unlocatedFor } from './unlocated-tunnels.js';
+
+/** The parts of a request that decide which tunnel it is for. */
+type UpgradeRequest = Pick<IncomingMessage, 'url' | 'headers'>;
+
+/** Seconds for the response to an upgrade of which it is not known which tunnel it is for. */
+const UNKNOWN_TIMEOUT = 30;
+
+/** Most paths of one server that are remembered for having led to a tunnel; the oldest is forgotten. */
+const MAX_PATHS = 1000;
+
+/** Decides to which tunnels the upgrades of one server lead: by the app, by `attach()`, and by earlier requests. */
+export class Destinations {
+  readonly bindings = new Bindings();
+  readonly #server: Server;
+  readonly #isOurs: (listener: unknown) => boolean;
+  /** Paths that have led to a tunnel, with the tunnel's `handshakeTimeout`. */
+  readonly #reached = new Map<string, number>();
+
+  /** `isOurs` recognises the dispatcher's own `upgrade` listener. */
+  constructor(server: Server, isOurs: (listener: unknown) => boolean) {
+    this.#server = server;
+    this.#isOurs = isOurs;
+  }
+
+  /** A request for this URL has reached a tunnel. */
+  remember(url: string, handshakeTimeout: number): void {
+    const path = pathOf({ url });
+    if (path === undefined) return;
+    this.#reached.delete(path);
+    this.#reached.set(path, handshakeTimeout);
+    const [oldest] = this.#reached.keys();
+    if (this.#reached.size > MAX_PATHS && oldest !== undefined) this.#reached.delete(oldest);
+  }
+
+  /**
+   * May an open tunnel be on this server? `hasAutomatic`: open tunnels exist that attach automatically, and may be hidden
+   * here.
+   */
+  isNeeded(hasAutomatic: boolean): boolean {
+    if (this.bindings.list().length > 0) return true;
+    const { targets, isWrapped, isHidden } = findTunnels(this.#server.listeners('request'));
+    if ([...targets.keys()].some((tunnel) => tunnel.isAutomatic())) return true;
+    return hasAutomatic && (isWrapped || isHidden || this.#reached.size > 0);
+  }
+
+  /** Is a tunnel known to be on this server? `found`: the result of a search just now. */
+  hasTunnel(found?: TunnelsInApp): boolean {
+    if (this.bindings.list().length > 0 || this.#reached.size > 0) return true;
+    const { targets, isWrapped } = found ?? findTunnels(this.#server.listeners('request'));
+    return isWrapped || targets.size > 0;
+  }
+
+  /** `hasOthers`: other listeners would get the upgrade as well. */
+  of(req: UpgradeRequest, hasOthers: boolean): UpgradeDestination {
+    const path = pathOf(req);
+    if (path === undefined || !asksForWebSocket(req)) return { reach: 'no', handshakeTimeout: 0 };
+    const listeners = this.#server.listeners('request');
+    const { targets, isWrapped, isHidden } = this.#search(listeners, path, hasOthers);
+    const found: UpgradeDestination[] = [...targets]
+      .filter(([tunnel]) => tunnel.isAutomatic() && !this.bindings.get(tunnel))
+      .map(([tunnel, reach]) => ({ reach, handshakeTimeout: tunnel.handshakeTimeout, tunnel }));
+    for (const [tunnel, binding] of this.bindings.list()) {
+      const reach =
+        reachOfBinding(binding, path, listeners) ?? mostCertain([targets.get(tunnel) ?? 'no', 'maybe']);
+      found.push({ reach, handshakeTimeout: tunnel.handshakeTimeout, tunnel });
+    }
+    const reached = this.#reached.get(path);
+    // The tunnel's rules may decide differently about the next request on this path.
+    if (reached !== undefined) found.push({ reach: 'maybe', handshakeTimeout: reached });
+    if (isWrapped) found.push({ reach: 'maybe', handshakeTimeout: UNKNOWN_TIMEOUT });
+    if (isHidden) found.push(this.#insideEngineIo(path) ?? { reach: 'hidden', handshakeTimeout: 0 });
+    const possible = found.filter(({ reach }) => reach !== 'no');
+    const reach = mostCertain(possible.map((one) => one.reach));
+    return {
+      // An upgrade for engine.io, whose clients expect no other answer.
+      reach: reach === 'maybe' && isForEngineIo(req) ? 'no' : reach,
+      // Which of the tunnels the request will reach is not known yet.
+      handshakeTimeout: Math.max(0, ...possible.map((one) => one.handshakeTimeout)),
+      tunnel: countingTunnel(possible, hasOthers),
+      isLocated: possible.some((one) => one.tunnel !== undefined),
+    };
+  }
+
+  /** Asks mounted apps only where other listeners would get the upgrade of an unlocated tunnel. */
+  #search(listeners: readonly unknown[], path: string, hasOthers: boolean): TunnelsInApp {
+    const found = findTunnels(listeners, path);
+    const isDoubtful = found.isHidden && hasOthers && unlocatedFor(path).some((tunnel) => tunnel.isMounted());
+    return isDoubtful ? findTunnels(listeners, path, true) : found;
+  }
+
+  /** Where engine.io hides the app and does not claim this upgrade, a mounted tunnel may be in that app. */
+  #insideEngineIo(path: string): UpgradeDestination | undefined {
+    if (!isEngineIoAlone(this.#server, this.#isOurs)) return undefined;
+    const times = unlocatedFor(path)
+      .filter((tunnel) => tunnel.isMounted())
+      .map(({ handshakeTimeout }) => handshakeTimeout);
+    // A tunnel that was reached on this server by another path.
+    times.push(...this.#reached.values());
+    return times.length === 0 ? undefined : { reach: 'maybe', handshakeTimeout: Math.max(...times) };
+  }
+}
+
+/** Of several tunnels the last one in the order of binding: the command binds a new tunnel after reading new settings. */
+function countingTunnel(
+  possible: readonly UpgradeDestination[],
+  hasOthers: boolean,
+): AttachableTunnel | undefined {
+  const last = (wanted: Reach) =>
+    possible.findLast(({ reach, tunnel }) => tunnel && reach === wanted)?.tunnel;
+  return last('yes') ?? (hasOthers ? undefined : last('maybe'));
+}
+
+/** Undefined where the tunnel was bound without paths. */
+function reachOfBinding(
+  { paths, exclusive }: Binding,
+  path: string,
+  listeners: readonly unknown[],
+): Reach | undefined {
+  if (!paths) return undefined;
+  const fold = (text: string) => (isCaseSensitive(listeners) ? text : text.toLowerCase());
+  if (!compileUrl(paths.map(fold))(fold(path))) return 'no';
+  return exclusive ? 'yes' : 'maybe';
+}

@@ -1,0 +1,71 @@
+import type { ServerResponse } from 'node:http';
+import { Writable } from 'node:stream';
+import { assignSocket, closeResponse, detachSocket, headerNamesOf } from '../../internals/node-http.js';
+
+// The handshake writes some of these headers; the rest describe a body, and a 101 response has no body.
+const NOT_ON_A_101 =
+  /^(connection|upgrade|keep-alive|transfer-encoding|trailer|content-.*|sec-websocket-.*|date|etag)$/i;
+
+/**
+ * Finishes a response that is detached from its socket, with status 101 and without sending anything, so that middleware
+ * sees the end of the response: express-session saves the session and sets a cookie, loggers log, rate limiters count.
+ * Returns the header lines for the real 101 response. Rejects with the signal's reason where the signal aborts first.
+ */
+export async function finishWithoutSocket(res: ServerResponse, signal: AbortSignal): Promise<string[]> {
+  const sink = newSink();
+  res.statusCode = 101;
+  assignSocket(res, sink);
+  try {
+    await finished(res, signal);
+  } finally {
+    detachSocket(res, sink);
+    closeResponse(res);
+  }
+  return headerLinesOf(res);
+}
+
+/** Lets the app write a response that nobody receives. */
+export function discardResponse(res: ServerResponse): void {
+  const sink = newSink();
+  assignSocket(res, sink);
+  res.once('finish', () => {
+    detachSocket(res, sink);
+    closeResponse(res);
+  });
+}
+
+function newSink(): Writable {
+  return new Writable({ write: (_chunk, _encoding, done) => done() });
+}
+
+function finished(res: ServerResponse, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void) => {
+      res.off('finish', onFinish);
+      signal.removeEventListener('abort', onAbort);
+      act();
+    };
+    const onFinish = () => settle(resolve);
+    const onAbort = () => settle(() => reject(signal.reason as Error));
+    res.once('finish', onFinish);
+    signal.addEventListener('abort', onAbort);
+    try {
+      if (signal.aborted) onAbort();
+      else res.end();
+    } catch (error) {
+      // A middleware may have replaced `end`.
+      settle(() => reject(error));
+    }
+  });
+}
+
+function headerLinesOf(res: ServerResponse): string[] {
+  const lines: string[] = [];
+  for (const name of headerNamesOf(res)) {
+    if (NOT_ON_A_101.test(name)) continue;
+    const value = res.getHeader(name);
+    if (value === undefined) continue;
+    for (const one of Array.isArray(value) ? value : [value]) lines.push(`${name}: ${one}`);
+  }
+  return lines;
+}

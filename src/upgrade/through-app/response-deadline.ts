@@ -1,0 +1,51 @@
+import type { ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { takenMark } from '../../streams/write-progress.js';
+
+/** Answers an upgrade with 504 where the app takes too long; a response in progress may go on as long as its bytes move. */
+export class ResponseDeadline {
+  /** The app's response, once there is one. */
+  response: ServerResponse | undefined;
+  readonly #socket: Duplex;
+  #timer: NodeJS.Timeout | undefined;
+  #seconds = 0;
+  #sentBefore = 0;
+
+  constructor(socket: Duplex) {
+    this.#socket = socket;
+  }
+
+  /** Starts anew; 0 is no deadline. */
+  set(seconds: number): void {
+    clearTimeout(this.#timer);
+    this.#seconds = seconds;
+    if (seconds > 0) this.#timer = setTimeout(this.#onDeadline, seconds * 1000);
+  }
+
+  readonly #onDeadline = (): void => {
+    try {
+      this.#endResponse();
+    } catch {
+      // A middleware may have replaced `headersSent`, `setHeader` or `end`: a throw in this timer would end the process.
+      this.#socket.destroy();
+    }
+  };
+
+  #endResponse(): void {
+    const res = this.response;
+    const sent = takenMark(this.#socket);
+    const isMoving = res?.headersSent === true && sent > this.#sentBefore;
+    if (!res || res.destroyed || (res.headersSent && !isMoving)) {
+      this.#socket.destroy();
+      return;
+    }
+    this.#sentBefore = sent;
+    // The deadline starts anew: a middleware's `end` (a session's) may keep the last byte back for ever.
+    this.set(this.#seconds);
+    if (res.headersSent) return;
+    res.statusCode = 504;
+    res.setHeader('Content-Type', 'text/plain; charset=utf-8');
+    // A Buffer: with a string, Node would write the header in UTF-8.
+    res.end(Buffer.from('The app did not answer in time.\n'));
+  }
+}

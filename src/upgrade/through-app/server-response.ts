@@ -1,0 +1,54 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { setKeepAliveTimeout } from '../../internals/node-http.js';
+
+/** Keeps the connection after the response where Node would: unless the client or the app asks to end it. */
+export function keepConnection(server: Server, res: ServerResponse): void {
+  const wantsEnd = /(^|,)[ \t]*close[ \t]*(,|$)/i.test(res.req.headers.connection ?? '');
+  // Node's count of the earlier requests on this connection is lost with its parser.
+  res.shouldKeepAlive = !wantsEnd && !((server.maxRequestsPerSocket ?? 0) > 0);
+  setKeepAliveTimeout(res, server.keepAliveTimeout);
+}
+
+/** HTTP/2 has frames in place of chunks. */
+const DROPPED_ON_HTTP2 = ['connection', 'transfer-encoding'];
+const DROPPED = ['connection'];
+
+/**
+ * Ends the connection with this response, even where the app asks for keep-alive. `onHead` gets the status before the header
+ * is written.
+ */
+export function closeAfterResponse(
+  res: ServerResponse,
+  isHttp2: boolean,
+  onHead: (status: number) => void,
+): void {
+  const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => ServerResponse;
+  const dropped = isHttp2 ? DROPPED_ON_HTTP2 : DROPPED;
+  res.writeHead = (...args: unknown[]) => {
+    onHead(typeof args[0] === 'number' ? args[0] : res.statusCode);
+    res.setHeader('Connection', 'close');
+    if (isHttp2) res.removeHeader('Transfer-Encoding');
+    return writeHead(...args.map((arg) => (typeof arg === 'object' ? without(arg, dropped) : arg)));
+  };
+}
+
+/** `writeHead` accepts headers as an object, a flat list of names and values, or a list of pairs. */
+function without(headers: object | null, dropped: readonly string[]): unknown {
+  const isDropped = (name: unknown) => dropped.includes(String(name).toLowerCase());
+  if (headers === null) return headers;
+  if (!Array.isArray(headers))
+    return Object.fromEntries(Object.entries(headers).filter(([name]) => !isDropped(name)));
+  const list: unknown[] = headers;
+  if (Array.isArray(list[0])) return list.filter((pair) => !isDropped((pair as unknown[])[0]));
+  return list.filter((_, index) => !isDropped(list[index - (index % 2)]));
+}
+
+/** Reads the rest of a request after its response, as Node does: an unread request never emits `end` and `close`. */
+export function drainRequest(req: IncomingMessage): void {
+  // An incomplete request would read from the socket, which may be a tunnel's.
+  try {
+    if (req.complete) req.resume();
+  } catch {
+    // A getter of the app's may throw.
+  }
+}
