@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { ResolvedHost } from './backends/host.js';
 import { messageOf, TunnelError } from './errors.js';
 import { isSendable } from './frames/close-codes.js';
+import { codeOf } from './streams/close-causes.js';
 import { RecentEnds } from './guard/ended.js';
 import { Openings } from './guard/limits.js';
 import { asEmitter } from './helpers/emitter.js';
@@ -135,7 +136,11 @@ export function createTunnel<Req extends IncomingMessage>(
     get draining() {
       return isDraining;
     },
-    end(filter: Parameters<Tunnel['end']>[0], code = 1008, reason = 'ended by the application') {
+    end(
+      filter: Parameters<Tunnel['end']>[0],
+      code = codeOf('ended-by-app'),
+      reason = 'ended by the application',
+    ) {
       checkClose(code, reason);
       const picked = [...shared.open].filter((one) => filter(one.info()));
       for (const one of picked) one.cutOff(code, reason);
@@ -200,7 +205,7 @@ export function createTunnel<Req extends IncomingMessage>(
       code: readNumber(1000, 4999),
       reason: readText,
     });
-    const { timeout = CLOSE_WAIT, code = 1001, reason = 'the server is closing' } = given;
+    const { timeout = CLOSE_WAIT, code = codeOf('drain'), reason = 'the server is closing' } = given;
     checkClose(code, reason);
     closing ??= drain(timeout, code, reason);
     return closing;

@@ -1,3 +1,4 @@
+import { CLOSE } from '../streams/close-causes.js';
 import { fitReason } from './close-codes.js';
 import { nextMaskKey } from './mask-keys.js';
 import { unmaskInto } from './mask.js';
@@ -69,7 +70,7 @@ export function controlFrames(opcode: number, payloads: readonly Uint8Array[], m
 
 /** A Close frame; 1005 sends one without code. The reason is cut to fit. */
 export function closeFrame(code: number, reason: string, masked = false): Buffer {
-  if (code === 1005) return controlFrame(OPCODE.close, new Uint8Array(), masked);
+  if (code === CLOSE.noStatus) return controlFrame(OPCODE.close, new Uint8Array(), masked);
   const text = Buffer.from(fitReason(reason));
   return controlFrame(OPCODE.close, Buffer.concat([Buffer.from([code >>> 8, code & 0xff]), text]), masked);
 }

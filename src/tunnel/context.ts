@@ -78,12 +78,6 @@ export interface Ends<Req extends IncomingMessage> {
   readonly pending: PendingUpgrade | undefined;
 }
 
-export function promiseOfClose(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = () => {};
-  const promise = new Promise<void>((settle) => (resolve = settle));
-  return { promise, resolve };
-}
-
 /** A tunnel as events and `end()` see it. */
 export function infoOf(
   client: Client,

@@ -8,16 +8,18 @@ import type { PooledHost } from '../backends/pool.js';
 import { proxyHeader } from '../backends/proxy-header.js';
 import { claimStream, isStream } from '../backends/stream.js';
 import { asRefusal, messageOf, TunnelError } from '../errors.js';
-import { WebSocketStream, type CloseCause } from '../frames/websocket-stream.js';
+import { WebSocketStream } from '../frames/websocket-stream.js';
 import { checkAddress } from '../guard/address.js';
 import { checkAuthResult } from '../guard/authenticate.js';
 import { takePlace } from '../guard/limits.js';
 import { checkOriginIsThere, checkOriginResult, comparisonOf } from '../guard/origin.js';
 import { userOf, userSoFar } from '../guard/user.js';
 import { defaultAddress, normalizeAddress } from '../request/address.js';
+import { endingOf, type Ending } from '../streams/close-causes.js';
 import { discard } from '../streams/discard.js';
 import { hook } from './hook.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
+import { deferred } from '../helpers/deferred.js';
 import { bothOf, type Lease } from '../helpers/lease.js';
 import { originalPathOf } from '../request/path.js';
 import { checkTrust, type Route } from './route.js';
@@ -26,14 +28,7 @@ import { readTarget } from '../options/hosts.js';
 import type { RuleSettings } from '../options/options.js';
 import { refuse, socketOf, tell } from './refuse.js';
 import { Relay } from '../streams/relay.js';
-import {
-  infoOf,
-  promiseOfClose,
-  type Client,
-  type Opening,
-  type OpenTunnel,
-  type Shared,
-} from './context.js';
+import { infoOf, type Client, type Opening, type OpenTunnel, type Shared } from './context.js';
 import type { BalanceRequest, Next } from '../types.js';
 import { Attempt, draining } from '../upgrade/attempt.js';
 import { checkStillWaiting, upgrade } from '../upgrade/claim.js';
@@ -350,14 +345,14 @@ function relay<Req extends IncomingMessage>(
   // The clock on the wall may be set meanwhile.
   const start = performance.now();
   const info = () => infoOf(client, host.id, since, joined);
-  const { promise: closed, resolve: settle } = promiseOfClose();
-  const done = ({ code, reason }: CloseCause) => {
+  const { promise: closed, resolve: settle } = deferred();
+  const done = ({ cause, code, reason }: Ending) => {
     lease.release();
     place.release();
     open.delete(tunnel);
     totals.closed(code, joined.bytesIn, joined.bytesOut);
     log('tunnel', 'info', '%s closed %d %s', id, code, reason);
-    announce.close({ ...info(), code, reason, duration: (performance.now() - start) / 1000 });
+    announce.close({ ...info(), cause, code, reason, duration: (performance.now() - start) / 1000 });
     settle();
   };
   const stream: WebSocketStream = new WebSocketStream(
@@ -371,30 +366,26 @@ function relay<Req extends IncomingMessage>(
         joined.closing();
       },
       ended: () => joined.ended(),
-      closed: (cause) => joined.closed(cause),
+      closed: (ending) => joined.closed(ending),
+      flush: () => joined.flush(),
       isDelivering: () => joined.isDelivering(),
-      delivers: () => joined.delivers(),
+      sampleDelivery: (now) => joined.sampleDelivery(now),
     },
   );
-  const joined: Relay<CloseCause> = new Relay<CloseCause>(
-    ends.socket,
-    { closeTimeout, drainTimeout, buffered },
-    stream,
-    done,
-  );
+  const joined: Relay = new Relay(ends.socket, { closeTimeout, drainTimeout, buffered }, stream, done);
   const limits = { idleTimeout, maxDuration, readTimeout, writeTimeout };
   const clientWriteTimeout = settings.writeTimeout;
-  const unwatch = watch({ ...limits, clientWriteTimeout }, joined, (code, reason) => {
-    if (code === 1006) stream.destroy(code, reason);
-    else stream.cutOff(code, reason);
+  const unwatch = watch({ ...limits, clientWriteTimeout }, joined, (ending) => {
+    if (ending.cause === 'client-stalled') stream.destroy(ending);
+    else stream.cutOff(ending);
   });
   const tunnel: OpenTunnel = {
     info,
     closed,
-    close: (code, reason) => stream.close(code, reason),
-    cutOff: (code, reason) => stream.cutOff(code, reason),
+    close: (code, reason) => stream.close(endingOf('drain', reason, code)),
+    cutOff: (code, reason) => stream.cutOff(endingOf('ended-by-app', reason, code)),
     destroy: () => {
-      stream.destroy(1006, 'destroyed by close()');
+      stream.destroy(endingOf('destroyed', 'destroyed by close()'));
       joined.destroy();
     },
   };

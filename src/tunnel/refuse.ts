@@ -3,8 +3,10 @@ import type { Socket } from 'node:net';
 import { messageOf, TunnelError } from '../errors.js';
 import { shownOrigin } from '../guard/origin.js';
 import { WebSocketStream } from '../frames/websocket-stream.js';
+import { deferred } from '../helpers/deferred.js';
 import { userSoFar } from '../guard/user.js';
-import { promiseOfClose, type Client, type Closable, type Ends, type Shared } from './context.js';
+import type { Client, Closable, Ends, Shared } from './context.js';
+import { endingOf } from '../streams/close-causes.js';
 import { answer } from '../upgrade/answer.js';
 import { upgrade } from '../upgrade/claim.js';
 import { readHandshake } from '../upgrade/handshake.js';
@@ -83,7 +85,7 @@ async function refuseByClose<Req extends IncomingMessage>(
   pending: PendingUpgrade,
   refusal: TunnelError,
 ): Promise<void> {
-  const { promise: closed, resolve: settle } = promiseOfClose();
+  const { promise: closed, resolve: settle } = deferred();
   const waiting: Closable = { closed, destroy: () => socketOf(req, res)?.destroy() };
   const over = () => {
     lingering.delete(waiting);
@@ -101,7 +103,7 @@ async function refuseByClose<Req extends IncomingMessage>(
     const handlers = { payload: ignoreIt, drain: ignoreIt, closing: ignoreIt, ended: ignoreIt, closed: over };
     const stream = new WebSocketStream(socket, { ...settings, ...limits }, handlers);
     stream.start(head);
-    stream.close(refusal.closeCode, refusal.body.trim());
+    stream.close(endingOf('refused', refusal.body.trim(), refusal.closeCode));
   } catch {
     // The client left, the server stopped, or a session was not saved: the socket has been answered and ended.
     over();

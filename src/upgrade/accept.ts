@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
+import { tame } from '../streams/tame.js';
 
 /** The socket behind the 101. */
 export interface Accepted {
@@ -20,7 +21,7 @@ class BareWebSocket extends WebSocket {
   accepted: Accepted | undefined;
 
   setSocket(socket: Duplex, head: Buffer): void {
-    this.accepted = { socket, head };
+    this.accepted = { socket: tame(socket), head };
   }
 }
 

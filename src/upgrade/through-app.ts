@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { ignoreErrors } from '../streams/ignore-errors.js';
 import type { Lease } from '../helpers/lease.js';
 import { TunnelError } from '../errors.js';
-import { takenMark } from '../streams/write-progress.js';
+import { acceptedMark } from '../streams/write-progress.js';
 import { answerBare } from './answer.js';
 import type { Connections } from './connections.js';
 import { EarlyBytes } from './early-bytes.js';
@@ -274,7 +274,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
   /** An answer under way may go on as long as it moves. */
   #answerLate(): void {
     const res = this.#res;
-    const sent = takenMark(this.#socket);
+    const sent = acceptedMark(this.#socket);
     const isMoving = res?.headersSent === true && sent > this.#sentAtDeadline;
     if (!res || res.destroyed || (res.headersSent && !isMoving)) {
       this.#socket.destroy();
