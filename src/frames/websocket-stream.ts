@@ -1,11 +1,11 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { carrierOf } from '../streams/carrier.js';
-import { CLOSE, endingOf, ORDERLY, type Ending } from '../streams/close-causes.js';
-import { CloseClock } from '../streams/close-clock.js';
+import { endingOf, ORDERLY, type Ending } from '../streams/close-causes.js';
 import type { PooledReads } from '../streams/pooled-reads.js';
 import { isNodeSocket, release } from '../streams/release.js';
 import { WriteProgress } from '../streams/write-progress.js';
+import { ClosingHandshake } from './closing-handshake.js';
 import { FrameDecoder } from './decoder.js';
 import { FrameWriter, type Role } from './frame-writer.js';
 import { Heartbeat } from './heartbeat.js';
@@ -46,49 +46,16 @@ export interface StreamHandlers {
   closed(ending: Ending): void;
 }
 
-/** PONGs in one `closeTimeout` that are sent as signs of life while the answer to a Close has to wait. */
-const SIGNS = 3;
-
 /** Frames in one chunk that are work enough for an event-loop turn: 64 KiB hold ten thousand, and Node reads up to 32 such chunks. */
 const MANY_FRAMES = 500;
-
-/** What blocks sending. */
-type Output =
-  | { readonly is: 'open' }
-  /** The peer's Close is answered with this once the receiver has accepted all payload before it. */
-  | {
-      readonly is: 'answer-due';
-      readonly code: number;
-      readonly reason: string;
-      readonly signs: NodeJS.Timeout;
-    }
-  /** A Close was sent, or the connection is lost. */
-  | { readonly is: 'over' };
-
-const OPEN: Output = { is: 'open' };
-const OVER: Output = { is: 'over' };
 
 /**
  * One end of a WebSocket connection (RFC 6455) as bare bytes both ways: frames, PING and PONG, and the closing handshake
  * on a socket that has already been upgraded: one of Node's, or a {@link tame} stream. The names are those of a server, whose
- * peer is the client.
- *
- *     we close first                              the client closes first
- *
- *     close()  --- Close --->                     <--- Close ---
- *       #output over; payload still comes           #input over; output open, or answer-due until
- *     <--- Close ---                                confirmDelivery() or failDelivery()
- *       #input over                               --- Close --->
- *     --- FIN --->                                  #output over
- *                                                 --- FIN --->
- *     <--- FIN ---                                <--- FIN ---
- *
- *     Each wait ends with closeTimeout (see CloseClock): the socket is destroyed. `state` is open until the first Close or loss,
- *     closing until the socket is freed, then closed. A client sends no FIN: the server ends the connection.
+ * peer is the client. The closing handshake is drawn in {@link ClosingHandshake}.
  */
 export class WebSocketStream {
   readonly #socket: Duplex;
-  readonly #settings: StreamSettings;
   readonly #handlers: StreamHandlers;
   readonly #isClient: boolean;
   readonly #decoder: FrameDecoder;
@@ -97,27 +64,18 @@ export class WebSocketStream {
   readonly #heartbeat: Heartbeat;
   readonly #pauses: ReadPauses;
   readonly #progress: WriteProgress;
-  #closeClock: CloseClock | undefined;
+  readonly #closing: ClosingHandshake;
 
-  #state: 'open' | 'closing' | 'closed' = 'open';
-  #output: Output = OPEN;
   /** What blocks payload. dropped: its receiver wants no more, and only the Close matters. over: nothing more is decoded. */
   #input: 'open' | 'dropped' | 'over' = 'open';
-  /** How the connection ended: the first Close or loss, unless bytes turn out to be missing. */
-  #ending: Ending | undefined;
-  /** The peer's Close. */
-  #received: Ending | undefined;
   /** Payloads of the PINGs in the chunk that is being decoded. */
   #pings: Buffer[] = [];
-  /** Something came since the last sample that keeps the closing handshake alive. */
-  #isAlive = false;
   /** A chunk that was read is nobody else's: it may be overwritten and freed. Any other Duplex may keep it. */
   readonly #ownsChunks: boolean;
 
   constructor(socket: Duplex, settings: StreamSettings, handlers: StreamHandlers) {
     const { role = 'server', frameType, buffered } = settings;
     this.#socket = socket;
-    this.#settings = settings;
     this.#handlers = handlers;
     this.#isClient = role === 'client';
     this.#ownsChunks = isNodeSocket(socket);
@@ -128,16 +86,27 @@ export class WebSocketStream {
     const control = {
       ping: (payload: Buffer) => this.#pings.push(payload),
       pong: () => {
-        if (this.#heartbeat.pong()) this.#isAlive = true;
+        if (this.#heartbeat.pong()) this.#closing.isAlive = true;
       },
-      close: (code: number, reason: string) => (this.#received = endingOf('client-closed', reason, code)),
+      close: (code: number, reason: string) => {
+        this.#closing.received = endingOf('client-closed', reason, code);
+      },
     };
     this.#decoder = new FrameDecoder(control, this.#peer);
+    this.#closing = new ClosingHandshake(socket, this.#writer, settings, {
+      peer: this.#peer,
+      unconfirmed: () => this.#heartbeat.unconfirmed(),
+      isPaused: () => this.#pauses.has(PAUSE.backend),
+      // Each is sampled each time.
+      sample: (now) => [this.sample(now), handlers.sampleDelivery?.(now)].includes(true),
+      closing: (ending) => handlers.closing(ending),
+      free: () => this.#free(),
+    });
     this.#heartbeat = new Heartbeat(socket, settings, {
       written: () => this.#writer.queue.written,
       canPing: () => this.#canSend(),
       ping: () => this.#writer.ping(),
-      isDeaf: () => this.#pauses.has(PAUSE.backend) || this.#output.is !== 'open',
+      isDeaf: () => this.#pauses.has(PAUSE.backend) || !this.#closing.isOpen,
       silent: () => {
         const reason = `the ${this.#peer} was silent for ${settings.pongTimeout} s after a PING`;
         this.destroy(endingOf('client-silent', reason));
@@ -171,7 +140,7 @@ export class WebSocketStream {
    * `mayRelease`: nobody else keeps the bytes. `reads`: whose memory they may lie in.
    */
   send(bytes: Buffer, mayRelease = false, reads?: PooledReads): boolean {
-    if (this.#output.is !== 'open') return true;
+    if (!this.#closing.isOpen) return true;
     // `close` is still to come, and a backend that makes its bytes itself would leave no turn for it.
     if (this.#socket.destroyed || this.#socket.errored) return false;
     const payload = this.#text ? this.#text.cut(bytes) : bytes;
@@ -211,13 +180,9 @@ export class WebSocketStream {
 
   /** It never will: no orderly end, whatever the Close said. Returns how the connection ended. */
   failDelivery(reason: string): Ending {
-    const failure = endingOf('undelivered', reason);
-    // Of any other end the peer knows, or has caused, the loss.
-    if (this.#ending === undefined || this.#ending === this.#received) this.#ending = failure;
-    if (this.#output.is === 'answer-due')
-      this.#output = { ...this.#output, code: failure.code, reason: this.#isClient ? '' : reason };
+    const ending = this.#closing.failDelivery(reason);
     this.#answer();
-    return this.#ending;
+    return ending;
   }
 
   /** All bytes were sent: Close 1000. */
@@ -232,16 +197,12 @@ export class WebSocketStream {
     if (!this.#canSend()) return;
     // On a slow line the Close arrives after all bytes sent before it. Only an orderly end promises that these arrive.
     const patience = ORDERLY.includes(ending.code) ? this.#heartbeat.secondsInFlight() : 0;
-    this.#sendClose(ending.code, ending.reason);
-    this.#begin(ending, patience);
+    this.#closing.close(ending, patience);
   }
 
   /** The same without that patience, and what the client still sends is dropped: a user who was logged out must not go on typing. */
   cutOff(ending: Ending): void {
-    if (this.#canSend()) {
-      this.#sendClose(ending.code, ending.reason);
-      this.#begin(ending);
-    }
+    if (this.#canSend()) this.#closing.close(ending);
     this.#dropInput('dropped');
   }
 
@@ -258,7 +219,7 @@ export class WebSocketStream {
 
   /** Frees the socket at once. */
   destroy(ending: Ending): void {
-    this.#ending ??= ending;
+    this.#closing.ending ??= ending;
     this.#free();
   }
 
@@ -267,7 +228,7 @@ export class WebSocketStream {
   }
 
   #canSend(): boolean {
-    return this.#output.is === 'open' && !this.#socket.destroyed;
+    return this.#closing.isOpen && !this.#socket.destroyed;
   }
 
   #free(): void {
@@ -285,7 +246,7 @@ export class WebSocketStream {
   #read(chunk: Buffer): void {
     this.#heartbeat.heard();
     // A server may send until it has seen our Close. A client that was cut off gains nothing by going on.
-    if (this.#isClient || this.#input === 'open') this.#isAlive = true;
+    if (this.#isClient || this.#input === 'open') this.#closing.isAlive = true;
     const bytes = this.#decoder.decode(chunk);
     if (this.#pings.length > 0) this.#answerPings();
     if (this.#decoder.frames > MANY_FRAMES) this.#pauses.yieldTurn();
@@ -298,7 +259,7 @@ export class WebSocketStream {
   #answerPings(): void {
     const pings = this.#pings;
     this.#pings = [];
-    if (this.#output.is !== 'open') return;
+    if (!this.#closing.isOpen) return;
     this.#writer.pongs(pings);
     if (!this.#writer.queue.isFull) return;
     this.#writer.queue.awaitDrain();
@@ -317,61 +278,17 @@ export class WebSocketStream {
    */
   #conclude(): void {
     const { failure } = this.#decoder;
-    const ending = failure ?? this.#received ?? endingOf('client-closed', '');
-    const answer = { code: ending.code, reason: failure?.reason ?? '' };
-    // The answer to our Close says that not all bytes before it were delivered.
-    const isComplaint = ending.code === CLOSE.internalError && this.#output === OVER;
-    if (isComplaint && ORDERLY.includes(this.#ending?.code ?? 0)) this.#ending = ending;
-    if (this.#output !== OVER) {
-      // Answered at once, a Close would tell the client that all has arrived, while a slow backend may yet fail.
-      if (!failure) this.#handlers.flush?.();
-      if (!failure && this.#handlers.isDelivering?.() === true) this.#answerLater(answer);
-      else this.#sendClose(answer.code, answer.reason);
-    }
-    this.#begin(ending);
-    // The receiver of the payload has a deadline of its own.
-    if (this.#output.is === 'answer-due') this.#closeClock?.stop();
+    const ending = failure ?? this.#closing.received ?? endingOf('client-closed', '');
+    // Answered at once, a Close would tell the client that all has arrived, while a slow backend may yet fail.
+    if (!failure) this.#handlers.flush?.();
+    const isLate = !failure && this.#handlers.isDelivering?.() === true;
+    this.#closing.conclude(ending, failure?.reason ?? '', isLate);
     this.#dropInput('over');
-    if (this.#output === OVER && (!this.#isClient || failure)) this.#socket.end();
-  }
-
-  /** Signs of life keep the deadlines of the peer, and of proxies, away. */
-  #answerLater(answer: { code: number; reason: string }): void {
-    const sign = () => {
-      if (this.#socket.writable && this.#socket.writableLength === 0) this.#writer.unsolicitedPong();
-    };
-    const signs = setInterval(sign, (this.#settings.closeTimeout / SIGNS) * 1000);
-    this.#output = { is: 'answer-due', ...answer, signs };
+    if (!this.#closing.isAnswerDue && (!this.#isClient || failure)) this.#socket.end();
   }
 
   #answer(): void {
-    if (this.#output.is !== 'answer-due' || this.#state === 'closed') return;
-    const { code, reason, signs } = this.#output;
-    clearInterval(signs);
-    this.#sendClose(code, reason);
-    this.#closeClock?.start();
-    if (!this.#isClient) this.#socket.end();
-  }
-
-  #sendClose(code: number, reason: string): void {
-    this.#output = OVER;
-    if (this.#socket.writable) this.#writer.close(code, reason);
-  }
-
-  #begin(ending: Ending, patience = 0): void {
-    if (this.#state !== 'open') return;
-    this.#state = 'closing';
-    this.#ending ??= ending;
-    const sample = () => {
-      const now = performance.now();
-      const isAlive = this.#isAlive;
-      this.#isAlive = false;
-      // Each is sampled each time.
-      return [this.sample(now), isAlive, this.#handlers.sampleDelivery?.(now)].includes(true);
-    };
-    this.#closeClock = new CloseClock(this.#settings, sample, (limit) => this.#onCloseTimeout(limit));
-    this.#closeClock.start(() => patience);
-    this.#handlers.closing(this.#ending);
+    if (this.#closing.answer() && !this.#isClient) this.#socket.end();
   }
 
   /** No more payload is handed on; the peer's Close is still looked for, unless the input is over. */
@@ -380,71 +297,37 @@ export class WebSocketStream {
     if (this.#input !== 'over') this.#input = to;
     if (!wasOpen) return;
     this.#pauses.remove(PAUSE.backend | PAUSE.pongs);
-    this.#handlers.ended(this.#ending ?? endingOf('client-lost', ''));
+    this.#handlers.ended(this.#closing.ending ?? endingOf('client-lost', ''));
   }
 
   readonly #onEnd = (): void => {
-    this.#begin(endingOf('client-ended', `the ${this.#peer} ended without a Close`));
+    this.#closing.begin(endingOf('client-ended', `the ${this.#peer} ended without a Close`));
     this.#dropInput('over');
     // The answer to its Close can still be read.
-    if (this.#output.is === 'answer-due') return;
-    this.#output = OVER;
+    if (this.#closing.isAnswerDue) return;
+    this.#closing.stopSending();
     // A second end() would make an error, with its stack, for nobody.
     if (!this.#socket.writableEnded) this.#socket.end();
   };
 
   readonly #onError = (error: Error): void => {
-    const ending = endingOf('client-lost', `the ${this.#peer}'s connection failed: ${error.message}`);
-    // A connection that fails takes with it the bytes in flight.
-    if (this.#isUnanswered()) this.#ending = ending;
-    this.#ending ??= ending;
+    this.#closing.fail(endingOf('client-lost', `the ${this.#peer}'s connection failed: ${error.message}`));
     this.#free();
   };
 
   readonly #onClose = (): void => {
-    if (this.#state === 'closed') return;
+    if (this.#closing.state === 'closed') return;
     const socket = this.#socket;
     socket.off('data', this.#onData);
     socket.off('end', this.#onEnd);
     socket.off('error', this.#onError);
     socket.off('close', this.#onClose);
     this.#heartbeat.stop();
-    if (this.#output.is === 'answer-due') clearInterval(this.#output.signs);
-    this.#output = OVER;
+    this.#closing.stopSending();
     const ending = endingOf('client-lost', `the ${this.#peer}'s connection was lost`);
-    this.#begin(this.#ending ?? ending);
-    this.#state = 'closed';
-    this.#closeClock?.stop();
+    this.#closing.begin(this.#closing.ending ?? ending);
+    this.#closing.end();
     this.#dropInput('over');
-    this.#handlers.closed(this.#ending ?? ending);
+    this.#handlers.closed(this.#closing.ending ?? ending);
   };
-
-  #onCloseTimeout(limit: string): void {
-    const reason = this.#lossAt(limit);
-    if (reason !== undefined) this.#ending = endingOf('close-timeout', reason);
-    this.#free();
-  }
-
-  /** Bytes that have not arrived at the deadline: that is no orderly end, whatever the Close said. */
-  #lossAt(limit: string): string | undefined {
-    const peer = this.#peer;
-    if (this.#socket.writableLength > 0) return `the ${peer} did not accept what was sent within ${limit}`;
-    // Bytes that the server sent before it saw our Close. (A backend has sent its end by then.)
-    if (this.#isClient && this.#pauses.has(PAUSE.backend))
-      return `what the ${peer} sent was not read within ${limit}`;
-    return this.#isUnanswered() ? `the ${peer} did not answer the Close within ${limit}` : undefined;
-  }
-
-  /** Our Close says that all is well, and nothing says that the peer got the bytes before it. */
-  #isUnanswered(): boolean {
-    return (
-      this.#output === OVER &&
-      this.#received === undefined &&
-      // Else the answer may have come, unread.
-      !this.#pauses.has(PAUSE.backend) &&
-      ORDERLY.includes(this.#ending?.code ?? CLOSE.abnormal) &&
-      this.#writer.payload > 0 &&
-      this.#heartbeat.unconfirmed() > 0
-    );
-  }
 }
