@@ -6,9 +6,9 @@ import { MAX_CONTROL_PAYLOAD, OPCODE } from './opcodes.js';
 import { simd } from './simd.js';
 import { Utf8Checker } from './utf8.js';
 
-/** The control frames met while a chunk is decoded, in their order. */
+/** The control frames of a chunk, in their order. */
 export interface ControlHandlers {
-  /** The payload is the receiver's to keep. */
+  /** The receiver may keep the payload. */
   ping(payload: Buffer): void;
   pong(): void;
   /** Nothing is decoded after it. `code` is CLOSE.noStatus where the frame carries none. */
@@ -32,11 +32,11 @@ const MAX_HEADER = 14;
 const FEW = 2048;
 
 /**
- * RFC 6455 section 5 as a stream: frames in, bare bytes out. No message or frame is assembled; what is kept between two
- * chunks is a cut header or control frame, at most 139 bytes. A client's frames must be masked, a server's must not
+ * RFC 6455 section 5 as a stream: frames in, bare bytes out. No message or frame is assembled; only a cut header or
+ * control frame is kept between two chunks, at most 139 bytes. A client's frames must be masked, a server's must not
  * (section 5.1).
  *
- * Payloads are unmasked and joined in place: the chunk given must be the decoder's alone.
+ * Payloads are unmasked and joined in place: nobody else may use the chunk.
  */
 export class FrameDecoder {
   /** Why the peer's stream can't be decoded any further (RFC 6455 section 7.1.7). */
@@ -56,7 +56,7 @@ export class FrameDecoder {
   #remaining = 0;
   #phase = 0;
 
-  // The message under way: its fragments, and its text if it is text.
+  // The message that is being received: is it fragmented, and is it text?
   #fragmented = false;
   #text: Utf8Checker | undefined;
 
@@ -69,7 +69,7 @@ export class FrameDecoder {
     this.#masked = from === 'client';
   }
 
-  /** True once a Close frame was met or the stream has failed: nothing more is read. */
+  /** True after a Close frame or a failure: nothing more is decoded. */
   get done(): boolean {
     return this.#state === DONE;
   }
@@ -192,7 +192,7 @@ export class FrameDecoder {
     } else if (short === 127) {
       const high = header.readUInt32BE(at + 2);
       if (high > 0x7fffffff) return void this.#fail('protocol-error', 'a length above 2^63 - 1');
-      // Beyond 2^53 a Number can't count; no frame of 9 petabytes is lawful traffic.
+      // Beyond 2^53 a Number can't count; no real frame has 9 petabytes.
       if (high > 0x1fffff) return void this.#fail('frame-too-large', 'a frame above 2^53 - 1 bytes');
       length = high * 0x1_0000_0000 + header.readUInt32BE(at + 6);
       keyAt = at + 10;

@@ -24,7 +24,7 @@ export function writeHeader(to: Buffer, opcode: number, length: number): void {
   }
 }
 
-/** That header by itself. */
+/** The header without its payload. */
 export function frameHeader(opcode: number, length: number): Buffer {
   const header = Buffer.allocUnsafe(headerSize(length));
   writeHeader(header, opcode, length);
@@ -32,7 +32,7 @@ export function frameHeader(opcode: number, length: number): Buffer {
 }
 
 /**
- * A whole unfragmented frame as a client sends it: the payload is copied and masked under a key of its own (RFC 6455
+ * A whole unfragmented frame as a client sends it: the payload is copied and masked with a fresh key (RFC 6455
  * section 5.3).
  */
 export function maskedFrame(opcode: number, payload: Uint8Array): Buffer {
@@ -54,7 +54,7 @@ export function controlFrame(opcode: number, payload: Uint8Array, masked = false
   return controlFrames(opcode, [payload], masked);
 }
 
-/** Several, one behind the other: what answers a flood is one buffer. */
+/** Several control frames in one buffer: the answer to a flood of PINGs is one write. */
 export function controlFrames(opcode: number, payloads: readonly Uint8Array[], masked = false): Buffer {
   if (masked) return Buffer.concat(payloads.map((payload) => maskedFrame(opcode, payload)));
   const frames = Buffer.allocUnsafe(payloads.reduce((size, { length }) => size + 2 + length, 0));
