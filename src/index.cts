@@ -26,6 +26,7 @@ declare namespace wstunnel {
   export type BalanceName = types.BalanceName;
   export type BalanceRequest<Req> = types.BalanceRequest<Req>;
   export type BalanceStrategy<Req = IncomingMessage> = types.BalanceStrategy<Req>;
+  export type CloseCause = types.CloseCause;
   export type ClosedInfo = types.ClosedInfo;
   export type Condition = types.Condition;
   export type HookContext = types.HookContext;

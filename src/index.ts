@@ -12,6 +12,7 @@ export type {
   BalanceName,
   BalanceRequest,
   BalanceStrategy,
+  CloseCause,
   ClosedInfo,
   Condition,
   HookContext,

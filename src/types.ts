@@ -451,8 +451,54 @@ export interface TunnelInfo {
   readonly bytesOut: number;
 }
 
+/** Why a tunnel ended. The names are stable: code may compare them. */
+export type CloseCause =
+  /** The client sent a Close. */
+  | 'client-closed'
+  /** The client ended its connection without a Close. */
+  | 'client-ended'
+  /** The client's connection failed. */
+  | 'client-lost'
+  /** The client answered no PING within `pongTimeout`. */
+  | 'client-silent'
+  /** The client accepted no data for its `writeTimeout`. */
+  | 'client-stalled'
+  /** The client broke RFC 6455. */
+  | 'protocol-error'
+  /** A text frame of the client was not UTF-8. */
+  | 'not-utf8'
+  /** A frame of the client was longer than 2^53 - 1 bytes. */
+  | 'frame-too-large'
+  /** The backend ended its connection. */
+  | 'backend-ended'
+  /** The backend's connection failed. */
+  | 'backend-failed'
+  /** `frameType: 'text'`, and the backend sent bytes that are not UTF-8. */
+  | 'backend-not-utf8'
+  /** The backend did not accept everything that the client had sent before its Close. */
+  | 'undelivered'
+  /** No payload for `idleTimeout`. */
+  | 'idle'
+  /** Open for `maxDuration`. */
+  | 'max-duration'
+  /** The backend sent nothing for its `readTimeout`. */
+  | 'read-timeout'
+  /** The backend accepted no data for its `writeTimeout`. */
+  | 'write-timeout'
+  /** `tunnel.close()`. */
+  | 'drain'
+  /** `tunnel.end()`. */
+  | 'ended-by-app'
+  /** `refuseWith: 'close'`: a connection that was opened for its Close alone. It has a `refuse` event and no `close` event. */
+  | 'refused'
+  /** Close was sent, and what came before it or the client's answer was missing at the end of `closeTimeout` or `drainTimeout`. */
+  | 'close-timeout'
+  /** Still open at the end of the `timeout` of `tunnel.close()`. */
+  | 'destroyed';
+
 /** How a tunnel ended. */
 export interface ClosedInfo extends TunnelInfo {
+  readonly cause: CloseCause;
   /** Close code (RFC 6455 section 7.4.1); 1005 is a Close without a code, 1006 a lost connection without a Close. */
   readonly code: number;
   readonly reason: string;

@@ -4,6 +4,7 @@ import type { ResolvedHost } from './backends/host.js';
 import { messageOf, TunnelError } from './errors.js';
 import { OpeningCounter } from './guard/limits.js';
 import { RecentEnds } from './guard/recent-ends.js';
+import { codeOf } from './streams/close-causes.js';
 import { asEmitter } from './helpers/emitter.js';
 import { serverOf } from './internals/node-net.js';
 import { createLog } from './observe/log.js';
@@ -139,7 +140,11 @@ export function createTunnel<Req extends IncomingMessage>(
     get draining() {
       return isDraining;
     },
-    end(filter: Parameters<Tunnel['end']>[0], code = 1008, reason = 'ended by the application') {
+    end(
+      filter: Parameters<Tunnel['end']>[0],
+      code = codeOf('ended-by-app'),
+      reason = 'ended by the application',
+    ) {
       checkClose(code, reason);
       const picked = [...context.open].filter((one) => filter(one.info()));
       for (const one of picked) one.cutOff(code, reason);

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import type { CloseCause } from '../../src/index.js';
 import { arrange, phases, type Phase, type Scene, type TableOptions } from '../support/integrity-table.js';
 import { closeFrame } from '../support/raw-client.js';
 
@@ -46,6 +47,8 @@ type Action = (typeof actions)[number];
 interface Row {
   /** The close code, or the code of the refusal. */
   readonly ends: number | string;
+  /** Left out where it is the action's own: see `causes`. */
+  readonly cause?: CloseCause;
   /** What the client hears last: a close code, a status, or a bare end; left out where it has gone or is cut off. */
   readonly sees?: number | 'nothing';
   /** All that was on the way arrives. */
@@ -60,6 +63,30 @@ interface Row {
 /** The reason why there is nothing to see. */
 type Meaningless = string;
 type Cell = Row | readonly Row[] | Meaningless;
+
+/** Why a tunnel ends after an action that ends it. */
+const causes: Record<Action, readonly CloseCause[]> = {
+  'client half-closes': ['client-ended'],
+  'client resets': ['client-lost', 'client-ended'],
+  'client destroys': ['client-lost', 'client-ended'],
+  'client sends Close': ['client-closed'],
+  'client breaks the protocol': ['protocol-error'],
+  'backend half-closes': ['backend-ended'],
+  'backend ends and reads no more': ['backend-ended'],
+  'backend resets': ['backend-failed'],
+  'backend destroys': ['backend-ended', 'backend-failed'],
+  'app end()': ['ended-by-app'],
+  'app close()': ['drain'],
+  'app close() at once': ['drain'],
+  handshakeTimeout: [],
+  connectTimeout: [],
+  idleTimeout: ['idle'],
+  maxDuration: ['max-duration'],
+  readTimeout: ['read-timeout'],
+  writeTimeout: ['write-timeout'],
+  pongTimeout: ['client-silent'],
+  closeTimeout: ['close-timeout'],
+};
 
 const short = timers.closeTimeout;
 const gone = { ends: 'WSTUNNEL_CLIENT_GONE' };
@@ -188,7 +215,10 @@ const table: Record<Phase, Record<Action, Cell>> = {
     pongTimeout: [
       { ends: 1006, delivers: 'up' },
       // Who is not read for the backend's sake can't be heard: it is not the client that is silent.
-      { ends: 1011, sees: 1011, still: 'backend', options: { ...short, host: { writeTimeout: 0.6 } } },
+      {
+        ...{ ends: 1011, cause: 'write-timeout', sees: 1011, still: 'backend' },
+        options: { ...short, host: { writeTimeout: 0.6 } },
+      },
     ],
     ...nothingCloses,
   },
@@ -206,14 +236,14 @@ const table: Record<Phase, Record<Action, Cell>> = {
     'app end()': [
       { ends: 1008, sees: 1008 },
       // What was sent before the Close has not arrived: no orderly end.
-      { ends: 1006, still: 'client', options: short },
+      { ends: 1006, cause: 'close-timeout', still: 'client', options: short },
     ],
     'app close()': { ends: 1001, sees: 1001 },
     'app close() at once': [{ ends: 1001 }, { ends: 1001, still: 'client' }],
     ...handshakeIsOver,
     idleTimeout: [
       { ends: 1001, sees: 1001, delivers: 'down' },
-      { ends: 1006, still: 'client', options: short },
+      { ends: 1006, cause: 'close-timeout', still: 'client', options: short },
     ],
     maxDuration: { ends: 1001, sees: 1001 },
     readTimeout: { ends: 1011, sees: 1011, delivers: 'down' },
@@ -253,10 +283,10 @@ const table: Record<Phase, Record<Action, Cell>> = {
     ...nothingCloses,
   },
   'we closed': {
-    ...closeSent,
+    ...because('backend-ended', closeSent),
     ...each(['backend half-closes', 'backend ends and reads no more'], 'it has ended already'),
   },
-  'client closed': closeSent,
+  'client closed': because('client-closed', closeSent),
   refused: {
     ...each(keysOf(clientActions), { ends: 'WSTUNNEL_NOT_AUTHENTICATED' }),
     ...noBackend,
@@ -268,12 +298,11 @@ const table: Record<Phase, Record<Action, Cell>> = {
   },
   closed: {
     ...each([...keysOf(clientActions), ...keysOf(backendActions)], 'its socket is freed'),
-    ...each(keysOf(appActions), { ends: 1000 }),
+    ...each(keysOf(appActions), { ends: 1000, cause: 'client-closed' }),
     ...each(keysOf(timers), 'none is set, as every row counts'),
   },
 };
 
-const rowsOf = (cell: Cell): readonly Row[] => (typeof cell === 'string' ? [] : [cell].flat());
 const cells = phases.flatMap((phase) =>
   actions.map((action) => ({ phase, action, cell: table[phase][action] })),
 );
@@ -295,8 +324,9 @@ describe.each(rows)('$phase: $action', ({ phase, action, row }) => {
     if (typeof row.ends === 'number') scene.release();
     if (row.still !== 'backend') scene.backendFinishes();
     const heard = row.still === 'client' ? undefined : scene.clientFinishes();
-    const { code } = await scene.ended();
-    expect(code).toBe(row.ends);
+    const end = await scene.ended();
+    expect(end.code).toBe(row.ends);
+    if ('cause' in end) expect(row.cause ? [row.cause] : causes[action]).toContain(end.cause);
     if (row.sees !== undefined) expect((await heard)?.last).toBe(row.sees);
     await scene.over();
     await acted;
@@ -402,6 +432,17 @@ function reset(socket: Socket): void {
 
 function keysOf<Key extends string>(of: Record<Key, unknown>): Key[] {
   return Object.keys(of) as Key[];
+}
+
+function rowsOf(cell: Cell): readonly Row[] {
+  return typeof cell === 'string' ? [] : [cell].flat();
+}
+
+/** The same rows, of tunnels that this cause has already ended. */
+function because<Key extends Action>(cause: CloseCause, cells: Record<Key, Cell>): Record<Key, Cell> {
+  const withCause = (cell: Cell): Cell =>
+    typeof cell === 'string' ? cell : rowsOf(cell).map((row) => ({ ...row, cause }));
+  return Object.fromEntries(keysOf(cells).map((key) => [key, withCause(cells[key])])) as Record<Key, Cell>;
 }
 
 /** The same in all these columns. */

@@ -42,7 +42,7 @@ describeNetworks('veth')('between machines', () => {
     const network = new Network();
     const { tunnel, client } = await start(network, 'mute', 20_000_000, {}, { writeTimeout: 0.5 });
     network.cut('backend');
-    const [, code] = await tunnel.prints(/closed (\d+) the backend took nothing for 0.5 s/);
+    const [, code] = await tunnel.prints(/closed (\d+) the backend accepted no data for 0.5 s/);
     expect(code).toBe('1011');
     await client.prints(/closed 1011/);
     await tunnel.prints(/left 0\n$/);
@@ -84,7 +84,7 @@ describeNetworks('tun', 'python3')('over delay and loss', { timeout: 120_000 }, 
     const options = { closeTimeout: 10 };
     const { client, tunnel } = await start(network, 'mute', 20_000_000, options, { writeTimeout: 2 });
     network.cut('backend');
-    const [, code] = await tunnel.prints(/closed (\d+) the backend took nothing for 2 s/);
+    const [, code] = await tunnel.prints(/closed (\d+) the backend accepted no data for 2 s/);
     expect(code).toBe('1011');
     await client.prints(/closed 1011/);
     await tunnel.prints(/left 0\n$/);

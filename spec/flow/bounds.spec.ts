@@ -3,7 +3,7 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { takenMark } from '../../src/streams/write-progress.js';
+import { acceptedMark } from '../../src/streams/write-progress.js';
 import { pump, settled, startProcess } from '../support/bounds-child.js';
 import { onCleanup } from '../support/cleanup.js';
 import { closeFrame, frame } from '../support/raw-client.js';
@@ -52,7 +52,7 @@ describe('memory of tunnels that stand still', () => {
     for (const client of clients) for (let i = 0; i < bytes / CHUNK; i++) client.write(UP);
     for (const backend of backends) for (let i = 0; i < bytes / CHUNK; i++) backend.write(DOWN);
     const all = [...clients, ...backends];
-    await settled(() => all.reduce((sum, socket) => sum + takenMark(socket), 0));
+    await settled(() => all.reduce((sum, socket) => sum + acceptedMark(socket), 0));
     const { peak, open: stillOpen } = await used();
     expect(stillOpen).toBe(TUNNELS);
     return peak - before;
@@ -79,7 +79,7 @@ describe('memory of what is small', () => {
     const block = Buffer.concat([frame(2, 'x', { final: false }), empty, frame(0)]);
     const { now: before } = await used();
     for (let i = 0; i < 8192; i++) client.write(block);
-    await settled(() => takenMark(client));
+    await settled(() => acceptedMark(client));
     expect(client.writableLength).toBeGreaterThan(0);
     expect((await used()).peak - before).toBeLessThan(WARM);
   });
@@ -93,7 +93,7 @@ describe('memory of what is small', () => {
       client.write(byte);
       await turn();
     }
-    await settled(() => takenMark(client));
+    await settled(() => acceptedMark(client));
     expect((await used()).peak - before).toBeLessThan(WARM / 4);
   });
 
@@ -106,7 +106,7 @@ describe('memory of what is small', () => {
       backend!.write('x');
       await turn();
     }
-    await settled(() => takenMark(backend!));
+    await settled(() => acceptedMark(backend!));
     expect((await used()).peak - before).toBeLessThan(WARM / 4);
   });
 
@@ -116,7 +116,7 @@ describe('memory of what is small', () => {
     const { now: before } = await used();
     const block = repeat(frame(9, Buffer.alloc(length)), CHUNK);
     for (let i = 0; i < 8192; i++) client.write(block);
-    await settled(() => takenMark(client));
+    await settled(() => acceptedMark(client));
     expect(client.writableLength).toBeGreaterThan(0);
     expect((await used()).peak - before).toBeLessThan(WARM);
   });

@@ -43,6 +43,7 @@ describe('events', () => {
       ...open,
       bytesIn: 5,
       bytesOut: 5,
+      cause: 'client-closed',
       code: 3000,
       reason: 'done',
       duration: close.duration,

@@ -360,7 +360,7 @@ describe('issue 12, case 19: a client that accepts nothing', () => {
     client.socket.pause();
     const beat = setInterval(() => client.send(PONG), 20);
     onCleanup(() => clearInterval(beat));
-    expect(await over()).toMatchObject({ code: 1006, reason: 'the client accepted nothing for 0.4 s' });
+    expect(await over()).toMatchObject({ code: 1006, reason: 'the client accepted no data for 0.4 s' });
   });
 
   test('stays with a writeTimeout of 0', async () => {

@@ -45,6 +45,6 @@ test('a backend that reads nothing for writeTimeout: 1011', async () => {
   const client = await openRaw(port);
   const block = frame(2, Buffer.alloc(60_000));
   for (let i = 0; i < 400; i++) client.send(block);
-  expect(await client.close()).toEqual({ code: 1011, reason: 'the backend took nothing for 0.2 s' });
+  expect(await client.close()).toEqual({ code: 1011, reason: 'the backend accepted no data for 0.2 s' });
   await until(() => tunnel.stats().backends[0]?.load === 0);
 });

@@ -1,11 +1,12 @@
-import { FrameDecoder, type Failure } from '../../src/frames/decoder.js';
+import { FrameDecoder } from '../../src/frames/decoder.js';
+import type { Ending } from '../../src/streams/close-causes.js';
 
 /** What a decoder made of a stream. */
 export interface Decoded {
   readonly payload: Buffer;
   /** Control frames in their order, as `ping abc`, `pong`, `close 1000 bye`. */
   readonly events: string[];
-  readonly failure: Failure | undefined;
+  readonly failure: Ending | undefined;
   readonly done: boolean;
 }
 

@@ -2,8 +2,9 @@ import type { Duplex } from 'node:stream';
 import { TunnelError } from '../errors.js';
 import { following } from '../helpers/abort.js';
 import { withAllCauses } from './all-causes.js';
-import { carriedBy } from '../streams/carrier.js';
+import { carriedBy, carrierOf } from '../streams/carrier.js';
 import { discard } from '../streams/discard.js';
+import { tame } from '../streams/tame.js';
 import { exhausted, failureOf } from './failure.js';
 import type { ResolvedHost } from './host.js';
 import { ready } from './ready.js';
@@ -28,9 +29,10 @@ export async function dial(host: ResolvedHost, signal: AbortSignal, preface?: Bu
       ? takeStream(host.connect, controller.signal)
       : connectTransport(host, controller.signal));
     await ready(transport, controller.signal);
+    if (host.connect) transport = tame(transport);
     if (preface) transport.write(preface);
     if (host.tls === undefined || host.tls === false) return transport.pause();
-    const secured = carriedBy(secure(transport, host), transport);
+    const secured = carriedBy(secure(transport, host), carrierOf(transport));
     await ready(secured, controller.signal);
     return secured.pause();
   } catch (error) {

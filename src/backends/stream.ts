@@ -4,11 +4,11 @@ import { orAborted } from '../helpers/abort.js';
 import { discard } from '../streams/discard.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
 
-// One stream carries one tunnel.
+// One stream carries one tunnel, and is never used again.
 const used = new WeakSet<Duplex>();
 const claimed = new WeakSet<Duplex>();
 
-/** An in-process backend: what `connect` gives. One that comes too late is destroyed. */
+/** An in-process backend: the stream that `connect` returns. A stream that comes too late is destroyed. */
 export async function takeStream(
   connect: () => Duplex | Promise<Duplex>,
   signal: AbortSignal,
@@ -24,13 +24,13 @@ export async function takeStream(
       return stream;
     });
   } catch (error) {
-    // Aborted between its coming and our turn.
+    // Aborted after the stream came, and before our turn.
     if (stream) discard(stream);
     throw error;
   }
 }
 
-/** What `server` gives, for one request alone: whatever becomes of that one, the stream ends with it. */
+/** The stream that `server` returns for one request: it ends with that request, whatever the outcome. */
 export function claimStream(stream: Duplex): Duplex {
   if (claimed.has(stream) || used.has(stream))
     throw new TunnelError('WSTUNNEL_HOOK_FAILED', 'server: each tunnel needs a Duplex of its own');

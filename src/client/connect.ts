@@ -1,6 +1,6 @@
 import { addAbortSignal, Duplex } from 'node:stream';
-import { CLOSE, ORDERLY } from '../frames/close-codes.js';
-import { WebSocketStream, type CloseCause } from '../frames/websocket-stream.js';
+import { WebSocketStream } from '../frames/websocket-stream.js';
+import { CLOSE, endingOf, ORDERLY, type Ending } from '../streams/close-causes.js';
 import { ClientError } from './errors.js';
 import { open, type Opened } from './handshake.js';
 import { readConnect, type ConnectSettings } from './options.js';
@@ -81,9 +81,9 @@ export class ClientStream extends Duplex {
           if (!this.push(bytes)) stream.pause();
         },
         drain: () => this.#drained(),
-        closing: (cause) => this.#closing(cause),
-        ended: (cause) => this.#ended(cause),
-        closed: (cause) => this.#closed(cause),
+        closing: (ending) => this.#closing(ending),
+        ended: (ending) => this.#ended(ending),
+        closed: (ending) => this.#closed(ending),
       },
     );
     this.connecting = false;
@@ -116,7 +116,7 @@ export class ClientStream extends Duplex {
 
   override _final(done: Done): void {
     this.#opened(() => {
-      this.#stream?.close(1000, '');
+      this.#stream?.close(endingOf('backend-ended', ''));
       done();
     });
   }
@@ -131,7 +131,8 @@ export class ClientStream extends Duplex {
     }
     this.#whenClosed = () => done(error);
     // After an orderly end the server may finish the connection, within closeTimeout.
-    if (error || !this.readableEnded || !this.writableFinished) stream.destroy(1006, 'destroyed');
+    if (error || !this.readableEnded || !this.writableFinished)
+      stream.destroy(endingOf('destroyed', 'destroyed'));
   }
 
   #isGone(): boolean {
@@ -167,14 +168,14 @@ export class ClientStream extends Duplex {
     go?.();
   }
 
-  #closing({ code, reason }: CloseCause): void {
+  #closing({ code, reason }: Ending): void {
     this.closeCode = code;
     this.closeReason = reason;
     // What still waits is dropped, and nobody must wait for it.
     this.#drained();
   }
 
-  #ended({ code, reason }: CloseCause): void {
+  #ended({ code, reason }: Ending): void {
     if (this.destroyed) return;
     if (ORDERLY.includes(code)) this.push(null);
     else {
@@ -183,7 +184,7 @@ export class ClientStream extends Duplex {
     }
   }
 
-  #closed({ code, reason }: CloseCause): void {
+  #closed({ code, reason }: Ending): void {
     this.#isClosed = true;
     this.bytesDropped += this.#stream?.abandoned ?? 0;
     // Our own Close did not arrive, or was answered by an error: then bytes that came before may still have to be read.

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
-import { ORDERLY } from '../frames/close-codes.js';
-import { WebSocketStream, type CloseCause } from '../frames/websocket-stream.js';
+import { WebSocketStream } from '../frames/websocket-stream.js';
 import { following } from '../helpers/abort.js';
+import { deferred } from '../helpers/deferred.js';
+import { endingOf, ORDERLY, type Ending } from '../streams/close-causes.js';
 import { Relay } from '../streams/relay.js';
 import type { ClientError } from './errors.js';
 import { open, type Opened } from './handshake.js';
@@ -15,7 +16,7 @@ export interface ForwardHandlers {
   open(): void;
   retry(error: ClientError, seconds: number): void;
   fail(error: Error): void;
-  close(cause: CloseCause, duration: number): void;
+  close(ending: Ending, duration: number): void;
 }
 
 /** One local connection and its tunnel, first byte to last: wait -> open -> relay -> close. */
@@ -29,9 +30,9 @@ export class Forward {
   readonly #settings: ListenSettings;
   readonly #handlers: ForwardHandlers;
   readonly #ending: AbortSignal;
-  #settle: () => void = () => undefined;
+  readonly #freed = deferred();
   #stream: WebSocketStream | undefined;
-  #relay: Relay<CloseCause> | undefined;
+  #relay: Relay | undefined;
   /** By the listener's own `close()`: an end, as of any program that stops. */
   #isClosedHere = false;
 
@@ -47,7 +48,7 @@ export class Forward {
     this.#settings = settings;
     this.#handlers = handlers;
     this.#ending = ending;
-    this.ended = new Promise((resolve) => (this.#settle = resolve));
+    this.ended = this.#freed.promise;
   }
 
   get bytesIn(): number {
@@ -84,12 +85,12 @@ export class Forward {
   /** Close 1001; what is on its way still arrives. */
   close(): void {
     this.#isClosedHere = true;
-    this.#stream?.close(1001, '');
+    this.#stream?.close(endingOf('drain', ''));
   }
 
   destroy(): void {
     this.#isClosedHere = true;
-    this.#stream?.destroy(1006, 'destroyed by close()');
+    this.#stream?.destroy(endingOf('destroyed', 'destroyed by close()'));
     this.#relay?.destroy();
   }
 
@@ -97,7 +98,7 @@ export class Forward {
     // That it was no orderly end is all that can be told.
     if (this.#local.remoteFamily === undefined) this.#local.destroy();
     else this.#local.resetAndDestroy();
-    this.#settle();
+    this.#freed.resolve();
     this.#handlers.fail(error);
   }
 
@@ -117,9 +118,10 @@ export class Forward {
         drain: () => relay.drain(),
         closing: () => relay.closing(),
         ended: ({ code }) => relay.ended(this.#isClosedHere || ORDERLY.includes(code)),
-        closed: (cause) => relay.closed(cause),
+        closed: (ending) => relay.closed(ending),
+        flush: () => relay.flush(),
         isDelivering: () => relay.isDelivering(),
-        delivers: () => relay.delivers(),
+        sampleDelivery: (now) => relay.sampleDelivery(now),
       },
     );
     // To the relay the backend is the local program; the server has no use for its words about it.
@@ -127,20 +129,22 @@ export class Forward {
       send: (bytes: Buffer, mayRelease: boolean) => stream.send(bytes, mayRelease),
       pause: () => stream.pause(),
       resume: () => stream.resume(),
-      moves: () => stream.moves(),
-      stalledSince: (now: number) => stream.stalledSince(now),
+      sample: (now: number) => stream.sample(now),
+      get stalledSince() {
+        return stream.stalledSince;
+      },
       get abandoned() {
         return stream.abandoned;
       },
-      delivered: () => stream.delivered(),
-      undelivered: () => stream.undelivered('the local program did not accept what the server sent'),
+      confirmDelivery: () => stream.confirmDelivery(),
+      failDelivery: () => stream.failDelivery('the local program did not accept what the server sent'),
       finish: () => stream.finish(''),
-      close: (code: number) => stream.close(code, ''),
+      close: ({ cause, code }: Ending) => stream.close(endingOf(cause, '', code)),
     };
-    const relay: Relay<CloseCause> = new Relay<CloseCause>(this.#local, this.#settings, end, (cause) => {
+    const relay: Relay = new Relay(this.#local, this.#settings, end, (ending) => {
       this.isOpen = false;
-      this.#settle();
-      this.#handlers.close(cause, (performance.now() - since) / 1000);
+      this.#freed.resolve();
+      this.#handlers.close(ending, (performance.now() - since) / 1000);
     });
     this.#stream = stream;
     this.#relay = relay;

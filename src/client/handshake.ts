@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { checkServerIdentity, TLSSocket, type ConnectionOptions, type PeerCertificate } from 'node:tls';
 import { following } from '../helpers/abort.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
+import { tame } from '../streams/tame.js';
 import { checkAnswer } from './answer.js';
 import { directAgent } from './direct.js';
 import { ClientError } from './errors.js';
@@ -84,7 +85,7 @@ function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<Open
       try {
         const subprotocol = checkAnswer(answer, { key, subprotocols });
         if (settled) socket.destroy();
-        settle(() => resolve({ socket, head, subprotocol }));
+        settle(() => resolve({ socket: tame(socket), head, subprotocol }));
       } catch (error) {
         socket.destroy();
         refuse(error);

@@ -1,21 +1,17 @@
-import { CLOSE, isSendable } from './close-codes.js';
+import { CLOSE, endingOf, type Ending } from '../streams/close-causes.js';
+import type { CloseCause } from '../types.js';
+import { isSendable } from './close-codes.js';
 import { unmaskInto, WORTHWHILE } from './mask.js';
 import { MAX_CONTROL_PAYLOAD, OPCODE } from './opcodes.js';
 import { simd } from './simd.js';
 import { Utf8Checker } from './utf8.js';
 
-/** Why a peer's stream can't be followed any more (RFC 6455 section 7.1.7). */
-export interface Failure {
-  readonly code: number;
-  readonly reason: string;
-}
-
-/** The control frames met while a chunk is decoded, in their order. */
+/** The control frames of a chunk, in their order. */
 export interface ControlHandlers {
-  /** The payload is the receiver's to keep. */
+  /** The receiver may keep the payload. */
   ping(payload: Buffer): void;
   pong(): void;
-  /** Nothing is decoded after it. 1005 where the frame carries no code. */
+  /** Nothing is decoded after it. `code` is CLOSE.noStatus where the frame carries none. */
   close(code: number, reason: string): void;
 }
 
@@ -36,14 +32,15 @@ const MAX_HEADER = 14;
 const FEW = 2048;
 
 /**
- * RFC 6455 section 5 as a stream: frames in, bare bytes out. No message or frame is assembled; what is kept between two
- * chunks is a cut header or control frame, at most 139 bytes. A client's frames must be masked, a server's must not
+ * RFC 6455 section 5 as a stream: frames in, bare bytes out. No message or frame is assembled; only a cut header or
+ * control frame is kept between two chunks, at most 139 bytes. A client's frames must be masked, a server's must not
  * (section 5.1).
  *
- * Payloads are unmasked and joined in place: the chunk given must be the decoder's alone.
+ * Payloads are unmasked and joined in place: nobody else may use the chunk.
  */
 export class FrameDecoder {
-  failure: Failure | undefined;
+  /** Why the peer's stream can't be decoded any further (RFC 6455 section 7.1.7). */
+  failure: Ending | undefined;
   /** How many frames began in the last chunk, without those of whole binary messages, which cost next to nothing. */
   frames = 0;
   readonly #handlers: ControlHandlers;
@@ -59,7 +56,7 @@ export class FrameDecoder {
   #remaining = 0;
   #phase = 0;
 
-  // The message under way: its fragments, and its text if it is text.
+  // The message that is being received: is it fragmented, and is it text?
   #fragmented = false;
   #text: Utf8Checker | undefined;
 
@@ -72,7 +69,7 @@ export class FrameDecoder {
     this.#masked = from === 'client';
   }
 
-  /** True once a Close frame was met or the stream has failed: nothing more is read. */
+  /** True after a Close frame or a failure: nothing more is decoded. */
   get done(): boolean {
     return this.#state === DONE;
   }
@@ -112,7 +109,7 @@ export class FrameDecoder {
         unmaskInto(chunk, view, out, at, length, this.#key, this.#phase);
         if (this.#text?.push(chunk.subarray(out, out + length)) === false) {
           out += this.#text.good;
-          this.#fail(CLOSE.notUtf8, 'text that is not UTF-8');
+          this.#fail('not-utf8', 'text that is not UTF-8');
           break;
         }
         at += length;
@@ -156,23 +153,25 @@ export class FrameDecoder {
   #checkStart(first: number, second: number): boolean {
     const opcode = first & 0x0f;
     const final = (first & 0x80) !== 0;
-    if ((first & 0x70) !== 0) return this.#fail(CLOSE.protocolError, 'reserved bits are set');
+    if ((first & 0x70) !== 0) return this.#fail('protocol-error', 'reserved bits are set');
     if (((second & 0x80) !== 0) !== this.#masked)
       return this.#fail(
-        CLOSE.protocolError,
+        'protocol-error',
         this.#masked ? 'client frames must be masked' : 'server frames must not be masked',
       );
     if (opcode >= OPCODE.close) {
-      if (opcode > OPCODE.pong) return this.#fail(CLOSE.protocolError, 'unknown opcode');
-      if (!final) return this.#fail(CLOSE.protocolError, 'a control frame may not be fragmented');
+      if (opcode > OPCODE.pong) return this.#fail('protocol-error', 'unknown opcode');
+      if (!final) return this.#fail('protocol-error', 'a control frame may not be fragmented');
       if ((second & 0x7f) > MAX_CONTROL_PAYLOAD)
-        return this.#fail(CLOSE.protocolError, 'a control frame carries at most 125 bytes');
+        return this.#fail('protocol-error', 'a control frame carries at most 125 bytes');
     } else {
-      if (opcode > OPCODE.binary) return this.#fail(CLOSE.protocolError, 'unknown opcode');
+      if (opcode > OPCODE.binary) return this.#fail('protocol-error', 'unknown opcode');
       if ((opcode === OPCODE.continuation) !== this.#fragmented)
         return this.#fail(
-          CLOSE.protocolError,
-          this.#fragmented ? 'a new message inside a fragmented one' : 'a continuation of no message',
+          'protocol-error',
+          this.#fragmented
+            ? 'a new message inside a fragmented one'
+            : 'a continuation frame without a message',
         );
     }
     this.#opcode = opcode;
@@ -189,15 +188,15 @@ export class FrameDecoder {
     if (short === 126) {
       length = header.readUInt16BE(at + 2);
       keyAt = at + 4;
-      if (length < 126) return void this.#fail(CLOSE.protocolError, 'a length not in its shortest form');
+      if (length < 126) return void this.#fail('protocol-error', 'a length not in its shortest form');
     } else if (short === 127) {
       const high = header.readUInt32BE(at + 2);
-      if (high > 0x7fffffff) return void this.#fail(CLOSE.protocolError, 'a length above 2^63 - 1');
-      // Beyond 2^53 a Number can't count; no frame of 9 petabytes is lawful traffic.
-      if (high > 0x1fffff) return void this.#fail(CLOSE.tooBig, 'a frame above 2^53 - 1 bytes');
+      if (high > 0x7fffffff) return void this.#fail('protocol-error', 'a length above 2^63 - 1');
+      // Beyond 2^53 a Number can't count; no real frame has 9 petabytes.
+      if (high > 0x1fffff) return void this.#fail('frame-too-large', 'a frame above 2^53 - 1 bytes');
       length = high * 0x1_0000_0000 + header.readUInt32BE(at + 6);
       keyAt = at + 10;
-      if (length < 0x10000) return void this.#fail(CLOSE.protocolError, 'a length not in its shortest form');
+      if (length < 0x10000) return void this.#fail('protocol-error', 'a length not in its shortest form');
     }
     this.#key = this.#masked ? header.readInt32LE(keyAt) : 0;
     this.#phase = 0;
@@ -221,7 +220,7 @@ export class FrameDecoder {
     if (this.#fragmented || this.#text === undefined) return;
     const complete = this.#text.complete;
     this.#text = undefined;
-    if (!complete) this.#fail(CLOSE.notUtf8, 'text that ends inside a character');
+    if (!complete) this.#fail('not-utf8', 'text that ends inside a character');
   }
 
   #readControl(chunk: Buffer, at: number): number {
@@ -247,21 +246,21 @@ export class FrameDecoder {
 
   /** RFC 6455 section 5.5.1. */
   #endWithClose(payload: Buffer): void {
-    if (payload.length === 1) return void this.#fail(CLOSE.protocolError, 'half a close code');
+    if (payload.length === 1) return void this.#fail('protocol-error', 'truncated close code');
     const code = payload.length === 0 ? CLOSE.noStatus : payload.readUInt16BE(0);
     if (payload.length > 0 && !isSendable(code))
-      return void this.#fail(CLOSE.protocolError, `close code ${code} may not be sent`);
+      return void this.#fail('protocol-error', `close code ${code} may not be sent`);
     const reason = payload.subarray(2);
     const checker = new Utf8Checker();
     if (!checker.push(reason) || !checker.complete)
-      return void this.#fail(CLOSE.notUtf8, 'a close reason that is not UTF-8');
+      return void this.#fail('not-utf8', 'a close reason that is not UTF-8');
     this.#state = DONE;
     this.#handlers.close(code, reason.toString('utf8'));
   }
 
-  #fail(code: number, reason: string): false {
+  #fail(cause: CloseCause, reason: string): false {
     this.#state = DONE;
-    this.failure = { code, reason };
+    this.failure = endingOf(cause, reason);
     return false;
   }
 }

@@ -1,3 +1,4 @@
+import { CLOSE } from '../streams/close-causes.js';
 import { fitReason } from './close-codes.js';
 import { nextMaskKey } from './mask-keys.js';
 import { unmaskInto } from './mask.js';
@@ -23,7 +24,7 @@ export function writeHeader(to: Buffer, opcode: number, length: number): void {
   }
 }
 
-/** That header by itself. */
+/** The header without its payload. */
 export function frameHeader(opcode: number, length: number): Buffer {
   const header = Buffer.allocUnsafe(headerSize(length));
   writeHeader(header, opcode, length);
@@ -31,7 +32,7 @@ export function frameHeader(opcode: number, length: number): Buffer {
 }
 
 /**
- * A whole unfragmented frame as a client sends it: the payload is copied and masked under a key of its own (RFC 6455
+ * A whole unfragmented frame as a client sends it: the payload is copied and masked with a fresh key (RFC 6455
  * section 5.3).
  */
 export function maskedFrame(opcode: number, payload: Uint8Array): Buffer {
@@ -53,7 +54,7 @@ export function controlFrame(opcode: number, payload: Uint8Array, masked = false
   return controlFrames(opcode, [payload], masked);
 }
 
-/** Several, one behind the other: what answers a flood is one buffer. */
+/** Several control frames in one buffer: the answer to a flood of PINGs is one write. */
 export function controlFrames(opcode: number, payloads: readonly Uint8Array[], masked = false): Buffer {
   if (masked) return Buffer.concat(payloads.map((payload) => maskedFrame(opcode, payload)));
   const frames = Buffer.allocUnsafe(payloads.reduce((size, { length }) => size + 2 + length, 0));
@@ -69,7 +70,7 @@ export function controlFrames(opcode: number, payloads: readonly Uint8Array[], m
 
 /** A Close frame; 1005 sends one without code. The reason is cut to fit. */
 export function closeFrame(code: number, reason: string, masked = false): Buffer {
-  if (code === 1005) return controlFrame(OPCODE.close, new Uint8Array(), masked);
+  if (code === CLOSE.noStatus) return controlFrame(OPCODE.close, new Uint8Array(), masked);
   const text = Buffer.from(fitReason(reason));
   return controlFrame(OPCODE.close, Buffer.concat([Buffer.from([code >>> 8, code & 0xff]), text]), masked);
 }

@@ -1,8 +1,7 @@
-import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { whenCaughtUp } from '../streams/caught-up.js';
-import { takenMark } from '../streams/write-progress.js';
-import { UnderWay } from './under-way.js';
+import { afterPendingReads } from '../streams/pending-reads.js';
+import { acceptedMark } from '../streams/write-progress.js';
+import { BytesInFlight } from './bytes-in-flight.js';
 
 /** Times in seconds. */
 export interface HeartbeatSettings {
@@ -10,42 +9,55 @@ export interface HeartbeatSettings {
   readonly pongTimeout: number;
 }
 
-/** The stream that is watched. */
+/** The connection that is watched. */
 export interface HeartbeatStream {
-  /** Bytes written to it so far. */
+  /** Bytes written so far. */
   written(): number;
   /** False: no PING is sent any more. */
-  sendPing(): boolean;
-  /** A PONG can't be heard while nothing is read, and none is waited for behind a Close. */
-  cannotHear(): boolean;
-  /** The peer was silent for too long. */
+  canPing(): boolean;
+  ping(): void;
+  /** May PONGs be missing because nothing is read, or because a Close is on its way? */
+  isDeaf(): boolean;
+  /** The peer gave no sign of life for too long. */
   silent(): void;
 }
 
 /**
- * How many times `pongTimeout` a peer may accept none of its queued bytes. The kernel accepts more in bursts: on a slow
- * line minutes apart.
+ * `pongTimeout` periods that a peer may go without accepting queued bytes. The kernel reports them in bursts: on a slow line
+ * minutes apart.
  */
 const MAX_STALLS = 6;
 
-/** How many times `pongTimeout` bytes under way may delay a PONG, ... */
-const MOST_WAITS = 45;
+/** `pongTimeout` periods by which bytes in flight may delay a PONG, ... */
+const MAX_WAITS = 45;
 
-/** ... and for how many seconds: as long as Linux itself sends again what a peer does not acknowledge (tcp_retries2). */
-const MOST_SECONDS = 900;
+/** ... and seconds: as long as Linux itself repeats what a peer does not acknowledge (tcp_retries2). */
+const MAX_SECONDS = 900;
 
-/** PINGs, and the deadline for a sign of life behind each. */
+/**
+ * Liveness: a PING in every `pingInterval`, and `pongTimeout` after it for a sign of life. Anything that is read is one, and so is
+ * progress of the queue, where the PING itself is still queued.
+ *
+ *     PING --- pongTimeout ---> heard anything? -- yes --> next PING
+ *                                     | no
+ *                               queue moved, or bytes in flight on a slow line? -- yes --> wait for another pongTimeout
+ *                                     | no, MAX_STALLS times with a queue
+ *                               silent()
+ */
 export class Heartbeat {
   readonly #socket: Duplex;
   readonly #settings: HeartbeatSettings;
   readonly #stream: HeartbeatStream;
-  readonly #underWay = new UnderWay();
-  #heard = false;
-  #takenAtPing = 0;
-  // Since the last look for a PONG.
-  #waited = false;
+  readonly #inFlight = new BytesInFlight();
+  /** Something was read since the PING. */
+  #wasHeard = false;
+  #markAtPing = 0;
+  /** Bytes were queued at some time since the last look for a PONG. */
+  #wasQueued = false;
+  /** `pongTimeout` periods without any sign of life. */
   #waits = 0;
   #pingTimer: NodeJS.Timeout | undefined;
+  /** Runs from a PING until its deadline. */
   #pongTimer: NodeJS.Timeout | undefined;
 
   constructor(socket: Duplex, settings: HeartbeatSettings, stream: HeartbeatStream) {
@@ -66,70 +78,67 @@ export class Heartbeat {
 
   /** Something of the peer was read, or may have come while nothing was read. */
   heard(): void {
-    this.#heard = true;
+    this.#wasHeard = true;
   }
 
-  /** False: it answers no PING. */
+  /** A PONG came. False: it answers no PING. */
   pong(): boolean {
-    return this.#underWay.answered();
+    return this.#inFlight.confirm();
   }
 
   /** Bytes were written, and some of them are queued. */
   queued(): void {
-    // TLS says later that the kernel took it: counted at once, every line would be a slow one.
-    if (this.#pongTimer && !this.#waited) setImmediate(this.#lookForWaiting);
+    // TLS reports a turn later that the kernel has accepted everything: looked at now, every line would be a slow one.
+    if (this.#pongTimer && !this.#wasQueued) setImmediate(this.#noteQueue);
   }
 
   /** Bytes that no PONG has confirmed. */
   unconfirmed(): number {
-    return this.#underWay.unconfirmed(this.#stream.written());
+    return this.#inFlight.unconfirmed(this.#stream.written());
   }
 
   /** Seconds that those may take on a slow line. */
-  secondsUnderWay(): number {
-    return this.#underWay.secondsFor(this.unconfirmed());
+  secondsInFlight(): number {
+    return this.#inFlight.secondsFor(this.unconfirmed());
   }
 
   readonly #ping = (): void => {
-    const socket = this.#socket;
-    // On any other Duplex one more, behind what waits, would look like movement.
-    if (this.#pongTimer && socket.writableLength > 0 && !(socket instanceof Socket)) return;
-    const before = this.#stream.written();
-    if (!this.#stream.sendPing()) return;
-    this.#underWay.pinged(before);
+    if (!this.#stream.canPing()) return;
+    this.#inFlight.pinged(this.#stream.written());
+    this.#stream.ping();
     if (this.#pongTimer || this.#settings.pongTimeout === 0) return;
-    this.#heard = false;
+    this.#wasHeard = false;
     this.#waits = 0;
     this.#awaitPong();
   };
 
   #awaitPong(): void {
-    this.#takenAtPing = takenMark(this.#socket);
-    this.#waited = this.#socket.writableLength > 0;
-    this.#pongTimer = setTimeout(this.#listenForPong, this.#settings.pongTimeout * 1000);
+    this.#markAtPing = acceptedMark(this.#socket);
+    this.#wasQueued = this.#socket.writableLength > 0;
+    this.#pongTimer = setTimeout(this.#lookForPong, this.#settings.pongTimeout * 1000);
   }
 
-  readonly #listenForPong = (): void => {
-    whenCaughtUp(() => {
+  readonly #lookForPong = (): void => {
+    afterPendingReads(() => {
       this.#pongTimer = undefined;
-      if (this.#heard || this.#stream.cannotHear()) return;
-      // Where bytes are queued, the PING is queued behind them: a slow line is alive as long as it accepts some now and then.
-      const isQueued = this.#waited || this.#socket.writableLength > 0;
-      const moves = isQueued && takenMark(this.#socket) !== this.#takenAtPing;
-      this.#waits = moves ? 0 : this.#waits + 1;
-      if (this.#waits < Math.max(isQueued ? MAX_STALLS : 1, this.#mostWaits())) this.#awaitPong();
+      if (this.#wasHeard || this.#stream.isDeaf()) return;
+      // Where bytes are queued, the PING is queued after them: a slow line is alive as long as some are accepted now and then.
+      const isQueued = this.#wasQueued || this.#socket.writableLength > 0;
+      const moved = isQueued && acceptedMark(this.#socket) !== this.#markAtPing;
+      this.#waits = moved ? 0 : this.#waits + 1;
+      if (this.#waits < Math.max(isQueued ? MAX_STALLS : 1, this.#maxWaits())) this.#awaitPong();
       else this.#stream.silent();
     });
   };
 
-  /** And where the kernel has accepted them, it may not have delivered them. */
-  #mostWaits(): number {
+  /** Bytes that the kernel has accepted may still be on their way. */
+  #maxWaits(): number {
     const { pongTimeout } = this.#settings;
-    const seconds = Math.min(this.#underWay.untilPong(), MOST_SECONDS);
-    return Math.floor(1 + Math.min(seconds / pongTimeout, MOST_WAITS));
+    const seconds = Math.min(this.#inFlight.secondsUntilPong(), MAX_SECONDS);
+    return Math.floor(1 + Math.min(seconds / pongTimeout, MAX_WAITS));
   }
 
-  readonly #lookForWaiting = (): void => {
-    this.#waited ||= this.#socket.writableLength > 0;
+  readonly #noteQueue = (): void => {
+    this.#wasQueued ||= this.#socket.writableLength > 0;
   };
 }

@@ -1,11 +1,11 @@
 import { simd } from './simd.js';
 
-/** Below this the copies in and out cost more than they save. */
+/** Fewer bytes cost more to copy in and out than they save. */
 export const WORTHWHILE = 256;
 
 /**
  * Moves `length` bytes from `from` to `to` within `bytes`, unmasking them on the way (RFC 6455 section 5.3). `to` is
- * never behind `from`, so the forward walk may overlap itself. `key` is read little-endian; `phase` is how many bytes of
+ * never greater than `from`, so source and target may overlap. `key` is read little-endian; `phase` is how many bytes of
  * the payload came before.
  */
 export function unmaskInto(

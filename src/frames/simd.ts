@@ -1,9 +1,9 @@
 import { SIMD_MODULE } from './simd-module.js';
 
-/** As the module has it. */
+/** Where input and output lie in the module's memory. */
 const INPUT = 65_536;
 const OUTPUT = 196_608;
-/** What one call takes at most. */
+/** Bytes of one call at most. */
 const SPAN = 65_536;
 
 interface Exports {
@@ -20,7 +20,7 @@ interface WebAssemblyOfNode {
 
 /**
  * The decoder's hot loops as WebAssembly: three to ten times what JavaScript can do. Bytes are copied in and out within
- * one call: nothing of a connection is looked at after it.
+ * one call: no byte of a connection stays after it.
  */
 export class Simd {
   readonly #exports: Exports;
@@ -36,7 +36,7 @@ export class Simd {
     this.#answer = new Int32Array(exports.memory.buffer, 0, 1);
   }
 
-  /** Moves `length` bytes within `bytes` from `from` to `to`, which is not behind it, and unmasks them on the way. */
+  /** Moves `length` bytes within `bytes` from `from` to `to`, which is not greater, and unmasks them on the way. */
   unmask(bytes: Uint8Array, to: number, from: number, length: number, key: number): void {
     // A span is a multiple of the key's length.
     for (let done = 0; done < length; done += SPAN) {
@@ -49,7 +49,7 @@ export class Simd {
 
   /**
    * Joins the payloads of the whole, masked, final binary frames below 64 KiB that begin at `at`, at `to`, which is not
-   * behind it. Gives where the first other frame begins, or the first that is cut.
+   * greater. Returns where the first other frame begins, or the first incomplete one.
    */
   frames(bytes: Uint8Array, at: number, to: number): number {
     const size = Math.min(SPAN, bytes.length - at);

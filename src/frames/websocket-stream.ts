@@ -1,172 +1,126 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { CloseClock } from '../streams/close-clock.js';
-import { discard } from '../streams/discard.js';
-import { Outlet } from '../streams/outlet.js';
+import { carrierOf } from '../streams/carrier.js';
+import { endingOf, ORDERLY, type Ending } from '../streams/close-causes.js';
 import type { PooledReads } from '../streams/pooled-reads.js';
-import { isPlain, ownsItsChunks, release, releaseAfter } from '../streams/release.js';
-import { Movement, Stall } from '../streams/write-progress.js';
-import { CLOSE, ORDERLY } from './close-codes.js';
+import { isNodeSocket, release } from '../streams/release.js';
+import { WriteProgress } from '../streams/write-progress.js';
+import { ClosingHandshake } from './closing-handshake.js';
 import { FrameDecoder } from './decoder.js';
-import {
-  closeFrame,
-  controlFrame,
-  controlFrames,
-  frameHeader,
-  headerSize,
-  maskedFrame,
-  writeHeader,
-} from './encoder.js';
+import { FrameWriter, type Role } from './frame-writer.js';
 import { Heartbeat } from './heartbeat.js';
-import { OPCODE } from './opcodes.js';
-import { Utf8Checker, wholeCharacters } from './utf8.js';
+import { PAUSE, ReadPauses } from './read-pauses.js';
+import { TextCutter } from './text-cutter.js';
 
 /** Times in seconds, sizes in bytes. */
 export interface StreamSettings {
-  /** Which end this is: `server`. A client masks what it sends, and leaves it to the server to end the connection. */
-  readonly role?: 'server' | 'client';
+  /** Which end this is: default `server`. A client masks its frames, and leaves it to the server to end the connection. */
+  readonly role?: Role;
   readonly frameType: 'binary' | 'text';
   readonly pingInterval: number;
   readonly pongTimeout: number;
   readonly closeTimeout: number;
   /** See {@link CloseClock}. */
   readonly drainTimeout?: number;
-  /** Memory waiting for the client above which `send` asks for a pause. */
+  /** Memory queued for the client above which `send` asks for a pause. */
   readonly buffered: number;
 }
 
-/** How a connection ended: the first Close or loss decides. */
-export interface CloseCause {
-  readonly code: number;
-  readonly reason: string;
-}
-
-/** What a {@link WebSocketStream} tells. `closing`, `ended` and `closed` come once each, in this order. */
+/** The events of a {@link WebSocketStream}. `closing`, `ended` and `closed` come once each, in this order. */
 export interface StreamHandlers {
-  /** Bytes from the client; the receiver's to keep. `chunk`, if given, is what may be released after them. */
+  /** Bytes from the client; the receiver's to keep. `chunk`: what may be released after them. */
   payload(bytes: Buffer, chunk: Buffer | undefined): void;
-  /** The client takes more again. */
+  /** After `send` returned false: the client accepts more again. */
   drain(): void;
   /** The first Close was sent or received, or the connection is lost: nothing more is sent. */
-  closing(cause: CloseCause): void;
-  /** No more payload will come; `cause` is what is known by then. */
-  ended(cause: CloseCause): void;
-  /** Does the receiver of the payload still have to accept some of it? Then `delivered` or `undelivered` follows. */
+  closing(ending: Ending): void;
+  /** No more payload will come. `ending` is what is known by then. */
+  ended(ending: Ending): void;
+  /** Writes payload that the receiver has gathered. */
+  flush?(): void;
+  /** Does the receiver of the payload still have to accept some of it? Then `confirmDelivery` or `failDelivery` follows. */
   isDelivering?(): boolean;
-  /** Has it accepted some since the last call? */
-  delivers?(): boolean;
+  /** Has the receiver accepted some since the previous call? */
+  sampleDelivery?(now: number): boolean;
   /** The socket is freed. */
-  closed(cause: CloseCause): void;
+  closed(ending: Ending): void;
 }
 
-/** The longest header of a frame, with its mask. */
-const MOST_HEADER = 14;
-
-/** While the answer to a Close has to wait, so many signs of life are sent in one `closeTimeout`. */
-const SIGNS = 3;
-
-/** So many in one chunk are work enough for a turn: 64 KiB hold ten thousand, and up to 32 such chunks are read in one. */
+/** Frames in one chunk that are work enough for an event-loop turn: 64 KiB hold ten thousand, and Node reads up to 32 such chunks. */
 const MANY_FRAMES = 500;
-
-const NOTHING = new Uint8Array();
-const PING = controlFrame(OPCODE.ping, NOTHING);
-const PONG = controlFrame(OPCODE.pong, NOTHING);
 
 /**
  * One end of a WebSocket connection (RFC 6455) as bare bytes both ways: frames, PING and PONG, and the closing handshake
- * on a socket that has already been upgraded. The names are those of a server, whose peer is the client.
+ * on a socket that has already been upgraded: one of Node's, or a {@link tame} stream. The names are those of a server, whose
+ * peer is the client. The closing handshake is drawn in {@link ClosingHandshake}.
  */
 export class WebSocketStream {
   readonly #socket: Duplex;
-  readonly #out: Outlet;
-  readonly #settings: StreamSettings;
   readonly #handlers: StreamHandlers;
-  readonly #decoder: FrameDecoder;
-  // Another kind of Duplex may still hold the chunk it gave us: only a net.Socket's is ours to overwrite.
-  readonly #ownsChunks: boolean;
-  readonly #isPlain: boolean;
-  readonly #opcode: number;
   readonly #isClient: boolean;
-  readonly #peer: 'client' | 'server';
-  readonly #toClient: Movement;
-  readonly #stall: Stall;
+  readonly #decoder: FrameDecoder;
+  readonly #writer: FrameWriter;
+  readonly #text: TextCutter | undefined;
   readonly #heartbeat: Heartbeat;
-  readonly #closeClock: CloseClock;
+  readonly #pauses: ReadPauses;
+  readonly #progress: WriteProgress;
+  readonly #closing: ClosingHandshake;
 
-  // Text mode: the character that the backend's last chunk broke off.
-  readonly #checker: Utf8Checker | undefined;
-  #openCharacter: Buffer = Buffer.alloc(0);
-
-  #cause: CloseCause | undefined;
-  #closeSent = false;
-  #isClosed = false;
-  #inputOver = false;
-  #pausedForBackend = false;
-  #pausedForReplies = false;
-  #pausedForOthers = false;
-
-  #received: CloseCause | undefined;
-  #pongs: Buffer[] = [];
-  #dropsInput = false;
-  #isClosing = false;
-  /** The answer to the Close that came, while payload before it is still being delivered. */
-  #owed: CloseCause | undefined;
-  #signTimer: NodeJS.Timeout | undefined;
-  /** Something came that keeps the closing handshake alive. */
-  #progresses = false;
-  /** Bytes of payload, and of PINGs and Closes. */
-  #sent = 0;
-  #controlBytes = 0;
+  /** What blocks payload. dropped: its receiver wants no more, and only the Close matters. over: nothing more is decoded. */
+  #input: 'open' | 'dropped' | 'over' = 'open';
+  /** Payloads of the PINGs in the chunk that is being decoded. */
+  #pings: Buffer[] = [];
+  /** A chunk that was read is nobody else's: it may be overwritten and freed. Any other Duplex may keep it. */
+  readonly #ownsChunks: boolean;
 
   constructor(socket: Duplex, settings: StreamSettings, handlers: StreamHandlers) {
+    const { role = 'server', frameType, buffered } = settings;
     this.#socket = socket;
-    this.#toClient = new Movement(socket);
-    this.#stall = new Stall(socket);
-    this.#out = new Outlet(socket, settings.buffered, () => this.#drained());
-    this.#settings = settings;
     this.#handlers = handlers;
-    this.#ownsChunks = ownsItsChunks(socket);
-    this.#isPlain = isPlain(socket);
-    this.#isClient = settings.role === 'client';
-    this.#peer = this.#isClient ? 'server' : 'client';
-    this.#opcode = settings.frameType === 'text' ? OPCODE.text : OPCODE.binary;
-    this.#checker = settings.frameType === 'text' ? new Utf8Checker() : undefined;
+    this.#isClient = role === 'client';
+    this.#ownsChunks = isNodeSocket(socket);
+    this.#pauses = new ReadPauses(socket);
+    this.#progress = new WriteProgress(socket);
+    this.#writer = new FrameWriter(socket, role, frameType, buffered, () => this.#drained());
+    this.#text = frameType === 'text' ? new TextCutter() : undefined;
     const control = {
-      ping: (payload: Buffer) => this.#pongs.push(payload),
+      ping: (payload: Buffer) => this.#pings.push(payload),
       pong: () => {
-        if (this.#heartbeat.pong()) this.#progresses = true;
+        if (this.#heartbeat.pong()) this.#closing.isAlive = true;
       },
-      close: (code: number, reason: string) => (this.#received = { code, reason }),
+      close: (code: number, reason: string) => {
+        this.#closing.received = endingOf('client-closed', reason, code);
+      },
     };
     this.#decoder = new FrameDecoder(control, this.#peer);
-    this.#heartbeat = new Heartbeat(socket, settings, {
-      written: () => this.#out.written,
-      sendPing: () => this.#ping(),
-      cannotHear: () => this.#pausedForBackend || this.#closeSent || this.#owed !== undefined,
-      silent: () =>
-        this.destroy(
-          CLOSE.abnormal,
-          `the ${this.#peer} was silent for ${settings.pongTimeout} s after a PING`,
-        ),
+    this.#closing = new ClosingHandshake(socket, this.#writer, settings, {
+      peer: this.#peer,
+      unconfirmed: () => this.#heartbeat.unconfirmed(),
+      isPaused: () => this.#pauses.has(PAUSE.backend),
+      // Each is sampled each time.
+      sample: (now) => [this.sample(now), handlers.sampleDelivery?.(now)].includes(true),
+      closing: (ending) => handlers.closing(ending),
+      free: () => this.#free(),
     });
-    const movement = new Movement(socket);
-    this.#closeClock = new CloseClock(
-      settings,
-      () => {
-        const moves = [movement.look(), this.#progresses, handlers.delivers?.()];
-        this.#progresses = false;
-        return moves.includes(true);
+    this.#heartbeat = new Heartbeat(socket, settings, {
+      written: () => this.#writer.queue.written,
+      canPing: () => this.#canSend(),
+      ping: () => this.#writer.ping(),
+      isDeaf: () => this.#pauses.has(PAUSE.backend) || !this.#closing.isOpen,
+      silent: () => {
+        const reason = `the ${this.#peer} was silent for ${settings.pongTimeout} s after a PING`;
+        this.destroy(endingOf('client-silent', reason));
       },
-      (limit) => this.#onCloseTimeout(limit),
-    );
+    });
   }
 
   /** Begins to read; `head` is what came with the handshake. */
   start(head: Buffer): void {
     const socket = this.#socket;
-    if (socket instanceof Socket) {
-      socket.setTimeout(0);
-      socket.setNoDelay(true);
+    const carrier = carrierOf(socket);
+    if (carrier instanceof Socket) {
+      carrier.setTimeout(0);
+      carrier.setNoDelay(true);
     }
     socket.on('error', this.#onError);
     socket.on('close', this.#onClose);
@@ -178,387 +132,202 @@ export class WebSocketStream {
     }
     if (head.length > 0) this.#read(Buffer.from(head));
     socket.on('data', this.#onData);
-    this.#flow();
+    this.#pauses.apply();
   }
 
   /**
-   * Sends bytes as one frame. False: enough is waiting, stop until `drain`. Once a Close was sent the bytes are dropped.
-   * `mayRelease`: nobody else holds the bytes. `reads`: whose memory they may lie in.
+   * Sends bytes as one frame. False: the queue is full, stop until `drain`. After a Close was sent the bytes are dropped.
+   * `mayRelease`: nobody else keeps the bytes. `reads`: whose memory they may lie in.
    */
   send(bytes: Buffer, mayRelease = false, reads?: PooledReads): boolean {
-    if (this.#closeSent || this.#owed) return true;
-    // Its `close` is still to come, and a backend that makes its bytes itself would not let it.
+    if (!this.#closing.isOpen) return true;
+    // `close` is still to come, and a backend that makes its bytes itself would leave no turn for it.
     if (this.#socket.destroyed || this.#socket.errored) return false;
-    const isText = this.#checker?.push(bytes) ?? true;
-    const payload = this.#checker === undefined ? bytes : this.#cutText(bytes, isText, this.#checker);
+    const payload = this.#text ? this.#text.cut(bytes) : bytes;
     if (payload.length > 0) {
-      this.#sent += payload.length;
-      try {
-        if (this.#isClient) this.#out.write(maskedFrame(this.#opcode, payload));
-        else if (reads?.lends(payload)) this.#sendFrom(reads, payload);
-        else this.#sendPayload(payload, mayRelease ? bytes : undefined);
-      } catch (error) {
-        // An app's own stream throws into our reading of the backend.
-        this.#onError(error as Error);
-        return true;
-      }
+      this.#writer.data(payload, mayRelease ? bytes : undefined, reads);
       if (this.#socket.writableLength > 0) this.#heartbeat.queued();
     }
-    if (isText) return !this.#out.full();
-    this.close(CLOSE.internalError, 'the backend sent bytes that are not UTF-8');
-    return true;
+    if (this.#text?.isValid === false) {
+      this.close(endingOf('backend-not-utf8', 'the backend sent bytes that are not UTF-8'));
+      return true;
+    }
+    const { queue } = this.#writer;
+    if (!queue.isFull) return true;
+    queue.awaitDrain();
+    return false;
   }
 
-  /** Since the last look, the client has taken of what waits for it. */
-  moves(): boolean {
-    return this.#toClient.look();
+  /** Compares the queue with the previous sample. True: the client has accepted queued bytes since then. */
+  sample(now: number): boolean {
+    return this.#progress.sample(now);
   }
 
-  /** Since when the client has accepted none of the bytes queued for it; undefined where none are. */
-  stalledSince(now: number): number | undefined {
-    return this.#stall.since(now);
+  /** By the samples: since when the client has accepted none of its queued bytes; undefined where none are queued. */
+  get stalledSince(): number | undefined {
+    return this.#progress.stalledSince;
   }
 
   /** Of the payload that was sent, the bytes that were still queued when the connection was given up. */
   get abandoned(): number {
-    return this.#out.abandoned;
+    return this.#writer.queue.abandoned;
   }
 
-  /** All payload that came before the Close has been accepted by its receiver. */
-  delivered(): void {
-    this.#payOwed();
+  /** The receiver has accepted all payload that came before the Close. */
+  confirmDelivery(): void {
+    this.#answer();
   }
 
-  /** Some of it never will be: no orderly end, whatever the Close said. Returns how the connection ended. */
-  undelivered(reason: string): CloseCause {
-    // Of any other end the peer knows, or has caused, the loss.
-    if (this.#cause === undefined || this.#cause === this.#received)
-      this.#cause = { code: CLOSE.internalError, reason };
-    if (this.#owed) this.#owed = { code: CLOSE.internalError, reason: this.#isClient ? '' : reason };
-    this.#payOwed();
-    return this.#cause;
+  /** It never will: no orderly end, whatever the Close said. Returns how the connection ended. */
+  failDelivery(reason: string): Ending {
+    const ending = this.#closing.failDelivery(reason);
+    this.#answer();
+    return ending;
   }
 
-  /** Everything was sent: Close 1000. */
+  /** All bytes were sent: Close 1000. */
   finish(reason: string): void {
-    if (this.#checker?.complete === false)
-      this.close(CLOSE.internalError, 'the backend ended inside a character');
-    else this.close(CLOSE.normal, reason);
+    if (this.#text?.isComplete === false)
+      this.close(endingOf('backend-not-utf8', 'the backend ended inside a character'));
+    else this.close(endingOf('backend-ended', reason));
   }
 
   /** Sends a Close and waits for the client's. See {@link CloseClock} for how long. */
-  close(code: number, reason: string): void {
-    if (this.#closeSent || this.#owed || this.#socket.destroyed) return;
-    // On a slow line the Close is delivered only behind all that was sent before it. Another end is no promise of that.
-    const patience = ORDERLY.includes(code) ? this.#heartbeat.secondsUnderWay() : 0;
-    this.#sendClose(code, reason);
-    this.#begin({ code, reason }, patience);
+  close(ending: Ending): void {
+    if (!this.#canSend()) return;
+    // On a slow line the Close arrives after all bytes sent before it. Only an orderly end promises that these arrive.
+    const patience = ORDERLY.includes(ending.code) ? this.#heartbeat.secondsInFlight() : 0;
+    this.#closing.close(ending, patience);
   }
 
-  /** The same without that patience, and what the client still sends is dropped: who was logged out must not go on typing. */
-  cutOff(code: number, reason: string): void {
-    if (!this.#closeSent && !this.#owed && !this.#socket.destroyed) {
-      this.#sendClose(code, reason);
-      this.#begin({ code, reason });
-    }
-    this.#dropInput();
+  /** The same without that patience, and what the client still sends is dropped: a user who was logged out must not go on typing. */
+  cutOff(ending: Ending): void {
+    if (this.#canSend()) this.#closing.close(ending);
+    this.#dropInput('dropped');
   }
 
-  /** Stop reading: the backend is full. */
+  /** Stops reading: the backend is full. */
   pause(): void {
-    if (this.#dropsInput) return;
-    this.#pausedForBackend = true;
-    this.#flow();
+    if (this.#input === 'open') this.#pauses.add(PAUSE.backend);
   }
 
   resume(): void {
-    // Until now we could not hear: the next PING will tell.
-    if (this.#pausedForBackend) this.#heartbeat.heard();
-    this.#pausedForBackend = false;
-    this.#flow();
+    // While paused we could see no PONG: give the client until the next PING.
+    if (this.#pauses.has(PAUSE.backend)) this.#heartbeat.heard();
+    this.#pauses.remove(PAUSE.backend);
   }
 
   /** Frees the socket at once. */
-  destroy(code: number, reason: string): void {
-    this.#cause ??= { code, reason };
+  destroy(ending: Ending): void {
+    this.#closing.ending ??= ending;
     this.#free();
   }
 
+  get #peer(): 'client' | 'server' {
+    return this.#isClient ? 'server' : 'client';
+  }
+
+  #canSend(): boolean {
+    return this.#closing.isOpen && !this.#socket.destroyed;
+  }
+
   #free(): void {
-    this.#out.abandon(MOST_HEADER, this.#controlBytes);
-    discard(this.#socket);
-    // Not every stream says `close`.
-    if (!this.#ownsChunks) setImmediate(this.#onClose);
+    this.#writer.abandon();
+    this.#socket.destroy();
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    // Who else listens may keep the chunk.
-    const ours = this.#ownsChunks && this.#socket.listenerCount('data') === 1;
-    if (!this.#inputOver) this.#read(ours ? chunk : Buffer.from(chunk));
-    else if (ours) release(chunk);
-    // A stream that makes its bytes itself has no end of them: what is dropped must not keep the turn from others.
-    if (this.#dropsInput && !this.#ownsChunks) this.#yieldTurn();
+    // Another listener may keep the chunk.
+    const isOurs = this.#ownsChunks && this.#socket.listenerCount('data') === 1;
+    if (this.#input !== 'over') this.#read(isOurs ? chunk : Buffer.from(chunk));
+    else if (isOurs) release(chunk);
   };
 
   #read(chunk: Buffer): void {
     this.#heartbeat.heard();
-    // A server may send for as long as it has not seen our Close. A client that was cut off gains nothing by going on.
-    if (this.#isClient || !this.#dropsInput) this.#progresses = true;
+    // A server may send until it has seen our Close. A client that was cut off gains nothing by going on.
+    if (this.#isClient || this.#input === 'open') this.#closing.isAlive = true;
     const bytes = this.#decoder.decode(chunk);
-    if (this.#pongs.length > 0) this.#reply();
-    if (this.#decoder.frames > MANY_FRAMES) this.#yieldTurn();
-    if (bytes.length > 0 && !this.#dropsInput)
+    if (this.#pings.length > 0) this.#answerPings();
+    if (this.#decoder.frames > MANY_FRAMES) this.#pauses.yieldTurn();
+    if (bytes.length > 0 && this.#input === 'open')
       this.#handlers.payload(bytes, this.#ownsChunks ? chunk : undefined);
-    if (!this.#decoder.done) return;
-    const { failure } = this.#decoder;
-    if (failure) this.#conclude(failure, failure.reason);
-    // A Close is answered with the code that came.
-    else this.#conclude(this.#received ?? { code: CLOSE.noStatus, reason: '' }, '');
+    if (this.#decoder.done) this.#conclude();
   }
 
-  /** One write for all PINGs of a chunk; a client that pings and does not read is not read either. */
-  #reply(): void {
-    const pongs = this.#pongs;
-    this.#pongs = [];
-    if (this.#closeSent || this.#owed) return;
-    this.#try(() => this.#out.write(controlFrames(OPCODE.pong, pongs, this.#isClient)));
-    if (this.#out.full()) {
-      this.#pausedForReplies = true;
-      this.#flow();
-    }
+  /** One write for all PINGs of a chunk. A client that sends PINGs and does not read is not read either. */
+  #answerPings(): void {
+    const pings = this.#pings;
+    this.#pings = [];
+    if (!this.#closing.isOpen) return;
+    this.#writer.pongs(pings);
+    if (!this.#writer.queue.isFull) return;
+    this.#writer.queue.awaitDrain();
+    this.#pauses.add(PAUSE.pongs);
   }
 
-  /** Reads on when others have had their turn. */
-  #yieldTurn(): void {
-    this.#pausedForOthers = true;
-    this.#flow();
-    setImmediate(() => {
-      this.#pausedForOthers = false;
-      this.#flow();
-    });
+  #drained(): void {
+    if (this.#pauses.has(PAUSE.pongs)) this.#pauses.remove(PAUSE.pongs);
+    this.#handlers.drain();
   }
 
   /**
-   * The client has said its last: its Close (RFC 6455 section 5.5.1) or what can't be followed (section 7.1.7). The server
-   * ends the connection, a client waits for that unless it fails it (section 7.1.1). Reading goes on, so that unread bytes
-   * don't turn our Close into a reset.
+   * The client has sent its last: a Close (RFC 6455 section 5.5.1), answered with the code that came, or bytes that can't be
+   * decoded (section 7.1.7). The server ends the connection, and a client waits for that unless it fails the connection
+   * (section 7.1.1). Reading goes on: unread bytes would turn our Close into a reset.
    */
-  #conclude(cause: CloseCause, answer: string): void {
-    const isFailed = this.#decoder.failure !== undefined;
-    // The answer to our Close says that not all before it was delivered.
-    if (cause.code === CLOSE.internalError && this.#closeSent && ORDERLY.includes(this.#cause?.code ?? 0))
-      this.#cause = cause;
+  #conclude(): void {
+    const { failure } = this.#decoder;
+    const ending = failure ?? this.#closing.received ?? endingOf('client-closed', '');
     // Answered at once, a Close would tell the client that all has arrived, while a slow backend may yet fail.
-    if (!this.#closeSent && !isFailed && this.#handlers.isDelivering?.() === true)
-      this.#owed = { code: cause.code, reason: answer };
-    if (!this.#closeSent && !this.#owed) this.#sendClose(cause.code, answer);
-    this.#begin(cause);
-    if (this.#owed) this.#waitToAnswer();
-    this.#endInput();
-    if (!this.#owed && (!this.#isClient || isFailed)) this.#try(() => this.#socket.end());
+    if (!failure) this.#handlers.flush?.();
+    const isLate = !failure && this.#handlers.isDelivering?.() === true;
+    this.#closing.conclude(ending, failure?.reason ?? '', isLate);
+    this.#dropInput('over');
+    if (!this.#closing.isAnswerDue && (!this.#isClient || failure)) this.#socket.end();
   }
 
-  /** The receiver of the payload has its own deadline. Signs of life keep that of the peer, and those of proxies, away. */
-  #waitToAnswer(): void {
-    this.#closeClock.stop();
-    const sign = this.#isClient ? () => maskedFrame(OPCODE.pong, NOTHING) : () => PONG;
-    this.#signTimer = setInterval(
-      () => {
-        if (this.#socket.writable && this.#socket.writableLength === 0)
-          this.#try(() => this.#writeControl(sign()));
-      },
-      (this.#settings.closeTimeout / SIGNS) * 1000,
-    );
+  #answer(): void {
+    if (this.#closing.answer() && !this.#isClient) this.#socket.end();
   }
 
-  #payOwed(): void {
-    clearInterval(this.#signTimer);
-    const owed = this.#owed;
-    this.#owed = undefined;
-    if (!owed || this.#isClosed) return;
-    this.#sendClose(owed.code, owed.reason);
-    this.#closeClock.start();
-    if (!this.#isClient) this.#try(() => this.#socket.end());
+  /** No more payload is handed on; the peer's Close is still looked for, unless the input is over. */
+  #dropInput(to: 'dropped' | 'over'): void {
+    const wasOpen = this.#input === 'open';
+    if (this.#input !== 'over') this.#input = to;
+    if (!wasOpen) return;
+    this.#pauses.remove(PAUSE.backend | PAUSE.pongs);
+    this.#handlers.ended(this.#closing.ending ?? endingOf('client-lost', ''));
   }
 
   readonly #onEnd = (): void => {
-    this.#begin({ code: CLOSE.abnormal, reason: `the ${this.#peer} ended without a Close` });
-    this.#endInput();
+    this.#closing.begin(endingOf('client-ended', `the ${this.#peer} ended without a Close`));
+    this.#dropInput('over');
     // The answer to its Close can still be read.
-    if (this.#owed) return;
-    this.#closeSent = true;
-    // Once more would make an error, with its stack, for nobody.
-    if (!this.#socket.writableEnded) this.#try(() => this.#socket.end());
+    if (this.#closing.isAnswerDue) return;
+    this.#closing.stopSending();
+    // A second end() would make an error, with its stack, for nobody.
+    if (!this.#socket.writableEnded) this.#socket.end();
   };
 
   readonly #onError = (error: Error): void => {
-    const cause = {
-      code: CLOSE.abnormal,
-      reason: `the ${this.#peer}'s connection failed: ${error.message}`,
-    };
-    // A connection that fails takes with it what was under way.
-    if (this.#isUnanswered()) this.#cause = cause;
-    this.#cause ??= cause;
-    // Not every stream destroys itself.
+    this.#closing.fail(endingOf('client-lost', `the ${this.#peer}'s connection failed: ${error.message}`));
     this.#free();
   };
 
-  /** An app's own stream may throw, and where a timer calls, that would end the process. */
-  #try(act: () => void): void {
-    try {
-      act();
-    } catch (error) {
-      this.#onError(error as Error);
-    }
-  }
-
   readonly #onClose = (): void => {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#heartbeat.stop();
-    clearInterval(this.#signTimer);
+    if (this.#closing.state === 'closed') return;
     const socket = this.#socket;
     socket.off('data', this.#onData);
     socket.off('end', this.#onEnd);
     socket.off('error', this.#onError);
     socket.off('close', this.#onClose);
-    // An app's own stream may say `close` and live on.
-    discard(socket);
-    this.#closeSent = true;
-    this.#begin(this.#cause ?? { code: CLOSE.abnormal, reason: `the ${this.#peer}'s connection was lost` });
-    this.#closeClock.stop();
-    this.#endInput();
-    if (this.#cause) this.#handlers.closed(this.#cause);
+    this.#heartbeat.stop();
+    this.#closing.stopSending();
+    const ending = endingOf('client-lost', `the ${this.#peer}'s connection was lost`);
+    this.#closing.begin(this.#closing.ending ?? ending);
+    this.#closing.end();
+    this.#dropInput('over');
+    this.#handlers.closed(this.#closing.ending ?? ending);
   };
-
-  #drained(): void {
-    if (this.#pausedForReplies) {
-      this.#pausedForReplies = false;
-      this.#flow();
-    }
-    this.#handlers.drain();
-  }
-
-  #ping(): boolean {
-    const socket = this.#socket;
-    // Not every stream says `close`.
-    if (socket.destroyed) setImmediate(this.#onClose);
-    if (this.#closeSent || this.#owed || socket.destroyed) return false;
-    this.#try(() => this.#writeControl(this.#isClient ? maskedFrame(OPCODE.ping, NOTHING) : PING));
-    return true;
-  }
-
-  #writeControl(frame: Buffer): void {
-    this.#controlBytes += frame.length;
-    this.#socket.write(frame);
-  }
-
-  #sendClose(code: number, reason: string): void {
-    this.#closeSent = true;
-    if (this.#socket.writable) this.#try(() => this.#writeControl(closeFrame(code, reason, this.#isClient)));
-  }
-
-  #begin(cause: CloseCause, patience = 0): void {
-    if (this.#isClosing) return;
-    this.#isClosing = true;
-    this.#cause ??= cause;
-    this.#closeClock.start(() => patience);
-    this.#handlers.closing(this.#cause);
-  }
-
-  #onCloseTimeout(limit: string): void {
-    const reason = this.#lossAt(limit);
-    if (reason !== undefined) this.#cause = { code: CLOSE.abnormal, reason };
-    this.#free();
-  }
-
-  /** What has not arrived when the time is over: that is no orderly end, whatever the Close said. */
-  #lossAt(limit: string): string | undefined {
-    const peer = this.#peer;
-    if (this.#socket.writableLength > 0) return `the ${peer} did not accept what was sent within ${limit}`;
-    // Nor has all arrived that the server sent before it saw our Close. (A backend has said its end by then.)
-    if (this.#isClient && this.#pausedForBackend) return `what the ${peer} sent was not read within ${limit}`;
-    return this.#isUnanswered() ? `the ${peer} did not answer the Close within ${limit}` : undefined;
-  }
-
-  /** Our Close says that all is well, and nothing says that the peer got what was sent before it. */
-  #isUnanswered(): boolean {
-    const { code = CLOSE.abnormal } = this.#cause ?? {};
-    return (
-      this.#closeSent &&
-      this.#received === undefined &&
-      // Else the answer may have come, unread.
-      !this.#pausedForBackend &&
-      ORDERLY.includes(code) &&
-      this.#sent > 0 &&
-      this.#heartbeat.unconfirmed() > 0
-    );
-  }
-
-  #endInput(): void {
-    this.#inputOver = true;
-    this.#dropInput();
-  }
-
-  /** No more payload is handed on; its Close is still looked for. */
-  #dropInput(): void {
-    if (this.#dropsInput) return;
-    this.#dropsInput = true;
-    this.#pausedForReplies = false;
-    this.#pausedForBackend = false;
-    this.#flow();
-    this.#handlers.ended(this.#cause ?? { code: CLOSE.abnormal, reason: '' });
-  }
-
-  /** Header and payload in two pieces, which one call writes. */
-  #sendPayload(payload: Buffer, chunk: Buffer | undefined): void {
-    const socket = this.#socket;
-    const header = frameHeader(this.#opcode, payload.length);
-    socket.cork();
-    socket.write(header, this.#out.noting(header.length));
-    this.#out.write(payload, this.#ownsChunks && chunk ? releaseAfter(chunk) : undefined);
-    socket.uncork();
-  }
-
-  /** Out of the memory that the backend was read into: the header goes in front of the payload. */
-  #sendFrom(reads: PooledReads, payload: Buffer): void {
-    const frame = reads.extend(payload, headerSize(payload.length));
-    writeHeader(frame, this.#opcode, payload.length);
-    // Another kind of Duplex may hold what it reports as written.
-    if (!this.#ownsChunks || (this.#waits() && reads.wastes(payload))) {
-      this.#out.write(Buffer.from(frame));
-      return;
-    }
-    let free: (() => void) | undefined;
-    this.#out.write(frame, (error) => {
-      if (!error) free?.();
-    });
-    if (this.#waits()) free = reads.keep();
-  }
-
-  /** May what is written be held on to? A plain socket whose queue is empty has given all of it to the kernel. */
-  #waits(): boolean {
-    return !this.#isPlain || this.#socket.writableLength > 0;
-  }
-
-  /** The part that ends on a character; what is cut off waits for the next chunk. */
-  #cutText(bytes: Buffer, isText: boolean, checker: Utf8Checker): Buffer {
-    // What came before a wrong byte is delivered.
-    const good = isText ? bytes : bytes.subarray(0, checker.good);
-    const whole = this.#openCharacter.length === 0 ? good : Buffer.concat([this.#openCharacter, good]);
-    const cut = wholeCharacters(whole);
-    this.#openCharacter = Buffer.from(whole.subarray(cut));
-    return whole.subarray(0, cut);
-  }
-
-  #paused(): boolean {
-    return this.#pausedForBackend || this.#pausedForReplies || this.#pausedForOthers;
-  }
-
-  #flow(): void {
-    this.#try(() => {
-      if (this.#paused()) this.#socket.pause();
-      else this.#socket.resume();
-    });
-  }
 }

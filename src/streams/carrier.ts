@@ -2,13 +2,13 @@ import type { Duplex } from 'node:stream';
 
 const carriers = new WeakMap<Duplex, Duplex>();
 
-/** Remembers the connection that TLS speaks on. */
-export function carriedBy<Stream extends Duplex>(secured: Stream, transport: Duplex): Stream {
-  carriers.set(secured, transport);
-  return secured;
+/** Notes the connection under `stream`: the one that TLS speaks on, or the socket that is wrapped. */
+export function carriedBy<Stream extends Duplex>(stream: Stream, carrier: Duplex): Stream {
+  carriers.set(stream, carrier);
+  return stream;
 }
 
-/** What carries the stream's bytes: under TLS its connection, else the stream itself. */
+/** The connection that carries the stream's bytes; the stream itself where there is none under it. */
 export function carrierOf(stream: Duplex): Duplex {
   return carriers.get(stream) ?? stream;
 }

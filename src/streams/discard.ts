@@ -1,10 +1,10 @@
 import type { Duplex } from 'node:stream';
 
-/** Destroys a stream, which may be an app's own and throw. */
+/** Destroys a stream that is not tame (see {@link tame}), and ignores what its `destroy` throws. */
 export function discard(stream: Duplex, error?: Error): void {
   try {
     stream.destroy(error);
   } catch {
-    // It is of no use to anybody any more.
+    // Nobody needs the stream any more.
   }
 }

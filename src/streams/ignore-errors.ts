@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
 
 /**
- * For the stream's whole life: an ECONNRESET without a listener ends the process, and may come a tick after everybody has
- * taken theirs off. The `close` that follows is what is listened to.
+ * Adds an `error` listener that stays for the stream's whole life: an ECONNRESET without a listener ends the process, and it may
+ * come a tick after every other listener was removed. Who needs to know listens to the `close` that follows.
  */
 export function ignoreErrors<Stream extends Duplex>(stream: Stream): Stream {
   if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore);

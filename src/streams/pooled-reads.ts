@@ -1,19 +1,19 @@
 import type { OnReadOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-/** Free bytes in front of what was read: the longest header of a frame without a mask (RFC 6455 section 5.2). */
+/** Free bytes in front of the bytes that were read: the longest header of a frame without a mask (RFC 6455 section 5.2). */
 const FRONT = 10;
 
-/** All that an idle connection holds. No round number: what fills it exactly is nearly always the begin of more. */
+/** Bytes that an idle connection has. No round number: bytes that fill it exactly are nearly always the beginning of more. */
 const SMALL = 4000;
 
-/** More at once costs fewer turns and wake-ups for each byte. Measured: above this nothing is left to gain. */
+/** Larger reads cost fewer turns and wake-ups for each byte. Measured: above this nothing is left to gain. In bytes. */
 const LARGE = 512 * 1024;
 
-/** No limit makes reads smaller than this. */
+/** No limit makes large reads smaller than this, in bytes. */
 const LEAST = 64 * 1024;
 
-/** Large memories that nobody holds: as many as a busy process has under way at once. */
+/** Large buffers that nobody uses: as many as a busy process needs at once. */
 const pool: Buffer[] = [];
 const MOST_POOLED = 8;
 
@@ -32,33 +32,35 @@ function allocateSmall(): Buffer {
 const readsOf = new WeakMap<Duplex, PooledReads>();
 
 /**
- * Reads of a plain socket into memory that is used again: a small one of its own as long as little comes, a large one
- * of the pool as soon as that is full. What one wake-up finds is handed on as one piece.
+ * Reads of a plain socket into buffers that are used again: the connection's small one as long as little comes, a large one
+ * of the pool as soon as the small one is full. The bytes of one wake-up are handed on as one piece.
  *
- * A large memory is one connection's alone, from before it is read into until all of it is written: shared by two, bytes
+ * A large buffer belongs to one connection, from before the read until all of its bytes are written: shared by two, bytes
  * of one would reach the other.
  */
 export class PooledReads {
   /** For `net.connect`. */
   readonly onread: OnReadOpts = {
-    // Asked for behind each read.
+    // Node asks for it after each read.
     buffer: () => this.#memory.subarray(this.#end),
     callback: (length) => this.#onRead(length),
   };
 
   #small = allocateSmall();
   #memory = this.#small;
-  // What was read and not handed on.
+  // The bytes that were read and not handed on.
   #begin = FRONT;
   #end = FRONT;
-  /** The small memory was full, and what follows it may still come in this wake-up. */
+  /** The small buffer was full, and more bytes may still come in this wake-up. */
   #isWaiting = false;
+  /** The buffer whose bytes are just being handed on. */
   #lent: Buffer | undefined;
+  /** `keep` was called for it. */
   #isKept = false;
   #largeSize = LARGE;
   #receive: ((bytes: Buffer) => void) | undefined;
 
-  /** Those of a socket that was made with `onread`. */
+  /** The reads of a socket that was made with `onread`. */
   static of(stream: Duplex): PooledReads | undefined {
     return readsOf.get(stream);
   }
@@ -67,28 +69,28 @@ export class PooledReads {
     readsOf.set(stream, this);
   }
 
-  /** At most `most` bytes at once. `receive` may use them until it returns, and longer if it says `keep`. */
+  /** Reads at most `most` bytes at once. `receive` may use them until it returns, and longer if it calls `keep`. */
   start(receive: (bytes: Buffer) => void, most: number): void {
     this.#receive = receive;
     this.#largeSize = Math.min(LARGE, Math.max(LEAST, most));
   }
 
-  /** Do these bytes lie in what is just being handed on? */
+  /** Are these bytes part of the buffer that is just being handed on? */
   lends(bytes: Buffer): boolean {
     return bytes.buffer === this.#lent?.buffer;
   }
 
-  /** Would `keep` hold much more memory than these bytes need? */
+  /** Would `keep` cost much more memory than these bytes need? */
   wastes(bytes: Buffer): boolean {
     return bytes.length < this.#largeSize / 4;
   }
 
-  /** The bytes with `length` more in front of them, at most `FRONT`, which are free to be written. */
+  /** The bytes with `length` free bytes in front of them, at most `FRONT`. */
   extend(bytes: Buffer, length: number): Buffer {
     return Buffer.from(bytes.buffer, bytes.byteOffset - length, length + bytes.length);
   }
 
-  /** Somebody still holds what is being handed on: the next read takes other memory. To be called when it is free. */
+  /** The bytes being handed on are still in use: the next read takes another buffer. Returns what to call when they are free. */
   keep(): () => void {
     const memory = this.#lent;
     this.#isKept = true;
@@ -97,11 +99,11 @@ export class PooledReads {
     };
   }
 
-  /** Hands on what waits for more. */
+  /** Hands on the bytes that wait for more. */
   readonly flush = (): void => {
     if (!this.#isWaiting) return;
     this.#isWaiting = false;
-    // The next read goes behind them into the large memory: these are handed on from where they were first.
+    // The next read continues after them in the large buffer: these bytes are handed on from the small one.
     this.#handOn(this.#small, FRONT, FRONT + SMALL);
     this.#begin = this.#end;
   };
@@ -109,7 +111,7 @@ export class PooledReads {
   /** The socket is closed. */
   end(): void {
     this.flush();
-    // What is just being handed on may be held: it is given back behind that, and once.
+    // A buffer that is just being handed on may be in use: it is given back after that, once.
     if (this.#memory !== this.#lent) giveBack(this.#memory);
     this.#memory = this.#small;
     this.#begin = this.#end = FRONT;
@@ -125,7 +127,7 @@ export class PooledReads {
     }
     this.#isWaiting = false;
     const kept = this.#handOn(memory, this.#begin, this.#end);
-    // As long as it is filled, more waits.
+    // A read that fills the buffer leaves more in the kernel.
     if (isFull) this.#memory = kept ? takeLarge(this.#largeSize) : memory;
     else {
       if (!kept) giveBack(memory);
@@ -140,11 +142,11 @@ export class PooledReads {
     this.#small.copy(large, FRONT, FRONT);
     this.#memory = large;
     this.#isWaiting = true;
-    // Where nothing follows, no read tells.
+    // Where nothing follows, no read comes.
     setImmediate(this.flush);
   }
 
-  /** Is it held behind this? */
+  /** True: the buffer is still in use. */
   #handOn(memory: Buffer, begin: number, end: number): boolean {
     this.#lent = memory;
     this.#receive?.(memory.subarray(begin, end));

@@ -1,116 +1,95 @@
-import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { carrierOf } from './carrier.js';
-import { CloseClock, SLOWEST } from './close-clock.js';
-import { discard } from './discard.js';
-import { Outlet } from './outlet.js';
+import { BackendFinish } from './backend-finish.js';
+import { endingOf, type Ending } from './close-causes.js';
 import { PooledReads } from './pooled-reads.js';
-import { ownsItsChunks, releaseAfter } from './release.js';
-import { reset } from './reset.js';
-import { Movement, queuedIn, Stall } from './write-progress.js';
+import { isNodeSocket, releaseAfter } from './release.js';
+import { ifEndIsOrderly, reset } from './reset.js';
+import { WriteProgress } from './write-progress.js';
+import { WriteQueue } from './write-queue.js';
 
-const NOTHING = Buffer.alloc(0);
-
-/** What the send and receive buffers of a connection hold at most, in bytes (Linux: tcp_wmem and tcp_rmem). */
-const MOST_IN_KERNELS = 10 * 1024 * 1024;
-
-/** What Node reads at once: where all of it was filled, the next read follows in the same turn. */
+/** Bytes that Node reads at once: after a read that filled all of it, the next one follows in the same event-loop turn. */
 const FULL_READ = 65_536;
 
-/** A kernel says that it accepts more when a third of what it holds is gone: on a slow line minutes later. */
-const BURST = 1 / 3;
-
-/** A reset drops what the kernel has not sent yet; a peer that reads has all of it by then. In ms after the last payload. */
-const RESET_DELAY = 500;
-
-/** By so many times `closeTimeout` such a burst may lengthen it. */
-const MOST_BURST = 10;
-
 /** The client's end, as the relay uses it. */
-export interface ClientEnd<Cause> {
+export interface ClientEnd {
   /** False: stop until `drain`. `reads`: whose memory the bytes may lie in. */
   send(bytes: Buffer, mayRelease: boolean, reads?: PooledReads): boolean;
   pause(): void;
   resume(): void;
-  /** Since the last look, the client has taken of what waits for it. */
-  moves(): boolean;
-  /** Since when it has accepted none of the bytes queued for it. */
-  stalledSince(now: number): number | undefined;
-  /** Bytes sent to it that were still queued when its connection was given up. */
+  /** Compares the client's queue with the previous sample. True: the client has accepted queued bytes since then. */
+  sample(now: number): boolean;
+  /** By the samples: since when the client has accepted none of its queued bytes. */
+  readonly stalledSince: number | undefined;
+  /** Bytes sent to the client that were still queued when its connection was given up. */
   readonly abandoned: number;
-  /** Where it asked `isDelivering`: the backend has accepted all payload. */
-  delivered(): void;
-  /** Or it never will. Gives how the client's connection ended, in the light of that. */
-  undelivered(reason: string): Cause;
-  /** Everything was sent. */
+  /** After `isDelivering` was true: the backend has accepted all payload. */
+  confirmDelivery(): void;
+  /** Or it never will. Returns how the client's connection ended, in the light of that. */
+  failDelivery(reason: string): Ending;
+  /** All bytes of the backend were sent. */
   finish(reason: string): void;
-  close(code: number, reason: string): void;
+  close(ending: Ending): void;
 }
 
 export interface RelaySettings {
-  /** Memory waiting for the backend above which the client is not read. */
+  /** Bytes of memory queued for the backend above which the client is not read. */
   readonly buffered: number;
-  /** Seconds that the backend has to finish once the client has. See {@link CloseClock}. */
+  /** Seconds that the backend has to finish after the client. See {@link CloseClock}. */
   readonly closeTimeout: number;
   readonly drainTimeout?: number;
 }
 
 /**
- * Bytes both ways between a client and a backend, with backpressure and one teardown. It is the handler of the client's
- * stream (`payload`, `drain`, `closing`, `ended`, `closed`) and listens to the backend itself.
+ * Bytes both ways between a client and a backend, with backpressure and one teardown. The relay is the handler of the client's
+ * stream, and listens to the backend itself. The backend is a socket of Node's or a {@link tame} stream.
  *
- * A backend that ends: all it sent goes out before Close 1000. A client that closes: all it sent goes to the backend
- * before its end. Each within `closeTimeout`, which starts anew as long as bytes move. A backend that has not accepted all by
- * then is reset: an end would tell it that there was no more.
+ *     the client's stream              relay                      the backend
+ *     payload(), full: client.pause()  --->  write queue  --->  write, drained: client.resume()
+ *     send(), false: backend.pause()   <---               <---  'data'
+ *     drain()                          --->  backend.resume()
+ *
+ *     a backend that ends              finish(): Close 1000 after all its bytes  <---  'end'
+ *     a backend that fails             close(): Close 1011                       <---  'error', 'close'
+ *     a client that closes             closing(), ended()  --->  end() after all its bytes, within closeTimeout
+ *
+ *     both are freed: closed() and 'close'  --->  done()
+ *
+ * Each deadline starts again as long as bytes move. A backend that has not accepted all bytes by then is reset: after an orderly
+ * end it would believe that there were no more.
  */
-export class Relay<Cause> {
-  /** Since when the backend has been read and has sent nothing; undefined while it is not read. */
+export class Relay {
+  /** Since when the backend has been read and has sent nothing; undefined while the backend is paused. */
   silentSince: number | undefined = performance.now();
-  #lastPayload = performance.now();
+  /** When payload last came or, to a slow peer, was accepted: by `performance.now()`, and as the last `sample` saw it. */
+  lastPayload = performance.now();
+  /** Bytes of payload, from the client and from the backend. */
   #received = 0;
   #sent = 0;
-  readonly #client: ClientEnd<Cause>;
+  readonly #client: ClientEnd;
   readonly #backend: Duplex;
-  readonly #toBackend: Outlet;
+  readonly #toBackend: WriteQueue;
   readonly #settings: RelaySettings;
-  readonly #done: (cause: Cause) => void;
-  // Another kind of Duplex may hold a chunk that it reports as read or written.
-  readonly #mayRelease: boolean;
+  readonly #done: (ending: Ending) => void;
+  /** Nobody else keeps a chunk that the backend reports as read or written. */
+  readonly #ownsChunks: boolean;
   readonly #reads: PooledReads | undefined;
-  readonly #moved: Movement;
-  readonly #stall: Stall;
-  readonly #delivery: Movement;
-  readonly #closeClock: CloseClock;
-  #closing = false;
-  /** The backend has sent something since the last look, while we wait for its end; counts until then. */
-  #heard = false;
-  #heardUntil = 0;
-  /** The client has said its last, and the backend has not accepted all of it. */
-  #delivering = false;
-  #backendGone = false;
-  #resetTimer: NodeJS.Timeout | undefined;
-  #clientGone: { cause: Cause } | undefined;
+  readonly #progress: WriteProgress;
+  /** Blocks payload to the client: its Close was sent or received. What the backend still sends is dropped. */
+  #isClosing = false;
+  /** Since the client's last byte. */
+  #finish: BackendFinish | undefined;
+  /** The backend is freed. */
+  #isBackendGone = false;
+  /** The client is freed. */
+  #clientEnding: Ending | undefined;
 
   /** `done` is called once, when both sides are freed. */
-  constructor(
-    backend: Duplex,
-    settings: RelaySettings,
-    client: ClientEnd<Cause>,
-    done: (cause: Cause) => void,
-  ) {
+  constructor(backend: Duplex, settings: RelaySettings, client: ClientEnd, done: (ending: Ending) => void) {
     this.#backend = backend;
-    this.#mayRelease = ownsItsChunks(backend);
+    this.#ownsChunks = isNodeSocket(backend);
     this.#reads = PooledReads.of(backend);
-    this.#moved = new Movement(backend);
-    this.#stall = new Stall(backend);
-    this.#delivery = new Movement(backend);
-    const movement = new Movement(backend);
-    this.#closeClock = new CloseClock(
-      settings,
-      () => [movement.look(), this.#isHeard()].includes(true),
-      (limit) => this.#onCloseTimeout(limit),
-    );
-    this.#toBackend = new Outlet(backend, settings.buffered, () => client.resume());
+    this.#progress = new WriteProgress(backend);
+    this.#toBackend = new WriteQueue(backend, settings.buffered, () => client.resume());
     this.#settings = settings;
     this.#client = client;
     this.#done = done;
@@ -128,19 +107,26 @@ export class Relay<Cause> {
       this.#onClose();
       return;
     }
-    // One that does not destroy itself has told of its failure, to nobody.
-    if (backend.errored) this.#onError();
-    // TLS reads from its handshake on, and an app's own stream may have been read before: `end` has been told, to nobody.
+    // TLS reads from its handshake on: `end` may have been emitted before anybody listened.
     if (backend.readableEnded) this.#onEnd();
-    this.#resume();
+    backend.resume();
   }
 
-  /** When payload last came or, to a slow peer, went, by `performance.now()`. */
-  get lastPayload(): number {
-    // Both are looked at each time.
-    const moves = [this.#moved.look(), this.#client.moves()];
-    if (moves.includes(true)) this.#lastPayload = performance.now();
-    return this.#lastPayload;
+  /** Looks at both queues: brings `lastPayload`, `stalledSince` and `clientStalledSince` up to date. */
+  sample(now: number): void {
+    const toBackend = this.#progress.sample(now);
+    const toClient = this.#client.sample(now);
+    if (toBackend || toClient) this.lastPayload = now;
+  }
+
+  /** By the samples: since when the backend has accepted none of its queued bytes; undefined where none are queued. */
+  get stalledSince(): number | undefined {
+    return this.#progress.stalledSince;
+  }
+
+  /** The same of the client. */
+  get clientStalledSince(): number | undefined {
+    return this.#client.stalledSince;
   }
 
   /** Payload bytes from the client; once the backend was given up, only those that its side had accepted. */
@@ -154,72 +140,60 @@ export class Relay<Cause> {
     return Math.max(0, this.#sent - this.#client.abandoned);
   }
 
-  /** Since when the backend was seen to accept none of the bytes queued for it; undefined where none are. */
-  stalledSince(now: number): number | undefined {
-    return this.#stall.since(now);
-  }
-
-  /** The same of the client. */
-  clientStalledSince(now: number): number | undefined {
-    return this.#client.stalledSince(now);
-  }
-
   payload(bytes: Buffer, chunk?: Buffer): void {
     this.#received += bytes.length;
-    this.#lastPayload = performance.now();
-    if (!this.#backend.writable) {
-      // Not every stream says `close`.
-      if (this.#backend.destroyed) setImmediate(this.#onClose);
-      return;
-    }
-    try {
-      const written = this.#mayRelease && chunk ? releaseAfter(chunk) : undefined;
-      this.#toBackend.write(bytes, written, chunk?.length === FULL_READ);
-    } catch (error) {
-      // An app's own stream throws into our reading of the client.
-      this.#fail(error as Error);
-    }
-    if (this.#toBackend.full()) this.#client.pause();
+    this.lastPayload = performance.now();
+    if (!this.#backend.writable) return;
+    const written = this.#ownsChunks && chunk ? releaseAfter(chunk) : undefined;
+    this.#toBackend.write(bytes, written, chunk?.length === FULL_READ);
+    if (!this.#toBackend.isFull) return;
+    this.#toBackend.awaitDrain();
+    this.#client.pause();
   }
 
   drain(): void {
     this.silentSince ??= performance.now();
-    this.#resume();
+    this.#backend.resume();
   }
 
   closing(): void {
-    this.#closing = true;
-    // What it still sends can't be delivered behind a Close, but its end must be seen.
-    this.#resume();
+    this.#isClosing = true;
+    // Bytes of the backend can't be delivered after a Close, but its end must be seen.
+    this.#backend.resume();
+  }
+
+  /** Writes the payload that was gathered: only then `isDelivering` tells what the kernel has not accepted. */
+  flush(): void {
+    this.#toBackend.flush();
   }
 
   /** Does the backend still have to accept some of the payload? */
   isDelivering(): boolean {
-    this.#toBackend.flush();
     return this.#backend.writable && this.#backend.writableLength > 0;
   }
 
-  /** Has it accepted some since the last call? */
-  delivers(): boolean {
-    return this.#delivery.look();
+  /** Has the backend accepted queued bytes since the previous sample? */
+  sampleDelivery(now: number): boolean {
+    return this.#progress.sample(now);
   }
 
-  /**
-   * No more payload will come. Not `isWhole`: the client's end was lost on the way, so the backend is reset once its kernel has
-   * accepted all that came; after an end it would take the beginning for the whole.
-   */
+  /** No more payload will come. Not `isWhole`: the client's end was lost on the way. See {@link BackendFinish}. */
   ended(isWhole = true): void {
-    if (this.#backendGone) return;
-    this.#heardUntil = performance.now() + (Math.min(this.#received, MOST_IN_KERNELS) / SLOWEST) * 1000;
-    this.#closeClock.start(() => this.#untilBurst());
-    if (!this.#backend.writable) return;
-    this.#delivering = this.isDelivering();
-    if (isWhole) this.#try(() => this.#backend.end(this.#onDelivered));
-    else this.#try(() => this.#backend.write(NOTHING, this.#onBroken));
+    if (this.#isBackendGone) return;
+    this.flush();
+    this.#finish = new BackendFinish(this.#backend, this.#settings, this.#received, {
+      confirmDelivery: () => this.#client.confirmDelivery(),
+      failDelivery: (reason) => {
+        const ending = this.#client.failDelivery(reason);
+        if (this.#clientEnding) this.#clientEnding = ending;
+      },
+      expired: () => this.destroy(),
+    });
+    this.#finish.start(isWhole, this.isDelivering(), this.lastPayload);
   }
 
-  closed(cause: Cause): void {
-    this.#clientGone = { cause };
+  closed(ending: Ending): void {
+    this.#clientEnding = ending;
     this.#settle();
   }
 
@@ -227,144 +201,56 @@ export class Relay<Cause> {
   destroy(): void {
     this.#toBackend.abandon();
     if (this.#backend.writableLength > 0) reset(this.#backend);
-    else discard(this.#backend);
-    // Not every stream says `close`.
+    else this.#backend.destroy();
     this.#onClose();
   }
 
-  readonly #onDelivered = (error?: Error | null): void => {
-    if (!this.#delivering) return;
-    this.#delivering = false;
-    if (error) this.#failDelivery('the backend failed before it had accepted what the client sent');
-    else this.#client.delivered();
-  };
-
-  readonly #onBroken = (error?: Error | null): void => {
-    this.#onDelivered(error);
-    if (error || this.#backendGone) return;
-    const delay = Math.max(0, this.#lastPayload + RESET_DELAY - performance.now());
-    this.#resetTimer = setTimeout(() => reset(this.#backend), delay);
-  };
-
-  #onCloseTimeout(limit: string): void {
-    // As long as it is there: what the client hears of it comes before the end.
-    if (this.#delivering) {
-      this.#delivering = false;
-      this.#failDelivery(`the backend did not accept what the client sent within ${limit}`);
-    }
-    this.destroy();
-  }
-
-  /**
-   * A backend that still sends is alive, and may still read what lies in the kernels between: to give it up now would reset the
-   * connection, and lose those bytes. For as long as a slow line needs for them, and no longer: a backend may send without end.
-   */
-  #isHeard(): boolean {
-    const heard = this.#heard;
-    this.#heard = false;
-    return heard && performance.now() < this.#heardUntil;
-  }
-
-  /** Seconds until the next bytes may be seen to move, where some are queued. */
-  #untilBurst(): number {
-    const queued = queuedIn(this.#backend);
-    if (queued === 0 || !(this.#backend instanceof Socket)) return 0;
-    const seconds = ((this.#received - queued) * BURST) / SLOWEST;
-    return Math.min(seconds, MOST_BURST * this.#settings.closeTimeout);
-  }
-
-  #failDelivery(reason: string): void {
-    const cause = this.#client.undelivered(reason);
-    if (this.#clientGone) this.#clientGone = { cause };
-  }
-
-  #fail(error: Error): void {
-    discard(this.#backend, error);
-    setImmediate(this.#onClose);
-  }
-
-  /** An app's own stream may throw. */
-  #try(act: () => void): void {
-    try {
-      act();
-    } catch (error) {
-      this.#fail(error as Error);
-    }
-  }
-
-  #resume(): void {
-    this.#try(() => this.#backend.resume());
-  }
-
-  #pause(): void {
-    this.#try(() => this.#backend.pause());
-  }
-
-  /** A stream that makes its bytes itself has no end of them: what is dropped must not keep the turn from others. */
-  #yieldTurn(): void {
-    this.#pause();
-    setImmediate(() => this.#resume());
-  }
-
   readonly #onData = (chunk: Buffer): void => {
-    if (this.#closing) {
-      this.#heard = true;
-      if (!this.#mayRelease) this.#yieldTurn();
+    if (this.#isClosing) {
+      this.#finish?.heard();
       return;
     }
     this.#sent += chunk.length;
-    this.#lastPayload = this.silentSince = performance.now();
-    // Who else listens may keep the chunk.
-    const mayRelease = this.#mayRelease && this.#backend.listenerCount('data') === 1;
+    this.lastPayload = this.silentSince = performance.now();
+    // Another listener may keep the chunk.
+    const mayRelease = this.#ownsChunks && this.#backend.listenerCount('data') === 1;
     if (this.#client.send(chunk, mayRelease, this.#reads)) return;
-    this.#pause();
+    this.#backend.pause();
     this.silentSince = undefined;
   };
 
   readonly #onEnd = (): void => {
     this.#reads?.flush();
-    const backend = this.#backend;
-    const finish = () => this.#client.finish('the backend ended');
-    // A reset that finds unread bytes is told as an end (libuv takes the hang-up behind them for one). The kernel still
-    // knows: even an empty write fails, and `error` or `close` follows. EPIPE is what an orderly end leaves behind. TLS would
-    // keep an empty write to itself: its connection is asked.
-    const carrier = carrierOf(backend);
-    const isIdle = backend.writable && backend.writableLength === 0 && carrier.writable;
-    if (!(carrier instanceof Socket) || !isIdle) finish();
-    else
-      carrier.write(NOTHING, (error?: NodeJS.ErrnoException | null) => {
-        if (error?.code !== 'ECONNRESET') finish();
-      });
+    ifEndIsOrderly(this.#backend, () => this.#client.finish('the backend ended'));
   };
 
   readonly #onError = (): void => {
     this.#reads?.flush();
-    this.#client.close(1011, 'the backend failed');
+    this.#fail();
   };
 
   readonly #onClose = (): void => {
-    if (this.#backendGone) return;
-    this.#backendGone = true;
-    this.#closeClock.stop();
-    clearTimeout(this.#resetTimer);
-    this.#onDelivered(new Error('closed'));
+    if (this.#isBackendGone) return;
+    this.#isBackendGone = true;
+    this.#finish?.stop();
     const backend = this.#backend;
     backend.off('data', this.#onData);
     backend.off('end', this.#onEnd);
     backend.off('error', this.#onError);
     backend.off('close', this.#onClose);
-    // An app's own stream may say `close` and live on.
-    discard(backend);
     this.#reads?.end();
-    // Does nothing where `end` or `error` came first.
-    this.#client.close(1011, 'the backend failed');
+    this.#fail();
     // A client paused for this backend would never be heard to close.
     this.#client.resume();
     this.#settle();
   };
 
+  /** Does nothing where `end` or `error` came before. */
+  #fail(): void {
+    this.#client.close(endingOf('backend-failed', 'the backend failed'));
+  }
+
   #settle(): void {
-    if (!this.#backendGone || !this.#clientGone) return;
-    this.#done(this.#clientGone.cause);
+    if (this.#isBackendGone && this.#clientEnding) this.#done(this.#clientEnding);
   }
 }

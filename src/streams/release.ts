@@ -3,42 +3,42 @@ import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { MessageChannel } from 'node:worker_threads';
 
-// A port whose other end is closed: what is transferred to it is freed at once.
-const { port1: nowhere, port2: other } = new MessageChannel();
-other.close();
+// What is transferred to a port whose other end is closed is freed at once.
+const { port1: bin, port2: otherEnd } = new MessageChannel();
+otherEnd.close();
 
-/** Below this the collector is cheaper. */
+/** Smaller chunks are cheaper to leave to the garbage collector, in bytes. */
 const WORTHWHILE = 16_384;
 
 /**
- * Does the stream hold on to no chunk that it has read or written? Node's own sockets: a class derived from them may, as
- * any other Duplex.
+ * Node's own sockets, TCP, unix and TLS: no method throws, `close` comes once, and they keep no chunk that they have read or
+ * written. Of a derived class, or any other Duplex, nothing of that is sure.
  */
-export function ownsItsChunks(stream: Duplex): boolean {
+export function isNodeSocket(stream: Duplex): boolean {
   return isPlain(stream) || Object.getPrototypeOf(stream) === TLSSocket.prototype;
 }
 
-/** A connection of the kernel's, with nothing in between. */
+/** A connection of the kernel's, without a layer in between. */
 export function isPlain(stream: Duplex): boolean {
   return Object.getPrototypeOf(stream) === Socket.prototype;
 }
 
 /**
- * Frees the memory of a chunk that a socket has read, now that it is written. Left to the collector, some 40 MiB of such
- * chunks pile up before it runs, and each read takes cold memory. Nobody may look at the chunk again: it becomes empty.
+ * Frees the memory of a chunk that a socket has read, after it was written. Left to the garbage collector, some 40 MiB of such
+ * chunks pile up before it runs, and each read takes cold memory. The chunk becomes empty: nobody may use it any more.
  */
 export function release(chunk: Buffer): void {
   const { buffer } = chunk;
-  // A part of something larger is not ours alone.
+  // A part of larger memory may have other users.
   if (chunk.length !== buffer.byteLength || chunk.length < WORTHWHILE) return;
   try {
-    nowhere.postMessage(null, [buffer as ArrayBuffer]);
+    bin.postMessage(null, [buffer as ArrayBuffer]);
   } catch {
-    // Somebody marked it as untransferable: the collector has it.
+    // Marked as untransferable: the garbage collector frees it.
   }
 }
 
-/** For a write's callback: one that failed may still have the chunk in its hands. */
+/** For a write's callback: after a failed write the stream may still use the chunk. */
 export function releaseAfter(chunk: Buffer): (error?: Error | null) => void {
   return (error) => {
     if (!error) release(chunk);

@@ -1,6 +1,8 @@
-import { whenCaughtUp } from './caught-up.js';
+import { endingOf, type Ending } from './close-causes.js';
+import { afterPendingReads } from './pending-reads.js';
+import type { CloseCause } from '../types.js';
 
-/** The limits of one tunnel, in seconds; 0 is none. */
+/** The limits of one tunnel, in seconds; 0 is no limit. */
 export interface WatchLimits {
   readonly idleTimeout: number;
   readonly maxDuration: number;
@@ -9,96 +11,96 @@ export interface WatchLimits {
   readonly clientWriteTimeout: number;
 }
 
-/** What is watched. Times are those of `performance.now()`. */
-export interface Vital {
+/** The tunnel that is watched. Times are those of `performance.now()`. */
+export interface Activity {
+  /** Brings the other members up to date. */
+  sample(now: number): void;
   /** The last payload, either way. */
   readonly lastPayload: number;
-  /** Since when the backend has been read and has sent nothing; undefined while it is not read. */
+  /** Since when the backend has been read and has sent nothing; undefined while the backend is paused. */
   readonly silentSince: number | undefined;
-  /** Since when the backend has taken nothing of what waits for it; undefined where nothing waits. */
-  stalledSince(now: number): number | undefined;
+  /** Since when the backend has accepted none of its queued bytes; undefined where none are queued. */
+  readonly stalledSince: number | undefined;
   /** The same of the client. */
-  clientStalledSince(now: number): number | undefined;
+  readonly clientStalledSince: number | undefined;
 }
 
-/** setTimeout fires at once above this; longer times take several turns. */
+/** A longer delay makes `setTimeout` fire at once; longer times take several timers. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
-/** A stall, of the backend or of our own event loop, can only be seen by looking: so many times within its limit. */
-const LOOKS = 4;
+/** A stall, of a peer or of our own event loop, can only be seen by samples: so many within its limit. */
+const SAMPLES = 4;
+
+interface Limit {
+  readonly cause: CloseCause;
+  /** For people, followed by the seconds. */
+  readonly what: string;
+  readonly seconds: number;
+  /** Since when the limit counts; undefined while it does not. */
+  readonly since: () => number | undefined;
+  /** Longest time to the next sample, in ms. */
+  readonly period: number;
+}
 
 /**
- * Ends a tunnel that is idle, too old, whose backend neither sends nor accepts anything, or whose client accepts nothing. One
- * timer for all of it, set anew only when it fires: traffic costs none. `expire` is called once; the function returned stops the watch.
+ * Ends a tunnel that is idle or too old, whose backend neither sends nor accepts data, or whose client accepts none. One timer
+ * for all limits, set again only when it fires: traffic costs nothing. `expire` is called once; the function returned stops the
+ * watch.
  */
-export function watch(
-  limits: WatchLimits,
-  vital: Vital,
-  expire: (code: number, reason: string) => void,
-): () => void {
+export function watch(limits: WatchLimits, activity: Activity, expire: (ending: Ending) => void): () => void {
   const start = performance.now();
   let awakeSince = start;
-  const left = (seconds: number, since: number | undefined, now: number) =>
-    since === undefined ? seconds * 1000 : since + seconds * 1000 - now;
+  const limit = (
+    cause: CloseCause,
+    seconds: number,
+    what: string,
+    since: () => number | undefined,
+    isSampled = true,
+  ): Limit => ({ cause, seconds, what, since, period: isSampled ? (seconds * 1000) / SAMPLES : Infinity });
+  // While our event loop stalls, the client's bytes do not even reach the backend.
+  const silentSince = () => activity.silentSince && Math.max(activity.silentSince, awakeSince);
   const all = [
-    {
-      seconds: limits.idleTimeout,
-      code: 1001,
-      what: 'idle for',
-      left: (now: number) => left(limits.idleTimeout, vital.lastPayload, now),
-    },
-    {
-      seconds: limits.maxDuration,
-      code: 1001,
-      what: 'open for',
-      left: (now: number) => left(limits.maxDuration, start, now),
-    },
-    {
-      seconds: limits.readTimeout,
-      code: 1011,
-      what: 'the backend was silent for',
-      // What the client sent while our event loop stood still has not even reached the backend.
-      left: (now: number) =>
-        left(limits.readTimeout, vital.silentSince && Math.max(vital.silentSince, awakeSince), now),
-      look: (limits.readTimeout * 1000) / LOOKS,
-    },
-    {
-      seconds: limits.writeTimeout,
-      code: 1011,
-      what: 'the backend took nothing for',
-      left: (now: number) => left(limits.writeTimeout, vital.stalledSince(now), now),
-      look: (limits.writeTimeout * 1000) / LOOKS,
-    },
-    {
-      seconds: limits.clientWriteTimeout,
-      // A Close would be queued behind the bytes that the client does not accept.
-      code: 1006,
-      what: 'the client accepted nothing for',
-      left: (now: number) => left(limits.clientWriteTimeout, vital.clientStalledSince(now), now),
-      look: (limits.clientWriteTimeout * 1000) / LOOKS,
-    },
+    limit('idle', limits.idleTimeout, 'idle for', () => activity.lastPayload, false),
+    limit('max-duration', limits.maxDuration, 'open for', () => start, false),
+    limit('read-timeout', limits.readTimeout, 'the backend was silent for', silentSince),
+    limit(
+      'write-timeout',
+      limits.writeTimeout,
+      'the backend accepted no data for',
+      () => activity.stalledSince,
+    ),
+    limit(
+      'client-stalled',
+      limits.clientWriteTimeout,
+      'the client accepted no data for',
+      () => activity.clientStalledSince,
+    ),
   ].filter(({ seconds }) => seconds > 0);
   if (all.length === 0) return () => undefined;
 
+  const left = ({ seconds, since }: Limit, now: number) => (since() ?? now) + seconds * 1000 - now;
   let timer: NodeJS.Timeout | undefined;
   let cancel = () => {};
   const judge = () => {
     const now = performance.now();
-    const over = all.find((one) => one.left(now) <= 0);
-    if (over) expire(over.code, `${over.what} ${over.seconds} s`);
+    activity.sample(now);
+    const over = all.find((one) => left(one, now) <= 0);
+    if (over) expire(endingOf(over.cause, `${over.what} ${over.seconds} s`));
     else arm(now);
   };
   const arm = (now: number) => {
-    const next = Math.min(...all.map((one) => Math.min(one.left(now), one.look ?? Infinity)));
+    const next = Math.min(...all.map((one) => Math.min(left(one, now), one.period)));
     const delay = Math.min(Math.ceil(next), MAX_TIMEOUT);
     timer = setTimeout(() => {
       const late = performance.now() - now - delay;
-      cancel = whenCaughtUp((stood) => {
-        if (Math.max(late, stood) > (limits.readTimeout * 1000) / LOOKS / 2) awakeSince = performance.now();
+      cancel = afterPendingReads((longest) => {
+        if (Math.max(late, longest) > (limits.readTimeout * 1000) / SAMPLES / 2)
+          awakeSince = performance.now();
         judge();
       });
     }, delay);
   };
+  activity.sample(start);
   arm(start);
   return () => {
     clearTimeout(timer);

@@ -3,6 +3,7 @@ import { within } from '../helpers/within.js';
 import { fail } from '../options/checks/fail.js';
 import { checkNames } from '../options/checks/names.js';
 import { checkText, seconds, wholeNumber } from '../options/checks/values.js';
+import { codeOf } from '../streams/close-causes.js';
 import type { Tunnel } from '../types.js';
 import { serverDraining } from '../upgrade/opening-attempt.js';
 import type { Closable, TunnelContext } from './context.js';
@@ -24,7 +25,7 @@ export function readCloseOptions(options: Parameters<Tunnel['close']>[0] = {}): 
     code: wholeNumber(1000, 4999),
     reason: checkText,
   });
-  const { timeout = CLOSE_TIMEOUT, code = 1001, reason = 'the server is closing' } = options;
+  const { timeout = CLOSE_TIMEOUT, code = codeOf('drain'), reason = 'the server is closing' } = options;
   checkClose(code, reason);
   return { timeout, code, reason };
 }

@@ -78,13 +78,6 @@ export interface RequestContext<Req extends IncomingMessage> {
   readonly pending: PendingUpgrade | undefined;
 }
 
-/** A promise for {@link Closable.closed}, with the function to resolve the promise. */
-export function promiseOfClose(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = () => {};
-  const promise = new Promise<void>((settle) => (resolve = settle));
-  return { promise, resolve };
-}
-
 /** A tunnel as events and `end()` see it. */
 export function infoOf(
   client: ClientIdentity,

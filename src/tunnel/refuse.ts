@@ -4,17 +4,13 @@ import { messageOf, TunnelError } from '../errors.js';
 import { WebSocketStream } from '../frames/websocket-stream.js';
 import { shownOrigin } from '../guard/origin.js';
 import { userIfKnown } from '../guard/user-name.js';
+import { deferred } from '../helpers/deferred.js';
+import { endingOf } from '../streams/close-causes.js';
 import { completeUpgrade } from '../upgrade/complete-upgrade.js';
 import { readHandshake } from '../upgrade/opening-handshake.js';
 import type { PendingUpgrade } from '../upgrade/pending-upgrade.js';
 import { respondWithRefusal } from '../upgrade/refusal-response.js';
-import {
-  promiseOfClose,
-  type Closable,
-  type ClientIdentity,
-  type RequestContext,
-  type TunnelContext,
-} from './context.js';
+import { type Closable, type ClientIdentity, type RequestContext, type TunnelContext } from './context.js';
 
 /** Refuses a request: by an HTTP response, by the app's `onRefuse`, or by a Close after the upgrade (`refuseWith: 'close'`). */
 export async function refuse<Req extends IncomingMessage>(
@@ -93,7 +89,7 @@ async function refuseByClose<Req extends IncomingMessage>(
   pending: PendingUpgrade,
   refusal: TunnelError,
 ): Promise<void> {
-  const { promise: closed, resolve: settle } = promiseOfClose();
+  const { promise: closed, resolve: settle } = deferred();
   const closing: Closable = { closed, destroy: () => socketOf(req, res)?.destroy() };
   const done = () => {
     refusing.delete(closing);
@@ -111,7 +107,7 @@ async function refuseByClose<Req extends IncomingMessage>(
     const handlers = { payload: ignoreIt, drain: ignoreIt, closing: ignoreIt, ended: ignoreIt, closed: done };
     const stream = new WebSocketStream(socket, { ...settings, ...limits }, handlers);
     stream.start(head);
-    stream.close(refusal.closeCode, refusal.body.trim());
+    stream.close(endingOf('refused', refusal.body.trim(), refusal.closeCode));
   } catch {
     // The client left, the server stopped, or a session was not saved: the socket is answered and ended already.
     done();

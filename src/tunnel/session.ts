@@ -1,17 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketStream, type CloseCause } from '../frames/websocket-stream.js';
+import { WebSocketStream } from '../frames/websocket-stream.js';
+import { deferred } from '../helpers/deferred.js';
 import type { Lease } from '../helpers/lease.js';
 import type { RuleSettings } from '../options/settings.js';
+import { endingOf, type Ending } from '../streams/close-causes.js';
 import { Relay } from '../streams/relay.js';
 import { watch } from '../streams/watch.js';
-import {
-  infoOf,
-  promiseOfClose,
-  type ClientIdentity,
-  type OpenTunnel,
-  type TunnelContext,
-} from './context.js';
+import { infoOf, type ClientIdentity, type OpenTunnel, type TunnelContext } from './context.js';
 import type { BackendConnection } from './reach.js';
 
 /** The two connections of a tunnel, and the slots to release at the end. */
@@ -46,14 +42,14 @@ export function startSession<Req extends IncomingMessage>(
   // The system clock may be set while the tunnel is open: the duration needs the monotonic clock.
   const start = performance.now();
   const info = () => infoOf(client, host.id, since, relay);
-  const { promise: closed, resolve: settle } = promiseOfClose();
-  const done = ({ code, reason }: CloseCause) => {
+  const { promise: closed, resolve: settle } = deferred();
+  const done = ({ cause, code, reason }: Ending) => {
     lease.release();
     slot.release();
     open.delete(tunnel);
     totals.closed(code, relay.bytesIn, relay.bytesOut);
     log('tunnel', 'info', '%s closed %d %s', id, code, reason);
-    announce.close({ ...info(), code, reason, duration: (performance.now() - start) / 1000 });
+    announce.close({ ...info(), cause, code, reason, duration: (performance.now() - start) / 1000 });
     settle();
   };
   const stream: WebSocketStream = new WebSocketStream(
@@ -67,30 +63,26 @@ export function startSession<Req extends IncomingMessage>(
         relay.closing();
       },
       ended: () => relay.ended(),
-      closed: (cause) => relay.closed(cause),
+      closed: (ending) => relay.closed(ending),
+      flush: () => relay.flush(),
       isDelivering: () => relay.isDelivering(),
-      delivers: () => relay.delivers(),
+      sampleDelivery: (now) => relay.sampleDelivery(now),
     },
   );
-  const relay: Relay<CloseCause> = new Relay<CloseCause>(
-    ends.socket,
-    { closeTimeout, drainTimeout, buffered },
-    stream,
-    done,
-  );
+  const relay: Relay = new Relay(ends.socket, { closeTimeout, drainTimeout, buffered }, stream, done);
   const limits = { idleTimeout, maxDuration, readTimeout, writeTimeout };
   const clientWriteTimeout = settings.writeTimeout;
-  const unwatch = watch({ ...limits, clientWriteTimeout }, relay, (code, reason) => {
-    if (code === 1006) stream.destroy(code, reason);
-    else stream.cutOff(code, reason);
+  const unwatch = watch({ ...limits, clientWriteTimeout }, relay, (ending) => {
+    if (ending.cause === 'client-stalled') stream.destroy(ending);
+    else stream.cutOff(ending);
   });
   const tunnel: OpenTunnel = {
     info,
     closed,
-    close: (code, reason) => stream.close(code, reason),
-    cutOff: (code, reason) => stream.cutOff(code, reason),
+    close: (code, reason) => stream.close(endingOf('drain', reason, code)),
+    cutOff: (code, reason) => stream.cutOff(endingOf('ended-by-app', reason, code)),
     destroy: () => {
-      stream.destroy(1006, 'destroyed by close()');
+      stream.destroy(endingOf('destroyed', 'destroyed by close()'));
       relay.destroy();
     },
   };

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
+import { tame } from '../streams/tame.js';
 import { SocketlessWebSocket, type UpgradedSocket } from '../internals/ws.js';
 
 /** What the 101 response says besides the fields of the handshake. */
@@ -38,7 +39,7 @@ export function switchProtocols(
   // `ws` writes the header as UTF-8. Header values are Latin-1: Node checks and writes them as such.
   socket.setDefaultEncoding('latin1');
   server.handleUpgrade(request, socket, head, (ws) => {
-    upgraded = ws.upgraded;
+    upgraded = ws.upgraded && { ...ws.upgraded, socket: tame(ws.upgraded.socket) };
   });
   socket.setDefaultEncoding('utf8');
   return upgraded;

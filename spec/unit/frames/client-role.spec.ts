@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { maskedFrame } from '../../../src/frames/encoder.js';
 import { nextMaskKey } from '../../../src/frames/mask-keys.js';
 import { WebSocketStream } from '../../../src/frames/websocket-stream.js';
+import { endingOf } from '../../../src/streams/close-causes.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { decodeAll, decodeFrom } from '../../support/frames-decoding.js';
 import { frame } from '../../support/raw-client.js';
@@ -46,7 +47,11 @@ describe('the decoder', () => {
   test('a frame of a server that is masked is refused, before its payload', () => {
     for (const masked of [frame(2, 'x'), frame(9), frame(1, Buffer.alloc(200))]) {
       const { failure, payload } = decodeFrom('server', [plain(2, 'good'), masked]);
-      expect(failure).toEqual({ code: 1002, reason: 'server frames must not be masked' });
+      expect(failure).toEqual({
+        cause: 'protocol-error',
+        code: 1002,
+        reason: 'server frames must not be masked',
+      });
       expect(payload.toString()).toBe('good');
     }
   });
@@ -85,7 +90,7 @@ describe('the stream', () => {
     stream.send(bytes, true);
     socket.push(plain(9, 'you there?'));
     await until(() => sent().events.length > 0);
-    stream.close(1001, 'bye');
+    stream.close(endingOf('drain', 'bye'));
     expect(bytes.toString()).toBe('hello');
     expect(sent()).toMatchObject({
       payload: bytes,

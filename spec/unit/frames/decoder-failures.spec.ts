@@ -38,12 +38,12 @@ describe('RFC 6455 section 5', () => {
     '65535 bytes with 64 bits of length': [hex('82 ff 000000000000ffff 00000000'), /shortest/],
     '1 byte with 64 bits of length': [hex('81 ff 0000000000000001 00000000'), /shortest/],
     'the top bit of a 64-bit length': [hex('82 ff 8000000000000000 00000000'), /2\^63/],
-    'a Close with half a code': [frame(8, 'x'), /half/],
+    'a Close with half a code': [frame(8, 'x'), /truncated/],
   };
 
   test.each(Object.entries(rules))('%s is a protocol error', (_, [stream, reason]) => {
     const { failure, done, payload } = decodeAll(frame(2, 'before '), stream, frame(2, 'after'));
-    expect(failure).toEqual({ code: 1002, reason: expect.stringMatching(reason) as string });
+    expect(failure).toMatchObject({ code: 1002, reason: expect.stringMatching(reason) as string });
     expect(done).toBe(true);
     expect(payload.toString()).toMatch(/^before x*$/);
   });
@@ -56,7 +56,7 @@ describe('RFC 6455 section 5', () => {
 
   test.each([3, 4, 5, 6, 7, 11, 12, 13, 14, 15])('opcode %d is unknown', (opcode) => {
     for (const stream of [frame(opcode, 'x'), Buffer.concat([opened, frame(opcode, 'x')])])
-      expect(decodeAll(stream).failure).toEqual({ code: 1002, reason: 'unknown opcode' });
+      expect(decodeAll(stream).failure).toMatchObject({ code: 1002, reason: 'unknown opcode' });
   });
 
   test.each([

@@ -3,7 +3,9 @@ import { connect, createServer } from 'node:net';
 import { Duplex } from 'node:stream';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { WebSocketStream, type StreamSettings } from '../../../src/frames/websocket-stream.js';
+import { endingOf } from '../../../src/streams/close-causes.js';
 import { PooledReads } from '../../../src/streams/pooled-reads.js';
+import { tame } from '../../../src/streams/tame.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { closeFrame, frame } from '../../support/raw-client.js';
 import { listen, portOf } from '../../support/servers.js';
@@ -18,20 +20,30 @@ interface Given extends Partial<StreamSettings> {
   readonly emitClose?: boolean;
 }
 
+/** An end with this code; its cause does not matter here. */
+const ended = (code: number) => endingOf('ended-by-app', '', code);
+
 /** A stream that is no socket: what is written to it is kept, what it reads is pushed by the test. */
 function startStream(all: Given = {}) {
   const { head = Buffer.alloc(0), destroyed = false, held = false, emitClose = true, ...given } = all;
   const written: Buffer[] = [];
   const waiting: (() => void)[] = [];
-  const socket = new Duplex({
-    emitClose,
-    read: () => undefined,
-    write: (chunk: Buffer, _, done) => {
-      written.push(chunk);
-      if (held) waiting.push(done);
-      else done();
-    },
-  });
+  const socket = Object.assign(
+    new Duplex({
+      emitClose,
+      read: () => undefined,
+      write: (chunk: Buffer, _, done) => {
+        written.push(chunk);
+        const accept = () => {
+          socket.bytesAccepted += chunk.length;
+          done();
+        };
+        if (held) waiting.push(accept);
+        else accept();
+      },
+    }),
+    { bytesAccepted: 0 },
+  );
   if (destroyed) socket.destroy();
   onCleanup(() => socket.destroy());
   const calls: string[] = [];
@@ -43,7 +55,7 @@ function startStream(all: Given = {}) {
     buffered: 65_536,
     ...given,
   } as const;
-  const stream = new WebSocketStream(socket, settings, {
+  const stream = new WebSocketStream(emitClose ? socket : tame(socket), settings, {
     payload: (bytes) => calls.push(`payload ${bytes.toString()}`),
     drain: () => calls.push('drain'),
     closing: ({ code }) => calls.push(`closing ${code}`),
@@ -70,16 +82,16 @@ test('chunks that may not be ours alone are not overwritten', async () => {
 test('nothing is sent behind a Close', () => {
   const { stream, written } = startStream();
   stream.send(Buffer.from('a'));
-  stream.close(1000, '');
+  stream.close(ended(1000));
   expect(stream.send(Buffer.from('b'))).toBe(true);
-  stream.close(1011, '');
+  stream.close(ended(1011));
   stream.finish('');
   expect(written()).toBe('820161' + '880203e8');
 });
 
 test('a PING behind our Close gets no PONG, data is still handed on', async () => {
   const { stream, socket, calls, written } = startStream();
-  stream.close(1001, '');
+  stream.close(ended(1001));
   socket.push(Buffer.concat([frame(9, 'x'), frame(2, 'late')]));
   await once(socket, 'data');
   expect(calls).toEqual(['closing 1001', 'payload late']);
@@ -126,16 +138,16 @@ test('the end is told once, in order', async () => {
   socket.push(frame(2, 'z'));
   socket.push(null);
   await once(socket, 'close');
-  stream.close(1000, '');
-  stream.destroy(1006, '');
+  stream.close(ended(1000));
+  stream.destroy(ended(1006));
   expect(calls).toEqual(['payload x', 'closing 3000', 'ended', 'closed 3000']);
 });
 
 test('a stream that never says close is freed by destroy() and by closeTimeout', async () => {
   const destroyed = startStream({ emitClose: false });
-  destroyed.stream.destroy(1006, 'gone');
+  destroyed.stream.destroy(ended(1006));
   const late = startStream({ emitClose: false, closeTimeout: 0.01 });
-  late.stream.close(1000, '');
+  late.stream.close(ended(1000));
   for (const { calls, code } of [
     { ...destroyed, code: 1006 },
     { ...late, code: 1000 },
@@ -184,8 +196,8 @@ test('what a stream of another kind calls written lies in no memory that is read
 
 test('the first end decides: what comes behind our Close changes nothing', async () => {
   const { stream, socket, calls } = startStream();
-  stream.close(1001, '');
-  stream.destroy(1006, '');
+  stream.close(ended(1001));
+  stream.destroy(ended(1006));
   await once(socket, 'close');
   expect(calls).toEqual(['closing 1001', 'ended', 'closed 1001']);
 });
@@ -193,7 +205,7 @@ test('the first end decides: what comes behind our Close changes nothing', async
 test('a socket that is destroyed is lost, whatever Close comes too late', async () => {
   const { stream, socket, calls } = startStream();
   socket.destroy();
-  stream.close(1000, '');
+  stream.close(ended(1000));
   await once(socket, 'close');
   expect(calls).toEqual(['closing 1006', 'ended', 'closed 1006']);
 });
@@ -203,8 +215,9 @@ test('what another kind of stream gave behind a Close is not freed', async () =>
   const chunk = Buffer.allocUnsafeSlow(65_536);
   socket.push(closeFrame(1000));
   await once(socket, 'data');
+  const read = once(socket, 'data');
   socket.push(chunk);
-  await once(socket, 'data');
+  await read;
   expect(socket.readableLength).toBe(0);
   expect(chunk.length).toBe(65_536);
 });
@@ -213,7 +226,7 @@ test('who is cut off is read on, for its Close, though the backend was full or i
   const { stream, socket, calls } = startStream();
   stream.pause();
   expect(socket.isPaused()).toBe(true);
-  stream.cutOff(1008, '');
+  stream.cutOff(ended(1008));
   expect(socket.isPaused()).toBe(false);
   stream.pause();
   expect(socket.isPaused()).toBe(false);
@@ -286,7 +299,7 @@ describe('a PING', () => {
   test('behind our Close none is waited for: the client has closeTimeout', async () => {
     const { stream, socket } = startStream({ pingInterval: 10, pongTimeout: 5 });
     await pass(10);
-    stream.close(1001, '');
+    stream.close(ended(1001));
     await pass(30);
     expect(socket.destroyed).toBe(false);
     await pass(31);

@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { connect, createServer, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { describe, expect, test } from 'vitest';
+import { endingOf, type Ending } from '../../../src/streams/close-causes.js';
 import { PooledReads } from '../../../src/streams/pooled-reads.js';
 import { Relay } from '../../../src/streams/relay.js';
+import { tame } from '../../../src/streams/tame.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { listen, portOf } from '../../support/servers.js';
 
@@ -11,7 +13,7 @@ import { listen, portOf } from '../../support/servers.js';
 function makeRelay(backend: Duplex, { buffered = 65_536, takes = true } = {}) {
   onCleanup(() => backend.destroy());
   const calls: string[] = [];
-  const state = { looks: 0, mayRelease: undefined as boolean | undefined };
+  const state = { samples: 0, mayRelease: undefined as boolean | undefined };
   const client = {
     send: (bytes: Buffer, mayRelease: boolean) => {
       state.mayRelease = mayRelease;
@@ -20,18 +22,18 @@ function makeRelay(backend: Duplex, { buffered = 65_536, takes = true } = {}) {
     },
     pause: () => calls.push('pause'),
     resume: () => calls.push('resume'),
-    moves: () => state.looks++ < 0,
-    stalledSince: () => undefined,
+    sample: () => state.samples++ < 0,
+    stalledSince: undefined,
     abandoned: 0,
-    delivered: () => calls.push('delivered'),
-    undelivered: (reason: string) => {
+    confirmDelivery: () => calls.push('delivered'),
+    failDelivery: (reason: string) => {
       calls.push(`undelivered ${reason}`);
-      return 'undelivered';
+      return endingOf('undelivered', reason);
     },
     finish: () => calls.push('finish'),
-    close: (code: number) => calls.push(`close ${code}`),
+    close: ({ code }: Ending) => calls.push(`close ${code}`),
   };
-  const relay = new Relay<string>(backend, { buffered, closeTimeout: 60 }, client, (cause) =>
+  const relay = new Relay(backend, { buffered, closeTimeout: 60 }, client, ({ cause }) =>
     calls.push(`done ${cause}`),
   );
   return { relay, calls, state };
@@ -56,8 +58,8 @@ test('a backend that was gone before the start has failed, and its tunnel ends',
   const { relay, calls } = makeRelay(backend);
   relay.start();
   expect(calls).toEqual(['close 1011', 'resume']);
-  relay.closed('lost');
-  expect(calls).toEqual(['close 1011', 'resume', 'done lost']);
+  relay.closed(endingOf('client-lost', ''));
+  expect(calls).toEqual(['close 1011', 'resume', 'done client-lost']);
 });
 
 test('a backend that is closed is listened to no more', async () => {
@@ -98,19 +100,26 @@ describe('a socket of a backend that has ended', () => {
 test('both sides are looked at each time, so that none is found to have moved long ago', () => {
   const { relay, state } = makeRelay(stream(false));
   relay.payload(Buffer.from('waits'));
-  expect(relay.lastPayload).toBeGreaterThan(0);
-  expect(state.looks).toBe(1);
+  relay.sample(performance.now());
+  expect(state.samples).toBe(1);
+  const before = relay.lastPayload;
+  expect(relay.lastPayload).toBe(before);
+  expect(state.samples).toBe(1);
 });
 
 test('a stall is counted from when it was first seen', () => {
-  const backend = Object.assign(stream(false), { bytesTaken: 0 });
+  const backend = Object.assign(stream(false), { bytesAccepted: 0 });
   const { relay } = makeRelay(backend);
-  expect(relay.stalledSince(1000)).toBeUndefined();
+  const stalledAt = (now: number) => {
+    relay.sample(now);
+    return relay.stalledSince;
+  };
+  expect(stalledAt(1000)).toBeUndefined();
   relay.payload(Buffer.from('waits'));
-  expect(relay.stalledSince(2000)).toBe(2000);
-  expect(relay.stalledSince(3000)).toBe(2000);
-  backend.bytesTaken = 1;
-  expect(relay.stalledSince(4000)).toBe(4000);
+  expect(stalledAt(2000)).toBe(2000);
+  expect(stalledAt(3000)).toBe(2000);
+  backend.bytesAccepted = 1;
+  expect(stalledAt(4000)).toBe(4000);
 });
 
 test('a stream that takes one and has the next waiting has not stalled, one that is only given more has', () => {
@@ -119,16 +128,20 @@ test('a stream that takes one and has the next waiting has not stalled, one that
     read: () => undefined,
     write: (_chunk, _encoding, done) => waiting.push(done),
   });
-  const { relay } = makeRelay(backend);
+  const { relay } = makeRelay(tame(backend));
+  const stalledAt = (now: number) => {
+    relay.sample(now);
+    return relay.stalledSince;
+  };
   relay.payload(Buffer.from('one'));
-  relay.stalledSince(1000);
-  expect(relay.stalledSince(2000)).toBe(1000);
+  stalledAt(1000);
+  expect(stalledAt(2000)).toBe(1000);
   waiting.shift()?.();
   relay.payload(Buffer.from('two'));
   expect(backend.writableLength).toBe(3);
-  expect(relay.stalledSince(3000)).toBe(3000);
+  expect(stalledAt(3000)).toBe(3000);
   relay.payload(Buffer.from('three'));
-  expect(relay.stalledSince(4000)).toBe(3000);
+  expect(stalledAt(4000)).toBe(3000);
 });
 
 describe('a client that takes no more', () => {
@@ -154,7 +167,7 @@ describe('a client that takes no more', () => {
     relay.closing();
     expect(backend.isPaused()).toBe(false);
     relay.destroy();
-    relay.closed('');
+    relay.closed(endingOf('client-lost', ''));
   });
 });
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
-import { watch, type Vital, type WatchLimits } from '../../../src/streams/watch.js';
+import { watch, type Activity, type WatchLimits } from '../../../src/streams/watch.js';
 
 const NONE: WatchLimits = {
   ...{ idleTimeout: 0, maxDuration: 0, readTimeout: 0, writeTimeout: 0 },
@@ -14,27 +14,22 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function start(limits: Partial<WatchLimits>, given: Partial<Vital> = {}) {
-  const vital = {
+function start(
+  limits: Partial<WatchLimits>,
+  sample: (activity: { stalledSince: number | undefined }, now: number) => void = () => undefined,
+) {
+  const activity = {
     lastPayload: performance.now(),
-    silentSince: performance.now(),
-    ...given,
-    stalledSince: () => undefined,
-    clientStalledSince: () => undefined,
-  };
-  const state: {
-    vital: { -readonly [Name in keyof Vital]: Vital[Name] };
-    expired: string[];
-    stop: () => void;
-  } = {
-    vital: { ...vital, ...given },
-    expired: [],
-    stop: () => undefined,
-  };
-  state.stop = watch({ ...NONE, ...limits }, state.vital, (code, reason) =>
-    state.expired.push(`${code} ${reason}`),
+    silentSince: performance.now() as number | undefined,
+    stalledSince: undefined as number | undefined,
+    clientStalledSince: undefined,
+    sample: (now: number) => sample(activity, now),
+  } satisfies Activity;
+  const expired: string[] = [];
+  const stop = watch({ ...NONE, ...limits }, activity, ({ code, reason }) =>
+    expired.push(`${code} ${reason}`),
   );
-  return state;
+  return { activity, expired, stop };
 }
 
 const pass = (seconds: number) => vi.advanceTimersByTimeAsync(seconds * 1000);
@@ -45,9 +40,9 @@ test('without limits there is no timer', () => {
 });
 
 test('idle: from the last payload, to the millisecond, and once', async () => {
-  const { vital, expired } = start({ idleTimeout: 60 });
+  const { activity, expired } = start({ idleTimeout: 60 });
   await pass(59);
-  vital.lastPayload = performance.now();
+  activity.lastPayload = performance.now();
   await pass(59.9);
   expect(expired).toEqual([]);
   await pass(0.2);
@@ -57,9 +52,9 @@ test('idle: from the last payload, to the millisecond, and once', async () => {
 });
 
 test('traffic costs no timer', () => {
-  const { vital } = start({ idleTimeout: 60, maxDuration: 600, readTimeout: 5 });
+  const { activity } = start({ idleTimeout: 60, maxDuration: 600, readTimeout: 5 });
   expect(vi.getTimerCount()).toBe(1);
-  vital.lastPayload = performance.now();
+  activity.lastPayload = performance.now();
   expect(vi.getTimerCount()).toBe(1);
 });
 
@@ -72,11 +67,11 @@ test('weeks, longer than one timer can be', async () => {
 });
 
 test('a silent backend, but not while it is not read', async () => {
-  const { vital, expired } = start({ readTimeout: 10 });
-  vital.silentSince = undefined;
+  const { activity, expired } = start({ readTimeout: 10 });
+  activity.silentSince = undefined;
   await pass(35);
   expect(expired).toEqual([]);
-  vital.silentSince = performance.now();
+  activity.silentSince = performance.now();
   await pass(9.9);
   expect(expired).toEqual([]);
   await pass(10);
@@ -85,31 +80,31 @@ test('a silent backend, but not while it is not read', async () => {
 
 test('a backend that takes nothing', async () => {
   let since = undefined as number | undefined;
-  const { expired } = start({ writeTimeout: 8 }, { stalledSince: () => since });
+  const { expired } = start({ writeTimeout: 8 }, (activity) => (activity.stalledSince = since));
   await pass(20);
   since = performance.now();
   await pass(7.9);
   expect(expired).toEqual([]);
   await pass(2.1);
-  expect(expired).toEqual(['1011 the backend took nothing for 8 s']);
+  expect(expired).toEqual(['1011 the backend accepted no data for 8 s']);
 });
 
 test('a backend that takes nothing is found in time, though what waits is seen only by looking', async () => {
   let waits = false;
-  let seen = undefined as number | undefined;
-  const stalledSince = (now: number) => (waits ? (seen ??= now) : undefined);
-  const { expired } = start({ writeTimeout: 8 }, { stalledSince });
+  const { expired } = start({ writeTimeout: 8 }, (activity, now) => {
+    if (waits) activity.stalledSince ??= now;
+  });
   await pass(9);
   waits = true;
   await pass(8 + 8 / 4);
-  expect(expired).toEqual(['1011 the backend took nothing for 8 s']);
+  expect(expired).toEqual(['1011 the backend accepted no data for 8 s']);
 });
 
 test('what came while our event loop stood still is read before it is judged', async () => {
-  const { vital, expired } = start({ idleTimeout: 60 });
+  const { activity, expired } = start({ idleTimeout: 60 });
   await pass(59);
   vi.advanceTimersToNextTimer();
-  vital.lastPayload = performance.now();
+  activity.lastPayload = performance.now();
   await pass(59);
   expect(expired).toEqual([]);
 });

@@ -8,6 +8,7 @@ import { say, type Io, type Signal } from '../io.js';
 import { DEFAULT_LINGER, type ConnectPlan } from './arguments.js';
 import { failureOf } from './failures.js';
 import { sendInput } from './input.js';
+import { CLOSE } from '../../streams/close-causes.js';
 import { bytes } from '../listen/units.js';
 
 /** One tunnel on standard input and output. Resolves to the exit code when both directions are over. */
@@ -65,7 +66,7 @@ export async function runStdio(
     io.stdin.on('error', () => undefined).destroy();
     const amount = `${bytes(stream.bytesRead)} in, ${bytes(stream.bytesWritten)} out`;
     if (isVerbose && !stream.connecting)
-      say(io, `close   ${stream.closeCode ?? 1006}; ${amount}, ${seconds(since)} s`);
+      say(io, `close   ${stream.closeCode ?? CLOSE.abnormal}; ${amount}, ${seconds(since)} s`);
   }
 }
 

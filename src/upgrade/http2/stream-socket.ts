@@ -29,7 +29,9 @@ export class StreamSocket extends Duplex {
   readonly localPort: number | undefined;
   readonly connecting = false;
   /** Bytes that http2 has accepted: see streams/write-progress.ts. */
-  bytesTaken = 0;
+  bytesAccepted = 0;
+  /** See {@link tame}. */
+  readonly isTame = true;
   readonly #stream: ServerHttp2Stream;
   #head: HeadReader | undefined = new HeadReader();
   #reads = false;
@@ -152,7 +154,7 @@ export class StreamSocket extends Duplex {
       to++;
     }
     const sent = (error?: Error | null) => {
-      this.bytesTaken += size;
+      this.bytesAccepted += size;
       if (error || to === slices.length) done(error);
       else this.#send(slices, to, done);
     };

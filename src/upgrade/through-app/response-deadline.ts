@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { takenMark } from '../../streams/write-progress.js';
+import { acceptedMark } from '../../streams/write-progress.js';
 
 /** Answers an upgrade with 504 where the app takes too long; a response in progress may go on as long as its bytes move. */
 export class ResponseDeadline {
@@ -33,7 +33,7 @@ export class ResponseDeadline {
 
   #endResponse(): void {
     const res = this.response;
-    const sent = takenMark(this.#socket);
+    const sent = acceptedMark(this.#socket);
     const isMoving = res?.headersSent === true && sent > this.#sentBefore;
     if (!res || res.destroyed || (res.headersSent && !isMoving)) {
       this.#socket.destroy();

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { whenCaughtUp } from '../../../src/streams/caught-up.js';
+import { afterPendingReads } from '../../../src/streams/pending-reads.js';
 
 function standStill(ms: number): void {
   for (const end = performance.now() + ms; performance.now() < end;);
@@ -9,7 +9,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 test('behind a turn that stood still there is another one, in which what waited comes', async () => {
   const order: string[] = [];
-  whenCaughtUp((stood) => order.push(`judged, ${stood >= 40 ? 'after a stall' : 'at once'}`));
+  afterPendingReads((stood) => order.push(`judged, ${stood >= 40 ? 'after a stall' : 'at once'}`));
   standStill(40);
   setImmediate(() => order.push('came'));
   for (let i = 0; i < 5; i++) await turn();
@@ -18,7 +18,7 @@ test('behind a turn that stood still there is another one, in which what waited 
 
 test('where every turn is a long one, the third is the last', async () => {
   let turns = 0;
-  const judged = new Promise<number>((resolve) => whenCaughtUp(() => resolve(turns)));
+  const judged = new Promise<number>((resolve) => afterPendingReads(() => resolve(turns)));
   const next = () => {
     turns++;
     standStill(20);
@@ -30,7 +30,7 @@ test('where every turn is a long one, the third is the last', async () => {
 
 test('stopped, it calls back no more, in whichever turn', async () => {
   let calls = 0;
-  const stop = whenCaughtUp(() => calls++);
+  const stop = afterPendingReads(() => calls++);
   standStill(20);
   await turn();
   stop();

@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { Outlet } from '../../../src/streams/outlet.js';
+import { WriteQueue } from '../../../src/streams/write-queue.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { listen, portOf } from '../../support/servers.js';
 import { until } from '../../support/wait.js';
 
-async function startOutlet(most = 1024 * 1024) {
+async function startQueue(most = 1024 * 1024) {
   const server = createServer();
   await listen(server);
   const accepted = once(server, 'connection') as Promise<[Socket]>;
@@ -16,46 +16,46 @@ async function startOutlet(most = 1024 * 1024) {
   onCleanup(() => (socket.destroy(), other.destroy()));
   const received: Buffer[] = [];
   other.on('data', (chunk) => received.push(chunk));
-  const outlet = new Outlet(socket, most, () => undefined);
-  return { outlet, socket, received: () => Buffer.concat(received).toString() };
+  const queue = new WriteQueue(socket, most, () => undefined);
+  return { queue, socket, received: () => Buffer.concat(received).toString() };
 }
 
 test('what is gathered goes out though nothing follows', async () => {
-  const { outlet, socket, received } = await startOutlet();
-  outlet.write(Buffer.from('one '), undefined, true);
-  outlet.write(Buffer.from('two'), undefined, true);
+  const { queue, socket, received } = await startQueue();
+  queue.write(Buffer.from('one '), undefined, true);
+  queue.write(Buffer.from('two'), undefined, true);
   expect(socket.writableCorked).toBe(1);
   await until(() => received() === 'one two');
   expect(socket.writableCorked).toBe(0);
 });
 
 test('the last of a turn takes with it what was gathered', async () => {
-  const { outlet, socket } = await startOutlet();
-  outlet.write(Buffer.from('one '), undefined, true);
-  outlet.write(Buffer.from('two'));
+  const { queue, socket } = await startQueue();
+  queue.write(Buffer.from('one '), undefined, true);
+  queue.write(Buffer.from('two'));
   expect(socket.writableCorked).toBe(0);
 });
 
 test('no more is gathered than half of what may wait', async () => {
-  const { outlet, socket } = await startOutlet(100_000);
-  outlet.write(Buffer.alloc(30_000), undefined, true);
+  const { queue, socket } = await startQueue(100_000);
+  queue.write(Buffer.alloc(30_000), undefined, true);
   expect(socket.writableCorked).toBe(1);
-  outlet.write(Buffer.alloc(30_000), undefined, true);
+  queue.write(Buffer.alloc(30_000), undefined, true);
   expect(socket.writableCorked).toBe(0);
 });
 
 test('what was written at once before counts for nothing that is gathered', async () => {
-  const { outlet, socket } = await startOutlet(100_000);
-  outlet.write(Buffer.alloc(60_000));
-  outlet.write(Buffer.from('one'), undefined, true);
+  const { queue, socket } = await startQueue(100_000);
+  queue.write(Buffer.alloc(60_000));
+  queue.write(Buffer.from('one'), undefined, true);
   expect(socket.writableCorked).toBe(1);
 });
 
 test('what the kernel has taken at once does not wait', async () => {
-  const { outlet, socket } = await startOutlet(1000);
+  const { queue, socket } = await startQueue(1000);
   await until(() => !socket.connecting);
-  outlet.write(Buffer.alloc(1000));
-  expect(outlet.full()).toBe(false);
+  queue.write(Buffer.alloc(1000));
+  expect(queue.isFull).toBe(false);
 });
 
 /** To a stream that takes one write when it is told to. */
@@ -66,39 +66,40 @@ function startHeld(most: number) {
     write: (_chunk, _encoding, done) => waiting.push(done),
   });
   const state = { drained: 0 };
-  const outlet = new Outlet(stream, most, () => state.drained++);
+  const queue = new WriteQueue(stream, most, () => state.drained++);
   const take = async () => {
     waiting.shift()?.();
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { outlet, state, take };
+  return { queue, state, take };
 }
 
 describe('full', () => {
   test('it is at the limit, and not a byte below', () => {
-    const { outlet } = startHeld(10_000);
-    outlet.write(Buffer.alloc(5000));
-    outlet.write(Buffer.alloc(4999));
-    expect(outlet.full()).toBe(false);
-    outlet.write(Buffer.alloc(1));
-    expect(outlet.full()).toBe(true);
-    const exact = startHeld(10_000).outlet;
+    const { queue } = startHeld(10_000);
+    queue.write(Buffer.alloc(5000));
+    queue.write(Buffer.alloc(4999));
+    expect(queue.isFull).toBe(false);
+    queue.write(Buffer.alloc(1));
+    expect(queue.isFull).toBe(true);
+    const exact = startHeld(10_000).queue;
     exact.write(Buffer.alloc(10_000));
-    expect(exact.full()).toBe(true);
+    expect(exact.isFull).toBe(true);
   });
 
   test('a byte alone counts for its objects', () => {
-    const { outlet } = startHeld(10_240);
-    for (let at = 0; at < 10; at++) outlet.write(Buffer.alloc(1));
-    expect(outlet.full()).toBe(true);
+    const { queue } = startHeld(10_240);
+    for (let at = 0; at < 10; at++) queue.write(Buffer.alloc(1));
+    expect(queue.isFull).toBe(true);
   });
 
   test('drained is told once nothing waits any more, though it was asked in between', async () => {
-    const { outlet, state, take } = startHeld(10_000);
-    for (let at = 0; at < 3; at++) outlet.write(Buffer.alloc(4000));
-    expect(outlet.full()).toBe(true);
+    const { queue, state, take } = startHeld(10_000);
+    for (let at = 0; at < 3; at++) queue.write(Buffer.alloc(4000));
+    expect(queue.isFull).toBe(true);
+    queue.awaitDrain();
     await take();
-    expect(outlet.full()).toBe(false);
+    expect(queue.isFull).toBe(false);
     await take();
     expect(state.drained).toBe(0);
     await take();
@@ -106,11 +107,11 @@ describe('full', () => {
   });
 
   test('where it never was, drained is not told', async () => {
-    const { outlet, state, take } = startHeld(10_000);
-    outlet.write(Buffer.alloc(10_000));
-    expect(outlet.full()).toBe(true);
+    const { queue, state, take } = startHeld(10_000);
+    queue.write(Buffer.alloc(10_000));
+    queue.awaitDrain();
     await take();
-    outlet.write(Buffer.alloc(10));
+    queue.write(Buffer.alloc(10));
     await take();
     expect(state.drained).toBe(1);
   });

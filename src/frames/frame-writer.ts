@@ -1,0 +1,120 @@
+import type { Duplex } from 'node:stream';
+import type { PooledReads } from '../streams/pooled-reads.js';
+import { isNodeSocket, isPlain, releaseAfter } from '../streams/release.js';
+import { WriteQueue } from '../streams/write-queue.js';
+import {
+  closeFrame,
+  controlFrame,
+  controlFrames,
+  frameHeader,
+  headerSize,
+  maskedFrame,
+  writeHeader,
+} from './encoder.js';
+import { OPCODE } from './opcodes.js';
+
+export type Role = 'server' | 'client';
+
+/** The longest header of a frame, with its mask, in bytes. */
+const MAX_HEADER = 14;
+
+const NOTHING = new Uint8Array();
+const PING = controlFrame(OPCODE.ping, NOTHING);
+const PONG = controlFrame(OPCODE.pong, NOTHING);
+
+/** Writes frames. A client masks every frame (RFC 6455 section 5.3). */
+export class FrameWriter {
+  /** What `data` and `pongs` have queued. PINGs, Closes and headers are written past it. */
+  readonly queue: WriteQueue;
+  /** Bytes of payload written. */
+  payload = 0;
+  readonly #socket: Duplex;
+  readonly #isClient: boolean;
+  /** The socket keeps no chunk that it reports as written. */
+  readonly #ownsChunks: boolean;
+  /** A plain socket whose queue is empty has given everything to the kernel. */
+  readonly #isPlain: boolean;
+  readonly #opcode: number;
+  /** Bytes of PINGs, of PONGs without a PING, and of Closes. */
+  #control = 0;
+
+  constructor(
+    socket: Duplex,
+    role: Role,
+    frameType: 'binary' | 'text',
+    buffered: number,
+    drained: () => void,
+  ) {
+    this.#socket = socket;
+    this.#isClient = role === 'client';
+    this.#ownsChunks = isNodeSocket(socket);
+    this.#isPlain = isPlain(socket);
+    this.#opcode = OPCODE[frameType];
+    this.queue = new WriteQueue(socket, buffered, drained);
+  }
+
+  /** One data frame. `chunk`: may be released after it. `reads`: whose memory the payload may lie in. */
+  data(payload: Buffer, chunk: Buffer | undefined, reads: PooledReads | undefined): void {
+    this.payload += payload.length;
+    if (this.#isClient) this.queue.write(maskedFrame(this.#opcode, payload));
+    else if (reads?.lends(payload)) this.#writeFrom(reads, payload);
+    else this.#writeBehindHeader(payload, chunk);
+  }
+
+  ping(): void {
+    this.#writeControl(this.#isClient ? maskedFrame(OPCODE.ping, NOTHING) : PING);
+  }
+
+  /** A PONG that answers no PING: a sign of life (RFC 6455 section 5.5.3). */
+  unsolicitedPong(): void {
+    this.#writeControl(this.#isClient ? maskedFrame(OPCODE.pong, NOTHING) : PONG);
+  }
+
+  /** The answers to PINGs with these payloads, in one write. */
+  pongs(payloads: readonly Buffer[]): void {
+    this.queue.write(controlFrames(OPCODE.pong, payloads, this.#isClient));
+  }
+
+  close(code: number, reason: string): void {
+    this.#writeControl(closeFrame(code, reason, this.#isClient));
+  }
+
+  /** Notes how much payload is queued, before the socket is destroyed. */
+  abandon(): void {
+    this.queue.abandon(MAX_HEADER, this.#control);
+  }
+
+  #writeControl(frame: Buffer): void {
+    this.#control += frame.length;
+    this.#socket.write(frame);
+  }
+
+  /** Header and payload in two pieces, which one call writes. */
+  #writeBehindHeader(payload: Buffer, chunk: Buffer | undefined): void {
+    const socket = this.#socket;
+    socket.cork();
+    socket.write(frameHeader(this.#opcode, payload.length));
+    this.queue.write(payload, chunk && this.#ownsChunks ? releaseAfter(chunk) : undefined);
+    socket.uncork();
+  }
+
+  /** Out of the memory that the backend was read into: the header goes in front of the payload. */
+  #writeFrom(reads: PooledReads, payload: Buffer): void {
+    const frame = reads.extend(payload, headerSize(payload.length));
+    writeHeader(frame, this.#opcode, payload.length);
+    if (!this.#ownsChunks || (this.#mayKeep() && reads.wastes(payload))) {
+      this.queue.write(Buffer.from(frame));
+      return;
+    }
+    let free: (() => void) | undefined;
+    this.queue.write(frame, (error) => {
+      if (!error) free?.();
+    });
+    if (this.#mayKeep()) free = reads.keep();
+  }
+
+  /** May the socket still use what was written? */
+  #mayKeep(): boolean {
+    return !this.#isPlain || this.#socket.writableLength > 0;
+  }
+}

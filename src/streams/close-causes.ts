@@ -1,0 +1,71 @@
+import type { CloseCause } from '../types.js';
+
+/** Close codes (RFC 6455 section 7.4.1); 1005 and 1006 are never sent. */
+export const CLOSE = {
+  normal: 1000,
+  goingAway: 1001,
+  protocolError: 1002,
+  noStatus: 1005,
+  abnormal: 1006,
+  notUtf8: 1007,
+  policy: 1008,
+  tooBig: 1009,
+  internalError: 1011,
+} as const;
+
+/** The close codes of an orderly end; 1005 is a Close without a code. */
+export const ORDERLY: readonly number[] = [CLOSE.normal, CLOSE.noStatus];
+
+/**
+ * Every cause that ends a tunnel, with its close code and the file that decides. Refusals, which come before a tunnel, have
+ * their close codes in `errors.ts`.
+ *
+ * The names are the server's. At a client's end (`src/client/`) the peer is the server, and the backend the local program.
+ */
+const CODE_OF = {
+  // Decided in frames/websocket-stream.ts, by what the client sends or fails to send.
+  /** The code of the client's Close counts. */
+  'client-closed': CLOSE.noStatus,
+  'client-ended': CLOSE.abnormal,
+  'client-lost': CLOSE.abnormal,
+  'client-silent': CLOSE.abnormal,
+  'close-timeout': CLOSE.abnormal,
+  // Decided in frames/decoder.ts.
+  'protocol-error': CLOSE.protocolError,
+  'not-utf8': CLOSE.notUtf8,
+  'frame-too-large': CLOSE.tooBig,
+  // Decided in streams/relay.ts and streams/backend-finish.ts; `backend-not-utf8` in frames/websocket-stream.ts.
+  'backend-ended': CLOSE.normal,
+  'backend-failed': CLOSE.internalError,
+  'backend-not-utf8': CLOSE.internalError,
+  undelivered: CLOSE.internalError,
+  // Decided in streams/watch.ts.
+  idle: CLOSE.goingAway,
+  'max-duration': CLOSE.goingAway,
+  'read-timeout': CLOSE.internalError,
+  'write-timeout': CLOSE.internalError,
+  /** Not a Close frame: the frame would be queued after the bytes that the client does not accept. */
+  'client-stalled': CLOSE.abnormal,
+  // Decided by the app, in tunnel/ and wstunnel.ts: close(), end() and `refuseWith: 'close'`. The app may give other codes.
+  drain: CLOSE.goingAway,
+  'ended-by-app': CLOSE.policy,
+  refused: CLOSE.policy,
+  destroyed: CLOSE.abnormal,
+} as const satisfies Record<CloseCause, number>;
+
+/** How a connection ended: the first Close, or the loss of the connection, decides. */
+export interface Ending {
+  readonly cause: CloseCause;
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** `code`: where it is not the cause's default. */
+export function endingOf(cause: CloseCause, reason: string, code: number = CODE_OF[cause]): Ending {
+  return { cause, code, reason };
+}
+
+/** The default close code of a cause. */
+export function codeOf(cause: CloseCause): number {
+  return CODE_OF[cause];
+}

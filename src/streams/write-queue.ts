@@ -1,0 +1,92 @@
+import type { Duplex } from 'node:stream';
+import { isPlain } from './release.js';
+import { queuedIn } from './write-progress.js';
+
+/** Bytes of memory that a queued write holds at least: a piece of one byte has its objects, too. */
+const MIN_MEMORY = 1024;
+
+/** Bytes that one system call writes at most: as much as one read of the kernel's own finds. */
+const MAX_GATHERED = 512 * 1024;
+
+/**
+ * Writes to a stream, and limits the queue by the memory that it holds: pieces of one byte, or one byte left of a whole chunk,
+ * hold hundreds and thousands of times their length.
+ */
+export class WriteQueue {
+  readonly #stream: Duplex;
+  readonly #limit: number;
+  readonly #drained: () => void;
+  /** Bytes written so far. */
+  written = 0;
+  /** Bytes of these that were still queued when the stream was given up. */
+  abandoned = 0;
+  /** Bytes of memory that queued writes hold. */
+  #memory = 0;
+  #writes = 0;
+  /** `drained` is to be called when the queue is empty. */
+  #isDrainAwaited = false;
+  readonly #maxGathered: number;
+  /** The stream is corked: more writes follow in this event-loop turn. */
+  #isGathering = false;
+  #gathered = 0;
+
+  /** `limit`: bytes of memory. `drained` is called once for each {@link awaitDrain}. */
+  constructor(stream: Duplex, limit: number, drained: () => void) {
+    this.#stream = stream;
+    this.#limit = limit;
+    this.#drained = drained;
+    this.#maxGathered = isPlain(stream) ? Math.min(MAX_GATHERED, limit / 2) : 0;
+  }
+
+  /** The limit is reached: write no more, and call {@link awaitDrain}. Bytes that the kernel accepts at once never count. */
+  get isFull(): boolean {
+    return this.#memory >= this.#limit && this.#stream.writableLength > 0;
+  }
+
+  /**
+   * `written` is called when the stream has let go of the bytes; after an error it may still have them. `more`: another write
+   * follows in this event-loop turn, and one system call may write both. Each call wakes the peer up.
+   */
+  write(bytes: Buffer, written?: (error?: Error | null) => void, more = false): void {
+    if (more && !this.#isGathering && bytes.length < this.#maxGathered) {
+      this.#isGathering = true;
+      this.#gathered = 0;
+      this.#stream.cork();
+      setImmediate(this.flush);
+    }
+    this.#gathered += bytes.length;
+    this.written += bytes.length;
+    this.#writes++;
+    const memory = Math.max(bytes.buffer.byteLength, MIN_MEMORY);
+    this.#memory += memory;
+    this.#stream.write(bytes, (error) => {
+      this.#memory -= memory;
+      this.#writes--;
+      written?.(error);
+      if (this.#memory > 0 || !this.#isDrainAwaited) return;
+      this.#isDrainAwaited = false;
+      this.#drained();
+    });
+    if (!more || this.#gathered >= this.#maxGathered) this.flush();
+  }
+
+  /** Writes what was gathered. */
+  readonly flush = (): void => {
+    if (!this.#isGathering) return;
+    this.#isGathering = false;
+    this.#stream.uncork();
+  };
+
+  /** Has `drained` called once the queue is empty. */
+  awaitDrain(): void {
+    this.#isDrainAwaited = true;
+  }
+
+  /**
+   * Notes what is queued, before the stream is destroyed: afterwards the number is lost. `extra` bytes of each write are no
+   * payload, and `others` bytes were written past this queue.
+   */
+  abandon(extra = 0, others = 0): void {
+    this.abandoned ||= Math.max(0, queuedIn(this.#stream) - extra * this.#writes - others);
+  }
+}
