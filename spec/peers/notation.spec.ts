@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import express from 'express';
 import { describe, expect, test } from 'vitest';
 import { fromLighttpdConf, wstunnel, type TunnelOptions } from '../../src/index.js';
-import { LighttpdPath } from '../../src/lighttpd/notation.js';
+import { LighttpdPath } from '../../src/lighttpd/conditions/url-notation.js';
 import { NOTATION } from '../../src/routes/notation.js';
 import { startLighttpd } from '../support/lighttpd.js';
 import { onCleanup } from '../support/cleanup.js';

@@ -6,7 +6,7 @@ import { carriedBy } from '../streams/carrier.js';
 import { discard } from '../streams/discard.js';
 import { exhausted, failureOf } from './failure.js';
 import type { ResolvedHost } from './host.js';
-import { ready } from './ready.js';
+import { ready } from './until-connected.js';
 import { takeStream } from './stream.js';
 import { secure } from './tls.js';
 import { connectTransport } from './transport.js';

@@ -1,6 +1,6 @@
 import type { BalanceName, BalanceStrategy, HostState } from '../types.js';
 import { highest } from './rendezvous.js';
-import { Turns } from './turns.js';
+import { Turns } from './rotation.js';
 
 /** lighttpd's `fair`, alias `least-connection`: the lowest load for its weight; of equals the first configured. */
 export function fair(): BalanceStrategy<unknown> {

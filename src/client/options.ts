@@ -11,10 +11,10 @@ import {
 } from '../options/checks.js';
 import { readSecureContext } from '../options/secure-context.js';
 import { DEFAULTS } from '../options/defaults.js';
-import { checkHost, checkSubprotocol, headersOf } from './headers.js';
-import { readProxy, type Proxy } from './proxy.js';
-import type { ConnectOptions, ListenOptions } from './types.js';
-import { readUrl, type Target } from './url.js';
+import { checkHost, checkSubprotocol, headersOf } from './handshake/handshake-headers.js';
+import { readProxy, type Proxy } from './proxy/read-proxy.js';
+import type { ConnectOptions, ListenOptions } from './client-types.js';
+import { readUrl, type Target } from './url/tunnel-url.js';
 
 /** The client's own defaults, in seconds. The rest are the server's. */
 export const CLIENT_DEFAULTS = {

@@ -1,12 +1,12 @@
 import { TunnelError } from '../errors.js';
 import { fail, readFunction, readNames, readText, type Check } from '../options/checks.js';
 import type { TunnelOptions } from '../types.js';
-import type { IncludedText } from './include.js';
+import type { IncludedText } from './include/read-includes.js';
 import { readConf } from './read-conf.js';
-import type { ListenAddress } from './sockets.js';
+import type { ListenAddress } from './conditions/listen-address.js';
 
-export type { IncludedText } from './include.js';
-export type { ListenAddress } from './sockets.js';
+export type { IncludedText } from './include/read-includes.js';
+export type { ListenAddress } from './conditions/listen-address.js';
 
 /** How `fromLighttpdConf` reads. */
 export interface LighttpdConfOptions {

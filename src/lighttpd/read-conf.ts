@@ -1,20 +1,20 @@
 import { TunnelError } from '../errors.js';
 import { readOptions } from '../options/options.js';
 import type { RuleOptions, TunnelOptions } from '../types.js';
-import { everyBlock, type Block } from './blocks.js';
-import { readDirectives, type LeftOut, type Reading } from './directives.js';
-import { evaluate, type Surroundings } from './evaluate.js';
-import { isNamed, type Reader } from './foreign.js';
+import { everyBlock, type Block } from './evaluate/blocks.js';
+import { readDirectives, type LeftOut, type Reading } from './directives/read-directives.js';
+import { evaluate, type Surroundings } from './evaluate/evaluation.js';
+import { isNamed, type Reader } from './directives/refused-directives.js';
 import type { LighttpdConf } from './from-conf.js';
-import { checkTimes } from './idle.js';
-import { includeFrom } from './include.js';
-import { readByDefault, readNotation } from './notation.js';
-import { readPages, type Pages } from './pages.js';
-import { Problems, problemOf, type Problem } from './problems.js';
-import { readNumber, readText } from './readers.js';
-import { rulesOf } from './rules.js';
-import { readServerSettings } from './server.js';
-import { at, failAt, lineOf, type Place, type Source } from './source.js';
+import { checkTimes } from './directives/idle-times.js';
+import { includeFrom } from './include/read-includes.js';
+import { readByDefault, readNotation } from './conditions/url-notation.js';
+import { readPages, type Pages } from './directives/page-directives.js';
+import { Problems, problemOf, type Problem } from './syntax/problems.js';
+import { readNumber, readText } from './evaluate/value-readers.js';
+import { rulesOf } from './directives/condition-rules.js';
+import { readServerSettings } from './directives/server-directives.js';
+import { at, failAt, lineOf, type Place, type Source } from './syntax/source.js';
 
 /** How a configuration is read, and for whom. */
 export interface ConfOptions extends Partial<Pick<Surroundings, 'environment'>> {

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { TunnelError } from '../../../src/errors.js';
-import { readProxy } from '../../../src/client/proxy.js';
+import { readProxy } from '../../../src/client/proxy/read-proxy.js';
 import { readConnect } from '../../../src/client/options.js';
-import { readUrl } from '../../../src/client/url.js';
+import { readUrl } from '../../../src/client/url/tunnel-url.js';
 import { setProxyEnvironment } from '../../support/websocket-server.js';
 
 beforeEach(() => setProxyEnvironment({}));

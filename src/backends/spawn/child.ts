@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { messageOf } from '../../errors.js';
 import { within } from '../../helpers/within.js';
 import { readOutput } from './output.js';
-import { freeSocket } from './place.js';
+import { freeSocket } from './process-address.js';
 import { killStragglers, signal } from './stragglers.js';
 import { launch, type Launch } from './supervisor.js';
 

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { dial } from '../dial.js';
 import type { ResolvedHost } from '../host.js';
-import { KILL_AFTER, type SpawningHost } from './process.js';
-import { Program, type Dialled } from './program.js';
+import { KILL_AFTER, type SpawningHost } from './spawned-process.js';
+import { Program, type Dialled } from './spawned-program.js';
 
 const NOTHING = { release: () => {} };
 

@@ -1,5 +1,5 @@
-import { listen, type Listener } from '../../client/listen.js';
-import { readUrl } from '../../client/url.js';
+import { listen, type Listener } from '../../client/listener.js';
+import { readUrl } from '../../client/url/tunnel-url.js';
 import { bindError } from '../../sockets/bind-error.js';
 import { faultOfListenPath } from '../../sockets/socket-path.js';
 import { isLoopback, shownAddress, type ListenAddress } from '../address.js';

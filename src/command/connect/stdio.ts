@@ -1,8 +1,8 @@
 import { pipeline } from 'node:stream/promises';
-import { connect, type ClientStream } from '../../client/connect.js';
-import { ClientError } from '../../client/errors.js';
+import { connect, type ClientStream } from '../../client/client-stream.js';
+import { ClientError } from '../../client/client-error.js';
 import { CLIENT_DEFAULTS } from '../../client/options.js';
-import { readUrl } from '../../client/url.js';
+import { readUrl } from '../../client/url/tunnel-url.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { say, type Io, type Signal } from '../io.js';
 import { DEFAULT_LINGER, type ConnectPlan } from './arguments.js';

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { TunnelOptions } from '../../types.js';
-import type { LeftOut } from '../../lighttpd/directives.js';
-import type { Pages } from '../../lighttpd/pages.js';
+import type { LeftOut } from '../../lighttpd/directives/read-directives.js';
+import type { Pages } from '../../lighttpd/directives/page-directives.js';
 import type { ListenAddress } from '../address.js';
 import type { EndingOptions } from './ending.js';
 import type { SyslogOptions } from './syslog.js';

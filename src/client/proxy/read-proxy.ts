@@ -1,0 +1,81 @@
+import type { Agent } from 'node:http';
+import type { ConnectionOptions } from 'node:tls';
+import { fail } from '../../options/checks.js';
+import { DEFAULTS } from '../../options/defaults.js';
+import { connectAgent } from './connect-agent.js';
+import { proxyOfEnvironment } from './proxy-environment.js';
+import { forwardAgent } from './forward-agent.js';
+import type { ConnectOptions } from '../client-types.js';
+import { basicOf, credentialsOf, hostOf, parse, portOf, wrongUrl, type Target } from '../url/tunnel-url.js';
+import { isProxyMisread } from '../url/user-info.js';
+
+/** An HTTP proxy on the way. */
+export interface Proxy {
+  readonly mode: 'connect' | 'forward';
+  /** For messages. */
+  readonly shown: string;
+  /** Makes the connection of one request. The signal destroys the connection. */
+  agent(signal: AbortSignal): Agent;
+}
+
+/** Where an HTTP proxy listens. */
+export interface ProxyAddress {
+  readonly secure: boolean;
+  /** Without the brackets of an IPv6 address. */
+  readonly host: string;
+  readonly port: number;
+  /** For messages. */
+  readonly shown: string;
+  /** Options of `tls.connect`, for a proxy at `https:`. */
+  readonly tls: ConnectionOptions;
+  /** The proxy's credentials. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Seconds, of which each address of the proxy's name gets its share. */
+  readonly timeout: number;
+}
+
+const MUST = 'must be an http: or https: URL, or false';
+
+/** Which proxy leads to the target, if any. Throws {@link TunnelError} WSTUNNEL_OPTION. */
+export function readProxy(options: ConnectOptions, target: Target): Proxy | undefined {
+  const { proxy: given, proxyMode: mode = 'connect', proxyTls = {} } = options;
+  // In forward mode it would be asked in clear.
+  if (mode === 'forward' && target.secure)
+    fail(
+      'proxyMode',
+      'can be "forward" for ws: only, since the proxy reads what it forwards',
+      'forward',
+      ' for wss:',
+    );
+  if (mode === 'forward' && options.hostHeader !== undefined)
+    fail(
+      'hostHeader',
+      'is not for proxyMode "forward": the proxy finds the server by it',
+      options.hostHeader,
+    );
+  if (given === false) return undefined;
+  const found = given === undefined ? proxyOfEnvironment(target) : { name: '', value: given };
+  if (found === undefined || found.value === '') return undefined;
+  const name = found.name === '' ? 'proxy' : `the environment's proxy (${found.name})`;
+  const url = parseProxy(found.value, name);
+  const credentials = credentialsOf(url, name);
+  const secure = url.protocol === 'https:';
+  const proxy: ProxyAddress = {
+    ...{ secure, host: hostOf(url), port: portOf(url, secure), shown: url.host },
+    tls: secure ? proxyTls : {},
+    headers: credentials ? { 'Proxy-Authorization': basicOf(credentials) } : {},
+    timeout: options.connectTimeout ?? DEFAULTS.handshakeTimeout,
+  };
+  const agent = (signal: AbortSignal) =>
+    mode === 'forward' ? forwardAgent(proxy, signal) : connectAgent(proxy, target, signal);
+  return { mode, shown: proxy.shown, agent };
+}
+
+/** As curl has it, `host:port` is `http://host:port`, whatever the proxy is asked for. */
+function parseProxy(value: string | URL, name: string): URL {
+  const given = typeof value === 'string' || value instanceof URL ? String(value).trim() : undefined;
+  const isBare = given !== undefined && !/^[a-z][a-z0-9+.-]*:\/\//i.test(given);
+  const url = parse(isBare ? `http://${given}` : value, name, MUST, isProxyMisread);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') fail(name, MUST, wrongUrl(url.href));
+  return url;
+}

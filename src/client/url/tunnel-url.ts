@@ -1,0 +1,103 @@
+import { fail } from '../../options/checks.js';
+import { redactUrl } from '../../observe/redact.js';
+import { ENCODED, isTargetMisread } from './user-info.js';
+
+/** Where a tunnel leads, read from its URL. */
+export interface Target {
+  readonly secure: boolean;
+  /** Without the brackets of an IPv6 address. */
+  readonly host: string;
+  readonly port: number;
+  /** As the Host header has it. */
+  readonly authority: string;
+  /** With the query. */
+  readonly path: string;
+  /** User and password of the URL, decoded. */
+  readonly credentials: Credentials | undefined;
+  /** For messages: without passwords and query values. */
+  readonly shown: string;
+}
+
+/** For Basic authentication (RFC 7617). */
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+const SCHEMES = ['ws:', 'wss:', 'http:', 'https:'];
+
+/** RFC 6455 section 3; `http:` and `https:` mean the same (as for browsers). Throws {@link TunnelError} WSTUNNEL_OPTION. */
+export function readUrl(value: string | URL): Target {
+  const url = parse(value, 'the URL', 'must be a ws: or wss: URL', isTargetMisread);
+  if (!SCHEMES.includes(url.protocol))
+    fail('the URL', 'must begin with ws: or wss:', wrongUrl(url.href), hintOf(url));
+  if (url.hash !== '') fail('the URL', 'must have no fragment (RFC 6455 section 3)', redactUrl(url.href));
+  const secure = url.protocol === 'wss:' || url.protocol === 'https:';
+  return {
+    secure,
+    host: hostOf(url),
+    port: portOf(url, secure),
+    authority: url.host,
+    path: `${url.pathname}${url.search}`,
+    credentials: credentialsOf(url, 'the URL'),
+    shown: redactUrl(url.href),
+  };
+}
+
+/**
+ * An object URL is copied: the caller may change it. The value may hold a password, and is shown without; where the parser
+ * would misread the password, nothing is shown.
+ */
+export function parse(
+  value: string | URL,
+  name: string,
+  must: string,
+  isMisread: (text: string) => boolean,
+): URL {
+  const given: unknown = value;
+  if (typeof given !== 'string' && !(given instanceof URL)) fail(name, must, given);
+  const text = String(given);
+  if (isMisread(text)) fail(name, ENCODED, HIDDEN);
+  if (!URL.canParse(text)) fail(name, must, wrongUrl(text), encodingHint(text));
+  return new URL(text);
+}
+
+const HIDDEN = '***';
+
+/** In an invalid URL the beginning and the end of a password are unknown (`ann:secret@host`, `//ann:sec/ret@host`). */
+export function wrongUrl(text: string): string {
+  const rest = text.replace(/^([a-z][a-z0-9+.-]*:)?\/\/[^/?#]*@/i, '');
+  return rest.includes('@') ? HIDDEN : redactUrl(text);
+}
+
+function encodingHint(text: string): string {
+  return text.includes('@') ? '; a user and password in it must be percent-encoded' : '';
+}
+
+export function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '');
+}
+
+export function portOf(url: URL, secure: boolean): number {
+  if (url.port !== '') return Number(url.port);
+  return secure ? 443 : 80;
+}
+
+export function credentialsOf(url: URL, name: string): Credentials | undefined {
+  if (url.username === '' && url.password === '') return undefined;
+  try {
+    return { username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };
+  } catch {
+    return fail(name, 'must have its user and password percent-encoded', redactUrl(url.href));
+  }
+}
+
+export function basicOf({ username, password }: Credentials): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+/** `localhost:8080/x` is a URL of the scheme `localhost:`. */
+function hintOf(url: URL): string {
+  const isHost = /^\d+(\/|$)/.test(url.pathname) && !url.href.includes('@');
+  return isHost ? `; did you mean "ws://${redactUrl(url.href)}"?` : '';
+}

@@ -1,0 +1,162 @@
+import { compileAddresses } from '../../request/address.js';
+import type { Condition, TextMatch } from '../../types.js';
+import type { ConditionText } from '../evaluate/blocks.js';
+import { asBytes, LighttpdPath, LighttpdQuery, type LighttpdNotation } from './url-notation.js';
+import { compilePattern, escapePattern } from './pcre.js';
+import { readSocket } from './listen-address.js';
+import { failAt } from '../syntax/source.js';
+
+/** What a rule takes of a condition: a path that must fit as `url`, which tells other paths apart early; else `when`. */
+export interface RuleHead {
+  readonly url?: RegExp;
+  readonly when?: Condition;
+}
+
+/** lighttpd's fields that are request headers (`configparser_parse_condition` in src/configparser.y). */
+const HEADERS: Readonly<Record<string, string>> = {
+  referer: 'referer',
+  cookie: 'cookie',
+  useragent: 'user-agent',
+  'user-agent': 'user-agent',
+  language: 'accept-language',
+};
+
+/** lighttpd's condition as ours. */
+export function readCondition(condition: ConditionText, notation: LighttpdNotation): RuleHead {
+  const { object, field, text } = condition;
+  if (object === 'SERVER') return { when: { localPort: localPortOf(condition) } };
+  if (object === 'REQUEST_HEADER') return { when: headerIs(field, condition) };
+  if (object !== 'HTTP') return unknown(condition);
+  const header = Object.hasOwn(HEADERS, field) ? HEADERS[field] : undefined;
+  if (header !== undefined) return { when: headerIs(header, condition) };
+  switch (field) {
+    case 'url':
+      return urlIs(condition, notation);
+    case 'host':
+      if (/\s/.test(text) || text === '') failAt(condition, '$HTTP["host"] compares with a host name');
+      return { when: { host: matchOf(condition) } };
+    case 'remoteip':
+    case 'remote-ip':
+      return { when: { remoteAddress: addressIs(condition) } };
+    case 'querystring':
+    case 'query-string':
+      return { when: { query: queryIs(condition, notation) } };
+    case 'scheme':
+      return schemeIs(condition);
+    case 'request-method':
+      return failAt(
+        condition,
+        'the request of a tunnel is always a GET: take what is meant for the tunnel out of this condition',
+      );
+    default:
+      return unknown(condition);
+  }
+}
+
+/** Two sockets with one port are refused where the sockets are read. */
+function localPortOf(condition: ConditionText): number {
+  const { port } = readSocket(condition.text, 0, condition);
+  if (port === undefined || port === 0)
+    return failAt(
+      condition,
+      'on a unix socket, or without a port of its own, this condition has no counterpart: start a command of its own for what ' +
+        'stands in here',
+    );
+  return port;
+}
+
+function unknown({ object, field, source, offset }: ConditionText): never {
+  return failAt({ source, offset }, `no condition is known as $${object}[${JSON.stringify(field)}]`);
+}
+
+function matchOf({ operator, text, ...place }: ConditionText): TextMatch {
+  switch (operator) {
+    case '==':
+      return { equals: text };
+    case '!=':
+      return { notEquals: text };
+    case '=~':
+      return { matches: compilePattern(text, place) };
+    case '!~':
+      return { notMatches: compilePattern(text, place) };
+    case '=^':
+      return { startsWith: text };
+    case '=$':
+      return { endsWith: text };
+  }
+}
+
+function headerIs(name: string, condition: ConditionText): Condition {
+  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) failAt(condition, 'this is no name of a header');
+  return { headers: { [name.toLowerCase()]: matchOf(condition) } };
+}
+
+/** A path that fits is a `url`, so that a request for another path is never held up for the rest. */
+function urlIs(condition: ConditionText, notation: LighttpdNotation): RuleHead {
+  const { operator } = condition;
+  const { source, flags } = patternOf({ ...condition, text: asBytes(condition.text) });
+  const pattern = new LighttpdPath(source, flags, notation);
+  if (operator === '!=' || operator === '!~') return { when: { url: { notMatches: pattern } } };
+  return { url: pattern };
+}
+
+function queryIs(condition: ConditionText, notation: LighttpdNotation): TextMatch {
+  const { operator } = condition;
+  const { source, flags } = patternOf({ ...condition, text: notation.queryText(condition.text) });
+  const pattern = new LighttpdQuery(source, flags, notation);
+  return operator === '!=' || operator === '!~' ? { notMatches: pattern } : { matches: pattern };
+}
+
+/** What the text must match, or must not. */
+function patternOf({ operator, text, ...place }: ConditionText): RegExp {
+  switch (operator) {
+    case '=~':
+    case '!~':
+      return compilePattern(text, place);
+    case '==':
+    case '!=':
+      return new RegExp(`^${escapePattern(text)}$`);
+    case '=^':
+      return new RegExp(`^${escapePattern(text)}`);
+    case '=$':
+      return new RegExp(`${escapePattern(text)}$`);
+  }
+}
+
+function addressIs(condition: ConditionText): TextMatch {
+  const { operator, text } = condition;
+  if (operator === '=~' || operator === '!~') return matchOf(condition);
+  if (text.startsWith('/'))
+    failAt(condition, "the client of a unix socket has no address; remoteip can't be a path");
+  // lighttpd takes IPv6 with and without brackets.
+  const address = text.replace(/^\[(.*)\](\/\d+)?$/, '$1$2');
+  try {
+    compileAddresses([address]);
+  } catch {
+    failAt(condition, 'remoteip compares with an IP address or a CIDR range such as "192.0.2.0/24"');
+  }
+  return matchOf({ ...condition, text: address });
+}
+
+/** There are two schemes: which of them does it let through? */
+function schemeIs(condition: ConditionText): RuleHead {
+  const { operator, text } = condition;
+  const holds = (scheme: string): boolean => {
+    switch (operator) {
+      case '==':
+        return scheme === text;
+      case '!=':
+        return scheme !== text;
+      case '=^':
+        return scheme.startsWith(text);
+      case '=$':
+        return scheme.endsWith(text);
+      default:
+        return compilePattern(text, condition).test(scheme) === (operator === '=~');
+    }
+  };
+  const [http, https] = [holds('http'), holds('https')];
+  if (http && https) return {};
+  if (!http && !https) return { when: { not: {} } };
+  return { when: { scheme: http ? 'http' : 'https' } };
+}

@@ -1,0 +1,119 @@
+import { nearest } from '../../options/nearest.js';
+import { HOST } from '../../options/hosts.js';
+import { NOTATION, type Notation } from '../../routes/notation.js';
+import type { Host } from '../../types.js';
+import { asBytes } from '../conditions/url-notation.js';
+import { checkKeys, readKeyed, readNumber, readSwitch, readText, readTexts } from '../evaluate/value-readers.js';
+import { at, failAt } from '../syntax/source.js';
+import { readSpawn, SPAWN } from './bin-path.js';
+import { fold, type Value } from '../evaluate/values.js';
+
+const NAME = 'wstunnel.server';
+const SHAPE = '( "/path" => ( ( "host" => "127.0.0.1", "port" => 5900 ) ) )';
+
+/** lighttpd's times of a host, and ours. */
+const TIMES = {
+  'connect-timeout': 'connectTimeout',
+  'disable-time': 'disableTime',
+  'read-timeout': 'readTimeout',
+  'write-timeout': 'writeTimeout',
+} as const satisfies Record<string, keyof Host>;
+
+/** lighttpd sets these by itself for a tunnel, or they are for FastCGI alone: src/mod_wstunnel.c, src/gw_backend.c. */
+const WITHOUT_MEANING: Readonly<Record<string, (value: Value, name: string) => unknown>> = {
+  'tcp-fin-propagate': readSwitch,
+  upgrade: readSwitch,
+  'check-local': readSwitch,
+  'broken-scriptfilename': readSwitch,
+  'fix-root-scriptname': readSwitch,
+  'allow-x-send-file': readSwitch,
+  'x-sendfile': readSwitch,
+  'x-sendfile-docroot': readTexts,
+  docroot: readText,
+  'strip-request-uri': readText,
+};
+
+const KNOWN = [
+  ...['host', 'port', 'socket', 'mode'],
+  ...[TIMES, WITHOUT_MEANING, SPAWN].flatMap((names) => Object.keys(names)),
+];
+
+/** `sockaddr_un` holds 108 bytes; lighttpd leaves itself two. */
+const MAX_SOCKET = 105;
+
+/** `wstunnel.server`: keys, for each its hosts (`gw_set_defaults_backend`); empty, there is no tunnel here. */
+export function readServer(value: Value, notation: Notation): Record<string, Host[]> {
+  const entries = readKeyed(value, NAME, SHAPE);
+  checkKeys(entries, NAME);
+  const map = Object.fromEntries(
+    entries.map(({ key, value: hosts }) => {
+      if (Object.hasOwn(HOST, key))
+        failAt(hosts, `${NAME}: "${key}" can't be a key here; begin it with a slash or a dot`);
+      if (hosts.kind !== 'list') return failAt(hosts, `${NAME} must look like ${SHAPE}`);
+      if (hosts.entries.length === 0) failAt(hosts, `${NAME}: "${key}" names no host`);
+      // Their labels, if any, are lighttpd's for its counters.
+      return [asBytes(key), hosts.entries.map((host) => readHost(host.value))];
+    }),
+  );
+  return Object.defineProperty(map, NOTATION, { value: notation, enumerable: false });
+}
+
+function readHost(value: Value): Host {
+  const options = new Map<string, Value>();
+  for (const { key, value: option } of readKeyed(value, NAME, SHAPE)) {
+    const name = fold(key);
+    if (!KNOWN.includes(name)) {
+      const near = nearest(name.replaceAll('_', '-'), KNOWN);
+      failAt(option, `${NAME} has no "${key}"${near === undefined ? '' : `; did you mean "${near}"?`}`);
+    }
+    options.set(name, option);
+  }
+  checkWithoutMeaning(options);
+  return { ...readAddress(options, value), ...readTimes(options), ...readSpawn(options) };
+}
+
+function readAddress(options: ReadonlyMap<string, Value>, place: Value): Host {
+  const text = (name: string) => {
+    const option = options.get(name);
+    return option && readText(option, name);
+  };
+  const host = text('host') ?? '';
+  const given = options.get('port');
+  const port = given && readNumber(given, 'port', 65535);
+  const socket = text('socket') ?? '';
+  if (socket !== '' && (host !== '' || (port ?? 0) !== 0))
+    failAt(place, `${NAME}: either host and port or socket, not both`);
+  const path = socket || (host.startsWith('/') ? host : '');
+  if (path !== '') {
+    if (Buffer.byteLength(path) > MAX_SOCKET) failAt(place, `${NAME}: this socket's path is too long`);
+    return { socket: path };
+  }
+  if (host === '' && !options.has('bin-path')) failAt(place, `${NAME}: a host needs "host" or "socket"`);
+  // 80 is lighttpd's.
+  return { host: host || '127.0.0.1', port: port || 80 };
+}
+
+function readTimes(options: ReadonlyMap<string, Value>): Host {
+  const times: Host = {};
+  for (const [name, ours] of Object.entries(TIMES)) {
+    const option = options.get(name);
+    if (!option) continue;
+    const seconds = readNumber(option, name);
+    at(option, () => HOST[ours](seconds, name));
+    times[ours] = seconds;
+  }
+  return times;
+}
+
+function checkWithoutMeaning(options: ReadonlyMap<string, Value>): void {
+  for (const [name, read] of Object.entries({ ...WITHOUT_MEANING, ...SPAWN })) {
+    const option = options.get(name);
+    if (option) read(option, name);
+  }
+  const mode = options.get('mode');
+  if (mode && !['', 'responder'].includes(readText(mode, 'mode')))
+    failAt(
+      mode,
+      'a tunnel can\'t authorize: "mode" may only be "responder"; let the app\'s own middleware do it',
+    );
+}

@@ -1,0 +1,67 @@
+import type { Block } from './blocks.js';
+import type { TunnelError } from '../../errors.js';
+import { errorAt, failAt, type Place } from '../syntax/source.js';
+import type { Expression } from '../syntax/tree.js';
+import { add, fold, list, textOf, type Entry, type Value } from './values.js';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What an expression comes to inside a block. */
+export function valueOf(expression: Expression, block: Block, environment: Environment): Value {
+  const { source, offset } = expression;
+  const place = { source, offset };
+  switch (expression.kind) {
+    case 'string':
+      return { ...place, kind: 'string', text: expression.text };
+    case 'number':
+      return { ...place, kind: 'number', number: expression.number };
+    case 'name':
+      return { ...named(fullName(expression.name), place, block, environment), ...place };
+    case 'list':
+      return list(
+        place,
+        expression.entries.map(({ key, value }): Entry => {
+          const one = valueOf(value, block, environment);
+          return key ? { key: textOf(valueOf(key, block, environment)), value: one } : { value: one };
+        }),
+      );
+    case 'sum':
+      return expression.parts.map((part) => valueOf(part, block, environment)).reduce(add);
+  }
+}
+
+function named(name: string, place: Place, block: Block, environment: Environment): Value {
+  if (name.startsWith('env.')) {
+    const key = name.slice('env.'.length);
+    // Whatever is no string is inherited: `constructor`.
+    const text = environment[key];
+    if (typeof text !== 'string') return failAt(place, `the environment has no ${key}`);
+    return { ...place, kind: 'string', text };
+  }
+  const value = findValue(fold(name), block);
+  if (value) return value;
+  const error = errorAt(place, `${name} has no value yet`);
+  missing.set(error, fold(name));
+  throw error;
+}
+
+const missing = new WeakMap<TunnelError, string>();
+
+/** The variable without a value that an error is about. */
+export function missingName(error: TunnelError): string | undefined {
+  return missing.get(error);
+}
+
+/** Of this block or those around it. */
+export function findValue(key: string, block: Block): Value | undefined {
+  for (let one: Block | undefined = block; one; one = one.parent) {
+    const setting = one.settings.get(key);
+    if (setting) return setting.value;
+  }
+  return undefined;
+}
+
+/** lighttpd's `key`: a name without a dot is a variable. */
+export function fullName(name: string): string {
+  return name.includes('.') ? name : `var.${name}`;
+}

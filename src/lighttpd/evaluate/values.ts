@@ -1,0 +1,61 @@
+import { failAt, stopAt, type Place } from '../syntax/source.js';
+
+/** What an expression comes to. Never changed: variables share it. */
+export type Value = Place &
+  (
+    | { readonly kind: 'string'; readonly text: string }
+    | { readonly kind: 'number'; readonly number: number }
+    | { readonly kind: 'list'; readonly entries: readonly Entry[] }
+  );
+
+export interface Entry {
+  readonly key?: string;
+  readonly value: Value;
+}
+
+/** A few lines such as `a += a` would fill the memory. */
+const MAX_TEXT = 64 * 1024;
+const MAX_ENTRIES = 10_000;
+
+/** lighttpd's names and keys differ by more than their case (`array_keycmp` in src/array.c). */
+export function fold(name: string): string {
+  return name.toLowerCase();
+}
+
+/** `+` and `+=`: `configparser_merge_data` in src/configparser.y. The sum stands where its second part does. */
+export function add(left: Value, right: Value): Value {
+  const { source, offset } = right;
+  const place = { source, offset };
+  if (left.kind === 'list' && right.kind === 'list') return list(place, [...left.entries, ...right.entries]);
+  if (left.kind === 'list' || right.kind === 'list')
+    return failAt(right, `a ${left.kind} and a ${right.kind} can't be added together`);
+  if (left.kind === 'number' && right.kind === 'number')
+    return { ...place, kind: 'number', number: left.number + right.number };
+  const text = textOf(left) + textOf(right);
+  if (text.length > MAX_TEXT) stopAt(right, `this string has more than ${MAX_TEXT} characters`);
+  return { ...place, kind: 'string', text };
+}
+
+/** Checks its size, and that no key is there twice; the same key with the same plain value is taken once. */
+export function list(place: Place, entries: readonly Entry[]): Value {
+  if (entries.length > MAX_ENTRIES) stopAt(place, `this list has more than ${MAX_ENTRIES} entries`);
+  const seen = new Map<string, Value>();
+  const kept = entries.filter(({ key, value }) => {
+    if (key === undefined) return true;
+    const other = seen.get(fold(key));
+    if (other && !isSame(other, value)) failAt(value, `the key "${key}" is twice in this list`);
+    seen.set(fold(key), value);
+    return other === undefined;
+  });
+  return { ...place, kind: 'list', entries: kept };
+}
+
+/** A string, or the digits of a number. */
+export function textOf(value: Value): string {
+  if (value.kind === 'list') return failAt(value, 'expected a string, found a list');
+  return value.kind === 'number' ? String(value.number) : value.text;
+}
+
+function isSame(one: Value, other: Value): boolean {
+  return one.kind !== 'list' && one.kind === other.kind && textOf(one) === textOf(other);
+}
