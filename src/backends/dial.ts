@@ -6,9 +6,9 @@ import { carriedBy } from '../streams/carrier.js';
 import { discard } from '../streams/discard.js';
 import { exhausted, failureOf } from './failure.js';
 import type { ResolvedHost } from './host.js';
-import { ready } from './until-connected.js';
+import { untilConnected } from './until-connected.js';
 import { takeStream } from './stream.js';
-import { secure } from './tls.js';
+import { startTls } from './tls.js';
 import { connectTransport } from './transport.js';
 
 /**
@@ -27,11 +27,11 @@ export async function dial(host: ResolvedHost, signal: AbortSignal, preface?: Bu
     transport = await (host.connect
       ? takeStream(host.connect, controller.signal)
       : connectTransport(host, controller.signal));
-    await ready(transport, controller.signal);
+    await untilConnected(transport, controller.signal);
     if (preface) transport.write(preface);
     if (host.tls === undefined || host.tls === false) return transport.pause();
-    const secured = carriedBy(secure(transport, host), transport);
-    await ready(secured, controller.signal);
+    const secured = carriedBy(startTls(transport, host), transport);
+    await untilConnected(secured, controller.signal);
     return secured.pause();
   } catch (error) {
     if (transport) discard(transport);

@@ -18,13 +18,13 @@ export class AddressState {
   downUntil = 0;
   /** While nothing else is up: not before this, and one at a time. */
   tryAt = 0;
-  isTried = false;
+  isOnTrial = false;
   failed = false;
   /** Connections that it has taken, and those that it has reset since the last of them. */
-  taken = 0;
+  accepted = 0;
   resets = 0;
   /** Pools that know it. */
-  holders = 0;
+  users = 0;
   /** The settings that it was last used with. */
   host: ResolvedHost | undefined;
 
@@ -39,7 +39,7 @@ export class AddressState {
 }
 
 /** Hears of the hosts that it knows. */
-export interface Listener {
+export interface OutageListener {
   knows(id: string): boolean;
   announce(info: BackendInfo): void;
 }
@@ -47,27 +47,27 @@ export interface Listener {
 /** The states of hosts by their address, for one tunnel or for several that share them. */
 export class HostStates {
   readonly #states = new Map<string, AddressState>();
-  readonly #listeners = new Set<Listener>();
+  readonly #listeners = new Set<OutageListener>();
 
   /** Until `remove`. */
-  add(listener: Listener): void {
+  add(listener: OutageListener): void {
     this.#listeners.add(listener);
   }
 
-  remove(listener: Listener): void {
+  remove(listener: OutageListener): void {
     this.#listeners.delete(listener);
   }
 
   /** Holds a state until `release`. */
-  hold(id: string): AddressState {
+  acquire(id: string): AddressState {
     const state = this.#states.get(id) ?? new AddressState(id);
     this.#states.set(id, state);
-    state.holders++;
+    state.users++;
     return state;
   }
 
   release(state: AddressState): void {
-    state.holders--;
+    state.users--;
     this.#forget(state);
   }
 
@@ -92,7 +92,7 @@ export class HostStates {
     const { failed, id } = state;
     state.failed = false;
     state.downUntil = 0;
-    state.taken++;
+    state.accepted++;
     state.resets = 0;
     if (failed) this.#announce({ id, up: true });
   }
@@ -106,10 +106,10 @@ export class HostStates {
     { disableTime }: ResolvedHost,
     reason: string,
     failure: Failure = 'down',
-    taken = state.taken,
+    taken = state.accepted,
   ): Outage {
     const { failed, id } = state;
-    if (failure === 'ours' || state.taken !== taken) return 'none';
+    if (failure === 'ours' || state.accepted !== taken) return 'none';
     if (failure === 'passing' && !failed && ++state.resets < MOST_RESETS) return 'none';
     const now = performance.now();
     state.failed = true;
@@ -130,7 +130,7 @@ export class HostStates {
   }
 
   #forget(state: AddressState): void {
-    if (state.holders === 0 && state.load === 0 && this.#states.get(state.id) === state)
+    if (state.users === 0 && state.load === 0 && this.#states.get(state.id) === state)
       this.#states.delete(state.id);
   }
 }

@@ -1,7 +1,7 @@
 import { leaseOf, type Lease } from '../helpers/lease.js';
 import type { BackendInfo, BalanceStrategy, HostState } from '../types.js';
 import type { Failure } from './failure.js';
-import { AddressState, HostStates, type Listener, type Outage } from './host-states.js';
+import { AddressState, HostStates, type OutageListener, type Outage } from './host-states.js';
 import { without } from '../helpers/without.js';
 import type { ResolvedHost } from './host.js';
 
@@ -37,12 +37,12 @@ export class PooledHost implements HostState {
 
   /** Connections that it has taken. */
   get taken(): number {
-    return this.state.taken;
+    return this.state.accepted;
   }
 
   /** May it be tried although it is down? Others are answered at once meanwhile. */
   get isDue(): boolean {
-    return !this.state.isTried && performance.now() >= this.state.tryAt;
+    return !this.state.isOnTrial && performance.now() >= this.state.tryAt;
   }
 
   /** As many tunnels as it may have? */
@@ -63,7 +63,7 @@ interface Known {
 }
 
 /** The hosts that one tunnel has met, by address; their states may be shared with other tunnels. */
-export class BackendPool implements Listener {
+export class BackendPool implements OutageListener {
   readonly #known = new Map<string, Known>();
   // A list of the options is the same array each time.
   readonly #lists = new WeakMap<readonly ResolvedHost[], readonly PooledHost[]>();
@@ -118,8 +118,8 @@ export class BackendPool implements Listener {
   /** While a host that is down is being tried nobody else tries it. Free it with `release`. */
   tryOut({ state, up }: PooledHost): Lease {
     if (up) return NOTHING;
-    state.isTried = true;
-    return leaseOf(() => (state.isTried = false));
+    state.isOnTrial = true;
+    return leaseOf(() => (state.isOnTrial = false));
   }
 
   connected({ state }: PooledHost): void {
@@ -178,7 +178,7 @@ export class BackendPool implements Listener {
       return known;
     }
     // After its end nothing would release it.
-    const state = this.#isClosed ? new AddressState(host.id) : this.#states.hold(host.id);
+    const state = this.#isClosed ? new AddressState(host.id) : this.#states.acquire(host.id);
     const added = { state, view: new PooledHost(host, state), lastSeen: now, isListed: false };
     this.#known.set(host.id, added);
     return added;

@@ -10,7 +10,7 @@ const ATTEMPT_DELAY = 250;
 const MAX_ADDRESSES = 32;
 
 /** Whom to connect to, and how long all of its addresses have. */
-export interface Destination {
+export interface NamedDestination {
   readonly host: string;
   /** Seconds. The caller aborts the signal then; here it makes the shares of the addresses. */
   readonly timeout: number;
@@ -27,7 +27,7 @@ export interface Destination {
  * or the signal's reason.
  */
 export async function connectToFirst(
-  destination: Destination,
+  destination: NamedDestination,
   signal: AbortSignal,
   connect: (address: string) => Socket,
 ): Promise<Socket> {
@@ -69,7 +69,7 @@ function shareOf(timeout: number, addresses: readonly string[]): number {
 }
 
 async function addressesOf(
-  { host, lookup = dns.lookup, localAddress = '' }: Destination,
+  { host, lookup = dns.lookup, localAddress = '' }: NamedDestination,
   signal: AbortSignal,
 ): Promise<readonly LookupAddress[]> {
   // From an IPv4 address no IPv6 one can be reached.

@@ -7,7 +7,7 @@ import type { ResolvedHost } from './host.js';
 const sessions = new WeakMap<ResolvedHost, Buffer>();
 
 /** TLS on a connection that is there; the certificate must be that of the host's name. */
-export function secure(transport: Duplex, settings: ResolvedHost): TLSSocket {
+export function startTls(transport: Duplex, settings: ResolvedHost): TLSSocket {
   const isTcp = settings.socket === undefined && settings.connect === undefined;
   const { host = isTcp ? '127.0.0.1' : 'localhost', tls, secureContext } = settings;
   const session = sessions.get(settings);

@@ -9,7 +9,7 @@ interface Connecting {
 }
 
 /** Waits until a stream is connected. From now on its errors are heard by somebody: the relay looks at `destroyed`. */
-export function ready(stream: Duplex & Connecting, signal: AbortSignal): Promise<void> {
+export function untilConnected(stream: Duplex & Connecting, signal: AbortSignal): Promise<void> {
   ignoreErrors(stream);
   return new Promise((resolve, reject) => {
     const awaited =

@@ -10,7 +10,7 @@ interface Round {
 }
 
 /** Whose turn it is in each list. A list that is another array each time is known by its hosts. */
-export class Turns {
+export class Rotation {
   readonly #byList = new WeakMap<readonly HostState[], Round>();
   readonly #byNames = new Map<string, Round>();
 

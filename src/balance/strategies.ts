@@ -1,6 +1,6 @@
 import type { BalanceName, BalanceStrategy, HostState } from '../types.js';
 import { highest } from './rendezvous.js';
-import { Turns } from './rotation.js';
+import { Rotation } from './rotation.js';
 
 /** lighttpd's `fair`, alias `least-connection`: the lowest load for its weight; of equals the first configured. */
 export function fair(): BalanceStrategy<unknown> {
@@ -16,7 +16,7 @@ export function fair(): BalanceStrategy<unknown> {
 
 /** lighttpd's `round-robin`: the next host after the last one used, in the configured order, each as often as its weight. */
 export function roundRobin(): BalanceStrategy<unknown> {
-  const turns = new Turns();
+  const turns = new Rotation();
   return { pick: (hosts, { all }) => turns.next(all, new Set(hosts)) };
 }
 

@@ -2,7 +2,7 @@ import { addAbortSignal, Duplex } from 'node:stream';
 import { CLOSE, ORDERLY } from '../frames/close-codes.js';
 import { WebSocketStream, type CloseCause } from '../frames/websocket-stream.js';
 import { ClientError } from './client-error.js';
-import { open, type Opened } from './handshake/open-tunnel.js';
+import { openTunnel, type OpenedConnection } from './handshake/open-tunnel.js';
 import { readConnect, type ConnectSettings } from './options.js';
 import type { ConnectOptions } from './client-types.js';
 
@@ -56,14 +56,14 @@ export class ClientStream extends Duplex {
     super({ allowHalfOpen: false, readableHighWaterMark: 1, writableHighWaterMark: MAX_FRAME });
     this.#settings = settings;
     if (settings.signal) addAbortSignal(settings.signal, this);
-    open(settings, this.#attempt.signal).then(
+    openTunnel(settings, this.#attempt.signal).then(
       // Not here: what a listener of `connect` throws would be a rejection.
       (opened) => process.nextTick(() => this.#begin(opened)),
       (error: unknown) => this.destroy(error as Error),
     );
   }
 
-  #begin({ socket, head, subprotocol }: Opened): void {
+  #begin({ socket, head, subprotocol }: OpenedConnection): void {
     if (this.#isGone()) {
       socket.destroy();
       return;

@@ -4,10 +4,16 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ignoreErrors } from '../streams/ignore-errors.js';
 import { within } from '../helpers/within.js';
 import type { ClientError } from './client-error.js';
-import { listening, readLocal } from './local/local-server.js';
-import { Forward } from './local/local-connection.js';
+import { startListening, readLocalAddress } from './local/local-server.js';
+import { LocalConnection } from './local/local-connection.js';
 import { readListen, type ListenSettings } from './options.js';
-import type { ListenerStats, ListenOptions, LocalAddress, LocalTunnel, LocalTunnelEnd } from './client-types.js';
+import type {
+  ListenerStats,
+  ListenOptions,
+  LocalAddress,
+  LocalTunnel,
+  LocalTunnelEnd,
+} from './client-types.js';
 
 /** What a {@link Listener} tells. Listeners must not throw. */
 export interface ListenerEvents {
@@ -35,11 +41,11 @@ export async function listen(
   options: ListenOptions = {},
 ): Promise<Listener> {
   const settings = readListen(url, options);
-  const where = readLocal(local);
+  const where = readLocalAddress(local);
   settings.signal?.throwIfAborted();
   // Who ends his side may still want the answer.
   const server = createServer({ allowHalfOpen: true, noDelay: true });
-  return new Listener(server, await listening(server, where), settings);
+  return new Listener(server, await startListening(server, where), settings);
 }
 
 /** A local port, from {@link listen}. */
@@ -48,7 +54,7 @@ export class Listener extends EventEmitter<ListenerEvents> {
   readonly address: AddressInfo | string;
   readonly #server: Server;
   readonly #settings: ListenSettings;
-  readonly #forwards = new Set<Forward>();
+  readonly #forwards = new Set<LocalConnection>();
   readonly #ending = new AbortController();
   #lastId = 0;
   #opened = 0;
@@ -71,7 +77,8 @@ export class Listener extends EventEmitter<ListenerEvents> {
   /** Tunnels that are open now and were since, and their bytes. */
   stats(): ListenerStats {
     const forwards = [...this.#forwards];
-    const sum = (one: (forward: Forward) => number) => forwards.reduce((total, each) => total + one(each), 0);
+    const sum = (one: (forward: LocalConnection) => number) =>
+      forwards.reduce((total, each) => total + one(each), 0);
     return {
       open: forwards.filter((forward) => forward.isOpen).length,
       opened: this.#opened,
@@ -122,7 +129,7 @@ export class Listener extends EventEmitter<ListenerEvents> {
       this.#fail(new Error(`there are ${maxTunnels} tunnels already`));
       return;
     }
-    const forward = new Forward(++this.#lastId, socket, this.#settings, this.#ending.signal, {
+    const forward = new LocalConnection(++this.#lastId, socket, this.#settings, this.#ending.signal, {
       open: () => {
         this.#opened++;
         this.emit('open', forward.info());

@@ -12,9 +12,9 @@ import {
 import { readSecureContext } from '../options/secure-context.js';
 import { DEFAULTS } from '../options/defaults.js';
 import { checkHost, checkSubprotocol, headersOf } from './handshake/handshake-headers.js';
-import { readProxy, type Proxy } from './proxy/read-proxy.js';
+import { readProxy, type ProxyRoute } from './proxy/read-proxy.js';
 import type { ConnectOptions, ListenOptions } from './client-types.js';
-import { readUrl, type Target } from './url/tunnel-url.js';
+import { readTunnelUrl, type TunnelUrl } from './url/tunnel-url.js';
 
 /** The client's own defaults, in seconds. The rest are the server's. */
 export const CLIENT_DEFAULTS = {
@@ -37,11 +37,11 @@ export const CLIENT_DEFAULTS = {
 
 /** All that opens a tunnel, checked. */
 export interface ConnectSettings {
-  readonly target: Target;
+  readonly target: TunnelUrl;
   readonly headers: OutgoingHttpHeaders;
   readonly subprotocols: readonly string[];
   readonly tls: ConnectionOptions;
-  readonly proxy: Proxy | undefined;
+  readonly proxy: ProxyRoute | undefined;
   readonly connectTimeout: number;
   readonly pingInterval: number;
   readonly pongTimeout: number;
@@ -110,7 +110,7 @@ export function readListen(url: string | URL, options: ListenOptions): ListenSet
 }
 
 function settingsOf(url: string | URL, options: ConnectOptions): ConnectSettings {
-  const target = readUrl(url);
+  const target = readTunnelUrl(url);
   const subprotocols = [options.subprotocol ?? CLIENT_DEFAULTS.subprotocol].flat();
   return Object.freeze<ConnectSettings>({
     target,

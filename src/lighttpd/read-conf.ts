@@ -2,24 +2,24 @@ import { TunnelError } from '../errors.js';
 import { readOptions } from '../options/options.js';
 import type { RuleOptions, TunnelOptions } from '../types.js';
 import { everyBlock, type Block } from './evaluate/blocks.js';
-import { readDirectives, type LeftOut, type Reading } from './directives/read-directives.js';
-import { evaluate, type Surroundings } from './evaluate/evaluation.js';
-import { isNamed, type Reader } from './directives/refused-directives.js';
+import { readDirectives, type LeftOutDirective, type ReadingContext } from './directives/read-directives.js';
+import { evaluate, type EvaluationContext } from './evaluate/evaluation.js';
+import { matchesName, type ConfReader } from './directives/refused-directives.js';
 import type { LighttpdConf } from './from-conf.js';
-import { checkTimes } from './directives/idle-times.js';
+import { checkIdleTimes } from './directives/idle-times.js';
 import { includeFrom } from './include/read-includes.js';
-import { readByDefault, readNotation } from './conditions/url-notation.js';
+import { DEFAULT_NOTATION, readNotation } from './conditions/url-notation.js';
 import { readPages, type Pages } from './directives/page-directives.js';
 import { Problems, problemOf, type Problem } from './syntax/problems.js';
-import { readNumber, readText } from './evaluate/value-readers.js';
+import { readNumberValue, readStringValue } from './evaluate/value-readers.js';
 import { rulesOf } from './directives/condition-rules.js';
 import { readServerSettings } from './directives/server-directives.js';
-import { at, failAt, lineOf, type Place, type Source } from './syntax/source.js';
+import { checkAt, failAt, fileAndLine, type Place, type Source } from './syntax/source.js';
 
 /** How a configuration is read, and for whom. */
-export interface ConfOptions extends Partial<Pick<Surroundings, 'environment'>> {
-  readonly reader: Reader;
-  readonly include?: true | Surroundings['include'];
+export interface ConfOptions extends Partial<Pick<EvaluationContext, 'environment'>> {
+  readonly reader: ConfReader;
+  readonly include?: true | EvaluationContext['include'];
   readonly file?: string;
   readonly ignore?: readonly string[];
 }
@@ -28,7 +28,7 @@ export interface ConfOptions extends Partial<Pick<Surroundings, 'environment'>> 
 export interface ConfReading {
   readonly problems: readonly Problem[];
   /** In the order of the texts. */
-  readonly leftOut: readonly LeftOut[];
+  readonly leftOut: readonly LeftOutDirective[];
   /** Undefined where there are problems. */
   readonly conf?: LighttpdConf;
   /** For the command alone. */
@@ -52,8 +52,8 @@ export function readConf(text: string, options: ConfOptions): ConfReading {
   const { file = 'lighttpd.conf' } = options;
   const source = { name: file, text };
   const problems = new Problems();
-  const found: { directive: LeftOut; place: Place }[] = [];
-  const leaveOut: Reading['leaveOut'] = (directive, place) => found.push({ directive, place });
+  const found: { directive: LeftOutDirective; place: Place }[] = [];
+  const leaveOut: ReadingContext['leaveOut'] = (directive, place) => found.push({ directive, place });
   const leftOutOf = () =>
     found
       .sort((one, other) => problems.rankOf(one.place) - problems.rankOf(other.place))
@@ -74,15 +74,16 @@ function readSource(
   source: Source,
   { reader, include, file = 'lighttpd.conf', environment = process.env, ignore = [] }: ConfOptions,
   problems: Problems,
-  leaveOut: Reading['leaveOut'],
+  leaveOut: ReadingContext['leaveOut'],
 ): Pick<ConfReading, 'conf' | 'pages' | 'user'> {
   const ignored = ignore.map((name) => name.toLowerCase());
-  const isShellIgnored = isNamed('include_shell', ignored);
+  const isShellIgnored = matchesName('include_shell', ignored);
   const root = evaluate(source, {
     include: include === true ? includeFrom(file) : include,
     environment,
     ignoresShell: (place) => {
-      if (isShellIgnored) leaveOut({ name: 'include_shell', place: lineOf(place), isIgnored: true }, place);
+      if (isShellIgnored)
+        leaveOut({ name: 'include_shell', place: fileAndLine(place), isIgnored: true }, place);
       return isShellIgnored;
     },
     insteadOfShell:
@@ -92,21 +93,22 @@ function readSource(
     problems,
   });
   const debug = root.settings.get('wstunnel.debug');
-  const notation = problems.try(() => readNotation(root)) ?? readByDefault;
-  const how: Reading = { reader, ignore: ignored, notation, problems, leaveOut };
+  const notation = problems.try(() => readNotation(root)) ?? DEFAULT_NOTATION;
+  const how: ReadingContext = { reader, ignore: ignored, notation, problems, leaveOut };
   const rules = rulesOf(root, how);
-  const level = debug && problems.try(() => readNumber(debug.value, 'wstunnel.debug', 65535));
+  const level = debug && problems.try(() => readNumberValue(debug.value, 'wstunnel.debug', 65535));
   const tunnel: TunnelOptions = {
     ...LIGHTTPD_DEFAULTS,
     ...readDirectives(root, how),
     ...(level === undefined ? {} : { debug: level }),
     ...(rules.length > 0 ? { rules } : {}),
   };
-  problems.try(() => checkTimes(everyBlock(root)));
+  problems.try(() => checkIdleTimes(everyBlock(root)));
   const settings = readServerSettings(root, how);
   const forCommand = reader === 'command' ? { pages: readPages(root, how), ...userOf(root, problems) } : {};
   if (reader === 'command' && !problems.isIncomplete) problems.try(() => checkServer(root, source));
-  if (problems.all.length === 0) problems.try(() => at({ source, offset: 0 }, () => readOptions(tunnel)));
+  if (problems.all.length === 0)
+    problems.try(() => checkAt({ source, offset: 0 }, () => readOptions(tunnel)));
   return { conf: { options: tunnel, ...settings }, ...forCommand };
 }
 
@@ -123,8 +125,8 @@ function checkServer(root: Block, source: Source): void {
 function userOf(root: Block, problems: Problems): { user?: ConfUser } {
   const text = (name: string) => {
     const given = root.settings.get(name);
-    const value = given && problems.try(() => readText(given.value, name));
-    return given && value !== undefined && value !== '' ? { value, place: lineOf(given) } : undefined;
+    const value = given && problems.try(() => readStringValue(given.value, name));
+    return given && value !== undefined && value !== '' ? { value, place: fileAndLine(given) } : undefined;
   };
   const [user, group] = [text('server.username'), text('server.groupname')];
   const place = (user ?? group)?.place;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'vitest';
 import type { SpawningHost } from '../../../src/backends/spawn/spawned-process.js';
-import { Program } from '../../../src/backends/spawn/spawned-program.js';
+import { SpawnedProgram } from '../../../src/backends/spawn/spawned-program.js';
 import { readTarget } from '../../../src/options/hosts.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { until } from '../../support/wait.js';
@@ -16,7 +16,7 @@ test('a program that can no longer be started, for want of a temporary folder, i
   const [host] = readTarget({ spawn }, 'server');
   const failures: string[] = [];
   let asked = 0;
-  const program = new Program(host as SpawningHost, {
+  const program = new SpawnedProgram(host as SpawningHost, {
     surroundings: () => {
       const failure = ++asked > 1 ? new Error('ENOSPC: no space left on device') : undefined;
       return { socket: join(folder, '1'), failure, mark: `spec.${process.pid}.`, log: () => undefined };

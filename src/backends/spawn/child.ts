@@ -4,9 +4,9 @@ import type { Readable } from 'node:stream';
 import { messageOf } from '../../errors.js';
 import { within } from '../../helpers/within.js';
 import { readOutput } from './output.js';
-import { freeSocket } from './process-address.js';
-import { killStragglers, signal } from './stragglers.js';
-import { launch, type Launch } from './supervisor.js';
+import { removeStaleSocket } from './process-address.js';
+import { killStragglers, sendSignal } from './stragglers.js';
+import { launch, type LaunchSettings } from './supervisor.js';
 
 /** Seconds after SIGKILL in which even a process that is stuck in the kernel should be gone. */
 const GIVE_UP = 5;
@@ -25,7 +25,7 @@ export class Child {
   #hasExited = false;
   #giveUp = () => {};
 
-  constructor(given: Launch, print: (line: string) => void) {
+  constructor(given: LaunchSettings, print: (line: string) => void) {
     this.#killSignal = given.killSignal;
     const child = launch(given);
     this.pid = child.pid;
@@ -57,9 +57,9 @@ export class Child {
     this.gone = this.exited.then(async () => {
       await killStragglers(given.mark);
       // By now it may be that of another app's program.
-      if (given.socket !== undefined) await freeSocket(given.socket).catch(() => undefined);
+      if (given.socket !== undefined) await removeStaleSocket(given.socket).catch(() => undefined);
       // The watcher last: if the app dies before, it does all this. Its presence has kept this number ours.
-      if (this.pid !== undefined) signal(-this.pid, 'SIGKILL');
+      if (this.pid !== undefined) sendSignal(-this.pid, 'SIGKILL');
       if (this.pid !== undefined && lifeline) await within(GIVE_UP, released);
       lifeline?.destroy();
       stopReading();
@@ -70,8 +70,8 @@ export class Child {
   end(grace: number): void {
     const { pid } = this;
     if (this.#hasExited || pid === undefined) return;
-    signal(-pid, grace > 0 ? this.#killSignal : 'SIGKILL');
-    this.#after(grace, () => signal(-pid, 'SIGKILL'));
+    sendSignal(-pid, grace > 0 ? this.#killSignal : 'SIGKILL');
+    this.#after(grace, () => sendSignal(-pid, 'SIGKILL'));
     this.#after(grace + GIVE_UP, () => this.#giveUp());
   }
 

@@ -6,18 +6,18 @@ import { connectError } from '../../sockets/stale-socket.js';
 import type { Fill, ResolvedHost } from '../host.js';
 
 /** Where one process listens. */
-export interface Place {
+export interface ProcessAddress {
   readonly socket?: string;
   readonly host?: string;
   readonly port?: number;
 }
 
 /** Of the host's address the one of its process `number`, as lighttpd counts them; with none, a socket in `folder`. */
-export function placeOf(
+export function processAddressOf(
   { socket, host = '127.0.0.1', port }: ResolvedHost,
   number: number,
   own: string,
-): Place {
+): ProcessAddress {
   if (port !== undefined) return { host, port: port + number };
   if (socket === undefined) return { socket: own };
   return { socket: number === 0 ? socket : `${socket}-${number}` };
@@ -26,13 +26,16 @@ export function placeOf(
 const PLACEHOLDER = /\{(socket|host|port)\}/g;
 
 /** The texts of a program in which its address may be asked for. */
-export interface Texts {
+export interface ProgramTexts {
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
 }
 
 /** Puts the address where a program's arguments or environment ask for it. */
-export function fillIn({ args, environment, fill }: Texts & { fill: Fill }, place: Place): Texts {
+export function fillPlaceholders(
+  { args, environment, fill }: ProgramTexts & { fill: Fill },
+  place: ProcessAddress,
+): ProgramTexts {
   const { socket, host, port } = place;
   const known: Readonly<Record<string, string | undefined>> = { socket, host, port: port?.toString() };
   let isOver = fill === 'none';
@@ -52,9 +55,13 @@ export function fillIn({ args, environment, fill }: Texts & { fill: Fill }, plac
  * Binds and listens, and lends the descriptor to `use`, which starts the program with it. Ours is closed in the same turn of
  * the loop, so that we never accept what is the program's. Rejects where somebody else listens there.
  */
-export async function withListener<T>(place: Place, backlog: number, use: (fd: number) => T): Promise<T> {
+export async function withListeningSocket<T>(
+  place: ProcessAddress,
+  backlog: number,
+  use: (fd: number) => T,
+): Promise<T> {
   const { socket } = place;
-  if (socket !== undefined) await freeSocket(socket);
+  if (socket !== undefined) await removeStaleSocket(socket);
   // Closing a server removes its path: the program's has another name by then.
   const first = `${socket ?? ''}~`;
   if (socket !== undefined) rmSync(first, { force: true });
@@ -70,9 +77,9 @@ export async function withListener<T>(place: Place, backlog: number, use: (fd: n
 }
 
 /** Rejects where somebody else listens: it must not be taken for the program that is about to. */
-export async function checkFree(place: Place): Promise<void> {
+export async function checkAddressIsFree(place: ProcessAddress): Promise<void> {
   if (place.socket === undefined) await onceListening({ ...place, exclusive: true }, () => undefined);
-  else await freeSocket(place.socket);
+  else await removeStaleSocket(place.socket);
 }
 
 /** Calls back in the very turn in which nothing can have been accepted yet. */
@@ -103,7 +110,7 @@ export function removeSocket(path: string): void {
 }
 
 /** Removes a socket that a program left when it died, as lighttpd does. Rejects where somebody listens on it. */
-export async function freeSocket(path: string): Promise<void> {
+export async function removeStaleSocket(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;
   if (!found.isSocket()) throw new Error(`${path} is there already, and no socket`);

@@ -9,7 +9,14 @@ import { dial } from '../dial.js';
 import { exhausted, failureOf } from '../failure.js';
 import type { ResolvedHost, ResolvedSpawn } from '../host.js';
 import { Child } from './child.js';
-import { checkFree, fillIn, placeOf, removeSocket, withListener, type Place } from './process-address.js';
+import {
+  checkAddressIsFree,
+  fillPlaceholders,
+  processAddressOf,
+  removeSocket,
+  withListeningSocket,
+  type ProcessAddress,
+} from './process-address.js';
 
 /** A host with a program behind it. */
 export type SpawningHost = ResolvedHost & { readonly spawn: ResolvedSpawn };
@@ -31,7 +38,7 @@ const LONGEST_PAUSE = 200;
 export const KILL_AFTER = 5;
 
 /** What a process needs of those who keep it. */
-export interface Surroundings {
+export interface ProcessContext {
   /** Its number among the processes of its host. */
   readonly number: number;
   /** The private socket it may use, in a private folder. */
@@ -41,9 +48,9 @@ export interface Surroundings {
   readonly mark: string;
   readonly log: (format: string, ...values: unknown[]) => void;
   /** It has no tunnel any more. */
-  readonly idle: (process: SpawnedProcess) => void;
+  readonly onIdle: (process: SpawnedProcess) => void;
   /** It is of no use any more, and why, where that is a failure. Something of it may still be there. */
-  readonly over: (process: SpawnedProcess, failure: string | undefined) => void;
+  readonly onEnding: (process: SpawnedProcess, failure: string | undefined) => void;
 }
 
 /** One process of a host, from its start to its end. */
@@ -56,28 +63,28 @@ export class SpawnedProcess {
   wasUsed = false;
   idleTimer: NodeJS.Timeout | undefined;
   readonly #host: SpawningHost;
-  readonly #around: Surroundings;
-  readonly #place: Place;
+  readonly #context: ProcessContext;
+  readonly #place: ProcessAddress;
   /** Aborted when it is of no use any more, with the reason. */
-  readonly #over = new AbortController();
+  readonly #ending = new AbortController();
   #startedAt = performance.now();
   readonly #child: Promise<Child>;
   #isReady = false;
 
-  constructor(host: SpawningHost, around: Surroundings) {
+  constructor(host: SpawningHost, around: ProcessContext) {
     this.#host = host;
-    this.#around = around;
+    this.#context = around;
     this.number = around.number;
     // Each tunnel on its way listens.
-    setMaxListeners(0, this.#over.signal);
-    this.#place = placeOf(host, around.number, around.socket);
+    setMaxListeners(0, this.#ending.signal);
+    this.#place = processAddressOf(host, around.number, around.socket);
     this.#child = this.#start();
     this.ended = this.#watch();
   }
 
   /** It takes no more tunnels. */
-  get isOver(): boolean {
-    return this.#over.signal.aborted;
+  get isEnding(): boolean {
+    return this.#ending.signal.aborted;
   }
 
   /** It has been reached. */
@@ -91,7 +98,7 @@ export class SpawnedProcess {
     this.wasUsed = true;
     clearTimeout(this.idleTimer);
     return leaseOf(() => {
-      if (--this.load === 0 && !this.isOver) this.#around.idle(this);
+      if (--this.load === 0 && !this.isEnding) this.#context.onIdle(this);
     });
   }
 
@@ -101,7 +108,7 @@ export class SpawnedProcess {
    */
   async dial(host: SpawningHost, signal: AbortSignal, preface: Buffer | undefined): Promise<Duplex> {
     const { connectTimeout } = host;
-    const { controller: stop, free } = following(signal, this.#over.signal);
+    const { controller: stop, free } = following(signal, this.#ending.signal);
     const onLate = () => {
       const why = `the program did not listen within ${connectTimeout} s`;
       stop.abort(
@@ -130,7 +137,7 @@ export class SpawnedProcess {
   }
 
   #end(grace: number, why: string, failure: string | undefined): void {
-    this.#isOver(why, failure);
+    this.#beginEnd(why, failure);
     this.#child.then(
       (child) => child.end(grace),
       () => undefined,
@@ -138,12 +145,12 @@ export class SpawnedProcess {
   }
 
   /** Before those who wait hear of it, so that who asks again finds it remembered. */
-  #isOver(why: string, failure: string | undefined, isOurLack = false): void {
-    if (this.isOver) return;
+  #beginEnd(why: string, failure: string | undefined, isOurLack = false): void {
+    if (this.isEnding) return;
     clearTimeout(this.idleTimer);
-    this.#around.over(this, failure);
+    this.#context.onEnding(this, failure);
     const cause = new Error(why);
-    this.#over.abort(
+    this.#ending.abort(
       isOurLack
         ? exhausted(cause)
         : new TunnelError('WSTUNNEL_BACKEND_REFUSED', 'the backend could not be reached', { cause }),
@@ -151,10 +158,10 @@ export class SpawnedProcess {
   }
 
   /** The program is not to blame for what this machine lacks: no process, descriptor or space is left. */
-  #hasNotStarted(error: unknown, how: string): void {
+  #failToStart(error: unknown, how: string): void {
     const why = `the program ${how}`;
     const isOurs = failureOf(error) === 'ours';
-    this.#isOver(why, isOurs ? undefined : why, isOurs);
+    this.#beginEnd(why, isOurs ? undefined : why, isOurs);
   }
 
   async #reach(target: ResolvedHost, stop: AbortSignal, preface: Buffer | undefined): Promise<Duplex> {
@@ -176,14 +183,14 @@ export class SpawnedProcess {
 
   async #start(): Promise<Child> {
     const { spawn } = this.#host;
-    const { log, mark, socket: privateSocket, failure } = this.#around;
+    const { log, mark, socket: privateSocket, failure } = this.#context;
     // What the file system threw, as it is.
     // eslint-disable-next-line @typescript-eslint/only-throw-error
     if (failure !== undefined) throw failure;
     const place = this.#place;
     const launch = (stdin: number | 'ignore') => {
-      if (this.isOver) throw new Error('it was ended before it was started');
-      const { args, environment: own } = fillIn(spawn, place);
+      if (this.isEnding) throw new Error('it was ended before it was started');
+      const { args, environment: own } = fillPlaceholders(spawn, place);
       const environment = environmentOf(spawn.copyEnvironment, own, place);
       const { path, killSignal } = spawn;
       const given = {
@@ -201,13 +208,13 @@ export class SpawnedProcess {
       log('%s[%d] started as number %d', this.#host.id, child.pid, this.number);
       return child;
     };
-    if (spawn.handOver) return withListener(place, spawn.listenBacklog, launch);
-    await checkFree(place);
+    if (spawn.handOver) return withListeningSocket(place, spawn.listenBacklog, launch);
+    await checkAddressIsFree(place);
     return launch('ignore');
   }
 
   async #watch(): Promise<void> {
-    const { log, socket } = this.#around;
+    const { log, socket } = this.#context;
     try {
       const child = await this.#child;
       const how = await child.exited;
@@ -215,11 +222,11 @@ export class SpawnedProcess {
       const isBroken = !this.#isReady || (isQuick && how !== 'ended with code 0');
       const why = `the program ${how}`;
       log('%s[%d] %s', this.#host.id, child.pid, how);
-      if (child.startError) this.#hasNotStarted(child.startError, how);
-      else this.#isOver(why, isBroken ? why : undefined);
+      if (child.startError) this.#failToStart(child.startError, how);
+      else this.#beginEnd(why, isBroken ? why : undefined);
       await child.gone;
     } catch (error) {
-      this.#hasNotStarted(error, `was not started: ${messageOf(error)}`);
+      this.#failToStart(error, `was not started: ${messageOf(error)}`);
       // Another socket than the private one is somebody else's.
       if (socket !== '') removeSocket(socket);
     }
@@ -230,7 +237,7 @@ export class SpawnedProcess {
 function environmentOf(
   copied: readonly string[],
   own: Readonly<Record<string, string>>,
-  place: Place,
+  place: ProcessAddress,
 ): Record<string, string> {
   const all: Record<string, string> = {};
   for (const name of copied) {

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { TunnelError } from '../../errors.js';
 import { orAborted } from '../../helpers/abort.js';
 import type { Lease } from '../../helpers/lease.js';
-import { KILL_AFTER, SpawnedProcess, type SpawningHost, type Surroundings } from './spawned-process.js';
+import { KILL_AFTER, SpawnedProcess, type SpawningHost, type ProcessContext } from './spawned-process.js';
 
 /** Seconds until a program that failed is started again: the first time, and at most. Doubled each time. */
 const FIRST_WAIT = 1;
@@ -12,26 +12,26 @@ const LONGEST_WAIT = 60;
 const ATTEMPTS = 3;
 
 /** A connection to a process, and its place in the load. */
-export interface Dialled {
+export interface ProcessConnection {
   readonly socket: Duplex;
   readonly lease: Lease;
 }
 
 /** What a program needs of those who keep it. */
-export interface Keeper {
-  surroundings(): Pick<Surroundings, 'socket' | 'failure' | 'mark' | 'log'>;
+export interface ProgramOwner {
+  surroundings(): Pick<ProcessContext, 'socket' | 'failure' | 'mark' | 'log'>;
   /** Nothing is left of a process that got such. */
   ended(): void;
   /** A process failed while no tunnel waited for it. */
   failed(host: SpawningHost, why: string): void;
   /** It has no process and nothing to remember. */
-  unused(program: Program): void;
+  unused(program: SpawnedProgram): void;
 }
 
 /** All processes of one host (lighttpd: a host with `bin-path`). */
-export class Program {
+export class SpawnedProgram {
   readonly host: SpawningHost;
-  readonly #keeper: Keeper;
+  readonly #owner: ProgramOwner;
   /** Those that are ending as well: their numbers, and so their addresses, are not free yet. */
   readonly #processes = new Set<SpawnedProcess>();
   #dials = 0;
@@ -44,13 +44,17 @@ export class Program {
   /** No options name it any more: it is kept for the tunnels that are open, and for nobody else. */
   #isRetired = false;
 
-  constructor(host: SpawningHost, keeper: Keeper) {
+  constructor(host: SpawningHost, keeper: ProgramOwner) {
     this.host = host;
-    this.#keeper = keeper;
+    this.#owner = keeper;
   }
 
   /** Reaches the process with the least load, or a new one where all have as much as they may have. */
-  async dial(host: SpawningHost, signal: AbortSignal, preface: Buffer | undefined): Promise<Dialled> {
+  async dial(
+    host: SpawningHost,
+    signal: AbortSignal,
+    preface: Buffer | undefined,
+  ): Promise<ProcessConnection> {
     this.#dials++;
     try {
       for (let left = ATTEMPTS; ; left--) {
@@ -106,7 +110,7 @@ export class Program {
     // A failure is remembered for longer: the next one in a row doubles the wait.
     const rest = this.#failures === 0 ? 0 : wait + LONGEST_WAIT * 1000;
     if (rest > 0) this.#timer = setTimeout(() => this.keepRunning(), rest).unref();
-    else this.#keeper.unused(this);
+    else this.#owner.unused(this);
   }
 
   /** Ends all of them; waits until nothing of them is left. */
@@ -122,7 +126,7 @@ export class Program {
   }
 
   #usable(): SpawnedProcess[] {
-    return [...this.#processes].filter(({ isOver }) => !isOver);
+    return [...this.#processes].filter(({ isEnding: isOver }) => !isOver);
   }
 
   async #choose(signal: AbortSignal): Promise<{ process: SpawnedProcess; lease: Lease }> {
@@ -135,7 +139,7 @@ export class Program {
         room.sort((a, b) => a.load - b.load)[0] ??
         (this.#processes.size < maxProcs ? this.#startForTunnel() : undefined);
       if (process) return { process, lease: process.lease() };
-      const ending = [...this.#processes].filter(({ isOver }) => isOver);
+      const ending = [...this.#processes].filter(({ isEnding: isOver }) => isOver);
       // lighttpd would take the least loaded one: here two users would meet in it.
       if (ending.length === 0)
         throw new TunnelError('WSTUNNEL_FULL', 'every backend has as many tunnels as it may have');
@@ -155,18 +159,18 @@ export class Program {
     let number = 0;
     while (taken.has(number)) number++;
     const process = new SpawnedProcess(this.host, {
-      ...this.#keeper.surroundings(),
+      ...this.#owner.surroundings(),
       number,
-      idle: (one) => this.#armIdle(one),
-      over: (one, failure) => this.#isOver(one, failure),
+      onIdle: (one) => this.#armIdle(one),
+      onEnding: (one, failure) => this.#noteEnding(one, failure),
     });
     this.#processes.add(process);
     this.#armIdle(process);
-    void process.ended.then(() => this.#hasEnded(process));
+    void process.ended.then(() => this.#remove(process));
     return process;
   }
 
-  #isOver(process: SpawnedProcess, failure: string | undefined): void {
+  #noteEnding(process: SpawnedProcess, failure: string | undefined): void {
     const now = performance.now();
     if (failure === undefined) {
       this.#failures = 0;
@@ -176,13 +180,13 @@ export class Program {
       // Several that failed together are one failure.
       const wait = Math.min(FIRST_WAIT * 2 ** this.#failures++, LONGEST_WAIT);
       this.#retryAt = now + wait * 1000;
-      if (!process.wasUsed && !this.#isClosed) this.#keeper.failed(this.host, failure);
+      if (!process.wasUsed && !this.#isClosed) this.#owner.failed(this.host, failure);
     }
   }
 
-  #hasEnded(process: SpawnedProcess): void {
+  #remove(process: SpawnedProcess): void {
     this.#processes.delete(process);
-    this.#keeper.ended();
+    this.#owner.ended();
     this.keepRunning();
   }
 
@@ -190,7 +194,7 @@ export class Program {
     const minProcs = this.#minProcs;
     const idleTimeout = this.#isRetired ? 0 : this.host.spawn.idleTimeout;
     clearTimeout(process.idleTimer);
-    const isSpare = () => process.load === 0 && !process.isOver && this.#usable().length > minProcs;
+    const isSpare = () => process.load === 0 && !process.isEnding && this.#usable().length > minProcs;
     // With 0 it ends before anybody else can get it; but the first tunnel is still to come.
     if (idleTimeout === 0 && process.wasUsed && isSpare()) {
       process.end(KILL_AFTER);

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { dial } from '../dial.js';
 import type { ResolvedHost } from '../host.js';
 import { KILL_AFTER, type SpawningHost } from './spawned-process.js';
-import { Program, type Dialled } from './spawned-program.js';
+import { SpawnedProgram, type ProcessConnection } from './spawned-program.js';
 
 const NOTHING = { release: () => {} };
 
 /** The programs of a tunnel, or of several: started when they are needed, ended with the last of these. */
 export class Spawner {
-  readonly #programs = new Map<string, Program>();
+  readonly #programs = new Map<string, SpawnedProgram>();
   /** How many tunnels' options name each. */
   readonly #listed = new Map<string, number>();
   readonly #log: (format: string, ...values: unknown[]) => void;
@@ -60,7 +60,7 @@ export class Spawner {
   }
 
   /** Connects to a host, or to a process of its program. */
-  async dial(host: ResolvedHost, signal: AbortSignal, preface?: Buffer): Promise<Dialled> {
+  async dial(host: ResolvedHost, signal: AbortSignal, preface?: Buffer): Promise<ProcessConnection> {
     if (!isSpawning(host)) return { socket: await dial(host, signal, preface), lease: NOTHING };
     return this.#programOf(host).dial(host, signal, preface);
   }
@@ -77,11 +77,11 @@ export class Spawner {
     if (!this.#isClosed && this.#listed.has(keyOf(host))) this.#programOf(host).keepRunning();
   }
 
-  #programOf(host: SpawningHost): Program {
+  #programOf(host: SpawningHost): SpawnedProgram {
     const key = keyOf(host);
     const known = this.#programs.get(key);
     if (known) return known;
-    const program = new Program(host, {
+    const program = new SpawnedProgram(host, {
       surroundings: () => this.#surroundings(),
       ended: () => this.#ended(),
       failed: this.#failed,

@@ -16,7 +16,7 @@ export async function killStragglers(mark: string): Promise<void> {
   let clean = 0;
   for (let look = 0; look < MAX_LOOKS && clean < CLEAN_LOOKS; look++) {
     const states = await lookAtAll(mark);
-    for (const [pid, state] of states) if (state === 'marked') signal(pid, 'SIGKILL');
+    for (const [pid, state] of states) if (state === 'marked') sendSignal(pid, 'SIGKILL');
     clean = states.length === 0 ? clean + 1 : 0;
     // What was killed may take a while to end. From 1 ms to half a second, 1 second in all.
     if (clean === 0) await sleep(2 ** look);
@@ -24,7 +24,7 @@ export async function killStragglers(mark: string): Promise<void> {
 }
 
 /** False where there is nobody of that number. A negative number is a group. */
-export function signal(pid: number, name: NodeJS.Signals): boolean {
+export function sendSignal(pid: number, name: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, name);
   } catch {

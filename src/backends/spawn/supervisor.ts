@@ -1,17 +1,17 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 
 /** Told to a program in its environment, so that what it leaves behind can be found. */
-export const MARK = 'WSTUNNEL_PROCESS';
+export const MARK_VARIABLE = 'WSTUNNEL_PROCESS';
 
 /** What is started, and what is removed behind it. */
-export interface Launch {
+export interface LaunchSettings {
   readonly path: string;
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   /** The listening socket that becomes its descriptor 0. */
   readonly stdin: number | 'ignore';
   readonly killSignal: NodeJS.Signals;
-  /** Value of {@link MARK}. */
+  /** Value of {@link MARK_VARIABLE}. */
   readonly mark: string;
   /** Its unix socket. */
   readonly socket?: string | undefined;
@@ -58,12 +58,12 @@ trap '' HUP INT QUIT ABRT USR1 USR2 ALRM TERM WINCH
   kill -s KILL 0
 ) &
 trap - HUP INT QUIT ABRT USR1 USR2 ALRM TERM WINCH
-export ${MARK}="$4"; shift 4
+export ${MARK_VARIABLE}="$4"; shift 4
 exec "$@" 2>&1 3<&-
 `;
 
 /** Starts a program in a process group and session of its own. Its `stdio[3]` must stay open as long as it may live. */
-export function launch({ path, args, environment, stdin, ...rest }: Launch): ChildProcess {
+export function launch({ path, args, environment, stdin, ...rest }: LaunchSettings): ChildProcess {
   const { killSignal, socket = '', own, mark } = rest;
   const watched = [killSignal.slice('SIG'.length), socket, own, mark];
   return spawn('/bin/sh', ['-c', SCRIPT, 'wstunnel', ...watched, path, ...args], {

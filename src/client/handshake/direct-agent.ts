@@ -7,7 +7,7 @@ import { ignoreErrors } from '../../streams/ignore-errors.js';
 import { connectToFirst } from '../../backends/race.js';
 
 /** Where to, and until when. */
-export interface Direct {
+export interface DirectConnection {
   readonly host: string;
   readonly port: number;
   /** Seconds for all of it; the addresses of a name share them. */
@@ -22,7 +22,7 @@ type Done = (error: Error | null, socket?: Duplex) => void;
  * Makes the connection of one request, without a proxy. Of a name with several addresses the first that answers is taken;
  * Node's own choice gives each 250 ms and then gives it up (RFC 8305).
  */
-export function directAgent({ host, port, timeout, tls }: Direct, signal: AbortSignal): Agent {
+export function directAgent({ host, port, timeout, tls }: DirectConnection, signal: AbortSignal): Agent {
   const to = (address: string) => ignoreErrors(connectTcp({ host: address, port }));
   const secure = (socket: Duplex) =>
     tls ? connectTls({ ALPNProtocols: ['http/1.1'], ...tls, host, socket }) : socket;

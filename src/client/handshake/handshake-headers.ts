@@ -2,7 +2,7 @@ import { validateHeaderName, validateHeaderValue, type OutgoingHttpHeaders } fro
 import { TunnelError } from '../../errors.js';
 import { fail } from '../../options/checks.js';
 import type { ConnectOptions } from '../client-types.js';
-import { basicOf, type Target } from '../url/tunnel-url.js';
+import { basicAuthorization, type TunnelUrl } from '../url/tunnel-url.js';
 
 /** The handshake's own (RFC 6455 section 4.1), and what would end the request otherwise. */
 const OURS =
@@ -16,7 +16,7 @@ const COOKIE_VALUE = /^[\x20-\x3a\x3c-\x5b\x5d-\x7e]*$/;
 export function headersOf(
   options: ConnectOptions,
   offered: readonly string[],
-  target: Target,
+  target: TunnelUrl,
 ): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = {};
   for (const [name, value] of Object.entries(options.headers ?? {})) {
@@ -33,7 +33,7 @@ export function headersOf(
   once('origin', 'origin', options.origin);
   once('authorization', 'bearer', options.bearer === undefined ? undefined : bearerOf(options.bearer));
   const basic = options.basic ?? target.credentials;
-  once('authorization', 'basic', basic && basicOf(basic));
+  once('authorization', 'basic', basic && basicAuthorization(basic));
   return {
     ...headers,
     host: options.hostHeader ?? target.authority,

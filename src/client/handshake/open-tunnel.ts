@@ -6,15 +6,15 @@ import type { Duplex } from 'node:stream';
 import { checkServerIdentity, TLSSocket, type ConnectionOptions, type PeerCertificate } from 'node:tls';
 import { following } from '../../helpers/abort.js';
 import { ignoreErrors } from '../../streams/ignore-errors.js';
-import { checkAnswer } from './upgrade-response.js';
+import { checkUpgradeResponse } from './upgrade-response.js';
 import { directAgent } from './direct-agent.js';
 import { ClientError } from '../client-error.js';
-import { failureOf, refusalOf, unreachableProxy } from './server-failures.js';
+import { connectionFailure, refusalByServer, unreachableProxy } from './server-failures.js';
 import type { ConnectSettings } from '../options.js';
-import { inTurn } from './one-at-a-time.js';
+import { oneAtATime } from './one-at-a-time.js';
 
 /** The socket behind the 101. */
-export interface Opened {
+export interface OpenedConnection {
   readonly socket: Duplex;
   /** What came with the 101. */
   readonly head: Buffer;
@@ -25,7 +25,7 @@ export interface Opened {
  * Opens a WebSocket connection (RFC 6455 section 4.1), through the proxy if there is one, within `connectTimeout`.
  * Redirects are not followed. Rejects with {@link ClientError} or the signal's reason, and leaves nothing behind.
  */
-export async function open(settings: ConnectSettings, signal: AbortSignal): Promise<Opened> {
+export async function openTunnel(settings: ConnectSettings, signal: AbortSignal): Promise<OpenedConnection> {
   const { target, connectTimeout } = settings;
   const { controller, free } = following(signal);
   const late = () =>
@@ -35,18 +35,18 @@ export async function open(settings: ConnectSettings, signal: AbortSignal): Prom
   const timer = setTimeout(late, connectTimeout * 1000);
   try {
     const host = `${target.host}:${target.port}`;
-    return await inTurn(host, controller.signal, () => handshake(settings, controller.signal));
+    return await oneAtATime(host, controller.signal, () => handshake(settings, controller.signal));
   } finally {
     clearTimeout(timer);
     free();
   }
 }
 
-function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<Opened> {
+function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<OpenedConnection> {
   // The proxy's socket follows this one, which is dropped once the tunnel is open.
   const dialling = following(signal);
   const agent = settings.proxy?.agent(dialling.controller.signal);
-  return new Promise<Opened>((resolve, reject) => {
+  return new Promise<OpenedConnection>((resolve, reject) => {
     const key = randomBytes(16).toString('base64');
     const { target, proxy, subprotocols } = settings;
     const request = start(settings, key, agent, dialling.controller.signal);
@@ -71,7 +71,7 @@ function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<Open
       });
     const onAbort = () => refuse(signal.reason);
     request.on('error', (error) =>
-      refuse(proxy && isDialling ? unreachableProxy(error, proxy) : failureOf(error, settings)),
+      refuse(proxy && isDialling ? unreachableProxy(error, proxy) : connectionFailure(error, settings)),
     );
     request.on('proxyConnect', ({ socket }: { socket: Socket }) => {
       // TLS with the proxy is still to come.
@@ -82,7 +82,7 @@ function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<Open
     request.on('upgrade', (answer, socket, head) => {
       ignoreErrors(socket);
       try {
-        const subprotocol = checkAnswer(answer, { key, subprotocols });
+        const subprotocol = checkUpgradeResponse(answer, { key, subprotocols });
         if (settled) socket.destroy();
         settle(() => resolve({ socket, head, subprotocol }));
       } catch (error) {
@@ -93,7 +93,7 @@ function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<Open
     request.on('response', (answer: IncomingMessage) => {
       if (settled) return;
       // From here on it is a refusal, whatever becomes of its body.
-      settle(() => void refusalOf(answer, target, proxy, signal).then(reject, reject).finally(drop));
+      settle(() => void refusalByServer(answer, target, proxy, signal).then(reject, reject).finally(drop));
     });
     signal.addEventListener('abort', onAbort);
     if (signal.aborted) onAbort();

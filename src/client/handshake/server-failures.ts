@@ -4,8 +4,8 @@ import { withAllCauses } from '../../backends/all-causes.js';
 import { redactUrl } from '../../observe/redact.js';
 import { ClientError, type ClientErrorCode } from '../client-error.js';
 import type { ConnectSettings } from '../options.js';
-import type { Proxy } from '../proxy/read-proxy.js';
-import type { Target } from '../url/tunnel-url.js';
+import type { ProxyRoute } from '../proxy/read-proxy.js';
+import type { TunnelUrl } from '../url/tunnel-url.js';
 
 /** How much of a refusal's body is kept, in bytes: enough for a sentence, too little for a page. */
 const MAX_BODY = 1024;
@@ -25,7 +25,7 @@ const TLS_CODE =
   /^(EPROTO|ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|CRL_|UNABLE_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH)/;
 
 /** A connection that failed before there was an answer. */
-export function failureOf(error: Error, { target }: ConnectSettings): ClientError {
+export function connectionFailure(error: Error, { target }: ConnectSettings): ClientError {
   // The proxy's failures have their names already.
   if (error instanceof ClientError) return error;
   const cause = withAllCauses(error);
@@ -41,10 +41,10 @@ export function failureOf(error: Error, { target }: ConnectSettings): ClientErro
 }
 
 /** An answer other than 101. */
-export async function refusalOf(
+export async function refusalByServer(
   answer: IncomingMessage,
-  target: Target,
-  proxy: Proxy | undefined,
+  target: TunnelUrl,
+  proxy: ProxyRoute | undefined,
   signal: AbortSignal,
 ): Promise<ClientError> {
   const { statusCode: status = 0, statusMessage = '', headers } = answer;
@@ -69,11 +69,11 @@ export async function refusalOf(
 }
 
 /** A connection to the proxy that failed before it answered. */
-export function unreachableProxy(error: Error, { shown }: Pick<Proxy, 'shown'>): ClientError {
+export function unreachableProxy(error: Error, { shown }: Pick<ProxyRoute, 'shown'>): ClientError {
   const cause = withAllCauses(error);
   const { code = '' } = error as NodeJS.ErrnoException;
   const isEndless = code === 'HPE_HEADER_OVERFLOW';
-  if (code.startsWith('HPE_') && !isEndless) return refusalOfNoProxy({ shown }, cause);
+  if (code.startsWith('HPE_') && !isEndless) return notAnHttpProxy({ shown }, cause);
   const isHungUp = code === 'ECONNRESET';
   const why = isEndless
     ? 'its answer has no end'
@@ -86,12 +86,12 @@ export function unreachableProxy(error: Error, { shown }: Pick<Proxy, 'shown'>):
 }
 
 /** Something else listens there: an SSH or VNC server. */
-export function refusalOfNoProxy({ shown }: Pick<Proxy, 'shown'>, cause?: unknown): ClientError {
+export function notAnHttpProxy({ shown }: Pick<ProxyRoute, 'shown'>, cause?: unknown): ClientError {
   return new ClientError('WSTUNNEL_PROXY_REFUSED', `the proxy ${shown} does not answer in HTTP`, { cause });
 }
 
 /** An answer to CONNECT other than 200. */
-export function refusalOfProxy(answer: IncomingMessage, { shown }: Pick<Proxy, 'shown'>): ClientError {
+export function refusalByProxy(answer: IncomingMessage, { shown }: Pick<ProxyRoute, 'shown'>): ClientError {
   const { statusCode: status = 0, statusMessage = '', headers } = answer;
   const details = { status, headers: tellingOf(headers) };
   const said = printable(`${status} ${statusMessage}`);

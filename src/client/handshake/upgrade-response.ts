@@ -9,19 +9,22 @@ const ACCEPTED_UPGRADE = /^[ \t]*websocket[ \t]*$/i;
 const ACCEPTED_CONNECTION = /(^|,)[ \t]*upgrade[ \t]*(,|$)/i;
 
 /** What the client has asked for. */
-export interface Asked {
+export interface SentHandshake {
   readonly key: string;
   readonly subprotocols: readonly string[];
 }
 
 /** A 101 by RFC 6455 section 4.1. Returns the subprotocol that the server has chosen; throws {@link ClientError}. */
-export function checkAnswer(answer: IncomingMessage, { key, subprotocols }: Asked): string | undefined {
+export function checkUpgradeResponse(
+  answer: IncomingMessage,
+  { key, subprotocols }: SentHandshake,
+): string | undefined {
   const { headers } = answer;
   if (answer.statusCode !== 101) throw wrong(`its status is ${answer.statusCode}`);
   if (answer.httpVersionMajor !== 1 || answer.httpVersionMinor < 1) throw wrong('it is not HTTP/1.1');
   if (!ACCEPTED_UPGRADE.test(headers.upgrade ?? '')) throw wrong('Upgrade is not "websocket"');
   if (!ACCEPTED_CONNECTION.test(headers.connection ?? '')) throw wrong('Connection does not name Upgrade');
-  if (headers['sec-websocket-accept']?.trim() !== acceptOf(key))
+  if (headers['sec-websocket-accept']?.trim() !== acceptKeyFor(key))
     throw wrong('Sec-WebSocket-Accept does not belong to our key');
   // None was offered.
   if (headers['sec-websocket-extensions'] !== undefined)
@@ -32,7 +35,7 @@ export function checkAnswer(answer: IncomingMessage, { key, subprotocols }: Aske
   return subprotocol;
 }
 
-export function acceptOf(key: string): string {
+export function acceptKeyFor(key: string): string {
   return createHash('sha1').update(`${key}${GUID}`).digest('base64');
 }
 

@@ -4,14 +4,14 @@ import { WebSocketStream, type CloseCause } from '../../frames/websocket-stream.
 import { following } from '../../helpers/abort.js';
 import { Relay } from '../../streams/relay.js';
 import type { ClientError } from '../client-error.js';
-import { open, type Opened } from '../handshake/open-tunnel.js';
-import { whenLeft } from './local-server.js';
+import { openTunnel, type OpenedConnection } from '../handshake/open-tunnel.js';
+import { onLocalEnd } from './local-server.js';
 import type { ListenSettings } from '../options.js';
 import { withRetries } from '../handshake/retry.js';
 import type { LocalTunnel } from '../client-types.js';
 
-/** What a {@link Forward} tells; `fail` or `close` is the last, and comes once. */
-export interface ForwardHandlers {
+/** What a {@link LocalConnection} tells; `fail` or `close` is the last, and comes once. */
+export interface LocalConnectionHandlers {
   open(): void;
   retry(error: ClientError, seconds: number): void;
   fail(error: Error): void;
@@ -19,7 +19,7 @@ export interface ForwardHandlers {
 }
 
 /** One local connection and its tunnel, first byte to last: wait -> open -> relay -> close. */
-export class Forward {
+export class LocalConnection {
   readonly id: number;
   /** Settled when both sides are freed. */
   readonly ended: Promise<void>;
@@ -27,7 +27,7 @@ export class Forward {
   readonly #since = Date.now();
   readonly #local: Socket;
   readonly #settings: ListenSettings;
-  readonly #handlers: ForwardHandlers;
+  readonly #handlers: LocalConnectionHandlers;
   readonly #ending: AbortSignal;
   #settle: () => void = () => undefined;
   #stream: WebSocketStream | undefined;
@@ -40,7 +40,7 @@ export class Forward {
     local: Socket,
     settings: ListenSettings,
     ending: AbortSignal,
-    handlers: ForwardHandlers,
+    handlers: LocalConnectionHandlers,
   ) {
     this.id = id;
     this.#local = local;
@@ -65,8 +65,8 @@ export class Forward {
 
   start(): void {
     const { controller, free } = following(this.#ending);
-    const stop = whenLeft(this.#local, () => controller.abort(new Error('the local program left before')));
-    const attempt = () => open(this.#settings, controller.signal);
+    const stop = onLocalEnd(this.#local, () => controller.abort(new Error('the local program left before')));
+    const attempt = () => openTunnel(this.#settings, controller.signal);
     void withRetries(this.#settings, controller.signal, attempt, (error, seconds) =>
       this.#handlers.retry(error, seconds),
     )
@@ -101,7 +101,7 @@ export class Forward {
     this.#handlers.fail(error);
   }
 
-  #join({ socket, head }: Opened): void {
+  #join({ socket, head }: OpenedConnection): void {
     // Closed in the same turn.
     if (this.#ending.aborted) {
       socket.destroy();

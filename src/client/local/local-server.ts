@@ -11,10 +11,10 @@ import type { LocalAddress } from '../client-types.js';
 const MAX_PORT = 65_535;
 
 /** Where to listen, as `net.Server.listen` takes it. */
-export type Local = { readonly host: string; readonly port: number } | { readonly path: string };
+export type LocalEndpoint = { readonly host: string; readonly port: number } | { readonly path: string };
 
 /** Throws {@link TunnelError} WSTUNNEL_OPTION. */
-export function readLocal(local: LocalAddress): Local {
+export function readLocalAddress(local: LocalAddress): LocalEndpoint {
   const given: unknown = local;
   const readPort = readNumber(0, MAX_PORT);
   if (typeof given === 'number') {
@@ -43,7 +43,7 @@ function readPath(value: unknown, name: string): string {
 }
 
 /** Resolves when it listens; rejects where it can't. A unix socket on which no program listens any more is replaced. */
-export async function listening(server: Server, local: Local): Promise<AddressInfo | string> {
+export async function startListening(server: Server, local: LocalEndpoint): Promise<AddressInfo | string> {
   const listen = () =>
     untilListening(server, () => {
       const start = () => void server.listen({ ...local, exclusive: true });
@@ -63,7 +63,7 @@ export async function listening(server: Server, local: Local): Promise<AddressIn
 }
 
 /** The program at this end is gone; read no further than what fits its buffer, for a tunnel that is still to come. */
-export function whenLeft(socket: Socket, left: () => void): () => void {
+export function onLocalEnd(socket: Socket, left: () => void): () => void {
   const onReadable = () => {
     // Only a read tells of an end; what it has sent is left where it is.
     if (socket.readableLength === 0) socket.read();

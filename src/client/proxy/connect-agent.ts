@@ -6,9 +6,9 @@ import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { ignoreErrors } from '../../streams/ignore-errors.js';
 import { lookupFirst } from '../../backends/race.js';
 import { without } from '../../helpers/without.js';
-import { refusalOfNoProxy, refusalOfProxy, unreachableProxy } from '../handshake/server-failures.js';
+import { notAnHttpProxy, refusalByProxy, unreachableProxy } from '../handshake/server-failures.js';
 import type { ProxyAddress } from './read-proxy.js';
-import type { Target } from '../url/tunnel-url.js';
+import type { TunnelUrl } from '../url/tunnel-url.js';
 
 /** The longest header of an answer to CONNECT, in bytes: Node's own limit, which `--max-http-header-size` may have raised. */
 const MAX_ANSWER = 16_384;
@@ -19,7 +19,7 @@ const FIRST = 'H'.charCodeAt(0);
 type Done = (error: Error | null, socket?: Duplex) => void;
 
 /** Makes the connection of one request through the proxy, by CONNECT, and TLS with the target on it. */
-export function connectAgent(proxy: ProxyAddress, target: Target, signal: AbortSignal): Agent {
+export function connectAgent(proxy: ProxyAddress, target: TunnelUrl, signal: AbortSignal): Agent {
   const createConnection = (options: ConnectionOptions, done: Done): undefined => {
     connectThrough(proxy, target, signal).then(
       (socket) => {
@@ -39,7 +39,7 @@ export function connectAgent(proxy: ProxyAddress, target: Target, signal: AbortS
  * answer: it limits the header, which may otherwise grow without end. Rejects with {@link ClientError}; the signal destroys
  * the connection, also afterwards.
  */
-function connectThrough(proxy: ProxyAddress, target: Target, signal: AbortSignal): Promise<Socket> {
+function connectThrough(proxy: ProxyAddress, target: TunnelUrl, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const { host, port, timeout } = proxy;
     const authority = `${isIPv6(target.host) ? `[${target.host}]` : target.host}:${target.port}`;
@@ -58,7 +58,7 @@ function connectThrough(proxy: ProxyAddress, target: Target, signal: AbortSignal
       socket.prependOnceListener('data', (first: Buffer) => {
         // Node would skip blank lines, and wait for the answer after them.
         if (first[0] === FIRST) return;
-        reject(refusalOfNoProxy(proxy));
+        reject(notAnHttpProxy(proxy));
         request.destroy();
       });
     });
@@ -67,7 +67,7 @@ function connectThrough(proxy: ProxyAddress, target: Target, signal: AbortSignal
       if (answer.statusCode !== 200) {
         // Its body would be taken for the server's answer.
         socket.destroy();
-        reject(refusalOfProxy(answer, proxy));
+        reject(refusalByProxy(answer, proxy));
         return;
       }
       if (head.length > 0) socket.unshift(head);

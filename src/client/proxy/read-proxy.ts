@@ -3,14 +3,22 @@ import type { ConnectionOptions } from 'node:tls';
 import { fail } from '../../options/checks.js';
 import { DEFAULTS } from '../../options/defaults.js';
 import { connectAgent } from './connect-agent.js';
-import { proxyOfEnvironment } from './proxy-environment.js';
+import { proxyFromEnvironment } from './proxy-environment.js';
 import { forwardAgent } from './forward-agent.js';
 import type { ConnectOptions } from '../client-types.js';
-import { basicOf, credentialsOf, hostOf, parse, portOf, wrongUrl, type Target } from '../url/tunnel-url.js';
+import {
+  basicAuthorization,
+  credentialsOf,
+  hostOf,
+  parseUrl,
+  portOf,
+  maskedUrl,
+  type TunnelUrl,
+} from '../url/tunnel-url.js';
 import { isProxyMisread } from '../url/user-info.js';
 
 /** An HTTP proxy on the way. */
-export interface Proxy {
+export interface ProxyRoute {
   readonly mode: 'connect' | 'forward';
   /** For messages. */
   readonly shown: string;
@@ -37,7 +45,7 @@ export interface ProxyAddress {
 const MUST = 'must be an http: or https: URL, or false';
 
 /** Which proxy leads to the target, if any. Throws {@link TunnelError} WSTUNNEL_OPTION. */
-export function readProxy(options: ConnectOptions, target: Target): Proxy | undefined {
+export function readProxy(options: ConnectOptions, target: TunnelUrl): ProxyRoute | undefined {
   const { proxy: given, proxyMode: mode = 'connect', proxyTls = {} } = options;
   // In forward mode it would be asked in clear.
   if (mode === 'forward' && target.secure)
@@ -54,7 +62,7 @@ export function readProxy(options: ConnectOptions, target: Target): Proxy | unde
       options.hostHeader,
     );
   if (given === false) return undefined;
-  const found = given === undefined ? proxyOfEnvironment(target) : { name: '', value: given };
+  const found = given === undefined ? proxyFromEnvironment(target) : { name: '', value: given };
   if (found === undefined || found.value === '') return undefined;
   const name = found.name === '' ? 'proxy' : `the environment's proxy (${found.name})`;
   const url = parseProxy(found.value, name);
@@ -63,7 +71,7 @@ export function readProxy(options: ConnectOptions, target: Target): Proxy | unde
   const proxy: ProxyAddress = {
     ...{ secure, host: hostOf(url), port: portOf(url, secure), shown: url.host },
     tls: secure ? proxyTls : {},
-    headers: credentials ? { 'Proxy-Authorization': basicOf(credentials) } : {},
+    headers: credentials ? { 'Proxy-Authorization': basicAuthorization(credentials) } : {},
     timeout: options.connectTimeout ?? DEFAULTS.handshakeTimeout,
   };
   const agent = (signal: AbortSignal) =>
@@ -75,7 +83,7 @@ export function readProxy(options: ConnectOptions, target: Target): Proxy | unde
 function parseProxy(value: string | URL, name: string): URL {
   const given = typeof value === 'string' || value instanceof URL ? String(value).trim() : undefined;
   const isBare = given !== undefined && !/^[a-z][a-z0-9+.-]*:\/\//i.test(given);
-  const url = parse(isBare ? `http://${given}` : value, name, MUST, isProxyMisread);
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') fail(name, MUST, wrongUrl(url.href));
+  const url = parseUrl(isBare ? `http://${given}` : value, name, MUST, isProxyMisread);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') fail(name, MUST, maskedUrl(url.href));
   return url;
 }

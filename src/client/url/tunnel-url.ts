@@ -1,9 +1,9 @@
 import { fail } from '../../options/checks.js';
 import { redactUrl } from '../../observe/redact.js';
-import { ENCODED, isTargetMisread } from './user-info.js';
+import { MUST_BE_ENCODED, isTargetMisread } from './user-info.js';
 
 /** Where a tunnel leads, read from its URL. */
-export interface Target {
+export interface TunnelUrl {
   readonly secure: boolean;
   /** Without the brackets of an IPv6 address. */
   readonly host: string;
@@ -27,10 +27,10 @@ export interface Credentials {
 const SCHEMES = ['ws:', 'wss:', 'http:', 'https:'];
 
 /** RFC 6455 section 3; `http:` and `https:` mean the same (as for browsers). Throws {@link TunnelError} WSTUNNEL_OPTION. */
-export function readUrl(value: string | URL): Target {
-  const url = parse(value, 'the URL', 'must be a ws: or wss: URL', isTargetMisread);
+export function readTunnelUrl(value: string | URL): TunnelUrl {
+  const url = parseUrl(value, 'the URL', 'must be a ws: or wss: URL', isTargetMisread);
   if (!SCHEMES.includes(url.protocol))
-    fail('the URL', 'must begin with ws: or wss:', wrongUrl(url.href), hintOf(url));
+    fail('the URL', 'must begin with ws: or wss:', maskedUrl(url.href), hintOf(url));
   if (url.hash !== '') fail('the URL', 'must have no fragment (RFC 6455 section 3)', redactUrl(url.href));
   const secure = url.protocol === 'wss:' || url.protocol === 'https:';
   return {
@@ -48,7 +48,7 @@ export function readUrl(value: string | URL): Target {
  * An object URL is copied: the caller may change it. The value may hold a password, and is shown without; where the parser
  * would misread the password, nothing is shown.
  */
-export function parse(
+export function parseUrl(
   value: string | URL,
   name: string,
   must: string,
@@ -57,15 +57,15 @@ export function parse(
   const given: unknown = value;
   if (typeof given !== 'string' && !(given instanceof URL)) fail(name, must, given);
   const text = String(given);
-  if (isMisread(text)) fail(name, ENCODED, HIDDEN);
-  if (!URL.canParse(text)) fail(name, must, wrongUrl(text), encodingHint(text));
+  if (isMisread(text)) fail(name, MUST_BE_ENCODED, HIDDEN);
+  if (!URL.canParse(text)) fail(name, must, maskedUrl(text), encodingHint(text));
   return new URL(text);
 }
 
 const HIDDEN = '***';
 
 /** In an invalid URL the beginning and the end of a password are unknown (`ann:secret@host`, `//ann:sec/ret@host`). */
-export function wrongUrl(text: string): string {
+export function maskedUrl(text: string): string {
   const rest = text.replace(/^([a-z][a-z0-9+.-]*:)?\/\/[^/?#]*@/i, '');
   return rest.includes('@') ? HIDDEN : redactUrl(text);
 }
@@ -92,7 +92,7 @@ export function credentialsOf(url: URL, name: string): Credentials | undefined {
   }
 }
 
-export function basicOf({ username, password }: Credentials): string {
+export function basicAuthorization({ username, password }: Credentials): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 

@@ -10,7 +10,7 @@ const PARTS = /^[\0-\x20]*(?:https?|wss?):[/\\]*([^/?#\\]*)(.*)$/is;
 const LABEL = /^[^.:[\]]+$/;
 
 /** What a URL must be that is misread. */
-export const ENCODED =
+export const MUST_BE_ENCODED =
   'must be percent-encoded in its user and password, and where its path has an "@": "#" is %23, "/" %2F, "?" %3F, "\\" %5C, "@" %40, ":" %3A, "%" %25';
 
 /**

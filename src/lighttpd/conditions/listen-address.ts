@@ -13,9 +13,9 @@ export interface ListenAddress {
 }
 
 /** What `$SERVER["socket"]` is compared with: an address and a port, or a path. `port`: where it has none. */
-export function readSocket(text: string, port: number, place: Place): ListenAddress {
+export function readListenAddress(text: string, port: number, place: Place): ListenAddress {
   if (text.startsWith('/')) return { socket: text };
-  checkNotAbstract(text, place, '$SERVER["socket"]');
+  refuseAbstractSocket(text, place, '$SERVER["socket"]');
   const [, address = '', digits] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(text) ?? [];
   const own = digits === undefined ? port : Number(digits);
   const bind = address.replace(/^\[(.*)\]$/, '$1');
@@ -31,6 +31,6 @@ export function readSocket(text: string, port: number, place: Place): ListenAddr
 }
 
 /** No host is called so; the system would say that the name is not known. */
-export function checkNotAbstract(text: string, place: Place, name: string): void {
+export function refuseAbstractSocket(text: string, place: Place, name: string): void {
   if (isAbstractSocket(text)) failAt(place, `${name}: ${faultOfListenPath(text) ?? ''}`);
 }

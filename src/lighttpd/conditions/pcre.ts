@@ -27,7 +27,7 @@ const POSIX: Readonly<Record<string, string>> = {
 };
 
 /** A regular expression of PCRE, lighttpd's, as a RegExp. What JavaScript reads in another way is an error. */
-export function compilePattern(pattern: string, place: Place): RegExp {
+export function compilePcre(pattern: string, place: Place): RegExp {
   if (pattern.length > MAX_LENGTH)
     failAt(place, `a regular expression of more than ${MAX_LENGTH} characters`);
   const [, flags = '', rest = ''] = /^(?:\(\?([ims]+)\))?([^]*)$/.exec(pattern) ?? [];
@@ -37,7 +37,7 @@ export function compilePattern(pattern: string, place: Place): RegExp {
   return compiled;
 }
 
-export function escapePattern(text: string): string {
+export function escapeRegExp(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 }
 

@@ -2,8 +2,8 @@ import { compileAddresses } from '../../request/address.js';
 import type { Condition, TextMatch } from '../../types.js';
 import type { ConditionText } from '../evaluate/blocks.js';
 import { asBytes, LighttpdPath, LighttpdQuery, type LighttpdNotation } from './url-notation.js';
-import { compilePattern, escapePattern } from './pcre.js';
-import { readSocket } from './listen-address.js';
+import { compilePcre, escapeRegExp } from './pcre.js';
+import { readListenAddress } from './listen-address.js';
 import { failAt } from '../syntax/source.js';
 
 /** What a rule takes of a condition: a path that must fit as `url`, which tells other paths apart early; else `when`. */
@@ -22,7 +22,7 @@ const HEADERS: Readonly<Record<string, string>> = {
 };
 
 /** lighttpd's condition as ours. */
-export function readCondition(condition: ConditionText, notation: LighttpdNotation): RuleHead {
+export function ruleHeadOf(condition: ConditionText, notation: LighttpdNotation): RuleHead {
   const { object, field, text } = condition;
   if (object === 'SERVER') return { when: { localPort: localPortOf(condition) } };
   if (object === 'REQUEST_HEADER') return { when: headerIs(field, condition) };
@@ -55,7 +55,7 @@ export function readCondition(condition: ConditionText, notation: LighttpdNotati
 
 /** Two sockets with one port are refused where the sockets are read. */
 function localPortOf(condition: ConditionText): number {
-  const { port } = readSocket(condition.text, 0, condition);
+  const { port } = readListenAddress(condition.text, 0, condition);
   if (port === undefined || port === 0)
     return failAt(
       condition,
@@ -76,9 +76,9 @@ function matchOf({ operator, text, ...place }: ConditionText): TextMatch {
     case '!=':
       return { notEquals: text };
     case '=~':
-      return { matches: compilePattern(text, place) };
+      return { matches: compilePcre(text, place) };
     case '!~':
-      return { notMatches: compilePattern(text, place) };
+      return { notMatches: compilePcre(text, place) };
     case '=^':
       return { startsWith: text };
     case '=$':
@@ -112,14 +112,14 @@ function patternOf({ operator, text, ...place }: ConditionText): RegExp {
   switch (operator) {
     case '=~':
     case '!~':
-      return compilePattern(text, place);
+      return compilePcre(text, place);
     case '==':
     case '!=':
-      return new RegExp(`^${escapePattern(text)}$`);
+      return new RegExp(`^${escapeRegExp(text)}$`);
     case '=^':
-      return new RegExp(`^${escapePattern(text)}`);
+      return new RegExp(`^${escapeRegExp(text)}`);
     case '=$':
-      return new RegExp(`${escapePattern(text)}$`);
+      return new RegExp(`${escapeRegExp(text)}$`);
   }
 }
 
@@ -152,7 +152,7 @@ function schemeIs(condition: ConditionText): RuleHead {
       case '=$':
         return scheme.endsWith(text);
       default:
-        return compilePattern(text, condition).test(scheme) === (operator === '=~');
+        return compilePcre(text, condition).test(scheme) === (operator === '=~');
     }
   };
   const [http, https] = [holds('http'), holds('https')];

@@ -1,7 +1,7 @@
 import { nearest } from '../../options/nearest.js';
 import { NOTATION, type Notation } from '../../routes/notation.js';
 import type { Block } from '../evaluate/blocks.js';
-import { readKeyed, readSwitch } from '../evaluate/value-readers.js';
+import { readKeyedList, readSwitchValue } from '../evaluate/value-readers.js';
 import { failAt } from '../syntax/source.js';
 
 export const PARSE_OPTIONS = 'server.http-parseopts';
@@ -99,7 +99,7 @@ export class LighttpdNotation implements Notation {
 export class LighttpdPath extends RegExp {
   readonly #notation: LighttpdNotation;
 
-  constructor(pattern: string | RegExp, flags: string | undefined, notation = readByDefault) {
+  constructor(pattern: string | RegExp, flags: string | undefined, notation = DEFAULT_NOTATION) {
     super(pattern, flags);
     this.#notation = notation;
   }
@@ -117,7 +117,7 @@ export class LighttpdPath extends RegExp {
 export class LighttpdQuery extends RegExp {
   readonly #notation: LighttpdNotation;
 
-  constructor(pattern: string | RegExp, flags: string | undefined, notation = readByDefault) {
+  constructor(pattern: string | RegExp, flags: string | undefined, notation = DEFAULT_NOTATION) {
     super(pattern, flags);
     this.#notation = notation;
   }
@@ -128,15 +128,15 @@ export class LighttpdQuery extends RegExp {
 }
 
 /** By lighttpd's defaults. */
-export const readByDefault = new LighttpdNotation(DEFAULTS);
+export const DEFAULT_NOTATION = new LighttpdNotation(DEFAULTS);
 
 /** As the configuration has it; what is not said is lighttpd's default. */
 export function readNotation(root: Block): LighttpdNotation {
   const given = root.settings.get(PARSE_OPTIONS);
-  if (!given) return readByDefault;
+  if (!given) return DEFAULT_NOTATION;
   const options: Record<ParseOption, boolean> = { ...DEFAULTS };
-  for (const { key, value } of readKeyed(given.value, PARSE_OPTIONS, '( "url-normalize" => "enable" )')) {
-    const isOn = readSwitch(value, key);
+  for (const { key, value } of readKeyedList(given.value, PARSE_OPTIONS, '( "url-normalize" => "enable" )')) {
+    const isOn = readSwitchValue(value, key);
     if (isParseOption(key)) options[key] = isOn;
     else if (!WITHOUT_MEANING.includes(key)) {
       const near = nearest(key, [...Object.keys(DEFAULTS), ...WITHOUT_MEANING]);

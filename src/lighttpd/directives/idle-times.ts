@@ -1,11 +1,11 @@
 import { RULE_OPTIONS } from '../../options/options.js';
 import type { RuleOptions } from '../../types.js';
 import type { Block } from '../evaluate/blocks.js';
-import { readNumber } from '../evaluate/value-readers.js';
-import { at, failAt } from '../syntax/source.js';
+import { readNumberValue } from '../evaluate/value-readers.js';
+import { checkAt, failAt } from '../syntax/source.js';
 
-export const PING = 'wstunnel.ping-interval';
-export const READ_IDLE = 'server.max-read-idle';
+export const PING_INTERVAL = 'wstunnel.ping-interval';
+export const MAX_READ_IDLE = 'server.max-read-idle';
 
 /** lighttpd's defaults. */
 const NO_PINGS = 0;
@@ -18,26 +18,26 @@ const MOST_PONG_TIMEOUT = 300;
  * (`mod_wstunnel_handle_trigger`). Without pings, or with rarer ones, that ends silent tunnels: our `idleTimeout`, which counts what
  * the backend sends as well. With pings it ends only dead ones: our `pongTimeout`.
  */
-export function readTimes(block: Block): RuleOptions {
-  if (block.parent && !block.settings.has(PING) && !block.settings.has(READ_IDLE)) return {};
-  const ping = inherited(block, PING) ?? NO_PINGS;
-  const idle = inherited(block, READ_IDLE) ?? DEFAULT_READ_IDLE;
+export function readIdleTimes(block: Block): RuleOptions {
+  if (block.parent && !block.settings.has(PING_INTERVAL) && !block.settings.has(MAX_READ_IDLE)) return {};
+  const ping = inherited(block, PING_INTERVAL) ?? NO_PINGS;
+  const idle = inherited(block, MAX_READ_IDLE) ?? DEFAULT_READ_IDLE;
   if (ping === 0 || ping >= idle) return { pingInterval: ping, idleTimeout: idle };
   return { pingInterval: ping, pongTimeout: Math.min(idle, MOST_PONG_TIMEOUT), idleTimeout: 0 };
 }
 
 /** What the two come to is worked out block by block: where both blocks apply, both must name both. */
-export function checkTimes(blocks: readonly Block[]): void {
-  const [pings, idles] = [PING, READ_IDLE].map((name) =>
+export function checkIdleTimes(blocks: readonly Block[]): void {
+  const [pings, idles] = [PING_INTERVAL, MAX_READ_IDLE].map((name) =>
     blocks.filter((block) => block.parent && block.settings.has(name)),
   );
   for (const one of pings ?? [])
     for (const other of idles ?? []) {
       if (contains(one, other) || contains(other, one)) continue;
-      if (one.settings.has(READ_IDLE) && other.settings.has(PING)) continue;
+      if (one.settings.has(MAX_READ_IDLE) && other.settings.has(PING_INTERVAL)) continue;
       failAt(
-        other.settings.get(READ_IDLE) ?? other,
-        `${PING} and ${READ_IDLE} are set in different conditions; set both in each of them`,
+        other.settings.get(MAX_READ_IDLE) ?? other,
+        `${PING_INTERVAL} and ${MAX_READ_IDLE} are set in different conditions; set both in each of them`,
       );
     }
 }
@@ -46,12 +46,12 @@ function inherited(block: Block, name: string): number | undefined {
   for (let one: Block | undefined = block; one; one = one.parent) {
     const setting = one.settings.get(name);
     if (!setting) continue;
-    const seconds = readNumber(setting.value, name, 65535);
-    at(setting.value, () =>
-      (name === PING ? RULE_OPTIONS.pingInterval : RULE_OPTIONS.idleTimeout)(seconds, name),
+    const seconds = readNumberValue(setting.value, name, 65535);
+    checkAt(setting.value, () =>
+      (name === PING_INTERVAL ? RULE_OPTIONS.pingInterval : RULE_OPTIONS.idleTimeout)(seconds, name),
     );
-    if (name === READ_IDLE && seconds === 0)
-      failAt(setting, `${READ_IDLE} = 0 would end every tunnel at once`);
+    if (name === MAX_READ_IDLE && seconds === 0)
+      failAt(setting, `${MAX_READ_IDLE} = 0 would end every tunnel at once`);
     return seconds;
   }
   return undefined;

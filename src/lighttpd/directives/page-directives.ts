@@ -1,17 +1,17 @@
 import { compileCondition, type Visit } from '../../routes/condition.js';
 import { everyBlock, type Block } from '../evaluate/blocks.js';
-import { readCondition } from '../conditions/request-condition.js';
-import { isNamed } from './refused-directives.js';
+import { ruleHeadOf } from '../conditions/request-condition.js';
+import { matchesName } from './refused-directives.js';
 import { asBytes, type LighttpdNotation } from '../conditions/url-notation.js';
 import type { Problems } from '../syntax/problems.js';
-import { readText, readTexts } from '../evaluate/value-readers.js';
+import { readStringValue, readStringList } from '../evaluate/value-readers.js';
 import type { Value } from '../evaluate/values.js';
 
 /** Who may ask for what: lighttpd's mod_access, and mod_staticfile's list. */
-export const ACCESS = ['url.access-allow', 'url.access-deny', 'static-file.exclude-extensions'];
+export const ACCESS_DIRECTIVES = ['url.access-allow', 'url.access-deny', 'static-file.exclude-extensions'];
 const REFUSING = ['url.access-allow', 'url.access-deny'];
 /** What is served. */
-export const OF_PAGES = ['server.document-root', 'index-file.names', 'server.indexfiles'];
+export const PAGE_DIRECTIVES = ['server.document-root', 'index-file.names', 'server.indexfiles'];
 
 /** What a configuration says of the pages for one request. */
 export interface PageSettings {
@@ -41,9 +41,9 @@ const READERS: Readonly<Record<string, Reader>> = {
   'url.access-allow': (value, name) => ({ allow: endingsOf(value, name) }),
   'url.access-deny': (value, name) => ({ deny: endingsOf(value, name) }),
   'static-file.exclude-extensions': (value, name) => ({ excluded: endingsOf(value, name) }),
-  'server.document-root': (value, name) => ({ documentRoot: readText(value, name) }),
-  'index-file.names': (value, name) => ({ indexFiles: readTexts(value, name).map(({ text }) => text) }),
-  'server.indexfiles': (value, name) => ({ indexFiles: readTexts(value, name).map(({ text }) => text) }),
+  'server.document-root': (value, name) => ({ documentRoot: readStringValue(value, name) }),
+  'index-file.names': (value, name) => ({ indexFiles: readStringList(value, name).map(({ text }) => text) }),
+  'server.indexfiles': (value, name) => ({ indexFiles: readStringList(value, name).map(({ text }) => text) }),
 };
 
 /** A block, ready for requests. */
@@ -70,7 +70,7 @@ export function readPages(root: Block, how: Reading): Pages {
   return {
     folders: foldersOf(root),
     refuses: everyBlock(root).some(({ settings }) =>
-      REFUSING.some((name) => settings.has(name) && !isNamed(name, how.ignore)),
+      REFUSING.some((name) => settings.has(name) && !matchesName(name, how.ignore)),
     ),
     settingsOf: (visit) => (compiled ? apply(compiled, visit, {}) : {}),
     // `mod_access_check`: a list of what is allowed counts alone.
@@ -103,7 +103,7 @@ function compile(block: Block, how: Reading): CompiledBlock | undefined {
   const children = block.children.map((child) => compile(child, how)).filter((child) => child !== undefined);
   const set = settingsOf(block, how);
   if (Object.keys(set).length === 0 && children.length === 0 && !next) return undefined;
-  const head = condition && how.problems.try(() => readCondition(condition, how.notation));
+  const head = condition && how.problems.try(() => ruleHeadOf(condition, how.notation));
   const { url, when } = head ?? {};
   const test = when && compileCondition(when);
   return {
@@ -113,12 +113,12 @@ function compile(block: Block, how: Reading): CompiledBlock | undefined {
 }
 
 function settingsOf({ settings }: Block, { ignore, problems }: Reading): PageSettings {
-  const given = [...settings].filter(([name]) => Object.hasOwn(READERS, name) && !isNamed(name, ignore));
+  const given = [...settings].filter(([name]) => Object.hasOwn(READERS, name) && !matchesName(name, ignore));
   const read = given.map(([name, { value }]) => problems.try(() => READERS[name]?.(value, name)));
   return read.reduce<PageSettings>((all, one) => ({ ...all, ...one }), {});
 }
 
 /** Compared with the path as lighttpd reads it, byte by byte. */
 function endingsOf(value: Value, name: string): string[] {
-  return readTexts(value, name).map(({ text }) => asBytes(text));
+  return readStringList(value, name).map(({ text }) => asBytes(text));
 }

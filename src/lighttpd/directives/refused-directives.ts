@@ -1,5 +1,5 @@
 /** `*` stands for the rest of a name. */
-export function isNamed(name: string, patterns: readonly string[]): boolean {
+export function matchesName(name: string, patterns: readonly string[]): boolean {
   return patterns.some((pattern) =>
     pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern,
   );
@@ -30,7 +30,7 @@ export const HARMLESS: readonly string[] = [
 export const UNREPORTED: readonly string[] = ['server.modules', 'server.compat-module-load'];
 
 /** What the command does in the place of one that is left out. */
-const IN_PLACE: readonly (readonly [pattern: string, here: string])[] = [
+const COMMAND_COUNTERPARTS: readonly (readonly [pattern: string, here: string])[] = [
   ['server.errorlog*', 'messages go to stderr'],
   ['server.breakagelog', 'messages go to stderr'],
   ['accesslog.*', '--log FILE writes an event for each tunnel'],
@@ -39,12 +39,12 @@ const IN_PLACE: readonly (readonly [pattern: string, here: string])[] = [
 ];
 
 /** What the command does in place of a directive that is left out. */
-export function inPlaceOf(name: string): string | undefined {
-  return IN_PLACE.find(([pattern]) => isNamed(name, [pattern]))?.[1];
+export function commandCounterpart(name: string): string | undefined {
+  return COMMAND_COUNTERPARTS.find(([pattern]) => matchesName(name, [pattern]))?.[1];
 }
 
 /** For an app around the middleware, or for the command, which is the whole server. */
-export type Reader = 'app' | 'command';
+export type ConfReader = 'app' | 'command';
 
 const IN_FRONT = 'the command serves files and tunnels only: another server answers these requests';
 
@@ -52,7 +52,7 @@ const IN_FRONT = 'the command serves files and tunnels only: another server answ
  * Directives that guard requests, send them elsewhere or change them: leaving them out would open what was shut, or serve what
  * was not served. By each what takes its place in an app, and with the command.
  */
-export const REFUSED: readonly (readonly [pattern: string, app: string, command: string])[] = [
+export const REFUSED_DIRECTIVES: readonly (readonly [pattern: string, app: string, command: string])[] = [
   [
     'auth.*',
     'put a login in front of the tunnel: app.use(path, requireLogin, tunnel)',
@@ -163,8 +163,8 @@ export const REFUSED: readonly (readonly [pattern: string, app: string, command:
 ];
 
 /** What takes the place of a directive that can't be left out; undefined where it is unknown. */
-export function insteadOf(name: string, reader: Reader): string | undefined {
-  const row = REFUSED.find(([pattern]) => {
+export function replacementFor(name: string, reader: ConfReader): string | undefined {
+  const row = REFUSED_DIRECTIVES.find(([pattern]) => {
     const [front = '', back = ''] = pattern.split('*');
     return pattern.includes('*') ? name.startsWith(front) && name.endsWith(back) : name === pattern;
   });

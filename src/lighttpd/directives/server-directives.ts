@@ -1,9 +1,14 @@
 import { isIP } from 'node:net';
 import type { Block } from '../evaluate/blocks.js';
-import { contentsOf, type Reading } from './read-directives.js';
-import { readNumber, readSwitch, readText, readTexts } from '../evaluate/value-readers.js';
-import { checkNotAbstract, readSocket, type ListenAddress } from '../conditions/listen-address.js';
-import { failAt, lineOf } from '../syntax/source.js';
+import { contentsOf, type ReadingContext } from './read-directives.js';
+import {
+  readNumberValue,
+  readSwitchValue,
+  readStringValue,
+  readStringList,
+} from '../evaluate/value-readers.js';
+import { refuseAbstractSocket, readListenAddress, type ListenAddress } from '../conditions/listen-address.js';
+import { failAt, fileAndLine } from '../syntax/source.js';
 import type { Value } from '../evaluate/values.js';
 
 export type { ListenAddress } from '../conditions/listen-address.js';
@@ -16,21 +21,22 @@ export interface ServerSettings extends ListenAddress {
 }
 
 /** What the configuration says about the server itself. */
-export function readServerSettings(root: Block, how: Reading): ServerSettings {
+export function readServerSettings(root: Block, how: ReadingContext): ServerSettings {
   const value = (name: string) => root.settings.get(name)?.value;
   const read = <Result>(name: string, reader: (value: Value, name: string) => Result) => {
     const given = value(name);
     return given && how.problems.try(() => reader(given, name));
   };
   // lighttpd's defaults; without one `listen` would take any port that is free.
-  const isTls = read('ssl.engine', readSwitch) === true;
-  const port = read('server.port', (given, name) => readNumber(given, name, 65535)) ?? (isTls ? 443 : 80);
+  const isTls = read('ssl.engine', readSwitchValue) === true;
+  const port =
+    read('server.port', (given, name) => readNumberValue(given, name, 65535)) ?? (isTls ? 443 : 80);
   const bind = read('server.bind', readBind) ?? {};
-  const documentRoot = read('server.document-root', readText);
+  const documentRoot = read('server.document-root', readStringValue);
   const files = value('index-file.names') ? 'index-file.names' : 'server.indexfiles';
-  const indexFiles = read(files, readTexts)?.map(({ text }) => text);
-  const maxConnections = read('server.max-connections', readNumber);
-  const isIpv6 = read('server.use-ipv6', readSwitch) === true && Object.keys(bind).length === 0;
+  const indexFiles = read(files, readStringList)?.map(({ text }) => text);
+  const maxConnections = read('server.max-connections', readNumberValue);
+  const isIpv6 = read('server.use-ipv6', readSwitchValue) === true && Object.keys(bind).length === 0;
   const own: ListenAddress = {
     ...(bind.socket === undefined ? { port } : {}),
     ...(isIpv6 ? { bind: '::' } : bind),
@@ -46,10 +52,10 @@ export function readServerSettings(root: Block, how: Reading): ServerSettings {
 }
 
 function readBind(value: Value, name: string): ListenAddress {
-  const text = readText(value, name);
+  const text = readStringValue(value, name);
   if (text === '' || text === '*') return {};
   if (text.startsWith('/')) return { socket: text };
-  checkNotAbstract(text, value, name);
+  refuseAbstractSocket(text, value, name);
   const bind = text.replace(/^\[(.*)\]$/, '$1');
   if (bind.includes(':') && isIP(bind) !== 6)
     failAt(value, `${name} is an address alone; the port goes into server.port`);
@@ -63,7 +69,7 @@ function readBind(value: Value, name: string): ListenAddress {
 function socketsOf(
   root: Block,
   main: ListenAddress & { port: number },
-  { reader, problems, leaveOut }: Reading,
+  { reader, problems, leaveOut }: ReadingContext,
 ): ListenAddress[] {
   const found = root.children.flatMap((block) => {
     const { condition } = block;
@@ -74,7 +80,11 @@ function socketsOf(
       if (reader === 'command')
         leaveOut(
           {
-            ...{ name: `$SERVER["socket"] == "${condition.text}"`, place: lineOf(block), isIgnored: false },
+            ...{
+              name: `$SERVER["socket"] == "${condition.text}"`,
+              place: fileAndLine(block),
+              isIgnored: false,
+            },
             instead: tls
               ? 'https is for all addresses of a command, by --cert and --listen'
               : 'not listened on',
@@ -86,7 +96,7 @@ function socketsOf(
     const address = problems.try(() => {
       if (condition.operator !== '==' || block.next)
         return failAt(block, '$SERVER["socket"] can only be compared by ==, without else');
-      return readSocket(condition.text, main.port, block);
+      return readListenAddress(condition.text, main.port, block);
     });
     return address ? [{ block, ours, address }] : [];
   });

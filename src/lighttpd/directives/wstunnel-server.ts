@@ -3,10 +3,17 @@ import { HOST } from '../../options/hosts.js';
 import { NOTATION, type Notation } from '../../routes/notation.js';
 import type { Host } from '../../types.js';
 import { asBytes } from '../conditions/url-notation.js';
-import { checkKeys, readKeyed, readNumber, readSwitch, readText, readTexts } from '../evaluate/value-readers.js';
-import { at, failAt } from '../syntax/source.js';
-import { readSpawn, SPAWN } from './bin-path.js';
-import { fold, type Value } from '../evaluate/values.js';
+import {
+  checkKeyOrder,
+  readKeyedList,
+  readNumberValue,
+  readSwitchValue,
+  readStringValue,
+  readStringList,
+} from '../evaluate/value-readers.js';
+import { checkAt, failAt } from '../syntax/source.js';
+import { readBinPath, BIN_OPTIONS } from './bin-path.js';
+import { foldCase, type Value } from '../evaluate/values.js';
 
 const NAME = 'wstunnel.server';
 const SHAPE = '( "/path" => ( ( "host" => "127.0.0.1", "port" => 5900 ) ) )';
@@ -21,30 +28,30 @@ const TIMES = {
 
 /** lighttpd sets these by itself for a tunnel, or they are for FastCGI alone: src/mod_wstunnel.c, src/gw_backend.c. */
 const WITHOUT_MEANING: Readonly<Record<string, (value: Value, name: string) => unknown>> = {
-  'tcp-fin-propagate': readSwitch,
-  upgrade: readSwitch,
-  'check-local': readSwitch,
-  'broken-scriptfilename': readSwitch,
-  'fix-root-scriptname': readSwitch,
-  'allow-x-send-file': readSwitch,
-  'x-sendfile': readSwitch,
-  'x-sendfile-docroot': readTexts,
-  docroot: readText,
-  'strip-request-uri': readText,
+  'tcp-fin-propagate': readSwitchValue,
+  upgrade: readSwitchValue,
+  'check-local': readSwitchValue,
+  'broken-scriptfilename': readSwitchValue,
+  'fix-root-scriptname': readSwitchValue,
+  'allow-x-send-file': readSwitchValue,
+  'x-sendfile': readSwitchValue,
+  'x-sendfile-docroot': readStringList,
+  docroot: readStringValue,
+  'strip-request-uri': readStringValue,
 };
 
 const KNOWN = [
   ...['host', 'port', 'socket', 'mode'],
-  ...[TIMES, WITHOUT_MEANING, SPAWN].flatMap((names) => Object.keys(names)),
+  ...[TIMES, WITHOUT_MEANING, BIN_OPTIONS].flatMap((names) => Object.keys(names)),
 ];
 
 /** `sockaddr_un` holds 108 bytes; lighttpd leaves itself two. */
 const MAX_SOCKET = 105;
 
 /** `wstunnel.server`: keys, for each its hosts (`gw_set_defaults_backend`); empty, there is no tunnel here. */
-export function readServer(value: Value, notation: Notation): Record<string, Host[]> {
-  const entries = readKeyed(value, NAME, SHAPE);
-  checkKeys(entries, NAME);
+export function readWstunnelServer(value: Value, notation: Notation): Record<string, Host[]> {
+  const entries = readKeyedList(value, NAME, SHAPE);
+  checkKeyOrder(entries, NAME);
   const map = Object.fromEntries(
     entries.map(({ key, value: hosts }) => {
       if (Object.hasOwn(HOST, key))
@@ -60,8 +67,8 @@ export function readServer(value: Value, notation: Notation): Record<string, Hos
 
 function readHost(value: Value): Host {
   const options = new Map<string, Value>();
-  for (const { key, value: option } of readKeyed(value, NAME, SHAPE)) {
-    const name = fold(key);
+  for (const { key, value: option } of readKeyedList(value, NAME, SHAPE)) {
+    const name = foldCase(key);
     if (!KNOWN.includes(name)) {
       const near = nearest(name.replaceAll('_', '-'), KNOWN);
       failAt(option, `${NAME} has no "${key}"${near === undefined ? '' : `; did you mean "${near}"?`}`);
@@ -69,17 +76,17 @@ function readHost(value: Value): Host {
     options.set(name, option);
   }
   checkWithoutMeaning(options);
-  return { ...readAddress(options, value), ...readTimes(options), ...readSpawn(options) };
+  return { ...readAddress(options, value), ...readTimes(options), ...readBinPath(options) };
 }
 
 function readAddress(options: ReadonlyMap<string, Value>, place: Value): Host {
   const text = (name: string) => {
     const option = options.get(name);
-    return option && readText(option, name);
+    return option && readStringValue(option, name);
   };
   const host = text('host') ?? '';
   const given = options.get('port');
-  const port = given && readNumber(given, 'port', 65535);
+  const port = given && readNumberValue(given, 'port', 65535);
   const socket = text('socket') ?? '';
   if (socket !== '' && (host !== '' || (port ?? 0) !== 0))
     failAt(place, `${NAME}: either host and port or socket, not both`);
@@ -98,20 +105,20 @@ function readTimes(options: ReadonlyMap<string, Value>): Host {
   for (const [name, ours] of Object.entries(TIMES)) {
     const option = options.get(name);
     if (!option) continue;
-    const seconds = readNumber(option, name);
-    at(option, () => HOST[ours](seconds, name));
+    const seconds = readNumberValue(option, name);
+    checkAt(option, () => HOST[ours](seconds, name));
     times[ours] = seconds;
   }
   return times;
 }
 
 function checkWithoutMeaning(options: ReadonlyMap<string, Value>): void {
-  for (const [name, read] of Object.entries({ ...WITHOUT_MEANING, ...SPAWN })) {
+  for (const [name, read] of Object.entries({ ...WITHOUT_MEANING, ...BIN_OPTIONS })) {
     const option = options.get(name);
     if (option) read(option, name);
   }
   const mode = options.get('mode');
-  if (mode && !['', 'responder'].includes(readText(mode, 'mode')))
+  if (mode && !['', 'responder'].includes(readStringValue(mode, 'mode')))
     failAt(
       mode,
       'a tunnel can\'t authorize: "mode" may only be "responder"; let the app\'s own middleware do it',

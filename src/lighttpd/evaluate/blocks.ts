@@ -1,6 +1,6 @@
 import type { Place } from '../syntax/source.js';
 import type { Operator } from '../syntax/tree.js';
-import { fold, type Value } from './values.js';
+import { foldCase, type Value } from './values.js';
 
 /** A condition with its texts worked out. */
 export interface ConditionText extends Place {
@@ -50,10 +50,10 @@ export function newBlock(
   };
 }
 
-export function keyOf(
+export function conditionKey(
   condition: { object: string; field: string; operator: string; text: string } | undefined,
 ): string {
   if (!condition) return '';
   const { object, field, operator, text } = condition;
-  return fold(JSON.stringify([object, field, operator, text]));
+  return foldCase(JSON.stringify([object, field, operator, text]));
 }

@@ -1,15 +1,29 @@
 import { resolve } from 'node:path';
 import { messageOf, TunnelError } from '../../errors.js';
-import { keyOf, newBlock, type Block, type ConditionText } from './blocks.js';
-import { findValue, fullName, missingName, valueOf, type Environment } from './expressions.js';
+import { conditionKey, newBlock, type Block, type ConditionText } from './blocks.js';
+import {
+  findValue,
+  fullName,
+  missingVariableOf,
+  evaluateExpression,
+  type Environment,
+} from './expressions.js';
 import type { IncludedText } from '../include/read-includes.js';
 import { asDirective, type Problems } from '../syntax/problems.js';
-import { errorAt, failAt, lineOf, MAX_LENGTH, stopAt, type Place, type Source } from '../syntax/source.js';
-import { parse } from '../syntax/parser.js';
+import {
+  errorAt,
+  failAt,
+  fileAndLine,
+  MAX_CONFIGURATION_LENGTH,
+  stopAt,
+  type Place,
+  type Source,
+} from '../syntax/source.js';
+import { parseConf } from '../syntax/parser.js';
 import type { Branch, ConditionSyntax, Expression, Operator, Statement } from '../syntax/tree.js';
-import { add, fold, textOf, type Value } from './values.js';
+import { addValues, foldCase, textOf, type Value } from './values.js';
 
-export interface Surroundings {
+export interface EvaluationContext {
   readonly include: ((path: string) => string | readonly IncludedText[]) | undefined;
   readonly environment: Environment;
   /** May `include_shell` be passed over at this place? */
@@ -24,12 +38,12 @@ const MAX_INCLUDES = 16;
 const MAX_CONDITIONS = 1000;
 
 /** Runs the statements of a text and of what it includes: lighttpd's src/configparser.y. */
-export function evaluate(source: Source, surroundings: Surroundings): Block {
+export function evaluate(source: Source, surroundings: EvaluationContext): Block {
   return new Evaluation(surroundings).file(source);
 }
 
 class Evaluation {
-  readonly #surroundings: Surroundings;
+  readonly #surroundings: EvaluationContext;
   readonly #sources: Source[] = [];
   #length = 0;
   #conditions = 0;
@@ -39,7 +53,7 @@ class Evaluation {
   /** Variables whose assignment was wrong: that they have no value is no further problem. */
   readonly #withoutValue = new Set<string>();
 
-  constructor(surroundings: Surroundings) {
+  constructor(surroundings: EvaluationContext) {
     this.#surroundings = surroundings;
   }
 
@@ -56,13 +70,13 @@ class Evaluation {
 
   #text(source: Source, place: Place, block: Block): void {
     this.#length += source.text.length;
-    if (this.#length > MAX_LENGTH)
-      stopAt(place, `more than ${MAX_LENGTH} characters in all; this is no configuration`);
+    if (this.#length > MAX_CONFIGURATION_LENGTH)
+      stopAt(place, `more than ${MAX_CONFIGURATION_LENGTH} characters in all; this is no configuration`);
     this.#sources.push(source);
     if (this.#sources.length > MAX_INCLUDES)
       stopAt(place, `more than ${MAX_INCLUDES} files that include each other`);
     this.#surroundings.problems.open(source);
-    const { statements, error } = parse(source);
+    const { statements, error } = parseConf(source);
     this.#run(statements, block);
     if (error !== undefined) {
       this.#surroundings.problems.add(error);
@@ -82,10 +96,10 @@ class Evaluation {
 
   /** What follows from a problem that is known already is none of its own. */
   #report(error: unknown, statement: Statement): void {
-    if (statement.kind === 'assign') this.#withoutValue.add(fold(fullName(statement.name)));
+    if (statement.kind === 'assign') this.#withoutValue.add(foldCase(fullName(statement.name)));
     if (statement.kind === 'include' || statement.kind === 'include_shell')
       this.#surroundings.problems.isIncomplete = true;
-    const name = error instanceof TunnelError ? missingName(error) : undefined;
+    const name = error instanceof TunnelError ? missingVariableOf(error) : undefined;
     if (name !== undefined && (this.#surroundings.problems.isIncomplete || this.#withoutValue.has(name)))
       return;
     this.#surroundings.problems.add(error);
@@ -127,17 +141,17 @@ class Evaluation {
 
   #assign(statement: Extract<Statement, { kind: 'assign' }>, block: Block): void {
     const name = fullName(statement.name);
-    const key = fold(name);
+    const key = foldCase(name);
     if (key.startsWith('env.')) failAt(statement, `${name}: the environment can't be assigned to`);
     const value = this.#value(statement.value, block);
     const own = block.settings.get(key);
     if (statement.operator === '=' && own)
-      failAt(statement, `${name} is already set in ${lineOf(own)}; := replaces it and += adds to it`);
+      failAt(statement, `${name} is already set in ${fileAndLine(own)}; := replaces it and += adds to it`);
     const before = statement.operator === '+=' ? findValue(key, block) : undefined;
     const { source, offset } = statement;
     // To the end, as lighttpd has it.
     block.settings.delete(key);
-    block.settings.set(key, { source, offset, name, value: before ? add(before, value) : value });
+    block.settings.set(key, { source, offset, name, value: before ? addValues(before, value) : value });
   }
 
   #include(statement: Extract<Statement, { kind: 'include' }>, block: Block): void {
@@ -190,13 +204,13 @@ class Evaluation {
   }
 
   #enter(parent: Block, place: Place, condition: ConditionText | undefined): Block {
-    const key = keyOf(condition);
+    const key = conditionKey(condition);
     const known = parent.known.get(key);
     // There what stands in the second block holds where the first one's condition does.
     if (known?.condition && known.condition.text !== condition?.text)
       failAt(
         place,
-        `lighttpd takes this condition for the one in ${lineOf(known)}, which differs by upper and lower case alone; join the two`,
+        `lighttpd takes this condition for the one in ${fileAndLine(known)}, which differs by upper and lower case alone; join the two`,
       );
     if (known) return known;
     this.#checkOrder(parent, place);
@@ -210,7 +224,9 @@ class Evaluation {
     const { condition: last } = before;
     if (!last) return failAt(place, 'nothing can follow an else without condition');
     // A bare else is the condition before it turned round, and found again under that.
-    const key = condition ? keyOf(condition) : keyOf({ ...last, operator: OPPOSITE[last.operator] });
+    const key = condition
+      ? conditionKey(condition)
+      : conditionKey({ ...last, operator: OPPOSITE[last.operator] });
     if (before.next || parent.known.has(key))
       failAt(place, 'this branch was there before, as a condition or another else; join the two');
     this.#checkOrder(before, place);
@@ -237,12 +253,12 @@ class Evaluation {
     if (!one)
       failAt(
         place,
-        `a condition inside one that was opened before, in ${lineOf(block)}; join the two blocks into one`,
+        `a condition inside one that was opened before, in ${fileAndLine(block)}; join the two blocks into one`,
       );
   }
 
   #value(expression: Expression, block: Block): Value {
-    return valueOf(expression, block, this.#surroundings.environment);
+    return evaluateExpression(expression, block, this.#surroundings.environment);
   }
 }
 

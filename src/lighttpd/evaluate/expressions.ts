@@ -2,12 +2,12 @@ import type { Block } from './blocks.js';
 import type { TunnelError } from '../../errors.js';
 import { errorAt, failAt, type Place } from '../syntax/source.js';
 import type { Expression } from '../syntax/tree.js';
-import { add, fold, list, textOf, type Entry, type Value } from './values.js';
+import { addValues, foldCase, listValue, textOf, type ValueEntry, type Value } from './values.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What an expression comes to inside a block. */
-export function valueOf(expression: Expression, block: Block, environment: Environment): Value {
+export function evaluateExpression(expression: Expression, block: Block, environment: Environment): Value {
   const { source, offset } = expression;
   const place = { source, offset };
   switch (expression.kind) {
@@ -18,15 +18,17 @@ export function valueOf(expression: Expression, block: Block, environment: Envir
     case 'name':
       return { ...named(fullName(expression.name), place, block, environment), ...place };
     case 'list':
-      return list(
+      return listValue(
         place,
-        expression.entries.map(({ key, value }): Entry => {
-          const one = valueOf(value, block, environment);
-          return key ? { key: textOf(valueOf(key, block, environment)), value: one } : { value: one };
+        expression.entries.map(({ key, value }): ValueEntry => {
+          const one = evaluateExpression(value, block, environment);
+          return key
+            ? { key: textOf(evaluateExpression(key, block, environment)), value: one }
+            : { value: one };
         }),
       );
     case 'sum':
-      return expression.parts.map((part) => valueOf(part, block, environment)).reduce(add);
+      return expression.parts.map((part) => evaluateExpression(part, block, environment)).reduce(addValues);
   }
 }
 
@@ -38,17 +40,17 @@ function named(name: string, place: Place, block: Block, environment: Environmen
     if (typeof text !== 'string') return failAt(place, `the environment has no ${key}`);
     return { ...place, kind: 'string', text };
   }
-  const value = findValue(fold(name), block);
+  const value = findValue(foldCase(name), block);
   if (value) return value;
   const error = errorAt(place, `${name} has no value yet`);
-  missing.set(error, fold(name));
+  missing.set(error, foldCase(name));
   throw error;
 }
 
 const missing = new WeakMap<TunnelError, string>();
 
 /** The variable without a value that an error is about. */
-export function missingName(error: TunnelError): string | undefined {
+export function missingVariableOf(error: TunnelError): string | undefined {
   return missing.get(error);
 }
 

@@ -1,17 +1,17 @@
 import { failAt, type Place } from '../syntax/source.js';
-import { textOf, type Entry, type Value } from './values.js';
+import { textOf, type ValueEntry, type Value } from './values.js';
 
 // What a directive's value may be: `config_plugin_values_init_block` in lighttpd's src/configfile-glue.c.
 
-export type Keyed = Required<Entry>;
+export type KeyedEntry = Required<ValueEntry>;
 
-export function readText(value: Value, name: string): string {
+export function readStringValue(value: Value, name: string): string {
   if (value.kind !== 'string') return failAt(value, `${name} must be a string`);
   return value.text;
 }
 
 /** A number, or a string of digits. */
-export function readNumber(value: Value, name: string, most = 0x7fffffff): number {
+export function readNumberValue(value: Value, name: string, most = 0x7fffffff): number {
   const text = value.kind === 'list' ? '' : textOf(value).trim();
   if (!/^\+?\d{1,10}$/.test(text) || Number(text) > most)
     failAt(value, `${name} must be a whole number from 0 to ${most}`);
@@ -23,7 +23,7 @@ const SWITCH: Readonly<Record<string, boolean>> = {
   ...{ disable: false, disabled: false, false: false, '0': false },
 };
 
-export function readSwitch(value: Value, name: string): boolean {
+export function readSwitchValue(value: Value, name: string): boolean {
   if (value.kind === 'number') return value.number !== 0;
   const word = value.kind === 'string' ? value.text.toLowerCase() : '';
   const on = Object.hasOwn(SWITCH, word) ? SWITCH[word] : undefined;
@@ -31,7 +31,7 @@ export function readSwitch(value: Value, name: string): boolean {
 }
 
 /** Strings without keys. */
-export function readTexts(value: Value, name: string): { text: string; place: Place }[] {
+export function readStringList(value: Value, name: string): { text: string; place: Place }[] {
   const fail = (place: Value) => failAt(place, `${name} must be a list of strings: ( "...", "..." )`);
   if (value.kind !== 'list') return fail(value);
   return value.entries.map(({ key, value: one }) => {
@@ -41,14 +41,14 @@ export function readTexts(value: Value, name: string): { text: string; place: Pl
 }
 
 /** Values, each with a key. `shape` says how it should look. */
-export function readKeyed(value: Value, name: string, shape: string): Keyed[] {
+export function readKeyedList(value: Value, name: string, shape: string): KeyedEntry[] {
   const fail = (place: Value) => failAt(place, `${name} must look like ${shape}`);
   if (value.kind !== 'list') return fail(value);
   return value.entries.map(({ key, value: one }) => (key === undefined ? fail(one) : { key, value: one }));
 }
 
 /** A JavaScript object orders keys that are whole numbers before the others; here the first that fits counts. */
-export function checkKeys(entries: readonly Keyed[], name: string): void {
+export function checkKeyOrder(entries: readonly KeyedEntry[], name: string): void {
   const odd = entries.length > 1 ? entries.find(({ key }) => /^(0|[1-9]\d*)$/.test(key)) : undefined;
   if (odd) failAt(odd.value, `${name}: a key of digits alone can't keep its place among others`);
 }

@@ -5,10 +5,10 @@ export type Value = Place &
   (
     | { readonly kind: 'string'; readonly text: string }
     | { readonly kind: 'number'; readonly number: number }
-    | { readonly kind: 'list'; readonly entries: readonly Entry[] }
+    | { readonly kind: 'list'; readonly entries: readonly ValueEntry[] }
   );
 
-export interface Entry {
+export interface ValueEntry {
   readonly key?: string;
   readonly value: Value;
 }
@@ -18,15 +18,16 @@ const MAX_TEXT = 64 * 1024;
 const MAX_ENTRIES = 10_000;
 
 /** lighttpd's names and keys differ by more than their case (`array_keycmp` in src/array.c). */
-export function fold(name: string): string {
+export function foldCase(name: string): string {
   return name.toLowerCase();
 }
 
 /** `+` and `+=`: `configparser_merge_data` in src/configparser.y. The sum stands where its second part does. */
-export function add(left: Value, right: Value): Value {
+export function addValues(left: Value, right: Value): Value {
   const { source, offset } = right;
   const place = { source, offset };
-  if (left.kind === 'list' && right.kind === 'list') return list(place, [...left.entries, ...right.entries]);
+  if (left.kind === 'list' && right.kind === 'list')
+    return listValue(place, [...left.entries, ...right.entries]);
   if (left.kind === 'list' || right.kind === 'list')
     return failAt(right, `a ${left.kind} and a ${right.kind} can't be added together`);
   if (left.kind === 'number' && right.kind === 'number')
@@ -37,14 +38,14 @@ export function add(left: Value, right: Value): Value {
 }
 
 /** Checks its size, and that no key is there twice; the same key with the same plain value is taken once. */
-export function list(place: Place, entries: readonly Entry[]): Value {
+export function listValue(place: Place, entries: readonly ValueEntry[]): Value {
   if (entries.length > MAX_ENTRIES) stopAt(place, `this list has more than ${MAX_ENTRIES} entries`);
   const seen = new Map<string, Value>();
   const kept = entries.filter(({ key, value }) => {
     if (key === undefined) return true;
-    const other = seen.get(fold(key));
+    const other = seen.get(foldCase(key));
     if (other && !isSame(other, value)) failAt(value, `the key "${key}" is twice in this list`);
-    seen.set(fold(key), value);
+    seen.set(foldCase(key), value);
     return other === undefined;
   });
   return { ...place, kind: 'list', entries: kept };

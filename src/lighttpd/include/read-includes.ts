@@ -2,7 +2,7 @@ import { lstatSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { alternatives, bytesOf, isGlob, matcherOf } from './glob.js';
 import { readRegularFile } from './regular-file.js';
-import { MAX_LENGTH } from '../syntax/source.js';
+import { MAX_CONFIGURATION_LENGTH } from '../syntax/source.js';
 
 /** A text that an include stands for, and its name in messages. */
 export interface IncludedText {
@@ -11,7 +11,7 @@ export interface IncludedText {
 }
 
 /** No longer text in UTF-8 has few enough characters. */
-const MAX_BYTES = 3 * MAX_LENGTH;
+const MAX_BYTES = 3 * MAX_CONFIGURATION_LENGTH;
 
 /**
  * Reads includes from the disk as lighttpd does: relative ones from the folder of the configuration's first file, wildcards in

@@ -1,5 +1,5 @@
 import { failAt, type Place, type Source } from './source.js';
-import { Tokens, type Token } from './tokenizer.js';
+import { Tokenizer, type Token } from './tokenizer.js';
 import type { Branch, Expression, ListEntry, Operator, Statement } from './tree.js';
 
 /** Parentheses, and blocks, inside each other. */
@@ -13,7 +13,7 @@ const ELSE: readonly string[] = ['else', 'elif', 'elsif', 'elseif'];
  * The grammar of lighttpd's src/configparser.y. lighttpd's parser drops a token that fits nowhere and goes on: half a line may
  * be missing without a word. Here it is an error, but for the newlines that people put before a brace or behind an equal sign.
  */
-export function parse(source: Source): Parsed {
+export function parseConf(source: Source): ParseResult {
   const statements: Statement[] = [];
   try {
     new Parser(source).file(statements);
@@ -24,18 +24,18 @@ export function parse(source: Source): Parsed {
 }
 
 /** With an error: the statements before it. */
-export interface Parsed {
+export interface ParseResult {
   readonly statements: readonly Statement[];
   readonly error?: unknown;
 }
 
 class Parser {
-  readonly #tokens: Tokens;
+  readonly #tokens: Tokenizer;
   #parens = 0;
   #blocks = 0;
 
   constructor(source: Source) {
-    this.#tokens = new Tokens(source);
+    this.#tokens = new Tokenizer(source);
   }
 
   file(statements: Statement[]): void {

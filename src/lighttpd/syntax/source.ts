@@ -1,7 +1,7 @@
 import { TunnelError } from '../../errors.js';
 
 /** Characters of all texts of a configuration together. */
-export const MAX_LENGTH = 1024 * 1024;
+export const MAX_CONFIGURATION_LENGTH = 1024 * 1024;
 
 /** One configuration text; included ones have their own. */
 export interface Source {
@@ -22,7 +22,7 @@ export function placeName({ source, offset }: Place): string {
 }
 
 /** The line alone, to point at a second place. */
-export function lineOf(place: Place): string {
+export function fileAndLine(place: Place): string {
   return placeName(place).replace(/:\d+$/, '');
 }
 
@@ -58,7 +58,7 @@ export function placeOf(error: TunnelError): Place | undefined {
 }
 
 /** Runs a check of the options' own: what it throws gets the place. */
-export function at<Result>(place: Place, check: () => Result): Result {
+export function checkAt<Result>(place: Place, check: () => Result): Result {
   try {
     return check();
   } catch (error) {

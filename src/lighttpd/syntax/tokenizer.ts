@@ -17,7 +17,7 @@ const WORD = /[A-Za-z0-9._-]+/y;
 const SIGN = /\+=|:=|==|=~|=\^|=\$|=>|!=|!~|[=+(){}[\],$]/y;
 
 /** Takes a text apart as `config_tokenizer` of lighttpd's src/configfile.c does. Each character is looked at once. */
-export class Tokens {
+export class Tokenizer {
   readonly source: Source;
   #offset = 0;
   #parens = 0;
