@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { LeftOutDirective } from '../../lighttpd/directives/read-directives.js';
+import type { LeftOutDirective } from '../../lighttpd/directives/reading-context.js';
 import type { Plan } from './plan.js';
 
 /** One line with all directives that are not taken over; none where all are. */

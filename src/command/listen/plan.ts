@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { TunnelOptions } from '../../types.js';
-import type { LeftOutDirective } from '../../lighttpd/directives/read-directives.js';
+import type { LeftOutDirective } from '../../lighttpd/directives/reading-context.js';
 import type { Pages } from '../../lighttpd/directives/page-directives.js';
 import type { ListenAddress } from '../address.js';
 import type { EndingOptions } from './ending.js';

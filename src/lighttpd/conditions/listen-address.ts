@@ -2,17 +2,17 @@ import { isIP } from 'node:net';
 import { faultOfListenPath, isAbstractSocket } from '../../sockets/socket-path.js';
 import { failAt, type Place } from '../syntax/source.js';
 
-/** For `server.listen()`: an address and port, or the path of a unix socket. */
+/** An address for `server.listen()`: an address and port, or the path of a unix socket. */
 export interface ListenAddress {
-  /** Without `server.port` lighttpd's 80, under `ssl.engine` 443. */
+  /** Default, where `server.port` is not set: lighttpd's 80, or 443 under `ssl.engine`. */
   port?: number;
-  /** IPv6 without brackets. Left out, every address. */
+  /** IPv6 without brackets. Default: every address. */
   bind?: string;
-  /** Path of a unix socket; then there are no others. */
+  /** Path of a unix socket, instead of the other two. */
   socket?: string;
 }
 
-/** What `$SERVER["socket"]` is compared with: an address and a port, or a path. `port`: where it has none. */
+/** The text that `$SERVER["socket"]` is compared with: an address and a port, or a path. `port` is the default. */
 export function readListenAddress(text: string, port: number, place: Place): ListenAddress {
   if (text.startsWith('/')) return { socket: text };
   refuseAbstractSocket(text, place, '$SERVER["socket"]');
@@ -23,14 +23,14 @@ export function readListenAddress(text: string, port: number, place: Place): Lis
   if (own > 65535 || text === '' || (isIpv6 && bind !== '' && isIP(bind) !== 6))
     return failAt(
       place,
-      '$SERVER["socket"] is an address with a port such as "[::]:80", or the path of a unix socket',
+      '$SERVER["socket"] must be compared with an address and port such as "[::]:80", or with the path of a unix socket',
     );
   const anywhere = isIpv6 ? '::' : undefined;
   const named = bind === '' || bind === '*' ? anywhere : bind;
   return { port: own, ...(named === undefined ? {} : { bind: named }) };
 }
 
-/** No host is called so; the system would say that the name is not known. */
+/** Without this check, the address of an abstract socket would be looked up as a host name. */
 export function refuseAbstractSocket(text: string, place: Place, name: string): void {
   if (isAbstractSocket(text)) failAt(place, `${name}: ${faultOfListenPath(text) ?? ''}`);
 }

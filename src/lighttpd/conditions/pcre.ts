@@ -3,10 +3,10 @@ import { messageOf } from '../../errors.js';
 import { failAt, type Place } from '../syntax/source.js';
 
 const MAX_LENGTH = 1000;
-/** Of the detector: what is lawful needs a few hundred, what is not may need millions. */
+/** Steps of the detector: a safe expression needs a few hundred, an unsafe one may need millions. */
 const MAX_STEPS = 1000;
 
-/** Escapes that mean the same to PCRE and JavaScript; of letters no others. */
+/** The escaped letters that mean the same to PCRE and JavaScript. */
 const ESCAPES = 'dDwWsSbBtnrf';
 const QUANTIFIER = /(?:[*+?]|\{\d+(?:,\d*)?\})/y;
 
@@ -26,10 +26,10 @@ const POSIX: Readonly<Record<string, string>> = {
   xdigit: '0-9A-Fa-f',
 };
 
-/** A regular expression of PCRE, lighttpd's, as a RegExp. What JavaScript reads in another way is an error. */
+/** A regular expression of PCRE, which lighttpd uses, as a RegExp. Syntax that JavaScript reads in another way is an error. */
 export function compilePcre(pattern: string, place: Place): RegExp {
   if (pattern.length > MAX_LENGTH)
-    failAt(place, `a regular expression of more than ${MAX_LENGTH} characters`);
+    failAt(place, `this regular expression has more than ${MAX_LENGTH} characters`);
   const [, flags = '', rest = ''] = /^(?:\(\?([ims]+)\))?([^]*)$/.exec(pattern) ?? [];
   const source = new Translation(rest, place, flags.includes('m')).whole();
   const compiled = compile(source, [...new Set(flags)].join(''), place);
@@ -45,16 +45,16 @@ function compile(source: string, flags: string, place: Place): RegExp {
   try {
     return new RegExp(source, flags);
   } catch (error) {
-    return failAt(place, `not a regular expression of JavaScript: ${messageOf(error)}`, error);
+    return failAt(place, `this regular expression is not valid in JavaScript: ${messageOf(error)}`, error);
   }
 }
 
 /**
- * Anybody may send a path that makes a regular expression backtrack for minutes. What is found one step to the right is left
- * out of the account (`^`): it costs a square of the length, which Node's limit on headers bounds.
+ * A hostile client may send a path that makes a regular expression backtrack for minutes. The search that starts again one
+ * character to the right is not examined (hence the `^`): its time is quadratic in the length, which Node's limit on headers bounds.
  */
 function checkBacktracking({ source, ignoreCase, dotAll, multiline }: RegExp, place: Place): void {
-  // What follows the last thing to be found never has to be given back.
+  // A trailing `.*` never backtracks.
   const needed = source.includes('|')
     ? source
     : source.replace(/(?<!\\)(?:\.\*|\(\.\*\)|\(\?:\.\*\))\$?$/, '');
@@ -65,19 +65,23 @@ function checkBacktracking({ source, ignoreCase, dotAll, multiline }: RegExp, pl
       ...{ maxSteps: MAX_STEPS, maxScore: 200 },
     }).safe;
   } catch (error) {
-    return failAt(place, `this regular expression can't be examined: ${messageOf(error)}`, error);
+    return failAt(
+      place,
+      `this regular expression can't be checked for backtracking: ${messageOf(error)}`,
+      error,
+    );
   }
   if (!isSafe)
     failAt(
       place,
-      'this regular expression may backtrack for very long on a hostile request; let no two repetitions match the same text ' +
-        '(such as [^/]* in place of .*), or use ==, =^ or =$',
+      'this regular expression may backtrack for very long on a hostile request: avoid two repetitions that match the same text ' +
+        '(write [^/]* instead of .*), or use ==, =^ or =$',
     );
 }
 
 let loaded: typeof Detector | undefined;
 
-/** Loaded with the first regular expression: loading it takes as long as the rest of the package. A bundler follows this `require`. */
+/** Loaded with the first regular expression: loading takes as long as for the rest of the package. A bundler follows this `require`. */
 function detector(): typeof Detector {
   // eslint-disable-next-line @typescript-eslint/no-require-imports
   return (loaded ??= require('redos-detector') as typeof Detector);
@@ -113,7 +117,7 @@ class Translation {
     QUANTIFIER.lastIndex = this.#at;
     const quantifier = QUANTIFIER.exec(this.#text)?.[0];
     if (quantifier === undefined) {
-      if (/^\{,\d+\}/.test(this.#text.slice(this.#at, this.#at + 12))) this.#refuse('{,n}; write {0,n}');
+      if (/^\{,\d+\}/.test(this.#text.slice(this.#at, this.#at + 12))) this.#refuse('{,n}: write {0,n}');
       this.#copy(character, character);
       return;
     }
@@ -121,7 +125,7 @@ class Translation {
     if (this.#text[this.#at] === '+') this.#refuse(`${quantifier}+ (possessive)`);
   }
 
-  /** Lookaround and (?: are the same, names are used by nobody; other groups JavaScript has not. */
+  /** Lookaround and (?: are the same in JavaScript. A name is dropped, since nothing refers to it. Other groups don't exist there. */
   #group(): void {
     const start = this.#text.slice(this.#at, this.#at + 64);
     const named = /^\(\?P?<[A-Za-z_]\w*>/.exec(start)?.[0];
@@ -133,11 +137,11 @@ class Translation {
   #class(): void {
     const open = this.#text[this.#at + 1] === '^' ? '[^' : '[';
     this.#copy(open, open);
-    // To PCRE a ] in the first place is itself; to JavaScript it ends the class.
+    // A ] in the first position is a member of the class to PCRE; to JavaScript it ends the class.
     if (this.#text[this.#at] === ']') this.#copy(']', '\\]');
     for (;;) {
       const character = this.#text[this.#at];
-      if (character === undefined) failAt(this.#place, 'this regular expression has a [ without its ]');
+      if (character === undefined) failAt(this.#place, 'this regular expression has a [ without a ]');
       if (character === ']') {
         this.#copy(']', ']');
         return;
@@ -151,7 +155,7 @@ class Translation {
   #posix(): void {
     const [whole, name = ''] = /^\[:([a-z]+):\]/.exec(this.#text.slice(this.#at, this.#at + 20)) ?? [];
     const set = Object.hasOwn(POSIX, name) ? POSIX[name] : undefined;
-    if (whole === undefined || set === undefined) return this.#refuse('this kind of [: :]');
+    if (whole === undefined || set === undefined) return this.#refuse('this [: :] class');
     this.#copy(whole, set);
   }
 
@@ -161,7 +165,7 @@ class Translation {
     const escape = `\\${next}`;
     if (next === 'x') {
       const hex = /^\\x[0-9a-fA-F]{2}/.exec(this.#text.slice(this.#at, this.#at + 4))?.[0];
-      if (hex === undefined) this.#refuse('this \\x');
+      if (hex === undefined) this.#refuse('this \\x escape');
       this.#copy(hex, hex);
       return;
     }
@@ -174,12 +178,12 @@ class Translation {
     this.#copy(escape, escape);
   }
 
-  #copy(taken: string, written: string): void {
-    this.#at += taken.length;
-    this.#out += written;
+  #copy(pcre: string, javascript: string): void {
+    this.#at += pcre.length;
+    this.#out += javascript;
   }
 
   #refuse(what: string): never {
-    return failAt(this.#place, `JavaScript's regular expressions have no ${what}`);
+    return failAt(this.#place, `regular expressions of JavaScript do not support ${what}`);
   }
 }

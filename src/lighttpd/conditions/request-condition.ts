@@ -1,18 +1,19 @@
 import { compileAddresses } from '../../request/address.js';
 import type { Condition, TextMatch } from '../../types.js';
 import type { ConditionText } from '../evaluate/blocks.js';
-import { asBytes, LighttpdPath, LighttpdQuery, type LighttpdNotation } from './url-notation.js';
+import { LighttpdPath, LighttpdQuery, type LighttpdNotation } from './url-notation.js';
 import { compilePcre, escapeRegExp } from './pcre.js';
 import { readListenAddress } from './listen-address.js';
+import { byteString } from '../syntax/byte-string.js';
 import { failAt } from '../syntax/source.js';
 
-/** What a rule takes of a condition: a path that must fit as `url`, which tells other paths apart early; else `when`. */
-export interface RuleHead {
+/** A condition as part of a rule: a path that must match is the `url`, which rejects other paths early; all else is `when`. */
+interface RuleHead {
   readonly url?: RegExp;
   readonly when?: Condition;
 }
 
-/** lighttpd's fields that are request headers (`configparser_parse_condition` in src/configparser.y). */
+/** The fields of `$HTTP` that are request headers (`configparser_parse_condition` in src/configparser.y). */
 const HEADERS: Readonly<Record<string, string>> = {
   referer: 'referer',
   cookie: 'cookie',
@@ -21,7 +22,7 @@ const HEADERS: Readonly<Record<string, string>> = {
   language: 'accept-language',
 };
 
-/** lighttpd's condition as ours. */
+/** A condition of lighttpd as a condition of a rule. */
 export function ruleHeadOf(condition: ConditionText, notation: LighttpdNotation): RuleHead {
   const { object, field, text } = condition;
   if (object === 'SERVER') return { when: { localPort: localPortOf(condition) } };
@@ -33,7 +34,8 @@ export function ruleHeadOf(condition: ConditionText, notation: LighttpdNotation)
     case 'url':
       return urlIs(condition, notation);
     case 'host':
-      if (/\s/.test(text) || text === '') failAt(condition, '$HTTP["host"] compares with a host name');
+      if (/\s/.test(text) || text === '')
+        failAt(condition, '$HTTP["host"] must be compared with a host name');
       return { when: { host: matchOf(condition) } };
     case 'remoteip':
     case 'remote-ip':
@@ -46,27 +48,26 @@ export function ruleHeadOf(condition: ConditionText, notation: LighttpdNotation)
     case 'request-method':
       return failAt(
         condition,
-        'the request of a tunnel is always a GET: take what is meant for the tunnel out of this condition',
+        'the request of a tunnel is always a GET: move the directives for the tunnel out of this condition',
       );
     default:
       return unknown(condition);
   }
 }
 
-/** Two sockets with one port are refused where the sockets are read. */
+/** Sockets that share a port are refused in server-directives.ts. */
 function localPortOf(condition: ConditionText): number {
   const { port } = readListenAddress(condition.text, 0, condition);
   if (port === undefined || port === 0)
     return failAt(
       condition,
-      'on a unix socket, or without a port of its own, this condition has no counterpart: start a command of its own for what ' +
-        'stands in here',
+      'this condition needs a socket with a port: run a second command for the directives of a unix socket',
     );
   return port;
 }
 
 function unknown({ object, field, source, offset }: ConditionText): never {
-  return failAt({ source, offset }, `no condition is known as $${object}[${JSON.stringify(field)}]`);
+  return failAt({ source, offset }, `$${object}[${JSON.stringify(field)}] is not a known condition`);
 }
 
 function matchOf({ operator, text, ...place }: ConditionText): TextMatch {
@@ -87,14 +88,15 @@ function matchOf({ operator, text, ...place }: ConditionText): TextMatch {
 }
 
 function headerIs(name: string, condition: ConditionText): Condition {
-  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) failAt(condition, 'this is no name of a header');
+  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name))
+    failAt(condition, `${JSON.stringify(name)} is not a valid header name`);
   return { headers: { [name.toLowerCase()]: matchOf(condition) } };
 }
 
-/** A path that fits is a `url`, so that a request for another path is never held up for the rest. */
+/** A path that must match is a `url`: a request for another path is not delayed by the other conditions. */
 function urlIs(condition: ConditionText, notation: LighttpdNotation): RuleHead {
   const { operator } = condition;
-  const { source, flags } = patternOf({ ...condition, text: asBytes(condition.text) });
+  const { source, flags } = patternOf({ ...condition, text: byteString(condition.text) });
   const pattern = new LighttpdPath(source, flags, notation);
   if (operator === '!=' || operator === '!~') return { when: { url: { notMatches: pattern } } };
   return { url: pattern };
@@ -107,7 +109,7 @@ function queryIs(condition: ConditionText, notation: LighttpdNotation): TextMatc
   return operator === '!=' || operator === '!~' ? { notMatches: pattern } : { matches: pattern };
 }
 
-/** What the text must match, or must not. */
+/** The pattern of a comparison; for `!=` and `!~` it must not match. */
 function patternOf({ operator, text, ...place }: ConditionText): RegExp {
   switch (operator) {
     case '=~':
@@ -127,18 +129,18 @@ function addressIs(condition: ConditionText): TextMatch {
   const { operator, text } = condition;
   if (operator === '=~' || operator === '!~') return matchOf(condition);
   if (text.startsWith('/'))
-    failAt(condition, "the client of a unix socket has no address; remoteip can't be a path");
-  // lighttpd takes IPv6 with and without brackets.
+    failAt(condition, "remoteip can't be compared with a path: the client of a unix socket has no address");
+  // lighttpd accepts IPv6 addresses with and without brackets.
   const address = text.replace(/^\[(.*)\](\/\d+)?$/, '$1$2');
   try {
     compileAddresses([address]);
   } catch {
-    failAt(condition, 'remoteip compares with an IP address or a CIDR range such as "192.0.2.0/24"');
+    failAt(condition, 'remoteip must be compared with an IP address or a CIDR range such as "192.0.2.0/24"');
   }
   return matchOf({ ...condition, text: address });
 }
 
-/** There are two schemes: which of them does it let through? */
+/** There are only two schemes: the condition is tried on both. */
 function schemeIs(condition: ConditionText): RuleHead {
   const { operator, text } = condition;
   const holds = (scheme: string): boolean => {

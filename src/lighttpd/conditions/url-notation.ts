@@ -6,7 +6,7 @@ import { failAt } from '../syntax/source.js';
 
 export const PARSE_OPTIONS = 'server.http-parseopts';
 
-/** Of `server.http-parseopts` what has a bearing on how a path or a query is read; lighttpd's defaults. */
+/** The options of `server.http-parseopts` that affect how a path or a query is read, with lighttpd's defaults. */
 const DEFAULTS = {
   'url-normalize': true,
   'url-normalize-unreserved': true,
@@ -17,8 +17,8 @@ const DEFAULTS = {
 };
 
 /**
- * Those that make no difference here. lighttpd compares the path decoded and simplified whatever the next five say; and a
- * path that is not in its normal form is refused wherever a condition looks at it. The others are for Node's own parser.
+ * Options that make no difference here. The first five: lighttpd always compares the decoded and simplified path, and here a
+ * path that is not in its normal form is refused wherever a condition reads the path. The others concern Node's parser.
  */
 const WITHOUT_MEANING = [
   ...['url-path-2f-decode', 'url-path-2f-reject', 'url-path-dotseg-remove', 'url-path-dotseg-reject'],
@@ -28,22 +28,22 @@ const WITHOUT_MEANING = [
 type ParseOption = keyof typeof DEFAULTS;
 type ParseOptions = Readonly<Record<ParseOption, boolean>>;
 
-/** What never needs an escape: lighttpd's `encoded_chars_http_uri_reqd` of src/burl.c. */
+/** Characters that never need an escape: lighttpd's `encoded_chars_http_uri_reqd` in src/burl.c. */
 const PLAIN = /[!$&'()*+,\-./0-9:;=?@A-Z_a-z~]/;
 /** RFC 3986 section 2.3. */
 const UNRESERVED = /[-.0-9A-Z_a-z~]/;
 
-/** How lighttpd reads the path and the query of a request before conditions see them: `http_request_parse_target`. */
+/** How lighttpd reads the path and the query of a request before it checks the conditions: `http_request_parse_target`. */
 export class LighttpdNotation implements Notation {
   readonly #options: ParseOptions;
-  // Each condition of a request asks for the same one.
+  // A cache of one: all conditions of a request read the same path.
   #last = { path: '', text: '' };
 
   constructor(options: ParseOptions) {
     this.#options = options;
   }
 
-  /** Decoded, without `//`, `.` and `..`; each character is a byte, as for PCRE there. */
+  /** The path decoded, without `//`, `.` and `..`; each character is a byte, as for lighttpd's PCRE. */
   read(path: string): string {
     if (this.#last.path !== path) this.#last = { path, text: this.#decoded(path) };
     return this.#last.text;
@@ -54,14 +54,14 @@ export class LighttpdNotation implements Notation {
     return path === normal && !this.#isRejected(normal);
   }
 
-  /** Not decoded, but each character written in one way alone. */
+  /** The query, not decoded, but with one spelling for each character. */
   readQuery(query: string): string {
     if (!this.#options['url-normalize']) return query;
     const text = this.#normalized(query, '&=;+');
     return this.#options['url-query-20-plus'] ? text.replaceAll('%20', '+') : text;
   }
 
-  /** A condition's own text is taken as it is but for these (`pcre_keyvalue_burl_normalize_key`). */
+  /** The text of a condition, with the only changes that lighttpd makes to it (`pcre_keyvalue_burl_normalize_key`). */
   queryText(text: string): string {
     if (!this.#options['url-normalize']) return text;
     return text
@@ -69,7 +69,7 @@ export class LighttpdNotation implements Notation {
       .replace(/[^\0-\x7f]+/g, (characters) => Array.from(Buffer.from(characters), escapeOf).join(''));
   }
 
-  /** `kept`: what is not decoded, since it would mean something else then. */
+  /** `kept`: characters that stay escaped, since unescaped they have another meaning. */
   #normalized(text: string, kept: string): string {
     const decoded = this.#options['url-normalize-required'] ? PLAIN : UNRESERVED;
     return text.replace(/%([0-9a-fA-F]{2})|[^]/g, (whole, hex: string | undefined) => {
@@ -95,7 +95,7 @@ export class LighttpdNotation implements Notation {
   }
 }
 
-/** A condition on the path. In place of lighttpd's own text it has the RegExp that tests for it. */
+/** A condition on the path: a RegExp that is matched against the path as lighttpd reads it. */
 export class LighttpdPath extends RegExp {
   readonly #notation: LighttpdNotation;
 
@@ -113,7 +113,7 @@ export class LighttpdPath extends RegExp {
   }
 }
 
-/** A condition on the query. */
+/** A condition on the query: a RegExp that is matched against the query as lighttpd reads it. */
 export class LighttpdQuery extends RegExp {
   readonly #notation: LighttpdNotation;
 
@@ -127,10 +127,10 @@ export class LighttpdQuery extends RegExp {
   }
 }
 
-/** By lighttpd's defaults. */
+/** The notation by lighttpd's defaults. */
 export const DEFAULT_NOTATION = new LighttpdNotation(DEFAULTS);
 
-/** As the configuration has it; what is not said is lighttpd's default. */
+/** The notation that the configuration chooses. */
 export function readNotation(root: Block): LighttpdNotation {
   const given = root.settings.get(PARSE_OPTIONS);
   if (!given) return DEFAULT_NOTATION;
@@ -149,16 +149,11 @@ export function readNotation(root: Block): LighttpdNotation {
   return new LighttpdNotation(options);
 }
 
-/** A condition's text, as the bytes that lighttpd compares. */
-export function asBytes(text: string): string {
-  return Buffer.from(text).toString('latin1');
-}
-
 function isParseOption(key: string): key is ParseOption {
   return Object.hasOwn(DEFAULTS, key);
 }
 
-/** Node gives each byte of a request's target as one character. */
+/** Node reads each byte of a request target as one character. A character above U+00FF comes from a configuration or a test. */
 function bytesOf(character: string): Buffer {
   return Buffer.from(character, character.charCodeAt(0) > 0xff ? 'utf8' : 'latin1');
 }
@@ -167,7 +162,7 @@ function escapeOf(byte: number): string {
   return `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
 }
 
-/** Without `//`, `.` and `..` (`buffer_path_simplify`): what leads above the root stays in it. */
+/** The path without `//`, `.` and `..` (`buffer_path_simplify`). A `..` at the root is dropped. */
 function simplified(path: string): string {
   const segments = path.split('/');
   const last = segments.at(-1) ?? '';

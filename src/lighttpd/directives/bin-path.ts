@@ -10,7 +10,7 @@ import {
 import { checkAt, failAt } from '../syntax/source.js';
 import type { Value } from '../evaluate/values.js';
 
-/** The options of a program that lighttpd starts. Without `bin-path` they mean nothing: there is no program. */
+/** The options of a program that lighttpd starts. Without `bin-path` there is no program, and they are ignored. */
 export const BIN_OPTIONS: Readonly<Record<string, (value: Value, name: string) => unknown>> = {
   'bin-path': readStringValue,
   'bin-environment': readEnvironment,
@@ -23,10 +23,10 @@ export const BIN_OPTIONS: Readonly<Record<string, (value: Value, name: string) =
   'listen-backlog': readNumberValue,
 };
 
-/** lighttpd's, with `bin-path` (`gw_set_defaults_backend`). */
-const PROCS = 4;
+/** lighttpd's default for `min-procs` and `max-procs` (`gw_set_defaults_backend`). */
+const DEFAULT_PROCS = 4;
 
-/** What a host with `bin-path` gets besides its address. lighttpd hands the listening socket over as descriptor 0. */
+/** The option `spawn` of a host with `bin-path`. lighttpd hands the listening socket over as descriptor 0. */
 export function readBinPath(options: ReadonlyMap<string, Value>): Partial<Host> {
   const binPath = options.get('bin-path');
   if (!binPath) return {};
@@ -34,10 +34,10 @@ export function readBinPath(options: ReadonlyMap<string, Value>): Partial<Host> 
     const value = options.get(name);
     return value && reader(value, name);
   };
-  // At each blank, as `parse_binpath` does: there are no quotes.
+  // Split at each space or tab, as `parse_binpath` does: it knows no quotes.
   const [path = '', ...args] = readStringValue(binPath, 'bin-path').split(/[ \t]/);
-  const maxProcs = read('max-procs', readNumberValue) ?? PROCS;
-  const minProcs = Math.min(read('min-procs', readNumberValue) ?? PROCS, maxProcs);
+  const maxProcs = read('max-procs', readNumberValue) ?? DEFAULT_PROCS;
+  const minProcs = Math.min(read('min-procs', readNumberValue) ?? DEFAULT_PROCS, maxProcs);
   const copied = read('bin-copy-environment', readStringList)?.map(({ text }) => text);
   const environment = read('bin-environment', readEnvironment);
   const idleTimeout = read('idle-timeout', readNumberValue);
@@ -45,7 +45,7 @@ export function readBinPath(options: ReadonlyMap<string, Value>): Partial<Host> 
   const killSignal = read('kill-signal', readSignal);
   const spawn: SpawnOptions = {
     ...{ path, args, minProcs, maxProcs, handOver: true },
-    // There the least loaded takes what is too much for all.
+    // With all processes running, lighttpd has no limit: the least loaded process gets the tunnel.
     maxLoadPerProc: minProcs === maxProcs ? 0 : (read('max-load-per-proc', readNumberValue) ?? 1),
     ...(environment && { environment }),
     ...(copied && { copyEnvironment: copied }),
@@ -62,9 +62,9 @@ function readEnvironment(value: Value, name: string): Record<string, string> {
   return Object.fromEntries(entries.map(({ key, value: text }) => [key, readStringValue(text, key)]));
 }
 
-/** A number there, a name here. */
+/** lighttpd takes the number of a signal, Node its name. */
 function readSignal(value: Value, name: string): string {
   const number = readNumberValue(value, name);
   const known = Object.entries(constants.signals).find(([, one]) => one === number)?.[0];
-  return known ?? failAt(value, `${name}: ${number} is no signal`);
+  return known ?? failAt(value, `${name}: ${number} is not the number of a signal`);
 }

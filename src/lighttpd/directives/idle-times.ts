@@ -10,23 +10,23 @@ export const MAX_READ_IDLE = 'server.max-read-idle';
 /** lighttpd's defaults. */
 const NO_PINGS = 0;
 const DEFAULT_READ_IDLE = 60;
-/** Ours takes no more. */
-const MOST_PONG_TIMEOUT = 300;
+/** The maximum of our option. */
+const MAX_PONG_TIMEOUT = 300;
 
 /**
- * lighttpd ends a tunnel whose client has sent nothing for `server.max-read-idle` seconds, an answer to a PING being something
- * (`mod_wstunnel_handle_trigger`). Without pings, or with rarer ones, that ends silent tunnels: our `idleTimeout`, which counts what
- * the backend sends as well. With pings it ends only dead ones: our `pongTimeout`.
+ * lighttpd ends a tunnel whose client has sent no bytes for `server.max-read-idle` seconds; an answer to a PING counts
+ * (`mod_wstunnel_handle_trigger`). Without pings, or with a longer ping interval, the directive ends silent tunnels: that is our
+ * `idleTimeout`, which counts bytes of the backend too. With pings it ends only tunnels whose client is dead: our `pongTimeout`.
  */
 export function readIdleTimes(block: Block): RuleOptions {
   if (block.parent && !block.settings.has(PING_INTERVAL) && !block.settings.has(MAX_READ_IDLE)) return {};
   const ping = inherited(block, PING_INTERVAL) ?? NO_PINGS;
   const idle = inherited(block, MAX_READ_IDLE) ?? DEFAULT_READ_IDLE;
   if (ping === 0 || ping >= idle) return { pingInterval: ping, idleTimeout: idle };
-  return { pingInterval: ping, pongTimeout: Math.min(idle, MOST_PONG_TIMEOUT), idleTimeout: 0 };
+  return { pingInterval: ping, pongTimeout: Math.min(idle, MAX_PONG_TIMEOUT), idleTimeout: 0 };
 }
 
-/** What the two come to is worked out block by block: where both blocks apply, both must name both. */
+/** Each block alone decides which options its two times become: where two blocks apply together, each must set both times. */
 export function checkIdleTimes(blocks: readonly Block[]): void {
   const [pings, idles] = [PING_INTERVAL, MAX_READ_IDLE].map((name) =>
     blocks.filter((block) => block.parent && block.settings.has(name)),
@@ -37,7 +37,7 @@ export function checkIdleTimes(blocks: readonly Block[]): void {
       if (one.settings.has(MAX_READ_IDLE) && other.settings.has(PING_INTERVAL)) continue;
       failAt(
         other.settings.get(MAX_READ_IDLE) ?? other,
-        `${PING_INTERVAL} and ${MAX_READ_IDLE} are set in different conditions; set both in each of them`,
+        `${PING_INTERVAL} and ${MAX_READ_IDLE} are set in different conditions: set both in each of them`,
       );
     }
 }

@@ -1,19 +1,19 @@
 import { compileCondition, type Visit } from '../../routes/condition.js';
 import { everyBlock, type Block } from '../evaluate/blocks.js';
 import { ruleHeadOf } from '../conditions/request-condition.js';
-import { matchesName } from './refused-directives.js';
-import { asBytes, type LighttpdNotation } from '../conditions/url-notation.js';
-import type { Problems } from '../syntax/problems.js';
+import { matchesName } from './directive-names.js';
+import type { ReadingContext } from './reading-context.js';
+import { byteString } from '../syntax/byte-string.js';
 import { readStringValue, readStringList } from '../evaluate/value-readers.js';
 import type { Value } from '../evaluate/values.js';
 
-/** Who may ask for what: lighttpd's mod_access, and mod_staticfile's list. */
+/** Which requests are refused: lighttpd's mod_access, and the list of mod_staticfile. */
 export const ACCESS_DIRECTIVES = ['url.access-allow', 'url.access-deny', 'static-file.exclude-extensions'];
 const REFUSING = ['url.access-allow', 'url.access-deny'];
-/** What is served. */
+/** Which files are served. */
 export const PAGE_DIRECTIVES = ['server.document-root', 'index-file.names', 'server.indexfiles'];
 
-/** What a configuration says of the pages for one request. */
+/** The settings for pages that apply to one request. */
 export interface PageSettings {
   readonly allow?: readonly string[];
   readonly deny?: readonly string[];
@@ -22,22 +22,22 @@ export interface PageSettings {
   readonly indexFiles?: readonly string[];
 }
 
-/** Pages as a lighttpd.conf has them, for the command, which serves them. */
+/** The pages of a lighttpd.conf, for the command, which serves them. */
 export interface Pages {
-  /** Every folder that some request is served from. */
+  /** All document roots. */
   readonly folders: readonly string[];
-  /** Does it refuse some requests? (mod_access) */
+  /** Whether some requests are refused (mod_access). */
   readonly refuses: boolean;
   settingsOf(visit: Visit): PageSettings;
-  /** May this request be answered, by tunnel or page? (mod_access) */
+  /** Whether this request may get a tunnel or a page (mod_access). */
   isAllowed(settings: PageSettings, path: string): boolean;
-  /** May a file be served under this path? */
+  /** Whether a file may be served under this path (mod_staticfile). */
   isServed(settings: PageSettings, path: string): boolean;
 }
 
-type Reader = (value: Value, name: string) => PageSettings;
+type PageReader = (value: Value, name: string) => PageSettings;
 
-const READERS: Readonly<Record<string, Reader>> = {
+const READERS: Readonly<Record<string, PageReader>> = {
   'url.access-allow': (value, name) => ({ allow: endingsOf(value, name) }),
   'url.access-deny': (value, name) => ({ deny: endingsOf(value, name) }),
   'static-file.exclude-extensions': (value, name) => ({ excluded: endingsOf(value, name) }),
@@ -46,7 +46,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   'server.indexfiles': (value, name) => ({ indexFiles: readStringList(value, name).map(({ text }) => text) }),
 };
 
-/** A block, ready for requests. */
+/** A block whose condition is compiled. */
 interface CompiledBlock {
   readonly holds: (visit: Visit) => boolean;
   readonly set: PageSettings;
@@ -54,33 +54,28 @@ interface CompiledBlock {
   readonly next: CompiledBlock | undefined;
 }
 
-/** How the pages are read. */
-interface Reading {
-  readonly ignore: readonly string[];
-  readonly notation: LighttpdNotation;
-  readonly problems: Problems;
-}
+type Context = Pick<ReadingContext, 'ignore' | 'notation' | 'problems'>;
 
-export function readPages(root: Block, how: Reading): Pages {
-  const compiled = compile(root, how);
+export function readPages(root: Block, context: Context): Pages {
+  const compiled = compile(root, context);
   const endsWith = (path: string, endings: readonly string[]) => {
-    const text = how.notation.read(path);
+    const text = context.notation.read(path);
     return endings.some((ending) => text.endsWith(ending));
   };
   return {
     folders: foldersOf(root),
     refuses: everyBlock(root).some(({ settings }) =>
-      REFUSING.some((name) => settings.has(name) && !matchesName(name, how.ignore)),
+      REFUSING.some((name) => settings.has(name) && !matchesName(name, context.ignore)),
     ),
     settingsOf: (visit) => (compiled ? apply(compiled, visit, {}) : {}),
-    // `mod_access_check`: a list of what is allowed counts alone.
+    // `mod_access_check`: with a list of allowed endings, the other list is ignored.
     isAllowed: ({ allow = [], deny = [] }, path) =>
       allow.length > 0 ? endsWith(path, allow) : !endsWith(path, deny),
     isServed: ({ excluded = [] }, path) => !endsWith(path, excluded),
   };
 }
 
-/** As lighttpd merges: each directive has the value of the last condition that holds (`config_patch_config`). */
+/** Merges as lighttpd does: the last condition that holds decides the value of a directive (`config_patch_config`). */
 function apply(
   { holds, set, children, next }: CompiledBlock,
   visit: Visit,
@@ -96,14 +91,16 @@ function foldersOf(root: Block): string[] {
   return [...new Set(texts)].filter((text) => text !== '');
 }
 
-/** Undefined where the block and all in it say nothing of pages. */
-function compile(block: Block, how: Reading): CompiledBlock | undefined {
+/** Undefined where neither the block nor any block in it has settings for pages. */
+function compile(block: Block, context: Context): CompiledBlock | undefined {
   const { condition } = block;
-  const next = block.next && compile(block.next, how);
-  const children = block.children.map((child) => compile(child, how)).filter((child) => child !== undefined);
-  const set = settingsOf(block, how);
+  const next = block.next && compile(block.next, context);
+  const children = block.children
+    .map((child) => compile(child, context))
+    .filter((child) => child !== undefined);
+  const set = settingsOf(block, context);
   if (Object.keys(set).length === 0 && children.length === 0 && !next) return undefined;
-  const head = condition && how.problems.try(() => ruleHeadOf(condition, how.notation));
+  const head = condition && context.problems.try(() => ruleHeadOf(condition, context.notation));
   const { url, when } = head ?? {};
   const test = when && compileCondition(when);
   return {
@@ -112,13 +109,13 @@ function compile(block: Block, how: Reading): CompiledBlock | undefined {
   };
 }
 
-function settingsOf({ settings }: Block, { ignore, problems }: Reading): PageSettings {
+function settingsOf({ settings }: Block, { ignore, problems }: Context): PageSettings {
   const given = [...settings].filter(([name]) => Object.hasOwn(READERS, name) && !matchesName(name, ignore));
   const read = given.map(([name, { value }]) => problems.try(() => READERS[name]?.(value, name)));
   return read.reduce<PageSettings>((all, one) => ({ ...all, ...one }), {});
 }
 
-/** Compared with the path as lighttpd reads it, byte by byte. */
+/** As bytes: they are compared with the path as lighttpd reads it. */
 function endingsOf(value: Value, name: string): string[] {
-  return readStringList(value, name).map(({ text }) => asBytes(text));
+  return readStringList(value, name).map(({ text }) => byteString(text));
 }

@@ -1,90 +1,52 @@
-/** `*` stands for the rest of a name. */
-export function matchesName(name: string, patterns: readonly string[]): boolean {
-  return patterns.some((pattern) =>
-    pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern,
-  );
-}
+import { nearest } from '../../options/nearest.js';
+import type { Block, Setting } from '../evaluate/blocks.js';
+import { SERVER_DIRECTIVES } from './block-contents.js';
+import type { ConfReader } from './directive-names.js';
+import { TUNNEL_DIRECTIVE_NAMES } from './tunnel-directives.js';
+
+const OTHER_SERVER = 'the command serves files and tunnels only: let another server answer these requests';
 
 /**
- * Directives without bearing on who gets a tunnel and where it leads: the server's process, its logs, caches and compression of
- * files, keep-alive between requests. They are left out and reported as such.
+ * Directives that guard requests, redirect or change them. Leaving one out would allow requests that lighttpd refuses, or serve
+ * files that lighttpd does not serve. In each row: what replaces the directive in an app, and with the command.
  */
-export const HARMLESS: readonly string[] = [
-  ...['server.modules', 'server.compat-module-load', 'server.feature-flags', 'server.name', 'server.tag'],
-  ...['server.username', 'server.groupname', 'server.pid-file', 'server.core-files', 'server.max-fds'],
-  ...['server.max-worker', 'server.event-handler', 'server.network-backend', 'server.listen-backlog'],
-  ...['server.errorlog', 'server.errorlog-use-syslog', 'server.breakagelog', 'server.syslog-facility'],
-  ...['server.upload-dirs', 'server.upload-temp-file-size', 'server.chunkqueue-chunk-sz'],
-  ...['server.stat-cache-engine', 'server.range-requests', 'server.reject-expect-100-with-417'],
-  ...['server.max-keep-alive-requests', 'server.max-keep-alive-idle', 'server.defer-accept'],
-  // A tunnel's request has no body; Node bounds the header by itself.
-  ...['server.max-request-size', 'server.max-request-field-size'],
-  // Node's own parser is as strict.
-  'server.http-parseopt-*',
-  ...['accesslog.*', 'debug.*', 'rrdtool.*', 'mimetype.*', 'etag.*', 'expire.*', 'deflate.*', 'compress.*'],
-  // Nothing is listed unless the app does so.
-  ...['dir-listing.*', 'server.dir-listing', 'static-file.etags', 'static-file.disable-pathinfo'],
-];
-
-/** Which modules are loaded shows in their directives. */
-export const UNREPORTED: readonly string[] = ['server.modules', 'server.compat-module-load'];
-
-/** What the command does in the place of one that is left out. */
-const COMMAND_COUNTERPARTS: readonly (readonly [pattern: string, here: string])[] = [
-  ['server.errorlog*', 'messages go to stderr'],
-  ['server.breakagelog', 'messages go to stderr'],
-  ['accesslog.*', '--log FILE writes an event for each tunnel'],
-  ['server.pid-file', 'no such file is written'],
-  ['server.max-fds', 'ulimit -n'],
-];
-
-/** What the command does in place of a directive that is left out. */
-export function commandCounterpart(name: string): string | undefined {
-  return COMMAND_COUNTERPARTS.find(([pattern]) => matchesName(name, [pattern]))?.[1];
-}
-
-/** For an app around the middleware, or for the command, which is the whole server. */
-export type ConfReader = 'app' | 'command';
-
-const IN_FRONT = 'the command serves files and tunnels only: another server answers these requests';
-
-/**
- * Directives that guard requests, send them elsewhere or change them: leaving them out would open what was shut, or serve what
- * was not served. By each what takes its place in an app, and with the command.
- */
-export const REFUSED_DIRECTIVES: readonly (readonly [pattern: string, app: string, command: string])[] = [
+const REFUSED_DIRECTIVES: readonly (readonly [pattern: string, app: string, command: string])[] = [
   [
     'auth.*',
     'put a login in front of the tunnel: app.use(path, requireLogin, tunnel)',
-    '--auth FILE asks for logins (lines of htpasswd -B), of pages and tunnels',
+    'use --auth FILE (lines of htpasswd -B), which guards pages and tunnels',
   ],
   ...['ssl.verifyclient.*', 'ssl.ca-*'].map(
     (pattern) =>
       [
         pattern,
         'ask for client certificates in https.createServer: requestCert, rejectUnauthorized and ca',
-        '--client-ca FILE lets in clients with a certificate of that CA alone, with --cert and --key',
+        'use --client-ca FILE with --cert and --key, which admits only clients with a certificate of that CA',
       ] as const,
   ),
   [
     'ssl.*',
     'create the server with node:https, or end TLS in a proxy',
-    '--cert FILE and --key FILE make it https',
+    'use --cert FILE and --key FILE, which make it https',
   ],
   ['url.access-*', 'refuse these paths in front of the tunnel and express.static', 'write a list of strings'],
   ['url.redirect*', 'use res.redirect in front of the tunnel', 'let a proxy in front redirect'],
   [
     'url.rewrite*',
-    'change req.url in front of the tunnel, or mount the tunnel at the path itself',
+    'change req.url in front of the tunnel, or mount the tunnel at the rewritten path',
     'let a proxy in front rewrite, or write the path that browsers use into $HTTP["url"] around wstunnel.server',
   ],
   [
     'alias.*',
     'mount express.static at that path',
-    'the command serves one folder to everybody: let another server have these paths, or put files that everybody may read into server.document-root',
+    'the command serves one folder to everybody: let another server serve these paths, or move public files into server.document-root',
   ],
-  ['extforward.*', "name the proxies by app.set('trust proxy', ...)", '--trust-proxy LIST names the proxies'],
-  ['proxy.*', 'mount http-proxy-middleware at that path', IN_FRONT],
+  [
+    'extforward.*',
+    "name the proxies with app.set('trust proxy', ...)",
+    'name the proxies with --trust-proxy LIST',
+  ],
+  ['proxy.*', 'mount http-proxy-middleware at that path', OTHER_SERVER],
   [
     'setenv.*response-header',
     'use res.set or helmet in front of the tunnel',
@@ -93,21 +55,21 @@ export const REFUSED_DIRECTIVES: readonly (readonly [pattern: string, app: strin
   [
     'setenv.*',
     'set what the app reads (req.headers, process.env) in front of the tunnel',
-    'the environment of a program is its "bin-environment"',
+    'set the environment of a program with "bin-environment"',
   ],
   [
     'static-file.exclude-extensions',
-    'keep these files out of what express.static serves',
+    'exclude these files from what express.static serves',
     'write a list of strings',
   ],
   [
     'server.follow-symlink',
-    'keep such links out of what express.static serves',
-    'take such links out of server.document-root',
+    'exclude such links from what express.static serves',
+    'remove such links from server.document-root',
   ],
   [
     'server.max-write-idle',
-    'give writeTimeout as an option: a client that accepts nothing is cut off after 360 s',
+    'set the option writeTimeout: the default ends the tunnel of a client that accepts no bytes for 360 s',
     'write a whole number of seconds',
   ],
   ['server.kbytes-per-second', 'limit the rate in a proxy in front', 'limit the rate in a proxy in front'],
@@ -116,28 +78,32 @@ export const REFUSED_DIRECTIVES: readonly (readonly [pattern: string, app: strin
     'limit the rate in a proxy in front',
     'limit the rate in a proxy in front',
   ],
-  ['server.error*', "use the app's own error handler", 'the command answers errors with a line of text'],
+  [
+    'server.error*',
+    "use the app's own error handler",
+    'the command has no error pages: each error is answered with a line of text',
+  ],
   [
     'server.chroot',
     'give the paths as the process sees them',
-    'start the command by chroot(8) or a container',
+    'start the command with chroot(8) or in a container',
   ],
   [
     'server.systemd-socket-activation',
     'listen on the file descriptor: server.listen({ fd: 3 })',
-    '--listen fd:3 takes the socket that systemd opened',
+    'use --listen fd:3 for the socket that systemd opened',
   ],
   [
     'server.socket-perms',
     'change the mode of the socket once the server listens',
-    '--unix-mode MODE and --unix-group GROUP decide who may connect to the socket',
+    'use --unix-mode MODE and --unix-group GROUP to decide who may connect to the socket',
   ],
-  ['server.set-v6only', 'listen with { ipv6Only }', '--listen ADDRESS says where to listen'],
-  ['server.v4mapped', 'listen with { ipv6Only }', '--listen ADDRESS says where to listen'],
+  ['server.set-v6only', 'listen with { ipv6Only }', 'give the address with --listen ADDRESS'],
+  ['server.v4mapped', 'listen with { ipv6Only }', 'give the address with --listen ADDRESS'],
   [
     'server.force-lowercase-filenames',
-    'lower req.url in front of express.static',
-    'write the names as browsers ask for them',
+    'convert req.url to lower case in front of express.static',
+    'name the files as browsers request them',
   ],
   ...[
     'fastcgi.*',
@@ -150,7 +116,8 @@ export const REFUSED_DIRECTIVES: readonly (readonly [pattern: string, app: strin
     'status.*',
     'magnet.*',
   ].map(
-    (pattern) => [pattern, 'mount what answers these requests in front of the tunnel', IN_FRONT] as const,
+    (pattern) =>
+      [pattern, 'mount the handler of these requests in front of the tunnel', OTHER_SERVER] as const,
   ),
   ...['userdir.*', 'evhost.*', 'simple-vhost.*', 'vhostdb.*'].map(
     (pattern) =>
@@ -162,11 +129,44 @@ export const REFUSED_DIRECTIVES: readonly (readonly [pattern: string, app: strin
   ),
 ];
 
-/** What takes the place of a directive that can't be left out; undefined where it is unknown. */
-export function replacementFor(name: string, reader: ConfReader): string | undefined {
+/** What replaces a refused directive; undefined for an unknown name. */
+function replacementFor(name: string, reader: ConfReader): string | undefined {
   const row = REFUSED_DIRECTIVES.find(([pattern]) => {
     const [front = '', back = ''] = pattern.split('*');
     return pattern.includes('*') ? name.startsWith(front) && name.endsWith(back) : name === pattern;
   });
   return row?.[reader === 'app' ? 1 : 2];
+}
+
+/** For the message: why the directive is refused, and what to do. */
+export function refusalOf(name: string, setting: Setting, block: Block, reader: ConfReader): string {
+  const isApp = reader === 'app';
+  const replacement = replacementFor(name, reader);
+  if (replacement !== undefined)
+    return isApp
+      ? `${name} has no effect on the tunnel: ${replacement}. Then remove the directive or give ignore: ['${name}']`
+      : `${name} is not supported: ${tlsOptionFor(name, setting, block) ?? replacement}; then skip the directive with --ignore '${name}'`;
+  const near = nearest(name, [...TUNNEL_DIRECTIVE_NAMES, ...SERVER_DIRECTIVES]);
+  const unknown = `${name} is not a known directive${near === undefined ? '.' : `; did you mean ${near}?`}`;
+  return isApp
+    ? `${unknown} If it does not concern the tunnel, remove it or give ignore: ['${name}']`
+    : `${unknown} If it concerns neither tunnels nor pages, skip it with --ignore '${name}'`;
+}
+
+const TLS_OPTIONS: Readonly<Record<string, string>> = {
+  'ssl.pemfile': '--cert',
+  'ssl.privkey': '--key',
+  'ssl.verifyclient.ca-file': '--client-ca',
+};
+
+/** With the file and the socket of the directive, so that the user can copy the options. */
+function tlsOptionFor(name: string, { value }: Setting, block: Block): string | undefined {
+  const option = TLS_OPTIONS[name];
+  if (option === undefined || value.kind !== 'string') return undefined;
+  const { condition } = block;
+  const listen =
+    condition?.object === 'SERVER'
+      ? ` with --listen '${condition.text}' (run a second command for the sockets without TLS)`
+      : '';
+  return `start with ${option} '${value.text}'${listen}`;
 }

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { Block } from '../evaluate/blocks.js';
-import { contentsOf, type ReadingContext } from './read-directives.js';
+import { contentsOf } from './block-contents.js';
+import type { ReadingContext } from './reading-context.js';
 import {
   readNumberValue,
   readSwitchValue,
@@ -11,23 +12,21 @@ import { refuseAbstractSocket, readListenAddress, type ListenAddress } from '../
 import { failAt, fileAndLine } from '../syntax/source.js';
 import type { Value } from '../evaluate/values.js';
 
-export type { ListenAddress } from '../conditions/listen-address.js';
-
-export interface ServerSettings extends ListenAddress {
+interface ServerSettings extends ListenAddress {
   documentRoot?: string;
   indexFiles?: string[];
   maxConnections?: number;
   sockets?: ListenAddress[];
 }
 
-/** What the configuration says about the server itself. */
-export function readServerSettings(root: Block, how: ReadingContext): ServerSettings {
+/** The settings of the server itself. */
+export function readServerSettings(root: Block, context: ReadingContext): ServerSettings {
   const value = (name: string) => root.settings.get(name)?.value;
   const read = <Result>(name: string, reader: (value: Value, name: string) => Result) => {
     const given = value(name);
-    return given && how.problems.try(() => reader(given, name));
+    return given && context.problems.try(() => reader(given, name));
   };
-  // lighttpd's defaults; without one `listen` would take any port that is free.
+  // lighttpd's defaults. Without a port, `listen` would use any free one.
   const isTls = read('ssl.engine', readSwitchValue) === true;
   const port =
     read('server.port', (given, name) => readNumberValue(given, name, 65535)) ?? (isTls ? 443 : 80);
@@ -41,7 +40,7 @@ export function readServerSettings(root: Block, how: ReadingContext): ServerSett
     ...(bind.socket === undefined ? { port } : {}),
     ...(isIpv6 ? { bind: '::' } : bind),
   };
-  const sockets = socketsOf(root, { port, ...own }, how);
+  const sockets = socketsOf(root, { port, ...own }, context);
   return {
     ...own,
     ...(documentRoot === undefined || documentRoot === '' ? {} : { documentRoot }),
@@ -58,13 +57,13 @@ function readBind(value: Value, name: string): ListenAddress {
   refuseAbstractSocket(text, value, name);
   const bind = text.replace(/^\[(.*)\]$/, '$1');
   if (bind.includes(':') && isIP(bind) !== 6)
-    failAt(value, `${name} is an address alone; the port goes into server.port`);
+    failAt(value, `${name} must be an address without a port: give the port as server.port`);
   return { bind };
 }
 
 /**
- * Further sockets to listen on: `$SERVER["socket"] == "[::]:80" { }`. One with TLS is not plain, and one with contents of other
- * modules alone is theirs.
+ * Further sockets to listen on: `$SERVER["socket"] == "[::]:80" { }`. Left out are sockets with TLS, since these are plain, and
+ * sockets whose block has directives of other modules alone.
  */
 function socketsOf(
   root: Block,
@@ -86,8 +85,8 @@ function socketsOf(
               isIgnored: false,
             },
             instead: tls
-              ? 'https is for all addresses of a command, by --cert and --listen'
-              : 'not listened on',
+              ? 'a command serves https on all of its addresses or on none: see --cert and --listen'
+              : 'the command does not listen on this socket',
           },
           block,
         );
@@ -95,7 +94,7 @@ function socketsOf(
     }
     const address = problems.try(() => {
       if (condition.operator !== '==' || block.next)
-        return failAt(block, '$SERVER["socket"] can only be compared by ==, without else');
+        return failAt(block, '$SERVER["socket"] can only be compared with ==, and has no else');
       return readListenAddress(condition.text, main.port, block);
     });
     return address ? [{ block, ours, address }] : [];
@@ -106,12 +105,9 @@ function socketsOf(
   return found.map(({ address }) => address);
 }
 
-/** The port tells the command on which socket a request came. */
+/** The command tells its sockets apart by port: two sockets with one port can't have different directives. */
 function checkPort(block: Block, { port, bind }: ListenAddress, all: readonly ListenAddress[]): void {
   const other = all.find((one) => port !== undefined && one.port === port && one.bind !== bind);
   if (other)
-    failAt(
-      block,
-      `another socket has port ${port ?? ''} as well: start a command of its own for what stands in here`,
-    );
+    failAt(block, `another socket has the port ${port ?? ''} too: run a second command for this block`);
 }

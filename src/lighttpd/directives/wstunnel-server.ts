@@ -2,7 +2,7 @@ import { nearest } from '../../options/nearest.js';
 import { HOST } from '../../options/hosts.js';
 import { NOTATION, type Notation } from '../../routes/notation.js';
 import type { Host } from '../../types.js';
-import { asBytes } from '../conditions/url-notation.js';
+import { byteString } from '../syntax/byte-string.js';
 import {
   checkKeyOrder,
   readKeyedList,
@@ -18,7 +18,7 @@ import { foldCase, type Value } from '../evaluate/values.js';
 const NAME = 'wstunnel.server';
 const SHAPE = '( "/path" => ( ( "host" => "127.0.0.1", "port" => 5900 ) ) )';
 
-/** lighttpd's times of a host, and ours. */
+/** The times of a host: lighttpd's name, and our option. */
 const TIMES = {
   'connect-timeout': 'connectTimeout',
   'disable-time': 'disableTime',
@@ -26,7 +26,7 @@ const TIMES = {
   'write-timeout': 'writeTimeout',
 } as const satisfies Record<string, keyof Host>;
 
-/** lighttpd sets these by itself for a tunnel, or they are for FastCGI alone: src/mod_wstunnel.c, src/gw_backend.c. */
+/** Ignored for a tunnel: lighttpd sets them itself, or they are for FastCGI alone (src/mod_wstunnel.c, src/gw_backend.c). */
 const WITHOUT_MEANING: Readonly<Record<string, (value: Value, name: string) => unknown>> = {
   'tcp-fin-propagate': readSwitchValue,
   upgrade: readSwitchValue,
@@ -45,21 +45,21 @@ const KNOWN = [
   ...[TIMES, WITHOUT_MEANING, BIN_OPTIONS].flatMap((names) => Object.keys(names)),
 ];
 
-/** `sockaddr_un` holds 108 bytes; lighttpd leaves itself two. */
+/** Most bytes of a socket path: `sockaddr_un` has room for 108, one of them for the NUL, and lighttpd reserves two. */
 const MAX_SOCKET = 105;
 
-/** `wstunnel.server`: keys, for each its hosts (`gw_set_defaults_backend`); empty, there is no tunnel here. */
+/** `wstunnel.server`: the hosts of each key (`gw_set_defaults_backend`). An empty list means no tunnel. */
 export function readWstunnelServer(value: Value, notation: Notation): Record<string, Host[]> {
   const entries = readKeyedList(value, NAME, SHAPE);
   checkKeyOrder(entries, NAME);
   const map = Object.fromEntries(
     entries.map(({ key, value: hosts }) => {
       if (Object.hasOwn(HOST, key))
-        failAt(hosts, `${NAME}: "${key}" can't be a key here; begin it with a slash or a dot`);
+        failAt(hosts, `${NAME}: "${key}" can't be a key: begin it with a slash or a dot`);
       if (hosts.kind !== 'list') return failAt(hosts, `${NAME} must look like ${SHAPE}`);
       if (hosts.entries.length === 0) failAt(hosts, `${NAME}: "${key}" names no host`);
-      // Their labels, if any, are lighttpd's for its counters.
-      return [asBytes(key), hosts.entries.map((host) => readHost(host.value))];
+      // A host may have a label, which lighttpd uses for its counters only.
+      return [byteString(key), hosts.entries.map((host) => readHost(host.value))];
     }),
   );
   return Object.defineProperty(map, NOTATION, { value: notation, enumerable: false });
@@ -89,14 +89,15 @@ function readAddress(options: ReadonlyMap<string, Value>, place: Value): Host {
   const port = given && readNumberValue(given, 'port', 65535);
   const socket = text('socket') ?? '';
   if (socket !== '' && (host !== '' || (port ?? 0) !== 0))
-    failAt(place, `${NAME}: either host and port or socket, not both`);
+    failAt(place, `${NAME}: give either "host" and "port" or "socket", not both`);
   const path = socket || (host.startsWith('/') ? host : '');
   if (path !== '') {
-    if (Buffer.byteLength(path) > MAX_SOCKET) failAt(place, `${NAME}: this socket's path is too long`);
+    if (Buffer.byteLength(path) > MAX_SOCKET)
+      failAt(place, `${NAME}: this socket path is too long: ${MAX_SOCKET} bytes at most`);
     return { socket: path };
   }
   if (host === '' && !options.has('bin-path')) failAt(place, `${NAME}: a host needs "host" or "socket"`);
-  // 80 is lighttpd's.
+  // lighttpd's default port is 80.
   return { host: host || '127.0.0.1', port: port || 80 };
 }
 
@@ -121,6 +122,6 @@ function checkWithoutMeaning(options: ReadonlyMap<string, Value>): void {
   if (mode && !['', 'responder'].includes(readStringValue(mode, 'mode')))
     failAt(
       mode,
-      'a tunnel can\'t authorize: "mode" may only be "responder"; let the app\'s own middleware do it',
+      '"mode" must be "responder": a tunnel can\'t authorize requests, the app\'s own middleware can',
     );
 }

@@ -2,7 +2,7 @@ import type { Place } from '../syntax/source.js';
 import type { Operator } from '../syntax/tree.js';
 import { foldCase, type Value } from './values.js';
 
-/** A condition with its texts worked out. */
+/** A condition whose field and text are evaluated. */
 export interface ConditionText extends Place {
   readonly object: string;
   readonly field: string;
@@ -10,30 +10,30 @@ export interface ConditionText extends Place {
   readonly text: string;
 }
 
-/** One assignment, and where. */
+/** One assignment, with its place. */
 export interface Setting extends Place {
   readonly name: string;
   readonly value: Value;
 }
 
-/** What stands in a condition's braces; the outermost has no condition and no parent. */
+/** The body of a condition. The outermost block has no condition and no parent. */
 export interface Block extends Place {
   readonly parent: Block | undefined;
   readonly condition: ConditionText | undefined;
   /** By name in lower case. */
   readonly settings: Map<string, Setting>;
-  /** In their order, without those that follow an `else`. */
+  /** In the order of the source, without the branches after an `else`. */
   readonly children: Block[];
-  /** By condition: the same condition again is the same block (`configparser_parse_condition`). */
+  /** By condition: a repeated condition continues its first block (`configparser_parse_condition`). */
   readonly known: Map<string, Block>;
-  /** The branch behind its `else`. */
+  /** The branch after the `else` of this block. */
   next: Block | undefined;
 }
 
-/** All of them, from the outermost on. */
+/** A block and all blocks inside it, the outermost first. */
 export function everyBlock(block: Block): Block[] {
   const blocks = [block];
-  // Grows on the way: an else may follow another a thousand times.
+  // A list that grows during the loop, not recursion: an else may follow another a thousand times.
   for (const { children, next } of blocks) blocks.push(...children, ...(next ? [next] : []));
   return blocks;
 }
@@ -50,6 +50,7 @@ export function newBlock(
   };
 }
 
+/** The same for two conditions that lighttpd takes for one: it compares them without case. */
 export function conditionKey(
   condition: { object: string; field: string; operator: string; text: string } | undefined,
 ): string {

@@ -6,7 +6,7 @@ import { addValues, foldCase, listValue, textOf, type ValueEntry, type Value } f
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What an expression comes to inside a block. */
+/** The value of an expression inside a block. */
 export function evaluateExpression(expression: Expression, block: Block, environment: Environment): Value {
   const { source, offset } = expression;
   const place = { source, offset };
@@ -16,7 +16,7 @@ export function evaluateExpression(expression: Expression, block: Block, environ
     case 'number':
       return { ...place, kind: 'number', number: expression.number };
     case 'name':
-      return { ...named(fullName(expression.name), place, block, environment), ...place };
+      return { ...valueOfName(fullName(expression.name), place, block, environment), ...place };
     case 'list':
       return listValue(
         place,
@@ -32,29 +32,29 @@ export function evaluateExpression(expression: Expression, block: Block, environ
   }
 }
 
-function named(name: string, place: Place, block: Block, environment: Environment): Value {
+function valueOfName(name: string, place: Place, block: Block, environment: Environment): Value {
   if (name.startsWith('env.')) {
     const key = name.slice('env.'.length);
-    // Whatever is no string is inherited: `constructor`.
+    // A value of another type is inherited from Object.prototype, such as `constructor`.
     const text = environment[key];
-    if (typeof text !== 'string') return failAt(place, `the environment has no ${key}`);
+    if (typeof text !== 'string') return failAt(place, `the environment variable ${key} is not set`);
     return { ...place, kind: 'string', text };
   }
   const value = findValue(foldCase(name), block);
   if (value) return value;
   const error = errorAt(place, `${name} has no value yet`);
-  missing.set(error, foldCase(name));
+  missingVariables.set(error, foldCase(name));
   throw error;
 }
 
-const missing = new WeakMap<TunnelError, string>();
+const missingVariables = new WeakMap<TunnelError, string>();
 
-/** The variable without a value that an error is about. */
+/** The variable of an error about a variable without a value. */
 export function missingVariableOf(error: TunnelError): string | undefined {
-  return missing.get(error);
+  return missingVariables.get(error);
 }
 
-/** Of this block or those around it. */
+/** The value of a setting in this block, or else in the nearest block around it. */
 export function findValue(key: string, block: Block): Value | undefined {
   for (let one: Block | undefined = block; one; one = one.parent) {
     const setting = one.settings.get(key);

@@ -1,9 +1,9 @@
 import { failAt, type Place } from '../syntax/source.js';
 import { textOf, type ValueEntry, type Value } from './values.js';
 
-// What a directive's value may be: `config_plugin_values_init_block` in lighttpd's src/configfile-glue.c.
+// The types that a directive's value may have: `config_plugin_values_init_block` in lighttpd's src/configfile-glue.c.
 
-export type KeyedEntry = Required<ValueEntry>;
+type KeyedEntry = Required<ValueEntry>;
 
 export function readStringValue(value: Value, name: string): string {
   if (value.kind !== 'string') return failAt(value, `${name} must be a string`);
@@ -30,7 +30,7 @@ export function readSwitchValue(value: Value, name: string): boolean {
   return on ?? failAt(value, `${name} must be "enable" or "disable"`);
 }
 
-/** Strings without keys. */
+/** A list of strings without keys. */
 export function readStringList(value: Value, name: string): { text: string; place: Place }[] {
   const fail = (place: Value) => failAt(place, `${name} must be a list of strings: ( "...", "..." )`);
   if (value.kind !== 'list') return fail(value);
@@ -40,15 +40,19 @@ export function readStringList(value: Value, name: string): { text: string; plac
   });
 }
 
-/** Values, each with a key. `shape` says how it should look. */
+/** A list in which each value has a key. `shape` is an example for the message. */
 export function readKeyedList(value: Value, name: string, shape: string): KeyedEntry[] {
   const fail = (place: Value) => failAt(place, `${name} must look like ${shape}`);
   if (value.kind !== 'list') return fail(value);
   return value.entries.map(({ key, value: one }) => (key === undefined ? fail(one) : { key, value: one }));
 }
 
-/** A JavaScript object orders keys that are whole numbers before the others; here the first that fits counts. */
+/** A JavaScript object moves keys that are whole numbers before its other keys; here the order matters, since the first match wins. */
 export function checkKeyOrder(entries: readonly KeyedEntry[], name: string): void {
   const odd = entries.length > 1 ? entries.find(({ key }) => /^(0|[1-9]\d*)$/.test(key)) : undefined;
-  if (odd) failAt(odd.value, `${name}: a key of digits alone can't keep its place among others`);
+  if (odd)
+    failAt(
+      odd.value,
+      `${name}: a key of digits alone can't keep its position among other keys: choose another key`,
+    );
 }

@@ -1,6 +1,6 @@
 import { failAt, stopAt, type Place } from '../syntax/source.js';
 
-/** What an expression comes to. Never changed: variables share it. */
+/** The value of an expression. Never mutated: variables share it. */
 export type Value = Place &
   (
     | { readonly kind: 'string'; readonly text: string }
@@ -13,23 +13,23 @@ export interface ValueEntry {
   readonly value: Value;
 }
 
-/** A few lines such as `a += a` would fill the memory. */
+/** Limits, since a few lines such as `a += a` would fill the memory. */
 const MAX_TEXT = 64 * 1024;
 const MAX_ENTRIES = 10_000;
 
-/** lighttpd's names and keys differ by more than their case (`array_keycmp` in src/array.c). */
+/** lighttpd compares names and keys without case (`array_keycmp` in src/array.c). */
 export function foldCase(name: string): string {
   return name.toLowerCase();
 }
 
-/** `+` and `+=`: `configparser_merge_data` in src/configparser.y. The sum stands where its second part does. */
+/** `+` and `+=`: `configparser_merge_data` in src/configparser.y. The sum has the place of its second operand. */
 export function addValues(left: Value, right: Value): Value {
   const { source, offset } = right;
   const place = { source, offset };
   if (left.kind === 'list' && right.kind === 'list')
     return listValue(place, [...left.entries, ...right.entries]);
   if (left.kind === 'list' || right.kind === 'list')
-    return failAt(right, `a ${left.kind} and a ${right.kind} can't be added together`);
+    return failAt(right, `a ${left.kind} and a ${right.kind} can't be added`);
   if (left.kind === 'number' && right.kind === 'number')
     return { ...place, kind: 'number', number: left.number + right.number };
   const text = textOf(left) + textOf(right);
@@ -37,21 +37,21 @@ export function addValues(left: Value, right: Value): Value {
   return { ...place, kind: 'string', text };
 }
 
-/** Checks its size, and that no key is there twice; the same key with the same plain value is taken once. */
+/** A list of checked size and without duplicate keys. A key that is repeated with the same plain value counts once. */
 export function listValue(place: Place, entries: readonly ValueEntry[]): Value {
   if (entries.length > MAX_ENTRIES) stopAt(place, `this list has more than ${MAX_ENTRIES} entries`);
   const seen = new Map<string, Value>();
   const kept = entries.filter(({ key, value }) => {
     if (key === undefined) return true;
     const other = seen.get(foldCase(key));
-    if (other && !isSame(other, value)) failAt(value, `the key "${key}" is twice in this list`);
+    if (other && !isSame(other, value)) failAt(value, `the key "${key}" appears twice in this list`);
     seen.set(foldCase(key), value);
     return other === undefined;
   });
   return { ...place, kind: 'list', entries: kept };
 }
 
-/** A string, or the digits of a number. */
+/** The text of a string, or the digits of a number. */
 export function textOf(value: Value): string {
   if (value.kind === 'list') return failAt(value, 'expected a string, found a list');
   return value.kind === 'number' ? String(value.number) : value.text;

@@ -1,21 +1,23 @@
-/** A pattern of which the meaning is not certain: to find no file for it could leave out what lighttpd reads. */
+import { byteString } from '../syntax/byte-string.js';
+
+/** A pattern that lighttpd may read in another way: matching no file could omit a file that lighttpd includes. */
 class GlobError extends Error {}
 
 /** One byte, as a character of Latin-1. */
 type Test = (byte: string) => boolean;
 type Step = Test | '*';
 
-/** Alternatives in braces double with each pair. */
-const MOST_PATTERNS = 100;
-/** Linux takes no longer paths (PATH_MAX). */
-const MOST_CHARACTERS = 4096;
+/** Each pair of braces multiplies the number of alternatives. */
+const MAX_PATTERNS = 100;
+/** The longest path of Linux (PATH_MAX). */
+const MAX_CHARACTERS = 4096;
 
 /** POSIX character classes of the C locale, in which lighttpd runs. */
 const CLASSES: Readonly<Record<string, RegExp>> = {
   alnum: /[A-Za-z0-9]/,
   alpha: /[A-Za-z]/,
   blank: /[ \t]/,
-  // eslint-disable-next-line no-control-regex -- this is what the class means
+  // eslint-disable-next-line no-control-regex -- the class consists of control characters
   cntrl: /[\0-\x1f\x7f]/,
   digit: /[0-9]/,
   graph: /[!-~]/,
@@ -27,29 +29,30 @@ const CLASSES: Readonly<Record<string, RegExp>> = {
   xdigit: /[0-9A-Fa-f]/,
 };
 
-/** Does glob(3) with GLOB_BRACE, as lighttpd calls it, find more than the file of this name? */
+/** Does glob(3) with GLOB_BRACE, as lighttpd calls it, read the path as a pattern rather than as a file name? */
 export function isGlob(path: string): boolean {
   return /[*?[{\\]/.test(path);
 }
 
-/** `a{b,c}` is `ab` and `ac`. As in glibc, a brace that is not closed leaves all braces of the pattern as they are. */
+/** `a{b,c}` is `ab` and `ac`. As in glibc, all braces of a pattern are literal when one of them is not closed. */
 export function alternatives(pattern: string): string[] {
-  if (pattern.length > MOST_CHARACTERS) throw new GlobError(`more than ${MOST_CHARACTERS} characters`);
+  if (pattern.length > MAX_CHARACTERS)
+    throw new GlobError(`the pattern has more than ${MAX_CHARACTERS} characters`);
   if (pattern.includes('\\')) throw new GlobError('a backslash is not supported in an include');
   const found: string[] = [];
-  const waiting = [pattern];
-  for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) {
-    const braces = bracesOf(one);
-    if (braces) waiting.push(...braces.reverse());
+  const pending = [pattern];
+  for (let one = pending.pop(); one !== undefined; one = pending.pop()) {
+    const expanded = expandFirstBraces(one);
+    if (expanded) pending.push(...expanded.reverse());
     else found.push(one);
-    if (found.length + waiting.length > MOST_PATTERNS)
-      throw new GlobError(`more than ${MOST_PATTERNS} alternatives in braces`);
+    if (found.length + pending.length > MAX_PATTERNS)
+      throw new GlobError(`the braces have more than ${MAX_PATTERNS} alternatives`);
   }
   return found;
 }
 
-/** The pattern once for each alternative of its first braces. */
-function bracesOf(pattern: string): string[] | undefined {
+/** The pattern once for each alternative of its first braces; undefined where no braces are left to expand. */
+function expandFirstBraces(pattern: string): string[] | undefined {
   const start = pattern.indexOf('{');
   if (start === -1) return undefined;
   const parts: string[] = [];
@@ -70,20 +73,16 @@ function bracesOf(pattern: string): string[] | undefined {
 }
 
 /**
- * fnmatch(3) for one segment of a path. Bytes are compared, as in the C locale: `?` is half of an `é`. Throws for brackets that are
- * not understood. The time grows as pattern times name.
+ * fnmatch(3) for one segment of a path. It compares bytes, as in the C locale: `?` matches half of an `é`. Throws for brackets that
+ * are not supported. The time is at most proportional to the length of the pattern times the length of the name.
  */
 export function matcherOf(segment: string): (name: string) => boolean {
-  const steps = stepsOf(bytesOf(segment));
-  return (name) => (!name.startsWith('.') || segment.startsWith('.')) && fits(steps, bytesOf(name));
+  const steps = stepsOf(byteString(segment));
+  return (name) => (!name.startsWith('.') || segment.startsWith('.')) && matches(steps, byteString(name));
 }
 
-export function bytesOf(text: string): string {
-  return Buffer.from(text).toString('latin1');
-}
-
-/** Only the last `*` needs to be tried again: what an earlier one took is the shortest that fits. */
-function fits(steps: readonly Step[], name: string): boolean {
+/** Backtracks to the last `*` only: an earlier `*` already matched the shortest text that works. */
+function matches(steps: readonly Step[], name: string): boolean {
   let [at, index, star, retry] = [0, 0, -1, 0];
   while (index < name.length) {
     const step = steps[at];
@@ -104,7 +103,7 @@ function fits(steps: readonly Step[], name: string): boolean {
 
 function stepsOf(segment: string): Step[] {
   const steps: Step[] = [];
-  // Once one has no end, those after it have none either.
+  // If one bracket is not closed, no later bracket is closed either.
   let isLiteral = false;
   for (let index = 0; index < segment.length; index++) {
     const character = segment[index] ?? '';
@@ -125,11 +124,11 @@ function stepsOf(segment: string): Step[] {
   return steps;
 }
 
-/** A bracket expression (POSIX.1-2017, XBD 9.3.5), with `!` or `^` for its opposite. */
+/** A bracket expression (POSIX.1-2017, XBD 9.3.5), with `!` or `^` for its complement. */
 class Brackets {
-  /** Undefined where no bracket closes it: glibc then takes the `[` for itself. */
+  /** Undefined where no bracket closes the expression: to glibc the `[` is then a literal character. */
   readonly test: Test | undefined;
-  /** The closing bracket. */
+  /** Index of the closing bracket. */
   end: number;
 
   readonly #text: string;
@@ -141,7 +140,7 @@ class Brackets {
     const isOpposite = /[!^]/.test(text[start + 1] ?? '');
     const first = start + (isOpposite ? 2 : 1);
     this.end = first;
-    // The first character may be a closing bracket.
+    // A closing bracket in the first position is a member of the set.
     if (!text.includes(']', first + 1)) return;
     const tests: Test[] = [];
     while (this.end === first || text[this.end] !== ']') {
@@ -161,7 +160,8 @@ class Brackets {
       return (byte) => byte === character;
     }
     const last = this.#text[this.end + 2] ?? '';
-    if (last === '[' && /[:=.]/.test(this.#text[this.end + 3] ?? '')) this.#refuse('a class ends no range');
+    if (last === '[' && /[:=.]/.test(this.#text[this.end + 3] ?? ''))
+      this.#refuse("a range can't end with a class");
     if (last < character) this.#refuse(`the range ${character}-${last} is reversed`);
     this.end += 3;
     return (byte) => byte >= character && byte <= last;
@@ -171,10 +171,12 @@ class Brackets {
     const [whole, name = ''] = /^\[:([a-z]+):\]/.exec(this.#text.slice(this.end, this.end + 16)) ?? [];
     const known = Object.hasOwn(CLASSES, name) ? CLASSES[name] : undefined;
     if (whole === undefined || !known)
-      return this.#refuse(`of [: [= and [. only ${Object.keys(CLASSES).join(', ')} in [: :] are supported`);
+      return this.#refuse(
+        `[= and [. are not supported, and of [: :] only ${Object.keys(CLASSES).join(', ')} are`,
+      );
     this.end += whole.length;
     if (this.#text[this.end] === '-' && this.#text[this.end + 1] !== ']')
-      this.#refuse('a class begins no range');
+      this.#refuse("a range can't begin with a class");
     return (byte) => known.test(byte);
   }
 

@@ -1,27 +1,28 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { alternatives, bytesOf, isGlob, matcherOf } from './glob.js';
+import { byteString } from '../syntax/byte-string.js';
+import { alternatives, isGlob, matcherOf } from './glob.js';
 import { readRegularFile } from './regular-file.js';
 import { MAX_CONFIGURATION_LENGTH } from '../syntax/source.js';
 
-/** A text that an include stands for, and its name in messages. */
+/** The text of an included file, and the name of the file in messages. */
 export interface IncludedText {
   readonly file: string;
   readonly text: string;
 }
 
-/** No longer text in UTF-8 has few enough characters. */
+/** A UTF-16 unit takes at most three bytes in UTF-8: a longer file has too many characters in any case. */
 const MAX_BYTES = 3 * MAX_CONFIGURATION_LENGTH;
 
 /**
- * Reads includes from the disk as lighttpd does: relative ones from the folder of the configuration's first file, wildcards in
- * alphabetical order, each file under its own name. A wildcard that finds no file stands for nothing. Throws where a file can't be
- * read, and for a pattern that is not understood.
+ * Reads includes from the disk as lighttpd does: relative paths start from the folder of the configuration's first file, and the files
+ * of a wildcard come in alphabetical order, each under its name. A wildcard without a match includes nothing. Throws where a file
+ * can't be read, and for a pattern that is not supported.
  */
 export function includeFrom(file: string): (path: string) => readonly IncludedText[] {
   const folder = dirname(file);
   return (path) => {
-    // Not `join`: an absolute path stays as it is.
+    // An absolute path stays as it is: `join` would put the folder in front of it.
     const whole = path.startsWith('/') ? path : join(folder, path);
     let left = MAX_BYTES;
     return (isGlob(path) ? filesOf(whole) : [whole]).map((one) => {
@@ -45,14 +46,14 @@ function filesOf(pattern: string): string[] {
 
 /** As strcmp(3). */
 function compareBytes(one: string, other: string): number {
-  const [left, right] = [bytesOf(one), bytesOf(other)];
+  const [left, right] = [byteString(one), byteString(other)];
   if (left === right) return 0;
   return left < right ? -1 : 1;
 }
 
-/** The entries of a folder that a segment of a pattern stands for. */
+/** The entries of a folder that match one segment of a pattern. */
 function inside(base: string, segment: string): string[] {
-  // Not `join`: behind a link, `..` is another folder.
+  // Not `join`, which would resolve `..` before a symbolic link is followed.
   const path = (name: string) => (base === '' || base === '/' ? `${base}${name}` : `${base}/${name}`);
   if (!isGlob(segment)) return exists(path(segment)) ? [path(segment)] : [];
   const isMatch = matcherOf(segment);
@@ -66,7 +67,7 @@ function inside(base: string, segment: string): string[] {
   return ['.', '..', ...names].filter(isMatch).map(path);
 }
 
-/** A link that leads nowhere exists: it can't be read, and that is an error. */
+/** A dangling symbolic link exists: reading it fails, and the failure is an error of the include. */
 function exists(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }

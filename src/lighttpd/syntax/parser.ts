@@ -1,17 +1,17 @@
-import { failAt, type Place, type Source } from './source.js';
-import { Tokenizer, type Token } from './tokenizer.js';
-import type { Branch, Expression, ListEntry, Operator, Statement } from './tree.js';
-
-/** Parentheses, and blocks, inside each other. */
-export const MAX_NESTING = 30;
+import { ExpressionParser, MAX_NESTING } from './expression-parser.js';
+import { failAt, type Source } from './source.js';
+import { isSign, onlyPlace, tokenName, TokenReader } from './token-reader.js';
+import type { Token } from './tokenizer.js';
+import type { Branch, Operator, Statement } from './tree.js';
 
 const OPERATORS: readonly string[] = ['==', '!=', '=~', '!~', '=^', '=$'] satisfies readonly Operator[];
 const ASSIGNMENTS: readonly string[] = ['=', '+=', ':='];
 const ELSE: readonly string[] = ['else', 'elif', 'elsif', 'elseif'];
 
 /**
- * The grammar of lighttpd's src/configparser.y. lighttpd's parser drops a token that fits nowhere and goes on: half a line may
- * be missing without a word. Here it is an error, but for the newlines that people put before a brace or behind an equal sign.
+ * The grammar of lighttpd's src/configparser.y, with one difference: lighttpd's parser drops an unexpected token and continues,
+ * so half a line may be lost without a message. Here an unexpected token is an error, except for newlines before a brace or
+ * after an equal sign, which many configurations have.
  */
 export function parseConf(source: Source): ParseResult {
   const statements: Statement[] = [];
@@ -23,30 +23,32 @@ export function parseConf(source: Source): ParseResult {
   return { statements };
 }
 
-/** With an error: the statements before it. */
-export interface ParseResult {
+interface ParseResult {
+  /** Where there is an error: the statements before it. */
   readonly statements: readonly Statement[];
   readonly error?: unknown;
 }
 
 class Parser {
-  readonly #tokens: Tokenizer;
-  #parens = 0;
-  #blocks = 0;
+  readonly #tokens: TokenReader;
+  readonly #expressions: ExpressionParser;
+  /** Blocks that are open at the current token. */
+  #openBlocks = 0;
 
   constructor(source: Source) {
-    this.#tokens = new Tokenizer(source);
+    this.#tokens = new TokenReader(source);
+    this.#expressions = new ExpressionParser(this.#tokens);
   }
 
   file(statements: Statement[]): void {
     this.#statements(statements);
     const token = this.#tokens.next();
-    if (token.kind !== 'end') failAt(token, 'this brace closes nothing');
+    if (token.kind !== 'end') failAt(token, 'this closing brace has no opening brace');
   }
 
   #statements(statements: Statement[] = []): Statement[] {
     for (;;) {
-      this.#skipNewlines();
+      this.#tokens.skipNewlines();
       const token = this.#tokens.peek();
       if (token.kind === 'end' || isSign(token, '}')) return statements;
       statements.push(this.#statement());
@@ -56,30 +58,30 @@ class Parser {
   #statement(): Statement {
     const token = this.#tokens.next();
     if (isSign(token, '$')) return this.#branches(token);
-    if (token.kind !== 'word') return failAt(token, `${nameOf(token)} can't begin a line`);
+    if (token.kind !== 'word') return failAt(token, `a line can't begin with ${tokenName(token)}`);
     const { text } = token;
-    if (text === 'if') return this.#branches(this.#expect('$'));
-    if (ELSE.includes(text)) return failAt(token, `"${text}" follows no condition`);
-    if (text === 'global') return { ...placeOf(token), kind: 'global', body: this.#block() };
+    if (text === 'if') return this.#branches(this.#tokens.expect('$'));
+    if (ELSE.includes(text)) return failAt(token, `"${text}" must follow a condition`);
+    if (text === 'global') return { ...onlyPlace(token), kind: 'global', body: this.#block() };
     if (text === 'include' || text === 'include_shell') {
-      this.#skipNewlines();
-      const path = this.#expression();
+      this.#tokens.skipNewlines();
+      const path = this.#expressions.expression();
       return text === 'include'
-        ? { ...placeOf(token), kind: 'include', path }
-        : { ...placeOf(token), kind: 'include_shell' };
+        ? { ...onlyPlace(token), kind: 'include', path }
+        : { ...onlyPlace(token), kind: 'include_shell' };
     }
     return this.#assignment(token);
   }
 
   #assignment(name: Token): Statement {
-    this.#skipNewlines();
+    this.#tokens.skipNewlines();
     const operator = this.#tokens.next();
     if (operator.kind !== 'sign' || !ASSIGNMENTS.includes(operator.text))
-      failAt(operator, `expected =, += or := behind ${name.text}, found ${nameOf(operator)}`);
-    this.#skipNewlines();
-    const value = this.#expression();
+      failAt(operator, `expected =, += or := after ${name.text}, found ${tokenName(operator)}`);
+    this.#tokens.skipNewlines();
+    const value = this.#expressions.expression();
     return {
-      ...placeOf(name),
+      ...onlyPlace(name),
       kind: 'assign',
       name: name.text,
       operator: operator.text as '=' | '+=' | ':=',
@@ -90,30 +92,31 @@ class Parser {
   #branches(dollar: Token): Statement {
     const branches: Branch[] = [this.#branch(dollar)];
     for (;;) {
-      this.#skipNewlines();
+      this.#tokens.skipNewlines();
       const token = this.#tokens.peek();
       if (token.kind !== 'word' || !ELSE.includes(token.text))
-        return { ...placeOf(dollar), kind: 'branches', branches };
+        return { ...onlyPlace(dollar), kind: 'branches', branches };
       this.#tokens.next();
-      this.#skipNewlines();
-      if (isWord(this.#tokens.peek(), 'if')) this.#tokens.next();
+      this.#tokens.skipNewlines();
+      const next = this.#tokens.peek();
+      if (next.kind === 'word' && next.text === 'if') this.#tokens.next();
       if (isSign(this.#tokens.peek(), '$')) branches.push(this.#branch(this.#tokens.next()));
-      else if (token.text === 'else') branches.push({ ...placeOf(token), body: this.#block() });
+      else if (token.text === 'else') branches.push({ ...onlyPlace(token), body: this.#block() });
       else failAt(token, `"${token.text}" needs a condition`);
     }
   }
 
   #branch(dollar: Token): Branch {
     const object = this.#tokens.next();
-    if (object.kind !== 'word') failAt(object, 'expected a name such as HTTP behind $');
-    this.#expect('[');
-    const field = this.#expression();
-    this.#expect(']');
+    if (object.kind !== 'word') failAt(object, 'expected a name such as HTTP after $');
+    this.#tokens.expect('[');
+    const field = this.#expressions.expression();
+    this.#tokens.expect(']');
     const operator = this.#tokens.next();
     if (operator.kind !== 'sign' || !OPERATORS.includes(operator.text))
-      failAt(operator, `a condition compares by ${OPERATORS.join(' ')}, not by ${nameOf(operator)}`);
-    const value = this.#expression();
-    const place = placeOf(dollar);
+      failAt(operator, `expected a comparison (${OPERATORS.join(' ')}), found ${tokenName(operator)}`);
+    const value = this.#expressions.expression();
+    const place = onlyPlace(dollar);
     const condition = {
       ...place,
       object: object.text,
@@ -125,93 +128,13 @@ class Parser {
   }
 
   #block(): Statement[] {
-    this.#skipNewlines();
-    const brace = this.#expect('{');
-    if (++this.#blocks > MAX_NESTING) failAt(brace, `more than ${MAX_NESTING} blocks inside each other`);
+    this.#tokens.skipNewlines();
+    const brace = this.#tokens.expect('{');
+    if (++this.#openBlocks > MAX_NESTING) failAt(brace, `blocks are nested more than ${MAX_NESTING} deep`);
     const statements = this.#statements();
     const end = this.#tokens.next();
     if (!isSign(end, '}')) failAt(brace, 'this block has no closing brace');
-    this.#blocks--;
+    this.#openBlocks--;
     return statements;
   }
-
-  #expression(): Expression {
-    const first = this.#value();
-    const parts = [first];
-    while (isSign(this.#tokens.peek(), '+')) {
-      this.#tokens.next();
-      this.#skipNewlines();
-      parts.push(this.#value());
-    }
-    return parts.length === 1 ? first : { ...placeOf(first), kind: 'sum', parts };
-  }
-
-  #value(): Expression {
-    const token = this.#tokens.next();
-    const place = placeOf(token);
-    if (token.kind === 'string') return { ...place, kind: 'string', text: token.text };
-    if (token.kind === 'number') {
-      const number = Number(token.text);
-      // lighttpd cuts larger ones to 32 bits.
-      if (number > 0x7fffffff) failAt(token, 'this number is above 2147483647');
-      return { ...place, kind: 'number', number };
-    }
-    if (token.kind === 'word') {
-      if (this.#tokens.peek().kind === 'word')
-        failAt(this.#tokens.peek(), `expected + or a new line behind ${token.text}`);
-      return { ...place, kind: 'name', name: token.text };
-    }
-    if (isSign(token, '(')) return { ...place, kind: 'list', entries: this.#entries(token) };
-    return failAt(token, `expected a value, found ${nameOf(token)}`);
-  }
-
-  #entries(open: Token): ListEntry[] {
-    if (++this.#parens > MAX_NESTING) failAt(open, `more than ${MAX_NESTING} lists inside each other`);
-    const entries: ListEntry[] = [];
-    while (!isSign(this.#tokens.peek(), ')')) {
-      entries.push(this.#entry());
-      if (this.#tokens.peek().kind === 'end') failAt(open, 'this list has no closing parenthesis');
-      if (!isSign(this.#tokens.peek(), ')')) this.#expect(',', 'expected a comma or ) in this list');
-      while (isSign(this.#tokens.peek(), ',')) this.#tokens.next();
-    }
-    this.#tokens.next();
-    this.#parens--;
-    return entries;
-  }
-
-  #entry(): ListEntry {
-    const value = this.#expression();
-    if (!isSign(this.#tokens.peek(), '=>')) return { value };
-    this.#tokens.next();
-    return { key: value, value: this.#expression() };
-  }
-
-  #expect(sign: string, message = `expected ${sign}`): Token {
-    const token = this.#tokens.next();
-    return isSign(token, sign) ? token : failAt(token, `${message}, found ${nameOf(token)}`);
-  }
-
-  #skipNewlines(): void {
-    while (this.#tokens.peek().kind === 'newline') this.#tokens.next();
-  }
-}
-
-function placeOf({ source, offset }: Place): Place {
-  return { source, offset };
-}
-
-function isSign(token: Token, sign: string): boolean {
-  return token.kind === 'sign' && token.text === sign;
-}
-
-function isWord(token: Token, word: string): boolean {
-  return token.kind === 'word' && token.text === word;
-}
-
-/** Strings may be secret: only their kind is named. */
-function nameOf({ kind, text }: Token): string {
-  if (kind === 'string') return 'a string';
-  if (kind === 'newline') return 'the end of the line';
-  if (kind === 'end') return 'the end of the text';
-  return `"${text.length > 40 ? `${text.slice(0, 40)}...` : text}"`;
 }

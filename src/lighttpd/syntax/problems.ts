@@ -1,41 +1,41 @@
 import { TunnelError } from '../../errors.js';
 import { isFatal, placeOf, type Place, type Source } from './source.js';
 
-/** One thing that is wrong with a configuration. */
+/** One problem of a configuration. */
 export interface Problem {
   /** Begins with `file:line:column`. */
   readonly message: string;
-  /** The directive that may be passed over knowingly, where it is one. */
+  /** The directive to skip on purpose, where the problem is a directive that may be skipped. */
   readonly directive?: string;
   readonly cause?: unknown;
 }
 
-/** More of them say nothing new. */
-const MOST = 100;
+/** More problems than this tell the reader nothing new. */
+const MAX_PROBLEMS = 100;
 
 const directives = new WeakMap<TunnelError, string>();
 
-/** Marks what is wrong as a directive that may be passed over. */
+/** Marks an error as one about a directive that may be skipped on purpose. */
 export function asDirective(error: TunnelError, name: string): TunnelError {
   directives.set(error, name);
   return error;
 }
 
-/** Collects what is wrong with a configuration, so that one reading reports all of it. */
+/** Collects the problems of a configuration, so that one reading reports all of them. */
 export class Problems {
   readonly #errors: TunnelError[] = [];
   /** In the order in which they were opened. */
   readonly #sources: Source[] = [];
 
-  /** A text of the configuration: its problems come after those of texts that were opened before. */
+  /** Whether a source, or a part of one, could not be read: a name that seems to be undefined may be defined there. */
+  isIncomplete = false;
+
+  /** Registers a source. Problems are reported in the order in which their sources were opened. */
   open(source: Source): void {
     this.#sources.push(source);
   }
 
-  /** Whether a text, or a part of one, could not be read: what seems to be missing may stand in there. */
-  isIncomplete = false;
-
-  /** Runs a part of the reading; undefined where something is wrong in it. */
+  /** Runs one part of the reading; undefined where that part has a problem. */
   try<Result>(part: () => Result): Result | undefined {
     try {
       return part();
@@ -45,13 +45,13 @@ export class Problems {
     }
   }
 
-  /** Keeps an error of the configuration; throws every other one. */
+  /** Keeps an error of the configuration; throws every other error. */
   add(error: unknown): void {
-    if (!(error instanceof TunnelError) || isFatal(error) || this.#errors.length >= MOST) throw error;
+    if (!(error instanceof TunnelError) || isFatal(error) || this.#errors.length >= MAX_PROBLEMS) throw error;
     this.#errors.push(error);
   }
 
-  /** In the order of the texts, each once. */
+  /** In the order of the sources, each message once. */
   get all(): readonly Problem[] {
     const errors = [...this.#errors].sort((one, other) => this.#rankOf(one) - this.#rankOf(other));
     const byMessage = new Map(errors.map((error) => [error.message, error]));
@@ -63,9 +63,9 @@ export class Problems {
     return place ? this.rankOf(place) : Infinity;
   }
 
-  /** Orders places as the texts are read. */
+  /** A number that sorts places in the order in which the sources are read. */
   rankOf({ source, offset }: Place): number {
-    // Above the length of any text.
+    // The factor is above the length of any source.
     return this.#sources.indexOf(source) * 2 ** 32 + offset;
   }
 }

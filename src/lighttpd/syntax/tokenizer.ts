@@ -1,14 +1,14 @@
 import { failAt, type Place, type Source } from './source.js';
 
-export type TokenKind = 'word' | 'string' | 'number' | 'sign' | 'newline' | 'end';
+type TokenKind = 'word' | 'string' | 'number' | 'sign' | 'newline' | 'end';
 
 export interface Token extends Place {
   readonly kind: TokenKind;
-  /** Of a string what is between its quotes, without the backslashes of `\"`. */
+  /** Of a string: the characters between the quotes, without the backslashes of `\"`. */
   readonly text: string;
 }
 
-/** lighttpd's separators: blank, tab, and the no-break space that web pages put into examples. */
+/** lighttpd's separators: space, tab, and the no-break space that web pages put into examples. */
 const BLANK = /[ \t\u00a0]+/y;
 const NEWLINE = /(?:\r\n|\r|\n)/y;
 const COMMENT = /#[^\r\n]*/y;
@@ -16,27 +16,27 @@ const NUMBER = /\d+/y;
 const WORD = /[A-Za-z0-9._-]+/y;
 const SIGN = /\+=|:=|==|=~|=\^|=\$|=>|!=|!~|[=+(){}[\],$]/y;
 
-/** Takes a text apart as `config_tokenizer` of lighttpd's src/configfile.c does. Each character is looked at once. */
+/** Splits a text into tokens as `config_tokenizer` of lighttpd's src/configfile.c does, in one pass. */
 export class Tokenizer {
   readonly source: Source;
   #offset = 0;
   #parens = 0;
-  #ahead: Token | undefined;
+  #peeked: Token | undefined;
 
   constructor(source: Source) {
     this.source = source;
     const nul = source.text.indexOf('\0');
-    // lighttpd takes it for the end of the file: what follows would be left out without a word.
-    if (nul !== -1) failAt({ source, offset: nul }, 'a NUL character; this is no configuration text');
+    // To lighttpd a NUL is the end of the file: the text after it would be ignored without a message.
+    if (nul !== -1) failAt({ source, offset: nul }, 'a configuration must not contain a NUL character');
   }
 
   peek(): Token {
-    return (this.#ahead ??= this.#read());
+    return (this.#peeked ??= this.#read());
   }
 
   next(): Token {
     const token = this.peek();
-    this.#ahead = undefined;
+    this.#peeked = undefined;
     return token;
   }
 
@@ -44,19 +44,19 @@ export class Tokenizer {
     for (;;) {
       const offset = this.#offset;
       if (offset >= this.source.text.length) return this.#token('end', offset, '');
-      if (this.#take(BLANK) !== undefined || this.#take(COMMENT) !== undefined) continue;
-      if (this.#take(NEWLINE) !== undefined) {
+      if (this.#match(BLANK) !== undefined || this.#match(COMMENT) !== undefined) continue;
+      if (this.#match(NEWLINE) !== undefined) {
         if (this.#parens === 0) return this.#token('newline', offset, '\n');
         continue;
       }
       if (this.source.text[offset] === '"') return this.#string(offset);
-      const number = this.#take(NUMBER);
+      const number = this.#match(NUMBER);
       if (number !== undefined) return this.#token('number', offset, number);
-      const word = this.#take(WORD);
+      const word = this.#match(WORD);
       if (word !== undefined) return this.#token('word', offset, word);
-      const sign = this.#take(SIGN);
+      const sign = this.#match(SIGN);
       if (sign === undefined) this.#unexpected(offset);
-      // Outside of parentheses lighttpd passes over commas.
+      // lighttpd ignores commas outside of parentheses.
       if (sign === ',' && this.#parens === 0) continue;
       if (sign === '(') this.#parens++;
       if (sign === ')') this.#parens = Math.max(0, this.#parens - 1);
@@ -64,14 +64,14 @@ export class Tokenizer {
     }
   }
 
-  #take(pattern: RegExp): string | undefined {
+  #match(pattern: RegExp): string | undefined {
     pattern.lastIndex = this.#offset;
     const found = pattern.exec(this.source.text)?.[0];
     if (found !== undefined) this.#offset += found.length;
     return found;
   }
 
-  /** Only `\"` is an escape; a string may hold newlines. */
+  /** The only escape is `\"`; a string may contain newlines. */
   #string(offset: number): Token {
     const { text } = this.source;
     let end = text.indexOf('"', offset + 1);
@@ -90,6 +90,6 @@ export class Tokenizer {
     const shown = /^[!-~]$/.test(character)
       ? `"${character}"`
       : `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
-    return failAt({ source: this.source, offset }, `the character ${shown} can't stand here`);
+    return failAt({ source: this.source, offset }, `unexpected character ${shown}`);
   }
 }

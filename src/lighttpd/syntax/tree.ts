@@ -16,7 +16,7 @@ export interface ListEntry {
 
 export type Operator = '==' | '!=' | '=~' | '!~' | '=^' | '=$';
 
-/** `$HTTP["url"] =~ "..."`: of the object `HTTP`, the field `url`. */
+/** `$HTTP["url"] =~ "..."`: the field `url` of the object `HTTP`. */
 export interface ConditionSyntax extends Place {
   readonly object: string;
   readonly field: Expression;
@@ -24,7 +24,7 @@ export interface ConditionSyntax extends Place {
   readonly value: Expression;
 }
 
-/** A block and its condition; a bare `else` has none. */
+/** A block with its condition; a bare `else` has no condition. */
 export interface Branch extends Place {
   readonly condition?: ConditionSyntax;
   readonly body: readonly Statement[];
