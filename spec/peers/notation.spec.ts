@@ -423,7 +423,7 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
     const entries = [...names, ...more].map((name) => `"${name}" => "enable"`).join(', ');
     expect(() => read(`server.http-parseopts = ( ${entries} )`)).not.toThrow();
     expect(() => read(`$HTTP["url"] =^ "/" { server.http-parseopts = ( ${entries} ) }`)).toThrow(
-      /whole server's/,
+      /applies to the whole server/,
     );
   });
 });

@@ -61,7 +61,7 @@ function localPortOf(condition: ConditionText): number {
   if (port === undefined || port === 0)
     return failAt(
       condition,
-      'this condition needs a socket with a port: run a second command for the directives of a unix socket',
+      'a condition on a unix socket, or on a socket without a port, is not supported: run a second command for this block',
     );
   return port;
 }
