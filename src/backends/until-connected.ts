@@ -2,20 +2,20 @@ import type { Duplex } from 'node:stream';
 import { discard } from '../streams/discard.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
 
-/** What sockets of Node say of themselves; another stream is there as soon as it exists. */
+/** Properties of Node's sockets. A stream without them is connected from the start. */
 interface Connecting {
   readonly connecting?: boolean;
   readonly secureConnecting?: boolean;
 }
 
-/** Waits until a stream is connected. From now on its errors are heard by somebody: the relay looks at `destroyed`. */
+/** Waits until a stream is connected. From now on its `error` events have a listener; the relay checks `destroyed`. */
 export function untilConnected(stream: Duplex & Connecting, signal: AbortSignal): Promise<void> {
   ignoreErrors(stream);
   return new Promise((resolve, reject) => {
-    const awaited =
+    const event =
       stream.secureConnecting === true ? 'secureConnect' : stream.connecting === true ? 'connect' : undefined;
     const settle = (act: () => void) => {
-      if (awaited !== undefined) stream.off(awaited, onReady);
+      if (event !== undefined) stream.off(event, onReady);
       stream.off('error', onError);
       stream.off('close', onClose);
       signal.removeEventListener('abort', onAbort);
@@ -23,16 +23,17 @@ export function untilConnected(stream: Duplex & Connecting, signal: AbortSignal)
     };
     const onReady = () => settle(resolve);
     const onError = (error: Error) => settle(() => reject(error));
-    const onClose = () => onError(stream.errored ?? new Error('closed before it was connected'));
+    const onClose = () =>
+      onError(stream.errored ?? new Error('the connection was closed before it was established'));
     const onAbort = () => {
       settle(() => reject(signal.reason as Error));
       discard(stream);
     };
     if (signal.aborted) onAbort();
     else if (stream.destroyed) onClose();
-    else if (awaited === undefined) resolve();
+    else if (event === undefined) resolve();
     else {
-      stream.on(awaited, onReady);
+      stream.on(event, onReady);
       stream.on('error', onError);
       stream.on('close', onClose);
       signal.addEventListener('abort', onAbort);
