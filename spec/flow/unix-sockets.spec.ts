@@ -16,7 +16,7 @@ import { connect as connectTcp, createServer, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { removeStaleSocket } from '../../src/backends/spawn/process-address.js';
+import { removeStaleSocket } from '../../src/backends/spawn/listening-socket.js';
 import { listen as listenLocally } from '../../src/client/index.js';
 import { startListening } from '../../src/client/local/local-server.js';
 import { wstunnel } from '../../src/index.js';
@@ -201,7 +201,7 @@ describeWith('python3')('issue 13, case 6: a program that has bound a socket and
         const program = new Program('python3', ['-c', `${BIND}; ${THEN}`, bound], {}, 'pipe');
         await program.prints(/bound/);
         await expect(listenLocally(path, 'ws://127.0.0.1/')).rejects.toMatchObject({ code: 'EADDRINUSE' });
-        await expect(removeStaleSocket(path)).rejects.toThrow('somebody else listens');
+        await expect(removeStaleSocket(path)).rejects.toThrow('another process listens');
         program.process.stdin?.write('\n');
         await program.prints(/listens/);
         const client = connectTcp(path);

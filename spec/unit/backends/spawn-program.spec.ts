@@ -17,11 +17,11 @@ test('a program that can no longer be started, for want of a temporary folder, i
   const failures: string[] = [];
   let asked = 0;
   const program = new SpawnedProgram(host as SpawningHost, {
-    surroundings: () => {
+    processContext: () => {
       const failure = ++asked > 1 ? new Error('ENOSPC: no space left on device') : undefined;
       return { socket: join(folder, '1'), failure, mark: `spec.${process.pid}.`, log: () => undefined };
     },
-    ended: () => undefined,
+    processEnded: () => undefined,
     failed: (_host, why) => failures.push(why),
     unused: () => undefined,
   });

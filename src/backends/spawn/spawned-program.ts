@@ -2,29 +2,26 @@ import type { Duplex } from 'node:stream';
 import { TunnelError } from '../../errors.js';
 import { orAborted } from '../../helpers/abort.js';
 import type { Lease } from '../../helpers/lease.js';
-import { KILL_AFTER, SpawnedProcess, type SpawningHost, type ProcessContext } from './spawned-process.js';
+import { RestartDelay } from './restart-delay.js';
+import { KILL_AFTER, SpawnedProcess, type ProcessContext, type SpawningHost } from './spawned-process.js';
 
-/** Seconds until a program that failed is started again: the first time, and at most. Doubled each time. */
-const FIRST_WAIT = 1;
-const LONGEST_WAIT = 60;
+/** Processes that are tried for one tunnel: a process that was ready may have ended a moment ago. */
+const MAX_ATTEMPTS = 3;
 
-/** Processes that are asked for one tunnel: those that were well may have ended a moment ago. */
-const ATTEMPTS = 3;
-
-/** A connection to a process, and its place in the load. */
+/** A connection to a process, and the lease that counts it as load. */
 export interface ProcessConnection {
   readonly socket: Duplex;
   readonly lease: Lease;
 }
 
-/** What a program needs of those who keep it. */
-export interface ProgramOwner {
-  surroundings(): Pick<ProcessContext, 'socket' | 'failure' | 'mark' | 'log'>;
-  /** Nothing is left of a process that got such. */
-  ended(): void;
-  /** A process failed while no tunnel waited for it. */
+/** What a program needs from the spawner. */
+interface ProgramOwner {
+  processContext(): Pick<ProcessContext, 'socket' | 'failure' | 'mark' | 'log'>;
+  /** Nothing is left of a process that got such a context. */
+  processEnded(): void;
+  /** A process failed while no tunnel was waiting for it. */
   failed(host: SpawningHost, why: string): void;
-  /** It has no process and nothing to remember. */
+  /** The program has no process and no failure to remember. */
   unused(program: SpawnedProgram): void;
 }
 
@@ -32,24 +29,21 @@ export interface ProgramOwner {
 export class SpawnedProgram {
   readonly host: SpawningHost;
   readonly #owner: ProgramOwner;
-  /** Those that are ending as well: their numbers, and so their addresses, are not free yet. */
+  /** Ending processes too: their numbers, and so their addresses, are still in use. */
   readonly #processes = new Set<SpawnedProcess>();
+  readonly #restartDelay = new RestartDelay();
   #dials = 0;
-  #failures = 0;
-  #retryAt = 0;
-  /** Until then `minProcs` starts none; a tunnel may. */
-  #minimumAt = 0;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
-  /** No options name it any more: it is kept for the tunnels that are open, and for nobody else. */
+  /** No options name the program any more: it only runs on for its open tunnels. */
   #isRetired = false;
 
-  constructor(host: SpawningHost, keeper: ProgramOwner) {
+  constructor(host: SpawningHost, owner: ProgramOwner) {
     this.host = host;
-    this.#owner = keeper;
+    this.#owner = owner;
   }
 
-  /** Reaches the process with the least load, or a new one where all have as much as they may have. */
+  /** Connects to the process with the least load, or to a new one where all processes are at their limit. */
   async dial(
     host: SpawningHost,
     signal: AbortSignal,
@@ -57,7 +51,7 @@ export class SpawnedProgram {
   ): Promise<ProcessConnection> {
     this.#dials++;
     try {
-      for (let left = ATTEMPTS; ; left--) {
+      for (let left = MAX_ATTEMPTS; ; left--) {
         const { process, lease } = await this.#choose(signal);
         const { isReady } = process;
         try {
@@ -66,7 +60,7 @@ export class SpawnedProgram {
           lease.release();
           const isRefused = error instanceof TunnelError && error.code === 'WSTUNNEL_BACKEND_REFUSED';
           if (!isReady || !isRefused || signal.aborted || left <= 1) throw error;
-          // It has listened for one connection only, and is about to end.
+          // The program listened for one connection only, and is about to end.
           if (process.load === 0) process.end(KILL_AFTER);
         }
       }
@@ -76,12 +70,12 @@ export class SpawnedProgram {
     }
   }
 
-  /** Options name it, again. */
+  /** Options name the program again. */
   enlist(): void {
     this.#isRetired = false;
   }
 
-  /** No options name it any more: ends each process as soon as it is idle; waits for those that are idle now. */
+  /** No options name the program any more: each process ends once it is idle. Waits for the processes that are idle now. */
   async retire(grace: number): Promise<void> {
     this.#isRetired = true;
     const idle = this.#usable().filter(({ load }) => load === 0);
@@ -89,7 +83,7 @@ export class SpawnedProgram {
     await Promise.all(idle.map(({ ended }) => ended));
   }
 
-  /** Starts what `minProcs` asks for. */
+  /** Starts processes until there are `minProcs`. */
   keepRunning(): void {
     const { maxProcs } = this.host.spawn;
     const minProcs = this.#minProcs;
@@ -97,23 +91,25 @@ export class SpawnedProgram {
     this.#timer = undefined;
     if (this.#isClosed) return;
     const now = performance.now();
-    const wait = this.#retryAt - now;
     while (this.#usable().length < minProcs && this.#processes.size < maxProcs) {
-      const pause = Math.max(wait, this.#minimumAt - now);
+      const pause = this.#restartDelay.untilMinimum(now);
       if (pause > 0) {
-        this.#timer = setTimeout(() => this.keepRunning(), pause).unref();
+        this.#callAgainAfter(pause);
         return;
       }
       this.#start();
     }
     if (this.#processes.size > 0 || this.#dials > 0) return;
-    // A failure is remembered for longer: the next one in a row doubles the wait.
-    const rest = this.#failures === 0 ? 0 : wait + LONGEST_WAIT * 1000;
-    if (rest > 0) this.#timer = setTimeout(() => this.keepRunning(), rest).unref();
+    const memory = this.#restartDelay.memory(now);
+    if (memory > 0) this.#callAgainAfter(memory);
     else this.#owner.unused(this);
   }
 
-  /** Ends all of them; waits until nothing of them is left. */
+  #callAgainAfter(milliseconds: number): void {
+    this.#timer = setTimeout(() => this.keepRunning(), milliseconds).unref();
+  }
+
+  /** Ends all processes, and waits until nothing is left of them. */
   async close(grace: number): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
@@ -126,84 +122,76 @@ export class SpawnedProgram {
   }
 
   #usable(): SpawnedProcess[] {
-    return [...this.#processes].filter(({ isEnding: isOver }) => !isOver);
+    return [...this.#processes].filter(({ isEnding }) => !isEnding);
   }
 
   async #choose(signal: AbortSignal): Promise<{ process: SpawnedProcess; lease: Lease }> {
     const { maxProcs, maxLoadPerProc } = this.host.spawn;
     for (;;) {
       if (this.#isClosed) throw new TunnelError('WSTUNNEL_DRAINING', 'the server is closing');
-      const usable = this.#usable();
-      const room = usable.filter(({ load }) => maxLoadPerProc === 0 || load < maxLoadPerProc);
+      const free = this.#usable().filter(({ load }) => maxLoadPerProc === 0 || load < maxLoadPerProc);
       const process =
-        room.sort((a, b) => a.load - b.load)[0] ??
+        free.sort((a, b) => a.load - b.load)[0] ??
         (this.#processes.size < maxProcs ? this.#startForTunnel() : undefined);
       if (process) return { process, lease: process.lease() };
-      const ending = [...this.#processes].filter(({ isEnding: isOver }) => isOver);
-      // lighttpd would take the least loaded one: here two users would meet in it.
+      const ending = [...this.#processes].filter(({ isEnding }) => isEnding);
+      // lighttpd would choose the least loaded process: two users would share it.
       if (ending.length === 0)
-        throw new TunnelError('WSTUNNEL_FULL', 'every backend has as many tunnels as it may have');
+        throw new TunnelError('WSTUNNEL_FULL', 'all backends are at their tunnel limit');
       await orAborted(signal, () => Promise.race(ending.map(({ ended }) => ended)));
     }
   }
 
   #startForTunnel(): SpawnedProcess {
-    const wait = this.#retryAt - performance.now();
-    if (wait <= 0) return this.#start();
-    const cause = new Error(`the program failed and is started again in ${Math.ceil(wait / 1000)} s`);
+    const delay = this.#restartDelay.untilRetry(performance.now());
+    if (delay <= 0) return this.#start();
+    const cause = new Error(`the program failed and will be started again in ${Math.ceil(delay / 1000)} s`);
     throw new TunnelError('WSTUNNEL_BACKEND_REFUSED', 'the backend could not be reached', { cause });
   }
 
   #start(): SpawnedProcess {
-    const taken = new Set(Array.from(this.#processes, ({ number }) => number));
+    const used = new Set(Array.from(this.#processes, ({ number }) => number));
     let number = 0;
-    while (taken.has(number)) number++;
+    while (used.has(number)) number++;
     const process = new SpawnedProcess(this.host, {
-      ...this.#owner.surroundings(),
+      ...this.#owner.processContext(),
       number,
-      onIdle: (one) => this.#armIdle(one),
+      onIdle: (one) => this.#armIdleTimer(one),
       onEnding: (one, failure) => this.#noteEnding(one, failure),
     });
     this.#processes.add(process);
-    this.#armIdle(process);
+    this.#armIdleTimer(process);
     void process.ended.then(() => this.#remove(process));
     return process;
   }
 
   #noteEnding(process: SpawnedProcess, failure: string | undefined): void {
     const now = performance.now();
-    if (failure === undefined) {
-      this.#failures = 0;
-      // One that `minProcs` starts again and again must not take a processor for itself.
-      if (this.#minProcs > 0) this.#minimumAt = now + FIRST_WAIT * 1000;
-    } else if (now >= this.#retryAt) {
-      // Several that failed together are one failure.
-      const wait = Math.min(FIRST_WAIT * 2 ** this.#failures++, LONGEST_WAIT);
-      this.#retryAt = now + wait * 1000;
-      if (!process.wasUsed && !this.#isClosed) this.#owner.failed(this.host, failure);
-    }
+    if (failure === undefined) this.#restartDelay.ended(now, this.#minProcs > 0);
+    else if (this.#restartDelay.failed(now) && !process.wasUsed && !this.#isClosed)
+      this.#owner.failed(this.host, failure);
   }
 
   #remove(process: SpawnedProcess): void {
     this.#processes.delete(process);
-    this.#owner.ended();
+    this.#owner.processEnded();
     this.keepRunning();
   }
 
-  #armIdle(process: SpawnedProcess): void {
+  #armIdleTimer(process: SpawnedProcess): void {
     const minProcs = this.#minProcs;
     const idleTimeout = this.#isRetired ? 0 : this.host.spawn.idleTimeout;
     clearTimeout(process.idleTimer);
     const isSpare = () => process.load === 0 && !process.isEnding && this.#usable().length > minProcs;
-    // With 0 it ends before anybody else can get it; but the first tunnel is still to come.
+    // With an idleTimeout of 0 the process ends before another tunnel can use it; but it must not end before its first tunnel.
     if (idleTimeout === 0 && process.wasUsed && isSpare()) {
       process.end(KILL_AFTER);
       return;
     }
-    const look = () => {
+    const onTimeout = () => {
       if (isSpare()) process.end(KILL_AFTER);
-      else this.#armIdle(process);
+      else this.#armIdleTimer(process);
     };
-    process.idleTimer = setTimeout(look, (idleTimeout || 1) * 1000).unref();
+    process.idleTimer = setTimeout(onTimeout, (idleTimeout || 1) * 1000).unref();
   }
 }
