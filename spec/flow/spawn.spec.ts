@@ -187,7 +187,7 @@ describe('somebody else at the address', () => {
     await writeFile(socket, 'precious');
     const { port, backends } = await start(greeter(), { socket });
     expect((await knock(port)).status).toBe(502);
-    expect(backends[0]?.reason).toContain('no socket');
+    expect(backends[0]?.reason).toContain('is not a socket');
     expect(await readFile(socket, 'utf8')).toBe('precious');
   });
 });

@@ -6,19 +6,19 @@ import { openTunnel, type OpenedConnection } from './handshake/open-tunnel.js';
 import { readConnect, type ConnectSettings } from './options.js';
 import type { ConnectOptions } from './client-types.js';
 
-/** The most that one frame carries: servers that assemble messages need not hold more. */
+/** Most bytes of payload in a frame: servers that assemble messages need no larger buffer. */
 const MAX_FRAME = 65_536;
 
 type Done = (error?: Error | null) => void;
 
 /**
- * Opens a tunnel and gives its bytes as a Duplex, at once, as `net.connect` does: what is written before `connect` waits.
+ * Opens a tunnel and returns its bytes as a Duplex, at once, like `net.connect`: bytes written before `connect` are queued.
  *
- * Events: `connect` when the tunnel is open; `error` with a {@link ClientError} where it can't be opened or ends otherwise
- * than with Close 1000, after all bytes that came before have been read; `end`, `close` and the others as of any stream.
+ * Events: `connect` when the tunnel is open; `error` with a {@link ClientError} when the tunnel can't be opened, or ends without a
+ * Close 1000, after all bytes received before have been read; `end`, `close` and the other events of a stream.
  *
- * A WebSocket has no half-close: `end()` sends a Close behind what was written; what the server sent before it saw the Close
- * is still read, what it would have said afterwards is not. What is written after the server's Close is dropped.
+ * A WebSocket has no half-close: `end()` sends a Close after the written bytes. Bytes that the server sent before it received the
+ * Close are still read; it can send no bytes afterwards. Bytes written after the server's Close are dropped.
  *
  * @throws {TunnelError} WSTUNNEL_OPTION, at once, for a wrong URL or option.
  */
@@ -28,16 +28,16 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Client
 
 /** The bytes of a tunnel, from {@link connect}. */
 export class ClientStream extends Duplex {
-  /** Until `connect`. */
+  /** True until `connect`. */
   connecting = true;
-  /** What the server has chosen of those offered, once connected. */
+  /** The subprotocol that the server chose, once connected. */
   subprotocol: string | undefined;
   /** Bytes of payload. */
   bytesRead = 0;
   bytesWritten = 0;
-  /** Bytes that were written and not sent, because the tunnel was closed first. */
+  /** Written bytes that were not sent, because the tunnel was closed first. */
   bytesDropped = 0;
-  /** The Close that came or was sent first, once there was one; 1006 where the connection was lost. */
+  /** The code of the first Close in either direction; 1006 where the connection was lost. */
   closeCode: number | undefined;
   closeReason = '';
   readonly #settings: ConnectSettings;
@@ -45,19 +45,19 @@ export class ClientStream extends Duplex {
   #stream: WebSocketStream | undefined;
   #isClosed = false;
   #failure: ClientError | undefined;
-  /** A write or an end that waits for the connection. */
-  #whenOpen: (() => void) | undefined;
-  #whenDrained: (() => void) | undefined;
-  #whenClosed: (() => void) | undefined;
+  /** A write or an end that was called before the tunnel was open. */
+  #onConnected: (() => void) | undefined;
+  #onDrained: (() => void) | undefined;
+  #onClosed: (() => void) | undefined;
 
   /** @internal */
   constructor(settings: ConnectSettings) {
-    // With a mark of one byte more is asked for only when nothing is left: a failure waits for that.
+    // With a high-water mark of one byte, `_read` is called when all bytes are read: only then is a failure reported.
     super({ allowHalfOpen: false, readableHighWaterMark: 1, writableHighWaterMark: MAX_FRAME });
     this.#settings = settings;
     if (settings.signal) addAbortSignal(settings.signal, this);
     openTunnel(settings, this.#attempt.signal).then(
-      // Not here: what a listener of `connect` throws would be a rejection.
+      // In a callback of its own: an exception of a `connect` listener must not become a rejection of this promise.
       (opened) => process.nextTick(() => this.#begin(opened)),
       (error: unknown) => this.destroy(error as Error),
     );
@@ -88,7 +88,7 @@ export class ClientStream extends Duplex {
     );
     this.connecting = false;
     this.subprotocol = subprotocol;
-    // Before any byte. A listener may write, or destroy it.
+    // Before any bytes are pushed. A listener may write to the stream, or destroy it.
     this.emit('connect');
     if (this.#isGone()) {
       socket.destroy();
@@ -96,26 +96,26 @@ export class ClientStream extends Duplex {
     }
     this.#stream = stream;
     stream.start(head);
-    this.#whenOpen?.();
+    this.#onConnected?.();
   }
 
   override _read(): void {
     this.#stream?.resume();
-    // Behind the last chunk, which is being read right now.
+    // After the last chunk, which is being read during this call.
     if (this.#failure) process.nextTick(() => this.#fail());
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: Done): void {
-    this.#opened(() => this.#send(chunk, 0, done));
+    this.#whenConnected(() => this.#send(chunk, 0, done));
   }
 
-  /** Small writes that have piled up go out as one frame. */
+  /** Queued small writes are sent together. */
   override _writev(chunks: readonly { chunk: Buffer }[], done: Done): void {
-    this.#opened(() => this.#send(Buffer.concat(chunks.map(({ chunk }) => chunk)), 0, done));
+    this.#whenConnected(() => this.#send(Buffer.concat(chunks.map(({ chunk }) => chunk)), 0, done));
   }
 
   override _final(done: Done): void {
-    this.#opened(() => {
+    this.#whenConnected(() => {
       this.#stream?.close(1000, '');
       done();
     });
@@ -123,14 +123,14 @@ export class ClientStream extends Duplex {
 
   override _destroy(error: Error | null, done: Done): void {
     this.#attempt.abort();
-    this.#whenOpen = this.#whenDrained = undefined;
+    this.#onConnected = this.#onDrained = undefined;
     const stream = this.#stream;
     if (!stream || this.#isClosed) {
       done(error);
       return;
     }
-    this.#whenClosed = () => done(error);
-    // After an orderly end the server may finish the connection, within closeTimeout.
+    this.#onClosed = () => done(error);
+    // After an orderly end, the server may end the connection, within closeTimeout.
     if (error || !this.readableEnded || !this.writableFinished) stream.destroy(1006, 'destroyed');
   }
 
@@ -138,12 +138,12 @@ export class ClientStream extends Duplex {
     return this.destroyed;
   }
 
-  #opened(act: () => void): void {
+  #whenConnected(act: () => void): void {
     if (this.#stream) act();
-    else this.#whenOpen = act;
+    else this.#onConnected = act;
   }
 
-  /** In pieces, each as soon as the one before has gone: large writes cost no second copy of themselves. */
+  /** Sends a chunk in pieces, each one when the previous piece is accepted: a large write is not copied as a whole. */
   #send(chunk: Buffer, from: number, done: Done): void {
     let at = from;
     if (this.closeCode !== undefined) {
@@ -155,22 +155,22 @@ export class ClientStream extends Duplex {
       at += piece.length;
       this.bytesWritten += piece.length;
       if (this.#stream?.send(piece) !== false) continue;
-      this.#whenDrained = () => this.#send(chunk, at, done);
+      this.#onDrained = () => this.#send(chunk, at, done);
       return;
     }
     done();
   }
 
   #drained(): void {
-    const go = this.#whenDrained;
-    this.#whenDrained = undefined;
+    const go = this.#onDrained;
+    this.#onDrained = undefined;
     go?.();
   }
 
   #closing({ code, reason }: CloseCause): void {
     this.closeCode = code;
     this.closeReason = reason;
-    // What still waits is dropped, and nobody must wait for it.
+    // Queued bytes are dropped, and their callbacks must be called.
     this.#drained();
   }
 
@@ -186,20 +186,20 @@ export class ClientStream extends Duplex {
   #closed({ code, reason }: CloseCause): void {
     this.#isClosed = true;
     this.bytesDropped += this.#stream?.abandoned ?? 0;
-    // Our own Close did not arrive, or was answered by an error: then bytes that came before may still have to be read.
+    // Our Close did not arrive, or the server answered it with an error. With a failure, bytes received before may still be unread.
     const isLost = code !== this.closeCode && (code === CLOSE.abnormal || !this.#failure);
     if (isLost && !this.destroyed) this.destroy(closedError(code, reason));
-    this.#whenClosed?.();
+    this.#onClosed?.();
   }
 
   #fail(): void {
     if (this.readableLength === 0) this.destroy(this.#failure);
-    // It was asked for more than there is: what there is will be asked for again.
+    // The reader asked for more bytes than are left: this makes it read the rest.
     else this.push(Buffer.alloc(0));
   }
 }
 
-export function closedError(closeCode: number, reason: string): ClientError {
+function closedError(closeCode: number, reason: string): ClientError {
   const why = reason === '' ? '' : `: ${reason}`;
   return new ClientError('WSTUNNEL_CLOSED', `the tunnel was closed with ${closeCode}${why}`, {
     closeCode,

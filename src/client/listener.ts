@@ -15,25 +15,25 @@ import type {
   LocalTunnelEnd,
 } from './client-types.js';
 
-/** What a {@link Listener} tells. Listeners must not throw. */
+/** The events of a {@link Listener}. Their handlers must not throw. */
 export interface ListenerEvents {
   /** A tunnel is open. */
   open: [tunnel: LocalTunnel];
-  /** It has ended. */
+  /** A tunnel has ended. */
   close: [tunnel: LocalTunnelEnd];
-  /** A local connection got none, and was reset; or one could not be accepted. */
+  /** A local connection got no tunnel and was reset; or a connection could not be accepted. */
   fail: [error: Error];
-  /** An attempt failed; the next one follows in so many seconds. */
+  /** An attempt failed; the next one follows after `seconds`. */
   retry: [error: ClientError, seconds: number];
 }
 
 /**
- * Listens on a local TCP port (of 127.0.0.1 unless `local` names an address) or a unix socket (for its owner alone), and gives
- * each connection a tunnel of its own. While the server can't be reached, a connection waits up to `retryFor`.
+ * Listens on a local TCP port (on 127.0.0.1 unless `local` has an address) or a unix socket (for its owner alone), and opens a
+ * tunnel for each connection. While the server can't be reached, attempts are repeated for up to `retryFor` seconds.
  *
- * Whoever can connect there uses the credentials given here.
+ * Every program that can connect to the local port uses the credentials in these options.
  *
- * @throws {TunnelError} WSTUNNEL_OPTION for a wrong option; what `net.Server.listen` fails with (EADDRINUSE, EACCES ...).
+ * @throws {TunnelError} WSTUNNEL_OPTION for an invalid option; or the error of `net.Server.listen` (EADDRINUSE, EACCES ...).
  */
 export async function listen(
   local: LocalAddress,
@@ -43,18 +43,18 @@ export async function listen(
   const settings = readListen(url, options);
   const where = readLocalAddress(local);
   settings.signal?.throwIfAborted();
-  // Who ends his side may still want the answer.
+  // A program that ends its side may still wait for the answer.
   const server = createServer({ allowHalfOpen: true, noDelay: true });
   return new Listener(server, await startListening(server, where), settings);
 }
 
-/** A local port, from {@link listen}. */
+/** A local port with its tunnels, from {@link listen}. */
 export class Listener extends EventEmitter<ListenerEvents> {
-  /** As `net.Server.address()` has it: of a unix socket its path. */
+  /** As `net.Server.address()` returns it: for a unix socket its path. */
   readonly address: AddressInfo | string;
   readonly #server: Server;
   readonly #settings: ListenSettings;
-  readonly #forwards = new Set<LocalConnection>();
+  readonly #connections = new Set<LocalConnection>();
   readonly #ending = new AbortController();
   #lastId = 0;
   #opened = 0;
@@ -74,13 +74,13 @@ export class Listener extends EventEmitter<ListenerEvents> {
     if (settings.signal?.aborted) this.#onAbort();
   }
 
-  /** Tunnels that are open now and were since, and their bytes. */
+  /** Counts of tunnels and bytes. */
   stats(): ListenerStats {
-    const forwards = [...this.#forwards];
-    const sum = (one: (forward: LocalConnection) => number) =>
-      forwards.reduce((total, each) => total + one(each), 0);
+    const connections = [...this.#connections];
+    const sum = (one: (connection: LocalConnection) => number) =>
+      connections.reduce((total, each) => total + one(each), 0);
     return {
-      open: forwards.filter((forward) => forward.isOpen).length,
+      open: connections.filter((connection) => connection.isOpen).length,
       opened: this.#opened,
       failed: this.#failed,
       bytesIn: this.#bytesIn + sum(({ bytesIn }) => bytesIn),
@@ -89,28 +89,29 @@ export class Listener extends EventEmitter<ListenerEvents> {
   }
 
   /**
-   * Accepts no more connections. Those that were accepted have `grace` seconds (0) to end by themselves; then attempts under way are
-   * given up, open tunnels get Close 1001, and what is left after `timeout` seconds (10) is destroyed. Resolves when all is freed.
+   * Accepts no more connections. Accepted connections have `grace` seconds (default 0) to end by themselves. Then pending attempts are
+   * aborted, open tunnels get Close 1001, and tunnels left after `timeout` seconds (default 10) are destroyed. Resolves when all
+   * sockets are freed.
    */
   async close({ grace = 0, timeout = 10 }: { grace?: number; timeout?: number } = {}): Promise<void> {
     if (grace > 0) await this.#letEnd(grace);
     this.#settings.signal?.removeEventListener('abort', this.#onAbort);
     this.#ending.abort(new Error('the listener was closed'));
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const forward of this.#forwards) forward.close();
-    const ended = Promise.all([...this.#forwards].map(({ ended }) => ended));
-    if (!(await within(timeout, ended))) for (const forward of this.#forwards) forward.destroy();
+    for (const connection of this.#connections) connection.close();
+    const ended = Promise.all([...this.#connections].map(({ ended }) => ended));
+    if (!(await within(timeout, ended))) for (const connection of this.#connections) connection.destroy();
     await ended;
     await closed;
   }
 
   async #letEnd(grace: number): Promise<void> {
-    // Connections of programs that have ended may still be in the kernel's queue, and closing would reset them. A turn of the event
-    // loop accepts them all; the one that has begun may be past that.
+    // Connections may still be in the kernel's accept queue, where closing the server would reset them. One event-loop turn accepts
+    // them all; the current turn may be past its poll phase, hence two.
     await nextTurn();
     await nextTurn();
     this.#server.close();
-    await within(grace, Promise.all([...this.#forwards].map(({ ended }) => ended)));
+    await within(grace, Promise.all([...this.#connections].map(({ ended }) => ended)));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -124,30 +125,30 @@ export class Listener extends EventEmitter<ListenerEvents> {
   readonly #serve = (socket: Socket): void => {
     ignoreErrors(socket);
     const { maxTunnels } = this.#settings;
-    if (maxTunnels > 0 && this.#forwards.size >= maxTunnels) {
+    if (maxTunnels > 0 && this.#connections.size >= maxTunnels) {
       socket.resetAndDestroy();
-      this.#fail(new Error(`there are ${maxTunnels} tunnels already`));
+      this.#fail(new Error(`the limit of ${maxTunnels} tunnels is reached`));
       return;
     }
-    const forward = new LocalConnection(++this.#lastId, socket, this.#settings, this.#ending.signal, {
+    const connection = new LocalConnection(++this.#lastId, socket, this.#settings, this.#ending.signal, {
       open: () => {
         this.#opened++;
-        this.emit('open', forward.info());
+        this.emit('open', connection.info());
       },
       retry: (error, seconds) => this.emit('retry', error, seconds),
       fail: (error) => {
-        this.#forwards.delete(forward);
+        this.#connections.delete(connection);
         this.#fail(error);
       },
       close: (cause, duration) => {
-        this.#forwards.delete(forward);
-        this.#bytesIn += forward.bytesIn;
-        this.#bytesOut += forward.bytesOut;
-        this.emit('close', { ...forward.info(), ...cause, duration });
+        this.#connections.delete(connection);
+        this.#bytesIn += connection.bytesIn;
+        this.#bytesOut += connection.bytesOut;
+        this.emit('close', { ...connection.info(), ...cause, duration });
       },
     });
-    this.#forwards.add(forward);
-    forward.start();
+    this.#connections.add(connection);
+    connection.start();
   };
 
   #fail(error: Error): void {

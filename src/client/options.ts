@@ -12,7 +12,8 @@ import {
 import { readSecureContext } from '../options/secure-context.js';
 import { DEFAULTS } from '../options/defaults.js';
 import { checkHost, checkSubprotocol, headersOf } from './handshake/handshake-headers.js';
-import { readProxy, type ProxyRoute } from './proxy/read-proxy.js';
+import type { ProxyRoute } from './proxy/proxy-route.js';
+import { readProxy } from './proxy/read-proxy.js';
 import type { ConnectOptions, ListenOptions } from './client-types.js';
 import { readTunnelUrl, type TunnelUrl } from './url/tunnel-url.js';
 

@@ -6,11 +6,11 @@ import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { ignoreErrors } from '../../streams/ignore-errors.js';
 import { connectToFirst } from '../../backends/race.js';
 
-/** Where to, and until when. */
-export interface DirectConnection {
+/** A server to connect to. */
+interface DirectConnection {
   readonly host: string;
   readonly port: number;
-  /** Seconds for all of it; the addresses of a name share them. */
+  /** Seconds, shared by all addresses of the name. */
   readonly timeout: number;
   /** For `wss:`. */
   readonly tls: ConnectionOptions | undefined;
@@ -19,8 +19,8 @@ export interface DirectConnection {
 type Done = (error: Error | null, socket?: Duplex) => void;
 
 /**
- * Makes the connection of one request, without a proxy. Of a name with several addresses the first that answers is taken;
- * Node's own choice gives each 250 ms and then gives it up (RFC 8305).
+ * An agent that connects one request without a proxy. For a name with several addresses, the first address that accepts wins; Node's
+ * own choice would give up each address after 250 ms.
  */
 export function directAgent({ host, port, timeout, tls }: DirectConnection, signal: AbortSignal): Agent {
   const to = (address: string) => ignoreErrors(connectTcp({ host: address, port }));

@@ -1,25 +1,25 @@
 import { orAborted } from '../../helpers/abort.js';
+import { deferred } from '../../helpers/deferred.js';
 
-/** Whoever came last to a host: settled when he and all before him are done. */
-const last = new Map<string, Promise<void>>();
+/** By host: settled when its latest attempt, and all attempts before that one, are over. */
+const latest = new Map<string, Promise<void>>();
 
 /**
- * One connection at a time to a host is opened (RFC 6455 section 4.1): the next one waits until the one before is open or
- * has failed. Hosts are told apart by name, since a proxy resolves it. Rejects with the signal's reason.
+ * Opens one connection at a time to a host (RFC 6455 section 4.1): an attempt starts when the previous one has opened its connection
+ * or failed. Hosts are told apart by name, since a proxy may resolve the name. Rejects with the signal's reason.
  */
 export async function oneAtATime<T>(host: string, signal: AbortSignal, open: () => Promise<T>): Promise<T> {
-  const before = last.get(host);
-  let leave: () => void = () => undefined;
-  const own = new Promise<void>((resolve) => (leave = resolve));
-  const upToHere = before ? before.then(() => own) : own;
-  last.set(host, upToHere);
+  const previous = latest.get(host);
+  const own = deferred();
+  const upToHere = previous ? previous.then(() => own.promise) : own.promise;
+  latest.set(host, upToHere);
   void upToHere.then(() => {
-    if (last.get(host) === upToHere) last.delete(host);
+    if (latest.get(host) === upToHere) latest.delete(host);
   });
   try {
-    if (before) await orAborted(signal, () => before);
+    if (previous) await orAborted(signal, () => previous);
     return await open();
   } finally {
-    leave();
+    own.resolve();
   }
 }

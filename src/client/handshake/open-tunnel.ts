@@ -9,30 +9,34 @@ import { ignoreErrors } from '../../streams/ignore-errors.js';
 import { checkUpgradeResponse } from './upgrade-response.js';
 import { directAgent } from './direct-agent.js';
 import { ClientError } from '../client-error.js';
-import { connectionFailure, refusalByServer, unreachableProxy } from './server-failures.js';
+import { unreachableProxy } from '../proxy/proxy-failures.js';
+import { connectionFailure, refusalByServer } from './server-failures.js';
 import type { ConnectSettings } from '../options.js';
 import { oneAtATime } from './one-at-a-time.js';
 
-/** The socket behind the 101. */
+/** The connection after the 101 response. */
 export interface OpenedConnection {
   readonly socket: Duplex;
-  /** What came with the 101. */
+  /** Bytes that arrived together with the 101 response. */
   readonly head: Buffer;
   readonly subprotocol: string | undefined;
 }
 
 /**
- * Opens a WebSocket connection (RFC 6455 section 4.1), through the proxy if there is one, within `connectTimeout`.
- * Redirects are not followed. Rejects with {@link ClientError} or the signal's reason, and leaves nothing behind.
+ * Opens a WebSocket connection (RFC 6455 section 4.1), through the proxy if there is one, within `connectTimeout`. Redirects are not
+ * followed. Rejects with {@link ClientError} or the signal's reason, after it has destroyed its sockets.
  */
 export async function openTunnel(settings: ConnectSettings, signal: AbortSignal): Promise<OpenedConnection> {
   const { target, connectTimeout } = settings;
   const { controller, free } = following(signal);
-  const late = () =>
+  const onTimeout = () =>
     controller.abort(
-      new ClientError('WSTUNNEL_CONNECT_TIMEOUT', `${target.shown}: no tunnel within ${connectTimeout} s`),
+      new ClientError(
+        'WSTUNNEL_CONNECT_TIMEOUT',
+        `${target.shown} was not connected within ${connectTimeout} s`,
+      ),
     );
-  const timer = setTimeout(late, connectTimeout * 1000);
+  const timer = setTimeout(onTimeout, connectTimeout * 1000);
   try {
     const host = `${target.host}:${target.port}`;
     return await oneAtATime(host, controller.signal, () => handshake(settings, controller.signal));
@@ -43,19 +47,19 @@ export async function openTunnel(settings: ConnectSettings, signal: AbortSignal)
 }
 
 function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<OpenedConnection> {
-  // The proxy's socket follows this one, which is dropped once the tunnel is open.
+  // The signal for the socket to the proxy. It no longer follows the caller's signal once the tunnel is open.
   const dialling = following(signal);
   const agent = settings.proxy?.agent(dialling.controller.signal);
   return new Promise<OpenedConnection>((resolve, reject) => {
     const key = randomBytes(16).toString('base64');
     const { target, proxy, subprotocols } = settings;
     const request = start(settings, key, agent, dialling.controller.signal);
-    // In forward mode it is the proxy that fails, until it is connected; of CONNECT the agent names the failures itself.
+    // In forward mode, errors before the connection to the proxy is open are the proxy's. With CONNECT, the agent reports them.
     let isDialling = proxy?.mode === 'forward';
-    let settled = false;
+    let isSettled = false;
     const settle = (act: () => void) => {
-      if (settled) return;
-      settled = true;
+      if (isSettled) return;
+      isSettled = true;
       signal.removeEventListener('abort', onAbort);
       dialling.free();
       act();
@@ -64,17 +68,17 @@ function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<Open
       dialling.controller.abort();
       request.destroy();
     };
-    const refuse = (error: unknown) =>
+    const fail = (error: unknown) =>
       settle(() => {
         drop();
         reject(error);
       });
-    const onAbort = () => refuse(signal.reason);
+    const onAbort = () => fail(signal.reason);
     request.on('error', (error) =>
-      refuse(proxy && isDialling ? unreachableProxy(error, proxy) : connectionFailure(error, settings)),
+      fail(proxy && isDialling ? unreachableProxy(error, proxy) : connectionFailure(error, target)),
     );
     request.on('proxyConnect', ({ socket }: { socket: Socket }) => {
-      // TLS with the proxy is still to come.
+      // With an https: proxy, TLS follows.
       const ready = socket instanceof TLSSocket ? 'secureConnect' : undefined;
       if (ready === undefined) isDialling = false;
       else socket.once(ready, () => (isDialling = false));
@@ -83,16 +87,16 @@ function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<Open
       ignoreErrors(socket);
       try {
         const subprotocol = checkUpgradeResponse(answer, { key, subprotocols });
-        if (settled) socket.destroy();
+        if (isSettled) socket.destroy();
         settle(() => resolve({ socket, head, subprotocol }));
       } catch (error) {
         socket.destroy();
-        refuse(error);
+        fail(error);
       }
     });
     request.on('response', (answer: IncomingMessage) => {
-      if (settled) return;
-      // From here on it is a refusal, whatever becomes of its body.
+      if (isSettled) return;
+      // From here on the outcome is this refusal, even if its body is lost.
       settle(() => void refusalByServer(answer, target, proxy, signal).then(reject, reject).finally(drop));
     });
     signal.addEventListener('abort', onAbort);
@@ -122,9 +126,9 @@ function tlsOptions({ target: { host }, tls }: ConnectSettings): ConnectionOptio
   const name = tls.servername ?? host;
   return {
     ...tls,
-    // An address is no server name (RFC 6066 section 3).
+    // An address must not be sent as a server name (RFC 6066 section 3).
     servername: isIP(name) === 0 ? name : '',
-    // Behind a proxy the socket knows no host, and Node would take "localhost" for it.
+    // Through a proxy the socket has no host, and Node would check the certificate for "localhost".
     checkServerIdentity: (_: string, certificate: PeerCertificate) =>
       (tls.checkServerIdentity ?? checkServerIdentity)(name, certificate),
   };

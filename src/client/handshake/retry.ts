@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ClientError } from '../client-error.js';
 
-/** The longest pause before the random part is taken off, in seconds. */
+/** Seconds: the longest pause, before the random factor. */
 const MAX_DELAY = 30;
 
 export interface RetrySettings {
@@ -10,9 +10,8 @@ export interface RetrySettings {
 }
 
 /**
- * Repeats an attempt that may go better later, until `retryFor` seconds are over. A random part of each pause is waited
- * ("full jitter"), so that a hundred clients of a server that is back don't come all at once. Rejects with the last
- * failure, or with the signal's reason.
+ * Repeats an attempt while a later one may succeed, for at most `retryFor` seconds. Each pause has a random length ("full jitter"),
+ * so that a hundred clients don't reconnect to a restarted server at once. Rejects with the last failure, or with the signal's reason.
  */
 export async function withRetries<T>(
   { retryFor, retryDelay }: RetrySettings,

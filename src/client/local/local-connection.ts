@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { ORDERLY } from '../../frames/close-codes.js';
 import { WebSocketStream, type CloseCause } from '../../frames/websocket-stream.js';
 import { following } from '../../helpers/abort.js';
+import { deferred } from '../../helpers/deferred.js';
 import { Relay } from '../../streams/relay.js';
 import type { ClientError } from '../client-error.js';
 import { openTunnel, type OpenedConnection } from '../handshake/open-tunnel.js';
@@ -10,18 +11,18 @@ import type { ListenSettings } from '../options.js';
 import { withRetries } from '../handshake/retry.js';
 import type { LocalTunnel } from '../client-types.js';
 
-/** What a {@link LocalConnection} tells; `fail` or `close` is the last, and comes once. */
-export interface LocalConnectionHandlers {
+/** Events of a {@link LocalConnection}; the last one is `fail` or `close`, once. */
+interface LocalConnectionHandlers {
   open(): void;
   retry(error: ClientError, seconds: number): void;
   fail(error: Error): void;
   close(cause: CloseCause, duration: number): void;
 }
 
-/** One local connection and its tunnel, first byte to last: wait -> open -> relay -> close. */
+/** One local connection and its tunnel, from the first byte to the last: wait -> open -> relay -> close. */
 export class LocalConnection {
   readonly id: number;
-  /** Settled when both sides are freed. */
+  /** Settles when both sockets are freed. */
   readonly ended: Promise<void>;
   isOpen = false;
   readonly #since = Date.now();
@@ -29,10 +30,10 @@ export class LocalConnection {
   readonly #settings: ListenSettings;
   readonly #handlers: LocalConnectionHandlers;
   readonly #ending: AbortSignal;
-  #settle: () => void = () => undefined;
+  readonly #ended = deferred();
   #stream: WebSocketStream | undefined;
   #relay: Relay<CloseCause> | undefined;
-  /** By the listener's own `close()`: an end, as of any program that stops. */
+  /** Closed by the listener: an orderly end for the local program. */
   #isClosedHere = false;
 
   constructor(
@@ -47,7 +48,7 @@ export class LocalConnection {
     this.#settings = settings;
     this.#handlers = handlers;
     this.#ending = ending;
-    this.ended = new Promise((resolve) => (this.#settle = resolve));
+    this.ended = this.#ended.promise;
   }
 
   get bytesIn(): number {
@@ -65,7 +66,9 @@ export class LocalConnection {
 
   start(): void {
     const { controller, free } = following(this.#ending);
-    const stop = onLocalEnd(this.#local, () => controller.abort(new Error('the local program left before')));
+    const stop = onLocalEnd(this.#local, () =>
+      controller.abort(new Error('the local program closed the connection before the tunnel was open')),
+    );
     const attempt = () => openTunnel(this.#settings, controller.signal);
     void withRetries(this.#settings, controller.signal, attempt, (error, seconds) =>
       this.#handlers.retry(error, seconds),
@@ -75,13 +78,13 @@ export class LocalConnection {
         free();
       })
       .then(
-        // Not here: what a listener throws would be a rejection.
+        // In a callback of its own: an exception of a handler must not become a rejection of this promise.
         (opened) => process.nextTick(() => this.#join(opened)),
         (error: unknown) => process.nextTick(() => this.#fail(error as Error)),
       );
   }
 
-  /** Close 1001; what is on its way still arrives. */
+  /** Sends Close 1001; bytes under way still arrive. */
   close(): void {
     this.#isClosedHere = true;
     this.#stream?.close(1001, '');
@@ -94,15 +97,15 @@ export class LocalConnection {
   }
 
   #fail(error: Error): void {
-    // That it was no orderly end is all that can be told.
+    // A reset tells the local program that this is not an orderly end. A unix socket has no reset.
     if (this.#local.remoteFamily === undefined) this.#local.destroy();
     else this.#local.resetAndDestroy();
-    this.#settle();
+    this.#ended.resolve();
     this.#handlers.fail(error);
   }
 
   #join({ socket, head }: OpenedConnection): void {
-    // Closed in the same turn.
+    // The listener was closed in the same event-loop turn.
     if (this.#ending.aborted) {
       socket.destroy();
       this.#fail(this.#ending.reason as Error);
@@ -122,7 +125,7 @@ export class LocalConnection {
         delivers: () => relay.delivers(),
       },
     );
-    // To the relay the backend is the local program; the server has no use for its words about it.
+    // For the relay, the local program is the backend. The relay's close reasons speak of a backend, so the server gets none of them.
     const end = {
       send: (bytes: Buffer, mayRelease: boolean) => stream.send(bytes, mayRelease),
       pause: () => stream.pause(),
@@ -139,7 +142,7 @@ export class LocalConnection {
     };
     const relay: Relay<CloseCause> = new Relay<CloseCause>(this.#local, this.#settings, end, (cause) => {
       this.isOpen = false;
-      this.#settle();
+      this.#ended.resolve();
       this.#handlers.close(cause, (performance.now() - since) / 1000);
     });
     this.#stream = stream;

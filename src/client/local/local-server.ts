@@ -10,10 +10,10 @@ import type { LocalAddress } from '../client-types.js';
 /** The largest TCP port. */
 const MAX_PORT = 65_535;
 
-/** Where to listen, as `net.Server.listen` takes it. */
+/** An address for `net.Server.listen`. */
 export type LocalEndpoint = { readonly host: string; readonly port: number } | { readonly path: string };
 
-/** Throws {@link TunnelError} WSTUNNEL_OPTION. */
+/** Checks a local address. Throws {@link TunnelError} WSTUNNEL_OPTION. */
 export function readLocalAddress(local: LocalAddress): LocalEndpoint {
   const given: unknown = local;
   const readPort = readNumber(0, MAX_PORT);
@@ -42,17 +42,18 @@ function readPath(value: unknown, name: string): string {
   return fail(name, `can't be listened on (${fault})`, path);
 }
 
-/** Resolves when it listens; rejects where it can't. A unix socket on which no program listens any more is replaced. */
+/** Resolves to the address when the server listens. A stale unix socket, on which no program listens any more, is replaced. */
 export async function startListening(server: Server, local: LocalEndpoint): Promise<AddressInfo | string> {
   const listen = () =>
     untilListening(server, () => {
       const start = () => void server.listen({ ...local, exclusive: true });
-      // Node binds within this call: the socket is never open to other users, not even before its mode is set.
+      // Node binds within this call: the socket is never open to other users, even before chmod.
       if ('path' in local) withUmask(0o177, start);
       else start();
     });
   await ('path' in local ? listenAtPath(local.path, listen) : listen());
-  // Whoever can open it has the credentials of the tunnel. The umask does not count in a worker thread, nor in a folder with an ACL.
+  // A program that can open the socket uses the credentials of the tunnel. The umask has no effect in a worker thread or in a folder
+  // with a default ACL.
   try {
     if ('path' in local) chmodSync(local.path, 0o600);
   } catch (error) {
@@ -62,10 +63,13 @@ export async function startListening(server: Server, local: LocalEndpoint): Prom
   return server.address() ?? '';
 }
 
-/** The program at this end is gone; read no further than what fits its buffer, for a tunnel that is still to come. */
+/**
+ * Calls `left` when the local program ends its side before there is a tunnel. Received bytes stay in the buffer for the tunnel, and no
+ * more is read than fits into it. Returns a function that stops the watch.
+ */
 export function onLocalEnd(socket: Socket, left: () => void): () => void {
   const onReadable = () => {
-    // Only a read tells of an end; what it has sent is left where it is.
+    // An end is noticed by a read only. Buffered bytes are not consumed.
     if (socket.readableLength === 0) socket.read();
   };
   const stop = () => {

@@ -6,24 +6,24 @@ import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { ignoreErrors } from '../../streams/ignore-errors.js';
 import { lookupFirst } from '../../backends/race.js';
 import { without } from '../../helpers/without.js';
-import { notAnHttpProxy, refusalByProxy, unreachableProxy } from '../handshake/server-failures.js';
-import type { ProxyAddress } from './read-proxy.js';
+import { notAnHttpProxy, refusalByProxy, unreachableProxy } from './proxy-failures.js';
+import type { ProxyAddress } from './proxy-route.js';
 import type { TunnelUrl } from '../url/tunnel-url.js';
 
-/** The longest header of an answer to CONNECT, in bytes: Node's own limit, which `--max-http-header-size` may have raised. */
+/** Bytes of the longest header of an answer to CONNECT: Node's default, even if `--max-http-header-size` is larger. */
 const MAX_ANSWER = 16_384;
 
-/** Of `HTTP/1.1`. */
+/** The first byte of `HTTP/1.1`. */
 const FIRST = 'H'.charCodeAt(0);
 
 type Done = (error: Error | null, socket?: Duplex) => void;
 
-/** Makes the connection of one request through the proxy, by CONNECT, and TLS with the target on it. */
+/** An agent that connects one request through the proxy, by CONNECT, and starts TLS with a secure target. */
 export function connectAgent(proxy: ProxyAddress, target: TunnelUrl, signal: AbortSignal): Agent {
   const createConnection = (options: ConnectionOptions, done: Done): undefined => {
     connectThrough(proxy, target, signal).then(
       (socket) => {
-        // With a path Node would make it a unix socket.
+        // With a `path`, Node would connect to a unix socket.
         const own = without(options, 'host', 'port', 'path');
         done(null, target.secure ? connectTls({ ALPNProtocols: ['http/1.1'], ...own, socket }) : socket);
       },
@@ -35,9 +35,8 @@ export function connectAgent(proxy: ProxyAddress, target: TunnelUrl, signal: Abo
 }
 
 /**
- * A connection to the target that the proxy makes at our CONNECT (RFC 9110 section 9.3.6). Node's HTTP client reads the
- * answer: it limits the header, which may otherwise grow without end. Rejects with {@link ClientError}; the signal destroys
- * the connection, also afterwards.
+ * Asks the proxy by CONNECT for a connection to the target (RFC 9110 section 9.3.6). Node's HTTP client reads the answer, since it
+ * limits the size of the header. Rejects with {@link ClientError}. The signal destroys the connection, also after it is returned.
  */
 function connectThrough(proxy: ProxyAddress, target: TunnelUrl, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
@@ -51,12 +50,12 @@ function connectThrough(proxy: ProxyAddress, target: TunnelUrl, signal: AbortSig
       signal,
     };
     const request = proxy.secure
-      ? requestHttps({ ...proxy.tls, ...nameOf(proxy), ...common })
+      ? requestHttps({ ...proxy.tls, ...serverNameOf(proxy), ...common })
       : requestHttp(common);
     request.on('error', (error) => reject(unreachableProxy(error, proxy)));
     request.on('socket', (socket) => {
       socket.prependOnceListener('data', (first: Buffer) => {
-        // Node would skip blank lines, and wait for the answer after them.
+        // Node would skip blank lines and wait for an answer after them.
         if (first[0] === FIRST) return;
         reject(notAnHttpProxy(proxy));
         request.destroy();
@@ -65,7 +64,7 @@ function connectThrough(proxy: ProxyAddress, target: TunnelUrl, signal: AbortSig
     request.on('connect', (answer: IncomingMessage, socket: Socket, head: Buffer) => {
       ignoreErrors(socket);
       if (answer.statusCode !== 200) {
-        // Its body would be taken for the server's answer.
+        // Otherwise the body of the refusal would be read as the server's answer.
         socket.destroy();
         reject(refusalByProxy(answer, proxy));
         return;
@@ -77,7 +76,7 @@ function connectThrough(proxy: ProxyAddress, target: TunnelUrl, signal: AbortSig
   });
 }
 
-/** Node would take the name of the Host header, which is the target's. An address is no server name (RFC 6066 section 3). */
-function nameOf({ tls, host }: ProxyAddress): { servername: string } {
+/** Node would use the Host header, which names the target. An address must not be sent as a server name (RFC 6066 section 3). */
+function serverNameOf({ tls, host }: ProxyAddress): { servername: string } {
   return { servername: tls.servername ?? (isIP(host) === 0 ? host : '') };
 }

@@ -1,15 +1,15 @@
 import { isExempt } from './no-proxy.js';
 import type { TunnelUrl } from '../url/tunnel-url.js';
 
-/** A variable and its value. */
-export interface EnvironmentVariable {
+/** An environment variable with its value. */
+interface EnvironmentVariable {
   readonly name: string;
   readonly value: string;
 }
 
 /**
- * The proxy for this target by HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in lower case first; undefined for none. The
- * variables are named for https: and http:, and hold for wss: and ws: alike.
+ * The variable with the proxy for this target: HTTPS_PROXY (for `wss:`) or HTTP_PROXY (for `ws:`), else ALL_PROXY, each in lower case
+ * first. Undefined where none is set, or where NO_PROXY names the target.
  */
 export function proxyFromEnvironment(target: TunnelUrl): EnvironmentVariable | undefined {
   const proxy = variable(target.secure ? 'HTTPS_PROXY' : 'HTTP_PROXY') ?? variable('ALL_PROXY');
@@ -17,7 +17,7 @@ export function proxyFromEnvironment(target: TunnelUrl): EnvironmentVariable | u
   return exempt && isExempt(exempt.value, target) ? undefined : proxy;
 }
 
-/** One that is empty counts as one that is not set. */
+/** An empty variable counts as not set. */
 function variable(upper: string): EnvironmentVariable | undefined {
   for (const name of [upper.toLowerCase(), upper]) {
     const value = process.env[name]?.trim() ?? '';

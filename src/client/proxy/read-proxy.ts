@@ -1,10 +1,9 @@
-import type { Agent } from 'node:http';
-import type { ConnectionOptions } from 'node:tls';
 import { fail } from '../../options/checks.js';
 import { DEFAULTS } from '../../options/defaults.js';
 import { connectAgent } from './connect-agent.js';
 import { proxyFromEnvironment } from './proxy-environment.js';
 import { forwardAgent } from './forward-agent.js';
+import type { ProxyAddress, ProxyRoute } from './proxy-route.js';
 import type { ConnectOptions } from '../client-types.js';
 import {
   basicAuthorization,
@@ -17,37 +16,12 @@ import {
 } from '../url/tunnel-url.js';
 import { isProxyMisread } from '../url/user-info.js';
 
-/** An HTTP proxy on the way. */
-export interface ProxyRoute {
-  readonly mode: 'connect' | 'forward';
-  /** For messages. */
-  readonly shown: string;
-  /** Makes the connection of one request. The signal destroys the connection. */
-  agent(signal: AbortSignal): Agent;
-}
-
-/** Where an HTTP proxy listens. */
-export interface ProxyAddress {
-  readonly secure: boolean;
-  /** Without the brackets of an IPv6 address. */
-  readonly host: string;
-  readonly port: number;
-  /** For messages. */
-  readonly shown: string;
-  /** Options of `tls.connect`, for a proxy at `https:`. */
-  readonly tls: ConnectionOptions;
-  /** The proxy's credentials. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** Seconds, of which each address of the proxy's name gets its share. */
-  readonly timeout: number;
-}
-
 const MUST = 'must be an http: or https: URL, or false';
 
-/** Which proxy leads to the target, if any. Throws {@link TunnelError} WSTUNNEL_OPTION. */
+/** The route through a proxy, by the options or the environment; undefined without a proxy. Throws {@link TunnelError} WSTUNNEL_OPTION. */
 export function readProxy(options: ConnectOptions, target: TunnelUrl): ProxyRoute | undefined {
   const { proxy: given, proxyMode: mode = 'connect', proxyTls = {} } = options;
-  // In forward mode it would be asked in clear.
+  // In forward mode the handshake would be sent to the proxy in clear text.
   if (mode === 'forward' && target.secure)
     fail(
       'proxyMode',
@@ -58,7 +32,7 @@ export function readProxy(options: ConnectOptions, target: TunnelUrl): ProxyRout
   if (mode === 'forward' && options.hostHeader !== undefined)
     fail(
       'hostHeader',
-      'is not for proxyMode "forward": the proxy finds the server by it',
+      'can\'t be used with proxyMode "forward": the proxy finds the server by the Host header',
       options.hostHeader,
     );
   if (given === false) return undefined;
@@ -79,7 +53,7 @@ export function readProxy(options: ConnectOptions, target: TunnelUrl): ProxyRout
   return { mode, shown: proxy.shown, agent };
 }
 
-/** As curl has it, `host:port` is `http://host:port`, whatever the proxy is asked for. */
+/** As in curl, `host:port` is `http://host:port`, also for a `wss:` target. */
 function parseProxy(value: string | URL, name: string): URL {
   const given = typeof value === 'string' || value instanceof URL ? String(value).trim() : undefined;
   const isBare = given !== undefined && !/^[a-z][a-z0-9+.-]*:\/\//i.test(given);

@@ -2,19 +2,19 @@ import { fail } from '../../options/checks.js';
 import { redactUrl } from '../../observe/redact.js';
 import { MUST_BE_ENCODED, isTargetMisread } from './user-info.js';
 
-/** Where a tunnel leads, read from its URL. */
+/** The parts of a tunnel's URL. */
 export interface TunnelUrl {
   readonly secure: boolean;
   /** Without the brackets of an IPv6 address. */
   readonly host: string;
   readonly port: number;
-  /** As the Host header has it. */
+  /** Host and port as in the Host header. */
   readonly authority: string;
-  /** With the query. */
+  /** Path and query. */
   readonly path: string;
-  /** User and password of the URL, decoded. */
+  /** The user and password in the URL, decoded. */
   readonly credentials: Credentials | undefined;
-  /** For messages: without passwords and query values. */
+  /** The URL for messages, without passwords and query values. */
   readonly shown: string;
 }
 
@@ -45,8 +45,8 @@ export function readTunnelUrl(value: string | URL): TunnelUrl {
 }
 
 /**
- * An object URL is copied: the caller may change it. The value may hold a password, and is shown without; where the parser
- * would misread the password, nothing is shown.
+ * Parses a URL, or copies a URL object, which the caller may change later. Messages show the URL without its password, and nothing
+ * of a URL whose password the parser would misread.
  */
 export function parseUrl(
   value: string | URL,
@@ -64,7 +64,7 @@ export function parseUrl(
 
 const HIDDEN = '***';
 
-/** In an invalid URL the beginning and the end of a password are unknown (`ann:secret@host`, `//ann:sec/ret@host`). */
+/** An invalid URL for a message. Where a password begins and ends is unknown in it (`ann:secret@host`, `//ann:sec/ret@host`). */
 export function maskedUrl(text: string): string {
   const rest = text.replace(/^([a-z][a-z0-9+.-]*:)?\/\/[^/?#]*@/i, '');
   return rest.includes('@') ? HIDDEN : redactUrl(text);
@@ -96,7 +96,7 @@ export function basicAuthorization({ username, password }: Credentials): string 
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
-/** `localhost:8080/x` is a URL of the scheme `localhost:`. */
+/** `localhost:8080/x` is a URL with the scheme `localhost:`. */
 function hintOf(url: URL): string {
   const isHost = /^\d+(\/|$)/.test(url.pathname) && !url.href.includes('@');
   return isHost ? `; did you mean "ws://${redactUrl(url.href)}"?` : '';

@@ -1,22 +1,22 @@
 import { isIP } from 'node:net';
 
 /**
- * The scheme, with slashes and white space as the URL parser skips them; what it takes for the authority (user, password,
- * host, port); and the rest.
+ * The parts of a URL as the URL parser reads it: the scheme, with slashes and white space that the parser skips; the authority (user,
+ * password, host, port); and the rest.
  */
 const PARTS = /^[\0-\x20]*(?:https?|wss?):[/\\]*([^/?#\\]*)(.*)$/is;
 
-/** A user name of one word, as the host that it is taken for. */
+/** A host of one label: it may be a user name that the parser reads as a host. */
 const LABEL = /^[^.:[\]]+$/;
 
-/** What a URL must be that is misread. */
+/** The message for a URL whose user or password is misread. */
 export const MUST_BE_ENCODED =
   'must be percent-encoded in its user and password, and where its path has an "@": "#" is %23, "/" %2F, "?" %3F, "\\" %5C, "@" %40, ":" %3A, "%" %25';
 
 /**
- * Is a part of the user or password of a proxy's URL misread for its host? The parser ends the authority at the first `/`, `?`,
- * `#` or `\`, encoded or not: `http://ann:12#45@proxy` is the port 12 of a host `ann`. A proxy has no path that an `@` could
- * belong to.
+ * Does the URL parser read a part of the user or password of a proxy's URL as the host? The parser ends the authority at the first
+ * `/`, `?`, `#` or `\`: `http://ann:12#45@proxy` is the port 12 of a host `ann`. The URL of a proxy has no path that could contain
+ * an `@`.
  */
 export function isProxyMisread(text: string): boolean {
   const [, , rest = ''] = PARTS.exec(text) ?? [];
@@ -24,9 +24,9 @@ export function isProxyMisread(text: string): boolean {
 }
 
 /**
- * The same for a target. In its path and query an `@` is allowed, so `ws://ann:12/45@desk/vnc` can't be told from a path
- * `/45@desk/vnc` for sure: it counts as misread where a port stands before it, or the host has one label and a
- * colon stands before the `@`. `localhost` and addresses are no user names. A fragment is refused anyway.
+ * The same for a target. Its path and query may contain an `@`, so `ws://ann:12/45@desk/vnc` may have a password `12/45` or a path
+ * `/45@desk/vnc`. It counts as misread if a port comes before the path, or if the host has one label and a colon comes before
+ * the `@`. `localhost` and addresses are not user names. A fragment is refused in any case.
  */
 export function isTargetMisread(text: string): boolean {
   const [, authority = '', rest = ''] = PARTS.exec(text) ?? [];
@@ -40,12 +40,12 @@ export function isTargetMisread(text: string): boolean {
   return /:\d*$/.test(authority) || (LABEL.test(host) && isCredential);
 }
 
-/** The URL parser leaves these out, of passwords too. */
+/** The URL parser drops tabs and newlines, also inside of a password. */
 function dropsCharacters(text: string): boolean {
   return isBefore(text.trim(), /[\t\r\n]/);
 }
 
-/** Is there an `@` after one of these characters? A regular expression for both would take the square of the length. */
+/** Is there an `@` after one of these characters? One regular expression for both would take time quadratic in the length. */
 function isBefore(text: string, character: RegExp): boolean {
   const index = text.search(character);
   return index !== -1 && text.includes('@', index);
