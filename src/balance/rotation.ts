@@ -1,6 +1,6 @@
 import type { HostState } from '../types.js';
 
-/** Lists that functions gave, of which the place is remembered. */
+/** Most lists, returned by functions, whose position is remembered. */
 const MAX_LISTS = 1000;
 
 interface Round {
@@ -9,21 +9,21 @@ interface Round {
   last: number;
 }
 
-/** Whose turn it is in each list. A list that is another array each time is known by its hosts. */
+/** The position of round-robin in each list of hosts. A function may return a new array each time: such a list is known by its hosts. */
 export class Rotation {
   readonly #byList = new WeakMap<readonly HostState[], Round>();
   readonly #byNames = new Map<string, Round>();
 
-  /** The next of `all` that is in `up`. */
+  /** The next host of `all` that is in `up`; undefined where none is. */
   next(all: readonly HostState[], up: ReadonlySet<HostState>): HostState | undefined {
     const round = this.#roundOf(all);
     const byId = new Map(Array.from(up, (host) => [host.id, host]));
     const { turns } = round;
     for (let step = 1; step <= turns.length; step++) {
-      const place = (round.last + step) % turns.length;
-      const host = byId.get(turns[place] ?? '');
+      const position = (round.last + step) % turns.length;
+      const host = byId.get(turns[position] ?? '');
       if (!host) continue;
-      round.last = place;
+      round.last = position;
       return host;
     }
     return undefined;
@@ -34,7 +34,7 @@ export class Rotation {
     if (known) return known;
     const name = JSON.stringify(all.map(({ id, host: { weight = 1 } }) => [id, weight]));
     const round = this.#byNames.get(name) ?? { turns: turnsOf(all), last: -1 };
-    // The list used longest ago goes first.
+    // The map is ordered by last use: the list that was unused for longest is removed first.
     this.#byNames.delete(name);
     this.#byNames.set(name, round);
     if (this.#byNames.size > MAX_LISTS)
@@ -47,7 +47,7 @@ export class Rotation {
   }
 }
 
-/** A host of weight w has its turns at (k + 1/2) / w: with equal weights that is the configured order. */
+/** A host of weight w has its turns at (k + 1/2) / w: with equal weights this is the order of the options. */
 function turnsOf(all: readonly HostState[]): string[] {
   const turns = all.flatMap(({ id, host: { weight = 1 } }) =>
     Array.from({ length: weight }, (_, k) => ({ id, at: (k + 0.5) / weight })),

@@ -12,6 +12,14 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 // RFC 6265 section 4.1.1, with the spaces and commas that servers accept too.
 const COOKIE_VALUE = /^[\x20-\x3a\x3c-\x5b\x5d-\x7e]*$/;
 
+/** For messages: the options that set the same header. */
+const ALTERNATIVES = {
+  cookie: 'give either the option cookies or a Cookie header, not both',
+  origin: 'give either the option origin or an Origin header, not both',
+  authorization:
+    'give only one of the options bearer and basic, a user in the URL, and an Authorization header',
+} as const;
+
 /** The headers of the handshake, without its key. Throws {@link TunnelError} WSTUNNEL_OPTION, without values, which may be secret. */
 export function headersOf(
   options: ConnectOptions,
@@ -23,10 +31,9 @@ export function headersOf(
     checkHeader(name, value);
     headers[name.toLowerCase()] = typeof value === 'string' ? value : [...value];
   }
-  const setOnce = (name: string, option: string, value: string | undefined) => {
+  const setOnce = (name: keyof typeof ALTERNATIVES, option: string, value: string | undefined) => {
     if (value === undefined) return;
-    if (headers[name] !== undefined)
-      refuse(`give either the option ${option} or one ${name} header, not both`);
+    if (headers[name] !== undefined) refuse(ALTERNATIVES[name]);
     checkValue(option, value);
     headers[name] = value;
   };
