@@ -41,7 +41,7 @@ describe('a wrong command line ends with 2', () => {
     [['ws://x/', '--header', 'secret'], /--header is NAME:VALUE/],
     [
       ['ws://x/', '--header', 'Host: y'],
-      /the header "host" is set by the handshake itself: use the option --host-header/,
+      /the header "host" is the handshake's own: give it as --host-header/,
     ],
     [['ws://x/', '--host-header', 'a b'], /hostHeader must be a host or host:port; got 'a b'/],
     [['ws://x/', '--host-header', 'y', '--forward'], /hostHeader can't be used with proxyMode "forward"/],
