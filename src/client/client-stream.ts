@@ -2,7 +2,7 @@ import { addAbortSignal, Duplex } from 'node:stream';
 import { CLOSE, ORDERLY } from '../frames/close-codes.js';
 import { WebSocketStream, type CloseCause } from '../frames/websocket-stream.js';
 import { ClientError } from './client-error.js';
-import { openTunnel, type OpenedConnection } from './handshake/open-tunnel.js';
+import { openWebSocket, type OpenedConnection } from './handshake/open-websocket.js';
 import { readConnect, type ConnectSettings } from './options.js';
 import type { ConnectOptions } from './client-types.js';
 
@@ -56,7 +56,7 @@ export class ClientStream extends Duplex {
     super({ allowHalfOpen: false, readableHighWaterMark: 1, writableHighWaterMark: MAX_FRAME });
     this.#settings = settings;
     if (settings.signal) addAbortSignal(settings.signal, this);
-    openTunnel(settings, this.#attempt.signal).then(
+    openWebSocket(settings, this.#attempt.signal).then(
       // In a callback of its own: an exception of a `connect` listener must not become a rejection of this promise.
       (opened) => process.nextTick(() => this.#begin(opened)),
       (error: unknown) => this.destroy(error as Error),

@@ -50,7 +50,7 @@ export function fillPlaceholders(
 }
 
 /** The environment of a process. It has only the requested variables of the app's environment, which may contain secrets. */
-export function environmentOf(
+export function processEnvironment(
   copied: readonly string[],
   own: Readonly<Record<string, string>>,
   address: ProcessAddress,

@@ -9,7 +9,12 @@ import type { ResolvedHost, ResolvedSpawn } from '../host.js';
 import { Child } from './child.js';
 import { dialUntilListening, pause } from './dial-program.js';
 import { checkAddressIsFree, removeSocket, withListeningSocket } from './listening-socket.js';
-import { environmentOf, fillPlaceholders, processAddressOf, type ProcessAddress } from './process-address.js';
+import {
+  processEnvironment,
+  fillPlaceholders,
+  processAddressOf,
+  type ProcessAddress,
+} from './process-address.js';
 
 /** A host with the option `spawn`. */
 export type SpawningHost = ResolvedHost & { readonly spawn: ResolvedSpawn };
@@ -174,7 +179,7 @@ export class SpawnedProcess {
     const launch = (stdin: number | 'ignore') => {
       if (this.isEnding) throw new Error('it was ended before its start');
       const { args, environment: own } = fillPlaceholders(spawn, address);
-      const environment = environmentOf(spawn.copyEnvironment, own, address);
+      const environment = processEnvironment(spawn.copyEnvironment, own, address);
       const { path, killSignal } = spawn;
       const settings = { path, args, environment, stdin, killSignal, mark };
       const child = new Child({ ...settings, socket: address.socket, privateSocket }, (line) =>

@@ -5,7 +5,7 @@ import { following } from '../../helpers/abort.js';
 import { deferred } from '../../helpers/deferred.js';
 import { Relay } from '../../streams/relay.js';
 import type { ClientError } from '../client-error.js';
-import { openTunnel, type OpenedConnection } from '../handshake/open-tunnel.js';
+import { openWebSocket, type OpenedConnection } from '../handshake/open-websocket.js';
 import { onLocalEnd } from './local-server.js';
 import type { ListenSettings } from '../options.js';
 import { withRetries } from '../handshake/retry.js';
@@ -69,7 +69,7 @@ export class LocalConnection {
     const stop = onLocalEnd(this.#local, () =>
       controller.abort(new Error('the local program closed the connection before the tunnel was open')),
     );
-    const attempt = () => openTunnel(this.#settings, controller.signal);
+    const attempt = () => openWebSocket(this.#settings, controller.signal);
     void withRetries(this.#settings, controller.signal, attempt, (error, seconds) =>
       this.#handlers.retry(error, seconds),
     )

@@ -13,7 +13,7 @@ export interface ListenAddress {
 }
 
 /** The text that `$SERVER["socket"]` is compared with: an address and a port, or a path. `port` is the default. */
-export function readListenAddress(text: string, port: number, place: Place): ListenAddress {
+export function readSocketCondition(text: string, port: number, place: Place): ListenAddress {
   if (text.startsWith('/')) return { socket: text };
   refuseAbstractSocket(text, place, '$SERVER["socket"]');
   const [, address = '', digits] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(text) ?? [];

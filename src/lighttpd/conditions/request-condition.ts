@@ -3,7 +3,7 @@ import type { Condition, TextMatch } from '../../types.js';
 import type { ConditionText } from '../evaluate/blocks.js';
 import { LighttpdPath, LighttpdQuery, type LighttpdNotation } from './url-notation.js';
 import { compilePcre, escapeRegExp } from './pcre.js';
-import { readListenAddress } from './listen-address.js';
+import { readSocketCondition } from './listen-address.js';
 import { byteString } from '../syntax/byte-string.js';
 import { failAt } from '../syntax/source.js';
 
@@ -57,7 +57,7 @@ export function ruleHeadOf(condition: ConditionText, notation: LighttpdNotation)
 
 /** Sockets that share a port are refused in server-directives.ts. */
 function localPortOf(condition: ConditionText): number {
-  const { port } = readListenAddress(condition.text, 0, condition);
+  const { port } = readSocketCondition(condition.text, 0, condition);
   if (port === undefined || port === 0)
     return failAt(
       condition,

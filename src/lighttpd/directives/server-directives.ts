@@ -8,7 +8,11 @@ import {
   readStringValue,
   readStringList,
 } from '../evaluate/value-readers.js';
-import { refuseAbstractSocket, readListenAddress, type ListenAddress } from '../conditions/listen-address.js';
+import {
+  refuseAbstractSocket,
+  readSocketCondition,
+  type ListenAddress,
+} from '../conditions/listen-address.js';
 import { failAt, fileAndLine } from '../syntax/source.js';
 import type { Value } from '../evaluate/values.js';
 
@@ -95,7 +99,7 @@ function socketsOf(
     const address = problems.try(() => {
       if (condition.operator !== '==' || block.next)
         return failAt(block, '$SERVER["socket"] can only be compared with ==, and has no else');
-      return readListenAddress(condition.text, main.port, block);
+      return readSocketCondition(condition.text, main.port, block);
     });
     return address ? [{ block, ours, address }] : [];
   });

@@ -26,7 +26,10 @@ export interface OpenedConnection {
  * Opens a WebSocket connection (RFC 6455 section 4.1), through the proxy if there is one, within `connectTimeout`. Redirects are not
  * followed. Rejects with {@link ClientError} or the signal's reason, after it has destroyed its sockets.
  */
-export async function openTunnel(settings: ConnectSettings, signal: AbortSignal): Promise<OpenedConnection> {
+export async function openWebSocket(
+  settings: ConnectSettings,
+  signal: AbortSignal,
+): Promise<OpenedConnection> {
   const { target, connectTimeout } = settings;
   const { controller, free } = following(signal);
   const onTimeout = () =>
