@@ -44,7 +44,7 @@ describe('a wrong command line ends with 2', () => {
       /the header "host" is the handshake's own: give it as --host-header/,
     ],
     [['ws://x/', '--host-header', 'a b'], /hostHeader must be a host or host:port; got 'a b'/],
-    [['ws://x/', '--host-header', 'y', '--forward'], /hostHeader is not for proxyMode "forward"/],
+    [['ws://x/', '--host-header', 'y', '--forward'], /hostHeader can't be used with proxyMode "forward"/],
     [['ws://x/', '--user', 'secret'], /--user is NAME:FILE/],
     [['ws://x/', '--key', 'k'], /--key needs --cert/],
     [
@@ -69,7 +69,7 @@ describe('what is not there ends with 5', () => {
 
   test('one that does not answer', async () => {
     const { url } = await startByHand(() => undefined);
-    await says([url, '--timeout', '0.2'], 5, /no tunnel within 0\.2 s/);
+    await says([url, '--timeout', '0.2'], 5, /was not connected within 0\.2 s/);
   });
 
   test('a proxy, or its consent', async () => {
@@ -81,7 +81,12 @@ describe('what is not there ends with 5', () => {
     );
     const proxy = await startProxyDouble((client) => client.send('HTTP/1.1 407 Who\r\n\r\n'));
     const env = { HTTP_PROXY: `http://ann:secret@127.0.0.1:${proxy.port}` };
-    await says(['ws://x/'], 5, /wants other credentials: 407 Who; give them in the URL of HTTPS_PROXY/, env);
+    await says(
+      ['ws://x/'],
+      5,
+      /requires a valid user and password: 407 Who; give them in the URL of HTTPS_PROXY/,
+      env,
+    );
     expect(proxy.asked[0]).toContain(`Basic ${btoa('ann:secret')}`);
   });
 

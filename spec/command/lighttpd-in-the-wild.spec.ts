@@ -190,7 +190,7 @@ describe('issue 13, case 8: configurations from the field start at the second ru
     const lines = await problemsOf(conf);
     expect(lines).toHaveLength(5);
     expect(lines[0]).toMatch(
-      /lighttpd\.conf:11:9: include_shell is never run; write what .* --ignore include_shell$/,
+      /lighttpd\.conf:11:9: include_shell is never run: write the output .* --ignore include_shell$/,
     );
     expect(lines[2]).toMatch(/conf-enabled\/99-radio\.conf:3:11: url\.rewrite-once /);
     const command = await startCommand(['--config', conf, ...ignoring(lines), '--listen', '0']);
@@ -213,7 +213,7 @@ describe('issue 13, case 8: configurations from the field start at the second ru
         $HTTP["url"] =~ "^/webcam" { proxy.server = ( "" => ( ( "host" => "127.0.0.1", "port" => 8080 ) ) ) }`,
     });
     const lines = await problemsOf(conf);
-    expect(lines.map((line) => / (\S+) is not taken over/.exec(line)?.[1])).toEqual([
+    expect(lines.map((line) => / (\S+) is not supported/.exec(line)?.[1])).toEqual([
       ...['url.rewrite-if-not-file', 'proxy.server', 'proxy.server'],
       undefined,
     ]);

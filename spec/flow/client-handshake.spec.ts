@@ -131,7 +131,7 @@ describe('the answer (RFC 6455 section 4.1)', () => {
     const { url, sockets } = await startByHand((peer, head) => peer.send(answer(head)));
     const error = await refusal(url, options);
     expect(error).toMatchObject({ name: 'ClientError', code: 'WSTUNNEL_NOT_WEBSOCKET', again: false });
-    expect(error.message).toMatch(new RegExp(why.replace('101 that', 'its 101')));
+    expect(error.message).toMatch(new RegExp(why.replace('101 that', 'the 101 response')));
     await until(() => sockets.every((socket) => socket.readableEnded || socket.destroyed));
   });
 
@@ -196,7 +196,7 @@ describe('a refusal', () => {
     });
     const error = await refusal(`ws://127.0.0.1:${port}/`);
     expect(error.message).toMatch(
-      /302 Found; it points to https:\/\/login\.example\/\?next=\*\*\*, redirects are not followed$/,
+      /302 Found; it redirects to https:\/\/login\.example\/\?next=\*\*\*, and redirects are not followed$/,
     );
     expect(error.headers.location).toBe('https://login.example/?next=secret');
   });
@@ -249,7 +249,7 @@ describe('a server', () => {
     const { url, port } = await startByHand((peer) => peer.socket.end());
     const error = await refusal(url);
     expect(error).toMatchObject({ code: 'WSTUNNEL_UNREACHABLE', again: true });
-    expect(error.message).toBe(`127.0.0.1:${port} ended the connection without an answer`);
+    expect(error.message).toBe(`127.0.0.1:${port} closed the connection without an answer`);
   });
 
   test('that is not there', async () => {

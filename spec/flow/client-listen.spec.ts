@@ -201,7 +201,9 @@ describe('a server that is not there', () => {
       const local = dial(listener);
       await retried;
       local[leave]();
-      expect(((await failed) as [Error])[0].message).toBe('the local program left before');
+      expect(((await failed) as [Error])[0].message).toBe(
+        'the local program closed the connection before the tunnel was open',
+      );
     }
   });
 });
@@ -268,7 +270,7 @@ test('above maxTunnels a connection is turned away', async () => {
   await echoed(one, 'x');
   const failed = once(listener, 'fail');
   const two = dial(listener);
-  expect(((await failed) as [Error])[0].message).toBe('there are 1 tunnels already');
+  expect(((await failed) as [Error])[0].message).toBe('the limit of 1 tunnels is reached');
   if (!two.closed) await closed(two);
   const end = ended(listener);
   one.end();

@@ -79,7 +79,9 @@ describe('issue 13, case 14: the names of a server that is reached under another
     for (const proxy of ['http://127.0.0.1:1', false as const])
       expect(() =>
         connect('ws://127.0.0.1:1/', { proxy, proxyMode: 'forward', hostHeader: 'desk.example' }),
-      ).toThrow(/hostHeader is not for proxyMode "forward": the proxy finds the server by it/);
+      ).toThrow(
+        /hostHeader can't be used with proxyMode "forward": the proxy finds the server by the Host header/,
+      );
   });
 
   test('the command has both as --host-header and --servername', async () => {

@@ -173,7 +173,7 @@ describe('somebody else at the address', () => {
       await listen(server, socket);
       const { port, tunnel, backends } = await start(spawn, { socket });
       expect((await knock(port)).status).toBe(502);
-      expect(backends[0]?.reason).toContain('somebody else listens');
+      expect(backends[0]?.reason).toContain('another process listens');
       await tunnel.close({ timeout: 0.2 });
       const client = connect(socket);
       await once(client, 'connect');
@@ -187,7 +187,7 @@ describe('somebody else at the address', () => {
     await writeFile(socket, 'precious');
     const { port, backends } = await start(greeter(), { socket });
     expect((await knock(port)).status).toBe(502);
-    expect(backends[0]?.reason).toContain('no socket');
+    expect(backends[0]?.reason).toContain('is not a socket');
     expect(await readFile(socket, 'utf8')).toBe('precious');
   });
 });

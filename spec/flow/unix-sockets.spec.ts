@@ -16,9 +16,9 @@ import { connect as connectTcp, createServer, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { freeSocket } from '../../src/backends/spawn/place.js';
+import { removeStaleSocket } from '../../src/backends/spawn/listening-socket.js';
 import { listen as listenLocally } from '../../src/client/index.js';
-import { listening } from '../../src/client/local.js';
+import { startListening } from '../../src/client/local/local-server.js';
 import { wstunnel } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
 import { echoes } from '../support/command.js';
@@ -102,7 +102,7 @@ describe('issue 13, case 6: who gets a socket that a killed program left', () =>
   function start(path: string) {
     const server = createServer((socket) => socket.on('error', () => undefined).end('here'));
     onCleanup(() => server.close());
-    return { server, result: listening(server, { path }) };
+    return { server, result: startListening(server, { path }) };
   }
 
   async function isServed(path: string): Promise<void> {
@@ -201,7 +201,7 @@ describeWith('python3')('issue 13, case 6: a program that has bound a socket and
         const program = new Program('python3', ['-c', `${BIND}; ${THEN}`, bound], {}, 'pipe');
         await program.prints(/bound/);
         await expect(listenLocally(path, 'ws://127.0.0.1/')).rejects.toMatchObject({ code: 'EADDRINUSE' });
-        await expect(freeSocket(path)).rejects.toThrow('somebody else listens');
+        await expect(removeStaleSocket(path)).rejects.toThrow('another process listens');
         program.process.stdin?.write('\n');
         await program.prints(/listens/);
         const client = connectTcp(path);

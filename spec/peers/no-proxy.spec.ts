@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { isExempt } from '../../src/client/no-proxy.js';
+import { isExempt } from '../../src/client/proxy/no-proxy.js';
 import { describeWith } from '../support/programs.js';
 import { closedPort, listen, portOf } from '../support/servers.js';
 

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import express from 'express';
 import { describe, expect, test } from 'vitest';
 import { fromLighttpdConf, wstunnel, type TunnelOptions } from '../../src/index.js';
-import { LighttpdPath } from '../../src/lighttpd/notation.js';
+import { LighttpdPath } from '../../src/lighttpd/conditions/url-notation.js';
 import { NOTATION } from '../../src/routes/path-notation.js';
 import { startLighttpd } from '../support/lighttpd.js';
 import { onCleanup } from '../support/cleanup.js';
@@ -422,7 +422,7 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
     const entries = [...names, ...more].map((name) => `"${name}" => "enable"`).join(', ');
     expect(() => read(`server.http-parseopts = ( ${entries} )`)).not.toThrow();
     expect(() => read(`$HTTP["url"] =^ "/" { server.http-parseopts = ( ${entries} ) }`)).toThrow(
-      /whole server's/,
+      /applies to the whole server/,
     );
   });
 });

@@ -115,7 +115,7 @@ describeWith(
       });
       expect(await run('echo out', env('secret'))).toEqual({ code: 0, stdout: 'out\n', stderr: '' });
       const { stderr } = await run('true', env('wrong'));
-      expect(stderr).toMatch(/^express-wstunnel: the proxy .* wants other credentials: 407 /);
+      expect(stderr).toMatch(/^express-wstunnel: the proxy .* requires a valid user and password: 407 /);
     });
   });
 });

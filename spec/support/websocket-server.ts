@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { acceptOf } from '../../src/client/answer.js';
+import { acceptKeyFor } from '../../src/client/handshake/upgrade-response.js';
 import type { ClientError } from '../../src/client/index.js';
 import type { Certificate } from './certificate.js';
 import { onCleanup } from './cleanup.js';
@@ -27,7 +27,7 @@ export function accepting(asked: Asked, headers: Record<string, string | undefin
   const all: Record<string, string | undefined> = {
     Upgrade: 'websocket',
     Connection: 'Upgrade',
-    'Sec-WebSocket-Accept': acceptOf(key),
+    'Sec-WebSocket-Accept': acceptKeyFor(key),
     ...headers,
   };
   const lines = Object.entries(all).flatMap(([name, value]) =>

@@ -1,14 +1,14 @@
-import type { PooledHost } from './pool.js';
+import type { PooledHost } from './pooled-host.js';
 
-/** Connections that one request makes to a host that resets them, where no other host is left. */
-const MOST_TRIES = 3;
+/** Connection attempts of one request at a host that resets them, if no other host is left. */
+const MAX_ATTEMPTS = 3;
 
-/** The hosts of one request, and which of them may be asked next. */
+/** The hosts that one request may still try. */
 export class Candidates {
   readonly all: readonly PooledHost[];
-  /** How many connections each has failed this request. */
+  /** Failed attempts of this request, by host. */
   readonly #failures = new Map<PooledHost, number>();
-  /** Hosts that have reset a connection, and may take the next one. */
+  /** Hosts whose failure may pass: they reset a connection, and may accept the next one. */
   readonly #passing = new Set<PooledHost>();
 
   constructor(all: readonly PooledHost[]) {
@@ -16,9 +16,9 @@ export class Candidates {
   }
 
   /**
-   * The hosts that are up and have not failed this request; else those that only reset a connection; else, where nothing
-   * was up from the start, those that are due to be tried again: nginx and HAProxy do not leave out the only host either,
-   * since there is no other to go to.
+   * The hosts to choose from for the next attempt. First: hosts that are up and have not failed this request. Then: hosts that
+   * only reset a connection. If no host was up from the start: hosts that are due for another try. nginx and HAProxy don't
+   * leave out an only host either, since there is no alternative.
    */
   next(): readonly PooledHost[] {
     const up = this.all.filter((host) => host.up);
@@ -28,10 +28,11 @@ export class Candidates {
     return withoutBackups(up.filter((host) => this.#passing.has(host)));
   }
 
+  /** An attempt at this host failed. */
   failed(host: PooledHost, isPassing: boolean): void {
     const failures = (this.#failures.get(host) ?? 0) + 1;
     this.#failures.set(host, failures);
-    if (isPassing && failures < MOST_TRIES) this.#passing.add(host);
+    if (isPassing && failures < MAX_ATTEMPTS) this.#passing.add(host);
     else this.#passing.delete(host);
   }
 }

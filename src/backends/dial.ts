@@ -1,21 +1,21 @@
 import type { Duplex } from 'node:stream';
 import { TunnelError } from '../errors.js';
 import { following } from '../helpers/abort.js';
-import { withAllCauses } from './all-causes.js';
 import { carriedBy, carrierOf } from '../streams/carrier.js';
 import { discard } from '../streams/discard.js';
 import { tame } from '../streams/tame.js';
+import { withAllCauses } from './all-causes.js';
 import { exhausted, failureOf } from './failure.js';
 import type { ResolvedHost } from './host.js';
-import { ready } from './ready.js';
-import { takeStream } from './stream.js';
-import { secure } from './tls.js';
-import { connectTransport } from './transport.js';
+import { untilConnected } from './until-connected.js';
+
+import { startTls } from './tls.js';
+import { openTransport } from './transport.js';
 
 /**
- * Connects to a host: its name is resolved now, all addresses are tried; then `preface` is sent, and TLS begins where the
- * host wants it. The socket is handed over paused, so that a banner sent at once (VNC, SSH) waits for the relay. Rejects
- * with 502, 504, or the signal's reason.
+ * Connects to a host: resolves its name, tries all addresses, sends `preface`, and starts TLS if the host has the option. The
+ * stream is returned paused, so that an early banner of the backend (VNC, SSH) stays queued for the relay. Rejects with 502, 503
+ * where this machine lacks resources, 504, or the signal's reason.
  */
 export async function dial(host: ResolvedHost, signal: AbortSignal, preface?: Buffer): Promise<Duplex> {
   const { controller, free } = following(signal);
@@ -25,15 +25,13 @@ export async function dial(host: ResolvedHost, signal: AbortSignal, preface?: Bu
   );
   let transport: Duplex | undefined;
   try {
-    transport = await (host.connect
-      ? takeStream(host.connect, controller.signal)
-      : connectTransport(host, controller.signal));
-    await ready(transport, controller.signal);
+    transport = await openTransport(host, controller.signal);
+    await untilConnected(transport, controller.signal);
     if (host.connect) transport = tame(transport);
     if (preface) transport.write(preface);
     if (host.tls === undefined || host.tls === false) return transport.pause();
-    const secured = carriedBy(secure(transport, host), carrierOf(transport));
-    await ready(secured, controller.signal);
+    const secured = carriedBy(startTls(transport, host), carrierOf(transport));
+    await untilConnected(secured, controller.signal);
     return secured.pause();
   } catch (error) {
     if (transport) discard(transport);

@@ -1,22 +1,22 @@
 import { TunnelError } from '../errors.js';
 
 /**
- * What a failed connection says.
+ * Why a connection failed.
  *
- * `ours`: this process or machine lacks something, and no host is at fault. `passing`: somebody answered and hung up, or its
- * queue is full; one such failure of many is no outage. `down`: nobody answers there.
+ * `ours`: this process or machine lacks a resource; the host is not at fault. `passing`: the host reset the connection, or its
+ * accept queue is full; one such failure of many is no outage. `down`: the host can't be reached.
  */
 export type Failure = 'ours' | 'passing' | 'down';
 
 /**
- * No descriptor, memory, buffer, local port or address, process or space for a socket is left. Of `connect` on Linux,
- * EADDRNOTAVAIL is a range of local ports that is used up.
+ * No descriptor, memory, buffer, local port or address, process or space for a socket is left. EADDRNOTAVAIL of `connect` means on
+ * Linux that all local ports to this address are in use.
  */
 const OURS = ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'ENOSR', 'EADDRNOTAVAIL', 'ENOSPC', 'EDQUOT'];
 
 const PASSING = ['ECONNRESET', 'ECONNABORTED', 'EPIPE'];
 
-/** Of an error of a socket, or of all addresses of a name. */
+/** The kind of an error of a socket, or of an AggregateError of all addresses of a name. */
 export function failureOf(error: unknown): Failure {
   const failures = causesOf(error).map(failureOfOne);
   if (failures.every((one) => one === 'ours')) return 'ours';
@@ -26,7 +26,7 @@ export function failureOf(error: unknown): Failure {
 function failureOfOne(error: unknown): Failure {
   const { code = '', syscall } = (error ?? {}) as NodeJS.ErrnoException;
   if (OURS.includes(code)) return 'ours';
-  // Of `connect` to a unix socket: its queue is full (unix(7)). Of other calls: no process, port or route is left.
+  // From `connect` to a unix socket: its accept queue is full (unix(7)). From other calls: no process, port or route is left.
   if (code === 'EAGAIN') return syscall === 'connect' && isPath(error) ? 'passing' : 'ours';
   return PASSING.includes(code) ? 'passing' : 'down';
 }
@@ -40,7 +40,7 @@ function causesOf(error: unknown): readonly unknown[] {
   return all instanceof AggregateError && all.errors.length > 0 ? all.errors : [error];
 }
 
-/** The 503 that is no host's fault. */
+/** The 503 of a request for which this machine lacks resources. */
 export function exhausted(cause: unknown): TunnelError {
   return new TunnelError('WSTUNNEL_EXHAUSTED', 'this server has no resources left for another connection', {
     cause,

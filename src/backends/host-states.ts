@@ -2,30 +2,32 @@ import type { BackendInfo } from '../types.js';
 import type { Failure } from './failure.js';
 import type { ResolvedHost } from './host.js';
 
-/** Seconds until a host that is down is tried again where no other is up. */
+/** Seconds until a host that is down is tried again, if no other host is up. */
 const TRY_AGAIN_AFTER = 0.5;
 
 /** Connections in a row that a host may reset before it counts as down. */
-const MOST_RESETS = 3;
+const MAX_RESETS = 3;
 
-/** What a failed connection makes of its host: it stays up, or it is down, since now or since before. */
+/** The effect of a failed connection on its host: the host stays up, goes down, or was down already. */
 export type Outage = 'none' | 'new' | 'known';
 
-/** What is known of an address: shared by all requests, whatever their settings for it. */
+/** The state of an address: shared by all requests, whatever their settings for the host. */
 export class AddressState {
   readonly id: string;
   load = 0;
   downUntil = 0;
-  /** While nothing else is up: not before this, and one at a time. */
+  /** When no host is up: the earliest time of the next attempt. Only one request at a time makes it. */
   tryAt = 0;
-  isTried = false;
-  failed = false;
-  /** Connections that it has taken, and those that it has reset since the last of them. */
-  taken = 0;
+  isOnTrial = false;
+  /** Set by a failure that took the host down, cleared by the next connection. */
+  isDown = false;
+  /** Connections that the host has accepted. */
+  accepted = 0;
+  /** Connections that the host has reset since the last one it accepted. */
   resets = 0;
-  /** Pools that know it. */
-  holders = 0;
-  /** The settings that it was last used with. */
+  /** Pools that know the address. */
+  users = 0;
+  /** The settings of the latest tunnel. */
   host: ResolvedHost | undefined;
 
   constructor(id: string) {
@@ -33,13 +35,13 @@ export class AddressState {
   }
 
   get up(): boolean {
-    // The clock is not for free, and a list may be long.
+    // The first comparison spares most hosts of a long list the reading of the clock.
     return this.downUntil === 0 || performance.now() >= this.downUntil;
   }
 }
 
-/** Hears of the hosts that it knows. */
-export interface Listener {
+/** Gets the outages of the hosts that it knows, and their ends. */
+export interface OutageListener {
   knows(id: string): boolean;
   announce(info: BackendInfo): void;
 }
@@ -47,31 +49,30 @@ export interface Listener {
 /** The states of hosts by their address, for one tunnel or for several that share them. */
 export class HostStates {
   readonly #states = new Map<string, AddressState>();
-  readonly #listeners = new Set<Listener>();
+  readonly #listeners = new Set<OutageListener>();
 
-  /** Until `remove`. */
-  add(listener: Listener): void {
+  add(listener: OutageListener): void {
     this.#listeners.add(listener);
   }
 
-  remove(listener: Listener): void {
+  remove(listener: OutageListener): void {
     this.#listeners.delete(listener);
   }
 
-  /** Holds a state until `release`. */
-  hold(id: string): AddressState {
+  /** Keeps a state in memory until `release`. */
+  acquire(id: string): AddressState {
     const state = this.#states.get(id) ?? new AddressState(id);
     this.#states.set(id, state);
-    state.holders++;
+    state.users++;
     return state;
   }
 
   release(state: AddressState): void {
-    state.holders--;
-    this.#forget(state);
+    state.users--;
+    this.#forgetUnused(state);
   }
 
-  /** One tunnel more; it may be a state that was forgotten meanwhile. */
+  /** Counts one more tunnel. The state may have been forgotten since the request acquired it. */
   load(state: AddressState, host: ResolvedHost): void {
     this.#states.set(state.id, state);
     state.host = host;
@@ -80,46 +81,47 @@ export class HostStates {
 
   unload(state: AddressState): void {
     state.load--;
-    this.#forget(state);
+    this.#forgetUnused(state);
   }
 
-  /** Those with tunnels. */
+  /** The states of hosts with tunnels. */
   busy(): AddressState[] {
     return [...this.#states.values()].filter(({ load }) => load > 0);
   }
 
+  /** The host has accepted a connection. */
   connected(state: AddressState): void {
-    const { failed, id } = state;
-    state.failed = false;
+    const { isDown, id } = state;
+    state.isDown = false;
     state.downUntil = 0;
-    state.taken++;
+    state.accepted++;
     state.resets = 0;
-    if (failed) this.#announce({ id, up: true });
+    if (isDown) this.#announce({ id, up: true });
   }
 
   /**
-   * A connection failed. Takes the host down, unless it has taken another connection since this one began, at which `taken`
-   * was so much, or has reset only a few: one failure of many is no outage.
+   * A connection failed: the host goes down. It stays up if it only reset a few connections, or if it has accepted another one
+   * since this attempt began, when `acceptedBefore` was the count: one failure of many is no outage.
    */
   failed(
     state: AddressState,
     { disableTime }: ResolvedHost,
     reason: string,
     failure: Failure = 'down',
-    taken = state.taken,
+    acceptedBefore = state.accepted,
   ): Outage {
-    const { failed, id } = state;
-    if (failure === 'ours' || state.taken !== taken) return 'none';
-    if (failure === 'passing' && !failed && ++state.resets < MOST_RESETS) return 'none';
+    const { isDown, id } = state;
+    if (failure === 'ours' || state.accepted !== acceptedBefore) return 'none';
+    if (failure === 'passing' && !isDown && ++state.resets < MAX_RESETS) return 'none';
     const now = performance.now();
-    state.failed = true;
+    state.isDown = true;
     state.downUntil = now + disableTime * 1000;
     state.tryAt = now + Math.min(disableTime, TRY_AGAIN_AFTER) * 1000;
-    if (!failed) this.#announce({ id, up: false, reason });
-    return failed ? 'known' : 'new';
+    if (!isDown) this.#announce({ id, up: false, reason });
+    return isDown ? 'known' : 'new';
   }
 
-  /** A program failed while no tunnel waited for it. */
+  /** A program failed while no tunnel was waiting for it. */
   programFailed(host: ResolvedHost, reason: string): void {
     const state = this.#states.get(host.id);
     if (state) this.failed(state, host, reason);
@@ -129,8 +131,8 @@ export class HostStates {
     for (const listener of [...this.#listeners]) if (listener.knows(info.id)) listener.announce(info);
   }
 
-  #forget(state: AddressState): void {
-    if (state.holders === 0 && state.load === 0 && this.#states.get(state.id) === state)
+  #forgetUnused(state: AddressState): void {
+    if (state.users === 0 && state.load === 0 && this.#states.get(state.id) === state)
       this.#states.delete(state.id);
   }
 }

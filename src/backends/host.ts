@@ -4,18 +4,17 @@ import type { SecureContext } from 'node:tls';
 import type { Host, SpawnOptions } from '../types.js';
 
 /**
- * Which placeholders of `spawn` are filled in: none for a program that gets its socket as a descriptor; those up to the first
- * text with `{socket}` or `{port}`, for a host that a `server` function has made, since a later text may be a user's name; or
- * all.
+ * In which texts of `spawn` placeholders are replaced. `none`: for a program that gets its socket as a descriptor. `first`: up to
+ * the first text with `{socket}` or `{port}`, for a host that a `server` function returned, since a later text may be a user name.
  */
 export type Fill = 'none' | 'first' | 'all';
 
-/** Of `spawn`, with its defaults. */
+/** The option `spawn`, with its defaults filled in. */
 export type ResolvedSpawn = Readonly<
   Required<Omit<SpawnOptions, 'killSignal'>> & {
     killSignal: NodeJS.Signals;
     fill: Fill;
-    /** What makes two the same, without telling what they are. */
+    /** A hash of the settings: equal settings have equal keys, and a key reveals nothing. */
     key: string;
   }
 >;
@@ -38,34 +37,53 @@ export type ResolvedHost = Readonly<
       >
     >
 > & {
-  /** `host:port` or `unix:/path`: what state is kept by. */
+  /** `host:port`, `unix:/path` ...: the key of the host's state. */
   readonly id: string;
-  /** Made once: reading certificates takes milliseconds. */
+  /** Created once, since reading certificates takes milliseconds. */
   readonly secureContext?: SecureContext;
   readonly spawn?: ResolvedSpawn;
 };
 
-// In-process backends have no address: each `connect` is a backend of its own.
+/** How a host is reached. A new kind does not compile before `idOf` and `openTransport` (transport.ts) handle it. */
+export type Transport =
+  | { readonly kind: 'stream'; readonly connect: NonNullable<Host['connect']> }
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+
+export function transportOf({ connect, socket, host = '127.0.0.1', port = 0 }: Host): Transport {
+  if (connect) return { kind: 'stream', connect };
+  return socket === undefined ? { kind: 'tcp', host, port } : { kind: 'unix', path: socket };
+}
+
+// In-process backends have no address: each `connect` function is a backend.
 const streams = new WeakMap<object, string>();
 let streamCount = 0;
 
-// An environment may hold passwords: without this nobody can tell from an id whether a guess is right.
+// An environment may contain passwords: without the salt, a guess could be tested against an id.
 const salt = randomBytes(32);
 
 export function keyOf(spawn: Readonly<Record<keyof SpawnOptions, unknown>>): string {
   return createHmac('sha256', salt).update(JSON.stringify(spawn)).digest('hex').slice(0, 16);
 }
 
-export function idOf(
-  { socket, host = '127.0.0.1', port = 0, connect }: Host,
-  spawn?: Pick<ResolvedSpawn, 'path' | 'key'>,
-): string {
-  if (connect) {
-    const known = streams.get(connect) ?? `stream:${++streamCount}`;
-    streams.set(connect, known);
-    return known;
+/** The id of a host; a spawned program without an address is known by its settings. */
+export function idOf(options: Host, spawn?: Pick<ResolvedSpawn, 'path' | 'key'>): string {
+  const transport = transportOf(options);
+  switch (transport.kind) {
+    case 'stream':
+      return streamId(transport.connect);
+    case 'unix':
+      return `unix:${transport.path}`;
+    case 'tcp': {
+      const { host, port } = transport;
+      if (spawn && port === 0) return `spawn:${basename(spawn.path)}#${spawn.key}`;
+      return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    }
   }
-  if (socket !== undefined) return `unix:${socket}`;
-  if (spawn && port === 0) return `spawn:${basename(spawn.path)}#${spawn.key}`;
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function streamId(connect: object): string {
+  const known = streams.get(connect) ?? `stream:${++streamCount}`;
+  streams.set(connect, known);
+  return known;
 }

@@ -1,91 +1,51 @@
-import { leaseOf, type Lease } from '../helpers/lease.js';
+import { leaseOf, UNCOUNTED, type Lease } from '../helpers/lease.js';
+import { without } from '../helpers/without.js';
 import type { BackendInfo, BalanceStrategy, HostState } from '../types.js';
 import type { Failure } from './failure.js';
-import { AddressState, HostStates, type Listener, type Outage } from './host-states.js';
-import { without } from '../helpers/without.js';
+import { AddressState, HostStates, type OutageListener, type Outage } from './host-states.js';
 import type { ResolvedHost } from './host.js';
+import { PooledHost } from './pooled-host.js';
 
-/** Seconds after which a host that only functions name, and that nobody uses, is forgotten. */
+/** Seconds after which an unused host is forgotten, if only a function has named it. */
 const FORGET_AFTER = 600;
 
-/** Above so many, those that nobody uses are forgotten at once. */
+/** With more hosts than this, unused ones are forgotten at once. */
 const MAX_HOSTS = 10_000;
 
-const NOTHING: Lease = { release: () => undefined };
-
-/** An address with one request's settings for it. */
-export class PooledHost implements HostState {
-  readonly host: ResolvedHost;
+/** A host that the tunnel knows: its options name it, or a request used it. */
+interface KnownHost {
   readonly state: AddressState;
-
-  constructor(host: ResolvedHost, state: AddressState) {
-    this.host = host;
-    this.state = state;
-  }
-
-  get id(): string {
-    return this.state.id;
-  }
-
-  get load(): number {
-    return this.state.load;
-  }
-
-  get up(): boolean {
-    return this.state.up;
-  }
-
-  /** Connections that it has taken. */
-  get taken(): number {
-    return this.state.taken;
-  }
-
-  /** May it be tried although it is down? Others are answered at once meanwhile. */
-  get isDue(): boolean {
-    return !this.state.isTried && performance.now() >= this.state.tryAt;
-  }
-
-  /** As many tunnels as it may have? */
-  get full(): boolean {
-    const { maxTunnels } = this.host;
-    return maxTunnels > 0 && this.load >= maxTunnels;
-  }
-}
-
-/** A host that one tunnel has met. */
-interface Known {
-  readonly state: AddressState;
-  /** With the settings that it was last asked for with. */
+  /** With the settings of the latest request. */
   view: PooledHost;
   lastSeen: number;
-  /** Named in the options: never forgotten. */
+  /** The options name the host: it is never forgotten. */
   isListed: boolean;
 }
 
-/** The hosts that one tunnel has met, by address; their states may be shared with other tunnels. */
-export class BackendPool implements Listener {
-  readonly #known = new Map<string, Known>();
-  // A list of the options is the same array each time.
+/** The hosts that one tunnel knows, by address. Their states may be shared with other tunnels. */
+export class BackendPool implements OutageListener {
+  readonly #known = new Map<string, KnownHost>();
+  // The options give the same array for each request.
   readonly #lists = new WeakMap<readonly ResolvedHost[], readonly PooledHost[]>();
   #swept = 0;
   #isClosed = false;
   readonly announce: (info: BackendInfo) => void;
-  readonly #complain: (error: unknown) => void;
+  readonly #onStrategyError: (error: unknown) => void;
   readonly #states: HostStates;
 
-  /** `complain` hears what a strategy's `opened` and `closed` throw: the load is counted all the same. */
+  /** `onStrategyError` gets what a strategy's `opened` and `closed` throw. The load is counted in any case. */
   constructor(
     announce: (info: BackendInfo) => void,
-    complain: (error: unknown) => void,
+    onStrategyError: (error: unknown) => void,
     states = new HostStates(),
   ) {
     this.announce = announce;
-    this.#complain = complain;
+    this.#onStrategyError = onStrategyError;
     this.#states = states;
     states.add(this);
   }
 
-  /** Knows a list of the options for good. */
+  /** Adds a list of hosts that the options name. They are never forgotten. */
   add(hosts: readonly ResolvedHost[]): void {
     const list = this.#viewsOf(hosts);
     for (const { id } of list) {
@@ -99,27 +59,27 @@ export class BackendPool implements Listener {
     return this.#known.has(id);
   }
 
-  /** Their states, in the given order, each address once. */
+  /** The hosts with their states, in the given order, each address once. */
   statesOf(hosts: readonly ResolvedHost[]): readonly PooledHost[] {
     return this.#lists.get(hosts) ?? this.#viewsOf(hosts);
   }
 
-  /** Counts a tunnel at a host from now on: connecting counts. */
+  /** Counts a tunnel at a host, from the start of the dial until `release`. */
   lease(host: PooledHost, strategy: Pick<BalanceStrategy, 'opened' | 'closed'>): Lease {
     const { state } = host;
     this.#states.load(state, host.host);
-    this.#tell(() => strategy.opened?.(host));
+    this.#notify(() => strategy.opened?.(host));
     return leaseOf(() => {
       this.#states.unload(state);
-      this.#tell(() => strategy.closed?.(host));
+      this.#notify(() => strategy.closed?.(host));
     });
   }
 
-  /** While a host that is down is being tried nobody else tries it. Free it with `release`. */
+  /** Keeps other requests from trying a host that is down, until `release`. */
   tryOut({ state, up }: PooledHost): Lease {
-    if (up) return NOTHING;
-    state.isTried = true;
-    return leaseOf(() => (state.isTried = false));
+    if (up) return UNCOUNTED;
+    state.isOnTrial = true;
+    return leaseOf(() => (state.isOnTrial = false));
   }
 
   connected({ state }: PooledHost): void {
@@ -131,7 +91,7 @@ export class BackendPool implements Listener {
     return this.#states.failed(state, host, reason, failure, taken);
   }
 
-  /** The hosts that it knows, and those that others use. */
+  /** The hosts that this tunnel knows, and those at which other tunnels of a shared state are open. */
   snapshot(): HostState[] {
     const own = Array.from(this.#known.values(), ({ state, view }) => ({ state, host: view.host }));
     const busy = this.#isClosed ? [] : this.#states.busy();
@@ -142,7 +102,7 @@ export class BackendPool implements Listener {
     });
   }
 
-  /** Hears nothing any more and holds no state; what it knows stays to be looked at. */
+  /** Ends the announcements and releases all states. `snapshot` still shows the known hosts. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -150,12 +110,12 @@ export class BackendPool implements Listener {
     for (const { state } of this.#known.values()) this.#states.release(state);
   }
 
-  /** It may be asynchronous, although nobody waits for it. */
-  #tell(strategy: () => unknown): void {
-    const telling = async () => {
-      await strategy();
+  /** Calls a function of a strategy. It may be asynchronous: nothing waits for it, but its rejection is reported. */
+  #notify(call: () => unknown): void {
+    const called = async () => {
+      await call();
     };
-    telling().catch(this.#complain);
+    called().catch(this.#onStrategyError);
   }
 
   #viewsOf(hosts: readonly ResolvedHost[]): readonly PooledHost[] {
@@ -163,35 +123,35 @@ export class BackendPool implements Listener {
     this.#sweep(now);
     const views = new Map<AddressState, PooledHost>();
     for (const host of hosts) {
-      const known = this.#meet(host, now);
+      const known = this.#know(host, now);
       if (!views.has(known.state)) views.set(known.state, known.view);
     }
     return Object.freeze([...views.values()]);
   }
 
-  /** The same view as long as the settings are the same: a strategy may remember it. */
-  #meet(host: ResolvedHost, now: number): Known {
+  /** Returns the same view while the settings are the same, since a strategy may remember it. */
+  #know(host: ResolvedHost, now: number): KnownHost {
     const known = this.#known.get(host.id);
     if (known) {
       known.lastSeen = now;
       if (!isSame(known.view.host, host)) known.view = new PooledHost(host, known.state);
       return known;
     }
-    // After its end nothing would release it.
-    const state = this.#isClosed ? new AddressState(host.id) : this.#states.hold(host.id);
+    // After close() nothing would release a shared state.
+    const state = this.#isClosed ? new AddressState(host.id) : this.#states.acquire(host.id);
     const added = { state, view: new PooledHost(host, state), lastSeen: now, isListed: false };
     this.#known.set(host.id, added);
     return added;
   }
 
-  /** Forgets what functions have named and nobody uses. */
+  /** Forgets unused hosts that only functions have named. */
   #sweep(now: number): void {
-    const many = this.#known.size >= MAX_HOSTS;
-    if (this.#isClosed || (!many && now - this.#swept < (FORGET_AFTER / 2) * 1000)) return;
+    const isCrowded = this.#known.size >= MAX_HOSTS;
+    if (this.#isClosed || (!isCrowded && now - this.#swept < (FORGET_AFTER / 2) * 1000)) return;
     this.#swept = now;
     for (const [id, { isListed, state, lastSeen }] of this.#known) {
       if (isListed || state.load > 0 || !state.up) continue;
-      if (!many && now - lastSeen <= FORGET_AFTER * 1000) continue;
+      if (!isCrowded && now - lastSeen <= FORGET_AFTER * 1000) continue;
       this.#known.delete(id);
       this.#states.release(state);
     }
@@ -208,7 +168,7 @@ function isSame(a: ResolvedHost, b: ResolvedHost): boolean {
   );
 }
 
-/** Statistics are shown to people and logged: certificates, keys and passphrases stay out of them. */
+/** Statistics are shown to people and logged: they must not contain certificates, keys and passphrases. */
 function withoutKeys(host: Partial<ResolvedHost>): Partial<ResolvedHost> {
   const { tls } = host;
   return { ...without(host, 'tls', 'secureContext'), ...(tls !== undefined && { tls: tls !== false }) };

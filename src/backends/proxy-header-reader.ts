@@ -2,19 +2,20 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { SIGNATURE, type ClientEnds } from './proxy-header.js';
 
 /**
- * What the bytes at the start of a connection are: `ends` says who the client is; without it the header is valid, and the peer is
- * the client (UNKNOWN, LOCAL, a unix socket). `length` is the header's own. `more`: not complete yet. `invalid`: not a header.
+ * The header at the start of a connection. `ends` has the addresses of the client; a valid header without `ends` (UNKNOWN, LOCAL, a
+ * unix socket) means that the peer is the client. `length` is the length of the header. `more`: the header is not complete yet.
+ * `invalid`: the bytes are not a header.
  */
-export type ProxyHeaderResult =
+type ProxyHeaderResult =
   | { readonly kind: 'header'; readonly length: number; readonly ends?: ClientEnds }
   | { readonly kind: 'more' }
   | { readonly kind: 'invalid' };
 
 /** A version 1 line with its CRLF (section 2.1: "107 chars"). */
 const MAX_LINE = 107;
-/** Version 2 allows 64 KiB of extensions (TLVs). What load balancers send fits in one segment. In bytes. */
+/** In bytes. Version 2 allows 64 KiB of extensions (TLVs), but the headers of load balancers fit into one segment. */
 export const MAX_HEADER = 4096;
-/** Signature, version and command, family and protocol, length. */
+/** Bytes of the fixed part: signature, version and command, family and protocol, length. */
 const FIXED = 16;
 
 const LOCAL = 0;
@@ -23,7 +24,7 @@ const UNSPECIFIED = 0x00;
 const TCP4 = 0x11;
 const TCP6 = 0x21;
 const UNIX_STREAM = 0x31;
-/** What each family's addresses and ports take (section 2.2). */
+/** Bytes of the addresses and ports of each family (section 2.2). */
 const ADDRESS_BYTES: Readonly<Record<number, number>> = {
   [UNSPECIFIED]: 0,
   [TCP4]: 12,
@@ -42,7 +43,7 @@ export function readProxyHeader(bytes: Buffer): ProxyHeaderResult {
   return INVALID;
 }
 
-/** As far as there are bytes. */
+/** Whether the bytes, or as many of them as have arrived, agree with this start. */
 function startsAs(bytes: Buffer, start: Buffer): boolean {
   const length = Math.min(bytes.length, start.length);
   return bytes.subarray(0, length).equals(start.subarray(0, length));
@@ -78,7 +79,7 @@ function readBinary(bytes: Buffer): ProxyHeaderResult {
   const command = versionAndCommand & 0x0f;
   if (versionAndCommand >> 4 !== 2 || command > PROXY || length > MAX_HEADER) return INVALID;
   const needed = ADDRESS_BYTES[family];
-  // LOCAL: a health check of the proxy itself; the family is ignored.
+  // LOCAL is a health check by the proxy: its family is ignored.
   if (command !== LOCAL && (needed === undefined || length < FIXED + needed)) return INVALID;
   if (bytes.length < length) return MORE;
   if (command === LOCAL || (family !== TCP4 && family !== TCP6)) return { kind: 'header', length };
@@ -99,7 +100,7 @@ function textOf(bytes: Buffer): string {
   return canonical(groups.join(':'));
 }
 
-/** In the form of RFC 5952, as the URL parser writes it: one client has one spelling. */
+/** In the form of RFC 5952, as the URL parser writes it: each address has one spelling. */
 function canonical(address: string): string {
   return isIPv6(address) ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
 }

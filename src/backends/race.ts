@@ -3,41 +3,41 @@ import net, { isIP, type LookupFunction, type Socket } from 'node:net';
 import { orAborted } from '../helpers/abort.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
 
-/** Milliseconds until the next address is tried as well: RFC 8305 section 8, "Connection Attempt Delay". */
+/** Milliseconds between the starts of two attempts: RFC 8305 section 8, "Connection Attempt Delay". */
 const ATTEMPT_DELAY = 250;
 
-/** Addresses of one name that are tried: an answer of the name server must not open sockets without end. */
+/** Most addresses of a name that are tried: an answer of the name server must not open sockets without limit. */
 const MAX_ADDRESSES = 32;
 
-/** Whom to connect to, and how long all of its addresses have. */
-export interface Destination {
+/** A host name to connect to, and the time for all of its addresses. */
+export interface NamedDestination {
   readonly host: string;
-  /** Seconds. The caller aborts the signal then; here it makes the shares of the addresses. */
+  /** Seconds, after which the caller aborts the signal. Here they are divided among the addresses. */
   readonly timeout: number;
   readonly lookup?: LookupFunction | undefined;
   readonly localAddress?: string | undefined;
 }
 
 /**
- * Connects to the first address of a name that answers ("Happy Eyeballs", RFC 8305 section 5). Node's own
- * `autoSelectFamily` gives up an address when it turns to the next one: a slow one that works is then lost beside a dead
- * one. Here the earlier attempts go on. Those that lose are destroyed, as all are when the signal aborts.
+ * Connects to the first address of a name that accepts ("Happy Eyeballs", RFC 8305 section 5). Node's `autoSelectFamily` gives
+ * up an address when it starts the next attempt, so a slow address is lost although it works. Here earlier attempts continue.
+ * The losers are destroyed, and all attempts are when the signal aborts.
  *
- * `connect` makes a socket for one address. Rejects with the error of the only address, an AggregateError of all of them,
+ * `connect` creates a socket for one address. Rejects with the error of the only address, an AggregateError of all addresses,
  * or the signal's reason.
  */
 export async function connectToFirst(
-  destination: Destination,
+  destination: NamedDestination,
   signal: AbortSignal,
   connect: (address: string) => Socket,
 ): Promise<Socket> {
   const addresses = alternating(await addressesOf(destination, signal)).slice(0, MAX_ADDRESSES);
-  return race(addresses, shareOf(destination.timeout, addresses), signal, connect);
+  return race(addresses, delayOf(destination.timeout, addresses), signal, connect);
 }
 
 /**
- * For agents that connect by themselves (those for a proxy): resolves a name to the address that answers first. Of several
- * addresses that costs one connection more, which is closed at once.
+ * A `lookup` for HTTP agents that connect themselves (the agents for proxies): resolves a name to the address that accepts first.
+ * For a name with several addresses this costs one extra connection, which is closed at once.
  */
 export function lookupFirst(timeout: number, signal: AbortSignal, port: number): LookupFunction {
   return (host, options, done) => {
@@ -55,7 +55,7 @@ export function lookupFirst(timeout: number, signal: AbortSignal, port: number):
         tried.set(socket, address);
         return socket;
       };
-      const winner = await race(addresses, shareOf(timeout, addresses), signal, probe);
+      const winner = await race(addresses, delayOf(timeout, addresses), signal, probe);
       winner.destroy();
       return tried.get(winner) ?? '';
     };
@@ -63,16 +63,16 @@ export function lookupFirst(timeout: number, signal: AbortSignal, port: number):
   };
 }
 
-/** Milliseconds until the next one is tried as well: each has its turn before the time is over. */
-function shareOf(timeout: number, addresses: readonly string[]): number {
+/** Milliseconds between the starts of two attempts, short enough that each address is tried before the time is over. */
+function delayOf(timeout: number, addresses: readonly string[]): number {
   return Math.min(ATTEMPT_DELAY, (timeout * 1000) / addresses.length);
 }
 
 async function addressesOf(
-  { host, lookup = dns.lookup, localAddress = '' }: Destination,
+  { host, lookup = dns.lookup, localAddress = '' }: NamedDestination,
   signal: AbortSignal,
 ): Promise<readonly LookupAddress[]> {
-  // From an IPv4 address no IPv6 one can be reached.
+  // From an IPv4 address only IPv4 addresses can be reached, and from an IPv6 address only IPv6 addresses.
   const family = isIP(localAddress);
   const found = await orAborted(
     signal,
@@ -80,7 +80,7 @@ async function addressesOf(
       new Promise<readonly LookupAddress[]>((resolve, reject) =>
         lookup(host, { all: true, family, hints: 0 }, (error, address, given) => {
           if (error) reject(error);
-          // Not each one knows `all`.
+          // Some lookup functions ignore `all`.
           else if (typeof address === 'string') resolve([{ address, family: given ?? isIP(address) }]);
           else resolve(address);
         }),
@@ -94,7 +94,7 @@ async function addressesOf(
   return usable;
 }
 
-/** The families take turns, beginning with that of the first (RFC 8305 section 4). */
+/** IPv4 and IPv6 in turn, beginning with the family of the first address (RFC 8305 section 4). */
 function alternating(addresses: readonly LookupAddress[]): string[] {
   const all = addresses.map(({ address }) => address);
   const first = all.filter((address) => isIP(address) === isIP(all[0] ?? ''));
@@ -110,7 +110,7 @@ function race(
   connect: (address: string) => Socket,
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const waiting = [...addresses];
+    const untried = [...addresses];
     const running = new Map<Socket, () => void>();
     const errors: Error[] = [];
     let timer: NodeJS.Timeout | undefined;
@@ -127,12 +127,12 @@ function race(
     const onAbort = () => settle(undefined, () => reject(signal.reason as Error));
     const onFailure = (error: Error) => {
       errors.push(error);
-      if (waiting.length > 0) startNext();
+      if (untried.length > 0) startNext();
       else if (running.size === 0) settle(undefined, () => reject(errorOf(errors)));
     };
     const startNext = () => {
       clearTimeout(timer);
-      const address = waiting.shift();
+      const address = untried.shift();
       if (address === undefined) return;
       let socket: Socket;
       try {
@@ -149,13 +149,15 @@ function race(
       const onClose = () => {
         stopListening();
         running.delete(socket);
-        onFailure(socket.errored ?? new Error(`the connection to ${address} was closed before it was open`));
+        onFailure(
+          socket.errored ?? new Error(`the connection to ${address} was closed before it was established`),
+        );
       };
       socket.on('connect', onConnect);
-      // Behind each error.
+      // `close` follows each error.
       socket.on('close', onClose);
       running.set(socket, stopListening);
-      if (waiting.length > 0) timer = setTimeout(startNext, delay);
+      if (untried.length > 0) timer = setTimeout(startNext, delay);
     };
     if (signal.aborted) onAbort();
     else {
@@ -165,7 +167,7 @@ function race(
   });
 }
 
-/** As Node's own: a code, and each error in `errors`. */
+/** Like the error of Node's `autoSelectFamily`: the code of the first error, and all errors in `errors`. */
 function errorOf(errors: readonly Error[]): Error {
   const [only] = errors;
   if (errors.length === 1 && only) return only;

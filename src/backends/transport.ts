@@ -1,37 +1,47 @@
 import { connect, isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { kernelPath } from '../sockets/socket-path.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
 import { PooledReads } from '../streams/pooled-reads.js';
+import { transportOf, type ResolvedHost } from './host.js';
 import { connectToFirst } from './race.js';
-import { kernelPath } from '../sockets/socket-path.js';
-import type { ResolvedHost } from './host.js';
+import { takeStream } from './stream.js';
 
 /**
- * A TCP or unix socket on its way; of a name with several addresses the first that is connected. Nothing is read before
- * somebody resumes it.
+ * The stream to a host, without TLS: connected, or still connecting; for a name with several addresses, to the first address
+ * that accepts. A socket is paused: nothing is read before it is resumed.
  */
-export async function connectTransport(host: ResolvedHost, signal: AbortSignal): Promise<Socket> {
-  const { socket: path, host: name = '127.0.0.1', lookup, localAddress, connectTimeout: timeout } = host;
-  if (path !== undefined) return open(host, { path: kernelPath(path) });
-  const to = (address: string) => open(host, tcpOptions(host, address));
-  if (isIP(name) !== 0) return to(name);
-  return connectToFirst({ host: name, timeout, lookup, localAddress }, signal, to);
+export async function openTransport(host: ResolvedHost, signal: AbortSignal): Promise<Duplex> {
+  const transport = transportOf(host);
+  switch (transport.kind) {
+    case 'stream':
+      return takeStream(transport.connect, signal);
+    case 'unix':
+      return openSocket(host, { path: kernelPath(transport.path) });
+    case 'tcp': {
+      const openTo = (address: string) => openSocket(host, tcpOptions(host, address, transport.port));
+      if (isIP(transport.host) !== 0) return openTo(transport.host);
+      const { lookup, localAddress, connectTimeout: timeout } = host;
+      return connectToFirst({ host: transport.host, timeout, lookup, localAddress }, signal, openTo);
+    }
+  }
 }
 
-function open({ tls }: ResolvedHost, where: TcpNetConnectOpts | { path: string }): Socket {
-  // TLS reads by itself.
+function openSocket({ tls }: ResolvedHost, where: TcpNetConnectOpts | { path: string }): Socket {
+  // Under TLS the TLS socket reads.
   const reads = tls === undefined || tls === false ? new PooledReads() : undefined;
-  // A backend that ends must still take what the client has sent.
+  // After the end of the backend, bytes of the client must still reach it.
   const socket = connect({ allowHalfOpen: true, ...(reads && { onread: reads.onread }), ...where });
-  // It may fail before the promise of it is heard.
+  // The socket may fail before the caller can add a listener.
   ignoreErrors(socket);
   reads?.belongTo(socket);
   return socket.pause();
 }
 
-function tcpOptions(host: ResolvedHost, address: string): TcpNetConnectOpts {
+function tcpOptions(host: ResolvedHost, address: string, port: number): TcpNetConnectOpts {
   return {
     host: address,
-    port: host.port ?? 0,
+    port,
     noDelay: host.noDelay,
     keepAlive: host.keepAlive > 0,
     keepAliveInitialDelay: host.keepAlive * 1000,

@@ -1,15 +1,15 @@
 import type { HostState } from '../types.js';
 
 /**
- * Rendezvous hashing: each host draws a number from its own and the key's name, and the highest has the key. When a host goes,
- * only its keys move, spread evenly over the others. Weighted by the logarithmic method: weight / -ln(number).
+ * Rendezvous hashing: each host gets a score, a hash of its id and the key, and the highest score wins. When a host disappears, only
+ * its keys move, evenly to the other hosts. Weighted by the logarithmic method: weight / -ln(hash).
  */
 export function highest(hosts: readonly HostState[], key: string): HostState | undefined {
   const keyHash = hashOf(key);
   let best: HostState | undefined;
   let most = -Infinity;
   for (const host of hosts) {
-    // Neither 0 nor 1, whose logarithms are no use.
+    // Strictly between 0 and 1: the logarithm is finite and not 0.
     const drawn = (mixed(keyHash ^ hashOf(host.id)) + 0.5) / 2 ** 32;
     const score = (host.host.weight ?? 1) / -Math.log(drawn);
     if (score > most) {
@@ -27,7 +27,7 @@ function hashOf(text: string): number {
   return mixed(hash);
 }
 
-/** MurmurHash3's finalizer: each bit of the number changes half of the others. */
+/** MurmurHash3's finalizer: each bit of the input changes half of the output bits on average. */
 function mixed(number: number): number {
   let n = number;
   n = Math.imul(n ^ (n >>> 16), 0x85ebca6b);

@@ -1,8 +1,8 @@
 import type { BalanceName, BalanceStrategy, HostState } from '../types.js';
 import { highest } from './rendezvous.js';
-import { Turns } from './turns.js';
+import { Rotation } from './rotation.js';
 
-/** lighttpd's `fair`, alias `least-connection`: the lowest load for its weight; of equals the first configured. */
+/** lighttpd's `fair`, alias `least-connection`: the host with the lowest load for its weight; among equals, the first in the options. */
 export function fair(): BalanceStrategy<unknown> {
   const share = ({ load, host: { weight = 1 } }: HostState) => load / weight;
   return {
@@ -14,23 +14,24 @@ export function fair(): BalanceStrategy<unknown> {
   };
 }
 
-/** lighttpd's `round-robin`: the next host after the last one used, in the configured order, each as often as its weight. */
+/** lighttpd's `round-robin`: the hosts in turn, in the order of the options, each as often as its weight. */
 export function roundRobin(): BalanceStrategy<unknown> {
-  const turns = new Turns();
-  return { pick: (hosts, { all }) => turns.next(all, new Set(hosts)) };
+  const rotation = new Rotation();
+  return { pick: (hosts, { all }) => rotation.next(all, new Set(hosts)) };
 }
 
-/** lighttpd's `hash`: the same Host and path have the same backend. */
+/** lighttpd's `hash`: requests with the same Host header and path get the same host. */
 export function hash(): BalanceStrategy<unknown> {
   return { pick: (hosts, { authority, path }) => highest(hosts, `${authority.toLowerCase()} ${path}`) };
 }
 
-/** lighttpd's `sticky`: the same client, or the same `stickyKey`, has the same backend. */
+/** lighttpd's `sticky`: requests of the same client address, or with the same `stickyKey`, get the same host. */
 export function sticky(): BalanceStrategy<unknown> {
   return { pick: (hosts, request) => highest(hosts, request.stickyKey()) };
 }
 
-const byName: Readonly<Record<BalanceName, () => BalanceStrategy<unknown>>> = {
+/** One row per strategy. A name that is added to `BalanceName` (types.ts) does not compile without its row. */
+const STRATEGIES: Readonly<Record<BalanceName, () => BalanceStrategy<unknown>>> = {
   fair,
   'least-connection': fair,
   'round-robin': roundRobin,
@@ -38,9 +39,9 @@ const byName: Readonly<Record<BalanceName, () => BalanceStrategy<unknown>>> = {
   sticky,
 };
 
-export const BALANCE_NAMES = Object.keys(byName) as readonly BalanceName[];
+export const BALANCE_NAMES = Object.keys(STRATEGIES) as readonly BalanceName[];
 
-/** One of that name, with a state of its own. */
+/** A new strategy of this name. Each has its own state. */
 export function strategyOf(name: BalanceName): BalanceStrategy<unknown> {
-  return byName[name]();
+  return STRATEGIES[name]();
 }

@@ -1,8 +1,8 @@
 import type * as errors from '../errors.js';
-import type * as connecting from './connect.js';
-import type * as clientErrors from './errors.js';
-import type * as listening from './listen.js';
-import type * as types from './types.js';
+import type * as connecting from './client-stream.js';
+import type * as clientErrors from './client-error.js';
+import type * as listening from './listener.js';
+import type * as types from './client-types.js';
 import required = require('./index.js');
 
 // `require('express-wstunnel/client')`, with the types as members of the object.

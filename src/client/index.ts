@@ -1,12 +1,12 @@
 import { TunnelError } from '../errors.js';
-import { ClientStream, connect } from './connect.js';
-import { ClientError } from './errors.js';
-import { listen, Listener } from './listen.js';
+import { ClientStream, connect } from './client-stream.js';
+import { ClientError } from './client-error.js';
+import { listen, Listener } from './listener.js';
 
 export { connect, listen, ClientStream, Listener, ClientError, TunnelError };
 export type { TunnelErrorCode } from '../errors.js';
-export type { ClientErrorCode } from './errors.js';
-export type { ListenerEvents } from './listen.js';
+export type { ClientErrorCode } from './client-error.js';
+export type { ListenerEvents } from './listener.js';
 export type {
   ConnectOptions,
   ListenerStats,
@@ -14,4 +14,4 @@ export type {
   LocalAddress,
   LocalTunnel,
   LocalTunnelEnd,
-} from './types.js';
+} from './client-types.js';

@@ -17,10 +17,11 @@ import {
 } from '../options/row.js';
 import { RULE_OPTIONS } from '../options/rule-options.js';
 import { LIMIT_OPTIONS } from '../options/tunnel-options.js';
-import { checkHost, checkSubprotocol, headersOf } from './headers.js';
-import { readProxy, type Proxy } from './proxy.js';
-import type { ConnectOptions, ListenOptions } from './types.js';
-import { readUrl, type Target } from './url.js';
+import { checkHost, checkSubprotocol, headersOf } from './handshake/handshake-headers.js';
+import type { ProxyRoute } from './proxy/proxy-route.js';
+import { readProxy } from './proxy/read-proxy.js';
+import type { ConnectOptions, ListenOptions } from './client-types.js';
+import { readTunnelUrl, type TunnelUrl } from './url/tunnel-url.js';
 
 /** The options of `connect()`, with their defaults. Times in seconds. */
 export const CLIENT_OPTIONS = {
@@ -70,11 +71,11 @@ export interface ConnectSettings extends Pick<
   FilledOptions,
   'connectTimeout' | 'pingInterval' | 'pongTimeout' | 'closeTimeout' | 'drainTimeout' | 'buffered'
 > {
-  readonly target: Target;
+  readonly target: TunnelUrl;
   readonly headers: OutgoingHttpHeaders;
   readonly subprotocols: readonly string[];
   readonly tls: ConnectionOptions;
-  readonly proxy: Proxy | undefined;
+  readonly proxy: ProxyRoute | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -98,7 +99,7 @@ export function readListen(url: string | URL, options: ListenOptions): ListenSet
 }
 
 function settingsOf(url: string | URL, options: ConnectOptions): ConnectSettings {
-  const target = readUrl(url);
+  const target = readTunnelUrl(url);
   const filled = fill(options, CLIENT_OPTIONS);
   const subprotocols = [filled.subprotocol].flat();
   return Object.freeze<ConnectSettings>({

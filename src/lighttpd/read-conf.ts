@@ -1,34 +1,35 @@
 import { TunnelError } from '../errors.js';
 import { readOptions } from '../options/read-tunnel.js';
 import type { RuleOptions, TunnelOptions } from '../types.js';
-import { everyBlock, type Block } from './blocks.js';
-import { readDirectives, type LeftOut, type Reading } from './directives.js';
-import { evaluate, type Surroundings } from './evaluate.js';
-import { isNamed, type Reader } from './foreign.js';
-import type { LighttpdConf } from './from-conf.js';
-import { checkTimes } from './idle.js';
-import { includeFrom } from './include.js';
-import { readByDefault, readNotation } from './notation.js';
-import { readPages, type Pages } from './pages.js';
-import { Problems, problemOf, type Problem } from './problems.js';
-import { readNumber, readText } from './readers.js';
-import { rulesOf } from './rules.js';
-import { readServerSettings } from './server.js';
-import { at, failAt, lineOf, type Place, type Source } from './source.js';
+import { DEFAULT_NOTATION, readNotation } from './conditions/url-notation.js';
+import { rulesOf } from './directives/condition-rules.js';
+import { matchesName, type ConfReader } from './directives/directive-names.js';
+import { checkIdleTimes } from './directives/idle-times.js';
+import { readPages, type Pages } from './directives/page-directives.js';
+import { readDirectives } from './directives/read-directives.js';
+import type { LeftOutDirective, ReadingContext } from './directives/reading-context.js';
+import { readServerSettings } from './directives/server-directives.js';
+import { everyBlock, type Block } from './evaluate/blocks.js';
+import { evaluate, type EvaluationContext } from './evaluate/evaluation.js';
+import { readNumberValue, readStringValue } from './evaluate/value-readers.js';
+import { includeFrom } from './include/read-includes.js';
+import type { LighttpdConf } from './lighttpd-conf.js';
+import { problemOf, Problems, type Problem } from './syntax/problems.js';
+import { checkAt, failAt, fileAndLine, type Place, type Source } from './syntax/source.js';
 
 /** How a configuration is read, and for whom. */
-export interface ConfOptions extends Partial<Pick<Surroundings, 'environment'>> {
-  readonly reader: Reader;
-  readonly include?: true | Surroundings['include'];
+interface ConfOptions extends Partial<Pick<EvaluationContext, 'environment'>> {
+  readonly reader: ConfReader;
+  readonly include?: true | EvaluationContext['include'];
   readonly file?: string;
   readonly ignore?: readonly string[];
 }
 
-/** All that a configuration says, and all that is wrong with it. */
+/** The settings of a configuration, and its problems. */
 export interface ConfReading {
   readonly problems: readonly Problem[];
-  /** In the order of the texts. */
-  readonly leftOut: readonly LeftOut[];
+  /** In the order of the sources. */
+  readonly leftOut: readonly LeftOutDirective[];
   /** Undefined where there are problems. */
   readonly conf?: LighttpdConf;
   /** For the command alone. */
@@ -44,29 +45,29 @@ export interface ConfUser {
   readonly place: string;
 }
 
-/** Where no directive says otherwise: lighttpd's, not ours. Its times are in idle.ts. */
+/** The defaults of lighttpd that differ from ours. Those of its times are in idle-times.ts. */
 const LIGHTTPD_DEFAULTS = { frameType: 'text', origins: '*' } as const satisfies RuleOptions;
 
-/** Reads a configuration, and goes on after what is wrong, so that all of it is reported. */
+/** Reads a configuration. Reading continues after a problem, so that all problems are reported. */
 export function readConf(text: string, options: ConfOptions): ConfReading {
   const { file = 'lighttpd.conf' } = options;
   const source = { name: file, text };
   const problems = new Problems();
-  const found: { directive: LeftOut; place: Place }[] = [];
-  const leaveOut: Reading['leaveOut'] = (directive, place) => found.push({ directive, place });
-  const leftOutOf = () =>
+  const found: { directive: LeftOutDirective; place: Place }[] = [];
+  const leaveOut: ReadingContext['leaveOut'] = (directive, place) => found.push({ directive, place });
+  const leftOutInOrder = () =>
     found
       .sort((one, other) => problems.rankOf(one.place) - problems.rankOf(other.place))
       .map(({ directive }) => directive);
   try {
-    const whole = readSource(source, options, problems, leaveOut);
+    const settings = readSource(source, options, problems, leaveOut);
     const all = problems.all;
-    const leftOut = leftOutOf();
-    return all.length > 0 ? { problems: all, leftOut } : { problems: [], leftOut, ...whole };
+    const leftOut = leftOutInOrder();
+    return all.length > 0 ? { problems: all, leftOut } : { problems: [], leftOut, ...settings };
   } catch (error) {
-    // A limit: what was found before it counts as well.
+    // A limit is exceeded: the problems before it are reported too.
     if (!(error instanceof TunnelError)) throw error;
-    return { problems: [...problems.all, problemOf(error)], leftOut: leftOutOf() };
+    return { problems: [...problems.all, problemOf(error)], leftOut: leftOutInOrder() };
   }
 }
 
@@ -74,57 +75,60 @@ function readSource(
   source: Source,
   { reader, include, file = 'lighttpd.conf', environment = process.env, ignore = [] }: ConfOptions,
   problems: Problems,
-  leaveOut: Reading['leaveOut'],
+  leaveOut: ReadingContext['leaveOut'],
 ): Pick<ConfReading, 'conf' | 'pages' | 'user'> {
   const ignored = ignore.map((name) => name.toLowerCase());
-  const isShellIgnored = isNamed('include_shell', ignored);
+  const isShellIgnored = matchesName('include_shell', ignored);
   const root = evaluate(source, {
     include: include === true ? includeFrom(file) : include,
     environment,
     ignoresShell: (place) => {
-      if (isShellIgnored) leaveOut({ name: 'include_shell', place: lineOf(place), isIgnored: true }, place);
+      if (isShellIgnored)
+        leaveOut({ name: 'include_shell', place: fileAndLine(place), isIgnored: true }, place);
       return isShellIgnored;
     },
     insteadOfShell:
       reader === 'app'
-        ? "write what the command prints into a file, or give ignore: ['include_shell']"
-        : 'write what the command prints into a file and include that, or pass it over by --ignore include_shell',
+        ? "write the output of its command into a file and include that file, or give ignore: ['include_shell']"
+        : 'write the output of its command into a file and include that file, or skip it with --ignore include_shell',
     problems,
   });
   const debug = root.settings.get('wstunnel.debug');
-  const notation = problems.try(() => readNotation(root)) ?? readByDefault;
-  const how: Reading = { reader, ignore: ignored, notation, problems, leaveOut };
-  const rules = rulesOf(root, how);
-  const level = debug && problems.try(() => readNumber(debug.value, 'wstunnel.debug', 65535));
+  const notation = problems.try(() => readNotation(root)) ?? DEFAULT_NOTATION;
+  const context: ReadingContext = { reader, ignore: ignored, notation, problems, leaveOut };
+  const rules = rulesOf(root, context);
+  const level = debug && problems.try(() => readNumberValue(debug.value, 'wstunnel.debug', 65535));
   const tunnel: TunnelOptions = {
     ...LIGHTTPD_DEFAULTS,
-    ...readDirectives(root, how),
+    ...readDirectives(root, context),
     ...(level === undefined ? {} : { debug: level }),
     ...(rules.length > 0 ? { rules } : {}),
   };
-  problems.try(() => checkTimes(everyBlock(root)));
-  const settings = readServerSettings(root, how);
-  const forCommand = reader === 'command' ? { pages: readPages(root, how), ...userOf(root, problems) } : {};
-  if (reader === 'command' && !problems.isIncomplete) problems.try(() => checkServer(root, source));
-  if (problems.all.length === 0) problems.try(() => at({ source, offset: 0 }, () => readOptions(tunnel)));
+  problems.try(() => checkIdleTimes(everyBlock(root)));
+  const settings = readServerSettings(root, context);
+  const forCommand =
+    reader === 'command' ? { pages: readPages(root, context), ...userOf(root, problems) } : {};
+  if (reader === 'command' && !problems.isIncomplete) problems.try(() => checkHasBackend(root, source));
+  if (problems.all.length === 0)
+    problems.try(() => checkAt({ source, offset: 0 }, () => readOptions(tunnel)));
   return { conf: { options: tunnel, ...settings }, ...forCommand };
 }
 
-/** The command without a tunnel is a mistake; an app may have others. */
-function checkServer(root: Block, source: Source): void {
+/** For the command: without a tunnel it has nothing to do. An app may have tunnels that are configured elsewhere. */
+function checkHasBackend(root: Block, source: Source): void {
   const servers = everyBlock(root).flatMap(({ settings }) => settings.get('wstunnel.server') ?? []);
   if (!servers.some(({ value }) => value.kind !== 'list' || value.entries.length > 0))
     failAt(
       { source, offset: 0 },
-      'nothing in here names a backend: wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => 5900 ) ) )',
+      'the configuration names no backend: add wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => 5900 ) ) )',
     );
 }
 
 function userOf(root: Block, problems: Problems): { user?: ConfUser } {
   const text = (name: string) => {
     const given = root.settings.get(name);
-    const value = given && problems.try(() => readText(given.value, name));
-    return given && value !== undefined && value !== '' ? { value, place: lineOf(given) } : undefined;
+    const value = given && problems.try(() => readStringValue(given.value, name));
+    return given && value !== undefined && value !== '' ? { value, place: fileAndLine(given) } : undefined;
   };
   const [user, group] = [text('server.username'), text('server.groupname')];
   const place = (user ?? group)?.place;

@@ -2,15 +2,15 @@ import createDebug from 'debug';
 import { cut, onOneLine } from '../helpers/one-line.js';
 
 /** lighttpd's `wstunnel.debug` levels. */
-export const LEVEL = { error: 1, warn: 2, info: 3, debug: 4 } as const;
+const LEVEL = { error: 1, warn: 2, info: 3, debug: 4 } as const;
 
-export type Area = 'upgrade' | 'guard' | 'backend' | 'tunnel';
+type Area = 'upgrade' | 'guard' | 'backend' | 'tunnel';
 export type Level = keyof typeof LEVEL;
 
-/** Writes one line on `wstunnel:<area>`. Never give it a raw URL, cookie or token: see {@link redactUrl}. */
+/** Writes one line to `wstunnel:<area>`. Never pass a raw URL, cookie or token: see {@link redactUrl}. */
 export type Log = (area: Area, level: Level, format: string, ...values: unknown[]) => void;
 
-/** A log that shows what is at or below `threshold`, and everything where `DEBUG=wstunnel:*` asks for it. */
+/** A log that prints levels up to `threshold`, and all levels of the areas that `DEBUG=wstunnel:*` enables. */
 export function createLog(threshold: number): Log {
   const byEnvironment = perArea(() => undefined);
   const forced = perArea((writer) => (writer.enabled = true));
@@ -20,7 +20,7 @@ export function createLog(threshold: number): Log {
   };
 }
 
-/** Most characters of one value: clients choose URLs and reasons, of up to 16 KiB. */
+/** Most characters of one value: clients choose URLs and close reasons, of up to 16 KiB. */
 const MAX_VALUE = 1000;
 
 function shown(value: unknown): unknown {

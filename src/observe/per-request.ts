@@ -1,15 +1,15 @@
 let count = 0;
 
 /**
- * A request has made a tunnel and given itself to it. The first may be a test or an app that is made on demand; with the
- * second it is a tunnel for each request, which counts, balances and limits nothing.
+ * A request handler has created a tunnel and passed its own request to it. The first time, this may be a test or an app that is
+ * created on demand. The second time, there is a tunnel object for each request, which makes counts, balancing and limits useless.
  */
 export function noteTunnelOfRequest(): void {
   count++;
   if (count !== 2) return;
   process.emitWarning(
-    'wstunnel: wstunnel() was called within a request handler. Call it once, when the app is made, and mount what it returns; ' +
-      'where only the backend differs from request to request, give a function as the option server',
+    'wstunnel: wstunnel() was called in a request handler. Call it once, when the app is created, and mount the middleware that it ' +
+      'returns; to choose the backend for each request, give a function as the option server',
     { code: 'WSTUNNEL_PER_REQUEST' },
   );
 }

@@ -1,9 +1,9 @@
 /**
- * A URL for logs and events. Tokens travel in query values (noVNC's `?token=`) and passwords before an `@`: names stay,
- * values go.
+ * A URL for logs and events, without secrets: query values (noVNC's `?token=`) and the user and password before an `@` are replaced.
+ * Names of the query stay.
  */
 export function redactUrl(url: string): string {
-  // A fragment is never sent by browsers, nor cut off from what others send.
+  // Browsers send no fragment. From other clients, a fragment is part of the request target.
   const [target = '', ...rest] = url.split(/[?#]/);
   const shown = target.replace(/^([a-z][a-z0-9+.-]*:)?\/\/[^/]*@/i, '$1//***@');
   if (rest.length === 0) return shown;
@@ -18,7 +18,7 @@ function redactPair(pair: string): string {
   return pair === '' ? '' : '***';
 }
 
-/** With its padding a token looks like a name without a value. */
+/** A base64 token with padding looks like a name with an empty value. */
 function isBase64(pair: string): boolean {
   return pair.length % 4 === 0 && /^[\w+/-]+={1,2}$/.test(pair);
 }

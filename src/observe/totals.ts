@@ -1,6 +1,6 @@
 import type { TunnelStats } from '../types.js';
 
-/** What `stats()` counts, apart from the open tunnels and the backends. */
+/** The counters of `stats()`; open tunnels and backends are counted elsewhere. */
 export class Totals {
   opened = 0;
   bytesIn = 0;

@@ -7,28 +7,28 @@ import { LocalCounter, type Counter } from '../guard/limits.js';
 import type { Log } from '../observe/log.js';
 import type { BackendInfo } from '../types.js';
 
-/** A tunnel that uses the state. */
-export interface Member {
+/** A tunnel object that uses the state. */
+interface Member {
   readonly log: Log;
-  /** Hears of the hosts that the tunnel knows. */
+  /** Gets the outages of hosts that the tunnel knows. */
   announce(info: BackendInfo): void;
-  /** The hosts that its options name. */
+  /** The hosts that the tunnel's options name. */
   readonly lists: readonly (readonly ResolvedHost[])[];
 }
 
-/** What a tunnel has of the state. */
-export interface Membership {
+/** A tunnel's access to the state. */
+interface Membership {
   readonly pool: BackendPool;
   /**
-   * The tunnel is over. Programs that only it named end, within so many seconds; with the last tunnel all of them do. What
-   * another tunnel names or uses goes on.
+   * Ends the membership. Programs that no other tunnel names or uses end within `timeout` seconds; with the last tunnel, all
+   * programs end.
    */
   leave(timeout: number): Promise<void>;
 }
 
 /**
- * The state that outlives one tunnel object, in the memory of this process: what `limits` count, the states of hosts, and
- * the programs that run. Several tunnels may be given one, such as those before and after a reload.
+ * The state that outlives one tunnel object, in the memory of this process: the counts of `limits`, the states of hosts, and the
+ * spawned programs. Several tunnels may share one state, such as those before and after a reload.
  */
 export class LocalState {
   readonly counter: Counter = new LocalCounter();
@@ -63,14 +63,14 @@ export class LocalState {
 
   async #leave(member: Member, pool: BackendPool, timeout: number): Promise<void> {
     if (!this.#members.has(member)) return;
-    // The last one stays to hear how its programs end.
+    // The last tunnel stays a member until its programs have ended, since it logs how they end.
     if (this.#members.size === 1) await this.spawner.close(timeout);
     else await this.spawner.remove(member.lists.flat(), timeout);
     this.#members.delete(member);
     pool.close();
   }
 
-  /** By the newest tunnel alone: each line once. */
+  /** Logs by the newest tunnel only, so that each line is logged once. */
   #log(level: Parameters<Log>[1], format: string, ...values: unknown[]): void {
     [...this.#members].at(-1)?.log('backend', level, format, ...values);
   }

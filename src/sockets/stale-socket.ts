@@ -39,7 +39,7 @@ export async function listenAtPath(path: string, listen: () => Promise<void>): P
 }
 
 /** Is it a socket on which no program listens? False for any other kind of file. */
-async function isStaleSocket(path: string): Promise<boolean> {
+export async function isStaleSocket(path: string): Promise<boolean> {
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
   return (await connectError(path)) === 'ECONNREFUSED' && !isBound(path);
 }
@@ -89,7 +89,7 @@ function ownerOf(lock: string): string | undefined {
 }
 
 /** The code of the error of a connection to a socket; empty where a program listens, or may. */
-export function connectError(path: string): Promise<string> {
+function connectError(path: string): Promise<string> {
   return new Promise((resolve) => {
     const probe = connect({ path, timeout: PROBE_TIMEOUT });
     probe.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));

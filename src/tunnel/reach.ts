@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { Candidates } from '../backends/candidates.js';
 import { failureOf, type Failure } from '../backends/failure.js';
 import type { ResolvedHost } from '../backends/host.js';
-import type { PooledHost } from '../backends/pool.js';
+import type { PooledHost } from '../backends/pooled-host.js';
 import { proxyHeader } from '../backends/proxy-header.js';
 import { claimStream, isStream } from '../backends/stream.js';
 import { messageOf, TunnelError } from '../errors.js';

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'vitest';
-import type { SpawningHost } from '../../../src/backends/spawn/process.js';
-import { Program } from '../../../src/backends/spawn/program.js';
+import type { SpawningHost } from '../../../src/backends/spawn/spawned-process.js';
+import { SpawnedProgram } from '../../../src/backends/spawn/spawned-program.js';
 import { readServerResult } from '../../../src/options/read-hosts.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { until } from '../../support/wait.js';
@@ -16,12 +16,12 @@ test('a program that can no longer be started, for want of a temporary folder, i
   const [host] = readServerResult({ spawn }, 'server');
   const failures: string[] = [];
   let asked = 0;
-  const program = new Program(host as SpawningHost, {
-    surroundings: () => {
+  const program = new SpawnedProgram(host as SpawningHost, {
+    processContext: () => {
       const failure = ++asked > 1 ? new Error('ENOSPC: no space left on device') : undefined;
       return { socket: join(folder, '1'), failure, mark: `spec.${process.pid}.`, log: () => undefined };
     },
-    ended: () => undefined,
+    processEnded: () => undefined,
     failed: (_host, why) => failures.push(why),
     unused: () => undefined,
   });

@@ -43,7 +43,11 @@ describe('502 with the cause', () => {
       'no desk',
     ],
     ['a rejection', () => Promise.reject(new Error('no desk')), 'no desk'],
-    ['a stream that is destroyed', () => new PassThrough().destroy(), 'closed before it was connected'],
+    [
+      'a stream that is destroyed',
+      () => new PassThrough().destroy(),
+      'the connection was closed before it was established',
+    ],
     [
       'a stream that has failed',
       () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isExempt } from '../../../src/client/no-proxy.js';
+import { isExempt } from '../../../src/client/proxy/no-proxy.js';
 
 const place = (host: string, port = 443) => ({ host, port });
 

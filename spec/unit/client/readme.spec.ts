@@ -17,7 +17,7 @@ test("the page of the client names every option of the client, in the code's ord
 });
 
 test('and every code of its errors', () => {
-  const source = readFileSync(new URL('../../../src/client/errors.ts', import.meta.url), 'utf8');
+  const source = readFileSync(new URL('../../../src/client/client-error.ts', import.meta.url), 'utf8');
   const codes = Array.from(source.matchAll(/^ {2}(WSTUNNEL_\w+): \{/gm), ([, code]) => code);
   expect(codes.length).toBe(9);
   expect(namesOf(table(CLIENT, '<!-- client errors -->'))).toEqual(codes);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ClientError } from '../../../src/client/index.js';
-import { withRetries } from '../../../src/client/retry.js';
+import { withRetries } from '../../../src/client/handshake/retry.js';
 
 const SETTINGS = { retryFor: 60, retryDelay: 0.001 };
 const gone = () => new ClientError('WSTUNNEL_UNREACHABLE', 'gone');

@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { TunnelError } from '../../../src/errors.js';
-import { readProxy } from '../../../src/client/proxy.js';
+import { readProxy } from '../../../src/client/proxy/read-proxy.js';
 import { readConnect } from '../../../src/client/options.js';
-import { readUrl } from '../../../src/client/url.js';
+import { readTunnelUrl } from '../../../src/client/url/tunnel-url.js';
 import { setProxyEnvironment } from '../../support/websocket-server.js';
 
 beforeEach(() => setProxyEnvironment({}));
 
-const target = readUrl('ws://desk.example/');
+const target = readTunnelUrl('ws://desk.example/');
 
 const WRONG = [
   'http://ann:x/secret@desk.example:3128',
@@ -26,8 +26,8 @@ const WRONG_TARGETS = [
 
 describe('a wrong URL is shown without its secrets', () => {
   test.each([...WRONG, ...WRONG_TARGETS])('as a target: %s', (url) => {
-    expect(() => readUrl(url)).toThrow(/must b/);
-    expect(() => readUrl(url)).not.toThrow(/secret/);
+    expect(() => readTunnelUrl(url)).toThrow(/must b/);
+    expect(() => readTunnelUrl(url)).not.toThrow(/secret/);
   });
 
   test.each(WRONG)('as a proxy: %s', (proxy) => {
@@ -87,25 +87,27 @@ describe('issue 13, case 3: a raw password in a URL is an error that shows nothi
 
   test.each(MISREAD)('of a target: %s', (rest) => {
     for (const url of [`ws://${rest}/vnc`, `wss://${rest}`, ` http:${rest}/`, `ws:///${rest}/?token=a@b`])
-      expectHidden(messageOf(() => readUrl(url)));
+      expectHidden(messageOf(() => readTunnelUrl(url)));
   });
 
   test('of a URL that was parsed before', () => {
     const proxy = new URL('http://CORP\\ann:1245@desk');
     expectHidden(messageOf(() => readProxy({ proxy }, target)));
-    expectHidden(messageOf(() => readUrl(new URL('ws://ann:12#45@desk'))));
+    expectHidden(messageOf(() => readTunnelUrl(new URL('ws://ann:12#45@desk'))));
   });
 
   test('where the parser finds no host, the message says what may be wrong', () => {
     for (const url of ['ws://ann.b:se/cret@desk', 'ws://ann.b:%/cret@desk/']) {
-      const message = messageOf(() => readUrl(url));
+      const message = messageOf(() => readTunnelUrl(url));
       expect(message).toMatch(/got '\*\*\*'; a user and password in it must be percent-encoded$/);
     }
   });
 
   test('without a scheme, no hint shows it', () => {
     for (const url of ['ann:12/45@desk', 'ann:12@desk', 'ann:12/@desk'])
-      expect(messageOf(() => readUrl(url))).toBe("wstunnel: the URL must begin with ws: or wss:; got '***'");
+      expect(messageOf(() => readTunnelUrl(url))).toBe(
+        "wstunnel: the URL must begin with ws: or wss:; got '***'",
+      );
   });
 
   test('an encoded one arrives, whatever it is', () => {
@@ -133,7 +135,7 @@ describe('issue 13, case 3: a raw password in a URL is an error that shows nothi
     'ws://novnc/?user=ann@vm1',
     'ws://ann:pw@desk.example/ann@vm1',
   ])('an "@" of the path or query is none: %s', (url) => {
-    expect(readUrl(url).authority).toBe(new URL(url).host);
+    expect(readTunnelUrl(url).authority).toBe(new URL(url).host);
   });
 });
 
@@ -145,7 +147,7 @@ describe('issue 13, case 3: a user name with dots is taken for a host', () => {
     'ws://ann.lee:12?SEKRET9@desk.example/vnc',
     'ws://ann.lee:p@desk.lee:12/SEKRET9@desk.example/vnc',
   ])('%s', (url) => {
-    const message = messageOf(() => readUrl(url));
+    const message = messageOf(() => readTunnelUrl(url));
     expect(message).toMatch(/where its path has an "@":.* "@" %40,.*; got '\*\*\*'$/);
     expect(message).not.toMatch(/SEKRET|ann|lee|desk/);
   });
@@ -156,7 +158,7 @@ describe('issue 13, case 3: a user name with dots is taken for a host', () => {
         `ws://desk/x${character.repeat(200_000)}x`,
         `ws://desk${character.repeat(200_000)}x`,
       ])
-        messageOf(() => readUrl(url));
+        messageOf(() => readTunnelUrl(url));
   });
 });
 
@@ -171,7 +173,7 @@ describe('issue 13, case 1: a proxy may be given without a scheme', () => {
     ['ann:secret@proxy.example:3128', 'proxy.example:3128'],
     [' proxy.example:3128\n', 'proxy.example:3128'],
   ])('%j', (proxy, shown) => {
-    const wss = readUrl('wss://desk.example/');
+    const wss = readTunnelUrl('wss://desk.example/');
     for (const to of [target, wss]) expect(readProxy({ proxy }, to)).toMatchObject({ shown });
     setProxyEnvironment({ HTTPS_PROXY: proxy });
     expect(readProxy({}, wss)).toMatchObject({ shown });

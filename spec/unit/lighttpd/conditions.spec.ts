@@ -170,8 +170,8 @@ describe('what cannot be compared', () => {
     ['$HTTP["remoteip"] == "/run/x"', /unix socket/],
     ['$HTTP["request-method"] == "GET"', /always a GET/],
     ['$HTTP["host"] == "a b"', /host name/],
-    ['$REQUEST_HEADER["a b"] == "x"', /no name of a header/],
-    ['$PHYSICAL["path"] == "x"', /no condition is known/],
+    ['$REQUEST_HEADER["a b"] == "x"', /is not a valid header name/],
+    ['$PHYSICAL["path"] == "x"', /is not a known condition/],
   ])('%s', (condition, message) => {
     for (const body of ['', binary])
       expect(() => fromLighttpdConf(`${condition} { ${body} }`)).toThrow(message);

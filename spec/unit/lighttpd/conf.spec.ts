@@ -107,7 +107,10 @@ describe('directives', () => {
     ['wstunnel.map-extensions = ( ".a" )', /must look like/],
     ['wstunnel.ping-interval = 901', /1:26: wstunnel.ping-interval must be .* 900/],
     ['wstunnel.debug = 70000', /from 0 to 65535/],
-    ['wstunnel.ballance = "hash"', /1:1: wstunnel.ballance is not known; did you mean wstunnel.balance/],
+    [
+      'wstunnel.ballance = "hash"',
+      /1:1: wstunnel.ballance is not a known directive; did you mean wstunnel.balance/,
+    ],
     ['server.max-read-idle = 0', /would end every tunnel/],
     ['server.stream-request-body = "yes"', /whole number/],
     ['server.port = 70000', /from 0 to 65535/],
@@ -247,14 +250,14 @@ describe('the server', () => {
   test.each<[string, RegExp]>([
     [
       '$HTTP["host"] == "a" { server.document-root = "/a" }',
-      /1:24: server.document-root is the whole server's/,
+      /1:24: server.document-root applies to the whole server/,
     ],
-    ['$HTTP["host"] == "a" { server.port = 1 }', /whole server's/],
-    ['$HTTP["host"] == "a" { wstunnel.debug = 1 }', /whole server's/],
-    ['server.bind = "0.0.0.0:80"', /address alone/],
-    ['$SERVER["socket"] == "[nonsense]" { }', /an address with a port/],
-    ['$SERVER["socket"] =~ ":80" { }', /only be compared by ==/],
-    ['$SERVER["name"] == ":80" { }', /only the field "socket"/],
+    ['$HTTP["host"] == "a" { server.port = 1 }', /applies to the whole server/],
+    ['$HTTP["host"] == "a" { wstunnel.debug = 1 }', /applies to the whole server/],
+    ['server.bind = "0.0.0.0:80"', /an address without a port/],
+    ['$SERVER["socket"] == "[nonsense]" { }', /an address and port/],
+    ['$SERVER["socket"] =~ ":80" { }', /only be compared with ==/],
+    ['$SERVER["name"] == ":80" { }', /only has the field "socket"/],
     [`$SERVER["socket"] == ":80" { wstunnel.server = ${HOST} }`, /1:1: a middleware does not know/],
     [`$SERVER["socket"] == ":80" { ssl.engine = "enable" }`, /1:30: ssl.engine/],
   ])('%s', (text, message) => {

@@ -32,12 +32,12 @@ describe('issue 13, case 8: all that is wrong with a configuration', () => {
       server.port = 70000`);
     const lines = message.split('\n');
     expect(lines.map((line) => line.replace(/^lighttpd\.conf:(\d+:\d+): (\S+ ?\S*).*/, '$1 $2'))).toEqual([
-      "1:1 auth.require can't",
+      '1:1 auth.require has',
       '2:7 this regular',
       '2:56 wstunnel.frame-type must',
-      "3:7 ssl.engine can't",
-      "4:30 proxy.server can't",
-      "4:48 url.redirect can't",
+      '3:7 ssl.engine has',
+      '4:30 proxy.server has',
+      '4:48 url.redirect has',
       '5:35 wstunnel.server: a',
       '6:21 server.port must',
     ]);

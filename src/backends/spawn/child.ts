@@ -4,40 +4,40 @@ import type { Readable } from 'node:stream';
 import { messageOf } from '../../errors.js';
 import { within } from '../../helpers/within.js';
 import { readOutput } from './output.js';
-import { freeSocket } from './place.js';
-import { killStragglers, signal } from './stragglers.js';
-import { launch, type Launch } from './supervisor.js';
+import { removeStaleSocket } from './listening-socket.js';
+import { killStragglers, sendSignal } from './stragglers.js';
+import { launch, type LaunchSettings } from './supervisor.js';
 
-/** Seconds after SIGKILL in which even a process that is stuck in the kernel should be gone. */
+/** Seconds after SIGKILL in which even a process that is stuck in the kernel should have ended. */
 const GIVE_UP = 5;
 
-/** A started program, and all that comes of it. */
+/** A started program, with the processes that it forks. */
 export class Child {
-  /** Settles when the program has ended, with how, and never rejects. */
+  /** Resolves, when the program has ended, to a text that says how; never rejects. */
   readonly exited: Promise<string>;
-  /** The same, and nothing of it is left. */
+  /** Resolves when nothing is left of the program: no process, no socket. */
   readonly gone: Promise<void>;
   readonly pid: number | undefined;
-  /** Why it could not even be started. */
+  /** Why the program could not be started. */
   startError: Error | undefined;
   readonly #killSignal: NodeJS.Signals;
   readonly #timers = new Set<NodeJS.Timeout>();
   #hasExited = false;
   #giveUp = () => {};
 
-  constructor(given: Launch, print: (line: string) => void) {
-    this.#killSignal = given.killSignal;
-    const child = launch(given);
+  constructor(settings: LaunchSettings, print: (line: string) => void) {
+    this.#killSignal = settings.killSignal;
+    const child = launch(settings);
     this.pid = child.pid;
-    // Without free descriptors there are none, and the child's `error` comes all the same.
+    // Without free descriptors `stdio` is undefined; the `error` event of the child follows.
     const stdio = (child.stdio as ChildProcess['stdio'] | undefined) ?? [];
     const output = stdio[1] as (Readable & Partial<Socket>) | null | undefined;
     const lifeline = stdio[3] as Socket | null | undefined;
     const stopReading = output ? readOutput(output, print) : () => {};
     lifeline?.on('error', () => undefined);
-    // The watcher has the other end, alone: it closes with the watcher.
+    // Only the watcher has the other end: the lifeline closes when the watcher ends.
     const released = new Promise<void>((resolve) => lifeline?.resume().once('close', resolve));
-    // The app may end when it has nothing else to do: the watcher then ends the program.
+    // The child must not keep the app alive: when the app ends, the watcher ends the program.
     for (const one of [child, output, lifeline]) one?.unref?.();
     this.exited = new Promise((resolve) => {
       const settle = (how: string) => {
@@ -55,27 +55,28 @@ export class Child {
       this.#giveUp = () => settle('did not end, not even by SIGKILL');
     });
     this.gone = this.exited.then(async () => {
-      await killStragglers(given.mark);
-      // By now it may be that of another app's program.
-      if (given.socket !== undefined) await freeSocket(given.socket).catch(() => undefined);
-      // The watcher last: if the app dies before, it does all this. Its presence has kept this number ours.
-      if (this.pid !== undefined) signal(-this.pid, 'SIGKILL');
+      await killStragglers(settings.mark);
+      // By now the socket may belong to the program of another app.
+      if (settings.socket !== undefined) await removeStaleSocket(settings.socket).catch(() => undefined);
+      // The watcher is ended last: if the app dies earlier, the watcher does all of this. While the watcher runs, the kernel can't give
+      // its process group to other processes.
+      if (this.pid !== undefined) sendSignal(-this.pid, 'SIGKILL');
       if (this.pid !== undefined && lifeline) await within(GIVE_UP, released);
       lifeline?.destroy();
       stopReading();
     });
   }
 
-  /** Asks the program and what it forked to end; after `grace` seconds they are killed. May be called again with less. */
+  /** Asks the program and its forks to end, and kills them after `grace` seconds. May be called again with a shorter `grace`. */
   end(grace: number): void {
     const { pid } = this;
     if (this.#hasExited || pid === undefined) return;
-    signal(-pid, grace > 0 ? this.#killSignal : 'SIGKILL');
-    this.#after(grace, () => signal(-pid, 'SIGKILL'));
+    sendSignal(-pid, grace > 0 ? this.#killSignal : 'SIGKILL');
+    this.#after(grace, () => sendSignal(-pid, 'SIGKILL'));
     this.#after(grace + GIVE_UP, () => this.#giveUp());
   }
 
-  /** Keeps the app alive meanwhile: who ends a program wants it ended. */
+  /** Not unref'd: the app stays alive until the program has ended. */
   #after(seconds: number, act: () => unknown): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);

@@ -1,71 +1,71 @@
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 
-/** Characters of a line that are shown. */
+/** Most characters of a line that are printed. */
 const MAX_LINE = 1000;
 
-/** Lines shown in a second: a program may print its whole life long. */
+/** Most lines printed in a second, since a program may print without end. */
 const LINES_PER_SECOND = 100;
 
-/** Bytes read in a second. Beyond it the program waits for its turn, as it would for a slow terminal. */
+/** Most bytes read in a second. A program that prints more is slowed down, as by a slow terminal. */
 const BYTES_PER_SECOND = 1024 * 1024;
 
 /**
- * Reads what a program prints, line by line, whatever it is: a pipe that nobody reads would stop the program, one that is
- * read as fast as it is filled would stop us. Returns what ends it.
+ * Reads the output of a program and passes it on line by line. A pipe that nobody reads would stop the program; a pipe that is read
+ * as fast as it is filled would stop us. Returns a function that ends the reading.
  */
 export function readOutput(stream: Readable, print: (line: string) => void): () => void {
   const decoder = new StringDecoder('utf8');
-  let held = '';
+  let partial = '';
   let isCut = false;
   let bytes = 0;
   let lines = 0;
   let leftOut = 0;
-  let turn: NodeJS.Timeout | undefined;
+  let timer: NodeJS.Timeout | undefined;
 
-  const show = (line: string) => {
+  const printLimited = (line: string) => {
     if (line === '') return;
     if (++lines <= LINES_PER_SECOND) print(line);
     else leftOut++;
   };
-  const take = (text: string) => {
+  const addText = (text: string) => {
     const [first = '', ...rest] = text.split('\n');
-    held = isCut ? held : (held + first).slice(0, MAX_LINE);
+    partial = isCut ? partial : (partial + first).slice(0, MAX_LINE);
     for (const next of rest) {
-      show(isCut ? '' : held);
+      printLimited(isCut ? '' : partial);
       isCut = false;
-      held = next.slice(0, MAX_LINE);
+      partial = next.slice(0, MAX_LINE);
     }
-    if (held.length < MAX_LINE || isCut) return;
-    // Its end may never come.
-    show(held);
-    held = '';
+    if (partial.length < MAX_LINE || isCut) return;
+    // The end of the line may never arrive.
+    printLimited(partial);
+    partial = '';
     isCut = true;
   };
-  const nextTurn = () => {
-    turn = undefined;
+  const onSecond = () => {
+    timer = undefined;
     if (leftOut > 0) print(`(${leftOut} lines left out)`);
     [bytes, lines, leftOut] = [0, 0, 0];
     stream.resume();
   };
   const onData = (chunk: Buffer) => {
     bytes += chunk.length;
-    turn ??= setTimeout(nextTurn, 1000).unref();
-    take(decoder.write(chunk));
+    timer ??= setTimeout(onSecond, 1000).unref();
+    addText(decoder.write(chunk));
     if (bytes > BYTES_PER_SECOND) stream.pause();
   };
   const onError = () => stop();
   const stop = () => {
-    clearTimeout(turn);
+    clearTimeout(timer);
     stream.off('data', onData);
     stream.off('end', onEnd);
-    if (!isCut) show(held);
+    if (!isCut) printLimited(partial);
     if (leftOut > 0) print(`(${leftOut} lines left out)`);
-    [held, leftOut] = ['', 0];
+    [partial, leftOut] = ['', 0];
     stream.destroy();
   };
   const onEnd = () => stop();
-  // Stays: an error behind our end of it has nobody else.
+  // Not removed by stop(): an error after our end of the stream needs a listener.
   stream.on('error', onError);
   stream.on('data', onData);
   stream.on('end', onEnd);

@@ -3,27 +3,26 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { dial } from '../dial.js';
+import { UNCOUNTED } from '../../helpers/lease.js';
 import type { ResolvedHost } from '../host.js';
-import { KILL_AFTER, type SpawningHost } from './process.js';
-import { Program, type Dialled } from './program.js';
+import { KILL_AFTER, type SpawningHost } from './spawned-process.js';
+import { SpawnedProgram, type ProcessConnection } from './spawned-program.js';
 
-const NOTHING = { release: () => {} };
-
-/** The programs of a tunnel, or of several: started when they are needed, ended with the last of these. */
+/** The programs of one tunnel, or of several: started when needed, ended with the last tunnel. */
 export class Spawner {
-  readonly #programs = new Map<string, Program>();
-  /** How many tunnels' options name each. */
+  readonly #programs = new Map<string, SpawnedProgram>();
+  /** By program: the number of tunnels whose options name it. */
   readonly #listed = new Map<string, number>();
   readonly #log: (format: string, ...values: unknown[]) => void;
   readonly #failed: (host: SpawningHost, why: string) => void;
   readonly #mark = randomUUID();
   #folder: string | undefined;
   #count = 0;
-  /** Processes of which something is left. */
-  #left = 0;
+  /** Processes that have not ended completely. */
+  #alive = 0;
   #isClosed = false;
 
-  /** `failed` hears of what no tunnel waited for. */
+  /** `failed` is called for a failure that no tunnel was waiting for. */
   constructor(
     log: (format: string, ...values: unknown[]) => void,
     failed: (host: SpawningHost, why: string) => void,
@@ -32,22 +31,22 @@ export class Spawner {
     this.#failed = failed;
   }
 
-  /** Options name these hosts, until `remove`: starts what their `minProcs` ask for. */
+  /** Options name these hosts, until `remove`: starts their `minProcs` processes. */
   add(hosts: readonly ResolvedHost[]): void {
     for (const host of hosts.filter(isSpawning)) {
-      const key = keyOf(host);
+      const key = programKeyOf(host);
       this.#listed.set(key, (this.#listed.get(key) ?? 0) + 1);
       this.#programs.get(key)?.enlist();
-      // Not in this turn: an app that ends at once, by an error in its start, would leave the folder.
+      // Not in this event-loop turn: an app that fails during its start would leave the private folder behind.
       if (host.spawn.minProcs > 0) setImmediate(() => this.#keepRunning(host));
     }
   }
 
-  /** Ends the programs that no options name any more, as soon as no tunnel uses them; waits for what is idle now. */
+  /** Ends the programs that no options name any more, once no tunnel uses them. Waits for the processes that are idle now. */
   async remove(hosts: readonly ResolvedHost[], grace: number): Promise<void> {
     const ending: Promise<void>[] = [];
     for (const host of hosts.filter(isSpawning)) {
-      const key = keyOf(host);
+      const key = programKeyOf(host);
       const left = (this.#listed.get(key) ?? 1) - 1;
       if (left > 0) this.#listed.set(key, left);
       else {
@@ -60,12 +59,12 @@ export class Spawner {
   }
 
   /** Connects to a host, or to a process of its program. */
-  async dial(host: ResolvedHost, signal: AbortSignal, preface?: Buffer): Promise<Dialled> {
-    if (!isSpawning(host)) return { socket: await dial(host, signal, preface), lease: NOTHING };
+  async dial(host: ResolvedHost, signal: AbortSignal, preface?: Buffer): Promise<ProcessConnection> {
+    if (!isSpawning(host)) return { socket: await dial(host, signal, preface), lease: UNCOUNTED };
     return this.#programOf(host).dial(host, signal, preface);
   }
 
-  /** Ends all processes; what is left of them after `grace` seconds is killed. Waits for them. */
+  /** Ends all processes and waits for their end. Those left after `grace` seconds are killed. */
   async close(grace = KILL_AFTER): Promise<void> {
     this.#isClosed = true;
     await Promise.all(
@@ -74,16 +73,16 @@ export class Spawner {
   }
 
   #keepRunning(host: SpawningHost): void {
-    if (!this.#isClosed && this.#listed.has(keyOf(host))) this.#programOf(host).keepRunning();
+    if (!this.#isClosed && this.#listed.has(programKeyOf(host))) this.#programOf(host).keepRunning();
   }
 
-  #programOf(host: SpawningHost): Program {
-    const key = keyOf(host);
+  #programOf(host: SpawningHost): SpawnedProgram {
+    const key = programKeyOf(host);
     const known = this.#programs.get(key);
     if (known) return known;
-    const program = new Program(host, {
-      surroundings: () => this.#surroundings(),
-      ended: () => this.#ended(),
+    const program = new SpawnedProgram(host, {
+      processContext: () => this.#newContext(),
+      processEnded: () => this.#processEnded(),
       failed: this.#failed,
       unused: (one) => {
         if (this.#programs.get(key) === one) this.#programs.delete(key);
@@ -94,9 +93,9 @@ export class Spawner {
     return program;
   }
 
-  #surroundings() {
+  #newContext() {
     const failure = this.#makeFolder();
-    this.#left++;
+    this.#alive++;
     const name = String(++this.#count);
     return {
       socket: this.#folder === undefined ? '' : join(this.#folder, name),
@@ -106,10 +105,10 @@ export class Spawner {
     };
   }
 
-  /** Returns what went wrong: `minProcs` starts programs from a timer, where nobody could catch it. */
+  /** Returns the error instead of throwing it: `minProcs` starts programs from a timer, where nothing could catch it. */
   #makeFolder(): unknown {
     try {
-      // Its mode is 0700: nobody else can reach the sockets in it.
+      // The mode of the folder is 0700: other users can't reach the sockets in it.
       this.#folder ??= mkdtempSync(join(tmpdir(), 'wstunnel-'));
       return undefined;
     } catch (error) {
@@ -117,8 +116,8 @@ export class Spawner {
     }
   }
 
-  #ended(): void {
-    if (--this.#left > 0 || this.#folder === undefined) return;
+  #processEnded(): void {
+    if (--this.#alive > 0 || this.#folder === undefined) return;
     removeFolder(this.#folder);
     this.#folder = undefined;
   }
@@ -128,7 +127,7 @@ function removeFolder(path: string): void {
   try {
     rmSync(path, { recursive: true, force: true });
   } catch {
-    // Somebody else's files in it: not ours to remove.
+    // The folder contains files of other programs, which stay.
   }
 }
 
@@ -136,7 +135,7 @@ function isSpawning(host: ResolvedHost): host is SpawningHost {
   return host.spawn !== undefined;
 }
 
-/** What makes two the same program: a reload of an unchanged file finds the one that runs. */
-function keyOf({ id, spawn }: SpawningHost): string {
+/** Equal for two hosts with the same program: after a reload of an unchanged file the running program is found. */
+function programKeyOf({ id, spawn }: SpawningHost): string {
   return `${id} ${spawn.key}`;
 }

@@ -1,30 +1,30 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A program that forks faster than we look is not caught by looking more often. */
-const MAX_LOOKS = 10;
+/** Most scans: a program that forks faster than a scan is not caught by more scans. */
+const MAX_SCANS = 10;
 
-/** A process that forks and ends while the list of processes is read shows neither itself nor its child in that list. */
-const CLEAN_LOOKS = 2;
+/** Scans without a match in a row: a process that forks and ends during a scan may be missing from it, and so may its child. */
+const CLEAN_SCANS = 2;
 
 /**
- * Kills what has left the process group (a daemon) but still has the mark in its environment. Linux only: elsewhere the
- * environment of a process can't be read. What also clears its environment, or belongs to another user, escapes.
+ * Kills processes that left the process group (daemons) but still have the mark in their environment. Linux only: elsewhere the
+ * environment of a process can't be read. A process that clears its environment, or belongs to another user, escapes.
  */
 export async function killStragglers(mark: string): Promise<void> {
   if (process.platform !== 'linux') return;
   let clean = 0;
-  for (let look = 0; look < MAX_LOOKS && clean < CLEAN_LOOKS; look++) {
-    const states = await lookAtAll(mark);
-    for (const [pid, state] of states) if (state === 'marked') signal(pid, 'SIGKILL');
+  for (let scan = 0; scan < MAX_SCANS && clean < CLEAN_SCANS; scan++) {
+    const states = await scanProcesses(mark);
+    for (const [pid, state] of states) if (state === 'marked') sendSignal(pid, 'SIGKILL');
     clean = states.length === 0 ? clean + 1 : 0;
-    // What was killed may take a while to end. From 1 ms to half a second, 1 second in all.
-    if (clean === 0) await sleep(2 ** look);
+    // A killed process may take a while to end. Pauses from 1 ms to half a second, 1 second in all.
+    if (clean === 0) await sleep(2 ** scan);
   }
 }
 
-/** False where there is nobody of that number. A negative number is a group. */
-export function signal(pid: number, name: NodeJS.Signals): boolean {
+/** Returns false where no such process exists. A negative number is a process group. */
+export function sendSignal(pid: number, name: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, name);
   } catch {
@@ -32,10 +32,10 @@ export function signal(pid: number, name: NodeJS.Signals): boolean {
   }
 }
 
-/** `executing`: the process is between two programs, and what its environment will be can't be seen. */
+/** `executing`: the process is within execve(2), and its new environment can't be read yet. */
 type State = 'marked' | 'executing';
 
-async function lookAtAll(mark: string): Promise<(readonly [pid: number, state: State])[]> {
+async function scanProcesses(mark: string): Promise<(readonly [pid: number, state: State])[]> {
   const names = await readdir('/proc').catch(() => []);
   const pids = names.map(Number).filter((pid) => pid > 1 && pid !== process.pid);
   const states = await Promise.all(pids.map(async (pid) => [pid, await stateOf(pid, mark)] as const));
@@ -49,13 +49,13 @@ async function stateOf(pid: number, mark: string): Promise<State | undefined> {
 }
 
 /**
- * Within execve(2) a process has its new memory for a while, but not the environment in it: /proc/PID/environ is empty until
- * `env_end` of /proc/PID/stat is set (proc(5), fields 23, 50 and 51). A zombie and a thread of the kernel have no memory at
- * all, and where the environment is empty by intent, it ends where it starts.
+ * Within execve(2) a process has its new memory before its new environment: /proc/PID/environ is empty until `env_end` of
+ * /proc/PID/stat is set (proc(5), fields 23, 50 and 51). A zombie and a kernel thread have no memory at all, and an environment
+ * that is really empty ends where it starts.
  */
 async function isExecuting(pid: number): Promise<boolean> {
   const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-  // The name, in brackets, is the second field, and may have brackets and spaces itself.
+  // The second field is the name in parentheses, which may contain parentheses and spaces.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [memory, start, end] = [fields[23 - 3], fields[50 - 3], fields[51 - 3]];
   if (memory === undefined || memory === '0') return false;

@@ -1,36 +1,36 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 
-/** Told to a program in its environment, so that what it leaves behind can be found. */
-export const MARK = 'WSTUNNEL_PROCESS';
+/** Environment variable that marks a program and its forks, so that processes left behind can be found. */
+export const MARK_VARIABLE = 'WSTUNNEL_PROCESS';
 
-/** What is started, and what is removed behind it. */
-export interface Launch {
+/** What to start, and what to remove after its end. */
+export interface LaunchSettings {
   readonly path: string;
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
-  /** The listening socket that becomes its descriptor 0. */
+  /** The listening socket that becomes descriptor 0 of the program. */
   readonly stdin: number | 'ignore';
   readonly killSignal: NodeJS.Signals;
-  /** Value of {@link MARK}. */
+  /** Value of {@link MARK_VARIABLE}. */
   readonly mark: string;
-  /** Its unix socket. */
+  /** The unix socket of the program. */
   readonly socket?: string | undefined;
-  /** The private socket that it has or could have had; the folder around it goes with the last one. */
-  readonly own: string;
+  /** Path of the private socket, used or not. Its folder is removed with the last private socket. */
+  readonly privateSocket: string;
 }
 
 /**
- * The shell becomes the program (`exec`), so that its process id and its end are the program's own. What it leaves behind is
- * a watcher in the same process group, which waits for the end of descriptor 3. The other side of that is ours alone: the
- * kernel closes it when the app is gone, also by SIGKILL, and then the watcher ends the group and removes the socket. As
- * long as the watcher is there, the group's number can't become somebody else's.
+ * The shell becomes the program (`exec`), so that the shell's process id and end are those of the program. Before that, the shell
+ * forks a watcher in the same process group, which waits for the end of descriptor 3. Only this process has the other end of the
+ * descriptor: the kernel closes it when the app ends, also by SIGKILL, and then the watcher ends the group and removes the socket.
+ * While the watcher runs, the kernel can't give the number of the group to other processes.
  *
- * Signals are ignored before the watcher is forked: the one that ends the program goes to the whole group.
+ * The shell ignores signals before it forks the watcher, since the signal that ends the program goes to the whole group.
  *
- * The processes are looked through twice: one within execve(2) has no environment that could be read.
+ * The watcher scans all processes twice, since a process within execve(2) has no environment that could be read.
  *
- * The socket is removed while the program still listens: behind its end it may be that of an app which was started anew. The
- * watcher alone sets variables, for the program's environment may have any of the same name.
+ * The watcher removes the socket while the program still listens: later, the path may belong to an app that was started again. Only
+ * the watcher sets variables, since the program's environment may contain variables of the same names.
  */
 const SCRIPT = `
 trap '' HUP INT QUIT ABRT USR1 USR2 ALRM TERM WINCH
@@ -58,14 +58,14 @@ trap '' HUP INT QUIT ABRT USR1 USR2 ALRM TERM WINCH
   kill -s KILL 0
 ) &
 trap - HUP INT QUIT ABRT USR1 USR2 ALRM TERM WINCH
-export ${MARK}="$4"; shift 4
+export ${MARK_VARIABLE}="$4"; shift 4
 exec "$@" 2>&1 3<&-
 `;
 
-/** Starts a program in a process group and session of its own. Its `stdio[3]` must stay open as long as it may live. */
-export function launch({ path, args, environment, stdin, ...rest }: Launch): ChildProcess {
-  const { killSignal, socket = '', own, mark } = rest;
-  const watched = [killSignal.slice('SIG'.length), socket, own, mark];
+/** Starts a program in a new session and process group. The program is ended when its `stdio[3]` is closed. */
+export function launch({ path, args, environment, stdin, ...rest }: LaunchSettings): ChildProcess {
+  const { killSignal, socket = '', privateSocket, mark } = rest;
+  const watched = [killSignal.slice('SIG'.length), socket, privateSocket, mark];
   return spawn('/bin/sh', ['-c', SCRIPT, 'wstunnel', ...watched, path, ...args], {
     detached: true,
     env: { ...environment },

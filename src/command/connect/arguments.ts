@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from 'node:tls';
-import type { ConnectOptions, ListenOptions, LocalAddress } from '../../client/types.js';
+import type { ConnectOptions, ListenOptions, LocalAddress } from '../../client/client-types.js';
 import { hideLogin } from '../../helpers/hide-login.js';
 import { wantListenAddress } from '../address.js';
 import { usage, type Args } from '../args.js';

@@ -1,4 +1,4 @@
-import { ClientError } from '../../client/errors.js';
+import { ClientError } from '../../client/client-error.js';
 import { messageOf, TunnelError } from '../../errors.js';
 import { usage } from '../args.js';
 import { complaintOf } from '../../options/checks/option-error.js';

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { ClientStream } from '../../client/connect.js';
+import type { ClientStream } from '../../client/client-stream.js';
 
 const NOTHING = Buffer.alloc(0);
 

@@ -1,5 +1,5 @@
-import { listen, type Listener } from '../../client/listen.js';
-import { readUrl } from '../../client/url.js';
+import { listen, type Listener } from '../../client/listener.js';
+import { readTunnelUrl } from '../../client/url/tunnel-url.js';
 import { bindError } from '../../sockets/bind-error.js';
 import { faultOfListenPath } from '../../sockets/socket-path.js';
 import { isLoopback, shownAddress, type ListenAddress } from '../address.js';
@@ -100,7 +100,7 @@ async function start({ url, local = 0, options }: ConnectPlan): Promise<Listener
 
 function tellWhere(listener: Listener, url: string, print: (line: string) => void): void {
   const shown = shownOf(listener);
-  print(`listening on ${shownAddress(shown)} for ${readUrl(url).shown}`);
+  print(`listening on ${shownAddress(shown)} for ${readTunnelUrl(url).shown}`);
   if (!isLoopback(shown)) print('beware: whoever reaches this port goes through the tunnel with your login');
 }
 

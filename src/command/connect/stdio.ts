@@ -1,8 +1,8 @@
 import { pipeline } from 'node:stream/promises';
-import { connect, type ClientStream } from '../../client/connect.js';
-import { ClientError } from '../../client/errors.js';
+import { connect, type ClientStream } from '../../client/client-stream.js';
+import { ClientError } from '../../client/client-error.js';
 import { CLIENT_OPTIONS } from '../../client/options.js';
-import { readUrl } from '../../client/url.js';
+import { readTunnelUrl } from '../../client/url/tunnel-url.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { say, type Io, type Signal } from '../io.js';
 import { DEFAULT_LINGER, type ConnectPlan } from './arguments.js';
@@ -20,7 +20,7 @@ export async function runStdio(
   const stream = open(url, options);
   const since = performance.now();
   stream.on('connect', () => {
-    if (isVerbose) say(io, `open    ${readUrl(url).shown}`);
+    if (isVerbose) say(io, `open    ${readTunnelUrl(url).shown}`);
   });
   const stopSending = sendInput(io.stdin, stream, linger, () => io.stdout.writableLength > 0);
   let asked: Signal | undefined;

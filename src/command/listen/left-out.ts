@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { LeftOut } from '../../lighttpd/directives.js';
+import type { LeftOutDirective } from '../../lighttpd/directives/reading-context.js';
 import type { Plan } from './plan.js';
 
 /** One line with all directives that are not taken over; none where all are. */
@@ -15,12 +15,12 @@ export function leftOutLines({ leftOut }: Plan): string[] {
   return leftOut.map((one) => `${one.place}: ${one.name} is not taken over${reasonOf(one)}`);
 }
 
-function reasonOf({ isIgnored, instead }: LeftOut): string {
+function reasonOf({ isIgnored, instead }: LeftOutDirective): string {
   if (isIgnored) return ', by --ignore';
   return instead === undefined ? '' : `: ${instead}`;
 }
 
-function shortOf(one: LeftOut): string {
+function shortOf(one: LeftOutDirective): string {
   const line = basename(one.place).replace(/:(\d+)$/, ' line $1');
   const why = one.isIgnored ? '; by --ignore' : one.instead === undefined ? '' : `; ${one.instead}`;
   return `${one.name} (${line}${why})`;

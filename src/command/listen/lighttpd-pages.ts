@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { resolve } from 'node:path';
 import { defaultAddress, normalizeAddress } from '../../request/client-address.js';
 import { pathOf } from '../../request/path.js';
-import type { PageSettings, Pages } from '../../lighttpd/pages.js';
+import type { PageSettings, Pages } from '../../lighttpd/directives/page-directives.js';
 import type { Next } from '../../types.js';
 
 type Handler = (req: IncomingMessage, res: ServerResponse, next: Next) => void;

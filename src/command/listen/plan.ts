@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { TunnelOptions } from '../../types.js';
-import type { LeftOut } from '../../lighttpd/directives.js';
-import type { Pages } from '../../lighttpd/pages.js';
+import type { LeftOutDirective } from '../../lighttpd/directives/reading-context.js';
+import type { Pages } from '../../lighttpd/directives/page-directives.js';
 import type { ListenAddress } from '../address.js';
 import type { EndingOptions } from './ending.js';
 import type { SyslogOptions } from './syslog.js';
@@ -57,7 +57,7 @@ export interface Plan {
   /** What a lighttpd.conf says of pages, and of who may ask for what. */
   readonly pages?: Pages;
   /** Directives of a lighttpd.conf that are not taken over. */
-  readonly leftOut: readonly LeftOut[];
+  readonly leftOut: readonly LeftOutDirective[];
   /** Further files that are read at each reload, and are nobody else's to read. */
   readonly privateFiles: readonly string[];
   /** Further files that are read at each reload. */

@@ -1,0 +1,215 @@
+import { setMaxListeners } from 'node:events';
+import type { Duplex } from 'node:stream';
+import { messageOf, TunnelError } from '../../errors.js';
+import { following, orAborted } from '../../helpers/abort.js';
+import { leaseOf, type Lease } from '../../helpers/lease.js';
+import { without } from '../../helpers/without.js';
+import { exhausted, failureOf } from '../failure.js';
+import type { ResolvedHost, ResolvedSpawn } from '../host.js';
+import { Child } from './child.js';
+import { dialUntilListening, pause } from './dial-program.js';
+import { checkAddressIsFree, removeSocket, withListeningSocket } from './listening-socket.js';
+import {
+  processEnvironment,
+  fillPlaceholders,
+  processAddressOf,
+  type ProcessAddress,
+} from './process-address.js';
+
+/** A host with the option `spawn`. */
+export type SpawningHost = ResolvedHost & { readonly spawn: ResolvedSpawn };
+
+/**
+ * Seconds that a program must live before connections are made to a socket that was handed over: the kernel accepts connections
+ * on such a socket from the start, even if the program ends at once.
+ */
+const SETTLE_TIME = 0.2;
+
+/** Seconds. A program that ends sooner, and with another code than 0, is taken for broken rather than finished. */
+const MIN_LIFETIME = 1;
+
+/** Seconds between the kill signal and SIGKILL. */
+export const KILL_AFTER = 5;
+
+/** What a process needs from its program. */
+export interface ProcessContext {
+  /** The number of the process among those of its host. */
+  readonly number: number;
+  /** Path of a socket in a private folder, for a host without an address. */
+  readonly socket: string;
+  /** Why there is no private folder: then nothing can be started. */
+  readonly failure: unknown;
+  readonly mark: string;
+  readonly log: (format: string, ...values: unknown[]) => void;
+  /** The last tunnel of the process has ended. */
+  readonly onIdle: (process: SpawnedProcess) => void;
+  /** The process accepts no more tunnels; `failure` says why, if it failed. Parts of it may still run. */
+  readonly onEnding: (process: SpawnedProcess, failure: string | undefined) => void;
+}
+
+/** One process of a host: starting -> ready -> ending -> ended. */
+export class SpawnedProcess {
+  readonly number: number;
+  /** Settles when nothing is left of the process; never rejects. */
+  readonly ended: Promise<void>;
+  load = 0;
+  /** A tunnel has used the process, or tried to. */
+  wasUsed = false;
+  idleTimer: NodeJS.Timeout | undefined;
+  readonly #host: SpawningHost;
+  readonly #context: ProcessContext;
+  readonly #address: ProcessAddress;
+  /** Aborted, with the reason, when the process accepts no more tunnels. */
+  readonly #ending = new AbortController();
+  #startedAt = performance.now();
+  readonly #child: Promise<Child>;
+  #isReady = false;
+
+  constructor(host: SpawningHost, context: ProcessContext) {
+    this.#host = host;
+    this.#context = context;
+    this.number = context.number;
+    // Each tunnel that is being opened adds a listener.
+    setMaxListeners(0, this.#ending.signal);
+    this.#address = processAddressOf(host, context.number, context.socket);
+    this.#child = this.#start();
+    this.ended = this.#watch();
+  }
+
+  /** Does the process accept no more tunnels? */
+  get isEnding(): boolean {
+    return this.#ending.signal.aborted;
+  }
+
+  /** Has the process accepted a connection? */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** Counts a tunnel until `release`. */
+  lease(): Lease {
+    this.load++;
+    this.wasUsed = true;
+    clearTimeout(this.idleTimer);
+    return leaseOf(() => {
+      if (--this.load === 0 && !this.isEnding) this.#context.onIdle(this);
+    });
+  }
+
+  /**
+   * Connects with the settings of `host`, which may differ from those that the program was started with. A program that does not
+   * listen yet has `connectTimeout` from now on.
+   */
+  async dial(host: SpawningHost, signal: AbortSignal, preface: Buffer | undefined): Promise<Duplex> {
+    const { connectTimeout } = host;
+    const { controller: stop, free } = following(signal, this.#ending.signal);
+    const onTimeout = () => {
+      const why = `the program did not listen within ${connectTimeout} s`;
+      stop.abort(
+        new TunnelError('WSTUNNEL_BACKEND_TIMEOUT', 'the backend did not answer in time', {
+          cause: new Error(why),
+        }),
+      );
+      // Another tunnel may have reached the program meanwhile.
+      if (!this.#isReady) this.#end(KILL_AFTER, why, why);
+    };
+    const timer = setTimeout(onTimeout, connectTimeout * 1000);
+    try {
+      const target = Object.freeze({ ...without(host, 'spawn', 'host', 'port', 'socket'), ...this.#address });
+      const socket = await this.#reach(target, stop.signal, preface);
+      this.#isReady = true;
+      return socket;
+    } finally {
+      clearTimeout(timer);
+      free();
+    }
+  }
+
+  /** Ends the process and the processes that it has forked. Those left after `grace` seconds are killed. */
+  end(grace: number): void {
+    this.#end(grace, 'the program is being ended', undefined);
+  }
+
+  #end(grace: number, why: string, failure: string | undefined): void {
+    this.#refuseTunnels(why, failure);
+    this.#child.then(
+      (child) => child.end(grace),
+      () => undefined,
+    );
+  }
+
+  /**
+   * From now on the process accepts no tunnels. The program is notified before the waiting tunnels are, so that a tunnel which
+   * tries again finds the failure remembered.
+   */
+  #refuseTunnels(why: string, failure: string | undefined, isOurs = false): void {
+    if (this.isEnding) return;
+    clearTimeout(this.idleTimer);
+    this.#context.onEnding(this, failure);
+    const cause = new Error(why);
+    this.#ending.abort(
+      isOurs
+        ? exhausted(cause)
+        : new TunnelError('WSTUNNEL_BACKEND_REFUSED', 'the backend could not be reached', { cause }),
+    );
+  }
+
+  /** The start failed. The program is not to blame where this machine lacks a process, a descriptor or space. */
+  #failToStart(error: unknown, how: string): void {
+    const why = `the program ${how}`;
+    const isOurs = failureOf(error) === 'ours';
+    this.#refuseTunnels(why, isOurs ? undefined : why, isOurs);
+  }
+
+  async #reach(target: ResolvedHost, stop: AbortSignal, preface: Buffer | undefined): Promise<Duplex> {
+    // Until the program is started, another process could listen at its address.
+    await orAborted(stop, () => this.#child);
+    const settling = this.#startedAt + SETTLE_TIME * 1000 - performance.now();
+    if (this.#host.spawn.handOver && settling > 0) await pause(settling, stop);
+    return dialUntilListening(target, stop, preface, () => this.#isReady);
+  }
+
+  async #start(): Promise<Child> {
+    const { spawn } = this.#host;
+    const { log, mark, socket: privateSocket, failure } = this.#context;
+    // The error of the file system, unchanged.
+    // eslint-disable-next-line @typescript-eslint/only-throw-error
+    if (failure !== undefined) throw failure;
+    const address = this.#address;
+    const launch = (stdin: number | 'ignore') => {
+      if (this.isEnding) throw new Error('it was ended before its start');
+      const { args, environment: own } = fillPlaceholders(spawn, address);
+      const environment = processEnvironment(spawn.copyEnvironment, own, address);
+      const { path, killSignal } = spawn;
+      const settings = { path, args, environment, stdin, killSignal, mark };
+      const child = new Child({ ...settings, socket: address.socket, privateSocket }, (line) =>
+        log('%s[%d] says: %s', this.#host.id, child.pid, line),
+      );
+      this.#startedAt = performance.now();
+      log('%s[%d] started as number %d', this.#host.id, child.pid, this.number);
+      return child;
+    };
+    if (spawn.handOver) return withListeningSocket(address, spawn.listenBacklog, launch);
+    await checkAddressIsFree(address);
+    return launch('ignore');
+  }
+
+  async #watch(): Promise<void> {
+    const { log, socket } = this.#context;
+    try {
+      const child = await this.#child;
+      const how = await child.exited;
+      const isEarly = performance.now() - this.#startedAt < MIN_LIFETIME * 1000;
+      const isBroken = !this.#isReady || (isEarly && how !== 'ended with code 0');
+      const why = `the program ${how}`;
+      log('%s[%d] %s', this.#host.id, child.pid, how);
+      if (child.startError) this.#failToStart(child.startError, how);
+      else this.#refuseTunnels(why, isBroken ? why : undefined);
+      await child.gone;
+    } catch (error) {
+      this.#failToStart(error, `was not started: ${messageOf(error)}`);
+      // A socket outside of the private folder belongs to another process.
+      if (socket !== '') removeSocket(socket);
+    }
+  }
+}

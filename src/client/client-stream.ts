@@ -1,0 +1,209 @@
+import { addAbortSignal, Duplex } from 'node:stream';
+import { WebSocketStream } from '../frames/websocket-stream.js';
+import { CLOSE, endingOf, ORDERLY, type Ending } from '../streams/close-causes.js';
+import { ClientError } from './client-error.js';
+import { openWebSocket, type OpenedConnection } from './handshake/open-websocket.js';
+import { readConnect, type ConnectSettings } from './options.js';
+import type { ConnectOptions } from './client-types.js';
+
+/** Most bytes of payload in a frame: servers that assemble messages need no larger buffer. */
+const MAX_FRAME = 65_536;
+
+type Done = (error?: Error | null) => void;
+
+/**
+ * Opens a tunnel and returns its bytes as a Duplex, at once, like `net.connect`: bytes written before `connect` are queued.
+ *
+ * Events: `connect` when the tunnel is open; `error` with a {@link ClientError} when the tunnel can't be opened, or ends without a
+ * Close 1000, after all bytes received before have been read; `end`, `close` and the other events of a stream.
+ *
+ * A WebSocket has no half-close: `end()` sends a Close after the written bytes. Bytes that the server sent before it received the
+ * Close are still read; it can send no bytes afterwards. Bytes written after the server's Close are dropped.
+ *
+ * @throws {TunnelError} WSTUNNEL_OPTION, at once, for a wrong URL or option.
+ */
+export function connect(url: string | URL, options: ConnectOptions = {}): ClientStream {
+  return new ClientStream(readConnect(url, options));
+}
+
+/** The bytes of a tunnel, from {@link connect}. */
+export class ClientStream extends Duplex {
+  /** True until `connect`. */
+  connecting = true;
+  /** The subprotocol that the server chose, once connected. */
+  subprotocol: string | undefined;
+  /** Bytes of payload. */
+  bytesRead = 0;
+  bytesWritten = 0;
+  /** Written bytes that were not sent, because the tunnel was closed first. */
+  bytesDropped = 0;
+  /** The code of the first Close in either direction; 1006 where the connection was lost. */
+  closeCode: number | undefined;
+  closeReason = '';
+  readonly #settings: ConnectSettings;
+  readonly #attempt = new AbortController();
+  #stream: WebSocketStream | undefined;
+  #isClosed = false;
+  #failure: ClientError | undefined;
+  /** A write or an end that was called before the tunnel was open. */
+  #onConnected: (() => void) | undefined;
+  #onDrained: (() => void) | undefined;
+  #onClosed: (() => void) | undefined;
+
+  /** @internal */
+  constructor(settings: ConnectSettings) {
+    // With a high-water mark of one byte, `_read` is called when all bytes are read: only then is a failure reported.
+    super({ allowHalfOpen: false, readableHighWaterMark: 1, writableHighWaterMark: MAX_FRAME });
+    this.#settings = settings;
+    if (settings.signal) addAbortSignal(settings.signal, this);
+    openWebSocket(settings, this.#attempt.signal).then(
+      // In a callback of its own: an exception of a `connect` listener must not become a rejection of this promise.
+      (opened) => process.nextTick(() => this.#begin(opened)),
+      (error: unknown) => this.destroy(error as Error),
+    );
+  }
+
+  #begin({ socket, head, subprotocol }: OpenedConnection): void {
+    if (this.#isGone()) {
+      socket.destroy();
+      return;
+    }
+    const { pingInterval, pongTimeout, closeTimeout, drainTimeout, buffered } = this.#settings;
+    const stream = new WebSocketStream(
+      socket,
+      {
+        ...{ role: 'client', frameType: 'binary', buffered },
+        ...{ pingInterval, pongTimeout, closeTimeout, drainTimeout },
+      },
+      {
+        payload: (bytes) => {
+          this.bytesRead += bytes.length;
+          if (!this.push(bytes)) stream.pause();
+        },
+        drain: () => this.#drained(),
+        closing: (ending) => this.#closing(ending),
+        ended: (ending) => this.#ended(ending),
+        closed: (ending) => this.#closed(ending),
+      },
+    );
+    this.connecting = false;
+    this.subprotocol = subprotocol;
+    // Before any bytes are pushed. A listener may write to the stream, or destroy it.
+    this.emit('connect');
+    if (this.#isGone()) {
+      socket.destroy();
+      return;
+    }
+    this.#stream = stream;
+    stream.start(head);
+    this.#onConnected?.();
+  }
+
+  override _read(): void {
+    this.#stream?.resume();
+    // After the last chunk, which is being read during this call.
+    if (this.#failure) process.nextTick(() => this.#fail());
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: Done): void {
+    this.#whenConnected(() => this.#send(chunk, 0, done));
+  }
+
+  /** Queued small writes are sent together. */
+  override _writev(chunks: readonly { chunk: Buffer }[], done: Done): void {
+    this.#whenConnected(() => this.#send(Buffer.concat(chunks.map(({ chunk }) => chunk)), 0, done));
+  }
+
+  override _final(done: Done): void {
+    this.#whenConnected(() => {
+      this.#stream?.close(endingOf('backend-ended', ''));
+      done();
+    });
+  }
+
+  override _destroy(error: Error | null, done: Done): void {
+    this.#attempt.abort();
+    this.#onConnected = this.#onDrained = undefined;
+    const stream = this.#stream;
+    if (!stream || this.#isClosed) {
+      done(error);
+      return;
+    }
+    this.#onClosed = () => done(error);
+    // After an orderly end, the server may end the connection, within closeTimeout.
+    if (error || !this.readableEnded || !this.writableFinished)
+      stream.destroy(endingOf('destroyed', 'destroyed'));
+  }
+
+  #isGone(): boolean {
+    return this.destroyed;
+  }
+
+  #whenConnected(act: () => void): void {
+    if (this.#stream) act();
+    else this.#onConnected = act;
+  }
+
+  /** Sends a chunk in pieces, each one when the previous piece is accepted: a large write is not copied as a whole. */
+  #send(chunk: Buffer, from: number, done: Done): void {
+    let at = from;
+    if (this.closeCode !== undefined) {
+      this.bytesDropped += chunk.length - at;
+      at = chunk.length;
+    }
+    while (at < chunk.length) {
+      const piece = chunk.subarray(at, at + MAX_FRAME);
+      at += piece.length;
+      this.bytesWritten += piece.length;
+      if (this.#stream?.send(piece) !== false) continue;
+      this.#onDrained = () => this.#send(chunk, at, done);
+      return;
+    }
+    done();
+  }
+
+  #drained(): void {
+    const go = this.#onDrained;
+    this.#onDrained = undefined;
+    go?.();
+  }
+
+  #closing({ code, reason }: Ending): void {
+    this.closeCode = code;
+    this.closeReason = reason;
+    // Queued bytes are dropped, and their callbacks must be called.
+    this.#drained();
+  }
+
+  #ended({ code, reason }: Ending): void {
+    if (this.destroyed) return;
+    if (ORDERLY.includes(code)) this.push(null);
+    else {
+      this.#failure = closedError(code, reason);
+      if (this.readableLength === 0) this.#fail();
+    }
+  }
+
+  #closed({ code, reason }: Ending): void {
+    this.#isClosed = true;
+    this.bytesDropped += this.#stream?.abandoned ?? 0;
+    // Our Close did not arrive, or the server answered it with an error. With a failure, bytes received before may still be unread.
+    const isLost = code !== this.closeCode && (code === CLOSE.abnormal || !this.#failure);
+    if (isLost && !this.destroyed) this.destroy(closedError(code, reason));
+    this.#onClosed?.();
+  }
+
+  #fail(): void {
+    if (this.readableLength === 0) this.destroy(this.#failure);
+    // The reader asked for more bytes than are left: this makes it read the rest.
+    else this.push(Buffer.alloc(0));
+  }
+}
+
+function closedError(closeCode: number, reason: string): ClientError {
+  const why = reason === '' ? '' : `: ${reason}`;
+  return new ClientError('WSTUNNEL_CLOSED', `the tunnel was closed with ${closeCode}${why}`, {
+    closeCode,
+    reason,
+  });
+}

@@ -1,0 +1,78 @@
+import { TunnelError } from '../../errors.js';
+import { isFatal, placeOf, type Place, type Source } from './source.js';
+
+/** One problem of a configuration. */
+export interface Problem {
+  /** Begins with `file:line:column`. */
+  readonly message: string;
+  /** The directive to skip on purpose, where the problem is a directive that may be skipped. */
+  readonly directive?: string;
+  readonly cause?: unknown;
+}
+
+/** More problems than this tell the reader nothing new. */
+const MAX_PROBLEMS = 100;
+
+const directives = new WeakMap<TunnelError, string>();
+
+/** Marks an error as one about a directive that may be skipped on purpose. */
+export function asDirective(error: TunnelError, name: string): TunnelError {
+  directives.set(error, name);
+  return error;
+}
+
+/** Collects the problems of a configuration, so that one reading reports all of them. */
+export class Problems {
+  readonly #errors: TunnelError[] = [];
+  /** In the order in which they were opened. */
+  readonly #sources: Source[] = [];
+
+  /** Whether a source, or a part of one, could not be read: a name that seems to be undefined may be defined there. */
+  isIncomplete = false;
+
+  /** Registers a source. Problems are reported in the order in which their sources were opened. */
+  open(source: Source): void {
+    this.#sources.push(source);
+  }
+
+  /** Runs one part of the reading; undefined where that part has a problem. */
+  try<Result>(part: () => Result): Result | undefined {
+    try {
+      return part();
+    } catch (error) {
+      this.add(error);
+      return undefined;
+    }
+  }
+
+  /** Keeps an error of the configuration; throws every other error. */
+  add(error: unknown): void {
+    if (!(error instanceof TunnelError) || isFatal(error) || this.#errors.length >= MAX_PROBLEMS) throw error;
+    this.#errors.push(error);
+  }
+
+  /** In the order of the sources, each message once. */
+  get all(): readonly Problem[] {
+    const errors = [...this.#errors].sort((one, other) => this.#rankOf(one) - this.#rankOf(other));
+    const byMessage = new Map(errors.map((error) => [error.message, error]));
+    return Array.from(byMessage.values(), problemOf);
+  }
+
+  #rankOf(error: TunnelError): number {
+    const place = placeOf(error);
+    return place ? this.rankOf(place) : Infinity;
+  }
+
+  /** A number that sorts places in the order in which the sources are read. */
+  rankOf({ source, offset }: Place): number {
+    // The factor is above the length of any source.
+    return this.#sources.indexOf(source) * 2 ** 32 + offset;
+  }
+}
+
+/** An error as a problem. */
+export function problemOf(error: TunnelError): Problem {
+  const directive = directives.get(error);
+  const { message, cause } = error;
+  return { message, ...(directive !== undefined && { directive }), ...(cause !== undefined && { cause }) };
+}
