@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { backgroundIo } from './command/background.js';
-import { processIo } from './command/io.js';
+import { backgroundIo } from './command/process/background.js';
+import { processIo } from './command/process/io.js';
 import { run } from './command/run.js';
 
 void run(process.argv.slice(2), backgroundIo(processIo())).then((code) => {

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { PassThrough, Writable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { runStdio } from '../../src/command/connect/stdio.js';
-import type { Io } from '../../src/command/io.js';
+import type { Io } from '../../src/command/process/io.js';
 import { certificate, makeCertificate } from '../support/certificate.js';
 import { CLI, files, runCommand } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';

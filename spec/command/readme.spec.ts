@@ -5,7 +5,7 @@ import { connect as connectTls } from 'node:tls';
 import { promisify } from 'node:util';
 import { hashSync } from 'bcryptjs';
 import { expect, test } from 'vitest';
-import { LISTEN_OPTIONS } from '../../src/command/listen/options.js';
+import { LISTEN_OPTIONS } from '../../src/command/listen/settings/listen-flags.js';
 import { certificate } from '../support/certificate.js';
 import { echoes, files, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';

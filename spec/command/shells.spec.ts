@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import type { OptionSpec } from '../../src/command/args.js';
-import { CONNECT_OPTIONS } from '../../src/command/connect/options.js';
-import { LISTEN_OPTIONS } from '../../src/command/listen/options.js';
+import type { OptionSpec } from '../../src/command/command-line/args.js';
+import { CONNECT_OPTIONS } from '../../src/command/connect/connect-flags.js';
+import { LISTEN_OPTIONS } from '../../src/command/listen/settings/listen-flags.js';
 import { EXIT } from '../../src/command/exit.js';
 import { CLI, files, runCommand } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';

@@ -3,7 +3,12 @@ import { chmod, chown, mkdir, readdir, readFile, stat, symlink, writeFile } from
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { dropTo, environmentOf, identityOf, type ProcessIds } from '../../src/command/listen/user.js';
+import {
+  dropTo,
+  environmentOf,
+  identityOf,
+  type ProcessIds,
+} from '../../src/command/listen/user/process-user.js';
 import { CLI, echoes, files, runCommand, startCommand, type Listening } from '../support/command.js';
 import { openRaw } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';

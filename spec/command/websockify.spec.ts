@@ -9,10 +9,14 @@ import { runInNewContext } from 'node:vm';
 import { connect as connectTls } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { CommandError } from '../../src/command/exit.js';
-import { readArgs } from '../../src/command/args.js';
-import { readPlan } from '../../src/command/listen/arguments.js';
-import { LISTEN_OPTIONS } from '../../src/command/listen/options.js';
-import { checkWraps, readWebsockify, withWebsockify } from '../../src/command/listen/websockify.js';
+import { readArgs } from '../../src/command/command-line/args.js';
+import { readPlan } from '../../src/command/listen/settings/read-plan.js';
+import { LISTEN_OPTIONS } from '../../src/command/listen/settings/listen-flags.js';
+import {
+  checkWraps,
+  readWebsockify,
+  withWebsockify,
+} from '../../src/command/listen/settings/websockify-flags.js';
 import { makeCertificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { echoes, files, runCommand, startCommand } from '../support/command.js';

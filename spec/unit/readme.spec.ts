@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { EXIT, SIGNALLED } from '../../src/command/exit.js';
-import { MAX_LENGTH } from '../../src/command/listen/events.js';
-import { OWN } from '../../src/command/listen/config-json.js';
-import { LISTEN_OPTIONS } from '../../src/command/listen/options.js';
+import { MAX_LENGTH } from '../../src/command/listen/log/event-log.js';
+import { OWN } from '../../src/command/listen/settings/config-json.js';
+import { LISTEN_OPTIONS } from '../../src/command/listen/settings/listen-flags.js';
 import { TunnelError, type TunnelErrorCode } from '../../src/errors.js';
 import { DEFAULTS } from '../../src/options/defaults.js';
 import { HOST } from '../../src/options/hosts.js';

@@ -1,17 +1,17 @@
 import { nearest } from '../options/nearest.js';
-import { usage } from './args.js';
+import { usage } from './command-line/args.js';
 import { EXIT } from './exit.js';
-import type { Io } from './io.js';
-import { settled } from './settled.js';
-import { version } from './version.js';
+import type { Io } from './process/io.js';
+import { settled } from './process/exit-code.js';
+import { version } from './command-line/version.js';
 
 type Command = (args: string[], io: Io) => Promise<number>;
 
 // Each is loaded when it is asked for: `connect` needs no Express.
 const COMMANDS = {
-  listen: async (): Promise<Command> => (await import('./listen.js')).listenCommand,
-  connect: async (): Promise<Command> => (await import('./connect.js')).connectCommand,
-  completion: async (): Promise<Command> => (await import('./completion.js')).completionCommand,
+  listen: async (): Promise<Command> => (await import('./listen-command.js')).listenCommand,
+  connect: async (): Promise<Command> => (await import('./connect-command.js')).connectCommand,
+  completion: async (): Promise<Command> => (await import('./completion-command.js')).completionCommand,
 };
 
 /** Runs the subcommand; resolves to the exit code. Never rejects: what went wrong is one line on stderr. */
@@ -26,7 +26,7 @@ async function dispatch(args: readonly string[], io: Io): Promise<number> {
     return EXIT.ok;
   }
   if ((first === '--help' || first === '-h') && rest[0] === 'man') {
-    io.stdout.write((await import('./manual.js')).manualPage());
+    io.stdout.write((await import('./command-line/manual.js')).manualPage());
     return EXIT.ok;
   }
   if (isCommand(first)) return (await COMMANDS[first]())(rest, io);

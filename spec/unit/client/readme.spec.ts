@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { CLIENT_DEFAULTS, LISTEN_OPTIONS } from '../../../src/client/options.js';
-import { CONNECT_OPTIONS } from '../../../src/command/connect/options.js';
+import { CONNECT_OPTIONS } from '../../../src/command/connect/connect-flags.js';
 import { table } from '../../support/readme.js';
 
 const namesOf = (rows: string[][]) => rows.map(([name = '']) => name.replaceAll('`', ''));

@@ -1,11 +1,11 @@
 import { getRounds, hashSync } from 'bcryptjs';
 import { describe, expect, test } from 'vitest';
-import { Accounts, readAccounts } from '../../../src/command/listen/accounts.js';
-import { GUESSES } from '../../../src/command/listen/guesses.js';
-import { LoginMemory } from '../../../src/command/listen/login-memory.js';
-import { requireLogin } from '../../../src/command/listen/login.js';
+import { Accounts, readAccounts } from '../../../src/command/listen/login/accounts.js';
+import { GUESSES } from '../../../src/command/listen/login/wrong-logins.js';
+import { LoginMemory } from '../../../src/command/listen/login/login-memory.js';
+import { requireLogin } from '../../../src/command/listen/login/require-login.js';
 import { files } from '../../support/command.js';
-import { digestOf, type Secret } from '../../../src/command/listen/secrets.js';
+import { digestOf, type Secret } from '../../../src/command/listen/login/secrets.js';
 import { startApp } from '../../support/servers.js';
 
 /** Wrong logins cost nothing. */

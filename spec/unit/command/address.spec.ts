@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest';
-import { isLoopback, readListenAddress, readTarget, shownAddress } from '../../../src/command/address.js';
+import {
+  isLoopback,
+  readListenAddress,
+  readTarget,
+  shownAddress,
+} from '../../../src/command/command-line/addresses.js';
 
 test.each([
   ['6080', { host: '127.0.0.1', port: 6080 }],

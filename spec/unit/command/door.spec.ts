@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { Door, type DoorOptions } from '../../../src/command/listen/door.js';
+import { Door, type DoorOptions } from '../../../src/command/listen/server/connection-filter.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { listen } from '../../support/servers.js';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Folding, type Folded } from '../../../src/command/listen/folding.js';
+import { Folding, type Folded } from '../../../src/command/listen/log/repeats.js';
 import type { RefuseInfo } from '../../../src/types.js';
 
 let told: Folded[];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Guesses, GUESSES, guesserOf } from '../../../src/command/listen/guesses.js';
+import { Guesses, GUESSES, guesserOf } from '../../../src/command/listen/login/wrong-logins.js';
 
 /** With a clock of the test's. */
 function startGuesses(settings = GUESSES) {

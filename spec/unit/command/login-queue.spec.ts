@@ -1,6 +1,6 @@
 import { describe, expect, test, vi, beforeEach, afterEach } from 'vitest';
-import { Guesses, guesserOf } from '../../../src/command/listen/guesses.js';
-import { LoginQueue, QUEUE, type NoTurn } from '../../../src/command/listen/login-queue.js';
+import { Guesses, guesserOf } from '../../../src/command/listen/login/wrong-logins.js';
+import { LoginQueue, QUEUE, type NoTurn } from '../../../src/command/listen/login/login-queue.js';
 import type { Lease } from '../../../src/helpers/lease.js';
 
 beforeEach(() => {

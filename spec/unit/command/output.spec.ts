@@ -2,9 +2,9 @@ import { EventEmitter } from 'node:events';
 import { existsSync } from 'node:fs';
 import { PassThrough, Writable } from 'node:stream';
 import { expect, test, vi } from 'vitest';
-import { EventLog, follow } from '../../../src/command/listen/events.js';
-import { Folding } from '../../../src/command/listen/folding.js';
-import { StatusLine } from '../../../src/command/listen/status.js';
+import { EventLog, follow } from '../../../src/command/listen/log/event-log.js';
+import { Folding } from '../../../src/command/listen/log/repeats.js';
+import { StatusLine } from '../../../src/command/output/status-line.js';
 import type { Tunnel } from '../../../src/types.js';
 import { FakeIo } from '../../support/fake-io.js';
 

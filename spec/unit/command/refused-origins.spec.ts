@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { RefusedOrigins } from '../../../src/command/listen/refused-origins.js';
+import { RefusedOrigins } from '../../../src/command/listen/origins/refused-origins.js';
 import type { RefuseInfo } from '../../../src/types.js';
 
 function start() {

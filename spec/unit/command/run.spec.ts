@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Io } from '../../../src/command/io.js';
+import type { Io } from '../../../src/command/process/io.js';
 import { run } from '../../../src/command/run.js';
 import { FakeIo } from '../../support/fake-io.js';
 import { openRaw } from '../../support/raw-client.js';

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Site } from '../../../src/command/listen/site.js';
-import { Sites } from '../../../src/command/listen/sites.js';
+import type { Site } from '../../../src/command/listen/site/site.js';
+import { Sites } from '../../../src/command/listen/site/sites.js';
 
 beforeEach(() => {
   vi.useFakeTimers();

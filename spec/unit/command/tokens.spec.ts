@@ -2,8 +2,8 @@ import { mkdir, open as openFile, rename, rm, symlink, utimes, writeFile } from 
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { CommandError } from '../../../src/command/exit.js';
-import { stampOf } from '../../../src/command/listen/token-file.js';
-import { Tokens } from '../../../src/command/listen/tokens.js';
+import { stampOf } from '../../../src/command/listen/tokens/token-file.js';
+import { Tokens } from '../../../src/command/listen/tokens/token-store.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { files } from '../../support/command.js';
 import { until } from '../../support/wait.js';
@@ -22,7 +22,7 @@ vi.mock(import('../../../src/command/files.js'), async (original) => {
   };
 });
 
-vi.mock(import('../../../src/command/listen/token-file.js'), async (original) => {
+vi.mock(import('../../../src/command/listen/tokens/token-file.js'), async (original) => {
   const real = await original();
   return {
     ...real,

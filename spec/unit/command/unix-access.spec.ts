@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { listenWithAccess, readGroup, readMode } from '../../../src/command/listen/unix-access.js';
+import { listenWithAccess, readGroup, readMode } from '../../../src/command/listen/server/unix-access.js';
 import { bindError } from '../../../src/sockets/bind-error.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'wstunnel-access-'));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { CONNECT_OPTIONS } from '../../../src/command/connect/options.js';
-import { LISTEN_OPTIONS } from '../../../src/command/listen/options.js';
+import { CONNECT_OPTIONS } from '../../../src/command/connect/connect-flags.js';
+import { LISTEN_OPTIONS } from '../../../src/command/listen/settings/listen-flags.js';
 import { nearest } from '../../../src/options/nearest.js';
 import { HOST } from '../../../src/options/hosts.js';
 import { OPTIONS } from '../../../src/options/options.js';

@@ -1,4 +1,11 @@
-import { COMMANDS, connectOptions, flagsOf, listenOptions, SHELLS, type Completed } from './options.js';
+import {
+  COMMANDS,
+  connectOptions,
+  flagsOf,
+  listenOptions,
+  SHELLS,
+  type Completed,
+} from './completed-flags.js';
 
 /** For bash 3.2 (macOS) and newer, without the package bash-completion. */
 export const bash =

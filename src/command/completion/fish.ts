@@ -1,4 +1,11 @@
-import { COMMANDS, connectOptions, listenOptions, SHELLS, type Completed, type Values } from './options.js';
+import {
+  COMMANDS,
+  connectOptions,
+  listenOptions,
+  SHELLS,
+  type Completed,
+  type Values,
+} from './completed-flags.js';
 
 export const fish = (): string =>
   [

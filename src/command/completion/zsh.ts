@@ -6,7 +6,7 @@ import {
   SHELLS,
   type Completed,
   type Values,
-} from './options.js';
+} from './completed-flags.js';
 
 export const zsh = (): string => `#compdef express-wstunnel
 # zsh completion of express-wstunnel: a file _express-wstunnel in a folder of $fpath. Or in ~/.zshrc, after compinit:

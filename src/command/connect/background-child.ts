@@ -1,8 +1,8 @@
-import { backgroundIo } from '../background.js';
-import { processIo } from '../io.js';
-import { settled } from '../settled.js';
-import type { ConnectPlan } from './arguments.js';
-import { runLocal } from './local.js';
+import { backgroundIo } from '../process/background.js';
+import { processIo } from '../process/io.js';
+import { settled } from '../process/exit-code.js';
+import type { ConnectPlan } from './connect-plan.js';
+import { runLocal } from './local-port.js';
 
 /** What the process gets that `connect --background` starts: read once, as a file of the command line may be a shell's pipe. */
 export interface Start {

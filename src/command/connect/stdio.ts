@@ -4,11 +4,11 @@ import { ClientError } from '../../client/errors.js';
 import { CLIENT_DEFAULTS } from '../../client/options.js';
 import { readUrl } from '../../client/url.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
-import { say, type Io, type Signal } from '../io.js';
-import { DEFAULT_LINGER, type ConnectPlan } from './arguments.js';
-import { failureOf } from './failures.js';
-import { sendInput } from './input.js';
-import { bytes } from '../listen/units.js';
+import { say, type Io, type Signal } from '../process/io.js';
+import { DEFAULT_LINGER, type ConnectPlan } from './connect-plan.js';
+import { failureOf } from './failure-messages.js';
+import { sendInput } from './send-input.js';
+import { bytes } from '../output/units.js';
 
 /** One tunnel on standard input and output. Resolves to the exit code when both directions are over. */
 export async function runStdio(

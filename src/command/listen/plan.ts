@@ -2,11 +2,18 @@ import { resolve } from 'node:path';
 import type { TunnelOptions } from '../../types.js';
 import type { LeftOut } from '../../lighttpd/directives.js';
 import type { Pages } from '../../lighttpd/pages.js';
-import type { ListenAddress } from '../address.js';
-import type { EndingOptions } from './ending.js';
-import type { SyslogOptions } from './syslog.js';
-import type { UnixAccess } from './unix-access.js';
-import type { UserName } from './user.js';
+import type { ListenAddress } from '../command-line/addresses.js';
+import type { EndingOptions } from './auto-exit.js';
+import type { SyslogOptions } from './log/syslog.js';
+import type { UserName } from './user/process-user.js';
+
+/** Who may connect to the unix sockets of `--unix`. */
+export interface UnixAccess {
+  /** Permission bits, such as 0o660. By default the umask decides. */
+  readonly mode?: number;
+  /** The number of the sockets' group. By default the process's own. */
+  readonly group?: number;
+}
 
 /** The middleware's options; how it is bound to its servers is the command's affair. */
 export type Tunnelling = Omit<TunnelOptions, 'autoAttach'>;

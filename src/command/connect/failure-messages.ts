@@ -1,0 +1,49 @@
+import { ClientError } from '../../client/errors.js';
+import { messageOf, TunnelError } from '../../errors.js';
+import { usage } from '../command-line/args.js';
+import { CommandError, complaintOf, EXIT } from '../exit.js';
+
+/** Which exit code says it, where the error is the end of the command. */
+const CODES: Readonly<Record<ClientError['code'], number>> = {
+  WSTUNNEL_UNREACHABLE: EXIT.unreachable,
+  WSTUNNEL_TLS: EXIT.unreachable,
+  WSTUNNEL_CONNECT_TIMEOUT: EXIT.unreachable,
+  WSTUNNEL_PROXY_UNREACHABLE: EXIT.unreachable,
+  WSTUNNEL_PROXY_AUTH: EXIT.unreachable,
+  WSTUNNEL_PROXY_REFUSED: EXIT.unreachable,
+  WSTUNNEL_REFUSED: EXIT.refused,
+  WSTUNNEL_NOT_WEBSOCKET: EXIT.refused,
+  WSTUNNEL_CLOSED: EXIT.failed,
+};
+
+/** The line and the exit code of whatever ended the tunnel. */
+export function failureOf(error: unknown): CommandError {
+  if (error instanceof CommandError) return error;
+  if (error instanceof TunnelError) return usage(complaintOf(error));
+  if (error instanceof ClientError)
+    return new CommandError(CODES[error.code], lineOf(error), { cause: error });
+  return new CommandError(EXIT.failed, messageOf(error), { cause: error });
+}
+
+/** With what the server said about it, and the option that may help. */
+export function lineOf(error: Error): string {
+  if (!(error instanceof ClientError)) return error.message;
+  const said = saidIn(error);
+  return `${error.message}${said === '' ? '' : ` (${said})`}${hintOf(error)}`;
+}
+
+/** A sentence of plain text; a page is no message. */
+function saidIn({ headers, body }: ClientError): string {
+  const isPlain = headers['content-type']?.startsWith('text/plain') === true;
+  const [line = ''] = isPlain ? body.trim().split('\n') : [];
+  return line.length > 200 ? `${line.slice(0, 200)}...` : line;
+}
+
+function hintOf({ code, status, cause }: ClientError): string {
+  if (code === 'WSTUNNEL_PROXY_AUTH')
+    return '; give them in the URL of HTTPS_PROXY or HTTP_PROXY, or --proxy';
+  if (status === 401) return '; log in with --user, --bearer or --cookie';
+  const { code: reason = '' } = (cause ?? {}) as NodeJS.ErrnoException;
+  const isUnknown = /SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)/.test(reason);
+  return code === 'WSTUNNEL_TLS' && isUnknown ? '; give its CA with --ca' : '';
+}

@@ -1,0 +1,151 @@
+import { listen, type Listener } from '../../client/listen.js';
+import { readUrl } from '../../client/url.js';
+import { bindError } from '../../sockets/bind-error.js';
+import { faultOfListenPath } from '../../sockets/socket-path.js';
+import { isLoopback, shownAddress, type ListenAddress } from '../command-line/addresses.js';
+import { DEFAULT_DRAIN } from '../drain.js';
+import { CommandError, EXIT, SIGNALLED } from '../exit.js';
+import { reasonOf } from '../files.js';
+import { messageLine, say, type Io, type Signal } from '../process/io.js';
+import { StatusLine } from '../output/status-line.js';
+import { bytes, tunnels } from '../output/units.js';
+import type { ConnectPlan } from './connect-plan.js';
+import { failureOf, lineOf } from './failure-messages.js';
+import { runProgram } from './run-program.js';
+
+/**
+ * A local port, each connection in a tunnel of its own. Resolves to the exit code once a signal has ended it, or with a program to that
+ * of the program. `onListening` is called when connections are accepted.
+ */
+export async function runLocal(
+  io: Io,
+  plan: ConnectPlan,
+  isVerbose: boolean,
+  onListening: () => void = () => undefined,
+): Promise<number> {
+  // Before it listens: a terminal may be closed at any time.
+  const stopIgnoring =
+    plan.program === undefined && io.outlivesTerminal()
+      ? io.onSignal(['SIGHUP'], () => undefined)
+      : () => undefined;
+  try {
+    const listener = await start(plan);
+    return await (plan.program
+      ? runWith(io, listener, plan.program, isVerbose ? plan.url : undefined)
+      : run(io, listener, plan.url, isVerbose, onListening));
+  } finally {
+    stopIgnoring();
+  }
+}
+
+async function run(
+  io: Io,
+  listener: Listener,
+  url: string,
+  isVerbose: boolean,
+  onListening: () => void,
+): Promise<number> {
+  const status = new StatusLine(io, () => listener.stats());
+  const print = (line: string) => status.print(messageLine(line));
+  follow(listener, print, isVerbose);
+  const ended = untilSignalled(io, listener);
+  tellWhere(listener, url, print);
+  onListening();
+  status.begin();
+  try {
+    return await ended;
+  } finally {
+    status.end();
+  }
+}
+
+/** The terminal is the program's: without `verboseUrl` there are failures alone beside its output. */
+async function runWith(
+  io: Io,
+  listener: Listener,
+  program: readonly string[],
+  verboseUrl: string | undefined,
+): Promise<number> {
+  const print = (line: string) => say(io, line);
+  follow(listener, print, verboseUrl !== undefined);
+  if (verboseUrl !== undefined) tellWhere(listener, verboseUrl, print);
+  try {
+    return await runProgram(io, program, whereFor(listener));
+  } finally {
+    // What the program has sent last is still on its way. A signal ends the wait.
+    let hurry: () => void = () => undefined;
+    const hurried = new Promise<void>((resolve) => (hurry = resolve));
+    const stop = io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], () => hurry());
+    await Promise.race([listener.close({ grace: DEFAULT_DRAIN, timeout: 1 }), hurried]);
+    stop();
+  }
+}
+
+async function start({ url, local = 0, options }: ConnectPlan): Promise<Listener> {
+  const where: ListenAddress =
+    typeof local === 'object' && 'path' in local ? { socket: local.path } : (local as object);
+  const fault = where.socket === undefined ? undefined : faultOfListenPath(where.socket);
+  if (fault !== undefined)
+    throw new CommandError(EXIT.listen, `can't listen on ${shownAddress(where)}: ${fault}`);
+  try {
+    return await listen(local, url, options);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw failureOf(error);
+    const reason = where.socket === undefined ? error : bindError(error, where.socket);
+    throw new CommandError(EXIT.listen, `can't listen on ${shownAddress(where)}: ${reasonOf(reason)}`, {
+      cause: error,
+    });
+  }
+}
+
+function tellWhere(listener: Listener, url: string, print: (line: string) => void): void {
+  const shown = shownOf(listener);
+  print(`listening on ${shownAddress(shown)} for ${readUrl(url).shown}`);
+  if (!isLoopback(shown)) print('beware: whoever reaches this port goes through the tunnel with your login');
+}
+
+/** For the program, which can't know the port of `--local 0`. */
+function whereFor(listener: Listener): Record<string, string> {
+  const shown = shownOf(listener);
+  return {
+    WSTUNNEL_LOCAL: shownAddress(shown),
+    ...(shown.port !== undefined && { WSTUNNEL_LOCAL_PORT: String(shown.port) }),
+  };
+}
+
+function follow(listener: Listener, print: (line: string) => void, isVerbose: boolean): void {
+  listener.on('fail', (error) => print(lineOf(error)));
+  if (!isVerbose) return;
+  listener.on('retry', (error, seconds) => print(`${lineOf(error)}; again in ${seconds.toFixed(1)} s`));
+  listener.on('open', ({ id }) => print(`open    ${id}`));
+  listener.on('close', ({ id, code, reason, bytesIn, bytesOut, duration }) => {
+    const why = `${code}${reason === '' ? '' : ` ${reason}`}`;
+    print(`close   ${id}: ${why}; ${bytes(bytesIn)} in, ${bytes(bytesOut)} out, ${duration.toFixed(1)} s`);
+  });
+}
+
+function shownOf({ address }: Listener): { host?: string; port?: number; socket?: string } {
+  return typeof address === 'string' ? { socket: address } : { host: address.address, port: address.port };
+}
+
+/** The first one drains, the second one ends it at once. */
+function untilSignalled(io: Io, listener: Listener): Promise<number> {
+  const signals: Signal[] = io.outlivesTerminal() ? ['SIGTERM', 'SIGINT'] : ['SIGTERM', 'SIGINT', 'SIGHUP'];
+  return new Promise((resolve) => {
+    let isDraining = false;
+    const stop = io.onSignal(signals, (signal: Signal) => {
+      const end = (code: number) => {
+        stop();
+        resolve(code);
+      };
+      if (isDraining) {
+        end(SIGNALLED[signal]);
+        return;
+      }
+      isDraining = true;
+      const { open } = listener.stats();
+      if (open > 0 && io.stderr.isTTY) say(io, `closing ${tunnels(open)}; once more ends it at once`);
+      void listener.close({ timeout: DEFAULT_DRAIN }).then(() => end(EXIT.ok));
+    });
+  });
+}

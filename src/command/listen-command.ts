@@ -1,0 +1,38 @@
+import { readArgs, usage, wantsAll } from './command-line/args.js';
+import { runInBackground } from './process/background.js';
+import { EXIT } from './exit.js';
+import { say, type Io } from './process/io.js';
+import { readPlan } from './listen/settings/read-plan.js';
+import { checkWraps, readWebsockify, withWebsockify } from './listen/settings/websockify-flags.js';
+import { checkConfig } from './listen/settings/check-config.js';
+import { listenHelp, LISTEN_OPTIONS } from './listen/settings/listen-flags.js';
+import { Running } from './listen/listen-process.js';
+import { version } from './command-line/version.js';
+
+/**
+ * `express-wstunnel [listen]`: an Express app of its own around the middleware. Resolves to the exit code, once a signal has
+ * ended it.
+ *
+ * @throws {CommandError} for whatever keeps it from starting; nothing is left running then.
+ */
+export async function listenCommand(args: string[], io: Io): Promise<number> {
+  const specs = withWebsockify(LISTEN_OPTIONS);
+  const typed = readArgs(args, specs);
+  if (typed.has('help') || typed.has('version')) {
+    io.stdout.write(typed.has('help') ? listenHelp(wantsAll(typed)) : `${version()}\n`);
+    return EXIT.ok;
+  }
+  checkWraps(args, (some) => readArgs(some, specs).positionals);
+  const given = readWebsockify(typed);
+  const isForAll = io.calledAs === 'websockify';
+  if (given.has('check-config')) return checkConfig(io, readPlan(given, isForAll));
+  if (given.has('daemon') && !io.onReady) {
+    if (given.text('log') === '-') throw usage('--daemon has no standard output: give --log a file');
+    // Node's own channel to the process takes the number.
+    if ([...given.list('listen'), ...given.positionals].some((text) => text.startsWith('fd:')))
+      throw usage('--daemon takes no passed socket (fd:3): systemd runs the command without it');
+    const announce = (pid: number) => say(io, `running in the background as process ${pid}`);
+    return runInBackground(io, { script: process.argv[1] ?? '', args, announce });
+  }
+  return new Running(io, () => readPlan(given, isForAll)).run();
+}

@@ -1,0 +1,304 @@
+import type { RequestListener } from 'node:http';
+import type { Writable } from 'node:stream';
+import { isDeepStrictEqual } from 'node:util';
+import { messageOf } from '../../errors.js';
+import { within } from '../../helpers/within.js';
+import { LocalState } from '../../shared/local-state.js';
+import { DEFAULT_DRAIN } from '../drain.js';
+import { CommandError, EXIT, linesOf, SIGNALLED } from '../exit.js';
+import { messageLine, type Io, type Signal } from '../process/io.js';
+import { readCertificate, type Certificate } from './server/certificate.js';
+import { reachOf } from './startup/reach.js';
+import { Ending } from './auto-exit.js';
+import { dangersOf } from './startup/warnings.js';
+import { EventLog, foldedLine, follow, type Telling } from './log/event-log.js';
+import { Folding } from './log/repeats.js';
+import { LoginEvents } from './login/login-events.js';
+import { LoginMemory } from './login/login-memory.js';
+import { leftOutLine } from './startup/left-out.js';
+import { checkAddressesAreKnown } from './settings/client-addresses.js';
+import type { Plan } from './plan.js';
+import { RefusedOrigins } from './origins/refused-origins.js';
+import { Servers } from './server/servers.js';
+import { makeSite } from './site/site.js';
+import { Sites } from './site/sites.js';
+import { StatusLine } from '../output/status-line.js';
+import { Syslog } from './log/syslog.js';
+import { tunnels } from '../output/units.js';
+import { unreadable } from './startup/unreadable-files.js';
+import { dropTo, environmentOf, identityOf, type Identity, type UserName } from './user/process-user.js';
+
+/** Seconds for programs to end in, and for what else takes time after the tunnels: with the default drain less than Docker's ten. */
+const LEAVE = 1;
+
+/** The command at work: its servers, what the signals do to it, and what it tells. */
+export class Running {
+  readonly #io: Io;
+  readonly #readPlan: () => Plan;
+  readonly #sites = new Sites();
+  readonly #logins = new LoginMemory();
+  readonly #state = new LocalState();
+  readonly #loginEvents = new LoginEvents({
+    write: (event, info) => this.#log?.write(event, info),
+    print: (line) => this.#tell(line),
+  });
+  readonly #origins = new RefusedOrigins((line) => this.#say(line));
+  readonly #status: StatusLine;
+  /** By which the servers are made. */
+  readonly #plan: Plan;
+  /** Of all settings: a reload starts no new count. */
+  readonly #folding = new Folding((folded) => {
+    this.#log?.write('refusals', folded);
+    this.#tell(foldedLine(folded));
+  });
+  readonly #ending: Ending;
+  #isVerbose = false;
+  #log: EventLog | undefined;
+  /** Of a descriptor the address that is behind it. */
+  #listening: Plan['listen'] = [];
+  #syslog: Syslog | undefined;
+  #servers: Servers | undefined;
+  #reloading: Promise<void> = Promise.resolve();
+  #isDraining = false;
+  #end: (code: number) => void = () => undefined;
+
+  /** `readPlan` is asked again at each SIGHUP. */
+  constructor(io: Io, readThePlan: () => Plan) {
+    this.#io = io;
+    this.#readPlan = readThePlan;
+    this.#plan = readThePlan();
+    this.#ending = new Ending(this.#plan.ending, (why) => this.#endBecause(why));
+    this.#status = new StatusLine(io, () => this.#sites.sample());
+  }
+
+  /** Resolves to the exit code once it is over. @throws {CommandError} where it can't start; nothing is left running then. */
+  async run(): Promise<number> {
+    const ended = new Promise<number>((resolve) => (this.#end = resolve));
+    // From here on: a signal that comes early waits for the start, and leaves no program behind.
+    const stopListening = this.#io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], (one) => this.#onSignal(one));
+    try {
+      const started = this.#start(this.#plan);
+      this.#reloading = started.catch(() => undefined);
+      await started;
+      return await ended;
+    } catch (error) {
+      this.#servers?.end();
+      await this.#sites.close(0);
+      throw error;
+    } finally {
+      stopListening();
+      this.#ending.stop();
+      this.#folding.end();
+      this.#loginEvents.end();
+      this.#status.end();
+      await this.#log?.close();
+      await this.#syslog?.close();
+    }
+  }
+
+  async #start(plan: Plan): Promise<void> {
+    const identity = plan.user && this.#identityOf(plan.user);
+    const certificate = this.#certificate(plan);
+    if (!identity) await this.#openLogs(plan);
+    // Ports below 1024 are root's, and so are its files: those come first. Programs of `spawn` are started as the other user.
+    await this.#use(plan, () => this.#listen(plan, certificate, identity));
+    this.#sayWhere(plan);
+    for (const line of leftOutLine(plan)) this.#say(line);
+    this.#warn(plan);
+    this.#ending.start();
+    this.#io.onReady?.();
+    this.#status.begin();
+  }
+
+  /** Never as root where root is given up: a link in the log's folder would lead to any file, and `logger` would stay root. */
+  async #openLogs(plan: Plan): Promise<void> {
+    if (plan.syslog)
+      this.#syslog = await Syslog.open(plan.syslog, (line) => this.#status.print(messageLine(line)));
+    this.#log = await EventLog.open(plan.log, this.#stdout(), (line) => this.#say(line));
+  }
+
+  async #listen(
+    plan: Plan,
+    certificate: Certificate | undefined,
+    identity: Identity | undefined,
+  ): Promise<void> {
+    const listener: RequestListener = (req, res) => this.#sites.app(req, res);
+    const servers = new Servers(plan, certificate, listener, (line) => this.#say(line));
+    this.#servers = servers;
+    for (const server of servers.all) this.#sites.bindTo(server);
+    await servers.listen();
+    this.#listening = servers.addresses();
+    checkAddressesAreKnown({ ...plan, listen: this.#listening });
+    if (!identity || !plan.user) return;
+    dropTo(identity, plan.user.by);
+    Object.assign(process.env, environmentOf(identity));
+    await this.#openLogs(plan);
+    this.#say(`goes on as ${plan.user.user} (uid ${identity.uid}, gid ${identity.gid}), not as root`);
+    const files = unreadable(plan);
+    if (files.length > 0)
+      this.#say(
+        `${plan.user.user} has no permission for ${files.join(', ')}, or for a folder on the way: SIGHUP will fail; give them to ` +
+          'a group of this user (chgrp; chmod g+r, of folders g+rx)',
+      );
+  }
+
+  #sayWhere(plan: Plan): void {
+    for (const [index, url] of this.#servers?.urls().entries() ?? []) {
+      const address = this.#listening[index] ?? {};
+      // Where a passed descriptor listens is decided by whoever opened it.
+      const isPassedOn = plan.listen[index]?.fd !== undefined;
+      const [, port = ''] = /:(\d+)\/$/.exec(url) ?? [];
+      this.#say(`listening on ${url} for ${plan.target}${isPassedOn ? '' : reachOf(address, port, plan)}`);
+    }
+  }
+
+  /** Undefined where nothing is to be changed. */
+  #identityOf(user: UserName): Identity | undefined {
+    const own = process.getuid?.();
+    if (own === 0) return identityOf(user);
+    if (user.by === '--user' || user.by === '"runAs"') {
+      if (own === identityOf(user).uid) return undefined;
+      throw new CommandError(EXIT.config, `${user.by}: only root can become "${user.user}"; leave it out`);
+    }
+    // As lighttpd, which says nothing.
+    this.#say(
+      `${user.by} is not taken over: only root can become "${user.user}"; this process stays uid ${own ?? ''}`,
+    );
+    return undefined;
+  }
+
+  /** A site by this plan, for all requests from now on. */
+  async #use(plan: Plan, beforeTunnels?: () => Promise<void>): Promise<void> {
+    const lasting = {
+      state: this.#state,
+      logins: this.#logins,
+      origins: this.#origins,
+      loginEvents: this.#loginEvents,
+    };
+    const site = await makeSite(plan, lasting, (line) => this.#say(line), beforeTunnels);
+    this.#origins.forget();
+    site.tunnel.on('open', () => this.#ending.opened()).on('close', () => this.#ending.closed());
+    this.#isVerbose = plan.verbose;
+    const telling = this.#telling(plan.verbose);
+    follow(site.tunnel, {
+      print: (line, kind) => this.#tell(line, kind, telling),
+      write: (event, info) => this.#log?.write(event, info),
+      folding: this.#folding,
+    });
+    this.#sites.use(site);
+  }
+
+  /** Where it is a terminal, most likely the one with the status line. */
+  #stdout(): Pick<Writable, 'writableLength'> & { write(text: string): boolean } {
+    const { stdout } = this.#io;
+    if (stdout.isTTY !== true) return stdout;
+    return {
+      get writableLength() {
+        return stdout.writableLength;
+      },
+      write: (text: string) => this.#status.beside(() => stdout.write(text)),
+    };
+  }
+
+  #telling(isVerbose: boolean): Telling {
+    if (isVerbose) return 'all';
+    return this.#io.stderr.isTTY === true ? 'failures' : 'none';
+  }
+
+  #certificate({ tls }: Plan): Certificate | undefined {
+    return tls && readCertificate(tls, (line) => this.#say(line));
+  }
+
+  #onSignal(signal: Signal): void {
+    if (signal === 'SIGHUP' && !this.#io.isTerminalGone()) {
+      // One after the other: the last of them reads what the files say by then.
+      if (!this.#isDraining) this.#reloading = this.#reloading.then(() => this.#reload());
+    } else if (this.#isDraining) this.#end(SIGNALLED[signal]);
+    else this.#drain().catch((error: unknown) => this.#failToDrain(error));
+  }
+
+  /** Without an end to any tunnel: each stays under the settings that it was opened by. */
+  async #reload(): Promise<void> {
+    const { listen, unix, tls, log, acceptProxy, trustProxy, maxConnections, drain, user } = this.#plan;
+    try {
+      const plan = this.#readPlan();
+      // Else a login that was exchanged for certificates would be gone, and nothing asked for in its place.
+      if (!plan.tls?.clientCa !== !tls?.clientCa)
+        throw new CommandError(EXIT.config, "clients' certificates, or none, are settled at the start");
+      const certificate = this.#certificate(plan);
+      await this.#log?.reopen();
+      const used = { ...plan, listen, acceptProxy, ...(log !== undefined && { log }) };
+      checkAddressesAreKnown({ ...used, listen: this.#listening });
+      await this.#use(used);
+      if (certificate) this.#servers?.renew(certificate);
+      const isOther =
+        !isDeepStrictEqual(plan.listen, listen) ||
+        !plan.tls !== !tls ||
+        plan.log !== log ||
+        plan.acceptProxy !== acceptProxy ||
+        (acceptProxy && !isDeepStrictEqual(plan.trustProxy, trustProxy)) ||
+        plan.maxConnections !== maxConnections ||
+        !isDeepStrictEqual(plan.user, user) ||
+        !isDeepStrictEqual(plan.unix, unix) ||
+        plan.drain !== drain;
+      this.#say('the settings were read again, and hold for new tunnels');
+      if (isOther)
+        this.#say(
+          'where to listen, https or not, who sends PROXY headers, the cap of connections, the drain, the user and the log are as they were until the next start',
+        );
+      for (const line of leftOutLine(used)) this.#say(line);
+      this.#warn(used);
+    } catch (error) {
+      const [first, ...more] = linesOf(error);
+      for (const line of more.reverse()) this.#say(line);
+      this.#say(`${first}; the old settings hold`);
+    }
+  }
+
+  #endBecause(why: string): void {
+    if (this.#isDraining) return;
+    this.#say(`${why}: it ends`);
+    this.#drain().catch((error: unknown) => this.#failToDrain(error));
+  }
+
+  async #drain(): Promise<void> {
+    this.#isDraining = true;
+    const { drain = DEFAULT_DRAIN } = this.#plan;
+    const end = performance.now() + drain * 1000;
+    const left = () => Math.max(0, (end - performance.now()) / 1000);
+    await within(drain, this.#reloading);
+    const { open } = this.#sites.sample();
+    if (open > 0 && this.#io.stderr.isTTY) this.#say(`closing ${tunnels(open)}; once more ends it at once`);
+    // A file that is under way has as long as the tunnels.
+    const stopped = within(left(), this.#servers?.stop() ?? Promise.resolve());
+    // Programs are killed with this process where they need longer.
+    await within(left() + LEAVE, this.#sites.close(left()));
+    await stopped;
+    this.#end(EXIT.ok);
+  }
+
+  #failToDrain(error: unknown): void {
+    this.#say(`the tunnels could not be closed in order: ${messageOf(error)}`);
+    this.#end(EXIT.failed);
+  }
+
+  #warn(plan: Plan): void {
+    for (const danger of dangersOf({ ...plan, listen: this.#listening })) this.#say(`beware: ${danger}`);
+  }
+
+  /** A line about a tunnel or a login: syslog gets every one. */
+  #tell(
+    line: string,
+    kind: 'tunnel' | 'failure' = 'failure',
+    telling = this.#telling(this.#isVerbose),
+  ): void {
+    if (telling === 'all' || (telling === 'failures' && kind === 'failure')) this.#status.print(line);
+    this.#syslog?.write(line);
+  }
+
+  #say(line: string): void {
+    const message = messageLine(line);
+    this.#status.print(message);
+    this.#syslog?.write(message);
+  }
+}

@@ -1,0 +1,74 @@
+import { onOneLine, cut } from '../../../helpers/one-line.js';
+import type { Verdict } from './accounts.js';
+import { MAX_LENGTH } from '../log/event-log.js';
+import { Folding, type Folded } from '../log/repeats.js';
+
+/** A login that was refused. The password is not in it. */
+export interface LoginFailure {
+  /** Of the client; empty on a unix socket. */
+  readonly address: string;
+  readonly status: number;
+  /** Why, as a code: `wrong`, `slowed`, `busy`, `failed`. */
+  readonly code: string;
+  /** Only a name that has a login here: others may be a password that was typed into the wrong field. */
+  readonly user?: string;
+}
+
+/** Where failed logins go. */
+export interface LoginOutlets {
+  readonly print: (line: string) => void;
+  readonly write: (event: string, info: object) => void;
+}
+
+export const LOGIN_CODES: Readonly<Record<Exclude<Verdict, 'yes' | 'gone'>, string>> = {
+  no: 'wrong',
+  slowed: 'slowed',
+  busy: 'busy',
+  failed: 'failed',
+};
+
+const REASONS: Readonly<Record<string, string>> = {
+  wrong: 'wrong name or password',
+  slowed: 'not checked: too many wrong logins from this address',
+  busy: 'not checked: too many logins at once',
+  failed: 'the password could not be checked',
+};
+
+/**
+ * Failed logins as lines for people and JSON for programs such as fail2ban: the address comes before all that the client has
+ * chosen. As with refusals, the first ten of an address in a minute are written out.
+ */
+export class LoginEvents {
+  readonly #outlets: LoginOutlets;
+  /** Apart, so that cheap requests beyond the queue's room can't keep wrong logins out of the log. */
+  readonly #wrong = new Folding((folded) => this.#tellFolded(folded));
+  readonly #unchecked = new Folding((folded) => this.#tellFolded(folded));
+
+  constructor(outlets: LoginOutlets) {
+    this.#outlets = outlets;
+  }
+
+  note({ address, status, code, user }: LoginFailure): void {
+    const isUnchecked = code === LOGIN_CODES.busy || code === LOGIN_CODES.failed;
+    const folding = isUnchecked ? this.#unchecked : this.#wrong;
+    if (!folding.passes({ address, status, code })) return;
+    const name = user === undefined ? undefined : cut(user, MAX_LENGTH.user ?? 0);
+    const shown = name === undefined ? '' : ` (${name})`;
+    this.#outlets.write('login', { address, status, code, ...(name !== undefined && { user: name }) });
+    this.#outlets.print(
+      String(onOneLine(`login   ${address || 'a local client'}: ${status} ${REASONS[code] ?? code}${shown}`)),
+    );
+  }
+
+  /** Writes what was only counted. */
+  end(): void {
+    this.#wrong.end();
+    this.#unchecked.end();
+  }
+
+  #tellFolded(folded: Folded): void {
+    const { address, count, seconds, status, code } = folded;
+    this.#outlets.write('logins', folded);
+    this.#outlets.print(`login   ${address}: ${count} more in ${seconds} s, the last one ${status} ${code}`);
+  }
+}

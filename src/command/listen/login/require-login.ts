@@ -1,0 +1,146 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { defaultAddress, networkOf, normalizeAddress } from '../../../request/address.js';
+import type { Next } from '../../../types.js';
+import type { Accounts, Verdict } from './accounts.js';
+import type { LoginCookie } from './login-cookie.js';
+import { isBeyondBcrypt } from './secrets.js';
+
+interface Credentials {
+  readonly name: string;
+  readonly password: string;
+}
+
+/** How a request that may not pass is answered. */
+interface Refusal {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+}
+
+const REFUSALS: Readonly<Record<Exclude<Verdict, 'yes' | 'gone'>, Refusal>> = {
+  no: {
+    status: 401,
+    headers: { 'WWW-Authenticate': 'Basic realm="express-wstunnel", charset="UTF-8"' },
+    text: 'log in first',
+  },
+  busy: { status: 503, headers: { 'Retry-After': '1' }, text: 'too many logins at once' },
+  slowed: {
+    status: 429,
+    headers: { 'Retry-After': '10' },
+    text: 'too many wrong logins from this address: try again in 10 seconds',
+  },
+  failed: {
+    status: 503,
+    headers: { 'Retry-After': '10' },
+    text: 'passwords cannot be checked at the moment',
+  },
+};
+
+/** By the password alone, so that it tells nothing about the name. */
+const TOO_LONG = '; a password that is stored as a bcrypt hash has at most 72 bytes, and no NUL';
+
+/** A login that was refused: the name as the client wrote it. */
+export interface RefusedLogin {
+  readonly address: string;
+  readonly name: string;
+  readonly status: number;
+  readonly verdict: keyof typeof REFUSALS;
+}
+
+/**
+ * HTTP Basic (RFC 7617) for the page and the tunnel alike; leaves the user's name on the request. The tunnel also takes the
+ * cookie that the page's login has set. `report` gets each login that was refused, also of a client that did not wait for the
+ * answer.
+ */
+export function requireLogin(
+  accounts: Pick<Accounts, 'verify'>,
+  cookie?: LoginCookie,
+  report: (refused: RefusedLogin) => void = () => undefined,
+) {
+  return async (
+    req: IncomingMessage & { user?: unknown },
+    res: ServerResponse,
+    next: Next,
+  ): Promise<void> => {
+    try {
+      const given = credentialsOf(req.headers.authorization);
+      const remembered = cookie?.read(req);
+      if (given) {
+        // Its own holder is not held up by others at the address that guess.
+        const isHolder = remembered?.user === given.name;
+        const address = addressOf(req);
+        const client = isHolder ? `cookie ${given.name}` : `address ${networkOf(address)}`;
+        const { verdict, isGone } = await verifyUntilGone(accounts, given, client, res);
+        if (verdict !== 'yes' && verdict !== 'gone') {
+          const { status } = REFUSALS[verdict];
+          report({ address, name: given.name, status, verdict });
+          if (!isGone) refuse(res, REFUSALS[verdict], isBeyondBcrypt(given.password) ? TOO_LONG : '');
+          return;
+        }
+        if (isGone || verdict === 'gone') return;
+        req.user = given.name;
+        if (!isUpgrade(req)) cookie?.set(req, res, given.name, isHolder ? remembered.left : 0);
+      } else if (remembered && isUpgrade(req)) req.user = remembered.user;
+      else {
+        refuse(res, REFUSALS.no);
+        return;
+      }
+    } catch (error) {
+      next(error);
+      return;
+    }
+    next();
+  };
+}
+
+/** A client that has left gets no turn any more. */
+async function verifyUntilGone(
+  accounts: Pick<Accounts, 'verify'>,
+  { name, password }: Credentials,
+  client: string,
+  res: ServerResponse,
+): Promise<{ verdict: Verdict; isGone: boolean }> {
+  const gone = new AbortController();
+  const onClose = () => gone.abort();
+  res.once('close', onClose);
+  try {
+    const verdict = await accounts.verify(name, password, client, gone.signal);
+    return { verdict, isGone: gone.signal.aborted };
+  } finally {
+    res.off('close', onClose);
+  }
+}
+
+function refuse(res: ServerResponse, { status, headers, text }: Refusal, more = ''): void {
+  res.statusCode = status;
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+  res.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  res.end(`${text}${status === 401 ? more : ''}\n`);
+}
+
+/** The address that the app sees. */
+function addressOf(req: IncomingMessage): string {
+  return normalizeAddress(defaultAddress(req) ?? '');
+}
+
+function isUpgrade(req: IncomingMessage): boolean {
+  return req.headers.upgrade !== undefined;
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+// Own: the package for it (basic-auth) needs Node 22.
+function credentialsOf(header = ''): Credentials | undefined {
+  const [, encoded] = /^Basic +([A-Za-z0-9+/=_-]+) *$/i.exec(header) ?? [];
+  const [, name, password] = /^([^:]*):(.*)$/s.exec(textOf(encoded ?? '')) ?? [];
+  return name === undefined || password === undefined ? undefined : { name, password };
+}
+
+/** Empty where the bytes are no UTF-8: read leniently, many passwords would be one. */
+function textOf(encoded: string): string {
+  try {
+    return UTF8.decode(Buffer.from(encoded, 'base64'));
+  } catch {
+    return '';
+  }
+}

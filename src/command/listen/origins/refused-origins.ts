@@ -1,0 +1,81 @@
+import { onOneLine } from '../../../helpers/one-line.js';
+import type { RefuseInfo } from '../../../types.js';
+
+/** Origins that are remembered, so that each is reported once. */
+const MAX_KNOWN = 1000;
+/** Lines in each period: a client may invent origins without end. */
+const MAX_LINES = 20;
+/** In ms. */
+const PERIOD = 10 * 60_000;
+
+/** For clients without an Origin, which a list of `--origin` refuses. */
+const MISSING = '';
+
+/**
+ * Reports each refused origin once, with the option that lets it in, also without `--verbose`: a browser shows its user no reason,
+ * and behind a proxy the right option depends on what the proxy sends.
+ */
+export class RefusedOrigins {
+  readonly #say: (line: string) => void;
+  readonly #now: () => number;
+  readonly #known = new Set<string>();
+  #since = -Infinity;
+  #lines = 0;
+
+  constructor(say: (line: string) => void, now = () => performance.now()) {
+    this.#say = say;
+    this.#now = now;
+  }
+
+  /** `way`: the option that lets pages of this origin in. */
+  report(origin: string, way: string): void {
+    if (this.#isNew(origin)) this.#say(`a page of "${String(onOneLine(origin))}" was refused: ${way}`);
+  }
+
+  /** A refusal of any kind; `isLighttpd`: the settings are a lighttpd.conf. */
+  note({ code, origin }: RefuseInfo, isLighttpd: boolean): void {
+    if (code === 'WSTUNNEL_ORIGIN_REFUSED' && origin !== undefined)
+      this.report(
+        origin,
+        isLighttpd ? 'wstunnel.origins in the lighttpd.conf lets pages in' : optionFor(origin),
+      );
+    if (code === 'WSTUNNEL_ORIGIN_MISSING' && this.#isNew(MISSING))
+      this.#say(
+        'a client without an Origin was refused: a list of origins (--origin) is for pages; a program has to send one of them ' +
+          '(connect --origin)',
+      );
+  }
+
+  /** New settings may have let an origin in: a refusal from then on is news. */
+  forget(): void {
+    this.#known.clear();
+  }
+
+  #isNew(origin: string): boolean {
+    if (this.#known.has(origin)) return false;
+    if (this.#now() - this.#since >= PERIOD) {
+      this.#since = this.#now();
+      this.#lines = 0;
+    }
+    this.#lines++;
+    if (this.#lines === MAX_LINES + 1)
+      this.#say(
+        `pages of more than ${MAX_LINES} origins were refused: further ones are not reported for ${PERIOD / 60_000} minutes ` +
+          '(--verbose shows every refusal)',
+      );
+    if (this.#lines > MAX_LINES) return false;
+    this.#known.add(origin);
+    const [oldest] = this.#known;
+    if (this.#known.size > MAX_KNOWN && oldest !== undefined) this.#known.delete(oldest);
+    return true;
+  }
+}
+
+/** The option that lets pages of this origin in. */
+export function optionFor(origin: string): string {
+  if (origin === 'null')
+    return '"null" is the origin of sandboxed frames and of local files, which every site can make: --origin null would let all of them in';
+  // It is pasted into a shell, and may have been written by an attacker.
+  const isPlain = /^[a-z][a-z0-9+.-]*:\/\/[\w.:[\]-]*$/i.test(origin);
+  return isPlain ? `--origin ${origin} lets its pages in` : '--origin lets pages in by their origins';
+}

@@ -1,0 +1,60 @@
+import { dirname, resolve } from 'node:path';
+import { CommandError, EXIT, linesOf } from '../../exit.js';
+import { checkFolder } from '../../files.js';
+import { say, type Io } from '../../process/io.js';
+import { readAccounts } from '../login/accounts.js';
+import { readCertificate } from '../server/certificate.js';
+import { dangersOf } from '../startup/warnings.js';
+import { leftOutLines } from '../startup/left-out.js';
+import { LoginMemory } from '../login/login-memory.js';
+import { foldersOf, type Plan } from '../plan.js';
+import { checkTrust } from '../site/site.js';
+import { Tokens } from '../tokens/token-store.js';
+import { identityOf } from '../user/process-user.js';
+
+type Check = () => unknown;
+
+/**
+ * `--check-config`: prints all that is wrong with the settings and the files that they name, and what a start would warn of. Listens
+ * nowhere, and starts and writes nothing.
+ *
+ * @throws {CommandError} for what is wrong.
+ */
+export async function checkConfig(io: Io, plan: Plan): Promise<number> {
+  const warnings: string[] = leftOutLines(plan);
+  const errors: unknown[] = [];
+  for (const check of checksOf(plan, (line) => warnings.push(line)))
+    try {
+      await check();
+    } catch (error) {
+      errors.push(error);
+    }
+  // They look into the folders, which may be what is wrong.
+  if (errors.length === 0) warnings.push(...dangersOf(plan));
+  for (const line of warnings) say(io, `warning: ${line}`);
+  const [first, ...more] = errors.flatMap((error) => linesOf(error));
+  if (first !== undefined) throw new CommandError(EXIT.config, first, { more, cause: errors[0] });
+  io.stdout.write(`${plan.config ?? 'the command line'}: no errors\n`);
+  return EXIT.ok;
+}
+
+/** Each file by itself, so that one does not hide another. */
+function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
+  const { listen, tls, auth, tokens, user, trustProxy } = plan;
+  const checks: (Check | undefined)[] = [
+    tls && (() => readCertificate(tls, warn)),
+    ...auth.map((file) => () => readAccounts([file], warn, { memory: new LoginMemory() })),
+    ...foldersOf(plan).map(
+      ({ folder }) =>
+        () =>
+          checkFolder(folder),
+    ),
+    tokens === undefined ? undefined : () => Tokens.open(tokens, warn),
+    ...[plan.log, plan.record, ...listen.map(({ socket }) => socket)].map((file) =>
+      file !== undefined && file !== '-' ? () => checkFolder(dirname(resolve(file))) : undefined,
+    ),
+    user && (() => identityOf(user)),
+    trustProxy === undefined ? undefined : () => checkTrust(trustProxy),
+  ];
+  return checks.filter((check) => check !== undefined);
+}

@@ -1,0 +1,270 @@
+import { dirname, resolve } from 'node:path';
+import {
+  findNodeAtLocation,
+  getNodeValue,
+  parseTree,
+  printParseErrorCode,
+  type Node,
+  type ParseError,
+} from 'jsonc-parser';
+import { TunnelError } from '../../../errors.js';
+import { checkEach, everyErrorOf, optionPlaceOf } from '../../../options/option-error.js';
+import {
+  fail,
+  namedOf,
+  readBoolean,
+  readNames,
+  readNumber,
+  readSeconds,
+  readText,
+  type Check,
+} from '../../../options/checks.js';
+import { faultOfListenPath, isAbstractSocket } from '../../../sockets/socket-path.js';
+import { without } from '../../../helpers/without.js';
+import { readServer } from '../../../options/hosts.js';
+import { OPTIONS, readOptions, RULE } from '../../../options/options.js';
+import { CONNECTIONS_CEILING } from '../server/connection-limit.js';
+import { readListenAddress } from '../../command-line/addresses.js';
+import { LONGEST_DRAIN } from '../../drain.js';
+import { complaintOf, CommandError, EXIT } from '../../exit.js';
+import type { Config } from './config.js';
+import { FRAME_RULE, isFrameSource } from '../site/frame-headers.js';
+import { fromJson } from './json-values.js';
+import { isHostName, NAME_RULE } from '../origins/server-names.js';
+import { INDEX, readLoginFile, type Tunnelling } from '../plan.js';
+import { GROUP_RULE, MODE_RULE, readGroup, readMode } from '../server/unix-access.js';
+import { isUserName, readUserName, USER_RULE } from '../user/process-user.js';
+
+/** The command's own part of the file; a path is taken from the file's folder. */
+interface OwnPart {
+  listen?: string | number | readonly (string | number)[];
+  unixMode?: string;
+  unixGroup?: string;
+  web?: string;
+  cert?: string;
+  key?: string;
+  clientCa?: string;
+  auth?: string | readonly string[];
+  tokens?: string;
+  name?: string | readonly string[];
+  frame?: string | readonly string[];
+  trustProxy?: unknown;
+  acceptProxy?: boolean;
+  maxConnections?: number;
+  log?: string;
+  drain?: number;
+  verbose?: boolean;
+  runAs?: string;
+}
+
+// An option without its check does not compile. (Exported for the test of the README's table.)
+export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
+  listen: (value, name) => {
+    for (const text of readTexts(portsAsTexts(value), name)) {
+      const address = readListenAddress(text);
+      if (!address) fail(name, 'is PORT, ADDRESS:PORT, :PORT, unix:PATH or fd:3, or a list', value);
+      const { socket = '' } = address;
+      if (isAbstractSocket(socket))
+        fail(name, `can't be listened on (${faultOfListenPath(socket) ?? ''})`, text);
+    }
+  },
+  unixMode: (value, name) => {
+    // A number would be decimal: JSON has no octal ones.
+    if (typeof value !== 'string' || readMode(value) === undefined)
+      fail(name, `${MODE_RULE}, as a text`, value);
+  },
+  unixGroup: (value, name) => {
+    if (typeof value !== 'string' || readGroup(value) === undefined) fail(name, GROUP_RULE, value);
+  },
+  web: readText,
+  cert: readText,
+  key: readText,
+  clientCa: readText,
+  auth: readTexts,
+  tokens: readText,
+  name: (value, name) => checkTexts(value, name, isHostName, NAME_RULE),
+  frame: (value, name) => checkTexts(value, name, isFrameSource, FRAME_RULE),
+  // Express knows what may stand there.
+  trustProxy: () => undefined,
+  acceptProxy: readBoolean,
+  maxConnections: readNumber(1, CONNECTIONS_CEILING),
+  log: readText,
+  drain: readSeconds(0, LONGEST_DRAIN),
+  verbose: readBoolean,
+  runAs: (value, name) => {
+    if (typeof value !== 'string' || !isUserName(value)) fail(name, USER_RULE, value);
+  },
+};
+
+const server: Check = (value, name) => void readServer(value, name);
+const rules: Check = (value, name) => {
+  if (!Array.isArray(value)) fail(name, 'must be a list of rules', value);
+  const list = value as unknown[];
+  checkEach(list.map((rule, index) => () => readNames(rule, `${name}[${index}]`, JSON_RULE)));
+};
+const TUNNEL = without(OPTIONS, 'autoAttach');
+/** With the hosts, so that what is wrong with them is found along with the rest. */
+const JSON_TUNNEL: Readonly<Record<string, Check>> = { ...TUNNEL, server, rules };
+const JSON_RULE: Readonly<Record<string, Check>> = {
+  ...{ ...RULE, server, rules },
+  else: (value, name) => readNames(value, name, JSON_RULE),
+};
+
+/** The middleware's options, as far as JSON can say them, and the command's. Comments and final commas are allowed. */
+export function readJsonConfig(text: string, file: string): Config {
+  const root = parse(text, file);
+  if (isDeeper(root, MOST_LEVELS)) throw tooDeep(file);
+  const folder = dirname(resolve(file));
+  const twice = namedTwice(root).map(({ offset, value }) => ({
+    offset,
+    message: `"${String(value)}" is there twice`,
+  }));
+  const given: unknown = getNodeValue(root);
+  const { value, problems, privateFiles } = fromJson(given, folder);
+  const tunnel = () => namedOf(value as object, Object.keys(TUNNEL)) as Tunnelling;
+  const errors = [
+    ...problems,
+    ...errorsOf(() => readNames(value, 'options', { ...OWN, ...JSON_TUNNEL })),
+    ...(problems.length + twice.length > 0 ? [] : errorsOf(() => void readOptions(tunnel()))),
+  ];
+  const found = [
+    ...twice,
+    ...errors.map((error) => ({ offset: nodeFor(root, error).offset, message: messageFor(error) })),
+  ].sort((one, other) => one.offset - other.offset);
+  const lines = new Set(found.map(({ offset, message }) => `${file}:${placeOf(text, offset)}: ${message}`));
+  const [first, ...more] = lines;
+  if (first !== undefined) throw new CommandError(EXIT.config, first, { more, cause: errors[0] });
+  const own = namedOf(value as object, Object.keys(OWN)) as OwnPart;
+  return { isLighttpd: false, tunnel: tunnel(), privateFiles, ...ownOf(own, folder) };
+}
+
+/** What a check has against the options. */
+function errorsOf(check: () => void): readonly TunnelError[] {
+  try {
+    check();
+    return [];
+  } catch (error) {
+    if (error instanceof TunnelError) return everyErrorOf(error);
+    throw error;
+  }
+}
+
+function messageFor(error: TunnelError): string {
+  return complaintOf(error).replace(/^options /, '');
+}
+
+function portsAsTexts(value: unknown): unknown {
+  if (typeof value === 'number') return String(value);
+  return Array.isArray(value)
+    ? value.map((one: unknown) => (typeof one === 'number' ? String(one) : one))
+    : value;
+}
+
+function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunnel'> {
+  const file = (path: string) => (path === '-' ? path : resolve(folder, path));
+  const { web, trustProxy, acceptProxy, maxConnections, verbose, log } = own;
+  return {
+    listen: [own.listen ?? []].flat().flatMap((one) => {
+      const address = readListenAddress(String(one));
+      return address?.socket === undefined ? (address ?? []) : { socket: file(address.socket) };
+    }),
+    ...((own.unixMode ?? own.unixGroup) !== undefined && { unix: unixOf(own) }),
+    ...(own.drain !== undefined && { drain: own.drain }),
+    ...(web !== undefined && { web: { folder: file(web), index: INDEX, by: '--web' } }),
+    ...(own.cert !== undefined && { cert: file(own.cert) }),
+    ...(own.key !== undefined && { key: file(own.key) }),
+    ...(own.clientCa !== undefined && { clientCa: file(own.clientCa) }),
+    ...(own.auth !== undefined && { auth: [own.auth].flat().map((one) => readLoginFile(one, folder)) }),
+    ...(own.tokens !== undefined && { tokens: file(own.tokens) }),
+    ...(own.name !== undefined && { names: [own.name].flat() }),
+    ...(own.frame !== undefined && { frame: [own.frame].flat() }),
+    ...(trustProxy !== undefined && { trustProxy }),
+    ...(acceptProxy !== undefined && { acceptProxy }),
+    ...(maxConnections !== undefined && { maxConnections }),
+    ...(verbose !== undefined && { verbose }),
+    ...(log !== undefined && { log: file(log) }),
+    ...(own.runAs !== undefined && { user: readUserName(own.runAs, '"runAs"') }),
+  };
+}
+
+function unixOf({ unixMode, unixGroup }: OwnPart): NonNullable<Config['unix']> {
+  const mode = unixMode === undefined ? undefined : readMode(unixMode);
+  const group = unixGroup === undefined ? undefined : readGroup(unixGroup);
+  return { ...(mode !== undefined && { mode }), ...(group !== undefined && { group }) };
+}
+
+function parse(text: string, file: string): Node {
+  const errors: ParseError[] = [];
+  const root = treeOf(text, file, errors);
+  const [error] = errors;
+  if (root && !error) return root;
+  // "PropertyNameExpected" as words.
+  const what = error
+    ? printParseErrorCode(error.error).replace(/\B[A-Z]/g, (one) => ` ${one.toLowerCase()}`)
+    : 'Empty';
+  throw new CommandError(
+    EXIT.config,
+    `${file}:${placeOf(text, error?.offset ?? 0)}: invalid JSON: ${what.toLowerCase()}`,
+  );
+}
+
+function treeOf(text: string, file: string, errors: ParseError[]): Node | undefined {
+  try {
+    return parseTree(text, errors, { allowTrailingComma: true });
+  } catch (error) {
+    // It calls itself for each level.
+    throw tooDeep(file, error);
+  }
+}
+
+/** Each check calls itself for what is inside. Objects, lists and names count. */
+const MOST_LEVELS = 1000;
+
+function isDeeper(node: Node, levels: number): boolean {
+  return levels === 0 || (node.children ?? []).some((child) => isDeeper(child, levels - 1));
+}
+
+function tooDeep(file: string, cause?: unknown): CommandError {
+  return new CommandError(EXIT.config, `${file}: the JSON is nested too deeply`, { cause });
+}
+
+/** JSON lets the last of two win, silently: of two `allow` one would be gone. */
+function namedTwice(node: Node): Node[] {
+  const names = new Set<unknown>();
+  return (node.children ?? []).flatMap((child) => {
+    const name = child.type === 'property' ? child.children?.[0] : undefined;
+    const isTwice = name !== undefined && names.has(name.value);
+    if (name) names.add(name.value);
+    return [...(isTwice ? [name] : []), ...namedTwice(child)];
+  });
+}
+
+/** Line and column, both counted from 1. */
+function placeOf(text: string, offset: number): string {
+  const lines = text.slice(0, offset).split(/\r\n|\r|\n/);
+  return `${lines.length}:${(lines.at(-1) ?? '').length + 1}`;
+}
+
+/** What an error is about: the value at its path, or the nearest one around it that is in the file. */
+function nodeFor(root: Node, error: TunnelError): Node {
+  const { path = [], isName = false } = optionPlaceOf(error) ?? {};
+  for (let length = path.length; length > 0; length--) {
+    const node = findNodeAtLocation(root, path.slice(0, length));
+    // A property's name is what is wrong with one that nobody knows.
+    if (node) return isName && length === path.length ? (node.parent ?? node) : node;
+  }
+  return root;
+}
+
+/** One text or a list, each of which is valid. */
+function checkTexts(value: unknown, name: string, isValid: (text: string) => boolean, rule: string): void {
+  for (const text of readTexts(value, name)) if (!isValid(text)) fail(name, rule, text);
+}
+
+/** One text or a list. */
+function readTexts(value: unknown, name: string): string[] {
+  const texts: unknown[] = Array.isArray(value) ? value : [value];
+  if (texts.length === 0) fail(name, 'must be a text or a list of texts', value);
+  for (const text of texts) readText(text, name);
+  return texts as string[];
+}

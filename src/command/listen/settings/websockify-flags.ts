@@ -1,0 +1,198 @@
+import { usage, type Args, type OptionSpec, type OptionSpecs } from '../../command-line/args.js';
+import type { Given, LISTEN_OPTIONS, OptionName } from './listen-flags.js';
+
+/** What becomes of an option of websockify that has another name here, or none. */
+interface Taken extends OptionSpec {
+  readonly hidden: true;
+  /** The option here that takes the value. */
+  readonly as?: OptionName;
+  /** It has no counterpart: what to do in its place. */
+  readonly answer?: string;
+}
+
+/**
+ * The options of websockify (0.10 to the master branch of 2025) that are not in {@link LISTEN_OPTIONS}, each of them either taken or
+ * answered. A test compares them with the help of the real program, and with the table "From websockify" in the README.
+ */
+export const WEBSOCKIFY_OPTIONS = {
+  heartbeat: { hidden: true, value: 'INTERVAL', as: 'ping' },
+  'target-config': { hidden: true, value: 'FILE', as: 'tokens' },
+  'unix-listen': { hidden: true, value: 'FILE', as: 'unix' },
+  'unix-listen-mode': { hidden: true, value: 'MODE', as: 'unix-mode' },
+  'log-file': { hidden: true, value: 'FILE', as: 'log' },
+  // Taken, by readWebsockify.
+  'unix-target': { hidden: true, value: 'FILE' },
+  'ssl-target': { hidden: true },
+  'token-plugin': { hidden: true, value: 'CLASS' },
+  'token-source': { hidden: true, value: 'ARG' },
+  'auth-plugin': { hidden: true, value: 'CLASS' },
+  'auth-source': { hidden: true, value: 'ARG' },
+  'web-auth': { hidden: true },
+  'verify-client': { hidden: true },
+  cafile: { hidden: true, value: 'FILE' },
+  'ssl-version': { hidden: true, value: 'VERSION' },
+  // Always so.
+  'file-only': { hidden: true },
+  libserver: { hidden: true },
+  // Answered.
+  'ssl-ciphers': {
+    hidden: true,
+    value: 'LIST',
+    answer: "Node has them: NODE_OPTIONS='--tls-cipher-list=...' express-wstunnel --cert FILE",
+  },
+  'key-password': {
+    hidden: true,
+    value: 'PASSWORD',
+    answer:
+      'a password on the command line is for everybody to read: openssl pkey -in KEY takes it off the file for --key',
+  },
+  inetd: {
+    hidden: true,
+    answer: 'the command accepts all connections of a socket that systemd opened: --listen fd:3',
+  },
+  'wrap-mode': {
+    hidden: true,
+    value: 'MODE',
+    answer: 'a program is started, and started again, by "spawn" in a file for --config',
+  },
+  'prefer-ipv6': {
+    hidden: true,
+    short: '6',
+    answer: "an IPv6 address to listen on is --listen '[::]:6080', or '[::1]:6080' for this machine alone",
+  },
+  'host-token': {
+    hidden: true,
+    answer: 'a target by the Host is "rules" with "when": { "host": ... } in a file for --config',
+  },
+  traffic: {
+    hidden: true,
+    answer: '--verbose shows each tunnel with its bytes, and DEBUG=wstunnel:* what becomes of it',
+  },
+} as const satisfies Readonly<Record<string, Taken>>;
+
+type ForeignName = keyof typeof WEBSOCKIFY_OPTIONS;
+type Both = Args<typeof LISTEN_OPTIONS & typeof WEBSOCKIFY_OPTIONS>;
+
+/** Plugins that read lines `token: host:port`. */
+const TOKEN_FILES = ['TokenFile', 'ReadOnlyTokenFile'];
+
+/** Values for our options, in the place of websockify's. */
+interface Found {
+  readonly values: Map<OptionName, string>;
+  positionals: string[];
+}
+
+/** The command line in our own options. @throws {CommandError} for what has no counterpart here, with the way to do it. */
+export function readWebsockify(args: Both): Given {
+  const found: Found = { values: new Map(), positionals: [...args.positionals] };
+  for (const [name, spec] of Object.entries(WEBSOCKIFY_OPTIONS) as [ForeignName, Taken][]) {
+    if (!args.has(name)) continue;
+    if (spec.answer !== undefined) throw foreign(name, spec.answer);
+    if (spec.as !== undefined) take(args, found, name, spec.as, args.text(name) ?? '');
+  }
+  readTokens(args, found);
+  readLogin(args, found);
+  readTls(args, found);
+  const { values, positionals } = found;
+  return {
+    positionals,
+    text: (name) => values.get(name) ?? args.text(name),
+    list: (name) => {
+      const value = values.get(name);
+      return value === undefined ? args.list(name) : [value];
+    },
+    has: (name) => values.has(name) || args.has(name),
+  };
+}
+
+/** A program to run behind `--`, as websockify wraps one. @throws {CommandError} */
+export function checkWraps(
+  args: readonly string[],
+  positionalsOf: (args: readonly string[]) => readonly string[],
+): void {
+  const end = args.indexOf('--');
+  if (end > 0 && end < args.length - 1 && positionalsOf(args.slice(0, end)).length > 0)
+    throw foreign('', 'a program is started, and started again, by "spawn" in a file for --config');
+}
+
+function foreign(name: string, answer: string): Error {
+  return usage(`websockify's ${name === '' ? '-- COMMAND' : `--${name}`} is not here: ${answer}`);
+}
+
+function take(args: Both, { values }: Found, name: ForeignName, as: OptionName, value: string): void {
+  if (args.has(as) || values.has(as)) throw usage(`--${name} is --${as} here: give only one of them`);
+  values.set(as, value);
+}
+
+function readTokens(args: Both, found: Found): void {
+  const plugin = pluginOf(args.text('token-plugin'));
+  const source = args.text('token-source');
+  if (plugin === undefined) {
+    if (source !== undefined)
+      throw usage('--token-source needs --token-plugin; a file of tokens is --tokens FILE');
+  } else if (!TOKEN_FILES.includes(plugin))
+    throw foreign(
+      `token-plugin ${plugin}`,
+      '--tokens takes files of TokenFile; an app says any other target: server: (req) => ...',
+    );
+  else if (source === undefined) throw usage('--token-plugin needs --token-source, or give --tokens FILE');
+  else take(args, found, 'token-source', 'tokens', source);
+}
+
+function readLogin(args: Both, found: Found): void {
+  const plugin = pluginOf(args.text('auth-plugin'));
+  const source = args.text('auth-source');
+  if (plugin === 'ExpectOrigin' && source !== undefined)
+    take(args, found, 'auth-source', 'origin', source.trim().split(/\s+/).join(','));
+  else if (plugin === 'BasicHTTPAuth')
+    throw foreign(
+      'auth-plugin BasicHTTPAuth',
+      '--auth USER:FILE reads the password from a file, since everybody can read a command line',
+    );
+  else if (plugin === 'ClientCertCNAuth')
+    throw foreign(
+      'auth-plugin ClientCertCNAuth',
+      '--client-ca FILE lets in the clients with a certificate of that authority',
+    );
+  else if (plugin !== undefined)
+    throw foreign(
+      `auth-plugin ${plugin}`,
+      '--auth FILE asks for a login; an app has any other check before the tunnel',
+    );
+  else if (source !== undefined)
+    throw usage('--auth-source needs --auth-plugin; a login is --auth [USER:]FILE');
+  if (args.has('web-auth') && !args.has('auth') && plugin !== 'ExpectOrigin')
+    throw usage('--web-auth needs --auth [USER:]FILE, which guards the page as well');
+}
+
+function readTls(args: Both, found: Found): void {
+  const { positionals } = found;
+  const path = args.text('unix-target');
+  if (path !== undefined) positionals.push(`unix:${path}`);
+  if (args.has('ssl-target')) {
+    const target = positionals.pop();
+    if (target === undefined || /^(unix:|tls:|\/)/.test(target))
+      throw usage('--ssl-target needs a target HOST:PORT');
+    positionals.push(`tls:${target}`);
+  }
+  const ca = args.text('cafile');
+  if (args.has('verify-client') !== (ca !== undefined))
+    throw usage('--verify-client and --cafile FILE go together; here --client-ca FILE is both');
+  if (ca !== undefined) take(args, found, 'cafile', 'client-ca', ca);
+  const version = args.text('ssl-version');
+  if (version !== undefined && version !== 'default')
+    throw foreign(
+      'ssl-version',
+      `Node has it: NODE_OPTIONS=--tls-min-v1.${version.slice(-1)} express-wstunnel --cert FILE`,
+    );
+}
+
+/** A class of websockify's own modules may be written with its module. */
+function pluginOf(text: string | undefined): string | undefined {
+  return text?.replace(/^websockify\.(?:token|auth)_plugins\./, '');
+}
+
+/** For `readArgs`: our options and websockify's. */
+export function withWebsockify<const Own extends OptionSpecs>(own: Own): Own & typeof WEBSOCKIFY_OPTIONS {
+  return { ...own, ...WEBSOCKIFY_OPTIONS };
+}

@@ -1,0 +1,56 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { resolve } from 'node:path';
+import { defaultAddress, normalizeAddress } from '../../../request/address.js';
+import { pathOf } from '../../../request/path.js';
+import type { PageSettings, Pages } from '../../../lighttpd/pages.js';
+import type { Next } from '../../../types.js';
+
+type Handler = (req: IncomingMessage, res: ServerResponse, next: Next) => void;
+
+/** Serves a folder, with these files for the folders in it. */
+type Serve = (folder: string, index: readonly string[]) => Handler;
+
+/** In front of everything: 403 for what `url.access-deny` and `url.access-allow` refuse, tunnels included. */
+export function refuseByAccess(pages: Pages): Handler {
+  return (req, res, next) => {
+    const path = pathOf(req);
+    if (path === undefined || pages.isAllowed(settingsFor(pages, req, path), path)) next();
+    else refuse(res);
+  };
+}
+
+/** Files as the configuration has them: by request the folder, what stands for a folder in it, and what is never sent. */
+export function serveByConf(pages: Pages, serve: Serve): Handler {
+  const handlers = new Map<string, Handler>();
+  const handlerFor = (folder: string, index: readonly string[]): Handler => {
+    const key = JSON.stringify([folder, index]);
+    const handler = handlers.get(key) ?? serve(folder, index);
+    handlers.set(key, handler);
+    return handler;
+  };
+  return (req, res, next) => {
+    const path = pathOf(req);
+    const settings = path === undefined ? {} : settingsFor(pages, req, path);
+    const { documentRoot = '', indexFiles = [] } = settings;
+    if (path === undefined || documentRoot === '') next();
+    else if (!pages.isServed(settings, path)) refuse(res);
+    else {
+      // What may not be asked for under its own name is no folder's page either.
+      const index = indexFiles.filter((name) => {
+        const file = `${path.replace(/[^/]*$/, '')}${name}`;
+        return pages.isServed(settings, file) && pages.isAllowed(settings, file);
+      });
+      handlerFor(resolve(documentRoot), index)(req, res, next);
+    }
+  };
+}
+
+function settingsFor(pages: Pages, req: IncomingMessage, path: string): PageSettings {
+  return pages.settingsOf({ req, path, address: () => normalizeAddress(defaultAddress(req) ?? '') });
+}
+
+function refuse(res: ServerResponse): void {
+  res.statusCode = 403;
+  res.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  res.end('This is not served.\n');
+}

@@ -1,0 +1,129 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { realpathSync } from 'node:fs';
+import { realpath, stat } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, normalize, relative, sep } from 'node:path';
+import { pathOf } from '../../../request/path.js';
+import type { Next } from '../../../types.js';
+import type { Plan } from '../plan.js';
+
+/** Files that the plan reads or writes and that are nobody else's to read. A certificate alone is public. */
+export function privateFiles(plan: Plan): string[] {
+  const { tls, auth, tokens, log, config, record, privateFiles: further } = plan;
+  const key = tls && (tls.key ?? tls.cert);
+  const files = [key, ...auth.map(({ file }) => file), tokens, log, config, record, ...further];
+  // `-` is standard output.
+  return files.filter((file) => file !== undefined).filter((file) => file !== '-');
+}
+
+/** Those of them that are in the folder, under any name. */
+export function privateFilesIn(folder: string, files: readonly string[]): string[] {
+  const root = realOf(folder);
+  return files.filter((file) => {
+    const places = [file, join(realOf(dirname(file)), basename(file)), realOf(file)];
+    return places.some((place) => isInside(root, place));
+  });
+}
+
+/** What of a folder may be served. */
+export interface Served {
+  readonly folder: string;
+  readonly index: readonly string[];
+  /** Files that may not be served, nor their copies: what begins with their name, such as `tokens~` and `events.log.1`. */
+  readonly secrets: readonly string[];
+  /** Whether symbolic links may lead out of the folder. */
+  readonly followsLinks: boolean;
+}
+
+/**
+ * In front of `express.static`, which follows every symbolic link and knows no secrets: answers 404 for a file that may not be
+ * served. Whoever can write into the folder could exchange a file between this look and the other one; such a person needs no link.
+ */
+export function hidePrivateFiles(served: Served) {
+  return async (req: IncomingMessage, res: ServerResponse, next: Next): Promise<void> => {
+    let isHidden = true;
+    try {
+      isHidden = await isHiddenPath(served, pathOf(req) ?? '/');
+    } catch {
+      // Not to be found out (a loop of links, no permission): not to be served.
+    }
+    if (!isHidden) {
+      next();
+      return;
+    }
+    res.statusCode = 404;
+    res.setHeader('Content-Type', 'text/plain; charset=utf-8');
+    res.end('There is nothing here.\n');
+  };
+}
+
+async function isHiddenPath(served: Served, path: string): Promise<boolean> {
+  const file = await fileOf(served, path);
+  if (file === undefined) return false;
+  const [root, real] = await Promise.all([realpath(served.folder), realpath(file)]);
+  if (!served.followsLinks && !isInside(root, real)) return true;
+  // A link to what `express.static` does not serve under its own name.
+  const names = isInside(root, real) ? relative(root, real).split(sep) : [basename(real)];
+  if (names.some((name) => name.startsWith('.'))) return true;
+  const found = await stat(real);
+  for (const secret of served.secrets) if (await isSecret(secret, real, found)) return true;
+  return false;
+}
+
+/** What `express.static` would open for a path; undefined where there is nothing. */
+async function fileOf({ folder, index }: Served, path: string): Promise<string | undefined> {
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(path);
+  } catch {
+    return undefined;
+  }
+  // It answers 400 for both.
+  if (decoded.includes('\0')) return undefined;
+  const file = join(folder, normalize(`.${sep}${decoded}`));
+  if (!decoded.endsWith('/')) return (await kindOf(file)) === undefined ? undefined : file;
+  for (const name of index) if ((await kindOf(join(file, name))) === 'file') return join(file, name);
+  return undefined;
+}
+
+async function kindOf(path: string): Promise<'folder' | 'file' | undefined> {
+  try {
+    return (await stat(path)).isDirectory() ? 'folder' : 'file';
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG') return undefined;
+    throw error;
+  }
+}
+
+interface FileId {
+  readonly dev: number;
+  readonly ino: number;
+}
+
+async function isSecret(secret: string, real: string, { dev, ino }: FileId): Promise<boolean> {
+  const folder = await realpath(dirname(secret)).catch(() => dirname(secret));
+  const own = join(folder, basename(secret));
+  const target = await realpath(secret).catch(() => own);
+  const [where, name] = [dirname(real), basename(real)];
+  const places = [own, target];
+  if (places.some((place) => where === dirname(place) && name.startsWith(basename(place)))) return true;
+  // A folder of token files.
+  if (places.includes(where)) return true;
+  // The same file by a hard link, or by another spelling where letter case makes no difference.
+  const known = await stat(secret).catch(() => undefined);
+  return known?.dev === dev && known.ino === ino;
+}
+
+/** Of the part that exists. */
+function realOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+function isInside(root: string, path: string): boolean {
+  const way = relative(root, path);
+  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}

@@ -1,0 +1,193 @@
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { Response } from 'express';
+import { messageOf, TunnelError } from '../../../errors.js';
+import { queryOf } from '../../../request/path.js';
+import type { Host, Next, Tunnel } from '../../../types.js';
+import type { LocalState } from '../../../shared/local-state.js';
+import { createTunnel } from '../../../wstunnel.js';
+import { CommandError, complaintOf, EXIT } from '../../exit.js';
+import { checkFolder } from '../../files.js';
+import { readAccounts } from '../login/accounts.js';
+import { certificateNames } from '../server/certificate.js';
+import { frameHeaders } from './frame-headers.js';
+import { refuseByAccess, serveByConf } from './lighttpd-pages.js';
+import { LoginCookie } from '../login/login-cookie.js';
+import { LOGIN_CODES, type LoginEvents } from '../login/login-events.js';
+import type { LoginMemory } from '../login/login-memory.js';
+import { requireLogin } from '../login/require-login.js';
+import { ServerNames } from '../origins/server-names.js';
+import { sameNamedOrigin } from '../origins/named-origin.js';
+import { foldersOf, isOfConf, type Plan, type Tunnelling } from '../plan.js';
+import { hidePrivateFiles, privateFiles } from './private-files.js';
+import { Tokens } from '../tokens/token-store.js';
+import { Recording } from './recording.js';
+import type { RefusedOrigins } from '../origins/refused-origins.js';
+import { setTrust } from '../server/trusted-proxies.js';
+
+/** The app of one reading of the settings. Tunnels stay with the one that opened them. */
+export interface Site {
+  readonly app: RequestListener;
+  readonly tunnel: Tunnel;
+}
+
+/** What outlives a reload. */
+export interface Lasting {
+  /** What is counted, hosts that are down, and programs that run. */
+  readonly state: LocalState;
+  readonly logins: LoginMemory;
+  readonly origins: RefusedOrigins;
+  readonly loginEvents: Pick<LoginEvents, 'note'>;
+}
+
+/**
+ * Checks all that the plan names; a {@link CommandError} says what is wrong, and nothing is left behind. `beforeTunnels` is awaited
+ * once every file is read, and before any program of `spawn` may run.
+ */
+export async function makeSite(
+  plan: Plan,
+  { state, logins, origins, loginEvents }: Lasting,
+  warn: (line: string) => void,
+  beforeTunnels: () => Promise<void> = () => Promise.resolve(),
+): Promise<Site> {
+  const { web, pages, trustProxy, acceptProxy } = plan;
+  const express = await loadExpress();
+  const app = express();
+  app.disable('x-powered-by');
+  // With PROXY headers it says who sends those: the client's own X-Forwarded-For must not count beside them.
+  if (trustProxy !== undefined && !acceptProxy) setTrust(app, trustProxy);
+  const headers = Object.entries({ 'X-Content-Type-Options': 'nosniff', ...framesOf(plan) });
+  app.use((_req, res, next) => {
+    for (const [name, value] of headers) res.setHeader(name, value);
+    next();
+  });
+  if (pages?.refuses) app.use(refuseByAccess(pages));
+  if (plan.auth.length > 0) app.use(makeLogin(plan, warn, logins, loginEvents));
+  for (const { folder } of foldersOf(plan)) checkFolder(folder);
+  const tokens = plan.tokens === undefined ? undefined : await Tokens.open(plan.tokens, warn);
+  const known = new ServerNames(plan.names, plan.tls && certificateNames(plan.tls));
+  await beforeTunnels();
+  // The last step that can fail: from then on programs may run.
+  const recording = plan.record === undefined ? undefined : new Recording(plan.record, warn);
+  recording?.check();
+  const tunnel = makeTunnel(plan, known, tokens, state, origins, recording);
+  tunnel.on('refuse', (info) => origins.note(info, plan.isLighttpd));
+  app.use(tunnel);
+  const serve = (folder: string, index: readonly string[]) => {
+    const hide = hidePrivateFiles({
+      folder,
+      index,
+      secrets: privateFiles(plan),
+      followsLinks: plan.isLighttpd,
+    });
+    const files = express.static(folder, { index: index.length > 0 ? [...index] : false });
+    // As two of the app's own handlers; a page is one of several folders.
+    return (req: IncomingMessage, res: ServerResponse, next: Next) => {
+      const send = (error?: unknown) => {
+        if (error === undefined) void files(req, res as Response, next);
+        else next(error);
+      };
+      hide(req, res, send).catch(next);
+    };
+  };
+  // `--web` says more than the configuration.
+  if (pages && (!web || isOfConf(web))) app.use(serveByConf(pages, serve));
+  else if (web) app.use(serve(web.folder, web.index));
+  app.use((_req, res) => sendText(res, 404, 'There is nothing here.\n'));
+  // Express knows a handler of errors by its four parameters.
+  app.use((error: unknown, _req: IncomingMessage, res: ServerResponse, next: Next) => {
+    const { status = 500 } = error as { status?: number };
+    if (res.headersSent) next(error);
+    else sendText(res, status, status < 500 ? `${messageOf(error)}\n` : 'Something went wrong.\n');
+  });
+  return { app, tunnel };
+}
+
+/** Is no tunnel of it open, nor on its way? */
+export function isIdle({ tunnel }: Site): boolean {
+  const { open, opening } = tunnel.stats();
+  return !(open > 0 || opening > 0);
+}
+
+/** By hand: the server's listener is a function that leads to the present site. Every path is the tunnel's to ask for. */
+export function bind({ tunnel }: Site, server: Server): void {
+  tunnel.attach(server, { path: '/', exclusive: true });
+}
+
+async function loadExpress() {
+  try {
+    return (await import('express')).default;
+  } catch (error) {
+    throw new CommandError(EXIT.config, 'Express is missing: npm install express', { cause: error });
+  }
+}
+
+/** @throws {CommandError} for what is no list of proxies. */
+export async function checkTrust(trustProxy: unknown): Promise<void> {
+  const express = await loadExpress();
+  setTrust(express(), trustProxy);
+}
+
+function makeLogin(
+  { auth, listen }: Plan,
+  warn: (line: string) => void,
+  memory: LoginMemory,
+  events: Pick<LoginEvents, 'note'>,
+) {
+  const accounts = readAccounts(auth, warn, { memory });
+  const socket = listen.find((address) => address.socket !== undefined)?.socket;
+  const cookie = new LoginCookie(memory.cookieKey, accounts, socket);
+  return requireLogin(accounts, cookie, ({ address, name, status, verdict }) => {
+    const isKnown = accounts.markOf(name) !== undefined;
+    events.note({ address, status, code: LOGIN_CODES[verdict], ...(isKnown && { user: name }) });
+  });
+}
+
+/** A lighttpd.conf says all that is served, and lighttpd adds no such header. */
+function framesOf({ frame, isLighttpd }: Plan): Readonly<Record<string, string>> {
+  return isLighttpd && frame.length === 0 ? {} : frameHeaders(frame);
+}
+
+function makeTunnel(
+  { tunnel, isLighttpd }: Plan,
+  known: ServerNames,
+  tokens: Tokens | undefined,
+  state: LocalState,
+  refused: RefusedOrigins,
+  recording: Recording | undefined,
+): Tunnel {
+  const options: Tunnelling = {
+    // Which pages may connect is in a lighttpd.conf, or every page may.
+    ...(!isLighttpd && {
+      origins: sameNamedOrigin(known, (origin, way) => refused.report(origin, way)),
+    }),
+    ...tunnel,
+    ...(tokens && { server: (req: IncomingMessage) => hostOf(req, tokens) }),
+    ...(recording && {
+      server: async (req: IncomingMessage, { signal }: { signal: AbortSignal }) => {
+        const host = tokens ? await hostOf(req, tokens) : onlyHostOf(tunnel);
+        return host && recording.connect(host, signal);
+      },
+    }),
+  };
+  try {
+    return createTunnel({ ...options, autoAttach: false }, state);
+  } catch (error) {
+    if (!(error instanceof TunnelError)) throw error;
+    throw new CommandError(EXIT.config, complaintOf(error), { cause: error });
+  }
+}
+
+function hostOf(req: IncomingMessage, tokens: Tokens): Promise<Host | undefined> {
+  return tokens.find(new URLSearchParams(queryOf(req)).get('token'));
+}
+
+/** Of `--record`, which takes one. */
+function onlyHostOf({ server }: Tunnelling): Host | undefined {
+  return Array.isArray(server) ? (server as readonly Host[])[0] : undefined;
+}
+
+function sendText(res: ServerResponse, status: number, text: string): void {
+  res.statusCode = status;
+  res.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  res.end(text);
+}

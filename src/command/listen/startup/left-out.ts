@@ -1,0 +1,27 @@
+import { basename } from 'node:path';
+import type { LeftOut } from '../../../lighttpd/directives.js';
+import type { Plan } from '../plan.js';
+
+/** One line with all directives that are not taken over; none where all are. */
+export function leftOutLine({ leftOut, config = '' }: Plan): string[] {
+  if (leftOut.length === 0) return [];
+  const byName = new Map(leftOut.map((one) => [one.name, one]));
+  const names = Array.from(byName.values(), shortOf);
+  return [`${config}: not taken over: ${names.join(', ')}`];
+}
+
+/** A line for each, with its place. */
+export function leftOutLines({ leftOut }: Plan): string[] {
+  return leftOut.map((one) => `${one.place}: ${one.name} is not taken over${reasonOf(one)}`);
+}
+
+function reasonOf({ isIgnored, instead }: LeftOut): string {
+  if (isIgnored) return ', by --ignore';
+  return instead === undefined ? '' : `: ${instead}`;
+}
+
+function shortOf(one: LeftOut): string {
+  const line = basename(one.place).replace(/:(\d+)$/, ' line $1');
+  const why = one.isIgnored ? '; by --ignore' : one.instead === undefined ? '' : `; ${one.instead}`;
+  return `${one.name} (${line}${why})`;
+}

@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { Host } from '../../../types.js';
+import { readTarget } from '../../command-line/addresses.js';
+import { loadText } from '../../files.js';
+
+/** A line of a token file. */
+export interface Entry {
+  /** Of the token. */
+  readonly digest: string;
+  readonly host: Host;
+  /** Counted from 1. */
+  readonly line: number;
+}
+
+/** The lines of a file. An invalid line costs only itself. */
+export interface Lines {
+  readonly entries: readonly Entry[];
+  /** A message for each invalid line; no token is in it. */
+  readonly problems: readonly string[];
+  /** False where the last line has no end: a program may still be writing it. */
+  readonly isEnded: boolean;
+}
+
+/** What a path leads to; the stamp is another one where something was written. */
+export interface Stamp {
+  readonly isFolder: boolean;
+  readonly text: string;
+}
+
+/** Lines that are read before tunnels get a turn. */
+const LINES_PER_TURN = 2000;
+
+/**
+ * Milliseconds for which a file counts as still being written: of two changes within one tick of the kernel's clock the second
+ * leaves no trace.
+ */
+const FRESH = 50;
+
+/** Messages about one file. A file of another kind, given by mistake, has thousands of invalid lines. */
+const MAX_PROBLEMS = 5;
+
+/**
+ * Files that editors (vi, Emacs, nano, sed), dpkg, ucf, rpm and pacman leave beside the file that they change. Their tokens are
+ * those of yesterday: a revoked token would stay valid.
+ */
+const LEFTOVER =
+  /^[.#]|~$|\.(?:bak|backup|old|orig|save|sw[a-z]|tmp|rej|disabled|(?:dpkg|ucf)-\w+|rpm(?:new|save|orig)|pac(?:new|save|orig))$/i;
+
+const statLater = promisify(stat);
+
+/** Undefined where there is no file and no folder, or it can't be seen. A link counts as what it leads to. */
+export async function stampOf(path: string): Promise<Stamp | undefined> {
+  try {
+    const stats = await statLater(path, { bigint: true });
+    if (!stats.isFile() && !stats.isDirectory()) return undefined;
+    // chmod, which may give the permission, changes only the ctime.
+    const { ino, size, ctimeNs, ctimeMs } = stats;
+    const age = Date.now() - Number(ctimeMs);
+    const isFresh = age >= 0 && age < FRESH;
+    return { isFolder: stats.isDirectory(), text: isFresh ? '' : `${ino} ${size} ${ctimeNs}` };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The paths in a folder that may be token files. */
+export async function pathsIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder);
+  return names.filter((name) => !LEFTOVER.test(name)).map((name) => join(folder, name));
+}
+
+/** @throws {CommandError} for a file that can't be read. */
+export async function readLines(file: string): Promise<Lines> {
+  const entries = new Map<string, Entry>();
+  const problems: string[] = [];
+  let invalid = 0;
+  const text = await loadText(file);
+  for (const [index, content] of text.split(/\r?\n/).entries()) {
+    const line = index + 1;
+    if (line % LINES_PER_TURN === 0) await nextTurn();
+    if (/^\s*(#|$)/.test(content)) continue;
+    const [, token, target = ''] = /^\s*(\S+?):\s+(\S+)\s*$/.exec(content) ?? [];
+    const host = token === undefined ? undefined : readTokenTarget(target);
+    const digest = digestOf(token ?? '');
+    if (host && !entries.has(digest)) {
+      entries.set(digest, { digest, host, line });
+      continue;
+    }
+    // Never the line itself: the token is in it.
+    const problem =
+      token === undefined
+        ? 'a line is "token: HOST:PORT"'
+        : host
+          ? 'this token is there twice; the first line holds'
+          : `the target is not ${TARGETS}`;
+    if (++invalid <= MAX_PROBLEMS) problems.push(`${file}:${line}: ${problem}`);
+  }
+  if (invalid > MAX_PROBLEMS)
+    problems.push(`${file}: ${invalid - MAX_PROBLEMS} more lines are no "token: HOST:PORT"`);
+  return { entries: [...entries.values()], problems, isEnded: text === '' || text.endsWith('\n') };
+}
+
+const TARGETS = 'HOST:PORT, PORT, [IPv6]:PORT, unix_socket:/path, unix:/path or tls:HOST:PORT';
+
+export function isInAnotherFile(file: string, line: number): string {
+  return `${file}:${line}: this token is in another file as well; the first file by name holds`;
+}
+
+export function digestOf(token: string): string {
+  return createHash('sha256').update(token).digest('base64');
+}
+
+/** As the command line has targets, and as websockify writes a unix socket. */
+function readTokenTarget(text: string): Host | undefined {
+  const [, path] = /^unix_socket:(.+)$/.exec(text) ?? [];
+  return path === undefined ? readTarget(text) : { socket: path };
+}
