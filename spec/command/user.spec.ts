@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import {
-  dropTo,
+  giveUpRoot,
   environmentOf,
   identityOf,
   type ProcessIds,
@@ -213,27 +213,27 @@ describe('issue 13, case 18: the order of giving up root', () => {
 
   test('groups, group, user; then whether root can be taken back', () => {
     const { ids, calls } = fakeIds(false);
-    dropTo({ name: 'www', uid: 33, gid: 34 }, '--user', ids);
+    giveUpRoot({ name: 'www', uid: 33, gid: 34 }, '--user', ids);
     expect(calls).toEqual(['initgroups www 34', 'setgid 34', 'setuid 33', 'setuid 0']);
     const other = fakeIds(false);
-    dropTo({ name: undefined, uid: 33, gid: 34 }, '--user', other.ids);
+    giveUpRoot({ name: undefined, uid: 33, gid: 34 }, '--user', other.ids);
     expect(other.calls[0]).toBe('setgroups 34');
   });
 
   test('where root can be taken back, or a call fails, the command ends', () => {
-    expect(() => dropTo({ name: 'www', uid: 33, gid: 34 }, '--user', fakeIds(true).ids)).toThrow(
+    expect(() => giveUpRoot({ name: 'www', uid: 33, gid: 34 }, '--user', fakeIds(true).ids)).toThrow(
       /taken back/,
     );
     const { ids } = fakeIds(false);
     const failing = { ...ids, setgid: () => undefined };
-    expect(() => dropTo({ name: 'www', uid: 33, gid: 34 }, '--user', failing)).toThrow(/not given up/);
+    expect(() => giveUpRoot({ name: 'www', uid: 33, gid: 34 }, '--user', failing)).toThrow(/not given up/);
     const throwing = {
       ...ids,
       initgroups: () => {
         throw new Error('EPERM');
       },
     };
-    expect(() => dropTo({ name: 'www', uid: 33, gid: 34 }, '--user', throwing)).toThrow(
+    expect(() => giveUpRoot({ name: 'www', uid: 33, gid: 34 }, '--user', throwing)).toThrow(
       /can't be given up: EPERM/,
     );
   });

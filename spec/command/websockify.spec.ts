@@ -11,7 +11,7 @@ import { describe, expect, test } from 'vitest';
 import { CommandError } from '../../src/command/exit.js';
 import { readArgs } from '../../src/command/command-line/args.js';
 import { readPlan } from '../../src/command/listen/settings/read-plan.js';
-import { LISTEN_OPTIONS } from '../../src/command/listen/settings/listen-flags.js';
+import { LISTEN_FLAGS } from '../../src/command/listen/settings/listen-flags.js';
 import {
   checkWraps,
   readWebsockify,
@@ -26,7 +26,7 @@ import { accepts, closedPort, startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
 const run = promisify(execFile);
-const SPECS = withWebsockify(LISTEN_OPTIONS);
+const SPECS = withWebsockify(LISTEN_FLAGS);
 
 /** The plan of a command line in websockify's words. */
 const planOf = (...args: string[]) => readPlan(readWebsockify(readArgs(args, SPECS)));
@@ -68,7 +68,7 @@ describeWith('websockify')("issue 13, case 13: websockify's options", () => {
       expect(message).toContain(flag);
       expect(message).not.toContain('there is no option');
       const named = message.match(/(?<![\w'-])--[a-z][\w-]*/g) ?? [];
-      const ours = named.filter((name) => name.slice(2) in LISTEN_OPTIONS);
+      const ours = named.filter((name) => name.slice(2) in LISTEN_FLAGS);
       expect([flag, ours.length > 0 || /NODE_OPTIONS|DEBUG/.test(message)]).toEqual([flag, true]);
     }
     // What is answered and not taken is this, and no more.

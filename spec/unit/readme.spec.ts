@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { EXIT, SIGNALLED } from '../../src/command/exit.js';
-import { MAX_LENGTH } from '../../src/command/listen/log/event-log.js';
+import { MAX_FIELD_LENGTH } from '../../src/command/listen/log/event-log.js';
 import { OWN } from '../../src/command/listen/settings/config-json.js';
-import { LISTEN_OPTIONS } from '../../src/command/listen/settings/listen-flags.js';
+import { LISTEN_FLAGS } from '../../src/command/listen/settings/listen-flags.js';
 import { TunnelError, type TunnelErrorCode } from '../../src/errors.js';
 import { DEFAULTS } from '../../src/options/defaults.js';
 import { HOST } from '../../src/options/hosts.js';
@@ -69,7 +69,7 @@ describe('the README', () => {
 
   test('names every option of the command, with what it takes, and its name in JSON', () => {
     const rows = table('<!-- command options -->');
-    const asTyped = Object.entries(LISTEN_OPTIONS).map(([name, spec]) =>
+    const asTyped = Object.entries(LISTEN_FLAGS).map(([name, spec]) =>
       'value' in spec ? `--${name} ${spec.value}` : `--${name}`,
     );
     expect(rows.map(nameOf)).toEqual(asTyped);
@@ -80,7 +80,7 @@ describe('the README', () => {
   test('gives the lengths at which fields of the log are cut', () => {
     const [, text = ''] = /^- Longer fields are cut.*?: (.*)$/m.exec(README) ?? [];
     const told = text.split(/, (?=`\w+`(?:, `| at | and `))/).join(' ');
-    for (const [name, most] of Object.entries(MAX_LENGTH))
+    for (const [name, most] of Object.entries(MAX_FIELD_LENGTH))
       expect(told, name).toMatch(new RegExp(`\`${name}\`(?:(?! at ).)* at ${most}\\b`));
   });
 

@@ -1,7 +1,7 @@
 import { chmodSync } from 'node:fs';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { fail, readNames, readNumber, readText } from '../options/checks.js';
-import { faultOfListenPath } from '../sockets/socket-path.js';
+import { listenPathFault } from '../sockets/socket-path.js';
 import { listenAtPath } from '../sockets/stale-socket.js';
 import { untilListening } from '../sockets/until-listening.js';
 import { withUmask } from '../sockets/umask.js';
@@ -35,7 +35,7 @@ export function readLocal(local: LocalAddress): Local {
 function readPath(value: unknown, name: string): string {
   readText(value, name);
   const path = value as string;
-  const fault = faultOfListenPath(path);
+  const fault = listenPathFault(path);
   if (fault === undefined) return path;
   // Node's own code for a NUL in a path.
   if (path.includes('\0')) throw Object.assign(new TypeError(fault), { code: 'ERR_INVALID_ARG_VALUE' });

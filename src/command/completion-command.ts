@@ -1,4 +1,4 @@
-import { usage } from './command-line/args.js';
+import { usageError } from './command-line/args.js';
 import { bash } from './completion/bash.js';
 import { fish } from './completion/fish.js';
 import { SHELLS } from './completion/completed-flags.js';
@@ -13,7 +13,7 @@ export function completionCommand(args: readonly string[], io: Io): Promise<numb
   const [given, ...rest] = args;
   const shell = SHELLS.find((name) => name === given);
   if (shell === undefined || rest.length > 0)
-    throw usage('give bash, zsh or fish, as in: source <(express-wstunnel completion bash)');
+    throw usageError('give bash, zsh or fish, as in: source <(express-wstunnel completion bash)');
   io.stdout.write(SCRIPTS[shell]());
   return Promise.resolve(EXIT.ok);
 }

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
-import { readArgs, wantsAll } from './command-line/args.js';
+import { readArgs, wantsFullHelp } from './command-line/args.js';
 import { runInBackground } from './process/background.js';
 import { readConnectPlan } from './connect/connect-plan.js';
-import type { Start } from './connect/background-child.js';
+import type { BackgroundStart } from './connect/background-child.js';
 import { runLocal } from './connect/local-port.js';
-import { connectHelp, CONNECT_OPTIONS } from './connect/connect-flags.js';
+import { connectHelp, CONNECT_FLAGS } from './connect/connect-flags.js';
 import { runStdio } from './connect/stdio.js';
 import { EXIT } from './exit.js';
-import { say, type Io } from './process/io.js';
+import { printMessage, type Io } from './process/io.js';
 import { version } from './command-line/version.js';
 
 /**
@@ -17,16 +17,16 @@ import { version } from './command-line/version.js';
  */
 export async function connectCommand(args: string[], io: Io): Promise<number> {
   const { own, program } = splitProgram(args);
-  const given = readArgs(own, CONNECT_OPTIONS);
+  const given = readArgs(own, CONNECT_FLAGS);
   if (given.has('help') || given.has('version')) {
-    io.stdout.write(given.has('help') ? connectHelp(wantsAll(given)) : `${version()}\n`);
+    io.stdout.write(given.has('help') ? connectHelp(wantsFullHelp(given)) : `${version()}\n`);
     return EXIT.ok;
   }
-  const plan = readConnectPlan(given, io, (line) => say(io, line), program);
-  if (given.has('insecure')) say(io, "beware: the server's certificate is not checked");
+  const plan = readConnectPlan(given, io, (line) => printMessage(io, line), program);
+  if (given.has('insecure')) printMessage(io, "beware: the server's certificate is not checked");
   const isVerbose = given.has('verbose');
   if (given.has('background')) {
-    const message: Start = { plan, isVerbose };
+    const message: BackgroundStart = { plan, isVerbose };
     const announce = (pid: number) => io.stdout.write(`${pid}\n`);
     return runInBackground(io, {
       script: join(__dirname, 'connect/background-child.js'),

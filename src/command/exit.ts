@@ -26,12 +26,12 @@ export const EXIT = {
 export const SIGNALLED = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } as const;
 
 /** The lines that say what went wrong. */
-export function linesOf(error: unknown): readonly [string, ...string[]] {
+export function messagesOf(error: unknown): readonly [string, ...string[]] {
   return error instanceof CommandError ? [error.message, ...error.more] : [messageOf(error)];
 }
 
 /** What the middleware has against an option, without its name in front: the command has its own. */
-export function complaintOf({ message }: TunnelError): string {
+export function optionMessageOf({ message }: TunnelError): string {
   return message.replace(/^wstunnel: /, '');
 }
 

@@ -28,7 +28,7 @@ export function reasonOf(error: unknown): string {
 }
 
 /** The text of a file that the command needs, without a byte order mark. */
-export function readText(path: string): string {
+export function readTextFile(path: string): string {
   try {
     return readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
   } catch (error) {
@@ -37,7 +37,7 @@ export function readText(path: string): string {
 }
 
 /** The same, while tunnels go on. */
-export async function loadText(path: string): Promise<string> {
+export async function readTextFileAsync(path: string): Promise<string> {
   try {
     return (await readLater(path, 'utf8')).replace(/^\uFEFF/, '');
   } catch (error) {
@@ -52,7 +52,7 @@ export async function loadText(path: string): Promise<string> {
 export function readFirstLine(path: string, what: string): string {
   let text: string;
   try {
-    text = readText(path);
+    text = readTextFile(path);
   } catch (error) {
     const { cause } = error as Error;
     throw new CommandError(EXIT.config, `${what} is read from a file: ${reasonOf(cause)}`, { cause });
@@ -63,7 +63,7 @@ export function readFirstLine(path: string, what: string): string {
 }
 
 /** A folder that has to be there. */
-export function checkFolder(path: string): void {
+export function requireFolder(path: string): void {
   try {
     if (statSync(path).isDirectory()) return;
   } catch (error) {

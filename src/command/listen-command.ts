@@ -1,12 +1,12 @@
-import { readArgs, usage, wantsAll } from './command-line/args.js';
+import { readArgs, usageError, wantsFullHelp } from './command-line/args.js';
 import { runInBackground } from './process/background.js';
 import { EXIT } from './exit.js';
-import { say, type Io } from './process/io.js';
+import { printMessage, type Io } from './process/io.js';
 import { readPlan } from './listen/settings/read-plan.js';
 import { checkWraps, readWebsockify, withWebsockify } from './listen/settings/websockify-flags.js';
 import { checkConfig } from './listen/settings/check-config.js';
-import { listenHelp, LISTEN_OPTIONS } from './listen/settings/listen-flags.js';
-import { Running } from './listen/listen-process.js';
+import { listenHelp, LISTEN_FLAGS } from './listen/settings/listen-flags.js';
+import { ListenProcess } from './listen/listen-process.js';
 import { version } from './command-line/version.js';
 
 /**
@@ -16,10 +16,10 @@ import { version } from './command-line/version.js';
  * @throws {CommandError} for whatever keeps it from starting; nothing is left running then.
  */
 export async function listenCommand(args: string[], io: Io): Promise<number> {
-  const specs = withWebsockify(LISTEN_OPTIONS);
+  const specs = withWebsockify(LISTEN_FLAGS);
   const typed = readArgs(args, specs);
   if (typed.has('help') || typed.has('version')) {
-    io.stdout.write(typed.has('help') ? listenHelp(wantsAll(typed)) : `${version()}\n`);
+    io.stdout.write(typed.has('help') ? listenHelp(wantsFullHelp(typed)) : `${version()}\n`);
     return EXIT.ok;
   }
   checkWraps(args, (some) => readArgs(some, specs).positionals);
@@ -27,12 +27,12 @@ export async function listenCommand(args: string[], io: Io): Promise<number> {
   const isForAll = io.calledAs === 'websockify';
   if (given.has('check-config')) return checkConfig(io, readPlan(given, isForAll));
   if (given.has('daemon') && !io.onReady) {
-    if (given.text('log') === '-') throw usage('--daemon has no standard output: give --log a file');
+    if (given.text('log') === '-') throw usageError('--daemon has no standard output: give --log a file');
     // Node's own channel to the process takes the number.
     if ([...given.list('listen'), ...given.positionals].some((text) => text.startsWith('fd:')))
-      throw usage('--daemon takes no passed socket (fd:3): systemd runs the command without it');
-    const announce = (pid: number) => say(io, `running in the background as process ${pid}`);
+      throw usageError('--daemon takes no passed socket (fd:3): systemd runs the command without it');
+    const announce = (pid: number) => printMessage(io, `running in the background as process ${pid}`);
     return runInBackground(io, { script: process.argv[1] ?? '', args, announce });
   }
-  return new Running(io, () => readPlan(given, isForAll)).run();
+  return new ListenProcess(io, () => readPlan(given, isForAll)).run();
 }

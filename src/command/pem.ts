@@ -3,10 +3,10 @@ import { createSecureContext } from 'node:tls';
 import { messageOf } from '../errors.js';
 import { certificatesIn } from '../options/certificates.js';
 import { CommandError, EXIT } from './exit.js';
-import { readText } from './files.js';
+import { readTextFile } from './files.js';
 
 /** A certificate, with those between it and its CA, and its key, in PEM form. */
-export interface KeyPair {
+interface KeyPair {
   readonly cert: string;
   readonly key: string;
 }
@@ -16,9 +16,9 @@ export function readKeyPair(
   { cert, key = cert }: { readonly cert: string; readonly key?: string },
   warn: (line: string) => void,
 ): KeyPair {
-  const chain = readText(cert);
+  const chain = readTextFile(cert);
   const own = certificateOf(chain, cert);
-  const keyText = key === cert ? chain : readText(key);
+  const keyText = key === cert ? chain : readTextFile(key);
   if (!own.checkPrivateKey(keyOf(keyText, key)))
     throw new CommandError(EXIT.config, `${key}: this is not the key of ${cert}`);
   try {
@@ -32,7 +32,7 @@ export function readKeyPair(
 
 /** The certificates of one or more CAs. @throws {CommandError} */
 export function readAuthorities(file: string): string {
-  const text = readText(file);
+  const text = readTextFile(file);
   certificateOf(text, file);
   return text;
 }

@@ -1,8 +1,8 @@
 import { nearest } from '../options/nearest.js';
-import { usage } from './command-line/args.js';
+import { usageError } from './command-line/args.js';
 import { EXIT } from './exit.js';
 import type { Io } from './process/io.js';
-import { settled } from './process/exit-code.js';
+import { exitCodeOf } from './process/exit-code.js';
 import { version } from './command-line/version.js';
 
 type Command = (args: string[], io: Io) => Promise<number>;
@@ -16,7 +16,7 @@ const COMMANDS = {
 
 /** Runs the subcommand; resolves to the exit code. Never rejects: what went wrong is one line on stderr. */
 export function run(args: readonly string[], io: Io): Promise<number> {
-  return settled(io, () => dispatch(args, io));
+  return exitCodeOf(io, () => dispatch(args, io));
 }
 
 async function dispatch(args: readonly string[], io: Io): Promise<number> {
@@ -32,7 +32,7 @@ async function dispatch(args: readonly string[], io: Io): Promise<number> {
   if (isCommand(first)) return (await COMMANDS[first]())(rest, io);
   // No address is a bare word, so this is a command that there isn't.
   const near = /^[a-z]+$/i.test(first) ? nearest(first, Object.keys(COMMANDS)) : undefined;
-  if (near !== undefined) throw usage(`there is no command ${first}; did you mean ${near}?`);
+  if (near !== undefined) throw usageError(`there is no command ${first}; did you mean ${near}?`);
   return (await COMMANDS.listen())([...args], io);
 }
 

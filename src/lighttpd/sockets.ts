@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { faultOfListenPath, isAbstractSocket } from '../sockets/socket-path.js';
+import { listenPathFault, isAbstractSocket } from '../sockets/socket-path.js';
 import { failAt, type Place } from './source.js';
 
 /** For `server.listen()`: an address and port, or the path of a unix socket. */
@@ -32,5 +32,5 @@ export function readSocket(text: string, port: number, place: Place): ListenAddr
 
 /** No host is called so; the system would say that the name is not known. */
 export function checkNotAbstract(text: string, place: Place, name: string): void {
-  if (isAbstractSocket(text)) failAt(place, `${name}: ${faultOfListenPath(text) ?? ''}`);
+  if (isAbstractSocket(text)) failAt(place, `${name}: ${listenPathFault(text) ?? ''}`);
 }

@@ -15,7 +15,7 @@ import {
   type Check,
 } from './checks.js';
 import { readSecureContext } from './secure-context.js';
-import { faultOfTarget, normalizeSocketPath } from '../sockets/socket-path.js';
+import { targetPathFault, normalizeSocketPath } from '../sockets/socket-path.js';
 import { without } from '../helpers/without.js';
 import { HostMap } from '../routes/host-map.js';
 import { notationOf } from '../routes/notation.js';
@@ -36,7 +36,7 @@ export const HOST: Readonly<Record<keyof Host, Check>> = {
   port: readPort,
   socket: (value, name) => {
     readText(value, name);
-    const fault = faultOfTarget(value as string);
+    const fault = targetPathFault(value as string);
     if (fault !== undefined) fail(name, fault, value);
   },
   tls: readTls,

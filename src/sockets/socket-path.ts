@@ -2,8 +2,7 @@
  * The longest path of a unix socket, in bytes: `sun_path` without its final NUL. Node 20 cuts a longer path silently, and so
  * listens at, or connects to, another one. On Windows these are named pipes without such a limit.
  */
-export const MAX_SOCKET_PATH =
-  process.platform === 'win32' ? Infinity : process.platform === 'linux' ? 107 : 103;
+const MAX_SOCKET_PATH = process.platform === 'win32' ? Infinity : process.platform === 'linux' ? 107 : 103;
 
 /** The same on every system (macOS has the shortest): settings for `listen` may be moved to another one. */
 export const PORTABLE_SOCKET_PATH = 103;
@@ -27,7 +26,7 @@ export function kernelPath(path: string): string {
 }
 
 /** What a target's path must be, and is not; undefined where it may be right. */
-export function faultOfTarget(path: string): string | undefined {
+export function targetPathFault(path: string): string | undefined {
   if (isAbstractSocket(path) && process.platform !== 'linux')
     return 'must be a path: abstract sockets exist on Linux only (a file of this name is ./@name)';
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH) return `must be a path of at most ${MAX_SOCKET_PATH} bytes`;
@@ -38,7 +37,7 @@ export function faultOfTarget(path: string): string | undefined {
  * Why nothing should listen there; undefined where it may. An abstract socket has neither mode nor owner: every program in the
  * network namespace could connect, while a socket's path is for its owner, or for whom the mode of its folder lets in.
  */
-export function faultOfListenPath(path: string, limit = MAX_SOCKET_PATH): string | undefined {
+export function listenPathFault(path: string, limit = MAX_SOCKET_PATH): string | undefined {
   if (isAbstractSocket(path))
     return 'an abstract socket has no mode that keeps other users out; give a path (a file of this name is ./@name)';
   return Buffer.byteLength(path) > limit ? `the path of a socket has ${limit} bytes at most` : undefined;

@@ -23,7 +23,7 @@ export async function listenAtPath(path: string, listen: () => Promise<void>): P
     const { code } = error as NodeJS.ErrnoException;
     const stale = code === 'EADDRINUSE' && (await isStaleSocket(path)) ? identityOf(path) : undefined;
     if (stale === undefined) throw error;
-    const lock = takeLock(`${path}.lock`);
+    const lock = acquireLock(`${path}.lock`);
     if (!lock) throw error;
     try {
       // Another process may have listened here between the first probe and the lock.
@@ -54,7 +54,7 @@ function identityOf(path: string): string | undefined {
  * A symbolic link that points to nothing: it is made with its content in one step, and only where nothing is. Undefined where
  * somebody else holds the lock.
  */
-function takeLock(path: string): { isHeld: () => boolean; release: () => void } | undefined {
+function acquireLock(path: string): { isHeld: () => boolean; release: () => void } | undefined {
   const owner = `${LOCK_OWNER}${process.pid}-${randomUUID()}`;
   const isHeld = () => ownerOf(path) === owner;
   if (isAbandoned(path)) rmSync(path, { force: true });

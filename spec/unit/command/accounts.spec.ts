@@ -1,18 +1,18 @@
 import { getRounds, hashSync } from 'bcryptjs';
 import { describe, expect, test } from 'vitest';
 import { Accounts, readAccounts } from '../../../src/command/listen/login/accounts.js';
-import { GUESSES } from '../../../src/command/listen/login/wrong-logins.js';
+import { WRONG_LOGINS } from '../../../src/command/listen/login/wrong-logins.js';
 import { LoginMemory } from '../../../src/command/listen/login/login-memory.js';
 import { requireLogin } from '../../../src/command/listen/login/require-login.js';
 import { files } from '../../support/command.js';
-import { digestOf, type Secret } from '../../../src/command/listen/login/secrets.js';
+import { passwordDigest, type Secret } from '../../../src/command/listen/login/secrets.js';
 import { startApp } from '../../support/servers.js';
 
 /** Wrong logins cost nothing. */
 const UNSLOWED = {
-  ...GUESSES,
-  client: { ...GUESSES.client, free: 1e6 },
-  pair: { ...GUESSES.pair, free: 1e6 },
+  ...WRONG_LOGINS,
+  client: { ...WRONG_LOGINS.client, free: 1e6 },
+  pair: { ...WRONG_LOGINS.pair, free: 1e6 },
 };
 
 async function accountsOf(text: string, memory = new LoginMemory()): Promise<Accounts> {
@@ -100,7 +100,7 @@ describe('issue 12, case 8: logins of --auth', () => {
       ['four', hashOf(4)],
       ['ten', hashOf(10)],
       ['twelve', hashOf(12)],
-      ['plain', { digest: digestOf('secret') }],
+      ['plain', { digest: passwordDigest('secret') }],
     ]);
     const { rounds, bcrypt } = countingBcrypt();
     const accounts = new Accounts(secrets, { bcrypt });
@@ -113,7 +113,7 @@ describe('issue 12, case 8: logins of --auth', () => {
 
   test('a file of plain passwords alone asks no bcrypt', async () => {
     const { rounds, bcrypt } = countingBcrypt();
-    const accounts = new Accounts(new Map([['ann', { digest: digestOf('secret') }]]), { bcrypt });
+    const accounts = new Accounts(new Map([['ann', { digest: passwordDigest('secret') }]]), { bcrypt });
     expect(await accounts.verify('ann', 'secret')).toBe('yes');
     expect(await accounts.verify('nobody', 'secret')).toBe('no');
     expect(rounds).toEqual([]);

@@ -4,7 +4,7 @@ import { mkdtemp, open, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { LineFile, type Files } from '../../../src/command/listen/log/line-file.js';
+import { LineFile, type FileSystem } from '../../../src/command/listen/log/line-file.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { describeWith } from '../../support/programs.js';
 
@@ -29,7 +29,7 @@ class Disk {
   id = 'a:1';
   readonly texts: Record<string, string> = {};
 
-  readonly files: Files = {
+  readonly files: FileSystem = {
     open: () => {
       const { id } = this;
       const [dev, ino] = id.split(':').map((part) => (part === 'a' ? 1 : Number(part)));

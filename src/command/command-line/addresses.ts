@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 import { hideLogin } from '../../helpers/hide-login.js';
 import { readHostAndPort } from '../../options/host-port.js';
-import { faultOfListenPath, isAbstractSocket } from '../../sockets/socket-path.js';
+import { listenPathFault, isAbstractSocket } from '../../sockets/socket-path.js';
 import type { Host } from '../../types.js';
-import { usage } from './args.js';
+import { usageError } from './args.js';
 
 /** Where a server listens: a port (0: any that is free) of an address, or of all; or a unix socket. */
 export interface ListenAddress {
@@ -24,7 +24,7 @@ const LOOPBACK = '127.0.0.1';
  * `fd:3` (a socket that the process was started with).
  * Undefined for what is none of these.
  */
-export function readListenAddress(text: string): ListenAddress | undefined {
+export function parseListenAddress(text: string): ListenAddress | undefined {
   const socket = socketOf(text);
   if (socket !== undefined) return { socket };
   const [, fd] = /^fd:(\d{1,5})$/.exec(text) ?? [];
@@ -36,18 +36,20 @@ export function readListenAddress(text: string): ListenAddress | undefined {
 }
 
 /** The same of the command line. @throws {CommandError} */
-export function wantListenAddress(text: string): ListenAddress {
-  const address = readListenAddress(text);
+export function requireListenAddress(text: string): ListenAddress {
+  const address = parseListenAddress(text);
   if (!address)
-    throw usage(`"${hideLogin(text)}" is nowhere to listen: PORT, ADDRESS:PORT, :PORT, unix:PATH or fd:3`);
+    throw usageError(
+      `"${hideLogin(text)}" is nowhere to listen: PORT, ADDRESS:PORT, :PORT, unix:PATH or fd:3`,
+    );
   const { socket } = address;
   if (socket !== undefined && isAbstractSocket(socket))
-    throw usage(`"${text}" can't be listened on: ${faultOfListenPath(socket) ?? ''}`);
+    throw usageError(`"${text}" can't be listened on: ${listenPathFault(socket) ?? ''}`);
   return address;
 }
 
 /** Where to: `5900` and `:5900` (this machine), `desk.lan:5900`, `[::1]:5900`, `unix:/run/vnc.sock`, `tls:HOST:PORT`. Undefined for what is none of these. */
-export function readTarget(text: string): Host | undefined {
+export function parseTarget(text: string): Host | undefined {
   const socket = socketOf(text);
   if (socket !== undefined) return { socket };
   const isTls = text.startsWith('tls:');

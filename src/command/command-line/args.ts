@@ -59,7 +59,7 @@ export function readArgs<const Specs extends OptionSpecs>(
     if (!spec) throw unknownOption(rawName, shownNames(specs));
     checkValue(spec, rawName, value, inlineValue);
     const values = given.get(name) ?? [];
-    if (values.length > 0 && !spec.multiple) throw usage(`${rawName} may be given only once`);
+    if (values.length > 0 && !spec.multiple) throw usageError(`${rawName} may be given only once`);
     given.set(name, [...values, value ?? '']);
   }
   return {
@@ -71,13 +71,13 @@ export function readArgs<const Specs extends OptionSpecs>(
 }
 
 /** A wrong command line. */
-export function usage(message: string): CommandError {
+export function usageError(message: string): CommandError {
   return new CommandError(EXIT.usage, `${message} (see --help)`);
 }
 
 function unknownOption(rawName: string, known: readonly string[]): CommandError {
   const near = nearest(rawName.replace(/^-+/, ''), known);
-  return usage(`there is no option ${rawName}${near === undefined ? '' : `; did you mean --${near}?`}`);
+  return usageError(`there is no option ${rawName}${near === undefined ? '' : `; did you mean --${near}?`}`);
 }
 
 function shownNames(specs: OptionSpecs): string[] {
@@ -91,12 +91,12 @@ function checkValue(
   inlineValue: boolean | undefined,
 ): void {
   if (needed === undefined) {
-    if (value !== undefined) throw usage(`${rawName} takes no value`);
+    if (value !== undefined) throw usageError(`${rawName} takes no value`);
     return;
   }
   // `--web --cert x`: the value was forgotten. One that does begin with a dash is written `--web=-x`.
   if (value === undefined || value === '' || (inlineValue !== true && /^-./.test(value)))
-    throw usage(`${rawName} needs a value: ${needed}`);
+    throw usageError(`${rawName} needs a value: ${needed}`);
 }
 
 /** The options that share a line of the help, and its text. Names of other programs are left out. */
@@ -115,17 +115,17 @@ export function helpGroups(specs: OptionSpecs): { names: string[]; help: string;
 export function helpLines(specs: OptionSpecs, all: boolean): string[] {
   const rows = helpGroups(specs)
     .filter(({ more }) => all || !more)
-    .map(({ names, help }) => ({ left: names.map((name) => typed(name, specs[name])).join(', '), help }));
+    .map(({ names, help }) => ({ left: names.map((name) => shownFlag(name, specs[name])).join(', '), help }));
   const width = Math.max(...rows.map(({ left }) => left.length));
   return rows.map(({ left, help }) => `  ${left.padEnd(width)}  ${help}`);
 }
 
 /** `-v, --verbose`, `--web DIR`. */
-function typed(name: string, { short, value }: OptionSpec = {}): string {
+function shownFlag(name: string, { short, value }: OptionSpec = {}): string {
   return `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`;
 }
 
 /** Which help is asked for: `--help` has the common options, `--help all` every one. */
-export function wantsAll(given: Args<OptionSpecs>): boolean {
+export function wantsFullHelp(given: Args<OptionSpecs>): boolean {
   return given.positionals.at(-1) === 'all';
 }

@@ -1,7 +1,7 @@
 import { helpGroups, type OptionSpecs } from './args.js';
 
 /** One option of a table, with a text of its own. */
-export interface Described {
+interface HelpEntry {
   readonly name: string;
   readonly short?: string;
   /** What its value is called; undefined for a switch. */
@@ -13,7 +13,7 @@ export interface Described {
  * Every option of a table. Those that share a line of the help have parts of its text, divided by semicolons, or all of it where
  * there are not as many parts as options.
  */
-export function described(specs: OptionSpecs): Described[] {
+export function helpEntries(specs: OptionSpecs): HelpEntry[] {
   return helpGroups(specs).flatMap(({ names, help }) => {
     const parts = help.split('; ');
     return names.map((name, index) => {

@@ -1,8 +1,8 @@
 import type { OptionSpecs } from './args.js';
-import { CONNECT_OPTIONS } from '../connect/connect-flags.js';
-import { described } from './help.js';
+import { CONNECT_FLAGS } from '../connect/connect-flags.js';
+import { helpEntries } from './help.js';
 import { EXIT } from '../exit.js';
-import { LISTEN_OPTIONS } from '../listen/settings/listen-flags.js';
+import { LISTEN_FLAGS } from '../listen/settings/listen-flags.js';
 import { version } from './version.js';
 
 // A code without its text does not compile.
@@ -63,9 +63,9 @@ export function manualPage(): string {
         'the WebSocket at URL. The README of the package says more about each option.',
     ),
     '.SH OPTIONS',
-    ...options(LISTEN_OPTIONS),
+    ...options(LISTEN_FLAGS),
     '.SH OPTIONS OF CONNECT',
-    ...options(CONNECT_OPTIONS),
+    ...options(CONNECT_FLAGS),
     '.SH SIGNALS',
     ...item(
       'SIGTERM, SIGINT',
@@ -101,7 +101,7 @@ function synopsis(text: string): string[] {
 }
 
 function options(specs: OptionSpecs): string[] {
-  return described(specs).flatMap(({ name, short, value, help }) => {
+  return helpEntries(specs).flatMap(({ name, short, value, help }) => {
     const names = [...(short === undefined ? [] : [`-${short}`]), `--${name}`];
     const shown = names.map((one) => `\\fB${escaped(one)}\\fR`).join(', ');
     return ['.TP', `${shown}${value === undefined ? '' : ` \\fI${escaped(value)}\\fR`}`, ...filled(help)];

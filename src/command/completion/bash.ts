@@ -1,10 +1,10 @@
 import {
   COMMANDS,
-  connectOptions,
+  completedConnectFlags,
   flagsOf,
-  listenOptions,
+  completedListenFlags,
   SHELLS,
-  type Completed,
+  type CompletedFlag,
 } from './completed-flags.js';
 
 /** For bash 3.2 (macOS) and newer, without the package bash-completion. */
@@ -27,11 +27,11 @@ _express_wstunnel() {
       words='${SHELLS.join(' ')}'
       ;;
     connect)
-${cases(connectOptions())}
+${cases(completedConnectFlags())}
       ;;
     *)
       if ((COMP_CWORD == 1)) && [[ $cur != -* ]]; then words='${Object.keys(COMMANDS).join(' ')}'; fi
-${cases(listenOptions())}
+${cases(completedListenFlags())}
       ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
@@ -40,7 +40,7 @@ ${cases(listenOptions())}
 complete -o bashdefault -o default -F _express_wstunnel express-wstunnel
 `;
 
-function cases(options: readonly Completed[]): string {
+function cases(options: readonly CompletedFlag[]): string {
   const withValue = options.filter(({ values }) => values !== 'none');
   const lists = withValue.flatMap(({ values, ...one }) =>
     typeof values === 'string' ? [] : [[flagsOf({ ...one, values }).join(' | '), values.join(' ')] as const],

@@ -1,8 +1,8 @@
 import { BALANCE_NAMES } from '../../balance/strategies.js';
 import type { OptionSpecs } from '../command-line/args.js';
-import { CONNECT_OPTIONS } from '../connect/connect-flags.js';
-import { described } from '../command-line/help.js';
-import { LISTEN_OPTIONS } from '../listen/settings/listen-flags.js';
+import { CONNECT_FLAGS } from '../connect/connect-flags.js';
+import { helpEntries } from '../command-line/help.js';
+import { LISTEN_FLAGS } from '../listen/settings/listen-flags.js';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
@@ -15,7 +15,7 @@ export const COMMANDS: Readonly<Record<string, string>> = {
 /** How the value of an option is completed; a switch has none. */
 export type Values = 'none' | 'folder' | 'file' | 'text' | readonly string[];
 
-export interface Completed {
+export interface CompletedFlag {
   readonly name: string;
   readonly short?: string;
   /** What its value is called. */
@@ -25,11 +25,11 @@ export interface Completed {
   readonly help: string;
 }
 
-export const listenOptions = (): Completed[] => completedOf(LISTEN_OPTIONS);
-export const connectOptions = (): Completed[] => completedOf(CONNECT_OPTIONS);
+export const completedListenFlags = (): CompletedFlag[] => completedOf(LISTEN_FLAGS);
+export const completedConnectFlags = (): CompletedFlag[] => completedOf(CONNECT_FLAGS);
 
-function completedOf(specs: OptionSpecs): Completed[] {
-  return described(specs).map(({ value = '', ...one }) => ({
+function completedOf(specs: OptionSpecs): CompletedFlag[] {
+  return helpEntries(specs).map(({ value = '', ...one }) => ({
     ...one,
     value,
     values: valuesOf(one.name, value),
@@ -46,6 +46,6 @@ function valuesOf(name: string, value: string): Values {
 }
 
 /** `--verbose`, `-v`. */
-export function flagsOf({ name, short }: Completed): string[] {
+export function flagsOf({ name, short }: CompletedFlag): string[] {
   return [`--${name}`, ...(short === undefined ? [] : [`-${short}`])];
 }

@@ -1,7 +1,7 @@
 import { helpLines, type OptionSpecs } from '../command-line/args.js';
 
 /** The options of `express-wstunnel connect`, in the order of the help and of the README's table. */
-export const CONNECT_OPTIONS = {
+export const CONNECT_FLAGS = {
   local: { value: 'ADDRESS', help: 'listen on 5901, HOST:5901, :5901 or unix:PATH' },
   stdio: { help: 'one tunnel, on standard input and output (default)' },
   linger: { value: 'SEC', help: '--stdio: silence after the input, then Close (1)', more: true },
@@ -39,5 +39,5 @@ export const connectHelp = (
 The other end: streams a local port, or standard input and output, through the
 WebSocket at URL. In ~/.ssh/config: ProxyCommand express-wstunnel connect URL
 
-${helpLines(CONNECT_OPTIONS, all).join('\n')}
+${helpLines(CONNECT_FLAGS, all).join('\n')}
 `;

@@ -1,12 +1,12 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { ConnectOptions, ListenOptions, LocalAddress } from '../../client/types.js';
 import { hideLogin } from '../../helpers/hide-login.js';
-import { wantListenAddress } from '../command-line/addresses.js';
-import { usage, type Args } from '../command-line/args.js';
-import { readFirstLine, readText } from '../files.js';
+import { requireListenAddress } from '../command-line/addresses.js';
+import { usageError, type Args } from '../command-line/args.js';
+import { readFirstLine, readTextFile } from '../files.js';
 import type { Io } from '../process/io.js';
 import { readAuthorities, readKeyPair } from '../pem.js';
-import type { CONNECT_OPTIONS } from './connect-flags.js';
+import type { CONNECT_FLAGS } from './connect-flags.js';
 
 /** An answer over a slow line comes within it; longer, and every end of an ssh would be felt. In seconds. */
 export const DEFAULT_LINGER = 1;
@@ -14,7 +14,7 @@ export const DEFAULT_LINGER = 1;
 /** A day, in seconds. */
 const MAX_LINGER = 86_400;
 
-export type Given = Args<typeof CONNECT_OPTIONS>;
+export type ConnectArgs = Args<typeof CONNECT_FLAGS>;
 
 /** What the command line asks for. */
 export interface ConnectPlan {
@@ -30,17 +30,18 @@ export interface ConnectPlan {
 
 /** Reads the command line, the files that it names and the environment. @throws {CommandError} */
 export function readConnectPlan(
-  args: Given,
+  args: ConnectArgs,
   { environment }: Pick<Io, 'environment'>,
   warn: (line: string) => void,
   program?: readonly string[],
 ): ConnectPlan {
   const [url, ...more] = args.positionals;
-  if (url === undefined) throw usage('give a URL, such as wss://desk.example.com/vnc');
-  if (more.length > 0) throw usage(`there is one URL to connect to, and no "${hideLogin(more.join(' '))}"`);
+  if (url === undefined) throw usageError('give a URL, such as wss://desk.example.com/vnc');
+  if (more.length > 0)
+    throw usageError(`there is one URL to connect to, and no "${hideLogin(more.join(' '))}"`);
   const isLocal = args.has('local');
-  if (isLocal && args.has('stdio')) throw usage('give either --local or --stdio, not both');
-  if (args.has('retry') && !isLocal) throw usage('--retry is for --local');
+  if (isLocal && args.has('stdio')) throw usageError('give either --local or --stdio, not both');
+  if (args.has('retry') && !isLocal) throw usageError('--retry is for --local');
   checkMode(args, isLocal, program);
   const options: ListenOptions = {
     ...credentialsOf(args, environment),
@@ -63,41 +64,42 @@ export function readConnectPlan(
   };
 }
 
-function checkMode(args: Given, isLocal: boolean, program: readonly string[] | undefined): void {
+function checkMode(args: ConnectArgs, isLocal: boolean, program: readonly string[] | undefined): void {
   const ofStdio = (['linger', 'no-close'] as const).find((name) => args.has(name));
-  if (isLocal && ofStdio !== undefined) throw usage(`--${ofStdio} is for --stdio`);
-  if (args.has('linger') && args.has('no-close')) throw usage('give either --linger or --no-close, not both');
-  if (!isLocal && args.has('background')) throw usage('--background is for --local');
+  if (isLocal && ofStdio !== undefined) throw usageError(`--${ofStdio} is for --stdio`);
+  if (args.has('linger') && args.has('no-close'))
+    throw usageError('give either --linger or --no-close, not both');
+  if (!isLocal && args.has('background')) throw usageError('--background is for --local');
   if (program === undefined) return;
-  if (!isLocal) throw usage('a program after -- needs --local, the port that it connects to');
-  if (program.length === 0) throw usage('give a program after --, such as -- psql -h 127.0.0.1 -p 5433');
-  if (args.has('background')) throw usage('give either --background or a program after --, not both');
+  if (!isLocal) throw usageError('a program after -- needs --local, the port that it connects to');
+  if (program.length === 0) throw usageError('give a program after --, such as -- psql -h 127.0.0.1 -p 5433');
+  if (args.has('background')) throw usageError('give either --background or a program after --, not both');
 }
 
 /** Seconds; as with socat, some time by default. */
-function lingerOf(args: Given): number {
+function lingerOf(args: ConnectArgs): number {
   if (args.has('no-close')) return Infinity;
   const { linger = DEFAULT_LINGER } = secondsOf(args, 'linger', 'linger') as { linger?: number };
   if (linger > MAX_LINGER)
-    throw usage(`--linger is ${MAX_LINGER} seconds at most; --no-close stays until the server ends`);
+    throw usageError(`--linger is ${MAX_LINGER} seconds at most; --no-close stays until the server ends`);
   return linger;
 }
 
 function localOf(text: string): LocalAddress {
-  const { socket, host = '', port = 0 } = wantListenAddress(text);
+  const { socket, host = '', port = 0 } = requireListenAddress(text);
   return socket === undefined ? { host, port } : { path: socket };
 }
 
 /** A flag goes before the environment: the variable may be there for another server. */
-function credentialsOf(args: Given, environment: Io['environment']): ConnectOptions {
+function credentialsOf(args: ConnectArgs, environment: Io['environment']): ConnectOptions {
   const { WSTUNNEL_USER: user = '', WSTUNNEL_BEARER: bearer = '' } = environment;
   const isUser = args.has('user');
-  if (isUser && args.has('bearer')) throw usage('give either --user or --bearer, not both');
+  if (isUser && args.has('bearer')) throw usageError('give either --user or --bearer, not both');
   if (isUser) return { basic: loginOf(args.text('user') ?? '') };
   const file = args.text('bearer');
   if (file !== undefined) return { bearer: readFirstLine(file, 'the token of --bearer') };
   if (user !== '' && bearer !== '')
-    throw usage('WSTUNNEL_USER and WSTUNNEL_BEARER are both set: one login too many');
+    throw usageError('WSTUNNEL_USER and WSTUNNEL_BEARER are both set: one login too many');
   if (user !== '') return { basic: splitLogin(user, 'WSTUNNEL_USER must be NAME:PASSWORD') };
   return bearer === '' ? {} : { bearer };
 }
@@ -110,18 +112,18 @@ function loginOf(text: string): { username: string; password: string } {
 /** Never shows the text: it may hold a password. */
 function splitLogin(text: string, must: string): { username: string; password: string } {
   const [, username = '', password = ''] = /^([^:]+):(.+)$/s.exec(text) ?? [];
-  if (username === '') throw usage(must);
+  if (username === '') throw usageError(must);
   return { username, password };
 }
 
-function headersOf(args: Given, { WSTUNNEL_COOKIE: cookie = '' }: Io['environment']): ConnectOptions {
+function headersOf(args: ConnectArgs, { WSTUNNEL_COOKIE: cookie = '' }: Io['environment']): ConnectOptions {
   const headers: Record<string, string[]> = {};
   for (const line of linesOf(args.list('header'))) {
     const [, name = '', value = ''] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? [];
     // Never the line itself: it may hold a secret.
-    if (name === '') throw usage('--header is NAME:VALUE, or @FILE with such lines');
+    if (name === '') throw usageError('--header is NAME:VALUE, or @FILE with such lines');
     if (name.toLowerCase() === 'host')
-      throw usage('the header "host" is the handshake\'s own: give it as --host-header');
+      throw usageError('the header "host" is the handshake\'s own: give it as --host-header');
     (headers[name.toLowerCase()] ??= []).push(value);
   }
   const given = linesOf(args.list('cookie'));
@@ -136,14 +138,15 @@ function headersOf(args: Given, { WSTUNNEL_COOKIE: cookie = '' }: Io['environmen
 function linesOf(values: readonly string[]): string[] {
   return values.flatMap((value) => {
     if (!value.startsWith('@')) return [value];
-    const lines = readText(value.slice(1)).split(/\r?\n/);
+    const lines = readTextFile(value.slice(1)).split(/\r?\n/);
     return lines.filter((line) => line !== '');
   });
 }
 
-function proxyOf(args: Given): ConnectOptions {
+function proxyOf(args: ConnectArgs): ConnectOptions {
   const proxy = args.text('proxy');
-  if (proxy !== undefined && args.has('direct')) throw usage('give either --proxy or --direct, not both');
+  if (proxy !== undefined && args.has('direct'))
+    throw usageError('give either --proxy or --direct, not both');
   return {
     ...(proxy !== undefined && { proxy }),
     ...(args.has('direct') && { proxy: false as const }),
@@ -151,9 +154,9 @@ function proxyOf(args: Given): ConnectOptions {
   };
 }
 
-function tlsOf(args: Given, warn: (line: string) => void): ConnectOptions {
+function tlsOf(args: ConnectArgs, warn: (line: string) => void): ConnectOptions {
   const { ca, cert, key } = { ca: args.text('ca'), cert: args.text('cert'), key: args.text('key') };
-  if (key !== undefined && cert === undefined) throw usage('--key needs --cert');
+  if (key !== undefined && cert === undefined) throw usageError('--key needs --cert');
   const tls: ConnectionOptions = {
     ...(ca !== undefined && { ca: readAuthorities(ca) }),
     ...(cert !== undefined && readKeyPair({ cert, ...(key !== undefined && { key }) }, warn)),
@@ -165,13 +168,13 @@ function tlsOf(args: Given, warn: (line: string) => void): ConnectOptions {
 
 /** What is no number is left to the option's own check, for its message. */
 function secondsOf(
-  args: Given,
+  args: ConnectArgs,
   name: 'timeout' | 'retry' | 'ping' | 'pong' | 'linger',
   option: keyof ListenOptions | 'linger',
 ): object {
   const text = args.text(name);
   if (text === undefined) return {};
   if (!/^\d+(\.\d+)?$/.test(text))
-    throw usage(`--${name} must be a number of seconds, and not "${hideLogin(text)}"`);
+    throw usageError(`--${name} must be a number of seconds, and not "${hideLogin(text)}"`);
   return { [option]: Number(text) };
 }

@@ -1,7 +1,7 @@
 import { ClientError } from '../../client/errors.js';
 import { messageOf, TunnelError } from '../../errors.js';
-import { usage } from '../command-line/args.js';
-import { CommandError, complaintOf, EXIT } from '../exit.js';
+import { usageError } from '../command-line/args.js';
+import { CommandError, optionMessageOf, EXIT } from '../exit.js';
 
 /** Which exit code says it, where the error is the end of the command. */
 const CODES: Readonly<Record<ClientError['code'], number>> = {
@@ -17,23 +17,23 @@ const CODES: Readonly<Record<ClientError['code'], number>> = {
 };
 
 /** The line and the exit code of whatever ended the tunnel. */
-export function failureOf(error: unknown): CommandError {
+export function commandErrorOf(error: unknown): CommandError {
   if (error instanceof CommandError) return error;
-  if (error instanceof TunnelError) return usage(complaintOf(error));
+  if (error instanceof TunnelError) return usageError(optionMessageOf(error));
   if (error instanceof ClientError)
-    return new CommandError(CODES[error.code], lineOf(error), { cause: error });
+    return new CommandError(CODES[error.code], failureLine(error), { cause: error });
   return new CommandError(EXIT.failed, messageOf(error), { cause: error });
 }
 
 /** With what the server said about it, and the option that may help. */
-export function lineOf(error: Error): string {
+export function failureLine(error: Error): string {
   if (!(error instanceof ClientError)) return error.message;
-  const said = saidIn(error);
+  const said = bodyLineOf(error);
   return `${error.message}${said === '' ? '' : ` (${said})`}${hintOf(error)}`;
 }
 
 /** A sentence of plain text; a page is no message. */
-function saidIn({ headers, body }: ClientError): string {
+function bodyLineOf({ headers, body }: ClientError): string {
   const isPlain = headers['content-type']?.startsWith('text/plain') === true;
   const [line = ''] = isPlain ? body.trim().split('\n') : [];
   return line.length > 200 ? `${line.slice(0, 200)}...` : line;

@@ -1,16 +1,16 @@
 import { listen, type Listener } from '../../client/listen.js';
 import { readUrl } from '../../client/url.js';
 import { bindError } from '../../sockets/bind-error.js';
-import { faultOfListenPath } from '../../sockets/socket-path.js';
+import { listenPathFault } from '../../sockets/socket-path.js';
 import { isLoopback, shownAddress, type ListenAddress } from '../command-line/addresses.js';
 import { DEFAULT_DRAIN } from '../drain.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { reasonOf } from '../files.js';
-import { messageLine, say, type Io, type Signal } from '../process/io.js';
+import { messageLine, printMessage, type Io, type Signal } from '../process/io.js';
 import { StatusLine } from '../output/status-line.js';
 import { bytes, tunnels } from '../output/units.js';
 import type { ConnectPlan } from './connect-plan.js';
-import { failureOf, lineOf } from './failure-messages.js';
+import { commandErrorOf, failureLine } from './failure-messages.js';
 import { runProgram } from './run-program.js';
 
 /**
@@ -47,9 +47,9 @@ async function run(
 ): Promise<number> {
   const status = new StatusLine(io, () => listener.stats());
   const print = (line: string) => status.print(messageLine(line));
-  follow(listener, print, isVerbose);
+  printEvents(listener, print, isVerbose);
   const ended = untilSignalled(io, listener);
-  tellWhere(listener, url, print);
+  printAddress(listener, url, print);
   onListening();
   status.begin();
   try {
@@ -66,11 +66,11 @@ async function runWith(
   program: readonly string[],
   verboseUrl: string | undefined,
 ): Promise<number> {
-  const print = (line: string) => say(io, line);
-  follow(listener, print, verboseUrl !== undefined);
-  if (verboseUrl !== undefined) tellWhere(listener, verboseUrl, print);
+  const print = (line: string) => printMessage(io, line);
+  printEvents(listener, print, verboseUrl !== undefined);
+  if (verboseUrl !== undefined) printAddress(listener, verboseUrl, print);
   try {
-    return await runProgram(io, program, whereFor(listener));
+    return await runProgram(io, program, environmentFor(listener));
   } finally {
     // What the program has sent last is still on its way. A signal ends the wait.
     let hurry: () => void = () => undefined;
@@ -84,13 +84,13 @@ async function runWith(
 async function start({ url, local = 0, options }: ConnectPlan): Promise<Listener> {
   const where: ListenAddress =
     typeof local === 'object' && 'path' in local ? { socket: local.path } : (local as object);
-  const fault = where.socket === undefined ? undefined : faultOfListenPath(where.socket);
+  const fault = where.socket === undefined ? undefined : listenPathFault(where.socket);
   if (fault !== undefined)
     throw new CommandError(EXIT.listen, `can't listen on ${shownAddress(where)}: ${fault}`);
   try {
     return await listen(local, url, options);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).syscall === undefined) throw failureOf(error);
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw commandErrorOf(error);
     const reason = where.socket === undefined ? error : bindError(error, where.socket);
     throw new CommandError(EXIT.listen, `can't listen on ${shownAddress(where)}: ${reasonOf(reason)}`, {
       cause: error,
@@ -98,14 +98,14 @@ async function start({ url, local = 0, options }: ConnectPlan): Promise<Listener
   }
 }
 
-function tellWhere(listener: Listener, url: string, print: (line: string) => void): void {
+function printAddress(listener: Listener, url: string, print: (line: string) => void): void {
   const shown = shownOf(listener);
   print(`listening on ${shownAddress(shown)} for ${readUrl(url).shown}`);
   if (!isLoopback(shown)) print('beware: whoever reaches this port goes through the tunnel with your login');
 }
 
 /** For the program, which can't know the port of `--local 0`. */
-function whereFor(listener: Listener): Record<string, string> {
+function environmentFor(listener: Listener): Record<string, string> {
   const shown = shownOf(listener);
   return {
     WSTUNNEL_LOCAL: shownAddress(shown),
@@ -113,10 +113,10 @@ function whereFor(listener: Listener): Record<string, string> {
   };
 }
 
-function follow(listener: Listener, print: (line: string) => void, isVerbose: boolean): void {
-  listener.on('fail', (error) => print(lineOf(error)));
+function printEvents(listener: Listener, print: (line: string) => void, isVerbose: boolean): void {
+  listener.on('fail', (error) => print(failureLine(error)));
   if (!isVerbose) return;
-  listener.on('retry', (error, seconds) => print(`${lineOf(error)}; again in ${seconds.toFixed(1)} s`));
+  listener.on('retry', (error, seconds) => print(`${failureLine(error)}; again in ${seconds.toFixed(1)} s`));
   listener.on('open', ({ id }) => print(`open    ${id}`));
   listener.on('close', ({ id, code, reason, bytesIn, bytesOut, duration }) => {
     const why = `${code}${reason === '' ? '' : ` ${reason}`}`;
@@ -144,7 +144,8 @@ function untilSignalled(io: Io, listener: Listener): Promise<number> {
       }
       isDraining = true;
       const { open } = listener.stats();
-      if (open > 0 && io.stderr.isTTY) say(io, `closing ${tunnels(open)}; once more ends it at once`);
+      if (open > 0 && io.stderr.isTTY)
+        printMessage(io, `closing ${tunnels(open)}; once more ends it at once`);
       void listener.close({ timeout: DEFAULT_DRAIN }).then(() => end(EXIT.ok));
     });
   });

@@ -4,9 +4,9 @@ import { ClientError } from '../../client/errors.js';
 import { CLIENT_DEFAULTS } from '../../client/options.js';
 import { readUrl } from '../../client/url.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
-import { say, type Io, type Signal } from '../process/io.js';
+import { printMessage, type Io, type Signal } from '../process/io.js';
 import { DEFAULT_LINGER, type ConnectPlan } from './connect-plan.js';
-import { failureOf } from './failure-messages.js';
+import { commandErrorOf } from './failure-messages.js';
 import { sendInput } from './send-input.js';
 import { bytes } from '../output/units.js';
 
@@ -19,7 +19,7 @@ export async function runStdio(
   const stream = open(url, options);
   const since = performance.now();
   stream.on('connect', () => {
-    if (isVerbose) say(io, `open    ${readUrl(url).shown}`);
+    if (isVerbose) printMessage(io, `open    ${readUrl(url).shown}`);
   });
   const stopSending = sendInput(io.stdin, stream, linger, () => io.stdout.writableLength > 0);
   let asked: Signal | undefined;
@@ -57,7 +57,7 @@ export async function runStdio(
   } catch (error) {
     // Its own closeTimeout may have been the first to cut it short.
     if (asked !== undefined) return SIGNALLED[asked];
-    throw error instanceof CommandError ? error : failureOf(stream.errored ?? error);
+    throw error instanceof CommandError ? error : commandErrorOf(stream.errored ?? error);
   } finally {
     stop();
     clearTimeout(timer);
@@ -65,7 +65,7 @@ export async function runStdio(
     io.stdin.on('error', () => undefined).destroy();
     const amount = `${bytes(stream.bytesRead)} in, ${bytes(stream.bytesWritten)} out`;
     if (isVerbose && !stream.connecting)
-      say(io, `close   ${stream.closeCode ?? 1006}; ${amount}, ${seconds(since)} s`);
+      printMessage(io, `close   ${stream.closeCode ?? 1006}; ${amount}, ${seconds(since)} s`);
   }
 }
 
@@ -73,7 +73,7 @@ function open(url: string, options: ConnectPlan['options']): ClientStream {
   try {
     return connect(url, options);
   } catch (error) {
-    throw failureOf(error);
+    throw commandErrorOf(error);
   }
 }
 

@@ -1,5 +1,5 @@
 /** When the command ends by itself, as websockify does. In seconds; 0 and left out are never. */
-export interface EndingOptions {
+export interface AutoExitOptions {
   /** Once this time has passed since the start, as soon as no tunnel is open. */
   readonly timeout?: number;
   /** Once no tunnel was open for so long. */
@@ -9,8 +9,8 @@ export interface EndingOptions {
 }
 
 /** Ends the command when `options` say so; it is told when tunnels open and close. */
-export class Ending {
-  readonly #options: EndingOptions;
+export class AutoExit {
+  readonly #options: AutoExitOptions;
   /** `why` is for the user. Called once. */
   readonly #end: (why: string) => void;
   #open = 0;
@@ -18,7 +18,7 @@ export class Ending {
   #isLate = false;
   #timers: { timeout?: NodeJS.Timeout; idle?: NodeJS.Timeout } = {};
 
-  constructor(options: EndingOptions, end: (why: string) => void) {
+  constructor(options: AutoExitOptions, end: (why: string) => void) {
     this.#options = options;
     this.#end = end;
   }

@@ -5,18 +5,18 @@ import { messageOf } from '../../errors.js';
 import { within } from '../../helpers/within.js';
 import { LocalState } from '../../shared/local-state.js';
 import { DEFAULT_DRAIN } from '../drain.js';
-import { CommandError, EXIT, linesOf, SIGNALLED } from '../exit.js';
+import { CommandError, EXIT, messagesOf, SIGNALLED } from '../exit.js';
 import { messageLine, type Io, type Signal } from '../process/io.js';
 import { readCertificate, type Certificate } from './server/certificate.js';
 import { reachOf } from './startup/reach.js';
-import { Ending } from './auto-exit.js';
-import { dangersOf } from './startup/warnings.js';
-import { EventLog, foldedLine, follow, type Telling } from './log/event-log.js';
-import { Folding } from './log/repeats.js';
+import { AutoExit } from './auto-exit.js';
+import { startupWarnings } from './startup/warnings.js';
+import { EventLog, repeatsLine, logEvents, type Verbosity } from './log/event-log.js';
+import { RepeatLimiter } from './log/repeats.js';
 import { LoginEvents } from './login/login-events.js';
 import { LoginMemory } from './login/login-memory.js';
-import { leftOutLine } from './startup/left-out.js';
-import { checkAddressesAreKnown } from './settings/client-addresses.js';
+import { leftOutSummary } from './startup/left-out.js';
+import { requireClientAddresses } from './settings/client-addresses.js';
 import type { Plan } from './plan.js';
 import { RefusedOrigins } from './origins/refused-origins.js';
 import { Servers } from './server/servers.js';
@@ -25,14 +25,20 @@ import { Sites } from './site/sites.js';
 import { StatusLine } from '../output/status-line.js';
 import { Syslog } from './log/syslog.js';
 import { tunnels } from '../output/units.js';
-import { unreadable } from './startup/unreadable-files.js';
-import { dropTo, environmentOf, identityOf, type Identity, type UserName } from './user/process-user.js';
+import { unreadableFiles } from './startup/unreadable-files.js';
+import {
+  giveUpRoot,
+  environmentOf,
+  identityOf,
+  type UserIdentity,
+  type UserName,
+} from './user/process-user.js';
 
 /** Seconds for programs to end in, and for what else takes time after the tunnels: with the default drain less than Docker's ten. */
-const LEAVE = 1;
+const CLEANUP_TIME = 1;
 
 /** The command at work: its servers, what the signals do to it, and what it tells. */
-export class Running {
+export class ListenProcess {
   readonly #io: Io;
   readonly #readPlan: () => Plan;
   readonly #sites = new Sites();
@@ -40,18 +46,18 @@ export class Running {
   readonly #state = new LocalState();
   readonly #loginEvents = new LoginEvents({
     write: (event, info) => this.#log?.write(event, info),
-    print: (line) => this.#tell(line),
+    print: (line) => this.#printEvent(line),
   });
-  readonly #origins = new RefusedOrigins((line) => this.#say(line));
+  readonly #origins = new RefusedOrigins((line) => this.#printMessage(line));
   readonly #status: StatusLine;
   /** By which the servers are made. */
   readonly #plan: Plan;
   /** Of all settings: a reload starts no new count. */
-  readonly #folding = new Folding((folded) => {
+  readonly #refusals = new RepeatLimiter((folded) => {
     this.#log?.write('refusals', folded);
-    this.#tell(foldedLine(folded));
+    this.#printEvent(repeatsLine(folded));
   });
-  readonly #ending: Ending;
+  readonly #autoExit: AutoExit;
   #isVerbose = false;
   #log: EventLog | undefined;
   /** Of a descriptor the address that is behind it. */
@@ -67,7 +73,7 @@ export class Running {
     this.#io = io;
     this.#readPlan = readThePlan;
     this.#plan = readThePlan();
-    this.#ending = new Ending(this.#plan.ending, (why) => this.#endBecause(why));
+    this.#autoExit = new AutoExit(this.#plan.autoExit, (why) => this.#exitBecause(why));
     this.#status = new StatusLine(io, () => this.#sites.sample());
   }
 
@@ -87,8 +93,8 @@ export class Running {
       throw error;
     } finally {
       stopListening();
-      this.#ending.stop();
-      this.#folding.end();
+      this.#autoExit.stop();
+      this.#refusals.end();
       this.#loginEvents.end();
       this.#status.end();
       await this.#log?.close();
@@ -102,10 +108,10 @@ export class Running {
     if (!identity) await this.#openLogs(plan);
     // Ports below 1024 are root's, and so are its files: those come first. Programs of `spawn` are started as the other user.
     await this.#use(plan, () => this.#listen(plan, certificate, identity));
-    this.#sayWhere(plan);
-    for (const line of leftOutLine(plan)) this.#say(line);
-    this.#warn(plan);
-    this.#ending.start();
+    this.#printAddresses(plan);
+    for (const line of leftOutSummary(plan)) this.#printMessage(line);
+    this.#printWarnings(plan);
+    this.#autoExit.start();
     this.#io.onReady?.();
     this.#status.begin();
   }
@@ -114,46 +120,50 @@ export class Running {
   async #openLogs(plan: Plan): Promise<void> {
     if (plan.syslog)
       this.#syslog = await Syslog.open(plan.syslog, (line) => this.#status.print(messageLine(line)));
-    this.#log = await EventLog.open(plan.log, this.#stdout(), (line) => this.#say(line));
+    this.#log = await EventLog.open(plan.log, this.#stdout(), (line) => this.#printMessage(line));
   }
 
   async #listen(
     plan: Plan,
     certificate: Certificate | undefined,
-    identity: Identity | undefined,
+    identity: UserIdentity | undefined,
   ): Promise<void> {
     const listener: RequestListener = (req, res) => this.#sites.app(req, res);
-    const servers = new Servers(plan, certificate, listener, (line) => this.#say(line));
+    const servers = new Servers(plan, certificate, listener, (line) => this.#printMessage(line));
     this.#servers = servers;
     for (const server of servers.all) this.#sites.bindTo(server);
     await servers.listen();
     this.#listening = servers.addresses();
-    checkAddressesAreKnown({ ...plan, listen: this.#listening });
+    requireClientAddresses({ ...plan, listen: this.#listening });
     if (!identity || !plan.user) return;
-    dropTo(identity, plan.user.by);
+    giveUpRoot(identity, plan.user.by);
     Object.assign(process.env, environmentOf(identity));
     await this.#openLogs(plan);
-    this.#say(`goes on as ${plan.user.user} (uid ${identity.uid}, gid ${identity.gid}), not as root`);
-    const files = unreadable(plan);
+    this.#printMessage(
+      `goes on as ${plan.user.user} (uid ${identity.uid}, gid ${identity.gid}), not as root`,
+    );
+    const files = unreadableFiles(plan);
     if (files.length > 0)
-      this.#say(
+      this.#printMessage(
         `${plan.user.user} has no permission for ${files.join(', ')}, or for a folder on the way: SIGHUP will fail; give them to ` +
           'a group of this user (chgrp; chmod g+r, of folders g+rx)',
       );
   }
 
-  #sayWhere(plan: Plan): void {
+  #printAddresses(plan: Plan): void {
     for (const [index, url] of this.#servers?.urls().entries() ?? []) {
       const address = this.#listening[index] ?? {};
       // Where a passed descriptor listens is decided by whoever opened it.
       const isPassedOn = plan.listen[index]?.fd !== undefined;
       const [, port = ''] = /:(\d+)\/$/.exec(url) ?? [];
-      this.#say(`listening on ${url} for ${plan.target}${isPassedOn ? '' : reachOf(address, port, plan)}`);
+      this.#printMessage(
+        `listening on ${url} for ${plan.target}${isPassedOn ? '' : reachOf(address, port, plan)}`,
+      );
     }
   }
 
   /** Undefined where nothing is to be changed. */
-  #identityOf(user: UserName): Identity | undefined {
+  #identityOf(user: UserName): UserIdentity | undefined {
     const own = process.getuid?.();
     if (own === 0) return identityOf(user);
     if (user.by === '--user' || user.by === '"runAs"') {
@@ -161,7 +171,7 @@ export class Running {
       throw new CommandError(EXIT.config, `${user.by}: only root can become "${user.user}"; leave it out`);
     }
     // As lighttpd, which says nothing.
-    this.#say(
+    this.#printMessage(
       `${user.by} is not taken over: only root can become "${user.user}"; this process stays uid ${own ?? ''}`,
     );
     return undefined;
@@ -175,15 +185,15 @@ export class Running {
       origins: this.#origins,
       loginEvents: this.#loginEvents,
     };
-    const site = await makeSite(plan, lasting, (line) => this.#say(line), beforeTunnels);
+    const site = await makeSite(plan, lasting, (line) => this.#printMessage(line), beforeTunnels);
     this.#origins.forget();
-    site.tunnel.on('open', () => this.#ending.opened()).on('close', () => this.#ending.closed());
+    site.tunnel.on('open', () => this.#autoExit.opened()).on('close', () => this.#autoExit.closed());
     this.#isVerbose = plan.verbose;
-    const telling = this.#telling(plan.verbose);
-    follow(site.tunnel, {
-      print: (line, kind) => this.#tell(line, kind, telling),
+    const telling = this.#verbosity(plan.verbose);
+    logEvents(site.tunnel, {
+      print: (line, kind) => this.#printEvent(line, kind, telling),
       write: (event, info) => this.#log?.write(event, info),
-      folding: this.#folding,
+      folding: this.#refusals,
     });
     this.#sites.use(site);
   }
@@ -200,13 +210,13 @@ export class Running {
     };
   }
 
-  #telling(isVerbose: boolean): Telling {
+  #verbosity(isVerbose: boolean): Verbosity {
     if (isVerbose) return 'all';
     return this.#io.stderr.isTTY === true ? 'failures' : 'none';
   }
 
   #certificate({ tls }: Plan): Certificate | undefined {
-    return tls && readCertificate(tls, (line) => this.#say(line));
+    return tls && readCertificate(tls, (line) => this.#printMessage(line));
   }
 
   #onSignal(signal: Signal): void {
@@ -228,7 +238,7 @@ export class Running {
       const certificate = this.#certificate(plan);
       await this.#log?.reopen();
       const used = { ...plan, listen, acceptProxy, ...(log !== undefined && { log }) };
-      checkAddressesAreKnown({ ...used, listen: this.#listening });
+      requireClientAddresses({ ...used, listen: this.#listening });
       await this.#use(used);
       if (certificate) this.#servers?.renew(certificate);
       const isOther =
@@ -241,23 +251,23 @@ export class Running {
         !isDeepStrictEqual(plan.user, user) ||
         !isDeepStrictEqual(plan.unix, unix) ||
         plan.drain !== drain;
-      this.#say('the settings were read again, and hold for new tunnels');
+      this.#printMessage('the settings were read again, and hold for new tunnels');
       if (isOther)
-        this.#say(
+        this.#printMessage(
           'where to listen, https or not, who sends PROXY headers, the cap of connections, the drain, the user and the log are as they were until the next start',
         );
-      for (const line of leftOutLine(used)) this.#say(line);
-      this.#warn(used);
+      for (const line of leftOutSummary(used)) this.#printMessage(line);
+      this.#printWarnings(used);
     } catch (error) {
-      const [first, ...more] = linesOf(error);
-      for (const line of more.reverse()) this.#say(line);
-      this.#say(`${first}; the old settings hold`);
+      const [first, ...more] = messagesOf(error);
+      for (const line of more.reverse()) this.#printMessage(line);
+      this.#printMessage(`${first}; the old settings hold`);
     }
   }
 
-  #endBecause(why: string): void {
+  #exitBecause(why: string): void {
     if (this.#isDraining) return;
-    this.#say(`${why}: it ends`);
+    this.#printMessage(`${why}: it ends`);
     this.#drain().catch((error: unknown) => this.#failToDrain(error));
   }
 
@@ -268,35 +278,37 @@ export class Running {
     const left = () => Math.max(0, (end - performance.now()) / 1000);
     await within(drain, this.#reloading);
     const { open } = this.#sites.sample();
-    if (open > 0 && this.#io.stderr.isTTY) this.#say(`closing ${tunnels(open)}; once more ends it at once`);
+    if (open > 0 && this.#io.stderr.isTTY)
+      this.#printMessage(`closing ${tunnels(open)}; once more ends it at once`);
     // A file that is under way has as long as the tunnels.
     const stopped = within(left(), this.#servers?.stop() ?? Promise.resolve());
     // Programs are killed with this process where they need longer.
-    await within(left() + LEAVE, this.#sites.close(left()));
+    await within(left() + CLEANUP_TIME, this.#sites.close(left()));
     await stopped;
     this.#end(EXIT.ok);
   }
 
   #failToDrain(error: unknown): void {
-    this.#say(`the tunnels could not be closed in order: ${messageOf(error)}`);
+    this.#printMessage(`the tunnels could not be closed in order: ${messageOf(error)}`);
     this.#end(EXIT.failed);
   }
 
-  #warn(plan: Plan): void {
-    for (const danger of dangersOf({ ...plan, listen: this.#listening })) this.#say(`beware: ${danger}`);
+  #printWarnings(plan: Plan): void {
+    for (const danger of startupWarnings({ ...plan, listen: this.#listening }))
+      this.#printMessage(`beware: ${danger}`);
   }
 
   /** A line about a tunnel or a login: syslog gets every one. */
-  #tell(
+  #printEvent(
     line: string,
     kind: 'tunnel' | 'failure' = 'failure',
-    telling = this.#telling(this.#isVerbose),
+    telling = this.#verbosity(this.#isVerbose),
   ): void {
     if (telling === 'all' || (telling === 'failures' && kind === 'failure')) this.#status.print(line);
     this.#syslog?.write(line);
   }
 
-  #say(line: string): void {
+  #printMessage(line: string): void {
     const message = messageLine(line);
     this.#status.print(message);
     this.#syslog?.write(message);

@@ -3,7 +3,7 @@ import type { TunnelOptions } from '../../types.js';
 import type { LeftOut } from '../../lighttpd/directives.js';
 import type { Pages } from '../../lighttpd/pages.js';
 import type { ListenAddress } from '../command-line/addresses.js';
-import type { EndingOptions } from './auto-exit.js';
+import type { AutoExitOptions } from './auto-exit.js';
 import type { SyslogOptions } from './log/syslog.js';
 import type { UserName } from './user/process-user.js';
 
@@ -16,7 +16,7 @@ export interface UnixAccess {
 }
 
 /** The middleware's options; how it is bound to its servers is the command's affair. */
-export type Tunnelling = Omit<TunnelOptions, 'autoAttach'>;
+export type MiddlewareOptions = Omit<TunnelOptions, 'autoAttach'>;
 
 /** What `listen` is to do, by its command line and its configuration file. Paths are as they can be opened. */
 export interface Plan {
@@ -25,7 +25,7 @@ export interface Plan {
   readonly unix?: UnixAccess;
   /** Seconds that open tunnels have to end in once a signal has asked for it. */
   readonly drain?: number;
-  readonly tunnel: Tunnelling;
+  readonly tunnel: MiddlewareOptions;
   /** What it leads to, for the line that says so. */
   readonly target: string;
   /** The folder to serve, and which of its files stands for a folder; none: no file does. */
@@ -53,7 +53,7 @@ export interface Plan {
   /** The configuration file. */
   readonly config?: string;
   readonly verbose: boolean;
-  readonly ending: EndingOptions;
+  readonly autoExit: AutoExitOptions;
   /** Recordings are files with this name and a number. */
   readonly record?: string;
   readonly syslog?: SyslogOptions;
@@ -72,7 +72,7 @@ export interface Plan {
 }
 
 /** A folder to serve, and which of its files stands for a folder; none: no file does. */
-export interface Web {
+interface Web {
   readonly folder: string;
   readonly index: readonly string[];
   /** The option or directive that names the folder. */
@@ -80,13 +80,13 @@ export interface Web {
 }
 
 /** Is it named by a directive? */
-export function isOfConf({ by }: Web): boolean {
+export function isDocumentRoot({ by }: Web): boolean {
   return by === DOCUMENT_ROOT;
 }
 
 /** Every folder that is served, and the option or directive that names it. */
 export function foldersOf({ web, pages }: Plan): readonly Pick<Web, 'folder' | 'by'>[] {
-  if (web && !isOfConf(web)) return [web];
+  if (web && !isDocumentRoot(web)) return [web];
   const folders = pages?.folders.map((folder) => ({ folder: resolve(folder), by: DOCUMENT_ROOT }));
   return folders ?? (web ? [web] : []);
 }
@@ -103,7 +103,7 @@ export interface LoginFile {
 }
 
 /** `USER:FILE` or `FILE`; one that begins with a slash or a dot is a path, whatever is in it. */
-export function readLoginFile(text: string, folder: string): LoginFile {
+export function parseLoginFile(text: string, folder: string): LoginFile {
   const colon = /^[/.]/.test(text) ? -1 : text.indexOf(':');
   const file = resolve(folder, text.slice(colon + 1));
   return colon < 1 ? { file } : { user: text.slice(0, colon), file };

@@ -2,7 +2,7 @@ import type { Io } from '../process/io.js';
 import { bytes, tunnels } from './units.js';
 
 /** What the line shows, counted from the start. */
-export interface Sample {
+export interface TunnelTotals {
   readonly open: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -11,17 +11,17 @@ export interface Sample {
 const PERIOD = 1000;
 
 /** In bytes. */
-const MAX_WAITING = 1024 * 1024;
+const MAX_QUEUED = 1024 * 1024;
 
 /** One line at the bottom of a terminal, drawn anew each second; lines that are printed scroll above it. */
 export class StatusLine {
   readonly #io: Io;
-  readonly #sample: () => Sample;
+  readonly #sample: () => TunnelTotals;
   #timer: NodeJS.Timeout | undefined;
-  #last: { readonly at: number; readonly sample: Sample } | undefined;
+  #last: { readonly at: number; readonly sample: TunnelTotals } | undefined;
   #shown = '';
 
-  constructor(io: Io, sample: () => Sample) {
+  constructor(io: Io, sample: () => TunnelTotals) {
     this.#io = io;
     this.#sample = sample;
   }
@@ -35,7 +35,7 @@ export class StatusLine {
 
   print(line: string): void {
     // Who reads too slowly (`| less`) loses lines, in place of this process's memory.
-    if (this.#io.stderr.writableLength > MAX_WAITING) return;
+    if (this.#io.stderr.writableLength > MAX_QUEUED) return;
     this.beside(() => this.#io.stderr.write(`${line}\n`));
   }
 

@@ -3,7 +3,7 @@ import { fstatSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { messageOf } from '../../errors.js';
 import { EXIT, SIGNALLED } from '../exit.js';
-import { say, type Io } from './io.js';
+import { printMessage, type Io } from './io.js';
 
 /** Says to the process that it is the one in the background. */
 const MARK = 'EXPRESS_WSTUNNEL_BACKGROUND';
@@ -19,7 +19,7 @@ interface Message {
 }
 
 /** The process to be started. */
-export interface Background {
+interface BackgroundProcess {
   readonly script: string;
   /** Of its command line, which every user of the machine can read. */
   readonly args: readonly string[];
@@ -34,7 +34,10 @@ export interface Background {
  * code). What it says until then is written here; after that its stderr is the file that this process's stderr is, or /dev/null: a
  * terminal or pipe that is closed later would end the programs that it starts, and the reader of a pipe would wait for its end.
  */
-export function runInBackground(io: Io, { script, args, message, announce }: Background): Promise<number> {
+export function runInBackground(
+  io: Io,
+  { script, args, message, announce }: BackgroundProcess,
+): Promise<number> {
   return new Promise((resolve) => {
     const child = fork(script, args, {
       detached: true,
@@ -50,7 +53,7 @@ export function runInBackground(io: Io, { script, args, message, announce }: Bac
       resolve(code);
     };
     const deadline = setTimeout(() => {
-      say(io, `the process in the background was not ready within ${START_DEADLINE / 1000} s`);
+      printMessage(io, `the process in the background was not ready within ${START_DEADLINE / 1000} s`);
       child.kill('SIGKILL');
       settle(EXIT.failed);
     }, START_DEADLINE);
@@ -67,7 +70,7 @@ export function runInBackground(io: Io, { script, args, message, announce }: Bac
     // After its last message.
     child.on('close', (code) => settle(code ?? EXIT.failed));
     child.on('error', (error) => {
-      say(io, `no process can be started in the background: ${messageOf(error)}`);
+      printMessage(io, `no process can be started in the background: ${messageOf(error)}`);
       settle(EXIT.failed);
     });
     if (message) child.send(message);

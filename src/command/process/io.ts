@@ -69,6 +69,6 @@ export function messageLine(text: string): string {
   return `express-wstunnel: ${String(onOneLine(cut(text, MAX_MESSAGE)))}`;
 }
 
-export function say(io: Io, text: string): void {
+export function printMessage(io: Io, text: string): void {
   io.stderr.write(`${messageLine(text)}\n`);
 }

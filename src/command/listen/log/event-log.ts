@@ -3,18 +3,18 @@ import { cut, onOneLine } from '../../../helpers/one-line.js';
 import type { BackendInfo, ClosedInfo, RefuseInfo, Tunnel, TunnelInfo } from '../../../types.js';
 import { CommandError, EXIT } from '../../exit.js';
 import { reasonOf } from '../../files.js';
-import type { Folded, Folding } from './repeats.js';
+import type { Repeats, RepeatLimiter } from './repeats.js';
 import { LineFile } from './line-file.js';
 import { bytes } from '../../output/units.js';
 
 /** What is told on stderr: everything, what went wrong, or nothing. */
-export type Telling = 'all' | 'failures' | 'none';
+export type Verbosity = 'all' | 'failures' | 'none';
 
 /**
  * Most characters of each field; a longer one is cut, and ends with "…". Clients choose the URL, the reason of a Close and (before a
  * login) their name: the README gives these lengths, with which a line of JSON has at most 8 KiB.
  */
-export const MAX_LENGTH: Readonly<Record<string, number>> = {
+export const MAX_FIELD_LENGTH: Readonly<Record<string, number>> = {
   url: 512,
   user: 128,
   reason: 256,
@@ -25,15 +25,15 @@ export const MAX_LENGTH: Readonly<Record<string, number>> = {
 };
 
 /** Where events go. */
-export interface Outlets {
+interface EventOutputs {
   /** A line for people; `kind` is whether something went wrong. */
   readonly print: (line: string, kind: 'tunnel' | 'failure') => void;
   readonly write: (event: string, info: object) => void;
-  readonly folding: Folding;
+  readonly folding: RepeatLimiter;
 }
 
 /** Follows a tunnel's events: lines for people, JSON for programs. */
-export function follow(tunnel: Tunnel, { print, write, folding }: Outlets): void {
+export function logEvents(tunnel: Tunnel, { print, write, folding }: EventOutputs): void {
   const tell = (line: string, kind: 'tunnel' | 'failure') => print(String(onOneLine(line)), kind);
   tunnel.on('open', (given) => {
     const info = shortened(given);
@@ -59,13 +59,13 @@ export function follow(tunnel: Tunnel, { print, write, folding }: Outlets): void
 }
 
 /** As one line for people. */
-export function foldedLine({ address, count, seconds, status, code }: Folded): string {
+export function repeatsLine({ address, count, seconds, status, code }: Repeats): string {
   return `refuse  ${address}: ${count} more in ${seconds} s, the last one ${status} ${code}`;
 }
 
 function shortened<Info extends object>(info: Info): Info {
   const entries = Object.entries(info).map(([name, value]: [string, unknown]) => {
-    const most = MAX_LENGTH[name];
+    const most = MAX_FIELD_LENGTH[name];
     return [name, typeof value === 'string' && most !== undefined ? cut(value, most) : value];
   });
   return Object.fromEntries(entries) as Info;
@@ -94,19 +94,19 @@ function changed({ id, up, reason = '' }: BackendInfo): string {
 }
 
 /** Standard output that takes nothing for so long loses lines, in place of the process's memory. In bytes. */
-const MAX_WAITING = 1024 * 1024;
+const MAX_QUEUED = 1024 * 1024;
 
 /** Standard output, or what stands in front of it. */
-type Outlet = Pick<Writable, 'writableLength'> & { write(text: string): boolean };
+type LineOutput = Pick<Writable, 'writableLength'> & { write(text: string): boolean };
 
 /** Where `--log` writes, line by line at the end of the file. */
 export class EventLog {
   readonly #path: string | undefined;
-  readonly #stdout: Outlet;
+  readonly #stdout: LineOutput;
   readonly #file: LineFile | undefined;
   #lost = 0;
 
-  private constructor(path: string | undefined, stdout: Outlet, warn: (line: string) => void) {
+  private constructor(path: string | undefined, stdout: LineOutput, warn: (line: string) => void) {
     this.#path = path;
     this.#stdout = stdout;
     if (path !== undefined && path !== '-') this.#file = new LineFile(path, { warn, gap: gapLine });
@@ -114,7 +114,7 @@ export class EventLog {
 
   static async open(
     path: string | undefined,
-    stdout: Outlet,
+    stdout: LineOutput,
     warn: (line: string) => void,
   ): Promise<EventLog> {
     const log = new EventLog(path, stdout, warn);
@@ -142,7 +142,7 @@ export class EventLog {
   }
 
   #print(line: string): void {
-    if (this.#stdout.writableLength > MAX_WAITING) this.#lost++;
+    if (this.#stdout.writableLength > MAX_QUEUED) this.#lost++;
     else {
       const gap = this.#lost > 0 ? gapLine(this.#lost) : '';
       this.#lost = 0;

@@ -20,18 +20,18 @@ const CLOSE_WAIT = 1000;
 const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
 
 /** The file system; a test gives its own. */
-export interface Files {
+export interface FileSystem {
   open(path: string): Promise<Pick<FileHandle, 'write' | 'close' | 'stat'>>;
   /** Device and inode of what is under the name; undefined where nothing is. */
   idOf(path: string): Promise<string | undefined>;
 }
 
-export interface LineFileOptions {
+interface LineFileOptions {
   /** Gets one line for each failure, and one where writing works again. */
   readonly warn: (line: string) => void;
   /** The line that says in the file itself how many lines are missing there. */
   readonly gap: (lines: number) => string;
-  readonly files?: Files;
+  readonly files?: FileSystem;
 }
 
 /**
@@ -41,8 +41,8 @@ export interface LineFileOptions {
 export class LineFile {
   readonly #path: string;
   readonly #options: LineFileOptions;
-  readonly #files: Files;
-  #handle: Awaited<ReturnType<Files['open']>> | undefined;
+  readonly #files: FileSystem;
+  #handle: Awaited<ReturnType<FileSystem['open']>> | undefined;
   #id: string | undefined;
   #queue: Buffer[] = [];
   #queued = 0;
@@ -264,7 +264,7 @@ async function idOfHandle(handle: Pick<FileHandle, 'stat'>): Promise<string> {
   return `${dev}:${ino}`;
 }
 
-const realFiles: Files = {
+const realFiles: FileSystem = {
   open: (path) => open(path, FLAGS, 0o640),
   idOf: async (path) => {
     try {

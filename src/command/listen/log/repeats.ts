@@ -2,7 +2,7 @@ import { networkOf } from '../../../request/address.js';
 import type { RefuseInfo } from '../../../types.js';
 
 /** Refusals of one address that are written out in each period; further ones are counted. */
-const WRITTEN_OUT = 10;
+const MAX_WRITTEN = 10;
 /** In ms. */
 const PERIOD = 60_000;
 /** Addresses that are told apart in a period; all further ones count as one. */
@@ -11,7 +11,7 @@ const MAX_ADDRESSES = 500;
 const OTHERS = 'other addresses';
 
 /** Refusals of one address that were not written out. */
-export interface Folded {
+export interface Repeats {
   readonly address: string;
   readonly count: number;
   /** Of the period in which they came. */
@@ -33,14 +33,14 @@ interface Count {
  * Refusals cost a client nothing, and each would be a line: whoever repeats them could fill the disk. The first ten of an address (of
  * IPv6: of one /64) in a minute are written out, the rest becomes one line at the minute's end.
  */
-export class Folding {
-  readonly #tell: (folded: Folded) => void;
+export class RepeatLimiter {
+  readonly #report: (folded: Repeats) => void;
   readonly #counts = new Map<string, Count>();
   #timer: NodeJS.Timeout | undefined;
   #since = 0;
 
-  constructor(tell: (folded: Folded) => void) {
-    this.#tell = tell;
+  constructor(tell: (folded: Repeats) => void) {
+    this.#report = tell;
   }
 
   /** False where this refusal is only counted. */
@@ -55,7 +55,7 @@ export class Folding {
     this.#counts.set(name, count);
     count.total++;
     count.last = info;
-    return count.total <= WRITTEN_OUT;
+    return count.total <= MAX_WRITTEN;
   }
 
   /** Ends the period, and tells what was only counted. */
@@ -67,8 +67,8 @@ export class Folding {
     this.#counts.clear();
     for (const [address, { total, last }] of counts) {
       const { status, code } = last;
-      const count = total - WRITTEN_OUT;
-      if (count > 0) this.#tell({ address, count, seconds, status, code });
+      const count = total - MAX_WRITTEN;
+      if (count > 0) this.#report({ address, count, seconds, status, code });
     }
   }
 }

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
-import { usage } from '../../command-line/args.js';
+import { usageError } from '../../command-line/args.js';
 import { CommandError, EXIT } from '../../exit.js';
 import { reasonOf } from '../../files.js';
 
@@ -87,7 +87,7 @@ function loggerArgs({ server, isLegacy }: SyslogOptions): string[] {
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(server) ?? [];
   if (server.includes(':')) {
     if (host === '' || Number(port) < 1 || Number(port) > 65535)
-      throw usage(`--syslog "${server}" is neither a socket such as /dev/log nor HOST:PORT`);
+      throw usageError(`--syslog "${server}" is neither a socket such as /dev/log nor HOST:PORT`);
     const name = host.replace(/^\[(.*)\]$/, '$1');
     return [...common, '--udp', '--server', name, '--port', port, isLegacy ? '--rfc3164' : '--rfc5424'];
   }

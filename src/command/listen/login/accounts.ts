@@ -3,15 +3,15 @@ import { statSync } from 'node:fs';
 import { messageOf } from '../../../errors.js';
 import { CommandError, EXIT } from '../../exit.js';
 import { BcryptThread } from './bcrypt-thread.js';
-import { guesserOf } from './wrong-logins.js';
+import { loginKeysOf } from './wrong-logins.js';
 import { LoginMemory } from './login-memory.js';
-import type { NoTurn } from './login-queue.js';
+import type { QueueRefusal } from './login-queue.js';
 import type { LoginFile } from '../plan.js';
 import { ProvenLogins } from './proven-logins.js';
-import { digestOf, EqualWork, isBeyondBcrypt, readHashes, readSecret, type Secret } from './secrets.js';
+import { passwordDigest, EqualWork, isBeyondBcrypt, readHashes, readSecret, type Secret } from './secrets.js';
 
 /** `failed`: the password could not be checked. */
-export type Verdict = 'yes' | 'no' | 'failed' | NoTurn;
+export type LoginVerdict = 'yes' | 'no' | 'failed' | QueueRefusal;
 
 /** What those who ask for a login share. */
 interface AccountsSettings {
@@ -32,7 +32,7 @@ export class Accounts {
   readonly #memory: LoginMemory;
   readonly #bcrypt: Pick<BcryptThread, 'compare'>;
   readonly #warn: (line: string) => void;
-  #told = '';
+  #lastWarning = '';
 
   constructor(
     secrets: ReadonlyMap<string, Secret>,
@@ -48,11 +48,11 @@ export class Accounts {
   /**
    * Checks a login, in turn. `client` is what the client is counted by; `signal` aborts when it is gone. Never rejects.
    */
-  async verify(name: string, password: string, client = '', signal?: AbortSignal): Promise<Verdict> {
+  async verify(name: string, password: string, client = '', signal?: AbortSignal): Promise<LoginVerdict> {
     const given = createHmac('sha256', this.#key).update(password).digest();
     if (this.#proven.has(client, name, given)) return 'yes';
     const { queue, guesses } = this.#memory;
-    const guesser = guesserOf(client, name);
+    const guesser = loginKeysOf(client, name);
     const turn = await queue.enter({ ...guesser, isKnown: this.#proven.knows(client), signal });
     if (typeof turn === 'string') return turn;
     try {
@@ -65,7 +65,7 @@ export class Accounts {
       guesses.note(guesser);
       return 'no';
     } catch (error) {
-      this.#tellOnce(`passwords can't be checked: ${messageOf(error)}`);
+      this.#warnOnce(`passwords can't be checked: ${messageOf(error)}`);
       return 'failed';
     } finally {
       turn.release();
@@ -81,19 +81,19 @@ export class Accounts {
   async #isRight(name: string, password: string): Promise<boolean> {
     const secret = this.#secrets.get(name);
     const isPlain = secret !== undefined && 'digest' in secret;
-    const digest = digestOf(password);
+    const digest = passwordDigest(password);
     if (timingSafeEqual(isPlain ? secret.digest : this.#key, digest) && isPlain) return true;
     const hashes = this.#work.for(secret);
     // By the password alone: it takes as long for each name.
     if (hashes.length === 0 || isBeyondBcrypt(password)) return false;
     const isRight = await this.#bcrypt.compare(password, hashes);
-    this.#told = '';
+    this.#lastWarning = '';
     return isRight && secret !== undefined && !isPlain;
   }
 
-  #tellOnce(line: string): void {
-    if (line !== this.#told) this.#warn(line);
-    this.#told = line;
+  #warnOnce(line: string): void {
+    if (line !== this.#lastWarning) this.#warn(line);
+    this.#lastWarning = line;
   }
 }
 

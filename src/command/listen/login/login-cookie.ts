@@ -14,7 +14,7 @@ const PREFIX = 'wstunnel-';
 const SECURE_PREFIX = `__Host-${PREFIX}`;
 
 /** A login that a cookie proves. */
-export interface Remembered {
+interface CookieLogin {
   readonly user: string;
   /** Seconds that it is still good for. */
   readonly left: number;
@@ -44,7 +44,7 @@ export class LoginCookie {
     this.#now = now;
   }
 
-  read(req: IncomingMessage): Remembered | undefined {
+  read(req: IncomingMessage): CookieLogin | undefined {
     const values = valuesOf(req.headers.cookie, this.#nameFor(req));
     for (const value of values.slice(0, MAX_TRIED)) {
       const found = this.#verify(value);
@@ -71,7 +71,7 @@ export class LoginCookie {
     return `${isSecure(req) ? SECURE_PREFIX : PREFIX}${localPort ?? this.#socketName}`;
   }
 
-  #verify(value: string): Remembered | undefined {
+  #verify(value: string): CookieLogin | undefined {
     const [, expires = '', encoded = '', given = ''] =
       /^(\d{1,12})\.([\w-]*)\.([\w-]{43})$/.exec(value) ?? [];
     const user = Buffer.from(encoded, 'base64url').toString();

@@ -1,10 +1,10 @@
 import { onOneLine, cut } from '../../../helpers/one-line.js';
-import type { Verdict } from './accounts.js';
-import { MAX_LENGTH } from '../log/event-log.js';
-import { Folding, type Folded } from '../log/repeats.js';
+import type { LoginVerdict } from './accounts.js';
+import { MAX_FIELD_LENGTH } from '../log/event-log.js';
+import { RepeatLimiter, type Repeats } from '../log/repeats.js';
 
 /** A login that was refused. The password is not in it. */
-export interface LoginFailure {
+interface LoginFailure {
   /** Of the client; empty on a unix socket. */
   readonly address: string;
   readonly status: number;
@@ -15,12 +15,12 @@ export interface LoginFailure {
 }
 
 /** Where failed logins go. */
-export interface LoginOutlets {
+interface LoginOutputs {
   readonly print: (line: string) => void;
   readonly write: (event: string, info: object) => void;
 }
 
-export const LOGIN_CODES: Readonly<Record<Exclude<Verdict, 'yes' | 'gone'>, string>> = {
+export const LOGIN_CODES: Readonly<Record<Exclude<LoginVerdict, 'yes' | 'gone'>, string>> = {
   no: 'wrong',
   slowed: 'slowed',
   busy: 'busy',
@@ -39,12 +39,12 @@ const REASONS: Readonly<Record<string, string>> = {
  * chosen. As with refusals, the first ten of an address in a minute are written out.
  */
 export class LoginEvents {
-  readonly #outlets: LoginOutlets;
+  readonly #outlets: LoginOutputs;
   /** Apart, so that cheap requests beyond the queue's room can't keep wrong logins out of the log. */
-  readonly #wrong = new Folding((folded) => this.#tellFolded(folded));
-  readonly #unchecked = new Folding((folded) => this.#tellFolded(folded));
+  readonly #wrong = new RepeatLimiter((folded) => this.#reportRepeats(folded));
+  readonly #unchecked = new RepeatLimiter((folded) => this.#reportRepeats(folded));
 
-  constructor(outlets: LoginOutlets) {
+  constructor(outlets: LoginOutputs) {
     this.#outlets = outlets;
   }
 
@@ -52,7 +52,7 @@ export class LoginEvents {
     const isUnchecked = code === LOGIN_CODES.busy || code === LOGIN_CODES.failed;
     const folding = isUnchecked ? this.#unchecked : this.#wrong;
     if (!folding.passes({ address, status, code })) return;
-    const name = user === undefined ? undefined : cut(user, MAX_LENGTH.user ?? 0);
+    const name = user === undefined ? undefined : cut(user, MAX_FIELD_LENGTH.user ?? 0);
     const shown = name === undefined ? '' : ` (${name})`;
     this.#outlets.write('login', { address, status, code, ...(name !== undefined && { user: name }) });
     this.#outlets.print(
@@ -66,7 +66,7 @@ export class LoginEvents {
     this.#unchecked.end();
   }
 
-  #tellFolded(folded: Folded): void {
+  #reportRepeats(folded: Repeats): void {
     const { address, count, seconds, status, code } = folded;
     this.#outlets.write('logins', folded);
     this.#outlets.print(`login   ${address}: ${count} more in ${seconds} s, the last one ${status} ${code}`);

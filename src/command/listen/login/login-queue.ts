@@ -1,5 +1,5 @@
 import { leaseOf, type Lease } from '../../../helpers/lease.js';
-import type { Guesser, Guesses } from './wrong-logins.js';
+import type { LoginKeys, WrongLogins } from './wrong-logins.js';
 
 /** Times in milliseconds. */
 export interface QueueSettings {
@@ -19,15 +19,15 @@ export const QUEUE: QueueSettings = { perClient: 16, total: 1024, wait: 15_000, 
 const MAX_SERVED = 10_000;
 
 /** `busy`: others were first until the time was over; `slowed`: the client was wrong too often; `gone`: the client left. */
-export type NoTurn = 'busy' | 'slowed' | 'gone';
+export type QueueRefusal = 'busy' | 'slowed' | 'gone';
 
-export interface Asker extends Guesser {
+interface LoginAttempt extends LoginKeys {
   /** A login of this client was right before. */
   readonly isKnown: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
-interface Ticket extends Asker {
+interface Ticket extends LoginAttempt {
   /** Decides between equals. By the order of arrival whoever asks most often would always be first. */
   readonly luck: number;
   readonly give: (turn: Lease) => void;
@@ -40,30 +40,30 @@ interface Ticket extends Asker {
  * served longest ago: a client that guesses holds up itself. Nothing here depends on whether a name exists.
  */
 export class LoginQueue {
-  readonly #guesses: Guesses;
+  readonly #guesses: WrongLogins;
   readonly #settings: QueueSettings;
-  readonly #waiting = new Set<Ticket>();
+  readonly #queued = new Set<Ticket>();
   /** How many of them are each client's. */
   readonly #loads = new Map<string, number>();
   /** The turn that each client last had; the oldest first. */
   readonly #served = new Map<string, number>();
   #turns = 0;
-  #held = 0;
-  #isTaken = false;
+  #delayed = 0;
+  #isBusy = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(guesses: Guesses, settings = QUEUE) {
+  constructor(guesses: WrongLogins, settings = QUEUE) {
     this.#guesses = guesses;
     this.#settings = settings;
   }
 
   /** Resolves to the turn, which ends with `release`, or says why there is none. */
-  enter(asker: Asker): Promise<Lease | NoTurn> {
+  enter(asker: LoginAttempt): Promise<Lease | QueueRefusal> {
     const { signal } = asker;
     if (signal?.aborted === true) return Promise.resolve('gone');
     return new Promise((resolve) => {
       let endHold = () => {};
-      const settle = (turn: Lease | NoTurn) => {
+      const settle = (turn: Lease | QueueRefusal) => {
         clearTimeout(timer);
         endHold();
         signal?.removeEventListener('abort', onAbort);
@@ -79,13 +79,13 @@ export class LoginQueue {
           this.#leave(ticket);
           clearTimeout(timer);
           if (delay === 0) settle(why);
-          else endHold = this.#hold(delay, () => settle(why));
+          else endHold = this.#delayRefusal(delay, () => settle(why));
         },
       };
       const onAbort = () => settle('gone');
       const timer = setTimeout(() => ticket.refuse(0), this.#settings.wait).unref();
       signal?.addEventListener('abort', onAbort);
-      this.#waiting.add(ticket);
+      this.#queued.add(ticket);
       this.#loads.set(ticket.client, this.#loadOf(ticket) + 1);
       this.#makeRoom(ticket);
       this.#next();
@@ -93,7 +93,7 @@ export class LoginQueue {
   }
 
   #leave(ticket: Ticket): void {
-    if (!this.#waiting.delete(ticket)) return;
+    if (!this.#queued.delete(ticket)) return;
     const load = this.#loadOf(ticket) - 1;
     if (load > 0) this.#loads.set(ticket.client, load);
     else this.#loads.delete(ticket.client);
@@ -103,19 +103,19 @@ export class LoginQueue {
   #makeRoom({ client }: Ticket): void {
     const { perClient, total, hold } = this.#settings;
     const isOver = (this.#loads.get(client) ?? 0) > perClient;
-    if (!isOver && this.#waiting.size <= total) return;
-    const all = [...this.#waiting].filter((one) => !isOver || one.client === client);
+    if (!isOver && this.#queued.size <= total) return;
+    const all = [...this.#queued].filter((one) => !isOver || one.client === client);
     const weightOf = (one: Ticket) => this.#loadOf(one) + this.#rankOf(one);
     const last = firstOf(all, (a, b) => weightOf(b) - weightOf(a) || a.luck - b.luck);
-    last?.refuse(this.#held < total ? hold : 0);
+    last?.refuse(this.#delayed < total ? hold : 0);
   }
 
   /** Returns what ends it early. */
-  #hold(delay: number, end: () => void): () => void {
-    this.#held++;
+  #delayRefusal(delay: number, end: () => void): () => void {
+    this.#delayed++;
     const timer = setTimeout(end, delay).unref();
     const lease = leaseOf(() => {
-      this.#held--;
+      this.#delayed--;
       clearTimeout(timer);
     });
     return () => lease.release();
@@ -123,12 +123,12 @@ export class LoginQueue {
 
   #next(): void {
     clearTimeout(this.#timer);
-    if (this.#isTaken || this.#waiting.size === 0) return;
-    const pauses = Array.from(this.#waiting, (ticket) => ({ ticket, pause: this.#guesses.pause(ticket) }));
+    if (this.#isBusy || this.#queued.size === 0) return;
+    const pauses = Array.from(this.#queued, (ticket) => ({ ticket, pause: this.#guesses.pause(ticket) }));
     const ready = pauses.filter(({ pause }) => pause <= 0).map(({ ticket }) => ticket);
     const first = firstOf(ready, (a, b) => this.#compare(a, b));
     if (first) {
-      this.#isTaken = true;
+      this.#isBusy = true;
       this.#noteTurn(first.client);
       first.give(leaseOf(() => this.#hasEnded()));
     } else {
@@ -138,7 +138,7 @@ export class LoginQueue {
   }
 
   #hasEnded(): void {
-    this.#isTaken = false;
+    this.#isBusy = false;
     this.#next();
   }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { defaultAddress, networkOf, normalizeAddress } from '../../../request/address.js';
 import type { Next } from '../../../types.js';
-import type { Accounts, Verdict } from './accounts.js';
+import type { Accounts, LoginVerdict } from './accounts.js';
 import type { LoginCookie } from './login-cookie.js';
 import { isBeyondBcrypt } from './secrets.js';
 
@@ -17,7 +17,7 @@ interface Refusal {
   readonly text: string;
 }
 
-const REFUSALS: Readonly<Record<Exclude<Verdict, 'yes' | 'gone'>, Refusal>> = {
+const REFUSALS: Readonly<Record<Exclude<LoginVerdict, 'yes' | 'gone'>, Refusal>> = {
   no: {
     status: 401,
     headers: { 'WWW-Authenticate': 'Basic realm="express-wstunnel", charset="UTF-8"' },
@@ -40,7 +40,7 @@ const REFUSALS: Readonly<Record<Exclude<Verdict, 'yes' | 'gone'>, Refusal>> = {
 const TOO_LONG = '; a password that is stored as a bcrypt hash has at most 72 bytes, and no NUL';
 
 /** A login that was refused: the name as the client wrote it. */
-export interface RefusedLogin {
+interface RefusedLogin {
   readonly address: string;
   readonly name: string;
   readonly status: number;
@@ -99,7 +99,7 @@ async function verifyUntilGone(
   { name, password }: Credentials,
   client: string,
   res: ServerResponse,
-): Promise<{ verdict: Verdict; isGone: boolean }> {
+): Promise<{ verdict: LoginVerdict; isGone: boolean }> {
   const gone = new AbortController();
   const onClose = () => gone.abort();
   res.once('close', onClose);

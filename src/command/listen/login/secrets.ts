@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { encodeBase64, getRounds, truncates } from 'bcryptjs';
 import { CommandError, EXIT } from '../../exit.js';
-import { readFirstLine, readText } from '../../files.js';
+import { readFirstLine, readTextFile } from '../../files.js';
 
 /** A bcrypt of more rounds would take seconds, for which others that log in wait. */
 const MAX_COST = 14;
@@ -13,7 +13,7 @@ export type Secret = { readonly hash: string } | { readonly digest: Buffer };
 
 /** What `htpasswd -B` writes: lines `name:hash`. */
 export function readHashes(file: string): [string, Secret][] {
-  const lines = readText(file)
+  const lines = readTextFile(file)
     .split(/\r?\n/)
     .map((line, index) => ({ line: line.trim(), number: index + 1 }));
   const entries = lines.filter(({ line }) => line !== '' && !line.startsWith('#'));
@@ -31,7 +31,7 @@ export function readSecret(user: string, file: string): Secret {
   if (line.includes('\uFFFD'))
     throw new CommandError(EXIT.config, `the password of "${user}" is not UTF-8: write it as text`);
   const [, hash] = /^(?:[^:]*:)?(\$2[aby]\$.*)$/.exec(line.trim()) ?? [];
-  return hash === undefined ? { digest: digestOf(line) } : { hash: readHash(hash, `${file}:1`) };
+  return hash === undefined ? { digest: passwordDigest(line) } : { hash: readHash(hash, `${file}:1`) };
 }
 
 function readHash(hash: string, place: string): string {
@@ -47,7 +47,7 @@ function readHash(hash: string, place: string): string {
 }
 
 /** Of one length, whatever the password's. */
-export function digestOf(password: string): Buffer {
+export function passwordDigest(password: string): Buffer {
   return createHash('sha256').update(password).digest();
 }
 

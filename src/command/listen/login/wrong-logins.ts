@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 /** How wrong logins slow the next one. Times in milliseconds. */
-export interface Pace {
+interface Slowdown {
   /** Wrong logins that cost nothing: people mistype. */
   readonly free: number;
   /** The first pause; it doubles with each wrong login. */
@@ -9,18 +9,18 @@ export interface Pace {
   readonly most: number;
 }
 
-export interface GuessSettings {
+export interface WrongLoginSettings {
   /** Of one client, whatever the names: many people may share an address, so this stays short. */
-  readonly client: Pace;
+  readonly client: Slowdown;
   /** Of one client for one name. */
-  readonly pair: Pace;
+  readonly pair: Slowdown;
   /** Milliseconds after which one wrong login is forgotten. */
   readonly forget: number;
   /** Clients that are remembered, and pairs; the one that was wrong longest ago goes first. */
   readonly most: number;
 }
 
-export const GUESSES: GuessSettings = {
+export const WRONG_LOGINS: WrongLoginSettings = {
   client: { free: 10, first: 250, most: 1000 },
   pair: { free: 3, first: 1000, most: 5000 },
   forget: 60_000,
@@ -31,7 +31,7 @@ export const GUESSES: GuessSettings = {
 const MAX_COUNT = 20;
 
 /** Who asks for a login. */
-export interface Guesser {
+export interface LoginKeys {
   /** What a client is counted by. */
   readonly client: string;
   /** The same with the name that is asked for, as a digest: a client writes any name, of any length. */
@@ -48,32 +48,32 @@ interface Record {
  * Wrong logins, by client and by client and name. There is no count by name alone: with it anybody could slow down the
  * owner of a name from elsewhere.
  */
-export class Guesses {
-  readonly #settings: GuessSettings;
+export class WrongLogins {
+  readonly #settings: WrongLoginSettings;
   readonly #now: () => number;
   readonly #clients = new Map<string, Record>();
   readonly #pairs = new Map<string, Record>();
 
-  constructor(settings = GUESSES, now = () => performance.now()) {
+  constructor(settings = WRONG_LOGINS, now = () => performance.now()) {
     this.#settings = settings;
     this.#now = now;
   }
 
   /** A login was wrong. */
-  note({ client, pair }: Guesser): void {
+  note({ client, pair }: LoginKeys): void {
     this.#count(this.#clients, client);
     this.#count(this.#pairs, pair);
   }
 
   /** Milliseconds until the next login of this client for this name may be checked. */
-  pause({ client, pair }: Guesser): number {
+  pause({ client, pair }: LoginKeys): number {
     const settings = this.#settings;
     const ofClient = this.#pauseOf(this.#clients.get(client), settings.client);
     return Math.max(ofClient, this.#pauseOf(this.#pairs.get(pair), settings.pair));
   }
 
   /** The wrong logins that are not forgotten: of the client, and of those for this name. */
-  countsOf({ client, pair }: Guesser): { client: number; pair: number } {
+  countsOf({ client, pair }: LoginKeys): { client: number; pair: number } {
     return { client: this.#left(this.#clients.get(client)), pair: this.#left(this.#pairs.get(pair)) };
   }
 
@@ -92,14 +92,14 @@ export class Guesses {
     return Math.max(0, record.count - Math.floor((this.#now() - record.at) / this.#settings.forget));
   }
 
-  #pauseOf(record: Record | undefined, { free, first, most }: Pace): number {
+  #pauseOf(record: Record | undefined, { free, first, most }: Slowdown): number {
     const over = this.#left(record) - free;
     if (!record || over <= 0) return 0;
     return Math.max(0, record.at + Math.min(first * 2 ** (over - 1), most) - this.#now());
   }
 }
 
-export function guesserOf(client: string, name: string): Guesser {
+export function loginKeysOf(client: string, name: string): LoginKeys {
   const pair = createHash('sha256').update(JSON.stringify([client, name]));
   return { client, pair: pair.digest('base64') };
 }

@@ -1,4 +1,4 @@
-import { readText } from '../../files.js';
+import { readTextFile } from '../../files.js';
 import { certificateOf, readAuthorities, readKeyPair } from '../../pem.js';
 import type { Plan } from '../plan.js';
 
@@ -21,6 +21,6 @@ export function readCertificate(
 
 /** Is this server's certificate for a name? A page of another name can't reach it: the browser does not trust the connection. */
 export function certificateNames({ cert }: NonNullable<Plan['tls']>): (name: string) => boolean {
-  const own = certificateOf(readText(cert), cert);
+  const own = certificateOf(readTextFile(cert), cert);
   return (name) => own.checkHost(name) !== undefined;
 }

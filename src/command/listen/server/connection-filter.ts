@@ -15,7 +15,7 @@ const WARNING_PAUSE = 60_000;
 
 type Emit = (event: string | symbol, ...args: unknown[]) => boolean;
 
-export interface DoorOptions {
+export interface ConnectionFilterOptions {
   /** Most connections of all servers together. */
   readonly maxConnections: number;
   /** With `--accept-proxy`: may this peer send a PROXY header? The peer of a unix socket has no address. */
@@ -30,19 +30,19 @@ export interface DoorOptions {
  *
  * In the server's `emit`, as Node's own listeners take the socket at once and can't be made to wait.
  */
-export class Door {
-  readonly #options: DoorOptions;
+export class ConnectionFilter {
+  readonly #options: ConnectionFilterOptions;
   /** By the PROXY header; for TLS, which makes a socket of its own. */
   readonly #clients = new WeakMap<Socket, ClientEnds>();
   /** When each kind of warning was given last. */
   readonly #warnedAt = new Map<string, number>();
   #open = 0;
 
-  constructor(options: DoorOptions) {
+  constructor(options: ConnectionFilterOptions) {
     this.#options = options;
   }
 
-  guard(server: Server): void {
+  attach(server: Server): void {
     const emit = server.emit.bind(server) as Emit;
     server.emit = ((event, ...args) => {
       const [socket] = args;

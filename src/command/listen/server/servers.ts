@@ -2,7 +2,7 @@ import { createServer as createHttp, type RequestListener, type Server } from 'n
 import { createServer as createHttps, type Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { bindError } from '../../../sockets/bind-error.js';
-import { faultOfListenPath, PORTABLE_SOCKET_PATH } from '../../../sockets/socket-path.js';
+import { listenPathFault, PORTABLE_SOCKET_PATH } from '../../../sockets/socket-path.js';
 import { listenAtPath } from '../../../sockets/stale-socket.js';
 import { untilListening } from '../../../sockets/until-listening.js';
 import { shownAddress, type ListenAddress } from '../../command-line/addresses.js';
@@ -11,14 +11,17 @@ import { reasonOf } from '../../files.js';
 import { listenOnDescriptor } from './passed-socket.js';
 import type { Certificate } from './certificate.js';
 import { defaultMaxConnections } from './connection-limit.js';
-import { Door } from './connection-filter.js';
+import { ConnectionFilter } from './connection-filter.js';
 import { PlainHttp } from './plain-http.js';
 import type { Plan, UnixAccess } from '../plan.js';
 import { proxyPeers } from './trusted-proxies.js';
 import { listenWithAccess } from './unix-access.js';
 
 /** What of the plan is settled with the servers. */
-type Listening = Pick<Plan, 'listen' | 'unix' | 'maxConnections' | 'acceptProxy' | 'trustProxy' | 'sslOnly'>;
+type ServerSettings = Pick<
+  Plan,
+  'listen' | 'unix' | 'maxConnections' | 'acceptProxy' | 'trustProxy' | 'sslOnly'
+>;
 
 /** In ms, as Node's own deadline for a request's headers; Node gives TLS two minutes. */
 const TLS_TIMEOUT = 60_000;
@@ -31,7 +34,7 @@ export class Servers {
   readonly #isTls: boolean;
 
   constructor(
-    { listen, unix = {}, maxConnections, acceptProxy, trustProxy, sslOnly }: Listening,
+    { listen, unix = {}, maxConnections, acceptProxy, trustProxy, sslOnly }: ServerSettings,
     certificate: Certificate | undefined,
     listener: RequestListener,
     warn: (line: string) => void,
@@ -41,13 +44,13 @@ export class Servers {
     this.#isTls = certificate !== undefined;
     const tls = certificate && { ...certificate, handshakeTimeout: TLS_TIMEOUT };
     this.all = listen.map(() => (tls ? createHttps(tls, listener) : createHttp(listener)));
-    const door = new Door({
+    const filter = new ConnectionFilter({
       maxConnections: maxConnections ?? defaultMaxConnections(),
       ...(acceptProxy && { isProxy: proxyPeers(trustProxy) }),
       ...(certificate && !sslOnly && { plainHttp: new PlainHttp() }),
       warn,
     });
-    for (const server of this.all) door.guard(server);
+    for (const server of this.all) filter.attach(server);
   }
 
   /** @throws {CommandError} where one can't; the others are `end()`'s to close. */
@@ -118,7 +121,7 @@ async function listenOn(server: Server, address: ListenAddress, unix: UnixAccess
   try {
     if (path === undefined) await listen();
     else {
-      const fault = faultOfListenPath(path, PORTABLE_SOCKET_PATH);
+      const fault = listenPathFault(path, PORTABLE_SOCKET_PATH);
       if (fault !== undefined) throw new Error(fault);
       await listenAtPath(path, listen);
     }

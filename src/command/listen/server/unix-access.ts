@@ -2,7 +2,7 @@ import { lchownSync, lstatSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { withUmask } from '../../../sockets/umask.js';
 import type { UnixAccess } from '../plan.js';
-import { entryOf } from '../user/user-database.js';
+import { databaseEntry } from '../user/user-database.js';
 
 export const MODE_RULE = 'is three octal digits, such as 660 (owner and group)';
 export const GROUP_RULE = 'is a group of this machine, or its number';
@@ -16,7 +16,7 @@ export function readMode(text: string): number | undefined {
 export function readGroup(name: string): number | undefined {
   if (/^\d{1,10}$/.test(name)) return Number(name);
   if (!/^[A-Za-z_][\w.-]*\$?$/.test(name)) return undefined;
-  const [, , number = ''] = entryOf('group', name) ?? [];
+  const [, , number = ''] = databaseEntry('group', name) ?? [];
   return /^\d+$/.test(number) ? Number(number) : undefined;
 }
 

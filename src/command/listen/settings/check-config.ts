@@ -1,15 +1,15 @@
 import { dirname, resolve } from 'node:path';
-import { CommandError, EXIT, linesOf } from '../../exit.js';
-import { checkFolder } from '../../files.js';
-import { say, type Io } from '../../process/io.js';
+import { CommandError, EXIT, messagesOf } from '../../exit.js';
+import { requireFolder } from '../../files.js';
+import { printMessage, type Io } from '../../process/io.js';
 import { readAccounts } from '../login/accounts.js';
 import { readCertificate } from '../server/certificate.js';
-import { dangersOf } from '../startup/warnings.js';
+import { startupWarnings } from '../startup/warnings.js';
 import { leftOutLines } from '../startup/left-out.js';
 import { LoginMemory } from '../login/login-memory.js';
 import { foldersOf, type Plan } from '../plan.js';
-import { checkTrust } from '../site/site.js';
-import { Tokens } from '../tokens/token-store.js';
+import { checkTrustProxy } from '../site/site.js';
+import { TokenStore } from '../tokens/token-store.js';
 import { identityOf } from '../user/process-user.js';
 
 type Check = () => unknown;
@@ -30,9 +30,9 @@ export async function checkConfig(io: Io, plan: Plan): Promise<number> {
       errors.push(error);
     }
   // They look into the folders, which may be what is wrong.
-  if (errors.length === 0) warnings.push(...dangersOf(plan));
-  for (const line of warnings) say(io, `warning: ${line}`);
-  const [first, ...more] = errors.flatMap((error) => linesOf(error));
+  if (errors.length === 0) warnings.push(...startupWarnings(plan));
+  for (const line of warnings) printMessage(io, `warning: ${line}`);
+  const [first, ...more] = errors.flatMap((error) => messagesOf(error));
   if (first !== undefined) throw new CommandError(EXIT.config, first, { more, cause: errors[0] });
   io.stdout.write(`${plan.config ?? 'the command line'}: no errors\n`);
   return EXIT.ok;
@@ -47,14 +47,14 @@ function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
     ...foldersOf(plan).map(
       ({ folder }) =>
         () =>
-          checkFolder(folder),
+          requireFolder(folder),
     ),
-    tokens === undefined ? undefined : () => Tokens.open(tokens, warn),
+    tokens === undefined ? undefined : () => TokenStore.open(tokens, warn),
     ...[plan.log, plan.record, ...listen.map(({ socket }) => socket)].map((file) =>
-      file !== undefined && file !== '-' ? () => checkFolder(dirname(resolve(file))) : undefined,
+      file !== undefined && file !== '-' ? () => requireFolder(dirname(resolve(file))) : undefined,
     ),
     user && (() => identityOf(user)),
-    trustProxy === undefined ? undefined : () => checkTrust(trustProxy),
+    trustProxy === undefined ? undefined : () => checkTrustProxy(trustProxy),
   ];
   return checks.filter((check) => check !== undefined);
 }

@@ -1,5 +1,5 @@
 import type { Condition, Rule, RuleOptions } from '../../../types.js';
-import { usage } from '../../command-line/args.js';
+import { usageError } from '../../command-line/args.js';
 import { trustsUnix } from '../server/trusted-proxies.js';
 import type { Plan } from '../plan.js';
 
@@ -8,14 +8,14 @@ import type { Plan } from '../plan.js';
  *
  * @throws {CommandError} for an option that goes by addresses, where no proxy that is believed says them.
  */
-export function checkAddressesAreKnown(plan: Plan): void {
+export function requireClientAddresses(plan: Plan): void {
   const { listen, tunnel, trustProxy, acceptProxy, isLighttpd } = plan;
   const socket = listen.find((address) => address.socket !== undefined)?.socket;
   // In a lighttpd.conf such a condition holds for no client of a unix socket, as in lighttpd.
   if (socket === undefined || isLighttpd || acceptProxy || trustsUnix(trustProxy)) return;
   const name = (tunnel.limits?.perClient ?? 0) > 0 ? 'limits.perClient' : addressOptionOf(tunnel);
   if (name === undefined) return;
-  throw usage(
+  throw usageError(
     `${name} goes by the client's address, and connections to unix:${socket} have none: --trust-proxy unix takes it from ` +
       "the proxy's X-Forwarded-For, --accept-proxy from its PROXY protocol header",
   );

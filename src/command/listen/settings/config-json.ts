@@ -19,19 +19,19 @@ import {
   readText,
   type Check,
 } from '../../../options/checks.js';
-import { faultOfListenPath, isAbstractSocket } from '../../../sockets/socket-path.js';
+import { listenPathFault, isAbstractSocket } from '../../../sockets/socket-path.js';
 import { without } from '../../../helpers/without.js';
 import { readServer } from '../../../options/hosts.js';
 import { OPTIONS, readOptions, RULE } from '../../../options/options.js';
 import { CONNECTIONS_CEILING } from '../server/connection-limit.js';
-import { readListenAddress } from '../../command-line/addresses.js';
+import { parseListenAddress } from '../../command-line/addresses.js';
 import { LONGEST_DRAIN } from '../../drain.js';
-import { complaintOf, CommandError, EXIT } from '../../exit.js';
+import { optionMessageOf, CommandError, EXIT } from '../../exit.js';
 import type { Config } from './config.js';
 import { FRAME_RULE, isFrameSource } from '../site/frame-headers.js';
 import { fromJson } from './json-values.js';
 import { isHostName, NAME_RULE } from '../origins/server-names.js';
-import { INDEX, readLoginFile, type Tunnelling } from '../plan.js';
+import { INDEX, parseLoginFile, type MiddlewareOptions } from '../plan.js';
 import { GROUP_RULE, MODE_RULE, readGroup, readMode } from '../server/unix-access.js';
 import { isUserName, readUserName, USER_RULE } from '../user/process-user.js';
 
@@ -61,11 +61,11 @@ interface OwnPart {
 export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   listen: (value, name) => {
     for (const text of readTexts(portsAsTexts(value), name)) {
-      const address = readListenAddress(text);
+      const address = parseListenAddress(text);
       if (!address) fail(name, 'is PORT, ADDRESS:PORT, :PORT, unix:PATH or fd:3, or a list', value);
       const { socket = '' } = address;
       if (isAbstractSocket(socket))
-        fail(name, `can't be listened on (${faultOfListenPath(socket) ?? ''})`, text);
+        fail(name, `can't be listened on (${listenPathFault(socket) ?? ''})`, text);
     }
   },
   unixMode: (value, name) => {
@@ -121,7 +121,7 @@ export function readJsonConfig(text: string, file: string): Config {
   }));
   const given: unknown = getNodeValue(root);
   const { value, problems, privateFiles } = fromJson(given, folder);
-  const tunnel = () => namedOf(value as object, Object.keys(TUNNEL)) as Tunnelling;
+  const tunnel = () => namedOf(value as object, Object.keys(TUNNEL)) as MiddlewareOptions;
   const errors = [
     ...problems,
     ...errorsOf(() => readNames(value, 'options', { ...OWN, ...JSON_TUNNEL })),
@@ -150,7 +150,7 @@ function errorsOf(check: () => void): readonly TunnelError[] {
 }
 
 function messageFor(error: TunnelError): string {
-  return complaintOf(error).replace(/^options /, '');
+  return optionMessageOf(error).replace(/^options /, '');
 }
 
 function portsAsTexts(value: unknown): unknown {
@@ -165,7 +165,7 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
   const { web, trustProxy, acceptProxy, maxConnections, verbose, log } = own;
   return {
     listen: [own.listen ?? []].flat().flatMap((one) => {
-      const address = readListenAddress(String(one));
+      const address = parseListenAddress(String(one));
       return address?.socket === undefined ? (address ?? []) : { socket: file(address.socket) };
     }),
     ...((own.unixMode ?? own.unixGroup) !== undefined && { unix: unixOf(own) }),
@@ -174,7 +174,7 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
     ...(own.cert !== undefined && { cert: file(own.cert) }),
     ...(own.key !== undefined && { key: file(own.key) }),
     ...(own.clientCa !== undefined && { clientCa: file(own.clientCa) }),
-    ...(own.auth !== undefined && { auth: [own.auth].flat().map((one) => readLoginFile(one, folder)) }),
+    ...(own.auth !== undefined && { auth: [own.auth].flat().map((one) => parseLoginFile(one, folder)) }),
     ...(own.tokens !== undefined && { tokens: file(own.tokens) }),
     ...(own.name !== undefined && { names: [own.name].flat() }),
     ...(own.frame !== undefined && { frame: [own.frame].flat() }),

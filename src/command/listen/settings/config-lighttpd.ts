@@ -8,7 +8,7 @@ import { readConf, type ConfReading, type ConfUser } from '../../../lighttpd/rea
 import type { Problem } from '../../../lighttpd/problems.js';
 import type { ListenAddress as Bound } from '../../../lighttpd/sockets.js';
 import type { ListenAddress } from '../../command-line/addresses.js';
-import { usage } from '../../command-line/args.js';
+import { usageError } from '../../command-line/args.js';
 import { CommandError, EXIT } from '../../exit.js';
 import { reasonOf } from '../../files.js';
 import type { Config } from './config.js';
@@ -58,7 +58,7 @@ function checkIgnored(ignore: readonly string[]): void {
   try {
     readDirectiveNames(ignore, 'ignore');
   } catch (error) {
-    throw usage(`--${messageOf(error).replace(/^wstunnel: /, '')}`);
+    throw usageError(`--${messageOf(error).replace(/^wstunnel: /, '')}`);
   }
 }
 

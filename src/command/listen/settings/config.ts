@@ -1,5 +1,5 @@
 import type { ListenAddress } from '../../command-line/addresses.js';
-import type { LoginFile, Plan, Tunnelling } from '../plan.js';
+import type { LoginFile, Plan, MiddlewareOptions } from '../plan.js';
 
 /** The settings of a configuration file. */
 export interface Config extends Partial<
@@ -24,7 +24,7 @@ export interface Config extends Partial<
 > {
   readonly isLighttpd: boolean;
   readonly listen: readonly ListenAddress[];
-  readonly tunnel: Tunnelling;
+  readonly tunnel: MiddlewareOptions;
   readonly cert?: string;
   readonly key?: string;
   readonly clientCa?: string;

@@ -5,7 +5,7 @@ import { optionError } from '../../../options/option-error.js';
 import type { TunnelError } from '../../../errors.js';
 import { isAbstractSocket } from '../../../sockets/socket-path.js';
 import { HOST } from '../../../options/hosts.js';
-import { readTarget } from '../../command-line/addresses.js';
+import { parseTarget } from '../../command-line/addresses.js';
 import { reasonOf } from '../../files.js';
 
 /** What a file's values become. */
@@ -106,7 +106,7 @@ class Reading {
   }
 
   #target(text: string, name: string): unknown {
-    const host = readTarget(text);
+    const host = parseTarget(text);
     if (host) return this.#host({ ...host }, name);
     this.#wrong(name, `"${hideLogin(text)}" is no target: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT`);
     // Never dialled: it keeps the place in a list from being wrong in a second way.

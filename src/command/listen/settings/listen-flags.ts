@@ -1,7 +1,7 @@
 import { helpLines, type Args, type OptionSpecs } from '../../command-line/args.js';
 
 /** The options of `express-wstunnel listen`, in the order of the help and of the README's table. */
-export const LISTEN_OPTIONS = {
+export const LISTEN_FLAGS = {
   listen: { value: 'ADDRESS', multiple: true, help: '6080, HOST:6080 or :6080 (all); a unix socket' },
   unix: { value: 'PATH' },
   'unix-mode': { value: 'MODE', help: 'permissions of the unix socket, such as 660', more: true },
@@ -44,10 +44,10 @@ export const LISTEN_OPTIONS = {
   version: { short: 'V' },
 } as const satisfies OptionSpecs;
 
-export type OptionName = keyof typeof LISTEN_OPTIONS;
+export type ListenFlag = keyof typeof LISTEN_FLAGS;
 
 /** The command line, once read. */
-export type Given = Args<typeof LISTEN_OPTIONS>;
+export type ListenArgs = Args<typeof LISTEN_FLAGS>;
 
 const MORE = `
 express-wstunnel --help man | man -l -                     the manual page
@@ -63,5 +63,5 @@ export const listenHelp = (
 Opens WebSockets on 127.0.0.1:6080, or where it is told, and streams their bytes
 to TARGET: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT.
 
-${helpLines(LISTEN_OPTIONS, all).join('\n')}
+${helpLines(LISTEN_FLAGS, all).join('\n')}
 ${all ? MORE : ''}`;

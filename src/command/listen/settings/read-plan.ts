@@ -5,22 +5,22 @@ import { readHosts } from '../../../options/hosts.js';
 import type { Host } from '../../../types.js';
 import {
   isLoopback,
-  readTarget,
+  parseTarget,
   shownAddress,
-  wantListenAddress,
+  requireListenAddress,
   type ListenAddress,
 } from '../../command-line/addresses.js';
-import { usage } from '../../command-line/args.js';
+import { usageError } from '../../command-line/args.js';
 import { LONGEST_DRAIN } from '../../drain.js';
 import type { Config } from './config.js';
 import { readConfig } from './read-config.js';
 import { CONNECTIONS_CEILING } from '../server/connection-limit.js';
-import type { EndingOptions } from '../auto-exit.js';
+import type { AutoExitOptions } from '../auto-exit.js';
 import { FRAME_RULE, isFrameSource } from '../site/frame-headers.js';
 import { isHostName, NAME_RULE } from '../origins/server-names.js';
-import type { Given, OptionName } from './listen-flags.js';
-import { checkAddressesAreKnown } from './client-addresses.js';
-import { INDEX, readLoginFile, type Plan, type Tunnelling } from '../plan.js';
+import type { ListenArgs, ListenFlag } from './listen-flags.js';
+import { requireClientAddresses } from './client-addresses.js';
+import { INDEX, parseLoginFile, type Plan, type MiddlewareOptions } from '../plan.js';
 import { checkOption, listOf, secondsOf, TUNNEL_FLAGS, tunnelOf } from './tunnel-flags.js';
 import { GROUP_RULE, MODE_RULE, readGroup, readMode } from '../server/unix-access.js';
 import { isUserName, readUserName, USER_RULE, type UserName } from '../user/process-user.js';
@@ -35,9 +35,10 @@ const MAX_LIFE = 2_000_000;
  * The command line and its configuration file; the line counts where both say something. Read anew at each SIGHUP. `isForAll`: a bare
  * port is every address, as websockify has it.
  */
-export function readPlan(args: Given, isForAll = false): Plan {
+export function readPlan(args: ListenArgs, isForAll = false): Plan {
   const file = args.text('config');
-  if (file === undefined && args.has('ignore')) throw usage('--ignore is for a lighttpd.conf: give --config');
+  if (file === undefined && args.has('ignore'))
+    throw usageError('--ignore is for a lighttpd.conf: give --config');
   const config = file === undefined ? undefined : readConfig(file, args.list('ignore'));
   const { addresses, targets } = readPositionals(args);
   if (config?.isLighttpd === true) checkAgainstLighttpd(args, targets);
@@ -63,7 +64,7 @@ export function readPlan(args: Given, isForAll = false): Plan {
     ...(web && { web }),
     ...(tls && { tls }),
     auth: args.has('auth')
-      ? args.list('auth').map((text) => readLoginFile(text, process.cwd()))
+      ? args.list('auth').map((text) => parseLoginFile(text, process.cwd()))
       : (config?.auth ?? []),
     ...(tokens !== undefined && { tokens }),
     names: checkedList(args, 'name', isHostName, NAME_RULE) ?? config?.names ?? [],
@@ -75,7 +76,7 @@ export function readPlan(args: Given, isForAll = false): Plan {
     ...(file !== undefined && { config: resolve(file) }),
     verbose: args.has('verbose') || config?.verbose === true,
     sslOnly: args.has('ssl-only'),
-    ending: endingOf(args),
+    autoExit: endingOf(args),
     ...recordOf(args, targets, tokens),
     ...syslogOf(args),
     isLighttpd: config?.isLighttpd === true,
@@ -85,7 +86,7 @@ export function readPlan(args: Given, isForAll = false): Plan {
     privateFiles: config?.privateFiles ?? [],
     included: config?.included ?? [],
   };
-  checkAddressesAreKnown(plan);
+  requireClientAddresses(plan);
   return plan;
 }
 
@@ -93,13 +94,14 @@ export function readPlan(args: Given, isForAll = false): Plan {
  * As websockify has it, the first of two is where to listen, and so is a single one beside `--tokens`; with `--listen` or `--unix` all
  * are targets.
  */
-function readPositionals(args: Given): { addresses: string[]; targets: Host[] } {
+function readPositionals(args: ListenArgs): { addresses: string[]; targets: Host[] } {
   const isSaid = args.has('listen') || args.has('unix');
   const [first = '', ...rest] = args.positionals;
   const isAddressFirst = !isSaid && first !== '' && (rest.length > 0 || args.has('tokens'));
   const targets = (isAddressFirst ? rest : args.positionals).map((text) => {
-    const host = readTarget(text);
-    if (!host) throw usage(`"${hideLogin(text)}" is no target: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT`);
+    const host = parseTarget(text);
+    if (!host)
+      throw usageError(`"${hideLogin(text)}" is no target: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT`);
     return host;
   });
   if (targets.length > 0) checkOption(() => readHosts(targets, 'TARGET'));
@@ -114,29 +116,33 @@ function checkNotItself(targets: readonly Host[], listen: readonly ListenAddress
       listen.some((one) => one.port === port && (one.host === undefined || isLoopback({ host: one.host }))),
   );
   if (own)
-    throw usage(
+    throw usageError(
       `${shownAddress(own)} is where the command itself listens, and can't be the target: PORT TARGET, such as 6080 127.0.0.1:5900`,
     );
 }
 
 /** The recorded connection is made for one target: there is no choice among several. */
-function recordOf(args: Given, targets: readonly Host[], tokens: string | undefined): Pick<Plan, 'record'> {
+function recordOf(
+  args: ListenArgs,
+  targets: readonly Host[],
+  tokens: string | undefined,
+): Pick<Plan, 'record'> {
   const record = pathOf(args, 'record');
   if (record === undefined) return {};
   if (targets.length !== 1 && tokens === undefined)
-    throw usage('--record takes one TARGET on the command line, or --tokens');
+    throw usageError('--record takes one TARGET on the command line, or --tokens');
   return { record };
 }
 
-function syslogOf(args: Given): Pick<Plan, 'syslog'> {
+function syslogOf(args: ListenArgs): Pick<Plan, 'syslog'> {
   const text = args.text('syslog');
-  if (text === undefined && args.has('legacy-syslog')) throw usage('--legacy-syslog needs --syslog');
+  if (text === undefined && args.has('legacy-syslog')) throw usageError('--legacy-syslog needs --syslog');
   if (text === undefined) return {};
   const server = text.includes(':') ? text : resolve(text);
   return { syslog: { server, isLegacy: args.has('legacy-syslog') } };
 }
 
-function endingOf(args: Given): EndingOptions {
+function endingOf(args: ListenArgs): AutoExitOptions {
   const timeout = secondsOption(args, 'timeout', MAX_LIFE);
   const idleTimeout = secondsOption(args, 'idle-timeout', MAX_LIFE);
   return {
@@ -147,64 +153,70 @@ function endingOf(args: Given): EndingOptions {
 }
 
 function listenOf(
-  args: Given,
+  args: ListenArgs,
   addresses: readonly string[],
   config: Config | undefined,
   isForAll: boolean,
 ): ListenAddress[] {
   const socket = pathOf(args, 'unix');
   // Before it is a path.
-  if (socket !== undefined) wantListenAddress(`unix:${args.text('unix') ?? ''}`);
+  if (socket !== undefined) requireListenAddress(`unix:${args.text('unix') ?? ''}`);
   const texts = [...args.list('listen'), ...addresses];
-  const given = texts.map((text) => wantListenAddress(isForAll && /^\d+$/.test(text) ? `:${text}` : text));
+  const given = texts.map((text) => requireListenAddress(isForAll && /^\d+$/.test(text) ? `:${text}` : text));
   const all = [...given, ...(socket === undefined ? [] : [{ socket }])];
   if (all.length > 0) return all;
   return config && config.listen.length > 0 ? [...config.listen] : [DEFAULT_LISTEN];
 }
 
-function unixOf(args: Given, listen: readonly ListenAddress[]): Plan['unix'] {
+function unixOf(args: ListenArgs, listen: readonly ListenAddress[]): Plan['unix'] {
   const modeText = args.text('unix-mode');
   const groupText = args.text('unix-group');
   if (modeText === undefined && groupText === undefined) return undefined;
   if (!listen.some(({ socket }) => socket !== undefined))
-    throw usage(`--unix-${modeText === undefined ? 'group' : 'mode'} needs --unix`);
+    throw usageError(`--unix-${modeText === undefined ? 'group' : 'mode'} needs --unix`);
   const mode = modeText === undefined ? undefined : readMode(modeText);
-  if (modeText !== undefined && mode === undefined) throw usage(`--unix-mode "${modeText}": it ${MODE_RULE}`);
+  if (modeText !== undefined && mode === undefined)
+    throw usageError(`--unix-mode "${modeText}": it ${MODE_RULE}`);
   const group = groupText === undefined ? undefined : readGroup(groupText);
   if (groupText !== undefined && group === undefined)
-    throw usage(`--unix-group "${groupText}": it ${GROUP_RULE}`);
+    throw usageError(`--unix-group "${groupText}": it ${GROUP_RULE}`);
   return { ...(mode !== undefined && { mode }), ...(group !== undefined && { group }) };
 }
 
-function checkTargets(tokens: string | undefined, { server, rules }: Tunnelling, config?: Config): void {
-  if (tokens !== undefined && server !== undefined) throw usage('give either a TARGET or --tokens, not both');
+function checkTargets(
+  tokens: string | undefined,
+  { server, rules }: MiddlewareOptions,
+  config?: Config,
+): void {
+  if (tokens !== undefined && server !== undefined)
+    throw usageError('give either a TARGET or --tokens, not both');
   const isInRules = config !== undefined && (rules !== undefined || config.isLighttpd);
   if (tokens === undefined && server === undefined && !isInRules)
-    throw usage(
+    throw usageError(
       config ? 'the configuration names no server: give a TARGET' : 'give a TARGET, such as 127.0.0.1:5900',
     );
 }
 
 /** There conditions say who may go where: an option beside them would hold for some requests and not for others. */
-function checkAgainstLighttpd(args: Given, targets: readonly Host[]): void {
-  const beside = [...Object.keys(TUNNEL_FLAGS), 'tokens'].find((name) => args.has(name as OptionName));
+function checkAgainstLighttpd(args: ListenArgs, targets: readonly Host[]): void {
+  const beside = [...Object.keys(TUNNEL_FLAGS), 'tokens'].find((name) => args.has(name as ListenFlag));
   const what = targets.length > 0 ? 'a TARGET' : beside === undefined ? undefined : `--${beside}`;
-  if (what !== undefined) throw usage(`${what} can't be given beside a lighttpd.conf: write it there`);
+  if (what !== undefined) throw usageError(`${what} can't be given beside a lighttpd.conf: write it there`);
 }
 
-function webOf(args: Given, config: Config | undefined): Plan['web'] {
+function webOf(args: ListenArgs, config: Config | undefined): Plan['web'] {
   const folder = pathOf(args, 'web');
   return folder === undefined ? config?.web : { folder, index: INDEX, by: '--web' };
 }
 
-function userOf(args: Given): UserName | undefined {
+function userOf(args: ListenArgs): UserName | undefined {
   const text = args.text('user');
   if (text === undefined) return undefined;
-  if (!isUserName(text)) throw usage(`--user "${text}": it ${USER_RULE}`);
+  if (!isUserName(text)) throw usageError(`--user "${text}": it ${USER_RULE}`);
   return readUserName(text);
 }
 
-function tlsOf(args: Given, config: Config | undefined): Plan['tls'] {
+function tlsOf(args: ListenArgs, config: Config | undefined): Plan['tls'] {
   const cert = pathOf(args, 'cert') ?? config?.cert;
   const key = pathOf(args, 'key') ?? (args.has('cert') ? undefined : config?.key);
   const clientCa = pathOf(args, 'client-ca') ?? config?.clientCa;
@@ -218,7 +230,7 @@ function tlsOf(args: Given, config: Config | undefined): Plan['tls'] {
         : args.has('ssl-only')
           ? '--ssl-only'
           : '';
-  if (needing !== '') throw usage(`${needing} needs --cert`);
+  if (needing !== '') throw usageError(`${needing} needs --cert`);
   return undefined;
 }
 
@@ -229,19 +241,19 @@ function shownTarget(targets: readonly Host[], tokens: string | undefined, file:
 
 /** The values of an option that may be repeated; undefined where it is not given. */
 function checkedList(
-  args: Given,
-  name: OptionName,
+  args: ListenArgs,
+  name: ListenFlag,
   isValid: (text: string) => boolean,
   rule: string,
 ): readonly string[] | undefined {
   if (!args.has(name)) return undefined;
   const values = listOf(args.list(name));
   const wrong = values.find((one) => !isValid(one));
-  if (wrong !== undefined) throw usage(`--${name} "${hideLogin(wrong)}": it ${rule}`);
+  if (wrong !== undefined) throw usageError(`--${name} "${hideLogin(wrong)}": it ${rule}`);
   return values;
 }
 
-function maxConnectionsOf(args: Given): number | undefined {
+function maxConnectionsOf(args: ListenArgs): number | undefined {
   const text = args.text('max-connections');
   if (text === undefined) return undefined;
   const value = /^\d+$/.test(text) ? Number(text) : text;
@@ -249,7 +261,7 @@ function maxConnectionsOf(args: Given): number | undefined {
   return Number(text);
 }
 
-function secondsOption(args: Given, name: OptionName, most: number): number | undefined {
+function secondsOption(args: ListenArgs, name: ListenFlag, most: number): number | undefined {
   const text = args.text(name);
   if (text === undefined) return undefined;
   checkOption(() => readSeconds(0, most)(secondsOf([text]), `--${name}`));
@@ -257,7 +269,7 @@ function secondsOption(args: Given, name: OptionName, most: number): number | un
 }
 
 /** A file named on the command line, as it can still be opened when the folder is another one. */
-function pathOf(args: Given, name: OptionName): string | undefined {
+function pathOf(args: ListenArgs, name: ListenFlag): string | undefined {
   const text = args.text(name);
   return text === undefined || text === '-' ? text : resolve(text);
 }

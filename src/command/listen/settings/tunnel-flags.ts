@@ -1,9 +1,9 @@
 import { TunnelError } from '../../../errors.js';
 import { OPTIONS } from '../../../options/options.js';
-import { usage } from '../../command-line/args.js';
-import { complaintOf } from '../../exit.js';
-import type { Given, OptionName } from './listen-flags.js';
-import type { Tunnelling } from '../plan.js';
+import { usageError } from '../../command-line/args.js';
+import { optionMessageOf } from '../../exit.js';
+import type { ListenArgs, ListenFlag } from './listen-flags.js';
+import type { MiddlewareOptions } from '../plan.js';
 
 /** Options of the middleware by the option of the command line, and how its text is read. */
 export const TUNNEL_FLAGS = {
@@ -16,19 +16,19 @@ export const TUNNEL_FLAGS = {
   pong: ['pongTimeout', secondsOf],
   idle: ['idleTimeout', secondsOf],
 } as const satisfies Partial<
-  Record<OptionName, readonly [keyof Tunnelling, (values: readonly string[]) => unknown]>
+  Record<ListenFlag, readonly [keyof MiddlewareOptions, (values: readonly string[]) => unknown]>
 >;
 
 /** What the command line says of them, checked. */
-export function tunnelOf(args: Given): Partial<Tunnelling> {
+export function tunnelOf(args: ListenArgs): Partial<MiddlewareOptions> {
   const entries = Object.entries(TUNNEL_FLAGS).flatMap(([flag, [option, read]]) => {
-    const values = args.list(flag as OptionName);
+    const values = args.list(flag as ListenFlag);
     if (values.length === 0) return [];
     const value = read(values);
     checkOption(() => OPTIONS[option](value, `--${flag}`));
     return [[option, value]];
   });
-  return Object.fromEntries(entries) as Partial<Tunnelling>;
+  return Object.fromEntries(entries) as Partial<MiddlewareOptions>;
 }
 
 /** What the middleware has against a value, as an error of the command line. */
@@ -36,7 +36,7 @@ export function checkOption(check: () => unknown): void {
   try {
     check();
   } catch (error) {
-    if (error instanceof TunnelError) throw usage(complaintOf(error));
+    if (error instanceof TunnelError) throw usageError(optionMessageOf(error));
     throw error;
   }
 }
@@ -60,7 +60,7 @@ function regExpOf(text: string): RegExp {
   try {
     return new RegExp(text);
   } catch {
-    throw usage(`--url: "${text}" is no regular expression`);
+    throw usageError(`--url: "${text}" is no regular expression`);
   }
 }
 

@@ -1,20 +1,20 @@
-import { usage, type Args, type OptionSpec, type OptionSpecs } from '../../command-line/args.js';
-import type { Given, LISTEN_OPTIONS, OptionName } from './listen-flags.js';
+import { usageError, type Args, type OptionSpec, type OptionSpecs } from '../../command-line/args.js';
+import type { ListenArgs, LISTEN_FLAGS, ListenFlag } from './listen-flags.js';
 
 /** What becomes of an option of websockify that has another name here, or none. */
-interface Taken extends OptionSpec {
+interface WebsockifyFlag extends OptionSpec {
   readonly hidden: true;
   /** The option here that takes the value. */
-  readonly as?: OptionName;
+  readonly as?: ListenFlag;
   /** It has no counterpart: what to do in its place. */
   readonly answer?: string;
 }
 
 /**
- * The options of websockify (0.10 to the master branch of 2025) that are not in {@link LISTEN_OPTIONS}, each of them either taken or
+ * The options of websockify (0.10 to the master branch of 2025) that are not in {@link LISTEN_FLAGS}, each of them either taken or
  * answered. A test compares them with the help of the real program, and with the table "From websockify" in the README.
  */
-export const WEBSOCKIFY_OPTIONS = {
+const WEBSOCKIFY_FLAGS = {
   heartbeat: { hidden: true, value: 'INTERVAL', as: 'ping' },
   'target-config': { hidden: true, value: 'FILE', as: 'tokens' },
   'unix-listen': { hidden: true, value: 'FILE', as: 'unix' },
@@ -68,27 +68,27 @@ export const WEBSOCKIFY_OPTIONS = {
     hidden: true,
     answer: '--verbose shows each tunnel with its bytes, and DEBUG=wstunnel:* what becomes of it',
   },
-} as const satisfies Readonly<Record<string, Taken>>;
+} as const satisfies Readonly<Record<string, WebsockifyFlag>>;
 
-type ForeignName = keyof typeof WEBSOCKIFY_OPTIONS;
-type Both = Args<typeof LISTEN_OPTIONS & typeof WEBSOCKIFY_OPTIONS>;
+type ForeignName = keyof typeof WEBSOCKIFY_FLAGS;
+type Both = Args<typeof LISTEN_FLAGS & typeof WEBSOCKIFY_FLAGS>;
 
 /** Plugins that read lines `token: host:port`. */
 const TOKEN_FILES = ['TokenFile', 'ReadOnlyTokenFile'];
 
 /** Values for our options, in the place of websockify's. */
-interface Found {
-  readonly values: Map<OptionName, string>;
+interface OwnFlags {
+  readonly values: Map<ListenFlag, string>;
   positionals: string[];
 }
 
 /** The command line in our own options. @throws {CommandError} for what has no counterpart here, with the way to do it. */
-export function readWebsockify(args: Both): Given {
-  const found: Found = { values: new Map(), positionals: [...args.positionals] };
-  for (const [name, spec] of Object.entries(WEBSOCKIFY_OPTIONS) as [ForeignName, Taken][]) {
+export function readWebsockify(args: Both): ListenArgs {
+  const found: OwnFlags = { values: new Map(), positionals: [...args.positionals] };
+  for (const [name, spec] of Object.entries(WEBSOCKIFY_FLAGS) as [ForeignName, WebsockifyFlag][]) {
     if (!args.has(name)) continue;
-    if (spec.answer !== undefined) throw foreign(name, spec.answer);
-    if (spec.as !== undefined) take(args, found, name, spec.as, args.text(name) ?? '');
+    if (spec.answer !== undefined) throw unsupported(name, spec.answer);
+    if (spec.as !== undefined) translate(args, found, name, spec.as, args.text(name) ?? '');
   }
   readTokens(args, found);
   readLogin(args, found);
@@ -112,76 +112,77 @@ export function checkWraps(
 ): void {
   const end = args.indexOf('--');
   if (end > 0 && end < args.length - 1 && positionalsOf(args.slice(0, end)).length > 0)
-    throw foreign('', 'a program is started, and started again, by "spawn" in a file for --config');
+    throw unsupported('', 'a program is started, and started again, by "spawn" in a file for --config');
 }
 
-function foreign(name: string, answer: string): Error {
-  return usage(`websockify's ${name === '' ? '-- COMMAND' : `--${name}`} is not here: ${answer}`);
+function unsupported(name: string, answer: string): Error {
+  return usageError(`websockify's ${name === '' ? '-- COMMAND' : `--${name}`} is not here: ${answer}`);
 }
 
-function take(args: Both, { values }: Found, name: ForeignName, as: OptionName, value: string): void {
-  if (args.has(as) || values.has(as)) throw usage(`--${name} is --${as} here: give only one of them`);
+function translate(args: Both, { values }: OwnFlags, name: ForeignName, as: ListenFlag, value: string): void {
+  if (args.has(as) || values.has(as)) throw usageError(`--${name} is --${as} here: give only one of them`);
   values.set(as, value);
 }
 
-function readTokens(args: Both, found: Found): void {
+function readTokens(args: Both, found: OwnFlags): void {
   const plugin = pluginOf(args.text('token-plugin'));
   const source = args.text('token-source');
   if (plugin === undefined) {
     if (source !== undefined)
-      throw usage('--token-source needs --token-plugin; a file of tokens is --tokens FILE');
+      throw usageError('--token-source needs --token-plugin; a file of tokens is --tokens FILE');
   } else if (!TOKEN_FILES.includes(plugin))
-    throw foreign(
+    throw unsupported(
       `token-plugin ${plugin}`,
       '--tokens takes files of TokenFile; an app says any other target: server: (req) => ...',
     );
-  else if (source === undefined) throw usage('--token-plugin needs --token-source, or give --tokens FILE');
-  else take(args, found, 'token-source', 'tokens', source);
+  else if (source === undefined)
+    throw usageError('--token-plugin needs --token-source, or give --tokens FILE');
+  else translate(args, found, 'token-source', 'tokens', source);
 }
 
-function readLogin(args: Both, found: Found): void {
+function readLogin(args: Both, found: OwnFlags): void {
   const plugin = pluginOf(args.text('auth-plugin'));
   const source = args.text('auth-source');
   if (plugin === 'ExpectOrigin' && source !== undefined)
-    take(args, found, 'auth-source', 'origin', source.trim().split(/\s+/).join(','));
+    translate(args, found, 'auth-source', 'origin', source.trim().split(/\s+/).join(','));
   else if (plugin === 'BasicHTTPAuth')
-    throw foreign(
+    throw unsupported(
       'auth-plugin BasicHTTPAuth',
       '--auth USER:FILE reads the password from a file, since everybody can read a command line',
     );
   else if (plugin === 'ClientCertCNAuth')
-    throw foreign(
+    throw unsupported(
       'auth-plugin ClientCertCNAuth',
       '--client-ca FILE lets in the clients with a certificate of that authority',
     );
   else if (plugin !== undefined)
-    throw foreign(
+    throw unsupported(
       `auth-plugin ${plugin}`,
       '--auth FILE asks for a login; an app has any other check before the tunnel',
     );
   else if (source !== undefined)
-    throw usage('--auth-source needs --auth-plugin; a login is --auth [USER:]FILE');
+    throw usageError('--auth-source needs --auth-plugin; a login is --auth [USER:]FILE');
   if (args.has('web-auth') && !args.has('auth') && plugin !== 'ExpectOrigin')
-    throw usage('--web-auth needs --auth [USER:]FILE, which guards the page as well');
+    throw usageError('--web-auth needs --auth [USER:]FILE, which guards the page as well');
 }
 
-function readTls(args: Both, found: Found): void {
+function readTls(args: Both, found: OwnFlags): void {
   const { positionals } = found;
   const path = args.text('unix-target');
   if (path !== undefined) positionals.push(`unix:${path}`);
   if (args.has('ssl-target')) {
     const target = positionals.pop();
     if (target === undefined || /^(unix:|tls:|\/)/.test(target))
-      throw usage('--ssl-target needs a target HOST:PORT');
+      throw usageError('--ssl-target needs a target HOST:PORT');
     positionals.push(`tls:${target}`);
   }
   const ca = args.text('cafile');
   if (args.has('verify-client') !== (ca !== undefined))
-    throw usage('--verify-client and --cafile FILE go together; here --client-ca FILE is both');
-  if (ca !== undefined) take(args, found, 'cafile', 'client-ca', ca);
+    throw usageError('--verify-client and --cafile FILE go together; here --client-ca FILE is both');
+  if (ca !== undefined) translate(args, found, 'cafile', 'client-ca', ca);
   const version = args.text('ssl-version');
   if (version !== undefined && version !== 'default')
-    throw foreign(
+    throw unsupported(
       'ssl-version',
       `Node has it: NODE_OPTIONS=--tls-min-v1.${version.slice(-1)} express-wstunnel --cert FILE`,
     );
@@ -193,6 +194,6 @@ function pluginOf(text: string | undefined): string | undefined {
 }
 
 /** For `readArgs`: our options and websockify's. */
-export function withWebsockify<const Own extends OptionSpecs>(own: Own): Own & typeof WEBSOCKIFY_OPTIONS {
-  return { ...own, ...WEBSOCKIFY_OPTIONS };
+export function withWebsockify<const Own extends OptionSpecs>(own: Own): Own & typeof WEBSOCKIFY_FLAGS {
+  return { ...own, ...WEBSOCKIFY_FLAGS };
 }

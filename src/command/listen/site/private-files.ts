@@ -7,7 +7,7 @@ import type { Next } from '../../../types.js';
 import type { Plan } from '../plan.js';
 
 /** Files that the plan reads or writes and that are nobody else's to read. A certificate alone is public. */
-export function privateFiles(plan: Plan): string[] {
+export function privateFilesOf(plan: Plan): string[] {
   const { tls, auth, tokens, log, config, record, privateFiles: further } = plan;
   const key = tls && (tls.key ?? tls.cert);
   const files = [key, ...auth.map(({ file }) => file), tokens, log, config, record, ...further];
@@ -25,7 +25,7 @@ export function privateFilesIn(folder: string, files: readonly string[]): string
 }
 
 /** What of a folder may be served. */
-export interface Served {
+interface ServedFolder {
   readonly folder: string;
   readonly index: readonly string[];
   /** Files that may not be served, nor their copies: what begins with their name, such as `tokens~` and `events.log.1`. */
@@ -38,7 +38,7 @@ export interface Served {
  * In front of `express.static`, which follows every symbolic link and knows no secrets: answers 404 for a file that may not be
  * served. Whoever can write into the folder could exchange a file between this look and the other one; such a person needs no link.
  */
-export function hidePrivateFiles(served: Served) {
+export function hidePrivateFiles(served: ServedFolder) {
   return async (req: IncomingMessage, res: ServerResponse, next: Next): Promise<void> => {
     let isHidden = true;
     try {
@@ -56,7 +56,7 @@ export function hidePrivateFiles(served: Served) {
   };
 }
 
-async function isHiddenPath(served: Served, path: string): Promise<boolean> {
+async function isHiddenPath(served: ServedFolder, path: string): Promise<boolean> {
   const file = await fileOf(served, path);
   if (file === undefined) return false;
   const [root, real] = await Promise.all([realpath(served.folder), realpath(file)]);
@@ -70,7 +70,7 @@ async function isHiddenPath(served: Served, path: string): Promise<boolean> {
 }
 
 /** What `express.static` would open for a path; undefined where there is nothing. */
-async function fileOf({ folder, index }: Served, path: string): Promise<string | undefined> {
+async function fileOf({ folder, index }: ServedFolder, path: string): Promise<string | undefined> {
   let decoded: string;
   try {
     decoded = decodeURIComponent(path);

@@ -8,7 +8,7 @@ import { ignoreErrors } from '../../../streams/ignore-errors.js';
 import { kernelPath } from '../../../sockets/socket-path.js';
 import type { Host } from '../../../types.js';
 import { CommandError, EXIT } from '../../exit.js';
-import { checkFolder, reasonOf } from '../../files.js';
+import { requireFolder, reasonOf } from '../../files.js';
 
 /** Bytes that a slow disk may be behind; a recording that is further behind ends. */
 const MAX_QUEUED = 16 * 1024 * 1024;
@@ -42,13 +42,13 @@ export class Recording {
   async connect(host: Host, signal: AbortSignal): Promise<Duplex> {
     const socket = await dial(host, signal);
     const tape = this.#open();
-    return tape ? new Recorded(socket, tape) : socket;
+    return tape ? new RecordedStream(socket, tape) : socket;
   }
 
   /** @throws {CommandError} for a folder where no recording can be written. */
   check(): void {
     const folder = dirname(this.#path);
-    checkFolder(folder);
+    requireFolder(folder);
     try {
       accessSync(folder, constants.W_OK);
     } catch (error) {
@@ -56,11 +56,11 @@ export class Recording {
     }
   }
 
-  #open(): Tape | undefined {
+  #open(): RecordingFile | undefined {
     while (this.#number < MAX_NUMBER) {
       const name = `${this.#path}.${++this.#number}`;
       try {
-        return new Tape(openSync(name, 'wx', MODE), name, this.#warn);
+        return new RecordingFile(openSync(name, 'wx', MODE), name, this.#warn);
       } catch (error) {
         // A recording of an earlier run stays.
         if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue;
@@ -72,7 +72,7 @@ export class Recording {
   }
 }
 
-class Tape {
+class RecordingFile {
   readonly #file: WriteStream;
   readonly #since = Date.now();
   readonly #fail: (why: string) => void;
@@ -104,11 +104,11 @@ class Tape {
 }
 
 /** A socket and what goes through it on a tape. */
-class Recorded extends Duplex {
+class RecordedStream extends Duplex {
   readonly #socket: Socket;
-  readonly #tape: Tape;
+  readonly #tape: RecordingFile;
 
-  constructor(socket: Socket, tape: Tape) {
+  constructor(socket: Socket, tape: RecordingFile) {
     super({ allowHalfOpen: true });
     this.#socket = socket;
     this.#tape = tape;

@@ -5,8 +5,8 @@ import { queryOf } from '../../../request/path.js';
 import type { Host, Next, Tunnel } from '../../../types.js';
 import type { LocalState } from '../../../shared/local-state.js';
 import { createTunnel } from '../../../wstunnel.js';
-import { CommandError, complaintOf, EXIT } from '../../exit.js';
-import { checkFolder } from '../../files.js';
+import { CommandError, optionMessageOf, EXIT } from '../../exit.js';
+import { requireFolder } from '../../files.js';
 import { readAccounts } from '../login/accounts.js';
 import { certificateNames } from '../server/certificate.js';
 import { frameHeaders } from './frame-headers.js';
@@ -17,9 +17,9 @@ import type { LoginMemory } from '../login/login-memory.js';
 import { requireLogin } from '../login/require-login.js';
 import { ServerNames } from '../origins/server-names.js';
 import { sameNamedOrigin } from '../origins/named-origin.js';
-import { foldersOf, isOfConf, type Plan, type Tunnelling } from '../plan.js';
-import { hidePrivateFiles, privateFiles } from './private-files.js';
-import { Tokens } from '../tokens/token-store.js';
+import { foldersOf, isDocumentRoot, type Plan, type MiddlewareOptions } from '../plan.js';
+import { hidePrivateFiles, privateFilesOf } from './private-files.js';
+import { TokenStore } from '../tokens/token-store.js';
 import { Recording } from './recording.js';
 import type { RefusedOrigins } from '../origins/refused-origins.js';
 import { setTrust } from '../server/trusted-proxies.js';
@@ -31,7 +31,7 @@ export interface Site {
 }
 
 /** What outlives a reload. */
-export interface Lasting {
+interface ProcessState {
   /** What is counted, hosts that are down, and programs that run. */
   readonly state: LocalState;
   readonly logins: LoginMemory;
@@ -45,7 +45,7 @@ export interface Lasting {
  */
 export async function makeSite(
   plan: Plan,
-  { state, logins, origins, loginEvents }: Lasting,
+  { state, logins, origins, loginEvents }: ProcessState,
   warn: (line: string) => void,
   beforeTunnels: () => Promise<void> = () => Promise.resolve(),
 ): Promise<Site> {
@@ -62,8 +62,8 @@ export async function makeSite(
   });
   if (pages?.refuses) app.use(refuseByAccess(pages));
   if (plan.auth.length > 0) app.use(makeLogin(plan, warn, logins, loginEvents));
-  for (const { folder } of foldersOf(plan)) checkFolder(folder);
-  const tokens = plan.tokens === undefined ? undefined : await Tokens.open(plan.tokens, warn);
+  for (const { folder } of foldersOf(plan)) requireFolder(folder);
+  const tokens = plan.tokens === undefined ? undefined : await TokenStore.open(plan.tokens, warn);
   const known = new ServerNames(plan.names, plan.tls && certificateNames(plan.tls));
   await beforeTunnels();
   // The last step that can fail: from then on programs may run.
@@ -76,7 +76,7 @@ export async function makeSite(
     const hide = hidePrivateFiles({
       folder,
       index,
-      secrets: privateFiles(plan),
+      secrets: privateFilesOf(plan),
       followsLinks: plan.isLighttpd,
     });
     const files = express.static(folder, { index: index.length > 0 ? [...index] : false });
@@ -90,7 +90,7 @@ export async function makeSite(
     };
   };
   // `--web` says more than the configuration.
-  if (pages && (!web || isOfConf(web))) app.use(serveByConf(pages, serve));
+  if (pages && (!web || isDocumentRoot(web))) app.use(serveByConf(pages, serve));
   else if (web) app.use(serve(web.folder, web.index));
   app.use((_req, res) => sendText(res, 404, 'There is nothing here.\n'));
   // Express knows a handler of errors by its four parameters.
@@ -109,7 +109,7 @@ export function isIdle({ tunnel }: Site): boolean {
 }
 
 /** By hand: the server's listener is a function that leads to the present site. Every path is the tunnel's to ask for. */
-export function bind({ tunnel }: Site, server: Server): void {
+export function attachTo({ tunnel }: Site, server: Server): void {
   tunnel.attach(server, { path: '/', exclusive: true });
 }
 
@@ -122,7 +122,7 @@ async function loadExpress() {
 }
 
 /** @throws {CommandError} for what is no list of proxies. */
-export async function checkTrust(trustProxy: unknown): Promise<void> {
+export async function checkTrustProxy(trustProxy: unknown): Promise<void> {
   const express = await loadExpress();
   setTrust(express(), trustProxy);
 }
@@ -150,12 +150,12 @@ function framesOf({ frame, isLighttpd }: Plan): Readonly<Record<string, string>>
 function makeTunnel(
   { tunnel, isLighttpd }: Plan,
   known: ServerNames,
-  tokens: Tokens | undefined,
+  tokens: TokenStore | undefined,
   state: LocalState,
   refused: RefusedOrigins,
   recording: Recording | undefined,
 ): Tunnel {
-  const options: Tunnelling = {
+  const options: MiddlewareOptions = {
     // Which pages may connect is in a lighttpd.conf, or every page may.
     ...(!isLighttpd && {
       origins: sameNamedOrigin(known, (origin, way) => refused.report(origin, way)),
@@ -173,16 +173,16 @@ function makeTunnel(
     return createTunnel({ ...options, autoAttach: false }, state);
   } catch (error) {
     if (!(error instanceof TunnelError)) throw error;
-    throw new CommandError(EXIT.config, complaintOf(error), { cause: error });
+    throw new CommandError(EXIT.config, optionMessageOf(error), { cause: error });
   }
 }
 
-function hostOf(req: IncomingMessage, tokens: Tokens): Promise<Host | undefined> {
+function hostOf(req: IncomingMessage, tokens: TokenStore): Promise<Host | undefined> {
   return tokens.find(new URLSearchParams(queryOf(req)).get('token'));
 }
 
 /** Of `--record`, which takes one. */
-function onlyHostOf({ server }: Tunnelling): Host | undefined {
+function onlyHostOf({ server }: MiddlewareOptions): Host | undefined {
   return Array.isArray(server) ? (server as readonly Host[])[0] : undefined;
 }
 

@@ -1,9 +1,9 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { bind, isIdle, type Site } from './site.js';
-import type { Sample } from '../../output/status-line.js';
+import { attachTo, isIdle, type Site } from './site.js';
+import type { TunnelTotals } from '../../output/status-line.js';
 
 /** A request that has come under old settings has this long to become a tunnel (a slow login). In milliseconds. */
-const LINGER = 5000;
+const OLD_SITE_GRACE = 5000;
 /** Seconds for the programs that only settings name which nobody uses any more. */
 const RETIRE = 1;
 
@@ -18,14 +18,14 @@ export class Sites {
   /** For all requests from now on. */
   use(site: Site): void {
     const old = this.#present;
-    for (const server of this.#servers) bind(site, server);
+    for (const server of this.#servers) attachTo(site, server);
     this.#present = site;
     if (old) this.#retire(old);
   }
 
   bindTo(server: Server): void {
     this.#servers.add(server);
-    if (this.#present) bind(this.#present, server);
+    if (this.#present) attachTo(this.#present, server);
   }
 
   app(req: IncomingMessage, res: ServerResponse): void {
@@ -37,10 +37,10 @@ export class Sites {
     }
   }
 
-  sample(): Sample {
+  sample(): TunnelTotals {
     return this.#all()
       .map(({ tunnel }) => tunnel.stats())
-      .reduce<Sample>(
+      .reduce<TunnelTotals>(
         (sum, { open, bytesIn, bytesOut }) => ({
           open: sum.open + open,
           bytesIn: sum.bytesIn + bytesIn,
@@ -71,7 +71,7 @@ export class Sites {
       setTimeout(() => {
         isLooking = false;
         if (this.#old.has(site) && isIdle(site)) this.#forget(site);
-      }, LINGER).unref();
+      }, OLD_SITE_GRACE).unref();
     };
     site.tunnel.on('close', look).on('refuse', look);
     look();

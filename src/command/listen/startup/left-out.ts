@@ -3,7 +3,7 @@ import type { LeftOut } from '../../../lighttpd/directives.js';
 import type { Plan } from '../plan.js';
 
 /** One line with all directives that are not taken over; none where all are. */
-export function leftOutLine({ leftOut, config = '' }: Plan): string[] {
+export function leftOutSummary({ leftOut, config = '' }: Plan): string[] {
   if (leftOut.length === 0) return [];
   const byName = new Map(leftOut.map((one) => [one.name, one]));
   const names = Array.from(byName.values(), shortOf);

@@ -2,7 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { foldersOf, type Plan } from '../plan.js';
 
 /** Files of the plan that this process can't read any more: a reload would fail. */
-export function unreadable(plan: Plan): string[] {
+export function unreadableFiles(plan: Plan): string[] {
   const { tls, auth, tokens, config, included, privateFiles } = plan;
   const read = [
     ...[config, tls?.cert, tls?.key, tls?.clientCa, tokens, ...auth.map(({ file }) => file)],

@@ -1,10 +1,10 @@
 import type { Host, Rule, RuleOptions } from '../../../types.js';
 import { isLoopback, shownAddress } from '../../command-line/addresses.js';
 import { foldersOf, type Plan } from '../plan.js';
-import { privateFiles, privateFilesIn } from '../site/private-files.js';
+import { privateFilesOf, privateFilesIn } from '../site/private-files.js';
 
 /** What somebody may not have meant who lets others reach the servers. */
-export function dangersOf(plan: Plan, pid = process.pid, uid = process.getuid?.()): string[] {
+export function startupWarnings(plan: Plan, pid = process.pid, uid = process.getuid?.()): string[] {
   const { listen, auth, tls } = plan;
   const open = listen.find((address) => !isLoopback(address));
   const isOpen = open !== undefined && !isGuarded(plan);
@@ -119,7 +119,7 @@ function opensToEverySite(
 
 function servedSecretsOf(plan: Plan): string[] {
   return foldersOf(plan).flatMap(({ folder, by }) =>
-    privateFilesIn(folder, privateFiles(plan)).map(
+    privateFilesIn(folder, privateFilesOf(plan)).map(
       (file) => `${file} is in the folder that ${by} serves: it is not served; move it elsewhere`,
     ),
   );

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Host } from '../../../types.js';
-import { readTarget } from '../../command-line/addresses.js';
-import { loadText } from '../../files.js';
+import { parseTarget } from '../../command-line/addresses.js';
+import { readTextFileAsync } from '../../files.js';
 
 /** A line of a token file. */
-export interface Entry {
+export interface TokenLine {
   /** Of the token. */
   readonly digest: string;
   readonly host: Host;
@@ -18,8 +18,8 @@ export interface Entry {
 }
 
 /** The lines of a file. An invalid line costs only itself. */
-export interface Lines {
-  readonly entries: readonly Entry[];
+export interface TokenLines {
+  readonly entries: readonly TokenLine[];
   /** A message for each invalid line; no token is in it. */
   readonly problems: readonly string[];
   /** False where the last line has no end: a program may still be writing it. */
@@ -27,7 +27,7 @@ export interface Lines {
 }
 
 /** What a path leads to; the stamp is another one where something was written. */
-export interface Stamp {
+interface FileStamp {
   readonly isFolder: boolean;
   readonly text: string;
 }
@@ -54,7 +54,7 @@ const LEFTOVER =
 const statLater = promisify(stat);
 
 /** Undefined where there is no file and no folder, or it can't be seen. A link counts as what it leads to. */
-export async function stampOf(path: string): Promise<Stamp | undefined> {
+export async function stampOf(path: string): Promise<FileStamp | undefined> {
   try {
     const stats = await statLater(path, { bigint: true });
     if (!stats.isFile() && !stats.isDirectory()) return undefined;
@@ -75,18 +75,18 @@ export async function pathsIn(folder: string): Promise<string[]> {
 }
 
 /** @throws {CommandError} for a file that can't be read. */
-export async function readLines(file: string): Promise<Lines> {
-  const entries = new Map<string, Entry>();
+export async function readLines(file: string): Promise<TokenLines> {
+  const entries = new Map<string, TokenLine>();
   const problems: string[] = [];
   let invalid = 0;
-  const text = await loadText(file);
+  const text = await readTextFileAsync(file);
   for (const [index, content] of text.split(/\r?\n/).entries()) {
     const line = index + 1;
     if (line % LINES_PER_TURN === 0) await nextTurn();
     if (/^\s*(#|$)/.test(content)) continue;
     const [, token, target = ''] = /^\s*(\S+?):\s+(\S+)\s*$/.exec(content) ?? [];
     const host = token === undefined ? undefined : readTokenTarget(target);
-    const digest = digestOf(token ?? '');
+    const digest = tokenDigest(token ?? '');
     if (host && !entries.has(digest)) {
       entries.set(digest, { digest, host, line });
       continue;
@@ -111,12 +111,12 @@ export function isInAnotherFile(file: string, line: number): string {
   return `${file}:${line}: this token is in another file as well; the first file by name holds`;
 }
 
-export function digestOf(token: string): string {
+export function tokenDigest(token: string): string {
   return createHash('sha256').update(token).digest('base64');
 }
 
 /** As the command line has targets, and as websockify writes a unix socket. */
 function readTokenTarget(text: string): Host | undefined {
   const [, path] = /^unix_socket:(.+)$/.exec(text) ?? [];
-  return path === undefined ? readTarget(text) : { socket: path };
+  return path === undefined ? parseTarget(text) : { socket: path };
 }

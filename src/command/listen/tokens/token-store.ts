@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Host } from '../../../types.js';
 import { CommandError, EXIT } from '../../exit.js';
 import { reasonOf } from '../../files.js';
-import { digestOf, pathsIn, stampOf } from './token-file.js';
+import { tokenDigest, pathsIn, stampOf } from './token-file.js';
 import { TokenTable } from './token-table.js';
 
 /** After a look at all files, how many times as long none follows: wrong tokens must not cost a processor. */
-const REST = 5;
+const PAUSE_FACTOR = 5;
 /** They say nothing about a file. */
 const NO_DESCRIPTORS: readonly string[] = ['EMFILE', 'ENFILE'];
 /** Milliseconds that a wrong token waits for a look at all files; where it takes longer it goes on by itself. */
@@ -18,7 +18,7 @@ const PATIENCE = 250;
  * removed is invalid at once. Files that were changed in place are looked for when a token is unknown, apart from its look-up
  * where there are many.
  */
-export class Tokens {
+export class TokenStore {
   readonly #path: string;
   readonly #warn: (line: string) => void;
   readonly #table = new TokenTable();
@@ -29,7 +29,7 @@ export class Tokens {
   #scan: Promise<void> | undefined;
   #scanTook = 0;
   #restUntil = 0;
-  #told = '';
+  #lastWarning = '';
 
   private constructor(path: string, warn: (line: string) => void) {
     this.#path = path;
@@ -37,8 +37,8 @@ export class Tokens {
   }
 
   /** @throws {CommandError} for a file that is missing, or where no line is valid. An invalid line beside others is reported. */
-  static async open(path: string, warn: (line: string) => void): Promise<Tokens> {
-    const tokens = new Tokens(path, warn);
+  static async open(path: string, warn: (line: string) => void): Promise<TokenStore> {
+    const tokens = new TokenStore(path, warn);
     const started = performance.now();
     const problems = await tokens.#readNames().catch((error: unknown) => {
       throw new CommandError(EXIT.config, `${path}: ${reasonOf(error)}`, { cause: error });
@@ -46,13 +46,13 @@ export class Tokens {
     const [first] = problems;
     if (first !== undefined && tokens.#table.isEmpty) throw new CommandError(EXIT.config, first);
     for (const problem of problems) warn(problem);
-    tokens.#rest(started);
+    tokens.#noteScan(started);
     return tokens;
   }
 
   async find(token: string | null): Promise<Host | undefined> {
     if (token === null) return undefined;
-    const digest = digestOf(token);
+    const digest = tokenDigest(token);
     const known = await this.#confirmed(digest);
     if (known) return known;
     await this.#lookForNew();
@@ -90,7 +90,7 @@ export class Tokens {
     const paths = stamp?.isFolder === false ? [this.#path] : await pathsIn(this.#path);
     const present = new Set(paths);
     this.#folderStamp = stamp?.text ?? '';
-    this.#told = '';
+    this.#lastWarning = '';
     return this.#table.readChanged([
       ...paths.filter((file) => stamp?.isFolder !== true || !known.has(file)),
       ...files.filter((file) => !present.has(file)),
@@ -104,7 +104,7 @@ export class Tokens {
       this.#folderStamp = '';
       const hasNoRoom = NO_DESCRIPTORS.includes((error as NodeJS.ErrnoException).code ?? '');
       if (!hasNoRoom) this.#table.clear();
-      this.#tellOnce(
+      this.#warnOnce(
         `${this.#path}: ${reasonOf(error)}; ${hasNoRoom ? 'new files are not seen' : 'no token is valid'}`,
       );
       return [];
@@ -116,7 +116,7 @@ export class Tokens {
     const wait = Math.max(0, this.#restUntil - performance.now());
     // Nobody may be there to hear of a failure.
     this.#scan ??= this.#scanAfter(wait)
-      .catch((error: unknown) => this.#tellOnce(`${this.#path}: ${reasonOf(error)}`))
+      .catch((error: unknown) => this.#warnOnce(`${this.#path}: ${reasonOf(error)}`))
       .finally(() => (this.#scan = undefined));
     if (wait + this.#scanTook < PATIENCE) await this.#scan;
   }
@@ -127,18 +127,18 @@ export class Tokens {
     // Look-ups go first: of many files this takes seconds.
     const changed = await this.#table.changedOf(this.#table.files);
     if (changed.length > 0) await this.#change(() => this.#table.readChanged(changed));
-    this.#rest(started);
+    this.#noteScan(started);
   }
 
-  #rest(started: number): void {
+  #noteScan(started: number): void {
     const now = performance.now();
     this.#scanTook = now - started;
-    this.#restUntil = now + REST * this.#scanTook;
+    this.#restUntil = now + PAUSE_FACTOR * this.#scanTook;
   }
 
   /** Not at every request. */
-  #tellOnce(line: string): void {
-    if (line !== this.#told) this.#warn(line);
-    this.#told = line;
+  #warnOnce(line: string): void {
+    if (line !== this.#lastWarning) this.#warn(line);
+    this.#lastWarning = line;
   }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError } from '../../exit.js';
 import type { Host } from '../../../types.js';
-import { isInAnotherFile, readLines, stampOf, type Entry, type Lines } from './token-file.js';
+import { isInAnotherFile, readLines, stampOf, type TokenLine, type TokenLines } from './token-file.js';
 
 /** Files that are looked at or read at once: the disk is for the tunnels' own files as well. */
 const AT_ONCE = 16;
@@ -11,23 +11,23 @@ const SETTLE = 20;
 const SETTLE_TRIES = 50;
 
 /** Where a token leads, and the file that says so. */
-interface Target {
+interface TokenTarget {
   readonly host: Host;
   readonly file: string;
   readonly line: number;
 }
 
 /** A file as it was last read. */
-interface Known {
+interface KnownFile {
   /** Empty: it is to be read again, though it may look the same. */
   readonly stamp: string;
-  readonly entries: readonly Entry[];
+  readonly entries: readonly TokenLine[];
   /** What is wrong with it. */
   readonly problems: readonly string[];
 }
 
 /** A file that was read, or could not be; without a stamp it is gone. */
-interface Reading extends Partial<Known> {
+interface FileReading extends Partial<KnownFile> {
   readonly file: string;
 }
 
@@ -36,12 +36,12 @@ interface Reading extends Partial<Known> {
  * only itself.
  */
 export class TokenTable {
-  readonly #files = new Map<string, Known>();
+  readonly #files = new Map<string, KnownFile>();
   /**
    * By digest of their token: what is looked up tells nothing by the time it takes. Of a token that is in several files the
    * target of the first file by name holds, whichever was read first.
    */
-  readonly #targets = new Map<string, Target[]>();
+  readonly #targets = new Map<string, TokenTarget[]>();
   /** Files that have a token of an earlier file, and the line that was reported. */
   readonly #shadowed = new Map<string, number>();
 
@@ -54,7 +54,7 @@ export class TokenTable {
     return this.#targets.size === 0;
   }
 
-  get(digest: string): Target | undefined {
+  get(digest: string): TokenTarget | undefined {
     return this.#targets.get(digest)?.[0];
   }
 
@@ -97,7 +97,7 @@ export class TokenTable {
    * ago and has lost tokens, or ends within a line, is read again until it is older. Of a line without an end a port may be short
    * of digits.
    */
-  async #readSettled(file: string): Promise<Reading> {
+  async #readSettled(file: string): Promise<FileReading> {
     for (let tries = SETTLE_TRIES; ; tries--) {
       // Before it is read: a change in between is found the next time.
       const stamp = await stampOf(file);
@@ -113,7 +113,7 @@ export class TokenTable {
     }
   }
 
-  #seemsUnfinished(file: string, { entries, isEnded }: Lines): boolean {
+  #seemsUnfinished(file: string, { entries, isEnded }: TokenLines): boolean {
     const { entries: known = [] } = this.#files.get(file) ?? {};
     if (!isEnded || known.length === 0) return !isEnded;
     const digests = new Set(entries.map(({ digest }) => digest));
@@ -121,7 +121,7 @@ export class TokenTable {
   }
 
   /** Files that had a token which is now in another one, and that have changed since. */
-  async #staleOwners(readings: readonly Reading[]): Promise<string[]> {
+  async #staleOwners(readings: readonly FileReading[]): Promise<string[]> {
     const owners = new Set<string>();
     for (const { digest } of readings.flatMap(({ entries = [] }) => entries))
       for (const { file } of this.#targets.get(digest) ?? []) owners.add(file);
@@ -137,7 +137,7 @@ export class TokenTable {
     }
   }
 
-  #add({ file, stamp, entries = [], problems = [] }: Reading): string[] {
+  #add({ file, stamp, entries = [], problems = [] }: FileReading): string[] {
     const { problems: known = [] } = this.#files.get(file) ?? {};
     this.#files.delete(file);
     if (stamp === undefined) this.#shadowed.delete(file);
@@ -151,7 +151,7 @@ export class TokenTable {
   }
 
   /** What is new about tokens of this file that are in another one: one message for each file that counts for nothing there. */
-  #shadowedBy({ entries = [] }: Reading): string[] {
+  #shadowedBy({ entries = [] }: FileReading): string[] {
     const losers = new Map<string, number>();
     for (const { digest } of entries)
       for (const { file, line } of (this.#targets.get(digest) ?? []).slice(1))
@@ -171,7 +171,7 @@ function failureOf(error: unknown): CommandError {
 }
 
 /** The last line is left for the next reading. */
-function withoutLast({ entries, problems, isEnded }: Lines): Pick<Known, 'entries' | 'problems'> {
+function withoutLast({ entries, problems, isEnded }: TokenLines): Pick<KnownFile, 'entries' | 'problems'> {
   return { entries: isEnded ? entries : entries.slice(0, -1), problems };
 }
 

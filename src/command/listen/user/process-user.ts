@@ -1,6 +1,6 @@
 import { messageOf } from '../../../errors.js';
 import { CommandError, EXIT } from '../../exit.js';
-import { entryOf } from './user-database.js';
+import { databaseEntry } from './user-database.js';
 
 /** Who the process is to be: names, or numbers as text. */
 export interface UserName {
@@ -26,7 +26,7 @@ export function readUserName(text: string, by = '--user'): UserName {
 }
 
 /** As numbers, of a user and its group. */
-export interface Identity {
+export interface UserIdentity {
   /** For the user's further groups; undefined for a number that has no name. */
   readonly name: string | undefined;
   readonly uid: number;
@@ -36,12 +36,12 @@ export interface Identity {
 }
 
 /** @throws {CommandError} for a user or group that this machine does not know, and for root. */
-export function identityOf({ user, group, by }: UserName): Identity {
-  const entry = entryOf('passwd', user);
+export function identityOf({ user, group, by }: UserName): UserIdentity {
+  const entry = databaseEntry('passwd', user);
   const [name, , uidText = user, ownGid] = entry ?? [];
   if (!entry && !/^\d+$/.test(user)) throw unknown(by, 'user', user);
   const uid = Number(uidText);
-  const groupEntry = group === undefined ? undefined : entryOf('group', group);
+  const groupEntry = group === undefined ? undefined : databaseEntry('group', group);
   if (group !== undefined && !groupEntry && !/^\d+$/.test(group)) throw unknown(by, 'group', group);
   const gid = group === undefined ? ownGid : (groupEntry?.[2] ?? group);
   if (gid === undefined)
@@ -73,7 +73,7 @@ export interface ProcessIds extends Partial<
  *
  * @throws {CommandError} where it can't, or where root could be regained; the process must end then.
  */
-export function dropTo({ name, uid, gid }: Identity, by: string, ids: ProcessIds = process): void {
+export function giveUpRoot({ name, uid, gid }: UserIdentity, by: string, ids: ProcessIds = process): void {
   try {
     if (name === undefined) ids.setgroups?.([gid]);
     else ids.initgroups?.(name, gid);
@@ -91,7 +91,7 @@ export function dropTo({ name, uid, gid }: Identity, by: string, ids: ProcessIds
 }
 
 /** What programs of `spawn` find in their environment: root's home is nothing to them. */
-export function environmentOf({ name, home }: Identity): Record<string, string> {
+export function environmentOf({ name, home }: UserIdentity): Record<string, string> {
   return {
     ...(home !== undefined && home !== '' && { HOME: home }),
     ...(name !== undefined && { USER: name, LOGNAME: name }),

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 /** A line of /etc/passwd or /etc/group, by name or number. Those of LDAP and systemd are known to getent. */
-export function entryOf(database: 'passwd' | 'group', name: string): string[] | undefined {
+export function databaseEntry(database: 'passwd' | 'group', name: string): string[] | undefined {
   const entries = [...fileOf(database), ...askedFor(database, name)].map((line) => line.trim().split(':'));
   return entries.find(([own]) => own === name) ?? entries.find(([, , number]) => number === name);
 }
