@@ -18,7 +18,7 @@ async function reread({ program }: Listening): Promise<void> {
   const before = program.output.length;
   program.process.kill('SIGHUP');
   await until(() => /settings (were|hold)/.test(program.output.slice(before)));
-  expect(program.output.slice(before)).toContain('were read again');
+  expect(program.output.slice(before)).toContain('were reloaded');
 }
 
 async function statusOf(port: number): Promise<number> {

@@ -13,7 +13,7 @@ export function completionCommand(args: readonly string[], io: Io): Promise<numb
   const [given, ...rest] = args;
   const shell = SHELLS.find((name) => name === given);
   if (shell === undefined || rest.length > 0)
-    throw usageError('give bash, zsh or fish, as in: source <(express-wstunnel completion bash)');
+    throw usageError('give bash, zsh or fish, such as: source <(express-wstunnel completion bash)');
   io.stdout.write(SCRIPTS[shell]());
   return Promise.resolve(EXIT.ok);
 }

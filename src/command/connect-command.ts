@@ -23,7 +23,7 @@ export async function connectCommand(args: string[], io: Io): Promise<number> {
     return EXIT.ok;
   }
   const plan = readConnectPlan(given, io, (line) => printMessage(io, line), program);
-  if (given.has('insecure')) printMessage(io, "beware: the server's certificate is not checked");
+  if (given.has('insecure')) printMessage(io, "warning: the server's certificate is not checked");
   const isVerbose = given.has('verbose');
   if (given.has('background')) {
     const message: BackgroundStart = { plan, isVerbose };

@@ -6,16 +6,16 @@ import { CommandError, EXIT } from './exit.js';
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file or folder',
   ENOTDIR: 'there is no such file or folder',
-  EACCES: 'the permission is missing',
-  EPERM: 'the permission is missing',
-  ENXIO: 'nobody reads from it',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  ENXIO: 'no program reads from it',
   ENOSPC: 'the disk is full',
   EISDIR: 'it is a folder',
   EROFS: 'the file system is read-only',
-  EADDRINUSE: 'it is in use',
+  EADDRINUSE: 'it is already in use',
   EADDRNOTAVAIL: 'this machine has no such address',
-  ENOTFOUND: 'the name is not known',
-  EAI_AGAIN: 'the name could not be looked up',
+  ENOTFOUND: 'unknown host name',
+  EAI_AGAIN: 'the host name lookup failed',
 };
 
 /** Of many small files this takes half the time that `fs/promises` takes. */
@@ -55,7 +55,7 @@ export function readFirstLine(path: string, what: string): string {
     text = readTextFile(path);
   } catch (error) {
     const { cause } = error as Error;
-    throw new CommandError(EXIT.config, `${what} is read from a file: ${reasonOf(cause)}`, { cause });
+    throw new CommandError(EXIT.config, `can't read ${what} from its file: ${reasonOf(cause)}`, { cause });
   }
   const [line = ''] = text.split(/\r?\n/);
   if (line === '') throw new CommandError(EXIT.config, `${what} must be the first line of its file`);
@@ -69,5 +69,5 @@ export function requireFolder(path: string): void {
   } catch (error) {
     throw new CommandError(EXIT.config, `${path}: ${reasonOf(error)}`, { cause: error });
   }
-  throw new CommandError(EXIT.config, `${path}: it is no folder`);
+  throw new CommandError(EXIT.config, `${path}: it is not a folder`);
 }

@@ -27,10 +27,10 @@ export async function listenCommand(args: string[], io: Io): Promise<number> {
   const isForAll = io.calledAs === 'websockify';
   if (given.has('check-config')) return checkConfig(io, readPlan(given, isForAll));
   if (given.has('daemon') && !io.onReady) {
-    if (given.text('log') === '-') throw usageError('--daemon has no standard output: give --log a file');
+    if (given.text('log') === '-') throw usageError('--daemon closes standard output: give --log a file');
     // Node's own channel to the process takes the number.
     if ([...given.list('listen'), ...given.positionals].some((text) => text.startsWith('fd:')))
-      throw usageError('--daemon takes no passed socket (fd:3): systemd runs the command without it');
+      throw usageError("--daemon can't be combined with a passed socket (fd:3): systemd needs no --daemon");
     const announce = (pid: number) => printMessage(io, `running in the background as process ${pid}`);
     return runInBackground(io, { script: process.argv[1] ?? '', args, announce });
   }

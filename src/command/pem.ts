@@ -20,13 +20,13 @@ export function readKeyPair(
   const own = certificateOf(chain, cert);
   const keyText = key === cert ? chain : readTextFile(key);
   if (!own.checkPrivateKey(keyOf(keyText, key)))
-    throw new CommandError(EXIT.config, `${key}: this is not the key of ${cert}`);
+    throw new CommandError(EXIT.config, `${key}: this key does not belong to ${cert}`);
   try {
     createSecureContext({ cert: chain, key: keyText });
   } catch (error) {
     throw new CommandError(EXIT.config, `${cert}: ${messageOf(error)}`, { cause: error });
   }
-  if (Date.parse(own.validTo) < Date.now()) warn(`${cert}: the certificate has expired, on ${own.validTo}`);
+  if (Date.parse(own.validTo) < Date.now()) warn(`${cert}: the certificate expired on ${own.validTo}`);
   return { cert: chain, key: keyText };
 }
 
@@ -53,8 +53,8 @@ function keyOf(pem: string, file: string): KeyObject {
     const { code } = error as NodeJS.ErrnoException;
     const isLocked = code === 'ERR_MISSING_PASSPHRASE' || pem.includes('ENCRYPTED');
     const why = isLocked
-      ? 'the key is encrypted: openssl pkey -in FILE'
-      : 'there is no private key in PEM form in it';
+      ? 'the key is encrypted; decrypt it: openssl pkey -in FILE'
+      : 'it contains no private key in PEM form';
     throw new CommandError(EXIT.config, `${file}: ${why}`, { cause: error });
   }
 }

@@ -14,5 +14,5 @@ export function bindError(error: unknown, path: string): unknown {
   } catch (missing) {
     if ((missing as NodeJS.ErrnoException).code !== 'ENOENT') return error;
   }
-  return new Error(`there is no folder ${folder}`, { cause: error });
+  return new Error(`the folder ${folder} does not exist`, { cause: error });
 }

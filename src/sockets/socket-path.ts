@@ -28,7 +28,7 @@ export function kernelPath(path: string): string {
 /** What a target's path must be, and is not; undefined where it may be right. */
 export function targetPathFault(path: string): string | undefined {
   if (isAbstractSocket(path) && process.platform !== 'linux')
-    return 'must be a path: abstract sockets exist on Linux only (a file of this name is ./@name)';
+    return 'must be a path: abstract sockets exist on Linux only (write ./@name for a file of that name)';
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH) return `must be a path of at most ${MAX_SOCKET_PATH} bytes`;
   return undefined;
 }
@@ -39,6 +39,6 @@ export function targetPathFault(path: string): string | undefined {
  */
 export function listenPathFault(path: string, limit = MAX_SOCKET_PATH): string | undefined {
   if (isAbstractSocket(path))
-    return 'an abstract socket has no mode that keeps other users out; give a path (a file of this name is ./@name)';
-  return Buffer.byteLength(path) > limit ? `the path of a socket has ${limit} bytes at most` : undefined;
+    return 'an abstract socket has no permissions to keep other users out; give a path (write ./@name for a file of that name)';
+  return Buffer.byteLength(path) > limit ? `a socket path has at most ${limit} bytes` : undefined;
 }

@@ -87,7 +87,7 @@ test('too many at once is a 503 that says when to come again', async () => {
 
 test('a hash that would take minutes is refused', async () => {
   const hash = hashSync('x', 4).replace('$04$', '$15$');
-  await expect(accountsOf(`ann:${hash}\n`)).rejects.toThrow(/:1: a bcrypt hash has a cost of 4 to 14/);
+  await expect(accountsOf(`ann:${hash}\n`)).rejects.toThrow(/:1: the cost of a bcrypt hash must be 4 to 14/);
 });
 
 describe('issue 12, case 8: logins of --auth', () => {

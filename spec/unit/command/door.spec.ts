@@ -50,7 +50,7 @@ describe('issue 12, case 13: a connection without an address', () => {
     server.emit('connection', peer);
     expect([given.length, peer.destroyed, isProxy.mock.calls]).toEqual([0, true, [[undefined]]]);
     expect(warn.mock.calls).toEqual([
-      ['a connection of a local peer was closed: it is not a proxy that --trust-proxy names'],
+      ['a connection of a local peer was closed: --trust-proxy does not list it'],
     ]);
   });
 });

@@ -29,7 +29,7 @@ test.skipIf(!existsSync('/dev/full'))('a log that can no longer be written to is
   log.write('close', {});
   await log.close();
   expect(warn.mock.calls).toEqual([
-    ['/dev/full: the disk is full; it is tried again'],
+    ['/dev/full: the disk is full; retrying'],
     ['/dev/full: 2 lines could not be written'],
   ]);
 });

@@ -233,8 +233,8 @@ describe('issue 13, case 4: an invalid line costs only itself', () => {
     }
     const targets = 'HOST:PORT, PORT, [IPv6]:PORT, unix_socket:/path, unix:/path or tls:HOST:PORT';
     expect(warn.mock.calls).toEqual([
-      [`${at('tokens')}:2: a line is "token: HOST:PORT"`],
-      [`${at('tokens')}:3: the target is not ${targets}`],
+      [`${at('tokens')}:2: a line must be "token: HOST:PORT"`],
+      [`${at('tokens')}:3: the target must be ${targets}`],
     ]);
   });
 
@@ -244,7 +244,7 @@ describe('issue 13, case 4: an invalid line costs only itself', () => {
     expect(await portOf('secret')).toBeUndefined();
     expect(await portOf('a')).toBe(1);
     expect(warn).toHaveBeenCalledTimes(6);
-    expect(warn).toHaveBeenLastCalledWith(`${at('wrong')}: 9995 more lines are no "token: HOST:PORT"`);
+    expect(warn).toHaveBeenLastCalledWith(`${at('wrong')}: 9995 more lines are invalid`);
     expect(JSON.stringify(warn.mock.calls)).not.toContain('secret');
   });
 
@@ -252,7 +252,7 @@ describe('issue 13, case 4: an invalid line costs only itself', () => {
     const { warn, portOf } = await open({ one: 'nonsense\n', two: 'a: 1\nmore nonsense\n' });
     expect(await portOf('a')).toBe(1);
     expect(warn).toHaveBeenCalledTimes(2);
-    await expect(open({ tokens: 'nonsense\n' }, 'tokens')).rejects.toThrow(/tokens:1: a line is/);
+    await expect(open({ tokens: 'nonsense\n' }, 'tokens')).rejects.toThrow(/tokens:1: a line must be/);
   });
 
   test('an unreadable file among others has no valid token, and the others keep theirs', async () => {
@@ -277,7 +277,7 @@ describe('issue 13, case 4: an invalid line costs only itself', () => {
     }
     expect(await portOf('b')).toBe(3);
     expect(warn.mock.calls).toEqual([
-      [`${at('two')}:2: this token is in another file as well; the first file by name holds`],
+      [`${at('two')}:2: this token is also in another file; the first file by name counts`],
     ]);
     await writeFile(at('one'), '# none\n');
     expect(await portOf('a')).toBe(2);

@@ -59,7 +59,9 @@ describe('issue 13, case 23: a unix socket with a mode', () => {
 
   test('a missing folder is told from a missing permission', () => {
     const denied = Object.assign(new Error('listen EACCES'), { code: 'EACCES' });
-    expect(bindError(denied, '/nonexistent/s')).toMatchObject({ message: 'there is no folder /nonexistent' });
+    expect(bindError(denied, '/nonexistent/s')).toMatchObject({
+      message: 'the folder /nonexistent does not exist',
+    });
     expect(bindError(denied, join(tmpdir(), 's'))).toBe(denied);
     const other = Object.assign(new Error('listen EADDRINUSE'), { code: 'EADDRINUSE' });
     expect(bindError(other, '/nonexistent/s')).toBe(other);

@@ -40,11 +40,11 @@ export function requireListenAddress(text: string): ListenAddress {
   const address = parseListenAddress(text);
   if (!address)
     throw usageError(
-      `"${hideLogin(text)}" is nowhere to listen: PORT, ADDRESS:PORT, :PORT, unix:PATH or fd:3`,
+      `"${hideLogin(text)}" is not a listen address: give PORT, ADDRESS:PORT, :PORT, unix:PATH or fd:3`,
     );
   const { socket } = address;
   if (socket !== undefined && isAbstractSocket(socket))
-    throw usageError(`"${text}" can't be listened on: ${listenPathFault(socket) ?? ''}`);
+    throw usageError(`can't listen on "${text}": ${listenPathFault(socket) ?? ''}`);
   return address;
 }
 

@@ -5,16 +5,16 @@ import { EXIT } from '../exit.js';
 import { LISTEN_FLAGS } from '../listen/settings/listen-flags.js';
 import { version } from './version.js';
 
-// A code without its text does not compile.
+// An exit code without a text is a compile error.
 const EXIT_TEXTS: Readonly<Record<keyof typeof EXIT, string>> = {
-  ok: 'It ended in order.',
-  failed: 'Something failed that should not.',
-  usage: 'A wrong option or argument.',
-  config: 'A file is missing or wrong: the message has line and column.',
+  ok: 'Success, or a clean end after a signal.',
+  failed: 'An unexpected failure, or an open connection that broke.',
+  usage: 'An invalid option or argument.',
+  config: 'A file is missing or invalid: the message has line and column.',
   listen:
-    "It can't listen: the port is in use, a permission is missing, or this machine has no such address.",
-  unreachable: "connect: the other end can't be reached.",
-  refused: 'connect: the other end gave no tunnel.',
+    "The command can't listen: the port is in use, a permission is missing, or this machine has no such address.",
+  unreachable: "connect: the server can't be reached.",
+  refused: 'connect: the server refused the tunnel.',
   notExecutable: "connect: the program after -- can't be executed.",
   notFound: 'connect: there is no such program.',
 };
@@ -26,25 +26,28 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   HTTPS_PROXY:
     'connect: the HTTP proxy for wss: URLs; HTTP_PROXY is for ws:, ALL_PROXY for both, NO_PROXY names hosts without one.',
   NODE_EXTRA_CA_CERTS: 'A file of certificate authorities in addition to the public ones.',
-  TMPDIR: 'The folder for sockets of programs that it starts.',
+  TMPDIR: 'The folder for the sockets of programs that the command starts.',
 };
 
 const EXAMPLES: readonly (readonly [text: string, line: string])[] = [
   [
-    'noVNC in front of a VNC server, for this machine alone:',
+    'noVNC for a VNC server, from this machine only:',
     'express-wstunnel 6080 127.0.0.1:5900 --web /usr/share/novnc',
   ],
   [
-    'For others, with https and logins:',
+    'The same from other machines, with https and logins:',
     'express-wstunnel :443 127.0.0.1:5900 --web /usr/share/novnc \\\n  --cert desk.crt --key desk.key --auth desk.htpasswd',
   ],
-  ['A local port to a tunnel:', 'express-wstunnel connect wss://desk.example.com/vnc --local 5901'],
+  [
+    'A local port that leads through a tunnel:',
+    'express-wstunnel connect wss://desk.example.com/vnc --local 5901',
+  ],
 ];
 
-/** Lines of the source; roff fills them anew. */
+/** Longest line of the page's source, in characters; roff wraps the text again. */
 const WIDTH = 78;
 
-/** The manual page, in man(7): `express-wstunnel --help man`, and a file of the package. */
+/** The manual page in man(7) format: the output of `express-wstunnel --help man`, and a file of the package. */
 export function manualPage(): string {
   return [
     `.TH EXPRESS\\-WSTUNNEL 1 "" "express\\-wstunnel ${version()}" "User Commands"`,
@@ -58,9 +61,9 @@ export function manualPage(): string {
     ...synopsis('completion bash|zsh|fish'),
     '.SH DESCRIPTION',
     ...filled(
-      'Opens WebSockets on 127.0.0.1:6080, or at ADDRESS:PORT, and streams their bytes to TARGET: HOST:PORT, PORT, unix:PATH ' +
-        'or tls:HOST:PORT. With connect it is the other end: it streams a local port, or standard input and output, through ' +
-        'the WebSocket at URL. The README of the package says more about each option.',
+      'Accepts WebSockets on 127.0.0.1:6080, or on ADDRESS:PORT, and streams their bytes to TARGET: HOST:PORT, PORT, ' +
+        'unix:PATH or tls:HOST:PORT. express-wstunnel connect is the client: it streams a local port, or standard input and ' +
+        'output, through the WebSocket at URL. The README of the package explains each option in more detail.',
     ),
     '.SH OPTIONS',
     ...options(LISTEN_FLAGS),
@@ -69,9 +72,9 @@ export function manualPage(): string {
     '.SH SIGNALS',
     ...item(
       'SIGTERM, SIGINT',
-      'No new connections, a Close to every tunnel, and the end; a second one ends it at once.',
+      'Accepts no new connections, sends a Close to every tunnel, and exits. A second signal exits at once.',
     ),
-    ...item('SIGHUP', 'Reads all files again. Open tunnels stay open.'),
+    ...item('SIGHUP', 'Reloads all files. Open tunnels stay open.'),
     '.SH ENVIRONMENT',
     ...Object.entries(ENVIRONMENT).flatMap(([name, text]) => item(name, text)),
     '.SH EXIT STATUS',
@@ -112,7 +115,7 @@ function item(name: string, text: string): string[] {
   return ['.TP', `.B ${escaped(name)}`, ...filled(text)];
 }
 
-/** As lines that are not too long for the tools that read them. */
+/** Wraps text into lines of at most {@link WIDTH} characters, and escapes them. */
 function filled(text: string): string[] {
   const lines = [''];
   for (const word of text.split(' ')) {
@@ -123,7 +126,7 @@ function filled(text: string): string[] {
   return lines.map(escaped);
 }
 
-/** Text is no request of roff, whatever it begins with, and a minus is a minus: it can be copied. */
+/** Escapes text for roff: a leading dot or quote is no request, and a minus stays a minus that can be copied. */
 function escaped(text: string): string {
   return text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replace(/^[.']/, '\\&$&');
 }

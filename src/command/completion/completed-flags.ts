@@ -7,18 +7,18 @@ import { LISTEN_FLAGS } from '../listen/settings/listen-flags.js';
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
 export const COMMANDS: Readonly<Record<string, string>> = {
-  listen: 'open WebSockets and stream their bytes to a target',
-  connect: 'the other end: a local port or standard input and output',
+  listen: 'accept WebSockets and stream their bytes to a target',
+  connect: 'the client: stream a local port or standard input and output',
   completion: 'print completions for a shell',
 };
 
-/** How the value of an option is completed; a switch has none. */
+/** How the shell completes an option's value; a switch has none. */
 export type Values = 'none' | 'folder' | 'file' | 'text' | readonly string[];
 
 export interface CompletedFlag {
   readonly name: string;
   readonly short?: string;
-  /** What its value is called. */
+  /** The name of the value in the help. */
   readonly value: string;
   readonly values: Values;
   readonly isMultiple: boolean;
@@ -41,7 +41,7 @@ function valuesOf(name: string, value: string): Values {
   if (value === '') return 'none';
   if (name === 'balance') return BALANCE_NAMES;
   if (value === 'DIR') return 'folder';
-  // `--url PATH` is that of a URL.
+  // The PATH of `--url` is a URL path.
   return /FILE|PATH/.test(value) && name !== 'url' ? 'file' : 'text';
 }
 

@@ -37,11 +37,10 @@ export function readConnectPlan(
 ): ConnectPlan {
   const [url, ...more] = args.positionals;
   if (url === undefined) throw usageError('give a URL, such as wss://desk.example.com/vnc');
-  if (more.length > 0)
-    throw usageError(`there is one URL to connect to, and no "${hideLogin(more.join(' '))}"`);
+  if (more.length > 0) throw usageError(`give only one URL; unexpected "${hideLogin(more.join(' '))}"`);
   const isLocal = args.has('local');
   if (isLocal && args.has('stdio')) throw usageError('give either --local or --stdio, not both');
-  if (args.has('retry') && !isLocal) throw usageError('--retry is for --local');
+  if (args.has('retry') && !isLocal) throw usageError('--retry needs --local');
   checkMode(args, isLocal, program);
   const options: ListenOptions = {
     ...credentialsOf(args, environment),
@@ -66,12 +65,12 @@ export function readConnectPlan(
 
 function checkMode(args: ConnectArgs, isLocal: boolean, program: readonly string[] | undefined): void {
   const ofStdio = (['linger', 'no-close'] as const).find((name) => args.has(name));
-  if (isLocal && ofStdio !== undefined) throw usageError(`--${ofStdio} is for --stdio`);
+  if (isLocal && ofStdio !== undefined) throw usageError(`--${ofStdio} is for --stdio only`);
   if (args.has('linger') && args.has('no-close'))
     throw usageError('give either --linger or --no-close, not both');
-  if (!isLocal && args.has('background')) throw usageError('--background is for --local');
+  if (!isLocal && args.has('background')) throw usageError('--background needs --local');
   if (program === undefined) return;
-  if (!isLocal) throw usageError('a program after -- needs --local, the port that it connects to');
+  if (!isLocal) throw usageError('a program after -- needs --local, the port it connects to');
   if (program.length === 0) throw usageError('give a program after --, such as -- psql -h 127.0.0.1 -p 5433');
   if (args.has('background')) throw usageError('give either --background or a program after --, not both');
 }
@@ -81,7 +80,9 @@ function lingerOf(args: ConnectArgs): number {
   if (args.has('no-close')) return Infinity;
   const { linger = DEFAULT_LINGER } = secondsOf(args, 'linger', 'linger') as { linger?: number };
   if (linger > MAX_LINGER)
-    throw usageError(`--linger is ${MAX_LINGER} seconds at most; --no-close stays until the server ends`);
+    throw usageError(
+      `--linger must be at most ${MAX_LINGER} seconds; --no-close waits until the server ends the tunnel`,
+    );
   return linger;
 }
 
@@ -99,13 +100,16 @@ function credentialsOf(args: ConnectArgs, environment: Io['environment']): Conne
   const file = args.text('bearer');
   if (file !== undefined) return { bearer: readFirstLine(file, 'the token of --bearer') };
   if (user !== '' && bearer !== '')
-    throw usageError('WSTUNNEL_USER and WSTUNNEL_BEARER are both set: one login too many');
+    throw usageError('WSTUNNEL_USER and WSTUNNEL_BEARER are both set: set only one of them');
   if (user !== '') return { basic: splitLogin(user, 'WSTUNNEL_USER must be NAME:PASSWORD') };
   return bearer === '' ? {} : { bearer };
 }
 
 function loginOf(text: string): { username: string; password: string } {
-  const { username, password: file } = splitLogin(text, '--user is NAME:FILE, with the password in the file');
+  const { username, password: file } = splitLogin(
+    text,
+    '--user must be NAME:FILE, with the password in the file',
+  );
   return { username, password: readFirstLine(file, 'the password of --user') };
 }
 
@@ -121,9 +125,9 @@ function headersOf(args: ConnectArgs, { WSTUNNEL_COOKIE: cookie = '' }: Io['envi
   for (const line of linesOf(args.list('header'))) {
     const [, name = '', value = ''] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? [];
     // Never the line itself: it may hold a secret.
-    if (name === '') throw usageError('--header is NAME:VALUE, or @FILE with such lines');
+    if (name === '') throw usageError('--header must be NAME:VALUE, or @FILE with such lines');
     if (name.toLowerCase() === 'host')
-      throw usageError('the header "host" is the handshake\'s own: give it as --host-header');
+      throw usageError('the handshake sets the header "host": use --host-header');
     (headers[name.toLowerCase()] ??= []).push(value);
   }
   const given = linesOf(args.list('cookie'));
@@ -175,6 +179,6 @@ function secondsOf(
   const text = args.text(name);
   if (text === undefined) return {};
   if (!/^\d+(\.\d+)?$/.test(text))
-    throw usageError(`--${name} must be a number of seconds, and not "${hideLogin(text)}"`);
+    throw usageError(`--${name} must be a number of seconds, not "${hideLogin(text)}"`);
   return { [option]: Number(text) };
 }

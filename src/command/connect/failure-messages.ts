@@ -41,8 +41,8 @@ function bodyLineOf({ headers, body }: ClientError): string {
 
 function hintOf({ code, status, cause }: ClientError): string {
   if (code === 'WSTUNNEL_PROXY_AUTH')
-    return '; give them in the URL of HTTPS_PROXY or HTTP_PROXY, or --proxy';
-  if (status === 401) return '; log in with --user, --bearer or --cookie';
+    return '; put them into the URL of HTTPS_PROXY or HTTP_PROXY, or of --proxy';
+  if (status === 401) return '; give a login with --user, --bearer or --cookie';
   const { code: reason = '' } = (cause ?? {}) as NodeJS.ErrnoException;
   const isUnknown = /SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)/.test(reason);
   return code === 'WSTUNNEL_TLS' && isUnknown ? '; give its CA with --ca' : '';

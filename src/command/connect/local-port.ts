@@ -101,7 +101,7 @@ async function start({ url, local = 0, options }: ConnectPlan): Promise<Listener
 function printAddress(listener: Listener, url: string, print: (line: string) => void): void {
   const shown = shownOf(listener);
   print(`listening on ${shownAddress(shown)} for ${readUrl(url).shown}`);
-  if (!isLoopback(shown)) print('beware: whoever reaches this port goes through the tunnel with your login');
+  if (!isLoopback(shown)) print('warning: everyone who can reach this port uses the tunnel with your login');
 }
 
 /** For the program, which can't know the port of `--local 0`. */
@@ -116,7 +116,9 @@ function environmentFor(listener: Listener): Record<string, string> {
 function printEvents(listener: Listener, print: (line: string) => void, isVerbose: boolean): void {
   listener.on('fail', (error) => print(failureLine(error)));
   if (!isVerbose) return;
-  listener.on('retry', (error, seconds) => print(`${failureLine(error)}; again in ${seconds.toFixed(1)} s`));
+  listener.on('retry', (error, seconds) =>
+    print(`${failureLine(error)}; retrying in ${seconds.toFixed(1)} s`),
+  );
   listener.on('open', ({ id }) => print(`open    ${id}`));
   listener.on('close', ({ id, code, reason, bytesIn, bytesOut, duration }) => {
     const why = `${code}${reason === '' ? '' : ` ${reason}`}`;
@@ -145,7 +147,7 @@ function untilSignalled(io: Io, listener: Listener): Promise<number> {
       isDraining = true;
       const { open } = listener.stats();
       if (open > 0 && io.stderr.isTTY)
-        printMessage(io, `closing ${tunnels(open)}; once more ends it at once`);
+        printMessage(io, `closing ${tunnels(open)}; signal again to end at once`);
       void listener.close({ timeout: DEFAULT_DRAIN }).then(() => end(EXIT.ok));
     });
   });

@@ -50,7 +50,7 @@ export async function runStdio(
     if (asked === undefined && stream.bytesDropped > 0)
       throw new CommandError(
         EXIT.failed,
-        `the server closed the tunnel before ${bytes(stream.bytesDropped)} of the input were sent`,
+        `the server closed the tunnel before ${bytes(stream.bytesDropped)} of the input could be sent`,
       );
     const isTaken = isWhole && io.stdout.writableLength === 0;
     return asked === undefined || isTaken ? EXIT.ok : SIGNALLED[asked];

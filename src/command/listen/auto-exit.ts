@@ -41,7 +41,7 @@ export class AutoExit {
 
   closed(): void {
     this.#open--;
-    if (this.#options.runOnce) this.#finish('the tunnel is over (--run-once)');
+    if (this.#options.runOnce) this.#finish('the tunnel has ended (--run-once)');
     else if (this.#open === 0 && this.#isLate)
       this.#finish(`${this.#options.timeout ?? 0} s have passed (--timeout)`);
     else if (this.#open === 0) this.#beginIdle();

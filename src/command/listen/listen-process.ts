@@ -140,12 +140,12 @@ export class ListenProcess {
     Object.assign(process.env, environmentOf(identity));
     await this.#openLogs(plan);
     this.#printMessage(
-      `goes on as ${plan.user.user} (uid ${identity.uid}, gid ${identity.gid}), not as root`,
+      `gave up root: now running as ${plan.user.user} (uid ${identity.uid}, gid ${identity.gid})`,
     );
     const files = unreadableFiles(plan);
     if (files.length > 0)
       this.#printMessage(
-        `${plan.user.user} has no permission for ${files.join(', ')}, or for a folder on the way: SIGHUP will fail; give them to ` +
+        `${plan.user.user} can't read ${files.join(', ')}, or a folder above: a reload by SIGHUP will fail; give them to ` +
           'a group of this user (chgrp; chmod g+r, of folders g+rx)',
       );
   }
@@ -168,11 +168,11 @@ export class ListenProcess {
     if (own === 0) return identityOf(user);
     if (user.by === '--user' || user.by === '"runAs"') {
       if (own === identityOf(user).uid) return undefined;
-      throw new CommandError(EXIT.config, `${user.by}: only root can become "${user.user}"; leave it out`);
+      throw new CommandError(EXIT.config, `${user.by}: only root can become "${user.user}"; omit it`);
     }
     // As lighttpd, which says nothing.
     this.#printMessage(
-      `${user.by} is not taken over: only root can become "${user.user}"; this process stays uid ${own ?? ''}`,
+      `${user.by} is ignored: only root can become "${user.user}"; this process stays uid ${own ?? ''}`,
     );
     return undefined;
   }
@@ -234,7 +234,10 @@ export class ListenProcess {
       const plan = this.#readPlan();
       // Else a login that was exchanged for certificates would be gone, and nothing asked for in its place.
       if (!plan.tls?.clientCa !== !tls?.clientCa)
-        throw new CommandError(EXIT.config, "clients' certificates, or none, are settled at the start");
+        throw new CommandError(
+          EXIT.config,
+          "a reload can't change whether clients need certificates: restart the command",
+        );
       const certificate = this.#certificate(plan);
       await this.#log?.reopen();
       const used = { ...plan, listen, acceptProxy, ...(log !== undefined && { log }) };
@@ -251,23 +254,23 @@ export class ListenProcess {
         !isDeepStrictEqual(plan.user, user) ||
         !isDeepStrictEqual(plan.unix, unix) ||
         plan.drain !== drain;
-      this.#printMessage('the settings were read again, and hold for new tunnels');
+      this.#printMessage('the settings were reloaded and apply to new tunnels');
       if (isOther)
         this.#printMessage(
-          'where to listen, https or not, who sends PROXY headers, the cap of connections, the drain, the user and the log are as they were until the next start',
+          'changes of the listen addresses, https, PROXY headers, the connection limit, the drain time, the user and the log apply after a restart',
         );
       for (const line of leftOutSummary(used)) this.#printMessage(line);
       this.#printWarnings(used);
     } catch (error) {
       const [first, ...more] = messagesOf(error);
       for (const line of more.reverse()) this.#printMessage(line);
-      this.#printMessage(`${first}; the old settings hold`);
+      this.#printMessage(`${first}; the old settings stay in force`);
     }
   }
 
   #exitBecause(why: string): void {
     if (this.#isDraining) return;
-    this.#printMessage(`${why}: it ends`);
+    this.#printMessage(`${why}: ending`);
     this.#drain().catch((error: unknown) => this.#failToDrain(error));
   }
 
@@ -279,7 +282,7 @@ export class ListenProcess {
     await within(drain, this.#reloading);
     const { open } = this.#sites.sample();
     if (open > 0 && this.#io.stderr.isTTY)
-      this.#printMessage(`closing ${tunnels(open)}; once more ends it at once`);
+      this.#printMessage(`closing ${tunnels(open)}; signal again to end at once`);
     // A file that is under way has as long as the tunnels.
     const stopped = within(left(), this.#servers?.stop() ?? Promise.resolve());
     // Programs are killed with this process where they need longer.
@@ -289,13 +292,13 @@ export class ListenProcess {
   }
 
   #failToDrain(error: unknown): void {
-    this.#printMessage(`the tunnels could not be closed in order: ${messageOf(error)}`);
+    this.#printMessage(`the tunnels could not be closed cleanly: ${messageOf(error)}`);
     this.#end(EXIT.failed);
   }
 
   #printWarnings(plan: Plan): void {
     for (const danger of startupWarnings({ ...plan, listen: this.#listening }))
-      this.#printMessage(`beware: ${danger}`);
+      this.#printMessage(`warning: ${danger}`);
   }
 
   /** A line about a tunnel or a login: syslog gets every one. */

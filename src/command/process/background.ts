@@ -53,7 +53,7 @@ export function runInBackground(
       resolve(code);
     };
     const deadline = setTimeout(() => {
-      printMessage(io, `the process in the background was not ready within ${START_DEADLINE / 1000} s`);
+      printMessage(io, `the background process was not ready within ${START_DEADLINE / 1000} s`);
       child.kill('SIGKILL');
       settle(EXIT.failed);
     }, START_DEADLINE);
@@ -70,7 +70,7 @@ export function runInBackground(
     // After its last message.
     child.on('close', (code) => settle(code ?? EXIT.failed));
     child.on('error', (error) => {
-      printMessage(io, `no process can be started in the background: ${messageOf(error)}`);
+      printMessage(io, `can't start a background process: ${messageOf(error)}`);
       settle(EXIT.failed);
     });
     if (message) child.send(message);

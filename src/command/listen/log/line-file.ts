@@ -204,7 +204,7 @@ export class LineFile {
   }
 
   #recovered(): void {
-    if (this.#failure !== undefined) this.#options.warn(`${this.#path}: events are written again`);
+    if (this.#failure !== undefined) this.#options.warn(`${this.#path}: events can be written again`);
     this.#failure = undefined;
     this.#pause = FIRST_PAUSE;
   }
@@ -212,7 +212,7 @@ export class LineFile {
   /** Waits, and opens the file anew: a pipe has another reader, a disk was mounted again. */
   async #failed(error: unknown): Promise<void> {
     const reason = reasonOf(error);
-    if (reason !== this.#failure) this.#options.warn(`${this.#path}: ${reason}; it is tried again`);
+    if (reason !== this.#failure) this.#options.warn(`${this.#path}: ${reason}; retrying`);
     this.#failure = reason;
     await this.#sleep(this.#pause);
     this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE);

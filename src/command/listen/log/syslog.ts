@@ -74,7 +74,9 @@ export class Syslog {
     logger.on('error', () => undefined);
     logger.once('exit', () => {
       if (this.#isOver) return;
-      this.#warn(`logger has ended: for ${RESTART_PAUSE / 1000} s nothing goes to --syslog`);
+      this.#warn(
+        `logger has ended; it is restarted in ${RESTART_PAUSE / 1000} s, and lines until then are lost`,
+      );
       this.#restart = setTimeout(() => this.#start(), RESTART_PAUSE).unref();
     });
     return logger;
@@ -92,7 +94,7 @@ function loggerArgs({ server, isLegacy }: SyslogOptions): string[] {
     return [...common, '--udp', '--server', name, '--port', port, isLegacy ? '--rfc3164' : '--rfc5424'];
   }
   try {
-    if (!statSync(server).isSocket()) throw new Error('it is no socket');
+    if (!statSync(server).isSocket()) throw new Error('it is not a socket');
   } catch (error) {
     throw new CommandError(EXIT.config, `--syslog ${server}: ${reasonOf(error)}`, { cause: error });
   }

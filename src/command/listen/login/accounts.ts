@@ -107,8 +107,7 @@ export function readAccounts(
   for (const { user, file } of files) {
     const entries = user === undefined ? readHashes(file) : [[user, readSecret(user, file)] as const];
     for (const [name, secret] of entries) {
-      if (secrets.has(name))
-        throw new CommandError(EXIT.config, `${file}: there are two passwords for one name`);
+      if (secrets.has(name)) throw new CommandError(EXIT.config, `${file}: one name has two passwords`);
       secrets.set(name, secret);
       if ('digest' in secret && (statSync(file).mode & 0o004) !== 0)
         warn(`${file}: every user of this machine can read the password (chmod 600)`);

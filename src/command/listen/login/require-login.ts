@@ -32,7 +32,7 @@ const REFUSALS: Readonly<Record<Exclude<LoginVerdict, 'yes' | 'gone'>, Refusal>>
   failed: {
     status: 503,
     headers: { 'Retry-After': '10' },
-    text: 'passwords cannot be checked at the moment',
+    text: 'passwords cannot be checked right now',
   },
 };
 

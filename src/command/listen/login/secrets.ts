@@ -17,7 +17,7 @@ export function readHashes(file: string): [string, Secret][] {
     .split(/\r?\n/)
     .map((line, index) => ({ line: line.trim(), number: index + 1 }));
   const entries = lines.filter(({ line }) => line !== '' && !line.startsWith('#'));
-  if (entries.length === 0) throw new CommandError(EXIT.config, `${file}: there is no login in it`);
+  if (entries.length === 0) throw new CommandError(EXIT.config, `${file}: it contains no login`);
   return entries.map(({ line, number }) => {
     const [, name = '', hash = ''] = /^([^:]+):(\S+)$/.exec(line) ?? [];
     return [name, { hash: readHash(hash, `${file}:${number}`) }];
@@ -29,7 +29,7 @@ export function readSecret(user: string, file: string): Secret {
   const line = readFirstLine(file, `the password of "${user}"`);
   // Bytes that are no UTF-8 are all read as this character: many passwords would be one.
   if (line.includes('\uFFFD'))
-    throw new CommandError(EXIT.config, `the password of "${user}" is not UTF-8: write it as text`);
+    throw new CommandError(EXIT.config, `the password of "${user}" is not UTF-8: save it as UTF-8 text`);
   const [, hash] = /^(?:[^:]*:)?(\$2[aby]\$.*)$/.exec(line.trim()) ?? [];
   return hash === undefined ? { digest: passwordDigest(line) } : { hash: readHash(hash, `${file}:1`) };
 }
@@ -38,11 +38,14 @@ function readHash(hash: string, place: string): string {
   if (!/^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$/.test(hash))
     throw new CommandError(
       EXIT.config,
-      `${place}: a login is "name:hash" with a bcrypt hash: htpasswd -nB NAME`,
+      `${place}: a login must be "name:hash" with a bcrypt hash; make one with htpasswd -nB NAME`,
     );
   const cost = getRounds(hash);
   if (cost < MIN_COST || cost > MAX_COST)
-    throw new CommandError(EXIT.config, `${place}: a bcrypt hash has a cost of ${MIN_COST} to ${MAX_COST}`);
+    throw new CommandError(
+      EXIT.config,
+      `${place}: the cost of a bcrypt hash must be ${MIN_COST} to ${MAX_COST}`,
+    );
   return hash;
 }
 

@@ -36,7 +36,7 @@ export function sameNamedOrigin(names: ServerNames, report: (origin: string, way
     if (names.has(host)) return true;
     const name = cut(host, MAX_SHOWN);
     const way = `--name ${name} (or --origin) to allow its pages`;
-    report(shownOrigin(origin), `the name is not known; start with ${way}`);
+    report(shownOrigin(origin), `unknown server name; start with ${way}`);
     throw new TunnelError(
       'WSTUNNEL_ORIGIN_REFUSED',
       `"${name}" is not a known name of this server: start it with ${way}`,
@@ -49,9 +49,9 @@ function wayForOther(origin: string, req: IncomingMessage): string {
   const way = optionFor(origin);
   const { headers, socket } = req;
   if (trustsPeer(req) || !isNamedBy(origin, firstOf(headers['x-forwarded-host'])))
-    return `the request is for ${cut(ownOrigin(req), MAX_SHOWN)}; ${way}`;
+    return `the request was for ${cut(ownOrigin(req), MAX_SHOWN)}; ${way}`;
   const peer = socket.remoteAddress === undefined ? 'unix' : normalizeAddress(socket.remoteAddress);
-  return `if a proxy of yours is at ${peer}, --trust-proxy ${peer} believes its X-Forwarded-Host; else ${way}`;
+  return `if ${peer} is your proxy, --trust-proxy ${peer} trusts its X-Forwarded-Host; otherwise ${way}`;
 }
 
 function isNamedBy(origin: string, forwarded: string | undefined): boolean {

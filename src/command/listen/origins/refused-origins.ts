@@ -37,11 +37,11 @@ export class RefusedOrigins {
     if (code === 'WSTUNNEL_ORIGIN_REFUSED' && origin !== undefined)
       this.report(
         origin,
-        isLighttpd ? 'wstunnel.origins in the lighttpd.conf lets pages in' : optionFor(origin),
+        isLighttpd ? 'wstunnel.origins in the lighttpd.conf allows its pages' : optionFor(origin),
       );
     if (code === 'WSTUNNEL_ORIGIN_MISSING' && this.#isNew(MISSING))
       this.#say(
-        'a client without an Origin was refused: a list of origins (--origin) is for pages; a program has to send one of them ' +
+        'a client without an Origin header was refused: with a list of origins (--origin), a program must send one of them ' +
           '(connect --origin)',
       );
   }
@@ -60,7 +60,7 @@ export class RefusedOrigins {
     this.#lines++;
     if (this.#lines === MAX_LINES + 1)
       this.#say(
-        `pages of more than ${MAX_LINES} origins were refused: further ones are not reported for ${PERIOD / 60_000} minutes ` +
+        `pages of more than ${MAX_LINES} origins were refused: further origins are not reported for ${PERIOD / 60_000} minutes ` +
           '(--verbose shows every refusal)',
       );
     if (this.#lines > MAX_LINES) return false;
@@ -74,8 +74,8 @@ export class RefusedOrigins {
 /** The option that lets pages of this origin in. */
 export function optionFor(origin: string): string {
   if (origin === 'null')
-    return '"null" is the origin of sandboxed frames and of local files, which every site can make: --origin null would let all of them in';
+    return '"null" is the origin of sandboxed frames and of local files, which every site can create: --origin null would allow them all';
   // It is pasted into a shell, and may have been written by an attacker.
   const isPlain = /^[a-z][a-z0-9+.-]*:\/\/[\w.:[\]-]*$/i.test(origin);
-  return isPlain ? `--origin ${origin} lets its pages in` : '--origin lets pages in by their origins';
+  return isPlain ? `--origin ${origin} allows its pages` : '--origin allows pages by their origin';
 }

@@ -35,7 +35,7 @@ export class ServerNames {
   }
 }
 
-export const NAME_RULE = 'is a host name without a port, such as desk.example.com';
+export const NAME_RULE = 'must be a host name without a port, such as desk.example.com';
 
 /** Is this text a host name, without a port? Addresses need no `--name`. */
 export function isHostName(text: string): boolean {

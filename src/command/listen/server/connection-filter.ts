@@ -64,7 +64,7 @@ export class ConnectionFilter {
     if (this.#open >= maxConnections) {
       this.#warn(
         'full',
-        `${maxConnections} connections are open, further ones are closed: see --max-connections`,
+        `${maxConnections} connections are open, further ones are refused: see --max-connections`,
       );
       socket.destroy();
       return;
@@ -77,7 +77,7 @@ export class ConnectionFilter {
     if (socket.remoteAddress === undefined && !isUnix) socket.destroy();
     else if (!isProxy) pass();
     else if (isProxy(socket.remoteAddress)) this.#readHeader(socket, pass);
-    else this.#refuse(socket, 'is not a proxy that --trust-proxy names');
+    else this.#refuse(socket, '--trust-proxy does not list it');
   }
 
   /** The TLS socket asks the kernel anew who the peer is. */
@@ -103,7 +103,7 @@ export class ConnectionFilter {
     };
     const fail = () => {
       stop();
-      this.#refuse(socket, 'sent no valid PROXY header');
+      this.#refuse(socket, 'it sent no valid PROXY header');
     };
     const onReadable = () => {
       for (let chunk: unknown = socket.read(); chunk !== null; chunk = socket.read())
@@ -140,7 +140,7 @@ export class ConnectionFilter {
   }
 
   #refuse(socket: Socket, why: string): void {
-    this.#warn('refused', `a connection of ${socket.remoteAddress ?? 'a local peer'} was closed: it ${why}`);
+    this.#warn('refused', `a connection of ${socket.remoteAddress ?? 'a local peer'} was closed: ${why}`);
     socket.on('error', () => undefined).destroy();
   }
 

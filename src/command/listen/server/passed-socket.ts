@@ -16,7 +16,7 @@ export function listenOnDescriptor(
   environment: Readonly<Record<string, string | undefined>>,
 ): void {
   checkPassed(fd, environment);
-  if (!isSocket(fd)) throw new Error('this process was not started with a socket there');
+  if (!isSocket(fd)) throw new Error('this process was not started with a socket at this descriptor');
   server.listen({ fd });
 }
 
@@ -27,10 +27,12 @@ function checkPassed(
 ): void {
   if (pid === undefined || count === undefined) return;
   if (pid !== String(process.pid))
-    throw new Error(`the sockets are for process ${pid}: start express-wstunnel itself, without npx`);
+    throw new Error(`the passed sockets are for process ${pid}: start express-wstunnel itself, without npx`);
   const last = FIRST + Number(count) - 1;
   if (fd < FIRST || fd > last)
-    throw new Error(last > FIRST ? `the sockets are fd:${FIRST} to fd:${last}` : `the socket is fd:${FIRST}`);
+    throw new Error(
+      last > FIRST ? `the passed sockets are fd:${FIRST} to fd:${last}` : `the passed socket is fd:${FIRST}`,
+    );
 }
 
 function isSocket(fd: number): boolean {

@@ -137,10 +137,10 @@ function failureOf(address: ListenAddress, thrown: unknown): CommandError {
   const isLowPort = code === 'EACCES' && address.port !== undefined && address.port < 1024;
   const hint =
     code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND'
-      ? '; of two arguments the first is where to listen'
+      ? '; the first of two arguments is the listen address'
       : isLowPort
-        ? '; ports below 1024 are for root'
+        ? '; ports below 1024 need root'
         : '';
-  const message = `can't listen on ${shownAddress(address)}: ${isNoListener ? 'the socket there is connected, or of another kind' : reasonOf(error)}${hint}`;
+  const message = `can't listen on ${shownAddress(address)}: ${isNoListener ? 'the socket is connected, or is not a stream socket' : reasonOf(error)}${hint}`;
   return new CommandError(EXIT.listen, message, { cause: error });
 }

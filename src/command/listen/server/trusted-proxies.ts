@@ -74,6 +74,6 @@ function failureOf(error: unknown): CommandError {
   const what = error instanceof Error ? error.message : String(error);
   return new CommandError(
     EXIT.usage,
-    `--trust-proxy lists addresses and ranges, "loopback" or "unix": ${what}`,
+    `--trust-proxy must list addresses, ranges, "loopback" or "unix": ${what}`,
   );
 }

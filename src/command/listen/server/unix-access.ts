@@ -4,8 +4,8 @@ import { withUmask } from '../../../sockets/umask.js';
 import type { UnixAccess } from '../plan.js';
 import { databaseEntry } from '../user/user-database.js';
 
-export const MODE_RULE = 'is three octal digits, such as 660 (owner and group)';
-export const GROUP_RULE = 'is a group of this machine, or its number';
+export const MODE_RULE = 'must be three octal digits, such as 660 (owner and group)';
+export const GROUP_RULE = 'must be a group of this machine, or its number';
 
 /** Undefined for what is no mode. A socket without the owner's own bits would be one that nobody can use: it is not refused. */
 export function readMode(text: string): number | undefined {

@@ -16,7 +16,7 @@ export function requireClientAddresses(plan: Plan): void {
   const name = (tunnel.limits?.perClient ?? 0) > 0 ? 'limits.perClient' : addressOptionOf(tunnel);
   if (name === undefined) return;
   throw usageError(
-    `${name} goes by the client's address, and connections to unix:${socket} have none: --trust-proxy unix takes it from ` +
+    `${name} needs the client's address, which connections to unix:${socket} lack: --trust-proxy unix reads it from ` +
       "the proxy's X-Forwarded-For, --accept-proxy from its PROXY protocol header",
   );
 }

@@ -67,7 +67,7 @@ function failureOf(problems: readonly Problem[]): CommandError {
   const [first = '', ...more] = problems.map(({ message }) => message);
   const names = new Set(problems.flatMap(({ directive }) => directive ?? []));
   const options = Array.from(names, (name) => `--ignore ${name}`).join(' ');
-  const hint = names.size > 1 ? [`once you have seen to them, pass these directives over: ${options}`] : [];
+  const hint = names.size > 1 ? [`once you have checked these directives, ignore them with ${options}`] : [];
   return new CommandError(EXIT.config, first, { more: [...more, ...hint], cause: problems[0]?.cause });
 }
 

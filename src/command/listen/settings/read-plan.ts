@@ -38,7 +38,7 @@ const MAX_LIFE = 2_000_000;
 export function readPlan(args: ListenArgs, isForAll = false): Plan {
   const file = args.text('config');
   if (file === undefined && args.has('ignore'))
-    throw usageError('--ignore is for a lighttpd.conf: give --config');
+    throw usageError('--ignore needs --config with a lighttpd.conf');
   const config = file === undefined ? undefined : readConfig(file, args.list('ignore'));
   const { addresses, targets } = readPositionals(args);
   if (config?.isLighttpd === true) checkAgainstLighttpd(args, targets);
@@ -101,7 +101,9 @@ function readPositionals(args: ListenArgs): { addresses: string[]; targets: Host
   const targets = (isAddressFirst ? rest : args.positionals).map((text) => {
     const host = parseTarget(text);
     if (!host)
-      throw usageError(`"${hideLogin(text)}" is no target: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT`);
+      throw usageError(
+        `"${hideLogin(text)}" is not a target: give HOST:PORT, PORT, unix:PATH or tls:HOST:PORT`,
+      );
     return host;
   });
   if (targets.length > 0) checkOption(() => readHosts(targets, 'TARGET'));
@@ -117,7 +119,7 @@ function checkNotItself(targets: readonly Host[], listen: readonly ListenAddress
   );
   if (own)
     throw usageError(
-      `${shownAddress(own)} is where the command itself listens, and can't be the target: PORT TARGET, such as 6080 127.0.0.1:5900`,
+      `${shownAddress(own)} is an address that this command listens on, so it can't be the target: give PORT TARGET, such as 6080 127.0.0.1:5900`,
     );
 }
 
@@ -130,7 +132,7 @@ function recordOf(
   const record = pathOf(args, 'record');
   if (record === undefined) return {};
   if (targets.length !== 1 && tokens === undefined)
-    throw usageError('--record takes one TARGET on the command line, or --tokens');
+    throw usageError('--record needs exactly one TARGET on the command line, or --tokens');
   return { record };
 }
 
@@ -176,10 +178,10 @@ function unixOf(args: ListenArgs, listen: readonly ListenAddress[]): Plan['unix'
     throw usageError(`--unix-${modeText === undefined ? 'group' : 'mode'} needs --unix`);
   const mode = modeText === undefined ? undefined : readMode(modeText);
   if (modeText !== undefined && mode === undefined)
-    throw usageError(`--unix-mode "${modeText}": it ${MODE_RULE}`);
+    throw usageError(`--unix-mode ${MODE_RULE}; got "${modeText}"`);
   const group = groupText === undefined ? undefined : readGroup(groupText);
   if (groupText !== undefined && group === undefined)
-    throw usageError(`--unix-group "${groupText}": it ${GROUP_RULE}`);
+    throw usageError(`--unix-group ${GROUP_RULE}; got "${groupText}"`);
   return { ...(mode !== undefined && { mode }), ...(group !== undefined && { group }) };
 }
 
@@ -201,7 +203,7 @@ function checkTargets(
 function checkAgainstLighttpd(args: ListenArgs, targets: readonly Host[]): void {
   const beside = [...Object.keys(TUNNEL_FLAGS), 'tokens'].find((name) => args.has(name as ListenFlag));
   const what = targets.length > 0 ? 'a TARGET' : beside === undefined ? undefined : `--${beside}`;
-  if (what !== undefined) throw usageError(`${what} can't be given beside a lighttpd.conf: write it there`);
+  if (what !== undefined) throw usageError(`${what} can't be combined with a lighttpd.conf: set it there`);
 }
 
 function webOf(args: ListenArgs, config: Config | undefined): Plan['web'] {
@@ -212,7 +214,7 @@ function webOf(args: ListenArgs, config: Config | undefined): Plan['web'] {
 function userOf(args: ListenArgs): UserName | undefined {
   const text = args.text('user');
   if (text === undefined) return undefined;
-  if (!isUserName(text)) throw usageError(`--user "${text}": it ${USER_RULE}`);
+  if (!isUserName(text)) throw usageError(`--user ${USER_RULE}; got "${text}"`);
   return readUserName(text);
 }
 
@@ -249,7 +251,7 @@ function checkedList(
   if (!args.has(name)) return undefined;
   const values = listOf(args.list(name));
   const wrong = values.find((one) => !isValid(one));
-  if (wrong !== undefined) throw usageError(`--${name} "${hideLogin(wrong)}": it ${rule}`);
+  if (wrong !== undefined) throw usageError(`--${name} ${rule}; got "${hideLogin(wrong)}"`);
   return values;
 }
 

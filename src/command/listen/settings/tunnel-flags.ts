@@ -60,7 +60,7 @@ function regExpOf(text: string): RegExp {
   try {
     return new RegExp(text);
   } catch {
-    throw usageError(`--url: "${text}" is no regular expression`);
+    throw usageError(`--url: "${text}" is not a valid regular expression`);
   }
 }
 

@@ -38,35 +38,34 @@ const WEBSOCKIFY_FLAGS = {
   'ssl-ciphers': {
     hidden: true,
     value: 'LIST',
-    answer: "Node has them: NODE_OPTIONS='--tls-cipher-list=...' express-wstunnel --cert FILE",
+    answer: "set them in Node: NODE_OPTIONS='--tls-cipher-list=...' express-wstunnel --cert FILE",
   },
   'key-password': {
     hidden: true,
     value: 'PASSWORD',
-    answer:
-      'a password on the command line is for everybody to read: openssl pkey -in KEY takes it off the file for --key',
+    answer: 'every user can read a command line: decrypt the key for --key with openssl pkey -in KEY',
   },
   inetd: {
     hidden: true,
-    answer: 'the command accepts all connections of a socket that systemd opened: --listen fd:3',
+    answer: 'use socket activation: --listen fd:3 accepts the connections of a socket that systemd opened',
   },
   'wrap-mode': {
     hidden: true,
     value: 'MODE',
-    answer: 'a program is started, and started again, by "spawn" in a file for --config',
+    answer: 'use "spawn" in a file for --config, which starts a program and restarts it',
   },
   'prefer-ipv6': {
     hidden: true,
     short: '6',
-    answer: "an IPv6 address to listen on is --listen '[::]:6080', or '[::1]:6080' for this machine alone",
+    answer: "listen on IPv6 with --listen '[::]:6080', or '[::1]:6080' for this machine alone",
   },
   'host-token': {
     hidden: true,
-    answer: 'a target by the Host is "rules" with "when": { "host": ... } in a file for --config',
+    answer: 'choose the target by Host with "rules" and "when": { "host": ... } in a file for --config',
   },
   traffic: {
     hidden: true,
-    answer: '--verbose shows each tunnel with its bytes, and DEBUG=wstunnel:* what becomes of it',
+    answer: 'use --verbose for each tunnel and its bytes, DEBUG=wstunnel:* for details',
   },
 } as const satisfies Readonly<Record<string, WebsockifyFlag>>;
 
@@ -112,15 +111,16 @@ export function checkWraps(
 ): void {
   const end = args.indexOf('--');
   if (end > 0 && end < args.length - 1 && positionalsOf(args.slice(0, end)).length > 0)
-    throw unsupported('', 'a program is started, and started again, by "spawn" in a file for --config');
+    throw unsupported('', 'use "spawn" in a file for --config, which starts a program and restarts it');
 }
 
 function unsupported(name: string, answer: string): Error {
-  return usageError(`websockify's ${name === '' ? '-- COMMAND' : `--${name}`} is not here: ${answer}`);
+  return usageError(`websockify's ${name === '' ? '-- COMMAND' : `--${name}`} is not supported: ${answer}`);
 }
 
 function translate(args: Both, { values }: OwnFlags, name: ForeignName, as: ListenFlag, value: string): void {
-  if (args.has(as) || values.has(as)) throw usageError(`--${name} is --${as} here: give only one of them`);
+  if (args.has(as) || values.has(as))
+    throw usageError(`--${name} is another name of --${as}: give only one of them`);
   values.set(as, value);
 }
 
@@ -128,12 +128,11 @@ function readTokens(args: Both, found: OwnFlags): void {
   const plugin = pluginOf(args.text('token-plugin'));
   const source = args.text('token-source');
   if (plugin === undefined) {
-    if (source !== undefined)
-      throw usageError('--token-source needs --token-plugin; a file of tokens is --tokens FILE');
+    if (source !== undefined) throw usageError('--token-source needs --token-plugin; or give --tokens FILE');
   } else if (!TOKEN_FILES.includes(plugin))
     throw unsupported(
       `token-plugin ${plugin}`,
-      '--tokens takes files of TokenFile; an app says any other target: server: (req) => ...',
+      '--tokens reads files of TokenFile only; for any other target use the middleware in an app: server: (req) => ...',
     );
   else if (source === undefined)
     throw usageError('--token-plugin needs --token-source, or give --tokens FILE');
@@ -148,22 +147,22 @@ function readLogin(args: Both, found: OwnFlags): void {
   else if (plugin === 'BasicHTTPAuth')
     throw unsupported(
       'auth-plugin BasicHTTPAuth',
-      '--auth USER:FILE reads the password from a file, since everybody can read a command line',
+      'use --auth USER:FILE, which reads the password from a file: every user can read a command line',
     );
   else if (plugin === 'ClientCertCNAuth')
     throw unsupported(
       'auth-plugin ClientCertCNAuth',
-      '--client-ca FILE lets in the clients with a certificate of that authority',
+      'use --client-ca FILE, which accepts only clients with a certificate of that authority',
     );
   else if (plugin !== undefined)
     throw unsupported(
       `auth-plugin ${plugin}`,
-      '--auth FILE asks for a login; an app has any other check before the tunnel',
+      'use --auth FILE for a login; for any other check use the middleware in an app',
     );
   else if (source !== undefined)
-    throw usageError('--auth-source needs --auth-plugin; a login is --auth [USER:]FILE');
+    throw usageError('--auth-source needs --auth-plugin; or give --auth [USER:]FILE');
   if (args.has('web-auth') && !args.has('auth') && plugin !== 'ExpectOrigin')
-    throw usageError('--web-auth needs --auth [USER:]FILE, which guards the page as well');
+    throw usageError('--web-auth needs --auth [USER:]FILE, which protects the page as well');
 }
 
 function readTls(args: Both, found: OwnFlags): void {
@@ -178,13 +177,13 @@ function readTls(args: Both, found: OwnFlags): void {
   }
   const ca = args.text('cafile');
   if (args.has('verify-client') !== (ca !== undefined))
-    throw usageError('--verify-client and --cafile FILE go together; here --client-ca FILE is both');
+    throw usageError('--verify-client and --cafile FILE need each other; --client-ca FILE replaces both');
   if (ca !== undefined) translate(args, found, 'cafile', 'client-ca', ca);
   const version = args.text('ssl-version');
   if (version !== undefined && version !== 'default')
     throw unsupported(
       'ssl-version',
-      `Node has it: NODE_OPTIONS=--tls-min-v1.${version.slice(-1)} express-wstunnel --cert FILE`,
+      `set it in Node: NODE_OPTIONS=--tls-min-v1.${version.slice(-1)} express-wstunnel --cert FILE`,
     );
 }
 

@@ -1,7 +1,7 @@
 import { compileOrigin, nativeOrigin } from '../../../guard/origin.js';
 
 export const FRAME_RULE =
-  'lists sites such as https://portal.example or *.example.com, "same", or "*" for all';
+  'must list sites such as https://portal.example or *.example.com, "same", or "*" for all';
 
 /** May this stand in `--frame`? */
 export function isFrameSource(text: string): boolean {

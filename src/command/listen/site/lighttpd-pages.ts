@@ -52,5 +52,5 @@ function settingsFor(pages: Pages, req: IncomingMessage, path: string): PageSett
 function refuse(res: ServerResponse): void {
   res.statusCode = 403;
   res.setHeader('Content-Type', 'text/plain; charset=utf-8');
-  res.end('This is not served.\n');
+  res.end('Forbidden.\n');
 }

@@ -52,7 +52,7 @@ export function hidePrivateFiles(served: ServedFolder) {
     }
     res.statusCode = 404;
     res.setHeader('Content-Type', 'text/plain; charset=utf-8');
-    res.end('There is nothing here.\n');
+    res.end('Not found.\n');
   };
 }
 

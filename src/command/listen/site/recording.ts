@@ -167,7 +167,7 @@ function dial(
       settle();
       resolve(socket.pause());
     };
-    const onAbort = () => fail(new Error('the client has left, or the time is over'));
+    const onAbort = () => fail(new Error('the client has left, or the time limit has passed'));
     socket.on('error', fail).on(event, onConnect);
     signal.addEventListener('abort', onAbort, { once: true });
   });

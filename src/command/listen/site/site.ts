@@ -92,7 +92,7 @@ export async function makeSite(
   // `--web` says more than the configuration.
   if (pages && (!web || isDocumentRoot(web))) app.use(serveByConf(pages, serve));
   else if (web) app.use(serve(web.folder, web.index));
-  app.use((_req, res) => sendText(res, 404, 'There is nothing here.\n'));
+  app.use((_req, res) => sendText(res, 404, 'Not found.\n'));
   // Express knows a handler of errors by its four parameters.
   app.use((error: unknown, _req: IncomingMessage, res: ServerResponse, next: Next) => {
     const { status = 500 } = error as { status?: number };

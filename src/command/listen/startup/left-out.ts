@@ -7,12 +7,12 @@ export function leftOutSummary({ leftOut, config = '' }: Plan): string[] {
   if (leftOut.length === 0) return [];
   const byName = new Map(leftOut.map((one) => [one.name, one]));
   const names = Array.from(byName.values(), shortOf);
-  return [`${config}: not taken over: ${names.join(', ')}`];
+  return [`${config}: ignored: ${names.join(', ')}`];
 }
 
 /** A line for each, with its place. */
 export function leftOutLines({ leftOut }: Plan): string[] {
-  return leftOut.map((one) => `${one.place}: ${one.name} is not taken over${reasonOf(one)}`);
+  return leftOut.map((one) => `${one.place}: ${one.name} is ignored${reasonOf(one)}`);
 }
 
 function reasonOf({ isIgnored, instead }: LeftOut): string {

@@ -14,7 +14,7 @@ export function reachOf(
 ): string {
   if (address.socket !== undefined) return '';
   if (!isLoopback(address))
-    return EVERY.includes(address.host) ? '; every network of this machine can reach it' : '';
+    return EVERY.includes(address.host) ? '; reachable from every network of this machine' : '';
   const way = isLighttpd ? 'server.bind' : `--listen :${port}`;
-  return `; only this machine can reach it (${way} lets others in, also through a container's published port)`;
+  return `; reachable from this machine only (${way} opens it to others, also through a container's published port)`;
 }

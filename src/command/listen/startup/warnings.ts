@@ -3,7 +3,7 @@ import { isLoopback, shownAddress } from '../../command-line/addresses.js';
 import { foldersOf, type Plan } from '../plan.js';
 import { privateFilesOf, privateFilesIn } from '../site/private-files.js';
 
-/** What somebody may not have meant who lets others reach the servers. */
+/** Warnings about settings that are valid but dangerous, most of them where other machines can reach the servers. */
 export function startupWarnings(plan: Plan, pid = process.pid, uid = process.getuid?.()): string[] {
   const { listen, auth, tls } = plan;
   const open = listen.find((address) => !isLoopback(address));
@@ -11,7 +11,7 @@ export function startupWarnings(plan: Plan, pid = process.pid, uid = process.get
   return [
     ...(isOpen ? [openTo(shownAddress(open), plan)] : []),
     ...(open && auth.length > 0 && !tls
-      ? ['passwords and bytes can be read on the way; --cert makes it https']
+      ? ['passwords and data are sent unencrypted; use https with --cert']
       : []),
     ...everySiteOf(plan),
     ...(isOpen ? [] : unguardedOf(plan)),
@@ -21,12 +21,12 @@ export function startupWarnings(plan: Plan, pid = process.pid, uid = process.get
     ...(plan.record === undefined
       ? []
       : [
-          `all that tunnels carry is written to ${plan.record}.1 and so on, with every password that is typed`,
+          `everything that tunnels carry, typed passwords included, is recorded in ${plan.record}.1 and so on`,
         ]),
   ];
 }
 
-/** Does it ask who somebody is? An address says only where: every page that is open there may connect as well. */
+/** Must clients prove who they are? `--allow` is no guard: every page in a browser at an allowed address may connect. */
 function isGuarded({ auth, tokens, tls }: Plan): boolean {
   return auth.length > 0 || tokens !== undefined || tls?.clientCa !== undefined;
 }
@@ -34,59 +34,58 @@ function isGuarded({ auth, tokens, tls }: Plan): boolean {
 function openTo(address: string, plan: Plan): string {
   const { tunnel, isLighttpd, pages } = plan;
   if (isLighttpd) {
-    const whom = pages?.refuses === true ? ' and is not refused by url.access-deny' : '';
-    return `whoever reaches ${address}${whom} may open a tunnel; --auth shuts it${passedOver(plan)}`;
+    const except = pages?.refuses === true ? ', unless url.access-deny refuses it,' : '';
+    return `every client that can reach ${address}${except} may open a tunnel; require a login with --auth${ignoredGuards(plan)}`;
   }
-  const whoever = tunnel.allow
-    ? `whoever reaches ${address} from an address of --allow`
-    : `whoever reaches ${address}`;
-  const more = tunnel.allow ? '' : ' or --allow';
-  return `${whoever} may open a tunnel; --auth or --tokens${more} shut it`;
+  const clients = `every client that can reach ${address}${tunnel.allow ? ' from an address of --allow' : ''}`;
+  return `${clients} may open a tunnel; limit this with --auth${tunnel.allow ? '' : ', --allow'} or --tokens`;
 }
 
-/** A login of a lighttpd.conf that was passed over, with none in its place. */
+/** The lighttpd.conf requires a login, `--ignore` skips it, and no other guard replaces it. */
 function unguardedOf(plan: Plan): string[] {
   const isLogin = plan.leftOut.some(({ name, isIgnored }) => isIgnored && name.startsWith('auth.'));
-  return isLogin && !isGuarded(plan) ? [`nobody is asked for a login: --auth would${passedOver(plan)}`] : [];
+  return isLogin && !isGuarded(plan)
+    ? [`no login is required; require one with --auth${ignoredGuards(plan)}`]
+    : [];
 }
 
 function rootOf({ isLighttpd, user }: Plan, uid: number | undefined): string[] {
   if (!isLighttpd || user || uid !== 0) return [];
-  return ['it stays root: server.username, or --user, gives that up once it listens'];
+  return ['the process stays root: server.username, or --user, gives up root once it listens'];
 }
 
-/** Guards of a lighttpd.conf that do not hold here. */
-function passedOver({ leftOut }: Plan): string {
+/** Guards of the lighttpd.conf that `--ignore` skips. */
+function ignoredGuards({ leftOut }: Plan): string {
   const guards = leftOut.filter(
     ({ name, isIgnored }) => isIgnored && /^(?:auth|url\.access-|secdownload|ssl\.verify)/.test(name),
   );
   const names = guards.map(({ name, place }) => `${name} of ${place}`);
-  return names.length === 0 ? '' : ` (--ignore passes over ${names.join(', ')})`;
+  return names.length === 0 ? '' : ` (--ignore skips ${names.join(', ')})`;
 }
 
-/** `null` is the origin of frames that any site can make. */
+/** `null` is the origin of sandboxed frames, which any site can create. */
 function everySiteOf(plan: Plan): string[] {
   const { tunnel, isLighttpd, config } = plan;
   const { origins } = tunnel;
   const isEverySite = origins === '*' || (Array.isArray(origins) && origins.includes('null'));
   if (!isEverySite || isGuarded(plan)) return [];
-  const whom = 'pages of every site may open a tunnel in the browsers that reach this server';
+  const problem = 'pages of every site may open tunnels from browsers that can reach this server';
   if (isLighttpd)
     return opensToEverySite(tunnel)
-      ? [`${whom}: wstunnel.origins names the sites that may${passedOver(plan)}`]
+      ? [`${problem}: limit the sites with wstunnel.origins${ignoredGuards(plan)}`]
       : [];
   const which = origins === '*' ? '*' : 'null';
   return [
-    `${whom}: ${config === undefined ? '--origin' : '--origin, or "origins" of the configuration,'} has "${which}"`,
+    `${problem}: ${config === undefined ? '--origin' : '--origin, or "origins" of the configuration,'} has "${which}"`,
   ];
 }
 
-/** The kernel gives process 1 every orphan, and Node waits for its own children alone. */
+/** The kernel makes every orphan a child of process 1, but Node waits only for the children that it started. */
 function zombiesOf({ tunnel }: Plan, pid: number): string[] {
   if (pid !== 1 || !spawns(tunnel)) return [];
   return [
-    'this is process 1, and starts programs: each leaves zombies behind, until no process can be started; ' +
-      'start the container with an init (docker run --init, init: true, or tini)',
+    'this is process 1, and it starts programs: their orphans stay as zombies until no process can be started; ' +
+      'run the container with an init (docker run --init, init: true, or tini)',
   ];
 }
 
@@ -105,14 +104,14 @@ function hostsOf(server: unknown): Host[] {
   return 'spawn' in server ? [server as Host] : inner.flatMap(hostsOf);
 }
 
-/** Has some tunnel no list of origins? One that a condition sets holds where the condition does. */
+/** Does some tunnel accept every origin? A list that a rule sets applies only where the rule's condition holds. */
 function opensToEverySite(
   options: RuleOptions & Pick<Rule, 'rules' | 'else'>,
   before?: RuleOptions['origins'],
 ): boolean {
   const { origins = before, server, rules = [], else: otherwise } = options;
   if (server !== undefined && origins === '*') return true;
-  // What an else says replaces what is before it.
+  // An `else` does not inherit from the rule before it.
   const isElseOpen = otherwise !== undefined && opensToEverySite(otherwise, before);
   return isElseOpen || rules.some((rule) => opensToEverySite(rule, origins));
 }
@@ -120,7 +119,8 @@ function opensToEverySite(
 function servedSecretsOf(plan: Plan): string[] {
   return foldersOf(plan).flatMap(({ folder, by }) =>
     privateFilesIn(folder, privateFilesOf(plan)).map(
-      (file) => `${file} is in the folder that ${by} serves: it is not served; move it elsewhere`,
+      (file) =>
+        `${file} is private, but in the folder that ${by} serves: it is answered with 404; move it elsewhere`,
     ),
   );
 }

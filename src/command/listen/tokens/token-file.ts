@@ -94,21 +94,20 @@ export async function readLines(file: string): Promise<TokenLines> {
     // Never the line itself: the token is in it.
     const problem =
       token === undefined
-        ? 'a line is "token: HOST:PORT"'
+        ? 'a line must be "token: HOST:PORT"'
         : host
-          ? 'this token is there twice; the first line holds'
-          : `the target is not ${TARGETS}`;
+          ? 'duplicate token; the first line counts'
+          : `the target must be ${TARGETS}`;
     if (++invalid <= MAX_PROBLEMS) problems.push(`${file}:${line}: ${problem}`);
   }
-  if (invalid > MAX_PROBLEMS)
-    problems.push(`${file}: ${invalid - MAX_PROBLEMS} more lines are no "token: HOST:PORT"`);
+  if (invalid > MAX_PROBLEMS) problems.push(`${file}: ${invalid - MAX_PROBLEMS} more lines are invalid`);
   return { entries: [...entries.values()], problems, isEnded: text === '' || text.endsWith('\n') };
 }
 
 const TARGETS = 'HOST:PORT, PORT, [IPv6]:PORT, unix_socket:/path, unix:/path or tls:HOST:PORT';
 
 export function isInAnotherFile(file: string, line: number): string {
-  return `${file}:${line}: this token is in another file as well; the first file by name holds`;
+  return `${file}:${line}: this token is also in another file; the first file by name counts`;
 }
 
 export function tokenDigest(token: string): string {

@@ -105,7 +105,7 @@ export class TokenStore {
       const hasNoRoom = NO_DESCRIPTORS.includes((error as NodeJS.ErrnoException).code ?? '');
       if (!hasNoRoom) this.#table.clear();
       this.#warnOnce(
-        `${this.#path}: ${reasonOf(error)}; ${hasNoRoom ? 'new files are not seen' : 'no token is valid'}`,
+        `${this.#path}: ${reasonOf(error)}; ${hasNoRoom ? 'new files are not noticed' : 'no token is valid'}`,
       );
       return [];
     }

@@ -10,7 +10,7 @@ export interface UserName {
   readonly by: string;
 }
 
-export const USER_RULE = 'is NAME or NAME:GROUP, such as www-data:www-data';
+export const USER_RULE = 'must be NAME or NAME:GROUP, such as www-data:www-data';
 
 const NAME = '[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}';
 const USER = new RegExp(`^(${NAME})(?::(${NAME}))?$`);
@@ -46,12 +46,11 @@ export function identityOf({ user, group, by }: UserName): UserIdentity {
   const gid = group === undefined ? ownGid : (groupEntry?.[2] ?? group);
   if (gid === undefined)
     throw new CommandError(EXIT.config, `${by}: "${user}" has no group on this machine: give NAME:GROUP`);
-  if (uid === 0)
-    throw new CommandError(EXIT.config, `${by}: "${user}" is root; name a user without its rights`);
+  if (uid === 0) throw new CommandError(EXIT.config, `${by}: "${user}" is root; give another user`);
   if (Number(gid) === 0)
     throw new CommandError(
       EXIT.config,
-      `${by}: "${group ?? user}" is root's group; name another, NAME:GROUP`,
+      `${by}: "${group ?? user}" is root's group; give another one as NAME:GROUP`,
     );
   return { name, uid, gid: Number(gid), home: entry?.[5] };
 }
@@ -80,14 +79,14 @@ export function giveUpRoot({ name, uid, gid }: UserIdentity, by: string, ids: Pr
     ids.setgid?.(gid);
     ids.setuid?.(uid);
   } catch (error) {
-    throw new CommandError(EXIT.failed, `${by}: root can't be given up: ${messageOf(error)}`, {
+    throw new CommandError(EXIT.failed, `${by}: can't give up root: ${messageOf(error)}`, {
       cause: error,
     });
   }
   const isOther =
     ids.getuid?.() === uid && ids.geteuid?.() === uid && ids.getgid?.() === gid && ids.getegid?.() === gid;
   if (!isOther || isRegained(ids))
-    throw new CommandError(EXIT.failed, `${by}: root was not given up: the system let it be taken back`);
+    throw new CommandError(EXIT.failed, `${by}: root was not given up: the process could become root again`);
 }
 
 /** What programs of `spawn` find in their environment: root's home is nothing to them. */
