@@ -196,7 +196,9 @@ describe('issue 13, case 18: what a start says of a lighttpd.conf', () => {
     // The configuration itself is in the second folder.
     expect(await bodyAt('other.example', '/l.conf')).toBe(404);
     await program.prints(
-      new RegExp(`warning: ${folder}/l\\.conf is private, but in the folder that server\\.document-root serves`),
+      new RegExp(
+        `warning: ${folder}/l\\.conf is private, but in the folder that server\\.document-root serves`,
+      ),
     );
     expect(program.output).not.toContain('--web');
   });

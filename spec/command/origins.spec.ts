@@ -83,9 +83,7 @@ describe('issue 13, case 7: a refused page is reported with the option that lets
 
   test('behind a proxy that says X-Forwarded-Host: --trust-proxy with its address', async () => {
     const headers = { Host: '127.0.0.1:6080', 'X-Forwarded-Host': 'desk.example' };
-    expect(await reportOf([], headers)).toMatch(
-      /if 127\.0\.0\.1 is your proxy, --trust-proxy 127\.0\.0\.1/,
-    );
+    expect(await reportOf([], headers)).toMatch(/if 127\.0\.0\.1 is your proxy, --trust-proxy 127\.0\.0\.1/);
   });
 
   test('behind a proxy that passes the Host on: --name', async () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { EXIT, SIGNALLED } from '../../src/command/exit.js';
-import { MAX_FIELD_LENGTH } from '../../src/command/listen/log/event-log.js';
+import { MAX_FIELD_LENGTH } from '../../src/command/listen/log/tunnel-events.js';
 import { OWN } from '../../src/command/listen/settings/config-json.js';
 import { LISTEN_FLAGS } from '../../src/command/listen/settings/listen-flags.js';
 import { TunnelError, type TunnelErrorCode } from '../../src/errors.js';

@@ -2,7 +2,8 @@ import { EventEmitter } from 'node:events';
 import { existsSync } from 'node:fs';
 import { PassThrough, Writable } from 'node:stream';
 import { expect, test, vi } from 'vitest';
-import { EventLog, logEvents } from '../../../src/command/listen/log/event-log.js';
+import { EventLog } from '../../../src/command/listen/log/event-log.js';
+import { logEvents } from '../../../src/command/listen/log/tunnel-events.js';
 import { RepeatLimiter } from '../../../src/command/listen/log/repeats.js';
 import { StatusLine } from '../../../src/command/output/status-line.js';
 import type { Tunnel } from '../../../src/types.js';
@@ -45,7 +46,7 @@ test('issue 12, case 16: the longest event is a line of less than 8 KiB', async 
   logEvents(tunnel as unknown as Tunnel, {
     print: (line) => printed.push(line),
     write: (event, info) => log.write(event, info),
-    folding: new RepeatLimiter(() => undefined),
+    refusals: new RepeatLimiter(() => undefined),
   });
   const odd = '\u202e'.repeat(20_000);
   const numbers = { since: new Date(), bytesIn: Number.MAX_SAFE_INTEGER, bytesOut: Number.MAX_SAFE_INTEGER };

@@ -1,92 +1,94 @@
 import type { RequestListener } from 'node:http';
-import type { Writable } from 'node:stream';
-import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../errors.js';
+import { deferred } from '../../helpers/deferred.js';
 import { within } from '../../helpers/within.js';
 import { LocalState } from '../../shared/local-state.js';
 import { DEFAULT_DRAIN } from '../drain.js';
 import { CommandError, EXIT, messagesOf, SIGNALLED } from '../exit.js';
-import { messageLine, type Io, type Signal } from '../process/io.js';
-import { readCertificate, type Certificate } from './server/certificate.js';
-import { reachOf } from './startup/reach.js';
+import { tunnels } from '../output/units.js';
+import type { Io, Signal } from '../process/io.js';
 import { AutoExit } from './auto-exit.js';
-import { startupWarnings } from './startup/warnings.js';
-import { EventLog, repeatsLine, logEvents, type Verbosity } from './log/event-log.js';
+import { CommandOutput } from './log/command-output.js';
+import { EventLog } from './log/event-log.js';
+import { logEvents, repeatsLine } from './log/tunnel-events.js';
 import { RepeatLimiter } from './log/repeats.js';
 import { LoginEvents } from './login/login-events.js';
 import { LoginMemory } from './login/login-memory.js';
-import { leftOutSummary } from './startup/left-out.js';
-import { requireClientAddresses } from './settings/client-addresses.js';
-import type { Plan } from './plan.js';
 import { RefusedOrigins } from './origins/refused-origins.js';
+import type { Plan } from './plan.js';
+import { readCertificate, type Certificate } from './server/certificate.js';
 import { Servers } from './server/servers.js';
+import { requireClientAddresses } from './settings/client-addresses.js';
+import { needsRestart } from './settings/restart-settings.js';
 import { makeSite } from './site/site.js';
 import { Sites } from './site/sites.js';
-import { StatusLine } from '../output/status-line.js';
-import { Syslog } from './log/syslog.js';
-import { tunnels } from '../output/units.js';
+import { leftOutSummary } from './startup/left-out.js';
+import { reachOf } from './startup/reach.js';
 import { unreadableFiles } from './startup/unreadable-files.js';
+import { startupWarnings } from './startup/warnings.js';
 import {
-  giveUpRoot,
   environmentOf,
+  giveUpRoot,
   identityOf,
   type UserIdentity,
   type UserName,
 } from './user/process-user.js';
 
-/** Seconds for programs to end in, and for what else takes time after the tunnels: with the default drain less than Docker's ten. */
+/**
+ * Seconds for spawned programs and other cleanup, after the tunnels have ended. With the default drain time the sum stays below the
+ * ten seconds after which Docker kills a container.
+ */
 const CLEANUP_TIME = 1;
 
-/** The command at work: its servers, what the signals do to it, and what it tells. */
+/** The running `listen` command: its servers, its signals and its output. */
 export class ListenProcess {
-  readonly #io: Io;
   readonly #readPlan: () => Plan;
+  readonly #io: Io;
+  /** The plan at the start, by which the servers are made. */
+  readonly #plan: Plan;
+  readonly #output: CommandOutput;
   readonly #sites = new Sites();
-  readonly #logins = new LoginMemory();
+  // The following outlive a reload.
   readonly #state = new LocalState();
+  readonly #logins = new LoginMemory();
+  readonly #origins = new RefusedOrigins((line) => this.#output.message(line));
   readonly #loginEvents = new LoginEvents({
     write: (event, info) => this.#log?.write(event, info),
-    print: (line) => this.#printEvent(line),
+    print: (line) => this.#printFailure(line),
   });
-  readonly #origins = new RefusedOrigins((line) => this.#printMessage(line));
-  readonly #status: StatusLine;
-  /** By which the servers are made. */
-  readonly #plan: Plan;
-  /** Of all settings: a reload starts no new count. */
-  readonly #refusals = new RepeatLimiter((folded) => {
-    this.#log?.write('refusals', folded);
-    this.#printEvent(repeatsLine(folded));
+  readonly #refusals = new RepeatLimiter((repeats) => {
+    this.#log?.write('refusals', repeats);
+    this.#printFailure(repeatsLine(repeats));
   });
   readonly #autoExit: AutoExit;
+  readonly #ended = deferred<number>();
   #isVerbose = false;
   #log: EventLog | undefined;
-  /** Of a descriptor the address that is behind it. */
-  #listening: Plan['listen'] = [];
-  #syslog: Syslog | undefined;
   #servers: Servers | undefined;
+  /** The addresses in use: for a passed descriptor, the address of its socket. */
+  #listening: Plan['listen'] = [];
+  /** Settles once the start, or the last reload, is done. */
   #reloading: Promise<void> = Promise.resolve();
   #isDraining = false;
-  #end: (code: number) => void = () => undefined;
 
-  /** `readPlan` is asked again at each SIGHUP. */
-  constructor(io: Io, readThePlan: () => Plan) {
+  /** Calls `readPlan` at once, and at each SIGHUP. */
+  constructor(io: Io, readPlan: () => Plan) {
     this.#io = io;
-    this.#readPlan = readThePlan;
-    this.#plan = readThePlan();
+    this.#readPlan = readPlan;
+    this.#plan = readPlan();
     this.#autoExit = new AutoExit(this.#plan.autoExit, (why) => this.#exitBecause(why));
-    this.#status = new StatusLine(io, () => this.#sites.sample());
+    this.#output = new CommandOutput(io, () => this.#sites.totals());
   }
 
-  /** Resolves to the exit code once it is over. @throws {CommandError} where it can't start; nothing is left running then. */
+  /** Resolves to the exit code. @throws {CommandError} where the command can't start; nothing is left running then. */
   async run(): Promise<number> {
-    const ended = new Promise<number>((resolve) => (this.#end = resolve));
-    // From here on: a signal that comes early waits for the start, and leaves no program behind.
+    // A signal during the start is handled after the start, so that no spawned program is left behind.
     const stopListening = this.#io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], (one) => this.#onSignal(one));
     try {
       const started = this.#start(this.#plan);
       this.#reloading = started.catch(() => undefined);
       await started;
-      return await ended;
+      return await this.#ended.promise;
     } catch (error) {
       this.#servers?.end();
       await this.#sites.close(0);
@@ -96,9 +98,9 @@ export class ListenProcess {
       this.#autoExit.stop();
       this.#refusals.end();
       this.#loginEvents.end();
-      this.#status.end();
+      this.#output.endStatus();
       await this.#log?.close();
-      await this.#syslog?.close();
+      await this.#output.closeSyslog();
     }
   }
 
@@ -106,21 +108,20 @@ export class ListenProcess {
     const identity = plan.user && this.#identityOf(plan.user);
     const certificate = this.#certificate(plan);
     if (!identity) await this.#openLogs(plan);
-    // Ports below 1024 are root's, and so are its files: those come first. Programs of `spawn` are started as the other user.
+    // Ports below 1024 and root's files need root, so they come first. Spawned programs already run as the other user.
     await this.#use(plan, () => this.#listen(plan, certificate, identity));
     this.#printAddresses(plan);
-    for (const line of leftOutSummary(plan)) this.#printMessage(line);
+    for (const line of leftOutSummary(plan)) this.#output.message(line);
     this.#printWarnings(plan);
     this.#autoExit.start();
     this.#io.onReady?.();
-    this.#status.begin();
+    this.#output.beginStatus();
   }
 
-  /** Never as root where root is given up: a link in the log's folder would lead to any file, and `logger` would stay root. */
+  /** Never as root where root is given up: a link in the log's folder could lead to any file, and `logger` would stay root. */
   async #openLogs(plan: Plan): Promise<void> {
-    if (plan.syslog)
-      this.#syslog = await Syslog.open(plan.syslog, (line) => this.#status.print(messageLine(line)));
-    this.#log = await EventLog.open(plan.log, this.#stdout(), (line) => this.#printMessage(line));
+    if (plan.syslog) await this.#output.openSyslog(plan.syslog);
+    this.#log = await EventLog.open(plan.log, this.#output.stdout(), (line) => this.#output.message(line));
   }
 
   async #listen(
@@ -129,7 +130,7 @@ export class ListenProcess {
     identity: UserIdentity | undefined,
   ): Promise<void> {
     const listener: RequestListener = (req, res) => this.#sites.app(req, res);
-    const servers = new Servers(plan, certificate, listener, (line) => this.#printMessage(line));
+    const servers = new Servers(plan, certificate, listener, (line) => this.#output.message(line));
     this.#servers = servers;
     for (const server of servers.all) this.#sites.bindTo(server);
     await servers.listen();
@@ -139,12 +140,12 @@ export class ListenProcess {
     giveUpRoot(identity, plan.user.by);
     Object.assign(process.env, environmentOf(identity));
     await this.#openLogs(plan);
-    this.#printMessage(
+    this.#output.message(
       `gave up root: now running as ${plan.user.user} (uid ${identity.uid}, gid ${identity.gid})`,
     );
     const files = unreadableFiles(plan);
     if (files.length > 0)
-      this.#printMessage(
+      this.#output.message(
         `${plan.user.user} can't read ${files.join(', ')}, or a folder above: a reload by SIGHUP will fail; give them to ` +
           'a group of this user (chgrp; chmod g+r, of folders g+rx)',
       );
@@ -153,16 +154,15 @@ export class ListenProcess {
   #printAddresses(plan: Plan): void {
     for (const [index, url] of this.#servers?.urls().entries() ?? []) {
       const address = this.#listening[index] ?? {};
-      // Where a passed descriptor listens is decided by whoever opened it.
+      // The program that opened a passed descriptor has chosen its address.
       const isPassedOn = plan.listen[index]?.fd !== undefined;
       const [, port = ''] = /:(\d+)\/$/.exec(url) ?? [];
-      this.#printMessage(
-        `listening on ${url} for ${plan.target}${isPassedOn ? '' : reachOf(address, port, plan)}`,
-      );
+      const reach = isPassedOn ? '' : reachOf(address, port, plan);
+      this.#output.message(`listening on ${url} for ${plan.target}${reach}`);
     }
   }
 
-  /** Undefined where nothing is to be changed. */
+  /** The user to become; undefined to stay the same one. */
   #identityOf(user: UserName): UserIdentity | undefined {
     const own = process.getuid?.();
     if (own === 0) return identityOf(user);
@@ -170,69 +170,53 @@ export class ListenProcess {
       if (own === identityOf(user).uid) return undefined;
       throw new CommandError(EXIT.config, `${user.by}: only root can become "${user.user}"; omit it`);
     }
-    // As lighttpd, which says nothing.
-    this.#printMessage(
+    // lighttpd ignores the directive silently.
+    this.#output.message(
       `${user.by} is ignored: only root can become "${user.user}"; this process stays uid ${own ?? ''}`,
     );
     return undefined;
   }
 
-  /** A site by this plan, for all requests from now on. */
+  /** Makes a site by this plan; all requests from now on go there. */
   async #use(plan: Plan, beforeTunnels?: () => Promise<void>): Promise<void> {
-    const lasting = {
+    const processState = {
       state: this.#state,
       logins: this.#logins,
       origins: this.#origins,
       loginEvents: this.#loginEvents,
     };
-    const site = await makeSite(plan, lasting, (line) => this.#printMessage(line), beforeTunnels);
+    const site = await makeSite(plan, processState, (line) => this.#output.message(line), beforeTunnels);
     this.#origins.forget();
     site.tunnel.on('open', () => this.#autoExit.opened()).on('close', () => this.#autoExit.closed());
     this.#isVerbose = plan.verbose;
-    const telling = this.#verbosity(plan.verbose);
+    // A tunnel keeps the verbosity under which it was opened.
+    const verbosity = this.#output.verbosity(plan.verbose);
     logEvents(site.tunnel, {
-      print: (line, kind) => this.#printEvent(line, kind, telling),
+      print: (line, kind) => this.#output.event(line, kind, verbosity),
       write: (event, info) => this.#log?.write(event, info),
-      folding: this.#refusals,
+      refusals: this.#refusals,
     });
     this.#sites.use(site);
   }
 
-  /** Where it is a terminal, most likely the one with the status line. */
-  #stdout(): Pick<Writable, 'writableLength'> & { write(text: string): boolean } {
-    const { stdout } = this.#io;
-    if (stdout.isTTY !== true) return stdout;
-    return {
-      get writableLength() {
-        return stdout.writableLength;
-      },
-      write: (text: string) => this.#status.beside(() => stdout.write(text)),
-    };
-  }
-
-  #verbosity(isVerbose: boolean): Verbosity {
-    if (isVerbose) return 'all';
-    return this.#io.stderr.isTTY === true ? 'failures' : 'none';
-  }
-
   #certificate({ tls }: Plan): Certificate | undefined {
-    return tls && readCertificate(tls, (line) => this.#printMessage(line));
+    return tls && readCertificate(tls, (line) => this.#output.message(line));
   }
 
   #onSignal(signal: Signal): void {
     if (signal === 'SIGHUP' && !this.#io.isTerminalGone()) {
-      // One after the other: the last of them reads what the files say by then.
+      // Reloads run one after another: the last one reads the newest files.
       if (!this.#isDraining) this.#reloading = this.#reloading.then(() => this.#reload());
-    } else if (this.#isDraining) this.#end(SIGNALLED[signal]);
+    } else if (this.#isDraining) this.#ended.resolve(SIGNALLED[signal]);
     else this.#drain().catch((error: unknown) => this.#failToDrain(error));
   }
 
-  /** Without an end to any tunnel: each stays under the settings that it was opened by. */
+  /** Ends no tunnel: each keeps the settings under which it was opened. */
   async #reload(): Promise<void> {
-    const { listen, unix, tls, log, acceptProxy, trustProxy, maxConnections, drain, user } = this.#plan;
+    const { listen, tls, log, acceptProxy } = this.#plan;
     try {
       const plan = this.#readPlan();
-      // Else a login that was exchanged for certificates would be gone, and nothing asked for in its place.
+      // Else a reload that replaces logins by client certificates would remove the logins, and no certificate would be required.
       if (!plan.tls?.clientCa !== !tls?.clientCa)
         throw new CommandError(
           EXIT.config,
@@ -244,33 +228,23 @@ export class ListenProcess {
       requireClientAddresses({ ...used, listen: this.#listening });
       await this.#use(used);
       if (certificate) this.#servers?.renew(certificate);
-      const isOther =
-        !isDeepStrictEqual(plan.listen, listen) ||
-        !plan.tls !== !tls ||
-        plan.log !== log ||
-        plan.acceptProxy !== acceptProxy ||
-        (acceptProxy && !isDeepStrictEqual(plan.trustProxy, trustProxy)) ||
-        plan.maxConnections !== maxConnections ||
-        !isDeepStrictEqual(plan.user, user) ||
-        !isDeepStrictEqual(plan.unix, unix) ||
-        plan.drain !== drain;
-      this.#printMessage('the settings were reloaded and apply to new tunnels');
-      if (isOther)
-        this.#printMessage(
+      this.#output.message('the settings were reloaded and apply to new tunnels');
+      if (needsRestart(plan, this.#plan))
+        this.#output.message(
           'changes of the listen addresses, https, PROXY headers, the connection limit, the drain time, the user and the log apply after a restart',
         );
-      for (const line of leftOutSummary(used)) this.#printMessage(line);
+      for (const line of leftOutSummary(used)) this.#output.message(line);
       this.#printWarnings(used);
     } catch (error) {
       const [first, ...more] = messagesOf(error);
-      for (const line of more.reverse()) this.#printMessage(line);
-      this.#printMessage(`${first}; the old settings stay in force`);
+      for (const line of more.reverse()) this.#output.message(line);
+      this.#output.message(`${first}; the old settings stay in force`);
     }
   }
 
   #exitBecause(why: string): void {
     if (this.#isDraining) return;
-    this.#printMessage(`${why}: ending`);
+    this.#output.message(`${why}: ending`);
     this.#drain().catch((error: unknown) => this.#failToDrain(error));
   }
 
@@ -280,40 +254,28 @@ export class ListenProcess {
     const end = performance.now() + drain * 1000;
     const left = () => Math.max(0, (end - performance.now()) / 1000);
     await within(drain, this.#reloading);
-    const { open } = this.#sites.sample();
+    const { open } = this.#sites.totals();
     if (open > 0 && this.#io.stderr.isTTY)
-      this.#printMessage(`closing ${tunnels(open)}; signal again to end at once`);
-    // A file that is under way has as long as the tunnels.
+      this.#output.message(`closing ${tunnels(open)}; signal again to end at once`);
+    // A file download gets as much time as the tunnels.
     const stopped = within(left(), this.#servers?.stop() ?? Promise.resolve());
-    // Programs are killed with this process where they need longer.
+    // Programs that need longer are killed with this process.
     await within(left() + CLEANUP_TIME, this.#sites.close(left()));
     await stopped;
-    this.#end(EXIT.ok);
+    this.#ended.resolve(EXIT.ok);
   }
 
   #failToDrain(error: unknown): void {
-    this.#printMessage(`the tunnels could not be closed cleanly: ${messageOf(error)}`);
-    this.#end(EXIT.failed);
+    this.#output.message(`the tunnels could not be closed cleanly: ${messageOf(error)}`);
+    this.#ended.resolve(EXIT.failed);
   }
 
   #printWarnings(plan: Plan): void {
-    for (const danger of startupWarnings({ ...plan, listen: this.#listening }))
-      this.#printMessage(`warning: ${danger}`);
+    for (const warning of startupWarnings({ ...plan, listen: this.#listening }))
+      this.#output.message(`warning: ${warning}`);
   }
 
-  /** A line about a tunnel or a login: syslog gets every one. */
-  #printEvent(
-    line: string,
-    kind: 'tunnel' | 'failure' = 'failure',
-    telling = this.#verbosity(this.#isVerbose),
-  ): void {
-    if (telling === 'all' || (telling === 'failures' && kind === 'failure')) this.#status.print(line);
-    this.#syslog?.write(line);
-  }
-
-  #printMessage(line: string): void {
-    const message = messageLine(line);
-    this.#status.print(message);
-    this.#syslog?.write(message);
+  #printFailure(line: string): void {
+    this.#output.event(line, 'failure', this.#output.verbosity(this.#isVerbose));
   }
 }

@@ -1,6 +1,6 @@
 import { onOneLine, cut } from '../../../helpers/one-line.js';
 import type { LoginVerdict } from './accounts.js';
-import { MAX_FIELD_LENGTH } from '../log/event-log.js';
+import { MAX_FIELD_LENGTH } from '../log/tunnel-events.js';
 import { RepeatLimiter, type Repeats } from '../log/repeats.js';
 
 /** A login that was refused. The password is not in it. */

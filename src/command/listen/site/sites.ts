@@ -37,7 +37,7 @@ export class Sites {
     }
   }
 
-  sample(): TunnelTotals {
+  totals(): TunnelTotals {
     return this.#all()
       .map(({ tunnel }) => tunnel.stats())
       .reduce<TunnelTotals>(
