@@ -8,7 +8,7 @@ import type { Io } from './process/io.js';
 
 const SCRIPTS: Readonly<Record<(typeof SHELLS)[number], () => string>> = { bash, zsh, fish };
 
-/** `express-wstunnel completion SHELL`: prints a script that is made from the tables of the options. */
+/** `express-wstunnel completion SHELL`: prints a completion script, generated from the option tables. */
 export function completionCommand(args: readonly string[], io: Io): Promise<number> {
   const [given, ...rest] = args;
   const shell = SHELLS.find((name) => name === given);

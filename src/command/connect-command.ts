@@ -11,9 +11,9 @@ import { printMessage, type Io } from './process/io.js';
 import { version } from './command-line/version.js';
 
 /**
- * `express-wstunnel connect`: the other end. Resolves to the exit code.
+ * `express-wstunnel connect`: the client. Resolves to the exit code.
  *
- * @throws {CommandError} for a tunnel that can't be opened, or that breaks; nothing is left running then.
+ * @throws {CommandError} for a tunnel that can't be opened, or that breaks; nothing is left running then
  */
 export async function connectCommand(args: string[], io: Io): Promise<number> {
   const { own, program } = splitProgram(args);
@@ -38,7 +38,7 @@ export async function connectCommand(args: string[], io: Io): Promise<number> {
   return (plan.local === undefined ? runStdio : runLocal)(io, plan, isVerbose);
 }
 
-/** What follows `--` is a program with its arguments. */
+/** Splits the arguments at `--`, which precedes a program and its arguments. */
 function splitProgram(args: readonly string[]): { own: readonly string[]; program?: readonly string[] } {
   const end = args.indexOf('--');
   return end === -1 ? { own: args } : { own: args.slice(0, end), program: args.slice(end + 1) };

@@ -10,10 +10,9 @@ import { ListenProcess } from './listen/listen-process.js';
 import { version } from './command-line/version.js';
 
 /**
- * `express-wstunnel [listen]`: an Express app of its own around the middleware. Resolves to the exit code, once a signal has
- * ended it.
+ * `express-wstunnel [listen]`: an Express app around the middleware. Resolves to the exit code once a signal has ended the command.
  *
- * @throws {CommandError} for whatever keeps it from starting; nothing is left running then.
+ * @throws {CommandError} where the command can't start; nothing is left running then
  */
 export async function listenCommand(args: string[], io: Io): Promise<number> {
   const specs = withWebsockify(LISTEN_FLAGS);
@@ -28,7 +27,7 @@ export async function listenCommand(args: string[], io: Io): Promise<number> {
   if (given.has('check-config')) return checkConfig(io, readPlan(given, isForAll));
   if (given.has('daemon') && !io.onReady) {
     if (given.text('log') === '-') throw usageError('--daemon closes standard output: give --log a file');
-    // Node's own channel to the process takes the number.
+    // The channel between the two processes uses the descriptor's number.
     if ([...given.list('listen'), ...given.positionals].some((text) => text.startsWith('fd:')))
       throw usageError("--daemon can't be combined with a passed socket (fd:3): systemd needs no --daemon");
     const announce = (pid: number) => printMessage(io, `running in the background as process ${pid}`);

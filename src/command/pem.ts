@@ -5,13 +5,13 @@ import { certificatesIn } from '../options/certificates.js';
 import { CommandError, EXIT } from './exit.js';
 import { readTextFile } from './files.js';
 
-/** A certificate, with those between it and its CA, and its key, in PEM form. */
+/** A certificate with its intermediate certificates, and its key, in PEM form. */
 interface KeyPair {
   readonly cert: string;
   readonly key: string;
 }
 
-/** The files, checked; without `key` it is in the certificate's file, as websockify has it. @throws {CommandError} */
+/** Reads and checks the files. Without `key`, the certificate's file contains the key, as in websockify. @throws {CommandError} */
 export function readKeyPair(
   { cert, key = cert }: { readonly cert: string; readonly key?: string },
   warn: (line: string) => void,
@@ -30,14 +30,14 @@ export function readKeyPair(
   return { cert: chain, key: keyText };
 }
 
-/** The certificates of one or more CAs. @throws {CommandError} */
+/** Reads a file with the certificates of one or more CAs. @throws {CommandError} */
 export function readAuthorities(file: string): string {
   const text = readTextFile(file);
   certificateOf(text, file);
   return text;
 }
 
-/** The first certificate of a file; the others are checked as well. @throws {CommandError} */
+/** The first certificate of a file; all certificates are checked. @throws {CommandError} */
 export function certificateOf(pem: string, file: string): X509Certificate {
   try {
     return certificatesIn(pem)[0];

@@ -7,14 +7,14 @@ import { version } from './command-line/version.js';
 
 type Command = (args: string[], io: Io) => Promise<number>;
 
-// Each is loaded when it is asked for: `connect` needs no Express.
+// Each command is loaded on demand: `connect` needs no Express.
 const COMMANDS = {
   listen: async (): Promise<Command> => (await import('./listen-command.js')).listenCommand,
   connect: async (): Promise<Command> => (await import('./connect-command.js')).connectCommand,
   completion: async (): Promise<Command> => (await import('./completion-command.js')).completionCommand,
 };
 
-/** Runs the subcommand; resolves to the exit code. Never rejects: what went wrong is one line on stderr. */
+/** Runs the subcommand, and resolves to the exit code. Never rejects: errors are printed to stderr. */
 export function run(args: readonly string[], io: Io): Promise<number> {
   return exitCodeOf(io, () => dispatch(args, io));
 }
@@ -30,7 +30,7 @@ async function dispatch(args: readonly string[], io: Io): Promise<number> {
     return EXIT.ok;
   }
   if (isCommand(first)) return (await COMMANDS[first]())(rest, io);
-  // No address is a bare word, so this is a command that there isn't.
+  // An address is never a bare word, so a word close to a command's name is a misspelt command.
   const near = /^[a-z]+$/i.test(first) ? nearest(first, Object.keys(COMMANDS)) : undefined;
   if (near !== undefined) throw usageError(`there is no command ${first}; did you mean ${near}?`);
   return (await COMMANDS.listen())([...args], io);

@@ -5,24 +5,23 @@ import { listenPathFault, isAbstractSocket } from '../../sockets/socket-path.js'
 import type { Host } from '../../types.js';
 import { usageError } from './args.js';
 
-/** Where a server listens: a port (0: any that is free) of an address, or of all; or a unix socket. */
+/** Where a server listens: a port (0: any free one) of one address or of all addresses, a unix socket, or a passed descriptor. */
 export interface ListenAddress {
   readonly port?: number;
-  /** Left out: every address. */
+  /** Default: every address. */
   readonly host?: string;
   /** `::` without IPv4. */
   readonly ipv6Only?: true;
   readonly socket?: string;
-  /** A socket that listens already, and that this process was started with. */
+  /** The descriptor of a listening socket that this process was started with. */
   readonly fd?: number;
 }
 
 const LOOPBACK = '127.0.0.1';
 
 /**
- * Where to listen: `6080` (on loopback alone), `192.0.2.1:6080`, `[::1]:6080`, `:6080` (every address), `unix:/run/x.sock`,
- * `fd:3` (a socket that the process was started with).
- * Undefined for what is none of these.
+ * Parses a listen address: `6080` (loopback only), `192.0.2.1:6080`, `[::1]:6080`, `:6080` (every address), `unix:/run/x.sock`,
+ * `fd:3` (a socket that the process was started with). Undefined for any other text.
  */
 export function parseListenAddress(text: string): ListenAddress | undefined {
   const socket = socketOf(text);
@@ -35,7 +34,7 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
   return host === '' || host === '*' ? { port } : { host, port };
 }
 
-/** The same of the command line. @throws {CommandError} */
+/** Like {@link parseListenAddress}. @throws {CommandError} for an invalid address */
 export function requireListenAddress(text: string): ListenAddress {
   const address = parseListenAddress(text);
   if (!address)
@@ -48,25 +47,28 @@ export function requireListenAddress(text: string): ListenAddress {
   return address;
 }
 
-/** Where to: `5900` and `:5900` (this machine), `desk.lan:5900`, `[::1]:5900`, `unix:/run/vnc.sock`, `tls:HOST:PORT`. Undefined for what is none of these. */
+/**
+ * Parses a target: `5900` and `:5900` (this machine), `desk.lan:5900`, `[::1]:5900`, `unix:/run/vnc.sock`, `tls:HOST:PORT`. Undefined
+ * for any other text.
+ */
 export function parseTarget(text: string): Host | undefined {
   const socket = socketOf(text);
   if (socket !== undefined) return { socket };
   const isTls = text.startsWith('tls:');
   const found = readHostAndPort(isTls ? text.slice('tls:'.length) : text);
   if (!found || found.port === 0 || found.host === '*') return undefined;
-  // `:5900` is this machine, as for websockify.
+  // `:5900` means this machine, as in websockify.
   return { host: found.host || LOOPBACK, port: found.port, ...(isTls && { tls: true }) };
 }
 
-/** As it is typed. */
+/** The address as a user types it. */
 export function shownAddress({ socket, fd, host = '', port = 0 }: ListenAddress): string {
   if (fd !== undefined) return `fd:${fd}`;
   if (socket !== undefined) return `unix:${socket}`;
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** Can nobody else reach it? A unix socket is guarded by its mode and its folder. */
+/** Is the address reachable from this machine only? A unix socket always is. */
 export function isLoopback({ socket, host = '' }: ListenAddress): boolean {
   if (socket !== undefined) return true;
   const address = canonicalHost(host);
@@ -74,15 +76,15 @@ export function isLoopback({ socket, host = '' }: ListenAddress): boolean {
 }
 
 /**
- * What a name or address listens on: `127.1`, `0x7f.1` and `2130706433` are 127.0.0.1 for getaddrinfo as for URL, `localhost.` is
- * localhost, and `::ffff:127.0.0.1` takes IPv4 connections.
+ * One spelling for each address: getaddrinfo and URL both read `127.1`, `0x7f.1` and `2130706433` as 127.0.0.1, `localhost.` is
+ * localhost, and `::ffff:127.0.0.1` accepts IPv4 connections.
  */
 function canonicalHost(host: string): string {
   const plain = host.replace(/%.*$/, '').replace(/\.$/, '');
   const url = `http://${isIP(plain) === 6 ? `[${plain}]` : plain}`;
   if (!URL.canParse(url)) return plain.toLowerCase();
   const canonical = new URL(url).hostname.replace(/^\[(.*)\]$/, '$1');
-  // URL writes the mapped form in hexadecimal: ::ffff:7f00:1.
+  // URL writes an IPv4-mapped address in hexadecimal: ::ffff:7f00:1.
   const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(canonical) ?? [];
   if (high === undefined || low === undefined) return canonical;
   const [a, b] = [parseInt(high, 16), parseInt(low, 16)];

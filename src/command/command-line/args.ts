@@ -4,16 +4,16 @@ import { CommandError, EXIT } from '../exit.js';
 
 /** An option of the command line. */
 export interface OptionSpec {
-  /** What its value is called in the help; without one it is a switch. */
+  /** The name of the value in the help; an option without a value is a switch. */
   readonly value?: string;
   readonly short?: string;
-  /** May be given more than once. */
+  /** The option may be repeated. */
   readonly multiple?: boolean;
-  /** For `--help`. Left out, the option shares the line of the one before it. */
+  /** The text in `--help`. Without a text, the option shares the line of the previous option. */
   readonly help?: string;
-  /** Its line is in `--help all` only: `--help` fits a screen of 24 lines. */
+  /** Shown in `--help all` only, since `--help` must fit a screen of 24 lines. */
   readonly more?: true;
-  /** Another program's name for something here: understood, and neither in the help nor recommended. */
+  /** An option of another program: accepted, but neither shown in the help nor suggested. */
   readonly hidden?: true;
 }
 
@@ -22,15 +22,15 @@ export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
 
 export interface Args<Specs extends OptionSpecs> {
   readonly positionals: readonly string[];
-  /** The value of an option that was given at most once; of one that may be repeated, the first. */
+  /** The option's value; the first one of a repeated option. */
   text(name: keyof Specs & string): string | undefined;
   /** Every value of an option. */
   list(name: keyof Specs & string): readonly string[];
-  /** Was it given? */
+  /** Was the option given? */
   has(name: keyof Specs & string): boolean;
 }
 
-/** Reads a command line; what is wrong with it is a {@link CommandError} for the user. */
+/** Parses a command line. @throws {CommandError} for an unknown option, or a missing, unexpected or repeated value */
 export function readArgs<const Specs extends OptionSpecs>(
   args: readonly string[],
   specs: Specs,
@@ -41,7 +41,7 @@ export function readArgs<const Specs extends OptionSpecs>(
       { type: value === undefined ? ('boolean' as const) : ('string' as const), ...(short && { short }) },
     ]),
   );
-  // Not strict: Node's own messages are long, and know no nearest name.
+  // Not strict: Node's messages are long, and suggest no similar name.
   const { tokens } = parseArgs({
     args: [...args],
     options,
@@ -70,7 +70,7 @@ export function readArgs<const Specs extends OptionSpecs>(
   };
 }
 
-/** A wrong command line. */
+/** The error for an invalid command line. */
 export function usageError(message: string): CommandError {
   return new CommandError(EXIT.usage, `${message} (see --help)`);
 }
@@ -94,12 +94,12 @@ function checkValue(
     if (value !== undefined) throw usageError(`${rawName} takes no value`);
     return;
   }
-  // `--web --cert x`: the value was forgotten. One that does begin with a dash is written `--web=-x`.
+  // In `--web --cert x` the value is missing. A value that does begin with a dash is written `--web=-x`.
   if (value === undefined || value === '' || (inlineValue !== true && /^-./.test(value)))
     throw usageError(`${rawName} needs a value: ${needed}`);
 }
 
-/** The options that share a line of the help, and its text. Names of other programs are left out. */
+/** The lines of the help: the options that share a line, and its text. Hidden options are omitted. */
 export function helpGroups(specs: OptionSpecs): { names: string[]; help: string; more: boolean }[] {
   const groups: { names: string[]; help: string; more: boolean }[] = [];
   for (const [name, { help, more = false, hidden }] of Object.entries(specs)) {
@@ -111,7 +111,7 @@ export function helpGroups(specs: OptionSpecs): { names: string[]; help: string;
   return groups;
 }
 
-/** The lines of a help: names, values, and what they do. `all`: the lines of options with `more` too. */
+/** The formatted lines of the help. `all`: with the options marked `more`. */
 export function helpLines(specs: OptionSpecs, all: boolean): string[] {
   const rows = helpGroups(specs)
     .filter(({ more }) => all || !more)
@@ -120,12 +120,12 @@ export function helpLines(specs: OptionSpecs, all: boolean): string[] {
   return rows.map(({ left, help }) => `  ${left.padEnd(width)}  ${help}`);
 }
 
-/** `-v, --verbose`, `--web DIR`. */
+/** An option as in the help: `-v, --verbose`, `--web DIR`. */
 function shownFlag(name: string, { short, value }: OptionSpec = {}): string {
   return `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`;
 }
 
-/** Which help is asked for: `--help` has the common options, `--help all` every one. */
+/** `--help all` shows every option, `--help` the common ones. */
 export function wantsFullHelp(given: Args<OptionSpecs>): boolean {
   return given.positionals.at(-1) === 'all';
 }

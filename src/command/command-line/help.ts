@@ -1,17 +1,17 @@
 import { helpGroups, type OptionSpecs } from './args.js';
 
-/** One option of a table, with a text of its own. */
+/** An option with its own help text, for the manual page and the completions. */
 interface HelpEntry {
   readonly name: string;
   readonly short?: string;
-  /** What its value is called; undefined for a switch. */
+  /** The name of the value in the help; undefined for a switch. */
   readonly value?: string;
   readonly help: string;
 }
 
 /**
- * Every option of a table. Those that share a line of the help have parts of its text, divided by semicolons, or all of it where
- * there are not as many parts as options.
+ * Every option with its own text. The text of a shared line is split at semicolons; if the number of parts differs from the number
+ * of options, each option gets the whole text.
  */
 export function helpEntries(specs: OptionSpecs): HelpEntry[] {
   return helpGroups(specs).flatMap(({ names, help }) => {

@@ -4,7 +4,7 @@ import { exitCodeOf } from '../process/exit-code.js';
 import type { ConnectPlan } from './connect-plan.js';
 import { runLocal } from './local-port.js';
 
-/** What the process gets that `connect --background` starts: read once, as a file of the command line may be a shell's pipe. */
+/** The first message to the background process. It carries the plan, since files can't be read twice if they are a shell's pipes. */
 export interface BackgroundStart {
   readonly plan: ConnectPlan;
   readonly isVerbose: boolean;

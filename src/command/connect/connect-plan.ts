@@ -8,27 +8,27 @@ import type { Io } from '../process/io.js';
 import { readAuthorities, readKeyPair } from '../pem.js';
 import type { CONNECT_FLAGS } from './connect-flags.js';
 
-/** An answer over a slow line comes within it; longer, and every end of an ssh would be felt. In seconds. */
+/** Default of `--linger`, in seconds: long enough for an answer over a slow line, short enough not to delay the end of every ssh. */
 export const DEFAULT_LINGER = 1;
 
-/** A day, in seconds. */
+/** Ceiling of `--linger`: a day, in seconds. */
 const MAX_LINGER = 86_400;
 
 export type ConnectArgs = Args<typeof CONNECT_FLAGS>;
 
-/** What the command line asks for. */
+/** The settings of `connect`. */
 export interface ConnectPlan {
   readonly url: string;
-  /** Left out: standard input and output. */
+  /** The local address; default: standard input and output. */
   readonly local?: LocalAddress;
-  /** Of standard input and output: seconds of silence after the end of the input until the Close; Infinity: the server ends it. */
+  /** For standard input and output: idle seconds from the end of the input to the Close; Infinity waits for the server's Close. */
   readonly linger?: number;
-  /** Runs while the local port listens. */
+  /** The program to run while the local port listens, with its arguments. */
   readonly program?: readonly string[];
   readonly options: ListenOptions;
 }
 
-/** Reads the command line, the files that it names and the environment. @throws {CommandError} */
+/** Reads the command line, its files and the environment. @throws {CommandError} */
 export function readConnectPlan(
   args: ConnectArgs,
   { environment }: Pick<Io, 'environment'>,
@@ -75,7 +75,7 @@ function checkMode(args: ConnectArgs, isLocal: boolean, program: readonly string
   if (args.has('background')) throw usageError('give either --background or a program after --, not both');
 }
 
-/** Seconds; as with socat, some time by default. */
+/** Seconds to linger; like socat, the default is above 0. */
 function lingerOf(args: ConnectArgs): number {
   if (args.has('no-close')) return Infinity;
   const { linger = DEFAULT_LINGER } = secondsOf(args, 'linger', 'linger') as { linger?: number };
@@ -91,7 +91,7 @@ function localOf(text: string): LocalAddress {
   return socket === undefined ? { host, port } : { path: socket };
 }
 
-/** A flag goes before the environment: the variable may be there for another server. */
+/** Flags win over the environment, whose variables may be meant for another server. */
 function credentialsOf(args: ConnectArgs, environment: Io['environment']): ConnectOptions {
   const { WSTUNNEL_USER: user = '', WSTUNNEL_BEARER: bearer = '' } = environment;
   const isUser = args.has('user');
@@ -113,7 +113,7 @@ function loginOf(text: string): { username: string; password: string } {
   return { username, password: readFirstLine(file, 'the password of --user') };
 }
 
-/** Never shows the text: it may hold a password. */
+/** Splits NAME:REST. The error never shows the text, which may contain a password. */
 function splitLogin(text: string, must: string): { username: string; password: string } {
   const [, username = '', password = ''] = /^([^:]+):(.+)$/s.exec(text) ?? [];
   if (username === '') throw usageError(must);
@@ -124,7 +124,7 @@ function headersOf(args: ConnectArgs, { WSTUNNEL_COOKIE: cookie = '' }: Io['envi
   const headers: Record<string, string[]> = {};
   for (const line of linesOf(args.list('header'))) {
     const [, name = '', value = ''] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? [];
-    // Never the line itself: it may hold a secret.
+    // The message never shows the line, which may contain a secret.
     if (name === '') throw usageError('--header must be NAME:VALUE, or @FILE with such lines');
     if (name.toLowerCase() === 'host')
       throw usageError('the handshake sets the header "host": use --host-header');
@@ -138,7 +138,7 @@ function headersOf(args: ConnectArgs, { WSTUNNEL_COOKIE: cookie = '' }: Io['envi
   };
 }
 
-/** `@FILE` stands for the lines of a file: what is on a command line every user of the machine can see. */
+/** Replaces `@FILE` by the lines of the file: every user of the machine can read a command line. */
 function linesOf(values: readonly string[]): string[] {
   return values.flatMap((value) => {
     if (!value.startsWith('@')) return [value];
@@ -170,7 +170,7 @@ function tlsOf(args: ConnectArgs, warn: (line: string) => void): ConnectOptions 
   return Object.keys(tls).length > 0 ? { tls } : {};
 }
 
-/** What is no number is left to the option's own check, for its message. */
+/** One option in seconds, under its name in the client's options. The client checks the range. */
 function secondsOf(
   args: ConnectArgs,
   name: 'timeout' | 'retry' | 'ping' | 'pong' | 'linger',

@@ -3,7 +3,7 @@ import { messageOf, TunnelError } from '../../errors.js';
 import { usageError } from '../command-line/args.js';
 import { CommandError, optionMessageOf, EXIT } from '../exit.js';
 
-/** Which exit code says it, where the error is the end of the command. */
+/** The exit code for each error that ends the command. */
 const CODES: Readonly<Record<ClientError['code'], number>> = {
   WSTUNNEL_UNREACHABLE: EXIT.unreachable,
   WSTUNNEL_TLS: EXIT.unreachable,
@@ -16,7 +16,7 @@ const CODES: Readonly<Record<ClientError['code'], number>> = {
   WSTUNNEL_CLOSED: EXIT.failed,
 };
 
-/** The line and the exit code of whatever ended the tunnel. */
+/** Turns any error that ended the tunnel into a message with an exit code. */
 export function commandErrorOf(error: unknown): CommandError {
   if (error instanceof CommandError) return error;
   if (error instanceof TunnelError) return usageError(optionMessageOf(error));
@@ -25,14 +25,14 @@ export function commandErrorOf(error: unknown): CommandError {
   return new CommandError(EXIT.failed, messageOf(error), { cause: error });
 }
 
-/** With what the server said about it, and the option that may help. */
+/** The error's message, with the server's explanation and the option that may help. */
 export function failureLine(error: Error): string {
   if (!(error instanceof ClientError)) return error.message;
   const said = bodyLineOf(error);
   return `${error.message}${said === '' ? '' : ` (${said})`}${hintOf(error)}`;
 }
 
-/** A sentence of plain text; a page is no message. */
+/** The first line of a plain-text body. An HTML page is ignored. */
 function bodyLineOf({ headers, body }: ClientError): string {
   const isPlain = headers['content-type']?.startsWith('text/plain') === true;
   const [line = ''] = isPlain ? body.trim().split('\n') : [];

@@ -1,5 +1,6 @@
 import { listen, type Listener } from '../../client/listen.js';
 import { readUrl } from '../../client/url.js';
+import { deferred } from '../../helpers/deferred.js';
 import { bindError } from '../../sockets/bind-error.js';
 import { listenPathFault } from '../../sockets/socket-path.js';
 import { isLoopback, shownAddress, type ListenAddress } from '../command-line/addresses.js';
@@ -14,8 +15,8 @@ import { commandErrorOf, failureLine } from './failure-messages.js';
 import { runProgram } from './run-program.js';
 
 /**
- * A local port, each connection in a tunnel of its own. Resolves to the exit code once a signal has ended it, or with a program to that
- * of the program. `onListening` is called when connections are accepted.
+ * Listens on a local port, and opens a tunnel for each connection. Resolves to the exit code once a signal has ended the command; with
+ * a program, to the program's exit code. `onListening` is called once connections are accepted.
  */
 export async function runLocal(
   io: Io,
@@ -23,7 +24,7 @@ export async function runLocal(
   isVerbose: boolean,
   onListening: () => void = () => undefined,
 ): Promise<number> {
-  // Before it listens: a terminal may be closed at any time.
+  // Before listening, since a terminal may close at any time.
   const stopIgnoring =
     plan.program === undefined && io.outlivesTerminal()
       ? io.onSignal(['SIGHUP'], () => undefined)
@@ -59,7 +60,7 @@ async function run(
   }
 }
 
-/** The terminal is the program's: without `verboseUrl` there are failures alone beside its output. */
+/** The program owns the terminal: without `verboseUrl` only failures are printed. */
 async function runWith(
   io: Io,
   listener: Listener,
@@ -72,11 +73,10 @@ async function runWith(
   try {
     return await runProgram(io, program, environmentFor(listener));
   } finally {
-    // What the program has sent last is still on its way. A signal ends the wait.
-    let hurry: () => void = () => undefined;
-    const hurried = new Promise<void>((resolve) => (hurry = resolve));
-    const stop = io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], () => hurry());
-    await Promise.race([listener.close({ grace: DEFAULT_DRAIN, timeout: 1 }), hurried]);
+    // The program's last bytes may still be queued. A signal ends the wait.
+    const signalled = deferred();
+    const stop = io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], () => signalled.resolve());
+    await Promise.race([listener.close({ grace: DEFAULT_DRAIN, timeout: 1 }), signalled.promise]);
     stop();
   }
 }
@@ -104,7 +104,7 @@ function printAddress(listener: Listener, url: string, print: (line: string) => 
   if (!isLoopback(shown)) print('warning: everyone who can reach this port uses the tunnel with your login');
 }
 
-/** For the program, which can't know the port of `--local 0`. */
+/** Variables for the program's environment: it can't know the port of `--local 0`. */
 function environmentFor(listener: Listener): Record<string, string> {
   const shown = shownOf(listener);
   return {
@@ -130,25 +130,20 @@ function shownOf({ address }: Listener): { host?: string; port?: number; socket?
   return typeof address === 'string' ? { socket: address } : { host: address.address, port: address.port };
 }
 
-/** The first one drains, the second one ends it at once. */
+/** Resolves to the exit code. The first signal drains the tunnels, the second one ends at once. */
 function untilSignalled(io: Io, listener: Listener): Promise<number> {
   const signals: Signal[] = io.outlivesTerminal() ? ['SIGTERM', 'SIGINT'] : ['SIGTERM', 'SIGINT', 'SIGHUP'];
-  return new Promise((resolve) => {
-    let isDraining = false;
-    const stop = io.onSignal(signals, (signal: Signal) => {
-      const end = (code: number) => {
-        stop();
-        resolve(code);
-      };
-      if (isDraining) {
-        end(SIGNALLED[signal]);
-        return;
-      }
+  const ended = deferred<number>();
+  let isDraining = false;
+  const stop = io.onSignal(signals, (signal: Signal) => {
+    if (isDraining) ended.resolve(SIGNALLED[signal]);
+    else {
       isDraining = true;
       const { open } = listener.stats();
       if (open > 0 && io.stderr.isTTY)
         printMessage(io, `closing ${tunnels(open)}; signal again to end at once`);
-      void listener.close({ timeout: DEFAULT_DRAIN }).then(() => end(EXIT.ok));
-    });
+      void listener.close({ timeout: DEFAULT_DRAIN }).then(() => ended.resolve(EXIT.ok));
+    }
   });
+  return ended.promise.finally(stop);
 }

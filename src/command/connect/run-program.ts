@@ -5,15 +5,14 @@ import { CommandError, EXIT } from '../exit.js';
 import { reasonOf } from '../files.js';
 import type { Io, Signal } from '../process/io.js';
 
-/** The terminal sends these to every process in its foreground, so to the program as well. */
+/** The terminal sends these signals to every process in its foreground, so to the program as well. */
 const OF_TERMINAL: readonly Signal[] = ['SIGINT', 'SIGQUIT'];
 
 /**
- * Runs a program on our own terminal, and in its process group, so that it reads from the terminal and can be stopped and continued
- * there. Signals are passed on. Resolves to the program's exit code, or as shells have it to 128 and the number of the signal that
- * ended it.
+ * Runs a program on our terminal and in our process group, so that it can read from the terminal, and be stopped and continued there.
+ * Signals are forwarded. Resolves to the program's exit code; like in shells, to 128 plus the number of a signal that ended it.
  *
- * @throws {CommandError} 127 where there is no such program, 126 where it can't be executed.
+ * @throws {CommandError} 127 where there is no such program, 126 where it can't be executed
  */
 export async function runProgram(
   io: Io,
@@ -25,7 +24,7 @@ export async function runProgram(
     if (!(io.isOnTerminal() && OF_TERMINAL.includes(signal))) child.kill(signal);
   });
   try {
-    // It rejects at an `error`: the program was not started.
+    // `once` rejects at an `error` event: the program was not started.
     const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
     return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
   } catch (error) {

@@ -1,17 +1,17 @@
-/** When the command ends by itself, as websockify does. In seconds; 0 and left out are never. */
+/** When the command exits by itself, as in websockify. Times in seconds; 0 or undefined means never. */
 export interface AutoExitOptions {
-  /** Once this time has passed since the start, as soon as no tunnel is open. */
+  /** Exit after this time since the start, as soon as no tunnel is open. */
   readonly timeout?: number;
-  /** Once no tunnel was open for so long. */
+  /** Exit after this time without an open tunnel. */
   readonly idleTimeout?: number;
-  /** Once the first tunnel is over. */
+  /** Exit when the first tunnel ends. */
   readonly runOnce: boolean;
 }
 
-/** Ends the command when `options` say so; it is told when tunnels open and close. */
+/** Ends the command by these options. The caller reports each tunnel with {@link opened} and {@link closed}. */
 export class AutoExit {
   readonly #options: AutoExitOptions;
-  /** `why` is for the user. Called once. */
+  /** Called once; `why` is a message for the user. */
   readonly #end: (why: string) => void;
   #open = 0;
   #isOver = false;
@@ -23,7 +23,7 @@ export class AutoExit {
     this.#end = end;
   }
 
-  /** From now on the times count. */
+  /** Starts the timers. */
   start(): void {
     const { timeout = 0 } = this.#options;
     if (timeout > 0)

@@ -1,19 +1,20 @@
 import type { Io } from '../process/io.js';
 import { bytes, tunnels } from './units.js';
 
-/** What the line shows, counted from the start. */
+/** The open tunnels, and all bytes since the start. */
 export interface TunnelTotals {
   readonly open: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
 }
 
+/** Time between two updates, in ms. */
 const PERIOD = 1000;
 
-/** In bytes. */
+/** Bytes queued for stderr, beyond which lines are dropped. */
 const MAX_QUEUED = 1024 * 1024;
 
-/** One line at the bottom of a terminal, drawn anew each second; lines that are printed scroll above it. */
+/** One line at the bottom of a terminal, updated each second; printed lines scroll above it. */
 export class StatusLine {
   readonly #io: Io;
   readonly #sample: () => TunnelTotals;
@@ -26,7 +27,7 @@ export class StatusLine {
     this.#sample = sample;
   }
 
-  /** On a terminal that can take a line back. */
+  /** Shows the line, if stderr is a terminal that can erase a line. */
   begin(): void {
     if (this.#io.stderr.isTTY !== true || this.#io.environment.TERM === 'dumb') return;
     this.#timer = setInterval(() => this.#draw(), PERIOD);
@@ -34,12 +35,12 @@ export class StatusLine {
   }
 
   print(line: string): void {
-    // Who reads too slowly (`| less`) loses lines, in place of this process's memory.
+    // A slow reader (`| less`) loses lines: they must not fill the process's memory.
     if (this.#io.stderr.writableLength > MAX_QUEUED) return;
     this.beside(() => this.#io.stderr.write(`${line}\n`));
   }
 
-  /** Writes on the same terminal; the status line is below it again afterwards. */
+  /** Erases the line, calls `write`, and shows the line again below the new text. */
   beside(write: () => boolean): boolean {
     this.#erase();
     const hasRoom = write();
@@ -61,7 +62,7 @@ export class StatusLine {
     this.#last = { at, sample };
     const up = bytes((sample.bytesIn - bytesIn) / seconds);
     const down = bytes((sample.bytesOut - bytesOut) / seconds);
-    // One that is wider than the terminal would wrap, and then stay.
+    // A line wider than the terminal would wrap, and could not be erased.
     const line = `${tunnels(sample.open)}  in ${up}/s  out ${down}/s`.slice(
       0,
       (this.#io.stderr.columns ?? 80) - 1,

@@ -1,6 +1,6 @@
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const;
 
-/** Three digits or so and a unit, in powers of a thousand. */
+/** An amount of bytes with about three digits and a decimal unit, such as `1.5 kB`. */
 export function bytes(amount: number): string {
   const step = Math.min(UNITS.length - 1, Math.floor(Math.log10(Math.max(1, amount)) / 3));
   const value = amount / 1000 ** step;

@@ -5,34 +5,34 @@ import { messageOf } from '../../errors.js';
 import { EXIT, SIGNALLED } from '../exit.js';
 import { printMessage, type Io } from './io.js';
 
-/** Says to the process that it is the one in the background. */
+/** The environment variable that marks the background process. */
 const MARK = 'EXPRESS_WSTUNNEL_BACKGROUND';
-/** What the start of the background process may take, in ms. */
+/** Time limit for the start of the background process, in ms. */
 const START_DEADLINE = 60_000;
 const STDERR = 2;
 
-/** From the background process to the one that started it. */
+/** A message from the background process to its parent. */
 interface Message {
-  /** For stderr. */
+  /** Text for the parent's stderr. */
   readonly text?: string;
   readonly isReady?: true;
 }
 
-/** The process to be started. */
+/** How to start a background process. */
 interface BackgroundProcess {
   readonly script: string;
-  /** Of its command line, which every user of the machine can read. */
+  /** Its command line, which every user of the machine can read. */
   readonly args: readonly string[];
-  /** What it gets as its first message, secrets too. */
+  /** Its first message, which may contain secrets. */
   readonly message?: object;
-  /** Tells the user that it is ready. */
+  /** Called once the process is ready. */
   readonly announce: (pid: number) => void;
 }
 
 /**
- * Runs a script in a process of its own session, and resolves once that process is ready (exit code 0) or has failed (its exit
- * code). What it says until then is written here; after that its stderr is the file that this process's stderr is, or /dev/null: a
- * terminal or pipe that is closed later would end the programs that it starts, and the reader of a pipe would wait for its end.
+ * Runs a script in a new session, and resolves to 0 once the process is ready, or to its exit code if it fails. Until then its
+ * messages are written to our stderr. After that its stderr is our stderr if that is a file, else /dev/null: a terminal or pipe that
+ * closes later would end the programs that the process spawns, and the reader of a pipe would never see its end.
  */
 export function runInBackground(
   io: Io,
@@ -67,7 +67,7 @@ export function runInBackground(
       announce(child.pid ?? 0);
       settle(EXIT.ok);
     });
-    // After its last message.
+    // `close` comes after the last message, `exit` may come before it.
     child.on('close', (code) => settle(code ?? EXIT.failed));
     child.on('error', (error) => {
       printMessage(io, `can't start a background process: ${messageOf(error)}`);
@@ -77,17 +77,17 @@ export function runInBackground(
   });
 }
 
-/** In the background process: messages go to the process that started it until `onReady` is called. Elsewhere `io` itself. */
+/** In the background process, an `Io` whose messages go to the parent until `onReady` is called. Elsewhere `io` itself. */
 export function backgroundIo(io: Io): Io {
   if (process.env[MARK] === undefined || !process.connected) return io;
-  // A program that this process starts is none.
+  // Programs that this process spawns must not inherit the mark.
   Reflect.deleteProperty(process.env, MARK);
   let isReady = false;
   const send = (message: Message, done: () => void = () => undefined) => {
     if (process.connected) process.send?.(message, undefined, undefined, () => done());
     else done();
   };
-  // Nobody learns of this process any more.
+  // The parent died before the start was complete: it can't report this process to the user any more.
   process.once('disconnect', () => {
     if (!isReady) process.exit(EXIT.failed);
   });

@@ -2,7 +2,7 @@ import { messageOf } from '../../errors.js';
 import { CommandError, EXIT, messagesOf } from '../exit.js';
 import { printMessage, type Io } from './io.js';
 
-/** The exit code of an action, whose error becomes a line on stderr. Never rejects. */
+/** Runs an action, and resolves to its exit code. Never rejects: an error is printed to stderr, and gives its exit code. */
 export async function exitCodeOf(io: Io, action: () => Promise<number>): Promise<number> {
   try {
     return await action();

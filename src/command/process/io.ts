@@ -8,32 +8,32 @@ import { isIgnoredByParent, isOnTerminal, outlivesTerminal } from './terminal.js
 /** The signals that a command listens to. */
 export type Signal = keyof typeof SIGNALLED;
 
-/** What the process is to a command; a test gives its own. */
+/** The process as the commands use it; tests pass a fake. */
 export interface Io {
   readonly stdin: Readable;
   readonly stdout: Writable & { readonly isTTY?: boolean };
-  /** Messages go here: standard output belongs to the bytes of `connect --stdio`. */
+  /** For messages: `connect --stdio` needs standard output for its bytes. */
   readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Calls the listener at each of these signals, in place of the process's end. Returns what stops that. */
+  /** Calls the listener at each of these signals, which then no longer end the process. Returns a function that removes the listener. */
   onSignal(signals: readonly Signal[], listener: (signal: Signal) => void): () => void;
-  /** Was the terminal closed on which this was started? Its SIGHUP means the end, everybody else's a look at the files. */
+  /** Is the terminal closed on which the process was started? The SIGHUP of a closing terminal ends the command, any other one reloads. */
   isTerminalGone(): boolean;
-  /** Was it started by nohup, by a shell that ignores SIGHUP, or without a terminal? Then SIGHUP is not its end. */
+  /** Was the process started by nohup, by a shell that ignores SIGHUP, or without a terminal? Then SIGHUP does not end it. */
   outlivesTerminal(): boolean;
-  /** Do programs that it starts get the signals of its terminal (Ctrl-C) as well? */
+  /** Does the terminal send its signals (Ctrl-C) to spawned programs as well? */
   isOnTerminal(): boolean;
-  /** In a background process: to be called once the command is ready. */
+  /** In a background process: the command calls it once it is ready. */
   readonly onReady?: () => void;
-  /** The name that the command was called by, where that is not its own. */
+  /** The name by which the command was called, such as `websockify`. */
   readonly calledAs?: string;
 }
 
 export function processIo(): Io {
-  // Now: what the parent ignores may change, and the parent itself.
+  // Read at the start: the parent, and the signals that it ignores, may change later.
   const outlives = outlivesTerminal();
   const isIgnored = isIgnoredByParent();
-  // Who closes our output (`| head`) is told nothing more; a write there must not end the process with a stack.
+  // When the reader of our output is gone (`| head`), a write must not crash the process.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   return {
     calledAs: basename(process.argv[1] ?? ''),
@@ -61,10 +61,10 @@ export function processIo(): Io {
   };
 }
 
-/** In characters: a server or a proxy may say why it refuses in 16 KiB. */
+/** The longest message, in characters: a server or a proxy may send a reason of 16 KiB. */
 const MAX_MESSAGE = 2000;
 
-/** A message as one line; what others have chosen in it can't make it two. */
+/** A message as one line: line breaks from the outside are escaped. */
 export function messageLine(text: string): string {
   return `express-wstunnel: ${String(onOneLine(cut(text, MAX_MESSAGE)))}`;
 }

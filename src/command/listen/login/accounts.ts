@@ -13,17 +13,17 @@ import { passwordDigest, EqualWork, isBeyondBcrypt, readHashes, readSecret, type
 /** `failed`: the password could not be checked. */
 export type LoginVerdict = 'yes' | 'no' | 'failed' | QueueRefusal;
 
-/** What those who ask for a login share. */
+/** Parts that a test can replace. */
 interface AccountsSettings {
   readonly memory?: LoginMemory;
   readonly bcrypt?: Pick<BcryptThread, 'compare'>;
   readonly warn?: (line: string) => void;
 }
 
-/** Of the process: each reading of the files goes on with it. */
+/** One thread for the process; it outlives reloads. */
 const thread = new BcryptThread();
 
-/** Names and passwords of those who may come. Nothing in here is ever printed. */
+/** The names and passwords of `--auth`. Neither is ever printed. */
 export class Accounts {
   readonly #secrets: ReadonlyMap<string, Secret>;
   readonly #work: EqualWork;
@@ -46,7 +46,8 @@ export class Accounts {
   }
 
   /**
-   * Checks a login, in turn. `client` is what the client is counted by; `signal` aborts when it is gone. Never rejects.
+   * Checks a login when its turn comes. `client` is the key for the client's limits; `signal` aborts when the client is gone. Never
+   * rejects.
    */
   async verify(name: string, password: string, client = '', signal?: AbortSignal): Promise<LoginVerdict> {
     const given = createHmac('sha256', this.#key).update(password).digest();
@@ -56,7 +57,7 @@ export class Accounts {
     const turn = await queue.enter({ ...guesser, isKnown: this.#proven.knows(client), signal });
     if (typeof turn === 'string') return turn;
     try {
-      // Another request of the same page may have been first.
+      // Another request of the same page may have proved the login in the meantime.
       if (this.#proven.has(client, name, given)) return 'yes';
       if (await this.#isRight(name, password)) {
         this.#proven.add(client, name, given);
@@ -72,7 +73,7 @@ export class Accounts {
     }
   }
 
-  /** What changes with the password of a name; undefined where nobody has the name. */
+  /** A value that changes with the user's password; undefined for an unknown name. */
   markOf(name: string): string | undefined {
     const secret = this.#secrets.get(name);
     return secret && ('hash' in secret ? secret.hash : secret.digest.toString('base64'));
@@ -84,7 +85,7 @@ export class Accounts {
     const digest = passwordDigest(password);
     if (timingSafeEqual(isPlain ? secret.digest : this.#key, digest) && isPlain) return true;
     const hashes = this.#work.for(secret);
-    // By the password alone: it takes as long for each name.
+    // Depends on the password only, so that the time is the same for each name.
     if (hashes.length === 0 || isBeyondBcrypt(password)) return false;
     const isRight = await this.#bcrypt.compare(password, hashes);
     this.#lastWarning = '';
@@ -97,7 +98,7 @@ export class Accounts {
   }
 }
 
-/** Reads the files; `warn` is told of one that other users of the machine can read. */
+/** Reads the files; warns of a password file that other users of the machine can read. @throws {CommandError} */
 export function readAccounts(
   files: readonly LoginFile[],
   warn: (line: string) => void,

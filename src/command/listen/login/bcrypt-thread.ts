@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 
-/** The answer says which question it is for. */
+/** The thread's program: compares a password with hashes, and answers with the id of the question. */
 const PROGRAM = `
 const { parentPort, workerData } = require('node:worker_threads');
 const { compareSync } = require(workerData);
@@ -10,7 +10,7 @@ parentPort.on('message', ({ id, password, hashes }) => {
 });
 `;
 
-/** In milliseconds. The highest cost that a file may have takes some seconds on a slow machine. */
+/** Time limit of an answer, in ms. A hash of the highest allowed cost takes some seconds on a slow machine. */
 const DEADLINE = 30_000;
 
 interface Answer {
@@ -20,15 +20,15 @@ interface Answer {
 
 type Settle = (isRight: boolean | Error) => void;
 
-/** A running thread, and the questions that it has not answered. */
+/** A running thread and its open questions. */
 interface Thread {
   readonly worker: Worker;
   readonly open: Map<number, Settle>;
 }
 
 /**
- * Compares passwords in a thread: each takes up to a second, in which no tunnel would move. The thread works on one question
- * after the other, so that guesses cost one core at the most.
+ * Compares passwords in a thread, since a comparison takes up to a second and would block all tunnels. The thread answers one question
+ * at a time, so that guesses cost at most one core.
  */
 export class BcryptThread {
   readonly #startWorker: () => Worker;
@@ -40,11 +40,11 @@ export class BcryptThread {
   }
 
   /**
-   * Does the password belong to the first hash? All hashes are computed, so that the time tells nothing about the first.
-   * Rejects where no thread can be started (a limit of the system), where it ends, or after the deadline.
+   * Does the password match the first hash? All hashes are computed, so that the time does not depend on the first one. Rejects if no
+   * thread can be started (a limit of the system), if the thread ends, or after the deadline.
    */
   async compare(password: string, hashes: readonly string[]): Promise<boolean> {
-    // Throws before the question is noted anywhere: the failure is this caller's alone.
+    // May throw; the question is not registered yet, so only this caller fails.
     const thread = (this.#thread ??= this.#start());
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
@@ -74,7 +74,7 @@ export class BcryptThread {
   #end(thread: Thread, error: Error): void {
     if (this.#thread === thread) this.#thread = undefined;
     for (const settle of [...thread.open.values()]) settle(error);
-    // One that is stuck in a comparison would go on.
+    // A thread that is stuck in a comparison would run on.
     thread.worker.terminate().catch(() => undefined);
   }
 }

@@ -3,27 +3,27 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isSecure } from '../../../request/trust.js';
 import type { Accounts } from './accounts.js';
 
-/** Seconds: a working day. Each page that is loaded with the password begins a new one. */
+/** Lifetime of a cookie in seconds: a working day. A page that is loaded with the password renews it. */
 const MAX_AGE = 12 * 3600;
 
-/** Cookies of our name that are looked at: a page of another port or path of the host may have set some. */
+/** Limit of cookies of our name that are checked: a page of another port or path of the host may have set some. */
 const MAX_TRIED = 16;
 
-/** Of one machine all ports share their cookies. Without TLS the prefix would keep the cookie from being stored. */
+/** The name ends with the port, since all ports of a host share cookies. Browsers store `__Host-` cookies only over TLS. */
 const PREFIX = 'wstunnel-';
 const SECURE_PREFIX = `__Host-${PREFIX}`;
 
-/** A login that a cookie proves. */
+/** A login proved by a cookie. */
 interface CookieLogin {
   readonly user: string;
-  /** Seconds that it is still good for. */
+  /** Seconds until the cookie expires. */
   readonly left: number;
 }
 
 /**
- * The cookie that the page's login sets, for the tunnel: WebKit sends no Basic credentials on a WebSocket
- * (https://bugs.webkit.org/show_bug.cgi?id=80362). It is signed with the key of the process and the name's present password:
- * it outlives SIGHUP, and ends with the process, and with a change of the password or the removal of the name.
+ * A cookie that the login on the page sets for the tunnel, since WebKit sends no Basic credentials on a WebSocket
+ * (https://bugs.webkit.org/show_bug.cgi?id=80362). Its signature depends on the key of the process and on the user's password: the
+ * cookie outlives SIGHUP, and becomes invalid when the process ends, the password changes or the user is removed.
  */
 export class LoginCookie {
   readonly #key: Buffer;
@@ -31,7 +31,7 @@ export class LoginCookie {
   readonly #socketName: string;
   readonly #now: () => number;
 
-  /** `socketPath` stands for the port on a unix socket. */
+  /** `socketPath` replaces the port in the cookie's name on a unix socket. */
   constructor(
     key: Buffer,
     accounts: Pick<Accounts, 'markOf'>,
@@ -53,9 +53,9 @@ export class LoginCookie {
     return undefined;
   }
 
-  /** For a request whose password was right. `left` is what its present cookie is still good for, in seconds. */
+  /** Sets the cookie for a request with the right password. `left`: seconds until the request's cookie expires; 0 for none. */
   set(req: IncomingMessage, res: ServerResponse, user: string, left: number): void {
-    // A page of fifty files needs one.
+    // One cookie is enough for a page of fifty files.
     if (left > MAX_AGE / 2) return;
     const expires = String(Math.floor(this.#now()) + MAX_AGE);
     const value = `${expires}.${Buffer.from(user).toString('base64url')}.${this.#sign(expires, user)}`;
@@ -86,7 +86,7 @@ export class LoginCookie {
   }
 }
 
-/** The values of all cookies of this name. Ours need no decoding. */
+/** The values of all cookies of this name. Our values need no decoding. */
 function valuesOf(header: string | undefined, name: string): string[] {
   return (header ?? '').split(';').flatMap((pair) => {
     const [key = '', ...value] = pair.split('=');
@@ -94,7 +94,7 @@ function valuesOf(header: string | undefined, name: string): string[] {
   });
 }
 
-/** Of one length. */
+/** A digest, for a comparison of equal lengths. */
 function digestOf(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }

@@ -3,18 +3,18 @@ import type { LoginVerdict } from './accounts.js';
 import { MAX_FIELD_LENGTH } from '../log/tunnel-events.js';
 import { RepeatLimiter, type Repeats } from '../log/repeats.js';
 
-/** A login that was refused. The password is not in it. */
+/** A refused login, without its password. */
 interface LoginFailure {
-  /** Of the client; empty on a unix socket. */
+  /** The client's address; empty on a unix socket. */
   readonly address: string;
   readonly status: number;
-  /** Why, as a code: `wrong`, `slowed`, `busy`, `failed`. */
+  /** The cause: `wrong`, `slowed`, `busy`, `failed`. */
   readonly code: string;
-  /** Only a name that has a login here: others may be a password that was typed into the wrong field. */
+  /** The user name, if it has a login here: any other name may be a password typed into the wrong field. */
   readonly user?: string;
 }
 
-/** Where failed logins go. */
+/** Where failed logins are written. */
 interface LoginOutputs {
   readonly print: (line: string) => void;
   readonly write: (event: string, info: object) => void;
@@ -35,12 +35,12 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Failed logins as lines for people and JSON for programs such as fail2ban: the address comes before all that the client has
- * chosen. As with refusals, the first ten of an address in a minute are written out.
+ * Writes failed logins as lines for people and as JSON for programs such as fail2ban. The address comes before any text that the client
+ * has chosen. As for refusals, the first ten of an address in a minute are written, the others counted.
  */
 export class LoginEvents {
   readonly #outlets: LoginOutputs;
-  /** Apart, so that cheap requests beyond the queue's room can't keep wrong logins out of the log. */
+  /** Counted separately, so that cheap requests beyond the queue's limits can't keep wrong logins out of the log. */
   readonly #wrong = new RepeatLimiter((folded) => this.#reportRepeats(folded));
   readonly #unchecked = new RepeatLimiter((folded) => this.#reportRepeats(folded));
 
@@ -60,7 +60,7 @@ export class LoginEvents {
     );
   }
 
-  /** Writes what was only counted. */
+  /** Writes the counts of the current period. */
   end(): void {
     this.#wrong.end();
     this.#unchecked.end();

@@ -3,49 +3,49 @@ import type { LoginKeys, WrongLogins } from './wrong-logins.js';
 
 /** Times in milliseconds. */
 export interface QueueSettings {
-  /** Logins of one client that may wait: a browser asks for six files at once, and people share addresses. */
+  /** Limit of queued logins of one client. A browser requests six files at once, and people share addresses. */
   readonly perClient: number;
-  /** Logins that may wait in all. */
+  /** Limit of all queued logins. */
   readonly total: number;
-  /** How long a login waits at the most: less than `handshakeTimeout`, after which the tunnel gives up. */
+  /** Longest time in the queue: less than `handshakeTimeout`, after which the upgrade is refused. */
   readonly wait: number;
-  /** A login that finds no room is refused after this time: whoever asks again at once would take the processor. */
+  /** Delay of the refusal if the queue is full: a client that retried at once would use up the processor. */
   readonly hold: number;
 }
 
 export const QUEUE: QueueSettings = { perClient: 16, total: 1024, wait: 15_000, hold: 1000 };
 
-/** Clients of which the queue remembers when it last served them. */
+/** Limit of clients whose last turn is remembered. */
 const MAX_SERVED = 10_000;
 
-/** `busy`: others were first until the time was over; `slowed`: the client was wrong too often; `gone`: the client left. */
+/** `busy`: no turn came within the time limit; `slowed`: the client had too many wrong logins; `gone`: the client left. */
 export type QueueRefusal = 'busy' | 'slowed' | 'gone';
 
 interface LoginAttempt extends LoginKeys {
-  /** A login of this client was right before. */
+  /** The client has logged in before. */
   readonly isKnown: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
 interface Ticket extends LoginAttempt {
-  /** Decides between equals. By the order of arrival whoever asks most often would always be first. */
+  /** A random number that decides between equals. The order of arrival would favour the client that asks most often. */
   readonly luck: number;
   readonly give: (turn: Lease) => void;
-  /** Once there is no room, or no time left. */
+  /** Refuses the login, after `delay` ms. */
   readonly refuse: (delay: number) => void;
 }
 
 /**
- * One login is checked at a time; the others wait here. Clients with fewer wrong logins go first, then the one that was
- * served longest ago: a client that guesses holds up itself. Nothing here depends on whether a name exists.
+ * Checks one login at a time; the others are queued. Clients with fewer wrong logins come first, then the client whose last turn is the
+ * oldest: a client that guesses delays only itself. Nothing here depends on whether a name exists.
  */
 export class LoginQueue {
   readonly #guesses: WrongLogins;
   readonly #settings: QueueSettings;
   readonly #queued = new Set<Ticket>();
-  /** How many of them are each client's. */
+  /** The number of queued logins per client. */
   readonly #loads = new Map<string, number>();
-  /** The turn that each client last had; the oldest first. */
+  /** The last turn of each client; the oldest first. */
   readonly #served = new Map<string, number>();
   #turns = 0;
   #delayed = 0;
@@ -57,7 +57,7 @@ export class LoginQueue {
     this.#settings = settings;
   }
 
-  /** Resolves to the turn, which ends with `release`, or says why there is none. */
+  /** Resolves to the turn, which ends with `release`, or to the reason why there is none. */
   enter(asker: LoginAttempt): Promise<Lease | QueueRefusal> {
     const { signal } = asker;
     if (signal?.aborted === true) return Promise.resolve('gone');
@@ -99,7 +99,7 @@ export class LoginQueue {
     else this.#loads.delete(ticket.client);
   }
 
-  /** Refuses a login of the client that has too many, or, where all have, of the one with the most and the worst record. */
+  /** Over a limit, refuses one login: of this client if it is over its own limit, else of the client with most queued and wrong logins. */
   #makeRoom({ client }: Ticket): void {
     const { perClient, total, hold } = this.#settings;
     const isOver = (this.#loads.get(client) ?? 0) > perClient;
@@ -110,7 +110,7 @@ export class LoginQueue {
     last?.refuse(this.#delayed < total ? hold : 0);
   }
 
-  /** Returns what ends it early. */
+  /** Calls `end` after the delay. Returns a function that cancels it. */
   #delayRefusal(delay: number, end: () => void): () => void {
     this.#delayed++;
     const timer = setTimeout(end, delay).unref();
@@ -168,7 +168,7 @@ export class LoginQueue {
   }
 }
 
-/** The one that would be first if the list were sorted. */
+/** The first element of the sorted list. */
 function firstOf<T>(list: readonly T[], compare: (a: T, b: T) => number): T | undefined {
   const [head, ...rest] = list;
   return rest.reduce((best, one) => (best !== undefined && compare(one, best) < 0 ? one : best), head);

@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
 
-/** Clients that are remembered; the one that logged in longest ago goes first. */
+/** Limit of remembered clients; the one with the oldest login is dropped first. */
 const MAX_CLIENTS = 1000;
-/** Other passwords for the name from the same client, after which the right one is checked by bcrypt again. */
+/** Wrong passwords for a name from the same client, after which even the right one is checked by bcrypt again. */
 const MAX_MISSES = 10;
 
 interface Proof {
@@ -11,13 +11,13 @@ interface Proof {
 }
 
 /**
- * Logins that bcrypt has found right, so that a page of fifty files asks it once. Each counts for the client that it came
- * from: elsewhere a guess must not be tried against it past the queue.
+ * Logins that bcrypt has confirmed, so that a page of fifty files needs one comparison. Each is valid for its own client only: other
+ * clients must not try guesses without the queue.
  */
 export class ProvenLogins {
   readonly #clients = new Map<string, Map<string, Proof>>();
 
-  /** `digest` stands for the password that was found right. */
+  /** `digest`: of the confirmed password. */
   add(client: string, name: string, digest: Buffer): void {
     const proofs = this.#clients.get(client) ?? new Map<string, Proof>();
     proofs.set(name, { digest, misses: 0 });
@@ -36,7 +36,7 @@ export class ProvenLogins {
     return false;
   }
 
-  /** Has anybody logged in from there? */
+  /** Has any user logged in from this client? */
   knows(client: string): boolean {
     return this.#clients.has(client);
   }

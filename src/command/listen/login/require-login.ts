@@ -10,7 +10,7 @@ interface Credentials {
   readonly password: string;
 }
 
-/** How a request that may not pass is answered. */
+/** The answer to a refused request. */
 interface Refusal {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -36,10 +36,10 @@ const REFUSALS: Readonly<Record<Exclude<LoginVerdict, 'yes' | 'gone'>, Refusal>>
   },
 };
 
-/** By the password alone, so that it tells nothing about the name. */
+/** Depends on the password only, so that it reveals nothing about the name. */
 const TOO_LONG = '; a password that is stored as a bcrypt hash has at most 72 bytes, and no NUL';
 
-/** A login that was refused: the name as the client wrote it. */
+/** A refused login, with the name as the client wrote it. */
 interface RefusedLogin {
   readonly address: string;
   readonly name: string;
@@ -48,9 +48,8 @@ interface RefusedLogin {
 }
 
 /**
- * HTTP Basic (RFC 7617) for the page and the tunnel alike; leaves the user's name on the request. The tunnel also takes the
- * cookie that the page's login has set. `report` gets each login that was refused, also of a client that did not wait for the
- * answer.
+ * Middleware for HTTP Basic (RFC 7617), for the page and the tunnel; sets `req.user` to the user's name. The tunnel also accepts the
+ * cookie that the login on the page has set. `report` gets each refused login, even if the client left before the answer.
  */
 export function requireLogin(
   accounts: Pick<Accounts, 'verify'>,
@@ -66,7 +65,7 @@ export function requireLogin(
       const given = credentialsOf(req.headers.authorization);
       const remembered = cookie?.read(req);
       if (given) {
-        // Its own holder is not held up by others at the address that guess.
+        // The holder of a valid cookie is not slowed down by guesses from the same address.
         const isHolder = remembered?.user === given.name;
         const address = addressOf(req);
         const client = isHolder ? `cookie ${given.name}` : `address ${networkOf(address)}`;
@@ -93,7 +92,7 @@ export function requireLogin(
   };
 }
 
-/** A client that has left gets no turn any more. */
+/** Checks the login, unless the client leaves before its turn. */
 async function verifyUntilGone(
   accounts: Pick<Accounts, 'verify'>,
   { name, password }: Credentials,
@@ -118,7 +117,7 @@ function refuse(res: ServerResponse, { status, headers, text }: Refusal, more = 
   res.end(`${text}${status === 401 ? more : ''}\n`);
 }
 
-/** The address that the app sees. */
+/** The client's address as the app sees it. */
 function addressOf(req: IncomingMessage): string {
   return normalizeAddress(defaultAddress(req) ?? '');
 }
@@ -129,14 +128,14 @@ function isUpgrade(req: IncomingMessage): boolean {
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-// Own: the package for it (basic-auth) needs Node 22.
+// The package basic-auth would need Node 22.
 function credentialsOf(header = ''): Credentials | undefined {
   const [, encoded] = /^Basic +([A-Za-z0-9+/=_-]+) *$/i.exec(header) ?? [];
   const [, name, password] = /^([^:]*):(.*)$/s.exec(textOf(encoded ?? '')) ?? [];
   return name === undefined || password === undefined ? undefined : { name, password };
 }
 
-/** Empty where the bytes are no UTF-8: read leniently, many passwords would be one. */
+/** Empty if the bytes are not UTF-8: a lenient decoder would map many passwords to the same text. */
 function textOf(encoded: string): string {
   try {
     return UTF8.decode(Buffer.from(encoded, 'base64'));

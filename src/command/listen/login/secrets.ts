@@ -3,15 +3,15 @@ import { encodeBase64, getRounds, truncates } from 'bcryptjs';
 import { CommandError, EXIT } from '../../exit.js';
 import { readFirstLine, readTextFile } from '../../files.js';
 
-/** A bcrypt of more rounds would take seconds, for which others that log in wait. */
+/** A higher cost would take seconds per login, and delay all other logins. */
 const MAX_COST = 14;
-/** bcrypt knows no fewer. */
+/** The lowest cost of bcrypt. */
 const MIN_COST = 4;
 
-/** A password as the file has it: as a bcrypt hash, or of a plain one the digest. */
+/** A stored password: a bcrypt hash, or the digest of a plain one. */
 export type Secret = { readonly hash: string } | { readonly digest: Buffer };
 
-/** What `htpasswd -B` writes: lines `name:hash`. */
+/** Reads lines `name:hash`, as `htpasswd -B` writes them. @throws {CommandError} */
 export function readHashes(file: string): [string, Secret][] {
   const lines = readTextFile(file)
     .split(/\r?\n/)
@@ -24,10 +24,10 @@ export function readHashes(file: string): [string, Secret][] {
   });
 }
 
-/** The first line: a bcrypt hash, with or without the name before it, or the password itself. */
+/** Reads the first line: a bcrypt hash, with or without a name in front, or the password itself. @throws {CommandError} */
 export function readSecret(user: string, file: string): Secret {
   const line = readFirstLine(file, `the password of "${user}"`);
-  // Bytes that are no UTF-8 are all read as this character: many passwords would be one.
+  // The decoder replaces all invalid UTF-8 by this character: many passwords would be the same.
   if (line.includes('\uFFFD'))
     throw new CommandError(EXIT.config, `the password of "${user}" is not UTF-8: save it as UTF-8 text`);
   const [, hash] = /^(?:[^:]*:)?(\$2[aby]\$.*)$/.exec(line.trim()) ?? [];
@@ -49,25 +49,25 @@ function readHash(hash: string, place: string): string {
   return hash;
 }
 
-/** Of one length, whatever the password's. */
+/** A digest, for a comparison of equal lengths. */
 export function passwordDigest(password: string): Buffer {
   return createHash('sha256').update(password).digest();
 }
 
 /**
- * bcrypt ignores what is after 72 bytes, and a NUL is where it begins the password again ("a" is "a\0a" to it): a password
- * with either can't be told from another one.
+ * bcrypt ignores everything after 72 bytes, and repeats the password at a NUL ("a" equals "a\0a"). Such a password matches the hash of
+ * another one.
  */
 export function isBeyondBcrypt(password: string): boolean {
   return truncates(password) || password.includes('\0');
 }
 
 /**
- * What bcrypt computes for each name, also for those that nobody has: as many rounds for each, so that times tell nothing. A
- * hash of a lower cost is followed by others up to the highest cost of the file: 2^c + 2^c + 2^(c+1) + ... is 2^highest.
+ * The hashes that bcrypt computes for a name. Each name costs the same number of rounds, even an unknown one, so that the time reveals
+ * nothing. A hash of a lower cost is padded with others up to the highest cost of the file: 2^c + 2^c + 2^(c+1) + ... = 2^highest.
  */
 export class EqualWork {
-  /** 0: there are no hashes. */
+  /** The highest cost; 0 without hashes. */
   readonly #highest: number;
   readonly #salt = randomBytes(16);
 
@@ -75,7 +75,7 @@ export class EqualWork {
     this.#highest = Math.max(0, ...Array.from(secrets, (one) => ('hash' in one ? getRounds(one.hash) : 0)));
   }
 
-  /** The hashes to compute, the name's own first. */
+  /** The hashes to compute, the user's hash first. */
   for(secret: Secret | undefined): string[] {
     const own = secret && 'hash' in secret ? secret.hash : undefined;
     if (own === undefined) return this.#highest === 0 ? [] : [this.#made(this.#highest)];
@@ -84,7 +84,7 @@ export class EqualWork {
     return hashes;
   }
 
-  /** A hash of no password. */
+  /** A hash that no password matches. */
   #made(cost: number): string {
     return `$2b$${String(cost).padStart(2, '0')}$${encodeBase64(this.#salt, 16)}${'.'.repeat(31)}`;
   }

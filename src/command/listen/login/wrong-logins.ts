@@ -1,22 +1,23 @@
 import { createHash } from 'node:crypto';
 
-/** How wrong logins slow the next one. Times in milliseconds. */
+/** How wrong logins delay the next login. Times in milliseconds. */
 interface Slowdown {
-  /** Wrong logins that cost nothing: people mistype. */
+  /** Wrong logins without a pause: people mistype. */
   readonly free: number;
   /** The first pause; it doubles with each wrong login. */
   readonly first: number;
+  /** The longest pause. */
   readonly most: number;
 }
 
 export interface WrongLoginSettings {
-  /** Of one client, whatever the names: many people may share an address, so this stays short. */
+  /** For one client with any name. Many people may share an address, so the pauses are short. */
   readonly client: Slowdown;
-  /** Of one client for one name. */
+  /** For one client with one name. */
   readonly pair: Slowdown;
   /** Milliseconds after which one wrong login is forgotten. */
   readonly forget: number;
-  /** Clients that are remembered, and pairs; the one that was wrong longest ago goes first. */
+  /** Limit of remembered clients, and of pairs; the one with the oldest wrong login is dropped first. */
   readonly most: number;
 }
 
@@ -27,14 +28,14 @@ export const WRONG_LOGINS: WrongLoginSettings = {
   most: 10_000,
 };
 
-/** More than that are not counted, so that a client is as good as new after a while. */
+/** Counts stop here, so that they are forgotten after a while. */
 const MAX_COUNT = 20;
 
-/** Who asks for a login. */
+/** The keys under which a login is counted. */
 export interface LoginKeys {
-  /** What a client is counted by. */
+  /** The client. */
   readonly client: string;
-  /** The same with the name that is asked for, as a digest: a client writes any name, of any length. */
+  /** The client and the user name, as a digest, since a client may send a name of any length. */
   readonly pair: string;
 }
 
@@ -45,8 +46,8 @@ interface Record {
 }
 
 /**
- * Wrong logins, by client and by client and name. There is no count by name alone: with it anybody could slow down the
- * owner of a name from elsewhere.
+ * Counts of wrong logins, by client, and by client and name. There is no count by name alone: it would let anyone slow down the owner
+ * of a name.
  */
 export class WrongLogins {
   readonly #settings: WrongLoginSettings;
@@ -59,7 +60,7 @@ export class WrongLogins {
     this.#now = now;
   }
 
-  /** A login was wrong. */
+  /** Counts a wrong login. */
   note({ client, pair }: LoginKeys): void {
     this.#count(this.#clients, client);
     this.#count(this.#pairs, pair);
@@ -72,14 +73,14 @@ export class WrongLogins {
     return Math.max(ofClient, this.#pauseOf(this.#pairs.get(pair), settings.pair));
   }
 
-  /** The wrong logins that are not forgotten: of the client, and of those for this name. */
+  /** Wrong logins that are not forgotten yet: of the client, and of the client with this name. */
   countsOf({ client, pair }: LoginKeys): { client: number; pair: number } {
     return { client: this.#left(this.#clients.get(client)), pair: this.#left(this.#pairs.get(pair)) };
   }
 
   #count(records: Map<string, Record>, key: string): void {
     const count = Math.min(this.#left(records.get(key)) + 1, MAX_COUNT);
-    // Behind the others.
+    // Moves the key to the end: the map is ordered by the last wrong login.
     records.delete(key);
     records.set(key, { count, at: this.#now() });
     if (records.size <= this.#settings.most) return;

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { LeftOut } from '../../../lighttpd/directives.js';
 import type { Plan } from '../plan.js';
 
-/** One line with all directives that are not taken over; none where all are. */
+/** One line that lists all ignored directives; none if there are none. */
 export function leftOutSummary({ leftOut, config = '' }: Plan): string[] {
   if (leftOut.length === 0) return [];
   const byName = new Map(leftOut.map((one) => [one.name, one]));
@@ -10,7 +10,7 @@ export function leftOutSummary({ leftOut, config = '' }: Plan): string[] {
   return [`${config}: ignored: ${names.join(', ')}`];
 }
 
-/** A line for each, with its place. */
+/** A line for each ignored directive, with its place. */
 export function leftOutLines({ leftOut }: Plan): string[] {
   return leftOut.map((one) => `${one.place}: ${one.name} is ignored${reasonOf(one)}`);
 }

@@ -4,8 +4,8 @@ import type { Plan } from '../plan.js';
 const EVERY: readonly (string | undefined)[] = [undefined, '0.0.0.0', '::'];
 
 /**
- * Who can reach an address, for the line that says where the command listens. Loopback is the default here, and everybody in
- * websockify: a port that a container publishes would lead nowhere, without a word.
+ * Who can reach an address, for the message at the start. The default is loopback, unlike in websockify: a port published by a
+ * container would silently lead nowhere.
  */
 export function reachOf(
   address: ListenAddress,

@@ -8,57 +8,57 @@ import type { Host } from '../../../types.js';
 import { parseTarget } from '../../command-line/addresses.js';
 import { readTextFileAsync } from '../../files.js';
 
-/** A line of a token file. */
+/** A valid line of a token file. */
 export interface TokenLine {
-  /** Of the token. */
+  /** The digest of the token. */
   readonly digest: string;
   readonly host: Host;
   /** Counted from 1. */
   readonly line: number;
 }
 
-/** The lines of a file. An invalid line costs only itself. */
+/** The lines of a file. An invalid line does not affect the others. */
 export interface TokenLines {
   readonly entries: readonly TokenLine[];
-  /** A message for each invalid line; no token is in it. */
+  /** Messages about invalid lines; they contain no token. */
   readonly problems: readonly string[];
-  /** False where the last line has no end: a program may still be writing it. */
+  /** False if the last line has no line end: a program may still be writing it. */
   readonly isEnded: boolean;
 }
 
-/** What a path leads to; the stamp is another one where something was written. */
+/** The kind of a file, and a text that changes when the file changes. Empty text: the file changed a moment ago. */
 interface FileStamp {
   readonly isFolder: boolean;
   readonly text: string;
 }
 
-/** Lines that are read before tunnels get a turn. */
+/** Lines to parse before other events get a turn of the event loop. */
 const LINES_PER_TURN = 2000;
 
 /**
- * Milliseconds for which a file counts as still being written: of two changes within one tick of the kernel's clock the second
- * leaves no trace.
+ * Milliseconds after a change in which the file may still be changing: the second of two changes within one tick of the kernel's clock
+ * is invisible.
  */
 const FRESH = 50;
 
-/** Messages about one file. A file of another kind, given by mistake, has thousands of invalid lines. */
+/** Limit of messages about one file: a wrong file given by mistake may have thousands of invalid lines. */
 const MAX_PROBLEMS = 5;
 
 /**
- * Files that editors (vi, Emacs, nano, sed), dpkg, ucf, rpm and pacman leave beside the file that they change. Their tokens are
- * those of yesterday: a revoked token would stay valid.
+ * Files that editors (vi, Emacs, nano, sed), dpkg, ucf, rpm and pacman leave next to a changed file. They contain old tokens: a revoked
+ * token would stay valid.
  */
 const LEFTOVER =
   /^[.#]|~$|\.(?:bak|backup|old|orig|save|sw[a-z]|tmp|rej|disabled|(?:dpkg|ucf)-\w+|rpm(?:new|save|orig)|pac(?:new|save|orig))$/i;
 
 const statLater = promisify(stat);
 
-/** Undefined where there is no file and no folder, or it can't be seen. A link counts as what it leads to. */
+/** The stamp of a file or folder, following links. Undefined if there is neither, or `stat` fails. */
 export async function stampOf(path: string): Promise<FileStamp | undefined> {
   try {
     const stats = await statLater(path, { bigint: true });
     if (!stats.isFile() && !stats.isDirectory()) return undefined;
-    // chmod, which may give the permission, changes only the ctime.
+    // The ctime, since a chmod that makes the file readable changes no other time.
     const { ino, size, ctimeNs, ctimeMs } = stats;
     const age = Date.now() - Number(ctimeMs);
     const isFresh = age >= 0 && age < FRESH;
@@ -68,7 +68,7 @@ export async function stampOf(path: string): Promise<FileStamp | undefined> {
   }
 }
 
-/** The paths in a folder that may be token files. */
+/** The paths of a folder's token files. */
 export async function pathsIn(folder: string): Promise<string[]> {
   const names = await readdir(folder);
   return names.filter((name) => !LEFTOVER.test(name)).map((name) => join(folder, name));
@@ -91,7 +91,7 @@ export async function readLines(file: string): Promise<TokenLines> {
       entries.set(digest, { digest, host, line });
       continue;
     }
-    // Never the line itself: the token is in it.
+    // The message never shows the line, which contains the token.
     const problem =
       token === undefined
         ? 'a line must be "token: HOST:PORT"'
@@ -114,7 +114,7 @@ export function tokenDigest(token: string): string {
   return createHash('sha256').update(token).digest('base64');
 }
 
-/** As the command line has targets, and as websockify writes a unix socket. */
+/** A target as on the command line, or a unix socket as in websockify. */
 function readTokenTarget(text: string): Host | undefined {
   const [, path] = /^unix_socket:(.+)$/.exec(text) ?? [];
   return path === undefined ? parseTarget(text) : { socket: path };

@@ -5,26 +5,25 @@ import { reasonOf } from '../../files.js';
 import { tokenDigest, pathsIn, stampOf } from './token-file.js';
 import { TokenTable } from './token-table.js';
 
-/** After a look at all files, how many times as long none follows: wrong tokens must not cost a processor. */
+/** After a scan of all files, the pause until the next one, in scan durations: wrong tokens must not use up a processor. */
 const PAUSE_FACTOR = 5;
-/** They say nothing about a file. */
+/** Errors that say nothing about the file. */
 const NO_DESCRIPTORS: readonly string[] = ['EMFILE', 'ENFILE'];
-/** Milliseconds that a wrong token waits for a look at all files; where it takes longer it goes on by itself. */
+/** Milliseconds for which the look-up of an unknown token waits for a scan; a longer scan continues in the background. */
 const PATIENCE = 250;
 
 /**
- * websockify's token file: lines `token: host:port`, or a folder of such files. The look-up of a known token asks the disk about
- * the token's own file alone, that of an unknown one about the folder alone, however many files there are: a token that was
- * removed is invalid at once. Files that were changed in place are looked for when a token is unknown, apart from its look-up
- * where there are many.
+ * The tokens of websockify's token file (lines `token: host:port`), or of a folder of such files. The look-up of a known token checks
+ * only the token's own file, that of an unknown token only the folder, however many files there are: a removed token is invalid at
+ * once. An unknown token also starts a scan for files that were changed in place; with many files, it does not wait for the scan.
  */
 export class TokenStore {
   readonly #path: string;
   readonly #warn: (line: string) => void;
   readonly #table = new TokenTable();
-  /** Of the folder, when its names were last read. */
+  /** The stamp of the folder when its names were last read. */
   #folderStamp = '';
-  /** Changes of the table are made one after the other. */
+  /** The last change of the table: changes run one after another. */
   #work: Promise<unknown> = Promise.resolve();
   #scan: Promise<void> | undefined;
   #scanTook = 0;
@@ -36,7 +35,7 @@ export class TokenStore {
     this.#warn = warn;
   }
 
-  /** @throws {CommandError} for a file that is missing, or where no line is valid. An invalid line beside others is reported. */
+  /** Warns of invalid lines. @throws {CommandError} if a file is missing, or no line is valid */
   static async open(path: string, warn: (line: string) => void): Promise<TokenStore> {
     const tokens = new TokenStore(path, warn);
     const started = performance.now();
@@ -59,7 +58,7 @@ export class TokenStore {
     return this.#confirmed(digest);
   }
 
-  /** A target, if its file still names it. */
+  /** The target of a token, if the token is still in its file. */
   async #confirmed(digest: string): Promise<Host | undefined> {
     const file = this.#table.get(digest)?.file;
     if (file === undefined) return undefined;
@@ -75,14 +74,14 @@ export class TokenStore {
     if (stamp?.isFolder === true) await this.#scanWhenRested();
   }
 
-  /** One after the other, so that none is made by what the disk said before another. */
+  /** Changes run one after another, so that none uses data from before another change. */
   async #change(make: () => Promise<string[]>): Promise<void> {
     const done = this.#work.then(make);
     this.#work = done.catch(() => undefined);
     for (const problem of await done) this.#warn(problem);
   }
 
-  /** Reads the files that are new, and forgets those that are gone; a path that is no folder is read if it has changed. */
+  /** Reads new files, and removes those that are gone; a single file is read if it has changed. */
   async #readNames(): Promise<string[]> {
     const stamp = await stampOf(this.#path);
     const { files } = this.#table;
@@ -111,10 +110,10 @@ export class TokenStore {
     }
   }
 
-  /** Looks for files that were changed in place. */
+  /** Scans for files that were changed in place, once the pause since the last scan is over. */
   async #scanWhenRested(): Promise<void> {
     const wait = Math.max(0, this.#restUntil - performance.now());
-    // Nobody may be there to hear of a failure.
+    // The scan may run in the background, where nothing handles a rejection.
     this.#scan ??= this.#scanAfter(wait)
       .catch((error: unknown) => this.#warnOnce(`${this.#path}: ${reasonOf(error)}`))
       .finally(() => (this.#scan = undefined));
@@ -124,7 +123,7 @@ export class TokenStore {
   async #scanAfter(wait: number): Promise<void> {
     await sleep(wait, undefined, { ref: false });
     const started = performance.now();
-    // Look-ups go first: of many files this takes seconds.
+    // Outside of `#change`, so that look-ups are not delayed: with many files this takes seconds.
     const changed = await this.#table.changedOf(this.#table.files);
     if (changed.length > 0) await this.#change(() => this.#table.readChanged(changed));
     this.#noteScan(started);
@@ -136,7 +135,7 @@ export class TokenStore {
     this.#restUntil = now + PAUSE_FACTOR * this.#scanTook;
   }
 
-  /** Not at every request. */
+  /** Repeats no warning at each request. */
   #warnOnce(line: string): void {
     if (line !== this.#lastWarning) this.#warn(line);
     this.#lastWarning = line;

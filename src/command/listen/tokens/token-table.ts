@@ -3,53 +3,53 @@ import { CommandError } from '../../exit.js';
 import type { Host } from '../../../types.js';
 import { isInAnotherFile, readLines, stampOf, type TokenLine, type TokenLines } from './token-file.js';
 
-/** Files that are looked at or read at once: the disk is for the tunnels' own files as well. */
+/** Files that are read in parallel; a low number, to leave the disk to other work. */
 const AT_ONCE = 16;
 
-/** Milliseconds after which a file that seems half written is read again, and how many times. */
+/** Milliseconds between two readings of a file that seems half written, and the limit of readings. */
 const SETTLE = 20;
 const SETTLE_TRIES = 50;
 
-/** Where a token leads, and the file that says so. */
+/** The target of a token, and the line that defines it. */
 interface TokenTarget {
   readonly host: Host;
   readonly file: string;
   readonly line: number;
 }
 
-/** A file as it was last read. */
+/** The result of the last reading of a file. */
 interface KnownFile {
-  /** Empty: it is to be read again, though it may look the same. */
+  /** Empty: read the file again even if it looks unchanged. */
   readonly stamp: string;
   readonly entries: readonly TokenLine[];
-  /** What is wrong with it. */
+  /** Messages about the file. */
   readonly problems: readonly string[];
 }
 
-/** A file that was read, or could not be; without a stamp it is gone. */
+/** A new reading of a file, possibly a failed one; without a stamp the file is gone. */
 interface FileReading extends Partial<KnownFile> {
   readonly file: string;
 }
 
 /**
- * The tokens of all files. A token is valid only while a file says so: one that can't be read has none, and an invalid line costs
- * only itself.
+ * The tokens of all files. A token is valid only while a file contains it: an unreadable file has no valid tokens, and an invalid line
+ * does not affect the others.
  */
 export class TokenTable {
   readonly #files = new Map<string, KnownFile>();
   /**
-   * By digest of their token: what is looked up tells nothing by the time it takes. Of a token that is in several files the
-   * target of the first file by name holds, whichever was read first.
+   * By digest of the token, so that the time of a look-up reveals nothing about tokens. For a token in several files, the first file by
+   * name counts, whichever was read first.
    */
   readonly #targets = new Map<string, TokenTarget[]>();
-  /** Files that have a token of an earlier file, and the line that was reported. */
+  /** Files with a token that an earlier file defines, and the line that was reported. */
   readonly #shadowed = new Map<string, number>();
 
   get files(): string[] {
     return [...this.#files.keys()];
   }
 
-  /** Is there no token at all? */
+  /** True if there is no token at all. */
   get isEmpty(): boolean {
     return this.#targets.size === 0;
   }
@@ -58,30 +58,30 @@ export class TokenTable {
     return this.#targets.get(digest)?.[0];
   }
 
-  /** Is the file as it was when it was last read? */
+  /** Is the file unchanged since it was last read? */
   async isCurrent(file: string): Promise<boolean> {
     const { stamp = '' } = this.#files.get(file) ?? {};
     return stamp !== '' && (await stampOf(file))?.text === stamp;
   }
 
-  /** Reads these files; returns what is wrong with them now and was not before. */
+  /** Reads these files; returns the new messages about them. */
   async read(files: readonly string[]): Promise<string[]> {
     const readings = await inParallel(files, (file) => this.#readSettled(file));
     const stale = await this.#staleOwners(readings);
     if (stale.length > 0) return this.read([...files, ...stale]);
-    // A token may have moved from one of them to another.
+    // All files are removed before any is added, since a token may have moved from one to another.
     for (const { file } of readings) this.#remove(file);
     const problems = readings.flatMap((reading) => this.#add(reading));
     return [...problems, ...readings.flatMap((reading) => this.#shadowedBy(reading))];
   }
 
-  /** Those of them that are not as they were. */
+  /** The files among them that have changed. */
   async changedOf(files: readonly string[]): Promise<string[]> {
     const isCurrent = await inParallel(files, (file) => this.isCurrent(file));
     return files.filter((_, index) => isCurrent[index] !== true);
   }
 
-  /** Reads those of them that are not as they were. */
+  /** Reads the files among them that have changed. */
   async readChanged(files: readonly string[]): Promise<string[]> {
     return this.read(await this.changedOf(files));
   }
@@ -93,17 +93,16 @@ export class TokenTable {
   }
 
   /**
-   * An editor empties a file before it writes the new lines, and a script writes line by line: a file that was changed a moment
-   * ago and has lost tokens, or ends within a line, is read again until it is older. Of a line without an end a port may be short
-   * of digits.
+   * Editors empty a file before they write the new lines, and scripts write line by line. So a file that changed a moment ago, and has
+   * lost tokens or ends within a line, is read again until it is older: the port of an incomplete line may lack digits.
    */
   async #readSettled(file: string): Promise<FileReading> {
     for (let tries = SETTLE_TRIES; ; tries--) {
-      // Before it is read: a change in between is found the next time.
+      // The stamp is taken before reading, so that a change in between is found the next time.
       const stamp = await stampOf(file);
       if (!stamp || stamp.isFolder) return { file };
       const lines = await readLines(file).catch((error: unknown) => failureOf(error));
-      // What could not be read (no descriptors left) may be right: it is read again at the next look-up.
+      // A file that could not be read (no descriptors left) is read again at the next look-up.
       if (lines instanceof CommandError)
         return { file, stamp: '', problems: [`${lines.message}; none of its tokens is valid`] };
       const isFresh = stamp.text === '';
@@ -120,7 +119,7 @@ export class TokenTable {
     return known.some(({ digest }) => !digests.has(digest));
   }
 
-  /** Files that had a token which is now in another one, and that have changed since. */
+  /** Changed files that had a token which is now in another file. */
   async #staleOwners(readings: readonly FileReading[]): Promise<string[]> {
     const owners = new Set<string>();
     for (const { digest } of readings.flatMap(({ entries = [] }) => entries))
@@ -150,7 +149,7 @@ export class TokenTable {
     return problems.filter((problem) => !known.includes(problem));
   }
 
-  /** What is new about tokens of this file that are in another one: one message for each file that counts for nothing there. */
+  /** New messages about tokens of this file that are also in others: one for each file whose line does not count. */
   #shadowedBy({ entries = [] }: FileReading): string[] {
     const losers = new Map<string, number>();
     for (const { digest } of entries)
@@ -164,13 +163,13 @@ export class TokenTable {
   }
 }
 
-/** Only what a file can be blamed for: a defect of ours goes up. */
+/** Returns errors about a file; rethrows any other error, which is a defect. */
 function failureOf(error: unknown): CommandError {
   if (error instanceof CommandError) return error;
   throw error;
 }
 
-/** The last line is left for the next reading. */
+/** Leaves an incomplete last line to the next reading. */
 function withoutLast({ entries, problems, isEnded }: TokenLines): Pick<KnownFile, 'entries' | 'problems'> {
   return { entries: isEnded ? entries : entries.slice(0, -1), problems };
 }
