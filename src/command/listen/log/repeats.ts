@@ -1,27 +1,27 @@
 import { networkOf } from '../../../request/address.js';
 import type { RefuseInfo } from '../../../types.js';
 
-/** Refusals of one address that are written out in each period; further ones are counted. */
+/** Refusals of one address that are written in each period; further ones are only counted. */
 const MAX_WRITTEN = 10;
-/** In ms. */
+/** Length of a period, in ms. */
 const PERIOD = 60_000;
-/** Addresses that are told apart in a period; all further ones count as one. */
+/** Limit of addresses with their own count in a period; all further addresses share one count. */
 const MAX_ADDRESSES = 500;
-/** In place of an address. */
+/** The name of the shared count, in place of an address. */
 const OTHERS = 'other addresses';
 
-/** Refusals of one address that were not written out. */
+/** Refusals of one address that were only counted. */
 export interface Repeats {
   readonly address: string;
   readonly count: number;
-  /** Of the period in which they came. */
+  /** The length of the period. */
   readonly seconds: number;
-  /** Of the last one. */
+  /** The status of the last refusal. */
   readonly status: number;
   readonly code: string;
 }
 
-/** What is used of a refusal. */
+/** The fields used of a refusal. */
 type Refused = Pick<RefuseInfo, 'address' | 'status' | 'code'>;
 
 interface Count {
@@ -30,8 +30,8 @@ interface Count {
 }
 
 /**
- * Refusals cost a client nothing, and each would be a line: whoever repeats them could fill the disk. The first ten of an address (of
- * IPv6: of one /64) in a minute are written out, the rest becomes one line at the minute's end.
+ * Limits the log lines about refusals, which cost a client nothing and could fill the disk. The first ten of an address (for IPv6: of a
+ * /64) in a minute are written, the others become one line at the end of the minute.
  */
 export class RepeatLimiter {
   readonly #report: (folded: Repeats) => void;
@@ -43,7 +43,7 @@ export class RepeatLimiter {
     this.#report = tell;
   }
 
-  /** False where this refusal is only counted. */
+  /** Counts a refusal; false if it must not be written. */
   passes(info: Refused): boolean {
     if (!this.#timer) {
       this.#since = performance.now();
@@ -58,7 +58,7 @@ export class RepeatLimiter {
     return count.total <= MAX_WRITTEN;
   }
 
-  /** Ends the period, and tells what was only counted. */
+  /** Ends the period, and reports the counts of refusals that were not written. */
   end(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

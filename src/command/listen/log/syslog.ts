@@ -5,21 +5,21 @@ import { usageError } from '../../command-line/args.js';
 import { CommandError, EXIT } from '../../exit.js';
 import { reasonOf } from '../../files.js';
 
-/** Bytes that wait for `logger`; further lines are lost. */
+/** Bytes queued for `logger`, beyond which lines are dropped. */
 const MAX_QUEUED = 1024 * 1024;
-/** After `logger` has ended, until another one is started; in ms. */
+/** Pause before `logger` is started again, in ms. */
 const RESTART_PAUSE = 10_000;
-/** For what it still has to send at the end; in ms. */
+/** Time for `logger` to send its queue at the end, in ms. */
 const END_DEADLINE = 1000;
 
 export interface SyslogOptions {
   /** `/dev/log` or another socket, or `host:port` by UDP. */
   readonly server: string;
-  /** The protocol before RFC 5424, to a host. */
+  /** Use the protocol before RFC 5424, for a host. */
   readonly isLegacy: boolean;
 }
 
-/** Lines to a syslog server, by util-linux's `logger`: Node has no datagram sockets of the unix kind. */
+/** Sends lines to a syslog server through util-linux's `logger`, since Node has no unix datagram sockets. */
 export class Syslog {
   readonly #args: readonly string[];
   readonly #warn: (line: string) => void;
@@ -32,7 +32,7 @@ export class Syslog {
     this.#warn = warn;
   }
 
-  /** @throws {CommandError} where there is no `logger`, or no such socket. */
+  /** @throws {CommandError} if `logger` can't be started, or there is no such socket */
   static async open(options: SyslogOptions, warn: (line: string) => void): Promise<Syslog> {
     const syslog = new Syslog(loggerArgs(options), warn);
     const logger = syslog.#start();
@@ -49,7 +49,7 @@ export class Syslog {
     return syslog;
   }
 
-  /** `line` is one line, without its end. */
+  /** `line`: without a line end. */
   write(line: string): void {
     const { stdin } = this.#logger ?? {};
     if (stdin?.writable === true && stdin.writableLength < MAX_QUEUED) stdin.write(`${line}\n`);
@@ -85,7 +85,7 @@ export class Syslog {
 
 function loggerArgs({ server, isLegacy }: SyslogOptions): string[] {
   const common = ['--tag', `express-wstunnel[${process.pid}]`, '--priority', 'daemon.info'];
-  // As websockify has it: a colon makes it a host.
+  // As in websockify, a text with a colon is a host.
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(server) ?? [];
   if (server.includes(':')) {
     if (host === '' || Number(port) < 1 || Number(port) > 65535)

@@ -14,12 +14,13 @@ import { firstOf, trustsPeer } from '../../../request/trust.js';
 import type { ServerNames } from './server-names.js';
 import { optionFor } from './refused-origins.js';
 
-/** Characters of a name in a message: a client may send 16 KiB. */
+/** The longest name in a message, in characters: a client may send 16 KiB. */
 const MAX_SHOWN = 253;
 
 /**
- * The check where no `--origin` is given: the same origin, under a name of this server (see {@link ServerNames}). `report` gets each
- * refused origin and the option that lets it in: a browser does not show the reason of a refused WebSocket.
+ * The default origin check (without `--origin`): the origin must be the request's own, and its host a name of this server (see
+ * {@link ServerNames}). `report` gets each refused origin and the option that allows it, since browsers do not show why a WebSocket was
+ * refused.
  */
 export function sameNamedOrigin(names: ServerNames, report: (origin: string, way: string) => void) {
   return (origin: string | undefined, req: IncomingMessage): boolean => {
@@ -30,7 +31,7 @@ export function sameNamedOrigin(names: ServerNames, report: (origin: string, way
         detail: comparisonOf(origin, expectedOrigin(req)),
       });
     }
-    // On a unix socket the peer is a reverse proxy, which knows its own names; no browser reaches the socket.
+    // The peer of a unix socket is a reverse proxy, which checks its own names; browsers can't reach the socket.
     if (req.socket.localAddress === undefined) return true;
     const { host = '' } = parseOrigin(origin) ?? {};
     if (names.has(host)) return true;
@@ -44,7 +45,7 @@ export function sameNamedOrigin(names: ServerNames, report: (origin: string, way
   };
 }
 
-/** A page of another host, port or scheme than the request asks for: a foreign page, or a proxy that changes the Host. */
+/** The advice for an origin that differs from the request's: a page of another site, or a proxy that changes the Host. */
 function wayForOther(origin: string, req: IncomingMessage): string {
   const way = optionFor(origin);
   const { headers, socket } = req;

@@ -1,19 +1,19 @@
 import { onOneLine } from '../../../helpers/one-line.js';
 import type { RefuseInfo } from '../../../types.js';
 
-/** Origins that are remembered, so that each is reported once. */
+/** Limit of remembered origins. */
 const MAX_KNOWN = 1000;
-/** Lines in each period: a client may invent origins without end. */
+/** Limit of lines in a period: a client may invent any number of origins. */
 const MAX_LINES = 20;
-/** In ms. */
+/** Length of a period, in ms. */
 const PERIOD = 10 * 60_000;
 
-/** For clients without an Origin, which a list of `--origin` refuses. */
+/** The entry for clients without an Origin header, which a list of `--origin` refuses. */
 const MISSING = '';
 
 /**
- * Reports each refused origin once, with the option that lets it in, also without `--verbose`: a browser shows its user no reason,
- * and behind a proxy the right option depends on what the proxy sends.
+ * Reports each refused origin once, with the option that allows it, even without `--verbose`: browsers show no reason, and behind a
+ * proxy the right option depends on the headers that the proxy sends.
  */
 export class RefusedOrigins {
   readonly #say: (line: string) => void;
@@ -27,12 +27,12 @@ export class RefusedOrigins {
     this.#now = now;
   }
 
-  /** `way`: the option that lets pages of this origin in. */
+  /** `way`: the option that allows pages of this origin. */
   report(origin: string, way: string): void {
     if (this.#isNew(origin)) this.#say(`a page of "${String(onOneLine(origin))}" was refused: ${way}`);
   }
 
-  /** A refusal of any kind; `isLighttpd`: the settings are a lighttpd.conf. */
+  /** Reports a refusal if its cause is the origin. `isLighttpd`: the settings are from a lighttpd.conf. */
   note({ code, origin }: RefuseInfo, isLighttpd: boolean): void {
     if (code === 'WSTUNNEL_ORIGIN_REFUSED' && origin !== undefined)
       this.report(
@@ -46,7 +46,7 @@ export class RefusedOrigins {
       );
   }
 
-  /** New settings may have let an origin in: a refusal from then on is news. */
+  /** Forgets all origins. After a reload a refusal is news again. */
   forget(): void {
     this.#known.clear();
   }
@@ -71,11 +71,11 @@ export class RefusedOrigins {
   }
 }
 
-/** The option that lets pages of this origin in. */
+/** The option that allows pages of this origin. */
 export function optionFor(origin: string): string {
   if (origin === 'null')
     return '"null" is the origin of sandboxed frames and of local files, which every site can create: --origin null would allow them all';
-  // It is pasted into a shell, and may have been written by an attacker.
+  // Users may paste the text into a shell, and an attacker may have chosen it.
   const isPlain = /^[a-z][a-z0-9+.-]*:\/\/[\w.:[\]-]*$/i.test(origin);
   return isPlain ? `--origin ${origin} allows its pages` : '--origin allows pages by their origin';
 }

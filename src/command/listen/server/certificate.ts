@@ -2,7 +2,7 @@ import { readTextFile } from '../../files.js';
 import { certificateOf, readAuthorities, readKeyPair } from '../../pem.js';
 import type { Plan } from '../plan.js';
 
-/** What a https server takes. */
+/** The TLS options of an https server. */
 export interface Certificate {
   readonly cert: string;
   readonly key: string;
@@ -10,7 +10,7 @@ export interface Certificate {
   readonly requestCert?: true;
 }
 
-/** The files, checked. @throws {CommandError} */
+/** Reads and checks the files. @throws {CommandError} */
 export function readCertificate(
   { clientCa, ...files }: NonNullable<Plan['tls']>,
   warn: (line: string) => void,
@@ -19,7 +19,7 @@ export function readCertificate(
   return clientCa === undefined ? pair : { ...pair, ca: readAuthorities(clientCa), requestCert: true };
 }
 
-/** Is this server's certificate for a name? A page of another name can't reach it: the browser does not trust the connection. */
+/** Returns a check whether the certificate is valid for a name. Pages of other names can't connect: browsers reject the certificate. */
 export function certificateNames({ cert }: NonNullable<Plan['tls']>): (name: string) => boolean {
   const own = certificateOf(readTextFile(cert), cert);
   return (name) => own.checkHost(name) !== undefined;

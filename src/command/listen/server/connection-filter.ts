@@ -6,35 +6,35 @@ import type { PlainHttp } from './plain-http.js';
 import { MAX_HEADER, readProxyHeader } from '../../../backends/proxy-header-reader.js';
 
 /**
- * What a proxy has to send its header, in ms. The specification asks for three seconds at least, in which a lost segment is sent
- * again (section 2).
+ * Time limit for a proxy to send its header, in ms. The specification requires at least three seconds, enough to resend a lost segment
+ * (section 2).
  */
 const HEADER_DEADLINE = 5000;
-/** One warning of a kind for all connections that were closed in this time, in ms. */
+/** Pause between two warnings of the same kind, in ms. */
 const WARNING_PAUSE = 60_000;
 
 type Emit = (event: string | symbol, ...args: unknown[]) => boolean;
 
 export interface ConnectionFilterOptions {
-  /** Most connections of all servers together. */
+  /** Limit of connections, for all servers together. */
   readonly maxConnections: number;
   /** With `--accept-proxy`: may this peer send a PROXY header? The peer of a unix socket has no address. */
   readonly isProxy?: (address: string | undefined) => boolean;
-  /** For servers of https: what becomes of plain http. Without it the TLS error ends the connection. */
+  /** For https servers: handles plain http connections. Without it they end with a TLS error. */
   readonly plainHttp?: PlainHttp;
   readonly warn: (line: string) => void;
 }
 
 /**
- * What happens to a connection between `accept` and TLS or HTTP: the cap of connections, and the PROXY header.
+ * Filters connections between `accept` and TLS or HTTP: the connection limit, the PROXY header, and plain http on https ports.
  *
- * In the server's `emit`, as Node's own listeners take the socket at once and can't be made to wait.
+ * It replaces the server's `emit`, since Node's `connection` listener would read from the socket at once.
  */
 export class ConnectionFilter {
   readonly #options: ConnectionFilterOptions;
-  /** By the PROXY header; for TLS, which makes a socket of its own. */
+  /** The addresses in the PROXY header, to be copied to the TLS socket. */
   readonly #clients = new WeakMap<Socket, ClientEnds>();
-  /** When each kind of warning was given last. */
+  /** The time of the last warning of each kind. */
   readonly #warnedAt = new Map<string, number>();
   #open = 0;
 
@@ -71,21 +71,22 @@ export class ConnectionFilter {
     }
     this.#open++;
     socket.once('close', () => this.#open--);
-    // Of a unix socket that was passed as a descriptor Node knows no address.
+    // For a passed unix socket Node knows no address.
     const isUnix = typeof (server.address() ?? '') === 'string';
-    // Node remembers the address from here on. A client that is gone has none, and would pass for a unix socket's.
+    // Node caches the address when it is read. A client that is already gone has none, and must not be taken for the peer of a unix
+    // socket.
     if (socket.remoteAddress === undefined && !isUnix) socket.destroy();
     else if (!isProxy) pass();
     else if (isProxy(socket.remoteAddress)) this.#readHeader(socket, pass);
     else this.#refuse(socket, '--trust-proxy does not list it');
   }
 
-  /** The TLS socket asks the kernel anew who the peer is. */
+  /** Sets the client's addresses on a TLS socket, which would ask the kernel again. */
   #secured(tls: TLSSocket & { _parent?: Socket }, pass: () => void): void {
     const { _parent: raw } = tls;
     const ends = raw && this.#clients.get(raw);
     if (ends) setClient(tls, ends);
-    // Not found where Node's `_parent` is gone: then nobody may pass for the proxy.
+    // If Node no longer has `_parent`, the connection is closed: the proxy's address must not be used as the client's.
     else if (this.#options.isProxy && !raw) tls.destroy();
     else if (tls.remoteAddress === undefined && raw?.remoteAddress !== undefined) tls.destroy();
     if (!tls.destroyed) pass();
@@ -129,7 +130,7 @@ export class ConnectionFilter {
     socket.on('close', stop);
   }
 
-  /** Once the stream has noticed that nobody listens to `readable` any more: until then it does not flow. */
+  /** The stream flows again only after it has noticed, in a later turn, that its `readable` listener is gone. */
   #passLater(socket: Socket, pass: () => void): void {
     const ignore = () => undefined;
     socket.on('error', ignore);
@@ -152,7 +153,7 @@ export class ConnectionFilter {
   }
 }
 
-/** Whoever asks the socket for its ends (the app, limits, logs, the backend's own PROXY header) sees the client's. */
+/** Overrides the socket's addresses, so that the app, limits, logs and the backend's PROXY header see the client's. */
 function setClient(socket: Socket, { address, port, localAddress, localPort }: ClientEnds): void {
   const family = address.includes(':') ? 'IPv6' : 'IPv4';
   const ends = { remoteAddress: address, remotePort: port, remoteFamily: family, localAddress, localPort };

@@ -5,10 +5,10 @@ import type { Server } from 'node:net';
 const FIRST = 3;
 
 /**
- * Listens on a socket that this process was started with: systemd's socket activation, or any program that starts another with a
- * listening socket open. Its path, where it has one, is the other program's to remove.
+ * Listens on a socket that this process was started with, by systemd's socket activation or another parent. A unix socket's path is
+ * left for the parent to remove.
  *
- * @throws an Error that says what the descriptor is instead.
+ * @throws an Error if the descriptor is not a socket passed to this process
  */
 export function listenOnDescriptor(
   server: Server,
@@ -20,7 +20,7 @@ export function listenOnDescriptor(
   server.listen({ fd });
 }
 
-/** systemd says to which process it passes how many sockets: a wrapper in between (npx) is another process. */
+/** systemd sets the pid and the number of sockets: under a wrapper (npx) the pid is the wrapper's. */
 function checkPassed(
   fd: number,
   { LISTEN_PID: pid, LISTEN_FDS: count }: Readonly<Record<string, string | undefined>>,

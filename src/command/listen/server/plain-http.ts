@@ -3,12 +3,12 @@ import type { Socket } from 'node:net';
 
 /** The first byte of a TLS record with a handshake (RFC 8446 section 5.1). */
 const TLS_HANDSHAKE = 22;
-/** What a client has to send its first byte, and then its plain request; in ms. */
+/** Time limit for the first byte, and again for the plain request; in ms. */
 const DEADLINE = 60_000;
 
 /**
- * Plain http at a port for https: a browser that was given `http://` is sent to `https://`, in place of a connection that ends
- * without a word. Nothing else is answered there.
+ * Redirects plain http on an https port: a browser that was given `http://` gets to `https://`, instead of a connection that closes
+ * silently.
  */
 export class PlainHttp {
   readonly #server: Server = createServer({ maxHeaderSize: 16 * 1024, keepAliveTimeout: 1 }, redirect);
@@ -22,7 +22,7 @@ export class PlainHttp {
     });
   }
 
-  /** Calls `pass` for a connection that begins with TLS. */
+  /** Looks at the first byte: calls `pass` for TLS, answers plain http itself. */
   sort(socket: Socket, pass: () => void): void {
     const stop = () => {
       clearTimeout(deadline);
@@ -40,7 +40,7 @@ export class PlainHttp {
       socket.unshift(chunk);
       const ignore = () => undefined;
       socket.on('error', ignore);
-      // Once the stream has noticed that nobody listens to `readable` any more: until then it does not flow.
+      // The stream flows again only after it has noticed, in a later turn, that its `readable` listener is gone.
       setImmediate(() => {
         socket.off('error', ignore);
         if (socket.destroyed) return;
@@ -51,7 +51,7 @@ export class PlainHttp {
     socket.on('readable', onReadable).on('error', stop).on('end', fail).on('close', stop);
   }
 
-  /** A server that does not listen has no `headersTimeout`: this is the deadline of the whole exchange. */
+  /** The deadline covers the whole exchange: a server that does not listen has no working `headersTimeout`. */
   #answer(socket: Socket): void {
     const deadline = setTimeout(() => socket.destroy(), DEADLINE);
     socket.once('close', () => clearTimeout(deadline));
@@ -64,7 +64,7 @@ function redirect({ headers, url = '/' }: IncomingMessage, res: ServerResponse):
   const target = `https://${host}${url}`;
   res.setHeader('Connection', 'close');
   res.setHeader('Content-Type', 'text/plain; charset=utf-8');
-  // 307, which no browser remembers: tomorrow there may be plain http at this port.
+  // 307, since browsers do not cache it: this port may serve plain http tomorrow.
   if (/^[\w.:[\]-]+$/.test(host) && url.startsWith('/') && URL.canParse(target)) {
     res.writeHead(307, { Location: target }).end('This port speaks https.\n');
   } else res.writeHead(400).end('This port speaks https.\n');

@@ -17,13 +17,13 @@ import type { Plan, UnixAccess } from '../plan.js';
 import { proxyPeers } from './trusted-proxies.js';
 import { listenWithAccess } from './unix-access.js';
 
-/** What of the plan is settled with the servers. */
+/** The part of the plan that can't change after the start. */
 type ServerSettings = Pick<
   Plan,
   'listen' | 'unix' | 'maxConnections' | 'acceptProxy' | 'trustProxy' | 'sslOnly'
 >;
 
-/** In ms, as Node's own deadline for a request's headers; Node gives TLS two minutes. */
+/** Time limit of a TLS handshake in ms, the same as Node's for request headers; Node's default for TLS is two minutes. */
 const TLS_TIMEOUT = 60_000;
 
 /** The http or https servers of one command, one for each address. */
@@ -53,17 +53,17 @@ export class Servers {
     for (const server of this.all) filter.attach(server);
   }
 
-  /** @throws {CommandError} where one can't; the others are `end()`'s to close. */
+  /** @throws {CommandError} if a server can't listen; the caller then calls `end()` */
   async listen(): Promise<void> {
     for (const [index, server] of this.all.entries()) {
       const address = this.#addresses[index];
       if (address) await listenOn(server, address, this.#unix);
     }
-    // One that fails to accept (no descriptors left) goes on; without a listener it would end the process.
+    // An accept can fail (no descriptors left), and without an `error` listener the event would end the process.
     for (const server of this.all) server.on('error', () => undefined);
   }
 
-  /** Where they listen: of a descriptor the address that is behind it. */
+  /** The addresses; for a passed descriptor, the address of its socket. */
   addresses(): ListenAddress[] {
     return this.#addresses.map((given, index) => {
       if (given.fd === undefined) return given;
@@ -73,7 +73,7 @@ export class Servers {
     });
   }
 
-  /** As a browser takes it, or as the path of a socket. */
+  /** The URL of each server, or the path of its unix socket. */
   urls(): string[] {
     return this.all.map((server, index) => {
       const address = server.address();
@@ -85,17 +85,17 @@ export class Servers {
     });
   }
 
-  /** New connections get this certificate. */
+  /** Uses this certificate for new connections. */
   renew(certificate: Certificate): void {
     for (const server of this.all) if ('setSecureContext' in server) server.setSecureContext(certificate);
   }
 
-  /** No new connections; resolves once the last answer is sent, and every tunnel over. */
+  /** Stops listening; resolves once every answer is sent and every tunnel has ended. */
   async stop(): Promise<void> {
     const closeIdle = () => {
       for (const server of this.all) server.closeIdleConnections();
     };
-    // A connection may become idle later on.
+    // Repeatedly, as a connection may become idle later.
     const timer = setInterval(closeIdle, 50);
     closeIdle();
     await Promise.all(this.all.map((server) => new Promise((resolve) => server.close(resolve))));

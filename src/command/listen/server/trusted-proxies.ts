@@ -1,10 +1,10 @@
 import { compileAddresses, isListed, normalizeAddress } from '../../../request/address.js';
 import { CommandError, EXIT } from '../../exit.js';
 
-/** The peer of a unix socket, which has no address, in a list of `--trust-proxy`. */
+/** The entry of `--trust-proxy` for peers of unix sockets, which have no address. */
 const UNIX = 'unix';
 
-/** Express's names for ranges, in its `trust proxy`. */
+/** Express's names for ranges. */
 const RANGES: Readonly<Record<string, readonly string[]>> = {
   loopback: ['127.0.0.0/8', '::1'],
   linklocal: ['169.254.0.0/16', 'fe80::/10'],
@@ -14,21 +14,21 @@ const RANGES: Readonly<Record<string, readonly string[]>> = {
 /** Express's `trust proxy fn`. */
 type Trusts = (address: string | undefined, hop: number) => boolean;
 
-/** What is used of an Express app. */
+/** The part of an Express app that is used. */
 interface TrustingApp {
   set(setting: string, value: unknown): unknown;
   get(setting: string): unknown;
 }
 
-/** Does `--trust-proxy` name the peers of unix sockets, or count hops from any peer? */
+/** Does `--trust-proxy` trust peers of unix sockets, by name or by a number of hops? */
 export function trustsUnix(value: unknown): boolean {
   return typeof value === 'number' ? value > 0 : (entriesOf(value)?.includes(UNIX) ?? false);
 }
 
-/** Sets Express's `trust proxy`, with `unix` as one more name. @throws {CommandError} for what is no such list. */
+/** Sets Express's `trust proxy`, with the additional name `unix`. @throws {CommandError} for an invalid list */
 export function setTrust(app: TrustingApp, value: unknown): void {
   try {
-    // Express would read the text "1" as the address 0.0.0.1.
+    // Express reads the text "1" as the address 0.0.0.1.
     const count = entriesOf(value)?.find((one) => /^\d+$/.test(one));
     if (count !== undefined) throw new TypeError(`invalid IP address: ${count}`);
     const hasUnix = typeof value !== 'number' && trustsUnix(value);
@@ -43,8 +43,8 @@ export function setTrust(app: TrustingApp, value: unknown): void {
 }
 
 /**
- * Which peers may send a PROXY header: else anybody would write the address that `--allow`, limits and logs go by. Without
- * `--trust-proxy` loopback and unix sockets, which only this machine reaches.
+ * A check whether a peer may send a PROXY header. Any other client could forge the address for `--allow`, limits and logs. Default
+ * without `--trust-proxy`: loopback and unix sockets, which only this machine can reach.
  */
 export function proxyPeers(value: unknown): (address: string | undefined) => boolean {
   const entries = value === undefined ? ['loopback', UNIX] : entriesOf(value);
@@ -59,7 +59,7 @@ export function proxyPeers(value: unknown): (address: string | undefined) => boo
   }
 }
 
-/** A list, or Express's text with commas; undefined for what is neither. */
+/** The entries of a list, or of Express's comma-separated text; undefined for any other value. */
 function entriesOf(value: unknown): string[] | undefined {
   const list: unknown[] | undefined = Array.isArray(value)
     ? value

@@ -15,10 +15,10 @@ import { identityOf } from '../user/process-user.js';
 type Check = () => unknown;
 
 /**
- * `--check-config`: prints all that is wrong with the settings and the files that they name, and what a start would warn of. Listens
- * nowhere, and starts and writes nothing.
+ * `--check-config`: reports every error in the settings and their files, and the warnings of a start. It does not listen, starts no
+ * program, and writes no file.
  *
- * @throws {CommandError} for what is wrong.
+ * @throws {CommandError} with all errors
  */
 export async function checkConfig(io: Io, plan: Plan): Promise<number> {
   const warnings: string[] = leftOutLines(plan);
@@ -29,7 +29,7 @@ export async function checkConfig(io: Io, plan: Plan): Promise<number> {
     } catch (error) {
       errors.push(error);
     }
-  // They look into the folders, which may be what is wrong.
+  // Only without errors, as the warnings need the folders to exist.
   if (errors.length === 0) warnings.push(...startupWarnings(plan));
   for (const line of warnings) printMessage(io, `warning: ${line}`);
   const [first, ...more] = errors.flatMap((error) => messagesOf(error));
@@ -38,7 +38,7 @@ export async function checkConfig(io: Io, plan: Plan): Promise<number> {
   return EXIT.ok;
 }
 
-/** Each file by itself, so that one does not hide another. */
+/** One check per file, so that an error does not hide others. */
 function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
   const { listen, tls, auth, tokens, user, trustProxy } = plan;
   const checks: (Check | undefined)[] = [

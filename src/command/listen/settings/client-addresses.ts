@@ -4,14 +4,14 @@ import { trustsUnix } from '../server/trusted-proxies.js';
 import type { Plan } from '../plan.js';
 
 /**
- * On a unix socket a client has no address: every list would refuse everybody, and a count would take all clients for one.
+ * On a unix socket a client has no address: address lists would refuse every client, and counts would treat all clients as one.
  *
- * @throws {CommandError} for an option that goes by addresses, where no proxy that is believed says them.
+ * @throws {CommandError} for an option that needs addresses, unless a trusted proxy sends them
  */
 export function requireClientAddresses(plan: Plan): void {
   const { listen, tunnel, trustProxy, acceptProxy, isLighttpd } = plan;
   const socket = listen.find((address) => address.socket !== undefined)?.socket;
-  // In a lighttpd.conf such a condition holds for no client of a unix socket, as in lighttpd.
+  // In a lighttpd.conf such a condition never holds on a unix socket, as in lighttpd.
   if (socket === undefined || isLighttpd || acceptProxy || trustsUnix(trustProxy)) return;
   const name = (tunnel.limits?.perClient ?? 0) > 0 ? 'limits.perClient' : addressOptionOf(tunnel);
   if (name === undefined) return;
@@ -21,7 +21,7 @@ export function requireClientAddresses(plan: Plan): void {
   );
 }
 
-/** The first option that goes by the client's address, also within rules. */
+/** The first option that needs the client's address, rules included. */
 function addressOptionOf(options: RuleOptions & Pick<Rule, 'when' | 'rules' | 'else'>): string | undefined {
   const { allow, deny, balance, rules = [], when, else: otherwise } = options;
   if (allow) return 'allow';

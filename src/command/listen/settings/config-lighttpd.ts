@@ -14,7 +14,7 @@ import { reasonOf } from '../../files.js';
 import type { Config } from './config.js';
 import { DOCUMENT_ROOT } from '../plan.js';
 
-/** Its tunnels, its document root, and where it listens: without `server.bind` that is every address of IPv4, as there. */
+/** Reads a lighttpd.conf. Without `server.bind` it listens on every IPv4 address, as lighttpd does. @throws {CommandError} */
 export function readLighttpdConfig(text: string, file: string, ignore: readonly string[]): Config {
   checkIgnored(ignore);
   const included = new Set<string>();
@@ -26,7 +26,7 @@ export function readLighttpdConfig(text: string, file: string, ignore: readonly 
       return texts;
     } catch (error) {
       if (error instanceof IncludedFileError) throw error;
-      // With a wildcard, the file is another one.
+      // For a path with a wildcard, the error names the file.
       const { path: wrong = resolve(dirname(file), path) } = error as NodeJS.ErrnoException;
       throw new Error(`${wrong}: ${reasonOf(error)}`, { cause: error });
     }
@@ -62,7 +62,7 @@ function checkIgnored(ignore: readonly string[]): void {
   }
 }
 
-/** With the options that pass over what may be passed over, so that they can be copied. */
+/** All problems, and the `--ignore` options for those that may be ignored, ready to copy. */
 function failureOf(problems: readonly Problem[]): CommandError {
   const [first = '', ...more] = problems.map(({ message }) => message);
   const names = new Set(problems.flatMap(({ directive }) => directive ?? []));
@@ -74,20 +74,20 @@ function failureOf(problems: readonly Problem[]): CommandError {
 function userOf(user: ConfReading['user']): Pick<Config, 'user'> {
   if (user === undefined) return {};
   const { place } = user satisfies ConfUser;
-  // lighttpd would give up root's group alone.
+  // lighttpd would give up only root's group.
   if (user.user === undefined)
     throw new CommandError(EXIT.config, `${place}: server.groupname needs server.username`);
   const by = `${place}: server.username`;
   return { user: { user: user.user, ...(user.group !== undefined && { group: user.group }), by } };
 }
 
-/** lighttpd's every address is that of IPv4 alone, and `::` is IPv6 alone; Node's are both. A guard by address may name one kind only. */
+/** In lighttpd, the default is IPv4 only and `::` is IPv6 only; in Node, both are dual-stack. Address rules may cover one family only. */
 function addressOf({ port, bind = '0.0.0.0', socket }: Bound): ListenAddress {
   if (socket !== undefined) return { socket };
   return { ...(port !== undefined && { port }), host: bind, ...(bind === '::' && { ipv6Only: true }) };
 }
 
-/** Without those that are there twice. */
+/** The addresses without duplicates. */
 function distinct(addresses: readonly ListenAddress[]): ListenAddress[] {
   return addresses.filter(
     (one, index) => addresses.findIndex((other) => isDeepStrictEqual(one, other)) === index,

@@ -5,7 +5,7 @@ import { optionMessageOf } from '../../exit.js';
 import type { ListenArgs, ListenFlag } from './listen-flags.js';
 import type { MiddlewareOptions } from '../plan.js';
 
-/** Options of the middleware by the option of the command line, and how its text is read. */
+/** Command-line options that are options of the middleware: the option's name, and how its values are parsed. */
 export const TUNNEL_FLAGS = {
   allow: ['allow', listOf],
   deny: ['deny', listOf],
@@ -19,7 +19,7 @@ export const TUNNEL_FLAGS = {
   Record<ListenFlag, readonly [keyof MiddlewareOptions, (values: readonly string[]) => unknown]>
 >;
 
-/** What the command line says of them, checked. */
+/** Parses and checks these options. @throws {CommandError} */
 export function tunnelOf(args: ListenArgs): Partial<MiddlewareOptions> {
   const entries = Object.entries(TUNNEL_FLAGS).flatMap(([flag, [option, read]]) => {
     const values = args.list(flag as ListenFlag);
@@ -31,7 +31,7 @@ export function tunnelOf(args: ListenArgs): Partial<MiddlewareOptions> {
   return Object.fromEntries(entries) as Partial<MiddlewareOptions>;
 }
 
-/** What the middleware has against a value, as an error of the command line. */
+/** Runs a check of the middleware; its error becomes an error of the command line. @throws {CommandError} */
 export function checkOption(check: () => unknown): void {
   try {
     check();
@@ -41,7 +41,7 @@ export function checkOption(check: () => unknown): void {
   }
 }
 
-/** With commas, or given more than once. */
+/** The values of an option that is comma-separated or repeated. */
 export function listOf(values: readonly string[]): string[] {
   return values.flatMap((value) => value.split(',')).map((one) => one.trim());
 }
@@ -64,7 +64,7 @@ function regExpOf(text: string): RegExp {
   }
 }
 
-/** What is no number stays the text that was typed, for the message. */
+/** A number of seconds; any other text is returned unchanged, for the error message. */
 export function secondsOf([text = '']: readonly string[]): unknown {
   return /^\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }

@@ -1,18 +1,18 @@
 import { usageError, type Args, type OptionSpec, type OptionSpecs } from '../../command-line/args.js';
 import type { ListenArgs, LISTEN_FLAGS, ListenFlag } from './listen-flags.js';
 
-/** What becomes of an option of websockify that has another name here, or none. */
+/** An option of websockify with a different name here, or without a counterpart. */
 interface WebsockifyFlag extends OptionSpec {
   readonly hidden: true;
-  /** The option here that takes the value. */
+  /** The name of the same option here. */
   readonly as?: ListenFlag;
-  /** It has no counterpart: what to do in its place. */
+  /** For an option without a counterpart: what to do instead. */
   readonly answer?: string;
 }
 
 /**
- * The options of websockify (0.10 to the master branch of 2025) that are not in {@link LISTEN_FLAGS}, each of them either taken or
- * answered. A test compares them with the help of the real program, and with the table "From websockify" in the README.
+ * The options of websockify (0.10 to the master branch of 2025) that are not in {@link LISTEN_FLAGS}. Each one is translated, or rejected
+ * with advice. A test compares them with the help of the real program, and with the table "From websockify" in the README.
  */
 const WEBSOCKIFY_FLAGS = {
   heartbeat: { hidden: true, value: 'INTERVAL', as: 'ping' },
@@ -20,7 +20,7 @@ const WEBSOCKIFY_FLAGS = {
   'unix-listen': { hidden: true, value: 'FILE', as: 'unix' },
   'unix-listen-mode': { hidden: true, value: 'MODE', as: 'unix-mode' },
   'log-file': { hidden: true, value: 'FILE', as: 'log' },
-  // Taken, by readWebsockify.
+  // Translated by readWebsockify.
   'unix-target': { hidden: true, value: 'FILE' },
   'ssl-target': { hidden: true },
   'token-plugin': { hidden: true, value: 'CLASS' },
@@ -31,10 +31,10 @@ const WEBSOCKIFY_FLAGS = {
   'verify-client': { hidden: true },
   cafile: { hidden: true, value: 'FILE' },
   'ssl-version': { hidden: true, value: 'VERSION' },
-  // Always so.
+  // Accepted without effect: the default here.
   'file-only': { hidden: true },
   libserver: { hidden: true },
-  // Answered.
+  // Rejected with advice.
   'ssl-ciphers': {
     hidden: true,
     value: 'LIST',
@@ -75,13 +75,13 @@ type Both = Args<typeof LISTEN_FLAGS & typeof WEBSOCKIFY_FLAGS>;
 /** Plugins that read lines `token: host:port`. */
 const TOKEN_FILES = ['TokenFile', 'ReadOnlyTokenFile'];
 
-/** Values for our options, in the place of websockify's. */
+/** Values of our options, translated from websockify's. */
 interface OwnFlags {
   readonly values: Map<ListenFlag, string>;
   positionals: string[];
 }
 
-/** The command line in our own options. @throws {CommandError} for what has no counterpart here, with the way to do it. */
+/** Translates a command line into our options. @throws {CommandError} for an option without a counterpart, with advice */
 export function readWebsockify(args: Both): ListenArgs {
   const found: OwnFlags = { values: new Map(), positionals: [...args.positionals] };
   for (const [name, spec] of Object.entries(WEBSOCKIFY_FLAGS) as [ForeignName, WebsockifyFlag][]) {
@@ -104,7 +104,7 @@ export function readWebsockify(args: Both): ListenArgs {
   };
 }
 
-/** A program to run behind `--`, as websockify wraps one. @throws {CommandError} */
+/** Rejects a program after `--`, which websockify would wrap. @throws {CommandError} */
 export function checkWraps(
   args: readonly string[],
   positionalsOf: (args: readonly string[]) => readonly string[],
@@ -187,12 +187,12 @@ function readTls(args: Both, found: OwnFlags): void {
     );
 }
 
-/** A class of websockify's own modules may be written with its module. */
+/** The plugin's class, without the name of websockify's module. */
 function pluginOf(text: string | undefined): string | undefined {
   return text?.replace(/^websockify\.(?:token|auth)_plugins\./, '');
 }
 
-/** For `readArgs`: our options and websockify's. */
+/** Our options and websockify's, for `readArgs`. */
 export function withWebsockify<const Own extends OptionSpecs>(own: Own): Own & typeof WEBSOCKIFY_FLAGS {
   return { ...own, ...WEBSOCKIFY_FLAGS };
 }

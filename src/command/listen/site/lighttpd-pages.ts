@@ -7,10 +7,10 @@ import type { Next } from '../../../types.js';
 
 type Handler = (req: IncomingMessage, res: ServerResponse, next: Next) => void;
 
-/** Serves a folder, with these files for the folders in it. */
+/** Makes a handler that serves a folder with these index files. */
 type Serve = (folder: string, index: readonly string[]) => Handler;
 
-/** In front of everything: 403 for what `url.access-deny` and `url.access-allow` refuse, tunnels included. */
+/** Answers 403 to requests, upgrades included, that `url.access-deny` or `url.access-allow` refuse. Must run first. */
 export function refuseByAccess(pages: Pages): Handler {
   return (req, res, next) => {
     const path = pathOf(req);
@@ -19,7 +19,7 @@ export function refuseByAccess(pages: Pages): Handler {
   };
 }
 
-/** Files as the configuration has them: by request the folder, what stands for a folder in it, and what is never sent. */
+/** Serves files by the configuration, whose document root, index files and excluded files may depend on the request. */
 export function serveByConf(pages: Pages, serve: Serve): Handler {
   const handlers = new Map<string, Handler>();
   const handlerFor = (folder: string, index: readonly string[]): Handler => {
@@ -35,7 +35,7 @@ export function serveByConf(pages: Pages, serve: Serve): Handler {
     if (path === undefined || documentRoot === '') next();
     else if (!pages.isServed(settings, path)) refuse(res);
     else {
-      // What may not be asked for under its own name is no folder's page either.
+      // A file that is not served under its own name is not served as an index file either.
       const index = indexFiles.filter((name) => {
         const file = `${path.replace(/[^/]*$/, '')}${name}`;
         return pages.isServed(settings, file) && pages.isAllowed(settings, file);

@@ -6,7 +6,7 @@ import { pathOf } from '../../../request/path.js';
 import type { Next } from '../../../types.js';
 import type { Plan } from '../plan.js';
 
-/** Files that the plan reads or writes and that are nobody else's to read. A certificate alone is public. */
+/** Files of the plan that must not be served: keys, logins, tokens, logs and the like. A certificate without a key is public. */
 export function privateFilesOf(plan: Plan): string[] {
   const { tls, auth, tokens, log, config, record, privateFiles: further } = plan;
   const key = tls && (tls.key ?? tls.cert);
@@ -15,7 +15,7 @@ export function privateFilesOf(plan: Plan): string[] {
   return files.filter((file) => file !== undefined).filter((file) => file !== '-');
 }
 
-/** Those of them that are in the folder, under any name. */
+/** The files among them that are inside the folder, also by a link. */
 export function privateFilesIn(folder: string, files: readonly string[]): string[] {
   const root = realOf(folder);
   return files.filter((file) => {
@@ -24,19 +24,19 @@ export function privateFilesIn(folder: string, files: readonly string[]): string
   });
 }
 
-/** What of a folder may be served. */
+/** A folder and the files in it that may be served. */
 interface ServedFolder {
   readonly folder: string;
   readonly index: readonly string[];
-  /** Files that may not be served, nor their copies: what begins with their name, such as `tokens~` and `events.log.1`. */
+  /** Files that must not be served, nor files whose name begins with theirs, such as `tokens~` and `events.log.1`. */
   readonly secrets: readonly string[];
-  /** Whether symbolic links may lead out of the folder. */
+  /** May symbolic links lead out of the folder? */
   readonly followsLinks: boolean;
 }
 
 /**
- * In front of `express.static`, which follows every symbolic link and knows no secrets: answers 404 for a file that may not be
- * served. Whoever can write into the folder could exchange a file between this look and the other one; such a person needs no link.
+ * Runs before `express.static`, which follows every symbolic link and knows no private files: answers 404 for a file that must not be
+ * served. A user who can write into the folder could exchange a file between the two checks, but that user does not need a link.
  */
 export function hidePrivateFiles(served: ServedFolder) {
   return async (req: IncomingMessage, res: ServerResponse, next: Next): Promise<void> => {
@@ -44,7 +44,7 @@ export function hidePrivateFiles(served: ServedFolder) {
     try {
       isHidden = await isHiddenPath(served, pathOf(req) ?? '/');
     } catch {
-      // Not to be found out (a loop of links, no permission): not to be served.
+      // If the check fails (a loop of links, no permission), the file is not served.
     }
     if (!isHidden) {
       next();
@@ -61,7 +61,7 @@ async function isHiddenPath(served: ServedFolder, path: string): Promise<boolean
   if (file === undefined) return false;
   const [root, real] = await Promise.all([realpath(served.folder), realpath(file)]);
   if (!served.followsLinks && !isInside(root, real)) return true;
-  // A link to what `express.static` does not serve under its own name.
+  // A link to a dot file, which `express.static` does not serve under its own name.
   const names = isInside(root, real) ? relative(root, real).split(sep) : [basename(real)];
   if (names.some((name) => name.startsWith('.'))) return true;
   const found = await stat(real);
@@ -69,7 +69,7 @@ async function isHiddenPath(served: ServedFolder, path: string): Promise<boolean
   return false;
 }
 
-/** What `express.static` would open for a path; undefined where there is nothing. */
+/** The file that `express.static` would open for a path; undefined if there is none. */
 async function fileOf({ folder, index }: ServedFolder, path: string): Promise<string | undefined> {
   let decoded: string;
   try {
@@ -77,7 +77,7 @@ async function fileOf({ folder, index }: ServedFolder, path: string): Promise<st
   } catch {
     return undefined;
   }
-  // It answers 400 for both.
+  // `express.static` answers 400 here, and to an invalid encoding above.
   if (decoded.includes('\0')) return undefined;
   const file = join(folder, normalize(`.${sep}${decoded}`));
   if (!decoded.endsWith('/')) return (await kindOf(file)) === undefined ? undefined : file;
@@ -114,7 +114,7 @@ async function isSecret(secret: string, real: string, { dev, ino }: FileId): Pro
   return known?.dev === dev && known.ino === ino;
 }
 
-/** Of the part that exists. */
+/** The path without links; unchanged if it does not exist. */
 function realOf(path: string): string {
   try {
     return realpathSync(path);

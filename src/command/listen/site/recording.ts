@@ -10,14 +10,14 @@ import type { Host } from '../../../types.js';
 import { CommandError, EXIT } from '../../exit.js';
 import { requireFolder, reasonOf } from '../../files.js';
 
-/** Bytes that a slow disk may be behind; a recording that is further behind ends. */
+/** Bytes queued for the disk, beyond which a recording ends. */
 const MAX_QUEUED = 16 * 1024 * 1024;
-/** A recording has everything that was typed. */
+/** Mode of the files: a recording contains everything that was typed. */
 const MODE = 0o600;
-/** Numbers that are tried for a free name. */
+/** Highest number of a recording. */
 const MAX_NUMBER = 100_000;
 
-/** As Python's `unicode_escape` writes a byte, for websockify's format. */
+/** Each byte in Python's `unicode_escape`, for websockify's format. */
 const ESCAPED = Array.from({ length: 256 }, (_, byte) => {
   const plain: Readonly<Record<number, string>> = { 9: '\\t', 10: '\\n', 13: '\\r', 39: "\\'", 92: '\\\\' };
   const isShown = byte >= 32 && byte < 127;
@@ -25,8 +25,8 @@ const ESCAPED = Array.from({ length: 256 }, (_, byte) => {
 });
 
 /**
- * What tunnels carry, in files `PATH.1`, `PATH.2` and so on, in websockify's format, which noVNC's `tests/vnc_playback.html` plays:
- * `{ms{` before bytes for the client, `}ms}` before bytes of the client.
+ * Records tunnels in files `PATH.1`, `PATH.2` and so on, in websockify's format, which noVNC's `tests/vnc_playback.html` plays: `{ms{`
+ * precedes bytes to the client, `}ms}` bytes from the client.
  */
 export class Recording {
   readonly #path: string;
@@ -38,14 +38,14 @@ export class Recording {
     this.#warn = warn;
   }
 
-  /** A connection to the host whose bytes are recorded. @throws {TunnelError} where the host can't be reached. */
+  /** Connects to the host, and records the connection. @throws {TunnelError} if the host can't be reached */
   async connect(host: Host, signal: AbortSignal): Promise<Duplex> {
     const socket = await dial(host, signal);
     const tape = this.#open();
     return tape ? new RecordedStream(socket, tape) : socket;
   }
 
-  /** @throws {CommandError} for a folder where no recording can be written. */
+  /** @throws {CommandError} if no recording can be written in the folder */
   check(): void {
     const folder = dirname(this.#path);
     requireFolder(folder);
@@ -62,7 +62,7 @@ export class Recording {
       try {
         return new RecordingFile(openSync(name, 'wx', MODE), name, this.#warn);
       } catch (error) {
-        // A recording of an earlier run stays.
+        // Recordings of earlier runs are kept.
         if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue;
         this.#warn(`${name}: ${reasonOf(error)}; this tunnel is not recorded`);
         return undefined;
@@ -103,7 +103,7 @@ class RecordingFile {
   }
 }
 
-/** A socket and what goes through it on a tape. */
+/** A stream over a socket that records all bytes. */
 class RecordedStream extends Duplex {
   readonly #socket: Socket;
   readonly #tape: RecordingFile;
@@ -126,7 +126,7 @@ class RecordedStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    // At once: the bytes may be another frame's once `done` is called.
+    // Recorded before `done`, after which the buffer may be reused for another frame.
     this.#tape.write('}', chunk);
     this.#socket.write(chunk, done);
   }
@@ -142,7 +142,7 @@ class RecordedStream extends Duplex {
   }
 }
 
-/** Not `backends/dial`: its sockets read into memory of the relay's, and have no `data` for a tape. */
+/** Not `backends/dial`, whose sockets read into the relay's buffers and emit no `data` to record. */
 function dial(
   { socket: path, host = '127.0.0.1', port = 0, tls }: Host,
   signal: AbortSignal,

@@ -24,15 +24,15 @@ import { Recording } from './recording.js';
 import type { RefusedOrigins } from '../origins/refused-origins.js';
 import { setTrust } from '../server/trusted-proxies.js';
 
-/** The app of one reading of the settings. Tunnels stay with the one that opened them. */
+/** The Express app and the tunnel object made from one reading of the settings. A tunnel stays with the site that opened it. */
 export interface Site {
   readonly app: RequestListener;
   readonly tunnel: Tunnel;
 }
 
-/** What outlives a reload. */
+/** State that outlives a reload. */
 interface ProcessState {
-  /** What is counted, hosts that are down, and programs that run. */
+  /** Counts for limits, hosts that are down, and running programs. */
   readonly state: LocalState;
   readonly logins: LoginMemory;
   readonly origins: RefusedOrigins;
@@ -40,8 +40,10 @@ interface ProcessState {
 }
 
 /**
- * Checks all that the plan names; a {@link CommandError} says what is wrong, and nothing is left behind. `beforeTunnels` is awaited
- * once every file is read, and before any program of `spawn` may run.
+ * Makes a site, and checks all files of the plan. `beforeTunnels` is awaited after every file is read, and before any program of `spawn`
+ * may run.
+ *
+ * @throws {CommandError} for an invalid setting or file; nothing is left running then
  */
 export async function makeSite(
   plan: Plan,
@@ -53,7 +55,7 @@ export async function makeSite(
   const express = await loadExpress();
   const app = express();
   app.disable('x-powered-by');
-  // With PROXY headers it says who sends those: the client's own X-Forwarded-For must not count beside them.
+  // With PROXY headers, `trustProxy` lists the peers that send them: the client's X-Forwarded-For must not be trusted as well.
   if (trustProxy !== undefined && !acceptProxy) setTrust(app, trustProxy);
   const headers = Object.entries({ 'X-Content-Type-Options': 'nosniff', ...framesOf(plan) });
   app.use((_req, res, next) => {
@@ -66,7 +68,7 @@ export async function makeSite(
   const tokens = plan.tokens === undefined ? undefined : await TokenStore.open(plan.tokens, warn);
   const known = new ServerNames(plan.names, plan.tls && certificateNames(plan.tls));
   await beforeTunnels();
-  // The last step that can fail: from then on programs may run.
+  // The last check that can fail: after it, programs may run.
   const recording = plan.record === undefined ? undefined : new Recording(plan.record, warn);
   recording?.check();
   const tunnel = makeTunnel(plan, known, tokens, state, origins, recording);
@@ -80,7 +82,7 @@ export async function makeSite(
       followsLinks: plan.isLighttpd,
     });
     const files = express.static(folder, { index: index.length > 0 ? [...index] : false });
-    // As two of the app's own handlers; a page is one of several folders.
+    // One handler of the two, since a request may choose among several folders.
     return (req: IncomingMessage, res: ServerResponse, next: Next) => {
       const send = (error?: unknown) => {
         if (error === undefined) void files(req, res as Response, next);
@@ -89,11 +91,11 @@ export async function makeSite(
       hide(req, res, send).catch(next);
     };
   };
-  // `--web` says more than the configuration.
+  // `--web` wins over the configuration.
   if (pages && (!web || isDocumentRoot(web))) app.use(serveByConf(pages, serve));
   else if (web) app.use(serve(web.folder, web.index));
   app.use((_req, res) => sendText(res, 404, 'Not found.\n'));
-  // Express knows a handler of errors by its four parameters.
+  // Express recognises an error handler by its four parameters.
   app.use((error: unknown, _req: IncomingMessage, res: ServerResponse, next: Next) => {
     const { status = 500 } = error as { status?: number };
     if (res.headersSent) next(error);
@@ -102,13 +104,13 @@ export async function makeSite(
   return { app, tunnel };
 }
 
-/** Is no tunnel of it open, nor on its way? */
+/** True if no tunnel is open or being opened. */
 export function isIdle({ tunnel }: Site): boolean {
   const { open, opening } = tunnel.stats();
   return !(open > 0 || opening > 0);
 }
 
-/** By hand: the server's listener is a function that leads to the present site. Every path is the tunnel's to ask for. */
+/** Attaches the tunnel to a server explicitly, as the server's listener is not the app. The tunnel gets the upgrades of every path. */
 export function attachTo({ tunnel }: Site, server: Server): void {
   tunnel.attach(server, { path: '/', exclusive: true });
 }
@@ -121,7 +123,7 @@ async function loadExpress() {
   }
 }
 
-/** @throws {CommandError} for what is no list of proxies. */
+/** @throws {CommandError} for an invalid list of proxies */
 export async function checkTrustProxy(trustProxy: unknown): Promise<void> {
   const express = await loadExpress();
   setTrust(express(), trustProxy);
@@ -142,7 +144,7 @@ function makeLogin(
   });
 }
 
-/** A lighttpd.conf says all that is served, and lighttpd adds no such header. */
+/** None by default for a lighttpd.conf, as lighttpd adds no such header. */
 function framesOf({ frame, isLighttpd }: Plan): Readonly<Record<string, string>> {
   return isLighttpd && frame.length === 0 ? {} : frameHeaders(frame);
 }
@@ -156,7 +158,7 @@ function makeTunnel(
   recording: Recording | undefined,
 ): Tunnel {
   const options: MiddlewareOptions = {
-    // Which pages may connect is in a lighttpd.conf, or every page may.
+    // As in lighttpd, only `wstunnel.origins` limits the pages that may connect.
     ...(!isLighttpd && {
       origins: sameNamedOrigin(known, (origin, way) => refused.report(origin, way)),
     }),
@@ -181,7 +183,7 @@ function hostOf(req: IncomingMessage, tokens: TokenStore): Promise<Host | undefi
   return tokens.find(new URLSearchParams(queryOf(req)).get('token'));
 }
 
-/** Of `--record`, which takes one. */
+/** The target of `--record`, which accepts only one. */
 function onlyHostOf({ server }: MiddlewareOptions): Host | undefined {
   return Array.isArray(server) ? (server as readonly Host[])[0] : undefined;
 }

@@ -2,20 +2,20 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { attachTo, isIdle, type Site } from './site.js';
 import type { TunnelTotals } from '../../output/status-line.js';
 
-/** A request that has come under old settings has this long to become a tunnel (a slow login). In milliseconds. */
+/** Time for a request under old settings to become a tunnel (a slow login). In milliseconds. */
 const OLD_SITE_GRACE = 5000;
-/** Seconds for the programs that only settings name which nobody uses any more. */
+/** Seconds for programs to end in that only old settings use. */
 const RETIRE = 1;
 
-/** The site of the present settings, and older ones for as long as tunnels are open there. */
+/** The site of the current settings, and older sites while they have open tunnels. */
 export class Sites {
   readonly #servers = new Set<Server>();
   readonly #old = new Set<Site>();
-  /** What sites have carried that are gone. */
+  /** Bytes carried by sites that are gone. */
   #carried = { bytesIn: 0, bytesOut: 0 };
   #present: Site | undefined;
 
-  /** For all requests from now on. */
+  /** Sends all requests from now on to this site. */
   use(site: Site): void {
     const old = this.#present;
     for (const server of this.#servers) attachTo(site, server);
@@ -31,7 +31,7 @@ export class Sites {
   app(req: IncomingMessage, res: ServerResponse): void {
     if (this.#present) this.#present.app(req, res);
     else {
-      // It listens before programs may run: see running.ts.
+      // The servers listen before the first site is made: see `#start` in listen-process.ts.
       res.writeHead(503, { 'Retry-After': '1', Connection: 'close' });
       res.end();
     }
@@ -50,7 +50,7 @@ export class Sites {
       );
   }
 
-  /** Ends every tunnel; what is left after so many seconds is cut off. */
+  /** Ends every tunnel; tunnels that are still open after `timeout` seconds are destroyed. */
   async close(timeout: number): Promise<void> {
     await Promise.all(this.#all().map(({ tunnel }) => tunnel.close({ timeout })));
   }
@@ -61,10 +61,10 @@ export class Sites {
 
   #retire(site: Site): void {
     this.#old.add(site);
-    // The hosts' states are those of the present site as well, which says what becomes of them.
+    // Both sites share the hosts' states: the current site reports them.
     site.tunnel.removeAllListeners('backend');
     let isLooking = false;
-    // One look for all tunnels that end meanwhile: each walks over those that are open.
+    // One check for all tunnels that end in the meantime, since a check visits every open tunnel.
     const look = () => {
       if (isLooking) return;
       isLooking = true;
@@ -81,7 +81,7 @@ export class Sites {
     const { bytesIn, bytesOut } = site.tunnel.stats();
     this.#carried = { bytesIn: this.#carried.bytesIn + bytesIn, bytesOut: this.#carried.bytesOut + bytesOut };
     this.#old.delete(site);
-    // Nothing is open there any more: what fails in the clean-up concerns nobody.
+    // No tunnel is open any more: an error of the cleanup affects no client.
     site.tunnel.close({ timeout: RETIRE }).catch(() => undefined);
   }
 }

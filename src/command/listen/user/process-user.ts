@@ -2,11 +2,11 @@ import { messageOf } from '../../../errors.js';
 import { CommandError, EXIT } from '../../exit.js';
 import { databaseEntry } from './user-database.js';
 
-/** Who the process is to be: names, or numbers as text. */
+/** The user and group that the process becomes: names, or numbers as text. */
 export interface UserName {
   readonly user: string;
   readonly group?: string;
-  /** The option or directive that says so. */
+  /** The option or directive that names the user. */
   readonly by: string;
 }
 
@@ -19,23 +19,23 @@ export function isUserName(text: string): boolean {
   return USER.test(text);
 }
 
-/** A text for which {@link isUserName} is true. */
+/** Parses a text for which {@link isUserName} is true. */
 export function readUserName(text: string, by = '--user'): UserName {
   const [, user = '', group] = USER.exec(text) ?? [];
   return { user, ...(group !== undefined && { group }), by };
 }
 
-/** As numbers, of a user and its group. */
+/** The numbers of a user and a group. */
 export interface UserIdentity {
-  /** For the user's further groups; undefined for a number that has no name. */
+  /** The user's name, to look up supplementary groups; undefined for a number without a name. */
   readonly name: string | undefined;
   readonly uid: number;
   readonly gid: number;
-  /** The user's home folder, where that is known. */
+  /** The user's home folder, if known. */
   readonly home?: string | undefined;
 }
 
-/** @throws {CommandError} for a user or group that this machine does not know, and for root. */
+/** Looks up the numbers. @throws {CommandError} for an unknown user or group, and for root */
 export function identityOf({ user, group, by }: UserName): UserIdentity {
   const entry = databaseEntry('passwd', user);
   const [name, , uidText = user, ownGid] = entry ?? [];
@@ -59,7 +59,7 @@ function unknown(by: string, kind: string, name: string): CommandError {
   return new CommandError(EXIT.config, `${by}: this machine has no ${kind} "${name}"`);
 }
 
-/** What `dropTo` changes in the process. Node's types lack `initgroups`; on Windows there is none of them. */
+/** The functions of `process` that `giveUpRoot` calls. Node's types lack `initgroups`; Windows has none of them. */
 export interface ProcessIds extends Partial<
   Pick<NodeJS.Process, 'setgroups' | 'setgid' | 'setuid' | 'getuid' | 'geteuid' | 'getgid' | 'getegid'>
 > {
@@ -67,10 +67,10 @@ export interface ProcessIds extends Partial<
 }
 
 /**
- * Gives up root for good: the groups first, since only root may change them, then the group, then the user. Node's calls are
- * glibc's and musl's, which change every thread of the process.
+ * Gives up root permanently: first the supplementary groups, since only root may change them, then the group, then the user. Node calls
+ * the functions of glibc or musl, which change every thread of the process.
  *
- * @throws {CommandError} where it can't, or where root could be regained; the process must end then.
+ * @throws {CommandError} if a call fails, or if root can be regained; the process must end then
  */
 export function giveUpRoot({ name, uid, gid }: UserIdentity, by: string, ids: ProcessIds = process): void {
   try {
@@ -89,7 +89,7 @@ export function giveUpRoot({ name, uid, gid }: UserIdentity, by: string, ids: Pr
     throw new CommandError(EXIT.failed, `${by}: root was not given up: the process could become root again`);
 }
 
-/** What programs of `spawn` find in their environment: root's home is nothing to them. */
+/** The environment variables of the user, for programs of `spawn`, instead of root's. */
 export function environmentOf({ name, home }: UserIdentity): Record<string, string> {
   return {
     ...(home !== undefined && home !== '' && { HOME: home }),
