@@ -4,7 +4,8 @@ import { mkdtemp, open, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { LineFile, type FileSystem } from '../../../src/command/listen/log/line-file.js';
+import { LineFile } from '../../../src/command/listen/log/line-file.js';
+import type { FileSystem } from '../../../src/command/listen/log/log-file-system.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { describeWith } from '../../support/programs.js';
 

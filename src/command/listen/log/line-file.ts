@@ -1,42 +1,32 @@
-import { constants } from 'node:fs';
-import { open, stat, type FileHandle } from 'node:fs/promises';
+import { deferred } from '../../../helpers/deferred.js';
 import { reasonOf } from '../../files.js';
+import { idOfHandle, realFileSystem, type FileSystem } from './log-file-system.js';
 
-/** Lines that wait for the disk; beyond it lines are lost, in place of the process's memory. In bytes. */
+/** Bytes queued for the disk, beyond which lines are dropped: they must not fill the process's memory. */
 const MAX_QUEUED = 1024 * 1024;
-/** Of one write, in bytes. */
+/** Most bytes of one write. */
 const MAX_BATCH = 64 * 1024;
-/** Pauses before the next attempt: the first, each twice the one before, and the longest. In ms. */
+/** Pauses before the next attempt, in ms: the first one; each pause doubles the previous one, up to the longest. */
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 30_000;
-/** A pipe whose reader is slow is tried again so much later, in ms. */
+/** Pause before writing again to a pipe with a slow reader, in ms. */
 const PIPE_PAUSE = 50;
-/** How often the name is compared with the file that is written, in ms. */
+/** Period of the check whether the path still leads to the open file, in ms. */
 const LOOK_PERIOD = 1000;
-/** What `close` gives the lines that are queued, in ms. */
+/** Time for `close` to write the queued lines, in ms. */
 const CLOSE_WAIT = 1000;
 
-// A FIFO that nobody reads is an error at once: to wait for a reader would hold up every signal.
-const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
-
-/** The file system; a test gives its own. */
-export interface FileSystem {
-  open(path: string): Promise<Pick<FileHandle, 'write' | 'close' | 'stat'>>;
-  /** Device and inode of what is under the name; undefined where nothing is. */
-  idOf(path: string): Promise<string | undefined>;
-}
-
 interface LineFileOptions {
-  /** Gets one line for each failure, and one where writing works again. */
+  /** Gets a message for each new failure, and one when writing works again. */
   readonly warn: (line: string) => void;
-  /** The line that says in the file itself how many lines are missing there. */
+  /** Makes the line that replaces lost lines in the file. */
   readonly gap: (lines: number) => string;
   readonly files?: FileSystem;
 }
 
 /**
- * Appends lines to a file. What fails (a full disk, an I/O error, a pipe whose reader is gone) is tried again, with growing pauses, and
- * a file that was renamed or removed is replaced by a new one under the name. Lines that were lost meanwhile are counted in the file.
+ * Appends lines to a file. After a failure (a full disk, an I/O error, a pipe without a reader) it retries with growing pauses. If the
+ * file was renamed or removed, it opens a new one at the path. Lines that are lost in the meantime are counted in the file.
  */
 export class LineFile {
   readonly #path: string;
@@ -46,7 +36,7 @@ export class LineFile {
   #id: string | undefined;
   #queue: Buffer[] = [];
   #queued = 0;
-  /** Lines since the last one that was queued. */
+  /** Lines dropped since the last queued line. */
   #lost = 0;
   #working: Promise<void> | undefined;
   #isTorn = false;
@@ -61,10 +51,10 @@ export class LineFile {
   constructor(path: string, options: LineFileOptions) {
     this.#path = path;
     this.#options = options;
-    this.#files = options.files ?? realFiles;
+    this.#files = options.files ?? realFileSystem;
   }
 
-  /** The file of this name, which may be another one by now (logrotate). Rejects where it can't be opened; the old one stays in use. */
+  /** Opens the path, which may lead to a new file (logrotate). Rejects if that fails; then the old file stays in use. */
   async open(): Promise<void> {
     const handle = await this.#files.open(this.#path);
     const old = this.#handle;
@@ -73,9 +63,9 @@ export class LineFile {
     this.#isMissing = false;
     this.#id = await idOfHandle(handle);
     this.#wake?.();
-    // Also while nothing is written: the next line belongs into the new file.
+    // Even while nothing is written, so that the next line goes to the new file.
     if (!this.#isClosed) this.#lookTimer ??= setInterval(() => this.#lookIdle(), LOOK_PERIOD).unref();
-    // The line that is being written ends there.
+    // A line that is being written is finished in the old file.
     if (old) void this.#settled().then(() => old.close().catch(() => undefined));
   }
 
@@ -90,16 +80,16 @@ export class LineFile {
     this.#work();
   }
 
-  /** What is queued is written, within a second. */
+  /** Writes the queued lines, for a second at most, and closes the file. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#lookTimer);
     this.#countLost();
     this.#work();
     this.#wake?.();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, CLOSE_WAIT)));
-    await Promise.race([this.#working, late]);
+    const late = deferred();
+    const timer = setTimeout(() => late.resolve(), CLOSE_WAIT);
+    await Promise.race([this.#working, late.promise]);
     clearTimeout(timer);
     const { length } = this.#queue;
     if (length > 0) this.#options.warn(`${this.#path}: ${length} lines could not be written`);
@@ -110,7 +100,7 @@ export class LineFile {
     await handle?.close().catch(() => undefined);
   }
 
-  /** Where lines are missing, the file says how many. */
+  /** Queues a line with the number of lost lines. */
   #countLost(): void {
     if (this.#lost === 0) return;
     this.#push(Buffer.from(this.#options.gap(this.#lost)));
@@ -132,7 +122,7 @@ export class LineFile {
   #lookIdle(): void {
     if (this.#working) return;
     this.#working = this.#look()
-      // The next write says what is wrong.
+      // The next write reports the failure.
       .catch(() => undefined)
       .finally(() => {
         this.#working = undefined;
@@ -167,7 +157,7 @@ export class LineFile {
       parts.push(part);
       size += part.length;
     }
-    // A disk that was full has taken a part of a line.
+    // A full disk may have accepted a part of a line: end that line first.
     const start = this.#isTorn ? Buffer.from('\n') : Buffer.alloc(0);
     const bytes = Buffer.concat([start, ...parts]);
     for (let at = 0; at < bytes.length;) {
@@ -175,7 +165,7 @@ export class LineFile {
         at += (await handle.write(bytes, at, bytes.length - at)).bytesWritten;
       } catch (error) {
         const isPipe = (error as NodeJS.ErrnoException).code === 'EAGAIN';
-        if (isPipe && handle === this.#handle && !this.#isOver()) await this.#sleep(PIPE_PAUSE);
+        if (isPipe && handle === this.#handle && !this.#isDone()) await this.#sleep(PIPE_PAUSE);
         else {
           this.#dropWritten(at - start.length);
           throw error;
@@ -186,13 +176,13 @@ export class LineFile {
     this.#isTorn = false;
   }
 
-  #isOver(): boolean {
+  #isDone(): boolean {
     return this.#isClosed && this.#queue.length === 0;
   }
 
-  /** Whole lines that the file has taken; one that it has in part is written again. */
+  /** Removes lines from the queue that are in the file. A line that was written in part stays, to be written again. */
   #dropWritten(bytes: number): void {
-    // Not even the newline after a torn line.
+    // Not even the line end after a torn line was written.
     if (bytes < 0) return;
     let left = bytes;
     for (let first = this.#queue[0]; first && first.length <= left; first = this.#queue[0]) {
@@ -209,36 +199,36 @@ export class LineFile {
     this.#pause = FIRST_PAUSE;
   }
 
-  /** Waits, and opens the file anew: a pipe has another reader, a disk was mounted again. */
+  /** Waits, and opens the path again: a pipe may have a new reader, a disk may be mounted again. */
   async #failed(error: unknown): Promise<void> {
     const reason = reasonOf(error);
     if (reason !== this.#failure) this.#options.warn(`${this.#path}: ${reason}; retrying`);
     this.#failure = reason;
     await this.#sleep(this.#pause);
     this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE);
-    if (this.#isOver()) return;
+    if (this.#isDone()) return;
     const isTorn = this.#isTorn;
     const id = this.#id;
-    // The next write says what is still wrong.
+    // The next write reports a failure that persists.
     await this.#reopen().catch(() => undefined);
     this.#isTorn = isTorn && this.#id === id;
   }
 
-  /** Was the file renamed or removed? Then its name gets a new one. */
+  /** Opens a new file at the path if the old one was renamed or removed. */
   async #look(): Promise<void> {
     const now = performance.now();
     if (now - this.#lookedAt < LOOK_PERIOD) return;
     this.#lookedAt = now;
     const id = await this.#files.idOf(this.#path).catch(() => this.#id);
     if (id === this.#id) return void (this.#isMissing = false);
-    // Whoever renames it (logrotate) may be about to make the new one, and fails where there is one already.
+    // Wait for one more period: logrotate may be about to create the new file, and fails if there is one already.
     if (id === undefined && !this.#isMissing) return void (this.#isMissing = true);
     await this.#reopen();
   }
 
   async #reopen(): Promise<void> {
     const handle = await this.#files.open(this.#path);
-    // Only now: `open` may have exchanged it meanwhile.
+    // Read after the await: `open` may have replaced the handle in the meantime.
     const old = this.#handle;
     this.#handle = handle;
     this.#isMissing = false;
@@ -247,33 +237,11 @@ export class LineFile {
   }
 
   async #sleep(milliseconds: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      timer.unref();
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    const woken = deferred();
+    const timer = setTimeout(() => woken.resolve(), milliseconds).unref();
+    this.#wake = () => woken.resolve();
+    await woken.promise;
+    clearTimeout(timer);
     this.#wake = undefined;
   }
 }
-
-async function idOfHandle(handle: Pick<FileHandle, 'stat'>): Promise<string> {
-  const { dev, ino } = await handle.stat();
-  return `${dev}:${ino}`;
-}
-
-const realFiles: FileSystem = {
-  open: (path) => open(path, FLAGS, 0o640),
-  idOf: async (path) => {
-    try {
-      const { dev, ino } = await stat(path);
-      return `${dev}:${ino}`;
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-      throw error;
-    }
-  },
-};
