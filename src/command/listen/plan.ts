@@ -7,7 +7,7 @@ import type { AutoExitOptions } from './auto-exit.js';
 import type { SyslogOptions } from './log/syslog.js';
 import type { UserName } from './user/process-user.js';
 
-/** Who may connect to the unix sockets of `--unix`. */
+/** Access to the unix sockets of `--unix`. */
 export interface UnixAccess {
   /** Permission bits, such as 0o660. By default the umask decides. */
   readonly mode?: number;

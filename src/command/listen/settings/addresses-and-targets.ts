@@ -12,7 +12,7 @@ import { usageError } from '../../command-line/args.js';
 import type { Plan } from '../plan.js';
 import { GROUP_RULE, MODE_RULE, readGroup, readMode } from '../server/unix-access.js';
 import type { Config } from './config.js';
-import { pathOf } from './flag-values.js';
+import { fileOption } from './flag-values.js';
 import type { ListenArgs } from './listen-flags.js';
 import { checkOption } from './tunnel-flags.js';
 
@@ -59,7 +59,7 @@ export function listenOf(
   config: Config | undefined,
   isForAll: boolean,
 ): ListenAddress[] {
-  const socket = pathOf(args, 'unix');
+  const socket = fileOption(args, 'unix');
   // Checked before it is resolved to a path: `@name` is an abstract socket.
   if (socket !== undefined) requireListenAddress(`unix:${args.text('unix') ?? ''}`);
   const texts = [...args.list('listen'), ...addresses];

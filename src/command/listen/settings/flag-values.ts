@@ -38,7 +38,7 @@ export function secondsOption(args: ListenArgs, name: ListenFlag, most: number):
 }
 
 /** The absolute path of a file option; `-` is standard output. */
-export function pathOf(args: ListenArgs, name: ListenFlag): string | undefined {
+export function fileOption(args: ListenArgs, name: ListenFlag): string | undefined {
   const text = args.text(name);
   return text === undefined || text === '-' ? text : resolve(text);
 }

@@ -4,7 +4,7 @@ import { usageError } from '../../command-line/args.js';
 import { LONGEST_DRAIN } from '../../drain.js';
 import { checkNotItself, listenOf, readPositionals, shownTarget, unixOf } from './addresses-and-targets.js';
 import type { Config } from './config.js';
-import { checkedList, maxConnectionsOf, pathOf, secondsOption } from './flag-values.js';
+import { checkedList, maxConnectionsOf, fileOption, secondsOption } from './flag-values.js';
 import { readConfig } from './read-config.js';
 import type { AutoExitOptions } from '../auto-exit.js';
 import { FRAME_RULE, isFrameSource } from '../site/frame-headers.js';
@@ -35,13 +35,13 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
   checkNotItself(targets, listen);
   const unix = unixOf(args, listen) ?? config?.unix;
   const drain = secondsOption(args, 'drain', LONGEST_DRAIN) ?? config?.drain;
-  const tokens = pathOf(args, 'tokens') ?? config?.tokens;
+  const tokens = fileOption(args, 'tokens') ?? config?.tokens;
   const tunnel = { ...config?.tunnel, ...tunnelOf(args), ...(targets.length > 0 && { server: targets }) };
   checkTargets(tokens, tunnel, config);
   const web = webOf(args, config);
   const tls = tlsOf(args, config);
   const trustProxy = args.has('trust-proxy') ? listOf(args.list('trust-proxy')) : config?.trustProxy;
-  const log = pathOf(args, 'log') ?? config?.log;
+  const log = fileOption(args, 'log') ?? config?.log;
   const maxConnections = maxConnectionsOf(args) ?? config?.maxConnections;
   const user = userOf(args) ?? config?.user;
   const plan: Plan = {
@@ -85,7 +85,7 @@ function recordOf(
   targets: readonly Host[],
   tokens: string | undefined,
 ): Pick<Plan, 'record'> {
-  const record = pathOf(args, 'record');
+  const record = fileOption(args, 'record');
   if (record === undefined) return {};
   if (targets.length !== 1 && tokens === undefined)
     throw usageError('--record needs exactly one TARGET on the command line, or --tokens');
@@ -132,7 +132,7 @@ function checkAgainstLighttpd(args: ListenArgs, targets: readonly Host[]): void 
 }
 
 function webOf(args: ListenArgs, config: Config | undefined): Plan['web'] {
-  const folder = pathOf(args, 'web');
+  const folder = fileOption(args, 'web');
   return folder === undefined ? config?.web : { folder, index: INDEX, by: '--web' };
 }
 
@@ -144,9 +144,9 @@ function userOf(args: ListenArgs): UserName | undefined {
 }
 
 function tlsOf(args: ListenArgs, config: Config | undefined): Plan['tls'] {
-  const cert = pathOf(args, 'cert') ?? config?.cert;
-  const key = pathOf(args, 'key') ?? (args.has('cert') ? undefined : config?.key);
-  const clientCa = pathOf(args, 'client-ca') ?? config?.clientCa;
+  const cert = fileOption(args, 'cert') ?? config?.cert;
+  const key = fileOption(args, 'key') ?? (args.has('cert') ? undefined : config?.key);
+  const clientCa = fileOption(args, 'client-ca') ?? config?.clientCa;
   if (cert !== undefined)
     return { cert, ...(key !== undefined && { key }), ...(clientCa !== undefined && { clientCa }) };
   const needing =

@@ -111,7 +111,7 @@ export function isIdle({ tunnel }: Site): boolean {
 }
 
 /** Attaches the tunnel to a server explicitly, as the server's listener is not the app. The tunnel gets the upgrades of every path. */
-export function attachTo({ tunnel }: Site, server: Server): void {
+export function attachSite({ tunnel }: Site, server: Server): void {
   tunnel.attach(server, { path: '/', exclusive: true });
 }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { attachTo, isIdle, type Site } from './site.js';
+import { attachSite, isIdle, type Site } from './site.js';
 import type { TunnelTotals } from '../../output/status-line.js';
 
 /** Time for a request under old settings to become a tunnel (a slow login). In milliseconds. */
@@ -18,14 +18,14 @@ export class Sites {
   /** Sends all requests from now on to this site. */
   use(site: Site): void {
     const old = this.#present;
-    for (const server of this.#servers) attachTo(site, server);
+    for (const server of this.#servers) attachSite(site, server);
     this.#present = site;
     if (old) this.#retire(old);
   }
 
   bindTo(server: Server): void {
     this.#servers.add(server);
-    if (this.#present) attachTo(this.#present, server);
+    if (this.#present) attachSite(this.#present, server);
   }
 
   app(req: IncomingMessage, res: ServerResponse): void {
