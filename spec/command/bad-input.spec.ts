@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { version } from '../../src/command/version.js';
+import { version } from '../../src/command/command-line/version.js';
 import { makeCertificate } from '../support/certificate.js';
 import { files, runCommand, startCommand } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';
@@ -29,11 +29,11 @@ describe('a wrong command line ends with 2', () => {
     [['--port', '5900'], /no option --port; did you mean --listen\?/],
     [['--ssl', 'x', '5900'], /no option --ssl; did you mean --cert\?/],
     [['conect', 'ws://x'], /no command conect; did you mean connect\?/],
-    [['5900x'], /"5900x" is no target/],
-    [['0', 'tls:x'], /"tls:x" is no target/],
-    [['0', 'h:70000'], /"h:70000" is no target/],
-    [['65536', '5900'], /"65536" is nowhere to listen/],
-    [['::1:80', '5900'], /"::1:80" is nowhere to listen/],
+    [['5900x'], /"5900x" is not a target/],
+    [['0', 'tls:x'], /"tls:x" is not a target/],
+    [['0', 'h:70000'], /"h:70000" is not a target/],
+    [['65536', '5900'], /"65536" is not a listen address/],
+    [['::1:80', '5900'], /"::1:80" is not a listen address/],
     [['0', '5900', '--web'], /--web needs a value: DIR/],
     [['0', '5900', '--web', '--verbose'], /--web needs a value: DIR/],
     [['0', '5900', '--verbose=1'], /--verbose takes no value/],
@@ -45,13 +45,13 @@ describe('a wrong command line ends with 2', () => {
     [['0', '5900', '--allow', '10.0.0.0/33'], /--allow .*10\.0\.0\.0\/33/],
     [['0', '5900', '--origin', 'ftp://x'], /--origin .*ftp:\/\/x/],
     [['0', '5900', '--url', 'vnc'], /--url .*vnc/],
-    [['0', '5900', '--url', '^('], /--url: "\^\(" is no regular expression/],
+    [['0', '5900', '--url', '^('], /--url: "\^\(" is not a valid regular expression/],
     [['0', '5900', '--trust-proxy', 'x'], /--trust-proxy .*x/],
-    [['0', '5900', '--trust-proxy', '1'], /--trust-proxy lists addresses .*1/],
+    [['0', '5900', '--trust-proxy', '1'], /--trust-proxy must list addresses, .*1/],
     [['0', '5900', '--key', 'k'], /--key needs --cert/],
     [['0', '5900', '--client-ca', 'k'], /--client-ca needs --cert/],
     [['0', '5900', '--tokens', 't'], /either a TARGET or --tokens/],
-    [['0', '5900', '--ignore', 'ssl.*'], /--ignore is for a lighttpd\.conf/],
+    [['0', '5900', '--ignore', 'ssl.*'], /--ignore needs --config with a lighttpd\.conf/],
   ])('%j', async (args, line) => {
     await says(args, 2, line);
   });
@@ -62,23 +62,23 @@ describe('a file that is missing or wrong ends with 3', () => {
   const bad: [name: string, content: string | Uint8Array, args: (file: string) => string[], line: RegExp][] =
     [
       ['none', '', (file) => ['0', '5900', '--web', `${file}x`], /nonex: there is no such file or folder/],
-      ['file', '', (file) => ['0', '5900', '--web', file], /file: it is no folder/],
+      ['file', '', (file) => ['0', '5900', '--web', file], /file: it is not a folder/],
       ['cert', 'x', (file) => ['0', '5900', '--cert', file], /cert: there is no certificate in PEM form/],
-      ['cert', cert, (file) => ['0', '5900', '--cert', file], /cert: there is no private key in PEM form/],
+      ['cert', cert, (file) => ['0', '5900', '--cert', file], /cert: it contains no private key in PEM form/],
       ['key', key, (file) => ['0', '5900', '--cert', file], /key: there is no certificate in PEM form/],
       [
         'a',
         'ann:{SHA}x\n',
         (file) => ['0', '5900', '--auth', file],
-        /a:1: a login is "name:hash" with a bcrypt hash/,
+        /a:1: a login must be "name:hash" with a bcrypt hash/,
       ],
       [
         'a',
         `ann:$2a$03$${'a'.repeat(53)}\n`,
         (file) => ['0', '5900', '--auth', file],
-        /a:1: a bcrypt hash has a cost of 4 to 14/,
+        /a:1: the cost of a bcrypt hash must be 4 to 14/,
       ],
-      ['a', '', (file) => ['0', '5900', '--auth', file], /a: there is no login in it/],
+      ['a', '', (file) => ['0', '5900', '--auth', file], /a: it contains no login/],
       [
         'a',
         '\n',
@@ -95,13 +95,13 @@ describe('a file that is missing or wrong ends with 3', () => {
         't',
         '# desks\nb c\n',
         (file) => ['--listen', '0', '--tokens', file],
-        /t:2: a line is "token: HOST:PORT"/,
+        /t:2: a line must be "token: HOST:PORT"/,
       ],
       [
         't',
         'a: desk\na: 2x\n',
         (file) => ['--listen', '0', '--tokens', file],
-        /t:1: the target is not HOST:PORT/,
+        /t:1: the target must be HOST:PORT/,
       ],
       ['log', '', (file) => ['0', '5900', '--log', join(file, 'x')], /x: there is no such file or folder/],
       ['c.json', '', (file) => ['--config', file], /c\.json:1:1: invalid JSON/],
@@ -148,7 +148,7 @@ describe('a file that is missing or wrong ends with 3', () => {
       ],
     ];
   test('a password in the place of its file is not shown', async () => {
-    const line = /the password of "ann" is read from a file: there is no such file/;
+    const line = /can't read the password of "ann" from its file: there is no such file/;
     expect(await says(['0', '5900', '--auth', 'ann:hunter2'], 3, line)).not.toContain('hunter2');
   });
 
@@ -166,7 +166,7 @@ describe('a file that is missing or wrong ends with 3', () => {
     const { folder } = await files({});
     const fifo = join(folder!, 'fifo');
     execFileSync('mkfifo', [fifo]);
-    await says(['0', '5900', '--log', fifo], 3, /fifo: nobody reads from it/);
+    await says(['0', '5900', '--log', fifo], 3, /fifo: no program reads from it/);
   });
 
   test('a key of another certificate, and one that is encrypted', async () => {
@@ -177,7 +177,7 @@ describe('a file that is missing or wrong ends with 3', () => {
       locked: '-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n',
     });
     const args = ['0', '5900', '--cert', made.cert!, '--key'];
-    await says([...args, made.key!], 3, /key: this is not the key of .*cert/);
+    await says([...args, made.key!], 3, /key: this key does not belong to .*cert/);
     await says([...args, made.locked!], 3, /locked: the key is encrypted/);
   });
 
@@ -186,9 +186,9 @@ describe('a file that is missing or wrong ends with 3', () => {
       'l.conf': 'wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => 1 ) ) )',
     });
     for (const [more, line] of [
-      [['5900'], /a TARGET can't be given beside a lighttpd\.conf/],
-      [['--ping', '5'], /--ping can't be given beside/],
-      [['--tokens', 't'], /--tokens can't be given beside/],
+      [['5900'], /a TARGET can't be combined with a lighttpd\.conf/],
+      [['--ping', '5'], /--ping can't be combined with/],
+      [['--tokens', 't'], /--tokens can't be combined with/],
     ] as const)
       await says(['--config', file!, ...more], 2, line);
   });
@@ -200,7 +200,7 @@ describe('where it can’t listen it ends with 4', () => {
     const free = await closedPort();
     // Nor does it listen elsewhere then.
     const args = ['--listen', String(free), '--listen', String(port), '5900'];
-    await says(args, 4, new RegExp(`can't listen on 127\\.0\\.0\\.1:${port}: it is in use`));
+    await says(args, 4, new RegExp(`can't listen on 127\\.0\\.0\\.1:${port}: it is already in use`));
     expect(await accepts({ port: free })).toBe(false);
   });
 
@@ -208,24 +208,24 @@ describe('where it can’t listen it ends with 4', () => {
     const { folder } = await files({ plain: 'precious' });
     const socket = join(folder!, 's');
     await startCommand(['--unix', socket, '5900']);
-    await says(['--unix', socket, '5900'], 4, /can't listen on unix:.*\/s: it is in use/);
-    await says(['--unix', join(folder!, 'plain'), '5900'], 4, /plain: it is in use/);
+    await says(['--unix', socket, '5900'], 4, /can't listen on unix:.*\/s: it is already in use/);
+    await says(['--unix', join(folder!, 'plain'), '5900'], 4, /plain: it is already in use/);
     await says(
       ['--unix', join(folder!, 'x'.repeat(120)), '5900'],
       4,
-      /x: the path of a socket has 103 bytes/,
+      /x: a socket path has at most 103 bytes/,
     );
     mkdirSync(join(folder!, 'd'));
-    await says(['--unix', join(folder!, 'd'), '5900'], 4, /\/d: it is in use/);
+    await says(['--unix', join(folder!, 'd'), '5900'], 4, /\/d: it is already in use/);
     await says(
       ['192.0.2.1:0', '5900'],
       4,
-      /192\.0\.2\.1:0: this machine has no such address; of two arguments/,
+      /192\.0\.2\.1:0: this machine has no such address; the first of two arguments/,
     );
     await says(
       ['none.invalid:0', '5900'],
       4,
-      /none\.invalid:0: the name (is not known|could not be looked up)/,
+      /none\.invalid:0: (unknown host name|the host name lookup failed)/,
     );
   });
 });
@@ -236,7 +236,7 @@ describeWith('socat')('a socket of another kind', () => {
     const socket = join(folder!, 'datagrams');
     new Program('socat', ['-u', `UNIX-RECV:${socket}`, 'STDOUT']);
     await until(() => existsSync(socket));
-    await says(['--unix', socket, '5900'], 4, /datagrams: it is in use/);
+    await says(['--unix', socket, '5900'], 4, /datagrams: it is already in use/);
     expect(existsSync(socket)).toBe(true);
   });
 });

@@ -77,11 +77,11 @@ describe('issue 13, case 18: --check-config', () => {
     );
     expect(bad.code).toBe(3);
     for (const line of [
-      /other: this is not the key of/,
-      /login:1: a login is/,
+      /other: this key does not belong to/,
+      /login:1: a login must be/,
       /none: there is no such file/,
       /--user: this machine has no user "nobody-such"/,
-      /--trust-proxy lists addresses/,
+      /--trust-proxy must list addresses/,
     ])
       expect(bad.stderr).toMatch(line);
 
@@ -96,7 +96,7 @@ describe('issue 13, case 18: --check-config', () => {
       made.key!,
     ]);
     expect(good).toMatchObject({ code: 0, stdout: 'the command line: no errors\n' });
-    expect(good.stderr).toMatch(/warning: whoever reaches :0 may open a tunnel/);
+    expect(good.stderr).toMatch(/warning: every client that can reach :0 may open a tunnel/);
   });
 
   test('nothing listens, runs or is written', async () => {

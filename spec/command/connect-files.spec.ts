@@ -44,11 +44,14 @@ describe('issue 13, case 9: a file of connect that is missing or wrong ends with
     [['--cert', 'none'], /\/none: there is no such file or folder/],
     [['--cert', 'text'], /\/text: there is no certificate in PEM form in it/],
     [['--cert', 'damaged', '--key', 'key'], /\/damaged: certificate 1 of 1 in it is damaged/],
-    [['--cert', 'cert'], /\/cert: there is no private key in PEM form in it/],
+    [['--cert', 'cert'], /\/cert: it contains no private key in PEM form/],
     [['--cert', 'cert', '--key', 'none'], /\/none: there is no such file or folder/],
-    [['--cert', 'cert', '--key', 'text'], /\/text: there is no private key in PEM form in it/],
-    [['--cert', 'cert', '--key', 'locked'], /\/locked: the key is encrypted: openssl pkey -in FILE/],
-    [['--cert', 'cert', '--key', 'other'], /\/other: this is not the key of .*\/cert/],
+    [['--cert', 'cert', '--key', 'text'], /\/text: it contains no private key in PEM form/],
+    [
+      ['--cert', 'cert', '--key', 'locked'],
+      /\/locked: the key is encrypted; decrypt it: openssl pkey -in FILE/,
+    ],
+    [['--cert', 'cert', '--key', 'other'], /\/other: this key does not belong to .*\/cert/],
   ])('%j', async (args, line) => {
     const { code, stderr } = await run(...args);
     expect(stderr).toMatch(line);
@@ -73,7 +76,7 @@ describe('issue 13, case 9: a file of connect that is missing or wrong ends with
     const old = makeCertificate({ expired: true });
     const { file = '' } = await files({ file: `${old.cert.toString()}${old.key.toString()}` });
     const { code, stderr } = await run('--cert', file);
-    expect(stderr).toMatch(`${file}: the certificate has expired, on `);
+    expect(stderr).toMatch(`${file}: the certificate expired on `);
     expect(code).toBe(5);
   });
 });

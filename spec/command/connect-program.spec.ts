@@ -98,7 +98,7 @@ describe('issue 13, case 11: a program after --', () => {
     });
     expect(await run(plain!)).toMatchObject({
       code: 126,
-      stderr: `express-wstunnel: can't run "${plain!}": the permission is missing\n`,
+      stderr: `express-wstunnel: can't run "${plain!}": permission denied\n`,
     });
   });
 
@@ -121,12 +121,12 @@ describe('issue 13, case 11: a program after --', () => {
     [['ws://x/', '--local', '0', '--'], /give a program after --, such as/],
     [['ws://x/', '--local', '0', '--background', '--', 'true'], /either --background or a program/],
     [['--', 'ws://x/'], /give a URL/],
-    [['ws://x/', '--background'], /--background is for --local/],
+    [['ws://x/', '--background'], /--background needs --local/],
     [['ws://x/', '--local', '0', '--no-close'], /--no-close is for --stdio/],
     [['ws://x/', '--local', '0', '--linger', '1'], /--linger is for --stdio/],
     [['ws://x/', '--linger', '1', '--no-close'], /either --linger or --no-close/],
     [['ws://x/', '--linger', 'soon'], /--linger must be a number of seconds/],
-    [['ws://x/', '--linger', '100000'], /--linger is 86400 seconds at most/],
+    [['ws://x/', '--linger', '100000'], /--linger must be at most 86400 seconds/],
   ])('a wrong command line ends with 2: %j', async (args, line) => {
     const { code, stderr } = await runCommand(['connect', ...args]);
     expect(code).toBe(2);
@@ -202,7 +202,7 @@ describe('issue 13, case 11: --background', () => {
       '--background',
     ]);
     expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
-    expect(stderr).toBe(`express-wstunnel: can't listen on 127.0.0.1:${port}: it is in use\n`);
+    expect(stderr).toBe(`express-wstunnel: can't listen on 127.0.0.1:${port}: it is already in use\n`);
   });
 
   test('its messages go on where standard error is a file', async () => {

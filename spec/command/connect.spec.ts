@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { PassThrough, Writable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { runStdio } from '../../src/command/connect/stdio.js';
-import type { Io } from '../../src/command/io.js';
+import type { Io } from '../../src/command/process/io.js';
 import { certificate, makeCertificate } from '../support/certificate.js';
 import { CLI, files, runCommand } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';
@@ -25,27 +25,24 @@ async function says(args: readonly string[], code: number, line: RegExp, env = {
 describe('a wrong command line ends with 2', () => {
   test.each([
     [[], /give a URL, such as wss:\/\/desk\.example\.com\/vnc/],
-    [['ws://x/', 'y'], /one URL to connect to, and no "y"/],
+    [['ws://x/', 'y'], /give only one URL; unexpected "y"/],
     [['desk.example'], /the URL must be a ws: or wss: URL; got 'desk\.example'/],
     [['ftp://x/'], /the URL must begin with ws: or wss:; got 'ftp:\/\/x\/'/],
     [['localhost:5900/vnc'], /did you mean "ws:\/\/localhost:5900\/vnc"\?/],
     [['ws://ann:secret@x:99999/'], /the URL must be a ws: or wss: URL; got 'ws:\/\/\*\*\*@x:99999\/'/],
     [['ws://x/#y'], /must have no fragment/],
-    [['ws://x/', '--local', 'x'], /"x" is nowhere to listen/],
+    [['ws://x/', '--local', 'x'], /"x" is not a listen address/],
     [['ws://x/', '--local', '1', '--stdio'], /either --local or --stdio/],
-    [['ws://x/', '--retry', '1'], /--retry is for --local/],
+    [['ws://x/', '--retry', '1'], /--retry needs --local/],
     [['ws://x/', '--timeout', 'soon'], /--timeout must be a number of seconds/],
     [['ws://x/', '--pong', 'soon'], /--pong must be a number of seconds/],
     [['ws://x/', '--pong', '5000'], /pongTimeout must be .*did you mean 5\?/],
     [['ws://x/', '--timeout', '5000'], /connectTimeout must be .*did you mean 5\?/],
-    [['ws://x/', '--header', 'secret'], /--header is NAME:VALUE/],
-    [
-      ['ws://x/', '--header', 'Host: y'],
-      /the header "host" is the handshake's own: give it as --host-header/,
-    ],
+    [['ws://x/', '--header', 'secret'], /--header must be NAME:VALUE/],
+    [['ws://x/', '--header', 'Host: y'], /the handshake sets the header "host": use --host-header/],
     [['ws://x/', '--host-header', 'a b'], /hostHeader must be a host or host:port; got 'a b'/],
-    [['ws://x/', '--host-header', 'y', '--forward'], /hostHeader can't be used with proxyMode "forward"/],
-    [['ws://x/', '--user', 'secret'], /--user is NAME:FILE/],
+    [['ws://x/', '--host-header', 'y', '--forward'], /hostHeader is not for proxyMode "forward"/],
+    [['ws://x/', '--user', 'secret'], /--user must be NAME:FILE/],
     [['ws://x/', '--key', 'k'], /--key needs --cert/],
     [
       ['ws://x/', '--proxy', 'socks5://u:secret@p'],
@@ -81,12 +78,7 @@ describe('what is not there ends with 5', () => {
     );
     const proxy = await startProxyDouble((client) => client.send('HTTP/1.1 407 Who\r\n\r\n'));
     const env = { HTTP_PROXY: `http://ann:secret@127.0.0.1:${proxy.port}` };
-    await says(
-      ['ws://x/'],
-      5,
-      /requires a valid user and password: 407 Who; give them in the URL of HTTPS_PROXY/,
-      env,
-    );
+    await says(['ws://x/'], 5, /wants other credentials: 407 Who; put them into the URL of HTTPS_PROXY/, env);
     expect(proxy.asked[0]).toContain(`Basic ${btoa('ann:secret')}`);
   });
 
@@ -119,7 +111,7 @@ describe('what is not there ends with 5', () => {
 
 describe('an answer that is no tunnel ends with 6', () => {
   test.each([
-    [401, /was refused: 401 Unauthorized; log in with --user, --bearer or --cookie/],
+    [401, /was refused: 401 Unauthorized; give a login with --user, --bearer or --cookie/],
     [403, /was refused: 403 Forbidden/],
     [502, /was refused: 502 Bad Gateway \(the backend could not be reached\)/],
   ])('%i', async (status, line) => {
@@ -153,7 +145,7 @@ test('a secret in the place of its file is not shown', async () => {
     [['--bearer', 'hunter2'], 'token of --bearer'],
     [['--user', 'ann:hunter2'], 'password of --user'],
   ] as const) {
-    const line = new RegExp(`the ${what} is read from a file: there is no such file`);
+    const line = new RegExp(`can't read the ${what} from its file: there is no such file`);
     expect(await says(['ws://x/', ...args], 3, line)).not.toContain('hunter2');
   }
 });
@@ -317,7 +309,9 @@ describe('a local port', () => {
     const socket = connect(port, '127.0.0.1');
     socket.on('error', () => undefined);
     await new Promise((resolve) => socket.once('close', resolve));
-    await program.prints(/was refused: 401 Unauthorized \(.*\); log in with --user, --bearer or --cookie\n/);
+    await program.prints(
+      /was refused: 401 Unauthorized \(.*\); give a login with --user, --bearer or --cookie\n/,
+    );
     expect(await accepts({ port })).toBe(true);
   });
 
@@ -326,7 +320,7 @@ describe('a local port', () => {
     await says(
       ['ws://x/', '--local', String(port)],
       4,
-      new RegExp(`can't listen on 127\\.0\\.0\\.1:${port}: it is in use`),
+      new RegExp(`can't listen on 127\\.0\\.0\\.1:${port}: it is already in use`),
     );
   });
 

@@ -38,7 +38,7 @@ describe('issue 12, case 18: the cap of connections', () => {
       expect(await isServed(one)).toBe(false);
     }
     // Once, whatever the number.
-    await program.prints(/3 connections are open, further ones are closed: see --max-connections/);
+    await program.prints(/3 connections are open, further ones are refused: see --max-connections/);
     expect(program.output.match(/further ones/g)).toHaveLength(1);
     await echoes(open);
 
@@ -111,7 +111,7 @@ describeWith('sh')('issue 12, case 18: by default', () => {
     const program = new Program('sh', ['-c', line]);
     const [, port = ''] = await program.prints(/listening on http:\/\/127\.0\.0\.1:(\d+)\//);
     const clients = Array.from({ length: 40 }, () => new RawClient(Number(port)));
-    await program.prints(/16 connections are open, further ones are closed/);
+    await program.prints(/16 connections are open, further ones are refused/);
     for (const { socket } of clients) socket.destroy();
     await holds(async () => expect(await isServed(Number(port))).toBe(true));
   });

@@ -40,7 +40,7 @@ describe('issue 13, case 5: SIGHUP', () => {
     const program = new Program('nohup', [process.execPath, CLI, '0', String(target)]);
     const [, port = ''] = await program.prints(/listening on http:\/\/127\.0\.0\.1:(\d+)\//);
     program.process.kill('SIGHUP');
-    await program.prints(/settings were read again/);
+    await program.prints(/settings were reloaded/);
     await goesOn(Number(port));
   });
 
@@ -48,7 +48,7 @@ describe('issue 13, case 5: SIGHUP', () => {
     const { port: target } = await startEcho();
     const command = await startCommand(['0', String(target)]);
     command.program.process.kill('SIGHUP');
-    await command.program.prints(/settings were read again/);
+    await command.program.prints(/settings were reloaded/);
   });
 });
 

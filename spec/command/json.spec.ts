@@ -69,7 +69,7 @@ describe('issue 13, case 10: JSON does what its documentation says', () => {
     );
     await echoes(await openRaw(port));
     // The key is nobody else's.
-    await program.prints(/own\.key is in the folder that --web serves: it is not served/);
+    await program.prints(/own\.key is private, but in the folder that --web serves: it is answered with 404/);
     expect((await fetch(`http://127.0.0.1:${port}/own.key`)).status).toBe(404);
     expect((await fetch(`http://127.0.0.1:${port}/ca.pem`)).status).toBe(200);
 

@@ -196,7 +196,9 @@ describe('issue 13, case 18: what a start says of a lighttpd.conf', () => {
     // The configuration itself is in the second folder.
     expect(await bodyAt('other.example', '/l.conf')).toBe(404);
     await program.prints(
-      new RegExp(`beware: ${folder}/l\\.conf is in the folder that server\\.document-root serves`),
+      new RegExp(
+        `warning: ${folder}/l\\.conf is private, but in the folder that server\\.document-root serves`,
+      ),
     );
     expect(program.output).not.toContain('--web');
   });
@@ -210,31 +212,31 @@ describe('issue 13, case 18: what a start says of a lighttpd.conf', () => {
         ${backend(1)}`,
     });
     const { program } = await startCommand(['--config', conf!, '--listen', '0', '--ignore', 'auth.*']);
-    const [, list = ''] = await program.prints(/l\.conf: not taken over: (.*)/);
+    const [, list = ''] = await program.prints(/l\.conf: ignored: (.*)/);
     expect(list).toBe(
       'server.errorlog (l.conf line 2; messages go to stderr), accesslog.filename (l.conf line 3; --log FILE writes an event ' +
         'for each tunnel), auth.require (l.conf line 3; by --ignore), server.pid-file (l.conf line 4; no such file is written)',
     );
-    expect(program.output.match(/not taken over/g)).toHaveLength(1);
+    expect(program.output.match(/ignored: /g)).toHaveLength(1);
   });
 
-  test('beware: who reaches it, pages of every site, and a guard that was passed over', async () => {
+  test('warning: who reaches it, pages of every site, and a guard that was passed over', async () => {
     const { 'l.conf': conf } = await files({ 'l.conf': `auth.require = ()\n${backend(1)}` });
     const args = ['--config', conf!, '--listen', ':0'];
     const { program } = await startCommand([...args, '--ignore', 'auth.require']);
     await program.prints(
-      /beware: whoever reaches :0 may open a tunnel; --auth shuts it \(--ignore passes over auth\.require of .*l\.conf:1\)/,
+      /warning: every client that can reach :0 may open a tunnel; require a login with --auth \(--ignore skips auth\.require of .*l\.conf:1\)/,
     );
     await program.prints(
-      /beware: pages of every site may open a tunnel.*: wstunnel\.origins names the sites/,
+      /warning: pages of every site may open tunnels.*: limit the sites with wstunnel\.origins/,
     );
   });
 
-  test('beware: a login that was passed over asks nobody, also on loopback', async () => {
+  test('warning: a login that was passed over asks nobody, also on loopback', async () => {
     const { 'l.conf': conf } = await files({ 'l.conf': `auth.require = ()\n${backend(1)}` });
     const args = ['--config', conf!, '--listen', '127.0.0.1:0', '--ignore', 'auth.*', '--check-config'];
     expect((await runCommand(args)).stderr).toMatch(
-      /nobody is asked for a login: --auth would \(--ignore passes over auth/,
+      /no login is required; require one with --auth \(--ignore skips auth/,
     );
   });
 
@@ -244,9 +246,10 @@ describe('issue 13, case 18: what a start says of a lighttpd.conf', () => {
     const args = ['--config', conf!, '--listen', '127.0.0.1:0', '--ignore', 'ssl.*', '--check-config'];
     const { stderr } = await runCommand(args);
     expect(stderr).toMatch(
-      /\$SERVER\["socket"\] == ":8443" is not taken over: a command serves https on all of its addresses or on none/,
+      /\$SERVER\["socket"\] == ":8443" is ignored: https is for all addresses of a command/,
     );
-    if (process.getuid?.() === 0) expect(stderr).toMatch(/it stays root: server\.username, or --user/);
+    if (process.getuid?.() === 0)
+      expect(stderr).toMatch(/the process stays root: server\.username, or --user/);
     const { 'm.conf': group } = await files({ 'm.conf': `server.groupname = "nogroup"\n${backend(1)}` });
     const run = await runCommand(['--config', group!, '--check-config']);
     expect([run.code, run.stderr]).toEqual([

@@ -33,7 +33,7 @@ async function problemsOf(conf: string, env: Record<string, string> = {}): Promi
 /** The options that the last line names. */
 function ignoring(lines: readonly string[]): string[] {
   const [, options = ''] =
-    /^once you have seen to them, pass these directives over: (.*)$/.exec(lines.at(-1) ?? '') ?? [];
+    /^once you have checked these directives, ignore them with (.*)$/.exec(lines.at(-1) ?? '') ?? [];
   expect(options).not.toBe('');
   return options.split(' ');
 }
@@ -109,7 +109,7 @@ describe('issue 13, case 8: configurations from the field start at the second ru
     const { port: own, program } = await startCommand(args);
     const dial = () => connectTls({ port: own, host: '127.0.0.1', rejectUnauthorized: false });
     await echoes(await openRaw(dial(), '/usp-ws'));
-    await program.prints(/not taken over: .*ssl\.engine \(10-ssl\.conf line 1; by --ignore\)/);
+    await program.prints(/ignored: .*ssl\.engine \(10-ssl\.conf line 1; by --ignore\)/);
   });
 
   test('a terminal on a demonstration machine: everything from the environment, a unix socket behind', async () => {
@@ -142,7 +142,7 @@ describe('issue 13, case 8: configurations from the field start at the second ru
     expect(await (await fetch(url)).text()).toBe('terminal');
     await echoes(await openRaw(port, '/ws'));
     await program.prints(
-      /not taken over: server\.errorlog \(.* line 5; messages go to stderr\), accesslog\.filename \(.* line 6; --log FILE/,
+      /ignored: server\.errorlog \(.* line 5; messages go to stderr\), accesslog\.filename \(.* line 6; --log FILE/,
     );
   });
 

@@ -21,8 +21,8 @@ test('websockify’s own order of arguments: where, then where to', async () => 
   for (const path of ['/', '/websockify', '/any/thing?x=1']) await echoes(await openRaw(port, path));
   // Piped, it says where it listens, and no more.
   expect(program.output).toBe(
-    `express-wstunnel: listening on ${url} for 127.0.0.1:${target}; only this machine can reach it ` +
-      `(--listen :${port} lets others in, also through a container's published port)\n`,
+    `express-wstunnel: listening on ${url} for 127.0.0.1:${target}; reachable from this machine only ` +
+      `(--listen :${port} opens it to others, also through a container's published port)\n`,
   );
 });
 
@@ -171,8 +171,8 @@ test('--tokens: each leads to its own target, and the file is read anew when it 
   for (let i = 0; i < 3; i++) expect(await nameAt(port, '/?token=secret-4')).toBe('a');
   for (const token of ['secret-2', 'secret-3'])
     expect((await knock(port, `/?token=${token}`)).status).toBe(404);
-  await program.prints(/tokens:1: a line is "token: HOST:PORT"/);
-  expect(program.output.match(/a line is/g)).toHaveLength(1);
+  await program.prints(/tokens:1: a line must be "token: HOST:PORT"/);
+  expect(program.output.match(/a line must be/g)).toHaveLength(1);
   expect(program.output).not.toMatch(/secret-|with:colon/);
 });
 

@@ -70,7 +70,7 @@ test('SIGHUP: who was taken from the file does not come in again', async () => {
   expect(await statusOf(command.port, basic('ann', 'old'))).toBe(101);
   await writeFile(file!, 'new\n');
   command.program.process.kill('SIGHUP');
-  await until(() => command.program.output.includes('read again'));
+  await until(() => command.program.output.includes('reloaded'));
   expect(await statusOf(command.port, basic('ann', 'old'))).toBe(401);
   expect(await statusOf(command.port, basic('ann', 'new'))).toBe(101);
 });
@@ -106,9 +106,9 @@ test('what may not have been meant is told at the start', async () => {
   const { port: target } = await startEcho();
   const { file } = await files({ file: 'secret\n' });
   const open = await startCommand([':0', String(target)]);
-  await open.program.prints(/beware: whoever reaches :0 may open a tunnel/);
+  await open.program.prints(/warning: every client that can reach :0 may open a tunnel/);
   const clear = await startCommand(['0.0.0.0:0', String(target), '--auth', `ann:${file}`]);
-  await clear.program.prints(/beware: passwords and bytes can be read on the way; --cert/);
+  await clear.program.prints(/warning: passwords and data are sent unencrypted; use https with --cert/);
 });
 
 describe('issue 12, case 5: a machine that gives no thread', () => {
@@ -236,7 +236,7 @@ describe('issue 12, case 29: the cookie of --auth', () => {
     const Cookie = (await cookieOf(url, basic('ann', 'right')))!;
     const reload = async (times: number) => {
       program.process.kill('SIGHUP');
-      await until(() => (program.output.match(/read again/g) ?? []).length === times);
+      await until(() => (program.output.match(/reloaded/g) ?? []).length === times);
     };
     await reload(1);
     expect(await statusOf(port, { Cookie })).toBe(101);

@@ -104,20 +104,22 @@ describe('issue 12, case 11: DNS rebinding', () => {
     expect((await page(dial, 'desk.example', { Origin: 'https://desk.example' })).status).toBe(101);
   });
 
-  test('--allow is no guard against pages: the beware line comes', async () => {
+  test('--allow is no guard against pages: the warning line comes', async () => {
     const open = await start('--listen', ':0', '--allow', '127.0.0.1');
     await open.program.prints(
-      /beware: whoever reaches :0 from an address of --allow may open a tunnel; --auth or --tokens/,
+      /warning: every client that can reach :0 from an address of --allow may open a tunnel; limit this with --auth or --tokens/,
     );
     const here = await start('--listen', '127.1:0');
     const everySite = await start('--listen', '0', '--origin', '*');
-    await everySite.program.prints(/beware: pages of every site may open a tunnel.*--origin has "\*"/);
+    await everySite.program.prints(/warning: pages of every site may open tunnels.*--origin has "\*"/);
     await holds(() => expect(here.program.output).toMatch(/^.*listening on .*\n$/));
   });
 
   test.each([['desk:80'], ['http://desk'], ['a b']])('--name %s is refused at the start', async (name) => {
     const { code, stderr } = await runCommand(['0', '5900', '--name', name]);
     expect(code).toBe(2);
-    expect(stderr).toContain(`--name "${name}": it is a host name without a port`);
+    expect(stderr).toContain(
+      `--name must be a host name without a port, such as desk.example.com; got "${name}"`,
+    );
   });
 });

@@ -5,7 +5,7 @@ import { connect as connectTls } from 'node:tls';
 import { promisify } from 'node:util';
 import { hashSync } from 'bcryptjs';
 import { expect, test } from 'vitest';
-import { LISTEN_OPTIONS } from '../../src/command/listen/options.js';
+import { LISTEN_FLAGS } from '../../src/command/listen/settings/listen-flags.js';
 import { certificate } from '../support/certificate.js';
 import { echoes, files, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
@@ -168,7 +168,7 @@ describeWith('systemd-analyze')('issue 13, case 23: the units for systemd', () =
     const [, line = ''] = /^ExecStart=\/usr\/bin\/env express-wstunnel (.*)$/m.exec(SERVICE) ?? [];
     const flags = line.match(/--[a-z-]+/g) ?? [];
     expect(flags.length).toBeGreaterThan(0);
-    expect(flags.filter((flag) => !Object.hasOwn(LISTEN_OPTIONS, flag.slice(2)))).toEqual([]);
+    expect(flags.filter((flag) => !Object.hasOwn(LISTEN_FLAGS, flag.slice(2)))).toEqual([]);
   });
 });
 
@@ -191,7 +191,7 @@ describeWith('websockify')('websockify', () => {
     const newer = ['--unix-listen', '--unix-listen-mode', '--file-only'];
     expect([...told].filter((flag) => !flags.has(flag) && !newer.includes(flag))).toEqual([]);
     const ours = rows.flatMap(([, here = '']) => here.match(/(?<![\w'-])--[a-z][\w-]*/g) ?? []);
-    const known = Object.keys(LISTEN_OPTIONS).map((name) => `--${name}`);
+    const known = Object.keys(LISTEN_FLAGS).map((name) => `--${name}`);
     const ofNode = ['--tls-cipher-list'];
     expect(ours.filter((flag) => !known.includes(flag) && !ofNode.includes(flag))).toEqual([]);
   });

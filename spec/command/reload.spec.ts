@@ -17,8 +17,8 @@ import { until } from '../support/wait.js';
 async function reread({ program }: Listening): Promise<void> {
   const before = program.output.length;
   program.process.kill('SIGHUP');
-  await until(() => /settings (were|hold)/.test(program.output.slice(before)));
-  expect(program.output.slice(before)).toContain('were read again');
+  await until(() => /settings (were|stay)/.test(program.output.slice(before)));
+  expect(program.output.slice(before)).toContain('were reloaded');
 }
 
 async function statusOf(port: number): Promise<number> {

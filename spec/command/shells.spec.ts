@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import type { OptionSpec } from '../../src/command/args.js';
-import { CONNECT_OPTIONS } from '../../src/command/connect/options.js';
-import { LISTEN_OPTIONS } from '../../src/command/listen/options.js';
+import type { OptionSpec } from '../../src/command/command-line/args.js';
+import { CONNECT_FLAGS } from '../../src/command/connect/connect-flags.js';
+import { LISTEN_FLAGS } from '../../src/command/listen/settings/listen-flags.js';
 import { EXIT } from '../../src/command/exit.js';
 import { CLI, files, runCommand } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';
@@ -24,9 +24,9 @@ async function offered(...words: string[]): Promise<string[]> {
 describe('issue 13, case 23: completion', () => {
   test('in bash offers every option of the command that is typed, and no other', async () => {
     const listen = await offered('express-wstunnel', '5900', '--');
-    expect(listen.sort()).toEqual(flags(LISTEN_OPTIONS).sort());
+    expect(listen.sort()).toEqual(flags(LISTEN_FLAGS).sort());
     const connect = await offered('express-wstunnel', 'connect', 'ws://x/', '--');
-    expect(connect.sort()).toEqual(flags(CONNECT_OPTIONS).sort());
+    expect(connect.sort()).toEqual(flags(CONNECT_FLAGS).sort());
     expect(await offered('express-wstunnel', 'listen', '--client')).toEqual(['--client-ca']);
   });
 
@@ -70,7 +70,7 @@ describe('issue 13, case 23: completion', () => {
         const { stdout } = await runCommand(['completion', shell]);
         const { script } = await files({ script: stdout });
         expect(await run(shell, ['-n', script!])).toEqual({ stdout: '', stderr: '' });
-        for (const name of Object.keys({ ...LISTEN_OPTIONS, ...CONNECT_OPTIONS }))
+        for (const name of Object.keys({ ...LISTEN_FLAGS, ...CONNECT_FLAGS }))
           expect(stdout).toMatch(shell === 'zsh' ? new RegExp(`'\\*?--${name}[=[]`) : ` -l ${name} `);
       }
     });
@@ -110,8 +110,8 @@ describe('issue 13, case 23: the manual page', () => {
     const text = stdout.replaceAll('\\-', '-');
     const [listen = '', connect = ''] = text.split('.SH OPTIONS OF CONNECT');
     for (const [page, specs] of [
-      [listen, LISTEN_OPTIONS],
-      [connect, CONNECT_OPTIONS],
+      [listen, LISTEN_FLAGS],
+      [connect, CONNECT_FLAGS],
     ] as const)
       for (const [name, spec] of Object.entries<OptionSpec>(specs)) {
         const value = spec.value === undefined ? '' : ` \\fI${spec.value}\\fR`;

@@ -16,7 +16,7 @@ const signal = ({ program }: Listening, name: NodeJS.Signals) => program.process
 async function reread(command: Listening): Promise<string> {
   const before = command.program.output.length;
   signal(command, 'SIGHUP');
-  await until(() => /settings (were|hold)/.test(command.program.output.slice(before)));
+  await until(() => /settings (were|stay)/.test(command.program.output.slice(before)));
   return command.program.output.slice(before);
 }
 
@@ -80,7 +80,7 @@ test('SIGHUP: new tunnels get the new settings, and none that is open ends', asy
   await echoes(before);
 
   await writeFile(file!, config(a));
-  expect(await reread(command)).toMatch(/read again/);
+  expect(await reread(command)).toMatch(/reloaded/);
   expect(await nameAt(command.port)).toBe('a');
   await echoes(before);
 
@@ -107,7 +107,7 @@ test('SIGHUP with a broken file keeps the old settings, and says where it is bro
   const { 'desk.json': file } = await files({ 'desk.json': JSON.stringify({ server: { port: a } }) });
   const command = await startCommand(['--config', file!, '--listen', '127.0.0.1:0']);
   const broken = [
-    ['{\n  "server": { "port": 1 }\n  "web": "."\n}', /desk\.json:3:3: .*the old settings hold\n$/],
+    ['{\n  "server": { "port": 1 }\n  "web": "."\n}', /desk\.json:3:3: .*the old settings stay in force\n$/],
     ['{ "server": { "prot": 1 } }', /desk\.json:1:15: server has no "prot"; did you mean "port"\?; the old/],
     ['{ "server": { "port": 1 }, "web": "none" }', /none: there is no such file or folder; the old/],
   ] as const;
@@ -117,7 +117,7 @@ test('SIGHUP with a broken file keeps the old settings, and says where it is bro
     expect(await nameAt(command.port)).toBe('a');
   }
   await writeFile(file!, JSON.stringify({ server: { port: a }, listen: '1' }));
-  expect(await reread(command)).toMatch(/read again/);
+  expect(await reread(command)).toMatch(/reloaded/);
 });
 
 test('SIGHUP: a new certificate for new connections', async () => {
@@ -138,7 +138,7 @@ test('SIGHUP: a new certificate for new connections', async () => {
   expect((await before.client.answer()).status).toBe(101);
 
   await writeFile(cert!, two.cert);
-  expect(await reread(command)).toMatch(/this is not the key of .*the old settings hold/);
+  expect(await reread(command)).toMatch(/this key does not belong to .*the old settings stay in force/);
   await writeFile(key!, two.key);
   await reread(command);
   const after = await dial();
@@ -167,7 +167,7 @@ test('SIGHUP: a log that has become a FIFO holds up no end', async () => {
   const command = await startCommand(['0', String(target), '--log', log!]);
   await rm(log!);
   execFileSync('mkfifo', [log!]);
-  expect(await reread(command)).toMatch(/log: nobody reads from it; the old settings hold/);
+  expect(await reread(command)).toMatch(/log: no program reads from it; the old settings stay in force/);
   signal(command, 'SIGTERM');
   expect(await command.exit()).toBe(0);
 });
@@ -189,7 +189,9 @@ test('SIGHUP: a login is not exchanged for certificates that nobody would ask fo
   };
   expect(await status()).toBe(401);
   await config({ clientCa: 'cert' });
-  expect(await reread(command)).toMatch(/clients' certificates, or none, are settled at the start; the old/);
+  expect(await reread(command)).toMatch(
+    /a reload can't change whether clients need certificates: restart the command; the old/,
+  );
   expect(await status()).toBe(401);
 });
 
@@ -201,14 +203,14 @@ test('SIGHUP: settings that leave the door open are told of', async () => {
   const { tokens } = await files({ tokens: 'secret: 1\n' });
   await writeFile(file!, JSON.stringify({ listen: ':0', tokens }));
   const command = await startCommand(['--config', file!]);
-  expect(command.program.output).not.toMatch(/beware/);
+  expect(command.program.output).not.toMatch(/warning/);
   await config({});
   signal(command, 'SIGHUP');
-  await command.program.prints(/beware: whoever reaches :0 may open a tunnel/);
+  await command.program.prints(/warning: every client that can reach :0 may open a tunnel/);
   // Nor does it help that the file now says where nobody else would reach it.
   await config({ listen: '0' });
   const before = command.program.output.length;
   signal(command, 'SIGHUP');
-  await until(() => /beware/.test(command.program.output.slice(before)));
-  expect(command.program.output.slice(before)).toMatch(/as they were until the next start/);
+  await until(() => /warning/.test(command.program.output.slice(before)));
+  expect(command.program.output.slice(before)).toMatch(/apply after a restart/);
 });

@@ -86,7 +86,7 @@ describeWith('script')('on a terminal', () => {
     client.send(closeFrame(1001)).socket.end();
     await until(() => program.process.exitCode !== null);
     expect(program.process.exitCode).toBe(0);
-    expect(program.output).toMatch(/closing 1 tunnel; once more ends it at once/);
+    expect(program.output).toMatch(/closing 1 tunnel; signal again to end at once/);
     expect(lastLine(program)).toBe('');
   });
 
@@ -94,7 +94,7 @@ describeWith('script')('on a terminal', () => {
     const { port: target } = await startEcho();
     const { program, pid, port } = await startOnTerminal(['0', String(target)]);
     process.kill(pid, 'SIGHUP');
-    await program.prints(/settings were read again/);
+    await program.prints(/settings were reloaded/);
     program.process.kill('SIGKILL');
     await until(async () => !(await accepts({ port })));
   });

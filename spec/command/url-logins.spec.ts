@@ -22,20 +22,20 @@ describe('issue 13, case 3: no message of the command shows a login', () => {
     [['ws://ann:12/45@desk/'], /the URL must be percent-encoded/],
     [['ws://CORP\\ann:secret@desk/', '--local', '0'], /the URL must be percent-encoded/],
     [['ann:12/45@desk'], /the URL must begin with ws: or wss:; got '\*\*\*' \(see/],
-    [['ws://x/', 'ws://ann:secret@desk/'], /one URL to connect to, and no "\*\*\*"/],
-    [['ws://x/', '--local', 'ann:secret@desk:5900'], /"\*\*\*" is nowhere to listen/],
-    [['ws://x/', '--timeout', 'ann:secret@desk'], /--timeout must be a number of seconds, and not "\*\*\*"/],
+    [['ws://x/', 'ws://ann:secret@desk/'], /give only one URL; unexpected "\*\*\*"/],
+    [['ws://x/', '--local', 'ann:secret@desk:5900'], /"\*\*\*" is not a listen address/],
+    [['ws://x/', '--timeout', 'ann:secret@desk'], /--timeout must be a number of seconds, not "\*\*\*"/],
   ])('connect %j', async (args, message) => {
     expect(await complaint(['connect', ...args], 2)).toMatch(message);
   });
 
   test.each([
-    [['0', 'ann:secret@desk:5900'], /"\*\*\*" is no target/],
-    [['0', 'secret@desk:5900'], /"\*\*\*" is no target/],
-    [['http://ann:secret@desk:6080', '5900'], /"\*\*\*" is nowhere to listen/],
+    [['0', 'ann:secret@desk:5900'], /"\*\*\*" is not a target/],
+    [['0', 'secret@desk:5900'], /"\*\*\*" is not a target/],
+    [['http://ann:secret@desk:6080', '5900'], /"\*\*\*" is not a listen address/],
     [['0', '5900', '--origin', 'https://ann:secret@desk'], /--origin .*got '\*\*\*'/],
     [['0', '5900', '--allow', 'ann:secret@desk'], /--allow .*\*\*\*/],
-    [['0', '5900', '--frame', 'https://ann:secret@desk'], /--frame "\*\*\*"/],
+    [['0', '5900', '--frame', 'https://ann:secret@desk'], /--frame must list sites .*; got "\*\*\*"/],
   ])('listen %j', async (args, message) => {
     expect(await complaint(args, 2)).toMatch(message);
   });

@@ -3,7 +3,12 @@ import { chmod, chown, mkdir, readdir, readFile, stat, symlink, writeFile } from
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { dropTo, environmentOf, identityOf, type ProcessIds } from '../../src/command/listen/user.js';
+import {
+  giveUpRoot,
+  environmentOf,
+  identityOf,
+  type ProcessIds,
+} from '../../src/command/listen/user/process-user.js';
 import { CLI, echoes, files, runCommand, startCommand, type Listening } from '../support/command.js';
 import { openRaw } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
@@ -38,7 +43,9 @@ describeAsRoot('issue 13, case 18: giving up root', () => {
   test('--user: no right of root is left, in any of the three kinds of ids', async () => {
     const { port: target } = await startEcho();
     const command = await startCommand(['0', `127.0.0.1:${target}`, '--user', 'nobody']);
-    await command.program.prints(new RegExp(`goes on as nobody \\(uid ${uid}, gid ${gid}\\), not as root`));
+    await command.program.prints(
+      new RegExp(`gave up root: now running as nobody \\(uid ${uid}, gid ${gid}\\)`),
+    );
     const ids = await idsOf(command);
     expect(new Set(ids.Uid)).toEqual(new Set([String(uid)]));
     expect(new Set(ids.Gid)).toEqual(new Set([String(gid)]));
@@ -89,7 +96,7 @@ describeAsRoot('issue 13, case 18: giving up root', () => {
     await chown(made.folder!, uid, gid);
     await symlink(join(made.folder!, 'of-root/planted'), join(made.folder!, 'log'));
     const run = await runCommand(['0', '1', '--user', 'nobody', '--log', join(made.folder!, 'log')]);
-    expect([run.code, run.stderr]).toEqual([3, expect.stringMatching(/log: the permission is missing/)]);
+    expect([run.code, run.stderr]).toEqual([3, expect.stringMatching(/log: permission denied/)]);
     expect(await readdir(join(made.folder!, 'of-root'))).toEqual([]);
   });
 
@@ -108,16 +115,16 @@ describeAsRoot('issue 13, case 18: giving up root', () => {
     const args = ['0', `127.0.0.1:${target}`, '--auth', `ann:${made.secret}`, '--user', 'nobody'];
     const command = await startCommand(args);
     await command.program.prints(
-      /nobody has no permission for .*secret, or for a folder on the way: SIGHUP will fail; give them to a group/,
+      /nobody can't read .*secret, or a folder above: a reload by SIGHUP will fail; give them to a group/,
     );
     await writeFile(made.secret!, 'other\n');
     command.program.process.kill('SIGHUP');
-    await command.program.prints(/the permission is missing; the old settings hold/);
+    await command.program.prints(/permission denied; the old settings stay in force/);
     await echoes(await openRaw(command.port, '/', { Authorization: `Basic ${btoa('ann:right')}` }));
 
     await chmod(made.secret!, 0o644);
     command.program.process.kill('SIGHUP');
-    await command.program.prints(/the settings were read again/);
+    await command.program.prints(/the settings were reloaded/);
     await echoes(await openRaw(command.port, '/', { Authorization: `Basic ${btoa('ann:other')}` }));
     await expect(openRaw(command.port, '/', { Authorization: `Basic ${btoa('ann:right')}` })).rejects.toThrow(
       '401',
@@ -151,20 +158,20 @@ describeAsRoot('issue 13, case 18: giving up root', () => {
         });
       });
     expect(await asOther(['--config', made['l.conf']!, '--listen', '0'])).toMatch(
-      /l\.conf:1: server\.username is not taken over: only root can become "nobody"; this process stays uid \d/,
+      /l\.conf:1: server\.username is ignored: only root can become "nobody"; this process stays uid \d/,
     );
     expect(await asOther(['0', '1', '--user', 'nobody'])).toMatch(
-      /--user: only root can become "nobody"; leave it out/,
+      /--user: only root can become "nobody"; omit it/,
     );
   });
 
   test.each([
-    [['--user', 'root'], /--user: "root" is root; name a user without its rights/, 3],
+    [['--user', 'root'], /--user: "root" is root; give another user/, 3],
     [['--user', '0:0'], /"0" is root/, 3],
     [['--user', 'nobody-such'], /--user: this machine has no user "nobody-such"/, 3],
     [['--user', 'nobody:nobody-such'], /this machine has no group "nobody-such"/, 3],
     [['--user', '54321'], /"54321" has no group on this machine: give NAME:GROUP/, 3],
-    [['--user', 'a b'], /--user "a b": it is NAME or NAME:GROUP/, 2],
+    [['--user', 'a b'], /--user must be NAME or NAME:GROUP, .*; got "a b"/, 2],
     [['--user', 'nobody', '--unix', '/nowhere/s'], /can't listen on unix:\/nowhere\/s/, 4],
   ])('%j', async (args, line, code) => {
     const run = await runCommand([...(args.includes('--unix') ? [] : ['0']), '5900', ...args]);
@@ -208,28 +215,28 @@ describe('issue 13, case 18: the order of giving up root', () => {
 
   test('groups, group, user; then whether root can be taken back', () => {
     const { ids, calls } = fakeIds(false);
-    dropTo({ name: 'www', uid: 33, gid: 34 }, '--user', ids);
+    giveUpRoot({ name: 'www', uid: 33, gid: 34 }, '--user', ids);
     expect(calls).toEqual(['initgroups www 34', 'setgid 34', 'setuid 33', 'setuid 0']);
     const other = fakeIds(false);
-    dropTo({ name: undefined, uid: 33, gid: 34 }, '--user', other.ids);
+    giveUpRoot({ name: undefined, uid: 33, gid: 34 }, '--user', other.ids);
     expect(other.calls[0]).toBe('setgroups 34');
   });
 
   test('where root can be taken back, or a call fails, the command ends', () => {
-    expect(() => dropTo({ name: 'www', uid: 33, gid: 34 }, '--user', fakeIds(true).ids)).toThrow(
-      /taken back/,
+    expect(() => giveUpRoot({ name: 'www', uid: 33, gid: 34 }, '--user', fakeIds(true).ids)).toThrow(
+      /could become root again/,
     );
     const { ids } = fakeIds(false);
     const failing = { ...ids, setgid: () => undefined };
-    expect(() => dropTo({ name: 'www', uid: 33, gid: 34 }, '--user', failing)).toThrow(/not given up/);
+    expect(() => giveUpRoot({ name: 'www', uid: 33, gid: 34 }, '--user', failing)).toThrow(/not given up/);
     const throwing = {
       ...ids,
       initgroups: () => {
         throw new Error('EPERM');
       },
     };
-    expect(() => dropTo({ name: 'www', uid: 33, gid: 34 }, '--user', throwing)).toThrow(
-      /can't be given up: EPERM/,
+    expect(() => giveUpRoot({ name: 'www', uid: 33, gid: 34 }, '--user', throwing)).toThrow(
+      /can't give up root: EPERM/,
     );
   });
 });

@@ -67,7 +67,7 @@ describe('issue 12, case 19: who may show the page in a frame', () => {
     async (value) => {
       const { code, stderr } = await runCommand(['0', '5900', '--frame', value]);
       expect(code).toBe(2);
-      expect(stderr).toMatch(/--frame ".*": it lists sites/);
+      expect(stderr).toMatch(/--frame must list sites .*; got "/);
     },
   );
 });
@@ -96,7 +96,9 @@ describe('issue 12, case 19: what lies in the folder of --web', () => {
     const { program } = await startCommand(['--config', at('desk.json')]);
     for (const name of ['tokens', 'desk.key', 'password', 'desk.json', 'events.log'])
       await program.prints(
-        new RegExp(`beware: ${at(name)} is in the folder that --web serves: it is not served`),
+        new RegExp(
+          `warning: ${at(name)} is private, but in the folder that --web serves: it is answered with 404`,
+        ),
       );
     expect(program.output).not.toContain('desk.crt is in');
 
@@ -148,7 +150,7 @@ describe('issue 12, case 19: what lies in the folder of --web', () => {
       expect((await fetch(url + name)).status, name).toBe(404);
     expect((await fetch(`${url}a.txt`)).status).toBe(200);
     const tls = await startCommand(['0', '1', '--web', folder, '--cert', join(folder, 'both.pem')]);
-    await tls.program.prints(/beware: .*both\.pem is in the folder/);
+    await tls.program.prints(/warning: .*both\.pem is private, but in the folder/);
   });
 
   test('secrets beside the folder hide nothing of it', async () => {

@@ -9,10 +9,14 @@ import { runInNewContext } from 'node:vm';
 import { connect as connectTls } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { CommandError } from '../../src/command/exit.js';
-import { readArgs } from '../../src/command/args.js';
-import { readPlan } from '../../src/command/listen/arguments.js';
-import { LISTEN_OPTIONS } from '../../src/command/listen/options.js';
-import { checkWraps, readWebsockify, withWebsockify } from '../../src/command/listen/websockify.js';
+import { readArgs } from '../../src/command/command-line/args.js';
+import { readPlan } from '../../src/command/listen/settings/read-plan.js';
+import { LISTEN_FLAGS } from '../../src/command/listen/settings/listen-flags.js';
+import {
+  checkWraps,
+  readWebsockify,
+  withWebsockify,
+} from '../../src/command/listen/settings/websockify-flags.js';
 import { makeCertificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { echoes, files, runCommand, startCommand } from '../support/command.js';
@@ -22,7 +26,7 @@ import { accepts, closedPort, startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
 const run = promisify(execFile);
-const SPECS = withWebsockify(LISTEN_OPTIONS);
+const SPECS = withWebsockify(LISTEN_FLAGS);
 
 /** The plan of a command line in websockify's words. */
 const planOf = (...args: string[]) => readPlan(readWebsockify(readArgs(args, SPECS)));
@@ -64,7 +68,7 @@ describeWith('websockify')("issue 13, case 13: websockify's options", () => {
       expect(message).toContain(flag);
       expect(message).not.toContain('there is no option');
       const named = message.match(/(?<![\w'-])--[a-z][\w-]*/g) ?? [];
-      const ours = named.filter((name) => name.slice(2) in LISTEN_OPTIONS);
+      const ours = named.filter((name) => name.slice(2) in LISTEN_FLAGS);
       expect([flag, ours.length > 0 || /NODE_OPTIONS|DEBUG/.test(message)]).toEqual([flag, true]);
     }
     // What is answered and not taken is this, and no more.
@@ -110,7 +114,7 @@ describe("issue 13, case 13: websockify's command lines", () => {
     ['6080 :5900 --libserver --web . --file-only --web-auth --auth /a', { auth: [{ file: '/a' }] }],
     [
       '6080 :5900 --timeout 60 --idle-timeout 30 --run-once',
-      { ending: { timeout: 60, idleTimeout: 30, runOnce: true } },
+      { autoExit: { timeout: 60, idleTimeout: 30, runOnce: true } },
     ],
     ['6080 :5900 --syslog /dev/log --legacy-syslog', { syslog: { server: '/dev/log', isLegacy: true } }],
     ['6080 :5900 --record /tmp/r', { record: '/tmp/r' }],
@@ -133,16 +137,16 @@ describe("issue 13, case 13: websockify's command lines", () => {
   test.each([
     ['6080 :5900 --auth-plugin BasicHTTPAuth --auth-source a:secret', /--auth USER:FILE/],
     ['6080 :5900 --auth-plugin ClientCertCNAuth --auth-source a', /--client-ca/],
-    ['6080 --token-plugin JSONTokenApi --token-source http://x/%s', /--tokens takes files of TokenFile/],
-    ['6080 --tokens a --target-config b', /--target-config is --tokens here: give only one/],
+    ['6080 --token-plugin JSONTokenApi --token-source http://x/%s', /--tokens reads files of TokenFile only/],
+    ['6080 --tokens a --target-config b', /--target-config is another name of --tokens: give only one/],
     ['6080 :5900 --ssl-only', /--ssl-only needs --cert/],
     ['6080 :5900 --web-auth', /--web-auth needs --auth/],
     ['6080 :5900 --ssl-version tlsv1_3', /NODE_OPTIONS=--tls-min-v1\.3 /],
     ['6080 :5900 --timeout x', /--timeout must be a number of seconds from 0/],
     ['6080 :5900 --legacy-syslog', /--legacy-syslog needs --syslog/],
-    ['6080 a:1 b:2 --record r', /--record takes one TARGET/],
-    ['6080 :6080', /127\.0\.0\.1:6080 is where the command itself listens/],
-    [':6080', /127\.0\.0\.1:6080 is where the command itself listens/],
+    ['6080 a:1 b:2 --record r', /--record needs exactly one TARGET/],
+    ['6080 :6080', /127\.0\.0\.1:6080 is an address that this command listens on/],
+    [':6080', /127\.0\.0\.1:6080 is an address that this command listens on/],
   ])('%s is answered', (line, message) => {
     expect(() => planOf(...line.split(' '))).toThrow(message);
     try {
@@ -171,9 +175,9 @@ describe('issue 13, case 13: the line at the start says who can reach the comman
   test.each([
     [
       '0',
-      /for \S+; only this machine can reach it \(--listen :\d+ lets others in, also through a container's published port\)$/m,
+      /for \S+; reachable from this machine only \(--listen :\d+ opens it to others, also through a container's published port\)$/m,
     ],
-    [':0', /for \S+; every network of this machine can reach it$/m],
+    [':0', /for \S+; reachable from every network of this machine$/m],
   ])('on %s', async (address, text) => {
     const { program } = await startCommand([address, '5900']);
     await program.prints(text);
@@ -234,7 +238,7 @@ describe('issue 13, case 13: --daemon', () => {
     const { code, stderr } = await runCommand([String(port), '1', '--daemon']);
     expect({ code, stderr }).toEqual({
       code: 4,
-      stderr: `express-wstunnel: can't listen on 127.0.0.1:${port}: it is in use\n`,
+      stderr: `express-wstunnel: can't listen on 127.0.0.1:${port}: it is already in use\n`,
     });
     expect((await runCommand(['0', '1', '--daemon', '--log', '-'])).code).toBe(2);
   });
@@ -310,7 +314,9 @@ describe('issue 13, case 13: --record and --syslog', () => {
     const { port: target } = await startEcho();
     const { folder } = await files({ 'tape.1': 'an earlier one' });
     const command = await startCommand(['0', String(target), '--record', `${folder}/tape`]);
-    await command.program.prints(/beware: all that tunnels carry is written to .*tape\.1 and so on/);
+    await command.program.prints(
+      /warning: everything that tunnels carry, typed passwords included, is recorded in .*tape\.1 and so on/,
+    );
     const client = await openRaw(command.port);
     await echoes(client);
     client.socket.destroy();

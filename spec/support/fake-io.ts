@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
-import type { Io, Signal } from '../../src/command/io.js';
+import type { Io, Signal } from '../../src/command/process/io.js';
 
 /** A command's process without a process: what it writes is kept, signals are sent by the test. */
 export class FakeIo implements Io {

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { EXIT, SIGNALLED } from '../../src/command/exit.js';
-import { MAX_LENGTH } from '../../src/command/listen/events.js';
-import { OWN } from '../../src/command/listen/config-json.js';
-import { LISTEN_OPTIONS } from '../../src/command/listen/options.js';
+import { MAX_FIELD_LENGTH } from '../../src/command/listen/log/tunnel-events.js';
+import { OWN } from '../../src/command/listen/settings/config-json.js';
+import { LISTEN_FLAGS } from '../../src/command/listen/settings/listen-flags.js';
 import { TunnelError, type TunnelErrorCode } from '../../src/errors.js';
 import { HOST_OPTIONS } from '../../src/options/host-options.js';
 import { readOptions } from '../../src/options/read-tunnel.js';
@@ -80,7 +80,7 @@ describe('the tables of the pages', () => {
 
   test('names every option of the command, with what it takes, and its name in JSON', () => {
     const rows = table(COMMAND, '<!-- command options -->');
-    const asTyped = Object.entries(LISTEN_OPTIONS).map(([name, spec]) =>
+    const asTyped = Object.entries(LISTEN_FLAGS).map(([name, spec]) =>
       'value' in spec ? `--${name} ${spec.value}` : `--${name}`,
     );
     expect(rows.map(nameOf)).toEqual(asTyped);
@@ -91,7 +91,7 @@ describe('the tables of the pages', () => {
   test('gives the lengths at which fields of the log are cut', () => {
     const [, text = ''] = /^- Longer fields are cut.*?: (.*)$/m.exec(COMMAND) ?? [];
     const told = text.split(/, (?=`\w+`(?:, `| at | and `))/).join(' ');
-    for (const [name, most] of Object.entries(MAX_LENGTH))
+    for (const [name, most] of Object.entries(MAX_FIELD_LENGTH))
       expect(told, name).toMatch(new RegExp(`\`${name}\`(?:(?! at ).)* at ${most}\\b`));
   });
 

@@ -1,8 +1,8 @@
 /**
- * Seconds that open tunnels have to end in after SIGTERM, where `--drain` says nothing: Docker kills a container ten seconds after
- * SIGTERM, and what comes after this (programs, the log) takes a second more.
+ * Default of `--drain`, in seconds: the time for open tunnels to end after SIGTERM. Docker kills a container ten seconds after SIGTERM,
+ * and the cleanup after the tunnels (programs, the log) takes up to one second.
  */
 export const DEFAULT_DRAIN = 8;
 
-/** Kubernetes and systemd may be told to wait for longer than an hour; what is longer than this is a typing error. */
+/** Ceiling of `--drain`, in seconds. Kubernetes and systemd can wait longer than an hour, but a higher value is likely a typing error. */
 export const LONGEST_DRAIN = 3600;

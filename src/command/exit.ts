@@ -1,40 +1,40 @@
 import { messageOf } from '../errors.js';
 
-/** What the command ends with. The README's table says the same. */
+/** The exit codes of the command. A test compares them with the table in the README. */
 export const EXIT = {
-  /** All done, or ended in order by a signal. */
+  /** Success, or a clean end after a signal. */
   ok: 0,
-  /** A defect, or a connection that broke once it was open. */
+  /** A defect, or an open connection that broke. */
   failed: 1,
-  /** A wrong option or argument. */
+  /** An invalid option or argument. */
   usage: 2,
-  /** A file that it needs can't be read, or is wrong. */
+  /** A required file can't be read, or is invalid. */
   config: 3,
-  /** It can't listen there: the port is in use, the address not ours, the permission missing. */
+  /** The command can't listen: the port is in use, the address is not this machine's, or the permission is missing. */
   listen: 4,
-  /** The other end can't be reached: name, refusal, time-out, TLS, a proxy that fails. */
+  /** The server can't be reached: host name, refused connection, timeout, TLS or proxy failure. */
   unreachable: 5,
-  /** The other end answered, and it was no tunnel: 401, 403, 502, or no WebSocket at all. */
+  /** The server answered without opening a tunnel: 401, 403, 502, or no WebSocket at all. */
   refused: 6,
-  /** As shells have it: the program after `--` can't be executed. */
+  /** As in shells: the program after `--` can't be executed. */
   notExecutable: 126,
-  /** Or there is none of this name. */
+  /** As in shells: there is no program of this name. */
   notFound: 127,
 } as const;
 
-/** What a shell calls a program that a signal ended: 128 and the signal's number. */
+/** The exit codes that shells use after a signal: 128 plus the signal's number. */
 export const SIGNALLED = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } as const;
 
-/** The lines that say what went wrong. */
-export function linesOf(error: unknown): readonly [string, ...string[]] {
+/** The error's message, or its several messages. */
+export function messagesOf(error: unknown): readonly [string, ...string[]] {
   return error instanceof CommandError ? [error.message, ...error.more] : [messageOf(error)];
 }
 
-/** Ends the command: one plain line for the user, or several, without a stack, and the exit code. */
+/** An error that ends the command: its messages are printed without a stack, and its exit code is used. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly exitCode: number;
-  /** Further lines: other things that are wrong. */
+  /** Messages of further errors. */
   readonly more: readonly string[];
 
   constructor(exitCode: number, message: string, options: ErrorOptions & { more?: readonly string[] } = {}) {

@@ -3,41 +3,41 @@ import { createSecureContext } from 'node:tls';
 import { messageOf } from '../errors.js';
 import { certificatesIn } from '../options/checks/certificates.js';
 import { CommandError, EXIT } from './exit.js';
-import { readText } from './files.js';
+import { readTextFile } from './files.js';
 
-/** A certificate, with those between it and its CA, and its key, in PEM form. */
-export interface KeyPair {
+/** A certificate with its intermediate certificates, and its key, in PEM form. */
+interface KeyPair {
   readonly cert: string;
   readonly key: string;
 }
 
-/** The files, checked; without `key` it is in the certificate's file, as websockify has it. @throws {CommandError} */
+/** Reads and checks the files. Without `key`, the certificate's file contains the key, as in websockify. @throws {CommandError} */
 export function readKeyPair(
   { cert, key = cert }: { readonly cert: string; readonly key?: string },
   warn: (line: string) => void,
 ): KeyPair {
-  const chain = readText(cert);
+  const chain = readTextFile(cert);
   const own = certificateOf(chain, cert);
-  const keyText = key === cert ? chain : readText(key);
+  const keyText = key === cert ? chain : readTextFile(key);
   if (!own.checkPrivateKey(keyOf(keyText, key)))
-    throw new CommandError(EXIT.config, `${key}: this is not the key of ${cert}`);
+    throw new CommandError(EXIT.config, `${key}: this key does not belong to ${cert}`);
   try {
     createSecureContext({ cert: chain, key: keyText });
   } catch (error) {
     throw new CommandError(EXIT.config, `${cert}: ${messageOf(error)}`, { cause: error });
   }
-  if (Date.parse(own.validTo) < Date.now()) warn(`${cert}: the certificate has expired, on ${own.validTo}`);
+  if (Date.parse(own.validTo) < Date.now()) warn(`${cert}: the certificate expired on ${own.validTo}`);
   return { cert: chain, key: keyText };
 }
 
-/** The certificates of one or more CAs. @throws {CommandError} */
+/** Reads a file with the certificates of one or more CAs. @throws {CommandError} */
 export function readAuthorities(file: string): string {
-  const text = readText(file);
+  const text = readTextFile(file);
   certificateOf(text, file);
   return text;
 }
 
-/** The first certificate of a file; the others are checked as well. @throws {CommandError} */
+/** The first certificate of a file; all certificates are checked. @throws {CommandError} */
 export function certificateOf(pem: string, file: string): X509Certificate {
   try {
     return certificatesIn(pem)[0];
@@ -53,8 +53,8 @@ function keyOf(pem: string, file: string): KeyObject {
     const { code } = error as NodeJS.ErrnoException;
     const isLocked = code === 'ERR_MISSING_PASSPHRASE' || pem.includes('ENCRYPTED');
     const why = isLocked
-      ? 'the key is encrypted: openssl pkey -in FILE'
-      : 'there is no private key in PEM form in it';
+      ? 'the key is encrypted; decrypt it: openssl pkey -in FILE'
+      : 'it contains no private key in PEM form';
     throw new CommandError(EXIT.config, `${file}: ${why}`, { cause: error });
   }
 }

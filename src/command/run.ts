@@ -1,22 +1,22 @@
 import { nearest } from '../options/checks/nearest.js';
-import { usage } from './args.js';
+import { usageError } from './command-line/args.js';
 import { EXIT } from './exit.js';
-import type { Io } from './io.js';
-import { settled } from './settled.js';
-import { version } from './version.js';
+import type { Io } from './process/io.js';
+import { exitCodeOf } from './process/exit-code.js';
+import { version } from './command-line/version.js';
 
 type Command = (args: string[], io: Io) => Promise<number>;
 
-// Each is loaded when it is asked for: `connect` needs no Express.
+// Each command is loaded on demand: `connect` needs no Express.
 const COMMANDS = {
-  listen: async (): Promise<Command> => (await import('./listen.js')).listenCommand,
-  connect: async (): Promise<Command> => (await import('./connect.js')).connectCommand,
-  completion: async (): Promise<Command> => (await import('./completion.js')).completionCommand,
+  listen: async (): Promise<Command> => (await import('./listen-command.js')).listenCommand,
+  connect: async (): Promise<Command> => (await import('./connect-command.js')).connectCommand,
+  completion: async (): Promise<Command> => (await import('./completion-command.js')).completionCommand,
 };
 
-/** Runs the subcommand; resolves to the exit code. Never rejects: what went wrong is one line on stderr. */
+/** Runs the subcommand, and resolves to the exit code. Never rejects: errors are printed to stderr. */
 export function run(args: readonly string[], io: Io): Promise<number> {
-  return settled(io, () => dispatch(args, io));
+  return exitCodeOf(io, () => dispatch(args, io));
 }
 
 async function dispatch(args: readonly string[], io: Io): Promise<number> {
@@ -26,13 +26,13 @@ async function dispatch(args: readonly string[], io: Io): Promise<number> {
     return EXIT.ok;
   }
   if ((first === '--help' || first === '-h') && rest[0] === 'man') {
-    io.stdout.write((await import('./manual.js')).manualPage());
+    io.stdout.write((await import('./command-line/manual.js')).manualPage());
     return EXIT.ok;
   }
   if (isCommand(first)) return (await COMMANDS[first]())(rest, io);
-  // No address is a bare word, so this is a command that there isn't.
+  // An address is never a bare word, so a word close to a command's name is a misspelt command.
   const near = /^[a-z]+$/i.test(first) ? nearest(first, Object.keys(COMMANDS)) : undefined;
-  if (near !== undefined) throw usage(`there is no command ${first}; did you mean ${near}?`);
+  if (near !== undefined) throw usageError(`there is no command ${first}; did you mean ${near}?`);
   return (await COMMANDS.listen())([...args], io);
 }
 

@@ -2,6 +2,7 @@
 // changes them.
 import { Server as NetServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 
 interface SocketFields {
   readonly _handle?: { readonly writeQueueSize?: number } | null;
@@ -48,6 +49,16 @@ export function descriptorOf(server: Server): number | undefined {
  */
 export function serverOf(socket: object): unknown {
   return (socket as { server?: unknown }).server;
+}
+
+/**
+ * The TCP or unix connection that carries an accepted TLS connection; undefined where Node no longer names it.
+ *
+ * Reads `tlsSocket._parent` (https://github.com/nodejs/node/blob/v24.0.0/lib/internal/tls/wrap.js, the constructor of TLSSocket).
+ * Test: "an accepted TLS socket names the connection below".
+ */
+export function connectionBelow(tls: TLSSocket): Socket | undefined {
+  return (tls as { _parent?: Socket })._parent;
 }
 
 /** Makes `server` the result of {@link serverOf}: node:http overwrites the property of each connection that it parses. */

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { faultOfTarget } from '../sockets/socket-path.js';
+import { targetPathFault } from '../sockets/socket-path.js';
 import type { Host } from '../types.js';
 import { fail } from './checks/fail.js';
 import { checkHostName } from './checks/host-text.js';
@@ -67,7 +67,7 @@ function checkPort(value: unknown, name: OptionRef): void {
 /** The path of a socket, also where it was given as `host`. */
 export function checkSocket(value: unknown, name: OptionRef): void {
   checkText(value, name);
-  const fault = faultOfTarget(value as string);
+  const fault = targetPathFault(value as string);
   if (fault !== undefined) fail(name, fault, value);
 }
 

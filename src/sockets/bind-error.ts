@@ -2,8 +2,8 @@ import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
- * What really went wrong where a unix socket could not be bound: libuv says EACCES for a folder that is missing
- * (`uv_pipe_bind`), as Windows does.
+ * The true error of a failed bind of a unix socket: libuv reports EACCES, as Windows does, for a folder that does not exist
+ * (`uv_pipe_bind`).
  */
 export function bindError(error: unknown, path: string): unknown {
   const { code } = (error ?? {}) as NodeJS.ErrnoException;
@@ -14,5 +14,5 @@ export function bindError(error: unknown, path: string): unknown {
   } catch (missing) {
     if ((missing as NodeJS.ErrnoException).code !== 'ENOENT') return error;
   }
-  return new Error(`there is no folder ${folder}`, { cause: error });
+  return new Error(`the folder ${folder} does not exist`, { cause: error });
 }

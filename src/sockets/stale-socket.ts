@@ -3,18 +3,18 @@ import { lstatSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { isBound } from './bound-socket.js';
 
-/** What a listener has to accept a connection, in ms; with a full queue Linux answers EAGAIN at once, others wait. */
+/** Time limit for a listener to accept a connection, in ms. With a full backlog, Linux fails at once (EAGAIN); other systems wait. */
 const PROBE_TIMEOUT = 1000;
 
-/** In ms. A lock is held for one probe and a few calls of the system: an older one is of a process that was killed meanwhile. */
+/** In ms. A lock lives for one probe and a few system calls: an older lock was left by a killed process. */
 const MAX_LOCK_AGE = 10 * PROBE_TIMEOUT;
-/** What our locks point to begins with it; anything else at their path is somebody's own. */
+/** The prefix of our locks' link target; a file without it at a lock's path is not ours. */
 const LOCK_OWNER = 'wstunnel-';
 
 /**
- * Listens at a path by `listen`. Where the path is in use by a socket on which no program listens any more (left by one that was
- * killed), the socket is removed and `listen` is called once more. Of several processes that do so at once, one listens; the
- * others get the EADDRINUSE.
+ * Calls `listen`, which listens at the path. If the path is in use by a stale socket (left by a killed program, nothing listens on it),
+ * removes the socket and calls `listen` again. If several processes do so at the same time, one succeeds, and the others fail with
+ * EADDRINUSE.
  */
 export async function listenAtPath(path: string, listen: () => Promise<void>): Promise<void> {
   try {
@@ -23,12 +23,12 @@ export async function listenAtPath(path: string, listen: () => Promise<void>): P
     const { code } = error as NodeJS.ErrnoException;
     const stale = code === 'EADDRINUSE' && (await isStaleSocket(path)) ? identityOf(path) : undefined;
     if (stale === undefined) throw error;
-    const lock = takeLock(`${path}.lock`);
+    const lock = acquireLock(`${path}.lock`);
     if (!lock) throw error;
     try {
       // Another process may have listened here between the first probe and the lock.
       const isStale = await isStaleSocket(path);
-      // No `await` from here to the bind: only then are these checks true of what is removed.
+      // No `await` from here to the bind: otherwise the path could change between these checks and the removal.
       if (!isStale || identityOf(path) !== stale || isBound(path) || !lock.isHeld()) throw error;
       rmSync(path, { force: true });
       await listen();
@@ -38,23 +38,23 @@ export async function listenAtPath(path: string, listen: () => Promise<void>): P
   }
 }
 
-/** Is it a socket on which no program listens? False for any other kind of file. */
+/** Is this a socket on which no program listens? False for any other kind of file. */
 export async function isStaleSocket(path: string): Promise<boolean> {
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
   return (await connectError(path)) === 'ECONNREFUSED' && !isBound(path);
 }
 
-/** Tells a file from a later one at the same path. The time as well: a file system may give the number of a removed file again. */
+/** Distinguishes a file from a later file at the same path. It includes the ctime, as file systems reuse inode numbers. */
 function identityOf(path: string): string | undefined {
   const found = lstatSync(path, { throwIfNoEntry: false, bigint: true });
   return found && [found.dev, found.ino, found.ctimeNs].join(' ');
 }
 
 /**
- * A symbolic link that points to nothing: it is made with its content in one step, and only where nothing is. Undefined where
- * somebody else holds the lock.
+ * The lock is a dangling symbolic link: creating one is atomic, includes its content, and fails if the path exists. Undefined if another
+ * process holds the lock.
  */
-function takeLock(path: string): { isHeld: () => boolean; release: () => void } | undefined {
+function acquireLock(path: string): { isHeld: () => boolean; release: () => void } | undefined {
   const owner = `${LOCK_OWNER}${process.pid}-${randomUUID()}`;
   const isHeld = () => ownerOf(path) === owner;
   if (isAbandoned(path)) rmSync(path, { force: true });
@@ -72,11 +72,11 @@ function takeLock(path: string): { isHeld: () => boolean; release: () => void } 
   };
 }
 
-/** By its age, not by its process: that may run in another container, where its number means nothing here. */
+/** Judged by age, not by pid: the owner may run in another container with its own pids. */
 function isAbandoned(lock: string): boolean {
   const found = lstatSync(lock, { throwIfNoEntry: false });
   if (!found || ownerOf(lock)?.startsWith(LOCK_OWNER) !== true) return false;
-  // Also a time that is yet to come: the clock was set back.
+  // The absolute value: after the clock was set back, the time is in the future.
   return Math.abs(Date.now() - found.mtimeMs) > MAX_LOCK_AGE;
 }
 
@@ -88,7 +88,7 @@ function ownerOf(lock: string): string | undefined {
   }
 }
 
-/** The code of the error of a connection to a socket; empty where a program listens, or may. */
+/** The error code of a connection attempt to a socket; empty where a program listens, or may listen. */
 function connectError(path: string): Promise<string> {
   return new Promise((resolve) => {
     const probe = connect({ path, timeout: PROBE_TIMEOUT });

@@ -1,6 +1,6 @@
 import type { Server } from 'node:net';
 
-/** Calls `start`, which makes the server listen; resolves once it does, and rejects where it can't. Leaves no listener behind. */
+/** Calls `start`, which makes the server listen. Resolves once it listens, rejects if it fails; removes its own event listeners. */
 export function untilListening(server: Server, start: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const isListening = () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { LISTENER_OPTIONS } from '../../../src/client/options.js';
-import { CONNECT_OPTIONS } from '../../../src/command/connect/options.js';
+import { CONNECT_FLAGS } from '../../../src/command/connect/connect-flags.js';
 import { defaultsOf } from '../../../src/options/row.js';
 import { CLIENT, CONNECT, table } from '../../support/readme.js';
 
@@ -24,7 +24,7 @@ test('and every code of its errors', () => {
 });
 
 test('and every option of the command', () => {
-  const names = Object.entries(CONNECT_OPTIONS).map(
+  const names = Object.entries(CONNECT_FLAGS).map(
     ([name, spec]) => `--${name}${'value' in spec ? ` ${spec.value}` : ''}`,
   );
   expect(namesOf(table(CONNECT, '<!-- connect command options -->'))).toEqual(names);

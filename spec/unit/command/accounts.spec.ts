@@ -1,18 +1,18 @@
 import { getRounds, hashSync } from 'bcryptjs';
 import { describe, expect, test } from 'vitest';
-import { Accounts, readAccounts } from '../../../src/command/listen/accounts.js';
-import { GUESSES } from '../../../src/command/listen/guesses.js';
-import { LoginMemory } from '../../../src/command/listen/login-memory.js';
-import { requireLogin } from '../../../src/command/listen/login.js';
+import { Accounts, readAccounts } from '../../../src/command/listen/login/accounts.js';
+import { WRONG_LOGINS } from '../../../src/command/listen/login/wrong-logins.js';
+import { LoginMemory } from '../../../src/command/listen/login/login-memory.js';
+import { requireLogin } from '../../../src/command/listen/login/require-login.js';
 import { files } from '../../support/command.js';
-import { digestOf, type Secret } from '../../../src/command/listen/secrets.js';
+import { passwordDigest, type Secret } from '../../../src/command/listen/login/secrets.js';
 import { startApp } from '../../support/servers.js';
 
 /** Wrong logins cost nothing. */
 const UNSLOWED = {
-  ...GUESSES,
-  client: { ...GUESSES.client, free: 1e6 },
-  pair: { ...GUESSES.pair, free: 1e6 },
+  ...WRONG_LOGINS,
+  client: { ...WRONG_LOGINS.client, free: 1e6 },
+  pair: { ...WRONG_LOGINS.pair, free: 1e6 },
 };
 
 async function accountsOf(text: string, memory = new LoginMemory()): Promise<Accounts> {
@@ -87,7 +87,7 @@ test('too many at once is a 503 that says when to come again', async () => {
 
 test('a hash that would take minutes is refused', async () => {
   const hash = hashSync('x', 4).replace('$04$', '$15$');
-  await expect(accountsOf(`ann:${hash}\n`)).rejects.toThrow(/:1: a bcrypt hash has a cost of 4 to 14/);
+  await expect(accountsOf(`ann:${hash}\n`)).rejects.toThrow(/:1: the cost of a bcrypt hash must be 4 to 14/);
 });
 
 describe('issue 12, case 8: logins of --auth', () => {
@@ -100,7 +100,7 @@ describe('issue 12, case 8: logins of --auth', () => {
       ['four', hashOf(4)],
       ['ten', hashOf(10)],
       ['twelve', hashOf(12)],
-      ['plain', { digest: digestOf('secret') }],
+      ['plain', { digest: passwordDigest('secret') }],
     ]);
     const { rounds, bcrypt } = countingBcrypt();
     const accounts = new Accounts(secrets, { bcrypt });
@@ -113,7 +113,7 @@ describe('issue 12, case 8: logins of --auth', () => {
 
   test('a file of plain passwords alone asks no bcrypt', async () => {
     const { rounds, bcrypt } = countingBcrypt();
-    const accounts = new Accounts(new Map([['ann', { digest: digestOf('secret') }]]), { bcrypt });
+    const accounts = new Accounts(new Map([['ann', { digest: passwordDigest('secret') }]]), { bcrypt });
     expect(await accounts.verify('ann', 'secret')).toBe('yes');
     expect(await accounts.verify('nobody', 'secret')).toBe('no');
     expect(rounds).toEqual([]);

@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest';
-import { isLoopback, readListenAddress, readTarget, shownAddress } from '../../../src/command/address.js';
+import {
+  isLoopback,
+  parseListenAddress,
+  parseTarget,
+  shownAddress,
+} from '../../../src/command/command-line/addresses.js';
 
 test.each([
   ['6080', { host: '127.0.0.1', port: 6080 }],
@@ -12,7 +17,7 @@ test.each([
   ['[::]:80', { host: '::', port: 80 }],
   ['unix:run/s', { socket: 'run/s' }],
   ['/run/s', { socket: '/run/s' }],
-])('where to listen: %s', (text, address) => expect(readListenAddress(text)).toEqual(address));
+])('where to listen: %s', (text, address) => expect(parseListenAddress(text)).toEqual(address));
 
 test.each([
   '',
@@ -27,7 +32,7 @@ test.each([
   'a b:80',
   'unix:',
   'http://x:80',
-])('nowhere to listen: %j', (text) => expect(readListenAddress(text)).toBeUndefined());
+])('nowhere to listen: %j', (text) => expect(parseListenAddress(text)).toBeUndefined());
 
 test.each([
   ['5900', { host: '127.0.0.1', port: 5900 }],
@@ -38,24 +43,24 @@ test.each([
   ['/run/vnc.sock', { socket: '/run/vnc.sock' }],
   ['tls:desk.lan:5900', { host: 'desk.lan', port: 5900, tls: true }],
   ['tls:5900', { host: '127.0.0.1', port: 5900, tls: true }],
-])('where to: %s', (text, host) => expect(readTarget(text)).toEqual(host));
+])('where to: %s', (text, host) => expect(parseTarget(text)).toEqual(host));
 
 test.each(['', '0', ':0', '*:5900', 'desk', 'tls:', 'tls:unix:/x', 'unix:', '::1:5900'])(
   'no target: %j',
-  (text) => expect(readTarget(text)).toBeUndefined(),
+  (text) => expect(parseTarget(text)).toBeUndefined(),
 );
 
 test.each(['ann:1245@desk:5900', 'token@desk:5900', 'tls:token@desk:5900'])(
   'issue 13, case 3: an address with a login is neither a target nor a listen address: %j',
   (text) => {
-    expect(readTarget(text)).toBeUndefined();
-    expect(readListenAddress(text)).toBeUndefined();
+    expect(parseTarget(text)).toBeUndefined();
+    expect(parseListenAddress(text)).toBeUndefined();
   },
 );
 
 test('what is shown can be typed', () => {
   for (const text of ['127.0.0.1:80', '[::1]:80', ':80', 'unix:/run/s'])
-    expect(shownAddress(readListenAddress(text)!)).toBe(text);
+    expect(shownAddress(parseListenAddress(text)!)).toBe(text);
 });
 
 test('loopback', () => {
@@ -79,7 +84,7 @@ test('loopback', () => {
     ...names,
     ...mapped,
   ])
-    expect(isLoopback(readListenAddress(text)!)).toBe(true);
+    expect(isLoopback(parseListenAddress(text)!)).toBe(true);
   const everywhere = [
     ':80',
     '*:80',
@@ -97,5 +102,5 @@ test('loopback', () => {
     '[::ffff:10.0.0.1]:80',
     '128.1:80',
   ];
-  for (const text of [...everywhere, ...others]) expect(isLoopback(readListenAddress(text)!)).toBe(false);
+  for (const text of [...everywhere, ...others]) expect(isLoopback(parseListenAddress(text)!)).toBe(false);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { helpLines, readArgs } from '../../../src/command/args.js';
+import { helpLines, readArgs } from '../../../src/command/command-line/args.js';
 import { CommandError, EXIT } from '../../../src/command/exit.js';
 
 const SPECS = {

@@ -2,8 +2,8 @@ import { EventEmitter } from 'node:events';
 import type { Worker } from 'node:worker_threads';
 import { hashSync } from 'bcryptjs';
 import { describe, expect, test, vi } from 'vitest';
-import { Accounts } from '../../../src/command/listen/accounts.js';
-import { BcryptThread } from '../../../src/command/listen/bcrypt.js';
+import { Accounts } from '../../../src/command/listen/login/accounts.js';
+import { BcryptThread } from '../../../src/command/listen/login/bcrypt-thread.js';
 
 interface Question {
   readonly id: number;

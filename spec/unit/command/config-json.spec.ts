@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
-import { linesOf } from '../../../src/command/exit.js';
-import { readJsonConfig } from '../../../src/command/listen/config-json.js';
+import { messagesOf } from '../../../src/command/exit.js';
+import { readJsonConfig } from '../../../src/command/listen/settings/config-json.js';
 
 /** What is wrong with the file, a line for each fault. */
 function faultsOf(text: string): readonly string[] {
   try {
     readJsonConfig(text, 'c.json');
   } catch (error) {
-    return linesOf(error);
+    return messagesOf(error);
   }
   return [];
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { defaultMaxConnections } from '../../../src/command/listen/descriptors.js';
+import { defaultMaxConnections } from '../../../src/command/listen/server/connection-limit.js';
 
 test.each([
   [1024, 480],

@@ -4,23 +4,26 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { Door, type DoorOptions } from '../../../src/command/listen/door.js';
+import {
+  ConnectionFilter,
+  type ConnectionFilterOptions,
+} from '../../../src/command/listen/server/connection-filter.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { listen } from '../../support/servers.js';
 
-/** A server behind the door, and the sockets that it was given. */
-async function behindDoor(options: Partial<DoorOptions> = {}, path?: string) {
+/** A server with a connection filter, and the sockets that it was given. */
+async function behindDoor(options: Partial<ConnectionFilterOptions> = {}, path?: string) {
   const server = createServer();
   const given: Socket[] = [];
   server.removeAllListeners('connection').on('connection', (socket: Socket) => given.push(socket));
   const warn = vi.fn();
-  new Door({ maxConnections: 10, warn, ...options }).guard(server);
+  new ConnectionFilter({ maxConnections: 10, warn, ...options }).attach(server);
   await listen(server, path);
   return { server, given, warn };
 }
 
 async function socketPath(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'wstunnel-door-'));
+  const folder = await mkdtemp(join(tmpdir(), 'wstunnel-filter-'));
   onCleanup(() => rm(folder, { recursive: true, force: true }));
   return join(folder, 's');
 }
@@ -47,7 +50,7 @@ describe('issue 12, case 13: a connection without an address', () => {
     server.emit('connection', peer);
     expect([given.length, peer.destroyed, isProxy.mock.calls]).toEqual([0, true, [[undefined]]]);
     expect(warn.mock.calls).toEqual([
-      ['a connection of a local peer was closed: it is not a proxy that --trust-proxy names'],
+      ['a connection of a local peer was closed: --trust-proxy does not list it'],
     ]);
   });
 });

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Folding, type Folded } from '../../../src/command/listen/folding.js';
+import { RepeatLimiter, type Repeats } from '../../../src/command/listen/log/repeats.js';
 import type { RefuseInfo } from '../../../src/types.js';
 
-let told: Folded[];
-let folding: Folding;
+let told: Repeats[];
+let folding: RepeatLimiter;
 
 beforeEach(() => {
   vi.useFakeTimers();
   told = [];
-  folding = new Folding((one) => told.push(one));
+  folding = new RepeatLimiter((one) => told.push(one));
 });
 afterEach(() => {
   vi.useRealTimers();

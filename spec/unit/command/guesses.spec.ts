@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { Guesses, GUESSES, guesserOf } from '../../../src/command/listen/guesses.js';
+import { WrongLogins, WRONG_LOGINS, loginKeysOf } from '../../../src/command/listen/login/wrong-logins.js';
 
 /** With a clock of the test's. */
-function startGuesses(settings = GUESSES) {
+function startGuesses(settings = WRONG_LOGINS) {
   const clock = { now: 1000 };
-  return { clock, guesses: new Guesses(settings, () => clock.now) };
+  return { clock, guesses: new WrongLogins(settings, () => clock.now) };
 }
 
 describe('issue 12, case 8: what a wrong login costs', () => {
   test('people may mistype three times; then the pause doubles up to five seconds', () => {
     const { guesses } = startGuesses();
-    const ann = guesserOf('home', 'ann');
+    const ann = loginKeysOf('home', 'ann');
     const pauses = Array.from({ length: 9 }, () => {
       guesses.note(ann);
       return guesses.pause(ann);
@@ -21,8 +21,8 @@ describe('issue 12, case 8: what a wrong login costs', () => {
   test('an address waits a second at the most, whatever names it tries', () => {
     const { guesses } = startGuesses();
     const pauses = Array.from({ length: 30 }, (_, i) => {
-      guesses.note(guesserOf('bad', `name ${i}`));
-      return guesses.pause(guesserOf('bad', 'ann'));
+      guesses.note(loginKeysOf('bad', `name ${i}`));
+      return guesses.pause(loginKeysOf('bad', 'ann'));
     });
     expect(pauses.slice(0, 14)).toEqual([...Array.from({ length: 10 }, () => 0), 250, 500, 1000, 1000]);
     expect(Math.max(...pauses)).toBe(1000);
@@ -30,14 +30,14 @@ describe('issue 12, case 8: what a wrong login costs', () => {
 
   test('guesses from elsewhere do not slow the owner of a name', () => {
     const { guesses } = startGuesses();
-    for (let i = 0; i < 1000; i++) guesses.note(guesserOf(`bad ${i % 5}`, 'ann'));
-    expect(guesses.pause(guesserOf('home', 'ann'))).toBe(0);
-    expect(guesses.countsOf(guesserOf('home', 'ann'))).toEqual({ client: 0, pair: 0 });
+    for (let i = 0; i < 1000; i++) guesses.note(loginKeysOf(`bad ${i % 5}`, 'ann'));
+    expect(guesses.pause(loginKeysOf('home', 'ann'))).toBe(0);
+    expect(guesses.countsOf(loginKeysOf('home', 'ann'))).toEqual({ client: 0, pair: 0 });
   });
 
   test('a pause ends, and after twenty minutes nothing is remembered', () => {
     const { guesses, clock } = startGuesses();
-    const ann = guesserOf('home', 'ann');
+    const ann = loginKeysOf('home', 'ann');
     for (let i = 0; i < 1000; i++) guesses.note(ann);
     clock.now += 4999;
     expect(guesses.pause(ann)).toBe(1);
@@ -49,17 +49,17 @@ describe('issue 12, case 8: what a wrong login costs', () => {
   });
 
   test('of many clients only the last are remembered', () => {
-    const { guesses } = startGuesses({ ...GUESSES, most: 100 });
-    for (let i = 0; i < 1000; i++) guesses.note(guesserOf(`bad ${i}`, 'ann'));
+    const { guesses } = startGuesses({ ...WRONG_LOGINS, most: 100 });
+    for (let i = 0; i < 1000; i++) guesses.note(loginKeysOf(`bad ${i}`, 'ann'));
     const left = Array.from(
       { length: 1000 },
-      (_, i) => guesses.countsOf(guesserOf(`bad ${i}`, 'ann')).client,
+      (_, i) => guesses.countsOf(loginKeysOf(`bad ${i}`, 'ann')).client,
     );
     expect(left.filter((count) => count > 0)).toHaveLength(100);
     expect(left.at(-1)).toBe(1);
   });
 
   test('no name and client make the pair of another name and client', () => {
-    expect(guesserOf('a', 'b"],["c').pair).not.toBe(guesserOf('a","b', '],["c').pair);
+    expect(loginKeysOf('a', 'b"],["c').pair).not.toBe(loginKeysOf('a","b', '],["c').pair);
   });
 });

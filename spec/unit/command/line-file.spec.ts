@@ -4,7 +4,8 @@ import { mkdtemp, open, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { LineFile, type Files } from '../../../src/command/listen/line-file.js';
+import { LineFile } from '../../../src/command/listen/log/line-file.js';
+import type { FileSystem } from '../../../src/command/listen/log/log-file-system.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { describeWith } from '../../support/programs.js';
 
@@ -29,7 +30,7 @@ class Disk {
   id = 'a:1';
   readonly texts: Record<string, string> = {};
 
-  readonly files: Files = {
+  readonly files: FileSystem = {
     open: () => {
       const { id } = this;
       const [dev, ino] = id.split(':').map((part) => (part === 'a' ? 1 : Number(part)));
@@ -59,12 +60,12 @@ describe('issue 12, case 16: the log recovers by itself', () => {
     disk.left = 12;
     for (const line of ['first\n', 'second\n', 'third\n']) file.write(line);
     await vi.advanceTimersByTimeAsync(5000);
-    expect(warn.mock.calls).toEqual([['events.log: the disk is full; it is tried again']]);
+    expect(warn.mock.calls).toEqual([['events.log: the disk is full; retrying']]);
     disk.left = Infinity;
     await vi.advanceTimersByTimeAsync(30_000);
     // The torn line is there as well, on a line of its own.
     expect(disk.texts[disk.id]).toBe('first\nsecond\nsecond\nthird\n');
-    expect(warn.mock.calls.at(-1)).toEqual(['events.log: events are written again']);
+    expect(warn.mock.calls.at(-1)).toEqual(['events.log: events can be written again']);
     file.write('fourth\n');
     await file.close();
     expect(disk.texts[disk.id]).toMatch(/third\nfourth\n$/);
@@ -116,8 +117,8 @@ describe('issue 12, case 16: the log recovers by itself', () => {
     await vi.waitFor(async () => expect(await textOf(path)).toBe('first\nsecond\n'), 15_000);
     await file.close();
     expect(warn.mock.calls.map(([line]: string[]) => line)).toEqual([
-      `${path}: the disk is full; it is tried again`,
-      `${path}: events are written again`,
+      `${path}: the disk is full; retrying`,
+      `${path}: events can be written again`,
     ]);
   });
 

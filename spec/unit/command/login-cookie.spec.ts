@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import { LoginCookie } from '../../../src/command/listen/login-cookie.js';
+import { LoginCookie } from '../../../src/command/listen/login/login-cookie.js';
 
 const HOUR = 3600;
 

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi, beforeEach, afterEach } from 'vitest';
-import { Guesses, guesserOf } from '../../../src/command/listen/guesses.js';
-import { LoginQueue, QUEUE, type NoTurn } from '../../../src/command/listen/login-queue.js';
+import { WrongLogins, loginKeysOf } from '../../../src/command/listen/login/wrong-logins.js';
+import { LoginQueue, QUEUE, type QueueRefusal } from '../../../src/command/listen/login/login-queue.js';
 import type { Lease } from '../../../src/helpers/lease.js';
 
 beforeEach(() => {
@@ -11,18 +11,18 @@ afterEach(() => {
 });
 
 function startQueue(settings = QUEUE) {
-  const guesses = new Guesses();
+  const guesses = new WrongLogins();
   const queue = new LoginQueue(guesses, settings);
   /** In the order of their turns. */
   const served: string[] = [];
-  const refused: [string, NoTurn][] = [];
+  const refused: [string, QueueRefusal][] = [];
   let turn: Lease | undefined;
   const enter = (
     client: string,
     name = 'ann',
     { isKnown = false, signal = undefined as AbortSignal | undefined } = {},
   ) =>
-    queue.enter({ ...guesserOf(client, name), isKnown, signal }).then((given) => {
+    queue.enter({ ...loginKeysOf(client, name), isKnown, signal }).then((given) => {
       if (typeof given === 'string') refused.push([client, given]);
       else {
         served.push(client);
@@ -32,7 +32,7 @@ function startQueue(settings = QUEUE) {
   /** The login that has the turn is over, and was wrong. */
   const end = async (client?: string, name = 'ann') => {
     await vi.advanceTimersByTimeAsync(0);
-    if (client !== undefined) guesses.note(guesserOf(client, name));
+    if (client !== undefined) guesses.note(loginKeysOf(client, name));
     turn?.release();
     await vi.advanceTimersByTimeAsync(0);
   };
@@ -52,7 +52,7 @@ describe('issue 12, case 8: the queue of logins', () => {
   test('a client that was never wrong goes before a hundred that were', async () => {
     const { enter, end, served, guesses } = startQueue();
     for (let i = 0; i < 100; i++) {
-      guesses.note(guesserOf(`bad ${i}`, 'x'));
+      guesses.note(loginKeysOf(`bad ${i}`, 'x'));
       void enter(`bad ${i}`);
     }
     void enter('home');
@@ -80,7 +80,7 @@ describe('issue 12, case 8: the queue of logins', () => {
 
   test('who is slowed lets others go first, and is served when the pause is over', async () => {
     const { enter, end, served, guesses } = startQueue();
-    for (let i = 0; i < 4; i++) guesses.note(guesserOf('home', 'ann'));
+    for (let i = 0; i < 4; i++) guesses.note(loginKeysOf('home', 'ann'));
     void enter('home', 'ann');
     await end();
     expect(served).toEqual([]);
@@ -123,7 +123,7 @@ describe('issue 12, case 8: the queue of logins', () => {
     void enter('stuck');
     void enter('home');
     await vi.advanceTimersByTimeAsync(14_000);
-    for (let i = 0; i < 20; i++) guesses.note(guesserOf('bad', 'ann'));
+    for (let i = 0; i < 20; i++) guesses.note(loginKeysOf('bad', 'ann'));
     void enter('bad');
     await vi.advanceTimersByTimeAsync(1500);
     expect(refused).toEqual([['home', 'busy']]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isHostName, ServerNames } from '../../../src/command/listen/names.js';
+import { isHostName, ServerNames } from '../../../src/command/listen/origins/server-names.js';
 
 const names = (given: string[] = [], certified: string[] = [], own = 'desk') =>
   new ServerNames(given, (name) => certified.includes(name), own);

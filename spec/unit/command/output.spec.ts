@@ -2,9 +2,10 @@ import { EventEmitter } from 'node:events';
 import { existsSync } from 'node:fs';
 import { PassThrough, Writable } from 'node:stream';
 import { expect, test, vi } from 'vitest';
-import { EventLog, follow } from '../../../src/command/listen/events.js';
-import { Folding } from '../../../src/command/listen/folding.js';
-import { StatusLine } from '../../../src/command/listen/status.js';
+import { EventLog } from '../../../src/command/listen/log/event-log.js';
+import { logEvents } from '../../../src/command/listen/log/tunnel-events.js';
+import { RepeatLimiter } from '../../../src/command/listen/log/repeats.js';
+import { StatusLine } from '../../../src/command/output/status-line.js';
 import type { Tunnel } from '../../../src/types.js';
 import { FakeIo } from '../../support/fake-io.js';
 
@@ -29,7 +30,7 @@ test.skipIf(!existsSync('/dev/full'))('a log that can no longer be written to is
   log.write('close', {});
   await log.close();
   expect(warn.mock.calls).toEqual([
-    ['/dev/full: the disk is full; it is tried again'],
+    ['/dev/full: the disk is full; retrying'],
     ['/dev/full: 2 lines could not be written'],
   ]);
 });
@@ -42,10 +43,10 @@ test('issue 12, case 16: the longest event is a line of less than 8 KiB', async 
   stdout.setEncoding('utf8').on('data', (chunk: string) => chunks.push(chunk));
   const log = await EventLog.open('-', stdout, vi.fn());
   const printed: string[] = [];
-  follow(tunnel as unknown as Tunnel, {
+  logEvents(tunnel as unknown as Tunnel, {
     print: (line) => printed.push(line),
     write: (event, info) => log.write(event, info),
-    folding: new Folding(() => undefined),
+    refusals: new RepeatLimiter(() => undefined),
   });
   const odd = '\u202e'.repeat(20_000);
   const numbers = { since: new Date(), bytesIn: Number.MAX_SAFE_INTEGER, bytesOut: Number.MAX_SAFE_INTEGER };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { RefusedOrigins } from '../../../src/command/listen/refused-origins.js';
+import { RefusedOrigins } from '../../../src/command/listen/origins/refused-origins.js';
 import type { RefuseInfo } from '../../../src/types.js';
 
 function start() {
@@ -24,8 +24,8 @@ describe('issue 13, case 7: refused origins are reported', () => {
       note('tauri://localhost');
     }
     expect(lines).toEqual([
-      'a page of "https://a.example" was refused: --origin https://a.example lets its pages in',
-      'a page of "tauri://localhost" was refused: --origin tauri://localhost lets its pages in',
+      'a page of "https://a.example" was refused: --origin https://a.example allows its pages',
+      'a page of "tauri://localhost" was refused: --origin tauri://localhost allows its pages',
     ]);
     refused.forget();
     note('https://a.example');
@@ -36,21 +36,21 @@ describe('issue 13, case 7: refused origins are reported', () => {
     const { lines, note } = start();
     note('https://a.example', 'WSTUNNEL_ORIGIN_REFUSED', true);
     expect(lines).toEqual([
-      'a page of "https://a.example" was refused: wstunnel.origins in the lighttpd.conf lets pages in',
+      'a page of "https://a.example" was refused: wstunnel.origins in the lighttpd.conf allows its pages',
     ]);
   });
 
   test('"null" is never recommended without what it means', () => {
     const { lines, note } = start();
     note('null');
-    expect(lines[0]).toContain('every site can make: --origin null would let all of them in');
+    expect(lines[0]).toContain('every site can create: --origin null would allow them all');
   });
 
   test('an origin that a shell would run is not part of a command line', () => {
     const { lines, note } = start();
     note('http://$(reboot)');
     note('http://a;b');
-    for (const line of lines) expect(line).toMatch(/: --origin lets pages in by their origins$/);
+    for (const line of lines) expect(line).toMatch(/: --origin allows pages by their origin$/);
     expect(lines).toHaveLength(2);
   });
 
@@ -58,7 +58,9 @@ describe('issue 13, case 7: refused origins are reported', () => {
     const { lines, note } = start();
     for (let i = 0; i < 3; i++) note(undefined, 'WSTUNNEL_ORIGIN_MISSING');
     note('https://a.example', 'WSTUNNEL_ADDRESS_REFUSED');
-    expect(lines).toEqual([expect.stringMatching(/^a client without an Origin was refused: .*--origin/)]);
+    expect(lines).toEqual([
+      expect.stringMatching(/^a client without an Origin header was refused: .*--origin/),
+    ]);
   });
 
   test('invented origins fill neither the log nor the memory, and a page is reported once they are over', () => {

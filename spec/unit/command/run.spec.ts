@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Io } from '../../../src/command/io.js';
+import type { Io } from '../../../src/command/process/io.js';
 import { run } from '../../../src/command/run.js';
 import { FakeIo } from '../../support/fake-io.js';
 import { openRaw } from '../../support/raw-client.js';
@@ -23,13 +23,13 @@ test('the help goes to stdout', async () => {
 test('a word of the user cannot make a second line, nor move the cursor', async () => {
   const io = new FakeIo();
   expect(await run(['x\n\u001b[2J', '5900'], io)).toBe(2);
-  expect(io.said).toMatch(/^express-wstunnel: "x\\u000a\\u001b\[2J" is nowhere to listen.*\n$/);
+  expect(io.said).toMatch(/^express-wstunnel: "x\\u000a\\u001b\[2J" is not a listen address.*\n$/);
 });
 
 test('nor can it turn the direction of what follows', async () => {
   const io = new FakeIo();
   expect(await run(['x\u202eexe', '5900'], io)).toBe(2);
-  expect(io.said).toMatch(/"x\\u202eexe" is nowhere/);
+  expect(io.said).toMatch(/"x\\u202eexe" is not a listen address/);
 });
 
 test('a signal that comes during the start waits for it', async () => {
@@ -47,7 +47,7 @@ test('a signal that comes during the start waits for it', async () => {
   const io = new Impatient();
   expect(await run(['0', '5900'], io)).toBe(0);
   expect(saidBefore).toBe('');
-  expect(io.said).toMatch(/listening on .*\n.*read again/);
+  expect(io.said).toMatch(/listening on .*\n.*reloaded/);
   expect(io.listeners()).toBe(0);
 });
 
@@ -67,7 +67,7 @@ test('SIGHUP reads again; where the terminal is gone it means the end', async ()
   const { port: target } = await startEcho();
   const { io, code } = await start(['0', String(target)]);
   io.send('SIGHUP');
-  await until(() => io.said.includes('read again'));
+  await until(() => io.said.includes('reloaded'));
   io.terminalIsGone = true;
   io.send('SIGHUP');
   expect(await code).toBe(0);
@@ -90,6 +90,6 @@ test('the line on a terminal is no wider than it, and none is drawn on one that 
   second.io.send('SIGTERM');
   await second.code;
   expect(dumb.said).toMatch(
-    /^express-wstunnel: listening on \S+ for \S+; only this machine can reach it \([^\n]*\)\n$/,
+    /^express-wstunnel: listening on \S+ for \S+; reachable from this machine only \([^\n]*\)\n$/,
   );
 });

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Site } from '../../../src/command/listen/site.js';
-import { Sites } from '../../../src/command/listen/sites.js';
+import type { Site } from '../../../src/command/listen/site/site.js';
+import { Sites } from '../../../src/command/listen/site/sites.js';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -29,11 +29,11 @@ test('old settings stay for as long as a tunnel is open there, and what they car
   sites.use(makeSite(0).site);
   vi.advanceTimersByTime(60_000);
   expect(tunnel.close).not.toHaveBeenCalled();
-  expect(sites.sample()).toEqual({ open: 1, bytesIn: 20, bytesOut: 40 });
+  expect(sites.totals()).toEqual({ open: 1, bytesIn: 20, bytesOut: 40 });
 
   tunnel.open = 0;
   tunnel.emit('close');
   vi.advanceTimersByTime(60_000);
   expect(tunnel.close).toHaveBeenCalledTimes(1);
-  expect(sites.sample()).toEqual({ open: 0, bytesIn: 20, bytesOut: 40 });
+  expect(sites.totals()).toEqual({ open: 0, bytesIn: 20, bytesOut: 40 });
 });

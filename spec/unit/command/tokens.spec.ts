@@ -2,8 +2,8 @@ import { mkdir, open as openFile, rename, rm, symlink, utimes, writeFile } from 
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { CommandError } from '../../../src/command/exit.js';
-import { stampOf } from '../../../src/command/listen/token-file.js';
-import { Tokens } from '../../../src/command/listen/tokens.js';
+import { stampOf } from '../../../src/command/listen/tokens/token-file.js';
+import { TokenStore } from '../../../src/command/listen/tokens/token-store.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { files } from '../../support/command.js';
 import { until } from '../../support/wait.js';
@@ -14,15 +14,15 @@ vi.mock(import('../../../src/command/files.js'), async (original) => {
   const real = await original();
   return {
     ...real,
-    loadText: async (path: string) => {
+    readTextFileAsync: async (path: string) => {
       disk.reads++;
-      if (!disk.fails) return real.loadText(path);
+      if (!disk.fails) return real.readTextFileAsync(path);
       throw new CommandError(3, 'too many open files', { cause: new Error('EMFILE') });
     },
   };
 });
 
-vi.mock(import('../../../src/command/listen/token-file.js'), async (original) => {
+vi.mock(import('../../../src/command/listen/tokens/token-file.js'), async (original) => {
   const real = await original();
   return {
     ...real,
@@ -49,7 +49,7 @@ beforeEach(() => {
 test('a file that could not be read is read again, though it has not changed since', async () => {
   const { file } = await files({ file: 'old: 1\n' });
   const warn = vi.fn();
-  const tokens = await Tokens.open(file!, warn);
+  const tokens = await TokenStore.open(file!, warn);
   await writeFile(file!, 'fresh: 2\n');
   disk.fails = true;
   expect(await tokens.find('old')).toBeUndefined();
@@ -63,7 +63,7 @@ test('a file that could not be read is read again, though it has not changed sin
 test('a change counts that keeps size and time (cp -p)', async () => {
   const { file } = await files({ file: 'a: 1\n' });
   await utimes(file!, 1e9, 1e9);
-  const tokens = await Tokens.open(file!, () => undefined);
+  const tokens = await TokenStore.open(file!, () => undefined);
   await writeFile(file!, 'b: 2\n');
   await utimes(file!, 1e9, 1e9);
   expect(await tokens.find('a')).toBeUndefined();
@@ -76,7 +76,7 @@ test('a folder: links count as what they lead to, and one that leads nowhere is 
   await symlink(elsewhere.two!, join(folder, 'link'));
   await symlink(elsewhere.folder!, join(folder, 'folder'));
   await symlink(`${one}-gone`, join(folder, 'nowhere'));
-  const tokens = await Tokens.open(folder, () => undefined);
+  const tokens = await TokenStore.open(folder, () => undefined);
   const found = await Promise.all(['a', 'b', 'c'].map((name) => tokens.find(name)));
   expect(found.map((host) => host?.port)).toEqual([1, undefined, 3]);
 });
@@ -88,7 +88,7 @@ describe('issue 12, case 17: what a look-up costs', () => {
     const made = await files(Object.fromEntries(names));
     await new Promise((resolve) => setTimeout(resolve, 60));
     const warn = vi.fn();
-    const tokens = await Tokens.open(made.folder!, warn);
+    const tokens = await TokenStore.open(made.folder!, warn);
     return { tokens, warn, folder: made.folder! };
   }
 
@@ -98,7 +98,7 @@ describe('issue 12, case 17: what a look-up costs', () => {
     return disk.looks - before;
   }
 
-  const portOf = async (tokens: Tokens, token: string) => (await tokens.find(token))?.port;
+  const portOf = async (tokens: TokenStore, token: string) => (await tokens.find(token))?.port;
 
   test.each([10, 1000])(
     'a known token among %d files asks the disk once, and no token not at all',
@@ -165,7 +165,7 @@ describe('issue 12, case 17: what a look-up costs', () => {
   test('a change that leaves size and time as they were a moment after the last one counts', async () => {
     const { folder = '' } = await files({});
     await writeFile(join(folder, 'desk'), 'a: 1\n');
-    const tokens = await Tokens.open(folder, () => undefined);
+    const tokens = await TokenStore.open(folder, () => undefined);
     for (let i = 0; i < 50; i++) {
       await writeFile(join(folder, 'desk'), i % 2 === 0 ? 'b: 2\n' : 'a: 1\n');
       expect(await portOf(tokens, i % 2 === 0 ? 'a' : 'b')).toBeUndefined();
@@ -206,7 +206,7 @@ describe('issue 12, case 17: what a look-up costs', () => {
     const { file } = await files({ file: lines.join('') });
     let turns = 0;
     const timer = setInterval(() => turns++, 0);
-    const tokens = await Tokens.open(file!, () => undefined);
+    const tokens = await TokenStore.open(file!, () => undefined);
     clearInterval(timer);
     expect(await portOf(tokens, 'token-19999')).toBe(20_000);
     expect(turns).toBeGreaterThan(3);
@@ -217,7 +217,7 @@ describe('issue 13, case 4: an invalid line costs only itself', () => {
   async function open(texts: Record<string, string>, path: 'folder' | 'tokens' = 'folder') {
     const made = await files(texts);
     const warn = vi.fn();
-    const tokens = await Tokens.open(made[path]!, warn);
+    const tokens = await TokenStore.open(made[path]!, warn);
     const portOf = async (token: string) => (await tokens.find(token))?.port;
     return { at: (name: string) => join(made.folder!, name), warn, tokens, portOf };
   }
@@ -233,8 +233,8 @@ describe('issue 13, case 4: an invalid line costs only itself', () => {
     }
     const targets = 'HOST:PORT, PORT, [IPv6]:PORT, unix_socket:/path, unix:/path or tls:HOST:PORT';
     expect(warn.mock.calls).toEqual([
-      [`${at('tokens')}:2: a line is "token: HOST:PORT"`],
-      [`${at('tokens')}:3: the target is not ${targets}`],
+      [`${at('tokens')}:2: a line must be "token: HOST:PORT"`],
+      [`${at('tokens')}:3: the target must be ${targets}`],
     ]);
   });
 
@@ -244,7 +244,7 @@ describe('issue 13, case 4: an invalid line costs only itself', () => {
     expect(await portOf('secret')).toBeUndefined();
     expect(await portOf('a')).toBe(1);
     expect(warn).toHaveBeenCalledTimes(6);
-    expect(warn).toHaveBeenLastCalledWith(`${at('wrong')}: 9995 more lines are no "token: HOST:PORT"`);
+    expect(warn).toHaveBeenLastCalledWith(`${at('wrong')}: 9995 more lines are invalid`);
     expect(JSON.stringify(warn.mock.calls)).not.toContain('secret');
   });
 
@@ -252,7 +252,7 @@ describe('issue 13, case 4: an invalid line costs only itself', () => {
     const { warn, portOf } = await open({ one: 'nonsense\n', two: 'a: 1\nmore nonsense\n' });
     expect(await portOf('a')).toBe(1);
     expect(warn).toHaveBeenCalledTimes(2);
-    await expect(open({ tokens: 'nonsense\n' }, 'tokens')).rejects.toThrow(/tokens:1: a line is/);
+    await expect(open({ tokens: 'nonsense\n' }, 'tokens')).rejects.toThrow(/tokens:1: a line must be/);
   });
 
   test('an unreadable file among others has no valid token, and the others keep theirs', async () => {
@@ -277,7 +277,7 @@ describe('issue 13, case 4: an invalid line costs only itself', () => {
     }
     expect(await portOf('b')).toBe(3);
     expect(warn.mock.calls).toEqual([
-      [`${at('two')}:2: this token is in another file as well; the first file by name holds`],
+      [`${at('two')}:2: this token is also in another file; the first file by name counts`],
     ]);
     await writeFile(at('one'), '# none\n');
     expect(await portOf('a')).toBe(2);

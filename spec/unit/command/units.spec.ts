@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bytes, tunnels } from '../../../src/command/listen/units.js';
+import { bytes, tunnels } from '../../../src/command/output/units.js';
 
 test.each([
   [0, '0 B'],

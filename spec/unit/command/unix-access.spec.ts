@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { listenWithAccess, readGroup, readMode } from '../../../src/command/listen/unix-access.js';
+import { listenWithAccess, readGroup, readMode } from '../../../src/command/listen/server/unix-access.js';
 import { bindError } from '../../../src/sockets/bind-error.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'wstunnel-access-'));
@@ -59,7 +59,9 @@ describe('issue 13, case 23: a unix socket with a mode', () => {
 
   test('a missing folder is told from a missing permission', () => {
     const denied = Object.assign(new Error('listen EACCES'), { code: 'EACCES' });
-    expect(bindError(denied, '/nonexistent/s')).toMatchObject({ message: 'there is no folder /nonexistent' });
+    expect(bindError(denied, '/nonexistent/s')).toMatchObject({
+      message: 'the folder /nonexistent does not exist',
+    });
     expect(bindError(denied, join(tmpdir(), 's'))).toBe(denied);
     const other = Object.assign(new Error('listen EADDRINUSE'), { code: 'EADDRINUSE' });
     expect(bindError(other, '/nonexistent/s')).toBe(other);

@@ -9,14 +9,16 @@ import {
   type RequestListener,
 } from 'node:http';
 import { createServer as createHttp2 } from 'node:http2';
-import { connect, createServer as createTcp, Socket } from 'node:net';
+import { connect, createServer as createTcp, Socket, type AddressInfo } from 'node:net';
 import { Duplex, PassThrough, Writable } from 'node:stream';
+import { connect as connectTls, createServer as createTls, type TLSSocket } from 'node:tls';
 import connectApp from 'connect';
 import express from 'express';
 import express4 from 'express4';
 import { Server as SocketIo } from 'socket.io';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
+import { certificate } from '../../support/certificate.js';
 import { isEngineIoAlone } from '../../../src/internals/engine-io.js';
 import {
   handlersOf,
@@ -43,6 +45,7 @@ import { isCompatListener, settingsOf } from '../../../src/internals/node-http2.
 import {
   activeServers,
   bytesPassedToLibuv,
+  connectionBelow,
   descriptorOf,
   forgetReader,
   libuvQueueOf,
@@ -111,6 +114,22 @@ describe('node:net', () => {
     });
     await once(request({ port, agent: false }).end(), 'response');
     expect(accepted).toBe(server);
+  });
+
+  test('an accepted TLS socket names the connection below', async () => {
+    const { cert, key } = certificate();
+    const accepted: Socket[] = [];
+    const server = createTls({ cert, key });
+    server.prependListener('connection', (socket: Socket) => accepted.push(socket));
+    onTestFinished(() => void server.close());
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const client = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
+    const [secured] = (await once(server, 'secureConnection')) as [TLSSocket];
+    expect(connectionBelow(secured)).toBe(accepted[0]);
+    client.destroy();
+    secured.destroy();
   });
 
   test('a stream that was read begins to flow again with its next reader', async () => {

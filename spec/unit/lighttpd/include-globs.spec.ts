@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readLighttpdConfig } from '../../../src/command/listen/config-lighttpd.js';
+import { readLighttpdConfig } from '../../../src/command/listen/settings/config-lighttpd.js';
 import { fromLighttpdConf } from '../../../src/index.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { refused } from './refused.js';

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { CONNECT_OPTIONS } from '../../../src/command/connect/options.js';
-import { LISTEN_OPTIONS } from '../../../src/command/listen/options.js';
+import { CONNECT_FLAGS } from '../../../src/command/connect/connect-flags.js';
+import { LISTEN_FLAGS } from '../../../src/command/listen/settings/listen-flags.js';
 import { nearest } from '../../../src/options/checks/nearest.js';
 import { HOST_OPTIONS } from '../../../src/options/host-options.js';
 import { TUNNEL_OPTIONS } from '../../../src/options/tunnel-options.js';
 
-const LISTEN = Object.keys(LISTEN_OPTIONS);
-const CONNECT = Object.keys(CONNECT_OPTIONS);
+const LISTEN = Object.keys(LISTEN_FLAGS);
+const CONNECT = Object.keys(CONNECT_FLAGS);
 
 describe('issue 13, case 14: "did you mean" names what a person would have meant', () => {
   test.each([

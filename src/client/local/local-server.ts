@@ -4,7 +4,7 @@ import { fail } from '../../options/checks/fail.js';
 import { checkNames } from '../../options/checks/names.js';
 import type { OptionRef } from '../../options/checks/option-path.js';
 import { checkString, checkText, wholeNumber } from '../../options/checks/values.js';
-import { faultOfListenPath } from '../../sockets/socket-path.js';
+import { listenPathFault } from '../../sockets/socket-path.js';
 import { listenAtPath } from '../../sockets/stale-socket.js';
 import { untilListening } from '../../sockets/until-listening.js';
 import { withUmask } from '../../sockets/umask.js';
@@ -39,7 +39,7 @@ export function readLocalAddress(local: LocalAddress): LocalEndpoint {
 function readPath(value: unknown, name: OptionRef): string {
   checkText(value, name);
   const path = value as string;
-  const fault = faultOfListenPath(path);
+  const fault = listenPathFault(path);
   if (fault === undefined) return path;
   // Node's own code for a NUL in a path.
   if (path.includes('\0')) throw Object.assign(new TypeError(fault), { code: 'ERR_INVALID_ARG_VALUE' });

@@ -1,11 +1,18 @@
-import { COMMANDS, connectOptions, flagsOf, listenOptions, SHELLS, type Completed } from './options.js';
+import {
+  COMMANDS,
+  completedConnectFlags,
+  flagsOf,
+  completedListenFlags,
+  SHELLS,
+  type CompletedFlag,
+} from './completed-flags.js';
 
-/** For bash 3.2 (macOS) and newer, without the package bash-completion. */
+/** The script for bash 3.2 (macOS) and newer; it does not need the package bash-completion. */
 export const bash =
   (): string => `# bash completion of express-wstunnel. In ~/.bashrc: source <(express-wstunnel completion bash)
 _express_wstunnel() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} command=listen words=
-  # Readline makes three words of --web=DIR.
+  # Readline splits --web=DIR into three words.
   if [[ $cur == '=' ]]; then
     cur=
   elif [[ $prev == '=' ]]; then
@@ -20,20 +27,20 @@ _express_wstunnel() {
       words='${SHELLS.join(' ')}'
       ;;
     connect)
-${cases(connectOptions())}
+${cases(completedConnectFlags())}
       ;;
     *)
       if ((COMP_CWORD == 1)) && [[ $cur != -* ]]; then words='${Object.keys(COMMANDS).join(' ')}'; fi
-${cases(listenOptions())}
+${cases(completedListenFlags())}
       ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
-# Where this finds nothing, file names are completed: values of options, targets such as /run/vnc.sock.
+# Without a match, bash completes file names: values of options, targets such as /run/vnc.sock.
 complete -o bashdefault -o default -F _express_wstunnel express-wstunnel
 `;
 
-function cases(options: readonly Completed[]): string {
+function cases(options: readonly CompletedFlag[]): string {
   const withValue = options.filter(({ values }) => values !== 'none');
   const lists = withValue.flatMap(({ values, ...one }) =>
     typeof values === 'string' ? [] : [[flagsOf({ ...one, values }).join(' | '), values.join(' ')] as const],

@@ -1,4 +1,11 @@
-import { COMMANDS, connectOptions, listenOptions, SHELLS, type Completed, type Values } from './options.js';
+import {
+  COMMANDS,
+  completedConnectFlags,
+  completedListenFlags,
+  SHELLS,
+  type CompletedFlag,
+  type Values,
+} from './completed-flags.js';
 
 export const fish = (): string =>
   [
@@ -7,12 +14,12 @@ export const fish = (): string =>
       line(`-n __fish_use_subcommand -a ${name} -d ${quoted(help)}`),
     ),
     line(`-n '__fish_seen_subcommand_from completion' -f -a ${quoted(SHELLS.join(' '))}`),
-    ...options(connectOptions(), '__fish_seen_subcommand_from connect'),
-    ...options(listenOptions(), 'not __fish_seen_subcommand_from connect completion'),
+    ...options(completedConnectFlags(), '__fish_seen_subcommand_from connect'),
+    ...options(completedListenFlags(), 'not __fish_seen_subcommand_from connect completion'),
     '',
   ].join('\n');
 
-function options(all: readonly Completed[], condition: string): string[] {
+function options(all: readonly CompletedFlag[], condition: string): string[] {
   return all.map(({ name, short, values, help }) => {
     const letter = short === undefined ? '' : ` -s ${short}`;
     return line(`-n '${condition}' -l ${name}${letter}${valueOf(values)} -d ${quoted(help)}`);

@@ -1,12 +1,12 @@
 import {
   COMMANDS,
-  connectOptions,
+  completedConnectFlags,
   flagsOf,
-  listenOptions,
+  completedListenFlags,
   SHELLS,
-  type Completed,
+  type CompletedFlag,
   type Values,
-} from './options.js';
+} from './completed-flags.js';
 
 export const zsh = (): string => `#compdef express-wstunnel
 # zsh completion of express-wstunnel: a file _express-wstunnel in a folder of $fpath. Or in ~/.zshrc, after compinit:
@@ -20,7 +20,7 @@ _express_wstunnel() {
     connect)
       shift words
       ((CURRENT--))
-      _arguments -s -S ${specs(connectOptions())} '1:URL: '
+      _arguments -s -S ${specs(completedConnectFlags())} '1:URL: '
       ;;
     *)
       if ((CURRENT == 2)) && [[ $words[2] != -* ]]; then
@@ -29,7 +29,7 @@ _express_wstunnel() {
           .join(' ')})
         _describe command commands
       fi
-      _arguments -s -S ${specs(listenOptions())} '*:TARGET:_files'
+      _arguments -s -S ${specs(completedListenFlags())} '*:TARGET:_files'
       ;;
   esac
 }
@@ -40,12 +40,12 @@ else
 fi
 `;
 
-function specs(options: readonly Completed[]): string {
+function specs(options: readonly CompletedFlag[]): string {
   const lines = options.flatMap((one) => flagsOf(one).map((flag) => quoted(spec(flag, one))));
   return ['\\', ...lines.map((line) => `        ${line} \\`), '       '].join('\n');
 }
 
-function spec(flag: string, { values, value, isMultiple, help }: Completed): string {
+function spec(flag: string, { values, value, isMultiple, help }: CompletedFlag): string {
   const text = `[${help.replace(/[[\]\\]/g, '\\$&')}]`;
   if (values === 'none') return `${flag}${text}`;
   return `${isMultiple ? '*' : ''}${flag}=${text}:${value.replaceAll(':', '\\:')}:${actionOf(values)}`;

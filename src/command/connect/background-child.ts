@@ -1,16 +1,16 @@
-import { backgroundIo } from '../background.js';
-import { processIo } from '../io.js';
-import { settled } from '../settled.js';
-import type { ConnectPlan } from './arguments.js';
-import { runLocal } from './local.js';
+import { backgroundIo } from '../process/background.js';
+import { processIo } from '../process/io.js';
+import { exitCodeOf } from '../process/exit-code.js';
+import type { ConnectPlan } from './connect-plan.js';
+import { runLocal } from './local-port.js';
 
-/** What the process gets that `connect --background` starts: read once, as a file of the command line may be a shell's pipe. */
-export interface Start {
+/** The first message to the background process. It carries the plan, since files can't be read twice if they are a shell's pipes. */
+export interface BackgroundStart {
   readonly plan: ConnectPlan;
   readonly isVerbose: boolean;
 }
 
 const io = backgroundIo(processIo());
-process.once('message', ({ plan, isVerbose }: Start) => {
-  void settled(io, () => runLocal(io, plan, isVerbose, io.onReady)).then((code) => process.exit(code));
+process.once('message', ({ plan, isVerbose }: BackgroundStart) => {
+  void exitCodeOf(io, () => runLocal(io, plan, isVerbose, io.onReady)).then((code) => process.exit(code));
 });

@@ -3,15 +3,15 @@ import { connect, type ClientStream } from '../../client/client-stream.js';
 import { ClientError } from '../../client/client-error.js';
 import { CLIENT_OPTIONS } from '../../client/options.js';
 import { readTunnelUrl } from '../../client/url/tunnel-url.js';
+import { deferred } from '../../helpers/deferred.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
-import { say, type Io, type Signal } from '../io.js';
-import { DEFAULT_LINGER, type ConnectPlan } from './arguments.js';
-import { failureOf } from './failures.js';
-import { sendInput } from './input.js';
-import { CLOSE } from '../../streams/close-causes.js';
-import { bytes } from '../listen/units.js';
+import { printMessage, type Io, type Signal } from '../process/io.js';
+import { DEFAULT_LINGER, type ConnectPlan } from './connect-plan.js';
+import { commandErrorOf } from './failure-messages.js';
+import { sendInput } from './send-input.js';
+import { bytes } from '../output/units.js';
 
-/** One tunnel on standard input and output. Resolves to the exit code when both directions are over. */
+/** Opens one tunnel on standard input and output. Resolves to the exit code once both directions have ended. */
 export async function runStdio(
   io: Io,
   { url, options, linger = DEFAULT_LINGER }: ConnectPlan,
@@ -20,7 +20,7 @@ export async function runStdio(
   const stream = open(url, options);
   const since = performance.now();
   stream.on('connect', () => {
-    if (isVerbose) say(io, `open    ${readTunnelUrl(url).shown}`);
+    if (isVerbose) printMessage(io, `open    ${readTunnelUrl(url).shown}`);
   });
   const stopSending = sendInput(io.stdin, stream, linger, () => io.stdout.writableLength > 0);
   let asked: Signal | undefined;
@@ -29,17 +29,18 @@ export async function runStdio(
     asked = signal;
     const destroy = () => void stream.destroy();
     stopSending();
-    // Before there is a tunnel, and the second time, nothing is waited for.
+    // Before the tunnel is open, and at the second signal, there is nothing to wait for.
     if (stream.connecting || stream.writableEnded) destroy();
     else {
       stream.end();
-      // Standard output may never take what is there.
+      // The reader of standard output may be stalled.
       timer = setTimeout(destroy, (options.closeTimeout ?? CLIENT_OPTIONS.closeTimeout.default) * 1000);
     }
   });
-  const ended = whenClosed(stream);
+  const closed = deferred();
+  stream.once('close', () => closed.resolve());
   try {
-    // Who reads us no more (ssh has ended) ends the tunnel.
+    // The tunnel ends when the reader of standard output is gone (ssh has ended).
     const isWhole = await pipeline(stream, io.stdout, { end: false }).then(
       () => true,
       (error: unknown) => {
@@ -47,18 +48,18 @@ export async function runStdio(
         return false;
       },
     );
-    await ended;
+    await closed.promise;
     if (asked === undefined && stream.bytesDropped > 0)
       throw new CommandError(
         EXIT.failed,
-        `the server closed the tunnel before ${bytes(stream.bytesDropped)} of the input were sent`,
+        `the server closed the tunnel before ${bytes(stream.bytesDropped)} of the input could be sent`,
       );
-    const isTaken = isWhole && io.stdout.writableLength === 0;
-    return asked === undefined || isTaken ? EXIT.ok : SIGNALLED[asked];
+    const isFlushed = isWhole && io.stdout.writableLength === 0;
+    return asked === undefined || isFlushed ? EXIT.ok : SIGNALLED[asked];
   } catch (error) {
-    // Its own closeTimeout may have been the first to cut it short.
+    // The tunnel's closeTimeout may have ended it before our timer did.
     if (asked !== undefined) return SIGNALLED[asked];
-    throw error instanceof CommandError ? error : failureOf(stream.errored ?? error);
+    throw error instanceof CommandError ? error : commandErrorOf(stream.errored ?? error);
   } finally {
     stop();
     clearTimeout(timer);
@@ -66,7 +67,7 @@ export async function runStdio(
     io.stdin.on('error', () => undefined).destroy();
     const amount = `${bytes(stream.bytesRead)} in, ${bytes(stream.bytesWritten)} out`;
     if (isVerbose && !stream.connecting)
-      say(io, `close   ${stream.closeCode ?? CLOSE.abnormal}; ${amount}, ${seconds(since)} s`);
+      printMessage(io, `close   ${stream.closeCode ?? 1006}; ${amount}, ${seconds(since)} s`);
   }
 }
 
@@ -74,12 +75,8 @@ function open(url: string, options: ConnectPlan['options']): ClientStream {
   try {
     return connect(url, options);
   } catch (error) {
-    throw failureOf(error);
+    throw commandErrorOf(error);
   }
-}
-
-function whenClosed(stream: ClientStream): Promise<void> {
-  return new Promise((resolve) => stream.once('close', resolve));
 }
 
 function isGone(error: unknown): boolean {

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { faultOfListenPath, isAbstractSocket } from '../../sockets/socket-path.js';
+import { listenPathFault, isAbstractSocket } from '../../sockets/socket-path.js';
 import { failAt, type Place } from '../syntax/source.js';
 
 /** An address for `server.listen()`: an address and port, or the path of a unix socket. */
@@ -32,5 +32,5 @@ export function readSocketCondition(text: string, port: number, place: Place): L
 
 /** Without this check, the address of an abstract socket would be looked up as a host name. */
 export function refuseAbstractSocket(text: string, place: Place, name: string): void {
-  if (isAbstractSocket(text)) failAt(place, `${name}: ${faultOfListenPath(text) ?? ''}`);
+  if (isAbstractSocket(text)) failAt(place, `${name}: ${listenPathFault(text) ?? ''}`);
 }

@@ -1,5 +1,5 @@
 import { TunnelError } from '../../errors.js';
-import { complaintOf } from '../../options/checks/option-error.js';
+import { optionMessageOf } from '../../options/checks/option-error.js';
 
 /** Most characters of a configuration, included files among them. */
 export const MAX_CONFIGURATION_LENGTH = 1024 * 1024;
@@ -64,6 +64,6 @@ export function checkAt<Result>(place: Place, check: () => Result): Result {
     return check();
   } catch (error) {
     if (!(error instanceof TunnelError)) throw error;
-    return failAt(place, complaintOf(error), error);
+    return failAt(place, optionMessageOf(error), error);
   }
 }

@@ -46,7 +46,7 @@ export function faultOf(error: TunnelError): Pick<Fault, 'path' | 'isUnknownKey'
 }
 
 /** The message of an error without the package's name in front: commands have a name of their own. */
-export function complaintOf(error: TunnelError): string {
+export function optionMessageOf(error: TunnelError): string {
   return faults.get(error)?.complaint ?? error.message;
 }
 

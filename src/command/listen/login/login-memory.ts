@@ -1,0 +1,19 @@
+import { randomBytes } from 'node:crypto';
+import { WrongLogins, WRONG_LOGINS, type WrongLoginSettings } from './wrong-logins.js';
+import { LoginQueue, QUEUE, type QueueSettings } from './login-queue.js';
+
+/** The state of logins, which outlives a reload: new settings (SIGHUP) forget no wrong login. */
+export class LoginMemory {
+  readonly guesses: WrongLogins;
+  readonly queue: LoginQueue;
+  /** The key that signs cookies. */
+  readonly cookieKey = randomBytes(32);
+
+  constructor({
+    guesses = WRONG_LOGINS,
+    queue = QUEUE,
+  }: { guesses?: WrongLoginSettings; queue?: QueueSettings } = {}) {
+    this.guesses = new WrongLogins(guesses);
+    this.queue = new LoginQueue(this.guesses, queue);
+  }
+}

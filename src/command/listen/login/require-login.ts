@@ -1,0 +1,145 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { defaultAddress, networkOf, normalizeAddress } from '../../../request/client-address.js';
+import type { Next } from '../../../types.js';
+import type { Accounts, LoginVerdict } from './accounts.js';
+import type { LoginCookie } from './login-cookie.js';
+import { isBeyondBcrypt } from './secrets.js';
+
+interface Credentials {
+  readonly name: string;
+  readonly password: string;
+}
+
+/** The answer to a refused request. */
+interface Refusal {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+}
+
+const REFUSALS: Readonly<Record<Exclude<LoginVerdict, 'yes' | 'gone'>, Refusal>> = {
+  no: {
+    status: 401,
+    headers: { 'WWW-Authenticate': 'Basic realm="express-wstunnel", charset="UTF-8"' },
+    text: 'log in first',
+  },
+  busy: { status: 503, headers: { 'Retry-After': '1' }, text: 'too many logins at once' },
+  slowed: {
+    status: 429,
+    headers: { 'Retry-After': '10' },
+    text: 'too many wrong logins from this address: try again in 10 seconds',
+  },
+  failed: {
+    status: 503,
+    headers: { 'Retry-After': '10' },
+    text: 'passwords cannot be checked right now',
+  },
+};
+
+/** Depends on the password only, so that it reveals nothing about the name. */
+const TOO_LONG = '; a password that is stored as a bcrypt hash has at most 72 bytes, and no NUL';
+
+/** A refused login, with the name as the client wrote it. */
+interface RefusedLogin {
+  readonly address: string;
+  readonly name: string;
+  readonly status: number;
+  readonly verdict: keyof typeof REFUSALS;
+}
+
+/**
+ * Middleware for HTTP Basic (RFC 7617), for the page and the tunnel; sets `req.user` to the user's name. The tunnel also accepts the
+ * cookie that the login on the page has set. `report` gets each refused login, even if the client left before the answer.
+ */
+export function requireLogin(
+  accounts: Pick<Accounts, 'verify'>,
+  cookie?: LoginCookie,
+  report: (refused: RefusedLogin) => void = () => undefined,
+) {
+  return async (
+    req: IncomingMessage & { user?: unknown },
+    res: ServerResponse,
+    next: Next,
+  ): Promise<void> => {
+    try {
+      const given = credentialsOf(req.headers.authorization);
+      const remembered = cookie?.read(req);
+      if (given) {
+        // The holder of a valid cookie is not slowed down by guesses from the same address.
+        const isHolder = remembered?.user === given.name;
+        const address = addressOf(req);
+        const client = isHolder ? `cookie ${given.name}` : `address ${networkOf(address)}`;
+        const { verdict, isGone } = await verifyUntilGone(accounts, given, client, res);
+        if (verdict !== 'yes' && verdict !== 'gone') {
+          const { status } = REFUSALS[verdict];
+          report({ address, name: given.name, status, verdict });
+          if (!isGone) refuse(res, REFUSALS[verdict], isBeyondBcrypt(given.password) ? TOO_LONG : '');
+          return;
+        }
+        if (isGone || verdict === 'gone') return;
+        req.user = given.name;
+        if (!isUpgrade(req)) cookie?.set(req, res, given.name, isHolder ? remembered.left : 0);
+      } else if (remembered && isUpgrade(req)) req.user = remembered.user;
+      else {
+        refuse(res, REFUSALS.no);
+        return;
+      }
+    } catch (error) {
+      next(error);
+      return;
+    }
+    next();
+  };
+}
+
+/** Checks the login, unless the client leaves before its turn. */
+async function verifyUntilGone(
+  accounts: Pick<Accounts, 'verify'>,
+  { name, password }: Credentials,
+  client: string,
+  res: ServerResponse,
+): Promise<{ verdict: LoginVerdict; isGone: boolean }> {
+  const gone = new AbortController();
+  const onClose = () => gone.abort();
+  res.once('close', onClose);
+  try {
+    const verdict = await accounts.verify(name, password, client, gone.signal);
+    return { verdict, isGone: gone.signal.aborted };
+  } finally {
+    res.off('close', onClose);
+  }
+}
+
+function refuse(res: ServerResponse, { status, headers, text }: Refusal, more = ''): void {
+  res.statusCode = status;
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+  res.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  res.end(`${text}${status === 401 ? more : ''}\n`);
+}
+
+/** The client's address as the app sees it. */
+function addressOf(req: IncomingMessage): string {
+  return normalizeAddress(defaultAddress(req) ?? '');
+}
+
+function isUpgrade(req: IncomingMessage): boolean {
+  return req.headers.upgrade !== undefined;
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+// The package basic-auth would need Node 22.
+function credentialsOf(header = ''): Credentials | undefined {
+  const [, encoded] = /^Basic +([A-Za-z0-9+/=_-]+) *$/i.exec(header) ?? [];
+  const [, name, password] = /^([^:]*):(.*)$/s.exec(textOf(encoded ?? '')) ?? [];
+  return name === undefined || password === undefined ? undefined : { name, password };
+}
+
+/** Empty if the bytes are not UTF-8: a lenient decoder would map many passwords to the same text. */
+function textOf(encoded: string): string {
+  try {
+    return UTF8.decode(Buffer.from(encoded, 'base64'));
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,44 @@
+import { fstatSync } from 'node:fs';
+import type { Server } from 'node:net';
+
+/** The first descriptor that systemd passes (sd_listen_fds(3)). */
+const FIRST = 3;
+
+/**
+ * Listens on a socket that this process was started with, by systemd's socket activation or another parent. A unix socket's path is
+ * left for the parent to remove.
+ *
+ * @throws an Error if the descriptor is not a socket passed to this process
+ */
+export function listenOnDescriptor(
+  server: Server,
+  fd: number,
+  environment: Readonly<Record<string, string | undefined>>,
+): void {
+  checkPassed(fd, environment);
+  if (!isSocket(fd)) throw new Error('this process was not started with a socket at this descriptor');
+  server.listen({ fd });
+}
+
+/** systemd sets the pid and the number of sockets: under a wrapper (npx) the pid is the wrapper's. */
+function checkPassed(
+  fd: number,
+  { LISTEN_PID: pid, LISTEN_FDS: count }: Readonly<Record<string, string | undefined>>,
+): void {
+  if (pid === undefined || count === undefined) return;
+  if (pid !== String(process.pid))
+    throw new Error(`the passed sockets are for process ${pid}: start express-wstunnel itself, without npx`);
+  const last = FIRST + Number(count) - 1;
+  if (fd < FIRST || fd > last)
+    throw new Error(
+      last > FIRST ? `the passed sockets are fd:${FIRST} to fd:${last}` : `the passed socket is fd:${FIRST}`,
+    );
+}
+
+function isSocket(fd: number): boolean {
+  try {
+    return fstatSync(fd).isSocket();
+  } catch {
+    return false;
+  }
+}

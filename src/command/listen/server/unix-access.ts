@@ -1,0 +1,51 @@
+import { lchownSync, lstatSync } from 'node:fs';
+import type { Server } from 'node:net';
+import { withUmask } from '../../../sockets/umask.js';
+import type { UnixAccess } from '../plan.js';
+import { databaseEntry } from '../user/user-database.js';
+
+export const MODE_RULE = 'must be three octal digits, such as 660 (owner and group)';
+export const GROUP_RULE = 'must be a group of this machine, or its number';
+
+/** Parses a mode; undefined if invalid. A mode without the owner's bits makes a useless socket, but is accepted. */
+export function readMode(text: string): number | undefined {
+  return /^0?[0-7]{3}$/.test(text) ? parseInt(text, 8) : undefined;
+}
+
+/** The number of a group, by name or number; undefined for an unknown group. */
+export function readGroup(name: string): number | undefined {
+  if (/^\d{1,10}$/.test(name)) return Number(name);
+  if (!/^[A-Za-z_][\w.-]*\$?$/.test(name)) return undefined;
+  const [, , number = ''] = databaseEntry('group', name) ?? [];
+  return /^\d+$/.test(number) ? Number(number) : undefined;
+}
+
+/** Listens at a path with a mode and a group. @throws a system error, such as for a group that the user is not a member of */
+export function listenWithAccess(server: Server, path: string, { mode, group }: UnixAccess): void {
+  if (mode === undefined && group === undefined) {
+    server.listen({ path });
+    return;
+  }
+  // The socket is created with its mode and group, so that no other user can connect in between, and the path is not followed a second
+  // time: if others may write to the folder, it could be a link by then. Node binds within this call.
+  const own = process.getegid?.();
+  const isGroupSet = group !== undefined && group !== own && becomes(group);
+  const bind = () => void server.listen({ path });
+  try {
+    if (mode === undefined) bind();
+    else withUmask(0o777 & ~mode, bind);
+  } finally {
+    if (isGroupSet && own !== undefined) process.setegid?.(own);
+  }
+  // `listen` reports errors by an event in the next turn. Without root, the group can only be changed afterwards, to a supplementary
+  // group; and a folder with the setgid bit has set its own group.
+  if (server.listening && group !== undefined && lstatSync(path).gid !== group)
+    lchownSync(path, process.getuid?.() ?? -1, group);
+}
+
+/** Sets the effective group; only root may set any group. False if not root. */
+function becomes(group: number): boolean {
+  if (process.geteuid?.() !== 0) return false;
+  process.setegid?.(group);
+  return true;
+}

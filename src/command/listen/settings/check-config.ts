@@ -1,0 +1,60 @@
+import { dirname, resolve } from 'node:path';
+import { CommandError, EXIT, messagesOf } from '../../exit.js';
+import { requireFolder } from '../../files.js';
+import { printMessage, type Io } from '../../process/io.js';
+import { readAccounts } from '../login/accounts.js';
+import { readCertificate } from '../server/certificate.js';
+import { startupWarnings } from '../startup/warnings.js';
+import { leftOutLines } from '../startup/left-out.js';
+import { LoginMemory } from '../login/login-memory.js';
+import { foldersOf, type Plan } from '../plan.js';
+import { checkTrustProxy } from '../site/site.js';
+import { TokenStore } from '../tokens/token-store.js';
+import { identityOf } from '../user/process-user.js';
+
+type Check = () => unknown;
+
+/**
+ * `--check-config`: reports every error in the settings and their files, and the warnings of a start. It does not listen, starts no
+ * program, and writes no file.
+ *
+ * @throws {CommandError} with all errors
+ */
+export async function checkConfig(io: Io, plan: Plan): Promise<number> {
+  const warnings: string[] = leftOutLines(plan);
+  const errors: unknown[] = [];
+  for (const check of checksOf(plan, (line) => warnings.push(line)))
+    try {
+      await check();
+    } catch (error) {
+      errors.push(error);
+    }
+  // Only without errors, as the warnings need the folders to exist.
+  if (errors.length === 0) warnings.push(...startupWarnings(plan));
+  for (const line of warnings) printMessage(io, `warning: ${line}`);
+  const [first, ...more] = errors.flatMap((error) => messagesOf(error));
+  if (first !== undefined) throw new CommandError(EXIT.config, first, { more, cause: errors[0] });
+  io.stdout.write(`${plan.config ?? 'the command line'}: no errors\n`);
+  return EXIT.ok;
+}
+
+/** One check per file, so that an error does not hide others. */
+function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
+  const { listen, tls, auth, tokens, user, trustProxy } = plan;
+  const checks: (Check | undefined)[] = [
+    tls && (() => readCertificate(tls, warn)),
+    ...auth.map((file) => () => readAccounts([file], warn, { memory: new LoginMemory() })),
+    ...foldersOf(plan).map(
+      ({ folder }) =>
+        () =>
+          requireFolder(folder),
+    ),
+    tokens === undefined ? undefined : () => TokenStore.open(tokens, warn),
+    ...[plan.log, plan.record, ...listen.map(({ socket }) => socket)].map((file) =>
+      file !== undefined && file !== '-' ? () => requireFolder(dirname(resolve(file))) : undefined,
+    ),
+    user && (() => identityOf(user)),
+    trustProxy === undefined ? undefined : () => checkTrustProxy(trustProxy),
+  ];
+  return checks.filter((check) => check !== undefined);
+}

@@ -1,0 +1,264 @@
+import { dirname, resolve } from 'node:path';
+import {
+  findNodeAtLocation,
+  getNodeValue,
+  parseTree,
+  printParseErrorCode,
+  type Node,
+  type ParseError,
+} from 'jsonc-parser';
+import { TunnelError } from '../../../errors.js';
+import { without } from '../../../helpers/without.js';
+import { fail, type Check } from '../../../options/checks/fail.js';
+import { checkNames, namedOf } from '../../../options/checks/names.js';
+import { optionMessageOf, everyErrorOf, faultOf } from '../../../options/checks/option-error.js';
+import { OptionPath, type OptionRef } from '../../../options/checks/option-path.js';
+import { checkBoolean, checkText, seconds, wholeNumber } from '../../../options/checks/values.js';
+import { readServerOption } from '../../../options/read-hosts.js';
+import { readOptions } from '../../../options/read-tunnel.js';
+import { checksOf } from '../../../options/row.js';
+import { checkRuleList, RULE_CHECKS, TUNNEL_OPTIONS } from '../../../options/tunnel-options.js';
+import { listenPathFault, isAbstractSocket } from '../../../sockets/socket-path.js';
+import { parseListenAddress } from '../../command-line/addresses.js';
+import { LONGEST_DRAIN } from '../../drain.js';
+import { CommandError, EXIT } from '../../exit.js';
+import type { Config } from './config.js';
+import { CONNECTIONS_CEILING } from '../server/connection-limit.js';
+import { FRAME_RULE, isFrameSource } from '../site/frame-headers.js';
+import { fromJson } from './json-values.js';
+import { isHostName, NAME_RULE } from '../origins/server-names.js';
+import { INDEX, parseLoginFile, type MiddlewareOptions } from '../plan.js';
+import { GROUP_RULE, MODE_RULE, readGroup, readMode } from '../server/unix-access.js';
+import { isUserName, readUserName, USER_RULE } from '../user/process-user.js';
+
+/** The command's own options in the file. Paths are resolved against the file's folder. */
+interface OwnPart {
+  listen?: string | number | readonly (string | number)[];
+  unixMode?: string;
+  unixGroup?: string;
+  web?: string;
+  cert?: string;
+  key?: string;
+  clientCa?: string;
+  auth?: string | readonly string[];
+  tokens?: string;
+  name?: string | readonly string[];
+  frame?: string | readonly string[];
+  trustProxy?: unknown;
+  acceptProxy?: boolean;
+  maxConnections?: number;
+  log?: string;
+  drain?: number;
+  verbose?: boolean;
+  runAs?: string;
+}
+
+// An option without a check does not compile. (Exported for the test of the table in README.md.)
+export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
+  listen: (value, name) => {
+    for (const text of textsOf(portsAsTexts(value), name)) {
+      const address = parseListenAddress(text);
+      if (!address) fail(name, 'is PORT, ADDRESS:PORT, :PORT, unix:PATH or fd:3, or a list', value);
+      const { socket = '' } = address;
+      if (isAbstractSocket(socket))
+        fail(name, `can't be listened on (${listenPathFault(socket) ?? ''})`, text);
+    }
+  },
+  unixMode: (value, name) => {
+    // JSON has no octal numbers.
+    if (typeof value !== 'string' || readMode(value) === undefined)
+      fail(name, `${MODE_RULE}, as a text`, value);
+  },
+  unixGroup: (value, name) => {
+    if (typeof value !== 'string' || readGroup(value) === undefined) fail(name, GROUP_RULE, value);
+  },
+  web: checkText,
+  cert: checkText,
+  key: checkText,
+  clientCa: checkText,
+  auth: (value, name) => void textsOf(value, name),
+  tokens: checkText,
+  name: (value, name) => checkTexts(value, name, isHostName, NAME_RULE),
+  frame: (value, name) => checkTexts(value, name, isFrameSource, FRAME_RULE),
+  // Express itself checks the value.
+  trustProxy: () => undefined,
+  acceptProxy: checkBoolean,
+  maxConnections: wholeNumber(1, CONNECTIONS_CEILING),
+  log: checkText,
+  drain: seconds(0, LONGEST_DRAIN),
+  verbose: checkBoolean,
+  runAs: (value, name) => {
+    if (typeof value !== 'string' || !isUserName(value)) fail(name, USER_RULE, value);
+  },
+};
+
+/** The file itself, in messages that begin with its name, line and column. */
+const WHOLE_FILE = OptionPath.whole('');
+
+// The hosts are checked along with the rest, so that all their faults are reported.
+const server: Check = (value, name) => void readServerOption(value, name);
+const rules: Check = (value, name) => checkRuleList(value, name, JSON_RULE);
+const TUNNEL = without(checksOf(TUNNEL_OPTIONS), 'autoAttach');
+const JSON_TUNNEL: Readonly<Record<string, Check>> = { ...TUNNEL, server, rules };
+const JSON_RULE: Readonly<Record<string, Check>> = {
+  ...{ ...RULE_CHECKS, server, rules },
+  else: (value, name) => checkNames(value, name, JSON_RULE),
+};
+
+/**
+ * Reads the middleware's options, as far as JSON can express them, and the command's. Comments and trailing commas are allowed.
+ * Throws a {@link CommandError} with a line for each fault: `file:line:column: message`.
+ */
+export function readJsonConfig(text: string, file: string): Config {
+  const root = parse(text, file);
+  if (isDeeper(root, MOST_LEVELS)) throw tooDeep(file);
+  const folder = dirname(resolve(file));
+  const twice = namedTwice(root).map(({ offset, value }) => ({
+    offset,
+    message: `"${String(value)}" is set twice`,
+  }));
+  const given: unknown = getNodeValue(root);
+  const { value, problems, privateFiles } = fromJson(given, folder);
+  const tunnel = () => namedOf(value as object, Object.keys(TUNNEL)) as MiddlewareOptions;
+  const errors = [
+    ...problems,
+    ...errorsOf(() => checkNames(value, WHOLE_FILE, { ...OWN, ...JSON_TUNNEL })),
+    ...(problems.length + twice.length > 0 ? [] : errorsOf(() => void readOptions(tunnel()))),
+  ];
+  const found = [
+    ...twice,
+    ...errors.map((error) => ({ offset: nodeFor(root, error).offset, message: optionMessageOf(error) })),
+  ].sort((one, other) => one.offset - other.offset);
+  const lines = new Set(found.map(({ offset, message }) => `${file}:${placeOf(text, offset)}: ${message}`));
+  const [first, ...more] = lines;
+  if (first !== undefined) throw new CommandError(EXIT.config, first, { more, cause: errors[0] });
+  const own = namedOf(value as object, Object.keys(OWN)) as OwnPart;
+  return { isLighttpd: false, tunnel: tunnel(), privateFiles, ...ownOf(own, folder) };
+}
+
+/** The errors of a check. */
+function errorsOf(check: () => void): readonly TunnelError[] {
+  try {
+    check();
+    return [];
+  } catch (error) {
+    if (error instanceof TunnelError) return everyErrorOf(error);
+    throw error;
+  }
+}
+
+function portsAsTexts(value: unknown): unknown {
+  if (typeof value === 'number') return String(value);
+  return Array.isArray(value)
+    ? value.map((one: unknown) => (typeof one === 'number' ? String(one) : one))
+    : value;
+}
+
+function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunnel'> {
+  const file = (path: string) => (path === '-' ? path : resolve(folder, path));
+  const { web, trustProxy, acceptProxy, maxConnections, verbose, log } = own;
+  return {
+    listen: [own.listen ?? []].flat().flatMap((one) => {
+      const address = parseListenAddress(String(one));
+      return address?.socket === undefined ? (address ?? []) : { socket: file(address.socket) };
+    }),
+    ...((own.unixMode ?? own.unixGroup) !== undefined && { unix: unixOf(own) }),
+    ...(own.drain !== undefined && { drain: own.drain }),
+    ...(web !== undefined && { web: { folder: file(web), index: INDEX, by: '--web' } }),
+    ...(own.cert !== undefined && { cert: file(own.cert) }),
+    ...(own.key !== undefined && { key: file(own.key) }),
+    ...(own.clientCa !== undefined && { clientCa: file(own.clientCa) }),
+    ...(own.auth !== undefined && { auth: [own.auth].flat().map((one) => parseLoginFile(one, folder)) }),
+    ...(own.tokens !== undefined && { tokens: file(own.tokens) }),
+    ...(own.name !== undefined && { names: [own.name].flat() }),
+    ...(own.frame !== undefined && { frame: [own.frame].flat() }),
+    ...(trustProxy !== undefined && { trustProxy }),
+    ...(acceptProxy !== undefined && { acceptProxy }),
+    ...(maxConnections !== undefined && { maxConnections }),
+    ...(verbose !== undefined && { verbose }),
+    ...(log !== undefined && { log: file(log) }),
+    ...(own.runAs !== undefined && { user: readUserName(own.runAs, '"runAs"') }),
+  };
+}
+
+function unixOf({ unixMode, unixGroup }: OwnPart): NonNullable<Config['unix']> {
+  const mode = unixMode === undefined ? undefined : readMode(unixMode);
+  const group = unixGroup === undefined ? undefined : readGroup(unixGroup);
+  return { ...(mode !== undefined && { mode }), ...(group !== undefined && { group }) };
+}
+
+function parse(text: string, file: string): Node {
+  const errors: ParseError[] = [];
+  const root = treeOf(text, file, errors);
+  const [error] = errors;
+  if (root && !error) return root;
+  // `PropertyNameExpected` becomes "property name expected".
+  const what = error
+    ? printParseErrorCode(error.error).replace(/\B[A-Z]/g, (one) => ` ${one.toLowerCase()}`)
+    : 'Empty';
+  throw new CommandError(
+    EXIT.config,
+    `${file}:${placeOf(text, error?.offset ?? 0)}: invalid JSON: ${what.toLowerCase()}`,
+  );
+}
+
+function treeOf(text: string, file: string, errors: ParseError[]): Node | undefined {
+  try {
+    return parseTree(text, errors, { allowTrailingComma: true });
+  } catch (error) {
+    // The parser calls itself for each level, and the stack overflows.
+    throw tooDeep(file, error);
+  }
+}
+
+/** Each check calls itself for the values inside. Objects, lists and properties count as levels. */
+const MOST_LEVELS = 1000;
+
+function isDeeper(node: Node, levels: number): boolean {
+  return levels === 0 || (node.children ?? []).some((child) => isDeeper(child, levels - 1));
+}
+
+function tooDeep(file: string, cause?: unknown): CommandError {
+  return new CommandError(EXIT.config, `${file}: the JSON is nested too deeply`, { cause });
+}
+
+/** JSON parsers silently keep the last of two properties with one name: one of two `allow` lists would be lost. */
+function namedTwice(node: Node): Node[] {
+  const names = new Set<unknown>();
+  return (node.children ?? []).flatMap((child) => {
+    const name = child.type === 'property' ? child.children?.[0] : undefined;
+    const isTwice = name !== undefined && names.has(name.value);
+    if (name) names.add(name.value);
+    return [...(isTwice ? [name] : []), ...namedTwice(child)];
+  });
+}
+
+/** Line and column, both counted from 1. */
+function placeOf(text: string, offset: number): string {
+  const lines = text.slice(0, offset).split(/\r\n|\r|\n/);
+  return `${lines.length}:${(lines.at(-1) ?? '').length + 1}`;
+}
+
+/** The value that an error is about, or the nearest value around it that is in the file; the name of an unknown option. */
+function nodeFor(root: Node, error: TunnelError): Node {
+  const fault = faultOf(error);
+  const keys = fault?.path.keys ?? [];
+  for (let length = keys.length; length > 0; length--) {
+    const node = findNodeAtLocation(root, keys.slice(0, length));
+    if (node) return fault?.isUnknownKey && length === keys.length ? (node.parent ?? node) : node;
+  }
+  return root;
+}
+
+/** One text or a list, each of which is valid. */
+function checkTexts(value: unknown, name: OptionRef, isValid: (text: string) => boolean, rule: string): void {
+  for (const text of textsOf(value, name)) if (!isValid(text)) fail(name, rule, text);
+}
+
+/** One text or a list, checked. */
+function textsOf(value: unknown, name: OptionRef): string[] {
+  const texts: unknown[] = Array.isArray(value) ? value : [value];
+  if (texts.length === 0) fail(name, 'must be a text or a list of texts', value);
+  for (const text of texts) checkText(text, name);
+  return texts as string[];
+}

@@ -1,0 +1,33 @@
+import type { ListenAddress } from '../../command-line/addresses.js';
+import type { LoginFile, Plan, MiddlewareOptions } from '../plan.js';
+
+/** The settings of a configuration file. */
+export interface Config extends Partial<
+  Pick<
+    Plan,
+    | 'unix'
+    | 'drain'
+    | 'web'
+    | 'names'
+    | 'frame'
+    | 'tokens'
+    | 'trustProxy'
+    | 'acceptProxy'
+    | 'maxConnections'
+    | 'log'
+    | 'user'
+    | 'pages'
+    | 'leftOut'
+    | 'privateFiles'
+    | 'included'
+  >
+> {
+  readonly isLighttpd: boolean;
+  readonly listen: readonly ListenAddress[];
+  readonly tunnel: MiddlewareOptions;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly clientCa?: string;
+  readonly auth?: readonly LoginFile[];
+  readonly verbose?: boolean;
+}

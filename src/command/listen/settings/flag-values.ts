@@ -1,0 +1,44 @@
+import { resolve } from 'node:path';
+import { hideLogin } from '../../../helpers/hide-login.js';
+import { seconds, wholeNumber } from '../../../options/checks/values.js';
+import { usageError } from '../../command-line/args.js';
+import { CONNECTIONS_CEILING } from '../server/connection-limit.js';
+import type { ListenArgs, ListenFlag } from './listen-flags.js';
+import { checkOption, listOf, secondsOf } from './tunnel-flags.js';
+
+/** The values of a repeatable option; undefined if it is not given. @throws {CommandError} for an invalid value */
+export function checkedList(
+  args: ListenArgs,
+  name: ListenFlag,
+  isValid: (text: string) => boolean,
+  rule: string,
+): readonly string[] | undefined {
+  if (!args.has(name)) return undefined;
+  const values = listOf(args.list(name));
+  const wrong = values.find((one) => !isValid(one));
+  if (wrong !== undefined) throw usageError(`--${name} ${rule}; got "${hideLogin(wrong)}"`);
+  return values;
+}
+
+/** The value of `--max-connections`. @throws {CommandError} */
+export function maxConnectionsOf(args: ListenArgs): number | undefined {
+  const text = args.text('max-connections');
+  if (text === undefined) return undefined;
+  const value = /^\d+$/.test(text) ? Number(text) : text;
+  checkOption(() => wholeNumber(1, CONNECTIONS_CEILING)(value, '--max-connections'));
+  return Number(text);
+}
+
+/** An option in seconds, from 0 to `most`. @throws {CommandError} */
+export function secondsOption(args: ListenArgs, name: ListenFlag, most: number): number | undefined {
+  const text = args.text(name);
+  if (text === undefined) return undefined;
+  checkOption(() => seconds(0, most)(secondsOf([text]), `--${name}`));
+  return Number(text);
+}
+
+/** The absolute path of a file option; `-` is standard output. */
+export function fileOption(args: ListenArgs, name: ListenFlag): string | undefined {
+  const text = args.text(name);
+  return text === undefined || text === '-' ? text : resolve(text);
+}

@@ -1,0 +1,71 @@
+import { helpLines, type Args, type OptionSpecs } from '../../command-line/args.js';
+
+/** The options of `express-wstunnel listen`, in the order of the help and the README table. */
+export const LISTEN_FLAGS = {
+  listen: { value: 'ADDRESS', multiple: true, help: '6080, HOST:6080 or :6080 (all); a unix socket' },
+  unix: { value: 'PATH' },
+  'unix-mode': { value: 'MODE', help: 'permissions of the unix socket, such as 660', more: true },
+  'unix-group': { value: 'GROUP', help: 'group of the unix socket', more: true },
+  web: { value: 'DIR', help: 'serve a folder; sites that may frame its pages' },
+  frame: { value: 'LIST', multiple: true },
+  cert: { value: 'FILE', help: 'https: certificate and key in PEM form' },
+  key: { value: 'FILE' },
+  'ssl-only': { help: 'close plain http, do not redirect it to https', more: true },
+  'client-ca': { value: 'FILE', help: 'only clients with a certificate of this CA' },
+  auth: {
+    value: '[USER:]FILE',
+    multiple: true,
+    help: 'logins: htpasswd -B file, or password for USER',
+  },
+  tokens: { value: 'FILE', help: 'targets by ?token=, lines "token: HOST:PORT"' },
+  allow: { value: 'LIST', multiple: true, help: 'client addresses and ranges, comma-separated' },
+  deny: { value: 'LIST', multiple: true },
+  origin: { value: 'LIST', multiple: true, help: 'origins that may connect (*: all); server names' },
+  name: { value: 'NAME', multiple: true },
+  'trust-proxy': { value: 'LIST', multiple: true, help: 'proxies whose X-Forwarded-* are trusted' },
+  'accept-proxy': { help: 'connections begin with a PROXY header' },
+  'max-connections': { value: 'NUMBER', help: 'limit of open connections' },
+  url: { value: 'PATH', multiple: true, help: 'tunnel paths (default: all): /vnc, ^/vnc/\\d+$' },
+  balance: { value: 'NAME', help: 'fair, round-robin, hash, sticky; idle timeout' },
+  idle: { value: 'SEC' },
+  ping: { value: 'SEC', help: 'PING interval (30); PONG timeout (20)' },
+  pong: { value: 'SEC' },
+  config: { value: 'FILE', help: 'JSON or lighttpd.conf; directives to ignore' },
+  ignore: { value: 'NAME', multiple: true },
+  'check-config': { help: 'report what is wrong with it, then exit', more: true },
+  user: { value: 'NAME[:GROUP]', help: 'run as this user once the ports are open', more: true },
+  log: { value: 'FILE', help: 'events as lines of JSON (-: stdout)' },
+  drain: { value: 'SEC', help: 'time for open tunnels to end after SIGTERM (8)', more: true },
+  timeout: { value: 'SEC', help: 'exit after this time, once no tunnel is open', more: true },
+  'idle-timeout': { value: 'SEC', help: 'exit after this time without a tunnel', more: true },
+  'run-once': { help: 'exit when the first tunnel ends', more: true },
+  record: { value: 'FILE', help: 'record tunnels in FILE.1, FILE.2 and so on', more: true },
+  syslog: { value: 'SERVER', help: 'send log lines to /dev/log or to HOST:PORT', more: true },
+  'legacy-syslog': { help: 'use the protocol before RFC 5424', more: true },
+  daemon: { short: 'D', help: 'run in the background', more: true },
+  verbose: { short: 'v', help: 'print a line for every tunnel' },
+  help: { short: 'h', help: 'this help (--help all: more); the version' },
+  version: { short: 'V' },
+} as const satisfies OptionSpecs;
+
+export type ListenFlag = keyof typeof LISTEN_FLAGS;
+
+/** The parsed command line. */
+export type ListenArgs = Args<typeof LISTEN_FLAGS>;
+
+const MORE = `
+express-wstunnel --help man | man -l -                     manual page
+source <(express-wstunnel completion bash)                 or zsh, fish
+`;
+
+/** The text of `--help`, or of `--help all`. */
+export const listenHelp = (
+  all: boolean,
+): string => `Usage: express-wstunnel [listen] [[ADDRESS:]PORT] TARGET... [options]
+       express-wstunnel connect URL [options]                  the client
+
+Accepts WebSockets on 127.0.0.1:6080 or the given address, and streams their
+bytes to TARGET: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT.
+
+${helpLines(LISTEN_FLAGS, all).join('\n')}
+${all ? MORE : ''}`;

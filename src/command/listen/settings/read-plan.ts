@@ -1,0 +1,162 @@
+import { resolve } from 'node:path';
+import type { Host } from '../../../types.js';
+import { usageError } from '../../command-line/args.js';
+import { LONGEST_DRAIN } from '../../drain.js';
+import { checkNotItself, listenOf, readPositionals, shownTarget, unixOf } from './addresses-and-targets.js';
+import type { Config } from './config.js';
+import { checkedList, maxConnectionsOf, fileOption, secondsOption } from './flag-values.js';
+import { readConfig } from './read-config.js';
+import type { AutoExitOptions } from '../auto-exit.js';
+import { FRAME_RULE, isFrameSource } from '../site/frame-headers.js';
+import { isHostName, NAME_RULE } from '../origins/server-names.js';
+import type { ListenArgs, ListenFlag } from './listen-flags.js';
+import { requireClientAddresses } from './client-addresses.js';
+import { INDEX, parseLoginFile, type Plan, type MiddlewareOptions } from '../plan.js';
+import { listOf, TUNNEL_FLAGS, tunnelOf } from './tunnel-flags.js';
+import { isUserName, readUserName, USER_RULE, type UserName } from '../user/process-user.js';
+
+/** Ceiling of `--timeout` and `--idle-timeout`, in seconds: below the limit of Node's timers (24 days). */
+const MAX_LIFE = 2_000_000;
+
+/**
+ * Reads the command line and its configuration file, at the start and at each SIGHUP. Command-line options win. `isForAll`: a bare port
+ * listens on every address, as in websockify.
+ *
+ * @throws {CommandError}
+ */
+export function readPlan(args: ListenArgs, isForAll = false): Plan {
+  const file = args.text('config');
+  if (file === undefined && args.has('ignore'))
+    throw usageError('--ignore needs --config with a lighttpd.conf');
+  const config = file === undefined ? undefined : readConfig(file, args.list('ignore'));
+  const { addresses, targets } = readPositionals(args);
+  if (config?.isLighttpd === true) checkAgainstLighttpd(args, targets);
+  const listen = listenOf(args, addresses, config, isForAll);
+  checkNotItself(targets, listen);
+  const unix = unixOf(args, listen) ?? config?.unix;
+  const drain = secondsOption(args, 'drain', LONGEST_DRAIN) ?? config?.drain;
+  const tokens = fileOption(args, 'tokens') ?? config?.tokens;
+  const tunnel = { ...config?.tunnel, ...tunnelOf(args), ...(targets.length > 0 && { server: targets }) };
+  checkTargets(tokens, tunnel, config);
+  const web = webOf(args, config);
+  const tls = tlsOf(args, config);
+  const trustProxy = args.has('trust-proxy') ? listOf(args.list('trust-proxy')) : config?.trustProxy;
+  const log = fileOption(args, 'log') ?? config?.log;
+  const maxConnections = maxConnectionsOf(args) ?? config?.maxConnections;
+  const user = userOf(args) ?? config?.user;
+  const plan: Plan = {
+    listen,
+    ...(unix && { unix }),
+    ...(drain !== undefined && { drain }),
+    tunnel,
+    target: shownTarget(targets, tokens, file),
+    ...(web && { web }),
+    ...(tls && { tls }),
+    auth: args.has('auth')
+      ? args.list('auth').map((text) => parseLoginFile(text, process.cwd()))
+      : (config?.auth ?? []),
+    ...(tokens !== undefined && { tokens }),
+    names: checkedList(args, 'name', isHostName, NAME_RULE) ?? config?.names ?? [],
+    frame: checkedList(args, 'frame', isFrameSource, FRAME_RULE) ?? config?.frame ?? [],
+    ...(trustProxy !== undefined && { trustProxy }),
+    acceptProxy: args.has('accept-proxy') || config?.acceptProxy === true,
+    ...(maxConnections !== undefined && { maxConnections }),
+    ...(log !== undefined && { log }),
+    ...(file !== undefined && { config: resolve(file) }),
+    verbose: args.has('verbose') || config?.verbose === true,
+    sslOnly: args.has('ssl-only'),
+    autoExit: endingOf(args),
+    ...recordOf(args, targets, tokens),
+    ...syslogOf(args),
+    isLighttpd: config?.isLighttpd === true,
+    ...(user && { user }),
+    ...(config?.pages && { pages: config.pages }),
+    leftOut: config?.leftOut ?? [],
+    privateFiles: config?.privateFiles ?? [],
+    included: config?.included ?? [],
+  };
+  requireClientAddresses(plan);
+  return plan;
+}
+
+/** A recorded connection bypasses the choice among several targets. */
+function recordOf(
+  args: ListenArgs,
+  targets: readonly Host[],
+  tokens: string | undefined,
+): Pick<Plan, 'record'> {
+  const record = fileOption(args, 'record');
+  if (record === undefined) return {};
+  if (targets.length !== 1 && tokens === undefined)
+    throw usageError('--record needs exactly one TARGET on the command line, or --tokens');
+  return { record };
+}
+
+function syslogOf(args: ListenArgs): Pick<Plan, 'syslog'> {
+  const text = args.text('syslog');
+  if (text === undefined && args.has('legacy-syslog')) throw usageError('--legacy-syslog needs --syslog');
+  if (text === undefined) return {};
+  const server = text.includes(':') ? text : resolve(text);
+  return { syslog: { server, isLegacy: args.has('legacy-syslog') } };
+}
+
+function endingOf(args: ListenArgs): AutoExitOptions {
+  const timeout = secondsOption(args, 'timeout', MAX_LIFE);
+  const idleTimeout = secondsOption(args, 'idle-timeout', MAX_LIFE);
+  return {
+    ...(timeout !== undefined && { timeout }),
+    ...(idleTimeout !== undefined && { idleTimeout }),
+    runOnce: args.has('run-once'),
+  };
+}
+
+function checkTargets(
+  tokens: string | undefined,
+  { server, rules }: MiddlewareOptions,
+  config?: Config,
+): void {
+  if (tokens !== undefined && server !== undefined)
+    throw usageError('give either a TARGET or --tokens, not both');
+  const isInRules = config !== undefined && (rules !== undefined || config.isLighttpd);
+  if (tokens === undefined && server === undefined && !isInRules)
+    throw usageError(
+      config ? 'the configuration names no server: give a TARGET' : 'give a TARGET, such as 127.0.0.1:5900',
+    );
+}
+
+/** In a lighttpd.conf, conditions set the tunnel options: command-line options would apply to some requests only. */
+function checkAgainstLighttpd(args: ListenArgs, targets: readonly Host[]): void {
+  const beside = [...Object.keys(TUNNEL_FLAGS), 'tokens'].find((name) => args.has(name as ListenFlag));
+  const what = targets.length > 0 ? 'a TARGET' : beside === undefined ? undefined : `--${beside}`;
+  if (what !== undefined) throw usageError(`${what} can't be combined with a lighttpd.conf: set it there`);
+}
+
+function webOf(args: ListenArgs, config: Config | undefined): Plan['web'] {
+  const folder = fileOption(args, 'web');
+  return folder === undefined ? config?.web : { folder, index: INDEX, by: '--web' };
+}
+
+function userOf(args: ListenArgs): UserName | undefined {
+  const text = args.text('user');
+  if (text === undefined) return undefined;
+  if (!isUserName(text)) throw usageError(`--user ${USER_RULE}; got "${text}"`);
+  return readUserName(text);
+}
+
+function tlsOf(args: ListenArgs, config: Config | undefined): Plan['tls'] {
+  const cert = fileOption(args, 'cert') ?? config?.cert;
+  const key = fileOption(args, 'key') ?? (args.has('cert') ? undefined : config?.key);
+  const clientCa = fileOption(args, 'client-ca') ?? config?.clientCa;
+  if (cert !== undefined)
+    return { cert, ...(key !== undefined && { key }), ...(clientCa !== undefined && { clientCa }) };
+  const needing =
+    key !== undefined
+      ? '--key'
+      : clientCa !== undefined
+        ? '--client-ca'
+        : args.has('ssl-only')
+          ? '--ssl-only'
+          : '';
+  if (needing !== '') throw usageError(`${needing} needs --cert`);
+  return undefined;
+}

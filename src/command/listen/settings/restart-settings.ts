@@ -1,0 +1,17 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Plan } from '../plan.js';
+
+/** Has a setting changed that a reload can't apply? The servers and the log are made at the start. */
+export function needsRestart(next: Plan, running: Plan): boolean {
+  return (
+    !isDeepStrictEqual(next.listen, running.listen) ||
+    !next.tls !== !running.tls ||
+    next.log !== running.log ||
+    next.acceptProxy !== running.acceptProxy ||
+    (running.acceptProxy && !isDeepStrictEqual(next.trustProxy, running.trustProxy)) ||
+    next.maxConnections !== running.maxConnections ||
+    !isDeepStrictEqual(next.user, running.user) ||
+    !isDeepStrictEqual(next.unix, running.unix) ||
+    next.drain !== running.drain
+  );
+}

@@ -1,0 +1,198 @@
+import { usageError, type Args, type OptionSpec, type OptionSpecs } from '../../command-line/args.js';
+import type { ListenArgs, LISTEN_FLAGS, ListenFlag } from './listen-flags.js';
+
+/** An option of websockify with a different name here, or without a counterpart. */
+interface WebsockifyFlag extends OptionSpec {
+  readonly hidden: true;
+  /** The name of the same option here. */
+  readonly as?: ListenFlag;
+  /** For an option without a counterpart: what to do instead. */
+  readonly answer?: string;
+}
+
+/**
+ * The options of websockify (0.10 to the master branch of 2025) that are not in {@link LISTEN_FLAGS}. Each one is translated, or rejected
+ * with advice. A test compares them with the help of the real program, and with the table "From websockify" in the README.
+ */
+const WEBSOCKIFY_FLAGS = {
+  heartbeat: { hidden: true, value: 'INTERVAL', as: 'ping' },
+  'target-config': { hidden: true, value: 'FILE', as: 'tokens' },
+  'unix-listen': { hidden: true, value: 'FILE', as: 'unix' },
+  'unix-listen-mode': { hidden: true, value: 'MODE', as: 'unix-mode' },
+  'log-file': { hidden: true, value: 'FILE', as: 'log' },
+  // Translated by readWebsockify.
+  'unix-target': { hidden: true, value: 'FILE' },
+  'ssl-target': { hidden: true },
+  'token-plugin': { hidden: true, value: 'CLASS' },
+  'token-source': { hidden: true, value: 'ARG' },
+  'auth-plugin': { hidden: true, value: 'CLASS' },
+  'auth-source': { hidden: true, value: 'ARG' },
+  'web-auth': { hidden: true },
+  'verify-client': { hidden: true },
+  cafile: { hidden: true, value: 'FILE' },
+  'ssl-version': { hidden: true, value: 'VERSION' },
+  // Accepted without effect: the default here.
+  'file-only': { hidden: true },
+  libserver: { hidden: true },
+  // Rejected with advice.
+  'ssl-ciphers': {
+    hidden: true,
+    value: 'LIST',
+    answer: "set them in Node: NODE_OPTIONS='--tls-cipher-list=...' express-wstunnel --cert FILE",
+  },
+  'key-password': {
+    hidden: true,
+    value: 'PASSWORD',
+    answer: 'every user can read a command line: decrypt the key for --key with openssl pkey -in KEY',
+  },
+  inetd: {
+    hidden: true,
+    answer: 'use socket activation: --listen fd:3 accepts the connections of a socket that systemd opened',
+  },
+  'wrap-mode': {
+    hidden: true,
+    value: 'MODE',
+    answer: 'use "spawn" in a file for --config, which starts a program and restarts it',
+  },
+  'prefer-ipv6': {
+    hidden: true,
+    short: '6',
+    answer: "listen on IPv6 with --listen '[::]:6080', or '[::1]:6080' for this machine alone",
+  },
+  'host-token': {
+    hidden: true,
+    answer: 'choose the target by Host with "rules" and "when": { "host": ... } in a file for --config',
+  },
+  traffic: {
+    hidden: true,
+    answer: 'use --verbose for each tunnel and its bytes, DEBUG=wstunnel:* for details',
+  },
+} as const satisfies Readonly<Record<string, WebsockifyFlag>>;
+
+type ForeignName = keyof typeof WEBSOCKIFY_FLAGS;
+type Both = Args<typeof LISTEN_FLAGS & typeof WEBSOCKIFY_FLAGS>;
+
+/** Plugins that read lines `token: host:port`. */
+const TOKEN_FILES = ['TokenFile', 'ReadOnlyTokenFile'];
+
+/** Values of our options, translated from websockify's. */
+interface OwnFlags {
+  readonly values: Map<ListenFlag, string>;
+  positionals: string[];
+}
+
+/** Translates a command line into our options. @throws {CommandError} for an option without a counterpart, with advice */
+export function readWebsockify(args: Both): ListenArgs {
+  const found: OwnFlags = { values: new Map(), positionals: [...args.positionals] };
+  for (const [name, spec] of Object.entries(WEBSOCKIFY_FLAGS) as [ForeignName, WebsockifyFlag][]) {
+    if (!args.has(name)) continue;
+    if (spec.answer !== undefined) throw unsupported(name, spec.answer);
+    if (spec.as !== undefined) translate(args, found, name, spec.as, args.text(name) ?? '');
+  }
+  readTokens(args, found);
+  readLogin(args, found);
+  readTls(args, found);
+  const { values, positionals } = found;
+  return {
+    positionals,
+    text: (name) => values.get(name) ?? args.text(name),
+    list: (name) => {
+      const value = values.get(name);
+      return value === undefined ? args.list(name) : [value];
+    },
+    has: (name) => values.has(name) || args.has(name),
+  };
+}
+
+/** Rejects a program after `--`, which websockify would wrap. @throws {CommandError} */
+export function checkWraps(
+  args: readonly string[],
+  positionalsOf: (args: readonly string[]) => readonly string[],
+): void {
+  const end = args.indexOf('--');
+  if (end > 0 && end < args.length - 1 && positionalsOf(args.slice(0, end)).length > 0)
+    throw unsupported('', 'use "spawn" in a file for --config, which starts a program and restarts it');
+}
+
+function unsupported(name: string, answer: string): Error {
+  return usageError(`websockify's ${name === '' ? '-- COMMAND' : `--${name}`} is not supported: ${answer}`);
+}
+
+function translate(args: Both, { values }: OwnFlags, name: ForeignName, as: ListenFlag, value: string): void {
+  if (args.has(as) || values.has(as))
+    throw usageError(`--${name} is another name of --${as}: give only one of them`);
+  values.set(as, value);
+}
+
+function readTokens(args: Both, found: OwnFlags): void {
+  const plugin = pluginOf(args.text('token-plugin'));
+  const source = args.text('token-source');
+  if (plugin === undefined) {
+    if (source !== undefined) throw usageError('--token-source needs --token-plugin; or give --tokens FILE');
+  } else if (!TOKEN_FILES.includes(plugin))
+    throw unsupported(
+      `token-plugin ${plugin}`,
+      '--tokens reads files of TokenFile only; for any other target use the middleware in an app: server: (req) => ...',
+    );
+  else if (source === undefined)
+    throw usageError('--token-plugin needs --token-source, or give --tokens FILE');
+  else translate(args, found, 'token-source', 'tokens', source);
+}
+
+function readLogin(args: Both, found: OwnFlags): void {
+  const plugin = pluginOf(args.text('auth-plugin'));
+  const source = args.text('auth-source');
+  if (plugin === 'ExpectOrigin' && source !== undefined)
+    translate(args, found, 'auth-source', 'origin', source.trim().split(/\s+/).join(','));
+  else if (plugin === 'BasicHTTPAuth')
+    throw unsupported(
+      'auth-plugin BasicHTTPAuth',
+      'use --auth USER:FILE, which reads the password from a file: every user can read a command line',
+    );
+  else if (plugin === 'ClientCertCNAuth')
+    throw unsupported(
+      'auth-plugin ClientCertCNAuth',
+      'use --client-ca FILE, which accepts only clients with a certificate of that authority',
+    );
+  else if (plugin !== undefined)
+    throw unsupported(
+      `auth-plugin ${plugin}`,
+      'use --auth FILE for a login; for any other check use the middleware in an app',
+    );
+  else if (source !== undefined)
+    throw usageError('--auth-source needs --auth-plugin; or give --auth [USER:]FILE');
+  if (args.has('web-auth') && !args.has('auth') && plugin !== 'ExpectOrigin')
+    throw usageError('--web-auth needs --auth [USER:]FILE, which protects the page as well');
+}
+
+function readTls(args: Both, found: OwnFlags): void {
+  const { positionals } = found;
+  const path = args.text('unix-target');
+  if (path !== undefined) positionals.push(`unix:${path}`);
+  if (args.has('ssl-target')) {
+    const target = positionals.pop();
+    if (target === undefined || /^(unix:|tls:|\/)/.test(target))
+      throw usageError('--ssl-target needs a target HOST:PORT');
+    positionals.push(`tls:${target}`);
+  }
+  const ca = args.text('cafile');
+  if (args.has('verify-client') !== (ca !== undefined))
+    throw usageError('--verify-client and --cafile FILE need each other; --client-ca FILE replaces both');
+  if (ca !== undefined) translate(args, found, 'cafile', 'client-ca', ca);
+  const version = args.text('ssl-version');
+  if (version !== undefined && version !== 'default')
+    throw unsupported(
+      'ssl-version',
+      `set it in Node: NODE_OPTIONS=--tls-min-v1.${version.slice(-1)} express-wstunnel --cert FILE`,
+    );
+}
+
+/** The plugin's class, without the name of websockify's module. */
+function pluginOf(text: string | undefined): string | undefined {
+  return text?.replace(/^websockify\.(?:token|auth)_plugins\./, '');
+}
+
+/** Our options and websockify's, for `readArgs`. */
+export function withWebsockify<const Own extends OptionSpecs>(own: Own): Own & typeof WEBSOCKIFY_FLAGS {
+  return { ...own, ...WEBSOCKIFY_FLAGS };
+}

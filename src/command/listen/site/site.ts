@@ -1,0 +1,196 @@
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { Response } from 'express';
+import { messageOf, TunnelError } from '../../../errors.js';
+import { queryOf } from '../../../request/path.js';
+import type { Host, Next, Tunnel } from '../../../types.js';
+import type { LocalState } from '../../../shared/local-state.js';
+import { createTunnel } from '../../../wstunnel.js';
+import { optionMessageOf } from '../../../options/checks/option-error.js';
+import { CommandError, EXIT } from '../../exit.js';
+import { requireFolder } from '../../files.js';
+import { readAccounts } from '../login/accounts.js';
+import { certificateNames } from '../server/certificate.js';
+import { frameHeaders } from './frame-headers.js';
+import { refuseByAccess, serveByConf } from './lighttpd-pages.js';
+import { LoginCookie } from '../login/login-cookie.js';
+import { LOGIN_CODES, type LoginEvents } from '../login/login-events.js';
+import type { LoginMemory } from '../login/login-memory.js';
+import { requireLogin } from '../login/require-login.js';
+import { ServerNames } from '../origins/server-names.js';
+import { sameNamedOrigin } from '../origins/named-origin.js';
+import { foldersOf, isDocumentRoot, type Plan, type MiddlewareOptions } from '../plan.js';
+import { hidePrivateFiles, privateFilesOf } from './private-files.js';
+import { TokenStore } from '../tokens/token-store.js';
+import { Recording } from './recording.js';
+import type { RefusedOrigins } from '../origins/refused-origins.js';
+import { setTrust } from '../server/trusted-proxies.js';
+
+/** The Express app and the tunnel object made from one reading of the settings. A tunnel stays with the site that opened it. */
+export interface Site {
+  readonly app: RequestListener;
+  readonly tunnel: Tunnel;
+}
+
+/** State that outlives a reload. */
+interface ProcessState {
+  /** Counts for limits, hosts that are down, and running programs. */
+  readonly state: LocalState;
+  readonly logins: LoginMemory;
+  readonly origins: RefusedOrigins;
+  readonly loginEvents: Pick<LoginEvents, 'note'>;
+}
+
+/**
+ * Makes a site, and checks all files of the plan. `beforeTunnels` is awaited after every file is read, and before any program of `spawn`
+ * may run.
+ *
+ * @throws {CommandError} for an invalid setting or file; nothing is left running then
+ */
+export async function makeSite(
+  plan: Plan,
+  { state, logins, origins, loginEvents }: ProcessState,
+  warn: (line: string) => void,
+  beforeTunnels: () => Promise<void> = () => Promise.resolve(),
+): Promise<Site> {
+  const { web, pages, trustProxy, acceptProxy } = plan;
+  const express = await loadExpress();
+  const app = express();
+  app.disable('x-powered-by');
+  // With PROXY headers, `trustProxy` lists the peers that send them: the client's X-Forwarded-For must not be trusted as well.
+  if (trustProxy !== undefined && !acceptProxy) setTrust(app, trustProxy);
+  const headers = Object.entries({ 'X-Content-Type-Options': 'nosniff', ...framesOf(plan) });
+  app.use((_req, res, next) => {
+    for (const [name, value] of headers) res.setHeader(name, value);
+    next();
+  });
+  if (pages?.refuses) app.use(refuseByAccess(pages));
+  if (plan.auth.length > 0) app.use(makeLogin(plan, warn, logins, loginEvents));
+  for (const { folder } of foldersOf(plan)) requireFolder(folder);
+  const tokens = plan.tokens === undefined ? undefined : await TokenStore.open(plan.tokens, warn);
+  const known = new ServerNames(plan.names, plan.tls && certificateNames(plan.tls));
+  await beforeTunnels();
+  // The last check that can fail: after it, programs may run.
+  const recording = plan.record === undefined ? undefined : new Recording(plan.record, warn);
+  recording?.check();
+  const tunnel = makeTunnel(plan, known, tokens, state, origins, recording);
+  tunnel.on('refuse', (info) => origins.note(info, plan.isLighttpd));
+  app.use(tunnel);
+  const serve = (folder: string, index: readonly string[]) => {
+    const hide = hidePrivateFiles({
+      folder,
+      index,
+      secrets: privateFilesOf(plan),
+      followsLinks: plan.isLighttpd,
+    });
+    const files = express.static(folder, { index: index.length > 0 ? [...index] : false });
+    // One handler of the two, since a request may choose among several folders.
+    return (req: IncomingMessage, res: ServerResponse, next: Next) => {
+      const send = (error?: unknown) => {
+        if (error === undefined) void files(req, res as Response, next);
+        else next(error);
+      };
+      hide(req, res, send).catch(next);
+    };
+  };
+  // `--web` wins over the configuration.
+  if (pages && (!web || isDocumentRoot(web))) app.use(serveByConf(pages, serve));
+  else if (web) app.use(serve(web.folder, web.index));
+  app.use((_req, res) => sendText(res, 404, 'Not found.\n'));
+  // Express recognises an error handler by its four parameters.
+  app.use((error: unknown, _req: IncomingMessage, res: ServerResponse, next: Next) => {
+    const { status = 500 } = error as { status?: number };
+    if (res.headersSent) next(error);
+    else sendText(res, status, status < 500 ? `${messageOf(error)}\n` : 'Something went wrong.\n');
+  });
+  return { app, tunnel };
+}
+
+/** True if no tunnel is open or being opened. */
+export function isIdle({ tunnel }: Site): boolean {
+  const { open, opening } = tunnel.stats();
+  return !(open > 0 || opening > 0);
+}
+
+/** Attaches the tunnel to a server explicitly, as the server's listener is not the app. The tunnel gets the upgrades of every path. */
+export function attachSite({ tunnel }: Site, server: Server): void {
+  tunnel.attach(server, { path: '/', exclusive: true });
+}
+
+async function loadExpress() {
+  try {
+    return (await import('express')).default;
+  } catch (error) {
+    throw new CommandError(EXIT.config, 'Express is missing: npm install express', { cause: error });
+  }
+}
+
+/** @throws {CommandError} for an invalid list of proxies */
+export async function checkTrustProxy(trustProxy: unknown): Promise<void> {
+  const express = await loadExpress();
+  setTrust(express(), trustProxy);
+}
+
+function makeLogin(
+  { auth, listen }: Plan,
+  warn: (line: string) => void,
+  memory: LoginMemory,
+  events: Pick<LoginEvents, 'note'>,
+) {
+  const accounts = readAccounts(auth, warn, { memory });
+  const socket = listen.find((address) => address.socket !== undefined)?.socket;
+  const cookie = new LoginCookie(memory.cookieKey, accounts, socket);
+  return requireLogin(accounts, cookie, ({ address, name, status, verdict }) => {
+    const isKnown = accounts.markOf(name) !== undefined;
+    events.note({ address, status, code: LOGIN_CODES[verdict], ...(isKnown && { user: name }) });
+  });
+}
+
+/** None by default for a lighttpd.conf, as lighttpd adds no such header. */
+function framesOf({ frame, isLighttpd }: Plan): Readonly<Record<string, string>> {
+  return isLighttpd && frame.length === 0 ? {} : frameHeaders(frame);
+}
+
+function makeTunnel(
+  { tunnel, isLighttpd }: Plan,
+  known: ServerNames,
+  tokens: TokenStore | undefined,
+  state: LocalState,
+  refused: RefusedOrigins,
+  recording: Recording | undefined,
+): Tunnel {
+  const options: MiddlewareOptions = {
+    // As in lighttpd, only `wstunnel.origins` limits the pages that may connect.
+    ...(!isLighttpd && {
+      origins: sameNamedOrigin(known, (origin, way) => refused.report(origin, way)),
+    }),
+    ...tunnel,
+    ...(tokens && { server: (req: IncomingMessage) => hostOf(req, tokens) }),
+    ...(recording && {
+      server: async (req: IncomingMessage, { signal }: { signal: AbortSignal }) => {
+        const host = tokens ? await hostOf(req, tokens) : onlyHostOf(tunnel);
+        return host && recording.connect(host, signal);
+      },
+    }),
+  };
+  try {
+    return createTunnel({ ...options, autoAttach: false }, state);
+  } catch (error) {
+    if (!(error instanceof TunnelError)) throw error;
+    throw new CommandError(EXIT.config, optionMessageOf(error), { cause: error });
+  }
+}
+
+function hostOf(req: IncomingMessage, tokens: TokenStore): Promise<Host | undefined> {
+  return tokens.find(new URLSearchParams(queryOf(req)).get('token'));
+}
+
+/** The target of `--record`, which accepts only one. */
+function onlyHostOf({ server }: MiddlewareOptions): Host | undefined {
+  return Array.isArray(server) ? (server as readonly Host[])[0] : undefined;
+}
+
+function sendText(res: ServerResponse, status: number, text: string): void {
+  res.statusCode = status;
+  res.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  res.end(text);
+}

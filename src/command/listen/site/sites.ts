@@ -1,0 +1,87 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { attachSite, isIdle, type Site } from './site.js';
+import type { TunnelTotals } from '../../output/status-line.js';
+
+/** Time for a request under old settings to become a tunnel (a slow login). In milliseconds. */
+const OLD_SITE_GRACE = 5000;
+/** Seconds for programs to end in that only old settings use. */
+const RETIRE = 1;
+
+/** The site of the current settings, and older sites while they have open tunnels. */
+export class Sites {
+  readonly #servers = new Set<Server>();
+  readonly #old = new Set<Site>();
+  /** Bytes carried by sites that are gone. */
+  #carried = { bytesIn: 0, bytesOut: 0 };
+  #present: Site | undefined;
+
+  /** Sends all requests from now on to this site. */
+  use(site: Site): void {
+    const old = this.#present;
+    for (const server of this.#servers) attachSite(site, server);
+    this.#present = site;
+    if (old) this.#retire(old);
+  }
+
+  bindTo(server: Server): void {
+    this.#servers.add(server);
+    if (this.#present) attachSite(this.#present, server);
+  }
+
+  app(req: IncomingMessage, res: ServerResponse): void {
+    if (this.#present) this.#present.app(req, res);
+    else {
+      // The servers listen before the first site is made: see `#start` in listen-process.ts.
+      res.writeHead(503, { 'Retry-After': '1', Connection: 'close' });
+      res.end();
+    }
+  }
+
+  totals(): TunnelTotals {
+    return this.#all()
+      .map(({ tunnel }) => tunnel.stats())
+      .reduce<TunnelTotals>(
+        (sum, { open, bytesIn, bytesOut }) => ({
+          open: sum.open + open,
+          bytesIn: sum.bytesIn + bytesIn,
+          bytesOut: sum.bytesOut + bytesOut,
+        }),
+        { open: 0, ...this.#carried },
+      );
+  }
+
+  /** Ends every tunnel; tunnels that are still open after `timeout` seconds are destroyed. */
+  async close(timeout: number): Promise<void> {
+    await Promise.all(this.#all().map(({ tunnel }) => tunnel.close({ timeout })));
+  }
+
+  #all(): Site[] {
+    return [...this.#old, ...(this.#present ? [this.#present] : [])];
+  }
+
+  #retire(site: Site): void {
+    this.#old.add(site);
+    // Both sites share the hosts' states: the current site reports them.
+    site.tunnel.removeAllListeners('backend');
+    let isLooking = false;
+    // One check for all tunnels that end in the meantime, since a check visits every open tunnel.
+    const look = () => {
+      if (isLooking) return;
+      isLooking = true;
+      setTimeout(() => {
+        isLooking = false;
+        if (this.#old.has(site) && isIdle(site)) this.#forget(site);
+      }, OLD_SITE_GRACE).unref();
+    };
+    site.tunnel.on('close', look).on('refuse', look);
+    look();
+  }
+
+  #forget(site: Site): void {
+    const { bytesIn, bytesOut } = site.tunnel.stats();
+    this.#carried = { bytesIn: this.#carried.bytesIn + bytesIn, bytesOut: this.#carried.bytesOut + bytesOut };
+    this.#old.delete(site);
+    // No tunnel is open any more: an error of the cleanup affects no client.
+    site.tunnel.close({ timeout: RETIRE }).catch(() => undefined);
+  }
+}

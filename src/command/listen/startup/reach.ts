@@ -1,0 +1,20 @@
+import { isLoopback, type ListenAddress } from '../../command-line/addresses.js';
+import type { Plan } from '../plan.js';
+
+const EVERY: readonly (string | undefined)[] = [undefined, '0.0.0.0', '::'];
+
+/**
+ * Who can reach an address, for the message at the start. The default is loopback, unlike in websockify: a port published by a
+ * container would silently lead nowhere.
+ */
+export function reachOf(
+  address: ListenAddress,
+  port: string,
+  { isLighttpd }: Pick<Plan, 'isLighttpd'>,
+): string {
+  if (address.socket !== undefined) return '';
+  if (!isLoopback(address))
+    return EVERY.includes(address.host) ? '; reachable from every network of this machine' : '';
+  const way = isLighttpd ? 'server.bind' : `--listen :${port}`;
+  return `; reachable from this machine only (${way} opens it to others, also through a container's published port)`;
+}

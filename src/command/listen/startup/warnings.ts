@@ -1,0 +1,126 @@
+import type { Host, Rule, RuleOptions } from '../../../types.js';
+import { isLoopback, shownAddress } from '../../command-line/addresses.js';
+import { foldersOf, type Plan } from '../plan.js';
+import { privateFilesOf, privateFilesIn } from '../site/private-files.js';
+
+/** Warnings about settings that are valid but dangerous, most of them where other machines can reach the servers. */
+export function startupWarnings(plan: Plan, pid = process.pid, uid = process.getuid?.()): string[] {
+  const { listen, auth, tls } = plan;
+  const open = listen.find((address) => !isLoopback(address));
+  const isOpen = open !== undefined && !isGuarded(plan);
+  return [
+    ...(isOpen ? [openTo(shownAddress(open), plan)] : []),
+    ...(open && auth.length > 0 && !tls
+      ? ['passwords and data are sent unencrypted; use https with --cert']
+      : []),
+    ...everySiteOf(plan),
+    ...(isOpen ? [] : unguardedOf(plan)),
+    ...rootOf(plan, uid),
+    ...zombiesOf(plan, pid),
+    ...servedSecretsOf(plan),
+    ...(plan.record === undefined
+      ? []
+      : [
+          `everything that tunnels carry, typed passwords included, is recorded in ${plan.record}.1 and so on`,
+        ]),
+  ];
+}
+
+/** Must clients prove who they are? `--allow` is no guard: every page in a browser at an allowed address may connect. */
+function isGuarded({ auth, tokens, tls }: Plan): boolean {
+  return auth.length > 0 || tokens !== undefined || tls?.clientCa !== undefined;
+}
+
+function openTo(address: string, plan: Plan): string {
+  const { tunnel, isLighttpd, pages } = plan;
+  if (isLighttpd) {
+    const except = pages?.refuses === true ? ', unless url.access-deny refuses it,' : '';
+    return `every client that can reach ${address}${except} may open a tunnel; require a login with --auth${ignoredGuards(plan)}`;
+  }
+  const clients = `every client that can reach ${address}${tunnel.allow ? ' from an address of --allow' : ''}`;
+  return `${clients} may open a tunnel; limit this with --auth${tunnel.allow ? '' : ', --allow'} or --tokens`;
+}
+
+/** The lighttpd.conf requires a login, `--ignore` skips it, and no other guard replaces it. */
+function unguardedOf(plan: Plan): string[] {
+  const isLogin = plan.leftOut.some(({ name, isIgnored }) => isIgnored && name.startsWith('auth.'));
+  return isLogin && !isGuarded(plan)
+    ? [`no login is required; require one with --auth${ignoredGuards(plan)}`]
+    : [];
+}
+
+function rootOf({ isLighttpd, user }: Plan, uid: number | undefined): string[] {
+  if (!isLighttpd || user || uid !== 0) return [];
+  return ['the process stays root: server.username, or --user, gives up root once it listens'];
+}
+
+/** Guards of the lighttpd.conf that `--ignore` skips. */
+function ignoredGuards({ leftOut }: Plan): string {
+  const guards = leftOut.filter(
+    ({ name, isIgnored }) => isIgnored && /^(?:auth|url\.access-|secdownload|ssl\.verify)/.test(name),
+  );
+  const names = guards.map(({ name, place }) => `${name} of ${place}`);
+  return names.length === 0 ? '' : ` (--ignore skips ${names.join(', ')})`;
+}
+
+/** `null` is the origin of sandboxed frames, which any site can create. */
+function everySiteOf(plan: Plan): string[] {
+  const { tunnel, isLighttpd, config } = plan;
+  const { origins } = tunnel;
+  const isEverySite = origins === '*' || (Array.isArray(origins) && origins.includes('null'));
+  if (!isEverySite || isGuarded(plan)) return [];
+  const problem = 'pages of every site may open tunnels from browsers that can reach this server';
+  if (isLighttpd)
+    return opensToEverySite(tunnel)
+      ? [`${problem}: limit the sites with wstunnel.origins${ignoredGuards(plan)}`]
+      : [];
+  const which = origins === '*' ? '*' : 'null';
+  return [
+    `${problem}: ${config === undefined ? '--origin' : '--origin, or "origins" of the configuration,'} has "${which}"`,
+  ];
+}
+
+/** The kernel makes every orphan a child of process 1, but Node waits only for the children that it started. */
+function zombiesOf({ tunnel }: Plan, pid: number): string[] {
+  if (pid !== 1 || !spawns(tunnel)) return [];
+  return [
+    'this is process 1, and it starts programs: their orphans stay as zombies until no process can be started; ' +
+      'run the container with an init (docker run --init, init: true, or tini)',
+  ];
+}
+
+function spawns({ server, rules = [], else: otherwise }: Pick<Rule, 'server' | 'rules' | 'else'>): boolean {
+  return (
+    hostsOf(server).some(({ spawn }) => spawn !== undefined) ||
+    [...rules, ...(otherwise ? [otherwise] : [])].some(spawns)
+  );
+}
+
+/** A host, a list, or a map of hosts and lists. */
+function hostsOf(server: unknown): Host[] {
+  if (typeof server !== 'object' || server === null) return [];
+  if (Array.isArray(server)) return server.flatMap(hostsOf);
+  const inner = Object.values(server).filter((one) => typeof one === 'object');
+  return 'spawn' in server ? [server as Host] : inner.flatMap(hostsOf);
+}
+
+/** Does some tunnel accept every origin? A list that a rule sets applies only where the rule's condition holds. */
+function opensToEverySite(
+  options: RuleOptions & Pick<Rule, 'rules' | 'else'>,
+  before?: RuleOptions['origins'],
+): boolean {
+  const { origins = before, server, rules = [], else: otherwise } = options;
+  if (server !== undefined && origins === '*') return true;
+  // An `else` does not inherit from the rule before it.
+  const isElseOpen = otherwise !== undefined && opensToEverySite(otherwise, before);
+  return isElseOpen || rules.some((rule) => opensToEverySite(rule, origins));
+}
+
+function servedSecretsOf(plan: Plan): string[] {
+  return foldersOf(plan).flatMap(({ folder, by }) =>
+    privateFilesIn(folder, privateFilesOf(plan)).map(
+      (file) =>
+        `${file} is private, but in the folder that ${by} serves: it is answered with 404; move it elsewhere`,
+    ),
+  );
+}

@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { Host } from '../../../types.js';
+import { parseTarget } from '../../command-line/addresses.js';
+import { readTextFileAsync } from '../../files.js';
+
+/** A valid line of a token file. */
+export interface TokenLine {
+  /** The digest of the token. */
+  readonly digest: string;
+  readonly host: Host;
+  /** Counted from 1. */
+  readonly line: number;
+}
+
+/** The lines of a file. An invalid line does not affect the others. */
+export interface TokenLines {
+  readonly entries: readonly TokenLine[];
+  /** Messages about invalid lines; they contain no token. */
+  readonly problems: readonly string[];
+  /** False if the last line has no line end: a program may still be writing it. */
+  readonly isEnded: boolean;
+}
+
+/** The kind of a file, and a text that changes when the file changes. Empty text: the file changed a moment ago. */
+interface FileStamp {
+  readonly isFolder: boolean;
+  readonly text: string;
+}
+
+/** Lines to parse before other events get a turn of the event loop. */
+const LINES_PER_TURN = 2000;
+
+/**
+ * Milliseconds after a change in which the file may still be changing: the second of two changes within one tick of the kernel's clock
+ * is invisible.
+ */
+const FRESH = 50;
+
+/** Limit of messages about one file: a wrong file given by mistake may have thousands of invalid lines. */
+const MAX_PROBLEMS = 5;
+
+/**
+ * Files that editors (vi, Emacs, nano, sed), dpkg, ucf, rpm and pacman leave next to a changed file. They contain old tokens: a revoked
+ * token would stay valid.
+ */
+const LEFTOVER =
+  /^[.#]|~$|\.(?:bak|backup|old|orig|save|sw[a-z]|tmp|rej|disabled|(?:dpkg|ucf)-\w+|rpm(?:new|save|orig)|pac(?:new|save|orig))$/i;
+
+const statLater = promisify(stat);
+
+/** The stamp of a file or folder, following links. Undefined if there is neither, or `stat` fails. */
+export async function stampOf(path: string): Promise<FileStamp | undefined> {
+  try {
+    const stats = await statLater(path, { bigint: true });
+    if (!stats.isFile() && !stats.isDirectory()) return undefined;
+    // The ctime, since a chmod that makes the file readable changes no other time.
+    const { ino, size, ctimeNs, ctimeMs } = stats;
+    const age = Date.now() - Number(ctimeMs);
+    const isFresh = age >= 0 && age < FRESH;
+    return { isFolder: stats.isDirectory(), text: isFresh ? '' : `${ino} ${size} ${ctimeNs}` };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The paths of a folder's token files. */
+export async function pathsIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder);
+  return names.filter((name) => !LEFTOVER.test(name)).map((name) => join(folder, name));
+}
+
+/** @throws {CommandError} for a file that can't be read. */
+export async function readLines(file: string): Promise<TokenLines> {
+  const entries = new Map<string, TokenLine>();
+  const problems: string[] = [];
+  let invalid = 0;
+  const text = await readTextFileAsync(file);
+  for (const [index, content] of text.split(/\r?\n/).entries()) {
+    const line = index + 1;
+    if (line % LINES_PER_TURN === 0) await nextTurn();
+    if (/^\s*(#|$)/.test(content)) continue;
+    const [, token, target = ''] = /^\s*(\S+?):\s+(\S+)\s*$/.exec(content) ?? [];
+    const host = token === undefined ? undefined : readTokenTarget(target);
+    const digest = tokenDigest(token ?? '');
+    if (host && !entries.has(digest)) {
+      entries.set(digest, { digest, host, line });
+      continue;
+    }
+    // The message never shows the line, which contains the token.
+    const problem =
+      token === undefined
+        ? 'a line must be "token: HOST:PORT"'
+        : host
+          ? 'duplicate token; the first line counts'
+          : `the target must be ${TARGETS}`;
+    if (++invalid <= MAX_PROBLEMS) problems.push(`${file}:${line}: ${problem}`);
+  }
+  if (invalid > MAX_PROBLEMS) problems.push(`${file}: ${invalid - MAX_PROBLEMS} more lines are invalid`);
+  return { entries: [...entries.values()], problems, isEnded: text === '' || text.endsWith('\n') };
+}
+
+const TARGETS = 'HOST:PORT, PORT, [IPv6]:PORT, unix_socket:/path, unix:/path or tls:HOST:PORT';
+
+export function isInAnotherFile(file: string, line: number): string {
+  return `${file}:${line}: this token is also in another file; the first file by name counts`;
+}
+
+export function tokenDigest(token: string): string {
+  return createHash('sha256').update(token).digest('base64');
+}
+
+/** A target as on the command line, or a unix socket as in websockify. */
+function readTokenTarget(text: string): Host | undefined {
+  const [, path] = /^unix_socket:(.+)$/.exec(text) ?? [];
+  return path === undefined ? parseTarget(text) : { socket: path };
+}
