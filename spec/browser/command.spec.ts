@@ -7,7 +7,7 @@ import { startBrowser } from '../support/browser.js';
 import { files, startCommand } from '../support/command.js';
 import { NOVNC_EXAMPLE } from '../support/lighttpd.js';
 import { describeWith } from '../support/programs.js';
-import { startRealDesktop } from '../support/real-desktop.js';
+import { startRealDesktop } from './real-desktop.js';
 import { until } from '../support/wait.js';
 
 /** Debian's package `novnc`. */

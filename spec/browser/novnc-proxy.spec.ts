@@ -10,7 +10,7 @@ import { makeCertificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { CLI, files } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';
-import { startRealDesktop } from '../support/real-desktop.js';
+import { startRealDesktop } from './real-desktop.js';
 import { closedPort } from '../support/servers.js';
 import { until } from '../support/wait.js';
 

@@ -6,7 +6,7 @@ import { startBrowser } from '../support/browser.js';
 import { onCleanup } from '../support/cleanup.js';
 import { coloursOf, inkOf, isState, logIn, pointOf, startDemoFor } from '../support/demo.js';
 import { describeWith } from '../support/programs.js';
-import { startRealDesktop, startXvnc } from '../support/real-desktop.js';
+import { startRealDesktop, startXvnc } from './real-desktop.js';
 import { holds, until } from '../support/wait.js';
 
 describeWith(

@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { makeCertificate } from '../support/certificate.js';
 import { files, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
-import { startRealDesktop } from '../support/real-desktop.js';
+import { startRealDesktop } from './real-desktop.js';
 import { startEcho, startHttp } from '../support/servers.js';
 import { until } from '../support/wait.js';
-import { startWebKit } from '../support/webkit.js';
+import { startWebKit } from './webkit.js';
 
 /** Debian's package `novnc`. */
 const NOVNC = '/usr/share/novnc';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { openFlow, reaches, type OpenFlow } from '../support/frames-flow.js';
+import { openFlow, reaches, type OpenFlow } from '../support/observed-tunnel.js';
 import { closeFrame, frame, handshake, RawClient } from '../support/raw-client.js';
 import { startTunnel } from '../support/servers.js';
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { arrange, phases, type Phase, type Scene, type TableOptions } from '../support/integrity-table.js';
+import { arrange, phases, type Phase, type Scene, type TableOptions } from './ends-table.js';
 import { closeFrame } from '../support/raw-client.js';
 
 const clientActions = {

@@ -9,8 +9,8 @@ import { WebSocketStream } from '../../src/frames/websocket-stream.js';
 import type { ClosedInfo, Host } from '../../src/index.js';
 import { certificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
-import { Random } from '../support/integrity-random.js';
-import { startSite, upgradeOn, type Transport } from '../support/integrity-site.js';
+import { Random } from '../support/random.js';
+import { startSite, upgradeOn, type Transport } from '../support/integrity/site.js';
 import { closeFrame, frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
 import {
   listen,

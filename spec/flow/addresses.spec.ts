@@ -10,7 +10,7 @@ import { certificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { frame, openRaw } from '../support/raw-client.js';
 import { closedPort, listen, portOf, startBackend, startEcho, startTunnel } from '../support/servers.js';
-import { startStuck } from '../support/stuck.js';
+import { startStuck } from './stuck-server.js';
 import { until } from '../support/wait.js';
 
 /** A name server that knows these addresses for every name, and does not know `all` if told so. */

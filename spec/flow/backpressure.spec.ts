@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import { onWrite, openFlow, type OpenFlow } from '../support/frames-flow.js';
+import { onWrite, openFlow, type OpenFlow } from '../support/observed-tunnel.js';
 import { closeFrame, frame, openRaw } from '../support/raw-client.js';
 import { undisturbed, until } from '../support/wait.js';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { takenMark } from '../../src/streams/write-progress.js';
-import { pump, settled, startProcess } from '../support/bounds-child.js';
+import { pump, settled, startProcess } from './bounds-process.js';
 import { onCleanup } from '../support/cleanup.js';
 import { closeFrame, frame } from '../support/raw-client.js';
 import { listen } from '../support/servers.js';

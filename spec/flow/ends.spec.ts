@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { openFlow, reaches } from '../support/frames-flow.js';
+import { openFlow, reaches } from '../support/observed-tunnel.js';
 import { closeFrame, frame } from '../support/raw-client.js';
 import { until } from '../support/wait.js';
 

@@ -21,7 +21,7 @@ import {
 } from '../support/http2.js';
 import { describeWith } from '../support/programs.js';
 import { closeFrame, frame, openRaw, RawClient } from '../support/raw-client.js';
-import { runTunnels } from '../support/integrity-run.js';
+import { runTunnels } from '../support/integrity/run.js';
 import { closedPort, listen, makeTunnel, portOf, startBackend, startEcho } from '../support/servers.js';
 import { deferred, until } from '../support/wait.js';
 import { connect as connectTls } from 'node:tls';

@@ -26,7 +26,7 @@ interface Memory {
 
 /** The tunnel in another process. */
 async function startChild(backendPort: number) {
-  const child = fork(new URL('../support/frames-large-server.mjs', import.meta.url), [String(backendPort)]);
+  const child = fork(new URL('large-frame-server.mjs', import.meta.url), [String(backendPort)]);
   onCleanup(() => child.kill());
   const { port } = await message<{ port: number }>(child);
   const memory = () => {

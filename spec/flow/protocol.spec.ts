@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import type { ClosedInfo } from '../../src/index.js';
-import { onWrite, openFlow, reaches } from '../support/frames-flow.js';
+import { onWrite, openFlow, reaches } from '../support/observed-tunnel.js';
 import { closeFrame, frame, openRaw } from '../support/raw-client.js';
 import { startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';

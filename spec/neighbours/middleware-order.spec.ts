@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { describe, expect, test } from 'vitest';
 import type { RefuseInfo } from '../../src/index.js';
-import { answerTo, startBehind } from '../support/behind.js';
+import { answerTo, startBehind } from './app-with-tunnel.js';
 import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
 import { deferred, until } from '../support/wait.js';

@@ -15,7 +15,7 @@ import session from 'express-session';
 import morgan from 'morgan';
 import { describe, expect, test } from 'vitest';
 import type { TunnelOptions } from '../../src/index.js';
-import { answerTo, startBehind } from '../support/behind.js';
+import { answerTo, startBehind } from './app-with-tunnel.js';
 import { onCleanup } from '../support/cleanup.js';
 import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { makeTunnel, startEcho, startHttp } from '../support/servers.js';

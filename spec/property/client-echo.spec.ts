@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { connect } from '../../src/client/index.js';
-import { bytesUpTo } from '../support/frames-oracle.js';
+import { bytesUpTo } from './oracle.js';
 import { startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 import { setProxyEnvironment } from '../support/websocket-server.js';

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { closeFrame, controlFrame, maskedFrame } from '../../src/frames/encoder.js';
 import { OPCODE } from '../../src/frames/opcodes.js';
-import { cutInto, decodeFrom } from '../support/frames-decoding.js';
-import { bytesUpTo, chunkSizes, heardByWs, payloadOf, sentByWs, steps } from '../support/frames-oracle.js';
+import { cutInto, decodeFrom } from '../support/decoding.js';
+import { bytesUpTo, chunkSizes, heardByWs, payloadOf, sentByWs, steps } from './oracle.js';
 
 test('what ws sends as a server is decoded, however it is fragmented and cut', () => {
   const close = { code: 1001, reason: 'über' };

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cutInto, decodeAll } from '../support/frames-decoding.js';
-import { chunkSizes, heardByWs, payloadOf, sentByWs, steps } from '../support/frames-oracle.js';
+import { cutInto, decodeAll } from '../support/decoding.js';
+import { chunkSizes, heardByWs, payloadOf, sentByWs, steps } from './oracle.js';
 
 const close = fc.option(
   fc.record({

@@ -2,8 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import { once } from 'node:events';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cutInto } from '../support/frames-decoding.js';
-import { chunkSizes, payloadOf, sentByWs, steps } from '../support/frames-oracle.js';
+import { cutInto } from '../support/decoding.js';
+import { chunkSizes, payloadOf, sentByWs, steps } from './oracle.js';
 import { closeFrame, openRaw, type RawClient } from '../support/raw-client.js';
 import { startTunnel } from '../support/servers.js';
 

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { closeFrame, controlFrame, frameHeader } from '../../src/frames/encoder.js';
 import { OPCODE } from '../../src/frames/opcodes.js';
-import { cutInto } from '../support/frames-decoding.js';
-import { bytesUpTo, chunkSizes, heardByWs } from '../support/frames-oracle.js';
+import { cutInto } from '../support/decoding.js';
+import { bytesUpTo, chunkSizes, heardByWs } from './oracle.js';
 
 const data = fc.oneof(
   bytesUpTo(400),

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { echo, seesEnds, silent, toAll, type Case, type Side } from '../../support/peers-run.js';
+import { echo, seesEnds, silent, toAll, type Case, type Side } from '../run.js';
 import { since } from '../../support/lighttpd-version.js';
 import { closeFrame, frame } from '../../support/raw-client.js';
 import { until } from '../../support/wait.js';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { echo, seen, silent, toAll, type Case, type Side } from '../../support/peers-run.js';
+import { echo, seen, silent, toAll, type Case, type Side } from '../run.js';
 import { since } from '../../support/lighttpd-version.js';
 import { closeFrame, frame, type RawClient } from '../../support/raw-client.js';
 import { until } from '../../support/wait.js';

@@ -1,5 +1,5 @@
-import type { Case, Headers, Side } from '../../support/peers-run.js';
-import { BINARY, echo, seen, toAll } from '../../support/peers-run.js';
+import type { Case, Headers, Side } from '../run.js';
+import { BINARY, echo, seen, toAll } from '../run.js';
 import { since } from '../../support/lighttpd-version.js';
 import { frame, handshake } from '../../support/raw-client.js';
 

@@ -1,13 +1,5 @@
 import type { Rule } from '../../../src/index.js';
-import {
-  BINARY,
-  named,
-  toAll,
-  type Case,
-  type Headers,
-  type Places,
-  type Side,
-} from '../../support/peers-run.js';
+import { BINARY, named, toAll, type Case, type Headers, type Places, type Side } from '../run.js';
 
 const two = { a: named, b: named };
 const three = { a: named, b: named, c: named };

@@ -5,7 +5,7 @@ import { maskedFrame } from '../../../src/frames/encoder.js';
 import { nextMaskKey } from '../../../src/frames/mask-keys.js';
 import { WebSocketStream } from '../../../src/frames/websocket-stream.js';
 import { onCleanup } from '../../support/cleanup.js';
-import { decodeAll, decodeFrom } from '../../support/frames-decoding.js';
+import { decodeAll, decodeFrom } from '../../support/decoding.js';
 import { frame } from '../../support/raw-client.js';
 import { until } from '../../support/wait.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { cutAt, decodeAll } from '../../support/frames-decoding.js';
+import { cutAt, decodeAll } from '../../support/decoding.js';
 import { closeFrame, frame } from '../../support/raw-client.js';
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { FrameDecoder } from '../../../src/frames/decoder.js';
-import { cutAt, decodeAll } from '../../support/frames-decoding.js';
+import { cutAt, decodeAll } from '../../support/decoding.js';
 import { closeFrame, frame } from '../../support/raw-client.js';
 import { until } from '../../support/wait.js';
 

@@ -6,7 +6,7 @@ import loadWabt from 'wabt';
 import { WORTHWHILE } from '../../../src/frames/mask.js';
 import { SIMD_MODULE } from '../../../src/frames/simd-module.js';
 import { simd } from '../../../src/frames/simd.js';
-import { cutInto, decodeAll } from '../../support/frames-decoding.js';
+import { cutInto, decodeAll } from '../../support/decoding.js';
 import { frame } from '../../support/raw-client.js';
 
 test('the module is what simd.wat says', async () => {

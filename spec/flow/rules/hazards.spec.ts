@@ -1,0 +1,136 @@
+import { describe, expect, test } from 'vitest';
+import type { Condition, HostState, TunnelOptions } from '../../../src/index.js';
+import { handshake, RawClient } from '../../support/raw-client.js';
+import { makeTunnel, startApp, startEcho, startTunnel } from '../../support/servers.js';
+
+async function statusOf(port: number, path: string, headers: Record<string, string> = {}): Promise<number> {
+  const client = new RawClient(port).send(handshake(path, headers));
+  const { status } = await client.answer();
+  client.socket.destroy();
+  return status;
+}
+
+/** Is a condition held by a request? */
+async function held(when: Condition, path: string, headers: Record<string, string> = {}): Promise<boolean> {
+  const { port } = await startTunnel({ rules: [{ when, authenticate: () => false }] });
+  return (await statusOf(port, `/tunnel${path}`, headers)) === 401;
+}
+
+describe('conditions', () => {
+  test('the query is what the app sees as such: not what stands behind a #', async () => {
+    const { port: backend } = await startEcho();
+    const tunnel = makeTunnel({ rules: [{ when: { query: 'admin' }, server: { port: backend } }] });
+    const { port } = await startApp((app) => {
+      app.use((req, res, next) => (req.query.admin === undefined ? next() : res.sendStatus(401)));
+      app.use('/tunnel', tunnel);
+    });
+    expect(await statusOf(port, '/tunnel?admin')).toBe(401);
+    expect(await statusOf(port, '/tunnel#?admin')).toBe(404);
+    expect(await held({ query: 'a=1' }, '?a=1')).toBe(true);
+    expect(await held({ query: 'a=1' }, '?a=1#?b')).toBe(true);
+  });
+
+  test('a Host with a final dot or an odd port is the same host', async () => {
+    for (const host of [
+      'desk.internal',
+      'desk.internal.',
+      'DESK.internal.:8080',
+      'desk.internal.:',
+      'desk.internal:x',
+      'desk.internal.:80:80',
+    ])
+      expect(await held({ host: 'desk.internal' }, '/', { Host: host }), host).toBe(true);
+    expect(await held({ host: /^desk\.internal$/ }, '/', { Host: 'desk.internal.' })).toBe(true);
+    expect(await held({ host: 'desk.internal' }, '/', { Host: 'desk.internal..' })).toBe(false);
+  });
+
+  test('headers that were not sent are empty, whatever their name', async () => {
+    for (const name of ['constructor', 'valueof', '__proto__']) {
+      const headers = Object.fromEntries([[name, 'x']]);
+      expect(await held({ headers: Object.fromEntries([[name, '']]) }, '/'), name).toBe(true);
+      if (name !== '__proto__') expect(await held({ headers }, '/', headers), name).toBe(true);
+    }
+  });
+});
+
+describe('options of a class', () => {
+  class Options implements TunnelOptions {
+    readonly server: { port: number };
+
+    constructor(port: number) {
+      this.server = { port };
+    }
+
+    authenticate(): boolean {
+      return false;
+    }
+  }
+
+  test('methods and getters count, also in rules', async () => {
+    const { port: backend } = await startEcho();
+    const own = await startTunnel({ rules: [new Options(backend)] });
+    expect(await statusOf(own.port, '/tunnel')).toBe(401);
+    const tunnel = makeTunnel(new Options(backend));
+    const { port } = await startApp((app) => app.use('/tunnel', tunnel));
+    expect(await statusOf(port, '/tunnel')).toBe(401);
+  });
+
+  test('and are checked', () => {
+    class Wrong {
+      get pingInterval(): number {
+        return -1;
+      }
+    }
+    expect(() => makeTunnel(new Wrong())).toThrow(/pingInterval/);
+  });
+
+  test('a host whose address is a getter is dialled there', async () => {
+    class Desk {
+      readonly port = 9;
+
+      get host(): string {
+        return '127.0.0.77';
+      }
+
+      get weight(): number {
+        return 3;
+      }
+    }
+    const seen: HostState['host'][] = [];
+    const { port } = await startTunnel({
+      server: () => new Desk(),
+      balance: {
+        pick: (hosts) => {
+          seen.push(...hosts.map(({ host }) => host));
+          return undefined;
+        },
+      },
+    });
+    expect(await statusOf(port, '/tunnel')).toBe(503);
+    expect(seen).toMatchObject([{ host: '127.0.0.77', port: 9, weight: 3 }]);
+  });
+});
+
+describe("beside the server's other upgrade listeners", () => {
+  async function startBeside(build: (at: { port: number }) => TunnelOptions) {
+    const tunnel = makeTunnel(build({ port: (await startEcho()).port }));
+    const { port, server } = await startApp((app) => app.use('/tunnel', tunnel));
+    server.on('upgrade', (_, socket) => socket.end('HTTP/1.1 418 Other\r\n\r\n'));
+    return port;
+  }
+
+  test("a path that only a rule's mapExtensions lead to is the tunnel's", async () => {
+    const port = await startBeside((at) => ({
+      server: { '.vnc': at },
+      rules: [{ url: '/x', else: { rules: [{ mapExtensions: { '.foo': '.vnc' } }] } }],
+    }));
+    expect(await statusOf(port, '/tunnel/a.foo')).toBe(101);
+    expect(await statusOf(port, '/tunnel/x/a.foo')).toBe(418);
+  });
+
+  test("a path that a rule's map takes away is the others'", async () => {
+    const port = await startBeside((at) => ({ server: at, rules: [{ server: { '/a': at } }] }));
+    expect(await statusOf(port, '/tunnel/a')).toBe(101);
+    expect(await statusOf(port, '/tunnel/b')).toBe(418);
+  });
+});

@@ -1,0 +1,382 @@
+import { once } from 'node:events';
+import { createServer, ServerResponse } from 'node:http';
+import express, { Router, type Request, type Response } from 'express';
+import { describe, expect, test } from 'vitest';
+import { frame, handshake, openRaw, RawClient } from '../../support/raw-client.js';
+import { makeTunnel, startApp, startEcho, startHttp, startTunnel } from '../../support/servers.js';
+import { deferred, until } from '../../support/wait.js';
+
+async function echoes(client: RawClient): Promise<void> {
+  client.send(frame(2, 'ping'));
+  expect((await client.payload(4)).toString()).toBe('ping');
+}
+
+describe('the first request on the server may be the upgrade', () => {
+  test.each<[string, (tunnel: ReturnType<typeof makeTunnel>) => Parameters<typeof createServer>[1]]>([
+    ['createServer(app)', (tunnel) => express().use('/tunnel', tunnel)],
+    [
+      'a nested router with params',
+      (tunnel) => express().use('/:site', Router({ mergeParams: true }).use('/', tunnel)),
+    ],
+    ['app.get', (tunnel) => express().get('/tunnel', tunnel)],
+    ['a sub-app', (tunnel) => express().use('/tunnel', express().use(tunnel))],
+    [
+      'a closure around the app',
+      (tunnel) => {
+        const app = express().use('/tunnel', tunnel);
+        return (req, res) => void app(req, res);
+      },
+    ],
+    ['the tunnel itself', (tunnel) => (req, res) => tunnel(req, res, () => res.end())],
+  ])('%s', async (_shape, listenerOf) => {
+    const { port: backend } = await startEcho();
+    const { port } = await startHttp(listenerOf(makeTunnel({ server: { port: backend } }))!);
+    await echoes(await openRaw(port));
+  });
+
+  test('app.listen, and a tunnel mounted after it', async () => {
+    const { port: backend } = await startEcho();
+    const { app, port } = await startApp(() => undefined);
+    app.use('/tunnel', makeTunnel({ server: { port: backend } }));
+    await echoes(await openRaw(port));
+  });
+
+  test('by hand, with autoAttach off', async () => {
+    const { port: backend } = await startEcho();
+    const tunnel = makeTunnel({ server: { port: backend }, autoAttach: false });
+    const { server, port } = await startApp((app) => app.use('/tunnel', tunnel));
+    const early = new RawClient(port).send(handshake('/tunnel'));
+    expect((await early.answer()).status).toBe(503);
+    expect(tunnel.attach(server)).toBe(tunnel);
+    tunnel.attach(server);
+    expect(server.listenerCount('upgrade')).toBe(1);
+    await echoes(await openRaw(port));
+  });
+
+  test('hidden in a function: 503 once and a warning, then it works', async () => {
+    const { port: backend } = await startEcho();
+    const tunnel = makeTunnel({ server: { port: backend } });
+    const { port } = await startApp((app) => app.use('/tunnel', (req, res, next) => tunnel(req, res, next)));
+    const warned = once(process, 'warning') as Promise<[Error]>;
+    const first = new RawClient(port).send(handshake('/tunnel'));
+    expect((await first.answer()).status).toBe(503);
+    expect((await warned)[0].message).toContain('tunnel.attach(server)');
+    await echoes(await openRaw(port));
+  });
+
+  test('servers that do not use the tunnel get no listener', async () => {
+    const { port } = await startTunnel();
+    const other = await startApp((app) => app.get('/', (_req, res) => res.send('other')));
+    await openRaw(port);
+    expect(await (await fetch(`http://127.0.0.1:${other.port}/`)).text()).toBe('other');
+    expect(other.server.listenerCount('upgrade')).toBe(0);
+  });
+});
+
+describe('what is not for the tunnel', () => {
+  test('goes on: no upgrade, another path, no server', async () => {
+    const { port: backend } = await startEcho();
+    const tunnel = makeTunnel({ url: /^\/websockify$/, server: { port: backend } });
+    const { port } = await startApp((app) => {
+      app.use('/vnc', tunnel, makeTunnel({}), (req, res) => res.status(418).send(req.url));
+    });
+    expect((await fetch(`http://127.0.0.1:${port}/vnc/websockify`)).status).toBe(418);
+    const elsewhere = new RawClient(port).send(handshake('/vnc/other'));
+    expect((await elsewhere.answer()).status).toBe(418);
+    await openRaw(port, '/vnc/websockify?x=1');
+    expect(tunnel.stats()).toMatchObject({ opened: 1, refused: {} });
+  });
+});
+
+describe("the app's own answers reach the client", () => {
+  test.each([
+    [401, (_req: Request, res: Response) => void res.status(401).set('WWW-Authenticate', 'Basic').end()],
+    [302, (_req: Request, res: Response) => res.redirect('/login')],
+    [429, (_req: Request, res: Response) => void res.status(429).set('Retry-After', '7').send('slow down')],
+    [
+      500,
+      () => {
+        throw new Error('broken');
+      },
+    ],
+  ])('%d', async (status, guard) => {
+    const { port: backend } = await startEcho();
+    const tunnel = makeTunnel({ server: { port: backend } });
+    const { port } = await startApp((app) => app.use('/tunnel', guard, tunnel));
+    const client = new RawClient(port).send(handshake('/tunnel'));
+    const answer = await client.answer();
+    expect(answer.status).toBe(status);
+    expect(answer.headers.connection).toBe('close');
+    // The connection ends with the answer, without a word from the client.
+    await client.ended();
+    expect(tunnel.stats()).toMatchObject({ opened: 0, refused: {} });
+  });
+
+  test('404 of a path that nobody serves', async () => {
+    const { port } = await startTunnel();
+    const client = new RawClient(port).send(handshake('/elsewhere'));
+    expect((await client.answer()).status).toBe(404);
+    await client.ended();
+  });
+
+  test.each<[string, (res: Response) => void]>([
+    ['setHeader', (res) => res.set('Connection', 'keep-alive').send('no')],
+    [
+      'writeHead, object',
+      (res) => res.writeHead(200, { connection: 'keep-alive', 'Content-Length': 2 }).end('no'),
+    ],
+    [
+      'writeHead, list',
+      (res) => res.writeHead(200, 'fine', ['Connection', 'keep-alive', 'Content-Length', '2']).end('no'),
+    ],
+  ])('Connection: close even where the app keeps alive by %s', async (_way, say) => {
+    const { port: backend } = await startEcho();
+    const { port } = await startApp((app) =>
+      app.use('/tunnel', (_req, res) => say(res), makeTunnel({ server: { port: backend } })),
+    );
+    const client = new RawClient(port).send(handshake('/tunnel'));
+    const { headers } = await client.answer();
+    expect(headers.connection).toBe('close');
+    expect((await client.rest()).toString()).toBe('no');
+  });
+
+  test('a large answer to a slow reader arrives whole', async () => {
+    const body = Buffer.alloc(5 * 1024 * 1024, 'x');
+    const { port: backend } = await startEcho();
+    const { port } = await startApp((app) =>
+      app.use(
+        '/tunnel',
+        (_req, res) => {
+          let sent = 0;
+          const more = () => {
+            while (sent < body.length) {
+              const part = body.subarray(sent, (sent += 65536));
+              if (!res.write(part)) return void res.once('drain', more);
+            }
+            res.end();
+          };
+          more();
+        },
+        makeTunnel({ server: { port: backend } }),
+      ),
+    );
+    const client = new RawClient(port).send(handshake('/tunnel', { 'Sec-WebSocket-Key': 'any' }));
+    client.socket.pause();
+    await once(client.socket, 'connect');
+    setImmediate(() => client.socket.resume());
+    await client.answer();
+    expect((await client.rest()).length).toBeGreaterThanOrEqual(body.length);
+  });
+
+  test('WebSocket may be one of several protocols that are asked for', async () => {
+    const { port } = await startTunnel();
+    await echoes(await openRaw(port, '/tunnel', { Upgrade: 'h2c, websocket' }));
+  });
+
+  test("the server's own ServerResponse class is used", async () => {
+    class Own extends ServerResponse {
+      readonly mark = 'own';
+    }
+    const { port: backend } = await startEcho();
+    const tunnel = makeTunnel({ server: { port: backend } });
+    const seen: unknown[] = [];
+    const server = createServer({ ServerResponse: Own }, (req, res) => {
+      seen.push(res.mark);
+      tunnel(req, res, () => res.end());
+    });
+    const { port } = await startHttp((req, res) => server.emit('request', req, res));
+    await openRaw(port);
+    expect(seen).toEqual([undefined]);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port: own } = server.address() as { port: number };
+    const client = await openRaw(own);
+    expect(seen).toEqual([undefined, 'own']);
+    client.socket.destroy();
+    server.close();
+  });
+});
+
+describe('a client that is in the way', () => {
+  test("a reset in the middle of the app's auth harms nobody", async () => {
+    const { port: backend } = await startEcho();
+    const tunnel = makeTunnel({ server: { port: backend } });
+    const entered = deferred<Response>();
+    const { port } = await startApp((app) =>
+      app.use(
+        '/tunnel',
+        (req, res, next) => {
+          if (req.query.wait === undefined) next();
+          else entered.resolve(res);
+        },
+        tunnel,
+      ),
+    );
+    const client = new RawClient(port).send(handshake('/tunnel?wait'));
+    const res = await entered.promise;
+    const closed = once(res, 'close');
+    client.socket.resetAndDestroy();
+    await closed;
+    // Answering the dead is harmless, and others are served.
+    res.status(500).send('too late');
+    await echoes(await openRaw(port));
+  });
+
+  test('one that ends while the app thinks is gone: `close` on the response, the socket freed', async () => {
+    const { port: backend } = await startEcho();
+    const entered = deferred<[Request, Response]>();
+    const { port } = await startApp((app) =>
+      app.use(
+        '/tunnel',
+        (req, res) => entered.resolve([req, res]),
+        makeTunnel({ server: { port: backend } }),
+      ),
+    );
+    const client = new RawClient(port).send(handshake('/tunnel'));
+    const [req, res] = await entered.promise;
+    const closed = once(res, 'close');
+    client.socket.end();
+    await closed;
+    expect(req.socket.destroyed).toBe(true);
+    expect(req.destroyed).toBe(true);
+  });
+
+  test('an upgrade pipelined behind a slow GET waits for its turn', async () => {
+    const { port: backend } = await startEcho();
+    const slow = deferred<Response>();
+    const { port } = await startApp((app) => {
+      app.get('/slow', (_req, res) => slow.resolve(res));
+      app.use('/tunnel', makeTunnel({ server: { port: backend } }));
+    });
+    const client = new RawClient(port).send('GET /slow HTTP/1.1\r\nHost: a\r\n\r\n', handshake('/tunnel'));
+    const res = await slow.promise;
+    await echoes(await openRaw(port));
+    res.send('at last');
+    const first = await client.answer();
+    expect(first.status).toBe(200);
+    expect((await client.take(7)).toString()).toBe('at last');
+    expect((await client.answer()).status).toBe(101);
+    await echoes(client);
+  });
+
+  test('one that is pipelined behind a GET and leaves is dropped', async () => {
+    const { port: backend } = await startEcho();
+    const slow = deferred<Response>();
+    const tunnel = makeTunnel({ server: { port: backend } });
+    const { port } = await startApp((app) => {
+      app.get('/slow', (_req, res) => slow.resolve(res));
+      app.use('/tunnel', tunnel);
+    });
+    const client = new RawClient(port).send('GET /slow HTTP/1.1\r\nHost: a\r\n\r\n', handshake('/tunnel'));
+    const res = await slow.promise;
+    const closed = once(res, 'close');
+    client.socket.resetAndDestroy();
+    await closed;
+    res.send('to nobody');
+    expect(tunnel.stats().opened).toBe(0);
+  });
+});
+
+describe('time', () => {
+  test('an app that neither answers nor hands on is ended by handshakeTimeout', async () => {
+    const { port: backend } = await startEcho();
+    const { port } = await startApp((app) =>
+      app.use('/tunnel', () => undefined, makeTunnel({ server: { port: backend }, handshakeTimeout: 0.1 })),
+    );
+    const client = new RawClient(port).send(handshake('/tunnel'));
+    expect((await client.answer()).status).toBe(504);
+    await client.ended();
+  });
+
+  test("the app's own server.timeout still applies", async () => {
+    const { port: backend } = await startEcho();
+    const { server, port } = await startApp((app) =>
+      app.use('/tunnel', () => undefined, makeTunnel({ server: { port: backend } })),
+    );
+    server.timeout = 100;
+    const client = new RawClient(port).send(handshake('/tunnel'));
+    expect((await client.rest()).length).toBe(0);
+  });
+
+  test('no tunnel opens behind server.close()', async () => {
+    const { port: backend } = await startEcho();
+    const held = deferred<() => void>();
+    const tunnel = makeTunnel({ server: { port: backend } });
+    const { server, port } = await startApp((app) =>
+      app.use('/tunnel', (_req, _res, next) => held.resolve(() => next()), tunnel),
+    );
+    const client = new RawClient(port).send(handshake('/tunnel'));
+    const goOn = await held.promise;
+    server.close();
+    goOn();
+    expect((await client.answer()).status).toBe(503);
+    expect(tunnel.stats()).toMatchObject({ opened: 0, refused: { WSTUNNEL_DRAINING: 1 } });
+    expect(tunnel.stats().backends[0]?.load).toBe(0);
+  });
+});
+
+test('close() while the response is being finished: 503', async () => {
+  const { port: backend, sockets } = await startEcho();
+  const tunnel = makeTunnel({ server: { port: backend } });
+  const { port } = await startApp((app) =>
+    app.use(
+      '/tunnel',
+      (_req, res, next) => {
+        res.once('prefinish', () => void tunnel.close());
+        next();
+      },
+      tunnel,
+    ),
+  );
+  const client = new RawClient(port).send(handshake('/tunnel'));
+  expect((await client.answer()).status).toBe(503);
+  await until(() => sockets.size === 0);
+  expect(tunnel.stats()).toMatchObject({ opened: 0, refused: { WSTUNNEL_DRAINING: 1 } });
+});
+
+describe('an answer behind our back', () => {
+  test('before the claim it wins', async () => {
+    const { port: backend, sockets } = await startEcho();
+    const tunnel = makeTunnel({
+      server: { port: backend },
+      authenticate: (req) => {
+        (req as Request).res?.send('mine');
+        return true;
+      },
+    });
+    const { port } = await startApp((app) => app.use('/tunnel', tunnel));
+    const client = new RawClient(port).send(handshake('/tunnel'));
+    expect((await client.answer()).status).toBe(200);
+    expect((await client.rest()).toString()).toBe('mine');
+    expect(tunnel.stats()).toMatchObject({ opened: 0, refused: { WSTUNNEL_ANSWERED: 1 } });
+    await until(() => sockets.size === 0);
+  });
+
+  test('after the claim it never writes into the tunnel', async () => {
+    const { port: backend } = await startEcho();
+    const answered = deferred<unknown>();
+    const tunnel = makeTunnel({ server: { port: backend } });
+    const { port } = await startApp((app) =>
+      app.use(
+        '/tunnel',
+        (_req, res, next) => {
+          tunnel.once('open', () => {
+            try {
+              res.write('into the tunnel?');
+              res.end('into the tunnel?');
+              res.status(500).send('into the tunnel?');
+              answered.resolve(undefined);
+            } catch (error) {
+              answered.resolve(error);
+            }
+          });
+          next();
+        },
+        tunnel,
+      ),
+    );
+    const client = await openRaw(port);
+    expect(await answered.promise).toMatchObject({ code: 'ERR_HTTP_HEADERS_SENT' });
+    await echoes(client);
+  });
+});
