@@ -1,12 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { echoes, files, runCommand, startCommand } from '../support/command.js';
-import { handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { files, runCommand, startCommand } from '../support/command.js';
+import { echoes, openRaw, statusOf } from '../support/raw-client.js';
 import { closedPort, startEcho } from '../support/servers.js';
-
-const statusOf = async (port: number, path: string) =>
-  (await new RawClient(port).send(handshake(path)).answer()).status;
 
 test('JSON: the options of the middleware and of the command, paths from its folder, the line in front', async () => {
   const { port: target } = await startEcho();

@@ -4,8 +4,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { certificate } from '../support/certificate.js';
-import { echoes, files, nameAt, runCommand, startCommand, startNamed } from '../support/command.js';
-import { handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { files, nameAt, runCommand, startCommand, startNamed } from '../support/command.js';
+import { echoes, openRaw, statusOf } from '../support/raw-client.js';
 import { closedPort, listen, portOf, startEcho } from '../support/servers.js';
 
 /** Starts the command with this as its configuration, in a folder with these files. */
@@ -14,9 +14,6 @@ async function startWith(config: object, texts: Record<string, string> = {}) {
   await writeFile(made['c.json']!, JSON.stringify({ listen: 0, ...config }));
   return { made, ...(await startCommand(['--config', made['c.json']!])) };
 }
-
-const statusOf = async (port: number, path: string) =>
-  (await new RawClient(port).send(handshake(path)).answer()).status;
 
 describe('issue 13, case 10: JSON does what its documentation says', () => {
   test('"url": "^/vnc" is a regular expression, at the top, in rules and in conditions', async () => {

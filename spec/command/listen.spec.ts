@@ -4,14 +4,21 @@ import { join } from 'node:path';
 import { createServer as createTls } from 'node:tls';
 import { expect, test } from 'vitest';
 import { certificate } from '../support/certificate.js';
-import { echoes, files, nameAt, startCommand, startNamed } from '../support/command.js';
-import { handshake, openRaw, RawClient, type RawAnswer } from '../support/raw-client.js';
+import { files, nameAt, startCommand, startNamed } from '../support/command.js';
+import {
+  echoes,
+  openRaw,
+  pageRequest,
+  type RawAnswer,
+  RawClient,
+  requestTunnel,
+} from '../support/raw-client.js';
 import { listen, portOf, startEcho } from '../support/servers.js';
 import { holds } from '../support/wait.js';
 
 /** The answer to an upgrade. */
 async function knock(port: number, path = '/websockify', headers = {}): Promise<RawAnswer> {
-  return new RawClient(port).send(handshake(path, headers)).answer();
+  return requestTunnel(port, path, headers).answer();
 }
 
 test('websockify’s own order of arguments: where, then where to', async () => {
@@ -87,7 +94,7 @@ test('--web serves a folder and nothing beside it', async () => {
     expect(page.headers.get('x-content-type-options')).toBe('nosniff');
   }
   for (const path of ['/.hidden', '/../secret.txt', '/%2e%2e/secret.txt', '/none', '/%zz', '/a%00b']) {
-    const client = new RawClient(port).send(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    const client = new RawClient(port).send(pageRequest(path));
     const answer = (await client.rest()).toString();
     expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /);
     expect(answer).not.toMatch(/secret|hidden|\.js:\d+/);

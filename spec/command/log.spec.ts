@@ -1,8 +1,8 @@
 import { readFile, rename } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { echoes, files, startCommand } from '../support/command.js';
-import { closeFrame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { files, startCommand } from '../support/command.js';
+import { closeFrame, echoes, openRaw, requestTunnel } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
 import { holds, until } from '../support/wait.js';
 
@@ -19,7 +19,7 @@ const parse = (line: string) => JSON.parse(line) as Line;
 
 async function refused(port: number, path: string, localAddress = '127.0.0.1'): Promise<number> {
   const socket = connect({ port, host: '127.0.0.1', localAddress });
-  const client = new RawClient(socket).send(handshake(path, { Origin: 'http://other.example' }));
+  const client = requestTunnel(socket, path, { Origin: 'http://other.example' });
   const { status } = await client.answer();
   socket.destroy();
   return status;

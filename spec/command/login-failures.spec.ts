@@ -6,7 +6,7 @@ import { hashSync } from 'bcryptjs';
 import { describe, expect, test } from 'vitest';
 import { files, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
-import { handshake, RawClient } from '../support/raw-client.js';
+import { requestTunnel, statusOf } from '../support/raw-client.js';
 import { README } from '../support/readme.js';
 import { startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
@@ -20,7 +20,7 @@ async function start(...args: string[]) {
   const command = await startCommand(['0', String(target), '--auth', logins!, '--log', log, ...args]);
   const login = async (name: string, password: string, headers: Record<string, string> = {}) => {
     const Authorization = `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`;
-    const client = new RawClient(command.port).send(handshake('/', { Authorization, ...headers }));
+    const client = requestTunnel(command.port, '/', { Authorization, ...headers });
     const { status } = await client.answer();
     client.socket.destroy();
     return status;
@@ -58,7 +58,7 @@ describe('issue 13, case 17: failed logins leave a trace', () => {
 
   test('neither a request without a login nor a right one is an event', async () => {
     const { login, port, events } = await start();
-    expect((await new RawClient(port).send(handshake('/')).answer()).status).toBe(401);
+    expect(await statusOf(port, '/')).toBe(401);
     expect(await login('ann', 'right')).toBe(101);
     expect(await login('ann', 'wrong')).toBe(401);
     await until(async () => (await events()).some(({ event }) => event === 'login'));
@@ -94,7 +94,7 @@ describe('issue 13, case 17: failed logins leave a trace', () => {
     const isNoted = async () => (await events()).length > 0;
     // Left before its turn it has tried nothing: again until one was checked.
     await until(async () => {
-      const client = new RawClient(port).send(handshake('/', { Authorization }));
+      const client = requestTunnel(port, '/', { Authorization });
       client.socket.end();
       return isNoted();
     });

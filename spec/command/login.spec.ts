@@ -7,17 +7,13 @@ import { describe, expect, test } from 'vitest';
 import { makeCertificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { files, startCommand } from '../support/command.js';
-import { handshake, RawClient } from '../support/raw-client.js';
+import { statusOf } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
 const basic = (user: string, password: string) => ({
   Authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
 });
-
-async function statusOf(port: number, headers = {}): Promise<number> {
-  return (await new RawClient(port).send(handshake('/websockify', headers)).answer()).status;
-}
 
 test('--auth guards the page and the tunnel by one login', async () => {
   const { port: target } = await startEcho();
@@ -45,10 +41,10 @@ test('--auth guards the page and the tunnel by one login', async () => {
   const odd = ['Basic', 'Basic !', 'Bearer x', `Basic ${Buffer.from('ann').toString('base64')}`];
   for (const headers of [...wrong, ...odd.map((Authorization) => ({ Authorization }))]) {
     expect((await fetch(url, { headers })).status).toBe(401);
-    expect(await statusOf(port, headers)).toBe(401);
+    expect(await statusOf(port, '/websockify', headers)).toBe(401);
   }
   // The hash itself is no password.
-  expect(await statusOf(port, basic('ann', hashSync('correct horse', 4)))).toBe(401);
+  expect(await statusOf(port, '/websockify', basic('ann', hashSync('correct horse', 4)))).toBe(401);
   const right = [
     basic('ann', 'correct horse'),
     basic('bob', 'päss:wörd'),
@@ -57,7 +53,7 @@ test('--auth guards the page and the tunnel by one login', async () => {
   ];
   for (const headers of [...right, ...right]) {
     expect(await (await fetch(url, { headers })).text()).toBe('desk');
-    expect(await statusOf(port, headers)).toBe(101);
+    expect(await statusOf(port, '/websockify', headers)).toBe(101);
   }
   await program.prints(/^open {4}eve@127\.0\.0\.1 /m);
   expect(program.output).not.toMatch(/correct|plain|\$2/);
@@ -67,12 +63,12 @@ test('SIGHUP: who was taken from the file does not come in again', async () => {
   const { port: target } = await startEcho();
   const { file } = await files({ file: 'old\n' });
   const command = await startCommand(['0', String(target), '--auth', `ann:${file}`]);
-  expect(await statusOf(command.port, basic('ann', 'old'))).toBe(101);
+  expect(await statusOf(command.port, '/websockify', basic('ann', 'old'))).toBe(101);
   await writeFile(file!, 'new\n');
   command.program.process.kill('SIGHUP');
   await until(() => command.program.output.includes('read again'));
-  expect(await statusOf(command.port, basic('ann', 'old'))).toBe(401);
-  expect(await statusOf(command.port, basic('ann', 'new'))).toBe(101);
+  expect(await statusOf(command.port, '/websockify', basic('ann', 'old'))).toBe(401);
+  expect(await statusOf(command.port, '/websockify', basic('ann', 'new'))).toBe(101);
 });
 
 test('a plain password that everybody on the machine can read is told of', async () => {
@@ -90,7 +86,7 @@ test('--cert: https and wss; --client-ca: with a certificate of the client', asy
   const knock = async (port: number, options = {}) => {
     const socket = connectTls({ port, host: '127.0.0.1', ca: server.cert, ...options });
     await once(socket, 'secureConnect');
-    return (await new RawClient(socket).send(handshake('/')).answer()).status;
+    return statusOf(socket, '/');
   };
   const open = await startCommand(['0', String(target), '--cert', made.pem!]);
   expect(open.url).toMatch(/^https:/);
@@ -127,13 +123,15 @@ describe('issue 12, case 5: a machine that gives no thread', () => {
     });
     const env = { NODE_OPTIONS: `--require ${made['no-thread.cjs']}` };
     const { program, port } = await startCommand(['0', String(target), '--auth', made.logins!], env);
-    for (let i = 0; i < 2; i++) expect(await statusOf(port, basic('ann', 'right'))).toBe(503);
+    for (let i = 0; i < 2; i++) expect(await statusOf(port, '/websockify', basic('ann', 'right'))).toBe(503);
     expect(program.output.match(/passwords can't be checked: EAGAIN/g)).toHaveLength(1);
     await rm(made.limit!);
     const logins = [basic('ann', 'wrong'), basic('bob', 'right too'), basic('ann', 'wrong')];
-    expect(await Promise.all(logins.map((one) => statusOf(port, one)))).toEqual([401, 101, 401]);
-    expect(await statusOf(port, basic('ann', 'wrong'))).toBe(401);
-    expect(await statusOf(port, basic('ann', 'right'))).toBe(101);
+    expect(await Promise.all(logins.map((one) => statusOf(port, '/websockify', one)))).toEqual([
+      401, 101, 401,
+    ]);
+    expect(await statusOf(port, '/websockify', basic('ann', 'wrong'))).toBe(401);
+    expect(await statusOf(port, '/websockify', basic('ann', 'right'))).toBe(101);
   });
 });
 
@@ -178,9 +176,9 @@ describe('issue 12, case 8: somebody guesses passwords on twelve connections', (
     ['names that nobody has', (guess: number) => `nobody ${guess}`],
   ])('of %s: ann gets in from another address at the first try', async (_, nameOf) => {
     const { port } = await startUnderAttack(nameOf);
-    expect(await statusOf(port, basic('ann', 'right'))).toBe(101);
+    expect(await statusOf(port, '/websockify', basic('ann', 'right'))).toBe(101);
     // And again, with another connection.
-    expect(await statusOf(port, basic('ann', 'right'))).toBe(101);
+    expect(await statusOf(port, '/websockify', basic('ann', 'right'))).toBe(101);
   });
 
   test('they get a few tries and then one now and then', async () => {
@@ -220,14 +218,14 @@ describe('issue 12, case 29: the cookie of --auth', () => {
   test('the tunnel takes it in place of the password; the page does not', async () => {
     const { url, port, program } = await startWithPage();
     const Cookie = (await cookieOf(url, basic('ann', 'right')))!;
-    expect(await statusOf(port, { Cookie })).toBe(101);
+    expect(await statusOf(port, '/websockify', { Cookie })).toBe(101);
     expect((await fetch(url, { headers: { Cookie } })).status).toBe(401);
-    expect(await statusOf(port, {})).toBe(401);
-    expect(await statusOf(port, { Cookie: `${Cookie}x` })).toBe(401);
+    expect(await statusOf(port, '/websockify', {})).toBe(401);
+    expect(await statusOf(port, '/websockify', { Cookie: `${Cookie}x` })).toBe(401);
     // A wrong password beside it is wrong.
-    expect(await statusOf(port, { Cookie, ...basic('ann', 'wrong') })).toBe(401);
+    expect(await statusOf(port, '/websockify', { Cookie, ...basic('ann', 'wrong') })).toBe(401);
     // The origin counts as ever.
-    expect(await statusOf(port, { Cookie, Origin: 'http://evil.example' })).toBe(403);
+    expect(await statusOf(port, '/websockify', { Cookie, Origin: 'http://evil.example' })).toBe(403);
     expect(program.output).not.toContain(Cookie.split('=')[1]);
   });
 
@@ -239,9 +237,9 @@ describe('issue 12, case 29: the cookie of --auth', () => {
       await until(() => (program.output.match(/read again/g) ?? []).length === times);
     };
     await reload(1);
-    expect(await statusOf(port, { Cookie })).toBe(101);
+    expect(await statusOf(port, '/websockify', { Cookie })).toBe(101);
     await writeFile(secret, 'new\n');
     await reload(2);
-    expect(await statusOf(port, { Cookie })).toBe(401);
+    expect(await statusOf(port, '/websockify', { Cookie })).toBe(401);
   });
 });

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_DRAIN } from '../../src/command/drain.js';
 import { onCleanup } from '../support/cleanup.js';
-import { CLI, echoes, files, runCommand, startCommand } from '../support/command.js';
+import { CLI, files, runCommand, startCommand } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';
-import { openRaw } from '../support/raw-client.js';
+import { echoes, openRaw } from '../support/raw-client.js';
 import { listen, portOf, startEcho } from '../support/servers.js';
 import { holds } from '../support/wait.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { runCommand, startCommand } from '../support/command.js';
-import { handshake, RawClient } from '../support/raw-client.js';
+import { requestTunnel, statusOf } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
 
 const NATIVE = [
@@ -11,9 +11,8 @@ const NATIVE = [
   ],
 ];
 
-async function statusOf(port: number, origin: string): Promise<number> {
-  const client = new RawClient(port).send(handshake('/', { Host: `127.0.0.1:${port}`, Origin: origin }));
-  return (await client.answer()).status;
+function statusFrom(port: number, origin: string): Promise<number> {
+  return statusOf(port, '/', { Host: `127.0.0.1:${port}`, Origin: origin });
 }
 
 describe('issue 12, case 30: origins of native apps and extensions', () => {
@@ -26,19 +25,19 @@ describe('issue 12, case 30: origins of native apps and extensions', () => {
         '--origin',
         `https://desk.example,${origin}`,
       ]);
-      const passing = (await Promise.all(NATIVE.map((one) => statusOf(port, one)))).map(
+      const passing = (await Promise.all(NATIVE.map((one) => statusFrom(port, one)))).map(
         (status) => status === 101,
       );
       expect(NATIVE.filter((_, index) => passing[index])).toEqual([origin]);
-      expect(await statusOf(port, 'https://desk.example')).toBe(101);
-      expect(await statusOf(port, `http://127.0.0.1:${port}`)).toBe(403);
+      expect(await statusFrom(port, 'https://desk.example')).toBe(101);
+      expect(await statusFrom(port, `http://127.0.0.1:${port}`)).toBe(403);
     }
   });
 
   test('none of them is let in by default', async () => {
     const { port: target } = await startEcho();
     const { port } = await startCommand(['0', String(target)]);
-    for (const origin of NATIVE) expect(await statusOf(port, origin), origin).toBe(403);
+    for (const origin of NATIVE) expect(await statusFrom(port, origin), origin).toBe(403);
   });
 
   test('null is every site: the start says so', async () => {
@@ -61,7 +60,7 @@ describe('issue 13, case 7: a refused page is reported with the option that lets
     const { port: target } = await startEcho();
     const { port, program } = await startCommand([...args, '--listen', '0', String(target)]);
     for (let i = 0; i < 2; i++) {
-      const client = new RawClient(port).send(handshake('/', { Origin: 'https://desk.example', ...headers }));
+      const client = requestTunnel(port, '/', { Origin: 'https://desk.example', ...headers });
       expect((await client.answer()).status).toBe(403);
     }
     const [line = ''] = await program.prints(/^.*was refused.*$/m);
@@ -103,7 +102,7 @@ describe('issue 13, case 7: a refused page is reported with the option that lets
       [['--name', 'desk.example'], { Host: 'desk.example' }],
     ] as const) {
       const { port, program } = await startCommand([...args, '--listen', '0', String(target)]);
-      const client = new RawClient(port).send(handshake('/', { Origin: 'https://desk.example', ...headers }));
+      const client = requestTunnel(port, '/', { Origin: 'https://desk.example', ...headers });
       expect((await client.answer()).status).toBe(101);
       expect(program.output).not.toContain('was refused');
     }
@@ -112,8 +111,7 @@ describe('issue 13, case 7: a refused page is reported with the option that lets
   test('--origin refuses a client without an Origin by 400, and says so once', async () => {
     const { port: target } = await startEcho();
     const { port, program } = await startCommand(['0', String(target), '--origin', 'https://desk.example']);
-    for (let i = 0; i < 2; i++)
-      expect((await new RawClient(port).send(handshake('/')).answer()).status).toBe(400);
+    for (let i = 0; i < 2; i++) expect(await statusOf(port, '/')).toBe(400);
     await program.prints(/a client without an Origin was refused/);
     expect(program.output.match(/was refused/g)).toHaveLength(1);
   });

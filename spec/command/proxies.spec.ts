@@ -5,9 +5,9 @@ import { connect as connectTls } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { proxyHeader } from '../../src/backends/proxy-header.js';
 import { certificate } from '../support/certificate.js';
-import { echoes, files, runCommand, startCommand } from '../support/command.js';
+import { files, runCommand, startCommand } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';
-import { handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { echoes, handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { accepts, closedPort, startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
 

@@ -5,9 +5,9 @@ import { parse } from 'jsonc-parser';
 import { describe, expect, test } from 'vitest';
 import type { SpawnOptions } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
-import { echoes, files, nameAt, startCommand, startNamed, type Listening } from '../support/command.js';
+import { files, nameAt, startCommand, startNamed, type Listening } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
-import { handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { echoes, openRaw, type RawClient, statusOf } from '../support/raw-client.js';
 import { README } from '../support/readme.js';
 import { closedPort, startEcho } from '../support/servers.js';
 import { GREETER, Marked, temporaryFolder } from '../support/spawned.js';
@@ -19,13 +19,6 @@ async function reread({ program }: Listening): Promise<void> {
   program.process.kill('SIGHUP');
   await until(() => /settings (were|hold)/.test(program.output.slice(before)));
   expect(program.output.slice(before)).toContain('were read again');
-}
-
-async function statusOf(port: number): Promise<number> {
-  const client = new RawClient(port).send(handshake('/'));
-  const { status } = await client.answer();
-  client.socket.destroy();
-  return status;
 }
 
 async function start(config: object): Promise<Listening & { file: string }> {
@@ -61,11 +54,11 @@ describe('issue 12, case 2: a reload', () => {
     const client = await openRaw(command.port);
     for (let reload = 0; reload < 3; reload++) {
       await reread(command);
-      expect(await statusOf(command.port)).toBe(status);
+      expect(await statusOf(command.port, '/')).toBe(status);
     }
     await echoes(client);
     client.socket.destroy();
-    await until(async () => (await statusOf(command.port)) === 101);
+    await until(async () => (await statusOf(command.port, '/')) === 101);
   });
 
   test('takes a changed limit for all tunnels that are open', async () => {
@@ -76,7 +69,7 @@ describe('issue 12, case 2: a reload', () => {
     await writeFile(command.file, JSON.stringify(config(2)));
     await reread(command);
     await openRaw(command.port);
-    expect(await statusOf(command.port)).toBe(429);
+    expect(await statusOf(command.port, '/')).toBe(429);
   });
 
   test('remembers which host is down', async () => {
@@ -211,7 +204,7 @@ describeWith('Xvnc')("issue 12, case 2: the README's example, Xvnc on a fixed di
     // One display can't have two desktops: the new one begins once the old one has ended.
     await writeFile(command.file, JSON.stringify({ listen: '0', ...config('400x300') }));
     await reread(command);
-    await until(async () => (await statusOf(command.port)) === 101);
+    await until(async () => (await statusOf(command.port, '/')) === 101);
     (await banner()).socket.destroy();
     expect(marked.programs()).toHaveLength(1);
     expect(marked.programs()).not.toEqual(desktops);

@@ -5,8 +5,8 @@ import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { expect, test } from 'vitest';
 import { makeCertificate } from '../support/certificate.js';
-import { echoes, files, type Listening, nameAt, startCommand, startNamed } from '../support/command.js';
-import { closeFrame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { files, type Listening, nameAt, startCommand, startNamed } from '../support/command.js';
+import { closeFrame, echoes, openRaw, type RawClient, requestTunnel, statusOf } from '../support/raw-client.js';
 import { accepts, startEcho } from '../support/servers.js';
 import { holds, until } from '../support/wait.js';
 
@@ -129,7 +129,7 @@ test('SIGHUP: a new certificate for new connections', async () => {
     const socket = connectTls({ port: command.port, host: '127.0.0.1', rejectUnauthorized: false });
     await once(socket, 'secureConnect');
     return {
-      client: new RawClient(socket).send(handshake('/')),
+      client: requestTunnel(socket, '/'),
       name: socket.getPeerCertificate().subject.CN,
     };
   };
@@ -185,7 +185,7 @@ test('SIGHUP: a login is not exchanged for certificates that nobody would ask fo
   const command = await startCommand(['--config', made['desk.json']!]);
   const status = async () => {
     const socket = connectTls({ port: command.port, host: '127.0.0.1', ca: cert });
-    return (await new RawClient(socket).send(handshake('/')).answer()).status;
+    return await statusOf(socket, '/');
   };
   expect(await status()).toBe(401);
   await config({ clientCa: 'cert' });

@@ -3,9 +3,9 @@ import { existsSync, statSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { CLI, echoes, files, runCommand, startCommand } from '../support/command.js';
+import { CLI, files, runCommand, startCommand } from '../support/command.js';
 import { Program } from '../support/programs.js';
-import { openRaw } from '../support/raw-client.js';
+import { echoes, openRaw } from '../support/raw-client.js';
 import { listen, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 

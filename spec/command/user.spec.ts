@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { dropTo, environmentOf, identityOf, type ProcessIds } from '../../src/command/listen/user.js';
-import { CLI, echoes, files, runCommand, startCommand, type Listening } from '../support/command.js';
-import { openRaw } from '../support/raw-client.js';
+import { CLI, files, runCommand, startCommand, type Listening } from '../support/command.js';
+import { echoes, openRaw } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
 
 /** `describe` for root; nobody else can become another user. */

@@ -4,19 +4,13 @@ import { describe, expect, test } from 'vitest';
 import { certificate } from '../support/certificate.js';
 import { files, runCommand, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
-import { RawClient } from '../support/raw-client.js';
+import { pageStatus } from '../support/raw-client.js';
 import { holds } from '../support/wait.js';
 
 const framing = async (url: string) => {
   const { headers } = await fetch(url);
   return [headers.get('content-security-policy'), headers.get('x-frame-options')];
 };
-
-/** The status of a path as it is, which fetch would change. */
-async function statusOf(port: number, path: string): Promise<number> {
-  const client = new RawClient(port).send(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
-  return (await client.answer()).status;
-}
 
 describe('issue 12, case 19: who may show the page in a frame', () => {
   test.each<[string[], (string | null)[]]>([
@@ -129,7 +123,7 @@ describe('issue 12, case 19: what lies in the folder of --web', () => {
     ];
     for (const name of [...secret, ...spelled]) expect(await get(name), name).toBe(404);
     // Before the login.
-    expect(await statusOf(port, '/tokens')).toBe(401);
+    expect(await pageStatus(port, '/tokens')).toBe(401);
 
     // A file that is exchanged, as editors do, is a secret as before.
     await writeFile(at('new'), 'next: 1\n');

@@ -15,9 +15,9 @@ import { LISTEN_OPTIONS } from '../../src/command/listen/options.js';
 import { checkWraps, readWebsockify, withWebsockify } from '../../src/command/listen/websockify.js';
 import { makeCertificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
-import { echoes, files, runCommand, startCommand } from '../support/command.js';
+import { files, runCommand, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
-import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { echoes, frame, openRaw, statusOf } from '../support/raw-client.js';
 import { accepts, closedPort, startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
@@ -284,7 +284,7 @@ describe('issue 13, case 13: --ssl-only, and plain http at a port for https', ()
       location: `https://desk:${port}/vnc.html?a=b`,
     });
     expect((await plain(port, { Host: 'a/b@c' })).status).toBe(400);
-    expect((await new RawClient(port).send(handshake('/')).answer()).status).toBe(426);
+    expect(await statusOf(port, '/')).toBe(426);
     await tunnel();
     // Connections that are given up early are no harm.
     for (let i = 0; i < 5; i++)

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { TunnelOptions } from '../../src/index.js';
 import { certificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
-import { frame, handshake, KEY, openRaw, RawClient } from '../support/raw-client.js';
+import { frame, handshake, KEY, openRaw, RawClient, requestTunnel } from '../support/raw-client.js';
 import { listen, makeTunnel, portOf, startEcho, startTunnel } from '../support/servers.js';
 
 // RFC 6455 section 4, as far as it binds a server: 4.2.1, 4.2.2 and 4.4.
@@ -114,7 +114,7 @@ test.each([';;', ';', 'a b', 'a;,b', ',;,', 'permessage-deflate; =1', 'ä', 'a;b
   '4.2.1 9: extensions that are no list of tokens MUST be answered with an HTTP error: %j',
   async (extensions) => {
     const { port } = await startTunnel();
-    const client = new RawClient(port).send(handshake('/tunnel', { 'Sec-WebSocket-Extensions': extensions }));
+    const client = requestTunnel(port, '/tunnel', { 'Sec-WebSocket-Extensions': extensions });
     expect((await client.answer()).status).toBe(400);
   },
 );
@@ -122,7 +122,7 @@ test.each([';;', ';', 'a b', 'a;,b', ',;,', 'permessage-deflate; =1', 'ä', 'a;b
 test('4.2.1 9: extensions that are offered well MUST NOT be agreed to unless supported', async () => {
   const { port } = await startTunnel();
   const offer = 'permessage-deflate; client_max_window_bits; server_max_window_bits="10", foo';
-  const client = new RawClient(port).send(handshake('/tunnel', { 'Sec-WebSocket-Extensions': offer }));
+  const client = requestTunnel(port, '/tunnel', { 'Sec-WebSocket-Extensions': offer });
   const answer = await client.answer();
   expect(answer.status).toBe(101);
   expect(answer.headers).not.toHaveProperty('sec-websocket-extensions');

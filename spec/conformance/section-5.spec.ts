@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { check, overSockets, startSite, type Case } from './run.js';
 import { openFlow } from '../support/observed-tunnel.js';
-import { closeFrame, frame, handshake, RawClient } from '../support/raw-client.js';
+import { closeFrame, frame, requestTunnel } from '../support/raw-client.js';
 import { startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
@@ -236,7 +236,7 @@ describe('what is sent', () => {
       authenticate: () => ({ status: 429, body }),
       refuseWith: 'close',
     });
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     await client.answer();
     const { payload } = (await client.frame())!;
     expect(payload.length).toBeLessThanOrEqual(125);

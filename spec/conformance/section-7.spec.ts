@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { openFlow, reaches, type OpenFlow } from '../support/observed-tunnel.js';
-import { closeFrame, frame, handshake, RawClient } from '../support/raw-client.js';
+import { closeFrame, frame, handshake, RawClient, requestTunnel } from '../support/raw-client.js';
 import { startTunnel } from '../support/servers.js';
 
 // RFC 6455 section 7, as far as it binds a server. Where it says SHOULD (7.1.1, 7.1.2, 7.1.7) and the tunnel does so,
@@ -29,7 +29,7 @@ async function answersTo(codes: readonly number[]): Promise<(number | undefined)
   const { port } = await startTunnel();
   return Promise.all(
     codes.map(async (code) => {
-      const client = new RawClient(port).send(handshake('/tunnel'));
+      const client = requestTunnel(port);
       await client.answer();
       const close = await client.send(closeFrame(code)).close();
       await client.ended();

@@ -11,7 +11,15 @@ import { certificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { Random } from '../support/random.js';
 import { startSite, upgradeOn, type Transport } from '../support/integrity/site.js';
-import { closeFrame, frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import {
+  closeFrame,
+  frame,
+  handshake,
+  openRaw,
+  RawClient,
+  requestTunnel,
+  statusOf,
+} from '../support/raw-client.js';
 import {
   listen,
   makeTunnel,
@@ -335,7 +343,7 @@ describe('a stream of the app in place of a backend', () => {
     const { port } = await startTunnel({ server: () => stream });
     const client = (await openRaw(port)).send(frame(2, 'one'));
     expect((await client.payload(3)).toString()).toBe('one');
-    const second = new RawClient(port).send(handshake('/tunnel'));
+    const second = requestTunnel(port);
     expect((await second.answer()).status).toBe(500);
     await second.rest();
     client.send(frame(2, 'two'));
@@ -352,7 +360,7 @@ describe('a stream of the app in place of a backend', () => {
         return stream;
       };
       const { port, tunnel } = await startTunnel({ server: how === 'connect' ? { connect: give } : give });
-      expect((await new RawClient(port).send(handshake('/tunnel')).answer()).status).toBe(403);
+      expect(await statusOf(port)).toBe(403);
       await until(() => stream?.destroyed === true);
     }
   });
@@ -369,7 +377,7 @@ test('who is ended in the very turn of the 101 gets no tunnel', async () => {
       });
       app.use('/tunnel', tunnel);
     });
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     const { status } = await client.answer();
     if (status === 101) expect(await client.close()).toMatchObject({ code: 1008 });
     else expect(status).toBe(403);

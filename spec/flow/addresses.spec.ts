@@ -165,7 +165,7 @@ describe('issue 12, case 25: a name with several addresses', () => {
 });
 
 describe('issue 12, case 25: the client', () => {
-  async function echoes(url: string, options = {}): Promise<void> {
+  async function clientEchoes(url: string, options = {}): Promise<void> {
     const stream = connect(url, { proxy: false, ...options });
     onCleanup(() => stream.destroy());
     stream.write('hello');
@@ -188,7 +188,7 @@ describe('issue 12, case 25: the client', () => {
     const { port: stuck } = await startStuck({ host: STUCK });
     await relayOn(ALIVE, stuck, (await startTunnel()).port);
     namesHave(STUCK, ALIVE);
-    await echoes(`ws://desk.test:${stuck}/tunnel`);
+    await clientEchoes(`ws://desk.test:${stuck}/tunnel`);
   });
 
   test('waits for a slow address although the second is dead', async () => {
@@ -220,7 +220,7 @@ describe('issue 12, case 25: the client', () => {
       await once(proxy, 'listening');
       onCleanup(() => proxy.close());
       namesHave(STUCK, ALIVE);
-      await echoes('ws://site.test/tunnel', { proxy: `http://proxy.test:${stuck}`, proxyMode });
+      await clientEchoes('ws://site.test/tunnel', { proxy: `http://proxy.test:${stuck}`, proxyMode });
     },
   );
 

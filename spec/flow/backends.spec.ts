@@ -15,21 +15,13 @@ import type {
   TunnelOptions,
 } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
-import { closeFrame, frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { closeFrame, frame, openRaw, type RawClient, requestTunnel, statusOf } from '../support/raw-client.js';
 import { closedPort, startBackend, startEcho, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
 const id = (port: number) => `127.0.0.1:${port}`;
 const loads = (tunnel: Tunnel) => tunnel.stats().backends.map(({ load }) => load);
 const silent = () => undefined;
-
-async function statusOf(port: number): Promise<number> {
-  const client = new RawClient(port).send(handshake('/tunnel'));
-  const { status } = await client.answer();
-  if (status !== 101) await client.rest();
-  client.socket.end();
-  return status;
-}
 
 /** Opens a tunnel and says which backend it got. */
 async function backendOf(tunnel: Tunnel, port: number): Promise<string> {
@@ -293,7 +285,7 @@ describe('the load is counted once and released once', () => {
       { handshakeTimeout: 1 },
     );
     const dialling = new Promise<void>((resolve) => (dialled = resolve));
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     await dialling;
     expect(loads(tunnel)).toEqual([1]);
     client.socket.destroy();

@@ -4,7 +4,15 @@ import express, { type Express, type RequestHandler, type Response } from 'expre
 import { describe, expect, test } from 'vitest';
 import type { TunnelOptions } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
-import { closeFrame, frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import {
+  closeFrame,
+  echoes,
+  frame,
+  handshake,
+  openRaw,
+  RawClient,
+  requestTunnel,
+} from '../support/raw-client.js';
 import { makeTunnel, startApp, startEcho } from '../support/servers.js';
 import { deferred, until } from '../support/wait.js';
 
@@ -59,11 +67,6 @@ async function conversation(port: number, ...request: (string | Uint8Array)[]) {
     text,
     statuses: Array.from(text.matchAll(/HTTP\/1\.1 (\d{3}) /g), ([, status]) => Number(status)),
   };
-}
-
-async function echoes(client: RawClient): Promise<void> {
-  client.send(frame(2, 'ping'));
-  expect((await client.payload(4)).toString()).toBe('ping');
 }
 
 describe('on one connection', () => {
@@ -198,7 +201,7 @@ describe('on one connection', () => {
       ],
       { handshakeTimeout: 0.3 },
     );
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     await entered.promise;
     client.send(Buffer.alloc(16 * 1024 * 1024));
     expect((await client.answer()).status).toBe(504);

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { RecentEnds } from '../../src/guard/ended.js';
 import type { RefuseInfo, TunnelInfo, TunnelOptions } from '../../src/index.js';
 import { connectHeaders, connectHttp2, startHttp2Tunnel } from '../support/http2.js';
-import { handshake, RawClient } from '../support/raw-client.js';
+import { requestTunnel } from '../support/raw-client.js';
 import { makeTunnel, startApp, startEcho } from '../support/servers.js';
 import { deferred, until } from '../support/wait.js';
 
@@ -30,7 +30,7 @@ async function startGated(options: Partial<TunnelOptions> = {}) {
   const site = await startApp((app) => app.use('/tunnel', handler, tunnel));
   const ask = async (user: string) => {
     const before = waiting.length;
-    const client = new RawClient(site.port).send(handshake('/tunnel', { 'X-User': user }));
+    const client = requestTunnel(site.port, '/tunnel', { 'X-User': user });
     await until(() => waiting.length > before);
     return client;
   };
@@ -70,7 +70,7 @@ describe('issue 12, case 9: end() and requests whose user is not known yet', () 
         }),
     });
     const { port } = await startApp((app) => app.use('/tunnel', tunnel));
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     const finish = await login.promise;
     expect(tunnel.end(({ user }) => user === 'ada')).toBe(0);
     finish();
@@ -85,7 +85,7 @@ describe('issue 12, case 9: end() and requests whose user is not known yet', () 
       server: () => new Promise((resolve) => target.resolve(() => resolve({ port: backend }))),
     });
     const { port } = await startApp((app) => app.use('/tunnel', tunnel));
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     const goOn = await target.promise;
     const id = `127.0.0.1:${backend}`;
     expect(tunnel.end((one) => one.backend === id)).toBe(0);

@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import createDebug from 'debug';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ClosedInfo, RefuseInfo, TunnelInfo, TunnelOptions } from '../../src/index.js';
-import { closeFrame, frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { closeFrame, frame, openRaw, requestTunnel } from '../support/raw-client.js';
 import { closedPort, makeTunnel, startApp, startEcho, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
 async function refusal(port: number, target = '/tunnel', headers = {}): Promise<number> {
-  const client = new RawClient(port).send(handshake(target, headers));
+  const client = requestTunnel(port, target, headers);
   const { status } = await client.answer();
   await client.rest();
   client.socket.end();

@@ -7,7 +7,7 @@ import express from 'express';
 import { describe, expect, test } from 'vitest';
 import { wstunnel } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
-import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { frame, openRaw, requestTunnel } from '../support/raw-client.js';
 import { listen, portOf, startApp, startEcho } from '../support/servers.js';
 import { holds } from '../support/wait.js';
 
@@ -55,7 +55,7 @@ describe('issue 12, case 28: tunnels that are made and forgotten', () => {
       }),
     );
     // The first is not expected: it is answered 503.
-    await new RawClient(port).send(handshake('/tunnel')).answer();
+    await requestTunnel(port).answer();
     expect(codes).not.toContain('WSTUNNEL_PER_REQUEST');
     for (let i = 0; i < 20; i++) {
       const client = await openRaw(port);

@@ -9,7 +9,7 @@ import type {
   TunnelInfo,
   TunnelOptions,
 } from '../../src/index.js';
-import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { frame, openRaw, requestTunnel } from '../support/raw-client.js';
 import { makeTunnel, startApp, startEcho, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
@@ -20,7 +20,7 @@ function refusalsOf(tunnel: Tunnel): RefuseInfo[] {
 }
 
 const ask = async (port: number, headers = {}) => {
-  const client = new RawClient(port).send(handshake('/tunnel', headers));
+  const client = requestTunnel(port, '/tunnel', headers);
   const answer = await client.answer();
   return { client, answer, body: answer.status === 101 ? '' : (await client.rest()).toString() };
 };
@@ -95,7 +95,7 @@ describe('authenticate', () => {
     const events = refusalsOf(tunnel);
     for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {
       context = undefined;
-      const client = new RawClient(port).send(handshake('/tunnel'));
+      const client = requestTunnel(port);
       await until(() => context !== undefined);
       client.socket[leave]();
       await until(() => context?.signal.aborted === true);
@@ -237,7 +237,7 @@ describe('onRefuse', () => {
     ['never settles', () => new Promise(() => undefined)],
   ])('where it %s the socket is ended after handshakeTimeout', async (_name, onRefuse) => {
     const { port } = await refusing(onRefuse, { handshakeTimeout: 0.05 });
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     expect((await client.rest()).length).toBe(0);
     client.socket.end();
     await client.closed();

@@ -20,17 +20,12 @@ import {
   startHttp2Tunnel,
 } from '../support/http2.js';
 import { describeWith } from '../support/programs.js';
-import { closeFrame, frame, openRaw, RawClient } from '../support/raw-client.js';
+import { closeFrame, echoes, frame, openRaw, RawClient } from '../support/raw-client.js';
 import { runTunnels } from '../support/integrity/run.js';
 import { closedPort, listen, makeTunnel, portOf, startBackend, startEcho } from '../support/servers.js';
 import { deferred, until } from '../support/wait.js';
 import { connect as connectTls } from 'node:tls';
 import { certificate } from '../support/certificate.js';
-
-async function echoes(client: RawClient, text = 'ping'): Promise<void> {
-  client.send(frame(2, text));
-  expect((await client.payload(text.length)).toString()).toBe(text);
-}
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_INTERNAL_ERROR } = constants;
 

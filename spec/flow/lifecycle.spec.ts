@@ -1,17 +1,9 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { TunnelError, wstunnel, type ClosedInfo, type RefuseInfo, type Tunnel } from '../../src/index.js';
-import { closeFrame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { closeFrame, openRaw, type RawClient, requestTunnel, statusOf } from '../support/raw-client.js';
 import { makeTunnel, startApp, startEcho, startHttp, startTunnel } from '../support/servers.js';
 import { deferred, until } from '../support/wait.js';
-
-const statusOf = async (port: number, path = '/tunnel') => {
-  const client = new RawClient(port).send(handshake(path));
-  const answer = await client.answer();
-  if (answer.status !== 101) await client.rest();
-  client.socket.end();
-  return answer.status;
-};
 
 /** Takes the Close of the server and answers it. */
 async function farewell(client: RawClient): Promise<{ code: number; reason: string } | undefined> {
@@ -30,7 +22,7 @@ describe('close()', () => {
     const closing = tunnel.close();
     expect(tunnel.draining).toBe(true);
     const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
-    const late = new RawClient(port).send(handshake('/tunnel'));
+    const late = requestTunnel(port);
     expect(await late.answer()).toMatchObject({
       status: 503,
       headers: { connection: 'close', 'retry-after': '1' },
@@ -93,7 +85,7 @@ describe('close()', () => {
         return new Promise(() => asked++);
       },
     });
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     await until(() => asked === 1);
     const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
     await tunnel.close();
@@ -108,7 +100,7 @@ describe('close()', () => {
       refuseWith: 'close',
       closeTimeout: 60,
     });
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     expect((await client.answer()).status).toBe(101);
     expect(await client.close()).toMatchObject({ code: 4401 });
     await tunnel.close({ timeout: 0.05 });
@@ -261,7 +253,7 @@ test('end() reaches a tunnel that is still being opened', async () => {
     user: () => 'ada',
   });
   const { port } = await startApp((app) => app.use('/tunnel', tunnel));
-  const client = new RawClient(port).send(handshake('/tunnel'));
+  const client = requestTunnel(port);
   const goOn = await held.promise;
   expect(tunnel.end(({ user }) => user === 'bob')).toBe(0);
   expect(tunnel.end(({ user, backend: id }) => user === 'ada' && id === '')).toBe(1);

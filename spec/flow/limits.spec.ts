@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { until } from '../support/wait.js';
-import { handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { openRaw, requestTunnel } from '../support/raw-client.js';
 import { closedPort, startEcho, startTunnel } from '../support/servers.js';
 
 async function ask(port: number, headers = {}) {
-  const client = new RawClient(port).send(handshake('/tunnel', headers));
+  const client = requestTunnel(port, '/tunnel', headers);
   const { status, headers: answered } = await client.answer();
   const body = status === 101 ? '' : (await client.rest()).toString();
   return { client, status, body, headers: answered };

@@ -3,7 +3,7 @@ import type { RequestHandler } from 'express';
 import { describe, expect, test } from 'vitest';
 import type { RefuseInfo, Tunnel, TunnelOptions } from '../../src/index.js';
 import { connectHeaders, connectHttp2, openOverHttp2, refusal, startHttp2Tunnel } from '../support/http2.js';
-import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { frame, handshake, openRaw, RawClient, requestTunnel, statusOf } from '../support/raw-client.js';
 import { closedPort, makeTunnel, startApp, startEcho, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
@@ -35,12 +35,12 @@ async function startGated(
   });
   const hold = async (path = '/tunnel', headers = {}) => {
     const before = waiting.length;
-    const client = new RawClient(site.port).send(handshake(path, headers));
+    const client = requestTunnel(site.port, path, headers);
     await until(() => waiting.length > before);
     return client;
   };
   const ask = (headers = {}, path = '/tunnel') =>
-    new RawClient(site.port).send(handshake(path, { 'X-Pass': '1', ...headers })).answer();
+    requestTunnel(site.port, path, { 'X-Pass': '1', ...headers }).answer();
   return { ...site, tunnel, waiting, hold, ask };
 }
 
@@ -57,7 +57,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
       const { tunnel, waiting, hold, ask, port } = await startGated(opening);
       const events = refusalsOf(tunnel);
       const held = [await hold(), await hold()];
-      const client = new RawClient(port).send(handshake('/tunnel?token=secret'));
+      const client = requestTunnel(port, '/tunnel?token=secret');
       const answer = await client.answer();
       expect(answer).toMatchObject({
         status: 503,
@@ -121,7 +121,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
       app.use('/tunnel', own);
     });
     for (let n = 0; n < 3; n++) {
-      const client = new RawClient(port).send(handshake('/tunnel'));
+      const client = requestTunnel(port);
       expect((await client.answer()).status).toBe(401);
     }
   });
@@ -144,9 +144,8 @@ describe('issue 12, case 18: limits.opening.total', () => {
     const one = makeTunnel({ server: { port: backend }, limits: { opening: 1 } });
     const two = makeTunnel({ server: { port: backend }, limits: { opening: 1 } });
     const { port } = await startApp((app) => app.use(handler).use('/one', one).use('/two', two));
-    const ask = async (path: string, headers = {}) =>
-      (await new RawClient(port).send(handshake(path, headers)).answer()).status;
-    new RawClient(port).send(handshake('/one'));
+    const ask = async (path: string, headers = {}) => await statusOf(port, path, headers);
+    requestTunnel(port, '/one');
     await until(() => waiting.length === 1);
     expect([await ask('/one'), await ask('/two', { 'X-Pass': '1' })]).toEqual([503, 101]);
     expect([one.stats().refused, two.stats().refused]).toEqual([{ WSTUNNEL_FULL: 1 }, {}]);
@@ -160,9 +159,9 @@ describe('issue 12, case 18: limits.opening.total', () => {
       app.use(handler).use('/tunnel', (req, res, next) => tunnel(req, res, next)),
     );
     tunnel.attach(server);
-    new RawClient(port).send(handshake('/tunnel'));
+    requestTunnel(port);
     await until(() => waiting.length === 1);
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     expect((await client.answer()).status).toBe(503);
   });
 
@@ -177,9 +176,9 @@ describe('issue 12, case 18: limits.opening.total', () => {
     server.on('upgrade', (req, socket) => {
       if (req.url === '/chat') socket.end('HTTP/1.1 418 Theirs\r\n\r\n');
     });
-    new RawClient(port).send(handshake('/tunnel'));
+    requestTunnel(port);
     await until(() => waiting.length === 1);
-    const client = new RawClient(port).send(handshake('/chat'));
+    const client = requestTunnel(port, '/chat');
     expect((await client.answer()).status).toBe(418);
   });
 
@@ -192,7 +191,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
       app.get('/page', (_req, res) => void (finish = () => res.end('the page')));
       app.use(handler).use('/tunnel', tunnel);
     });
-    new RawClient(port).send(handshake('/tunnel'));
+    requestTunnel(port);
     await until(() => waiting.length === 1);
     const client = new RawClient(port).send('GET /page HTTP/1.1\r\nHost: a\r\n\r\n', handshake('/tunnel'));
     await until(() => finish !== undefined && tunnel.stats().refused.WSTUNNEL_FULL === 1);
@@ -223,10 +222,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
 
   test('a burst above it: each is answered, none is lost', async () => {
     const { port, tunnel } = await startTunnel({ limits: { opening: 5 } });
-    const all = Array.from(
-      { length: 60 },
-      async () => (await new RawClient(port).send(handshake('/tunnel')).answer()).status,
-    );
+    const all = Array.from({ length: 60 }, async () => await statusOf(port));
     const statuses = await Promise.all(all);
     expect(statuses.filter((status) => status !== 101 && status !== 503)).toEqual([]);
     expect(tunnel.stats().opened).toBe(statuses.filter((status) => status === 101).length);
@@ -242,7 +238,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
 
   test('without it there is one all the same', async () => {
     const { port, tunnel } = await startTunnel({ authenticate: () => new Promise(() => undefined) });
-    const clients = Array.from({ length: 751 }, () => new RawClient(port).send(handshake('/tunnel')));
+    const clients = Array.from({ length: 751 }, () => requestTunnel(port));
     await until(() => tunnel.stats().refused.WSTUNNEL_TOO_MANY === 1);
     for (const client of clients) client.socket.destroy();
     await until(() => tunnel.stats().opening === 0);
@@ -258,8 +254,7 @@ describe('issue 12, case 18: limits.opening.perClient', () => {
       authenticate: () => new Promise((resolve) => settle.push(() => resolve(true))),
     });
     const events = refusalsOf(tunnel);
-    const from = (address: string) =>
-      new RawClient(port).send(handshake('/tunnel', { 'X-Address': address }));
+    const from = (address: string) => requestTunnel(port, '/tunnel', { 'X-Address': address });
     const held = [from('2001:db8::1'), from('[2001:db8::2]:443')];
     await until(() => settle.length === 2);
     expect(await from('2001:db8::3').answer()).toMatchObject({
@@ -288,7 +283,7 @@ describe('issue 12, case 18: limits.opening.perClient', () => {
   test('a client that is refused holds no place', async () => {
     const { port } = await startTunnel({ limits: { opening: { perClient: 1 } }, deny: ['127.0.0.1'] });
     for (let n = 0; n < 5; n++) {
-      const client = new RawClient(port).send(handshake('/tunnel'));
+      const client = requestTunnel(port);
       expect((await client.answer()).status).toBe(403);
     }
     const open = await startTunnel({ limits: { opening: { total: 1, perClient: 1 } } });

@@ -2,17 +2,10 @@ import { once } from 'node:events';
 import { describe, expect, test, vi } from 'vitest';
 import type { BackendInfo, Host, RefuseInfo, Tunnel } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
-import { handshake, RawClient } from '../support/raw-client.js';
+import { requestTunnel, statusOf } from '../support/raw-client.js';
 import { closedPort, startEcho, startTunnel } from '../support/servers.js';
 import { INHERITOR, node } from '../support/spawned.js';
 import { deferred, until } from '../support/wait.js';
-
-async function statusOf(port: number): Promise<number> {
-  const client = new RawClient(port).send(handshake('/tunnel'));
-  const { status } = await client.answer();
-  client.socket.destroy();
-  return status;
-}
 
 function eventsOf(tunnel: Tunnel): BackendInfo[] {
   const events: BackendInfo[] = [];
@@ -147,7 +140,7 @@ describe('issue 12, case 10: the only host', () => {
     const { port, tunnel } = await startTunnel({ server: host });
     expect(await statusOf(port)).toBe(502);
     vi.advanceTimersByTime(500);
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     await until(() => asked === 2);
     const gone = once(tunnel, 'refuse');
     client.socket.destroy();

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { certificate } from '../support/certificate.js';
 import { describeWith } from '../support/programs.js';
 import { startProxyProtocol } from '../support/proxies.js';
-import { frame, openRaw, RawClient, handshake } from '../support/raw-client.js';
+import { frame, openRaw, requestTunnel } from '../support/raw-client.js';
 import { makeTunnel, startApp, startBackend, startEcho, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
@@ -31,7 +31,7 @@ describe('the backend is told first', () => {
     const backend = await startBackend();
     const tunnel = makeTunnel({ server: { port: backend.port, proxyProtocol: 1 } });
     const { port } = await startApp((app) => app.set('trust proxy', 'loopback').use('/tunnel', tunnel));
-    new RawClient(port).send(handshake('/tunnel', { 'X-Forwarded-For': '192.0.2.7' }));
+    requestTunnel(port, '/tunnel', { 'X-Forwarded-For': '192.0.2.7' });
     await until(() => backend.received().toString() === `PROXY TCP4 192.0.2.7 127.0.0.1 0 ${port}\r\n`);
   });
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import type { RefuseInfo, Tunnel, TunnelOptions } from '../../src/index.js';
 import { asksForWebSocket, readHandshake } from '../../src/upgrade/handshake.js';
-import { frame, handshake, KEY, RawClient } from '../support/raw-client.js';
+import { frame, handshake, KEY, RawClient, requestTunnel } from '../support/raw-client.js';
 import { closedPort, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
@@ -283,9 +283,7 @@ describe("refuseWith: 'close'", () => {
   ])('%o closes with %i', async (options, code, reason) => {
     const { port, server, tunnel } = await startTunnel({ ...options, refuseWith: 'close' });
     const events = refusalsOf(tunnel);
-    const client = new RawClient(port).send(
-      handshake('/tunnel', { 'Sec-WebSocket-Protocol': 'chat, binary' }),
-    );
+    const client = requestTunnel(port, '/tunnel', { 'Sec-WebSocket-Protocol': 'chat, binary' });
     const answer = await client.answer();
     expect(answer.status).toBe(101);
     expect(answer.headers['sec-websocket-protocol']).toBe('binary');
@@ -299,7 +297,7 @@ describe("refuseWith: 'close'", () => {
 
   test('no subprotocol where none was offered', async () => {
     const { port } = await startTunnel({ authenticate: () => false, refuseWith: 'close' });
-    const { status, headers } = await new RawClient(port).send(handshake('/tunnel')).answer();
+    const { status, headers } = await requestTunnel(port).answer();
     expect(status).toBe(101);
     expect(headers).not.toHaveProperty('sec-websocket-protocol');
   });

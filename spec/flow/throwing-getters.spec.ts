@@ -4,7 +4,7 @@ import express from 'express';
 import express4 from 'express4';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RefuseInfo, Tunnel, TunnelOptions } from '../../src/index.js';
-import { handshake, RawClient } from '../support/raw-client.js';
+import { requestTunnel } from '../support/raw-client.js';
 import { listen, makeTunnel, portOf, startEcho, startHttp } from '../support/servers.js';
 import { deferred } from '../support/wait.js';
 
@@ -62,9 +62,9 @@ async function askOnce(framework: string, sabotage: Handler, options: Partial<Tu
     sabotage(req, res, next);
   };
   const { port } = await startHttp(frameworks[framework]!(once, tunnel));
-  const client = new RawClient(port).send(handshake('/tunnel?token=secret', { Origin: 'http://127.0.0.1' }));
+  const client = requestTunnel(port, '/tunnel?token=secret', { Origin: 'http://127.0.0.1' });
   const head = await client.head();
-  const again = new RawClient(port).send(handshake('/tunnel', { Origin: 'http://127.0.0.1' }));
+  const again = requestTunnel(port, '/tunnel', { Origin: 'http://127.0.0.1' });
   const second = (await again.answer()).status;
   expect(tunnel.stats().opening).toBe(0);
   return { status: head === undefined ? 'ended' : Number(head.split(' ')[1]), second, refusals };
@@ -183,7 +183,7 @@ describe.each(express45)("issue 12, case 6, on %s: the app's trust proxy functio
     app.use('/tunnel', tunnel);
     const { port } = await startHttp(app);
     const ask = async (from: string) => {
-      const client = new RawClient(port).send(handshake('/tunnel', { 'X-Forwarded-For': from }));
+      const client = requestTunnel(port, '/tunnel', { 'X-Forwarded-For': from });
       return (await client.answer()).status;
     };
     expect(await ask('203.0.113.7, garbage, 10.0.0.1')).toBe(500);
@@ -202,7 +202,7 @@ test('issue 12, case 6: an originalUrl that throws is 500, and the event has the
     onReq('originalUrl')(req, res, () => tunnel(req, res, () => res.end())),
   );
   tunnel.attach(server);
-  const client = new RawClient(port).send(handshake('/tunnel?token=secret'));
+  const client = requestTunnel(port, '/tunnel?token=secret');
   expect((await client.answer()).status).toBe(500);
   expect(await refused.promise).toMatchObject({ code: 'WSTUNNEL_HOOK_FAILED', url: '' });
 });
@@ -215,7 +215,7 @@ test.each(['headersSent', 'setHeader', 'end'])(
     const app = express().set('env', 'test');
     app.use('/tunnel', (req, res) => getter(name, () => res)(req, res, () => undefined), tunnel);
     const { port } = await startHttp(app);
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     expect((await client.rest()).length).toBe(0);
     client.socket.end();
     await client.closed();
@@ -235,7 +235,7 @@ test('issue 12, case 6: listeners of every event that throw, and reject, harm no
   const server = createServer(express().set('env', 'test').use('/tunnel', tunnel));
   await listen(server);
   const ask = async (headers = {}) => {
-    const client = new RawClient(portOf(server)).send(handshake('/tunnel', headers));
+    const client = requestTunnel(portOf(server), '/tunnel', headers);
     return (await client.answer()).status;
   };
   expect([await ask(), await ask({ 'X-In': '1' })]).toEqual([401, 101]);
@@ -259,7 +259,7 @@ test("issue 12, case 6: a server's own classes may throw where a request is read
   const server = createServer(options as object, (req, res) => tunnel(req, res, () => res.end()));
   tunnel.attach(server);
   await listen(server);
-  const client = new RawClient(portOf(server)).send(handshake('/tunnel'));
+  const client = requestTunnel(portOf(server));
   await client.rest();
   client.socket.end();
   await client.closed();

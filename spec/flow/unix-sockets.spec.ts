@@ -21,9 +21,9 @@ import { listen as listenLocally } from '../../src/client/index.js';
 import { listening } from '../../src/client/local.js';
 import { wstunnel } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
-import { echoes } from '../support/command.js';
+
 import { describeWith, Program } from '../support/programs.js';
-import { openRaw } from '../support/raw-client.js';
+import { echoes, openRaw } from '../support/raw-client.js';
 import { listen, startTunnel } from '../support/servers.js';
 
 function folder(): string {

@@ -1,6 +1,6 @@
 import express, { type ErrorRequestHandler, type Request, type RequestHandler } from 'express';
 import type { TunnelOptions } from '../../src/index.js';
-import { handshake, RawClient } from '../support/raw-client.js';
+import { requestTunnel } from '../support/raw-client.js';
 import { makeTunnel, startEcho, startHttp } from '../support/servers.js';
 
 interface More extends Partial<TunnelOptions<Request>> {
@@ -25,7 +25,7 @@ export async function startBehind(before: RequestHandler[], more: More = {}) {
 
 /** How a handshake is answered; with the whole body, where it is not a 101. */
 export async function answerTo(port: number, path = '/tunnel', headers = {}) {
-  const client = new RawClient(port).send(handshake(path, headers));
+  const client = requestTunnel(port, path, headers);
   const answer = await client.answer();
   return { ...answer, client, body: answer.status === 101 ? Buffer.alloc(0) : await client.rest() };
 }

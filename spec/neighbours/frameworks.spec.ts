@@ -14,7 +14,7 @@ import { certificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { ask, connectHttp2, openOverHttp2, refusal, startHttp2 } from '../support/http2.js';
 import { describeWith, Program } from '../support/programs.js';
-import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { frame, handshake, openRaw, pageRequest, RawClient, requestTunnel } from '../support/raw-client.js';
 import { listen, makeTunnel, portOf, startEcho } from '../support/servers.js';
 
 type Handler = (req: IncomingMessage, res: Parameters<Tunnel>[1], next: (error?: unknown) => void) => void;
@@ -81,18 +81,16 @@ Described.each(Object.entries(frameworks))('%s', (_framework, appWith) => {
       client.send(frame(2, 'hello'));
       expect((await client.payload(5)).toString()).toBe('hello');
 
-      const outside = new RawClient(dial()).send(handshake('/tunnel'));
+      const outside = requestTunnel(dial());
       expect((await outside.answer()).status).toBe(401);
       expect((await outside.rest()).toString()).toBe('log in first');
 
-      const elsewhere = new RawClient(dial()).send(handshake('/other'));
+      const elsewhere = requestTunnel(dial(), '/other');
       expect((await elsewhere.answer()).status).toBe(404);
-      const plain = new RawClient(dial()).send('GET /other HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+      const plain = new RawClient(dial()).send(pageRequest('/other'));
       expect((await plain.answer()).status).toBe(404);
 
-      const bad = new RawClient(dial()).send(
-        handshake('/tunnel', { Cookie: 'in', 'Sec-WebSocket-Version': '8' }),
-      );
+      const bad = requestTunnel(dial(), '/tunnel', { Cookie: 'in', 'Sec-WebSocket-Version': '8' });
       expect(await bad.answer()).toMatchObject({ status: 426, headers: { 'x-guard': 'passed' } });
       expect(tunnel.stats()).toMatchObject({ open: 1, opened: 1, refused: { WSTUNNEL_WRONG_VERSION: 1 } });
     },

@@ -4,7 +4,7 @@ import express from 'express';
 import { describe, expect, test } from 'vitest';
 import type { Tunnel } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
-import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { echoes, frame, handshake, openRaw, RawClient, requestTunnel } from '../support/raw-client.js';
 import { listen, makeTunnel, portOf, startEcho } from '../support/servers.js';
 
 /** The warnings of the process, by code. */
@@ -36,14 +36,8 @@ async function serve(app: express.Express, isBeside: boolean): Promise<{ server:
   return { server, port: portOf(server) };
 }
 
-async function echoes(port: number, path = '/tunnel'): Promise<void> {
-  const client = await openRaw(port, path);
-  client.send(frame(2, 'ping'));
-  expect((await client.payload(4)).toString()).toBe('ping');
-}
-
 const lineOf = async (port: number, path: string) =>
-  (await new RawClient(port).send(handshake(path)).answer()).header.split('\r\n')[0];
+  (await requestTunnel(port, path).answer()).header.split('\r\n')[0];
 
 describe('issue 12, case 27: a tunnel that is hidden', () => {
   test.each([false, true])(
@@ -52,7 +46,7 @@ describe('issue 12, case 27: a tunnel that is hidden', () => {
       const { port: backend } = await startEcho();
       const app = express().use('/tunnel', wrapped(makeTunnel({ server: { port: backend } })));
       const { port } = await serve(app, isBeside);
-      await echoes(port);
+      await echoes(await openRaw(port));
     },
   );
 
@@ -68,7 +62,7 @@ describe('issue 12, case 27: a tunnel that is hidden', () => {
     expect(codes).toEqual(['WSTUNNEL_HIDDEN']);
     // As the warning says.
     tunnel.attach(server, { path: '/tunnel' });
-    await echoes(port);
+    await echoes(await openRaw(port));
   });
 
   test('a tunnel that is in sight on another server warns of nothing', async () => {
@@ -107,18 +101,18 @@ describe('issue 12, case 30: an app that rewrites the URL before the tunnel', ()
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend } });
     const { server, port } = await serve(rewriting(tunnel), true);
-    await echoes(port);
+    await echoes(await openRaw(port));
     expect(await lineOf(port, '/v1/tunnel')).toBe('HTTP/1.1 400 Neighbour');
     tunnel.attach(server, { path: ['/v1/tunnel', '/tunnel'] });
-    await echoes(port, '/v1/tunnel');
+    await echoes(await openRaw(port, '/v1/tunnel'));
   });
 
   test('a path that has led to the tunnel stays its own when another listener comes', async () => {
     const { port: backend } = await startEcho();
     const { server, port } = await serve(rewriting(makeTunnel({ server: { port: backend } })), false);
-    await echoes(port, '/v1/tunnel');
+    await echoes(await openRaw(port, '/v1/tunnel'));
     greedy(server);
-    await echoes(port, '/v1/tunnel');
+    await echoes(await openRaw(port, '/v1/tunnel'));
     expect(await lineOf(port, '/v1/other')).toBe('HTTP/1.1 400 Neighbour');
   });
 });
@@ -140,7 +134,7 @@ describe('issue 12, case 19: early data', () => {
     });
     tunnel.on('refuse', ({ code }) => gone(code));
     const { port } = await serve(express().use('/tunnel', tunnel), false);
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     await isAsked;
     client.socket.end(frame(2, 'too early'));
     expect(await refused).toBe('WSTUNNEL_CLIENT_GONE');

@@ -17,14 +17,9 @@ import { describe, expect, test } from 'vitest';
 import type { TunnelOptions } from '../../src/index.js';
 import { answerTo, startBehind } from './app-with-tunnel.js';
 import { onCleanup } from '../support/cleanup.js';
-import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { echoes, handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { makeTunnel, startEcho, startHttp } from '../support/servers.js';
 import { deferred } from '../support/wait.js';
-
-async function echoes(client: RawClient, bytes = Buffer.from('ping')): Promise<void> {
-  client.send(frame(2, bytes));
-  expect((await client.payload(bytes.length)).equals(bytes)).toBe(true);
-}
 
 const cookieOf = (setCookie = '') =>
   setCookie
@@ -202,7 +197,7 @@ test('compression: tunnels are not touched, refusals are compressed as pages are
   const { client, ...accepted } = await answerTo(port, '/tunnel', zip);
   expect(accepted.status).toBe(101);
   expect(accepted.headers).not.toHaveProperty('content-encoding');
-  await echoes(client, Buffer.alloc(65536, 'compressible '));
+  await echoes(client, Buffer.alloc(65536, 'compressible ').toString());
   for (const [path, text] of [
     ['/tunnel?out', page],
     ['/tunnel?no', body],

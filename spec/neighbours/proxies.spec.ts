@@ -6,7 +6,15 @@ import { describe, expect, test } from 'vitest';
 import type { RefuseInfo, TunnelInfo, TunnelOptions } from '../../src/index.js';
 import { describeWith } from '../support/programs.js';
 import { CLIENT, startHaproxy, startNginx, type Proxy } from '../support/proxies.js';
-import { closeFrame, frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import {
+  closeFrame,
+  frame,
+  handshake,
+  openRaw,
+  RawClient,
+  requestTunnel,
+  statusOf,
+} from '../support/raw-client.js';
 import { makeTunnel, startBackend, startEcho, startHttp } from '../support/servers.js';
 
 const FORGED = '203.0.113.7';
@@ -78,7 +86,7 @@ describeWith('nginx', 'haproxy', 'openssl').each([
     const client = await openRaw(proxy.dial(), '/tunnel', { Cookie: 'in' });
     tunnel.end(() => true, 1008, 'logged out');
     expect(await client.close()).toEqual({ code: 1008, reason: 'logged out' });
-    const outside = new RawClient(proxy.dial()).send(handshake('/tunnel'));
+    const outside = requestTunnel(proxy.dial());
     const { status, headers } = await outside.answer();
     expect(status).toBe(401);
     const body = await outside.take(Number(headers['content-length']));
@@ -195,9 +203,7 @@ describeWith('nginx', 'haproxy', 'openssl').each([
       const opened = once(tunnel, 'open') as Promise<[TunnelInfo]>;
       expect(await answerTo(proxy, '/tunnel', { 'X-Forwarded-For': FORGED })).toBe(101);
       expect((await opened)[0].address).toBe(CLIENT);
-      expect(
-        (await new RawClient(port).send(handshake('/tunnel', { 'X-Forwarded-For': FORGED })).answer()).status,
-      ).toBe(403);
+      expect(await statusOf(port, '/tunnel', { 'X-Forwarded-For': FORGED })).toBe(403);
     }
   });
 });

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import express from 'express';
 import { describe, expect, test } from 'vitest';
 import { onCleanup } from '../support/cleanup.js';
-import { handshake, RawClient } from '../support/raw-client.js';
+import { requestTunnel } from '../support/raw-client.js';
 import { listen, makeTunnel, portOf } from '../support/servers.js';
 
 async function serve(listener: RequestListener): Promise<Server> {
@@ -20,7 +20,7 @@ describe('issue 12, case 1: the end of a server that does not lead to a tunnel',
     let asked: () => void = () => undefined;
     const isAsked = new Promise<void>((resolve) => (asked = resolve));
     const server = await serve(() => asked());
-    const client = new RawClient(portOf(server)).send(handshake('/'));
+    const client = requestTunnel(portOf(server), '/');
     await isAsked;
     const closed = once(server, 'close');
     server.close();
@@ -31,7 +31,7 @@ describe('issue 12, case 1: the end of a server that does not lead to a tunnel',
 
   test('close() ends a connection that is idle behind an upgrade', async () => {
     const server = await serve((_req, res) => void res.end());
-    const client = new RawClient(portOf(server)).send(handshake('/'));
+    const client = requestTunnel(portOf(server), '/');
     expect((await client.answer()).headers.connection).toBe('keep-alive');
     const closed = once(server, 'close');
     // As soon as the connection has been given back.
@@ -46,7 +46,7 @@ describe('issue 12, case 1: the end of a server that does not lead to a tunnel',
       if (req.url === '/slow') finish = () => void res.end('done');
       else res.end();
     });
-    const client = new RawClient(portOf(server)).send(handshake('/'));
+    const client = requestTunnel(portOf(server), '/');
     await client.answer();
     client.send('GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
     await once(server, 'request');
@@ -61,7 +61,7 @@ describe('issue 12, case 1: the end of a server that does not lead to a tunnel',
     const tunnel = makeTunnel({ server: { port: 1 } });
     const server = createServer((_req, res) => void res.end());
     await listen(server);
-    await new RawClient(portOf(server)).send(handshake('/')).answer();
+    await requestTunnel(portOf(server), '/').answer();
     expect(Object.hasOwn(server, 'closeAllConnections')).toBe(true);
     await tunnel.close({ timeout: 0.1 });
     for (const name of ['closeAllConnections', 'closeIdleConnections', 'emit'])
@@ -76,6 +76,6 @@ test("issue 12, case 1: no code of an unrelated app runs at a connection, also w
   const socket = connect(portOf(server), '127.0.0.1');
   onCleanup(() => socket.destroy());
   await once(server, 'connection');
-  await new RawClient(portOf(server)).send(handshake('/other')).answer();
+  await requestTunnel(portOf(server), '/other').answer();
   expect(runs).toBe(0);
 });

@@ -13,14 +13,9 @@ import { describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { wstunnel } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
-import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { echoes, handshake, openRaw, RawClient, requestTunnel, statusOf } from '../support/raw-client.js';
 import { makeTunnel, portOf, startEcho, startTunnel } from '../support/servers.js';
 import { deferred } from '../support/wait.js';
-
-async function echoes(client: RawClient): Promise<void> {
-  client.send(frame(2, 'ping'));
-  expect((await client.payload(4)).toString()).toBe('ping');
-}
 
 /** What a WebSocket library hears: the first message, or the status. */
 async function firstMessage(url: string): Promise<string> {
@@ -93,7 +88,7 @@ describe('a ws server on the same http server', () => {
       app.use('/tunnel', (_req, res) => res.sendStatus(401), makeTunnel({ server: { port: backend } }));
       greet(server);
     });
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     expect((await client.answer()).status).toBe(401);
     expect((await client.rest()).toString()).toBe('Unauthorized');
   });
@@ -186,7 +181,7 @@ test('socket.io works beside it, also while a login is slower than its patience'
   const hello = await new Promise<string>((resolve) => other.on('hello', resolve));
   expect(hello).toBe('socket.io');
 
-  const client = new RawClient(port).send(handshake('/tunnel'));
+  const client = requestTunnel(port);
   const goOn = await slow.promise;
   await new Promise((resolve) => setTimeout(resolve, 100));
   goOn();
@@ -222,7 +217,7 @@ test('http-proxy-middleware proxies its own upgrades, and not ours', async () =>
   server.on('upgrade', (req, socket, head) => proxy.upgrade(req, socket as never, head));
   await echoes(await openRaw(port, '/ours', { Cookie: 'in' }));
   // What the neighbour would have let in without a login stays outside.
-  const outside = new RawClient(port).send(handshake('/ours'));
+  const outside = requestTunnel(port, '/ours');
   expect((await outside.answer()).status).toBe(401);
   await echoes(await openRaw(port, '/tunnel'));
   expect(far.tunnel.stats().opened).toBe(1);
@@ -268,7 +263,7 @@ describe('several tunnels on one server', () => {
     expect(await first.close()).toMatchObject({ code: 1001 });
     await echoes(second);
     await echoes(await openRaw(port, '/two'));
-    expect((await new RawClient(port).send(handshake('/one')).answer()).status).toBe(503);
+    expect(await statusOf(port, '/one')).toBe(503);
     await two.close({ timeout: 0.1 });
     expect(server.listenerCount('upgrade')).toBe(0);
     expect(Object.hasOwn(server, 'emit')).toBe(false);

@@ -10,17 +10,12 @@ import { startLighttpd } from '../support/lighttpd.js';
 import { onCleanup } from '../support/cleanup.js';
 import { besideLighttpd } from '../support/lighttpd-version.js';
 import { describeWith } from '../support/programs.js';
-import { handshake, RawClient } from '../support/raw-client.js';
+import { statusOf } from '../support/raw-client.js';
 import { makeTunnel, startBackend, startHttp } from '../support/servers.js';
 
 /** The status of an upgrade from a page of another site. */
-async function statusOf(port: number, path: string): Promise<number> {
-  const client = new RawClient(port).send(handshake(path, { Origin: 'https://evil.example' }));
-  try {
-    return (await client.answer()).status;
-  } finally {
-    client.socket.destroy();
-  }
+function foreignStatus(port: number, path: string): Promise<number> {
+  return statusOf(port, path, { Origin: 'https://evil.example' });
 }
 
 async function serve(options: TunnelOptions, mount = '/'): Promise<number> {
@@ -278,7 +273,7 @@ describeWith('lighttpd')(besideLighttpd('issue 12, case 7: a path in another not
     const [lighttpd, ours] = [await startLighttpd(conf), await serve(fromLighttpdConf(conf).options)];
     for (const [theirs, here, ...paths] of table)
       for (const path of paths) {
-        const seen = [await statusOf(lighttpd.port, path), await statusOf(ours, path)];
+        const seen = [await foreignStatus(lighttpd.port, path), await foreignStatus(ours, path)];
         expect.soft(seen, path).toEqual([theirs, here]);
       }
   });
@@ -305,11 +300,13 @@ describeWith('lighttpd')(besideLighttpd('issue 12, case 7: a path in another not
       '/a.u',
       '/x/vnc',
     ]) {
-      const theirs = await statusOf(lighttpd.port, path);
-      expect(await statusOf(ours, path), path).toBe(theirs);
+      const theirs = await foreignStatus(lighttpd.port, path);
+      expect(await foreignStatus(ours, path), path).toBe(theirs);
     }
     for (const path of ['/%76nc', '//vnc', '/x/../vnc', '/a.%c3%bc'])
-      expect([await statusOf(lighttpd.port, path), await statusOf(ours, path)], path).toEqual([101, 403]);
+      expect([await foreignStatus(lighttpd.port, path), await foreignStatus(ours, path)], path).toEqual([
+        101, 403,
+      ]);
   });
 });
 
@@ -322,9 +319,9 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
     app.use('/desk/admin', (_req, res) => res.sendStatus(401));
     app.use(makeTunnel(read(guarded(backend).replace('trusted.example', 'https://evil.example'))));
     const { port } = await startHttp(app);
-    expect(await statusOf(port, '/desk/admin')).toBe(401);
+    expect(await foreignStatus(port, '/desk/admin')).toBe(401);
     for (const path of ['/desk/%61dmin', '/desk//admin', '/desk/./admin', '/desk/x/../admin'])
-      expect(await statusOf(port, path), path).toBe(403);
+      expect(await foreignStatus(port, path), path).toBe(403);
   });
 
   test('say by event and code why', async () => {
@@ -333,7 +330,7 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
     const codes: string[] = [];
     tunnel.on('refuse', ({ code }) => codes.push(code));
     const { port } = await startHttp(express().use(tunnel));
-    expect(await statusOf(port, '/desk/%61dmin')).toBe(403);
+    expect(await foreignStatus(port, '/desk/%61dmin')).toBe(403);
     expect(codes).toEqual(['WSTUNNEL_PATH_REFUSED']);
   });
 
@@ -342,8 +339,8 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
     const conf = `$HTTP["url"] =^ "/desk" { wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => ${backend} ) ) ) }`;
     const port = await serve(read(conf));
     for (const path of ['/other//x', '/other/%61', '/x/../other'])
-      expect(await statusOf(port, path), path).toBe(404);
-    expect(await statusOf(port, '/%64esk')).toBe(403);
+      expect(await foreignStatus(port, path), path).toBe(404);
+    expect(await foreignStatus(port, '/%64esk')).toBe(403);
   });
 
   test('take any notation where no condition looks at the path', async () => {
@@ -352,15 +349,15 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
       read(`wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => ${backend} ) ) )`),
     );
     for (const path of ['/a', '/%61', '//a', '/a/../b', '/%FF'])
-      expect(await statusOf(port, path), path).toBe(101);
+      expect(await foreignStatus(port, path), path).toBe(101);
   });
 
   test('compare within the mount', async () => {
     const { port: backend } = await startBackend();
     const port = await serve(read(guarded(backend)), '/site');
-    expect(await statusOf(port, '/site/desk/admin')).toBe(403);
-    expect(await statusOf(port, '/site/desk/user')).toBe(101);
-    expect(await statusOf(port, '/site/x/../desk/user')).toBe(403);
+    expect(await foreignStatus(port, '/site/desk/admin')).toBe(403);
+    expect(await foreignStatus(port, '/site/desk/user')).toBe(101);
+    expect(await foreignStatus(port, '/site/x/../desk/user')).toBe(403);
   });
 
   test('may be spread and merged: their conditions and maps take the reading along', async () => {
@@ -374,8 +371,8 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
     ];
     for (const copy of copies) {
       const port = await serve(copy);
-      expect(await statusOf(port, '/desk/%61dmin')).toBe(403);
-      expect(await statusOf(port, '/desk/user')).toBe(101);
+      expect(await foreignStatus(port, '/desk/%61dmin')).toBe(403);
+      expect(await foreignStatus(port, '/desk/user')).toBe(101);
     }
     const map = read('wstunnel.server = ( "/vnc" => ( ( "host" => "127.0.0.1", "port" => 1 ) ) )');
     const tunnel = wstunnel({ ...map, server: { ...(map.server as object) } as never });
@@ -388,8 +385,8 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
       `wstunnel.server = ( "/vnc" => ( ( "host" => "127.0.0.1", "port" => ${backend} ) ) )`,
     );
     const port = await serve({ origins: '*', server: { ...(server as Record<string, { port: number }[]>) } });
-    expect(await statusOf(port, '/vnc')).toBe(101);
-    for (const path of ['/vncx', '/%76nc', '//vnc']) expect(await statusOf(port, path), path).toBe(404);
+    expect(await foreignStatus(port, '/vnc')).toBe(101);
+    for (const path of ['/vncx', '/%76nc', '//vnc']) expect(await foreignStatus(port, path), path).toBe(404);
   });
 
   test('can be printed and show what they compare with', () => {

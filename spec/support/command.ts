@@ -3,10 +3,9 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect } from 'vitest';
 import { onCleanup } from './cleanup.js';
 import { Program } from './programs.js';
-import { frame, openRaw, type RawClient } from './raw-client.js';
+import { openRaw } from './raw-client.js';
 import { startBackend } from './servers.js';
 
 /** The built command. */
@@ -75,12 +74,6 @@ export async function files(
   const entries = Object.entries(texts).map(([name, text]) => [name, text, join(folder, name)] as const);
   for (const [, text, path] of entries) await writeFile(path, text, { mode });
   return { ...Object.fromEntries(entries.map(([name, , path]) => [name, path])), folder };
-}
-
-/** Does the tunnel lead to an echo? */
-export async function echoes(client: RawClient): Promise<void> {
-  client.send(frame(2, 'ping'));
-  expect((await client.payload(4)).toString()).toBe('ping');
 }
 
 /** A backend that says its name, of one letter. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { expect } from 'vitest';
 import { onCleanup } from './cleanup.js';
 
 /** A frame as it came from the server. */
@@ -19,24 +20,31 @@ export interface RawAnswer {
 export const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 const MASK = Buffer.from([0x11, 0x22, 0x33, 0x44]);
 
-/** The request of a good handshake; a header given as undefined is left out, a list is sent several times. */
-export function handshake(
-  path: string,
-  headers: Record<string, string | string[] | undefined> = {},
-  start = 'GET',
-): string {
-  const all: Record<string, string | string[] | undefined> = {
+/** Headers of a request: `undefined` leaves a header out, a list sends it several times. */
+export type RawHeaders = Record<string, string | string[] | undefined>;
+
+/** The bytes of a valid upgrade request, the opening handshake of RFC 6455 section 4.1; `headers` change it. */
+export function handshake(path: string, headers: RawHeaders = {}, start = 'GET'): string {
+  return requestText(`${start} ${path} HTTP/1.1`, {
     Host: '127.0.0.1',
     Connection: 'Upgrade',
     Upgrade: 'websocket',
     'Sec-WebSocket-Version': '13',
     'Sec-WebSocket-Key': KEY,
     ...headers,
-  };
-  const lines = Object.entries(all).flatMap(([name, value]) =>
+  });
+}
+
+/** The bytes of a GET for a page; the server closes the connection after its answer, unless `headers` say otherwise. */
+export function pageRequest(path: string, headers: RawHeaders = {}): string {
+  return requestText(`GET ${path} HTTP/1.1`, { Host: '127.0.0.1', Connection: 'close', ...headers });
+}
+
+function requestText(start: string, headers: RawHeaders): string {
+  const lines = Object.entries(headers).flatMap(([name, value]) =>
     value === undefined ? [] : [value].flat().map((one) => `${name}: ${one}\r\n`),
   );
-  return `${start} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`;
+  return `${start}\r\n${lines.join('')}\r\n`;
 }
 
 /** A frame as a client sends it. `length` may lie. */
@@ -227,9 +235,49 @@ export class RawClient {
   }
 }
 
-/** Opens a tunnel by hand; fails where the answer is no 101. */
-export async function openRaw(target: number | Socket, path = '/tunnel', headers = {}): Promise<RawClient> {
-  const client = new RawClient(target).send(handshake(path, headers));
+/** Connects and sends an upgrade request; the answer is still to be read. */
+export function requestTunnel(
+  target: number | Socket,
+  path = '/tunnel',
+  headers: RawHeaders = {},
+): RawClient {
+  return new RawClient(target).send(handshake(path, headers));
+}
+
+/** The status that an upgrade request gets: 101, or that of the refusal. The client closes its connection afterwards. */
+export async function statusOf(
+  target: number | Socket,
+  path = '/tunnel',
+  headers: RawHeaders = {},
+): Promise<number> {
+  return statusOfRequest(target, handshake(path, headers));
+}
+
+/** The status that a page gets, at a path which is sent as it is: `fetch` would normalize it. */
+export async function pageStatus(port: number, path: string, headers: RawHeaders = {}): Promise<number> {
+  return statusOfRequest(port, pageRequest(path, headers));
+}
+
+async function statusOfRequest(target: number | Socket, request: string): Promise<number> {
+  const client = new RawClient(target).send(request);
+  const { status } = await client.answer();
+  client.socket.destroy();
+  return status;
+}
+
+/** Checks that the tunnel leads to an echo: the client sends a text and gets it back. */
+export async function echoes(client: RawClient, text = 'ping'): Promise<void> {
+  client.send(frame(2, text));
+  expect((await client.payload(text.length)).toString()).toBe(text);
+}
+
+/** Opens a tunnel; fails unless the answer is 101. */
+export async function openRaw(
+  target: number | Socket,
+  path = '/tunnel',
+  headers: RawHeaders = {},
+): Promise<RawClient> {
+  const client = requestTunnel(target, path, headers);
   const { status, header } = await client.answer();
   if (status !== 101) throw new Error(`no tunnel: ${header}`);
   return client;

@@ -7,6 +7,8 @@ import { wstunnel, type Tunnel, type TunnelOptions } from '../../src/index.js';
 import { certificate } from './certificate.js';
 import { onCleanup } from './cleanup.js';
 
+export { closedPort } from './closed-port.js';
+
 /** A TCP server of the test's own: every socket of it is destroyed with it. */
 export interface Backend {
   readonly port: number;
@@ -77,7 +79,6 @@ export async function startTunnel(options: Partial<TunnelOptions> = {}) {
   return { ...site, tunnel, backend, url: `ws://127.0.0.1:${site.port}/tunnel` };
 }
 
-/** Listens on loopback and a free port, or on a unix socket, until the test ends. */
 /** An echo behind a tunnel that is reached by TLS. */
 export async function startTlsTunnel(): Promise<number> {
   const { port } = await startEcho();
@@ -88,6 +89,7 @@ export async function startTlsTunnel(): Promise<number> {
   return portOf(server);
 }
 
+/** Listens on loopback and a free port, or on a unix socket, until the test ends. */
 export async function listen(server: Server, path?: string): Promise<void> {
   const open = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -107,17 +109,6 @@ export async function listen(server: Server, path?: string): Promise<void> {
 
 export function portOf(server: Server): number {
   return (server.address() as AddressInfo).port;
-}
-
-/** A port on which nobody listens. */
-export async function closedPort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const port = portOf(server);
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Does something listen there? It sees a connection that ends at once. */

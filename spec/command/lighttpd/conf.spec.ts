@@ -3,27 +3,13 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { echoes, files, nameAt, runCommand, startCommand, startNamed } from '../../support/command.js';
+import { files, nameAt, runCommand, startCommand, startNamed } from '../../support/command.js';
 import { describeWith, Program } from '../../support/programs.js';
-import { handshake, openRaw, RawClient } from '../../support/raw-client.js';
+import { echoes, openRaw, pageRequest, pageStatus, RawClient, statusOf } from '../../support/raw-client.js';
 import { closedPort, startEcho } from '../../support/servers.js';
 
 const backend = (port: number) =>
   `wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => ${port} ) ) )\n`;
-
-async function statusOf(
-  port: number,
-  path: string,
-  headers: Record<string, string> = {},
-): Promise<number | undefined> {
-  return (await new RawClient(port).send(handshake(path, headers)).answer()).status;
-}
-
-/** A page, with the path as it is written. */
-async function pageAt(port: number, path: string): Promise<number | undefined> {
-  const request = `GET ${path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`;
-  return (await new RawClient(port).send(request).answer()).status;
-}
 
 /** A folder with pages, and a configuration that serves them. */
 async function site(text: (folder: string) => string): Promise<{ conf: string; folder: string }> {
@@ -85,7 +71,8 @@ describeWith('lighttpd')("issue 13, case 8: lighttpd's access lists in the comma
     await new Program('lighttpd', ['-D', '-f', conf]).prints(/server started/);
     const ours = await site((folder) => ACCESS(folder) + backend(1));
     const command = await startCommand(['--config', ours.conf, '--listen', '0']);
-    for (const path of VISITS) expect(await pageAt(command.port, path), path).toBe(await pageAt(port, path));
+    for (const path of VISITS)
+      expect(await pageStatus(command.port, path), path).toBe(await pageStatus(port, path));
   });
 });
 
@@ -101,7 +88,7 @@ describe('issue 13, case 8: a guard of a lighttpd.conf holds for tunnels and pag
     const { port } = await startCommand(args);
     await echoes(await openRaw(port));
     expect(await statusOf(port, '/', { 'X-Forwarded-For': '192.0.2.7' })).toBe(403);
-    expect(await pageAt(port, '/a.txt')).toBe(200);
+    expect(await pageStatus(port, '/a.txt')).toBe(200);
     // --ignore passes it over, as before.
     const open = await startCommand([...args, '--ignore', 'url.access-deny']);
     expect(await statusOf(open.port, '/', { 'X-Forwarded-For': '192.0.2.7' })).toBe(101);
@@ -188,7 +175,7 @@ describe('issue 13, case 18: what a start says of a lighttpd.conf', () => {
     );
     const { port, program } = await startCommand(['--config', conf, '--listen', '0']);
     const bodyAt = async (host: string, path: string) => {
-      const request = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+      const request = pageRequest(path, { Host: host });
       return (await new RawClient(port).send(request).answer()).status;
     };
     expect(await bodyAt('h', '/public.txt')).toBe(404);

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { makeCertificate } from '../../support/certificate.js';
-import { echoes, files, runCommand, startCommand } from '../../support/command.js';
-import { handshake, openRaw, RawClient } from '../../support/raw-client.js';
+import { files, runCommand, startCommand } from '../../support/command.js';
+import { echoes, openRaw, requestTunnel } from '../../support/raw-client.js';
 import { closedPort, listen, startEcho } from '../../support/servers.js';
 
 // What public configurations with mod_wstunnel consist of, in words of our own: the directives and their nesting are theirs.
@@ -237,7 +237,7 @@ describe('issue 13, case 8: configurations from the field start at the second ru
     const { program } = await startCommand(['--config', conf, ...ignoring(lines)]);
     await program.prints(new RegExp(`listening on http://127.0.0.1:${own}/`));
     await echoes(await openRaw(own, '/api/events'));
-    const elsewhere = await new RawClient(main).send(handshake('/api/events')).answer();
+    const elsewhere = await requestTunnel(main, '/api/events').answer();
     expect(elsewhere.status).toBe(404);
   });
 });

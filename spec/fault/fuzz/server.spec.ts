@@ -3,7 +3,7 @@ import { cutRandomly, frameStream } from './frames.js';
 import { handshakeStream } from './handshakes.js';
 import { failedRun, fuzzRuns, fuzzTimeout } from './runs.js';
 import { Random, seedOf } from '../../support/random.js';
-import { closeFrame, handshake, RawClient } from '../../support/raw-client.js';
+import { closeFrame, handshake, RawClient, requestTunnel } from '../../support/raw-client.js';
 import { startTunnel } from '../../support/servers.js';
 import { until } from '../../support/wait.js';
 
@@ -96,7 +96,7 @@ async function runAll(inputOf: (random: Random) => Buffer, framesOnly: boolean):
   expect(site.tunnel.stats().backends.filter(({ load }) => load > 0)).toEqual([]);
   expect(rejections).toEqual([]);
   // It still serves.
-  const client = new RawClient(site.port).send(handshake('/tunnel'));
+  const client = requestTunnel(site.port);
   expect((await client.answer()).status).toBe(101);
   if (process.env.FUZZ_RUNS !== undefined)
     console.log(

@@ -1,14 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Condition, HostState, TunnelOptions } from '../../../src/index.js';
-import { handshake, RawClient } from '../../support/raw-client.js';
+import { statusOf } from '../../support/raw-client.js';
 import { makeTunnel, startApp, startEcho, startTunnel } from '../../support/servers.js';
-
-async function statusOf(port: number, path: string, headers: Record<string, string> = {}): Promise<number> {
-  const client = new RawClient(port).send(handshake(path, headers));
-  const { status } = await client.answer();
-  client.socket.destroy();
-  return status;
-}
 
 /** Is a condition held by a request? */
 async function held(when: Condition, path: string, headers: Record<string, string> = {}): Promise<boolean> {

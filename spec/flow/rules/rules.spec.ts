@@ -5,7 +5,7 @@ import express from 'express';
 import { describe, expect, test } from 'vitest';
 import type { Condition, Rule, TunnelInfo, TunnelOptions } from '../../../src/index.js';
 import { certificate } from '../../support/certificate.js';
-import { handshake, RawClient } from '../../support/raw-client.js';
+import { handshake, RawClient, requestTunnel, statusOf } from '../../support/raw-client.js';
 import {
   listen,
   makeTunnel,
@@ -32,7 +32,7 @@ async function startRules<Name extends string>(
   const nameOf = (id: string) => backends.find(([, { port }]) => id === `127.0.0.1:${port}`)?.[0];
   const ask = async (path = '/', headers: Headers = {}) => {
     const opened = once(tunnel, 'open') as Promise<[TunnelInfo]>;
-    const client = new RawClient(port).send(handshake(`/tunnel${path}`, headers));
+    const client = requestTunnel(port, `/tunnel${path}`, headers);
     const { status } = await client.answer();
     const got = status === 101 ? nameOf((await opened)[0].backend) : status;
     client.socket.destroy();
@@ -197,7 +197,7 @@ describe('conditions', () => {
     const secure = createServer(certificate(), app);
     await listen(secure);
     const socket = connectTls({ port: portOf(secure), host: '127.0.0.1', ca: certificate().cert });
-    expect((await new RawClient(socket).send(handshake('/tunnel')).answer()).status).toBe(101);
+    expect(await statusOf(socket)).toBe(101);
     expect(await held({ scheme: 'https' })).toBe(false);
     expect(await held({ scheme: 'http' })).toBe(true);
     const plain = await startApp((one) =>
@@ -212,9 +212,6 @@ describe('the address of a condition', () => {
   const rules = ({ port }: Backend): Rule[] => [
     { when: { remoteAddress: '192.0.2.0/24' }, server: { port } },
   ];
-  const statusOf = async (port: number, headers: Headers = {}) =>
-    (await new RawClient(port).send(handshake('/tunnel', headers)).answer()).status;
-
   test('is that of clientAddress', async () => {
     const backend = await startEcho();
     const { port } = await startTunnel({
@@ -222,15 +219,15 @@ describe('the address of a condition', () => {
       rules: rules(backend),
       clientAddress: (req) => String(req.headers['x-mine']),
     });
-    expect(await statusOf(port, { 'X-Mine': '::ffff:192.0.2.7' })).toBe(101);
-    expect(await statusOf(port, { 'X-Mine': '198.51.100.7' })).toBe(404);
+    expect(await statusOf(port, '/tunnel', { 'X-Mine': '::ffff:192.0.2.7' })).toBe(101);
+    expect(await statusOf(port, '/tunnel', { 'X-Mine': '198.51.100.7' })).toBe(404);
   });
 
   test('is that of a trusted proxy', async () => {
     const backend = await startEcho();
     const tunnel = makeTunnel({ rules: rules(backend) });
     const { port } = await startApp((app) => app.set('trust proxy', 'loopback').use('/tunnel', tunnel));
-    expect(await statusOf(port, { 'X-Forwarded-For': '192.0.2.7' })).toBe(101);
+    expect(await statusOf(port, '/tunnel', { 'X-Forwarded-For': '192.0.2.7' })).toBe(101);
     expect(await statusOf(port)).toBe(404);
   });
 
@@ -238,7 +235,7 @@ describe('the address of a condition', () => {
     const backend = await startEcho();
     const tunnel = makeTunnel({ rules: rules(backend) });
     const everybody = await startApp((app) => app.set('trust proxy', true).use('/tunnel', tunnel));
-    expect(await statusOf(everybody.port, { 'X-Forwarded-For': '192.0.2.7' })).toBe(500);
+    expect(await statusOf(everybody.port, '/tunnel', { 'X-Forwarded-For': '192.0.2.7' })).toBe(500);
     const broken: TunnelOptions['clientAddress'][] = [
       () => {
         throw new Error('x');
@@ -269,7 +266,7 @@ describe('beside other upgrade listeners', () => {
     });
     const { port, server } = await startApp((app) => app.use('/tunnel', tunnel));
     server.on('upgrade', (_req, socket) => socket.end('HTTP/1.1 299 Theirs\r\n\r\n'));
-    const ask = async (path: string) => (await new RawClient(port).send(handshake(path)).answer()).status;
+    const ask = (path: string) => statusOf(port, path);
     expect(await ask('/tunnel/mine')).toBe(101);
     expect(await ask('/tunnel/other?mine')).toBe(101);
     expect(await ask('/tunnel/other')).toBe(299);

@@ -14,7 +14,7 @@ import type {
 } from '../../../src/index.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { describeWith, Program } from '../../support/programs.js';
-import { frame, handshake, openRaw, RawClient } from '../../support/raw-client.js';
+import { echoes, openRaw, type RawClient, requestTunnel } from '../../support/raw-client.js';
 import { closedPort, listen, startBackend, startTunnel } from '../../support/servers.js';
 import { GREETER, INHERITOR, isAlive, Marked, node, shell, temporaryFolder } from '../../support/spawned.js';
 import { until } from '../../support/wait.js';
@@ -32,7 +32,7 @@ async function start(spawn: SpawnOptions, host: Host = {}, options: Partial<Tunn
 }
 
 async function knock(port: number, path = '/tunnel') {
-  const client = new RawClient(port).send(handshake(path));
+  const client = requestTunnel(port, path);
   const { status } = await client.answer();
   const body = status === 101 ? '' : (await client.rest()).toString();
   return { status, body, client };
@@ -46,11 +46,6 @@ async function pidOf(client: RawClient): Promise<number> {
 async function open(port: number, path = '/tunnel') {
   const client = await openRaw(port, path);
   return { client, pid: await pidOf(client) };
-}
-
-async function echoes(client: RawClient): Promise<void> {
-  client.send(frame(2, 'ping'));
-  expect((await client.payload(4)).toString()).toBe('ping');
 }
 
 async function leave(client: RawClient, tunnel: Tunnel, left = 0): Promise<void> {
@@ -505,7 +500,7 @@ describe('the end', () => {
   test('a client that leaves while the program starts leaves it to the next one', async () => {
     const slow = `setTimeout(() => { ${GREETER} }, 300)`;
     const { port, marked, refusals } = await start(node(slow, { handOver: false, maxProcs: 1 }));
-    const impatient = new RawClient(port).send(handshake('/tunnel'));
+    const impatient = requestTunnel(port);
     await until(() => marked.programs().length === 1);
     impatient.socket.destroy();
     await until(() => refusals.length === 1);

@@ -5,7 +5,7 @@ import session, { MemoryStore } from 'express-session';
 import { describe, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { onCleanup } from '../../support/cleanup.js';
-import { frame, handshake, openRaw, RawClient } from '../../support/raw-client.js';
+import { frame, handshake, openRaw, RawClient, requestTunnel } from '../../support/raw-client.js';
 import { listen, makeTunnel, portOf, startApp, startEcho } from '../../support/servers.js';
 import { deferred, until } from '../../support/wait.js';
 
@@ -26,7 +26,7 @@ describe('beside another upgrade listener', () => {
       app.use('/tunnel', makeTunnel({ server: { port: backend } }));
     });
     server.on('upgrade', (_req, socket) => socket.end('HTTP/1.1 418 Neighbour\r\n\r\n'));
-    const client = new RawClient(port).send(handshake('/user/%zz'));
+    const client = requestTunnel(port, '/user/%zz');
     expect((await client.answer()).status).toBe(418);
     await openRaw(port);
   });
@@ -43,7 +43,7 @@ describe('beside another upgrade listener', () => {
       server.once('upgrade', ({ url }) => resolve(url)),
     );
     // Within the mount it is `/admin`: that must not become the neighbour's.
-    const client = new RawClient(port).send(handshake('/hidden/admin'));
+    const client = requestTunnel(port, '/hidden/admin');
     expect((await client.answer()).status).toBe(400);
     expect(await seen).toBe('/hidden/admin');
   });
@@ -138,7 +138,7 @@ describe('the end of a server', () => {
         tunnel,
       ),
     );
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     expect((await client.answer()).status).toBe(503);
     await until(() => sockets.size === 0);
     expect(tunnel.stats()).toMatchObject({ opened: 0, refused: { WSTUNNEL_DRAINING: 1 } });
@@ -151,7 +151,7 @@ describe('the end of a server', () => {
       closeTimeout: 30,
     });
     const { port } = await startApp((app) => app.use('/tunnel', tunnel));
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     await until(() => tunnel.stats().opening === 1);
     const closing = tunnel.close({ timeout: 0.2 });
     expect((await client.answer()).status).toBe(101);
@@ -177,7 +177,7 @@ describe("a middleware's own methods", () => {
         tunnel,
       ),
     );
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     await client.ended();
     expect(tunnel.stats().refused).toEqual({ WSTUNNEL_NOT_AUTHENTICATED: 1 });
   });

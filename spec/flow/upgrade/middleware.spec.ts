@@ -9,7 +9,7 @@ import { Strategy as LocalStrategy } from 'passport-local';
 import { describe, expect, test } from 'vitest';
 import type { TunnelInfo, TunnelOptions } from '../../../src/index.js';
 import { connectHttp2, openOverHttp2, refusal, startHttp2Tunnel } from '../../support/http2.js';
-import { frame, handshake, openRaw, RawClient } from '../../support/raw-client.js';
+import { frame, handshake, openRaw, RawClient, requestTunnel } from '../../support/raw-client.js';
 import { makeTunnel, startApp, startEcho } from '../../support/servers.js';
 import { deferred, until } from '../../support/wait.js';
 
@@ -48,7 +48,7 @@ describe('express-session', () => {
 
   test('the cookie of a new session is on the 101, and the session is saved', async () => {
     const { port } = await startBehind([sessions(), count]);
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     const answer = await client.answer();
     expect(answer.status).toBe(101);
     const cookie = cookieOf(answer.headers['set-cookie']);
@@ -66,7 +66,7 @@ describe('express-session', () => {
     ]);
     const first = await fetch(`http://127.0.0.1:${port}/`);
     const cookie = cookieOf(first.headers.get('set-cookie') ?? '');
-    const client = new RawClient(port).send(handshake('/tunnel', { Cookie: cookie }));
+    const client = requestTunnel(port, '/tunnel', { Cookie: cookie });
     expect((await client.answer()).headers['set-cookie']).toContain('Expires=');
   });
 
@@ -80,7 +80,7 @@ describe('express-session', () => {
     const { port, tunnel } = await startBehind([sessions(store), count]);
     const { headers } = await fetch(`http://127.0.0.1:${port}/`);
     const cookie = cookieOf(headers.get('set-cookie') ?? '');
-    const client = new RawClient(port).send(handshake('/tunnel', { Cookie: cookie }));
+    const client = requestTunnel(port, '/tunnel', { Cookie: cookie });
     expect((await client.answer()).status).toBe(500);
     expect(tunnel.stats().opened).toBe(0);
   });
@@ -92,7 +92,7 @@ describe('express-session', () => {
       }
     }
     const { port, tunnel, backend } = await startBehind([sessions(new Broken()), count]);
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     await client.ended();
     await until(() => tunnel.stats().open === 0 && backend.size === 0);
   });
@@ -106,7 +106,7 @@ describe('express-session', () => {
     const { port, tunnel, backend } = await startBehind([sessions(new Hanging()), count], {
       handshakeTimeout: 0.2,
     });
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     expect((await client.answer()).status).toBe(504);
     await client.ended();
     expect(tunnel.stats()).toMatchObject({ opened: 0, refused: { WSTUNNEL_HANDSHAKE_TIMEOUT: 1 } });
@@ -131,7 +131,7 @@ test('passport: who is not logged in gets no tunnel, who is has a name in the ev
     );
     app.use('/tunnel', (req, res, next) => (req.isAuthenticated() ? next() : res.sendStatus(401)), tunnel);
   });
-  const outside = new RawClient(port).send(handshake('/tunnel'));
+  const outside = requestTunnel(port);
   expect((await outside.answer()).status).toBe(401);
 
   const login = (password: string) =>
@@ -153,7 +153,7 @@ test("helmet's headers are on the 101 and on refusals; what speaks of a body is 
     next();
   };
   const { port } = await startBehind([helmet(), extra]);
-  const accepted = await new RawClient(port).send(handshake('/tunnel')).answer();
+  const accepted = await requestTunnel(port).answer();
   expect(accepted.status).toBe(101);
   expect(accepted.headers).toMatchObject({
     'x-frame-options': 'SAMEORIGIN',
@@ -164,9 +164,7 @@ test("helmet's headers are on the 101 and on refusals; what speaks of a body is 
   });
   for (const absent of ['etag', 'content-type', 'transfer-encoding', 'date', 'content-length'])
     expect(accepted.headers).not.toHaveProperty(absent);
-  const refused = await new RawClient(port)
-    .send(handshake('/tunnel', { Origin: 'http://evil.example' }))
-    .answer();
+  const refused = await requestTunnel(port, '/tunnel', { Origin: 'http://evil.example' }).answer();
   expect(refused).toMatchObject({ status: 403, headers: { 'x-frame-options': 'SAMEORIGIN' } });
 });
 
@@ -204,7 +202,7 @@ describe('issue 12, case 19: header values that the app has set are Latin-1', ()
     const { port } = await startBehind([sets], {
       authenticate: () => ({ status: 403, body: 'gr\u00fc\u00dfe' }),
     });
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     expect((await client.answer()).headers).toMatchObject({ 'x-name': name, 'content-length': '7' });
     expect((await client.rest()).toString()).toBe('gr\u00fc\u00dfe');
   });
@@ -279,10 +277,10 @@ describe('upgrades that are not for a WebSocket are what they are without us', (
       app.use(...show);
     });
     await openRaw(port);
-    const hostless = new RawClient(port).send(handshake('/tunnel', { Host: undefined }));
+    const hostless = requestTunnel(port, '/tunnel', { Host: undefined });
     expect((await hostless.answer()).status).toBe(400);
     await hostless.ended();
-    const expecting = new RawClient(port).send(handshake('/tunnel', { Expect: 'the impossible' }));
+    const expecting = requestTunnel(port, '/tunnel', { Expect: 'the impossible' });
     expect((await expecting.answer()).status).toBe(417);
   });
 });

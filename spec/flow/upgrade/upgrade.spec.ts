@@ -2,14 +2,9 @@ import { once } from 'node:events';
 import { createServer, ServerResponse } from 'node:http';
 import express, { Router, type Request, type Response } from 'express';
 import { describe, expect, test } from 'vitest';
-import { frame, handshake, openRaw, RawClient } from '../../support/raw-client.js';
+import { echoes, handshake, openRaw, RawClient, requestTunnel } from '../../support/raw-client.js';
 import { makeTunnel, startApp, startEcho, startHttp, startTunnel } from '../../support/servers.js';
 import { deferred, until } from '../../support/wait.js';
-
-async function echoes(client: RawClient): Promise<void> {
-  client.send(frame(2, 'ping'));
-  expect((await client.payload(4)).toString()).toBe('ping');
-}
 
 describe('the first request on the server may be the upgrade', () => {
   test.each<[string, (tunnel: ReturnType<typeof makeTunnel>) => Parameters<typeof createServer>[1]]>([
@@ -45,7 +40,7 @@ describe('the first request on the server may be the upgrade', () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend }, autoAttach: false });
     const { server, port } = await startApp((app) => app.use('/tunnel', tunnel));
-    const early = new RawClient(port).send(handshake('/tunnel'));
+    const early = requestTunnel(port);
     expect((await early.answer()).status).toBe(503);
     expect(tunnel.attach(server)).toBe(tunnel);
     tunnel.attach(server);
@@ -58,7 +53,7 @@ describe('the first request on the server may be the upgrade', () => {
     const tunnel = makeTunnel({ server: { port: backend } });
     const { port } = await startApp((app) => app.use('/tunnel', (req, res, next) => tunnel(req, res, next)));
     const warned = once(process, 'warning') as Promise<[Error]>;
-    const first = new RawClient(port).send(handshake('/tunnel'));
+    const first = requestTunnel(port);
     expect((await first.answer()).status).toBe(503);
     expect((await warned)[0].message).toContain('tunnel.attach(server)');
     await echoes(await openRaw(port));
@@ -81,7 +76,7 @@ describe('what is not for the tunnel', () => {
       app.use('/vnc', tunnel, makeTunnel({}), (req, res) => res.status(418).send(req.url));
     });
     expect((await fetch(`http://127.0.0.1:${port}/vnc/websockify`)).status).toBe(418);
-    const elsewhere = new RawClient(port).send(handshake('/vnc/other'));
+    const elsewhere = requestTunnel(port, '/vnc/other');
     expect((await elsewhere.answer()).status).toBe(418);
     await openRaw(port, '/vnc/websockify?x=1');
     expect(tunnel.stats()).toMatchObject({ opened: 1, refused: {} });
@@ -103,7 +98,7 @@ describe("the app's own answers reach the client", () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend } });
     const { port } = await startApp((app) => app.use('/tunnel', guard, tunnel));
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     const answer = await client.answer();
     expect(answer.status).toBe(status);
     expect(answer.headers.connection).toBe('close');
@@ -114,7 +109,7 @@ describe("the app's own answers reach the client", () => {
 
   test('404 of a path that nobody serves', async () => {
     const { port } = await startTunnel();
-    const client = new RawClient(port).send(handshake('/elsewhere'));
+    const client = requestTunnel(port, '/elsewhere');
     expect((await client.answer()).status).toBe(404);
     await client.ended();
   });
@@ -134,7 +129,7 @@ describe("the app's own answers reach the client", () => {
     const { port } = await startApp((app) =>
       app.use('/tunnel', (_req, res) => say(res), makeTunnel({ server: { port: backend } })),
     );
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     const { headers } = await client.answer();
     expect(headers.connection).toBe('close');
     expect((await client.rest()).toString()).toBe('no');
@@ -160,7 +155,7 @@ describe("the app's own answers reach the client", () => {
         makeTunnel({ server: { port: backend } }),
       ),
     );
-    const client = new RawClient(port).send(handshake('/tunnel', { 'Sec-WebSocket-Key': 'any' }));
+    const client = requestTunnel(port, '/tunnel', { 'Sec-WebSocket-Key': 'any' });
     client.socket.pause();
     await once(client.socket, 'connect');
     setImmediate(() => client.socket.resume());
@@ -212,7 +207,7 @@ describe('a client that is in the way', () => {
         tunnel,
       ),
     );
-    const client = new RawClient(port).send(handshake('/tunnel?wait'));
+    const client = requestTunnel(port, '/tunnel?wait');
     const res = await entered.promise;
     const closed = once(res, 'close');
     client.socket.resetAndDestroy();
@@ -232,7 +227,7 @@ describe('a client that is in the way', () => {
         makeTunnel({ server: { port: backend } }),
       ),
     );
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     const [req, res] = await entered.promise;
     const closed = once(res, 'close');
     client.socket.end();
@@ -283,7 +278,7 @@ describe('time', () => {
     const { port } = await startApp((app) =>
       app.use('/tunnel', () => undefined, makeTunnel({ server: { port: backend }, handshakeTimeout: 0.1 })),
     );
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     expect((await client.answer()).status).toBe(504);
     await client.ended();
   });
@@ -294,7 +289,7 @@ describe('time', () => {
       app.use('/tunnel', () => undefined, makeTunnel({ server: { port: backend } })),
     );
     server.timeout = 100;
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     expect((await client.rest()).length).toBe(0);
   });
 
@@ -305,7 +300,7 @@ describe('time', () => {
     const { server, port } = await startApp((app) =>
       app.use('/tunnel', (_req, _res, next) => held.resolve(() => next()), tunnel),
     );
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     const goOn = await held.promise;
     server.close();
     goOn();
@@ -328,7 +323,7 @@ test('close() while the response is being finished: 503', async () => {
       tunnel,
     ),
   );
-  const client = new RawClient(port).send(handshake('/tunnel'));
+  const client = requestTunnel(port);
   expect((await client.answer()).status).toBe(503);
   await until(() => sockets.size === 0);
   expect(tunnel.stats()).toMatchObject({ opened: 0, refused: { WSTUNNEL_DRAINING: 1 } });
@@ -345,7 +340,7 @@ describe('an answer behind our back', () => {
       },
     });
     const { port } = await startApp((app) => app.use('/tunnel', tunnel));
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     expect((await client.answer()).status).toBe(200);
     expect((await client.rest()).toString()).toBe('mine');
     expect(tunnel.stats()).toMatchObject({ opened: 0, refused: { WSTUNNEL_ANSWERED: 1 } });

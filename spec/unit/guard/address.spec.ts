@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { checkAddress } from '../../../src/guard/address.js';
 import { compileAddresses, normalizeAddress } from '../../../src/request/address.js';
 import type { RefuseInfo, TunnelInfo, TunnelOptions } from '../../../src/index.js';
-import { handshake, openRaw, RawClient } from '../../support/raw-client.js';
+import { openRaw, requestTunnel } from '../../support/raw-client.js';
 import { makeTunnel, startEcho, startHttp, startTunnel } from '../../support/servers.js';
 import { until } from '../../support/wait.js';
 
@@ -153,7 +153,7 @@ describe('lists', () => {
         const opened: string[] = [];
         tunnel.on('open', ({ address }) => opened.push(address));
         const ask = async (from: string) => {
-          const client = new RawClient(port).send(handshake('/tunnel', { 'X-Forwarded-For': from }));
+          const client = requestTunnel(port, '/tunnel', { 'X-Forwarded-For': from });
           return (await client.answer()).status;
         };
         expect(await ask('203.0.113.7:5001')).toBe(101);
@@ -246,7 +246,7 @@ describe('the client address', () => {
     const { app, port, tunnel } = await startTunnel(options);
     app.set('trust proxy', true);
     const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
-    const client = new RawClient(port).send(handshake('/tunnel', { 'X-Forwarded-For': '203.0.113.9' }));
+    const client = requestTunnel(port, '/tunnel', { 'X-Forwarded-For': '203.0.113.9' });
     expect((await client.answer()).status).toBe(500);
     expect((await client.rest()).toString()).toBe('The tunnel could not be opened.\n');
     const [info] = await refused;
@@ -262,7 +262,7 @@ describe('the client address', () => {
 
   test('a forged X-Forwarded-For does not get past a list', async () => {
     const { port } = await startTunnel({ allow: ['203.0.113.9'] });
-    const client = new RawClient(port).send(handshake('/tunnel', { 'X-Forwarded-For': '203.0.113.9' }));
+    const client = requestTunnel(port, '/tunnel', { 'X-Forwarded-For': '203.0.113.9' });
     expect((await client.answer()).status).toBe(403);
   });
 });

@@ -16,7 +16,7 @@ import {
 import { isSecure } from '../../../src/request/trust.js';
 import type { RefuseInfo, TunnelError, TunnelOptions } from '../../../src/index.js';
 import { readOptions } from '../../../src/options/options.js';
-import { handshake, RawClient } from '../../support/raw-client.js';
+import { requestTunnel } from '../../support/raw-client.js';
 import { startTunnel } from '../../support/servers.js';
 import { deferred } from '../../support/wait.js';
 
@@ -280,7 +280,7 @@ describe('issue 12, case 23: what proxies say', () => {
     const { app, port, tunnel } = await startTunnel(options);
     app.set('trust proxy', 'loopback');
     const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
-    const client = new RawClient(port).send(handshake('/tunnel', headers));
+    const client = requestTunnel(port, '/tunnel', headers);
     expect((await client.answer()).status).toBe(403);
     // The client is told no more than before.
     expect((await client.rest()).toString()).toBe('pages of this origin may not open this tunnel\n');
@@ -329,7 +329,7 @@ describe('issue 12, case 23: what proxies say', () => {
         res.end();
       },
     });
-    new RawClient(port).send(handshake('/tunnel', { Origin: 'http://evil.example' }));
+    requestTunnel(port, '/tunnel', { Origin: 'http://evil.example' });
     const refusal = await heard.promise;
     expect(refusal.detail).toContain('http://evil.example');
     expect(JSON.stringify(refusal)).not.toContain('evil.example');

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { originalPathOf, pathOf as pathOfRequest } from '../../../src/request/path.js';
 import { compileUrl } from '../../../src/routes/url.js';
-import { handshake, RawClient } from '../../support/raw-client.js';
+import { pageRequest, RawClient, statusOf } from '../../support/raw-client.js';
 import { makeTunnel, startApp } from '../../support/servers.js';
 
 describe('url', () => {
@@ -128,9 +128,7 @@ describe('the path of a request target', () => {
     let agreed = 0;
     for (const target of odd) {
       seen.length = 0;
-      await new RawClient(port)
-        .send(`GET ${target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`)
-        .answer();
+      await new RawClient(port).send(pageRequest(target)).answer();
       const ours = pathOf(target);
       if (seen.length === 0) continue;
       expect(ours, target).toBe(seen[0]);
@@ -149,9 +147,7 @@ describe('the path of a request target', () => {
     for (const target of odd) {
       const path = pathOf(target);
       if (path === undefined) continue;
-      const client = new RawClient(port).send(
-        `GET ${target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`,
-      );
+      const client = new RawClient(port).send(pageRequest(target));
       expect((await client.rest()).toString().endsWith('mounted'), target).toBe(matches(path));
     }
   });
@@ -163,12 +159,10 @@ test('a target that Express reads otherwise does not lead past a login on the pa
     app.use('/vnc', (_req, res) => void res.status(401).end());
     app.use(tunnel, (_req, res) => void res.status(404).end());
   });
-  const statusOf = async (target: string) =>
-    (await new RawClient(port).send(handshake(target)).answer()).status;
-  expect(await statusOf('/vnc')).toBe(401);
-  expect(await statusOf('http://h/vnc')).toBe(401);
+  expect(await statusOf(port, '/vnc')).toBe(401);
+  expect(await statusOf(port, 'http://h/vnc')).toBe(401);
   for (const target of ['http://h;x/vnc', 'http://h%41/vnc', 'http://h:80x/vnc', 'javascript://h/vnc'])
-    expect(await statusOf(target), target).toBe(404);
+    expect(await statusOf(port, target), target).toBe(404);
 });
 
 test('within a mount the rest of the path is matched', async () => {
@@ -179,10 +173,8 @@ test('within a mount the rest of the path is matched', async () => {
       (_req, res) => void res.status(418).end(),
     ),
   );
-  const statusOf = async (target: string) =>
-    (await new RawClient(port).send(handshake(target)).answer()).status;
-  expect(await statusOf('/desk/vnc?x=1')).toBe(404);
-  expect(await statusOf('http://127.0.0.1/desk/vnc')).toBe(404);
-  expect(await statusOf('/desk/vnc/')).toBe(418);
-  expect(await statusOf('/desk?/vnc')).toBe(418);
+  expect(await statusOf(port, '/desk/vnc?x=1')).toBe(404);
+  expect(await statusOf(port, 'http://127.0.0.1/desk/vnc')).toBe(404);
+  expect(await statusOf(port, '/desk/vnc/')).toBe(418);
+  expect(await statusOf(port, '/desk?/vnc')).toBe(418);
 });

@@ -4,7 +4,7 @@ import type { BackendInfo, Host, Tunnel, TunnelOptions } from '../../../src/inde
 import { LocalState } from '../../../src/shared/local-state.js';
 import { createTunnel } from '../../../src/wstunnel.js';
 import { onCleanup } from '../../support/cleanup.js';
-import { handshake, openRaw, RawClient } from '../../support/raw-client.js';
+import { openRaw, statusOf } from '../../support/raw-client.js';
 import { closedPort, startApp, startEcho } from '../../support/servers.js';
 import { GREETER, Marked, node } from '../../support/spawned.js';
 import { until } from '../../support/wait.js';
@@ -20,13 +20,6 @@ async function startTwo(one: TunnelOptions, two: TunnelOptions) {
   const tunnels = { one: make(one), two: make(two) };
   const { port } = await startApp((app) => app.use('/one', tunnels.one).use('/two', tunnels.two));
   return { state, port, ...tunnels };
-}
-
-async function statusOf(port: number, path: string): Promise<number> {
-  const client = new RawClient(port).send(handshake(path));
-  const { status } = await client.answer();
-  client.socket.destroy();
-  return status;
 }
 
 function eventsOf(tunnel: Tunnel): BackendInfo[] {
