@@ -43,7 +43,7 @@ async function startEchoBehindLogin(...more: string[]) {
 
 describeWith('WebKitWebDriver', 'Xvfb')('issue 12, case 29: --auth in WebKit', () => {
   test(
-    'the page’s login opens the tunnel, by a cookie that no script can read',
+    'the page’s login opens the tunnel with a cookie that scripts cannot read',
     { timeout: 60_000 },
     async () => {
       const { url, port, program } = await startEchoBehindLogin();
@@ -57,7 +57,7 @@ describeWith('WebKitWebDriver', 'Xvfb')('issue 12, case 29: --auth in WebKit', (
   );
 
   test(
-    'without the cookie the tunnel does not open: WebKit sends no password',
+    'without the cookie no tunnel opens, since WebKit sends no password with upgrades',
     { timeout: 60_000 },
     async () => {
       const { url } = await startEchoBehindLogin();
@@ -83,7 +83,7 @@ describeWith('WebKitWebDriver', 'Xvfb')('issue 12, case 29: --auth in WebKit', (
     expect(cookies).toMatchObject([{ name: `__Host-wstunnel-${port}`, httpOnly: true, secure: true }]);
   });
 
-  test('the cookie is not sent for a page of another site', { timeout: 60_000 }, async () => {
+  test('a page of another site does not get the cookie sent', { timeout: 60_000 }, async () => {
     const { url, port } = await startEchoBehindLogin('--origin', '*');
     const other = await startHttp((_req, res) => {
       res.setHeader('Content-Type', 'text/html');

@@ -15,8 +15,8 @@ function statusFrom(port: number, origin: string): Promise<number> {
   return statusOf(port, '/', { Host: `127.0.0.1:${port}`, Origin: origin });
 }
 
-describe('issue 12, case 30: origins of native apps and extensions', () => {
-  test('--origin lets each of them in, and no other', async () => {
+describe('issue 12, case 30: origins of native apps and browser extensions', () => {
+  test('--origin admits the listed one and no other', async () => {
     const { port: target } = await startEcho();
     for (const origin of NATIVE) {
       const { port } = await startCommand([
@@ -34,13 +34,13 @@ describe('issue 12, case 30: origins of native apps and extensions', () => {
     }
   });
 
-  test('none of them is let in by default', async () => {
+  test('the default admits none of them', async () => {
     const { port: target } = await startEcho();
     const { port } = await startCommand(['0', String(target)]);
     for (const origin of NATIVE) expect(await statusFrom(port, origin), origin).toBe(403);
   });
 
-  test('null is every site: the start says so', async () => {
+  test('with --origin null the start says that every site can use it', async () => {
     const { program } = await startCommand(['0', '1', '--origin', 'null']);
     await program.prints(/beware: pages of every site may open a tunnel.*--origin has "null"/);
   });
@@ -54,7 +54,7 @@ describe('issue 12, case 30: origins of native apps and extensions', () => {
   );
 });
 
-describe('issue 13, case 7: a refused page is reported with the option that lets it in', () => {
+describe('issue 13, case 7: the report of a refused page names the option that admits it', () => {
   /** The line for a page of https://desk.example; without --verbose. */
   async function reportOf(args: readonly string[], headers: Record<string, string>): Promise<string> {
     const { port: target } = await startEcho();
@@ -68,32 +68,32 @@ describe('issue 13, case 7: a refused page is reported with the option that lets
     return line;
   }
 
-  test('with --origin: another one', async () => {
+  test('another origin than those of --origin: --origin', async () => {
     expect(await reportOf(['--origin', 'https://other.example'], { Host: 'desk.example' })).toBe(
       'express-wstunnel: a page of "https://desk.example" was refused: --origin https://desk.example lets its pages in',
     );
   });
 
-  test('behind a proxy that changes the Host: --origin', async () => {
+  test('a proxy that changes the Host header: --origin', async () => {
     expect(await reportOf([], { Host: '127.0.0.1:6080' })).toMatch(
       /refused: the request is for the host 127\.0\.0\.1:6080; --origin https:\/\/desk\.example lets its pages in/,
     );
   });
 
-  test('behind a proxy that says X-Forwarded-Host: --trust-proxy with its address', async () => {
+  test('a proxy that sends X-Forwarded-Host: --trust-proxy with its address', async () => {
     const headers = { Host: '127.0.0.1:6080', 'X-Forwarded-Host': 'desk.example' };
     expect(await reportOf([], headers)).toMatch(
       /if a proxy of yours is at 127\.0\.0\.1, --trust-proxy 127\.0\.0\.1/,
     );
   });
 
-  test('behind a proxy that passes the Host on: --name', async () => {
+  test('a proxy that keeps the Host header: --name', async () => {
     expect(await reportOf([], { Host: 'desk.example' })).toMatch(
       /start with --name desk\.example \(or --origin\)/,
     );
   });
 
-  test('each of the options named there lets the page in', async () => {
+  test('each of these options admits the page', async () => {
     const { port: target } = await startEcho();
     const forwarded = { Host: '127.0.0.1:6080', 'X-Forwarded-Host': 'desk.example' };
     for (const [args, headers] of [
@@ -108,7 +108,7 @@ describe('issue 13, case 7: a refused page is reported with the option that lets
     }
   });
 
-  test('--origin refuses a client without an Origin by 400, and says so once', async () => {
+  test('--origin refuses a client without an Origin header with 400, and reports it once', async () => {
     const { port: target } = await startEcho();
     const { port, program } = await startCommand(['0', String(target), '--origin', 'https://desk.example']);
     for (let i = 0; i < 2; i++) expect(await statusOf(port, '/')).toBe(400);

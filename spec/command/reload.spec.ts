@@ -43,12 +43,12 @@ async function pidOf(client: RawClient): Promise<number> {
   return Number((await client.shows(/^\d+\n/))[0]);
 }
 
-describe('issue 12, case 2: a reload', () => {
+describe('issue 12, case 2: a reload of the settings', () => {
   test.each([
     ['limits.perClient', { limits: { perClient: 1 } }, {}, 429],
     ['limits.total', { limits: { total: 1 } }, {}, 503],
     ['maxTunnels', {}, { maxTunnels: 1 }, 503],
-  ])('remembers the tunnels that %s counts', async (_name, config, host, status) => {
+  ])('keeps counting the tunnels that %s limits', async (_name, config, host, status) => {
     const { port } = await startEcho();
     const command = await start({ ...config, server: { port, ...host } });
     const client = await openRaw(command.port);
@@ -61,7 +61,7 @@ describe('issue 12, case 2: a reload', () => {
     await until(async () => (await statusOf(command.port, '/')) === 101);
   });
 
-  test('takes a changed limit for all tunnels that are open', async () => {
+  test('applies a changed limit to tunnels that are already open', async () => {
     const { port } = await startEcho();
     const config = (perClient: number) => ({ listen: '0', server: { port }, limits: { perClient } });
     const command = await start(config(1));
@@ -89,7 +89,7 @@ describe('issue 12, case 2: a reload', () => {
     }
   });
 
-  test('tells what becomes of a host once', async () => {
+  test("reports each change of a host's state once", async () => {
     const { port: other } = await startEcho();
     const dead = await closedPort();
     const config = (port: number) => ({ listen: '0', server: [{ port, disableTime: 0 }, { port: other }] });
@@ -106,7 +106,7 @@ describe('issue 12, case 2: a reload', () => {
     expect(command.program.output.split('"event":"backend"')).toHaveLength(2);
   });
 
-  test('finds the program that runs on a fixed address, with and without tunnels', async () => {
+  test('keeps the program on a fixed address running, with and without tunnels', async () => {
     const marked = new Marked();
     const socket = `${await temporaryFolder()}/desk`;
     const spawn = {
@@ -137,7 +137,7 @@ describe('issue 12, case 2: a reload', () => {
     await marked.none();
   });
 
-  test('gives a changed program processes of its own, and ends the old ones once they are idle', async () => {
+  test('starts processes of a changed program, and ends the old ones once they are idle', async () => {
     const marked = new Marked();
     const config = (name: string) => ({
       listen: '0',
@@ -169,7 +169,7 @@ describe('issue 12, case 2: a reload', () => {
 });
 
 describeWith('Xvnc')("issue 12, case 2: the README's example, Xvnc on a fixed display", () => {
-  test('has the same desktop after reloads of the unchanged file, and a new one by a changed file', async () => {
+  test('keeps the desktop when the file is unchanged, and starts another when it has changed', async () => {
     const marked = new Marked();
     const display = 3000 + (process.pid % 20_000);
     const { server, limits } = example();

@@ -279,7 +279,7 @@ const cells = phases.flatMap((phase) =>
 );
 const rows = cells.flatMap(({ cell, ...where }) => rowsOf(cell).map((row) => ({ ...where, row })));
 
-test('every action has its place in every phase', () => {
+test('the table lists every action in every phase', () => {
   expect(Object.keys(table)).toEqual([...phases]);
   for (const phase of phases) expect(Object.keys(table[phase]).sort()).toEqual([...actions].sort());
   const meaningless = cells.filter(({ cell }) => typeof cell === 'string');

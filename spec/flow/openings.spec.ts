@@ -50,9 +50,9 @@ function refusalsOf(tunnel: Tunnel): RefuseInfo[] {
   return all;
 }
 
-describe('issue 12, case 18: limits.opening.total', () => {
+describe('issue 12, case 18: the limit limits.opening.total', () => {
   test.each([{ opening: 2 }, { opening: { total: 2 } }])(
-    "%o is kept before the app's middleware sees the request",
+    "%o is applied before the app's middleware sees the request",
     async ({ opening }) => {
       const { tunnel, waiting, hold, ask, port } = await startGated(opening);
       const events = refusalsOf(tunnel);
@@ -95,7 +95,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
     ],
     ['it is open', (_client, goOn) => goOn(), {}],
     ['the app has not answered in time', () => undefined, { handshakeTimeout: 0.1 }],
-  ])('a place is free again once %s', async (_how, end, options) => {
+  ])('frees a slot once %s', async (_how, end, options) => {
     const { hold, ask, waiting } = await startGated(1, options);
     const client = await hold();
     expect((await ask()).status).toBe(503);
@@ -108,7 +108,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
     await until(async () => (await ask()).status === 101);
   });
 
-  test('a place is free again once the backend has failed, or the app has answered', async () => {
+  test('frees a slot after the backend failed or the app answered', async () => {
     const dead = await closedPort();
     const { ask } = await startGated(1, { server: { port: dead, disableTime: 0 } });
     for (let n = 0; n < 3; n++) expect((await ask()).status).toBe(502);
@@ -126,7 +126,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
     }
   });
 
-  test('what leads to no tunnel is not counted, nor refused', async () => {
+  test('ignores requests that lead to no tunnel', async () => {
     const { hold, ask, waiting, port } = await startGated(1);
     const pages = [await hold('/other'), await hold('/other')];
     expect((await ask()).status).toBe(101);
@@ -138,7 +138,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
     for (const one of pages) expect((await one.answer()).status).toBe(404);
   });
 
-  test('each tunnel of a server has its own', async () => {
+  test('is separate for each tunnel of a server', async () => {
     const { handler, waiting } = gate();
     const { port: backend } = await startEcho();
     const one = makeTunnel({ server: { port: backend }, limits: { opening: 1 } });
@@ -151,7 +151,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
     expect([one.stats().refused, two.stats().refused]).toEqual([{ WSTUNNEL_FULL: 1 }, {}]);
   });
 
-  test('behind a function that hides the tunnel, where nothing else listens', async () => {
+  test('applies to a tunnel hidden in a function where no other listener exists', async () => {
     const { handler, waiting } = gate();
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend }, limits: { opening: 1 } });
@@ -165,7 +165,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
     expect((await client.answer()).status).toBe(503);
   });
 
-  test("beside another listener, what may be that listener's is not refused for us", async () => {
+  test("next to another listener does not refuse requests that may be the listener's", async () => {
     const { handler, waiting } = gate();
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend }, limits: { opening: 1 } });
@@ -182,7 +182,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
     expect((await client.answer()).status).toBe(418);
   });
 
-  test('behind answers that are still under way on the connection', async () => {
+  test('applies to upgrades after unfinished answers on the same connection', async () => {
     const { handler, waiting } = gate();
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend }, limits: { opening: 1 } });
@@ -201,7 +201,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
     );
   });
 
-  test('over HTTP/2', async () => {
+  test('applies over HTTP/2', async () => {
     const { handler, waiting } = gate();
     const { port } = await startHttp2Tunnel({ limits: { opening: 1 } }, (app) => app.use(handler));
     const session = await connectHttp2(port);
@@ -220,7 +220,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
     expect((await client.send(frame(2, 'x')).frame())?.payload.toString()).toBe('x');
   });
 
-  test('a burst above it: each is answered, none is lost', async () => {
+  test('in a burst above it every request is answered', async () => {
     const { port, tunnel } = await startTunnel({ limits: { opening: 5 } });
     const all = Array.from({ length: 60 }, async () => await statusOf(port));
     const statuses = await Promise.all(all);
@@ -230,13 +230,13 @@ describe('issue 12, case 18: limits.opening.total', () => {
     expect(tunnel.stats().opening).toBe(0);
   });
 
-  test('0 is no limit', async () => {
+  test('0 disables the limit', async () => {
     const { hold, ask } = await startGated({ total: 0, perClient: 0 });
     for (let n = 0; n < 20; n++) await hold();
     expect((await ask()).status).toBe(101);
   });
 
-  test('without it there is one all the same', async () => {
+  test('has a default', async () => {
     const { port, tunnel } = await startTunnel({ authenticate: () => new Promise(() => undefined) });
     const clients = Array.from({ length: 751 }, () => requestTunnel(port));
     await until(() => tunnel.stats().refused.WSTUNNEL_TOO_MANY === 1);
@@ -245,8 +245,8 @@ describe('issue 12, case 18: limits.opening.total', () => {
   });
 });
 
-describe('issue 12, case 18: limits.opening.perClient', () => {
-  test('is kept where the address is known: 429 for that client alone', async () => {
+describe('issue 12, case 18: the limit limits.opening.perClient', () => {
+  test('applies once the address is known: that client alone gets 429', async () => {
     let settle: (() => void)[] = [];
     const { port, tunnel } = await startTunnel({
       limits: { opening: { perClient: 2 } },
@@ -280,7 +280,7 @@ describe('issue 12, case 18: limits.opening.perClient', () => {
     expect((await again.answer()).status).toBe(101);
   });
 
-  test('a client that is refused holds no place', async () => {
+  test('a refused client holds no slot', async () => {
     const { port } = await startTunnel({ limits: { opening: { perClient: 1 } }, deny: ['127.0.0.1'] });
     for (let n = 0; n < 5; n++) {
       const client = requestTunnel(port);

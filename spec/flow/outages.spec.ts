@@ -31,8 +31,8 @@ function failingHost(port: number, failing: () => NodeJS.ErrnoException | undefi
 
 const errorOf = (code: string) => Object.assign(new Error(`connect ${code}`), { code, syscall: 'connect' });
 
-describe('issue 12, case 10: one failed connection of many', () => {
-  test('a backend that resets every twentieth connection loses no request, and is never down', async () => {
+describe('issue 12, case 10: single failed connections', () => {
+  test('a backend that resets every twentieth connection loses no request and never counts as down', async () => {
     const { port: backend } = await startEcho();
     let count = 0;
     const host = failingHost(backend, () => (++count % 20 === 0 ? errorOf('ECONNRESET') : undefined));
@@ -47,7 +47,7 @@ describe('issue 12, case 10: one failed connection of many', () => {
     expect(events).toEqual([]);
   });
 
-  test('a backend that resets all of them is asked three times, and then is down', async () => {
+  test('a backend that resets every connection gets three attempts and then counts as down', async () => {
     let asked = 0;
     const host = failingHost(1, () => {
       asked++;
@@ -60,7 +60,7 @@ describe('issue 12, case 10: one failed connection of many', () => {
     expect(events).toEqual([{ id: 'desk.test:1', up: false, reason: 'connect ECONNRESET' }]);
   });
 
-  test('another host is tried before the one that reset is tried again', async () => {
+  test('another host is tried before the host that reset is tried again', async () => {
     const { port: one } = await startEcho();
     const { port: other } = await startEcho();
     let resets = 1;
@@ -73,7 +73,7 @@ describe('issue 12, case 10: one failed connection of many', () => {
     expect(tunnel.stats().backends).toMatchObject([{ up: true }, { up: true }]);
   });
 
-  test('a failure that began before another connection was taken does not take the host down', async () => {
+  test('a failure does not mark the host down when a later connection succeeded', async () => {
     const { port: backend } = await startEcho();
     const late = deferred();
     let first = true;
@@ -94,7 +94,7 @@ describe('issue 12, case 10: one failed connection of many', () => {
     expect(tunnel.stats().backends).toMatchObject([{ up: true }]);
   });
 
-  test('a stream of the app itself is asked for once, whatever it fails with', async () => {
+  test('a stream of the app is requested once, whatever its error', async () => {
     const connect = vi.fn(resetting);
     const { port } = await startTunnel({ server: { connect, disableTime: 60 } });
     expect([await statusOf(port), await statusOf(port)]).toEqual([502, 503]);
@@ -102,8 +102,8 @@ describe('issue 12, case 10: one failed connection of many', () => {
   });
 });
 
-describe('issue 12, case 10: the only host', () => {
-  test('is tried by one request at a time while it is down; the others are answered at once', async () => {
+describe('issue 12, case 10: the only host, while it is down,', () => {
+  test('is tried by one request at a time, and other requests are answered at once', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     onCleanup(() => vi.useRealTimers());
     const release = deferred();
@@ -127,7 +127,7 @@ describe('issue 12, case 10: the only host', () => {
     expect(asked).toBe(2);
   });
 
-  test('a client that leaves its trial makes room for the next one', async () => {
+  test('a client that leaves its trial frees the trial for the next client', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     onCleanup(() => vi.useRealTimers());
     let asked = 0;
@@ -149,7 +149,7 @@ describe('issue 12, case 10: the only host', () => {
     expect(asked).toBe(3);
   });
 
-  test('a dead host beside one that is up is left out for all of disableTime', async () => {
+  test('a dead host beside a working one is left out for all of disableTime', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     onCleanup(() => vi.useRealTimers());
     let asked = 0;
@@ -170,9 +170,9 @@ describe('issue 12, case 10: the only host', () => {
   });
 });
 
-describe('issue 12, case 10: what this machine lacks', () => {
+describe('issue 12, case 10: resources that this machine lacks', () => {
   test.each(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL', 'EAGAIN'])(
-    '%s is 503 with its own code, and no host is down',
+    '%s gets 503 with its code, and no host counts as down',
     async (code) => {
       const { port, tunnel } = await startTunnel({
         server: failingHost(1, () => Object.assign(errorOf(code), { port: 1 })),
@@ -187,7 +187,7 @@ describe('issue 12, case 10: what this machine lacks', () => {
     },
   );
 
-  test('no local address or port is left, of the kernel itself: the next host is tried', async () => {
+  test('without a free local port or address the next host is tried', async () => {
     const { port: backend } = await startEcho();
     // TEST-NET-1 (RFC 5737) is no address of this machine.
     const host = { port: backend, localAddress: '192.0.2.1' };
@@ -203,7 +203,7 @@ describe('issue 12, case 10: what this machine lacks', () => {
     expect(both.tunnel.stats().backends).toMatchObject([{ up: true }, { up: true }]);
   });
 
-  test('of a name with an address that this machine has no route for, and one that refuses: 502', async () => {
+  test('an address without a route plus a refused connection gets 502', async () => {
     const dead = await closedPort();
     const server = {
       ...{ host: 'desk.test', port: dead, localAddress: '127.0.0.1', disableTime: 60 },
@@ -218,7 +218,7 @@ describe('issue 12, case 10: what this machine lacks', () => {
   });
 });
 
-test('issue 12, case 10: without a folder for its socket a program is not started, and nothing crashes', async () => {
+test('issue 12, case 10: a program without a folder for its socket is not started, and nothing crashes', async () => {
   const { TMPDIR } = process.env;
   const restore = () => {
     if (TMPDIR === undefined) delete process.env.TMPDIR;

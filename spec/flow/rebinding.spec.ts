@@ -51,7 +51,7 @@ async function statusUnder(client: RawClient, host: string, headers: Record<stri
 
 describe("issue 13, case 16: DNS rebinding and `origins: 'same'`", () => {
   test.each(['127.0.0.1', '127.1.2.3', 'localhost'])(
-    'on %s a page under a foreign name is refused',
+    'a page under a foreign name is refused on %s',
     async (host) => {
       const { port } = await start({ host });
       const dial = () => new RawClient(connect(port, host));
@@ -68,7 +68,7 @@ describe("issue 13, case 16: DNS rebinding and `origins: 'same'`", () => {
     },
   );
 
-  test('the event of the refusal says what to do, the answer does not', async () => {
+  test("the refusal's event says what to do, its answer does not", async () => {
     const { port, tunnel } = await start();
     const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
     const client = requestTunnel(port, '/tunnel', { Host: 'evil.example', Origin: 'http://evil.example' });
@@ -82,13 +82,13 @@ describe("issue 13, case 16: DNS rebinding and `origins: 'same'`", () => {
     expect(reason).toContain("set origins: ['http://evil.example'], or `trust proxy`");
   });
 
-  test('a name that `origins` lists opens', async () => {
+  test('a name in `origins` is accepted', async () => {
     const { port } = await start({ options: { origins: ['http://desk.lan'] } });
     expect(await statusUnder(new RawClient(port), 'desk.lan')).toBe(101);
     expect(await statusUnder(new RawClient(port), 'evil.example')).toBe(403);
   });
 
-  test('a proxy that the app trusts knows its own names', async () => {
+  test('the names of a trusted proxy are accepted', async () => {
     const { port } = await start({ configure: (app) => app.set('trust proxy', 'loopback') });
     expect(await statusUnder(new RawClient(port), 'desk.example')).toBe(101);
     const other = await start({ configure: (app) => app.set('trust proxy', '192.0.2.1') });
@@ -96,7 +96,7 @@ describe("issue 13, case 16: DNS rebinding and `origins: 'same'`", () => {
   });
 
   test.each(['X-Forwarded-For', 'X-Forwarded-Proto', 'X-Forwarded-Host', 'X-Real-IP', 'Forwarded', 'Via'])(
-    'a request with %s came through a proxy, as no page can send that header',
+    'a request with %s came through a proxy, since no page can send that header',
     async (header) => {
       const { port } = await start();
       expect(await statusUnder(new RawClient(port), 'desk.example', { [header]: 'x' })).toBe(101);
@@ -105,14 +105,14 @@ describe("issue 13, case 16: DNS rebinding and `origins: 'same'`", () => {
     },
   );
 
-  test('a page of https came through a proxy that ends TLS', async () => {
+  test('an https page came through a proxy that ends TLS', async () => {
     const { port } = await start();
     expect(await statusUnder(new RawClient(port), 'desk.example', { Origin: 'https://desk.example' })).toBe(
       101,
     );
   });
 
-  test('over TLS the browser has compared the name with the certificate', async () => {
+  test('over TLS the name is not checked, since the browser compared it with the certificate', async () => {
     const { key, cert } = certificate();
     const { port } = await start({ makeServer: (app) => createHttps({ key, cert }, app) });
     const dial = () => new RawClient(connectTls({ port, host: '127.0.0.1', ca: cert }));
@@ -120,12 +120,12 @@ describe("issue 13, case 16: DNS rebinding and `origins: 'same'`", () => {
     expect(await page('desk.example')).toBe(101);
   });
 
-  test.each(['0.0.0.0', '::'])('on %s the name is not looked at', async (host) => {
+  test.each(['0.0.0.0', '::'])('on %s the name is not checked', async (host) => {
     const { port } = await start({ host });
     expect(await statusUnder(new RawClient(port), `desk.lan:${port}`)).toBe(101);
   });
 
-  test('where the http server does not listen itself, the address of the connection counts', async () => {
+  test("the connection's address counts where the http server does not listen itself", async () => {
     const makeServer = (app: Express) => {
       const http = createServer(app);
       return createNet((socket) => http.emit('connection', socket));
@@ -139,7 +139,7 @@ describe("issue 13, case 16: DNS rebinding and `origins: 'same'`", () => {
     expect(await statusUnder(new RawClient(everywhere.port), `evil.example:${everywhere.port}`)).toBe(403);
   });
 
-  test('a program, which sends no Origin, is not concerned', async () => {
+  test('a client without an Origin header is accepted', async () => {
     const { port } = await start();
     const client = requestTunnel(port, '/tunnel', { Host: 'desk.example' });
     expect((await client.answer()).status).toBe(101);
@@ -147,7 +147,7 @@ describe("issue 13, case 16: DNS rebinding and `origins: 'same'`", () => {
   });
 });
 
-describeWith('nginx')('issue 13, case 16: behind nginx that serves plain http', () => {
+describeWith('nginx')('issue 13, case 16: behind nginx without TLS', () => {
   /** One server for each set of headers that nginx adds, in front of one app on loopback. */
   async function startNginx(app: number, headers: string): Promise<number> {
     const folder = await mkdtemp(join(tmpdir(), 'wstunnel-nginx-'));
@@ -172,7 +172,7 @@ describeWith('nginx')('issue 13, case 16: behind nginx that serves plain http', 
 
   const HOST = 'proxy_set_header Host $http_host;';
 
-  test('with Host alone its pages need a name in `origins`, or `trust proxy`', async () => {
+  test('a page needs a name in `origins` or `trust proxy` where nginx sends Host only', async () => {
     const bare = await startNginx((await start()).port, HOST);
     expect(await statusUnder(new RawClient(bare), 'desk.example')).toBe(403);
     const named = await start({ options: { origins: ['http://desk.example'] } });
@@ -181,7 +181,7 @@ describeWith('nginx')('issue 13, case 16: behind nginx that serves plain http', 
     expect(await statusUnder(new RawClient(await startNginx(trusting.port, HOST)), 'desk.example')).toBe(101);
   });
 
-  test('with X-Forwarded-For its pages need nothing', async () => {
+  test('a page needs neither where nginx sends X-Forwarded-For', async () => {
     const { port } = await start();
     const proxy = await startNginx(port, `${HOST} proxy_set_header X-Forwarded-For $remote_addr;`);
     expect(await statusUnder(new RawClient(proxy), 'desk.example')).toBe(101);

@@ -87,7 +87,7 @@ const byScheme: Partial<TunnelOptions> = { rules: [{ when: { scheme: 'http' }, p
 const express45 = ['Express 5', 'Express 4'];
 
 describe.each(Object.keys(frameworks))(
-  'issue 12, case 6, on %s: that request is 500, and the process lives',
+  'issue 12, case 6, on %s: a throw makes that request a 500, and the process goes on',
   (framework) => {
     const isExpress = express45.includes(framework);
 
@@ -116,7 +116,7 @@ describe.each(Object.keys(frameworks))(
       ['protocol, in origins', onReq('protocol'), { origins: (_, req) => reads(req, 'protocol', true) }],
       ['query, in subprotocol', onReq('query'), { subprotocol: (_, req) => reads(req, 'query', undefined) }],
       ['hostname, in a strategy', onReq('hostname'), { balance: picking }],
-    ])('a throw from %s', async (_name, sabotage, options, onlyExpress = false) => {
+    ])('a throw from %s is a 500', async (_name, sabotage, options, onlyExpress = false) => {
       const { status, second, refusals } = await askOnce(framework, sabotage, options);
       // Connect has neither `ip` nor `trust proxy`: nothing reads it there.
       expect([status, second]).toEqual([onlyExpress && !isExpress ? 101 : 500, 101]);
@@ -131,7 +131,7 @@ describe.each(Object.keys(frameworks))(
       },
     );
 
-    test('a throw from headers, before it is known whose the request is, is 500 as well', async () => {
+    test("a throw from headers before the request is known to be the tunnel's is a 500 as well", async () => {
       expect(await askOnce(framework, onReq('headers'))).toMatchObject({ status: 500, second: 101 });
     });
 
@@ -140,7 +140,7 @@ describe.each(Object.keys(frameworks))(
       (['setHeader', 'writeHead', 'end', 'once', 'getHeader', 'headersSent', 'statusCode'] as const).map(
         (name) => [name, getter(name, (_req, res) => res)],
       ),
-    )('a throw from %s of the response, while it is refused', async (_name, sabotage) => {
+    )('a throw from %s of the response during a refusal', async (_name, sabotage) => {
       // Where the answer needs it, all that is left is to end the connection.
       const { status, second, refusals } = await askOnce(framework, sabotage, {
         authenticate: passOnlyTheSecond(),
@@ -150,7 +150,7 @@ describe.each(Object.keys(frameworks))(
       expect(refusals).toHaveLength(1);
     });
 
-    test('a request and a response that throw at every touch', async () => {
+    test('a request and a response that throw at every access', async () => {
       const sabotage: Handler = (req, res, next) => {
         for (const name of ['user', 'app', 'ip']) onReq(name)(req, res, () => undefined);
         for (const name of ['headersSent', 'once', 'end']) getter(name, () => res)(req, res, () => undefined);
@@ -169,7 +169,7 @@ function passOnlyTheSecond(): () => boolean {
 }
 
 describe.each(express45)("issue 12, case 6, on %s: the app's trust proxy function", (framework) => {
-  test('that throws at what it does not know costs that request alone', async () => {
+  test('that throws at unknown input fails that request only', async () => {
     const backend = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend.port } });
     const refused = deferred<RefuseInfo>();
@@ -193,7 +193,7 @@ describe.each(express45)("issue 12, case 6, on %s: the app's trust proxy functio
 });
 
 // Connect and Express read it themselves before they call a middleware: where it throws there, they answer.
-test('issue 12, case 6: an originalUrl that throws is 500, and the event has the rest', async () => {
+test('issue 12, case 6: an originalUrl that throws is a 500, and the event is complete otherwise', async () => {
   const backend = await startEcho();
   const tunnel = makeTunnel({ server: { port: backend.port }, autoAttach: false });
   const refused = deferred<RefuseInfo>();
@@ -208,7 +208,7 @@ test('issue 12, case 6: an originalUrl that throws is 500, and the event has the
 });
 
 test.each(['headersSent', 'setHeader', 'end'])(
-  'issue 12, case 6: a response whose %s throws when the app has not answered in time is the end of that request alone',
+  'issue 12, case 6: a response whose %s throws at the handshake deadline ends that request only',
   async (name) => {
     const backend = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend.port }, handshakeTimeout: 0.1 });
@@ -222,7 +222,7 @@ test.each(['headersSent', 'setHeader', 'end'])(
   },
 );
 
-test('issue 12, case 6: listeners of every event that throw, and reject, harm no request', async () => {
+test('issue 12, case 6: event listeners that throw or reject fail no request', async () => {
   const backend = await startEcho();
   const tunnel = makeTunnel({
     server: { port: backend.port },
@@ -241,7 +241,7 @@ test('issue 12, case 6: listeners of every event that throw, and reject, harm no
   expect([await ask(), await ask({ 'X-In': '1' })]).toEqual([401, 101]);
 });
 
-test("issue 12, case 6: a server's own classes may throw where a request is read and answered", async () => {
+test('issue 12, case 6: classes of a server may throw when a request is read and answered', async () => {
   // Classes of a server's own: what Node itself makes of a request passes through them too.
   class OddRequest extends IncomingMessage {
     get ip(): string {

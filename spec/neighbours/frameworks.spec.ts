@@ -150,7 +150,7 @@ describe.each([
     expect((await client.payload(5)).toString()).toBe('hello');
   });
 
-  test('app.listen, mounted after it', async () => {
+  test('app.listen with the tunnel mounted afterwards', async () => {
     const { port: backend } = await startEcho();
     const app = make();
     const server = app.listen(0, '127.0.0.1');

@@ -39,9 +39,9 @@ async function serve(app: express.Express, isBeside: boolean): Promise<{ server:
 const lineOf = async (port: number, path: string) =>
   (await requestTunnel(port, path).answer()).header.split('\r\n')[0];
 
-describe('issue 12, case 27: a tunnel that is hidden', () => {
+describe('issue 12, case 27: a tunnel hidden in a function', () => {
   test.each([false, true])(
-    'in a wrapper that keeps its name, it opens at the first upgrade (beside another listener: %s)',
+    'that keeps its name opens at the first upgrade (beside another listener: %s)',
     async (isBeside) => {
       const { port: backend } = await startEcho();
       const app = express().use('/tunnel', wrapped(makeTunnel({ server: { port: backend } })));
@@ -50,7 +50,7 @@ describe('issue 12, case 27: a tunnel that is hidden', () => {
     },
   );
 
-  test('in a function beside another listener, the first missed upgrade warns once', async () => {
+  test('beside another listener warns once at the first missed upgrade', async () => {
     const codes = warnings();
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend } });
@@ -65,7 +65,7 @@ describe('issue 12, case 27: a tunnel that is hidden', () => {
     await echoes(await openRaw(port));
   });
 
-  test('a tunnel that is in sight on another server warns of nothing', async () => {
+  test('does not warn where the tunnel is visible on another server', async () => {
     const codes = warnings();
     await serve(express().use('/tunnel', makeTunnel({ server: { port: 1 } })), false);
     const { port } = await serve(express(), true);
@@ -74,7 +74,7 @@ describe('issue 12, case 27: a tunnel that is hidden', () => {
     expect(codes).toEqual([]);
   });
 
-  test('a path that the tunnel does not take warns of nothing', async () => {
+  test('does not warn at a path that the tunnel does not match', async () => {
     const codes = warnings();
     makeTunnel({ url: /^\/websockify/, server: { port: 1 } });
     const { port } = await serve(express(), true);
@@ -97,7 +97,7 @@ describe('issue 12, case 30: an app that rewrites the URL before the tunnel', ()
       .use('/tunnel', tunnel);
   }
 
-  test('beside another listener, the path that the client asks for is given to attach()', async () => {
+  test('beside another listener attach() takes the path that the client requests', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend } });
     const { server, port } = await serve(rewriting(tunnel), true);
@@ -107,7 +107,7 @@ describe('issue 12, case 30: an app that rewrites the URL before the tunnel', ()
     await echoes(await openRaw(port, '/v1/tunnel'));
   });
 
-  test('a path that has led to the tunnel stays its own when another listener comes', async () => {
+  test("a path that has led to the tunnel stays the tunnel's when another listener is added", async () => {
     const { port: backend } = await startEcho();
     const { server, port } = await serve(rewriting(makeTunnel({ server: { port: backend } })), false);
     await echoes(await openRaw(port, '/v1/tunnel'));
@@ -118,7 +118,7 @@ describe('issue 12, case 30: an app that rewrites the URL before the tunnel', ()
 });
 
 describe('issue 12, case 19: early data', () => {
-  test('a client that leaves behind early data is noticed at once', async () => {
+  test('a client that leaves after early data is noticed at once', async () => {
     let gone: (code: string) => void = () => undefined;
     const refused = new Promise<string>((resolve) => (gone = resolve));
     let asked: () => void = () => undefined;
@@ -140,7 +140,7 @@ describe('issue 12, case 19: early data', () => {
     expect(await refused).toBe('WSTUNNEL_CLIENT_GONE');
   });
 
-  test('early data of a client that stays reaches the backend, in order', async () => {
+  test('early data of a client that stays reaches the backend in order', async () => {
     const { port: backend } = await startEcho();
     let goOn: (passes: boolean) => void = () => undefined;
     const asked = new Promise<void>((resolve) => {

@@ -91,7 +91,7 @@ describe.each(versions)(
         '/a/b/vnc',
         (tunnel) => make().use('/a', make().use('/b', make().use('/vnc', guard, tunnel))),
       ],
-    ])('%s: the tunnel has its own, behind the login', async (_mounting, path, appWith) => {
+    ])('%s: the tunnel gets its upgrades, behind the login', async (_mounting, path, appWith) => {
       const { port: backend } = await startEcho();
       const port = await serve(appWith(makeTunnel({ server: { port: backend } })));
       const outside = await requestTunnel(port, path).answer();
@@ -106,7 +106,7 @@ describe.each(versions)(
     test.each<[string, (tunnel: Tunnel) => express.Express]>([
       ['app.post', (tunnel) => make().post('/vnc', tunnel)],
       ['a longer path', (tunnel) => make().get('/vnc/:id', tunnel)],
-    ])('%s: no upgrade gets there, and the neighbour has it', async (_mounting, appWith) => {
+    ])('%s: no upgrade reaches the tunnel, and the other listener gets it', async (_mounting, appWith) => {
       const port = await serve(appWith(makeTunnel({ server: { port: 1 } })));
       const { header } = await requestTunnel(port, '/vnc').answer();
       expect(header).toContain('101 Neighbour');
@@ -114,7 +114,7 @@ describe.each(versions)(
   },
 );
 
-describe('issue 12, case 15: the path of attach() is compared as the router compares it', () => {
+describe('issue 12, case 15: attach() compares its path as the router does', () => {
   const statusLineOf = async (app: express.Express, path: string): Promise<string> => {
     const tunnel = makeTunnel({ server: { port: 1 } });
     const hidden: Handler = (req, res, next) => tunnel(req, res, next);
@@ -132,7 +132,7 @@ describe('issue 12, case 15: the path of attach() is compared as the router comp
     expect(await statusLineOf(express4() as express.Express, path)).toBe('HTTP/1.1 401 Unauthorized');
   });
 
-  test('with "case sensitive routing", another case is another path', async () => {
+  test('with "case sensitive routing" a path in another case is a different path', async () => {
     const app = express().enable('case sensitive routing') as express.Express;
     expect(await statusLineOf(app, '/VNC')).toBe('HTTP/1.1 101 Neighbour');
   });

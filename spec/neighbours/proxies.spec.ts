@@ -49,7 +49,7 @@ describeWith('nginx', 'haproxy', 'openssl').each([
   ['nginx', startNginx],
   ['HAProxy', startHaproxy],
 ])('behind %s, which ends TLS', (name, startProxy) => {
-  test('bytes and closes pass, pages as well', async () => {
+  test('tunnels carry bytes and closes, and pages are served', async () => {
     const ends = await startBackend((socket) => socket.once('data', () => socket.end('bye')));
     const { port } = await startApp({ tunnel: {}, ends: { server: { port: ends.port } } });
     const proxy = await startProxy(port);
@@ -75,7 +75,7 @@ describeWith('nginx', 'haproxy', 'openssl').each([
     expect((await page.payload(5)).toString()).toBe('early');
   });
 
-  test('end() and refusals say why', async () => {
+  test('end() and refusals arrive with their reasons', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({
       server: { port: backend },
@@ -93,7 +93,7 @@ describeWith('nginx', 'haproxy', 'openssl').each([
     expect(body.toString()).toBe('you are not logged in\n');
   });
 
-  test("origins: the proxy's own pages and no others, trusted or not", async () => {
+  test("`origins` accepts the proxy's pages and no others, whether the proxy is trusted or not", async () => {
     const { app, port } = await startApp({ tunnel: {} });
     const proxy = await startProxy(port);
     const own = `127.0.0.1:${proxy.port}`;
@@ -114,7 +114,7 @@ describeWith('nginx', 'haproxy', 'openssl').each([
     }
   });
 
-  test('origins: a Host that the proxy hides is known from X-Forwarded-Host, where it is trusted', async () => {
+  test('`origins` takes a Host that the proxy replaces from a trusted X-Forwarded-Host', async () => {
     const { app, port } = await startApp({ tunnel: {} });
     const proxy = await startProxy(port, { hidesHost: true });
     expect(await answerTo(proxy, '/tunnel')).toBe(403);
@@ -126,7 +126,7 @@ describeWith('nginx', 'haproxy', 'openssl').each([
     expect(await answerTo(proxy, '/tunnel')).toBe(403);
   });
 
-  test("'trust proxy' in all its forms: which address counts", async () => {
+  test("every form of 'trust proxy' gives the right address", async () => {
     const { app, port, opened } = await startApp({ tunnel: {} });
     const proxy = await startProxy(port);
     const forms: [unknown, string][] = [
@@ -157,7 +157,7 @@ describeWith('nginx', 'haproxy', 'openssl').each([
     expect(opened.pop()?.address).toBe(name === 'nginx' ? CLIENT : FORGED);
   });
 
-  test('allow and deny judge the address that counts', async () => {
+  test('`allow` and `deny` compare that address', async () => {
     const { app, port, refused } = await startApp({
       allowed: { allow: [CLIENT] },
       proxied: { allow: ['127.0.0.1'] },
@@ -184,7 +184,7 @@ describeWith('nginx', 'haproxy', 'openssl').each([
     }
   });
 
-  test('without Express: clientAddress reads the header', async () => {
+  test('without Express clientAddress reads the header', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({
       server: { port: backend },

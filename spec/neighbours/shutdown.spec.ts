@@ -15,8 +15,8 @@ async function serve(listener: RequestListener): Promise<Server> {
   return server;
 }
 
-describe('issue 12, case 1: the end of a server that does not lead to a tunnel', () => {
-  test('closeAllConnections() reaches an upgrade that its app has not answered', async () => {
+describe('issue 12, case 1: the end of a server that no tunnel uses', () => {
+  test('closeAllConnections() closes an upgrade that its app has not answered', async () => {
     let asked: () => void = () => undefined;
     const isAsked = new Promise<void>((resolve) => (asked = resolve));
     const server = await serve(() => asked());
@@ -29,7 +29,7 @@ describe('issue 12, case 1: the end of a server that does not lead to a tunnel',
     expect((await client.rest()).length).toBe(0);
   });
 
-  test('close() ends a connection that is idle behind an upgrade', async () => {
+  test('close() closes a connection that is idle after an upgrade', async () => {
     const server = await serve((_req, res) => void res.end());
     const client = requestTunnel(portOf(server), '/');
     expect((await client.answer()).headers.connection).toBe('keep-alive');
@@ -40,7 +40,7 @@ describe('issue 12, case 1: the end of a server that does not lead to a tunnel',
     await closed;
   });
 
-  test('a connection that has gone on to another request is not idle', async () => {
+  test('a connection that continued with another request is not idle', async () => {
     let finish: () => void = () => undefined;
     const server = await serve((req, res) => {
       if (req.url === '/slow') finish = () => void res.end('done');
@@ -57,7 +57,7 @@ describe('issue 12, case 1: the end of a server that does not lead to a tunnel',
     await closed;
   });
 
-  test('the methods of the server are its own again once no tunnel is left', async () => {
+  test('the server has its original methods back once no tunnel is left', async () => {
     const tunnel = makeTunnel({ server: { port: 1 } });
     const server = createServer((_req, res) => void res.end());
     await listen(server);
@@ -69,7 +69,7 @@ describe('issue 12, case 1: the end of a server that does not lead to a tunnel',
   });
 });
 
-test("issue 12, case 1: no code of an unrelated app runs at a connection, also where it has replaced an app's handle", async () => {
+test('issue 12, case 1: our code does not run at connections of an unrelated app, even if it replaced app.handle', async () => {
   let runs = 0;
   const inner = Object.assign(express(), { handle: () => runs++ });
   const server = await serve(express().use('/inner', inner));

@@ -67,14 +67,14 @@ describe('a ws server on the same http server', () => {
   test.each([
     ['greedy', {}],
     ['with a path', { path: '/neighbour' }],
-  ])('%s: both get what is theirs', async (_kind, options) => {
+  ])('%s: each gets the upgrades of its path', async (_kind, options) => {
     const { port, tunnel } = await startBeside((_app, server) => greet(server, options));
     await echoes(await openRaw(port));
     expect(await firstMessage(`ws://127.0.0.1:${port}/neighbour`)).toBe('neighbour');
     expect(tunnel.stats().opened).toBe(1);
   });
 
-  test('it is there before the tunnel is mounted', async () => {
+  test('works when it exists before the tunnel is mounted', async () => {
     const { port: backend } = await startEcho();
     const { app, port } = await start((_app, server) => greet(server));
     expect(await firstMessage(`ws://127.0.0.1:${port}/tunnel`)).toBe('neighbour');
@@ -82,7 +82,7 @@ describe('a ws server on the same http server', () => {
     await echoes(await openRaw(port));
   });
 
-  test("the app's own refusal on the tunnel's path is the answer", async () => {
+  test("the app's refusal on the tunnel's path is the only answer", async () => {
     const { port: backend } = await startEcho();
     const { port } = await start((app, server) => {
       app.use('/tunnel', (_req, res) => res.sendStatus(401), makeTunnel({ server: { port: backend } }));
@@ -93,7 +93,7 @@ describe('a ws server on the same http server', () => {
     expect((await client.rest()).toString()).toBe('Unauthorized');
   });
 
-  test('a bad handshake with the tunnel is answered once', async () => {
+  test('a bad handshake at the tunnel is answered once', async () => {
     const { port } = await startBeside((_app, server) => greet(server));
     const client = new RawClient(port).send(handshake('/tunnel', {}, 'POST'));
     expect((await client.answer()).status).toBe(400);
@@ -101,7 +101,7 @@ describe('a ws server on the same http server', () => {
   });
 });
 
-describe('an app that hides the tunnel', () => {
+describe('a ws server beside a tunnel hidden in a function', () => {
   test.each<[string, (app: Express, tunnel: ReturnType<typeof wstunnel>) => void]>([
     ['in a sub-app', (app, tunnel) => app.use('/tunnel', express().use(tunnel))],
     [
@@ -111,7 +111,7 @@ describe('an app that hides the tunnel', () => {
         app.use((_req, res) => res.send('<!doctype html>'));
       },
     ],
-  ])('%s: both get what is theirs', async (_kind, mount) => {
+  ])('%s: each gets the upgrades of its path', async (_kind, mount) => {
     const { port: backend } = await startEcho();
     const { port } = await start((app, server) => {
       mount(app, makeTunnel({ server: { port: backend } }));
@@ -122,7 +122,7 @@ describe('an app that hides the tunnel', () => {
     expect(await firstMessage(`ws://127.0.0.1:${port}/tunnel2`)).toBe('neighbour');
   });
 
-  test('in a closure around the app: the neighbour has every upgrade until the tunnel is attached', async () => {
+  test('gets every upgrade until the tunnel in a closure is attached', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend } });
     const app = express().use('/tunnel', tunnel);
@@ -136,7 +136,7 @@ describe('an app that hides the tunnel', () => {
     expect(await firstMessage(`ws://127.0.0.1:${port}/neighbour`)).toBe('neighbour');
   });
 
-  test('in a function: by hand with its path', async () => {
+  test('leaves its upgrades to a tunnel attached with a path', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend } });
     const { port } = await start((app, server) => {
@@ -150,7 +150,7 @@ describe('an app that hides the tunnel', () => {
     expect(await firstMessage(`ws://127.0.0.1:${port}/tunnels`)).toBe('neighbour');
   });
 
-  test('not exclusive, what the app has no answer for goes to the neighbour', async () => {
+  test('gets what the app does not answer, if attached without `exclusive`', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ url: '/yes', server: { port: backend } });
     const { port } = await start((app, server) => {
@@ -163,7 +163,7 @@ describe('an app that hides the tunnel', () => {
   });
 });
 
-test('socket.io works beside it, also while a login is slower than its patience', async () => {
+test('socket.io works beside the tunnel, also while a login takes longer than its timeout', async () => {
   const { port: backend } = await startEcho();
   const slow = deferred<() => void>();
   const { port } = await start((app, server) => {
@@ -201,7 +201,7 @@ test('express-ws keeps its routes', async () => {
   expect(await firstMessage(`ws://127.0.0.1:${port}/chat`)).toBe('express-ws');
 });
 
-test('http-proxy-middleware proxies its own upgrades, and not ours', async () => {
+test("http-proxy-middleware proxies its upgrades and not the tunnel's", async () => {
   const far = await startTunnel();
   const { port: backend } = await startEcho();
   const tunnel = makeTunnel({ server: { port: backend } });
@@ -253,7 +253,7 @@ test("Vite's dev server keeps its hot reload", async () => {
 });
 
 describe('several tunnels on one server', () => {
-  test('closing one leaves the other, and its listener', async () => {
+  test('closing one keeps the other and its listener', async () => {
     const { port: backend } = await startEcho();
     const [one, two] = [makeTunnel({ server: { port: backend } }), makeTunnel({ server: { port: backend } })];
     const { port, server } = await start((app) => app.use('/one', one).use('/two', two));
@@ -269,7 +269,7 @@ describe('several tunnels on one server', () => {
     expect(Object.hasOwn(server, 'emit')).toBe(false);
   });
 
-  test('of two copies of this package', async () => {
+  test('from two copies of this package work together', async () => {
     const copy = await mkdtemp(join(tmpdir(), 'wstunnel-copy-'));
     onCleanup(() => rm(copy, { recursive: true }));
     const root = join(import.meta.dirname, '../..');

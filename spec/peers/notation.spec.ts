@@ -267,7 +267,7 @@ const OPTIONS: [name: string, conf: string, table: typeof BY_DEFAULT][] = [
 ];
 
 describeWith('lighttpd')(besideLighttpd('issue 12, case 7: a path in another notation'), () => {
-  test.each(OPTIONS)('%s: no condition is stepped around', async (_name, more, table) => {
+  test.each(OPTIONS)('%s: no notation of a path bypasses a condition', async (_name, more, table) => {
     const { port: backend } = await startBackend();
     const conf = guarded(backend, more);
     const [lighttpd, ours] = [await startLighttpd(conf), await serve(fromLighttpdConf(conf).options)];
@@ -278,13 +278,13 @@ describeWith('lighttpd')(besideLighttpd('issue 12, case 7: a path in another not
       }
   });
 
-  test('and nothing is open that is shut there', () => {
+  test('no path that is refused there is accepted here', () => {
     for (const [, , table] of OPTIONS)
       for (const [lighttpd, ours] of table) expect([lighttpd, 403]).toContain(ours);
     expect(BY_DEFAULT.flatMap(([, , ...paths]) => paths).length).toBeGreaterThan(50);
   });
 
-  test('keys of wstunnel.server are bare beginnings and ends of the decoded path', async () => {
+  test('keys of wstunnel.server are plain prefixes and suffixes of the decoded path', async () => {
     const { port: backend } = await startBackend();
     const host = `( ( "host" => "127.0.0.1", "port" => ${backend} ) )`;
     const conf = `wstunnel.server = ( "/vnc" => ${host}, "/my desk" => ${host}, ".ü" => ${host} )`;
@@ -313,7 +313,7 @@ describeWith('lighttpd')(besideLighttpd('issue 12, case 7: a path in another not
 describe('issue 12, case 7: options read from a lighttpd.conf', () => {
   const read = (conf: string) => fromLighttpdConf(conf).options;
 
-  test('refuse a path in another notation that would pass a login of the app', async () => {
+  test('refuse a path in another notation that would bypass a login of the app', async () => {
     const { port: backend } = await startBackend();
     const app = express().set('env', 'test');
     app.use('/desk/admin', (_req, res) => res.sendStatus(401));
@@ -324,7 +324,7 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
       expect(await foreignStatus(port, path), path).toBe(403);
   });
 
-  test('say by event and code why', async () => {
+  test("report the refusal's reason by event and code", async () => {
     const { port: backend } = await startBackend();
     const tunnel = makeTunnel(read(guarded(backend)));
     const codes: string[] = [];
@@ -334,7 +334,7 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
     expect(codes).toEqual(['WSTUNNEL_PATH_REFUSED']);
   });
 
-  test('leave requests that are not theirs alone, in any notation', async () => {
+  test('ignore requests for other paths, in any notation', async () => {
     const { port: backend } = await startBackend();
     const conf = `$HTTP["url"] =^ "/desk" { wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => ${backend} ) ) ) }`;
     const port = await serve(read(conf));
@@ -343,7 +343,7 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
     expect(await foreignStatus(port, '/%64esk')).toBe(403);
   });
 
-  test('take any notation where no condition looks at the path', async () => {
+  test('accept any notation where no condition compares the path', async () => {
     const { port: backend } = await startBackend();
     const port = await serve(
       read(`wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => ${backend} ) ) )`),
@@ -352,7 +352,7 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
       expect(await foreignStatus(port, path), path).toBe(101);
   });
 
-  test('compare within the mount', async () => {
+  test('compare the path within the mount', async () => {
     const { port: backend } = await startBackend();
     const port = await serve(read(guarded(backend)), '/site');
     expect(await foreignStatus(port, '/site/desk/admin')).toBe(403);
@@ -360,7 +360,7 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
     expect(await foreignStatus(port, '/site/x/../desk/user')).toBe(403);
   });
 
-  test('may be spread and merged: their conditions and maps take the reading along', async () => {
+  test("can be spread and merged: conditions and maps keep lighttpd's notation", async () => {
     const { port: backend } = await startBackend();
     const options = read(guarded(backend));
     const copies: TunnelOptions[] = [
@@ -379,7 +379,7 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
     onCleanup(() => tunnel.close({ timeout: 0 }));
   });
 
-  test('a copy of a map that has lost its reading matches less, not more', async () => {
+  test('a copy of a map that lost this setting matches fewer paths, not more', async () => {
     const { port: backend } = await startBackend();
     const { server } = read(
       `wstunnel.server = ( "/vnc" => ( ( "host" => "127.0.0.1", "port" => ${backend} ) ) )`,
@@ -389,7 +389,7 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
     for (const path of ['/vncx', '/%76nc', '//vnc']) expect(await foreignStatus(port, path), path).toBe(404);
   });
 
-  test('can be printed and show what they compare with', () => {
+  test('can be printed, and show what they compare with', () => {
     const options = read(
       '$HTTP["url"] =~ "^/desk" { wstunnel.server = ( "/vnc" => ( ( "socket" => "/run/a" ) ) ) }',
     );
@@ -404,11 +404,11 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
     ['( "url-normalise" => "enable" )', /has no "url-normalise"; did you mean "url-normalize"/],
     ['( "url-normalize" => "perhaps" )', /"enable" or "disable"/],
     ['( "enable" )', /must look like/],
-  ])('server.http-parseopts = %s is an error that says why', (value, message) => {
+  ])('server.http-parseopts = %s is an error that gives the reason', (value, message) => {
     expect(() => read(`server.http-parseopts = ${value}`)).toThrow(message);
   });
 
-  test("server.http-parseopts of Debian's own configuration is read", () => {
+  test("server.http-parseopts of Debian's configuration is accepted", () => {
     const names = [
       'header-strict',
       'host-strict',

@@ -7,7 +7,7 @@ import { startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 import { setProxyEnvironment } from '../support/websocket-server.js';
 
-test('what our client writes comes back from our server, however it is written', async () => {
+test('bytes from our client come back from our server, however they are split', async () => {
   setProxyEnvironment({});
   const { url, tunnel } = await startTunnel();
   const write = fc.oneof(

@@ -32,8 +32,8 @@ startWatchdog(${silence});\n`;
   return { child, marked, output: () => output };
 }
 
-describe('issue 13, case 22: a test that never gives the event loop a turn', () => {
-  test('is ended with its worker, and fails the run', async () => {
+describe('issue 13, case 22: a test that blocks the event loop for ever', () => {
+  test('is ended with its worker and fails the run', async () => {
     const { child, marked, output } = await runEndless(2000);
     await until(() => child.exitCode !== null);
     expect(child.exitCode).toBe(1);
@@ -58,7 +58,7 @@ describe('issue 13, case 22: a test that never gives the event loop a turn', () 
 });
 
 describe('issue 13, case 22: the environment of the specs', () => {
-  test('has nothing of the developer’s shell, terminal and locale', () => {
+  test('contains nothing of the developer’s shell, terminal and locale', () => {
     const { HOME, SHELL, TERM, LANG, TZ } = process.env;
     expect({ SHELL, TERM, LANG, TZ }).toEqual({ SHELL: '/bin/sh', TERM: 'dumb', LANG: 'C.UTF-8', TZ: 'UTC' });
     expect(HOME).toMatch(/wstunnel-home-/);

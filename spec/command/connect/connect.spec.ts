@@ -22,7 +22,7 @@ async function says(args: readonly string[], code: number, line: RegExp, env = {
   return run.stderr;
 }
 
-describe('a wrong command line ends with 2', () => {
+describe('a wrong command line exits with 2', () => {
   test.each([
     [[], /give a URL, such as wss:\/\/desk\.example\.com\/vnc/],
     [['ws://x/', 'y'], /one URL to connect to, and no "y"/],
@@ -60,19 +60,19 @@ describe('a wrong command line ends with 2', () => {
   });
 });
 
-describe('what is not there ends with 5', () => {
-  test('a server', async () => {
+describe('a server that cannot be reached exits with 5', () => {
+  test("nothing listens at the server's address", async () => {
     const port = await closedPort();
     await says([`ws://127.0.0.1:${port}/`], 5, /127\.0\.0\.1:\d+ could not be reached: connect ECONNREFUSED/);
     await says(['ws://desk.invalid/'], 5, /desk\.invalid:80 could not be reached: getaddrinfo/);
   });
 
-  test('one that does not answer', async () => {
+  test('the server does not answer', async () => {
     const { url } = await startByHand(() => undefined);
     await says([url, '--timeout', '0.2'], 5, /no tunnel within 0\.2 s/);
   });
 
-  test('a proxy, or its consent', async () => {
+  test('the proxy is missing or refuses', async () => {
     const port = await closedPort();
     await says(
       ['ws://x/', '--proxy', `http://ann:secret@127.0.0.1:${port}`],
@@ -85,7 +85,7 @@ describe('what is not there ends with 5', () => {
     expect(proxy.asked[0]).toContain(`Basic ${btoa('ann:secret')}`);
   });
 
-  test('a certificate of ours: unknown, of another name, expired', async () => {
+  test("the server's certificate is unknown, names another host, or has expired", async () => {
     const { url, port } = await startByHand(() => undefined, { tls: certificate() });
     await says(
       [url],
@@ -112,7 +112,7 @@ describe('what is not there ends with 5', () => {
   });
 });
 
-describe('an answer that is no tunnel ends with 6', () => {
+describe('an answer that opens no tunnel exits with 6', () => {
   test.each([
     [401, /was refused: 401 Unauthorized; log in with --user, --bearer or --cookie/],
     [403, /was refused: 403 Forbidden/],
@@ -125,7 +125,7 @@ describe('an answer that is no tunnel ends with 6', () => {
     await says([`ws://127.0.0.1:${port}/?token=secret`], 6, line);
   });
 
-  test('a web server, a VNC server', async () => {
+  test('a web server and a VNC server do not open a tunnel', async () => {
     const { port } = await startHttp((_, res) => res.end('<html>'));
     await says([`ws://127.0.0.1:${port}/`], 6, /was refused: 200 OK/);
     const vnc = await startBackend((socket) => socket.write('RFB 003.008\n'));
@@ -133,7 +133,7 @@ describe('an answer that is no tunnel ends with 6', () => {
   });
 });
 
-test('a file that is missing or empty ends with 3', async () => {
+test('a missing or empty file exits with 3', async () => {
   await says(['ws://x/', '--header', '@/none'], 3, /\/none: there is no such file or folder/);
   const { empty = '' } = await files({ empty: '\n' });
   await says(
@@ -143,7 +143,7 @@ test('a file that is missing or empty ends with 3', async () => {
   );
 });
 
-test('a secret in the place of its file is not shown', async () => {
+test('a secret given in place of its file does not appear in the message', async () => {
   for (const [args, what] of [
     [['--bearer', 'hunter2'], 'token of --bearer'],
     [['--user', 'ann:hunter2'], 'password of --user'],
@@ -162,8 +162,8 @@ function startStdio(args: readonly string[], env: Record<string, string> = {}) {
   return { program, stdin, exit: () => once(program.process, 'exit').then(([code]) => code as number) };
 }
 
-describe('standard input and output', () => {
-  test('there and back, until the input ends', async () => {
+describe('connect with standard input and output', () => {
+  test('carries bytes both ways until the input ends', async () => {
     const { url, tunnel } = await startTunnel();
     const { program, stdin, exit } = startStdio([url]);
     stdin.write('there and back');
@@ -176,7 +176,7 @@ describe('standard input and output', () => {
     expect(tunnel.stats().closed).toEqual({ 1000: 1 });
   });
 
-  test('the end of the server is its end as well', async () => {
+  test('exits when the server ends the tunnel', async () => {
     const backend = await startBackend((socket) => socket.end('good bye'));
     const { url } = await startTunnel({ server: { port: backend.port } });
     const { program, exit } = startStdio([url]);
@@ -184,7 +184,7 @@ describe('standard input and output', () => {
     expect(program.output).toBe('good bye');
   });
 
-  test('a tunnel that breaks ends with 1', async () => {
+  test('exits with 1 when the tunnel breaks', async () => {
     const { url, tunnel } = await startTunnel();
     const { program, stdin, exit } = startStdio([url]);
     stdin.write('x');
@@ -195,7 +195,7 @@ describe('standard input and output', () => {
     expect(program.output).toBe('xexpress-wstunnel: the tunnel was closed with 1008: logged out\n');
   });
 
-  test('SIGTERM ends it in order', async () => {
+  test('closes the tunnel and exits at SIGTERM', async () => {
     const { url, tunnel } = await startTunnel();
     const { program, stdin, exit } = startStdio([url]);
     stdin.write('x');
@@ -207,7 +207,7 @@ describe('standard input and output', () => {
     expect(tunnel.stats().closed).toEqual({ 1000: 1 });
   });
 
-  test('SIGTERM before there is a tunnel, and while nobody reads the output', async () => {
+  test('exits at SIGTERM before there is a tunnel, and while the output has no reader', async () => {
     const asked = deferred<undefined>();
     const { url, sockets } = await startByHand(() => asked.resolve(undefined));
     const waiting = startStdio([url]);
@@ -235,7 +235,7 @@ describe('standard input and output', () => {
     expect(await runStdio(io, { url: server.url, options: { closeTimeout: 0.05 } }, false)).toBe(143);
   });
 
-  test('who reads the output no more ends it, without a word', async () => {
+  test('exits without a message when the reader of its output leaves', async () => {
     const backend = await startBackend((socket) => {
       const timer = setInterval(() => socket.write('x'), 20);
       socket.on('close', () => clearInterval(timer));
@@ -250,7 +250,7 @@ describe('standard input and output', () => {
     await until(() => tunnel.stats().open === 0);
   });
 
-  test('the login comes from files or the environment', async () => {
+  test('takes the login from files or from the environment', async () => {
     const seen: (string | undefined)[][] = [];
     const { url } = await startTunnel({
       authenticate: ({ headers }) => {
@@ -277,14 +277,14 @@ describe('standard input and output', () => {
   });
 });
 
-describe('a local port', () => {
+describe('connect with a local port', () => {
   async function startLocal(args: readonly string[]) {
     const program = new Program(process.execPath, [CLI, 'connect', ...args, '--local', '0']);
     const [, port = ''] = await program.prints(/listening on 127\.0\.0\.1:(\d+) for/);
     return { program, port: Number(port) };
   }
 
-  test('carries each connection, and is quiet', async () => {
+  test('carries each connection and prints nothing', async () => {
     const { url, tunnel } = await startTunnel();
     const { program, port } = await startLocal([`${url}?token=secret`]);
     for (const text of ['one', 'two']) {
@@ -298,7 +298,7 @@ describe('a local port', () => {
     expect(program.output).toBe(`express-wstunnel: listening on 127.0.0.1:${port} for ${url}?token=***\n`);
   });
 
-  test('--verbose tells of every tunnel', async () => {
+  test('reports every tunnel with --verbose', async () => {
     const { url } = await startTunnel();
     const { program, port } = await startLocal([url, '--verbose']);
     const socket = connect(port, '127.0.0.1').end('x');
@@ -306,7 +306,7 @@ describe('a local port', () => {
     await program.prints(/open {4}1\n[^]*close {3}1: 1000; \d B in, 1 B out, \d+\.\d s\n/);
   });
 
-  test('tells of a connection that got no tunnel, and goes on', async () => {
+  test('reports a connection that got no tunnel, and goes on listening', async () => {
     const { url } = await startTunnel({ authenticate: () => false });
     const { program, port } = await startLocal([url]);
     const socket = connect(port, '127.0.0.1');
@@ -316,7 +316,7 @@ describe('a local port', () => {
     expect(await accepts({ port })).toBe(true);
   });
 
-  test('in use ends with 4', async () => {
+  test('exits with 4 when the local port is in use', async () => {
     const { port } = await startBackend();
     await says(
       ['ws://x/', '--local', String(port)],
@@ -325,7 +325,7 @@ describe('a local port', () => {
     );
   });
 
-  test('SIGTERM closes the tunnels and the port', async () => {
+  test('closes its tunnels and the local port at SIGTERM', async () => {
     const { url, tunnel } = await startTunnel();
     const { program, port } = await startLocal([url]);
     const socket = connect(port, '127.0.0.1');
@@ -339,8 +339,8 @@ describe('a local port', () => {
   });
 });
 
-describeWith('script')('on a terminal', () => {
-  test('a line tells how many tunnels are open, and what they carry', async () => {
+describeWith('script')('connect on a terminal', () => {
+  test('shows one line with the number of open tunnels and their bytes', async () => {
     const { url } = await startTunnel();
     const line = [process.execPath, CLI, 'connect', url, '--local', '0'].map((word) => `'${word}'`).join(' ');
     const program = new Program('script', ['-qefc', `stty cols 80 rows 24; exec ${line}`, '/dev/null'], {
@@ -358,7 +358,7 @@ describeWith('script')('on a terminal', () => {
   });
 });
 
-test('the help fits a screen', async () => {
+test('the help fits a terminal of 24 lines', async () => {
   const { stdout, code } = await runCommand(['connect', '--help']);
   expect(code).toBe(0);
   expect(stdout.split('\n').length).toBeLessThanOrEqual(25);

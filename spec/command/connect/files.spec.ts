@@ -32,7 +32,7 @@ async function run(...args: string[]) {
   return { code, stderr };
 }
 
-describe('issue 13, case 9: a file of connect that is missing or wrong ends with 3', () => {
+describe('issue 13, case 9: a missing or invalid file of connect exits with 3', () => {
   test.each<[string[], RegExp]>([
     [['--ca', 'none'], /\/none: there is no such file or folder/],
     [['--ca', 'text'], /\/text: there is no certificate in PEM form in it/],
@@ -63,13 +63,13 @@ describe('issue 13, case 9: a file of connect that is missing or wrong ends with
     [['--cert', 'pair']],
     [['--cert', 'cert', '--key', 'key']],
     [['--cert', 'pair', '--ca', 'cert']],
-  ])('a right one does not: %j', async (args) => {
+  ])('a valid file does not: %j', async (args) => {
     const { code, stderr } = await run(...args);
     expect(stderr).toMatch(/^express-wstunnel: .* could not be reached: connect ECONNREFUSED .*\n$/);
     expect(code).toBe(5);
   });
 
-  test('an expired certificate of the client is reported, and used', async () => {
+  test('an expired client certificate is used, and reported', async () => {
     const old = makeCertificate({ expired: true });
     const { file = '' } = await files({ file: `${old.cert.toString()}${old.key.toString()}` });
     const { code, stderr } = await run('--cert', file);
@@ -78,8 +78,8 @@ describe('issue 13, case 9: a file of connect that is missing or wrong ends with
   });
 });
 
-describe('issue 13, case 9: a CA that is damaged behind a good one', () => {
-  test('is an error of the listening half as well', async () => {
+describe('issue 13, case 9: a CA file with a damaged certificate after a valid one', () => {
+  test('is an error for connect and for listen', async () => {
     const paths = await files({ pair: `${cert}${key}`, ca: `${cert}${damaged}` });
     const args = ['0', '5900', '--cert', paths.pair!, '--client-ca', paths.ca!];
     const { code, stderr } = await runCommand(args);

@@ -21,14 +21,14 @@ function ask(url: string, ...args: string[]) {
   return { program, exit: once(program.process, 'close').then(([code]) => code as number | null) };
 }
 
-describe('issue 13, case 12: the answer after the end of the input', () => {
-  test('is waited for by default, and the command ends when there is silence', async () => {
+describe('issue 13, case 12: answers that come after the end of the input', () => {
+  test('connect waits for them by default, and exits after a silence', async () => {
     const { program, exit } = ask(await startSlow(300));
     expect(await exit).toBe(0);
     expect(program.output).toBe('answer to question');
   });
 
-  test('may come in many parts: each begins the time anew', async () => {
+  test('every part of an answer restarts the waiting time', async () => {
     const backend = await startBackend((socket) => {
       socket.once('data', () => {
         let left = 8;
@@ -46,13 +46,13 @@ describe('issue 13, case 12: the answer after the end of the input', () => {
     expect(program.output).toBe('xxxxxxxx');
   });
 
-  test('is not waited for with --linger 0', async () => {
+  test('with --linger 0 connect does not wait', async () => {
     const { program, exit } = ask(await startSlow(3000), '--linger', '0');
     expect(await exit).toBe(0);
     expect(program.output).toBe('');
   });
 
-  test('--no-close: the server ends the tunnel, however long it takes', async () => {
+  test('with --no-close connect waits until the server ends the tunnel', async () => {
     const backend = await startBackend((socket) => {
       socket.once('data', () => setTimeout(() => socket.end('late'), 2500));
     });
@@ -64,7 +64,7 @@ describe('issue 13, case 12: the answer after the end of the input', () => {
     expect(tunnel.stats().closed).toEqual({ 1000: 1 });
   });
 
-  test('--no-close: SIGTERM ends it in order', async () => {
+  test('with --no-close SIGTERM closes the tunnel and exits', async () => {
     const { url, tunnel } = await startTunnel();
     const { program, exit } = ask(url, '--no-close');
     await program.prints(/question/);
@@ -74,7 +74,7 @@ describe('issue 13, case 12: the answer after the end of the input', () => {
     expect(tunnel.stats().closed).toEqual({ 1000: 1 });
   });
 
-  test('a tunnel that is lost meanwhile is an error, not an end', async () => {
+  test('a tunnel lost during the wait is an error and not an orderly end', async () => {
     const backend = await startBackend((socket) => {
       socket.once('data', () => socket.resetAndDestroy());
     });

@@ -28,14 +28,14 @@ async function exitOf({ process: child }: Program): Promise<number | string | nu
 }
 
 describe('issue 13, case 11: a program after --', () => {
-  test('runs when the port listens, and its exit code is that of the command', async () => {
+  test("starts once the port listens, and its exit code becomes the command's", async () => {
     const { url, tunnel } = await startTunnel();
     const run = await runCommand(['connect', url, '--local', '0', '--', ...node(ASK)]);
     expect(run).toEqual({ code: 7, stdout: 'got question\n', stderr: '' });
     expect(tunnel.stats()).toMatchObject({ open: 0, opened: 1 });
   });
 
-  test('gets its arguments as they are, also those that look like ours, and where it is listened', async () => {
+  test('gets its arguments unchanged, also those that look like options of the command, and the local address', async () => {
     const print = 'console.log(JSON.stringify([process.argv.slice(1), process.env.WSTUNNEL_LOCAL]))';
     const program = [...node(print), '--', '--local', '-v', '--', 'a b'];
     const { stdout, code } = await runCommand([
@@ -52,7 +52,7 @@ describe('issue 13, case 11: a program after --', () => {
     expect(where).toMatch(/^127\.0\.0\.1:\d+$/);
   });
 
-  test('what it sent last arrives, though it ended at once', async () => {
+  test('delivers its last bytes although it exits at once', async () => {
     const backend = await startBackend();
     const { url } = await startTunnel({ server: { port: backend.port } });
     const script = `const socket = require('node:net').connect(process.env.WSTUNNEL_LOCAL_PORT, '127.0.0.1', () =>
@@ -66,7 +66,7 @@ describe('issue 13, case 11: a program after --', () => {
     ['SIGTERM', 143],
     ['SIGKILL', 137],
     ['SIGSEGV', 139],
-  ])('one that %s ends has the exit code %i', async (signal, code) => {
+  ])('that %s ends: the command exits with %i', async (signal, code) => {
     const run = await runCommand([
       'connect',
       'ws://127.0.0.1:1/',
@@ -78,17 +78,20 @@ describe('issue 13, case 11: a program after --', () => {
     expect(run.code).toBe(code);
   });
 
-  test.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const)('%s is passed on to it', async (signal) => {
-    const script = `process.on('${signal}', () => { console.log('got it'); process.exit(9); });
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const)(
+    'receives %s when the command does',
+    async (signal) => {
+      const script = `process.on('${signal}', () => { console.log('got it'); process.exit(9); });
       console.log('ready'); setInterval(() => undefined, 1000);`;
-    const program = start('ws://127.0.0.1:1/', node(script));
-    await program.prints(/ready/);
-    program.process.kill(signal);
-    expect(await exitOf(program)).toBe(9);
-    expect(program.output).toBe('ready\ngot it\n');
-  });
+      const program = start('ws://127.0.0.1:1/', node(script));
+      await program.prints(/ready/);
+      program.process.kill(signal);
+      expect(await exitOf(program)).toBe(9);
+      expect(program.output).toBe('ready\ngot it\n');
+    },
+  );
 
-  test('one that is not there ends with 127, one that is no program with 126', async () => {
+  test('that is missing makes the command exit with 127, one that cannot be executed with 126', async () => {
     const { plain } = await files({ plain: 'no program' });
     const run = (name: string) => runCommand(['connect', 'ws://127.0.0.1:1/', '--local', '0', '--', name]);
     expect(await run('wstunnel-no-such-program')).toEqual({
@@ -102,7 +105,7 @@ describe('issue 13, case 11: a program after --', () => {
     });
   });
 
-  test('does not run where the port is in use', async () => {
+  test('does not start when the port is in use', async () => {
     const { port } = await startBackend();
     const { code, stdout } = await runCommand([
       'connect',
@@ -127,15 +130,15 @@ describe('issue 13, case 11: a program after --', () => {
     [['ws://x/', '--linger', '1', '--no-close'], /either --linger or --no-close/],
     [['ws://x/', '--linger', 'soon'], /--linger must be a number of seconds/],
     [['ws://x/', '--linger', '100000'], /--linger is 86400 seconds at most/],
-  ])('a wrong command line ends with 2: %j', async (args, line) => {
+  ])('a wrong command line exits with 2: %j', async (args, line) => {
     const { code, stderr } = await runCommand(['connect', ...args]);
     expect(code).toBe(2);
     expect(stderr).toMatch(line);
   });
 });
 
-describeWith('script')('issue 13, case 11: a program on a terminal', () => {
-  test('has the terminal, and Ctrl-C reaches it once and not us', async () => {
+describeWith('script')('issue 13, case 11: a program after -- on a terminal', () => {
+  test('owns the terminal: Ctrl-C reaches the program once, and does not end the command', async () => {
     const script = `process.on('SIGINT', () => console.log('interrupted'));
       process.stdin.on('data', (line) => { console.log('read ' + line); if (/end/.test(line)) process.exit(3); });
       console.log('tty ' + process.stdin.isTTY);`;
@@ -170,7 +173,7 @@ describeWith('script')('issue 13, case 11: a program on a terminal', () => {
 });
 
 describe('issue 13, case 11: --background', () => {
-  test('returns when it listens, says its number, and is not kept by SIGHUP or by who started it', async () => {
+  test('returns once it listens, prints its process id, and survives SIGHUP and the end of its parent', async () => {
     const { url, tunnel } = await startTunnel();
     // A pipe of ours that it kept would keep `runCommand` from its end.
     const { code, stdout, stderr } = await runCommand(['connect', url, '--local', '0', '--background']);
@@ -192,7 +195,7 @@ describe('issue 13, case 11: --background', () => {
     await holds(() => expect(tunnel.stats().closed).toEqual({ 1001: 1 }));
   });
 
-  test('what keeps it from listening is said, with the exit code', async () => {
+  test('prints why it cannot listen, and exits with the code for that', async () => {
     const { port } = await startBackend();
     const { code, stdout, stderr } = await runCommand([
       'connect',
@@ -205,7 +208,7 @@ describe('issue 13, case 11: --background', () => {
     expect(stderr).toBe(`express-wstunnel: can't listen on 127.0.0.1:${port}: it is in use\n`);
   });
 
-  test('its messages go on where standard error is a file', async () => {
+  test('keeps writing messages when standard error is a file', async () => {
     const { url } = await startTunnel({ authenticate: () => false });
     const { log } = await files({ log: '' });
     const line = `'${process.execPath}' '${CLI}' connect '${url}' --local 0 --background 2>> '${log!}'`;
@@ -217,7 +220,7 @@ describe('issue 13, case 11: --background', () => {
     await holds(async () => expect(await readFile(log!, 'utf8')).toMatch(/was refused: 401/));
   });
 
-  test('a login that the shell hands over in a pipe is read once, and is on no command line', async () => {
+  test('reads a login from a pipe once, and keeps it off every command line', async () => {
     const seen: (string | undefined)[] = [];
     const { url } = await startTunnel({
       authenticate: ({ headers }) => {

@@ -62,8 +62,8 @@ const VISITS = [
   ],
 ];
 
-describeWith('lighttpd')("issue 13, case 8: lighttpd's access lists in the command", () => {
-  test('every page is served or refused as lighttpd does', async () => {
+describeWith('lighttpd')("issue 13, case 8: the command applies lighttpd's access lists", () => {
+  test('every page is served or refused as lighttpd does it', async () => {
     const port = await closedPort();
     const { conf } = await site(
       (folder) => `${ACCESS(folder)}server.port = ${port}\nserver.bind = "127.0.0.1"\n`,
@@ -76,8 +76,8 @@ describeWith('lighttpd')("issue 13, case 8: lighttpd's access lists in the comma
   });
 });
 
-describe('issue 13, case 8: a guard of a lighttpd.conf holds for tunnels and pages', () => {
-  test('$HTTP["remoteip"] with url.access-deny', async () => {
+describe('issue 13, case 8: access rules of a lighttpd.conf guard tunnels and pages', () => {
+  test('$HTTP["remoteip"] with url.access-deny refuses both', async () => {
     const { port: target } = await startEcho();
     const { conf } = await site(
       (folder) => `server.document-root = "${folder}/www"
@@ -94,7 +94,7 @@ describe('issue 13, case 8: a guard of a lighttpd.conf holds for tunnels and pag
     expect(await statusOf(open.port, '/', { 'X-Forwarded-For': '192.0.2.7' })).toBe(101);
   });
 
-  test("a folder's page that may not be sent is not sent for the folder either", async () => {
+  test('a denied index page is not served for its folder either', async () => {
     const { conf, folder } = await site(
       (root) => `server.document-root = "${root}/www"
         index-file.names = ( "a.php", "a.inc", "a.txt" )
@@ -107,7 +107,7 @@ describe('issue 13, case 8: a guard of a lighttpd.conf holds for tunnels and pag
     expect(folder).not.toBe('');
   });
 
-  test('$SERVER["socket"] around a tunnel: the tunnel is on that socket alone', async () => {
+  test('$SERVER["socket"] around a tunnel opens the tunnel on that socket only', async () => {
     const [first, second] = [await startNamed('a'), await startNamed('b')];
     const [main, own] = [await closedPort(), await closedPort()];
     const { conf } = await site(
@@ -144,7 +144,7 @@ describe('issue 13, case 8: a guard of a lighttpd.conf holds for tunnels and pag
     expect(run.code).toBe(3);
   });
 
-  test('a socket is listened on once; every address is that of IPv4, and [::] is IPv6 alone, as there', async () => {
+  test('equal sockets are opened once; every address is IPv4, and [::] is IPv6 only, as in lighttpd', async () => {
     const port = await closedPort();
     const { 'l.conf': conf } = await files({
       'l.conf': `server.port = ${port}\n$SERVER["socket"] == "[::]:${port}" { }\n$SERVER["socket"] == ":${port}" { }\n${backend(1)}`,
@@ -166,7 +166,7 @@ describe('issue 13, case 8: a guard of a lighttpd.conf holds for tunnels and pag
   });
 });
 
-describe('issue 13, case 18: what a start says of a lighttpd.conf', () => {
+describe('issue 13, case 18: what the command reports about a lighttpd.conf at the start', () => {
   test('a document root in a condition is served there, and the warning names the directive', async () => {
     const { conf, folder } = await site(
       (root) => `server.document-root = "${root}/www"
@@ -188,7 +188,7 @@ describe('issue 13, case 18: what a start says of a lighttpd.conf', () => {
     expect(program.output).not.toContain('--web');
   });
 
-  test('one line lists all that is not taken over', async () => {
+  test('one line lists every directive that is not supported', async () => {
     const { 'l.conf': conf } = await files({
       'l.conf': `server.modules += ( "mod_accesslog" )
         server.errorlog = "/x"
@@ -205,7 +205,7 @@ describe('issue 13, case 18: what a start says of a lighttpd.conf', () => {
     expect(program.output.match(/not taken over/g)).toHaveLength(1);
   });
 
-  test('beware: who reaches it, pages of every site, and a guard that was passed over', async () => {
+  test('a warning lists who can reach the command, pages of every site, and each guard that was skipped', async () => {
     const { 'l.conf': conf } = await files({ 'l.conf': `auth.require = ()\n${backend(1)}` });
     const args = ['--config', conf!, '--listen', ':0'];
     const { program } = await startCommand([...args, '--ignore', 'auth.require']);
@@ -217,7 +217,7 @@ describe('issue 13, case 18: what a start says of a lighttpd.conf', () => {
     );
   });
 
-  test('beware: a login that was passed over asks nobody, also on loopback', async () => {
+  test('a warning says that a skipped login guards nothing, also on loopback', async () => {
     const { 'l.conf': conf } = await files({ 'l.conf': `auth.require = ()\n${backend(1)}` });
     const args = ['--config', conf!, '--listen', '127.0.0.1:0', '--ignore', 'auth.*', '--check-config'];
     expect((await runCommand(args)).stderr).toMatch(
@@ -225,7 +225,7 @@ describe('issue 13, case 18: what a start says of a lighttpd.conf', () => {
     );
   });
 
-  test('a socket with TLS that is not listened on is named, and so is a missing user', async () => {
+  test('the messages name a TLS socket that is not opened, and a missing user', async () => {
     const text = `$SERVER["socket"] == ":8443" { ssl.engine = "enable" }\n${backend(1)}`;
     const { 'l.conf': conf } = await files({ 'l.conf': text });
     const args = ['--config', conf!, '--listen', '127.0.0.1:0', '--ignore', 'ssl.*', '--check-config'];
@@ -242,7 +242,7 @@ describe('issue 13, case 18: what a start says of a lighttpd.conf', () => {
     ]);
   });
 
-  test('client certificates that were asked for are not called https alone', async () => {
+  test('client certificates that the file requires are not reported as plain https', async () => {
     const { 'l.conf': conf } = await files({
       'l.conf': `ssl.verifyclient.enforce = "enable"\n${backend(1)}`,
     });
@@ -264,7 +264,7 @@ describe('issue 13, case 18: what a start says of a lighttpd.conf', () => {
       true,
     ],
     [`${backend(1)}\n$HTTP["host"] == "x" { wstunnel.origins = ( "a.example" ) }`, true],
-  ])('pages of every site: %j', async (text, isOpen) => {
+  ])('a warning says that pages of every site may connect: %j', async (text, isOpen) => {
     const { 'l.conf': conf } = await files({ 'l.conf': text });
     const run = await runCommand(['--config', conf!, '--listen', '127.0.0.1:0', '--check-config']);
     expect(run.code).toBe(0);

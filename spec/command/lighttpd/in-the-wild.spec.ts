@@ -41,8 +41,8 @@ function ignoring(lines: readonly string[]): string[] {
 const backend = (port: number) =>
   `wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => ${port} ) ) )`;
 
-describe('issue 13, case 8: configurations from the field start at the second run at the latest', () => {
-  test("a home router's user interface: TLS, CGI, a proxy and the tunnel, a file for each", async () => {
+describe('issue 13, case 8: configurations found on the web start at the second attempt at the latest', () => {
+  test("a home router's user interface: TLS, CGI, a proxy and the tunnel, one file each", async () => {
     const { port } = await startEcho();
     const { cert, key } = makeCertificate();
     const { conf, folder } = await etc({
@@ -112,7 +112,7 @@ describe('issue 13, case 8: configurations from the field start at the second ru
     await program.prints(/not taken over: .*ssl\.engine \(10-ssl\.conf line 1; by --ignore\)/);
   });
 
-  test('a terminal on a demonstration machine: everything from the environment, a unix socket behind', async () => {
+  test('a terminal of a demonstration machine: settings from the environment, a backend on a unix socket', async () => {
     const { folder } = await files({ 'index.html': 'terminal' });
     const free = await closedPort();
     const socket = join(folder!, 'ttyd.sock');
@@ -146,7 +146,7 @@ describe('issue 13, case 8: configurations from the field start at the second ru
     );
   });
 
-  test('an observatory: text frames and pings, with what streams', async () => {
+  test('an observatory: text frames and PINGs, with streaming options', async () => {
     const { port } = await startEcho();
     const { conf } = await etc({
       'lighttpd.conf': `server.modules += ( "mod_wstunnel" )
@@ -163,7 +163,7 @@ describe('issue 13, case 8: configurations from the field start at the second ru
     await echoes(await openRaw(command.port, '/indi-websocket'));
   });
 
-  test("a radio appliance on Debian's own layout: scripts of include_shell, rewriting and a proxy", async () => {
+  test("a radio appliance in Debian's layout: include_shell, rewriting and a proxy", async () => {
     const { port } = await startEcho();
     const { conf } = await etc({
       'lighttpd.conf': `server.modules = ( "mod_indexfile", "mod_access", "mod_alias", "mod_redirect" )
@@ -198,7 +198,7 @@ describe('issue 13, case 8: configurations from the field start at the second ru
     await echoes(await openRaw(command.port, '/radio/ws'));
   });
 
-  test('a 3D printer: a page of one file, a proxy beside the tunnel', async () => {
+  test('a 3D printer: a page of one file, a proxy next to the tunnel', async () => {
     const { port } = await startEcho();
     const { conf } = await etc({
       'lighttpd.conf': `server.modules += ( "mod_compress", "mod_proxy", "mod_wstunnel" )
@@ -221,7 +221,7 @@ describe('issue 13, case 8: configurations from the field start at the second ru
     await echoes(await openRaw(command.port, '/websocket'));
   });
 
-  test('a service behind a socket of its own, with a proxy and headers around the tunnel', async () => {
+  test('a service on a socket with a name, with a proxy and response headers around the tunnel', async () => {
     const { port } = await startEcho();
     const [main, own] = [await closedPort(), await closedPort()];
     const { conf } = await etc({

@@ -8,7 +8,7 @@ import { Random, seedOf } from '../../support/random.js';
 const { runs, seed } = fuzzRuns(30_000);
 
 test(
-  `${runs} streams from seed ${seed}: never a throw, nothing after the end, the same however cut, and as ws has it`,
+  `${runs} streams from seed ${seed}: no throw, nothing after the end, equal however split, and as ws decodes them`,
   () => {
     let failures = 0;
     let closes = 0;
@@ -37,7 +37,7 @@ test(
   fuzzTimeout(20_000),
 );
 
-test('what a decoder keeps between chunks is bounded, however long the frame', () => {
+test('a decoder keeps a bounded number of bytes between chunks, however long the frame', () => {
   const decoder = new FrameDecoder({ ping: () => undefined, pong: () => undefined, close: () => undefined });
   const header = Buffer.from('82ff00000001000000000a0b0c0d', 'hex');
   expect(decoder.decode(Buffer.from(header))).toHaveLength(0);

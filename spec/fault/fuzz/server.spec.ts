@@ -106,13 +106,13 @@ async function runAll(inputOf: (random: Random) => Buffer, framesOnly: boolean):
 }
 
 test(
-  `${runs} handshakes from seed ${seed}: each is answered or cut off, and none is left`,
+  `${runs} handshakes from seed ${seed}: each is answered or cut off, and nothing is left open`,
   async () => expect(await runAll(handshakeStream, false)).toBeGreaterThan(0),
   fuzzTimeout(20_000),
 );
 
 test(
-  `${runs} streams of frames from seed ${seed}: at most one Close, nothing after it, and none is left`,
+  `${runs} streams of frames from seed ${seed}: at most one Close, nothing after it, and nothing left open`,
   async () => {
     const opened = await runAll(frameStream, true);
     expect(opened).toBeGreaterThan(runs / 2);

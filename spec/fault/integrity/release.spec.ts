@@ -20,7 +20,7 @@ const ways: [Transport, text: boolean][] = [
 ];
 
 test.each(ways)(
-  'over %s, text: %s: connections lost in mid-write spoil no other',
+  'over %s, text: %s: connections lost during a write corrupt no other tunnel',
   async (transport, text) => {
     const load: Load = { seed, up: 1000 * BLOCK, down: 1000 * BLOCK, largest: 150_000, text };
     const random = new Random(seed);
@@ -71,7 +71,7 @@ test.each(ways)(
   },
 );
 
-test('a chunk is freed once it is written, never before, and never where its write failed', async () => {
+test('a chunk is freed after its write, never before, and never after a failed write', async () => {
   const name = { seed, tunnel: 7, direction: 'up' } as const;
   const check = new StreamCheck(name);
   const server = createServer((socket) => socket.on('error', () => undefined).pause());

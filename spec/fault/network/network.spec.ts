@@ -24,7 +24,7 @@ const describeNetworks = (kind: 'veth' | 'tun', ...programs: string[]) => {
 };
 
 describeNetworks('veth')('between machines', () => {
-  test("the client's cable is cut: found by the PONG that does not come, and all is freed", async () => {
+  test("the client's cable is cut: the missing PONG reveals it, and everything is freed", async () => {
     const network = new Network();
     const { tunnel, client, backend } = await start(network, 'echo', 50_000, {
       pingInterval: 0.2,
@@ -38,7 +38,7 @@ describeNetworks('veth')('between machines', () => {
     await tunnel.prints(/left 0\n$/);
   });
 
-  test("the backend's cable is cut: found by the data that waits, and all is freed", async () => {
+  test("the backend's cable is cut: stalled data reveals it, and everything is freed", async () => {
     const network = new Network();
     const { tunnel, client } = await start(network, 'mute', 20_000_000, {}, { writeTimeout: 0.5 });
     network.cut('backend');
@@ -52,8 +52,8 @@ describeNetworks('veth')('between machines', () => {
 /** 40 ms to the other side of each cable, and 3 of 100 packets lost. */
 const BAD = { delay: 40, jitter: 10, loss: 3, seed: 20261122 };
 
-describeNetworks('tun', 'python3')('over delay and loss', { timeout: 120_000 }, () => {
-  test('every byte arrives, both ways, and no default deadline cuts', async () => {
+describeNetworks('tun', 'python3')('over a line with delay and loss', { timeout: 120_000 }, () => {
+  test('every byte arrives both ways, and no default deadline cuts the tunnel', async () => {
     const network = new Network(BAD);
     const { client, tunnel } = await start(network, 'echo', 2_000_000, { closeTimeout: 10 });
     const [, how] = await client.prints(/(whole|spoiled|closed|error)/);
@@ -63,7 +63,7 @@ describeNetworks('tun', 'python3')('over delay and loss', { timeout: 120_000 }, 
     expect(network.resent('tunnel')).toBeGreaterThan(10);
   });
 
-  test('a living client is not cut by short deadlines, one whose cable is cut is', async () => {
+  test('short deadlines keep a living client and cut off one whose cable is cut', async () => {
     const network = new Network(BAD);
     const { client, tunnel, backend } = await start(network, 'echo', 500_000, {
       pingInterval: 0.5,
@@ -78,7 +78,7 @@ describeNetworks('tun', 'python3')('over delay and loss', { timeout: 120_000 }, 
     await tunnel.prints(/left 0\n$/);
   });
 
-  test("the backend's cable is cut", async () => {
+  test("the cut of the backend's cable is detected", async () => {
     const network = new Network(BAD);
     // A lost Close is sent again after some 300 ms.
     const options = { closeTimeout: 10 };

@@ -40,8 +40,8 @@ async function asked(options: ConnectOptions = {}, path = '/a/b?token=c%20d'): P
   return request.replace(String(port), 'PORT');
 }
 
-describe('the request (RFC 6455 section 4.1)', () => {
-  test('is a GET of HTTP/1.1 with a fresh key, and no extension', async () => {
+describe("the client's upgrade request (RFC 6455 section 4.1)", () => {
+  test('is a GET of HTTP/1.1 with a fresh key and without extensions', async () => {
     const [one, two] = [await asked(), await asked()];
     const [, key = ''] = KEY_OF.exec(one) ?? [];
     expect(Buffer.from(key, 'base64')).toHaveLength(16);
@@ -54,7 +54,7 @@ describe('the request (RFC 6455 section 4.1)', () => {
     ]);
   });
 
-  test('has the headers, cookies and credentials that are given', async () => {
+  test('carries the headers, cookies and credentials of the options', async () => {
     const headers = { 'X-One': 'two', 'X-List': ['a', 'b'] };
     const request = await asked({
       ...{
@@ -72,7 +72,7 @@ describe('the request (RFC 6455 section 4.1)', () => {
     expect(request).toContain('sec-websocket-protocol: binary, base64\r\n');
   });
 
-  test('Basic credentials come as an option or in the URL', async () => {
+  test('takes Basic credentials from an option or from the URL', async () => {
     const basic = `authorization: Basic ${Buffer.from('ann:p@ß:w').toString('base64')}`;
     expect(await asked({ basic: { username: 'ann', password: 'p@ß:w' } })).toContain(basic);
     let request = '';
@@ -84,7 +84,7 @@ describe('the request (RFC 6455 section 4.1)', () => {
     expect(request).toContain(basic);
   });
 
-  test('to one host, connections are opened one at a time', async () => {
+  test('opens one connection at a time to a host', async () => {
     const answers: (() => void)[] = [];
     let most = 0;
     const { url, sockets } = await startByHand((peer, head) =>
@@ -102,7 +102,7 @@ describe('the request (RFC 6455 section 4.1)', () => {
     for (const stream of streams) stream.destroy();
   });
 
-  test('who gives up while waiting for his turn does not hold up the others', async () => {
+  test('a queued connection that is aborted does not delay the others', async () => {
     const { url } = await startByHand((peer, head) => {
       if (head.includes('good')) peer.send(accepting(head));
     });
@@ -116,7 +116,7 @@ describe('the request (RFC 6455 section 4.1)', () => {
   });
 });
 
-describe('the answer (RFC 6455 section 4.1)', () => {
+describe("the server's answer to the client (RFC 6455 section 4.1)", () => {
   const wrong: [string, (head: string) => string, ConnectOptions?][] = [
     ['Upgrade', (head) => accepting(head, { Upgrade: 'h2c' })],
     ['101 that has no Upgrade', (head) => accepting(head, { Upgrade: undefined })],
@@ -141,7 +141,7 @@ describe('the answer (RFC 6455 section 4.1)', () => {
     await until(() => sockets.every((socket) => socket.readableEnded || socket.destroyed));
   });
 
-  test('takes names and tokens in any case, and white space', async () => {
+  test('may use any case in names and tokens, and white space', async () => {
     const { url } = await startByHand((peer, head) =>
       peer.send(accepting(head, { Upgrade: 'WebSocket', Connection: 'keep-alive ,  UPGRADE' })),
     );
@@ -150,7 +150,7 @@ describe('the answer (RFC 6455 section 4.1)', () => {
     stream.destroy();
   });
 
-  test('may choose one of the subprotocols', async () => {
+  test('may choose one of the offered subprotocols', async () => {
     const { url } = await startByHand((peer, head) =>
       peer.send(accepting(head, { 'Sec-WebSocket-Protocol': 'b' })),
     );
@@ -161,7 +161,7 @@ describe('the answer (RFC 6455 section 4.1)', () => {
     stream.destroy();
   });
 
-  test('may come in pieces, behind other 1xx answers, with the first frame behind it', async () => {
+  test('may come in pieces, after other 1xx answers, with the first frame in the same packet', async () => {
     const { url } = await startByHand(async (peer, head) => {
       const all = `HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n${accepting(head)}\x82\x05hello`;
       peer.socket.setNoDelay(true);
@@ -178,8 +178,8 @@ describe('the answer (RFC 6455 section 4.1)', () => {
   });
 });
 
-describe('a refusal', () => {
-  test('is an error with status, headers and the beginning of the body', async () => {
+describe('an answer other than 101', () => {
+  test('is an error with status, headers and the start of the body', async () => {
     const { port } = await startHttp((_, res) => {
       res.writeHead(401, 'Who are you', { 'WWW-Authenticate': 'Basic realm="desk"', 'Set-Cookie': 'a=b' });
       res.end('x'.repeat(5000));
@@ -195,7 +195,7 @@ describe('a refusal', () => {
     expect(error.message).toBe(`ws://***@127.0.0.1:${port}/vnc?token=*** was refused: 401 Who are you`);
   });
 
-  test('a redirect is not followed, and says where to', async () => {
+  test('a redirect is not followed, and the error names its target', async () => {
     const { port } = await startHttp((_, res) => {
       res.writeHead(302, { Location: 'https://login.example/?next=secret' });
       res.end();
@@ -207,19 +207,19 @@ describe('a refusal', () => {
     expect(error.headers.location).toBe('https://login.example/?next=secret');
   });
 
-  test.each([429, 502, 503, 504])('%d may go better later', async (status) => {
+  test.each([429, 502, 503, 504])('status %d is marked as temporary', async (status) => {
     const { port } = await startHttp((_, res) => res.writeHead(status).end());
     expect(await refusal(`ws://127.0.0.1:${port}/`)).toMatchObject({ status, again: true });
   });
 
-  test('a server that speaks no WebSocket answers 200', async () => {
+  test('a server without WebSocket support answers 200, which is an error', async () => {
     const { port } = await startHttp((_, res) => res.end('<h1>It works!</h1>'));
     expect(await refusal(`ws://127.0.0.1:${port}/`)).toMatchObject({
       ...{ code: 'WSTUNNEL_REFUSED', status: 200, body: '<h1>It works!</h1>' },
     });
   });
 
-  test('a body that does not end is not waited for', async () => {
+  test('an endless body is not awaited', async () => {
     const { url, sockets } = await startByHand((peer) =>
       peer.send('HTTP/1.1 500 Oops\r\nContent-Length: 100\r\n\r\nbegun'),
     );
@@ -227,7 +227,7 @@ describe('a refusal', () => {
     await until(() => sockets[0]?.readableEnded === true || sockets[0]?.destroyed === true);
   });
 
-  test('a body that is cut off is no other failure', async () => {
+  test('a truncated body does not change the error', async () => {
     const { url } = await startByHand((peer) => {
       peer.send('HTTP/1.1 500 Oops\r\nContent-Length: 100\r\n\r\nbegun');
       peer.socket.end();
@@ -236,9 +236,9 @@ describe('a refusal', () => {
   });
 });
 
-describe('a server', () => {
+describe('a server that cannot be talked to', () => {
   test.each(['RFB 003.008\n', 'SSH-2.0-OpenSSH_9.2\r\n', '\x15\x03\x01\x00\x02\x02\x46'])(
-    'that answers %j is none of HTTP',
+    'answers %j, which is not HTTP',
     async (banner) => {
       const server = createServer((socket) => {
         socket.on('error', () => undefined);
@@ -251,14 +251,14 @@ describe('a server', () => {
     },
   );
 
-  test('that hangs up', async () => {
+  test('hangs up before its answer', async () => {
     const { url, port } = await startByHand((peer) => peer.socket.end());
     const error = await refusal(url);
     expect(error).toMatchObject({ code: 'WSTUNNEL_UNREACHABLE', again: true });
     expect(error.message).toBe(`127.0.0.1:${port} ended the connection without an answer`);
   });
 
-  test('that is not there', async () => {
+  test('does not listen', async () => {
     const port = await closedPort();
     const error = await refusal(`ws://127.0.0.1:${port}/`);
     expect(error).toMatchObject({ code: 'WSTUNNEL_UNREACHABLE', again: true });
@@ -267,7 +267,7 @@ describe('a server', () => {
     );
   });
 
-  test('whose name is not found', async () => {
+  test('has a name that cannot be resolved', async () => {
     const error = await refusal('ws://desk.invalid/');
     expect(error).toMatchObject({ code: 'WSTUNNEL_UNREACHABLE' });
     expect(error.message).toMatch(
@@ -275,7 +275,7 @@ describe('a server', () => {
     );
   });
 
-  test('that says nothing, by connectTimeout', async () => {
+  test('sends nothing until connectTimeout', async () => {
     const { url, sockets } = await startByHand(() => undefined);
     const before = descriptors();
     const error = await refusal(url, { connectTimeout: 0.05 });
@@ -285,7 +285,7 @@ describe('a server', () => {
     await until(() => descriptors() <= before);
   });
 
-  test('an abort ends the attempt', async () => {
+  test('is given up at an abort', async () => {
     const { url, sockets } = await startByHand(() => undefined);
     const controller = new AbortController();
     const stream = connect(url, { signal: controller.signal });
@@ -301,7 +301,7 @@ describe('a server', () => {
 describe('TLS', () => {
   const { cert: ca } = certificate();
 
-  test('the certificate must be one that is trusted', async () => {
+  test("the server's certificate must be trusted", async () => {
     const { url } = await startByHand((peer, head) => peer.send(accepting(head)), { tls: certificate() });
     const error = await refusal(url);
     expect(error).toMatchObject({ code: 'WSTUNNEL_TLS', again: false });
@@ -313,14 +313,14 @@ describe('TLS', () => {
     }
   });
 
-  test('and must be that of the host', async () => {
+  test("the server's certificate must name the host", async () => {
     const { url } = await startByHand(() => undefined, { tls: certificate() });
     const error = await refusal(url, { tls: { ca, servername: 'desk.example' } });
     expect(error).toMatchObject({ code: 'WSTUNNEL_TLS' });
     expect(error.message).toMatch(/does not match certificate's altnames/);
   });
 
-  test('and must not have expired', async () => {
+  test("the server's certificate must not have expired", async () => {
     const old = makeCertificate({ expired: true });
     const { url } = await startByHand(() => undefined, { tls: old });
     const error = await refusal(url, { tls: { ca: old.cert } });
@@ -328,7 +328,7 @@ describe('TLS', () => {
     expect(error.message).toMatch(/certificate has expired$/);
   });
 
-  test('a server without TLS', async () => {
+  test('a server without TLS is an error for wss:', async () => {
     const { port } = await startHttp((_, res) => res.end());
     expect(await refusal(`wss://127.0.0.1:${port}/`)).toMatchObject({ code: 'WSTUNNEL_TLS' });
   });

@@ -65,8 +65,8 @@ async function echoed(socket: Socket, text: string): Promise<void> {
 const closed = (socket: Socket) => new Promise((resolve) => socket.once('close', resolve));
 const ended = (listener: Listener) => once(listener, 'close').then(([end]) => end as LocalTunnelEnd);
 
-describe('a local port', () => {
-  test('is on loopback, and each connection has a tunnel of its own', async () => {
+describe('a local port of listen()', () => {
+  test('listens on loopback and opens a tunnel for each connection', async () => {
     const { url, tunnel } = await startTunnel();
     const listener = await startListener(url);
     expect(listener.address).toMatchObject({ address: '127.0.0.1', family: 'IPv4' });
@@ -83,7 +83,7 @@ describe('a local port', () => {
     expect(listener.stats()).toEqual({ open: 0, opened: 2, failed: 0, bytesIn: 7, bytesOut: 7 });
   });
 
-  test('may be a unix socket, for its owner alone', async () => {
+  test('may be a unix socket that only its owner can use', async () => {
     const { url } = await startTunnel();
     const folder = mkdtempSync(join(tmpdir(), 'wstunnel-client-'));
     onCleanup(() => rmSync(folder, { recursive: true }));
@@ -99,20 +99,20 @@ describe('a local port', () => {
     expect(() => statSync(path)).toThrow();
   });
 
-  test('that is no file can not be kept to its owner, and is not listened on', async () => {
+  test('a unix socket outside of the file system is refused, since other users could connect', async () => {
     const path = `\0wstunnel-client-${process.pid}`;
     await expect(listen(path, 'ws://127.0.0.1/')).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
     const [error] = (await once(connectTcp({ path }), 'error')) as [NodeJS.ErrnoException];
     expect(error.code).toBe('ECONNREFUSED');
   });
 
-  test('in use is an error of its own', async () => {
+  test('a port in use is reported with a code of its own', async () => {
     const { url } = await startTunnel();
     const taken = portIn(await startListener(url));
     await expect(listen(taken, url)).rejects.toMatchObject({ code: 'EADDRINUSE', port: taken });
   });
 
-  test('what the server sent before its end is delivered, then the end', async () => {
+  test('delivers what the server sent before its end, then ends', async () => {
     const bytes = Buffer.alloc(300_000, 'last words');
     const { url } = await startByHand((peer, head) => {
       peer.send(accepting(head), plain(2, bytes), plainClose(1000));
@@ -124,7 +124,7 @@ describe('a local port', () => {
     expect(Buffer.concat(parts).equals(bytes)).toBe(true);
   });
 
-  test('a local program that ends still gets what the server has sent before it saw that', async () => {
+  test('delivers to a local program that has ended what the server had sent before that', async () => {
     const { url } = await startByHand(async (peer, head) => {
       peer.send(accepting(head));
       expect(String(await peer.payload(8))).toBe('question');
@@ -140,8 +140,8 @@ describe('a local port', () => {
   });
 });
 
-describe('a server that is not there', () => {
-  test('is waited for, and what was sent meanwhile arrives', async () => {
+describe('a local port whose server cannot be reached', () => {
+  test('waits for the server, and delivers what was sent meanwhile', async () => {
     const server = createServer();
     const port = await closedPort();
     const listener = await startListener(`ws://127.0.0.1:${port}/`, { retryDelay: 0.01 });
@@ -165,7 +165,7 @@ describe('a server that is not there', () => {
     await listener.close({ timeout: 1 });
   });
 
-  test('is not waited for longer than retryFor; then the local program is reset', async () => {
+  test('waits at most retryFor, then resets the local program', async () => {
     const port = await closedPort();
     const listener = await startListener(`ws://127.0.0.1:${port}/`, { retryFor: 0.1, retryDelay: 0.02 });
     const failed = once(listener, 'fail');
@@ -179,7 +179,7 @@ describe('a server that is not there', () => {
     expect(listener.stats()).toMatchObject({ open: 0, opened: 0, failed: 1 });
   });
 
-  test.each([401, 403, 404])('one that answers %i is not asked again', async (status) => {
+  test.each([401, 403, 404])('does not retry after an answer of %i', async (status) => {
     let asked = 0;
     const { port } = await startHttp((_, res) => {
       asked++;
@@ -192,7 +192,7 @@ describe('a server that is not there', () => {
     expect(asked).toBe(1);
   });
 
-  test('nobody waits for a local program that has left', async () => {
+  test('stops waiting when the local program leaves', async () => {
     const port = await closedPort();
     const listener = await startListener(`ws://127.0.0.1:${port}/`, { retryDelay: 1 });
     for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {
@@ -206,8 +206,8 @@ describe('a server that is not there', () => {
   });
 });
 
-describe('the end of a listener', () => {
-  test('close() sends Close 1001 to open tunnels and gives up attempts', async () => {
+describe('the end of listen()', () => {
+  test('sends Close 1001 to open tunnels and aborts connection attempts', async () => {
     const complaints = watchComplaints();
     const timers = watchTimers();
     const before = descriptors();
@@ -235,7 +235,7 @@ describe('the end of a listener', () => {
     expect(complaints).toEqual([]);
   });
 
-  test('what does not end within the timeout is destroyed', async () => {
+  test('destroys tunnels that do not end within the timeout', async () => {
     const { url, sockets } = await startByHand((peer, head) => peer.send(accepting(head)));
     const listener = await startListener(url);
     const opened = once(listener, 'open');
@@ -246,7 +246,7 @@ describe('the end of a listener', () => {
     await until(() => sockets.every((socket) => socket.readableEnded || socket.destroyed));
   });
 
-  test('an abort ends all at once', async () => {
+  test('ends everything at once after an abort', async () => {
     const controller = new AbortController();
     const { url, tunnel } = await startTunnel();
     const listener = await startListener(url, { signal: controller.signal });
@@ -261,7 +261,7 @@ describe('the end of a listener', () => {
   });
 });
 
-test('above maxTunnels a connection is turned away', async () => {
+test('a connection above maxTunnels is closed', async () => {
   const { url } = await startTunnel();
   const listener = await startListener(url, { maxTunnels: 1 });
   const one = dial(listener);
@@ -276,7 +276,7 @@ test('above maxTunnels a connection is turned away', async () => {
   await echoed(dial(listener), 'three');
 });
 
-test('the local program and the server hold each other up', async () => {
+test('local program and server apply backpressure to each other', async () => {
   const sink = createServer((socket) => socket.pause());
   await listenTcp(sink);
   const { url } = await startTunnel({ server: { port: portOf(sink) }, limits: { buffered: 65_536 } });

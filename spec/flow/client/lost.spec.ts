@@ -41,7 +41,7 @@ async function dialLocal(url: string, local: LocalAddress = 0) {
 
 const BYTES = Buffer.alloc(200_000, 'all that came');
 
-describe('issue 13, case 12: a tunnel that is lost is no orderly end for the local program', () => {
+describe('issue 13, case 12: a lost tunnel is not an orderly end for the local program', () => {
   const losses: [string, number, (peer: RawClient) => unknown][] = [
     ['the server is reset', 1006, ({ socket }) => socket.resetAndDestroy()],
     ['the server ends without a Close', 1006, ({ socket }) => socket.end()],
@@ -49,29 +49,32 @@ describe('issue 13, case 12: a tunnel that is lost is no orderly end for the loc
     ['the server goes away', 1001, (peer) => peer.send(plainClose(1001)).socket.end()],
     ['the server cuts it off', 1008, (peer) => peer.send(plainClose(1008, 'logged out')).socket.end()],
   ];
-  test.each(losses)('%s: what came is delivered, then the connection is reset', async (_, code, lose) => {
-    const { url } = await startByHand((peer, head) => {
-      peer.send(accepting(head), plain(2, BYTES));
-      peer.socket.once('data', () => lose(peer));
-    });
-    const { socket, ended } = await dialLocal(url);
-    const seen = seenBy(socket);
-    // Only once the first bytes are there: a reset of the server may overtake those behind it.
-    socket.once('data', () => {
-      const wait = setInterval(() => {
-        if (socket.bytesRead < BYTES.length) return;
-        clearInterval(wait);
-        socket.write('lose it now');
-      }, 5);
-      onCleanup(() => clearInterval(wait));
-    });
-    const { bytes, end } = await seen;
-    expect(end).toBe('ECONNRESET');
-    expect(bytes.equals(BYTES)).toBe(true);
-    expect(await ended).toBe(code);
-  });
+  test.each(losses)(
+    '%s: received bytes are delivered, then the connection is reset',
+    async (_, code, lose) => {
+      const { url } = await startByHand((peer, head) => {
+        peer.send(accepting(head), plain(2, BYTES));
+        peer.socket.once('data', () => lose(peer));
+      });
+      const { socket, ended } = await dialLocal(url);
+      const seen = seenBy(socket);
+      // Only once the first bytes are there: a reset of the server may overtake those behind it.
+      socket.once('data', () => {
+        const wait = setInterval(() => {
+          if (socket.bytesRead < BYTES.length) return;
+          clearInterval(wait);
+          socket.write('lose it now');
+        }, 5);
+        onCleanup(() => clearInterval(wait));
+      });
+      const { bytes, end } = await seen;
+      expect(end).toBe('ECONNRESET');
+      expect(bytes.equals(BYTES)).toBe(true);
+      expect(await ended).toBe(code);
+    },
+  );
 
-  test.each([[1000], [undefined]])('a Close %s is an orderly end', async (code) => {
+  test.each([[1000], [undefined]])('a Close with %s is an orderly end', async (code) => {
     const { url } = await startByHand((peer, head) => {
       peer.send(accepting(head), plain(2, BYTES), plainClose(code));
       peer.socket.end();
@@ -82,7 +85,7 @@ describe('issue 13, case 12: a tunnel that is lost is no orderly end for the loc
     expect(bytes.equals(BYTES)).toBe(true);
   });
 
-  test('a program that has ended and waits for its answer is reset as well', async () => {
+  test('a program that has ended its side and awaits an answer gets a reset as well', async () => {
     const { url } = await startByHand((peer, head) => {
       peer.send(accepting(head));
       peer.socket.once('data', () => peer.socket.resetAndDestroy());
@@ -93,7 +96,7 @@ describe('issue 13, case 12: a tunnel that is lost is no orderly end for the loc
   });
 
   // lighttpd ends every tunnel without a Close: a download through it must arrive whole.
-  test('a program that reads a little later still gets what the kernel had accepted for it', async () => {
+  test('a program that reads a little later still gets the bytes that the kernel had accepted', async () => {
     const bytes = Buffer.alloc(4_000_000, 'a whole download');
     const { url } = await startByHand((peer, head) => {
       peer.send(accepting(head), plain(2, bytes));
@@ -106,7 +109,7 @@ describe('issue 13, case 12: a tunnel that is lost is no orderly end for the loc
     expect(seen.bytes.equals(bytes)).toBe(true);
   });
 
-  test('the end of the listener itself is an orderly one', async () => {
+  test('closing the listener is an orderly end', async () => {
     const { url } = await startTunnel();
     const { listener, socket } = await dialLocal(url);
     socket.write('x');
@@ -116,7 +119,7 @@ describe('issue 13, case 12: a tunnel that is lost is no orderly end for the loc
     expect((await seen).end).toBe('end');
   });
 
-  test('a unix socket knows no reset: it is closed, and nothing stays open', async () => {
+  test('a unix socket, which has no reset, is closed and leaves nothing open', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'wstunnel-lost-'));
     onCleanup(() => rmSync(folder, { recursive: true, force: true }));
     const { url } = await startByHand((peer, head) => {

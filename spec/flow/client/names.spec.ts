@@ -30,9 +30,9 @@ async function startNamed() {
   return { port: portOf(server), names };
 }
 
-describe('issue 13, case 14: the names of a server that is reached under another one', () => {
+describe('issue 13, case 14: a server reached under another name', () => {
   test.each(['desk.example', 'desk.example:8443', '[2001:db8::1]', '[2001:db8::1]:80', 'DESK.example'])(
-    'hostHeader %s is the Host header, and the connection goes to the URL',
+    "hostHeader %s becomes the Host header, and the connection goes to the URL's host",
     async (hostHeader) => {
       const heads: string[] = [];
       const { url } = await startByHand((peer, head) => {
@@ -44,7 +44,7 @@ describe('issue 13, case 14: the names of a server that is reached under another
     },
   );
 
-  test('tls.servername is the name in TLS, which the certificate must be for', async () => {
+  test('tls.servername is the SNI name, and the certificate must be for it', async () => {
     const { port, names } = await startNamed();
     const url = `wss://127.0.0.1:${port}/`;
     const found = await refusal(url, {
@@ -58,7 +58,7 @@ describe('issue 13, case 14: the names of a server that is reached under another
     expect(wrong.message).toMatch(/desk\.example\. is not in the cert's altnames/);
   });
 
-  test('a proxy is asked for the host of the URL', async () => {
+  test('a proxy gets the host of the URL', async () => {
     const { port, names } = await startNamed();
     const proxy = await startProxyDouble(passTo(port));
     const options = { proxy: proxy.url, hostHeader: 'desk.example', tls: { ca, servername: 'localhost' } };
@@ -75,14 +75,14 @@ describe('issue 13, case 14: the names of a server that is reached under another
     },
   );
 
-  test('hostHeader is refused in forward mode, where the proxy would go by it', () => {
+  test('hostHeader is refused in forward mode, where a proxy would follow it', () => {
     for (const proxy of ['http://127.0.0.1:1', false as const])
       expect(() =>
         connect('ws://127.0.0.1:1/', { proxy, proxyMode: 'forward', hostHeader: 'desk.example' }),
       ).toThrow(/hostHeader is not for proxyMode "forward": the proxy finds the server by it/);
   });
 
-  test('the command has both as --host-header and --servername', async () => {
+  test('the command has both options as --host-header and --servername', async () => {
     const { port, names } = await startNamed();
     const { file = '' } = await files({ file: ca });
     const flags = ['--host-header', 'desk.example:8443', '--servername', 'localhost'];

@@ -39,7 +39,7 @@ async function refusal(url: string, options: ConnectOptions): Promise<ClientErro
 }
 
 describe('CONNECT', () => {
-  test('for ws: and for wss:, with credentials', async () => {
+  test('opens tunnels for ws: and for wss:, with credentials', async () => {
     const plain = await startTunnel();
     const tls = await startTlsTunnel();
     for (const [url, to, options] of [
@@ -58,7 +58,7 @@ describe('CONNECT', () => {
     }
   });
 
-  test('to a proxy that is spoken to over TLS', async () => {
+  test('is sent over TLS to an https proxy', async () => {
     const { port } = await startTunnel();
     const proxy = await startProxyDouble(passTo(port), { tls: certificate() });
     await echoed('ws://desk.example/tunnel', { proxy: proxy.url, proxyTls: { ca } });
@@ -71,7 +71,7 @@ describe('CONNECT', () => {
     expect(error.message).toMatch(/self-signed/);
   });
 
-  test("a certificate must be the server's, not the proxy's", async () => {
+  test("the certificate for wss: must be the server's and not the proxy's", async () => {
     // Both names are on loopback, and the certificate is good for one of them.
     const tls = await startTlsTunnel();
     const proxy = await startProxyDouble(passTo(tls));
@@ -83,7 +83,7 @@ describe('CONNECT', () => {
     expect(proxy.asked).toHaveLength(3);
   });
 
-  test('407 is an error of its own', async () => {
+  test('407 has an error code of its own', async () => {
     const proxy = await startProxyDouble((client) => {
       client.send(
         'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="office"\r\nContent-Length: 3\r\n\r\nno!',
@@ -118,7 +118,7 @@ describe('CONNECT', () => {
     '\r\n\r\n',
     'HTTP/1.1 200\r\nnonsense\r\n\r\n',
     '\x1b[31mHTTP/1.1 9 \x07\r\n\r\n',
-  ])('a proxy that answers %j is none', async (answer) => {
+  ])('a proxy that answers %j is not a proxy', async (answer) => {
     const proxy = await startProxyDouble((client) => client.send(answer));
     const error = await refusal('ws://desk.example/', { proxy: proxy.url });
     expect(error.code).toMatch(/^WSTUNNEL_PROXY_(REFUSED|UNREACHABLE)$/);
@@ -126,7 +126,7 @@ describe('CONNECT', () => {
     expect(error.message).not.toMatch(/[\x00-\x1f]|NaN/);
   });
 
-  test('a proxy that is not there', async () => {
+  test('a proxy that does not listen is an error', async () => {
     const port = await closedPort();
     const error = await refusal('ws://desk.example/', { proxy: `http://ann:secret@127.0.0.1:${port}` });
     expect(error).toMatchObject({ code: 'WSTUNNEL_PROXY_UNREACHABLE', again: true });
@@ -136,7 +136,7 @@ describe('CONNECT', () => {
   });
 
   test.each(['ws:', 'wss:'])(
-    'a proxy that stalls is given up after connectTimeout, for %s',
+    'a proxy that stalls is abandoned after connectTimeout, for %s',
     async (scheme) => {
       const proxy = await startProxyDouble(() => undefined);
       const before = descriptors();
@@ -146,14 +146,14 @@ describe('CONNECT', () => {
     },
   );
 
-  test('one that speaks TLS and stalls, too', async () => {
+  test('an https proxy that stalls is abandoned as well', async () => {
     const proxy = await startProxyDouble(() => undefined, { tls: certificate() });
     const options = { proxy: proxy.url, proxyTls: { ca }, connectTimeout: 0.2 };
     expect(await refusal('ws://desk.example/', options)).toMatchObject({ code: 'WSTUNNEL_CONNECT_TIMEOUT' });
     await until(() => proxy.sockets.size === 0);
   });
 
-  test('an abort while the proxy stalls leaves nothing', async () => {
+  test('an abort while the proxy stalls leaves nothing behind', async () => {
     const proxy = await startProxyDouble(() => undefined);
     const controller = new AbortController();
     const stream = connect('ws://desk.example/', { proxy: proxy.url, signal: controller.signal });
@@ -164,7 +164,7 @@ describe('CONNECT', () => {
     await until(() => proxy.sockets.size === 0);
   });
 
-  test('a proxy that dies before its answer, inside it, and inside the handshake', async () => {
+  test('a proxy that dies before its answer, within it, or within the handshake is an error', async () => {
     for (const [said, code] of [
       ['', 'WSTUNNEL_PROXY_UNREACHABLE'],
       ['HTTP/1.1 200 Conn', 'WSTUNNEL_PROXY_UNREACHABLE'],
@@ -181,7 +181,7 @@ describe('CONNECT', () => {
     }
   });
 
-  test('a proxy that dies under an open tunnel', async () => {
+  test('a proxy that dies during an open tunnel is an error', async () => {
     const { port, tunnel } = await startTunnel();
     const proxy = await startProxyDouble(passTo(port));
     const stream = connect('ws://desk.example/tunnel', { proxy: proxy.url });
@@ -193,7 +193,7 @@ describe('CONNECT', () => {
   });
 });
 
-describe("issue 12, case 19: a proxy's answer to CONNECT that does not end", () => {
+describe("issue 12, case 19: a proxy's endless answer to CONNECT", () => {
   /** More than the buffers of both kernels together, less than anybody would call bounded. */
   const MOST = 32 * 1024 ** 2;
   const endings = {
@@ -212,7 +212,7 @@ describe("issue 12, case 19: a proxy's answer to CONNECT that does not end", () 
     Object.entries(endings).flatMap(([name, more]) =>
       ways.map((way) => ({ name, more, to: way[0], for: way[1] })),
     ),
-  )('$name, from a proxy at $to, for $for: an error, and the connection is gone', async (one) => {
+  )('$name, from a proxy at $to, for $for: an error, and the connection is closed', async (one) => {
     let written = 0;
     const serve: Parameters<typeof startProxyDouble>[0] = ({ socket }) => {
       socket.write(one.name === 'in its status line' ? 'HTTP/1.1 200 ' : 'HTTP/1.1 200 OK\r\n');
@@ -235,7 +235,7 @@ describe("issue 12, case 19: a proxy's answer to CONNECT that does not end", () 
     expect(written).toBeLessThan(MOST);
   });
 
-  test('a long answer that has an end opens the tunnel', async () => {
+  test('a long answer that ends opens the tunnel', async () => {
     const { port } = await startTunnel();
     const long = `HTTP/1.1 200 OK\r\nX-Long: ${'x'.repeat(12_000)}\r\n\r\n`;
     for (const tls of [{}, { tls: certificate() }]) {
@@ -244,7 +244,7 @@ describe("issue 12, case 19: a proxy's answer to CONNECT that does not end", () 
     }
   });
 
-  test('blank lines without end are no answer', async () => {
+  test('endless blank lines are not an answer', async () => {
     const proxy = await startProxyDouble(({ socket }) => {
       const pump = () => {
         while (socket.writable && socket.write('\r\n'.repeat(30_000)));
@@ -258,7 +258,7 @@ describe("issue 12, case 19: a proxy's answer to CONNECT that does not end", () 
 });
 
 describe('forward mode', () => {
-  test('sends the handshake itself, with credentials for the proxy', async () => {
+  test('sends the upgrade request with credentials for the proxy', async () => {
     const proxy = await startProxyDouble((client, head) => client.send(accepting(head)));
     const stream = connect('ws://desk.example:8080/vnc?token=a', {
       ...{ proxy: `http://ann:secret@127.0.0.1:${proxy.port}`, proxyMode: 'forward', cookies: { sid: '1' } },
@@ -274,7 +274,7 @@ describe('forward mode', () => {
     stream.destroy();
   });
 
-  test('over TLS to the proxy, whose certificate is checked by its own name', async () => {
+  test('works over TLS to the proxy, whose certificate must name the proxy', async () => {
     const proxy = await startProxyDouble((client, head) => client.send(accepting(head)), {
       tls: certificate(),
     });
@@ -288,14 +288,14 @@ describe('forward mode', () => {
     expect(error.message).toMatch(/self-signed/);
   });
 
-  test('is refused for wss:, since the proxy would read it all', () => {
+  test('is refused for wss:, since the proxy would read everything', () => {
     for (const proxy of ['http://127.0.0.1:1', false] as const)
       expect(() => connect('wss://desk.example/', { proxy, proxyMode: 'forward' })).toThrow(
         /proxyMode can be "forward" for ws: only/,
       );
   });
 
-  test('a proxy that refuses, stalls, or is not there', async () => {
+  test('a proxy that refuses, stalls or does not listen is an error', async () => {
     const options = { proxyMode: 'forward', connectTimeout: 10 } as const;
     const unwilling = await startProxyDouble((client) =>
       client.send('HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n'),
@@ -323,14 +323,14 @@ describe('forward mode', () => {
   });
 });
 
-describe('the environment', () => {
+describe('proxies of the environment', () => {
   const refusing = () => startProxyDouble((client) => client.send('HTTP/1.1 403 No\r\n\r\n'));
   const asks = async (url: string, environment: Record<string, string>, options: ConnectOptions = {}) => {
     setProxyEnvironment(environment);
     return refusal(url, { connectTimeout: 5, ...options });
   };
 
-  test('HTTPS_PROXY is for wss:, HTTP_PROXY for ws:, ALL_PROXY for both, in lower case first', async () => {
+  test('HTTPS_PROXY applies to wss:, HTTP_PROXY to ws:, ALL_PROXY to both, and lower case wins', async () => {
     const [one, two] = [await refusing(), await refusing()];
     const silent = `127.0.0.1:${await closedPort()}`;
     const via = ({ port }: { port: number }) => `the proxy 127.0.0.1:${port} refused: 403 No`;
@@ -345,7 +345,7 @@ describe('the environment', () => {
     expect((await asks('ws://desk.example/', bare)).message).toBe(via(one));
   });
 
-  test('issue 13, case 1: a proxy without a scheme is spoken to without TLS, for wss: too', async () => {
+  test('issue 13, case 1: a proxy without a scheme is contacted without TLS, also for wss:', async () => {
     const [one, two] = [await refusing(), await refusing()];
     const via = ({ port }: { port: number }) => `the proxy 127.0.0.1:${port} refused: 403 No`;
     for (const name of ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy'])
@@ -357,7 +357,7 @@ describe('the environment', () => {
     expect(two.asked.map((head) => head.includes(basic))).toEqual([true, true]);
   });
 
-  test('NO_PROXY names hosts that are reached without', async () => {
+  test('NO_PROXY names hosts that are reached directly', async () => {
     const proxy = await refusing();
     const { url } = await startByHand((peer) => peer.send('HTTP/1.1 404 No\r\n\r\n'));
     for (const name of ['NO_PROXY', 'no_proxy'])
@@ -368,7 +368,7 @@ describe('the environment', () => {
     expect(await asks(url, { HTTP_PROXY: proxy.url }, { proxy: false })).toMatchObject({ status: 404 });
   });
 
-  test('issue 13, case 2: ranges, subdomains and IPv6 addresses in NO_PROXY', async () => {
+  test('issue 13, case 2: NO_PROXY takes ranges, subdomains and IPv6 addresses', async () => {
     const proxy = await refusing();
     const { port } = await startByHand((peer) => peer.send('HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n'));
     for (const [host, list] of [
@@ -387,7 +387,7 @@ describe('the environment', () => {
     expect(await asks(`ws://[::1]:${wide}/`, bare)).toMatchObject({ code: 'WSTUNNEL_UNREACHABLE' });
   });
 
-  test('a wrong one is an error that shows no password', () => {
+  test('an invalid proxy is an error that does not show its password', () => {
     setProxyEnvironment({ ALL_PROXY: 'socks5://ann:secret@127.0.0.1:1080' });
     expect(() => connect('ws://desk.example/')).toThrow(
       /^wstunnel: the environment's proxy \(ALL_PROXY\) must be an http: or https: URL, or false; got 'socks5:\/\/\*\*\*@127\.0\.0\.1:1080'$/,

@@ -40,8 +40,8 @@ async function rest(stream: Duplex): Promise<string> {
 const closed = (stream: Duplex) =>
   stream.closed ? Promise.resolve() : new Promise<void>((resolve) => stream.once('close', resolve));
 
-describe('what comes', () => {
-  test('messages of any kind, fragmented and cut anywhere, are bare bytes', async () => {
+describe('bytes from the server', () => {
+  test('arrive bare from messages of any kind, however fragmented and split', async () => {
     const { stream, server } = await openByHand();
     const all = Buffer.concat([
       plain(1, 'grü', false),
@@ -65,7 +65,7 @@ describe('what comes', () => {
     expect(stream).toMatchObject({ closeCode: 1000, closeReason: 'bye', bytesRead: 70_009 });
   });
 
-  test('a Close without a code is an end as well', async () => {
+  test('a Close without a code ends the stream', async () => {
     const { stream, server } = await openByHand();
     server.send(plain(2, 'x'), plainClose());
     expect(await rest(stream)).toBe('x');
@@ -78,7 +78,7 @@ describe('what comes', () => {
     [1011, 'the backend failed'],
     [1001, ''],
     [4502, 'the backend could not be reached'],
-  ])('Close %i is a failure, behind all bytes that came before', async (code, reason) => {
+  ])('Close %i is a failure, after all bytes received before', async (code, reason) => {
     const { stream, server } = await openByHand();
     const bytes = 'x'.repeat(1000);
     server.send(plain(2, bytes), plainClose(code, reason));
@@ -94,7 +94,7 @@ describe('what comes', () => {
     await closed(stream);
   });
 
-  test('so it is to who reads by hand or iterates', async () => {
+  test('Close 1011 is a failure also for paused reads and iteration', async () => {
     const { stream, server } = await openByHand();
     server.send(plain(2, 'by hand'), plainClose(1011));
     await until(() => stream.closeCode === 1011);
@@ -122,7 +122,7 @@ describe('what comes', () => {
     }
   });
 
-  test('a server that breaks the protocol is told so', async () => {
+  test('a server that violates the protocol gets a Close with the reason', async () => {
     const { stream, server } = await openByHand();
     const error = failed(stream);
     server.send(Buffer.from([0x82, 0x81, 1, 2, 3, 4, 5]));
@@ -131,7 +131,7 @@ describe('what comes', () => {
     await server.ended();
   });
 
-  test('who does not read holds the server up', async () => {
+  test('a stream that is not read pauses the server', async () => {
     const { stream, server } = await openByHand();
     const block = plain(2, Buffer.alloc(65_000));
     const pump = () => {
@@ -156,8 +156,8 @@ describe('what comes', () => {
   });
 });
 
-describe('what goes', () => {
-  test('writes before the connection wait for it, in frames that are masked', async () => {
+describe('bytes to the server', () => {
+  test('written before the connection opens are queued, and sent in masked frames', async () => {
     const peer = deferred<RawClient>();
     const { url } = await startByHand((client, head) => peer.resolve(client.send(accepting(head))));
     const stream = connect(url);
@@ -175,7 +175,7 @@ describe('what goes', () => {
     await closed(stream);
   });
 
-  test("a caller's buffer is not touched, and a large one goes in frames of 64 KiB", async () => {
+  test("leave the caller's buffer unchanged, and large buffers go in frames of 64 KiB", async () => {
     const { stream, server } = await openByHand();
     const bytes = Buffer.alloc(150_000, 'caller');
     const before = Buffer.from(bytes);
@@ -195,7 +195,7 @@ describe('what goes', () => {
     stream.destroy();
   });
 
-  test('a server that does not read holds the writer up', async () => {
+  test('a server that does not read pauses the writer', async () => {
     const { stream, server } = await openByHand({ buffered: 65_536 });
     server.socket.pause();
     let written = 0;
@@ -216,7 +216,7 @@ describe('what goes', () => {
     stream.destroy();
   });
 
-  test("what is written behind the server's Close is dropped", async () => {
+  test("written after the server's Close are dropped", async () => {
     const complaints = watchComplaints();
     const { stream, server } = await openByHand();
     server.send(plainClose(1000));
@@ -229,8 +229,8 @@ describe('what goes', () => {
   });
 });
 
-describe('the end', () => {
-  test('destroy() frees the connection at once', async () => {
+describe('the end of a client stream', () => {
+  test('destroy() closes the connection at once', async () => {
     const { stream, server } = await openByHand();
     stream.destroy();
     await closed(stream);
@@ -238,7 +238,7 @@ describe('the end', () => {
     expect(await server.close()).toBeUndefined();
   });
 
-  test('destroy() before the connection, or as soon as it is there', async () => {
+  test('destroy() works before the connection opens and right after', async () => {
     const complaints = watchComplaints();
     const { url, sockets } = await startByHand((peer, head) => peer.send(accepting(head)));
     const early = connect(url);
@@ -260,7 +260,7 @@ describe('the end', () => {
     await server.ended();
   });
 
-  test('a server that does not finish is waited for no longer than closeTimeout', async () => {
+  test('a server that does not finish is awaited no longer than closeTimeout', async () => {
     const timers = watchTimers();
     const { stream, server } = await openByHand({ closeTimeout: 0.05 });
     stream.resume().end();
@@ -270,7 +270,7 @@ describe('the end', () => {
     await until(() => timers() === 0);
   });
 
-  test('what was written before a Close that is never answered may be lost: an error', async () => {
+  test('bytes written before a Close that is never answered may be lost, which is an error', async () => {
     const timers = watchTimers();
     const { stream, server } = await openByHand({ closeTimeout: 0.05 });
     const error = failed(stream);
@@ -286,7 +286,7 @@ describe('the end', () => {
     await until(() => timers() === 0);
   });
 
-  test('what is not read within closeTimeout is missing: no orderly end', async () => {
+  test('bytes not read within closeTimeout are missing, so the end is not orderly', async () => {
     const { stream, server } = await openByHand({ closeTimeout: 0.05 });
     const chunk = plain(2, Buffer.alloc(60_000));
     for (let sent = 0; sent < 50; sent++) server.send(chunk);
@@ -308,7 +308,7 @@ describe('the end', () => {
     await server.ended();
   });
 
-  test('a server that answers PINGs is not', async () => {
+  test('a server that answers PINGs is kept', async () => {
     const { stream, server } = await openByHand({ pingInterval: 0.01, pongTimeout: 0.2 });
     for (let i = 0; i < 30; i++) {
       expect(await server.frame()).toMatchObject({ opcode: 9 });
@@ -318,8 +318,8 @@ describe('the end', () => {
   });
 });
 
-describe('through our own server', () => {
-  test('bytes there and back, and nothing is left', async () => {
+describe('a client stream to a tunnel of ours', () => {
+  test('carries bytes both ways and leaves nothing behind', async () => {
     const { url, tunnel } = await startTunnel();
     const before = descriptors();
     const timers = watchTimers();

@@ -10,7 +10,7 @@ async function held(when: Condition, path: string, headers: Record<string, strin
 }
 
 describe('conditions', () => {
-  test('the query is what the app sees as such: not what stands behind a #', async () => {
+  test('the query is the one that the app sees, without the part after #', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ rules: [{ when: { query: 'admin' }, server: { port: backend } }] });
     const { port } = await startApp((app) => {
@@ -23,7 +23,7 @@ describe('conditions', () => {
     expect(await held({ query: 'a=1' }, '?a=1#?b')).toBe(true);
   });
 
-  test('a Host with a final dot or an odd port is the same host', async () => {
+  test('a Host with a final dot or an unusual port is the same host', async () => {
     for (const host of [
       'desk.internal',
       'desk.internal.',
@@ -37,7 +37,7 @@ describe('conditions', () => {
     expect(await held({ host: 'desk.internal' }, '/', { Host: 'desk.internal..' })).toBe(false);
   });
 
-  test('headers that were not sent are empty, whatever their name', async () => {
+  test('a missing header is empty, whatever its name', async () => {
     for (const name of ['constructor', 'valueof', '__proto__']) {
       const headers = Object.fromEntries([[name, 'x']]);
       expect(await held({ headers: Object.fromEntries([[name, '']]) }, '/'), name).toBe(true);
@@ -46,7 +46,7 @@ describe('conditions', () => {
   });
 });
 
-describe('options of a class', () => {
+describe('options given as a class instance', () => {
   class Options implements TunnelOptions {
     readonly server: { port: number };
 
@@ -68,7 +68,7 @@ describe('options of a class', () => {
     expect(await statusOf(port, '/tunnel')).toBe(401);
   });
 
-  test('and are checked', () => {
+  test('methods and getters are checked', () => {
     class Wrong {
       get pingInterval(): number {
         return -1;
@@ -77,7 +77,7 @@ describe('options of a class', () => {
     expect(() => makeTunnel(new Wrong())).toThrow(/pingInterval/);
   });
 
-  test('a host whose address is a getter is dialled there', async () => {
+  test('a host with an address getter is dialled at its value', async () => {
     class Desk {
       readonly port = 9;
 
@@ -104,7 +104,7 @@ describe('options of a class', () => {
   });
 });
 
-describe("beside the server's other upgrade listeners", () => {
+describe('rules beside other upgrade listeners of the server', () => {
   async function startBeside(build: (at: { port: number }) => TunnelOptions) {
     const tunnel = makeTunnel(build({ port: (await startEcho()).port }));
     const { port, server } = await startApp((app) => app.use('/tunnel', tunnel));
@@ -112,7 +112,7 @@ describe("beside the server's other upgrade listeners", () => {
     return port;
   }
 
-  test("a path that only a rule's mapExtensions lead to is the tunnel's", async () => {
+  test("a path that only a rule's mapExtensions map belongs to the tunnel", async () => {
     const port = await startBeside((at) => ({
       server: { '.vnc': at },
       rules: [{ url: '/x', else: { rules: [{ mapExtensions: { '.foo': '.vnc' } }] } }],
@@ -121,7 +121,7 @@ describe("beside the server's other upgrade listeners", () => {
     expect(await statusOf(port, '/tunnel/x/a.foo')).toBe(418);
   });
 
-  test("a path that a rule's map takes away is the others'", async () => {
+  test("a path that a rule's map removes belongs to the other listeners", async () => {
     const port = await startBeside((at) => ({ server: at, rules: [{ server: { '/a': at } }] }));
     expect(await statusOf(port, '/tunnel/a')).toBe(101);
     expect(await statusOf(port, '/tunnel/b')).toBe(418);

@@ -10,7 +10,7 @@ import { connect } from 'node:net';
 import { onCleanup } from '../../support/cleanup.js';
 import { closedPort, listen, makeTunnel, portOf, startEcho } from '../../support/servers.js';
 
-test('issue 13, case 8: localPort in a rule is the port that the connection came to', async () => {
+test('issue 13, case 8: localPort in a rule is the port that accepted the connection', async () => {
   const backend = await startEcho();
   const own = await closedPort();
   const tunnel = makeTunnel({
@@ -40,7 +40,7 @@ test('issue 13, case 8: localPort in a rule is the port that the connection came
   expect(await statusAt(join(folder, 's'), '/not')).toBe(101);
 });
 
-test('issue 13, case 8: localPort is a port or a list of ports', () => {
+test('issue 13, case 8: localPort takes a port or a list of ports', () => {
   const rule = (localPort: unknown) => () =>
     wstunnel({ rules: [{ when: { localPort: localPort as number } }] });
   expect(rule([])).toThrow(/rules\[0\]\.when\.localPort needs at least one port/);

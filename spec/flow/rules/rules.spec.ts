@@ -58,7 +58,7 @@ describe('rules', () => {
     ]);
   });
 
-  test('later ones win, option by option', async () => {
+  test('a later rule overrides earlier ones, option by option', async () => {
     const { ask, tunnel } = await startRules(['a', 'b', 'c'], ({ a, b, c }) => ({
       server: a,
       rules: [
@@ -78,7 +78,7 @@ describe('rules', () => {
     expect(tunnel.stats().refused).toEqual({ WSTUNNEL_NOT_AUTHENTICATED: 1, WSTUNNEL_ADDRESS_REFUSED: 1 });
   });
 
-  test("the tunnel's own url is a gate for all of them", async () => {
+  test("the tunnel's `url` gates all rules", async () => {
     const { ask } = await startRules(['a', 'b'], ({ a, b }) => ({
       url: '/in',
       server: a,
@@ -90,7 +90,7 @@ describe('rules', () => {
     expect([await ask('/in'), await ask('/in/b'), await ask('/out')]).toEqual(['a', 'b', 404]);
   });
 
-  test('inside each other, and with an else', async () => {
+  test('rules can be nested, and have an else', async () => {
     const inner: (b: Rule['server'], c: Rule['server']) => Rule[] = (b, c) => [
       { when: { query: /two/ }, server: b!, else: { when: { query: /three/ }, server: c! } },
     ];
@@ -112,7 +112,7 @@ describe('rules', () => {
     expect(await ask('/no')).toBe(403);
   });
 
-  test('each has a strategy of its own, and a list its own turn', async () => {
+  test("each rule's strategy and each list has a separate turn", async () => {
     const { ask } = await startRules(['a', 'b', 'c', 'd'], ({ a, b, c, d }) => ({
       server: [a, b],
       balance: 'round-robin',
@@ -122,7 +122,7 @@ describe('rules', () => {
     expect(got).toEqual(['a', 'c', 'b', 'd', 'a']);
   });
 
-  test("lighttpd's map, with mapExtensions from a rule", async () => {
+  test("mapExtensions of a rule apply to lighttpd's map", async () => {
     const { ask, tunnel } = await startRules(['a', 'b'], ({ a, b }) => ({
       server: { '/vnc': a, '.ssh': [b] },
       rules: [{ url: '/m', mapExtensions: { '.term': '.ssh' } }],
@@ -136,27 +136,27 @@ describe('rules', () => {
 });
 
 describe('conditions', () => {
-  test('url: the path within the mount, undecoded, without query', async () => {
+  test('url matches the path within the mount, undecoded and without query', async () => {
     expect(await held({ url: '/a%20b' }, '/a%20b?c')).toBe(true);
     expect(await held({ url: '/a b' }, '/a%20b')).toBe(false);
     expect(await held({ url: { startsWith: '/tunnel' } }, '/tunnel')).toBe(true);
     expect(await held({ url: { notMatches: /^\/x/ } }, '/x')).toBe(false);
   });
 
-  test('host: in lower case, a port counts where both have one', async () => {
+  test('host is compared in lower case, and a port only where both sides have one', async () => {
     expect(await held({ host: 'desk.example' }, '/', { Host: 'DESK.example:8080' })).toBe(true);
     expect(await held({ host: 'desk.example:443' }, '/', { Host: 'desk.example:8080' })).toBe(false);
     expect(await held({ host: /^desk\./ }, '/', { Host: 'Desk.example' })).toBe(true);
   });
 
-  test('query, as it came', async () => {
+  test('query is compared as received', async () => {
     expect(await held({ query: 'a=1&b=%2F' }, '/?a=1&b=%2F')).toBe(true);
     expect(await held({ query: '' }, '/')).toBe(true);
     expect(await held({ query: { matches: /(^|&)token=/ } }, '/?x=1&token=2')).toBe(true);
     expect(await held({ query: { endsWith: '=2' } }, '/?token=3')).toBe(false);
   });
 
-  test('headers, by any case of their names; a missing one is empty', async () => {
+  test('headers match in any case of their names, and a missing one is empty', async () => {
     expect(await held({ headers: { 'X-Desk': 'a' } }, '/', { 'x-desk': 'a' })).toBe(true);
     expect(await held({ headers: { 'x-desk': '' } })).toBe(true);
     expect(
@@ -165,7 +165,7 @@ describe('conditions', () => {
     expect(await held({ headers: { 'x-desk': 'a', cookie: /k=v/ } }, '/', { Cookie: 'k=v' })).toBe(false);
   });
 
-  test('remoteAddress: addresses and ranges', async () => {
+  test('remoteAddress matches addresses and ranges', async () => {
     expect(await held({ remoteAddress: '127.0.0.0/8' })).toBe(true);
     expect(await held({ remoteAddress: ['10.0.0.0/8', '127.0.0.1'] })).toBe(true);
     expect(await held({ remoteAddress: { notEquals: '127.0.0.1' } })).toBe(false);
@@ -173,7 +173,7 @@ describe('conditions', () => {
     expect(await held({ remoteAddress: '2001:db8::/32' })).toBe(false);
   });
 
-  test('all, any and not', async () => {
+  test('all, any and not combine conditions', async () => {
     const yes: Condition = { query: 'x' };
     const no: Condition = { query: 'y' };
     const cases: [Condition, boolean][] = [
@@ -190,7 +190,7 @@ describe('conditions', () => {
     for (const [when, right] of cases) expect(await held(when, '/?x')).toBe(right);
   });
 
-  test('scheme', async () => {
+  test('scheme matches http or https', async () => {
     const backend = await startEcho();
     const rules: Rule[] = [{ when: { scheme: 'https' }, server: { port: backend.port } }];
     const app = express().use('/tunnel', makeTunnel({ rules }));
@@ -208,11 +208,11 @@ describe('conditions', () => {
   });
 });
 
-describe('the address of a condition', () => {
+describe('the address that a condition compares', () => {
   const rules = ({ port }: Backend): Rule[] => [
     { when: { remoteAddress: '192.0.2.0/24' }, server: { port } },
   ];
-  test('is that of clientAddress', async () => {
+  test('is the result of clientAddress', async () => {
     const backend = await startEcho();
     const { port } = await startTunnel({
       server: undefined as never,
@@ -223,7 +223,7 @@ describe('the address of a condition', () => {
     expect(await statusOf(port, '/tunnel', { 'X-Mine': '198.51.100.7' })).toBe(404);
   });
 
-  test('is that of a trusted proxy', async () => {
+  test('is the address that a trusted proxy reports', async () => {
     const backend = await startEcho();
     const tunnel = makeTunnel({ rules: rules(backend) });
     const { port } = await startApp((app) => app.set('trust proxy', 'loopback').use('/tunnel', tunnel));
@@ -231,7 +231,7 @@ describe('the address of a condition', () => {
     expect(await statusOf(port)).toBe(404);
   });
 
-  test('where it can not be known, the request is refused with 500', async () => {
+  test('refuses the request with 500 where it cannot be known', async () => {
     const backend = await startEcho();
     const tunnel = makeTunnel({ rules: rules(backend) });
     const everybody = await startApp((app) => app.set('trust proxy', true).use('/tunnel', tunnel));
@@ -255,8 +255,8 @@ describe('the address of a condition', () => {
   });
 });
 
-describe('beside other upgrade listeners', () => {
-  test('what only a condition can decide goes on where the tunnel lets it pass', async () => {
+describe('rules beside other upgrade listeners', () => {
+  test('a request that only a condition can decide is passed on when no rule matches', async () => {
     const backend = await startEcho();
     const tunnel = makeTunnel({
       rules: [

@@ -104,52 +104,44 @@ const roomy = { limits: { buffered: 512 * 1024 * 1024 } };
 
 const KINDS = ['TCP', 'TLS', 'a unix socket', 'a stream in the process'];
 
-describe('issue 12, case 20: bytes under way at the Close', () => {
+describe('issue 12, case 20: bytes in flight at the Close', () => {
   describe.each(KINDS)('to a slow backend: %s', (kind) => {
-    test(
-      'all arrive, long after closeTimeout, and the client hears of its end only then',
-      { timeout },
-      async () => {
-        const { host, state } = await slowBackend(kind);
-        const { url, over } = await openTo(host, roomy);
-        const stream = connect(url, { closeTimeout: SHORT });
-        const ended = once(stream.resume(), 'end').then(() => state.received);
-        stream.end(Buffer.alloc(MUCH));
-        // Between two kernels some may still be under way.
-        const atEnd = await ended;
-        if (kind === 'a stream in the process') expect(atEnd).toBe(MUCH);
-        expect(await over()).toMatchObject({ code: 1000, bytesIn: MUCH });
-        await until(() => state.end !== undefined);
-        expect(state).toEqual({ received: MUCH, end: 'end' });
-      },
-    );
+    test('arrive long after closeTimeout, and only then the client gets the end', { timeout }, async () => {
+      const { host, state } = await slowBackend(kind);
+      const { url, over } = await openTo(host, roomy);
+      const stream = connect(url, { closeTimeout: SHORT });
+      const ended = once(stream.resume(), 'end').then(() => state.received);
+      stream.end(Buffer.alloc(MUCH));
+      // Between two kernels some may still be under way.
+      const atEnd = await ended;
+      if (kind === 'a stream in the process') expect(atEnd).toBe(MUCH);
+      expect(await over()).toMatchObject({ code: 1000, bytesIn: MUCH });
+      await until(() => state.end !== undefined);
+      expect(state).toEqual({ received: MUCH, end: 'end' });
+    });
 
-    test(
-      'a backend that stands still is reset, and nobody is told that all went well',
-      { timeout },
-      async () => {
-        const slow = await slowBackend(kind);
-        const { host, state } = slow;
-        const { url, over } = await openTo(host, roomy);
-        const stream = connect(url, { closeTimeout: 5 });
-        const error = failed(stream);
-        const chunks = Buffer.alloc(40_000_000);
-        stream.resume().end(chunks);
-        await until(() => state.received > 100_000);
-        slow.stop();
-        const reason = 'the backend did not accept what the client sent within closeTimeout';
-        expect(await error).toMatchObject({ code: 'WSTUNNEL_CLOSED', closeCode: 1011, reason });
-        const closed = await over();
-        expect(closed).toMatchObject({ code: 1011, reason });
-        expect(closed.bytesIn).toBeLessThan(chunks.length);
-        // The stream counts what it was given, and has not said that it accepted it.
-        if (kind === 'a stream in the process') expect(state.end).toBe('close');
-        else expect(closed.bytesIn).toBeGreaterThanOrEqual(state.received);
-      },
-    );
+    test('a stalled backend is reset, and neither side gets an orderly end', { timeout }, async () => {
+      const slow = await slowBackend(kind);
+      const { host, state } = slow;
+      const { url, over } = await openTo(host, roomy);
+      const stream = connect(url, { closeTimeout: 5 });
+      const error = failed(stream);
+      const chunks = Buffer.alloc(40_000_000);
+      stream.resume().end(chunks);
+      await until(() => state.received > 100_000);
+      slow.stop();
+      const reason = 'the backend did not accept what the client sent within closeTimeout';
+      expect(await error).toMatchObject({ code: 'WSTUNNEL_CLOSED', closeCode: 1011, reason });
+      const closed = await over();
+      expect(closed).toMatchObject({ code: 1011, reason });
+      expect(closed.bytesIn).toBeLessThan(chunks.length);
+      // The stream counts what it was given, and has not said that it accepted it.
+      if (kind === 'a stream in the process') expect(state.end).toBe('close');
+      else expect(closed.bytesIn).toBeGreaterThanOrEqual(state.received);
+    });
   });
 
-  test('the reset is what a TCP backend sees, even where it reads on', { timeout }, async () => {
+  test('the reset reaches a TCP backend that reads on', { timeout }, async () => {
     const backend = await startBackend((socket) => socket.pause());
     const { url, over } = await openTo({ port: backend.port }, roomy);
     const connected = backend.connection();
@@ -208,7 +200,7 @@ describe('issue 12, case 20: bytes under way at the Close', () => {
     clearInterval(flood);
   });
 
-  test('a backend that fails meanwhile: 1011 for both', { timeout }, async () => {
+  test('a backend that fails meanwhile gives both sides 1011', { timeout }, async () => {
     const backend = await startBackend((socket) => socket.pause());
     const { url, over, tunnel } = await openTo({ port: backend.port }, { ...roomy, closeTimeout: 30 });
     const connected = backend.connection();
@@ -222,7 +214,7 @@ describe('issue 12, case 20: bytes under way at the Close', () => {
     expect(await over()).toMatchObject({ code: 1011 });
   });
 
-  test('a backend that is too slow for drainTimeout is reset though it moves', { timeout }, async () => {
+  test('a backend too slow for drainTimeout is reset although it reads', { timeout }, async () => {
     const { host, state } = await slowBackend('a stream in the process');
     const { url, over } = await openTo(host, { ...roomy, drainTimeout: 0.6 });
     const stream = connect(url, { closeTimeout: 5 });
@@ -234,7 +226,7 @@ describe('issue 12, case 20: bytes under way at the Close', () => {
     expect(state.end).toBe('close');
   });
 
-  test('where nothing is queued the Close is answered at once', async () => {
+  test('with an empty queue the Close is answered at once', async () => {
     const backend = await startBackend();
     const { port } = await openTo({ port: backend.port }, { closeTimeout: 60 });
     const client = await openRaw(port);
@@ -242,7 +234,7 @@ describe('issue 12, case 20: bytes under way at the Close', () => {
     expect((await client.frame())?.opcode).toBe(8);
   });
 
-  test('to a slow client all arrive behind the end of the backend', { timeout }, async () => {
+  test('to a slow client arrive after the end of the backend', { timeout }, async () => {
     const backend = await startBackend((socket) => socket.end(Buffer.alloc(150_000)));
     const { port, over } = await openTo({ port: backend.port });
     const line = await startSlowLine(port, { rate: 50_000, holds: MUCH });
@@ -254,7 +246,7 @@ describe('issue 12, case 20: bytes under way at the Close', () => {
     expect(await over()).toMatchObject({ code: 1000, bytesOut: 150_000 });
   });
 
-  test('to a slow client over HTTP/2 as well', { timeout }, async () => {
+  test('to a slow client arrive over HTTP/2 as well', { timeout }, async () => {
     const backend = await startBackend((socket) => socket.end(Buffer.alloc(MUCH / 5)));
     const { port, tunnel } = await startHttp2Tunnel({ server: { port: backend.port }, closeTimeout: SHORT });
     const closed = once(tunnel, 'close') as Promise<[ClosedInfo]>;
@@ -275,7 +267,7 @@ describe('issue 12, case 20: bytes under way at the Close', () => {
     expect(got).toBeGreaterThanOrEqual(MUCH / 5);
   });
 
-  test('a client that answers nothing is not told of as one that got all', { timeout }, async () => {
+  test('a client that never answers is not reported as having received everything', { timeout }, async () => {
     const backend = await startBackend((socket) => socket.end('a few bytes'));
     const { port, over } = await openTo({ port: backend.port });
     await openRaw(port);
@@ -285,20 +277,24 @@ describe('issue 12, case 20: bytes under way at the Close', () => {
     });
   });
 
-  test('over a slow line connect --stdio delivers all of its input: exit 0', { timeout }, async () => {
-    const backend = await startBackend((socket) => socket.on('end', () => socket.end()));
-    const { port, over } = await openTo({ port: backend.port });
-    const line = await startSlowLine(port, { rate: 50_000, holds: MUCH });
-    const io = new FakeIo();
-    const options = { closeTimeout: SHORT, proxy: false as const };
-    const code = runStdio(io, { url: `ws://127.0.0.1:${line.port}/tunnel`, options }, false);
-    io.stdin.end(Buffer.alloc(150_000));
-    expect(await code).toBe(0);
-    expect(backend.received().length).toBe(150_000);
-    expect(await over()).toMatchObject({ code: 1000, bytesIn: 150_000 });
-  });
+  test(
+    'connect --stdio delivers all of its input over a slow line and exits with 0',
+    { timeout },
+    async () => {
+      const backend = await startBackend((socket) => socket.on('end', () => socket.end()));
+      const { port, over } = await openTo({ port: backend.port });
+      const line = await startSlowLine(port, { rate: 50_000, holds: MUCH });
+      const io = new FakeIo();
+      const options = { closeTimeout: SHORT, proxy: false as const };
+      const code = runStdio(io, { url: `ws://127.0.0.1:${line.port}/tunnel`, options }, false);
+      io.stdin.end(Buffer.alloc(150_000));
+      expect(await code).toBe(0);
+      expect(backend.received().length).toBe(150_000);
+      expect(await over()).toMatchObject({ code: 1000, bytesIn: 150_000 });
+    },
+  );
 
-  test('input that the server closed before is an error of connect --stdio', { timeout }, async () => {
+  test('connect --stdio reports input that the server cut off by its Close', { timeout }, async () => {
     const backend = await startBackend((socket) => {
       socket.pause();
       setTimeout(() => socket.end('enough'), 200);
@@ -315,7 +311,7 @@ describe('issue 12, case 20: bytes under way at the Close', () => {
     });
   });
 
-  test('a line that is lost behind the Close is an error of connect --stdio', { timeout }, async () => {
+  test('connect --stdio reports a line lost after the Close', { timeout }, async () => {
     const backend = await startBackend();
     const { port } = await openTo({ port: backend.port });
     const line = await startSlowLine(port, { rate: 50_000, holds: MUCH });
@@ -329,30 +325,37 @@ describe('issue 12, case 20: bytes under way at the Close', () => {
     expect(await exit).toMatchObject({ exitCode: 1, message: expect.stringMatching(/1006/) as string });
   });
 
-  test('a local program that reads slowly gets all behind the end of the server', { timeout }, async () => {
-    const backend = await startBackend((socket) => socket.end(Buffer.alloc(MUCH)));
-    const { url, tunnel } = await startTunnel({ server: { port: backend.port } });
-    const local = await listenLocal(0, url, { closeTimeout: SHORT, ...roomy.limits });
-    onCleanup(() => local.close({ timeout: 0 }));
-    const closed = once(local, 'close');
-    const line = await startSlowLine((local.address as { port: number }).port, { rate: RATE, holds: 65_536 });
-    const socket = connectTcp(line.port, '127.0.0.1');
-    onCleanup(() => socket.destroy());
-    let got = 0;
-    socket.on('data', (chunk: Buffer) => (got += chunk.length));
-    await once(socket, 'end');
-    expect(got).toBe(MUCH);
-    socket.end();
-    expect((await closed)[0]).toMatchObject({ code: 1000, bytesIn: MUCH });
-    await until(() => tunnel.stats().open === 0);
-    expect(tunnel.stats().closed).toEqual({ 1000: 1 });
-  });
+  test(
+    'a local program that reads slowly gets everything after the end of the server',
+    { timeout },
+    async () => {
+      const backend = await startBackend((socket) => socket.end(Buffer.alloc(MUCH)));
+      const { url, tunnel } = await startTunnel({ server: { port: backend.port } });
+      const local = await listenLocal(0, url, { closeTimeout: SHORT, ...roomy.limits });
+      onCleanup(() => local.close({ timeout: 0 }));
+      const closed = once(local, 'close');
+      const line = await startSlowLine((local.address as { port: number }).port, {
+        rate: RATE,
+        holds: 65_536,
+      });
+      const socket = connectTcp(line.port, '127.0.0.1');
+      onCleanup(() => socket.destroy());
+      let got = 0;
+      socket.on('data', (chunk: Buffer) => (got += chunk.length));
+      await once(socket, 'end');
+      expect(got).toBe(MUCH);
+      socket.end();
+      expect((await closed)[0]).toMatchObject({ code: 1000, bytesIn: MUCH });
+      await until(() => tunnel.stats().open === 0);
+      expect(tunnel.stats().closed).toEqual({ 1000: 1 });
+    },
+  );
 });
 
-describe('issue 12, case 19: a client that accepts nothing', () => {
+describe('issue 12, case 19: a client that accepts no bytes', () => {
   const PONG = frame(10);
 
-  test('is cut after writeTimeout, though it sends PONGs', async () => {
+  test('is cut off after writeTimeout although it sends PONGs', async () => {
     const backend = await startBackend((socket) => socket.write(Buffer.alloc(MUCH)));
     const options = { writeTimeout: 0.4, pingInterval: 0.1, pongTimeout: 0.2 };
     const { port, over } = await openTo({ port: backend.port }, options);
@@ -363,7 +366,7 @@ describe('issue 12, case 19: a client that accepts nothing', () => {
     expect(await over()).toMatchObject({ code: 1006, reason: 'the client accepted nothing for 0.4 s' });
   });
 
-  test('stays with a writeTimeout of 0', async () => {
+  test('is kept with a writeTimeout of 0', async () => {
     const backend = await startBackend((socket) => socket.write(Buffer.alloc(MUCH)));
     const { port, tunnel } = await openTo({ port: backend.port }, { writeTimeout: 0 });
     const client = await openRaw(port);
@@ -374,7 +377,7 @@ describe('issue 12, case 19: a client that accepts nothing', () => {
     expect(tunnel.stats().open).toBe(1);
   });
 
-  test('is not one that accepts them slowly', { timeout }, async () => {
+  test('is kept when it accepts bytes slowly', { timeout }, async () => {
     const backend = await startBackend();
     const { port, tunnel } = await openTo({ port: backend.port }, { writeTimeout: 2 });
     const connected = backend.connection();
@@ -388,7 +391,7 @@ describe('issue 12, case 19: a client that accepts nothing', () => {
   });
 });
 
-test('issue 12, case 19: the duration of a tunnel goes by a clock that nobody sets', async () => {
+test("issue 12, case 19: a tunnel's duration is measured by a monotonic clock", async () => {
   const { port, over } = await openTo({
     port: (await startBackend((socket) => socket.on('end', () => socket.end()))).port,
   });

@@ -106,25 +106,25 @@ async function sendsSlowly(way: Way): Promise<void> {
   );
 }
 
-describe('issue 12, case 4: the PONG deadline counts the bytes that were sent before the PING', () => {
+describe('issue 12, case 4: the PONG deadline includes the time for bytes sent before the PING', () => {
   const timeout = 60_000;
 
-  test('a client that only reads, at 8 to 250 kB/s, keeps its tunnel', { timeout }, () =>
+  test('a client that only receives, at 8 to 250 kB/s, keeps its tunnel', { timeout }, () =>
     readsSlowly(direct),
   );
   test('a client that only sends keeps its tunnel', { timeout }, () => sendsSlowly(direct));
 
   describeWith('nginx', 'openssl')('behind nginx', () => {
-    test('a client that only reads keeps its tunnel', { timeout }, () => readsSlowly(nginx));
+    test('a client that only receives keeps its tunnel', { timeout }, () => readsSlowly(nginx));
     test('a client that only sends keeps its tunnel', { timeout }, () => sendsSlowly(nginx));
   });
 
   describeWith('squid')("through squid's CONNECT", () => {
-    test('a client that only reads keeps its tunnel', { timeout }, () => readsSlowly(squid));
+    test('a client that only receives keeps its tunnel', { timeout }, () => readsSlowly(squid));
     test('a client that only sends keeps its tunnel', { timeout }, () => sendsSlowly(squid));
   });
 
-  test('both directions full at once: neither end takes the other for dead', { timeout }, async () => {
+  test('with both directions full neither end is taken for dead', { timeout }, async () => {
     const { stream, own, backend, tunnel } = await open(direct, 25_000, BEATS, BEATS);
     const bytes = Buffer.alloc(25_000 * SECONDS);
     own.write(bytes);
@@ -137,7 +137,7 @@ describe('issue 12, case 4: the PONG deadline counts the bytes that were sent be
   test.each([
     ['idle', 0],
     ['with bytes on their way', 20_000],
-  ])('a client that is gone is found, %s', { timeout }, async (_when, length) => {
+  ])('a client that is gone is detected, %s', { timeout }, async (_when, length) => {
     const { own, line, tunnel } = await open(direct, 8000, BEATS, NO_BEATS);
     const closed = once(tunnel, 'close') as Promise<[ClosedInfo]>;
     await until(() => line.passed.up > 200);
@@ -150,7 +150,7 @@ describe('issue 12, case 4: the PONG deadline counts the bytes that were sent be
   test.each([
     ['idle', 0],
     ['with bytes on their way', 20_000],
-  ])('a server that is gone is found, %s', { timeout }, async (_when, length) => {
+  ])('a server that is gone is detected, %s', { timeout }, async (_when, length) => {
     const { stream, line } = await open(direct, 8000, NO_BEATS, BEATS);
     const error = failed(stream);
     await until(() => line.passed.down > 200);

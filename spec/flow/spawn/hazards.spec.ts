@@ -32,7 +32,7 @@ async function opens(port: number): Promise<boolean> {
   );
 }
 
-test('variables that the shell beside a program uses itself come to it as they are', async () => {
+test('a program gets variables unchanged that the shell beside it uses too', async () => {
   const environment = {
     signal: 'a',
     socket: 'b',
@@ -50,8 +50,10 @@ test('variables that the shell beside a program uses itself come to it as they a
   expect(JSON.parse(text)).toMatchObject(environment);
 });
 
-test.each([1, 3, 6])('too few free descriptors, %i: 503, and the app goes on', async (free) => {
-  const code = `
+test.each([1, 3, 6])(
+  'with too few free descriptors (%i) the answer is 503, and the app goes on',
+  async (free) => {
+    const code = `
     import { closeSync, openSync } from 'node:fs';
     import { createServer, get } from 'node:http';
     import { wstunnel } from ${PACKAGE};
@@ -75,15 +77,16 @@ test.each([1, 3, 6])('too few free descriptors, %i: 503, and the app goes on', a
         process.exit();
       });
     });`;
-  const server = JSON.stringify({ spawn: node(INHERITOR) });
-  const limited = 'ulimit -n 100; exec "$@"';
-  const args = ['-c', limited, 'sh', process.execPath, '--input-type=module', '-e', code, server];
-  const app = new Program('/bin/sh', args);
-  const [, status] = await app.prints(/STATUS=(\d+)/);
-  expect(status).toBe('503');
-});
+    const server = JSON.stringify({ spawn: node(INHERITOR) });
+    const limited = 'ulimit -n 100; exec "$@"';
+    const args = ['-c', limited, 'sh', process.execPath, '--input-type=module', '-e', code, server];
+    const app = new Program('/bin/sh', args);
+    const [, status] = await app.prints(/STATUS=(\d+)/);
+    expect(status).toBe('503');
+  },
+);
 
-test('an app that is killed and started anew keeps the socket at the same path', async () => {
+test('an app that is killed and restarted keeps the socket at the same path', async () => {
   const folder = await temporaryFolder();
   const socket = join(folder, 'program.sock');
   const [first, second] = [new Marked(), new Marked()];
@@ -104,22 +107,25 @@ test('an app that is killed and started anew keeps the socket at the same path',
   expect(await opens(port)).toBe(true);
 });
 
-test.each(['port', 'socket'])('an app that is killed leaves no folder of a program at a %s', async (kind) => {
-  const parent = await temporaryFolder();
-  const where = kind === 'port' ? { port: await closedPort() } : { socket: join(parent, 'program.sock') };
-  const marked = new Marked();
-  const { app, port } = await startApp(
-    { ...where, spawn: marked.mark(node(INHERITOR, { maxProcs: 1 })) },
-    parent,
-  );
-  expect(await opens(port)).toBe(true);
-  await kill(app);
-  await marked.none();
-  await until(async () => (await readdir(parent)).length === 0);
-});
+test.each(['port', 'socket'])(
+  'an app that is killed leaves no folder of a program with a %s',
+  async (kind) => {
+    const parent = await temporaryFolder();
+    const where = kind === 'port' ? { port: await closedPort() } : { socket: join(parent, 'program.sock') };
+    const marked = new Marked();
+    const { app, port } = await startApp(
+      { ...where, spawn: marked.mark(node(INHERITOR, { maxProcs: 1 })) },
+      parent,
+    );
+    expect(await opens(port)).toBe(true);
+    await kill(app);
+    await marked.none();
+    await until(async () => (await readdir(parent)).length === 0);
+  },
+);
 
 test.each(['process.exit(1)', 'process.nextTick(() => process.exit(1))', 'throw new Error()'])(
-  'an app that ends at once leaves no folder: %s',
+  'an app that exits at once leaves no folder: %s',
   async (end) => {
     const parent = await temporaryFolder();
     const code = `

@@ -29,7 +29,7 @@ async function shownBy(
 const USERS = ['ann', '{socket}', '{port}', '{host}', 'a{socket}b', '{{socket}}', '$1', '%s', '\\{socket\\}'];
 
 describe("issue 12, case 19: a user's name that looks like a placeholder", () => {
-  test.each(USERS)('%s behind {socket}, as in the recipe, is what the program gets', async (name) => {
+  test.each(USERS)('%s behind {socket}, as in the recipe, reaches the program unchanged', async (name) => {
     const host = (user: string): Host => ({
       spawn: {
         path: process.execPath,
@@ -41,7 +41,7 @@ describe("issue 12, case 19: a user's name that looks like a placeholder", () =>
     expect(await shownBy(host, name)).toEqual({ rest: [name], name });
   });
 
-  test.each(USERS)('%s beside a port', async (name) => {
+  test.each(USERS)('%s beside a port reaches the program unchanged', async (name) => {
     const port = await closedPort();
     const host = (user: string): Host => ({
       ...{ port, spawn: { path: process.execPath, args: ['-e', SHOW, '{port}', user], maxProcs: 1 } },
@@ -49,7 +49,7 @@ describe("issue 12, case 19: a user's name that looks like a placeholder", () =>
     expect((await shownBy(host, name)).rest).toEqual([name]);
   });
 
-  test.each([...USERS, '5901'])('%s for a program that takes descriptor 0', async (name) => {
+  test.each([...USERS, '5901'])('%s reaches a program on descriptor 0 unchanged', async (name) => {
     const host = (user: string): Host => ({
       spawn: {
         ...{ path: process.execPath, args: ['-e', SHOW_INHERITED, user], environment: { NAME: user } },
@@ -59,7 +59,7 @@ describe("issue 12, case 19: a user's name that looks like a placeholder", () =>
     expect(await shownBy(host, name)).toEqual({ rest: [name], name });
   });
 
-  test('which holds the port decides nothing for a program that takes descriptor 0', () => {
+  test('an argument that equals the port is not filled in for a program on descriptor 0', () => {
     const host = {
       port: 5901,
       spawn: { path: process.execPath, args: ['5901'], handOver: true, maxProcs: 4 },
@@ -67,7 +67,7 @@ describe("issue 12, case 19: a user's name that looks like a placeholder", () =>
     expect(readTarget(host, 'server()')[0]?.spawn).toMatchObject({ handOver: true, fill: 'none' });
   });
 
-  test('host and port before it are filled in, each in a text of its own or both in one', async () => {
+  test('{host} and {port} before the name are filled in, in separate arguments or in one', async () => {
     for (const where of [['{host}', '{port}'], ['{port},{host}'], ['{host}:{port}']]) {
       const port = await closedPort();
       const code = SHOW.replace('const [where, ...rest]', 'const [, ...rest]').replace(
@@ -81,7 +81,7 @@ describe("issue 12, case 19: a user's name that looks like a placeholder", () =>
     }
   });
 
-  test('options of the app itself may ask for an address several times', async () => {
+  test('options of the app may use a placeholder several times', async () => {
     const args = ['-e', SHOW, '{socket}', '{socket}'];
     const { port } = await startTunnel({ server: { spawn: { path: process.execPath, args } } });
     const client = await openRaw(port);
@@ -89,21 +89,21 @@ describe("issue 12, case 19: a user's name that looks like a placeholder", () =>
     expect((JSON.parse(text) as { rest: string[] }).rest[0]).toMatch(/^\/.*wstunnel-/);
   });
 
-  test('options of the app itself that ask for what there is not are an error, as before', () => {
+  test('options of the app with a placeholder that has no value are an error', () => {
     const read = (spawn: Partial<SpawnOptions>, host: Host = {}) =>
       readHosts({ ...host, spawn: { path: process.execPath, ...spawn } }, 'server');
     expect(() => read({ args: ['{port}'] })).toThrow('needs a port');
     expect(() => read({ args: ['{socket}'] }, { port: 5901 })).toThrow('there is no {socket}');
   });
 
-  test('of a user without one such programs are those of the options, and shared', () => {
+  test('without a user, programs with equal options are shared', () => {
     const host = { spawn: { path: process.execPath, args: ['{socket}', 'ann'] } };
     const [fixed] = readHosts(host, 'server');
     const [made] = readTarget(host, 'server()');
     expect(made?.spawn?.key).toBe(fixed?.spawn?.key);
   });
 
-  test('arguments of a bin-path in a lighttpd.conf are as they stand there', () => {
+  test('arguments of a bin-path in a lighttpd.conf are used unchanged', () => {
     const conf = `wstunnel.server = ( "" => ( ( "socket" => "/run/a", "bin-path" => "${process.execPath} {socket} {port}" ) ) )`;
     const { server } = fromLighttpdConf(conf).options;
     const [host] = readHosts((server as Record<string, Host[]>)[''], 'server');

@@ -70,7 +70,7 @@ describe('the listening socket', () => {
     ['on a port', { port: 0 }],
     ['on an IPv6 port', { host: '::1', port: 0 }],
     ['at a path', { socket: 'given' }],
-  ])('is handed over as descriptor 0: %s', async (_, given: Host) => {
+  ])('is passed as descriptor 0: %s', async (_, given: Host) => {
     const host = { ...given };
     if (host.port === 0) host.port = await closedPort();
     if (host.socket) host.socket = join(await temporaryFolder(), 'given');
@@ -84,7 +84,7 @@ describe('the listening socket', () => {
     await marked.none();
   });
 
-  test('is the program’s alone: nobody else may reach it', async () => {
+  test('belongs to the program: other users cannot connect to it', async () => {
     const folders = await privateFolders();
     const { port, tunnel } = await start(node(INHERITOR));
     await open(port);
@@ -95,7 +95,7 @@ describe('the listening socket', () => {
     expect(await folders()).toEqual([]);
   });
 
-  test('a program that listens itself is told where, in its environment or arguments', async () => {
+  test('a program that listens itself gets the address in its environment or arguments', async () => {
     const folder = await temporaryFolder();
     const byArgument = GREETER.replace('process.env.WSTUNNEL_SOCKET', 'process.argv[1]');
     const byPort = GREETER.replace('process.env.WSTUNNEL_SOCKET', 'process.env.WSTUNNEL_PORT, "127.0.0.1"');
@@ -120,7 +120,7 @@ describe('the listening socket', () => {
     for (const { port } of sites) await echoes((await open(port)).client);
   });
 
-  test('each process has an address of its own, counted from the configured one', async () => {
+  test('each process has a separate address, counted from the configured one', async () => {
     const socket = join(await temporaryFolder(), 'desk');
     const { port, marked, tunnel } = await start(greeter(), { socket });
     const [one, two] = [await open(port), await open(port)];
@@ -136,7 +136,7 @@ describe('the listening socket', () => {
     expect(await readdir(join(socket, '..'))).toEqual([]);
   });
 
-  test('one that a dead program left behind is replaced', async () => {
+  test('a socket that a dead program left is replaced', async () => {
     const socket = join(await temporaryFolder(), 'stale');
     const dead = new Program('sh', [
       '-c',
@@ -151,13 +151,13 @@ describe('the listening socket', () => {
   });
 });
 
-describe('somebody else at the address', () => {
+describe('another program at the address', () => {
   const served = vi.fn();
 
   test.each([
     ['a port', node(INHERITOR)],
     ['a port', greeter()],
-  ])('%s: is not taken for the program', async (_, spawn) => {
+  ])('%s: is not mistaken for the program', async (_, spawn) => {
     const foreign = await startBackend(served);
     const { port, marked, backends } = await start(spawn, { port: foreign.port });
     expect((await knock(port)).status).toBe(502);
@@ -167,7 +167,7 @@ describe('somebody else at the address', () => {
   });
 
   test.each([['handed over', node(INHERITOR)] as const, ['told', greeter()] as const])(
-    'a unix socket, %s: is not taken for the program, and stays',
+    'on a unix socket, %s: is not mistaken for the program, and the socket stays',
     async (_, spawn) => {
       const socket = join(await temporaryFolder(), 'theirs');
       const data = vi.fn();
@@ -184,7 +184,7 @@ describe('somebody else at the address', () => {
     },
   );
 
-  test('a file: stays', async () => {
+  test('a file at the address stays', async () => {
     const socket = join(await temporaryFolder(), 'file');
     await writeFile(socket, 'precious');
     const { port, backends } = await start(greeter(), { socket });
@@ -194,7 +194,7 @@ describe('somebody else at the address', () => {
   });
 });
 
-describe('the environment', () => {
+describe('the environment of a program', () => {
   const TELL = `require('net').createServer((s) => s.end(JSON.stringify(process.env))).listen({ fd: 0 });`;
   async function environmentOf(spawn: SpawnOptions): Promise<Record<string, string>> {
     const { port } = await start(spawn);
@@ -205,7 +205,7 @@ describe('the environment', () => {
     return JSON.parse(text) as Record<string, string>;
   }
 
-  test('nothing of the app’s but what a program needs to run', async () => {
+  test('contains only variables of the app that a program needs to run', async () => {
     vi.stubEnv('SESSION_SECRET', 'hush');
     onCleanup(() => vi.unstubAllEnvs());
     const told = await environmentOf(node(TELL));
@@ -214,7 +214,7 @@ describe('the environment', () => {
     expect(JSON.stringify(told)).not.toContain('hush');
   });
 
-  test('what copyEnvironment names, and no more; what environment says', async () => {
+  test('contains exactly what copyEnvironment names and `environment` sets', async () => {
     vi.stubEnv('ONE', '1');
     vi.stubEnv('TWO', '2');
     onCleanup(() => vi.unstubAllEnvs());
@@ -225,7 +225,7 @@ describe('the environment', () => {
     expect(told).not.toHaveProperty('PATH');
   });
 
-  test('is in no event, no state and no answer', async () => {
+  test('appears in no event, statistic or answer', async () => {
     const { port, tunnel, backends, refusals } = await start(
       shell('exit 3', { environment: { PASSWORD: 'hush' } }),
     );
@@ -235,8 +235,8 @@ describe('the environment', () => {
   });
 });
 
-describe('processes', () => {
-  test('one for each tunnel, up to maxProcs, then 503', async () => {
+describe('the processes of a host', () => {
+  test('are one per tunnel up to maxProcs, then requests get 503', async () => {
     const { port, marked, refusals, tunnel } = await start(greeter({ maxProcs: 3 }));
     const all = await Promise.all([open(port), open(port), open(port)]);
     expect(new Set(all.map(({ pid }) => pid)).size).toBe(3);
@@ -248,7 +248,7 @@ describe('processes', () => {
     expect((await open(port)).pid).toBe(all[1].pid);
   });
 
-  test('maxLoadPerProc tunnels share one; the least loaded takes the next', async () => {
+  test('share tunnels up to maxLoadPerProc, and the least loaded gets the next tunnel', async () => {
     const { port, marked } = await start(greeter({ maxProcs: 2, maxLoadPerProc: 2, minProcs: 2 }));
     const pids: number[] = [];
     for (let i = 0; i < 4; i++) pids.push((await open(port)).pid);
@@ -258,7 +258,7 @@ describe('processes', () => {
     expect(marked.programs()).toHaveLength(2);
   });
 
-  test('a burst beyond the limit: as many as there are places', async () => {
+  test('a burst above the limit gets as many tunnels as there are slots', async () => {
     const { port, marked } = await start(greeter({ maxProcs: 4 }));
     const statuses = await Promise.all(Array.from({ length: 12 }, async () => (await knock(port)).status));
     expect(statuses.filter((status) => status === 101)).toHaveLength(4);
@@ -266,7 +266,7 @@ describe('processes', () => {
     expect(marked.programs()).toHaveLength(4);
   });
 
-  test('are shared by equal options of a function, and by no others', async () => {
+  test('are shared by equal options that a function returns, and by no others', async () => {
     const marked = new Marked();
     const server = (req: IncomingMessage): Host => ({
       spawn: marked.mark(greeter({ environment: { OWNER: req.url ?? '' }, maxLoadPerProc: 0 })),
@@ -283,7 +283,7 @@ describe('processes', () => {
     await marked.none();
   });
 
-  test('idleTimeout 0: nobody gets a process that another has used, nor an address twice at once', async () => {
+  test('with idleTimeout 0 no process is used twice, and no address is used by two at once', async () => {
     const { port, tunnel, marked } = await start(greeter({ maxProcs: 1, idleTimeout: 0 }));
     const pids = new Set<number>();
     for (let i = 0; i < 5; i++) {
@@ -295,7 +295,7 @@ describe('processes', () => {
     await marked.none();
   });
 
-  test('without tunnels they end after idleTimeout, but for minProcs', async () => {
+  test('end after idleTimeout without tunnels, except minProcs', async () => {
     const { port, tunnel, marked } = await start(greeter({ idleTimeout: 0.3, minProcs: 1 }));
     await until(() => marked.programs().length === 1);
     const all = await Promise.all([open(port), open(port), open(port)]);
@@ -314,7 +314,7 @@ describe('processes', () => {
     await marked.none();
   });
 
-  test('minProcs are there before the first tunnel, and again after one died', async () => {
+  test('minProcs run before the first tunnel, and again after one of them died', async () => {
     const { port, marked } = await start(greeter({ minProcs: 2 }));
     await until(() => marked.programs().length === 2);
     const before = marked.programs();
@@ -325,7 +325,7 @@ describe('processes', () => {
     await until(() => marked.programs().length === 2 && !marked.programs().includes(pid));
   });
 
-  test('a program that listened for one connection only is replaced, though it has not ended yet', async () => {
+  test('a program that listened for one connection is replaced although it has not exited yet', async () => {
     const once = GREETER.replace('.createServer(', '.createServer(function ').replace('(s) =>', '(s)');
     const code = once.replace('s.pipe(s);', 's.pipe(s); this.close();');
     const { port, tunnel, marked } = await start(
@@ -342,7 +342,7 @@ describe('processes', () => {
     await marked.none();
   });
 
-  test('a program for one connection may end with it', async () => {
+  test('a program for one connection may exit with it', async () => {
     const once = GREETER.replace('s.pipe(s);', "s.pipe(s); s.on('close', () => process.exit(0));");
     const { port, tunnel, marked, backends } = await start(node(once, { handOver: false, maxProcs: 1 }));
     for (let i = 0; i < 3; i++) {
@@ -355,7 +355,7 @@ describe('processes', () => {
   });
 });
 
-describe('bad programs', () => {
+describe('a failing program', () => {
   test.each([
     ['exits at once', shell('exit 7'), 'ended with code 7'],
     ['exits at once and in order', shell('exit 0'), 'ended with code 0'],
@@ -373,7 +373,7 @@ describe('bad programs', () => {
       }),
       'ended with code 0',
     ],
-  ])('one that %s: 502, the reason in the event only, and nothing left', async (_, spawn, reason) => {
+  ])('that %s: 502, the reason in the event only, and nothing left behind', async (_, spawn, reason) => {
     const { port, marked, refusals, backends } = await start(spawn);
     const { status, body } = await knock(port);
     expect(status).toBe(502);
@@ -389,7 +389,7 @@ describe('bad programs', () => {
     await marked.none();
   });
 
-  test('one that can’t be executed after all: 502', async () => {
+  test('that cannot be executed: 502', async () => {
     const path = join(await temporaryFolder(), 'program');
     await writeFile(path, '#!/nowhere/interpreter\n');
     await chmod(path, 0o755);
@@ -399,7 +399,7 @@ describe('bad programs', () => {
     await marked.none();
   });
 
-  test('one that never listens: 504 after connectTimeout, and nothing left', async () => {
+  test('that never listens: 504 after connectTimeout, and nothing left behind', async () => {
     const { port, marked, backends } = await start(shell('exec sleep 300', { handOver: false }), {
       connectTimeout: 0.3,
     });
@@ -408,7 +408,7 @@ describe('bad programs', () => {
     await marked.none();
   });
 
-  test('one that ignores its signal is killed, with what it forked', async () => {
+  test('that ignores its signal is killed together with its children', async () => {
     const stubborn = `process.on('SIGTERM', () => {}); process.on('SIGHUP', () => {}); ${INHERITOR}`;
     const forks = `require('child_process').spawn('sh', ['-c', "trap '' TERM HUP; sleep 300; sleep 300"]); ${stubborn}`;
     const { port, marked, tunnel } = await start(node(forks));
@@ -421,7 +421,7 @@ describe('bad programs', () => {
     expect(performance.now() - before).toBeLessThan(5000);
   });
 
-  test('killSignal reaches the program, which may end in its own time', async () => {
+  test('a program that handles killSignal may take its time to end', async () => {
     const folder = await temporaryFolder();
     const said = join(folder, 'said');
     const polite = `process.on('SIGUSR1', () => setTimeout(() => { require('fs').writeFileSync(${JSON.stringify(said)}, 'bye'); process.exit(0); }, 200)); ${INHERITOR}`;
@@ -432,7 +432,7 @@ describe('bad programs', () => {
     expect(marked.pids()).toEqual([]);
   });
 
-  test('one that prints without end neither stops nor fills the app', async () => {
+  test('that prints endlessly neither blocks nor fills the app', async () => {
     const flood = `const line = 'x'.repeat(65536); const print = () => process.stdout.write(line, print); print(); ${INHERITOR}`;
     const { port, tunnel, marked } = await start(node(flood));
     const { client } = await open(port);
@@ -446,7 +446,7 @@ describe('bad programs', () => {
     expect(marked.pids()).toEqual([]);
   });
 
-  test('one that dies under its tunnel: a Close, and the next tunnel gets a new one', async () => {
+  test('that dies during its tunnel: a Close, and the next tunnel gets a new process', async () => {
     const { port, marked } = await start(node(INHERITOR));
     const first = await open(port);
     // One that dies within a second counts as broken.
@@ -457,7 +457,7 @@ describe('bad programs', () => {
     expect((await open(port)).pid).not.toBe(first.pid);
   });
 
-  test('is started again after 1, 2, 4 ... 60 seconds, not with each request', async () => {
+  test('is restarted after 1, 2, 4 ... 60 seconds, and not for each request', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     onCleanup(() => vi.useRealTimers());
     const count = join(await temporaryFolder(), 'count');
@@ -478,14 +478,14 @@ describe('bad programs', () => {
     expect(new Set(refusals.map(({ code }) => code))).toEqual(new Set(['WSTUNNEL_BACKEND_REFUSED']));
   });
 
-  test('several hosts: the next one is tried', async () => {
+  test('among several hosts: the next host is tried', async () => {
     const marked = new Marked();
     const server = [{ spawn: marked.mark(shell('exit 1')) }, { spawn: marked.mark(greeter()) }];
     const { port } = await startTunnel({ server });
     await echoes((await open(port)).client);
   });
 
-  test('one of minProcs that fails is told, and not started without end', async () => {
+  test('of minProcs is reported, and is not restarted endlessly', async () => {
     const count = join(await temporaryFolder(), 'count');
     await writeFile(count, '');
     const { backends } = await start(shell(`printf x >> ${count}; exit 1`, { minProcs: 3 }));
@@ -496,8 +496,8 @@ describe('bad programs', () => {
   });
 });
 
-describe('the end', () => {
-  test('a client that leaves while the program starts leaves it to the next one', async () => {
+describe('the end of programs', () => {
+  test('a client that leaves during the start leaves the program to the next client', async () => {
     const slow = `setTimeout(() => { ${GREETER} }, 300)`;
     const { port, marked, refusals } = await start(node(slow, { handOver: false, maxProcs: 1 }));
     const impatient = requestTunnel(port);
@@ -508,7 +508,7 @@ describe('the end', () => {
     expect((await open(port)).pid).toBe(pid);
   });
 
-  test('close() while programs start leaves nothing, and no tunnel comes later', async () => {
+  test('close() during the start leaves no program, and no tunnel opens later', async () => {
     const { port, tunnel, marked } = await start(shell('exec sleep 300', { handOver: false }));
     const knocking = [knock(port), knock(port)];
     await until(() => marked.programs().length === 2);
@@ -518,13 +518,13 @@ describe('the end', () => {
     expect(marked.pids()).toEqual([]);
   });
 
-  test('close() at once', async () => {
+  test('close() right after the start leaves no program', async () => {
     const { tunnel, marked } = await start(greeter({ minProcs: 3 }));
     await tunnel.close({ timeout: 0 });
     expect(marked.pids()).toEqual([]);
   });
 
-  test('no descriptor and no folder is left', async () => {
+  test('leaves no descriptor and no folder', async () => {
     const count = async () => (await readdir('/proc/self/fd')).length;
     const folders = await privateFolders();
     const { port, tunnel, marked } = await start(node(INHERITOR, { idleTimeout: 0 }));
@@ -566,7 +566,7 @@ describe('the end', () => {
     await until(async () => (await folders()).length === 0);
   });
 
-  test('nor does what has cleared its environment, as long as it stays in the group', async () => {
+  test('a program that cleared its environment ends with the app, if it stays in the process group', async () => {
     const file = join(await temporaryFolder(), 'pid');
     const stubborn = `trap "" TERM HUP; echo $$ > ${file}; while :; do sleep 1; done`;
     const code = `env -i PATH="$PATH" sh -c '${stubborn}' & exec "${process.execPath}" -e "$CODE"`;
@@ -581,7 +581,7 @@ describe('the end', () => {
     await until(() => !isAlive(pid));
   });
 
-  test('an app with nothing else to do may end', async () => {
+  test('an app without other work can exit while programs run', async () => {
     const marked = new Marked();
     const code = `
       import { wstunnel } from ${JSON.stringify(join(import.meta.dirname, '../../../dist/index.js'))};
@@ -597,7 +597,7 @@ describe('the end', () => {
 });
 
 describeWith('socat')('socat', () => {
-  test('to a program that reads and writes', async () => {
+  test('carries tunnels to a program that reads and writes', async () => {
     const spawn = { path: 'socat', args: ['UNIX-LISTEN:{socket}', 'EXEC:cat'] };
     const { port, tunnel, marked } = await start(spawn);
     for (let i = 0; i < 3; i++) {
@@ -608,7 +608,7 @@ describeWith('socat')('socat', () => {
     await marked.none();
   });
 
-  test('on ports', async () => {
+  test('carries tunnels on ports', async () => {
     const base = await closedPort();
     const spawn = { path: 'socat', args: ['TCP-LISTEN:{port},bind={host},reuseaddr', 'EXEC:cat'] };
     const { port, marked, tunnel } = await start(spawn, { port: base });

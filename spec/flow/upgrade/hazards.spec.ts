@@ -18,8 +18,8 @@ async function startSite(build: (app: express.Express) => void) {
   return { server, port: portOf(server) };
 }
 
-describe('beside another upgrade listener', () => {
-  test('a parameter that can not be decoded ends no process', async () => {
+describe('an upgrade beside another upgrade listener', () => {
+  test('a path parameter that cannot be decoded does not end the process', async () => {
     const { port: backend } = await startEcho();
     const { port, server } = await startSite((app) => {
       app.get('/user/:id', (_req, res) => res.end());
@@ -31,7 +31,7 @@ describe('beside another upgrade listener', () => {
     await openRaw(port);
   });
 
-  test('a neighbour sees the whole URL, although the app answered from within a mount', async () => {
+  test('the other listener sees the whole URL although the app answered from within a mount', async () => {
     const { port: backend } = await startEcho();
     const { port, server } = await startSite((app) => {
       app.use('/hidden', express().use(makeTunnel({ url: '/yes', server: { port: backend } })));
@@ -59,7 +59,7 @@ describe('beside another upgrade listener', () => {
   });
 });
 
-describe('an ordinary upgrade that was given back to Node', () => {
+describe('an ordinary upgrade that is handed back to Node', () => {
   const start = async () => {
     const { port: backend } = await startEcho();
     return startSite((app) => {
@@ -69,7 +69,7 @@ describe('an ordinary upgrade that was given back to Node', () => {
   };
   const h2c = 'GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n';
 
-  test("keeps the server's own close event single", async () => {
+  test('emits one close event on the server', async () => {
     const { port, server } = await start();
     let closes = 0;
     server.on('close', () => closes++);
@@ -83,7 +83,7 @@ describe('an ordinary upgrade that was given back to Node', () => {
     expect(closes).toBe(1);
   });
 
-  test('stays within closeAllConnections, as any other', async () => {
+  test('is closed by closeAllConnections', async () => {
     const { port, server } = await start();
     const client = new RawClient(port).send(h2c);
     expect((await client.answer()).status).toBe(200);
@@ -91,7 +91,7 @@ describe('an ordinary upgrade that was given back to Node', () => {
     await client.ended();
   });
 
-  test('outlives a client that resets, although the answer before it is just being written', async () => {
+  test('survives a client that resets while the previous answer is written', async () => {
     const { port: backend } = await startEcho();
     const slow = deferred<express.Response>();
     const { port, server } = await startSite((app) => {
@@ -109,7 +109,7 @@ describe('an ordinary upgrade that was given back to Node', () => {
     await openRaw(port);
   });
 
-  test('waits for the answer before it', async () => {
+  test('waits for the previous answer on the connection', async () => {
     const { port: backend } = await startEcho();
     const { port } = await startSite((app) => {
       app.get('/slow', (_req, res) => setImmediate(() => setImmediate(() => res.send('slow'))));
@@ -124,8 +124,8 @@ describe('an ordinary upgrade that was given back to Node', () => {
   });
 });
 
-describe('the end of a server', () => {
-  test('no tunnel opens where it comes while the response is finished', async () => {
+describe('an upgrade at the end of the server', () => {
+  test('that arrives while the response is finished opens no tunnel', async () => {
     const { port: backend, sockets } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend } });
     const { server, port } = await startApp((app) =>
@@ -144,7 +144,7 @@ describe('the end of a server', () => {
     expect(tunnel.stats()).toMatchObject({ opened: 0, refused: { WSTUNNEL_DRAINING: 1 } });
   });
 
-  test("under refuseWith 'close' it is 503 by HTTP, and close() waits for a Close behind the upgrade", async () => {
+  test("gets 503 by HTTP under refuseWith 'close', and close() waits for a Close after an upgrade", async () => {
     const tunnel = makeTunnel({
       server: () => new Promise(() => undefined),
       refuseWith: 'close',
@@ -161,8 +161,8 @@ describe('the end of a server', () => {
   });
 });
 
-describe("a middleware's own methods", () => {
-  test('a setHeader that throws costs this one connection', async () => {
+describe('methods that a middleware has replaced', () => {
+  test('a setHeader that throws costs one connection only', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend }, authenticate: () => false });
     const { port } = await startApp((app) =>
@@ -182,7 +182,7 @@ describe("a middleware's own methods", () => {
     expect(tunnel.stats().refused).toEqual({ WSTUNNEL_NOT_AUTHENTICATED: 1 });
   });
 
-  test("a session's end that holds the last byte of a refusal back is ended", async () => {
+  test('an end() that withholds the last byte of a refusal is ended', async () => {
     class Hanging extends MemoryStore {
       override set() {
         // Never calls back.

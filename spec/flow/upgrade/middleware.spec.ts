@@ -46,7 +46,7 @@ describe('express-session', () => {
     next();
   };
 
-  test('the cookie of a new session is on the 101, and the session is saved', async () => {
+  test('puts the cookie of a new session on the 101 and saves the session', async () => {
     const { port } = await startBehind([sessions(), count]);
     const client = requestTunnel(port);
     const answer = await client.answer();
@@ -58,7 +58,7 @@ describe('express-session', () => {
     expect(await page.json()).toMatchObject({ visits: 2 });
   });
 
-  test('a rolling session is touched and its cookie renewed', async () => {
+  test('touches a rolling session and renews its cookie', async () => {
     const store = new MemoryStore();
     const { port } = await startBehind([
       sessions(store, { rolling: true, cookie: { maxAge: 60_000 } }),
@@ -70,7 +70,7 @@ describe('express-session', () => {
     expect((await client.answer()).headers['set-cookie']).toContain('Expires=');
   });
 
-  test('a store that fails to load fails closed', async () => {
+  test('refuses the tunnel when the store fails to load', async () => {
     class Broken extends MemoryStore {
       override get(_sid: string, done: (error: unknown) => void) {
         done(new Error('store is down'));
@@ -85,7 +85,7 @@ describe('express-session', () => {
     expect(tunnel.stats().opened).toBe(0);
   });
 
-  test('a store that fails to save leaves no tunnel open', async () => {
+  test('opens no tunnel when the store fails to save', async () => {
     class Broken extends MemoryStore {
       override set(_sid: string, _session: unknown, done?: (error?: unknown) => void) {
         done?.(new Error('store is down'));
@@ -97,7 +97,7 @@ describe('express-session', () => {
     await until(() => tunnel.stats().open === 0 && backend.size === 0);
   });
 
-  test('a store that hangs in its save: 504 and everything freed', async () => {
+  test('gets 504 and frees everything when the store hangs during its save', async () => {
     class Hanging extends MemoryStore {
       override set() {
         // Never calls back.
@@ -115,7 +115,7 @@ describe('express-session', () => {
   });
 });
 
-test('passport: who is not logged in gets no tunnel, who is has a name in the events', async () => {
+test('passport refuses clients without a login and names the others in events', async () => {
   passport.use(
     new LocalStrategy((username, password, done) => done(null, password === 'right' && { username })),
   );
@@ -146,7 +146,7 @@ test('passport: who is not logged in gets no tunnel, who is has a name in the ev
   expect((await opened)[0].user).toBe('ada');
 });
 
-test("helmet's headers are on the 101 and on refusals; what speaks of a body is not", async () => {
+test("helmet's headers are on the 101 and on refusals, without those about a body", async () => {
   const extra: RequestHandler = (_req, res, next) => {
     res.set({ 'X-Own': 'yes', ETag: '"x"', 'Content-Type': 'text/html', 'Transfer-Encoding': 'chunked' });
     res.append('Set-Cookie', 'a=1').append('Set-Cookie', 'b=2');
@@ -168,7 +168,7 @@ test("helmet's headers are on the 101 and on refusals; what speaks of a body is 
   expect(refused).toMatchObject({ status: 403, headers: { 'x-frame-options': 'SAMEORIGIN' } });
 });
 
-describe('issue 12, case 19: header values that the app has set are Latin-1', () => {
+describe('issue 12, case 19: header values of the app are sent as Latin-1', () => {
   const name = 'J\u00fcrgen \u00ff';
   const cookies = ['a=\u00e4; Path=/', 'b=\u00df'];
   const sets: RequestHandler = (_req, res, next) => {
@@ -181,7 +181,7 @@ describe('issue 12, case 19: header values that the app has set are Latin-1', ()
     next();
   };
 
-  test('on the 101, where the frames that follow are what they were', async () => {
+  test('on the 101, whose following frames stay unchanged', async () => {
     const { port } = await startBehind([sets], { subprotocol: () => 'chat' });
     const client = new RawClient(port).send(
       handshake('/tunnel', { 'Sec-WebSocket-Protocol': 'chat' }),
@@ -207,7 +207,7 @@ describe('issue 12, case 19: header values that the app has set are Latin-1', ()
     expect((await client.rest()).toString()).toBe('gr\u00fc\u00dfe');
   });
 
-  test('over HTTP/2, on what opens a tunnel and on a refusal', async () => {
+  test('over HTTP/2, on the 200 and on a refusal', async () => {
     let passes = true;
     const { port } = await startHttp2Tunnel({ authenticate: () => passes }, (app) => app.use(sets));
     const session = await connectHttp2(port);
@@ -218,7 +218,7 @@ describe('issue 12, case 19: header values that the app has set are Latin-1', ()
   });
 });
 
-test('a logger logs the 101 when the tunnel opens, and the response is closed once', async () => {
+test('a logger logs the 101 when the tunnel opens, and the response closes once', async () => {
   const lines: string[] = [];
   const events: string[] = [];
   const watch: RequestHandler = (_req, res, next) => {
@@ -234,7 +234,7 @@ test('a logger logs the 101 when the tunnel opens, and the response is closed on
   expect(events).toEqual(['finish', 'close']);
 });
 
-describe('upgrades that are not for a WebSocket are what they are without us', () => {
+describe('upgrades to another protocol behave as without the tunnel', () => {
   const show: RequestHandler[] = [
     express.text({ type: () => true }),
     (req: Request, res) =>
@@ -269,7 +269,7 @@ describe('upgrades that are not for a WebSocket are what they are without us', (
     expect((await client.answer()).status).toBe(200);
   });
 
-  test("Node's own checks hold: no Host is 400, Expect is answered", async () => {
+  test("Node's checks apply: a missing Host gets 400, Expect is answered", async () => {
     const { port: backend } = await startEcho();
     const entered = deferred();
     const { port } = await startApp((app) => {

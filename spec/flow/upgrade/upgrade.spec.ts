@@ -6,7 +6,7 @@ import { echoes, handshake, openRaw, RawClient, requestTunnel } from '../../supp
 import { makeTunnel, startApp, startEcho, startHttp, startTunnel } from '../../support/servers.js';
 import { deferred, until } from '../../support/wait.js';
 
-describe('the first request on the server may be the upgrade', () => {
+describe('the first request to the server can be the upgrade', () => {
   test.each<[string, (tunnel: ReturnType<typeof makeTunnel>) => Parameters<typeof createServer>[1]]>([
     ['createServer(app)', (tunnel) => express().use('/tunnel', tunnel)],
     [
@@ -29,14 +29,14 @@ describe('the first request on the server may be the upgrade', () => {
     await echoes(await openRaw(port));
   });
 
-  test('app.listen, and a tunnel mounted after it', async () => {
+  test('app.listen with a tunnel mounted afterwards', async () => {
     const { port: backend } = await startEcho();
     const { app, port } = await startApp(() => undefined);
     app.use('/tunnel', makeTunnel({ server: { port: backend } }));
     await echoes(await openRaw(port));
   });
 
-  test('by hand, with autoAttach off', async () => {
+  test('attach() with autoAttach off', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend }, autoAttach: false });
     const { server, port } = await startApp((app) => app.use('/tunnel', tunnel));
@@ -48,7 +48,7 @@ describe('the first request on the server may be the upgrade', () => {
     await echoes(await openRaw(port));
   });
 
-  test('hidden in a function: 503 once and a warning, then it works', async () => {
+  test('a tunnel hidden in a function gets 503 once and a warning, then opens', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend } });
     const { port } = await startApp((app) => app.use('/tunnel', (req, res, next) => tunnel(req, res, next)));
@@ -68,8 +68,8 @@ describe('the first request on the server may be the upgrade', () => {
   });
 });
 
-describe('what is not for the tunnel', () => {
-  test('goes on: no upgrade, another path, no server', async () => {
+describe('requests that are not for the tunnel', () => {
+  test('go to next(): no upgrade, another path, no server', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ url: /^\/websockify$/, server: { port: backend } });
     const { port } = await startApp((app) => {
@@ -83,7 +83,7 @@ describe('what is not for the tunnel', () => {
   });
 });
 
-describe("the app's own answers reach the client", () => {
+describe('answers of the app reach the client of an upgrade', () => {
   test.each([
     [401, (_req: Request, res: Response) => void res.status(401).set('WWW-Authenticate', 'Basic').end()],
     [302, (_req: Request, res: Response) => res.redirect('/login')],
@@ -94,7 +94,7 @@ describe("the app's own answers reach the client", () => {
         throw new Error('broken');
       },
     ],
-  ])('%d', async (status, guard) => {
+  ])('with status %d', async (status, guard) => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend } });
     const { port } = await startApp((app) => app.use('/tunnel', guard, tunnel));
@@ -107,7 +107,7 @@ describe("the app's own answers reach the client", () => {
     expect(tunnel.stats()).toMatchObject({ opened: 0, refused: {} });
   });
 
-  test('404 of a path that nobody serves', async () => {
+  test('with 404 for a path that no route serves', async () => {
     const { port } = await startTunnel();
     const client = requestTunnel(port, '/elsewhere');
     expect((await client.answer()).status).toBe(404);
@@ -124,7 +124,7 @@ describe("the app's own answers reach the client", () => {
       'writeHead, list',
       (res) => res.writeHead(200, 'fine', ['Connection', 'keep-alive', 'Content-Length', '2']).end('no'),
     ],
-  ])('Connection: close even where the app keeps alive by %s', async (_way, say) => {
+  ])('with Connection: close although the app sends keep-alive by %s', async (_way, say) => {
     const { port: backend } = await startEcho();
     const { port } = await startApp((app) =>
       app.use('/tunnel', (_req, res) => say(res), makeTunnel({ server: { port: backend } })),
@@ -135,7 +135,7 @@ describe("the app's own answers reach the client", () => {
     expect((await client.rest()).toString()).toBe('no');
   });
 
-  test('a large answer to a slow reader arrives whole', async () => {
+  test('completely, also a large one to a slow reader', async () => {
     const body = Buffer.alloc(5 * 1024 * 1024, 'x');
     const { port: backend } = await startEcho();
     const { port } = await startApp((app) =>
@@ -163,12 +163,12 @@ describe("the app's own answers reach the client", () => {
     expect((await client.rest()).length).toBeGreaterThanOrEqual(body.length);
   });
 
-  test('WebSocket may be one of several protocols that are asked for', async () => {
+  test('WebSocket may be one of several requested protocols', async () => {
     const { port } = await startTunnel();
     await echoes(await openRaw(port, '/tunnel', { Upgrade: 'h2c, websocket' }));
   });
 
-  test("the server's own ServerResponse class is used", async () => {
+  test("the server's ServerResponse class is used", async () => {
     class Own extends ServerResponse {
       readonly mark = 'own';
     }
@@ -192,8 +192,8 @@ describe("the app's own answers reach the client", () => {
   });
 });
 
-describe('a client that is in the way', () => {
-  test("a reset in the middle of the app's auth harms nobody", async () => {
+describe('a client that leaves during an upgrade', () => {
+  test("by a reset inside the app's login disturbs no other client", async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend } });
     const entered = deferred<Response>();
@@ -217,7 +217,7 @@ describe('a client that is in the way', () => {
     await echoes(await openRaw(port));
   });
 
-  test('one that ends while the app thinks is gone: `close` on the response, the socket freed', async () => {
+  test('by an end: `close` is emitted on the response, and the socket is freed', async () => {
     const { port: backend } = await startEcho();
     const entered = deferred<[Request, Response]>();
     const { port } = await startApp((app) =>
@@ -236,7 +236,7 @@ describe('a client that is in the way', () => {
     expect(req.destroyed).toBe(true);
   });
 
-  test('an upgrade pipelined behind a slow GET waits for its turn', async () => {
+  test('an upgrade pipelined after a slow GET is answered after it', async () => {
     const { port: backend } = await startEcho();
     const slow = deferred<Response>();
     const { port } = await startApp((app) => {
@@ -254,7 +254,7 @@ describe('a client that is in the way', () => {
     await echoes(client);
   });
 
-  test('one that is pipelined behind a GET and leaves is dropped', async () => {
+  test('an upgrade pipelined after a GET is dropped when its client leaves', async () => {
     const { port: backend } = await startEcho();
     const slow = deferred<Response>();
     const tunnel = makeTunnel({ server: { port: backend } });
@@ -272,8 +272,8 @@ describe('a client that is in the way', () => {
   });
 });
 
-describe('time', () => {
-  test('an app that neither answers nor hands on is ended by handshakeTimeout', async () => {
+describe('deadlines of an upgrade', () => {
+  test('an app that neither answers nor calls next() is ended by handshakeTimeout', async () => {
     const { port: backend } = await startEcho();
     const { port } = await startApp((app) =>
       app.use('/tunnel', () => undefined, makeTunnel({ server: { port: backend }, handshakeTimeout: 0.1 })),
@@ -283,7 +283,7 @@ describe('time', () => {
     await client.ended();
   });
 
-  test("the app's own server.timeout still applies", async () => {
+  test("the app's server.timeout still applies", async () => {
     const { port: backend } = await startEcho();
     const { server, port } = await startApp((app) =>
       app.use('/tunnel', () => undefined, makeTunnel({ server: { port: backend } })),
@@ -293,7 +293,7 @@ describe('time', () => {
     expect((await client.rest()).length).toBe(0);
   });
 
-  test('no tunnel opens behind server.close()', async () => {
+  test('no tunnel opens after server.close()', async () => {
     const { port: backend } = await startEcho();
     const held = deferred<() => void>();
     const tunnel = makeTunnel({ server: { port: backend } });
@@ -310,7 +310,7 @@ describe('time', () => {
   });
 });
 
-test('close() while the response is being finished: 503', async () => {
+test('close() while the response is finished gets 503', async () => {
   const { port: backend, sockets } = await startEcho();
   const tunnel = makeTunnel({ server: { port: backend } });
   const { port } = await startApp((app) =>
@@ -329,8 +329,8 @@ test('close() while the response is being finished: 503', async () => {
   expect(tunnel.stats()).toMatchObject({ opened: 0, refused: { WSTUNNEL_DRAINING: 1 } });
 });
 
-describe('an answer behind our back', () => {
-  test('before the claim it wins', async () => {
+describe("an app's answer written after next()", () => {
+  test('before the 101 replaces the 101', async () => {
     const { port: backend, sockets } = await startEcho();
     const tunnel = makeTunnel({
       server: { port: backend },
@@ -347,7 +347,7 @@ describe('an answer behind our back', () => {
     await until(() => sockets.size === 0);
   });
 
-  test('after the claim it never writes into the tunnel', async () => {
+  test('after the 101 is not written into the tunnel', async () => {
     const { port: backend } = await startEcho();
     const answered = deferred<unknown>();
     const tunnel = makeTunnel({ server: { port: backend } });

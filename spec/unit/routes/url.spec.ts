@@ -5,7 +5,7 @@ import { compileUrl } from '../../../src/routes/url.js';
 import { pageRequest, RawClient, statusOf } from '../../support/raw-client.js';
 import { makeTunnel, startApp } from '../../support/servers.js';
 
-describe('url', () => {
+describe('the option url', () => {
   test.each<[string | RegExp, string[], string[]]>([
     [
       '/vnc',
@@ -24,7 +24,7 @@ describe('url', () => {
     for (const path of under) expect(matches(path), path).toBe(true);
   });
 
-  test('of several, any', () => {
+  test('as a list matches if any entry does', () => {
     const matches = compileUrl(['/a', /b$/]);
     expect(['/a/x', '/x/b', '/x'].map(matches)).toEqual([true, true, false]);
   });
@@ -112,12 +112,12 @@ describe('the path of a request target', () => {
     ...['javascript://h/vnc', 'foo://h/vnc', 'file://h/vnc', 'http://h~x/vnc', 'http://h@/vnc', '*'],
   ];
 
-  test('of the whole URL, where a mount has cut it', () => {
+  test('is taken from the whole URL where a mount has shortened it', () => {
     const req = { url: '/vnc', originalUrl: '/desk/vnc?x=1' } as unknown as IncomingMessage;
     expect([pathOfRequest(req), originalPathOf(req)]).toEqual(['/vnc', '/desk/vnc']);
   });
 
-  test('is what Express sees', async () => {
+  test('equals the path that Express sees', async () => {
     const seen: string[] = [];
     const { port } = await startApp((app) =>
       app.use((req, res) => {
@@ -137,7 +137,7 @@ describe('the path of a request target', () => {
     expect(agreed).toBeGreaterThan(25);
   });
 
-  test('prefixes agree with the mount of Express', async () => {
+  test('matches prefixes as a mount of Express does', async () => {
     const { port } = await startApp((app) => {
       app.enable('case sensitive routing');
       app.use('/vnc', (_req, res) => res.send('mounted'));

@@ -20,7 +20,7 @@ async function startOutlet(most = 1024 * 1024) {
   return { outlet, socket, received: () => Buffer.concat(received).toString() };
 }
 
-test('what is gathered goes out though nothing follows', async () => {
+test('gathered chunks are written although no other chunk follows', async () => {
   const { outlet, socket, received } = await startOutlet();
   outlet.write(Buffer.from('one '), undefined, true);
   outlet.write(Buffer.from('two'), undefined, true);
@@ -29,14 +29,14 @@ test('what is gathered goes out though nothing follows', async () => {
   expect(socket.writableCorked).toBe(0);
 });
 
-test('the last of a turn takes with it what was gathered', async () => {
+test('the last chunk of an event-loop turn is written with the gathered ones', async () => {
   const { outlet, socket } = await startOutlet();
   outlet.write(Buffer.from('one '), undefined, true);
   outlet.write(Buffer.from('two'));
   expect(socket.writableCorked).toBe(0);
 });
 
-test('no more is gathered than half of what may wait', async () => {
+test('at most half of the limit is gathered', async () => {
   const { outlet, socket } = await startOutlet(100_000);
   outlet.write(Buffer.alloc(30_000), undefined, true);
   expect(socket.writableCorked).toBe(1);
@@ -44,14 +44,14 @@ test('no more is gathered than half of what may wait', async () => {
   expect(socket.writableCorked).toBe(0);
 });
 
-test('what was written at once before counts for nothing that is gathered', async () => {
+test('bytes written directly do not count as gathered', async () => {
   const { outlet, socket } = await startOutlet(100_000);
   outlet.write(Buffer.alloc(60_000));
   outlet.write(Buffer.from('one'), undefined, true);
   expect(socket.writableCorked).toBe(1);
 });
 
-test('what the kernel has taken at once does not wait', async () => {
+test('bytes that the kernel accepts at once are not queued', async () => {
   const { outlet, socket } = await startOutlet(1000);
   await until(() => !socket.connecting);
   outlet.write(Buffer.alloc(1000));
@@ -75,7 +75,7 @@ function startHeld(most: number) {
 }
 
 describe('full', () => {
-  test('it is at the limit, and not a byte below', () => {
+  test('is reported at the limit and not a byte below', () => {
     const { outlet } = startHeld(10_000);
     outlet.write(Buffer.alloc(5000));
     outlet.write(Buffer.alloc(4999));
@@ -87,13 +87,13 @@ describe('full', () => {
     expect(exact.full()).toBe(true);
   });
 
-  test('a byte alone counts for its objects', () => {
+  test('counts the objects of single bytes', () => {
     const { outlet } = startHeld(10_240);
     for (let at = 0; at < 10; at++) outlet.write(Buffer.alloc(1));
     expect(outlet.full()).toBe(true);
   });
 
-  test('drained is told once nothing waits any more, though it was asked in between', async () => {
+  test('drained is reported once the queue is empty, also after a query in between', async () => {
     const { outlet, state, take } = startHeld(10_000);
     for (let at = 0; at < 3; at++) outlet.write(Buffer.alloc(4000));
     expect(outlet.full()).toBe(true);
@@ -105,7 +105,7 @@ describe('full', () => {
     expect(state.drained).toBe(1);
   });
 
-  test('where it never was, drained is not told', async () => {
+  test('drained is not reported if the queue was never full', async () => {
     const { outlet, state, take } = startHeld(10_000);
     outlet.write(Buffer.alloc(10_000));
     expect(outlet.full()).toBe(true);

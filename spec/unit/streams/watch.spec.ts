@@ -39,12 +39,12 @@ function start(limits: Partial<WatchLimits>, given: Partial<Vital> = {}) {
 
 const pass = (seconds: number) => vi.advanceTimersByTimeAsync(seconds * 1000);
 
-test('without limits there is no timer', () => {
+test('without limits no timer is set', () => {
   start({});
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('idle: from the last payload, to the millisecond, and once', async () => {
+test('idle time counts from the last payload, to the millisecond, and is reported once', async () => {
   const { vital, expired } = start({ idleTimeout: 60 });
   await pass(59);
   vital.lastPayload = performance.now();
@@ -56,14 +56,14 @@ test('idle: from the last payload, to the millisecond, and once', async () => {
   expect(expired).toHaveLength(1);
 });
 
-test('traffic costs no timer', () => {
+test('traffic sets no timer', () => {
   const { vital } = start({ idleTimeout: 60, maxDuration: 600, readTimeout: 5 });
   expect(vi.getTimerCount()).toBe(1);
   vital.lastPayload = performance.now();
   expect(vi.getTimerCount()).toBe(1);
 });
 
-test('weeks, longer than one timer can be', async () => {
+test('limits of weeks, longer than one timer allows, are kept', async () => {
   const { expired } = start({ maxDuration: 5 * WEEK });
   await pass(5 * WEEK - 1);
   expect(expired).toEqual([]);
@@ -71,7 +71,7 @@ test('weeks, longer than one timer can be', async () => {
   expect(expired).toEqual([`1001 open for ${5 * WEEK} s`]);
 });
 
-test('a silent backend, but not while it is not read', async () => {
+test('a silent backend is reported, but not while it is paused', async () => {
   const { vital, expired } = start({ readTimeout: 10 });
   vital.silentSince = undefined;
   await pass(35);
@@ -83,7 +83,7 @@ test('a silent backend, but not while it is not read', async () => {
   expect(expired).toEqual(['1011 the backend was silent for 10 s']);
 });
 
-test('a backend that takes nothing', async () => {
+test('a backend that accepts no bytes is reported', async () => {
   let since = undefined as number | undefined;
   const { expired } = start({ writeTimeout: 8 }, { stalledSince: () => since });
   await pass(20);
@@ -94,7 +94,7 @@ test('a backend that takes nothing', async () => {
   expect(expired).toEqual(['1011 the backend took nothing for 8 s']);
 });
 
-test('a backend that takes nothing is found in time, though what waits is seen only by looking', async () => {
+test('a backend that accepts no bytes is reported in time, although its queue is seen only by polling', async () => {
   let waits = false;
   let seen = undefined as number | undefined;
   const stalledSince = (now: number) => (waits ? (seen ??= now) : undefined);
@@ -105,7 +105,7 @@ test('a backend that takes nothing is found in time, though what waits is seen o
   expect(expired).toEqual(['1011 the backend took nothing for 8 s']);
 });
 
-test('what came while our event loop stood still is read before it is judged', async () => {
+test('bytes that arrived while the event loop was blocked are read before the check', async () => {
   const { vital, expired } = start({ idleTimeout: 60 });
   await pass(59);
   vi.advanceTimersToNextTimer();
@@ -114,7 +114,7 @@ test('what came while our event loop stood still is read before it is judged', a
   expect(expired).toEqual([]);
 });
 
-test('a backend is not silent while our event loop stands still', async () => {
+test('a backend is not silent while the event loop is blocked', async () => {
   const now = performance.now.bind(performance);
   let stood = 0;
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + stood);
@@ -130,7 +130,7 @@ test('a backend is not silent while our event loop stands still', async () => {
   expect(expired).toEqual(['1011 the backend was silent for 10 s']);
 });
 
-test('stopped between its timer and the look behind it, nothing fires', async () => {
+test('nothing is reported after a stop between the timer and its check', async () => {
   const { stop, expired } = start({ maxDuration: 1 });
   vi.advanceTimersToNextTimer();
   stop();
@@ -139,7 +139,7 @@ test('stopped between its timer and the look behind it, nothing fires', async ()
   expect(expired).toEqual([]);
 });
 
-test('stopped, nothing fires and no timer is left', async () => {
+test('a stop leaves no timer and reports nothing', async () => {
   const { stop, expired } = start({ idleTimeout: 1, maxDuration: 1, readTimeout: 1, writeTimeout: 1 });
   stop();
   expect(vi.getTimerCount()).toBe(0);
