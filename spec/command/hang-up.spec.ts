@@ -70,7 +70,7 @@ describeWith('script')('issue 13, case 5: SIGHUP on a terminal', () => {
     await holds(async () => expect(await accepts({ port: Number(port) })).toBe(false));
   });
 
-  test('a local port without them closes its tunnels and ends', async () => {
+  test('a local port without nohup closes its tunnels and ends', async () => {
     const { url } = await startTunnel();
     const program = onTerminal(
       `sh -c '${`${typed('connect', url, '--local', '0')} & echo pid=$!; wait $!; echo code=$?`.replaceAll("'", "'\\''")}'`,

@@ -123,7 +123,7 @@ describeWith('fail2ban-regex')("issue 13, case 17: the README's fail2ban filter"
     expect(await foundIn(await text())).toEqual(['192.0.2.7', '2001:db8::7']);
   });
 
-  test('ignores addresses that a client puts into its user name', async () => {
+  test("ignores addresses inside a client's user name", async () => {
     // A name has no colon (RFC 7617 section 2).
     const name = 'ann","address" "10.0.0.1","status" 401';
     const { logins } = await files({ logins: `${name}:${hashSync('right', 4)}\n` });

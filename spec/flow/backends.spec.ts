@@ -307,7 +307,7 @@ describe('the load is counted once per tunnel and released once', () => {
     expect(tunnel.stats().backends).toMatchObject([{ load: 0 }]);
   });
 
-  test('after the handshake failed behind a connected backend', async () => {
+  test('after the handshake failed with a connected backend', async () => {
     const fail = () => {
       throw new Error('no');
     };

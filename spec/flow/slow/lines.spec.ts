@@ -124,7 +124,7 @@ describe('issue 12, case 4: the PONG deadline includes the time for bytes sent b
     test('a client that only sends keeps its tunnel', { timeout }, () => sendsSlowly(squid));
   });
 
-  test('with both directions full neither end is taken for dead', { timeout }, async () => {
+  test('with both directions full, neither end is considered dead', { timeout }, async () => {
     const { stream, own, backend, tunnel } = await open(direct, 25_000, BEATS, BEATS);
     const bytes = Buffer.alloc(25_000 * SECONDS);
     own.write(bytes);

@@ -125,7 +125,7 @@ describe('issue 13, case 8: an include without an end is an error', () => {
     expect(message(folder, 'd')).toContain(`${folder}/d: it is a folder`);
   });
 
-  test('a file that is too long, and several that are too long together', { timeout: 10_000 }, () => {
+  test('a file that is too long, and several whose total length is', { timeout: 10_000 }, () => {
     const folder = folderOf(['a', 'b']);
     truncateSync(join(folder, 'd/a'), 2 ** 40);
     expect(message(folder, 'd/a')).toContain(`${folder}/d/a: the included files are too long`);

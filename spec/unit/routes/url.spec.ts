@@ -153,7 +153,7 @@ describe('the path of a request target', () => {
   });
 });
 
-test('a target that Express reads otherwise does not lead past a login on the path', async () => {
+test('a target that Express parses differently does not bypass a login mounted on the path', async () => {
   const tunnel = makeTunnel({ url: '/vnc', server: { port: 1 } });
   const { port } = await startApp((app) => {
     app.use('/vnc', (_req, res) => void res.status(401).end());
