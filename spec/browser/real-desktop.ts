@@ -6,9 +6,9 @@ export interface RealDesktop {
   readonly port: number;
 }
 
-/** `password`: the VNC server's own. */
+/** `password` is that of the VNC server. */
 export async function startRealDesktop(password?: string): Promise<RealDesktop> {
-  // It chooses a free display and writes its number on descriptor 3.
+  // Xvfb chooses a free display and writes its number to descriptor 3.
   const server = new Program('Xvfb', ['-displayfd', '3', '-screen', '0', '800x500x24', '-nolisten', 'tcp']);
   const [, number = ''] = await server.prints(/^(\d+)\n/m);
   const display = `:${number}`;
@@ -23,7 +23,7 @@ export async function startRealDesktop(password?: string): Promise<RealDesktop> 
   return { port };
 }
 
-/** TigerVNC's own X server, which viewers may resize. */
+/** TigerVNC's X server, which viewers can resize. */
 export async function startXvnc(): Promise<RealDesktop> {
   const port = await closedPort();
   const server = new Program('Xvnc', [

@@ -7,11 +7,11 @@ import { Program } from '../support/programs.js';
 import { closedPort } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
-/** WebKitGTK with an empty profile, on a display of its own, gone with the test. Self-signed certificates are accepted. */
+/** WebKitGTK with an empty profile on a separate display, closed after the test. Self-signed certificates are accepted. */
 export async function startWebKit(): Promise<WebDriver> {
   const home = await mkdtemp(join(tmpdir(), 'wstunnel-webkit-'));
   onCleanup(() => rm(home, { recursive: true, force: true, maxRetries: 10 }));
-  // It chooses a free display and writes its number on descriptor 3.
+  // Xvfb chooses a free display and writes its number to descriptor 3.
   const screen = new Program('Xvfb', ['-displayfd', '3', '-screen', '0', '1024x768x24', '-nolisten', 'tcp']);
   const [, number = ''] = await screen.prints(/^(\d+)\n/m);
   const port = await closedPort();
@@ -21,7 +21,7 @@ export async function startWebKit(): Promise<WebDriver> {
   const isReady = async () => (await fetch(`${server}/status`)).ok;
   await until(() => isReady().catch(() => false));
   const wanted = new Capabilities();
-  // The one browser that Debian's driver brings with it.
+  // The browser that comes with Debian's driver.
   wanted.setBrowserName('MiniBrowser');
   wanted.setAcceptInsecureCerts(true);
   const driver = await new Builder().usingServer(server).withCapabilities(wanted).build();

@@ -9,7 +9,7 @@ import { echoes, openRaw, RawClient } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
 import { holds, until } from '../support/wait.js';
 
-/** Is a new connection closed without a word? One that is served gets its tunnel. */
+/** Whether a new connection is closed without an answer; an accepted one gets a tunnel. */
 async function isServed(port: number): Promise<boolean> {
   try {
     const client = await openRaw(port);

@@ -10,12 +10,12 @@ const LISTENING = /listening on 127\.0\.0\.1:(\d+) for/;
 /** The command's own line, for a shell. */
 const typed = (...args: string[]) => [process.execPath, CLI, ...args].map((word) => `'${word}'`).join(' ');
 
-/** On a terminal; `$!` is told as `pid=`. */
+/** Runs a command line on a terminal; prints `$!` as `pid=`. */
 function onTerminal(line: string): Program {
   return new Program('script', ['-qefc', line, '/dev/null'], { TERM: 'dumb' });
 }
 
-/** It still accepts connections, however often it is asked. */
+/** Checks several times that the port still accepts connections. */
 async function goesOn(port: number): Promise<void> {
   for (let left = 20; left > 0; left--) {
     expect(await accepts({ port })).toBe(true);

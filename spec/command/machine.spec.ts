@@ -28,7 +28,7 @@ function canBeFirst(): boolean {
   }
 }
 
-/** A program that each tunnel starts, and that ends with it. */
+/** A program that starts and ends with each tunnel. */
 const spawning = (script: string) =>
   JSON.stringify({
     listen: '0',

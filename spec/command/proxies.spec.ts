@@ -18,7 +18,7 @@ async function target(): Promise<string> {
   return String((await startEcho()).port);
 }
 
-/** The answer on a connection that begins with these bytes; undefined where it is closed without one. */
+/** The answer on a connection that starts with these bytes; undefined where the connection is closed without one. */
 async function knock(socket: Socket, start: Buffer | string, headers = {}): Promise<number | undefined> {
   const client = new RawClient(socket).send(start, handshake('/', headers));
   const head = await client.head();
@@ -26,7 +26,7 @@ async function knock(socket: Socket, start: Buffer | string, headers = {}): Prom
   return head === undefined ? undefined : Number(head.split(' ')[1]);
 }
 
-/** The command on a unix socket of its own. */
+/** The command on a new unix socket. */
 async function startOnSocket(...args: string[]) {
   const { folder } = await files({});
   const path = join(folder!, 'desk.sock');

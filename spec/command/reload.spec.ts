@@ -13,7 +13,7 @@ import { closedPort, startEcho } from '../support/servers.js';
 import { GREETER, Marked, temporaryFolder } from '../support/spawned.js';
 import { until } from '../support/wait.js';
 
-/** Sends SIGHUP, and waits until it has been seen to. */
+/** Sends SIGHUP and waits for the result of the reload. */
 async function reread({ program }: Listening): Promise<void> {
   const before = program.output.length;
   program.process.kill('SIGHUP');
@@ -38,7 +38,7 @@ function example(): Example {
   return parse(block) as Example;
 }
 
-/** A program's process id, which it says first. */
+/** The process id that a program sends first. */
 async function pidOf(client: RawClient): Promise<number> {
   return Number((await client.shows(/^\d+\n/))[0]);
 }

@@ -11,7 +11,7 @@ import { describeWith, Program } from '../support/programs.js';
 const run = promisify(execFile);
 const flags = (specs: object) => Object.keys(specs).map((name) => `--${name}`);
 
-/** What bash would offer behind these words, of which the last is not complete. */
+/** The completions of bash after these words, the last of which is incomplete. */
 async function offered(...words: string[]): Promise<string[]> {
   const line = words.map((word) => `'${word}'`).join(' ');
   const script = `set -u; source <("$0" "$1" completion bash); COMP_WORDS=(${line}); COMP_CWORD=${words.length - 1}

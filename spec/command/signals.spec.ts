@@ -19,7 +19,7 @@ import { holds, until } from '../support/wait.js';
 
 const signal = ({ program }: Listening, name: NodeJS.Signals) => program.process.kill(name);
 
-/** Sends SIGHUP, and waits until it has been seen to. */
+/** Sends SIGHUP and waits for the result of the reload. */
 async function reread(command: Listening): Promise<string> {
   const before = command.program.output.length;
   signal(command, 'SIGHUP');

@@ -8,7 +8,7 @@ import { closeFrame, frame, openRaw } from '../support/raw-client.js';
 import { accepts, startEcho } from '../support/servers.js';
 import { holds, until } from '../support/wait.js';
 
-/** Runs the command on a terminal of its own, of 80 columns. */
+/** Runs the command on a terminal with 80 columns. */
 async function startOnTerminal(args: readonly string[]) {
   const line = [process.execPath, CLI, ...args].map((word) => `'${word}'`).join(' ');
   const program = new Program('script', ['-qefc', `stty cols 80 rows 24; exec ${line}`, '/dev/null'], {
@@ -22,12 +22,12 @@ async function startOnTerminal(args: readonly string[]) {
   return { program, pid, port: Number(port) };
 }
 
-/** What it has written, with a word for what erases a line. */
+/** The output, with a word in place of the sequence that erases a line. */
 function shown({ output }: Program): string {
   return output.replaceAll('\r\u001b[K', '<erased>');
 }
 
-/** What stands on the last line of the screen. */
+/** The last line of the screen. */
 function lastLine(program: Program): string {
   return (
     shown(program)

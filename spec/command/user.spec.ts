@@ -8,7 +8,7 @@ import { CLI, files, runCommand, startCommand, type Listening } from '../support
 import { echoes, openRaw } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
 
-/** `describe` for root; nobody else can become another user. */
+/** `describe` for root, which alone can become another user. */
 const describeAsRoot = process.getuid?.() === 0 && process.platform === 'linux' ? describe : describe.skip;
 if (describeAsRoot === describe.skip) console.warn('giving up root is tested by root on Linux alone');
 
@@ -21,7 +21,7 @@ async function idsOf({ program }: Listening): Promise<Record<string, string[]>> 
   );
 }
 
-/** A folder that other users may enter. */
+/** A folder that other users can enter. */
 async function openFolder(texts: Record<string, string>): Promise<Record<string, string>> {
   const made = await files(texts);
   await chmod(made.folder!, 0o755);

@@ -72,7 +72,7 @@ export function heardBy(...chunks: Buffer[]): Heard {
   };
 }
 
-/** A tunnel to an echo that keeps what each connection has sent it. */
+/** A tunnel to an echo that records the bytes of each connection. */
 export interface Site {
   readonly port: number;
   accepted(): Promise<Socket>;
@@ -96,7 +96,7 @@ export async function startSite(): Promise<Site> {
   };
 }
 
-/** Each piece is written when the one before it was read. What is still open at the end is closed with 1000. */
+/** Each piece is written after the previous one was read. A tunnel still open at the end is closed with 1000. */
 export async function overSockets(site: Site, pieces: readonly Buffer[]): Promise<Heard> {
   const [accepted, connected] = [site.accepted(), site.connected()];
   const client = await openRaw(site.port);

@@ -25,7 +25,7 @@ const appActions = {
   'app close() at once': ({ tunnel }) => tunnel.close({ timeout: 0 }),
 } satisfies Record<string, Act>;
 
-/** Deadlines of ours: long enough to come into the phase, short enough to wait for. */
+/** Deadlines of the tunnel: long enough to reach the phase, short enough to wait for. */
 const timers = {
   handshakeTimeout: { handshakeTimeout: 0.3 },
   connectTimeout: { host: { connectTimeout: 0.3 } },
@@ -42,17 +42,17 @@ const acts = { ...clientActions, ...backendActions, ...appActions };
 const actions = [...keysOf(acts), ...keysOf(timers)];
 type Action = (typeof actions)[number];
 
-/** What comes of an action. */
+/** The outcome of an action. */
 interface Row {
   /** The close code, or the code of the refusal. */
   readonly ends: number | string;
   /** What the client hears last: a close code, a status, or a bare end; left out where it has gone or is cut off. */
   readonly sees?: number | 'nothing';
-  /** All that was on the way arrives. */
+  /** All bytes in flight arrive. */
   readonly delivers?: 'up' | 'down' | 'both';
-  /** What the client has sent is not: it was cut off. */
+  /** Bytes of the client do not all arrive: the client was cut off. */
   readonly drops?: 'up';
-  /** Whoever does nothing of its own any more: the tunnel has to end without it. */
+  /** The sides that do nothing any more: the tunnel has to end without them. */
   readonly still?: 'client' | 'backend';
   readonly options?: TableOptions;
 }
@@ -115,7 +115,7 @@ const closeSent = {
   ],
 } as const satisfies Record<Action, Cell>;
 
-/** Every action in every phase: what the contract says comes of it. */
+/** The outcome that the contract states for every action in every phase. */
 const table: Record<Phase, Record<Action, Cell>> = {
   guard: beforeTheDial,
   choosing: beforeTheDial,

@@ -56,14 +56,14 @@ export interface Heard {
 export interface Scene {
   readonly tunnel: Tunnel;
   readonly client: RawClient;
-  /** The backend's socket; none before it is dialled. */
+  /** The backend's socket; undefined before the connection attempt. */
   readonly backend: Socket | undefined;
   /** What the client has sent. */
   readonly sent: Buffer;
   /** What the backend has sent. */
   readonly served: Buffer;
   readonly received: () => Buffer;
-  /** Lets the hook or the dial that is held go on. */
+  /** Releases the paused hook or connection attempt. */
   release(): void;
   /** The client reads on, answers a Close, and ends when the server has. */
   clientFinishes(): Promise<Heard>;
@@ -71,7 +71,7 @@ export interface Scene {
   backendFinishes(): void;
   /** Waits for `close` or `refuse`. */
   ended(): Promise<ClosedInfo | RefuseInfo>;
-  /** Waits until both ends have finished, and checks that nothing is left. */
+  /** Waits until both ends have finished, and checks for leftovers. */
   over(): Promise<void>;
 }
 
@@ -81,12 +81,12 @@ const MUCH = Buffer.alloc(12_000_000, 'no two words of it are the same ');
 const MUCH_FRAMED = frame(2, MUCH);
 const NOTHING = Buffer.alloc(0);
 
-/** All deadlines are set, so that one which is forgotten is found, and none passes unless the row shortens it. */
+/** All deadlines are set, which reveals one that is not cleared, and none expires unless the row shortens it. */
 const FAR = {
   handshakeTimeout: 60,
   idleTimeout: 60,
   maxDuration: 60,
-  // A PING, so that its PONG is waited for.
+  // A PING, so that its PONG is awaited.
   pingInterval: 0.01,
   pongTimeout: 60,
   closeTimeout: 60,
@@ -193,7 +193,7 @@ export async function arrange(phase: Phase, { host, ...options }: TableOptions =
       held.resolve();
       backendMayFinish.resolve();
       await scene.clientFinishes();
-      // Nobody destroys anything here: what the tunnel did not free stays.
+      // The scene destroys nothing, so that everything the tunnel did not free stays.
       await holds(async () => {
         const open = { site: await connections(site.server), backend: await connections(backend.server) };
         expect(open).toEqual({ site: 0, backend: 0 });

@@ -8,9 +8,9 @@ import { onCleanup } from '../support/cleanup.js';
 import { handshake } from '../support/raw-client.js';
 import { until } from '../support/wait.js';
 
-/** What the tunnel's own process has used. */
+/** Resources that the process of the tunnel has used. */
 export interface Used {
-  /** Resident bytes: now, and the most since the last time. */
+  /** Resident bytes: now, and the peak since the last call. */
   readonly now: number;
   readonly peak: number;
   /** Seconds since it started. */
@@ -19,18 +19,18 @@ export interface Used {
   readonly timers: number;
   /** Tunnels. */
   readonly open: number;
-  /** Those that are no more, by code and reason. */
+  /** Number of past tunnels by code and reason. */
   readonly ended: Readonly<Record<string, number>>;
 }
 
 export interface TunnelProcess {
-  /** What it has used; before it looks, its event loop stands still for so many milliseconds. */
+  /** Resources used so far. Before the measurement the event loop is blocked for so many milliseconds. */
   readonly used: (stall?: number) => Promise<Used>;
   /** A client with a tunnel. */
   readonly open: () => Promise<Socket>;
 }
 
-/** A tunnel in a process of its own, on a free port or on a unix socket. */
+/** A tunnel in a separate process, on a free port or on a unix socket. */
 export async function startProcess(options: TunnelOptions, path?: string): Promise<TunnelProcess> {
   const script = fileURLToPath(new URL('bounds-server.mjs', import.meta.url));
   const child = fork(script, [JSON.stringify(options), ...(path === undefined ? [] : [path])]);
@@ -61,12 +61,12 @@ async function message<T>(child: ChildProcess): Promise<T> {
   return ((await once(child, 'message')) as [T])[0];
 }
 
-/** Writes the block so many times, as fast as it is taken. */
+/** Writes the block so many times, as fast as the socket accepts it. */
 export async function pump(socket: Socket, block: Buffer, times: number): Promise<void> {
   for (let i = 0; i < times; i++) if (!socket.write(block)) await once(socket, 'drain');
 }
 
-/** Waits until nothing moves any more: the value has been the same for a while. */
+/** Waits until the value has been the same for a while. */
 export async function settled(value: () => number | Promise<number>): Promise<void> {
   let last = await value();
   let same = 0;

@@ -14,7 +14,7 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const CHUNK = 64 * KIB;
 
-/** What a process takes beside the bytes that wait: a heap that grows, and what the collector has not yet found. */
+/** Memory of the process besides the queued bytes: a growing heap and garbage that is not collected yet. */
 const WARM = 64 * MIB;
 
 const repeat = (part: Buffer, length: number) =>
@@ -22,7 +22,7 @@ const repeat = (part: Buffer, length: number) =>
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Over unix sockets, in which the kernel keeps little: what is offered waits in the tunnel's process or here. */
+/** Over unix sockets, in which the kernel buffers little: bytes are queued in the process of the tunnel or here. */
 async function start(buffered: number) {
   const folder = mkdtempSync(join(tmpdir(), 'wstunnel-bounds-'));
   onCleanup(() => rmSync(folder, { recursive: true }));
@@ -60,7 +60,7 @@ describe('the memory of stalled tunnels', () => {
 
   test('stays below their limit whatever the peer sends', { timeout: 60_000 }, async () => {
     const some = await offer(2 * MIB);
-    // They did fill up, both ways.
+    // The queues were full in both directions.
     expect(some).toBeGreaterThan(TUNNELS * BUFFERED * 1.5);
     expect(some).toBeLessThan(TUNNELS * 2 * (BUFFERED + CHUNK) + WARM);
     const more = await offer(8 * MIB);

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { onCleanup } from '../support/cleanup.js';
 import { Program } from '../support/programs.js';
 
-/** Listens with a queue of one, and accepts nothing: for so long, or for ever. Afterwards it sends what it gets back. */
+/** Listens with a queue of one and accepts nothing, for so long or for ever. Afterwards it echoes. */
 const SCRIPT = `
   const [host, port, milliseconds] = process.argv.slice(1);
   const server = require('node:net').createServer((socket) => socket.on('error', () => {}).pipe(socket));

@@ -6,11 +6,11 @@ import { makeTunnel, startEcho, startHttp } from '../support/servers.js';
 interface More extends Partial<TunnelOptions<Request>> {
   /** Express 5, or another. */
   make?: typeof express;
-  /** What comes behind the tunnel. */
+  /** Middleware after the tunnel. */
   behind?: (RequestHandler | ErrorRequestHandler)[];
 }
 
-/** An app with middleware before the tunnel, which is mounted on `/tunnel` and has an echo behind it. */
+/** An app with middleware before and after a tunnel that is mounted on `/tunnel` and leads to an echo. */
 export async function startBehind(before: RequestHandler[], more: More = {}) {
   const { make = express, behind = [], ...options } = more;
   const { port: backend, sockets } = await startEcho();
@@ -23,7 +23,7 @@ export async function startBehind(before: RequestHandler[], more: More = {}) {
   return { ...(await startHttp(app)), app, tunnel, sockets };
 }
 
-/** How a handshake is answered; with the whole body, where it is not a 101. */
+/** The answer to an upgrade request, with the whole body unless it is a 101. */
 export async function answerTo(port: number, path = '/tunnel', headers = {}) {
   const client = requestTunnel(port, path, headers);
   const answer = await client.answer();

@@ -1,4 +1,4 @@
-// Run by frameworks.spec.ts: an app in a cluster of two, which tells its port and which worker served.
+// Run by frameworks.spec.ts: an app in a cluster of two, which prints its port and the worker that served each tunnel.
 import cluster from 'node:cluster';
 import { createServer } from 'node:http';
 import process from 'node:process';

@@ -143,7 +143,7 @@ const kinds: Record<string, Kind> = {
     recorder((_req, res) => void res.setHeader('Connection', 'close').end()),
 };
 
-/** A second request on the connection, which ends it. */
+/** A second request on the connection, which closes it. */
 const end = 'GET /end HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
 
 const requests: Record<string, string> = {

@@ -28,7 +28,7 @@ async function firstMessage(url: string): Promise<string> {
   });
 }
 
-/** A greedy neighbour that greets whoever it gets. */
+/** Another upgrade listener that accepts every upgrade and greets its client. */
 function greet(server: Server, options: object = {}): WebSocketServer {
   const neighbour = new WebSocketServer({ server, ...options });
   neighbour.on('connection', (socket) => socket.send('neighbour'));

@@ -41,7 +41,7 @@ const SERVERS: [name: string, describe: typeof describe | typeof describe.skip, 
   [besideLighttpd('mod_wstunnel'), describeWith('lighttpd'), lighttpd],
 ];
 
-/** Bytes that are told apart, so that a lost or doubled chunk is seen. */
+/** Bytes without repetition, so that a lost or doubled chunk is noticed. */
 function pattern(length: number): Buffer {
   const bytes = Buffer.alloc(length);
   for (let at = 0; at + 4 <= length; at += 4) bytes.writeUInt32LE(at, at);
@@ -80,7 +80,7 @@ for (const [name, describeServer, start] of SERVERS)
       const bytes = pattern(500_000);
       const stream = connect(await start(backend.port));
       stream.resume().write(bytes);
-      // websockify and lighttpd drop what they have not passed on when a Close comes.
+      // websockify and lighttpd drop queued bytes when a Close arrives.
       if (start !== ours) await until(() => backend.received().length === bytes.length);
       stream.end();
       await once(stream, 'close');

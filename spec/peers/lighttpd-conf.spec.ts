@@ -34,7 +34,7 @@ async function lighttpd(flag: string, text: string): Promise<string | undefined>
   }
 }
 
-/** No file is there; a wildcard that finds none is nothing. */
+/** No file exists, and a wildcard without matches includes nothing. */
 function included(path: string): string {
   if (!path.includes('*')) throw new Error('no such file');
   return '';
@@ -51,7 +51,7 @@ function taken(text: string): boolean {
 
 const server = (host: string) => `wstunnel.server = ( "" => ( ( ${host} ) ) )`;
 
-/** Both take these, or neither. */
+/** Both accept these, or both refuse them. */
 const ALIKE: [taken: boolean, ...texts: string[]][] = [
   [
     true,

@@ -22,12 +22,12 @@ async function serve(options: TunnelOptions, mount = '/'): Promise<number> {
   return (await startHttp(express().set('env', 'test').use(mount, makeTunnel(options)))).port;
 }
 
-/** Pages of other sites may not come to `/desk/admin`; anywhere else everybody may. */
+/** Pages of other sites are refused at `/desk/admin`, and accepted everywhere else. */
 const guarded = (port: number, more = '') => `${more}
   wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => ${port} ) ) )
   $HTTP["url"] =~ "^/desk/admin" { wstunnel.origins = ( "trusted.example" ) }`;
 
-/** By what lighttpd and this tunnel answer. */
+/** By the answers of lighttpd and of this tunnel. */
 const BY_DEFAULT: [lighttpd: number, ours: number, ...paths: string[]][] = [
   [
     403,
@@ -105,7 +105,7 @@ const BY_DEFAULT: [lighttpd: number, ours: number, ...paths: string[]][] = [
   ],
 ];
 
-/** By what lighttpd and this tunnel answer. */
+/** By the answers of lighttpd and of this tunnel. */
 const NORMALIZED_MORE: [lighttpd: number, ours: number, ...paths: string[]][] = [
   [
     403,
@@ -183,7 +183,7 @@ const NORMALIZED_MORE: [lighttpd: number, ours: number, ...paths: string[]][] = 
   ],
 ];
 
-/** By what lighttpd and this tunnel answer. */
+/** By the answers of lighttpd and of this tunnel. */
 const NOT_NORMALIZED: [lighttpd: number, ours: number, ...paths: string[]][] = [
   [
     403,

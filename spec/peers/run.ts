@@ -25,10 +25,10 @@ import { until } from '../support/wait.js';
 /** A header given as undefined is left out, a list is sent several times. */
 export type Headers = Record<string, string | string[] | undefined>;
 
-/** What a backend does with a connection; `dead`: nobody listens; `stuck`: the connection is never taken. */
+/** How a backend handles connections. `dead`: no listener; `stuck`: connections are never accepted. */
 export type Serve = ((socket: Socket, name: string) => unknown) | 'dead' | 'stuck';
 
-/** Says its name and keeps quiet: `Side.who` reads it. */
+/** Sends its name and nothing else; `Side.who` reads the name. */
 export const named = (socket: Socket, name: string): unknown => socket.write(name);
 export const echo = (socket: Socket): unknown => socket.pipe(socket);
 export const silent = (): unknown => undefined;
@@ -52,9 +52,9 @@ export interface Case {
   readonly listen?: 'sockets' | 'addresses';
   /** Only beside a lighttpd before this version. */
   readonly before?: string;
-  /** What stands in lighttpd.conf. Default: everything to `a`, in binary frames. */
+  /** Lines of lighttpd.conf. Default: all requests to `a`, in binary frames. */
   readonly conf?: (at: Places) => string;
-  /** Default: the same. No option is implied beside these. */
+  /** The same as options of our tunnel. No other option is set. */
   readonly options?: (at: Places) => TunnelOptions;
   readonly observe: (side: Side) => Promise<unknown>;
   /** The subject of a row of the README's table, and what is seen of each; of lighttpd a {@link ByVersion}, where that matters. */
@@ -70,7 +70,7 @@ export const hosts = (...places: string[]) => `(${places.join(', ')})`;
 export const toAll = (...places: string[]) => `wstunnel.server = ("" => ${hosts(...places)})`;
 export const BINARY = 'wstunnel.frame-type = "binary"';
 
-/** One connection, as the backend had it. */
+/** One connection as the backend saw it. */
 export class Conversation {
   readonly socket: Socket;
   #chunks: Buffer[] = [];
@@ -92,7 +92,7 @@ export class Conversation {
     return this.data.toString('latin1');
   }
 
-  /** How the other side left it. */
+  /** How the other side ended the connection. */
   async left(): Promise<'end' | 'reset' | undefined> {
     await until(() => this.#how !== undefined);
     return this.#how;
@@ -106,7 +106,7 @@ export class Conversation {
 
 type Address = { readonly socket: string } | { readonly host: string; readonly port: number };
 
-/** A backend of one side, which can die and come back on its port. */
+/** A backend of one side, which can be stopped and started again on its port. */
 export class PeerBackend {
   readonly conversations: Conversation[] = [];
   readonly name: string;
@@ -133,7 +133,7 @@ export class PeerBackend {
     onCleanup(() => this.stop());
   }
 
-  /** Nobody listens any more; its connections are cut. */
+  /** Stops listening and closes all connections. */
   async stop(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
@@ -150,13 +150,13 @@ export class PeerBackend {
   }
 }
 
-/** One of the two, as a case asks it. */
+/** lighttpd or our tunnel, as a case sees it. */
 export class Side {
   readonly is: 'lighttpd' | 'ours';
   readonly port: number;
   readonly #backends: ReadonlyMap<string, PeerBackend>;
   readonly #held: { name: string; client: RawClient; conversation: Conversation }[] = [];
-  /** Tunnels at each of its hosts, as it counts them: lighttpd in its statistics. */
+  /** Tunnels per host, by the side's count; lighttpd's is in its statistics. */
   readonly loads: () => Promise<number[]>;
   readonly log: () => Promise<string>;
 
@@ -172,7 +172,7 @@ export class Side {
     this.log = log;
   }
 
-  /** Tunnels that it counts in all. */
+  /** Number of tunnels, by the side's count. */
   async load(): Promise<number> {
     return (await this.loads()).reduce((sum, load) => sum + load, 0);
   }
@@ -190,7 +190,7 @@ export class Side {
     return new RawClient(this.port).send(...bytes);
   }
 
-  /** Is this configuration taken at the start? */
+  /** Whether the side starts with this configuration. */
   async starts({ conf, options }: Pick<Case, 'conf' | 'options'>): Promise<boolean> {
     const a: Place = { host: { port: 1 }, conf: () => '"a" => ("host" => "127.0.0.1", "port" => 1)' };
     if (this.is === 'lighttpd') return isTaken(conf!({ a }));
@@ -202,7 +202,7 @@ export class Side {
     }
   }
 
-  /** How many times it has said that no host is up. */
+  /** Number of log lines which say that no host is up. */
   async outages(): Promise<number> {
     return (await this.log()).split(/are down|is down/).length - 1;
   }
@@ -239,7 +239,7 @@ export class Side {
     return name;
   }
 
-  /** Leaves the newest tunnel to that backend, and waits until it is counted no more. */
+  /** Closes the newest tunnel to that backend, and waits until it is no longer counted. */
   async release(name: string): Promise<void> {
     const index = this.#held.findLastIndex((one) => one.name === name);
     const { client, conversation } = this.#held.splice(index, 1)[0]!;
@@ -258,7 +258,7 @@ export class Side {
     );
   }
 
-  /** The code of the Close that comes next; undefined where there is none. */
+  /** The code of the next Close; undefined without one. */
   async close(client: RawClient): Promise<number | undefined> {
     for (let next = await client.frame(); next; next = await client.frame())
       if (next.opcode === 8) return this.codeOf(next.payload);
@@ -322,7 +322,7 @@ async function temporary(): Promise<string> {
   return folder;
 }
 
-/** Each its own: the two sides run at the same time. */
+/** Each side has its backends, since both sides run at the same time. */
 const given = new Set<number>();
 async function freePort(): Promise<number> {
   for (;;) {
@@ -333,7 +333,7 @@ async function freePort(): Promise<number> {
   }
 }
 
-/** A port whose queue is full and is never served: a connection neither opens nor fails. */
+/** A port with a full queue that is never accepted from: a connection neither opens nor fails. */
 async function stuckPort(): Promise<number> {
   const script = `
     const server = require('node:net').createServer();

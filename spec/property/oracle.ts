@@ -31,7 +31,7 @@ export type Step =
     }
   | { readonly kind: 'pong'; readonly payload: Buffer };
 
-/** What a stream says, by whatever reads it. */
+/** The messages of a stream, as any decoder reads them. */
 export interface Heard {
   readonly payload: Buffer;
   readonly events: string[];

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 /**
  * A server on port 0 and an outgoing connection get a port of the kernel's ephemeral range. A closed port from that range
  * may belong to another test's server a moment later, and a connection that should be refused reaches it. Ports below the
- * range are only used by a program that names them, so a closed one stays closed.
+ * range are used only by programs that name them, so a closed port stays closed.
  */
 const LOWEST = 12_000;
 const HIGHEST = Math.min(lowestEphemeral(), 32_768);
@@ -17,7 +17,7 @@ const STEP = 4;
 const slices = Math.floor((HIGHEST - LOWEST) / SLICE);
 let calls = 0;
 
-/** A TCP port of 127.0.0.1 on which nobody listens: connections to it are refused until the test itself listens there. */
+/** A TCP port of 127.0.0.1 without a listener: connections to it are refused until the test itself listens there. */
 export async function closedPort(): Promise<number> {
   if (slices < 1) return releasedPort(0);
   for (let attempt = 0; attempt < slices * (SLICE / STEP); attempt++) {

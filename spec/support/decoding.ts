@@ -1,6 +1,6 @@
 import { FrameDecoder, type Failure } from '../../src/frames/decoder.js';
 
-/** What a decoder made of a stream. */
+/** The result of decoding a stream. */
 export interface Decoded {
   readonly payload: Buffer;
   /** Control frames in their order, as `ping abc`, `pong`, `close 1000 bye`. */
@@ -9,12 +9,12 @@ export interface Decoded {
   readonly done: boolean;
 }
 
-/** Decodes the chunks one after the other; each is copied, since the decoder overwrites what it is given. */
+/** Decodes the chunks in order. Each chunk is copied, since the decoder overwrites its input. */
 export function decodeAll(...chunks: Uint8Array[]): Decoded {
   return decodeFrom('client', chunks);
 }
 
-/** The same, by whose frames they are. */
+/** Decodes frames of a client, or of a server. */
 export function decodeFrom(from: 'client' | 'server', chunks: readonly Uint8Array[]): Decoded {
   // Read only at the end: a payload that is the receiver's to keep must still be the same then.
   const events: (() => string)[] = [];
@@ -41,7 +41,7 @@ export function cutAt(bytes: Buffer, ...positions: number[]): Buffer[] {
   return edges.slice(1).map((end, i) => bytes.subarray(edges[i], end));
 }
 
-/** Cuts bytes into pieces of the given sizes, over and over; into larger ones where they would be too many. */
+/** Cuts bytes into pieces of the given sizes, repeated; into larger pieces where there would be more than `most`. */
 export function cutInto(bytes: Buffer, sizes: readonly number[], most = 5000): Buffer[] {
   const least = Math.ceil(bytes.length / most);
   const pieces: Buffer[] = [];

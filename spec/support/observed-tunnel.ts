@@ -10,7 +10,7 @@ import { until } from './wait.js';
 
 type Options = NonNullable<Parameters<typeof startTunnel>[0]>;
 
-/** A tunnel that is open, with all four sockets in the test's hands. */
+/** An open tunnel, with access to all four sockets. */
 export interface OpenFlow {
   readonly tunnel: Tunnel;
   readonly port: number;
@@ -23,11 +23,11 @@ export interface OpenFlow {
   readonly backend: Socket;
   /** Everything the backend has received. */
   received(): Buffer;
-  /** Waits for the tunnel's end: one event, no load, and no timer or descriptor that was not there before. */
+  /** Waits for the tunnel's end: one event, no load, and no additional timer or descriptor. */
   over(): Promise<ClosedInfo>;
 }
 
-/** Opens one tunnel to a backend that does only what the test does. No deadline of ours is shorter than the test's. */
+/** Opens one tunnel to a backend that the test controls. All deadlines are longer than the test's. */
 export async function openFlow(
   options: Options = {},
   headers: Record<string, string> = {},

@@ -1,4 +1,4 @@
-/** Numbers that only look random: the same seed gives the same ones on every machine (mulberry32). */
+/** Pseudo-random numbers (mulberry32): a seed gives the same numbers on every machine. */
 export class Random {
   #state: number;
 
@@ -45,7 +45,7 @@ export class Random {
   }
 }
 
-/** The seed of one run among many: neighbours have nothing in common. */
+/** The seed of one run among many; seeds of adjacent runs are unrelated. */
 export function seedOf(seed: number, run: number): number {
   return new Random((seed ^ Math.imul(run, 0x9e3779b1)) >>> 0).word();
 }

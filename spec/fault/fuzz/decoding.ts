@@ -19,7 +19,7 @@ export interface Outcome {
 
 const AFTER = Buffer.from('82818080808041', 'hex');
 
-/** Decodes the chunks, checking what holds for every input; what it throws says which rule was broken. */
+/** Decodes the chunks and checks the rules that apply to every input; an error names the broken rule. */
 export function decodeChecked(chunks: readonly Buffer[]): Outcome {
   const events: string[] = [];
   const parts: Buffer[] = [];
@@ -55,7 +55,7 @@ export function decodeChecked(chunks: readonly Buffer[]): Outcome {
   return { payload: Buffer.concat(parts), events, code: failure?.code, reason: failure?.reason ?? '' };
 }
 
-/** What `ws` makes of it. */
+/** The result of `ws`. */
 export function decodeByWs(chunks: readonly Buffer[]): Outcome {
   const receiver = new Receiver({ isServer: true });
   const parts: Buffer[] = [];

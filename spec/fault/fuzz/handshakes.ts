@@ -62,7 +62,7 @@ function request(random: Random): Buffer {
   return random.oneIn(3) ? mutate(random, whole) : whole;
 }
 
-/** What one client sends: requests, pipelined at times, with frames or anything behind them. */
+/** The bytes of one client: requests, sometimes pipelined, followed by frames or arbitrary bytes. */
 export function handshakeStream(random: Random): Buffer {
   const parts = [request(random)];
   while (random.oneIn(5)) parts.push(request(random));

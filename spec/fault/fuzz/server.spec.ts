@@ -15,7 +15,7 @@ const onRejection = (reason: unknown) => rejections.push(reason);
 process.on('unhandledRejection', onRejection);
 afterAll(() => void process.off('unhandledRejection', onRejection));
 
-/** What stands behind a 101 must be frames of a server: at most one Close, and nothing after it. */
+/** After a 101 there must be frames of a server: at most one Close, and nothing after it. */
 function checkFrames(bytes: Buffer): void {
   let closed = false;
   for (let at = 0; at < bytes.length;) {
@@ -35,7 +35,7 @@ function checkFrames(bytes: Buffer): void {
   }
 }
 
-/** Each answer is HTTP; behind a 101 there are frames. */
+/** Each answer is HTTP; after a 101 there are frames. */
 function checkAnswers(bytes: Buffer): boolean {
   if (bytes.length > 0 && !bytes.toString('latin1', 0, 9).startsWith('HTTP/1.1 '))
     throw new Error(`no answer: ${bytes.toString('latin1', 0, 80)}`);
@@ -45,7 +45,7 @@ function checkAnswers(bytes: Buffer): boolean {
   return true;
 }
 
-/** One client: sends it in pieces, ends or resets, and reads whatever comes. */
+/** One client: sends the bytes in pieces, ends or resets, and reads everything. */
 async function runOne(port: number, input: Buffer, random: Random, framesOnly: boolean): Promise<boolean> {
   const client = new RawClient(port);
   client.socket.setNoDelay(true);

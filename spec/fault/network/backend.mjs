@@ -1,4 +1,4 @@
-// A TCP server in a namespace: `echo` gives back what it gets, `mute` reads nothing.
+// A TCP server in a namespace: `echo` returns all bytes, `mute` reads nothing.
 import console from 'node:console';
 import { createServer } from 'node:net';
 import process from 'node:process';

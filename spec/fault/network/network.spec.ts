@@ -4,7 +4,7 @@ import { describeWith, type Program } from '../../support/programs.js';
 
 const TUNNEL = '10.91.1.2';
 
-/** A client, an app with a tunnel and a backend, each on a machine of its own. */
+/** A client, an app with a tunnel and a backend, each in a separate network namespace. */
 async function start(network: Network, kind: 'echo' | 'mute', length: number, options = {}, host = {}) {
   const backend = network.start('backend', 'backend.mjs', kind);
   await backend.prints(/listening/);

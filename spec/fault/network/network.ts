@@ -22,7 +22,7 @@ export interface Impairment {
   readonly seed: number;
 }
 
-/** May this process make namespaces, with cables of this kind between them? */
+/** Whether this process can create namespaces with cables of this kind between them. */
 export function canMakeNetworks(kind: 'veth' | 'tun'): boolean {
   const name = `wst-${process.pid}-try`;
   if (process.getuid?.() !== 0 || !works('ip', 'netns', 'add', name)) return false;
@@ -39,7 +39,7 @@ export function canMakeNetworks(kind: 'veth' | 'tun'): boolean {
 export class Network {
   readonly #prefix: string;
 
-  /** Good cables, or ones that delay and lose packets. */
+  /** Perfect cables, or cables that delay and lose packets. */
   constructor(impairment?: Impairment) {
     this.#prefix = `wst-${process.pid}-${Math.floor(Math.random() * 1e6)}`;
     for (const name of ['client', 'tunnel', 'backend']) {
@@ -63,7 +63,7 @@ export class Network {
     return new Program('ip', ['netns', 'exec', this.#name(machine), process.execPath, path, ...args]);
   }
 
-  /** Pulls the plug on that machine's side: nothing tells the other end. */
+  /** Unplugs the cable at that machine; the other end gets no packet about it. */
   cut(machine: 'client' | 'backend'): void {
     this.#ip(machine, 'link', 'set', 'cable', 'down');
   }

@@ -1,4 +1,4 @@
-// A process of its own in a network namespace: an Express app with a tunnel, what happens to it as lines on stdout.
+// A process in a network namespace: an Express app with a tunnel, which prints its events on stdout.
 import console from 'node:console';
 import { createServer } from 'node:http';
 import process from 'node:process';

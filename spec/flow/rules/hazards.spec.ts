@@ -3,8 +3,12 @@ import type { Condition, HostState, TunnelOptions } from '../../../src/index.js'
 import { statusOf } from '../../support/raw-client.js';
 import { makeTunnel, startApp, startEcho, startTunnel } from '../../support/servers.js';
 
-/** Is a condition held by a request? */
-async function held(when: Condition, path: string, headers: Record<string, string> = {}): Promise<boolean> {
+/** Whether a request meets a condition. */
+async function matches(
+  when: Condition,
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<boolean> {
   const { port } = await startTunnel({ rules: [{ when, authenticate: () => false }] });
   return (await statusOf(port, `/tunnel${path}`, headers)) === 401;
 }
@@ -19,8 +23,8 @@ describe('conditions', () => {
     });
     expect(await statusOf(port, '/tunnel?admin')).toBe(401);
     expect(await statusOf(port, '/tunnel#?admin')).toBe(404);
-    expect(await held({ query: 'a=1' }, '?a=1')).toBe(true);
-    expect(await held({ query: 'a=1' }, '?a=1#?b')).toBe(true);
+    expect(await matches({ query: 'a=1' }, '?a=1')).toBe(true);
+    expect(await matches({ query: 'a=1' }, '?a=1#?b')).toBe(true);
   });
 
   test('a Host with a final dot or an unusual port is the same host', async () => {
@@ -32,16 +36,16 @@ describe('conditions', () => {
       'desk.internal:x',
       'desk.internal.:80:80',
     ])
-      expect(await held({ host: 'desk.internal' }, '/', { Host: host }), host).toBe(true);
-    expect(await held({ host: /^desk\.internal$/ }, '/', { Host: 'desk.internal.' })).toBe(true);
-    expect(await held({ host: 'desk.internal' }, '/', { Host: 'desk.internal..' })).toBe(false);
+      expect(await matches({ host: 'desk.internal' }, '/', { Host: host }), host).toBe(true);
+    expect(await matches({ host: /^desk\.internal$/ }, '/', { Host: 'desk.internal.' })).toBe(true);
+    expect(await matches({ host: 'desk.internal' }, '/', { Host: 'desk.internal..' })).toBe(false);
   });
 
   test('a missing header is empty, whatever its name', async () => {
     for (const name of ['constructor', 'valueof', '__proto__']) {
       const headers = Object.fromEntries([[name, 'x']]);
-      expect(await held({ headers: Object.fromEntries([[name, '']]) }, '/'), name).toBe(true);
-      if (name !== '__proto__') expect(await held({ headers }, '/', headers), name).toBe(true);
+      expect(await matches({ headers: Object.fromEntries([[name, '']]) }, '/'), name).toBe(true);
+      if (name !== '__proto__') expect(await matches({ headers }, '/', headers), name).toBe(true);
     }
   });
 });

@@ -41,8 +41,8 @@ async function startRules<Name extends string>(
   return { ask, tunnel, app, port };
 }
 
-/** Is a condition held by a request? */
-async function held(when: Condition, path = '/', headers: Headers = {}): Promise<boolean> {
+/** Whether a request meets a condition. */
+async function matches(when: Condition, path = '/', headers: Headers = {}): Promise<boolean> {
   const { ask } = await startRules(['yes'], ({ yes }) => ({ rules: [{ when, server: yes }] }));
   return (await ask(path, headers)) === 'yes';
 }
@@ -137,40 +137,40 @@ describe('rules', () => {
 
 describe('conditions', () => {
   test('url matches the path within the mount, undecoded and without query', async () => {
-    expect(await held({ url: '/a%20b' }, '/a%20b?c')).toBe(true);
-    expect(await held({ url: '/a b' }, '/a%20b')).toBe(false);
-    expect(await held({ url: { startsWith: '/tunnel' } }, '/tunnel')).toBe(true);
-    expect(await held({ url: { notMatches: /^\/x/ } }, '/x')).toBe(false);
+    expect(await matches({ url: '/a%20b' }, '/a%20b?c')).toBe(true);
+    expect(await matches({ url: '/a b' }, '/a%20b')).toBe(false);
+    expect(await matches({ url: { startsWith: '/tunnel' } }, '/tunnel')).toBe(true);
+    expect(await matches({ url: { notMatches: /^\/x/ } }, '/x')).toBe(false);
   });
 
   test('host is compared in lower case, and a port only where both sides have one', async () => {
-    expect(await held({ host: 'desk.example' }, '/', { Host: 'DESK.example:8080' })).toBe(true);
-    expect(await held({ host: 'desk.example:443' }, '/', { Host: 'desk.example:8080' })).toBe(false);
-    expect(await held({ host: /^desk\./ }, '/', { Host: 'Desk.example' })).toBe(true);
+    expect(await matches({ host: 'desk.example' }, '/', { Host: 'DESK.example:8080' })).toBe(true);
+    expect(await matches({ host: 'desk.example:443' }, '/', { Host: 'desk.example:8080' })).toBe(false);
+    expect(await matches({ host: /^desk\./ }, '/', { Host: 'Desk.example' })).toBe(true);
   });
 
   test('query is compared as received', async () => {
-    expect(await held({ query: 'a=1&b=%2F' }, '/?a=1&b=%2F')).toBe(true);
-    expect(await held({ query: '' }, '/')).toBe(true);
-    expect(await held({ query: { matches: /(^|&)token=/ } }, '/?x=1&token=2')).toBe(true);
-    expect(await held({ query: { endsWith: '=2' } }, '/?token=3')).toBe(false);
+    expect(await matches({ query: 'a=1&b=%2F' }, '/?a=1&b=%2F')).toBe(true);
+    expect(await matches({ query: '' }, '/')).toBe(true);
+    expect(await matches({ query: { matches: /(^|&)token=/ } }, '/?x=1&token=2')).toBe(true);
+    expect(await matches({ query: { endsWith: '=2' } }, '/?token=3')).toBe(false);
   });
 
   test('headers match in any case of their names, and a missing one is empty', async () => {
-    expect(await held({ headers: { 'X-Desk': 'a' } }, '/', { 'x-desk': 'a' })).toBe(true);
-    expect(await held({ headers: { 'x-desk': '' } })).toBe(true);
+    expect(await matches({ headers: { 'X-Desk': 'a' } }, '/', { 'x-desk': 'a' })).toBe(true);
+    expect(await matches({ headers: { 'x-desk': '' } })).toBe(true);
     expect(
-      await held({ headers: { 'x-desk': { notEquals: 'a' }, cookie: /k=v/ } }, '/', { Cookie: 'k=v' }),
+      await matches({ headers: { 'x-desk': { notEquals: 'a' }, cookie: /k=v/ } }, '/', { Cookie: 'k=v' }),
     ).toBe(true);
-    expect(await held({ headers: { 'x-desk': 'a', cookie: /k=v/ } }, '/', { Cookie: 'k=v' })).toBe(false);
+    expect(await matches({ headers: { 'x-desk': 'a', cookie: /k=v/ } }, '/', { Cookie: 'k=v' })).toBe(false);
   });
 
   test('remoteAddress matches addresses and ranges', async () => {
-    expect(await held({ remoteAddress: '127.0.0.0/8' })).toBe(true);
-    expect(await held({ remoteAddress: ['10.0.0.0/8', '127.0.0.1'] })).toBe(true);
-    expect(await held({ remoteAddress: { notEquals: '127.0.0.1' } })).toBe(false);
-    expect(await held({ remoteAddress: /^127\./ })).toBe(true);
-    expect(await held({ remoteAddress: '2001:db8::/32' })).toBe(false);
+    expect(await matches({ remoteAddress: '127.0.0.0/8' })).toBe(true);
+    expect(await matches({ remoteAddress: ['10.0.0.0/8', '127.0.0.1'] })).toBe(true);
+    expect(await matches({ remoteAddress: { notEquals: '127.0.0.1' } })).toBe(false);
+    expect(await matches({ remoteAddress: /^127\./ })).toBe(true);
+    expect(await matches({ remoteAddress: '2001:db8::/32' })).toBe(false);
   });
 
   test('all, any and not combine conditions', async () => {
@@ -187,7 +187,7 @@ describe('conditions', () => {
       [{ any: [yes], not: no, all: [{ any: [yes, no] }], host: '127.0.0.1' }, true],
       [{ any: [yes], not: no, host: 'other' }, false],
     ];
-    for (const [when, right] of cases) expect(await held(when, '/?x')).toBe(right);
+    for (const [when, right] of cases) expect(await matches(when, '/?x')).toBe(right);
   });
 
   test('scheme matches http or https', async () => {
@@ -198,8 +198,8 @@ describe('conditions', () => {
     await listen(secure);
     const socket = connectTls({ port: portOf(secure), host: '127.0.0.1', ca: certificate().cert });
     expect(await statusOf(socket)).toBe(101);
-    expect(await held({ scheme: 'https' })).toBe(false);
-    expect(await held({ scheme: 'http' })).toBe(true);
+    expect(await matches({ scheme: 'https' })).toBe(false);
+    expect(await matches({ scheme: 'http' })).toBe(true);
     const plain = await startApp((one) =>
       one.set('trust proxy', 'loopback').use('/tunnel', makeTunnel({ rules })),
     );

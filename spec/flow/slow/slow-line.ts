@@ -2,7 +2,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { onCleanup } from '../../support/cleanup.js';
 import { listen, portOf } from '../../support/servers.js';
 
-/** What one direction of a line does. */
+/** The limits of one direction. */
 export interface LineOptions {
   /** Bytes per second. */
   readonly rate: number;
@@ -10,18 +10,18 @@ export interface LineOptions {
   readonly holds: number;
 }
 
-/** A line on loopback that somebody has made slow. */
+/** A slow line on loopback. */
 export interface SlowLine {
   readonly port: number;
-  /** Bytes that came out, by direction. */
+  /** Bytes delivered in each direction. */
   readonly passed: { up: number; down: number };
-  /** From now on nothing passes, and nobody is told. */
+  /** From now on no byte passes, and neither side gets an end. */
   cut(): void;
 }
 
 const TICK = 10;
 
-/** Passes connections on to a port, each direction at its rate: `up` is what the connecting side sends. */
+/** Forwards connections to a port, each direction at its rate; `up` is the direction from the connecting side. */
 export async function startSlowLine(to: number, up: LineOptions, down: LineOptions = up): Promise<SlowLine> {
   const passed = { up: 0, down: 0 };
   let isCut = false;

@@ -1,4 +1,4 @@
-// An app with a program behind it, for tests that kill it. Its options come as JSON; it prints its port.
+// An app with a spawned program as backend, for tests that kill the app. Its options come as JSON; it prints its port.
 import { createServer } from 'node:http';
 import process from 'node:process';
 import { wstunnel } from '../../../dist/index.js';

@@ -8,7 +8,7 @@ const once = (act: (socket: Socket) => unknown) => ({
   a: (socket: Socket) => void socket.once('data', () => act(socket)),
 });
 
-/** Says `go` to the backend; what comes before the end, and the end. */
+/** Sends `go` to the backend; returns the bytes before the end, and the end. */
 async function endOf(side: Side): Promise<{ data: string; end: string }> {
   const client = (await side.open()).send(frame(2, 'go'));
   let data = '';
@@ -20,7 +20,7 @@ async function endOf(side: Side): Promise<{ data: string; end: string }> {
   }
 }
 
-/** Sends a Close; the answer, and what the backend sees of it. */
+/** Sends a Close; returns the answer and what the backend received. */
 const closes =
   (...parts: Buffer[]) =>
   async (side: Side) => {
@@ -39,7 +39,7 @@ const quiet = { a: silent };
 /** More than kernels and both tunnels hold. */
 const MANY = 96 << 20;
 
-/** Writes as the other end takes it. */
+/** Writes as fast as the other end accepts. */
 class Pour {
   readonly #socket: Socket;
   readonly #bytes: Buffer;
@@ -53,7 +53,7 @@ class Pour {
     this.#write();
   }
 
-  /** Nothing more is taken. */
+  /** No more bytes are accepted. */
   async stalled(): Promise<void> {
     for (let before = -1; before !== this.#sent;) {
       before = this.#sent;

@@ -1,12 +1,12 @@
 import { Duplex } from 'node:stream';
 import type { Random } from '../random.js';
 
-/** What a pair may hold before a write has to wait. */
+/** Bytes that a pair buffers before a write has to wait. */
 const MOST_HELD = 200_000;
 
 /**
- * Two streams, each the other's far end, that are no sockets: they hold the very buffers they were given for a while
- * after they called their writes done. Whoever writes to those buffers in the meantime, or frees them, spoils the stream.
+ * Two connected streams that are not sockets: each keeps the buffers of its writes for a while after it has reported
+ * the writes as done. Code that writes to these buffers in the meantime, or frees them, corrupts the stream.
  */
 export function holdingPair(random: Random): [HoldingDuplex, HoldingDuplex] {
   const [one, other] = [new HoldingDuplex(random), new HoldingDuplex(random)];

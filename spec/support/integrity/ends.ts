@@ -50,7 +50,7 @@ function pause(random: Random): Promise<void> {
   });
 }
 
-/** Reads with pauses, so that both ends of the way fill up. */
+/** Reads with pauses, so that the buffers of both sides fill up. */
 function readSlowly(from: Duplex, random: Random, read: (chunk: Buffer) => void): void {
   let left = random.between(4, 16);
   from.on('data', (chunk: Buffer) => {
@@ -131,8 +131,8 @@ export class ServerFrames {
 const codeOf = (payload: Buffer) => (payload.length < 2 ? 1005 : payload.readUInt16BE());
 
 /**
- * A client's end behind its 101: sends its stream in frames of random sizes, at times fragmented and with PINGs between,
- * and checks what comes. Resolves to the Close that came; rejects where a byte is wrong.
+ * The client's end of a tunnel after the 101: sends its stream in frames of random sizes, some of them fragmented and
+ * with PINGs between, and checks the bytes received. Resolves to the server's Close; rejects at a wrong byte.
  */
 export async function runClient(
   socket: Duplex,
@@ -195,7 +195,7 @@ export async function runClient(
   return code;
 }
 
-/** A backend's end: learns from the first block whose connection it is, and sends that tunnel's stream. */
+/** The backend's end of a tunnel: reads the tunnel's number from the first block, and sends that tunnel's stream. */
 export async function runBackend(
   socket: Duplex,
   load: Load,

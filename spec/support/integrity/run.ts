@@ -19,10 +19,10 @@ export interface RunResult {
   readonly served: readonly number[];
 }
 
-/** Odd ones are ended by the backend, even ones by the client. */
+/** The backend ends odd tunnels, the client even ones. */
 const backendEnds = (tunnel: number) => tunnel % 2 === 1;
 
-/** Many tunnels at once, each with streams of its own; rejects at the first byte that is wrong, with its seed. */
+/** Runs many tunnels at once, each with a stream per direction; rejects with the seed at the first wrong byte. */
 export async function runTunnels({
   transport,
   backend,
@@ -46,7 +46,7 @@ export async function runTunnels({
     return runClient(socket, tunnel, load, own, !backendEnds(tunnel));
   });
   try {
-    // A backend's complaint tells more than its client's, which only lost its connection.
+    // The error of a backend is more telling than that of its client, which only lost the connection.
     const codes = await Promise.all(clients).catch(async (error: unknown) => {
       const wrong = (await Promise.allSettled(served)).find(({ status }) => status === 'rejected');
       throw wrong ? new Error(`${String(error)}; ${String((wrong as PromiseRejectedResult).reason)}`) : error;

@@ -18,7 +18,7 @@ import type { Random } from '../random.js';
 import { handshake } from '../raw-client.js';
 import { listen, makeTunnel, portOf } from '../servers.js';
 
-/** How clients come: over TCP, TLS, a unix socket, as a Duplex that an app gives to its server, or all over one HTTP/2 connection. */
+/** How clients connect: TCP, TLS, a unix socket, a Duplex that the app gives to its server, or one HTTP/2 connection. */
 export type Transport = 'http' | 'https' | 'unix' | 'duplex' | 'https duplex' | 'h2';
 export type BackendKind = 'tcp' | 'tls' | 'unix';
 
@@ -64,7 +64,7 @@ export async function startSite(
       : secure
         ? createHttps(certificate(), app)
         : createHttp(app);
-  // The first upgrade on a stream that no server accepted comes before the tunnel could listen by itself.
+  // On a stream that no server accepted, the first upgrade arrives before the tunnel attaches automatically.
   if (transport.endsWith('duplex')) tunnel.attach(server as HttpServer);
   const at = transport === 'unix' ? unixPath() : undefined;
   await listen(server, at);
@@ -94,7 +94,7 @@ function dialTransport(
   return transport === 'duplex' ? own : connectTls({ ...tls, socket: own });
 }
 
-/** Sends the handshake and waits for its 101; what came behind it is put back. */
+/** Sends the handshake and waits for the 101; bytes after it are put back into the stream. */
 export async function upgradeOn(socket: Duplex, path = '/tunnel'): Promise<void> {
   if ('rstCode' in socket) {
     const [headers] = (await once(socket, 'response')) as [Record<string, unknown>];

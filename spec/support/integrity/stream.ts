@@ -1,6 +1,6 @@
 import { Random, seedOf } from '../random.js';
 
-/** Whose bytes these are: no two streams of one seed share a block. */
+/** Names a stream: no two streams of one seed share a block. */
 export interface StreamName {
   readonly seed: number;
   readonly tunnel: number;
@@ -19,7 +19,7 @@ function headOf({ seed, tunnel, direction }: StreamName, index: number): string 
   return `${text}${seed.toString(16).padStart(8, '0')}>`.padEnd(HEAD);
 }
 
-/** The tunnel that a block says it belongs to; undefined where it doesn't begin as a block does. */
+/** The tunnel named in a block; undefined where the bytes do not start a block. */
 export function tunnelOf(start: Buffer): number | undefined {
   const known = /^<[ud] (\d{8}) /.exec(start.toString('latin1', 0, HEAD));
   return known ? Number(known[1]) : undefined;
@@ -61,7 +61,7 @@ export class StreamSource {
   }
 }
 
-/** Compares what arrives, byte by byte, with what was to come. */
+/** Compares arriving bytes with the expected ones. */
 export class StreamCheck {
   readonly #source: StreamSource;
   readonly #name: StreamName;
@@ -71,7 +71,7 @@ export class StreamCheck {
     this.#source = new StreamSource(name);
   }
 
-  /** How many bytes have come, all of them right. */
+  /** Number of bytes received so far, all of them correct. */
   get position(): number {
     return this.#source.position;
   }
