@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { files, startCommand } from '../support/command.js';
 import { closeFrame, echoes, openRaw, requestTunnel } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
-import { holds, until } from '../support/wait.js';
+import { holds, sleep, until } from '../support/wait.js';
 
 interface Line {
   readonly event: string;
@@ -88,7 +88,7 @@ describe('issue 12, case 16: text from clients in the log', () => {
     await until(async () => {
       await refused(port, '/after', `127.0.0.${octet}`);
       octet = Math.min(octet + 1, 250);
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await sleep(100);
       return (await readFile(log, 'utf8').catch(() => '')).includes('/after');
     });
   });

@@ -19,7 +19,7 @@ import { files, runCommand, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
 import { echoes, frame, openRaw, statusOf } from '../support/raw-client.js';
 import { accepts, closedPort, startEcho } from '../support/servers.js';
-import { until } from '../support/wait.js';
+import { sleep, until } from '../support/wait.js';
 
 const run = promisify(execFile);
 const SPECS = withWebsockify(LISTEN_OPTIONS);
@@ -185,7 +185,7 @@ describe('issue 13, case 13: options that end the command', () => {
     const { port: target } = await startEcho();
     const command = await startCommand(['0', String(target), '--idle-timeout', '0.5']);
     const client = await openRaw(command.port);
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await sleep(1000);
     await echoes(client);
     client.socket.destroy();
     expect(await command.exit()).toBe(0);
@@ -196,7 +196,7 @@ describe('issue 13, case 13: options that end the command', () => {
     const { port: target } = await startEcho();
     const command = await startCommand(['0', String(target), '--timeout', '0.5']);
     const client = await openRaw(command.port);
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await sleep(1000);
     await echoes(client);
     client.socket.destroy();
     expect(await command.exit()).toBe(0);

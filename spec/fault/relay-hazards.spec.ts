@@ -29,7 +29,7 @@ import {
   startEcho,
   startTunnel,
 } from '../support/servers.js';
-import { until } from '../support/wait.js';
+import { sleep, until } from '../support/wait.js';
 
 const LARGE = Buffer.alloc(600_000, 'no two words of it are the same ');
 
@@ -217,7 +217,7 @@ test('a TLS backend that resets while the client is slow counts as failed and no
     // Until nothing moves any more, both sides' buffers are full.
     for (let before = -1; before !== site.tunnel.stats().bytesOut;) {
       before = site.tunnel.stats().bytesOut;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
     raw.resetAndDestroy();
     client.resume().on('end', () => client.end());

@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 import type { TunnelOptions } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
 import { handshake } from '../support/raw-client.js';
-import { until } from '../support/wait.js';
+import { sleep, until } from '../support/wait.js';
 
 /** Resources that the process of the tunnel has used. */
 export interface Used {
@@ -71,7 +71,7 @@ export async function settled(value: () => number | Promise<number>): Promise<vo
   let last = await value();
   let same = 0;
   await until(async () => {
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await sleep(20);
     const now = await value();
     same = now === last ? same + 1 : 0;
     last = now;

@@ -23,7 +23,7 @@ import { describeWith } from '../support/programs.js';
 import { closeFrame, echoes, frame, openRaw, RawClient } from '../support/raw-client.js';
 import { runTunnels } from '../support/integrity/run.js';
 import { closedPort, listen, makeTunnel, portOf, startBackend, startEcho } from '../support/servers.js';
-import { deferred, until } from '../support/wait.js';
+import { deferred, sleep, until } from '../support/wait.js';
 import { connect as connectTls } from 'node:tls';
 import { certificate } from '../support/certificate.js';
 
@@ -455,7 +455,7 @@ describeWith('openssl')('HTTP/2', () => {
       const taken = () => tunnel.stats().bytesOut;
       for (let before = -1; before !== taken();) {
         before = taken();
-        await new Promise((resolve) => setTimeout(resolve, 200));
+        await sleep(200);
       }
       expect(taken()).toBeLessThan(20 * 2_000_000);
       const client = await openOverHttp2(http2);
@@ -483,7 +483,7 @@ describeWith('openssl')('HTTP/2', () => {
       more();
       for (let before = -1; before !== sent;) {
         before = sent;
-        await new Promise((resolve) => setTimeout(resolve, 300));
+        await sleep(300);
       }
       expect(tunnel.stats().bytesIn).toBeLessThan(20_000_000);
       await echoes(await openOverHttp2(http2), 'x'.repeat(300_000));

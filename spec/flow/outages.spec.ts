@@ -1,17 +1,11 @@
 import { once } from 'node:events';
 import { describe, expect, test, vi } from 'vitest';
-import type { BackendInfo, Host, RefuseInfo, Tunnel } from '../../src/index.js';
+import type { Host, RefuseInfo } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
 import { requestTunnel, statusOf } from '../support/raw-client.js';
-import { closedPort, startEcho, startTunnel } from '../support/servers.js';
+import { backendEvents, closedPort, startEcho, startTunnel } from '../support/servers.js';
 import { INHERITOR, node } from '../support/spawned.js';
 import { deferred, until } from '../support/wait.js';
-
-function eventsOf(tunnel: Tunnel): BackendInfo[] {
-  const events: BackendInfo[] = [];
-  tunnel.on('backend', (info) => events.push(info));
-  return events;
-}
 
 const resetting = () => {
   throw Object.assign(new Error('connect ECONNRESET'), { code: 'ECONNRESET' });
@@ -37,7 +31,7 @@ describe('issue 12, case 10: single failed connections', () => {
     let count = 0;
     const host = failingHost(backend, () => (++count % 20 === 0 ? errorOf('ECONNRESET') : undefined));
     const { port, tunnel } = await startTunnel({ server: host });
-    const events = eventsOf(tunnel);
+    const events = backendEvents(tunnel);
     const statuses = new Set<number>();
     for (let round = 0; round < 25; round++)
       for (const status of await Promise.all(Array.from({ length: 8 }, () => statusOf(port))))
@@ -54,7 +48,7 @@ describe('issue 12, case 10: single failed connections', () => {
       return errorOf('ECONNRESET');
     });
     const { port, tunnel } = await startTunnel({ server: host });
-    const events = eventsOf(tunnel);
+    const events = backendEvents(tunnel);
     expect([await statusOf(port), await statusOf(port)]).toEqual([502, 503]);
     expect(asked).toBe(3);
     expect(events).toEqual([{ id: 'desk.test:1', up: false, reason: 'connect ECONNRESET' }]);
@@ -177,7 +171,7 @@ describe('issue 12, case 10: resources that this machine lacks', () => {
       const { port, tunnel } = await startTunnel({
         server: failingHost(1, () => Object.assign(errorOf(code), { port: 1 })),
       });
-      const events = eventsOf(tunnel);
+      const events = backendEvents(tunnel);
       const refused: RefuseInfo[] = [];
       tunnel.on('refuse', (info) => refused.push(info));
       expect([await statusOf(port), await statusOf(port)]).toEqual([503, 503]);
@@ -230,7 +224,7 @@ test('issue 12, case 10: a program without a folder for its socket is not starte
   const starting = startTunnel({ server });
   process.env.TMPDIR = '/nowhere/at/all';
   const { port, tunnel } = await starting;
-  const events = eventsOf(tunnel);
+  const events = backendEvents(tunnel);
   await until(() => events.length > 0);
   expect(events[0]).toMatchObject({ up: false, reason: expect.stringContaining('ENOENT') as string });
   expect(await statusOf(port)).toBe(502);

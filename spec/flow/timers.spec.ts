@@ -7,10 +7,10 @@ import { onCleanup } from '../support/cleanup.js';
 import { openFlow, reaches } from '../support/observed-tunnel.js';
 import { frame } from '../support/raw-client.js';
 import { startBackend, startEcho } from '../support/servers.js';
-import { undisturbed, until } from '../support/wait.js';
+import { sleep, undisturbed, until } from '../support/wait.js';
 
 const PONG = frame(10);
-const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const wait = (ms: number) => sleep(ms);
 
 /** Every timer there is, none of them soon over. */
 const ALL = { pingInterval: 900, pongTimeout: 300, idleTimeout: 3600, maxDuration: 3600 };

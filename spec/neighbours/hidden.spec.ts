@@ -6,6 +6,7 @@ import type { Tunnel } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
 import { echoes, frame, handshake, openRaw, RawClient, requestTunnel } from '../support/raw-client.js';
 import { listen, makeTunnel, portOf, startEcho } from '../support/servers.js';
+import { sleep } from '../support/wait.js';
 
 /** The warnings of the process, by code. */
 function warnings(): string[] {
@@ -160,7 +161,7 @@ describe('issue 12, case 19: early data', () => {
     // More than is read before the 101.
     const large = Buffer.alloc(200_000, 'x');
     client?.send(frame(2, 'two '), frame(2, large));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
     goOn(true);
     expect((await client?.answer())?.status).toBe(101);
     const echoed = await client?.payload(8 + large.length);

@@ -15,7 +15,7 @@ import type { wstunnel } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
 import { echoes, handshake, openRaw, RawClient, requestTunnel, statusOf } from '../support/raw-client.js';
 import { makeTunnel, portOf, startEcho, startTunnel } from '../support/servers.js';
-import { deferred } from '../support/wait.js';
+import { deferred, sleep } from '../support/wait.js';
 
 /** What a WebSocket library hears: the first message, or the status. */
 async function firstMessage(url: string): Promise<string> {
@@ -183,7 +183,7 @@ test('socket.io works beside the tunnel, also while a login takes longer than it
 
   const client = requestTunnel(port);
   const goOn = await slow.promise;
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await sleep(100);
   goOn();
   expect((await client.answer()).status).toBe(101);
   await echoes(client);

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 
 /**
- * A server on port 0 and an outgoing connection get a port of the kernel's ephemeral range. A closed port from that range
- * may belong to another test's server a moment later, and a connection that should be refused reaches it. Ports below the
- * range are used only by programs that name them, so a closed port stays closed.
+ * Servers on port 0 and outgoing connections get ports of the kernel's ephemeral range. A closed port of that range may
+ * belong to another test's server a moment later, which then accepts a connection that should be refused. Ports below
+ * the range are only used by programs that name them, so a closed port stays closed.
  */
 const LOWEST = 12_000;
 const HIGHEST = Math.min(lowestEphemeral(), 32_768);

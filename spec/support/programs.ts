@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe } from 'vitest';
 import { onCleanup } from './cleanup.js';
-import { DEADLINE } from './wait.js';
+import { DEADLINE, sleep } from './wait.js';
 
 /** Debian's package for each program, or file of an absolute path, that a test may need. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -115,7 +115,7 @@ export class Program {
       const match = pattern.exec(this.output);
       if (match) return match;
       if (hasEnded) throw new Error(`${child.spawnfile} ended: ${this.output}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await sleep(10);
     }
     throw new Error(`${child.spawnfile} did not print ${pattern}: ${this.output}`);
   }

@@ -3,7 +3,7 @@ import { createServer as createHttpServer, type RequestListener, type Server as 
 import { createServer as createHttps } from 'node:https';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import express, { type Express } from 'express';
-import { wstunnel, type Tunnel, type TunnelOptions } from '../../src/index.js';
+import { wstunnel, type BackendInfo, type Tunnel, type TunnelOptions } from '../../src/index.js';
 import { certificate } from './certificate.js';
 import { onCleanup } from './cleanup.js';
 
@@ -69,6 +69,13 @@ export function makeTunnel(options: TunnelOptions): Tunnel {
   const tunnel = wstunnel(options);
   onCleanup(() => tunnel.close({ timeout: 0.2 }));
   return tunnel;
+}
+
+/** The `backend` events of a tunnel from now on. */
+export function backendEvents(tunnel: Tunnel): BackendInfo[] {
+  const events: BackendInfo[] = [];
+  tunnel.on('backend', (info) => events.push(info));
+  return events;
 }
 
 /** An Express app with a tunnel at `/tunnel`, which leads to an echo unless `server` is given. */

@@ -8,12 +8,17 @@ export const DEADLINE = 60_000;
 
 const PAUSE = 5;
 
+/** Resolves after so many milliseconds: for tests that nothing happens meanwhile. Else wait with `until` or `holds`. */
+export function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
 /** Polls until the condition is true; rejects after `DEADLINE`. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + DEADLINE;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`it never came about: ${condition.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    await sleep(PAUSE);
   }
 }
 
@@ -26,7 +31,7 @@ export async function holds(check: () => void | Promise<void>): Promise<void> {
     } catch (error) {
       if (left === 0) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    await sleep(PAUSE);
   }
 }
 

@@ -22,7 +22,7 @@ import {
   startHttp,
   startTunnel,
 } from '../../support/servers.js';
-import { until } from '../../support/wait.js';
+import { sleep, until } from '../../support/wait.js';
 import {
   accepting,
   plain,
@@ -286,7 +286,7 @@ test('local program and server apply backpressure to each other', async () => {
   let still = 0;
   await until(async () => {
     if (local.write(block)) return false;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await sleep(20);
     return local.writableNeedDrain && ++still > 10;
   });
   const { bytesOut } = listener.stats();

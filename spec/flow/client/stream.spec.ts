@@ -6,7 +6,7 @@ import { connect, type ClientStream, type ConnectOptions } from '../../../src/cl
 import { descriptors, watchComplaints, watchTimers } from '../../support/leftovers.js';
 import type { RawClient } from '../../support/raw-client.js';
 import { startTunnel } from '../../support/servers.js';
-import { deferred, until } from '../../support/wait.js';
+import { deferred, sleep, until } from '../../support/wait.js';
 import {
   accepting,
   failed,
@@ -144,7 +144,7 @@ describe('bytes from the server', () => {
     await until(async () => {
       const same = last === server.socket.bytesWritten - server.socket.writableLength;
       last = server.socket.bytesWritten - server.socket.writableLength;
-      await new Promise((resolve) => setTimeout(resolve, 30));
+      await sleep(30);
       return same;
     });
     expect(stream.readableLength).toBeLessThanOrEqual(128 * 1024);
@@ -201,7 +201,7 @@ describe('bytes to the server', () => {
     let written = 0;
     await until(async () => {
       if (stream.writableNeedDrain) {
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        await sleep(50);
         return stream.writableNeedDrain;
       }
       stream.write(Buffer.alloc(65_536));

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { echo, seesEnds, silent, toAll, type Case, type Side } from '../run.js';
 import { since } from '../../support/lighttpd-version.js';
 import { closeFrame, frame } from '../../support/raw-client.js';
-import { until } from '../../support/wait.js';
+import { sleep, until } from '../../support/wait.js';
 
 const once = (act: (socket: Socket) => unknown) => ({
   a: (socket: Socket) => void socket.once('data', () => act(socket)),
@@ -57,7 +57,7 @@ class Pour {
   async stalled(): Promise<void> {
     for (let before = -1; before !== this.#sent;) {
       before = this.#sent;
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await sleep(200);
     }
     this.wasHeld = this.#sent < this.#bytes.length;
   }
@@ -260,7 +260,7 @@ export const ENDS: Case[] = [
       const client = await side.open();
       if (side.is === 'lighttpd') return (await client.frame()) === undefined ? 'no Close' : 'Close';
       // As long as lighttpd's is dropped at most.
-      await new Promise((resolve) => setTimeout(resolve, 2500));
+      await sleep(2500);
       client.send(frame(2, 'still here'));
       return (await client.payload(10)).toString();
     },

@@ -6,7 +6,7 @@ import { stampOf } from '../../../src/command/listen/token-file.js';
 import { Tokens } from '../../../src/command/listen/tokens.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { files } from '../../support/command.js';
-import { until } from '../../support/wait.js';
+import { sleep, until } from '../../support/wait.js';
 
 const disk = vi.hoisted(() => ({ fails: false, looks: 0, reads: 0, delay: 0, slow: 0 }));
 
@@ -31,7 +31,7 @@ vi.mock(import('../../../src/command/listen/token-file.js'), async (original) =>
       const stamp = await real.stampOf(path);
       if (disk.delay > 0 && stamp?.isFolder === false) {
         disk.slow++;
-        await new Promise((resolve) => setTimeout(resolve, disk.delay));
+        await sleep(disk.delay);
       }
       return stamp;
     },
@@ -86,7 +86,7 @@ describe('issue 12, case 17: the cost of looking up a token', () => {
   async function startFolder(count: number) {
     const names = Array.from({ length: count }, (_, i) => [`desk-${i}`, `token-${i}: ${i + 1}\n`] as const);
     const made = await files(Object.fromEntries(names));
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await sleep(60);
     const warn = vi.fn();
     const tokens = await Tokens.open(made.folder!, warn);
     return { tokens, warn, folder: made.folder! };
@@ -308,7 +308,7 @@ describe('issue 13, case 4: an invalid line affects only itself', () => {
     onCleanup(() => file.close());
     const found = Promise.all([portOf('a'), portOf('b')]);
     for (const part of ['a: 59', '00\nb: 5', '902\n']) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await sleep(5);
       await file.write(part);
     }
     expect(await found).toEqual([5900, 5902]);

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import type { BackendInfo, Host, Tunnel, TunnelOptions } from '../../../src/index.js';
+import type { Host, Tunnel, TunnelOptions } from '../../../src/index.js';
 import { LocalState } from '../../../src/shared/local-state.js';
 import { createTunnel } from '../../../src/wstunnel.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { openRaw, statusOf } from '../../support/raw-client.js';
-import { closedPort, startApp, startEcho } from '../../support/servers.js';
+import { backendEvents, closedPort, startApp, startEcho } from '../../support/servers.js';
 import { GREETER, Marked, node } from '../../support/spawned.js';
 import { until } from '../../support/wait.js';
 
@@ -20,12 +20,6 @@ async function startTwo(one: TunnelOptions, two: TunnelOptions) {
   const tunnels = { one: make(one), two: make(two) };
   const { port } = await startApp((app) => app.use('/one', tunnels.one).use('/two', tunnels.two));
   return { state, port, ...tunnels };
-}
-
-function eventsOf(tunnel: Tunnel): BackendInfo[] {
-  const events: BackendInfo[] = [];
-  tunnel.on('backend', (info) => events.push(info));
-  return events;
 }
 
 const ids = (tunnel: Tunnel) => tunnel.stats().backends.map(({ id }) => id);
@@ -51,7 +45,7 @@ describe('issue 12, case 2: tunnels that share a state', () => {
     const { port, one, two } = await startTwo({ server }, { server: [{ port: alive }, server] });
     const third = createTunnel({ server: { port: alive } }, new LocalState());
     onCleanup(() => third.close({ timeout: 0 }));
-    const events = [one, two, third].map(eventsOf);
+    const events = [one, two, third].map(backendEvents);
     expect(await statusOf(port, '/one')).toBe(502);
     expect(events.map(({ length }) => length)).toEqual([1, 1, 0]);
     expect(two.stats().backends).toMatchObject([{ up: true }, { id: `127.0.0.1:${dead}`, up: false }]);
