@@ -44,8 +44,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-describeWith('cc', 'taskset')('the bench', () => {
-  test('runs each kind of row for ours', { timeout: 60_000 }, async () => {
+describeWith('cc', 'taskset')('the benchmark', () => {
+  test('measures each kind of row for our tunnel', { timeout: 60_000 }, async () => {
     const rows = [
       'download',
       'upload-64',
@@ -76,7 +76,7 @@ describeWith('cc', 'taskset')('the bench', () => {
     expect(results.rows['memory']?.ours?.start).toBeGreaterThan(0);
   });
 
-  test('runs the parts by themselves', { timeout: 60_000 }, async () => {
+  test('measures each part of it separately', { timeout: 60_000 }, async () => {
     const run = promisify(execFile)(process.execPath, [path('micro.mjs'), '--quick']);
     expect((await run).stdout).toContain('ws Receiver');
   });
@@ -87,7 +87,7 @@ describeWith('cc', 'taskset')('the bench', () => {
     ['swap', 'download'],
     ['flip', 'upload-1k'],
   ] as const)(
-    'fails where a relay does this with one piece: %s, %s',
+    'fails where a relay changes a single chunk: %s, %s',
     { timeout: 60_000 },
     async ([damage, row]) => {
       const relay = [

@@ -7,7 +7,7 @@ import { startBrowser } from '../support/browser.js';
 import { files, startCommand } from '../support/command.js';
 import { NOVNC_EXAMPLE } from '../support/lighttpd.js';
 import { describeWith } from '../support/programs.js';
-import { startRealDesktop } from '../support/real-desktop.js';
+import { startRealDesktop } from './real-desktop.js';
 import { until } from '../support/wait.js';
 
 /** Debian's package `novnc`. */
@@ -32,7 +32,7 @@ describeWith(
   'x11vnc',
   `${NOVNC}/vnc.html`,
 )('Debian’s noVNC, served by the command', () => {
-  test('the example of lighttpd’s documentation as it is', { timeout: 60_000 }, async () => {
+  test('the example of lighttpd’s documentation works unchanged', { timeout: 60_000 }, async () => {
     const { port: vnc } = await startRealDesktop();
     const { 'lighttpd.conf': conf, folder } = await files({
       'lighttpd.conf': NOVNC_EXAMPLE.replace('5900', String(vnc)),
@@ -45,7 +45,7 @@ describeWith(
     expect(program.output).toContain('"url":"/websockify"');
   });
 
-  test('websockify’s line, with a login for the page and the tunnel', { timeout: 60_000 }, async () => {
+  test('websockify’s command line works, with a login for page and tunnel', { timeout: 60_000 }, async () => {
     const { port: vnc } = await startRealDesktop();
     const { secret, folder } = await files({ secret: 'correct horse\n' });
     const args = ['--web', NOVNC, '0', `localhost:${vnc}`, '--auth', `ann:${secret}`, '-v'];
@@ -59,7 +59,7 @@ describeWith(
     await program.prints(/^open {4}ann@127\.0\.0\.1 \/websockify -> localhost:/m);
   });
 
-  test('a token of each desktop', { timeout: 60_000 }, async () => {
+  test('each token leads to its desktop', { timeout: 60_000 }, async () => {
     const { port: vnc } = await startRealDesktop();
     const { tokens, folder } = await files({ tokens: '' });
     await writeFile(tokens!, `desk-1: 127.0.0.1:${vnc}\n`);

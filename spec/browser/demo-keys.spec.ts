@@ -22,7 +22,7 @@ const focused = (page: Page) =>
 
 describeWith('chromium')('issue 13, case 20: keys of the demo', () => {
   test(
-    'on a phone the keyboard button sends nothing, and its keyboard writes',
+    'on a phone the keyboard button sends no key, and its keyboard types',
     { timeout: 30_000 },
     async () => {
       const { page, recorder, sent } = await connect(...PHONE);
@@ -53,7 +53,7 @@ describeWith('chromium')('issue 13, case 20: keys of the demo', () => {
     },
   );
 
-  test('each key of the bar is sent, and a modifier holds for one key', { timeout: 30_000 }, async () => {
+  test('each key of the bar is sent, and a modifier applies to one key', { timeout: 30_000 }, async () => {
     const { page, sent } = await connect(...PHONE);
     await page.tap('#keyboard');
     await page.tap('#keys-more-toggle');
@@ -94,7 +94,7 @@ describeWith('chromium')('issue 13, case 20: keys of the demo', () => {
     expect(await focused(page)).toBe('typing');
   });
 
-  test('Ctrl-Alt-Del is sent when it is confirmed, and not before', { timeout: 30_000 }, async () => {
+  test('Ctrl-Alt-Del is sent only after a confirmation', { timeout: 30_000 }, async () => {
     const { page, recorder, sent } = await connect();
     await page.click('#keyboard');
     await page.click('#cad');
@@ -110,7 +110,7 @@ describeWith('chromium')('issue 13, case 20: keys of the demo', () => {
   });
 
   test(
-    'Ctrl Alt Shift M leads out of the desktop and back, Escape back as well',
+    'Ctrl-Alt-Shift-M moves the focus out of the desktop and back, Escape back as well',
     { timeout: 30_000 },
     async () => {
       const { page, recorder } = await connect();

@@ -51,7 +51,7 @@ async function choose(page: Page, size: string): Promise<void> {
 
 describeWith('chromium')('issue 13, case 20: the view of the demo', () => {
   test(
-    'at real size a finger moves the view to every corner, and draws nothing',
+    'at real size a finger moves the view to every corner and draws nothing',
     { timeout: 60_000 },
     async () => {
       const { page, recorder, fingers } = await connect(...PHONE);
@@ -83,7 +83,7 @@ describeWith('chromium')('issue 13, case 20: the view of the demo', () => {
     },
   );
 
-  test('two fingers zoom around the place between them, and send no keys', { timeout: 60_000 }, async () => {
+  test('two fingers zoom around the point between them and send no keys', { timeout: 60_000 }, async () => {
     const { page, recorder, fingers } = await connect(...PHONE);
     const fitted = await widthOf(page);
     expect(fitted).toBeCloseTo(390, 0);
@@ -119,7 +119,7 @@ describeWith('chromium')('issue 13, case 20: the view of the demo', () => {
     expect(recorder.pointers.some(({ buttons }) => buttons !== 0)).toBe(false);
   });
 
-  test('with a mouse or the arrow keys the hand moves the view', { timeout: 60_000 }, async () => {
+  test('the hand moves the view with a mouse or the arrow keys', { timeout: 60_000 }, async () => {
     const { page, recorder } = await connect({ width: 800, height: 500 });
     await page.click('#scale');
     await holds(async () => expect(await widthOf(page)).toBe(1024));
@@ -140,7 +140,7 @@ describeWith('chromium')('issue 13, case 20: the view of the demo', () => {
   });
 
   test(
-    'quality, compression and watching reach the desktop, and outlive the page',
+    'quality, compression and view-only apply to the desktop and are remembered after a reload',
     { timeout: 60_000 },
     async () => {
       const { page, recorder } = await connect();

@@ -22,7 +22,7 @@ const openFromPage = (url: string) =>
   });
 
 describeWith('chromium')('the demo in a browser', () => {
-  test('without a login there is no tunnel, and a clear page', async () => {
+  test('without a login no tunnel opens, and the page says so', async () => {
     const { demo, desktop } = await startEmbedded();
     const context = await startBrowser();
     const page = await context.newPage();
@@ -41,7 +41,7 @@ describeWith('chromium')('the demo in a browser', () => {
     expect(await page.locator('#error').isVisible()).toBe(true);
   });
 
-  test('logged in, the desktop is drawn and answers pointer and keys', async () => {
+  test('after the login the desktop is drawn and reacts to pointer and keys', async () => {
     const { demo, desktop } = await startEmbedded();
     const context = await startBrowser();
     const page = await logIn(context, demo.url);
@@ -72,7 +72,7 @@ describeWith('chromium')('the demo in a browser', () => {
     await until(async () => (await inkOf(page, terminal)) > before + 1000);
   });
 
-  test('logging out ends the tunnel of that user', async () => {
+  test('a logout ends the tunnels of that user', async () => {
     const { demo, desktop } = await startEmbedded();
     const context = await startBrowser();
     const page = await logIn(context, demo.url);
@@ -88,7 +88,7 @@ describeWith('chromium')('the demo in a browser', () => {
     expect(demo.tunnel.stats().closed).toHaveProperty('1008');
   });
 
-  test('a page of another origin does not get in, though its cookies do', async () => {
+  test('a page of another origin is refused although its cookies are sent', async () => {
     const { demo } = await startEmbedded();
     const evil = await startHttp((_req, res) =>
       res.setHeader('Content-Type', 'text/html').end('<title>evil</title>'),
@@ -103,7 +103,7 @@ describeWith('chromium')('the demo in a browser', () => {
     expect(demo.tunnel.stats()).toMatchObject({ opened: 1, refused: { WSTUNNEL_ORIGIN_REFUSED: 1 } });
   });
 
-  test('issue 13, case 16: a page under a name that was pointed at this machine gets nothing', async () => {
+  test('issue 13, case 16: a page under a name that was pointed at this machine gets no tunnel', async () => {
     const { demo } = await startEmbedded();
     const context = await startBrowser(undefined, ['--host-resolver-rules=MAP *.example 127.0.0.1']);
     const page = await context.newPage();
@@ -122,7 +122,7 @@ describeWith('chromium')('the demo in a browser', () => {
     await until(() => tunnel.stats().opened === 1);
   });
 
-  test('the reason of a refusal is on the page', async () => {
+  test('the page shows the reason of a refusal', async () => {
     const demo = await startDemoFor({ port: 1, connectTimeout: 2 });
     const context = await startBrowser();
     const page = await logIn(context, demo.url);
@@ -131,7 +131,7 @@ describeWith('chromium')('the demo in a browser', () => {
     expect(await page.locator('#overlay').innerText()).toMatch(/could not be reached/i);
   });
 
-  test('issue 13, case 20: a desktop that is down is unavailable, and refused is what was refused', async () => {
+  test('issue 13, case 20: the page calls a desktop that is down unavailable, and a refusal refused', async () => {
     const down = await startDemoFor({ port: 1, connectTimeout: 2 });
     const context = await startBrowser();
     const page = await logIn(context, down.url);
@@ -151,7 +151,7 @@ describeWith('chromium')('the demo in a browser', () => {
     expect(await colour()).toMatch(red);
   });
 
-  test('issue 13, case 20: "VNC password: None" is said where none is needed', async () => {
+  test('issue 13, case 20: "VNC password: None" is shown where none is needed', async () => {
     const { demo } = await startEmbedded();
     const page = await logIn(await startBrowser(), demo.url);
     await isState(page, 'connected');

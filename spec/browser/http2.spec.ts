@@ -34,7 +34,7 @@ interface NetLog {
 }
 
 describeWith('chromium', 'openssl')('over HTTP/2', () => {
-  test('a page of Express opens the tunnel by extended CONNECT', async () => {
+  test('a page of an Express app opens the tunnel by extended CONNECT', async () => {
     const { port: backend } = await startEcho();
     const versions: unknown[] = [];
     const tunnel = makeTunnel({ server: { port: backend } });

@@ -10,7 +10,7 @@ import { makeCertificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { CLI, files } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';
-import { startRealDesktop } from '../support/real-desktop.js';
+import { startRealDesktop } from './real-desktop.js';
 import { closedPort } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
@@ -49,7 +49,7 @@ describeWith(...['chromium', 'Xvfb', 'xterm', 'x11vnc', 'logger', NOVNC_PROXY])(
       });
     }
 
-    test('the URL that it prints shows the desktop', { timeout: 60_000 }, async () => {
+    test('prints a URL that shows the desktop', { timeout: 60_000 }, async () => {
       const { url, program } = await start();
       const page = await (await startBrowser()).newPage();
       await page.goto(url);
@@ -57,7 +57,7 @@ describeWith(...['chromium', 'Xvfb', 'xterm', 'x11vnc', 'logger', NOVNC_PROXY])(
       expect(program.output).toContain('every network of this machine can reach it');
     });
 
-    test('all its options are taken', { timeout: 60_000 }, async () => {
+    test('gets all its options accepted', { timeout: 60_000 }, async () => {
       const { cert, key } = makeCertificate();
       const made = await files({ cert, key });
       const syslog = createSocket('udp4').bind(0, '127.0.0.1');
@@ -85,7 +85,7 @@ describeWith(...['chromium', 'Xvfb', 'xterm', 'x11vnc', 'logger', NOVNC_PROXY])(
       await program.prints(/Terminating WebSockets proxy/);
     });
 
-    test('with --cert alone the http URL that it prints leads to https', { timeout: 60_000 }, async () => {
+    test('with --cert alone prints an http URL that redirects to https', { timeout: 60_000 }, async () => {
       const { cert, key } = makeCertificate();
       const { pem } = await files({ pem: Buffer.concat([cert, key]) });
       const { url } = await start('--cert', pem!);

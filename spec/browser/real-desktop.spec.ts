@@ -6,7 +6,7 @@ import { startBrowser } from '../support/browser.js';
 import { onCleanup } from '../support/cleanup.js';
 import { coloursOf, inkOf, isState, logIn, pointOf, startDemoFor } from '../support/demo.js';
 import { describeWith } from '../support/programs.js';
-import { startRealDesktop, startXvnc } from '../support/real-desktop.js';
+import { startRealDesktop, startXvnc } from './real-desktop.js';
 import { holds, until } from '../support/wait.js';
 
 describeWith(
@@ -16,7 +16,7 @@ describeWith(
   'x11vnc',
 )('a real desktop in a browser', () => {
   test(
-    'keys typed in the browser arrive in the xterm, and its picture comes back',
+    'keys typed in the browser reach the xterm, and its picture comes back',
     { timeout: 60_000 },
     async () => {
       const folder = await mkdtemp(join(tmpdir(), 'wstunnel-keys-'));
@@ -47,7 +47,7 @@ describeWith(
   );
 
   test(
-    'issue 13, case 20: a VNC password is asked for, and the page says so',
+    'issue 13, case 20: the page asks for the VNC password that the desktop requires',
     { timeout: 60_000 },
     async () => {
       const { port } = await startRealDesktop('sesame');
@@ -70,7 +70,7 @@ describeWith(
 });
 
 describeWith('chromium', 'Xvnc')('issue 13, case 20: a desktop that can be resized', () => {
-  test('takes the size of the window, and of its changes', { timeout: 60_000 }, async () => {
+  test('takes the size of the window, also after changes', { timeout: 60_000 }, async () => {
     const { port } = await startXvnc();
     const demo = await startDemoFor({ port });
     const page = await logIn(await startBrowser(), demo.url);

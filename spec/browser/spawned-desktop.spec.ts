@@ -28,7 +28,7 @@ describeWith(
   'Xvnc',
   'xterm',
 )('a desktop that is started for a login', () => {
-  test('is a real one, and one for each login', { timeout: 60_000 }, async () => {
+  test('is a real desktop, and each login gets one', { timeout: 60_000 }, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'wstunnel-keys-'));
     onCleanup(() => rm(folder, { recursive: true }));
     const demo = await startDemoFor(desktopOf);

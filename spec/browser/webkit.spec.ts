@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { makeCertificate } from '../support/certificate.js';
 import { files, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
-import { startRealDesktop } from '../support/real-desktop.js';
+import { startRealDesktop } from './real-desktop.js';
 import { startEcho, startHttp } from '../support/servers.js';
 import { until } from '../support/wait.js';
-import { startWebKit } from '../support/webkit.js';
+import { startWebKit } from './webkit.js';
 
 /** Debian's package `novnc`. */
 const NOVNC = '/usr/share/novnc';
@@ -43,7 +43,7 @@ async function startEchoBehindLogin(...more: string[]) {
 
 describeWith('WebKitWebDriver', 'Xvfb')('issue 12, case 29: --auth in WebKit', () => {
   test(
-    'the page’s login opens the tunnel, by a cookie that no script can read',
+    'the page’s login opens the tunnel with a cookie that scripts cannot read',
     { timeout: 60_000 },
     async () => {
       const { url, port, program } = await startEchoBehindLogin();
@@ -57,7 +57,7 @@ describeWith('WebKitWebDriver', 'Xvfb')('issue 12, case 29: --auth in WebKit', (
   );
 
   test(
-    'without the cookie the tunnel does not open: WebKit sends no password',
+    'without the cookie no tunnel opens, since WebKit sends no password with upgrades',
     { timeout: 60_000 },
     async () => {
       const { url } = await startEchoBehindLogin();
@@ -83,7 +83,7 @@ describeWith('WebKitWebDriver', 'Xvfb')('issue 12, case 29: --auth in WebKit', (
     expect(cookies).toMatchObject([{ name: `__Host-wstunnel-${port}`, httpOnly: true, secure: true }]);
   });
 
-  test('the cookie is not sent for a page of another site', { timeout: 60_000 }, async () => {
+  test('a page of another site does not get the cookie sent', { timeout: 60_000 }, async () => {
     const { url, port } = await startEchoBehindLogin('--origin', '*');
     const other = await startHttp((_req, res) => {
       res.setHeader('Content-Type', 'text/html');

@@ -21,7 +21,7 @@ async function says(args: readonly string[], code: number, line: RegExp): Promis
   return run.stderr;
 }
 
-describe('a wrong command line ends with 2', () => {
+describe('a wrong command line exits with 2', () => {
   test.each([
     [[], /give a TARGET, such as 127\.0\.0\.1:5900/],
     [['--wbe', 'x'], /no option --wbe; did you mean --web\?/],
@@ -57,7 +57,7 @@ describe('a wrong command line ends with 2', () => {
   });
 });
 
-describe('a file that is missing or wrong ends with 3', () => {
+describe('a missing or invalid file exits with 3', () => {
   const { cert, key } = makeCertificate();
   const bad: [name: string, content: string | Uint8Array, args: (file: string) => string[], line: RegExp][] =
     [
@@ -147,7 +147,7 @@ describe('a file that is missing or wrong ends with 3', () => {
         /c\.conf:1:\d+: .*none\.conf: there is no such file/,
       ],
     ];
-  test('a password in the place of its file is not shown', async () => {
+  test('a password given in place of its file does not appear in the message', async () => {
     const line = /can't read the password of "ann" from its file: there is no such file/;
     expect(await says(['0', '5900', '--auth', 'ann:hunter2'], 3, line)).not.toContain('hunter2');
   });
@@ -157,19 +157,19 @@ describe('a file that is missing or wrong ends with 3', () => {
     await says(args(file!), 3, line);
   });
 
-  test('JSON of a million levels', async () => {
+  test('JSON nested a million levels deep exits with 3', async () => {
     const { 'c.json': file } = await files({ 'c.json': '['.repeat(1_000_000) });
     await says(['--config', file!], 3, /c\.json: the JSON is nested too deeply/);
   });
 
-  test('a log that is a FIFO without a reader', async () => {
+  test('a log that is a FIFO without a reader exits with 3', async () => {
     const { folder } = await files({});
     const fifo = join(folder!, 'fifo');
     execFileSync('mkfifo', [fifo]);
     await says(['0', '5900', '--log', fifo], 3, /fifo: no program reads from it/);
   });
 
-  test('a key of another certificate, and one that is encrypted', async () => {
+  test('a key that belongs to another certificate, or is encrypted, exits with 3', async () => {
     const other = makeCertificate();
     const made = await files({
       cert,
@@ -181,7 +181,7 @@ describe('a file that is missing or wrong ends with 3', () => {
     await says([...args, made.locked!], 3, /locked: the key is encrypted/);
   });
 
-  test('what a lighttpd.conf says can be said nowhere else', async () => {
+  test('settings of a lighttpd.conf cannot be combined with options of the command line', async () => {
     const { 'l.conf': file } = await files({
       'l.conf': 'wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => 1 ) ) )',
     });
@@ -194,8 +194,8 @@ describe('a file that is missing or wrong ends with 3', () => {
   });
 });
 
-describe('where it can’t listen it ends with 4', () => {
-  test('a port in use', async () => {
+describe('a listen address that cannot be used exits with 4', () => {
+  test('a port that is in use exits with 4', async () => {
     const { port } = await startEcho();
     const free = await closedPort();
     // Nor does it listen elsewhere then.
@@ -204,7 +204,7 @@ describe('where it can’t listen it ends with 4', () => {
     expect(await accepts({ port: free })).toBe(false);
   });
 
-  test('a socket in use, a path that is none, an address of others, a name that nobody has', async () => {
+  test('a socket in use, a path that is not a socket, a foreign address and an unknown name exit with 4', async () => {
     const { folder } = await files({ plain: 'precious' });
     const socket = join(folder!, 's');
     await startCommand(['--unix', socket, '5900']);
@@ -230,8 +230,8 @@ describe('where it can’t listen it ends with 4', () => {
   });
 });
 
-describeWith('socat')('a socket of another kind', () => {
-  test('is in use, and is not taken away', async () => {
+describeWith('socat')('a datagram socket at the listen path', () => {
+  test('counts as in use and is not deleted', async () => {
     const { folder } = await files({});
     const socket = join(folder!, 'datagrams');
     new Program('socat', ['-u', `UNIX-RECV:${socket}`, 'STDOUT']);
@@ -241,7 +241,7 @@ describeWith('socat')('a socket of another kind', () => {
   });
 });
 
-test('the help fits a screen, and goes to stdout', async () => {
+test('the help goes to stdout and fits a terminal of 24 lines', async () => {
   for (const args of [['--help'], ['-h'], ['listen', '--help'], ['0', '5900', '--help']]) {
     const { code, stdout, stderr } = await runCommand(args);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

@@ -6,7 +6,7 @@ import { files, runCommand } from '../support/command.js';
 import { accepts, closedPort } from '../support/servers.js';
 
 describe('issue 13, case 18: --check-config', () => {
-  test('of JSON: every problem with its place, in the order of the file, and 3', async () => {
+  test('JSON: every problem is listed with its position, in file order, and the exit code is 3', async () => {
     const { 'c.json': file } = await files({
       'c.json': `{
   "listen": "x",
@@ -39,7 +39,7 @@ describe('issue 13, case 18: --check-config', () => {
     ]);
   });
 
-  test('of a lighttpd.conf and its includes; what a start would do is the same list', async () => {
+  test('a lighttpd.conf and its includes: the list is the one that a start prints', async () => {
     const made = await files({
       'l.conf': 'auth.require = ()\ninclude "*.inc"\n',
       'a.inc': '\n  proxy.server = ()\n',
@@ -52,7 +52,7 @@ describe('issue 13, case 18: --check-config', () => {
     expect(checked.stderr.match(/[\w.]+:\d+:\d+/g)).toEqual(['l.conf:1:1', 'a.inc:2:3', 'b.inc:1:29']);
   });
 
-  test('files that the settings name are read, each of them, and warnings are no errors', async () => {
+  test('every file that the settings name is read, and warnings do not change the exit code', async () => {
     const { cert, key } = makeCertificate();
     const made = await files({
       cert,
@@ -99,7 +99,7 @@ describe('issue 13, case 18: --check-config', () => {
     expect(good.stderr).toMatch(/warning: every client that can reach :0 may open a tunnel/);
   });
 
-  test('nothing listens, runs or is written', async () => {
+  test('checking listens on no port, runs no program and writes no file', async () => {
     const port = await closedPort();
     const made = await files({ 'c.json': '' });
     const { 'c.json': file, folder } = await files({
@@ -121,7 +121,7 @@ describe('issue 13, case 18: --check-config', () => {
     expect(await accepts({ port })).toBe(false);
   });
 
-  test('a wrong command line is 2', async () => {
+  test('a wrong command line exits with 2', async () => {
     const { code, stderr } = await runCommand(['--check-config', '--piing', '3', '5900']);
     expect(code).toBe(2);
     expect(stderr).toMatch(/did you mean --ping/);

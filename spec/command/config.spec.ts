@@ -1,14 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { echoes, files, runCommand, startCommand } from '../support/command.js';
-import { handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { files, runCommand, startCommand } from '../support/command.js';
+import { echoes, openRaw, statusOf } from '../support/raw-client.js';
 import { closedPort, startEcho } from '../support/servers.js';
 
-const statusOf = async (port: number, path: string) =>
-  (await new RawClient(port).send(handshake(path)).answer()).status;
-
-test('JSON: the options of the middleware and of the command, paths from its folder, the line in front', async () => {
+test('a JSON file sets options of middleware and command, paths are relative to its folder, the command line wins', async () => {
   const { port: target } = await startEcho();
   const made = await files({ 'desk.json': '', tokens: '', 'index.html': 'desk', secret: 'right\n' });
   await writeFile(
@@ -48,7 +45,7 @@ test('JSON: the options of the middleware and of the command, paths from its fol
   await expect(openRaw(free, '/vnc', headers)).rejects.toThrow('401');
 });
 
-test('a lighttpd.conf listens where it says, with what it includes', async () => {
+test('a lighttpd.conf sets the listen addresses, also from included files', async () => {
   const { port: target } = await startEcho();
   const [first, second] = [await closedPort(), await closedPort()];
   const made = await files({
@@ -87,7 +84,7 @@ test('a lighttpd.conf listens where it says, with what it includes', async () =>
   await echoes(await openRaw(moved.port, '/x', { Origin: 'http://other.example' }));
 });
 
-test('a folder without one of the index files has no page, as in lighttpd', async () => {
+test('a folder without any of the index files gets no page, as in lighttpd', async () => {
   const made = await files({ 'index.html': 'not asked for', 'l.conf': '' });
   await writeFile(
     made['l.conf']!,

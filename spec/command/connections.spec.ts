@@ -3,13 +3,13 @@ import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { certificate } from '../support/certificate.js';
-import { echoes, files, runCommand, startCommand } from '../support/command.js';
+import { files, runCommand, startCommand } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';
-import { openRaw, RawClient } from '../support/raw-client.js';
+import { echoes, openRaw, RawClient } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
 import { holds, until } from '../support/wait.js';
 
-/** Is a new connection closed without a word? One that is served gets its tunnel. */
+/** Whether a new connection is closed without an answer; an accepted one gets a tunnel. */
 async function isServed(port: number): Promise<boolean> {
   try {
     const client = await openRaw(port);
@@ -21,8 +21,8 @@ async function isServed(port: number): Promise<boolean> {
   }
 }
 
-describe('issue 12, case 18: the cap of connections', () => {
-  test('is for all addresses together, and counts connections that say nothing', async () => {
+describe('issue 12, case 18: the limit of connections', () => {
+  test('is shared by all addresses, and counts connections that send nothing', async () => {
     const { port: target } = await startEcho();
     const args = ['--listen', '0', '--listen', '127.0.0.1:0', String(target), '--max-connections', '3'];
     const { program, port } = await startCommand(args);
@@ -47,7 +47,7 @@ describe('issue 12, case 18: the cap of connections', () => {
     await echoes(open);
   });
 
-  test('is given back by every connection, also those of TLS and those without a PROXY header', async () => {
+  test('gets a slot back from every connection, also with TLS and without a PROXY header', async () => {
     const { port: target } = await startEcho();
     const { cert, key } = certificate();
     const made = await files({ cert, key });
@@ -80,7 +80,7 @@ describe('issue 12, case 18: the cap of connections', () => {
     });
   });
 
-  test('in JSON as well', async () => {
+  test('can be set in JSON', async () => {
     const { port: target } = await startEcho();
     const { 'd.json': file } = await files({ 'd.json': '' });
     await writeFile(file!, JSON.stringify({ listen: '0', maxConnections: 1, server: { port: target } }));
@@ -103,8 +103,8 @@ describe('issue 12, case 18: the cap of connections', () => {
   );
 });
 
-describeWith('sh')('issue 12, case 18: by default', () => {
-  test('the cap follows ulimit -n', async () => {
+describeWith('sh')('issue 12, case 18: the default limit of connections', () => {
+  test('follows ulimit -n', async () => {
     const { port: target } = await startEcho();
     const cli = new URL('../../dist/cli.js', import.meta.url).pathname;
     const line = `ulimit -n 96; exec ${process.execPath} ${cli} 0 ${target}`;

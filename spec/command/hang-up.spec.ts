@@ -10,12 +10,12 @@ const LISTENING = /listening on 127\.0\.0\.1:(\d+) for/;
 /** The command's own line, for a shell. */
 const typed = (...args: string[]) => [process.execPath, CLI, ...args].map((word) => `'${word}'`).join(' ');
 
-/** On a terminal; `$!` is told as `pid=`. */
+/** Runs a command line on a terminal; prints `$!` as `pid=`. */
 function onTerminal(line: string): Program {
   return new Program('script', ['-qefc', line, '/dev/null'], { TERM: 'dumb' });
 }
 
-/** It still accepts connections, however often it is asked. */
+/** Checks several times that the port still accepts connections. */
 async function goesOn(port: number): Promise<void> {
   for (let left = 20; left > 0; left--) {
     expect(await accepts({ port })).toBe(true);
@@ -24,7 +24,7 @@ async function goesOn(port: number): Promise<void> {
 }
 
 describe('issue 13, case 5: SIGHUP', () => {
-  test('a local port that nohup has started goes on, and SIGTERM ends it', async () => {
+  test('a local port started by nohup goes on, and SIGTERM ends it', async () => {
     const { url } = await startTunnel();
     const program = new Program('nohup', [process.execPath, CLI, 'connect', url, '--local', '0']);
     const [, port = ''] = await program.prints(LISTENING);
@@ -35,7 +35,7 @@ describe('issue 13, case 5: SIGHUP', () => {
     expect(program.process.exitCode).toBe(0);
   });
 
-  test('a listening command that nohup has started reads its files again, and goes on', async () => {
+  test('a listening command started by nohup reads its files again and goes on', async () => {
     const { port: target } = await startEcho();
     const program = new Program('nohup', [process.execPath, CLI, '0', String(target)]);
     const [, port = ''] = await program.prints(/listening on http:\/\/127\.0\.0\.1:(\d+)\//);
@@ -70,7 +70,7 @@ describeWith('script')('issue 13, case 5: SIGHUP on a terminal', () => {
     await holds(async () => expect(await accepts({ port: Number(port) })).toBe(false));
   });
 
-  test('a local port ends without them, in order', async () => {
+  test('a local port without nohup closes its tunnels and ends', async () => {
     const { url } = await startTunnel();
     const program = onTerminal(
       `sh -c '${`${typed('connect', url, '--local', '0')} & echo pid=$!; wait $!; echo code=$?`.replaceAll("'", "'\\''")}'`,

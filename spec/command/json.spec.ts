@@ -4,8 +4,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { certificate } from '../support/certificate.js';
-import { echoes, files, nameAt, runCommand, startCommand, startNamed } from '../support/command.js';
-import { handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { files, nameAt, runCommand, startCommand, startNamed } from '../support/command.js';
+import { echoes, openRaw, statusOf } from '../support/raw-client.js';
 import { closedPort, listen, portOf, startEcho } from '../support/servers.js';
 
 /** Starts the command with this as its configuration, in a folder with these files. */
@@ -15,10 +15,7 @@ async function startWith(config: object, texts: Record<string, string> = {}) {
   return { made, ...(await startCommand(['--config', made['c.json']!])) };
 }
 
-const statusOf = async (port: number, path: string) =>
-  (await new RawClient(port).send(handshake(path)).answer()).status;
-
-describe('issue 13, case 10: JSON does what its documentation says', () => {
+describe('issue 13, case 10: JSON options mean what the documentation says', () => {
   test('"url": "^/vnc" is a regular expression, at the top, in rules and in conditions', async () => {
     const { port: target } = await startEcho();
     const { port } = await startWith({ url: ['^/vnc\\d+$', '/desk'], server: { port: target } });
@@ -42,7 +39,7 @@ describe('issue 13, case 10: JSON does what its documentation says', () => {
       expect(await statusOf(rules.port, path), path).toBe(404);
   });
 
-  test('a socket of server is in the folder of the file', async () => {
+  test('a relative socket path of `server` is resolved in the folder of the file', async () => {
     const made = await files({ 'c.json': '' });
     await listen(
       createServer((socket) => socket.pipe(socket)),
@@ -55,7 +52,7 @@ describe('issue 13, case 10: JSON does what its documentation says', () => {
     }
   });
 
-  test('paths in tls: the files are read, from the folder of the file', async () => {
+  test('relative paths in `tls` are resolved in the folder of the file, and their files are read', async () => {
     const { cert, key } = { cert: String(certificate().cert), key: String(certificate().key) };
     const server = createTls({ cert, key, ca: cert, requestCert: true }, (socket) => {
       socket.on('error', () => undefined).pipe(socket);
@@ -90,7 +87,7 @@ describe('issue 13, case 10: JSON does what its documentation says', () => {
     await echoes(await openRaw((await startCommand(['--config', made['c.json']!])).port));
   });
 
-  test('"server": "127.0.0.1:5900" is a target, in lists, maps and rules as well', async () => {
+  test('"server": "127.0.0.1:5900" is a target, also in lists, maps and rules', async () => {
     const [a, b] = [await startNamed('a'), await startNamed('b')];
     const { port } = await startWith({
       server: { '/one': `127.0.0.1:${a}`, '/list': [`${b}`] },
@@ -102,7 +99,7 @@ describe('issue 13, case 10: JSON does what its documentation says', () => {
     expect(await nameAt((await startWith({ server: String(b) })).port)).toBe('b');
   });
 
-  test('"listen": 6080 is a port of this machine alone', async () => {
+  test('"listen": 6080 listens on loopback only', async () => {
     const free = await closedPort();
     const { 'c.json': file } = await files({ 'c.json': JSON.stringify({ listen: [free], server: '1' }) });
     const { url } = await startCommand(['--config', file!]);
@@ -111,7 +108,7 @@ describe('issue 13, case 10: JSON does what its documentation says', () => {
     expect((await runCommand(['--config', wrong!])).stderr).toMatch(/d\.json:1:13: listen is PORT/);
   });
 
-  test('a name of a key with dots and quotes, and one that is nested for ever, are no crash', async () => {
+  test('keys with dots and quotes, and endless nesting, are reported without a crash', async () => {
     const nested = `${'{"rules":[{"else":'.repeat(600)}1${'}]}'.repeat(600)}`;
     for (const text of [
       '{ "server": { "a.b[\\"c": { "port": "x" } } }',

@@ -4,17 +4,24 @@ import { join } from 'node:path';
 import { createServer as createTls } from 'node:tls';
 import { expect, test } from 'vitest';
 import { certificate } from '../support/certificate.js';
-import { echoes, files, nameAt, startCommand, startNamed } from '../support/command.js';
-import { handshake, openRaw, RawClient, type RawAnswer } from '../support/raw-client.js';
+import { files, nameAt, startCommand, startNamed } from '../support/command.js';
+import {
+  echoes,
+  openRaw,
+  pageRequest,
+  type RawAnswer,
+  RawClient,
+  requestTunnel,
+} from '../support/raw-client.js';
 import { listen, portOf, startEcho } from '../support/servers.js';
 import { holds } from '../support/wait.js';
 
 /** The answer to an upgrade. */
 async function knock(port: number, path = '/websockify', headers = {}): Promise<RawAnswer> {
-  return new RawClient(port).send(handshake(path, headers)).answer();
+  return requestTunnel(port, path, headers).answer();
 }
 
-test('websockify’s own order of arguments: where, then where to', async () => {
+test("websockify's order of arguments works: listen address, then target", async () => {
   const { port: target } = await startEcho();
   const { program, port, url } = await startCommand(['0', `127.0.0.1:${target}`]);
   expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
@@ -26,7 +33,7 @@ test('websockify’s own order of arguments: where, then where to', async () => 
   );
 });
 
-test('the word listen and --listen make every argument a target, among which is chosen', async () => {
+test('with `listen` or --listen every argument is a target, and --balance chooses among them', async () => {
   const targets = [await startNamed('a'), await startNamed('b'), await startNamed('c')];
   const args = ['--listen', '127.0.0.1:0', '--balance', 'round-robin', ...targets.map(String)];
   const { port } = await startCommand(['listen', ...args]);
@@ -34,7 +41,7 @@ test('the word listen and --listen make every argument a target, among which is 
   expect(names.join('')).toBe('abca');
 });
 
-test('several addresses, a unix socket among them, which is taken over where nobody listens to it', async () => {
+test('several listen addresses work, and a stale unix socket is replaced', async () => {
   const { port: target } = await startEcho();
   const { folder } = await files({});
   const socket = join(folder!, 'tunnel.sock');
@@ -49,7 +56,7 @@ test('several addresses, a unix socket among them, which is taken over where nob
   await echoes(await openRaw(connect(socket)));
 });
 
-test('a backend on a unix socket', async () => {
+test('a backend on a unix socket is reached', async () => {
   const { folder } = await files({});
   const path = join(folder!, 'backend.sock');
   await listen(
@@ -60,7 +67,7 @@ test('a backend on a unix socket', async () => {
   await echoes(await openRaw(port));
 });
 
-test('a backend with TLS: its certificate is checked', async () => {
+test('a TLS backend is reached, and its certificate is checked', async () => {
   const tls = createTls(certificate(), (socket) => socket.pipe(socket));
   await listen(tls);
   const target = `tls:localhost:${portOf(tls)}`;
@@ -71,7 +78,7 @@ test('a backend with TLS: its certificate is checked', async () => {
   await echoes(await openRaw(known.port));
 });
 
-test('--web serves a folder and nothing beside it', async () => {
+test('--web serves a folder and nothing outside of it', async () => {
   const { port: target } = await startEcho();
   const { folder } = await files({ 'secret.txt': 'secret' });
   const web = join(folder!, 'web');
@@ -87,7 +94,7 @@ test('--web serves a folder and nothing beside it', async () => {
     expect(page.headers.get('x-content-type-options')).toBe('nosniff');
   }
   for (const path of ['/.hidden', '/../secret.txt', '/%2e%2e/secret.txt', '/none', '/%zz', '/a%00b']) {
-    const client = new RawClient(port).send(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    const client = new RawClient(port).send(pageRequest(path));
     const answer = (await client.rest()).toString();
     expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /);
     expect(answer).not.toMatch(/secret|hidden|\.js:\d+/);
@@ -95,14 +102,14 @@ test('--web serves a folder and nothing beside it', async () => {
   await echoes(await openRaw(port));
 });
 
-test('--url: tunnels are there alone', async () => {
+test('--url opens tunnels at that path only', async () => {
   const { port: target } = await startEcho();
   const { port } = await startCommand(['0', String(target), '--url', '/vnc', '--url', '^/desk/\\d+$']);
   for (const path of ['/vnc', '/vnc/x', '/desk/12']) await echoes(await openRaw(port, path));
   for (const path of ['/', '/vncx', '/desk/a']) expect((await knock(port, path)).status).toBe(404);
 });
 
-test('--allow and --deny', async () => {
+test('--allow and --deny refuse by address', async () => {
   const { port: target } = await startEcho();
   const allowed = await startCommand(['0', String(target), '--allow', '10.0.0.0/8,127.0.0.1']);
   await echoes(await openRaw(allowed.port));
@@ -121,7 +128,7 @@ test('--allow and --deny', async () => {
   await echoes(await openRaw(behind.port, '/', { 'X-Forwarded-For': '192.0.2.2' }));
 });
 
-test('on loopback, a page must come from this machine by its own names (DNS rebinding)', async () => {
+test("on loopback only pages of this machine's names may connect (DNS rebinding)", async () => {
   const { port: target } = await startEcho();
   const { port } = await startCommand(['0', String(target)]);
   const page = (host: string) => ({ Host: `${host}:${port}`, Origin: `http://${host}:${port}` });
@@ -142,7 +149,7 @@ test('on loopback, a page must come from this machine by its own names (DNS rebi
   expect((await knock(named.port, '/', { ...behindProxy, Origin: 'https://c.example' })).status).toBe(403);
 });
 
-test('a unix socket beside it takes no guard from the port (DNS rebinding)', async () => {
+test("a unix socket next to the port does not get the port's guard (DNS rebinding)", async () => {
   const { port: target } = await startEcho();
   const { folder } = await files({});
   const socket = join(folder!, 's');
@@ -153,7 +160,7 @@ test('a unix socket beside it takes no guard from the port (DNS rebinding)', asy
   await echoes(await openRaw(connect(socket), '/', page('public.example')));
 });
 
-test('--tokens: each leads to its own target, and the file is read anew when it has changed', async () => {
+test('--tokens maps each token to a target, and a changed file is read again', async () => {
   const [a, b] = [await startNamed('a'), await startNamed('b')];
   const { tokens } = await files({ tokens: `# desks\n\nsecret-1: 127.0.0.1:${a}\n  with:colon:   ${b}\n` });
   const { program, port } = await startCommand(['--listen', '0', '--tokens', tokens!, '-v']);
@@ -176,7 +183,7 @@ test('--tokens: each leads to its own target, and the file is read anew when it 
   expect(program.output).not.toMatch(/secret-|with:colon/);
 });
 
-test('-v tells of tunnels, --log writes them as JSON, and neither has what is secret', async () => {
+test('-v prints tunnels, --log writes them as JSON, and neither contains secrets', async () => {
   const { port: target } = await startEcho();
   const { program, port } = await startCommand(['0', String(target), '-v', '--log', '-']);
   const client = await openRaw(port, '/vnc?token=s3cret');
@@ -194,7 +201,7 @@ test('-v tells of tunnels, --log writes them as JSON, and neither has what is se
   expect(program.output).not.toContain('s3cret');
 });
 
-test('a backend that is not there is 502, and told of with -v', async () => {
+test('a backend that does not listen gets 502, and -v reports it', async () => {
   const backend = await startEcho();
   backend.server.close();
   const { program, port } = await startCommand(['0', String(backend.port), '-v']);

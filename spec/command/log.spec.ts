@@ -1,10 +1,10 @@
 import { readFile, rename } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { echoes, files, startCommand } from '../support/command.js';
-import { closeFrame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { files, startCommand } from '../support/command.js';
+import { closeFrame, echoes, openRaw, requestTunnel } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
-import { holds, until } from '../support/wait.js';
+import { holds, sleep, until } from '../support/wait.js';
 
 interface Line {
   readonly event: string;
@@ -19,14 +19,14 @@ const parse = (line: string) => JSON.parse(line) as Line;
 
 async function refused(port: number, path: string, localAddress = '127.0.0.1'): Promise<number> {
   const socket = connect({ port, host: '127.0.0.1', localAddress });
-  const client = new RawClient(socket).send(handshake(path, { Origin: 'http://other.example' }));
+  const client = requestTunnel(socket, path, { Origin: 'http://other.example' });
   const { status } = await client.answer();
   socket.destroy();
   return status;
 }
 
-describe('issue 12, case 16: what a client writes into the log', () => {
-  test('is cut, on stderr and in JSON', async () => {
+describe('issue 12, case 16: text from clients in the log', () => {
+  test('is cut to a maximum length, on stderr and in JSON', async () => {
     const { program, port } = await startCommand(['0', '1', '-v', '--log', '-']);
     expect(await refused(port, `/${'x'.repeat(14_000)}`)).toBe(403);
     await until(() => linesOf(program.output).length === 1);
@@ -36,7 +36,7 @@ describe('issue 12, case 16: what a client writes into the log', () => {
     expect(program.output).toMatch(/^refuse {2}127\.0\.0\.1 \/x{510}…: 403 /m);
   });
 
-  test('has no character that ends a line, moves a cursor or turns text around', async () => {
+  test('contains no character that ends a line, moves the cursor or reverses text', async () => {
     const { port: target } = await startEcho();
     const { program, port } = await startCommand(['0', String(target), '-v', '--log', '-']);
     const client = await openRaw(port, '/');
@@ -52,7 +52,7 @@ describe('issue 12, case 16: what a client writes into the log', () => {
     expect(closed?.reason).toBe('bye\r\n\u001b[2J\u0085\u009b\u202eexe\u2066\u200f\u2028\u2029\u007f');
   });
 
-  test('is folded where one address is refused again and again', async () => {
+  test('is summed up in one line where an address is refused repeatedly', async () => {
     const { folder } = await files({});
     const log = `${folder}/events.log`;
     const command = await startCommand(['0', '1', '-v', '--log', log]);
@@ -77,7 +77,7 @@ describe('issue 12, case 16: what a client writes into the log', () => {
     );
   });
 
-  test('a log that was rotated without a signal is written under its name again', async () => {
+  test('a log rotated without a signal is opened again under its name', async () => {
     const { folder } = await files({});
     const log = `${folder}/events.log`;
     const { port } = await startCommand(['0', '1', '--log', log]);
@@ -88,7 +88,7 @@ describe('issue 12, case 16: what a client writes into the log', () => {
     await until(async () => {
       await refused(port, '/after', `127.0.0.${octet}`);
       octet = Math.min(octet + 1, 250);
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await sleep(100);
       return (await readFile(log, 'utf8').catch(() => '')).includes('/after');
     });
   });

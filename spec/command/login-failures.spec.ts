@@ -6,7 +6,7 @@ import { hashSync } from 'bcryptjs';
 import { describe, expect, test } from 'vitest';
 import { files, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
-import { handshake, RawClient } from '../support/raw-client.js';
+import { requestTunnel, statusOf } from '../support/raw-client.js';
 import { LOGINS } from '../support/readme.js';
 import { startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
@@ -20,7 +20,7 @@ async function start(...args: string[]) {
   const command = await startCommand(['0', String(target), '--auth', logins!, '--log', log, ...args]);
   const login = async (name: string, password: string, headers: Record<string, string> = {}) => {
     const Authorization = `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`;
-    const client = new RawClient(command.port).send(handshake('/', { Authorization, ...headers }));
+    const client = requestTunnel(command.port, '/', { Authorization, ...headers });
     const { status } = await client.answer();
     client.socket.destroy();
     return status;
@@ -37,8 +37,8 @@ async function start(...args: string[]) {
 const withoutTime = (event: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(event).filter(([name]) => name !== 'time'));
 
-describe('issue 13, case 17: failed logins leave a trace', () => {
-  test('each is an event and a line, with address and name and without the password', async () => {
+describe('issue 13, case 17: failed logins are logged', () => {
+  test('each failure is an event and a line with address and name, without the password', async () => {
     const { login, program, text, events } = await start('-v');
     expect(await login('ann', 'secret one')).toBe(401);
     await program.prints(/^login {3}127\.0\.0\.1: 401 wrong name or password \(ann\)$/m);
@@ -48,7 +48,7 @@ describe('issue 13, case 17: failed logins leave a trace', () => {
     expect(program.output + (await text())).not.toContain('secret');
   });
 
-  test('a name without a login may be a password: it is not written', async () => {
+  test('a name without a login is not logged, since it may be a password', async () => {
     const { login, program, text, events } = await start('-v');
     expect(await login('secret two', '')).toBe(401);
     await program.prints(/^login {3}127\.0\.0\.1: 401 wrong name or password$/m);
@@ -56,23 +56,23 @@ describe('issue 13, case 17: failed logins leave a trace', () => {
     expect(program.output + (await text())).not.toContain('secret');
   });
 
-  test('neither a request without a login nor a right one is an event', async () => {
+  test('requests without a login or with a valid one are no failures', async () => {
     const { login, port, events } = await start();
-    expect((await new RawClient(port).send(handshake('/')).answer()).status).toBe(401);
+    expect(await statusOf(port, '/')).toBe(401);
     expect(await login('ann', 'right')).toBe(101);
     expect(await login('ann', 'wrong')).toBe(401);
     await until(async () => (await events()).some(({ event }) => event === 'login'));
     expect((await events()).filter(({ event }) => event === 'login')).toHaveLength(1);
   });
 
-  test('the address is the one that a trusted proxy says', async () => {
+  test('behind a trusted proxy the address is the one that the proxy reports', async () => {
     const { login, events } = await start('--trust-proxy', 'loopback');
     await login('ann', 'wrong', { 'X-Forwarded-For': '10.0.0.1, 192.0.2.7' });
     await until(async () => (await events()).length === 1);
     expect((await events())[0]).toMatchObject({ address: '192.0.2.7' });
   });
 
-  test('more than ten in a minute of one address become one line, and requests that were not checked hide none', async () => {
+  test('more than ten failures of an address per minute are one line, and unchecked requests hide none', async () => {
     const { login, program, events, ...command } = await start('-v');
     // Beyond the sixteen that are queued all are 503 after a second.
     const all = Array.from({ length: 50 }, (_, i) => login(`name ${i}`, 'wrong').catch(() => 0));
@@ -88,13 +88,13 @@ describe('issue 13, case 17: failed logins leave a trace', () => {
     expect((await events()).filter(({ event }) => event === 'login').length).toBeLessThanOrEqual(20);
   });
 
-  test('a client that leaves before the answer has tried all the same', async () => {
+  test('a client that leaves before the answer counts as a failure', async () => {
     const { port, events } = await start();
     const Authorization = `Basic ${Buffer.from('ann:wrong').toString('base64')}`;
     const isNoted = async () => (await events()).length > 0;
     // Left before its turn it has tried nothing: again until one was checked.
     await until(async () => {
-      const client = new RawClient(port).send(handshake('/', { Authorization }));
+      const client = requestTunnel(port, '/', { Authorization });
       client.socket.end();
       return isNoted();
     });
@@ -102,7 +102,7 @@ describe('issue 13, case 17: failed logins leave a trace', () => {
   });
 });
 
-describeWith('fail2ban-regex')("issue 13, case 17: the page's filter for fail2ban", () => {
+describeWith('fail2ban-regex')("issue 13, case 17: the page's fail2ban filter", () => {
   const [, filter = ''] = /<!-- fail2ban filter -->\s+```ini\n(.*?)```/s.exec(LOGINS) ?? [];
 
   /** The addresses that fail2ban finds in lines of the log. */
@@ -113,7 +113,7 @@ describeWith('fail2ban-regex')("issue 13, case 17: the page's filter for fail2ba
     return stdout.split('\n').filter((line) => line !== '');
   }
 
-  test('finds the addresses of wrong logins in a real log, and no others', async () => {
+  test('finds every address of a failed login in a log of the command, and no other', async () => {
     const { login, text, events } = await start('--trust-proxy', 'loopback');
     const from = (address: string) => ({ 'X-Forwarded-For': address });
     await login('ann', 'wrong', from('192.0.2.7'));
@@ -123,7 +123,7 @@ describeWith('fail2ban-regex')("issue 13, case 17: the page's filter for fail2ba
     expect(await foundIn(await text())).toEqual(['192.0.2.7', '2001:db8::7']);
   });
 
-  test('takes no address that a client has written into its name', async () => {
+  test("ignores addresses inside a client's user name", async () => {
     // A name has no colon (RFC 7617 section 2).
     const name = 'ann","address" "10.0.0.1","status" 401';
     const { logins } = await files({ logins: `${name}:${hashSync('right', 4)}\n` });

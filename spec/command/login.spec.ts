@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { makeCertificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { files, startCommand } from '../support/command.js';
-import { handshake, RawClient } from '../support/raw-client.js';
+import { statusOf } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
@@ -15,11 +15,7 @@ const basic = (user: string, password: string) => ({
   Authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
 });
 
-async function statusOf(port: number, headers = {}): Promise<number> {
-  return (await new RawClient(port).send(handshake('/websockify', headers)).answer()).status;
-}
-
-test('--auth guards the page and the tunnel by one login', async () => {
+test('--auth guards page and tunnel with one login', async () => {
   const { port: target } = await startEcho();
   const made = await files({
     'desk.htpasswd': `# all\nann:${hashSync('correct horse', 4)}\nbob:${hashSync('päss:wörd', 4)}\n`,
@@ -45,10 +41,10 @@ test('--auth guards the page and the tunnel by one login', async () => {
   const odd = ['Basic', 'Basic !', 'Bearer x', `Basic ${Buffer.from('ann').toString('base64')}`];
   for (const headers of [...wrong, ...odd.map((Authorization) => ({ Authorization }))]) {
     expect((await fetch(url, { headers })).status).toBe(401);
-    expect(await statusOf(port, headers)).toBe(401);
+    expect(await statusOf(port, '/websockify', headers)).toBe(401);
   }
   // The hash itself is no password.
-  expect(await statusOf(port, basic('ann', hashSync('correct horse', 4)))).toBe(401);
+  expect(await statusOf(port, '/websockify', basic('ann', hashSync('correct horse', 4)))).toBe(401);
   const right = [
     basic('ann', 'correct horse'),
     basic('bob', 'päss:wörd'),
@@ -57,32 +53,32 @@ test('--auth guards the page and the tunnel by one login', async () => {
   ];
   for (const headers of [...right, ...right]) {
     expect(await (await fetch(url, { headers })).text()).toBe('desk');
-    expect(await statusOf(port, headers)).toBe(101);
+    expect(await statusOf(port, '/websockify', headers)).toBe(101);
   }
   await program.prints(/^open {4}eve@127\.0\.0\.1 /m);
   expect(program.output).not.toMatch(/correct|plain|\$2/);
 });
 
-test('SIGHUP: who was taken from the file does not come in again', async () => {
+test('SIGHUP: a user removed from the file cannot log in any more', async () => {
   const { port: target } = await startEcho();
   const { file } = await files({ file: 'old\n' });
   const command = await startCommand(['0', String(target), '--auth', `ann:${file}`]);
-  expect(await statusOf(command.port, basic('ann', 'old'))).toBe(101);
+  expect(await statusOf(command.port, '/websockify', basic('ann', 'old'))).toBe(101);
   await writeFile(file!, 'new\n');
   command.program.process.kill('SIGHUP');
   await until(() => command.program.output.includes('reloaded'));
-  expect(await statusOf(command.port, basic('ann', 'old'))).toBe(401);
-  expect(await statusOf(command.port, basic('ann', 'new'))).toBe(101);
+  expect(await statusOf(command.port, '/websockify', basic('ann', 'old'))).toBe(401);
+  expect(await statusOf(command.port, '/websockify', basic('ann', 'new'))).toBe(101);
 });
 
-test('a plain password that everybody on the machine can read is told of', async () => {
+test('a plain password that every user of the machine can read is reported', async () => {
   const { port: target } = await startEcho();
   const { file } = await files({ file: 'open\n' }, 0o644);
   const { program } = await startCommand(['0', String(target), '--auth', `ann:${file}`]);
   expect(program.output).toMatch(/every user of this machine can read the password/);
 });
 
-test('--cert: https and wss; --client-ca: with a certificate of the client', async () => {
+test('--cert serves https and wss, --client-ca requires a client certificate', async () => {
   const { port: target } = await startEcho();
   const [server, client] = [makeCertificate(), makeCertificate({ name: 'client' })];
   // As websockify: the key may be in the certificate's file.
@@ -90,7 +86,7 @@ test('--cert: https and wss; --client-ca: with a certificate of the client', asy
   const knock = async (port: number, options = {}) => {
     const socket = connectTls({ port, host: '127.0.0.1', ca: server.cert, ...options });
     await once(socket, 'secureConnect');
-    return (await new RawClient(socket).send(handshake('/')).answer()).status;
+    return statusOf(socket, '/');
   };
   const open = await startCommand(['0', String(target), '--cert', made.pem!]);
   expect(open.url).toMatch(/^https:/);
@@ -102,7 +98,7 @@ test('--cert: https and wss; --client-ca: with a certificate of the client', asy
   await expect(knock(guarded.port, makeCertificate({ name: 'client' }))).rejects.toThrow();
 });
 
-test('what may not have been meant is told at the start', async () => {
+test('login options that are probably mistakes are reported at the start', async () => {
   const { port: target } = await startEcho();
   const { file } = await files({ file: 'secret\n' });
   const open = await startCommand([':0', String(target)]);
@@ -111,8 +107,8 @@ test('what may not have been meant is told at the start', async () => {
   await clear.program.prints(/warning: passwords and data are sent unencrypted; use https with --cert/);
 });
 
-describe('issue 12, case 5: a machine that gives no thread', () => {
-  test('fails the logins of that time with 503, and mixes up none afterwards', async () => {
+describe('issue 12, case 5: a machine without free threads', () => {
+  test('answers logins of that time with 503, and confuses none afterwards', async () => {
     const { port: target } = await startEcho();
     const made = await files({
       logins: `ann:${hashSync('right', 4)}\nbob:${hashSync('right too', 4)}\n`,
@@ -127,13 +123,15 @@ describe('issue 12, case 5: a machine that gives no thread', () => {
     });
     const env = { NODE_OPTIONS: `--require ${made['no-thread.cjs']}` };
     const { program, port } = await startCommand(['0', String(target), '--auth', made.logins!], env);
-    for (let i = 0; i < 2; i++) expect(await statusOf(port, basic('ann', 'right'))).toBe(503);
+    for (let i = 0; i < 2; i++) expect(await statusOf(port, '/websockify', basic('ann', 'right'))).toBe(503);
     expect(program.output.match(/passwords can't be checked: EAGAIN/g)).toHaveLength(1);
     await rm(made.limit!);
     const logins = [basic('ann', 'wrong'), basic('bob', 'right too'), basic('ann', 'wrong')];
-    expect(await Promise.all(logins.map((one) => statusOf(port, one)))).toEqual([401, 101, 401]);
-    expect(await statusOf(port, basic('ann', 'wrong'))).toBe(401);
-    expect(await statusOf(port, basic('ann', 'right'))).toBe(101);
+    expect(await Promise.all(logins.map((one) => statusOf(port, '/websockify', one)))).toEqual([
+      401, 101, 401,
+    ]);
+    expect(await statusOf(port, '/websockify', basic('ann', 'wrong'))).toBe(401);
+    expect(await statusOf(port, '/websockify', basic('ann', 'right'))).toBe(101);
   });
 });
 
@@ -148,7 +146,7 @@ function statusFrom(localAddress: string, port: number, headers: Record<string, 
   });
 }
 
-describe('issue 12, case 8: somebody guesses passwords on twelve connections', () => {
+describe('issue 12, case 8: an attacker guesses passwords on twelve connections', () => {
   async function startUnderAttack(nameOf: (guess: number) => string) {
     const { port: target } = await startEcho();
     const { logins } = await files({ logins: `ann:${hashSync('right', 10)}\n` });
@@ -176,14 +174,14 @@ describe('issue 12, case 8: somebody guesses passwords on twelve connections', (
   test.each([
     ['the name of ann', () => 'ann'],
     ['names that nobody has', (guess: number) => `nobody ${guess}`],
-  ])('of %s: ann gets in from another address at the first try', async (_, nameOf) => {
+  ])('with %s: ann logs in from another address at the first attempt', async (_, nameOf) => {
     const { port } = await startUnderAttack(nameOf);
-    expect(await statusOf(port, basic('ann', 'right'))).toBe(101);
+    expect(await statusOf(port, '/websockify', basic('ann', 'right'))).toBe(101);
     // And again, with another connection.
-    expect(await statusOf(port, basic('ann', 'right'))).toBe(101);
+    expect(await statusOf(port, '/websockify', basic('ann', 'right'))).toBe(101);
   });
 
-  test('they get a few tries and then one now and then', async () => {
+  test('each name gets a few attempts, then one now and then', async () => {
     const { guesses } = await startUnderAttack(() => 'ann');
     const start = performance.now();
     await until(() => performance.now() - start > 3000);
@@ -192,7 +190,7 @@ describe('issue 12, case 8: somebody guesses passwords on twelve connections', (
   });
 });
 
-describe('issue 12, case 29: the cookie of --auth', () => {
+describe('issue 12, case 29: the login cookie of --auth', () => {
   async function startWithPage() {
     const { port: target } = await startEcho();
     const made = await files({ secret: 'right\n' });
@@ -206,7 +204,7 @@ describe('issue 12, case 29: the cookie of --auth', () => {
     return answer.headers.get('set-cookie')?.split(';')[0];
   }
 
-  test('a page that was asked for with the right password sets it, and nothing else does', async () => {
+  test('is set by a page that was requested with the right password, and by nothing else', async () => {
     const { url, port } = await startWithPage();
     const Cookie = await cookieOf(url, basic('ann', 'right'));
     expect(Cookie).toMatch(new RegExp(`^wstunnel-${port}=`));
@@ -217,21 +215,21 @@ describe('issue 12, case 29: the cookie of --auth', () => {
     expect(await cookieOf(url, { ...basic('ann', 'right'), Cookie: Cookie! })).toBeUndefined();
   });
 
-  test('the tunnel takes it in place of the password; the page does not', async () => {
+  test('opens tunnels without the password, but not the page', async () => {
     const { url, port, program } = await startWithPage();
     const Cookie = (await cookieOf(url, basic('ann', 'right')))!;
-    expect(await statusOf(port, { Cookie })).toBe(101);
+    expect(await statusOf(port, '/websockify', { Cookie })).toBe(101);
     expect((await fetch(url, { headers: { Cookie } })).status).toBe(401);
-    expect(await statusOf(port, {})).toBe(401);
-    expect(await statusOf(port, { Cookie: `${Cookie}x` })).toBe(401);
+    expect(await statusOf(port, '/websockify', {})).toBe(401);
+    expect(await statusOf(port, '/websockify', { Cookie: `${Cookie}x` })).toBe(401);
     // A wrong password beside it is wrong.
-    expect(await statusOf(port, { Cookie, ...basic('ann', 'wrong') })).toBe(401);
+    expect(await statusOf(port, '/websockify', { Cookie, ...basic('ann', 'wrong') })).toBe(401);
     // The origin counts as ever.
-    expect(await statusOf(port, { Cookie, Origin: 'http://evil.example' })).toBe(403);
+    expect(await statusOf(port, '/websockify', { Cookie, Origin: 'http://evil.example' })).toBe(403);
     expect(program.output).not.toContain(Cookie.split('=')[1]);
   });
 
-  test('it outlives SIGHUP, and ends with the password', async () => {
+  test('stays valid after SIGHUP, until the password changes', async () => {
     const { url, port, program, secret } = await startWithPage();
     const Cookie = (await cookieOf(url, basic('ann', 'right')))!;
     const reload = async (times: number) => {
@@ -239,9 +237,9 @@ describe('issue 12, case 29: the cookie of --auth', () => {
       await until(() => (program.output.match(/reloaded/g) ?? []).length === times);
     };
     await reload(1);
-    expect(await statusOf(port, { Cookie })).toBe(101);
+    expect(await statusOf(port, '/websockify', { Cookie })).toBe(101);
     await writeFile(secret, 'new\n');
     await reload(2);
-    expect(await statusOf(port, { Cookie })).toBe(401);
+    expect(await statusOf(port, '/websockify', { Cookie })).toBe(401);
   });
 });

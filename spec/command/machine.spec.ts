@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_DRAIN } from '../../src/command/drain.js';
 import { onCleanup } from '../support/cleanup.js';
-import { CLI, echoes, files, runCommand, startCommand } from '../support/command.js';
+import { CLI, files, runCommand, startCommand } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';
-import { openRaw } from '../support/raw-client.js';
+import { echoes, openRaw } from '../support/raw-client.js';
 import { listen, portOf, startEcho } from '../support/servers.js';
 import { holds } from '../support/wait.js';
 
@@ -28,7 +28,7 @@ function canBeFirst(): boolean {
   }
 }
 
-/** A program that each tunnel starts, and that ends with it. */
+/** A program that starts and ends with each tunnel. */
 const spawning = (script: string) =>
   JSON.stringify({
     listen: '0',
@@ -36,9 +36,9 @@ const spawning = (script: string) =>
   });
 const ECHO = 'exec socat "UNIX-LISTEN:$0,fork" EXEC:cat';
 
-describe('issue 13, case 14: the end in a container', () => {
+describe('issue 13, case 14: the end of a command in a container', () => {
   test.skipIf(!CAN_BE_FIRST && !process.env.WSTUNNEL_SPEC_NO_SKIP)(
-    'process 1 says at the start that it needs an init for its programs',
+    'as process 1 the command says at the start that its programs need an init',
     async () => {
       const { 'desk.json': file } = await files({ 'desk.json': spawning(ECHO) });
       const first = [process.execPath, CLI, '--config', file!];
@@ -54,7 +54,7 @@ describe('issue 13, case 14: the end in a container', () => {
     },
   );
 
-  test('SIGTERM ends it before Docker would, though neither its client nor its program obeys', async () => {
+  test('SIGTERM ends the command before Docker would kill it, although client and program ignore it', async () => {
     expect(DEFAULT_DRAIN + 1).toBeLessThan(DOCKER);
     const deaf = `trap "" TERM; socat "UNIX-LISTEN:$0,fork" EXEC:cat & wait; sleep 60`;
     const { 'desk.json': file } = await files({ 'desk.json': spawning(deaf) });
@@ -69,7 +69,7 @@ describe('issue 13, case 14: the end in a container', () => {
     expect(performance.now() - since).toBeLessThan(9000);
   });
 
-  test('--drain leaves tunnels more time, and JSON says it too', async () => {
+  test('--drain, also in JSON, gives tunnels more time', async () => {
     const { port: target } = await startEcho();
     for (const text of ['-1', '3601', 'x', '90000'])
       expect(await runCommand(['0', String(target), `--drain=${text}`])).toMatchObject({ code: 2 });
@@ -84,8 +84,8 @@ describe('issue 13, case 14: the end in a container', () => {
   });
 });
 
-describe('issue 13, case 14: a program whose socket has no place', () => {
-  test('fails at the start, with the folder and the reason', async () => {
+describe('issue 13, case 14: a program whose socket folder cannot be created', () => {
+  test('makes the command fail at the start, with the folder and the reason', async () => {
     const { 'desk.json': file } = await files({ 'desk.json': spawning(ECHO) });
     const run = (folder: string) => runCommand(['--config', file!], { TMPDIR: folder });
     const none = await run('/nonexistent');
@@ -100,7 +100,7 @@ describe('issue 13, case 14: a program whose socket has no place', () => {
   });
 });
 
-describe('issue 13, case 14: sockets that the command was started with', () => {
+describe('issue 13, case 14: sockets inherited at the start', () => {
   /** As systemd does: descriptor 3 listens already. The command's own URL, or what it says. */
   async function startWith(fd: number, args: readonly string[], env: Record<string, string> = {}) {
     const child = spawn(process.execPath, [CLI, ...args], {
@@ -117,7 +117,7 @@ describe('issue 13, case 14: sockets that the command was started with', () => {
 
   const fdOf = (server: object) => (server as { _handle: { fd: number } })._handle.fd;
 
-  test('a TCP socket carries tunnels, and has its address for --allow', async () => {
+  test('an inherited TCP socket carries tunnels, and --allow sees client addresses', async () => {
     const { port: target } = await startEcho();
     const server = createServer((socket) => socket.destroy());
     await listen(server);
@@ -136,7 +136,7 @@ describe('issue 13, case 14: sockets that the command was started with', () => {
     await echoes(await openRaw(port));
   });
 
-  test('a unix socket carries tunnels, and its file stays when the command ends', async () => {
+  test('an inherited unix socket carries tunnels, and its file stays when the command ends', async () => {
     const { port: target } = await startEcho();
     const { folder } = await files({});
     const path = join(folder!, 'desk.sock');
@@ -155,7 +155,7 @@ describe('issue 13, case 14: sockets that the command was started with', () => {
     expect((await stat(path)).isSocket()).toBe(true);
   });
 
-  test('a list of addresses needs some: clients of a unix socket have none', async () => {
+  test('an inherited unix socket with --allow is refused, since its clients have no address', async () => {
     const { folder } = await files({});
     const server = createServer();
     await listen(server, join(folder!, 'desk.sock'));
@@ -192,10 +192,10 @@ describeWith('systemd-socket-activate')('issue 13, case 14: systemd-socket-activ
   });
 });
 
-describe('issue 13, case 23: a unix socket', () => {
+describe('issue 13, case 23: the file of a unix socket', () => {
   const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
 
-  test('has the mode and the group that are asked for, whatever the umask', async () => {
+  test('has the mode and the group of the options, whatever the umask', async () => {
     const { folder, 'desk.json': file } = await files({ 'desk.json': '' });
     const own = process.getgid!();
     const group = execFileSync('id', ['-gn'], { encoding: 'utf8' }).trim();
@@ -231,7 +231,7 @@ describe('issue 13, case 23: a unix socket', () => {
     expect(code).toBe(2);
   });
 
-  test('in a folder that is missing is no matter of a permission', async () => {
+  test('in a missing folder is not reported as a matter of permissions', async () => {
     const { folder, file } = await files({ file: '' });
     const missing = join(folder!, 'none');
     for (const args of [
@@ -245,9 +245,12 @@ describe('issue 13, case 23: a unix socket', () => {
     expect((await runCommand(['--unix', join(file!, 's'), '5900'])).stderr).toMatch(/no such file or folder/);
   });
 
-  test.runIf(existsSync('/sys/kernel'))('in a folder of others is one', async () => {
-    // Even root makes no files here.
-    const { stderr } = await runCommand(['--unix', '/sys/kernel/s', '5900']);
-    expect(stderr).toMatch(/permission denied/);
-  });
+  test.runIf(existsSync('/sys/kernel'))(
+    'in a folder of another user is reported as a matter of permissions',
+    async () => {
+      // Even root makes no files here.
+      const { stderr } = await runCommand(['--unix', '/sys/kernel/s', '5900']);
+      expect(stderr).toMatch(/permission denied/);
+    },
+  );
 });

@@ -36,7 +36,7 @@ describe('issue 12, case 11: DNS rebinding', () => {
     ['0x7f.1:0'],
     ['2130706433:0'],
     ['[::ffff:127.0.0.1]:0'],
-  ])('on %s a page under a foreign name gets no tunnel, with --allow or without', async (address) => {
+  ])('on %s a page under a foreign name gets no tunnel, with or without --allow', async (address) => {
     for (const more of [[], ['--allow', '127.0.0.0/8']]) {
       const { dial, port } = await start('--listen', address, ...more);
       expect((await page(dial, `rebound.example:${port}`)).status).toBe(403);
@@ -45,7 +45,7 @@ describe('issue 12, case 11: DNS rebinding', () => {
     }
   });
 
-  test('the refusal names the option, to the client and once for each origin on stderr', async () => {
+  test('the refusal names the option, in the answer and once per origin on stderr', async () => {
     const { dial, program } = await start('--listen', ':0');
     for (const name of ['desk.example', 'other.example', 'desk.example'])
       expect((await page(dial, name)).body).toContain(`start it with --name ${name} (or --origin)`);
@@ -56,7 +56,7 @@ describe('issue 12, case 11: DNS rebinding', () => {
     expect(program.output.match(/was refused/g)).toHaveLength(2);
   });
 
-  test('--name adds a name, also in JSON, and the certificate has its own', async () => {
+  test('--name, also in JSON, adds a name; names of the certificate count as well', async () => {
     const { dial } = await start('--listen', ':0', '--name', 'desk.example,b.example', '--name', 'c.example');
     for (const host of ['desk.example', 'DESK.example.', 'b.example', 'c.example'])
       expect((await page(dial, host)).status, host).toBe(101);
@@ -79,7 +79,7 @@ describe('issue 12, case 11: DNS rebinding', () => {
     expect((await https('rebound.example')).status).toBe(403);
   });
 
-  test('behind a proxy that is trusted the forwarded host counts, and no other', async () => {
+  test('behind a trusted proxy the forwarded host counts, otherwise it does not', async () => {
     const { dial } = await start('--listen', '0', '--trust-proxy', 'loopback', '--name', 'desk.example');
     const forwarded = { 'X-Forwarded-Host': 'desk.example', Origin: 'https://desk.example' };
     expect((await page(dial, 'inner', forwarded)).status).toBe(101);
@@ -89,7 +89,7 @@ describe('issue 12, case 11: DNS rebinding', () => {
     expect((await page(untrusting.dial, 'inner', forwarded)).status).toBe(403);
   });
 
-  test('a proxy in front of a unix socket knows its own names', async () => {
+  test('a proxy in front of a unix socket is trusted with its names', async () => {
     const { port: target } = await startEcho();
     const { folder } = await files({});
     const { program } = await startCommand(['--unix', `${folder}/s`, String(target)]);
@@ -104,7 +104,7 @@ describe('issue 12, case 11: DNS rebinding', () => {
     expect((await page(dial, 'desk.example', { Origin: 'https://desk.example' })).status).toBe(101);
   });
 
-  test('--allow is no guard against pages: the warning line comes', async () => {
+  test('with --allow alone a warning says that pages are not refused', async () => {
     const open = await start('--listen', ':0', '--allow', '127.0.0.1');
     await open.program.prints(
       /warning: every client that can reach :0 from an address of --allow may open a tunnel; limit this with --auth or --tokens/,

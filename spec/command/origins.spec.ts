@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { runCommand, startCommand } from '../support/command.js';
-import { handshake, RawClient } from '../support/raw-client.js';
+import { requestTunnel, statusOf } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
 
 const NATIVE = [
@@ -11,13 +11,12 @@ const NATIVE = [
   ],
 ];
 
-async function statusOf(port: number, origin: string): Promise<number> {
-  const client = new RawClient(port).send(handshake('/', { Host: `127.0.0.1:${port}`, Origin: origin }));
-  return (await client.answer()).status;
+function statusFrom(port: number, origin: string): Promise<number> {
+  return statusOf(port, '/', { Host: `127.0.0.1:${port}`, Origin: origin });
 }
 
-describe('issue 12, case 30: origins of native apps and extensions', () => {
-  test('--origin lets each of them in, and no other', async () => {
+describe('issue 12, case 30: origins of native apps and browser extensions', () => {
+  test('--origin admits the listed one and no other', async () => {
     const { port: target } = await startEcho();
     for (const origin of NATIVE) {
       const { port } = await startCommand([
@@ -26,22 +25,22 @@ describe('issue 12, case 30: origins of native apps and extensions', () => {
         '--origin',
         `https://desk.example,${origin}`,
       ]);
-      const passing = (await Promise.all(NATIVE.map((one) => statusOf(port, one)))).map(
+      const passing = (await Promise.all(NATIVE.map((one) => statusFrom(port, one)))).map(
         (status) => status === 101,
       );
       expect(NATIVE.filter((_, index) => passing[index])).toEqual([origin]);
-      expect(await statusOf(port, 'https://desk.example')).toBe(101);
-      expect(await statusOf(port, `http://127.0.0.1:${port}`)).toBe(403);
+      expect(await statusFrom(port, 'https://desk.example')).toBe(101);
+      expect(await statusFrom(port, `http://127.0.0.1:${port}`)).toBe(403);
     }
   });
 
-  test('none of them is let in by default', async () => {
+  test('the default admits none of them', async () => {
     const { port: target } = await startEcho();
     const { port } = await startCommand(['0', String(target)]);
-    for (const origin of NATIVE) expect(await statusOf(port, origin), origin).toBe(403);
+    for (const origin of NATIVE) expect(await statusFrom(port, origin), origin).toBe(403);
   });
 
-  test('null is every site: the start says so', async () => {
+  test('with --origin null the start says that every site can use it', async () => {
     const { program } = await startCommand(['0', '1', '--origin', 'null']);
     await program.prints(/warning: pages of every site may open tunnels.*--origin has "null"/);
   });
@@ -55,13 +54,13 @@ describe('issue 12, case 30: origins of native apps and extensions', () => {
   );
 });
 
-describe('issue 13, case 7: a refused page is reported with the option that lets it in', () => {
+describe('issue 13, case 7: the report of a refused page names the option that admits it', () => {
   /** The line for a page of https://desk.example; without --verbose. */
   async function reportOf(args: readonly string[], headers: Record<string, string>): Promise<string> {
     const { port: target } = await startEcho();
     const { port, program } = await startCommand([...args, '--listen', '0', String(target)]);
     for (let i = 0; i < 2; i++) {
-      const client = new RawClient(port).send(handshake('/', { Origin: 'https://desk.example', ...headers }));
+      const client = requestTunnel(port, '/', { Origin: 'https://desk.example', ...headers });
       expect((await client.answer()).status).toBe(403);
     }
     const [line = ''] = await program.prints(/^.*was refused.*$/m);
@@ -69,30 +68,30 @@ describe('issue 13, case 7: a refused page is reported with the option that lets
     return line;
   }
 
-  test('with --origin: another one', async () => {
+  test('another origin than those of --origin: --origin', async () => {
     expect(await reportOf(['--origin', 'https://other.example'], { Host: 'desk.example' })).toBe(
       'express-wstunnel: a page of "https://desk.example" was refused: --origin https://desk.example allows its pages',
     );
   });
 
-  test('behind a proxy that changes the Host: --origin', async () => {
+  test('a proxy that changes the Host header: --origin', async () => {
     expect(await reportOf([], { Host: '127.0.0.1:6080' })).toMatch(
       /refused: the request was for the host 127\.0\.0\.1:6080; --origin https:\/\/desk\.example allows its pages/,
     );
   });
 
-  test('behind a proxy that says X-Forwarded-Host: --trust-proxy with its address', async () => {
+  test('a proxy that sends X-Forwarded-Host: --trust-proxy with its address', async () => {
     const headers = { Host: '127.0.0.1:6080', 'X-Forwarded-Host': 'desk.example' };
     expect(await reportOf([], headers)).toMatch(/if 127\.0\.0\.1 is your proxy, --trust-proxy 127\.0\.0\.1/);
   });
 
-  test('behind a proxy that passes the Host on: --name', async () => {
+  test('a proxy that keeps the Host header: --name', async () => {
     expect(await reportOf([], { Host: 'desk.example' })).toMatch(
       /start with --name desk\.example \(or --origin\)/,
     );
   });
 
-  test('each of the options named there lets the page in', async () => {
+  test('each of these options admits the page', async () => {
     const { port: target } = await startEcho();
     const forwarded = { Host: '127.0.0.1:6080', 'X-Forwarded-Host': 'desk.example' };
     for (const [args, headers] of [
@@ -101,17 +100,16 @@ describe('issue 13, case 7: a refused page is reported with the option that lets
       [['--name', 'desk.example'], { Host: 'desk.example' }],
     ] as const) {
       const { port, program } = await startCommand([...args, '--listen', '0', String(target)]);
-      const client = new RawClient(port).send(handshake('/', { Origin: 'https://desk.example', ...headers }));
+      const client = requestTunnel(port, '/', { Origin: 'https://desk.example', ...headers });
       expect((await client.answer()).status).toBe(101);
       expect(program.output).not.toContain('was refused');
     }
   });
 
-  test('--origin refuses a client without an Origin by 400, and says so once', async () => {
+  test('--origin refuses a client without an Origin header with 400, and reports it once', async () => {
     const { port: target } = await startEcho();
     const { port, program } = await startCommand(['0', String(target), '--origin', 'https://desk.example']);
-    for (let i = 0; i < 2; i++)
-      expect((await new RawClient(port).send(handshake('/')).answer()).status).toBe(400);
+    for (let i = 0; i < 2; i++) expect(await statusOf(port, '/')).toBe(400);
     await program.prints(/a client without an Origin header was refused/);
     expect(program.output.match(/was refused/g)).toHaveLength(1);
   });

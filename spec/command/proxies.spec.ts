@@ -5,9 +5,9 @@ import { connect as connectTls } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { proxyHeader } from '../../src/backends/proxy-header.js';
 import { certificate } from '../support/certificate.js';
-import { echoes, files, runCommand, startCommand } from '../support/command.js';
+import { files, runCommand, startCommand } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';
-import { handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { echoes, handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { accepts, closedPort, startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
@@ -18,7 +18,7 @@ async function target(): Promise<string> {
   return String((await startEcho()).port);
 }
 
-/** The answer on a connection that begins with these bytes; undefined where it is closed without one. */
+/** The answer on a connection that starts with these bytes; undefined where the connection is closed without one. */
 async function knock(socket: Socket, start: Buffer | string, headers = {}): Promise<number | undefined> {
   const client = new RawClient(socket).send(start, handshake('/', headers));
   const head = await client.head();
@@ -26,7 +26,7 @@ async function knock(socket: Socket, start: Buffer | string, headers = {}): Prom
   return head === undefined ? undefined : Number(head.split(' ')[1]);
 }
 
-/** The command on a unix socket of its own. */
+/** The command on a new unix socket. */
 async function startOnSocket(...args: string[]) {
   const { folder } = await files({});
   const path = join(folder!, 'desk.sock');
@@ -40,12 +40,15 @@ describe('issue 12, case 13: clients behind a unix socket', () => {
     [['--deny', '10.0.0.0/8'], 'deny'],
     [['--balance', 'sticky'], 'balance "sticky"'],
     [['--allow', '10.0.0.0/8', '--trust-proxy', '127.0.0.1'], 'allow'],
-  ])('%j without addresses to go by is an error at the start that names the way out', async (args, name) => {
-    const { code, stderr } = await runCommand(['--unix', '/tmp/none.sock', '5900', ...args]);
-    expect(code).toBe(2);
-    expect(stderr).toContain(`${name} needs the client's address`);
-    expect(stderr).toMatch(/--trust-proxy unix .*--accept-proxy/);
-  });
+  ])(
+    '%j needs client addresses: without them the start fails and names the options that help',
+    async (args, name) => {
+      const { code, stderr } = await runCommand(['--unix', '/tmp/none.sock', '5900', ...args]);
+      expect(code).toBe(2);
+      expect(stderr).toContain(`${name} needs the client's address`);
+      expect(stderr).toMatch(/--trust-proxy unix .*--accept-proxy/);
+    },
+  );
 
   test.each<[object]>([
     [{ limits: { perClient: 2 } }],
@@ -54,7 +57,7 @@ describe('issue 12, case 13: clients behind a unix socket', () => {
     [{ rules: [{ url: '/a', else: { balance: 'sticky' } }] }],
     [{ limits: { perClient: 2 }, trustProxy: true }],
     [{ limits: { perClient: 2 }, trustProxy: '10.0.0.0/8, loopback' }],
-  ])('in JSON as well: %j', async (options) => {
+  ])('the same options in JSON fail in the same way: %j', async (options) => {
     const { 'desk.json': file } = await files({ 'desk.json': '' });
     await writeFile(file!, JSON.stringify({ listen: ['0', 'unix:s'], server: { port: 1 }, ...options }));
     const { code, stderr } = await runCommand(['--config', file!]);
@@ -62,7 +65,7 @@ describe('issue 12, case 13: clients behind a unix socket', () => {
     expect(stderr).toMatch(/needs the client's address, which connections to unix:.* lack/);
   });
 
-  test('--trust-proxy unix: the address is what the proxy says', async () => {
+  test("--trust-proxy unix takes the client's address from the proxy's header", async () => {
     const { dial, program } = await startOnSocket('--trust-proxy', 'unix', '--deny', CLIENT, '-v');
     expect(await knock(dial(), '', { 'X-Forwarded-For': CLIENT })).toBe(403);
     // The last one: what stands before it is the client's.
@@ -71,7 +74,7 @@ describe('issue 12, case 13: clients behind a unix socket', () => {
     await program.prints(/^open {4}10\.0\.0\.1 /m);
   });
 
-  test('--trust-proxy unix trusts nobody who comes over a port', async () => {
+  test('--trust-proxy unix trusts no client of a TCP port', async () => {
     const { folder } = await files({});
     const args = ['--unix', join(folder!, 's'), '--listen', '0', await target(), '--deny', CLIENT];
     const { port } = await startCommand([...args, '--trust-proxy', 'unix']);
@@ -94,28 +97,31 @@ describe('issue 12, case 13: clients behind a unix socket', () => {
 });
 
 describe('issue 12, case 13: connections that begin with a PROXY header', () => {
-  test.each([1, 2] as const)('version %i: the app, lists and events see the client', async (version) => {
-    const { port, program } = await startCommand([
-      '0',
-      await target(),
-      '--accept-proxy',
-      '--deny',
-      CLIENT,
-      '-v',
-    ]);
-    const dial = () => connect(port, '127.0.0.1');
-    expect(await knock(dial(), proxyHeader(version, ends))).toBe(403);
-    await program.prints(/^refuse {2}203\.0\.113\.7 .*: 403 /m);
-    expect(await knock(dial(), proxyHeader(version, { ...ends, address: '203.0.113.8' }))).toBe(101);
-    await program.prints(/^open {4}203\.0\.113\.8 /m);
-    const v6 = { ...ends, address: '2001:db8::7', localAddress: '2001:db8::1' };
-    expect(await knock(dial(), proxyHeader(version, v6))).toBe(101);
-    await program.prints(/^open {4}2001:db8::7 /m);
-    // A client writes its own X-Forwarded-For.
-    expect(await knock(dial(), proxyHeader(version, ends), { 'X-Forwarded-For': '192.0.2.5' })).toBe(403);
-  });
+  test.each([1, 2] as const)(
+    "version %i: app, address lists and events see the client's address",
+    async (version) => {
+      const { port, program } = await startCommand([
+        '0',
+        await target(),
+        '--accept-proxy',
+        '--deny',
+        CLIENT,
+        '-v',
+      ]);
+      const dial = () => connect(port, '127.0.0.1');
+      expect(await knock(dial(), proxyHeader(version, ends))).toBe(403);
+      await program.prints(/^refuse {2}203\.0\.113\.7 .*: 403 /m);
+      expect(await knock(dial(), proxyHeader(version, { ...ends, address: '203.0.113.8' }))).toBe(101);
+      await program.prints(/^open {4}203\.0\.113\.8 /m);
+      const v6 = { ...ends, address: '2001:db8::7', localAddress: '2001:db8::1' };
+      expect(await knock(dial(), proxyHeader(version, v6))).toBe(101);
+      await program.prints(/^open {4}2001:db8::7 /m);
+      // A client writes its own X-Forwarded-For.
+      expect(await knock(dial(), proxyHeader(version, ends), { 'X-Forwarded-For': '192.0.2.5' })).toBe(403);
+    },
+  );
 
-  test('a header in single bytes, and one with the request in the same segment', async () => {
+  test('a header in single bytes, or in one segment with the request, is read', async () => {
     const { port } = await startCommand(['0', await target(), '--accept-proxy']);
     for (const version of [1, 2] as const) {
       const socket = connect({ port, host: '127.0.0.1', noDelay: true });
@@ -133,7 +139,7 @@ describe('issue 12, case 13: connections that begin with a PROXY header', () => 
     }
   });
 
-  test('pages and several requests of one connection', async () => {
+  test("pages and several requests on one connection get the client's address", async () => {
     const { folder } = await files({ 'index.html': 'desk' });
     const { port } = await startCommand(['0', await target(), '--accept-proxy', '--web', folder!]);
     const get = (more = '') => `GET / HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
@@ -141,7 +147,7 @@ describe('issue 12, case 13: connections that begin with a PROXY header', () => 
     expect((await client.rest()).toString().match(/\r\n\r\ndesk/g)).toHaveLength(2);
   });
 
-  test('the header comes before TLS', async () => {
+  test('the header is read before the TLS handshake', async () => {
     const { cert, key } = certificate();
     const made = await files({ cert, key });
     const tls = ['--cert', made.cert!, '--key', made.key!];
@@ -166,7 +172,7 @@ describe('issue 12, case 13: connections that begin with a PROXY header', () => 
     await program.prints(/^open {4}203\.0\.113\.9 /m);
   });
 
-  test('UNKNOWN and LOCAL leave the address of the peer', async () => {
+  test("UNKNOWN and LOCAL keep the peer's address", async () => {
     const { port, program } = await startCommand(['0', await target(), '--accept-proxy', '-v']);
     const local = Buffer.concat([proxyHeader(2, ends).subarray(0, 12), Buffer.from([0x20, 0, 0, 0])]);
     for (const header of [Buffer.from('PROXY UNKNOWN\r\n'), local])
@@ -187,13 +193,13 @@ describe('issue 12, case 13: connections that begin with a PROXY header', () => 
     expect((await client.rest()).toString()).toBe('');
   });
 
-  test('a connection that never sends its header is closed within seconds', async () => {
+  test('a connection that never sends its header is closed after a few seconds', async () => {
     const { port } = await startCommand(['0', await target(), '--accept-proxy']);
     const rests = ['', 'PROXY TCP4 '].map((start) => new RawClient(port).send(start).rest());
     expect((await Promise.all(rests)).map(String)).toEqual(['', '']);
   });
 
-  test('a peer that is not a proxy may not say who it is', async () => {
+  test('a peer outside of the trusted addresses cannot set its address', async () => {
     const { port, program } = await startCommand([
       '0',
       await target(),
@@ -207,7 +213,7 @@ describe('issue 12, case 13: connections that begin with a PROXY header', () => 
     expect(await knock(dial('127.0.0.2'), proxyHeader(1, ends))).toBe(101);
   });
 
-  test('beside it X-Forwarded-For is not believed, whoever the client is', async () => {
+  test('X-Forwarded-For is ignored next to a PROXY header', async () => {
     const args = ['0', await target(), '--accept-proxy', '--trust-proxy', 'loopback', '--deny', '127.0.0.9'];
     const { port } = await startCommand(args);
     const header = proxyHeader(1, { ...ends, address: '127.0.0.9', localAddress: '127.0.0.1' });
@@ -215,7 +221,7 @@ describe('issue 12, case 13: connections that begin with a PROXY header', () => 
     expect(await knock(connect(port, '127.0.0.1'), header, forged)).toBe(403);
   });
 
-  test('on a unix socket it gives an address to go by', async () => {
+  test('on a unix socket the header gives clients an address', async () => {
     const { dial, program } = await startOnSocket('--accept-proxy', '--deny', CLIENT, '-v');
     expect(await knock(dial(), proxyHeader(1, ends))).toBe(403);
     expect(await knock(dial(), proxyHeader(2, { ...ends, address: '192.0.2.3' }))).toBe(101);
@@ -225,7 +231,7 @@ describe('issue 12, case 13: connections that begin with a PROXY header', () => 
     expect(await knock(dial(), proxyHeader(2, { ...ends, address: '192.0.2.3' }), rebound)).toBe(403);
   });
 
-  test('--trust-proxy that lists no addresses is refused', async () => {
+  test('--trust-proxy without addresses is refused', async () => {
     const { code, stderr } = await runCommand(['0', '5900', '--accept-proxy', '--trust-proxy', 'x']);
     expect(code).toBe(2);
     expect(stderr).toMatch(/--trust-proxy must list addresses, ranges, "loopback" or "unix": x/);
@@ -256,7 +262,7 @@ describeWith('nginx')('issue 12, case 13: behind nginx', () => {
     await running(new Program('nginx', ['-p', folder!, '-c', 'nginx.conf', '-e', 'stderr']), port);
   }
 
-  test('over a unix socket, --trust-proxy unix: lists and events see the clients', async () => {
+  test('over a unix socket with --trust-proxy unix, address lists and events see the clients', async () => {
     const { path, program } = await startOnSocket('--trust-proxy', 'unix', '--deny', '127.0.0.5', '-v');
     const port = await closedPort();
     await startNginx(
@@ -274,7 +280,7 @@ describeWith('nginx')('issue 12, case 13: behind nginx', () => {
 
 describeWith('haproxy')('issue 12, case 13: behind HAProxy in TCP mode', () => {
   test.each(['send-proxy', 'send-proxy-v2', 'send-proxy-v2-ssl check'])(
-    '%s: lists and events see the clients',
+    '%s: address lists and events see the clients',
     async (mode) => {
       const { folder } = await files({});
       for (const isSocket of [false, true]) {

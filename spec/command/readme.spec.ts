@@ -7,9 +7,9 @@ import { hashSync } from 'bcryptjs';
 import { expect, test } from 'vitest';
 import { LISTEN_FLAGS } from '../../src/command/listen/settings/listen-flags.js';
 import { certificate } from '../support/certificate.js';
-import { echoes, files, startCommand } from '../support/command.js';
+import { files, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
-import { handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { echoes, handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { COMMAND, FROM_WEBSOCKIFY, SERVICE, table } from '../support/readme.js';
 import { startEcho } from '../support/servers.js';
 

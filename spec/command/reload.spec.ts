@@ -5,27 +5,20 @@ import { parse } from 'jsonc-parser';
 import { describe, expect, test } from 'vitest';
 import type { SpawnOptions } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
-import { echoes, files, nameAt, startCommand, startNamed, type Listening } from '../support/command.js';
+import { files, nameAt, startCommand, startNamed, type Listening } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
-import { handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { echoes, openRaw, type RawClient, statusOf } from '../support/raw-client.js';
 import { COMMAND } from '../support/readme.js';
 import { closedPort, startEcho } from '../support/servers.js';
 import { GREETER, Marked, temporaryFolder } from '../support/spawned.js';
 import { until } from '../support/wait.js';
 
-/** Sends SIGHUP, and waits until it has been seen to. */
+/** Sends SIGHUP and waits for the result of the reload. */
 async function reread({ program }: Listening): Promise<void> {
   const before = program.output.length;
   program.process.kill('SIGHUP');
   await until(() => /settings (were|stay)/.test(program.output.slice(before)));
   expect(program.output.slice(before)).toContain('were reloaded');
-}
-
-async function statusOf(port: number): Promise<number> {
-  const client = new RawClient(port).send(handshake('/'));
-  const { status } = await client.answer();
-  client.socket.destroy();
-  return status;
 }
 
 async function start(config: object): Promise<Listening & { file: string }> {
@@ -45,30 +38,30 @@ function example(): Example {
   return parse(block) as Example;
 }
 
-/** A program's process id, which it says first. */
+/** The process id that a program sends first. */
 async function pidOf(client: RawClient): Promise<number> {
   return Number((await client.shows(/^\d+\n/))[0]);
 }
 
-describe('issue 12, case 2: a reload', () => {
+describe('issue 12, case 2: a reload of the settings', () => {
   test.each([
     ['limits.perClient', { limits: { perClient: 1 } }, {}, 429],
     ['limits.total', { limits: { total: 1 } }, {}, 503],
     ['maxTunnels', {}, { maxTunnels: 1 }, 503],
-  ])('remembers the tunnels that %s counts', async (_name, config, host, status) => {
+  ])('keeps counting the tunnels that %s limits', async (_name, config, host, status) => {
     const { port } = await startEcho();
     const command = await start({ ...config, server: { port, ...host } });
     const client = await openRaw(command.port);
     for (let reload = 0; reload < 3; reload++) {
       await reread(command);
-      expect(await statusOf(command.port)).toBe(status);
+      expect(await statusOf(command.port, '/')).toBe(status);
     }
     await echoes(client);
     client.socket.destroy();
-    await until(async () => (await statusOf(command.port)) === 101);
+    await until(async () => (await statusOf(command.port, '/')) === 101);
   });
 
-  test('takes a changed limit for all tunnels that are open', async () => {
+  test('applies a changed limit to tunnels that are already open', async () => {
     const { port } = await startEcho();
     const config = (perClient: number) => ({ listen: '0', server: { port }, limits: { perClient } });
     const command = await start(config(1));
@@ -76,7 +69,7 @@ describe('issue 12, case 2: a reload', () => {
     await writeFile(command.file, JSON.stringify(config(2)));
     await reread(command);
     await openRaw(command.port);
-    expect(await statusOf(command.port)).toBe(429);
+    expect(await statusOf(command.port, '/')).toBe(429);
   });
 
   test('remembers which host is down', async () => {
@@ -96,7 +89,7 @@ describe('issue 12, case 2: a reload', () => {
     }
   });
 
-  test('tells what becomes of a host once', async () => {
+  test("reports each change of a host's state once", async () => {
     const { port: other } = await startEcho();
     const dead = await closedPort();
     const config = (port: number) => ({ listen: '0', server: [{ port, disableTime: 0 }, { port: other }] });
@@ -113,7 +106,7 @@ describe('issue 12, case 2: a reload', () => {
     expect(command.program.output.split('"event":"backend"')).toHaveLength(2);
   });
 
-  test('finds the program that runs on a fixed address, with and without tunnels', async () => {
+  test('keeps the program on a fixed address running, with and without tunnels', async () => {
     const marked = new Marked();
     const socket = `${await temporaryFolder()}/desk`;
     const spawn = {
@@ -144,7 +137,7 @@ describe('issue 12, case 2: a reload', () => {
     await marked.none();
   });
 
-  test('gives a changed program processes of its own, and ends the old ones once they are idle', async () => {
+  test('starts processes of a changed program, and ends the old ones once they are idle', async () => {
     const marked = new Marked();
     const config = (name: string) => ({
       listen: '0',
@@ -176,7 +169,7 @@ describe('issue 12, case 2: a reload', () => {
 });
 
 describeWith('Xvnc')("issue 12, case 2: the page's example, Xvnc on a fixed display", () => {
-  test('has the same desktop after reloads of the unchanged file, and a new one by a changed file', async () => {
+  test('keeps the desktop when the file is unchanged, and starts another when it has changed', async () => {
     const marked = new Marked();
     const display = 3000 + (process.pid % 20_000);
     const { server, limits } = example();
@@ -211,7 +204,7 @@ describeWith('Xvnc')("issue 12, case 2: the page's example, Xvnc on a fixed disp
     // One display can't have two desktops: the new one begins once the old one has ended.
     await writeFile(command.file, JSON.stringify({ listen: '0', ...config('400x300') }));
     await reread(command);
-    await until(async () => (await statusOf(command.port)) === 101);
+    await until(async () => (await statusOf(command.port, '/')) === 101);
     (await banner()).socket.destroy();
     expect(marked.programs()).toHaveLength(1);
     expect(marked.programs()).not.toEqual(desktops);

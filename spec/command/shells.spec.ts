@@ -11,7 +11,7 @@ import { describeWith, Program } from '../support/programs.js';
 const run = promisify(execFile);
 const flags = (specs: object) => Object.keys(specs).map((name) => `--${name}`);
 
-/** What bash would offer behind these words, of which the last is not complete. */
+/** The completions of bash after these words, the last of which is incomplete. */
 async function offered(...words: string[]): Promise<string[]> {
   const line = words.map((word) => `'${word}'`).join(' ');
   const script = `set -u; source <("$0" "$1" completion bash); COMP_WORDS=(${line}); COMP_CWORD=${words.length - 1}
@@ -22,7 +22,7 @@ async function offered(...words: string[]): Promise<string[]> {
 }
 
 describe('issue 13, case 23: completion', () => {
-  test('in bash offers every option of the command that is typed, and no other', async () => {
+  test('in bash offers exactly the options of the command that is typed', async () => {
     const listen = await offered('express-wstunnel', '5900', '--');
     expect(listen.sort()).toEqual(flags(LISTEN_FLAGS).sort());
     const connect = await offered('express-wstunnel', 'connect', 'ws://x/', '--');
@@ -51,7 +51,7 @@ describe('issue 13, case 23: completion', () => {
   });
 
   describeWith('script')('on a terminal', () => {
-    test('bash completes at a tab', async () => {
+    test('bash completes at the tab key', async () => {
       const { rc } = await files({
         rc: `PS1='ready> '\nsource <("${process.execPath}" "${CLI}" completion bash)\n`,
       });
@@ -65,7 +65,7 @@ describe('issue 13, case 23: completion', () => {
   });
 
   describeWith('zsh', 'fish')('in zsh and fish', () => {
-    test('is a program of theirs, with every option', async () => {
+    test('is a valid program of that shell with every option', async () => {
       for (const shell of ['zsh', 'fish']) {
         const { stdout } = await runCommand(['completion', shell]);
         const { script } = await files({ script: stdout });
@@ -75,7 +75,7 @@ describe('issue 13, case 23: completion', () => {
       }
     });
 
-    test('fish offers what bash does', async () => {
+    test('fish offers the same words as bash', async () => {
       const { script } = await files({ script: (await runCommand(['completion', 'fish'])).stdout });
       const ask = async (line: string) => {
         const { stdout } = await run('fish', ['-c', 'source $argv[1]; complete -C $argv[2]', script!, line]);
@@ -89,14 +89,14 @@ describe('issue 13, case 23: completion', () => {
       expect(await ask('express-wstunnel --balance st')).toEqual(['sticky']);
     });
 
-    test('zsh registers it for the command', async () => {
+    test('zsh registers the completion for the command', async () => {
       const { script } = await files({ script: (await runCommand(['completion', 'zsh'])).stdout });
       const ask = 'autoload -U compinit; compinit -u -D; source $1; print $_comps[express-wstunnel]';
       expect((await run('zsh', ['-fc', ask, 'zsh', script!])).stdout).toBe('_express_wstunnel\n');
     });
   });
 
-  test.each([[[]], [['tcsh']], [['bash', 'zsh']]])('completion %j ends with 2', async (args) => {
+  test.each([[[]], [['tcsh']], [['bash', 'zsh']]])('completion %j exits with 2', async (args) => {
     const { code, stdout, stderr } = await runCommand(['completion', ...args]);
     expect(stderr).toMatch(/give bash, zsh or fish/);
     expect({ code, stdout }).toEqual({ code: EXIT.usage, stdout: '' });
@@ -104,7 +104,7 @@ describe('issue 13, case 23: completion', () => {
 });
 
 describe('issue 13, case 23: the manual page', () => {
-  test('has every option with its value, and every exit code', async () => {
+  test('lists every option with its value, and every exit code', async () => {
     const { code, stdout } = await runCommand(['--help', 'man']);
     expect(code).toBe(0);
     const text = stdout.replaceAll('\\-', '-');
@@ -124,8 +124,8 @@ describe('issue 13, case 23: the manual page', () => {
     'man',
     'groff',
     'mandoc',
-  )('for its readers', () => {
-    test('has no warning but that it has no date', async () => {
+  )('checked by man, groff and mandoc', () => {
+    test('causes no warning except the missing date', async () => {
       const { page } = await files({ page: (await runCommand(['--help', 'man'])).stdout });
       const shown = await run('man', ['--warnings', '-l', page!], {
         env: { ...process.env, MANWIDTH: '80' },

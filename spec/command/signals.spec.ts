@@ -5,14 +5,21 @@ import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { expect, test } from 'vitest';
 import { makeCertificate } from '../support/certificate.js';
-import { echoes, files, type Listening, nameAt, startCommand, startNamed } from '../support/command.js';
-import { closeFrame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { files, type Listening, nameAt, startCommand, startNamed } from '../support/command.js';
+import {
+  closeFrame,
+  echoes,
+  openRaw,
+  type RawClient,
+  requestTunnel,
+  statusOf,
+} from '../support/raw-client.js';
 import { accepts, startEcho } from '../support/servers.js';
 import { holds, until } from '../support/wait.js';
 
 const signal = ({ program }: Listening, name: NodeJS.Signals) => program.process.kill(name);
 
-/** Sends SIGHUP, and waits until it has been seen to. */
+/** Sends SIGHUP and waits for the result of the reload. */
 async function reread(command: Listening): Promise<string> {
   const before = command.program.output.length;
   signal(command, 'SIGHUP');
@@ -33,20 +40,23 @@ function answerClose(client: RawClient): void {
   client.send(closeFrame(1001)).socket.end();
 }
 
-test.each(['SIGTERM', 'SIGINT'] as const)('%s drains: no new tunnels, Close 1001, exit 0', async (name) => {
-  const { client, ...command } = await startWithTunnel();
-  signal(command, name);
-  expect(await client.close()).toMatchObject({ code: 1001 });
-  expect(await accepts({ port: command.port })).toBe(false);
-  expect(command.program.process.exitCode).toBeNull();
-  answerClose(client);
-  expect(await command.exit()).toBe(0);
-});
+test.each(['SIGTERM', 'SIGINT'] as const)(
+  '%s drains: new tunnels are refused, open ones get Close 1001, the exit code is 0',
+  async (name) => {
+    const { client, ...command } = await startWithTunnel();
+    signal(command, name);
+    expect(await client.close()).toMatchObject({ code: 1001 });
+    expect(await accepts({ port: command.port })).toBe(false);
+    expect(command.program.process.exitCode).toBeNull();
+    answerClose(client);
+    expect(await command.exit()).toBe(0);
+  },
+);
 
 test.each([
   ['SIGTERM', 143],
   ['SIGINT', 130],
-] as const)('a second %s ends it at once, with %i', async (name, code) => {
+] as const)('a second %s ends the command at once, with exit code %i', async (name, code) => {
   const { client, ...command } = await startWithTunnel();
   signal(command, name);
   // A client that does not answer the Close holds it up.
@@ -55,7 +65,7 @@ test.each([
   expect(await command.exit()).toBe(code);
 });
 
-test('a file that is under way is sent to its end', async () => {
+test('a file that is being sent is sent completely', async () => {
   const { port: target } = await startEcho();
   const { folder } = await files({ large: Buffer.alloc(50_000_000, 'x') });
   const command = await startCommand(['0', String(target), '--web', folder!]);
@@ -70,7 +80,7 @@ test('a file that is under way is sent to its end', async () => {
   expect(await command.exit()).toBe(0);
 });
 
-test('SIGHUP: new tunnels get the new settings, and none that is open ends', async () => {
+test('SIGHUP: new tunnels get the new settings, open tunnels stay open', async () => {
   const [a, b] = [await startNamed('a'), await startNamed('b')];
   const { port: echo } = await startEcho();
   const config = (target: number) => JSON.stringify({ listen: '0', server: { port: target } });
@@ -102,7 +112,7 @@ test('SIGHUP: new tunnels get the new settings, and none that is open ends', asy
   expect(await command.exit()).toBe(0);
 });
 
-test('SIGHUP with a broken file keeps the old settings, and says where it is broken', async () => {
+test("SIGHUP with an invalid file keeps the old settings and reports the error's position", async () => {
   const a = await startNamed('a');
   const { 'desk.json': file } = await files({ 'desk.json': JSON.stringify({ server: { port: a } }) });
   const command = await startCommand(['--config', file!, '--listen', '127.0.0.1:0']);
@@ -120,7 +130,7 @@ test('SIGHUP with a broken file keeps the old settings, and says where it is bro
   expect(await reread(command)).toMatch(/reloaded/);
 });
 
-test('SIGHUP: a new certificate for new connections', async () => {
+test('SIGHUP: new connections get the new certificate', async () => {
   const { port: target } = await startEcho();
   const [one, two] = [makeCertificate({ name: 'one' }), makeCertificate({ name: 'two' })];
   const { cert, key } = await files({ cert: one.cert, key: one.key });
@@ -129,7 +139,7 @@ test('SIGHUP: a new certificate for new connections', async () => {
     const socket = connectTls({ port: command.port, host: '127.0.0.1', rejectUnauthorized: false });
     await once(socket, 'secureConnect');
     return {
-      client: new RawClient(socket).send(handshake('/')),
+      client: requestTunnel(socket, '/'),
       name: socket.getPeerCertificate().subject.CN,
     };
   };
@@ -147,7 +157,7 @@ test('SIGHUP: a new certificate for new connections', async () => {
   await echoes(before.client);
 });
 
-test('SIGHUP: the log is opened under its name again', async () => {
+test('SIGHUP: the log is opened again under its name', async () => {
   const { port: target } = await startEcho();
   const { log } = await files({ log: '' });
   const command = await startCommand(['0', String(target), '--log', log!]);
@@ -161,7 +171,7 @@ test('SIGHUP: the log is opened under its name again', async () => {
   expect(await lines(`${log!}.1`)).toBe(2);
 });
 
-test('SIGHUP: a log that has become a FIFO holds up no end', async () => {
+test('SIGHUP: a log that became a FIFO does not delay the exit', async () => {
   const { port: target } = await startEcho();
   const { log } = await files({ log: '' });
   const command = await startCommand(['0', String(target), '--log', log!]);
@@ -172,7 +182,7 @@ test('SIGHUP: a log that has become a FIFO holds up no end', async () => {
   expect(await command.exit()).toBe(0);
 });
 
-test('SIGHUP: a login is not exchanged for certificates that nobody would ask for', async () => {
+test('SIGHUP: a login is not replaced by certificates that nothing requires', async () => {
   const { port: target } = await startEcho();
   const { cert, key } = makeCertificate();
   const made = await files({ cert, key, secret: 'secret\n', 'desk.json': '' });
@@ -185,7 +195,7 @@ test('SIGHUP: a login is not exchanged for certificates that nobody would ask fo
   const command = await startCommand(['--config', made['desk.json']!]);
   const status = async () => {
     const socket = connectTls({ port: command.port, host: '127.0.0.1', ca: cert });
-    return (await new RawClient(socket).send(handshake('/')).answer()).status;
+    return await statusOf(socket, '/');
   };
   expect(await status()).toBe(401);
   await config({ clientCa: 'cert' });
@@ -195,7 +205,7 @@ test('SIGHUP: a login is not exchanged for certificates that nobody would ask fo
   expect(await status()).toBe(401);
 });
 
-test('SIGHUP: settings that leave the door open are told of', async () => {
+test('SIGHUP: settings that guard nothing are reported', async () => {
   const { port: target } = await startEcho();
   const { 'desk.json': file } = await files({ 'desk.json': '' });
   const config = (more: object) =>

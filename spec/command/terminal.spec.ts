@@ -8,7 +8,7 @@ import { closeFrame, frame, openRaw } from '../support/raw-client.js';
 import { accepts, startEcho } from '../support/servers.js';
 import { holds, until } from '../support/wait.js';
 
-/** Runs the command on a terminal of its own, of 80 columns. */
+/** Runs the command on a terminal with 80 columns. */
 async function startOnTerminal(args: readonly string[]) {
   const line = [process.execPath, CLI, ...args].map((word) => `'${word}'`).join(' ');
   const program = new Program('script', ['-qefc', `stty cols 80 rows 24; exec ${line}`, '/dev/null'], {
@@ -22,12 +22,12 @@ async function startOnTerminal(args: readonly string[]) {
   return { program, pid, port: Number(port) };
 }
 
-/** What it has written, with a word for what erases a line. */
+/** The output, with a word in place of the sequence that erases a line. */
 function shown({ output }: Program): string {
   return output.replaceAll('\r\u001b[K', '<erased>');
 }
 
-/** What stands on the last line of the screen. */
+/** The last line of the screen. */
 function lastLine(program: Program): string {
   return (
     shown(program)
@@ -36,8 +36,8 @@ function lastLine(program: Program): string {
   );
 }
 
-describeWith('script')('on a terminal', () => {
-  test('a line tells how many tunnels are open, and how much they carry', async () => {
+describeWith('script')('a command on a terminal', () => {
+  test('shows one line with the number of open tunnels and their bytes', async () => {
     const { port: target } = await startEcho();
     const { program, port } = await startOnTerminal(['0', String(target), '--verbose']);
     await holds(() => expect(lastLine(program)).toBe('0 tunnels  in 0 B/s  out 0 B/s'));
@@ -54,7 +54,7 @@ describeWith('script')('on a terminal', () => {
     await holds(() => expect(lastLine(program)).toBe('0 tunnels  in 0 B/s  out 0 B/s'));
   });
 
-  test('a tunnel that is refused is told of', async () => {
+  test('reports a refused tunnel', async () => {
     const backend = await startEcho();
     backend.server.close();
     const { program, port } = await startOnTerminal(['0', String(backend.port)]);
@@ -62,7 +62,7 @@ describeWith('script')('on a terminal', () => {
     await program.prints(/refuse {2}127\.0\.0\.1 \/tunnel: 502 /);
   });
 
-  test('issue 13, case 23: --log - writes above the line, not into it', async () => {
+  test('issue 13, case 23: --log - writes above the status line and not into it', async () => {
     const backend = await startEcho();
     backend.server.close();
     const { program, port } = await startOnTerminal(['0', String(backend.port), '--log', '-']);
@@ -75,7 +75,7 @@ describeWith('script')('on a terminal', () => {
     for (const line of events) expect(line).toMatch(/(^|<erased>)\{[^<]*\}\r?$/);
   });
 
-  test('Ctrl-C drains and leaves no line behind', async () => {
+  test('drains at Ctrl-C and removes the status line', async () => {
     const { port: target } = await startEcho();
     const { program, pid, port } = await startOnTerminal(['0', String(target)]);
     const client = await openRaw(port);
@@ -90,7 +90,7 @@ describeWith('script')('on a terminal', () => {
     expect(lastLine(program)).toBe('');
   });
 
-  test('SIGHUP reads the settings again, unless it means that the terminal is gone', async () => {
+  test('reads its settings again at SIGHUP, unless the terminal is gone', async () => {
     const { port: target } = await startEcho();
     const { program, pid, port } = await startOnTerminal(['0', String(target)]);
     process.kill(pid, 'SIGHUP');

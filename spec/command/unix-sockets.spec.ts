@@ -3,9 +3,9 @@ import { existsSync, statSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { CLI, echoes, files, runCommand, startCommand } from '../support/command.js';
+import { CLI, files, runCommand, startCommand } from '../support/command.js';
 import { Program } from '../support/programs.js';
-import { openRaw } from '../support/raw-client.js';
+import { echoes, openRaw } from '../support/raw-client.js';
 import { listen, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
@@ -34,7 +34,7 @@ describe('issue 13, case 6: connect --local unix:PATH', () => {
     expect(stderr).toMatch(/can't listen on unix:.*\/desk\.sock: it is already in use/);
   });
 
-  test('refuses a path above the limit, with 4 as the listening half', async () => {
+  test('refuses a path above the length limit with exit code 4, as listen does', async () => {
     const { folder } = await files({});
     const path = join(folder!, 'x'.repeat(120));
     const { code, stderr } = await runCommand(['connect', 'ws://x/', '--local', `unix:${path}`]);
@@ -51,14 +51,14 @@ describe('issue 13, case 14: abstract sockets', () => {
     [['--listen', `unix:${name}`, '5900']],
     [[`unix:${name}`, '5900']],
     [['connect', 'ws://x/', '--local', `unix:${name}`]],
-  ])('nothing listens on one: %j', async (args) => {
+  ])('cannot be listened on: %j', async (args) => {
     const { code, stderr } = await runCommand(args);
     expect(code).toBe(2);
     expect(stderr).toContain(`can't listen on "unix:${name}": an abstract socket has no permissions`);
     expect(existsSync(name)).toBe(false);
   });
 
-  test('nor does a configuration', async () => {
+  test('cannot be listened on by a configuration file', async () => {
     const made = await files({
       'desk.json': JSON.stringify({ listen: [`unix:${name}`], server: { port: 1 } }),
       'lighttpd.conf': `server.bind = "${name}"\nwstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => 1 ) ) )`,
@@ -70,7 +70,7 @@ describe('issue 13, case 14: abstract sockets', () => {
     }
   });
 
-  test.runIf(process.platform === 'linux')('a target is reached, wherever it is written', async () => {
+  test.runIf(process.platform === 'linux')('can be a target, in every place that takes one', async () => {
     const server = createServer((socket) => socket.on('error', () => undefined).pipe(socket));
     await listen(server, `\0${name.slice(1)}`);
     const made = await files({

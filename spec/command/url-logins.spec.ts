@@ -13,7 +13,7 @@ async function complaint(args: readonly string[], code: number, env = {}): Promi
   return run.stderr;
 }
 
-describe('issue 13, case 3: no message of the command shows a login', () => {
+describe('issue 13, case 3: no message of the command contains a login', () => {
   test.each([
     [['ws://x/', '--proxy', 'http://ann:12#45@desk'], /proxy must be percent-encoded/],
     [['ws://x/', '--proxy', 'ann:12#45@desk'], /proxy must be percent-encoded/],
@@ -25,7 +25,7 @@ describe('issue 13, case 3: no message of the command shows a login', () => {
     [['ws://x/', 'ws://ann:secret@desk/'], /give only one URL; unexpected "\*\*\*"/],
     [['ws://x/', '--local', 'ann:secret@desk:5900'], /"\*\*\*" is not a listen address/],
     [['ws://x/', '--timeout', 'ann:secret@desk'], /--timeout must be a number of seconds, not "\*\*\*"/],
-  ])('connect %j', async (args, message) => {
+  ])('connect %j prints no secret', async (args, message) => {
     expect(await complaint(['connect', ...args], 2)).toMatch(message);
   });
 
@@ -36,18 +36,18 @@ describe('issue 13, case 3: no message of the command shows a login', () => {
     [['0', '5900', '--origin', 'https://ann:secret@desk'], /--origin .*got '\*\*\*'/],
     [['0', '5900', '--allow', 'ann:secret@desk'], /--allow .*\*\*\*/],
     [['0', '5900', '--frame', 'https://ann:secret@desk'], /--frame must list sites .*; got "\*\*\*"/],
-  ])('listen %j', async (args, message) => {
+  ])('listen %j prints no secret', async (args, message) => {
     expect(await complaint(args, 2)).toMatch(message);
   });
 
-  test.each(['HTTP_PROXY', 'http_proxy', 'ALL_PROXY'])('%s', async (name) => {
+  test.each(['HTTP_PROXY', 'http_proxy', 'ALL_PROXY'])('%s prints no secret', async (name) => {
     const env = { [name]: 'http://ann:12#45@desk' };
     expect(await complaint(['connect', 'ws://x/'], 2, env)).toMatch(
       new RegExp(`the environment's proxy \\(${name}\\) must be percent-encoded`),
     );
   });
 
-  test('WSTUNNEL_USER, and the files of --user and --bearer', async () => {
+  test('WSTUNNEL_USER and the files of --user and --bearer are not printed', async () => {
     const { a = '' } = await files({ a: 'line\n' });
     const env = { WSTUNNEL_USER: 'secret' };
     expect(await complaint(['connect', 'ws://x/'], 2, env)).toMatch(/WSTUNNEL_USER must be NAME:PASSWORD/);
@@ -62,13 +62,13 @@ describe('issue 13, case 3: no message of the command shows a login', () => {
     { server: [{ host: 'http://ann:secret@desk', port: 5900 }] },
     { server: { port: 5900 }, origins: ['https://ann:secret@desk'] },
     { listen: 'ann:secret@desk:6080', server: { port: 5900 } },
-  ])('a configuration file: %j', async (config) => {
+  ])('a configuration file: %j prints no secret', async (config) => {
     const { json = '' } = await files({ json: JSON.stringify(config) });
     const message = await complaint(['--config', json], 3);
     expect(message).toMatch(/\*\*\*/);
   });
 
-  test('the line that says where a local port leads, however the URL is written', async () => {
+  test('the line that names the target of a local port hides the login in every URL notation', async () => {
     const port = await closedPort();
     for (const url of ['ws:', ' ws://', 'ws:///', 'ws:\\\\', 'WS://']) {
       const args = ['connect', `${url}ann:secret@127.0.0.1:${port}/x`, '--local', '0'];

@@ -9,11 +9,11 @@ import {
   identityOf,
   type ProcessIds,
 } from '../../src/command/listen/user/process-user.js';
-import { CLI, echoes, files, runCommand, startCommand, type Listening } from '../support/command.js';
-import { openRaw } from '../support/raw-client.js';
+import { CLI, files, runCommand, startCommand, type Listening } from '../support/command.js';
+import { echoes, openRaw } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
 
-/** `describe` for root; nobody else can become another user. */
+/** `describe` for root, which alone can become another user. */
 const describeAsRoot = process.getuid?.() === 0 && process.platform === 'linux' ? describe : describe.skip;
 if (describeAsRoot === describe.skip) console.warn('giving up root is tested by root on Linux alone');
 
@@ -26,21 +26,21 @@ async function idsOf({ program }: Listening): Promise<Record<string, string[]>> 
   );
 }
 
-/** A folder that other users may enter. */
+/** A folder that other users can enter. */
 async function openFolder(texts: Record<string, string>): Promise<Record<string, string>> {
   const made = await files(texts);
   await chmod(made.folder!, 0o755);
   return made;
 }
 
-describeAsRoot('issue 13, case 18: giving up root', () => {
+describeAsRoot('issue 13, case 18: dropping root', () => {
   const {
     name = '',
     uid,
     gid,
   } = describeAsRoot === describe ? identityOf({ user: 'nobody', by: '' }) : { uid: 0, gid: 0 };
 
-  test('--user: no right of root is left, in any of the three kinds of ids', async () => {
+  test('--user leaves no root id among real, effective and saved ids', async () => {
     const { port: target } = await startEcho();
     const command = await startCommand(['0', `127.0.0.1:${target}`, '--user', 'nobody']);
     await command.program.prints(
@@ -55,7 +55,7 @@ describeAsRoot('issue 13, case 18: giving up root', () => {
     await echoes(await openRaw(command.port));
   });
 
-  test('every thread of the process is the other user', async () => {
+  test('every thread of the process runs as the other user', async () => {
     const { secret } = await openFolder({ secret: 'right\n' });
     const command = await startCommand(['0', '1', '--auth', `ann:${secret}`, '--user', 'nobody:nogroup']);
     await expect(openRaw(command.port)).rejects.toThrow('401');
@@ -66,7 +66,7 @@ describeAsRoot('issue 13, case 18: giving up root', () => {
     expect(new Set(uids.flat())).toEqual(new Set([String(uid)]));
   });
 
-  test('files of root are read first, and programs run as the other user', async () => {
+  test('files of root are read before the switch, and programs run as the other user', async () => {
     const made = await openFolder({ secret: 'right\n', 'c.json': '' });
     // Not Node: another line of it may be in a folder of root's.
     const code = 'open($s, "+<&=", 0); while (accept($c, $s)) { syswrite $c, "$< $ENV{HOME}"; close $c }';
@@ -90,7 +90,7 @@ describeAsRoot('issue 13, case 18: giving up root', () => {
     expect((await stat(join(made.folder!, 'events.log'))).uid).toBe(uid);
   });
 
-  test('a link in the place of the log leads root nowhere', async () => {
+  test('a link in place of the log is not followed as root', async () => {
     const made = await openFolder({});
     await mkdir(join(made.folder!, 'of-root'), { mode: 0o700 });
     await chown(made.folder!, uid, gid);
@@ -100,7 +100,7 @@ describeAsRoot('issue 13, case 18: giving up root', () => {
     expect(await readdir(join(made.folder!, 'of-root'))).toEqual([]);
   });
 
-  test('the group of root is refused, and programs get the home of the user', async () => {
+  test("the group of root is refused, and programs get the user's home folder", async () => {
     const run = await runCommand(['0', '1', '--user', 'nobody:root']);
     expect([run.code, run.stderr]).toEqual([3, expect.stringMatching(/--user: "root" is root's group/)]);
     expect(environmentOf({ name: 'ann', uid: 1, gid: 1, home: '/home/ann' })).toEqual({
@@ -109,7 +109,7 @@ describeAsRoot('issue 13, case 18: giving up root', () => {
     expect(environmentOf({ name: undefined, uid: 1, gid: 1 })).toEqual({});
   });
 
-  test('the start says which files a reload could not read; a reload that fails leaves the settings in force', async () => {
+  test('the start names the files that a reload cannot read, and a failed reload keeps the settings', async () => {
     const { port: target } = await startEcho();
     const made = await openFolder({ secret: 'right\n' });
     const args = ['0', `127.0.0.1:${target}`, '--auth', `ann:${made.secret}`, '--user', 'nobody'];
@@ -135,13 +135,13 @@ describeAsRoot('issue 13, case 18: giving up root', () => {
     server.groupname = "nogroup"
     wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => 1 ) ) )`;
 
-  test('server.username and server.groupname are taken', async () => {
+  test('server.username and server.groupname are applied', async () => {
     const made = await openFolder({ 'l.conf': CONF });
     const command = await startCommand(['--config', made['l.conf']!, '--listen', '0']);
     expect(new Set((await idsOf(command)).Uid)).toEqual(new Set([String(uid)]));
   });
 
-  test('server.username of a command that is not started as root is reported, and --user is an error', async () => {
+  test('without root, server.username is reported and --user is an error', async () => {
     const made = await openFolder({ 'l.conf': CONF });
     /** What it says, up to its first line about where it listens. */
     const asOther = (args: string[]) =>
@@ -179,7 +179,7 @@ describeAsRoot('issue 13, case 18: giving up root', () => {
     expect(run.code).toBe(code);
   });
 
-  test('a number without a name has no further groups', async () => {
+  test('a numeric user without a name has no supplementary groups', async () => {
     const command = await startCommand(['0', '1', '--user', '54321:54322']);
     const ids = await idsOf(command);
     expect(new Set(ids.Uid)).toEqual(new Set(['54321']));
@@ -188,7 +188,7 @@ describeAsRoot('issue 13, case 18: giving up root', () => {
   });
 });
 
-describe('issue 13, case 18: the order of giving up root', () => {
+describe('issue 13, case 18: the order of dropping root', () => {
   /** A process that notes the calls. `regains`: the kernel lets it become root again. */
   function fakeIds(regains: boolean): { ids: ProcessIds; calls: string[] } {
     const calls: string[] = [];
@@ -213,7 +213,7 @@ describe('issue 13, case 18: the order of giving up root', () => {
     return { ids, calls };
   }
 
-  test('groups, group, user; then whether root can be taken back', () => {
+  test('groups, group and user are set in this order, then regaining root is tried', () => {
     const { ids, calls } = fakeIds(false);
     giveUpRoot({ name: 'www', uid: 33, gid: 34 }, '--user', ids);
     expect(calls).toEqual(['initgroups www 34', 'setgid 34', 'setuid 33', 'setuid 0']);
@@ -222,7 +222,7 @@ describe('issue 13, case 18: the order of giving up root', () => {
     expect(other.calls[0]).toBe('setgroups 34');
   });
 
-  test('where root can be taken back, or a call fails, the command ends', () => {
+  test('the command ends when root can be regained or a call fails', () => {
     expect(() => giveUpRoot({ name: 'www', uid: 33, gid: 34 }, '--user', fakeIds(true).ids)).toThrow(
       /could become root again/,
     );

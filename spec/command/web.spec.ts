@@ -4,19 +4,13 @@ import { describe, expect, test } from 'vitest';
 import { certificate } from '../support/certificate.js';
 import { files, runCommand, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
-import { RawClient } from '../support/raw-client.js';
+import { pageStatus } from '../support/raw-client.js';
 import { holds } from '../support/wait.js';
 
 const framing = async (url: string) => {
   const { headers } = await fetch(url);
   return [headers.get('content-security-policy'), headers.get('x-frame-options')];
 };
-
-/** The status of a path as it is, which fetch would change. */
-async function statusOf(port: number, path: string): Promise<number> {
-  const client = new RawClient(port).send(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
-  return (await client.answer()).status;
-}
 
 describe('issue 12, case 19: who may show the page in a frame', () => {
   test.each<[string[], (string | null)[]]>([
@@ -44,7 +38,7 @@ describe('issue 12, case 19: who may show the page in a frame', () => {
     expect(await framing(`${url}none`)).toEqual(headers);
   });
 
-  test('in JSON as well; a lighttpd.conf has its own headers', async () => {
+  test('--frame works in JSON; a lighttpd.conf uses its headers instead', async () => {
     const made = await files({ 'index.html': 'desk', 'd.json': '', 'l.conf': '' });
     const { folder = '', 'd.json': json = '', 'l.conf': conf = '' } = made;
     const options = { listen: '0', web: '.', frame: ['https://portal.example'], server: { port: 1 } };
@@ -72,8 +66,8 @@ describe('issue 12, case 19: who may show the page in a frame', () => {
   );
 });
 
-describe('issue 12, case 19: what lies in the folder of --web', () => {
-  test('the token, key, password, configuration and log files are not served, under any name', async () => {
+describe('issue 12, case 19: secrets in the folder of --web', () => {
+  test('token, key, password, configuration and log files are not served, under any name', async () => {
     const { cert, key } = certificate();
     const made = await files({
       'index.html': 'desk',
@@ -131,7 +125,7 @@ describe('issue 12, case 19: what lies in the folder of --web', () => {
     ];
     for (const name of [...secret, ...spelled]) expect(await get(name), name).toBe(404);
     // Before the login.
-    expect(await statusOf(port, '/tokens')).toBe(401);
+    expect(await pageStatus(port, '/tokens')).toBe(401);
 
     // A file that is exchanged, as editors do, is a secret as before.
     await writeFile(at('new'), 'next: 1\n');
@@ -139,7 +133,7 @@ describe('issue 12, case 19: what lies in the folder of --web', () => {
     expect(await get('tokens')).toBe(404);
   });
 
-  test('a key in the file of the certificate, and a folder of token files', async () => {
+  test("a key in the certificate's file and a folder of token files are not served", async () => {
     const { cert, key } = certificate();
     const { folder = '' } = await files({ 'both.pem': `${cert.toString()}${key.toString()}`, 'a.txt': 'a' });
     await mkdir(join(folder, 'tokens'));
@@ -153,7 +147,7 @@ describe('issue 12, case 19: what lies in the folder of --web', () => {
     await tls.program.prints(/warning: .*both\.pem is private, but in the folder/);
   });
 
-  test('secrets beside the folder hide nothing of it', async () => {
+  test('secrets outside of the folder hide no file in it', async () => {
     const { folder = '', tokens } = await files({ tokens: 'secret: 1\n' });
     const web = join(folder, 'tokens-web');
     await mkdir(web);
@@ -163,7 +157,7 @@ describe('issue 12, case 19: what lies in the folder of --web', () => {
     await holds(() => expect(program.output).toMatch(/^.*listening on .*\n$/));
   });
 
-  test('links are followed inside the folder, and none leads out of it', async () => {
+  test('links within the folder are followed, links out of it are not', async () => {
     const { folder = '' } = await files({ 'secret.txt': 'secret' });
     const [web, other] = [join(folder, 'web'), join(folder, 'web-other')];
     await mkdir(join(web, 'sub'), { recursive: true });
@@ -190,7 +184,7 @@ describe('issue 12, case 19: what lies in the folder of --web', () => {
     }
   });
 
-  test('a document root of lighttpd follows links as there, but shows no configuration', async () => {
+  test('a lighttpd document root follows links as lighttpd does, but serves no configuration file', async () => {
     const { folder = '', 'l.conf': conf = '' } = await files({ 'l.conf': '', 'page.txt': 'page' });
     const web = join(folder, 'web');
     await mkdir(web);
@@ -205,7 +199,7 @@ describe('issue 12, case 19: what lies in the folder of --web', () => {
 });
 
 describeWith('/usr/share/novnc/vnc.html')("issue 12, case 19: Debian's noVNC", () => {
-  test('is served with its links', async () => {
+  test('is served although its files are links', async () => {
     const { url } = await startCommand(['0', '1', '--web', '/usr/share/novnc']);
     for (const name of ['', 'vnc.html', 'vnc_auto.html', 'app/ui.js', 'core/rfb.js'])
       expect((await fetch(url + name)).status, name).toBe(200);

@@ -19,11 +19,11 @@ import {
 } from '../../src/command/listen/settings/websockify-flags.js';
 import { makeCertificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
-import { echoes, files, runCommand, startCommand } from '../support/command.js';
+import { files, runCommand, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
-import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { echoes, frame, openRaw, statusOf } from '../support/raw-client.js';
 import { accepts, closedPort, startEcho } from '../support/servers.js';
-import { until } from '../support/wait.js';
+import { sleep, until } from '../support/wait.js';
 
 const run = promisify(execFile);
 const SPECS = withWebsockify(LISTEN_FLAGS);
@@ -46,7 +46,7 @@ const VALUES: Readonly<Record<string, string>> = {
 const NEWER = ['--unix-listen', '--unix-listen-mode', '--file-only'];
 
 describeWith('websockify')("issue 13, case 13: websockify's options", () => {
-  test('each one of its help is taken, or answered by a line with an option of ours', async () => {
+  test('each option of its help is accepted, or the message names an option of ours', async () => {
     const { stdout } = await run('websockify', ['--help']);
     const rows = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)(?:=(\S+))?/gm)];
     const options = [
@@ -122,7 +122,7 @@ describe("issue 13, case 13: websockify's command lines", () => {
     expect(planOf(...line.split(' '))).toMatchObject(plan);
   });
 
-  test("ExpectOrigin's list is --origin", () => {
+  test("ExpectOrigin's list becomes --origin", () => {
     const args = [
       '6080',
       ':5900',
@@ -147,7 +147,7 @@ describe("issue 13, case 13: websockify's command lines", () => {
     ['6080 a:1 b:2 --record r', /--record needs exactly one TARGET/],
     ['6080 :6080', /127\.0\.0\.1:6080 is an address that this command listens on/],
     [':6080', /127\.0\.0\.1:6080 is an address that this command listens on/],
-  ])('%s is answered', (line, message) => {
+  ])('%s is answered with the option to use', (line, message) => {
     expect(() => planOf(...line.split(' '))).toThrow(message);
     try {
       planOf(...line.split(' '));
@@ -156,7 +156,7 @@ describe("issue 13, case 13: websockify's command lines", () => {
     }
   });
 
-  test('a program behind -- is answered by spawn, and -- before the arguments is only a mark', () => {
+  test('a program after -- is answered with `spawn`, and -- before the arguments changes nothing', () => {
     const positionals = (args: readonly string[]) => readArgs(args, SPECS).positionals;
     expect(() => checkWraps(['6080', '--', 'vncserver', ':1'], positionals)).toThrow(
       /"spawn" in a file for --config/,
@@ -164,14 +164,14 @@ describe("issue 13, case 13: websockify's command lines", () => {
     expect(() => checkWraps(['--', '6080', '5900'], positionals)).not.toThrow();
   });
 
-  test("none of websockify's names is in the help, or recommended", async () => {
+  test("no name of websockify's is in the help or in a recommendation", async () => {
     const { stdout } = await runCommand(['--help', 'all']);
     expect(stdout).not.toMatch(/--heartbeat|--target-config/);
     expect((await runCommand(['--heartbeta', '5'])).stderr).not.toContain('heartbeat');
   });
 });
 
-describe('issue 13, case 13: the line at the start says who can reach the command', () => {
+describe('issue 13, case 13: the first line says who can reach the command', () => {
   test.each([
     [
       '0',
@@ -184,23 +184,23 @@ describe('issue 13, case 13: the line at the start says who can reach the comman
   });
 });
 
-describe('issue 13, case 13: ends by itself', () => {
-  test('--idle-timeout: when no tunnel was open for so long, and not before', async () => {
+describe('issue 13, case 13: options that end the command', () => {
+  test('--idle-timeout ends it after that time without a tunnel, and not before', async () => {
     const { port: target } = await startEcho();
     const command = await startCommand(['0', String(target), '--idle-timeout', '0.5']);
     const client = await openRaw(command.port);
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await sleep(1000);
     await echoes(client);
     client.socket.destroy();
     expect(await command.exit()).toBe(0);
     expect(command.program.output).toContain('no tunnel was open for 0.5 s (--idle-timeout)');
   });
 
-  test('--timeout: after that time, once no tunnel is open', async () => {
+  test('--timeout ends it after that time, once no tunnel is open', async () => {
     const { port: target } = await startEcho();
     const command = await startCommand(['0', String(target), '--timeout', '0.5']);
     const client = await openRaw(command.port);
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await sleep(1000);
     await echoes(client);
     client.socket.destroy();
     expect(await command.exit()).toBe(0);
@@ -208,7 +208,7 @@ describe('issue 13, case 13: ends by itself', () => {
     expect(await unused.exit()).toBe(0);
   });
 
-  test('--run-once: with the first tunnel', async () => {
+  test('--run-once ends it with the first tunnel', async () => {
     const { port: target } = await startEcho();
     const command = await startCommand(['0', String(target), '--run-once']);
     expect((await fetch(command.url)).status).toBe(404);
@@ -220,7 +220,7 @@ describe('issue 13, case 13: ends by itself', () => {
 });
 
 describe('issue 13, case 13: --daemon', () => {
-  test('returns once the process in the background listens, in a session of its own', async () => {
+  test('returns once the background process listens in a session that it leads', async () => {
     const { port: target } = await startEcho();
     const port = await closedPort();
     const { code, stderr } = await runCommand([String(port), String(target), '-D']);
@@ -233,7 +233,7 @@ describe('issue 13, case 13: --daemon', () => {
     expect(Number(fields[3])).toBe(pid);
   });
 
-  test('what keeps it from starting is said, with its exit code', async () => {
+  test('prints why the background process cannot start, and exits with the code for that', async () => {
     const { port } = await startEcho();
     const { code, stderr } = await runCommand([String(port), '1', '--daemon']);
     expect({ code, stderr }).toEqual({
@@ -243,7 +243,7 @@ describe('issue 13, case 13: --daemon', () => {
     expect((await runCommand(['0', '1', '--daemon', '--log', '-'])).code).toBe(2);
   });
 
-  test('SIGTERM ends it', async () => {
+  test('ends at SIGTERM', async () => {
     const port = await closedPort();
     const { stderr } = await runCommand([String(port), '1', '-D']);
     process.kill(Number(/as process (\d+)/.exec(stderr)?.[1]));
@@ -251,7 +251,7 @@ describe('issue 13, case 13: --daemon', () => {
   });
 });
 
-describe('issue 13, case 13: --ssl-only, and plain http at a port for https', () => {
+describe('issue 13, case 13: --ssl-only, and plain http on an https port', () => {
   async function start(...args: string[]) {
     const { port: target } = await startEcho();
     const { cert, key } = makeCertificate();
@@ -281,14 +281,14 @@ describe('issue 13, case 13: --ssl-only, and plain http at a port for https', ()
     });
   }
 
-  test('a browser is sent to https, a plain tunnel gets none, and TLS goes on as ever', async () => {
+  test('a browser is redirected to https, a plain upgrade is refused, TLS connections work', async () => {
     const { port, tunnel } = await start();
     expect(await plain(port, { Host: `desk:${port}` })).toEqual({
       status: 307,
       location: `https://desk:${port}/vnc.html?a=b`,
     });
     expect((await plain(port, { Host: 'a/b@c' })).status).toBe(400);
-    expect((await new RawClient(port).send(handshake('/')).answer()).status).toBe(426);
+    expect(await statusOf(port, '/')).toBe(426);
     await tunnel();
     // Connections that are given up early are no harm.
     for (let i = 0; i < 5; i++)
@@ -302,7 +302,7 @@ describe('issue 13, case 13: --ssl-only, and plain http at a port for https', ()
     await tunnel();
   });
 
-  test('--ssl-only closes plain http', async () => {
+  test('--ssl-only closes plain http connections', async () => {
     const { port, tunnel } = await start('--ssl-only');
     await expect(plain(port, { Host: 'desk' })).rejects.toThrow();
     await tunnel();
@@ -310,7 +310,7 @@ describe('issue 13, case 13: --ssl-only, and plain http at a port for https', ()
 });
 
 describe('issue 13, case 13: --record and --syslog', () => {
-  test("--record writes both ways in websockify's format, for nobody else to read", async () => {
+  test("--record writes both directions in websockify's format, readable by the owner only", async () => {
     const { port: target } = await startEcho();
     const { folder } = await files({ 'tape.1': 'an earlier one' });
     const command = await startCommand(['0', String(target), '--record', `${folder}/tape`]);
@@ -327,7 +327,7 @@ describe('issue 13, case 13: --record and --syslog', () => {
     expect(await readFile(`${folder}/tape.1`, 'utf8')).toBe('an earlier one');
   });
 
-  test('--record: every byte has its place, and comes back', async () => {
+  test('--record writes every byte in order, and the recording can be played back', async () => {
     const { port: target } = await startEcho();
     const { folder } = await files({});
     const { port } = await startCommand(['0', String(target), '--record', `${folder}/tape`]);
@@ -346,7 +346,7 @@ describe('issue 13, case 13: --record and --syslog', () => {
     expect(bytes.slice(0, 2)).toEqual([all, all]);
   });
 
-  test('a folder that is missing is said at the start', async () => {
+  test('a missing folder is reported at the start', async () => {
     const { code, stderr } = await runCommand(['0', '5900', '--record', '/nowhere/tape']);
     expect([code, stderr.includes('/nowhere: there is no such file or folder')]).toEqual([3, true]);
     const syslog = await runCommand(['0', '5900', '--syslog', '/nowhere/log']);
@@ -356,7 +356,7 @@ describe('issue 13, case 13: --record and --syslog', () => {
 });
 
 describeWith('logger')('issue 13, case 13: --syslog', () => {
-  test('tunnels and messages go to the server', async () => {
+  test('sends tunnels and messages to the syslog server', async () => {
     const server = createSocket('udp4');
     let heard = '';
     server.on('message', (text) => (heard += `${text.toString()}\n`)).bind(0, '127.0.0.1');

@@ -1,4 +1,4 @@
-import { conforms, type Case } from '../support/conformance-run.js';
+import { conforms, type Case } from './run.js';
 import { closeFrame, frame } from '../support/raw-client.js';
 
 // The Autobahn testsuite's section 7, its cases written anew for a byte tunnel to an echo.

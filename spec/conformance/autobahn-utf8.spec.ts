@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { conforms, heardBy, overSockets, startSite, type Case } from '../support/conformance-run.js';
+import { conforms, heardBy, overSockets, startSite, type Case } from './run.js';
 import { frame } from '../support/raw-client.js';
 
 // The Autobahn testsuite's section 6, its cases written anew for a byte tunnel to an echo.

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { TunnelOptions } from '../../src/index.js';
 import { certificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
-import { frame, handshake, KEY, openRaw, RawClient } from '../support/raw-client.js';
+import { frame, handshake, KEY, openRaw, RawClient, requestTunnel } from '../support/raw-client.js';
 import { listen, makeTunnel, portOf, startEcho, startTunnel } from '../support/servers.js';
 
 // RFC 6455 section 4, as far as it binds a server: 4.2.1, 4.2.2 and 4.4.
@@ -27,7 +27,7 @@ async function answerTo(request: string, options: Options = {}) {
   return { ...(await client.answer()), client };
 }
 
-describe('4.2.1 a handshake that does not match MUST be answered with an HTTP error, and not processed further', () => {
+describe('4.2.1 an invalid handshake MUST be answered with an HTTP error and not processed further', () => {
   test.each<[requirement: string, status: number, requests: string[]]>([
     ['1: a GET request', 400, ['POST', 'HEAD', 'PUT', 'OPTIONS'].map((method) => from({}, method))],
     ['1: HTTP/1.1 or higher', 400, [from().replace('HTTP/1.1', 'HTTP/1.0')]],
@@ -68,7 +68,7 @@ describe('4.2.1 a handshake that does not match MUST be answered with an HTTP er
   });
 });
 
-describe('4.2.1 a handshake that matches is accepted', () => {
+describe('4.2.1 a valid handshake is accepted', () => {
   test.each<[requirement: string, requests: string[]]>([
     ['the order of the header fields is not important', [reversed(from())]],
     ['names of header fields have no case', [from().replace(/^Sec-\S+|^Host|^Upgrade/gm, shout)]],
@@ -111,18 +111,18 @@ describe('4.2.1 a handshake that matches is accepted', () => {
 });
 
 test.each([';;', ';', 'a b', 'a;,b', ',;,', 'permessage-deflate; =1', 'ä', 'a;b="c d"'])(
-  '4.2.1 9: extensions that are no list of tokens MUST be answered with an HTTP error: %j',
+  '4.2.1 9: extensions that are not a list of tokens MUST be answered with an HTTP error: %j',
   async (extensions) => {
     const { port } = await startTunnel();
-    const client = new RawClient(port).send(handshake('/tunnel', { 'Sec-WebSocket-Extensions': extensions }));
+    const client = requestTunnel(port, '/tunnel', { 'Sec-WebSocket-Extensions': extensions });
     expect((await client.answer()).status).toBe(400);
   },
 );
 
-test('4.2.1 9: extensions that are offered well MUST NOT be agreed to unless supported', async () => {
+test('4.2.1 9: offered extensions MUST NOT be accepted unless supported', async () => {
   const { port } = await startTunnel();
   const offer = 'permessage-deflate; client_max_window_bits; server_max_window_bits="10", foo';
-  const client = new RawClient(port).send(handshake('/tunnel', { 'Sec-WebSocket-Extensions': offer }));
+  const client = requestTunnel(port, '/tunnel', { 'Sec-WebSocket-Extensions': offer });
   const answer = await client.answer();
   expect(answer.status).toBe(101);
   expect(answer.headers).not.toHaveProperty('sec-websocket-extensions');
@@ -174,7 +174,7 @@ describe('4.2.2 the server', () => {
     ['none where the app wants none', 'binary', () => undefined],
     ['none where none was offered', undefined, undefined],
   ])(
-    '4 /subprotocol/: MUST be one of the client, or left out: %s',
+    "4 /subprotocol/: MUST be one of the client's, or be left out: %s",
     async (_, offered, subprotocol, agreed) => {
       const request = from({ 'Sec-WebSocket-Protocol': offered });
       const { status, headers } = await answerTo(request, subprotocol ? { subprotocol } : {});
@@ -184,7 +184,7 @@ describe('4.2.2 the server', () => {
     },
   );
 
-  test('4 /subprotocol/: MUST NOT be one that was not offered, whatever the app says', async () => {
+  test('4 /subprotocol/: MUST NOT be one that the client did not offer, whatever the app returns', async () => {
     for (const chosen of ['other', '', 'chat, binary', 'CHAT']) {
       const { status, headers } = await answerTo(protocols('chat, binary'), { subprotocol: () => chosen });
       expect(status, chosen).not.toBe(101);
@@ -193,7 +193,7 @@ describe('4.2.2 the server', () => {
   });
 
   test.each([undefined, 'permessage-deflate', 'permessage-deflate; client_max_window_bits, x-mux'])(
-    '4 /extensions/: those not listed by the client (%s) MUST NOT be listed',
+    '4 /extensions/: extensions that the client did not list (%s) MUST NOT be listed',
     async (offered) => {
       const { status, headers } = await answerTo(from({ 'Sec-WebSocket-Extensions': offered }));
       expect(status).toBe(101);
@@ -201,7 +201,7 @@ describe('4.2.2 the server', () => {
     },
   );
 
-  test('once it has replied, it may receive: also what came with the handshake', async () => {
+  test('once the server has replied, it may receive data, also data sent along with the handshake', async () => {
     const { port } = await startTunnel();
     const early = frame(2, 'early').toString('latin1');
     const client = new RawClient(port);
@@ -211,13 +211,13 @@ describe('4.2.2 the server', () => {
   });
 });
 
-describe('4.4 a version that is not supported MUST be answered with all versions that are', () => {
+describe('4.4 an unsupported version MUST be answered with all supported versions', () => {
   test.each(['0', '7', '8', '12', '14', '25', '255', '013', '8, 13'])('%s: 13', async (asked) => {
     const { status, headers } = await answerTo(version(asked));
     expect({ status, supported: headers['sec-websocket-version'] }).toEqual({ status: 426, supported: '13' });
   });
 
-  test('the client can repeat the handshake with it', async () => {
+  test('the client can repeat the handshake with the version of the answer', async () => {
     const { port } = await startTunnel();
     const { headers } = await new RawClient(port).send(version('25')).answer();
     const again = new RawClient(port).send(version(headers['sec-websocket-version']));

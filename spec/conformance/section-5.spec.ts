@@ -2,9 +2,9 @@ import { isUtf8 } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { check, overSockets, startSite, type Case } from '../support/conformance-run.js';
-import { openFlow } from '../support/frames-flow.js';
-import { closeFrame, frame, handshake, RawClient } from '../support/raw-client.js';
+import { check, overSockets, startSite, type Case } from './run.js';
+import { openFlow } from '../support/observed-tunnel.js';
+import { closeFrame, frame, requestTunnel } from '../support/raw-client.js';
 import { startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
@@ -35,7 +35,7 @@ const carries = (data: string | Buffer, ...frames: Buffer[]): Stream => ({ frame
 const random = Array.from({ length: 50 }, (_, i) => ({ payload: randomBytes(i * 7), mask: randomBytes(4) }));
 const pings = ['', 'Hello', '\xff\x00', 'x'.repeat(125)];
 
-describe('what is received', () => {
+describe('frames received', () => {
   test.each<[requirement: string, streams: Stream[]]>([
     [
       '5.1 the server MUST close the connection upon a frame that is not masked',
@@ -189,7 +189,7 @@ describe('what is received', () => {
     }
   });
 
-  test('5.8 extensions MUST be negotiated: what was offered and not taken is not understood', async () => {
+  test('5.8 extensions MUST be negotiated: bits of an extension that was offered and not accepted are an error', async () => {
     const { client } = await openFlow({}, { 'Sec-WebSocket-Extensions': 'permessage-deflate' });
     client.send(frame(1, hex('f248cdc9c90700'), { rsv: 4 }));
     expect((await client.close())?.code).toBe(1002);
@@ -197,8 +197,8 @@ describe('what is received', () => {
   });
 });
 
-describe('what is sent', () => {
-  test('5.1 the server MUST NOT mask, 5.2 sets no reserved bit, 5.4 only whole messages', async () => {
+describe('frames sent', () => {
+  test('5.1 the server MUST NOT mask, 5.2 it sets no reserved bit, 5.4 it sends whole messages', async () => {
     const { client, backend } = await openFlow({ pingInterval: 0.02 });
     expect((await client.take(2)).toString('hex')).toBe('8900');
     client.send(frame(PING, 'p'));
@@ -236,14 +236,14 @@ describe('what is sent', () => {
       authenticate: () => ({ status: 429, body }),
       refuseWith: 'close',
     });
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     await client.answer();
     const { payload } = (await client.frame())!;
     expect(payload.length).toBeLessThanOrEqual(125);
     expect(isUtf8(payload.subarray(2))).toBe(true);
   });
 
-  test('5.5.1 MUST NOT send data after a Close; the answer to a Close MUST close the TCP connection', async () => {
+  test('5.5.1 no data MUST follow a Close, and the answer to a Close MUST close the TCP connection', async () => {
     const { client, backend } = await openFlow();
     client.send(closeFrame(1000));
     await once(backend, 'end');
@@ -252,7 +252,7 @@ describe('what is sent', () => {
     expect((await client.rest()).toString('hex')).toBe('880203e8');
   });
 
-  test('5.5.1 a second Close is not sent where both have sent one', async () => {
+  test('5.5.1 no second Close is sent after both sides have sent one', async () => {
     const { client, tunnel, backend } = await openFlow();
     tunnel.end(() => true);
     expect((await client.close())?.code).toBe(1008);
@@ -261,7 +261,7 @@ describe('what is sent', () => {
     backend.end();
   });
 
-  test('5.5.2 a PING is answered while data goes both ways, in a frame of its own', async () => {
+  test('5.5.2 a PING is answered in a separate frame while data goes both ways', async () => {
     const flow = await openFlow();
     const { client, backend } = flow;
     const data = Buffer.alloc(1_000_000, 'down');

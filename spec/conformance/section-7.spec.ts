@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { openFlow, reaches, type OpenFlow } from '../support/frames-flow.js';
-import { closeFrame, frame, handshake, RawClient } from '../support/raw-client.js';
+import { openFlow, reaches, type OpenFlow } from '../support/observed-tunnel.js';
+import { closeFrame, frame, handshake, RawClient, requestTunnel } from '../support/raw-client.js';
 import { startTunnel } from '../support/servers.js';
 
 // RFC 6455 section 7, as far as it binds a server. Where it says SHOULD (7.1.1, 7.1.2, 7.1.7) and the tunnel does so,
@@ -29,7 +29,7 @@ async function answersTo(codes: readonly number[]): Promise<(number | undefined)
   const { port } = await startTunnel();
   return Promise.all(
     codes.map(async (code) => {
-      const client = new RawClient(port).send(handshake('/tunnel'));
+      const client = requestTunnel(port);
       await client.answer();
       const close = await client.send(closeFrame(code)).close();
       await client.ended();
@@ -39,7 +39,7 @@ async function answersTo(codes: readonly number[]): Promise<(number | undefined)
 }
 
 describe('7.1 definitions', () => {
-  test('7.1.1 the TCP connection is closed by the server first, cleanly', async () => {
+  test('7.1.1 the server closes the TCP connection first, cleanly', async () => {
     const flow = await openFlow();
     flow.client.send(closeFrame(1000), frame(2, 'trailing bytes are discarded'));
     expect((await flow.client.rest()).toString('hex')).toBe('880203e8');
@@ -57,7 +57,7 @@ describe('7.1 definitions', () => {
     ['the app ends it', ({ tunnel }) => tunnel.end(() => true, 4000, 'why'), '8805 0fa0 776879'],
     ['the app ends it without reason', ({ tunnel }) => tunnel.end(() => true, 3000, ''), '8802 0bb8'],
   ])(
-    '7.1.2 to start the closing handshake it MUST send a Close with code and reason: %s',
+    '7.1.2 to start the closing handshake the server MUST send a Close with code and reason: %s',
     async (_, start, close) => {
       const flow = await openFlow();
       start(flow);
@@ -70,7 +70,7 @@ describe('7.1 definitions', () => {
     },
   );
 
-  test('7.1.3 it is started by either Close: no data follows the one that was sent', async () => {
+  test("7.1.3 either side's Close starts the closing handshake, and no data follows a sent Close", async () => {
     const flow = await openFlow();
     flow.tunnel.end(() => true);
     flow.backend.write('too late');
@@ -90,7 +90,7 @@ describe('7.1 definitions', () => {
       1006,
       /connection/,
     ],
-  ])('7.1.5 the close code is %s, 7.1.6 with its reason', async (_, end, code, reason) => {
+  ])('7.1.5 the close code is %s, 7.1.6 the close reason arrives', async (_, end, code, reason) => {
     const flow = await openFlow();
     end(flow);
     const info = await ended(flow);
@@ -102,22 +102,19 @@ describe('7.1 definitions', () => {
     ['a protocol error', frame(3, 'x'), 1002],
     ['text that is not UTF-8', frame(1, hex('ff')), 1007],
     ['a bad Close', closeFrame(999), 1002],
-  ])(
-    '7.1.7 to fail the connection the server MUST close it, with a Close before: %s',
-    async (_, wrong, code) => {
-      const flow = await openFlow();
-      flow.client.send(wrong);
-      expect((await flow.client.close())?.code).toBe(code);
-      // The client sends nothing: the server does not wait for its Close.
-      expect((await flow.client.rest()).length).toBe(0);
-      expect(await ended(flow)).toMatchObject({ code });
-    },
-  );
+  ])('7.1.7 to fail the connection the server MUST send a Close and close it: %s', async (_, wrong, code) => {
+    const flow = await openFlow();
+    flow.client.send(wrong);
+    expect((await flow.client.close())?.code).toBe(code);
+    // The client sends nothing: the server does not wait for its Close.
+    expect((await flow.client.rest()).length).toBe(0);
+    expect(await ended(flow)).toMatchObject({ code });
+  });
 
   test.each<[how: string, together: boolean]>([
     ['in the same chunk', true],
     ['later', false],
-  ])('7.1.7 it MUST NOT process data behind the failure, not even a Close: %s', async (_, together) => {
+  ])('7.1.7 the server MUST NOT process data after a failure, not even a Close: %s', async (_, together) => {
     const flow = await openFlow();
     const behind = [frame(2, 'data'), frame(PING, 'ping'), closeFrame(4000)];
     flow.client.send(frame(2, 'good'), frame(2, 'bad', { rsv: 4 }), ...(together ? behind : []));
@@ -130,7 +127,7 @@ describe('7.1 definitions', () => {
 });
 
 describe('7.2 abnormal closures', () => {
-  test('7.2.2 to abort in the opening handshake the server MUST close the connection', async () => {
+  test('7.2.2 to abort during the opening handshake the server MUST close the connection', async () => {
     const { port } = await startTunnel({ authenticate: () => false });
     const client = new RawClient(port).send(handshake('/tunnel'), frame(PING));
     expect((await client.answer()).status).toBe(401);
@@ -141,7 +138,7 @@ describe('7.2 abnormal closures', () => {
 });
 
 describe('7.3 normal closure', () => {
-  test('the server closes by a closing handshake, behind all that was to be sent', async () => {
+  test('the server closes by a closing handshake, after all data to be sent', async () => {
     const flow = await openFlow();
     flow.backend.end('to the last byte');
     expect((await flow.client.payload(16)).toString()).toBe('to the last byte');
@@ -154,25 +151,25 @@ describe('7.3 normal closure', () => {
 });
 
 describe('7.4.1 1005, 1006 and 1015 MUST NOT be set as a code in a Close', () => {
-  test('by the client: each is a protocol error', async () => {
+  test('from the client: each code is a protocol error', async () => {
     expect(await answersTo(RESERVED)).toEqual(RESERVED.map(() => 1002));
   });
 
-  test('by the server: a Close without code is answered by one without code', async () => {
+  test('from the server: a Close without a code is answered by a Close without a code', async () => {
     const flow = await openFlow();
     flow.client.send(closeFrame());
     expect((await flow.client.rest()).toString('hex')).toBe('8800');
     expect((await ended(flow)).code).toBe(1005);
   });
 
-  test('by the server: where no Close came there is none to send', async () => {
+  test('from the server: without a received Close none is sent', async () => {
     const flow = await openFlow();
     flow.client.socket.end();
     expect((await flow.client.rest()).length).toBe(0);
     expect((await ended(flow)).code).toBe(1006);
   });
 
-  test.each(RESERVED)('by the app: %i is refused', async (code) => {
+  test.each(RESERVED)('from the app: %i is refused', async (code) => {
     const flow = await openFlow();
     expect(() => flow.tunnel.end(() => true, code)).toThrow();
     flow.client.send(frame(2, 'still open'));
@@ -181,24 +178,24 @@ describe('7.4.1 1005, 1006 and 1015 MUST NOT be set as a code in a Close', () =>
 });
 
 describe('7.4.2 reserved ranges', () => {
-  test('0-999 are not used', async () => {
+  test('codes 0-999 are not accepted', async () => {
     const codes = [0, 1, ...range(99, 999, 100)];
     expect(await answersTo(codes)).toEqual(codes.map(() => 1002));
   });
 
-  test('1000-2999 are reserved: only what is registered passes', async () => {
+  test('codes 1000-2999 are reserved: only registered codes are accepted', async () => {
     const unknown = [1004, ...RESERVED, 1016, 1100, 1999, 2000, 2500, 2999];
     const known = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014];
     expect(await answersTo(unknown)).toEqual(unknown.map(() => 1002));
     expect(await answersTo(known)).toEqual(known);
   });
 
-  test('3000-3999 and 4000-4999 are for libraries and apps: all pass', async () => {
+  test('codes 3000-3999 and 4000-4999 are for libraries and apps: all are accepted', async () => {
     const codes = [...range(3000, 4999, 97), 3999, 4000, 4999];
     expect(await answersTo(codes)).toEqual(codes);
   });
 
-  test('above 4999 there are none', async () => {
+  test('codes above 4999 are not accepted', async () => {
     const codes = [5000, 9999, 32768, 65535];
     expect(await answersTo(codes)).toEqual(codes.map(() => 1002));
   });

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { CloseCause } from '../../src/index.js';
-import { arrange, phases, type Phase, type Scene, type TableOptions } from '../support/integrity-table.js';
+import { arrange, phases, type Phase, type Scene, type TableOptions } from './ends-table.js';
 import { closeFrame } from '../support/raw-client.js';
 
 const clientActions = {
@@ -26,7 +26,7 @@ const appActions = {
   'app close() at once': ({ tunnel }) => tunnel.close({ timeout: 0 }),
 } satisfies Record<string, Act>;
 
-/** Deadlines of ours: long enough to come into the phase, short enough to wait for. */
+/** Deadlines of the tunnel: long enough to reach the phase, short enough to wait for. */
 const timers = {
   handshakeTimeout: { handshakeTimeout: 0.3 },
   connectTimeout: { host: { connectTimeout: 0.3 } },
@@ -43,7 +43,7 @@ const acts = { ...clientActions, ...backendActions, ...appActions };
 const actions = [...keysOf(acts), ...keysOf(timers)];
 type Action = (typeof actions)[number];
 
-/** What comes of an action. */
+/** The outcome of an action. */
 interface Row {
   /** The close code, or the code of the refusal. */
   readonly ends: number | string;
@@ -51,11 +51,11 @@ interface Row {
   readonly cause?: CloseCause;
   /** What the client hears last: a close code, a status, or a bare end; left out where it has gone or is cut off. */
   readonly sees?: number | 'nothing';
-  /** All that was on the way arrives. */
+  /** All bytes in flight arrive. */
   readonly delivers?: 'up' | 'down' | 'both';
-  /** What the client has sent is not: it was cut off. */
+  /** Bytes of the client do not all arrive: the client was cut off. */
   readonly drops?: 'up';
-  /** Whoever does nothing of its own any more: the tunnel has to end without it. */
+  /** The sides that do nothing any more: the tunnel has to end without them. */
   readonly still?: 'client' | 'backend';
   readonly options?: TableOptions;
 }
@@ -142,7 +142,7 @@ const closeSent = {
   ],
 } as const satisfies Record<Action, Cell>;
 
-/** Every action in every phase: what the contract says comes of it. */
+/** The outcome that the contract states for every action in every phase. */
 const table: Record<Phase, Record<Action, Cell>> = {
   guard: beforeTheDial,
   choosing: beforeTheDial,
@@ -308,7 +308,7 @@ const cells = phases.flatMap((phase) =>
 );
 const rows = cells.flatMap(({ cell, ...where }) => rowsOf(cell).map((row) => ({ ...where, row })));
 
-test('every action has its place in every phase', () => {
+test('the table lists every action in every phase', () => {
   expect(Object.keys(table)).toEqual([...phases]);
   for (const phase of phases) expect(Object.keys(table[phase]).sort()).toEqual([...actions].sort());
   const meaningless = cells.filter(({ cell }) => typeof cell === 'string');

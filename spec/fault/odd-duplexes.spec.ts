@@ -38,8 +38,8 @@ function expectFree(tunnel: Tunnel): void {
 
 const MOST_ASKED = 5_000_000;
 
-describe('a backend of the app', () => {
-  test.each(['end', 'destroy', 'resume'] as const)('whose %s throws holds no tunnel', async (method) => {
+describe('a stream of the app as backend', () => {
+  test.each(['end', 'destroy', 'resume'] as const)('whose %s throws keeps no tunnel open', async (method) => {
     const backend = made();
     const { tunnel, closed, client } = await before(backend);
     backend[method] = fault;
@@ -49,7 +49,7 @@ describe('a backend of the app', () => {
     await tunnel.close();
   });
 
-  test('whose pause throws has failed', async () => {
+  test('whose pause throws counts as failed', async () => {
     const backend = made();
     const { closed, client } = await before(backend);
     client.socket.pause();
@@ -64,7 +64,7 @@ describe('a backend of the app', () => {
     expect(code).toBe(1011);
   });
 
-  test('that says close and lives on is destroyed, and heard no more', async () => {
+  test('that emits close but lives on is destroyed, and its later events are ignored', async () => {
     const backend = made();
     const { tunnel, closed } = await before(backend);
     backend.emit('close');
@@ -76,7 +76,7 @@ describe('a backend of the app', () => {
     expectFree(tunnel);
   });
 
-  test('that is destroyed and does not say so is found by what the client sends', async () => {
+  test("that is destroyed without an event is detected by the client's next bytes", async () => {
     const backend = made({ emitClose: false });
     const { closed, client } = await before(backend);
     backend.destroy();
@@ -86,7 +86,7 @@ describe('a backend of the app', () => {
   });
 
   test.each(['closes', 'is reset'])(
-    'that makes its bytes itself does not stop the others once its client %s',
+    'that produces bytes synchronously does not block other tunnels once its client %s',
     async (how) => {
       const chunk = Buffer.alloc(65_536);
       let asked = 0;
@@ -111,7 +111,7 @@ describe('a backend of the app', () => {
   );
 });
 
-describe('a connection of the app', () => {
+describe('a stream of the app as client connection', () => {
   async function over(carrier: Duplex, options: { pingInterval?: number; pongTimeout?: number } = {}) {
     const backend = await startBackend();
     const tunnel = makeTunnel({ server: { port: backend.port }, ...soon, ...options });
@@ -126,7 +126,7 @@ describe('a connection of the app', () => {
     return { tunnel, closed, backend: [...backend.sockets][0]! };
   }
 
-  test.each(['a PING', 'bytes', 'a Close'])('that throws at %s has failed', async (what) => {
+  test.each(['a PING', 'bytes', 'a Close'])('that throws at %s counts as failed', async (what) => {
     const carrier = made();
     const { tunnel, closed, backend } = await over(carrier, { pingInterval: what === 'a PING' ? 0.05 : 0 });
     carrier._write = fault;
@@ -137,7 +137,7 @@ describe('a connection of the app', () => {
     expectFree(tunnel);
   });
 
-  test.each(['destroy', 'resume', 'end'] as const)('whose %s throws holds no tunnel', async (method) => {
+  test.each(['destroy', 'resume', 'end'] as const)('whose %s throws keeps no tunnel open', async (method) => {
     // Else Node itself calls its `destroy`.
     const carrier = made({ autoDestroy: false });
     const { tunnel, closed } = await over(carrier);
@@ -148,7 +148,7 @@ describe('a connection of the app', () => {
     await tunnel.close();
   });
 
-  test('that fails and says no close holds no tunnel', async () => {
+  test('that fails without close keeps no tunnel open', async () => {
     const carrier = made({ emitClose: false });
     const { tunnel, closed } = await over(carrier);
     carrier.destroy(new Error('gone'));
@@ -157,7 +157,7 @@ describe('a connection of the app', () => {
     expectFree(tunnel);
   });
 
-  test('that is destroyed and does not say so is found by the next PING', async () => {
+  test('that is destroyed without an event is detected by the next PING', async () => {
     const carrier = made({ emitClose: false });
     const { closed } = await over(carrier, { pingInterval: 0.1, pongTimeout: 0 });
     carrier.destroy();

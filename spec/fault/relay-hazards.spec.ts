@@ -9,9 +9,17 @@ import { WebSocketStream } from '../../src/frames/websocket-stream.js';
 import type { ClosedInfo, Host } from '../../src/index.js';
 import { certificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
-import { Random } from '../support/integrity-random.js';
-import { startSite, upgradeOn, type Transport } from '../support/integrity-site.js';
-import { closeFrame, frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { Random } from '../support/random.js';
+import { startSite, upgradeOn, type Transport } from '../support/integrity/site.js';
+import {
+  closeFrame,
+  frame,
+  handshake,
+  openRaw,
+  RawClient,
+  requestTunnel,
+  statusOf,
+} from '../support/raw-client.js';
 import {
   listen,
   makeTunnel,
@@ -21,13 +29,13 @@ import {
   startEcho,
   startTunnel,
 } from '../support/servers.js';
-import { until } from '../support/wait.js';
+import { sleep, until } from '../support/wait.js';
 
 const LARGE = Buffer.alloc(600_000, 'no two words of it are the same ');
 
-describe('a client that reads and answers no PING', () => {
+describe('a client that reads but answers no PING is cut off', () => {
   test.each<Transport>(['http', 'https', 'duplex'])(
-    'over %s, however the backend chatters',
+    'over %s, however much the backend sends',
     async (transport) => {
       const site = await startSite(
         transport,
@@ -52,7 +60,7 @@ describe('a client that reads and answers no PING', () => {
 });
 
 test.each<Transport>(['http', 'https', 'duplex', 'https duplex'])(
-  'over %s, a client that takes nothing is found, though PINGs go on',
+  'over %s, a client that accepts no bytes is detected although PINGs go on',
   async (transport) => {
     const serve = (backend: Socket) => void backend.write(Buffer.alloc(16_000_000));
     const options = { pingInterval: 0.05, pongTimeout: 0.1, closeTimeout: 0.2 };
@@ -64,7 +72,7 @@ test.each<Transport>(['http', 'https', 'duplex', 'https duplex'])(
   },
 );
 
-test('a client that is read again in the very turn in which its PONG is looked for is not cut off', async () => {
+test('a client is not cut off when reading resumes in the event-loop turn that checks its PONG', async () => {
   vi.useFakeTimers();
   onCleanup(() => vi.useRealTimers());
   const socket = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
@@ -84,7 +92,7 @@ test('a client that is read again in the very turn in which its PONG is looked f
   expect(socket.destroyed).toBe(true);
 });
 
-test('a client that slowly takes what waits for it is not idle', async () => {
+test('a client that accepts queued bytes slowly is not idle', async () => {
   const backend = await startBackend((socket) => socket.write(LARGE));
   const server = { port: backend.port };
   // So that no chunk takes nearly as long as the timeout.
@@ -113,7 +121,7 @@ test('a client that slowly takes what waits for it is not idle', async () => {
 test.each([
   ['in one chunk', ['good \u20ac', '\xff', ' never']],
   ['with a character cut before it', ['good \u20ac', '']],
-])('text mode: what the backend sent before a wrong byte is delivered, %s', async (_how, parts) => {
+])('text mode: bytes before an invalid byte of the backend are delivered, %s', async (_how, parts) => {
   const [good = '', ...rest] = parts;
   const bad = Buffer.concat([Buffer.from(good), Buffer.from([0xff]), Buffer.from(rest.join(''), 'latin1')]);
   const cut = rest.length === 1 ? Buffer.byteLength(good) - 1 : bad.length;
@@ -130,7 +138,7 @@ test.each([
   expect((await closed)[0].code).toBe(1011);
 });
 
-test("what another listener saw of the client's bytes stays as it was", async () => {
+test('bytes of the client that another listener saw stay unchanged', async () => {
   const backend = await startBackend();
   const tunnel = makeTunnel({ server: { port: backend.port }, closeTimeout: 0.2 });
   const seen: Buffer[] = [];
@@ -180,7 +188,7 @@ class HoldingSocket extends Socket {
   }
 }
 
-test('a chunk that a socket of another class still holds is not freed', async () => {
+test('a chunk still in use by a socket of another class is not freed', async () => {
   const backend = await startBackend((socket) => socket.write(LARGE));
   const tunnel = makeTunnel({ server: { port: backend.port }, closeTimeout: 0.2 });
   const http = createHttp(express().use('/tunnel', tunnel));
@@ -195,7 +203,7 @@ test('a chunk that a socket of another class still holds is not freed', async ()
   expect((await client.payload(LARGE.length)).equals(LARGE)).toBe(true);
 });
 
-test('a TLS backend that is reset while the client is slow has failed, not ended', async () => {
+test('a TLS backend that resets while the client is slow counts as failed and not as ended', async () => {
   const all = Buffer.alloc(8_000_000);
   const site = await startSite('http', 'tls', (backend) => backend.write(all), { closeTimeout: 0.5 });
   // Not every reset is told as an end.
@@ -209,7 +217,7 @@ test('a TLS backend that is reset while the client is slow has failed, not ended
     // Until nothing moves any more, both sides' buffers are full.
     for (let before = -1; before !== site.tunnel.stats().bytesOut;) {
       before = site.tunnel.stats().bytesOut;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
     raw.resetAndDestroy();
     client.resume().on('end', () => client.end());
@@ -223,7 +231,7 @@ const mute = (options: DuplexOptions = {}) =>
   new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done(), ...options });
 
 test.each(['TLS', 'a socket of connect'])(
-  'a backend over %s that ends before the tunnel is open has ended',
+  'a backend over %s that ends before the tunnel opens counts as ended',
   async (kind) => {
     const end = (socket: Socket) => void socket.end();
     const options = { ...certificate(), allowHalfOpen: true };
@@ -255,7 +263,7 @@ test.each([
   ['end', 1000],
   ['reset', 1011],
 ])(
-  'what fills the small memory to its last byte is delivered before the %s of the backend',
+  'bytes that fill the small read buffer to its last byte are delivered before the %s of the backend',
   async (how, code) => {
     // As much as an idle connection is read with at once.
     const sent = LARGE.subarray(0, 4000);
@@ -287,11 +295,11 @@ test.each([
   },
 );
 
-describe('a stream of the app in place of a backend', () => {
+describe('a stream of the app as backend', () => {
   test.each([
     ['says no close', { emitClose: false }],
     ['is never destroyed', { destroy: () => undefined }],
-  ])('that %s holds no tunnel', async (_what, options) => {
+  ])('that %s keeps no tunnel open', async (_what, options) => {
     const server = { connect: () => mute(options) };
     const { port, tunnel } = await startTunnel({ server, closeTimeout: 0.1 });
     const closed = once(tunnel, 'close') as Promise<[ClosedInfo]>;
@@ -302,7 +310,7 @@ describe('a stream of the app in place of a backend', () => {
     await tunnel.close({ timeout: 0 });
   });
 
-  test.each(['at once', 'later'])('that throws, %s, has failed', async (when) => {
+  test.each(['at once', 'later'])('that throws, %s, counts as failed', async (when) => {
     const write = () => {
       throw new Error('no such write');
     };
@@ -315,7 +323,7 @@ describe('a stream of the app in place of a backend', () => {
     await until(() => tunnel.stats().open === 0);
   });
 
-  test('that had failed before the tunnel was open has failed, though it does not destroy itself', async () => {
+  test('that failed before the tunnel opens counts as failed, although it is not destroyed', async () => {
     const write = (_chunk: Buffer, _encoding: string, done: (error: Error) => void) =>
       done(new Error('full'));
     const connect = () => {
@@ -330,19 +338,19 @@ describe('a stream of the app in place of a backend', () => {
     await until(() => tunnel.stats().open === 0);
   });
 
-  test('that server() gives twice stays with its first tunnel', async () => {
+  test('that server() returns twice stays with its first tunnel', async () => {
     const stream = new PassThrough();
     const { port } = await startTunnel({ server: () => stream });
     const client = (await openRaw(port)).send(frame(2, 'one'));
     expect((await client.payload(3)).toString()).toBe('one');
-    const second = new RawClient(port).send(handshake('/tunnel'));
+    const second = requestTunnel(port);
     expect((await second.answer()).status).toBe(500);
     await second.rest();
     client.send(frame(2, 'two'));
     expect((await client.payload(3)).toString()).toBe('two');
   });
 
-  test.each(['connect', 'server'])('that %s gives as the request is ended is freed', async (how) => {
+  test.each(['connect', 'server'])('that %s returns while the request ends is freed', async (how) => {
     for (let turns = 0; turns < 12; turns++) {
       let stream: Duplex | undefined;
       const give = async () => {
@@ -352,13 +360,13 @@ describe('a stream of the app in place of a backend', () => {
         return stream;
       };
       const { port, tunnel } = await startTunnel({ server: how === 'connect' ? { connect: give } : give });
-      expect((await new RawClient(port).send(handshake('/tunnel')).answer()).status).toBe(403);
+      expect(await statusOf(port)).toBe(403);
       await until(() => stream?.destroyed === true);
     }
   });
 });
 
-test('who is ended in the very turn of the 101 gets no tunnel', async () => {
+test('a request that is ended in the event-loop turn of its 101 gets no tunnel', async () => {
   const { port: echo } = await startEcho();
   for (let turns = 0; turns < 12; turns++) {
     const tunnel = makeTunnel({ server: { port: echo }, closeTimeout: 0.1 });
@@ -369,7 +377,7 @@ test('who is ended in the very turn of the 101 gets no tunnel', async () => {
       });
       app.use('/tunnel', tunnel);
     });
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     const { status } = await client.answer();
     if (status === 101) expect(await client.close()).toMatchObject({ code: 1008 });
     else expect(status).toBe(403);

@@ -10,7 +10,7 @@ import { certificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { frame, openRaw } from '../support/raw-client.js';
 import { closedPort, listen, portOf, startBackend, startEcho, startTunnel } from '../support/servers.js';
-import { startStuck } from '../support/stuck.js';
+import { startStuck } from './stuck-server.js';
 import { until } from '../support/wait.js';
 
 /** A name server that knows these addresses for every name, and does not know `all` if told so. */
@@ -45,8 +45,8 @@ function watchSockets(): Socket[] {
   return made;
 }
 
-describe('issue 12, case 25: a name with several addresses', () => {
-  test('a slow first address that works is reached although the second is dead', async () => {
+describe("issue 12, case 25: a backend's name with several addresses", () => {
+  test('a slow first address is used although the second address is dead', async () => {
     const { port: backend } = await startStuck({ host: STUCK, slow: 600 });
     const server = { host: 'desk.test', port: backend, lookup: knows(STUCK, DEAD) };
     const { port } = await startTunnel({ server });
@@ -54,7 +54,7 @@ describe('issue 12, case 25: a name with several addresses', () => {
     expect((await client.payload(5)).toString()).toBe('hello');
   });
 
-  test('an address that takes no connection is passed by, long before connectTimeout', async () => {
+  test('an address that accepts no connection is skipped long before connectTimeout', async () => {
     const { port: stuck } = await startStuck({ host: STUCK });
     const alive = createServer((peer) => peer.on('error', () => undefined).pipe(peer)).listen(stuck, ALIVE);
     await once(alive, 'listening');
@@ -69,7 +69,7 @@ describe('issue 12, case 25: a name with several addresses', () => {
     expect(dialled.map(({ destroyed }) => destroyed)).toEqual([true, false]);
   });
 
-  test('each has its share of a connectTimeout that is shorter than the delay between two attempts', async () => {
+  test('each address gets a share of a connectTimeout shorter than the delay between two attempts', async () => {
     const { port } = await startStuck({ host: STUCK });
     const alive = createServer((peer) => peer.on('error', () => undefined)).listen(port, ALIVE);
     await once(alive, 'listening');
@@ -81,7 +81,7 @@ describe('issue 12, case 25: a name with several addresses', () => {
     expect(socket.remoteAddress).toBe(ALIVE);
   });
 
-  test('the families take turns, beginning with that of the first', async () => {
+  test('address families alternate, starting with that of the first address', async () => {
     const port = await closedPort();
     const asked: string[] = [];
     const lookup = knows('127.0.0.2', '127.0.0.3', '127.0.0.4', '::1', '::2');
@@ -93,7 +93,7 @@ describe('issue 12, case 25: a name with several addresses', () => {
     expect(asked).toEqual(['127.0.0.2', '::1', '127.0.0.3', '::2', '127.0.0.4']);
   });
 
-  test('from an IPv4 localAddress only IPv4 ones are tried', async () => {
+  test('from an IPv4 localAddress only IPv4 addresses are tried', async () => {
     const backend = await startBackend();
     const connection = backend.connection();
     const server = {
@@ -105,7 +105,7 @@ describe('issue 12, case 25: a name with several addresses', () => {
     expect((await connection).remoteAddress).toBe('127.0.0.9');
   });
 
-  test('a lookup that gives one address in place of a list is taken', async () => {
+  test('a lookup that returns one address instead of a list is accepted', async () => {
     const { port: backend } = await startEcho();
     const lookup: LookupFunction = (_name, _options, done) => done(null, ALIVE, 4);
     const { port } = await startTunnel({ server: { host: 'desk.test', port: backend, lookup } });
@@ -116,7 +116,7 @@ describe('issue 12, case 25: a name with several addresses', () => {
   test.each([
     ['no address', knows()],
     ['what is no address', knows('desk')],
-  ])('a lookup that gives %s is an error of this request alone', async (_what, lookup) => {
+  ])('a lookup that returns %s fails this request only', async (_what, lookup) => {
     const { port: backend } = await startEcho();
     let answer = lookup;
     const changing: LookupFunction = (...args) => answer(...args);
@@ -128,7 +128,7 @@ describe('issue 12, case 25: a name with several addresses', () => {
     await openRaw(port);
   });
 
-  test('an abort destroys every attempt', async () => {
+  test('an abort destroys every connection attempt', async () => {
     const { port } = await startStuck({ host: STUCK });
     const controller = new AbortController();
     const made: Socket[] = [];
@@ -148,7 +148,7 @@ describe('issue 12, case 25: a name with several addresses', () => {
     ]);
   });
 
-  test('TLS begins on the connection that won', async () => {
+  test('TLS starts on the first connection that opened', async () => {
     const { port } = await startStuck({ host: STUCK });
     const secure = createTls(certificate(), (peer) => peer.on('error', () => undefined).pipe(peer)).listen(
       port,
@@ -164,8 +164,8 @@ describe('issue 12, case 25: a name with several addresses', () => {
   });
 });
 
-describe('issue 12, case 25: the client', () => {
-  async function echoes(url: string, options = {}): Promise<void> {
+describe("issue 12, case 25: the client's connection attempts", () => {
+  async function clientEchoes(url: string, options = {}): Promise<void> {
     const stream = connect(url, { proxy: false, ...options });
     onCleanup(() => stream.destroy());
     stream.write('hello');
@@ -184,14 +184,14 @@ describe('issue 12, case 25: the client', () => {
     onCleanup(() => server.close());
   }
 
-  test('passes by an address of the server that takes no connection', async () => {
+  test('skip an address of the server that accepts no connection', async () => {
     const { port: stuck } = await startStuck({ host: STUCK });
     await relayOn(ALIVE, stuck, (await startTunnel()).port);
     namesHave(STUCK, ALIVE);
-    await echoes(`ws://desk.test:${stuck}/tunnel`);
+    await clientEchoes(`ws://desk.test:${stuck}/tunnel`);
   });
 
-  test('waits for a slow address although the second is dead', async () => {
+  test('wait for a slow address although the second address is dead', async () => {
     const { port: stuck } = await startStuck({ host: STUCK, slow: 600 });
     namesHave(STUCK, DEAD);
     const stream = connect(`ws://desk.test:${stuck}/`, { proxy: false });
@@ -202,7 +202,7 @@ describe('issue 12, case 25: the client', () => {
   });
 
   test.each(['connect', 'forward'] as const)(
-    'passes by such an address of a proxy (%s)',
+    'skip an address of a proxy that accepts no connection (%s)',
     async (proxyMode) => {
       const { port: site } = await startTunnel();
       const { port: stuck } = await startStuck({ host: STUCK });
@@ -220,11 +220,11 @@ describe('issue 12, case 25: the client', () => {
       await once(proxy, 'listening');
       onCleanup(() => proxy.close());
       namesHave(STUCK, ALIVE);
-      await echoes('ws://site.test/tunnel', { proxy: `http://proxy.test:${stuck}`, proxyMode });
+      await clientEchoes('ws://site.test/tunnel', { proxy: `http://proxy.test:${stuck}`, proxyMode });
     },
   );
 
-  test('says of each address why it could not be reached', async () => {
+  test('report for each address why the attempt failed', async () => {
     const server = createServer();
     await listen(server);
     const port = portOf(server);

@@ -15,21 +15,20 @@ import type {
   TunnelOptions,
 } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
-import { closeFrame, frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import {
+  closeFrame,
+  frame,
+  openRaw,
+  type RawClient,
+  requestTunnel,
+  statusOf,
+} from '../support/raw-client.js';
 import { closedPort, startBackend, startEcho, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
 const id = (port: number) => `127.0.0.1:${port}`;
 const loads = (tunnel: Tunnel) => tunnel.stats().backends.map(({ load }) => load);
 const silent = () => undefined;
-
-async function statusOf(port: number): Promise<number> {
-  const client = new RawClient(port).send(handshake('/tunnel'));
-  const { status } = await client.answer();
-  if (status !== 101) await client.rest();
-  client.socket.end();
-  return status;
-}
 
 /** Opens a tunnel and says which backend it got. */
 async function backendOf(tunnel: Tunnel, port: number): Promise<string> {
@@ -46,8 +45,8 @@ async function listenOn(port: number): Promise<void> {
   onCleanup(() => server.close());
 }
 
-describe('outages', () => {
-  test('the next host is tried, and the dead one is left out for disableTime', async () => {
+describe('a backend outage', () => {
+  test('makes the tunnel try the next host, and leaves the dead one out for disableTime', async () => {
     const dead = await closedPort();
     const { port: alive } = await startEcho();
     const asked: string[][] = [];
@@ -73,7 +72,7 @@ describe('outages', () => {
     ]);
   });
 
-  test('none up: the only host is tried each half second in spite of disableTime, in between it is 503', async () => {
+  test('of the only host: it is tried every half second despite disableTime, and requests in between get 503', async () => {
     // The pool's clock; Node's own timers go on.
     vi.useFakeTimers({ toFake: ['performance'] });
     onCleanup(() => vi.useRealTimers());
@@ -97,13 +96,13 @@ describe('outages', () => {
     expect(events[1]).toEqual({ id: id(dead), up: true });
   });
 
-  test('disableTime 0 leaves nothing out', async () => {
+  test('with disableTime 0 leaves no host out', async () => {
     const dead = await closedPort();
     const { port } = await startTunnel({ server: { port: dead, disableTime: 0 } });
     expect([await statusOf(port), await statusOf(port)]).toEqual([502, 502]);
   });
 
-  test('a host that is silent is left for the next one after connectTimeout', async () => {
+  test('a silent host is left for the next one after connectTimeout', async () => {
     const { port: alive } = await startEcho();
     const stuck = { host: 'desk.test', port: 1, connectTimeout: 0.05, lookup: silent };
     const { port, tunnel } = await startTunnel({ server: [stuck, { port: alive }] });
@@ -120,8 +119,8 @@ test('a host that never answers is left out, also where handshakeTimeout is belo
   expect(tunnel.stats().backends).toMatchObject([{ up: false, load: 0 }, { up: true }]);
 });
 
-describe('server', () => {
-  test('a unix socket', async () => {
+describe('the option server', () => {
+  test('takes the path of a unix socket', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'wstunnel-'));
     const socket = join(folder, 'vnc');
     const server = createServer((peer) => peer.on('error', silent).pipe(peer));
@@ -136,7 +135,7 @@ describe('server', () => {
     expect((await opened)[0].backend).toBe(`unix:${socket}`);
   });
 
-  test('a unix socket that is closed both ways behind its last byte has ended, not failed', async () => {
+  test('a unix socket closed in both directions after its last byte counts as ended, not as failed', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'wstunnel-'));
     const socket = join(folder, 'vnc');
     const server = createServer((peer) => peer.on('error', silent).end('bye', () => peer.destroy()));
@@ -150,7 +149,7 @@ describe('server', () => {
     expect(await client.close()).toEqual({ code: 1000, reason: 'the backend ended' });
   });
 
-  test('a function: a host, a list, a promise of them, by what the request says', async () => {
+  test('takes a function that returns a host, a list or a promise of them for the request', async () => {
     const [one, two] = [await startEcho(), await startEcho()];
     let target: Target | Promise<Target>;
     const { port, tunnel } = await startTunnel({ server: () => target });
@@ -183,7 +182,7 @@ describe('server', () => {
       { port: 30000, connectTimeout: 8000 },
       { port: 5900, proxyProtocol: 3 },
     ],
-  ])('a function that returns %o is at fault: 500', async (target) => {
+  ])('a function that returns %o causes a 500', async (target) => {
     const { port, tunnel } = await startTunnel({ server: () => target as Target });
     const refused = once(tunnel, 'refuse') as Promise<[{ code: string; reason: string }]>;
     expect(await statusOf(port)).toBe(500);
@@ -193,14 +192,14 @@ describe('server', () => {
 });
 
 describe('balance', () => {
-  test('fair spreads by load, connecting ones counted', async () => {
+  test('fair spreads tunnels by load, and counts connection attempts', async () => {
     const ports = [(await startEcho()).port, (await startEcho()).port, (await startEcho()).port];
     const { port, tunnel } = await startTunnel({ server: ports.map((one) => ({ port: one })) });
     await Promise.all(Array.from({ length: 9 }, () => openRaw(port)));
     expect(loads(tunnel)).toEqual([3, 3, 3]);
   });
 
-  test('round-robin goes around and passes over the dead', async () => {
+  test('round-robin alternates and skips dead hosts', async () => {
     const [first, dead, third] = [(await startEcho()).port, await closedPort(), (await startEcho()).port];
     const server = [{ port: first }, { port: dead, disableTime: 60 }, { port: third }];
     const { port, tunnel } = await startTunnel({ server, balance: 'round-robin' });
@@ -237,7 +236,7 @@ describe('balance', () => {
   });
 });
 
-describe('the load is counted once and released once', () => {
+describe('the load is counted once per tunnel and released once', () => {
   async function counting(server?: Parameters<typeof startTunnel>[0], more = {}) {
     const heard: string[] = [];
     const balance: BalanceStrategy = {
@@ -268,24 +267,27 @@ describe('the load is counted once and released once', () => {
     expect(loads(tunnel)).toEqual([0]);
   });
 
-  test.each(['end', 'destroy', 'resetAndDestroy'] as const)('the backend: %s', async (leave) => {
-    const backend = await startBackend((socket) => socket.once('data', () => socket[leave]()));
-    const { heard, port, tunnel } = await counting({ server: { port: backend.port } });
-    const closed = once(tunnel, 'close');
-    const client = (await openRaw(port)).send(frame(2, 'x'));
-    await client.close();
-    client.send(closeFrame(1000)).socket.end();
-    await closed;
-    expect(heard).toEqual(ONCE);
-  });
+  test.each(['end', 'destroy', 'resetAndDestroy'] as const)(
+    'after the end of the backend: %s',
+    async (leave) => {
+      const backend = await startBackend((socket) => socket.once('data', () => socket[leave]()));
+      const { heard, port, tunnel } = await counting({ server: { port: backend.port } });
+      const closed = once(tunnel, 'close');
+      const client = (await openRaw(port)).send(frame(2, 'x'));
+      await client.close();
+      client.send(closeFrame(1000)).socket.end();
+      await closed;
+      expect(heard).toEqual(ONCE);
+    },
+  );
 
-  test('the backend refuses', async () => {
+  test('after the backend refused the connection', async () => {
     const { heard, port } = await counting({ server: { port: await closedPort() } });
     expect(await statusOf(port)).toBe(502);
     expect(heard).toEqual(ONCE);
   });
 
-  test('while connecting: the client leaves, or the time is over', async () => {
+  test('after the client left, or the time ran out, during the connection attempt', async () => {
     let dialled: (() => void) | undefined;
     const lookup = () => dialled?.();
     const { heard, port, tunnel } = await counting(
@@ -293,7 +295,7 @@ describe('the load is counted once and released once', () => {
       { handshakeTimeout: 1 },
     );
     const dialling = new Promise<void>((resolve) => (dialled = resolve));
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     await dialling;
     expect(loads(tunnel)).toEqual([1]);
     client.socket.destroy();
@@ -305,7 +307,7 @@ describe('the load is counted once and released once', () => {
     expect(tunnel.stats().backends).toMatchObject([{ load: 0 }]);
   });
 
-  test('the handshake fails after the dial', async () => {
+  test('after the handshake failed with a connected backend', async () => {
     const fail = () => {
       throw new Error('no');
     };
@@ -316,7 +318,7 @@ describe('the load is counted once and released once', () => {
   });
 });
 
-describe('in-process backends', () => {
+describe('backends within the process', () => {
   /** Sends back what it gets, in upper case. */
   const shouting = () =>
     new Transform({
@@ -328,7 +330,7 @@ describe('in-process backends', () => {
     ['a promise of connect', () => [{ connect: () => Promise.resolve(shouting()) }]],
     ['server()', () => shouting],
     ['a promise of server()', () => () => Promise.resolve(shouting())],
-  ])('%s: bytes both ways, ends, loads', async (_name, server) => {
+  ])('%s carries bytes both ways, ends, and counts its load', async (_name, server) => {
     const { port, tunnel } = await startTunnel({ server: server()! });
     const closed = once(tunnel, 'close') as Promise<[{ code: number; bytesIn: number; bytesOut: number }]>;
     const client = (await openRaw(port)).send(frame(2, 'hello'));
@@ -340,7 +342,7 @@ describe('in-process backends', () => {
     expect(loads(tunnel)).toEqual([0]);
   });
 
-  test('one that ends, and one that fails', async () => {
+  test('one stream that ends and one that fails end their tunnels', async () => {
     let stream: Transform;
     const { port } = await startTunnel({ server: () => (stream = shouting()) });
     const first = (await openRaw(port)).send(frame(2, 'a'));
@@ -353,7 +355,7 @@ describe('in-process backends', () => {
     expect(await second.close()).toMatchObject({ code: 1011 });
   });
 
-  test('a failure of one stream of server() leaves out no other', async () => {
+  test('a failed stream of server() leaves no other host out', async () => {
     let works = false;
     const { port } = await startTunnel({ server: () => (works ? shouting() : shouting().destroy()) });
     expect(await statusOf(port)).toBe(502);
@@ -361,7 +363,7 @@ describe('in-process backends', () => {
     expect(await statusOf(port)).toBe(101);
   });
 
-  test('connect that fails is a host that is down', async () => {
+  test('a `connect` that fails marks its host as down', async () => {
     const fail = () => {
       throw new Error('no desk');
     };
@@ -374,7 +376,7 @@ describe('in-process backends', () => {
     expect(new Set(backends.map(({ id: name }) => name)).size).toBe(2);
   });
 
-  test('a stream that nobody gets is destroyed', async () => {
+  test('a stream whose client has left is destroyed', async () => {
     const stream = shouting();
     let give: (stream: Transform) => void;
     const promised = new Promise<Transform>((resolve) => (give = resolve));

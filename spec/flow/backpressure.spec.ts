@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import { onWrite, openFlow, type OpenFlow } from '../support/frames-flow.js';
+import { onWrite, openFlow, type OpenFlow } from '../support/observed-tunnel.js';
 import { closeFrame, frame, openRaw } from '../support/raw-client.js';
 import { undisturbed, until } from '../support/wait.js';
 
@@ -33,7 +33,7 @@ function listeners({ toClient, toBackend }: OpenFlow): number[] {
   return [toClient, toBackend].flatMap((socket) => events.map((event) => socket.listenerCount(event)));
 }
 
-test('a backend that does not read: the client is paused, and every byte arrives later', async () => {
+test('a backend that does not read pauses the client, and every byte arrives later', async () => {
   const flow = await openFlow({ limits });
   const most = watchWaiting(flow.toBackend);
   const before = listeners(flow);
@@ -78,7 +78,7 @@ test('tiny frames to a backend that does not read are bounded as well', async ()
   await until(() => length === 300 * 50_000);
 });
 
-test('a stalled backend does not keep other tunnels', async () => {
+test('a stalled backend does not delay other tunnels', async () => {
   const flow = await openFlow({ limits });
   flow.backend.pause();
   flow.client.send(frame(2, Buffer.alloc(MUCH)));
@@ -89,7 +89,7 @@ test('a stalled backend does not keep other tunnels', async () => {
 });
 
 test.each(['binary', 'text'] as const)(
-  'a client that does not read: the backend is paused, and every byte arrives later (%s)',
+  'a client that does not read pauses the backend, and every byte arrives later (%s)',
   async (frameType) => {
     const flow = await openFlow({ limits, frameType });
     const most = watchWaiting(flow.toClient);
@@ -113,7 +113,7 @@ test.each(['binary', 'text'] as const)(
   },
 );
 
-test('both ways at once, both sides slow', async () => {
+test('both directions at once arrive whole when both sides are slow', async () => {
   const flow = await openFlow({ limits });
   flow.backend.pause();
   flow.client.socket.pause();
@@ -134,7 +134,7 @@ test('both ways at once, both sides slow', async () => {
   expect(hash.digest('hex')).toBe(sha256(up));
 });
 
-test('a client that floods with PINGs and does not read is not read either', async () => {
+test('a client that floods with PINGs and does not read is not read from either', async () => {
   const flow = await openFlow({ limits });
   const most = watchWaiting(flow.toClient);
   flow.client.socket.pause();
@@ -176,7 +176,7 @@ async function readSome(socket: Socket, length: number): Promise<void> {
   socket.off('data', count);
 }
 
-test('a client that reads slowly and says nothing is not taken for dead', () =>
+test('a client that reads slowly and sends nothing keeps its tunnel', () =>
   undisturbed(200, async () => {
     const flow = await openFlow({ limits, pingInterval: 0.05, pongTimeout: 0.8 });
     const pings = countPings(flow.toClient);
@@ -191,7 +191,7 @@ test('a client that reads slowly and says nothing is not taken for dead', () =>
     expect(flow.tunnel.stats().open).toBe(1);
   }));
 
-test('a client that neither reads nor says anything is cut off', async () => {
+test('a client that neither reads nor sends is cut off', async () => {
   const flow = await openFlow({ limits, pingInterval: 0.05, pongTimeout: 0.1 });
   flow.client.socket.pause();
   flow.backend.on('end', () => flow.backend.end());

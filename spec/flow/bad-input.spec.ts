@@ -4,7 +4,15 @@ import express, { type Express, type RequestHandler, type Response } from 'expre
 import { describe, expect, test } from 'vitest';
 import type { TunnelOptions } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
-import { closeFrame, frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import {
+  closeFrame,
+  echoes,
+  frame,
+  handshake,
+  openRaw,
+  RawClient,
+  requestTunnel,
+} from '../support/raw-client.js';
 import { makeTunnel, startApp, startEcho } from '../support/servers.js';
 import { deferred, until } from '../support/wait.js';
 
@@ -61,13 +69,8 @@ async function conversation(port: number, ...request: (string | Uint8Array)[]) {
   };
 }
 
-async function echoes(client: RawClient): Promise<void> {
-  client.send(frame(2, 'ping'));
-  expect((await client.payload(4)).toString()).toBe('ping');
-}
-
-describe('on one connection', () => {
-  test('an upgrade behind several slow requests waits for them all, and keeps its bytes', async () => {
+describe('several requests on one connection', () => {
+  test('an upgrade pipelined after several slow requests waits for all of them and keeps its early bytes', async () => {
     const slow = [deferred<Response>(), deferred<Response>(), deferred<Response>()];
     const { port, nothingIsLeft } = await start((app) => {
       app.get('/slow/:n', (req, res) => slow[Number(req.params.n)]?.resolve(res));
@@ -91,7 +94,7 @@ describe('on one connection', () => {
     await nothingIsLeft();
   });
 
-  test('many connections with an upgrade behind a slow request, half of which leave', async () => {
+  test('many connections with an upgrade after a slow request, half of which leave, free everything', async () => {
     const slow: Response[] = [];
     const { port, tunnel, nothingIsLeft } = await start((app) => {
       app.get('/slow', (_req, res) => slow.push(res));
@@ -116,7 +119,7 @@ describe('on one connection', () => {
     await nothingIsLeft();
   });
 
-  test('a second upgrade in the same packet is what the tunnel gets, or nobody', async () => {
+  test('a second upgrade in the same packet is read as frames by the tunnel, and dropped after a refusal', async () => {
     const { port, nothingIsLeft } = await start(() => [
       (req, res, next) => {
         if (req.query.out === undefined) next();
@@ -142,7 +145,7 @@ describe('on one connection', () => {
   test.each([
     ['an ordinary request', 'Connection: keep-alive'],
     ['an upgrade to h2c with a body', 'Connection: Upgrade\r\nUpgrade: h2c'],
-  ])('behind %s, on a connection that is kept', async (_what, lines) => {
+  ])('after %s on a keep-alive connection an upgrade opens a tunnel', async (_what, lines) => {
     const { port, tunnel, nothingIsLeft } = await start((app) => {
       app.post('/kept', express.text(), (req, res) => res.send(req.body));
       return [];
@@ -163,7 +166,7 @@ describe('on one connection', () => {
     await nothingIsLeft();
   });
 
-  test("100 resets in the middle of the app's login harm nobody", async () => {
+  test("100 clients that reset inside the app's login disturb no other client", async () => {
     const entered: (() => void)[] = [];
     const { port, tunnel, nothingIsLeft } = await start(() => [
       (req, _res, next) => {
@@ -186,7 +189,7 @@ describe('on one connection', () => {
     expect(tunnel.stats().open).toBe(0);
   });
 
-  test('an app that never answers: 504 once, and what the client floods meanwhile is not stored', async () => {
+  test('a client of an app that never answers gets 504 once, and its flood is not stored meanwhile', async () => {
     const entered = deferred();
     let read = Infinity;
     const { port, nothingIsLeft } = await start(
@@ -198,7 +201,7 @@ describe('on one connection', () => {
       ],
       { handshakeTimeout: 0.3 },
     );
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     await entered.promise;
     client.send(Buffer.alloc(16 * 1024 * 1024));
     expect((await client.answer()).status).toBe(504);
@@ -209,7 +212,7 @@ describe('on one connection', () => {
   });
 });
 
-describe('bad requests are answered once, and nothing of them stays', () => {
+describe('a bad request is answered once and leaves nothing behind', () => {
   const from = (headers: Record<string, string | string[] | undefined>) => handshake('/tunnel', headers);
 
   test.each<[string, number[], string]>([
@@ -254,13 +257,13 @@ describe('bad requests are answered once, and nothing of them stays', () => {
     expect(warnings).toEqual([]);
   });
 
-  test('100 headers are fine, and so is a length of 0', async () => {
+  test('100 headers and a Content-Length of 0 are accepted', async () => {
     const { port } = await start();
     const many = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`X-${i}`, 'x'.repeat(50)]));
     await echoes(await openRaw(port, '/tunnel', { ...many, 'Content-Length': '0' }));
   });
 
-  test('no request changes how a tunnel is bound by hand', async () => {
+  test('no request changes how a manually attached tunnel is bound', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend } });
     const { server, port } = await startApp((app) => {

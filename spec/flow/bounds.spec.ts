@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { acceptedMark } from '../../src/streams/write-progress.js';
-import { pump, settled, startProcess } from '../support/bounds-child.js';
+import { pump, settled, startProcess } from './bounds-process.js';
 import { onCleanup } from '../support/cleanup.js';
 import { closeFrame, frame } from '../support/raw-client.js';
 import { listen } from '../support/servers.js';
@@ -14,7 +14,7 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const CHUNK = 64 * KIB;
 
-/** What a process takes beside the bytes that wait: a heap that grows, and what the collector has not yet found. */
+/** Memory of the process besides the queued bytes: a growing heap and garbage that is not collected yet. */
 const WARM = 64 * MIB;
 
 const repeat = (part: Buffer, length: number) =>
@@ -22,7 +22,7 @@ const repeat = (part: Buffer, length: number) =>
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Over unix sockets, in which the kernel keeps little: what is offered waits in the tunnel's process or here. */
+/** Over unix sockets, in which the kernel buffers little: bytes are queued in the process of the tunnel or here. */
 async function start(buffered: number) {
   const folder = mkdtempSync(join(tmpdir(), 'wstunnel-bounds-'));
   onCleanup(() => rmSync(folder, { recursive: true }));
@@ -37,7 +37,7 @@ async function start(buffered: number) {
   return { ...child, backends };
 }
 
-describe('memory of tunnels that stand still', () => {
+describe('the memory of stalled tunnels', () => {
   const TUNNELS = 200;
   const BUFFERED = 256 * KIB;
   const DOWN = Buffer.alloc(CHUNK, 'd');
@@ -58,9 +58,9 @@ describe('memory of tunnels that stand still', () => {
     return peak - before;
   }
 
-  test('is bounded by their limit, whatever is offered', { timeout: 60_000 }, async () => {
+  test('stays below their limit whatever the peer sends', { timeout: 60_000 }, async () => {
     const some = await offer(2 * MIB);
-    // They did fill up, both ways.
+    // The queues were full in both directions.
     expect(some).toBeGreaterThan(TUNNELS * BUFFERED * 1.5);
     expect(some).toBeLessThan(TUNNELS * 2 * (BUFFERED + CHUNK) + WARM);
     const more = await offer(8 * MIB);
@@ -68,11 +68,11 @@ describe('memory of tunnels that stand still', () => {
   });
 });
 
-describe('memory of what is small', () => {
+describe('the memory of tiny frames', () => {
   const BUFFERED = 64 * KIB;
   const PIECES = 200_000;
 
-  test('one byte among a chunk of empty frames, to a backend that does not read', async () => {
+  test('one byte amid a chunk of empty frames, to a backend that does not read, is bounded', async () => {
     const { used, open } = await start(BUFFERED);
     const client = await open();
     const empty = repeat(frame(0, '', { final: false }), CHUNK - 13);
@@ -84,7 +84,7 @@ describe('memory of what is small', () => {
     expect((await used()).peak - before).toBeLessThan(WARM);
   });
 
-  test('one byte after the other, to a backend that does not read', async () => {
+  test('single bytes to a backend that does not read are bounded', async () => {
     const { used, open } = await start(4 * BUFFERED);
     const client = await open();
     const { now: before } = await used();
@@ -97,7 +97,7 @@ describe('memory of what is small', () => {
     expect((await used()).peak - before).toBeLessThan(WARM / 4);
   });
 
-  test('one byte after the other, to a client that does not read', async () => {
+  test('single bytes to a client that does not read are bounded', async () => {
     const { used, open, backends } = await start(4 * BUFFERED);
     await open().then((client) => client.pause());
     const { now: before } = await used();
@@ -110,7 +110,7 @@ describe('memory of what is small', () => {
     expect((await used()).peak - before).toBeLessThan(WARM / 4);
   });
 
-  test.each([0, 1, 125])('PINGs of %i bytes, by a client that does not read', async (length) => {
+  test.each([0, 1, 125])('PINGs of %i bytes from a client that does not read are bounded', async (length) => {
     const { used, open } = await start(BUFFERED);
     const client = (await open()).pause();
     const { now: before } = await used();
@@ -153,7 +153,7 @@ describe('processor time', () => {
 
   const ORDINARY = frame(0, Buffer.alloc(KIB), { final: false });
 
-  test('no frame costs more than one of a kilobyte', { timeout: 60_000 }, async () => {
+  test('no kind of frame costs more than a frame of one kilobyte', { timeout: 60_000 }, async () => {
     const ordinary = await costOf(ORDINARY, 2000);
     // A million or two of each.
     expect(await costOf(frame(0, '', { final: false }), 200)).toBeLessThan(ordinary);
@@ -164,7 +164,7 @@ describe('processor time', () => {
     expect(await costOf(frame(9, Buffer.alloc(125)), 1000)).toBeLessThan(3 * ordinary);
   });
 
-  test('a flood of Closes costs no more than as many ordinary bytes', { timeout: 60_000 }, async () => {
+  test('a flood of Close frames costs no more than as many ordinary bytes', { timeout: 60_000 }, async () => {
     const ordinary = await warm(repeat(ORDINARY, CHUNK));
     await pump(ordinary.client, repeat(ORDINARY, CHUNK), 2000);
     await ordinary.end();

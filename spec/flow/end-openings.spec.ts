@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { RecentEnds } from '../../src/guard/recent-ends.js';
 import type { RefuseInfo, TunnelInfo, TunnelOptions } from '../../src/index.js';
 import { connectHeaders, connectHttp2, startHttp2Tunnel } from '../support/http2.js';
-import { handshake, RawClient } from '../support/raw-client.js';
+import { requestTunnel } from '../support/raw-client.js';
 import { makeTunnel, startApp, startEcho } from '../support/servers.js';
 import { deferred, until } from '../support/wait.js';
 
@@ -30,7 +30,7 @@ async function startGated(options: Partial<TunnelOptions> = {}) {
   const site = await startApp((app) => app.use('/tunnel', handler, tunnel));
   const ask = async (user: string) => {
     const before = waiting.length;
-    const client = new RawClient(site.port).send(handshake('/tunnel', { 'X-User': user }));
+    const client = requestTunnel(site.port, '/tunnel', { 'X-User': user });
     await until(() => waiting.length > before);
     return client;
   };
@@ -38,7 +38,7 @@ async function startGated(options: Partial<TunnelOptions> = {}) {
 }
 
 describe('issue 12, case 9: end() and requests whose user is not known yet', () => {
-  test("inside the app's own middleware: the one is refused, others open, and a later login opens", async () => {
+  test("inside the app's middleware: the matching request is refused, others and later logins open", async () => {
     const { tunnel, waiting, ask } = await startGated();
     const [ada, bob] = [await ask('ada'), await ask('bob')];
     expect(tunnel.end(({ user }) => user === 'ada', 1008, 'logged out')).toBe(0);
@@ -56,7 +56,7 @@ describe('issue 12, case 9: end() and requests whose user is not known yet', () 
     });
   });
 
-  test('inside authenticate, which names the user when it is done', async () => {
+  test('inside authenticate, which names the user at its end', async () => {
     const login = deferred<() => void>();
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({
@@ -70,7 +70,7 @@ describe('issue 12, case 9: end() and requests whose user is not known yet', () 
         }),
     });
     const { port } = await startApp((app) => app.use('/tunnel', tunnel));
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     const finish = await login.promise;
     expect(tunnel.end(({ user }) => user === 'ada')).toBe(0);
     finish();
@@ -78,14 +78,14 @@ describe('issue 12, case 9: end() and requests whose user is not known yet', () 
     expect(tunnel.stats()).toMatchObject({ opened: 0, opening: 0, refused: { WSTUNNEL_ENDED: 1 } });
   });
 
-  test('by the backend, which is known right before the 101', async () => {
+  test('during the connection to the backend, known right before the 101', async () => {
     const target = deferred<() => void>();
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({
       server: () => new Promise((resolve) => target.resolve(() => resolve({ port: backend }))),
     });
     const { port } = await startApp((app) => app.use('/tunnel', tunnel));
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     const goOn = await target.promise;
     const id = `127.0.0.1:${backend}`;
     expect(tunnel.end((one) => one.backend === id)).toBe(0);
@@ -94,7 +94,7 @@ describe('issue 12, case 9: end() and requests whose user is not known yet', () 
     expect(tunnel.stats()).toMatchObject({ open: 0, opened: 0, refused: { WSTUNNEL_ENDED: 1 } });
   });
 
-  test('over HTTP/2 as well', async () => {
+  test('applies over HTTP/2 as well', async () => {
     const { handler, waiting } = gate();
     const { port, tunnel } = await startHttp2Tunnel({}, (app) => app.use(handler));
     const session = await connectHttp2(port);
@@ -107,7 +107,7 @@ describe('issue 12, case 9: end() and requests whose user is not known yet', () 
     expect((await answered)[0][':status']).toBe(403);
   });
 
-  test('the filter is asked with all that is known, and never for a request that came later', async () => {
+  test('the filter gets all that is known, and never a later request', async () => {
     const { tunnel, waiting, ask } = await startGated();
     const first = await ask('ada');
     const seen: TunnelInfo[] = [];
@@ -162,7 +162,7 @@ describe('issue 12, case 9: end() and requests whose user is not known yet', () 
     expect((await pending.answer()).status).toBe(101);
   });
 
-  test('an end that picks everybody leaves those who come afterwards alone', async () => {
+  test('an end of all tunnels does not affect later requests', async () => {
     const { tunnel, waiting, ask } = await startGated();
     const before = await ask('ada');
     tunnel.end(() => true);
@@ -171,7 +171,7 @@ describe('issue 12, case 9: end() and requests whose user is not known yet', () 
     expect([(await before.answer()).status, (await after.answer()).status]).toEqual([403, 101]);
   });
 
-  test('stats().opening counts those that have reached the tunnel', async () => {
+  test('stats().opening counts requests that have reached the tunnel', async () => {
     const passed = deferred<(passes: boolean) => void>();
     const { tunnel, waiting, ask } = await startGated({
       authenticate: () => new Promise((resolve) => passed.resolve(resolve)),
@@ -187,11 +187,11 @@ describe('issue 12, case 9: end() and requests whose user is not known yet', () 
   });
 });
 
-describe('what is remembered of ends', () => {
+describe('the memory of past end() calls', () => {
   const info = (user: string) => ({ user }) as TunnelInfo;
   const isAda = ({ user }: TunnelInfo) => user === 'ada';
 
-  test('is bounded in number: who came before an end that is forgotten gets 503 and may try again', () => {
+  test('is bounded in number: a request older than a forgotten call gets 503 and may try again', () => {
     const ends = new RecentEnds(60);
     const arrived = performance.now();
     ends.add(isAda, 'logged out');

@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { openFlow, reaches } from '../support/frames-flow.js';
+import { openFlow, reaches } from '../support/observed-tunnel.js';
 import { closeFrame, frame } from '../support/raw-client.js';
 import { until } from '../support/wait.js';
 
 const PING = 9;
 
-describe('the backend', () => {
-  test('ends: all it sent is delivered, then Close 1000; what the client still sends arrives', async () => {
+describe('when the backend', () => {
+  test("ends, its bytes are delivered, Close 1000 follows, and the client's last bytes arrive", async () => {
     const flow = await openFlow();
     const all = Buffer.alloc(3_000_000, 'to the last byte ');
     flow.backend.end(all);
@@ -28,7 +28,7 @@ describe('the backend', () => {
     });
   });
 
-  test('ends before it sent anything', async () => {
+  test('ends before it sent anything, the client gets Close 1000', async () => {
     const flow = await openFlow();
     flow.backend.end();
     expect(await flow.client.close()).toMatchObject({ code: 1000 });
@@ -36,7 +36,7 @@ describe('the backend', () => {
     expect(await flow.over()).toMatchObject({ code: 1000, bytesOut: 0 });
   });
 
-  test('resets: 1011', async () => {
+  test('resets, the client gets Close 1011', async () => {
     const flow = await openFlow();
     flow.backend.write('before');
     expect((await flow.client.payload(6)).toString()).toBe('before');
@@ -46,7 +46,7 @@ describe('the backend', () => {
     expect(await flow.over()).toMatchObject({ code: 1011, reason: 'the backend failed' });
   });
 
-  test('resets while the client is paused for it: the client is heard again', async () => {
+  test('resets while the client is paused, reading from the client resumes', async () => {
     const flow = await openFlow({ limits: { buffered: 65_536 }, closeTimeout: 5 });
     flow.backend.pause();
     flow.client.send(frame(2, Buffer.alloc(24_000_000)), closeFrame(1000));
@@ -58,7 +58,7 @@ describe('the backend', () => {
     expect(await flow.over()).toMatchObject({ code: 1011 });
   });
 
-  test('never ends after the Close of the client: destroyed after closeTimeout', async () => {
+  test("never ends after the client's Close, it is destroyed after closeTimeout", async () => {
     const flow = await openFlow({ closeTimeout: 0.2 });
     flow.client.send(closeFrame(1000));
     expect(await flow.client.close()).toEqual({ code: 1000, reason: '' });
@@ -71,13 +71,13 @@ describe('the backend', () => {
   });
 });
 
-describe('the client closes', () => {
+describe('when the client closes', () => {
   test.each([
     [1000, 'bye'],
     [1001, ''],
     [3000, 'a library'],
     [4999, 'an app'],
-  ])('with %d %s: the code is echoed at once, all it sent arrives', async (code, reason) => {
+  ])('with %d %s, the code is echoed at once and its bytes arrive', async (code, reason) => {
     const flow = await openFlow();
     const ended = once(flow.backend, 'end');
     const words = Buffer.alloc(300_000, 'last words ');
@@ -93,7 +93,7 @@ describe('the client closes', () => {
     expect(await flow.over()).toMatchObject({ code, reason, bytesIn: words.length, bytesOut: 0 });
   });
 
-  test('without a code: the echo has none either', async () => {
+  test('without a code, the echo has none either', async () => {
     const flow = await openFlow();
     flow.client.send(closeFrame());
     expect(await flow.client.frame()).toEqual({ final: true, opcode: 8, payload: Buffer.alloc(0) });
@@ -102,7 +102,7 @@ describe('the client closes', () => {
     expect(await flow.over()).toMatchObject({ code: 1005, reason: '' });
   });
 
-  test('nothing follows the Close, whatever the backend sends', async () => {
+  test('nothing is sent after the Close, whatever the backend sends', async () => {
     const flow = await openFlow();
     flow.client.send(closeFrame(1000));
     await once(flow.backend, 'end');
@@ -112,7 +112,7 @@ describe('the client closes', () => {
     await flow.over();
   });
 
-  test('its connection without a Close: 1006, what it sent arrives', async () => {
+  test('its connection without a Close, the code is 1006 and its bytes arrive', async () => {
     const flow = await openFlow();
     const ended = once(flow.backend, 'end');
     flow.client.send(frame(2, 'last words')).socket.end();
@@ -124,7 +124,7 @@ describe('the client closes', () => {
     expect((await flow.client.rest()).length).toBe(0);
   });
 
-  test('in the middle of a frame: 1006', async () => {
+  test('in the middle of a frame, the code is 1006', async () => {
     const flow = await openFlow();
     const ended = once(flow.backend, 'end');
     flow.client.send(frame(2, 'half', { length: 8 })).socket.end();
@@ -134,7 +134,7 @@ describe('the client closes', () => {
     expect(await flow.over()).toMatchObject({ code: 1006 });
   });
 
-  test('by a reset: 1006, the backend is freed', async () => {
+  test('by a reset, the code is 1006 and the backend is freed', async () => {
     const flow = await openFlow();
     const ended = once(flow.backend, 'end');
     flow.client.socket.resetAndDestroy();
@@ -156,7 +156,7 @@ test('a client that never answers our Close is cut off after closeTimeout', asyn
   expect(await flow.over()).toMatchObject({ code: 1000, reason: 'the backend ended' });
 });
 
-test('a client that answers our Close and keeps its connection is cut off after closeTimeout', async () => {
+test('a client that answers our Close but keeps its connection is cut off after closeTimeout', async () => {
   const flow = await openFlow({ closeTimeout: 0.2 });
   flow.backend.end();
   await flow.client.close();
@@ -165,10 +165,10 @@ test('a client that answers our Close and keeps its connection is cut off after 
   expect(await flow.over()).toMatchObject({ code: 1000 });
 });
 
-describe('a silent client', () => {
+describe('a client that sends nothing', () => {
   const settings = { pingInterval: 0.05, pongTimeout: 0.1 };
 
-  test('is cut off, with the reason', async () => {
+  test('is cut off with the reason in the event', async () => {
     const flow = await openFlow(settings);
     flow.backend.on('end', () => flow.backend.end());
     await flow.client.ended();
@@ -177,7 +177,7 @@ describe('a silent client', () => {
     );
   });
 
-  test('with no deadline is left alone', async () => {
+  test('is kept when no deadline is set', async () => {
     const flow = await openFlow({ pingInterval: 0.02, pongTimeout: 0 });
     for (let i = 0; i < 15; i++) expect(await flow.client.frame()).toMatchObject({ opcode: PING });
     expect(flow.tunnel.stats().open).toBe(1);
@@ -186,7 +186,7 @@ describe('a silent client', () => {
   // The deadline passes several times, unless the client is heard.
   const patient = { pingInterval: 0.05, pongTimeout: 0.4 };
 
-  test('is not one that answers PONG', async () => {
+  test('is kept when it answers PINGs', async () => {
     const flow = await openFlow(patient);
     for (let i = 0; i < 20; i++) {
       expect(await flow.client.frame()).toEqual({ final: true, opcode: PING, payload: Buffer.alloc(0) });
@@ -196,7 +196,7 @@ describe('a silent client', () => {
     await reaches(flow, 'alive');
   });
 
-  test('is not one that only sends data', async () => {
+  test('is kept when it sends data without PONGs', async () => {
     const flow = await openFlow(patient);
     for (let i = 0; i < 20; i++) {
       expect(await flow.client.frame()).toMatchObject({ opcode: PING });
@@ -205,7 +205,7 @@ describe('a silent client', () => {
     await reaches(flow, '.'.repeat(20));
   });
 
-  test('is not one whom we do not read', async () => {
+  test('is kept while the tunnel does not read from it', async () => {
     const flow = await openFlow({ ...patient, limits: { buffered: 65_536 } });
     flow.backend.pause();
     const all = Buffer.alloc(24_000_000, 'x');
@@ -221,8 +221,8 @@ describe('a silent client', () => {
   });
 });
 
-describe('the app', () => {
-  test('ends tunnels that it picks: 1008', async () => {
+describe("the app's call", () => {
+  test('end() closes the matching tunnels with 1008', async () => {
     const flow = await openFlow();
     expect(flow.tunnel.end(({ url }) => url === '/other')).toBe(0);
     expect(flow.tunnel.end(({ url }) => url === '/tunnel')).toBe(1);
@@ -235,7 +235,7 @@ describe('the app', () => {
     expect(await flow.over()).toMatchObject({ code: 1008, reason: 'ended by the application' });
   });
 
-  test('closes the whole tunnel: 1001', async () => {
+  test('close() closes every tunnel with 1001', async () => {
     const flow = await openFlow();
     const done = flow.tunnel.close();
     expect(await flow.client.close()).toEqual({ code: 1001, reason: 'the server is closing' });
@@ -247,7 +247,7 @@ describe('the app', () => {
     expect(await flow.over()).toMatchObject({ code: 1001 });
   });
 
-  test('does not wait for ever', async () => {
+  test('close() returns although a client does not answer', async () => {
     const flow = await openFlow({ closeTimeout: 10 });
     await flow.tunnel.close({ timeout: 0.1 });
     expect(flow.toClient.destroyed).toBe(true);

@@ -2,20 +2,20 @@ import { once } from 'node:events';
 import createDebug from 'debug';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ClosedInfo, RefuseInfo, TunnelInfo, TunnelOptions } from '../../src/index.js';
-import { closeFrame, frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { closeFrame, frame, openRaw, requestTunnel } from '../support/raw-client.js';
 import { closedPort, makeTunnel, startApp, startEcho, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
 async function refusal(port: number, target = '/tunnel', headers = {}): Promise<number> {
-  const client = new RawClient(port).send(handshake(target, headers));
+  const client = requestTunnel(port, target, headers);
   const { status } = await client.answer();
   await client.rest();
   client.socket.end();
   return status;
 }
 
-describe('events', () => {
-  test('open and close of the same tunnel', async () => {
+describe('the events of a tunnel', () => {
+  test('open and close describe the same tunnel', async () => {
     const { port, tunnel, backend } = await startTunnel();
     const heard: [string, TunnelInfo | ClosedInfo][] = [];
     tunnel.on('open', (info) => heard.push(['open', info]));
@@ -59,7 +59,7 @@ describe('events', () => {
     });
   });
 
-  test('ids differ, and stats sum up what is open and what is over', async () => {
+  test('have distinct ids, and stats() counts open and past tunnels', async () => {
     const { port, tunnel } = await startTunnel();
     const ids = new Set<string>();
     tunnel.on('open', ({ id }) => ids.add(id));
@@ -81,7 +81,7 @@ describe('events', () => {
     [{}, undefined],
     [null, undefined],
     [undefined, undefined],
-  ])("Passport's req.user %o is user %s", async (user, name) => {
+  ])("name Passport's req.user %o as user %s", async (user, name) => {
     const backend = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend.port } });
     const { port } = await startApp((app) => {
@@ -117,7 +117,7 @@ describe('events', () => {
     ['/tunnel?secret', '/tunnel?***'],
     ['/tunnel/a?x=1?secret=secret', '/tunnel/a?x=***'],
     ['http://user:secret@desk.example/tunnel?token=secret', 'http://***@desk.example/tunnel?token=***'],
-  ])('the url of %s', async (target, url) => {
+  ])('contain the url of %s', async (target, url) => {
     const { port, tunnel } = await startTunnel();
     const infos: { url: string }[] = [];
     for (const name of ['open', 'close', 'refuse'] as const)
@@ -135,15 +135,15 @@ function raise(why: string): never {
   throw new Error(why);
 }
 
-describe('what events and statistics show', () => {
-  test('a refusal names the user that the app knows, also before the tunnel asks for it', async () => {
+describe('secrets and users in events and statistics', () => {
+  test('a refusal names the user known to the app, also before the tunnel asks for it', async () => {
     const { port, tunnel } = await startTunnel({ user: () => 'ann' });
     const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
     expect(await refusal(port, '/tunnel', { Origin: 'http://evil.example' })).toBe(403);
     expect((await refused)[0]).toMatchObject({ code: 'WSTUNNEL_ORIGIN_REFUSED', user: 'ann' });
   });
 
-  test("stats() shows no key of a backend's TLS", () => {
+  test('stats() contains no TLS key of a backend', () => {
     const tunnel = makeTunnel({
       server: { port: 1, tls: { passphrase: 'secret', rejectUnauthorized: false } },
     });
@@ -157,7 +157,7 @@ describe('a listener that fails', () => {
   test.each([
     ['throws', (why: string) => raise(why)],
     ['rejects', (why: string) => Promise.reject(new Error(why))],
-  ])('%s: harms nothing, and warns', async (_how, fails) => {
+  ])('%s: does no harm, and causes a warning', async (_how, fails) => {
     const warnings: string[] = [];
     const warn = vi
       .spyOn(process, 'emitWarning')
@@ -188,7 +188,7 @@ describe('a listener that fails', () => {
   });
 });
 
-describe('the log', () => {
+describe('debug output', () => {
   let lines: string[];
   beforeEach(() => {
     lines = [];
@@ -240,20 +240,20 @@ describe('the log', () => {
     [3, [true, true, true, true, true]],
     [4, [true, true, true, true, true]],
     [65535, [true, true, true, true, true]],
-  ])('debug: %i', async (debug, expected) => {
+  ])('at level %i', async (debug, expected) => {
     const text = await everything(debug);
     expect(kinds(text)).toEqual(expected);
     if (debug === 0) expect(text).toBe('');
   });
 
-  test('DEBUG=wstunnel:* shows it all at level 0', async () => {
+  test('is complete at level 0 with DEBUG=wstunnel:*', async () => {
     createDebug.enable('wstunnel:*');
     const text = await everything(0);
     expect(kinds(text)).toEqual([true, true, true, true, true]);
     for (const area of ['guard', 'backend', 'tunnel']) expect(text).toContain(`wstunnel:${area}`);
   });
 
-  test('never holds a cookie, a token, a password or payload, nor a line of the client', async () => {
+  test('never contains cookies, tokens, passwords, payload, or line breaks of a client', async () => {
     createDebug.enable('wstunnel:*');
     const text = await everything(65535);
     expect(text).toContain('/tunnel?token=***&***');

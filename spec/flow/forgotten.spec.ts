@@ -7,7 +7,7 @@ import express from 'express';
 import { describe, expect, test } from 'vitest';
 import { wstunnel } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
-import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { frame, openRaw, requestTunnel } from '../support/raw-client.js';
 import { listen, portOf, startApp, startEcho } from '../support/servers.js';
 import { holds } from '../support/wait.js';
 
@@ -18,8 +18,8 @@ function make(count: number): void {
   for (let i = 0; i < count; i++) wstunnel({ server: { port: 5900 } });
 }
 
-describe('issue 12, case 28: tunnels that are made and forgotten', () => {
-  test('they are collected', async () => {
+describe('issue 12, case 28: tunnels without references', () => {
+  test('are garbage-collected', async () => {
     const references = Array.from({ length: 500 }, () => new WeakRef(wstunnel({ server: { port: 5900 } })));
     await holds(() => {
       collect();
@@ -27,7 +27,7 @@ describe('issue 12, case 28: tunnels that are made and forgotten', () => {
     });
   });
 
-  test('so are those that were attached by hand', async () => {
+  test('are garbage-collected after attach() as well', async () => {
     const server = createServer();
     const references = Array.from({ length: 50 }, () => {
       const tunnel = wstunnel({ server: { port: 5900 } });
@@ -40,7 +40,7 @@ describe('issue 12, case 28: tunnels that are made and forgotten', () => {
     expect(server.listenerCount('upgrade')).toBe(1);
   });
 
-  test('so are those that a request has made and used, and the second of these warns, once', async () => {
+  test('are garbage-collected when a request made and used them, and the second one warns once', async () => {
     const codes: unknown[] = [];
     const note = (warning: Error & { code?: string }) => codes.push(warning.code);
     process.on('warning', note);
@@ -55,7 +55,7 @@ describe('issue 12, case 28: tunnels that are made and forgotten', () => {
       }),
     );
     // The first is not expected: it is answered 503.
-    await new RawClient(port).send(handshake('/tunnel')).answer();
+    await requestTunnel(port).answer();
     expect(codes).not.toContain('WSTUNNEL_PER_REQUEST');
     for (let i = 0; i < 20; i++) {
       const client = await openRaw(port);
@@ -71,7 +71,7 @@ describe('issue 12, case 28: tunnels that are made and forgotten', () => {
     });
   });
 
-  test('an unrelated server looks at its app as often for a connection, however many there are', async () => {
+  test('do not add to the work of an unrelated server per connection', async () => {
     const unrelated = createServer(express());
     let looks = 0;
     const listeners = unrelated.listeners.bind(unrelated);

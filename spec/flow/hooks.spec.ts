@@ -9,7 +9,7 @@ import type {
   TunnelInfo,
   TunnelOptions,
 } from '../../src/index.js';
-import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { frame, openRaw, requestTunnel } from '../support/raw-client.js';
 import { makeTunnel, startApp, startEcho, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
@@ -20,13 +20,13 @@ function refusalsOf(tunnel: Tunnel): RefuseInfo[] {
 }
 
 const ask = async (port: number, headers = {}) => {
-  const client = new RawClient(port).send(handshake('/tunnel', headers));
+  const client = requestTunnel(port, '/tunnel', headers);
   const answer = await client.answer();
   return { client, answer, body: answer.status === 101 ? '' : (await client.rest()).toString() };
 };
 
-describe('order', () => {
-  test('address, origin, authenticate, user, server, pick, subprotocol: each sees the request', async () => {
+describe('the order of hooks', () => {
+  test('is address, origin, authenticate, user, server, pick, subprotocol, each with the request', async () => {
     const backend = await startEcho();
     const calls: string[] = [];
     const note =
@@ -58,7 +58,7 @@ describe('order', () => {
     [403, { deny: ['127.0.0.1'], origins: () => true }, {}],
     [403, { origins: 'same' }, { Origin: 'http://evil.example' }],
     [400, {}, { 'Sec-WebSocket-Key': 'x' }],
-  ])('%i before authenticate is asked', async (status, options, headers) => {
+  ])('%i is answered before authenticate is called', async (status, options, headers) => {
     let asked = 0;
     const { port } = await startTunnel({ ...options, authenticate: () => ++asked > 0 });
     expect((await ask(port, headers)).answer.status).toBe(status);
@@ -67,7 +67,7 @@ describe('order', () => {
 });
 
 describe('authenticate', () => {
-  test('only true passes, whenever it comes', async () => {
+  test('passes with true only, at once or later', async () => {
     let result: unknown;
     const { port } = await startTunnel({ authenticate: () => result as boolean });
     for (const [value, status] of [
@@ -83,7 +83,7 @@ describe('authenticate', () => {
     }
   });
 
-  test('a client that leaves meanwhile: its signal aborts, one event, nothing is left', async () => {
+  test('when the client leaves, its signal aborts, one event is sent, and nothing is left', async () => {
     let context: HookContext | undefined;
     let settle: ((passes: boolean) => void) | undefined;
     const { port, server, tunnel, backend } = await startTunnel({
@@ -95,7 +95,7 @@ describe('authenticate', () => {
     const events = refusalsOf(tunnel);
     for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {
       context = undefined;
-      const client = new RawClient(port).send(handshake('/tunnel'));
+      const client = requestTunnel(port);
       await until(() => context !== undefined);
       client.socket[leave]();
       await until(() => context?.signal.aborted === true);
@@ -114,7 +114,7 @@ describe('authenticate', () => {
     expect(tunnel.stats()).toMatchObject({ opened: 0, refused: { WSTUNNEL_CLIENT_GONE: 3 } });
   });
 
-  test('its signal aborts with the time, and what it answers then is dropped', async () => {
+  test('at the deadline its signal aborts, and a late result is ignored', async () => {
     let context: HookContext | undefined;
     let settle: ((passes: boolean) => void) | undefined;
     const { port, tunnel } = await startTunnel({
@@ -140,14 +140,14 @@ describe('subprotocol', () => {
     [() => undefined, 'chat, binary', 101, undefined],
     [() => 'other', 'chat', 500, undefined],
     [() => 'binary', undefined, 500, undefined],
-  ])('%o of "%s"', async (subprotocol, offered, status, chosen) => {
+  ])('that returns %o for "%s" decides what is agreed on', async (subprotocol, offered, status, chosen) => {
     const { port } = await startTunnel(subprotocol && { subprotocol });
     const { answer } = await ask(port, { 'Sec-WebSocket-Protocol': offered });
     expect(answer.status).toBe(status);
     expect(answer.headers['sec-websocket-protocol']).toBe(chosen);
   });
 
-  test('binary forces binary frames on a text tunnel', async () => {
+  test('binary makes a text tunnel send binary frames', async () => {
     const { port } = await startTunnel({ frameType: 'text' });
     for (const [offered, opcode] of [
       ['binary', 2],
@@ -160,7 +160,7 @@ describe('subprotocol', () => {
   });
 });
 
-test('user names the client in the event', async () => {
+test('the hook `user` names the client in events', async () => {
   const { port, tunnel } = await startTunnel({ user: (req) => req.headers['x-user'] as string });
   const opened = once(tunnel, 'open') as Promise<[TunnelInfo]>;
   await openRaw(port, '/tunnel', { 'X-User': 'ada' });
@@ -185,7 +185,7 @@ describe('onRefuse', () => {
     return { ...site, handled, events: refusalsOf(tunnel) };
   }
 
-  test('answers with a page of its own', async () => {
+  test('can answer with a page of the app', async () => {
     const { port, events } = await refusing((refusal, _req, res) => {
       res.writeHead(refusal.status, { 'Content-Type': 'text/html' }).end(`<h1>${refusal.code}</h1>`);
     });
@@ -200,7 +200,7 @@ describe('onRefuse', () => {
     expect(events).toHaveLength(1);
   });
 
-  test("hands the refusal to the app's error handler, or to the next middleware", async () => {
+  test("can pass the refusal to the app's error handler, or to the next middleware", async () => {
     const { port, handled } = await refusing((refusal, _req, _res, next) => next(refusal));
     const { answer, body } = await ask(port);
     expect([answer.status, body]).toEqual([401, 'the app: log in']);
@@ -211,7 +211,7 @@ describe('onRefuse', () => {
     expect((await ask(other.port)).answer.status).toBe(418);
   });
 
-  test("Express's own handler takes the status from it", async () => {
+  test("Express's default handler takes the status from the refusal", async () => {
     const { port } = await refusing((refusal, _req, _res, next) => next(refusal), { deny: ['127.0.0.1'] });
     expect((await ask(port)).answer.status).toBe(403);
   });
@@ -224,7 +224,7 @@ describe('onRefuse', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('secret'))],
-  ])('500 where it %s', async (_name, onRefuse) => {
+  ])('the answer is 500 where it %s', async (_name, onRefuse) => {
     const { port, events } = await refusing(onRefuse);
     const { answer, body } = await ask(port);
     expect(answer).toMatchObject({ status: 500, headers: { connection: 'close' } });
@@ -235,9 +235,9 @@ describe('onRefuse', () => {
   test.each<[string, OnRefuse]>([
     ['never answers', () => undefined],
     ['never settles', () => new Promise(() => undefined)],
-  ])('where it %s the socket is ended after handshakeTimeout', async (_name, onRefuse) => {
+  ])('the socket is ended after handshakeTimeout where it %s', async (_name, onRefuse) => {
     const { port } = await refusing(onRefuse, { handshakeTimeout: 0.05 });
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     expect((await client.rest()).length).toBe(0);
     client.socket.end();
     await client.closed();

@@ -1,17 +1,9 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { TunnelError, wstunnel, type ClosedInfo, type RefuseInfo, type Tunnel } from '../../src/index.js';
-import { closeFrame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { closeFrame, openRaw, type RawClient, requestTunnel, statusOf } from '../support/raw-client.js';
 import { makeTunnel, startApp, startEcho, startHttp, startTunnel } from '../support/servers.js';
 import { deferred, until } from '../support/wait.js';
-
-const statusOf = async (port: number, path = '/tunnel') => {
-  const client = new RawClient(port).send(handshake(path));
-  const answer = await client.answer();
-  if (answer.status !== 101) await client.rest();
-  client.socket.end();
-  return answer.status;
-};
 
 /** Takes the Close of the server and answers it. */
 async function farewell(client: RawClient): Promise<{ code: number; reason: string } | undefined> {
@@ -21,7 +13,7 @@ async function farewell(client: RawClient): Promise<{ code: number; reason: stri
 }
 
 describe('close()', () => {
-  test('drains: 503 to the new, Close 1001 to the open, off the server', async () => {
+  test('drains: new requests get 503, open tunnels Close 1001, and the server loses its listener', async () => {
     const { port, server, tunnel, backend } = await startTunnel();
     const client = await openRaw(port);
     const ended = once(tunnel, 'close') as Promise<[ClosedInfo]>;
@@ -30,7 +22,7 @@ describe('close()', () => {
     const closing = tunnel.close();
     expect(tunnel.draining).toBe(true);
     const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
-    const late = new RawClient(port).send(handshake('/tunnel'));
+    const late = requestTunnel(port);
     expect(await late.answer()).toMatchObject({
       status: 503,
       headers: { connection: 'close', 'retry-after': '1' },
@@ -45,7 +37,7 @@ describe('close()', () => {
     expect(await statusOf(port)).toBe(503);
   });
 
-  test('with a code and a reason', async () => {
+  test('sends a code and a reason', async () => {
     const { port, tunnel } = await startTunnel();
     const client = await openRaw(port);
     const closing = tunnel.close({ code: 4000, reason: 'maintenance' });
@@ -53,7 +45,7 @@ describe('close()', () => {
     await closing;
   });
 
-  test('waits for those who take their time', async () => {
+  test('waits for tunnels that take their time', async () => {
     const { port, tunnel } = await startTunnel({ closeTimeout: 60 });
     const clients = [await openRaw(port), await openRaw(port)] as const;
     let done = false;
@@ -66,7 +58,7 @@ describe('close()', () => {
     await closing;
   });
 
-  test('destroys those who take longer', async () => {
+  test('destroys tunnels that exceed the timeout', async () => {
     const { port, tunnel, backend } = await startTunnel({ closeTimeout: 60 });
     const client = await openRaw(port);
     await tunnel.close({ timeout: 0.05 });
@@ -76,7 +68,7 @@ describe('close()', () => {
     await until(() => backend?.sockets.size === 0);
   });
 
-  test('timeout 0 does not wait', async () => {
+  test('with timeout 0 does not wait', async () => {
     const { port, tunnel } = await startTunnel({ closeTimeout: 60 });
     const client = await openRaw(port);
     await tunnel.close({ timeout: 0 });
@@ -84,7 +76,7 @@ describe('close()', () => {
     await client.ended();
   });
 
-  test('those on their way are refused', async () => {
+  test('refuses requests that are opening', async () => {
     let asked = 0;
     const signals: AbortSignal[] = [];
     const { port, tunnel } = await startTunnel({
@@ -93,7 +85,7 @@ describe('close()', () => {
         return new Promise(() => asked++);
       },
     });
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     await until(() => asked === 1);
     const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
     await tunnel.close();
@@ -108,14 +100,14 @@ describe('close()', () => {
       refuseWith: 'close',
       closeTimeout: 60,
     });
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     expect((await client.answer()).status).toBe(101);
     expect(await client.close()).toMatchObject({ code: 4401 });
     await tunnel.close({ timeout: 0.05 });
     await client.ended();
   });
 
-  test('twice is once', async () => {
+  test('called twice does the same work once', async () => {
     const { tunnel, port } = await startTunnel();
     const client = await openRaw(port);
     const first = tunnel.close({ reason: 'first' });
@@ -126,7 +118,7 @@ describe('close()', () => {
     expect(tunnel.close()).toBe(first);
   });
 
-  test('by asyncDispose', async () => {
+  test('is called by asyncDispose', async () => {
     const { port, server, tunnel } = await startTunnel({ closeTimeout: 0.05 });
     const client = await openRaw(port);
     const disposed = tunnel[Symbol.asyncDispose]();
@@ -137,7 +129,7 @@ describe('close()', () => {
     expect(tunnel.close()).toBe(tunnel.close());
   });
 
-  test('of a tunnel that never had a server', async () => {
+  test('works for a tunnel that never had a server', async () => {
     const tunnel = wstunnel({ server: { port: 1 } });
     await tunnel.close();
     expect(tunnel.draining).toBe(true);
@@ -151,7 +143,7 @@ describe('close()', () => {
     [{ code: 999 }, 'close().code'],
     [{ reason: 7 }, 'close().reason'],
     [{ timout: 1 }, 'did you mean "timeout"?'],
-  ])('%o throws and closes nothing', (options, message) => {
+  ])('with %o throws and closes nothing', (options, message) => {
     const tunnel = makeTunnel({ server: { port: 1 } });
     expect(() => void tunnel.close(options)).toThrow(message);
     expect(tunnel.draining).toBe(false);
@@ -159,7 +151,7 @@ describe('close()', () => {
 });
 
 describe('end()', () => {
-  test('ends those that are picked, and says how many', async () => {
+  test('ends the matching tunnels and returns their number', async () => {
     const { port, tunnel } = await startTunnel({ user: (req) => req.headers['x-user'] as string });
     const clients = {
       ada: await openRaw(port, '/tunnel', { 'X-User': 'ada' }),
@@ -174,7 +166,7 @@ describe('end()', () => {
   });
 
   test.each([0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 1000.5, NaN, '1000', null])(
-    'code %o throws, and ends nothing',
+    'with code %o throws and ends nothing',
     async (code) => {
       const { port, tunnel } = await startTunnel();
       await openRaw(port);
@@ -184,7 +176,7 @@ describe('end()', () => {
     },
   );
 
-  test.each([1000, 1011, 1014, 3000, 4999])('code %i may be sent', async (code) => {
+  test.each([1000, 1011, 1014, 3000, 4999])('can send code %i', async (code) => {
     const { port, tunnel } = await startTunnel();
     const client = await openRaw(port);
     tunnel.end(() => true, code, '');
@@ -202,7 +194,7 @@ describe('attach()', () => {
   };
   const manual = (port: number) => makeTunnel({ server: { port }, autoAttach: false });
 
-  test('is idempotent and gives the tunnel back', async () => {
+  test('is idempotent and returns the tunnel', async () => {
     const { port, server, tunnels } = await mounted((backend) => [manual(backend)]);
     const [tunnel] = tunnels;
     expect(tunnel?.attach(server)).toBe(tunnel);
@@ -213,7 +205,7 @@ describe('attach()', () => {
     expect(server.listenerCount('upgrade')).toBe(0);
   });
 
-  test('two tunnels share a server, and closing one leaves the other', async () => {
+  test('two tunnels share a server, and closing one keeps the other', async () => {
     const { port, server, tunnels } = await mounted((backend) => [manual(backend), manual(backend)]);
     expect(server.listenerCount('upgrade')).toBe(1);
     const client = await openRaw(port, '/1');
@@ -227,7 +219,7 @@ describe('attach()', () => {
     expect(server.listenerCount('upgrade')).toBe(0);
   });
 
-  test('to several servers, and close() leaves them all', async () => {
+  test('takes several servers, and close() detaches from all of them', async () => {
     const { app, server, port, tunnels } = await mounted((backend) => [manual(backend)]);
     const other = await startHttp(app);
     tunnels[0]?.attach(other.server);
@@ -236,21 +228,21 @@ describe('attach()', () => {
     for (const each of [server, other.server]) expect(each.listenerCount('upgrade')).toBe(0);
   });
 
-  test('after close() it does nothing', async () => {
+  test('after close() does nothing', async () => {
     const { server, tunnels } = await mounted((backend) => [manual(backend)], false);
     await tunnels[0]?.close();
     tunnels[0]?.attach(server);
     expect(server.listenerCount('upgrade')).toBe(0);
   });
 
-  test('takes a server only', () => {
+  test('accepts only a server', () => {
     const tunnel = makeTunnel({ server: { port: 1 } });
     for (const wrong of [undefined, null, {}, 8080, () => undefined])
       expect(() => tunnel.attach(wrong as never)).toThrow(/attach\(\) takes an http, https or http2 server/);
   });
 });
 
-test('end() reaches a tunnel that is still being opened', async () => {
+test('end() reaches a tunnel that is still opening', async () => {
   const { port: backend } = await startEcho();
   const held = deferred<() => void>();
   const tunnel = makeTunnel({
@@ -261,7 +253,7 @@ test('end() reaches a tunnel that is still being opened', async () => {
     user: () => 'ada',
   });
   const { port } = await startApp((app) => app.use('/tunnel', tunnel));
-  const client = new RawClient(port).send(handshake('/tunnel'));
+  const client = requestTunnel(port);
   const goOn = await held.promise;
   expect(tunnel.end(({ user }) => user === 'bob')).toBe(0);
   expect(tunnel.end(({ user, backend: id }) => user === 'ada' && id === '')).toBe(1);

@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { until } from '../support/wait.js';
-import { handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { openRaw, requestTunnel } from '../support/raw-client.js';
 import { closedPort, startEcho, startTunnel } from '../support/servers.js';
 
 async function ask(port: number, headers = {}) {
-  const client = new RawClient(port).send(handshake('/tunnel', headers));
+  const client = requestTunnel(port, '/tunnel', headers);
   const { status, headers: answered } = await client.answer();
   const body = status === 101 ? '' : (await client.rest()).toString();
   return { client, status, body, headers: answered };
 }
 
-describe('limits', () => {
-  test('total: 503 above it, and free again after an end', async () => {
+describe('the option limits', () => {
+  test('total: a request above it gets 503, and an ended tunnel frees its slot', async () => {
     const { port, tunnel } = await startTunnel({ limits: { total: 2 } });
     const first = await openRaw(port);
     await openRaw(port);
@@ -25,7 +25,7 @@ describe('limits', () => {
     expect(tunnel.stats().refused).toEqual({ WSTUNNEL_FULL: 1 });
   });
 
-  test('perClient: 429 above it, for that client alone', async () => {
+  test('perClient: a request above it gets 429, for that client only', async () => {
     const { port } = await startTunnel({
       limits: { perClient: 1 },
       clientAddress: (req) => String(req.headers['x-address']),
@@ -40,7 +40,7 @@ describe('limits', () => {
     ]);
   });
 
-  test('a refused request holds no place', async () => {
+  test('a refused request holds no slot', async () => {
     const dead = await closedPort();
     const { port } = await startTunnel({
       server: { port: dead, disableTime: 0 },
@@ -49,7 +49,7 @@ describe('limits', () => {
     for (let n = 0; n < 5; n++) expect((await ask(port)).status).toBe(502);
   });
 
-  test('those who may not have a tunnel take no place', async () => {
+  test('clients that are not authorized use no slot', async () => {
     let passes = false;
     const { port } = await startTunnel({ limits: { total: 1 }, authenticate: () => passes });
     expect((await ask(port)).status).toBe(401);
@@ -59,7 +59,7 @@ describe('limits', () => {
     expect((await ask(port)).status).toBe(401);
   });
 
-  test('a burst at once', async () => {
+  test('a burst at once gets exactly as many tunnels as the limit allows', async () => {
     const { port, tunnel } = await startTunnel({
       limits: { total: 5 },
       authenticate: async () => {
@@ -76,8 +76,8 @@ describe('limits', () => {
   });
 });
 
-describe('maxTunnels', () => {
-  test('the next host is taken, then 503 with the reason', async () => {
+describe('the host option maxTunnels', () => {
+  test('sends tunnels above it to the next host, then gets 503 with the reason', async () => {
     const [one, two] = [await startEcho(), await startEcho()];
     const server = [
       { port: one.port, maxTunnels: 1 },
@@ -96,7 +96,7 @@ describe('maxTunnels', () => {
     expect((await ask(port)).status).toBe(101);
   });
 
-  test('is kept also by a strategy that takes its time', async () => {
+  test('is kept by a strategy that answers late', async () => {
     const { port: backend } = await startEcho();
     const { port, tunnel } = await startTunnel({
       server: { port: backend, maxTunnels: 3 },
@@ -113,7 +113,7 @@ describe('maxTunnels', () => {
   });
 });
 
-describe('backup', () => {
+describe('a backup host', () => {
   test('is used only while no other host is up', async () => {
     const dead = await closedPort();
     const [main, spare] = [await startEcho(), await startEcho()];

@@ -18,7 +18,7 @@ const connections = (server: Server) =>
 const answered = (statuses: string, targets: string[]) =>
   targets.map((target): [string, string] => [target, statuses]);
 
-describe('no spelling of the target leads past a login that is mounted on /vnc', () => {
+describe('no notation of the request target bypasses a login mounted on /vnc', () => {
   const login: Handler = (req, res, next) => {
     if (req.headers.cookie === 'in') next();
     else res.writeHead(401).end();

@@ -3,7 +3,7 @@ import type { RequestHandler } from 'express';
 import { describe, expect, test } from 'vitest';
 import type { RefuseInfo, Tunnel, TunnelOptions } from '../../src/index.js';
 import { connectHeaders, connectHttp2, openOverHttp2, refusal, startHttp2Tunnel } from '../support/http2.js';
-import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { frame, handshake, openRaw, RawClient, requestTunnel, statusOf } from '../support/raw-client.js';
 import { closedPort, makeTunnel, startApp, startEcho, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
@@ -35,12 +35,12 @@ async function startGated(
   });
   const hold = async (path = '/tunnel', headers = {}) => {
     const before = waiting.length;
-    const client = new RawClient(site.port).send(handshake(path, headers));
+    const client = requestTunnel(site.port, path, headers);
     await until(() => waiting.length > before);
     return client;
   };
   const ask = (headers = {}, path = '/tunnel') =>
-    new RawClient(site.port).send(handshake(path, { 'X-Pass': '1', ...headers })).answer();
+    requestTunnel(site.port, path, { 'X-Pass': '1', ...headers }).answer();
   return { ...site, tunnel, waiting, hold, ask };
 }
 
@@ -50,14 +50,14 @@ function refusalsOf(tunnel: Tunnel): RefuseInfo[] {
   return all;
 }
 
-describe('issue 12, case 18: limits.opening.total', () => {
+describe('issue 12, case 18: the limit limits.opening.total', () => {
   test.each([{ opening: 2 }, { opening: { total: 2 } }])(
-    "%o is kept before the app's middleware sees the request",
+    "%o is applied before the app's middleware sees the request",
     async ({ opening }) => {
       const { tunnel, waiting, hold, ask, port } = await startGated(opening);
       const events = refusalsOf(tunnel);
       const held = [await hold(), await hold()];
-      const client = new RawClient(port).send(handshake('/tunnel?token=secret'));
+      const client = requestTunnel(port, '/tunnel?token=secret');
       const answer = await client.answer();
       expect(answer).toMatchObject({
         status: 503,
@@ -95,7 +95,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
     ],
     ['it is open', (_client, goOn) => goOn(), {}],
     ['the app has not answered in time', () => undefined, { handshakeTimeout: 0.1 }],
-  ])('a place is free again once %s', async (_how, end, options) => {
+  ])('frees a slot once %s', async (_how, end, options) => {
     const { hold, ask, waiting } = await startGated(1, options);
     const client = await hold();
     expect((await ask()).status).toBe(503);
@@ -108,7 +108,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
     await until(async () => (await ask()).status === 101);
   });
 
-  test('a place is free again once the backend has failed, or the app has answered', async () => {
+  test('frees a slot after the backend failed or the app answered', async () => {
     const dead = await closedPort();
     const { ask } = await startGated(1, { server: { port: dead, disableTime: 0 } });
     for (let n = 0; n < 3; n++) expect((await ask()).status).toBe(502);
@@ -121,12 +121,12 @@ describe('issue 12, case 18: limits.opening.total', () => {
       app.use('/tunnel', own);
     });
     for (let n = 0; n < 3; n++) {
-      const client = new RawClient(port).send(handshake('/tunnel'));
+      const client = requestTunnel(port);
       expect((await client.answer()).status).toBe(401);
     }
   });
 
-  test('what leads to no tunnel is not counted, nor refused', async () => {
+  test('ignores requests that lead to no tunnel', async () => {
     const { hold, ask, waiting, port } = await startGated(1);
     const pages = [await hold('/other'), await hold('/other')];
     expect((await ask()).status).toBe(101);
@@ -138,21 +138,20 @@ describe('issue 12, case 18: limits.opening.total', () => {
     for (const one of pages) expect((await one.answer()).status).toBe(404);
   });
 
-  test('each tunnel of a server has its own', async () => {
+  test('is separate for each tunnel of a server', async () => {
     const { handler, waiting } = gate();
     const { port: backend } = await startEcho();
     const one = makeTunnel({ server: { port: backend }, limits: { opening: 1 } });
     const two = makeTunnel({ server: { port: backend }, limits: { opening: 1 } });
     const { port } = await startApp((app) => app.use(handler).use('/one', one).use('/two', two));
-    const ask = async (path: string, headers = {}) =>
-      (await new RawClient(port).send(handshake(path, headers)).answer()).status;
-    new RawClient(port).send(handshake('/one'));
+    const ask = async (path: string, headers = {}) => await statusOf(port, path, headers);
+    requestTunnel(port, '/one');
     await until(() => waiting.length === 1);
     expect([await ask('/one'), await ask('/two', { 'X-Pass': '1' })]).toEqual([503, 101]);
     expect([one.stats().refused, two.stats().refused]).toEqual([{ WSTUNNEL_FULL: 1 }, {}]);
   });
 
-  test('behind a function that hides the tunnel, where nothing else listens', async () => {
+  test('applies to a tunnel hidden in a function where no other listener exists', async () => {
     const { handler, waiting } = gate();
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend }, limits: { opening: 1 } });
@@ -160,13 +159,13 @@ describe('issue 12, case 18: limits.opening.total', () => {
       app.use(handler).use('/tunnel', (req, res, next) => tunnel(req, res, next)),
     );
     tunnel.attach(server);
-    new RawClient(port).send(handshake('/tunnel'));
+    requestTunnel(port);
     await until(() => waiting.length === 1);
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     expect((await client.answer()).status).toBe(503);
   });
 
-  test("beside another listener, what may be that listener's is not refused for us", async () => {
+  test("next to another listener does not refuse requests that may be the listener's", async () => {
     const { handler, waiting } = gate();
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend }, limits: { opening: 1 } });
@@ -177,13 +176,13 @@ describe('issue 12, case 18: limits.opening.total', () => {
     server.on('upgrade', (req, socket) => {
       if (req.url === '/chat') socket.end('HTTP/1.1 418 Theirs\r\n\r\n');
     });
-    new RawClient(port).send(handshake('/tunnel'));
+    requestTunnel(port);
     await until(() => waiting.length === 1);
-    const client = new RawClient(port).send(handshake('/chat'));
+    const client = requestTunnel(port, '/chat');
     expect((await client.answer()).status).toBe(418);
   });
 
-  test('behind answers that are still under way on the connection', async () => {
+  test('applies to upgrades after unfinished answers on the same connection', async () => {
     const { handler, waiting } = gate();
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend }, limits: { opening: 1 } });
@@ -192,7 +191,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
       app.get('/page', (_req, res) => void (finish = () => res.end('the page')));
       app.use(handler).use('/tunnel', tunnel);
     });
-    new RawClient(port).send(handshake('/tunnel'));
+    requestTunnel(port);
     await until(() => waiting.length === 1);
     const client = new RawClient(port).send('GET /page HTTP/1.1\r\nHost: a\r\n\r\n', handshake('/tunnel'));
     await until(() => finish !== undefined && tunnel.stats().refused.WSTUNNEL_FULL === 1);
@@ -202,7 +201,7 @@ describe('issue 12, case 18: limits.opening.total', () => {
     );
   });
 
-  test('over HTTP/2', async () => {
+  test('applies over HTTP/2', async () => {
     const { handler, waiting } = gate();
     const { port } = await startHttp2Tunnel({ limits: { opening: 1 } }, (app) => app.use(handler));
     const session = await connectHttp2(port);
@@ -221,12 +220,9 @@ describe('issue 12, case 18: limits.opening.total', () => {
     expect((await client.send(frame(2, 'x')).frame())?.payload.toString()).toBe('x');
   });
 
-  test('a burst above it: each is answered, none is lost', async () => {
+  test('in a burst above it every request is answered', async () => {
     const { port, tunnel } = await startTunnel({ limits: { opening: 5 } });
-    const all = Array.from(
-      { length: 60 },
-      async () => (await new RawClient(port).send(handshake('/tunnel')).answer()).status,
-    );
+    const all = Array.from({ length: 60 }, async () => await statusOf(port));
     const statuses = await Promise.all(all);
     expect(statuses.filter((status) => status !== 101 && status !== 503)).toEqual([]);
     expect(tunnel.stats().opened).toBe(statuses.filter((status) => status === 101).length);
@@ -234,23 +230,23 @@ describe('issue 12, case 18: limits.opening.total', () => {
     expect(tunnel.stats().opening).toBe(0);
   });
 
-  test('0 is no limit', async () => {
+  test('0 disables the limit', async () => {
     const { hold, ask } = await startGated({ total: 0, perClient: 0 });
     for (let n = 0; n < 20; n++) await hold();
     expect((await ask()).status).toBe(101);
   });
 
-  test('without it there is one all the same', async () => {
+  test('has a default', async () => {
     const { port, tunnel } = await startTunnel({ authenticate: () => new Promise(() => undefined) });
-    const clients = Array.from({ length: 751 }, () => new RawClient(port).send(handshake('/tunnel')));
+    const clients = Array.from({ length: 751 }, () => requestTunnel(port));
     await until(() => tunnel.stats().refused.WSTUNNEL_TOO_MANY === 1);
     for (const client of clients) client.socket.destroy();
     await until(() => tunnel.stats().opening === 0);
   });
 });
 
-describe('issue 12, case 18: limits.opening.perClient', () => {
-  test('is kept where the address is known: 429 for that client alone', async () => {
+describe('issue 12, case 18: the limit limits.opening.perClient', () => {
+  test('applies once the address is known: that client alone gets 429', async () => {
     let settle: (() => void)[] = [];
     const { port, tunnel } = await startTunnel({
       limits: { opening: { perClient: 2 } },
@@ -258,8 +254,7 @@ describe('issue 12, case 18: limits.opening.perClient', () => {
       authenticate: () => new Promise((resolve) => settle.push(() => resolve(true))),
     });
     const events = refusalsOf(tunnel);
-    const from = (address: string) =>
-      new RawClient(port).send(handshake('/tunnel', { 'X-Address': address }));
+    const from = (address: string) => requestTunnel(port, '/tunnel', { 'X-Address': address });
     const held = [from('2001:db8::1'), from('[2001:db8::2]:443')];
     await until(() => settle.length === 2);
     expect(await from('2001:db8::3').answer()).toMatchObject({
@@ -285,10 +280,10 @@ describe('issue 12, case 18: limits.opening.perClient', () => {
     expect((await again.answer()).status).toBe(101);
   });
 
-  test('a client that is refused holds no place', async () => {
+  test('a refused client holds no slot', async () => {
     const { port } = await startTunnel({ limits: { opening: { perClient: 1 } }, deny: ['127.0.0.1'] });
     for (let n = 0; n < 5; n++) {
-      const client = new RawClient(port).send(handshake('/tunnel'));
+      const client = requestTunnel(port);
       expect((await client.answer()).status).toBe(403);
     }
     const open = await startTunnel({ limits: { opening: { total: 1, perClient: 1 } } });

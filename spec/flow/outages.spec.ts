@@ -1,24 +1,11 @@
 import { once } from 'node:events';
 import { describe, expect, test, vi } from 'vitest';
-import type { BackendInfo, Host, RefuseInfo, Tunnel } from '../../src/index.js';
+import type { Host, RefuseInfo } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
-import { handshake, RawClient } from '../support/raw-client.js';
-import { closedPort, startEcho, startTunnel } from '../support/servers.js';
+import { requestTunnel, statusOf } from '../support/raw-client.js';
+import { backendEvents, closedPort, startEcho, startTunnel } from '../support/servers.js';
 import { INHERITOR, node } from '../support/spawned.js';
 import { deferred, until } from '../support/wait.js';
-
-async function statusOf(port: number): Promise<number> {
-  const client = new RawClient(port).send(handshake('/tunnel'));
-  const { status } = await client.answer();
-  client.socket.destroy();
-  return status;
-}
-
-function eventsOf(tunnel: Tunnel): BackendInfo[] {
-  const events: BackendInfo[] = [];
-  tunnel.on('backend', (info) => events.push(info));
-  return events;
-}
 
 const resetting = () => {
   throw Object.assign(new Error('connect ECONNRESET'), { code: 'ECONNRESET' });
@@ -38,13 +25,13 @@ function failingHost(port: number, failing: () => NodeJS.ErrnoException | undefi
 
 const errorOf = (code: string) => Object.assign(new Error(`connect ${code}`), { code, syscall: 'connect' });
 
-describe('issue 12, case 10: one failed connection of many', () => {
-  test('a backend that resets every twentieth connection loses no request, and is never down', async () => {
+describe('issue 12, case 10: single failed connections', () => {
+  test('a backend that resets every twentieth connection loses no request and never counts as down', async () => {
     const { port: backend } = await startEcho();
     let count = 0;
     const host = failingHost(backend, () => (++count % 20 === 0 ? errorOf('ECONNRESET') : undefined));
     const { port, tunnel } = await startTunnel({ server: host });
-    const events = eventsOf(tunnel);
+    const events = backendEvents(tunnel);
     const statuses = new Set<number>();
     for (let round = 0; round < 25; round++)
       for (const status of await Promise.all(Array.from({ length: 8 }, () => statusOf(port))))
@@ -54,20 +41,20 @@ describe('issue 12, case 10: one failed connection of many', () => {
     expect(events).toEqual([]);
   });
 
-  test('a backend that resets all of them is asked three times, and then is down', async () => {
+  test('a backend that resets every connection gets three attempts and then counts as down', async () => {
     let asked = 0;
     const host = failingHost(1, () => {
       asked++;
       return errorOf('ECONNRESET');
     });
     const { port, tunnel } = await startTunnel({ server: host });
-    const events = eventsOf(tunnel);
+    const events = backendEvents(tunnel);
     expect([await statusOf(port), await statusOf(port)]).toEqual([502, 503]);
     expect(asked).toBe(3);
     expect(events).toEqual([{ id: 'desk.test:1', up: false, reason: 'connect ECONNRESET' }]);
   });
 
-  test('another host is tried before the one that reset is tried again', async () => {
+  test('another host is tried before the host that reset is tried again', async () => {
     const { port: one } = await startEcho();
     const { port: other } = await startEcho();
     let resets = 1;
@@ -80,7 +67,7 @@ describe('issue 12, case 10: one failed connection of many', () => {
     expect(tunnel.stats().backends).toMatchObject([{ up: true }, { up: true }]);
   });
 
-  test('a failure that began before another connection was taken does not take the host down', async () => {
+  test('a failure does not mark the host down when a later connection succeeded', async () => {
     const { port: backend } = await startEcho();
     const late = deferred();
     let first = true;
@@ -101,7 +88,7 @@ describe('issue 12, case 10: one failed connection of many', () => {
     expect(tunnel.stats().backends).toMatchObject([{ up: true }]);
   });
 
-  test('a stream of the app itself is asked for once, whatever it fails with', async () => {
+  test('a stream of the app is requested once, whatever its error', async () => {
     const connect = vi.fn(resetting);
     const { port } = await startTunnel({ server: { connect, disableTime: 60 } });
     expect([await statusOf(port), await statusOf(port)]).toEqual([502, 503]);
@@ -109,8 +96,8 @@ describe('issue 12, case 10: one failed connection of many', () => {
   });
 });
 
-describe('issue 12, case 10: the only host', () => {
-  test('is tried by one request at a time while it is down; the others are answered at once', async () => {
+describe('issue 12, case 10: the only host, while it is down,', () => {
+  test('is tried by one request at a time, and other requests are answered at once', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     onCleanup(() => vi.useRealTimers());
     const release = deferred();
@@ -134,7 +121,7 @@ describe('issue 12, case 10: the only host', () => {
     expect(asked).toBe(2);
   });
 
-  test('a client that leaves its trial makes room for the next one', async () => {
+  test('a client that leaves its trial frees the trial for the next client', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     onCleanup(() => vi.useRealTimers());
     let asked = 0;
@@ -147,7 +134,7 @@ describe('issue 12, case 10: the only host', () => {
     const { port, tunnel } = await startTunnel({ server: host });
     expect(await statusOf(port)).toBe(502);
     vi.advanceTimersByTime(500);
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     await until(() => asked === 2);
     const gone = once(tunnel, 'refuse');
     client.socket.destroy();
@@ -156,7 +143,7 @@ describe('issue 12, case 10: the only host', () => {
     expect(asked).toBe(3);
   });
 
-  test('a dead host beside one that is up is left out for all of disableTime', async () => {
+  test('a dead host beside a working one is left out for all of disableTime', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     onCleanup(() => vi.useRealTimers());
     let asked = 0;
@@ -177,14 +164,14 @@ describe('issue 12, case 10: the only host', () => {
   });
 });
 
-describe('issue 12, case 10: what this machine lacks', () => {
+describe('issue 12, case 10: resources that this machine lacks', () => {
   test.each(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL', 'EAGAIN'])(
-    '%s is 503 with its own code, and no host is down',
+    '%s gets 503 with its code, and no host counts as down',
     async (code) => {
       const { port, tunnel } = await startTunnel({
         server: failingHost(1, () => Object.assign(errorOf(code), { port: 1 })),
       });
-      const events = eventsOf(tunnel);
+      const events = backendEvents(tunnel);
       const refused: RefuseInfo[] = [];
       tunnel.on('refuse', (info) => refused.push(info));
       expect([await statusOf(port), await statusOf(port)]).toEqual([503, 503]);
@@ -194,7 +181,7 @@ describe('issue 12, case 10: what this machine lacks', () => {
     },
   );
 
-  test('no local address or port is left, of the kernel itself: the next host is tried', async () => {
+  test('without a free local port or address the next host is tried', async () => {
     const { port: backend } = await startEcho();
     // TEST-NET-1 (RFC 5737) is no address of this machine.
     const host = { port: backend, localAddress: '192.0.2.1' };
@@ -210,7 +197,7 @@ describe('issue 12, case 10: what this machine lacks', () => {
     expect(both.tunnel.stats().backends).toMatchObject([{ up: true }, { up: true }]);
   });
 
-  test('of a name with an address that this machine has no route for, and one that refuses: 502', async () => {
+  test('an address without a route plus a refused connection gets 502', async () => {
     const dead = await closedPort();
     const server = {
       ...{ host: 'desk.test', port: dead, localAddress: '127.0.0.1', disableTime: 60 },
@@ -225,7 +212,7 @@ describe('issue 12, case 10: what this machine lacks', () => {
   });
 });
 
-test('issue 12, case 10: without a folder for its socket a program is not started, and nothing crashes', async () => {
+test('issue 12, case 10: a program without a folder for its socket is not started, and nothing crashes', async () => {
   const { TMPDIR } = process.env;
   const restore = () => {
     if (TMPDIR === undefined) delete process.env.TMPDIR;
@@ -237,7 +224,7 @@ test('issue 12, case 10: without a folder for its socket a program is not starte
   const starting = startTunnel({ server });
   process.env.TMPDIR = '/nowhere/at/all';
   const { port, tunnel } = await starting;
-  const events = eventsOf(tunnel);
+  const events = backendEvents(tunnel);
   await until(() => events.length > 0);
   expect(events[0]).toMatchObject({ up: false, reason: expect.stringContaining('ENOENT') as string });
   expect(await statusOf(port)).toBe(502);

@@ -17,8 +17,8 @@ async function statusIn(build: (app: Express) => void, path: string): Promise<nu
   return (await get(port, path)).status;
 }
 
-describe('issue 13, case 21: a plain GET of the path of a tunnel', () => {
-  test('is answered 426 with one sentence, and is no refusal', async () => {
+describe("issue 13, case 21: a plain GET of a tunnel's path", () => {
+  test('gets 426 with one sentence, and is not counted as a refusal', async () => {
     const { port: backend } = await startEcho();
     const vnc = tunnel({ server: { port: backend } });
     const refusals: unknown[] = [];
@@ -44,7 +44,7 @@ describe('issue 13, case 21: a plain GET of the path of a tunnel', () => {
     ['express 4', () => express4() as unknown as Express],
     ['express 5', () => express()],
     ['connect', () => connect() as unknown as Express],
-  ])('%s: a tunnel that comes last', async (_, makeApp) => {
+  ])('%s: the tunnel is last, so it answers', async (_, makeApp) => {
     const app = makeApp();
     app.use('/vnc', tunnel());
     const { port } = await startHttp(app);
@@ -55,7 +55,7 @@ describe('issue 13, case 21: a plain GET of the path of a tunnel', () => {
       expect((await get(port, '/vnc', method)).status, method).toBe(404);
   });
 
-  test('a handler after the tunnel keeps its requests', async () => {
+  test('is left to a handler after the tunnel', async () => {
     const page = (build: (app: Express) => void) =>
       statusIn((app) => build(app.use('/vnc', tunnel())), '/vnc');
     expect(await page((app) => app.use('/vnc', (_req, res) => void res.sendStatus(200)))).toBe(200);
@@ -69,7 +69,7 @@ describe('issue 13, case 21: a plain GET of the path of a tunnel', () => {
     expect(await page((app) => app.all('/{*path}', (_req, res) => void res.sendStatus(200)))).toBe(200);
   });
 
-  test('handlers after the tunnel that can not answer it do not count', async () => {
+  test('is answered when the handlers after the tunnel cannot match it', async () => {
     const page = (build: (app: Express) => void) =>
       statusIn((app) => build(app.use('/vnc', tunnel())), '/vnc');
     expect(await page((app) => app.get('/', (_req, res) => void res.sendStatus(200)))).toBe(426);
@@ -85,27 +85,27 @@ describe('issue 13, case 21: a plain GET of the path of a tunnel', () => {
     expect(await page((app) => app.use('/vnc', tunnel()))).toBe(426);
   });
 
-  test('inside of routers, what follows outside counts', async () => {
+  test('inside of routers, handlers after the router count', async () => {
     const inside = (app: Express) => app.use('/desk', Router().use('/vnc', tunnel()));
     expect(await statusIn((app) => inside(app), '/desk/vnc')).toBe(426);
     const outside = (app: Express) => inside(app).use((_req, res) => void res.sendStatus(200));
     expect(await statusIn((app) => outside(app), '/desk/vnc')).toBe(200);
   });
 
-  test('an app that can not be looked into answers by itself', async () => {
+  test("in an app whose stack cannot be read gets the app's answer", async () => {
     const app = express().use('/vnc', tunnel());
     const { port } = await startHttp((req, res) => void app(req, res));
     expect((await get(port, '/vnc')).status).toBe(404);
     expect(await statusIn((outer) => outer.use((req, res, next) => app(req, res, next)), '/vnc')).toBe(404);
   });
 
-  test('with `url`, only the paths that it takes', async () => {
+  test('with `url` gets 426 only at paths that match', async () => {
     const build = (app: Express) => app.use(tunnel({ url: '/websockify' }));
     expect(await statusIn(build, '/websockify')).toBe(426);
     expect(await statusIn(build, '/')).toBe(404);
   });
 
-  test('a tunnel of every path leaves mistyped pages their 404', async () => {
+  test("at a tunnel for every path gets the app's 404", async () => {
     expect(await statusIn((app) => app.use(tunnel()), '/page')).toBe(404);
     expect(await statusIn((app) => app.use(tunnel({ url: '/' })), '/page')).toBe(404);
     expect(await statusIn((app) => app.use(tunnel({ url: /^/ })), '/page')).toBe(404);
@@ -120,12 +120,12 @@ describe('issue 13, case 21: a plain GET of the path of a tunnel', () => {
     ['a route', (app) => app.get('/{*any}', tunnel())],
     ['a parameter before a router', (app) => app.use('/:id', Router().use(tunnel()))],
     ['a router', (app) => app.use(Router().use('/:id', tunnel()))],
-  ])('a mount without a literal part leaves mistyped pages their 404: %s', async (_, build) => {
+  ])("at a mount without a literal part gets the app's 404: %s", async (_, build) => {
     for (const path of ['/favicon.ico', '/typo', '/typo/', '/a/typo', '/'])
       expect(await statusIn(build, path), path).toBe(404);
   });
 
-  test('in Express 4 as well', async () => {
+  test('gets 426 in Express 4 as well', async () => {
     for (const path of ['*', '/*', '/:id', '/:id?', /.*/]) {
       const app = express4().use(path, tunnel());
       const { port } = await startHttp(app);
@@ -133,7 +133,7 @@ describe('issue 13, case 21: a plain GET of the path of a tunnel', () => {
     }
   });
 
-  test('a literal part, in the mount or in `url`, makes the path its own', async () => {
+  test('gets 426 where the mount or `url` has a literal part', async () => {
     expect(await statusIn((app) => app.use('/vnc/:id', tunnel()), '/vnc/7')).toBe(426);
     expect(await statusIn((app) => app.use('/:id/vnc', tunnel()), '/7/vnc')).toBe(426);
     expect(await statusIn((app) => app.use('/:id', Router().use('/vnc', tunnel())), '/7/vnc')).toBe(426);
@@ -143,7 +143,7 @@ describe('issue 13, case 21: a plain GET of the path of a tunnel', () => {
     expect(await statusIn((app) => app.use('/:id', tunnel({ url: '/websockify' })), '/7/typo')).toBe(404);
   });
 
-  test("an app's own final handler keeps its 404", async () => {
+  test("gets the 404 of an app's final handler", async () => {
     const router = Router().use('/vnc', tunnel());
     const { port } = await startHttp((req, res) => {
       Reflect.apply(router, undefined, [req, res, () => res.writeHead(404).end('no such page')]);
@@ -154,12 +154,12 @@ describe('issue 13, case 21: a plain GET of the path of a tunnel', () => {
     });
   });
 
-  test('a request to which no rule gives a server goes to next()', async () => {
+  test('without a rule that gives a server goes to next()', async () => {
     const rules = [{ when: { headers: { 'x-inside': 'yes' } }, server: { port: 1 } }];
     expect(await statusIn((app) => app.use('/vnc', makeTunnel({ rules })), '/vnc')).toBe(404);
   });
 
-  test('a request with a part of a handshake goes to next()', async () => {
+  test('with a part of a handshake goes to next()', async () => {
     const { port } = await startApp((app) => app.use('/vnc', tunnel()));
     for (const headers of [
       { Upgrade: 'h2c' },
@@ -169,7 +169,7 @@ describe('issue 13, case 21: a plain GET of the path of a tunnel', () => {
       expect((await request(dial(port, '127.0.0.1'), 'GET', '/vnc', headers)).status).toBe(404);
   });
 
-  test('the login before it answers first', async () => {
+  test('gets the answer of a login before the tunnel', async () => {
     const build = (app: Express) => app.use('/vnc', (_req, res) => void res.sendStatus(401), tunnel());
     expect(await statusIn(build, '/vnc')).toBe(401);
   });

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import type { ClosedInfo } from '../../src/index.js';
-import { onWrite, openFlow, reaches } from '../support/frames-flow.js';
+import { onWrite, openFlow, reaches } from '../support/observed-tunnel.js';
 import { closeFrame, frame, openRaw } from '../support/raw-client.js';
 import { startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
@@ -22,7 +22,7 @@ describe('a protocol error', () => {
     ['text that is not UTF-8', 1007, frame(1, hex('61 ff'))],
     ['a close reason that is not UTF-8', 1007, frame(8, hex('03e8 ff'))],
     ['a frame above 2^53 - 1 bytes', 1009, hex('82 ff 0020000000000000 00000000')],
-  ])('%s: Close, then both sides are freed and no one else is harmed', async (_, code, stream) => {
+  ])('%s: a Close is sent, both sides are freed, and other tunnels go on', async (_, code, stream) => {
     const flow = await openFlow();
     const other = await openRaw(flow.port);
     const backendEnded = once(flow.backend, 'end');
@@ -42,7 +42,7 @@ describe('a protocol error', () => {
     await reaches(flow, 'still there');
   });
 
-  test('the Close arrives, and no reset, although the client goes on sending', async () => {
+  test('the Close arrives without a reset although the client keeps sending', async () => {
     const flow = await openFlow();
     // More than the kernel's buffers hold: it is all sent only if it is read.
     flow.client.socket.write(frame(3, 'x'));
@@ -57,14 +57,14 @@ describe('a protocol error', () => {
 });
 
 describe('PING', () => {
-  test('each is answered with its own payload', async () => {
+  test('each PING is answered with its payload', async () => {
     const { client } = await openFlow();
     client.send(frame(PING, ''), frame(PING, 'abc'), frame(PING, Buffer.alloc(125, 'x')));
     for (const payload of ['', 'abc', 'x'.repeat(125)])
       expect(await client.frame()).toEqual({ final: true, opcode: PONG, payload: Buffer.from(payload) });
   });
 
-  test('between the fragments of a message', async () => {
+  test('a PING between the fragments of a message is answered', async () => {
     const flow = await openFlow();
     flow.client.send(frame(2, 'one ', { final: false }), frame(PING, 'p'));
     expect(await flow.client.frame()).toMatchObject({ opcode: PONG, payload: Buffer.from('p') });
@@ -73,7 +73,7 @@ describe('PING', () => {
     await reaches(flow, 'one two three');
   });
 
-  test('in a fragmented message whose fragment comes in halves', async () => {
+  test('a PING within a message whose fragment comes in halves is answered', async () => {
     const flow = await openFlow();
     const [first, second] = [frame(2, Buffer.alloc(200_000, 'a'), { final: false }), frame(0, 'end')];
     flow.client.send(first.subarray(0, 100_000));
@@ -83,7 +83,7 @@ describe('PING', () => {
     await until(() => flow.received().length === 200_003);
   });
 
-  test('a PONG that no one asked for is no error', async () => {
+  test('an unsolicited PONG is ignored', async () => {
     const flow = await openFlow();
     flow.client.send(frame(PONG, 'here I am'), frame(2, 'x'));
     await reaches(flow, 'x');
@@ -91,7 +91,7 @@ describe('PING', () => {
 });
 
 describe('bytes to the backend', () => {
-  test('flow before their frame is whole', async () => {
+  test('are sent before their frame is complete', async () => {
     const flow = await openFlow();
     const big = frame(2, 'the beginning', { length: 2 ** 40 });
     flow.client.send(big);
@@ -101,7 +101,7 @@ describe('bytes to the backend', () => {
     await reaches(flow, 'the beginning!');
   });
 
-  test('a thousand tiny frames are few writes', async () => {
+  test('of a thousand tiny frames are sent in few writes', async () => {
     const flow = await openFlow();
     let writes = 0;
     onWrite(flow.toBackend, () => writes++);
@@ -118,7 +118,7 @@ describe('bytes to the backend', () => {
 });
 
 describe('text mode', () => {
-  test('frames are cut on characters', async () => {
+  test('cuts frames between characters', async () => {
     const { client, backend } = await openFlow({ frameType: 'text' });
     const text = Buffer.from('aé€🐘 '.repeat(50));
     for (let at = 0; at < text.length; at += 3) {
@@ -135,7 +135,7 @@ describe('text mode', () => {
     expect(Buffer.concat(parts).toString()).toBe(text.toString());
   });
 
-  test('a character that comes byte by byte is one frame', async () => {
+  test('sends a character that comes byte by byte in one frame', async () => {
     const { client, backend, toBackend } = await openFlow({ frameType: 'text' });
     for (const byte of Buffer.from('🐘')) {
       const { bytesRead } = toBackend;
@@ -145,7 +145,7 @@ describe('text mode', () => {
     expect(await client.frame()).toEqual({ final: true, opcode: 1, payload: Buffer.from('🐘') });
   });
 
-  test('bytes that are not UTF-8 end it with 1011, behind what was good', async () => {
+  test('closes with 1011 at bytes that are not UTF-8, after the valid ones', async () => {
     const flow = await openFlow({ frameType: 'text' });
     flow.backend.write('good');
     expect((await flow.client.frame())?.payload.toString()).toBe('good');
@@ -159,7 +159,7 @@ describe('text mode', () => {
     expect(await flow.over()).toMatchObject({ code: 1011, bytesIn: 0 });
   });
 
-  test('a backend that ends inside a character ends it with 1011', async () => {
+  test('closes with 1011 when the backend ends inside a character', async () => {
     const flow = await openFlow({ frameType: 'text' });
     flow.backend.end(hex('61 e2 82'));
     expect(await flow.client.frame()).toMatchObject({ opcode: 1, payload: Buffer.from('a') });
@@ -168,13 +168,13 @@ describe('text mode', () => {
     expect(await flow.over()).toMatchObject({ code: 1011, reason: 'the backend ended inside a character' });
   });
 
-  test('the subprotocol binary forces binary', async () => {
+  test('is overridden by the subprotocol binary', async () => {
     const { client, backend } = await openFlow({ frameType: 'text' }, { 'Sec-WebSocket-Protocol': 'binary' });
     backend.write(hex('ff c3'));
     expect(await client.frame()).toEqual({ final: true, opcode: 2, payload: hex('ff c3') });
   });
 
-  test('another subprotocol does not', async () => {
+  test('is kept under another subprotocol', async () => {
     const subprotocol = () => 'chat';
     const headers = { 'Sec-WebSocket-Protocol': 'binary, chat' };
     const { client, backend } = await openFlow({ frameType: 'text', subprotocol }, headers);

@@ -4,12 +4,12 @@ import { describe, expect, test } from 'vitest';
 import { certificate } from '../support/certificate.js';
 import { describeWith } from '../support/programs.js';
 import { startProxyProtocol } from '../support/proxies.js';
-import { frame, openRaw, RawClient, handshake } from '../support/raw-client.js';
+import { frame, openRaw, requestTunnel } from '../support/raw-client.js';
 import { makeTunnel, startApp, startBackend, startEcho, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
-describe('the backend is told first', () => {
-  test('the address and port of a client', async () => {
+describe('the PROXY header to the backend', () => {
+  test('contains address and port of the client', async () => {
     const backend = await startBackend();
     const { port } = await startTunnel({ server: { port: backend.port, proxyProtocol: 1 } });
     const client = (await openRaw(port)).send(frame(2, 'hello'));
@@ -17,7 +17,7 @@ describe('the backend is told first', () => {
     await until(() => backend.received().toString() === `${line}hello`);
   });
 
-  test('that of clientAddress, without the port of the proxy before it', async () => {
+  test('contains the result of clientAddress, without the port of the proxy in front', async () => {
     const backend = await startBackend();
     const server = { port: backend.port, proxyProtocol: 1 as const };
     const { port } = await startTunnel({ server, clientAddress: () => '2001:DB8::7' });
@@ -27,15 +27,15 @@ describe('the backend is told first', () => {
     );
   });
 
-  test('that of a trusted proxy', async () => {
+  test('contains the address that a trusted proxy reports', async () => {
     const backend = await startBackend();
     const tunnel = makeTunnel({ server: { port: backend.port, proxyProtocol: 1 } });
     const { port } = await startApp((app) => app.set('trust proxy', 'loopback').use('/tunnel', tunnel));
-    new RawClient(port).send(handshake('/tunnel', { 'X-Forwarded-For': '192.0.2.7' }));
+    requestTunnel(port, '/tunnel', { 'X-Forwarded-For': '192.0.2.7' });
     await until(() => backend.received().toString() === `PROXY TCP4 192.0.2.7 127.0.0.1 0 ${port}\r\n`);
   });
 
-  test('before TLS', async () => {
+  test('comes before TLS', async () => {
     const secure = createTls(certificate(), (socket) => socket.on('error', () => undefined).pipe(socket));
     let told = '';
     // Takes the header off and gives the rest to TLS, as a server that knows the protocol does.
@@ -58,13 +58,13 @@ describe('the backend is told first', () => {
   });
 });
 
-describeWith('haproxy', 'openssl')('a real HAProxy that requires it', () => {
+describeWith('haproxy', 'openssl')('a real HAProxy that requires the PROXY header', () => {
   test.each([
     [1, false],
     [2, false],
     [1, true],
     [2, true],
-  ] as const)('takes version %d, TLS: %s, and hands the address on', async (version, tls) => {
+  ] as const)('accepts version %d, TLS: %s, and passes the address on', async (version, tls) => {
     const behind = await startBackend((socket) => socket.once('data', (chunk) => socket.write(chunk)));
     const proxy = await startProxyProtocol(behind.port, tls);
     const { port } = await startTunnel({
@@ -78,7 +78,7 @@ describeWith('haproxy', 'openssl')('a real HAProxy that requires it', () => {
     await client.payload(5);
   });
 
-  test('without it, it refuses the connection', async () => {
+  test('refuses the connection without it', async () => {
     const behind = await startEcho();
     const proxy = await startProxyProtocol(behind.port, false);
     const socket = connect(proxy.port, '127.0.0.1').on('error', () => undefined);

@@ -12,7 +12,7 @@ import type { RefuseInfo, TunnelOptions } from '../../src/index.js';
 import { certificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { describeWith, Program } from '../support/programs.js';
-import { handshake, RawClient } from '../support/raw-client.js';
+import { handshake, RawClient, requestTunnel } from '../support/raw-client.js';
 import { accepts, closedPort, makeTunnel, portOf, startEcho } from '../support/servers.js';
 import { holds } from '../support/wait.js';
 
@@ -42,7 +42,7 @@ async function start({
   return { tunnel, port: portOf(server) };
 }
 
-async function statusOf(client: RawClient, host: string, headers: Record<string, string> = {}) {
+async function statusUnder(client: RawClient, host: string, headers: Record<string, string> = {}) {
   client.send(handshake('/tunnel', { Host: host, Origin: `http://${host}`, ...headers }));
   const { status } = await client.answer();
   client.socket.destroy();
@@ -51,7 +51,7 @@ async function statusOf(client: RawClient, host: string, headers: Record<string,
 
 describe("issue 13, case 16: DNS rebinding and `origins: 'same'`", () => {
   test.each(['127.0.0.1', '127.1.2.3', 'localhost'])(
-    'on %s a page under a foreign name is refused',
+    'a page under a foreign name is refused on %s',
     async (host) => {
       const { port } = await start({ host });
       const dial = () => new RawClient(connect(port, host));
@@ -62,18 +62,16 @@ describe("issue 13, case 16: DNS rebinding and `origins: 'same'`", () => {
         'notlocalhost',
         '127.0.0.1.nip.io',
       ];
-      for (const name of foreign) expect(await statusOf(dial(), `${name}:${port}`), name).toBe(403);
+      for (const name of foreign) expect(await statusUnder(dial(), `${name}:${port}`), name).toBe(403);
       for (const own of ['127.0.0.1', 'localhost', 'LOCALHOST', 'desk.localhost', '[::1]', '192.0.2.7'])
-        expect(await statusOf(dial(), `${own}:${port}`), own).toBe(101);
+        expect(await statusUnder(dial(), `${own}:${port}`), own).toBe(101);
     },
   );
 
-  test('the event of the refusal says what to do, the answer does not', async () => {
+  test("the refusal's event says what to do, its answer does not", async () => {
     const { port, tunnel } = await start();
     const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
-    const client = new RawClient(port).send(
-      handshake('/tunnel', { Host: 'evil.example', Origin: 'http://evil.example' }),
-    );
+    const client = requestTunnel(port, '/tunnel', { Host: 'evil.example', Origin: 'http://evil.example' });
     expect((await client.answer()).status).toBe(403);
     expect((await client.rest()).toString()).toBe('pages of this origin may not open this tunnel\n');
     const [{ code, reason }] = await refused;
@@ -84,70 +82,72 @@ describe("issue 13, case 16: DNS rebinding and `origins: 'same'`", () => {
     expect(reason).toContain("set origins: ['http://evil.example'], or `trust proxy`");
   });
 
-  test('a name that `origins` lists opens', async () => {
+  test('a name in `origins` is accepted', async () => {
     const { port } = await start({ options: { origins: ['http://desk.lan'] } });
-    expect(await statusOf(new RawClient(port), 'desk.lan')).toBe(101);
-    expect(await statusOf(new RawClient(port), 'evil.example')).toBe(403);
+    expect(await statusUnder(new RawClient(port), 'desk.lan')).toBe(101);
+    expect(await statusUnder(new RawClient(port), 'evil.example')).toBe(403);
   });
 
-  test('a proxy that the app trusts knows its own names', async () => {
+  test('the names of a trusted proxy are accepted', async () => {
     const { port } = await start({ configure: (app) => app.set('trust proxy', 'loopback') });
-    expect(await statusOf(new RawClient(port), 'desk.example')).toBe(101);
+    expect(await statusUnder(new RawClient(port), 'desk.example')).toBe(101);
     const other = await start({ configure: (app) => app.set('trust proxy', '192.0.2.1') });
-    expect(await statusOf(new RawClient(other.port), 'desk.example')).toBe(403);
+    expect(await statusUnder(new RawClient(other.port), 'desk.example')).toBe(403);
   });
 
   test.each(['X-Forwarded-For', 'X-Forwarded-Proto', 'X-Forwarded-Host', 'X-Real-IP', 'Forwarded', 'Via'])(
-    'a request with %s came through a proxy, as no page can send that header',
+    'a request with %s came through a proxy, since no page can send that header',
     async (header) => {
       const { port } = await start();
-      expect(await statusOf(new RawClient(port), 'desk.example', { [header]: 'x' })).toBe(101);
+      expect(await statusUnder(new RawClient(port), 'desk.example', { [header]: 'x' })).toBe(101);
       const foreign = { [header]: 'x', Origin: 'http://evil.example' };
-      expect(await statusOf(new RawClient(port), 'desk.example', foreign)).toBe(403);
+      expect(await statusUnder(new RawClient(port), 'desk.example', foreign)).toBe(403);
     },
   );
 
-  test('a page of https came through a proxy that ends TLS', async () => {
+  test('an https page came through a proxy that ends TLS', async () => {
     const { port } = await start();
-    expect(await statusOf(new RawClient(port), 'desk.example', { Origin: 'https://desk.example' })).toBe(101);
+    expect(await statusUnder(new RawClient(port), 'desk.example', { Origin: 'https://desk.example' })).toBe(
+      101,
+    );
   });
 
-  test('over TLS the browser has compared the name with the certificate', async () => {
+  test('over TLS the name is not checked, since the browser compared it with the certificate', async () => {
     const { key, cert } = certificate();
     const { port } = await start({ makeServer: (app) => createHttps({ key, cert }, app) });
     const dial = () => new RawClient(connectTls({ port, host: '127.0.0.1', ca: cert }));
-    const page = (host: string) => statusOf(dial(), host, { Origin: `https://${host}` });
+    const page = (host: string) => statusUnder(dial(), host, { Origin: `https://${host}` });
     expect(await page('desk.example')).toBe(101);
   });
 
-  test.each(['0.0.0.0', '::'])('on %s the name is not looked at', async (host) => {
+  test.each(['0.0.0.0', '::'])('on %s the name is not checked', async (host) => {
     const { port } = await start({ host });
-    expect(await statusOf(new RawClient(port), `desk.lan:${port}`)).toBe(101);
+    expect(await statusUnder(new RawClient(port), `desk.lan:${port}`)).toBe(101);
   });
 
-  test('where the http server does not listen itself, the address of the connection counts', async () => {
+  test("the connection's address counts where the http server does not listen itself", async () => {
     const makeServer = (app: Express) => {
       const http = createServer(app);
       return createNet((socket) => http.emit('connection', socket));
     };
     const { port } = await start({ makeServer });
-    expect(await statusOf(new RawClient(port), `evil.example:${port}`)).toBe(403);
-    expect(await statusOf(new RawClient(port), `localhost:${port}`)).toBe(101);
+    expect(await statusUnder(new RawClient(port), `evil.example:${port}`)).toBe(403);
+    expect(await statusUnder(new RawClient(port), `localhost:${port}`)).toBe(101);
     const forwarded = { 'X-Forwarded-For': '192.0.2.1' };
-    expect(await statusOf(new RawClient(port), 'desk.example', forwarded)).toBe(101);
+    expect(await statusUnder(new RawClient(port), 'desk.example', forwarded)).toBe(101);
     const everywhere = await start({ makeServer, host: '::' });
-    expect(await statusOf(new RawClient(everywhere.port), `evil.example:${everywhere.port}`)).toBe(403);
+    expect(await statusUnder(new RawClient(everywhere.port), `evil.example:${everywhere.port}`)).toBe(403);
   });
 
-  test('a program, which sends no Origin, is not concerned', async () => {
+  test('a client without an Origin header is accepted', async () => {
     const { port } = await start();
-    const client = new RawClient(port).send(handshake('/tunnel', { Host: 'desk.example' }));
+    const client = requestTunnel(port, '/tunnel', { Host: 'desk.example' });
     expect((await client.answer()).status).toBe(101);
     client.socket.destroy();
   });
 });
 
-describeWith('nginx')('issue 13, case 16: behind nginx that serves plain http', () => {
+describeWith('nginx')('issue 13, case 16: behind nginx without TLS', () => {
   /** One server for each set of headers that nginx adds, in front of one app on loopback. */
   async function startNginx(app: number, headers: string): Promise<number> {
     const folder = await mkdtemp(join(tmpdir(), 'wstunnel-nginx-'));
@@ -172,19 +172,21 @@ describeWith('nginx')('issue 13, case 16: behind nginx that serves plain http', 
 
   const HOST = 'proxy_set_header Host $http_host;';
 
-  test('with Host alone its pages need a name in `origins`, or `trust proxy`', async () => {
+  test('a page needs a name in `origins` or `trust proxy` where nginx sends Host only', async () => {
     const bare = await startNginx((await start()).port, HOST);
-    expect(await statusOf(new RawClient(bare), 'desk.example')).toBe(403);
+    expect(await statusUnder(new RawClient(bare), 'desk.example')).toBe(403);
     const named = await start({ options: { origins: ['http://desk.example'] } });
-    expect(await statusOf(new RawClient(await startNginx(named.port, HOST)), 'desk.example')).toBe(101);
+    expect(await statusUnder(new RawClient(await startNginx(named.port, HOST)), 'desk.example')).toBe(101);
     const trusting = await start({ configure: (app) => app.set('trust proxy', 'loopback') });
-    expect(await statusOf(new RawClient(await startNginx(trusting.port, HOST)), 'desk.example')).toBe(101);
+    expect(await statusUnder(new RawClient(await startNginx(trusting.port, HOST)), 'desk.example')).toBe(101);
   });
 
-  test('with X-Forwarded-For its pages need nothing', async () => {
+  test('a page needs neither where nginx sends X-Forwarded-For', async () => {
     const { port } = await start();
     const proxy = await startNginx(port, `${HOST} proxy_set_header X-Forwarded-For $remote_addr;`);
-    expect(await statusOf(new RawClient(proxy), 'desk.example')).toBe(101);
-    expect(await statusOf(new RawClient(proxy), 'desk.example', { Origin: 'http://evil.example' })).toBe(403);
+    expect(await statusUnder(new RawClient(proxy), 'desk.example')).toBe(101);
+    expect(await statusUnder(new RawClient(proxy), 'desk.example', { Origin: 'http://evil.example' })).toBe(
+      403,
+    );
   });
 });

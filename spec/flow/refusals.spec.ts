@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import type { RefuseInfo, Tunnel, TunnelOptions } from '../../src/index.js';
 import { asksForWebSocket, readHandshake } from '../../src/upgrade/opening-handshake.js';
-import { frame, handshake, KEY, RawClient } from '../support/raw-client.js';
+import { frame, handshake, KEY, RawClient, requestTunnel } from '../support/raw-client.js';
 import { closedPort, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
@@ -52,43 +52,43 @@ const raise = (error: Error): never => {
 };
 const hang = () => new Promise<never>(() => undefined);
 
-describe('each refusal is one plain answer, one event, and a freed socket', () => {
-  test('400 a list of origins and no Origin', async () => {
+describe('a refusal is one plain answer and one event, and frees the socket', () => {
+  test('400 without an Origin where `origins` is a list', async () => {
     const { event, body } = await refused({ origins: ['https://a.b'] }, 400);
     expect(event).toMatchObject({ code: 'WSTUNNEL_ORIGIN_MISSING', address: '127.0.0.1' });
     expect(body).toBe('an Origin header is required\n');
   });
 
-  test('401 not logged in', async () => {
+  test('401 without a login', async () => {
     const { event, body } = await refused({ authenticate: () => false }, 401);
     expect(event).toMatchObject({ code: 'WSTUNNEL_NOT_AUTHENTICATED', reason: 'you are not logged in' });
     expect(body).toBe('you are not logged in\n');
   });
 
-  test('403 by address', async () => {
+  test('403 for the address', async () => {
     const { event } = await refused({ deny: ['127.0.0.0/8'], authenticate: hang }, 403);
     expect(event).toMatchObject({ code: 'WSTUNNEL_ADDRESS_REFUSED', address: '127.0.0.1' });
   });
 
-  test('403 by origin', async () => {
+  test('403 for the origin', async () => {
     const request = handshake('/tunnel?token=secret', { Origin: 'http://evil.example' });
     const { event } = await refused({ authenticate: hang }, 403, request);
     expect(event.code).toBe('WSTUNNEL_ORIGIN_REFUSED');
   });
 
-  test('404 no such target', async () => {
+  test('404 where no target matches', async () => {
     const { event } = await refused({ server: () => undefined }, 404);
     expect(event.code).toBe('WSTUNNEL_NO_TARGET');
   });
 
-  test('426 another version', async () => {
+  test('426 for another version', async () => {
     const request = handshake('/tunnel?token=secret', { 'Sec-WebSocket-Version': '8' });
     const { event, answer } = await refused({}, 426, request);
     expect(event.code).toBe('WSTUNNEL_WRONG_VERSION');
     expect(answer.headers['sec-websocket-version']).toBe('13');
   });
 
-  test('429 as the hook says, with its headers and body', async () => {
+  test('429 with headers and body of the hook', async () => {
     const answerOf = { status: 429, headers: { 'Retry-After': '7', 'X-Limit': 'desks' }, body: 'slow down' };
     const { event, answer, body } = await refused({ authenticate: () => Promise.resolve(answerOf) }, 429);
     expect(event).toMatchObject({ code: 'WSTUNNEL_NOT_AUTHENTICATED', reason: 'slow down' });
@@ -97,7 +97,7 @@ describe('each refusal is one plain answer, one event, and a freed socket', () =
   });
 
   const hooks = ['authenticate', 'clientAddress', 'origins', 'user', 'server', 'subprotocol'];
-  test.each(hooks)('500 %s throws, and the client is not told what', async (name) => {
+  test.each(hooks)('500 where %s throws, and the answer does not contain the error', async (name) => {
     const fails = [() => raise(new Error('secret')), () => Promise.reject(new Error('secret'))];
     for (const fail of fails) {
       const { event, body, answer } = await refused({ [name]: fail }, 500);
@@ -111,38 +111,38 @@ describe('each refusal is one plain answer, one event, and a freed socket', () =
     ['a status that is none', { status: 200 }],
     ['a header that is none', { status: 403, headers: { 'X-Y': 'a\r\nSet-Cookie: b=c' } }],
     ['a body that is none', { status: 403, body: 7 }],
-  ])('500 the hook answers with %s', async (_name, result) => {
+  ])('500 where the hook answers with %s', async (_name, result) => {
     const { event, answer } = await refused({ authenticate: () => result as never }, 500);
     expect(event.code).toBe('WSTUNNEL_HOOK_FAILED');
     expect(answer.headers).not.toHaveProperty('set-cookie');
   });
 
-  test('502 the backend refuses', async () => {
+  test('502 where the backend refuses', async () => {
     const port = await closedPort();
     const { event, body } = await refused({ server: { port } }, 502);
     expect(event.code).toBe('WSTUNNEL_BACKEND_REFUSED');
     expect(body).toBe('the backend could not be reached\n');
   });
 
-  test('503 nothing is chosen', async () => {
+  test('503 where no host is chosen', async () => {
     const { event } = await refused({ balance: { pick: () => undefined } }, 503);
     expect(event.code).toBe('WSTUNNEL_NO_BACKEND');
   });
 
-  test('504 the backend does not answer', async () => {
+  test('504 where the backend does not answer', async () => {
     const server = { host: 'desk.test', port: 1, connectTimeout: 0.05, lookup: () => undefined };
     const { event } = await refused({ server }, 504);
     expect(event.code).toBe('WSTUNNEL_BACKEND_TIMEOUT');
   });
 
-  test('504 a hook does not answer', async () => {
+  test('504 where a hook does not answer', async () => {
     for (const name of ['authenticate', 'origins', 'server']) {
       const { event } = await refused({ [name]: hang, handshakeTimeout: 0.05 }, 504);
       expect(event.code).toBe('WSTUNNEL_HANDSHAKE_TIMEOUT');
     }
   });
 
-  test('the whole time is limited, dialling included', async () => {
+  test('handshakeTimeout covers the whole opening, dialling included', async () => {
     const server = { host: 'desk.test', port: 1, connectTimeout: 60, lookup: () => undefined };
     const { event } = await refused({ server, handshakeTimeout: 0.05 }, 504);
     expect(event.code).toBe('WSTUNNEL_HANDSHAKE_TIMEOUT');
@@ -192,7 +192,7 @@ describe('a bad handshake', () => {
     expect(answer.headers['sec-websocket-version']).toBe('13');
   });
 
-  test('400 of Node itself: no Host', async () => {
+  test("400 is Node's answer where Host is missing", async () => {
     const { port, tunnel } = await startTunnel();
     const events = refusalsOf(tunnel);
     const client = new RawClient(port).send(from({ Host: undefined }));
@@ -201,7 +201,7 @@ describe('a bad handshake', () => {
     expect(events).toEqual([]);
   });
 
-  test('a good one of each kind passes', async () => {
+  test('every kind of good handshake opens a tunnel', async () => {
     const { port } = await startTunnel();
     for (const headers of [
       { Connection: 'keep-alive, Upgrade', Upgrade: 'WebSocket' },
@@ -215,7 +215,7 @@ describe('a bad handshake', () => {
     }
   });
 
-  test('issue 12, case 24: what is agreed to is one of the elements that are not empty', async () => {
+  test('issue 12, case 24: the subprotocol is one of the offered elements that are not empty', async () => {
     const { port } = await startTunnel();
     for (const [offered, agreed] of [
       ['', undefined],
@@ -231,7 +231,7 @@ describe('a bad handshake', () => {
     }
   });
 
-  test('issue 12, case 24: long runs of white space and commas are read in a moment', () => {
+  test('issue 12, case 24: long runs of white space and commas are parsed quickly', () => {
     const long = [
       ' '.repeat(200_000),
       ', '.repeat(100_000),
@@ -259,7 +259,7 @@ describe('a bad handshake', () => {
       }
   });
 
-  test('a request that asks for no WebSocket is not ours', async () => {
+  test('a request without a WebSocket upgrade goes to next()', async () => {
     const { port, tunnel } = await startTunnel();
     const events = refusalsOf(tunnel);
     for (const headers of [
@@ -280,12 +280,10 @@ describe("refuseWith: 'close'", () => {
     [{ server: () => undefined }, 4404, 'there is no such tunnel'],
     [{ server: () => Promise.reject(new Error('secret')) }, 4500, 'The tunnel could not be opened.'],
     [{ authenticate: hang, handshakeTimeout: 0.05 }, 4504, 'the tunnel could not be opened in time'],
-  ])('%o closes with %i', async (options, code, reason) => {
+  ])('with %o closes with %i', async (options, code, reason) => {
     const { port, server, tunnel } = await startTunnel({ ...options, refuseWith: 'close' });
     const events = refusalsOf(tunnel);
-    const client = new RawClient(port).send(
-      handshake('/tunnel', { 'Sec-WebSocket-Protocol': 'chat, binary' }),
-    );
+    const client = requestTunnel(port, '/tunnel', { 'Sec-WebSocket-Protocol': 'chat, binary' });
     const answer = await client.answer();
     expect(answer.status).toBe(101);
     expect(answer.headers['sec-websocket-protocol']).toBe('binary');
@@ -297,14 +295,14 @@ describe("refuseWith: 'close'", () => {
     expect(tunnel.stats()).toMatchObject({ open: 0, opened: 0, closed: {} });
   });
 
-  test('no subprotocol where none was offered', async () => {
+  test('sends no subprotocol where none was offered', async () => {
     const { port } = await startTunnel({ authenticate: () => false, refuseWith: 'close' });
-    const { status, headers } = await new RawClient(port).send(handshake('/tunnel')).answer();
+    const { status, headers } = await requestTunnel(port).answer();
     expect(status).toBe(101);
     expect(headers).not.toHaveProperty('sec-websocket-protocol');
   });
 
-  test('a bad handshake stays an HTTP answer', async () => {
+  test('answers a bad handshake by HTTP all the same', async () => {
     await refused(
       { refuseWith: 'close' },
       400,

@@ -4,7 +4,7 @@ import express from 'express';
 import express4 from 'express4';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RefuseInfo, Tunnel, TunnelOptions } from '../../src/index.js';
-import { handshake, RawClient } from '../support/raw-client.js';
+import { requestTunnel } from '../support/raw-client.js';
 import { listen, makeTunnel, portOf, startEcho, startHttp } from '../support/servers.js';
 import { deferred } from '../support/wait.js';
 
@@ -62,9 +62,9 @@ async function askOnce(framework: string, sabotage: Handler, options: Partial<Tu
     sabotage(req, res, next);
   };
   const { port } = await startHttp(frameworks[framework]!(once, tunnel));
-  const client = new RawClient(port).send(handshake('/tunnel?token=secret', { Origin: 'http://127.0.0.1' }));
+  const client = requestTunnel(port, '/tunnel?token=secret', { Origin: 'http://127.0.0.1' });
   const head = await client.head();
-  const again = new RawClient(port).send(handshake('/tunnel', { Origin: 'http://127.0.0.1' }));
+  const again = requestTunnel(port, '/tunnel', { Origin: 'http://127.0.0.1' });
   const second = (await again.answer()).status;
   expect(tunnel.stats().opening).toBe(0);
   return { status: head === undefined ? 'ended' : Number(head.split(' ')[1]), second, refusals };
@@ -87,7 +87,7 @@ const byScheme: Partial<TunnelOptions> = { rules: [{ when: { scheme: 'http' }, p
 const express45 = ['Express 5', 'Express 4'];
 
 describe.each(Object.keys(frameworks))(
-  'issue 12, case 6, on %s: that request is 500, and the process lives',
+  'issue 12, case 6, on %s: a throw makes that request a 500, and the process goes on',
   (framework) => {
     const isExpress = express45.includes(framework);
 
@@ -116,7 +116,7 @@ describe.each(Object.keys(frameworks))(
       ['protocol, in origins', onReq('protocol'), { origins: (_, req) => reads(req, 'protocol', true) }],
       ['query, in subprotocol', onReq('query'), { subprotocol: (_, req) => reads(req, 'query', undefined) }],
       ['hostname, in a strategy', onReq('hostname'), { balance: picking }],
-    ])('a throw from %s', async (_name, sabotage, options, onlyExpress = false) => {
+    ])('a throw from %s is a 500', async (_name, sabotage, options, onlyExpress = false) => {
       const { status, second, refusals } = await askOnce(framework, sabotage, options);
       // Connect has neither `ip` nor `trust proxy`: nothing reads it there.
       expect([status, second]).toEqual([onlyExpress && !isExpress ? 101 : 500, 101]);
@@ -131,7 +131,7 @@ describe.each(Object.keys(frameworks))(
       },
     );
 
-    test('a throw from headers, before it is known whose the request is, is 500 as well', async () => {
+    test("a throw from headers before the request is known to be the tunnel's is a 500 as well", async () => {
       expect(await askOnce(framework, onReq('headers'))).toMatchObject({ status: 500, second: 101 });
     });
 
@@ -140,7 +140,7 @@ describe.each(Object.keys(frameworks))(
       (['setHeader', 'writeHead', 'end', 'once', 'getHeader', 'headersSent', 'statusCode'] as const).map(
         (name) => [name, getter(name, (_req, res) => res)],
       ),
-    )('a throw from %s of the response, while it is refused', async (_name, sabotage) => {
+    )('a throw from %s of the response during a refusal', async (_name, sabotage) => {
       // Where the answer needs it, all that is left is to end the connection.
       const { status, second, refusals } = await askOnce(framework, sabotage, {
         authenticate: passOnlyTheSecond(),
@@ -150,7 +150,7 @@ describe.each(Object.keys(frameworks))(
       expect(refusals).toHaveLength(1);
     });
 
-    test('a request and a response that throw at every touch', async () => {
+    test('a request and a response that throw at every access', async () => {
       const sabotage: Handler = (req, res, next) => {
         for (const name of ['user', 'app', 'ip']) onReq(name)(req, res, () => undefined);
         for (const name of ['headersSent', 'once', 'end']) getter(name, () => res)(req, res, () => undefined);
@@ -169,7 +169,7 @@ function passOnlyTheSecond(): () => boolean {
 }
 
 describe.each(express45)("issue 12, case 6, on %s: the app's trust proxy function", (framework) => {
-  test('that throws at what it does not know costs that request alone', async () => {
+  test('that throws at unknown input fails that request only', async () => {
     const backend = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend.port } });
     const refused = deferred<RefuseInfo>();
@@ -183,7 +183,7 @@ describe.each(express45)("issue 12, case 6, on %s: the app's trust proxy functio
     app.use('/tunnel', tunnel);
     const { port } = await startHttp(app);
     const ask = async (from: string) => {
-      const client = new RawClient(port).send(handshake('/tunnel', { 'X-Forwarded-For': from }));
+      const client = requestTunnel(port, '/tunnel', { 'X-Forwarded-For': from });
       return (await client.answer()).status;
     };
     expect(await ask('203.0.113.7, garbage, 10.0.0.1')).toBe(500);
@@ -193,7 +193,7 @@ describe.each(express45)("issue 12, case 6, on %s: the app's trust proxy functio
 });
 
 // Connect and Express read it themselves before they call a middleware: where it throws there, they answer.
-test('issue 12, case 6: an originalUrl that throws is 500, and the event has the rest', async () => {
+test('issue 12, case 6: an originalUrl that throws is a 500, and the event is complete otherwise', async () => {
   const backend = await startEcho();
   const tunnel = makeTunnel({ server: { port: backend.port }, autoAttach: false });
   const refused = deferred<RefuseInfo>();
@@ -202,27 +202,27 @@ test('issue 12, case 6: an originalUrl that throws is 500, and the event has the
     onReq('originalUrl')(req, res, () => tunnel(req, res, () => res.end())),
   );
   tunnel.attach(server);
-  const client = new RawClient(port).send(handshake('/tunnel?token=secret'));
+  const client = requestTunnel(port, '/tunnel?token=secret');
   expect((await client.answer()).status).toBe(500);
   expect(await refused.promise).toMatchObject({ code: 'WSTUNNEL_HOOK_FAILED', url: '' });
 });
 
 test.each(['headersSent', 'setHeader', 'end'])(
-  'issue 12, case 6: a response whose %s throws when the app has not answered in time is the end of that request alone',
+  'issue 12, case 6: a response whose %s throws at the handshake deadline ends that request only',
   async (name) => {
     const backend = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend.port }, handshakeTimeout: 0.1 });
     const app = express().set('env', 'test');
     app.use('/tunnel', (req, res) => getter(name, () => res)(req, res, () => undefined), tunnel);
     const { port } = await startHttp(app);
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     expect((await client.rest()).length).toBe(0);
     client.socket.end();
     await client.closed();
   },
 );
 
-test('issue 12, case 6: listeners of every event that throw, and reject, harm no request', async () => {
+test('issue 12, case 6: event listeners that throw or reject fail no request', async () => {
   const backend = await startEcho();
   const tunnel = makeTunnel({
     server: { port: backend.port },
@@ -235,13 +235,13 @@ test('issue 12, case 6: listeners of every event that throw, and reject, harm no
   const server = createServer(express().set('env', 'test').use('/tunnel', tunnel));
   await listen(server);
   const ask = async (headers = {}) => {
-    const client = new RawClient(portOf(server)).send(handshake('/tunnel', headers));
+    const client = requestTunnel(portOf(server), '/tunnel', headers);
     return (await client.answer()).status;
   };
   expect([await ask(), await ask({ 'X-In': '1' })]).toEqual([401, 101]);
 });
 
-test("issue 12, case 6: a server's own classes may throw where a request is read and answered", async () => {
+test('issue 12, case 6: classes of a server may throw when a request is read and answered', async () => {
   // Classes of a server's own: what Node itself makes of a request passes through them too.
   class OddRequest extends IncomingMessage {
     get ip(): string {
@@ -259,7 +259,7 @@ test("issue 12, case 6: a server's own classes may throw where a request is read
   const server = createServer(options as object, (req, res) => tunnel(req, res, () => res.end()));
   tunnel.attach(server);
   await listen(server);
-  const client = new RawClient(portOf(server)).send(handshake('/tunnel'));
+  const client = requestTunnel(portOf(server));
   await client.rest();
   client.socket.end();
   await client.closed();

@@ -5,7 +5,7 @@ import { frame, openRaw } from '../support/raw-client.js';
 import { startBackend, startEcho, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
-test('an idle tunnel is closed with 1001, though PINGs go both ways', async () => {
+test('an idle tunnel is closed with 1001 although PINGs go both ways', async () => {
   const { port, tunnel } = await startTunnel({ idleTimeout: 0.2, pingInterval: 0.02 });
   const closed = once(tunnel, 'close') as Promise<[ClosedInfo]>;
   const client = await openRaw(port);
@@ -17,7 +17,7 @@ test('an idle tunnel is closed with 1001, though PINGs go both ways', async () =
   expect(duration).toBeGreaterThanOrEqual(0.2);
 });
 
-test('traffic either way keeps it, until maxDuration', async () => {
+test('traffic in either direction keeps a tunnel until maxDuration', async () => {
   const backend = await startBackend((socket) => {
     const beat = setInterval(() => socket.write('tick'), 20);
     socket.on('close', () => clearInterval(beat));
@@ -28,7 +28,7 @@ test('traffic either way keeps it, until maxDuration', async () => {
   expect(await client.close()).toEqual({ code: 1001, reason: 'open for 0.5 s' });
 });
 
-test('a backend that is silent for readTimeout: 1011', async () => {
+test('a backend that is silent for readTimeout closes the tunnel with 1011', async () => {
   const { port: echo } = await startEcho();
   const { port, tunnel } = await startTunnel({ server: { port: echo, readTimeout: 0.2 } });
   const client = await openRaw(port);
@@ -38,7 +38,7 @@ test('a backend that is silent for readTimeout: 1011', async () => {
   await until(() => tunnel.stats().backends[0]?.load === 0);
 });
 
-test('a backend that reads nothing for writeTimeout: 1011', async () => {
+test('a backend that reads nothing for writeTimeout closes the tunnel with 1011', async () => {
   const backend = await startBackend((socket) => socket.pause());
   const server = { port: backend.port, writeTimeout: 0.2 };
   const { port, tunnel } = await startTunnel({ server, limits: { buffered: 65536 }, closeTimeout: 0.2 });

@@ -2,21 +2,21 @@ import { createHook } from 'node:async_hooks';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { startProcess } from '../support/bounds-child.js';
+import { startProcess } from './bounds-process.js';
 import { onCleanup } from '../support/cleanup.js';
-import { openFlow, reaches } from '../support/frames-flow.js';
+import { openFlow, reaches } from '../support/observed-tunnel.js';
 import { frame } from '../support/raw-client.js';
 import { startBackend, startEcho } from '../support/servers.js';
-import { undisturbed, until } from '../support/wait.js';
+import { sleep, undisturbed, until } from '../support/wait.js';
 
 const PONG = frame(10);
-const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const wait = (ms: number) => sleep(ms);
 
 /** Every timer there is, none of them soon over. */
 const ALL = { pingInterval: 900, pongTimeout: 300, idleTimeout: 3600, maxDuration: 3600 };
 const HOST = { readTimeout: 3600, writeTimeout: 3600 };
 
-test('a tunnel has as many timers as any other, however much passes', async () => {
+test('a tunnel has the same number of timers whatever its traffic', async () => {
   const echo = await startEcho();
   const { used, open } = await startProcess({ server: { port: echo.port, ...HOST }, ...ALL });
   const clients: Socket[] = [];
@@ -41,7 +41,7 @@ test('a tunnel has as many timers as any other, however much passes', async () =
   expect((await used()).timers).toBe(one - each);
 });
 
-test('what passes sets no timer', async () => {
+test('traffic sets no timer', async () => {
   const flow = await openFlow(ALL);
   let set = 0;
   const hook = createHook({
@@ -59,7 +59,7 @@ test('what passes sets no timer', async () => {
   expect(set).toBe(0);
 });
 
-test('2,000 idle tunnels, each looked after all the time, cost little', { timeout: 60_000 }, async () => {
+test('2,000 idle tunnels with PINGs cost little processor time', { timeout: 60_000 }, async () => {
   const backend = await startBackend();
   const { used, open } = await startProcess({
     server: { port: backend.port, readTimeout: 60, writeTimeout: 4 },
@@ -86,7 +86,7 @@ test('2,000 idle tunnels, each looked after all the time, cost little', { timeou
   expect(after - before).toBeLessThan(before - start);
 });
 
-describe('an event loop that stands still for longer than any deadline', { timeout: 60_000 }, () => {
+describe('an event loop that is blocked for longer than any deadline', { timeout: 60_000 }, () => {
   const TUNNELS = 50;
   // So that one that is cut is soon no more.
   const closeTimeout = 0.1;
@@ -96,7 +96,7 @@ describe('an event loop that stands still for longer than any deadline', { timeo
     ['idleTimeout', { idleTimeout: 0.4 }, {}],
     ['readTimeout', {}, { readTimeout: 0.4 }],
     ['writeTimeout', {}, { writeTimeout: 0.4 }],
-  ])('does not kill living tunnels: %s', (_name, options, host) =>
+  ])('does not end living tunnels: %s', (_name, options, host) =>
     undisturbed(150, async () => {
       const echo = await startEcho();
       const { used, open } = await startProcess({
@@ -122,7 +122,7 @@ describe('an event loop that stands still for longer than any deadline', { timeo
     }),
   );
 
-  test('nor the tunnel of a backend that could not know of what waited', () =>
+  test('does not end the tunnel of a backend whose bytes were still queued', () =>
     undisturbed(50, async () => {
       const echo = await startEcho();
       const { used, open } = await startProcess({

@@ -4,7 +4,7 @@ import type { ClosedInfo, TunnelInfo } from '../../src/index.js';
 import { closeFrame, frame, openRaw, RawClient, handshake } from '../support/raw-client.js';
 import { startTunnel } from '../support/servers.js';
 
-test('bytes go both ways and the client ends it', async () => {
+test('bytes go both ways, and the client ends the tunnel', async () => {
   const { port, tunnel } = await startTunnel();
   const opened = once(tunnel, 'open') as Promise<[TunnelInfo]>;
   const closed = once(tunnel, 'close') as Promise<[ClosedInfo]>;
@@ -29,7 +29,7 @@ test('bytes go both ways and the client ends it', async () => {
   expect(tunnel.stats().backends[0]).toMatchObject({ load: 0, up: true });
 });
 
-test('what comes in one packet with the handshake is not lost', async () => {
+test('bytes in the same packet as the handshake are not lost', async () => {
   const { port } = await startTunnel();
   const client = new RawClient(port).send(handshake('/tunnel'), frame(2, 'early'));
   expect((await client.answer()).status).toBe(101);

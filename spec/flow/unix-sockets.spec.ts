@@ -21,9 +21,9 @@ import { listen as listenLocally } from '../../src/client/index.js';
 import { startListening } from '../../src/client/local/local-server.js';
 import { wstunnel } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
-import { echoes } from '../support/command.js';
+
 import { describeWith, Program } from '../support/programs.js';
-import { openRaw } from '../support/raw-client.js';
+import { echoes, openRaw } from '../support/raw-client.js';
 import { listen, startTunnel } from '../support/servers.js';
 
 function folder(): string {
@@ -51,8 +51,8 @@ function pathOf(bytes: number): string {
 
 const longest = process.platform === 'linux' ? 107 : 103;
 
-describe('issue 13, case 6: the library listens on a unix socket', () => {
-  test('a socket that a killed program left is replaced, and works', async () => {
+describe('issue 13, case 6: listening on a unix socket with the library', () => {
+  test('replaces a socket that a killed program left', async () => {
     const { url } = await startTunnel();
     const path = join(folder(), 'desk.sock');
     await leaveBehind(path);
@@ -65,7 +65,7 @@ describe('issue 13, case 6: the library listens on a unix socket', () => {
     expect(String(((await once(local, 'data')) as [Buffer])[0])).toBe('x');
   });
 
-  test('a socket on which a program listens is in use, and stays', async () => {
+  test('leaves a socket on which a program listens, which is in use', async () => {
     const { url } = await startTunnel();
     const path = join(folder(), 'desk.sock');
     const server = createServer((socket) => socket.on('error', () => undefined).end('still here'));
@@ -75,14 +75,14 @@ describe('issue 13, case 6: the library listens on a unix socket', () => {
     expect(String(bytes)).toBe('still here');
   });
 
-  test('a file of another kind is in use, and stays', async () => {
+  test('leaves a file of another kind, which is in use', async () => {
     const path = join(folder(), 'precious');
     writeFileSync(path, 'precious');
     await expect(listenLocally(path, 'ws://127.0.0.1/')).rejects.toMatchObject({ code: 'EADDRINUSE' });
     expect(existsSync(path)).toBe(true);
   });
 
-  test('a path above the limit is refused and not cut, one at the limit works', async () => {
+  test('refuses a path above the length limit without cutting it, and takes one at the limit', async () => {
     const { url } = await startTunnel();
     const tooLong = pathOf(longest + 1);
     await expect(listenLocally({ path: tooLong }, url)).rejects.toMatchObject({
@@ -97,7 +97,7 @@ describe('issue 13, case 6: the library listens on a unix socket', () => {
   });
 });
 
-describe('issue 13, case 6: who gets a socket that a killed program left', () => {
+describe('issue 13, case 6: a race for the socket of a killed program', () => {
   /** One process that would listen at a path. */
   function start(path: string) {
     const server = createServer((socket) => socket.on('error', () => undefined).end('here'));
@@ -110,7 +110,7 @@ describe('issue 13, case 6: who gets a socket that a killed program left', () =>
     expect(String(bytes)).toBe('here');
   }
 
-  test('of three at once one listens, and keeps its socket', async () => {
+  test('one of three programs at once listens and keeps its socket', async () => {
     const inside = folder();
     const path = join(inside, 'desk.sock');
     await leaveBehind(path);
@@ -121,7 +121,7 @@ describe('issue 13, case 6: who gets a socket that a killed program left', () =>
     expect(readdirSync(inside)).toEqual(['desk.sock']);
   });
 
-  test('while another process replaces it, it is in use', async () => {
+  test('a socket that another process is replacing is in use', async () => {
     const path = join(folder(), 'desk.sock');
     await leaveBehind(path);
     symlinkSync('wstunnel-1-other', `${path}.lock`);
@@ -141,7 +141,7 @@ describe('issue 13, case 6: who gets a socket that a killed program left', () =>
     expect(readdirSync(inside)).toEqual(['desk.sock']);
   });
 
-  test("somebody else's file in the lock's place stays", async () => {
+  test('a foreign file in place of the lock stays', async () => {
     const path = join(folder(), 'desk.sock');
     await leaveBehind(path);
     writeFileSync(`${path}.lock`, 'precious');
@@ -150,7 +150,7 @@ describe('issue 13, case 6: who gets a socket that a killed program left', () =>
     expect(existsSync(`${path}.lock`)).toBe(true);
   });
 
-  test('no listener stays on the server, neither of a success nor of a failure', async () => {
+  test('neither success nor failure leaves a listener on the server', async () => {
     const path = join(folder(), 'desk.sock');
     const first = start(path);
     await first.result;
@@ -160,7 +160,7 @@ describe('issue 13, case 6: who gets a socket that a killed program left', () =>
       for (const event of ['error', 'listening']) expect(server.listenerCount(event), event).toBe(0);
   });
 
-  test('the socket is for its owner alone from the bind on, and the umask is put back', async () => {
+  test('only the owner can use the socket from the bind on, and the umask is restored', async () => {
     const path = join(folder(), 'desk.sock');
     const modes: number[] = [];
     const listenOfNode: unknown = Reflect.get(Server.prototype, 'listen');
@@ -182,37 +182,40 @@ describe('issue 13, case 6: who gets a socket that a killed program left', () =>
   });
 });
 
-describeWith('python3')('issue 13, case 6: a program that has bound a socket and does not listen yet', () => {
-  const BIND =
-    'import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); print("bound", flush=True)';
-  const THEN = 'sys.stdin.readline(); s.listen(); print("listens", flush=True); sys.stdin.readline()';
+describeWith('python3')(
+  'issue 13, case 6: a program that has bound its socket and does not listen yet',
+  () => {
+    const BIND =
+      'import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); print("bound", flush=True)';
+    const THEN = 'sys.stdin.readline(); s.listen(); print("listens", flush=True); sys.stdin.readline()';
 
-  test.runIf(process.platform === 'linux')(
-    'keeps its socket, by whatever way its path leads there',
-    async () => {
-      const real = folder();
-      const linked = join(folder(), 'link');
-      symlinkSync(real, linked);
-      const ways = [
-        [join(real, 'a.sock'), join(linked, 'a.sock')],
-        [join(linked, 'b.sock'), join(real, 'b.sock')],
-      ] as const;
-      for (const [bound, path] of ways) {
-        const program = new Program('python3', ['-c', `${BIND}; ${THEN}`, bound], {}, 'pipe');
-        await program.prints(/bound/);
-        await expect(listenLocally(path, 'ws://127.0.0.1/')).rejects.toMatchObject({ code: 'EADDRINUSE' });
-        await expect(removeStaleSocket(path)).rejects.toThrow('another process listens');
-        program.process.stdin?.write('\n');
-        await program.prints(/listens/);
-        const client = connectTcp(path);
-        await once(client, 'connect');
-        client.destroy();
-      }
-    },
-  );
-});
+    test.runIf(process.platform === 'linux')(
+      'keeps its socket, whatever notation of the path another program uses',
+      async () => {
+        const real = folder();
+        const linked = join(folder(), 'link');
+        symlinkSync(real, linked);
+        const ways = [
+          [join(real, 'a.sock'), join(linked, 'a.sock')],
+          [join(linked, 'b.sock'), join(real, 'b.sock')],
+        ] as const;
+        for (const [bound, path] of ways) {
+          const program = new Program('python3', ['-c', `${BIND}; ${THEN}`, bound], {}, 'pipe');
+          await program.prints(/bound/);
+          await expect(listenLocally(path, 'ws://127.0.0.1/')).rejects.toMatchObject({ code: 'EADDRINUSE' });
+          await expect(removeStaleSocket(path)).rejects.toThrow('another process listens');
+          program.process.stdin?.write('\n');
+          await program.prints(/listens/);
+          const client = connectTcp(path);
+          await once(client, 'connect');
+          client.destroy();
+        }
+      },
+    );
+  },
+);
 
-test("issue 13, case 6: a target's path above the limit is refused and not cut", () => {
+test("issue 13, case 6: a target's path above the length limit is refused and not cut", () => {
   const tooLong = `/${'x'.repeat(longest)}`;
   expect(() => wstunnel({ server: { socket: tooLong } })).toThrow(`a path of at most ${longest} bytes`);
   expect(() => wstunnel({ server: { host: tooLong } })).toThrow('server.host must be a path of at most');
@@ -221,7 +224,7 @@ test("issue 13, case 6: a target's path above the limit is refused and not cut",
 describe('issue 13, case 14: abstract sockets', () => {
   const name = `wstunnel-spec-${process.pid}`;
 
-  test.runIf(process.platform === 'linux')('a target is reached, in either notation', async () => {
+  test.runIf(process.platform === 'linux')('can be a target in either notation', async () => {
     const server = createServer((socket) => socket.on('error', () => undefined).pipe(socket));
     await listen(server, `\0${name}`);
     for (const socket of [`@${name}`, `\0${name}`]) {
@@ -232,7 +235,7 @@ describe('issue 13, case 14: abstract sockets', () => {
     }
   });
 
-  test('nothing listens there for the client: no mode would keep other users out', async () => {
+  test("are refused by the client's listen(), since no file mode would protect them", async () => {
     await expect(listenLocally(`@${name}`, 'ws://127.0.0.1/')).rejects.toMatchObject({
       code: 'WSTUNNEL_OPTION',
       message: expect.stringMatching(/local can't be listened on \(an abstract socket has no mode/) as string,
@@ -241,7 +244,7 @@ describe('issue 13, case 14: abstract sockets', () => {
     expect(existsSync(`@${name}`)).toBe(false);
   });
 
-  test('no program is started for one', () => {
+  test('are refused for programs', () => {
     const server = { socket: `@${name}`, spawn: { path: 'true' } };
     expect(() => wstunnel({ server })).toThrow('server.socket must be a path: spawn');
   });

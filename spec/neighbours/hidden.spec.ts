@@ -4,8 +4,9 @@ import express from 'express';
 import { describe, expect, test } from 'vitest';
 import type { Tunnel } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
-import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { echoes, frame, handshake, openRaw, RawClient, requestTunnel } from '../support/raw-client.js';
 import { listen, makeTunnel, portOf, startEcho } from '../support/servers.js';
+import { sleep } from '../support/wait.js';
 
 /** The warnings of the process, by code. */
 function warnings(): string[] {
@@ -36,27 +37,21 @@ async function serve(app: express.Express, isBeside: boolean): Promise<{ server:
   return { server, port: portOf(server) };
 }
 
-async function echoes(port: number, path = '/tunnel'): Promise<void> {
-  const client = await openRaw(port, path);
-  client.send(frame(2, 'ping'));
-  expect((await client.payload(4)).toString()).toBe('ping');
-}
-
 const lineOf = async (port: number, path: string) =>
-  (await new RawClient(port).send(handshake(path)).answer()).header.split('\r\n')[0];
+  (await requestTunnel(port, path).answer()).header.split('\r\n')[0];
 
-describe('issue 12, case 27: a tunnel that is hidden', () => {
+describe('issue 12, case 27: a tunnel hidden in a function', () => {
   test.each([false, true])(
-    'in a wrapper that keeps its name, it opens at the first upgrade (beside another listener: %s)',
+    'that keeps its name opens at the first upgrade (beside another listener: %s)',
     async (isBeside) => {
       const { port: backend } = await startEcho();
       const app = express().use('/tunnel', wrapped(makeTunnel({ server: { port: backend } })));
       const { port } = await serve(app, isBeside);
-      await echoes(port);
+      await echoes(await openRaw(port));
     },
   );
 
-  test('in a function beside another listener, the first missed upgrade warns once', async () => {
+  test('beside another listener warns once at the first missed upgrade', async () => {
     const codes = warnings();
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend } });
@@ -68,10 +63,10 @@ describe('issue 12, case 27: a tunnel that is hidden', () => {
     expect(codes).toEqual(['WSTUNNEL_HIDDEN']);
     // As the warning says.
     tunnel.attach(server, { path: '/tunnel' });
-    await echoes(port);
+    await echoes(await openRaw(port));
   });
 
-  test('a tunnel that is in sight on another server warns of nothing', async () => {
+  test('does not warn where the tunnel is visible on another server', async () => {
     const codes = warnings();
     await serve(express().use('/tunnel', makeTunnel({ server: { port: 1 } })), false);
     const { port } = await serve(express(), true);
@@ -80,7 +75,7 @@ describe('issue 12, case 27: a tunnel that is hidden', () => {
     expect(codes).toEqual([]);
   });
 
-  test('a path that the tunnel does not take warns of nothing', async () => {
+  test('does not warn at a path that the tunnel does not match', async () => {
     const codes = warnings();
     makeTunnel({ url: /^\/websockify/, server: { port: 1 } });
     const { port } = await serve(express(), true);
@@ -103,28 +98,28 @@ describe('issue 12, case 30: an app that rewrites the URL before the tunnel', ()
       .use('/tunnel', tunnel);
   }
 
-  test('beside another listener, the path that the client asks for is given to attach()', async () => {
+  test('beside another listener attach() takes the path that the client requests', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend } });
     const { server, port } = await serve(rewriting(tunnel), true);
-    await echoes(port);
+    await echoes(await openRaw(port));
     expect(await lineOf(port, '/v1/tunnel')).toBe('HTTP/1.1 400 Neighbour');
     tunnel.attach(server, { path: ['/v1/tunnel', '/tunnel'] });
-    await echoes(port, '/v1/tunnel');
+    await echoes(await openRaw(port, '/v1/tunnel'));
   });
 
-  test('a path that has led to the tunnel stays its own when another listener comes', async () => {
+  test("a path that has led to the tunnel stays the tunnel's when another listener is added", async () => {
     const { port: backend } = await startEcho();
     const { server, port } = await serve(rewriting(makeTunnel({ server: { port: backend } })), false);
-    await echoes(port, '/v1/tunnel');
+    await echoes(await openRaw(port, '/v1/tunnel'));
     greedy(server);
-    await echoes(port, '/v1/tunnel');
+    await echoes(await openRaw(port, '/v1/tunnel'));
     expect(await lineOf(port, '/v1/other')).toBe('HTTP/1.1 400 Neighbour');
   });
 });
 
 describe('issue 12, case 19: early data', () => {
-  test('a client that leaves behind early data is noticed at once', async () => {
+  test('a client that leaves after early data is noticed at once', async () => {
     let gone: (code: string) => void = () => undefined;
     const refused = new Promise<string>((resolve) => (gone = resolve));
     let asked: () => void = () => undefined;
@@ -140,13 +135,13 @@ describe('issue 12, case 19: early data', () => {
     });
     tunnel.on('refuse', ({ code }) => gone(code));
     const { port } = await serve(express().use('/tunnel', tunnel), false);
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     await isAsked;
     client.socket.end(frame(2, 'too early'));
     expect(await refused).toBe('WSTUNNEL_CLIENT_GONE');
   });
 
-  test('early data of a client that stays reaches the backend, in order', async () => {
+  test('early data of a client that stays reaches the backend in order', async () => {
     const { port: backend } = await startEcho();
     let goOn: (passes: boolean) => void = () => undefined;
     const asked = new Promise<void>((resolve) => {
@@ -166,7 +161,7 @@ describe('issue 12, case 19: early data', () => {
     // More than is read before the 101.
     const large = Buffer.alloc(200_000, 'x');
     client?.send(frame(2, 'two '), frame(2, large));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
     goOn(true);
     expect((await client?.answer())?.status).toBe(101);
     const echoed = await client?.payload(8 + large.length);

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { describe, expect, test } from 'vitest';
 import type { RefuseInfo } from '../../src/index.js';
-import { answerTo, startBehind } from '../support/behind.js';
+import { answerTo, startBehind } from './app-with-tunnel.js';
 import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
 import { deferred, until } from '../support/wait.js';
@@ -14,14 +14,14 @@ const onFinished = createRequire(import.meta.url)('on-finished') as (
   done: () => void,
 ) => void;
 
-describe('the time of a middleware', () => {
-  test('one that rejects is a 500', async () => {
+describe('a middleware before the tunnel', () => {
+  test('that rejects causes a 500', async () => {
     const { port, tunnel } = await startBehind([() => Promise.reject(new Error('broken'))]);
     expect((await answerTo(port)).status).toBe(500);
     expect(tunnel.stats()).toMatchObject({ opened: 0, refused: {} });
   });
 
-  test('one that is slow loses nothing of what the client already sends', async () => {
+  test('that is slow loses no bytes of the client', async () => {
     const goOn = deferred<() => void>();
     const { port } = await startBehind([(_req, _res, next) => goOn.resolve(() => next())]);
     const early = [Buffer.alloc(30_000, 'a'), Buffer.alloc(200_000, 'b'), Buffer.from('c')];
@@ -35,7 +35,7 @@ describe('the time of a middleware', () => {
   });
 
   test.each(['at once', 'while the backend is dialled'])(
-    'one that answers after next(), %s, wins',
+    "that answers after next(), %s, replaces the tunnel's answer",
     async (when) => {
       const dialling = deferred();
       const resolved = deferred();
@@ -62,7 +62,7 @@ describe('the time of a middleware', () => {
     },
   );
 
-  test('one that answers behind the 101 gets its error, and the tunnel goes on where the app handles it', async () => {
+  test('that answers after the 101 gets an error, and the tunnel goes on if the app handles it', async () => {
     const open = deferred();
     const caught = deferred<unknown>();
     const late: RequestHandler = async (_req, res, next) => {
@@ -82,7 +82,7 @@ describe('the time of a middleware', () => {
     expect((await client.payload(4)).toString()).toBe('ping');
   });
 
-  test("an error behind the 101 that nobody handles ends the tunnel, as Express's last handler does", async () => {
+  test('that answers after the 101 ends the tunnel if no handler takes the error, as in Express', async () => {
     const open = deferred();
     const late: RequestHandler = async (_req, _res, next) => {
       next();
@@ -101,7 +101,7 @@ test.each<[string, string, object]>([
   ['a tunnel', '/tunnel', {}],
   ["the tunnel's refusal", '/tunnel', { 'Sec-WebSocket-Version': '8' }],
   ["the app's answer", '/out', {}],
-])('%s: request and response end once', async (_what, path, headers) => {
+])('%s: request and response emit their end once', async (_what, path, headers) => {
   const seen: string[] = [];
   const watch: RequestHandler = (req, res, next) => {
     for (const name of ['end', 'close', 'error', 'aborted']) req.on(name, () => seen.push(`req ${name}`));

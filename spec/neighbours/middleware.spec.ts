@@ -15,16 +15,11 @@ import session from 'express-session';
 import morgan from 'morgan';
 import { describe, expect, test } from 'vitest';
 import type { TunnelOptions } from '../../src/index.js';
-import { answerTo, startBehind } from '../support/behind.js';
+import { answerTo, startBehind } from './app-with-tunnel.js';
 import { onCleanup } from '../support/cleanup.js';
-import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { echoes, handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { makeTunnel, startEcho, startHttp } from '../support/servers.js';
 import { deferred } from '../support/wait.js';
-
-async function echoes(client: RawClient, bytes = Buffer.from('ping')): Promise<void> {
-  client.send(frame(2, bytes));
-  expect((await client.payload(bytes.length)).equals(bytes)).toBe(true);
-}
 
 const cookieOf = (setCookie = '') =>
   setCookie
@@ -41,7 +36,7 @@ describe.each([
   ['Express 5', express],
   ['Express 4', express4],
 ])('%s', (_name, make) => {
-  test('express-rate-limit: what is left is on the 101, then 429', async () => {
+  test('express-rate-limit: the 101 carries the remaining count, then comes 429', async () => {
     const { port, tunnel } = await startBehind([limiter({ limit: 1 })], { make });
     const first = await answerTo(port);
     expect(first.status).toBe(101);
@@ -54,7 +49,7 @@ describe.each([
     expect(tunnel.stats()).toMatchObject({ open: 1, opened: 1, refused: {} });
   });
 
-  test('express-rate-limit: a tunnel is a success, a refusal is a failure', async () => {
+  test('express-rate-limit: a tunnel counts as a success, a refusal as a failure', async () => {
     const authenticate = (req: Request) => req.headers.cookie === 'in';
     const failures = await startBehind([limiter({ limit: 2, skipSuccessfulRequests: true })], {
       make,
@@ -72,7 +67,7 @@ describe.each([
       expect((await answerTo(successes.port, '/tunnel', { Cookie: 'in' })).status).toBe(status);
   });
 
-  test('cookie-session: its cookies are on the 101, and good for the next tunnel', async () => {
+  test('cookie-session: the 101 carries its cookies, which open the next tunnel', async () => {
     const count: RequestHandler = (req, _res, next) => {
       const kept = req.session as unknown as { visits?: number };
       kept.visits = (kept.visits ?? 0) + 1;
@@ -88,7 +83,7 @@ describe.each([
     expect(users).toEqual(['1', '2']);
   });
 
-  test('morgan has one line for each, at the time of the answer', async () => {
+  test('morgan logs one line for each request, at the time of the answer', async () => {
     const lines: string[] = [];
     const guard: RequestHandler = (req, res, next) => {
       if (req.query.out === undefined) next();
@@ -117,7 +112,7 @@ describe.each([
     expect(tunnel.stats().refused).toEqual({});
   });
 
-  test("onRefuse's next(refusal) gives it to the app's error handler, or to the default one", async () => {
+  test("next(refusal) in onRefuse reaches the app's error handler, or the default one", async () => {
     const seen: unknown[] = [];
     const render: ErrorRequestHandler = (error: { status: number; code: string }, _req, res, next) => {
       seen.push(error);
@@ -143,7 +138,7 @@ describe.each([
     });
   });
 
-  test('req.ip, protocol, hostname and res.locals are there for the hooks', async () => {
+  test('hooks see req.ip, req.protocol, req.hostname and res.locals', async () => {
     const seen = deferred<unknown>();
     const keep: RequestHandler = (_req, res, next) => {
       res.locals.desk = 7;
@@ -188,7 +183,7 @@ test('Connect: cookie-session and morgan', async () => {
   expect(lines).toEqual(['GET /tunnel 101', 'GET /tunnel 101']);
 });
 
-test('compression: tunnels are not touched, refusals are compressed as pages are', async () => {
+test('compression: tunnels are unchanged, refusals are compressed like pages', async () => {
   const page = '<p>log in first</p>'.repeat(200);
   const guard: RequestHandler = (req, res, next) => {
     if (req.query.out === undefined) next();
@@ -202,7 +197,7 @@ test('compression: tunnels are not touched, refusals are compressed as pages are
   const { client, ...accepted } = await answerTo(port, '/tunnel', zip);
   expect(accepted.status).toBe(101);
   expect(accepted.headers).not.toHaveProperty('content-encoding');
-  await echoes(client, Buffer.alloc(65536, 'compressible '));
+  await echoes(client, Buffer.alloc(65536, 'compressible ').toString());
   for (const [path, text] of [
     ['/tunnel?out', page],
     ['/tunnel?no', body],
@@ -225,7 +220,7 @@ function unchunked(body: Buffer): Buffer {
   }
 }
 
-test('body parsers: a handshake has nothing for them, and one with a body is refused', async () => {
+test('body parsers ignore a handshake, and one with a body is refused', async () => {
   const all = { type: () => true };
   const { port } = await startBehind([
     express.json(all),
@@ -238,7 +233,7 @@ test('body parsers: a handshake has nothing for them, and one with a body is ref
   expect((await client.answer()).status).toBe(400);
 });
 
-test('cookie-parser: signed cookies tell who it is', async () => {
+test('cookie-parser: signed cookies identify the user', async () => {
   const login: RequestHandler = (req, res, next) => {
     if (req.path === '/login') res.cookie('user', 'ada', { signed: true }).end();
     else next();
@@ -252,7 +247,7 @@ test('cookie-parser: signed cookies tell who it is', async () => {
     expect((await answerTo(port, '/tunnel', { Cookie: forged })).status, forged).toBe(401);
 });
 
-test('csrf-sync: an upgrade is a GET, and needs no token', async () => {
+test('csrf-sync needs no token for an upgrade, which is a GET', async () => {
   const { csrfSynchronisedProtection } = csrfSync();
   const sessions = session({ secret: 'spec', resave: false, saveUninitialized: false });
   const { port } = await startBehind([sessions, csrfSynchronisedProtection]);
@@ -260,7 +255,7 @@ test('csrf-sync: an upgrade is a GET, and needs no token', async () => {
   expect((await fetch(`http://127.0.0.1:${port}/tunnel`, { method: 'POST' })).status).toBe(403);
 });
 
-test('express.static on the same mount: pages and tunnels', async () => {
+test("express.static serves pages on the tunnel's mount path", async () => {
   const folder = await mkdtemp(join(tmpdir(), 'wstunnel-static-'));
   onCleanup(() => rm(folder, { recursive: true }));
   await writeFile(join(folder, 'vnc.html'), 'the page');

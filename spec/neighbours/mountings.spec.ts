@@ -4,7 +4,7 @@ import express from 'express';
 import express4 from 'express4';
 import { describe, expect, test } from 'vitest';
 import type { Tunnel } from '../../src/index.js';
-import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { frame, openRaw, requestTunnel } from '../support/raw-client.js';
 import { listen, makeTunnel, portOf, startEcho } from '../support/servers.js';
 
 type Make = typeof express;
@@ -91,31 +91,31 @@ describe.each(versions)(
         '/a/b/vnc',
         (tunnel) => make().use('/a', make().use('/b', make().use('/vnc', guard, tunnel))),
       ],
-    ])('%s: the tunnel has its own, behind the login', async (_mounting, path, appWith) => {
+    ])('%s: the tunnel gets its upgrades, behind the login', async (_mounting, path, appWith) => {
       const { port: backend } = await startEcho();
       const port = await serve(appWith(makeTunnel({ server: { port: backend } })));
-      const outside = await new RawClient(port).send(handshake(path)).answer();
+      const outside = await requestTunnel(port, path).answer();
       expect(outside.status).toBe(401);
       const client = await openRaw(port, path, { Cookie: 'in' });
       client.send(frame(2, 'hello'));
       expect((await client.payload(5)).toString()).toBe('hello');
-      const other = await new RawClient(port).send(handshake('/')).answer();
+      const other = await requestTunnel(port, '/').answer();
       expect(other.header).toContain('101 Neighbour');
     });
 
     test.each<[string, (tunnel: Tunnel) => express.Express]>([
       ['app.post', (tunnel) => make().post('/vnc', tunnel)],
       ['a longer path', (tunnel) => make().get('/vnc/:id', tunnel)],
-    ])('%s: no upgrade gets there, and the neighbour has it', async (_mounting, appWith) => {
+    ])('%s: no upgrade reaches the tunnel, and the other listener gets it', async (_mounting, appWith) => {
       const port = await serve(appWith(makeTunnel({ server: { port: 1 } })));
-      const { header } = await new RawClient(port).send(handshake('/vnc')).answer();
+      const { header } = await requestTunnel(port, '/vnc').answer();
       expect(header).toContain('101 Neighbour');
     });
   },
 );
 
-describe('issue 12, case 15: the path of attach() is compared as the router compares it', () => {
-  const statusOf = async (app: express.Express, path: string): Promise<string> => {
+describe('issue 12, case 15: attach() compares its path as the router does', () => {
+  const statusLineOf = async (app: express.Express, path: string): Promise<string> => {
     const tunnel = makeTunnel({ server: { port: 1 } });
     const hidden: Handler = (req, res, next) => tunnel(req, res, next);
     app.use('/vnc', guard, hidden);
@@ -123,17 +123,17 @@ describe('issue 12, case 15: the path of attach() is compared as the router comp
     neighbour(server);
     tunnel.attach(server, { path: '/vnc', exclusive: true });
     await listen(server);
-    const { header } = await new RawClient(portOf(server)).send(handshake(path)).answer();
+    const { header } = await requestTunnel(portOf(server), path).answer();
     return header.split('\r\n')[0] ?? '';
   };
 
   test.each(['/vnc', '/VNC', '/Vnc/x'])('%s is guarded', async (path) => {
-    expect(await statusOf(express(), path)).toBe('HTTP/1.1 401 Unauthorized');
-    expect(await statusOf(express4() as express.Express, path)).toBe('HTTP/1.1 401 Unauthorized');
+    expect(await statusLineOf(express(), path)).toBe('HTTP/1.1 401 Unauthorized');
+    expect(await statusLineOf(express4() as express.Express, path)).toBe('HTTP/1.1 401 Unauthorized');
   });
 
-  test('with "case sensitive routing", another case is another path', async () => {
+  test('with "case sensitive routing" a path in another case is a different path', async () => {
     const app = express().enable('case sensitive routing') as express.Express;
-    expect(await statusOf(app, '/VNC')).toBe('HTTP/1.1 101 Neighbour');
+    expect(await statusLineOf(app, '/VNC')).toBe('HTTP/1.1 101 Neighbour');
   });
 });

@@ -6,7 +6,15 @@ import { describe, expect, test } from 'vitest';
 import type { RefuseInfo, TunnelInfo, TunnelOptions } from '../../src/index.js';
 import { describeWith } from '../support/programs.js';
 import { CLIENT, startHaproxy, startNginx, type Proxy } from '../support/proxies.js';
-import { closeFrame, frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import {
+  closeFrame,
+  frame,
+  handshake,
+  openRaw,
+  RawClient,
+  requestTunnel,
+  statusOf,
+} from '../support/raw-client.js';
 import { makeTunnel, startBackend, startEcho, startHttp } from '../support/servers.js';
 
 const FORGED = '203.0.113.7';
@@ -41,7 +49,7 @@ describeWith('nginx', 'haproxy', 'openssl').each([
   ['nginx', startNginx],
   ['HAProxy', startHaproxy],
 ])('behind %s, which ends TLS', (name, startProxy) => {
-  test('bytes and closes pass, pages as well', async () => {
+  test('tunnels carry bytes and closes, and pages are served', async () => {
     const ends = await startBackend((socket) => socket.once('data', () => socket.end('bye')));
     const { port } = await startApp({ tunnel: {}, ends: { server: { port: ends.port } } });
     const proxy = await startProxy(port);
@@ -67,7 +75,7 @@ describeWith('nginx', 'haproxy', 'openssl').each([
     expect((await page.payload(5)).toString()).toBe('early');
   });
 
-  test('end() and refusals say why', async () => {
+  test('end() and refusals arrive with their reasons', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({
       server: { port: backend },
@@ -78,14 +86,14 @@ describeWith('nginx', 'haproxy', 'openssl').each([
     const client = await openRaw(proxy.dial(), '/tunnel', { Cookie: 'in' });
     tunnel.end(() => true, 1008, 'logged out');
     expect(await client.close()).toEqual({ code: 1008, reason: 'logged out' });
-    const outside = new RawClient(proxy.dial()).send(handshake('/tunnel'));
+    const outside = requestTunnel(proxy.dial());
     const { status, headers } = await outside.answer();
     expect(status).toBe(401);
     const body = await outside.take(Number(headers['content-length']));
     expect(body.toString()).toBe('you are not logged in\n');
   });
 
-  test("origins: the proxy's own pages and no others, trusted or not", async () => {
+  test("`origins` accepts the proxy's pages and no others, whether the proxy is trusted or not", async () => {
     const { app, port } = await startApp({ tunnel: {} });
     const proxy = await startProxy(port);
     const own = `127.0.0.1:${proxy.port}`;
@@ -106,7 +114,7 @@ describeWith('nginx', 'haproxy', 'openssl').each([
     }
   });
 
-  test('origins: a Host that the proxy hides is known from X-Forwarded-Host, where it is trusted', async () => {
+  test('`origins` takes a Host that the proxy replaces from a trusted X-Forwarded-Host', async () => {
     const { app, port } = await startApp({ tunnel: {} });
     const proxy = await startProxy(port, { hidesHost: true });
     expect(await answerTo(proxy, '/tunnel')).toBe(403);
@@ -118,7 +126,7 @@ describeWith('nginx', 'haproxy', 'openssl').each([
     expect(await answerTo(proxy, '/tunnel')).toBe(403);
   });
 
-  test("'trust proxy' in all its forms: which address counts", async () => {
+  test("every form of 'trust proxy' gives the right address", async () => {
     const { app, port, opened } = await startApp({ tunnel: {} });
     const proxy = await startProxy(port);
     const forms: [unknown, string][] = [
@@ -149,7 +157,7 @@ describeWith('nginx', 'haproxy', 'openssl').each([
     expect(opened.pop()?.address).toBe(name === 'nginx' ? CLIENT : FORGED);
   });
 
-  test('allow and deny judge the address that counts', async () => {
+  test('`allow` and `deny` compare that address', async () => {
     const { app, port, refused } = await startApp({
       allowed: { allow: [CLIENT] },
       proxied: { allow: ['127.0.0.1'] },
@@ -176,7 +184,7 @@ describeWith('nginx', 'haproxy', 'openssl').each([
     }
   });
 
-  test('without Express: clientAddress reads the header', async () => {
+  test('without Express clientAddress reads the header', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({
       server: { port: backend },
@@ -195,9 +203,7 @@ describeWith('nginx', 'haproxy', 'openssl').each([
       const opened = once(tunnel, 'open') as Promise<[TunnelInfo]>;
       expect(await answerTo(proxy, '/tunnel', { 'X-Forwarded-For': FORGED })).toBe(101);
       expect((await opened)[0].address).toBe(CLIENT);
-      expect(
-        (await new RawClient(port).send(handshake('/tunnel', { 'X-Forwarded-For': FORGED })).answer()).status,
-      ).toBe(403);
+      expect(await statusOf(port, '/tunnel', { 'X-Forwarded-For': FORGED })).toBe(403);
     }
   });
 });

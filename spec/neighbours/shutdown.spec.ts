@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import express from 'express';
 import { describe, expect, test } from 'vitest';
 import { onCleanup } from '../support/cleanup.js';
-import { handshake, RawClient } from '../support/raw-client.js';
+import { requestTunnel } from '../support/raw-client.js';
 import { listen, makeTunnel, portOf } from '../support/servers.js';
 
 async function serve(listener: RequestListener): Promise<Server> {
@@ -15,12 +15,12 @@ async function serve(listener: RequestListener): Promise<Server> {
   return server;
 }
 
-describe('issue 12, case 1: the end of a server that does not lead to a tunnel', () => {
-  test('closeAllConnections() reaches an upgrade that its app has not answered', async () => {
+describe('issue 12, case 1: the end of a server that no tunnel uses', () => {
+  test('closeAllConnections() closes an upgrade that its app has not answered', async () => {
     let asked: () => void = () => undefined;
     const isAsked = new Promise<void>((resolve) => (asked = resolve));
     const server = await serve(() => asked());
-    const client = new RawClient(portOf(server)).send(handshake('/'));
+    const client = requestTunnel(portOf(server), '/');
     await isAsked;
     const closed = once(server, 'close');
     server.close();
@@ -29,9 +29,9 @@ describe('issue 12, case 1: the end of a server that does not lead to a tunnel',
     expect((await client.rest()).length).toBe(0);
   });
 
-  test('close() ends a connection that is idle behind an upgrade', async () => {
+  test('close() closes a connection that is idle after an upgrade', async () => {
     const server = await serve((_req, res) => void res.end());
-    const client = new RawClient(portOf(server)).send(handshake('/'));
+    const client = requestTunnel(portOf(server), '/');
     expect((await client.answer()).headers.connection).toBe('keep-alive');
     const closed = once(server, 'close');
     // As soon as the connection has been given back.
@@ -40,13 +40,13 @@ describe('issue 12, case 1: the end of a server that does not lead to a tunnel',
     await closed;
   });
 
-  test('a connection that has gone on to another request is not idle', async () => {
+  test('a connection that continued with another request is not idle', async () => {
     let finish: () => void = () => undefined;
     const server = await serve((req, res) => {
       if (req.url === '/slow') finish = () => void res.end('done');
       else res.end();
     });
-    const client = new RawClient(portOf(server)).send(handshake('/'));
+    const client = requestTunnel(portOf(server), '/');
     await client.answer();
     client.send('GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
     await once(server, 'request');
@@ -57,11 +57,11 @@ describe('issue 12, case 1: the end of a server that does not lead to a tunnel',
     await closed;
   });
 
-  test('the methods of the server are its own again once no tunnel is left', async () => {
+  test('the server has its original methods back once no tunnel is left', async () => {
     const tunnel = makeTunnel({ server: { port: 1 } });
     const server = createServer((_req, res) => void res.end());
     await listen(server);
-    await new RawClient(portOf(server)).send(handshake('/')).answer();
+    await requestTunnel(portOf(server), '/').answer();
     expect(Object.hasOwn(server, 'closeAllConnections')).toBe(true);
     await tunnel.close({ timeout: 0.1 });
     for (const name of ['closeAllConnections', 'closeIdleConnections', 'emit'])
@@ -69,13 +69,13 @@ describe('issue 12, case 1: the end of a server that does not lead to a tunnel',
   });
 });
 
-test("issue 12, case 1: no code of an unrelated app runs at a connection, also where it has replaced an app's handle", async () => {
+test('issue 12, case 1: our code does not run at connections of an unrelated app, even if it replaced app.handle', async () => {
   let runs = 0;
   const inner = Object.assign(express(), { handle: () => runs++ });
   const server = await serve(express().use('/inner', inner));
   const socket = connect(portOf(server), '127.0.0.1');
   onCleanup(() => socket.destroy());
   await once(server, 'connection');
-  await new RawClient(portOf(server)).send(handshake('/other')).answer();
+  await requestTunnel(portOf(server), '/other').answer();
   expect(runs).toBe(0);
 });

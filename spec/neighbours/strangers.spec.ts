@@ -143,7 +143,7 @@ const kinds: Record<string, Kind> = {
     recorder((_req, res) => void res.setHeader('Connection', 'close').end()),
 };
 
-/** A second request on the connection, which ends it. */
+/** A second request on the connection, which closes it. */
 const end = 'GET /end HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
 
 const requests: Record<string, string> = {
@@ -180,7 +180,7 @@ async function elsewhere(tunnel: Tunnel): Promise<void> {
   await listen(createServer(express().use('/tunnel', tunnel)));
 }
 
-describe('issue 12, case 1: a server that does not lead to a tunnel is as without this package', () => {
+describe('issue 12, case 1: a server without a tunnel behaves as without this package', () => {
   describe.each(Object.entries(kinds))('%s', (kind, start) => {
     test.each(orders.flatMap((order) => places.map((place) => [place, order] as const)))(
       'the tunnel is %s, %s',
@@ -219,7 +219,7 @@ describe('issue 12, case 1: a server that does not lead to a tunnel is as withou
     );
   });
 
-  test('a request in one piece with an upgrade has the same fate', async () => {
+  test('a request in one packet with an upgrade is handled in the same way', async () => {
     const run = async () => {
       const server = await recorder((req, res) => void res.end(req.url));
       server.keepAliveTimeout = 100;

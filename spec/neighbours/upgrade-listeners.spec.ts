@@ -13,14 +13,9 @@ import { describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { wstunnel } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
-import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
+import { echoes, handshake, openRaw, RawClient, requestTunnel, statusOf } from '../support/raw-client.js';
 import { makeTunnel, portOf, startEcho, startTunnel } from '../support/servers.js';
-import { deferred } from '../support/wait.js';
-
-async function echoes(client: RawClient): Promise<void> {
-  client.send(frame(2, 'ping'));
-  expect((await client.payload(4)).toString()).toBe('ping');
-}
+import { deferred, sleep } from '../support/wait.js';
 
 /** What a WebSocket library hears: the first message, or the status. */
 async function firstMessage(url: string): Promise<string> {
@@ -33,7 +28,7 @@ async function firstMessage(url: string): Promise<string> {
   });
 }
 
-/** A greedy neighbour that greets whoever it gets. */
+/** Another upgrade listener that accepts every upgrade and greets its client. */
 function greet(server: Server, options: object = {}): WebSocketServer {
   const neighbour = new WebSocketServer({ server, ...options });
   neighbour.on('connection', (socket) => socket.send('neighbour'));
@@ -72,14 +67,14 @@ describe('a ws server on the same http server', () => {
   test.each([
     ['greedy', {}],
     ['with a path', { path: '/neighbour' }],
-  ])('%s: both get what is theirs', async (_kind, options) => {
+  ])('%s: each gets the upgrades of its path', async (_kind, options) => {
     const { port, tunnel } = await startBeside((_app, server) => greet(server, options));
     await echoes(await openRaw(port));
     expect(await firstMessage(`ws://127.0.0.1:${port}/neighbour`)).toBe('neighbour');
     expect(tunnel.stats().opened).toBe(1);
   });
 
-  test('it is there before the tunnel is mounted', async () => {
+  test('works when it exists before the tunnel is mounted', async () => {
     const { port: backend } = await startEcho();
     const { app, port } = await start((_app, server) => greet(server));
     expect(await firstMessage(`ws://127.0.0.1:${port}/tunnel`)).toBe('neighbour');
@@ -87,18 +82,18 @@ describe('a ws server on the same http server', () => {
     await echoes(await openRaw(port));
   });
 
-  test("the app's own refusal on the tunnel's path is the answer", async () => {
+  test("the app's refusal on the tunnel's path is the only answer", async () => {
     const { port: backend } = await startEcho();
     const { port } = await start((app, server) => {
       app.use('/tunnel', (_req, res) => res.sendStatus(401), makeTunnel({ server: { port: backend } }));
       greet(server);
     });
-    const client = new RawClient(port).send(handshake('/tunnel'));
+    const client = requestTunnel(port);
     expect((await client.answer()).status).toBe(401);
     expect((await client.rest()).toString()).toBe('Unauthorized');
   });
 
-  test('a bad handshake with the tunnel is answered once', async () => {
+  test('a bad handshake at the tunnel is answered once', async () => {
     const { port } = await startBeside((_app, server) => greet(server));
     const client = new RawClient(port).send(handshake('/tunnel', {}, 'POST'));
     expect((await client.answer()).status).toBe(400);
@@ -106,7 +101,7 @@ describe('a ws server on the same http server', () => {
   });
 });
 
-describe('an app that hides the tunnel', () => {
+describe('a ws server beside a tunnel hidden in a function', () => {
   test.each<[string, (app: Express, tunnel: ReturnType<typeof wstunnel>) => void]>([
     ['in a sub-app', (app, tunnel) => app.use('/tunnel', express().use(tunnel))],
     [
@@ -116,7 +111,7 @@ describe('an app that hides the tunnel', () => {
         app.use((_req, res) => res.send('<!doctype html>'));
       },
     ],
-  ])('%s: both get what is theirs', async (_kind, mount) => {
+  ])('%s: each gets the upgrades of its path', async (_kind, mount) => {
     const { port: backend } = await startEcho();
     const { port } = await start((app, server) => {
       mount(app, makeTunnel({ server: { port: backend } }));
@@ -127,7 +122,7 @@ describe('an app that hides the tunnel', () => {
     expect(await firstMessage(`ws://127.0.0.1:${port}/tunnel2`)).toBe('neighbour');
   });
 
-  test('in a closure around the app: the neighbour has every upgrade until the tunnel is attached', async () => {
+  test('gets every upgrade until the tunnel in a closure is attached', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend } });
     const app = express().use('/tunnel', tunnel);
@@ -141,7 +136,7 @@ describe('an app that hides the tunnel', () => {
     expect(await firstMessage(`ws://127.0.0.1:${port}/neighbour`)).toBe('neighbour');
   });
 
-  test('in a function: by hand with its path', async () => {
+  test('leaves its upgrades to a tunnel attached with a path', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ server: { port: backend } });
     const { port } = await start((app, server) => {
@@ -155,7 +150,7 @@ describe('an app that hides the tunnel', () => {
     expect(await firstMessage(`ws://127.0.0.1:${port}/tunnels`)).toBe('neighbour');
   });
 
-  test('not exclusive, what the app has no answer for goes to the neighbour', async () => {
+  test('gets what the app does not answer, if attached without `exclusive`', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ url: '/yes', server: { port: backend } });
     const { port } = await start((app, server) => {
@@ -168,7 +163,7 @@ describe('an app that hides the tunnel', () => {
   });
 });
 
-test('socket.io works beside it, also while a login is slower than its patience', async () => {
+test('socket.io works beside the tunnel, also while a login takes longer than its timeout', async () => {
   const { port: backend } = await startEcho();
   const slow = deferred<() => void>();
   const { port } = await start((app, server) => {
@@ -186,9 +181,9 @@ test('socket.io works beside it, also while a login is slower than its patience'
   const hello = await new Promise<string>((resolve) => other.on('hello', resolve));
   expect(hello).toBe('socket.io');
 
-  const client = new RawClient(port).send(handshake('/tunnel'));
+  const client = requestTunnel(port);
   const goOn = await slow.promise;
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await sleep(100);
   goOn();
   expect((await client.answer()).status).toBe(101);
   await echoes(client);
@@ -206,7 +201,7 @@ test('express-ws keeps its routes', async () => {
   expect(await firstMessage(`ws://127.0.0.1:${port}/chat`)).toBe('express-ws');
 });
 
-test('http-proxy-middleware proxies its own upgrades, and not ours', async () => {
+test("http-proxy-middleware proxies its upgrades and not the tunnel's", async () => {
   const far = await startTunnel();
   const { port: backend } = await startEcho();
   const tunnel = makeTunnel({ server: { port: backend } });
@@ -222,7 +217,7 @@ test('http-proxy-middleware proxies its own upgrades, and not ours', async () =>
   server.on('upgrade', (req, socket, head) => proxy.upgrade(req, socket as never, head));
   await echoes(await openRaw(port, '/ours', { Cookie: 'in' }));
   // What the neighbour would have let in without a login stays outside.
-  const outside = new RawClient(port).send(handshake('/ours'));
+  const outside = requestTunnel(port, '/ours');
   expect((await outside.answer()).status).toBe(401);
   await echoes(await openRaw(port, '/tunnel'));
   expect(far.tunnel.stats().opened).toBe(1);
@@ -258,7 +253,7 @@ test("Vite's dev server keeps its hot reload", async () => {
 });
 
 describe('several tunnels on one server', () => {
-  test('closing one leaves the other, and its listener', async () => {
+  test('closing one keeps the other and its listener', async () => {
     const { port: backend } = await startEcho();
     const [one, two] = [makeTunnel({ server: { port: backend } }), makeTunnel({ server: { port: backend } })];
     const { port, server } = await start((app) => app.use('/one', one).use('/two', two));
@@ -268,13 +263,13 @@ describe('several tunnels on one server', () => {
     expect(await first.close()).toMatchObject({ code: 1001 });
     await echoes(second);
     await echoes(await openRaw(port, '/two'));
-    expect((await new RawClient(port).send(handshake('/one')).answer()).status).toBe(503);
+    expect(await statusOf(port, '/one')).toBe(503);
     await two.close({ timeout: 0.1 });
     expect(server.listenerCount('upgrade')).toBe(0);
     expect(Object.hasOwn(server, 'emit')).toBe(false);
   });
 
-  test('of two copies of this package', async () => {
+  test('from two copies of this package work together', async () => {
     const copy = await mkdtemp(join(tmpdir(), 'wstunnel-copy-'));
     onCleanup(() => rm(copy, { recursive: true }));
     const root = join(import.meta.dirname, '../..');

@@ -73,7 +73,7 @@ async function runAlone(...path: string[]): Promise<unknown> {
 
 describe('issue 12, case 26: an app that was bundled', () => {
   describe.each(['esbuild', 'esbuild-minified', 'webpack', 'rollup'])('by %s', (bundler) => {
-    test.each(['cjs', 'esm'])('to %s opens tunnels, however it has imported the package', async (format) => {
+    test.each(['cjs', 'esm'])('to %s opens tunnels, whichever way it imports the package', async (format) => {
       expect(await consumer.node('bundle.mjs', tools, bundler, format)).toEqual(COMPILES);
       for (const entry of ['mjs', 'cjs']) {
         const file = `${bundler}-of-${entry}.${format === 'esm' ? 'mjs' : 'cjs'}`;

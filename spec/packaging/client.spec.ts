@@ -36,7 +36,7 @@ describe('express-wstunnel/client in JavaScript', () => {
     expect(await consumer.node(file)).toEqual(GOES_THROUGH);
   });
 
-  test('both kinds of module in one process share one library, and one class of option errors', async () => {
+  test('ES modules and CommonJS in one process share one library and one class of option errors', async () => {
     await consumer.write(
       'both.cjs',
       `const required = require('express-wstunnel/client');
@@ -51,7 +51,7 @@ describe('express-wstunnel/client in JavaScript', () => {
 });
 
 describe.each(Object.entries(MODES))('in TypeScript, moduleResolution %s', (mode, module) => {
-  test('compiles with the types of Node alone, and goes through', async () => {
+  test('compiles with the types of Node only, and carries bytes', async () => {
     const consumer = await Consumer.install(join(folder, mode), packed);
     // Our declarations are compiled as well.
     const compilerOptions = {

@@ -24,7 +24,7 @@ describe.each(['express', 'express4'])('the command of the packed package, with 
     command = join(consumer.folder, 'node_modules/.bin/express-wstunnel');
   });
 
-  test('npx finds it', async () => {
+  test('is found by npx', async () => {
     const version = consumer.versionOf('express-wstunnel');
     expect(await consumer.npx('express-wstunnel', '--version')).toEqual({
       code: 0,
@@ -33,7 +33,7 @@ describe.each(['express', 'express4'])('the command of the packed package, with 
     });
   });
 
-  test('it carries bytes, and ends in order', async () => {
+  test('carries bytes and exits', async () => {
     const { port: target } = await startEcho();
     const program = new Program(command, ['0', String(target), '--web', consumer.folder]);
     const [, url = ''] = await program.prints(/listening on (\S+) for/);
@@ -49,7 +49,7 @@ describe.each(['express', 'express4'])('the command of the packed package, with 
   });
 });
 
-test('without Express it says so', async () => {
+test('without Express the command says that Express is missing', async () => {
   const consumer = await Consumer.install(join(folder, 'bare'), packed);
   expect(await consumer.node('node_modules/express-wstunnel/dist/cli.js', '0', '5900')).toEqual({
     code: 3,

@@ -43,7 +43,7 @@ describe.each(['express', 'express4'])('a project in JavaScript with %s', (frame
     expect(await consumer.node('main.cjs')).toEqual(GOES_THROUGH);
   });
 
-  test('both kinds of module in one process share one function', async () => {
+  test('ES modules and CommonJS in one process share one function', async () => {
     await consumer.write(
       'main.cjs',
       `const required = require('express-wstunnel');
@@ -60,7 +60,7 @@ describe.each(['express', 'express4'])('a project in JavaScript with %s', (frame
     });
   });
 
-  test('nothing but the package itself and its package.json can be imported', async () => {
+  test('only the package and its package.json can be imported', async () => {
     await consumer.write(
       'main.js',
       `import { createRequire } from 'node:module';

@@ -76,8 +76,8 @@ async function jest(file: string, transform: Record<string, unknown>, more: obje
 
 const PASSES = { code: 0, passed: true, stderr: '' };
 
-describe('issue 12, case 26: the package goes through under Jest', () => {
-  test('required, without any transform', async () => {
+describe('issue 12, case 26: the package works under Jest', () => {
+  test('by require, without a transform', async () => {
     expect(await jest('required.test.js', {}, {})).toEqual(PASSES);
   });
 
@@ -85,20 +85,20 @@ describe('issue 12, case 26: the package goes through under Jest', () => {
     ['babel-jest', 'imported.test.js', babel],
     ['ts-jest', 'imported.test.ts', ts],
     ['@swc/jest', 'imported.test.ts', swc],
-  ])('with %s for the tests alone, and for the package too', async (_, file, transform) => {
+  ])('with %s for the tests only, and for the package too', async (_, file, transform) => {
     const transforms = { '\\.[cm]?[jt]s$': transform(tools) };
     for (const transformIgnorePatterns of [['/node_modules/'], ['/node_modules/(?!express-wstunnel/)']])
       expect(await jest(file, transforms, { transformIgnorePatterns })).toEqual(PASSES);
   });
 
-  test("imported, by Jest's own ES modules", async () => {
+  test("by import, with Jest's ES modules", async () => {
     const more = { moduleFileExtensions: ['mjs', 'js', 'cjs', 'json'] };
     const args = ['--experimental-vm-modules', '--no-warnings'];
     expect(await jest('imported.test.mjs', {}, more, ...args)).toEqual(PASSES);
   });
 });
 
-describe('issue 12, case 26: the package goes through under Vitest', () => {
+describe('issue 12, case 26: the package works under Vitest', () => {
   test.each([
     ['beside the tests', []],
     ['inlined into them', ['express-wstunnel']],

@@ -22,7 +22,7 @@ export const COMPILES = { code: 0, stdout: '', stderr: '' };
 export const ROOT = join(import.meta.dirname, '../..');
 const MODULES = join(ROOT, 'node_modules');
 
-/** How a program ended, and what it printed. */
+/** Exit code and output of a program. */
 export interface Run {
   readonly code: number;
   readonly stdout: string;
@@ -50,7 +50,7 @@ export async function pack(folder: string): Promise<string> {
     ['node_modules', '.git', 'dist', '.build', 'coverage'].some((name) => path.split(sep).at(-1) === name);
   await cp(ROOT, copy, { recursive: true, filter: (path) => path === ROOT || !isLeftOut(path) });
   await symlink(MODULES, join(copy, 'node_modules'));
-  // What an older build left behind must not be shipped.
+  // Files left by an older build must not be packed.
   await mkdir(join(copy, 'dist'));
   await writeFile(join(copy, 'dist/stale.js'), '');
   await mkdir(out);
@@ -85,7 +85,7 @@ export async function installTools(folder: string, versions: Record<string, stri
   return folder;
 }
 
-/** A project of somebody else's, that has installed the package. */
+/** A project that has installed the package. */
 export class Consumer {
   readonly folder: string;
 
@@ -93,7 +93,7 @@ export class Consumer {
     this.folder = folder;
   }
 
-  /** Laid out as npm would: the package, what it depends on, and no more. */
+  /** Installs the package and its dependencies as npm does, and nothing else. */
   static async install(folder: string, packed: string): Promise<Consumer> {
     const consumer = new Consumer(folder);
     await mkdir(join(folder, 'node_modules'), { recursive: true });
@@ -104,7 +104,7 @@ export class Consumer {
     return consumer;
   }
 
-  /** One more package, under its own name or another. */
+  /** Adds a package, under its name or another. */
   async link(name: string, as = name): Promise<void> {
     await symlink(join(MODULES, name), join(this.folder, 'node_modules', as));
   }
@@ -133,12 +133,12 @@ export class Consumer {
     await writeFile(join(this.folder, path), text);
   }
 
-  /** A file of `consumers/`, under its own name or another. */
+  /** Adds a file of `consumers/`, under its name or another. */
   async take(file: string, as = file): Promise<void> {
     await cp(join(import.meta.dirname, 'consumers', file), join(this.folder, as));
   }
 
-  /** Without the environment's settings for Node, which could print or hide something. */
+  /** Without Node's variables of the environment, which may add or hide output. */
   node(...args: string[]): Promise<Run> {
     return this.run(process.execPath, ...args);
   }
@@ -148,7 +148,7 @@ export class Consumer {
     return run(program, args, this.folder, { NODE_OPTIONS: '', DEBUG: '' });
   }
 
-  /** What `npm install` makes of each package's `bin`. */
+  /** Links the programs of each package's `bin`, as `npm install` does. */
   async linkCommands(): Promise<void> {
     const { code, stderr } = await this.#npm('npm', 'rebuild', '--ignore-scripts');
     if (code !== 0) throw new Error(stderr);

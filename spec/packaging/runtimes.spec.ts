@@ -58,8 +58,8 @@ async function programOf(tools: string, scope: string, path: string): Promise<st
   return program;
 }
 
-describe('issue 12, case 30: other runtimes than Node', () => {
-  test('wstunnel() throws under Bun, and the message says what to do', async () => {
+describe('issue 12, case 30: runtimes other than Node', () => {
+  test('wstunnel() throws under Bun, and the message says what to do instead', async () => {
     const { code, stdout } = await consumer.run(bun, 'create.mjs');
     expect({ code, stdout }).toEqual({ code: 0, stdout: `TunnelError WSTUNNEL_RUNTIME ${REFUSED}\n` });
   });
@@ -71,13 +71,13 @@ describe('issue 12, case 30: other runtimes than Node', () => {
     expect({ code, stdout, stderr }).toEqual({ code: 3, stdout: '', stderr: message });
   });
 
-  test('the client goes through under Bun', async () => {
+  test('the client works under Bun', async () => {
     const { url } = await startTunnel();
     const { code, stdout } = await consumer.run(bun, 'client.mjs', url);
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'bare bytes\n' });
   });
 
-  test('both ends go through under Deno', async () => {
+  test('client and server work under Deno', async () => {
     const { code, stdout } = await consumer.run(deno, 'run', '--allow-all', 'main.mjs');
     expect(stdout).toBe(
       'bare bytes, there and back\ntrue WSTUNNEL_OPTION\n' +

@@ -16,7 +16,7 @@ describe('the tarball', () => {
     files = await filesOf(packed);
   }, PACK_TIMEOUT);
 
-  test('holds the build of each source, the pages and six files more, nothing else', async () => {
+  test('contains the build of each source, the pages and six more files, and nothing else', async () => {
     const sources = (await filesOf(join(ROOT, 'src'))).filter((source) => /ts$/.test(source));
     const built = sources.flatMap((source) => {
       const [, name = '', kind = ''] = /^(.*)\.([cm]?)ts$/.exec(source) ?? [];
@@ -57,7 +57,7 @@ describe('the tarball', () => {
     }
   });
 
-  test('names no folder of the machine that built it, and no source map', async () => {
+  test('contains no source map and no path of the machine that built it', async () => {
     const traces = [folder, ROOT, homedir()].filter((path) => path !== '/').map((path) => `${path}/`);
     for (const file of files) {
       const text = await readFile(join(packed, file), 'utf8');
@@ -66,7 +66,7 @@ describe('the tarball', () => {
     }
   });
 
-  test('has what its package.json points to, and no install script', async () => {
+  test('contains the files that its package.json names, and no install script', async () => {
     const manifest = JSON.parse(await readFile(join(packed, 'package.json'), 'utf8')) as {
       exports: unknown;
       main: string;

@@ -24,7 +24,7 @@ describe.each([
   // `preserve` came with 5.4.
   ['bundler', { module: 'esnext', moduleResolution: 'bundler' }],
 ])(`issue 13, case 23: TypeScript ${OLDEST}, moduleResolution %s`, (mode, module) => {
-  test('compiles what the package declares, with the types of Node and of Express', async () => {
+  test("compiles the package's declarations with the types of Node and of Express", async () => {
     const tools = await installTools(join(folder, 'oldest'), { typescript: OLDEST });
     const consumer = await Consumer.install(join(folder, `oldest-${mode}`), packed);
     const files = ['names.mts', 'plain.ts', 'express.ts', 'connect.ts', 'client.mts'];
@@ -63,7 +63,7 @@ describe.each(Object.entries(MODES))('a project in TypeScript, moduleResolution 
     return consumer;
   }
 
-  test('with the types of Node alone: compiles, and bytes go through', async () => {
+  test('with the types of Node only compiles, and carries bytes', async () => {
     // The same lines as an ES module and, where tsc makes `require` of `import`, as a CommonJS one.
     const programs = mode === 'bundler' ? ['names.mts'] : ['names.mts', 'names.cts', 'required.cts'];
     const consumer = await project('bare', [...programs, 'plain.ts'], { types: ['node'] });
@@ -83,7 +83,7 @@ describe.each(Object.entries(MODES))('a project in TypeScript, moduleResolution 
   test.each([
     ['4', '@types/express4', 'express4'],
     ['5', '@types/express', 'express'],
-  ])('with the types of Express %s and connect: compiles and runs', async (version, types, framework) => {
+  ])('with the types of Express %s and connect compiles and runs', async (version, types, framework) => {
     const consumer = await project(`express${version}`, ['express.ts', 'connect.ts'], {
       esModuleInterop: true,
     });

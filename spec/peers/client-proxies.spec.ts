@@ -31,7 +31,7 @@ describeWith('squid', 'tinyproxy').each<[string, (login?: Login) => Promise<Real
   ['squid', startSquid],
   ['tinyproxy', startTinyproxy],
 ])('%s', (name, start) => {
-  test('CONNECT, for ws: and wss:', async () => {
+  test('CONNECT opens tunnels for ws: and wss:', async () => {
     const { port } = await start();
     const { url, tunnel } = await startTunnel();
     await echoed(url, { proxy: `http://127.0.0.1:${port}` });
@@ -40,14 +40,14 @@ describeWith('squid', 'tinyproxy').each<[string, (login?: Login) => Promise<Real
     expect(tunnel.stats().closed).toEqual({ 1000: 1 });
   });
 
-  test('CONNECT, with a login from the environment', async () => {
+  test('CONNECT takes a login from the environment', async () => {
     const { port } = await start(LOGIN);
     const { url } = await startTunnel();
     setProxyEnvironment({ HTTP_PROXY: `http://ann:secret@127.0.0.1:${port}` });
     await echoed(url, {});
   });
 
-  test.each(['', 'ann:wrong@'])('CONNECT, with the login "%s", which is not enough', async (login) => {
+  test.each(['', 'ann:wrong@'])('CONNECT with the login "%s" is refused', async (login) => {
     const { port } = await start(LOGIN);
     const { url } = await startTunnel();
     const error = await refusal(url, { proxy: `http://${login}127.0.0.1:${port}` });
@@ -57,7 +57,7 @@ describeWith('squid', 'tinyproxy').each<[string, (login?: Login) => Promise<Real
     expect(JSON.stringify(error.headers)).toMatch(/-authenticate":"Basic realm=/);
   });
 
-  test('a server behind it that is not there', async () => {
+  test('a server that does not listen behind the proxy is an error', async () => {
     const { port } = await start();
     const url = `ws://127.0.0.1:${await closedPort()}/`;
     const error = await refusal(url, { proxy: `http://127.0.0.1:${port}` });
@@ -66,7 +66,7 @@ describeWith('squid', 'tinyproxy').each<[string, (login?: Login) => Promise<Real
     expect(error.again).toBe(true);
   });
 
-  test('it dies under an open tunnel', async () => {
+  test('a proxy that dies during an open tunnel is an error', async () => {
     const { port, program } = await start();
     const { url, tunnel } = await startTunnel();
     const stream = connect(url, { proxy: `http://127.0.0.1:${port}` });
@@ -80,7 +80,7 @@ describeWith('squid', 'tinyproxy').each<[string, (login?: Login) => Promise<Real
 });
 
 describeWith('squid')('forward mode', () => {
-  test('by a squid that understands upgrades, with and without a login', async () => {
+  test('works with a squid that supports upgrades, with and without a login', async () => {
     const { url } = await startTunnel();
     const open = await startSquid();
     await echoed(url, { proxy: `http://127.0.0.1:${open.port}`, proxyMode: 'forward' });
@@ -92,7 +92,7 @@ describeWith('squid')('forward mode', () => {
 });
 
 describeWith('tinyproxy')('forward mode', () => {
-  test('by a tinyproxy, which strips the upgrade, is a refusal and no hang', async () => {
+  test('is refused without hanging by a tinyproxy, which strips the upgrade', async () => {
     const { url } = await startTunnel();
     const { port } = await startTinyproxy();
     const error = await refusal(url, { proxy: `http://127.0.0.1:${port}`, proxyMode: 'forward' });

@@ -41,7 +41,7 @@ const SERVERS: [name: string, describe: typeof describe | typeof describe.skip, 
   [besideLighttpd('mod_wstunnel'), describeWith('lighttpd'), lighttpd],
 ];
 
-/** Bytes that are told apart, so that a lost or doubled chunk is seen. */
+/** Bytes without repetition, so that a lost or doubled chunk is noticed. */
 function pattern(length: number): Buffer {
   const bytes = Buffer.alloc(length);
   for (let at = 0; at + 4 <= length; at += 4) bytes.writeUInt32LE(at, at);
@@ -50,7 +50,7 @@ function pattern(length: number): Buffer {
 
 for (const [name, describeServer, start] of SERVERS)
   describeServer(`our client and ${name}`, () => {
-    test('bytes there and back, and an end that both understand', async () => {
+    test('carry bytes both ways, and both understand the end', async () => {
       const { port } = await startEcho();
       const stream = connect(await start(port));
       const bytes = pattern(3_000_000);
@@ -59,7 +59,7 @@ for (const [name, describeServer, start] of SERVERS)
       expect(stream.errored).toBeNull();
     });
 
-    test("the backend's end is ours, with all that it sent before", async () => {
+    test("the backend's end ends the client, after all bytes sent before", async () => {
       const bytes = pattern(500_000);
       const { port } = await startBackend((socket) => socket.end(bytes));
       const stream = connect(await start(port));
@@ -75,12 +75,12 @@ for (const [name, describeServer, start] of SERVERS)
       expect(stream.closeCode).toBe(closeCode);
     });
 
-    test("our end is the backend's", async () => {
+    test("the client's end reaches the backend", async () => {
       const backend = await startBackend((socket) => socket.on('end', () => socket.end()));
       const bytes = pattern(500_000);
       const stream = connect(await start(backend.port));
       stream.resume().write(bytes);
-      // websockify and lighttpd drop what they have not passed on when a Close comes.
+      // websockify and lighttpd drop queued bytes when a Close arrives.
       if (start !== ours) await until(() => backend.received().length === bytes.length);
       stream.end();
       await once(stream, 'close');
@@ -90,7 +90,7 @@ for (const [name, describeServer, start] of SERVERS)
 
     // From 1.4.83 on it refuses frames of some sizes, and local programs write pieces of any size: see frames.spec.ts.
     const refusesSizes = start === lighttpd && isLighttpdSince('1.4.83');
-    test.skipIf(refusesSizes)('a local port in front of it', async () => {
+    test.skipIf(refusesSizes)('a local port leads to the server', async () => {
       const { port } = await startEcho();
       const listener = await listen(0, await start(port));
       onCleanup(() => listener.close({ timeout: 0 }));

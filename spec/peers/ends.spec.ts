@@ -1,4 +1,4 @@
-import { sideBySide } from '../support/peers-run.js';
+import { sideBySide } from './run.js';
 import { ENDS } from './cases/ends.js';
 
 sideBySide('ends', ENDS);

@@ -1,4 +1,4 @@
-import { sideBySide } from '../support/peers-run.js';
+import { sideBySide } from './run.js';
 import { HANDSHAKES } from './cases/handshakes.js';
 
 sideBySide('handshakes', HANDSHAKES);

@@ -34,7 +34,7 @@ async function lighttpd(flag: string, text: string): Promise<string | undefined>
   }
 }
 
-/** No file is there; a wildcard that finds none is nothing. */
+/** No file exists, and a wildcard without matches includes nothing. */
 function included(path: string): string {
   if (!path.includes('*')) throw new Error('no such file');
   return '';
@@ -51,7 +51,7 @@ function taken(text: string): boolean {
 
 const server = (host: string) => `wstunnel.server = ( "" => ( ( ${host} ) ) )`;
 
-/** Both take these, or neither. */
+/** Both accept these, or both refuse them. */
 const ALIKE: [taken: boolean, ...texts: string[]][] = [
   [
     true,
@@ -212,7 +212,7 @@ const STRICTER_BEFORE: [text: string, version: string][] = [
 ];
 
 describeWith('lighttpd')(besideLighttpd('the parser'), () => {
-  test('takes and refuses the same', async () => {
+  test('accepts and refuses the same files', async () => {
     for (const [expected, ...texts] of ALIKE)
       for (const text of texts) {
         expect.soft((await lighttpd('-tt', text)) !== undefined, `lighttpd: ${text}`).toBe(expected);
@@ -220,7 +220,7 @@ describeWith('lighttpd')(besideLighttpd('the parser'), () => {
       }
   }, 60_000);
 
-  test('passes over what is an error here', async () => {
+  test('accepts what is an error in our reader', async () => {
     for (const text of STRICTER) {
       expect.soft((await lighttpd('-tt', text)) !== undefined, `lighttpd: ${text}`).toBe(true);
       expect.soft(taken(text), `here: ${text}`).toBe(false);
@@ -232,7 +232,7 @@ describeWith('lighttpd')(besideLighttpd('the parser'), () => {
     }
   });
 
-  test('works out the same values', async () => {
+  test('computes the same values', async () => {
     const texts = [
       ...[
         '"a" + "b"',

@@ -41,7 +41,7 @@ describeWith('lighttpd')('issue 13, case 8: wildcards beside lighttpd', () => {
   onCleanup(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'l.conf');
 
-  test('the same files are found, in the same order', { timeout: 120_000 }, async () => {
+  test('find the same files in the same order', { timeout: 120_000 }, async () => {
     mkdirSync(join(folder, 'd'), { recursive: true });
     for (const name of NAMES) writeFileSync(join(folder, 'd', name), `names += ( "${name}" )\n`);
     for (const pattern of PATTERNS) {

@@ -8,30 +8,25 @@ import { startLighttpd } from '../support/lighttpd.js';
 import { onCleanup } from '../support/cleanup.js';
 import { besideLighttpd } from '../support/lighttpd-version.js';
 import { describeWith } from '../support/programs.js';
-import { handshake, RawClient } from '../support/raw-client.js';
+import { statusOf } from '../support/raw-client.js';
 import { ROUTES } from '../support/readme.js';
 import { makeTunnel, startBackend, startHttp } from '../support/servers.js';
 
 /** The status of an upgrade from a page of another site. */
-async function statusOf(port: number, path: string): Promise<number> {
-  const client = new RawClient(port).send(handshake(path, { Origin: 'https://evil.example' }));
-  try {
-    return (await client.answer()).status;
-  } finally {
-    client.socket.destroy();
-  }
+function foreignStatus(port: number, path: string): Promise<number> {
+  return statusOf(port, path, { Origin: 'https://evil.example' });
 }
 
 async function serve(options: TunnelOptions, mount = '/'): Promise<number> {
   return (await startHttp(express().set('env', 'test').use(mount, makeTunnel(options)))).port;
 }
 
-/** Pages of other sites may not come to `/desk/admin`; anywhere else everybody may. */
+/** Pages of other sites are refused at `/desk/admin`, and accepted everywhere else. */
 const guarded = (port: number, more = '') => `${more}
   wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => ${port} ) ) )
   $HTTP["url"] =~ "^/desk/admin" { wstunnel.origins = ( "trusted.example" ) }`;
 
-/** By what lighttpd and this tunnel answer. */
+/** By the answers of lighttpd and of this tunnel. */
 const BY_DEFAULT: [lighttpd: number, ours: number, ...paths: string[]][] = [
   [
     403,
@@ -109,7 +104,7 @@ const BY_DEFAULT: [lighttpd: number, ours: number, ...paths: string[]][] = [
   ],
 ];
 
-/** By what lighttpd and this tunnel answer. */
+/** By the answers of lighttpd and of this tunnel. */
 const NORMALIZED_MORE: [lighttpd: number, ours: number, ...paths: string[]][] = [
   [
     403,
@@ -187,7 +182,7 @@ const NORMALIZED_MORE: [lighttpd: number, ours: number, ...paths: string[]][] = 
   ],
 ];
 
-/** By what lighttpd and this tunnel answer. */
+/** By the answers of lighttpd and of this tunnel. */
 const NOT_NORMALIZED: [lighttpd: number, ours: number, ...paths: string[]][] = [
   [
     403,
@@ -271,24 +266,24 @@ const OPTIONS: [name: string, conf: string, table: typeof BY_DEFAULT][] = [
 ];
 
 describeWith('lighttpd')(besideLighttpd('issue 12, case 7: a path in another notation'), () => {
-  test.each(OPTIONS)('%s: no condition is stepped around', async (_name, more, table) => {
+  test.each(OPTIONS)('%s: no notation of a path bypasses a condition', async (_name, more, table) => {
     const { port: backend } = await startBackend();
     const conf = guarded(backend, more);
     const [lighttpd, ours] = [await startLighttpd(conf), await serve(fromLighttpdConf(conf).options)];
     for (const [theirs, here, ...paths] of table)
       for (const path of paths) {
-        const seen = [await statusOf(lighttpd.port, path), await statusOf(ours, path)];
+        const seen = [await foreignStatus(lighttpd.port, path), await foreignStatus(ours, path)];
         expect.soft(seen, path).toEqual([theirs, here]);
       }
   });
 
-  test('and nothing is open that is shut there', () => {
+  test('no path that is refused there is accepted here', () => {
     for (const [, , table] of OPTIONS)
       for (const [lighttpd, ours] of table) expect([lighttpd, 403]).toContain(ours);
     expect(BY_DEFAULT.flatMap(([, , ...paths]) => paths).length).toBeGreaterThan(50);
   });
 
-  test('keys of wstunnel.server are bare beginnings and ends of the decoded path', async () => {
+  test('keys of wstunnel.server are plain prefixes and suffixes of the decoded path', async () => {
     const { port: backend } = await startBackend();
     const host = `( ( "host" => "127.0.0.1", "port" => ${backend} ) )`;
     const conf = `wstunnel.server = ( "/vnc" => ${host}, "/my desk" => ${host}, ".ü" => ${host} )`;
@@ -304,65 +299,67 @@ describeWith('lighttpd')(besideLighttpd('issue 12, case 7: a path in another not
       '/a.u',
       '/x/vnc',
     ]) {
-      const theirs = await statusOf(lighttpd.port, path);
-      expect(await statusOf(ours, path), path).toBe(theirs);
+      const theirs = await foreignStatus(lighttpd.port, path);
+      expect(await foreignStatus(ours, path), path).toBe(theirs);
     }
     for (const path of ['/%76nc', '//vnc', '/x/../vnc', '/a.%c3%bc'])
-      expect([await statusOf(lighttpd.port, path), await statusOf(ours, path)], path).toEqual([101, 403]);
+      expect([await foreignStatus(lighttpd.port, path), await foreignStatus(ours, path)], path).toEqual([
+        101, 403,
+      ]);
   });
 });
 
 describe('issue 12, case 7: options read from a lighttpd.conf', () => {
   const read = (conf: string) => fromLighttpdConf(conf).options;
 
-  test('refuse a path in another notation that would pass a login of the app', async () => {
+  test('refuse a path in another notation that would bypass a login of the app', async () => {
     const { port: backend } = await startBackend();
     const app = express().set('env', 'test');
     app.use('/desk/admin', (_req, res) => res.sendStatus(401));
     app.use(makeTunnel(read(guarded(backend).replace('trusted.example', 'https://evil.example'))));
     const { port } = await startHttp(app);
-    expect(await statusOf(port, '/desk/admin')).toBe(401);
+    expect(await foreignStatus(port, '/desk/admin')).toBe(401);
     for (const path of ['/desk/%61dmin', '/desk//admin', '/desk/./admin', '/desk/x/../admin'])
-      expect(await statusOf(port, path), path).toBe(403);
+      expect(await foreignStatus(port, path), path).toBe(403);
   });
 
-  test('say by event and code why', async () => {
+  test("report the refusal's reason by event and code", async () => {
     const { port: backend } = await startBackend();
     const tunnel = makeTunnel(read(guarded(backend)));
     const codes: string[] = [];
     tunnel.on('refuse', ({ code }) => codes.push(code));
     const { port } = await startHttp(express().use(tunnel));
-    expect(await statusOf(port, '/desk/%61dmin')).toBe(403);
+    expect(await foreignStatus(port, '/desk/%61dmin')).toBe(403);
     expect(codes).toEqual(['WSTUNNEL_PATH_REFUSED']);
   });
 
-  test('leave requests that are not theirs alone, in any notation', async () => {
+  test('ignore requests for other paths, in any notation', async () => {
     const { port: backend } = await startBackend();
     const conf = `$HTTP["url"] =^ "/desk" { wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => ${backend} ) ) ) }`;
     const port = await serve(read(conf));
     for (const path of ['/other//x', '/other/%61', '/x/../other'])
-      expect(await statusOf(port, path), path).toBe(404);
-    expect(await statusOf(port, '/%64esk')).toBe(403);
+      expect(await foreignStatus(port, path), path).toBe(404);
+    expect(await foreignStatus(port, '/%64esk')).toBe(403);
   });
 
-  test('take any notation where no condition looks at the path', async () => {
+  test('accept any notation where no condition compares the path', async () => {
     const { port: backend } = await startBackend();
     const port = await serve(
       read(`wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => ${backend} ) ) )`),
     );
     for (const path of ['/a', '/%61', '//a', '/a/../b', '/%FF'])
-      expect(await statusOf(port, path), path).toBe(101);
+      expect(await foreignStatus(port, path), path).toBe(101);
   });
 
-  test('compare within the mount', async () => {
+  test('compare the path within the mount', async () => {
     const { port: backend } = await startBackend();
     const port = await serve(read(guarded(backend)), '/site');
-    expect(await statusOf(port, '/site/desk/admin')).toBe(403);
-    expect(await statusOf(port, '/site/desk/user')).toBe(101);
-    expect(await statusOf(port, '/site/x/../desk/user')).toBe(403);
+    expect(await foreignStatus(port, '/site/desk/admin')).toBe(403);
+    expect(await foreignStatus(port, '/site/desk/user')).toBe(101);
+    expect(await foreignStatus(port, '/site/x/../desk/user')).toBe(403);
   });
 
-  test('may be spread and merged: their conditions and maps take the reading along', async () => {
+  test("can be spread and merged: conditions and maps keep lighttpd's notation", async () => {
     const { port: backend } = await startBackend();
     const options = read(guarded(backend));
     const copies: TunnelOptions[] = [
@@ -373,25 +370,25 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
     ];
     for (const copy of copies) {
       const port = await serve(copy);
-      expect(await statusOf(port, '/desk/%61dmin')).toBe(403);
-      expect(await statusOf(port, '/desk/user')).toBe(101);
+      expect(await foreignStatus(port, '/desk/%61dmin')).toBe(403);
+      expect(await foreignStatus(port, '/desk/user')).toBe(101);
     }
     const map = read('wstunnel.server = ( "/vnc" => ( ( "host" => "127.0.0.1", "port" => 1 ) ) )');
     const tunnel = wstunnel({ ...map, server: { ...(map.server as object) } as never });
     onCleanup(() => tunnel.close({ timeout: 0 }));
   });
 
-  test('a copy of a map that has lost its reading matches less, not more', async () => {
+  test('a copy of a map that lost this setting matches fewer paths, not more', async () => {
     const { port: backend } = await startBackend();
     const { server } = read(
       `wstunnel.server = ( "/vnc" => ( ( "host" => "127.0.0.1", "port" => ${backend} ) ) )`,
     );
     const port = await serve({ origins: '*', server: { ...(server as Record<string, { port: number }[]>) } });
-    expect(await statusOf(port, '/vnc')).toBe(101);
-    for (const path of ['/vncx', '/%76nc', '//vnc']) expect(await statusOf(port, path), path).toBe(404);
+    expect(await foreignStatus(port, '/vnc')).toBe(101);
+    for (const path of ['/vncx', '/%76nc', '//vnc']) expect(await foreignStatus(port, path), path).toBe(404);
   });
 
-  test('can be printed and show what they compare with', () => {
+  test('can be printed, and show what they compare with', () => {
     const options = read(
       '$HTTP["url"] =~ "^/desk" { wstunnel.server = ( "/vnc" => ( ( "socket" => "/run/a" ) ) ) }',
     );
@@ -406,11 +403,11 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
     ['( "url-normalise" => "enable" )', /has no "url-normalise"; did you mean "url-normalize"/],
     ['( "url-normalize" => "perhaps" )', /"enable" or "disable"/],
     ['( "enable" )', /must look like/],
-  ])('server.http-parseopts = %s is an error that says why', (value, message) => {
+  ])('server.http-parseopts = %s is an error that gives the reason', (value, message) => {
     expect(() => read(`server.http-parseopts = ${value}`)).toThrow(message);
   });
 
-  test("server.http-parseopts of Debian's own configuration is read", () => {
+  test("server.http-parseopts of Debian's configuration is accepted", () => {
     const names = [
       'header-strict',
       'host-strict',

@@ -66,7 +66,7 @@ except websocket.WebSocketBadStatusException as error:
 `;
 
 describeWith(PYTHON, `${PACKAGES}/websockets/__init__.py`)('Python websockets and our server', () => {
-  test('fragments, text, PING and Close', async () => {
+  test('exchange fragments, text, PING and Close', async () => {
     const { url, tunnel } = await startTunnel({ origins: '*' });
     expect(await python(WEBSOCKETS, url)).toBe('closed 1000\n');
     await until(() => tunnel.stats().open === 0);
@@ -75,14 +75,14 @@ describeWith(PYTHON, `${PACKAGES}/websockets/__init__.py`)('Python websockets an
 });
 
 describeWith(PYTHON, `${PACKAGES}/websocket/__init__.py`)('Python websocket-client and our server', () => {
-  test('binary, text, PING and Close', async () => {
+  test('exchange binary, text, PING and Close', async () => {
     const { url, tunnel } = await startTunnel();
     expect(await python(WEBSOCKET_CLIENT, url)).toBe('closed 1000\n');
     await until(() => tunnel.stats().open === 0);
     expect(tunnel.stats()).toMatchObject({ closed: { 1000: 1 }, bytesIn: 1_024_004, bytesOut: 1_024_004 });
   });
 
-  test('a refusal is a status', async () => {
+  test('get a refusal as a status', async () => {
     const { url } = await startTunnel({ authenticate: () => false });
     expect(await python(REFUSED, url)).toBe('401\n');
   });

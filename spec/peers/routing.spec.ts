@@ -1,4 +1,4 @@
-import { sideBySide } from '../support/peers-run.js';
+import { sideBySide } from './run.js';
 import { ROUTING } from './cases/routing.js';
 
 sideBySide('routing', ROUTING);

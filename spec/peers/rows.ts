@@ -201,5 +201,5 @@ export const ROWS: Readonly<Record<string, Row>> = {
   'other defaults': ['frame-type: the default', 'origins: none are given'],
   'text frames split on characters': ['text: a character that the backend sends in two pieces'],
   'the url undecoded': ['url: a path that is written in another way'],
-  'within the mount': { elsewhere: 'lighttpd has no mounts: spec/unit/routes.spec.ts' },
+  'within the mount': { elsewhere: 'lighttpd has no mounts: spec/unit/routes/url.spec.ts' },
 };

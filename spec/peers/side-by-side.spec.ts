@@ -14,7 +14,7 @@ const CASES = [...HANDSHAKES, ...ROUTING, ...HOSTS, ...BALANCE, ...FRAMES, ...EN
 const namesOf = (row: Row) => ('elsewhere' in row ? [] : row);
 
 describe('the table of cases', () => {
-  test('has each name once', () => {
+  test('names each case once', () => {
     const names = CASES.map(({ name }) => name);
     expect(names).toEqual([...new Set(names)]);
   });
@@ -25,7 +25,7 @@ describe('the table of cases', () => {
       for (const name of namesOf(covering)) expect(names, row).toContain(name);
   });
 
-  test('differs where the page says so, with its reason, and nowhere else', () => {
+  test('differs exactly where the page says, with the reason', () => {
     const rows = table(LIGHTTPD, '<!-- differs from lighttpd -->');
     expect(Object.fromEntries(rows.map(([subject, , , why]) => [subject, why]))).toEqual(DIFFERENCES);
     expect(rows.map(([subject]) => subject)).toEqual(Object.keys(DIFFERENCES));

@@ -11,7 +11,7 @@ import { makeTunnel, startApp } from '../support/servers.js';
 import { processesWith, temporaryFolder } from '../support/spawned.js';
 import { until } from '../support/wait.js';
 
-/** Takes connections on descriptor 0, says what it was given, and notes the signal that ends it. */
+/** Accepts connections on descriptor 0, prints its arguments, and records the signal that ends it. */
 const PROGRAM = `#!/usr/bin/env python3
 import os, signal, socket, sys
 def end(number, _):

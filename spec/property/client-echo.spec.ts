@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { connect } from '../../src/client/index.js';
-import { bytesUpTo } from '../support/frames-oracle.js';
+import { bytesUpTo } from './oracle.js';
 import { startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 import { setProxyEnvironment } from '../support/websocket-server.js';
 
-test('what our client writes comes back from our server, however it is written', async () => {
+test('bytes from our client come back from our server, however they are split', async () => {
   setProxyEnvironment({});
   const { url, tunnel } = await startTunnel();
   const write = fc.oneof(

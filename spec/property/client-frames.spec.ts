@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { closeFrame, controlFrame, maskedFrame } from '../../src/frames/encoder.js';
 import { OPCODE } from '../../src/frames/opcodes.js';
-import { cutInto, decodeFrom } from '../support/frames-decoding.js';
-import { bytesUpTo, chunkSizes, heardByWs, payloadOf, sentByWs, steps } from '../support/frames-oracle.js';
+import { cutInto, decodeFrom } from '../support/decoding.js';
+import { bytesUpTo, chunkSizes, heardByWs, payloadOf, sentByWs, steps } from './oracle.js';
 
-test('what ws sends as a server is decoded, however it is fragmented and cut', () => {
+test('frames that ws sends as a server are decoded, however they are fragmented and split', () => {
   const close = { code: 1001, reason: 'über' };
   fc.assert(
     fc.property(steps, chunkSizes, (all, sizes) => {
@@ -22,7 +22,7 @@ test('what ws sends as a server is decoded, however it is fragmented and cut', (
   );
 });
 
-test('ws reads, as a server, the frames that a client makes', async () => {
+test('ws reads, as a server, the frames of our client', async () => {
   const payload = fc.oneof(
     bytesUpTo(400),
     fc.constantFrom(124, 125, 126, 127, 65535, 65536).map((length) => Buffer.alloc(length, 'edge')),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cutInto, decodeAll } from '../support/frames-decoding.js';
-import { chunkSizes, heardByWs, payloadOf, sentByWs, steps } from '../support/frames-oracle.js';
+import { cutInto, decodeAll } from '../support/decoding.js';
+import { chunkSizes, heardByWs, payloadOf, sentByWs, steps } from './oracle.js';
 
 const close = fc.option(
   fc.record({
@@ -11,7 +11,7 @@ const close = fc.option(
   { nil: undefined },
 );
 
-test('what ws sends is decoded, however it is cut', () => {
+test('frames that ws sends are decoded, however they are split', () => {
   fc.assert(
     fc.property(steps, close, chunkSizes, (all, end, sizes) => {
       const { payload, events, failure, done } = decodeAll(...cutInto(sentByWs(all, end), sizes));
@@ -36,7 +36,7 @@ test('what ws sends is decoded, however it is cut', () => {
 // that fails before its message is whole.
 const STRICTER = /shortest|2\^63|UTF-8|character/;
 
-test('a stream with wrong bytes is judged as ws judges it', async () => {
+test('our decoder and ws agree on streams with wrong bytes', async () => {
   const spoiled = fc.record({
     all: fc.array(steps, { maxLength: 3 }).map((lists) => lists.flat().slice(0, 4)),
     end: close,
@@ -67,7 +67,7 @@ test('a stream with wrong bytes is judged as ws judges it', async () => {
   expect(refused).toBeGreaterThan(100);
 });
 
-test('any bytes at all: no throw, the same however they are cut', () => {
+test('arbitrary bytes cause no throw, and the same result however they are split', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200, size: 'max' }), chunkSizes, (array, sizes) => {
       const bytes = Buffer.from(array);

@@ -2,8 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import { once } from 'node:events';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cutInto } from '../support/frames-decoding.js';
-import { chunkSizes, payloadOf, sentByWs, steps } from '../support/frames-oracle.js';
+import { cutInto } from '../support/decoding.js';
+import { chunkSizes, payloadOf, sentByWs, steps } from './oracle.js';
 import { closeFrame, openRaw, type RawClient } from '../support/raw-client.js';
 import { startTunnel } from '../support/servers.js';
 
@@ -16,7 +16,7 @@ async function sendPieces(client: RawClient, pieces: Buffer[]): Promise<void> {
   }
 }
 
-test('an echo through the tunnel gives back every byte, and every PING its PONG', async () => {
+test('an echo through the tunnel returns every byte, and each PING gets its PONG', async () => {
   const { port, tunnel } = await startTunnel();
   await fc.assert(
     fc.asyncProperty(steps, chunkSizes, async (all, sizes) => {
@@ -52,7 +52,7 @@ test('an echo through the tunnel gives back every byte, and every PING its PONG'
   expect(tunnel.stats()).toMatchObject({ open: 0, backends: [{ load: 0 }] });
 });
 
-test('in text mode every frame is valid, and the text is whole', async () => {
+test('in text mode every frame is valid UTF-8, and the text arrives whole', async () => {
   const { port } = await startTunnel({ frameType: 'text' });
   const text = fc
     .string({ unit: 'binary', minLength: 1, maxLength: 400 })

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { closeFrame, controlFrame, frameHeader } from '../../src/frames/encoder.js';
 import { OPCODE } from '../../src/frames/opcodes.js';
-import { cutInto } from '../support/frames-decoding.js';
-import { bytesUpTo, chunkSizes, heardByWs } from '../support/frames-oracle.js';
+import { cutInto } from '../support/decoding.js';
+import { bytesUpTo, chunkSizes, heardByWs } from './oracle.js';
 
 const data = fc.oneof(
   bytesUpTo(400),
@@ -11,7 +11,7 @@ const data = fc.oneof(
   fc.integer({ min: 65530, max: 65545 }).map((length) => Buffer.alloc(length, 'long')),
 );
 
-test('ws reads the frames we make', async () => {
+test('ws reads the frames of our encoder', async () => {
   const frame = fc.oneof(
     fc.record({ kind: fc.constant('binary' as const), payload: data }),
     fc.record({ kind: fc.constant('ping' as const), payload: bytesUpTo(125) }),
@@ -39,7 +39,7 @@ test('ws reads the frames we make', async () => {
   );
 });
 
-test('ws reads any Close we make, its reason cut on a character', async () => {
+test('ws reads every Close of our encoder, with a reason cut between characters', async () => {
   const code = fc.oneof(
     fc.constantFrom(1000, 1001, 1002, 1007, 1008, 1009, 1011),
     fc.integer({ min: 3000, max: 4999 }),

@@ -15,7 +15,7 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** Where Debian and its relatives put it; `CHROMIUM` names another one. */
+/** The path of Chromium; the variable `CHROMIUM` names another one. */
 export const CHROMIUM =
   process.env.CHROMIUM ??
   ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
@@ -29,7 +29,7 @@ export const PHONE = [
   { hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
 ] as const satisfies Parameters<typeof startBrowser>;
 
-/** A browser with an empty profile of its own, gone with the test. */
+/** A browser with an empty profile, closed after the test. */
 export async function startBrowser(
   viewport = { width: 1280, height: 800 },
   flags: readonly string[] = [],

@@ -10,13 +10,13 @@ export interface Certificate {
 
 let made: Certificate | undefined;
 
-/** A certificate for localhost and 127.0.0.1, signed by itself, made once for the process. */
+/** A self-signed certificate for localhost and 127.0.0.1, created once per process. */
 export function certificate(): Certificate {
   made ??= makeCertificate();
   return made;
 }
 
-/** The same, made anew: for another name as well, or one that was good two days ago. */
+/** A new certificate, with another name if given, or one that has expired. */
 export function makeCertificate({ name = 'localhost', expired = false } = {}): Certificate {
   const folder = mkdtempSync(join(tmpdir(), 'wstunnel-certificate-'));
   try {

@@ -4,12 +4,12 @@ type Step = () => unknown;
 
 const steps: Step[] = [];
 
-/** Undone after the test, last first, whether it passed or not. */
+/** Registers a step that runs after the test, whether it passed or not. The last step runs first. */
 export function onCleanup(step: Step): void {
   steps.push(step);
 }
 
-/** Undoes everything now: for a test that compares two runs. */
+/** Runs all steps now, for a test that compares two runs. */
 export async function cleanUp(): Promise<void> {
   for (let step = steps.pop(); step; step = steps.pop()) await step();
 }

@@ -3,23 +3,22 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect } from 'vitest';
 import { onCleanup } from './cleanup.js';
 import { Program } from './programs.js';
-import { frame, openRaw, type RawClient } from './raw-client.js';
+import { openRaw } from './raw-client.js';
 import { startBackend } from './servers.js';
 
 /** The built command. */
 export const CLI = join(import.meta.dirname, '../../dist/cli.js');
 
-/** A run that ends by itself. */
+/** A command that has exited. */
 export interface Run {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** How it ends, and what it says; one that does not end is a failure. */
+/** Runs the command and resolves to exit code and output; rejects if it does not exit within 15 seconds. */
 export function runCommand(args: readonly string[], env: Record<string, string> = {}): Promise<Run> {
   return new Promise((resolve, reject) => {
     const options = { env: { ...process.env, ...env }, timeout: 15_000 };
@@ -34,14 +33,14 @@ export function runCommand(args: readonly string[], env: Record<string, string> 
 /** A command that listens. */
 export interface Listening {
   readonly program: Program;
-  /** As it says: with the port that it was given. */
+  /** The URL of its first message, with the actual port. */
   readonly url: string;
   readonly port: number;
-  /** Its exit code, or the signal that killed it. */
+  /** Resolves to the exit code, or to the signal that killed the command. */
   exit(): Promise<number | string | null>;
 }
 
-/** Starts it, and waits until it says where it listens. */
+/** Starts the command and waits for the message with its listen address. */
 export async function startCommand(
   args: readonly string[],
   env: Record<string, string> = {},
@@ -56,16 +55,16 @@ async function exitOf({ process: child }: Program): Promise<number | string | nu
   return child.exitCode ?? child.signalCode;
 }
 
-/** Kills a process that is no child of ours. */
+/** Kills a process that is not a child of this process. */
 export function end(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It has ended.
+    // The process has already ended.
   }
 }
 
-/** A folder for a test's files, gone with it; returns their paths. */
+/** Writes files into a new folder, which is deleted after the test; resolves to their paths. */
 export async function files(
   texts: Record<string, string | Uint8Array>,
   mode = 0o600,
@@ -77,18 +76,12 @@ export async function files(
   return { ...Object.fromEntries(entries.map(([name, , path]) => [name, path])), folder };
 }
 
-/** Does the tunnel lead to an echo? */
-export async function echoes(client: RawClient): Promise<void> {
-  client.send(frame(2, 'ping'));
-  expect((await client.payload(4)).toString()).toBe('ping');
-}
-
-/** A backend that says its name, of one letter. */
+/** A backend that sends its name, one letter. */
 export async function startNamed(name: string): Promise<number> {
   return (await startBackend((socket) => socket.on('end', () => socket.end()).write(name))).port;
 }
 
-/** Which of them a new tunnel leads to. */
+/** Opens a tunnel and resolves to the name of its backend. */
 export async function nameAt(port: number, path = '/'): Promise<string> {
   const client = await openRaw(port, path);
   const name = (await client.payload(1)).toString();

@@ -23,7 +23,7 @@ export default class CompactReporter extends MinimalReporter {
     if (process.stdout.isTTY) writeSync(1, `\r${done} files `);
   }
 
-  /** What the tests print is theirs; what is missing is the developer's to know. */
+  /** Output of tests is dropped, except the lines about missing programs. */
   onUserConsoleLog({ content }) {
     if (content.startsWith('missing: ')) this.#missing.add(content.trim());
   }

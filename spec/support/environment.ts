@@ -3,17 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * What the programs under test read beside their options: another developer has other values, or none. A test that needs one
- * sets it itself.
+ * Variables that programs under test read, with values that differ between developers. A test that needs one of them sets
+ * it.
  */
 const DEVELOPERS_OWN = [
-  // Proxies, and what the command and the client read.
+  // Proxies, and variables of the command and the client.
   /^(https?|all|no|ftp)_proxy$/i,
   /^(WSTUNNEL_(USER|BEARER|COOKIE)|DEBUG|NODE_OPTIONS|NODE_EXTRA_CA_CERTS|SSL_CERT_\w+|OPENSSL_CONF|SSLKEYLOGFILE)$/,
   // Shells, terminals and locales.
   /^(ENV|BASH_\w+|ZDOTDIR|SHELL|PS[0-4]|PROMPT_COMMAND|CDPATH|IFS|HISTFILE|TERM\w*|COLORTERM|COLUMNS|LINES|TMUX\w*|STY)$/,
   /^(LC_\w+|LANG|LANGUAGE|TZ|NO_COLOR|FORCE_COLOR|EDITOR|VISUAL|PAGER)$/,
-  // A desktop that is in use, and other programs' own.
+  // The desktop in use, and variables of other programs.
   /^(DISPLAY|WAYLAND_\w+|XAUTHORITY|XDG_\w+|DBUS_\w+|VNC_\w+|GDK_\w+|GTK_\w+)$/,
   /^(SSH_\w+|GIT_\w+|PG[A-Z]+|REDIS\w*|PYTHON\w*|LISTEN_(FDS|PID|FDNAMES)|NOTIFY_SOCKET)$/,
 ];
@@ -21,7 +21,7 @@ const DEVELOPERS_OWN = [
 /** The developer's environment, for npm alone: its registry, proxy and cache are the machine's. */
 export const DEVELOPERS: Readonly<NodeJS.ProcessEnv> = { ...process.env };
 
-/** The same for everybody, in an empty home folder of this worker. */
+/** Gives every developer the same environment, with an empty home folder for this worker. */
 export function useOwnEnvironment(): void {
   for (const name of Object.keys(process.env))
     if (DEVELOPERS_OWN.some((pattern) => pattern.test(name))) Reflect.deleteProperty(process.env, name);

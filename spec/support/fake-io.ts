@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type { Io, Signal } from '../../src/command/process/io.js';
 
-/** A command's process without a process: what it writes is kept, signals are sent by the test. */
+/** Replaces the process of a command: output is kept, and the test sends signals. */
 export class FakeIo implements Io {
   readonly stdin = new PassThrough();
   readonly stdout = new PassThrough();

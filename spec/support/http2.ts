@@ -30,7 +30,7 @@ export async function startHttp2(
   return { server, port: portOf(server) };
 }
 
-/** An Express app with a tunnel at `/tunnel`, an echo behind it. */
+/** An Express app with a tunnel at `/tunnel`, which leads to an echo unless `server` is given. */
 export async function startHttp2Tunnel(
   options: Partial<TunnelOptions> = {},
   build: (app: Express) => void = () => undefined,
@@ -43,7 +43,7 @@ export async function startHttp2Tunnel(
   return { app, tunnel, backend, ...(await startHttp2(app)) };
 }
 
-/** A connection whose server has said what it can. */
+/** A connection that has received the settings of its server. */
 export async function connectHttp2(
   port: number,
   options: ClientSessionOptions = {},
@@ -55,7 +55,7 @@ export async function connectHttp2(
   return session;
 }
 
-/** What RFC 8441 section 5 sends. */
+/** The headers of an extended CONNECT, RFC 8441 section 5. */
 export function connectHeaders(path = '/tunnel', headers: OutgoingHttpHeaders = {}): OutgoingHttpHeaders {
   return {
     ':method': 'CONNECT',
@@ -91,7 +91,7 @@ export async function bodyOf({ stream }: Http2Answer): Promise<string> {
   return body;
 }
 
-/** A refusal, whole. */
+/** The complete answer to a refused request. */
 export async function refusal(
   session: ClientHttp2Session,
   path = '/tunnel',
@@ -101,7 +101,7 @@ export async function refusal(
   return { status: answer.status, headers: answer.headers, body: await bodyOf(answer) };
 }
 
-/** Opens a tunnel on a connection: frames both ways, as on a socket. */
+/** Opens a tunnel on a connection; the result sends and reads frames as on a socket. */
 export async function openOverHttp2(
   session: ClientHttp2Session,
   path = '/tunnel',

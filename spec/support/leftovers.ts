@@ -16,7 +16,7 @@ export function watchDials(onDial: (socket: Socket) => void = () => undefined): 
   return sockets;
 }
 
-/** Sockets and what they have under way. */
+/** Number of sockets and of their pending operations. */
 export function descriptors(): number {
   return process.getActiveResourcesInfo().filter((type) => /^(TCP|Pipe|Write|Shutdown)/.test(type)).length;
 }
@@ -34,7 +34,7 @@ export function watchTimers(): () => number {
   return () => set.size;
 }
 
-/** What would end a process or litter its log: nobody is to hear of it. */
+/** Collects warnings, uncaught exceptions and unhandled rejections; a test expects none. */
 export function watchComplaints(): readonly unknown[] {
   const heard: unknown[] = [];
   const hear = (complaint: unknown) => heard.push(complaint);
@@ -46,7 +46,7 @@ export function watchComplaints(): readonly unknown[] {
   return heard;
 }
 
-/** Called as soon as a socket is there: who has come to listen to it since, and has not left. */
+/** Call it with a new socket: the result lists listeners that were added since and not removed. */
 export function watchListeners(socket: Socket): () => string[] {
   const atFirst = new Set(listenersOf(socket).map(([, listener]) => listener));
   return () =>

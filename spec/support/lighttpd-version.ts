@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 
-/** The lighttpd that specs run: the installed one, or that of `WSTUNNEL_SPEC_LIGHTTPD=/path/to/lighttpd`. */
+/** The lighttpd under test: the installed one, or `WSTUNNEL_SPEC_LIGHTTPD=/path/to/lighttpd`. */
 export const LIGHTTPD = process.env.WSTUNNEL_SPEC_LIGHTTPD ?? 'lighttpd';
 
-/** Such as `1.4.69`; undefined where none is installed. */
+/** For example `1.4.69`; undefined where lighttpd is not installed. */
 export const LIGHTTPD_VERSION = readVersion();
 
 function readVersion(): string | undefined {
@@ -18,14 +18,14 @@ function readVersion(): string | undefined {
   }
 }
 
-/** A title that says which lighttpd it was. */
+/** A title with the version of lighttpd. */
 export function besideLighttpd(title: string): string {
   return `${title}, beside lighttpd ${LIGHTTPD_VERSION ?? '(missing)'}`;
 }
 
-/** What lighttpd does, where that has changed. */
+/** A behaviour of lighttpd that changed between versions. */
 export class ByVersion {
-  /** The first version that does so, and what it does; the first entry holds for all before the second. */
+  /** Pairs of the first version with a behaviour and the behaviour; the first pair also applies to older versions. */
   readonly entries: readonly (readonly [version: string, seen: unknown])[];
 
   constructor(values: Readonly<Record<string, unknown>>) {
@@ -36,7 +36,7 @@ export class ByVersion {
     return this.entries.findLast(([since], index) => index === 0 || isAtLeast(version, since))?.[1];
   }
 
-  /** Those in which it changed. */
+  /** The versions that changed the behaviour. */
   get changes(): string[] {
     return this.entries.slice(1).map(([version]) => version);
   }
@@ -47,7 +47,7 @@ export function since(values: Readonly<Record<string, unknown>>): ByVersion {
   return new ByVersion(values);
 }
 
-/** Is it this version, or a later one? */
+/** Whether the lighttpd under test has this version or a later one. */
 export function isLighttpdSince(least: string): boolean {
   return LIGHTTPD_VERSION !== undefined && isAtLeast(LIGHTTPD_VERSION, least);
 }

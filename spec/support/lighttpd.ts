@@ -8,7 +8,7 @@ import { Program } from './programs.js';
 import { accepts, closedPort } from './servers.js';
 import { until } from './wait.js';
 
-/** The example of its documentation, noVNC in front of x11vnc, word for word. */
+/** The example of lighttpd's documentation, noVNC in front of x11vnc, word for word. */
 export const NOVNC_EXAMPLE = `
 server.document-root = "/usr/share/novnc"
 server.modules += ( "mod_wstunnel" )
@@ -24,11 +24,11 @@ $HTTP["url"] =~ "^/websockify" {
 export interface Lighttpd {
   readonly port: number;
   readonly program: Program;
-  /** What it has logged, for a test that fails. */
+  /** The output and log so far, for the message of a failing test. */
   readonly log: () => Promise<string>;
 }
 
-/** Does it start with this configuration? */
+/** Whether lighttpd accepts this configuration. */
 export async function isTaken(conf: string): Promise<boolean> {
   const { file } = await write(conf);
   const program = new Program(LIGHTTPD, ['-tt', '-f', file]);

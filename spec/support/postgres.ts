@@ -6,14 +6,14 @@ import { onCleanup } from './cleanup.js';
 
 const versions = existsSync('/usr/lib/postgresql') ? readdirSync('/usr/lib/postgresql') : [];
 const bin = `/usr/lib/postgresql/${versions.at(-1) ?? 'none'}/bin`;
-// Debian has its programs in a folder of their own.
+// Debian installs the programs of PostgreSQL outside of PATH.
 process.env.PATH = `${process.env.PATH ?? ''}:${bin}`;
 
-/** A new database in a folder of its own, which lets everybody in; not started yet. */
+/** A new database in a temporary folder, without a login; not started yet. */
 export interface Cluster {
   readonly home: string;
   readonly data: string;
-  /** A program of PostgreSQL's, as the user that it insists on. */
+  /** Runs a program of PostgreSQL as a user other than root. */
   readonly as: (program: string, args: string[]) => [string, string[]];
 }
 

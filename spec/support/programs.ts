@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe } from 'vitest';
 import { onCleanup } from './cleanup.js';
-import { DEADLINE } from './wait.js';
+import { DEADLINE, sleep } from './wait.js';
 
 /** Debian's package for each program, or file of an absolute path, that a test may need. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -54,7 +54,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   '/usr/share/novnc/utils/novnc_proxy': 'novnc',
 };
 
-/** The variable with the path of another one than the installed. */
+/** Variables with the path of a program to use in place of the installed one. */
 const PATHS: Readonly<Record<string, string>> = { chromium: 'CHROMIUM', lighttpd: 'WSTUNNEL_SPEC_LIGHTTPD' };
 
 /**
@@ -87,7 +87,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Runs a program until the test ends; what it prints on both outputs is kept. */
+/** Runs a program until the test ends and keeps its output of stdout and stderr. */
 export class Program {
   readonly process: ChildProcess;
   output = '';
@@ -107,7 +107,7 @@ export class Program {
     onCleanup(() => this.stop());
   }
 
-  /** The first match in what it prints. */
+  /** Waits for the first match in the output; rejects when the program ends before. */
   async prints(pattern: RegExp): Promise<RegExpExecArray> {
     const { process: child } = this;
     for (const deadline = performance.now() + DEADLINE; performance.now() < deadline;) {
@@ -115,7 +115,7 @@ export class Program {
       const match = pattern.exec(this.output);
       if (match) return match;
       if (hasEnded) throw new Error(`${child.spawnfile} ended: ${this.output}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await sleep(10);
     }
     throw new Error(`${child.spawnfile} did not print ${pattern}: ${this.output}`);
   }

@@ -12,11 +12,11 @@ import { until } from './wait.js';
 /** A proxy that ends TLS on loopback and speaks plain HTTP to an app. */
 export interface Proxy {
   readonly port: number;
-  /** A client with an address of its own, which the app can tell from the proxy's. */
+  /** A client whose address differs from the proxy's. */
   dial(): TLSSocket;
 }
 
-/** Where clients come from; the proxies themselves connect from 127.0.0.1. */
+/** The address of clients; the proxies connect from 127.0.0.1. */
 export const CLIENT = '127.0.0.5';
 
 /** What is not as ever: the app is given another Host, and the client's in X-Forwarded-Host. */
@@ -42,7 +42,7 @@ export async function startNginx(app: number, { hidesHost = false }: ProxyOption
   }
   const folders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   const lines = [
-    // One process: what is started is what is stopped.
+    // One process, so that stopping it stops everything.
     'daemon off; master_process off;',
     `pid ${folder}/nginx.pid; error_log stderr error;`,
     'events { worker_connections 64; }',

@@ -4,7 +4,7 @@ import type { Certificate } from './certificate.js';
 import { RawClient } from './raw-client.js';
 import { listen, portOf } from './servers.js';
 
-/** An HTTP proxy that does what a test wants. */
+/** An HTTP proxy whose answers the test writes. */
 export interface ProxyDouble {
   readonly url: string;
   readonly port: number;
@@ -13,7 +13,7 @@ export interface ProxyDouble {
   readonly sockets: ReadonlySet<Socket>;
 }
 
-/** By default it asks nobody, and connects CONNECT's whatever host to `to`. */
+/** Starts the proxy; `serve` answers each request. `passTo` makes a proxy that connects every CONNECT to one port. */
 export async function startProxyDouble(
   serve: (client: RawClient, head: string) => unknown,
   { tls }: { tls?: Certificate } = {},

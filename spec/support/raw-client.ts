@@ -1,15 +1,16 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { expect } from 'vitest';
 import { onCleanup } from './cleanup.js';
 
-/** A frame as it came from the server. */
+/** A frame received from the server. */
 export interface RawFrame {
   readonly final: boolean;
   readonly opcode: number;
   readonly payload: Buffer;
 }
 
-/** How a connection was answered: status, header and, behind a 101, the bare stream. */
+/** The head of an HTTP answer. */
 export interface RawAnswer {
   readonly status: number;
   readonly headers: Record<string, string>;
@@ -19,27 +20,34 @@ export interface RawAnswer {
 export const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 const MASK = Buffer.from([0x11, 0x22, 0x33, 0x44]);
 
-/** The request of a good handshake; a header given as undefined is left out, a list is sent several times. */
-export function handshake(
-  path: string,
-  headers: Record<string, string | string[] | undefined> = {},
-  start = 'GET',
-): string {
-  const all: Record<string, string | string[] | undefined> = {
+/** Headers of a request: `undefined` leaves a header out, a list sends it several times. */
+export type RawHeaders = Record<string, string | string[] | undefined>;
+
+/** The bytes of a valid upgrade request, the opening handshake of RFC 6455 section 4.1; `headers` change it. */
+export function handshake(path: string, headers: RawHeaders = {}, start = 'GET'): string {
+  return requestText(`${start} ${path} HTTP/1.1`, {
     Host: '127.0.0.1',
     Connection: 'Upgrade',
     Upgrade: 'websocket',
     'Sec-WebSocket-Version': '13',
     'Sec-WebSocket-Key': KEY,
     ...headers,
-  };
-  const lines = Object.entries(all).flatMap(([name, value]) =>
-    value === undefined ? [] : [value].flat().map((one) => `${name}: ${one}\r\n`),
-  );
-  return `${start} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`;
+  });
 }
 
-/** A frame as a client sends it. `length` may lie. */
+/** The bytes of a GET for a page; the server closes the connection after its answer, unless `headers` say otherwise. */
+export function pageRequest(path: string, headers: RawHeaders = {}): string {
+  return requestText(`GET ${path} HTTP/1.1`, { Host: '127.0.0.1', Connection: 'close', ...headers });
+}
+
+function requestText(start: string, headers: RawHeaders): string {
+  const lines = Object.entries(headers).flatMap(([name, value]) =>
+    value === undefined ? [] : [value].flat().map((one) => `${name}: ${one}\r\n`),
+  );
+  return `${start}\r\n${lines.join('')}\r\n`;
+}
+
+/** A frame of a client, masked unless `mask` is null. `length` may differ from the actual length. */
 export function frame(
   opcode: number,
   payload: Uint8Array | string = '',
@@ -71,21 +79,21 @@ export function closeFrame(code?: number, reason = ''): Buffer {
   return frame(8, Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from(reason)]));
 }
 
-/** Reads at the end of a connection, one after the other: no turn of the event loop comes between, and so no timeout. */
+/** Reads in a row after the end of a connection: they take no event-loop turn, so the timeout of the test cannot fire. */
 const MAX_IN_VAIN = 1000;
 
-/** A client of bytes: what a WebSocket library would never send can be sent. */
+/** A client that sends any bytes, also those that a WebSocket library refuses to send. */
 export class RawClient {
   readonly socket: Socket;
   #input: Buffer = Buffer.alloc(0);
-  // Joined when somebody asks: a test may let megabytes lie.
+  // Joined at the next read, since a test may leave megabytes unread.
   #arrived: Buffer[] = [];
   #length = 0;
   #ended = false;
   #inVain = 0;
   #wake: (() => void) | undefined;
 
-  /** Connects to a port on loopback, or speaks on a socket that is given. */
+  /** Connects to a port on loopback, or uses the given socket. */
   constructor(target: number | Socket) {
     this.socket =
       typeof target === 'number' ? connect({ port: target, host: '127.0.0.1', allowHalfOpen: true }) : target;
@@ -108,7 +116,7 @@ export class RawClient {
     return this;
   }
 
-  /** Waits until so many bytes are there and takes them; fewer, where the server ends before. */
+  /** Waits for so many bytes and removes them; returns fewer where the server ends before. */
   async take(length: number): Promise<Buffer> {
     while (this.#length < length && !this.#ended) await this.#more();
     const input = this.#joined();
@@ -127,13 +135,13 @@ export class RawClient {
     return this.#input;
   }
 
-  /** Everything up to the server's end. */
+  /** All bytes up to the server's end. */
   async rest(): Promise<Buffer> {
     while (!this.#ended) await this.#more();
     return this.take(this.#length);
   }
 
-  /** A head of HTTP, with its last line; undefined where the other side ends before. */
+  /** The head of an HTTP message including its empty line; undefined where the other side ends before. */
   async head(): Promise<string | undefined> {
     while (!this.#joined().includes('\r\n\r\n')) {
       if (this.#ended) return undefined;
@@ -156,7 +164,7 @@ export class RawClient {
     return { status: Number(start.split(' ')[1]), headers, header };
   }
 
-  /** The next frame; undefined where the server ends. */
+  /** The next frame; undefined after the server has ended. */
   async frame(): Promise<RawFrame | undefined> {
     const start = await this.take(2);
     if (start.length < 2) return undefined;
@@ -169,7 +177,7 @@ export class RawClient {
     return { final: (start[0]! & 0x80) !== 0, opcode: start[0]! & 0x0f, payload };
   }
 
-  /** Payload of data frames, until so many bytes are there. */
+  /** Payload of data frames, of at least so many bytes unless the server ends before. */
   async payload(length: number): Promise<Buffer> {
     const parts: Buffer[] = [];
     for (let have = 0; have < length;) {
@@ -197,7 +205,7 @@ export class RawClient {
     }
   }
 
-  /** The Close that the server sends, whatever comes before; undefined where it ends without one. */
+  /** The server's Close, after skipping other frames; undefined where the server ends without a Close. */
   async close(): Promise<{ code: number; reason: string } | undefined> {
     for (let next = await this.frame(); next; next = await this.frame()) {
       if (next.opcode !== 8) continue;
@@ -207,12 +215,12 @@ export class RawClient {
     return undefined;
   }
 
-  /** The server has ended its side, or reset. */
+  /** Resolves when the server has ended its side or reset the connection. */
   async ended(): Promise<void> {
     while (!this.#ended) await this.#more();
   }
 
-  /** Freed on both sides. */
+  /** Resolves when the socket is closed. */
   async closed(): Promise<void> {
     if (!this.socket.closed) await once(this.socket, 'close');
   }
@@ -227,9 +235,49 @@ export class RawClient {
   }
 }
 
-/** Opens a tunnel by hand; fails where the answer is no 101. */
-export async function openRaw(target: number | Socket, path = '/tunnel', headers = {}): Promise<RawClient> {
-  const client = new RawClient(target).send(handshake(path, headers));
+/** Connects and sends an upgrade request; the answer is still to be read. */
+export function requestTunnel(
+  target: number | Socket,
+  path = '/tunnel',
+  headers: RawHeaders = {},
+): RawClient {
+  return new RawClient(target).send(handshake(path, headers));
+}
+
+/** The status that an upgrade request gets: 101, or that of the refusal. Closes the connection afterwards. */
+export async function statusOf(
+  target: number | Socket,
+  path = '/tunnel',
+  headers: RawHeaders = {},
+): Promise<number> {
+  return statusOfRequest(target, handshake(path, headers));
+}
+
+/** The status of a page. The path is sent unchanged, while `fetch` would normalize it. */
+export async function pageStatus(port: number, path: string, headers: RawHeaders = {}): Promise<number> {
+  return statusOfRequest(port, pageRequest(path, headers));
+}
+
+async function statusOfRequest(target: number | Socket, request: string): Promise<number> {
+  const client = new RawClient(target).send(request);
+  const { status } = await client.answer();
+  client.socket.destroy();
+  return status;
+}
+
+/** Checks that the tunnel leads to an echo: the client sends a text and gets it back. */
+export async function echoes(client: RawClient, text = 'ping'): Promise<void> {
+  client.send(frame(2, text));
+  expect((await client.payload(text.length)).toString()).toBe(text);
+}
+
+/** Opens a tunnel; fails unless the answer is 101. */
+export async function openRaw(
+  target: number | Socket,
+  path = '/tunnel',
+  headers: RawHeaders = {},
+): Promise<RawClient> {
+  const client = requestTunnel(target, path, headers);
   const { status, header } = await client.answer();
   if (status !== 101) throw new Error(`no tunnel: ${header}`);
   return client;

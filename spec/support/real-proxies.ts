@@ -6,13 +6,13 @@ import { Program } from './programs.js';
 import { accepts, closedPort } from './servers.js';
 import { until } from './wait.js';
 
-/** A proxy of Debian's on loopback. */
+/** A proxy of Debian on loopback. */
 export interface RealProxy {
   readonly port: number;
   readonly program: Program;
 }
 
-/** What it asks for, if anything. */
+/** The login that the proxy requires, if any. */
 export interface Login {
   readonly user: string;
   readonly password: string;
@@ -21,7 +21,7 @@ export interface Login {
 async function folderFor(name: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), `wstunnel-${name}-`));
   onCleanup(() => rm(folder, { recursive: true, force: true }));
-  // squid reads as a user of its own.
+  // squid reads its files as another user.
   await chmod(folder, 0o755);
   return folder;
 }
@@ -34,7 +34,7 @@ async function running(port: number, program: Program): Promise<RealProxy> {
   return { port, program };
 }
 
-/** squid, as its own configuration has it, but for loopback and any port. */
+/** squid with its default rules, except that loopback and every port are allowed. */
 export async function startSquid(login?: Login, tries = 3): Promise<RealProxy> {
   const folder = await folderFor('squid');
   const port = await closedPort();
@@ -74,7 +74,7 @@ export async function startSquid(login?: Login, tries = 3): Promise<RealProxy> {
   try {
     return await running(port, new Program('squid', ['-N', '-f', file]));
   } catch (error) {
-    // Another test may have taken the port in the meantime.
+    // Another program may use the port by now.
     if (tries === 1) throw error;
     return startSquid(login, tries - 1);
   }

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { startBackend } from './servers.js';
 
-/** What a viewer sent to a VNC server without a password, as RFC 6143 section 7.5 has it. */
+/** The messages of a viewer to a VNC server without a password, RFC 6143 section 7.5. */
 export interface Recorder {
   readonly port: number;
   /** `+` and `-` before a keysym in hexadecimal: pressed and released. */
@@ -14,7 +14,7 @@ export interface Recorder {
 /** Version, security type and ClientInit. */
 const GREETING = 12 + 1 + 1;
 
-/** Stands between a tunnel and a VNC server, and reads along. */
+/** Relays between a tunnel and a VNC server, and records the messages. */
 export async function startRecorder(target: { host: string; port: number }): Promise<Recorder> {
   const recorder: Recorder = { port: 0, keys: [], pointers: [], encodings: [] };
   const { port } = await startBackend((socket) => {
@@ -39,7 +39,7 @@ export async function startRecorder(target: { host: string; port: number }): Pro
   return Object.assign(recorder, { port });
 }
 
-/** Of the message at the beginning; infinite as long as that can't be told. */
+/** Length of the first message; infinite while it is unknown. */
 function lengthOf(bytes: Buffer): number {
   const type = bytes[0];
   if (type === 0) return 20;

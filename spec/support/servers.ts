@@ -3,18 +3,20 @@ import { createServer as createHttpServer, type RequestListener, type Server as 
 import { createServer as createHttps } from 'node:https';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import express, { type Express } from 'express';
-import { wstunnel, type Tunnel, type TunnelOptions } from '../../src/index.js';
+import { wstunnel, type BackendInfo, type Tunnel, type TunnelOptions } from '../../src/index.js';
 import { certificate } from './certificate.js';
 import { onCleanup } from './cleanup.js';
 
-/** A TCP server of the test's own: every socket of it is destroyed with it. */
+export { closedPort } from './closed-port.js';
+
+/** A TCP server; its sockets are destroyed after the test. */
 export interface Backend {
   readonly port: number;
   readonly server: Server;
   readonly sockets: Set<Socket>;
   /** Everything received so far, over all connections. */
   received(): Buffer;
-  /** The next connection to come. */
+  /** Resolves to the next connection. */
   connection(): Promise<Socket>;
 }
 
@@ -39,7 +41,7 @@ export async function startBackend(serve: (socket: Socket) => void = () => undef
   };
 }
 
-/** Sends back what it gets, and ends when the other side does. */
+/** A backend that returns all bytes and ends when the other side does. */
 export function startEcho(): Promise<Backend> {
   return startBackend((socket) => socket.pipe(socket));
 }
@@ -56,20 +58,27 @@ export async function startApp(
   build: (app: Express) => void,
 ): Promise<{ app: Express; server: HttpServer; port: number }> {
   const app = express();
-  // Its error handler would print what tests provoke.
+  // Express's error handler would print the errors that tests provoke.
   app.set('env', 'test');
   build(app);
   return { app, ...(await startHttp(app)) };
 }
 
-/** A tunnel that is closed with the test. */
+/** A tunnel that is closed after the test. */
 export function makeTunnel(options: TunnelOptions): Tunnel {
   const tunnel = wstunnel(options);
   onCleanup(() => tunnel.close({ timeout: 0.2 }));
   return tunnel;
 }
 
-/** The common case: one Express app, `/tunnel` mounted, an echo behind it. */
+/** The `backend` events of a tunnel from now on. */
+export function backendEvents(tunnel: Tunnel): BackendInfo[] {
+  const events: BackendInfo[] = [];
+  tunnel.on('backend', (info) => events.push(info));
+  return events;
+}
+
+/** An Express app with a tunnel at `/tunnel`, which leads to an echo unless `server` is given. */
 export async function startTunnel(options: Partial<TunnelOptions> = {}) {
   const backend = options.server === undefined ? await startEcho() : undefined;
   const tunnel = makeTunnel({ server: { port: backend?.port ?? 1 }, closeTimeout: 2, ...options });
@@ -77,8 +86,7 @@ export async function startTunnel(options: Partial<TunnelOptions> = {}) {
   return { ...site, tunnel, backend, url: `ws://127.0.0.1:${site.port}/tunnel` };
 }
 
-/** Listens on loopback and a free port, or on a unix socket, until the test ends. */
-/** An echo behind a tunnel that is reached by TLS. */
+/** A tunnel to an echo on an https server; resolves to its port. */
 export async function startTlsTunnel(): Promise<number> {
   const { port } = await startEcho();
   const tunnel = makeTunnel({ server: { port } });
@@ -88,6 +96,7 @@ export async function startTlsTunnel(): Promise<number> {
   return portOf(server);
 }
 
+/** Listens on loopback and a free port, or on a unix socket, until the test ends. */
 export async function listen(server: Server, path?: string): Promise<void> {
   const open = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -109,18 +118,7 @@ export function portOf(server: Server): number {
   return (server.address() as AddressInfo).port;
 }
 
-/** A port on which nobody listens. */
-export async function closedPort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const port = portOf(server);
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-/** Does something listen there? It sees a connection that ends at once. */
+/** Whether a server listens; the server sees a connection that ends at once. */
 export async function accepts({
   port = 0,
   socket: path,

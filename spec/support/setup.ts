@@ -1,4 +1,4 @@
-// Before each spec file, in its worker.
+// Runs in each worker before its spec file.
 import { useOwnEnvironment } from './environment.js';
 import { startWatchdog } from './watchdog.js';
 

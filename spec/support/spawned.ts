@@ -10,22 +10,22 @@ import { until } from './wait.js';
 const greet = (where: string) =>
   `require('net').createServer((s) => { s.on('error', () => {}); s.write(process.pid + '\\n'); s.pipe(s); }).listen(${where});`;
 
-/** Listens where it is told, greets with its process id and echoes. */
+/** Listens on the socket of its environment, sends its process id to each client and echoes. */
 export const GREETER = greet('process.env.WSTUNNEL_SOCKET');
-/** The same on the descriptor that it gets. */
+/** The same on descriptor 0. */
 export const INHERITOR = greet('{ fd: 0 }');
 
-/** A program of Node's. */
+/** Options that spawn Node with this code. */
 export function node(code: string, more: Partial<SpawnOptions> = {}): SpawnOptions {
   return { path: process.execPath, args: ['-e', code], ...more };
 }
 
-/** A program of the shell's. */
+/** Options that spawn a shell with this code. */
 export function shell(code: string, more: Partial<SpawnOptions> = {}): SpawnOptions {
   return { path: 'sh', args: ['-c', code], ...more };
 }
 
-/** What a program and all that it has started are known by, wherever they go. */
+/** Marks a program and its children by an environment variable, which finds them wherever they move. */
 export class Marked {
   readonly name = `SPEC_${randomUUID().replaceAll('-', '_')}`;
 
@@ -40,12 +40,12 @@ export class Marked {
     return { ...spawn, environment: { ...spawn.environment, [this.name]: 'yes' } };
   }
 
-  /** Those that live, with what watches over them. */
+  /** Living processes with the mark, including their watchers. */
   pids(): number[] {
     return processesWith(this.name);
   }
 
-  /** The programs themselves, without what watches over them. */
+  /** Living programs with the mark, without their watchers. */
   programs(): number[] {
     return processesWith(this.name, 'WSTUNNEL_PROCESS=');
   }
@@ -55,7 +55,7 @@ export class Marked {
   }
 }
 
-/** The living processes whose environment has all these texts. */
+/** Living processes whose environment contains all these texts. */
 export function processesWith(...texts: string[]): number[] {
   return readdirSync('/proc')
     .map(Number)
@@ -66,7 +66,7 @@ export function processesWith(...texts: string[]): number[] {
     });
 }
 
-/** A zombie is not: it only waits to be counted. */
+/** False for a zombie, which has ended and is not reaped yet. */
 export function isAlive(pid: number): boolean {
   try {
     return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
@@ -75,7 +75,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** A zombie has none. */
+/** The environment of a process; empty for a zombie. */
 function environmentOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/environ`, 'latin1');

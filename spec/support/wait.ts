@@ -1,23 +1,28 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 /**
- * Milliseconds after which a wait of the helpers gives up. Longer than the timeout of a usual test, which says more, and
- * shorter than for ever: a wait that outlives its test would poll beside the next ones.
+ * Milliseconds after which waits of the helpers give up. Longer than the timeout of most tests, whose message is more
+ * useful; without a deadline, a wait would keep polling during the following tests.
  */
 export const DEADLINE = 60_000;
 
 const PAUSE = 5;
 
-/** Polls until the condition holds. */
+/** Resolves after so many milliseconds: for tests that nothing happens meanwhile. Else wait with `until` or `holds`. */
+export function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** Polls until the condition is true; rejects after `DEADLINE`. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + DEADLINE;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`it never came about: ${condition.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    await sleep(PAUSE);
   }
 }
 
-/** Polls until the assertions pass; where they never do, the last failure is what the test says. */
+/** Polls until the assertions pass; rejects with the last failure after a thousand attempts. */
 export async function holds(check: () => void | Promise<void>): Promise<void> {
   for (let left = 1000; ; left--) {
     try {
@@ -26,11 +31,11 @@ export async function holds(check: () => void | Promise<void>): Promise<void> {
     } catch (error) {
       if (left === 0) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    await sleep(PAUSE);
   }
 }
 
-/** A promise that is resolved from outside. */
+/** A promise with its `resolve` function. */
 export function deferred<T = void>() {
   let resolve: (value: T) => void = () => undefined;
   const promise = new Promise<T>((settle) => (resolve = settle));
@@ -38,8 +43,8 @@ export function deferred<T = void>() {
 }
 
 /**
- * A trial whose clients have deadlines to keep. Where this process itself stood still for `most` ms, what they missed
- * proves nothing: once more.
+ * Runs a trial with clients that have deadlines. If this process was blocked for `most` milliseconds, a missed deadline
+ * proves nothing, so that the trial is repeated.
  */
 export async function undisturbed(most: number, trial: () => Promise<void>): Promise<void> {
   for (let left = 4; ; left--) {

@@ -1,14 +1,14 @@
 import { Worker } from 'node:worker_threads';
 
-/** Milliseconds without a turn of the event loop after which a worker is ended. The slowest test needs some 3 seconds. */
+/** Milliseconds without an event-loop turn after which a worker is killed. The slowest test needs some 3 seconds. */
 const SILENCE = 120_000;
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two checks. */
 const PERIOD = 500;
 
 /**
- * A test's timeout is a timer of its own worker: a loop that leaves the event loop no turn outlives it, and outlives the run
- * as well, since what Ctrl-C tells the worker is never read. A thread beside it ends such a worker.
+ * A test's timeout is a timer in its worker. A loop that blocks the event loop survives this timer, and the run as well,
+ * since the worker never handles Ctrl-C. A thread beside the event loop kills such a worker.
  */
 const CODE = `
 const { writeSync } = require('node:fs');

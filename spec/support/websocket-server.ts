@@ -8,20 +8,20 @@ import { onCleanup } from './cleanup.js';
 import { frame, RawClient } from './raw-client.js';
 import { listen, portOf } from './servers.js';
 
-/** A server of bytes: what no WebSocket server would send can be sent. */
+/** A server that sends any bytes, also those that a WebSocket server never sends. */
 export interface ByHand {
   readonly port: number;
   readonly url: string;
-  /** The connections so far, first come first. */
+  /** The connections so far, in order. */
   readonly sockets: readonly Socket[];
 }
 
-/** The request as it came, without its last line. */
+/** The head of a request as received. */
 export type Asked = string;
 
 export const KEY_OF = /^sec-websocket-key: (.*)$/im;
 
-/** The header that makes a good 101; those given as undefined are left out. */
+/** The head of a valid 101; `undefined` leaves a header out. */
 export function accepting(asked: Asked, headers: Record<string, string | undefined> = {}): string {
   const key = KEY_OF.exec(asked)?.[1] ?? '';
   const all: Record<string, string | undefined> = {
@@ -36,7 +36,7 @@ export function accepting(asked: Asked, headers: Record<string, string | undefin
   return `HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`;
 }
 
-/** Reads the request, then `serve` has the connection: both to speak on and to read the client's frames from. */
+/** Reads the request and calls `serve` with the connection, for sending bytes and reading frames of the client. */
 export async function startByHand(
   serve: (peer: RawClient, asked: Asked) => unknown,
   { tls }: { tls?: Certificate } = {},
@@ -55,7 +55,7 @@ export async function startByHand(
   return { port, url: `${tls ? 'wss' : 'ws'}://127.0.0.1:${port}/x`, sockets };
 }
 
-/** A server's frame. */
+/** A frame of a server. */
 export function plain(opcode: number, payload: Uint8Array | string = '', final = true): Buffer {
   return frame(opcode, payload, { final, mask: null });
 }
@@ -65,7 +65,7 @@ export function plainClose(code?: number, reason = ''): Buffer {
   return plain(8, Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from(reason)]));
 }
 
-/** Sends bytes to an echo, ends when all are back, and gives what came. */
+/** Sends bytes to an echo, ends the stream when all are back, and resolves to the bytes received. */
 export async function echoedBy(stream: Duplex, bytes: Buffer): Promise<Buffer> {
   stream.write(bytes);
   const parts: Buffer[] = [];
@@ -78,12 +78,12 @@ export async function echoedBy(stream: Duplex, bytes: Buffer): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-/** Waits for the error that ends it. */
+/** Resolves to the error that ends the stream. */
 export function failed(stream: NodeJS.EventEmitter): Promise<ClientError> {
   return new Promise((resolve) => stream.once('error', resolve));
 }
 
-/** The environment's variables for proxies, for one test; those not given are unset. */
+/** Sets the proxy variables of the environment for one test, and unsets those not given. */
 export function setProxyEnvironment(given: Record<string, string>): void {
   const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [
     name,

@@ -20,7 +20,7 @@ describe('types', () => {
     expect(messagesOf(ts.getPreEmitDiagnostics(program, source))).toEqual([]);
   });
 
-  test('import and require show the same names', () => {
+  test('import and require give the same names', () => {
     const [forImport, forRequire] = FACES.map(exportsOf);
     expect(forImport).toContain('Tunnel');
     expect(forRequire).toEqual(forImport);

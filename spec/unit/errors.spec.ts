@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 import { messageOf, TunnelError } from '../../src/errors.js';
 
-test('each code has its status and its close code', () => {
+test('each code has a status and a close code', () => {
   const known = (code: TunnelError['code']) => {
     const { status, closeCode, expose } = new TunnelError(code, 'why');
     return [status, closeCode, expose];
@@ -23,7 +23,7 @@ test('each code has its status and its close code', () => {
   expect(known('WSTUNNEL_HANDSHAKE_TIMEOUT')).toEqual([504, 4504, true]);
 });
 
-test('a status, headers and a body of its own', () => {
+test('a refusal can carry a status, headers and a body', () => {
   const cause = new Error('inner');
   const headers = { 'Retry-After': '5' };
   const error = new TunnelError('WSTUNNEL_NOT_AUTHENTICATED', 'why', {
@@ -44,13 +44,13 @@ test('a status, headers and a body of its own', () => {
   expect(error).toBeInstanceOf(Error);
 });
 
-test('a message that is not to be shown is not in the body', () => {
+test('a message that is not for clients is not in the body', () => {
   expect(new TunnelError('WSTUNNEL_NO_TARGET', 'no such tunnel').body).toBe('no such tunnel\n');
   expect(new TunnelError('WSTUNNEL_HOOK_FAILED', 'secret').body).toBe('The tunnel could not be opened.\n');
   expect(new TunnelError('WSTUNNEL_HOOK_FAILED', 'x')).not.toHaveProperty('cause');
 });
 
-test('anything may be thrown', () => {
+test('anything can be thrown', () => {
   expect(messageOf(new Error('why'))).toBe('why');
   expect(messageOf('why')).toBe('why');
   expect(messageOf(undefined)).toBe('undefined');

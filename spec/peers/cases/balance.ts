@@ -1,5 +1,5 @@
 import type { BalanceName } from '../../../src/index.js';
-import { dead, named, stuck, toAll, type Case, type Side } from '../../support/peers-run.js';
+import { dead, named, stuck, toAll, type Case, type Side } from '../run.js';
 import { since } from '../../support/lighttpd-version.js';
 import { handshake } from '../../support/raw-client.js';
 import { until } from '../../support/wait.js';

@@ -1,14 +1,14 @@
 import type { Socket } from 'node:net';
-import { echo, seesEnds, silent, toAll, type Case, type Side } from '../../support/peers-run.js';
+import { echo, seesEnds, silent, toAll, type Case, type Side } from '../run.js';
 import { since } from '../../support/lighttpd-version.js';
 import { closeFrame, frame } from '../../support/raw-client.js';
-import { until } from '../../support/wait.js';
+import { sleep, until } from '../../support/wait.js';
 
 const once = (act: (socket: Socket) => unknown) => ({
   a: (socket: Socket) => void socket.once('data', () => act(socket)),
 });
 
-/** Says `go` to the backend; what comes before the end, and the end. */
+/** Sends `go` to the backend; returns the bytes before the end, and the end. */
 async function endOf(side: Side): Promise<{ data: string; end: string }> {
   const client = (await side.open()).send(frame(2, 'go'));
   let data = '';
@@ -20,7 +20,7 @@ async function endOf(side: Side): Promise<{ data: string; end: string }> {
   }
 }
 
-/** Sends a Close; the answer, and what the backend sees of it. */
+/** Sends a Close; returns the answer and what the backend received. */
 const closes =
   (...parts: Buffer[]) =>
   async (side: Side) => {
@@ -39,7 +39,7 @@ const quiet = { a: silent };
 /** More than kernels and both tunnels hold. */
 const MANY = 96 << 20;
 
-/** Writes as the other end takes it. */
+/** Writes as fast as the other end accepts. */
 class Pour {
   readonly #socket: Socket;
   readonly #bytes: Buffer;
@@ -53,11 +53,11 @@ class Pour {
     this.#write();
   }
 
-  /** Nothing more is taken. */
+  /** No more bytes are accepted. */
   async stalled(): Promise<void> {
     for (let before = -1; before !== this.#sent;) {
       before = this.#sent;
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await sleep(200);
     }
     this.wasHeld = this.#sent < this.#bytes.length;
   }
@@ -260,7 +260,7 @@ export const ENDS: Case[] = [
       const client = await side.open();
       if (side.is === 'lighttpd') return (await client.frame()) === undefined ? 'no Close' : 'Close';
       // As long as lighttpd's is dropped at most.
-      await new Promise((resolve) => setTimeout(resolve, 2500));
+      await sleep(2500);
       client.send(frame(2, 'still here'));
       return (await client.payload(10)).toString();
     },

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { echo, seen, silent, toAll, type Case, type Side } from '../../support/peers-run.js';
+import { echo, seen, silent, toAll, type Case, type Side } from '../run.js';
 import { since } from '../../support/lighttpd-version.js';
 import { closeFrame, frame, type RawClient } from '../../support/raw-client.js';
 import { until } from '../../support/wait.js';
 
-/** What comes back from the echo for these frames, as one text. */
+/** The bytes that an echo returns for these frames, as one text. */
 const echoed =
   (length: number, ...frames: Buffer[]) =>
   async (side: Side) => {
@@ -13,7 +13,7 @@ const echoed =
     return (await client.payload(length)).toString('latin1');
   };
 
-/** The frames that come, data joined; what the backend got. */
+/** The received frames, data joined, and the bytes at the backend. */
 const answered =
   (count: number, bytes: number, ...frames: Buffer[]) =>
   async (side: Side) => {
@@ -37,7 +37,7 @@ const broken =
     return { ends, backend: conversation.text };
   };
 
-/** Does a frame of so many bytes come back, or which Close comes in its place? */
+/** Whether a frame of so many bytes comes back, or the Close that comes instead. */
 const carried = (length: number) => async (side: Side) => {
   const client = await side.open();
   const bytes = Buffer.alloc(length, 'abcdefg');
@@ -52,7 +52,7 @@ const carried = (length: number) => async (side: Side) => {
   return back.equals(bytes) ? 'comes back' : 'other bytes';
 };
 
-/** Is a PING answered, or does a Close come? */
+/** Whether a PING is answered or a Close comes. */
 async function untilAnswer(side: Side, client: RawClient): Promise<unknown> {
   for (let next = await client.frame(); next; next = await client.frame()) {
     if (next.opcode === 10 && next.payload.toString() === 'alive?') return 'stays';

@@ -1,7 +1,8 @@
-import type { Case, Headers, Side } from '../../support/peers-run.js';
-import { BINARY, echo, seen, toAll } from '../../support/peers-run.js';
+import type { Case, Headers, Side } from '../run.js';
+import { BINARY, echo, seen, toAll } from '../run.js';
 import { since } from '../../support/lighttpd-version.js';
 import { frame, handshake } from '../../support/raw-client.js';
+import { sleep } from '../../support/wait.js';
 
 /** The status of each of several requests. */
 async function statuses(side: Side, requests: Record<string, string>): Promise<Record<string, unknown>> {
@@ -165,7 +166,7 @@ export const HANDSHAKES: Case[] = [
     observe: async (side) => {
       const bytes = handshake('/');
       const client = side.raw(bytes.slice(0, 40));
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await sleep(20);
       client.send(bytes.slice(40), frame(2, 'early'));
       await client.answer();
       return (await client.payload(5)).toString();

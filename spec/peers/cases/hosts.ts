@@ -1,17 +1,6 @@
 import type { Socket } from 'node:net';
 import type { TunnelOptions } from '../../../src/index.js';
-import {
-  BINARY,
-  dead,
-  echo,
-  named,
-  seesEnds,
-  silent,
-  stuck,
-  toAll,
-  type Case,
-  type Places,
-} from '../../support/peers-run.js';
+import { BINARY, dead, echo, named, seesEnds, silent, stuck, toAll, type Case, type Places } from '../run.js';
 import { since } from '../../support/lighttpd-version.js';
 import { frame, handshake } from '../../support/raw-client.js';
 import { until } from '../../support/wait.js';

@@ -1,18 +1,10 @@
 import type { Rule } from '../../../src/index.js';
-import {
-  BINARY,
-  named,
-  toAll,
-  type Case,
-  type Headers,
-  type Places,
-  type Side,
-} from '../../support/peers-run.js';
+import { BINARY, named, toAll, type Case, type Headers, type Places, type Side } from '../run.js';
 
 const two = { a: named, b: named };
 const three = { a: named, b: named, c: named };
 
-/** Which backend each path leads to. */
+/** The backend of each path. */
 async function whoFor(side: Side, ...paths: string[]): Promise<Record<string, unknown>> {
   const all: Record<string, unknown> = {};
   for (const path of paths) all[path] = await side.who(path);

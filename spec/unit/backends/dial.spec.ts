@@ -31,8 +31,8 @@ const knows =
     else done(null, all[0]!.address, all[0]!.family);
   };
 
-describe('reached', () => {
-  test('paused: what the backend says first waits for the relay', async () => {
+describe('dial() with a backend that listens', () => {
+  test('returns a paused socket, so that early bytes are kept for the relay', async () => {
     const banner = 'RFB 003.008\n';
     const backend = await startBackend((socket) => socket.end(banner));
     const connection = backend.connection();
@@ -50,7 +50,7 @@ describe('reached', () => {
     expect(socket.writable).toBe(true);
   });
 
-  test('nothing of the wait stays on the socket or the signal', async () => {
+  test('leaves no listener on the socket or the signal', async () => {
     const { port } = await startBackend();
     const controller = new AbortController();
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -62,20 +62,20 @@ describe('reached', () => {
     expect(socket.destroyed).toBe(false);
   });
 
-  test('the host is 127.0.0.1 unless given', async () => {
+  test('connects to 127.0.0.1 by default', async () => {
     const { port } = await startBackend();
     expect((await dialled({ port })).remoteAddress).toBe('127.0.0.1');
     expect((await dialled({ host: 'localhost', port })).remotePort).toBe(port);
   });
 
-  test('from localAddress', async () => {
+  test('connects from localAddress', async () => {
     const backend = await startBackend();
     const connection = backend.connection();
     await dialled({ port: backend.port, localAddress: '127.0.0.2' });
     expect((await connection).remoteAddress).toBe('127.0.0.2');
   });
 
-  test('by a unix socket', async () => {
+  test('connects to a unix socket', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'wstunnel-'));
     const path = join(folder, 'vnc');
     const server = createServer((socket) => socket.end('hello'));
@@ -92,7 +92,7 @@ describe('reached', () => {
     socket.end();
   });
 
-  test('a name whose first address is dead by its second', async () => {
+  test("uses a name's second address where the first is dead", async () => {
     const { port } = await startBackend();
     for (const dead of ['127.0.0.2', '::1']) {
       const socket = await dialled({ host: 'desk.test', port, lookup: knows(dead, '127.0.0.1') });
@@ -101,14 +101,14 @@ describe('reached', () => {
   });
 });
 
-describe('not reached', () => {
+describe('dial() with a backend that cannot be reached', () => {
   const failure = (host: Host, signal = never) =>
     dial(resolved(host), signal).then(
       () => undefined,
       (error: unknown) => error,
     );
 
-  test('refused: 502 with the cause, which the client is not told', async () => {
+  test('fails with 502 where it refuses, and the answer does not contain the cause', async () => {
     const error = await failure({ port: await closedPort() });
     expect(error).toMatchObject({
       code: 'WSTUNNEL_BACKEND_REFUSED',
@@ -118,7 +118,7 @@ describe('not reached', () => {
     });
   });
 
-  test('all addresses of a name refused: each is in the cause', async () => {
+  test('fails with the causes of all addresses where all refuse', async () => {
     const port = await closedPort();
     const error = await failure({ host: 'desk.test', port, lookup: knows('127.0.0.2', '127.0.0.3') });
     expect(error).toMatchObject({ status: 502 });
@@ -126,7 +126,7 @@ describe('not reached', () => {
     for (const address of ['127.0.0.2', '127.0.0.3']) expect(message).toContain(address);
   });
 
-  test('a name that is not known: 502', async () => {
+  test('fails with 502 where the name is unknown', async () => {
     const lookup: LookupFunction = (_name, _options, done) => done(new Error('no such name'), '');
     expect(await failure({ host: 'desk.test', port: 1, lookup })).toMatchObject({
       status: 502,
@@ -134,11 +134,11 @@ describe('not reached', () => {
     });
   });
 
-  test('no such unix socket: 502', async () => {
+  test('fails with 502 where the unix socket is missing', async () => {
     expect(await failure({ socket: '/nowhere/vnc' })).toMatchObject({ status: 502 });
   });
 
-  test('silence: 504 after connectTimeout, and a late answer opens nothing', async () => {
+  test('fails with 504 after connectTimeout, and a late answer opens nothing', async () => {
     const backend = await startBackend();
     let late: (() => void) | undefined;
     const lookup: LookupFunction = (_name, options, done) => {
@@ -158,7 +158,7 @@ describe('not reached', () => {
     expect(accepted).toEqual([localPort]);
   });
 
-  test('given up with the reason of the signal, before and during', async () => {
+  test('fails with the reason of the signal, aborted before or during the attempt', async () => {
     const reason = new Error('gone');
     const { port } = await startBackend();
     expect(await failure({ port }, AbortSignal.abort(reason))).toBe(reason);

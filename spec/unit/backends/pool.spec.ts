@@ -20,8 +20,8 @@ afterEach(() => vi.useRealTimers());
 
 const states = (...hosts: Host[]) => pool.statesOf(readHosts(hosts, 'server'));
 
-describe('states', () => {
-  test('have an id and no load', () => {
+describe('states of hosts', () => {
+  test('start with an id and no load', () => {
     const hosts = states(
       { port: 1 },
       { host: 'a', port: 2 },
@@ -37,7 +37,7 @@ describe('states', () => {
     expect(hosts[1]?.host).toMatchObject({ host: 'a', port: 2, connectTimeout: 8 });
   });
 
-  test('are kept by address, not by object; settings are the own of each request', () => {
+  test('are shared by address and not by object, and settings come from each request', () => {
     const [first] = states({ host: 'a', port: 1 });
     const [again] = states({ host: 'a', port: 1 });
     expect(again).toBe(first);
@@ -50,12 +50,12 @@ describe('states', () => {
     expect(pool.snapshot().map(({ id }) => id)).toEqual(['a:1', '127.0.0.1:1', 'a:2']);
   });
 
-  test('come in the order asked for', () => {
+  test('are returned in the requested order', () => {
     states({ port: 1 }, { port: 2 });
     expect(states({ port: 2 }, { port: 1 }).map(({ id }) => id)).toEqual(['127.0.0.1:2', '127.0.0.1:1']);
   });
 
-  test('of a list of the options are the same array each time', () => {
+  test('of a list in the options are one and the same array each time', () => {
     const hosts = readHosts([{ port: 1 }, { port: 2 }], 'server');
     expect(pool.statesOf(hosts)).not.toBe(pool.statesOf(hosts));
     pool.add(hosts);
@@ -71,11 +71,11 @@ describe('states', () => {
     expect(host!.full).toBe(false);
   });
 
-  describe('are forgotten', () => {
+  describe('states that are no longer used are deleted', () => {
     const ids = () => pool.snapshot().map(({ id }) => id);
     const minutes = (n: number) => vi.advanceTimersByTime(n * 60_000);
 
-    test('where only functions named them, after ten minutes without use', () => {
+    test('after ten minutes, where only functions returned them', () => {
       pool.add(readHosts({ port: 1 }, 'server'));
       const [, busy, down] = states({ port: 2 }, { port: 3 }, { port: 4, disableTime: 3600 });
       const lease = pool.lease(busy!, {});
@@ -100,7 +100,7 @@ describe('states', () => {
       expect(ids()).toEqual(['127.0.0.1:1', '127.0.0.1:20000']);
     });
 
-    test('but not while they are in use', () => {
+    test('but not while a tunnel uses them', () => {
       const [host] = states({ port: 1 });
       minutes(60);
       states({ port: 2 });
@@ -109,7 +109,7 @@ describe('states', () => {
     });
   });
 
-  test('a snapshot stays as it is', () => {
+  test('a snapshot does not change later', () => {
     const [host] = states({ port: 1 });
     const before = pool.snapshot();
     pool.lease(host!, {});
@@ -119,7 +119,7 @@ describe('states', () => {
   });
 });
 
-describe('leases', () => {
+describe('leases of hosts', () => {
   test('count once each, however often they are released', () => {
     const [host] = states({ port: 1 });
     const first = pool.lease(host!, {});
@@ -132,7 +132,7 @@ describe('leases', () => {
     expect(host!.load).toBe(0);
   });
 
-  test('the strategy hears of each once, with the load counted', () => {
+  test('are reported to the strategy once, after the load was counted', () => {
     const heard: [string, string, number][] = [];
     const strategy = {
       name: 'mine',
@@ -162,7 +162,7 @@ describe('leases', () => {
       },
     ],
     ['rejects', (why: string) => () => Promise.reject(new Error(why))],
-  ])('a strategy that %s is complained of, and the load counted all the same', async (_name, broken) => {
+  ])('are counted although a strategy %s, which is reported', async (_name, broken) => {
     const [host] = states({ port: 1 });
     const lease = pool.lease(host!, { opened: broken('opened'), closed: broken('closed') });
     expect(host!.load).toBe(1);
@@ -172,8 +172,8 @@ describe('leases', () => {
   });
 });
 
-describe('outages', () => {
-  test('a host that failed is down for disableTime', () => {
+describe('outages of hosts', () => {
+  test('last for disableTime after a failure', () => {
     const [host, other] = states({ port: 1, disableTime: 2 }, { port: 2 });
     pool.failed(host!, 'refused');
     expect([host!.up, other!.up]).toEqual([false, true]);
@@ -183,14 +183,14 @@ describe('outages', () => {
     expect(host!.up).toBe(true);
   });
 
-  test('disableTime 0 never leaves it out', () => {
+  test('do not occur with disableTime 0', () => {
     const [host] = states({ port: 1, disableTime: 0 });
     pool.failed(host!, 'refused');
     expect(host!.up).toBe(true);
     expect(events).toHaveLength(1);
   });
 
-  test('each is told once, and its end once', () => {
+  test('are reported once, as is their end', () => {
     const [host] = states({ port: 1, disableTime: 1 });
     pool.connected(host!);
     expect(events).toEqual([]);

@@ -11,7 +11,7 @@ const line = (text: string) => Buffer.from(text, 'latin1');
 const binary = (hex: string) => Buffer.from(SIGNATURE + hex.replaceAll(' ', ''), 'hex');
 
 describe('issue 12, case 13: a PROXY header', () => {
-  test.each([v4, v6])('of either version that we write is read as it was: %j', (ends) => {
+  test.each([v4, v6])('written by us is read back unchanged, in either version: %j', (ends) => {
     for (const version of [1, 2] as const) {
       const bytes = proxyHeader(version, ends);
       expect(readProxyHeader(bytes)).toEqual({ kind: 'header', length: bytes.length, ends });
@@ -21,7 +21,7 @@ describe('issue 12, case 13: a PROXY header', () => {
     }
   });
 
-  test('is waited for as long as it may still come', () => {
+  test('is awaited while it may still be completed', () => {
     for (const version of [1, 2] as const) {
       const bytes = proxyHeader(version, v4);
       for (let length = 0; length < bytes.length; length++)
@@ -37,16 +37,16 @@ describe('issue 12, case 13: a PROXY header', () => {
     ['LOCAL with a family that nobody knows', binary('20 7f 0002 0000')],
     ['no family', binary('21 00 0000')],
     ['unix sockets', binary(`21 31 00d8 ${'00'.repeat(216)}`)],
-  ])('of %s leaves the address to the peer', (_name, bytes) => {
+  ])("of %s keeps the peer's address", (_name, bytes) => {
     expect(readProxyHeader(bytes)).toEqual({ kind: 'header', length: bytes.length });
   });
 
-  test('with extensions of version 2 is read past them', () => {
+  test('of version 2 may have extensions, which are skipped', () => {
     const bytes = binary('21 11 0011 c0000207 c6336401 c822 01bb 04 0002 0000');
     expect(readProxyHeader(bytes)).toEqual({ kind: 'header', length: bytes.length, ends: v4 });
   });
 
-  test('writes one client in one spelling', () => {
+  test('gives an address one spelling', () => {
     const { ends } = readProxyHeader(line('PROXY TCP6 2001:DB8:0:0::7 2001:db8:1::1 51234 443\r\n')) as {
       ends: ClientEnds;
     };
@@ -81,7 +81,7 @@ describe('issue 12, case 13: a PROXY header', () => {
     expect(readProxyHeader(bytes)).toEqual({ kind: 'invalid' });
   });
 
-  test('is decided upon at the cap, whatever the bytes are', () => {
+  test('is accepted or refused at the maximum length, whatever the bytes are', () => {
     const starts = fc.constantFrom(
       Buffer.from('PROXY '),
       Buffer.from('PROXY TCP4 '),

@@ -34,7 +34,7 @@ describe('version 2', () => {
     expect(proxyHeader(2, ends).toString('hex')).toBe(SIGNATURE + hex.replaceAll(' ', ''));
   });
 
-  test('any IPv6 address, in any way of writing it', () => {
+  test('IPv6 addresses are encoded from every notation', () => {
     fc.assert(
       fc.property(fc.ipV6(), (address) => {
         const bytes = proxyHeader(2, { ...v6, address }).subarray(16, 32);

@@ -22,12 +22,12 @@ function refused(spawn: unknown, host: Host = {}): string {
 }
 
 describe('path', () => {
-  test('is found in PATH, or absolute', () => {
+  test('is looked up in PATH, or absolute', () => {
     expect(good().spawn?.path).toMatch(/^\/.*\/sh$/);
     expect(read({ path: '/bin/sh' }).spawn?.path).toBe('/bin/sh');
   });
 
-  test('must be a program', async () => {
+  test('must be executable', async () => {
     const folder = await temporaryFolder();
     const text = join(folder, 'text');
     await writeFile(text, '');
@@ -68,7 +68,7 @@ test.each<[string, unknown, string]>([
   expect(refused({ path: 'sh', ...(spawn as object) })).toContain(message);
 });
 
-test('what is no object, and what does not go with it', () => {
+test('a value that is not an object is refused, and so are options that exclude each other', () => {
   expect(refused('Xvnc')).toContain('server.spawn must be an object');
   const path = 'sh';
   expect(refused({ path }, { connect: () => new Promise(() => {}) })).toContain('either connect or spawn');
@@ -81,13 +81,13 @@ test('what is no object, and what does not go with it', () => {
   expect(refused({ path, environment: { AT: '/run/a' } }, { socket: '/run/a' })).toContain('write {socket}');
 });
 
-test('Windows has no process groups', () => {
+test('Windows is refused, since it has no process groups', () => {
   vi.spyOn(process, 'platform', 'get').mockReturnValue('win32');
   onCleanup(() => vi.restoreAllMocks());
   expect(refused({ path: 'sh' })).toContain('which Windows does not have');
 });
 
-describe('the socket is handed over', () => {
+describe('the socket is handed over or not', () => {
   test.each<[boolean, Partial<SpawnOptions>, Host]>([
     [true, {}, {}],
     [true, { args: ['-x', '15901', '59010'] }, { port: 5901 }],
@@ -103,7 +103,7 @@ describe('the socket is handed over', () => {
   });
 });
 
-test('the processes’ places are the host’s, unless maxTunnels is less', () => {
+test('the slots of all processes are the host’s limit, unless maxTunnels is lower', () => {
   expect(good().maxTunnels).toBe(4);
   expect(good({ maxProcs: 3, maxLoadPerProc: 5 }).maxTunnels).toBe(15);
   expect(good({ maxLoadPerProc: 0 }).maxTunnels).toBe(0);
@@ -112,7 +112,7 @@ test('the processes’ places are the host’s, unless maxTunnels is less', () =
   expect(good({}, { maxTunnels: 9 }).maxTunnels).toBe(4);
 });
 
-test('equal options are the same backend, others another; an id tells nothing of them', () => {
+test('equal options give the same backend, different ones another, and the id reveals none of them', () => {
   const environment = { PASSWORD: 'hush', USER: 'ann' };
   const { id } = good({ environment });
   expect(id).toMatch(/^spawn:sh#[0-9a-f]{16}$/);
@@ -128,7 +128,7 @@ test('equal options are the same backend, others another; an id tells nothing of
   expect(good({}, { socket: '/run/a' }).id).toBe('unix:/run/a');
 });
 
-test('the copy is frozen, the caller’s own, and does not show the environment', () => {
+test('the copy is frozen, independent of the caller’s object, and does not print the environment', () => {
   const spawn = { path: 'sh', args: ['a'], environment: { PASSWORD: 'hush' }, copyEnvironment: ['A'] };
   const host = read(spawn);
   spawn.args.push('b');
@@ -140,7 +140,7 @@ test('the copy is frozen, the caller’s own, and does not show the environment'
   expect(JSON.stringify(host) + inspect(host, { depth: 9 })).not.toContain('hush');
 });
 
-test('a wrong environment is refused without its values', () => {
+test('an invalid environment is refused without showing its values', () => {
   for (const environment of [{ 'A-B': 'hush' }, { A: 'hush\0' }, ['hush']])
     expect(refused({ path: 'sh', environment })).not.toContain('hush');
 });

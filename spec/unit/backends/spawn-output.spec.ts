@@ -27,7 +27,7 @@ async function print(...chunks: (string | Buffer)[]): Promise<void> {
   }
 }
 
-test('lines, wherever the chunks are cut; no empty ones', async () => {
+test('splits lines however the chunks are split, and drops empty ones', async () => {
   const euro = Buffer.from('€');
   await print('one\ntw', 'o\n\n\nthr', euro.subarray(0, 1), euro.subarray(1), 'ee\nrest');
   expect(lines).toEqual(['one', 'two', 'thr€ee']);
@@ -36,12 +36,12 @@ test('lines, wherever the chunks are cut; no empty ones', async () => {
   expect(lines.at(-1)).toBe('rest');
 });
 
-test('a line is cut at 1000 characters, what follows is its own', async () => {
+test('cuts a line at 1000 characters and drops its rest', async () => {
   await print('a'.repeat(600), 'a'.repeat(600), 'a'.repeat(5000), 'a\nnext\n', `${'b'.repeat(3000)}\nc\n`);
   expect(lines).toEqual(['a'.repeat(1000), 'next', 'b'.repeat(1000), 'c']);
 });
 
-test('a hundred lines in a second; the others are counted', async () => {
+test('logs a hundred lines per second and counts the others', async () => {
   await print('x\n'.repeat(150));
   expect(lines).toHaveLength(100);
   vi.advanceTimersByTime(1000);
@@ -50,7 +50,7 @@ test('a hundred lines in a second; the others are counted', async () => {
   expect(lines.at(-1)).toBe('y');
 });
 
-test('a mebibyte in a second: then the program waits', async () => {
+test('reads a mebibyte per second, then lets the program wait', async () => {
   const chunk = Buffer.alloc(256 * 1024, '-');
   for (let i = 0; i < 12; i++) stream.write(chunk);
   await turn();
@@ -65,7 +65,7 @@ test('a mebibyte in a second: then the program waits', async () => {
   expect(stream.readableLength).toBeLessThan(left);
 });
 
-test('nothing is left of it at the end', async () => {
+test('leaves no timer or listener at the end', async () => {
   await print('x\n'.repeat(150), 'half');
   stop();
   expect(lines.slice(-1)).toEqual(['(51 lines left out)']);

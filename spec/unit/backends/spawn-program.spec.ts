@@ -9,7 +9,7 @@ import { onCleanup } from '../../support/cleanup.js';
 import { until } from '../../support/wait.js';
 
 // Issue 12, case 6: a throw in a timer, or in a promise that nobody awaits, would end the process.
-test('a program that can no longer be started, for want of a temporary folder, is a failure and is tried again', async () => {
+test('a program that cannot start for lack of a temporary folder is a failure and is tried again', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'wstunnel-spec-'));
   onCleanup(() => rmSync(folder, { recursive: true, force: true }));
   const spawn = { path: process.execPath, args: ['-e', 'process.exit(3)'], minProcs: 1, handOver: false };

@@ -13,7 +13,7 @@ const never = new AbortController().signal;
 const dialled = (connect: Host['connect'], signal = never, more: Host = {}) =>
   dial(readHosts({ connect: connect!, connectTimeout: 5, ...more }, 'server')[0]!, signal);
 
-test('what connect gives, or promises, paused', async () => {
+test('a stream that `connect` returns or promises comes paused', async () => {
   for (const promised of [false, true]) {
     const stream = new PassThrough();
     stream.write('banner');
@@ -25,7 +25,7 @@ test('what connect gives, or promises, paused', async () => {
   }
 });
 
-test('a socket that still connects is waited for', async () => {
+test('a socket that is still connecting is awaited', async () => {
   const server = createServer((socket) => socket.on('error', () => undefined));
   await listen(server);
   const stream = await dialled(() => connectTcp(portOf(server), '127.0.0.1'));
@@ -62,7 +62,7 @@ describe('502 with the cause', () => {
     });
   });
 
-  test('a socket that can not connect', async () => {
+  test('a socket that cannot connect', async () => {
     const port = await closedPort();
     await expect(dialled(() => connectTcp(port, '127.0.0.1'))).rejects.toMatchObject({
       code: 'WSTUNNEL_BACKEND_REFUSED',
@@ -71,7 +71,7 @@ describe('502 with the cause', () => {
   });
 });
 
-describe('500: it gives', () => {
+describe('500 for a result of the wrong kind', () => {
   const twice = new PassThrough();
   test.each<[string, () => unknown]>([
     ['nothing', () => undefined],
@@ -83,14 +83,14 @@ describe('500: it gives', () => {
     await expect(dialled(connect as Host['connect'])).rejects.toMatchObject({ code: 'WSTUNNEL_HOOK_FAILED' });
   });
 
-  test('a stream that another tunnel has', async () => {
+  test('a stream that another tunnel uses', async () => {
     await dialled(() => twice);
     await expect(dialled(() => twice)).rejects.toMatchObject({ code: 'WSTUNNEL_HOOK_FAILED' });
   });
 });
 
-describe('one that comes too late is destroyed', () => {
-  test('after connectTimeout: 504', async () => {
+describe('a stream that arrives too late is destroyed', () => {
+  test('after connectTimeout, with 504', async () => {
     const late = new PassThrough();
     const { promise, resolve: give } = deferred<Duplex>();
     await expect(dialled(() => promise, never, { connectTimeout: 0.05 })).rejects.toMatchObject({
@@ -100,7 +100,7 @@ describe('one that comes too late is destroyed', () => {
     await until(() => late.destroyed);
   });
 
-  test('after the signal, also where it still connects', async () => {
+  test('after the abort, also while it is still connecting', async () => {
     const controller = new AbortController();
     const reason = new Error('gone');
     const sockets: Duplex[] = [];

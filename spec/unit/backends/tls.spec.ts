@@ -45,8 +45,8 @@ const refused = (message: RegExp) => ({
   cause: { message: expect.stringMatching(message) as string },
 });
 
-describe('reached', () => {
-  test('with a private authority; paused, half-open, no listener left', async () => {
+describe('a TLS backend that listens', () => {
+  test('with a private authority gives a paused, half-open socket without leftover listeners', async () => {
     const { port, accepted } = await startTls();
     const socket = await dialled({ host: 'localhost', port, tls: { ca: ca() } });
     expect(socket.authorized).toBe(true);
@@ -65,14 +65,14 @@ describe('reached', () => {
     expect(heard.toString()).toBe('last words');
   });
 
-  test('by an address: no server name is sent', async () => {
+  test('gets no server name if it is given by address', async () => {
     const { port, accepted } = await startTls();
     await dialled({ port, tls: { ca: ca() } });
     await until(() => accepted.length === 1);
     expect(accepted[0]!.servername).toBe(false);
   });
 
-  test('by a unix socket, with the name that is given', async () => {
+  test('is reached by a unix socket, with the given server name', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'wstunnel-tls-'));
     onCleanup(() => rmSync(folder, { recursive: true }));
     const path = join(folder, 's');
@@ -82,7 +82,7 @@ describe('reached', () => {
     expect(accepted[0]!.servername).toBe('localhost');
   });
 
-  test('with a client certificate', async () => {
+  test('gets the client certificate', async () => {
     const own = makeCertificate({ name: 'client' });
     const { port, accepted } = await startTls({ requestCert: true, rejectUnauthorized: true, ca: own.cert });
     await dialled({ port, tls: { ca: ca(), cert: own.cert, key: own.key } });
@@ -90,14 +90,14 @@ describe('reached', () => {
     expect(accepted[0]!.getPeerCertificate().subject.CN).toBe('client');
   });
 
-  test('unverified only where that is switched off by name', async () => {
+  test('is used unverified only where the option says so', async () => {
     const { port } = await startTls();
     expect(await failure({ port, tls: true })).toMatchObject(refused(/self.signed/));
     const socket = await dialled({ port, tls: { rejectUnauthorized: false } });
     expect(socket.authorized).toBe(false);
   });
 
-  test('a session is used again, by the same settings alone', async () => {
+  test('gets a session resumed, by the same settings only', async () => {
     const { port, accepted } = await startTls();
     const hosts = [
       readHosts({ port, tls: { ca: ca() } }, 'server')[0]!,
@@ -117,8 +117,8 @@ describe('reached', () => {
   });
 });
 
-describe('not reached: 502', () => {
-  test('the certificate is of another name', async () => {
+describe('a TLS backend fails with 502 where', () => {
+  test('the certificate is for another name', async () => {
     const { port } = await startTls();
     const lookup = vi.fn((_name: string, _options: object, done: (error: null, all: object[]) => void) =>
       done(null, [{ address: '127.0.0.1', family: 4 }]),
@@ -133,7 +133,7 @@ describe('not reached: 502', () => {
     expect(await failure({ port, tls: { ca: old.cert } })).toMatchObject(refused(/expired/));
   });
 
-  test('the backend speaks no TLS, or leaves in the handshake', async () => {
+  test('the backend does not speak TLS, or leaves during the handshake', async () => {
     for (const answer of ['RFB 003.008\n', undefined]) {
       const server = createPlain((socket) => {
         socket.on('error', () => undefined);
@@ -145,13 +145,13 @@ describe('not reached: 502', () => {
     }
   });
 
-  test('a client certificate is asked for and there is none', async () => {
+  test('a client certificate is required and missing', async () => {
     const { port } = await startTls({ requestCert: true, rejectUnauthorized: true, maxVersion: 'TLSv1.2' });
     expect(await failure({ port, tls: { ca: ca() } })).toMatchObject(refused(/./));
   });
 });
 
-test('a handshake that stands still: 504 after connectTimeout, and the connection is gone', async () => {
+test('a stalled handshake fails with 504 after connectTimeout, and the connection is closed', async () => {
   const gone: boolean[] = [];
   const server = createPlain((socket) => {
     socket.on('error', () => undefined).resume();
@@ -165,7 +165,7 @@ test('a handshake that stands still: 504 after connectTimeout, and the connectio
   await until(() => gone.length === 1);
 });
 
-test('given up by the signal in the handshake', async () => {
+test('an abort ends the handshake', async () => {
   const controller = new AbortController();
   const reason = new Error('gone');
   const server = createPlain((socket) => {

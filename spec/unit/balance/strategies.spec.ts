@@ -29,22 +29,22 @@ function picker(name: BalanceName, all: readonly HostState[]) {
 const without = (hosts: readonly HostState[], ...gone: (HostState | undefined)[]) =>
   hosts.filter((host) => !gone.includes(host));
 
-test('the names are those of lighttpd', () => {
+test("the names are lighttpd's", () => {
   expect(BALANCE_NAMES).toEqual(['fair', 'least-connection', 'round-robin', 'hash', 'sticky']);
 });
 
 describe.each(['fair', 'least-connection'] as const)('%s', (name) => {
-  test('the lowest load', () => {
+  test('chooses the lowest load', () => {
     const hosts = [at(0, 2), at(1, 1), at(2, 3)];
     expect(picker(name, hosts)()).toBe(hosts[1]);
   });
 
-  test('of equals the first configured', () => {
+  test('chooses the first configured one of equals', () => {
     const hosts = [at(0, 1), at(1, 0), at(2, 0)];
     expect(picker(name, hosts)()).toBe(hosts[1]);
   });
 
-  test('load is counted by weight', () => {
+  test('divides the load by the weight', () => {
     const hosts = [at(0, 3, 2), at(1, 7, 4), at(2, 2, 1)];
     expect(picker(name, hosts)()).toBe(hosts[0]);
   });
@@ -55,13 +55,13 @@ describe('round-robin', () => {
   const places = (picked: (HostState | undefined)[], from = hosts) =>
     picked.map((host) => from.indexOf(host as HostState));
 
-  test('in the configured order, from the first, and around; load does not matter', () => {
+  test('follows the configured order and starts over, whatever the load', () => {
     const loaded = [at(0, 9), at(1, 0), at(2, 5)];
     const pick = picker('round-robin', loaded);
     expect(places([pick(), pick(), pick(), pick(), pick()], loaded)).toEqual([0, 1, 2, 0, 1]);
   });
 
-  test('a host that is down is passed over, and has its turn again when it is back', () => {
+  test('skips a host that is down, which gets its turn again afterwards', () => {
     const pick = picker('round-robin', hosts);
     const [, one, two] = hosts;
     const picked = [
@@ -75,7 +75,7 @@ describe('round-robin', () => {
     expect(pick([])).toBeUndefined();
   });
 
-  test('as often as the weight says, evenly apart', () => {
+  test('chooses hosts as often as their weights say, evenly spread', () => {
     const weighted = [at(0, 0, 3), at(1, 0, 1), at(2, 0, 2)];
     const pick = picker('round-robin', weighted);
     const first = places(
@@ -91,7 +91,7 @@ describe('round-robin', () => {
     ).toEqual(first);
   });
 
-  test('each list has its own turn; a list that is made anew each time is known by its hosts', () => {
+  test('alternates separately for each list, and knows a new list by its hosts', () => {
     const other = [at(7), at(8)];
     const pick = picker('round-robin', hosts);
     expect(pick(hosts)).toBe(hosts[0]);
@@ -108,7 +108,7 @@ describe('round-robin', () => {
     expect(pick(late, '', late)).toBe(other[0]);
   });
 
-  test('each tunnel has its own turn', () => {
+  test('alternates separately for each tunnel', () => {
     expect([picker('round-robin', hosts)(), picker('round-robin', hosts)()]).toEqual([hosts[0], hosts[0]]);
   });
 });
@@ -125,7 +125,7 @@ describe.each(['hash', 'sticky'] as const)('%s', (name) => {
     return [...counts.values()];
   };
 
-  test.each([2, 3, 10])('splits evenly over %d hosts', (n) => {
+  test.each([2, 3, 10])('spreads evenly over %d hosts', (n) => {
     const share = keys.length / n;
     for (const counted of count(Array.from({ length: n }, (_, i) => at(i)))) {
       expect(counted).toBeGreaterThan(share * 0.9);
@@ -133,13 +133,13 @@ describe.each(['hash', 'sticky'] as const)('%s', (name) => {
     }
   });
 
-  test('splits by weight', () => {
+  test('spreads by weight', () => {
     const [one, three] = count([at(0, 0, 1), at(1, 0, 3)]);
     expect(three! / one!).toBeGreaterThan(2.7);
     expect(three! / one!).toBeLessThan(3.3);
   });
 
-  test('when a host dies only its keys move, and they come back with it', () => {
+  test('moves only the keys of a host that dies, and back afterwards', () => {
     const many = fc.uniqueArray(fc.integer({ min: 0, max: 255 }), { minLength: 2, maxLength: 12 });
     fc.assert(
       fc.property(
@@ -161,7 +161,7 @@ describe.each(['hash', 'sticky'] as const)('%s', (name) => {
     );
   });
 
-  test('the keys of a dead host spread evenly over the others', () => {
+  test('spreads the keys of a dead host evenly over the others', () => {
     const hosts = [at(0), at(1), at(2), at(3)];
     const pick = picker(name, hosts);
     const moved = keys.filter((key) => pick(hosts, key) === hosts[0]);
@@ -172,7 +172,7 @@ describe.each(['hash', 'sticky'] as const)('%s', (name) => {
   });
 });
 
-test('hash goes by Host and path, sticky by its key', () => {
+test('hash uses Host and path, sticky uses its key', () => {
   const hosts = Array.from({ length: 50 }, (_, n) => at(n));
   const base = { req: {}, address: 'a', path: '/p', authority: 'desk', all: hosts, stickyKey: () => 'k' };
   const spread = (name: BalanceName, change: (n: number) => object) => {

@@ -26,7 +26,7 @@ describe('issue 13, case 2: NO_PROXY', () => {
     ['*', ['example.com', '192.0.2.7', '::1']],
     ['a.example, *', ['example.com']],
     ['a.example b.example\tc.example,,d.example,', ['a.example', 'b.example', 'c.example', 'd.example']],
-  ])('%j means %j', (list, hosts) => {
+  ])('%j covers %j', (list, hosts) => {
     for (const host of hosts) expect(isExempt(list, place(host)), host).toBe(true);
   });
 
@@ -49,7 +49,7 @@ describe('issue 13, case 2: NO_PROXY', () => {
     ['0.2.7', ['192.0.2.7']],
     ['192.0.2', ['192.0.2.7']],
     ['::1', ['::2', '127.0.0.1']],
-  ])('%j does not mean %j', (list, hosts) => {
+  ])('%j does not cover %j', (list, hosts) => {
     for (const host of hosts) expect(isExempt(list, place(host)), host).toBe(false);
   });
 
@@ -63,7 +63,7 @@ describe('issue 13, case 2: NO_PROXY', () => {
     ['.1', ['127.0.0.1']],
     ['.0.0.1', ['127.0.0.1']],
     ['**', ['127.0.0.1']],
-  ])('issue 13, case 2: %j names no address, so not %j', (list, hosts) => {
+  ])('issue 13, case 2: %j is not an address, so it does not cover %j', (list, hosts) => {
     for (const host of hosts) expect(isExempt(list, place(host, 1)), host).toBe(false);
   });
 
@@ -76,7 +76,7 @@ describe('issue 13, case 2: NO_PROXY', () => {
     ['[::1]:8443', '::1'],
     ['[fd00::]/8:8443', 'fd12::1'],
     ['*:8443', 'example.com'],
-  ])('%j is for that port alone', (list, host) => {
+  ])('%j covers that port only', (list, host) => {
     expect(isExempt(list, place(host, 8443))).toBe(true);
     expect(isExempt(list, place(host, 443))).toBe(false);
   });

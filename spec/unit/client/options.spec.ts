@@ -20,7 +20,7 @@ function refusal(options: unknown, url: unknown = URL_): string {
   return 'nothing';
 }
 
-describe('the URL', () => {
+describe("the client's URL", () => {
   test.each([
     [
       'ws://desk.example',
@@ -35,7 +35,7 @@ describe('the URL', () => {
     expect(readConnect(new URL(url), {}).target).toMatchObject(target);
   });
 
-  test('its user and password are kept apart, and never shown', () => {
+  test('is stripped of user and password, which are never shown', () => {
     const { target, headers } = readConnect('wss://ann:p%40ss@desk.example/?token=secret', {});
     expect(target.shown).toBe('wss://***@desk.example/?token=***');
     expect(headers.authorization).toBe(`Basic ${btoa('ann:p@ss')}`);
@@ -52,7 +52,7 @@ describe('the URL', () => {
   });
 });
 
-describe('wrong options', () => {
+describe('invalid options of the client', () => {
   test.each<[string, unknown, RegExp]>([
     ['an unknown name', { header: {} }, /options has no "header"; did you mean "headers"\?/],
     ['no object', 5, /options must be an object/],
@@ -123,12 +123,12 @@ describe('wrong options', () => {
     expect(refusal({ [name]: { secureContext: createSecureContext() } })).toBe('nothing');
   });
 
-  test("those of the listener alone are none of connect()'s", () => {
+  test("include the listener's options in connect()", () => {
     expect(() => readConnect(URL_, { retryFor: 1 } as ConnectOptions)).toThrow(/has no "retryFor"/);
   });
 });
 
-describe("the caller's objects", () => {
+describe('objects that the caller passes', () => {
   test('are copied', () => {
     const headers = { 'X-List': ['a'] };
     const url = new URL(URL_);

@@ -16,14 +16,14 @@ test("the page of the client names every option of the client, in the code's ord
       expect(given[name], name).toBe(typeof value === 'string' ? `\`'${value}'\`` : String(value));
 });
 
-test('and every code of its errors', () => {
+test('the README names every code of its errors', () => {
   const source = readFileSync(new URL('../../../src/client/client-error.ts', import.meta.url), 'utf8');
   const codes = Array.from(source.matchAll(/^ {2}(WSTUNNEL_\w+): \{/gm), ([, code]) => code);
   expect(codes.length).toBe(9);
   expect(namesOf(table(CLIENT, '<!-- client errors -->'))).toEqual(codes);
 });
 
-test('and every option of the command', () => {
+test('the README names every option of the command', () => {
   const names = Object.entries(CONNECT_FLAGS).map(
     ([name, spec]) => `--${name}${'value' in spec ? ` ${spec.value}` : ''}`,
   );

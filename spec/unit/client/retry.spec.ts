@@ -5,7 +5,7 @@ import { withRetries } from '../../../src/client/handshake/retry.js';
 const SETTINGS = { retryFor: 60, retryDelay: 0.001 };
 const gone = () => new ClientError('WSTUNNEL_UNREACHABLE', 'gone');
 
-test('the pauses double, and a random part of each is waited', async () => {
+test('pauses double, and a random share of each is waited', async () => {
   const delays: number[] = [];
   let left = 6;
   const result = await withRetries(
@@ -19,7 +19,7 @@ test('the pauses double, and a random part of each is waited', async () => {
   expect(delays).toEqual([0.0005, 0.001, 0.002, 0.004, 0.008, 0.016]);
 });
 
-test('the last failure is told when the time is up', async () => {
+test('the last failure is thrown when the time is up', async () => {
   const attempts = withRetries(
     { retryFor: 0.01, retryDelay: 1 },
     new AbortController().signal,
@@ -30,7 +30,7 @@ test('the last failure is told when the time is up', async () => {
   await expect(attempts).rejects.toMatchObject({ code: 'WSTUNNEL_UNREACHABLE' });
 });
 
-test('what will not get better is not repeated', async () => {
+test('a permanent failure is not retried', async () => {
   let tries = 0;
   for (const error of [new Error('a defect'), new ClientError('WSTUNNEL_REFUSED', 'no', { status: 403 })]) {
     const attempts = withRetries(

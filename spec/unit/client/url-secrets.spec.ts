@@ -24,7 +24,7 @@ const WRONG_TARGETS = [
   'desk.example:80/?token=secret',
 ];
 
-describe('a wrong URL is shown without its secrets', () => {
+describe('an invalid URL is shown without its secrets', () => {
   test.each([...WRONG, ...WRONG_TARGETS])('as a target: %s', (url) => {
     expect(() => readTunnelUrl(url)).toThrow(/must b/);
     expect(() => readTunnelUrl(url)).not.toThrow(/secret/);
@@ -36,7 +36,7 @@ describe('a wrong URL is shown without its secrets', () => {
   });
 });
 
-test('a login that is no object is not shown', () => {
+test('a login that is not an object is not shown', () => {
   const options = { basic: 'ann:secret' as never };
   expect(() => readConnect('ws://desk.example/', options)).toThrow(/basic must be an object; got 'string'/);
 });
@@ -73,7 +73,7 @@ function expectHidden(message: string): void {
   expect(message.replace(/: "#".*;/s, '')).not.toMatch(/ann|corp|desk|1\d|45/i);
 }
 
-describe('issue 13, case 3: a raw password in a URL is an error that shows nothing of it', () => {
+describe('issue 13, case 3: a password that is not encoded in a URL is an error that does not show it', () => {
   test.each(MISREAD)('of a proxy: %s', (rest) => {
     const proxies = [`http://${rest}`, `https://${rest}/`, rest, ` http:\\\\${rest}`];
     for (const proxy of proxies) expectHidden(messageOf(() => readProxy({ proxy }, target)));
@@ -90,7 +90,7 @@ describe('issue 13, case 3: a raw password in a URL is an error that shows nothi
       expectHidden(messageOf(() => readTunnelUrl(url)));
   });
 
-  test('of a URL that was parsed before', () => {
+  test('of a URL object', () => {
     const proxy = new URL('http://CORP\\ann:1245@desk');
     expectHidden(messageOf(() => readProxy({ proxy }, target)));
     expectHidden(messageOf(() => readTunnelUrl(new URL('ws://ann:12#45@desk'))));
@@ -103,14 +103,14 @@ describe('issue 13, case 3: a raw password in a URL is an error that shows nothi
     }
   });
 
-  test('without a scheme, no hint shows it', () => {
+  test('without a scheme, no suggestion shows the password', () => {
     for (const url of ['ann:12/45@desk', 'ann:12@desk', 'ann:12/@desk'])
       expect(messageOf(() => readTunnelUrl(url))).toBe(
         "wstunnel: the URL must begin with ws: or wss:; got '***'",
       );
   });
 
-  test('an encoded one arrives, whatever it is', () => {
+  test('an encoded password arrives unchanged, whatever it contains', () => {
     const password = '#/?\\@:%\t\n[]| ä';
     const login = `ann:${encodeURIComponent(password)}`;
     const { headers } = readConnect(`ws://${login}@desk/vnc?a=b@c`, { proxy: false });
@@ -134,12 +134,12 @@ describe('issue 13, case 3: a raw password in a URL is an error that shows nothi
     'ws://novnc/ann@vm1',
     'ws://novnc/?user=ann@vm1',
     'ws://ann:pw@desk.example/ann@vm1',
-  ])('an "@" of the path or query is none: %s', (url) => {
+  ])('an "@" of path or query does not start a host: %s', (url) => {
     expect(readTunnelUrl(url).authority).toBe(new URL(url).host);
   });
 });
 
-describe('issue 13, case 3: a user name with dots is taken for a host', () => {
+describe('issue 13, case 3: a user name with dots is mistaken for a host', () => {
   test.each([
     'ws://ann.lee:12/SEKRET9@desk.example/vnc',
     'wss://ann.b.lee:12/SEKRET9@desk',
@@ -152,7 +152,7 @@ describe('issue 13, case 3: a user name with dots is taken for a host', () => {
     expect(message).not.toMatch(/SEKRET|ann|lee|desk/);
   });
 
-  test('many characters before an "@" that is not there are no long search', { timeout: 10_000 }, () => {
+  test('a long text without an "@" is searched quickly', { timeout: 10_000 }, () => {
     for (const character of ['\n', '#', ':', '@', '\t\r'])
       for (const url of [
         `ws://desk/x${character.repeat(200_000)}x`,

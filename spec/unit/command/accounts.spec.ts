@@ -30,7 +30,7 @@ function countingBcrypt() {
   return { rounds, bcrypt: { compare } };
 }
 
-test('whoever guesses passwords has sixteen tries at once, and holds up nobody who was in before', async () => {
+test('an attacker gets sixteen attempts at once and does not delay users who logged in before', async () => {
   const memory = new LoginMemory({ guesses: UNSLOWED });
   const accounts = await accountsOf(`ann:${hashSync('right', 6)}\n`, memory);
   expect(await accounts.verify('ann', 'right')).toBe('yes');
@@ -42,13 +42,13 @@ test('whoever guesses passwords has sixteen tries at once, and holds up nobody w
   expect(await accounts.verify('ann', 'wrong')).toBe('no');
 });
 
-test("a name that nobody has comes in by nobody's password", async () => {
+test('an unknown name is refused, whatever the password', async () => {
   const accounts = await accountsOf(`ann:${hashSync('right', 4)}\n`);
   for (const name of ['nobody', '', '__proto__', 'constructor'])
     expect(await accounts.verify(name, 'right')).toBe('no');
 });
 
-test('passwords are compared one after the other: a core at the most', async () => {
+test('passwords are compared one at a time, so on one core at most', async () => {
   const accounts = await accountsOf(`slow:${hashSync('x', 11)}\nquick:${hashSync('x', 4)}\n`);
   const order: string[] = [];
   await Promise.all(
@@ -60,7 +60,7 @@ test('passwords are compared one after the other: a core at the most', async () 
   expect(order).toEqual(['slow', 'quick']);
 });
 
-test('the tunnels go on while a password is compared', async () => {
+test('tunnels keep running while a password is compared', async () => {
   const accounts = await accountsOf(`ann:${hashSync('right', 11)}\n`);
   await accounts.verify('ann', 'first');
   let turns = 0;
@@ -76,7 +76,7 @@ test('the tunnels go on while a password is compared', async () => {
   expect(turns).toBeGreaterThan(100);
 });
 
-test('too many at once is a 503 that says when to come again', async () => {
+test('too many logins at once get 503 with a time to retry', async () => {
   const busy = { verify: () => Promise.resolve('busy') } as unknown as Accounts;
   const { port } = await startApp((app) => app.use(requireLogin(busy)));
   const answer = await fetch(`http://127.0.0.1:${port}/`, {
@@ -90,12 +90,12 @@ test('a hash that would take minutes is refused', async () => {
   await expect(accountsOf(`ann:${hash}\n`)).rejects.toThrow(/:1: the cost of a bcrypt hash must be 4 to 14/);
 });
 
-describe('issue 12, case 8: logins of --auth', () => {
+describe('issue 12, case 8: logins with --auth', () => {
   const hashOf = (cost: number) => ({
     hash: hashSync('x', 4).replace('$04$', `$${String(cost).padStart(2, '0')}$`),
   });
 
-  test('every name costs bcrypt the same, also one that nobody has, or that has a plain password', async () => {
+  test('every name costs bcrypt the same time, also an unknown one or one with a plain password', async () => {
     const secrets = new Map<string, Secret>([
       ['four', hashOf(4)],
       ['ten', hashOf(10)],
@@ -111,7 +111,7 @@ describe('issue 12, case 8: logins of --auth', () => {
     for (const name of ['plain', 'nobody']) expect(await accounts.verify(name, 'right')).toBe('no');
   });
 
-  test('a file of plain passwords alone asks no bcrypt', async () => {
+  test('a file with plain passwords only calls no bcrypt', async () => {
     const { rounds, bcrypt } = countingBcrypt();
     const accounts = new Accounts(new Map([['ann', { digest: passwordDigest('secret') }]]), { bcrypt });
     expect(await accounts.verify('ann', 'secret')).toBe('yes');
@@ -119,7 +119,7 @@ describe('issue 12, case 8: logins of --auth', () => {
     expect(rounds).toEqual([]);
   });
 
-  test('a login that was right is remembered for its own client alone', async () => {
+  test('a successful login is remembered for its client only', async () => {
     const { rounds, bcrypt } = countingBcrypt();
     const accounts = new Accounts(new Map([['ann', hashOf(10)]]), { bcrypt });
     for (let i = 0; i < 50; i++) expect(await accounts.verify('ann', 'right', 'home')).toBe('yes');
@@ -128,7 +128,7 @@ describe('issue 12, case 8: logins of --auth', () => {
     expect(rounds).toHaveLength(2);
   });
 
-  test('beside it ten wrong passwords are tried at most: then bcrypt is asked, in turn', async () => {
+  test('a remembered login allows ten wrong passwords, then bcrypt is called in turn', async () => {
     const { rounds, bcrypt } = countingBcrypt();
     const accounts = new Accounts(new Map([['ann', hashOf(10)]]), {
       bcrypt,
@@ -141,7 +141,7 @@ describe('issue 12, case 8: logins of --auth', () => {
     expect(rounds.length).toBe(before + 1);
   });
 
-  test('requests that ask for the same at once cost one comparison', async () => {
+  test('simultaneous requests with the same login cost one comparison', async () => {
     const { rounds, bcrypt } = countingBcrypt();
     const accounts = new Accounts(new Map([['ann', hashOf(10)]]), { bcrypt });
     const page = Array.from({ length: 6 }, () => accounts.verify('ann', 'right', 'home'));
@@ -149,7 +149,7 @@ describe('issue 12, case 8: logins of --auth', () => {
     expect(rounds).toHaveLength(1);
   });
 
-  test('new settings forget no wrong login', async () => {
+  test('new settings forget no failed login', async () => {
     const memory = new LoginMemory({ queue: { perClient: 1, total: 1, wait: 50, hold: 0 } });
     const before = await accountsOf(`ann:${hashSync('right', 4)}\n`, memory);
     for (let i = 0; i < 4; i++) await before.verify('ann', 'wrong', 'bad');
@@ -158,7 +158,7 @@ describe('issue 12, case 8: logins of --auth', () => {
     expect(await after.verify('ann', 'right', 'home')).toBe('yes');
   });
 
-  test('the client is the address that the app sees, of IPv6 its /64', async () => {
+  test('the client is the address that the app sees, for IPv6 its /64', async () => {
     const clients: unknown[] = [];
     const accounts = {
       verify: (...args: unknown[]) => Promise.resolve(clients.push(args[2]) ? 'no' : 'yes'),
@@ -179,7 +179,7 @@ describe('issue 12, case 8: logins of --auth', () => {
     ['slowed', 429, '10'],
     ['busy', 503, '1'],
     ['failed', 503, '10'],
-  ])('%s is a %d that says when to come again', async (verdict, status, seconds) => {
+  ])('%s is a %d that says when to retry', async (verdict, status, seconds) => {
     const accounts = { verify: () => Promise.resolve(verdict) } as unknown as Accounts;
     const { port } = await startApp((app) => app.use(requireLogin(accounts)));
     const answer = await fetch(`http://127.0.0.1:${port}/`, {
@@ -203,13 +203,13 @@ describe('issue 12, case 19: the 72 bytes of bcrypt', () => {
     expect(await accounts.verify('bob', given)).toBe('no');
   });
 
-  test('one of 72 bytes is right', async () => {
+  test('a password of 72 bytes is accepted', async () => {
     const accounts = await accountsOf(`ann:${hashSync(long, 4)}\n`);
     expect(await accounts.verify('ann', long)).toBe('yes');
     expect(await accounts.verify('ann', long.slice(0, -1))).toBe('no');
   });
 
-  test('a plain password may be longer, to its last byte', async () => {
+  test('a plain password may be longer, and counts to its last byte', async () => {
     const { file, hashes } = await files({ file: `${long}${long}\n`, hashes: `bob:${hashSync('x', 4)}\n` });
     const accounts = readAccounts([{ user: 'ann', file: file! }, { file: hashes! }], () => undefined);
     expect(await accounts.verify('ann', `${long}${long}`)).toBe('yes');
@@ -217,7 +217,7 @@ describe('issue 12, case 19: the 72 bytes of bcrypt', () => {
     expect(await accounts.verify('bob', `${long}${long}`)).toBe('no');
   });
 
-  test('the answer says so, for each name alike', async () => {
+  test('the answer says so, for every name alike', async () => {
     const accounts = await accountsOf(`ann:${hashSync('right', 4)}\n`);
     const { port } = await startApp((app) => app.use(requireLogin(accounts)));
     const textFor = async (name: string, password: string) => {
@@ -233,7 +233,7 @@ describe('issue 12, case 19: the 72 bytes of bcrypt', () => {
     expect(await textFor('ann', 'wrong')).toBe('401 log in first\n');
   });
 
-  test('bytes that are no UTF-8 are no password', async () => {
+  test('bytes that are not UTF-8 are not a password', async () => {
     const { file } = await files({ file: 'p\uFFFDss\n', latin1: Buffer.from('p\xe4ss\n', 'latin1') });
     expect(() => readAccounts([{ user: 'ann', file: file! }], () => undefined)).toThrow(/is not UTF-8/);
     const accounts = await accountsOf(`ann:${hashSync('p\uFFFDss', 4)}\n`);

@@ -17,7 +17,7 @@ test.each([
   ['[::]:80', { host: '::', port: 80 }],
   ['unix:run/s', { socket: 'run/s' }],
   ['/run/s', { socket: '/run/s' }],
-])('where to listen: %s', (text, address) => expect(parseListenAddress(text)).toEqual(address));
+])('is a listen address: %s', (text, address) => expect(parseListenAddress(text)).toEqual(address));
 
 test.each([
   '',
@@ -32,7 +32,7 @@ test.each([
   'a b:80',
   'unix:',
   'http://x:80',
-])('nowhere to listen: %j', (text) => expect(parseListenAddress(text)).toBeUndefined());
+])('is not a listen address: %j', (text) => expect(parseListenAddress(text)).toBeUndefined());
 
 test.each([
   ['5900', { host: '127.0.0.1', port: 5900 }],
@@ -43,10 +43,10 @@ test.each([
   ['/run/vnc.sock', { socket: '/run/vnc.sock' }],
   ['tls:desk.lan:5900', { host: 'desk.lan', port: 5900, tls: true }],
   ['tls:5900', { host: '127.0.0.1', port: 5900, tls: true }],
-])('where to: %s', (text, host) => expect(parseTarget(text)).toEqual(host));
+])('is a target: %s', (text, host) => expect(parseTarget(text)).toEqual(host));
 
 test.each(['', '0', ':0', '*:5900', 'desk', 'tls:', 'tls:unix:/x', 'unix:', '::1:5900'])(
-  'no target: %j',
+  'is not a target: %j',
   (text) => expect(parseTarget(text)).toBeUndefined(),
 );
 
@@ -58,12 +58,12 @@ test.each(['ann:1245@desk:5900', 'token@desk:5900', 'tls:token@desk:5900'])(
   },
 );
 
-test('what is shown can be typed', () => {
+test('every address that is shown can be given as an argument', () => {
   for (const text of ['127.0.0.1:80', '[::1]:80', ':80', 'unix:/run/s'])
     expect(shownAddress(parseListenAddress(text)!)).toBe(text);
 });
 
-test('loopback', () => {
+test('loopback addresses are recognized', () => {
   const notations = [
     '127.1:80',
     '127.0.1:80',

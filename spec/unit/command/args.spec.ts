@@ -9,7 +9,7 @@ const SPECS = {
   verbose: { short: 'v', help: 'more' },
 } as const;
 
-test('values, repeated ones, switches and arguments, in any order', () => {
+test('values, repeated options, switches and arguments are read in any order', () => {
   const args = readArgs(['a', '--allow=x', '-v', '--web', 'dir', '--allow', 'y', 'b', '--', '--c'], SPECS);
   expect(args.positionals).toEqual(['a', 'b', '--c']);
   expect([args.text('web'), args.list('allow'), args.has('verbose')]).toEqual(['dir', ['x', 'y'], true]);
@@ -30,19 +30,19 @@ test.each([
   expect(() => readArgs(given, SPECS)).toThrow(new CommandError(EXIT.usage, message));
 });
 
-test('a value that begins with a dash is written with =, and - alone is one', () => {
+test('a value that starts with a dash is given with =, and a single - is a value', () => {
   expect(readArgs(['--web=-x'], SPECS).text('web')).toBe('-x');
   expect(readArgs(['--web', '-'], SPECS).text('web')).toBe('-');
 });
 
-test('an option without a text of its own shares the line before it', () => {
+test('an option without help text is listed with the previous one', () => {
   expect(helpLines(SPECS, false)).toEqual([
     '  --web DIR, --allow LIST  files',
     '  -v, --verbose            more',
   ]);
 });
 
-test('the long help has the rare options too', () => {
+test('the long help lists rare options too', () => {
   expect(helpLines(SPECS, true)).toEqual([
     '  --web DIR, --allow LIST  files',
     '  --a-rare-one             seldom',

@@ -39,7 +39,7 @@ function startFakes() {
 }
 
 describe('issue 12, case 5: answers of the thread that compares passwords', () => {
-  test('each goes to the question that it is for, in whatever order they come', async () => {
+  test('are matched with their questions in any order', async () => {
     const { thread, workers } = startFakes();
     const [wrong, right] = [thread.compare('wrong', ['h']), thread.compare('right', ['h'])];
     await vi.waitFor(() => expect(workers[0]?.asked).toHaveLength(2));
@@ -48,7 +48,7 @@ describe('issue 12, case 5: answers of the thread that compares passwords', () =
     expect([await wrong, await right]).toEqual([false, true]);
   });
 
-  test('one that was given already, or that nobody asked for, changes nothing', async () => {
+  test('are ignored if they are repeated or unexpected', async () => {
     const { thread, workers } = startFakes();
     const first = thread.compare('first', ['h']);
     workers[0]!.answer('first', true);
@@ -60,7 +60,7 @@ describe('issue 12, case 5: answers of the thread that compares passwords', () =
     expect(await second).toBe(false);
   });
 
-  test('a thread that can’t be started fails its own caller, and no other one', async () => {
+  test('a thread that can’t start fails its caller only', async () => {
     const { thread, workers, failures } = startFakes();
     failures.push(new Error('EAGAIN'));
     await expect(thread.compare('ann', ['h'])).rejects.toThrow('EAGAIN');
@@ -71,7 +71,7 @@ describe('issue 12, case 5: answers of the thread that compares passwords', () =
   });
 
   test.each(['error', 'exit'])(
-    'after its %s all open questions fail, and the next one starts another',
+    'after its %s all open questions fail, and the next question starts a new thread',
     async (event) => {
       const { thread, workers } = startFakes();
       const open = [thread.compare('a', ['h']), thread.compare('b', ['h'])];
@@ -85,7 +85,7 @@ describe('issue 12, case 5: answers of the thread that compares passwords', () =
     },
   );
 
-  test('a thread that does not answer is ended', async () => {
+  test('a thread that does not answer is terminated', async () => {
     vi.useFakeTimers();
     try {
       const { thread, workers } = startFakes();
@@ -115,7 +115,7 @@ describe('issue 12, case 5: answers of the thread that compares passwords', () =
     expect(await accounts.verify('ann', 'wrong')).toBe('no');
   });
 
-  test('the real thread compares with the first hash alone', async () => {
+  test('the real thread compares with the first hash only', async () => {
     const thread = new BcryptThread();
     const [own, other] = [hashSync('own', 4), hashSync('other', 4)];
     expect(await thread.compare('own', [own, other])).toBe(true);

@@ -9,11 +9,11 @@ test.each([
   [Infinity, 10_000],
   [66, 1],
   [10, 1],
-])('issue 12, case 18: of %d descriptors %d connections are the default cap', (limit, connections) => {
+])('issue 12, case 18: with %d descriptors the default limit is %d connections', (limit, connections) => {
   expect(defaultMaxConnections(limit)).toBe(connections);
 });
 
-test('issue 12, case 18: the limit of this process is known', () => {
+test('issue 12, case 18: the descriptor limit of this process is read', () => {
   const cap = defaultMaxConnections();
   expect(cap).toBeGreaterThan(1);
   expect(cap).toBeLessThanOrEqual(10_000);

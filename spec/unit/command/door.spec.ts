@@ -29,7 +29,7 @@ async function socketPath(): Promise<string> {
 }
 
 describe('issue 12, case 13: a connection without an address', () => {
-  test('is a local peer on a unix socket, and a client that is gone on a port', async () => {
+  test('is a local peer on a unix socket, and a client that has left on a port', async () => {
     const local = await behindDoor({}, await socketPath());
     const peer = new Socket();
     local.server.emit('connection', peer);
@@ -43,7 +43,7 @@ describe('issue 12, case 13: a connection without an address', () => {
     expect([gone.destroyed, remote.given]).toEqual([true, []]);
   });
 
-  test('is told from a proxy by the list of --trust-proxy', async () => {
+  test('is a proxy if --trust-proxy lists it', async () => {
     const isProxy = vi.fn(() => false);
     const { server, given, warn } = await behindDoor({ isProxy }, await socketPath());
     const peer = new Socket();
@@ -55,7 +55,7 @@ describe('issue 12, case 13: a connection without an address', () => {
   });
 });
 
-test('a flood of refused connections is one warning', async () => {
+test('refused in a flood is reported by one warning', async () => {
   const { server, warn } = await behindDoor({ maxConnections: 1 }, await socketPath());
   const sockets = Array.from({ length: 50 }, () => new Socket());
   for (const socket of sockets) server.emit('connection', socket);

@@ -20,8 +20,8 @@ const refusal = (address: string, status = 403) =>
 const passed = (address: string, times: number) =>
   Array.from({ length: times }, () => folding.passes(refusal(address))).filter(Boolean).length;
 
-describe('issue 12, case 16: refusals of one address', () => {
-  test('ten in a minute are written out, the others are one line at its end', () => {
+describe('issue 12, case 16: the refusals of one address', () => {
+  test('are logged ten times per minute, then as one line at its end', () => {
     expect(passed('192.0.2.1', 30)).toBe(10);
     folding.passes(refusal('192.0.2.1', 429));
     expect(passed('192.0.2.2', 3)).toBe(3);
@@ -34,14 +34,14 @@ describe('issue 12, case 16: refusals of one address', () => {
     expect(passed('192.0.2.1', 30)).toBe(10);
   });
 
-  test('all addresses of one IPv6 customer count as one', () => {
+  test('are counted together for all addresses of an IPv6 /64', () => {
     const all = Array.from({ length: 30 }, (_, n) => passed(`2001:db8::${n.toString(16)}`, 1));
     expect(all.filter((one) => one === 1)).toHaveLength(10);
     folding.end();
     expect(told).toMatchObject([{ address: '2001:db8:0:0::/64', count: 20 }]);
   });
 
-  test('addresses without number fill neither the memory nor the log', () => {
+  test('of countless addresses fill neither memory nor log', () => {
     let written = 0;
     for (let i = 0; i < 20_000; i++) written += passed(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`, 1);
     expect(written).toBe(510);
@@ -49,7 +49,7 @@ describe('issue 12, case 16: refusals of one address', () => {
     expect(told).toMatchObject([{ address: 'other addresses', count: 19_490 }]);
   });
 
-  test('an end without refusals says nothing', () => {
+  test('an end without refusals logs nothing', () => {
     folding.end();
     expect(told).toEqual([]);
     expect(vi.getTimerCount()).toBe(0);

@@ -7,8 +7,8 @@ function startGuesses(settings = WRONG_LOGINS) {
   return { clock, guesses: new WrongLogins(settings, () => clock.now) };
 }
 
-describe('issue 12, case 8: what a wrong login costs', () => {
-  test('people may mistype three times; then the pause doubles up to five seconds', () => {
+describe('issue 12, case 8: the pauses after failed logins', () => {
+  test('start after three failures, then double up to five seconds', () => {
     const { guesses } = startGuesses();
     const ann = loginKeysOf('home', 'ann');
     const pauses = Array.from({ length: 9 }, () => {
@@ -18,7 +18,7 @@ describe('issue 12, case 8: what a wrong login costs', () => {
     expect(pauses).toEqual([0, 0, 0, 1000, 2000, 4000, 5000, 5000, 5000]);
   });
 
-  test('an address waits a second at the most, whatever names it tries', () => {
+  test('are at most one second for an address, whatever names it tries', () => {
     const { guesses } = startGuesses();
     const pauses = Array.from({ length: 30 }, (_, i) => {
       guesses.note(loginKeysOf('bad', `name ${i}`));
@@ -28,14 +28,14 @@ describe('issue 12, case 8: what a wrong login costs', () => {
     expect(Math.max(...pauses)).toBe(1000);
   });
 
-  test('guesses from elsewhere do not slow the owner of a name', () => {
+  test('of other addresses do not delay the owner of a name', () => {
     const { guesses } = startGuesses();
     for (let i = 0; i < 1000; i++) guesses.note(loginKeysOf(`bad ${i % 5}`, 'ann'));
     expect(guesses.pause(loginKeysOf('home', 'ann'))).toBe(0);
     expect(guesses.countsOf(loginKeysOf('home', 'ann'))).toEqual({ client: 0, pair: 0 });
   });
 
-  test('a pause ends, and after twenty minutes nothing is remembered', () => {
+  test('end, and after twenty minutes nothing is remembered', () => {
     const { guesses, clock } = startGuesses();
     const ann = loginKeysOf('home', 'ann');
     for (let i = 0; i < 1000; i++) guesses.note(ann);
@@ -48,7 +48,7 @@ describe('issue 12, case 8: what a wrong login costs', () => {
     expect(guesses.countsOf(ann)).toEqual({ client: 0, pair: 0 });
   });
 
-  test('of many clients only the last are remembered', () => {
+  test('are remembered for the most recent clients only', () => {
     const { guesses } = startGuesses({ ...WRONG_LOGINS, most: 100 });
     for (let i = 0; i < 1000; i++) guesses.note(loginKeysOf(`bad ${i}`, 'ann'));
     const left = Array.from(
@@ -59,7 +59,7 @@ describe('issue 12, case 8: what a wrong login costs', () => {
     expect(left.at(-1)).toBe(1);
   });
 
-  test('no name and client make the pair of another name and client', () => {
+  test('never confuse two pairs of name and client', () => {
     expect(loginKeysOf('a', 'b"],["c').pair).not.toBe(loginKeysOf('a","b', '],["c').pair);
   });
 });

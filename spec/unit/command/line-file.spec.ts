@@ -50,8 +50,8 @@ class Disk {
   };
 }
 
-describe('issue 12, case 16: the log recovers by itself', () => {
-  test('after a full disk all lines are there, each of them whole', async () => {
+describe('issue 12, case 16: the log recovers without help', () => {
+  test('after a full disk every line is there and complete', async () => {
     vi.useFakeTimers();
     const disk = new Disk();
     const warn = vi.fn();
@@ -71,7 +71,7 @@ describe('issue 12, case 16: the log recovers by itself', () => {
     expect(disk.texts[disk.id]).toMatch(/third\nfourth\n$/);
   });
 
-  test('what did not fit into memory meanwhile is counted where it is missing', async () => {
+  test('lines that did not fit into memory meanwhile are counted in their place', async () => {
     vi.useFakeTimers();
     const disk = new Disk();
     const file = new LineFile('events.log', { warn: vi.fn(), gap, files: disk.files });
@@ -92,7 +92,7 @@ describe('issue 12, case 16: the log recovers by itself', () => {
     expect(lines.slice(kept)).toEqual([`lost ${20_000 - kept}`, 'after', '']);
   });
 
-  test('what could not be written until the end is told', async () => {
+  test('lines that could not be written until the end are reported', async () => {
     const disk = new Disk();
     const warn = vi.fn();
     const file = new LineFile('events.log', { warn, gap, files: disk.files });
@@ -104,7 +104,7 @@ describe('issue 12, case 16: the log recovers by itself', () => {
     file.write('too late\n');
   });
 
-  test.skipIf(!existsSync('/dev/full'))('a real disk that is full, and then is not', async () => {
+  test.skipIf(!existsSync('/dev/full'))('on a real disk that is full for a while', async () => {
     const path = join(await folder(), 'log');
     await symlink('/dev/full', path);
     const warn = vi.fn();
@@ -122,7 +122,7 @@ describe('issue 12, case 16: the log recovers by itself', () => {
     ]);
   });
 
-  test('a file that was renamed or removed has a successor, without a signal', async () => {
+  test('a file that is renamed or deleted is created again without a signal', async () => {
     const path = join(await folder(), 'log');
     const file = new LineFile(path, { warn: vi.fn(), gap });
     await file.open();
@@ -139,7 +139,7 @@ describe('issue 12, case 16: the log recovers by itself', () => {
     await file.close();
   });
 
-  test('where another file has the name, open() goes on there, and no line is lost', async () => {
+  test('open() continues at another file of that name, and no line is lost', async () => {
     const path = join(await folder(), 'log');
     const file = new LineFile(path, { warn: vi.fn(), gap });
     await file.open();
@@ -158,14 +158,14 @@ describe('issue 12, case 16: the log recovers by itself', () => {
     expect(texts.join('')).toBe(written.join(''));
   });
 
-  test('a folder that is not there is an error of open()', async () => {
+  test('a missing folder is an error of open()', async () => {
     const file = new LineFile(join(await folder(), 'none', 'log'), { warn: vi.fn(), gap });
     await expect(file.open()).rejects.toThrow('ENOENT');
   });
 });
 
-describeWith('mkfifo')('issue 12, case 16: a log that is a pipe', () => {
-  test('waits for a slow reader, and goes on with the next one', async () => {
+describeWith('mkfifo')('issue 12, case 16: a pipe as log', () => {
+  test('waits for a slow reader and continues with the next one', async () => {
     const path = join(await folder(), 'pipe');
     execFileSync('mkfifo', [path]);
     const read = () => open(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -202,7 +202,7 @@ describeWith('mkfifo')('issue 12, case 16: a log that is a pipe', () => {
   });
 });
 
-test('issue 12, case 16: a file that is renamed while nothing is written has a successor at once', async () => {
+test('issue 12, case 16: a file renamed while nothing is written is created again at once', async () => {
   const path = join(await folder(), 'log');
   const file = new LineFile(path, { warn: () => undefined, gap });
   onCleanup(() => file.close());

@@ -28,8 +28,8 @@ function startCookie(key = Buffer.alloc(32, 1), socketPath = '') {
 /** As a browser sends it back. */
 const pairOf = (line: string) => line.split(';')[0]!;
 
-describe('issue 12, case 29: the cookie of a login', () => {
-  test('it proves the name until its time is over', () => {
+describe('issue 12, case 29: the login cookie', () => {
+  test('proves the name until it expires', () => {
     const { set, read, state } = startCookie();
     const pair = pairOf(set());
     expect(read(pair)).toEqual({ user: 'ann', left: 12 * HOUR });
@@ -40,7 +40,7 @@ describe('issue 12, case 29: the cookie of a login', () => {
     expect(read(pair)).toBeUndefined();
   });
 
-  test('no script, other site or other port gets at it', () => {
+  test('is hidden from scripts, other sites and other ports', () => {
     const { set } = startCookie();
     expect(set()).toMatch(/^wstunnel-6080=\S+; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict$/);
     expect(set('ann', 0, { localPort: 443, encrypted: true })).toMatch(
@@ -49,12 +49,12 @@ describe('issue 12, case 29: the cookie of a login', () => {
     expect(set()).not.toMatch(/Domain/i);
   });
 
-  test('over https one that was set without is not taken', () => {
+  test('over https is not accepted if it was set without', () => {
     const { set, read } = startCookie();
     expect(read(pairOf(set()), { localPort: 6080, encrypted: true })).toBeUndefined();
   });
 
-  test('commands on other ports or sockets of the host have others', () => {
+  test('has a different name for commands on other ports or sockets of the host', () => {
     const { set, read } = startCookie();
     expect(read(pairOf(set('ann', 0, { localPort: 6081 })))).toBeUndefined();
     const [one, two] = ['/run/a.sock', '/run/b.sock'].map((path) => startCookie(undefined, path));
@@ -62,7 +62,7 @@ describe('issue 12, case 29: the cookie of a login', () => {
     expect(one!.read(pairOf(one!.set('ann', 0, {})), {})?.user).toBe('ann');
   });
 
-  test('a changed password, a removed name and another process end it', () => {
+  test('is invalid after a changed password, a removed name or a restart', () => {
     const { set, read, state } = startCookie();
     const pair = pairOf(set());
     expect(startCookie(Buffer.alloc(32, 2)).read(pair)).toBeUndefined();
@@ -74,7 +74,7 @@ describe('issue 12, case 29: the cookie of a login', () => {
     expect(read(pairOf(set('ann')))).toBeUndefined();
   });
 
-  test('no part of it can be changed', () => {
+  test('is invalid with any part changed', () => {
     const { set, read, state } = startCookie();
     state.marks.set('eve', 'mark 1');
     const [expires = '', user = '', mark = ''] = pairOf(set('eve')).split('=')[1]!.split('.');
@@ -102,14 +102,14 @@ describe('issue 12, case 29: the cookie of a login', () => {
       expect(read(`wstunnel-6080=${odd}`)).toBeUndefined();
   });
 
-  test('beside a few of somebody else’s of the same name it is still found', () => {
+  test('is found beside several foreign cookies of the same name', () => {
     const { set, read } = startCookie();
     const pair = pairOf(set());
     expect(read(`wstunnel-6080=x; wstunnel-6080=y; ${pair}`)?.user).toBe('ann');
     expect(read(`${'wstunnel-6080=x; '.repeat(2000)}${pair}`)).toBeUndefined();
   });
 
-  test('it is set anew in the second half of its time', () => {
+  test('is renewed in the second half of its lifetime', () => {
     const { set } = startCookie();
     expect(set('ann', 7 * HOUR)).toBe('');
     expect(set('ann', 5 * HOUR)).toMatch(/^wstunnel-6080=/);

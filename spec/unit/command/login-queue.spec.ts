@@ -40,7 +40,7 @@ function startQueue(settings = QUEUE) {
 }
 
 describe('issue 12, case 8: the queue of logins', () => {
-  test('a client is served after the login under way, however many of another client wait', async () => {
+  test('serves a client after the current login, however many of another client are queued', async () => {
     const { enter, end, served } = startQueue();
     for (let i = 0; i < 12; i++) void enter('bad', `name ${i}`);
     await end('bad', 'name 0');
@@ -49,7 +49,7 @@ describe('issue 12, case 8: the queue of logins', () => {
     expect(served).toEqual(['bad', 'bad', 'home']);
   });
 
-  test('a client that was never wrong goes before a hundred that were', async () => {
+  test('serves a client without failures before a hundred with failures', async () => {
     const { enter, end, served, guesses } = startQueue();
     for (let i = 0; i < 100; i++) {
       guesses.note(loginKeysOf(`bad ${i}`, 'x'));
@@ -60,7 +60,7 @@ describe('issue 12, case 8: the queue of logins', () => {
     expect(served[1]).toBe('home');
   });
 
-  test('where nobody was wrong, a client that was in before goes first', async () => {
+  test('serves a client that logged in before first, where none has failed', async () => {
     const { enter, end, served } = startQueue();
     for (let i = 0; i < 100; i++) void enter(`new ${i}`);
     void enter('office', 'ann', { isKnown: true });
@@ -68,7 +68,7 @@ describe('issue 12, case 8: the queue of logins', () => {
     expect(served[1]).toBe('office');
   });
 
-  test('clients take turns', async () => {
+  test('serves clients in turn', async () => {
     const { enter, end, served } = startQueue();
     void enter('first');
     await end();
@@ -78,7 +78,7 @@ describe('issue 12, case 8: the queue of logins', () => {
     expect(served.slice(1).join(' ')).toMatch(/^(a b a b a b|b a b a b a)$/);
   });
 
-  test('who is slowed lets others go first, and is served when the pause is over', async () => {
+  test("serves other clients during a client's pause, and that client afterwards", async () => {
     const { enter, end, served, guesses } = startQueue();
     for (let i = 0; i < 4; i++) guesses.note(loginKeysOf('home', 'ann'));
     void enter('home', 'ann');
@@ -92,7 +92,7 @@ describe('issue 12, case 8: the queue of logins', () => {
     expect(served).toEqual(['home', 'home']);
   });
 
-  test('one client has sixteen places; the login that loses its place is refused a second later', async () => {
+  test('has sixteen slots per client, and refuses the login that loses its slot a second later', async () => {
     const { enter, served, refused } = startQueue();
     for (let i = 0; i < 20; i++) void enter('bad', `name ${i}`);
     await vi.advanceTimersByTimeAsync(900);
@@ -101,7 +101,7 @@ describe('issue 12, case 8: the queue of logins', () => {
     expect(refused).toEqual(Array.from({ length: 3 }, () => ['bad', 'busy']));
   });
 
-  test('where all places are taken, the client with the most of them loses one', async () => {
+  test('when full takes a slot from the client with the most', async () => {
     const { enter, refused } = startQueue({ ...QUEUE, total: 20 });
     void enter('first');
     for (let i = 0; i < 10; i++) void enter(`one ${i}`);
@@ -111,14 +111,14 @@ describe('issue 12, case 8: the queue of logins', () => {
     expect(refused).toEqual(Array.from({ length: 8 }, () => ['bad', 'busy']));
   });
 
-  test('refusals that are held back are bounded: the others come at once', async () => {
+  test('delays a bounded number of refusals, and sends the others at once', async () => {
     const { enter, refused } = startQueue({ ...QUEUE, perClient: 1, total: 5 });
     for (let i = 0; i < 50; i++) void enter('bad', `name ${i}`);
     await vi.advanceTimersByTimeAsync(0);
     expect(refused.length).toBe(50 - 2 - 5);
   });
 
-  test('nobody waits longer than fifteen seconds', async () => {
+  test('keeps no login longer than fifteen seconds', async () => {
     const { enter, refused, guesses } = startQueue();
     void enter('stuck');
     void enter('home');
@@ -129,7 +129,7 @@ describe('issue 12, case 8: the queue of logins', () => {
     expect(refused).toEqual([['home', 'busy']]);
   });
 
-  test('a client that leaves gives its place away', async () => {
+  test('frees the slot of a client that leaves', async () => {
     const { enter, end, served, refused } = startQueue();
     const gone = new AbortController();
     void enter('first');

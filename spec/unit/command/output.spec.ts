@@ -9,7 +9,7 @@ import { StatusLine } from '../../../src/command/output/status-line.js';
 import type { Tunnel } from '../../../src/types.js';
 import { FakeIo } from '../../support/fake-io.js';
 
-test('who does not read what is told of tunnels fills no memory', () => {
+test('a terminal that is not read from fills no memory', () => {
   const io = new FakeIo();
   const stalled = new Writable({ write: () => undefined });
   const status = new StatusLine(Object.assign(io, { stderr: stalled }), () => ({
@@ -22,7 +22,7 @@ test('who does not read what is told of tunnels fills no memory', () => {
   expect(stalled.writableLength).toBeLessThan(1_100_000);
 });
 
-test.skipIf(!existsSync('/dev/full'))('a log that can no longer be written to is told of', async () => {
+test.skipIf(!existsSync('/dev/full'))('a log that can no longer be written is reported', async () => {
   const warn = vi.fn();
   const log = await EventLog.open('/dev/full', new PassThrough(), warn);
   log.write('open', {});

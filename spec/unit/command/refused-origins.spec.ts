@@ -17,7 +17,7 @@ function start() {
 }
 
 describe('issue 13, case 7: refused origins are reported', () => {
-  test('each once, with the option that lets it in', () => {
+  test('once each, with the option that admits it', () => {
     const { lines, refused, note } = start();
     for (let i = 0; i < 3; i++) {
       note('https://a.example');
@@ -32,7 +32,7 @@ describe('issue 13, case 7: refused origins are reported', () => {
     expect(lines).toHaveLength(3);
   });
 
-  test('a lighttpd.conf has a directive in its place', () => {
+  test('with the directive where the settings are a lighttpd.conf', () => {
     const { lines, note } = start();
     note('https://a.example', 'WSTUNNEL_ORIGIN_REFUSED', true);
     expect(lines).toEqual([
@@ -40,13 +40,13 @@ describe('issue 13, case 7: refused origins are reported', () => {
     ]);
   });
 
-  test('"null" is never recommended without what it means', () => {
+  test('with an explanation where "null" would be recommended', () => {
     const { lines, note } = start();
     note('null');
     expect(lines[0]).toContain('every site can create: --origin null would allow them all');
   });
 
-  test('an origin that a shell would run is not part of a command line', () => {
+  test('without a command line where a shell would execute the origin', () => {
     const { lines, note } = start();
     note('http://$(reboot)');
     note('http://a;b');
@@ -54,7 +54,7 @@ describe('issue 13, case 7: refused origins are reported', () => {
     expect(lines).toHaveLength(2);
   });
 
-  test('a client without an Origin is reported once, other refusals never', () => {
+  test('once for a client without an Origin, and never for other refusals', () => {
     const { lines, note } = start();
     for (let i = 0; i < 3; i++) note(undefined, 'WSTUNNEL_ORIGIN_MISSING');
     note('https://a.example', 'WSTUNNEL_ADDRESS_REFUSED');
@@ -63,7 +63,7 @@ describe('issue 13, case 7: refused origins are reported', () => {
     ]);
   });
 
-  test('invented origins fill neither the log nor the memory, and a page is reported once they are over', () => {
+  test('in bounded number, and a page is reported once the flood is over', () => {
     const { lines, clock, note } = start();
     for (let i = 0; i < 5000; i++) note(`https://x${i}.example`);
     expect(lines).toHaveLength(21);

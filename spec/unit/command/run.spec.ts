@@ -20,19 +20,19 @@ test('the help goes to stdout', async () => {
   expect(io.said).toBe('');
 });
 
-test('a word of the user cannot make a second line, nor move the cursor', async () => {
+test('text from the user cannot add a line or move the cursor', async () => {
   const io = new FakeIo();
   expect(await run(['x\n\u001b[2J', '5900'], io)).toBe(2);
   expect(io.said).toMatch(/^express-wstunnel: "x\\u000a\\u001b\[2J" is not a listen address.*\n$/);
 });
 
-test('nor can it turn the direction of what follows', async () => {
+test('text from the user cannot reverse the direction of what follows', async () => {
   const io = new FakeIo();
   expect(await run(['x\u202eexe', '5900'], io)).toBe(2);
   expect(io.said).toMatch(/"x\\u202eexe" is not a listen address/);
 });
 
-test('a signal that comes during the start waits for it', async () => {
+test('a signal during the start takes effect after it', async () => {
   let saidBefore = 'never asked';
   class Impatient extends FakeIo {
     override onSignal(...args: Parameters<Io['onSignal']>): () => void {
@@ -51,7 +51,7 @@ test('a signal that comes during the start waits for it', async () => {
   expect(io.listeners()).toBe(0);
 });
 
-test('an end in order leaves nothing behind: no listener of a signal, no server', async () => {
+test('an orderly end leaves no signal listener and no server', async () => {
   const { port: target } = await startEcho();
   const { io, code, port } = await start(['0', String(target)]);
   const client = await openRaw(port);
@@ -63,7 +63,7 @@ test('an end in order leaves nothing behind: no listener of a signal, no server'
   expect(await accepts({ port })).toBe(false);
 });
 
-test('SIGHUP reads again; where the terminal is gone it means the end', async () => {
+test('SIGHUP reads the settings again, and ends the command if the terminal is gone', async () => {
   const { port: target } = await startEcho();
   const { io, code } = await start(['0', String(target)]);
   io.send('SIGHUP');
@@ -73,7 +73,7 @@ test('SIGHUP reads again; where the terminal is gone it means the end', async ()
   expect(await code).toBe(0);
 });
 
-test('the line on a terminal is no wider than it, and none is drawn on one that can not', async () => {
+test('the status line fits the terminal, and is not drawn where the terminal cannot erase it', async () => {
   const { port: target } = await startEcho();
   const narrow = new FakeIo();
   Object.assign(narrow.stderr, { isTTY: true, columns: 12 });

@@ -22,7 +22,7 @@ function makeSite(open: number) {
   return { tunnel, site: { tunnel, app: () => undefined } as unknown as Site };
 }
 
-test('old settings stay for as long as a tunnel is open there, and what they carried is counted once', () => {
+test('old settings stay while a tunnel uses them, and their bytes are counted once', () => {
   const sites = new Sites();
   const { tunnel, site } = makeSite(1);
   sites.use(site);

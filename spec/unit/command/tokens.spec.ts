@@ -6,7 +6,7 @@ import { stampOf } from '../../../src/command/listen/tokens/token-file.js';
 import { TokenStore } from '../../../src/command/listen/tokens/token-store.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { files } from '../../support/command.js';
-import { until } from '../../support/wait.js';
+import { sleep, until } from '../../support/wait.js';
 
 const disk = vi.hoisted(() => ({ fails: false, looks: 0, reads: 0, delay: 0, slow: 0 }));
 
@@ -31,7 +31,7 @@ vi.mock(import('../../../src/command/listen/tokens/token-file.js'), async (origi
       const stamp = await real.stampOf(path);
       if (disk.delay > 0 && stamp?.isFolder === false) {
         disk.slow++;
-        await new Promise((resolve) => setTimeout(resolve, disk.delay));
+        await sleep(disk.delay);
       }
       return stamp;
     },
@@ -46,7 +46,7 @@ beforeEach(() => {
   Object.assign(disk, { fails: false, looks: 0, reads: 0, delay: 0, slow: 0 });
 });
 
-test('a file that could not be read is read again, though it has not changed since', async () => {
+test('a file that could not be read is read again although it has not changed', async () => {
   const { file } = await files({ file: 'old: 1\n' });
   const warn = vi.fn();
   const tokens = await TokenStore.open(file!, warn);
@@ -60,7 +60,7 @@ test('a file that could not be read is read again, though it has not changed sin
   expect(await tokens.find('fresh')).toMatchObject({ port: 2 });
 });
 
-test('a change counts that keeps size and time (cp -p)', async () => {
+test('a change that keeps size and time (cp -p) is noticed', async () => {
   const { file } = await files({ file: 'a: 1\n' });
   await utimes(file!, 1e9, 1e9);
   const tokens = await TokenStore.open(file!, () => undefined);
@@ -70,7 +70,7 @@ test('a change counts that keeps size and time (cp -p)', async () => {
   expect(await tokens.find('b')).toMatchObject({ port: 2 });
 });
 
-test('a folder: links count as what they lead to, and one that leads nowhere is no harm', async () => {
+test('links in a folder are followed, and a dangling one does no harm', async () => {
   const { folder = '', one = '' } = await files({ one: 'a: 1\n', '.hidden': 'b: 2\n' });
   const elsewhere = await files({ two: 'c: 3\n' });
   await symlink(elsewhere.two!, join(folder, 'link'));
@@ -81,12 +81,12 @@ test('a folder: links count as what they lead to, and one that leads nowhere is 
   expect(found.map((host) => host?.port)).toEqual([1, undefined, 3]);
 });
 
-describe('issue 12, case 17: what a look-up costs', () => {
+describe('issue 12, case 17: the cost of looking up a token', () => {
   /** A folder of files with a token each, of which none is fresh any more. */
   async function startFolder(count: number) {
     const names = Array.from({ length: count }, (_, i) => [`desk-${i}`, `token-${i}: ${i + 1}\n`] as const);
     const made = await files(Object.fromEntries(names));
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await sleep(60);
     const warn = vi.fn();
     const tokens = await TokenStore.open(made.folder!, warn);
     return { tokens, warn, folder: made.folder! };
@@ -101,7 +101,7 @@ describe('issue 12, case 17: what a look-up costs', () => {
   const portOf = async (tokens: TokenStore, token: string) => (await tokens.find(token))?.port;
 
   test.each([10, 1000])(
-    'a known token among %d files asks the disk once, and no token not at all',
+    'a known token among %d files costs one disk access, and a missing token none',
     async (count) => {
       const { tokens } = await startFolder(count);
       disk.reads = 0;
@@ -119,7 +119,7 @@ describe('issue 12, case 17: what a look-up costs', () => {
     expect(looks).toBeLessThan(100 + 2 * 1000);
   });
 
-  test('after a look at all files none follows for five times as long', async () => {
+  test('a look at all files is followed by a pause of five times its duration', async () => {
     disk.delay = 10;
     const { tokens } = await startFolder(10);
     const before = disk.slow;
@@ -132,13 +132,13 @@ describe('issue 12, case 17: what a look-up costs', () => {
     expect(performance.now() - start).toBeGreaterThan(3 * 5 * 9);
   });
 
-  test('where a look at all files takes long, a wrong token does not wait for it', async () => {
+  test('a wrong token does not wait for a slow look at all files', async () => {
     disk.delay = 4000;
     const { tokens } = await startFolder(10);
     for (let i = 0; i < 10; i++) expect(await looksFor(() => tokens.find('wrong'))).toBe(1);
   });
 
-  test('a file that was written a moment ago has no stamp that could be trusted', async () => {
+  test("a file's stamp is not trusted a moment after it was written", async () => {
     const { file } = await files({ file: 'a: 1\n' });
     await vi.waitFor(async () => {
       await writeFile(file!, 'a: 1\n');
@@ -147,7 +147,7 @@ describe('issue 12, case 17: what a look-up costs', () => {
     await vi.waitFor(async () => expect((await stampOf(file!))?.text).toMatch(/^\d+ 5 \d+$/));
   });
 
-  test('a token whose file is removed, renamed, rewritten or replaced is invalid at once', async () => {
+  test('a token is invalid at once when its file is removed, renamed, rewritten or replaced', async () => {
     const { tokens, folder } = await startFolder(10);
     await rm(join(folder, 'desk-1'));
     await rename(join(folder, 'desk-2'), join(folder, '.desk-2'));
@@ -162,7 +162,7 @@ describe('issue 12, case 17: what a look-up costs', () => {
     expect(await portOf(tokens, 'token-6')).toBe(7);
   });
 
-  test('a change that leaves size and time as they were a moment after the last one counts', async () => {
+  test('a change that keeps size and time is noticed, a moment after the previous one', async () => {
     const { folder = '' } = await files({});
     await writeFile(join(folder, 'desk'), 'a: 1\n');
     const tokens = await TokenStore.open(folder, () => undefined);
@@ -173,7 +173,7 @@ describe('issue 12, case 17: what a look-up costs', () => {
     }
   });
 
-  test('a new file, and a new line in an old one, count at the next look-up', async () => {
+  test('a new file and a new line are found at the next look-up', async () => {
     const { tokens, folder } = await startFolder(10);
     expect(await portOf(tokens, 'new')).toBeUndefined();
     await writeFile(join(folder, 'new'), 'new: 99\n');
@@ -183,7 +183,7 @@ describe('issue 12, case 17: what a look-up costs', () => {
     expect(await portOf(tokens, 'token-1')).toBe(2);
   });
 
-  test('a token that has moved to another file is found there', async () => {
+  test('a token that moved to another file is found there', async () => {
     const { tokens, folder, warn } = await startFolder(10);
     await writeFile(join(folder, 'new'), 'token-1: 77\n');
     await writeFile(join(folder, 'desk-1'), '# none\n');
@@ -192,7 +192,7 @@ describe('issue 12, case 17: what a look-up costs', () => {
     expect(warn).not.toHaveBeenCalled();
   });
 
-  test('a folder that is gone leaves none, and one that comes back is read', async () => {
+  test('a deleted folder has no tokens, and a restored one is read', async () => {
     const { tokens, folder, warn } = await startFolder(3);
     await rename(folder, `${folder}-away`);
     for (let i = 0; i < 3; i++) expect(await portOf(tokens, 'token-1')).toBeUndefined();
@@ -201,7 +201,7 @@ describe('issue 12, case 17: what a look-up costs', () => {
     expect(await portOf(tokens, 'token-1')).toBe(2);
   });
 
-  test('many tokens in one file are read while tunnels go on', async () => {
+  test('tunnels keep running while a file of many tokens is read', async () => {
     const lines = Array.from({ length: 20_000 }, (_, i) => `token-${i}: ${(i % 60_000) + 1}\n`);
     const { file } = await files({ file: lines.join('') });
     let turns = 0;
@@ -213,7 +213,7 @@ describe('issue 12, case 17: what a look-up costs', () => {
   });
 });
 
-describe('issue 13, case 4: an invalid line costs only itself', () => {
+describe('issue 13, case 4: an invalid line affects only itself', () => {
   async function open(texts: Record<string, string>, path: 'folder' | 'tokens' = 'folder') {
     const made = await files(texts);
     const warn = vi.fn();
@@ -222,7 +222,7 @@ describe('issue 13, case 4: an invalid line costs only itself', () => {
     return { at: (name: string) => join(made.folder!, name), warn, tokens, portOf };
   }
 
-  test('the other lines count, tokens that are in no line are invalid, and the line is reported once', async () => {
+  test('other lines are used, tokens without a line are invalid, and the line is reported once', async () => {
     const { at, warn, portOf } = await open({ tokens: 'old: 1\nkept: 2\n' }, 'tokens');
     await writeFile(at('tokens'), 'kept: 2\nno-colon 3\nhost-only: desk.lan\nfresh: 4\n');
     for (let i = 0; i < 3; i++) {
@@ -238,7 +238,7 @@ describe('issue 13, case 4: an invalid line costs only itself', () => {
     ]);
   });
 
-  test('a file of another kind is reported in a few lines, without what is in it', async () => {
+  test('a file of another kind is reported in a few lines, without its content', async () => {
     const { at, warn, portOf } = await open({ right: 'a: 1\n' });
     await writeFile(at('wrong'), 'secret text\n'.repeat(10_000));
     expect(await portOf('secret')).toBeUndefined();
@@ -248,14 +248,14 @@ describe('issue 13, case 4: an invalid line costs only itself', () => {
     expect(JSON.stringify(warn.mock.calls)).not.toContain('secret');
   });
 
-  test('the same holds at the start; where no line is valid, there is no start', async () => {
+  test('the start behaves the same, and fails where no line is valid', async () => {
     const { warn, portOf } = await open({ one: 'nonsense\n', two: 'a: 1\nmore nonsense\n' });
     expect(await portOf('a')).toBe(1);
     expect(warn).toHaveBeenCalledTimes(2);
     await expect(open({ tokens: 'nonsense\n' }, 'tokens')).rejects.toThrow(/tokens:1: a line must be/);
   });
 
-  test('an unreadable file among others has no valid token, and the others keep theirs', async () => {
+  test('an unreadable file has no valid token, and other files keep theirs', async () => {
     const { at, warn, portOf } = await open({ one: 'a: 1\n', two: 'b: 2\n' });
     await vi.waitFor(async () => expect((await stampOf(at('two')))?.text).not.toBe(''));
     expect(await portOf('b')).toBe(2);
@@ -268,7 +268,7 @@ describe('issue 13, case 4: an invalid line costs only itself', () => {
     await vi.waitFor(async () => expect(await portOf('a')).toBe(1));
   });
 
-  test('of a token in two files the first by name holds until it is gone there; the second is reported once', async () => {
+  test('a token in two files belongs to the first by name, and the second is reported once', async () => {
     const { at, warn, portOf } = await open({ one: 'a: 1\n' });
     await writeFile(at('two'), '\na: 2\nb: 3\n');
     for (let i = 0; i < 3; i++) {
@@ -285,7 +285,7 @@ describe('issue 13, case 4: an invalid line costs only itself', () => {
     expect(await portOf('a')).toBeUndefined();
   });
 
-  test("editors' and packages' leftovers are no token files", async () => {
+  test('backup files of editors and package managers are not token files', async () => {
     const leftovers =
       'desk~ .desk.swp #desk# .#desk .desk desk.bak desk.orig desk.save desk.swo desk.old desk.dpkg-old ' +
       'desk.dpkg-dist desk.ucf-old desk.rpmsave desk.rpmnew desk.pacsave desk.BAK desk.tmp';
@@ -302,19 +302,19 @@ describe('issue 13, case 4: an invalid line costs only itself', () => {
     expect(await tokens.find('b')).toEqual({ socket: 'x' });
   });
 
-  test('while a program writes a file, its tokens stay valid, and half a port is no target', async () => {
+  test('tokens stay valid while a program writes the file, and a truncated port is not a target', async () => {
     const { at, portOf } = await open({ tokens: 'a: 5900\nb: 5901\n' }, 'tokens');
     const file = await openFile(at('tokens'), 'w');
     onCleanup(() => file.close());
     const found = Promise.all([portOf('a'), portOf('b')]);
     for (const part of ['a: 59', '00\nb: 5', '902\n']) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await sleep(5);
       await file.write(part);
     }
     expect(await found).toEqual([5900, 5902]);
   });
 
-  test('a last line without an end counts once nobody writes the file any more', async () => {
+  test('a last line without a newline is used once the file is no longer written', async () => {
     const { portOf } = await open({ tokens: 'a: 5900' }, 'tokens');
     expect(await portOf('a')).toBe(5900);
   });

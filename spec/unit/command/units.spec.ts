@@ -12,4 +12,4 @@ test.each([
   [5e15, '5000 TB'],
 ])('%d bytes', (amount, text) => expect(bytes(amount)).toBe(text));
 
-test('one and more', () => expect([0, 1, 2].map(tunnels)).toEqual(['0 tunnels', '1 tunnel', '2 tunnels']));
+test('one and several', () => expect([0, 1, 2].map(tunnels)).toEqual(['0 tunnels', '1 tunnel', '2 tunnels']));

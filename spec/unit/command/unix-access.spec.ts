@@ -17,7 +17,7 @@ afterEach(() => {
 const modeOf = (path: string) => statSync(path).mode & 0o777;
 
 describe('issue 13, case 23: a unix socket with a mode', () => {
-  test('has them from the start, without a second look at the path', () => {
+  test('has mode and group from the start, without a second access to its path', () => {
     const path = join(mkdtempSync(join(tmpdir(), 'wstunnel-access-')), 's');
     const server = createServer();
     servers.push(server);
@@ -40,7 +40,7 @@ describe('issue 13, case 23: a unix socket with a mode', () => {
     rmSync(join(path, '..'), { recursive: true, force: true });
   });
 
-  test('that can not be bound gives the umask back, and no file another mode', () => {
+  test("that cannot be bound restores the umask, and changes no file's mode", () => {
     const server = createServer();
     server.on('error', () => undefined);
     const umask = process.umask(0o027);
@@ -48,7 +48,7 @@ describe('issue 13, case 23: a unix socket with a mode', () => {
     expect(process.umask(umask)).toBe(0o027);
   });
 
-  test('modes and groups', () => {
+  test('accepts modes and groups in every notation', () => {
     expect(['660', '0660', '000', '777'].map(readMode)).toEqual([0o660, 0o660, 0, 0o777]);
     expect(['66', '888', '1660', 'rw', ''].map(readMode)).toEqual(Array(5).fill(undefined));
     const own = execFileSync('id', ['-gn'], { encoding: 'utf8' }).trim();
@@ -57,7 +57,7 @@ describe('issue 13, case 23: a unix socket with a mode', () => {
     expect(['no-such-group', '-x', 'a b', '', 'a:b'].map(readGroup)).toEqual(Array(5).fill(undefined));
   });
 
-  test('a missing folder is told from a missing permission', () => {
+  test('a missing folder is distinguished from a missing permission', () => {
     const denied = Object.assign(new Error('listen EACCES'), { code: 'EACCES' });
     expect(bindError(denied, '/nonexistent/s')).toMatchObject({
       message: 'the folder /nonexistent does not exist',

@@ -8,7 +8,7 @@ describe('issue 12, case 4: bytes in flight', () => {
     onCleanup(() => vi.useRealTimers());
   });
 
-  test('a PONG confirms what was written before its PING, and nothing after it', () => {
+  test('a PONG confirms the bytes written before its PING, and no later ones', () => {
     const way = new BytesInFlight();
     way.pinged(1000);
     way.pinged(5000);
@@ -21,7 +21,7 @@ describe('issue 12, case 4: bytes in flight', () => {
     expect(way.unconfirmed(6000)).toBe(1000);
   });
 
-  test('only the bytes before the oldest PING delay the next PONG, at 4 kB/s', () => {
+  test('only bytes before the oldest PING extend the PONG deadline, at 4 kB/s', () => {
     const way = new BytesInFlight();
     expect(way.secondsUntilPong()).toBe(0);
     way.pinged(40_960);
@@ -29,7 +29,7 @@ describe('issue 12, case 4: bytes in flight', () => {
     expect(way.secondsUntilPong()).toBe(10);
   });
 
-  test('a line that was seen to be fast may become eight times slower', () => {
+  test('a line measured as fast may become eight times slower', () => {
     const way = new BytesInFlight();
     way.pinged(8 * 40_960 * 10);
     vi.advanceTimersByTime(10_000);
@@ -37,7 +37,7 @@ describe('issue 12, case 4: bytes in flight', () => {
     expect(way.secondsFor(409_600)).toBeCloseTo(10);
   });
 
-  test('PONGs that come together make no line fast', () => {
+  test('PONGs that arrive together do not count as a fast line', () => {
     const way = new BytesInFlight();
     way.pinged(1000);
     way.pinged(100_000_000);
@@ -47,7 +47,7 @@ describe('issue 12, case 4: bytes in flight', () => {
     expect(way.secondsFor(4096)).toBe(1);
   });
 
-  test('a peer that answers no PING makes us remember 64 of them', () => {
+  test('for a peer that answers no PING, 64 PINGs are remembered', () => {
     const way = new BytesInFlight();
     for (let at = 1; at <= 1000; at++) way.pinged(at);
     let answers = 0;

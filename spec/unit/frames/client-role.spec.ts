@@ -6,7 +6,7 @@ import { nextMaskKey } from '../../../src/frames/mask-keys.js';
 import { WebSocketStream } from '../../../src/frames/websocket-stream.js';
 import { endingOf } from '../../../src/streams/close-causes.js';
 import { onCleanup } from '../../support/cleanup.js';
-import { decodeAll, decodeFrom } from '../../support/frames-decoding.js';
+import { decodeAll, decodeFrom } from '../../support/decoding.js';
 import { frame } from '../../support/raw-client.js';
 import { until } from '../../support/wait.js';
 
@@ -43,8 +43,8 @@ function startClient(closeTimeout = 60) {
   return { stream, socket, calls, sent: () => decodeAll(...written), written };
 }
 
-describe('the decoder', () => {
-  test('a frame of a server that is masked is refused, before its payload', () => {
+describe('the decoder as client', () => {
+  test('refuses a masked frame of a server before its payload', () => {
     for (const masked of [frame(2, 'x'), frame(9), frame(1, Buffer.alloc(200))]) {
       const { failure, payload } = decodeFrom('server', [plain(2, 'good'), masked]);
       expect(failure).toEqual({
@@ -56,15 +56,15 @@ describe('the decoder', () => {
     }
   });
 
-  test('fragments of text are bytes', () => {
+  test('passes fragments of text as bytes', () => {
     const cut = Buffer.from('€');
     const parts = [plain(1, cut.subarray(0, 1), false), plain(9, 'p'), plain(0, cut.subarray(1), true)];
     expect(decodeFrom('server', parts).payload).toEqual(cut);
   });
 });
 
-describe('masking', () => {
-  test('each frame has a key of its own, and the payload is not touched', () => {
+describe('masking as client', () => {
+  test('uses a new key for each frame and leaves the payload unchanged', () => {
     const payload = Buffer.alloc(5000, 'payload');
     const before = Buffer.from(payload);
     const frames = Array.from({ length: 3000 }, () => maskedFrame(2, payload));
@@ -74,7 +74,7 @@ describe('masking', () => {
     expect(decodeAll(...frames.slice(0, 2)).payload.equals(Buffer.concat([payload, payload]))).toBe(true);
   });
 
-  test('the keys look random', () => {
+  test('uses keys that look random', () => {
     let ones = 0;
     for (let i = 0; i < 4096; i++)
       for (let key = nextMaskKey() >>> 0; key > 0; key = Math.floor(key / 2)) ones += key & 1;
@@ -83,8 +83,8 @@ describe('masking', () => {
   });
 });
 
-describe('the stream', () => {
-  test('all that a client sends is masked: data, PONG and Close', async () => {
+describe('the stream as client', () => {
+  test('sends data, PONG and Close masked', async () => {
     const { stream, socket, sent } = startClient();
     const bytes = Buffer.from('hello');
     stream.send(bytes, true);
@@ -99,7 +99,7 @@ describe('the stream', () => {
     });
   });
 
-  test('a client leaves it to the server to end the connection (RFC 6455 section 7.1.1)', async () => {
+  test('lets the server end the connection (RFC 6455 section 7.1.1)', async () => {
     const { socket, sent, calls } = startClient();
     socket.push(Buffer.concat([plain(2, 'last'), plain(8, Buffer.from([3, 232]))]));
     await until(() => sent().done);
@@ -110,14 +110,14 @@ describe('the stream', () => {
     expect(calls).toEqual(['payload last', 'closing 1000', 'ended', 'closed 1000 ']);
   });
 
-  test('but no longer than closeTimeout', async () => {
+  test('waits at most closeTimeout for it', async () => {
     const { socket, calls } = startClient(0.02);
     socket.push(plain(8, Buffer.from([3, 232])));
     await once(socket, 'close');
     expect(calls).toEqual(['closing 1000', 'ended', 'closed 1000 ']);
   });
 
-  test('what can not be followed ends the connection at once', async () => {
+  test('ends the connection at once after an invalid frame', async () => {
     const { socket, sent, calls } = startClient();
     socket.push(frame(2, 'masked'));
     await until(() => socket.writableEnded);

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { expect, test } from 'vitest';
 import { fitReason, isSendable } from '../../../src/frames/close-codes.js';
 
-test('the codes that may stand in a Close frame', () => {
+test('the codes that a Close frame may contain', () => {
   const sendable = Array.from({ length: 65536 }, (_, code) => code).filter(isSendable);
   const registered = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014];
   expect(sendable.slice(0, 12)).toEqual(registered);
@@ -10,14 +10,14 @@ test('the codes that may stand in a Close frame', () => {
 });
 
 test.each(['', 'bye', 'x'.repeat(123), 'é'.repeat(61), '🐘'.repeat(30) + 'abc'])(
-  'a reason that fits stays as it is: %s',
+  'a reason that fits is kept: %s',
   (reason) => {
     expect(fitReason(reason)).toBe(reason);
   },
 );
 
 test.each(['x', 'é', '€', '🐘'])(
-  'a reason of many %s is cut on a character, as late as it can be',
+  'a reason of many %s is cut between characters, as late as possible',
   (character) => {
     for (let lead = 0; lead < 4; lead++) {
       const reason = 'a'.repeat(lead) + character.repeat(200);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { cutAt, decodeAll } from '../../support/frames-decoding.js';
+import { cutAt, decodeAll } from '../../support/decoding.js';
 import { closeFrame, frame } from '../../support/raw-client.js';
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
@@ -48,7 +48,7 @@ describe('RFC 6455 section 5', () => {
     expect(payload.toString()).toMatch(/^before x*$/);
   });
 
-  test.each(Object.entries(rules))('%s: wherever it is cut', (_, [stream]) => {
+  test.each(Object.entries(rules))('%s is found wherever the chunks are split', (_, [stream]) => {
     const whole = decodeAll(stream.subarray(0, 300));
     for (let at = 0; at <= Math.min(stream.length, 300); at++)
       expect(decodeAll(...cutAt(stream.subarray(0, 300), at))).toEqual(whole);
@@ -66,7 +66,7 @@ describe('RFC 6455 section 5', () => {
     ['a continuation', '80 85'],
     ['a fragmented PING', '09 80'],
     ['an oversize PING', '89 fe'],
-  ])('%s: two bytes are enough to tell', (_, start) => {
+  ])('%s: the first two bytes are enough', (_, start) => {
     expect(decodeAll(hex(start)).failure?.code).toBe(1002);
   });
 
@@ -76,7 +76,7 @@ describe('RFC 6455 section 5', () => {
     expect(decodeAll(hex('82 ff 001fffffffffffff 00000000')).failure).toBeUndefined();
   });
 
-  test('what came before a failure in its chunk is still handed on', () => {
+  test('bytes before a failure in the same chunk are delivered', () => {
     const chunk = Buffer.concat([frame(2, 'kept '), frame(9, 'heard'), frame(2, 'too'), frame(0, 'lost')]);
     const { payload, events } = decodeAll(chunk);
     expect(payload.toString()).toBe('kept too');
@@ -86,14 +86,14 @@ describe('RFC 6455 section 5', () => {
 
 describe('close codes', () => {
   test.each([0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 1999, 2000, 2999, 5000, 65535])(
-    '%d may not be sent',
+    '%d is refused in a Close',
     (code) => {
       expect(decodeAll(closeFrame(code)).failure?.code).toBe(1002);
     },
   );
 
   test.each([1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999])(
-    '%d may be sent',
+    '%d is accepted in a Close',
     (code) => {
       expect(decodeAll(closeFrame(code, 'why')).events).toEqual([`close ${code} why`]);
     },
@@ -126,7 +126,7 @@ describe('text that is not UTF-8', () => {
       expect(decodeAll(...cutAt(stream, at)).failure).toMatchObject({ code: 1007 });
   });
 
-  test('a character over fragments with a PING inside it is good', () => {
+  test('a character split over fragments with a PING between is valid', () => {
     const stream = Buffer.concat([text('f0', false), frame(9, hex('ff')), more('9f', false), more('90 98')]);
     expect(decodeAll(stream)).toMatchObject({
       failure: undefined,
@@ -135,7 +135,7 @@ describe('text that is not UTF-8', () => {
     });
   });
 
-  test('it fails in the middle of a frame, at the byte that is wrong', () => {
+  test('it fails in the middle of a frame, at the first invalid byte', () => {
     const [start = Buffer.alloc(0), wrong = Buffer.alloc(0)] = cutAt(
       frame(1, Buffer.concat([Buffer.alloc(100, 'a'), hex('e2 28'), Buffer.alloc(900, 'a')])),
       8 + 101,
@@ -145,12 +145,12 @@ describe('text that is not UTF-8', () => {
     expect(decodeAll(start, wrong)).toMatchObject({ failure: { code: 1007 }, done: true });
   });
 
-  test('binary may be anything, also as a continuation', () => {
+  test('binary messages may contain any bytes, also in a continuation', () => {
     const stream = [frame(2, hex('ff fe'), { final: false }), more('c3 28', false), more('e2 82')];
     expect(decodeAll(Buffer.concat(stream)).failure).toBeUndefined();
   });
 
-  test('each message is checked on its own', () => {
+  test('each message is checked separately', () => {
     expect(decodeAll(text('c3 a9'), frame(2, hex('ff')), text('e2 82 ac')).failure).toBeUndefined();
     expect(decodeAll(text('61'), text('a9')).failure?.code).toBe(1007);
   });

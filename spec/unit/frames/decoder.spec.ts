@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { FrameDecoder } from '../../../src/frames/decoder.js';
-import { cutAt, decodeAll } from '../../support/frames-decoding.js';
+import { cutAt, decodeAll } from '../../support/decoding.js';
 import { closeFrame, frame } from '../../support/raw-client.js';
 import { until } from '../../support/wait.js';
 
@@ -20,13 +20,13 @@ describe('payloads', () => {
     expect(done).toBe(false);
   });
 
-  test('text and binary messages are bare bytes alike', () => {
+  test('of text and binary messages are delivered alike', () => {
     expect(decodeAll(text('bücher '), frame(2, hex('00ff80'))).payload).toEqual(
       Buffer.concat([Buffer.from('bücher '), hex('00ff80')]),
     );
   });
 
-  test('all frames of a chunk are joined in place, in one Buffer', () => {
+  test('of all frames in a chunk are joined in place, in one Buffer', () => {
     const chunk = Buffer.concat([text('one '), frame(2, 'two ', { final: false }), frame(9), more('three')]);
     const payload = new FrameDecoder(ignore).decode(chunk);
     expect(payload.toString()).toBe('one two three');
@@ -34,20 +34,20 @@ describe('payloads', () => {
     expect(payload.byteOffset).toBe(chunk.byteOffset);
   });
 
-  test('what there is of a frame is handed on at once', () => {
+  test('of an incomplete frame are delivered at once', () => {
     const [first = Buffer.alloc(0), second = Buffer.alloc(0)] = cutAt(frame(2, 'abcdefgh'), 9);
     const decoder = new FrameDecoder(ignore);
     expect(decoder.decode(Buffer.from(first)).toString()).toBe('abc');
     expect(decoder.decode(Buffer.from(second)).toString()).toBe('defgh');
   });
 
-  test('a mask of zeros', () => {
+  test('with a mask of zeros are delivered', () => {
     const mask = Buffer.alloc(4);
     const two = Buffer.concat([frame(2, 'plain ', { mask }), frame(1, 'text', { mask })]);
     expect(decodeAll(two).payload.toString()).toBe('plain text');
   });
 
-  test('of more than 4 GiB', () => {
+  test('of more than 4 GiB are delivered', () => {
     const decoder = new FrameDecoder(ignore);
     const block = Buffer.alloc(1024 * 1024);
     decoder.decode(hex('82 ff 0000000100000003 00000000'));
@@ -57,7 +57,7 @@ describe('payloads', () => {
     expect(decoder.failure).toBeUndefined();
   });
 
-  test('empty frames and empty messages', () => {
+  test('of empty frames and empty messages deliver nothing', () => {
     const frames = [text(''), frame(2, '', { final: false }), more('', false), more('x', false), more('')];
     const { payload, failure } = decodeAll(Buffer.concat([...frames, frame(2, 'y')]));
     expect(payload.toString()).toBe('xy');
@@ -70,7 +70,7 @@ describe('payloads', () => {
 });
 
 describe('control frames', () => {
-  test('in their order, also between fragments', () => {
+  test('are delivered in order, also between fragments', () => {
     const { payload, events } = decodeAll(
       frame(9, 'first'),
       frame(2, 'a', { final: false }),
@@ -89,23 +89,23 @@ describe('control frames', () => {
     ]);
   });
 
-  test('a Close ends the decoding, without a failure', () => {
+  test('a Close ends decoding without a failure', () => {
     const { done, failure, events } = decodeAll(closeFrame(1000));
     expect({ done, failure, events }).toEqual({ done: true, failure: undefined, events: ['close 1000 '] });
   });
 
-  test('a Close without a code', () => {
+  test('a Close without a code is valid', () => {
     expect(decodeAll(closeFrame()).events).toEqual(['close 1005 ']);
   });
 
-  test('a Close inside a fragmented text that is cut inside a character', () => {
+  test('a Close inside a fragmented text that is cut within a character is valid', () => {
     const { events, failure } = decodeAll(text(hex('e2 82'), false), closeFrame(1001));
     expect(events).toEqual(['close 1001 ']);
     expect(failure).toBeUndefined();
   });
 });
 
-describe('cut at every position', () => {
+describe('input split at every position', () => {
   const stream = Buffer.concat([
     text('grüße, ', false),
     frame(9, 'in between'),
@@ -152,7 +152,7 @@ describe('cut at every position', () => {
   });
 });
 
-describe('memory', () => {
+describe("the decoder's memory", () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const held = () => {
@@ -160,7 +160,7 @@ describe('memory', () => {
     return process.memoryUsage().arrayBuffers;
   };
 
-  test('nothing of a frame is kept between chunks', async () => {
+  test('holds no bytes of a frame between chunks', async () => {
     const decoder = new FrameDecoder(ignore);
     const before = held();
     decoder.decode(hex('82 ff 0000000008000000 01020304'));
@@ -172,7 +172,7 @@ describe('memory', () => {
     expect(decoder.done).toBe(false);
   });
 
-  test('a length that is only announced costs nothing', () => {
+  test('is not reserved for an announced length', () => {
     const decoder = new FrameDecoder(ignore);
     const before = process.memoryUsage().arrayBuffers;
     decoder.decode(hex('81 ff 001fffffffffffff 01020304'));

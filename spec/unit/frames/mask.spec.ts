@@ -22,14 +22,14 @@ test.each([
   ['with high bits', [0xff, 0x80, 0x7f, 0x81]],
   ['half zero', [0, 0, 0, 1]],
   ['zero', [0, 0, 0, 0]],
-])('every phase, length and distance, with a key that is %s', (_, key) => {
+])('masks every phase, length and offset, with a key that is %s', (_, key) => {
   for (let phase = 0; phase < 4; phase++)
     for (let length = 0; length <= 21; length++)
       for (let distance = 0; distance <= 17; distance++)
         check(2, 2 + distance, length, Buffer.from(key), phase);
 });
 
-test('bytes in front of and behind the payload stay as they are', () => {
+test('leaves bytes before and after the payload unchanged', () => {
   const bytes = Buffer.alloc(12, 0x55);
   unmaskInto(bytes, new DataView(bytes.buffer, bytes.byteOffset, 12), 4, 5, 5, 0x01020304, 0);
   expect([...bytes.subarray(0, 4)]).toEqual([0x55, 0x55, 0x55, 0x55]);

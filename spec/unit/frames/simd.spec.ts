@@ -6,10 +6,10 @@ import loadWabt from 'wabt';
 import { WORTHWHILE } from '../../../src/frames/mask.js';
 import { SIMD_MODULE } from '../../../src/frames/simd-module.js';
 import { simd } from '../../../src/frames/simd.js';
-import { cutInto, decodeAll } from '../../support/frames-decoding.js';
+import { cutInto, decodeAll } from '../../support/decoding.js';
 import { frame } from '../../support/raw-client.js';
 
-test('the module is what simd.wat says', async () => {
+test('the module is the compiled simd.wat', async () => {
   const source = readFileSync(new URL('../../../src/frames/simd.wat', import.meta.url), 'utf8');
   const wabt = await loadWabt();
   const { buffer } = wabt.parseWat('simd.wat', source, { simd: true }).toBinary({});
@@ -37,7 +37,7 @@ const wrong = fc.constantFrom(
   frame(0, 'nothing'),
 );
 
-test('whole chunks are decoded as pieces are that are too short for it', () => {
+test('whole chunks are decoded like short pieces without SIMD', () => {
   const often = fc.oneof({ arbitrary: binary, weight: 8 }, other);
   const stream = fc
     .tuple(fc.array(often, { minLength: 1, maxLength: 12 }), fc.option(wrong))
@@ -54,7 +54,7 @@ test('whole chunks are decoded as pieces are that are too short for it', () => {
   );
 });
 
-test('nothing in front of the payloads or behind them is changed', () => {
+test('bytes before and after the payloads stay unchanged', () => {
   const bytes = Buffer.concat([
     Buffer.from('before'),
     frame(2, Buffer.alloc(300, 7)),
@@ -67,7 +67,7 @@ test('nothing in front of the payloads or behind them is changed', () => {
 });
 
 test.each([0, 1, 125, 126, 127, 1000, 65_535])(
-  'behind whole frames one of %d bytes is left where it is cut',
+  'after whole frames an incomplete one of %d bytes is left in place',
   (length) => {
     if (!simd) throw new Error('no WebAssembly');
     const whole = frame(2, 'x'.repeat(300));
@@ -84,7 +84,7 @@ test.each([0, 1, 125, 126, 127, 1000, 65_535])(
   },
 );
 
-test('tiny frames with others between them are not copied as often as there are frames', () => {
+test('tiny frames between others are copied a bounded number of times', () => {
   const pair = Buffer.concat([frame(2, 'x'), frame(1)]);
   const chunk = Buffer.concat(Array.from({ length: 5000 }, () => pair));
   if (!simd) throw new Error('no WebAssembly');
@@ -99,7 +99,7 @@ test('tiny frames with others between them are not copied as often as there are 
   expect(frames).toHaveBeenCalled();
 });
 
-test('without WebAssembly the loops in JavaScript do it', () => {
+test('without WebAssembly the JavaScript loops decode', () => {
   const script = `
     import { FrameDecoder } from '${new URL('../../../dist/frames/decoder.js', import.meta.url).href}';
     import { simd } from '${new URL('../../../dist/frames/simd.js', import.meta.url).href}';

@@ -45,30 +45,30 @@ function compare(...lists: number[][]): { wrong: string[]; good: number; bad: nu
   return { wrong: wrong.slice(0, 5), good, bad };
 }
 
-describe("the same as Node's own check, wherever it is cut", () => {
-  test('every byte', () => {
+describe("agrees with Node's check, wherever the text is split", () => {
+  test('for every byte', () => {
     expect(compare(ALL)).toEqual({ wrong: [], good: 128, bad: 128 });
   });
 
-  test('every two bytes', () => {
+  test('for every two bytes', () => {
     expect(compare(ALL, ALL)).toEqual({ wrong: [], good: 128 * 128 + 1920, bad: 65536 - 128 * 128 - 1920 });
   });
 
-  test('every three bytes that begin a character of three', () => {
+  test('for every three bytes that start a character of three', () => {
     const { wrong, good } = compare(range(0xe0, 0xef), ALL, ALL);
     expect({ wrong, good }).toEqual({ wrong: [], good: 0x10000 - 0x800 - 0x800 });
   });
 
-  test('any other three bytes', () => {
+  test('for any other three bytes', () => {
     expect(compare([...range(0, 0xdf), ...range(0xf0, 0xff)], ALL, EDGES).wrong).toEqual([]);
   });
 
-  test('four bytes', () => {
+  test('for four bytes', () => {
     expect(compare(range(0xef, 0xf8), ALL, EDGES, EDGES).wrong).toEqual([]);
     expect(compare(EDGES, EDGES, EDGES, EDGES).wrong).toEqual([]);
   });
 
-  test('every character', () => {
+  test('for every character', () => {
     const decoder = new TextDecoder('utf-8', { fatal: true });
     for (let code = 0; code <= 0x10ffff; code++) {
       if (code >= 0xd800 && code <= 0xdfff) continue;
@@ -78,7 +78,7 @@ describe("the same as Node's own check, wherever it is cut", () => {
   });
 });
 
-test('it fails at the first byte that makes it hopeless', () => {
+test('fails at the first byte after which no text can be valid', () => {
   const continuations = [0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf];
   const canEnd = (bytes: number[], more = 3): boolean =>
     isUtf8(Uint8Array.from(bytes)) ||
@@ -97,7 +97,7 @@ test('it fails at the first byte that makes it hopeless', () => {
   }
 });
 
-test('text in long chunks', () => {
+test('checks text in long chunks', () => {
   const text = Buffer.from('aé€🐘'.repeat(1000));
   for (let size = 1; size < 40; size++) {
     const checker = new Utf8Checker();
@@ -109,7 +109,7 @@ test('text in long chunks', () => {
   }
 });
 
-test('what follows a wrong byte does not make it good', () => {
+test('stays failed after an invalid byte', () => {
   for (const at of [0, 1, 500, 9_999]) {
     const bytes = Buffer.alloc(10_000, 'a');
     bytes[at] = 0xff;
@@ -117,14 +117,14 @@ test('what follows a wrong byte does not make it good', () => {
   }
 });
 
-test('an empty chunk changes nothing', () => {
+test('ignores an empty chunk', () => {
   const checker = new Utf8Checker();
   expect([checker.push(Buffer.alloc(0)), checker.complete]).toEqual([true, true]);
   checker.push(Buffer.of(0xe2));
   expect([checker.push(Buffer.alloc(0)), checker.complete]).toEqual([true, false]);
 });
 
-test('where the last whole character ends', () => {
+test('reports where the last complete character ends', () => {
   const text = Buffer.from('aé€🐘z🐘');
   let end = 0;
   for (let cut = 0; cut <= text.length; cut++) {

@@ -67,7 +67,7 @@ function startStream(all: Given = {}) {
   return { stream, socket, calls, take, written: () => Buffer.concat(written).toString('hex') };
 }
 
-test('chunks that may not be ours alone are not overwritten', async () => {
+test('chunks that may be shared are not overwritten', async () => {
   const chunk = frame(2, 'read by others too');
   const head = frame(2, 'head ');
   const [chunkBefore, headBefore] = [Buffer.from(chunk), Buffer.from(head)];
@@ -79,7 +79,7 @@ test('chunks that may not be ours alone are not overwritten', async () => {
   expect(head).toEqual(headBefore);
 });
 
-test('nothing is sent behind a Close', () => {
+test('nothing is sent after a Close', () => {
   const { stream, written } = startStream();
   stream.send(Buffer.from('a'));
   stream.close(ended(1000));
@@ -89,7 +89,7 @@ test('nothing is sent behind a Close', () => {
   expect(written()).toBe('820161' + '880203e8');
 });
 
-test('a PING behind our Close gets no PONG, data is still handed on', async () => {
+test('a PING after our Close gets no PONG, and data is still delivered', async () => {
   const { stream, socket, calls, written } = startStream();
   stream.close(ended(1001));
   socket.push(Buffer.concat([frame(9, 'x'), frame(2, 'late')]));
@@ -103,7 +103,7 @@ test.each([
   ['PONGs', frame(10)],
   ['texts of one byte', frame(1, 'x')],
   ['messages in two pieces', Buffer.concat([frame(2, '', { final: false }), frame(0)])],
-])('of a flood of %s one chunk is read in a turn', async (_, one) => {
+])('of a flood of %s one chunk is read per event-loop turn', async (_, one) => {
   const { socket } = startStream();
   const chunk = Buffer.concat(new Array<Buffer>(2000).fill(one));
   let chunks = 0;
@@ -118,7 +118,7 @@ test.each([
   expect(most).toBe(1);
 });
 
-test('each of many PINGs has its PONG, in order', async () => {
+test('each of many PINGs gets a PONG, in order', async () => {
   const { socket, written } = startStream();
   const names = Array.from({ length: 2000 }, (_, i) => String(i % 7 === 0 ? '' : i));
   socket.push(Buffer.concat(names.map((name) => frame(9, name))));
@@ -126,13 +126,13 @@ test('each of many PINGs has its PONG, in order', async () => {
   expect(written()).toBe(Buffer.concat(names.map((name) => frame(10, name, { mask: null }))).toString('hex'));
 });
 
-test('an empty chunk makes no frame', () => {
+test('an empty chunk produces no frame', () => {
   const { stream, written } = startStream();
   expect(stream.send(Buffer.alloc(0))).toBe(true);
   expect(written()).toBe('');
 });
 
-test('the end is told once, in order', async () => {
+test('the end is reported once, in order', async () => {
   const { stream, socket, calls } = startStream();
   socket.push(Buffer.concat([frame(2, 'x'), closeFrame(3000), frame(2, 'y')]));
   socket.push(frame(2, 'z'));
@@ -143,7 +143,7 @@ test('the end is told once, in order', async () => {
   expect(calls).toEqual(['payload x', 'closing 3000', 'ended', 'closed 3000']);
 });
 
-test('a stream that never says close is freed by destroy() and by closeTimeout', async () => {
+test('a stream that never emits close is freed by destroy() and by closeTimeout', async () => {
   const destroyed = startStream({ emitClose: false });
   destroyed.stream.destroy(ended(1006));
   const late = startStream({ emitClose: false, closeTimeout: 0.01 });
@@ -158,7 +158,7 @@ test('a stream that never says close is freed by destroy() and by closeTimeout',
   }
 });
 
-test('a stream that fails and never says close ends, with its failure as the reason', async () => {
+test('a stream that fails without close ends with its failure as the reason', async () => {
   const { socket, calls } = startStream({ emitClose: false });
   socket.destroy(new Error('it broke'));
   await until(() => calls.length >= 3);
@@ -166,11 +166,11 @@ test('a stream that fails and never says close ends, with its failure as the rea
   expect(calls).toEqual(['closing 1006', 'ended', 'closed 1006']);
 });
 
-test('a socket that was gone before the start is told as lost', () => {
+test('a socket destroyed before the start is reported as lost', () => {
   expect(startStream({ destroyed: true }).calls).toEqual(['closing 1006', 'ended', 'closed 1006']);
 });
 
-test('what a stream of another kind calls written lies in no memory that is read into again', async () => {
+test('a chunk that another kind of stream has reported as written is not in reused memory', async () => {
   const { stream, socket } = startStream();
   const held: Buffer[] = [];
   socket._write = (chunk: Buffer, _encoding, done) => {
@@ -194,7 +194,7 @@ test('what a stream of another kind calls written lies in no memory that is read
   expect(held.filter((chunk) => armed.has(chunk.buffer))).toEqual([]);
 });
 
-test('the first end decides: what comes behind our Close changes nothing', async () => {
+test('the first end decides: frames after our Close change nothing', async () => {
   const { stream, socket, calls } = startStream();
   stream.close(ended(1001));
   stream.destroy(ended(1006));
@@ -202,7 +202,7 @@ test('the first end decides: what comes behind our Close changes nothing', async
   expect(calls).toEqual(['closing 1001', 'ended', 'closed 1001']);
 });
 
-test('a socket that is destroyed is lost, whatever Close comes too late', async () => {
+test('a destroyed socket is lost, also if a Close comes later', async () => {
   const { stream, socket, calls } = startStream();
   socket.destroy();
   stream.close(ended(1000));
@@ -210,7 +210,7 @@ test('a socket that is destroyed is lost, whatever Close comes too late', async 
   expect(calls).toEqual(['closing 1006', 'ended', 'closed 1006']);
 });
 
-test('what another kind of stream gave behind a Close is not freed', async () => {
+test('a chunk of another kind of stream after a Close is not freed', async () => {
   const { socket } = startStream();
   const chunk = Buffer.allocUnsafeSlow(65_536);
   socket.push(closeFrame(1000));
@@ -222,7 +222,7 @@ test('what another kind of stream gave behind a Close is not freed', async () =>
   expect(chunk.length).toBe(65_536);
 });
 
-test('who is cut off is read on, for its Close, though the backend was full or is', async () => {
+test('a client that is cut off is still read for its Close, though the backend is or was full', async () => {
   const { stream, socket, calls } = startStream();
   stream.pause();
   expect(socket.isPaused()).toBe(true);
@@ -235,7 +235,7 @@ test('who is cut off is read on, for its Close, though the backend was full or i
   expect(calls).toEqual(['closing 1008', 'ended']);
 });
 
-test('who sends PINGs and takes no PONG is not read until it does', async () => {
+test('a client that sends PINGs and accepts no PONG is not read until it does', async () => {
   const { socket, calls, take } = startStream({ held: true });
   const ping = frame(9, Buffer.alloc(125));
   socket.push(Buffer.concat(Array.from({ length: 600 }, () => ping)));
@@ -246,7 +246,7 @@ test('who sends PINGs and takes no PONG is not read until it does', async () => 
   expect(calls).toEqual(['drain']);
 });
 
-describe('a PING', () => {
+describe('the deadline after a PING', () => {
   beforeEach(() => {
     vi.useFakeTimers();
     onCleanup(() => vi.useRealTimers());
@@ -257,7 +257,7 @@ describe('a PING', () => {
     await pass(0);
   };
 
-  test('where bytes wait: who takes none of them is given six times pongTimeout', async () => {
+  test('is six times pongTimeout for a client that accepts none of the queued bytes', async () => {
     const { stream, socket } = startStream({ held: true, pingInterval: 10, pongTimeout: 1 });
     stream.send(Buffer.from('waits'));
     await pass(10 + 5.9);
@@ -266,7 +266,7 @@ describe('a PING', () => {
     expect(socket.destroyed).toBe(true);
   });
 
-  test('where bytes wait: who takes some of them now and then stays', async () => {
+  test('does not end a client that now and then accepts some of the queued bytes', async () => {
     const { stream, socket, take } = startStream({ held: true, pingInterval: 100, pongTimeout: 1 });
     for (let at = 0; at < 40; at++) stream.send(Buffer.from('waits'));
     await pass(100);
@@ -277,7 +277,7 @@ describe('a PING', () => {
     expect(socket.destroyed).toBe(false);
   });
 
-  test('each has all of its time', async () => {
+  test('is complete for each PING', async () => {
     const started = startStream({ held: true, pingInterval: 10, pongTimeout: 1 });
     started.stream.send(Buffer.from('waits'));
     await pass(4);
@@ -288,7 +288,7 @@ describe('a PING', () => {
     expect(started.socket.destroyed).toBe(false);
   });
 
-  test('the next, sent before the time of the last is over, takes no answer back', async () => {
+  test('keeps an answer although the next PING is sent before the deadline', async () => {
     const started = startStream({ pingInterval: 10, pongTimeout: 15 });
     await pass(11);
     await heard(started);
@@ -296,7 +296,7 @@ describe('a PING', () => {
     expect(started.socket.destroyed).toBe(false);
   });
 
-  test('behind our Close none is waited for: the client has closeTimeout', async () => {
+  test('does not apply after our Close, where the client has closeTimeout', async () => {
     const { stream, socket } = startStream({ pingInterval: 10, pongTimeout: 5 });
     await pass(10);
     stream.close(ended(1001));
@@ -306,7 +306,7 @@ describe('a PING', () => {
     expect(socket.destroyed).toBe(true);
   });
 
-  test('once the socket is freed no timer is left', async () => {
+  test('leaves no timer once the socket is freed', async () => {
     const { socket } = startStream({ pingInterval: 10, pongTimeout: 5 });
     await pass(10);
     socket.destroy();
@@ -315,7 +315,7 @@ describe('a PING', () => {
   });
 });
 
-describe('memory that is read into again', () => {
+describe('memory of pooled reads', () => {
   /** A client's socket that is still connecting: what is written waits. The reads hand on to it. */
   async function startReads(settings: Partial<StreamSettings> = {}) {
     const server = createServer((other) => other.resume());
@@ -352,7 +352,7 @@ describe('memory that is read into again', () => {
     return { socket, reads, state, read, readLarge };
   }
 
-  test('is kept while it waits to be written, and given back behind that', async () => {
+  test('is kept while it is queued, and returned afterwards', async () => {
     const { socket, state, readLarge } = await startReads();
     readLarge();
     expect(state).toEqual({ kept: 1, freed: 0 });
@@ -360,7 +360,7 @@ describe('memory that is read into again', () => {
     await until(() => state.freed === 1);
   });
 
-  test('is not given back where the write failed', async () => {
+  test('is not returned after a failed write', async () => {
     const { socket, state, readLarge } = await startReads();
     readLarge();
     let closed = false;
@@ -369,7 +369,7 @@ describe('memory that is read into again', () => {
     expect(state).toEqual({ kept: 1, freed: 0 });
   });
 
-  test('is not kept for a few bytes, nor where the kernel has taken all', async () => {
+  test('is not kept for a few bytes, nor after the kernel has accepted all', async () => {
     const { socket, state, read, readLarge } = await startReads();
     readLarge();
     read(Buffer.from('few'));
@@ -381,7 +381,7 @@ describe('memory that is read into again', () => {
     expect(state.kept).toBe(1);
   });
 
-  test('gets no header in front of a character that was put together elsewhere', async () => {
+  test('gets no header in front of a character that was assembled elsewhere', async () => {
     const { reads, read } = await startReads({ frameType: 'text' });
     const extend = vi.spyOn(reads, 'extend');
     const [whole, cut] = [Buffer.from('a€'), 2];

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { checkAddress } from '../../../src/guard/address-lists.js';
 import { compileAddresses, normalizeAddress } from '../../../src/request/client-address.js';
 import type { RefuseInfo, TunnelInfo, TunnelOptions } from '../../../src/index.js';
-import { handshake, openRaw, RawClient } from '../../support/raw-client.js';
+import { openRaw, requestTunnel } from '../../support/raw-client.js';
 import { makeTunnel, startEcho, startHttp, startTunnel } from '../../support/servers.js';
 import { until } from '../../support/wait.js';
 
@@ -24,7 +24,7 @@ function passes(address: string, rules: { allow?: string[]; deny?: string[] }): 
   }
 }
 
-describe('lists', () => {
+describe('address lists', () => {
   test.each<[string, string[], string[]]>([
     [
       '192.0.2.7',
@@ -80,11 +80,11 @@ describe('lists', () => {
       '::/129',
     ],
     ...['::ffff:1.2.3.4/80', '/8', '*', '1.2.3.*'],
-  ])('"%s" is no entry', (entry) => {
+  ])('"%s" is refused as an entry', (entry) => {
     expect(() => compileAddresses([entry])).toThrow();
   });
 
-  test('one spelling for each address', () => {
+  test('each address has one canonical spelling', () => {
     expect(normalizeAddress('FE80::1%eth0')).toBe('fe80::1');
     expect(normalizeAddress('::FFFF:192.0.2.1')).toBe('192.0.2.1');
     expect(normalizeAddress('2001:DB8::1')).toBe('2001:db8::1');
@@ -129,7 +129,7 @@ describe('lists', () => {
       ...['010.0.0.1', '203.0.113.07:80', '::ffff:010.0.0.1', '0x7f.0.0.1', '127.1', '2130706433'],
       ...['[2001:db8::1', '2001:db8::1]', '[2001:db8::1]443', '[2001:db8::g]:1', '[[::1]]', '"::1', '[]', ''],
       ...['unknown', '_hidden:80', `${'1.'.repeat(40_000)}1`, `[${':'.repeat(100_000)}]`],
-    ])('%.30s is no address', (text) => {
+    ])('%.30s is not an address', (text) => {
       expect(normalizeAddress(text)).toBe(text);
       expect(isIP(normalizeAddress(text))).toBe(0);
     });
@@ -139,7 +139,7 @@ describe('lists', () => {
       ['a number', 1],
       ['a function', (address: string) => address === '127.0.0.1'],
       ['a list', ['127.0.0.1']],
-    ])("under 'trust proxy' %s the port of X-Forwarded-For counts for nothing", async (_name, trust) => {
+    ])("under 'trust proxy' %s the port in X-Forwarded-For is ignored", async (_name, trust) => {
       for (const app of [express(), express4()]) {
         const { port: backend } = await startEcho();
         const tunnel = makeTunnel({
@@ -153,7 +153,7 @@ describe('lists', () => {
         const opened: string[] = [];
         tunnel.on('open', ({ address }) => opened.push(address));
         const ask = async (from: string) => {
-          const client = new RawClient(port).send(handshake('/tunnel', { 'X-Forwarded-For': from }));
+          const client = requestTunnel(port, '/tunnel', { 'X-Forwarded-For': from });
           return (await client.answer()).status;
         };
         expect(await ask('203.0.113.7:5001')).toBe(101);
@@ -167,7 +167,7 @@ describe('lists', () => {
       }
     });
 
-    test('the backend is told the address without its port by the PROXY protocol', async () => {
+    test('the PROXY header to the backend has the address without its port', async () => {
       const backend = await startEcho();
       const { app, port } = await startTunnel({ server: { port: backend.port, proxyProtocol: 1 } });
       app.set('trust proxy', 'loopback');
@@ -176,7 +176,7 @@ describe('lists', () => {
       expect(backend.received().toString()).toMatch(/^PROXY TCP4 203\.0\.113\.7 127\.0\.0\.1 0 \d+\r\n$/);
     });
 
-    test('balance sticky keeps one host for one address, whatever its ports', async () => {
+    test('sticky balancing keeps one host per address, whatever the port', async () => {
       const backends = [await startEcho(), await startEcho(), await startEcho(), await startEcho()];
       const { app, port, tunnel } = await startTunnel({
         server: backends.map((backend) => ({ port: backend.port })),
@@ -191,7 +191,7 @@ describe('lists', () => {
     });
   });
 
-  test('deny wins over allow, whatever the entry', () => {
+  test('deny wins over allow, whatever the order', () => {
     const rules = { allow: ['192.0.2.0/24', '2001:db8::1'], deny: ['192.0.2.7', '::ffff:192.0.2.8'] };
     expect(passes('192.0.2.6', rules)).toBe(true);
     expect(passes('192.0.2.7', rules)).toBe(false);
@@ -200,7 +200,7 @@ describe('lists', () => {
     expect(passes('2001:db8::1', rules)).toBe(true);
   });
 
-  test('what is no address passes only where there is no list', () => {
+  test('a value that is not an address is accepted only without lists', () => {
     for (const address of ['', 'unknown', '192.0.2.1:65536', '010.0.2.1', '::ffff:010.0.2.1', '_hidden']) {
       expect(passes(address, {})).toBe(true);
       expect(passes(address, { allow: ['0.0.0.0/0', '::/0'] })).toBe(false);
@@ -209,7 +209,7 @@ describe('lists', () => {
   });
 });
 
-describe('the client address', () => {
+describe('the address of a client', () => {
   /** The address of a client that sends `X-Forwarded-For`. */
   async function addressUnder(trust: unknown, options: Partial<TunnelOptions> = {}): Promise<string> {
     const { app, port, tunnel } = await startTunnel(options);
@@ -233,7 +233,7 @@ describe('the client address', () => {
     expect(await addressUnder(trust)).toBe(address);
   });
 
-  test('clientAddress decides instead, normalized', async () => {
+  test('is the result of clientAddress, normalized', async () => {
     expect(await addressUnder(true, { clientAddress: () => '::FFFF:192.0.2.1' })).toBe('192.0.2.1');
     expect(await addressUnder('loopback', { clientAddress: () => undefined })).toBe('');
   });
@@ -242,11 +242,11 @@ describe('the client address', () => {
   test.each([
     ['allow', { allow: ['127.0.0.1', '203.0.113.9'] }],
     ['deny', { deny: ['192.0.2.1'] }],
-  ])("%s under 'trust proxy' true is refused, and the event names the way out", async (name, options) => {
+  ])("%s under 'trust proxy' true is refused, and the event names the fix", async (name, options) => {
     const { app, port, tunnel } = await startTunnel(options);
     app.set('trust proxy', true);
     const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
-    const client = new RawClient(port).send(handshake('/tunnel', { 'X-Forwarded-For': '203.0.113.9' }));
+    const client = requestTunnel(port, '/tunnel', { 'X-Forwarded-For': '203.0.113.9' });
     expect((await client.answer()).status).toBe(500);
     expect((await client.rest()).toString()).toBe('The tunnel could not be opened.\n');
     const [info] = await refused;
@@ -255,14 +255,14 @@ describe('the client address', () => {
       expect(info.reason).toContain(part);
   });
 
-  test('allow and deny together with clientAddress are not', async () => {
+  test('`allow` and `deny` with clientAddress are not refused', async () => {
     const options = { allow: ['192.0.2.1'], deny: ['192.0.2.2'], clientAddress: () => '192.0.2.1' };
     expect(await addressUnder(true, options)).toBe('192.0.2.1');
   });
 
-  test('a forged X-Forwarded-For does not get past a list', async () => {
+  test('a forged X-Forwarded-For does not bypass a list', async () => {
     const { port } = await startTunnel({ allow: ['203.0.113.9'] });
-    const client = new RawClient(port).send(handshake('/tunnel', { 'X-Forwarded-For': '203.0.113.9' }));
+    const client = requestTunnel(port, '/tunnel', { 'X-Forwarded-For': '203.0.113.9' });
     expect((await client.answer()).status).toBe(403);
   });
 });

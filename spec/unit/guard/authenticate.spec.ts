@@ -13,7 +13,7 @@ function refusalOf(result: unknown): TunnelError | undefined {
   }
 }
 
-test('only true passes', () => {
+test('only true admits the request', () => {
   expect(refusalOf(true)).toBeUndefined();
   for (const result of [false, undefined, null, 1, 'true', 0, '', Symbol('true'), () => true])
     expect(refusalOf(result), String(result)).toMatchObject({
@@ -22,7 +22,7 @@ test('only true passes', () => {
     });
 });
 
-test('an object is the answer', () => {
+test("an object is the refusal's answer", () => {
   const headers = { 'Retry-After': '60', 'WWW-Authenticate': 'Basic realm="desk"' };
   expect(refusalOf({ status: 429, headers, body: 'slow down' })).toMatchObject({
     ...{ code: 'WSTUNNEL_NOT_AUTHENTICATED', status: 429, closeCode: 4429, headers, body: 'slow down' },
@@ -31,7 +31,7 @@ test('an object is the answer', () => {
   expect(refusalOf({ status: 403, body: '' })?.body).toBe('');
 });
 
-describe('what is no answer is a fault of the hook', () => {
+describe('any other result is a fault of the hook', () => {
   test.each([
     ...[
       {},

@@ -5,7 +5,7 @@ import { bothOf } from '../../../src/helpers/lease.js';
 
 const refusal = (code: string, status: number) => ({ code, status });
 
-test('places are free again once they are released, each once', async () => {
+test('a released slot is free again, and is released once', async () => {
   const counter = new LocalCounter();
   const limits = { total: 3, perClient: 2 };
   const take = (address: string) => takeSlot(counter, limits, address);
@@ -22,7 +22,7 @@ test('places are free again once they are released, each once', async () => {
   await take('192.0.2.2');
 });
 
-test('0 is no limit, and counts all the same: a limit may come with a reload', async () => {
+test('0 sets no limit but counts, since a reload may set one', async () => {
   const counter = new LocalCounter();
   const places = [];
   for (let n = 0; n < 1000; n++) places.push(await takeSlot(counter, { total: 0, perClient: 0 }, 'a'));
@@ -31,7 +31,7 @@ test('0 is no limit, and counts all the same: a limit may come with a reload', a
   for (const name of ['total', 'client a']) expect(counter.take(name, 1)).toBeDefined();
 });
 
-test('the total may be counted elsewhere, later', async () => {
+test('the total may be counted elsewhere and asynchronously', async () => {
   const released: string[] = [];
   const counter = {
     take: (name: string) =>
@@ -43,7 +43,7 @@ test('the total may be counted elsewhere, later', async () => {
   expect(released).toEqual(['client 192.0.2.1']);
 });
 
-describe('issue 12, case 3: a counter that is slow, out of reach or late', () => {
+describe('issue 12, case 3: a counter that is slow, unreachable or late', () => {
   const limits = { total: 1, perClient: 1 };
 
   /** A counter whose answers are given by hand, and what is taken there. */
@@ -71,7 +71,7 @@ describe('issue 12, case 3: a counter that is slow, out of reach or late', () =>
   const turn = () => new Promise((resolve) => setImmediate(resolve));
 
   test.each(['refuse', 'fail'] as const)(
-    'the first place is free again where the second count %ss',
+    'the first slot is freed where the second count %ss',
     async (how) => {
       const { counter, asked, taken } = byHand();
       const place = takeSlot(counter, limits, '192.0.2.1', new AbortController().signal);
@@ -87,7 +87,7 @@ describe('issue 12, case 3: a counter that is slow, out of reach or late', () =>
     },
   );
 
-  test('so it is where the second count throws at once', async () => {
+  test('the first slot is freed where the second count throws synchronously', async () => {
     const released: string[] = [];
     const counter: Counter = {
       take: (name) => {
@@ -100,7 +100,7 @@ describe('issue 12, case 3: a counter that is slow, out of reach or late', () =>
   });
 
   test.each(['the first', 'the second'])(
-    'an abort ends the wait for %s count, and a late place is released',
+    'an abort ends the wait for the %s count, and a late slot is released',
     async (which) => {
       const { counter, asked, taken } = byHand();
       const controller = new AbortController();
@@ -121,7 +121,7 @@ describe('issue 12, case 3: a counter that is slow, out of reach or late', () =>
     },
   );
 
-  test('an abort in the same turn as the answer leaves nothing taken', async () => {
+  test('an abort in the event-loop turn of the answer keeps no slot', async () => {
     for (const order of [0, 1, 2, 3, 4, 5, 6, 7, 8]) {
       const { counter, asked, taken } = byHand();
       const controller = new AbortController();
@@ -143,7 +143,7 @@ describe('issue 12, case 3: a counter that is slow, out of reach or late', () =>
     }
   });
 
-  test('a late count that fails is no unhandled rejection, nor is a release that throws', async () => {
+  test('a late count that rejects and a release that throws cause no unhandled rejection', async () => {
     const { counter, asked } = byHand();
     const throwing: Counter = {
       take: async (name, most) => {
@@ -166,7 +166,7 @@ describe('issue 12, case 3: a counter that is slow, out of reach or late', () =>
     }
   });
 
-  test('nothing is asked once the signal has aborted', async () => {
+  test('no count is requested after the signal has aborted', async () => {
     const { counter, asked } = byHand();
     await expect(takeSlot(counter, limits, 'a', AbortSignal.abort(new Error('over')))).rejects.toThrow(
       'over',
@@ -186,7 +186,7 @@ describe('issue 12, case 3: a counter that is slow, out of reach or late', () =>
   });
 });
 
-describe('one client', () => {
+describe('the limit per client', () => {
   test.each([
     ['192.0.2.1', '192.0.2.1'],
     ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],

@@ -16,7 +16,7 @@ import {
 import { isSecure } from '../../../src/request/proxy-trust.js';
 import type { RefuseInfo, TunnelError, TunnelOptions } from '../../../src/index.js';
 import { readOptions } from '../../../src/options/read-tunnel.js';
-import { handshake, RawClient } from '../../support/raw-client.js';
+import { requestTunnel } from '../../support/raw-client.js';
 import { startTunnel } from '../../support/servers.js';
 import { deferred } from '../../support/wait.js';
 
@@ -39,10 +39,10 @@ function request({
   return { headers: { host, ...headers }, socket, app } as unknown as IncomingMessage;
 }
 
-describe("'same'", () => {
+describe("origins: 'same'", () => {
   const same = (origin: string | undefined, asked: Asked = {}) => isSameOrigin(origin, request(asked));
 
-  test('no Origin: a program, not a page', () => {
+  test('accepts a request without Origin, which comes from a program and not from a page', () => {
     expect(same(undefined)).toBe(true);
   });
 
@@ -69,14 +69,14 @@ describe("'same'", () => {
     expect(same(origin, { host })).toBe(passes);
   });
 
-  test('an https page behind a proxy that ends TLS, by its own default port', () => {
+  test('accepts an https page behind a proxy that ends TLS, on its default port', () => {
     expect(same('https://desk.example', { host: 'desk.example' })).toBe(true);
     expect(same('https://desk.example', { host: 'desk.example:443' })).toBe(true);
     expect(same('https://desk.example', { host: 'desk.example:80' })).toBe(false);
     expect(same('https://desk.example:8443', { host: 'desk.example:8443' })).toBe(true);
   });
 
-  test('an http page may not reach what is known to be secure', () => {
+  test('refuses an http page where the connection is known to be https', () => {
     expect(same('http://desk.example', { secure: true })).toBe(false);
     expect(same('https://desk.example', { secure: true })).toBe(true);
     const headers = { 'x-forwarded-proto': 'https' };
@@ -91,7 +91,7 @@ describe("'same'", () => {
     expect(same('http://desk.example', { headers })).toBe(true);
   });
 
-  test('X-Forwarded-Host counts from a trusted peer alone', () => {
+  test('uses X-Forwarded-Host from a trusted peer only', () => {
     const asked = { host: 'inner:3000', headers: { 'x-forwarded-host': 'desk.example, inner:3000' } };
     expect(same('https://desk.example', { ...asked, trusted: true })).toBe(true);
     expect(same('https://desk.example', asked)).toBe(false);
@@ -128,13 +128,13 @@ describe("'same'", () => {
       'http://desk .example',
       'http://%zz',
     ],
-  ])('"%s" is no origin', (origin) => {
+  ])('refuses "%s", which is not an origin', (origin) => {
     expect(parseOrigin(origin)).toBeUndefined();
     expect(same(origin)).toBe(false);
   });
 });
 
-describe('a list', () => {
+describe('origins as a list', () => {
   test.each<[string, string[], string[]]>([
     [
       'https://a.b',
@@ -182,7 +182,7 @@ describe('a list', () => {
     'a b',
     'a.b?x',
     '**.a.b',
-  ])('"%s" is no entry', (entry) => {
+  ])('"%s" is refused as an entry', (entry) => {
     expect(compileOrigin(entry)).toBeUndefined();
   });
 });
@@ -222,12 +222,12 @@ describe('issue 12, case 30: an origin that is no web page\u2019s', () => {
       '1x://a',
       '',
     ],
-  ])('"%s" is none', (entry) => {
+  ])('"%s" is refused', (entry) => {
     expect(nativeOrigin(entry)).toBeUndefined();
   });
 });
 
-describe('issue 12, case 23: what proxies say', () => {
+describe('issue 12, case 23: headers of proxies', () => {
   const same = (origin: string, headers: Record<string, string>, trusted = true) =>
     isSameOrigin(origin, request({ headers, trusted }));
 
@@ -271,7 +271,7 @@ describe('issue 12, case 23: what proxies say', () => {
     expect(same(origin, headers, false)).toBe(false);
   });
 
-  test('beside a Host alone, X-Forwarded-Port does not count', () => {
+  test('next to a plain Host, X-Forwarded-Port is ignored', () => {
     expect(same('http://desk.example:8443', { 'x-forwarded-port': '8443' })).toBe(false);
     expect(same('http://desk.example', { 'x-forwarded-port': '8443' })).toBe(true);
   });
@@ -280,14 +280,14 @@ describe('issue 12, case 23: what proxies say', () => {
     const { app, port, tunnel } = await startTunnel(options);
     app.set('trust proxy', 'loopback');
     const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
-    const client = new RawClient(port).send(handshake('/tunnel', headers));
+    const client = requestTunnel(port, '/tunnel', headers);
     expect((await client.answer()).status).toBe(403);
     // The client is told no more than before.
     expect((await client.rest()).toString()).toBe('pages of this origin may not open this tunnel\n');
     return (await refused)[0].reason;
   }
 
-  test("the refusal's event names the Origin and what it was compared with", async () => {
+  test("the refusal's event names the Origin and the value that it was compared with", async () => {
     const reason = await refusalOf({}, { Origin: 'http://evil.example:81', Host: 'desk.example:8080' });
     expect(reason).toBe(
       'pages of this origin may not open this tunnel: Origin http://evil.example:81, expected the host desk.example:8080',
@@ -309,7 +309,7 @@ describe('issue 12, case 23: what proxies say', () => {
     );
   });
 
-  test('it is cut and escaped there, and carries no secret', async () => {
+  test('both are cut and escaped in the event, which contains no secret', async () => {
     const long = await refusalOf(
       {},
       { Origin: `http://${'a'.repeat(5000)}.example`, Host: `${'b'.repeat(5000)}.example` },
@@ -321,7 +321,7 @@ describe('issue 12, case 23: what proxies say', () => {
     expect(controls).not.toMatch(/\p{Cc}/u);
   });
 
-  test('an app that answers with the error as JSON does not send it', async () => {
+  test('an app that answers with the error as JSON does not send them', async () => {
     const heard = deferred<TunnelError>();
     const { port } = await startTunnel({
       onRefuse: (refusal, _req, res) => {
@@ -329,14 +329,14 @@ describe('issue 12, case 23: what proxies say', () => {
         res.end();
       },
     });
-    new RawClient(port).send(handshake('/tunnel', { Origin: 'http://evil.example' }));
+    requestTunnel(port, '/tunnel', { Origin: 'http://evil.example' });
     const refusal = await heard.promise;
     expect(refusal.detail).toContain('http://evil.example');
     expect(JSON.stringify(refusal)).not.toContain('evil.example');
   });
 });
 
-describe('the check', () => {
+describe('the option origins', () => {
   async function verdict(origins: TunnelOptions['origins'], origin: string | undefined): Promise<string> {
     const { base } = readOptions(origins === undefined ? {} : { origins });
     const req = request(origin === undefined ? {} : { headers: { origin } });
@@ -350,18 +350,18 @@ describe('the check', () => {
   }
   const REFUSED = 'WSTUNNEL_ORIGIN_REFUSED';
 
-  test('the default is same', async () => {
+  test("is 'same' by default", async () => {
     expect(await verdict(undefined, 'http://desk.example')).toBe('passes');
     expect(await verdict(undefined, 'http://evil.example')).toBe(REFUSED);
     expect(await verdict('same', undefined)).toBe('passes');
   });
 
-  test("'*' takes any, and none", async () => {
+  test("'*' accepts any Origin, and none", async () => {
     for (const origin of ['http://evil.example', 'null', 'garbage', undefined])
       expect(await verdict('*', origin)).toBe('passes');
   });
 
-  test('a list needs an Origin', async () => {
+  test('as a list requires an Origin', async () => {
     const list = ['https://a.b', /^https:\/\/re\d\.example$/];
     expect(await verdict(list, 'https://a.b')).toBe('passes');
     expect(await verdict(list, 'https://re7.example')).toBe('passes');
@@ -384,7 +384,7 @@ describe('the check', () => {
     expect(await verdict(list, '')).toBe('WSTUNNEL_ORIGIN_MISSING');
   });
 
-  test('a function decides, only true passes', async () => {
+  test('as a function accepts with true only', async () => {
     const asked: (string | undefined)[] = [];
     const remember = (origin: string | undefined) => asked.push(origin) > 0;
     expect(await verdict(remember, 'null')).toBe('passes');
@@ -397,7 +397,7 @@ describe('the check', () => {
   });
 });
 
-test('issue 13, case 23: a proxy that drops the port is named as the reason', () => {
+test('issue 13, case 23: a proxy that drops the port is named as the cause', () => {
   const compared = (origin: string, host: string) =>
     comparisonOf(origin, expectedOrigin(request({ host, headers: { origin } })));
   expect(compared('http://desk.lan:8080', 'desk.lan')).toBe(

@@ -21,7 +21,7 @@ describe('nearest', () => {
     expect(nearest(name, known)).toBe(expected);
   });
 
-  test('of nothing, nothing', () => {
+  test('no candidates give no suggestion', () => {
     expect(nearest('x', [])).toBeUndefined();
   });
 });
@@ -29,7 +29,7 @@ describe('nearest', () => {
 describe('orAborted', () => {
   const reason = new Error('over');
 
-  test('gives the outcome, and leaves nothing on the signal', async () => {
+  test('returns the outcome and leaves no listener on the signal', async () => {
     const { signal } = new AbortController();
     let listening = 0;
     const add = signal.addEventListener.bind(signal);
@@ -53,7 +53,7 @@ describe('orAborted', () => {
     expect(listening).toBe(0);
   });
 
-  test('an abort ends the wait for what never settles, and later outcomes are dropped', async () => {
+  test('rejects at an abort, and ignores later outcomes', async () => {
     const controller = new AbortController();
     let settle: ((error: Error) => void) | undefined;
     const waiting = orAborted(controller.signal, () => new Promise((_resolve, reject) => (settle = reject)));
@@ -63,7 +63,7 @@ describe('orAborted', () => {
     settle?.(new Error('late'));
   });
 
-  test('after an abort nothing is started', async () => {
+  test('starts nothing after an abort', async () => {
     let started = false;
     await expect(orAborted(AbortSignal.abort(reason), () => (started = true))).rejects.toBe(reason);
     expect(started).toBe(false);
@@ -74,11 +74,11 @@ describe('hook', () => {
   const { signal } = new AbortController();
   const fail = (thrown: unknown) => hook('authenticate', signal, () => Promise.reject(thrown));
 
-  test('its result', async () => {
+  test("returns the hook's result", async () => {
     expect(await hook('user', signal, () => 'me')).toBe('me');
   });
 
-  test('what it throws refuses with 500 and stays the cause', async () => {
+  test('turns an error into a refusal with 500 that keeps the cause', async () => {
     const cause = new Error('database down');
     await expect(fail(cause)).rejects.toMatchObject({
       code: 'WSTUNNEL_HOOK_FAILED',
@@ -91,21 +91,21 @@ describe('hook', () => {
       await expect(fail(thrown)).rejects.toMatchObject({ status: 500, expose: false });
   });
 
-  test('a refusal of its own passes, a wrong option is its fault', async () => {
+  test("passes on a refusal, and treats an invalid option as the hook's fault", async () => {
     const refusal = new TunnelError('WSTUNNEL_NO_TARGET', 'no such desk');
     await expect(fail(refusal)).rejects.toBe(refusal);
     const wrong = new TunnelError('WSTUNNEL_OPTION', 'port');
     await expect(fail(wrong)).rejects.toMatchObject({ code: 'WSTUNNEL_HOOK_FAILED', cause: wrong });
   });
 
-  test('an abort passes as it is', async () => {
+  test('passes on an abort', async () => {
     const reason = new Error('gone');
     await expect(hook('user', AbortSignal.abort(reason), () => 'me')).rejects.toBe(reason);
   });
 });
 
 describe('asEmitter', () => {
-  test('is a function, an emitter, and keeps call and apply', async () => {
+  test('returns a function that is an emitter and keeps call and apply', async () => {
     let value = 1;
     const both = asEmitter(
       function double(this: unknown, n: number) {

@@ -35,7 +35,7 @@ describe.each([
     return { ran, inner, handle };
   }
 
-  test('is found, without a run of its middleware', async () => {
+  test('is found without running its middleware', async () => {
     const { ran, inner, handle } = mounted();
     expect(isMountedApp(handle)).toBe(true);
     expect(askMountedApp(handle)).toBe(inner);
@@ -54,14 +54,14 @@ describe.each([
   });
 });
 
-test("Connect's wrapper is recognised, and its app is not found out", () => {
+test("Connect's wrapper is recognized, and its app is not reachable", () => {
   const outer = connect().use('/inner', connect());
   const { handle } = (outer as unknown as { stack: Layer[] }).stack[0] ?? { handle: () => undefined };
   expect(isMountedApp(handle)).toBe(true);
   expect(askMountedApp(handle)).toBeUndefined();
 });
 
-test("a function of the app's own is neither recognised nor called", () => {
+test('a function of the app is neither recognized nor called', () => {
   let calls = 0;
   const own = [
     function mounted_app(_req: unknown, _res: unknown, next: () => void) {

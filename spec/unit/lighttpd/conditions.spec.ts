@@ -42,7 +42,7 @@ function balanceOf(text: string) {
 const binary = 'wstunnel.frame-type = "binary"';
 const text = 'wstunnel.frame-type = "text"';
 
-describe('each condition', () => {
+describe('conditions of a lighttpd.conf', () => {
   test.each<[string, Visit, Visit]>([
     ['$HTTP["url"] == "/a.b"', { path: '/a.b' }, { path: '/a.b/' }],
     ['$HTTP["url"] == "/a.b"', { path: '/a.b' }, { path: '/aXb' }],
@@ -83,13 +83,13 @@ describe('each condition', () => {
     expect(of(other)).toBe('text');
   });
 
-  test('a scheme that is always, and one that is never', () => {
+  test('a scheme that always matches, and one that never does', () => {
     expect(balanceOf(`$HTTP["scheme"] =^ "http" { ${binary} }`)({})).toBe('binary');
     expect(balanceOf(`$HTTP["scheme"] == "ftp" { ${binary} }`)({})).toBe('text');
     expect(balanceOf(`$HTTP["scheme"] == "ftp" { } else { ${binary} }`)({})).toBe('binary');
   });
 
-  test('a path that fits tells others apart early, as url', () => {
+  test('a path that matches tells mount points apart early, as `url` does', () => {
     const { rules } = fromLighttpdConf(
       `$HTTP["url"] =^ "/a" { ${binary} } else $HTTP["url"] != "/b" { ${text} }`,
     ).options;
@@ -103,22 +103,22 @@ describe('each condition', () => {
   });
 });
 
-describe('how they merge', () => {
+describe('the order of conditions', () => {
   const url = (path: string, ...body: string[]) => `$HTTP["url"] =^ "${path}" { ${body.join('\n')} }`;
 
-  test('the last that applies counts', () => {
+  test('the last matching one wins', () => {
     const of = balanceOf(`${url('/a', binary)}\n${url('/ab', text)}`);
     expect([of({ path: '/a' }), of({ path: '/ab' })]).toEqual(['binary', 'text']);
   });
 
-  test('nested ones need those around them', () => {
+  test('nested ones require the outer ones', () => {
     const of = balanceOf(url('/a', '$HTTP["host"] == "x" {', binary, '}'));
     expect(of({ path: '/a', host: 'x' })).toBe('binary');
     expect(of({ path: '/b', host: 'x' })).toBe('text');
     expect(of({ path: '/a', host: 'y' })).toBe('text');
   });
 
-  test('else, else with a condition, in all of the spellings', () => {
+  test('else and else-if work in every spelling', () => {
     for (const word of ['else', 'else if', 'elif', 'elsif', 'elseif']) {
       const of = balanceOf(`if ${url('/a', text)} ${word} ${url('/b', binary)} else { ${text} }`);
       expect([of({ path: '/a' }), of({ path: '/b' }), of({ path: '/c' })]).toEqual([
@@ -129,7 +129,7 @@ describe('how they merge', () => {
     }
   });
 
-  test('an else belongs to its block, inside another as well', () => {
+  test('an else belongs to its block, also within another block', () => {
     const of = balanceOf(url('/a', `$HTTP["host"] == "x" { ${text} } else { ${binary} }`));
     expect([of({ path: '/a', host: 'x' }), of({ path: '/a' }), of({ path: '/b' })]).toEqual([
       'text',
@@ -138,7 +138,7 @@ describe('how they merge', () => {
     ]);
   });
 
-  test('the same condition again is the same block, at its first place', () => {
+  test('a repeated condition is merged into the first block', () => {
     const again = `${url('/', 'wstunnel.balance = "hash"')}\n${url('/a', text)}\n${url('/', binary)}`;
     expect(balanceOf(again)({ path: '/a' })).toBe('text');
     expect(balanceOf(again)({ path: '/b' })).toBe('binary');
@@ -150,7 +150,7 @@ describe('how they merge', () => {
     ).toBe('binary');
   });
 
-  test('an order that rules cannot say is an error', () => {
+  test('an order that rules cannot express is an error', () => {
     const inside = '$HTTP["host"] == "x" { }';
     expect(() => balanceOf(`${url('/a')}\n${url('/b')}\n${url('/a', inside)}`)).toThrow(
       /join the two blocks/,
@@ -163,7 +163,7 @@ describe('how they merge', () => {
   });
 });
 
-describe('what cannot be compared', () => {
+describe('comparisons that are not supported', () => {
   test.each<[string, RegExp]>([
     ['$HTTP["remoteip"] == "10.0.0"', /IP address or a CIDR/],
     ['$HTTP["remoteip"] == "10.0.0.0/33"', /IP address or a CIDR/],
@@ -272,7 +272,7 @@ describe('regular expressions', () => {
       '^/vm[0-9]{1,4}/?$',
     ],
     ...['^127\\.0\\.0\\.1$|^::1$', '^/(?!admin)', '/[0-9]+$', '^/(vnc|ssh)-[a-z0-9]+(\\.[a-z0-9]+)*/ws$'],
-  ])('%s is fine', (pattern) => {
+  ])('%s is accepted', (pattern) => {
     const { source } = regExp(pattern);
     expect(source).toBe(new RegExp(pattern).source);
     const long = `/${'a/b.c'.repeat(3000)}`;

@@ -16,7 +16,7 @@ const HOST = '( "" => ( ( "host" => "10.0.0.1", "port" => 5900 ) ) )';
 const SERVER = { '': [{ host: '10.0.0.1', port: 5900 }] };
 
 describe("lighttpd's own example", () => {
-  test('is read unchanged', () => {
+  test('is read without changes', () => {
     const conf = fromLighttpdConf(NOVNC_EXAMPLE);
     wstunnel(conf.options);
     expect(conf).toEqual({
@@ -37,11 +37,11 @@ describe("lighttpd's own example", () => {
 });
 
 describe('directives', () => {
-  test("an empty configuration is lighttpd's defaults", () => {
+  test("an empty configuration has lighttpd's defaults", () => {
     expect(fromLighttpdConf('')).toEqual({ options: DEFAULTS, port: 80 });
   });
 
-  test('each has its option', () => {
+  test('each directive has an option', () => {
     const options = optionsOf(`
       wstunnel.server = ( "/vnc" => ( "one" => ( "host" => "a", "port" => 1 ), "two" => ( "host" => "::1" ) ),
                           ".ssh" => ( ( "socket" => "/run/ssh" ), ( "host" => "/run/other", "port" => 5 ) ) )
@@ -64,7 +64,7 @@ describe('directives', () => {
     });
   });
 
-  test('the times of a host, and what has no meaning for a tunnel', () => {
+  test('times of a host are read, and those without meaning for a tunnel are ignored', () => {
     const { server } = optionsOf(`wstunnel.server = ( "" => ( (
       "Host" => "a", "port" => 0, "connect-timeout" => 3, "disable-time" => "0", "read-timeout" => 9, "write-timeout" => 8,
       "upgrade" => "enable", "tcp-fin-propagate" => 1, "check-local" => "disable", "mode" => "responder", "docroot" => "/",
@@ -120,7 +120,7 @@ describe('directives', () => {
     expect(refused(text)).toMatch(/^lighttpd\.conf:1:\d+: /);
   });
 
-  test('origins are compared as lighttpd does: the end, behind a dot', () => {
+  test('origins are compared as in lighttpd: by their end, after a dot', () => {
     const { origins } = optionsOf('wstunnel.origins = ( "a.example", "https://b.example" )');
     const passes = (origin: string) => (origins as RegExp[]).some((one) => one.test(origin));
     expect(passes('https://www.a.example')).toBe(true);
@@ -135,7 +135,7 @@ describe('directives', () => {
     expect(optionsOf('wstunnel.origins = ()').origins).toBe('*');
   });
 
-  test('silence: without pings idleTimeout, with them pongTimeout', () => {
+  test('idle time: idleTimeout without PINGs, pongTimeout with PINGs', () => {
     const times = (text: string) => {
       const { pingInterval, pongTimeout, idleTimeout } = optionsOf(text);
       return [pingInterval, pongTimeout, idleTimeout];
@@ -147,7 +147,7 @@ describe('directives', () => {
     expect(times('wstunnel.ping-interval = 60')).toEqual([60, undefined, 60]);
   });
 
-  test('silence in conditions: both are looked at together', () => {
+  test('idle time in conditions: both directives are combined', () => {
     const { rules } = optionsOf(`
       server.max-read-idle = 100
       $HTTP["url"] == "/a" { wstunnel.ping-interval = 5 $HTTP["host"] == "h" { server.max-read-idle = 50 } }`);
@@ -159,8 +159,8 @@ describe('directives', () => {
   });
 });
 
-describe("other modules' directives", () => {
-  test('those without bearing on a tunnel are left out', () => {
+describe('directives of other modules', () => {
+  test('that do not affect a tunnel are ignored', () => {
     const conf = fromLighttpdConf(`
       server.modules = ( "mod_access" )
       server.errorlog = "/var/log/e"
@@ -185,7 +185,7 @@ describe("other modules' directives", () => {
       'a.b = 1',
     ],
     ...['server.max-write-idle = 9', 'server.chroot = "/"', 'static-file.exclude-extensions = ( ".php" )'],
-  ])('%s is an error with a way out', (text) => {
+  ])('like %s are errors that name an alternative', (text) => {
     const name = text.split(' ', 1)[0]!;
     const inside = `\n$HTTP["host"] == "a" {\n  ${text}\n}`;
     for (const [conf, place] of [
@@ -200,28 +200,28 @@ describe("other modules' directives", () => {
     }
   });
 
-  test('the way out is its own', () => {
+  test('have separate alternatives', () => {
     expect(refused('setenv.add-response-header = ()')).toContain('helmet');
     expect(refused('setenv.add-request-header = ()')).toContain('req.headers');
     expect(refused('url.rewrite-if-not-file = ()')).toContain('req.url');
     expect(refused('ssl.pemfile = ""')).toContain('node:https');
   });
 
-  test("the tunnel's own can't be passed over", () => {
+  test('of mod_wstunnel cannot be ignored', () => {
     expect(fromLighttpdConf(`wstunnel.server = ${HOST}`, { ignore: ['wstunnel.*'] }).options.server).toEqual(
       SERVER,
     );
   });
 
-  test('a secret in one of them stays unsaid', () => {
+  test('with secrets are reported without them', () => {
     expect(refused('vhostdb.mysql = ( "password" => "hunter2" )')).not.toContain('hunter2');
     expect(refused('x = "hunter2" "hunter3"')).not.toContain('hunter');
     expect(refused('x = env.SECRET + ()', { environment: { SECRET: 'hunter2' } })).not.toContain('hunter');
   });
 });
 
-describe('the server', () => {
-  test('is returned for who listens and serves', () => {
+describe('the listen addresses of a lighttpd.conf', () => {
+  test('are returned for programs that listen and serve', () => {
     const conf = fromLighttpdConf(`
       server.port = "8080"
       server.bind = "[::1]"
@@ -264,12 +264,12 @@ describe('the server', () => {
     expect(refused(text)).toMatch(message);
   });
 
-  test('a socket with TLS that somebody took over is not given as a plain one', () => {
+  test('with TLS set by another module are not returned as plain ones', () => {
     const text = '$SERVER["socket"] == ":443" { ssl.engine = "enable" }';
     expect(fromLighttpdConf(text, { ignore: ['ssl.*'] })).toEqual({ options: DEFAULTS, port: 80 });
   });
 
-  test("lighttpd's own port where none is given", () => {
+  test("use lighttpd's default port", () => {
     expect(fromLighttpdConf('')).toMatchObject({ port: 80 });
     expect(fromLighttpdConf('ssl.engine = "enable"', { ignore: ['ssl.*'] })).toMatchObject({ port: 443 });
     expect(fromLighttpdConf('server.bind = "/run/x"')).not.toHaveProperty('port');
@@ -277,7 +277,7 @@ describe('the server', () => {
   });
 });
 
-describe('the arguments', () => {
+describe('arguments of fromLighttpdConf', () => {
   test('are checked', () => {
     const read = fromLighttpdConf as (...given: unknown[]) => unknown;
     expect(() => read(5)).toThrow(TunnelError);
@@ -287,7 +287,7 @@ describe('the arguments', () => {
     expect(() => read('', { include: 'x' })).toThrow(/include/);
   });
 
-  test('the name of the file is in front of each message', () => {
+  test('the file name starts each message', () => {
     expect(refused('\n\n  ?', { file: '/etc/l.conf' })).toMatch(/^\/etc\/l\.conf:3:3: /);
   });
 });

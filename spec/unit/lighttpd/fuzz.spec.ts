@@ -29,8 +29,8 @@ function read(text: string): void {
   }
 }
 
-describe('whatever the text', () => {
-  test('the valid one is taken', () => {
+describe('random configurations cause no crash', () => {
+  test('the valid original is accepted', () => {
     expect(() => fromLighttpdConf(VALID)).not.toThrow();
   });
 
@@ -41,7 +41,7 @@ describe('whatever the text', () => {
     });
   });
 
-  test('random pieces of the language', () => {
+  test('random tokens of the language', () => {
     const pieces = [
       ...(VALID.match(/"[^"]*"|[\w.-]+|[=+!~^$:>]+|[^\s]|\n/g) ?? []),
       'include',
@@ -54,7 +54,7 @@ describe('whatever the text', () => {
     fc.assert(fc.property(text, read), { numRuns: 3000 });
   });
 
-  test('a valid one with a part cut out, doubled or changed', () => {
+  test('a valid file with a part cut out, doubled or changed', () => {
     const at = fc.nat(VALID.length);
     const change = fc.tuple(at, at, fc.string({ maxLength: 4 })).map(([from, to, put]) => {
       const [start, end] = from < to ? [from, to] : [to, from];

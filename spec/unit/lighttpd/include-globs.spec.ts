@@ -23,7 +23,7 @@ function namesFound(pattern: string, names: readonly string[]): readonly string[
   return fromLighttpdConf(text, { file, include: true }).indexFiles ?? [];
 }
 
-describe('issue 13, case 8: the wildcards of an include leave out no file that lighttpd reads', () => {
+describe('issue 13, case 8: include wildcards find every file that lighttpd finds', () => {
   test.each([
     '[[:alpha:]]uard.cfg',
     '[^x]uard.cfg',
@@ -54,7 +54,7 @@ describe('issue 13, case 8: the wildcards of an include leave out no file that l
     ['[!a]guard.cfg', '.guard.cfg'],
     ['[.]guard.cfg', '.guard.cfg'],
     ['[guard.cfg*', 'guard.cfg'],
-  ])('%s is not %s', (pattern, name) => {
+  ])('%s does not match %s', (pattern, name) => {
     expect(namesFound(pattern, [name])).toEqual([]);
   });
 
@@ -70,7 +70,7 @@ describe('issue 13, case 8: the wildcards of an include leave out no file that l
     ['\\guard.cfg', /backslash/],
     ['{a,b}'.repeat(7), /more than 100 alternatives/],
     ['*'.repeat(5000), /more than 4096 characters/],
-  ])('%s is refused at its place', (pattern, reason) => {
+  ])('%s is refused with its position', (pattern, reason) => {
     const file = join(folderOf(['guard.cfg']), 'l.conf');
     const message = refused(`\n  include "d/${pattern}"\n`, { file, include: true });
     expect(message).toMatch(/l\.conf:2:3: can't include "d\//);
@@ -78,14 +78,14 @@ describe('issue 13, case 8: the wildcards of an include leave out no file that l
     expect(message).toMatch(reason);
   });
 
-  test('many stars do not take for ever', { timeout: 10_000 }, () => {
+  test('many stars are matched quickly', { timeout: 10_000 }, () => {
     const name = 'a'.repeat(120);
     expect(namesFound(`${'*a'.repeat(30)}*b`, [name])).toEqual([]);
     expect(namesFound(`${'*a'.repeat(120)}*`, [name])).toEqual([name]);
     expect(namesFound('*[ab]*ab*', ['aab', 'ab', 'abab', 'aba'])).toEqual(['aab', 'abab']);
   });
 
-  test('the files of several folders are in the order of their whole paths, each once', () => {
+  test('files of several folders are sorted by their whole paths, each once', () => {
     const folder = folderOf([]);
     for (const name of ['a', 'a-b']) {
       mkdirSync(join(folder, 'd', name));
@@ -96,7 +96,7 @@ describe('issue 13, case 8: the wildcards of an include leave out no file that l
     expect(found.indexFiles).toEqual(['a-b', 'a']);
   });
 
-  test('a link that leads nowhere is an error, for a wildcard too', () => {
+  test('a dangling link is an error, for a wildcard too', () => {
     const folder = folderOf([]);
     symlinkSync('none', join(folder, 'd/guard.cfg'));
     for (const pattern of ['d/*', 'd/{guard,x}.cfg'])
@@ -106,7 +106,7 @@ describe('issue 13, case 8: the wildcards of an include leave out no file that l
   });
 });
 
-describe('issue 13, case 8: an include that has no end is an error', () => {
+describe('issue 13, case 8: an include without an end is an error', () => {
   const message = (folder: string, path: string) =>
     refused(`include "${path}"\n`, { file: join(folder, 'l.conf'), include: true });
   const ofCommand = (folder: string, path: string) => () =>
@@ -125,7 +125,7 @@ describe('issue 13, case 8: an include that has no end is an error', () => {
     expect(message(folder, 'd')).toContain(`${folder}/d: a folder can't be included`);
   });
 
-  test('a file that is too long, and several that are', { timeout: 10_000 }, () => {
+  test('a file that is too long, and several whose total length is', { timeout: 10_000 }, () => {
     const folder = folderOf(['a', 'b']);
     truncateSync(join(folder, 'd/a'), 2 ** 40);
     expect(message(folder, 'd/a')).toContain(`${folder}/d/a: the included files are too long`);
@@ -134,13 +134,13 @@ describe('issue 13, case 8: an include that has no end is an error', () => {
     expect(message(folder, 'd/?')).toContain(`${folder}/d/b: the included files are too long`);
   });
 
-  test('the command names the file that a wildcard found and that it may not read', () => {
+  test('the command names a file that a wildcard found and that cannot be read', () => {
     const folder = folderOf([]);
     symlinkSync('none', join(folder, 'd/x'));
     expect(ofCommand(folder, 'd/*')).toThrow(`${folder}/d/x: there is no such file or folder`);
   });
 
-  test('a file that includes itself is a loop, and nothing in it is there twice', () => {
+  test('a file that includes itself is a loop, and its text is read once', () => {
     const folder = folderOf([]);
     const [file, other] = [join(folder, 'l.conf'), join(folder, 'd/o.conf')];
     const text = 'x = 1\ninclude "d/o.conf"\n';
@@ -155,7 +155,7 @@ describe('issue 13, case 8: an include that has no end is an error', () => {
     );
   });
 
-  test('a file that is included twice in turn is no loop', () => {
+  test('a file that is included twice in sequence is not a loop', () => {
     const file = join(folderOf(['a']), 'l.conf');
     const text = 'names = ()\ninclude "d/a"\ninclude "d/a"\nindex-file.names = names\n';
     expect(fromLighttpdConf(text, { file, include: true }).indexFiles).toEqual(['a', 'a']);

@@ -22,8 +22,8 @@ function folderOf(texts: Record<string, string>): string {
   return folder;
 }
 
-describe('issue 13, case 8: all that is wrong with a configuration', () => {
-  test('each problem has its line, in the order of the text', () => {
+describe('issue 13, case 8: all problems of a configuration', () => {
+  test('are listed with their lines, in the order of the text', () => {
     const message = refused(`auth.require = ()
       $HTTP["url"] =~ "(a+)+$" { wstunnel.frame-type = "txt" }
       ssl.engine = "enable"
@@ -43,20 +43,20 @@ describe('issue 13, case 8: all that is wrong with a configuration', () => {
     ]);
   });
 
-  test('what follows from another problem is none of its own', () => {
+  test('are listed without consequences of other problems', () => {
     expect(refused('x = ( 1 ) + 2\ny = x\nz = y\n').split('\n')).toHaveLength(1);
     expect(refused('include "none"\ny = x\n').split('\n')).toHaveLength(1);
     // A variable that nothing sets is one, beside others.
     expect(refused('a = b\nauth.require = ()').split('\n')).toHaveLength(2);
   });
 
-  test('a syntax error does not hide what is wrong before it', () => {
+  test('are listed up to a syntax error, and including it', () => {
     const lines = refused('auth.require = ()\nserver.port = = 1\nproxy.server = ()').split('\n');
     expect(lines).toHaveLength(2);
     expect(lines[1]).toMatch(/^lighttpd\.conf:2:15: /);
   });
 
-  test('a text of nothing but problems is not read for ever', () => {
+  test('are limited in number', () => {
     const lines = refused('a.b += 1\n'.repeat(5)).split('\n');
     expect(lines).toHaveLength(1);
     const many = Array.from({ length: 500 }, (_, index) => `a.b${index} = 1`).join('\n');
@@ -86,7 +86,7 @@ describe('issue 13, cases 8 and 18: includes', () => {
     expect(conf).toMatchObject({ port: 8080, options: { frameType: 'binary', rules: [{}] } });
   });
 
-  test('a position in a wildcard include is that of the real file', () => {
+  test('a position in a wildcard include is that of the actual file', () => {
     const folder = folderOf({
       'conf.d/10-a.conf': 'x = 1\n',
       'conf.d/20-b.conf': '\n\n  auth.require = ()\n',
@@ -117,7 +117,7 @@ describe('issue 13, cases 8 and 18: includes', () => {
     expect(indexFiles).toEqual(expected);
   });
 
-  test('a function may return texts with the names of their files', () => {
+  test('a function may return texts together with their file names', () => {
     const include = () => [
       { file: 'a.conf', text: 'x = 1\n' },
       { file: 'b.conf', text: 'auth.require = ()\n' },
@@ -129,8 +129,8 @@ describe('issue 13, cases 8 and 18: includes', () => {
   });
 });
 
-describe("issue 13, case 18: lighttpd's idioms", () => {
-  test('an empty wstunnel.server is no tunnel, also where a condition around it has one', () => {
+describe('issue 13, case 18: idioms of lighttpd configurations', () => {
+  test('an empty wstunnel.server means no tunnel, also inside a condition', () => {
     const { options } = fromLighttpdConf(
       `${server(1)}$HTTP["url"] =^ "/page" { wstunnel.server = () }\n$HTTP["url"] =^ "/page/in" { ${server(2)} }`,
     );
@@ -147,7 +147,7 @@ describe("issue 13, case 18: lighttpd's idioms", () => {
     expect(() => wstunnel({ server: {} })).toThrow(/needs a port/);
   });
 
-  test('what is left out is told to whoever asks', () => {
+  test('ignored directives are reported to callers that ask for them', () => {
     const lines: string[] = [];
     const warn = (line: string) => lines.push(line);
     fromLighttpdConf(

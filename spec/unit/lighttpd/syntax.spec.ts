@@ -17,7 +17,7 @@ describe('values', () => {
     expect(rootOf('server.document-root = "/a\n/b"')).toBe('/a\n/b');
   });
 
-  test('variables, with and without var., in any case of letters', () => {
+  test('variables work with and without var., in any case', () => {
     expect(rootOf('base = "/srv"\nserver.document-root = var.BASE + "/www"')).toBe('/srv/www');
     expect(portOf('var.p = 1 server.port = p')).toBe(1);
     expect(portOf('server.port = 1\nserver.PORT := server.port + 5')).toBe(6);
@@ -25,7 +25,7 @@ describe('values', () => {
     expect(rootOf('server.document-root = "/" + var.PID')).toBe(`/${process.pid}`);
   });
 
-  test('the environment', () => {
+  test('environment variables are read', () => {
     const environment = { ROOT: '/e' };
     expect(rootOf('server.document-root = env.ROOT + "/x"', { environment })).toBe('/e/x');
     expect(() => read('x = env.constructor', { environment })).toThrow(
@@ -34,7 +34,7 @@ describe('values', () => {
     expect(() => read('env.ROOT = "x"')).toThrow(/can't be assigned/);
   });
 
-  test('lists: commas at the end, nested, keys that are worked out, +=', () => {
+  test('lists may end with a comma, be nested, compute keys, and be extended by +=', () => {
     expect(read('index-file.names = ( "a", "b",, )').indexFiles).toEqual(['a', 'b']);
     expect(read('index-file.names = ()').indexFiles).toEqual([]);
     expect(read('index-file.names += ( "a" )\nindex-file.names += ( "b" )').indexFiles).toEqual(['a', 'b']);
@@ -46,7 +46,7 @@ describe('values', () => {
     expect(() => read('x = 1 + ( 2 )')).toThrow(/can't be added/);
   });
 
-  test('+= inside a condition begins with what stands outside', () => {
+  test('+= inside a condition starts with the outer value', () => {
     const text = `
       wstunnel.map-extensions = ( ".a" => "x" )
       $HTTP["url"] == "/" { wstunnel.map-extensions += ( ".b" => "y" ) }
@@ -56,27 +56,27 @@ describe('values', () => {
     expect(options.rules?.[0]?.mapExtensions).toEqual({ '.a': 'x', '.b': 'y' });
   });
 
-  test('a variable of a condition is unknown outside', () => {
+  test('a variable of a condition is unknown outside of it', () => {
     expect(() => read('$HTTP["url"] == "/" { x = 1 }\ny = x\n')).toThrow(/2:5: var.x has no value/);
   });
 });
 
 describe('layout', () => {
-  test('comments, blank lines, any newline, a brace on its own line', () => {
+  test('comments, blank lines, all newlines and a brace on a separate line are allowed', () => {
     const text =
       '# top\r\nserver.port = 1 # one\r\r\n$HTTP["url"] == "/a"\n\n{ # in\n wstunnel.balance = "hash" }\n# then\n\nelse\n{\n}\n';
     expect(read(text).options.rules).toEqual([{ url: /^\/a$/, balance: 'hash' }]);
   });
 
-  test('a # inside a string is none', () => {
+  test('a # inside a string starts no comment', () => {
     expect(rootOf('server.document-root = "#a" # b')).toBe('#a');
   });
 
-  test('the no-break space of web pages', () => {
+  test('no-break spaces from web pages count as spaces', () => {
     expect(portOf('server.port\u00a0=\u00a05')).toBe(5);
   });
 
-  test('global { } is the outermost, also from inside a condition', () => {
+  test('global { } is the outermost scope, also within a condition', () => {
     expect(portOf('global { server.port = 3 }')).toBe(3);
     expect(portOf('$HTTP["url"] == "/" { global { server.port = 4 } }')).toBe(4);
     expect(() => read('global { $HTTP["url"] == "/" { } }')).toThrow(/no condition inside global/);
@@ -95,7 +95,7 @@ describe('includes', () => {
     return files[path]!;
   };
 
-  test('are read where they stand', () => {
+  test('are read in their place', () => {
     expect(portOf('n = "b"\ninclude n + ".conf"', { include })).toBe(7);
     files['c.conf'] = 'wstunnel.balance = "hash"';
     expect(read('$HTTP["url"] == "/" { include "c.conf" }', { include }).options.rules?.[0]?.balance).toBe(
@@ -103,12 +103,12 @@ describe('includes', () => {
     );
   });
 
-  test('an error inside names the included file', () => {
+  test('report errors with the name of the included file', () => {
     files['bad.conf'] = '\n  wstunnel.balance = "x"';
     expect(() => read('include "bad.conf"', { include })).toThrow(/^bad\.conf:2:22: /);
   });
 
-  test('what cannot be included is an error at the include', () => {
+  test('that cannot be read are errors at the include', () => {
     expect(() => read('\n include "x"', { include })).toThrow(/:2:2: can't include "x": no such file/);
     expect(() => read('include "x"')).toThrow(/set the option include to true/);
     expect(() => read('include "x"', { include: () => 5 })).toThrow(/must return the text/);
@@ -118,7 +118,7 @@ describe('includes', () => {
     );
   });
 
-  test('include_shell is never run', () => {
+  test('include_shell is never executed', () => {
     expect(() => read('include_shell "touch /tmp/x"')).toThrow(/1:1: include_shell is never run/);
     expect(portOf('include_shell "cat x"\nserver.port = 1', { ignore: ['include_shell'] })).toBe(1);
   });
@@ -189,7 +189,7 @@ describe('bounds', () => {
     return message;
   };
 
-  test('ten megabytes are refused at once', () => {
+  test('ten megabytes are refused quickly', () => {
     expect(fast('x'.repeat(10 * 1024 * 1024))).toMatch(
       /1:1: the configuration has more than 1048576 characters/,
     );
@@ -221,14 +221,14 @@ describe('bounds', () => {
     fast(text);
   });
 
-  test('nesting has an end', () => {
+  test('nesting is limited', () => {
     expect(fast('$HTTP["url"] == "/" {'.repeat(31) + '}'.repeat(31))).toMatch(
       /blocks are nested more than 30 deep/,
     );
     expect(fast(`x = ${'('.repeat(31)}${')'.repeat(31)}`)).toMatch(/lists are nested more than 30 deep/);
   });
 
-  test('an else after another, up to the last', () => {
+  test('chains of else are limited', () => {
     const branch = (i: number) => `$HTTP["url"] == "/${i}" { wstunnel.balance = "hash" }`;
     const text = Array.from({ length: 900 }, (_, i) => branch(i)).join(' else ');
     expect(fast(text)).toBe('');

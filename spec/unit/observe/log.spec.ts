@@ -23,7 +23,7 @@ function written(threshold: number): Level[] {
   return LEVELS.filter((level) => lines.some((line) => line.includes(`level ${level}`)));
 }
 
-test('a threshold shows its level and those below', () => {
+test('a level includes the levels below', () => {
   expect(written(0)).toEqual([]);
   expect(written(1)).toEqual(['error']);
   expect(written(2)).toEqual(['error', 'warn']);
@@ -32,7 +32,7 @@ test('a threshold shows its level and those below', () => {
   expect(written(65535)).toEqual(LEVELS);
 });
 
-test('DEBUG=wstunnel:* shows everything, once, whatever the threshold', () => {
+test('DEBUG=wstunnel:* prints everything once, at any level', () => {
   createDebug.enable('wstunnel:*');
   for (const threshold of [0, 1, 4]) {
     expect(written(threshold)).toEqual(LEVELS);
@@ -40,7 +40,7 @@ test('DEBUG=wstunnel:* shows everything, once, whatever the threshold', () => {
   }
 });
 
-test('DEBUG of one area shows that area', () => {
+test('DEBUG with one area prints that area', () => {
   createDebug.enable('wstunnel:backend');
   const log = createLog(0);
   for (const area of ['upgrade', 'guard', 'backend', 'tunnel'] as const) log(area, 'debug', 'in %s', area);
@@ -48,7 +48,7 @@ test('DEBUG of one area shows that area', () => {
   expect(lines[0]).toContain('wstunnel:backend');
 });
 
-test('a tunnel that logs does not make another one talk', () => {
+test('the level of one tunnel does not affect another', () => {
   const loud = createLog(4);
   const quiet = createLog(0);
   loud('guard', 'error', 'loud');
@@ -57,7 +57,7 @@ test('a tunnel that logs does not make another one talk', () => {
   expect(lines.join('')).not.toContain('quiet');
 });
 
-test('a value is one line: nobody writes lines of their own', () => {
+test('a value stays on one line, whatever it contains', () => {
   createLog(4)(
     'tunnel',
     'info',

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Totals } from '../../../src/observe/totals.js';
 
-test('counts by code and sums bytes', () => {
+test('tunnels are counted by code, and bytes are summed', () => {
   const totals = new Totals();
   expect(totals.snapshot()).toEqual({ opened: 0, refused: {}, closed: {}, bytesIn: 0, bytesOut: 0 });
   totals.opened += 2;

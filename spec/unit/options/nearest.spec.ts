@@ -8,7 +8,7 @@ import { TUNNEL_OPTIONS } from '../../../src/options/tunnel-options.js';
 const LISTEN = Object.keys(LISTEN_FLAGS);
 const CONNECT = Object.keys(CONNECT_FLAGS);
 
-describe('issue 13, case 14: "did you mean" names what a person would have meant', () => {
+describe('issue 13, case 14: "did you mean" suggests the likely name', () => {
   test.each([
     ['port', 'listen'],
     ['host', 'listen'],
@@ -68,5 +68,5 @@ describe('issue 13, case 14: "did you mean" names what a person would have meant
     ['__proto__', LISTEN],
     ['constructor', LISTEN],
     ['max', ['max-tunnels', 'max-connections']],
-  ])('%j is near none of %j', (given, known) => expect(nearest(given, known)).toBeUndefined());
+  ])('%j is close to none of %j', (given, known) => expect(nearest(given, known)).toBeUndefined());
 });

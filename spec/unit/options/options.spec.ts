@@ -16,7 +16,7 @@ function refused(options: unknown): TunnelError {
 const hook = () => true;
 const host = (more: object) => ({ server: { port: 5900, ...more } });
 
-describe('right values', () => {
+describe('valid values', () => {
   const right: [string, unknown[]][] = [
     ['url', ['/', '/vnc', '/vnc/', /^\/vnc/i, ['/a', /b/], undefined]],
     [
@@ -121,7 +121,7 @@ describe('right values', () => {
     for (const value of values) expect(() => readOptions(host({ [name]: value }))).not.toThrow();
   });
 
-  test('every option may be left out, or be undefined', () => {
+  test('every option may be missing or undefined', () => {
     expect(readOptions({})).toMatchObject({
       base: {
         ...{ server: undefined, frameType: 'binary', origins: { needed: false }, refuseWith: 'http' },
@@ -142,14 +142,14 @@ describe('right values', () => {
     ]);
   });
 
-  test('a host that begins with "/" is a socket', () => {
+  test('a host that starts with "/" is a socket path', () => {
     const { server } = readOptions({ server: { host: '/run/vnc.sock' } }).base;
     expect(server).toEqual(readOptions({ server: { socket: '/run/vnc.sock' } }).base.server);
     expect(server).toMatchObject([{ id: 'unix:/run/vnc.sock', socket: '/run/vnc.sock' }]);
   });
 });
 
-describe('wrong values are refused with the option, the value and the way out', () => {
+describe('an invalid value is refused with option, value and fix', () => {
   test.each<[unknown, string[]]>([
     [undefined, ['options', 'object', 'undefined']],
     [{ url: 'vnc' }, ['url ', "'vnc'", 'begins with "/"']],
@@ -263,7 +263,7 @@ describe('wrong values are refused with the option, the value and the way out', 
     ['server.connectTimeout', 300],
     ['server.disableTime', 3600],
     ['server.keepAlive', 7200],
-  ])('%s above its ceiling was meant in milliseconds', (name, ceiling) => {
+  ])('%s above its maximum is reported as milliseconds', (name, ceiling) => {
     const given = (value: unknown) => {
       const [key = '', inner] = name.split('.');
       return refused(inner === undefined ? { [key]: value } : host({ [inner]: value })).message;
@@ -276,7 +276,7 @@ describe('wrong values are refused with the option, the value and the way out', 
   });
 });
 
-describe('names', () => {
+describe('unknown names', () => {
   test.each<[unknown, string]>([
     [{ sever: {} }, 'options has no "sever"; did you mean "server"?'],
     [{ Origins: [] }, 'options has no "Origins"; did you mean "origins"?'],
@@ -289,16 +289,16 @@ describe('names', () => {
     [{ limits: { bufferd: 1 } }, 'limits has no "bufferd"; did you mean "buffered"?'],
     [{ rule: [] }, 'did you mean "rules"?'],
     [{ toString: hook }, 'options has no "toString"'],
-  ])('an unknown one in %o is refused with the nearest', (options, message) => {
+  ])('in %o are refused with the nearest known name', (options, message) => {
     expect(refused(options).message).toContain(message);
   });
 
-  test('nothing is suggested where nothing is near', () => {
+  test('far from every known name get no suggestion', () => {
     expect(refused({ completelyElse: 1 }).message).toBe('wstunnel: options has no "completelyElse"');
   });
 });
 
-describe('issue 13, case 23: a message shows what to write', () => {
+describe('issue 13, case 23: messages show what to write', () => {
   test.each<[unknown, string]>([
     [{ server: 'localhost:5900' }, "write { host: 'localhost', port: 5900 }"],
     [{ server: '5900' }, 'write { port: 5900 }'],
@@ -346,7 +346,7 @@ describe('issue 13, case 23: a message shows what to write', () => {
   );
 
   test.each(['::1', 'fe80::1%eth0', '::ffff:127.0.0.1', 'desk.lan', '127.0.0.1'])(
-    'the host %s is right',
+    'the host %s is accepted',
     (name) => {
       expect(() => wstunnel({ server: { host: name, port: 5900 } })).not.toThrow();
     },
@@ -365,7 +365,7 @@ test('rules and conditions that contain themselves are refused', () => {
   expect(refused({ rules: [{ when }] }).message).toContain('conditions nested more than 32 levels deep');
 });
 
-test('no error shows what is inside objects, nor the value of an unknown name', () => {
+test('no error shows the content of objects or the value of an unknown name', () => {
   const secret = 'hunter2';
   for (const options of [
     { server: { port: 1, password: secret } },
@@ -387,7 +387,7 @@ test('no error shows what is inside objects, nor the value of an unknown name', 
   expect(refused({ frameType: 'x'.repeat(500) }).message.length).toBeLessThan(200);
 });
 
-test('what is changed afterwards changes nothing', () => {
+test('objects changed afterwards do not change the options', () => {
   const server = [{ host: 'a', port: 1 }];
   const allow = ['192.0.2.1'];
   const url = ['/vnc'];
@@ -414,6 +414,6 @@ test('what is changed afterwards changes nothing', () => {
     expect(Object.isFrozen(object)).toBe(true);
 });
 
-test('the factory itself throws', () => {
+test('the factory itself throws for invalid options', () => {
   expect(() => wstunnel({ server: { port: 0 } })).toThrow(/server\.port/);
 });

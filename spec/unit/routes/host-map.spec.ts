@@ -28,7 +28,7 @@ test.each([
   expect(map.hostsOf(path, undefined)).toBe(hosts);
 });
 
-test('the empty key is every path, in its place', () => {
+test('the empty key matches every path, in its position', () => {
   const all = new CompiledHostMap([
     ['/a', 'a'],
     ['', 'all'],
@@ -37,7 +37,7 @@ test('the empty key is every path, in its place', () => {
   expect(['/a', '/b', '/'].map((path) => all.hostsOf(path, undefined))).toEqual(['a', 'all', 'all']);
 });
 
-test('mapExtensions come first; one whose key is unknown counts for nothing', () => {
+test('mapExtensions are applied first, and an unknown key is ignored', () => {
   const extensions = { '.term': '.ssh', '.other': '/nowhere', m: '/vnc' };
   expect(map.hostsOf('/vnc/x.term', extensions)).toBe('ssh');
   expect(map.hostsOf('/m', extensions)).toBe('vnc');
@@ -45,24 +45,24 @@ test('mapExtensions come first; one whose key is unknown counts for nothing', ()
   expect(map.hostsOf('/x.other', extensions)).toBeUndefined();
 });
 
-describe('issue 12, case 14: a key that begins with a slash', () => {
+describe('issue 12, case 14: a key that starts with a slash', () => {
   const served = (key: string, ...paths: string[]) =>
     paths.filter((path) => new CompiledHostMap([[key, 'yes']]).hostsOf(path, undefined) !== undefined);
 
-  test('ends at a segment', () => {
+  test('matches whole path segments only', () => {
     const paths = ['/vnc', '/vnc/', '/vnc/a', '/vncx', '/vnc.x', '/vnc;x', '/vnc%2Fx', '/vn', '/'];
     expect(served('/vnc', ...paths)).toEqual(['/vnc', '/vnc/', '/vnc/a']);
   });
 
-  test('with a slash at its end means what is in that folder', () => {
+  test('that ends with a slash matches what is in that folder', () => {
     expect(served('/vnc/', '/vnc', '/vnc/', '/vnc/a', '/vncx/')).toEqual(['/vnc/', '/vnc/a']);
   });
 
-  test('that is a slash alone is every path', () => {
+  test('that is only a slash matches every path', () => {
     expect(served('/', '/', '/vnc', '//')).toEqual(['/', '/vnc', '//']);
   });
 
-  test('read as lighttpd reads paths may end anywhere', () => {
+  test("read in lighttpd's notation may match within a segment", () => {
     const notation = { read: (path: string) => path.toLowerCase(), isNormal: () => true };
     const lighttpd = new CompiledHostMap([['/vnc', 'yes']], notation);
     expect(['/vncx', '/VNC', '/vn'].map((path) => lighttpd.hostsOf(path, undefined))).toEqual([

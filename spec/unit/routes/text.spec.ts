@@ -29,7 +29,7 @@ describe('the operators', () => {
   });
 });
 
-describe('a host', () => {
+describe('the host of a condition', () => {
   test.each<[TextMatch, string[], string[]]>([
     ['desk', ['desk', 'desk:80', 'desk:5900', 'desk:', 'desk:x'], ['', 'desk2', 'a.desk', 'des', ':80']],
     ['Desk:8443', ['desk:8443', 'desk'], ['desk:80', 'a:8443']],

@@ -2,10 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { originalPathOf, pathOf as pathOfRequest } from '../../../src/request/path.js';
 import { compileUrl } from '../../../src/routes/url-match.js';
-import { handshake, RawClient } from '../../support/raw-client.js';
+import { pageRequest, RawClient, statusOf } from '../../support/raw-client.js';
 import { makeTunnel, startApp } from '../../support/servers.js';
 
-describe('url', () => {
+describe('the option url', () => {
   test.each<[string | RegExp, string[], string[]]>([
     [
       '/vnc',
@@ -24,7 +24,7 @@ describe('url', () => {
     for (const path of under) expect(matches(path), path).toBe(true);
   });
 
-  test('of several, any', () => {
+  test('as a list matches if any entry does', () => {
     const matches = compileUrl(['/a', /b$/]);
     expect(['/a/x', '/x/b', '/x'].map(matches)).toEqual([true, true, false]);
   });
@@ -112,12 +112,12 @@ describe('the path of a request target', () => {
     ...['javascript://h/vnc', 'foo://h/vnc', 'file://h/vnc', 'http://h~x/vnc', 'http://h@/vnc', '*'],
   ];
 
-  test('of the whole URL, where a mount has cut it', () => {
+  test('is taken from the whole URL where a mount has shortened it', () => {
     const req = { url: '/vnc', originalUrl: '/desk/vnc?x=1' } as unknown as IncomingMessage;
     expect([pathOfRequest(req), originalPathOf(req)]).toEqual(['/vnc', '/desk/vnc']);
   });
 
-  test('is what Express sees', async () => {
+  test('equals the path that Express sees', async () => {
     const seen: string[] = [];
     const { port } = await startApp((app) =>
       app.use((req, res) => {
@@ -128,9 +128,7 @@ describe('the path of a request target', () => {
     let agreed = 0;
     for (const target of odd) {
       seen.length = 0;
-      await new RawClient(port)
-        .send(`GET ${target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`)
-        .answer();
+      await new RawClient(port).send(pageRequest(target)).answer();
       const ours = pathOf(target);
       if (seen.length === 0) continue;
       expect(ours, target).toBe(seen[0]);
@@ -139,7 +137,7 @@ describe('the path of a request target', () => {
     expect(agreed).toBeGreaterThan(25);
   });
 
-  test('prefixes agree with the mount of Express', async () => {
+  test('matches prefixes as a mount of Express does', async () => {
     const { port } = await startApp((app) => {
       app.enable('case sensitive routing');
       app.use('/vnc', (_req, res) => res.send('mounted'));
@@ -149,26 +147,22 @@ describe('the path of a request target', () => {
     for (const target of odd) {
       const path = pathOf(target);
       if (path === undefined) continue;
-      const client = new RawClient(port).send(
-        `GET ${target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`,
-      );
+      const client = new RawClient(port).send(pageRequest(target));
       expect((await client.rest()).toString().endsWith('mounted'), target).toBe(matches(path));
     }
   });
 });
 
-test('a target that Express reads otherwise does not lead past a login on the path', async () => {
+test('a target that Express parses differently does not bypass a login mounted on the path', async () => {
   const tunnel = makeTunnel({ url: '/vnc', server: { port: 1 } });
   const { port } = await startApp((app) => {
     app.use('/vnc', (_req, res) => void res.status(401).end());
     app.use(tunnel, (_req, res) => void res.status(404).end());
   });
-  const statusOf = async (target: string) =>
-    (await new RawClient(port).send(handshake(target)).answer()).status;
-  expect(await statusOf('/vnc')).toBe(401);
-  expect(await statusOf('http://h/vnc')).toBe(401);
+  expect(await statusOf(port, '/vnc')).toBe(401);
+  expect(await statusOf(port, 'http://h/vnc')).toBe(401);
   for (const target of ['http://h;x/vnc', 'http://h%41/vnc', 'http://h:80x/vnc', 'javascript://h/vnc'])
-    expect(await statusOf(target), target).toBe(404);
+    expect(await statusOf(port, target), target).toBe(404);
 });
 
 test('within a mount the rest of the path is matched', async () => {
@@ -179,10 +173,8 @@ test('within a mount the rest of the path is matched', async () => {
       (_req, res) => void res.status(418).end(),
     ),
   );
-  const statusOf = async (target: string) =>
-    (await new RawClient(port).send(handshake(target)).answer()).status;
-  expect(await statusOf('/desk/vnc?x=1')).toBe(404);
-  expect(await statusOf('http://127.0.0.1/desk/vnc')).toBe(404);
-  expect(await statusOf('/desk/vnc/')).toBe(418);
-  expect(await statusOf('/desk?/vnc')).toBe(418);
+  expect(await statusOf(port, '/desk/vnc?x=1')).toBe(404);
+  expect(await statusOf(port, 'http://127.0.0.1/desk/vnc')).toBe(404);
+  expect(await statusOf(port, '/desk/vnc/')).toBe(418);
+  expect(await statusOf(port, '/desk?/vnc')).toBe(418);
 });

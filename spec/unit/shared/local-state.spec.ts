@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import type { BackendInfo, Host, Tunnel, TunnelOptions } from '../../../src/index.js';
+import type { Host, Tunnel, TunnelOptions } from '../../../src/index.js';
 import { LocalState } from '../../../src/shared/local-state.js';
 import { createTunnel } from '../../../src/wstunnel.js';
 import { onCleanup } from '../../support/cleanup.js';
-import { handshake, openRaw, RawClient } from '../../support/raw-client.js';
-import { closedPort, startApp, startEcho } from '../../support/servers.js';
+import { openRaw, statusOf } from '../../support/raw-client.js';
+import { backendEvents, closedPort, startApp, startEcho } from '../../support/servers.js';
 import { GREETER, Marked, node } from '../../support/spawned.js';
 import { until } from '../../support/wait.js';
 
@@ -22,23 +22,10 @@ async function startTwo(one: TunnelOptions, two: TunnelOptions) {
   return { state, port, ...tunnels };
 }
 
-async function statusOf(port: number, path: string): Promise<number> {
-  const client = new RawClient(port).send(handshake(path));
-  const { status } = await client.answer();
-  client.socket.destroy();
-  return status;
-}
-
-function eventsOf(tunnel: Tunnel): BackendInfo[] {
-  const events: BackendInfo[] = [];
-  tunnel.on('backend', (info) => events.push(info));
-  return events;
-}
-
 const ids = (tunnel: Tunnel) => tunnel.stats().backends.map(({ id }) => id);
 
 describe('issue 12, case 2: tunnels that share a state', () => {
-  test('count in one place: limits, the load of a host', async () => {
+  test('count limits and the load of a host together', async () => {
     const { port: backend } = await startEcho();
     const server = { port: backend, maxTunnels: 2 };
     const { port } = await startTwo({ server, limits: { perClient: 1 } }, { server });
@@ -51,20 +38,20 @@ describe('issue 12, case 2: tunnels that share a state', () => {
     await until(async () => (await statusOf(port, '/one')) === 101);
   });
 
-  test('hear of the hosts that they know, and of no others', async () => {
+  test('get events of the hosts that they use, and of no others', async () => {
     const dead = await closedPort();
     const { port: alive } = await startEcho();
     const server: Host = { port: dead, disableTime: 60 };
     const { port, one, two } = await startTwo({ server }, { server: [{ port: alive }, server] });
     const third = createTunnel({ server: { port: alive } }, new LocalState());
     onCleanup(() => third.close({ timeout: 0 }));
-    const events = [one, two, third].map(eventsOf);
+    const events = [one, two, third].map(backendEvents);
     expect(await statusOf(port, '/one')).toBe(502);
     expect(events.map(({ length }) => length)).toEqual([1, 1, 0]);
     expect(two.stats().backends).toMatchObject([{ up: true }, { id: `127.0.0.1:${dead}`, up: false }]);
   });
 
-  test('name in their stats their own hosts, and those of others only while these have tunnels', async () => {
+  test('list their hosts in stats(), and other hosts only while these have tunnels', async () => {
     const { port: a } = await startEcho();
     const { port: b } = await startEcho();
     const { port, one, two } = await startTwo({ server: { port: a } }, { server: { port: b } });
@@ -77,7 +64,7 @@ describe('issue 12, case 2: tunnels that share a state', () => {
     expect(ids(two)).toEqual([`127.0.0.1:${b}`]);
   });
 
-  test("one's close() ends neither the programs that the other names nor those it uses; the last ends all", async () => {
+  test('stop no program that another tunnel uses, and the last close() stops all', async () => {
     const marked = new Marked();
     const spawn = marked.mark(node(GREETER, { maxLoadPerProc: 0, maxProcs: 1, handOver: false }));
     const server = { spawn };
@@ -93,7 +80,7 @@ describe('issue 12, case 2: tunnels that share a state', () => {
     await marked.none();
   });
 
-  test('programs that only a closed tunnel named end with it, those in use once they are idle', async () => {
+  test('stop programs of a closed tunnel with it, or once they are idle', async () => {
     const [idle, used] = [new Marked(), new Marked()];
     const program = (marked: Marked) =>
       marked.mark(node(GREETER, { handOver: false, idleTimeout: 600, maxProcs: 1 }));
@@ -115,7 +102,7 @@ describe('issue 12, case 2: tunnels that share a state', () => {
     await used.none();
   });
 
-  test('a program that is named again is kept as before', async () => {
+  test('keep a program that is configured again', async () => {
     const marked = new Marked();
     const spawn = marked.mark(node(GREETER, { handOver: false, idleTimeout: 600, minProcs: 1, maxProcs: 1 }));
     const state = new LocalState();
@@ -130,7 +117,7 @@ describe('issue 12, case 2: tunnels that share a state', () => {
     await marked.none();
   });
 
-  test('a host is dialled by the settings of the tunnel that asks, also at a program of another', async () => {
+  test('dial a host by the settings of the asking tunnel, also at a shared program', async () => {
     const marked = new Marked();
     const spawn = marked.mark(node(GREETER, { handOver: false, maxLoadPerProc: 0, maxProcs: 1 }));
     const { port } = await startTwo({ server: { spawn } }, { server: { spawn, proxyProtocol: 1 } });

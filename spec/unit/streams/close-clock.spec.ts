@@ -13,14 +13,14 @@ function start(times: CloseTimes, patience = 0) {
   return { clock, state };
 }
 
-describe('issue 12, case 20: closeTimeout', () => {
+describe('issue 12, case 20: the timeout closeTimeout', () => {
   beforeEach(() => {
     vi.useFakeTimers();
     onCleanup(() => vi.useRealTimers());
   });
   const pass = (seconds: number) => vi.advanceTimersByTimeAsync(seconds * 1000);
 
-  test('is over where nothing moves, once', async () => {
+  test('expires once while no byte moves', async () => {
     const { state } = start({ closeTimeout: 10, drainTimeout: 900 });
     await pass(9.9);
     expect(state.expired).toEqual([]);
@@ -31,7 +31,7 @@ describe('issue 12, case 20: closeTimeout', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('starts anew as long as bytes move', async () => {
+  test('starts again as long as bytes move', async () => {
     const { state } = start({ closeTimeout: 10, drainTimeout: 900 });
     state.moves = true;
     await pass(100);
@@ -42,7 +42,7 @@ describe('issue 12, case 20: closeTimeout', () => {
     expect(state.expired).toEqual(['closeTimeout']);
   });
 
-  test('drainTimeout ends what moves for ever', async () => {
+  test('is bounded by drainTimeout while bytes move', async () => {
     const { state } = start({ closeTimeout: 10, drainTimeout: 60 });
     state.moves = true;
     await pass(59.9);
@@ -51,7 +51,7 @@ describe('issue 12, case 20: closeTimeout', () => {
     expect(state.expired).toEqual(['drainTimeout']);
   });
 
-  test('a drainTimeout below closeTimeout takes nothing from it', async () => {
+  test('is not shortened by a lower drainTimeout', async () => {
     const { state } = start({ closeTimeout: 10, drainTimeout: 1 });
     await pass(9.9);
     expect(state.expired).toEqual([]);
@@ -59,7 +59,7 @@ describe('issue 12, case 20: closeTimeout', () => {
     expect(state.expired).toEqual(['closeTimeout']);
   });
 
-  test('bytes under way lengthen it, up to thirty times', async () => {
+  test('is extended by bytes in flight, up to thirty times', async () => {
     const { state } = start({ closeTimeout: 10 }, 50);
     await pass(59.9);
     expect(state.expired).toEqual([]);
@@ -72,7 +72,7 @@ describe('issue 12, case 20: closeTimeout', () => {
     expect(other.state.expired).toEqual(['closeTimeout']);
   });
 
-  test('stop() leaves no timer', async () => {
+  test('leaves no timer after stop()', async () => {
     const { clock, state } = start({ closeTimeout: 10 });
     clock.stop();
     expect(vi.getTimerCount()).toBe(0);

@@ -7,7 +7,7 @@ function standStill(ms: number): void {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-test('behind a turn that stood still there is another one, in which what waited comes', async () => {
+test('after a blocked event-loop turn another turn reads queued input first', async () => {
   const order: string[] = [];
   afterPendingReads((stood) => order.push(`judged, ${stood >= 40 ? 'after a stall' : 'at once'}`));
   standStill(40);
@@ -16,7 +16,7 @@ test('behind a turn that stood still there is another one, in which what waited 
   expect(order).toEqual(['came', 'judged, after a stall']);
 });
 
-test('where every turn is a long one, the third is the last', async () => {
+test('after long turns only, the third turn is the last', async () => {
   let turns = 0;
   const judged = new Promise<number>((resolve) => afterPendingReads(() => resolve(turns)));
   const next = () => {
@@ -28,7 +28,7 @@ test('where every turn is a long one, the third is the last', async () => {
   expect(await judged).toBe(3);
 });
 
-test('stopped, it calls back no more, in whichever turn', async () => {
+test('a stopped check calls back no more, in any turn', async () => {
   let calls = 0;
   const stop = afterPendingReads(() => calls++);
   standStill(20);

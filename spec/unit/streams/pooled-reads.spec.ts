@@ -34,7 +34,7 @@ async function pair(most = 1024 * 1024) {
 const pattern = (length: number) => Buffer.from(Array.from({ length }, (_, at) => (at * 7) ^ (at >> 8)));
 
 test.each([1, SMALL - 1, SMALL, SMALL + 1, 2 * SMALL, 65_536, 2_000_000])(
-  '%d bytes, and three behind them',
+  '%d bytes and three more are delivered',
   async (size) => {
     const { socket, other, pieces, length } = await pair();
     socket.resume();
@@ -47,7 +47,7 @@ test.each([1, SMALL - 1, SMALL, SMALL + 1, 2 * SMALL, 65_536, 2_000_000])(
   },
 );
 
-test('what one wake-up finds is one piece', async () => {
+test('the bytes of one wake-up are one chunk', async () => {
   const { socket, other, pieces } = await pair();
   other.write(pattern(60_000));
   await until(() => other.bytesWritten === 60_000 && other.writableLength === 0);
@@ -56,7 +56,7 @@ test('what one wake-up finds is one piece', async () => {
   expect(pieces[0]?.length).toBe(60_000);
 });
 
-test('no piece is larger than allowed', async () => {
+test('no chunk exceeds the maximum', async () => {
   const { socket, other, pieces, length } = await pair(100_000);
   other.write(pattern(1_000_000));
   socket.resume();
@@ -64,7 +64,7 @@ test('no piece is larger than allowed', async () => {
   expect(Math.max(...pieces.map((piece) => piece.length))).toBeLessThanOrEqual(100_000);
 });
 
-test('what filled the small memory is there before the end is told', async () => {
+test('bytes that fill the small buffer are delivered before the end', async () => {
   const { socket, other, reads, pieces } = await pair();
   other.end(pattern(SMALL));
   socket.on('end', () => reads.flush()).resume();
@@ -72,7 +72,7 @@ test('what filled the small memory is there before the end is told', async () =>
   expect(pieces).toEqual([pattern(SMALL)]);
 });
 
-test('in front of a piece is room', async () => {
+test('a chunk has room for a header in front', async () => {
   const { reads, socket, other, onPiece } = await pair();
   const framed: Buffer[] = [];
   onPiece((bytes) => {
@@ -93,7 +93,7 @@ test('in front of a piece is room', async () => {
   );
 });
 
-test('kept memory is read into by nobody until it is given back, and then again', async () => {
+test('a kept buffer is reused only after its return', async () => {
   const one = await pair();
   const two = await pair();
   const bytes = pattern(1_500_000);
@@ -124,7 +124,7 @@ test('kept memory is read into by nobody until it is given back, and then again'
   expect(memories.includes(again.find((memory) => memory.byteLength > 8192)!)).toBe(true);
 });
 
-test('what is handed on as the connection ends goes back to the pool once, and not while it is kept', async () => {
+test("a buffer handed on at the connection's end returns to the pool once, and not while it is kept", async () => {
   const one = await pair();
   const frees: (() => void)[] = [];
   const kept: ArrayBufferLike[] = [];
@@ -162,7 +162,7 @@ test('what is handed on as the connection ends goes back to the pool once, and n
   expect((await take(others[9]!)) === kept[0]).toBe(true);
 });
 
-test('the pool holds no more than a few memories, however many come back', async () => {
+test('the pool keeps a few buffers, however many return', async () => {
   const one = await pair();
   const frees: (() => void)[] = [];
   const isLarge = (bytes: Buffer) => bytes.buffer.byteLength > 8192;
@@ -189,7 +189,7 @@ test('the pool holds no more than a few memories, however many come back', async
   expect(again.length).toBeLessThanOrEqual(8);
 });
 
-test('small memory that is kept is read into no more', async () => {
+test('a kept small buffer is not reused', async () => {
   const { reads, socket, other, onPiece } = await pair();
   const kept: Buffer[] = [];
   onPiece((bytes) => {
@@ -219,7 +219,7 @@ function startReads() {
   return { reads, pieces };
 }
 
-test('at the end what waits is handed on, and the memory goes back to the pool', () => {
+test('at the end queued bytes are delivered, and the buffer returns to the pool', () => {
   const { reads: one, pieces } = startReads();
   const armed = fill(one, SMALL);
   expect(pieces).toEqual([]);
@@ -230,7 +230,7 @@ test('at the end what waits is handed on, and the memory goes back to the pool',
   two.end();
 });
 
-test('what filled the small memory is handed on once, whoever asks for it', async () => {
+test('bytes that fill the small buffer are delivered once, whoever asks for them', async () => {
   const { reads, pieces } = startReads();
   fill(reads, SMALL);
   reads.flush();
@@ -239,7 +239,7 @@ test('what filled the small memory is handed on once, whoever asks for it', asyn
   expect(pieces).toEqual([SMALL]);
 });
 
-test('memory that is filled again and again goes back at the end, and once, however often that is told', () => {
+test('a buffer that is filled repeatedly returns to the pool once, however often the end is reported', () => {
   const { reads: one, pieces } = startReads();
   const armed = fill(one, SMALL);
   expect(fill(one, armed.byteLength - FRONT - SMALL) === armed).toBe(true);

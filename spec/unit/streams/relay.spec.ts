@@ -52,7 +52,7 @@ async function plainSocket(): Promise<Socket> {
   return socket;
 }
 
-test('a backend that was gone before the start has failed, and its tunnel ends', async () => {
+test('a backend that closed before the start counts as failed, and ends its tunnel', async () => {
   const backend = stream(true).destroy();
   await once(backend, 'close');
   const { relay, calls } = makeRelay(backend);
@@ -62,7 +62,7 @@ test('a backend that was gone before the start has failed, and its tunnel ends',
   expect(calls).toEqual(['close 1011', 'resume', 'done client-lost']);
 });
 
-test('a backend that is closed is listened to no more', async () => {
+test('a closed backend has no listener left', async () => {
   const backend = stream(true);
   const { relay } = makeRelay(backend);
   const before = ['data', 'end', 'close'].map((event) => backend.listenerCount(event));
@@ -72,12 +72,12 @@ test('a backend that is closed is listened to no more', async () => {
   expect(['data', 'end', 'close'].map((event) => backend.listenerCount(event))).toEqual(before);
 });
 
-describe('a socket of a backend that has ended', () => {
+describe('the socket of a backend that has ended', () => {
   test.each([
     ['nothing failed', undefined, ['finish']],
     ['it reads no more', 'EPIPE', ['finish']],
     ['it was reset', 'ECONNRESET', []],
-  ])('is asked whether that was a reset: %s', async (_what, code, expected) => {
+  ])('is checked for a reset: %s', async (_what, code, expected) => {
     const backend = await plainSocket();
     const { relay, calls } = makeRelay(backend);
     relay.start();
@@ -87,7 +87,7 @@ describe('a socket of a backend that has ended', () => {
     expect(calls).toEqual(expected);
   });
 
-  test('is not asked behind bytes that it may never take', async () => {
+  test('is not checked while bytes are queued that it may never accept', async () => {
     const backend = await plainSocket();
     const { relay, calls } = makeRelay(backend);
     relay.start();
@@ -97,7 +97,7 @@ describe('a socket of a backend that has ended', () => {
   });
 });
 
-test('both sides are looked at each time, so that none is found to have moved long ago', () => {
+test('both sides are checked each time, so that neither looks idle for longer than it is', () => {
   const { relay, state } = makeRelay(stream(false));
   relay.payload(Buffer.from('waits'));
   relay.sample(performance.now());
@@ -107,7 +107,7 @@ test('both sides are looked at each time, so that none is found to have moved lo
   expect(state.samples).toBe(1);
 });
 
-test('a stall is counted from when it was first seen', () => {
+test('a stall is counted from its first observation', () => {
   const backend = Object.assign(stream(false), { bytesAccepted: 0 });
   const { relay } = makeRelay(backend);
   const stalledAt = (now: number) => {
@@ -122,7 +122,7 @@ test('a stall is counted from when it was first seen', () => {
   expect(stalledAt(4000)).toBe(4000);
 });
 
-test('a stream that takes one and has the next waiting has not stalled, one that is only given more has', () => {
+test('a stream that accepts a chunk and has another queued is not stalled, one that only gets more queued is', () => {
   const waiting: (() => void)[] = [];
   const backend = new Duplex({
     read: () => undefined,
@@ -144,8 +144,8 @@ test('a stream that takes one and has the next waiting has not stalled, one that
   expect(stalledAt(4000)).toBe(3000);
 });
 
-describe('a client that takes no more', () => {
-  test('the backend is paused, and is not silent meanwhile', () => {
+describe('a client that accepts no more bytes', () => {
+  test('pauses the backend, which does not count as silent meanwhile', () => {
     const backend = stream(true);
     const { relay } = makeRelay(backend, { takes: false });
     relay.start();
@@ -159,7 +159,7 @@ describe('a client that takes no more', () => {
     expect(relay.silentSince).toBeGreaterThan(0);
   });
 
-  test('behind a Close the end of the backend is looked for', () => {
+  test("is checked for the backend's end after a Close", () => {
     const backend = stream(true);
     const { relay } = makeRelay(backend, { takes: false });
     relay.start();
@@ -171,10 +171,10 @@ describe('a client that takes no more', () => {
   });
 });
 
-describe('memory', () => {
+describe('memory of chunks', () => {
   const large = () => Buffer.allocUnsafeSlow(65_536);
 
-  test('a chunk that a stream of another kind calls written is not freed', async () => {
+  test('is not freed when another kind of stream reports the write', async () => {
     const { relay } = makeRelay(stream(true));
     const chunk = large();
     relay.payload(chunk, chunk);
@@ -182,7 +182,7 @@ describe('memory', () => {
     expect(chunk.length).toBe(65_536);
   });
 
-  test('a chunk of the backend may be freed where nobody else listens', () => {
+  test("is freed only where no other listener sees the backend's chunk", () => {
     const backend = new Socket();
     const { relay, state } = makeRelay(backend);
     relay.start();
@@ -193,7 +193,7 @@ describe('memory', () => {
     expect(state.mayRelease).toBe(false);
   });
 
-  test('one read is at most half of what may wait', () => {
+  test('is at most half of the queue limit per read', () => {
     const backend = stream(true);
     const reads = new PooledReads();
     reads.belongTo(backend);
@@ -203,7 +203,7 @@ describe('memory', () => {
     expect(next().buffer.byteLength).toBe(100_000);
   });
 
-  test('what the backend sent last goes out before its failure', async () => {
+  test("the backend's last bytes are sent before its failure", async () => {
     const backend = stream(true);
     const reads = new PooledReads();
     reads.belongTo(backend);
@@ -217,7 +217,7 @@ describe('memory', () => {
   });
 });
 
-test('only what fills a read of the kernel waits for what follows it', async () => {
+test('only a chunk that fills a kernel read waits for the next chunk', async () => {
   const backend = await plainSocket();
   const { relay } = makeRelay(backend, { buffered: 1024 * 1024 });
   relay.payload(Buffer.from('key'), Buffer.alloc(9));

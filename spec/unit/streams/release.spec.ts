@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { release, releaseAfter } from '../../../src/streams/release.js';
 
-test('a chunk that is alone in its memory is freed', () => {
+test('a chunk that fills its buffer is freed', () => {
   const chunk = Buffer.allocUnsafeSlow(65_536);
   const { arrayBuffers } = process.memoryUsage();
   release(chunk);
@@ -9,7 +9,7 @@ test('a chunk that is alone in its memory is freed', () => {
   expect(process.memoryUsage().arrayBuffers).toBeLessThanOrEqual(arrayBuffers - 65_536);
 });
 
-test('a part of something larger is left alone', () => {
+test('a part of a larger buffer is not freed', () => {
   const whole = Buffer.allocUnsafeSlow(65_536).fill('x');
   for (const part of [whole.subarray(0, 65_535), whole.subarray(1), whole.subarray(100, 40_000)]) {
     const { length } = part;
@@ -22,13 +22,13 @@ test('a part of something larger is left alone', () => {
   expect(pooled.toString()).toBe('small');
 });
 
-test('a small chunk is left to the collector', () => {
+test('a small chunk is left to the garbage collector', () => {
   const chunk = Buffer.allocUnsafeSlow(1000).fill('x');
   release(chunk);
   expect(chunk.length).toBe(1000);
 });
 
-test('a write that failed releases nothing', () => {
+test('a failed write frees nothing', () => {
   const chunk = Buffer.allocUnsafeSlow(65_536);
   releaseAfter(chunk)(new Error('reset'));
   expect(chunk.length).toBe(65_536);

@@ -34,12 +34,12 @@ function start(
 
 const pass = (seconds: number) => vi.advanceTimersByTimeAsync(seconds * 1000);
 
-test('without limits there is no timer', () => {
+test('without limits no timer is set', () => {
   start({});
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('idle: from the last payload, to the millisecond, and once', async () => {
+test('idle time counts from the last payload, to the millisecond, and is reported once', async () => {
   const { activity, expired } = start({ idleTimeout: 60 });
   await pass(59);
   activity.lastPayload = performance.now();
@@ -51,14 +51,14 @@ test('idle: from the last payload, to the millisecond, and once', async () => {
   expect(expired).toHaveLength(1);
 });
 
-test('traffic costs no timer', () => {
+test('traffic sets no timer', () => {
   const { activity } = start({ idleTimeout: 60, maxDuration: 600, readTimeout: 5 });
   expect(vi.getTimerCount()).toBe(1);
   activity.lastPayload = performance.now();
   expect(vi.getTimerCount()).toBe(1);
 });
 
-test('weeks, longer than one timer can be', async () => {
+test('limits of weeks, longer than one timer allows, are kept', async () => {
   const { expired } = start({ maxDuration: 5 * WEEK });
   await pass(5 * WEEK - 1);
   expect(expired).toEqual([]);
@@ -66,7 +66,7 @@ test('weeks, longer than one timer can be', async () => {
   expect(expired).toEqual([`1001 open for ${5 * WEEK} s`]);
 });
 
-test('a silent backend, but not while it is not read', async () => {
+test('a silent backend is reported, but not while it is paused', async () => {
   const { activity, expired } = start({ readTimeout: 10 });
   activity.silentSince = undefined;
   await pass(35);
@@ -78,7 +78,7 @@ test('a silent backend, but not while it is not read', async () => {
   expect(expired).toEqual(['1011 the backend was silent for 10 s']);
 });
 
-test('a backend that takes nothing', async () => {
+test('a backend that accepts no bytes is reported', async () => {
   let since = undefined as number | undefined;
   const { expired } = start({ writeTimeout: 8 }, (activity) => (activity.stalledSince = since));
   await pass(20);
@@ -89,7 +89,7 @@ test('a backend that takes nothing', async () => {
   expect(expired).toEqual(['1011 the backend accepted no data for 8 s']);
 });
 
-test('a backend that takes nothing is found in time, though what waits is seen only by looking', async () => {
+test('a backend that accepts no bytes is reported in time, although its queue is seen only by polling', async () => {
   let waits = false;
   const { expired } = start({ writeTimeout: 8 }, (activity, now) => {
     if (waits) activity.stalledSince ??= now;
@@ -100,7 +100,7 @@ test('a backend that takes nothing is found in time, though what waits is seen o
   expect(expired).toEqual(['1011 the backend accepted no data for 8 s']);
 });
 
-test('what came while our event loop stood still is read before it is judged', async () => {
+test('bytes that arrived while the event loop was blocked are read before the check', async () => {
   const { activity, expired } = start({ idleTimeout: 60 });
   await pass(59);
   vi.advanceTimersToNextTimer();
@@ -109,7 +109,7 @@ test('what came while our event loop stood still is read before it is judged', a
   expect(expired).toEqual([]);
 });
 
-test('a backend is not silent while our event loop stands still', async () => {
+test('a backend is not silent while the event loop is blocked', async () => {
   const now = performance.now.bind(performance);
   let stood = 0;
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + stood);
@@ -125,7 +125,7 @@ test('a backend is not silent while our event loop stands still', async () => {
   expect(expired).toEqual(['1011 the backend was silent for 10 s']);
 });
 
-test('stopped between its timer and the look behind it, nothing fires', async () => {
+test('nothing is reported after a stop between the timer and its check', async () => {
   const { stop, expired } = start({ maxDuration: 1 });
   vi.advanceTimersToNextTimer();
   stop();
@@ -134,7 +134,7 @@ test('stopped between its timer and the look behind it, nothing fires', async ()
   expect(expired).toEqual([]);
 });
 
-test('stopped, nothing fires and no timer is left', async () => {
+test('a stop leaves no timer and reports nothing', async () => {
   const { stop, expired } = start({ idleTimeout: 1, maxDuration: 1, readTimeout: 1, writeTimeout: 1 });
   stop();
   expect(vi.getTimerCount()).toBe(0);

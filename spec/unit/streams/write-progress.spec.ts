@@ -3,7 +3,7 @@ import { Duplex } from 'node:stream';
 import { expect, test } from 'vitest';
 import { acceptedMark, WriteProgress } from '../../../src/streams/write-progress.js';
 
-test('of a write of which the kernel has taken a part, that part is seen', () => {
+test('a partly accepted write counts its accepted part', () => {
   const handle = { bytesWritten: 1000, writeQueueSize: 1000 };
   const socket = Object.defineProperty(new Socket(), '_handle', { value: handle });
   const mark = acceptedMark(socket);
@@ -12,7 +12,7 @@ test('of a write of which the kernel has taken a part, that part is seen', () =>
   expect(acceptedMark(socket) - mark).toBe(600);
 });
 
-test('what waits moves as it is taken, its last part too, and not as more is added to it', () => {
+test('queued bytes make progress when they are accepted, also the last ones, and not when more are added', () => {
   const waiting: (() => void)[] = [];
   const stream = Object.assign(
     new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => waiting.push(done) }),
@@ -31,7 +31,7 @@ test('what waits moves as it is taken, its last part too, and not as more is add
   expect([progress.sample(0), progress.sample(0)]).toEqual([true, false]);
 });
 
-test('what is taken at once has not waited', () => {
+test('bytes accepted at once were never queued', () => {
   const stream = Object.assign(new Duplex({ read: () => undefined }), { bytesAccepted: 0 });
   const progress = new WriteProgress(stream);
   stream.bytesAccepted = 10;

@@ -20,7 +20,7 @@ async function startQueue(most = 1024 * 1024) {
   return { queue, socket, received: () => Buffer.concat(received).toString() };
 }
 
-test('what is gathered goes out though nothing follows', async () => {
+test('gathered chunks are written although no other chunk follows', async () => {
   const { queue, socket, received } = await startQueue();
   queue.write(Buffer.from('one '), undefined, true);
   queue.write(Buffer.from('two'), undefined, true);
@@ -29,14 +29,14 @@ test('what is gathered goes out though nothing follows', async () => {
   expect(socket.writableCorked).toBe(0);
 });
 
-test('the last of a turn takes with it what was gathered', async () => {
+test('the last chunk of an event-loop turn is written with the gathered ones', async () => {
   const { queue, socket } = await startQueue();
   queue.write(Buffer.from('one '), undefined, true);
   queue.write(Buffer.from('two'));
   expect(socket.writableCorked).toBe(0);
 });
 
-test('no more is gathered than half of what may wait', async () => {
+test('at most half of the limit is gathered', async () => {
   const { queue, socket } = await startQueue(100_000);
   queue.write(Buffer.alloc(30_000), undefined, true);
   expect(socket.writableCorked).toBe(1);
@@ -44,14 +44,14 @@ test('no more is gathered than half of what may wait', async () => {
   expect(socket.writableCorked).toBe(0);
 });
 
-test('what was written at once before counts for nothing that is gathered', async () => {
+test('bytes written directly do not count as gathered', async () => {
   const { queue, socket } = await startQueue(100_000);
   queue.write(Buffer.alloc(60_000));
   queue.write(Buffer.from('one'), undefined, true);
   expect(socket.writableCorked).toBe(1);
 });
 
-test('what the kernel has taken at once does not wait', async () => {
+test('bytes that the kernel accepts at once are not queued', async () => {
   const { queue, socket } = await startQueue(1000);
   await until(() => !socket.connecting);
   queue.write(Buffer.alloc(1000));
@@ -75,7 +75,7 @@ function startHeld(most: number) {
 }
 
 describe('full', () => {
-  test('it is at the limit, and not a byte below', () => {
+  test('is reported at the limit and not a byte below', () => {
     const { queue } = startHeld(10_000);
     queue.write(Buffer.alloc(5000));
     queue.write(Buffer.alloc(4999));
@@ -87,13 +87,13 @@ describe('full', () => {
     expect(exact.isFull).toBe(true);
   });
 
-  test('a byte alone counts for its objects', () => {
+  test('counts the objects of single bytes', () => {
     const { queue } = startHeld(10_240);
     for (let at = 0; at < 10; at++) queue.write(Buffer.alloc(1));
     expect(queue.isFull).toBe(true);
   });
 
-  test('drained is told once nothing waits any more, though it was asked in between', async () => {
+  test('drained is reported once the queue is empty, also after a query in between', async () => {
     const { queue, state, take } = startHeld(10_000);
     for (let at = 0; at < 3; at++) queue.write(Buffer.alloc(4000));
     expect(queue.isFull).toBe(true);
@@ -106,7 +106,7 @@ describe('full', () => {
     expect(state.drained).toBe(1);
   });
 
-  test('where it never was, drained is not told', async () => {
+  test('drained is not reported if the queue was never full', async () => {
     const { queue, state, take } = startHeld(10_000);
     queue.write(Buffer.alloc(10_000));
     queue.awaitDrain();

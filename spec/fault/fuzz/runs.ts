@@ -1,0 +1,21 @@
+import { seedOf } from '../../support/random.js';
+
+/** `FUZZ_RUNS` and `FUZZ_SEED` from the environment; otherwise a bounded run with a new seed. */
+export function fuzzRuns(usual: number): { runs: number; seed: number } {
+  const runs = Number(process.env.FUZZ_RUNS ?? usual);
+  const seed = Number(process.env.FUZZ_SEED ?? Date.now() >>> 0);
+  if (!Number.isInteger(runs) || !Number.isInteger(seed))
+    throw new Error('FUZZ_RUNS, FUZZ_SEED: whole numbers');
+  return { runs, seed };
+}
+
+/** No deadline for a run whose length was given. */
+export function fuzzTimeout(usual: number): number {
+  return process.env.FUZZ_RUNS === undefined ? usual : 24 * 3600 * 1000;
+}
+
+/** Names the failed run, so that it can be repeated alone. */
+export function failedRun(seed: number, run: number, error: unknown, input: Buffer): Error {
+  const again = `FUZZ_SEED=${seed}, run ${run} (its own seed ${seedOf(seed, run)})`;
+  return new Error(`${again}\ninput: ${input.toString('hex')}\n${String(error)}`, { cause: error });
+}
