@@ -41,7 +41,7 @@ const STRATEGIES: Readonly<Record<BalanceName, () => BalanceStrategy<unknown>>> 
 
 export const BALANCE_NAMES = Object.keys(STRATEGIES) as readonly BalanceName[];
 
-/** A new strategy of this name. Each has its own state. */
+/** Creates a strategy by name. Each strategy has separate state. */
 export function strategyOf(name: BalanceName): BalanceStrategy<unknown> {
   return STRATEGIES[name]();
 }
