@@ -22,9 +22,9 @@ export function reset(stream: Duplex): void {
 
 /**
  * Calls back if the `end` of a stream was orderly. A reset with unread bytes before it is reported as an end, since libuv
- * mistakes the hang-up after the bytes for an end. The kernel still knows of the reset: even an empty write fails, and `error` or
- * `close` follows. EPIPE is the result after an orderly end. TLS would not pass on an empty write, so the connection under TLS is
- * used.
+ * mistakes the hang-up after the bytes for an end. The kernel still knows of the reset: even an empty write fails with
+ * ECONNRESET, and `error` or `close` follows. After an orderly end the write may fail with EPIPE. TLS would not pass on an empty
+ * write, so the write goes to the connection under TLS.
  */
 export function ifEndIsOrderly(stream: Duplex, callback: () => void): void {
   const carrier = carrierOf(stream);
