@@ -53,10 +53,7 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   return createTunnel(options, new LocalState());
 }
 
-/**
- * Creates a tunnel object on a state that other tunnel objects share: counts under limits, states of hosts, and programs outlive
- * this object.
- */
+/** Creates a tunnel object with a shared state: counts under limits, states of hosts, and programs outlive the tunnel object. */
 export function createTunnel<Req extends IncomingMessage>(
   options: TunnelOptions<Req>,
   state: LocalState,
@@ -186,8 +183,7 @@ export function createTunnel<Req extends IncomingMessage>(
       ? 'this upgrade arrived before the tunnel could listen for it; the next one will pass. To let the first one pass too, ' +
         'mount the tunnel itself (app.use(tunnel)) instead of a function around it, or call tunnel.attach(server)'
       : 'autoAttach is false: call tunnel.attach(server)';
-    // With a listener, the cause is another: Node did not recognise the client's request as an upgrade, and attaching would not
-    // help.
+    // If we listen already, Node did not recognise the client's request as an upgrade, and attaching would not help.
     if (!server || dispatcherOf(server)?.isListening() !== true) {
       if (settings.autoAttach && server) {
         openDispatcher(server).learn(urlOf(req), attachable.handshakeTimeout);
