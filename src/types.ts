@@ -314,18 +314,18 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
   /**
    * Which web pages may open a tunnel (lighttpd: `wstunnel.origins`).
    *
-   * `'same'`, the default: host and port of the Origin header must equal the request's, or those in `X-Forwarded-Host` and
-   * `X-Forwarded-Port` of a trusted proxy; the scheme counts only where the request is known to be secure. `'*'`: every origin. A
+   * `'same'`, the default: host and port of the Origin header must equal the request's, or the values of `X-Forwarded-Host` and
+   * `X-Forwarded-Port` of a trusted proxy; the scheme counts only if the request is known to be secure. `'*'`: every origin. A
    * list: `'https://a.b'`, `'a.b'`, `'*.a.b'` (all subdomains), or a RegExp for the whole origin (anchor it with `^` and `$`).
    * Entries with other schemes must be equal letter by letter: `'tauri://localhost'`, `'file://'`, `'chrome-extension://id'`.
-   * `'null'` is the origin of sandboxed frames and of local files: every site can have this origin. A function decides itself;
-   * a throw or rejection refuses the request with 500.
+   * `'null'` is the origin of sandboxed frames and of local files: every site can have this origin. With a function the app
+   * decides; a throw or rejection refuses the request with 500.
    *
-   * Where the server listens on loopback alone, `'same'` refuses a page of plain http whose host is a name other than `localhost`
+   * If the server listens on loopback only, `'same'` refuses a page of plain http whose host is a name other than `localhost`
    * (DNS rebinding), unless the request has a proxy's header (such as `X-Forwarded-For`) or `trust proxy` trusts the peer. To allow
    * such a page, list its origin or set `trust proxy`.
    *
-   * A request without Origin comes from a program, not a page. `'same'` and `'*'` let it pass, a list refuses it with 400.
+   * A request without Origin comes from a program, not a page. `'same'` and `'*'` accept such a request, a list refuses it with 400.
    */
   origins?:
     | 'same'

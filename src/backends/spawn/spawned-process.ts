@@ -180,7 +180,7 @@ export class SpawnedProcess {
     if (failure !== undefined) throw failure;
     const address = this.#address;
     const launch = (stdin: number | 'ignore') => {
-      if (this.isEnding) throw new Error('it was ended before its start');
+      if (this.isEnding) throw new Error('the process was ended before the start');
       const { args, environment: own } = fillPlaceholders(spawn, address);
       const environment = processEnvironment(spawn.copyEnvironment, own, address);
       const { path, killSignal } = spawn;
