@@ -16,7 +16,7 @@ export interface HookContext {
   readonly signal: AbortSignal;
 }
 
-/** A backend: its address and how to connect to it (lighttpd: one entry of `wstunnel.server`). All times in seconds. */
+/** A backend: the address and the way to connect to it (lighttpd: one entry of `wstunnel.server`). All times in seconds. */
 export interface Host {
   /**
    * Name or address, resolved for each connection attempt; a value that begins with `/` is a `socket`. If a name has several
@@ -150,7 +150,7 @@ export interface BalanceRequest<Req> {
 /** The names of the strategies, as in lighttpd's `wstunnel.balance`. */
 export type BalanceName = 'fair' | 'least-connection' | 'round-robin' | 'hash' | 'sticky';
 
-/** A strategy of your own in place of a {@link BalanceName}. One object serves one tunnel middleware for its whole life. */
+/** An app's own strategy in place of a {@link BalanceName}. One object serves one tunnel object for its whole life. */
 export interface BalanceStrategy<Req = IncomingMessage> {
   /**
    * Picks the host of a request. `hosts` is never empty. The hosts are below their `maxTunnels` and up; if no host is up, the
@@ -264,23 +264,23 @@ export interface Condition {
   localPort?: number | readonly number[];
   /** Request headers by name (lighttpd: `$REQUEST_HEADER["..."]`). */
   headers?: Readonly<Record<string, TextMatch>>;
-  /** All of these conditions hold. */
+  /** All of these conditions match. */
   all?: readonly Condition[];
-  /** At least one of these conditions holds. */
+  /** At least one of these conditions matches. */
   any?: readonly Condition[];
-  /** This condition does not hold. */
+  /** This condition does not match. */
   not?: Condition;
 }
 
 /** Options for some of the requests (lighttpd: the directives inside a condition). */
 export interface Rule<Req extends IncomingMessage = IncomingMessage> extends RuleOptions<Req> {
-  /** As the tunnel's own `url`. Where `when` is given too, both must hold. Default: every path. */
+  /** Like the `url` of the tunnel. If `when` is given too, both must match. Default: every path. */
   url?: UrlPattern | readonly UrlPattern[];
   /** A further condition. Default: none. */
   when?: Condition;
-  /** Rules inside this rule; they apply after its own options. */
+  /** Rules inside this rule; they apply after the options of this rule. */
   rules?: readonly Rule<Req>[];
-  /** The rule for requests for which `url` or `when` does not hold (lighttpd: `else`). */
+  /** The rule for requests that do not match `url` or `when` (lighttpd: `else`). */
   else?: Rule<Req>;
 }
 
@@ -288,13 +288,14 @@ export interface Rule<Req extends IncomingMessage = IncomingMessage> extends Rul
 export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
   /**
    * The backends (lighttpd: `wstunnel.server`). A request without `server` goes to `next()`. A function is called once per
-   * request, after `authenticate`; `undefined` from it refuses with 404, a throw or rejection with 500.
+   * request, after `authenticate`; the result `undefined` refuses the request with 404, a throw or rejection with 500.
    */
   server?: ServerOption<Req>;
   /**
-   * How a backend is chosen (lighttpd: `wstunnel.balance`). `'fair'`, the default, and `'least-connection'`: the lowest load in
-   * relation to the weight. `'round-robin'`: in turn. `'hash'`: by Host and path. `'sticky'`: by `stickyKey`. The last two always
-   * choose the same host for the same key; when a host fails, only its keys move to other hosts (rendezvous hashing).
+   * The strategy for choosing a backend (lighttpd: `wstunnel.balance`). `'fair'`, the default, and `'least-connection'`: the
+   * lowest load in relation to the weight. `'round-robin'`: in turn. `'hash'`: by Host and path. `'sticky'`: by `stickyKey`. The
+   * last two always choose the same host for the same key; when a host fails, only the keys of that host move to other hosts
+   * (rendezvous hashing).
    */
   balance?: BalanceName | BalanceStrategy<Req>;
   /** The key of a request for `balance: 'sticky'`. Default: the client's address. A throw refuses the request with 500. */
@@ -594,12 +595,13 @@ export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends E
   /** True after the first call of `close()`. */
   readonly draining: boolean;
   /**
-   * Ends the tunnels for which the filter returns true, with a Close (default code 1008), and returns their number.
+   * Ends the tunnels for which the filter returns true, with a Close (default code 1008), and returns the number of these
+   * tunnels.
    *
-   * The filter also sees requests that arrived before the call and have no 101 response yet, and true refuses them with 403. Such a
-   * request is shown to the filter at once (with an empty `backend`), again when its user is known, and right before the 101
-   * response. So the filter may be called later, for as long as a tunnel takes to open, and must decide by its argument alone; a
-   * throw then refuses the request with 500. Requests that arrive after the call are not affected.
+   * The filter is also called for requests that arrived before the call and have no 101 response yet; the result true refuses
+   * such a request with 403. The filter is called at once (with an empty `backend`), again when the user is known, and right
+   * before the 101 response. So the filter may run later, for as long as a tunnel takes to open, and must decide by the argument
+   * alone; an error thrown then refuses the request with 500. Requests that arrive after the call are not affected.
    */
   end(filter: (tunnel: TunnelInfo) => boolean, code?: number, reason?: string): number;
   /** A snapshot of counts and of the state of all backends. */

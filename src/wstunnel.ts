@@ -122,7 +122,7 @@ export function createTunnel<Req extends IncomingMessage>(
     if (req.method !== 'GET' || hasHandshakeHeader(req)) return false;
     const path = pathOf(req);
     const route = path === undefined ? undefined : match(settings, req, path);
-    // `isLastHandler` runs last: it walks the whole app, and most requests do not belong to the tunnel.
+    // `isLastHandler` runs last: the function walks the whole app, and most requests do not belong to the tunnel.
     return route !== undefined && route.failure === undefined && isLastHandler(req, attachable);
   }
 

@@ -1,6 +1,6 @@
 import type { PooledHost } from './pooled-host.js';
 
-/** Connection attempts of one request at a host that resets them, if no other host is left. */
+/** Connection attempts of one request at a host that resets the connections, if no other host is left. */
 const MAX_ATTEMPTS = 3;
 
 /** The hosts that one request may still try. */

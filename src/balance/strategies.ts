@@ -30,7 +30,7 @@ export function sticky(): BalanceStrategy<unknown> {
   return { pick: (hosts, request) => highest(hosts, request.stickyKey()) };
 }
 
-/** One row per strategy. A name that is added to `BalanceName` (types.ts) does not compile without its row. */
+/** One row per strategy. A new name in `BalanceName` (types.ts) does not compile without a row. */
 const STRATEGIES: Readonly<Record<BalanceName, () => BalanceStrategy<unknown>>> = {
   fair,
   'least-connection': fair,

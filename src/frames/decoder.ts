@@ -75,8 +75,8 @@ export class FrameDecoder {
   }
 
   /**
-   * Decodes one chunk, overwriting it. Returns the payloads of all its data frames, joined, as a part of the chunk;
-   * bytes before a failure are still returned.
+   * Decodes one chunk, and overwrites the chunk. Returns the joined payloads of all data frames as a part of the chunk; bytes
+   * before a failure are still returned.
    */
   decode(chunk: Buffer): Buffer {
     const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);

@@ -9,7 +9,7 @@ export function headerSize(length: number): number {
   return length < 126 ? 2 : length < 0x10000 ? 4 : 10;
 }
 
-/** Writes the header of an unfragmented, unmasked frame, as a server sends it (RFC 6455 section 5.2). */
+/** Writes the header of an unfragmented, unmasked frame in a server's form (RFC 6455 section 5.2). */
 export function writeHeader(to: Buffer, opcode: number, length: number): void {
   to[0] = 0x80 | opcode;
   if (length < 126) to[1] = length;

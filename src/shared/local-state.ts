@@ -20,8 +20,8 @@ interface Member {
 interface Membership {
   readonly pool: BackendPool;
   /**
-   * Ends the membership. Programs that no other tunnel object names or uses end within `timeout` seconds. When the last tunnel
-   * object leaves, all programs end.
+   * Ends the membership. Programs that are not named or used by other tunnel objects end within `timeout` seconds. When the last
+   * tunnel object leaves, all programs end.
    */
   leave(timeout: number): Promise<void>;
 }

@@ -10,5 +10,5 @@ export function ignoreErrors<Stream extends Duplex>(stream: Stream): Stream {
 }
 
 function ignore(): void {
-  // Nothing to do.
+  // The error is ignored on purpose.
 }

@@ -33,7 +33,7 @@ export const KILL_AFTER = 5;
 
 /** The parts of a program that a process needs. */
 export interface ProcessContext {
-  /** The number of the process among those of its host. */
+  /** The number of the process among all processes of the host. */
   readonly number: number;
   /** Path of a socket in a private folder, for a host without an address. */
   readonly socket: string;

@@ -58,7 +58,7 @@ export class Spawner {
     await Promise.all(ending);
   }
 
-  /** Connects to a host, or to a process of its program. */
+  /** Connects to a host, or to a process of the host's program. */
   async dial(host: ResolvedHost, signal: AbortSignal, preface?: Buffer): Promise<ProcessConnection> {
     if (!isSpawning(host)) return { socket: await dial(host, signal, preface), lease: UNCOUNTED };
     return this.#programOf(host).dial(host, signal, preface);
