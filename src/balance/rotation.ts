@@ -9,10 +9,7 @@ interface Round {
   last: number;
 }
 
-/**
- * The position of round-robin in each list of hosts. A function may return a new array each time: equal hosts identify such a
- * list.
- */
+/** The position of round-robin in each list of hosts. A function may return a new array each time: equal hosts identify such a list. */
 export class Rotation {
   readonly #byList = new WeakMap<readonly HostState[], Round>();
   readonly #byNames = new Map<string, Round>();

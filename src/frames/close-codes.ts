@@ -4,10 +4,7 @@ const MAX_REASON = 123;
 /** The IANA registry defines the codes up to this one; 1015 is never sent. */
 const MAX_REGISTERED = 1014;
 
-/**
- * Registered codes that never appear in a Close frame: 1004 is reserved, 1005 and 1006 stand for a missing code or a missing
- * Close.
- */
+/** Registered codes that never appear in a Close frame: 1004 is reserved, 1005 and 1006 stand for a missing code or a missing Close. */
 const NEVER_SENT: readonly number[] = [1004, 1005, 1006];
 
 /** May this code appear in a Close frame (RFC 6455 section 7.4.2)? */

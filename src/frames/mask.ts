@@ -21,8 +21,7 @@ export function unmaskInto(
     if (to !== from) bytes.copyWithin(to, from, from + length);
     return;
   }
-  // The key is little-endian, as most machines are. It is rotated so that the lowest byte belongs to the next byte of the
-  // payload.
+  // The key is little-endian, as most machines are. The rotated key begins with the byte for the next byte of the payload.
   const turn = (phase & 3) * 8;
   const turned = turn === 0 ? key | 0 : (key >>> turn) | (key << (32 - turn));
   if (simd && length >= WORTHWHILE) {

@@ -13,10 +13,7 @@ export class TextCutter {
     return this.#checker.complete;
   }
 
-  /**
-   * The next payload: the rest and these bytes, up to the last whole character. Bytes before an invalid byte are part of the
-   * payload.
-   */
+  /** The next payload: the rest and these bytes, up to the last whole character. Bytes before an invalid byte are part of the payload. */
   cut(bytes: Buffer): Buffer {
     this.isValid = this.#checker.push(bytes);
     const good = this.isValid ? bytes : bytes.subarray(0, this.#checker.good);

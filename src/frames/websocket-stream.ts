@@ -69,10 +69,7 @@ export class WebSocketStream {
   readonly #progress: WriteProgress;
   readonly #closing: ClosingHandshake;
 
-  /**
-   * Blocks payload. dropped: the receiver wants no more payload, and only a Close is looked for. over: no more frames are
-   * decoded.
-   */
+  /** Blocks payload. dropped: the receiver wants no more payload, and only a Close is looked for. over: no more frames are decoded. */
   #input: 'open' | 'dropped' | 'over' = 'open';
   /** Payloads of the PINGs in the current chunk. */
   #pings: Buffer[] = [];
@@ -184,10 +181,7 @@ export class WebSocketStream {
     this.#answer();
   }
 
-  /**
-   * The receiver will never accept all payload: the end is not orderly, whatever the Close said. Returns how the connection
-   * ended.
-   */
+  /** The receiver will never accept all payload: the end is not orderly, whatever the Close said. Returns how the connection ended. */
   failDelivery(reason: string): Ending {
     const ending = this.#closing.failDelivery(reason);
     this.#answer();

@@ -53,10 +53,7 @@ export function compileCondition(condition: Condition): ConditionTest {
   return (input) => tests.every((test) => test(input));
 }
 
-/**
- * The Host without a final dot and without an empty port: nginx treats both spellings as the same name, and forwards them
- * unchanged.
- */
+/** The Host without a final dot and without an empty port: nginx treats both spellings as the same name, and forwards them unchanged. */
 function hostOf({ headers }: IncomingMessage): string {
   return (headers.host ?? '')
     .toLowerCase()

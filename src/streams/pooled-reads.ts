@@ -4,10 +4,7 @@ import type { Duplex } from 'node:stream';
 /** Free bytes in front of the received bytes: the longest header of an unmasked frame (RFC 6455 section 5.2). */
 const FRONT = 10;
 
-/**
- * Bytes of buffer per idle connection. Not a power of two: bytes that fill the buffer exactly are nearly always the start of
- * more.
- */
+/** Bytes of buffer per idle connection. Not a power of two: bytes that fill the buffer exactly are nearly always the start of more. */
 const SMALL = 4000;
 
 /**
@@ -108,8 +105,7 @@ export class PooledReads {
   readonly flush = (): void => {
     if (!this.#isWaiting) return;
     this.#isWaiting = false;
-    // The next read continues in the large buffer, after a copy of these bytes: so these bytes are passed on from the small
-    // buffer.
+    // The next read continues in the large buffer, after a copy of these bytes: pass them on from the small buffer.
     this.#handOn(this.#small, FRONT, FRONT + SMALL);
     this.#begin = this.#end;
   };

@@ -110,10 +110,7 @@ async function open<Req extends IncomingMessage>(
   }
 }
 
-/**
- * Counts an upgrade that leads to this tunnel, before the app gets the request. Returns the refusal if there are too many
- * upgrades.
- */
+/** Counts an upgrade that leads to this tunnel, before the app gets the request. Returns the refusal if there are too many upgrades. */
 export function countUpgrade(context: TunnelContext, req: IncomingMessage): Lease | TunnelError {
   const slot = context.openings.start();
   if (slot instanceof TunnelError) {

@@ -3,10 +3,7 @@ import type { TunnelError } from '../errors.js';
 import type { Lease } from '../helpers/lease.js';
 import type { Reach } from './path-reach.js';
 
-/**
- * A tunnel for the code that finds tunnels in apps and sends upgrades there. Another copy of this package may have made the
- * object.
- */
+/** A tunnel for the code that finds tunnels in apps and sends upgrades there. Another copy of this package may have made the object. */
 export interface AttachableTunnel {
   /** Seconds from the upgrade to the 101 response. */
   readonly handshakeTimeout: number;

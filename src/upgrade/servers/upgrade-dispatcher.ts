@@ -75,10 +75,7 @@ export class UpgradeDispatcher {
     this.#destinations.bindings.delete(tunnel);
   }
 
-  /**
-   * An ordinary request for this URL has reached a tunnel that is hidden in the app: upgrades on the same path go through
-   * the app.
-   */
+  /** An ordinary request for this URL has reached a tunnel that is hidden in the app: upgrades on the same path go through the app. */
   learn(url: string, handshakeTimeout: number): void {
     this.#destinations.remember(url, handshakeTimeout);
     this.tend();

@@ -2,10 +2,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { forgetReader } from '../../internals/node-net.js';
 
-/**
- * Limit of bytes read before the 101 response. A client must not send bytes before the response (RFC 6455 section 4.1), but some
- * do.
- */
+/** Limit of bytes read before the 101 response. A client must not send bytes before the response (RFC 6455 section 4.1), but some do. */
 const MAX_EARLY_BYTES = 65_536;
 
 /**
@@ -29,10 +26,7 @@ export class EarlyBytes {
     if (this.#reads) socket.on('data', this.#onData);
   }
 
-  /**
-   * Stops reading, and returns all bytes after the request. The socket is then in the state that Node gives to an `upgrade`
-   * listener.
-   */
+  /** Stops reading, and returns all bytes after the request. The socket is then in the state that Node gives to an `upgrade` listener. */
   take(): Buffer {
     return Buffer.concat([this.#head, this.takeWithoutHead()]);
   }

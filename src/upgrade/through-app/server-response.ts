@@ -13,10 +13,7 @@ export function keepConnection(server: Server, res: ServerResponse): void {
 const DROPPED_ON_HTTP2 = ['connection', 'transfer-encoding'];
 const DROPPED = ['connection'];
 
-/**
- * Ends the connection with this response, even if the app asks for keep-alive. `onHead` gets the status before the header is
- * written.
- */
+/** Ends the connection with this response, even if the app asks for keep-alive. `onHead` gets the status before the header is written. */
 export function closeAfterResponse(
   res: ServerResponse,
   isHttp2: boolean,
