@@ -1,20 +1,20 @@
-/** One code: the HTTP status of the refusal, and whether the client may read the message. */
+/** The properties of one code: the HTTP status of the refusal, and whether the client may read the message. */
 interface Kind {
   readonly status: number;
   readonly expose: boolean;
   /** The close code (RFC 6455 section 7.4.1) under `refuseWith: 'close'`. Default: 4000 + status. */
   readonly closeCode?: number;
-  /** Thrown by the factory: it never answers a request. */
+  /** Thrown at creation: the code never answers a request. */
   readonly atCreation?: true;
 }
 
-/** All codes. The ends of open tunnels are in frames/close-codes.ts. */
+/** All codes. The causes and close codes of open tunnels are in streams/close-causes.ts. */
 const KINDS = {
-  // A wrong option.
+  // An invalid option.
   WSTUNNEL_OPTION: { status: 500, closeCode: 1011, expose: false, atCreation: true },
-  // A runtime where upgrades cannot pass through an app.
+  // A runtime in which upgrades cannot pass through an app.
   WSTUNNEL_RUNTIME: { status: 500, closeCode: 1011, expose: false, atCreation: true },
-  // The request itself is wrong.
+  // The request is invalid.
   WSTUNNEL_BAD_HANDSHAKE: { status: 400, expose: true },
   WSTUNNEL_WRONG_VERSION: { status: 426, expose: true },
   // The client may not have the tunnel.
@@ -30,7 +30,7 @@ const KINDS = {
   WSTUNNEL_ANSWERED: { status: 200, closeCode: 1006, expose: false },
   // A limit of this client.
   WSTUNNEL_TOO_MANY: { status: 429, expose: true },
-  // A defect, of a hook or of ours: the message is for the operator.
+  // A defect of a hook or of this package: the message is for the operator.
   WSTUNNEL_HOOK_FAILED: { status: 500, expose: false },
   // The backends, and the tunnel as a whole.
   WSTUNNEL_BACKEND_REFUSED: { status: 502, expose: true },
@@ -43,26 +43,26 @@ const KINDS = {
   WSTUNNEL_HANDSHAKE_TIMEOUT: { status: 504, expose: true },
 } as const satisfies Record<string, Kind>;
 
-/** The stable codes of {@link TunnelError}: switch on them. */
+/** The stable codes of {@link TunnelError}, for use in a `switch`. */
 export type TunnelErrorCode = keyof typeof KINDS;
 
-/** The details of a {@link TunnelError} besides its code and message. */
+/** The details of a {@link TunnelError} besides code and message. */
 interface TunnelErrorDetails {
   cause?: unknown;
-  /** Instead of the code's own status. */
+  /** Replaces the default status of the code. */
   status?: number;
   /** Extra headers of the HTTP answer. */
   headers?: Readonly<Record<string, string>>;
   /** The text of the HTTP answer, instead of the message. */
   body?: string;
-  /** For the operator alone: added to the reason in the event and in the log, never part of the answer. */
+  /** Only for the operator: added to the reason in the event and in the log, never part of the answer. */
   detail?: string;
 }
 
 /** The properties that describe an answer to a request. */
 const ANSWER = ['status', 'closeCode', 'expose', 'headers', 'body'] as const;
 
-/** The one error class of the package: a wrong option, a runtime that is not supported, or a refused request. */
+/** The only error class of the package: an invalid option, an unsupported runtime, or a refused request. */
 export class TunnelError extends Error {
   override readonly name = 'TunnelError';
   readonly code: TunnelErrorCode;
@@ -76,7 +76,7 @@ export class TunnelError extends Error {
   readonly headers: Readonly<Record<string, string>>;
   /** The text of the HTTP answer. */
   readonly body: string;
-  /** For the operator alone, such as the Origin and the value with which it was compared: do not show it to the client. */
+  /** Only for the operator, such as the Origin and the compared value: do not show this text to the client. */
   declare readonly detail: string | undefined;
 
   constructor(code: TunnelErrorCode, message: string, details: TunnelErrorDetails = {}) {
@@ -88,10 +88,10 @@ export class TunnelError extends Error {
       details.status === undefined ? (kind.closeCode ?? 4000 + kind.status) : 4000 + details.status;
     this.expose = kind.expose;
     this.headers = details.headers ?? {};
-    // Not enumerable, as `cause`: an app that answers with the error as JSON does not answer with this.
+    // Not enumerable, like `cause`: an app that answers with the error as JSON does not send this text.
     Object.defineProperty(this, 'detail', { value: details.detail });
     this.body = details.body ?? (this.expose ? `${message}\n` : 'The tunnel could not be opened.\n');
-    // An error that answers no request is printed without an answer.
+    // An error that answers no request is printed without the properties of an answer.
     if (kind.atCreation) for (const name of ANSWER) Object.defineProperty(this, name, { enumerable: false });
   }
 }
@@ -107,7 +107,7 @@ export function messageOf(thrown: unknown): string {
   }
 }
 
-/** Any error but a refusal is a defect: it fails this one request and no other. */
+/** Any error except a refusal is a defect: the defect fails this request and no other. */
 export function asRefusal(error: unknown): TunnelError {
   if (error instanceof TunnelError) return error;
   return new TunnelError('WSTUNNEL_HOOK_FAILED', messageOf(error), { cause: error });

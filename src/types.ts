@@ -16,11 +16,11 @@ export interface HookContext {
   readonly signal: AbortSignal;
 }
 
-/** A backend: its address and how to connect to it (lighttpd: one entry of `wstunnel.server`). All times in seconds. */
+/** A backend: the address and the way to connect to it (lighttpd: one entry of `wstunnel.server`). All times in seconds. */
 export interface Host {
   /**
-   * Name or address, resolved for each connection attempt; a value that begins with `/` is a `socket`. Where a name has several
-   * addresses, the next one is tried every 250 ms and the first connection wins (RFC 8305). Default `127.0.0.1`.
+   * Name or address, resolved for each connection attempt; a value that begins with `/` is a `socket`. If a name has several
+   * addresses, the next address is tried every 250 ms and the first connection wins (RFC 8305). Default `127.0.0.1`.
    */
   host?: string;
   /** TCP port, 1 to 65535. Required unless `socket` is given. */
@@ -35,13 +35,13 @@ export interface Host {
   /** Seconds until a connection attempt, including TLS, fails. Default 8 (lighttpd: `connect-timeout`). */
   connectTimeout?: number;
   /**
-   * Seconds for which a host that failed gets no tunnels while another host is up. Where no host is up, one request every half
-   * second tries the host again. Default 1; 0 never leaves the host out (lighttpd: `disable-time`).
+   * Seconds for which a failed host gets no tunnels while another host is up. If no host is up, one request every half second
+   * tries the host again. Default 1; 0 never leaves the host out (lighttpd: `disable-time`).
    */
   disableTime?: number;
   /** Seconds that the backend may be silent before Close 1011. Default 0, no limit (lighttpd: `read-timeout`). */
   readTimeout?: number;
-  /** Seconds that the backend may accept none of the bytes queued for it before Close 1011. Default 0, no limit (lighttpd: `write-timeout`). */
+  /** Seconds that the backend may accept no queued bytes before Close 1011. Default 0, no limit (lighttpd: `write-timeout`). */
   writeTimeout?: number;
   /** Maximum number of tunnels to this host at once. Default 0, no limit. */
   maxTunnels?: number;
@@ -53,23 +53,23 @@ export interface Host {
   noDelay?: boolean;
   /** Seconds of silence before TCP keep-alive probes. Default 60; 0 is off. */
   keepAlive?: number;
-  /** Local address to connect from. Where `host` is a name, only its addresses of the same family are tried. */
+  /** Local address to connect from. If `host` is a name, only the name's addresses of the same family are tried. */
   localAddress?: string;
   /** Replaces `dns.lookup`. */
   lookup?: LookupFunction;
   /**
-   * Version of the PROXY protocol header that the backend gets first, with the client's address (as `clientAddress` returns it):
-   * 1 is text, 2 is binary. Default: no header.
+   * Version of the PROXY protocol header, which the backend gets first, with the client's address (as `clientAddress` returns
+   * it): 1 is text, 2 is binary. Default: no header.
    */
   proxyProtocol?: 1 | 2;
   /**
    * An in-process backend, in place of an address: called once for each tunnel, returns a new Duplex of bytes, for example a
-   * channel of an SSH client. A throw or rejection counts as a backend that refused the connection (502).
+   * channel of an SSH client. A throw or rejection counts as a refused connection (502).
    */
   connect?: () => Duplex | Promise<Duplex>;
   /**
-   * A program that listens at this address: started when a tunnel needs it, ended with the app (lighttpd: `bin-path`). Without
-   * `port` and `socket` the program listens on a unix socket in a folder that only the app's user can open.
+   * A program that listens at this address: started when a tunnel needs the program, ended with the app (lighttpd: `bin-path`).
+   * Without `port` and `socket` the program listens on a unix socket in a folder that only the app's user can open.
    */
   spawn?: SpawnOptions;
 }
@@ -103,11 +103,11 @@ export interface SpawnOptions {
   minProcs?: number;
   /** Maximum number of processes at once. Default 4 (lighttpd: `max-procs`). */
   maxProcs?: number;
-  /** Maximum number of tunnels of one process; 0 is no limit. Default 1 (lighttpd: `max-load-per-proc`). */
+  /** Maximum number of tunnels of one process; 0 means no limit. Default 1 (lighttpd: `max-load-per-proc`). */
   maxLoadPerProc?: number;
   /**
    * Seconds after which a process without tunnels is ended, unless `minProcs` keeps the process. Default 60 (lighttpd:
-   * `idle-timeout`). With 0 a process ends with its last tunnel, and no client gets a process that another client has used.
+   * `idle-timeout`). With 0 a process ends with the last tunnel, and no client gets a process that another client has used.
    */
   idleTimeout?: number;
   /** The signal that asks the program to end; SIGKILL follows five seconds later. Default `SIGTERM` (lighttpd: `kill-signal`). */
@@ -126,7 +126,7 @@ export interface HostState {
   /** `host:port`, `unix:/path`, `stream:1` for an in-process backend, or `spawn:program#1f2e3d` for a program without an address. */
   readonly id: string;
   readonly host: Readonly<Host>;
-  /** Number of tunnels assigned to the host. A tunnel counts from the moment its host is picked, before the connection is made. */
+  /** Number of tunnels assigned to the host. A tunnel counts as soon as the host is picked, before the connection is made. */
   readonly load: number;
   /** False for `disableTime` after a failed connection. */
   readonly up: boolean;
@@ -141,21 +141,21 @@ export interface BalanceRequest<Req> {
   readonly path: string;
   /** The Host header of the request, unchanged. */
   readonly authority: string;
-  /** All hosts of the list in order, including hosts that are down or full. The same list of the options gives the same array. */
+  /** All hosts of the list in order, including hosts that are down or full. The same list in the options gives the same array. */
   readonly all: readonly HostState[];
-  /** The result of the option `stickyKey`, else the client's address. Throws what the option throws. */
+  /** The result of the option `stickyKey`, or the client's address without the option. Throws the errors of the option. */
   stickyKey(): string;
 }
 
 /** The names of the strategies, as in lighttpd's `wstunnel.balance`. */
 export type BalanceName = 'fair' | 'least-connection' | 'round-robin' | 'hash' | 'sticky';
 
-/** A strategy of your own in place of a {@link BalanceName}. One object serves one tunnel middleware for its whole life. */
+/** An app's own strategy in place of a {@link BalanceName}. One object serves one tunnel object for its whole life. */
 export interface BalanceStrategy<Req = IncomingMessage> {
   /**
-   * Picks the host of a request. `hosts` is never empty; its hosts are below their `maxTunnels` and up, or, where no host is up,
-   * due to be tried again. The result must be one of them: any other value refuses the request with 503, a throw or rejection
-   * refuses it with 500, and a promise that does not settle ends with `handshakeTimeout` (504).
+   * Picks the host of a request. `hosts` is never empty. The hosts are below their `maxTunnels` and up; if no host is up, the
+   * hosts are due to be tried again. The result must be one of the hosts: any other value refuses the request with 503, a throw
+   * or rejection refuses the request with 500, and a promise that does not settle ends with `handshakeTimeout` (504).
    *
    * After a failed connection attempt `pick` is called again, with the remaining hosts.
    */
@@ -171,11 +171,11 @@ export interface BalanceStrategy<Req = IncomingMessage> {
 
 /**
  * Hosts by path, as in lighttpd. A key that begins with `/` is a path prefix that ends at a segment (`/vnc` matches `/vnc` and
- * `/vnc/x`, not `/vncx`); any other key is the end of a path; `""` matches every path. The first key that matches counts; a request
- * that no key matches goes to `next()`.
+ * `/vnc/x`, not `/vncx`); any other key is the end of a path; `""` matches every path. The first matching key counts; a request
+ * without a matching key goes to `next()`.
  */
 export type HostMap = Readonly<Record<string, Host | readonly Host[]>> & {
-  // A map may have any key except the options of a host: so a misspelt option of a host does not compile as a map.
+  // A map may have any key except the options of a host: thus a misspelt option of a host does not compile as a map.
   readonly [option in keyof Host]?: never;
 };
 
@@ -184,8 +184,8 @@ export type ServerOption<Req> =
   Host | readonly Host[] | HostMap | ((req: Req, context: HookContext) => Target | Promise<Target>);
 
 /**
- * The result of a `server` function: one host, a list, a Duplex as in-process backend of this one tunnel, or `undefined` for a 404.
- * The state of hosts (load, up) belongs to their address: a new object with the same address shares the state.
+ * The result of a `server` function: one host, a list, a Duplex as the in-process backend of this one tunnel, or `undefined` for
+ * a 404. The state of a host (load, up) belongs to the host's address: a new object with the same address shares the state.
  */
 export type Target = Host | readonly Host[] | Duplex | undefined;
 
@@ -202,7 +202,7 @@ export type AuthResult =
     };
 
 /**
- * The type of `onRefuse`. TypeScript compares the parameters of methods bivariantly: so an Express app may declare `res` as
+ * The type of `onRefuse`. TypeScript compares the parameters of methods bivariantly: thus an Express app may declare `res` as
  * Express's Response.
  */
 interface Refuser<Req> {
@@ -214,16 +214,16 @@ export type UrlPattern = RegExp | string;
 
 /**
  * A condition on a text, with lighttpd's operators. A string means `equals`, a RegExp (without the flags `g` and `y`) means
- * `matches`; one entry of a list must hold, and all operators of an object.
+ * `matches`. Of a list one entry must match, of an object all operators.
  */
 export type TextMatch =
   | string
   | RegExp
   | readonly (string | RegExp)[]
   | {
-      /** lighttpd: `==`. A list: the text equals one of its entries. */
+      /** lighttpd: `==`. A list: the text equals one of the entries. */
       equals?: string | readonly string[];
-      /** lighttpd: `!=`. A list: the text equals none of its entries. */
+      /** lighttpd: `!=`. A list: the text equals none of the entries. */
       notEquals?: string | readonly string[];
       /** lighttpd: `=~`. */
       matches?: RegExp;
@@ -235,7 +235,7 @@ export type TextMatch =
       endsWith?: string;
     };
 
-/** When a rule applies. All properties that are given must hold. A missing header, host or query is the empty text. */
+/** The condition of a rule. All given properties must match. A missing header, host or query is the empty text. */
 export interface Condition {
   /**
    * The path below the mount path, without query, as the client sent it (lighttpd decodes its `$HTTP["url"]`). A string is the
@@ -255,32 +255,32 @@ export interface Condition {
   remoteAddress?: TextMatch;
   /** The query without `?`, not decoded (lighttpd: `$HTTP["querystring"]`). */
   query?: TextMatch;
-  /** `'https'` where the connection uses TLS, or a trusted proxy says so (lighttpd: `$HTTP["scheme"]`). */
+  /** `'https'` if the connection uses TLS, or a trusted proxy says so (lighttpd: `$HTTP["scheme"]`). */
   scheme?: 'http' | 'https';
   /**
-   * The local port of the connection, or a list of ports (lighttpd: `$SERVER["socket"]`). Behind a proxy this is the port to
-   * which the proxy connects. A connection over a unix socket matches no port.
+   * The local port of the connection, or a list of ports (lighttpd: `$SERVER["socket"]`). After a proxy this is the port to which
+   * the proxy connects. A connection over a unix socket matches no port.
    */
   localPort?: number | readonly number[];
   /** Request headers by name (lighttpd: `$REQUEST_HEADER["..."]`). */
   headers?: Readonly<Record<string, TextMatch>>;
-  /** All of these conditions hold. */
+  /** All of these conditions match. */
   all?: readonly Condition[];
-  /** At least one of these conditions holds. */
+  /** At least one of these conditions matches. */
   any?: readonly Condition[];
-  /** This condition does not hold. */
+  /** This condition does not match. */
   not?: Condition;
 }
 
 /** Options for some of the requests (lighttpd: the directives inside a condition). */
 export interface Rule<Req extends IncomingMessage = IncomingMessage> extends RuleOptions<Req> {
-  /** As the tunnel's own `url`. Where `when` is given too, both must hold. Default: every path. */
+  /** Like the `url` of the tunnel. If `when` is given too, both must match. Default: every path. */
   url?: UrlPattern | readonly UrlPattern[];
   /** A further condition. Default: none. */
   when?: Condition;
-  /** Rules inside this rule; they apply after its own options. */
+  /** Rules inside this rule; they apply after the options of this rule. */
   rules?: readonly Rule<Req>[];
-  /** The rule for requests for which `url` or `when` does not hold (lighttpd: `else`). */
+  /** The rule for requests that do not match `url` or `when` (lighttpd: `else`). */
   else?: Rule<Req>;
 }
 
@@ -288,13 +288,14 @@ export interface Rule<Req extends IncomingMessage = IncomingMessage> extends Rul
 export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
   /**
    * The backends (lighttpd: `wstunnel.server`). A request without `server` goes to `next()`. A function is called once per
-   * request, after `authenticate`; `undefined` from it refuses with 404, a throw or rejection with 500.
+   * request, after `authenticate`; the result `undefined` refuses the request with 404, a throw or rejection with 500.
    */
   server?: ServerOption<Req>;
   /**
-   * How a backend is chosen (lighttpd: `wstunnel.balance`). `'fair'`, the default, and `'least-connection'`: the lowest load in
-   * relation to the weight. `'round-robin'`: in turn. `'hash'`: by Host and path. `'sticky'`: by `stickyKey`. The last two always
-   * choose the same host for the same key; when a host fails, only its keys move to other hosts (rendezvous hashing).
+   * The strategy for choosing a backend (lighttpd: `wstunnel.balance`). `'fair'`, the default, and `'least-connection'`: the
+   * lowest load in relation to the weight. `'round-robin'`: in turn. `'hash'`: by Host and path. `'sticky'`: by `stickyKey`. The
+   * last two always choose the same host for the same key; when a host fails, only the keys of that host move to other hosts
+   * (rendezvous hashing).
    */
   balance?: BalanceName | BalanceStrategy<Req>;
   /** The key of a request for `balance: 'sticky'`. Default: the client's address. A throw refuses the request with 500. */
@@ -307,25 +308,25 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
    */
   frameType?: 'binary' | 'text';
   /**
-   * Chooses the subprotocol of the 101 response among the offered ones (RFC 6455 section 4.2.2). Default: `binary` where it is
-   * offered, else none.
+   * Chooses the subprotocol of the 101 response among the offered ones (RFC 6455 section 4.2.2). Default: `binary` if offered,
+   * else none.
    */
   subprotocol?: (offered: ReadonlySet<string>, req: Req) => string | undefined;
   /**
    * Which web pages may open a tunnel (lighttpd: `wstunnel.origins`).
    *
-   * `'same'`, the default: host and port of the Origin header must equal the request's, or those in `X-Forwarded-Host` and
-   * `X-Forwarded-Port` of a trusted proxy; the scheme counts only where the request is known to be secure. `'*'`: every origin. A
+   * `'same'`, the default: host and port of the Origin header must equal the request's, or the values of `X-Forwarded-Host` and
+   * `X-Forwarded-Port` of a trusted proxy; the scheme counts only if the request is known to be secure. `'*'`: every origin. A
    * list: `'https://a.b'`, `'a.b'`, `'*.a.b'` (all subdomains), or a RegExp for the whole origin (anchor it with `^` and `$`).
    * Entries with other schemes must be equal letter by letter: `'tauri://localhost'`, `'file://'`, `'chrome-extension://id'`.
-   * `'null'` is the origin of sandboxed frames and of local files: every site can have this origin. A function decides itself;
-   * a throw or rejection refuses the request with 500.
+   * `'null'` is the origin of sandboxed frames and of local files: every site can have this origin. With a function the app
+   * decides; a throw or rejection refuses the request with 500.
    *
-   * Where the server listens on loopback alone, `'same'` refuses a page of plain http whose host is a name other than `localhost`
+   * If the server listens on loopback only, `'same'` refuses a page of plain http whose host is a name other than `localhost`
    * (DNS rebinding), unless the request has a proxy's header (such as `X-Forwarded-For`) or `trust proxy` trusts the peer. To allow
    * such a page, list its origin or set `trust proxy`.
    *
-   * A request without Origin comes from a program, not a page. `'same'` and `'*'` let it pass, a list refuses it with 400.
+   * A request without Origin comes from a program, not a page. `'same'` and `'*'` accept such a request, a list refuses it with 400.
    */
   origins?:
     | 'same'
@@ -333,15 +334,15 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
     | readonly (string | RegExp)[]
     | ((origin: string | undefined, req: Req) => boolean | Promise<boolean>);
   /**
-   * Client addresses and CIDR ranges that may have a tunnel; other clients get 403. Default: all. An empty list is an error. Under
-   * `trust proxy: true` clients choose their own address: `allow` and `deny` then refuse every request with 500, unless there is a
-   * `clientAddress`.
+   * Client addresses and CIDR ranges that may have a tunnel; other clients get 403. Default: all. An empty list is an error.
+   * Under `trust proxy: true` clients choose their own address: without a `clientAddress`, `allow` and `deny` then refuse all
+   * requests with 500.
    */
   allow?: readonly string[];
   /** Client addresses and CIDR ranges that may not have a tunnel (403). `deny` wins over `allow`. */
   deny?: readonly string[];
   /**
-   * Returns the client's address. Default: `req.ip` where the app's `trust proxy` is narrower than `true`, else the address of the
+   * Returns the client's address. Default: `req.ip` if the app's `trust proxy` is narrower than `true`, else the address of the
    * socket. A port, brackets, quotes and a zone are removed, and each address has one notation (RFC 5952).
    */
   clientAddress?: (req: Req) => string | undefined;
@@ -355,7 +356,7 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
   /** Seconds between PINGs (lighttpd: `wstunnel.ping-interval`). Default 30; 0 sends none. */
   pingInterval?: number;
   /**
-   * Seconds that a client may be silent after a PING before its connection is cut. Bytes sent before the PING lengthen the
+   * Seconds that a client may be silent after a PING before the connection is cut. Bytes sent before the PING lengthen the
    * deadline: at 4 kB/s, the slowest line assumed, by up to 45 times `pongTimeout` and 15 minutes. Default 20; 0 is no deadline.
    */
   pongTimeout?: number;
@@ -366,16 +367,16 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
   /** Seconds that a tunnel may be open before Close 1001; at most 366 days. Default 0, no limit. */
   maxDuration?: number;
   /**
-   * Seconds that client and backend have to finish after a Close. Every byte that moves restarts the deadline, and bytes on their way
-   * to the client lengthen it, at 4 kB/s, up to 30 times. A backend that has not accepted all bytes by then is reset, and the
-   * tunnel's close code says so. Default 10.
+   * Seconds that client and backend have to finish after a Close. Every byte that moves restarts the deadline, and bytes in
+   * flight to the client lengthen the deadline, at 4 kB/s, up to 30 times. A backend that has not accepted all bytes at the
+   * deadline is reset, and the tunnel's close code says so. Default 10.
    */
   closeTimeout?: number;
   /** Seconds after a Close until the tunnel ends even if bytes still move. Default 900. */
   drainTimeout?: number;
   /**
-   * Seconds that a client may accept none of the bytes queued for it, whether it answers PINGs or not, before its connection is
-   * cut (close code 1006). The `writeTimeout` of a host is for the backend. Default 360; 0 is no limit (lighttpd:
+   * Seconds that a client may accept no queued bytes, whether the client answers PINGs or not, before the connection is cut
+   * (close code 1006). The `writeTimeout` of a host is for the backend. Default 360; 0 is no limit (lighttpd:
    * `server.max-write-idle`).
    */
   writeTimeout?: number;
@@ -386,8 +387,8 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
   refuseWith?: 'http' | 'close';
   /**
    * Answers a refusal in place of the plain default: render the app's own page or call `next(refusal)`. Called once per refusal,
-   * before the 101 response. It must answer or call `next` within `handshakeTimeout`; a throw or rejection is answered with 500.
-   * Not with `refuseWith: 'close'`.
+   * before the 101 response. The function must answer or call `next` within `handshakeTimeout`; a throw or rejection is answered
+   * with 500. Not with `refuseWith: 'close'`.
    */
   onRefuse?: Refuser<Req>['refuse'];
 }
@@ -398,8 +399,8 @@ export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> ex
    * The paths of the tunnel (lighttpd: `$HTTP["url"] =~`), compared with the path of `req.url`: below the mount path, without query,
    * not decoded, as in Express's router. Other requests go to `next()`. Default: every path.
    *
-   * A GET of such a path without `Upgrade: websocket` goes to `next()` too. Exception: where the path is the mount path or one of
-   * `url`, and no later handler of the Express or Connect app matches it, the answer is 426 with one sentence.
+   * A GET of such a path without `Upgrade: websocket` goes to `next()` too. Exception: if the path is the mount path or one of
+   * `url`, and no later handler of the Express or Connect app matches the path, the answer is 426 with one sentence.
    */
   url?: UrlPattern | readonly UrlPattern[];
   /**
@@ -434,7 +435,7 @@ export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> ex
 /** A snapshot of one tunnel. */
 export interface TunnelInfo {
   readonly id: string;
-  /** The original URL, with its query values redacted. */
+  /** The original URL, with redacted query values. */
   readonly url: string;
   readonly address: string;
   readonly user?: string;
@@ -451,7 +452,7 @@ export interface TunnelInfo {
   readonly bytesOut: number;
 }
 
-/** Why a tunnel ended. The names are stable: code may compare them. */
+/** The cause of a tunnel's end. The names are stable: code may compare them. */
 export type CloseCause =
   /** The client sent a Close. */
   | 'client-closed'
@@ -459,9 +460,9 @@ export type CloseCause =
   | 'client-ended'
   /** The client's connection failed. */
   | 'client-lost'
-  /** The client answered no PING within `pongTimeout`. */
+  /** The client answered no PING within `pongTimeout`, and gave no other sign of life. */
   | 'client-silent'
-  /** The client accepted no data for its `writeTimeout`. */
+  /** The client accepted no data for the tunnel's `writeTimeout`. */
   | 'client-stalled'
   /** The client broke RFC 6455. */
   | 'protocol-error'
@@ -475,23 +476,23 @@ export type CloseCause =
   | 'backend-failed'
   /** `frameType: 'text'`, and the backend sent bytes that are not UTF-8. */
   | 'backend-not-utf8'
-  /** The backend did not accept everything that the client had sent before its Close. */
+  /** The backend did not accept all bytes that the client had sent before the client's Close. */
   | 'undelivered'
   /** No payload for `idleTimeout`. */
   | 'idle'
   /** Open for `maxDuration`. */
   | 'max-duration'
-  /** The backend sent nothing for its `readTimeout`. */
+  /** The backend sent no data for the host's `readTimeout`. */
   | 'read-timeout'
-  /** The backend accepted no data for its `writeTimeout`. */
+  /** The backend accepted no data for the host's `writeTimeout`. */
   | 'write-timeout'
   /** `tunnel.close()`. */
   | 'drain'
   /** `tunnel.end()`. */
   | 'ended-by-app'
-  /** `refuseWith: 'close'`: a connection that was opened for its Close alone. It has a `refuse` event and no `close` event. */
+  /** `refuseWith: 'close'`: a connection that was opened only for the Close. There is a `refuse` event and no `close` event. */
   | 'refused'
-  /** Close was sent, and what came before it or the client's answer was missing at the end of `closeTimeout` or `drainTimeout`. */
+  /** A Close was sent, and earlier bytes or the client's answer were missing at the end of `closeTimeout` or `drainTimeout`. */
   | 'close-timeout'
   /** Still open at the end of the `timeout` of `tunnel.close()`. */
   | 'destroyed';
@@ -515,9 +516,9 @@ export interface RefuseInfo {
   readonly status: number;
   /** The {@link TunnelError} code. */
   readonly code: string;
-  /** For the operator. For a refused origin: the Origin and the value with which it was compared, cut and escaped. */
+  /** For the operator. For a refused origin: the Origin and the compared value, shortened and escaped. */
   readonly reason: string;
-  /** The Origin of the page, where it is the cause of the refusal; cut at 200 characters and escaped. */
+  /** The Origin of the page, if the Origin is the cause of the refusal; shortened to 200 characters and escaped. */
   readonly origin?: string;
 }
 
@@ -548,8 +549,8 @@ export interface TunnelStats {
 /** The options of `attach`, for a server that has other `upgrade` listeners too. */
 export interface AttachOptions {
   /**
-   * Path prefixes of the tunnel, as clients request them (before the app rewrites the URL); upgrades of other paths are not for the
-   * tunnel. Letter case counts only where the app has `case sensitive routing`. Default: every path.
+   * Path prefixes of the tunnel, as clients request them (before the app rewrites the URL); upgrades of other paths are not for
+   * the tunnel. Letter case counts only if the app has `case sensitive routing`. Default: every path.
    */
   path?: string | readonly string[];
   /**
@@ -560,13 +561,13 @@ export interface AttachOptions {
 }
 
 /**
- * The events of a tunnel. Listeners are called synchronously. A listener that throws or rejects is logged, and reported by
- * `process.emitWarning`; it affects no tunnel.
+ * The events of a tunnel. Listeners are called synchronously. An error thrown by a listener, or a rejection, is logged, and
+ * reported by `process.emitWarning`; no tunnel is affected.
  */
 export interface TunnelEvents {
-  /** A tunnel is open: its 101 response has been sent. */
+  /** A tunnel is open: the 101 response has been sent. */
   open: [TunnelInfo];
-  /** A tunnel has ended. Once for each `open`. */
+  /** A tunnel has ended. Emitted once for each `open`. */
   close: [ClosedInfo];
   /** A request was refused. */
   refuse: [RefuseInfo];
@@ -578,8 +579,9 @@ export interface TunnelEvents {
 export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends EventEmitter<TunnelEvents> {
   (req: Req, res: ServerResponse, next: Next): void;
   /**
-   * Binds to a server by hand: needed with `autoAttach: false`, and where the app wraps the tunnel in a function or rewrites
-   * `req.url` before it. Several tunnels may share a server. A second call for the same server replaces the options of the first.
+   * Binds to a server by hand: needed with `autoAttach: false`, and if the app wraps the tunnel in a function or rewrites
+   * `req.url` before the tunnel. Several tunnels may share a server. A second call for the same server replaces the options of
+   * the first.
    *
    * @throws {TunnelError} WSTUNNEL_OPTION
    */
@@ -593,12 +595,13 @@ export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends E
   /** True after the first call of `close()`. */
   readonly draining: boolean;
   /**
-   * Ends the tunnels for which the filter returns true, with a Close (default code 1008), and returns their number.
+   * Ends the tunnels for which the filter returns true, with a Close (default code 1008), and returns the number of these
+   * tunnels.
    *
-   * The filter also sees requests that arrived before the call and have no 101 response yet, and true refuses them with 403. Such a
-   * request is shown to the filter at once (with an empty `backend`), again when its user is known, and right before the 101
-   * response. So the filter may be called later, for as long as a tunnel takes to open, and must decide by its argument alone; a
-   * throw then refuses the request with 500. Requests that arrive after the call are not affected.
+   * The filter is also called for requests that arrived before the call and have no 101 response yet; the result true refuses
+   * such a request with 403. The filter is called at once (with an empty `backend`), again when the user is known, and right
+   * before the 101 response. So the filter may run later, for as long as a tunnel takes to open, and must decide by the argument
+   * alone; an error thrown then refuses the request with 500. Requests that arrive after the call are not affected.
    */
   end(filter: (tunnel: TunnelInfo) => boolean, code?: number, reason?: string): number;
   /** A snapshot of counts and of the state of all backends. */

@@ -37,7 +37,7 @@ import {
 import { hasAutomatic, unwatchServers, watchServers } from './upgrade/servers/auto-attach.js';
 import { removeUnlocated } from './upgrade/servers/unlocated-tunnels.js';
 
-/** Most characters of a path in a warning. */
+/** Limit of the characters of a path in a warning. */
 const MAX_SHOWN = 200;
 
 /**
@@ -53,7 +53,7 @@ export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   return createTunnel(options, new LocalState());
 }
 
-/** The same with a state that other tunnels share: counts under limits, states of hosts, and programs outlive this tunnel. */
+/** Creates a tunnel object with a shared state: counts under limits, states of hosts, and programs outlive the tunnel object. */
 export function createTunnel<Req extends IncomingMessage>(
   options: TunnelOptions<Req>,
   state: LocalState,
@@ -87,7 +87,7 @@ export function createTunnel<Req extends IncomingMessage>(
     limits: settings.limits,
     counter: state.counter,
     openings: new OpeningCounter(settings.limits.opening),
-    // The app's middleware may take one handshakeTimeout, and the tunnel another.
+    // The app's middleware may take one handshakeTimeout, and the opening another.
     ends: new RecentEnds(2 * longestHandshake(settings)),
     pool,
     spawner: state.spawner,
@@ -117,12 +117,12 @@ export function createTunnel<Req extends IncomingMessage>(
     else next();
   }
 
-  /** A plain GET of the tunnel's path that the app would answer with "Cannot GET"; false where that is not certain. */
+  /** A plain GET of the tunnel's path that the app would answer with "Cannot GET"; false if that is uncertain. */
   function isForNobodyElse(req: Req): boolean {
     if (req.method !== 'GET' || hasHandshakeHeader(req)) return false;
     const path = pathOf(req);
     const route = path === undefined ? undefined : match(settings, req, path);
-    // `isLastHandler` comes last: it walks the whole app, and most requests are not the tunnel's.
+    // `isLastHandler` runs last: the function walks the whole app, and most requests do not belong to the tunnel.
     return route !== undefined && route.failure === undefined && isLastHandler(req, attachable);
   }
 
@@ -148,7 +148,7 @@ export function createTunnel<Req extends IncomingMessage>(
       checkClose(code, reason);
       const picked = [...context.open].filter((one) => filter(one.info()));
       for (const one of picked) one.cutOff(code, reason);
-      // A user who logs out while a tunnel is opening must not get it afterwards.
+      // A user who logs out while a tunnel is opening must not get that tunnel afterwards.
       const opening = [...context.opening].filter((one) => filter(one.info()));
       for (const { attempt } of opening) attempt.abort(new TunnelError('WSTUNNEL_ENDED', reason));
       context.ends.add(filter, reason);
@@ -172,7 +172,7 @@ export function createTunnel<Req extends IncomingMessage>(
 
   markTunnel(tunnel, attachable);
   if (settings.autoAttach) watchServers(attachable);
-  // A request in the event-loop turn that created the tunnel means that the request's handler created it.
+  // A request in the event-loop turn that created the tunnel object means that a request handler created the object.
   let isNew = true;
   setImmediate(() => (isNew = false)).unref();
   return tunnel;
@@ -183,7 +183,7 @@ export function createTunnel<Req extends IncomingMessage>(
       ? 'this upgrade arrived before the tunnel could listen for it; the next one will pass. To let the first one pass too, ' +
         'mount the tunnel itself (app.use(tunnel)) instead of a function around it, or call tunnel.attach(server)'
       : 'autoAttach is false: call tunnel.attach(server)';
-    // Where we listen already, Node did not recognise the client's request as an upgrade: attaching would not help.
+    // If we listen already, Node did not recognise the client's request as an upgrade, and attaching would not help.
     if (!server || dispatcherOf(server)?.isListening() !== true) {
       if (settings.autoAttach && server) {
         openDispatcher(server).learn(urlOf(req), attachable.handshakeTimeout);
@@ -238,7 +238,7 @@ export function createTunnel<Req extends IncomingMessage>(
   }
 }
 
-/** The lists of hosts that the options name. */
+/** The lists of hosts in the options. */
 function listsOf<Req extends IncomingMessage>({ base, rules }: Settings<Req>): (readonly ResolvedHost[])[] {
   const servers = [base, ...everyRule(rules).map(({ set }) => set)].map(({ server }) => server);
   return servers
@@ -246,7 +246,7 @@ function listsOf<Req extends IncomingMessage>({ base, rules }: Settings<Req>): (
     .flatMap((server) => (server instanceof CompiledHostMap ? server.lists : [server]));
 }
 
-/** Seconds. */
+/** The longest `handshakeTimeout`, in seconds. */
 function longestHandshake<Req extends IncomingMessage>({ base, rules }: Settings<Req>): number {
   const others = everyRule(rules).map(({ set }) => set.handshakeTimeout ?? 0);
   return Math.max(base.handshakeTimeout, ...others);

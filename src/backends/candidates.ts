@@ -1,6 +1,6 @@
 import type { PooledHost } from './pooled-host.js';
 
-/** Connection attempts of one request at a host that resets them, if no other host is left. */
+/** Connection attempts of one request at a host that resets the connections, if no other host is left. */
 const MAX_ATTEMPTS = 3;
 
 /** The hosts that one request may still try. */
@@ -8,7 +8,7 @@ export class Candidates {
   readonly all: readonly PooledHost[];
   /** Failed attempts of this request, by host. */
   readonly #failures = new Map<PooledHost, number>();
-  /** Hosts whose failure may pass: they reset a connection, and may accept the next one. */
+  /** Hosts that only reset a connection: the next connection may succeed. */
   readonly #passing = new Set<PooledHost>();
 
   constructor(all: readonly PooledHost[]) {
@@ -16,9 +16,9 @@ export class Candidates {
   }
 
   /**
-   * The hosts to choose from for the next attempt. First: hosts that are up and have not failed this request. Then: hosts that
-   * only reset a connection. If no host was up from the start: hosts that are due for another try. nginx and HAProxy don't
-   * leave out an only host either, since there is no alternative.
+   * The hosts to choose from for the next attempt, by preference: hosts that are up and have not failed this request; hosts that
+   * only reset a connection; and, if no host was up from the start, hosts that are due for another attempt. A single host is not
+   * left out, as in nginx and HAProxy, since there is no alternative.
    */
   next(): readonly PooledHost[] {
     const up = this.all.filter((host) => host.up);
@@ -28,7 +28,7 @@ export class Candidates {
     return withoutBackups(up.filter((host) => this.#passing.has(host)));
   }
 
-  /** An attempt at this host failed. */
+  /** Records a failed attempt at a host. */
   failed(host: PooledHost, isPassing: boolean): void {
     const failures = (this.#failures.get(host) ?? 0) + 1;
     this.#failures.set(host, failures);
@@ -37,7 +37,7 @@ export class Candidates {
   }
 }
 
-/** A backup is used only while no other host is up. */
+/** Backups are used only while no other host is up. */
 function withoutBackups(hosts: readonly PooledHost[]): readonly PooledHost[] {
   const first = hosts.filter(({ host }) => !host.backup);
   return first.length > 0 ? first : hosts;

@@ -13,9 +13,9 @@ import { startTls } from './tls.js';
 import { openTransport } from './transport.js';
 
 /**
- * Connects to a host: resolves its name, tries all addresses, sends `preface`, and starts TLS if the host has the option. The
- * stream is returned paused, so that an early banner of the backend (VNC, SSH) stays queued for the relay. Rejects with 502, 503
- * where this machine lacks resources, 504, or the signal's reason.
+ * Connects to a host: resolves the host's name, tries all addresses, sends `preface`, and starts TLS if the host has the option.
+ * The returned stream is paused, so that an early banner of the backend (VNC, SSH) stays queued for the relay. Rejects with 502,
+ * with 503 where this machine lacks resources, with 504, or with the signal's reason.
  */
 export async function dial(host: ResolvedHost, signal: AbortSignal, preface?: Buffer): Promise<Duplex> {
   const { controller, free } = following(signal);

@@ -2,28 +2,28 @@ import type { BackendInfo } from '../types.js';
 import type { Failure } from './failure.js';
 import type { ResolvedHost } from './host.js';
 
-/** Seconds until a host that is down is tried again, if no other host is up. */
+/** Seconds between two attempts at a host that is down, while no other host is up. */
 const TRY_AGAIN_AFTER = 0.5;
 
-/** Connections in a row that a host may reset before it counts as down. */
+/** Connections in a row that a host may reset before the host counts as down. */
 const MAX_RESETS = 3;
 
-/** The effect of a failed connection on its host: the host stays up, goes down, or was down already. */
+/** The effect of a failed connection on the host: the host stays up, goes down, or was down already. */
 export type Outage = 'none' | 'new' | 'known';
 
-/** The state of an address: shared by all requests, whatever their settings for the host. */
+/** The state of an address. All requests share the state, whatever their settings for the host. */
 export class AddressState {
   readonly id: string;
   load = 0;
   downUntil = 0;
-  /** When no host is up: the earliest time of the next attempt. Only one request at a time makes it. */
+  /** When no host is up: the earliest time of the next attempt. Only one request at a time makes an attempt. */
   tryAt = 0;
   isOnTrial = false;
-  /** Set by a failure that took the host down, cleared by the next connection. */
+  /** Set by a failure that took the host down, cleared by the next accepted connection. */
   isDown = false;
   /** Connections that the host has accepted. */
   accepted = 0;
-  /** Connections that the host has reset since the last one it accepted. */
+  /** Connections that the host has reset since the last accepted connection. */
   resets = 0;
   /** Pools that know the address. */
   users = 0;
@@ -35,18 +35,18 @@ export class AddressState {
   }
 
   get up(): boolean {
-    // The first comparison spares most hosts of a long list the reading of the clock.
+    // For most hosts of a long list the first comparison avoids reading the clock.
     return this.downUntil === 0 || performance.now() >= this.downUntil;
   }
 }
 
-/** Gets the outages of the hosts that it knows, and their ends. */
+/** Receives the start and the end of each outage of a known host. */
 export interface OutageListener {
   knows(id: string): boolean;
   announce(info: BackendInfo): void;
 }
 
-/** The states of hosts by their address, for one tunnel or for several that share them. */
+/** The states of hosts by address, for one tunnel object or for several that share the states. */
 export class HostStates {
   readonly #states = new Map<string, AddressState>();
   readonly #listeners = new Set<OutageListener>();
@@ -72,7 +72,7 @@ export class HostStates {
     this.#forgetUnused(state);
   }
 
-  /** Counts one more tunnel. The state may have been forgotten since the request acquired it. */
+  /** Counts another tunnel. The state may have been forgotten since the request acquired it. */
   load(state: AddressState, host: ResolvedHost): void {
     this.#states.set(state.id, state);
     state.host = host;
@@ -89,7 +89,7 @@ export class HostStates {
     return [...this.#states.values()].filter(({ load }) => load > 0);
   }
 
-  /** The host has accepted a connection. */
+  /** The host accepted a connection. */
   connected(state: AddressState): void {
     const { isDown, id } = state;
     state.isDown = false;
@@ -100,8 +100,9 @@ export class HostStates {
   }
 
   /**
-   * A connection failed: the host goes down. It stays up if it only reset a few connections, or if it has accepted another one
-   * since this attempt began, when `acceptedBefore` was the count: one failure of many is no outage.
+   * A connection failed: the host goes down, with exceptions. The host stays up if this machine lacked a resource, if the host only
+   * reset a few connections, or if the host has accepted another connection since this attempt began: one failure among many
+   * connections is no outage. `acceptedBefore` is the count of accepted connections at the start of the attempt.
    */
   failed(
     state: AddressState,
@@ -121,7 +122,7 @@ export class HostStates {
     return isDown ? 'known' : 'new';
   }
 
-  /** A program failed while no tunnel was waiting for it. */
+  /** A program failed while no tunnel was waiting for the program. */
   programFailed(host: ResolvedHost, reason: string): void {
     const state = this.#states.get(host.id);
     if (state) this.failed(state, host, reason);

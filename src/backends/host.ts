@@ -4,8 +4,9 @@ import type { SecureContext } from 'node:tls';
 import type { Host, SpawnOptions } from '../types.js';
 
 /**
- * In which texts of `spawn` placeholders are replaced. `none`: for a program that gets its socket as a descriptor. `first`: up to
- * the first text with `{socket}` or `{port}`, for a host that a `server` function returned, since a later text may be a user name.
+ * The texts of `spawn` in which placeholders are replaced. `none`: for a program that gets the socket as a descriptor. `first`:
+ * up to the first text with `{socket}` or `{port}`, for a host that a `server` function returned, since a later text may be a
+ * user name.
  */
 export type Fill = 'none' | 'first' | 'all';
 
@@ -14,7 +15,7 @@ export type ResolvedSpawn = Readonly<
   Required<Omit<SpawnOptions, 'killSignal'>> & {
     killSignal: NodeJS.Signals;
     fill: Fill;
-    /** A hash of the settings: equal settings have equal keys, and a key reveals nothing. */
+    /** A hash of the settings. Equal settings have equal keys, and a key reveals nothing about the settings. */
     key: string;
   }
 >;
@@ -44,7 +45,7 @@ export type ResolvedHost = Readonly<
   readonly spawn?: ResolvedSpawn;
 };
 
-/** How a host is reached. A new kind does not compile before `idOf` and `openTransport` (transport.ts) handle it. */
+/** The way to reach a host. A new kind does not compile before `idOf` and `openTransport` (transport.ts) handle the kind. */
 export type Transport =
   | { readonly kind: 'stream'; readonly connect: NonNullable<Host['connect']> }
   | { readonly kind: 'unix'; readonly path: string }
@@ -59,14 +60,14 @@ export function transportOf({ connect, socket, host = '127.0.0.1', port = 0 }: H
 const streams = new WeakMap<object, string>();
 let streamCount = 0;
 
-// An environment may contain passwords: without the salt, a guess could be tested against an id.
+// An environment may contain passwords: without the salt, a guess could be tested against the id of a host.
 const salt = randomBytes(32);
 
 export function keyOf(spawn: Readonly<Record<keyof SpawnOptions, unknown>>): string {
   return createHmac('sha256', salt).update(JSON.stringify(spawn)).digest('hex').slice(0, 16);
 }
 
-/** The id of a host; a spawned program without an address is known by its settings. */
+/** The id of a host. The id of a spawned program without an address comes from the program's settings. */
 export function idOf(options: Host, spawn?: Pick<ResolvedSpawn, 'path' | 'key'>): string {
   const transport = transportOf(options);
   switch (transport.kind) {

@@ -6,23 +6,23 @@ import { AddressState, HostStates, type OutageListener, type Outage } from './ho
 import type { ResolvedHost } from './host.js';
 import { PooledHost } from './pooled-host.js';
 
-/** Seconds after which an unused host is forgotten, if only a function has named it. */
+/** Seconds after which the pool forgets an unused host that only functions have named. */
 const FORGET_AFTER = 600;
 
-/** With more hosts than this, unused ones are forgotten at once. */
+/** With more hosts than this, the pool forgets unused hosts at once. */
 const MAX_HOSTS = 10_000;
 
-/** A host that the tunnel knows: its options name it, or a request used it. */
+/** A host that the tunnel knows: the options name the host, or a request used it. */
 interface KnownHost {
   readonly state: AddressState;
-  /** With the settings of the latest request. */
+  /** The host with the settings of the latest request. */
   view: PooledHost;
   lastSeen: number;
-  /** The options name the host: it is never forgotten. */
+  /** Is the host named in the options? The pool never forgets such a host. */
   isListed: boolean;
 }
 
-/** The hosts that one tunnel knows, by address. Their states may be shared with other tunnels. */
+/** The hosts that one tunnel object knows, by address. The states of the hosts may be shared with other tunnel objects. */
 export class BackendPool implements OutageListener {
   readonly #known = new Map<string, KnownHost>();
   // The options give the same array for each request.
@@ -33,7 +33,7 @@ export class BackendPool implements OutageListener {
   readonly #onStrategyError: (error: unknown) => void;
   readonly #states: HostStates;
 
-  /** `onStrategyError` gets what a strategy's `opened` and `closed` throw. The load is counted in any case. */
+  /** `onStrategyError` gets errors of a strategy's `opened` and `closed`. The load is counted in any case. */
   constructor(
     announce: (info: BackendInfo) => void,
     onStrategyError: (error: unknown) => void,
@@ -45,7 +45,7 @@ export class BackendPool implements OutageListener {
     states.add(this);
   }
 
-  /** Adds a list of hosts that the options name. They are never forgotten. */
+  /** Adds a list of hosts from the options. The pool never forgets these hosts. */
   add(hosts: readonly ResolvedHost[]): void {
     const list = this.#viewsOf(hosts);
     for (const { id } of list) {
@@ -91,7 +91,7 @@ export class BackendPool implements OutageListener {
     return this.#states.failed(state, host, reason, failure, taken);
   }
 
-  /** The hosts that this tunnel knows, and those at which other tunnels of a shared state are open. */
+  /** The hosts that this tunnel object knows, and the hosts with open tunnels of other tunnel objects that share the states. */
   snapshot(): HostState[] {
     const own = Array.from(this.#known.values(), ({ state, view }) => ({ state, host: view.host }));
     const busy = this.#isClosed ? [] : this.#states.busy();
@@ -110,7 +110,7 @@ export class BackendPool implements OutageListener {
     for (const { state } of this.#known.values()) this.#states.release(state);
   }
 
-  /** Calls a function of a strategy. It may be asynchronous: nothing waits for it, but its rejection is reported. */
+  /** Calls a function of a strategy without waiting for the result. Errors and rejections are reported. */
   #notify(call: () => unknown): void {
     const called = async () => {
       await call();
@@ -129,7 +129,7 @@ export class BackendPool implements OutageListener {
     return Object.freeze([...views.values()]);
   }
 
-  /** Returns the same view while the settings are the same, since a strategy may remember it. */
+  /** Returns the same view while the settings are the same, since a strategy may remember the view. */
   #know(host: ResolvedHost, now: number): KnownHost {
     const known = this.#known.get(host.id);
     if (known) {
@@ -137,7 +137,7 @@ export class BackendPool implements OutageListener {
       if (!isSame(known.view.host, host)) known.view = new PooledHost(host, known.state);
       return known;
     }
-    // After close() nothing would release a shared state.
+    // After close() no code would release a shared state.
     const state = this.#isClosed ? new AddressState(host.id) : this.#states.acquire(host.id);
     const added = { state, view: new PooledHost(host, state), lastSeen: now, isListed: false };
     this.#known.set(host.id, added);

@@ -2,7 +2,7 @@ import type { HostState } from '../types.js';
 import type { AddressState } from './host-states.js';
 import type { ResolvedHost } from './host.js';
 
-/** A host as one request sees it: the shared state of the address, with the settings of this request. */
+/** A host in the view of one request: the shared state of the address, with the settings of this request. */
 export class PooledHost implements HostState {
   readonly host: ResolvedHost;
   readonly state: AddressState;
@@ -29,7 +29,7 @@ export class PooledHost implements HostState {
     return this.state.accepted;
   }
 
-  /** May this request try the host although it is down? One request at a time may; the others are refused at once. */
+  /** May this request try the host although the host is down? One request at a time may; all other requests are refused at once. */
   get isDue(): boolean {
     return !this.state.isOnTrial && performance.now() >= this.state.tryAt;
   }

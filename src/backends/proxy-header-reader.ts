@@ -2,18 +2,18 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { SIGNATURE, type ClientEnds } from './proxy-header.js';
 
 /**
- * The header at the start of a connection. `ends` has the addresses of the client; a valid header without `ends` (UNKNOWN, LOCAL, a
- * unix socket) means that the peer is the client. `length` is the length of the header. `more`: the header is not complete yet.
- * `invalid`: the bytes are not a header.
+ * The result of reading the start of a connection. `header`: a complete header of `length` bytes; `ends` has the addresses of the
+ * client. In a header without `ends` (UNKNOWN, LOCAL, a unix socket) the peer is the client. `more`: the header is not complete
+ * yet. `invalid`: the bytes are not a header.
  */
 type ProxyHeaderResult =
   | { readonly kind: 'header'; readonly length: number; readonly ends?: ClientEnds }
   | { readonly kind: 'more' }
   | { readonly kind: 'invalid' };
 
-/** A version 1 line with its CRLF (section 2.1: "107 chars"). */
+/** Bytes of a version 1 line with CRLF (section 2.1: "107 chars"). */
 const MAX_LINE = 107;
-/** In bytes. Version 2 allows 64 KiB of extensions (TLVs), but the headers of load balancers fit into one segment. */
+/** Bytes. Version 2 allows 64 KiB of extensions (TLVs), but the headers of load balancers fit into one segment. */
 export const MAX_HEADER = 4096;
 /** Bytes of the fixed part: signature, version and command, family and protocol, length. */
 const FIXED = 16;
@@ -43,7 +43,7 @@ export function readProxyHeader(bytes: Buffer): ProxyHeaderResult {
   return INVALID;
 }
 
-/** Whether the bytes, or as many of them as have arrived, agree with this start. */
+/** Do the bytes that have arrived agree with the first bytes of `start`? */
 function startsAs(bytes: Buffer, start: Buffer): boolean {
   const length = Math.min(bytes.length, start.length);
   return bytes.subarray(0, length).equals(start.subarray(0, length));
@@ -79,7 +79,7 @@ function readBinary(bytes: Buffer): ProxyHeaderResult {
   const command = versionAndCommand & 0x0f;
   if (versionAndCommand >> 4 !== 2 || command > PROXY || length > MAX_HEADER) return INVALID;
   const needed = ADDRESS_BYTES[family];
-  // LOCAL is a health check by the proxy: its family is ignored.
+  // LOCAL is a health check by the proxy: the family of the header is ignored.
   if (command !== LOCAL && (needed === undefined || length < FIXED + needed)) return INVALID;
   if (bytes.length < length) return MORE;
   if (command === LOCAL || (family !== TCP4 && family !== TCP6)) return { kind: 'header', length };
@@ -100,7 +100,7 @@ function textOf(bytes: Buffer): string {
   return canonical(groups.join(':'));
 }
 
-/** In the form of RFC 5952, as the URL parser writes it: each address has one spelling. */
+/** An address in the form of RFC 5952, as the URL parser writes addresses: each address has one spelling. */
 function canonical(address: string): string {
   return isIPv6(address) ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
 }

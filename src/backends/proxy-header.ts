@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { groupsOf } from '../request/client-address.js';
 
-/** Both ends of the client's connection. An address that is not known is empty. */
+/** Both ends of the client's connection. An unknown address is empty. */
 export interface ClientEnds {
   readonly address: string;
   readonly port: number;
@@ -13,8 +13,8 @@ export interface ClientEnds {
 export const SIGNATURE = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
 
 /**
- * The header of the PROXY protocol (HAProxy's proxy-protocol.txt, sections 2.1 and 2.2): it gives the backend the client's address.
- * Sent once, before all other bytes, also before TLS.
+ * The header of the PROXY protocol (HAProxy's proxy-protocol.txt, sections 2.1 and 2.2), by which the backend learns the client's
+ * address. The header is sent once, before all other bytes, also before TLS.
  */
 export function proxyHeader(version: 1 | 2, ends: ClientEnds): Buffer {
   const known = sameFamily(ends);
@@ -39,7 +39,7 @@ function binary(known: Known): Buffer {
   return Buffer.concat([SIGNATURE, head, addresses, ports]);
 }
 
-/** Both addresses must be of one family: with an IPv6 address at the other end, an IPv4 address is written as IPv4-mapped. */
+/** Both addresses must have the same family: with an IPv6 address at the other end, an IPv4 address is written as IPv4-mapped. */
 function sameFamily(ends: ClientEnds): Known {
   const families = [isIP(ends.address), isIP(ends.localAddress)];
   if (families[0] === 0) return undefined;

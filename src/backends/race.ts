@@ -6,25 +6,25 @@ import { ignoreErrors } from '../streams/ignore-errors.js';
 /** Milliseconds between the starts of two attempts: RFC 8305 section 8, "Connection Attempt Delay". */
 const ATTEMPT_DELAY = 250;
 
-/** Most addresses of a name that are tried: an answer of the name server must not open sockets without limit. */
+/** Limit of the addresses tried for one name: an answer of the name server must not open sockets without limit. */
 const MAX_ADDRESSES = 32;
 
 /** A host name to connect to, and the time for all of its addresses. */
 export interface NamedDestination {
   readonly host: string;
-  /** Seconds, after which the caller aborts the signal. Here they are divided among the addresses. */
+  /** Seconds for all addresses together. The caller aborts the signal after this time. */
   readonly timeout: number;
   readonly lookup?: LookupFunction | undefined;
   readonly localAddress?: string | undefined;
 }
 
 /**
- * Connects to the first address of a name that accepts ("Happy Eyeballs", RFC 8305 section 5). Node's `autoSelectFamily` gives
- * up an address when it starts the next attempt, so a slow address is lost although it works. Here earlier attempts continue.
- * The losers are destroyed, and all attempts are when the signal aborts.
+ * Connects to the address of a name that accepts first ("Happy Eyeballs", RFC 8305 section 5). Node's `autoSelectFamily` abandons
+ * an attempt when the next attempt starts, so a slow but working address is lost. Here earlier attempts continue. After the first
+ * success all other attempts are destroyed; when the signal aborts, all attempts are destroyed.
  *
- * `connect` creates a socket for one address. Rejects with the error of the only address, an AggregateError of all addresses,
- * or the signal's reason.
+ * `connect` creates a socket for one address. Rejects with the error of the only address, with an AggregateError of all
+ * addresses, or with the signal's reason.
  */
 export async function connectToFirst(
   destination: NamedDestination,
@@ -36,8 +36,8 @@ export async function connectToFirst(
 }
 
 /**
- * A `lookup` for HTTP agents that connect themselves (the agents for proxies): resolves a name to the address that accepts first.
- * For a name with several addresses this costs one extra connection, which is closed at once.
+ * A `lookup` for HTTP agents that connect on their own (the agents for proxies): resolves a name to the address that accepts
+ * first. A name with several addresses costs one extra connection, closed at once.
  */
 export function lookupFirst(timeout: number, signal: AbortSignal, port: number): LookupFunction {
   return (host, options, done) => {
@@ -63,7 +63,7 @@ export function lookupFirst(timeout: number, signal: AbortSignal, port: number):
   };
 }
 
-/** Milliseconds between the starts of two attempts, short enough that each address is tried before the time is over. */
+/** Milliseconds between the starts of two attempts, short enough to try each address before the time is over. */
 function delayOf(timeout: number, addresses: readonly string[]): number {
   return Math.min(ATTEMPT_DELAY, (timeout * 1000) / addresses.length);
 }
@@ -154,7 +154,7 @@ function race(
         );
       };
       socket.on('connect', onConnect);
-      // `close` follows each error.
+      // An `error` event is always followed by `close`.
       socket.on('close', onClose);
       running.set(socket, stopListening);
       if (untried.length > 0) timer = setTimeout(startNext, delay);
@@ -167,7 +167,7 @@ function race(
   });
 }
 
-/** Like the error of Node's `autoSelectFamily`: the code of the first error, and all errors in `errors`. */
+/** The same form as the error of Node's `autoSelectFamily`: the code of the first error, and all errors in `errors`. */
 function errorOf(errors: readonly Error[]): Error {
   const [only] = errors;
   if (errors.length === 1 && only) return only;

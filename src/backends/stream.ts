@@ -4,11 +4,11 @@ import { orAborted } from '../helpers/abort.js';
 import { discard } from '../streams/discard.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
 
-// One stream carries one tunnel, and is never used again.
+// The streams already used: a stream carries one tunnel, and is never used again.
 const used = new WeakSet<Duplex>();
 const claimed = new WeakSet<Duplex>();
 
-/** An in-process backend: the stream that `connect` returns. A stream that comes too late is destroyed. */
+/** Gets the stream of an in-process backend from `connect`. A stream that arrives after an abort is destroyed. */
 export async function takeStream(
   connect: () => Duplex | Promise<Duplex>,
   signal: AbortSignal,
@@ -17,20 +17,20 @@ export async function takeStream(
   try {
     return await orAborted(signal, async () => {
       const given = connect();
-      // It may fail a tick from now.
+      // The stream may fail before the promise is resolved.
       if (isStream(given)) ignoreErrors(given);
       stream = ignoreErrors(checkStream(await given));
       if (signal.aborted) discard(stream);
       return stream;
     });
   } catch (error) {
-    // Aborted after the stream came, and before our turn.
+    // The signal aborted after the stream arrived, and before this code ran.
     if (stream) discard(stream);
     throw error;
   }
 }
 
-/** The stream that `server` returns for one request: it ends with that request, whatever the outcome. */
+/** The stream that `server` returns for one request. The stream ends with that request, whatever the outcome. */
 export function claimStream(stream: Duplex): Duplex {
   if (claimed.has(stream) || used.has(stream))
     throw new TunnelError('WSTUNNEL_HOOK_FAILED', 'server: each tunnel needs a Duplex of its own');

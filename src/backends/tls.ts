@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { connect, type TLSSocket } from 'node:tls';
 import { transportOf, type ResolvedHost } from './host.js';
 
-// A session is resumed only with the settings that it was made with: the certificate is not verified again.
+// A TLS session is resumed only for the settings that created the session, since a resumption does not verify the certificate.
 const sessions = new WeakMap<ResolvedHost, Buffer>();
 
 /** Starts TLS on an open connection. The certificate must be valid for the name of the host. */

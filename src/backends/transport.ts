@@ -8,8 +8,8 @@ import { connectToFirst } from './race.js';
 import { takeStream } from './stream.js';
 
 /**
- * The stream to a host, without TLS: connected, or still connecting; for a name with several addresses, to the first address
- * that accepts. A socket is paused: nothing is read before it is resumed.
+ * The stream to a host, without TLS, connected or still connecting. For a name with several addresses: the stream to the address
+ * that accepts first. A socket is paused: no bytes are read before the caller resumes the socket.
  */
 export async function openTransport(host: ResolvedHost, signal: AbortSignal): Promise<Duplex> {
   const transport = transportOf(host);
@@ -28,9 +28,9 @@ export async function openTransport(host: ResolvedHost, signal: AbortSignal): Pr
 }
 
 function openSocket({ tls }: ResolvedHost, where: TcpNetConnectOpts | { path: string }): Socket {
-  // Under TLS the TLS socket reads.
+  // Under TLS, the TLS socket does the reading.
   const reads = tls === undefined || tls === false ? new PooledReads() : undefined;
-  // After the end of the backend, bytes of the client must still reach it.
+  // After the backend has ended its direction, bytes of the client must still reach the backend.
   const socket = connect({ allowHalfOpen: true, ...(reads && { onread: reads.onread }), ...where });
   // The socket may fail before the caller can add a listener.
   ignoreErrors(socket);

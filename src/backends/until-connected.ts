@@ -2,13 +2,13 @@ import type { Duplex } from 'node:stream';
 import { discard } from '../streams/discard.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
 
-/** Properties of Node's sockets. A stream without them is connected from the start. */
+/** Properties of Node's sockets. A stream without these properties counts as connected. */
 interface Connecting {
   readonly connecting?: boolean;
   readonly secureConnecting?: boolean;
 }
 
-/** Waits until a stream is connected. From now on its `error` events have a listener; the relay checks `destroyed`. */
+/** Waits until a stream is connected. The `error` listener stays on the stream after the wait; the relay checks `destroyed`. */
 export function untilConnected(stream: Duplex & Connecting, signal: AbortSignal): Promise<void> {
   ignoreErrors(stream);
   return new Promise((resolve, reject) => {

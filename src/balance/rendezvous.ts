@@ -1,8 +1,8 @@
 import type { HostState } from '../types.js';
 
 /**
- * Rendezvous hashing: each host gets a score, a hash of its id and the key, and the highest score wins. When a host disappears, only
- * its keys move, evenly to the other hosts. Weighted by the logarithmic method: weight / -ln(hash).
+ * Rendezvous hashing: each host gets a score, a hash of the host's id and the key, and the highest score wins. When a host
+ * disappears, only the keys of that host move, evenly to the other hosts. Weights use the logarithmic method: weight / -ln(hash).
  */
 export function highest(hosts: readonly HostState[], key: string): HostState | undefined {
   const keyHash = hashOf(key);

@@ -1,20 +1,20 @@
 import type { HostState } from '../types.js';
 
-/** Most lists, returned by functions, whose position is remembered. */
+/** Limit of the lists whose position is remembered, for lists returned by functions. */
 const MAX_LISTS = 1000;
 
 interface Round {
-  /** Each host as often as its weight, evenly apart. */
+  /** The ids of the hosts. Each host appears as often as its weight, at even distances. */
   readonly turns: readonly string[];
   last: number;
 }
 
-/** The position of round-robin in each list of hosts. A function may return a new array each time: such a list is known by its hosts. */
+/** The position of round-robin in each list of hosts. A function may return a new array each time: equal hosts identify such a list. */
 export class Rotation {
   readonly #byList = new WeakMap<readonly HostState[], Round>();
   readonly #byNames = new Map<string, Round>();
 
-  /** The next host of `all` that is in `up`; undefined where none is. */
+  /** The next host of `all` in `up`; undefined if `up` has no host of `all`. */
   next(all: readonly HostState[], up: ReadonlySet<HostState>): HostState | undefined {
     const round = this.#roundOf(all);
     const byId = new Map(Array.from(up, (host) => [host.id, host]));
@@ -34,7 +34,7 @@ export class Rotation {
     if (known) return known;
     const name = JSON.stringify(all.map(({ id, host: { weight = 1 } }) => [id, weight]));
     const round = this.#byNames.get(name) ?? { turns: turnsOf(all), last: -1 };
-    // The map is ordered by last use: the list that was unused for longest is removed first.
+    // The map is ordered by last use: the least recently used list is removed first.
     this.#byNames.delete(name);
     this.#byNames.set(name, round);
     if (this.#byNames.size > MAX_LISTS)
@@ -47,7 +47,7 @@ export class Rotation {
   }
 }
 
-/** A host of weight w has its turns at (k + 1/2) / w: with equal weights this is the order of the options. */
+/** A host of weight w has turns at (k + 1/2) / w: with equal weights this is the order of the options. */
 function turnsOf(all: readonly HostState[]): string[] {
   const turns = all.flatMap(({ id, host: { weight = 1 } }) =>
     Array.from({ length: weight }, (_, k) => ({ id, at: (k + 0.5) / weight })),

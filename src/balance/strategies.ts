@@ -30,7 +30,7 @@ export function sticky(): BalanceStrategy<unknown> {
   return { pick: (hosts, request) => highest(hosts, request.stickyKey()) };
 }
 
-/** One row per strategy. A name that is added to `BalanceName` (types.ts) does not compile without its row. */
+/** One row per strategy. A new name in `BalanceName` (types.ts) does not compile without a row. */
 const STRATEGIES: Readonly<Record<BalanceName, () => BalanceStrategy<unknown>>> = {
   fair,
   'least-connection': fair,
@@ -41,7 +41,7 @@ const STRATEGIES: Readonly<Record<BalanceName, () => BalanceStrategy<unknown>>> 
 
 export const BALANCE_NAMES = Object.keys(STRATEGIES) as readonly BalanceName[];
 
-/** A new strategy of this name. Each has its own state. */
+/** Creates a strategy by name. Each strategy has separate state. */
 export function strategyOf(name: BalanceName): BalanceStrategy<unknown> {
   return STRATEGIES[name]();
 }

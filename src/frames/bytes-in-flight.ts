@@ -1,32 +1,32 @@
 import { SLOWEST_LINE } from '../streams/close-clock.js';
 
-/** How many times slower a line may become than it was when PONGs last came. */
+/** The factor by which a line may become slower since the last PONGs. */
 const SLOWDOWN = 8;
 
-/** PONGs that come together say nothing about the line: a rate is measured over this many milliseconds at least. */
+/** Milliseconds. PONGs that arrive together say nothing about the line: a rate is measured over at least this time. */
 const MIN_MEASURED = 1000;
 
-/** Unanswered PINGs to remember: a peer that answers none must not cost memory without end. */
+/** Limit of remembered unanswered PINGs: a peer that answers no PING must not cost memory without end. */
 const MAX_PINGS = 64;
 
 /**
- * How much of what was written the peer may not have yet. Kernels and proxies between hold megabytes, and a PING is queued after
- * them; its PONG confirms everything before it.
+ * Counts the written bytes that the peer may not have received yet. Kernels and proxies in between queue megabytes, and a PING is
+ * queued after these bytes; the PONG confirms all bytes before the PING.
  */
 export class BytesInFlight {
-  /** The bytes written when each unanswered PING was sent, oldest first. */
+  /** For each unanswered PING, oldest first: the count of written bytes when the PING was sent. */
   readonly #pings: number[] = [];
   #confirmed = 0;
   /** Bytes per second. */
   #rate = 0;
   #measured = { bytes: 0, at: performance.now() };
 
-  /** A PING was sent after so many bytes. */
+  /** A PING was sent after `written` bytes. */
   pinged(written: number): void {
     if (this.#pings.length < MAX_PINGS) this.#pings.push(written);
   }
 
-  /** Takes the PONG to the oldest PING into account. False: no PING is unanswered. */
+  /** Records the PONG to the oldest PING. Returns false if no PING is unanswered. */
   confirm(): boolean {
     const confirmed = this.#pings.shift();
     if (confirmed === undefined) return false;
@@ -40,7 +40,7 @@ export class BytesInFlight {
     return true;
   }
 
-  /** Of so many bytes written, those that no PONG has confirmed. */
+  /** The part of `written` bytes that no PONG has confirmed. */
   unconfirmed(written: number): number {
     return written - this.#confirmed;
   }
@@ -50,7 +50,7 @@ export class BytesInFlight {
     return this.secondsFor((this.#pings[0] ?? this.#confirmed) - this.#confirmed);
   }
 
-  /** Seconds that so many bytes may take. */
+  /** Seconds that a number of bytes may take. */
   secondsFor(bytes: number): number {
     return bytes / Math.max(SLOWEST_LINE, this.#rate / SLOWDOWN);
   }

@@ -3,13 +3,13 @@ import { CLOSE, endingOf, ORDERLY, type Ending } from '../streams/close-causes.j
 import { CloseClock, type CloseTimes } from '../streams/close-clock.js';
 import type { FrameWriter } from './frame-writer.js';
 
-/** PONGs in one `closeTimeout` that are sent as signs of life while the answer to a Close has to wait. */
+/** PONGs per `closeTimeout`, sent as signs of life while the answer to a Close must wait. */
 const SIGNS = 3;
 
-/** What blocks sending. */
+/** Reasons that block sending. */
 type Output =
   | { readonly is: 'open' }
-  /** The peer's Close is answered with this once the receiver has accepted all payload before it. */
+  /** The answer to the peer's Close, to send once the receiver has accepted all payload before that Close. */
   | {
       readonly is: 'answer-due';
       readonly code: number;
@@ -22,12 +22,12 @@ type Output =
 const OPEN: Output = { is: 'open' };
 const OVER: Output = { is: 'over' };
 
-/** The connection that is closed. */
+/** The connection to close. */
 export interface ClosingConnection {
   readonly peer: 'client' | 'server';
   /** Bytes written that no PONG has confirmed. */
   unconfirmed(): number;
-  /** Is the peer not read because the receiver of the payload is full? */
+  /** Is reading of the peer paused because the receiver of the payload is full? */
   isPaused(): boolean;
   /** Have bytes moved since the previous call? */
   sample(now: number): boolean;
@@ -56,11 +56,11 @@ export interface ClosingConnection {
  */
 export class ClosingHandshake {
   state: 'open' | 'closing' | 'closed' = 'open';
-  /** How the connection ended: the first Close or loss, unless bytes turn out to be missing. */
+  /** How the connection ended: the first Close or loss, unless missing bytes are found later. */
   ending: Ending | undefined;
   /** The peer's Close. */
   received: Ending | undefined;
-  /** Something came since the last sample that keeps the handshake alive. */
+  /** Bytes arrived since the last sample that keep the handshake alive. */
   isAlive = false;
   #output: Output = OPEN;
   #clock: CloseClock | undefined;
@@ -85,13 +85,13 @@ export class ClosingHandshake {
     return this.#output.is === 'answer-due';
   }
 
-  /** We close first. `patience`: see {@link CloseClock}. */
+  /** Closes from this side first. `patience`: see {@link CloseClock}. */
   close(ending: Ending, patience = 0): void {
     this.#send(ending.code, ending.reason);
     this.begin(ending, patience);
   }
 
-  /** The connection begins to end: with a Close, or with a loss. */
+  /** The connection begins to end, by a Close or by a loss. */
   begin(ending: Ending, patience = 0): void {
     if (this.state !== 'open') return;
     this.state = 'closing';
@@ -105,9 +105,9 @@ export class ClosingHandshake {
     this.#connection.closing(this.ending);
   }
 
-  /** The peer's last word, a Close or bytes that can't be decoded. `isLate`: the answer waits for {@link answer}. */
+  /** The peer's last data: a Close, or bytes that can't be decoded. `isLate`: the answer is sent later by {@link answer}. */
   conclude(ending: Ending, answer: string, isLate: boolean): void {
-    // The answer to our Close says that not all bytes before it were delivered.
+    // The answer to our Close says that not all earlier bytes were delivered.
     const isComplaint = ending.code === CLOSE.internalError && this.#output === OVER;
     if (isComplaint && ORDERLY.includes(this.ending?.code ?? 0)) this.ending = ending;
     if (this.#output !== OVER) {
@@ -115,11 +115,11 @@ export class ClosingHandshake {
       else this.#send(ending.code, answer);
     }
     this.begin(ending);
-    // The receiver of the payload has a deadline of its own.
+    // The receiver of the payload has a separate deadline.
     if (this.isAnswerDue) this.#clock?.stop();
   }
 
-  /** Sends the answer that is due. False: none is. */
+  /** Sends the answer that is due. Returns false if no answer is due. */
   answer(): boolean {
     if (this.#output.is !== 'answer-due') return false;
     const { code, reason, signs } = this.#output;
@@ -129,10 +129,10 @@ export class ClosingHandshake {
     return true;
   }
 
-  /** Payload before the peer's Close will never be accepted: no orderly end, whatever the Close said. */
+  /** Payload before the peer's Close will never be accepted: the end is not orderly, whatever the code of the Close. */
   failDelivery(reason: string): Ending {
     const failure = endingOf('undelivered', reason);
-    // Of any other end the peer knows, or has caused, the loss.
+    // In all other ends the peer knows of the loss, or has caused the loss.
     if (this.ending === undefined || this.ending === this.received) this.ending = failure;
     if (this.#output.is === 'answer-due') {
       const shown = this.#connection.peer === 'client' ? reason : '';
@@ -141,13 +141,13 @@ export class ClosingHandshake {
     return this.ending;
   }
 
-  /** The connection failed: the bytes in flight are lost with it. */
+  /** The connection failed: the bytes in flight are lost. */
   fail(ending: Ending): void {
     if (this.#isUnanswered()) this.ending = ending;
     this.ending ??= ending;
   }
 
-  /** Nothing is sent any more. */
+  /** Sends no more frames. */
   stopSending(): void {
     if (this.#output.is === 'answer-due') clearInterval(this.#output.signs);
     this.#output = OVER;
@@ -159,7 +159,7 @@ export class ClosingHandshake {
     this.#clock?.stop();
   }
 
-  /** Signs of life keep the deadlines of the peer, and of proxies, away. */
+  /** Sends signs of life until the answer, so that no deadline of the peer or of a proxy passes. */
   #answerLater(code: number, reason: string): void {
     const sign = () => {
       if (this.#socket.writable && this.#socket.writableLength === 0) this.#writer.unsolicitedPong();
@@ -185,22 +185,22 @@ export class ClosingHandshake {
     this.#connection.free();
   }
 
-  /** Bytes that have not arrived at the deadline: that is no orderly end, whatever the Close said. */
+  /** The reason if bytes have not arrived at the deadline: such an end is not orderly, whatever the code of the Close. */
   #lossAt(limit: string): string | undefined {
     const { peer } = this.#connection;
     if (this.#socket.writableLength > 0) return `the ${peer} did not accept what was sent within ${limit}`;
-    // Bytes that the server sent before it saw our Close. (A backend has sent its end by then.)
+    // Bytes that the server sent before our Close arrived there. (A backend has ended by then.)
     if (peer === 'server' && this.#connection.isPaused())
       return `what the ${peer} sent was not read within ${limit}`;
     return this.#isUnanswered() ? `the ${peer} did not answer the Close within ${limit}` : undefined;
   }
 
-  /** Our Close says that all is well, and nothing says that the peer got the bytes before it. */
+  /** Our Close says that all is well, and the peer has not confirmed the bytes before that Close. */
   #isUnanswered(): boolean {
     return (
       this.#output === OVER &&
       this.received === undefined &&
-      // Else the answer may have come, unread.
+      // While paused, the answer may have arrived unread.
       !this.#connection.isPaused() &&
       ORDERLY.includes(this.ending?.code ?? CLOSE.abnormal) &&
       this.#writer.payload > 0 &&

@@ -6,12 +6,12 @@ import { MAX_CONTROL_PAYLOAD, OPCODE } from './opcodes.js';
 import { simd } from './simd.js';
 import { Utf8Checker } from './utf8.js';
 
-/** The control frames of a chunk, in their order. */
+/** Receives the control frames of a chunk, in order. */
 export interface ControlHandlers {
   /** The receiver may keep the payload. */
   ping(payload: Buffer): void;
   pong(): void;
-  /** Nothing is decoded after it. `code` is CLOSE.noStatus where the frame carries none. */
+  /** The last frame that is decoded. `code` is CLOSE.noStatus if the frame has no code. */
   close(code: number, reason: string): void;
 }
 
@@ -22,26 +22,26 @@ const DONE = 3;
 
 const NOTHING = Buffer.alloc(0);
 
-/** 2 bytes, 8 of extended length, 4 of key. */
+/** Bytes: 2, 8 of extended length, 4 of masking key. */
 const MAX_HEADER = 14;
 
 /**
- * Fewer bytes than this are not worth the copy of all that follows them: where one call finds no more, other frames lie
- * between, and the rest of the chunk, each tiny frame of it, must not be copied anew.
+ * Bytes. If one call of `simd.frames` joins fewer bytes than this, other frames lie in between: the copy of the rest of the chunk
+ * into the module's memory costs more than it saves, and must not be repeated for each tiny frame.
  */
 const FEW = 2048;
 
 /**
- * RFC 6455 section 5 as a stream: frames in, bare bytes out. No message or frame is assembled; only a cut header or
- * control frame is kept between two chunks, at most 139 bytes. A client's frames must be masked, a server's must not
+ * Decodes RFC 6455 section 5 as a stream: frames in, bare bytes out. Messages and frames are not assembled; only a partial header
+ * or control frame is kept between two chunks, at most 139 bytes. A client's frames must be masked, a server's frames must not
  * (section 5.1).
  *
- * Payloads are unmasked and joined in place: nobody else may use the chunk.
+ * Payloads are unmasked and joined in place: no other code may use the chunk.
  */
 export class FrameDecoder {
-  /** Why the peer's stream can't be decoded any further (RFC 6455 section 7.1.7). */
+  /** The reason why the peer's bytes can't be decoded any further (RFC 6455 section 7.1.7). */
   failure: Ending | undefined;
-  /** How many frames began in the last chunk, without those of whole binary messages, which cost next to nothing. */
+  /** Frames that began in the last chunk, except whole binary messages, which cost next to nothing. */
   frames = 0;
   readonly #handlers: ControlHandlers;
   readonly #masked: boolean;
@@ -56,27 +56,27 @@ export class FrameDecoder {
   #remaining = 0;
   #phase = 0;
 
-  // The message that is being received: is it fragmented, and is it text?
+  // The current message: is the message fragmented, and is it text?
   #fragmented = false;
   #text: Utf8Checker | undefined;
 
   #control: Buffer | undefined;
   #controlLength = 0;
 
-  /** `from`: whose frames are decoded. */
+  /** `from`: the end whose frames are decoded. */
   constructor(handlers: ControlHandlers, from: 'client' | 'server' = 'client') {
     this.#handlers = handlers;
     this.#masked = from === 'client';
   }
 
-  /** True after a Close frame or a failure: nothing more is decoded. */
+  /** True after a Close frame or a failure: no more frames are decoded. */
   get done(): boolean {
     return this.#state === DONE;
   }
 
   /**
-   * Decodes one chunk, overwriting it. Returns the payloads of all its data frames, joined, as a part of the chunk;
-   * bytes before a failure are still returned.
+   * Decodes one chunk, and overwrites the chunk. Returns the joined payloads of all data frames as a part of the chunk; bytes
+   * before a failure are still returned.
    */
   decode(chunk: Buffer): Buffer {
     const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
@@ -86,7 +86,7 @@ export class FrameDecoder {
     this.frames = 0;
     while (at < chunk.length) {
       if (this.#state === HEADER) {
-        // Whole messages, one after the other, need no state: a chunk holds a thousand small ones.
+        // Whole messages in a row need no state: a chunk may contain a thousand small messages.
         while (this.#masked && !this.#fragmented && this.#headerLength === 0) {
           const payloadAt = wholeBinary(chunk, at);
           if (payloadAt < 0) break;
@@ -127,7 +127,7 @@ export class FrameDecoder {
   }
 
   #readHeader(chunk: Buffer, from: number): number {
-    // Small frames are most headers: one that lies in the chunk as a whole is read where it is.
+    // Most headers belong to small frames: a header that lies in the chunk as a whole is read in place.
     if (this.#headerLength === 0 && chunk.length - from >= MAX_HEADER) {
       const second = chunk[from + 1] ?? 0;
       if (!this.#checkStart(chunk[from] ?? 0, second)) return from + 2;
@@ -136,7 +136,7 @@ export class FrameDecoder {
     }
     let at = from;
     const header = this.#header;
-    // Two bytes tell how long the header is.
+    // The first two bytes determine the length of the header.
     while (at < chunk.length) {
       header[this.#headerLength++] = chunk[at++] ?? 0;
       if (this.#headerLength === 2 && !this.#checkStart(header[0] ?? 0, header[1] ?? 0)) return at;
@@ -149,7 +149,7 @@ export class FrameDecoder {
     return at;
   }
 
-  /** The first two bytes can be judged before the rest has come. */
+  /** Checks the first two bytes before the rest of the header has arrived. */
   #checkStart(first: number, second: number): boolean {
     const opcode = first & 0x0f;
     const final = (first & 0x80) !== 0;
@@ -179,7 +179,7 @@ export class FrameDecoder {
     return true;
   }
 
-  /** The header is whole, and begins at `at`. */
+  /** Begins a frame. The header is complete, and begins at `at`. */
   #beginFrame(header: Buffer, at: number): void {
     this.frames++;
     const short = (header[at + 1] ?? 0) & 0x7f;
@@ -192,7 +192,7 @@ export class FrameDecoder {
     } else if (short === 127) {
       const high = header.readUInt32BE(at + 2);
       if (high > 0x7fffffff) return void this.#fail('protocol-error', 'a length above 2^63 - 1');
-      // Beyond 2^53 a Number can't count; no real frame has 9 petabytes.
+      // A Number is exact only up to 2^53; no real frame has 9 petabytes.
       if (high > 0x1fffff) return void this.#fail('frame-too-large', 'a frame above 2^53 - 1 bytes');
       length = high * 0x1_0000_0000 + header.readUInt32BE(at + 6);
       keyAt = at + 10;
@@ -203,7 +203,7 @@ export class FrameDecoder {
     this.#remaining = length;
     if (this.#opcode >= OPCODE.close) {
       this.#state = CONTROL;
-      // Made anew, an empty one would be most of the cost of an empty frame.
+      // A new buffer would be most of the cost of an empty frame.
       this.#control = length === 0 ? NOTHING : Buffer.allocUnsafe(length);
       this.#controlLength = 0;
       if (length === 0) this.#endControlFrame(NOTHING);
@@ -235,7 +235,7 @@ export class FrameDecoder {
   #endControlFrame(payload: Buffer): void {
     this.#control = undefined;
     this.#state = HEADER;
-    // Most are empty: the view that `unmaskInto` needs would cost more than the bytes.
+    // Most control frames are empty: the view that `unmaskInto` needs would cost more than the loop.
     const key = this.#key;
     for (let at = 0; at < payload.length; at++)
       payload[at] = (payload[at] ?? 0) ^ ((key >>> ((at & 3) * 8)) & 0xff);
@@ -244,7 +244,7 @@ export class FrameDecoder {
     else this.#endWithClose(payload);
   }
 
-  /** RFC 6455 section 5.5.1. */
+  /** See RFC 6455 section 5.5.1. */
   #endWithClose(payload: Buffer): void {
     if (payload.length === 1) return void this.#fail('protocol-error', 'truncated close code');
     const code = payload.length === 0 ? CLOSE.noStatus : payload.readUInt16BE(0);
@@ -265,18 +265,18 @@ export class FrameDecoder {
   }
 }
 
-/** Where the payload of a masked, final binary frame below 64 KiB begins that is here as a whole; -1 for any other. */
+/** The payload offset of a masked, final binary frame below 64 KiB that lies in the chunk as a whole; -1 for any other frame. */
 function wholeBinary(chunk: Buffer, at: number): number {
   const short = (chunk[at + 1] ?? 0) - 0x80;
   if (chunk[at] !== 0x82 || short < 0 || short > 126 || at + 6 > chunk.length) return -1;
   const length = lengthAt(chunk, at);
-  // Not in its shortest form: that is for the full reading to say.
+  // A length not in its shortest form: the full decoding reports the error.
   if (short === 126 && length < 126) return -1;
   const payloadAt = at + (short === 126 ? 8 : 6);
   return payloadAt + length <= chunk.length ? payloadAt : -1;
 }
 
-/** The length in the header at `at`, which is one below 64 KiB. */
+/** The length in the header at `at` of a frame below 64 KiB. */
 function lengthAt(chunk: Buffer, at: number): number {
   const short = (chunk[at + 1] ?? 0) & 0x7f;
   return short === 126 ? ((chunk[at + 2] ?? 0) << 8) | (chunk[at + 3] ?? 0) : short;

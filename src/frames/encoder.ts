@@ -4,12 +4,12 @@ import { nextMaskKey } from './mask-keys.js';
 import { unmaskInto } from './mask.js';
 import { OPCODE } from './opcodes.js';
 
-/** How long the header of an unmasked frame is. */
+/** The length of the header of an unmasked frame. */
 export function headerSize(length: number): number {
   return length < 126 ? 2 : length < 0x10000 ? 4 : 10;
 }
 
-/** Writes the header of an unfragmented, unmasked frame, as a server sends it (RFC 6455 section 5.2). */
+/** Writes the header of an unfragmented, unmasked frame in a server's form (RFC 6455 section 5.2). */
 export function writeHeader(to: Buffer, opcode: number, length: number): void {
   to[0] = 0x80 | opcode;
   if (length < 126) to[1] = length;
@@ -24,17 +24,14 @@ export function writeHeader(to: Buffer, opcode: number, length: number): void {
   }
 }
 
-/** The header without its payload. */
+/** The header of a frame without the payload. */
 export function frameHeader(opcode: number, length: number): Buffer {
   const header = Buffer.allocUnsafe(headerSize(length));
   writeHeader(header, opcode, length);
   return header;
 }
 
-/**
- * A whole unfragmented frame as a client sends it: the payload is copied and masked with a fresh key (RFC 6455
- * section 5.3).
- */
+/** A whole unfragmented frame in a client's form: the payload is copied and masked with a fresh key (RFC 6455 section 5.3). */
 export function maskedFrame(opcode: number, payload: Uint8Array): Buffer {
   const header = frameHeader(opcode, payload.length);
   const from = header.length + 4;
@@ -49,7 +46,7 @@ export function maskedFrame(opcode: number, payload: Uint8Array): Buffer {
   return frame;
 }
 
-/** A whole control frame; `masked` where a client sends it. */
+/** A whole control frame; `masked` if a client sends the frame. */
 export function controlFrame(opcode: number, payload: Uint8Array, masked = false): Buffer {
   return controlFrames(opcode, [payload], masked);
 }
@@ -68,7 +65,7 @@ export function controlFrames(opcode: number, payloads: readonly Uint8Array[], m
   return frames;
 }
 
-/** A Close frame; 1005 sends one without code. The reason is cut to fit. */
+/** A Close frame; for 1005 the frame has no code. The reason is shortened to fit. */
 export function closeFrame(code: number, reason: string, masked = false): Buffer {
   if (code === CLOSE.noStatus) return controlFrame(OPCODE.close, new Uint8Array(), masked);
   const text = Buffer.from(fitReason(reason));

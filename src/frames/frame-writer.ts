@@ -15,7 +15,7 @@ import { OPCODE } from './opcodes.js';
 
 export type Role = 'server' | 'client';
 
-/** The longest header of a frame, with its mask, in bytes. */
+/** The longest header of a masked frame, in bytes. */
 const MAX_HEADER = 14;
 
 const NOTHING = new Uint8Array();
@@ -24,15 +24,15 @@ const PONG = controlFrame(OPCODE.pong, NOTHING);
 
 /** Writes frames. A client masks every frame (RFC 6455 section 5.3). */
 export class FrameWriter {
-  /** What `data` and `pongs` have queued. PINGs, Closes and headers are written past it. */
+  /** The queue of `data` and `pongs`. PINGs, Closes and headers are written past this queue. */
   readonly queue: WriteQueue;
   /** Bytes of payload written. */
   payload = 0;
   readonly #socket: Duplex;
   readonly #isClient: boolean;
-  /** The socket keeps no chunk that it reports as written. */
+  /** The socket keeps no chunk after reporting the chunk as written. */
   readonly #ownsChunks: boolean;
-  /** A plain socket whose queue is empty has given everything to the kernel. */
+  /** A plain socket: an empty queue means that the kernel has accepted all bytes. */
   readonly #isPlain: boolean;
   readonly #opcode: number;
   /** Bytes of PINGs, of PONGs without a PING, and of Closes. */
@@ -53,7 +53,7 @@ export class FrameWriter {
     this.queue = new WriteQueue(socket, buffered, drained);
   }
 
-  /** One data frame. `chunk`: may be released after it. `reads`: whose memory the payload may lie in. */
+  /** Writes one data frame. `chunk`: may be released after the write. `reads`: the reads whose memory may contain the payload. */
   data(payload: Buffer, chunk: Buffer | undefined, reads: PooledReads | undefined): void {
     this.payload += payload.length;
     if (this.#isClient) this.queue.write(maskedFrame(this.#opcode, payload));
@@ -65,12 +65,12 @@ export class FrameWriter {
     this.#writeControl(this.#isClient ? maskedFrame(OPCODE.ping, NOTHING) : PING);
   }
 
-  /** A PONG that answers no PING: a sign of life (RFC 6455 section 5.5.3). */
+  /** Sends a PONG without a PING, as a sign of life (RFC 6455 section 5.5.3). */
   unsolicitedPong(): void {
     this.#writeControl(this.#isClient ? maskedFrame(OPCODE.pong, NOTHING) : PONG);
   }
 
-  /** The answers to PINGs with these payloads, in one write. */
+  /** Answers PINGs with these payloads, in one write. */
   pongs(payloads: readonly Buffer[]): void {
     this.queue.write(controlFrames(OPCODE.pong, payloads, this.#isClient));
   }
@@ -79,7 +79,7 @@ export class FrameWriter {
     this.#writeControl(closeFrame(code, reason, this.#isClient));
   }
 
-  /** Notes how much payload is queued, before the socket is destroyed. */
+  /** Records the number of queued payload bytes before the socket is destroyed. */
   abandon(): void {
     this.queue.abandon(MAX_HEADER, this.#control);
   }
@@ -89,7 +89,7 @@ export class FrameWriter {
     this.#socket.write(frame);
   }
 
-  /** Header and payload in two pieces, which one call writes. */
+  /** Writes header and payload as two pieces, which one system call writes. */
   #writeBehindHeader(payload: Buffer, chunk: Buffer | undefined): void {
     const socket = this.#socket;
     socket.cork();
@@ -98,7 +98,7 @@ export class FrameWriter {
     socket.uncork();
   }
 
-  /** Out of the memory that the backend was read into: the header goes in front of the payload. */
+  /** Writes from the memory of the backend's reads: the header goes in front of the payload. */
   #writeFrom(reads: PooledReads, payload: Buffer): void {
     const frame = reads.extend(payload, headerSize(payload.length));
     writeHeader(frame, this.#opcode, payload.length);
@@ -113,7 +113,7 @@ export class FrameWriter {
     if (this.#mayKeep()) free = reads.keep();
   }
 
-  /** May the socket still use what was written? */
+  /** May the socket still use the written bytes? */
   #mayKeep(): boolean {
     return !this.#isPlain || this.#socket.writableLength > 0;
   }

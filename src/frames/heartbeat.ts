@@ -9,34 +9,34 @@ export interface HeartbeatSettings {
   readonly pongTimeout: number;
 }
 
-/** The connection that is watched. */
+/** The watched connection. */
 export interface HeartbeatStream {
   /** Bytes written so far. */
   written(): number;
-  /** False: no PING is sent any more. */
+  /** False: no more PINGs are sent. */
   canPing(): boolean;
   ping(): void;
-  /** May PONGs be missing because nothing is read, or because a Close is on its way? */
+  /** May PONGs be missing because reading is paused, or because a Close was sent or received? */
   isDeaf(): boolean;
-  /** The peer gave no sign of life for too long. */
+  /** Called when the peer gave no sign of life for too long. */
   silent(): void;
 }
 
 /**
- * `pongTimeout` periods that a peer may go without accepting queued bytes. The kernel reports them in bursts: on a slow line
- * minutes apart.
+ * Limit of `pongTimeout` periods in which a peer accepts no queued bytes. The kernel reports accepted bytes in bursts: on a slow
+ * line minutes apart.
  */
 const MAX_STALLS = 6;
 
-/** `pongTimeout` periods by which bytes in flight may delay a PONG, ... */
+/** Limit of `pongTimeout` periods by which bytes in flight may delay a PONG, ... */
 const MAX_WAITS = 45;
 
-/** ... and seconds: as long as Linux itself repeats what a peer does not acknowledge (tcp_retries2). */
+/** ... and the limit in seconds: as long as Linux retransmits bytes that a peer does not acknowledge (tcp_retries2). */
 const MAX_SECONDS = 900;
 
 /**
- * Liveness: a PING in every `pingInterval`, and `pongTimeout` after it for a sign of life. Anything that is read is one, and so is
- * progress of the queue, where the PING itself is still queued.
+ * Liveness: a PING in every `pingInterval`, and then `pongTimeout` for a sign of life. Signs of life are all bytes read and, while
+ * the PING is still queued, progress of the queue.
  *
  *     PING --- pongTimeout ---> heard anything? -- yes --> next PING
  *                                     | no
@@ -49,15 +49,15 @@ export class Heartbeat {
   readonly #settings: HeartbeatSettings;
   readonly #stream: HeartbeatStream;
   readonly #inFlight = new BytesInFlight();
-  /** Something was read since the PING. */
+  /** Bytes were read since the PING. */
   #wasHeard = false;
   #markAtPing = 0;
-  /** Bytes were queued at some time since the last look for a PONG. */
+  /** Bytes were queued at some time since the last check for a PONG. */
   #wasQueued = false;
-  /** `pongTimeout` periods without any sign of life. */
+  /** `pongTimeout` periods in a row without a sign of life. */
   #waits = 0;
   #pingTimer: NodeJS.Timeout | undefined;
-  /** Runs from a PING until its deadline. */
+  /** Runs from a PING to the deadline of the PONG. */
   #pongTimer: NodeJS.Timeout | undefined;
 
   constructor(socket: Duplex, settings: HeartbeatSettings, stream: HeartbeatStream) {
@@ -76,19 +76,19 @@ export class Heartbeat {
     clearTimeout(this.#pongTimer);
   }
 
-  /** Something of the peer was read, or may have come while nothing was read. */
+  /** Bytes of the peer were read, or may have arrived while reading was paused. */
   heard(): void {
     this.#wasHeard = true;
   }
 
-  /** A PONG came. False: it answers no PING. */
+  /** A PONG arrived. Returns false if the PONG answers no PING. */
   pong(): boolean {
     return this.#inFlight.confirm();
   }
 
-  /** Bytes were written, and some of them are queued. */
+  /** Bytes were written, and some of the bytes are queued. */
   queued(): void {
-    // TLS reports a turn later that the kernel has accepted everything: looked at now, every line would be a slow one.
+    // TLS reports an event-loop turn later that the kernel has accepted all bytes: a check now would make every line look slow.
     if (this.#pongTimer && !this.#wasQueued) setImmediate(this.#noteQueue);
   }
 
@@ -97,7 +97,7 @@ export class Heartbeat {
     return this.#inFlight.unconfirmed(this.#stream.written());
   }
 
-  /** Seconds that those may take on a slow line. */
+  /** Seconds that the unconfirmed bytes may take on a slow line. */
   secondsInFlight(): number {
     return this.#inFlight.secondsFor(this.unconfirmed());
   }
@@ -122,7 +122,7 @@ export class Heartbeat {
     afterPendingReads(() => {
       this.#pongTimer = undefined;
       if (this.#wasHeard || this.#stream.isDeaf()) return;
-      // Where bytes are queued, the PING is queued after them: a slow line is alive as long as some are accepted now and then.
+      // With queued bytes, the PING is queued last: a slow line is alive as long as the kernel accepts some bytes now and then.
       const isQueued = this.#wasQueued || this.#socket.writableLength > 0;
       const moved = isQueued && acceptedMark(this.#socket) !== this.#markAtPing;
       this.#waits = moved ? 0 : this.#waits + 1;
@@ -131,7 +131,7 @@ export class Heartbeat {
     });
   };
 
-  /** Bytes that the kernel has accepted may still be on their way. */
+  /** Bytes that the kernel has accepted may still be in flight. */
   #maxWaits(): number {
     const { pongTimeout } = this.#settings;
     const seconds = Math.min(this.#inFlight.secondsUntilPong(), MAX_SECONDS);

@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 
-// One call of crypto's for a thousand frames.
+// One call of `crypto` for a thousand frames.
 const keys = new Int32Array(1024);
 let used = keys.length;
 

@@ -1,12 +1,12 @@
 import { simd } from './simd.js';
 
-/** Fewer bytes cost more to copy in and out than they save. */
+/** Below this number of bytes, copying in and out costs more time than the module saves. */
 export const WORTHWHILE = 256;
 
 /**
- * Moves `length` bytes from `from` to `to` within `bytes`, unmasking them on the way (RFC 6455 section 5.3). `to` is
- * never greater than `from`, so source and target may overlap. `key` is read little-endian; `phase` is how many bytes of
- * the payload came before.
+ * Moves `length` bytes from `from` to `to` within `bytes`, and unmasks the bytes on the way (RFC 6455 section 5.3). `to` is never
+ * greater than `from`, so source and target may overlap. `key` is read little-endian; `phase` is the number of earlier bytes of
+ * the same payload.
  */
 export function unmaskInto(
   bytes: Buffer,
@@ -21,7 +21,7 @@ export function unmaskInto(
     if (to !== from) bytes.copyWithin(to, from, from + length);
     return;
   }
-  // The key is little-endian, as most machines are; turned so that its lowest byte is the one for the payload's next byte.
+  // The key is little-endian, as most machines are. The rotated key begins with the byte for the next byte of the payload.
   const turn = (phase & 3) * 8;
   const turned = turn === 0 ? key | 0 : (key >>> turn) | (key << (32 - turn));
   if (simd && length >= WORTHWHILE) {

@@ -1,4 +1,4 @@
-/** RFC 6455 section 5.2. */
+/** See RFC 6455 section 5.2. */
 export const OPCODE = {
   continuation: 0x0,
   text: 0x1,
@@ -8,5 +8,5 @@ export const OPCODE = {
   pong: 0xa,
 } as const;
 
-/** The most a control frame may carry (RFC 6455 section 5.5). */
+/** Limit of a control frame's payload (RFC 6455 section 5.5). */
 export const MAX_CONTROL_PAYLOAD = 125;

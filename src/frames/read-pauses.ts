@@ -1,18 +1,18 @@
 import type { Duplex } from 'node:stream';
 
-/** Why the peer is not read. Each reason is one bit. */
+/** Reasons to pause reading of the peer. Each reason is one bit. */
 export const PAUSE = {
   /** The receiver of the payload is full. */
   backend: 1,
   /** The peer sends PINGs and does not accept the PONGs. */
   pongs: 2,
-  /** A chunk was work enough for this event-loop turn. */
+  /** The chunk was enough work for this event-loop turn. */
   turn: 4,
 } as const;
 
 export type PauseReason = (typeof PAUSE)[keyof typeof PAUSE];
 
-/** Reads a socket unless a reason is against it. */
+/** Reads a socket while there is no reason to pause. */
 export class ReadPauses {
   readonly #socket: Duplex;
   #reasons = 0;
@@ -35,7 +35,7 @@ export class ReadPauses {
     this.apply();
   }
 
-  /** Reads on after the other connections had their turn. */
+  /** Pauses until other connections have had a turn. */
   yieldTurn(): void {
     this.add(PAUSE.turn);
     setImmediate(() => this.remove(PAUSE.turn));

@@ -1,9 +1,9 @@
 import { SIMD_MODULE } from './simd-module.js';
 
-/** Where input and output lie in the module's memory. */
+/** Positions of input and output in the module's memory. */
 const INPUT = 65_536;
 const OUTPUT = 196_608;
-/** Bytes of one call at most. */
+/** Limit of bytes per call. */
 const SPAN = 65_536;
 
 interface Exports {
@@ -12,22 +12,22 @@ interface Exports {
   frames(at: number, end: number, out: number): number;
 }
 
-/** Types of `node` have no WebAssembly. */
+/** The types of `node` do not include WebAssembly. */
 interface WebAssemblyOfNode {
   Module: new (bytes: Uint8Array) => object;
   Instance: new (module: object) => { readonly exports: unknown };
 }
 
 /**
- * The decoder's hot loops as WebAssembly: three to ten times what JavaScript can do. Bytes are copied in and out within
- * one call: no byte of a connection stays after it.
+ * The decoder's hot loops as WebAssembly: three to ten times as fast as JavaScript. Bytes are copied in and out within one call,
+ * so that no byte of a connection stays in the module.
  */
 export class Simd {
   readonly #exports: Exports;
   readonly #memory: Uint8Array;
   readonly #answer: Int32Array;
 
-  /** Where the payloads joined by the last `frames` end. */
+  /** The end of the payloads joined by the last `frames`. */
   out = 0;
 
   constructor(exports: Exports) {
@@ -36,7 +36,7 @@ export class Simd {
     this.#answer = new Int32Array(exports.memory.buffer, 0, 1);
   }
 
-  /** Moves `length` bytes within `bytes` from `from` to `to`, which is not greater, and unmasks them on the way. */
+  /** Moves `length` bytes within `bytes` from `from` to `to`, and unmasks the bytes on the way. `to` is not greater than `from`. */
   unmask(bytes: Uint8Array, to: number, from: number, length: number, key: number): void {
     // A span is a multiple of the key's length.
     for (let done = 0; done < length; done += SPAN) {
@@ -48,8 +48,8 @@ export class Simd {
   }
 
   /**
-   * Joins the payloads of the whole, masked, final binary frames below 64 KiB that begin at `at`, at `to`, which is not
-   * greater. Returns where the first other frame begins, or the first incomplete one.
+   * Joins the payloads of whole, masked, final binary frames below 64 KiB: reads from `at`, writes to `to`; `to` is not greater
+   * than `at`. Returns the position of the first other frame, or of the first incomplete frame.
    */
   frames(bytes: Uint8Array, at: number, to: number): number {
     const size = Math.min(SPAN, bytes.length - at);
@@ -68,7 +68,7 @@ function load(): Simd | undefined {
     const instance = new Instance(new Module(Buffer.from(SIMD_MODULE, 'base64')));
     return new Simd(instance.exports as Exports);
   } catch {
-    // `node --jitless`, or a machine without vectors: the loops in JavaScript do the same.
+    // `node --jitless`, or a machine without vector instructions: the loops in JavaScript do the same.
     return undefined;
   }
 }

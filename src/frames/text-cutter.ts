@@ -1,19 +1,19 @@
 import { Utf8Checker, wholeCharacters } from './utf8.js';
 
-/** Cuts bytes into the payloads of text frames: each ends on a whole character, and the rest opens the next one. */
+/** Cuts bytes into the payloads of text frames: each payload ends on a whole character, and the rest begins the next payload. */
 export class TextCutter {
   readonly #checker = new Utf8Checker();
-  /** The beginning of a character whose end has not come. */
+  /** The start of a character whose end has not arrived. */
   #rest: Buffer = Buffer.alloc(0);
-  /** False once a byte can't be UTF-8. */
+  /** False after a byte that can't be UTF-8. */
   isValid = true;
 
-  /** False where the bytes so far end inside a character. */
+  /** False if the bytes so far end inside a character. */
   get isComplete(): boolean {
     return this.#checker.complete;
   }
 
-  /** The payload that these bytes make possible. Bytes before an invalid one are part of it. */
+  /** The next payload: the rest and these bytes, up to the last whole character. Bytes before an invalid byte are part of the payload. */
   cut(bytes: Buffer): Buffer {
     this.isValid = this.#checker.push(bytes);
     const good = this.isValid ? bytes : bytes.subarray(0, this.#checker.good);

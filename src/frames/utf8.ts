@@ -1,25 +1,24 @@
 import { isUtf8 } from 'node:buffer';
 
 /**
- * Checks a byte stream for UTF-8, chunk by chunk, failing at the first byte that can't be right (RFC 6455 section 8.1,
- * RFC 3629 section 4). Whole chunks go through Node's native check; only a character cut by a chunk's end is followed
- * byte by byte.
+ * Checks a byte stream for UTF-8, chunk by chunk, and fails at the first invalid byte (RFC 6455 section 8.1, RFC 3629 section 4).
+ * Whole chunks go through Node's native check; only a character cut by the end of a chunk is checked byte by byte.
  */
 export class Utf8Checker {
-  // The character that the last chunk broke off: how many bytes are missing, and the range of the next one.
+  // The incomplete character at the end of the last chunk: the number of missing bytes, and the valid range of the next byte.
   #missing = 0;
   #low = 0x80;
   #high = 0xbf;
 
-  /** After a `false`: how many bytes of the chunk came before the one that is wrong. */
+  /** After a `false`: the number of bytes of the chunk before the invalid byte. */
   good = 0;
 
-  /** True where the stream may end: no character is open. */
+  /** True if the stream may end here: no character is incomplete. */
   get complete(): boolean {
     return this.#missing === 0;
   }
 
-  /** False as soon as the stream can't be UTF-8 any more. */
+  /** Returns false as soon as the stream can't be UTF-8. */
   push(chunk: Uint8Array): boolean {
     let at = 0;
     for (; this.#missing > 0 && at < chunk.length; at++) {
@@ -28,7 +27,7 @@ export class Utf8Checker {
     }
     if (at === chunk.length) return true;
     const cut = wholeCharacters(chunk, at);
-    // Where it is not, all of it is followed byte by byte, to the one that is wrong.
+    // If the check fails, all bytes are checked one by one, up to the invalid byte.
     if (cut > at && isUtf8(chunk.subarray(at, cut))) at = cut;
     for (; at < chunk.length; at++) {
       const byte = chunk[at] ?? 0;
@@ -49,7 +48,7 @@ export class Utf8Checker {
   #begin(byte: number): boolean {
     if (byte < 0x80) return true;
     this.#missing = sequenceLength(byte) - 1;
-    // The second byte's range rules out overlong forms, surrogates and what is above U+10FFFF.
+    // The range of the second byte excludes overlong forms, surrogates and code points above U+10FFFF.
     if (byte === 0xe0) this.#low = 0xa0;
     else if (byte === 0xf0) this.#low = 0x90;
     else if (byte === 0xed) this.#high = 0x9f;
@@ -58,7 +57,7 @@ export class Utf8Checker {
   }
 }
 
-/** Where the last whole character of `chunk` ends; what follows, at most 3 bytes, began a character. */
+/** The end of the last whole character of `chunk`; the rest, at most 3 bytes, is the start of a character. */
 export function wholeCharacters(chunk: Uint8Array, from = 0): number {
   const first = Math.max(from, chunk.length - 3);
   for (let at = chunk.length - 1; at >= first; at--) {
@@ -69,7 +68,7 @@ export function wholeCharacters(chunk: Uint8Array, from = 0): number {
   return chunk.length;
 }
 
-/** By its first byte; 0 where no character begins so. */
+/** The length of a sequence by its first byte; 0 if no character begins with this byte. */
 function sequenceLength(byte: number): number {
   if (byte >= 0xc2 && byte <= 0xdf) return 2;
   if (byte >= 0xe0 && byte <= 0xef) return 3;

@@ -14,7 +14,7 @@ import { TextCutter } from './text-cutter.js';
 
 /** Times in seconds, sizes in bytes. */
 export interface StreamSettings {
-  /** Which end this is: default `server`. A client masks its frames, and leaves it to the server to end the connection. */
+  /** The role of this end; default `server`. A client masks frames, and waits for the server to end the connection. */
   readonly role?: Role;
   readonly frameType: 'binary' | 'text';
   readonly pingInterval: number;
@@ -26,33 +26,36 @@ export interface StreamSettings {
   readonly buffered: number;
 }
 
-/** The events of a {@link WebSocketStream}. `closing`, `ended` and `closed` come once each, in this order. */
+/** The events of a {@link WebSocketStream}. `closing`, `ended` and `closed` are emitted once each, in this order. */
 export interface StreamHandlers {
-  /** Bytes from the client; the receiver's to keep. `chunk`: what may be released after them. */
+  /** Bytes from the client. The receiver may keep the bytes. `chunk`: the memory that may be released afterwards. */
   payload(bytes: Buffer, chunk: Buffer | undefined): void;
-  /** After `send` returned false: the client accepts more again. */
+  /** After `send` returned false: the client accepts more bytes again. */
   drain(): void;
-  /** The first Close was sent or received, or the connection is lost: nothing more is sent. */
+  /** The first Close was sent or received, or the connection is lost: no more data is sent. */
   closing(ending: Ending): void;
-  /** No more payload will come. `ending` is what is known by then. */
+  /** No more payload will come. `ending` is the ending known so far. */
   ended(ending: Ending): void;
-  /** Writes payload that the receiver has gathered. */
+  /** Writes payload gathered by the receiver. */
   flush?(): void;
-  /** Does the receiver of the payload still have to accept some of it? Then `confirmDelivery` or `failDelivery` follows. */
+  /** Is payload left that the receiver has not accepted? Then `confirmDelivery` or `failDelivery` follows. */
   isDelivering?(): boolean;
-  /** Has the receiver accepted some since the previous call? */
+  /** Has the receiver accepted payload since the previous call? */
   sampleDelivery?(now: number): boolean;
   /** The socket is freed. */
   closed(ending: Ending): void;
 }
 
-/** Frames in one chunk that are work enough for an event-loop turn: 64 KiB hold ten thousand, and Node reads up to 32 such chunks. */
+/**
+ * Frames of one chunk that are enough work for an event-loop turn: 64 KiB may contain ten thousand frames, and Node reads up to
+ * 32 such chunks.
+ */
 const MANY_FRAMES = 500;
 
 /**
- * One end of a WebSocket connection (RFC 6455) as bare bytes both ways: frames, PING and PONG, and the closing handshake
- * on a socket that has already been upgraded: one of Node's, or a {@link tame} stream. The names are those of a server, whose
- * peer is the client. The closing handshake is drawn in {@link ClosingHandshake}.
+ * One end of a WebSocket connection (RFC 6455) as bare bytes in both directions: frames, PING and PONG, and the closing
+ * handshake, on a socket that has already been upgraded. The socket is one of Node's, or a {@link tame} stream. The names are
+ * written from the view of a server, whose peer is the client. The closing handshake is drawn in {@link ClosingHandshake}.
  */
 export class WebSocketStream {
   readonly #socket: Duplex;
@@ -66,11 +69,11 @@ export class WebSocketStream {
   readonly #progress: WriteProgress;
   readonly #closing: ClosingHandshake;
 
-  /** What blocks payload. dropped: its receiver wants no more, and only the Close matters. over: nothing more is decoded. */
+  /** Blocks payload. dropped: the receiver wants no more payload, and only a Close is looked for. over: no more frames are decoded. */
   #input: 'open' | 'dropped' | 'over' = 'open';
-  /** Payloads of the PINGs in the chunk that is being decoded. */
+  /** Payloads of the PINGs in the current chunk. */
   #pings: Buffer[] = [];
-  /** A chunk that was read is nobody else's: it may be overwritten and freed. Any other Duplex may keep it. */
+  /** A received chunk belongs to this object, which may overwrite and free the chunk. Any other Duplex may keep its chunks. */
   readonly #ownsChunks: boolean;
 
   constructor(socket: Duplex, settings: StreamSettings, handlers: StreamHandlers) {
@@ -97,7 +100,7 @@ export class WebSocketStream {
       peer: this.#peer,
       unconfirmed: () => this.#heartbeat.unconfirmed(),
       isPaused: () => this.#pauses.has(PAUSE.backend),
-      // Each is sampled each time.
+      // Both functions must be called for each sample.
       sample: (now) => [this.sample(now), handlers.sampleDelivery?.(now)].includes(true),
       closing: (ending) => handlers.closing(ending),
       free: () => this.#free(),
@@ -114,7 +117,7 @@ export class WebSocketStream {
     });
   }
 
-  /** Begins to read; `head` is what came with the handshake. */
+  /** Begins to read; `head` is the bytes after the opening handshake. */
   start(head: Buffer): void {
     const socket = this.#socket;
     const carrier = carrierOf(socket);
@@ -136,12 +139,12 @@ export class WebSocketStream {
   }
 
   /**
-   * Sends bytes as one frame. False: the queue is full, stop until `drain`. After a Close was sent the bytes are dropped.
-   * `mayRelease`: nobody else keeps the bytes. `reads`: whose memory they may lie in.
+   * Sends bytes as one frame. Returns false if the queue is full: stop until `drain`. After a Close was sent the bytes are
+   * dropped. `mayRelease`: no other code keeps the bytes. `reads`: the reads whose memory may contain the bytes.
    */
   send(bytes: Buffer, mayRelease = false, reads?: PooledReads): boolean {
     if (!this.#closing.isOpen) return true;
-    // `close` is still to come, and a backend that makes its bytes itself would leave no turn for it.
+    // `close` is still to come, and a backend that generates bytes without I/O would leave no turn for `close`.
     if (this.#socket.destroyed || this.#socket.errored) return false;
     const payload = this.#text ? this.#text.cut(bytes) : bytes;
     if (payload.length > 0) {
@@ -158,61 +161,64 @@ export class WebSocketStream {
     return false;
   }
 
-  /** Compares the queue with the previous sample. True: the client has accepted queued bytes since then. */
+  /** Compares the queue with the previous sample. True: the client has accepted queued bytes in between. */
   sample(now: number): boolean {
     return this.#progress.sample(now);
   }
 
-  /** By the samples: since when the client has accepted none of its queued bytes; undefined where none are queued. */
+  /** The time of the earliest sample after which the client has accepted no queued bytes; undefined if no bytes are queued. */
   get stalledSince(): number | undefined {
     return this.#progress.stalledSince;
   }
 
-  /** Of the payload that was sent, the bytes that were still queued when the connection was given up. */
+  /** Sent payload bytes that were still queued when the connection was given up. */
   get abandoned(): number {
     return this.#writer.queue.abandoned;
   }
 
-  /** The receiver has accepted all payload that came before the Close. */
+  /** The receiver has accepted all payload before the Close. */
   confirmDelivery(): void {
     this.#answer();
   }
 
-  /** It never will: no orderly end, whatever the Close said. Returns how the connection ended. */
+  /** The receiver will never accept all payload: the end is not orderly, whatever the Close said. Returns how the connection ended. */
   failDelivery(reason: string): Ending {
     const ending = this.#closing.failDelivery(reason);
     this.#answer();
     return ending;
   }
 
-  /** All bytes were sent: Close 1000. */
+  /** All bytes were sent: sends Close 1000. */
   finish(reason: string): void {
     if (this.#text?.isComplete === false)
       this.close(endingOf('backend-not-utf8', 'the backend ended inside a character'));
     else this.close(endingOf('backend-ended', reason));
   }
 
-  /** Sends a Close and waits for the client's. See {@link CloseClock} for how long. */
+  /** Sends a Close and waits for the client's Close. See {@link CloseClock} for the deadline. */
   close(ending: Ending): void {
     if (!this.#canSend()) return;
-    // On a slow line the Close arrives after all bytes sent before it. Only an orderly end promises that these arrive.
+    // On a slow line the Close arrives after all earlier bytes. Only an orderly end promises that these bytes arrive.
     const patience = ORDERLY.includes(ending.code) ? this.#heartbeat.secondsInFlight() : 0;
     this.#closing.close(ending, patience);
   }
 
-  /** The same without that patience, and what the client still sends is dropped: a user who was logged out must not go on typing. */
+  /**
+   * Closes without patience for a slow line, and drops further payload of the client: a user who was logged out must not go on
+   * typing.
+   */
   cutOff(ending: Ending): void {
     if (this.#canSend()) this.#closing.close(ending);
     this.#dropInput('dropped');
   }
 
-  /** Stops reading: the backend is full. */
+  /** Pauses reading: the backend is full. */
   pause(): void {
     if (this.#input === 'open') this.#pauses.add(PAUSE.backend);
   }
 
   resume(): void {
-    // While paused we could see no PONG: give the client until the next PING.
+    // While paused we can see no PONG: give the client until the next PING.
     if (this.#pauses.has(PAUSE.backend)) this.#heartbeat.heard();
     this.#pauses.remove(PAUSE.backend);
   }
@@ -245,7 +251,7 @@ export class WebSocketStream {
 
   #read(chunk: Buffer): void {
     this.#heartbeat.heard();
-    // A server may send until it has seen our Close. A client that was cut off gains nothing by going on.
+    // A server may send until our Close has arrived there. A client that was cut off gains no time by further bytes.
     if (this.#isClient || this.#input === 'open') this.#closing.isAlive = true;
     const bytes = this.#decoder.decode(chunk);
     if (this.#pings.length > 0) this.#answerPings();
@@ -255,7 +261,7 @@ export class WebSocketStream {
     if (this.#decoder.done) this.#conclude();
   }
 
-  /** One write for all PINGs of a chunk. A client that sends PINGs and does not read is not read either. */
+  /** Answers all PINGs of a chunk in one write. Pauses reading of a client that sends PINGs and does not read the PONGs. */
   #answerPings(): void {
     const pings = this.#pings;
     this.#pings = [];
@@ -272,14 +278,14 @@ export class WebSocketStream {
   }
 
   /**
-   * The client has sent its last: a Close (RFC 6455 section 5.5.1), answered with the code that came, or bytes that can't be
-   * decoded (section 7.1.7). The server ends the connection, and a client waits for that unless it fails the connection
-   * (section 7.1.1). Reading goes on: unread bytes would turn our Close into a reset.
+   * The client has sent the last data: a Close (RFC 6455 section 5.5.1), answered with the same code, or bytes that can't be
+   * decoded (section 7.1.7). The server ends the connection, and a client waits for that end unless the client fails the
+   * connection (section 7.1.1). Reading continues: unread bytes would turn our Close into a reset.
    */
   #conclude(): void {
     const { failure } = this.#decoder;
     const ending = failure ?? this.#closing.received ?? endingOf('client-closed', '');
-    // Answered at once, a Close would tell the client that all has arrived, while a slow backend may yet fail.
+    // An immediate answer would tell the client that all bytes arrived, although a slow backend may still fail.
     if (!failure) this.#handlers.flush?.();
     const isLate = !failure && this.#handlers.isDelivering?.() === true;
     this.#closing.conclude(ending, failure?.reason ?? '', isLate);
@@ -291,7 +297,7 @@ export class WebSocketStream {
     if (this.#closing.answer() && !this.#isClient) this.#socket.end();
   }
 
-  /** No more payload is handed on; the peer's Close is still looked for, unless the input is over. */
+  /** Passes on no more payload. The peer's Close is still looked for, unless the input is over. */
   #dropInput(to: 'dropped' | 'over'): void {
     const wasOpen = this.#input === 'open';
     if (this.#input !== 'over') this.#input = to;
@@ -303,10 +309,10 @@ export class WebSocketStream {
   readonly #onEnd = (): void => {
     this.#closing.begin(endingOf('client-ended', `the ${this.#peer} ended without a Close`));
     this.#dropInput('over');
-    // The answer to its Close can still be read.
+    // The answer to the client's Close can still be read.
     if (this.#closing.isAnswerDue) return;
     this.#closing.stopSending();
-    // A second end() would make an error, with its stack, for nobody.
+    // A second end() would create an unneeded error with a stack.
     if (!this.#socket.writableEnded) this.#socket.end();
   };
 

@@ -2,7 +2,7 @@ import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { messageOf, TunnelError } from '../errors.js';
 import type { AuthResult } from '../types.js';
 
-/** Throws the refusal that the result of `authenticate` asks for; only `true` passes. */
+/** Throws the refusal according to the result of `authenticate`; only `true` passes. */
 export function checkAuthResult(result: AuthResult): void {
   if (result === true) return;
   // A hook written in JavaScript may return null.

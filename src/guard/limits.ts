@@ -3,16 +3,16 @@ import { orAborted } from '../helpers/abort.js';
 import { networkOf } from '../request/client-address.js';
 import { bothOf, leaseOf, UNCOUNTED, type Lease } from '../helpers/lease.js';
 
-/** Most at once, of all clients and of one client; 0 is no limit. */
+/** Limits of concurrent slots, for all clients and for each client; 0 means no limit. */
 export interface CountLimits {
   readonly total: number;
   readonly perClient: number;
 }
 
-/** For too many openings: a second later the client may succeed. */
+/** For a refusal because of too many openings: a second later the client may succeed. */
 const RETRY = { headers: { 'Retry-After': '1' } };
 
-/** Counts the requests on their way to a 101 response, as sshd's MaxStartups does. */
+/** Counts requests before the 101 response, as sshd's MaxStartups does. */
 export class OpeningCounter {
   readonly #limits: CountLimits;
   readonly #counter = new LocalCounter();
@@ -39,9 +39,9 @@ export class OpeningCounter {
   }
 }
 
-/** Counts tunnels. The answer may be asynchronous: several processes can share one counter. */
+/** Counts tunnels. The result may be asynchronous, so that several processes can share a counter. */
 export interface Counter {
-  /** A slot under this name; undefined where `most` are in use. */
+  /** A slot under this name; undefined if `most` slots are in use. */
   take(name: string, most: number): Lease | undefined | Promise<Lease | undefined>;
 }
 
@@ -62,8 +62,8 @@ export class LocalCounter implements Counter {
 }
 
 /**
- * Takes a slot for one more tunnel of this client, until `release`. Throws the 429 or 503 where no slot is free, and the
- * signal's reason once the signal aborts.
+ * Takes a slot for another tunnel of this client, until `release`. Throws the 429 or 503 if no slot is free, and the signal's
+ * reason after the signal aborts.
  */
 export async function takeSlot(
   counter: Counter,
@@ -83,7 +83,7 @@ export async function takeSlot(
   }
 }
 
-/** The counter may be slow or out of reach: a slot that arrives after the abort is released. */
+/** The counter may be slow or unreachable: a slot that arrives after the abort is released. */
 async function take(
   counter: Counter,
   name: string,
@@ -91,7 +91,7 @@ async function take(
   signal: AbortSignal,
 ): Promise<Lease | undefined> {
   signal.throwIfAborted();
-  // Without a limit too: settings that are reloaded later may have one, and today's tunnels count for it.
+  // Counted without a limit too: reloaded settings may have a limit, and the open tunnels count against that limit.
   const taking = (async () => counter.take(name, most === 0 ? Infinity : most))();
   try {
     return await orAborted(signal, () => taking);

@@ -4,10 +4,10 @@ import { onOneLine } from '../helpers/one-line.js';
 import { firstOf, isSecure, trustsPeer } from '../request/proxy-trust.js';
 import { redactUrl } from '../observe/redact.js';
 
-/** Is this request's Origin one that may open a tunnel? */
+/** May this request's Origin open a tunnel? */
 export type OriginCheck<Req> = (origin: string | undefined, req: Req) => boolean | Promise<boolean>;
 
-/** Most characters of an Origin, and of the text that it was compared with, in events and the log. */
+/** Limit of the characters of an Origin, and of the compared text, in events and the log. */
 const MAX_SHOWN = 200;
 
 /** The parts of an origin; `port` is never empty. */
@@ -19,15 +19,15 @@ interface ParsedOrigin {
 
 const DEFAULT_PORT: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 
-/** Undefined for `null`, for schemes other than http and https, and for a text that is more than an origin. */
+/** The parts of an Origin. Undefined for `null`, for other schemes than http and https, and for a text that is not only an origin. */
 export function parseOrigin(text: string): ParsedOrigin | undefined {
-  // URL() would repair spaces, backslashes, a path and credentials: an origin has none (RFC 6454 section 6.2).
+  // URL() would repair spaces, backslashes, a path and credentials: an origin has none of these (RFC 6454 section 6.2).
   if (!/^https?:\/\/[^/\\@?#\s]+$/i.test(text) || !URL.canParse(text)) return undefined;
   const url = new URL(text);
   return { scheme: url.protocol, host: url.hostname, port: url.port || (DEFAULT_PORT[url.protocol] ?? '') };
 }
 
-/** Throws the 400 for a request without an Origin, where `origins` is a list. */
+/** Throws the 400 for a request without an Origin if `origins` is a list. */
 export function checkOriginIsThere({ headers }: IncomingMessage, isList: boolean): void {
   if (isList && (headers.origin === undefined || headers.origin === ''))
     throw new TunnelError('WSTUNNEL_ORIGIN_MISSING', 'an Origin header is required');
@@ -41,8 +41,8 @@ export function checkOriginResult(passes: unknown, detail?: () => string): void 
 }
 
 /**
- * The comparison, for events and the log. A client chooses both the Origin and the Host: neither may fill a log, add lines
- * to it, or write a token there.
+ * The comparison as text, for events and the log. A client chooses both the Origin and the Host: neither may fill a log, add
+ * lines to a log, or write a token there.
  */
 export function comparisonOf(origin: string | undefined, expected: string): string {
   return `Origin ${origin === undefined ? '(none)' : shownOrigin(origin)}, expected ${shown(expected)}`;
@@ -58,26 +58,26 @@ function shown(text: string): string {
   return text.length > MAX_SHOWN ? `${line}...` : line;
 }
 
-/** Prevents cross-site WebSocket hijacking (CVE-2015-0259): a page may reach only the host that it was loaded from. */
+/** Prevents cross-site WebSocket hijacking (CVE-2015-0259): a page may reach only the host that served the page. */
 export function isSameOrigin(origin: string | undefined, req: IncomingMessage): boolean {
   if (origin === undefined) return true;
   const page = parseOrigin(origin);
   if (!page) return false;
   const trusted = trustsPeer(req);
-  // A Host without port means the scheme's port. After a proxy that ends TLS, only the page's origin names the scheme.
+  // A Host without port means the scheme's port. After a proxy that ends TLS, only the page's origin tells the scheme.
   const target = parseOrigin(`${page.scheme}//${authorityOf(req, trusted)}`);
   if (target?.host !== page.host || target.port !== page.port) return false;
   return page.scheme === 'https:' || !isSecure(req, trusted);
 }
 
-/** Schemes whose pages have an http(s) origin or none. */
+/** Schemes of pages with an http(s) origin or with no origin. */
 const NOT_NATIVE = new Set(['http', 'https', 'ws', 'wss', 'ftp', 'data', 'blob', 'about', 'javascript']);
 
 /**
  * An entry that is compared literally: `null`, or the origin of a native app's or an extension's page, such as
  * `tauri://localhost`, `capacitor://localhost`, `file://` or `chrome-extension://id`. Undefined for every other entry.
  *
- * `null` is the origin of sandboxed frames and of local files. Every site can create such a frame, so listing it allows
+ * `null` is the origin of sandboxed frames and of local files. Every site can create such a frame, so an entry `null` allows
  * every site.
  */
 export function nativeOrigin(entry: string): string | undefined {
@@ -94,7 +94,7 @@ export function ownOrigin(req: IncomingMessage): string {
   return isSecure(req, trusted) ? `https://${authority}` : `the host ${authority}`;
 }
 
-/** The same, with a reason where a proxy has forwarded the page's host without its port. */
+/** The same as `ownOrigin`, with a reason if a proxy has forwarded the page's host without the port. */
 export function expectedOrigin(req: IncomingMessage): string {
   const { origin = '' } = req.headers;
   const trusted = trustsPeer(req);
@@ -112,7 +112,7 @@ function authorityOf({ headers }: IncomingMessage, trusted: boolean): string {
   const host = trusted ? firstOf(headers['x-forwarded-host']) : undefined;
   if (host === undefined) return headers.host ?? '';
   const port = firstOf(headers['x-forwarded-port']) ?? '';
-  // 80 and 443 are default ports: an earlier proxy may have ended TLS, so that only the page knows which of the two is meant.
+  // 80 and 443 are default ports: an earlier proxy may have ended TLS, so that only the page tells the right port of the two.
   const isSpecific = /^\d{1,5}$/.test(port) && !['80', '443'].includes(port) && !/:\d*$/.test(host);
   return isSpecific ? `${host}:${port}` : host;
 }

@@ -9,18 +9,18 @@ import { isSameOrigin, parseOrigin, shownOrigin } from './origin.js';
 
 const LOOPBACK = compileAddresses(['127.0.0.0/8', '::1']);
 
-/** Headers that reverse proxies add. A page can't add them: the WebSocket API has no parameter for headers. */
+/** Headers that reverse proxies add. A page can't add headers: the WebSocket API has no parameter for headers. */
 const PROXY_HEADERS = [
   ...['forwarded', 'via', 'x-real-ip'],
   ...['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto'],
 ];
 
 /**
- * The check of `origins: 'same'`: the Origin equals the Host, and the name was not pointed at this machine by another site.
+ * The check of `origins: 'same'`: the Origin equals the Host, and no other site has pointed the name at this machine.
  *
- * A site can resolve its name to 127.0.0.1 (DNS rebinding). Its pages then reach a server that only programs of this machine
- * should reach, with an Origin that equals the Host. Three things distinguish such a request: a page of plain http, a name
- * that is not loopback, and no reverse proxy on the way. Throws the 403 for it.
+ * A site can resolve its name to 127.0.0.1 (DNS rebinding). Pages of the site then reach a server for programs of this machine
+ * only, with an Origin that equals the Host. Three things distinguish such a request: a page of plain http, a name that is not
+ * loopback, and no reverse proxy on the way. Throws the 403 for such a request.
  */
 export function isOwnPage(origin: string | undefined, req: IncomingMessage): boolean {
   if (!isSameOrigin(origin, req)) return false;
@@ -34,8 +34,8 @@ export function isOwnPage(origin: string | undefined, req: IncomingMessage): boo
 }
 
 /**
- * A page of https is safe: with TLS on this server, the browser has compared the name with the certificate; without, a proxy
- * has ended TLS, since browsers block `ws:` from pages of https (https://www.w3.org/TR/mixed-content/).
+ * A page of https is safe. With TLS on this server, the browser has compared the name with the certificate. Without TLS here, a
+ * proxy has ended TLS, since browsers block `ws:` from pages of https (https://www.w3.org/TR/mixed-content/).
  */
 function mayBeRebound(origin: string, req: IncomingMessage): boolean {
   const { scheme, host = '' } = parseOrigin(origin) ?? {};
@@ -44,9 +44,9 @@ function mayBeRebound(origin: string, req: IncomingMessage): boolean {
 }
 
 /**
- * Is the server that accepted this connection bound to a loopback address? A server that does not listen (it gets
- * connections by `emit('connection', socket)`) has no address: the connection's local address counts instead. The real
- * listener may be bound to more addresses; on loopback its clients are still browsers of this machine and proxies.
+ * Is the server that accepted this connection bound to a loopback address? A server that does not listen (and gets connections by
+ * `emit('connection', socket)`) has no address: the connection's local address counts instead. The real listener may be bound to
+ * more addresses; on loopback the clients are still browsers of this machine and proxies.
  */
 function listensOnLoopback({ socket }: IncomingMessage): boolean {
   const server = serverOf(socket) as { address?: () => AddressInfo | string | null } | undefined;

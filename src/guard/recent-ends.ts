@@ -1,7 +1,7 @@
 import { messageOf, TunnelError } from '../errors.js';
 import type { TunnelInfo } from '../types.js';
 
-/** Most calls of `end()` that are remembered at once: a filter may reference a request of the app. */
+/** Limit of remembered calls of `end()`: the filter of a call may reference a request of the app. */
 const MAX_ENDS = 1000;
 
 interface End {
@@ -11,11 +11,11 @@ interface End {
 }
 
 /**
- * The calls of `end()` that still concern requests on their way to the 101 response. When a user logs out, a request may be
- * inside the app's middleware or in `authenticate`: its user is not known yet, and it must not open a tunnel afterwards. A
- * request that arrived after the call is not concerned: the user may log in again at once.
+ * The calls of `end()` that still concern requests before the 101 response. When a user logs out, a request may be inside the
+ * app's middleware or in `authenticate`: the request's user is not known yet, and the request must not open a tunnel afterwards.
+ * A request that arrived after the call is not concerned: the user may log in again at once.
  *
- * Times are of `performance.now()`.
+ * Times are values of `performance.now()`.
  */
 export class RecentEnds {
   readonly #milliseconds: number;
@@ -34,7 +34,7 @@ export class RecentEnds {
     if (this.#ends.length > MAX_ENDS) this.#forget(1);
   }
 
-  /** The refusal of a request that arrived at that time, if a later `end()` picks it. */
+  /** The refusal of a request that arrived at that time, if a later `end()` selects the request. */
   refusalOf(tunnel: TunnelInfo, arrived: number): TunnelError | undefined {
     this.#forgetOld();
     if (arrived <= this.#forgotten)
@@ -61,7 +61,7 @@ export class RecentEnds {
     this.#ends = this.#ends.slice(count);
   }
 
-  /** No timer is needed: the next opening or `end()` is early enough. */
+  /** Forgets old calls. No timer is needed: the next opening or `end()` is early enough. */
   #forgetOld(): void {
     const since = performance.now() - this.#milliseconds;
     const old = this.#ends.filter(({ at }) => at <= since).length;

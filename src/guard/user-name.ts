@@ -16,8 +16,8 @@ export function userOf<Req extends IncomingMessage>(req: Req, user: UserOf<Req>)
 }
 
 /**
- * The same for a request that was refused before its `user` hook ran: the hook may depend on `authenticate`, and throw here.
- * A promise, which the hook's type does not allow, counts as no name; its rejection must not end the process.
+ * The user's name for a request that was refused before the `user` hook ran: the hook may depend on `authenticate`, and throw
+ * here. A promise, which the hook's type does not allow, counts as no name; a rejection of the promise must not end the process.
  */
 export function userIfKnown<Req extends IncomingMessage>(req: Req, user: UserOf<Req>): string | undefined {
   try {

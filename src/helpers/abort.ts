@@ -1,6 +1,6 @@
 /**
- * The outcome of a hook, or the signal's reason as soon as the signal aborts, so that a promise that never settles keeps nothing
- * alive. An outcome after the abort is dropped.
+ * The outcome of a hook, or the signal's reason as soon as the signal aborts, so that a promise that never settles keeps no
+ * memory in use. An outcome after the abort is dropped.
  */
 export function orAborted<T>(signal: AbortSignal, start: () => T | Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {

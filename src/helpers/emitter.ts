@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
 
 /**
- * Makes a function an EventEmitter too, as Express does with its app. The function keeps `call` and `apply`, which tools that wrap
- * middleware use. The rejection of a listener goes to the member `Symbol.for('nodejs.rejection')`.
+ * Turns a function into an EventEmitter too, as Express does with the app. The function keeps `call` and `apply`, since tools
+ * that wrap middleware use both. The rejection of a listener goes to the member `Symbol.for('nodejs.rejection')`.
  */
 export function asEmitter<F extends CallableFunction, M extends object>(
   callable: F,
@@ -12,7 +12,7 @@ export function asEmitter<F extends CallableFunction, M extends object>(
   Reflect.deleteProperty(emitter, 'constructor');
   Object.defineProperties(callable, emitter);
   Object.defineProperties(callable, Object.getOwnPropertyDescriptors(members));
-  // Node's constructor is an ordinary function that sets up its `this`.
+  // Node's constructor is an ordinary function that initializes `this`.
   type Constructor = (this: object, options: object) => void;
   (EventEmitter as unknown as Constructor).call(callable, { captureRejections: true });
   return callable as F & M & EventEmitter;

@@ -1,9 +1,9 @@
-/** One use of something counted. Only the first call of `release` counts. */
+/** A lease of a counted resource. Only the first call of `release` has an effect. */
 export interface Lease {
   release(): void;
 }
 
-/** A lease where nothing is counted. */
+/** A lease of an uncounted resource. */
 export const UNCOUNTED: Lease = { release: () => undefined };
 
 /** A lease whose first release calls `end`. */

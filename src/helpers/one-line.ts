@@ -2,8 +2,8 @@
 const UNSAFE = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
 
 /**
- * Escapes a text for logs and terminals: a client chooses the reason of its Close, and must not be able to add lines to a log. In JSON
- * these characters occur only inside strings, where the escapes mean the same. Other values are returned unchanged.
+ * Escapes a text for logs and terminals: a client chooses the reason of a Close, and must not be able to add lines to a log. In
+ * JSON these characters occur only inside strings, where the escapes mean the same. Other values are returned unchanged.
  */
 export function onOneLine(value: unknown): unknown {
   if (typeof value !== 'string') return value;
@@ -12,7 +12,7 @@ export function onOneLine(value: unknown): unknown {
   });
 }
 
-/** A text of at most `most` characters. A text that was cut ends with an ellipsis. */
+/** Shortens a text to at most `most` characters. A shortened text ends with an ellipsis. */
 export function cut(text: string, most: number): string {
   if (text.length <= most) return text;
   const end = most - 1;

@@ -1,4 +1,4 @@
-/** Waits for a promise for at most this many seconds; false after a timeout. Rejects as the promise does. */
+/** Waits for a promise for at most this many seconds. Resolves to false after a timeout. Rejects if the promise rejects. */
 export async function within(seconds: number, done: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => {

@@ -1,7 +1,6 @@
-// engine.io (also inside socket.io) replaces the server's `request` listeners by one function that calls the original
-// listeners: the app can no longer be read. On the other hand, engine.io's `upgrade` listener claims only the path of
-// engine.io, and ends every other upgrade after one second. Test: "engine.io and socket.io are recognised by their
-// listeners".
+// engine.io (also inside socket.io) replaces the server's `request` listeners by one function that calls the original listeners:
+// the app can no longer be read. On the other hand, engine.io's `upgrade` listener claims only engine.io's path, and ends all
+// other upgrades after one second. Test: "engine.io and socket.io are recognised by their listeners".
 import type { IncomingMessage, Server } from 'node:http';
 
 /** Found in the text of engine.io's or socket.io's `request` listener. */
@@ -9,7 +8,7 @@ const REQUEST = /\.handleRequest\(|\.clientPathRegex\b|\.extractFilename\(/;
 /** Found in the text of engine.io's `upgrade` listener (https://github.com/socketio/engine.io, `Server.attach`). */
 const UPGRADE = /\.destroyUpgrade\b/;
 
-/** Does engine.io hide the app, without any other `upgrade` listener than engine.io's and ours? */
+/** Does engine.io hide the app, and are engine.io's and ours the only `upgrade` listeners? */
 export function isEngineIoAlone(server: Server, isOurs: (listener: unknown) => boolean): boolean {
   const others = server.listeners('upgrade').filter((listener) => !isOurs(listener));
   return (
@@ -19,7 +18,7 @@ export function isEngineIoAlone(server: Server, isOurs: (listener: unknown) => b
   );
 }
 
-/** Clients of engine.io name their protocol version in the query. */
+/** Is this request for engine.io? Clients of engine.io send a protocol version in the query. */
 export function isForEngineIo({ url = '' }: Pick<IncomingMessage, 'url'>): boolean {
   return /[?&]EIO=/.test(url);
 }

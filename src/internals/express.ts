@@ -1,4 +1,4 @@
-// The internals of the apps and routers of Express 4, Express 5 and Connect, read here alone.
+// The internals of the apps and routers of Express 4, Express 5 and Connect. No other file reads these internals.
 // spec/unit/internals/internals.spec.ts notices changes.
 import { IncomingMessage } from 'node:http';
 
@@ -14,7 +14,7 @@ export interface Layer {
   handle?: unknown;
   /** Express: the route of `app.get` and the like. Connect: the mount path. */
   route?: unknown;
-  /** Express, within a route: the method in lower case; undefined is every method. */
+  /** Express, within a route: the method in lower case; undefined means all methods. */
   method?: unknown;
   match?: unknown;
   path?: unknown;
@@ -62,21 +62,20 @@ export function hasExpress4Router(app: object): boolean {
   return Boolean((app as { _router?: unknown })._router);
 }
 
-/** The handlers of a layer that a GET request, and so an upgrade, reaches. */
+/** The handlers of a layer that a GET request can reach. An upgrade is a GET request. */
 export function handlersOf({ route, handle }: Layer): unknown[] {
   if (!isRoute(route)) return [handle];
-  // The layers within a route have a method, and "/" as their path.
+  // The layers within a route have a method, and the path "/".
   return route.stack
     .filter(({ method }) => method === undefined || method === 'get')
     .map((layer) => layer.handle);
 }
 
-/** The path as the layer's handler sees it in `req.url`; undefined where the layer does not match. */
+/** The path in `req.url` for the layer's handler; undefined if the layer does not match. */
 export function pathAfter(layer: Layer, path: string): string | undefined {
   if (typeof layer.route === 'string') return pathAfterPrefix(layer.route, path);
   if (typeof layer.match !== 'function') return path;
-  // The router of Express 5 returns an object since its version 2.3. Earlier ones and Express 4 return a boolean and set
-  // `path`.
+  // The router of Express 5 returns an object since version 2.3. Earlier versions and Express 4 return a boolean and set `path`.
   const match = matchOf(layer, path);
   if (match === false || match === undefined || match === null) return undefined;
   const { path: matched } = (typeof match === 'object' ? match : layer) as { path?: unknown };
@@ -85,7 +84,7 @@ export function pathAfter(layer: Layer, path: string): string | undefined {
   return rest.startsWith('/') ? rest : `/${rest}`;
 }
 
-/** A malformed `%` in a parameter throws. The app answers 400 there, so that no tunnel is reached. */
+/** A malformed `%` in a parameter throws. For such a path the app answers 400, so that no tunnel is reached. */
 function matchOf(layer: Layer, path: string): unknown {
   try {
     return Reflect.apply(layer.match as (path: string) => unknown, layer, [path]);
@@ -94,7 +93,7 @@ function matchOf(layer: Layer, path: string): unknown {
   }
 }
 
-/** Connect ignores the letter case, and a prefix must be followed by `/` or `.`. */
+/** Connect ignores the letter case, and requires `/` or `.` after a prefix. */
 function pathAfterPrefix(prefix: string, path: string): string | undefined {
   if (!path.toLowerCase().startsWith(prefix.toLowerCase())) return undefined;
   const rest = path.slice(prefix.length);
@@ -106,7 +105,7 @@ function isRoute(route: unknown): route is { stack: readonly Layer[] } {
   return typeof route === 'object' && route !== null && Array.isArray((route as { stack?: unknown }).stack);
 }
 
-/** Does one of these apps tell `/VNC` from `/vnc`? Express does with its setting `case sensitive routing`, Connect never. */
+/** Does one of these apps distinguish `/VNC` and `/vnc`? Express does with the setting `case sensitive routing`, Connect never. */
 export function isCaseSensitive(listeners: readonly unknown[]): boolean {
   return listeners.some(
     (listener) =>
@@ -117,8 +116,8 @@ export function isCaseSensitive(listeners: readonly unknown[]): boolean {
 }
 
 /**
- * Would this app's requests crash on http2's own request objects? Express gives each request the prototype `app.request`, which
- * inherits from http's IncomingMessage; its getters throw on http2's. An app that http2-express-bridge has changed has
+ * Would this app crash on http2's request objects? Express gives each request the prototype `app.request`, which inherits from
+ * http's IncomingMessage; the getters of that class throw on http2's requests. An app changed by http2-express-bridge has
  * `http2Request`. Test: "an Express app's requests inherit from http's IncomingMessage".
  */
 export function needsHttp1Requests(listener: object): boolean {

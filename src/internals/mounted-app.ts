@@ -9,9 +9,12 @@
 // spec/unit/internals/mounted-app.spec.ts notices when Express or Connect change this.
 import { hasExpress4Router } from './express.js';
 
-/** Found in the text of Express's function, also when minified: property names stay. No other function is called. */
+/** Found in the text of Express's function, also in minified form, since property names stay. No other function is called. */
 const EXPRESS = [/\.handle\(\s*[\w$]+,\s*[\w$]+,/, /\.app\b/, /\.request\b/, /\.response\b/];
-/** Found in Connect's function, which consists of this call. (Apps of both match as well; those have a stack to read.) */
+/**
+ * Found in Connect's function, which consists of this call. (Apps of Express and Connect match as well; such apps have a readable
+ * stack.)
+ */
 const CONNECT = /\.handle\(\s*[\w$]+,\s*[\w$]+,\s*[\w$]+\s*\)/;
 
 /** Characters of Connect's function, with room for other spacing. */
@@ -22,7 +25,7 @@ type Kind = 'express' | 'connect' | undefined;
 const kinds = new WeakMap<CallableFunction, Kind>();
 const apps = new WeakMap<CallableFunction, object | undefined>();
 
-/** Is this the function in which Express or Connect wraps an app that is mounted within another? */
+/** Is this the function by which Express or Connect mounts an app within another? */
 export function isMountedApp(handler: unknown): handler is CallableFunction {
   return typeof handler === 'function' && kindOf(handler) !== undefined;
 }
@@ -45,8 +48,8 @@ export function knownMountedApp(wrapper: CallableFunction): object | undefined {
 }
 
 /**
- * Finds the app inside Express's function; undefined where that is impossible (Connect's function reveals nothing). The search
- * calls the app's `handle`, which the app may have replaced: so it runs once for each function, and only where an upgrade would
+ * Finds the app inside Express's function; undefined if that is impossible (Connect's function reveals nothing). The search calls
+ * the app's `handle`, which the app may have replaced. So the search runs once for each function, and only when an upgrade would
  * otherwise be lost.
  */
 export function askMountedApp(wrapper: CallableFunction): object | undefined {
@@ -59,8 +62,8 @@ class StopCall extends Error {}
 function ask(wrapper: CallableFunction): object | undefined {
   let app: object | undefined;
   const orig = { request: {}, response: {} };
-  // Express 4 sets the prototype in the second of two middlewares of its own. An error thrown there would reach the app's error
-  // handlers; without a URL its router stops instead.
+  // Express 4 sets the prototype in the second of two built-in middlewares. An error thrown there would reach the app's error
+  // handlers; without a URL the router stops instead.
   const answers: Record<PropertyKey, unknown> = { method: 'GET', app: orig, query: {} };
   const req: object = new Proxy(answers, {
     get: (target, name) => {

@@ -1,5 +1,5 @@
-// The internals of node:http's servers and responses, read here alone. spec/unit/internals/internals.spec.ts notices when
-// Node changes them.
+// The internals of node:http's servers and responses. No other file reads these internals. spec/unit/internals/internals.spec.ts
+// notices changes by Node.
 import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex, Writable } from 'node:stream';
@@ -14,18 +14,18 @@ const SYMBOLS = {
 
 type Fields = Record<PropertyKey, unknown>;
 
-/** A symbol of Node, by the description: Node does not export the symbols. */
+/** A symbol of Node, found by the symbol's description: Node does not export the symbol. */
 function symbolOf(owner: object, description: string): symbol | undefined {
   return Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === description);
 }
 
 /**
- * A response as node:http makes it for a request of this server: of the class, and with the header rules, that were given to
- * `createServer` (`ServerResponse`, `uniqueHeaders`, `rejectNonStandardBodyWrites`).
+ * Creates a response as node:http does for a request of this server: with the class and the header rules given to `createServer`
+ * (`ServerResponse`, `uniqueHeaders`, `rejectNonStandardBodyWrites`).
  *
  * Reads `server[Symbol(ServerResponse)]` and `[Symbol(kUniqueHeaders)]`, writes the latter on the response (since Node 9.6 and
- * 18.14; https://github.com/nodejs/node/blob/v24.0.0/lib/_http_server.js, `storeHTTPOptions` and `parserOnIncoming`).
- * Test: "a response is of the class and has the header rules that were given to createServer".
+ * 18.14; https://github.com/nodejs/node/blob/v24.0.0/lib/_http_server.js, `storeHTTPOptions` and `parserOnIncoming`). Test: "a
+ * response is of the class and has the header rules that were given to createServer".
  */
 export function createResponse(server: Server, req: IncomingMessage, socket: Duplex): ServerResponse {
   const fields = server as unknown as Fields;
@@ -42,16 +42,16 @@ export function createResponse(server: Server, req: IncomingMessage, socket: Dup
 }
 
 /**
- * Connects a response to a stream. Throws ERR_HTTP_SOCKET_ASSIGNED where another response owns the stream.
+ * Connects a response to a stream. Throws ERR_HTTP_SOCKET_ASSIGNED if another response owns the stream.
  *
- * Calls `ServerResponse.prototype.assignSocket` (since Node 0.3, in Node's types, not in its documentation;
+ * Calls `ServerResponse.prototype.assignSocket` (since Node 0.3, in Node's types, not in Node's documentation;
  * https://github.com/nodejs/node/blob/v24.0.0/lib/_http_server.js). Test: "a response can be assigned to any stream".
  */
 export function assignSocket(res: ServerResponse, stream: Writable): void {
   res.assignSocket(stream as unknown as Socket);
 }
 
-/** The opposite of {@link assignSocket}, of the same origin. */
+/** The opposite of {@link assignSocket}, with the same source. */
 export function detachSocket(res: ServerResponse, stream: Writable): void {
   res.detachSocket(stream as unknown as Socket);
 }
@@ -70,8 +70,8 @@ export function responseOn(socket: Duplex): ServerResponse | undefined {
  * Emits `drain` on a response whose socket has drained.
  *
  * Clears `res[Symbol(kNeedDrain)]`, which `res.writableNeedDrain` reads (since Node 10.16;
- * https://github.com/nodejs/node/blob/v24.0.0/lib/_http_server.js, `socketOnDrain`). Without the symbol, `drain` comes
- * once for each `drain` of the socket. Test: "a drained response no longer needs a drain".
+ * https://github.com/nodejs/node/blob/v24.0.0/lib/_http_server.js, `socketOnDrain`). Without the symbol, each `drain` of the
+ * socket emits a `drain`. Test: "a drained response no longer needs a drain".
  */
 export function emitDrain(res: ServerResponse): void {
   const flag = symbolOf(res, SYMBOLS.needDrain);
@@ -90,10 +90,10 @@ export function setKeepAliveTimeout(res: ServerResponse, milliseconds: number): 
 }
 
 /**
- * Does the connection end with this response? Known once its header is written.
+ * Does the connection end with this response? Known once the header has been written.
  *
- * Reads `res._last` (since Node 0.3; https://github.com/nodejs/node/blob/v24.0.0/lib/_http_outgoing.js, `_storeHeader`).
- * Test: "a response with Connection: close is the last one".
+ * Reads `res._last` (since Node 0.3; https://github.com/nodejs/node/blob/v24.0.0/lib/_http_outgoing.js, `_storeHeader`). Test: "a
+ * response with Connection: close is the last one".
  */
 export function isLastResponse(res: ServerResponse): boolean {
   return (res as ServerResponse & { _last?: boolean })._last === true;
@@ -114,7 +114,7 @@ export function closeResponse(res: ServerResponse): void {
 }
 
 /**
- * The names of a response's headers as the app spelt them.
+ * The names of a response's headers in the app's spelling.
  *
  * Calls `getRawHeaderNames()`, which Node documents for ClientRequest and has on every OutgoingMessage (since Node 15.13;
  * https://nodejs.org/api/http.html#requestgetrawheadernames). Test: "a response keeps the spelling of its header names".
@@ -124,7 +124,7 @@ export function headerNamesOf(res: ServerResponse): string[] {
 }
 
 /**
- * Makes a request an ordinary one for all who ask `req.upgrade`.
+ * Makes a request an ordinary one for all code that reads `req.upgrade`.
  *
  * Writes `req.upgrade` (since Node 0.3; https://github.com/nodejs/node/blob/v24.0.0/lib/_http_common.js,
  * `parserOnHeadersComplete`). Test: "a request that arrives as an upgrade says so in req.upgrade".
@@ -134,7 +134,7 @@ export function markAsOrdinary(req: IncomingMessage): void {
 }
 
 /**
- * Does the server answer a client that has ended its side?
+ * Does the server answer a client that has ended its direction?
  *
  * Reads `server.httpAllowHalfOpen` (since Node 0.3; https://github.com/nodejs/node/blob/v24.0.0/lib/_http_server.js,
  * `socketOnEnd`). Test: "a server has the property httpAllowHalfOpen".
@@ -159,7 +159,9 @@ const SETTINGS = [
   'httpAllowHalfOpen',
 ] as const;
 
-/** The same under symbols: classes, header rules, and the list of connections that timeouts and `closeAllConnections()` read. */
+/**
+ * More options, under symbols: classes, header rules, and the list of connections that timeouts and `closeAllConnections()` read.
+ */
 const SYMBOL_SETTINGS: readonly string[] = [
   SYMBOLS.incomingMessage,
   SYMBOLS.serverResponse,
@@ -168,11 +170,11 @@ const SYMBOL_SETTINGS: readonly string[] = [
 ];
 
 /**
- * Gives `to` all settings by which `from` parses and answers its connections, and shares the list of connections with it.
+ * Gives `to` all settings by which `from` parses and answers connections. Both servers then share the list of connections.
  *
  * Copies {@link SETTINGS} and {@link SYMBOL_SETTINGS} (`[Symbol(http.server.connections)]` since Node 18.0;
- * https://github.com/nodejs/node/blob/v24.0.0/lib/_http_server.js, `storeHTTPOptions` and `setupConnectionsTracking`).
- * Test: "a server has the settings that are copied to another".
+ * https://github.com/nodejs/node/blob/v24.0.0/lib/_http_server.js, `storeHTTPOptions` and `setupConnectionsTracking`). Test: "a
+ * server has the settings that are copied to another".
  */
 export function copySettings(from: Server, to: Server): void {
   const source = from as unknown as Fields;

@@ -1,5 +1,5 @@
-// The internals of node:net's sockets and servers, read here alone. spec/unit/internals/internals.spec.ts notices when Node
-// changes them.
+// The internals of node:net's sockets and servers. No other file reads these internals. spec/unit/internals/internals.spec.ts
+// notices changes by Node.
 import { Server as NetServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
@@ -12,19 +12,19 @@ interface SocketFields {
 /**
  * Bytes that Node has passed on to libuv and the kernel has not accepted.
  *
- * Reads `socket._handle.writeQueueSize` (libuv's `uv_stream_get_write_queue_size`, exposed since Node 0.6; Node's own
- * write timeout compares it: https://github.com/nodejs/node/blob/v24.0.0/lib/net.js, `Socket.prototype._onTimeout`).
- * 0 where it is missing. Test: "a stalled socket reports the bytes that libuv queues".
+ * Reads `socket._handle.writeQueueSize` (libuv's `uv_stream_get_write_queue_size`, exposed since Node 0.6; Node's write timeout
+ * compares the same number: https://github.com/nodejs/node/blob/v24.0.0/lib/net.js, `Socket.prototype._onTimeout`). 0 if Node
+ * does not have the property. Test: "a stalled socket reports the bytes that libuv queues".
  */
 export function libuvQueueOf(socket: Socket): number {
   return (socket as SocketFields)._handle?.writeQueueSize ?? 0;
 }
 
 /**
- * Bytes that Node has passed on to libuv; `bytesWritten` adds those in Node's own queue.
+ * Bytes that Node has passed on to libuv; `bytesWritten` also counts the bytes in Node's own queue.
  *
  * Reads `socket._bytesDispatched` (since Node 0.8; https://github.com/nodejs/node/blob/v24.0.0/lib/net.js, the getter
- * `bytesWritten`). Undefined where it is missing. Test: "a stalled socket reports the bytes that libuv queues".
+ * `bytesWritten`). Undefined if Node does not have the property. Test: "a stalled socket reports the bytes that libuv queues".
  */
 export function bytesPassedToLibuv(socket: Socket): number | undefined {
   return (socket as SocketFields)._bytesDispatched;
@@ -34,7 +34,7 @@ export function bytesPassedToLibuv(socket: Socket): number | undefined {
  * The file descriptor of a listening server, for a child process.
  *
  * Reads `server._handle.fd` (https://github.com/nodejs/node/blob/v24.0.0/lib/net.js, `Server.prototype.listen`; on Windows the
- * handle has none). Undefined where it is missing or invalid. Test: "a listening server has a file descriptor".
+ * handle has no descriptor). Undefined if the descriptor is missing or invalid. Test: "a listening server has a file descriptor".
  */
 export function descriptorOf(server: Server): number | undefined {
   const { fd = -1 } = (server as { _handle?: { fd?: number } | null })._handle ?? {};
@@ -52,7 +52,7 @@ export function serverOf(socket: object): unknown {
 }
 
 /**
- * The TCP or unix connection that carries an accepted TLS connection; undefined where Node no longer names it.
+ * The TCP or unix connection that carries an accepted TLS connection; undefined if Node no longer has the property.
  *
  * Reads `tlsSocket._parent` (https://github.com/nodejs/node/blob/v24.0.0/lib/internal/tls/wrap.js, the constructor of TLSSocket).
  * Test: "an accepted TLS socket names the connection below".
@@ -61,29 +61,28 @@ export function connectionBelow(tls: TLSSocket): Socket | undefined {
   return (tls as { _parent?: Socket })._parent;
 }
 
-/** Makes `server` the result of {@link serverOf}: node:http overwrites the property of each connection that it parses. */
+/** Makes `server` the result of {@link serverOf}: node:http overwrites the property of each connection that the server parses. */
 export function setServerOf(socket: object, server: object): void {
   (socket as { server?: object }).server = server;
 }
 
 /**
- * Returns a stream to the state before the first reader: neither flowing nor paused, so that the next `data` listener starts
- * the flow. Node gives sockets to `upgrade` listeners in this state.
+ * Returns a stream to the state before the first reader: neither flowing nor paused, so that the next `data` listener starts the
+ * flow. Node gives sockets to `upgrade` listeners in this state.
  *
- * Writes `readable.readableFlowing`, whose three states are documented (https://nodejs.org/api/stream.html#three-states) and
- * whose setter is not (since Node 9.4; https://github.com/nodejs/node/blob/v24.0.0/lib/internal/streams/readable.js).
- * node:http does the same in `onParserExecuteCommon`. Test: "a stream that was read begins to flow again with its next
- * reader".
+ * Writes `readable.readableFlowing`. The three states are documented (https://nodejs.org/api/stream.html#three-states), the
+ * setter is not (since Node 9.4; https://github.com/nodejs/node/blob/v24.0.0/lib/internal/streams/readable.js). node:http does
+ * the same in `onParserExecuteCommon`. Test: "a stream that was read begins to flow again with its next reader".
  */
 export function forgetReader(stream: Duplex): void {
   (stream as { readableFlowing: boolean | null }).readableFlowing = null;
 }
 
 /**
- * The servers of this process that listen or have connections; empty where Node has no list.
+ * The servers of this process that listen or have connections; empty if Node has no such list.
  *
- * Calls `process._getActiveHandles()` (undocumented since Node 0.6; its public successor `process.getActiveResourcesInfo()`
- * names kinds alone). Test: "the active handles of the process include a listening server".
+ * Calls `process._getActiveHandles()` (undocumented since Node 0.6; the public successor `process.getActiveResourcesInfo()`
+ * returns only the names of kinds). Test: "the active handles of the process include a listening server".
  */
 export function activeServers(): Server[] {
   const { _getActiveHandles: list } = process as { _getActiveHandles?: () => unknown[] };

@@ -20,7 +20,7 @@ export function createLog(threshold: number): Log {
   };
 }
 
-/** Most characters of one value: clients choose URLs and close reasons, of up to 16 KiB. */
+/** Limit of the characters of a value: clients choose URLs and close reasons, of up to 16 KiB. */
 const MAX_VALUE = 1000;
 
 function shown(value: unknown): unknown {

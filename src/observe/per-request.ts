@@ -1,8 +1,9 @@
 let count = 0;
 
 /**
- * A request handler has created a tunnel and passed its own request to it. The first time, this may be a test or an app that is
- * created on demand. The second time, there is a tunnel object for each request, which makes counts, balancing and limits useless.
+ * Called when a request handler created a tunnel object and passed the current request to it. At the first call this may be a
+ * test, or an app that is created on demand. At the second call, the app creates a tunnel object for each request, which makes
+ * counts, balancing and limits useless.
  */
 export function noteTunnelOfRequest(): void {
   count++;

@@ -39,7 +39,7 @@ export const HOST_OPTIONS = {
   spawn: row(checkSpawn),
 } as const satisfies Rows<Host>;
 
-/** `process.env` gives undefined for a variable that is not set, and Number() makes NaN of it. */
+/** `process.env` gives undefined for an unset variable, and Number() turns undefined into NaN. */
 export const UNSET_VARIABLE = '; is the environment variable set?';
 
 const checkPortNumber = wholeNumber(1, 65_535);
@@ -64,7 +64,7 @@ function checkPort(value: unknown, name: OptionRef): void {
   checkPortNumber(value, name);
 }
 
-/** The path of a socket, also where it was given as `host`. */
+/** Checks the path of a socket, also a path given as `host`. */
 export function checkSocket(value: unknown, name: OptionRef): void {
   checkText(value, name);
   const fault = targetPathFault(value as string);

@@ -3,7 +3,7 @@ import type { Condition, Rule } from '../types.js';
 
 type Urls = Pick<Rule<never>, 'url' | 'when' | 'server' | 'rules' | 'else'>;
 
-/** The notations in which the options, their rules and conditions compare paths. The depth of the options has been checked. */
+/** The notations in which the options, their rules and conditions compare paths. The nesting depth of the options was checked before. */
 export function notationsOf(options: Urls): readonly Notation[] {
   return [...new Set(collect(options))];
 }

@@ -21,12 +21,12 @@ const CHECKS = checksOf(HOST_OPTIONS);
 // resolveSpawn() fills in the defaults of a program.
 const ROWS = without(HOST_OPTIONS, 'spawn');
 
-/** The options that give a host its address, in groups: a host has options of one group at most. */
+/** The options for the address of a host, in groups: a host has options of at most one group. */
 const ADDRESSES = [['connect'], ['socket'], ['host', 'port', 'localAddress', 'lookup']] as const;
 
 /**
- * One host or a list, checked, with the defaults filled in. `isMade`: a `server` function has made the hosts, for one request.
- * Throws {@link TunnelError} WSTUNNEL_OPTION.
+ * Reads one host or a list: checks the hosts and fills in the defaults. `isMade`: a `server` function has returned the hosts, for
+ * one request. Throws {@link TunnelError} WSTUNNEL_OPTION.
  */
 export function readHosts(value: unknown, name: OptionRef, isMade = false): readonly ResolvedHost[] {
   const list: unknown[] = Array.isArray(value) ? value : [value];
@@ -42,7 +42,9 @@ export function readHosts(value: unknown, name: OptionRef, isMade = false): read
   return Object.freeze(hosts);
 }
 
-/** The result of a `server` function. A stream is a backend of its own: its failure says nothing about other backends. */
+/**
+ * The result of a `server` function. Each stream counts as a separate backend: a failed stream says nothing about other backends.
+ */
 export function readServerResult(value: unknown, name: OptionRef): readonly ResolvedHost[] {
   if (!isStream(value)) return readHosts(value, name, true);
   const [host] = readHosts({ connect: () => value, disableTime: 0 }, name);
@@ -95,7 +97,7 @@ function readHost(value: unknown, path: OptionPath, isMade: boolean): ResolvedHo
   });
 }
 
-/** As in lighttpd, a host that begins with "/" is a socket. An abstract socket has one notation. */
+/** As in lighttpd, a host that begins with "/" is a socket. Both notations of an abstract socket become one. */
 function withSocket(given: Host, path: OptionPath): Host {
   const { host, ...rest } = given;
   if (given.socket !== undefined) return { ...given, socket: normalizeSocketPath(given.socket) };
@@ -104,7 +106,7 @@ function withSocket(given: Host, path: OptionPath): Host {
   return { ...rest, socket: host };
 }
 
-/** The lower of two limits; 0 is no limit. */
+/** The lower of two limits; 0 means no limit. */
 function leastLimit(one: number, other: number): number {
   return one === 0 || other === 0 ? Math.max(one, other) : Math.min(one, other);
 }
@@ -114,13 +116,13 @@ function secureContextOf({ tls }: Host, path: OptionPath): { secureContext?: Sec
   return { secureContext: readSecureContext(tls === true ? {} : tls, path) };
 }
 
-/** The values of a host's options are not objects, except for `tls` and `spawn`; the values of a map are. */
+/** The values of a host's options are not objects, except for `tls` and `spawn`. The values of a map are objects. */
 function isHostMap(value: unknown): value is Record<string, object> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const entries = Object.entries(value);
   // lighttpd's `wstunnel.server = ()` means no tunnel; an empty object written by hand is a mistake.
   if (entries.length === 0) return notationOf(value) !== undefined;
-  // No option of a host begins with a slash or a dot: readHost() refuses a text or a port in the place of a host.
+  // No host option begins with a slash or a dot: readHost() refuses a text or a port in the place of a host.
   if (entries.every(([key]) => /^[/.]/.test(key))) return true;
   const isEntry = ([key, hosts]: [string, unknown]) =>
     typeof hosts === 'object' && hosts !== null && !Object.hasOwn(HOST_OPTIONS, key);

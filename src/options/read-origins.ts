@@ -12,13 +12,13 @@ import type { RuleOptions } from '../types.js';
 /** The pages that may open a tunnel. */
 export interface Origins<Req> {
   readonly check: OriginCheck<Req>;
-  /** A list refuses a request without Origin. */
+  /** A list refuses requests without an Origin. */
   readonly needed: boolean;
-  /** For events and the log: the value with which a refused Origin was compared. */
+  /** For events and the log: the value compared with a refused Origin. */
   readonly expected: (req: Req) => string;
 }
 
-/** The option `origins`, checked before. */
+/** Reads the option `origins`, which was checked before. */
 export function readOrigins<Req extends IncomingMessage>(
   origins: NonNullable<RuleOptions<Req>['origins']>,
 ): Origins<Req> {

@@ -13,7 +13,10 @@ import { readOrigins } from './read-origins.js';
 import { RULE_OPTIONS } from './rule-options.js';
 import type { RuleSettings } from './settings.js';
 
-/** The settings for the given options only, since a rule leaves all other options unchanged. `path` is undefined for the tunnel itself. */
+/**
+ * The settings for the given options only, since a rule leaves all other options unchanged. `path` is undefined for the options
+ * of the tunnel object.
+ */
 export function readRuleOptions<Req extends IncomingMessage>(
   options: RuleOptions<Req>,
   path?: OptionPath,
@@ -33,7 +36,7 @@ export function readRuleOptions<Req extends IncomingMessage>(
   };
 }
 
-/** `base`: the settings of the tunnel itself. */
+/** `base`: the settings of the tunnel object. */
 export function readRules<Req extends IncomingMessage>(
   rules: readonly Rule<Req>[] | undefined,
   base: Partial<RuleSettings<Req>>,
@@ -42,7 +45,7 @@ export function readRules<Req extends IncomingMessage>(
   return readList(rules, OptionPath.of('rules'), base);
 }
 
-/** `inherited`: the settings of the outer rules, as far as they are known before a request. */
+/** `inherited`: the settings of the outer rules, as far as known before a request. */
 function readList<Req extends IncomingMessage>(
   rules: readonly Rule<Req>[] = [],
   path: OptionPath,
@@ -68,7 +71,7 @@ function readRule<Req extends IncomingMessage>(
   };
 }
 
-/** A Close has no room for the answer of `onRefuse`. */
+/** A Close frame has no room for the answer of `onRefuse`. */
 function checkRefusing(
   { refuseWith, onRefuse }: { readonly refuseWith?: unknown; readonly onRefuse?: unknown },
   path?: OptionPath,
@@ -81,7 +84,7 @@ function checkRefusing(
   );
 }
 
-/** The option `url`, checked before. */
+/** Compiles the option `url`, which was checked before. */
 export function urlMatcherOf(url: TunnelOptions['url']): UrlMatcher {
   return url === undefined ? () => true : compileUrl([url].flat());
 }

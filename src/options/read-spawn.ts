@@ -10,20 +10,20 @@ import { readProgram } from './checks/program.js';
 import { fill } from './row.js';
 import { SPAWN_OPTIONS } from './spawn-options.js';
 
-/** The longest path of a unix socket on every system (macOS: 104 with the final NUL), less our own ending. */
+/** The longest path of a unix socket on every system (macOS: 104 with the final NUL), minus our suffix. */
 const MAX_SOCKET = 98;
 
-/** The longest path of the folder around the sockets: `/wstunnel-`, six letters, a slash, a number and a `~` follow, in at most 103 bytes. */
+/** The longest path of the sockets' parent folder: `/wstunnel-`, six letters, a slash, a number and `~` follow, in 103 bytes. */
 const MAX_FOLDER = 79;
 
-/** The placeholders that have a value: a host with a port has its address, every other host the path of a socket. */
+/** The placeholders with a value: address and port for a host with a port, the path of a socket for every other host. */
 function placeholdersOf({ port }: Host): RegExp {
   return port === undefined ? /\{socket\}/ : /\{(?:host|port)\}/;
 }
 
 /**
- * Fills in the defaults of a host's program. `isMade`: a `server` function has made the host, and its texts may come from a user:
- * they must not be mistaken for the app's own.
+ * Fills in the defaults of a host's program. `isMade`: a `server` function has returned the host, whose texts may come from a
+ * user and must not be mistaken for the app's own texts.
  */
 export function resolveSpawn(host: Host, path: OptionPath, isMade: boolean): { spawn?: ResolvedSpawn } {
   const { spawn, socket, port } = host;
@@ -64,19 +64,19 @@ export function resolveSpawn(host: Host, path: OptionPath, isMade: boolean): { s
     copyEnvironment: Object.freeze([...copyEnvironment]),
     killSignal: filled.killSignal as NodeJS.Signals,
     handOver: spawn.handOver ?? !(isFilledIn || isWritten),
-    // With a single such text 'first' and 'all' mean the same; 'all' lets equal programs share their processes.
+    // With a single such text, 'first' and 'all' have the same effect; 'all' lets equal programs share processes.
     fill: fillOf(isFilledIn, isMade && asking.length > 1),
   };
   const key = keyOf({ ...settings, environment: Object.entries(environment).sort() });
   const resolved = { ...settings, key };
-  // A host, or `stats()`, may be printed: the passwords of its program stay out.
+  // A host, or `stats()`, may be printed: the passwords in the program's environment must not appear.
   Object.defineProperty(resolved, 'environment', { value: settings.environment, enumerable: false });
   return { spawn: Object.freeze(resolved) };
 }
 
 /**
- * The sockets of programs are in a folder below this folder (`Spawner`). A read-only file system and a TMPDIR that does not exist
- * are found at creation, not by the first client.
+ * The sockets of programs are in a folder below this folder (`Spawner`). The check finds a read-only file system or a missing
+ * TMPDIR at creation, not at the first client.
  */
 function checkFolder(folder: string, path: OptionPath): void {
   const must = 'needs a folder for sockets that this process can write to';
@@ -95,7 +95,7 @@ function fillOf(isFilledIn: boolean, isFirst: boolean): Fill {
   return isFirst ? 'first' : 'all';
 }
 
-/** A placeholder without a value is a mistake in the options. */
+/** Refuses a placeholder without a value: such a placeholder is a mistake in the options. */
 function checkPlaceholders(texts: readonly string[], host: Host, path: OptionPath): void {
   const { port } = host;
   if (port === undefined && texts.some((text) => /\{(host|port)\}/.test(text)))
@@ -104,12 +104,12 @@ function checkPlaceholders(texts: readonly string[], host: Host, path: OptionPat
     fail(path, 'has a port: spawn cannot use {socket}', host);
 }
 
-/** The tunnels that all processes may have together; 0 where there is no limit. */
+/** The limit of the tunnels of all processes together; 0 means no limit. */
 export function capacityOf({ maxProcs, maxLoadPerProc }: ResolvedSpawn): number {
   return maxProcs * maxLoadPerProc;
 }
 
-/** Does a text contain the host's address itself? */
+/** Does a text contain the host's address? */
 function namesAddress(text: string, { socket, port }: Host): boolean {
   if (socket !== undefined) return text.includes(socket);
   return port !== undefined && new RegExp(`(?<!\\d)${port}(?!\\d)`).test(text);

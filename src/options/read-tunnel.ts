@@ -12,8 +12,8 @@ import type { RuleSettings, Settings } from './settings.js';
 import { checkDepth, LIMIT_OPTIONS, TUNNEL_OPTIONS } from './tunnel-options.js';
 
 /**
- * Reads the options of `wstunnel()`: checks everything once, fills in the defaults and freezes the result. Throws
- * {@link TunnelError} WSTUNNEL_OPTION with the option, the value and the way out.
+ * Reads the options of `wstunnel()`: checks all options once, fills in the defaults and freezes the result. Throws {@link
+ * TunnelError} WSTUNNEL_OPTION with the option, the value and a correction.
  */
 export function readOptions<Req extends IncomingMessage>(options: TunnelOptions<Req>): Settings<Req> {
   checkDepth((options as TunnelOptions<Req> | undefined)?.rules, 'rules');

@@ -2,21 +2,21 @@ import { checkBoolean, checkFunction, oneOf, seconds, wholeNumber } from './chec
 import type { Check } from './checks/fail.js';
 
 /**
- * One option: its check and its default. The type and the description of an option are in the interface of options (src/types.ts), the
- * reason for a default is in a comment beside the row.
+ * One option: the check and the default. The type and the description of an option are in the interface of options
+ * (src/types.ts), the reason for a default is in a comment beside the row.
  */
 export interface Row<Default = unknown> {
   readonly check: Check;
-  /** Undefined where the option may stay unset. */
+  /** Undefined if the option may stay unset. */
   readonly default: Default;
 }
 
-/** A row for each option of an interface and no other: `{ ... } satisfies Rows<Host>` does not compile otherwise. */
+/** A row for each option of an interface, and no other rows: otherwise `{ ... } satisfies Rows<Host>` does not compile. */
 export type Rows<Options> = { readonly [Name in keyof Options]-?: Row<Options[Name] | undefined> };
 
 type Table = Readonly<Record<string, Row>>;
 
-/** The names of the options that have a default. */
+/** The names of the options with a default. */
 type WithDefault<T extends Table> = {
   [Name in keyof T]: undefined extends T[Name]['default'] ? never : Name;
 }[keyof T];
@@ -26,7 +26,7 @@ export type Filled<Options, T extends Table> = Readonly<
   Omit<Options, WithDefault<T>> & Required<Pick<Options, WithDefault<T> & keyof Options>>
 >;
 
-/** A row with a check of its own. */
+/** A row with a specific check. */
 export function row(check: Check): Row<undefined>;
 export function row<const Default>(check: Check, value: Default): Row<Default>;
 export function row(check: Check, value?: unknown): Row {
@@ -53,19 +53,19 @@ export const functionRow = (): Row<undefined> => row(checkFunction);
 export const wordRow = <const Word extends string>(words: readonly Word[], value: NoInfer<Word>): Row<Word> =>
   row<Word>(oneOf(words), value);
 
-/** The checks of all rows by the names of their options. */
+/** The checks of all rows by option name. */
 export function checksOf<T extends Table>(table: T): Readonly<Record<keyof T, Check>> {
   const entries = Object.entries(table).map(([name, { check }]) => [name, check]);
   return Object.fromEntries(entries) as Record<keyof T, Check>;
 }
 
-/** The defaults of all rows; undefined for options without one. */
+/** The defaults of all rows; undefined for options without a default. */
 export function defaultsOf<T extends Table>(table: T): { readonly [Name in keyof T]: T[Name]['default'] } {
   const entries = Object.entries(table).map(([name, { default: value }]) => [name, value]);
   return Object.fromEntries(entries) as { [Name in keyof T]: T[Name]['default'] };
 }
 
-/** The given options and the defaults of the others. Checked options only. */
+/** The given options, and the defaults for all other options. The given options must have been checked. */
 export function fill<Options extends object, T extends Table>(given: Options, table: T): Filled<Options, T> {
   const values = Object.entries(table).map(([name, { default: value }]) => {
     return [name, (given as Record<string, unknown>)[name] ?? value] as const;

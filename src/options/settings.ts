@@ -11,13 +11,13 @@ import type { Origins } from './read-origins.js';
 import type { Filled } from './row.js';
 import type { RULE_OPTIONS } from './rule-options.js';
 
-/** The option `server`, read. The hosts of a `server` function are read for each request. */
+/** The option `server` after reading. The hosts of a `server` function are read for each request. */
 export type ServerSetting<Req extends IncomingMessage> =
   | readonly ResolvedHost[]
   | CompiledHostMap<readonly ResolvedHost[]>
   | Extract<RuleOptions<Req>['server'], CallableFunction>;
 
-/** Options whose setting is not the given value itself. */
+/** Options whose setting differs from the given value. */
 interface Compiled<Req extends IncomingMessage> {
   readonly server: ServerSetting<Req> | undefined;
   readonly balance: BalanceStrategy<Req>;
@@ -28,17 +28,20 @@ interface Compiled<Req extends IncomingMessage> {
 
 type Named<Options> = { readonly [Name in keyof Required<Options>]: Options[Name & keyof Options] };
 
-/** The settings of one request: the tunnel's own options, changed by its rules. Unset options are present with the value undefined. */
+/**
+ * The settings of one request: the options of the tunnel object, changed by the rules. Unset options are present with the value
+ * undefined.
+ */
 export type RuleSettings<Req extends IncomingMessage> = Compiled<Req> &
   Omit<Named<Filled<RuleOptions<Req>, typeof RULE_OPTIONS>>, keyof Compiled<Req>>;
 
-/** The settings of the whole tunnel. */
+/** The settings of a tunnel object. */
 export interface Settings<Req extends IncomingMessage> {
   readonly matchesUrl: UrlMatcher;
-  /** Where no rule applies. */
+  /** The settings if no rule applies. */
   readonly base: RuleSettings<Req>;
   readonly rules: readonly CompiledRule<RuleSettings<Req>>[];
-  /** The notations in which options compare paths, where these differ from the paths as sent. */
+  /** The notations in which options compare paths, other than the form sent by clients. */
   readonly notations: readonly Notation[];
   readonly limits: CountLimits & { readonly buffered: number; readonly opening: CountLimits };
   readonly debug: number;

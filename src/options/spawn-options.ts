@@ -6,7 +6,7 @@ import { checkArgument, checkVariable, readProgram } from './checks/program.js';
 import { checkBoolean } from './checks/values.js';
 import { checksOf, numberRow, row, secondsRow, wordRow, type Rows } from './row.js';
 
-/** The watcher beside a program knows to ignore these signals. */
+/** Signals that the watcher of a program ignores. */
 const SIGNALS = [
   ...['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGABRT'],
   ...['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGWINCH', 'SIGKILL'],
@@ -17,18 +17,18 @@ export const SPAWN_OPTIONS = {
   path: row((value, name) => void readProgram(value, name)),
   args: row(listOf(checkArgument), []),
   environment: row(checkEnvironment, {}),
-  // lighttpd copies every variable, and with them the app's passwords and keys. A program needs these to run at all.
+  // lighttpd copies all variables, including the app's passwords and keys. A program needs these variables to run at all.
   copyEnvironment: row(listOf(checkVariable), [
     ...['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL'],
     ...['LANG', 'LC_ALL', 'LC_CTYPE', 'TZ', 'TMPDIR'],
   ] as readonly string[]),
-  // lighttpd keeps four processes, for requests of milliseconds. A desktop that nobody looks at only costs memory.
+  // lighttpd keeps four processes, for requests of milliseconds. A desktop without viewers only costs memory.
   minProcs: numberRow(0, 1000, 0),
-  // lighttpd's: clients cannot start programs without end.
+  // lighttpd's default: clients cannot start programs without limit.
   maxProcs: numberRow(1, 1000, 4),
-  // lighttpd's: a desktop is for one client.
+  // lighttpd's default: a desktop is for one client.
   maxLoadPerProc: numberRow(0, 1_000_000, 1),
-  // lighttpd's `idle-timeout`: a client that reloads its page finds the desktop again.
+  // lighttpd's `idle-timeout`: a client that reloads the page finds the same desktop.
   idleTimeout: secondsRow(0, 604_800, 60),
   // lighttpd's `kill-signal`.
   killSignal: wordRow(SIGNALS, 'SIGTERM'),
@@ -65,7 +65,7 @@ function checkEnvironment(value: unknown, name: OptionRef): void {
   const path = OptionPath.of(name);
   for (const [key, text] of Object.entries(value)) {
     checkVariable(key, name);
-    // Never with the value: it may be a password.
+    // The message omits the value, which may be a password.
     if (typeof text !== 'string' || text.includes('\0'))
       fail(path.key(key), 'must be a string without a NUL', typeof text);
   }

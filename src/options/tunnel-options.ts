@@ -15,15 +15,15 @@ const MOST_TUNNELS = 1_000_000;
 
 const checkCount = wholeNumber(0, MOST_TUNNELS);
 
-/** `limits`: 0 is no limit. */
+/** `limits`: 0 means no limit. */
 export const LIMIT_OPTIONS = {
   total: numberRow(0, MOST_TUNNELS, 0),
   perClient: numberRow(0, MOST_TUNNELS, 0),
   // Keeps a fast line busy over 100 ms; bounds a thousand stalled tunnels to 2 GiB.
   buffered: numberRow(64 * 1024, 1024 ** 3, 1024 * 1024),
-  // A request before its 101 costs some 20 KB, and up to 64 KiB more that its client has sent early: 1,000 are less than a
-  // hundred MiB. Where a thousand clients connect in the same moment, as after a restart, 570 were opening at once (measured): that
-  // many pass, even from the one address of a proxy that is not trusted. A quarter remains for the others.
+  // A request before the 101 costs some 20 KB, plus up to 64 KiB that the client has sent early: 1,000 requests are less than a
+  // hundred MiB. When a thousand clients connected at the same moment, as after a restart, 570 were opening at once (measured):
+  // so many pass, even from the single address of an untrusted proxy. A quarter remains for other clients.
   opening: row(
     (value, name) => {
       if (typeof value === 'object') checkNames(value, name, { total: checkCount, perClient: checkCount });
@@ -43,7 +43,7 @@ export const TUNNEL_OPTIONS = {
   autoAttach: booleanRow(true),
 } as const satisfies Rows<TunnelOptions>;
 
-/** The checks of a rule: a rule has no defaults, since an option that it does not name stays as it was. */
+/** The checks of a rule: a rule has no defaults, since options that the rule does not name stay unchanged. */
 export const RULE_CHECKS: Readonly<Record<keyof Rule, Check>> = {
   url: checkUrls,
   when: (value, name) => checkCondition(value, name),
@@ -56,7 +56,7 @@ function checkRules(value: unknown, name: OptionRef): void {
   checkRuleList(value, name, RULE_CHECKS);
 }
 
-/** A list of rules, each of which passes these checks. */
+/** Checks a list of rules with the given checks. */
 export function checkRuleList(
   value: unknown,
   name: OptionRef,
@@ -68,10 +68,10 @@ export function checkRuleList(
   checkEach(rules.map((rule, index) => () => checkNames(rule, path.item(index), checks)));
 }
 
-/** Rules in one chain of `else`; more are most likely an object that contains itself. */
+/** Limit of rules in one chain of `else`; a longer chain is most likely an object that contains itself. */
 const MOST_ELSE = 1000;
 
-/** Rules may contain themselves: this check comes before all checks that follow nested rules. */
+/** Rules may contain themselves: this check runs before all checks that follow nested rules. */
 export function checkDepth(rules: unknown, name: string, depth = 0): void {
   if (!Array.isArray(rules)) return;
   if (depth > MAX_NESTED) fail(name, `has rules nested more than ${MAX_NESTED} levels deep`, rules);

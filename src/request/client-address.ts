@@ -2,14 +2,14 @@ import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 import { trustsSomebody } from './proxy-trust.js';
 
-/** Room for the longest IPv6 address in brackets with a zone and a port. A longer text is not an address. */
+/** Characters of the longest IPv6 address with brackets, zone and port. A longer text is not an address. */
 const MAX_ADDRESS_LENGTH = 128;
 
 /**
- * Returns the same text for every spelling of an address. Port and brackets (`192.0.2.1:5001`, `[2001:db8::1]:443`), quotes
- * (RFC 7239) and zone (`fe80::1%eth0`) are removed; IPv6 follows RFC 5952 section 4, and a mapped IPv4 address
- * (`::ffff:192.0.2.1`) becomes IPv4. A text that is not an address only becomes lower case; this includes numbers with
- * leading zeros (`010.0.0.1`), which some programs read as octal.
+ * Returns the same text for all spellings of an address. Port and brackets (`192.0.2.1:5001`, `[2001:db8::1]:443`), quotes (RFC
+ * 7239) and zone (`fe80::1%eth0`) are removed; IPv6 follows RFC 5952 section 4, and a mapped IPv4 address (`::ffff:192.0.2.1`)
+ * becomes IPv4. An invalid address only becomes lower case, including numbers with leading zeros (`010.0.0.1`), which some
+ * programs read as octal.
  */
 export function normalizeAddress(text: string): string {
   return (text.length <= MAX_ADDRESS_LENGTH ? canonical(withoutPort(text)) : undefined) ?? text.toLowerCase();
@@ -22,7 +22,7 @@ function withoutPort(text: string): string {
   return port !== undefined && Number(port) > 65_535 ? bare : (bracketed ?? plain ?? bare);
 }
 
-/** Undefined where the text is not an address. */
+/** Undefined for an invalid address. */
 function canonical(address: string): string | undefined {
   const plain = address.replace(/%.*$/, '').toLowerCase();
   const family = isIP(plain);
@@ -37,7 +37,7 @@ function dotted(groups: readonly number[]): string {
   return groups.flatMap((group) => [group >> 8, group & 255]).join('.');
 }
 
-/** RFC 5952 section 4.2: `::` replaces the longest run of zero groups, the first of equal ones, and never a single group. */
+/** RFC 5952 section 4.2: `::` replaces the longest run of zero groups, the first of equal runs, and never a single group. */
 function shortened(groups: readonly number[]): string {
   let from = 0;
   let length = 1;
@@ -51,7 +51,7 @@ function shortened(groups: readonly number[]): string {
   return `${write(groups.slice(0, from))}::${write(groups.slice(from + length))}`;
 }
 
-/** Compiles addresses and CIDR ranges. Throws an Error whose message is the first invalid entry. */
+/** Compiles addresses and CIDR ranges. Throws an Error with the first invalid entry as the message. */
 export function compileAddresses(entries: readonly string[]): BlockList {
   const list = new BlockList();
   for (const entry of entries) {
@@ -75,16 +75,15 @@ export function defaultAddress(req: IncomingMessage): string | undefined {
   return typeof ip === 'string' ? ip : req.socket.remoteAddress;
 }
 
-/**
- * Is this address in the list? Returns `unknown` for a text that is not an address (a unix socket's client, a hook's
- * mistake).
- */
+/** Is this address in the list? Returns `unknown` for an invalid address (a unix socket's client, a hook's mistake). */
 export function isListed(address: string, list: BlockList, unknown: boolean): boolean {
   const family = isIP(address);
   return family === 0 ? unknown : list.check(address, family === 4 ? 'ipv4' : 'ipv6');
 }
 
-/** The network by which limits count a client: its address; of IPv6 the /64, which one customer has alone. */
+/**
+ * The network by which limits count a client: an IPv4 address, or the /64 of an IPv6 address, which belongs to a single customer.
+ */
 export function networkOf(address: string): string {
   if (isIP(address) !== 6) return address;
   const network = groupsOf(address)

@@ -2,21 +2,21 @@ import type { IncomingMessage } from 'node:http';
 import parseurl from 'parseurl';
 
 /**
- * The path of `req.url`, within the mount, undecoded and without query; undefined where there is none.
+ * The path of `req.url`, within the mount, undecoded and without query; undefined if there is no path.
  *
- * Uses the parser of Express and Connect: if we read a target in absolute form, or one with odd characters, differently, it
- * would bypass a login that is mounted on its path.
+ * Uses the parser of Express and Connect. With another parser, a target in absolute form or with odd characters could be read
+ * differently, and bypass a login mounted on the path.
  */
 export function pathOf(req: Pick<IncomingMessage, 'url'>): string | undefined {
   return pathBy(parseurl, req as IncomingMessage);
 }
 
-/** The same of the whole URL, as the client sent it. */
+/** The path of the whole URL, as the client sent it; undefined if there is no path. */
 export function originalPathOf(req: IncomingMessage): string | undefined {
   return pathBy(parseurl.original, req);
 }
 
-/** The query of `req.url` without `?`, by the same parser: text after a `#` does not belong to it, in Express either. */
+/** The query of `req.url` without `?`, by the same parser: as in Express, text after a `#` does not belong to the query. */
 export function queryOf(req: IncomingMessage): string {
   try {
     const query: unknown = parseurl(req)?.query;
@@ -30,7 +30,7 @@ function pathBy(parse: typeof parseurl.original, req: IncomingMessage): string |
   try {
     return parse(req)?.pathname ?? undefined;
   } catch {
-    // Node's parser throws for an invalid URL, which no route of Express matches.
+    // Node's parser throws for an invalid URL, and no route of Express matches such a URL.
     return undefined;
   }
 }

@@ -7,13 +7,13 @@ export function trustsEverybody(req: IncomingMessage): boolean {
   return settingOf(req, 'trust proxy') === true;
 }
 
-/** Is `trust proxy` set to something narrower than `true`? */
+/** Is `trust proxy` set to a value narrower than `true`? */
 export function trustsSomebody(req: IncomingMessage): boolean {
   const trust = settingOf(req, 'trust proxy');
   return trust !== undefined && trust !== false && trust !== true;
 }
 
-/** Does `trust proxy` trust the peer of this connection, and so its headers for host and scheme? */
+/** Does `trust proxy` trust the peer of this connection, and so the peer's headers for host and scheme? */
 export function trustsPeer(req: IncomingMessage): boolean {
   const trust = settingOf(req, 'trust proxy fn');
   if (typeof trust !== 'function') return false;
@@ -28,7 +28,7 @@ export function isSecure(req: IncomingMessage, trusted = trustsPeer(req)): boole
   return trusted && /^(https|wss)$/i.test(firstOf(req.headers['x-forwarded-proto']) ?? '');
 }
 
-/** The first value of a header to which each proxy on the way appends. */
+/** The first value of a header to which each proxy appends. */
 export function firstOf(header: string | string[] | undefined): string | undefined {
   const text = Array.isArray(header) ? header[0] : header;
   const first = text?.split(',')[0]?.trim();

@@ -5,24 +5,24 @@ import { isSecure } from '../request/proxy-trust.js';
 import type { Condition } from '../types.js';
 import { asHost, compileText, type Comparison } from './text-match.js';
 
-/** The input of a condition. */
+/** The request data that a condition tests. */
 export interface ConditionInput {
   readonly req: IncomingMessage;
-  /** Within the mount, without query, undecoded. */
+  /** The path within the mount, without query, undecoded. */
   readonly path: string;
-  /** The client's address. A function, since few conditions need it; may throw. */
+  /** The client's address. A function, since few conditions need the address; may throw. */
   readonly address: () => string;
 }
 
 export type ConditionTest = (input: ConditionInput) => boolean;
 
-/** A text that is not an address (the client of a unix socket has none) is in no range. */
+/** An invalid address (the client of a unix socket has no address) is in no range. */
 const asAddresses: Comparison = (given) => {
   const list = compileAddresses([given]);
   return (address) => isListed(address, list, false);
 };
 
-/** All named parts must hold (lighttpd: nested conditions). */
+/** All named parts must match (lighttpd: nested conditions). */
 export function compileCondition(condition: Condition): ConditionTest {
   const tests: ConditionTest[] = [];
   const { url, host, remoteAddress, query, scheme, localPort, headers = {}, all, any, not } = condition;
@@ -53,7 +53,7 @@ export function compileCondition(condition: Condition): ConditionTest {
   return (input) => tests.every((test) => test(input));
 }
 
-/** Without a final dot and an empty port: nginx treats the name as the same one, and forwards it unchanged. */
+/** The Host without a final dot and without an empty port: nginx treats both spellings as the same name, and forwards them unchanged. */
 function hostOf({ headers }: IncomingMessage): string {
   return (headers.host ?? '')
     .toLowerCase()
@@ -62,7 +62,7 @@ function hostOf({ headers }: IncomingMessage): string {
 }
 
 function headerOf({ headers }: IncomingMessage, name: string): string {
-  // Not `constructor`, which every object has.
+  // Excludes names such as `constructor`, which every object has.
   const value = Object.hasOwn(headers, name) ? headers[name] : undefined;
   return Array.isArray(value) ? value.join(', ') : (value ?? '');
 }

@@ -1,8 +1,8 @@
 import type { ConditionInput, ConditionTest } from './compiled-condition.js';
 
-/** A compiled rule: its conditions, the options that it sets, and the rules inside it. */
+/** A compiled rule: the conditions, the options set by the rule, and the nested rules. */
 export interface CompiledRule<Settings> {
-  /** Tests `url` alone. */
+  /** Tests `url` only. */
   readonly matchesUrl: (path: string) => boolean;
   readonly when: ConditionTest | undefined;
   readonly set: Partial<Settings>;
@@ -10,7 +10,7 @@ export interface CompiledRule<Settings> {
   readonly otherwise: CompiledRule<Settings> | undefined;
 }
 
-/** Every rule that applies sets its options in order, later over earlier, as lighttpd merges its conditions. */
+/** All matching rules set their options in order, later over earlier, as lighttpd merges conditions. */
 export function applyRules<Settings>(
   base: Settings,
   rules: readonly CompiledRule<Settings>[],
@@ -29,7 +29,7 @@ function applyRule<Settings>(
   return rule.otherwise ? applyRule(settings, rule.otherwise, input) : settings;
 }
 
-/** All rules, including those inside others. */
+/** All rules, including nested rules. */
 export function everyRule<Settings>(rules: readonly CompiledRule<Settings>[]): CompiledRule<Settings>[] {
   return rules.flatMap((rule) => [
     rule,

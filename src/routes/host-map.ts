@@ -1,6 +1,6 @@
 import type { Notation } from './path-notation.js';
 
-/** A checked map of the option `server` (lighttpd: `wstunnel.server`): keys in their order, each with its hosts. */
+/** A checked map of the option `server` (lighttpd: `wstunnel.server`): the keys in order, each with hosts. */
 export class CompiledHostMap<Hosts> {
   readonly #entries: readonly (readonly [string, Hosts])[];
   readonly #notation: Notation | undefined;
@@ -15,7 +15,7 @@ export class CompiledHostMap<Hosts> {
     return this.#entries.map(([, hosts]) => hosts);
   }
 
-  /** Looks in `mapExtensions`, then for the first key that matches, as lighttpd's `gw_check_extension` does. */
+  /** Searches `mapExtensions`, then takes the first matching key, as lighttpd's `gw_check_extension` does. */
   hostsOf(path: string, mapExtensions: Readonly<Record<string, string>> | undefined): Hosts | undefined {
     const text = this.#notation ? this.#notation.read(path) : path;
     const mapped = Object.entries(mapExtensions ?? {}).find(([ending]) => text.endsWith(ending))?.[1];

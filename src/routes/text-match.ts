@@ -2,18 +2,15 @@ import type { TextMatch } from '../types.js';
 
 type TextTest = (text: string) => boolean;
 
-/** How a string of the options is compared: literally, as a host, as an address range. */
+/** The comparison for a string of the options: literal, as a host, or as an address range. */
 export type Comparison = (given: string) => TextTest;
 
 export const exactly: Comparison = (given) => (text) => text === given;
 
-/**
- * Compares a Host as lighttpd does: where one of the two has no port, only the names are compared. The text must be in lower
- * case.
- */
+/** Compares a Host as lighttpd does: if one of the two has no port, only the names are compared. The text must be in lower case. */
 export const asHost: Comparison = (given) => {
   const wanted = given.toLowerCase();
-  // Any text is accepted as a port: nginx looks at the name alone.
+  // Any text is accepted as a port: nginx compares the name alone.
   const portOf = (host: string) => /^(?:\[[^\]]*\]|[^:[\]]+)(:.*)$/.exec(host)?.[1] ?? '';
   const port = portOf(wanted);
   const name = wanted.slice(0, wanted.length - port.length);
@@ -24,7 +21,7 @@ export const asHost: Comparison = (given) => {
   };
 };
 
-/** All named parts must hold. */
+/** All named parts must match. */
 export function compileText(match: TextMatch, comparison: Comparison = exactly): TextTest {
   const anyOf = (entries: readonly (string | RegExp)[]): TextTest => {
     const tests = entries.map((entry) => (typeof entry === 'string' ? comparison(entry) : regExpTest(entry)));

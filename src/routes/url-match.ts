@@ -3,7 +3,7 @@ import type { UrlPattern } from '../types.js';
 /** Does the option `url` match a request's path? */
 export type UrlMatcher = (path: string) => boolean;
 
-/** A RegExp is searched in the path, as lighttpd's `=~` does; a string is a prefix of whole segments. */
+/** A RegExp matches anywhere in the path, as lighttpd's `=~` does; a string is a prefix of whole segments. */
 export function compileUrl(patterns: readonly UrlPattern[]): UrlMatcher {
   const tests = patterns.map((pattern) => {
     if (typeof pattern !== 'string') return (path: string) => pattern.test(path);

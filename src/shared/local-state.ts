@@ -7,28 +7,28 @@ import { LocalCounter, type Counter } from '../guard/limits.js';
 import type { Log } from '../observe/log.js';
 import type { BackendInfo } from '../types.js';
 
-/** A tunnel object that uses the state. */
+/** A tunnel object with access to the state. */
 interface Member {
   readonly log: Log;
-  /** Gets the outages of hosts that the tunnel knows. */
+  /** Receives the outages of hosts that the tunnel object knows. */
   announce(info: BackendInfo): void;
-  /** The hosts that the tunnel's options name. */
+  /** The hosts in the options of the tunnel object. */
   readonly lists: readonly (readonly ResolvedHost[])[];
 }
 
-/** A tunnel's access to the state. */
+/** The access of a tunnel object to the state. */
 interface Membership {
   readonly pool: BackendPool;
   /**
-   * Ends the membership. Programs that no other tunnel names or uses end within `timeout` seconds; with the last tunnel, all
-   * programs end.
+   * Ends the membership. Programs that are not named or used by other tunnel objects end within `timeout` seconds. When the last
+   * tunnel object leaves, all programs end.
    */
   leave(timeout: number): Promise<void>;
 }
 
 /**
- * The state that outlives one tunnel object, in the memory of this process: the counts of `limits`, the states of hosts, and the
- * spawned programs. Several tunnels may share one state, such as those before and after a reload.
+ * State that outlives one tunnel object, in the memory of this process: the counts of `limits`, the states of hosts, and the
+ * spawned programs. Several tunnel objects may share one state, such as the objects before and after a reload.
  */
 export class LocalState {
   readonly counter: Counter = new LocalCounter();
@@ -63,14 +63,14 @@ export class LocalState {
 
   async #leave(member: Member, pool: BackendPool, timeout: number): Promise<void> {
     if (!this.#members.has(member)) return;
-    // The last tunnel stays a member until its programs have ended, since it logs how they end.
+    // The last tunnel object stays a member until all programs have ended, since that tunnel object logs the end of each program.
     if (this.#members.size === 1) await this.spawner.close(timeout);
     else await this.spawner.remove(member.lists.flat(), timeout);
     this.#members.delete(member);
     pool.close();
   }
 
-  /** Logs by the newest tunnel only, so that each line is logged once. */
+  /** Logs through the newest tunnel object only, so that each line is logged once. */
   #log(level: Parameters<Log>[1], format: string, ...values: unknown[]): void {
     [...this.#members].at(-1)?.log('backend', level, format, ...values);
   }

@@ -6,42 +6,42 @@ import { queuedIn, WriteProgress } from './write-progress.js';
 
 const NOTHING = Buffer.alloc(0);
 
-/** Bytes that the send and receive buffers of one connection hold at most (Linux: tcp_wmem and tcp_rmem). */
+/** Limit of the bytes in the send and receive buffers of one connection (Linux: tcp_wmem and tcp_rmem). */
 const MAX_IN_KERNELS = 10 * 1024 * 1024;
 
-/** The kernel reports room when a third of its buffer is free again: on a slow line that takes minutes. */
+/** The kernel reports free space when a third of the send buffer is free again: on a slow line after minutes. */
 const BURST = 1 / 3;
 
-/** Such a burst may lengthen `closeTimeout` by this many times at most. */
+/** Limit of the extension of `closeTimeout` by such a burst, as a multiple of `closeTimeout`. */
 const MAX_BURST = 10;
 
-/** A reset drops bytes that the kernel has not sent yet; a peer that reads has them by then. In ms after the last payload. */
+/** A reset drops bytes that the kernel has not sent yet. In ms after the last payload: by then a peer that reads has all bytes. */
 const RESET_DELAY = 500;
 
 export interface BackendFinishHandlers {
   /** The backend has accepted all payload of the client. */
   confirmDelivery(): void;
-  /** It never will. */
+  /** The backend will never accept all payload. */
   failDelivery(reason: string): void;
   /** The deadline has passed. */
   expired(): void;
 }
 
 /**
- * The last part of a backend's life: no more payload comes from the client. The backend gets its end (or a reset) after the
- * bytes that are queued, and `closeTimeout` to accept those bytes and to close.
+ * The last phase of a backend connection: the client sends no more payload. After the queued bytes the backend gets an end (or a
+ * reset), and has `closeTimeout` to accept the queued bytes and to close.
  */
 export class BackendFinish {
   readonly #backend: Duplex;
   readonly #handlers: BackendFinishHandlers;
   readonly #closeTimeout: number;
-  /** Bytes of payload that came from the client. */
+  /** Bytes of payload received from the client. */
   readonly #received: number;
   readonly #clock: CloseClock;
-  /** The client waits for the answer to its Close until the queue is accepted. */
+  /** The client waits for the answer to a Close until the backend has accepted the queue. */
   #isDelivering = false;
   #isOver = false;
-  /** The backend has sent something since the last sample; counts until `#heardUntil`. */
+  /** The backend has sent bytes since the last sample. Counts as progress until `#heardUntil`. */
   #wasHeard = false;
   readonly #heardUntil: number;
   #resetTimer: NodeJS.Timeout | undefined;
@@ -55,8 +55,8 @@ export class BackendFinish {
     const progress = new WriteProgress(backend);
     const sample = () => {
       const moved = progress.sample(performance.now());
-      // A backend that still sends is alive, and may still read what the kernels between hold: to give it up now would reset
-      // the connection and lose those bytes. For as long as a slow line needs, and no longer: a backend may send without end.
+      // A backend that still sends is alive, and may still read bytes from the kernels between: a reset now would lose those
+      // bytes. The extension is limited to the time that a slow line needs, since a backend may send without end.
       const wasHeard = this.#wasHeard && performance.now() < this.#heardUntil;
       this.#wasHeard = false;
       return moved || wasHeard;
@@ -65,8 +65,9 @@ export class BackendFinish {
   }
 
   /**
-   * Ends the backend after the queued bytes. Not `isWhole`: the client was lost in the middle, so the backend is reset once its
-   * kernel has accepted them; after an end it would take the beginning for the whole. `lastPayload`: when payload last came.
+   * Ends the backend after the queued bytes. `isWhole` is false if the client was lost before its end: then the backend is reset
+   * once the backend's kernel has accepted the queued bytes, since after an end the backend would mistake a part for the whole.
+   * `lastPayload`: the time of the last payload.
    */
   start(isWhole: boolean, isDelivering: boolean, lastPayload: number): void {
     this.#clock.start(() => this.#secondsUntilBurst());
@@ -83,7 +84,7 @@ export class BackendFinish {
       });
   }
 
-  /** The backend has sent something. */
+  /** The backend has sent bytes. */
   heard(): void {
     this.#wasHeard = true;
   }
@@ -104,7 +105,7 @@ export class BackendFinish {
   };
 
   #onTimeout(limit: string): void {
-    // The client hears of the failure before the connection ends.
+    // The client is notified of the failure before the connection ends.
     if (this.#isDelivering) {
       this.#isDelivering = false;
       this.#handlers.failDelivery(`the backend did not accept what the client sent within ${limit}`);
@@ -112,7 +113,7 @@ export class BackendFinish {
     this.#handlers.expired();
   }
 
-  /** Seconds until the kernel may next report progress, where bytes are queued. */
+  /** Seconds until the kernel may next report progress; 0 if no bytes are queued. */
   #secondsUntilBurst(): number {
     const queued = queuedIn(this.#backend);
     if (queued === 0 || !(this.#backend instanceof Socket)) return 0;

@@ -2,13 +2,13 @@ import type { Duplex } from 'node:stream';
 
 const carriers = new WeakMap<Duplex, Duplex>();
 
-/** Notes the connection under `stream`: the one that TLS speaks on, or the socket that is wrapped. */
+/** Notes the connection under `stream`: the connection that TLS runs on, or the wrapped socket. */
 export function carriedBy<Stream extends Duplex>(stream: Stream, carrier: Duplex): Stream {
   carriers.set(stream, carrier);
   return stream;
 }
 
-/** The connection that carries the stream's bytes; the stream itself where there is none under it. */
+/** The connection that carries the stream's bytes, or the stream if there is no connection under it. */
 export function carrierOf(stream: Duplex): Duplex {
   return carriers.get(stream) ?? stream;
 }

@@ -17,14 +17,15 @@ export const CLOSE = {
 export const ORDERLY: readonly number[] = [CLOSE.normal, CLOSE.noStatus];
 
 /**
- * Every cause that ends a tunnel, with its close code and the file that decides. Refusals, which come before a tunnel, have
- * their close codes in `errors.ts`.
+ * All causes that end a tunnel, with their close codes and the file that decides. The close codes of refusals, which come before
+ * a tunnel, are in `errors.ts`.
  *
- * The names are the server's. At a client's end (`src/client/`) the peer is the server, and the backend the local program.
+ * The names are written from the view of the server. At a client's end (`src/client/`) the peer is the server, and the backend is
+ * the local program.
  */
 const CODE_OF = {
   // Decided in frames/websocket-stream.ts, by what the client sends or fails to send.
-  /** The code of the client's Close counts. */
+  /** The default; the code of the client's Close has precedence. */
   'client-closed': CLOSE.noStatus,
   'client-ended': CLOSE.abnormal,
   'client-lost': CLOSE.abnormal,
@@ -44,23 +45,23 @@ const CODE_OF = {
   'max-duration': CLOSE.goingAway,
   'read-timeout': CLOSE.internalError,
   'write-timeout': CLOSE.internalError,
-  /** Not a Close frame: the frame would be queued after the bytes that the client does not accept. */
+  /** No Close frame is sent: the frame would be queued after the bytes that the client does not accept. */
   'client-stalled': CLOSE.abnormal,
-  // Decided by the app, in tunnel/ and wstunnel.ts: close(), end() and `refuseWith: 'close'`. The app may give other codes.
+  // Decided by the app, in tunnel/ and wstunnel.ts: close(), end() and `refuseWith: 'close'`. The app may give another code.
   drain: CLOSE.goingAway,
   'ended-by-app': CLOSE.policy,
   refused: CLOSE.policy,
   destroyed: CLOSE.abnormal,
 } as const satisfies Record<CloseCause, number>;
 
-/** How a connection ended: the first Close, or the loss of the connection, decides. */
+/** How a connection ended. The first Close, or the loss of the connection, decides. */
 export interface Ending {
   readonly cause: CloseCause;
   readonly code: number;
   readonly reason: string;
 }
 
-/** `code`: where it is not the cause's default. */
+/** `code`: default is the code of the cause. */
 export function endingOf(cause: CloseCause, reason: string, code: number = CODE_OF[cause]): Ending {
   return { cause, code, reason };
 }

@@ -1,13 +1,13 @@
 /**
- * Bytes per second that a living line is assumed to carry at least: half of the slowest known one, so that both directions
- * may share it.
+ * Bytes per second of the slowest line that counts as alive: half of the slowest known line, so that both directions may share
+ * the line.
  */
 export const SLOWEST_LINE = 4096;
 
-/** Progress can only be seen by samples: so many within `closeTimeout`. */
+/** Samples per `closeTimeout`. Progress is visible by samples only. */
 const SAMPLES = 4;
 
-/** How many times `closeTimeout` patience may add at most: with the default of 10 s five minutes. */
+/** Limit of `patience`, as a multiple of `closeTimeout`: with the default of 10 s five minutes. */
 const MAX_PATIENCE = 30;
 
 /** Times in seconds. */
@@ -18,12 +18,13 @@ export interface CloseTimes {
   readonly drainTimeout?: number;
 }
 
-/** Which deadline has passed. */
+/** The deadline that has passed. */
 export type CloseLimit = keyof CloseTimes;
 
 /**
- * The deadline for a peer to finish, once a Close is on its way. It starts again as long as bytes move: a fixed deadline would
- * cut a slow line off in the middle of its last bytes. A stall of the event loop costs one sample, not the deadline.
+ * The deadline for a peer to finish, once a Close has been sent or received. The deadline starts again as long as bytes move: a
+ * fixed deadline would end a slow line in the middle of the last bytes. A stall of the event loop costs one sample, not the
+ * deadline.
  */
 export class CloseClock {
   readonly #times: CloseTimes;
@@ -31,14 +32,14 @@ export class CloseClock {
   readonly #expired: (limit: CloseLimit) => void;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `sample`: has anything moved since the previous call? `expired` is called once for each start. */
+  /** `sample`: have bytes moved since the previous call? `expired` is called at most once per start. */
   constructor(times: CloseTimes, sample: () => boolean, expired: (limit: CloseLimit) => void) {
     this.#times = times;
     this.#sample = sample;
     this.#expired = expired;
   }
 
-  /** `patience`: seconds without visible progress that are granted now in addition to `closeTimeout`. */
+  /** `patience`: seconds without visible progress that are currently granted in addition to `closeTimeout`. */
   start(patience: () => number = () => 0): void {
     this.stop();
     const { closeTimeout, drainTimeout = Infinity } = this.#times;

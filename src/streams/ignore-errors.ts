@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
 
 /**
- * Adds an `error` listener that stays for the stream's whole life: an ECONNRESET without a listener ends the process, and it may
- * come a tick after every other listener was removed. Who needs to know listens to the `close` that follows.
+ * Adds an `error` listener for the stream's whole life: an ECONNRESET without a listener ends the process, and may arrive a tick
+ * after all other listeners were removed. Code that needs to know of the error listens to the `close` that follows.
  */
 export function ignoreErrors<Stream extends Duplex>(stream: Stream): Stream {
   if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore);
@@ -10,5 +10,5 @@ export function ignoreErrors<Stream extends Duplex>(stream: Stream): Stream {
 }
 
 function ignore(): void {
-  // Nothing to do.
+  // The error is ignored on purpose.
 }

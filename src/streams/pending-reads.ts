@@ -1,13 +1,13 @@
-/** A longer event-loop turn was a stall, in milliseconds. */
+/** Milliseconds. A longer event-loop turn counts as a stall. */
 const STALL = 10;
 
-/** In a busy process every turn is long: turns to wait for at most. */
+/** Limit of turns to wait for: in a busy process every turn is long. */
 const MAX_TURNS = 3;
 
 /**
- * Calls back after an event-loop turn that has read what is queued in the kernel: after a stall of this process, bytes that came
- * in time are still unread. If that turn stalls as well, another one follows. `longest` is the longest of these turns, in
- * milliseconds. The function returned cancels the call.
+ * Calls back after an event-loop turn that has read the bytes queued in the kernel: after a stall of this process, bytes that
+ * arrived in time are still unread. If that turn stalls as well, another turn follows. `longest` is the duration of the longest
+ * of these turns, in milliseconds. The returned function cancels the call.
  */
 export function afterPendingReads(callback: (longest: number) => void): () => void {
   let immediate: NodeJS.Immediate;

@@ -1,19 +1,21 @@
 import type { OnReadOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-/** Free bytes in front of the bytes that were read: the longest header of a frame without a mask (RFC 6455 section 5.2). */
+/** Free bytes in front of the received bytes: the longest header of an unmasked frame (RFC 6455 section 5.2). */
 const FRONT = 10;
 
-/** Bytes that an idle connection has. No round number: bytes that fill it exactly are nearly always the beginning of more. */
+/** Bytes of buffer per idle connection. Not a power of two: bytes that fill the buffer exactly are nearly always the start of more. */
 const SMALL = 4000;
 
-/** Larger reads cost fewer turns and wake-ups for each byte. Measured: above this nothing is left to gain. In bytes. */
+/**
+ * Bytes of a large read. Larger reads cost fewer turns and wake-ups per byte; by measurement, reads above this size gain nothing.
+ */
 const LARGE = 512 * 1024;
 
-/** No limit makes large reads smaller than this, in bytes. */
+/** Bytes. No limit makes large reads smaller than this. */
 const LEAST = 64 * 1024;
 
-/** Large buffers that nobody uses: as many as a busy process needs at once. */
+/** Unused large buffers: as many as a busy process needs at once. */
 const pool: Buffer[] = [];
 const MOST_POOLED = 8;
 
@@ -32,35 +34,35 @@ function allocateSmall(): Buffer {
 const readsOf = new WeakMap<Duplex, PooledReads>();
 
 /**
- * Reads of a plain socket into buffers that are used again: the connection's small one as long as little comes, a large one
- * of the pool as soon as the small one is full. The bytes of one wake-up are handed on as one piece.
+ * Reads of a plain socket into reused buffers: the connection's small buffer while few bytes arrive, a large buffer of the pool
+ * as soon as the small buffer is full. The bytes of one wake-up are passed on as one piece.
  *
- * A large buffer belongs to one connection, from before the read until all of its bytes are written: shared by two, bytes
- * of one would reach the other.
+ * A large buffer belongs to one connection, from before the read until all of the bytes are written: if two connections shared a
+ * buffer, bytes of one would reach the other.
  */
 export class PooledReads {
   /** For `net.connect`. */
   readonly onread: OnReadOpts = {
-    // Node asks for it after each read.
+    // Node calls this function after each read.
     buffer: () => this.#memory.subarray(this.#end),
     callback: (length) => this.#onRead(length),
   };
 
   #small = allocateSmall();
   #memory = this.#small;
-  // The bytes that were read and not handed on.
+  // The range of received bytes that were not passed on yet.
   #begin = FRONT;
   #end = FRONT;
-  /** The small buffer was full, and more bytes may still come in this wake-up. */
+  /** The small buffer was full, and more bytes may still arrive in this wake-up. */
   #isWaiting = false;
-  /** The buffer whose bytes are just being handed on. */
+  /** The buffer whose bytes are being passed on now. */
   #lent: Buffer | undefined;
-  /** `keep` was called for it. */
+  /** Was `keep` called for the lent buffer? */
   #isKept = false;
   #largeSize = LARGE;
   #receive: ((bytes: Buffer) => void) | undefined;
 
-  /** The reads of a socket that was made with `onread`. */
+  /** The reads of a socket created with `onread`. */
   static of(stream: Duplex): PooledReads | undefined {
     return readsOf.get(stream);
   }
@@ -69,13 +71,13 @@ export class PooledReads {
     readsOf.set(stream, this);
   }
 
-  /** Reads at most `most` bytes at once. `receive` may use them until it returns, and longer if it calls `keep`. */
+  /** Reads at most `most` bytes at once. `receive` may use the bytes until it returns, and longer after a call of `keep`. */
   start(receive: (bytes: Buffer) => void, most: number): void {
     this.#receive = receive;
     this.#largeSize = Math.min(LARGE, Math.max(LEAST, most));
   }
 
-  /** Are these bytes part of the buffer that is just being handed on? */
+  /** Are these bytes part of the buffer that is being passed on now? */
   lends(bytes: Buffer): boolean {
     return bytes.buffer === this.#lent?.buffer;
   }
@@ -85,12 +87,12 @@ export class PooledReads {
     return bytes.length < this.#largeSize / 4;
   }
 
-  /** The bytes with `length` free bytes in front of them, at most `FRONT`. */
+  /** The bytes with `length` free bytes in front; `length` is at most `FRONT`. */
   extend(bytes: Buffer, length: number): Buffer {
     return Buffer.from(bytes.buffer, bytes.byteOffset - length, length + bytes.length);
   }
 
-  /** The bytes being handed on are still in use: the next read takes another buffer. Returns what to call when they are free. */
+  /** Keeps the bytes that are being passed on: the next read uses another buffer. Call the returned function to free the bytes. */
   keep(): () => void {
     const memory = this.#lent;
     this.#isKept = true;
@@ -99,11 +101,11 @@ export class PooledReads {
     };
   }
 
-  /** Hands on the bytes that wait for more. */
+  /** Passes on the bytes of a full small buffer without waiting for more bytes. */
   readonly flush = (): void => {
     if (!this.#isWaiting) return;
     this.#isWaiting = false;
-    // The next read continues after them in the large buffer: these bytes are handed on from the small one.
+    // The next read continues in the large buffer, after a copy of these bytes: pass them on from the small buffer.
     this.#handOn(this.#small, FRONT, FRONT + SMALL);
     this.#begin = this.#end;
   };
@@ -111,7 +113,7 @@ export class PooledReads {
   /** The socket is closed. */
   end(): void {
     this.flush();
-    // A buffer that is just being handed on may be in use: it is given back after that, once.
+    // A buffer that is being passed on may be in use: `#onRead` or the caller of `keep` gives such a buffer back, once.
     if (this.#memory !== this.#lent) giveBack(this.#memory);
     this.#memory = this.#small;
     this.#begin = this.#end = FRONT;
@@ -127,7 +129,7 @@ export class PooledReads {
     }
     this.#isWaiting = false;
     const kept = this.#handOn(memory, this.#begin, this.#end);
-    // A read that fills the buffer leaves more in the kernel.
+    // After a read that fills the buffer, more bytes are in the kernel.
     if (isFull) this.#memory = kept ? takeLarge(this.#largeSize) : memory;
     else {
       if (!kept) giveBack(memory);
@@ -142,11 +144,11 @@ export class PooledReads {
     this.#small.copy(large, FRONT, FRONT);
     this.#memory = large;
     this.#isWaiting = true;
-    // Where nothing follows, no read comes.
+    // If no bytes follow, no read follows either.
     setImmediate(this.flush);
   }
 
-  /** True: the buffer is still in use. */
+  /** Returns true if the buffer is still in use. */
   #handOn(memory: Buffer, begin: number, end: number): boolean {
     this.#lent = memory;
     this.#receive?.(memory.subarray(begin, end));

@@ -7,24 +7,24 @@ import { ifEndIsOrderly, reset } from './reset.js';
 import { WriteProgress } from './write-progress.js';
 import { WriteQueue } from './write-queue.js';
 
-/** Bytes that Node reads at once: after a read that filled all of it, the next one follows in the same event-loop turn. */
+/** Bytes that Node reads at once: after a full read, the next read follows in the same event-loop turn. */
 const FULL_READ = 65_536;
 
-/** The client's end, as the relay uses it. */
+/** The client's end, in the view of the relay. */
 export interface ClientEnd {
-  /** False: stop until `drain`. `reads`: whose memory the bytes may lie in. */
+  /** Returns false to stop the caller until `drain`. `reads`: the reads whose memory may contain the bytes. */
   send(bytes: Buffer, mayRelease: boolean, reads?: PooledReads): boolean;
   pause(): void;
   resume(): void;
-  /** Compares the client's queue with the previous sample. True: the client has accepted queued bytes since then. */
+  /** Compares the client's queue with the previous sample. True: the client has accepted queued bytes in between. */
   sample(now: number): boolean;
-  /** By the samples: since when the client has accepted none of its queued bytes. */
+  /** The time of the earliest sample after which the client has accepted no queued bytes. */
   readonly stalledSince: number | undefined;
-  /** Bytes sent to the client that were still queued when its connection was given up. */
+  /** Bytes sent to the client that were still queued when the client's connection was given up. */
   readonly abandoned: number;
   /** After `isDelivering` was true: the backend has accepted all payload. */
   confirmDelivery(): void;
-  /** Or it never will. Returns how the client's connection ended, in the light of that. */
+  /** The counterpart: the backend will never accept all payload. Returns how the client's connection ended in this case. */
   failDelivery(reason: string): Ending;
   /** All bytes of the backend were sent. */
   finish(reason: string): void;
@@ -34,14 +34,14 @@ export interface ClientEnd {
 export interface RelaySettings {
   /** Bytes of memory queued for the backend above which the client is not read. */
   readonly buffered: number;
-  /** Seconds that the backend has to finish after the client. See {@link CloseClock}. */
+  /** Seconds that the backend has to finish after the end of the client. See {@link CloseClock}. */
   readonly closeTimeout: number;
   readonly drainTimeout?: number;
 }
 
 /**
- * Bytes both ways between a client and a backend, with backpressure and one teardown. The relay is the handler of the client's
- * stream, and listens to the backend itself. The backend is a socket of Node's or a {@link tame} stream.
+ * Moves bytes in both directions between a client and a backend, with backpressure and one teardown. The relay is the handler of
+ * the client's stream, and listens to the backend directly. The backend is a socket of Node's or a {@link tame} stream.
  *
  *     the client's stream              relay                      the backend
  *     payload(), full: client.pause()  --->  write queue  --->  write, drained: client.resume()
@@ -54,13 +54,13 @@ export interface RelaySettings {
  *
  *     both are freed: closed() and 'close'  --->  done()
  *
- * Each deadline starts again as long as bytes move. A backend that has not accepted all bytes by then is reset: after an orderly
- * end it would believe that there were no more.
+ * Each deadline starts again as long as bytes move. A backend that has not accepted all bytes at the deadline is reset: after an
+ * orderly end the backend would assume that the bytes are complete.
  */
 export class Relay {
-  /** Since when the backend has been read and has sent nothing; undefined while the backend is paused. */
+  /** The start of the backend's silence while the backend is read; undefined while the backend is paused. */
   silentSince: number | undefined = performance.now();
-  /** When payload last came or, to a slow peer, was accepted: by `performance.now()`, and as the last `sample` saw it. */
+  /** The time when payload last arrived or, to a slow peer, was accepted: by `performance.now()`, as seen at the last `sample`. */
   lastPayload = performance.now();
   /** Bytes of payload, from the client and from the backend. */
   #received = 0;
@@ -70,13 +70,13 @@ export class Relay {
   readonly #toBackend: WriteQueue;
   readonly #settings: RelaySettings;
   readonly #done: (ending: Ending) => void;
-  /** Nobody else keeps a chunk that the backend reports as read or written. */
+  /** No other code keeps a chunk that the backend reports as read or written. */
   readonly #ownsChunks: boolean;
   readonly #reads: PooledReads | undefined;
   readonly #progress: WriteProgress;
-  /** Blocks payload to the client: its Close was sent or received. What the backend still sends is dropped. */
+  /** Blocks payload to the client: a Close was sent to or received from the client. Further bytes of the backend are dropped. */
   #isClosing = false;
-  /** Since the client's last byte. */
+  /** Set after the client's last byte. */
   #finish: BackendFinish | undefined;
   /** The backend is freed. */
   #isBackendGone = false;
@@ -107,34 +107,34 @@ export class Relay {
       this.#onClose();
       return;
     }
-    // TLS reads from its handshake on: `end` may have been emitted before anybody listened.
+    // TLS reads from the handshake on: `end` may have been emitted before a listener was added.
     if (backend.readableEnded) this.#onEnd();
     backend.resume();
   }
 
-  /** Looks at both queues: brings `lastPayload`, `stalledSince` and `clientStalledSince` up to date. */
+  /** Samples both queues, and updates `lastPayload`, `stalledSince` and `clientStalledSince`. */
   sample(now: number): void {
     const toBackend = this.#progress.sample(now);
     const toClient = this.#client.sample(now);
     if (toBackend || toClient) this.lastPayload = now;
   }
 
-  /** By the samples: since when the backend has accepted none of its queued bytes; undefined where none are queued. */
+  /** The time of the earliest sample after which the backend has accepted no queued bytes; undefined if no bytes are queued. */
   get stalledSince(): number | undefined {
     return this.#progress.stalledSince;
   }
 
-  /** The same of the client. */
+  /** The time of the earliest sample after which the client has accepted no queued bytes; undefined if no bytes are queued. */
   get clientStalledSince(): number | undefined {
     return this.#client.stalledSince;
   }
 
-  /** Payload bytes from the client; once the backend was given up, only those that its side had accepted. */
+  /** Payload bytes from the client. After the backend was given up: only the bytes that the backend's side had accepted. */
   get bytesIn(): number {
     return Math.max(0, this.#received - this.#toBackend.abandoned);
   }
 
-  /** Payload bytes from the backend; once the client was given up, only those that its side had accepted. */
+  /** Payload bytes from the backend. After the client was given up: only the bytes that the client's side had accepted. */
   get bytesOut(): number {
     // PONGs are queued with the payload.
     return Math.max(0, this.#sent - this.#client.abandoned);
@@ -158,16 +158,16 @@ export class Relay {
 
   closing(): void {
     this.#isClosing = true;
-    // Bytes of the backend can't be delivered after a Close, but its end must be seen.
+    // After a Close, bytes of the backend can't be delivered, but the end of the backend must be seen.
     this.#backend.resume();
   }
 
-  /** Writes the payload that was gathered: only then `isDelivering` tells what the kernel has not accepted. */
+  /** Writes the gathered payload: only after that, `isDelivering` reports the bytes that the kernel has not accepted. */
   flush(): void {
     this.#toBackend.flush();
   }
 
-  /** Does the backend still have to accept some of the payload? */
+  /** Is payload left that the backend has not accepted? */
   isDelivering(): boolean {
     return this.#backend.writable && this.#backend.writableLength > 0;
   }
@@ -177,7 +177,7 @@ export class Relay {
     return this.#progress.sample(now);
   }
 
-  /** No more payload will come. Not `isWhole`: the client's end was lost on the way. See {@link BackendFinish}. */
+  /** No more payload will come. `isWhole` is false if the end of the client's data was lost. See {@link BackendFinish}. */
   ended(isWhole = true): void {
     if (this.#isBackendGone) return;
     this.flush();
@@ -240,12 +240,12 @@ export class Relay {
     backend.off('close', this.#onClose);
     this.#reads?.end();
     this.#fail();
-    // A client paused for this backend would never be heard to close.
+    // The Close of a client that is paused for this backend would never be read.
     this.#client.resume();
     this.#settle();
   };
 
-  /** Does nothing where `end` or `error` came before. */
+  /** Does nothing after an `end` or an `error`. */
   #fail(): void {
     this.#client.close(endingOf('backend-failed', 'the backend failed'));
   }

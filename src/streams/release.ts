@@ -3,29 +3,30 @@ import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { MessageChannel } from 'node:worker_threads';
 
-// What is transferred to a port whose other end is closed is freed at once.
+// A buffer transferred to a port whose other end is closed is freed at once.
 const { port1: bin, port2: otherEnd } = new MessageChannel();
 otherEnd.close();
 
-/** Smaller chunks are cheaper to leave to the garbage collector, in bytes. */
+/** Bytes. Smaller chunks are cheaper to leave to the garbage collector. */
 const WORTHWHILE = 16_384;
 
 /**
- * Node's own sockets, TCP, unix and TLS: no method throws, `close` comes once, and they keep no chunk that they have read or
- * written. Of a derived class, or any other Duplex, nothing of that is sure.
+ * Is the stream a socket of Node's (TCP, unix or TLS)? Methods of these sockets do not throw, `close` is emitted once, and no
+ * chunk is kept after reading or writing. A derived class, or any other Duplex, guarantees none of these rules.
  */
 export function isNodeSocket(stream: Duplex): boolean {
   return isPlain(stream) || Object.getPrototypeOf(stream) === TLSSocket.prototype;
 }
 
-/** A connection of the kernel's, without a layer in between. */
+/** Is the stream a connection of the kernel, without a layer in between? */
 export function isPlain(stream: Duplex): boolean {
   return Object.getPrototypeOf(stream) === Socket.prototype;
 }
 
 /**
- * Frees the memory of a chunk that a socket has read, after it was written. Left to the garbage collector, some 40 MiB of such
- * chunks pile up before it runs, and each read takes cold memory. The chunk becomes empty: nobody may use it any more.
+ * Frees the memory of a chunk read from a socket, after the chunk was written. Left to the garbage collector, some 40 MiB of such
+ * chunks pile up before a collection, and each read uses cold memory. The chunk becomes empty: no code may use the chunk
+ * afterwards.
  */
 export function release(chunk: Buffer): void {
   const { buffer } = chunk;
@@ -34,7 +35,7 @@ export function release(chunk: Buffer): void {
   try {
     bin.postMessage(null, [buffer as ArrayBuffer]);
   } catch {
-    // Marked as untransferable: the garbage collector frees it.
+    // The buffer is marked as untransferable: the garbage collector frees the memory.
   }
 }
 

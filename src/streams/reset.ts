@@ -5,12 +5,12 @@ import { carrierOf } from './carrier.js';
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Destroys a stream so that its peer can tell the end from an orderly one: a TCP connection, also one under TLS, is reset.
- * A unix socket or an app's own stream has no reset; they are destroyed.
+ * Destroys a stream in such a way that the peer can tell this end from an orderly end: a TCP connection, also under TLS, is
+ * reset. A unix socket or an app's own stream has no reset, and is only destroyed.
  */
 export function reset(stream: Duplex): void {
   const carrier = carrierOf(stream);
-  // Node throws for a unix socket, and waits for a socket that is connecting.
+  // For a unix socket Node throws, and for a connecting socket Node waits.
   if (carrier instanceof Socket && carrier.remoteFamily !== undefined)
     try {
       carrier.resetAndDestroy();
@@ -21,9 +21,10 @@ export function reset(stream: Duplex): void {
 }
 
 /**
- * Calls back if the `end` of a stream was an orderly one. A reset that finds unread bytes is reported as an end (libuv takes the
- * hang-up after them for one). The kernel still knows: even an empty write fails, and `error` or `close` follows. EPIPE is
- * what an orderly end leaves behind. TLS would keep an empty write to itself: its connection is asked.
+ * Calls back if the `end` of a stream was orderly. A reset with unread bytes before it is reported as an end, since libuv
+ * mistakes the hang-up after the bytes for an end. The kernel still knows of the reset: even an empty write fails with
+ * ECONNRESET, and `error` or `close` follows. After an orderly end the write may fail with EPIPE. TLS would not pass on an empty
+ * write, so the write goes to the connection under TLS.
  */
 export function ifEndIsOrderly(stream: Duplex, callback: () => void): void {
   const carrier = carrierOf(stream);

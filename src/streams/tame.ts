@@ -6,25 +6,28 @@ import { ignoreErrors } from './ignore-errors.js';
 import { isNodeSocket } from './release.js';
 import { acceptedMark, type Counted } from './write-progress.js';
 
-/** Chunks that a stream may push in one event-loop turn: a stream that makes its bytes itself would never leave the turn. */
+/**
+ * Limit of the chunks that a stream may push in one event-loop turn: a stream that generates bytes without I/O would never end
+ * the turn.
+ */
 const MAX_CHUNKS = 16;
 
 type Done = (error?: Error | null) => void;
 
-/** A stream that keeps the rules of {@link tame} by itself. */
+/** A stream that already follows the rules of {@link tame}. */
 interface Tame {
   readonly isTame?: boolean;
 }
 
 /**
- * An app's own stream may throw in any method, never emit `close` or emit it twice, call back twice, or push without end.
- * Relay and frames rely on a socket's rules: methods do not throw, a failure is an `error`, `close` comes once and surely.
- * Node's own sockets, and streams of ours that say `isTame`, are returned as they are; any other stream is wrapped.
+ * An app's own stream may throw in any method, never emit `close` or emit `close` twice, call back twice, or push without end.
+ * Relay and frames rely on a socket's rules: methods do not throw, a failure is an `error`, `close` is always emitted, and only
+ * once. Node's own sockets, and our streams with `isTame`, are returned unchanged; any other stream is wrapped.
  */
 export function tame(stream: Duplex): Duplex {
   if (isNodeSocket(stream) || (stream as Tame).isTame === true) return stream;
   const tamed = new TameStream(stream);
-  // A socket of a derived class can be reset, and has a Nagle algorithm to turn off.
+  // A socket of a derived class can be reset, and has a Nagle algorithm that can be turned off.
   return stream instanceof Socket ? carriedBy(tamed, stream) : tamed;
 }
 
@@ -32,20 +35,20 @@ class TameStream extends Duplex implements Tame, Counted {
   readonly isTame = true;
   readonly #inner: Duplex;
   #accepted = 0;
-  /** Chunks that came in this event-loop turn. */
+  /** Chunks received in this event-loop turn. */
   #chunks = 0;
-  /** Somebody reads: before that a failure is kept, as a socket keeps an error that nobody has seen. */
+  /** The stream is being read. Before the first read a failure is kept, as a socket keeps an error before a listener is added. */
   #isRead = false;
   #failure: Error | undefined;
-  /** Blocks reading: nobody has asked for bytes. */
+  /** Blocks reading while false: no reader has asked for bytes. */
   #isAsked = false;
-  /** Blocks reading: no bytes follow those that were pushed. */
+  /** Blocks reading: no bytes follow the pushed bytes. */
   #hasEnded = false;
-  /** Blocks writing: the inner stream ended, closed, and takes nothing any more. Bytes read before that may still be unread. */
+  /** Blocks writing: the inner stream has ended or closed, and accepts no more bytes. Earlier bytes may still be unread. */
   #isGone = false;
 
   constructor(inner: Duplex) {
-    // Asks for bytes only when none are left: the inner stream has a buffer, and a second one is not needed.
+    // Asks for bytes only when no bytes are left: the inner stream has a buffer, and a second buffer is not needed.
     super({ readableHighWaterMark: 1 });
     this.#inner = ignoreErrors(inner);
     ignoreErrors(this);
@@ -66,7 +69,7 @@ class TameStream extends Duplex implements Tame, Counted {
   override _read(): void {
     const inner = this.#inner;
     this.#isRead = true;
-    // An end or a failure may have come before anybody listened, or without an event.
+    // An end or a failure may have happened before a listener was added, or without an event.
     if (inner.readableEnded) this.#onEnd();
     else if (this.#failure ?? inner.errored) this.destroy(this.#failure ?? lossOf(inner));
     else if (inner.destroyed) this.destroy(lossOf(inner));
@@ -117,7 +120,7 @@ class TameStream extends Duplex implements Tame, Counted {
       });
   }
 
-  /** Calls back once: with what is thrown, or as the inner stream does. */
+  /** Calls back once: with a thrown error, or with the result of the inner stream. */
   #attempt(done: Done, act: (once: Done) => void): void {
     let isDone = false;
     const once: Done = (error) => {
@@ -169,7 +172,7 @@ class TameStream extends Duplex implements Tame, Counted {
       this.destroy(this.#inner.errored ?? undefined);
       return;
     }
-    // What came before the end is still to be read.
+    // Bytes received before the end may still be unread.
     this.#isGone = true;
     this.once('end', () => this.destroy());
   };

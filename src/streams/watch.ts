@@ -2,7 +2,7 @@ import { endingOf, type Ending } from './close-causes.js';
 import { afterPendingReads } from './pending-reads.js';
 import type { CloseCause } from '../types.js';
 
-/** The limits of one tunnel, in seconds; 0 is no limit. */
+/** The limits of one tunnel, in seconds; 0 means no limit. */
 export interface WatchLimits {
   readonly idleTimeout: number;
   readonly maxDuration: number;
@@ -11,41 +11,41 @@ export interface WatchLimits {
   readonly clientWriteTimeout: number;
 }
 
-/** The tunnel that is watched. Times are those of `performance.now()`. */
+/** The watched tunnel. Times are values of `performance.now()`. */
 export interface Activity {
-  /** Brings the other members up to date. */
+  /** Updates the other members. */
   sample(now: number): void;
-  /** The last payload, either way. */
+  /** The time of the last payload, in either direction. */
   readonly lastPayload: number;
-  /** Since when the backend has been read and has sent nothing; undefined while the backend is paused. */
+  /** The start of the backend's silence while the backend is read; undefined while the backend is paused. */
   readonly silentSince: number | undefined;
-  /** Since when the backend has accepted none of its queued bytes; undefined where none are queued. */
+  /** The time of the earliest sample after which the backend has accepted no queued bytes; undefined if no bytes are queued. */
   readonly stalledSince: number | undefined;
-  /** The same of the client. */
+  /** The time of the earliest sample after which the client has accepted no queued bytes; undefined if no bytes are queued. */
   readonly clientStalledSince: number | undefined;
 }
 
-/** A longer delay makes `setTimeout` fire at once; longer times take several timers. */
+/** Milliseconds. A longer delay would make `setTimeout` fire at once; longer times take several timers. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
-/** A stall, of a peer or of our own event loop, can only be seen by samples: so many within its limit. */
+/** Samples per limit. A stall, of a peer or of our event loop, is visible by samples only. */
 const SAMPLES = 4;
 
 interface Limit {
   readonly cause: CloseCause;
-  /** For people, followed by the seconds. */
+  /** The text for people; the seconds are appended. */
   readonly what: string;
   readonly seconds: number;
-  /** Since when the limit counts; undefined while it does not. */
+  /** The time when the limit starts to count; undefined while the limit does not apply. */
   readonly since: () => number | undefined;
-  /** Longest time to the next sample, in ms. */
+  /** The longest time to the next sample, in ms. */
   readonly period: number;
 }
 
 /**
- * Ends a tunnel that is idle or too old, whose backend neither sends nor accepts data, or whose client accepts none. One timer
- * for all limits, set again only when it fires: traffic costs nothing. `expire` is called once; the function returned stops the
- * watch.
+ * Ends a tunnel that is idle or too old, whose backend neither sends nor accepts data, or whose client accepts no data. One timer
+ * for all limits is set again only after it fires: traffic costs nothing. `expire` is called at most once; the returned function
+ * stops the watch.
  */
 export function watch(limits: WatchLimits, activity: Activity, expire: (ending: Ending) => void): () => void {
   const start = performance.now();
@@ -57,7 +57,7 @@ export function watch(limits: WatchLimits, activity: Activity, expire: (ending: 
     since: () => number | undefined,
     isSampled = true,
   ): Limit => ({ cause, seconds, what, since, period: isSampled ? (seconds * 1000) / SAMPLES : Infinity });
-  // While our event loop stalls, the client's bytes do not even reach the backend.
+  // While our event loop stalls, even the client's bytes do not reach the backend.
   const silentSince = () => activity.silentSince && Math.max(activity.silentSince, awakeSince);
   const all = [
     limit('idle', limits.idleTimeout, 'idle for', () => activity.lastPayload, false),

@@ -2,15 +2,15 @@ import type { Duplex } from 'node:stream';
 import { isPlain } from './release.js';
 import { queuedIn } from './write-progress.js';
 
-/** Bytes of memory that a queued write holds at least: a piece of one byte has its objects, too. */
+/** Least bytes of memory of a queued write: even a piece of one byte needs objects. */
 const MIN_MEMORY = 1024;
 
-/** Bytes that one system call writes at most: as much as one read of the kernel's own finds. */
+/** Limit of bytes per system call: as many as one read of the kernel returns. */
 const MAX_GATHERED = 512 * 1024;
 
 /**
- * Writes to a stream, and limits the queue by the memory that it holds: pieces of one byte, or one byte left of a whole chunk,
- * hold hundreds and thousands of times their length.
+ * Writes to a stream, and limits the queue by memory instead of length: pieces of one byte, or one byte left of a whole chunk,
+ * need hundreds or thousands of times their length.
  */
 export class WriteQueue {
   readonly #stream: Duplex;
@@ -18,12 +18,12 @@ export class WriteQueue {
   readonly #drained: () => void;
   /** Bytes written so far. */
   written = 0;
-  /** Bytes of these that were still queued when the stream was given up. */
+  /** The part of `written` that was still queued when the stream was given up. */
   abandoned = 0;
-  /** Bytes of memory that queued writes hold. */
+  /** Bytes of memory of all queued writes. */
   #memory = 0;
   #writes = 0;
-  /** `drained` is to be called when the queue is empty. */
+  /** `drained` must be called when the queue is empty. */
   #isDrainAwaited = false;
   readonly #maxGathered: number;
   /** The stream is corked: more writes follow in this event-loop turn. */
@@ -38,14 +38,14 @@ export class WriteQueue {
     this.#maxGathered = isPlain(stream) ? Math.min(MAX_GATHERED, limit / 2) : 0;
   }
 
-  /** The limit is reached: write no more, and call {@link awaitDrain}. Bytes that the kernel accepts at once never count. */
+  /** True at the limit: stop writing, and call {@link awaitDrain}. Bytes that the kernel accepts at once never count. */
   get isFull(): boolean {
     return this.#memory >= this.#limit && this.#stream.writableLength > 0;
   }
 
   /**
-   * `written` is called when the stream has let go of the bytes; after an error it may still have them. `more`: another write
-   * follows in this event-loop turn, and one system call may write both. Each call wakes the peer up.
+   * `written` is called when the stream no longer uses the bytes; after an error the stream may still use the bytes. `more`:
+   * another write follows in this event-loop turn, and one system call may write both. Each system call wakes up the peer.
    */
   write(bytes: Buffer, written?: (error?: Error | null) => void, more = false): void {
     if (more && !this.#isGathering && bytes.length < this.#maxGathered) {
@@ -70,21 +70,21 @@ export class WriteQueue {
     if (!more || this.#gathered >= this.#maxGathered) this.flush();
   }
 
-  /** Writes what was gathered. */
+  /** Writes the gathered bytes. */
   readonly flush = (): void => {
     if (!this.#isGathering) return;
     this.#isGathering = false;
     this.#stream.uncork();
   };
 
-  /** Has `drained` called once the queue is empty. */
+  /** Requests one call of `drained` for when the queue is empty. */
   awaitDrain(): void {
     this.#isDrainAwaited = true;
   }
 
   /**
-   * Notes what is queued, before the stream is destroyed: afterwards the number is lost. `extra` bytes of each write are no
-   * payload, and `others` bytes were written past this queue.
+   * Records the number of queued bytes before the stream is destroyed: afterwards the number is lost. `extra` bytes of each write
+   * are not payload, and `others` bytes were written to the stream past this queue.
    */
   abandon(extra = 0, others = 0): void {
     this.abandoned ||= Math.max(0, queuedIn(this.#stream) - extra * this.#writes - others);

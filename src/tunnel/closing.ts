@@ -42,7 +42,7 @@ export function checkClose(code: unknown, reason: unknown): void {
 }
 
 /**
- * Ends all connections of a tunnel: refuses opening requests, sends Close to open tunnels, and destroys the remaining
+ * Ends all connections of a tunnel object: refuses opening requests, sends Close to open tunnels, and destroys the remaining
  * connections after `timeout`.
  */
 export async function drain(context: TunnelContext, { timeout, code, reason }: CloseOptions): Promise<void> {

@@ -11,7 +11,7 @@ import type { ClosedInfo, Next, RefuseInfo, TunnelInfo } from '../types.js';
 import type { OpeningAttempt } from '../upgrade/opening-attempt.js';
 import type { PendingUpgrade } from '../upgrade/pending-upgrade.js';
 
-/** The state that all connections of one tunnel object share. */
+/** The state shared by all connections of one tunnel object. */
 export interface TunnelContext {
   readonly limits: CountLimits & { readonly buffered: number };
   readonly counter: Counter;
@@ -22,7 +22,7 @@ export interface TunnelContext {
   readonly spawner: Spawner;
   readonly totals: Totals;
   readonly log: Log;
-  /** Requests on their way to the 101 response; aborted by `close()` and `end()`. */
+  /** Requests before the 101 response; aborted by `close()` and `end()`. */
   readonly opening: Set<OpeningRequest>;
   readonly open: Set<OpenTunnel>;
   /** Sockets that were upgraded only to receive the Close of a refusal. */
@@ -43,7 +43,7 @@ export interface Closable {
   destroy(): void;
 }
 
-/** A request on its way to the 101 response. */
+/** A request before the 101 response. */
 export interface OpeningRequest {
   readonly attempt: OpeningAttempt;
   /** Address and user as far as known, and an empty `backend`. */
@@ -69,7 +69,7 @@ export interface ClientIdentity {
   origin?: string | undefined;
 }
 
-/** One request, the settings by the rules, and the ways to answer the request. */
+/** One request, the settings after the rules, and the ways to answer the request. */
 export interface RequestContext<Req extends IncomingMessage> {
   readonly settings: RuleSettings<Req>;
   readonly req: Req;
@@ -78,7 +78,7 @@ export interface RequestContext<Req extends IncomingMessage> {
   readonly pending: PendingUpgrade | undefined;
 }
 
-/** A tunnel as events and `end()` see it. */
+/** A tunnel in the form for events and `end()`. */
 export function infoOf(
   client: ClientIdentity,
   backend: string,

@@ -10,12 +10,12 @@ export async function hook<T>(name: string, signal: AbortSignal, call: () => T |
     signal.throwIfAborted();
     const outcome = call();
     if (isPromise(outcome)) return await orAborted(signal, () => outcome);
-    // The usual, synchronous case; the hook may have ended the request itself.
+    // The usual, synchronous case. The hook may have ended the request.
     signal.throwIfAborted();
     return outcome;
   } catch (error) {
     if (signal.aborted && error === signal.reason) throw error;
-    // A refusal that a step of the opening decided on is not a failure of the hook.
+    // A refusal decided by a step of the opening is not a failure of the hook.
     if (error instanceof TunnelError && error.code !== 'WSTUNNEL_OPTION') throw error;
     throw new TunnelError('WSTUNNEL_HOOK_FAILED', `${name} failed: ${messageOf(error)}`, { cause: error });
   }

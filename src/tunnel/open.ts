@@ -22,8 +22,8 @@ import type { Route } from './route.js';
 import { startSession } from './session.js';
 
 /**
- * Never rejects: the caller does not await the promise, and a rejection would end the process. A request that cannot even be
- * refused (the app's `res` may throw) loses the connection.
+ * Opens a tunnel. Never rejects: the caller does not await the promise, and a rejection would end the process. A request that
+ * cannot even be refused (the app's `res` may throw) loses the connection.
  */
 export async function openTunnel<Req extends IncomingMessage>(
   context: TunnelContext,
@@ -41,9 +41,9 @@ export async function openTunnel<Req extends IncomingMessage>(
 }
 
 /**
- * The story of one tunnel. The request has passed the app's middleware, and the rules have chosen the settings. Authorize
- * the request, choose and dial a backend, send the 101 response, and relay until both ends are closed. A failure before the
- * 101 response is a refusal; the promise rejects where the refusal cannot be sent.
+ * All steps of one tunnel. Before: the request has passed the app's middleware, and the rules have chosen the settings. Authorize
+ * the request, choose and dial a backend, send the 101 response, and relay until both ends are closed. A failure before the 101
+ * response is a refusal; the promise rejects if the refusal cannot be sent.
  */
 async function open<Req extends IncomingMessage>(
   context: TunnelContext,
@@ -68,7 +68,7 @@ async function open<Req extends IncomingMessage>(
   let target: Awaited<ReturnType<typeof chooseTarget>> | undefined;
   let backend: BackendConnection | undefined;
   try {
-    // Getters of the app or its framework, which may throw: for `ip`, Express calls its `trust proxy` function.
+    // Getters of the app or framework, which may throw: for `ip`, Express calls the app's `trust proxy` function.
     client.url = redactUrl(urlOf(req));
     client.address = normalizeAddress(defaultAddress(req) ?? '');
     openingSlots.push(leaseOrThrow(context.openings.start()));
@@ -89,7 +89,7 @@ async function open<Req extends IncomingMessage>(
     const subprotocol = await chooseSubprotocol(settings, handshake, req, signal);
     checkStillWaiting(pending, res);
     const claimed = await pending.claim(signal);
-    // Asked again, now that the backend is known.
+    // Checked again, now that the backend is known.
     const late = context.ends.refusalOf(infoOf(client, backend.host.id, Date.now()), arrived);
     if (late) attempt.abort(late);
     // Synchronous from here to the end: `end()` and `close()` find the request either in `opening` or in `open`.
@@ -110,10 +110,7 @@ async function open<Req extends IncomingMessage>(
   }
 }
 
-/**
- * Counts an upgrade that leads to this tunnel, before the app gets the request. Returns the refusal where there are too
- * many.
- */
+/** Counts an upgrade that leads to this tunnel, before the app gets the request. Returns the refusal if there are too many upgrades. */
 export function countUpgrade(context: TunnelContext, req: IncomingMessage): Lease | TunnelError {
   const slot = context.openings.start();
   if (slot instanceof TunnelError) {
@@ -128,7 +125,7 @@ function leaseOrThrow(slot: Lease | TunnelError): Lease {
   return slot;
 }
 
-/** `binary` where offered, and never required (RFC 6455 section 4.2.2 item 5.5). */
+/** `binary` if offered, and never required (RFC 6455 section 4.2.2 item 5.5). */
 async function chooseSubprotocol<Req extends IncomingMessage>(
   { subprotocol }: RuleSettings<Req>,
   { subprotocols }: OpeningHandshake,
@@ -145,7 +142,7 @@ async function chooseSubprotocol<Req extends IncomingMessage>(
   return chosen;
 }
 
-/** The whole URL, which Express keeps as `originalUrl` while removing the mount path from `url`. */
+/** The whole URL. Express keeps the whole URL as `originalUrl` and removes the mount path from `url`. */
 export function urlOf(req: IncomingMessage): string {
   return (req as IncomingMessage & { originalUrl?: string }).originalUrl ?? req.url ?? '/';
 }

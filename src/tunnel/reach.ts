@@ -22,7 +22,7 @@ import type { Route } from './route.js';
 /** The hosts for one request. */
 interface ChosenTarget {
   readonly hosts: readonly ResolvedHost[];
-  /** A stream that `server()` returned: the tunnel owns the stream and has to destroy it. */
+  /** A stream that `server()` returned: the tunnel owns the stream and must destroy it. */
   readonly stream?: Duplex;
 }
 
@@ -44,11 +44,11 @@ export async function chooseTarget<Req extends IncomingMessage>(
   try {
     const target = await hook('server', signal, async () => {
       const promised: unknown = server(req, { signal });
-      // A stream may fail one tick from now.
+      // A stream may fail before the promise is resolved.
       if (isStream(promised)) ignoreErrors(promised);
       const given: unknown = await promised;
       if (!isStream(given)) return given;
-      // Throws for a stream of another tunnel, which is not ours to destroy.
+      // Throws for a stream of another tunnel, which this tunnel must not destroy.
       stream = claimStream(given);
       // After an abort the hook's result is dropped.
       if (signal.aborted) discard(given);
@@ -59,13 +59,13 @@ export async function chooseTarget<Req extends IncomingMessage>(
     const hosts = await hook('server', signal, () => readServerResult(target, 'the result of server()'));
     return stream ? { hosts, stream } : { hosts };
   } catch (error) {
-    // The request may have been aborted after the hook's end and before our turn.
+    // The request may have been aborted after the end of the hook and before this code ran.
     if (stream) discard(stream);
     throw error;
   }
 }
 
-/** Picks a host and dials it. A host that fails is left out for a while, and the strategy is asked again. */
+/** Picks a host and dials that host. After a failure the host is left out for a while, and the strategy picks again. */
 export async function reachBackend<Req extends IncomingMessage>(
   { pool, spawner, log }: TunnelContext,
   { balance, stickyKey, handshakeTimeout }: RuleSettings<Req>,
@@ -95,7 +95,7 @@ export async function reachBackend<Req extends IncomingMessage>(
     const picked = await hook('balance.pick', signal, () => balance.pick(free, request));
     const host = free.find((candidate) => candidate === picked);
     if (!host) throw new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend was chosen');
-    // While the strategy was choosing, other requests may have filled this host or begun a trial of it.
+    // While the strategy was choosing, other requests may have filled this host or begun to try it.
     if (host.full || (!host.up && !host.isDue)) continue;
     const lease = pool.lease(host, balance);
     const trial = pool.tryOut(host);
@@ -107,7 +107,7 @@ export async function reachBackend<Req extends IncomingMessage>(
       return { socket: dialled.socket, host, lease: bothOf(dialled.lease, lease) };
     } catch (error) {
       lease.release();
-      // Where handshakeTimeout is below connectTimeout, a host that never answers would otherwise be tried first for ever.
+      // If handshakeTimeout is below connectTimeout, a host that never answers would otherwise be tried first forever.
       if (isHandshakeTimeout(error) && performance.now() - since >= (handshakeTimeout * 1000) / 2)
         note(host, 'no answer within handshakeTimeout', 'down', taken);
       if (signal.aborted || !isBackendFailure(error)) throw error;
@@ -122,13 +122,13 @@ export async function reachBackend<Req extends IncomingMessage>(
   }
 }
 
-/** What a failed dial means for its host. The app's `connect` is called once for each request. */
+/** The effect of a failed dial on the state of the host. The app's `connect` is called once for each request. */
 function failureOfDial({ code, cause }: TunnelError, { connect }: ResolvedHost): Failure {
   if (code === 'WSTUNNEL_EXHAUSTED') return 'ours';
   return connect || code !== 'WSTUNNEL_BACKEND_REFUSED' ? 'down' : failureOf(cause);
 }
 
-/** The header of the PROXY protocol: the backend learns the client's address before all other bytes. */
+/** The header of the PROXY protocol, by which the backend learns the client's address before all other bytes. */
 function prefaceOf(
   { proxyProtocol }: ResolvedHost,
   { socket }: IncomingMessage,
@@ -138,7 +138,7 @@ function prefaceOf(
   const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = socket;
   return proxyHeader(proxyProtocol, {
     address,
-    // Where a proxy is in front, `remotePort` is the proxy's, and the client's is unknown.
+    // After a proxy, `remotePort` is the proxy's port, and the client's port is unknown.
     port: normalizeAddress(remoteAddress) === address ? remotePort : 0,
     localAddress: normalizeAddress(localAddress),
     localPort,

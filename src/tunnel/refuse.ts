@@ -20,13 +20,13 @@ export async function refuse<Req extends IncomingMessage>(
   refusal: TunnelError,
 ): Promise<void> {
   const { settings, req, res, pending } = request;
-  // A refusal before the hook `user` still names the user whom the app's login has found.
+  // For a refusal before the hook `user`: the user known from the app's login.
   client.user ??= userIfKnown(req, settings.user);
   reportRefusal(context, client, refusal);
   if (pending?.state === 'claimed' || pending?.state === 'gone') return;
   const socket = socketOf(req, res);
   if (res.headersSent || res.writableEnded || socket?.destroyed === true) return;
-  // The response has as much time as the tunnel had.
+  // The response gets as much time as the opening had.
   const deadline = setTimeout(() => socket?.destroy(), settings.handshakeTimeout * 1000);
   res.once('close', () => clearTimeout(deadline));
   if (pending?.state === 'waiting' && settings.refuseWith === 'close' && !isBadHandshake(refusal))
@@ -35,7 +35,7 @@ export async function refuse<Req extends IncomingMessage>(
   else respondWithRefusal(res, refusal);
 }
 
-/** The socket of a request. The app may have replaced either getter by one that throws. */
+/** The socket of a request. The app may have replaced either getter with a getter that throws. */
 export function socketOf(req: IncomingMessage, res: ServerResponse): Socket | undefined {
   for (const read of [() => req.socket, () => res.socket]) {
     try {
@@ -97,7 +97,7 @@ async function refuseByClose<Req extends IncomingMessage>(
   };
   refusing.add(closing);
   try {
-    // A browser that offers subprotocols fails the connection unless the response names one of them.
+    // A browser that offers subprotocols fails the connection unless the response selects one of them.
     const { subprotocols } = readHandshake(req);
     const subprotocol = subprotocols.has('binary') ? 'binary' : [...subprotocols][0];
     // The deadline of `refuse` destroys the socket, which aborts this signal.
@@ -109,7 +109,7 @@ async function refuseByClose<Req extends IncomingMessage>(
     stream.start(head);
     stream.close(endingOf('refused', refusal.body.trim(), refusal.closeCode));
   } catch {
-    // The client left, the server stopped, or a session was not saved: the socket is answered and ended already.
+    // The client left, the server stopped, or a session was not saved: the socket has already been answered and ended.
     done();
   }
 }

@@ -12,14 +12,11 @@ import { mostCertain, type Reach } from '../upgrade/path-reach.js';
 export interface Route<Req extends IncomingMessage> {
   readonly settings: RuleSettings<Req>;
   readonly server: Exclude<ServerSetting<Req>, CompiledHostMap<readonly ResolvedHost[]>>;
-  /** Why the rules could not be applied: the request is refused. */
+  /** The error if the rules could not be applied: the request is refused. */
   readonly failure?: TunnelError;
 }
 
-/**
- * Applies the rules to a request. Undefined where it is not the tunnel's: `url` does not match, or no rule gives it a
- * server.
- */
+/** Applies the rules to a request. Undefined for a request outside the tunnel: `url` does not match, or no rule sets a server. */
 export function match<Req extends IncomingMessage>(
   { matchesUrl, base, rules, notations }: Settings<Req>,
   req: Req,
@@ -48,7 +45,7 @@ function pathRefused(): TunnelError {
   return new TunnelError('WSTUNNEL_PATH_REFUSED', message);
 }
 
-/** Is a request with this path the tunnel's? `maybe` where a rule has a condition on something else than the path. */
+/** Does a request with this path belong to the tunnel? `maybe` if a rule has a condition on more than the path. */
 export function reachOfPath<Req extends IncomingMessage>(
   { matchesUrl, base, rules }: Settings<Req>,
   path: string,
@@ -60,7 +57,7 @@ export function reachOfPath<Req extends IncomingMessage>(
   return rules.some((rule) => changesMap(rule, path)) ? 'maybe' : reach;
 }
 
-/** Can the rule replace the host map or its extensions? Then the other options do not decide about the path alone. */
+/** Can the rule replace the host map or the map's extensions? If so, the other options alone do not decide about the path. */
 function changesMap<Req extends IncomingMessage>(
   { matchesUrl, when, set, rules, otherwise }: CompiledRule<RuleSettings<Req>>,
   path: string,
@@ -102,7 +99,7 @@ function addressForRules<Req extends IncomingMessage>(
   return normalizeAddress(address ?? '');
 }
 
-/** Throws the 500 where clients can choose the address that the option `name` compares. */
+/** Throws the 500 if clients can choose the address compared by the option `name`. */
 export function checkAddressIsReliable(req: IncomingMessage, name: string): void {
   if (!trustsEverybody(req)) return;
   throw new TunnelError(

@@ -33,7 +33,7 @@ export function startSession<Req extends IncomingMessage>(
 ): void {
   const { totals, open, log, announce } = context;
   const { host, lease, slot } = ends;
-  // Named one by one: a copy of all settings would stay in memory for every tunnel.
+  // Named one by one: a copy of all settings would stay in memory for each tunnel.
   const { pingInterval, pongTimeout, closeTimeout, drainTimeout, idleTimeout, maxDuration } = settings;
   const { readTimeout, writeTimeout } = host.host;
   const { buffered } = context.limits;

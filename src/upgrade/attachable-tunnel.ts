@@ -3,20 +3,17 @@ import type { TunnelError } from '../errors.js';
 import type { Lease } from '../helpers/lease.js';
 import type { Reach } from './path-reach.js';
 
-/**
- * A tunnel for the code that finds tunnels in apps and sends upgrades there. Another copy of this package may have made the
- * object.
- */
+/** A tunnel for the code that finds tunnels in apps and sends upgrades there. Another copy of this package may have made the object. */
 export interface AttachableTunnel {
   /** Seconds from the upgrade to the 101 response. */
   readonly handshakeTimeout: number;
   /** Does the tunnel attach to servers automatically? False once the tunnel is closed. */
   isAutomatic(): boolean;
-  /** Has a router mounted the tunnel's middleware? False where a function of the app calls it. */
+  /** Has a router mounted the tunnel's middleware? False if a function of the app calls the middleware. */
   isMounted(): boolean;
   /** Does the tunnel take this path (within the mount)? `maybe`: a rule decides. */
   takes(path: string): Reach;
-  /** Counts an upgrade that leads to this tunnel; returns the refusal where there are too many. */
+  /** Counts an upgrade that leads to this tunnel. Returns the refusal if there are too many upgrades. */
   start(req: IncomingMessage): Lease | TunnelError;
   /** Warns the developer about an upgrade that went to another listener and may have been meant for this tunnel. */
   warnOfMiss(path: string): void;

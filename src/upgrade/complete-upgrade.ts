@@ -7,10 +7,7 @@ import type { ClaimedSocket, PendingUpgrade } from './pending-upgrade.js';
 import { respondOnSocket } from './refusal-response.js';
 import { switchProtocols } from './switch-protocols.js';
 
-/**
- * Throws the refusal where the upgrade can no longer be claimed: the app has answered, the client left, or the server
- * stopped.
- */
+/** Throws the refusal if the upgrade can no longer be claimed: the app has answered, the client left, or the server stopped. */
 export function checkStillWaiting(pending: PendingUpgrade, res: ServerResponse): void {
   if (pending.state === 'waiting') return;
   if (pending.state === 'gone') throw clientGone();
@@ -21,8 +18,8 @@ export function checkStillWaiting(pending: PendingUpgrade, res: ServerResponse):
 }
 
 /**
- * Sends the 101 response, after the app's own response is finished. `backend` is undefined where only a Close will follow.
- * Throws the refusal, already answered, where the client, the server, the backend or the signal prevent it.
+ * Sends the 101 response, after the app's own response is finished. `backend` is undefined if only a Close will follow. Throws
+ * the refusal, already answered, if the client, the server, the backend or the signal prevent the 101 response.
  */
 export function completeUpgrade(
   req: IncomingMessage,
@@ -32,7 +29,7 @@ export function completeUpgrade(
   signal: AbortSignal,
 ): UpgradedSocket {
   const { socket, head, headers } = claimed;
-  // Either may have changed while the app's response was being finished.
+  // The signal or the server may have changed while the app's response was being finished.
   const late = signal.aborted ? asRefusal(signal.reason) : claimed.isServed() ? undefined : serverDraining();
   if (late) {
     respondOnSocket(socket, late.status);

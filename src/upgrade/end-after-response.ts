@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 
-/** Seconds for the client to receive the response and to end its side. */
+/** Seconds for the client to receive the response and to end the connection. */
 const LINGER = 2;
 
 /**

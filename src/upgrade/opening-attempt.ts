@@ -1,7 +1,7 @@
 import { TunnelError } from '../errors.js';
 import type { PendingUpgrade } from './pending-upgrade.js';
 
-/** The time from the tunnel's first sight of a request to the 101 response: one signal for all waits in it. */
+/** The time from a request's arrival at the tunnel to the 101 response: one signal for all waits in this time. */
 export class OpeningAttempt {
   readonly #controller = new AbortController();
   readonly #pending: PendingUpgrade | undefined;

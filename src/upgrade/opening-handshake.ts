@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { TunnelError } from '../errors.js';
 
-/** The parts of the client's opening handshake that the response depends on. */
+/** The parts of the client's opening handshake that determine the response. */
 export interface OpeningHandshake {
   /** In the client's order of preference. */
   readonly subprotocols: ReadonlySet<string>;
@@ -12,9 +12,9 @@ const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const WEBSOCKET = /(^|,)[ \t]*websocket[ \t]*(,|$)/i;
 const UPGRADE = /(^|,)[ \t]*upgrade[ \t]*(,|$)/i;
-// RFC 6455 section 9.1. The server never accepts one.
+// RFC 6455 section 9.1. The server never accepts an extension.
 const EXTENSION = extension();
-// uri-host [":" port], RFC 9112 section 3.2, without characters that no host has. The app may check more.
+// uri-host [":" port], RFC 9112 section 3.2, without characters that occur in no host. The app may check more.
 const HOST = /^[^\s/@?#\\,]+$/;
 
 /** Does the request's Upgrade header name `websocket`? */
@@ -22,7 +22,7 @@ export function asksForWebSocket(req: Pick<IncomingMessage, 'headers'>): boolean
   return WEBSOCKET.test(req.headers.upgrade ?? '');
 }
 
-/** Has the request any header of a WebSocket handshake? A page view in a browser has none. */
+/** Does the request have any header of a WebSocket handshake? A page view in a browser has no such header. */
 export function hasHandshakeHeader({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
   return ['upgrade', 'sec-websocket-key', 'sec-websocket-version'].some(
     (name) => headers[name] !== undefined,
@@ -42,7 +42,7 @@ export function isPlainHandshake(req: IncomingMessage): boolean {
   );
 }
 
-/** Checks the opening handshake (RFC 6455 section 4.2.1). Throws the refusal of a bad one: 400 or 426. */
+/** Checks the opening handshake (RFC 6455 section 4.2.1). Throws the refusal of an invalid handshake: 400 or 426. */
 export function readHandshake(req: IncomingMessage): OpeningHandshake {
   const { headers } = req;
   if (req.method !== 'GET') throw bad('the method must be GET');
@@ -74,11 +74,11 @@ function readSubprotocols(header: string | undefined): ReadonlySet<string> {
 }
 
 /**
- * Empty elements are skipped (RFC 9110 section 5.6.1.2): Python's clients send an empty header where they offer nothing.
- * A quoted string of a WebSocket extension contains a token (RFC 6455 section 9.1), hence no comma.
+ * Empty elements are skipped (RFC 9110 section 5.6.1.2): Python's clients send an empty header if they offer nothing. A quoted
+ * string of a WebSocket extension contains a token (RFC 6455 section 9.1), hence no comma.
  */
 function elementsOf(header = ''): string[] {
-  // Whitespace is space and tab (RFC 9110 section 5.6.3); trim() removes more.
+  // Whitespace is space and tab (RFC 9110 section 5.6.3); trim() removes other characters too.
   const elements = header
     .split(',')
     .map((element) => element.replace(/^[ \t]+/, '').replace(/(?<![ \t])[ \t]+$/, ''));
@@ -90,7 +90,7 @@ function hasBody(req: IncomingMessage): boolean {
   return req.headers['transfer-encoding'] !== undefined || (length !== undefined && !/^0+$/.test(length));
 }
 
-/** Counts the lines of a header: Node joins or drops repeated ones in `headers`. */
+/** Counts the lines of a header: Node joins or drops repeated lines in `headers`. */
 function countOf(req: IncomingMessage, name: string): number {
   let count = 0;
   for (let i = 0; i < req.rawHeaders.length; i += 2) if (req.rawHeaders[i]?.toLowerCase() === name) count++;

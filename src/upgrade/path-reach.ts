@@ -1,6 +1,6 @@
 /**
- * Does a request for a path reach a tunnel? From least to most certain: `no`; `hidden`: a part of the app that cannot be read
- * may lead to one; `maybe`: the tunnel is there, and a rule decides; `yes`.
+ * Does a request for a path reach a tunnel? From least to most certain: `no`; `hidden`: an unreadable part of the app may lead to
+ * a tunnel; `maybe`: the tunnel is there, and a rule decides; `yes`.
  */
 export type Reach = 'no' | 'hidden' | 'maybe' | 'yes';
 

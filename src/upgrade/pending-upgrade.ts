@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 /** The result of a claim: the bare socket, and the headers that the app wants on the 101 response. */
 export interface ClaimedSocket {
   readonly socket: Duplex;
-  /** Bytes that the client sent after its request. */
+  /** Bytes that the client sent after the request. */
   readonly head: Buffer;
   /** `Name: value` lines for the 101 response: cookies, rate limits, security headers. */
   readonly headers: readonly string[];
@@ -13,8 +13,8 @@ export interface ClaimedSocket {
 }
 
 /**
- * Only a `waiting` upgrade can be claimed. Afterwards it is `claimed`, or the app has `answered`, the client is `gone`, or the
- * server has `stopped` listening.
+ * Only a `waiting` upgrade can be claimed. Afterwards the upgrade is `claimed`, or the app has `answered`, the client is `gone`,
+ * or the server has `stopped` listening.
  */
 export type PendingState = 'waiting' | 'claimed' | 'answered' | 'gone' | 'stopped';
 
@@ -23,10 +23,10 @@ export interface PendingUpgrade {
   /** Aborts when the client has gone. */
   readonly signal: AbortSignal;
   readonly state: PendingState;
-  /** When the request arrived, by `performance.now()`. */
+  /** The arrival of the request, by `performance.now()`. */
   readonly arrived: number;
   /**
-   * The request has reached a tunnel. From here on the tunnel's deadline counts (`handshakeTimeout`, in seconds), and other
+   * The request has reached a tunnel. From now on the tunnel's deadline counts (`handshakeTimeout`, in seconds), and other
    * listeners do not get the upgrade.
    */
   reached(handshakeTimeout: number): void;
@@ -47,7 +47,7 @@ export function setPending(req: IncomingMessage, pending: PendingUpgrade): void 
   (req as MarkedRequest)[PENDING] = pending;
 }
 
-/** Undefined where the request did not arrive as an upgrade: none of our listeners was there when Node read its header. */
+/** Undefined if the request did not arrive as an upgrade: the server had no listener of ours when Node read the header. */
 export function pendingOf(req: IncomingMessage): PendingUpgrade | undefined {
   return (req as MarkedRequest)[PENDING];
 }

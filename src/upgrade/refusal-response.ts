@@ -17,7 +17,7 @@ export function respondWithRefusal(res: ServerResponse, refusal: TunnelError): v
   res.end(body);
 }
 
-/** Answers on the bare socket: the response is used up for a 101 that could not be sent, or does not exist yet. */
+/** Answers on the bare socket: there is no response yet, or the response was already used for a 101 that could not be sent. */
 export function respondOnSocket(
   socket: Duplex,
   status: number,
@@ -42,8 +42,8 @@ const SENTENCE = 'This path is a WebSocket tunnel: open it from a page or a prog
 /** Answers a plain GET of a tunnel's path (RFC 9110 section 15.5.22). Not a refusal: the client did not ask for a tunnel. */
 export function respondUpgradeRequired(res: ServerResponse): void {
   res.statusCode = 426;
-  // RFC 9110 section 7.8: with `Upgrade`, `Connection` has to name it. Node treats a value without `close` as keep-alive, even
-  // where the client asked to end the connection.
+  // RFC 9110 section 7.8: a response with `Upgrade` must name `Upgrade` in `Connection`. Node treats a value without `close` as
+  // keep-alive, even if the client asked to end the connection.
   res.setHeader('Upgrade', 'websocket');
   res.setHeader('Connection', 'Upgrade, close');
   res.setHeader('Content-Type', 'text/plain; charset=utf-8');

@@ -1,8 +1,8 @@
 import { TunnelError } from '../errors.js';
 
 /**
- * Bun ends upgrades in another way, and replaces `ws`: the response that an app writes for an upgrade has no socket there,
- * and an HTTP 500 would be written into the open WebSocket. An error at creation is better than one at the first upgrade.
+ * Bun handles upgrades in another way, and replaces `ws`: under Bun an app's response to an upgrade has no socket, and an HTTP
+ * 500 would be written into the open WebSocket. An error at creation is better than an error at the first upgrade.
  *
  * @throws {TunnelError} WSTUNNEL_RUNTIME under Bun.
  */

@@ -1,7 +1,7 @@
 import type { AttachableTunnel } from './attachable-tunnel.js';
 import type { Reach } from './path-reach.js';
 
-/** Where an upgrade leads. */
+/** The tunnels that an upgrade may lead to. */
 export interface UpgradeDestination {
   readonly reach: Reach;
   /** Seconds until the 101 response: the longest time of the tunnels in question. */

@@ -13,12 +13,12 @@ const GIVE_UP = 5;
 
 /** A started program, with the processes that it forks. */
 export class Child {
-  /** Resolves, when the program has ended, to a text that says how; never rejects. */
+  /** Resolves after the end of the program, to a text that says how the program ended. Never rejects. */
   readonly exited: Promise<string>;
-  /** Resolves when nothing is left of the program: no process, no socket. */
+  /** Resolves when no process and no socket of the program is left. */
   readonly gone: Promise<void>;
   readonly pid: number | undefined;
-  /** Why the program could not be started. */
+  /** The error of a program that could not be started. */
   startError: Error | undefined;
   readonly #killSignal: NodeJS.Signals;
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -35,7 +35,7 @@ export class Child {
     const lifeline = stdio[3] as Socket | null | undefined;
     const stopReading = output ? readOutput(output, print) : () => {};
     lifeline?.on('error', () => undefined);
-    // Only the watcher has the other end: the lifeline closes when the watcher ends.
+    // Only the watcher has the other end of the lifeline: the lifeline closes when the watcher ends.
     const released = new Promise<void>((resolve) => lifeline?.resume().once('close', resolve));
     // The child must not keep the app alive: when the app ends, the watcher ends the program.
     for (const one of [child, output, lifeline]) one?.unref?.();
@@ -56,10 +56,10 @@ export class Child {
     });
     this.gone = this.exited.then(async () => {
       await killStragglers(settings.mark);
-      // By now the socket may belong to the program of another app.
+      // The socket may already belong to the program of another app.
       if (settings.socket !== undefined) await removeStaleSocket(settings.socket).catch(() => undefined);
-      // The watcher is ended last: if the app dies earlier, the watcher does all of this. While the watcher runs, the kernel can't give
-      // its process group to other processes.
+      // The watcher is ended last: if the app dies earlier, the watcher cleans up instead. While the watcher runs, the kernel
+      // can't give the number of the process group to other processes.
       if (this.pid !== undefined) sendSignal(-this.pid, 'SIGKILL');
       if (this.pid !== undefined && lifeline) await within(GIVE_UP, released);
       lifeline?.destroy();
@@ -67,7 +67,7 @@ export class Child {
     });
   }
 
-  /** Asks the program and its forks to end, and kills them after `grace` seconds. May be called again with a shorter `grace`. */
+  /** Asks the program and the program's forks to end, and kills them after `grace` seconds. A later call may shorten `grace`. */
   end(grace: number): void {
     const { pid } = this;
     if (this.#hasExited || pid === undefined) return;
@@ -76,7 +76,7 @@ export class Child {
     this.#after(grace + GIVE_UP, () => this.#giveUp());
   }
 
-  /** Not unref'd: the app stays alive until the program has ended. */
+  /** The timer is not unref'd: the app stays alive until the program has ended. */
   #after(seconds: number, act: () => unknown): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);

@@ -9,8 +9,8 @@ const FIRST_PAUSE = 10;
 const LONGEST_PAUSE = 200;
 
 /**
- * Dials a program again and again until it listens. `wasReached` says before each attempt whether the program has listened before:
- * then a refused connection is final. Rejects with the reason of `stop`.
+ * Dials a program repeatedly until the program listens. `wasReached` says before each attempt whether the program has accepted a
+ * connection before: if so, a refused connection is final. Rejects with the reason of `stop`.
  */
 export async function dialUntilListening(
   target: ResolvedHost,

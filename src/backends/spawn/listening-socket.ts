@@ -6,8 +6,9 @@ import { isStaleSocket } from '../../sockets/stale-socket.js';
 import type { ProcessAddress } from './process-address.js';
 
 /**
- * Binds and listens, and passes the descriptor to `use`, which starts the program with it. Our copy is closed in the same turn of
- * the event loop, so that we never accept a connection that is meant for the program. Rejects where another process listens.
+ * Creates a listening socket and passes the descriptor to `use`, which starts the program with the descriptor. Our copy is closed
+ * in the same event-loop turn, so that this process never accepts a connection meant for the program. Rejects if another process
+ * listens at the address.
  */
 export async function withListeningSocket<T>(
   address: ProcessAddress,
@@ -16,7 +17,7 @@ export async function withListeningSocket<T>(
 ): Promise<T> {
   const { socket } = address;
   if (socket !== undefined) await removeStaleSocket(socket);
-  // Closing a server removes its path. So the server binds to another name, and the socket is renamed before.
+  // Closing a server removes the server's path. So the server binds to a temporary name, and the socket is renamed in time.
   const bound = `${socket ?? ''}~`;
   if (socket !== undefined) rmSync(bound, { force: true });
   return onceListening(
@@ -31,13 +32,13 @@ export async function withListeningSocket<T>(
   );
 }
 
-/** Rejects where another process listens: it must not be mistaken for the program that is about to start. */
+/** Rejects if another process listens: that process must not be mistaken for the program that is about to start. */
 export async function checkAddressIsFree(address: ProcessAddress): Promise<void> {
   if (address.socket === undefined) await onceListening({ ...address, exclusive: true }, () => undefined);
   else await removeStaleSocket(address.socket);
 }
 
-/** Calls `act` in the turn of the `listening` event, before any connection can be accepted. */
+/** Calls `act` in the event-loop turn of the `listening` event, before the server can accept a connection. */
 function onceListening<T>(where: ListenOptions, act: (server: Server) => T): Promise<T> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => socket.destroy());
@@ -64,13 +65,13 @@ export function removeSocket(path: string): void {
   }
 }
 
-/** Removes a socket that a dead program left behind, as lighttpd does. Rejects where a process listens on it. */
+/** Removes the socket of a dead program, as lighttpd does. Rejects if a process listens on the socket. */
 export async function removeStaleSocket(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;
   if (!found.isSocket()) throw new Error(`${path} exists and is not a socket`);
   const isStale = await isStaleSocket(path);
-  // It may have been removed meanwhile.
+  // The socket may have been removed meanwhile.
   if (!isStale && exists(path)) throw new Error(`another process listens on ${path}`);
   rmSync(path, { force: true });
 }

@@ -1,18 +1,18 @@
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 
-/** Most characters of a line that are printed. */
+/** Limit of printed characters per line. */
 const MAX_LINE = 1000;
 
-/** Most lines printed in a second, since a program may print without end. */
+/** Limit of printed lines per second, since a program may print without end. */
 const LINES_PER_SECOND = 100;
 
-/** Most bytes read in a second. A program that prints more is slowed down, as by a slow terminal. */
+/** Limit of bytes read per second. A faster program is slowed down, as by a slow terminal. */
 const BYTES_PER_SECOND = 1024 * 1024;
 
 /**
- * Reads the output of a program and passes it on line by line. A pipe that nobody reads would stop the program; a pipe that is read
- * as fast as it is filled would stop us. Returns a function that ends the reading.
+ * Reads the output of a program and passes each line to `print`. The pipe must be read, since a full pipe would stop the program,
+ * and must be read at a limited rate, since a fast program would occupy this process. Returns a function that ends the reading.
  */
 export function readOutput(stream: Readable, print: (line: string) => void): () => void {
   const decoder = new StringDecoder('utf8');
@@ -65,7 +65,7 @@ export function readOutput(stream: Readable, print: (line: string) => void): () 
     stream.destroy();
   };
   const onEnd = () => stop();
-  // Not removed by stop(): an error after our end of the stream needs a listener.
+  // stop() does not remove this listener: a late error of the stream still needs a listener.
   stream.on('error', onError);
   stream.on('data', onData);
   stream.on('end', onEnd);

@@ -1,6 +1,6 @@
 import type { Fill, ResolvedHost } from '../host.js';
 
-/** The address at which one process listens. */
+/** The listen address of one process. */
 export interface ProcessAddress {
   readonly socket?: string;
   readonly host?: string;
@@ -8,8 +8,8 @@ export interface ProcessAddress {
 }
 
 /**
- * The address of process `number` of a host, as lighttpd numbers them: the host's port plus the number, or the host's socket with
- * the number at its end. Without an address of the host: `privateSocket`.
+ * The address of process `number` of a host, numbered as in lighttpd: the host's port plus the number, or the path of the host's
+ * socket with the number appended. A host without an address gets `privateSocket`.
  */
 export function processAddressOf(
   { socket, host = '127.0.0.1', port }: ResolvedHost,
@@ -29,7 +29,7 @@ interface ProgramTexts {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** Replaces the placeholders in a program's arguments and environment with its address. */
+/** Replaces the placeholders in a program's arguments and environment with the program's address. */
 export function fillPlaceholders(
   { args, environment, fill }: ProgramTexts & { fill: Fill },
   address: ProcessAddress,
@@ -49,7 +49,7 @@ export function fillPlaceholders(
   return { args: filledArgs, environment: Object.fromEntries(entries) };
 }
 
-/** The environment of a process. It has only the requested variables of the app's environment, which may contain secrets. */
+/** The environment of a process. The app's environment may contain secrets, so only the requested variables are copied. */
 export function processEnvironment(
   copied: readonly string[],
   own: Readonly<Record<string, string>>,

@@ -20,40 +20,43 @@ import {
 export type SpawningHost = ResolvedHost & { readonly spawn: ResolvedSpawn };
 
 /**
- * Seconds that a program must live before connections are made to a socket that was handed over: the kernel accepts connections
- * on such a socket from the start, even if the program ends at once.
+ * Seconds that a program must live before a connection is made to a handed-over socket: the kernel accepts connections on such a
+ * socket from the start, even if the program ends at once.
  */
 const SETTLE_TIME = 0.2;
 
-/** Seconds. A program that ends sooner, and with another code than 0, is taken for broken rather than finished. */
+/** Seconds. A program that ends sooner, with a code other than 0, counts as failed. */
 const MIN_LIFETIME = 1;
 
 /** Seconds between the kill signal and SIGKILL. */
 export const KILL_AFTER = 5;
 
-/** What a process needs from its program. */
+/** The parts of a program that a process needs. */
 export interface ProcessContext {
-  /** The number of the process among those of its host. */
+  /** The number of the process among all processes of the host. */
   readonly number: number;
   /** Path of a socket in a private folder, for a host without an address. */
   readonly socket: string;
-  /** Why there is no private folder: then nothing can be started. */
+  /** The error if there is no private folder: then no process can be started. */
   readonly failure: unknown;
   readonly mark: string;
   readonly log: (format: string, ...values: unknown[]) => void;
-  /** The last tunnel of the process has ended. */
+  /** Called when the last tunnel of the process has ended. */
   readonly onIdle: (process: SpawnedProcess) => void;
-  /** The process accepts no more tunnels; `failure` says why, if it failed. Parts of it may still run. */
+  /**
+   * Called when the process stops accepting tunnels, with the reason in `failure` if the process failed. Parts of the process may
+   * still run.
+   */
   readonly onEnding: (process: SpawnedProcess, failure: string | undefined) => void;
 }
 
 /** One process of a host: starting -> ready -> ending -> ended. */
 export class SpawnedProcess {
   readonly number: number;
-  /** Settles when nothing is left of the process; never rejects. */
+  /** Settles when no part of the process is left. Never rejects. */
   readonly ended: Promise<void>;
   load = 0;
-  /** A tunnel has used the process, or tried to. */
+  /** Has a tunnel used the process, or tried to? */
   wasUsed = false;
   idleTimer: NodeJS.Timeout | undefined;
   readonly #host: SpawningHost;
@@ -97,8 +100,8 @@ export class SpawnedProcess {
   }
 
   /**
-   * Connects with the settings of `host`, which may differ from those that the program was started with. A program that does not
-   * listen yet has `connectTimeout` from now on.
+   * Connects with the settings of `host`, which may differ from the settings at the start of the program. A program that does not
+   * listen yet gets `connectTimeout` from the time of this call.
    */
   async dial(host: SpawningHost, signal: AbortSignal, preface: Buffer | undefined): Promise<Duplex> {
     const { connectTimeout } = host;
@@ -125,7 +128,7 @@ export class SpawnedProcess {
     }
   }
 
-  /** Ends the process and the processes that it has forked. Those left after `grace` seconds are killed. */
+  /** Ends the process and the process's forks. Processes that are left after `grace` seconds are killed. */
   end(grace: number): void {
     this.#end(grace, 'the program is being ended', undefined);
   }
@@ -139,8 +142,8 @@ export class SpawnedProcess {
   }
 
   /**
-   * From now on the process accepts no tunnels. The program is notified before the waiting tunnels are, so that a tunnel which
-   * tries again finds the failure remembered.
+   * From now on the process refuses tunnels. The program is notified before the waiting tunnels, so that the failure is already
+   * recorded when a tunnel tries again.
    */
   #refuseTunnels(why: string, failure: string | undefined, isOurs = false): void {
     if (this.isEnding) return;
@@ -154,7 +157,7 @@ export class SpawnedProcess {
     );
   }
 
-  /** The start failed. The program is not to blame where this machine lacks a process, a descriptor or space. */
+  /** The start failed. The program is not at fault if this machine lacks a process, a descriptor or space. */
   #failToStart(error: unknown, how: string): void {
     const why = `the program ${how}`;
     const isOurs = failureOf(error) === 'ours';
@@ -162,7 +165,7 @@ export class SpawnedProcess {
   }
 
   async #reach(target: ResolvedHost, stop: AbortSignal, preface: Buffer | undefined): Promise<Duplex> {
-    // Until the program is started, another process could listen at its address.
+    // Before the program is started, another process could listen at the program's address.
     await orAborted(stop, () => this.#child);
     const settling = this.#startedAt + SETTLE_TIME * 1000 - performance.now();
     if (this.#host.spawn.handOver && settling > 0) await pause(settling, stop);
@@ -177,7 +180,7 @@ export class SpawnedProcess {
     if (failure !== undefined) throw failure;
     const address = this.#address;
     const launch = (stdin: number | 'ignore') => {
-      if (this.isEnding) throw new Error('it was ended before its start');
+      if (this.isEnding) throw new Error('the process was ended before the start');
       const { args, environment: own } = fillPlaceholders(spawn, address);
       const environment = processEnvironment(spawn.copyEnvironment, own, address);
       const { path, killSignal } = spawn;

@@ -5,23 +5,23 @@ import type { Lease } from '../../helpers/lease.js';
 import { RestartDelay } from './restart-delay.js';
 import { KILL_AFTER, SpawnedProcess, type ProcessContext, type SpawningHost } from './spawned-process.js';
 
-/** Processes that are tried for one tunnel: a process that was ready may have ended a moment ago. */
+/** Limit of processes tried for one tunnel: a process that was ready may have just ended. */
 const MAX_ATTEMPTS = 3;
 
-/** A connection to a process, and the lease that counts it as load. */
+/** A connection to a process, and the lease that counts the connection as load. */
 export interface ProcessConnection {
   readonly socket: Duplex;
   readonly lease: Lease;
 }
 
-/** What a program needs from the spawner. */
+/** The parts of the spawner that a program needs. */
 interface ProgramOwner {
   processContext(): Pick<ProcessContext, 'socket' | 'failure' | 'mark' | 'log'>;
-  /** Nothing is left of a process that got such a context. */
+  /** Called when no part of a process is left, once for each call of `processContext`. */
   processEnded(): void;
-  /** A process failed while no tunnel was waiting for it. */
+  /** Called when a process failed while no tunnel was waiting for that process. */
   failed(host: SpawningHost, why: string): void;
-  /** The program has no process and no failure to remember. */
+  /** Called when the program has no process and no failure to remember. */
   unused(program: SpawnedProgram): void;
 }
 
@@ -29,13 +29,13 @@ interface ProgramOwner {
 export class SpawnedProgram {
   readonly host: SpawningHost;
   readonly #owner: ProgramOwner;
-  /** Ending processes too: their numbers, and so their addresses, are still in use. */
+  /** All processes, including ending processes: their numbers, and so their addresses, are still in use. */
   readonly #processes = new Set<SpawnedProcess>();
   readonly #restartDelay = new RestartDelay();
   #dials = 0;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
-  /** No options name the program any more: it only runs on for its open tunnels. */
+  /** No options name the program any longer: the program runs only for open tunnels. */
   #isRetired = false;
 
   constructor(host: SpawningHost, owner: ProgramOwner) {
@@ -43,7 +43,7 @@ export class SpawnedProgram {
     this.#owner = owner;
   }
 
-  /** Connects to the process with the least load, or to a new one where all processes are at their limit. */
+  /** Connects to the process with the least load, or to a new process if all processes are at the load limit. */
   async dial(
     host: SpawningHost,
     signal: AbortSignal,
@@ -60,7 +60,7 @@ export class SpawnedProgram {
           lease.release();
           const isRefused = error instanceof TunnelError && error.code === 'WSTUNNEL_BACKEND_REFUSED';
           if (!isReady || !isRefused || signal.aborted || left <= 1) throw error;
-          // The program listened for one connection only, and is about to end.
+          // The program listened for a single connection, and is about to end.
           if (process.load === 0) process.end(KILL_AFTER);
         }
       }
@@ -75,7 +75,7 @@ export class SpawnedProgram {
     this.#isRetired = false;
   }
 
-  /** No options name the program any more: each process ends once it is idle. Waits for the processes that are idle now. */
+  /** No options name the program any longer: each process ends once idle. Waits for the processes that are idle now. */
   async retire(grace: number): Promise<void> {
     this.#isRetired = true;
     const idle = this.#usable().filter(({ load }) => load === 0);
@@ -109,7 +109,7 @@ export class SpawnedProgram {
     this.#timer = setTimeout(() => this.keepRunning(), milliseconds).unref();
   }
 
-  /** Ends all processes, and waits until nothing is left of them. */
+  /** Ends all processes, and waits until no part of a process is left. */
   async close(grace: number): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
@@ -135,7 +135,7 @@ export class SpawnedProgram {
         (this.#processes.size < maxProcs ? this.#startForTunnel() : undefined);
       if (process) return { process, lease: process.lease() };
       const ending = [...this.#processes].filter(({ isEnding }) => isEnding);
-      // lighttpd would choose the least loaded process: two users would share it.
+      // lighttpd would choose the least loaded process, and two users would share that process.
       if (ending.length === 0)
         throw new TunnelError('WSTUNNEL_FULL', 'all backends are at their tunnel limit');
       await orAborted(signal, () => Promise.race(ending.map(({ ended }) => ended)));
@@ -183,7 +183,7 @@ export class SpawnedProgram {
     const idleTimeout = this.#isRetired ? 0 : this.host.spawn.idleTimeout;
     clearTimeout(process.idleTimer);
     const isSpare = () => process.load === 0 && !process.isEnding && this.#usable().length > minProcs;
-    // With an idleTimeout of 0 the process ends before another tunnel can use it; but it must not end before its first tunnel.
+    // With `idleTimeout: 0` the process ends before another tunnel can use it, but not before its first tunnel.
     if (idleTimeout === 0 && process.wasUsed && isSpare()) {
       process.end(KILL_AFTER);
       return;

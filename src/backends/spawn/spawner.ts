@@ -8,10 +8,10 @@ import type { ResolvedHost } from '../host.js';
 import { KILL_AFTER, type SpawningHost } from './spawned-process.js';
 import { SpawnedProgram, type ProcessConnection } from './spawned-program.js';
 
-/** The programs of one tunnel, or of several: started when needed, ended with the last tunnel. */
+/** The programs of one tunnel object, or of several: started when needed, ended with the last tunnel object. */
 export class Spawner {
   readonly #programs = new Map<string, SpawnedProgram>();
-  /** By program: the number of tunnels whose options name it. */
+  /** By program: the number of tunnel objects with the program in their options. */
   readonly #listed = new Map<string, number>();
   readonly #log: (format: string, ...values: unknown[]) => void;
   readonly #failed: (host: SpawningHost, why: string) => void;
@@ -22,7 +22,7 @@ export class Spawner {
   #alive = 0;
   #isClosed = false;
 
-  /** `failed` is called for a failure that no tunnel was waiting for. */
+  /** `failed` is called for a failure while no tunnel was waiting for the process. */
   constructor(
     log: (format: string, ...values: unknown[]) => void,
     failed: (host: SpawningHost, why: string) => void,
@@ -31,18 +31,18 @@ export class Spawner {
     this.#failed = failed;
   }
 
-  /** Options name these hosts, until `remove`: starts their `minProcs` processes. */
+  /** Counts these hosts as named in the options until `remove`, and starts their `minProcs` processes. */
   add(hosts: readonly ResolvedHost[]): void {
     for (const host of hosts.filter(isSpawning)) {
       const key = programKeyOf(host);
       this.#listed.set(key, (this.#listed.get(key) ?? 0) + 1);
       this.#programs.get(key)?.enlist();
-      // Not in this event-loop turn: an app that fails during its start would leave the private folder behind.
+      // Not in this event-loop turn: an app that fails during its start would leave the private folder in the file system.
       if (host.spawn.minProcs > 0) setImmediate(() => this.#keepRunning(host));
     }
   }
 
-  /** Ends the programs that no options name any more, once no tunnel uses them. Waits for the processes that are idle now. */
+  /** Ends the programs that no options name any longer, once no tunnel uses them. Waits for the processes that are idle now. */
   async remove(hosts: readonly ResolvedHost[], grace: number): Promise<void> {
     const ending: Promise<void>[] = [];
     for (const host of hosts.filter(isSpawning)) {
@@ -58,13 +58,13 @@ export class Spawner {
     await Promise.all(ending);
   }
 
-  /** Connects to a host, or to a process of its program. */
+  /** Connects to a host, or to a process of the host's program. */
   async dial(host: ResolvedHost, signal: AbortSignal, preface?: Buffer): Promise<ProcessConnection> {
     if (!isSpawning(host)) return { socket: await dial(host, signal, preface), lease: UNCOUNTED };
     return this.#programOf(host).dial(host, signal, preface);
   }
 
-  /** Ends all processes and waits for their end. Those left after `grace` seconds are killed. */
+  /** Ends all processes and waits for their end. Processes that are left after `grace` seconds are killed. */
   async close(grace = KILL_AFTER): Promise<void> {
     this.#isClosed = true;
     await Promise.all(
@@ -105,7 +105,7 @@ export class Spawner {
     };
   }
 
-  /** Returns the error instead of throwing it: `minProcs` starts programs from a timer, where nothing could catch it. */
+  /** Returns the error instead of throwing: `minProcs` starts programs from a timer, where no caller could catch the error. */
   #makeFolder(): unknown {
     try {
       // The mode of the folder is 0700: other users can't reach the sockets in it.
@@ -127,7 +127,7 @@ function removeFolder(path: string): void {
   try {
     rmSync(path, { recursive: true, force: true });
   } catch {
-    // The folder contains files of other programs, which stay.
+    // The folder contains files of other programs, and stays.
   }
 }
 
@@ -135,7 +135,7 @@ function isSpawning(host: ResolvedHost): host is SpawningHost {
   return host.spawn !== undefined;
 }
 
-/** Equal for two hosts with the same program: after a reload of an unchanged file the running program is found. */
+/** The key is equal for two hosts with the same program: after a reload of an unchanged file the running program is found. */
 function programKeyOf({ id, spawn }: SpawningHost): string {
   return `${id} ${spawn.key}`;
 }

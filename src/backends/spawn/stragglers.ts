@@ -1,15 +1,16 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Most scans: a program that forks faster than a scan is not caught by more scans. */
+/** Limit of scans: more scans would not catch a program that forks faster than a scan. */
 const MAX_SCANS = 10;
 
-/** Scans without a match in a row: a process that forks and ends during a scan may be missing from it, and so may its child. */
+/** Scans without a match in a row: a scan may miss a process that forks and ends meanwhile, and also the child of that process. */
 const CLEAN_SCANS = 2;
 
 /**
- * Kills processes that left the process group (daemons) but still have the mark in their environment. Linux only: elsewhere the
- * environment of a process can't be read. A process that clears its environment, or belongs to another user, escapes.
+ * Kills processes that left the process group (daemons) but still have the mark in their environment. Works on Linux only:
+ * elsewhere the environment of a process can't be read. Not found: a process that clears its environment, or belongs to another
+ * user.
  */
 export async function killStragglers(mark: string): Promise<void> {
   if (process.platform !== 'linux') return;
@@ -18,12 +19,12 @@ export async function killStragglers(mark: string): Promise<void> {
     const states = await scanProcesses(mark);
     for (const [pid, state] of states) if (state === 'marked') sendSignal(pid, 'SIGKILL');
     clean = states.length === 0 ? clean + 1 : 0;
-    // A killed process may take a while to end. Pauses from 1 ms to half a second, 1 second in all.
+    // A killed process may take a while to end. The pauses grow from 1 ms to half a second, 1 second in all.
     if (clean === 0) await sleep(2 ** scan);
   }
 }
 
-/** Returns false where no such process exists. A negative number is a process group. */
+/** Returns false if there is no such process. A negative number is a process group. */
 export function sendSignal(pid: number, name: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, name);
@@ -32,7 +33,7 @@ export function sendSignal(pid: number, name: NodeJS.Signals): boolean {
   }
 }
 
-/** `executing`: the process is within execve(2), and its new environment can't be read yet. */
+/** `executing`: the process is within execve(2), and the new environment can't be read yet. */
 type State = 'marked' | 'executing';
 
 async function scanProcesses(mark: string): Promise<(readonly [pid: number, state: State])[]> {
@@ -49,13 +50,13 @@ async function stateOf(pid: number, mark: string): Promise<State | undefined> {
 }
 
 /**
- * Within execve(2) a process has its new memory before its new environment: /proc/PID/environ is empty until `env_end` of
- * /proc/PID/stat is set (proc(5), fields 23, 50 and 51). A zombie and a kernel thread have no memory at all, and an environment
- * that is really empty ends where it starts.
+ * During execve(2) a process gets the new memory before the new environment: /proc/PID/environ is empty until `env_end` of
+ * /proc/PID/stat is set (proc(5), fields 23, 50 and 51). A zombie and a kernel thread have no memory at all, and a really empty
+ * environment ends at its start address.
  */
 async function isExecuting(pid: number): Promise<boolean> {
   const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-  // The second field is the name in parentheses, which may contain parentheses and spaces.
+  // The second field is the name in parentheses. The name may contain parentheses and spaces.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [memory, start, end] = [fields[23 - 3], fields[50 - 3], fields[51 - 3]];
   if (memory === undefined || memory === '0') return false;

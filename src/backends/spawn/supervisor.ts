@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 
-/** Environment variable that marks a program and its forks, so that processes left behind can be found. */
+/** Environment variable that marks a program and the program's forks, so that leftover processes can be found. */
 export const MARK_VARIABLE = 'WSTUNNEL_PROCESS';
 
-/** What to start, and what to remove after its end. */
+/** The program to start, and the files to remove after the program's end. */
 export interface LaunchSettings {
   readonly path: string;
   readonly args: readonly string[];
@@ -15,22 +15,22 @@ export interface LaunchSettings {
   readonly mark: string;
   /** The unix socket of the program. */
   readonly socket?: string | undefined;
-  /** Path of the private socket, used or not. Its folder is removed with the last private socket. */
+  /** Path of the private socket, used or not. The folder is removed with the last private socket. */
   readonly privateSocket: string;
 }
 
 /**
- * The shell becomes the program (`exec`), so that the shell's process id and end are those of the program. Before that, the shell
- * forks a watcher in the same process group, which waits for the end of descriptor 3. Only this process has the other end of the
- * descriptor: the kernel closes it when the app ends, also by SIGKILL, and then the watcher ends the group and removes the socket.
- * While the watcher runs, the kernel can't give the number of the group to other processes.
+ * The shell becomes the program (`exec`), so that the shell's process id and end are the program's. Before `exec`, the shell
+ * forks a watcher in the same process group; the watcher waits for the end of descriptor 3. Only this process has the other end
+ * of the descriptor: the kernel closes that end when the app ends, also by SIGKILL, and then the watcher ends the group and
+ * removes the socket. While the watcher runs, the kernel can't give the number of the group to other processes.
  *
  * The shell ignores signals before it forks the watcher, since the signal that ends the program goes to the whole group.
  *
- * The watcher scans all processes twice, since a process within execve(2) has no environment that could be read.
+ * The watcher scans all processes twice, since a process within execve(2) has no readable environment.
  *
- * The watcher removes the socket while the program still listens: later, the path may belong to an app that was started again. Only
- * the watcher sets variables, since the program's environment may contain variables of the same names.
+ * The watcher removes the socket while the program still listens: later, the path may belong to a restarted app. Only the watcher
+ * sets variables, since the program's environment may contain variables of the same names.
  */
 const SCRIPT = `
 trap '' HUP INT QUIT ABRT USR1 USR2 ALRM TERM WINCH

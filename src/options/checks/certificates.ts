@@ -4,8 +4,8 @@ import { X509Certificate } from 'node:crypto';
 const BLOCK = /-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----[^]*?(?:-----END \1-----|$)/g;
 
 /**
- * The certificates of a text in PEM form. Throws an Error where there is none, and where a certificate is damaged:
- * `createSecureContext` silently leaves out of `ca` what it cannot read.
+ * The certificates of a text in PEM form. Throws an Error if there is no certificate, or if a certificate is damaged:
+ * `createSecureContext` silently omits damaged certificates from `ca`.
  */
 export function certificatesIn(pem: string): [X509Certificate, ...X509Certificate[]] {
   const blocks = pem.match(BLOCK) ?? [];

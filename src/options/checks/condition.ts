@@ -5,12 +5,12 @@ import type { OptionRef } from './option-path.js';
 import { checkRegExp, checkString, oneOf, wholeNumber } from './values.js';
 import type { Condition } from '../../types.js';
 
-/** Levels of nested rules or conditions; more are most likely an object that contains itself. */
+/** Levels of nested rules or conditions; deeper nesting is most likely an object that contains itself. */
 export const MAX_NESTED = 32;
 
 const checkPort = wholeNumber(1, 65_535);
 
-/** `when` of a rule. */
+/** Checks `when` of a rule. */
 export function checkCondition(value: unknown, name: OptionRef, depth = 0): void {
   if (depth > MAX_NESTED) fail(name, `has conditions nested more than ${MAX_NESTED} levels deep`, value);
   const one: Check = (inner, innerName) => checkCondition(inner, innerName, depth + 1);
@@ -39,7 +39,7 @@ function checkPorts(value: unknown, name: OptionRef): void {
   for (const port of ports) checkPort(port, name);
 }
 
-/** A `TextMatch`. `checkEqual` checks a string that a text must be equal to. */
+/** Checks a `TextMatch`. `checkEqual` checks a string for literal comparison. */
 function checkMatch(value: unknown, name: OptionRef, checkEqual: Check = checkString): void {
   const strings: Check = (given, givenName) => {
     for (const one of [given].flat()) checkEqual(one, givenName);

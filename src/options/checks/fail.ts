@@ -9,14 +9,14 @@ export type Check = (value: unknown, name: OptionRef) => void;
 /** The longest part of an invalid value in a message. */
 export const MAX_SHOWN = 80;
 
-/** Throws the error that names the option, what it must be, and the value that was given. */
+/** Throws an error with the option's name, the requirement, and the given value. */
 export function fail(name: OptionRef, must: string, value: unknown, hint = ''): never {
   throw optionError(name, `${must}; got ${shown(value)}${hint}`);
 }
 
 /**
- * An invalid value on one line, cut. Objects show their names only, since their values may be keys and passwords; a URL shows no
- * login.
+ * An invalid value on one line, shortened. Of an object only the names are shown, since the values may be keys and passwords; a
+ * URL is shown without a login.
  */
 function shown(value: unknown): string {
   const isList = Array.isArray(value);

@@ -5,25 +5,25 @@ import { optionError } from './option-error.js';
 import type { OptionRef } from './option-path.js';
 import type { Host } from '../../types.js';
 
-/** Longer text is not an address, and is not repeated. */
+/** A longer text is not an address, and is not repeated in the message. */
 const MAX_TEXT = 200;
 
-/** A host is an object: a text or a port in its place is refused with the object to write. */
+/** Refuses a text or a port in the place of a host, and names the object to write instead. */
 export function refuseText(value: string | number, name: OptionRef): never {
   const host = typeof value === 'number' ? { port: value } : hostOf(value);
   const hint = `; write ${host ? inspect(host, { breakLength: Infinity }) : "{ host: 'desk.lan', port: 5900 }"}`;
-  // A URL may hold a password.
+  // A URL may contain a password.
   if (typeof value === 'string' && /:\/\/|@/.test(value))
     throw optionError(name, `must be an object and not a URL${hint}`);
   fail(name, 'must be an object', value, hint);
 }
 
-/** The host name of an option: no port and no scheme belong to it. */
+/** Checks a host name of an option: without port and scheme. */
 export function checkHostName(text: string, name: OptionRef): void {
   if (!/[:@]/.test(text) || text.startsWith('/')) return;
   const host = hostOf(text);
   const hint = host ? `; write ${inspect(host, { breakLength: Infinity })}` : '';
-  // Without the value, which may be a URL with a password.
+  // The message omits the value, which may be a URL with a password.
   throw optionError(name, `must be only a name or an address${hint}`);
 }
 

@@ -2,8 +2,8 @@ import { inspect } from 'node:util';
 import { MAX_SHOWN } from './fail.js';
 
 /**
- * The advice for one text, or several with commas, in the place of a list: the list to write. Empty where one of the texts is
- * invalid: advice must work when it is followed. `entriesOf` gives the valid entries for a text; none for an invalid text.
+ * Advice for a text, or several texts with commas, in the place of a list: the list to write. Empty if one of the texts is
+ * invalid: the advised list must be valid. `entriesOf` gives the valid entries for a text; none for an invalid text.
  */
 export function listAdvice(value: unknown, entriesOf: (text: string) => readonly string[]): string {
   if (typeof value !== 'string' || value.length > MAX_SHOWN) return '';

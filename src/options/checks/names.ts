@@ -4,10 +4,10 @@ import { nearest } from './nearest.js';
 import { checkEach, unknownKeyError } from './option-error.js';
 import { OptionPath, type OptionRef } from './option-path.js';
 
-/** Options as the caller gave them, before their check. */
+/** The options as the caller gave them, before any check. */
 export const OPTIONS_OBJECT = OptionPath.whole('options');
 
-/** Checks each named value of an object. Unknown names are refused with the nearest known name. Every fault is found. */
+/** Checks each named value of an object. Unknown names are refused with the nearest known name. All errors are collected. */
 export function checkNames(value: unknown, name: OptionRef, checks: Readonly<Record<string, Check>>): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     fail(name, 'must be an object', value);
@@ -25,7 +25,7 @@ export function checkNames(value: unknown, name: OptionRef, checks: Readonly<Rec
   ]);
 }
 
-/** Checks every value of an object with names of the user's choice. */
+/** Checks all values of an object with names chosen by the user. */
 export function checkValues(value: unknown, name: OptionRef, check: Check): void {
   const names = Object.keys(value ?? {});
   checkNames(value, name, Object.fromEntries(names.map((one) => [one, check])));
@@ -36,7 +36,7 @@ export function checkItems(list: readonly unknown[], name: OptionRef, check: Che
   for (const [index, one] of list.entries()) check(one, OptionPath.of(name).item(index));
 }
 
-/** The message leaves out the value: nobody knows what it is, and it may be a password. */
+/** The message omits the value: the meaning of the value is unknown, and it may be a password. */
 function unknownName(path: OptionPath, key: string, known: readonly string[]): TunnelError {
   const near = nearest(key, known);
   const hint = near === undefined ? '' : `; did you mean "${near}"?`;
@@ -44,8 +44,8 @@ function unknownName(path: OptionPath, key: string, known: readonly string[]): T
 }
 
 /**
- * The values of an object that are given under these names. An object of a class has methods and getters on its prototype, which
- * spreading and `Object.entries` leave out: an `authenticate` there must not be lost.
+ * The values of an object under these names. An instance of a class has methods and getters on the prototype, which spreading and
+ * `Object.entries` leave out: an `authenticate` there must not be lost.
  */
 export function namedOf(value: object, names: readonly string[]): Record<string, unknown> {
   const given = names.map((name) => [name, (value as Record<string, unknown>)[name]] as const);

@@ -1,6 +1,7 @@
 /**
- * Names from other programs and libraries, each with our names for the same thing. The first of our names that is known in the given
- * place is suggested. Names that differ from ours by spelling only are not listed. All names are in lower case without dashes.
+ * Names from other programs and libraries, each with our names for the same thing. The first of our names that is known in the
+ * given place is suggested. Names that differ from ours by spelling only are not listed. All names are in lower case without
+ * dashes.
  */
 const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   // Addresses, of the listener or of the backend: options of the command, of a host, or of the middleware.
@@ -63,7 +64,7 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   protocols: ['subprotocol'],
 };
 
-/** The known name that an unknown name most likely means; undefined where no known name is near. */
+/** The known name that is most likely meant by an unknown name; undefined if no known name is near. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const plain = plainOf(name);
   const same = known.find((candidate) => plainOf(candidate) === plain);
@@ -92,7 +93,7 @@ function lastPart(name: string): number {
   return plainOf(name.slice(name.lastIndexOf('.') + 1)).length;
 }
 
-/** Two wrong letters of four make another word (`port` is not `cert`); in a word of seven they are a typing error. */
+/** Two wrong letters of four make another word (`port` is not `cert`); in a word of seven letters they are a typing error. */
 function tolerance(length: number): number {
   return length < 3 ? 0 : length < 6 ? 1 : Math.floor(length / 3);
 }

@@ -4,13 +4,13 @@ import { OptionPath, type OptionRef } from './option-path.js';
 /** The data of an error about an option: no code reads the message. */
 interface Fault {
   readonly path: OptionPath;
-  /** The message without the package's name in front. */
+  /** The message without the leading package name. */
   readonly complaint: string;
-  /** The key itself is wrong, not its value. */
+  /** Is the key itself wrong, and not the key's value? */
   readonly isUnknownKey: boolean;
 }
 
-// Not properties of the errors, so that a printed error shows its message and its code only.
+// Not stored as properties of the errors, so that a printed error shows only the message and the code.
 const faults = new WeakMap<TunnelError, Fault>();
 const others = new WeakMap<TunnelError, readonly TunnelError[]>();
 
@@ -20,12 +20,12 @@ export function optionError(name: OptionRef, predicate: string): TunnelError {
   return errorOf({ path, complaint: path.sentence(predicate), isUnknownKey: false });
 }
 
-/** The same with a whole sentence, whose subject is not the option's name. */
+/** The same with a whole sentence that does not begin with the option's name. */
 export function complaintAbout(name: OptionRef, sentence: string, cause?: unknown): TunnelError {
   return errorOf({ path: OptionPath.of(name), complaint: sentence, isUnknownKey: false }, cause);
 }
 
-/** The same for an object with a key that is not known. */
+/** The same for an object with an unknown key. */
 export function unknownKeyError(path: OptionPath, key: string, predicate: string): TunnelError {
   return errorOf({ path: path.key(key), complaint: path.sentence(predicate), isUnknownKey: true });
 }
@@ -40,17 +40,17 @@ function errorOf(fault: Fault, cause?: unknown): TunnelError {
   return error;
 }
 
-/** The option that an error is about; undefined for an error about no option. */
+/** The option that caused an error; undefined for an error about no option. */
 export function faultOf(error: TunnelError): Pick<Fault, 'path' | 'isUnknownKey'> | undefined {
   return faults.get(error);
 }
 
-/** The message of an error without the package's name in front: commands have a name of their own. */
+/** The message of an error without the leading package name: commands print their own name. */
 export function optionMessageOf(error: TunnelError): string {
   return faults.get(error)?.complaint ?? error.message;
 }
 
-/** Makes every check. Throws the first error; {@link everyErrorOf} gives the others as well. */
+/** Runs all checks. Throws the first error; {@link everyErrorOf} returns the other errors as well. */
 export function checkEach(checks: Iterable<() => void>): void {
   const errors: TunnelError[] = [];
   for (const check of checks)
@@ -66,7 +66,7 @@ export function checkEach(checks: Iterable<() => void>): void {
   throw first;
 }
 
-/** An error of {@link checkEach} and the errors that were found along with it. */
+/** An error of {@link checkEach} and all errors found together with it. */
 export function everyErrorOf(error: TunnelError): readonly TunnelError[] {
   return [error, ...(others.get(error) ?? [])];
 }

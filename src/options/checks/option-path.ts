@@ -1,5 +1,5 @@
 /**
- * The place of a value in an object of options: the keys and indices that lead to it, for programs, and their text, for
+ * The position of a value in an object of options: the keys and indices of the path for programs, and the path as text for
  * messages: `rules[0].server["/vnc"].port`.
  */
 export class OptionPath {
@@ -12,7 +12,7 @@ export class OptionPath {
     this.keys = keys;
   }
 
-  /** The whole object of options. `text` is its name in messages; the names of its options begin without it. */
+  /** The whole object of options. `text` is the object's name in messages; the names of the options do not begin with `text`. */
   static whole(text: string): OptionPath {
     return new OptionPath(text, []);
   }
@@ -30,7 +30,7 @@ export class OptionPath {
     ]);
   }
 
-  /** The value of a key in an object whose keys are no names of options, but paths for example. */
+  /** The value of a key in an object whose keys are not option names, but paths for example. */
   entry(key: string): OptionPath {
     return new OptionPath(`${this.#text}${bracketed(key)}`, [...this.keys, key]);
   }
@@ -40,7 +40,7 @@ export class OptionPath {
     return new OptionPath(`${this.#text}[${index}]`, [...this.keys, index]);
   }
 
-  /** A sentence about the value, for messages; without a subject where the path has no text. */
+  /** A sentence about the value, for messages; without a subject if the path has no text. */
   sentence(predicate: string): string {
     return this.#text === '' ? predicate : `${this.#text} ${predicate}`;
   }

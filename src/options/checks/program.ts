@@ -4,7 +4,7 @@ import { fail } from './fail.js';
 import type { OptionRef } from './option-path.js';
 import { checkText } from './values.js';
 
-/** A shell passes on no other names. */
+/** Shells pass on no other names. */
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** The absolute path of a program; the file must exist and be executable. */

@@ -7,8 +7,8 @@ import { OptionPath, type OptionRef } from './option-path.js';
 type TlsOptions = SecureContextOptions & { readonly secureContext?: SecureContext | undefined };
 
 /**
- * The context of `tls.connect`'s options. Invalid certificates and keys are found at creation, not at the first connection.
- * Throws {@link TunnelError} WSTUNNEL_OPTION.
+ * Creates the secure context for `tls.connect`'s options. Invalid certificates and keys are found at creation, not at the first
+ * connection. Throws {@link TunnelError} WSTUNNEL_OPTION.
  */
 export function readSecureContext(options: TlsOptions, name: OptionRef): SecureContext {
   if (options.secureContext) return options.secureContext;
@@ -21,7 +21,7 @@ export function readSecureContext(options: TlsOptions, name: OptionRef): SecureC
   }
 }
 
-/** Values that are neither text nor bytes are left to `createSecureContext`. */
+/** Ignores values that are neither text nor bytes: `createSecureContext` checks such values. */
 function checkAuthority(ca: unknown, name: OptionPath, options: TlsOptions): void {
   if (typeof ca !== 'string' && !ArrayBuffer.isView(ca)) return;
   const text = typeof ca === 'string' ? ca : Buffer.from(ca.buffer, ca.byteOffset, ca.byteLength).toString();

@@ -2,7 +2,7 @@ import { fail } from './fail.js';
 import type { OptionRef } from './option-path.js';
 import { checkRegExp } from './values.js';
 
-/** Regular expressions and beginnings of paths, one or a list. */
+/** Checks regular expressions and path prefixes, one or a list. */
 export function checkUrls(value: unknown, name: OptionRef): void {
   const patterns: unknown[] = Array.isArray(value) ? value : [value];
   if (patterns.length === 0) fail(name, 'needs at least one pattern', value);

@@ -2,7 +2,7 @@ import { fail, type Check } from './fail.js';
 import { nearest } from './nearest.js';
 import type { OptionRef } from './option-path.js';
 
-/** Numbers of seconds. A number above the ceiling was most likely meant in milliseconds. */
+/** Checks a number of seconds. A number above the limit was most likely meant in milliseconds. */
 export function seconds(least: number, most: number): Check {
   return (value, name) => {
     if (typeof value === 'number' && value >= least && value <= most) return;
@@ -45,7 +45,7 @@ export function checkText(value: unknown, name: OptionRef): void {
   if (typeof value !== 'string' || value === '') fail(name, 'must be a string that is not empty', value);
 }
 
-/** With the flags `g` and `y`, `test` remembers the end of its last match: every other request would not match. */
+/** With the flags `g` and `y`, `test` remembers the end of the last match: every other request would not match. */
 export function checkRegExp(value: RegExp, name: OptionRef): void {
   if (value.global || value.sticky) fail(name, 'must be a RegExp without the flags g and y', value);
 }

@@ -7,15 +7,15 @@ import { mostCertain, type Reach } from '../path-reach.js';
 export interface TunnelsInApp {
   /** Tunnels with their reach. */
   readonly targets: ReadonlyMap<AttachableTunnel, Reach>;
-  /** There is a tunnel inside a wrapper that hides the identity of the tunnel. */
+  /** A tunnel is inside a wrapper that hides the tunnel's identity. */
   readonly isWrapped: boolean;
   /** A part of the app cannot be read. */
   readonly isHidden: boolean;
 }
 
-/** Most layers that are read in one search: apps and routers may be mounted in a circle, or many times. */
+/** Limit of layers read in one search: apps and routers may be mounted in a circle, or many times. */
 export const MAX_APP_LAYERS = 10_000;
-/** Most levels, to spare the call stack. */
+/** Limit of levels, to protect the call stack. */
 export const MAX_APP_DEPTH = 32;
 
 /**
@@ -26,7 +26,7 @@ export const MAX_APP_DEPTH = 32;
 export function findTunnels(listeners: readonly unknown[], path?: string, mayAsk = false): TunnelsInApp {
   const search = new Search(mayAsk);
   for (const listener of listeners) {
-    // A function around an app, as a server's listener.
+    // The listener is a function around an app.
     if (stackOf(listener) === undefined && tunnelOfHandler(listener) === undefined) search.isHidden = true;
     else search.handler(listener, path, 0);
   }

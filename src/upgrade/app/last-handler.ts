@@ -8,14 +8,14 @@ import { MAX_APP_DEPTH, MAX_APP_LAYERS } from './find-tunnels.js';
 /** The number of parameters by which Express and Connect recognise an error handler. */
 const ERROR_HANDLER = 4;
 
-/** Replace each segment of a path: a text that no request can have, and a word for patterns that match words alone. */
+/** Replacements for each segment of a path: a text that no request can have, and a word for patterns that match only words. */
 const STAND_INS = ['\0', 'wstunnel0nowhere'];
 
 /**
- * Is the tunnel the last handler of the app that a GET of this URL reaches? Then only the app's own "Cannot GET" would
- * answer it. False wherever the app cannot be read: a static folder or a page that is mounted after the tunnel keeps its
- * requests. Also false for a tunnel that takes every path of this form (`app.use(tunnel)`, `app.use('/:id', tunnel)`): every
- * mistyped page reaches it, and 404 is the right answer there.
+ * Is the tunnel the last handler of the app that a GET of this URL reaches? If so, the only other answer would be the app's
+ * "Cannot GET". False if the app cannot be read: a static folder or a page mounted after the tunnel keeps its requests. Also
+ * false for a tunnel that takes all paths of this form (`app.use(tunnel)`, `app.use('/:id', tunnel)`): every mistyped page
+ * reaches such a tunnel, and 404 is the right answer.
  */
 export function isLastHandler(req: IncomingMessage, tunnel: AttachableTunnel): boolean {
   const server = serverOf(req.socket) as Server | undefined;
@@ -57,7 +57,7 @@ class Walk {
       else if (this.isFound) this.isInDoubt = true;
       return;
     }
-    // Apps match `isMountedApp` as well, so their stack is read first.
+    // Apps match `isMountedApp` as well, so the stack of an app is read first.
     const stack = stackOf(handler) ?? (isMountedApp(handler) ? stackOf(knownMountedApp(handler)) : undefined);
     if (stack) this.#stack(stack, path, depth);
     else if (this.isFound && !isErrorHandler(handler)) this.isInDoubt = true;
@@ -81,7 +81,7 @@ function isErrorHandler(handler: unknown): boolean {
   return typeof handler === 'function' && (handler as RequestListener).length === ERROR_HANDLER;
 }
 
-/** As the server's listener received it: routers remove their mount path from `url`. */
+/** The path as the server's listener received it: routers remove their mount path from `url`. */
 function pathWithoutQuery(req: IncomingMessage): string {
   const { originalUrl = req.url ?? '/' } = req as { originalUrl?: string };
   return originalUrl.replace(/[?#].*$/s, '');

@@ -6,7 +6,7 @@ export interface ResponseHead {
   readonly headers: OutgoingHttpHeaders;
 }
 
-// Headers of one connection (RFC 9113 section 8.2.2), and headers that a handshake over HTTP/2 omits (RFC 8441 section 5).
+// Headers of one connection (RFC 9113 section 8.2.2), and headers absent from a handshake over HTTP/2 (RFC 8441 section 5).
 const NOT_OVER_HTTP2 =
   /^(connection|keep-alive|proxy-connection|transfer-encoding|upgrade|te|http2-settings|sec-websocket-accept)$/;
 

@@ -21,7 +21,7 @@ export type ServerStreamEvent = [
   raw: string[],
 ];
 
-/** The dispatcher of the server's upgrades, as far as streams need it. */
+/** The parts of the server's upgrade dispatcher that streams need. */
 interface StreamDispatcher {
   /** `hasOthers`: other listeners would get the stream as well. */
   destination(req: Pick<IncomingMessage, 'url' | 'headers'>, hasOthers: boolean): UpgradeDestination;
@@ -32,9 +32,9 @@ interface StreamDispatcher {
 }
 
 /**
- * Sends each extended CONNECT (RFC 8441) through the app as the upgrade that it would be over HTTP/1.1: Express crashes on
- * http2's own request objects, and no other code has to know HTTP/2. The returned function takes a stream, or returns false
- * where the stream is for other listeners.
+ * Sends each extended CONNECT (RFC 8441) through the app in the form of an upgrade over HTTP/1.1: Express crashes on http2's
+ * request objects, and no other code has to know HTTP/2. The returned function takes a stream, or returns false if the stream is
+ * for other listeners.
  */
 export function streamGateway(
   http2: Http2Server,
@@ -75,7 +75,7 @@ export function streamGateway(
   };
 }
 
-/** Does anything besides Node listen for streams? */
+/** Are there listeners for streams besides Node's? */
 function hasOthers(server: Http2Server): boolean {
   return server.listenerCount('connect') > 0 || !server.listeners('stream').every(isCompatListener);
 }

@@ -4,14 +4,13 @@ import type { IncomingHttpHeaders } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { StreamSocket } from './stream-socket.js';
 
-/** The HEADERS of a stream: parsed by Node, and as the client sent them. */
+/** The HEADERS of a stream: in Node's parsed form, and in the client's form. */
 export interface StreamHeaders {
   readonly headers: IncomingHttpHeaders;
   readonly raw: readonly string[];
 }
 
-// Headers of a connection, which HTTP/2 forbids (RFC 9113 section 8.2.2), and headers that are set below: no client may
-// choose these.
+// Headers of a connection, which HTTP/2 forbids (RFC 9113 section 8.2.2), and headers set below: no client may choose these.
 const NOT_COPIED =
   /^(:.*|connection|keep-alive|proxy-connection|transfer-encoding|upgrade|host|sec-websocket-key)$/;
 
@@ -20,7 +19,7 @@ export function isWebSocketConnect({ headers }: StreamHeaders): boolean {
   return headers[':method'] === 'CONNECT' && headers[':protocol'] === 'websocket';
 }
 
-/** The upgrade request that an extended CONNECT stands for. */
+/** The upgrade request that corresponds to an extended CONNECT. */
 export function upgradeRequest(from: StreamHeaders, socket: StreamSocket): IncomingMessage {
   const req = requestOf(from, socket, 'GET', [
     ['Connection', 'Upgrade'],
@@ -33,7 +32,7 @@ export function upgradeRequest(from: StreamHeaders, socket: StreamSocket): Incom
   return req;
 }
 
-/** Any other request. The body is read from the stream as the app reads the request. */
+/** A request other than an upgrade. The body is read from the stream as the app reads the request. */
 export function ordinaryRequest(from: StreamHeaders, socket: StreamSocket): IncomingMessage {
   const req = requestOf(from, socket, from.headers[':method'] ?? 'GET', []);
   socket.on('data', (chunk: Buffer) => {
@@ -51,9 +50,7 @@ export function ordinaryRequest(from: StreamHeaders, socket: StreamSocket): Inco
   return req;
 }
 
-/**
- * A request as Node makes it, but without parsing text: no value that a client sends can become another header or request.
- */
+/** A request in the form that Node creates, but without parsing text: no value of a client can become another header or request. */
 function requestOf(
   { headers, raw }: StreamHeaders,
   socket: StreamSocket,

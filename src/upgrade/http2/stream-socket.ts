@@ -5,19 +5,19 @@ import { ignoreErrors } from '../../streams/ignore-errors.js';
 import { HeadReader, type ResponseHead } from './response-head.js';
 
 /**
- * Bytes that are given to Node's http2 at once. It counts the queued bytes of all streams of a connection against
- * `maxSessionMemory` (10 MB), and refuses new streams above that: a few stalled tunnels must not reach it.
+ * Limit of the bytes passed to Node's http2 at once. http2 counts the queued bytes of all streams of a connection against
+ * `maxSessionMemory` (10 MB), and refuses new streams above that limit: a few stalled tunnels must not reach the limit.
  */
 const SLICE = 65_536;
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR } = constants;
 
 /**
- * A stream of an HTTP/2 connection as the socket of one HTTP/1.1 exchange. The response that is written to it is sent as
- * HEADERS (101 becomes 200, RFC 8441 section 5) followed by DATA. The end is sent as END_STREAM; destroying the socket
- * before its end sends RST_STREAM.
+ * A stream of an HTTP/2 connection as the socket of one HTTP/1.1 exchange. A response written to this socket is sent as HEADERS
+ * (101 becomes 200, RFC 8441 section 5) followed by DATA. The end is sent as END_STREAM; destroying the socket before its end
+ * sends RST_STREAM.
  *
- * The stream is read only when this socket is: until then `letGo` leaves the stream to other listeners.
+ * The stream is read only when this socket is read: before that, `letGo` leaves the stream to other listeners.
  */
 export class StreamSocket extends Duplex {
   readonly encrypted: boolean;
@@ -39,7 +39,7 @@ export class StreamSocket extends Duplex {
   constructor(stream: ServerHttp2Stream) {
     super();
     this.#stream = stream;
-    // Read now: a session that has ended no longer knows its socket.
+    // Read now: after the end of the session, `session.socket` is gone.
     const connection = stream.session?.socket;
     // `session.socket` is a Proxy of the socket, and an instance of the same class.
     this.encrypted = connection instanceof TLSSocket;
@@ -54,11 +54,11 @@ export class StreamSocket extends Duplex {
     stream.on('aborted', this.#onAborted);
     stream.on('close', this.#onClose);
     stream.on('timeout', this.#onTimeout);
-    // A socket notices an end even while nobody reads.
+    // A socket notices an end even without a reader.
     stream.read(0);
   }
 
-  /** The client's certificate, as of a TLSSocket. */
+  /** The client's certificate, as in a TLSSocket. */
   getPeerCertificate(detailed = false): object {
     const { session } = this.#stream;
     if (!this.encrypted || !session || session.destroyed) return {};
@@ -118,7 +118,7 @@ export class StreamSocket extends Duplex {
   override _final(done: (error?: Error | null) => void): void {
     // The socket ends without a response: http2 would send a 200.
     if (this.#head) this.#stream.close(NGHTTP2_CANCEL);
-    // Failures of the stream arrive as its `close`.
+    // Failures of the stream arrive as the stream's `close`.
     if (this.#head || this.#stream.writableEnded) done();
     else this.#stream.end(() => done());
   }
@@ -128,11 +128,11 @@ export class StreamSocket extends Duplex {
     this.#stopListening();
     const free = (code: number) => {
       if (!stream.closed && !stream.destroyed) stream.close(code);
-      // Node frees the stream only once all of it is read.
+      // Node frees the stream only after all bytes are read.
       stream.resume();
     };
-    // After a complete response the client is asked to send no more (RFC 9113 section 8.1): one event-loop turn later,
-    // because the request would overtake a response without body. Any other end is a reset.
+    // After a complete response the client is asked to send no more (RFC 9113 section 8.1). The request is sent one event-loop
+    // turn later, because it would overtake a response without body. Any other end is a reset.
     if (this.writableFinished && !this.#head) setImmediate(free, NGHTTP2_NO_ERROR);
     else free(NGHTTP2_CANCEL);
     done(error);
@@ -164,7 +164,7 @@ export class StreamSocket extends Duplex {
     stream.uncork();
   }
 
-  /** Sends the response heads in these bytes; returns the bytes after them. */
+  /** Sends the response heads in these bytes; returns the bytes after the heads. */
   #readHeads(bytes: Buffer): readonly Buffer[] {
     let left = bytes;
     while (this.#head) {
@@ -190,7 +190,7 @@ export class StreamSocket extends Duplex {
       if (status === 101) stream.setTimeout(0);
       stream.respond({ ...headers, ':status': status === 101 ? 200 : status });
     } catch {
-      // HTTP/1.1 permits repeating headers that HTTP/2 permits once.
+      // HTTP/1.1 permits repeating headers that HTTP/2 permits only once.
       stream.close(NGHTTP2_INTERNAL_ERROR);
     }
   }
@@ -209,7 +209,7 @@ export class StreamSocket extends Duplex {
   };
 
   readonly #onClose = (): void => {
-    // Both sides have ended: the app may still read the rest.
+    // Both directions have ended: the app may still read the rest.
     if (this.#stream.readableEnded && this.writableFinished) return;
     this.destroy(resetOf(this.#stream));
   };
@@ -218,7 +218,7 @@ export class StreamSocket extends Duplex {
     this.emit('timeout');
   };
 
-  /** Removes all listeners but the one for `error`. */
+  /** Removes all listeners except the `error` listener. */
   #stopListening(): void {
     const stream = this.#stream;
     stream.off('data', this.#onData);

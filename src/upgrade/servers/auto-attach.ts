@@ -12,16 +12,16 @@ import { addUnlocated, hasUnlocated, removeUnlocated } from './unlocated-tunnels
 // only mounted with `app.use` to handle the very first request.
 const ACCEPTED = 'net.server.socket';
 
-// Tunnels that attach automatically are only counted here; the apps lead to the tunnels. A process may create and forget
-// many tunnels, and the cost of a connection must not grow with their number.
+// Tunnels that attach automatically are only counted here; the apps lead to the tunnels. A process may create and forget many
+// tunnels, and the cost of a connection must not grow with the number of tunnels.
 const automatic = new Set<symbol>();
 const ids = new WeakMap<AttachableTunnel, symbol>();
 const collected = new FinalizationRegistry<symbol>((id) => forget(id));
 
-/** Servers whose dispatcher was opened here. */
+/** Servers whose dispatcher was opened by this file. */
 let dispatched: readonly WeakRef<HttpServer>[] = [];
 
-/** Attaches the tunnel to every server whose app leads to it, from the next connection on. */
+/** Attaches the tunnel to all servers whose app leads to the tunnel, from the next connection on. */
 export function watchServers(tunnel: AttachableTunnel): void {
   const id = Symbol('tunnel');
   if (automatic.size === 0) subscribe(ACCEPTED, onAccepted);
@@ -62,7 +62,7 @@ function onAccepted(message: unknown): void {
   const found = findTunnels(http.listeners('request'));
   const tunnels = [...found.targets.keys()].filter((tunnel) => tunnel.isAutomatic());
   for (const tunnel of tunnels) removeUnlocated(tunnel);
-  // Where other listeners get the upgrades, the dispatcher only reports upgrades that a hidden tunnel may have missed.
+  // If other listeners get the upgrades, the dispatcher only reports upgrades that a hidden tunnel may have missed.
   const isSuspect = hasUnlocated() && http.listenerCount('upgrade') > 0;
   if (tunnels.length === 0 && !found.isWrapped && !found.isHidden && !isSuspect) return;
   if (!dispatcherOf(http)) dispatched = [...dispatched, new WeakRef(http)];

@@ -1,8 +1,8 @@
 import type { AttachableTunnel } from '../attachable-tunnel.js';
 
-/** How `attach()` bound a tunnel to a server. */
+/** A tunnel's binding to a server by `attach()`. */
 export interface Binding {
-  /** Path prefixes, the only ones that lead to the tunnel; undefined where the paths are not known. */
+  /** All path prefixes that lead to the tunnel; undefined if the paths are not known. */
   readonly paths: readonly string[] | undefined;
   /** Any response of the app is final on the `paths`: other listeners get no upgrade there. */
   readonly exclusive: boolean;

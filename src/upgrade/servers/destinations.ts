@@ -11,16 +11,16 @@ import type { UpgradeDestination } from '../upgrade-destination.js';
 import { Bindings, type Binding } from './bindings.js';
 import { unlocatedFor } from './unlocated-tunnels.js';
 
-/** The parts of a request that decide which tunnel it is for. */
+/** The parts of a request that determine the tunnel. */
 type UpgradeRequest = Pick<IncomingMessage, 'url' | 'headers'>;
 
-/** Seconds for the response to an upgrade of which it is not known which tunnel it is for. */
+/** Seconds for the response to an upgrade without a known tunnel. */
 const UNKNOWN_TIMEOUT = 30;
 
-/** Most paths of one server that are remembered for having led to a tunnel; the oldest is forgotten. */
+/** Limit of remembered paths per server that have led to a tunnel; the oldest path is forgotten first. */
 const MAX_PATHS = 1000;
 
-/** Decides to which tunnels the upgrades of one server lead: by the app, by `attach()`, and by earlier requests. */
+/** Decides which tunnels the upgrades of one server lead to: by the app, by `attach()`, and by earlier requests. */
 export class Destinations {
   readonly bindings = new Bindings();
   readonly #server: Server;
@@ -45,8 +45,8 @@ export class Destinations {
   }
 
   /**
-   * May an open tunnel be on this server? `hasAutomatic`: open tunnels exist that attach automatically, and may be hidden
-   * here.
+   * May an open tunnel be on this server? `hasAutomatic`: there are open tunnels that attach automatically, and such a tunnel may
+   * be hidden here.
    */
   isNeeded(hasAutomatic: boolean): boolean {
     if (this.bindings.list().length > 0) return true;
@@ -55,7 +55,7 @@ export class Destinations {
     return hasAutomatic && (isWrapped || isHidden || this.#reached.size > 0);
   }
 
-  /** Is a tunnel known to be on this server? `found`: the result of a search just now. */
+  /** Is a tunnel known to be on this server? `found`: the result of a search in this event-loop turn. */
   hasTunnel(found?: TunnelsInApp): boolean {
     if (this.bindings.list().length > 0 || this.#reached.size > 0) return true;
     const { targets, isWrapped } = found ?? findTunnels(this.#server.listeners('request'));
@@ -77,42 +77,42 @@ export class Destinations {
       found.push({ reach, handshakeTimeout: tunnel.handshakeTimeout, tunnel });
     }
     const reached = this.#reached.get(path);
-    // The tunnel's rules may decide differently about the next request on this path.
+    // The tunnel's rules may decide differently for the next request on this path.
     if (reached !== undefined) found.push({ reach: 'maybe', handshakeTimeout: reached });
     if (isWrapped) found.push({ reach: 'maybe', handshakeTimeout: UNKNOWN_TIMEOUT });
     if (isHidden) found.push(this.#insideEngineIo(path) ?? { reach: 'hidden', handshakeTimeout: 0 });
     const possible = found.filter(({ reach }) => reach !== 'no');
     const reach = mostCertain(possible.map((one) => one.reach));
     return {
-      // An upgrade for engine.io, whose clients expect no other answer.
+      // Clients of engine.io accept no answer except engine.io's.
       reach: reach === 'maybe' && isForEngineIo(req) ? 'no' : reach,
-      // Which of the tunnels the request will reach is not known yet.
+      // The tunnel that the request will reach is not known yet.
       handshakeTimeout: Math.max(0, ...possible.map((one) => one.handshakeTimeout)),
       tunnel: countingTunnel(possible, hasOthers),
       isLocated: possible.some((one) => one.tunnel !== undefined),
     };
   }
 
-  /** Asks mounted apps only where other listeners would get the upgrade of an unlocated tunnel. */
+  /** Asks mounted apps only if other listeners would get the upgrade of an unlocated tunnel. */
   #search(listeners: readonly unknown[], path: string, hasOthers: boolean): TunnelsInApp {
     const found = findTunnels(listeners, path);
     const isDoubtful = found.isHidden && hasOthers && unlocatedFor(path).some((tunnel) => tunnel.isMounted());
     return isDoubtful ? findTunnels(listeners, path, true) : found;
   }
 
-  /** Where engine.io hides the app and does not claim this upgrade, a mounted tunnel may be in that app. */
+  /** If engine.io hides the app and does not claim this upgrade, a mounted tunnel may be in that app. */
   #insideEngineIo(path: string): UpgradeDestination | undefined {
     if (!isEngineIoAlone(this.#server, this.#isOurs)) return undefined;
     const times = unlocatedFor(path)
       .filter((tunnel) => tunnel.isMounted())
       .map(({ handshakeTimeout }) => handshakeTimeout);
-    // A tunnel that was reached on this server by another path.
+    // The deadlines of tunnels that were reached on this server by other paths.
     times.push(...this.#reached.values());
     return times.length === 0 ? undefined : { reach: 'maybe', handshakeTimeout: Math.max(...times) };
   }
 }
 
-/** Of several tunnels the last one in the order of binding: the command binds a new tunnel after reading new settings. */
+/** Of several tunnels the last in the order of binding: the command binds a new tunnel after reading new settings. */
 function countingTunnel(
   possible: readonly UpgradeDestination[],
   hasOthers: boolean,
@@ -122,7 +122,7 @@ function countingTunnel(
   return last('yes') ?? (hasOthers ? undefined : last('maybe'));
 }
 
-/** Undefined where the tunnel was bound without paths. */
+/** Undefined if the tunnel was bound without paths. */
 function reachOfBinding(
   { paths, exclusive }: Binding,
   path: string,

@@ -6,14 +6,14 @@ import { findTunnels } from '../app/find-tunnels.js';
 import type { AttachableTunnel } from '../attachable-tunnel.js';
 
 // Tunnels that attach automatically, and have neither been found in the app of a server nor been reached by an upgrade. Such a
-// tunnel may be hidden in an app whose upgrades go to other listeners: without a warning its developer would see no reason.
+// tunnel may be hidden in an app whose upgrades go to other listeners: without a warning the developer would see no reason.
 const unlocated = new Set<WeakRef<AttachableTunnel>>();
 const references = new WeakMap<AttachableTunnel, WeakRef<AttachableTunnel>>();
 const collected = new FinalizationRegistry<WeakRef<AttachableTunnel>>((reference) =>
   unlocated.delete(reference),
 );
 
-/** Most tunnels that are asked about a path, and most mount levels of the path. */
+/** Limit of tunnels that are asked about a path, and of the mount levels of the path. */
 const MAX_ASKED = 100;
 const MAX_LEVELS = 32;
 
@@ -36,7 +36,10 @@ export function hasUnlocated(): boolean {
   return unlocated.size > 0;
 }
 
-/** An upgrade goes to a server's other listeners: warns, once for each tunnel, that the upgrade may have been meant for it. */
+/**
+ * Reports an upgrade that goes to a server's other listeners: warns, once for each tunnel, that the upgrade may have been meant
+ * for that tunnel.
+ */
 export function reportMiss(req: Pick<IncomingMessage, 'url'>): void {
   const path = isForEngineIo(req) ? undefined : pathOf(req);
   const tunnel = path === undefined ? undefined : unlocatedFor(path)[0];
@@ -61,7 +64,7 @@ export function unlocatedFor(path: string): readonly AttachableTunnel[] {
   return suspects.filter((tunnel) => references.has(tunnel));
 }
 
-/** Under any mount path. */
+/** Does the tunnel take this path, under any mount path? */
 function mayTake(tunnel: AttachableTunnel, path: string): boolean {
   const starts = Array.from(path.matchAll(/\//g), ({ index }) => index).slice(0, MAX_LEVELS);
   return [...starts.map((start) => path.slice(start)), '/'].some((rest) => tunnel.takes(rest) !== 'no');

@@ -25,8 +25,8 @@ export function decideUpgrades(
 }
 
 /**
- * Node 22.21.0 calls the callback of every server, but http2 servers have none there: the first upgrade over HTTP/1.1 on an
- * http2 server would end the process. Node 22.21.1 added this default.
+ * The missing default of Node 22.21.0, which calls the callback of every server, although http2 servers have no callback: the
+ * first upgrade over HTTP/1.1 on an http2 server would end the process. Node 22.21.1 added this default.
  */
 function missingDecision(server: Server): UpgradeDecision | undefined {
   if (!isHttp2Server(server) || !('shouldUpgradeCallback' in new HttpServer())) return undefined;

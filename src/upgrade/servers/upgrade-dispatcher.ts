@@ -54,7 +54,7 @@ export class UpgradeDispatcher {
         })
       : undefined;
     this.#endAnnouncement = isHttp2Server(server) ? announceConnect(server) : () => undefined;
-    // Newer Node asks before removing the parser: a request that would return to Node then stays ordinary from the start.
+    // Newer Node asks before removing the parser: a request that would be returned to Node then stays ordinary from the start.
     this.#restoreDecision = decideUpgrades(server, (req, ask) => {
       const isPlain = isPlainHandshake(req);
       if (!this.hasOthers()) return isPlain;
@@ -75,31 +75,28 @@ export class UpgradeDispatcher {
     this.#destinations.bindings.delete(tunnel);
   }
 
-  /**
-   * An ordinary request for this URL has reached a tunnel that is hidden in the app: upgrades on the same path go through
-   * the app.
-   */
+  /** An ordinary request for this URL has reached a tunnel that is hidden in the app: upgrades on the same path go through the app. */
   learn(url: string, handshakeTimeout: number): void {
     this.#destinations.remember(url, handshakeTimeout);
     this.tend();
   }
 
-  /** Has the server an `upgrade` listener, so that Node recognises upgrades? */
+  /** Does the server have an `upgrade` listener, so that Node recognises upgrades? */
   isListening(): boolean {
     return this.#server.listenerCount('upgrade') > 0;
   }
 
-  /** Has the server an `upgrade` listener besides ours? */
+  /** Does the server have an `upgrade` listener besides ours? */
   hasOthers(): boolean {
     return this.#server.listeners('upgrade').some((listener) => listener !== this.#marker);
   }
 
-  /** `hasAutomatic`: open tunnels exist that attach automatically, and one may be hidden in this server's app. */
+  /** `hasAutomatic`: there are open tunnels that attach automatically, and one of them may be hidden in this server's app. */
   isNeeded(hasAutomatic: boolean): boolean {
     return this.#destinations.isNeeded(hasAutomatic);
   }
 
-  /** Adds our listener where Node needs a listener, and removes it where other listeners exist and no tunnel is known. */
+  /** Adds our listener if Node needs a listener. Removes our listener if other listeners exist and no tunnel is known. */
   tend(found?: TunnelsInApp): void {
     const server = this.#server;
     const isThere = server.listeners('upgrade').includes(this.#marker);
@@ -114,8 +111,7 @@ export class UpgradeDispatcher {
     this.#endAnnouncement();
     this.#connections.close();
     server.off('upgrade', this.#marker);
-    // Another tool may have wrapped our `emit`, and then keeps calling our function: without the marker no upgrade arrives
-    // there.
+    // Another tool may have wrapped our `emit`, and continues to call our function: without the marker no upgrade arrives there.
     if (server.emit !== this.#emit) return;
     if (this.#hadEmit) server.emit = this.#originalEmit as Server['emit'];
     else Reflect.deleteProperty(server, 'emit');
@@ -130,7 +126,7 @@ export class UpgradeDispatcher {
   };
 
   #pass(event: string | symbol, ...args: unknown[]): boolean {
-    // A tracing tool may have replaced the prototype's method since.
+    // A tracing tool may have replaced the prototype's method in the meantime.
     const emit = this.#hadEmit
       ? this.#originalEmit
       : (Object.getPrototypeOf(this.#server) as { emit: Emit }).emit;
@@ -148,7 +144,7 @@ export class UpgradeDispatcher {
       return giveToOthers(head);
     }
     if (!isPlainHandshake(req)) {
-      // With other listeners, a bad handshake is ours only where the path certainly leads to a tunnel.
+      // With other listeners, an invalid handshake is answered here only if the path certainly leads to a tunnel.
       if (hasOthers && reach === 'maybe') return giveToOthers(head);
       reparseAsOrdinary(server, req, socket, head);
       return true;

@@ -7,9 +7,9 @@ import { respondOnSocket } from '../refusal-response.js';
 import { afterEarlierResponses } from './pipelining.js';
 
 /**
- * Takes a slot among the openings of the tunnel that an upgrade leads to: from here on the request costs memory, and the app
- * may take long to answer it. Undefined where no slot is free; the request is then refused. Without a tunnel nothing is
- * counted here: the tunnel counts the request on arrival.
+ * Takes a slot among the openings of the tunnel that an upgrade leads to: from here on the request costs memory, and the app may
+ * take a long time to answer. Undefined if no slot is free; the request is then refused. Without a known tunnel no slot is taken
+ * here: the tunnel counts the request on arrival.
  */
 export function admitUpgrade(
   tunnel: AttachableTunnel | undefined,

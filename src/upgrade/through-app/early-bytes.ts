@@ -2,16 +2,16 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { forgetReader } from '../../internals/node-net.js';
 
-/** Bytes that are read before the 101 response. A client must not send any then (RFC 6455 section 4.1), but some do. */
+/** Limit of bytes read before the 101 response. A client must not send bytes before the response (RFC 6455 section 4.1), but some do. */
 const MAX_EARLY_BYTES = 65_536;
 
 /**
- * Reads what a client sends before its upgrade is answered. Unread bytes would hide the client's end: a client that has left
- * would be noticed only at the deadline.
+ * Reads the bytes that a client sends before the response to the upgrade. Unread bytes would hide the client's end: a client that
+ * has left would be noticed only at the deadline.
  */
 export class EarlyBytes {
   readonly #socket: Duplex;
-  // A Duplex of another kind notices an end without being read, or is given back unread (HTTP/2).
+  // Other kinds of Duplex notice an end without being read, or are given back unread (HTTP/2).
   readonly #reads: boolean;
   readonly #head: Buffer;
   #chunks: Buffer[] = [];
@@ -26,12 +26,12 @@ export class EarlyBytes {
     if (this.#reads) socket.on('data', this.#onData);
   }
 
-  /** Stops reading, and returns all bytes after the request. The socket is as Node gives it to an `upgrade` listener. */
+  /** Stops reading, and returns all bytes after the request. The socket is then in the state that Node gives to an `upgrade` listener. */
   take(): Buffer {
     return Buffer.concat([this.#head, this.takeWithoutHead()]);
   }
 
-  /** The same without `head`. */
+  /** Stops reading, and returns the bytes after the request except `head`. */
   takeWithoutHead(): Buffer {
     const [chunks, socket] = [this.#chunks, this.#socket];
     this.#chunks = [];

@@ -7,9 +7,9 @@ const NOT_ON_A_101 =
   /^(connection|upgrade|keep-alive|transfer-encoding|trailer|content-.*|sec-websocket-.*|date|etag)$/i;
 
 /**
- * Finishes a response that is detached from its socket, with status 101 and without sending anything, so that middleware
- * sees the end of the response: express-session saves the session and sets a cookie, loggers log, rate limiters count.
- * Returns the header lines for the real 101 response. Rejects with the signal's reason where the signal aborts first.
+ * Finishes a response that is detached from its socket, with status 101 and without sending bytes, so that middleware sees the
+ * end of the response: express-session saves the session and sets a cookie, loggers log, rate limiters count. Returns the header
+ * lines for the real 101 response. Rejects with the signal's reason if the signal aborts first.
  */
 export async function finishWithoutSocket(res: ServerResponse, signal: AbortSignal): Promise<string[]> {
   const sink = newSink();
@@ -24,7 +24,7 @@ export async function finishWithoutSocket(res: ServerResponse, signal: AbortSign
   return headerLinesOf(res);
 }
 
-/** Lets the app write a response that nobody receives. */
+/** Lets the app write a response without a receiver. */
 export function discardResponse(res: ServerResponse): void {
   const sink = newSink();
   assignSocket(res, sink);

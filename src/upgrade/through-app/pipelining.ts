@@ -3,7 +3,7 @@ import { emitDrain, responseOn } from '../../internals/node-http.js';
 import { ignoreErrors } from '../../streams/ignore-errors.js';
 
 /**
- * Calls back once the responses to earlier requests on the connection are sent (HTTP pipelining). A second response on the
+ * Calls back after the responses to earlier requests on the connection have been sent (HTTP pipelining). A second response on the
  * socket would throw ERR_HTTP_SOCKET_ASSIGNED, or would never be sent.
  */
 export function afterEarlierResponses(socket: Duplex, goOn: () => void): void {
@@ -22,7 +22,7 @@ export function afterEarlierResponses(socket: Duplex, goOn: () => void): void {
   });
 }
 
-/** Tells the response that owns the socket that the socket has drained, as Node's own `drain` listener does. */
+/** Notifies the response that owns the socket of the socket's `drain`, as Node's own `drain` listener does. */
 export function forwardDrain(socket: Duplex): void {
   const owner = responseOn(socket);
   if (!owner || owner.writableEnded || !owner.writableNeedDrain) return;

@@ -2,9 +2,9 @@ import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { acceptedMark } from '../../streams/write-progress.js';
 
-/** Answers an upgrade with 504 where the app takes too long; a response in progress may go on as long as its bytes move. */
+/** Answers an upgrade with 504 if the app takes too long. A response in progress may continue as long as bytes move. */
 export class ResponseDeadline {
-  /** The app's response, once there is one. */
+  /** The app's response, as soon as there is one. */
   response: ServerResponse | undefined;
   readonly #socket: Duplex;
   #timer: NodeJS.Timeout | undefined;
@@ -15,7 +15,7 @@ export class ResponseDeadline {
     this.#socket = socket;
   }
 
-  /** Starts anew; 0 is no deadline. */
+  /** Restarts the deadline; 0 means no deadline. */
   set(seconds: number): void {
     clearTimeout(this.#timer);
     this.#seconds = seconds;
@@ -26,7 +26,7 @@ export class ResponseDeadline {
     try {
       this.#endResponse();
     } catch {
-      // A middleware may have replaced `headersSent`, `setHeader` or `end`: a throw in this timer would end the process.
+      // A middleware may have replaced `headersSent`, `setHeader` or `end`: an error thrown in this timer would end the process.
       this.#socket.destroy();
     }
   };
@@ -40,7 +40,7 @@ export class ResponseDeadline {
       return;
     }
     this.#sentBefore = sent;
-    // The deadline starts anew: a middleware's `end` (a session's) may keep the last byte back for ever.
+    // The deadline restarts: a middleware's `end` (a session's) may delay the last byte forever.
     this.set(this.#seconds);
     if (res.headersSent) return;
     res.statusCode = 504;

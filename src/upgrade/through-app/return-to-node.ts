@@ -7,17 +7,17 @@ import { setServerOf } from '../../internals/node-net.js';
 import { ignoreErrors } from '../../streams/ignore-errors.js';
 import { afterEarlierResponses } from './pipelining.js';
 
-// A server with an `upgrade` listener gets every upgrade from Node: h2c, TLS, a POST with `Upgrade: websocket`. Upgrades
-// that no listener wants return to Node, and Node parses the requests again, as ordinary ones: the same happens on a server
-// without `upgrade` listeners.
+// A server with an `upgrade` listener gets every upgrade from Node: h2c, TLS, a POST with `Upgrade: websocket`. Upgrades that no
+// listener wants return to Node, which parses the requests again as ordinary requests, as on a server without `upgrade`
+// listeners.
 
 const parsingServers = new WeakMap<Server, Server>();
 
-/** Returns a request to Node, to be parsed as on a server without `upgrade` listeners. */
+/** Returns a request to Node, which parses the request as on a server without `upgrade` listeners. */
 export function reparseAsOrdinary(server: Server, req: IncomingMessage, socket: Duplex, head: Buffer): void {
   ignoreErrors(socket);
   afterEarlierResponses(socket, () => {
-    // The connection's parser is gone: a new parser gets the request as the client sent it.
+    // The connection's parser is gone: a new parser gets the request in the client's form.
     socket.unshift(Buffer.concat([Buffer.from(headerTextOf(req), 'latin1'), head]));
     giveToParser(server, socket, { isFirstOrdinary: true });
   });
@@ -91,7 +91,7 @@ function forOneConnection(
   return Object.create(parsing, {
     listenerCount: { value: listenerCount },
     emit: { value: emit },
-    // Newer Node calls this instead of counting the listeners (Node >= 22.21 and >= 24.9).
+    // Newer Node calls this function instead of counting the listeners (Node >= 22.21 and >= 24.9).
     ...(server.shouldUpgradeCallback && { shouldUpgradeCallback: { value: shouldUpgradeCallback } }),
   }) as Server;
 }

@@ -1,10 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { setKeepAliveTimeout } from '../../internals/node-http.js';
 
-/** Keeps the connection after the response where Node would: unless the client or the app asks to end it. */
+/** Keeps the connection open after the response, as Node does, unless the client or the app asks to end the connection. */
 export function keepConnection(server: Server, res: ServerResponse): void {
   const wantsEnd = /(^|,)[ \t]*close[ \t]*(,|$)/i.test(res.req.headers.connection ?? '');
-  // Node's count of the earlier requests on this connection is lost with its parser.
+  // Node's count of the earlier requests on this connection was lost with the connection's parser.
   res.shouldKeepAlive = !wantsEnd && !((server.maxRequestsPerSocket ?? 0) > 0);
   setKeepAliveTimeout(res, server.keepAliveTimeout);
 }
@@ -13,10 +13,7 @@ export function keepConnection(server: Server, res: ServerResponse): void {
 const DROPPED_ON_HTTP2 = ['connection', 'transfer-encoding'];
 const DROPPED = ['connection'];
 
-/**
- * Ends the connection with this response, even where the app asks for keep-alive. `onHead` gets the status before the header
- * is written.
- */
+/** Ends the connection with this response, even if the app asks for keep-alive. `onHead` gets the status before the header is written. */
 export function closeAfterResponse(
   res: ServerResponse,
   isHttp2: boolean,
@@ -45,10 +42,10 @@ function without(headers: object | null, dropped: readonly string[]): unknown {
 
 /** Reads the rest of a request after its response, as Node does: an unread request never emits `end` and `close`. */
 export function drainRequest(req: IncomingMessage): void {
-  // An incomplete request would read from the socket, which may be a tunnel's.
+  // An incomplete request would read from the socket, which may belong to a tunnel.
   try {
     if (req.complete) req.resume();
   } catch {
-    // A getter of the app's may throw.
+    // A getter of the app may throw.
   }
 }

@@ -4,9 +4,9 @@ import type { Duplex } from 'node:stream';
 type ClosingMethod = 'closeAllConnections' | 'closeIdleConnections';
 
 /**
- * Connections of a server that Node no longer lists, or no longer lists as idle: connections with an upgrade that the app
- * has not answered yet, and connections that were returned to Node and have sent nothing since. The server's methods for
- * closing connections are extended to include them: both methods then work as without an `upgrade` listener.
+ * Connections of a server that Node no longer lists, or no longer lists as idle: connections with an upgrade that the app has not
+ * answered yet, and connections that were returned to Node and have sent no bytes since. The server's methods for closing
+ * connections are extended to these connections: both methods then work as without an `upgrade` listener.
  */
 export class TrackedConnections {
   readonly #server: Server;
@@ -39,7 +39,7 @@ export class TrackedConnections {
   #extend(name: ClosingMethod, sets: readonly ReadonlySet<Duplex>[]): () => void {
     const server = this.#server as unknown as Partial<Record<ClosingMethod, () => void>>;
     const original = server[name];
-    // An http2 server has neither method.
+    // An http2 server has neither of the methods.
     if (original === undefined) return () => undefined;
     const wasOwn = Object.hasOwn(server, name);
     const extended = () => {

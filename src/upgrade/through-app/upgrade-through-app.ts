@@ -31,7 +31,7 @@ import { closeAfterResponse, drainRequest, keepConnection } from './server-respo
 import { publishRequestStart, publishResponseFinish } from './trace-channels.js';
 import type { TrackedConnections } from './tracked-connections.js';
 
-/** An upgrade as Node hands it over. */
+/** An upgrade in the form that Node passes to listeners. */
 interface ArrivedUpgrade {
   readonly server: Server;
   readonly req: IncomingMessage;
@@ -67,7 +67,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
   readonly #slot: Lease;
   #res: ServerResponse | undefined;
   #claimed = false;
-  /** Until a tunnel is reached: after the app's response the connection ends or stays as without an `upgrade` listener. */
+  /** True until a tunnel is reached: after the app's response the connection ends or stays as without an `upgrade` listener. */
   #isOrdinary = false;
   #connections: TrackedConnections | undefined;
   #untrack: () => void = () => undefined;
@@ -101,14 +101,14 @@ export class UpgradeThroughApp implements PendingUpgrade {
     if (this.#claimed) return 'claimed';
     if (!res || res.headersSent || res.writableEnded) return 'answered';
     if (this.#gone.signal.aborted || !this.#socket.writable) return 'gone';
-    // server.close() does not reach upgraded sockets: no tunnel may open after it.
+    // server.close() does not reach upgraded sockets: no tunnel may open after server.close().
     if (this.#wasListening && !this.#server.listening) return 'stopped';
     return 'waiting';
   }
 
   /**
-   * The upgrade leads to a tunnel. The app's response is final, and ends the connection. After this many seconds without a
-   * response the client gets 504.
+   * The upgrade leads to a tunnel. The app's response is final, and ends the connection. Without a response after this many
+   * seconds, the client gets 504.
    */
   start(deadlineSeconds: number): void {
     this.#begin(deadlineSeconds);
@@ -146,7 +146,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     closeAfterResponse(this.#res, this.#isHttp2, this.#onHead);
   }
 
-  /** From now on the app's response is sent, and no other listener gets the upgrade. */
+  /** From now on the app's response is sent, and other listeners do not get the upgrade. */
   #endTrial(): void {
     if (!this.#orElse) return;
     this.#orElse = undefined;
@@ -173,7 +173,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     }
   }
 
-  /** Removes all listeners but the one for `error`. */
+  /** Removes all listeners except the `error` listener. */
   #stopListening(): void {
     this.#early.take();
     this.#socket.off('drain', this.#onDrain);
@@ -239,7 +239,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     try {
       if (responseOn(this.#socket) === res) detachSocket(res, this.#socket);
     } catch {
-      // A response that a middleware has altered may throw.
+      // A response altered by a middleware may throw.
       this.#socket.destroy();
     }
     closeResponse(res);
@@ -250,13 +250,13 @@ export class UpgradeThroughApp implements PendingUpgrade {
 
   readonly #onDrain = (): void => forwardDrain(this.#socket);
 
-  /** As Node's own `timeout` listener: a `server.timeout` that the app has set still applies. */
+  /** Does the same as Node's own `timeout` listener: a `server.timeout` set by the app still applies. */
   readonly #onTimeout = (): void => {
     const heard = this.#res?.emit('timeout', this.#socket);
     if (!this.#server.emit('timeout', this.#socket) && !heard) this.#socket.destroy();
   };
 
-  /** A client that ends before the 101 response has gone: no WebSocket is half-closed. */
+  /** A client that ends before the 101 response counts as gone: no WebSocket is half-closed. */
   readonly #onEnd = (): void => {
     if (this.#isOrdinary && allowsHalfOpen(this.#server)) return;
     this.#gone.abort();
