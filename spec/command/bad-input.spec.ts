@@ -148,7 +148,8 @@ describe('a missing or invalid file exits with 3', () => {
       ],
     ];
   test('a password given in place of its file does not appear in the message', async () => {
-    const line = /can't read the password of "ann" from its file: there is no such file/;
+    const line =
+      /can't read the password of "ann" from its file: there is no such file.*give the path of a file that contains/;
     expect(await says(['0', '5900', '--auth', 'ann:hunter2'], 3, line)).not.toContain('hunter2');
   });
 

@@ -57,11 +57,18 @@ export function readFirstLine(path: string, what: string): string {
     text = readTextFile(path);
   } catch (error) {
     const { cause } = error as Error;
-    throw new CommandError(EXIT.config, `can't read ${what} from its file: ${reasonOf(cause)}`, { cause });
+    const hint = isMissing(cause) ? ` (give the path of a file that contains ${what})` : '';
+    throw new CommandError(EXIT.config, `can't read ${what} from its file: ${reasonOf(cause)}${hint}`, {
+      cause,
+    });
   }
   const [line = ''] = text.split(/\r?\n/);
   if (line === '') throw new CommandError(EXIT.config, `${what} must be the first line of its file`);
   return line;
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
 }
 
 /** @throws {CommandError} unless the path is a folder */

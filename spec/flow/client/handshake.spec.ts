@@ -330,6 +330,10 @@ describe('TLS', () => {
 
   test('a server without TLS is an error for wss:', async () => {
     const { port } = await startHttp((_, res) => res.end());
-    expect(await refusal(`wss://127.0.0.1:${port}/`)).toMatchObject({ code: 'WSTUNNEL_TLS' });
+    const error = await refusal(`wss://127.0.0.1:${port}/`);
+    expect(error).toMatchObject({ code: 'WSTUNNEL_TLS' });
+    expect(error.message).toBe(
+      `127.0.0.1:${port} does not speak TLS: use a ws: URL, or a port that serves https`,
+    );
   });
 });

@@ -24,6 +24,7 @@ test.each([
   [['-x'], 'there is no option -x (see --help)'],
   [['--web'], '--web needs a value: DIR (see --help)'],
   [['--web', '-v'], '--web needs a value: DIR (see --help)'],
+  [['--web', '-1'], '--web needs a value: DIR, not "-1" (see --help)'],
   [['--web', 'a', '--web', 'b'], '--web may be given only once (see --help)'],
   [['--verbose=yes'], '--verbose takes no value (see --help)'],
 ])('%j', (given, message) => {

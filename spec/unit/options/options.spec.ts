@@ -198,7 +198,7 @@ describe('an invalid value is refused with option, value and fix', () => {
     [{ origins: [/x/g] }, ['origins ', '/x/g']],
     [{ allow: [] }, ['allow ', 'leave it out']],
     [{ deny: [] }, ['deny ', 'leave it out']],
-    [{ allow: '192.0.2.1' }, ['allow ', 'list', "'192.0.2.1'"]],
+    [{ allow: '192.0.2.1' }, ['allow must be a list of addresses', "'192.0.2.1'"]],
     [{ deny: ['192.0.2.1', 'localhost'] }, ['deny ', "'localhost'", '192.0.2.0/24']],
     [{ clientAddress: '1.2.3.4' }, ['clientAddress ', 'function']],
     [{ authenticate: true }, ['authenticate ', 'function', 'true']],

@@ -20,6 +20,9 @@ export function connectionFailure(error: Error, target: TunnelUrl): ClientError 
   const make = (kind: ClientErrorCode, message: string) => new ClientError(kind, message, { cause });
   const server = `${target.host}:${target.port}`;
   if (code.startsWith('HPE_')) return make('WSTUNNEL_NOT_WEBSOCKET', `${server} does not answer in HTTP`);
+  // OpenSSL's own words name source lines of Node.
+  if (target.secure && /wrong version number|packet length too long/i.test(why))
+    return make('WSTUNNEL_TLS', `${server} does not speak TLS: use a ws: URL, or a port that serves https`);
   if (target.secure && TLS_CODE.test(code)) return make('WSTUNNEL_TLS', `TLS with ${server} failed: ${why}`);
   if (code === 'ECONNRESET')
     return make('WSTUNNEL_UNREACHABLE', `${server} closed the connection without an answer`);

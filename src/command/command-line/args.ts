@@ -95,8 +95,9 @@ function checkValue(
     return;
   }
   // In `--web --cert x` the value is missing. A value that does begin with a dash is written `--web=-x`.
-  if (value === undefined || value === '' || (inlineValue !== true && /^-./.test(value)))
-    throw usageError(`${rawName} needs a value: ${needed}`);
+  if (value !== undefined && value !== '' && (inlineValue === true || !/^-./.test(value))) return;
+  const hint = /^-\d/.test(value ?? '') ? `, not "${value ?? ''}"` : '';
+  throw usageError(`${rawName} needs a value: ${needed}${hint}`);
 }
 
 /** The lines of the help: the options that share a line, and its text. Hidden options are omitted. */

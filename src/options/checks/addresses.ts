@@ -5,13 +5,10 @@ import type { OptionRef } from './option-path.js';
 
 /** A list of addresses and CIDR ranges. */
 export function checkAddresses(value: unknown, name: OptionRef): void {
-  if (!Array.isArray(value) || value.length === 0)
-    fail(
-      name,
-      'must list at least one address or CIDR range; leave it out to have no such list',
-      value,
-      listAdvice(value, addressesFor),
-    );
+  if (!Array.isArray(value))
+    fail(name, 'must be a list of addresses and CIDR ranges', value, listAdvice(value, addressesFor));
+  if (value.length === 0)
+    fail(name, 'must list at least one address or CIDR range; leave it out to have no such list', value);
   for (const entry of value as unknown[]) checkAddressEntry(entry, name);
 }
 
