@@ -86,7 +86,7 @@ export function createTunnel<Req extends IncomingMessage>(
   const context: TunnelContext = {
     limits: settings.limits,
     counter: state.counter,
-    openings: new OpeningCounter(settings.limits.opening),
+    openingCounter: new OpeningCounter(settings.limits.opening),
     // The app's middleware may take one handshakeTimeout, and the opening another.
     ends: new RecentEnds(2 * longestHandshake(settings)),
     pool,

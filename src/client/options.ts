@@ -4,7 +4,7 @@ import { fail } from '../options/checks/fail.js';
 import { checkNames, OPTIONS_OBJECT } from '../options/checks/names.js';
 import type { OptionRef } from '../options/checks/option-path.js';
 import { readSecureContext } from '../options/checks/secure-context.js';
-import { checkText } from '../options/checks/values.js';
+import { checkText } from '../options/checks/basic.js';
 import {
   checksOf,
   fill,

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { CLOSE, endingOf, ORDERLY, type Ending } from '../streams/close-causes.js';
+import { CLOSE, endingOf, LOSSES, ORDERLY, type Ending } from '../streams/close-causes.js';
 import { CloseClock, type CloseTimes } from '../streams/close-clock.js';
 import type { FrameWriter } from './frame-writer.js';
 
@@ -108,7 +108,7 @@ export class ClosingHandshake {
   /** The peer's last data: a Close, or bytes that can't be decoded. `isLate`: the answer is sent later by {@link answer}. */
   conclude(ending: Ending, answer: string, isLate: boolean): void {
     // The answer to our Close says that not all earlier bytes were delivered.
-    const isComplaint = ending.code === CLOSE.internalError && this.#output === OVER;
+    const isComplaint = LOSSES.includes(ending.code) && this.#output === OVER;
     if (isComplaint && ORDERLY.includes(this.ending?.code ?? 0)) this.ending = ending;
     if (this.#output !== OVER) {
       if (isLate) this.#answerLater(ending.code, answer);

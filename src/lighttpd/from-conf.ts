@@ -2,7 +2,7 @@ import { TunnelError } from '../errors.js';
 import { fail, type Check } from '../options/checks/fail.js';
 import { checkNames, OPTIONS_OBJECT } from '../options/checks/names.js';
 import type { OptionRef } from '../options/checks/option-path.js';
-import { checkFunction, checkText } from '../options/checks/values.js';
+import { checkFunction, checkText } from '../options/checks/basic.js';
 import type { LighttpdConf, LighttpdConfOptions } from './lighttpd-conf.js';
 import { readConf } from './read-conf.js';
 

@@ -4,7 +4,7 @@ import type { Host } from '../types.js';
 import { fail } from './checks/fail.js';
 import { checkHostName } from './checks/host-text.js';
 import type { OptionRef } from './checks/option-path.js';
-import { checkText, wholeNumber } from './checks/values.js';
+import { checkText, wholeNumber } from './checks/basic.js';
 import { booleanRow, functionRow, numberRow, row, secondsRow, type Rows } from './row.js';
 import { checkSpawn } from './spawn-options.js';
 

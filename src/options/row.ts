@@ -1,4 +1,4 @@
-import { checkBoolean, checkFunction, oneOf, seconds, wholeNumber } from './checks/values.js';
+import { checkBoolean, checkFunction, oneOf, seconds, wholeNumber } from './checks/basic.js';
 import type { Check } from './checks/fail.js';
 
 /**

@@ -1,8 +1,8 @@
-import { checkAddresses } from './checks/addresses.js';
+import { checkAddresses } from './checks/address-list.js';
 import { checkBalance } from './checks/balance.js';
 import { checkValues } from './checks/names.js';
 import { checkOrigins } from './checks/origins.js';
-import { checkString } from './checks/values.js';
+import { checkString } from './checks/basic.js';
 import { functionRow, row, secondsRow, wordRow, type Rows } from './row.js';
 import type { RuleOptions } from '../types.js';
 

@@ -3,7 +3,7 @@ import { fail, type Check } from './checks/fail.js';
 import { checkItems, checkNames } from './checks/names.js';
 import { OptionPath, type OptionRef } from './checks/option-path.js';
 import { checkArgument, checkVariable, readProgram } from './checks/program.js';
-import { checkBoolean } from './checks/values.js';
+import { checkBoolean } from './checks/basic.js';
 import { checksOf, numberRow, row, secondsRow, wordRow, type Rows } from './row.js';
 
 /** Signals that the watcher of a program ignores. */

@@ -4,7 +4,7 @@ import { checkNames } from './checks/names.js';
 import { checkEach } from './checks/option-error.js';
 import { OptionPath, type OptionRef } from './checks/option-path.js';
 import { checkUrls } from './checks/urls.js';
-import { wholeNumber } from './checks/values.js';
+import { wholeNumber } from './checks/basic.js';
 import { booleanRow, checksOf, numberRow, row, type Rows } from './row.js';
 import { RULE_OPTIONS } from './rule-options.js';
 import type { Rule, TunnelOptions } from '../types.js';

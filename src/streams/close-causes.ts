@@ -66,6 +66,17 @@ export function endingOf(cause: CloseCause, reason: string, code: number = CODE_
   return { cause, code, reason };
 }
 
+/**
+ * The close codes of ends that may have lost bytes: as the answer to an orderly Close, such a code says that the peer did not deliver
+ * all of them.
+ */
+export const LOSSES: readonly number[] = [
+  CODE_OF['backend-failed'],
+  CODE_OF['read-timeout'],
+  CODE_OF['write-timeout'],
+  CODE_OF.undelivered,
+];
+
 /** The default close code of a cause. */
 export function codeOf(cause: CloseCause): number {
   return CODE_OF[cause];

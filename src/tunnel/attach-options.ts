@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import { fail } from '../options/checks/fail.js';
 import { checkNames } from '../options/checks/names.js';
 import type { OptionRef } from '../options/checks/option-path.js';
-import { checkBoolean } from '../options/checks/values.js';
+import { checkBoolean } from '../options/checks/basic.js';
 import type { AttachOptions } from '../types.js';
 import type { Binding } from '../upgrade/servers/bindings.js';
 

@@ -2,7 +2,7 @@ import { isSendable } from '../frames/close-codes.js';
 import { within } from '../helpers/within.js';
 import { fail } from '../options/checks/fail.js';
 import { checkNames } from '../options/checks/names.js';
-import { checkText, seconds, wholeNumber } from '../options/checks/values.js';
+import { checkText, seconds, wholeNumber } from '../options/checks/basic.js';
 import { codeOf } from '../streams/close-causes.js';
 import type { Tunnel } from '../types.js';
 import { serverDraining } from '../upgrade/opening-attempt.js';

@@ -15,7 +15,7 @@ import type { PendingUpgrade } from '../upgrade/pending-upgrade.js';
 export interface TunnelContext {
   readonly limits: CountLimits & { readonly buffered: number };
   readonly counter: Counter;
-  readonly openings: OpeningCounter;
+  readonly openingCounter: OpeningCounter;
   /** Recent calls of `end()`: requests that arrived earlier must not open. */
   readonly ends: RecentEnds;
   readonly pool: BackendPool;

@@ -71,14 +71,14 @@ async function open<Req extends IncomingMessage>(
     // Getters of the app or framework, which may throw: for `ip`, Express calls the app's `trust proxy` function.
     client.url = redactUrl(urlOf(req));
     client.address = normalizeAddress(defaultAddress(req) ?? '');
-    openingSlots.push(leaseOrThrow(context.openings.start()));
+    openingSlots.push(leaseOrThrow(context.openingCounter.start()));
     if (route.failure) throw route.failure;
     const handshake = readHandshake(req);
     if (context.isDraining()) throw serverDraining();
     if (!pending) throw context.notAttached(req);
 
     await readClientAddress(settings, req, client, signal);
-    openingSlots.push(context.openings.startOf(client.address));
+    openingSlots.push(context.openingCounter.startOf(client.address));
     await authorize(settings, req, client, signal);
     const ended = context.ends.refusalOf(opening.info(), arrived);
     if (ended) throw ended;
@@ -112,7 +112,7 @@ async function open<Req extends IncomingMessage>(
 
 /** Counts an upgrade that leads to this tunnel, before the app gets the request. Returns the refusal if there are too many upgrades. */
 export function countUpgrade(context: TunnelContext, req: IncomingMessage): Lease | TunnelError {
-  const slot = context.openings.start();
+  const slot = context.openingCounter.start();
   if (slot instanceof TunnelError) {
     const address = normalizeAddress(req.socket.remoteAddress ?? '');
     reportRefusal(context, { id: '', url: redactUrl(req.url ?? '/'), address, user: undefined }, slot);

@@ -4,7 +4,7 @@ import {
   parseListenAddress,
   parseTarget,
   shownAddress,
-} from '../../../src/command/command-line/addresses.js';
+} from '../../../src/command/command-line/bind-and-target.js';
 
 test.each([
   ['6080', { host: '127.0.0.1', port: 6080 }],

@@ -3,7 +3,7 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { fail } from '../../options/checks/fail.js';
 import { checkNames } from '../../options/checks/names.js';
 import type { OptionRef } from '../../options/checks/option-path.js';
-import { checkString, checkText, wholeNumber } from '../../options/checks/values.js';
+import { checkString, checkText, wholeNumber } from '../../options/checks/basic.js';
 import { listenPathFault } from '../../sockets/socket-path.js';
 import { listenAtPath } from '../../sockets/stale-socket.js';
 import { untilListening } from '../../sockets/until-listening.js';

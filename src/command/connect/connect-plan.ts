@@ -1,7 +1,7 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { ConnectOptions, ListenOptions, LocalAddress } from '../../client/client-types.js';
 import { hideLogin } from '../../helpers/hide-login.js';
-import { requireListenAddress } from '../command-line/addresses.js';
+import { requireListenAddress } from '../command-line/bind-and-target.js';
 import { usageError, type Args } from '../command-line/args.js';
 import { readFirstLine, readTextFile } from '../files.js';
 import type { Io } from '../process/io.js';

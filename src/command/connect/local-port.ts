@@ -3,7 +3,7 @@ import { readTunnelUrl } from '../../client/url/tunnel-url.js';
 import { deferred } from '../../helpers/deferred.js';
 import { bindError } from '../../sockets/bind-error.js';
 import { listenPathFault } from '../../sockets/socket-path.js';
-import { isLoopback, shownAddress, type ListenAddress } from '../command-line/addresses.js';
+import { isLoopback, shownAddress, type BindAddress } from '../command-line/bind-and-target.js';
 import { DEFAULT_DRAIN } from '../drain.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { reasonOf } from '../files.js';
@@ -82,7 +82,7 @@ async function runWith(
 }
 
 async function start({ url, local = 0, options }: ConnectPlan): Promise<Listener> {
-  const where: ListenAddress =
+  const where: BindAddress =
     typeof local === 'object' && 'path' in local ? { socket: local.path } : (local as object);
   const fault = where.socket === undefined ? undefined : listenPathFault(where.socket);
   if (fault !== undefined)

@@ -3,6 +3,7 @@ import { connect, type ClientStream } from '../../client/client-stream.js';
 import { ClientError } from '../../client/client-error.js';
 import { CLIENT_OPTIONS } from '../../client/options.js';
 import { readTunnelUrl } from '../../client/url/tunnel-url.js';
+import { CLOSE } from '../../streams/close-causes.js';
 import { deferred } from '../../helpers/deferred.js';
 import { CommandError, EXIT, SIGNALLED } from '../exit.js';
 import { printMessage, type Io, type Signal } from '../process/io.js';
@@ -67,7 +68,7 @@ export async function runStdio(
     io.stdin.on('error', () => undefined).destroy();
     const amount = `${bytes(stream.bytesRead)} in, ${bytes(stream.bytesWritten)} out`;
     if (isVerbose && !stream.connecting)
-      printMessage(io, `close   ${stream.closeCode ?? 1006}; ${amount}, ${seconds(since)} s`);
+      printMessage(io, `close   ${stream.closeCode ?? CLOSE.abnormal}; ${amount}, ${seconds(since)} s`);
   }
 }
 

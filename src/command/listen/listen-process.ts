@@ -23,7 +23,7 @@ import { needsRestart } from './settings/restart-settings.js';
 import { makeSite } from './site/site.js';
 import { Sites } from './site/sites.js';
 import { leftOutSummary } from './startup/left-out.js';
-import { reachOf } from './startup/reach.js';
+import { reachOf } from './startup/reachability.js';
 import { unreadableFiles } from './startup/unreadable-files.js';
 import { startupWarnings } from './startup/warnings.js';
 import {

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { TunnelOptions } from '../../types.js';
 import type { LeftOutDirective } from '../../lighttpd/directives/reading-context.js';
 import type { Pages } from '../../lighttpd/directives/page-directives.js';
-import type { ListenAddress } from '../command-line/addresses.js';
+import type { BindAddress } from '../command-line/bind-and-target.js';
 import type { AutoExitOptions } from './auto-exit.js';
 import type { SyslogOptions } from './log/syslog.js';
 import type { UserName } from './user/process-user.js';
@@ -20,7 +20,7 @@ export type MiddlewareOptions = Omit<TunnelOptions, 'autoAttach'>;
 
 /** All settings of `listen`, from its command line and its configuration file. Paths are absolute. */
 export interface Plan {
-  readonly listen: readonly ListenAddress[];
+  readonly listen: readonly BindAddress[];
   /** Access to the unix sockets among them. */
   readonly unix?: UnixAccess;
   /** Seconds for open tunnels to end in after a signal. */

@@ -1,3 +1,4 @@
+import { oneOf } from '../../options/checks/basic.js';
 import { RULE_OPTIONS } from '../../options/rule-options.js';
 import type { BalanceName, RuleOptions } from '../../types.js';
 import { escapeRegExp } from '../conditions/pcre.js';
@@ -19,13 +20,22 @@ import { readWstunnelServer } from './wstunnel-server.js';
 /** The options that a directive's value stands for. Throws for an invalid value. */
 type DirectiveReader = (value: Value, name: string, notation: LighttpdNotation) => RuleOptions;
 
+/** The strategies of lighttpd. A strategy of ours alone is not valid in a lighttpd.conf. */
+const checkBalanceName = oneOf([
+  'fair',
+  'least-connection',
+  'round-robin',
+  'hash',
+  'sticky',
+] as const satisfies readonly BalanceName[]);
+
 /** The directives of a tunnel that conditions may change: one row for each. */
 const TUNNEL_DIRECTIVES: Readonly<Record<string, DirectiveReader>> = {
   'wstunnel.server': (value, _name, notation) => ({ server: readWstunnelServer(value, notation) }),
   'wstunnel.balance': (value, name) => {
-    // An empty name is lighttpd's default. lighttpd logs an unknown name and then uses the default too.
+    // An empty name is lighttpd's default. lighttpd logs an unknown name and uses the default; here an unknown name is an error.
     const balance = (readStringValue(value, name) || 'fair') as BalanceName;
-    checkAt(value, () => RULE_OPTIONS.balance.check(balance, name));
+    checkAt(value, () => checkBalanceName(balance, name));
     return { balance };
   },
   'wstunnel.map-extensions': (value, name) => {

@@ -2,7 +2,7 @@ import { BALANCE_NAMES } from '../../balance/strategies.js';
 import type { BalanceStrategy } from '../../types.js';
 import { fail } from './fail.js';
 import { OptionPath, type OptionRef } from './option-path.js';
-import { checkFunction, oneOf } from './values.js';
+import { checkFunction, oneOf } from './basic.js';
 
 const checkName = oneOf(BALANCE_NAMES);
 

@@ -1,8 +1,8 @@
-import { checkAddressEntry } from './addresses.js';
+import { checkAddressEntry } from './address-list.js';
 import { fail, type Check } from './fail.js';
 import { checkItems, checkNames, checkValues } from './names.js';
 import type { OptionRef } from './option-path.js';
-import { checkRegExp, checkString, oneOf, wholeNumber } from './values.js';
+import { checkRegExp, checkString, oneOf, wholeNumber } from './basic.js';
 import type { Condition } from '../../types.js';
 
 /** Levels of nested rules or conditions; deeper nesting is most likely an object that contains itself. */

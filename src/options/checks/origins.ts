@@ -2,7 +2,7 @@ import { compileOrigin, nativeOrigin } from '../../guard/origin.js';
 import { fail } from './fail.js';
 import { listAdvice } from './list-advice.js';
 import type { OptionRef } from './option-path.js';
-import { checkRegExp } from './values.js';
+import { checkRegExp } from './basic.js';
 
 /** `'same'`, `'*'`, a function, or a list of origins and regular expressions. */
 export function checkOrigins(value: unknown, name: OptionRef): void {

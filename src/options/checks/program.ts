@@ -2,7 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { fail } from './fail.js';
 import type { OptionRef } from './option-path.js';
-import { checkText } from './values.js';
+import { checkText } from './basic.js';
 
 /** Shells pass on no other names. */
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;

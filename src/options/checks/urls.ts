@@ -1,6 +1,6 @@
 import { fail } from './fail.js';
 import type { OptionRef } from './option-path.js';
-import { checkRegExp } from './values.js';
+import { checkRegExp } from './basic.js';
 
 /** Checks regular expressions and path prefixes, one or a list. */
 export function checkUrls(value: unknown, name: OptionRef): void {

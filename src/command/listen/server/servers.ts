@@ -5,7 +5,7 @@ import { bindError } from '../../../sockets/bind-error.js';
 import { listenPathFault, PORTABLE_SOCKET_PATH } from '../../../sockets/socket-path.js';
 import { listenAtPath } from '../../../sockets/stale-socket.js';
 import { untilListening } from '../../../sockets/until-listening.js';
-import { shownAddress, type ListenAddress } from '../../command-line/addresses.js';
+import { shownAddress, type BindAddress } from '../../command-line/bind-and-target.js';
 import { CommandError, EXIT } from '../../exit.js';
 import { reasonOf } from '../../files.js';
 import { listenOnDescriptor } from './passed-socket.js';
@@ -29,7 +29,7 @@ const TLS_TIMEOUT = 60_000;
 /** The http or https servers of one command, one for each address. */
 export class Servers {
   readonly all: readonly (Server | HttpsServer)[];
-  readonly #addresses: readonly ListenAddress[];
+  readonly #addresses: readonly BindAddress[];
   readonly #unix: UnixAccess;
   readonly #isTls: boolean;
 
@@ -64,7 +64,7 @@ export class Servers {
   }
 
   /** The addresses; for a passed descriptor, the address of its socket. */
-  addresses(): ListenAddress[] {
+  addresses(): BindAddress[] {
     return this.#addresses.map((given, index) => {
       if (given.fd === undefined) return given;
       const address = this.all[index]?.address();
@@ -110,7 +110,7 @@ export class Servers {
   }
 }
 
-async function listenOn(server: Server, address: ListenAddress, unix: UnixAccess): Promise<void> {
+async function listenOn(server: Server, address: BindAddress, unix: UnixAccess): Promise<void> {
   const { socket: path, fd, host, port, ipv6Only = false } = address;
   const listen = () =>
     untilListening(server, () => {
@@ -130,7 +130,7 @@ async function listenOn(server: Server, address: ListenAddress, unix: UnixAccess
   }
 }
 
-function failureOf(address: ListenAddress, thrown: unknown): CommandError {
+function failureOf(address: BindAddress, thrown: unknown): CommandError {
   const error = address.socket === undefined ? thrown : bindError(thrown, address.socket);
   const { code } = error as NodeJS.ErrnoException;
   const isNoListener = code === 'EINVAL' && address.fd !== undefined;

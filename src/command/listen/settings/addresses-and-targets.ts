@@ -6,8 +6,8 @@ import {
   parseTarget,
   requireListenAddress,
   shownAddress,
-  type ListenAddress,
-} from '../../command-line/addresses.js';
+  type BindAddress,
+} from '../../command-line/bind-and-target.js';
 import { usageError } from '../../command-line/args.js';
 import type { Plan } from '../plan.js';
 import { GROUP_RULE, MODE_RULE, readGroup, readMode } from '../server/unix-access.js';
@@ -17,7 +17,7 @@ import type { ListenArgs } from './listen-flags.js';
 import { checkOption } from './tunnel-flags.js';
 
 /** The usual port of noVNC and websockify; on loopback, so that the default is safe. */
-const DEFAULT_LISTEN: ListenAddress = { host: '127.0.0.1', port: 6080 };
+const DEFAULT_LISTEN: BindAddress = { host: '127.0.0.1', port: 6080 };
 
 /**
  * As in websockify, the first of two or more arguments is the listen address, and so is a single argument with `--tokens`. With
@@ -40,7 +40,7 @@ export function readPositionals(args: ListenArgs): { addresses: string[]; target
 }
 
 /** Rejects a target that is our own listen address: every tunnel would lead to the page. */
-export function checkNotItself(targets: readonly Host[], listen: readonly ListenAddress[]): void {
+export function checkNotItself(targets: readonly Host[], listen: readonly BindAddress[]): void {
   const own = targets.find(
     ({ host = '', port }) =>
       isLoopback({ host }) &&
@@ -58,7 +58,7 @@ export function listenOf(
   addresses: readonly string[],
   config: Config | undefined,
   isForAll: boolean,
-): ListenAddress[] {
+): BindAddress[] {
   const socket = fileOption(args, 'unix');
   // Checked before it is resolved to a path: `@name` is an abstract socket.
   if (socket !== undefined) requireListenAddress(`unix:${args.text('unix') ?? ''}`);
@@ -70,7 +70,7 @@ export function listenOf(
 }
 
 /** `--unix-mode` and `--unix-group`. @throws {CommandError} */
-export function unixOf(args: ListenArgs, listen: readonly ListenAddress[]): Plan['unix'] {
+export function unixOf(args: ListenArgs, listen: readonly BindAddress[]): Plan['unix'] {
   const modeText = args.text('unix-mode');
   const groupText = args.text('unix-group');
   if (modeText === undefined && groupText === undefined) return undefined;

@@ -7,7 +7,7 @@ import { includeFrom } from '../../../lighttpd/include/read-includes.js';
 import { readConf, type ConfReading, type ConfUser } from '../../../lighttpd/read-conf.js';
 import type { Problem } from '../../../lighttpd/syntax/problems.js';
 import type { ListenAddress as Bound } from '../../../lighttpd/conditions/listen-address.js';
-import type { ListenAddress } from '../../command-line/addresses.js';
+import type { BindAddress } from '../../command-line/bind-and-target.js';
 import { optionMessageOf } from '../../../options/checks/option-error.js';
 import { usageError } from '../../command-line/args.js';
 import { CommandError, EXIT } from '../../exit.js';
@@ -84,13 +84,13 @@ function userOf(user: ConfReading['user']): Pick<Config, 'user'> {
 }
 
 /** In lighttpd, the default is IPv4 only and `::` is IPv6 only; in Node, both are dual-stack. Address rules may cover one family only. */
-function addressOf({ port, bind = '0.0.0.0', socket }: Bound): ListenAddress {
+function addressOf({ port, bind = '0.0.0.0', socket }: Bound): BindAddress {
   if (socket !== undefined) return { socket };
   return { ...(port !== undefined && { port }), host: bind, ...(bind === '::' && { ipv6Only: true }) };
 }
 
 /** The addresses without duplicates. */
-function distinct(addresses: readonly ListenAddress[]): ListenAddress[] {
+function distinct(addresses: readonly BindAddress[]): BindAddress[] {
   return addresses.filter(
     (one, index) => addresses.findIndex((other) => isDeepStrictEqual(one, other)) === index,
   );

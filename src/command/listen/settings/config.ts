@@ -1,4 +1,4 @@
-import type { ListenAddress } from '../../command-line/addresses.js';
+import type { BindAddress } from '../../command-line/bind-and-target.js';
 import type { LoginFile, Plan, MiddlewareOptions } from '../plan.js';
 
 /** The settings of a configuration file. */
@@ -23,7 +23,7 @@ export interface Config extends Partial<
   >
 > {
   readonly isLighttpd: boolean;
-  readonly listen: readonly ListenAddress[];
+  readonly listen: readonly BindAddress[];
   readonly tunnel: MiddlewareOptions;
   readonly cert?: string;
   readonly key?: string;

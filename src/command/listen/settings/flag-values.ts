@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { hideLogin } from '../../../helpers/hide-login.js';
-import { seconds, wholeNumber } from '../../../options/checks/values.js';
+import { seconds, wholeNumber } from '../../../options/checks/basic.js';
 import { usageError } from '../../command-line/args.js';
 import { CONNECTIONS_CEILING } from '../server/connection-limit.js';
 import type { ListenArgs, ListenFlag } from './listen-flags.js';

@@ -7,7 +7,7 @@ import { complaintAbout } from '../../../options/checks/option-error.js';
 import type { OptionPath } from '../../../options/checks/option-path.js';
 import { HOST_OPTIONS } from '../../../options/host-options.js';
 import { isAbstractSocket } from '../../../sockets/socket-path.js';
-import { parseTarget } from '../../command-line/addresses.js';
+import { parseTarget } from '../../command-line/bind-and-target.js';
 import { reasonOf } from '../../files.js';
 
 /** The values of a file as options. */

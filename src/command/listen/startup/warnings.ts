@@ -1,5 +1,5 @@
 import type { Host, Rule, RuleOptions } from '../../../types.js';
-import { isLoopback, shownAddress } from '../../command-line/addresses.js';
+import { isLoopback, shownAddress } from '../../command-line/bind-and-target.js';
 import { foldersOf, type Plan } from '../plan.js';
 import { privateFilesOf, privateFilesIn } from '../site/private-files.js';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Host } from '../../../types.js';
-import { parseTarget } from '../../command-line/addresses.js';
+import { parseTarget } from '../../command-line/bind-and-target.js';
 import { readTextFileAsync } from '../../files.js';
 
 /** A valid line of a token file. */

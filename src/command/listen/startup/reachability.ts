@@ -1,4 +1,4 @@
-import { isLoopback, type ListenAddress } from '../../command-line/addresses.js';
+import { isLoopback, type BindAddress } from '../../command-line/bind-and-target.js';
 import type { Plan } from '../plan.js';
 
 const EVERY: readonly (string | undefined)[] = [undefined, '0.0.0.0', '::'];
@@ -8,7 +8,7 @@ const EVERY: readonly (string | undefined)[] = [undefined, '0.0.0.0', '::'];
  * container would silently lead nowhere.
  */
 export function reachOf(
-  address: ListenAddress,
+  address: BindAddress,
   port: string,
   { isLighttpd }: Pick<Plan, 'isLighttpd'>,
 ): string {

@@ -6,7 +6,7 @@ import type { Host } from '../../types.js';
 import { usageError } from './args.js';
 
 /** Where a server listens: a port (0: any free one) of one address or of all addresses, a unix socket, or a passed descriptor. */
-export interface ListenAddress {
+export interface BindAddress {
   readonly port?: number;
   /** Default: every address. */
   readonly host?: string;
@@ -23,7 +23,7 @@ const LOOPBACK = '127.0.0.1';
  * Parses a listen address: `6080` (loopback only), `192.0.2.1:6080`, `[::1]:6080`, `:6080` (every address), `unix:/run/x.sock`,
  * `fd:3` (a socket that the process was started with). Undefined for any other text.
  */
-export function parseListenAddress(text: string): ListenAddress | undefined {
+export function parseListenAddress(text: string): BindAddress | undefined {
   const socket = socketOf(text);
   if (socket !== undefined) return { socket };
   const [, fd] = /^fd:(\d{1,5})$/.exec(text) ?? [];
@@ -35,7 +35,7 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
 }
 
 /** Like {@link parseListenAddress}. @throws {CommandError} for an invalid address */
-export function requireListenAddress(text: string): ListenAddress {
+export function requireListenAddress(text: string): BindAddress {
   const address = parseListenAddress(text);
   if (!address)
     throw usageError(
@@ -62,14 +62,14 @@ export function parseTarget(text: string): Host | undefined {
 }
 
 /** The address as a user types it. */
-export function shownAddress({ socket, fd, host = '', port = 0 }: ListenAddress): string {
+export function shownAddress({ socket, fd, host = '', port = 0 }: BindAddress): string {
   if (fd !== undefined) return `fd:${fd}`;
   if (socket !== undefined) return `unix:${socket}`;
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** Is the address reachable from this machine only? A unix socket always is. */
-export function isLoopback({ socket, host = '' }: ListenAddress): boolean {
+export function isLoopback({ socket, host = '' }: BindAddress): boolean {
   if (socket !== undefined) return true;
   const address = canonicalHost(host);
   return address === 'localhost' || address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
