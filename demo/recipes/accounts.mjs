@@ -1,7 +1,7 @@
-// The accounts of the recipes: ann and bob. Your user database goes in their place: keep hashes of passwords
+// The accounts of the recipes: ann and bob. Replace this file by your user database: store hashes of passwords
 // (scrypt, bcrypt) and limit the number of failed logins of each client.
 //
-// PASSWORD is the password of both. Without it a random one is made and printed.
+// PASSWORD is the password of both users. By default, the program makes a random password and prints it.
 import { randomBytes } from 'node:crypto';
 
 if (!process.env.PASSWORD) {
@@ -14,7 +14,7 @@ const account = (id, username, hasDesktop) => ({
   id,
   username,
   hasDesktop,
-  // What the cookie `account` of this user contains, in the recipes without sessions.
+  // The content of this user's cookie `account`, in the recipes without sessions.
   token: randomBytes(16).toString('hex'),
 });
 

@@ -1,13 +1,13 @@
-// Audit log and metrics: a line of JSON for each event, and numbers on a port that only this machine reaches.
+// Audit log and metrics: a line of JSON for each event, and counters on a port that only this machine can reach.
 //
 //   npm install express express-session express-wstunnel @novnc/novnc
 //   node audit.mjs
 //
 // Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md), and STATS_PORT (9090).
 //
-// A line is printed for each tunnel that opens or closes, each refusal, and each host that goes down or up. Refusals by
-// the app, here for a missing login, are in the app's log. `url`, `reason` and similar fields are as the client sent
-// them, and may be 16 KiB long: where people read the lines in a terminal, cut these fields and escape control
+// The program prints a line for each tunnel that opens or closes, each refusal, and each host that goes down or up.
+// Refusals by the app, here for a missing login, are in the app's log. `url`, `reason` and similar fields contain text
+// from the client, up to 16 KiB: before people read the lines in a terminal, cut these fields and escape control
 // characters, as the command's log does.
 import { createServer } from 'node:http';
 import express from 'express';
@@ -32,7 +32,7 @@ app.use('/vnc', requireLogin, tunnel);
 app.use(desktopPage('/vnc'));
 
 const stats = createServer((req, res) => {
-  // DNS rebinding: any site can resolve its name to 127.0.0.1. Only the Host shows that a page is of such a site.
+  // DNS rebinding: any site can make its name resolve to 127.0.0.1. Only the Host shows that a page is of such a site.
   if (!/^(localhost|127\.0\.0\.1)(:\d+)?$/.test(req.headers.host)) return res.writeHead(403).end();
   res.setHeader('Content-Type', 'application/json');
   res.end(JSON.stringify(tunnel.stats()));

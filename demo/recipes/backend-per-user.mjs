@@ -1,11 +1,12 @@
-// A backend for each user: a function looks up the desktop of the user who is logged in.
+// A backend for each user: a function looks up the desktop of the logged-in user.
 //
 //   npm install express express-session express-wstunnel @novnc/novnc
 //   node backend-per-user.mjs
 //
 // Settings: PORT, PASSWORD, SESSION_SECRET (see README.md), and VNC_PORT, the port of ann's desktop. bob has none.
 //
-// Look the backend up by the user. A host or port that the client names turns the tunnel into a proxy for your network.
+// Look up the backend by the user. A host or port from the client's request would turn the tunnel into a proxy for your
+// whole network.
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';
 import { desktopPage } from './desktop-page.mjs';

@@ -7,8 +7,8 @@
 // authority (our-ca.crt).
 //
 // `tls` has all options of Node's tls.connect (https://nodejs.org/api/tls.html#tlsconnectoptions-callback): `cert` and
-// `key` for a client certificate, `servername`, `checkServerIdentity`. The certificate must be the host's, unless
-// `rejectUnauthorized` is false. TLS sessions are reused.
+// `key` for a client certificate, `servername`, `checkServerIdentity`. The certificate must be valid for the host's
+// name, unless `rejectUnauthorized` is false. TLS sessions are reused.
 import { readFileSync } from 'node:fs';
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';

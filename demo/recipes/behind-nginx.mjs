@@ -1,11 +1,11 @@
-// Behind nginx: the app believes the addresses that nginx writes. The configuration of nginx is in behind-nginx.conf.
+// Behind nginx: the app trusts the client addresses from nginx. The configuration of nginx is in behind-nginx.conf.
 //
 //   npm install express express-session express-wstunnel @novnc/novnc
 //   node behind-nginx.mjs
 //
 // Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md).
 //
-// `allow`, `deny` and the events see the client's address, and `secure: 'auto'` of the session sees https.
+// `allow`, `deny` and the events use the client's address, and `secure: 'auto'` of the session sees https.
 // src/guard/README.md of express-wstunnel has more: addresses with ports, the origin of a page, DNS rebinding.
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';

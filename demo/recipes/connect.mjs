@@ -3,7 +3,7 @@
 //   npm install connect express express-session express-wstunnel
 //   node connect.mjs
 //
-// Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md). Express is here for its parser of forms alone.
+// Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md). Express is used only to parse forms.
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import connect from 'connect';

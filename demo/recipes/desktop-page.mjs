@@ -1,4 +1,4 @@
-// The page of the recipes with a VNC server: noVNC for a client that is logged in, the form of the login for others.
+// The page of the recipes with a VNC server: noVNC for a logged-in user, else the form of the login.
 //
 //   npm install @novnc/novnc
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,7 @@ export function desktopPage(path = '/vnc') {
   const page = express.Router();
   page.use('/novnc', express.static(fileURLToPath(new URL('..', import.meta.resolve('@novnc/novnc')))));
   page.get('/', (req, res) => {
-    // Passport's user, or the one of login.mjs.
+    // Passport's user, or the user of login.mjs.
     const isLoggedIn = (req.user ?? req.session?.user) !== undefined;
     res.set('Cache-Control', 'no-store').send(isLoggedIn ? html(path) : form);
   });

@@ -1,14 +1,14 @@
-// A desktop for each user, started when it is needed: Xvnc with an xterm (Debian: tigervnc-standalone-server, xterm).
+// A desktop for each user, started when needed: Xvnc with an xterm (Debian: tigervnc-standalone-server, xterm).
 //
 //   npm install express express-session express-wstunnel @novnc/novnc
 //   node desktop-per-user.mjs
 //
 // Settings: PORT, PASSWORD, SESSION_SECRET (see README.md).
 //
-// Xvnc prints the number of its display, and an xterm is started on that display. With -terminate, Xvnc ends with the
-// last window. The VNC server needs no password: its socket is in a folder that only the app's user can open.
+// Xvnc prints the number of the display, and an xterm starts on this display. With -terminate, Xvnc ends with the last
+// window. The VNC server needs no password, because the socket is in a folder that only the app's user can open.
 //
-// All desktops run as the app's user. For people who must not see each other's files, start each desktop as a user of
+// All desktops run as the app's user. If people must not see each other's files, start each desktop as another user of
 // the system: sudo -u, a container.
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';
@@ -26,7 +26,7 @@ const tunnel = wstunnel({
   server: (req) => ({
     spawn: {
       path: '/bin/sh',
-      // The user is an argument, so that each user has a program.
+      // The user's name is an argument, so that each user gets a separate program.
       args: ['-c', DESKTOP, 'desktop', '{socket}', req.session.user],
       maxProcs: 1,
       maxLoadPerProc: 0, // all windows of the user show the same desktop

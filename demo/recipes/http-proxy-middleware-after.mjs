@@ -1,12 +1,12 @@
-// From http-proxy-middleware, after: the tunnel is behind requireLogin like any other route, and needs no websockify.
+// From http-proxy-middleware, after: requireLogin guards the tunnel like any other route; websockify is not needed.
 //
 //   npm install express express-session express-wstunnel @novnc/novnc
 //   node http-proxy-middleware-after.mjs
 //
 // Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md).
 //
-// The tunnel is for backends that speak TCP. A backend that speaks WebSocket stays with the proxy: without `ws: true`,
-// and with an `upgrade` listener of yours that checks the login before it calls `proxy.upgrade`.
+// The tunnel is for backends that speak TCP. For a backend that speaks WebSocket, keep the proxy, without `ws: true`:
+// write an `upgrade` listener that checks the login and then calls `proxy.upgrade`.
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';
 import { desktopPage } from './desktop-page.mjs';

@@ -1,13 +1,13 @@
 // From http-proxy-middleware, before: websockify in front of the VNC server, and the proxy in front of websockify.
-// The program after the change is http-proxy-middleware-after.mjs.
+// http-proxy-middleware-after.mjs is the program after the change.
 //
 //   npm install express express-session http-proxy-middleware
 //   node http-proxy-middleware-before.mjs
 //
 // Settings: PORT, PASSWORD, SESSION_SECRET (see README.md), and WEBSOCKIFY (http://127.0.0.1:6080).
 //
-// This program has a hole. With `ws: true` the proxy listens for upgrades itself, on every path, beside the app: from
-// the first request that reaches the proxy on, it passes all upgrades, with or without a login.
+// This program has a security hole. With `ws: true` the proxy adds an `upgrade` listener to the server, which bypasses
+// the app: from the first request to the proxy on, the listener passes all upgrades on, with or without a login.
 import express from 'express';
 import { createProxyMiddleware } from 'http-proxy-middleware';
 import { login, requireLogin } from './login.mjs';

@@ -3,8 +3,8 @@
 //   npm install express express-wstunnel
 //   node http.mjs
 //
-// Settings: PORT, VNC_PORT (see README.md). The program prints a cookie of each user to try. npm installs Express as
-// a peer dependency; this program does not import it.
+// Settings: PORT, VNC_PORT (see README.md). The program prints a cookie of each user to try. Express is a peer
+// dependency of the package; this program does not import it.
 import { createServer } from 'node:http';
 import { wstunnel } from 'express-wstunnel';
 import { accountOfCookie, accounts } from './accounts.mjs'; // (the Cookie header, { signal }) => the account, or undefined
@@ -20,7 +20,7 @@ const tunnel = wstunnel({
 });
 
 const server = createServer((req, res) => {
-  // For requests that are not for the tunnel.
+  // Answers the requests that are not for the tunnel.
   const next = () => {
     res.statusCode = 404;
     res.end('not found\n');

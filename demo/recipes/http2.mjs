@@ -1,4 +1,4 @@
-// HTTP/2: the tunnel comes on the connection of the page, by extended CONNECT (RFC 8441).
+// HTTP/2: the tunnel uses the connection of the page, by extended CONNECT (RFC 8441).
 //
 //   npm install express express-session express-wstunnel @novnc/novnc
 //   node http2.mjs
@@ -6,14 +6,14 @@
 // Settings: PORT (8443), VNC_PORT, PASSWORD, SESSION_SECRET (see README.md); KEY and CERT, the files with the key and
 // the certificate (desktop.key, desktop.crt).
 //
-// The app sees the upgrade as over HTTP/1.1: req.ip, req.secure, cookies, sessions. The server's setting
-// `enableConnectProtocol` is switched on, unless your options set it. Each tunnel is a stream: flow control pauses that
-// stream and no other, `limits` count streams, and a refusal is a status.
+// The app sees the same upgrade as over HTTP/1.1: req.ip, req.secure, cookies, sessions. The package switches the
+// server's setting `enableConnectProtocol` on, unless your options contain the setting. Each tunnel is a separate HTTP/2
+// stream: flow control pauses one stream and not the others, `limits` counts streams, and a refusal is a status.
 //
-// Express crashes on the requests that http2 makes. On a server that is given the app (createSecureServer(options, app),
-// not a function around the app) and that has no `stream` listener of yours, the tunnel hands the pages over as HTTP/1.1
-// requests as well. Server push and trailers are not passed on. Apps of http2-express-bridge, Connect and plain
-// listeners get http2's requests, as without a tunnel.
+// Express crashes on requests of node:http2. On a server created with the app (createSecureServer(options, app), not
+// with a function around the app) and without a `stream` listener of yours, the package therefore passes page requests
+// to the app as HTTP/1.1 requests, too. Server push and trailers are not passed on. Apps of http2-express-bridge,
+// Connect and plain listeners get the requests of node:http2, as without a tunnel.
 //
 // http2.createServer(), without TLS, works as well: call tunnel.attach(server) before listen().
 import { readFileSync } from 'node:fs';

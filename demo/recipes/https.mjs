@@ -1,4 +1,4 @@
-// https: the tunnel is reached by wss.
+// https: the page opens the tunnel by wss.
 //
 //   npm install express express-session express-wstunnel @novnc/novnc
 //   node https.mjs

@@ -5,12 +5,12 @@
 //
 // Settings: PORT, PASSWORD, SESSION_SECRET (see README.md).
 //
-// The function is called for each tunnel and returns a Duplex: a channel of an SSH client (in-process-ssh.mjs), a shell,
-// an emulator. A host with `connect` does the same, with a place in the balance, `connectTimeout` and the other options
-// of a host: server: [{ connect: () => openChannel() }].
+// The tunnel calls the function for each client. The function returns a Duplex: a channel of an SSH client
+// (in-process-ssh.mjs), a shell, an emulator. A host with `connect` does the same, and also takes part in balancing, with
+// `connectTimeout` and the other options of a host: server: [{ connect: () => openChannel() }].
 //
-// The shell runs as the app's user. It has no terminal: it echoes nothing, and a line ends with \n. A shell with a
-// terminal is in terminal.mjs.
+// The shell runs as the app's user, without a terminal: the shell echoes nothing, and a line ends with \n. For a shell
+// with a terminal see terminal.mjs.
 import { spawn } from 'node:child_process';
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';

@@ -35,7 +35,7 @@ const terminal = (req, { signal }) =>
       port: Number(SSH_PORT),
       username: SSH_USER,
       privateKey,
-      hostVerifier: (key) => key.equals(hostKey), // without it, any server at that address would do
+      hostVerifier: (key) => key.equals(hostKey), // without this check, any server at this address could pose as the host
     });
   });
 

@@ -4,11 +4,11 @@
 //   node jwt.mjs
 //
 // Settings: PORT, VNC_PORT (see README.md), and JWT_SECRET, 32 random bytes in base64 (openssl rand -base64 32).
-// Without it the secret is random, and a token to try is printed.
+// By default the secret is random, and the program prints a token to try.
 //
 // A browser's WebSocket sends cookies, but no Authorization header. Make the cookie HttpOnly, Secure and
-// SameSite=Strict. A token in the query ends up in the logs of proxies: let it expire within a minute. An open tunnel
-// outlives its token.
+// SameSite=Strict. Proxies log a token in the query: let such a token expire within a minute. An open tunnel outlives
+// the token.
 import { createSecretKey, randomBytes } from 'node:crypto';
 import cookieParser from 'cookie-parser';
 import express from 'express';

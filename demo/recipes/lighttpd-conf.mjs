@@ -3,8 +3,8 @@
 //   npm install express express-wstunnel
 //   node lighttpd-conf.mjs
 //
-// Settings: LIGHTTPD_CONF (/etc/lighttpd/lighttpd.conf), and PORT (the one of server.port).
-// src/lighttpd/README.md of express-wstunnel says what is read and what is an error.
+// Settings: LIGHTTPD_CONF (/etc/lighttpd/lighttpd.conf), and PORT (server.port of the file).
+// src/lighttpd/README.md of express-wstunnel says which directives are read and which are errors.
 import { readFileSync } from 'node:fs';
 import express from 'express';
 import { fromLighttpdConf, wstunnel } from 'express-wstunnel';

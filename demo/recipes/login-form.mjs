@@ -1,4 +1,4 @@
-// The form that the pages show to a client without a login.
+// The form that the pages show to a user who is not logged in.
 export const form = `<!doctype html>
 <html lang="en">
   <meta charset="utf-8">

@@ -1,5 +1,5 @@
-// The login that most recipes import: the session and the route of sessions.mjs as a router. Your own login goes in
-// its place. The route /logout is in sessions.mjs, because it ends tunnels.
+// The login that most recipes import: the session and the route /login of sessions.mjs as a router. Replace this file
+// by your own login. The route /logout is in sessions.mjs, because a logout ends tunnels.
 import { randomBytes } from 'node:crypto';
 import express from 'express';
 import session from 'express-session';

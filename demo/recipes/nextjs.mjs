@@ -6,8 +6,8 @@
 //
 // Start it in the folder of your Next app. Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md).
 //
-// Next's middleware (proxy.js) does not guard the tunnel: the middleware before the tunnel in the app guards it. The hot
-// reload keeps its WebSocket.
+// Next's middleware (proxy.js) does not guard the tunnel; the app's middleware before the tunnel does. The WebSocket of
+// Next's hot reload still works.
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';
 import next from 'next';

@@ -1,4 +1,4 @@
-// A check of your own: the option `authenticate` asks an async function before each tunnel.
+// A check of your own: the option `authenticate` is an async function, called before each tunnel opens.
 //
 //   npm install express express-wstunnel
 //   node own-check.mjs
@@ -12,7 +12,7 @@ const VNC_PORT = Number(process.env.VNC_PORT ?? 5900);
 
 const tunnel = wstunnel({
   server: { port: VNC_PORT },
-  // The signal is aborted when the client leaves or the time for the answer is over.
+  // The signal is aborted when the client disconnects or the time for the answer is over.
   authenticate: async (req, { signal }) => {
     const account = await accountOfCookie(req.headers.cookie, { signal });
     if (!account) return false; // 401

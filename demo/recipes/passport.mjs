@@ -5,8 +5,8 @@
 //
 // Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md).
 //
-// The user's name in events comes from req.user: the option `user` is not needed. Passport makes the new session id at
-// the login.
+// The user's name in events comes from req.user, so the option `user` is not needed. Passport makes a new session id at
+// each login.
 import { randomBytes } from 'node:crypto';
 import express from 'express';
 import session from 'express-session';

@@ -5,9 +5,9 @@
 //
 // Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md).
 //
-// Browsers hide the status of a refused upgrade: a page sees close code 1006 and nothing else. With
-// `refuseWith: 'close'` the tunnel upgrades first and then closes with 4000 + status and the reason. That holds for the
-// tunnel's refusals, so here the tunnel asks for the login as well.
+// Browsers hide the status of a refused upgrade: a page sees only close code 1006. With `refuseWith: 'close'` the tunnel
+// upgrades first and then closes with 4000 + status and the reason. Only refusals by the tunnel are sent like this, so
+// here the tunnel also checks the login.
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';
 import { form } from './login-form.mjs';

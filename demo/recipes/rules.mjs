@@ -1,4 +1,4 @@
-// Rules: options for some of the requests, as lighttpd's conditions.
+// Rules: options for some of the requests, like lighttpd's conditions.
 //
 //   npm install express express-session express-wstunnel @novnc/novnc
 //   node rules.mjs
@@ -6,9 +6,9 @@
 // Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md); SSH_PORT (22); INSIDE, the addresses and ranges
 // of the clients inside (127.0.0.0/8,10.0.0.0/8,192.168.0.0/16).
 //
-// Every rule that applies replaces, option by option, the options before it. src/routes/README.md
-// of express-wstunnel has the table of conditions, and what a rule can guard: a client writes the host, the query and
-// headers as it likes, so let a rule guard by remoteAddress, scheme or url alone.
+// Every matching rule replaces, option by option, the earlier options. src/routes/README.md of express-wstunnel has the
+// table of conditions, and says which conditions can protect a path: a client can choose the host, the query and the
+// headers, so protect paths only by remoteAddress, scheme or url.
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';
 import { desktopPage } from './desktop-page.mjs';
@@ -22,7 +22,7 @@ const app = express();
 app.use(login);
 
 const tunnel = wstunnel({
-  url: /^\/(vnc|ssh)\b/, // other requests, and requests that end up without a server, go to next()
+  url: /^\/(vnc|ssh)\b/, // other requests, and requests for which no `server` applies, go to next()
   server: { port: VNC_PORT },
   rules: [
     { url: '/ssh', server: { port: SSH_PORT }, idleTimeout: 900 },

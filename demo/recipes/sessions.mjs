@@ -4,10 +4,10 @@
 //   node sessions.mjs
 //
 // Settings: PORT, VNC_PORT, PASSWORD (see README.md), and SESSION_SECRET, a long random text (openssl rand -hex 32).
-// Without it the secret is random, and all logins end with the process.
+// By default the secret is random, and all logins end with the process.
 //
-// The login is checked when a tunnel opens. An open tunnel outlives the session's expiry; end() ends it. Changes that
-// the upgrade makes to the session are saved, and a new cookie is sent with the 101 response.
+// The login is checked when a tunnel opens. An open tunnel outlives the session; end() ends the tunnel. Session changes
+// during the upgrade are saved, and a new cookie is sent with the 101 response.
 import { randomBytes } from 'node:crypto';
 import express from 'express';
 import session from 'express-session';
@@ -36,7 +36,7 @@ app.use('/vnc', requireLogin, tunnel);
 app.post('/login', express.urlencoded({ extended: false }), async (req, res, next) => {
   const name = await nameOf(req.body ?? {});
   if (!name) return res.sendStatus(401);
-  // A new session id: an id that was planted before the login is worth nothing after it.
+  // A new session id: an id that an attacker planted before the login is worth nothing afterwards.
   req.session.regenerate((error) => {
     if (error) return next(error);
     req.session.user = name;

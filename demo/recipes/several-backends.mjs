@@ -6,10 +6,10 @@
 // Settings: PORT, PASSWORD, SESSION_SECRET (see README.md); HOST_1 and HOST_2, addresses with VNC servers on VNC_PORT_1
 // and VNC_PORT_2 (127.0.0.1, 5900 and 5901); VNC_SOCKET, the unix socket of the backup (/run/vnc.sock).
 //
-// A host that can't be reached is left out for `disableTime` seconds, and the next host is tried; the browser notices
-// nothing. Where no host is up, the hosts are tried all the same, by one request every half second. 'hash' and 'sticky'
-// are rendezvous hashing: when a host goes, only the keys of that host move. A strategy of your own is in
-// own-balance.mjs.
+// If a host can't be reached, the tunnel tries the next host, unnoticed by the browser, and skips the failed host for
+// `disableTime` seconds. While no host is up, one request every half second tries the hosts all the same. 'hash' and
+// 'sticky' use rendezvous hashing: when a host disappears, only the keys of that host move to other hosts. For a strategy
+// of your own see own-balance.mjs.
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';
 import { desktopPage } from './desktop-page.mjs';

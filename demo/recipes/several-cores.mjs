@@ -1,13 +1,13 @@
-// Several cores: a process for each core, over node:cluster.
+// Several cores: a process for each core, by node:cluster.
 //
 //   npm install express cookie-session express-wstunnel @novnc/novnc
 //   node several-cores.mjs
 //
-// Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md), and CORES, how many processes (one for each core).
+// Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md), and CORES, the number of processes (one for each core).
 //
-// One process relays more than a gigabyte a second. Take several for more than that, or to have opening handshakes done
-// beside it. The kernel's connections are shared out by node:cluster, and a tunnel stays in the process that opened it.
-// `limits`, the load that balancing goes by, stats() and end() belong to each worker alone.
+// One process relays more than a gigabyte a second. Use several processes for higher rates, or for more opening
+// handshakes. node:cluster distributes the connections, and a tunnel stays in the process that opened the tunnel.
+// `limits`, the loads used for balancing, stats() and end() belong to each worker alone.
 import cluster from 'node:cluster';
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';

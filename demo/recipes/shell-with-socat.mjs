@@ -1,4 +1,4 @@
-// A shell with socat: each tunnel gets a process, which ends with the tunnel (Debian: socat).
+// A shell with socat: each tunnel gets a process that ends with the tunnel (Debian: socat).
 //
 //   npm install express express-session express-wstunnel @xterm/xterm @xterm/addon-attach @xterm/addon-fit
 //   node shell-with-socat.mjs
@@ -6,7 +6,7 @@
 // Settings: PORT, PASSWORD, SESSION_SECRET (see README.md).
 //
 // The shell runs as the app's user. A new terminal has no size: stty sets 24 rows of 80 columns. In terminal.mjs the
-// page says the size.
+// page sends the size.
 //
 // A serial console: args: ['UNIX-LISTEN:{socket}', '/dev/ttyUSB0,rawer,b115200'] with maxProcs: 1.
 import express from 'express';

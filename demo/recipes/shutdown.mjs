@@ -5,7 +5,7 @@
 //
 // Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md).
 //
-// server.close() waits for open tunnels, so close the tunnel as well. systemd and Docker send SIGTERM, Ctrl-C and PM2
+// server.close() waits for open tunnels, so close the tunnel as well. systemd and Docker send SIGTERM; Ctrl-C and PM2
 // send SIGINT. Docker kills the app 10 seconds after SIGTERM (docker stop --time), systemd after 90 seconds, PM2 1.6
 // seconds after SIGINT (kill_timeout, in ms). npx and npm start may not pass SIGTERM on: let the supervisor start node.
 import express from 'express';

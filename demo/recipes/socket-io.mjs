@@ -1,4 +1,4 @@
-// Beside socket.io: both are on one server, and each gets the upgrades of its path.
+// Beside socket.io: both use one server; socket.io gets the upgrades of its path, the tunnel those of the mount path.
 //
 //   npm install express express-session socket.io express-wstunnel @novnc/novnc
 //   node socket-io.mjs

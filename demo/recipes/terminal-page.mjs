@@ -1,11 +1,10 @@
-// The page of the recipes with a shell: xterm.js (https://xtermjs.org) for a client that is logged in, the form of the
-// login for others.
+// The page of the recipes with a shell: xterm.js (https://xtermjs.org) for a logged-in user, else the form of the login.
 //
 //   npm install @xterm/xterm @xterm/addon-attach @xterm/addon-fit
 //
-// The page sends the size of the terminal once, in the URL: a tunnel carries bytes, and no sizes. Where the size has to
-// follow the window, let the page send each new size (terminal.onResize) to a route of your app. That route needs a
-// terminal that can be resized: channel.setWindow() of ssh2 (in-process-ssh.mjs), or resize() of node-pty
+// The page sends the size of the terminal once, in the URL, because a tunnel carries only the bytes of the terminal. If
+// the size must follow the window, let the page send each new size (terminal.onResize) to a route of your app. The route
+// needs a terminal that can be resized: channel.setWindow() of ssh2 (in-process-ssh.mjs), or resize() of node-pty
 // (https://www.npmjs.com/package/node-pty) as an in-process backend.
 import { fileURLToPath } from 'node:url';
 import express from 'express';
@@ -35,7 +34,7 @@ const html = (path) => `<!doctype html>
       const [terminal, fit] = [new Terminal(), new FitAddon()];
       terminal.loadAddon(fit);
       terminal.open(document.body);
-      fit.fit(); // as many rows and columns as the window has room for
+      fit.fit(); // as many rows and columns as fit into the window
       const size = '?rows=' + terminal.rows + '&cols=' + terminal.cols;
       const socket = new WebSocket(location.origin.replace('http', 'ws') + '${path}' + size, 'binary');
       let opened = false;

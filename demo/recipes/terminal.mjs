@@ -1,12 +1,12 @@
-// A terminal in the browser: a shell of the size of the page's terminal (Debian: socat).
+// A terminal in the browser: a shell whose terminal has the size of the page's terminal (Debian: socat).
 //
 //   npm install express express-session express-wstunnel @xterm/xterm @xterm/addon-attach @xterm/addon-fit
 //   node terminal.mjs
 //
 // Settings: PORT, PASSWORD, SESSION_SECRET (see README.md).
 //
-// The page is in terminal-page.mjs. It says the size in the query, once, and the shell starts with that size. The shell
-// runs as the app's user.
+// The page (terminal-page.mjs) sends the size once, in the query, and the shell starts with this size. The shell runs as
+// the app's user.
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';
 import { login, requireLogin } from './login.mjs';

@@ -1,4 +1,4 @@
-// TypeScript (5.0 or newer): the request of Express in the hooks, and the type of the session.
+// TypeScript (5.0 or newer): Express's request type in the hooks, and the type of the session.
 //
 //   npm install express express-session express-wstunnel
 //   npm install --save-dev typescript @types/node @types/express @types/express-session
@@ -6,8 +6,8 @@
 //
 // Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md).
 //
-// Hooks get node's IncomingMessage, unless you name the request: wstunnel<Request>. The fields of your session are
-// declared in SessionData.
+// Hooks get Node's IncomingMessage, unless you give the type of the request: wstunnel<Request>. Declare the fields of
+// your session in SessionData.
 import { randomBytes } from 'node:crypto';
 import express, { type Request, type RequestHandler } from 'express';
 import session from 'express-session';

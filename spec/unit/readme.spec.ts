@@ -10,11 +10,38 @@ import { readOptions } from '../../src/options/read-tunnel.js';
 import { defaultsOf } from '../../src/options/row.js';
 import { SPAWN_OPTIONS } from '../../src/options/spawn-options.js';
 import { TUNNEL_OPTIONS } from '../../src/options/tunnel-options.js';
+import { codeOf } from '../../src/streams/close-causes.js';
+import type { CloseCause } from '../../src/types.js';
 import { BACKENDS, COMMAND, README, table, TUNNEL } from '../support/readme.js';
 
 const ERRORS = readFileSync(new URL('../../src/errors.ts', import.meta.url), 'utf8');
 
 const nameOf = (row: string[]) => row[0]?.replaceAll('`', '') ?? '';
+/** Every cause: a missing or an unknown cause does not compile. */
+const CAUSES = Object.keys({
+  'backend-ended': true,
+  drain: true,
+  idle: true,
+  'max-duration': true,
+  'protocol-error': true,
+  'client-closed': true,
+  'client-ended': true,
+  'client-lost': true,
+  'client-silent': true,
+  'client-stalled': true,
+  'close-timeout': true,
+  destroyed: true,
+  'not-utf8': true,
+  'ended-by-app': true,
+  'frame-too-large': true,
+  'backend-failed': true,
+  'backend-not-utf8': true,
+  'read-timeout': true,
+  undelivered: true,
+  'write-timeout': true,
+  refused: true,
+} satisfies Record<CloseCause, true>) as CloseCause[];
+
 const cellsOf = (rows: string[][]) => Object.fromEntries(rows.map((row) => [nameOf(row), row[1]]));
 
 describe('the tables of the pages', () => {
@@ -76,6 +103,16 @@ describe('the tables of the pages', () => {
       const row = table(TUNNEL, '<!-- answers -->').find((cells) => cells[1] === `\`${code}\``);
       if (row) expect(row[0]).toBe(String(new TunnelError(code, '').status));
     }
+  });
+
+  test('gives every cause of an end once, with its close code', () => {
+    const rows = table(TUNNEL, '<!-- close codes -->').map(([code = '', cause = '']) => [cause, code]);
+    const given = rows.map(([cause = '', code]) => [cause.replaceAll('`', ''), code]);
+    // These two have codes from elsewhere: the client's Close, and the table of refusals.
+    const others = { 'client-closed': "the client's; 1005 without a code", refused: '4000 + status' };
+    const codes = CAUSES.map((cause) => [cause, String(codeOf(cause))]);
+    expect(given).toHaveLength(CAUSES.length);
+    expect(Object.fromEntries(given)).toEqual({ ...Object.fromEntries(codes), ...others });
   });
 
   test('names every option of the command, with what it takes, and its name in JSON', () => {
