@@ -50,8 +50,8 @@ function compile(source: string, flags: string, place: Place): RegExp {
 }
 
 /**
- * A hostile client may send a path that makes a regular expression backtrack for minutes. The search that starts again one
- * character to the right is not examined (hence the `^`): its time is quadratic in the length, which Node's limit on headers bounds.
+ * A hostile client may send a path that makes a regular expression backtrack for minutes. The `^` leaves unexamined that a search
+ * starts again at each character: the time for those starts is quadratic in the length, and Node limits the length of a header.
  */
 function checkBacktracking({ source, ignoreCase, dotAll, multiline }: RegExp, place: Place): void {
   // A trailing `.*` never backtracks.
