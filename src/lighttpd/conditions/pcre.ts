@@ -50,8 +50,9 @@ function compile(source: string, flags: string, place: Place): RegExp {
 }
 
 /**
- * A hostile client may send a path that makes a regular expression backtrack for minutes. The `^` leaves unexamined that a search
- * starts again at each character: the time for those starts is quadratic in the length, and Node limits the length of a header.
+ * A hostile client may send a path that makes a regular expression backtrack for minutes. The detector examines one start position
+ * only (hence the `^`): a search that starts again at each character takes time quadratic in the length, and Node limits the length
+ * of a header.
  */
 function checkBacktracking({ source, ignoreCase, dotAll, multiline }: RegExp, place: Place): void {
   // A trailing `.*` never backtracks.
