@@ -5,7 +5,8 @@ const NOTHING = Buffer.alloc(0);
 
 /**
  * Sends standard input through a tunnel. A WebSocket has no half-close: a Close at the end of the input would cut off the answer
- * too. So the Close is sent when a period of `linger` seconds has passed without a byte from the server, and `isBusy` reports no queued output. With Infinity no Close is sent: the server ends the tunnel. Returns a function that stops sending.
+ * too. So the Close is sent when a period of `linger` seconds has passed without a byte from the server, and `isBusy` reports no
+ * queued output. With Infinity no Close is sent: the server ends the tunnel. Returns a function that stops sending.
  */
 export function sendInput(
   input: Readable,

@@ -119,7 +119,8 @@ export class ListenProcess {
   }
 
   /**
-   * Opens the logs; if root is given up, only afterwards: a link in the log's folder could lead root to any file, and `logger` would stay root.
+   * Opens the logs; if root is given up, only afterwards: a link in the log's folder could lead root to any file, and `logger`
+   * would stay root.
    */
   async #openLogs(plan: Plan): Promise<void> {
     if (plan.syslog) await this.#output.openSyslog(plan.syslog);
