@@ -83,8 +83,9 @@ export function tables({ rows, summary }) {
     value.toFixed(2),
     met ? 'yes' : 'NO',
   ]);
-  const parts = [markdown(lines), 'In brackets: our figure divided by the peer's, as the median of the rounds.'];
-  if (limited.length > 0) parts.push(`The load generator was the limit (of rates only): ${limited.join(', ')}.`);
+  const parts = [markdown(lines), 'In brackets: the median of the rounds, ours divided by the peer.'];
+  if (limited.length > 0)
+    parts.push(`The load generator was the limit (of rates only): ${limited.join(', ')}.`);
   if (targets.length > 0) parts.push(markdown([['target', 'asked', 'measured', 'met'], ...targets]));
   for (const row of rows.filter(({ kind }) => kind === 'calls')) {
     const calls = Object.entries(summary.rows[row.name]).map(([name, { rounds }]) => [
