@@ -1,4 +1,4 @@
-// Behind nginx: the app believes the addresses that nginx writes. The configuration of nginx is in behind-nginx.conf.
+// Behind nginx: the app trusts the addresses that nginx writes. The configuration of nginx is in behind-nginx.conf.
 //
 //   npm install express express-session express-wstunnel @novnc/novnc
 //   node behind-nginx.mjs

@@ -5,12 +5,12 @@ import { fileURLToPath } from 'node:url';
 import express from 'express';
 import { form } from './login-form.mjs';
 
-/** The page at `/`, whose tunnel is at the path. */
+/** The page at `/`; `path` is the path of the tunnel. */
 export function desktopPage(path = '/vnc') {
   const page = express.Router();
   page.use('/novnc', express.static(fileURLToPath(new URL('..', import.meta.resolve('@novnc/novnc')))));
   page.get('/', (req, res) => {
-    // Passport's user, or the one of login.mjs.
+    // Passport's user, or the user of login.mjs.
     const isLoggedIn = (req.user ?? req.session?.user) !== undefined;
     res.set('Cache-Control', 'no-store').send(isLoggedIn ? html(path) : form);
   });

@@ -26,7 +26,7 @@ const tunnel = wstunnel({
   server: (req) => ({
     spawn: {
       path: '/bin/sh',
-      // The user is an argument, so that each user has a program.
+      // The user is an argument, so that each user gets a separate program.
       args: ['-c', DESKTOP, 'desktop', '{socket}', req.session.user],
       maxProcs: 1,
       maxLoadPerProc: 0, // all windows of the user show the same desktop

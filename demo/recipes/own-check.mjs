@@ -12,7 +12,7 @@ const VNC_PORT = Number(process.env.VNC_PORT ?? 5900);
 
 const tunnel = wstunnel({
   server: { port: VNC_PORT },
-  // The signal is aborted when the client leaves or the time for the answer is over.
+  // The signal aborts when the client leaves, or the time limit of the answer is over.
   authenticate: async (req, { signal }) => {
     const account = await accountOfCookie(req.headers.cookie, { signal });
     if (!account) return false; // 401

@@ -36,7 +36,7 @@ app.use('/vnc', requireLogin, tunnel);
 app.post('/login', express.urlencoded({ extended: false }), async (req, res, next) => {
   const name = await nameOf(req.body ?? {});
   if (!name) return res.sendStatus(401);
-  // A new session id: an id that was planted before the login is worth nothing after it.
+  // A new session id, so that an id that an attacker planted before the login is worthless.
   req.session.regenerate((error) => {
     if (error) return next(error);
     req.session.user = name;
