@@ -34,8 +34,8 @@ export function targetPathFault(path: string): string | undefined {
 }
 
 /**
- * Why a server must not listen at a path; undefined for a valid path. An abstract socket has neither mode nor owner: every program in
- * the network namespace could connect. A socket with a path is protected by its mode and by its folder.
+ * Why a server must not listen at a path; undefined for a valid path. An abstract socket has neither mode nor owner: every program
+ * in the network namespace could connect. A socket with a path is protected by the modes of the socket and the folder.
  */
 export function listenPathFault(path: string, limit = MAX_SOCKET_PATH): string | undefined {
   if (isAbstractSocket(path))

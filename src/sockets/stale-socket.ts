@@ -54,8 +54,8 @@ function identityOf(path: string): string | undefined {
 }
 
 /**
- * The lock is a dangling symbolic link: creating one is atomic, includes its content, and fails if the path exists. Undefined if another
- * process holds the lock.
+ * The lock is a dangling symbolic link: the creation is atomic, includes the content, and fails if the path exists. Undefined if
+ * another process holds the lock.
  */
 function acquireLock(path: string): { isHeld: () => boolean; release: () => void } | undefined {
   const owner = `${LOCK_OWNER}${process.pid}-${randomUUID()}`;

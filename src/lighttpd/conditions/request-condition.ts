@@ -7,10 +7,7 @@ import { readSocketCondition } from './listen-address.js';
 import { byteString } from '../syntax/byte-string.js';
 import { failAt } from '../syntax/source.js';
 
-/**
- * A condition as part of a rule. A path that must match becomes `url`, which rejects other paths early; any other condition becomes
- * `when`.
- */
+/** A condition as part of a rule. A required path becomes `url`, and rejects other paths early; any other condition becomes `when`. */
 interface RuleHead {
   readonly url?: RegExp;
   readonly when?: Condition;
@@ -96,7 +93,7 @@ function headerIs(name: string, condition: ConditionText): Condition {
   return { headers: { [name.toLowerCase()]: matchOf(condition) } };
 }
 
-/** A path that must match becomes `url`, so that the other conditions do not delay requests for other paths. */
+/** A required path becomes `url`, so that the other conditions do not delay requests for other paths. */
 function urlIs(condition: ConditionText, notation: LighttpdNotation): RuleHead {
   const { operator } = condition;
   const { source, flags } = patternOf({ ...condition, text: byteString(condition.text) });

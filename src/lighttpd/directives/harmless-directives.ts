@@ -1,8 +1,8 @@
 import { matchesName } from './directive-names.js';
 
 /**
- * Directives that affect neither which clients get a tunnel nor where a tunnel leads: the server's process and logs, caching and
- * compression of files, keep-alive between requests. The reader leaves these directives out and reports each one.
+ * Directives without influence on access and on targets of tunnels: the server's process and logs, caching and compression of
+ * files, keep-alive between requests. The reader leaves out and reports all of them.
  */
 export const HARMLESS: readonly string[] = [
   ...['server.modules', 'server.compat-module-load', 'server.feature-flags', 'server.name', 'server.tag'],

@@ -60,8 +60,8 @@ export class BlockTree {
   }
 
   /**
-   * lighttpd applies conditions in the order in which they first appear. Suppose a block is continued after other blocks: lighttpd
-   * would apply a new condition inside it after those blocks, an order that a tree of rules can't express.
+   * lighttpd applies conditions in the order of their first appearance. Suppose a block is continued after other blocks: lighttpd
+   * would apply a new condition inside it after those blocks. A tree of rules can't express such an order.
    */
   #checkOrder(block: Block, place: Place): void {
     let one: Block | undefined = this.#latest;

@@ -30,7 +30,7 @@ export class Problems {
   /** True if a source, or a part of a source, could not be read: a seemingly undefined name may be defined there. */
   isIncomplete = false;
 
-  /** Registers a source. Problems are reported in the order in which their sources were opened. */
+  /** Registers a source. Problems are reported in the order in which the sources were opened. */
   open(source: Source): void {
     this.#sources.push(source);
   }

@@ -57,7 +57,7 @@ export class Accounts {
     const turn = await queue.enter({ ...guesser, isKnown: this.#proven.knows(client), signal });
     if (typeof turn === 'string') return turn;
     try {
-      // Another request of the same page may have proved the login while this one was queued.
+      // While the login was queued, another request of the same page may have proved it.
       if (this.#proven.has(client, name, given)) return 'yes';
       if (await this.#isRight(name, password)) {
         this.#proven.add(client, name, given);

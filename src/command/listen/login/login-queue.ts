@@ -100,8 +100,8 @@ export class LoginQueue {
   }
 
   /**
-   * Over a limit, refuses one login: this client's if the client is over its own limit, else one of the client with most queued and
-   * wrong logins.
+   * Over a limit, refuses one login. If the client is over its own limit: a login of the client; otherwise: a login of the client
+   * with most queued and wrong logins.
    */
   #makeRoom({ client }: Ticket): void {
     const { perClient, total, hold } = this.#settings;

@@ -75,13 +75,13 @@ export class TokenTable {
     return [...problems, ...readings.flatMap((reading) => this.#shadowedBy(reading))];
   }
 
-  /** The files that have changed. */
+  /** The changed files among the given ones. */
   async changedOf(files: readonly string[]): Promise<string[]> {
     const isCurrent = await inParallel(files, (file) => this.isCurrent(file));
     return files.filter((_, index) => isCurrent[index] !== true);
   }
 
-  /** Reads those of the files that have changed. */
+  /** Reads the changed files among the given ones. */
   async readChanged(files: readonly string[]): Promise<string[]> {
     return this.read(await this.changedOf(files));
   }
@@ -119,7 +119,7 @@ export class TokenTable {
     return known.some(({ digest }) => !digests.has(digest));
   }
 
-  /** Changed files that had a token which another file now has. */
+  /** Changed files with a token that another file now has. */
   async #staleOwners(readings: readonly FileReading[]): Promise<string[]> {
     const owners = new Set<string>();
     for (const { digest } of readings.flatMap(({ entries = [] }) => entries))
