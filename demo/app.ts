@@ -13,7 +13,7 @@ import { requireOwnName } from './names.js';
 declare module 'express-session' {
   interface SessionData {
     user: string;
-    /** Another id for each login. */
+    /** A random id, new for each login. */
     login: string;
   }
 }
@@ -21,11 +21,11 @@ declare module 'express-session' {
 export interface DemoOptions {
   host: string;
   port: number;
-  /** The number of ports to try, from `port` on, while they are in use. Default: 1. */
+  /** The number of ports to try, from `port` on, until a port is free. Default: 1. */
   tries?: number;
   username: string;
   password: string;
-  /** The VNC server, or a function that finds the VNC server of a user. */
+  /** The VNC server, or a function that finds a user's VNC server. */
   vnc: ServerOption<Request>;
   /** The name of the desktop on the page. */
   desktop: string;
@@ -43,7 +43,7 @@ const DEMO = import.meta.dirname.endsWith('.build') ? dirname(import.meta.dirnam
 const PUBLIC = join(DEMO, 'public');
 const NOVNC = dirname(dirname(createRequire(import.meta.url).resolve('@novnc/novnc')));
 
-/** A noVNC page with a login: the middleware that guards the page guards the tunnel as well. */
+/** A noVNC page with a login: one middleware guards both the page and the tunnel. */
 export async function startDemo(options: DemoOptions): Promise<Demo> {
   const app = express();
   app.disable('x-powered-by');
@@ -141,7 +141,7 @@ function login({ username, password }: DemoOptions): RequestHandler {
       res.redirect(303, '/login?error=1');
       return;
     }
-    // A new session id: an id that was planted before the login is worth nothing.
+    // A new session id, so that an id that an attacker planted before the login is worthless.
     req.session.regenerate((error: unknown) => {
       if (error) {
         next(error);
@@ -154,7 +154,7 @@ function login({ username, password }: DemoOptions): RequestHandler {
   };
 }
 
-/** Ends the session and all tunnels of its user. */
+/** Ends the session and all tunnels of the session's user. */
 function logout(tunnel: Tunnel<Request>): RequestHandler {
   return (req: Request, res: Response, next) => {
     const { user } = req.session;

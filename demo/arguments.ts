@@ -22,18 +22,18 @@ export class UsageError extends Error {}
 
 export interface Arguments {
   readonly host: string;
-  /** Undefined: 8080, or one of the next ports. */
+  /** Undefined for 8080, or one of the next ports. */
   readonly port: number | undefined;
   readonly username: string;
   readonly password: string;
-  /** Is the password a random one, which has to be printed? */
+  /** Is the password random? Then the demo must print it. */
   readonly isRandom: boolean;
-  /** Undefined: the embedded desktop. */
+  /** Undefined for the embedded desktop. */
   readonly vnc: ServerOption<Request> | undefined;
   readonly desktop: string;
 }
 
-/** Characters. A shorter password is allowed on loopback only. */
+/** In characters. A shorter password is allowed on loopback only. */
 const LEAST_LENGTH = 8;
 
 /** Returns undefined for --help. Throws a {@link UsageError}. */
@@ -98,7 +98,7 @@ export function readTarget(text: string): { host: string; port: number } | { soc
   return { host: match[1] ?? (match[2] || '127.0.0.1'), port: readPort(match[3] ?? '', 1) };
 }
 
-/** More than 59 bits, in characters that look different from each other: people type the password on phones. */
+/** More than 59 bits, in characters that look different from each other, since people type the password on phones. */
 export function makePassword(): string {
   const letters = 'abcdefghjkmnpqrstuvwxyz23456789';
   const group = () => Array.from({ length: 4 }, () => letters[randomInt(letters.length)]).join('');

@@ -19,7 +19,7 @@ try {
 async function main(given: Arguments): Promise<void> {
   const { host, port = DEFAULT_PORT, username, password, desktop } = given;
   let demo: Demo | undefined;
-  // The chart on the desktop shows what the tunnel carries.
+  // The chart on the desktop shows the bytes that the tunnel carries.
   const traffic = () => demo?.tunnel.stats() ?? { bytesIn: 0, bytesOut: 0 };
   const embedded = given.vnc === undefined ? await startDesktop({ traffic }) : undefined;
   try {
@@ -27,7 +27,7 @@ async function main(given: Arguments): Promise<void> {
     const tries = given.port === undefined ? TRIES : 1;
     demo = await startDemo({ host, port, tries, username, password, vnc, desktop });
   } catch (error) {
-    // The embedded desktop would keep the process alive.
+    // Otherwise the embedded desktop would keep the process alive.
     await embedded?.close();
     throw explained(error, given);
   }

@@ -8,10 +8,10 @@ const ANY_ADDRESS = new Set(['0.0.0.0', '::']);
 const MAX_SHOWN = 253;
 
 /**
- * Refuses requests, upgrades included, with a Host that is not a name of this server. It goes before all other middleware.
+ * Refuses requests, upgrades included, with a Host that is not a name of this server. Must run before all other middleware.
  *
- * Against DNS rebinding: any site can resolve its name to 127.0.0.1. The site's pages then reach this server as pages of the
- * same origin and may read the answers. Only the Host differs from the server's pages.
+ * Against DNS rebinding: any site can resolve its name to 127.0.0.1. The site's pages then reach this server as pages of the same
+ * origin and may read the answers. Only the Host header differs from a request of the server's own pages.
  */
 export function requireOwnName(listenHost: string): RequestHandler {
   return (req, res, next) => {
@@ -22,7 +22,7 @@ export function requireOwnName(listenHost: string): RequestHandler {
     }
     const shown = JSON.stringify((name ?? req.headers.host ?? '').slice(0, MAX_SHOWN));
     const way =
-      'open it at an address of this machine or at localhost, or start it with --host and that name';
+      'open the demo at an address of this machine or at localhost, or start the demo with --host and that name';
     res.status(403).type('text').send(`${shown} is not a name of this demo: ${way}.\n`);
   };
 }
@@ -38,7 +38,7 @@ function isOwnName(name: string, listenHost: string): boolean {
   if (isLoopbackAddress(name) || name === nameOf(isIP(listenHost) === 6 ? `[${listenHost}]` : listenHost))
     return true;
   if (!ANY_ADDRESS.has(listenHost)) return false;
-  // A server on all addresses may be called by each of them: no site can rebind an address.
+  // A server on all addresses accepts every address as its name, since no site can rebind an address.
   const own = hostname().toLowerCase();
   const [label = ''] = own.split('.');
   return isIP(name) !== 0 || (label !== '' && [own, label, `${label}.local`].includes(name));
@@ -48,7 +48,7 @@ function isLoopbackAddress(name: string): boolean {
   return name === '::1' || (isIP(name) === 4 && name.startsWith('127.'));
 }
 
-/** Can only this machine reach a server that listens on that host? */
+/** Is a server that listens on the host reachable from this machine only? */
 export function isLoopback(listenHost: string): boolean {
   return listenHost === 'localhost' || isLoopbackAddress(listenHost);
 }

@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 import type { Request } from 'express';
 import type { Host } from 'express-wstunnel';
 
-/** Seconds without a viewer after which a desktop ends: reloading the page must not end it. */
+/** Seconds without a viewer after which a desktop ends. Reloading the page must not end the desktop. */
 const IDLE_SECONDS = 60;
 
 // Xvnc prints the number of its display.
@@ -12,12 +12,12 @@ const XVNC =
 const WITH_TERMINAL = `${XVNC} -terminate | { read -r number && DISPLAY=":$number" exec xterm -fa Monospace -fs 12; }`;
 const BARE = `exec ${XVNC}`;
 
-/** A message if Xvnc is missing. */
+/** A message for the user if Xvnc is missing. */
 export function missingForDesktops(): string | undefined {
   return has('Xvnc') ? undefined : 'Xvnc is missing: apt-get install tigervnc-standalone-server xterm';
 }
 
-/** A desktop for each login: another `login` is another program. */
+/** A desktop for each login: a different `login` makes a different program. */
 export function desktopOf({ session: { user = '', login } }: Request): Host | undefined {
   if (login === undefined) return undefined;
   return {

@@ -17,9 +17,9 @@ export interface DesktopOptions {
   readonly port?: number;
   readonly width?: number;
   readonly height?: number;
-  /** The name on the desktop, which viewers get as well. */
+  /** The name of the desktop, which viewers receive too. */
   readonly name?: string;
-  /** Seconds for the RFB handshake of a viewer. */
+  /** Time limit for a viewer's RFB handshake, in seconds. */
   readonly handshakeSeconds?: number;
   /** The bytes that the tunnel has carried so far, for the chart on the desktop. Default: none. */
   readonly traffic?: () => Carried;

@@ -10,11 +10,11 @@ export interface Layout {
   readonly traffic: Rect;
   readonly sketch: Rect;
   readonly clipboard: Rect;
-  /** Inside the sketch window: the paper, the swatches of its colours and the button that clears it. */
+  /** Inside the sketch window: the paper, the swatches of the colours, and the button that clears the paper. */
   readonly canvas: Rect;
   readonly swatches: readonly Rect[];
   readonly clear: Rect;
-  /** Inside the clipboard window: the buttons that send its text to the viewer and into the terminal. */
+  /** Inside the clipboard window: the buttons that send the text to the viewer and into the terminal. */
   readonly copy: Rect;
   readonly paste: Rect;
 }

@@ -1,4 +1,4 @@
-// The viewer's page: wires the connection, the toolbar, the panels and the keyboard.
+// The viewer's page: connects the connection, the toolbar, the panels and the keyboard.
 import { setUpClipboard } from './clipboard.js';
 import { byId } from './dom.js';
 import { setUpFocus } from './focus.js';
@@ -36,7 +36,7 @@ view.setReal(settings.values.size === 'real');
 setUpToolbar();
 setUpFocus(toDesktop);
 
-/** For each new connection, and after each change of the settings or the zoom. */
+/** Called for each new connection, and after each change of the settings or the zoom. */
 function applySettings() {
   const { rfb } = viewer;
   if (rfb === undefined) return;
@@ -63,7 +63,7 @@ byId('reconnect').addEventListener('click', viewer.reconnect);
 byId('disconnect').addEventListener('click', viewer.disconnect);
 byId('logout-form').addEventListener('submit', viewer.leave);
 window.addEventListener('online', viewer.hurry);
-// After Back, the browser may show the page from its cache, for instance after a logout: ask the server for the page.
+// After Back, the browser may show the page from its cache, for instance after a logout: reload the page from the server.
 window.addEventListener('pageshow', (event) => {
   if (event.persisted) location.reload();
 });

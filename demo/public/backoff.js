@@ -1,7 +1,7 @@
-// Seconds before each new attempt; the last one repeats.
+// Seconds before each new attempt; the last value repeats.
 const delays = [1, 2, 4, 8, 15];
 
-/** Milliseconds. After a connection that lasted this long, the delays start from the first one. */
+/** Milliseconds. After a connection of at least this length, the delays start again with the first value. */
 const steady = 10_000;
 
 /** `tick(secondsLeft)` is called once a second, `start(milliseconds)` at the beginning, `fire()` at the end. */
@@ -38,7 +38,7 @@ export function createBackoff({ start, tick, fire }) {
       clearInterval(timer);
       timer = undefined;
     },
-    /** The connection is open: after a while, the next delay is the first one again. */
+    /** The connection is open: after a while, the delays start again with the first value. */
     connected() {
       clearTimeout(steadyTimer);
       steadyTimer = setTimeout(() => {
@@ -48,7 +48,7 @@ export function createBackoff({ start, tick, fire }) {
     ended() {
       clearTimeout(steadyTimer);
     },
-    /** The user reconnects: the next delay is the first one. */
+    /** The user reconnects: the delays start again with the first value. */
     reset() {
       this.cancel();
       tries = 0;

@@ -10,7 +10,7 @@ const send = byId('clipboard-send');
 const copy = byId('clipboard-copy');
 const show = byId('clipboard-show');
 
-let unsent = false; // The field has text that the user has not sent: do not overwrite it.
+let unsent = false; // True while the field has text that the user has not sent: do not overwrite it.
 let received = ''; // The last text from the desktop.
 
 const now = () => new Date().toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
@@ -27,7 +27,7 @@ function take() {
   say(`Received from the desktop at ${now()}`, 'good');
 }
 
-/** `deliver(text)` hands the text to the desktop. */
+/** `deliver(text)` sends the text to the desktop. */
 export function setUpClipboard(deliver) {
   setUpPanel({
     panel,
@@ -50,7 +50,7 @@ export function setUpClipboard(deliver) {
     deliver(text.value);
     unsent = false;
     show.hidden = true;
-    // Plain VNC carries Latin-1 alone. Other characters need a server with the extended clipboard.
+    // Plain VNC supports Latin-1 only. Other characters need a server with the extended clipboard.
     const beyond = [...text.value].some((char) => char.codePointAt(0) > 0xff);
     say(beyond ? 'Sent. Special characters may arrive as “?”' : `Sent to the desktop at ${now()}`, 'good');
   });

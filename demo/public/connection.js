@@ -1,12 +1,12 @@
-// One attempt to reach the desktop. The page opens the WebSocket and hands it to noVNC: a WebSocket that noVNC opens hides
-// the close code and the reason, which are all that a browser reveals about a refusal.
+// One attempt to reach the desktop. The page opens the WebSocket and passes it to noVNC. If noVNC opened the WebSocket, the page
+// could not read the close code and the reason, which are all that a browser reveals about a refusal.
 import RFB from '/novnc/core/rfb.js';
 
 /** Milliseconds until the desktop must show a picture or ask for a password. */
 const patience = 45_000;
 
 /**
- * Starts an attempt. `on` has the callbacks: `connect()`, `end(outcome)` exactly once, `close({ code, reason })`,
+ * Starts an attempt. The callbacks in `on`: `connect()`, `end(outcome)` exactly once, `close({ code, reason })`,
  * `credentials(types)`, `verify(publicKey)`, `clipboard(text)`, `name(text)`.
  *
  * The outcome: `{ connected, opened, code, reason, security, viewerError, timedOut, byUser }`.
@@ -35,7 +35,7 @@ export function openConnection({ target, url, credentials, on }) {
   socket.addEventListener('open', () => {
     outcome.opened = true;
   });
-  // Registered before noVNC's handler: the code is known before noVNC removes the screen.
+  // Registered before noVNC's handler, so that the code is known before noVNC removes the screen.
   socket.addEventListener('close', ({ code, reason }) => {
     outcome.code = code;
     outcome.reason = reason;
@@ -44,7 +44,7 @@ export function openConnection({ target, url, credentials, on }) {
   });
 
   const rfb = new RFB(target, socket, { credentials, shared: true });
-  // To the size of the element, which is the zoom.
+  // Scale to the size of the element, which is the zoom.
   rfb.scaleViewport = true;
   rfb.background = 'transparent';
 
@@ -61,7 +61,7 @@ export function openConnection({ target, url, credentials, on }) {
   });
   rfb.addEventListener('disconnect', ({ detail }) => {
     if (ended) return;
-    // noVNC has ended before the WebSocket is closed: wait for the close code.
+    // noVNC ends before the WebSocket is closed: wait for the close code.
     outcome.viewerError = !detail.clean;
     setTimeout(end, 1500);
   });
@@ -81,7 +81,7 @@ export function openConnection({ target, url, credentials, on }) {
 
   return {
     rfb,
-    /** The user ends the attempt. */
+    /** The user ends the attempt or the connection. */
     disconnect() {
       outcome.byUser = true;
       rfb.disconnect();

@@ -1,4 +1,4 @@
-// The two questions of a VNC server: the credentials, and whether the user trusts the server's key.
+// The two questions of a VNC server: for the credentials, and whether the user trusts the server's key.
 import { byId } from './dom.js';
 
 const dialog = byId('credentials');
@@ -43,7 +43,7 @@ verify.addEventListener('cancel', (event) => {
   settleTrust(false);
 });
 
-/** Asks for those of username, password and target that are in `types`. */
+/** Asks for the credentials in `types`: username, password, target. */
 export function askCredentials(types, done) {
   onCredentials = done;
   for (const field of dialog.querySelectorAll('[data-type]'))

@@ -1,11 +1,11 @@
-// Between the desktop and the toolbar without a mouse. The desktop gets every key, Tab included. Ctrl Alt Shift M moves the
-// focus from the desktop to the toolbar and back. Escape in the toolbar moves it back as well.
+// Moves the focus between the desktop and the toolbar without a mouse. The desktop gets every key, Tab included. Ctrl Alt Shift M
+// moves the focus from the desktop to the toolbar and back; in the toolbar, Escape moves the focus back too.
 import { byId } from './dom.js';
 
 const hint = byId('hint');
 const screen = byId('screen');
 
-/** `toDesktop()` puts the focus on the desktop, or returns false if there is none. */
+/** `toDesktop()` puts the focus on the desktop; returns false if no desktop is on the screen. */
 export function setUpFocus(toDesktop) {
   const isWayOut = ({ code, ctrlKey, altKey, shiftKey }) => code === 'KeyM' && ctrlKey && altKey && shiftKey;
 
@@ -34,6 +34,6 @@ export function setUpFocus(toDesktop) {
   document.addEventListener('focusin', (event) => {
     if (event.target.closest?.('.toolbar') === null) hint.hidden = true;
   });
-  // Tab reaches this element.
+  // Tab reaches the screen element: pass the focus on to the desktop.
   screen.addEventListener('focus', toDesktop);
 }

@@ -1,4 +1,4 @@
-// Keys that a keyboard may lack or that the browser keeps, and the on-screen keyboard of phones and tablets.
+// Keys that a keyboard may lack or that the browser intercepts, and the on-screen keyboard of phones and tablets.
 import KeyTable from '/novnc/core/input/keysym.js';
 import Keyboard from '/novnc/core/input/keyboard.js';
 import keysyms from '/novnc/core/input/keysymdef.js';
@@ -31,11 +31,11 @@ const symbols = {
 };
 for (let number = 1; number <= 12; number++) symbols[`F${number}`] = KeyTable[`XK_F${number}`];
 
-/** Text to erase: on some phones an empty field gets no Backspace. */
+/** Text to erase, since on some phones an empty field gets no Backspace. */
 const padding = ' '.repeat(32);
 const longest = 256;
 
-/** The number of characters erased at the end of the text, and the characters added there. */
+/** The number of characters erased at the end of the text, and the text added there. */
 function difference(before, after) {
   const [was, is] = [[...before], [...after]];
   let same = 0;
@@ -58,7 +58,7 @@ export function setUpKeys(rfb) {
     held.clear();
   }
 
-  /** Sends a key and releases the modifiers of the bar: a modifier applies to one key. */
+  /** Sends a key, then releases the modifiers of the bar: a modifier applies to one key. */
   function tap(symbol, code) {
     send(symbol, code);
     release();
@@ -82,7 +82,7 @@ export function setUpKeys(rfb) {
     field.setSelectionRange(padding.length, padding.length);
   }
 
-  // Keys with a code. Text of a phone's keyboard has none, and is handled below.
+  // Handles keys with a code. Text from a phone's keyboard has no code, and is handled below.
   const keyboard = new Keyboard(field);
   keyboard.onkeyevent = (symbol, code, down) => {
     send(symbol, code, down);
@@ -96,7 +96,7 @@ export function setUpKeys(rfb) {
       if (char === '\n') tap(KeyTable.XK_Return, 'Enter');
       else tap(keysyms.lookup(char.codePointAt(0)));
     }
-    // Not during a composition: the keyboard would write the word again.
+    // Not during a composition: the keyboard would insert the word again.
     if (!event.isComposing && (shown.length > longest || shown.length <= padding.length / 2)) resetField();
   });
   field.addEventListener('compositionend', resetField);

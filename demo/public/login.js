@@ -1,4 +1,4 @@
-// The login page: why the user sees the form, and that the form was sent. The form works without this script.
+// The login page: shows why the user sees the form, and that the form was sent. The form works without this script.
 const byId = (id) => document.getElementById(id);
 
 const why = new URLSearchParams(location.search);

@@ -11,7 +11,7 @@ let onAction = () => {};
 let onCancel = () => {};
 cancel.addEventListener('click', () => onCancel());
 
-/** The main action is a button, or a link if it leads to another page. */
+/** The main action is a button, or a link if the action leads to another page. */
 function setAction(action) {
   const kind = action?.href === undefined ? 'button' : 'a';
   let element = byId('overlay-action');
@@ -51,8 +51,8 @@ export function showOverlay({
   action,
   stop,
 }) {
-  // Between two failures the card stays visible. Otherwise a card that says "connecting" appears after a delay, so that
-  // a fast connection shows none.
+  // Between two failures the card stays visible. Otherwise a "connecting" card appears after a delay, so that a fast connection
+  // shows no card.
   overlay.toggleAttribute('data-late', busy && (overlay.hidden || overlay.dataset.kind === 'busy'));
   overlay.dataset.kind = busy ? 'busy' : 'ended';
   byId('overlay-icon').setAttribute('href', `#i-${icon}`);
@@ -65,7 +65,7 @@ export function showOverlay({
   const main = setAction(action);
   byId('overlay-actions').hidden = action === undefined && stop === undefined;
   overlay.hidden = false;
-  // The focus was on the desktop, which is gone: move the focus to the next step.
+  // The focus was on the desktop, which has disappeared: move the focus to the next step.
   if (action !== undefined && document.activeElement === document.body) main.focus({ preventScroll: true });
 }
 

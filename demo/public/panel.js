@@ -1,7 +1,7 @@
 // A panel over the stage, and the button that opens it. At most one panel is open.
 const panels = [];
 
-/** `focus()` puts the focus on the panel's first control; `opened()` is called before. */
+/** `focus()` puts the focus on the panel's first control; `opened()` is called first. */
 export function setUpPanel({ panel, toggle, closer, focus, opened = () => {} }) {
   const open = (yes) => {
     if (yes) for (const other of panels) other.open(false);

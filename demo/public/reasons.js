@@ -1,4 +1,4 @@
-// The text for each end of a connection, and what the user can do next.
+// The text for each end of a connection, and the user's next step.
 
 const refusals = {
   400: ['Invalid request', 'The server did not accept the request of this page.'],
@@ -40,7 +40,7 @@ const notLoggedIn = {
 
 const quoted = (text, reason) => (reason ? `${text} The server says: “${reason}”.` : text);
 
-/** A refusal by HTTP status: `refuseWith: 'close'` closes with 4000 + status. */
+/** A refusal by HTTP status: with `refuseWith: 'close'`, the close code is 4000 + status. */
 function refused(status, reason) {
   if (status === 401) return notLoggedIn;
   const [title, text] = refusals[status] ?? [
@@ -55,7 +55,7 @@ function refused(status, reason) {
 
 const statusOf = (code) => (code >= 4400 && code <= 4599 ? code - 4000 : undefined);
 
-/** Can the answer of `/whoami` explain this outcome better? */
+/** Can the answer of `/whoami` explain the outcome better? */
 export const worthAsking = ({ code, connected, security, viewerError, timedOut, byUser }) =>
   !byUser &&
   !viewerError &&
@@ -65,7 +65,7 @@ export const worthAsking = ({ code, connected, security, viewerError, timedOut, 
   (!connected || code === 1008);
 
 /**
- * Explains an outcome of `openConnection`. `session` is the answer of `whoami()`, if it was asked.
+ * Explains an outcome of `openConnection`. `session` is the answer of `whoami()`, if the page has asked.
  *
  * @returns {{ state: 'disconnected' | 'unavailable' | 'refused', title: string, text: string, icon: string, retry: boolean,
  *   login?: boolean, action?: string, detail?: string }}

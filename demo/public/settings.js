@@ -1,4 +1,4 @@
-// The settings panel: the size of the desktop, and the quality of the picture. The browser keeps the settings.
+// The settings panel: the size of the desktop, and the quality of the picture. The browser stores the settings.
 import { byId } from './dom.js';
 import { setUpPanel } from './panel.js';
 

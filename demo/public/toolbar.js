@@ -14,7 +14,7 @@ const labels = {
   refused: 'Refused',
 };
 
-/** Shows the state in the pill and offers the buttons that fit it. */
+/** Shows the state in the pill, and the buttons that fit the state. */
 export function showState(state) {
   document.body.dataset.state = state;
   const text = pill.querySelector('.pill-text');
@@ -24,7 +24,7 @@ export function showState(state) {
   const focused = document.activeElement;
   byId('reconnect').hidden = !over;
   byId('disconnect').hidden = over;
-  // The two buttons share a place: the focus stays at that place.
+  // The two buttons share a position: keep the focus at that position.
   if (focused?.id === 'disconnect' && over) byId('reconnect').focus();
   if (focused?.id === 'reconnect' && !over) byId('disconnect').focus();
 }
@@ -55,7 +55,7 @@ export function showPassword(asked) {
 }
 
 function setUpFullScreen() {
-  // iPhones have none.
+  // iPhones have no full screen.
   if (!document.fullscreenEnabled) {
     full.hidden = true;
     return;
@@ -77,7 +77,7 @@ function setUpFullScreen() {
   });
 }
 
-/** The iOS keyboard covers the page: the page takes the height of the visual viewport. Zooming in keeps the height. */
+/** The iOS keyboard covers the page, so the page gets the height of the visual viewport. Zooming in does not change the height. */
 function setUpHeight() {
   const fit = () => {
     const { height, scale } = window.visualViewport;

@@ -1,8 +1,8 @@
-// The part of the desktop that is on the screen: fitted to the window, or larger, panned and zoomed.
+// The visible part of the desktop: fitted to the window, or larger, panned and zoomed.
 //
-// noVNC scales the desktop to its element, or clips the desktop at real size. It has no other sizes, and sends a pinch to the
-// desktop as Ctrl and wheel. So the element grows with the zoom, inside a scroller, and noVNC fits the desktop to the element
-// and translates pointer positions. The gestures are noVNC's.
+// noVNC knows two sizes: the desktop fitted to its element, or clipped at real size. noVNC sends a pinch to the desktop as Ctrl
+// and wheel. So the element grows with the zoom, inside a scroller, and noVNC fits the desktop to the element and translates
+// pointer positions. The gestures come from noVNC.
 import { byId } from './dom.js';
 
 const scroller = byId('scroller');
@@ -10,7 +10,7 @@ const screen = byId('screen');
 const hand = byId('hand');
 const scaleButton = byId('scale');
 
-/** The largest zoom: CSS pixels for a pixel of the desktop. */
+/** The largest zoom: CSS pixels per desktop pixel. */
 const most = 4;
 const step = 80;
 const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -18,9 +18,9 @@ const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], A
 const isTouch = () => window.matchMedia('(pointer: coarse)').matches;
 const canvas = () => screen.querySelector('canvas');
 
-/** `changed()`: the zoom has become fitted, or is fitted no more. `toggle()`: the user switches between fitted and real size. */
+/** `changed()`: the desktop has become fitted, or is no longer fitted. `toggle()`: the user switches between fitted and real size. */
 export function setUpView({ changed, toggle }) {
-  let zoom; // CSS pixels for a pixel of the desktop; undefined: fitted.
+  let zoom; // CSS pixels per desktop pixel; undefined: fitted.
   let panning = false;
 
   const fitted = () => {
@@ -35,7 +35,7 @@ export function setUpView({ changed, toggle }) {
     if (overflows === !hand.hidden) return;
     if (!overflows && hand === document.activeElement) scaleButton.focus();
     hand.hidden = !overflows;
-    // With a mouse there are scroll bars; on a touch screen the user has to drag.
+    // With a mouse the user has scroll bars; on a touch screen the user has to drag.
     pan(overflows && isTouch());
   }
 
@@ -56,7 +56,7 @@ export function setUpView({ changed, toggle }) {
     showHand();
   }
 
-  /** The point of the desktop at (x, y) of the page stays there. */
+  /** Zooms, and keeps the desktop point at the page position (x, y) in place. */
   function zoomTo(next, x, y) {
     const was = zoom;
     const before = screen.getBoundingClientRect();
@@ -87,7 +87,7 @@ export function setUpView({ changed, toggle }) {
   for (const type of ['gesturestart', 'gesturemove', 'gestureend'])
     screen.addEventListener(type, onGesture, true);
 
-  // The same with a mouse, until the button is released, inside the page or outside.
+  // Panning with a mouse, until the button is released, inside or outside the page.
   scroller.addEventListener(
     'mousedown',
     (event) => {
@@ -134,7 +134,7 @@ export function setUpView({ changed, toggle }) {
     get zoomed() {
       return zoom !== undefined;
     },
-    /** Fitted, or at real size, which may be smaller than fitted. */
+    /** Switches to fitted, or to real size, which may be smaller than fitted. */
     setReal(real) {
       const was = zoom;
       zoom = real ? 1 : undefined;

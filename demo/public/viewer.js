@@ -1,5 +1,5 @@
-// The connection to the desktop and the card over it: connects, explains the end of a connection, and tries again. The
-// state is one of connecting, connected, disconnected, unavailable, refused.
+// The connection to the desktop and the card over it: connects, explains the end of a connection, and tries again. The states are
+// connecting, connected, disconnected, unavailable and refused.
 import { createBackoff } from './backoff.js';
 import { openConnection } from './connection.js';
 import { askCredentials, askTrust, dropQuestions } from './credentials.js';
@@ -14,7 +14,7 @@ export function createViewer({ target, url, on }) {
   let state = 'connecting';
   let current; // The connection on the screen, or the attempt in progress.
   let lastClose = null;
-  let credentials; // For reconnecting, until the user disconnects or leaves the page.
+  let credentials; // Kept for reconnecting, until the user disconnects or leaves the page.
   let asked; // Did the VNC server ask for credentials? Undefined while unknown.
   let leaving = false; // The user is leaving the page: show no explanation.
 
@@ -103,8 +103,8 @@ export function createViewer({ target, url, on }) {
       showEnd(explain(outcome));
       return;
     }
-    // The page cannot see why an upgrade was refused: ask whether the user is still logged in. An open connection that has
-    // ended is shown at once.
+    // The page cannot see why an upgrade was refused: ask whether the user is still logged in. The end of an open connection is
+    // shown at once.
     if (outcome.connected) showEnd(explain(outcome));
     const session = await whoami();
     if (current === undefined && !leaving) showEnd(explain(outcome, session));
@@ -124,7 +124,7 @@ export function createViewer({ target, url, on }) {
     if (retry) backoff.schedule();
   }
 
-  /** The user connects: at once, and the next delays start with the first one. */
+  /** The user connects: without a delay, and the next delays start with the first value. */
   function reconnect() {
     backoff.reset();
     connect();

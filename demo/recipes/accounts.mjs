@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 
 if (!process.env.PASSWORD) {
-  // In the environment, the workers of a cluster inherit it.
+  // An environment variable, so that the workers of a cluster inherit the password.
   process.env.PASSWORD = randomBytes(9).toString('base64url');
   console.log(`users: ann and bob, password: ${process.env.PASSWORD}`);
 }
@@ -35,7 +35,7 @@ export async function nameOf({ username, password }) {
   return (await accountOf(username, password)).username;
 }
 
-/** The account of a Cookie header, or undefined. `signal` is for your database: nobody needs a late answer. */
+/** The account of a Cookie header, or undefined. `signal` is for your database: after the client has left, no one needs the answer. */
 export async function accountOfCookie(header = '', { signal }) {
   signal.throwIfAborted();
   return accounts.find(({ token }) => header.split('; ').includes(`account=${token}`));

@@ -32,7 +32,7 @@ app.use('/vnc', requireLogin, tunnel);
 app.use(desktopPage('/vnc'));
 
 const stats = createServer((req, res) => {
-  // DNS rebinding: any site can make its name resolve to 127.0.0.1. Only the Host shows that a page is of such a site.
+  // DNS rebinding: any site can make its name resolve to 127.0.0.1. Only the Host header identifies a request from such a site's page.
   if (!/^(localhost|127\.0\.0\.1)(:\d+)?$/.test(req.headers.host)) return res.writeHead(403).end();
   res.setHeader('Content-Type', 'application/json');
   res.end(JSON.stringify(tunnel.stats()));

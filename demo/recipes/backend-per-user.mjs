@@ -14,7 +14,7 @@ import { login, requireLogin } from './login.mjs';
 
 const VNC_PORT = Number(process.env.VNC_PORT ?? 5900);
 
-// Your database goes in place of this table. It gets the signal: the client may leave before the answer.
+// Your database replaces this table. It gets the signal, since the client may leave before the answer.
 const desktops = new Map([['ann', { host: '127.0.0.1', port: VNC_PORT }]]);
 const desktopOf = async (user) => desktops.get(user);
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import express from 'express';
 import { form } from './login-form.mjs';
 
-/** The page at `/`, whose tunnel is at the path. */
+/** The page at `/`; `path` is the path of the tunnel. */
 export function desktopPage(path = '/vnc') {
   const page = express.Router();
   page.use('/novnc', express.static(fileURLToPath(new URL('..', import.meta.resolve('@novnc/novnc')))));

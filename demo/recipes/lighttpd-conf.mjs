@@ -10,14 +10,14 @@ import express from 'express';
 import { fromLighttpdConf, wstunnel } from 'express-wstunnel';
 
 const file = process.env.LIGHTTPD_CONF ?? '/etc/lighttpd/lighttpd.conf';
-// "conf-enabled/*.conf" as well; a function in place of true reads them from elsewhere.
+// Includes are read too, such as "conf-enabled/*.conf"; with a function instead of true, from anywhere.
 const conf = fromLighttpdConf(readFileSync(file, 'utf8'), { file, include: true });
 
 const app = express();
 app.use(wstunnel(conf.options));
 app.use(express.static(conf.documentRoot));
 
-// lighttpd: IPv4 alone.
+// lighttpd's default is IPv4 only.
 const address = { port: process.env.PORT ?? conf.port, host: conf.bind ?? '0.0.0.0', path: conf.socket };
 const server = app.listen(address, (error) => {
   if (error) throw error;

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import express from 'express';
 import { form } from './login-form.mjs';
 
-/** The page at `/`, whose tunnel is at the path. */
+/** The page at `/`; `path` is the path of the tunnel. */
 export function terminalPage(path = '/shell') {
   const page = express.Router();
   const xterm = new URL('..', import.meta.resolve('@xterm/xterm/package.json'));

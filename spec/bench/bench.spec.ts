@@ -9,7 +9,7 @@ import { describeWith } from '../support/programs.js';
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-/** The bench as a program, tiny. */
+/** Runs the bench as a program, with the smallest amount of work. */
 function bench(...args: string[]): Promise<{ code: number; output: string }> {
   return benchWith({}, ...args);
 }

@@ -1,5 +1,5 @@
-// System calls of a relay, counted by strace. It slows the relay down, which fills its reads and writes: the counts are
-// rather too low than too high.
+// Counts the system calls of a relay with strace. strace slows the relay down, so that more bytes are ready at each read and write:
+// the real counts may be higher.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,7 +32,7 @@ export async function countCalls(row, relay, run) {
   }
 }
 
-/** Lines of a count and a name, a total at the end. */
+/** Parses strace's lines of a count and a name; the last line is the total. */
 function readCounts(text) {
   const lines = text.split('\n').map((line) => /^\s*(\d+)\s+(\w+)\s*$/.exec(line));
   return Object.fromEntries(

@@ -1,12 +1,12 @@
 /*
- * The load of the bench: clients (WebSocket or bare TCP) and the backend behind the relay, in one process and one
- * thread, which thereby knows what was sent and sees what has arrived. All of it on 127.0.0.1.
+ * The load of the bench: the clients (WebSocket or plain TCP) and the relay's backend, in one process and one
+ * thread, so that the process knows all sent and all received bytes. All sockets are on 127.0.0.1.
  *
- * What is checked: each direction of each tunnel carries one endless pattern from a place of its own. Every byte that
- * arrives, in every run, is compared with the one that must stand there: loss, order, doubling and bytes of another
- * tunnel show at once. At the end as many bytes must have arrived as were sent.
+ * Check: each direction of each tunnel carries one endless pattern, starting at a different offset. Every received byte
+ * of every run is compared with the expected byte: lost, reordered or duplicated bytes and bytes of another tunnel are
+ * found at once. At the end, the number of received bytes must be the number of sent bytes.
  *
- * Prints one line of JSON. Exit status: 1 the run failed, 2 wrong content, 3 a use error.
+ * Prints one line of JSON. Exit status: 1 the run failed, 2 wrong content, 3 a usage error.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -35,13 +35,13 @@
 typedef void SSL;
 #endif
 
-/* What one read or write moves at most; with the pattern it fits a core's second-level cache. */
+/* Most bytes of one read or write; together with the pattern, they fit into a core's second-level cache. */
 #define SPAN (256 * 1024)
-/* A prime, so that no buffer's size divides it and a block that is lost or doubled shows. */
+/* A prime, so that no buffer's size divides the period, and a lost or duplicated block is found. */
 #define PERIOD 262139
 #define MAX_HEADER 14
-/* How far a client runs ahead of the backend: more than any kernel holds, but a relay that queues without end must be
-   able to deliver it all within the deadline. */
+/* Most bytes that a client sends ahead of the backend: more than any kernel queues, but few enough that a relay which
+   queues without limit can deliver all of them within the deadline. */
 #define AHEAD (8 * 1024 * 1024)
 #define MAX_TRIPS (1 << 22)
 
@@ -74,14 +74,14 @@ struct end {
 struct tunnel {
   struct end client, backend;
   struct flow up, down;
-  /* Frames under way to the relay. */
+  /* Frames to the relay that are not sent yet. */
   uint8_t *stage;
   size_t stage_size, stage_length, stage_at;
   uint64_t frame_left;
   uint32_t key;
   unsigned phase;
   bool pong_due;
-  /* The frame that comes from the relay. */
+  /* The frame that is being received from the relay. */
   uint8_t head[MAX_HEADER];
   unsigned head_length;
   uint64_t payload_left;
@@ -121,7 +121,7 @@ static uint64_t next_random(void) {
   return state;
 }
 
-/* ---- What the relay has used: all processes of its group. ---- */
+/* ---- The relay's use of resources, over all processes of its group. ---- */
 
 struct usage {
   double at, cpu, user, system, self;
@@ -136,13 +136,13 @@ static bool in_group(const char *pid, char *line, size_t size, char **fields) {
   close(fd);
   if (length <= 0) return false;
   line[length] = 0;
-  /* The name, in brackets, may hold anything. Behind it: state, parent, group ... */
+  /* The name, in brackets, may contain any characters. The next fields are state, parent, group ... */
   *fields = strrchr(line, ')') + 2;
   int group;
   return sscanf(*fields, "%*c %*d %d", &group) == 1 && group == opt.group;
 }
 
-/* The sum over the group of what `look` finds for a process. */
+/* The sum of `look` over all processes of the group. */
 static double over_group(double (*look)(const char *pid, const char *fields)) {
   double sum = 0;
   DIR *proc = opt.group ? opendir("/proc") : NULL;
@@ -156,19 +156,19 @@ static double over_group(double (*look)(const char *pid, const char *fields)) {
   return sum;
 }
 
-/* From behind the name to field 14 of proc(5). */
+/* Skips the fields after the name, up to field 14 of proc(5). */
 #define STAT_SKIP "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
 
 static double ticks(const char *fields, int which) {
   unsigned long own[2], children[2];
-  /* Those of children that have ended count as well. */
+  /* The ticks of ended children count too. */
   if (sscanf(fields, STAT_SKIP "%lu %lu %lu %lu", &own[0], &own[1], &children[0], &children[1]) != 4) return 0;
   return (double)(own[which] + children[which]) / sysconf(_SC_CLK_TCK);
 }
 static double user_of(const char *pid, const char *fields) { return (void)pid, ticks(fields, 0); }
 static double system_of(const char *pid, const char *fields) { return (void)pid, ticks(fields, 1); }
 
-/* To the nanosecond, over its threads: ticks would lose what each of a hundred processes has used below 10 ms. */
+/* In nanoseconds, over all threads: ticks would lose up to 10 ms for each of a hundred processes. */
 static double cpu_of(const char *pid, const char *fields) {
   unsigned long long sum = 0, one;
   char path[300];
@@ -186,7 +186,7 @@ static double cpu_of(const char *pid, const char *fields) {
   return sum / 1e9;
 }
 
-/* Of children that have ended. */
+/* The CPU time of ended children. */
 static double gone_of(const char *pid, const char *fields) {
   unsigned long user, system;
   (void)pid;
@@ -385,7 +385,7 @@ static void fill_stage(struct tunnel *tunnel) {
 
 static void trip_is_over(struct tunnel *tunnel);
 
-/* The relay's frames: binary, unmasked. Payload is checked as it comes. */
+/* The relay's frames: binary, unmasked. Payload is checked on arrival. */
 static void feed(struct tunnel *tunnel, const uint8_t *bytes, size_t length) {
   while (length > 0) {
     if (tunnel->payload_left > 0) {
@@ -407,7 +407,7 @@ static void feed(struct tunnel *tunnel, const uint8_t *bytes, size_t length) {
     uint8_t opcode = head[0] & 0x0f;
     if (opcode == 8) fail(1, "the relay closed tunnel %d", (int)(tunnel - tunnels));
     if ((head[0] & 0x70) || (head[1] & 0x80) || (opcode > 2 && opcode < 9) || opcode > 10 || opcode == 1)
-      fail(2, "WRONG CONTENT: no binary frame of a server: %02x %02x", head[0], head[1]);
+      fail(2, "WRONG CONTENT: not a binary frame of a server: %02x %02x", head[0], head[1]);
     if (opcode == 9) {
       if (size > 0) fail(1, "a PING with a payload");
       tunnel->pong_due = true;
@@ -452,7 +452,7 @@ static void send_some(struct end *end) {
     return;
   }
   struct flow *flow = end->kind == CLIENT ? &tunnel->up : &tunnel->down;
-  /* A client without frames writes as much at once as one whose frames are staged. */
+  /* A client without frames writes as many bytes at once as a client with staged frames. */
   uint64_t length = flow->limit - flow->sent, most = end->kind == CLIENT ? SPAN : opt.write;
   if (end->kind == CLIENT && is_ahead(tunnel)) return;
   if (length > most) length = most;
@@ -466,7 +466,7 @@ static void send_some(struct end *end) {
 
 static void receive_some(struct end *end) {
   struct tunnel *tunnel = end->tunnel;
-  /* TLS keeps decrypted bytes of its own, of which epoll knows nothing. */
+  /* TLS buffers decrypted bytes, which epoll does not report. */
   do {
     ssize_t got = receive(end, in, sizeof in);
     check_result(end, got);
@@ -525,7 +525,7 @@ static void look_at_rss(void) {
   if (rss > rss_peak) rss_peak = rss;
 }
 
-/* Serves all sockets until `done`, or until the clock says `until`. */
+/* Serves all sockets until `done`, or until the time `until`. */
 static void pump(double until, bool (*done)(void)) {
   struct epoll_event events[256];
   while (now() < until && !(done && done())) {
@@ -564,7 +564,7 @@ static int write_request(char *to, size_t size) {
                   opt.path, opt.relay, opt.tls ? "https" : "http", opt.relay, opt.header, *opt.header ? "\r\n" : "");
 }
 
-/* The length of the answer's head; 0 where more of it must come. */
+/* The length of the answer's head; 0 while the head is incomplete. */
 static size_t check_answer(const char *text, size_t length) {
   const char *end = memmem(text, length, "\r\n\r\n", 4);
   if (!end) return 0;
@@ -637,7 +637,7 @@ static void stop(double deadline) {
   }
 }
 
-/* ---- What is measured. ---- */
+/* ---- Measurements. ---- */
 
 static int by_value(const void *a, const void *b) {
   uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -747,7 +747,7 @@ static void hear(struct caller *caller) {
     send(caller->fd, CLOSE, sizeof CLOSE, MSG_NOSIGNAL);
     return;
   }
-  /* Its Close; the server ends the connection (RFC 6455 section 7.1.1). */
+  /* The server's Close; the server then ends the connection (RFC 6455 section 7.1.1). */
   if (got > 0) return;
   close(caller->fd);
   if (!stopped) call(caller);
@@ -762,13 +762,13 @@ static void serve_calls(double until) {
       if (who == &listener) {
         for (int fd; (fd = accept_one(SOCK_NONBLOCK)) >= 0;) {
           calls_behind++;
-          /* The backend: a number, which no address of a caller is. */
+          /* Marks the backend's sockets by an odd number, which is never the address of a caller. */
           struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)fd << 1 | 1};
           epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
         }
       } else if (events[at].data.u64 & 1) {
         int fd = (int)(events[at].data.u64 >> 1);
-        if (recv(fd, in, sizeof in, 0) > 0) fail(2, "WRONG CONTENT: the backend was sent something");
+        if (recv(fd, in, sizeof in, 0) > 0) fail(2, "WRONG CONTENT: the backend received bytes");
         close(fd);
       } else hear(who);
     }
@@ -778,7 +778,7 @@ static void serve_calls(double until) {
 static void measure_handshakes(void) {
   struct caller *callers = calloc(opt.at_once, sizeof *callers);
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = &listener};
-  /* One tunnel that carries something first. */
+  /* First, one tunnel that carries some bytes. */
   opt.tunnels = 1;
   open_tunnels();
   trips_left = 1;
@@ -797,7 +797,7 @@ static void measure_handshakes(void) {
   measures = false;
   struct usage after = usage();
   stopped = true;
-  /* Some relays answer first and reach for the backend then. */
+  /* Some relays answer before they connect to the backend. */
   for (double end = now() + 10; now() < end && calls_behind < calls_answered;) serve_calls(now() + 0.05);
   if (calls_behind < calls_answered)
     fail(2, "WRONG CONTENT: %llu tunnels opened, %llu reached the backend", (unsigned long long)calls_answered,
@@ -846,12 +846,12 @@ int main(int argc, char **argv) {
   echoes = strcmp(opt.mode, "echo") == 0 || is_memory || is_handshakes;
   if (!(sends_up || sends_down || echoes) || opt.tunnels < 1 || opt.frame < 1 || opt.write < 1 ||
       opt.write > SPAN)
-    fail(3, "what shall I do? (spec/bench/rows.mjs knows)");
+    fail(3, "invalid options: see spec/bench/rows.mjs");
 #ifndef WITH_TLS
   if (opt.tls) fail(3, "built without TLS");
 #endif
   signal(SIGPIPE, SIG_IGN);
-  /* Whatever hangs: never longer. */
+  /* A hanging run must not last longer. */
   alarm(opt.deadline + 5);
   make_pattern();
   trips = malloc(MAX_TRIPS * sizeof *trips);

@@ -1,4 +1,4 @@
-// `npm run bench`: ours beside its peers, on the same work, in one run. See README.md in this folder.
+// `npm run bench`: measures our relay and its peers on the same work, in one run. See README.md in this folder.
 import console from 'node:console';
 import { existsSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -14,13 +14,13 @@ const USAGE = `npm run bench -- [options]
 
   --rows a,b         only these rows (--list names them)
   --peers a,b        only these peers
-  --rounds N         rounds; medians are of these (5)
-  --seconds S        for each measurement (2), after a second to warm up
-  --quick            one round of tiny runs: shows that all works, not how fast
+  --rounds N         number of rounds, of which the medians are taken (5)
+  --seconds S        seconds of each measurement (2), after one second to warm up
+  --quick            one round of tiny runs: shows whether everything works, not how fast
   --lighttpd PATH    another build of lighttpd
   --relay NAME=FILE  one more relay: a program for Node that takes --port, --backend and --tls PEM
-  --json FILE        where the figures go (bench-results.json)
-  --list             names rows and peers
+  --json FILE        the file for the figures (bench-results.json)
+  --list             list the rows and peers
 `;
 
 const { values } = parseArgs({
@@ -48,7 +48,7 @@ function chosen(all, names, kind) {
 
 function readNumber(text, name) {
   const number = Number(text);
-  if (!(number > 0)) throw new Error(`--${name}: ${text} is no number above 0`);
+  if (!(number > 0)) throw new Error(`--${name}: ${text} is not a number above 0`);
   return number;
 }
 
@@ -63,7 +63,8 @@ async function main() {
     for (const row of rows) console.log(`${row.name.padEnd(20)} ${row.what}`);
     return console.log(`\npeers: ${asked.map(({ name }) => name).join(', ')}`);
   }
-  if (!existsSync(resolve(here, '../../dist/index.js'))) throw new Error('npm run build comes first');
+  if (!existsSync(resolve(here, '../../dist/index.js')))
+    throw new Error('dist/ is missing: run npm run build first');
   for (const tool of ['taskset', 'prlimit'])
     if (!has(tool)) throw new Error(`missing: ${tool}. apt-get install util-linux`);
 
@@ -89,8 +90,8 @@ async function main() {
   );
   console.log(`${peers.map((peer) => `${peer.name} ${peer.version()}`.trim()).join(', ')}\n`);
   for (const line of skipped) console.log(`skipped: ${line}`);
-  if (cores.length < 2) console.log('one core for relay and load: rates say little, CPU stands');
-  if (shape.loadAverage > 0.5) console.log('THE MACHINE IS BUSY: these figures are not to be trusted');
+  if (cores.length < 2) console.log('relay and load share one core: rates mean little, CPU times are valid');
+  if (shape.loadAverage > 0.5) console.log('THE MACHINE IS BUSY: do not trust these figures');
 
   const failures = [];
   const results = await runAll({
@@ -128,7 +129,7 @@ try {
   await main();
 } catch (error) {
   console.error(
-    error instanceof ContentError ? `\n${error.message}\nNone of this run's figures count.` : error.message,
+    error instanceof ContentError ? `\n${error.message}\nNo figure of this run is valid.` : error.message,
   );
   process.exitCode = error instanceof ContentError ? 2 : 1;
 }

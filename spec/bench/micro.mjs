@@ -1,4 +1,4 @@
-// `npm run bench:micro`: the parts by themselves, beside those of `ws`. What they give is compared once, before.
+// `npm run bench:micro`: measures our parts and those of `ws`, each alone. Before measuring, the results are compared once.
 import { Buffer, isUtf8 } from 'node:buffer';
 import console from 'node:console';
 import { randomFillSync } from 'node:crypto';
@@ -15,7 +15,7 @@ const CHUNK = 65_536;
 const time = process.argv.includes('--quick') ? 20 : 500;
 const timing = { time, warmupTime: time / 2 };
 
-/** Masked frames of `size` bytes, as many as fill a chunk, and what they carry. */
+/** A chunk full of masked frames of `size` bytes, and the frames' payload. */
 function framesOf(size) {
   const payload = randomFillSync(Buffer.alloc(size));
   const count = Math.max(1, Math.floor(CHUNK / (size + 14)));
@@ -27,7 +27,7 @@ function framesOf(size) {
   };
 }
 
-/** What takes less than the clock can tell is done so many times. */
+/** Repetitions of a step that is too short for the clock. */
 const TIMES = 1000;
 function times(run) {
   return () => {
@@ -57,7 +57,7 @@ async function decoders(size) {
     return messages;
   };
 
-  // Both unmask in place: a fresh copy each time.
+  // Both decoders unmask in place, so each run gets a fresh copy.
   frames.copy(chunk);
   check('decoder', decode(), payload);
   frames.copy(chunk);
@@ -94,7 +94,7 @@ async function encoders(size) {
 
 async function splitters(name, text) {
   const all = Buffer.from(text.repeat(Math.ceil(CHUNK / Buffer.byteLength(text)) + 1));
-  // Cut anywhere, as chunks are.
+  // Cut at any byte, as chunks are.
   const chunk = all.subarray(0, CHUNK);
   const checker = new Utf8Checker();
   if (!checker.push(chunk)) throw new Error('WRONG CONTENT: splitter');

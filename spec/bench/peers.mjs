@@ -1,23 +1,23 @@
-// The relays: ours and those beside it, and how each is started.
+// The relays, ours and its peers, and how to start each one.
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { certificate, descriptors, folder, has, here, tryRun } from './system.mjs';
 
 /**
- * @typedef {object} Place where a relay listens and what is behind it
+ * @typedef {object} Place where a relay listens, and its backend
  * @property {number} port
  * @property {number} backend
- * @property {boolean} tls towards the client
+ * @property {boolean} tls TLS between client and relay
  * @property {'bare' | 'session' | undefined} variant
  *
  * @typedef {object} Peer
  * @property {string} name
- * @property {boolean} [raw] bytes both ways, no WebSocket
- * @property {number} [most] tunnels that it can be asked for
- * @property {Record<string, string>} [cannot] rows that it can't do, and why
- * @property {() => string | undefined} missing the line that installs it, where it is not there
- * @property {() => string | undefined} [missingTls] the same for its TLS
+ * @property {boolean} [raw] relays plain bytes, without WebSocket
+ * @property {number} [most] the most tunnels that the relay supports
+ * @property {Record<string, string>} [cannot] rows that the relay can't do, with the reasons
+ * @property {() => string | undefined} missing the command that installs the relay, if it is missing
+ * @property {() => string | undefined} [missingTls] the same for the relay's TLS
  * @property {() => string} version
  * @property {(place: Place) => [command: string, ...args: string[]]} command
  */

@@ -1,7 +1,7 @@
 // Medians, ratios, and the tables.
 import { METRICS } from './rows.mjs';
 
-/** Per cent of a core from which on the load, and not the relay, may have been what was measured. */
+/** Per cent of a core: above this use, the load rather than the relay may have limited the result. */
 const BUSY = 95;
 
 export function median(values) {
@@ -11,7 +11,7 @@ export function median(values) {
   return sorted.length % 2 ? sorted[Math.floor(middle)] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** The median of ours divided by theirs, each round by itself. */
+/** The median of the rounds' ratios, ours divided by the peer's. */
 function ratioOf(ours = [], theirs = [], metric) {
   const pairs = ours.flatMap((one) => {
     const other = theirs.find(({ round }) => round === one.round);
@@ -20,7 +20,7 @@ function ratioOf(ours = [], theirs = [], metric) {
   return median(pairs);
 }
 
-/** @returns {object} what is written as JSON and told in the tables */
+/** @returns {object} the figures for the JSON file and the tables */
 export function summarize({ rows, peers, results, ...rest }) {
   const medians = {};
   for (const row of rows) {
@@ -56,7 +56,7 @@ function judge(row, target, results) {
   return [{ row: row.name, what, asked: least === undefined ? `<= ${most}` : `>= ${least}`, value, met }];
 }
 
-/** In Markdown, as README.md shows the figures. */
+/** The figures in Markdown, as in README.md. */
 export function tables({ rows, summary }) {
   const names = Object.keys(summary.peers);
   const lines = [['', '', ...names]];
@@ -83,8 +83,9 @@ export function tables({ rows, summary }) {
     value.toFixed(2),
     met ? 'yes' : 'NO',
   ]);
-  const parts = [markdown(lines), 'In brackets: ours divided by it, the median of the rounds.'];
-  if (limited.length > 0) parts.push(`The load was the limit, of the rate alone: ${limited.join(', ')}.`);
+  const parts = [markdown(lines), 'In brackets: the median of the rounds, ours divided by the peer.'];
+  if (limited.length > 0)
+    parts.push(`The load generator was the limit (of rates only): ${limited.join(', ')}.`);
   if (targets.length > 0) parts.push(markdown([['target', 'asked', 'measured', 'met'], ...targets]));
   for (const row of rows.filter(({ kind }) => kind === 'calls')) {
     const calls = Object.entries(summary.rows[row.name]).map(([name, { rounds }]) => [

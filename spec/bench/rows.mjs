@@ -1,18 +1,18 @@
-// What is measured, and what is asked of it.
+// The measurements (rows), and their targets.
 import { descriptors } from './system.mjs';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 
-/** A relay has two descriptors for each, as the load has, and lighttpd takes nobody in above nine tenths of its limit. */
+/** The relay and the load need two descriptors each per tunnel, and lighttpd accepts no client above nine tenths of its limit. */
 const MOST_TUNNELS = Math.min(9000, Math.floor((descriptors * 0.9) / 2) - 20);
 
 /**
- * @typedef {object} Target of a row's metric: a bound of ours divided by the other's, or of ours alone
+ * @typedef {object} Target bounds of a row's metric: of our figure divided by a peer's, or of our figure alone
  * @property {string} metric
- * @property {string} [against] the peer
- * @property {string} [row] where the other's is; else in the same row
+ * @property {string} [against] the peer to compare with
+ * @property {string} [row] the row of the peer's figure; default: the same row
  * @property {number} [least]
  * @property {number} [most]
  *
@@ -21,18 +21,18 @@ const MOST_TUNNELS = Math.min(9000, Math.floor((descriptors * 0.9) / 2) - 20);
  * @property {string} what
  * @property {'traffic' | 'trips' | 'handshakes' | 'memory' | 'giant' | 'slow' | 'calls'} kind
  * @property {number} [tunnels]
- * @property {string[]} args of the load
+ * @property {string[]} args arguments of the load
  * @property {boolean} [tls]
- * @property {'bare' | 'session'} [variant] of ours
- * @property {string[]} [peers] only these
- * @property {boolean} [framesOnly] says nothing of a relay without WebSocket
- * @property {number} [leastCalls] system calls per MB or trip, without which it can't be done
+ * @property {'bare' | 'session'} [variant] the variant of our relay
+ * @property {string[]} [peers] the only peers of the row
+ * @property {boolean} [framesOnly] the row does not apply to a relay without WebSocket
+ * @property {number} [leastCalls] fewest possible system calls per MB or trip
  * @property {Target[]} [targets]
  */
 
 const up = (frame) => ['--mode', 'up', '--frame', String(frame)];
 const echo = (frame) => ['--mode', 'echo', '--frame', String(frame)];
-/** A server's handshakes are warm after thousands, not after the second that all else is given. */
+/** A server's handshakes need thousands of runs to warm up, more than in the one second of other rows. */
 const handshakes = (quick) => [
   '--mode',
   'handshakes',
@@ -42,9 +42,9 @@ const handshakes = (quick) => [
 ];
 const DOWN = ['--mode', 'down', '--write', String(64 * KIB)];
 
-/** A read and a write for each 512 KiB, the most that ours reads at once. */
+/** A read and a write for each 512 KiB, the most bytes of one read of our relay. */
 const LEAST_PER_MB = (2 * 1e6) / (512 * KIB);
-/** Each way: to wait, to read, to write. */
+/** In each direction: a wait, a read and a write. */
 const LEAST_PER_TRIP = 6;
 
 /** @returns {Row[]} */
@@ -201,8 +201,8 @@ export function allRows({ quick = false } = {}) {
 }
 
 /**
- * What is told of each kind of row, in its order.
- * `from` reads it from the load's answer; CPU is the relay's own, user and system.
+ * The figures of each kind of row, in the order of the tables. `from` computes a figure from the load's answer; CPU is the relay's
+ * own time, user and system.
  */
 export const METRICS = {
   traffic: {
@@ -249,7 +249,7 @@ export const METRICS = {
   },
 };
 
-/** The kernel counts user and system apart in ticks only. */
+/** The kernel counts user and system time separately only in ticks. */
 function userShare({ user, system }) {
   return user + system > 0 ? user / (user + system) : 0;
 }

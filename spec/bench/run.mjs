@@ -1,4 +1,4 @@
-// One measurement, and all of them: interleaved, in rounds.
+// Runs one measurement, and all of them: interleaved, in rounds.
 import { once } from 'node:events';
 import { get } from 'node:http';
 import { connect } from 'node:net';
@@ -8,10 +8,10 @@ import { METRICS } from './rows.mjs';
 import { countCalls } from './calls.mjs';
 import { freePort, hasEnded, LOAD_CORE, start, stop } from './system.mjs';
 
-/** What arrived is not what was sent. Nothing that was measured counts then. */
+/** The bytes that arrived differ from the bytes that were sent: no figure of the run is valid. */
 export class ContentError extends Error {}
 
-/** Why a peer has no part in a row; undefined where it has. */
+/** Why a row does not apply to a peer; undefined if the row applies. */
 export function whyNot(row, peer, load) {
   if (row.peers && !row.peers.includes(peer.name)) return 'not its row';
   if (row.framesOnly && peer.raw) return 'no WebSocket';
@@ -24,15 +24,15 @@ export function whyNot(row, peer, load) {
 }
 
 /**
- * Every row for every peer, round after round: what the machine does meanwhile meets all of them.
- * @returns {Promise<Map<string, Map<string, object[]>>>} row, peer, the rounds
+ * Measures every row for every peer, round after round, so that other work of the machine affects all peers alike.
+ * @returns {Promise<Map<string, Map<string, object[]>>>} the rounds by row and peer
  */
 export async function runAll({ rows, peers, load, rounds, seconds, onRow, onFailure }) {
   const results = new Map(rows.map((row) => [row.name, new Map()]));
   for (let round = 0; round < rounds; round++) {
     for (const row of rows) {
       onRow(row, round);
-      // None is always the first.
+      // Each round starts with another peer.
       const turned = peers.map((_, at) => peers[(at + round) % peers.length]);
       for (const peer of turned.filter((one) => !whyNot(row, one, load))) {
         const ofPeer = results.get(row.name);
@@ -55,7 +55,7 @@ function metricsOf(row, raw) {
   return Object.fromEntries(Object.entries(METRICS[row.kind]).map(([name, { from }]) => [name, from(raw)]));
 }
 
-/** A relay of its own, from a cold start. */
+/** Measures a new relay, from a cold start. */
 async function measure(row, peer, load, seconds) {
   const place = { port: await freePort(), backend: await freePort() };
   const variant = peer.name === 'ours' ? row.variant : undefined;
@@ -85,7 +85,7 @@ function loadArgs(row, peer, { port, backend }, group, { measured, warm }, cooki
 
 async function runLoad(args, load) {
   const child = start(load.program, args, LOAD_CORE);
-  // The load has a deadline of its own, which comes first.
+  // The load has a deadline of its own, which is earlier.
   const late = setTimeout(() => void stop(child), 240_000);
   if (!hasEnded(child)) await once(child, 'close');
   clearTimeout(late);
@@ -99,7 +99,7 @@ async function runLoad(args, load) {
 
 async function listening(port, relay) {
   for (let tries = 0; tries < 1000; tries++) {
-    if (hasEnded(relay)) throw new Error(`it ended: ${relay.output}`);
+    if (hasEnded(relay)) throw new Error(`the relay ended: ${relay.output}`);
     const socket = connect(port, '127.0.0.1');
     const open = await once(socket, 'connect').then(
       () => true,
@@ -109,7 +109,7 @@ async function listening(port, relay) {
     if (open) return;
     await wait(10);
   }
-  throw new Error('it does not listen');
+  throw new Error('the relay does not listen');
 }
 
 async function login(port) {

@@ -1,4 +1,4 @@
-// What the bench needs of the machine: programs, cores, ports, descriptors.
+// The parts of the machine that the bench uses: programs, cores, ports, descriptors.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 export const here = dirname(fileURLToPath(import.meta.url));
 
-/** For what is compiled and configured; gone with the process. */
+/** The folder for compiled programs and configurations; deleted at the end of the process. */
 export const folder = mkdtempSync(join(tmpdir(), 'wstunnel-bench-'));
 
 const running = new Set();
@@ -20,7 +20,7 @@ process.on('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
 
-/** @returns {string | undefined} what it prints, if it runs */
+/** @returns {string | undefined} the program's output, if the program runs */
 export function tryRun(command, ...args) {
   try {
     return execFileSync(command, args, { encoding: 'utf8', stdio: 'pipe' });
@@ -33,7 +33,7 @@ export function has(program) {
   return tryRun('sh', '-c', 'command -v "$1"', 'sh', program) !== undefined;
 }
 
-/** The cores that this process may use: the first is the relay's, the last the load's. */
+/** The cores that this process may use: the first core runs the relay, the last core the load. */
 export const cores = readFileSync('/proc/self/status', 'utf8')
   .match(/Cpus_allowed_list:\s*(\S+)/)[1]
   .split(',')
@@ -44,7 +44,7 @@ export const cores = readFileSync('/proc/self/status', 'utf8')
 const RELAY_CORE = cores[0];
 export const LOAD_CORE = cores.at(-1);
 
-/** As many descriptors as a child may have; where the limit can be raised, enough for 9,000 tunnels. */
+/** The number of descriptors that a child may have; if the limit can be raised, enough for 9,000 tunnels. */
 export const descriptors = (() => {
   const [, hard] = readFileSync('/proc/self/limits', 'utf8').match(/Max open files\s+\d+\s+(\S+)/);
   const limit = hard === 'unlimited' ? 1_048_576 : Number(hard);
@@ -54,8 +54,8 @@ export const descriptors = (() => {
 })();
 
 /**
- * Runs a program on a core of its own and in a process group of its own, whose time and memory the load can add up.
- * Everything it prints is kept in `output`.
+ * Runs a program on its own core and in its own process group, whose time and memory the load can add up. The program's output is
+ * kept in `output`.
  */
 export function start(command, args, core = RELAY_CORE) {
   const all = [`--nofile=${descriptors}:${descriptors}`, 'taskset', '-c', String(core), command, ...args];
@@ -72,7 +72,7 @@ export function hasEnded(child) {
   return child.exitCode !== null || child.signalCode !== null;
 }
 
-/** Ends all of its group, which may outlive the one that was started. */
+/** Ends the whole process group, since children may outlive the started process. */
 export async function stop(child, signal = 'SIGKILL') {
   const ended = hasEnded(child) ? undefined : once(child, 'exit');
   killGroup(child, signal);
@@ -88,7 +88,7 @@ function killGroup(child, signal) {
   }
 }
 
-/** Below those that the kernel gives to connections, of which there are thousands. */
+/** Below the ephemeral ports, which the kernel gives to thousands of connections. */
 let nextPort = 20_000 + (process.pid % 97) * 100;
 export async function freePort() {
   for (;;) {
@@ -106,7 +106,7 @@ export async function freePort() {
   }
 }
 
-/** The load generator. Without OpenSSL's headers it has no TLS. */
+/** Compiles the load generator; without OpenSSL's headers, without TLS. */
 export function compileLoad() {
   if (!has('cc')) throw new Error('missing: a C compiler. apt-get install gcc libc6-dev');
   const source = join(here, 'load.c');
@@ -118,7 +118,7 @@ export function compileLoad() {
 }
 
 let pem;
-/** A key and its certificate in one file, made once. */
+/** A key and its certificate in one file, created once. */
 export function certificate() {
   if (pem) return pem;
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
@@ -131,7 +131,7 @@ export function certificate() {
   return pem;
 }
 
-/** The machine's shape. */
+/** A description of the machine. */
 export function machine() {
   const [cpu] = cpus();
   return {

@@ -20,7 +20,7 @@ const BACKSPACE = 0xff08;
 const CONTROL = 0xffe3;
 const BLUE = 0x4c6ef5;
 
-/** A viewer small enough to trust: it decodes Raw, Zlib and the cursor into a picture. */
+/** A viewer that is small enough to trust: decodes Raw, Zlib and the cursor into a picture. */
 class Client {
   received = 0;
   updates = 0;
@@ -90,7 +90,7 @@ class Client {
     this.send(3, Number(incremental), u16(area.x), u16(area.y), u16(area.width), u16(area.height));
   }
 
-  /** Reads up to and with the next update. */
+  /** Reads messages up to and including the next update. */
   async update(): Promise<Rect[]> {
     for (;;) {
       const [type] = await this.read(1);
@@ -117,7 +117,7 @@ class Client {
     return parts;
   }
 
-  /** Follows the desktop until the condition holds. */
+  /** Reads updates until the condition holds. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) {
       this.request(true);
@@ -281,7 +281,7 @@ describe('the picture', () => {
     const [raw, zlib] = [await viewer('3.8', [RAW]), await viewer('3.3', [ZLIB, RAW])];
     await raw.full();
     await zlib.full();
-    // Whoever is a tick behind catches up, until no tick came in between.
+    // A viewer may be one tick late: repeat until both show the same tick.
     while (!(raw.shows(desktop) && zlib.shows(desktop))) {
       for (const each of [raw, zlib]) await each.until(() => each.shows(desktop));
     }
@@ -344,7 +344,7 @@ describe('the picture', () => {
   it('answers a burst of requests with few updates', async () => {
     const greedy = await viewer();
     for (let times = 0; times < 200; times++) greedy.request(false);
-    // The full pictures asked for come before anything of this one pixel.
+    // The answers to the 200 requests come before any update of this key.
     greedy.key('x'.charCodeAt(0));
     await greedy.full();
     await greedy.until(() => greedy.shows(desktop));
@@ -370,7 +370,7 @@ describe('keys', () => {
   it('appear in the terminal, and Backspace takes them back', async () => {
     const watching = await viewer();
     await watching.full();
-    // To the right of the prompt, so that the caret blinks outside when there is nothing after it.
+    // The area to the right of the prompt, so that the blinking caret is outside while no text follows.
     const { x, y, width, height } = layout.terminal;
     const typed = { x: x + 152, y: y + 100, width: width - 160, height: height - 110 };
     const body = String(0x1a1f2b);

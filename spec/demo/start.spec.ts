@@ -15,7 +15,7 @@ const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '../..');
 const MAIN = join(ROOT, 'demo/.build/main.js');
 
-/** The status of a page, or of an upgrade, under a name. */
+/** The status of a page, or of an upgrade, for a request with the given Host. */
 async function statusOf(port: number, host: string | undefined, path: string): Promise<number> {
   const upgrade = handshake(path, { Host: host, Origin: `http://${host}` });
   const request = path.endsWith('websockify')
@@ -113,7 +113,7 @@ describe('issue 13, case 19: npm run demo', () => {
 
   const start = (...args: string[]) => new Program(process.execPath, [MAIN, ...args]);
 
-  /** Runs it to its end; a demo that hangs fails the test by its own deadline. */
+  /** Runs the demo to its end; a demo that hangs fails the test at the program's deadline. */
   const ends = (...args: string[]) =>
     run(process.execPath, [MAIN, ...args], { timeout: 20_000 }).then(
       () => ({ code: 0, stderr: '' }),

@@ -6,7 +6,7 @@ import { Scene } from '../../demo/desktop/scene/scene.js';
 const TICK = 80;
 const BLUE = 0x4c6ef5;
 
-/** The chart after so many ticks, of a tunnel that carries `bytes` to the browser in each. */
+/** The chart after some ticks of a tunnel that carries `bytes` to the browser in each tick. */
 function chartAfter(ticks: number, bytes: (tick: number) => number) {
   let bytesOut = 0;
   const scene = new Scene(1024, 640, 'Test', () => ({ bytesIn: 0, bytesOut }));
@@ -30,7 +30,7 @@ describe('issue 13, case 20: the traffic on the desktop', () => {
     expect(busy.pixels).not.toEqual(still.pixels);
     expect(busy.blue).toBeGreaterThan(20);
     expect(still.blue).toBeLessThan(10);
-    // The same traffic is the same picture: nothing in it is made up.
+    // The same traffic gives the same picture: the chart contains no random values.
     expect(chartAfter(100, () => 5000).pixels).toEqual(busy.pixels);
   });
 
@@ -40,7 +40,7 @@ describe('issue 13, case 20: the traffic on the desktop', () => {
     expect(rate.next(0, total)).toBe(0);
     for (let tick = 1; tick <= 60; tick++) rate.next(tick * TICK, (total += 10_000));
     expect(rate.next(61 * TICK, total + 10_000)).toBeCloseTo(1_000_000, -3);
-    // After a pause without viewers it begins anew.
+    // After a pause without viewers the rate starts again at 0.
     expect(rate.next(1e6, total + 5e9)).toBe(0);
     expect(rate.next(1e6 + TICK, 0)).toBe(0);
   });

@@ -13,7 +13,7 @@ import { until } from '../support/wait.js';
 import { BACKENDS } from '../support/readme.js';
 import type { Edit } from './recipe.js';
 
-/** The command of a row in the page's table, with the test's own paths and ports. */
+/** The command in a row of the page's table, with the test's own paths and ports. */
 function command(name: string, edits: readonly Edit[]): [string, string[]] {
   const row = BACKENDS.split('\n').find((line) => line.startsWith('|') && line.includes(name)) ?? '';
   let text = /^\|[^|]*\| `([^`]+)` \|/.exec(row)?.[1] ?? '';
@@ -35,7 +35,7 @@ async function listens(host: Host): Promise<void> {
   await until(() => accepts(host));
 }
 
-/** Says something through a tunnel and returns so many bytes of the answer. */
+/** Sends a question through a tunnel, and returns the first `length` bytes of the answer. */
 async function ask(server: Host, question: Uint8Array | string, length: number): Promise<string> {
   await listens(server);
   return say(server, question, length);
@@ -105,13 +105,13 @@ describeWith(
     ];
     const [program, args] = command('PostgreSQL', edits);
     new Program(...as(program, [...args, '']));
-    // SSLRequest: yes or no, in one letter.
+    // SSLRequest: the answer is one letter, yes or no.
     const request = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
     expect(await ask({ socket: join(home, '.s.PGSQL.5432') }, request, 1)).toMatch(/^[SN]$/);
   });
 });
 
-/** By the kernel's list, where 00010000 is a socket that listens. */
+/** Reads the kernel's list, where 00010000 marks a listening socket. */
 function isListenedOn(path: string): boolean {
   const lines = readFileSync('/proc/net/unix', 'latin1').split('\n');
   return lines.some((line) => line.endsWith(` ${path}`) && line.includes(' 00010000 '));
@@ -121,7 +121,7 @@ describeWith('socat')('a serial line', () => {
   test('carries bytes both ways', async () => {
     const home = folder();
     const [line, socket] = [join(home, 'tty'), join(home, 'serial.sock')];
-    // A pair of terminals in place of a line and what is at its end.
+    // A pair of terminals replaces the serial line and the device at its end.
     const device = new Program('socat', [`PTY,link=${line},raw,echo=0`, 'SYSTEM:sed -u s/^/heard\\\\ /']);
     await until(() => existsSync(line) || device.process.exitCode !== null);
     const edits: Edit[] = [
@@ -129,8 +129,8 @@ describeWith('socat')('a serial line', () => {
       ['/dev/ttyS0', line],
     ];
     new Program(...command('a serial line', edits));
-    // Each connection opens the line: one that only looks whether it is there would take bytes of the next.
-    // The file is there from bind(2) on, and connections are refused until listen(2).
+    // Not a connection attempt: each connection opens the line, and would read bytes meant for the next one. Not the existence of
+    // the file: the file exists from bind(2) on, but connections are refused until listen(2).
     await until(() => isListenedOn(socket));
     expect(await say({ socket, maxTunnels: 1 }, 'hello\n', 12)).toBe('heard hello\n');
   });

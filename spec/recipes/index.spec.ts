@@ -44,7 +44,7 @@ describe('the recipes', () => {
   });
 });
 
-/** The settings of the recipes, and their values on a page that shows none. */
+/** The settings of the recipes, and the values on pages that show no setting. */
 const SETTINGS = [
   ['SESSION_SECRET', 'process.env.SESSION_SECRET'],
   ['VNC_PORT(_[12])?', '5900'],
@@ -53,7 +53,7 @@ const SETTINGS = [
   ['VNC_SOCKET', "'/run/vnc.sock'"],
 ] as const;
 
-/** The statements of a program, without comments and line breaks, and without the imports. */
+/** The statements of a program, without comments, line breaks and imports. */
 function statementsOf(text: string): string[] {
   const file = ts.createSourceFile('recipe.mjs', text, ts.ScriptTarget.ESNext, false, ts.ScriptKind.JS);
   const printer = ts.createPrinter({ removeComments: true });
@@ -62,7 +62,7 @@ function statementsOf(text: string): string[] {
     .map((statement) => printer.printNode(ts.EmitHint.Unspecified, statement, file).replace(/,?\s+/g, ' '));
 }
 
-/** The recipes that other pages quote, by their marks. */
+/** The recipes that other pages quote, by the quotations' marks. */
 const QUOTED: Readonly<Record<string, string>> = {
   sessions: 'sessions',
   'backend-per-user': 'backend-per-user',
@@ -101,7 +101,7 @@ describe('a recipe on another page', () => {
       (all, [name, value]) => all.replace(new RegExp(`: ${name}\\b`, 'g'), `: ${value}`),
       recipe.replace('process.env.LIGHTTPD_CONF ?? ', ''),
     );
-    // The page listens without a callback.
+    // The page calls `listen` without a callback.
     const essential = statementsOf(text).filter((statement) => !statement.includes('.listen('));
     expect(statementsOf(program)).toEqual(expect.arrayContaining(essential));
   });

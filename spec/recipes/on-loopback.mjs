@@ -1,4 +1,4 @@
-// Loaded before a recipe: whatever port it listens on, it is one of loopback, and told.
+// Loaded before a recipe: makes every server listen on a free port of loopback, and prints the port.
 import { Server } from 'node:net';
 import { dirname } from 'node:path';
 import process from 'node:process';

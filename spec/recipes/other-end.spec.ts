@@ -19,7 +19,7 @@ const PAGES = CONNECT + CLIENT;
 const names = Array.from(PAGES.matchAll(/^<!-- connect: (.+) -->$/gm), ([, name = '']) => name);
 const covered = new Set<string>();
 
-/** The block behind a mark, with the test's own ports and files in it. */
+/** The block after a mark of the page, with the test's own ports and files. */
 function block(name: string, edits: readonly Edit[]): string {
   covered.add(name);
   const [, rest = ''] = PAGES.split(`<!-- connect: ${name} -->\n`);
@@ -37,24 +37,24 @@ function folder(): string {
   return made;
 }
 
-/** A secret where the recipe has it. */
+/** Writes a secret to the place where the recipe expects it. */
 function home(file: string, text: string): string {
   const made = folder();
   writeFileSync(join(made, file), text, { mode: 0o600 });
   return made;
 }
 
-/** The command as it is called when it is installed. */
+/** Replaces the name of the installed command by the path of the built command. */
 const INSTALLED: Edit = ['express-wstunnel connect', `${process.execPath} ${CLI} connect`];
 
-/** Runs lines as a shell does; where the last has begun, `exec` has made it the program itself. */
+/** Runs lines as a shell does. `exec` makes the last line's program replace the shell. */
 function runLines(text: string, env: Record<string, string>): Program {
   const lines = text.trim().replaceAll('\\\n', '').split('\n');
   const last = lines.pop() ?? '';
   return new Program('sh', ['-ec', [...lines, `exec ${last}`].join('\n')], env);
 }
 
-/** Only who knows the password may come. */
+/** A check that accepts only the given password. */
 const basic = (password: string) => ({
   authenticate: ({ headers }: { headers: { authorization?: string | undefined } }) =>
     headers.authorization === `Basic ${btoa(`ann:${password}`)}`,
@@ -65,7 +65,7 @@ describeWith(
   'sshd',
   'ssh-keygen',
 )('ssh', () => {
-  /** Its configuration, as the page has it, and what a test's own sshd needs besides. */
+  /** Starts an sshd with the page's configuration, and the settings that a test's sshd needs. */
   async function startSsh() {
     const sshd = await startSshd();
     const { url, tunnel } = await startTunnel({ server: { port: sshd.port }, ...basic('right') });
@@ -133,7 +133,7 @@ describeWith(
       ...['-geometry', '640x480', '-nolisten', 'tcp'],
     ]);
     const [, desktop = ''] = await vnc.prints(/^(\d+)\n/m);
-    // Something that is seen on no other screen.
+    // A colour that no other screen shows.
     const COLOUR = '#12ab34';
     new Program('xterm', ['-bg', COLOUR, '-geometry', '200x60+0+0', '-e', 'sleep 60'], {
       DISPLAY: `:${desktop}`,

@@ -13,7 +13,7 @@ import { PASSWORD, RECIPES, recipeFiles, startRecipe, type Site } from './start.
 
 const urlOf = ({ port }: Site) => `http://127.0.0.1:${port}`;
 
-/** A page of the browser, and all that it complains of. */
+/** Opens a page of the browser, and collects all its errors. */
 async function openPage(url: string): Promise<{ page: Page; complaints: string[] }> {
   const page = await (await startBrowser()).newPage();
   const complaints: string[] = [];
@@ -136,7 +136,7 @@ describeWith('chromium', 'socat')('issue 13, case 24: the page of the terminal',
     await until(async () => /<xterm-256color \d+ \d+>/.test(await text()));
     const [, height, width] = /<xterm-256color (\d+) (\d+)>/.exec(await text()) ?? [];
     expect(Number(height)).toBe(await rows.count());
-    // The window has room for more than the 24 rows of 80 columns that a terminal has by default.
+    // The window has room for more than the terminal's default of 24 rows and 80 columns.
     expect(Number(height)).toBeGreaterThan(24);
     expect(Number(width)).toBeGreaterThan(80);
 

@@ -14,10 +14,10 @@ const ROOT = join(import.meta.dirname, '../..');
 export const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
 const BLOCK = /^<!-- recipe: (.+) -->\n\n```(\w+)\n([\s\S]*?)^```$/gm;
 
-/** A text of a block and the text that the test puts in its place. */
+/** A text of a block, and the test's replacement. */
 export type Edit = readonly [from: string, to: string];
 
-/** A marked block of the README, with the test's own ports and files in it. */
+/** A marked block of the README, with the test's own ports and files. */
 export function recipe(name: string, language: string, edits: readonly Edit[] = []): string {
   const blocks = Array.from(README.matchAll(BLOCK)).filter(([, n, l]) => n === name && l === language);
   if (blocks.length !== 1) throw new Error(`README.md has ${blocks.length} blocks ${name} in ${language}`);
@@ -29,7 +29,7 @@ export function recipe(name: string, language: string, edits: readonly Edit[] = 
   return text;
 }
 
-/** A folder like a user's project: the text as its main file, and the packages. */
+/** Creates a folder like a user's project: the text as the main file, and the packages. */
 export async function makeProject(main: string, text: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'wstunnel-recipe-'));
   onCleanup(() => rm(folder, { recursive: true }));
@@ -56,7 +56,7 @@ export async function runBlock(name: string, main: string, edits: readonly Edit[
   return { program, port: Number(port), dial: () => connect(Number(port), '127.0.0.1') };
 }
 
-/** An ordinary request on a connection of its own. */
+/** An ordinary request on its own connection. */
 export async function request(
   socket: Socket,
   method: string,
@@ -71,7 +71,7 @@ export async function request(
   return { status: answer.status, headers: answer.headers, body: (await client.rest()).toString() };
 }
 
-/** Logs in as a page's form does, and returns the header that proves it. */
+/** Logs in as a page's form does, and returns the header that proves the login. */
 export async function logIn(socket: Socket, username = 'ann', headers = {}): Promise<{ Cookie: string }> {
   const body = new URLSearchParams({ username, password: PASSWORD }).toString();
   const form = { 'Content-Type': 'application/x-www-form-urlencoded', ...headers };

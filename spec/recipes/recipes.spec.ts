@@ -35,7 +35,7 @@ const PATH = '/vnc/websockify';
 const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' };
 const ANN = new URLSearchParams({ username: 'ann', password: PASSWORD }).toString();
 
-/** Starts a recipe in front of an echo. */
+/** Starts a recipe with an echo as backend. */
 async function start(file: string, env: Record<string, string> = {}) {
   const { port } = await startEcho();
   return startRecipe(file, { VNC_PORT: String(port), ...env });
@@ -49,12 +49,12 @@ async function echoes(client: RawClient): Promise<void> {
 async function knock(socket: Socket, headers = {}, path = PATH): Promise<RawAnswer & { body: string }> {
   const client = new RawClient(socket).send(handshake(path, headers));
   const answer = await client.answer();
-  // nginx keeps the connection.
+  // nginx keeps the connection open.
   const body = answer.status === 101 ? '' : await client.take(Number(answer.headers['content-length']));
   return { ...answer, body: body.toString() };
 }
 
-/** Without the login 401, from the first request on; with it bytes flow. */
+/** Expects 401 without the login, from the first request on, and an open tunnel with the login. */
 async function guards({ dial }: { dial: () => Socket }): Promise<RawClient> {
   expect((await knock(dial())).status).toBe(401);
   const client = await openRaw(dial(), PATH, await logIn(dial()));
@@ -170,7 +170,7 @@ describeWith('Xvnc', 'xterm')('desktop-per-user', () => {
   async function nameOf(client: RawClient): Promise<string> {
     expect((await client.payload(12)).toString()).toBe('RFB 003.008\n');
     client.send(frame(2, 'RFB 003.008\n'));
-    // One security type, none; then all is well.
+    // The server offers one security type, None, and reports success.
     let rest = await client.payload(2);
     expect([...rest]).toEqual([1, 1]);
     client.send(frame(2, Buffer.from([1])));
@@ -189,7 +189,7 @@ describeWith('Xvnc', 'xterm')('desktop-per-user', () => {
     expect(await nameOf(await openRaw(dial(), PATH, ann))).toBe('ann');
     expect(await nameOf(await openRaw(dial(), PATH, bob))).toBe('bob');
     const started = processesWith('WSTUNNEL_SOCKET=', TMPDIR).length;
-    // The terminals are there as well: a shell, Xvnc, xterm and its shell.
+    // The terminals run too: a shell, Xvnc, xterm and its shell.
     expect(started).toBeGreaterThanOrEqual(2 * 3);
     expect(await nameOf(await openRaw(dial(), PATH, ann))).toBe('ann');
     const sockets = (await readdir(TMPDIR, { recursive: true })).filter((name) => /\/\d+$/.test(name));
@@ -212,7 +212,7 @@ describeWith('socat')('shell-with-socat', () => {
       client.send(frame(2, 'echo pid-$$-\n'));
       const [, pid = ''] = await client.shows(/pid-(\d+)-/);
       pids.push(pid);
-      // Issue 13, case 24: it was empty, and 0 0.
+      // Issue 13, case 24: the answer was empty, and "0 0".
       client.send(frame(2, 'echo $TERM $(stty size)\n'));
       await client.shows(/\nxterm-256color 24 80\r\n/);
     }
@@ -229,7 +229,7 @@ describeWith('socat')('shell-with-socat', () => {
 describe('several backends', () => {
   const hello = (name: string) => startBackend((socket) => void socket.write(name));
 
-  /** Opens tunnels for ann, and says which backend greets. */
+  /** Opens tunnels for ann, and returns each backend's greeting. */
   async function openFor(site: Site) {
     const cookie = await logIn(site.dial());
     const open = async () => (await (await openRaw(site.dial(), PATH, cookie)).payload(1)).toString();
@@ -279,7 +279,7 @@ describeWith('nginx', 'openssl')('behind nginx', () => {
     const here = { Host: host, Origin: `https://${host}` };
     expect((await knock(dial(), here)).status).toBe(401);
     const form = await request(dial(), 'POST', '/login', FORM, ANN);
-    // `secure: 'auto'` has seen https.
+    // `secure: 'auto'` has detected https.
     expect(form.headers['set-cookie']).toContain('Secure');
     const cookie = await logIn(dial());
     await echoes(await openRaw(dial(), PATH, { ...here, ...cookie }));
@@ -287,7 +287,7 @@ describeWith('nginx', 'openssl')('behind nginx', () => {
     expect((await knock(dial(), { ...here, ...cookie, Origin: 'https://127.0.0.1' })).status).toBe(403);
     expect((await knock(dial(), { ...here, ...cookie, Origin: `http://${host}` })).status).toBe(403);
 
-    // What the client writes nginx replaces; what nginx writes the app believes.
+    // nginx replaces the client's header, and the app trusts nginx's header.
     const forged = { 'X-Forwarded-For': '192.0.2.7' };
     expect((await knock(dial(), { ...here, ...cookie, ...forged })).status).toBe(101);
     const direct = await knock(app.dial(), { ...(await logIn(app.dial())), ...forged });
@@ -295,7 +295,7 @@ describeWith('nginx', 'openssl')('behind nginx', () => {
   });
 });
 
-/** Files of a folder, each named by the variable in which a recipe looks for its path. */
+/** Files of a folder, by the variables in which a recipe looks for their paths. */
 async function files(contents: Record<string, Uint8Array | string>): Promise<Record<string, string>> {
   const folder = await mkdtemp(join(tmpdir(), 'wstunnel-recipe-'));
   onCleanup(() => rm(folder, { recursive: true }));
@@ -353,7 +353,7 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
 
 test('several-cores: the login counts in every worker, and tunnels open in each', async () => {
   const site = await start('several-cores.mjs', { CORES: '2' });
-  // Both workers listen on the one port.
+  // Both workers listen on the same port.
   await site.program.prints(/listening[^]*listening/);
   expect((await knock(site.dial())).status).toBe(401);
   const { headers } = await request(site.dial(), 'POST', '/login', FORM, ANN);
@@ -361,7 +361,7 @@ test('several-cores: the login counts in every worker, and tunnels open in each'
   for (let i = 0; i < 4; i++) await echoes(await openRaw(site.dial(), PATH, cookie));
 });
 
-/** `a=1; path=/, a.sig=2; path=/` as a request sends it. */
+/** `a=1; path=/, a.sig=2; path=/` in the form of a request's Cookie header. */
 function pairsOf(setCookie: string): string {
   return setCookie
     .split(/,\s*(?=[^;]+=)/)
@@ -414,7 +414,7 @@ describe('http-proxy-middleware', () => {
     const { dial } = await startRecipe('http-proxy-middleware-before.mjs', {
       WEBSOCKIFY: `http://127.0.0.1:${far.port}`,
     });
-    // The proxy listens from the first request on that reaches it.
+    // The proxy attaches to the server at the first request to its path.
     expect((await request(dial(), 'GET', '/vnc/')).status).toBe(401);
     expect((await request(dial(), 'GET', '/vnc/', await logIn(dial()))).status).toBe(404);
     expect((await knock(dial())).status).toBe(101);
@@ -424,7 +424,7 @@ describe('http-proxy-middleware', () => {
   test('after: an upgrade without a login gets 401', async () => {
     const site = await start('http-proxy-middleware-after.mjs');
     await guards(site);
-    // Issue 13, case 21: 404 before.
+    // Issue 13, case 21: the status was 404 before.
     expect((await request(site.dial(), 'GET', '/vnc/', await logIn(site.dial()))).status).toBe(426);
     expect((await knock(site.dial())).status).toBe(401);
     expect((await knock(site.dial(), {}, '/elsewhere')).status).toBe(404);
@@ -491,7 +491,7 @@ test('typescript: the session guards the tunnel', async () => {
 });
 
 test('nextjs: the tunnel is behind the login, and Next has all other paths', async () => {
-  // A copy of the recipes in a project whose Next only says that it was asked.
+  // A copy of the recipe in a project with a fake Next, which only reports its requests.
   const folder = await makeProject('nextjs.mjs', await readFile(join(RECIPES, 'nextjs.mjs'), 'utf8'));
   for (const file of ['login.mjs', 'accounts.mjs']) await cp(join(RECIPES, file), join(folder, file));
   const next = join(folder, 'node_modules/next');

@@ -10,11 +10,11 @@ export const recipeFiles = readdirSync(RECIPES).filter((file) => file !== 'READM
 export const JWT_SECRET = Buffer.alloc(32, 'key').toString('base64');
 export const PASSWORD = 'secret of the test';
 
-/** A recipe that runs. */
+/** A running recipe. */
 export interface Site {
   readonly program: Program;
   readonly port: number;
-  /** A new connection to it. */
+  /** Opens a new connection to the recipe. */
   readonly dial: () => Socket;
 }
 

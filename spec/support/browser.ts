@@ -15,14 +15,14 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** The path of Chromium; the variable `CHROMIUM` names another one. */
+/** The path of Chromium, or the value of the variable `CHROMIUM`. */
 export const CHROMIUM =
   process.env.CHROMIUM ??
   ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
     existsSync(path),
   );
 
-/** A phone, for {@link startBrowser}. */
+/** The options of a phone, for {@link startBrowser}. */
 export const PHONE = [
   { width: 390, height: 844 },
   [],

@@ -16,7 +16,7 @@ export function certificate(): Certificate {
   return made;
 }
 
-/** A new certificate, with another name if given, or one that has expired. */
+/** A new certificate; on request with another name, or already expired. */
 export function makeCertificate({ name = 'localhost', expired = false } = {}): Certificate {
   const folder = mkdtempSync(join(tmpdir(), 'wstunnel-certificate-'));
   try {

@@ -2,16 +2,16 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 
 /**
- * Servers on port 0 and outgoing connections get ports of the kernel's ephemeral range. A closed port of that range may
- * belong to another test's server a moment later, which then accepts a connection that should be refused. Ports below
- * the range are only used by programs that name them, so a closed port stays closed.
+ * Servers on port 0 and outgoing connections get ports of the kernel's ephemeral range. A closed port of that range may belong to
+ * another test's server a moment later: that server would accept a connection that should be refused. A port below the range is
+ * used only by a program that names the port, so a closed port stays closed.
  */
 const LOWEST = 12_000;
 const HIGHEST = Math.min(lowestEphemeral(), 32_768);
 
 /** Ports per worker, so that two workers never return the same port. */
 const SLICE = 128;
-/** Between two results: a program that is given a port may use the following ones as well. */
+/** Distance between two results: a program may also use the ports after the given one. */
 const STEP = 4;
 
 const slices = Math.floor((HIGHEST - LOWEST) / SLICE);
@@ -29,7 +29,7 @@ export async function closedPort(): Promise<number> {
   throw new Error(`every port from ${LOWEST} to ${HIGHEST} is in use`);
 }
 
-/** Listens on the port for a moment; rejects where the port is in use. */
+/** Listens on the port for a moment; rejects if the port is in use. */
 function releasedPort(port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject);

@@ -18,7 +18,7 @@ export interface Run {
   readonly stderr: string;
 }
 
-/** Runs the command and resolves to exit code and output; rejects if it does not exit within 15 seconds. */
+/** Runs the command, and resolves to the exit code and output; rejects if the command does not exit within 15 seconds. */
 export function runCommand(args: readonly string[], env: Record<string, string> = {}): Promise<Run> {
   return new Promise((resolve, reject) => {
     const options = { env: { ...process.env, ...env }, timeout: 15_000 };
@@ -33,7 +33,7 @@ export function runCommand(args: readonly string[], env: Record<string, string> 
 /** A command that listens. */
 export interface Listening {
   readonly program: Program;
-  /** The URL of its first message, with the actual port. */
+  /** The URL in the command's first message, with the actual port. */
   readonly url: string;
   readonly port: number;
   /** Resolves to the exit code, or to the signal that killed the command. */

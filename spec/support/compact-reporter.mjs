@@ -1,4 +1,4 @@
-// The reporter of `npm test`: a line for each folder, each failure in full, and the programs that were missing.
+// The reporter of `npm test`: a line for each folder, each failure in full, and the missing programs.
 import { writeSync } from 'node:fs';
 import process from 'node:process';
 import { MinimalReporter } from 'vitest/node';
@@ -23,7 +23,7 @@ export default class CompactReporter extends MinimalReporter {
     if (process.stdout.isTTY) writeSync(1, `\r${done} files `);
   }
 
-  /** Output of tests is dropped, except the lines about missing programs. */
+  /** Drops the output of tests, except the lines about missing programs. */
   onUserConsoleLog({ content }) {
     if (content.startsWith('missing: ')) this.#missing.add(content.trim());
   }

@@ -17,7 +17,7 @@ export function decodeAll(...chunks: Uint8Array[]): Decoded {
 
 /** Decodes frames of a client, or of a server. */
 export function decodeFrom(from: 'client' | 'server', chunks: readonly Uint8Array[]): Decoded {
-  // Read only at the end: a payload that is the receiver's to keep must still be the same then.
+  // Read only at the end, to check that a payload does not change later: the receiver may keep it.
   const events: (() => string)[] = [];
   const decoder = new FrameDecoder(
     {
@@ -42,7 +42,7 @@ export function cutAt(bytes: Buffer, ...positions: number[]): Buffer[] {
   return edges.slice(1).map((end, i) => bytes.subarray(edges[i], end));
 }
 
-/** Cuts bytes into pieces of the given sizes, repeated; into larger pieces where there would be more than `most`. */
+/** Cuts bytes into pieces of the given sizes, repeated; into larger pieces if the number of pieces would exceed `most`. */
 export function cutInto(bytes: Buffer, sizes: readonly number[], most = 5000): Buffer[] {
   const least = Math.ceil(bytes.length / most);
   const pieces: Buffer[] = [];

@@ -43,7 +43,7 @@ export interface Part {
   readonly height: number;
 }
 
-/** The colours of a part of the desktop as the page shows it, 0xRRGGBB, and how often each is there. */
+/** The colours of a part of the desktop as the page shows it (0xRRGGBB), with the number of pixels. */
 export async function coloursOf(page: Page, part?: Part): Promise<Map<number, number>> {
   const counts = await page.evaluate((given) => {
     const canvas = document.querySelector<HTMLCanvasElement>('#screen canvas');
@@ -64,7 +64,7 @@ export async function coloursOf(page: Page, part?: Part): Promise<Map<number, nu
   return new Map(counts);
 }
 
-/** How many pixels of a part are not of its background, the most frequent colour. */
+/** The number of pixels of a part that differ from its background, the most frequent colour. */
 export async function inkOf(page: Page, part?: Part): Promise<number> {
   const counts = [...(await coloursOf(page, part)).values()];
   return counts.reduce((sum, count) => sum + count, 0) - Math.max(...counts);
@@ -74,7 +74,7 @@ export async function colourAt(page: Page, x: number, y: number): Promise<number
   return [...(await coloursOf(page, { x, y, width: 1, height: 1 })).keys()][0];
 }
 
-/** Where a point of the desktop is on the page. */
+/** The position on the page of a point of the desktop. */
 export async function pointOf(page: Page, x: number, y: number): Promise<{ x: number; y: number }> {
   const box = await page.locator('#screen canvas').boundingBox();
   const size = await page.evaluate(() => {
@@ -85,7 +85,7 @@ export async function pointOf(page: Page, x: number, y: number): Promise<{ x: nu
   return { x: box.x + (x * box.width) / size.width, y: box.y + (y * box.height) / size.height };
 }
 
-/** The demo in a browser, connected to a desktop that records what reaches it. */
+/** The demo in a browser, connected to a desktop that records the viewer's messages. */
 export async function connectRecorded(...browser: Parameters<typeof startBrowser>) {
   const desktop = await startDesktop();
   onCleanup(() => desktop.close());

@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * Variables that programs under test read, with values that differ between developers. A test that needs one of them sets
- * it.
+ * Variables that programs under test read, with values that differ between developers. A test sets the variables that it needs.
  */
 const DEVELOPERS_OWN = [
   // Proxies, and variables of the command and the client.
@@ -18,7 +17,7 @@ const DEVELOPERS_OWN = [
   /^(SSH_\w+|GIT_\w+|PG[A-Z]+|REDIS\w*|PYTHON\w*|LISTEN_(FDS|PID|FDNAMES)|NOTIFY_SOCKET)$/,
 ];
 
-/** The developer's environment, for npm alone: its registry, proxy and cache are the machine's. */
+/** The developer's environment, for npm alone, which needs the machine's registry, proxy and cache. */
 export const DEVELOPERS: Readonly<NodeJS.ProcessEnv> = { ...process.env };
 
 /** Gives every developer the same environment, with an empty home folder for this worker. */

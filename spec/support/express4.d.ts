@@ -1,4 +1,4 @@
-/** Express 4, as far as the tests use it, has Express 5's types. */
+/** The tests use only the parts of Express 4 that have the types of Express 5. */
 declare module 'express4' {
   import express from 'express';
   export default express;

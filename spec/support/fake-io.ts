@@ -18,12 +18,12 @@ export class FakeIo implements Io {
     this.stdout.on('data', (chunk: Buffer) => (this.#written += chunk.toString()));
   }
 
-  /** On stderr. */
+  /** The output on stderr. */
   get said(): string {
     return this.#said;
   }
 
-  /** On stdout. */
+  /** The output on stdout. */
   get written(): string {
     return this.#written;
   }

@@ -19,7 +19,7 @@ import { onCleanup } from './cleanup.js';
 import { RawClient } from './raw-client.js';
 import { listen, makeTunnel, portOf, startEcho } from './servers.js';
 
-/** An http2 server over TLS, HTTP/1.1 allowed, as `http2.createSecureServer` makes it of an app. */
+/** An http2 server over TLS that also allows HTTP/1.1, as `http2.createSecureServer` makes for an app. */
 export async function startHttp2(
   listener: RequestListener | undefined,
   options: SecureServerOptions = {},
@@ -43,7 +43,7 @@ export async function startHttp2Tunnel(
   return { app, tunnel, backend, ...(await startHttp2(app)) };
 }
 
-/** A connection that has received the settings of its server. */
+/** A connection after it has received the server's settings. */
 export async function connectHttp2(
   port: number,
   options: ClientSessionOptions = {},
@@ -73,7 +73,7 @@ export interface Http2Answer {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** The answer to a request; rejects where the stream is reset before. */
+/** The answer to a request; rejects if the stream is reset first. */
 export async function ask(session: ClientHttp2Session, headers: OutgoingHttpHeaders): Promise<Http2Answer> {
   const stream = session.request(headers, { endStream: headers[':method'] !== 'CONNECT' });
   stream.on('error', () => undefined);

@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { onCleanup } from './cleanup.js';
 
-/** Every socket that is dialled from now on in this process, the tests' own included. */
+/** The sockets that this process opens from now on, including the tests' own. */
 export function watchDials(onDial: (socket: Socket) => void = () => undefined): ReadonlySet<Socket> {
   const sockets = new Set<Socket>();
   const seen = (message: unknown) => {
@@ -21,7 +21,7 @@ export function descriptors(): number {
   return process.getActiveResourcesInfo().filter((type) => /^(TCP|Pipe|Write|Shutdown)/.test(type)).length;
 }
 
-/** How many timers that the middleware has set since are still set. */
+/** Returns a function: how many of the middleware's timers since then are still set. */
 export function watchTimers(): () => number {
   const set = new Set<number>();
   const hook = createHook({
@@ -46,14 +46,14 @@ export function watchComplaints(): readonly unknown[] {
   return heard;
 }
 
-/** Call it with a new socket: the result lists listeners that were added since and not removed. */
+/** Watches a new socket: the returned function lists listeners that were added since and not removed. */
 export function watchListeners(socket: Socket): () => string[] {
   const atFirst = new Set(listenersOf(socket).map(([, listener]) => listener));
   return () =>
     listenersOf(socket)
       .filter(([name, listener]) => name !== 'error' && !atFirst.has(listener))
       .map(([name, listener]) => `${name}: ${listener.name}`)
-      // Node's own, where a response has lost its client.
+      // Node's own listener, left when a response loses its client.
       .filter((left) => left !== 'close: onServerResponseClose');
 }
 

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 /** The lighttpd under test: the installed one, or `WSTUNNEL_SPEC_LIGHTTPD=/path/to/lighttpd`. */
 export const LIGHTTPD = process.env.WSTUNNEL_SPEC_LIGHTTPD ?? 'lighttpd';
 
-/** For example `1.4.69`; undefined where lighttpd is not installed. */
+/** For example `1.4.69`; undefined if lighttpd is not installed. */
 export const LIGHTTPD_VERSION = readVersion();
 
 function readVersion(): string | undefined {
@@ -25,7 +25,7 @@ export function besideLighttpd(title: string): string {
 
 /** A behaviour of lighttpd that changed between versions. */
 export class ByVersion {
-  /** Pairs of the first version with a behaviour and the behaviour; the first pair also applies to older versions. */
+  /** Pairs of a behaviour and the first version with it; the first pair also applies to older versions. */
   readonly entries: readonly (readonly [version: string, seen: unknown])[];
 
   constructor(values: Readonly<Record<string, unknown>>) {
@@ -42,12 +42,12 @@ export class ByVersion {
   }
 }
 
-/** By the first version that does so, in order: `since({ '1.4.69': 'digits', '1.4.83': 'two bytes' })`. */
+/** A behaviour by the first version that shows it, in order: `since({ '1.4.69': 'digits', '1.4.83': 'two bytes' })`. */
 export function since(values: Readonly<Record<string, unknown>>): ByVersion {
   return new ByVersion(values);
 }
 
-/** Whether the lighttpd under test has this version or a later one. */
+/** Is the lighttpd under test of this version or a later one? */
 export function isLighttpdSince(least: string): boolean {
   return LIGHTTPD_VERSION !== undefined && isAtLeast(LIGHTTPD_VERSION, least);
 }

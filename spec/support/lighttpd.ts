@@ -28,7 +28,7 @@ export interface Lighttpd {
   readonly log: () => Promise<string>;
 }
 
-/** Whether lighttpd accepts this configuration. */
+/** Does lighttpd accept the configuration? */
 export async function isTaken(conf: string): Promise<boolean> {
   const { file } = await write(conf);
   const program = new Program(LIGHTTPD, ['-tt', '-f', file]);
@@ -36,7 +36,7 @@ export async function isTaken(conf: string): Promise<boolean> {
   return program.process.exitCode === 0;
 }
 
-/** Runs lighttpd, as the example of its documentation streams, until the test ends. */
+/** Runs lighttpd until the test ends, with streaming as in its documentation's example. */
 export async function startLighttpd(conf: string): Promise<Lighttpd> {
   const { file, port, errors } = await write(conf);
   const program = new Program(LIGHTTPD, ['-D', '-f', file]);

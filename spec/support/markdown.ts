@@ -41,7 +41,7 @@ export function anchors(text: string, level = '#{1,6}'): string[] {
 }
 
 export interface Link {
-  /** The link as the page has it. */
+  /** The link as written on the page. */
   readonly href: string;
   /** The path in the repository. */
   readonly path: string;
@@ -50,7 +50,7 @@ export interface Link {
 
 /** The links of a page that lead into the repository. */
 export function linksOf(page: string, text: string): Link[] {
-  // Inline code holds no links, but the text of a link may be code.
+  // Inline code contains no links, but the text of a link may be code.
   const withoutCode = prose(text).replace(/`[^`\n]*`/g, '');
   const hrefs = Array.from(withoutCode.matchAll(/\]\(([^)\s]+)\)/g), ([, href = '']) => href);
   return hrefs

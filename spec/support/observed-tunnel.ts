@@ -23,11 +23,11 @@ export interface OpenFlow {
   readonly backend: Socket;
   /** Everything the backend has received. */
   received(): Buffer;
-  /** Waits for the tunnel's end: one event, no load, and no additional timer or descriptor. */
+  /** Waits for the tunnel's end: expects one event, no load, and no additional timer or descriptor. */
   over(): Promise<ClosedInfo>;
 }
 
-/** Opens one tunnel to a backend that the test controls. All deadlines are longer than the test's. */
+/** Opens one tunnel to a backend that the test controls. All of the tunnel's deadlines are longer than the test's. */
 export async function openFlow(
   options: Options = {},
   headers: Record<string, string> = {},
@@ -62,7 +62,7 @@ export async function openFlow(
   };
 }
 
-/** Waits until the backend has received this. */
+/** Waits until the backend has received the bytes. */
 export async function reaches(flow: OpenFlow, bytes: string): Promise<void> {
   await until(() => flow.received().includes(bytes));
 }

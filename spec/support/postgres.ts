@@ -20,7 +20,7 @@ export interface Cluster {
 export function makeCluster(): Cluster {
   const home = mkdtempSync(join(tmpdir(), 'wstunnel-postgres-'));
   onCleanup(() => rmSync(home, { recursive: true, force: true }));
-  // It refuses to run as root.
+  // PostgreSQL refuses to run as root.
   const isRoot = userInfo().uid === 0;
   const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres']).toString());
   if (isRoot) chownSync(home, id('-u'), id('-g'));

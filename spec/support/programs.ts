@@ -54,12 +54,12 @@ const PACKAGES: Readonly<Record<string, string>> = {
   '/usr/share/novnc/utils/novnc_proxy': 'novnc',
 };
 
-/** Variables with the path of a program to use in place of the installed one. */
+/** Variables with the path of a program that replaces the installed one. */
 const PATHS: Readonly<Record<string, string>> = { chromium: 'CHROMIUM', lighttpd: 'WSTUNNEL_SPEC_LIGHTTPD' };
 
 /**
- * `describe` where the programs are there. Else its tests are skipped with the line that installs them, or, where
- * `WSTUNNEL_SPEC_NO_SKIP` is set, the file fails.
+ * `describe`, if the programs are installed. Otherwise the tests are skipped with the command that installs the programs; with
+ * `WSTUNNEL_SPEC_NO_SKIP`, the file fails.
  */
 export function describeWith(...programs: string[]): typeof describe | typeof describe.skip {
   const missing = programs.filter((program) => !has(program));
@@ -87,7 +87,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Runs a program until the test ends and keeps its output of stdout and stderr. */
+/** Runs a program until the test ends, and keeps the output of stdout and stderr. */
 export class Program {
   readonly process: ChildProcess;
   output = '';
@@ -107,7 +107,7 @@ export class Program {
     onCleanup(() => this.stop());
   }
 
-  /** Waits for the first match in the output; rejects when the program ends before. */
+  /** Waits for the first match in the output; rejects if the program ends first. */
   async prints(pattern: RegExp): Promise<RegExpExecArray> {
     const { process: child } = this;
     for (const deadline = performance.now() + DEADLINE; performance.now() < deadline;) {

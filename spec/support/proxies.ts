@@ -19,7 +19,7 @@ export interface Proxy {
 /** The address of clients; the proxies connect from 127.0.0.1. */
 export const CLIENT = '127.0.0.5';
 
-/** What is not as ever: the app is given another Host, and the client's in X-Forwarded-Host. */
+/** Deviations from the usual proxy: the app gets another Host, and the client's Host in X-Forwarded-Host. */
 interface ProxyOptions {
   readonly hidesHost?: boolean;
 }
@@ -42,7 +42,7 @@ export async function startNginx(app: number, { hidesHost = false }: ProxyOption
   }
   const folders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   const lines = [
-    // One process, so that stopping it stops everything.
+    // One process, so that ending the process ends everything.
     'daemon off; master_process off;',
     `pid ${folder}/nginx.pid; error_log stderr error;`,
     'events { worker_connections 64; }',
@@ -84,7 +84,7 @@ export async function startHaproxy(app: number, { hidesHost = false }: ProxyOpti
   return running(port, new Program('haproxy', ['-db', '-q', '-f', join(folder, 'haproxy.cfg')]));
 }
 
-/** HAProxy that takes connections with the PROXY protocol alone, and tells the next one the same way. */
+/** HAProxy that accepts only connections with the PROXY protocol, and sends a PROXY header to the server `behind`. */
 export async function startProxyProtocol(
   behind: number,
   tls: boolean,

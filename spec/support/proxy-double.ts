@@ -13,7 +13,7 @@ export interface ProxyDouble {
   readonly sockets: ReadonlySet<Socket>;
 }
 
-/** Starts the proxy; `serve` answers each request. `passTo` makes a proxy that connects every CONNECT to one port. */
+/** Starts the proxy; `serve` answers each request. With `passTo`, the proxy connects every CONNECT to one port. */
 export async function startProxyDouble(
   serve: (client: RawClient, head: string) => unknown,
   { tls }: { tls?: Certificate } = {},
@@ -38,7 +38,7 @@ export async function startProxyDouble(
   return { url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`, port, asked, sockets };
 }
 
-/** Says 200 and passes bytes both ways to a port on loopback, whatever host was asked for. */
+/** Answers 200, and passes bytes in both directions to a port on loopback, whatever host the client has named. */
 export function passTo(
   port: number,
   answer = 'HTTP/1.1 200 Connection established\r\n\r\n',

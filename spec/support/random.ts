@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** 0 up to 2^32 - 1. */
+  /** From 0 to 2^32 - 1. */
   word(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = this.#state;
@@ -15,7 +15,7 @@ export class Random {
     return (mixed ^ (mixed >>> 14)) >>> 0;
   }
 
-  /** 0 up to, and without, `end`. */
+  /** From 0 to `end` - 1. */
   below(end: number): number {
     return this.word() % end;
   }
@@ -24,7 +24,7 @@ export class Random {
     return least + this.below(most - least + 1);
   }
 
-  /** True once in `times`. */
+  /** True once in `times` calls, on average. */
   oneIn(times: number): boolean {
     return this.below(times) === 0;
   }
@@ -39,7 +39,7 @@ export class Random {
     return bytes;
   }
 
-  /** Small numbers often, large ones now and then. */
+  /** Mostly small numbers, sometimes large ones. */
   size(most: number): number {
     return this.below(this.below(most) + 1);
   }

@@ -23,7 +23,7 @@ const MASK = Buffer.from([0x11, 0x22, 0x33, 0x44]);
 /** Headers of a request: `undefined` leaves a header out, a list sends it several times. */
 export type RawHeaders = Record<string, string | string[] | undefined>;
 
-/** The bytes of a valid upgrade request, the opening handshake of RFC 6455 section 4.1; `headers` change it. */
+/** The bytes of a valid upgrade request, the opening handshake of RFC 6455 section 4.1, with changes by `headers`. */
 export function handshake(path: string, headers: RawHeaders = {}, start = 'GET'): string {
   return requestText(`${start} ${path} HTTP/1.1`, {
     Host: '127.0.0.1',
@@ -35,7 +35,7 @@ export function handshake(path: string, headers: RawHeaders = {}, start = 'GET')
   });
 }
 
-/** The bytes of a GET for a page; the server closes the connection after its answer, unless `headers` say otherwise. */
+/** The bytes of a GET for a page; the server closes the connection after the answer, unless `headers` say otherwise. */
 export function pageRequest(path: string, headers: RawHeaders = {}): string {
   return requestText(`GET ${path} HTTP/1.1`, { Host: '127.0.0.1', Connection: 'close', ...headers });
 }
@@ -79,14 +79,14 @@ export function closeFrame(code?: number, reason = ''): Buffer {
   return frame(8, Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from(reason)]));
 }
 
-/** Reads in a row after the end of a connection: they take no event-loop turn, so the timeout of the test cannot fire. */
+/** Most reads in a row after the end of a connection: such reads use no event-loop turn, so the test's timeout can't fire. */
 const MAX_IN_VAIN = 1000;
 
-/** A client that sends any bytes, also those that a WebSocket library refuses to send. */
+/** A client that sends any bytes, even those that a WebSocket library refuses to send. */
 export class RawClient {
   readonly socket: Socket;
   #input: Buffer = Buffer.alloc(0);
-  // Joined at the next read, since a test may leave megabytes unread.
+  // Concatenated at the next read, since a test may leave megabytes unread.
   #arrived: Buffer[] = [];
   #length = 0;
   #ended = false;
@@ -116,7 +116,7 @@ export class RawClient {
     return this;
   }
 
-  /** Waits for so many bytes and removes them; returns fewer where the server ends before. */
+  /** Waits for `length` bytes and removes them; returns fewer bytes if the server ends first. */
   async take(length: number): Promise<Buffer> {
     while (this.#length < length && !this.#ended) await this.#more();
     const input = this.#joined();
@@ -141,7 +141,7 @@ export class RawClient {
     return this.take(this.#length);
   }
 
-  /** The head of an HTTP message including its empty line; undefined where the other side ends before. */
+  /** The head of an HTTP message including its empty line; undefined if the server ends first. */
   async head(): Promise<string | undefined> {
     while (!this.#joined().includes('\r\n\r\n')) {
       if (this.#ended) return undefined;
@@ -177,7 +177,7 @@ export class RawClient {
     return { final: (start[0]! & 0x80) !== 0, opcode: start[0]! & 0x0f, payload };
   }
 
-  /** Payload of data frames, of at least so many bytes unless the server ends before. */
+  /** Payload of data frames: at least `length` bytes, unless the server ends first. */
   async payload(length: number): Promise<Buffer> {
     const parts: Buffer[] = [];
     for (let have = 0; have < length;) {
@@ -191,8 +191,8 @@ export class RawClient {
   }
 
   /**
-   * The first match in the payload, as UTF-8 text; an error where the server ends before. A loop of one's own around
-   * `payload` would go on for ever there, without a turn of the event loop in which the test's timeout could end it.
+   * The first match in the payload, as UTF-8 text; rejects if the server ends first. A test's own loop around `payload` would then
+   * never end, since without an event-loop turn the test's timeout can't fire.
    */
   async shows(pattern: RegExp): Promise<RegExpExecArray> {
     let seen = '';
@@ -205,7 +205,7 @@ export class RawClient {
     }
   }
 
-  /** The server's Close, after skipping other frames; undefined where the server ends without a Close. */
+  /** The server's Close, after skipping other frames; undefined if the server ends without a Close. */
   async close(): Promise<{ code: number; reason: string } | undefined> {
     for (let next = await this.frame(); next; next = await this.frame()) {
       if (next.opcode !== 8) continue;
@@ -235,7 +235,7 @@ export class RawClient {
   }
 }
 
-/** Connects and sends an upgrade request; the answer is still to be read. */
+/** Connects and sends an upgrade request; the answer is not read yet. */
 export function requestTunnel(
   target: number | Socket,
   path = '/tunnel',
@@ -244,7 +244,7 @@ export function requestTunnel(
   return new RawClient(target).send(handshake(path, headers));
 }
 
-/** The status that an upgrade request gets: 101, or that of the refusal. Closes the connection afterwards. */
+/** The status of the answer to an upgrade request: 101, or the refusal's status. Closes the connection afterwards. */
 export async function statusOf(
   target: number | Socket,
   path = '/tunnel',
@@ -253,7 +253,7 @@ export async function statusOf(
   return statusOfRequest(target, handshake(path, headers));
 }
 
-/** The status of a page. The path is sent unchanged, while `fetch` would normalize it. */
+/** The status of a page. The path is sent unchanged; `fetch` would normalize it. */
 export async function pageStatus(port: number, path: string, headers: RawHeaders = {}): Promise<number> {
   return statusOfRequest(port, pageRequest(path, headers));
 }
@@ -265,7 +265,7 @@ async function statusOfRequest(target: number | Socket, request: string): Promis
   return status;
 }
 
-/** Checks that the tunnel leads to an echo: the client sends a text and gets it back. */
+/** Checks that the tunnel leads to an echo: the client sends a text and receives the same text. */
 export async function echoes(client: RawClient, text = 'ping'): Promise<void> {
   client.send(frame(2, text));
   expect((await client.payload(text.length)).toString()).toBe(text);

@@ -17,7 +17,7 @@ export const BACKENDS = page('src/backends/README.md');
 export const ROUTES = page('src/routes/README.md');
 export const TUNNEL = page('src/tunnel/README.md');
 
-/** The cells of a page's table after a mark. */
+/** The cells of the table after a mark of a page. */
 export function table(text: string, mark: string): string[][] {
   const [, rest = ''] = text.split(`${mark}\n`);
   const lines = rest.trimStart().split('\n');

@@ -6,7 +6,7 @@ import { Program } from './programs.js';
 import { accepts, closedPort } from './servers.js';
 import { until } from './wait.js';
 
-/** A proxy of Debian on loopback. */
+/** A real proxy from Debian, on loopback. */
 export interface RealProxy {
   readonly port: number;
   readonly program: Program;
@@ -39,7 +39,7 @@ export async function startSquid(login?: Login, tries = 3): Promise<RealProxy> {
   const folder = await folderFor('squid');
   const port = await closedPort();
   const helper = join(folder, 'login.sh');
-  // It reads "user password" and says OK or ERR.
+  // The helper reads "user password" and answers OK or ERR.
   const known = `${login?.user} ${login?.password}`;
   await writeFile(
     helper,
@@ -74,7 +74,7 @@ export async function startSquid(login?: Login, tries = 3): Promise<RealProxy> {
   try {
     return await running(port, new Program('squid', ['-N', '-f', file]));
   } catch (error) {
-    // Another program may use the port by now.
+    // Another program may have taken the port in the meantime.
     if (tries === 1) throw error;
     return startSquid(login, tries - 1);
   }

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { startBackend } from './servers.js';
 
-/** The messages of a viewer to a VNC server without a password, RFC 6143 section 7.5. */
+/** The messages that a viewer has sent to a VNC server without a password, RFC 6143 section 7.5. */
 export interface Recorder {
   readonly port: number;
   /** `+` and `-` before a keysym in hexadecimal: pressed and released. */
@@ -39,7 +39,7 @@ export async function startRecorder(target: { host: string; port: number }): Pro
   return Object.assign(recorder, { port });
 }
 
-/** Length of the first message; infinite while it is unknown. */
+/** The length of the first message; infinite while unknown. */
 function lengthOf(bytes: Buffer): number {
   const type = bytes[0];
   if (type === 0) return 20;

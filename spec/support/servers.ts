@@ -14,7 +14,7 @@ export interface Backend {
   readonly port: number;
   readonly server: Server;
   readonly sockets: Set<Socket>;
-  /** Everything received so far, over all connections. */
+  /** All bytes received so far, over all connections. */
   received(): Buffer;
   /** Resolves to the next connection. */
   connection(): Promise<Socket>;
@@ -41,7 +41,7 @@ export async function startBackend(serve: (socket: Socket) => void = () => undef
   };
 }
 
-/** A backend that returns all bytes and ends when the other side does. */
+/** A backend that returns all bytes, and ends when the client ends. */
 export function startEcho(): Promise<Backend> {
   return startBackend((socket) => socket.pipe(socket));
 }
@@ -118,7 +118,7 @@ export function portOf(server: Server): number {
   return (server.address() as AddressInfo).port;
 }
 
-/** Whether a server listens; the server sees a connection that ends at once. */
+/** Does a server listen? The server sees a connection that ends at once. */
 export async function accepts({
   port = 0,
   socket: path,

@@ -10,9 +10,9 @@ import { until } from './wait.js';
 const greet = (where: string) =>
   `require('net').createServer((s) => { s.on('error', () => {}); s.write(process.pid + '\\n'); s.pipe(s); }).listen(${where});`;
 
-/** Listens on the socket of its environment, sends its process id to each client and echoes. */
+/** A program that listens on the socket of its environment, sends its process id to each client, and echoes. */
 export const GREETER = greet('process.env.WSTUNNEL_SOCKET');
-/** The same on descriptor 0. */
+/** The same program on descriptor 0. */
 export const INHERITOR = greet('{ fd: 0 }');
 
 /** Options that spawn Node with this code. */
@@ -25,7 +25,7 @@ export function shell(code: string, more: Partial<SpawnOptions> = {}): SpawnOpti
   return { path: 'sh', args: ['-c', code], ...more };
 }
 
-/** Marks a program and its children by an environment variable, which finds them wherever they move. */
+/** Marks a program and its children by an environment variable, to find them after any change of parent. */
 export class Marked {
   readonly name = `SPEC_${randomUUID().replaceAll('-', '_')}`;
 
@@ -40,7 +40,7 @@ export class Marked {
     return { ...spawn, environment: { ...spawn.environment, [this.name]: 'yes' } };
   }
 
-  /** Living processes with the mark, including their watchers. */
+  /** Living processes with the mark, including the programs' watchers. */
   pids(): number[] {
     return processesWith(this.name);
   }
@@ -55,7 +55,7 @@ export class Marked {
   }
 }
 
-/** Living processes whose environment contains all these texts. */
+/** Living processes whose environment contains every text. */
 export function processesWith(...texts: string[]): number[] {
   return readdirSync('/proc')
     .map(Number)
@@ -66,7 +66,7 @@ export function processesWith(...texts: string[]): number[] {
     });
 }
 
-/** False for a zombie, which has ended and is not reaped yet. */
+/** False for a zombie, which has ended but is not reaped yet. */
 export function isAlive(pid: number): boolean {
   try {
     return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));

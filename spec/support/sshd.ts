@@ -19,13 +19,13 @@ export async function startSshd() {
   };
   const [host, client, other] = [key('host'), key('client'), key('other')];
   writeFileSync(join(folder, 'authorized'), readFileSync(`${client}.pub`), { mode: 0o600 });
-  // The account's shell is unknown, and its rc files may print, wait or start another shell. sshd starts this script with
+  // The account's shell is unknown, and its rc files may print, wait or start another shell. sshd starts the script below with
   // another home folder, so that no rc file of the developer is read.
   const shell = join(folder, 'shell');
   const script =
     '#!/bin/sh\nif [ -n "$SSH_ORIGINAL_COMMAND" ]; then exec sh -c "$SSH_ORIGINAL_COMMAND"; fi\nexec sh -i\n';
   writeFileSync(shell, script, { mode: 0o755 });
-  // The folder in which sshd drops its privileges.
+  // The folder for sshd's privilege separation.
   if (!existsSync('/run/sshd') && process.getuid?.() === 0) mkdirSync('/run/sshd');
   const port = await closedPort();
   const lines = [

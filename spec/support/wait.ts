@@ -1,14 +1,14 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 /**
- * Milliseconds after which waits of the helpers give up. Longer than the timeout of most tests, whose message is more
- * useful; without a deadline, a wait would keep polling during the following tests.
+ * Milliseconds after which a wait of a helper gives up: longer than the timeout of most tests, since the test's message is more
+ * useful. Without a deadline, a wait would keep polling during the following tests.
  */
 export const DEADLINE = 60_000;
 
 const PAUSE = 5;
 
-/** Resolves after so many milliseconds: for tests that nothing happens meanwhile. Else wait with `until` or `holds`. */
+/** Resolves after some milliseconds, for a test that nothing happens in the meantime. Otherwise wait with `until` or `holds`. */
 export function sleep(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
@@ -17,7 +17,8 @@ export function sleep(milliseconds: number): Promise<void> {
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + DEADLINE;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`it never came about: ${condition.toString()}`);
+    if (performance.now() > deadline)
+      throw new Error(`the condition never became true: ${condition.toString()}`);
     await sleep(PAUSE);
   }
 }
@@ -35,7 +36,7 @@ export async function holds(check: () => void | Promise<void>): Promise<void> {
   }
 }
 
-/** A promise with its `resolve` function. */
+/** A promise and the function that resolves it. */
 export function deferred<T = void>() {
   let resolve: (value: T) => void = () => undefined;
   const promise = new Promise<T>((settle) => (resolve = settle));
@@ -43,8 +44,8 @@ export function deferred<T = void>() {
 }
 
 /**
- * Runs a trial with clients that have deadlines. If this process was blocked for `most` milliseconds, a missed deadline
- * proves nothing, so that the trial is repeated.
+ * Runs a trial with clients that have deadlines. If this process was blocked for `most` milliseconds, a missed deadline proves
+ * nothing, and the trial is repeated.
  */
 export async function undisturbed(most: number, trial: () => Promise<void>): Promise<void> {
   for (let left = 4; ; left--) {

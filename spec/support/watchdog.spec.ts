@@ -7,7 +7,7 @@ import { until } from './wait.js';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** Runs Vitest on a spec whose test gives the event loop no turn. */
+/** Runs Vitest on a spec with a test that blocks the event loop. */
 async function runEndless(silence: number) {
   const folder = await temporaryFolder();
   const marked = new Marked();
@@ -44,7 +44,7 @@ describe('issue 13, case 22: a test that blocks the event loop for ever', () => 
   test('does not outlive Ctrl-C', async () => {
     const { child, marked, output } = await runEndless(600_000);
     await until(() => output().includes('SPINS'));
-    // The terminal sends it to the whole group.
+    // The terminal sends SIGINT to the whole process group.
     process.kill(-child.pid!, 'SIGINT');
     await until(() => marked.pids().length === 0);
   }, 70_000);

@@ -8,7 +8,7 @@ import { onCleanup } from './cleanup.js';
 import { frame, RawClient } from './raw-client.js';
 import { listen, portOf } from './servers.js';
 
-/** A server that sends any bytes, also those that a WebSocket server never sends. */
+/** A server that sends any bytes, even those that a WebSocket server never sends. */
 export interface ByHand {
   readonly port: number;
   readonly url: string;
@@ -36,7 +36,7 @@ export function accepting(asked: Asked, headers: Record<string, string | undefin
   return `HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`;
 }
 
-/** Reads the request and calls `serve` with the connection, for sending bytes and reading frames of the client. */
+/** Reads the request, and calls `serve` with the connection, which sends bytes and reads the client's frames. */
 export async function startByHand(
   serve: (peer: RawClient, asked: Asked) => unknown,
   { tls }: { tls?: Certificate } = {},
@@ -65,7 +65,7 @@ export function plainClose(code?: number, reason = ''): Buffer {
   return plain(8, Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from(reason)]));
 }
 
-/** Sends bytes to an echo, ends the stream when all are back, and resolves to the bytes received. */
+/** Sends bytes to an echo, ends the stream when all bytes have returned, and resolves to the received bytes. */
 export async function echoedBy(stream: Duplex, bytes: Buffer): Promise<Buffer> {
   stream.write(bytes);
   const parts: Buffer[] = [];
@@ -83,7 +83,7 @@ export function failed(stream: NodeJS.EventEmitter): Promise<ClientError> {
   return new Promise((resolve) => stream.once('error', resolve));
 }
 
-/** Sets the proxy variables of the environment for one test, and unsets those not given. */
+/** Sets the environment's proxy variables for one test, and unsets the other proxy variables. */
 export function setProxyEnvironment(given: Record<string, string>): void {
   const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [
     name,

@@ -1,10 +1,11 @@
-/**
- * The ways in which a client's tunnel fails. `again`: a later attempt may succeed, so a listener repeats the attempt.
- */
+/** The ways in which a client's tunnel fails. `again`: a later attempt may succeed, so a listener repeats the attempt. */
 const catalogue = {
-  /** No connection to the server: its name or port is wrong, it is not running, or it closed the connection before an answer. */
+  /**
+   * No connection to the server: the name or port is wrong, the server is not running, or the server closed the connection without
+   * an answer.
+   */
   WSTUNNEL_UNREACHABLE: { again: true },
-  /** TLS with the server failed: its certificate is not trusted, or it does not speak TLS. */
+  /** TLS with the server failed: the server's certificate is not trusted, or the server does not speak TLS. */
   WSTUNNEL_TLS: { again: false },
   /** The tunnel was not open within `connectTimeout`. */
   WSTUNNEL_CONNECT_TIMEOUT: { again: true },
@@ -12,9 +13,9 @@ const catalogue = {
   WSTUNNEL_REFUSED: { again: false },
   /** The server's answer is not a valid WebSocket handshake (RFC 6455 section 4.1). */
   WSTUNNEL_NOT_WEBSOCKET: { again: false },
-  /** No connection to the proxy; or it closed the connection before an answer, or its answer to CONNECT is longer than 16 KiB. */
+  /** No connection to the proxy; or the proxy closed the connection without an answer, or sent an answer to CONNECT longer than 16 KiB. */
   WSTUNNEL_PROXY_UNREACHABLE: { again: true },
-  /** The proxy refused the credentials: 407, or 401 from a proxy that confuses the two. */
+  /** The proxy refused the credentials, with 407, or with 401 (tinyproxy). */
   WSTUNNEL_PROXY_AUTH: { again: false },
   /** The proxy answered CONNECT with a status other than 200, or not in HTTP. */
   WSTUNNEL_PROXY_REFUSED: { again: false },
@@ -22,7 +23,7 @@ const catalogue = {
   WSTUNNEL_CLOSED: { again: false },
 } as const satisfies Record<string, { again: boolean }>;
 
-/** The stable codes of {@link ClientError}: switch on them. */
+/** The stable codes of {@link ClientError}, for a `switch`. */
 export type ClientErrorCode = keyof typeof catalogue;
 
 /** Details of a {@link ClientError}, besides its code and message. */
@@ -39,19 +40,19 @@ interface ClientErrorDetails {
 const PASSING = [429, 502, 503, 504];
 
 function isPassing(code: ClientErrorCode, status = 0): boolean {
-  // A proxy says so when it can't reach the server; tinyproxy's status is 500.
+  // A proxy that can't reach the server answers with a 5xx status; tinyproxy answers 500.
   return PASSING.includes(status) || (code === 'WSTUNNEL_PROXY_REFUSED' && status >= 500);
 }
 
-/** The error of a client's tunnel that could not be opened, or did not end with Close 1000. */
+/** The error of a tunnel that could not be opened, or did not end with Close 1000. */
 export class ClientError extends Error {
   override readonly name = 'ClientError';
   readonly code: ClientErrorCode;
   /** The HTTP status of the answer, if it was not 101 (from a proxy: not 200). */
   readonly status: number | undefined;
-  /** The headers of that answer that say what to do: `www-authenticate`, `location`, `retry-after` ... */
+  /** The headers of the answer that tell the user what to do: `www-authenticate`, `location`, `retry-after` ... */
   readonly headers: Readonly<Record<string, string>>;
-  /** The beginning of the body of that answer, at most 1 KiB. */
+  /** The beginning of the answer's body, at most 1 KiB. */
   readonly body: string;
   /** The close code that ended the tunnel (RFC 6455 section 7.4.1); 1006 where there was no Close. */
   readonly closeCode: number | undefined;

@@ -6,7 +6,7 @@ import { openWebSocket, type OpenedConnection } from './handshake/open-websocket
 import { readConnect, type ConnectSettings } from './options.js';
 import type { ConnectOptions } from './client-types.js';
 
-/** Most bytes of payload in a frame: servers that assemble messages need no larger buffer. */
+/** Most bytes of payload in a frame, so that servers that assemble messages need no larger buffer. */
 const MAX_FRAME = 65_536;
 
 type Done = (error?: Error | null) => void;
@@ -18,7 +18,7 @@ type Done = (error?: Error | null) => void;
  * Close 1000, after all bytes received before have been read; `end`, `close` and the other events of a stream.
  *
  * A WebSocket has no half-close: `end()` sends a Close after the written bytes. Bytes that the server sent before it received the
- * Close are still read; it can send no bytes afterwards. Bytes written after the server's Close are dropped.
+ * Close are still read; afterwards the server can send no bytes. Bytes written after the server's Close are dropped.
  *
  * @throws {TunnelError} WSTUNNEL_OPTION, at once, for a wrong URL or option.
  */
@@ -45,7 +45,7 @@ export class ClientStream extends Duplex {
   #stream: WebSocketStream | undefined;
   #isClosed = false;
   #failure: ClientError | undefined;
-  /** A write or an end that was called before the tunnel was open. */
+  /** Continues a `write()` or `end()` that was called before the tunnel was open. */
   #onConnected: (() => void) | undefined;
   #onDrained: (() => void) | undefined;
   #onClosed: (() => void) | undefined;
@@ -57,7 +57,7 @@ export class ClientStream extends Duplex {
     this.#settings = settings;
     if (settings.signal) addAbortSignal(settings.signal, this);
     openWebSocket(settings, this.#attempt.signal).then(
-      // In a callback of its own: an exception of a `connect` listener must not become a rejection of this promise.
+      // Not inside the promise: an exception of a `connect` listener must not become a rejection.
       (opened) => process.nextTick(() => this.#begin(opened)),
       (error: unknown) => this.destroy(error as Error),
     );
@@ -88,7 +88,7 @@ export class ClientStream extends Duplex {
     );
     this.connecting = false;
     this.subprotocol = subprotocol;
-    // Before any bytes are pushed. A listener may write to the stream, or destroy it.
+    // Before any bytes are pushed, since a listener may write to the stream or destroy it.
     this.emit('connect');
     if (this.#isGone()) {
       socket.destroy();
@@ -101,7 +101,7 @@ export class ClientStream extends Duplex {
 
   override _read(): void {
     this.#stream?.resume();
-    // After the last chunk, which is being read during this call.
+    // On the next tick: the caller of `_read` has the last chunk only after this call.
     if (this.#failure) process.nextTick(() => this.#fail());
   }
 
@@ -130,7 +130,7 @@ export class ClientStream extends Duplex {
       return;
     }
     this.#onClosed = () => done(error);
-    // After an orderly end, the server may end the connection, within closeTimeout.
+    // After an orderly end, the server has `closeTimeout` to end the connection.
     if (error || !this.readableEnded || !this.writableFinished)
       stream.destroy(endingOf('destroyed', 'destroyed'));
   }
@@ -144,7 +144,7 @@ export class ClientStream extends Duplex {
     else this.#onConnected = act;
   }
 
-  /** Sends a chunk in pieces, each one when the previous piece is accepted: a large write is not copied as a whole. */
+  /** Sends a chunk in pieces, so that a large write is not copied as a whole. The next piece is sent when the stream can accept it. */
   #send(chunk: Buffer, from: number, done: Done): void {
     let at = from;
     if (this.closeCode !== undefined) {
@@ -171,7 +171,7 @@ export class ClientStream extends Duplex {
   #closing({ code, reason }: Ending): void {
     this.closeCode = code;
     this.closeReason = reason;
-    // Queued bytes are dropped, and their callbacks must be called.
+    // Nothing more is sent, but the callback of the current write must be called.
     this.#drained();
   }
 
@@ -187,7 +187,8 @@ export class ClientStream extends Duplex {
   #closed({ code, reason }: Ending): void {
     this.#isClosed = true;
     this.bytesDropped += this.#stream?.abandoned ?? 0;
-    // Our Close did not arrive, or the server answered it with an error. With a failure, bytes received before may still be unread.
+    // Our Close did not arrive, or the server answered the Close with an error. After a failure, bytes received earlier may still
+    // be unread.
     const isLost = code !== this.closeCode && (code === CLOSE.abnormal || !this.#failure);
     if (isLost && !this.destroyed) this.destroy(closedError(code, reason));
     this.#onClosed?.();
@@ -195,7 +196,7 @@ export class ClientStream extends Duplex {
 
   #fail(): void {
     if (this.readableLength === 0) this.destroy(this.#failure);
-    // The reader asked for more bytes than are left: this makes it read the rest.
+    // A reader that asked for more bytes than are left gets the rest only after a push.
     else this.push(Buffer.alloc(0));
   }
 }

@@ -2,11 +2,11 @@ import type { ConnectionOptions } from 'node:tls';
 
 /** Options of a tunnel. Times in seconds, sizes in bytes. */
 export interface ConnectOptions {
-  /** Additional headers of the handshake. Headers that it sets itself (`Host`, `Upgrade`, `Sec-WebSocket-*` ...) are refused. */
+  /** Additional headers of the handshake. Headers that the handshake sets itself (`Host`, `Upgrade`, `Sec-WebSocket-*` ...) are refused. */
   headers?: Readonly<Record<string, string | readonly string[]>>;
   /**
-   * The `Host` header, for a server that is reached by another name or address than the name it serves: `desk.example.com`, with or
-   * without a port. Default: the URL's host. For TLS see `tls.servername`. Not with `proxyMode: 'forward'`.
+   * The `Host` header, where the server's name differs from the name or address in the URL: `desk.example.com`, with or without a
+   * port. Default: the URL's host. For TLS see `tls.servername`. Not with `proxyMode: 'forward'`.
    */
   hostHeader?: string;
   /** Names and values, or the whole `Cookie` header. */
@@ -15,7 +15,7 @@ export interface ConnectOptions {
   bearer?: string;
   /** `Authorization: Basic ...`; the same as a user and password in the URL. */
   basic?: { readonly username: string; readonly password: string };
-  /** Offered subprotocols, of which the server chooses one or none. An empty list offers none. Default `'binary'`. */
+  /** The subprotocols to offer; the server chooses one or none. An empty list offers none. Default `'binary'`. */
   subprotocol?: string | readonly string[];
   /** The `Origin` header, for servers that admit only pages of certain origins. */
   origin?: string;
@@ -25,33 +25,33 @@ export interface ConnectOptions {
    */
   tls?: ConnectionOptions;
   /**
-   * The URL of an HTTP proxy, with user and password (percent-encoded) if the proxy requires them; `host:port` is
-   * `http://host:port`; `false` for no proxy. Default: by HTTPS_PROXY (for `wss:`) or HTTP_PROXY (for `ws:`), ALL_PROXY and NO_PROXY,
-   * which may be in lower case.
+   * The URL of an HTTP proxy, with a percent-encoded user and password if the proxy requires a login; `host:port` is
+   * `http://host:port`; `false` for no proxy. Default: by the environment's HTTPS_PROXY (for `wss:`) or HTTP_PROXY (for `ws:`),
+   * ALL_PROXY and NO_PROXY, in lower or upper case.
    */
   proxy?: string | URL | false;
   /** Options of `tls.connect` for a proxy with an `https:` URL. */
   proxyTls?: ConnectionOptions;
   /**
-   * How the proxy is used. `'connect'` (the default): the proxy is asked for a tunnel by CONNECT. `'forward'`, for `ws:` only: the
-   * handshake is sent to the proxy, which must support upgrades and can read all bytes.
+   * How the proxy is used. `'connect'` (the default): a CONNECT request asks the proxy for a tunnel. `'forward'`, for `ws:` only:
+   * the handshake is sent to the proxy, which must support upgrades and can read all bytes.
    */
   proxyMode?: 'connect' | 'forward';
-  /** For name resolution, proxy, TLS and handshake together. Default 30. */
+  /** Seconds for name resolution, proxy, TLS and handshake together. Default 30. */
   connectTimeout?: number;
   /** Seconds between PINGs; 0 for no PINGs. Default 30. */
   pingInterval?: number;
   /**
-   * The tunnel ends when the server sends nothing for this time after a PING; 0 for never. Bytes sent before the PING extend the
-   * time: a line is assumed to carry at least 4 kB/s, for at most 45 times `pongTimeout` and 15 minutes. Default 20.
+   * Seconds after a PING without a byte from the server until the tunnel ends; 0 for never. Bytes sent before the PING extend the
+   * time: the line is assumed to carry at least 4 kB/s, for at most 45 times `pongTimeout` and 15 minutes. Default 20.
    */
   pongTimeout?: number;
   /**
-   * Time for the server to answer a Close and end the connection, while no bytes move. It restarts with each byte that moves,
-   * and bytes under way extend it, up to 30 times. Default 10.
+   * Seconds for the server to answer a Close and end the connection, while no bytes move. Each byte that moves restarts the time,
+   * and bytes under way add up to 30 times `closeTimeout`. Default 10.
    */
   closeTimeout?: number;
-  /** Seconds after the Close until the tunnel ends even if bytes still move; with an error if bytes are missing. Default 900. */
+  /** Seconds from the Close until the tunnel ends even if bytes still move; if bytes are missing, with an error. Default 900. */
   drainTimeout?: number;
   /** Queued bytes per direction above which reading pauses. Default 1 MiB. */
   buffered?: number;
@@ -62,13 +62,16 @@ export interface ConnectOptions {
 /** Options of a local port. Times in seconds. */
 export interface ListenOptions extends ConnectOptions {
   /**
-   * How long attempts are repeated for a local connection while the server can't be reached (or answers 429, 502, 503 or 504); 0 for
-   * one attempt only. Default 15.
+   * Seconds for which a local connection repeats its attempts while the server can't be reached (or answers 429, 502, 503 or 504);
+   * 0 for one attempt only. Default 15.
    */
   retryFor?: number;
-  /** The longest first pause between attempts. The limit doubles with each pause, up to 30; the pause has a random length. Default 0.5. */
+  /**
+   * Seconds: upper limit of the first pause between attempts. The limit doubles with each pause, up to 30; each pause has a random
+   * length. Default 0.5.
+   */
   retryDelay?: number;
-  /** Most local connections at once; further ones are reset. 0 for no limit. Default 0. */
+  /** Most local connections at once; the listener resets further ones. 0 for no limit. Default 0. */
   maxTunnels?: number;
 }
 

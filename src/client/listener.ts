@@ -31,7 +31,7 @@ export interface ListenerEvents {
  * Listens on a local TCP port (on 127.0.0.1 unless `local` has an address) or a unix socket (for its owner alone), and opens a
  * tunnel for each connection. While the server can't be reached, attempts are repeated for up to `retryFor` seconds.
  *
- * Every program that can connect to the local port uses the credentials in these options.
+ * Every program that can connect to the local port uses the credentials in the options.
  *
  * @throws {TunnelError} WSTUNNEL_OPTION for an invalid option; or the error of `net.Server.listen` (EADDRINUSE, EACCES ...).
  */
@@ -43,14 +43,14 @@ export async function listen(
   const settings = readListen(url, options);
   const where = readLocalAddress(local);
   settings.signal?.throwIfAborted();
-  // A program that ends its side may still wait for the answer.
+  // A program that has ended its side may still wait for the answer.
   const server = createServer({ allowHalfOpen: true, noDelay: true });
   return new Listener(server, await startListening(server, where), settings);
 }
 
 /** A local port with its tunnels, from {@link listen}. */
 export class Listener extends EventEmitter<ListenerEvents> {
-  /** As `net.Server.address()` returns it: for a unix socket its path. */
+  /** As from `net.Server.address()`: for a unix socket, the path. */
   readonly address: AddressInfo | string;
   readonly #server: Server;
   readonly #settings: ListenSettings;
@@ -89,9 +89,9 @@ export class Listener extends EventEmitter<ListenerEvents> {
   }
 
   /**
-   * Accepts no more connections. Accepted connections have `grace` seconds (default 0) to end by themselves. Then pending attempts are
-   * aborted, open tunnels get Close 1001, and tunnels left after `timeout` seconds (default 10) are destroyed. Resolves when all
-   * sockets are freed.
+   * Accepts no more connections. Connections that are already accepted have `grace` seconds (default 0) to end by themselves. Then
+   * pending attempts are aborted, open tunnels get Close 1001, and tunnels left after `timeout` seconds (default 10) are destroyed.
+   * Resolves when all sockets are freed.
    */
   async close({ grace = 0, timeout = 10 }: { grace?: number; timeout?: number } = {}): Promise<void> {
     if (grace > 0) await this.#letEnd(grace);
@@ -106,8 +106,8 @@ export class Listener extends EventEmitter<ListenerEvents> {
   }
 
   async #letEnd(grace: number): Promise<void> {
-    // Connections may still be in the kernel's accept queue, where closing the server would reset them. One event-loop turn accepts
-    // them all; the current turn may be past its poll phase, hence two.
+    // Connections may still be in the kernel's accept queue, and closing the server would reset them. One event-loop turn accepts
+    // all of them; two turns are needed, since the current turn may be past its poll phase.
     await nextTurn();
     await nextTurn();
     this.#server.close();

@@ -25,7 +25,7 @@ import { readTunnelUrl, type TunnelUrl } from './url/tunnel-url.js';
 
 /** The options of `connect()`, with their defaults. Times in seconds. */
 export const CLIENT_OPTIONS = {
-  // headersOf() checks the headers while it reads them.
+  // headersOf() checks the headers while reading them.
   headers: row(checkObject),
   hostHeader: row(checkHost),
   cookies: row((value, name) => {
@@ -33,17 +33,17 @@ export const CLIENT_OPTIONS = {
   }),
   bearer: row(checkSecret),
   basic: row(checkLogin),
-  // noVNC's and websockify's name for bytes; lighttpd answers with it, offered or not.
+  // The name for bytes of noVNC and websockify; lighttpd answers `binary`, offered or not.
   subprotocol: row(checkSubprotocol, 'binary'),
   origin: row(checkText),
   tls: row(checkTls),
-  // readProxy() checks it while it reads it.
+  // readProxy() checks the proxy while reading it.
   proxy: row(() => undefined),
   proxyTls: row(checkTls),
   proxyMode: wordRow(['connect', 'forward'], 'connect'),
-  // As long as a server takes for a slow login and a sleeping backend.
+  // The same time that a server allows for a slow login and a sleeping backend.
   connectTimeout: RULE_OPTIONS.handshakeTimeout,
-  // The server's rows, for the same reasons.
+  // The same rows as for the server, for the same reasons.
   pingInterval: RULE_OPTIONS.pingInterval,
   pongTimeout: RULE_OPTIONS.pongTimeout,
   closeTimeout: RULE_OPTIONS.closeTimeout,
@@ -57,7 +57,7 @@ export const CLIENT_OPTIONS = {
 /** The options of `listen()`. */
 export const LISTENER_OPTIONS = {
   ...CLIENT_OPTIONS,
-  // A server that restarts is back within this time; a person still waits.
+  // A restarting server is back within this time, and a person is still willing to wait.
   retryFor: secondsRow(0, 86_400, 15),
   // A person does not notice this pause.
   retryDelay: secondsRow(0.001, 30, 0.5),
@@ -66,7 +66,7 @@ export const LISTENER_OPTIONS = {
 
 type FilledOptions = Filled<ConnectOptions, typeof CLIENT_OPTIONS>;
 
-/** What opens a tunnel: the options, checked, with their defaults. */
+/** The options for one tunnel, checked and with their defaults. */
 export interface ConnectSettings extends Pick<
   FilledOptions,
   'connectTimeout' | 'pingInterval' | 'pongTimeout' | 'closeTimeout' | 'drainTimeout' | 'buffered'
@@ -85,13 +85,13 @@ export interface ListenSettings
     ConnectSettings,
     Pick<Filled<ListenOptions, typeof LISTENER_OPTIONS>, 'retryFor' | 'retryDelay' | 'maxTunnels'> {}
 
-/** Throws {@link TunnelError} WSTUNNEL_OPTION with the option, the value and the way out. */
+/** Throws {@link TunnelError} WSTUNNEL_OPTION that names the option, the value and the way out. */
 export function readConnect(url: string | URL, options: ConnectOptions): ConnectSettings {
   checkNames(options, OPTIONS_OBJECT, checksOf(CLIENT_OPTIONS));
   return settingsOf(url, options);
 }
 
-/** The same for a listener. */
+/** Like {@link readConnect}, for a listener. */
 export function readListen(url: string | URL, options: ListenOptions): ListenSettings {
   checkNames(options, OPTIONS_OBJECT, checksOf(LISTENER_OPTIONS));
   const { retryFor, retryDelay, maxTunnels } = fill(options, LISTENER_OPTIONS);

@@ -18,10 +18,10 @@ const REASONS: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'the host name lookup failed',
 };
 
-/** For many small files this is twice as fast as `fs/promises`. */
+/** For many small files, twice as fast as `fs/promises`. */
 const readLater = promisify(readFile);
 
-/** The reason of a system error, in words for users. */
+/** The reason of a system error, in plain words. */
 export function reasonOf(error: unknown): string {
   const { code = '' } = (error ?? {}) as NodeJS.ErrnoException;
   return REASONS[code] ?? messageOf(error);
@@ -46,8 +46,8 @@ export async function readTextFileAsync(path: string): Promise<string> {
 }
 
 /**
- * The first line of a file with a secret. Messages name the secret as `what` and never show the path: the user may have given the
- * secret itself in place of the path.
+ * The first line of a file with a secret. Messages call the secret `what` and never contain the path, since the user may have given
+ * the secret itself in place of the path.
  *
  * @throws {CommandError}
  */

@@ -27,7 +27,7 @@ export async function listenCommand(args: string[], io: Io): Promise<number> {
   if (given.has('check-config')) return checkConfig(io, readPlan(given, isForAll));
   if (given.has('daemon') && !io.onReady) {
     if (given.text('log') === '-') throw usageError('--daemon closes standard output: give --log a file');
-    // The channel between the two processes uses the descriptor's number.
+    // The channel between the two processes uses the number of the passed descriptor.
     if ([...given.list('listen'), ...given.positionals].some((text) => text.startsWith('fd:')))
       throw usageError("--daemon can't be combined with a passed socket (fd:3): systemd needs no --daemon");
     const announce = (pid: number) => printMessage(io, `running in the background as process ${pid}`);

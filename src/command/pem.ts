@@ -5,13 +5,13 @@ import { certificatesIn } from '../options/checks/certificates.js';
 import { CommandError, EXIT } from './exit.js';
 import { readTextFile } from './files.js';
 
-/** A certificate with its intermediate certificates, and its key, in PEM form. */
+/** A certificate with its intermediate certificates, and the certificate's key, in PEM form. */
 interface KeyPair {
   readonly cert: string;
   readonly key: string;
 }
 
-/** Reads and checks the files. Without `key`, the certificate's file contains the key, as in websockify. @throws {CommandError} */
+/** Reads and checks the files. Without `key`, the certificate's file must contain the key, as in websockify. @throws {CommandError} */
 export function readKeyPair(
   { cert, key = cert }: { readonly cert: string; readonly key?: string },
   warn: (line: string) => void,

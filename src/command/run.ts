@@ -7,7 +7,7 @@ import { version } from './command-line/version.js';
 
 type Command = (args: string[], io: Io) => Promise<number>;
 
-// Each command is loaded on demand: `connect` needs no Express.
+// Each command is loaded on demand, since `connect` needs no Express.
 const COMMANDS = {
   listen: async (): Promise<Command> => (await import('./listen-command.js')).listenCommand,
   connect: async (): Promise<Command> => (await import('./connect-command.js')).connectCommand,
@@ -30,7 +30,7 @@ async function dispatch(args: readonly string[], io: Io): Promise<number> {
     return EXIT.ok;
   }
   if (isCommand(first)) return (await COMMANDS[first]())(rest, io);
-  // An address is never a bare word, so a word close to a command's name is a misspelt command.
+  // An address is never a bare word, so a word similar to a command's name is a misspelt command.
   const near = /^[a-z]+$/i.test(first) ? nearest(first, Object.keys(COMMANDS)) : undefined;
   if (near !== undefined) throw usageError(`there is no command ${first}; did you mean ${near}?`);
   return (await COMMANDS.listen())([...args], io);

@@ -11,21 +11,21 @@ export type { IncludedText } from './include/read-includes.js';
 export type { LighttpdConf, LighttpdConfOptions } from './lighttpd-conf.js';
 
 /**
- * Reads the wstunnel part of a lighttpd configuration into the options of `wstunnel()`, with lighttpd's defaults: text frames, every
- * origin, no pings, and a tunnel ends after 60 seconds of silence (`server.max-read-idle`); with `wstunnel.ping-interval`, only a
- * tunnel whose client is dead ends. Conditions become rules in the same order, `else` included.
+ * Reads the wstunnel part of a lighttpd configuration into the options of `wstunnel()`, with lighttpd's defaults: text frames,
+ * every origin and no pings. A tunnel ends after 60 seconds of silence (`server.max-read-idle`); with `wstunnel.ping-interval`,
+ * only if the client is dead. Conditions become rules in the same order, `else` included.
  *
- * Throws one {@link TunnelError} WSTUNNEL_OPTION for everything that can't be applied, with a line for each problem: it begins with
- * `file:line:column` and says what to do. Problems are directives that guard or redirect requests (`auth.*`, `url.access-deny`,
- * `ssl.*` ...), `include_shell`, which is never run, and regular expressions that JavaScript reads in another way or that a hostile
- * request could keep busy. `ignore` skips directives on purpose. Directives that do not concern a tunnel (logs, MIME types, the
- * process) are left out and reported to `warn`.
+ * Throws one {@link TunnelError} WSTUNNEL_OPTION for a configuration that can't be applied, with a line for each problem; the line
+ * begins with `file:line:column` and says what to do. Problems are directives that guard or redirect requests (`auth.*`,
+ * `url.access-deny`, `ssl.*` ...), `include_shell`, which is never run, and regular expressions that JavaScript reads in another
+ * way or that a hostile request could keep busy. `ignore` skips directives on purpose. Directives that do not concern a tunnel
+ * (logs, MIME types, the process) are left out and reported to `warn`.
  *
- * `$HTTP["url"]`, `$HTTP["querystring"]` and the keys of `wstunnel.server` are compared with the path (within the mount path) and the
- * query as lighttpd reads them (`server.http-parseopts`): decoded, without `//`, `.` and `..`. The app's own middleware sees the path
- * as it was sent. So where one of these conditions reads the path, a path that is not in its normal form, such as `/desk/%61dmin`, is
- * refused with 403. This behaviour belongs to the objects in `options`: they may be spread and merged, but a copy through JSON or
- * `structuredClone` is read like options written by hand.
+ * `$HTTP["url"]`, `$HTTP["querystring"]` and the keys of `wstunnel.server` are compared with the path (within the mount path) and
+ * the query as lighttpd reads them (`server.http-parseopts`): decoded, without `//`, `.` and `..`. The app's middleware sees the
+ * path as the client sent it. So wherever such a condition reads the path, a path that is not in its normal form, such as
+ * `/desk/%61dmin`, is refused with 403. The objects in `options` carry this behaviour: spreading and merging keep it, but a copy
+ * through JSON or `structuredClone` behaves like options written by hand.
  */
 export function fromLighttpdConf(text: string, options: LighttpdConfOptions = {}): LighttpdConf {
   checkArguments(text, options);
@@ -56,7 +56,7 @@ const OPTIONS: Readonly<Record<keyof LighttpdConfOptions, Check>> = {
   ignore: readDirectiveNames,
 };
 
-/** Checks a list of directive names, and of beginnings of names such as `ssl.*`. */
+/** Checks a list of directive names, which may end with a wildcard, such as `ssl.*`. */
 export function readDirectiveNames(value: unknown, name: OptionRef): void {
   if (!Array.isArray(value)) fail(name, 'must be a list of directives such as "ssl.*"', value);
   for (const one of value as unknown[])

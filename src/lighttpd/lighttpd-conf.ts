@@ -5,9 +5,9 @@ import type { IncludedText } from './include/read-includes.js';
 /** Options of `fromLighttpdConf`. */
 export interface LighttpdConfOptions {
   /**
-   * `true`: includes are read from the disk as lighttpd does, relative paths from the folder of `file`, and `conf-enabled/*.conf` in
-   * alphabetical order. A function: returns the text of `include "path"`, or a list of texts with the names of their files; it gets
-   * the path as the configuration has it, and what it throws is an error at the include. Default: each include is an error.
+   * `true`: includes are read from the disk as lighttpd does, relative paths from the folder of `file`, and `conf-enabled/*.conf`
+   * in alphabetical order. A function: gets the path as written in the configuration, and returns the text of `include "path"`, or
+   * a list of texts with their file names; an exception is reported as an error of the include. Default: each include is an error.
    */
   include?: true | ((path: string) => string | readonly IncludedText[]);
   /** The file name in messages. Default `lighttpd.conf`. */
@@ -15,7 +15,7 @@ export interface LighttpdConfOptions {
   /** The values of `env.NAME`. Default `process.env`. */
   environment?: Readonly<Record<string, string | undefined>>;
   /**
-   * Directives to skip on purpose, because the app does their work: names such as `'auth.require'`, beginnings of names such as
+   * Directives to skip on purpose, because the app replaces them: names such as `'auth.require'`, beginnings of names such as
    * `'ssl.*'`, and `'include_shell'`. Directives of the tunnel itself can't be skipped. Default: none.
    */
   ignore?: readonly string[];
@@ -25,7 +25,7 @@ export interface LighttpdConfOptions {
 
 /** The settings of a lighttpd.conf. */
 export interface LighttpdConf extends ListenAddress {
-  /** For `wstunnel()`. */
+  /** The options for `wstunnel()`. */
   options: TunnelOptions;
   /** lighttpd: `server.document-root`. */
   documentRoot?: string;

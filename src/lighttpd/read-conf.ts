@@ -17,7 +17,7 @@ import type { LighttpdConf } from './lighttpd-conf.js';
 import { problemOf, Problems, type Problem } from './syntax/problems.js';
 import { checkAt, failAt, fileAndLine, type Place, type Source } from './syntax/source.js';
 
-/** How a configuration is read, and for whom. */
+/** How to read a configuration, and for which reader. */
 interface ConfOptions extends Partial<Pick<EvaluationContext, 'environment'>> {
   readonly reader: ConfReader;
   readonly include?: true | EvaluationContext['include'];
@@ -30,7 +30,7 @@ export interface ConfReading {
   readonly problems: readonly Problem[];
   /** In the order of the sources. */
   readonly leftOut: readonly LeftOutDirective[];
-  /** Undefined where there are problems. */
+  /** Undefined if there are problems. */
   readonly conf?: LighttpdConf;
   /** For the command alone. */
   readonly pages?: Pages;
@@ -45,10 +45,10 @@ export interface ConfUser {
   readonly place: string;
 }
 
-/** The defaults of lighttpd that differ from ours. Those of its times are in idle-times.ts. */
+/** The defaults of lighttpd that differ from ours. idle-times.ts has the defaults of lighttpd's times. */
 const LIGHTTPD_DEFAULTS = { frameType: 'text', origins: '*' } as const satisfies RuleOptions;
 
-/** Reads a configuration. Reading continues after a problem, so that all problems are reported. */
+/** Reads a configuration. Reading continues after a problem, so that every problem is reported. */
 export function readConf(text: string, options: ConfOptions): ConfReading {
   const { file = 'lighttpd.conf' } = options;
   const source = { name: file, text };
@@ -65,7 +65,7 @@ export function readConf(text: string, options: ConfOptions): ConfReading {
     const leftOut = leftOutInOrder();
     return all.length > 0 ? { problems: all, leftOut } : { problems: [], leftOut, ...settings };
   } catch (error) {
-    // A limit is exceeded: the problems before it are reported too.
+    // Reading stopped at a size limit: the problems found so far are reported too.
     if (!(error instanceof TunnelError)) throw error;
     return { problems: [...problems.all, problemOf(error)], leftOut: leftOutInOrder() };
   }
@@ -114,7 +114,7 @@ function readSource(
   return { conf: { options: tunnel, ...settings }, ...forCommand };
 }
 
-/** For the command: without a tunnel it has nothing to do. An app may have tunnels that are configured elsewhere. */
+/** For the command: without a backend the command has nothing to serve. An app may have tunnels that are configured elsewhere. */
 function checkHasBackend(root: Block, source: Source): void {
   const servers = everyBlock(root).flatMap(({ settings }) => settings.get('wstunnel.server') ?? []);
   if (!servers.some(({ value }) => value.kind !== 'list' || value.entries.length > 0))

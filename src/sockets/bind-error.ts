@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
- * The true error of a failed bind of a unix socket: libuv reports EACCES, as Windows does, for a folder that does not exist
+ * The true error of a failed bind of a unix socket: for a folder that does not exist, libuv reports EACCES, as Windows does
  * (`uv_pipe_bind`).
  */
 export function bindError(error: unknown, path: string): unknown {

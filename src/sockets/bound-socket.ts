@@ -3,17 +3,17 @@ import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 
 /** A line of /proc/net/unix (proc_net_unix(5)): flags, state and path. */
 const BOUND = /^\w+: \w+ \w+ (\w+) \w+ (\w+) +\d+ (.+)$/gm;
-/** The state of an unconnected socket (SS_UNCONNECTED). An accepted connection is listed with its listener's path, too. */
+/** The state of an unconnected socket (SS_UNCONNECTED). An accepted connection is also listed, under its listener's path. */
 const UNCONNECTED = 1;
 
 /**
  * Has a program bound a socket at this path without listening yet? A connection attempt can't tell such a socket from a stale one.
- * Only Linux lists the paths; elsewhere a program between its `bind` and its `listen` loses its path.
+ * Only Linux lists the paths; on other systems, a program between its `bind` and its `listen` loses its path.
  */
 export function isBound(path: string): boolean {
   const own = realPath(path);
   return [...listOfSockets().matchAll(BOUND)].some(([, flags = '', state = '', listed = '']) => {
-    // A listening socket has a flag (__SO_ACCEPTCON), and would have accepted the connection.
+    // A listening socket has a flag (__SO_ACCEPTCON), and would have accepted the connection attempt.
     if (Number(`0x${flags}`) !== 0 || Number(`0x${state}`) !== UNCONNECTED) return false;
     if (basename(listed) !== basename(own)) return false;
     // A relative path is listed without its folder: assume the same folder.

@@ -1,15 +1,15 @@
 /**
- * The longest path of a unix socket, in bytes: `sun_path` without its final NUL. Node 20 truncates a longer path silently, and so
- * listens at, or connects to, a different path. On Windows, pipes have no such limit.
+ * The longest path of a unix socket, in bytes: `sun_path` without the final NUL. Node 20 truncates a longer path silently, and then
+ * listens at, or connects to, a different path. Pipes on Windows have no such limit.
  */
 const MAX_SOCKET_PATH = process.platform === 'win32' ? Infinity : process.platform === 'linux' ? 107 : 103;
 
-/** The limit that works on every system (macOS has the lowest one), so that settings for `listen` are portable. */
+/** The limit that works on every system (the one of macOS is the lowest), so that settings for `listen` are portable. */
 export const PORTABLE_SOCKET_PATH = 103;
 
 /**
- * Is this the name of an abstract socket (unix(7)) rather than a path? Written `@name`, as in `ss` and systemd, or with the kernel's
- * leading NUL. A file of that name is written `./@name`.
+ * Is the text the name of an abstract socket (unix(7)) rather than a path? The name is written `@name`, as in `ss` and systemd, or
+ * with the kernel's leading NUL. A file of that name is written `./@name`.
  */
 export function isAbstractSocket(path: string): boolean {
   return path.startsWith('@') || path.startsWith('\0');
@@ -20,12 +20,12 @@ export function normalizeSocketPath(path: string): string {
   return path.replace(/^\0/, '@');
 }
 
-/** The path for Node's `net`. Node 20 (libuv below 1.47) pads an abstract name with NULs, which is a different name for the kernel. */
+/** The path for Node's `net`. Node 20 (libuv below 1.47) pads an abstract name with NULs: to the kernel, a different name. */
 export function kernelPath(path: string): string {
   return path.replace(/^@/, '\0');
 }
 
-/** Why a path can't be a target (a clause that begins with "must"); undefined for a valid one. */
+/** Why a path can't be a target (a clause that begins with "must"); undefined for a valid path. */
 export function targetPathFault(path: string): string | undefined {
   if (isAbstractSocket(path) && process.platform !== 'linux')
     return 'must be a path: abstract sockets exist on Linux only (write ./@name for a file of that name)';
@@ -34,8 +34,8 @@ export function targetPathFault(path: string): string | undefined {
 }
 
 /**
- * Why a server must not listen at a path; undefined for a valid path. An abstract socket has neither mode nor owner: every program in
- * the network namespace could connect. A socket with a path is protected by its mode and by its folder.
+ * Why a server must not listen at a path; undefined for a valid path. An abstract socket has neither mode nor owner: every program
+ * in the network namespace could connect. A socket with a path is protected by the modes of the socket and the folder.
  */
 export function listenPathFault(path: string, limit = MAX_SOCKET_PATH): string | undefined {
   if (isAbstractSocket(path))

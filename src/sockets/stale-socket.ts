@@ -3,18 +3,21 @@ import { lstatSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { isBound } from './bound-socket.js';
 
-/** Time limit for a listener to accept a connection, in ms. With a full backlog, Linux fails at once (EAGAIN); other systems wait. */
+/**
+ * Time limit for a listener to accept a connection, in ms. If the listener's backlog is full, Linux fails at once (EAGAIN); other
+ * systems wait.
+ */
 const PROBE_TIMEOUT = 1000;
 
 /** In ms. A lock lives for one probe and a few system calls: an older lock was left by a killed process. */
 const MAX_LOCK_AGE = 10 * PROBE_TIMEOUT;
-/** The prefix of our locks' link target; a file without it at a lock's path is not ours. */
+/** The prefix of our locks' link target; any other file at a lock's path is not ours. */
 const LOCK_OWNER = 'wstunnel-';
 
 /**
- * Calls `listen`, which listens at the path. If the path is in use by a stale socket (left by a killed program, nothing listens on it),
- * removes the socket and calls `listen` again. If several processes do so at the same time, one succeeds, and the others fail with
- * EADDRINUSE.
+ * Calls `listen`, which listens at the path. If the path is in use by a stale socket (left by a killed program; no program listens
+ * on it), removes the socket and calls `listen` again. If several processes call this function at the same time, one succeeds, and
+ * the others fail with EADDRINUSE.
  */
 export async function listenAtPath(path: string, listen: () => Promise<void>): Promise<void> {
   try {
@@ -38,21 +41,21 @@ export async function listenAtPath(path: string, listen: () => Promise<void>): P
   }
 }
 
-/** Is this a socket on which no program listens? False for any other kind of file. */
+/** Is the file a socket on which no program listens? False for any other kind of file. */
 export async function isStaleSocket(path: string): Promise<boolean> {
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
   return (await connectError(path)) === 'ECONNREFUSED' && !isBound(path);
 }
 
-/** Distinguishes a file from a later file at the same path. It includes the ctime, as file systems reuse inode numbers. */
+/** Distinguishes a file from a later file at the same path. The identity includes the ctime, since file systems reuse inode numbers. */
 function identityOf(path: string): string | undefined {
   const found = lstatSync(path, { throwIfNoEntry: false, bigint: true });
   return found && [found.dev, found.ino, found.ctimeNs].join(' ');
 }
 
 /**
- * The lock is a dangling symbolic link: creating one is atomic, includes its content, and fails if the path exists. Undefined if another
- * process holds the lock.
+ * The lock is a dangling symbolic link: the creation is atomic, includes the content, and fails if the path exists. Undefined if
+ * another process holds the lock.
  */
 function acquireLock(path: string): { isHeld: () => boolean; release: () => void } | undefined {
   const owner = `${LOCK_OWNER}${process.pid}-${randomUUID()}`;
@@ -72,11 +75,11 @@ function acquireLock(path: string): { isHeld: () => boolean; release: () => void
   };
 }
 
-/** Judged by age, not by pid: the owner may run in another container with its own pids. */
+/** By age, not by pid: the owner may run in another container with its own pids. */
 function isAbandoned(lock: string): boolean {
   const found = lstatSync(lock, { throwIfNoEntry: false });
   if (!found || ownerOf(lock)?.startsWith(LOCK_OWNER) !== true) return false;
-  // The absolute value: after the clock was set back, the time is in the future.
+  // The absolute value, since after the clock was set back the time is in the future.
   return Math.abs(Date.now() - found.mtimeMs) > MAX_LOCK_AGE;
 }
 
@@ -88,7 +91,7 @@ function ownerOf(lock: string): string | undefined {
   }
 }
 
-/** The error code of a connection attempt to a socket; empty where a program listens, or may listen. */
+/** The error code of a connection attempt to a socket; empty if a program listens, or may listen. */
 function connectError(path: string): Promise<string> {
   return new Promise((resolve) => {
     const probe = connect({ path, timeout: PROBE_TIMEOUT });

@@ -1,6 +1,9 @@
 import type { Server } from 'node:net';
 
-/** Calls `start`, which makes the server listen. Resolves once it listens, rejects if it fails; removes its own event listeners. */
+/**
+ * Calls `start`, which makes the server listen. Resolves once the server listens, rejects if the start fails; removes its own event
+ * listeners.
+ */
 export function untilListening(server: Server, start: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const isListening = () => {

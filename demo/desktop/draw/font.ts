@@ -5,11 +5,11 @@ import { toSegment } from './shapes.js';
 import type { Mask, Surface } from './surface.js';
 
 export interface FontStyle {
-  /** Height of a capital, in pixels. */
+  /** Height of a capital letter, in pixels. */
   readonly cap: number;
   /** Half the width of a stroke, in pixels. */
   readonly stroke: number;
-  /** Width of a cell, for text of equal width. */
+  /** Width of a cell, for monospaced text. */
   readonly cell?: number;
 }
 
@@ -30,7 +30,7 @@ export class Font {
 
   constructor(readonly style: FontStyle) {}
 
-  /** Draws with the baseline's pixels in row `baseline`; returns where the next letter would begin. */
+  /** Draws a text with its baseline in the pixel row `baseline`; returns the x of the next letter. */
   draw(surface: Surface, x: number, baseline: number, text: string, color: number): number {
     let pen = x;
     for (const character of text) {

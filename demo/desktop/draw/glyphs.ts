@@ -1,6 +1,6 @@
-// The strokes of the font, on a grid: capitals stand on y = 14 and reach y = 0, small letters reach y = 4 and
-// hang down to y = 18. Strokes are parted by ';'. A stroke is a row of points 'x,y' and arcs
-// '@cx,cy,rx,ry,from,to' (degrees, clockwise from the right); '*x,y' is a dot.
+// The strokes of the font, on a grid: capital letters reach from y = 14 up to y = 0, small letters reach up to y = 4 and down to
+// y = 18. Strokes are separated by ';'. A stroke is a row of points 'x,y' and arcs '@cx,cy,rx,ry,from,to' (degrees, clockwise from
+// the right); '*x,y' is a dot.
 
 const small: Record<string, string> = {
   a: '0.6,5.8 @3.5,6.8,3.5,2.8,205,360 7,14; 7,9 3,9 @3,11.5,3,2.5,270,90 4,14 7,12',
@@ -113,7 +113,7 @@ const marks: Record<string, string> = {
 
 export const proportional: Readonly<Record<string, string>> = { ...small, ...capitals, ...digits, ...marks };
 
-/** Letters too thin or too wide for a cell of equal width are drawn anew for it. */
+/** Other shapes for letters that are too thin or too wide for a cell of monospaced text. */
 export const monospaced: Readonly<Record<string, string>> = {
   ...proportional,
   i: '0.4,4 3.5,4 3.5,14; 0,14 7,14; *3.5,0.6',

@@ -1,7 +1,7 @@
 /**
- * A map from the font's grid to pixels that puts each of `lines` on the middle of a pixel and stretches what lies
- * between, so that stems and bars are one crisp column or row. `origin` is the grid's place of pixel 0. When
- * `balanced`, a line in the very middle stays there: both halves get the same number of pixels.
+ * A map from the font's grid to pixels: puts each of `lines` on the middle of a pixel and stretches the space in between, so that
+ * stems and bars are one crisp column or row. `origin` is the grid position of pixel 0. With `balanced`, a line in the exact middle
+ * stays there: both halves get the same number of pixels.
  */
 export function hint(
   lines: readonly number[],

@@ -6,14 +6,14 @@ export interface Point {
 export interface Outline {
   readonly strokes: readonly (readonly Point[])[];
   readonly dots: readonly Point[];
-  /** Where stems, bars and the extremes of curves lie: the font puts these on whole pixels. */
+  /** The positions of stems, bars and the extremes of curves, which the font puts on whole pixels. */
   readonly stems: readonly number[];
   readonly bars: readonly number[];
 }
 
 /** Degrees between two points of a flattened arc. */
 const STEP = 15;
-/** Above 2, a curve is squarer than an ellipse, which reads better at small sizes. */
+/** Above 2, a curve is squarer than an ellipse and easier to read at small sizes. */
 const SQUARENESS = 2.3;
 
 function onArc(cx: number, cy: number, rx: number, ry: number, degrees: number): Point {

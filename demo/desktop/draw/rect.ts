@@ -43,7 +43,7 @@ export function union(a: Rect, b: Rect): Rect {
   return rect(x, y, Math.max(right(a), right(b)) - x, Math.max(bottom(a), bottom(b)) - y);
 }
 
-/** The parts of `a` outside `hole` (which must lie within `a`): at most four. */
+/** The parts of `a` outside `hole` (which must be inside `a`): at most four. */
 export function subtract(a: Rect, hole: Rect): Rect[] {
   return [
     rect(a.x, a.y, a.width, hole.y - a.y),

@@ -1,7 +1,7 @@
 import { area, covers, intersect, subtract, union, type Rect } from './rect.js';
 
 const MAX_RECTS = 16;
-/** How much larger than its parts a merged rectangle may be. */
+/** The largest area of a merged rectangle, relative to its parts. */
 const SLACK = 1.25;
 
 /** Dirty rectangles, merged when they are added: a slow viewer uses a bounded amount of memory. */

@@ -8,7 +8,7 @@ export interface Shape {
   readonly distance: Distance;
 }
 
-// Math.hypot() guards against overflow and is many times slower, which counts with every pixel.
+// Math.hypot() guards against overflow and is many times slower: too slow for a call per pixel.
 export const length = (dx: number, dy: number): number => Math.sqrt(dx * dx + dy * dy);
 
 export function toSegment(x: number, y: number, x0: number, y0: number, x1: number, y1: number): number {

@@ -1,9 +1,9 @@
 import { bottom, intersect, rect, right, type Rect } from './rect.js';
 import type { Distance } from './shapes.js';
 
-/** `alpha` runs from 0 to 255. */
+/** Mixes two colours; `alpha` is 0 to 255. */
 export function blend(under: number, over: number, alpha: number): number {
-  // 255 becomes 256, so that dividing by 256 leaves an opaque colour as it is.
+  // Maps 255 to 256, so that after the division by 256 an opaque colour is unchanged.
   const a = alpha + (alpha >> 7);
   const b = 256 - a;
   const redBlue = (((under & 0xff00ff) * b + (over & 0xff00ff) * a) >>> 8) & 0xff00ff;
@@ -51,7 +51,7 @@ export class Surface {
     this.data[at] = blend(this.data[at] ?? 0, color, Math.min(alpha, 255));
   }
 
-  /** Fills the inside of a shape, its edge smooth; `opacity` runs from 0 to 1. */
+  /** Fills a shape, with a smooth edge; `opacity` is 0 to 1. */
   shape(shape: { bounds: Rect; distance: Distance }, color: number, opacity = 1): void {
     const clip = intersect(shape.bounds, this.bounds);
     if (clip === undefined) return;
@@ -70,7 +70,7 @@ export class Surface {
     }
   }
 
-  /** Copies the part of `from` (its corner put at left, top) that lies within `clip`. */
+  /** Copies `from` to the position (left, top), clipped to `clip`. */
   copy(from: Surface, left: number, top: number, clip: Rect): void {
     const placed = intersect(rect(left, top, from.width, from.height), clip);
     const where = placed && intersect(placed, this.bounds);

@@ -12,7 +12,7 @@ const OUTLINE = 1.15;
 const FILL = 0x1b2130;
 const EDGE = 0xffffff;
 
-/** An arrow, its tip at the origin. */
+/** An arrow with its tip at the origin. */
 const ARROW = [
   [0, 0],
   [0, 15.6],

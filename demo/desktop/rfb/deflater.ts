@@ -3,7 +3,7 @@ import { constants, createDeflate } from 'node:zlib';
 const LEVEL = 3;
 
 /**
- * The zlib stream of a viewer: each rectangle continues the stream of the rectangle before.
+ * The zlib stream of a viewer: each rectangle continues the stream of the previous rectangle.
  * https://github.com/rfbproto/rfbproto/blob/master/rfbproto.rst#zlib-encoding
  */
 export class Deflater {
@@ -12,11 +12,11 @@ export class Deflater {
 
   constructor() {
     this.#stream.on('data', (part: Buffer) => this.#out.push(part));
-    // Closing the stream during a write fails that write; the viewer is disconnected by then.
+    // Closing the stream fails a pending write, but the viewer is already disconnected.
     this.#stream.on('error', () => undefined);
   }
 
-  /** Call it again only after the result: one write at a time. */
+  /** One write at a time: call again only after the result. */
   async deflate(bytes: Buffer): Promise<Buffer> {
     await new Promise<void>((done) => {
       this.#stream.write(bytes);

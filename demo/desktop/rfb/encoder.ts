@@ -29,7 +29,7 @@ export class Encoder {
     this.#owesCursor = encodings.includes(CURSOR);
   }
 
-  /** Copies the pixels before it returns: later changes belong to the next update. */
+  /** Copies the pixels before returning: later changes belong to the next update. */
   async update(surface: Surface, parts: readonly Rect[]): Promise<Buffer> {
     const encoding = this.#encoding;
     const pixels = parts.map((part) => ({ part, bytes: this.#translator.pixels(surface, part) }));

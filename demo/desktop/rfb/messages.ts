@@ -12,7 +12,7 @@ export type ClientMessage =
 
 const MAX_ENCODINGS = 1024;
 const MAX_CUT_TEXT = 64 * 1024;
-/** A longer text is cut, up to MAX_SKIPPED bytes; a still longer text is a protocol error. */
+/** A longer text is cut; a text above this limit, in bytes, is a protocol error. */
 const MAX_SKIPPED = 16 * 1024 * 1024;
 
 /** https://www.rfc-editor.org/rfc/rfc6143#section-7.5 */
@@ -44,7 +44,7 @@ export async function readMessage(reader: ByteReader): Promise<ClientMessage> {
     case 6:
       return { type: 'ClientCutText', text: await cutText(reader) };
     default:
-      // The length of an unknown message is unknown: no later message can be found.
+      // The length of an unknown message is unknown, so no later message can be found.
       throw new ProtocolError(`message type ${type}`);
   }
 }

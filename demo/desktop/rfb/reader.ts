@@ -6,7 +6,7 @@ export class ProtocolError extends Error {}
 const MAX_READ = 64 * 1024;
 
 /**
- * Reads a given number of bytes from a socket. It buffers one chunk at most: between reads, the socket is paused.
+ * Reads a given number of bytes from a socket. At most one chunk is buffered: between reads, the socket is paused.
  */
 export class ByteReader {
   readonly #chunks: AsyncIterator<Buffer, undefined>;

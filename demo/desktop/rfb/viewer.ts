@@ -25,7 +25,7 @@ export class Viewer implements Watcher {
       if (this.socket.writableLength < MAX_QUEUED) this.socket.write(serverCutText(text));
     },
   });
-  /** The area of the requests that are not answered yet. */
+  /** The area of all unanswered requests. */
   #wanted: Rect | undefined;
   #isSending = false;
 
@@ -46,7 +46,7 @@ export class Viewer implements Watcher {
     }
     const { screen } = this.stage.scene;
     this.socket.write(serverInit(screen.width, screen.height, this.name));
-    // The first update has the whole screen, even if the first request is incremental.
+    // The first update contains the whole screen, even if the first request is incremental.
     this.#dirty.add(screen.bounds);
     this.stage.join(this);
     try {

@@ -66,7 +66,7 @@ export class Clipboard extends Window {
   #rows(columns: number): string[] {
     if (this.#text === '') return ['Text that you send appears here.'];
     const visible = legible(this.#text.slice(0, columns * ROWS + 1));
-    // At a blank if there is one, otherwise anywhere.
+    // Breaks the row at a blank if there is one, else anywhere.
     const row = new RegExp(`.{1,${columns}}(?= |$)|.{1,${columns}}`, 'g');
     const rows = visible
       .split('\n')

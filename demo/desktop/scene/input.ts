@@ -28,9 +28,9 @@ export interface Input {
 
 interface Grip {
   readonly window: Window;
-  /** The button went down on the title: the window follows the pointer. */
+  /** The button went down on the title: the window moves with the pointer. */
   readonly moves: boolean;
-  /** Where in the window the button went down. */
+  /** The position in the window where the button went down. */
   readonly dx: number;
   readonly dy: number;
 }
@@ -82,7 +82,7 @@ function release(scene: Scene, input: Input): void {
   scene.hover(input.x, input.y);
 }
 
-/** Keys go to the terminal, the only window with text input. The terminal comes to the front. */
+/** Keys go to the terminal, the only window with text input, and bring the terminal to the front. */
 export function key(scene: Scene, input: Input, pressed: Key, isDown: boolean): void {
   if (pressed.kind === 'control') input.control = isDown;
   if (!isDown || pressed.kind === 'control' || pressed.kind === 'other') return;

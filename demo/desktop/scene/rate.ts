@@ -1,6 +1,6 @@
-/** Weight of the newest sample: at 12 samples a second, the figure follows within half a second. */
+/** Weight of the newest sample: at 12 samples a second, the rate adapts within half a second. */
 const WEIGHT = 0.2;
-/** Milliseconds. The desktop stops without viewers: bytes of a longer gap are not counted in the rate. */
+/** Milliseconds. The desktop stops without viewers: bytes of a longer gap do not count in the rate. */
 const MAX_GAP = 1000;
 
 /** Bits per second, from a growing total of bytes. */

@@ -11,7 +11,7 @@ import { Traffic, type Carried } from './traffic.js';
 import { wallpaper } from './wallpaper.js';
 import type { Window } from './window.js';
 
-/** Pixels of a dragged window that stay on the screen. */
+/** Pixels of a dragged window that always stay on the screen. */
 const HOLD = 64;
 
 /** The desktop: a stack of windows. Only changed parts are composed again. */
@@ -25,7 +25,7 @@ export class Scene {
   readonly #stack: Window[];
   readonly #stale = new Region();
 
-  /** `carried`: the bytes for the traffic chart. */
+  /** `carried`: the byte counts for the traffic chart. */
   constructor(
     width: number,
     height: number,

@@ -1,5 +1,5 @@
-/** A viewer, as windows and buttons know it: who holds a button or a pen, and who gets copied text. */
+/** A viewer, as windows and buttons see it: the holder of a button or a pen, and the receiver of copied text. */
 export interface Seat {
-  /** Puts text on this viewer's clipboard. */
+  /** Puts text on the viewer's clipboard. */
   readonly giveText: (text: string) => void;
 }

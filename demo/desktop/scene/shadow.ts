@@ -37,7 +37,7 @@ export class Shadow {
     }
   }
 
-  /** Darkens the surroundings of a window at left, top. Of its inside, only the corners change. */
+  /** Darkens the surroundings of a window at (left, top). Inside the window, only the corners change. */
   cast(surface: Surface, left: number, top: number, clip: Rect): void {
     const where = intersect(rect(left - REACH, top - REACH, this.#width, this.height + 2 * REACH), clip);
     if (where === undefined) return;

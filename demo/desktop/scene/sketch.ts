@@ -11,7 +11,7 @@ export const inks = [palette.ink, palette.blue, palette.mint, palette.amber, pal
 const BRUSH = 4.5;
 const HINT = 'Draw here with the pointer';
 
-/** A sheet of paper. Each viewer has a pen; all pens have the colour that was chosen last. */
+/** A sheet of paper. Each viewer has a pen; all pens use the colour that was chosen last. */
 export class Sketch extends Window {
   readonly #canvas = within(layout.sketch, layout.canvas);
   readonly #swatches = layout.swatches.map((swatch) => within(layout.sketch, swatch));

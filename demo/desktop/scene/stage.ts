@@ -9,7 +9,7 @@ export interface Watcher {
   damaged(parts: readonly Rect[]): void;
 }
 
-/** Updates the scene while there are viewers. */
+/** Updates the scene while viewers are connected. */
 export class Stage {
   readonly #watchers = new Set<Watcher>();
   #ticker: NodeJS.Timeout | undefined;

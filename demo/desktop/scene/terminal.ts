@@ -56,7 +56,7 @@ export class Terminal extends Window {
     this.#isStale = true;
   }
 
-  /** Many keys may arrive between two updates: the rows are laid out once for all of them. */
+  /** Many keys may arrive between two updates, so the rows are laid out once for all of them. */
   override settle(): void {
     if (this.#isStale) this.#refresh(Date.now());
     this.#isStale = false;
@@ -143,7 +143,7 @@ export class Terminal extends Window {
   }
 
   #refresh(now: number): void {
-    // The caret may be after the last character: a blank there makes a row for the caret.
+    // The caret may be after the last character: the added blank makes a row for the caret.
     const input = wrap(this.#prompt(`${this.#line.text} `), this.#columns);
     const all = [...this.#rows, ...input];
     const start = Math.max(0, all.length - this.#visible - this.#scroll);

@@ -5,7 +5,7 @@ import { fonts, light, palette } from './theme.js';
 import { Window } from './window.js';
 
 const READOUT_TICKS = 6;
-/** The smallest scale of the chart, in bits per second: a mouse move stays small. */
+/** The smallest scale of the chart, in bits per second, so that the traffic of a mouse move looks small. */
 const LEAST_SCALE = 20_000;
 
 /** The bytes that a tunnel has carried so far, from the browser and to the browser. */
@@ -116,7 +116,7 @@ export class Traffic extends Window {
           this.surface.mix(plot.x + at, y, color, Math.round(tint * (0.12 + fade) * 255));
         }
       });
-      // A shape for each pair of columns would draw the joints twice: each column takes the nearest piece.
+      // One shape for each pair of columns would draw the joints twice: each column uses the nearest segment.
       values.forEach((value, at) => {
         this.#drawColumn(at, values[at - 1] ?? value, value, values[at + 1] ?? value, color);
       });

@@ -38,7 +38,7 @@ function sky(height: number): number {
   return color;
 }
 
-/** The line of a range of hills at `x` (0 to 1), as a part of the screen's height. */
+/** The height of a range of hills at `x` (0 to 1), as a fraction of the screen's height. */
 function crest({ height, swell, phase }: Ridge, x: number): number {
   const wave =
     Math.sin(x * 5.1 + phase) * 0.6 +
@@ -47,7 +47,7 @@ function crest({ height, swell, phase }: Ridge, x: number): number {
   return height - swell * wave;
 }
 
-/** Dusk over hills. Drawn once. */
+/** A picture of hills at dusk, drawn once. */
 export function wallpaper(width: number, height: number): Surface {
   const surface = new Surface(width, height);
   for (let y = 0; y < height; y++) {

@@ -36,7 +36,7 @@ function corners(width: number, height: number): Corner[] {
   return found;
 }
 
-/** A window keeps its picture: moving a window draws nothing. */
+/** A window keeps its picture, so that moving the window draws nothing. */
 export abstract class Window {
   readonly surface: Surface;
   readonly buttons: Button[] = [];
@@ -80,7 +80,7 @@ export abstract class Window {
     return y < TITLE_HEIGHT;
   }
 
-  /** Called about ten times a second while there are viewers. */
+  /** Called about ten times a second while viewers are connected. */
   tick?(now: number): void;
 
   wheel?(rows: number): void;

@@ -1,4 +1,4 @@
-// A relay that does once what none may do, for the bench's own test: WSTUNNEL_DAMAGE says what.
+// A relay for the bench's own test: damages one chunk, in the way that WSTUNNEL_DAMAGE names.
 import { Buffer } from 'node:buffer';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';

@@ -1,4 +1,4 @@
-// The relay that is measured: the built package in a real Express 5 app. `--bare` has no Express, `--session` a login.
+// The relay under measurement: the built package in a real Express 5 app. `--bare`: without Express; `--session`: with a login.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';

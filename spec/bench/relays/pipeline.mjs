@@ -1,4 +1,4 @@
-// No WebSocket at all: the limit of what Node's streams can carry.
+// A relay without WebSocket: the limit of Node's streams.
 import { readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import process from 'node:process';

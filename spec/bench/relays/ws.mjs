@@ -1,4 +1,4 @@
-// What one would write with `ws` in five minutes: each message is a write, each chunk a message.
+// A relay as a developer would write it with `ws` in five minutes: each message is a write, each chunk a message.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';

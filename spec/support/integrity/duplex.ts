@@ -1,12 +1,12 @@
 import { Duplex } from 'node:stream';
 import type { Random } from '../random.js';
 
-/** Bytes that a pair buffers before a write has to wait. */
+/** Bytes that a pair buffers before it delays the next write. */
 const MOST_HELD = 200_000;
 
 /**
- * Two connected streams that are not sockets: each keeps the buffers of its writes for a while after it has reported
- * the writes as done. Code that writes to these buffers in the meantime, or frees them, corrupts the stream.
+ * Two connected streams that are not sockets. Each stream reports a write as done some event-loop turns before it delivers the
+ * bytes: code that changes or frees the buffer in the meantime corrupts the stream.
  */
 export function holdingPair(random: Random): [HoldingDuplex, HoldingDuplex] {
   const [one, other] = [new HoldingDuplex(random), new HoldingDuplex(random)];
@@ -54,7 +54,7 @@ export class HoldingDuplex extends Duplex {
     done(error);
   }
 
-  /** Some turns of the event loop later. */
+  /** Delivers the next chunk some event-loop turns later. */
   #hand(): void {
     if (this.#handing) return;
     this.#handing = true;
@@ -75,7 +75,7 @@ export class HoldingDuplex extends Duplex {
     const chunk = this.#held.shift();
     if (chunk) {
       this.#heldBytes -= chunk.length;
-      // A copy: what the reader does to it is the reader's own matter.
+      // A copy, which the reader may change.
       this.#wanted = this.push(Buffer.from(chunk));
       const waiting = this.#waiting;
       this.#waiting = undefined;

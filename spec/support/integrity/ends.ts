@@ -3,19 +3,19 @@ import type { Random } from '../random.js';
 import { BLOCK, StreamCheck, StreamSource, tunnelOf, type StreamName } from './stream.js';
 import { deferred } from '../wait.js';
 
-/** How much a tunnel carries each way. */
+/** The amount of data that a tunnel carries in each direction. */
 export interface Load {
   readonly seed: number;
   readonly up: number;
   readonly down: number;
-  /** No write or frame is longer. */
+  /** The size of the largest write or frame. */
   readonly largest: number;
   readonly text?: boolean;
 }
 
 const MASKS = [0, 0x0a0b0c0d, 0xffffffff];
 
-/** Writes all of it in pieces of random sizes, waiting where the stream is full and at times for no reason. */
+/** Writes `length` bytes in pieces of random sizes; waits while the stream is full, and sometimes pauses at random. */
 async function writeAll(
   to: Duplex,
   source: StreamSource,
@@ -42,7 +42,7 @@ function drained(to: Duplex): Promise<void> {
   });
 }
 
-/** A few turns of the event loop, or some milliseconds. */
+/** Waits for an event-loop turn, or some milliseconds. */
 function pause(random: Random): Promise<void> {
   return new Promise((resolve) => {
     if (random.oneIn(4)) setTimeout(resolve, random.between(1, 6));
@@ -62,7 +62,7 @@ function readSlowly(from: Duplex, random: Random, read: (chunk: Buffer) => void)
   });
 }
 
-/** A client's frame around the bytes, with any mask. */
+/** A client's frame with the payload and a random mask. */
 export function maskedFrame(random: Random, opcode: number, payload: Buffer, final = true): Buffer {
   const { length } = payload;
   const extended = length < 126 ? 0 : length < 65_536 ? 2 : 8;
@@ -79,7 +79,7 @@ export function maskedFrame(random: Random, opcode: number, payload: Buffer, fin
   return frame;
 }
 
-/** The frames of a server, however they are cut: payload to `payload`, control frames whole to `control`. */
+/** Parses a server's frames, however the bytes are cut: `payload` gets payload, `control` gets whole control frames. */
 export class ServerFrames {
   #header = Buffer.alloc(0);
   #left = 0;
@@ -131,8 +131,8 @@ export class ServerFrames {
 const codeOf = (payload: Buffer) => (payload.length < 2 ? 1005 : payload.readUInt16BE());
 
 /**
- * The client's end of a tunnel after the 101: sends its stream in frames of random sizes, some of them fragmented and
- * with PINGs between, and checks the bytes received. Resolves to the server's Close; rejects at a wrong byte.
+ * The client's end of a tunnel after the 101: sends the client's stream in frames of random sizes, some fragmented and with PINGs
+ * in between, and checks the received bytes. Resolves to the server's Close; rejects at a wrong byte.
  */
 export async function runClient(
   socket: Duplex,
@@ -195,7 +195,7 @@ export async function runClient(
   return code;
 }
 
-/** The backend's end of a tunnel: reads the tunnel's number from the first block, and sends that tunnel's stream. */
+/** The backend's end of a tunnel: reads the tunnel's number from the first block, and sends the backend's stream of that tunnel. */
 export async function runBackend(
   socket: Duplex,
   load: Load,

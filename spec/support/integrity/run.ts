@@ -19,7 +19,7 @@ export interface RunResult {
   readonly served: readonly number[];
 }
 
-/** The backend ends odd tunnels, the client even ones. */
+/** The backend ends odd tunnels, the client even tunnels. */
 const backendEnds = (tunnel: number) => tunnel % 2 === 1;
 
 /** Runs many tunnels at once, each with a stream per direction; rejects with the seed at the first wrong byte. */
@@ -46,7 +46,7 @@ export async function runTunnels({
     return runClient(socket, tunnel, load, own, !backendEnds(tunnel));
   });
   try {
-    // The error of a backend is more telling than that of its client, which only lost the connection.
+    // The backend's error says more than the client's, which is only a lost connection.
     const codes = await Promise.all(clients).catch(async (error: unknown) => {
       const wrong = (await Promise.allSettled(served)).find(({ status }) => status === 'rejected');
       throw wrong ? new Error(`${String(error)}; ${String((wrong as PromiseRejectedResult).reason)}`) : error;

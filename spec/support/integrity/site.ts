@@ -94,7 +94,7 @@ function dialTransport(
   return transport === 'duplex' ? own : connectTls({ ...tls, socket: own });
 }
 
-/** Sends the handshake and waits for the 101; bytes after it are put back into the stream. */
+/** Sends the handshake and waits for the 101; puts later bytes back into the stream. */
 export async function upgradeOn(socket: Duplex, path = '/tunnel'): Promise<void> {
   if ('rstCode' in socket) {
     const [headers] = (await once(socket, 'response')) as [Record<string, unknown>];

@@ -5,7 +5,7 @@ export interface StreamName {
   readonly seed: number;
   readonly tunnel: number;
   readonly direction: 'up' | 'down';
-  /** Text in place of any bytes: valid UTF-8, with characters of every length. */
+  /** Text instead of random bytes: valid UTF-8, with characters of every length. */
   readonly text?: boolean;
 }
 
@@ -13,13 +13,13 @@ export const BLOCK = 1024;
 const HEAD = 32;
 const CHARACTERS = ['a', 'Z', '0', 'é', 'ß', '€', '漢', '🐘', '\u{10ffff}'].map((one) => Buffer.from(one));
 
-/** `<u 00000012 0000000003 seed>`: found wherever a block of another place or tunnel has strayed to. */
+/** `<u 00000012 0000000003 seed>`: identifies a block that arrives at the wrong place or in the wrong tunnel. */
 function headOf({ seed, tunnel, direction }: StreamName, index: number): string {
   const text = `<${direction[0]} ${String(tunnel).padStart(8, '0')} ${String(index).padStart(9, '0')} `;
   return `${text}${seed.toString(16).padStart(8, '0')}>`.padEnd(HEAD);
 }
 
-/** The tunnel named in a block; undefined where the bytes do not start a block. */
+/** The tunnel named in a block; undefined if the bytes do not start with a block. */
 export function tunnelOf(start: Buffer): number | undefined {
   const known = /^<[ud] (\d{8}) /.exec(start.toString('latin1', 0, HEAD));
   return known ? Number(known[1]) : undefined;
@@ -38,7 +38,7 @@ function fillBlock(name: StreamName, index: number, block: Buffer): void {
   block.fill('.', at);
 }
 
-/** The stream from its first byte on, as long as it is asked for more. */
+/** The bytes of a stream, from the first byte on, without an end. */
 export class StreamSource {
   position = 0;
   readonly #name: StreamName;
@@ -71,7 +71,7 @@ export class StreamCheck {
     this.#source = new StreamSource(name);
   }
 
-  /** Number of bytes received so far, all of them correct. */
+  /** Number of correct bytes received so far. */
   get position(): number {
     return this.#source.position;
   }

@@ -22,7 +22,7 @@ const ALTERNATIVES = {
     'give only one of the options bearer and basic, a user in the URL, and an Authorization header',
 } as const;
 
-/** The headers of the handshake, without its key. Throws {@link TunnelError} WSTUNNEL_OPTION, without values, which may be secret. */
+/** The headers of the handshake, without its key. Throws {@link TunnelError} WSTUNNEL_OPTION, without the values, which may be secret. */
 export function headersOf(
   options: ConnectOptions,
   offered: readonly string[],
@@ -60,7 +60,7 @@ export function checkHost(value: unknown, name: OptionRef): void {
   if (!isHost) fail(name, 'must be a host or host:port', value);
 }
 
-/** RFC 6455 section 4.1 item 10: different tokens. An empty list offers no subprotocol. */
+/** RFC 6455 section 4.1 item 10: the tokens must differ. An empty list offers no subprotocol. */
 export function checkSubprotocol(value: unknown, name: OptionRef): void {
   const all = (Array.isArray(value) ? value : [value]) as unknown[];
   const isToken = (one: unknown) => typeof one === 'string' && TOKEN.test(one);
@@ -88,7 +88,7 @@ function checkValue(what: string, value: string): void {
   try {
     validateHeaderValue('x', value);
   } catch {
-    // Node's error is not passed on: a future message of it may contain the value.
+    // Node's error is not the cause of ours: a future Node may write the value into the message.
     refuse(`${what} has a character that is not allowed in a header`);
   }
 }

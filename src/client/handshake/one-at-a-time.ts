@@ -1,12 +1,13 @@
 import { orAborted } from '../../helpers/abort.js';
 import { deferred } from '../../helpers/deferred.js';
 
-/** By host: settled when its latest attempt, and all attempts before that one, are over. */
+/** By host: settles when the host's latest attempt and all earlier attempts are over. */
 const latest = new Map<string, Promise<void>>();
 
 /**
- * Opens one connection at a time to a host (RFC 6455 section 4.1): an attempt starts when the previous one has opened its connection
- * or failed. Hosts are told apart by name, since a proxy may resolve the name. Rejects with the signal's reason.
+ * Opens one connection at a time to a host (RFC 6455 section 4.1): an attempt starts when the previous one has opened its
+ * connection or failed. A host is known by its name, not its address, since a proxy may resolve the name. Rejects with the signal's
+ * reason.
  */
 export async function oneAtATime<T>(host: string, signal: AbortSignal, open: () => Promise<T>): Promise<T> {
   const previous = latest.get(host);

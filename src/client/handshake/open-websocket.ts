@@ -24,8 +24,8 @@ export interface OpenedConnection {
 }
 
 /**
- * Opens a WebSocket connection (RFC 6455 section 4.1), through the proxy if there is one, within `connectTimeout`. Redirects are not
- * followed. Rejects with {@link ClientError} or the signal's reason, after it has destroyed its sockets.
+ * Opens a WebSocket connection (RFC 6455 section 4.1), through the proxy if there is one, within `connectTimeout`. Redirects are
+ * not followed. Rejects with {@link ClientError} or the signal's reason, once all sockets are destroyed.
  */
 export async function openWebSocket(
   settings: ConnectSettings,
@@ -51,14 +51,14 @@ export async function openWebSocket(
 }
 
 function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<OpenedConnection> {
-  // The signal for the socket to the proxy. It no longer follows the caller's signal once the tunnel is open.
+  // The signal for the socket to the proxy; once the tunnel is open, independent of the caller's signal.
   const dialling = following(signal);
   const agent = settings.proxy?.agent(dialling.controller.signal);
   return new Promise<OpenedConnection>((resolve, reject) => {
     const key = randomBytes(16).toString('base64');
     const { target, proxy, subprotocols } = settings;
     const request = start(settings, key, agent, dialling.controller.signal);
-    // In forward mode, errors before the connection to the proxy is open are the proxy's. With CONNECT, the agent reports them.
+    // In forward mode, an error before the proxy is connected is the proxy's. With CONNECT, the agent itself reports the proxy's errors.
     let isDialling = proxy?.mode === 'forward';
     let isSettled = false;
     const settle = (act: () => void) => {
@@ -82,7 +82,7 @@ function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<Open
       fail(proxy && isDialling ? unreachableProxy(error, proxy) : connectionFailure(error, target)),
     );
     request.on('proxyConnect', ({ socket }: { socket: Socket }) => {
-      // With an https: proxy, TLS follows.
+      // On the connection to an https: proxy, a TLS handshake follows.
       const ready = socket instanceof TLSSocket ? 'secureConnect' : undefined;
       if (ready === undefined) isDialling = false;
       else socket.once(ready, () => (isDialling = false));
@@ -100,7 +100,7 @@ function handshake(settings: ConnectSettings, signal: AbortSignal): Promise<Open
     });
     request.on('response', (answer: IncomingMessage) => {
       if (isSettled) return;
-      // From here on the outcome is this refusal, even if its body is lost.
+      // From now on the outcome is the refusal, even if the body is lost.
       settle(() => void refusalByServer(answer, target, proxy, signal).then(reject, reject).finally(drop));
     });
     signal.addEventListener('abort', onAbort);
@@ -130,7 +130,7 @@ function tlsOptions({ target: { host }, tls }: ConnectSettings): ConnectionOptio
   const name = tls.servername ?? host;
   return {
     ...tls,
-    // An address must not be sent as a server name (RFC 6066 section 3).
+    // RFC 6066 section 3 allows no address as a server name.
     servername: isIP(name) === 0 ? name : '',
     // Through a proxy the socket has no host, and Node would check the certificate for "localhost".
     checkServerIdentity: (_: string, certificate: PeerCertificate) =>

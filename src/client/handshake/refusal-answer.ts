@@ -1,10 +1,10 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 
-/** Bytes of a refusal's body that are kept: enough for a sentence, too few for a page. */
+/** Bytes to keep of a refusal's body: enough for a sentence, too few for a page. */
 const MAX_BODY = 1024;
 /** Seconds to wait for the rest of a refusal's body. */
 const BODY_TIMEOUT = 1;
-/** Headers of a refusal that say what the user can do. */
+/** Headers of a refusal that tell the user what to do. */
 const HELPFUL_HEADERS = [
   'www-authenticate',
   'proxy-authenticate',
@@ -14,7 +14,7 @@ const HELPFUL_HEADERS = [
   'content-type',
 ];
 
-/** Never rejects: on a timeout or a lost connection it resolves to the bytes received so far. */
+/** Never rejects: after a timeout or a lost connection, resolves to the bytes received so far. */
 export function beginningOfBody(answer: IncomingMessage, signal: AbortSignal): Promise<string> {
   return new Promise((resolve) => {
     const parts: Buffer[] = [];
@@ -52,7 +52,7 @@ export function statusLine({ statusCode = 0, statusMessage = '' }: IncomingMessa
   return printable(`${statusCode} ${statusMessage}`);
 }
 
-/** Text of a remote server, which may be printed on a terminal: printable ASCII only. */
+/** Text from a remote server, for a terminal: printable ASCII only. */
 export function printable(text: string): string {
   return text
     .replace(/[^\x20-\x7e]/g, '')

@@ -10,8 +10,9 @@ export interface RetrySettings {
 }
 
 /**
- * Repeats an attempt while a later one may succeed, for at most `retryFor` seconds. Each pause has a random length ("full jitter"),
- * so that a hundred clients don't reconnect to a restarted server at once. Rejects with the last failure, or with the signal's reason.
+ * Repeats an attempt while a later attempt may succeed, for at most `retryFor` seconds. Each pause has a random length ("full
+ * jitter"), so that a hundred clients don't reconnect to a restarted server at once. Rejects with the last failure, or with the
+ * signal's reason.
  */
 export async function withRetries<T>(
   { retryFor, retryDelay }: RetrySettings,

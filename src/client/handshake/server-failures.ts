@@ -12,7 +12,7 @@ const TLS_CODE =
 
 /** The error of a connection that failed before an answer. */
 export function connectionFailure(error: Error, target: TunnelUrl): ClientError {
-  // A failure of the proxy has its code already.
+  // A failure of the proxy already has its code.
   if (error instanceof ClientError) return error;
   const cause = withAllCauses(error);
   const why = messageOf(cause);

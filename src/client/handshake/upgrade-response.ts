@@ -8,7 +8,7 @@ const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const ACCEPTED_UPGRADE = /^[ \t]*websocket[ \t]*$/i;
 const ACCEPTED_CONNECTION = /(^|,)[ \t]*upgrade[ \t]*(,|$)/i;
 
-/** What the client has sent in its handshake. */
+/** The parts of the client's handshake that the response must match. */
 export interface SentHandshake {
   readonly key: string;
   readonly subprotocols: readonly string[];

@@ -33,7 +33,7 @@ export class LocalConnection {
   readonly #ended = deferred();
   #stream: WebSocketStream | undefined;
   #relay: Relay | undefined;
-  /** Closed by the listener: an orderly end for the local program. */
+  /** The listener closed the tunnel: an orderly end for the local program. */
   #isClosedHere = false;
 
   constructor(
@@ -78,7 +78,7 @@ export class LocalConnection {
         free();
       })
       .then(
-        // In a callback of its own: an exception of a handler must not become a rejection of this promise.
+        // Not inside the promise: an exception of a handler must not become a rejection.
         (opened) => process.nextTick(() => this.#join(opened)),
         (error: unknown) => process.nextTick(() => this.#fail(error as Error)),
       );
@@ -97,7 +97,7 @@ export class LocalConnection {
   }
 
   #fail(error: Error): void {
-    // A reset tells the local program that this is not an orderly end. A unix socket has no reset.
+    // A reset tells the local program that the end is not orderly. A unix socket has no reset.
     if (this.#local.remoteFamily === undefined) this.#local.destroy();
     else this.#local.resetAndDestroy();
     this.#ended.resolve();
@@ -105,7 +105,7 @@ export class LocalConnection {
   }
 
   #join({ socket, head }: OpenedConnection): void {
-    // The listener was closed in the same event-loop turn.
+    // The listener was closed in the same event-loop turn in which the tunnel opened.
     if (this.#ending.aborted) {
       socket.destroy();
       this.#fail(this.#ending.reason as Error);

@@ -46,7 +46,7 @@ function readPath(value: unknown, name: OptionRef): string {
   return fail(name, `can't be listened on (${fault})`, path);
 }
 
-/** Resolves to the address when the server listens. A stale unix socket, on which no program listens any more, is replaced. */
+/** Resolves to the address when the server listens. Replaces a stale unix socket, on which no program listens. */
 export async function startListening(server: Server, local: LocalEndpoint): Promise<AddressInfo | string> {
   const listen = () =>
     untilListening(server, () => {
@@ -56,8 +56,8 @@ export async function startListening(server: Server, local: LocalEndpoint): Prom
       else start();
     });
   await ('path' in local ? listenAtPath(local.path, listen) : listen());
-  // A program that can open the socket uses the credentials of the tunnel. The umask has no effect in a worker thread or in a folder
-  // with a default ACL.
+  // A program that can open the socket uses the credentials of the tunnel. The umask alone does not protect the socket: in a worker
+  // thread, or in a folder with a default ACL, the umask has no effect.
   try {
     if ('path' in local) chmodSync(local.path, 0o600);
   } catch (error) {
@@ -68,12 +68,12 @@ export async function startListening(server: Server, local: LocalEndpoint): Prom
 }
 
 /**
- * Calls `left` when the local program ends its side before there is a tunnel. Received bytes stay in the buffer for the tunnel, and no
- * more is read than fits into it. Returns a function that stops the watch.
+ * Calls `left` when the local program ends its side before the tunnel is open. Received bytes stay in the socket's buffer for the
+ * tunnel; no more bytes are read than the buffer holds. Returns a function that stops the watch.
  */
 export function onLocalEnd(socket: Socket, left: () => void): () => void {
   const onReadable = () => {
-    // An end is noticed by a read only. Buffered bytes are not consumed.
+    // Only a read notices an end. Buffered bytes are not consumed.
     if (socket.readableLength === 0) socket.read();
   };
   const stop = () => {

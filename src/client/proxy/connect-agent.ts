@@ -18,7 +18,7 @@ const FIRST = 'H'.charCodeAt(0);
 
 type Done = (error: Error | null, socket?: Duplex) => void;
 
-/** An agent that connects one request through the proxy, by CONNECT, and starts TLS with a secure target. */
+/** An agent for one request: connects through the proxy by CONNECT, and starts TLS if the target is secure. */
 export function connectAgent(proxy: ProxyAddress, target: TunnelUrl, signal: AbortSignal): Agent {
   const createConnection = (options: ConnectionOptions, done: Done): undefined => {
     connectThrough(proxy, target, signal).then(
@@ -35,8 +35,9 @@ export function connectAgent(proxy: ProxyAddress, target: TunnelUrl, signal: Abo
 }
 
 /**
- * Asks the proxy by CONNECT for a connection to the target (RFC 9110 section 9.3.6). Node's HTTP client reads the answer, since it
- * limits the size of the header. Rejects with {@link ClientError}. The signal destroys the connection, also after it is returned.
+ * Asks the proxy by CONNECT for a connection to the target (RFC 9110 section 9.3.6). Node's HTTP client reads the answer, with a
+ * limit on the size of the header. Rejects with {@link ClientError}. The signal destroys the connection, also after the promise has
+ * resolved.
  */
 function connectThrough(proxy: ProxyAddress, target: TunnelUrl, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
@@ -55,7 +56,7 @@ function connectThrough(proxy: ProxyAddress, target: TunnelUrl, signal: AbortSig
     request.on('error', (error) => reject(unreachableProxy(error, proxy)));
     request.on('socket', (socket) => {
       socket.prependOnceListener('data', (first: Buffer) => {
-        // Node would skip blank lines and wait for an answer after them.
+        // Node would skip blank lines and wait for an answer after those.
         if (first[0] === FIRST) return;
         reject(notAnHttpProxy(proxy));
         request.destroy();
@@ -64,7 +65,7 @@ function connectThrough(proxy: ProxyAddress, target: TunnelUrl, signal: AbortSig
     request.on('connect', (answer: IncomingMessage, socket: Socket, head: Buffer) => {
       ignoreErrors(socket);
       if (answer.statusCode !== 200) {
-        // Otherwise the body of the refusal would be read as the server's answer.
+        // Otherwise the caller would read the refusal's body as the server's answer.
         socket.destroy();
         reject(refusalByProxy(answer, proxy));
         return;
@@ -76,7 +77,7 @@ function connectThrough(proxy: ProxyAddress, target: TunnelUrl, signal: AbortSig
   });
 }
 
-/** Node would use the Host header, which names the target. An address must not be sent as a server name (RFC 6066 section 3). */
+/** Node would use the Host header, which names the target. RFC 6066 section 3 allows no address as a server name. */
 function serverNameOf({ tls, host }: ProxyAddress): { servername: string } {
   return { servername: tls.servername ?? (isIP(host) === 0 ? host : '') };
 }

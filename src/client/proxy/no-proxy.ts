@@ -16,8 +16,8 @@ interface NoProxyEntry {
 }
 
 /**
- * Does the value of NO_PROXY name this server? There is no standard: these are the rules that curl and Go's `net/http` share, and the
- * wider rule where they differ. A name includes its subdomains, with or without a dot in front; an address may be a range
+ * Does the value of NO_PROXY name this server? No standard exists: the rules are those of curl and Go's `net/http`, and where the
+ * two differ, the wider rule. A name includes its subdomains, with or without a dot in front; an address may be a range
  * (`10.0.0.0/8`); an entry may end with a port; `*` is every host. Names are not resolved for a comparison with addresses.
  */
 export function isExempt(noProxy: string, server: Server): boolean {
@@ -33,7 +33,7 @@ function readEntry(text: string): NoProxyEntry {
 
 function includes(entry: NoProxyEntry, { host, port }: Server): boolean {
   if (entry.port !== undefined && entry.port !== port) return false;
-  // `*.example.com`: unknown to curl and Go, but accepted by many programs.
+  // curl and Go don't know `*.example.com`, but many programs do.
   if (entry.host === '*') return true;
   if (entry.host.startsWith('*') && isIP(host) === 0)
     return nameOf(host).endsWith(nameOf(entry.host.slice(1)));

@@ -8,8 +8,8 @@ interface EnvironmentVariable {
 }
 
 /**
- * The variable with the proxy for this target: HTTPS_PROXY (for `wss:`) or HTTP_PROXY (for `ws:`), else ALL_PROXY, each in lower case
- * first. Undefined where none is set, or where NO_PROXY names the target.
+ * The variable with the proxy for this target: HTTPS_PROXY (for `wss:`) or HTTP_PROXY (for `ws:`), else ALL_PROXY; of each name,
+ * the lower-case variable first. Undefined if no variable is set, or NO_PROXY names the target.
  */
 export function proxyFromEnvironment(target: TunnelUrl): EnvironmentVariable | undefined {
   const proxy = variable(target.secure ? 'HTTPS_PROXY' : 'HTTP_PROXY') ?? variable('ALL_PROXY');
@@ -17,7 +17,7 @@ export function proxyFromEnvironment(target: TunnelUrl): EnvironmentVariable | u
   return exempt && isExempt(exempt.value, target) ? undefined : proxy;
 }
 
-/** An empty variable counts as not set. */
+/** An empty variable counts as unset. */
 function variable(upper: string): EnvironmentVariable | undefined {
   for (const name of [upper.toLowerCase(), upper]) {
     const value = process.env[name]?.trim() ?? '';

@@ -24,7 +24,7 @@ export function unreachableProxy(error: Error, { shown }: Shown): ClientError {
   });
 }
 
-/** The error for a server of another protocol, such as SSH or VNC. */
+/** The error for a proxy that speaks another protocol, such as SSH or VNC. */
 export function notAnHttpProxy({ shown }: Shown, cause?: unknown): ClientError {
   return new ClientError('WSTUNNEL_PROXY_REFUSED', `the proxy ${shown} does not answer in HTTP`, { cause });
 }

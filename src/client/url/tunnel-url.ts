@@ -26,7 +26,10 @@ export interface Credentials {
 
 const SCHEMES = ['ws:', 'wss:', 'http:', 'https:'];
 
-/** RFC 6455 section 3; `http:` and `https:` mean the same (as for browsers). Throws {@link TunnelError} WSTUNNEL_OPTION. */
+/**
+ * Reads a URL by RFC 6455 section 3; `http:` and `https:` mean the same as `ws:` and `wss:`, as in browsers. Throws
+ * {@link TunnelError} WSTUNNEL_OPTION.
+ */
 export function readTunnelUrl(value: string | URL): TunnelUrl {
   const url = parseUrl(value, 'the URL', 'must be a ws: or wss: URL', isTargetMisread);
   if (!SCHEMES.includes(url.protocol))
@@ -45,8 +48,8 @@ export function readTunnelUrl(value: string | URL): TunnelUrl {
 }
 
 /**
- * Parses a URL, or copies a URL object, which the caller may change later. Messages show the URL without its password, and nothing
- * of a URL whose password the parser would misread.
+ * Parses a URL; copies a URL object, since the caller may change the object later. Messages show the URL without its password, and
+ * hide the whole URL if the parser would misread the password.
  */
 export function parseUrl(
   value: string | URL,
@@ -64,7 +67,7 @@ export function parseUrl(
 
 const HIDDEN = '***';
 
-/** An invalid URL for a message. Where a password begins and ends is unknown in it (`ann:secret@host`, `//ann:sec/ret@host`). */
+/** An invalid URL for a message. Where the password begins and ends can't be known (`ann:secret@host`, `//ann:sec/ret@host`). */
 export function maskedUrl(text: string): string {
   const rest = text.replace(/^([a-z][a-z0-9+.-]*:)?\/\/[^/?#]*@/i, '');
   return rest.includes('@') ? HIDDEN : redactUrl(text);

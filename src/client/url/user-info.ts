@@ -1,12 +1,12 @@
 import { isIP } from 'node:net';
 
 /**
- * The parts of a URL as the URL parser reads it: the scheme, with slashes and white space that the parser skips; the authority (user,
- * password, host, port); and the rest.
+ * The parts of a URL as the URL parser reads the text: the scheme, with slashes and white space that the parser skips; the
+ * authority (user, password, host, port); and the rest.
  */
 const PARTS = /^[\0-\x20]*(?:https?|wss?):[/\\]*([^/?#\\]*)(.*)$/is;
 
-/** A host of one label: it may be a user name that the parser reads as a host. */
+/** A host of one label may be a user name that the parser reads as a host. */
 const LABEL = /^[^.:[\]]+$/;
 
 /** The message for a URL whose user or password is misread. */
@@ -24,9 +24,9 @@ export function isProxyMisread(text: string): boolean {
 }
 
 /**
- * The same for a target. Its path and query may contain an `@`, so `ws://ann:12/45@desk/vnc` may have a password `12/45` or a path
- * `/45@desk/vnc`. It counts as misread if a port comes before the path, or if the host has one label and a colon comes before
- * the `@`. `localhost` and addresses are not user names. A fragment is refused in any case.
+ * The same check for a target. A target's path and query may contain an `@`, so `ws://ann:12/45@desk/vnc` may have a password
+ * `12/45` or a path `/45@desk/vnc`. The URL counts as misread if a port comes before the path, or if the host has one label and a
+ * colon comes before the `@`. `localhost` and addresses are not user names. A fragment is refused in any case.
  */
 export function isTargetMisread(text: string): boolean {
   const [, authority = '', rest = ''] = PARTS.exec(text) ?? [];
@@ -45,7 +45,7 @@ function dropsCharacters(text: string): boolean {
   return isBefore(text.trim(), /[\t\r\n]/);
 }
 
-/** Is there an `@` after one of these characters? One regular expression for both would take time quadratic in the length. */
+/** Does an `@` come after one of these characters? One regular expression for both would take time quadratic in the length. */
 function isBefore(text: string, character: RegExp): boolean {
   const index = text.search(character);
   return index !== -1 && text.includes('@', index);

@@ -11,7 +11,7 @@ export interface OptionSpec {
   readonly multiple?: boolean;
   /** The text in `--help`. Without a text, the option shares the line of the previous option. */
   readonly help?: string;
-  /** Shown in `--help all` only, since `--help` must fit a screen of 24 lines. */
+  /** For `--help all` only, since `--help` must fit a screen of 24 lines. */
   readonly more?: true;
   /** An option of another program: accepted, but neither shown in the help nor suggested. */
   readonly hidden?: true;
@@ -22,7 +22,7 @@ export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
 
 export interface Args<Specs extends OptionSpecs> {
   readonly positionals: readonly string[];
-  /** The option's value; the first one of a repeated option. */
+  /** The option's value; of a repeated option, the first value. */
   text(name: keyof Specs & string): string | undefined;
   /** Every value of an option. */
   list(name: keyof Specs & string): readonly string[];
@@ -41,7 +41,7 @@ export function readArgs<const Specs extends OptionSpecs>(
       { type: value === undefined ? ('boolean' as const) : ('string' as const), ...(short && { short }) },
     ]),
   );
-  // Not strict: Node's messages are long, and suggest no similar name.
+  // Not strict, since Node's messages are long and suggest no similar name.
   const { tokens } = parseArgs({
     args: [...args],
     options,
@@ -94,13 +94,13 @@ function checkValue(
     if (value !== undefined) throw usageError(`${rawName} takes no value`);
     return;
   }
-  // In `--web --cert x` the value is missing. A value that does begin with a dash is written `--web=-x`.
+  // In `--web --cert x` the value is missing. A value that begins with a dash is written `--web=-x`.
   if (value !== undefined && value !== '' && (inlineValue === true || !/^-./.test(value))) return;
   const hint = /^-\d/.test(value ?? '') ? `, not "${value ?? ''}"` : '';
   throw usageError(`${rawName} needs a value: ${needed}${hint}`);
 }
 
-/** The lines of the help: the options that share a line, and its text. Hidden options are omitted. */
+/** The lines of the help: options that share a line, with the text of the line. Hidden options are omitted. */
 export function helpGroups(specs: OptionSpecs): { names: string[]; help: string; more: boolean }[] {
   const groups: { names: string[]; help: string; more: boolean }[] = [];
   for (const [name, { help, more = false, hidden }] of Object.entries(specs)) {
@@ -112,7 +112,7 @@ export function helpGroups(specs: OptionSpecs): { names: string[]; help: string;
   return groups;
 }
 
-/** The formatted lines of the help. `all`: with the options marked `more`. */
+/** The formatted lines of the help. `all`: including the options marked `more`. */
 export function helpLines(specs: OptionSpecs, all: boolean): string[] {
   const rows = helpGroups(specs)
     .filter(({ more }) => all || !more)

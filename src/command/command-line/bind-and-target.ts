@@ -5,15 +5,15 @@ import { listenPathFault, isAbstractSocket } from '../../sockets/socket-path.js'
 import type { Host } from '../../types.js';
 import { usageError } from './args.js';
 
-/** Where a server listens: a port (0: any free one) of one address or of all addresses, a unix socket, or a passed descriptor. */
+/** The address of a listener: a port (0: any free port) of one address or of all addresses, a unix socket, or a passed descriptor. */
 export interface BindAddress {
   readonly port?: number;
   /** Default: every address. */
   readonly host?: string;
-  /** `::` without IPv4. */
+  /** `::` without IPv4 connections. */
   readonly ipv6Only?: true;
   readonly socket?: string;
-  /** The descriptor of a listening socket that this process was started with. */
+  /** The descriptor of a listening socket that the parent process has passed. */
   readonly fd?: number;
 }
 
@@ -21,7 +21,7 @@ const LOOPBACK = '127.0.0.1';
 
 /**
  * Parses a listen address: `6080` (loopback only), `192.0.2.1:6080`, `[::1]:6080`, `:6080` (every address), `unix:/run/x.sock`,
- * `fd:3` (a socket that the process was started with). Undefined for any other text.
+ * `fd:3` (a socket that the parent process has passed). Undefined for any other text.
  */
 export function parseListenAddress(text: string): BindAddress | undefined {
   const socket = socketOf(text);
@@ -68,7 +68,7 @@ export function shownAddress({ socket, fd, host = '', port = 0 }: BindAddress): 
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** Is the address reachable from this machine only? A unix socket always is. */
+/** Is the address reachable from this machine only? True for every unix socket. */
 export function isLoopback({ socket, host = '' }: BindAddress): boolean {
   if (socket !== undefined) return true;
   const address = canonicalHost(host);
@@ -76,7 +76,7 @@ export function isLoopback({ socket, host = '' }: BindAddress): boolean {
 }
 
 /**
- * One spelling for each address: getaddrinfo and URL both read `127.1`, `0x7f.1` and `2130706433` as 127.0.0.1, `localhost.` is
+ * Gives each address one spelling: getaddrinfo and URL both read `127.1`, `0x7f.1` and `2130706433` as 127.0.0.1, `localhost.` is
  * localhost, and `::ffff:127.0.0.1` accepts IPv4 connections.
  */
 function canonicalHost(host: string): string {

@@ -10,8 +10,8 @@ interface HelpEntry {
 }
 
 /**
- * Every option with its own text. The text of a shared line is split at semicolons; if the number of parts differs from the number
- * of options, each option gets the whole text.
+ * Every option with its own text. The text of a shared line is split at semicolons into one part per option; if the numbers differ,
+ * each option gets the whole text.
  */
 export function helpEntries(specs: OptionSpecs): HelpEntry[] {
   return helpGroups(specs).flatMap(({ names, help }) => {

@@ -5,7 +5,7 @@ import { EXIT } from '../exit.js';
 import { LISTEN_FLAGS } from '../listen/settings/listen-flags.js';
 import { version } from './version.js';
 
-// An exit code without a text is a compile error.
+// A missing text for an exit code is a compile error.
 const EXIT_TEXTS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: 'Success, or a clean end after a signal.',
   failed: 'An unexpected failure, or an open connection that broke.',
@@ -126,7 +126,7 @@ function filled(text: string): string[] {
   return lines.map(escaped);
 }
 
-/** Escapes text for roff: a leading dot or quote is no request, and a minus stays a minus that can be copied. */
+/** Escapes text for roff: a leading dot or quote must not become a request, and a minus must stay a minus that can be copied. */
 function escaped(text: string): string {
   return text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replace(/^[.']/, '\\&$&');
 }

@@ -4,7 +4,7 @@ import { exitCodeOf } from '../process/exit-code.js';
 import type { ConnectPlan } from './connect-plan.js';
 import { runLocal } from './local-port.js';
 
-/** The first message to the background process. It carries the plan, since files can't be read twice if they are a shell's pipes. */
+/** The first message to the background process. It contains the plan, since the files may be a shell's pipes, which can't be read twice. */
 export interface BackgroundStart {
   readonly plan: ConnectPlan;
   readonly isVerbose: boolean;

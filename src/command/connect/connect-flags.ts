@@ -6,7 +6,7 @@ export const CONNECT_FLAGS = {
   stdio: { help: 'one tunnel, on standard input and output (default)' },
   linger: { value: 'SEC', help: '--stdio: idle time from end of input to Close (1)', more: true },
   'no-close': { help: '--stdio: stay open until the server ends the tunnel', more: true },
-  background: { help: '--local: go into the background once it listens' },
+  background: { help: '--local: run in the background once listening' },
   user: { value: 'NAME:FILE', help: 'Basic login, password in FILE (or WSTUNNEL_USER)' },
   bearer: { value: 'FILE', help: 'bearer token in FILE (or WSTUNNEL_BEARER)' },
   cookie: { value: 'NAME=VALUE', multiple: true, help: 'cookie, or @FILE (or WSTUNNEL_COOKIE)' },

@@ -8,10 +8,10 @@ import type { Io } from '../process/io.js';
 import { readAuthorities, readKeyPair } from '../pem.js';
 import type { CONNECT_FLAGS } from './connect-flags.js';
 
-/** Default of `--linger`, in seconds: long enough for an answer over a slow line, short enough not to delay the end of every ssh. */
+/** Default of `--linger`, in seconds: long enough for an answer over a slow line, short enough not to delay the end of each ssh session. */
 export const DEFAULT_LINGER = 1;
 
-/** Ceiling of `--linger`: a day, in seconds. */
+/** Upper limit of `--linger`: a day, in seconds. */
 const MAX_LINGER = 86_400;
 
 export type ConnectArgs = Args<typeof CONNECT_FLAGS>;
@@ -19,9 +19,9 @@ export type ConnectArgs = Args<typeof CONNECT_FLAGS>;
 /** The settings of `connect`. */
 export interface ConnectPlan {
   readonly url: string;
-  /** The local address; default: standard input and output. */
+  /** The local address. Default: standard input and output. */
   readonly local?: LocalAddress;
-  /** For standard input and output: idle seconds from the end of the input to the Close; Infinity waits for the server's Close. */
+  /** For standard input and output: idle seconds between the end of the input and the Close; Infinity waits for the server's Close. */
   readonly linger?: number;
   /** The program to run while the local port listens, with its arguments. */
   readonly program?: readonly string[];
@@ -75,7 +75,7 @@ function checkMode(args: ConnectArgs, isLocal: boolean, program: readonly string
   if (args.has('background')) throw usageError('give either --background or a program after --, not both');
 }
 
-/** Seconds to linger; like socat, the default is above 0. */
+/** Seconds to linger. As in socat, the default is above 0. */
 function lingerOf(args: ConnectArgs): number {
   if (args.has('no-close')) return Infinity;
   const { linger = DEFAULT_LINGER } = secondsOf(args, 'linger', 'linger') as { linger?: number };
@@ -91,7 +91,7 @@ function localOf(text: string): LocalAddress {
   return socket === undefined ? { host, port } : { path: socket };
 }
 
-/** Flags win over the environment, whose variables may be meant for another server. */
+/** Options win over environment variables, which may be meant for another server. */
 function credentialsOf(args: ConnectArgs, environment: Io['environment']): ConnectOptions {
   const { WSTUNNEL_USER: user = '', WSTUNNEL_BEARER: bearer = '' } = environment;
   const isUser = args.has('user');
@@ -113,7 +113,7 @@ function loginOf(text: string): { username: string; password: string } {
   return { username, password: readFirstLine(file, 'the password of --user') };
 }
 
-/** Splits NAME:REST. The error never shows the text, which may contain a password. */
+/** Splits NAME:REST. The error does not contain the text, which may be a password. */
 function splitLogin(text: string, must: string): { username: string; password: string } {
   const [, username = '', password = ''] = /^([^:]+):(.+)$/s.exec(text) ?? [];
   if (username === '') throw usageError(must);
@@ -124,7 +124,7 @@ function headersOf(args: ConnectArgs, { WSTUNNEL_COOKIE: cookie = '' }: Io['envi
   const headers: Record<string, string[]> = {};
   for (const line of linesOf(args.list('header'))) {
     const [, name = '', value = ''] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? [];
-    // The message never shows the line, which may contain a secret.
+    // The message does not contain the line, which may be a secret.
     if (name === '') throw usageError('--header must be NAME:VALUE, or @FILE with such lines');
     if (name.toLowerCase() === 'host')
       throw usageError('the handshake sets the header "host": use --host-header');
@@ -138,7 +138,7 @@ function headersOf(args: ConnectArgs, { WSTUNNEL_COOKIE: cookie = '' }: Io['envi
   };
 }
 
-/** Replaces `@FILE` by the lines of the file: every user of the machine can read a command line. */
+/** Replaces `@FILE` by the lines of the file, since every user of the machine can read a command line. */
 function linesOf(values: readonly string[]): string[] {
   return values.flatMap((value) => {
     if (!value.startsWith('@')) return [value];
@@ -170,7 +170,7 @@ function tlsOf(args: ConnectArgs, warn: (line: string) => void): ConnectOptions 
   return Object.keys(tls).length > 0 ? { tls } : {};
 }
 
-/** One option in seconds, under its name in the client's options. The client checks the range. */
+/** One option in seconds, as an option of the client. The client checks the range. */
 function secondsOf(
   args: ConnectArgs,
   name: 'timeout' | 'retry' | 'ping' | 'pong' | 'linger',

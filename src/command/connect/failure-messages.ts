@@ -17,7 +17,7 @@ const CODES: Readonly<Record<ClientError['code'], number>> = {
   WSTUNNEL_CLOSED: EXIT.failed,
 };
 
-/** Turns any error that ended the tunnel into a message with an exit code. */
+/** Turns an error that ended the tunnel into a message with an exit code. */
 export function commandErrorOf(error: unknown): CommandError {
   if (error instanceof CommandError) return error;
   if (error instanceof TunnelError) return usageError(optionMessageOf(error));

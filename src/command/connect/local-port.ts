@@ -15,8 +15,8 @@ import { commandErrorOf, failureLine } from './failure-messages.js';
 import { runProgram } from './run-program.js';
 
 /**
- * Listens on a local port, and opens a tunnel for each connection. Resolves to the exit code once a signal has ended the command; with
- * a program, to the program's exit code. `onListening` is called once connections are accepted.
+ * Listens on a local port, and opens a tunnel for each connection. Resolves to the exit code after a signal; with a program, to the
+ * program's exit code. Calls `onListening` once the port accepts connections.
  */
 export async function runLocal(
   io: Io,
@@ -24,7 +24,7 @@ export async function runLocal(
   isVerbose: boolean,
   onListening: () => void = () => undefined,
 ): Promise<number> {
-  // Before listening, since a terminal may close at any time.
+  // Before `listen`, since the terminal may close at any time.
   const stopIgnoring =
     plan.program === undefined && io.outlivesTerminal()
       ? io.onSignal(['SIGHUP'], () => undefined)
@@ -60,7 +60,7 @@ async function run(
   }
 }
 
-/** The program owns the terminal: without `verboseUrl` only failures are printed. */
+/** Runs the program. The program owns the terminal: without `verboseUrl` only failures are printed. */
 async function runWith(
   io: Io,
   listener: Listener,
@@ -73,7 +73,7 @@ async function runWith(
   try {
     return await runProgram(io, program, environmentFor(listener));
   } finally {
-    // The program's last bytes may still be queued. A signal ends the wait.
+    // The program's last bytes may still be queued. A signal ends the wait for them.
     const signalled = deferred();
     const stop = io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], () => signalled.resolve());
     await Promise.race([listener.close({ grace: DEFAULT_DRAIN, timeout: 1 }), signalled.promise]);
@@ -104,7 +104,7 @@ function printAddress(listener: Listener, url: string, print: (line: string) => 
   if (!isLoopback(shown)) print('warning: everyone who can reach this port uses the tunnel with your login');
 }
 
-/** Variables for the program's environment: it can't know the port of `--local 0`. */
+/** Variables for the program's environment: with `--local 0`, the program can't know the port otherwise. */
 function environmentFor(listener: Listener): Record<string, string> {
   const shown = shownOf(listener);
   return {
@@ -130,7 +130,7 @@ function shownOf({ address }: Listener): { host?: string; port?: number; socket?
   return typeof address === 'string' ? { socket: address } : { host: address.address, port: address.port };
 }
 
-/** Resolves to the exit code. The first signal drains the tunnels, the second one ends at once. */
+/** Resolves to the exit code. The first signal drains the tunnels; the second signal ends the command at once. */
 function untilSignalled(io: Io, listener: Listener): Promise<number> {
   const signals: Signal[] = io.outlivesTerminal() ? ['SIGTERM', 'SIGINT'] : ['SIGTERM', 'SIGINT', 'SIGHUP'];
   const ended = deferred<number>();

@@ -5,12 +5,13 @@ import { CommandError, EXIT } from '../exit.js';
 import { reasonOf } from '../files.js';
 import type { Io, Signal } from '../process/io.js';
 
-/** The terminal sends these signals to every process in its foreground, so to the program as well. */
+/** The signals that a terminal sends to every process in its foreground, and therefore to the program too. */
 const OF_TERMINAL: readonly Signal[] = ['SIGINT', 'SIGQUIT'];
 
 /**
- * Runs a program on our terminal and in our process group, so that it can read from the terminal, and be stopped and continued there.
- * Signals are forwarded. Resolves to the program's exit code; like in shells, to 128 plus the number of a signal that ended it.
+ * Runs a program on our terminal and in our process group, so that the program can read from the terminal, and the terminal can
+ * stop and continue the program. Forwards signals. Resolves to the program's exit code; after a signal, to 128 plus the signal's
+ * number, as in shells.
  *
  * @throws {CommandError} 127 where there is no such program, 126 where it can't be executed
  */
@@ -24,7 +25,7 @@ export async function runProgram(
     if (!(io.isOnTerminal() && OF_TERMINAL.includes(signal))) child.kill(signal);
   });
   try {
-    // `once` rejects at an `error` event: the program was not started.
+    // `once` rejects at an `error` event: the program did not start.
     const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
     return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
   } catch (error) {

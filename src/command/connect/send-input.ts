@@ -4,9 +4,9 @@ import type { ClientStream } from '../../client/client-stream.js';
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Sends standard input through a tunnel. A WebSocket has no half-close: a Close at the end of the input would also cut off the answer.
- * So the Close is sent once the server has sent nothing for `linger` seconds (at most twice as long), and `isBusy` reports no queued
- * output. With Infinity it is never sent: the server ends the tunnel. Returns a function that stops sending.
+ * Sends standard input through a tunnel. A WebSocket has no half-close: a Close at the end of the input would cut off the answer
+ * too. So the Close is sent when a period of `linger` seconds has passed without a byte from the server, and `isBusy` reports no
+ * queued output. With Infinity no Close is sent: the server ends the tunnel. Returns a function that stops sending.
  */
 export function sendInput(
   input: Readable,
@@ -34,7 +34,7 @@ export function sendInput(
   const onEnd = () => {
     if (isOver || stream.writableEnded) return;
     if (linger === 0) stream.end();
-    // The callback of an empty write runs after all queued bytes are accepted.
+    // Node calls the callback of an empty write after all queued bytes are accepted.
     else stream.write(NOTHING, (error) => (error ? undefined : watch()));
   };
   input.on('end', onEnd);

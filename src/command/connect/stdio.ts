@@ -12,7 +12,7 @@ import { commandErrorOf } from './failure-messages.js';
 import { sendInput } from './send-input.js';
 import { bytes } from '../output/units.js';
 
-/** Opens one tunnel on standard input and output. Resolves to the exit code once both directions have ended. */
+/** Opens one tunnel on standard input and output. Resolves to the exit code when both directions have ended. */
 export async function runStdio(
   io: Io,
   { url, options, linger = DEFAULT_LINGER }: ConnectPlan,
@@ -30,18 +30,18 @@ export async function runStdio(
     asked = signal;
     const destroy = () => void stream.destroy();
     stopSending();
-    // Before the tunnel is open, and at the second signal, there is nothing to wait for.
+    // Nothing can be drained before the tunnel is open, and the second signal ends at once.
     if (stream.connecting || stream.writableEnded) destroy();
     else {
       stream.end();
-      // The reader of standard output may be stalled.
+      // The reader of standard output may be stalled, which would block the end of the tunnel.
       timer = setTimeout(destroy, (options.closeTimeout ?? CLIENT_OPTIONS.closeTimeout.default) * 1000);
     }
   });
   const closed = deferred();
   stream.once('close', () => closed.resolve());
   try {
-    // The tunnel ends when the reader of standard output is gone (ssh has ended).
+    // The tunnel also ends when the reader of standard output is gone (ssh has ended).
     const isWhole = await pipeline(stream, io.stdout, { end: false }).then(
       () => true,
       (error: unknown) => {
@@ -58,7 +58,7 @@ export async function runStdio(
     const isFlushed = isWhole && io.stdout.writableLength === 0;
     return asked === undefined || isFlushed ? EXIT.ok : SIGNALLED[asked];
   } catch (error) {
-    // The tunnel's closeTimeout may have ended it before our timer did.
+    // The tunnel's `closeTimeout` may have ended the tunnel before our timer did.
     if (asked !== undefined) return SIGNALLED[asked];
     throw error instanceof CommandError ? error : commandErrorOf(stream.errored ?? error);
   } finally {

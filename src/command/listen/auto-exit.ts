@@ -1,6 +1,6 @@
-/** When the command exits by itself, as in websockify. Times in seconds; 0 or undefined means never. */
+/** When the command exits without a signal, as in websockify. Times in seconds; 0 or undefined means never. */
 export interface AutoExitOptions {
-  /** Exit after this time since the start, as soon as no tunnel is open. */
+  /** Exit after this time since the start, once no tunnel is open. */
   readonly timeout?: number;
   /** Exit after this time without an open tunnel. */
   readonly idleTimeout?: number;
@@ -8,7 +8,7 @@ export interface AutoExitOptions {
   readonly runOnce: boolean;
 }
 
-/** Ends the command by these options. The caller reports each tunnel with {@link opened} and {@link closed}. */
+/** Ends the command as the options say. The caller reports each tunnel with {@link opened} and {@link closed}. */
 export class AutoExit {
   readonly #options: AutoExitOptions;
   /** Called once; `why` is a message for the user. */

@@ -35,8 +35,8 @@ import {
 } from './user/process-user.js';
 
 /**
- * Seconds for spawned programs and other cleanup, after the tunnels have ended. With the default drain time the sum stays below the
- * ten seconds after which Docker kills a container.
+ * Seconds for spawned programs and other cleanup, after the tunnels have ended. With the default drain time, the sum is below ten
+ * seconds, after which Docker kills a container.
  */
 const CLEANUP_TIME = 1;
 
@@ -44,11 +44,11 @@ const CLEANUP_TIME = 1;
 export class ListenProcess {
   readonly #readPlan: () => Plan;
   readonly #io: Io;
-  /** The plan at the start, by which the servers are made. */
+  /** The plan of the start, used to create the servers. */
   readonly #plan: Plan;
   readonly #output: CommandOutput;
   readonly #sites = new Sites();
-  // The following outlive a reload.
+  // The following fields outlive a reload.
   readonly #state = new LocalState();
   readonly #logins = new LoginMemory();
   readonly #origins = new RefusedOrigins((line) => this.#output.message(line));
@@ -65,9 +65,9 @@ export class ListenProcess {
   #isVerbose = false;
   #log: EventLog | undefined;
   #servers: Servers | undefined;
-  /** The addresses in use: for a passed descriptor, the address of its socket. */
+  /** The addresses in use; for a passed descriptor, its socket's address. */
   #listening: Plan['listen'] = [];
-  /** Settles once the start, or the last reload, is done. */
+  /** Settles when the start, or the last reload, is done. */
   #reloading: Promise<void> = Promise.resolve();
   #isDraining = false;
 
@@ -82,7 +82,7 @@ export class ListenProcess {
 
   /** Resolves to the exit code. @throws {CommandError} where the command can't start; nothing is left running then. */
   async run(): Promise<number> {
-    // A signal during the start is handled after the start, so that no spawned program is left behind.
+    // A signal during the start is handled after the start, so that no spawned program survives the command.
     const stopListening = this.#io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], (one) => this.#onSignal(one));
     try {
       const started = this.#start(this.#plan);
@@ -108,7 +108,7 @@ export class ListenProcess {
     const identity = plan.user && this.#identityOf(plan.user);
     const certificate = this.#certificate(plan);
     if (!identity) await this.#openLogs(plan);
-    // Ports below 1024 and root's files need root, so they come first. Spawned programs already run as the other user.
+    // Listen and read the files first: ports below 1024 and root's files need root, but spawned programs must run as the other user.
     await this.#use(plan, () => this.#listen(plan, certificate, identity));
     this.#printAddresses(plan);
     for (const line of leftOutSummary(plan)) this.#output.message(line);
@@ -118,7 +118,10 @@ export class ListenProcess {
     this.#output.beginStatus();
   }
 
-  /** Never as root where root is given up: a link in the log's folder could lead to any file, and `logger` would stay root. */
+  /**
+   * Opens the logs; if root is given up, only afterwards: a link in the log's folder could lead root to any file, and `logger`
+   * would stay root.
+   */
   async #openLogs(plan: Plan): Promise<void> {
     if (plan.syslog) await this.#output.openSyslog(plan.syslog);
     this.#log = await EventLog.open(plan.log, this.#output.stdout(), (line) => this.#output.message(line));
@@ -154,7 +157,7 @@ export class ListenProcess {
   #printAddresses(plan: Plan): void {
     for (const [index, url] of this.#servers?.urls().entries() ?? []) {
       const address = this.#listening[index] ?? {};
-      // The program that opened a passed descriptor has chosen its address.
+      // For a passed descriptor, the parent process has chosen the address.
       const isPassedOn = plan.listen[index]?.fd !== undefined;
       const [, port = ''] = /:(\d+)\/$/.exec(url) ?? [];
       const reach = isPassedOn ? '' : reachOf(address, port, plan);
@@ -162,7 +165,7 @@ export class ListenProcess {
     }
   }
 
-  /** The user to become; undefined to stay the same one. */
+  /** The user to become; undefined to stay the current user. */
   #identityOf(user: UserName): UserIdentity | undefined {
     const own = process.getuid?.();
     if (own === 0) return identityOf(user);
@@ -170,14 +173,14 @@ export class ListenProcess {
       if (own === identityOf(user).uid) return undefined;
       throw new CommandError(EXIT.config, `${user.by}: only root can become "${user.user}"; omit it`);
     }
-    // lighttpd ignores the directive silently.
+    // lighttpd ignores the directive without a message.
     this.#output.message(
       `${user.by} is ignored: only root can become "${user.user}"; this process stays uid ${own ?? ''}`,
     );
     return undefined;
   }
 
-  /** Makes a site by this plan; all requests from now on go there. */
+  /** Makes a site from the plan, and sends all further requests to the site. */
   async #use(plan: Plan, beforeTunnels?: () => Promise<void>): Promise<void> {
     const processState = {
       state: this.#state,
@@ -189,7 +192,7 @@ export class ListenProcess {
     this.#origins.forget();
     site.tunnel.on('open', () => this.#autoExit.opened()).on('close', () => this.#autoExit.closed());
     this.#isVerbose = plan.verbose;
-    // A tunnel keeps the verbosity under which it was opened.
+    // A tunnel keeps the verbosity of the time when it was opened.
     const verbosity = this.#output.verbosity(plan.verbose);
     logEvents(site.tunnel, {
       print: (line, kind) => this.#output.event(line, kind, verbosity),
@@ -205,18 +208,18 @@ export class ListenProcess {
 
   #onSignal(signal: Signal): void {
     if (signal === 'SIGHUP' && !this.#io.isTerminalGone()) {
-      // Reloads run one after another: the last one reads the newest files.
+      // Reloads run one after another, so that the last reload reads the newest files.
       if (!this.#isDraining) this.#reloading = this.#reloading.then(() => this.#reload());
     } else if (this.#isDraining) this.#ended.resolve(SIGNALLED[signal]);
     else this.#drain().catch((error: unknown) => this.#failToDrain(error));
   }
 
-  /** Ends no tunnel: each keeps the settings under which it was opened. */
+  /** Ends no tunnel: each tunnel keeps the settings under which it was opened. */
   async #reload(): Promise<void> {
     const { listen, tls, log, acceptProxy } = this.#plan;
     try {
       const plan = this.#readPlan();
-      // Else a reload that replaces logins by client certificates would remove the logins, and no certificate would be required.
+      // Otherwise a reload that replaces logins by client certificates would remove the logins without requiring certificates.
       if (!plan.tls?.clientCa !== !tls?.clientCa)
         throw new CommandError(
           EXIT.config,
@@ -259,7 +262,7 @@ export class ListenProcess {
       this.#output.message(`closing ${tunnels(open)}; signal again to end at once`);
     // A file download gets as much time as the tunnels.
     const stopped = within(left(), this.#servers?.stop() ?? Promise.resolve());
-    // Programs that need longer are killed with this process.
+    // Programs that need more time are killed with this process.
     await within(left() + CLEANUP_TIME, this.#sites.close(left()));
     await stopped;
     this.#ended.resolve(EXIT.ok);

@@ -9,21 +9,21 @@ import type { UserName } from './user/process-user.js';
 
 /** Access to the unix sockets of `--unix`. */
 export interface UnixAccess {
-  /** Permission bits, such as 0o660. By default the umask decides. */
+  /** Permission bits, such as 0o660. Default: by the umask. */
   readonly mode?: number;
-  /** The number of the sockets' group. By default the process's own. */
+  /** The number of the sockets' group. Default: the process's group. */
   readonly group?: number;
 }
 
-/** The options for the middleware. `autoAttach` is missing, since the command itself attaches the middleware to its servers. */
+/** The options for the middleware, without `autoAttach`: the command itself attaches the middleware to its servers. */
 export type MiddlewareOptions = Omit<TunnelOptions, 'autoAttach'>;
 
 /** All settings of `listen`, from its command line and its configuration file. Paths are absolute. */
 export interface Plan {
   readonly listen: readonly BindAddress[];
-  /** Access to the unix sockets among them. */
+  /** Access to the unix sockets in `listen`. */
   readonly unix?: UnixAccess;
-  /** Seconds for open tunnels to end in after a signal. */
+  /** Seconds for open tunnels to end after a signal. */
   readonly drain?: number;
   readonly tunnel: MiddlewareOptions;
   /** The targets, for the message at the start. */
@@ -32,15 +32,15 @@ export interface Plan {
   readonly web?: Web;
   /** Files in PEM form. */
   readonly tls?: { readonly cert: string; readonly key?: string; readonly clientCa?: string };
-  /** On a port for https, close plain http connections instead of redirecting them. */
+  /** On a port for https: close plain http connections instead of redirecting the client. */
   readonly sslOnly: boolean;
-  /** Files with logins; without any, no login is required. */
+  /** Files with logins; without a file, no login is required. */
   readonly auth: readonly LoginFile[];
   /** A file, or a folder of files. */
   readonly tokens?: string;
   /** Further names of this server, for the default origin check. */
   readonly names: readonly string[];
-  /** Sites, besides this server, that may show the pages of `web` in a frame; `*` is every site. */
+  /** Sites that may show the pages of `web` in a frame, in addition to this server; `*` is every site. */
   readonly frame: readonly string[];
   /** Express's setting `trust proxy`; with `acceptProxy`, the peers that may send a PROXY header. */
   readonly trustProxy?: unknown;
@@ -54,24 +54,24 @@ export interface Plan {
   readonly config?: string;
   readonly verbose: boolean;
   readonly autoExit: AutoExitOptions;
-  /** The path of recordings, to which a number is appended. */
+  /** The path of recordings; a number is appended. */
   readonly record?: string;
   readonly syslog?: SyslogOptions;
-  /** Are the settings from a lighttpd.conf? Then the command adds no guards of its own, such as the default origin check. */
+  /** Do the settings come from a lighttpd.conf? Then the command adds no guards of its own, such as the default origin check. */
   readonly isLighttpd: boolean;
-  /** The user that the process becomes once it listens. */
+  /** The user that the process becomes once the servers listen. */
   readonly user?: UserName;
-  /** The pages of a lighttpd.conf, and its rules for access to them. */
+  /** The pages of a lighttpd.conf, and the rules for access to the pages. */
   readonly pages?: Pages;
   /** Directives of a lighttpd.conf that are ignored. */
   readonly leftOut: readonly LeftOutDirective[];
-  /** Further private files that are read at each reload. */
+  /** More private files that are read at each reload. */
   readonly privateFiles: readonly string[];
-  /** Further files that are read at each reload. */
+  /** More files that are read at each reload. */
   readonly included: readonly string[];
 }
 
-/** A folder to serve. `index`: the files that may be served for a folder, in order of preference; empty for none. */
+/** A folder to serve. `index`: file names to serve for a folder, in order of preference; empty for none. */
 interface Web {
   readonly folder: string;
   readonly index: readonly string[];
@@ -84,7 +84,7 @@ export function isDocumentRoot({ by }: Web): boolean {
   return by === DOCUMENT_ROOT;
 }
 
-/** Every folder that is served, and the option or directive that names it. */
+/** Every served folder, with the option or directive that names the folder. */
 export function foldersOf({ web, pages }: Plan): readonly Pick<Web, 'folder' | 'by'>[] {
   if (web && !isDocumentRoot(web)) return [web];
   const folders = pages?.folders.map((folder) => ({ folder: resolve(folder), by: DOCUMENT_ROOT }));
@@ -93,7 +93,7 @@ export function foldersOf({ web, pages }: Plan): readonly Pick<Web, 'folder' | '
 
 export const DOCUMENT_ROOT = 'server.document-root';
 
-/** The index files of `--web`, in order of preference. Debian's noVNC has only the second one. */
+/** The index files of `--web`, in order of preference. Debian's noVNC has only `vnc.html`. */
 export const INDEX = ['index.html', 'vnc.html'] as const;
 
 /** A file of lines `name:hash`; with a user, a file with this user's password. */

@@ -14,7 +14,7 @@ const PERIOD = 1000;
 /** Bytes queued for stderr, beyond which lines are dropped. */
 const MAX_QUEUED = 1024 * 1024;
 
-/** One line at the bottom of a terminal, updated each second; printed lines scroll above it. */
+/** One line at the bottom of a terminal, updated every second; printed lines scroll above it. */
 export class StatusLine {
   readonly #io: Io;
   readonly #sample: () => TunnelTotals;
@@ -27,7 +27,7 @@ export class StatusLine {
     this.#sample = sample;
   }
 
-  /** Shows the line, if stderr is a terminal that can erase a line. */
+  /** Shows the line if stderr is a terminal that can erase a line. */
   begin(): void {
     if (this.#io.stderr.isTTY !== true || this.#io.environment.TERM === 'dumb') return;
     this.#timer = setInterval(() => this.#draw(), PERIOD);
@@ -35,7 +35,7 @@ export class StatusLine {
   }
 
   print(line: string): void {
-    // A slow reader (`| less`) loses lines: they must not fill the process's memory.
+    // A slow reader (`| less`) loses lines, since queued lines must not fill the process's memory.
     if (this.#io.stderr.writableLength > MAX_QUEUED) return;
     this.beside(() => this.#io.stderr.write(`${line}\n`));
   }

@@ -21,18 +21,19 @@ interface Message {
 /** How to start a background process. */
 interface BackgroundProcess {
   readonly script: string;
-  /** Its command line, which every user of the machine can read. */
+  /** The process's command line, which every user of the machine can read. */
   readonly args: readonly string[];
-  /** Its first message, which may contain secrets. */
+  /** The first message to the process, which may contain secrets. */
   readonly message?: object;
   /** Called once the process is ready. */
   readonly announce: (pid: number) => void;
 }
 
 /**
- * Runs a script in a new session, and resolves to 0 once the process is ready, or to its exit code if it fails. Until then its
- * messages are written to our stderr. After that its stderr is our stderr if that is a file, else /dev/null: a terminal or pipe that
- * closes later would end the programs that the process spawns, and the reader of a pipe would never see its end.
+ * Runs a script in a new session. Resolves to 0 once the process is ready, or to the exit code of a failed start. During the start,
+ * the process's messages are written to our stderr. Afterwards the process writes to our stderr if our stderr is a file, else to
+ * /dev/null: a terminal or pipe that closes later would end the programs that the process spawns, and the reader of a pipe would
+ * never see the end of the pipe.
  */
 export function runInBackground(
   io: Io,
@@ -67,7 +68,7 @@ export function runInBackground(
       announce(child.pid ?? 0);
       settle(EXIT.ok);
     });
-    // `close` comes after the last message, `exit` may come before it.
+    // `close` comes after the last message; `exit` may come before it.
     child.on('close', (code) => settle(code ?? EXIT.failed));
     child.on('error', (error) => {
       printMessage(io, `can't start a background process: ${messageOf(error)}`);
@@ -77,7 +78,7 @@ export function runInBackground(
   });
 }
 
-/** In the background process, an `Io` whose messages go to the parent until `onReady` is called. Elsewhere `io` itself. */
+/** In the background process: an `Io` that sends messages to the parent until `onReady` is called. Elsewhere: `io` itself. */
 export function backgroundIo(io: Io): Io {
   if (process.env[MARK] === undefined || !process.connected) return io;
   // Programs that this process spawns must not inherit the mark.
@@ -87,7 +88,7 @@ export function backgroundIo(io: Io): Io {
     if (process.connected) process.send?.(message, undefined, undefined, () => done());
     else done();
   };
-  // The parent died before the start was complete: it can't report this process to the user any more.
+  // The parent ended before the start was complete, and can no longer report this process to the user.
   process.once('disconnect', () => {
     if (!isReady) process.exit(EXIT.failed);
   });

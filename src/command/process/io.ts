@@ -8,32 +8,32 @@ import { isIgnoredByParent, isOnTerminal, outlivesTerminal } from './terminal.js
 /** The signals that a command listens to. */
 export type Signal = keyof typeof SIGNALLED;
 
-/** The process as the commands use it; tests pass a fake. */
+/** The parts of the process that the commands use; tests pass a fake. */
 export interface Io {
   readonly stdin: Readable;
   readonly stdout: Writable & { readonly isTTY?: boolean };
-  /** For messages: `connect --stdio` needs standard output for its bytes. */
+  /** For messages, since `connect --stdio` needs standard output for the tunnel's bytes. */
   readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Calls the listener at each of these signals, which then no longer end the process. Returns a function that removes the listener. */
+  /** Calls the listener at each of the signals, which then no longer end the process. Returns a function that removes the listener. */
   onSignal(signals: readonly Signal[], listener: (signal: Signal) => void): () => void;
-  /** Is the terminal closed on which the process was started? The SIGHUP of a closing terminal ends the command, any other one reloads. */
+  /** Is the process's terminal closed? The SIGHUP of a closing terminal ends the command; any other SIGHUP reloads. */
   isTerminalGone(): boolean;
-  /** Was the process started by nohup, by a shell that ignores SIGHUP, or without a terminal? Then SIGHUP does not end it. */
+  /** Was the process started by nohup, by a shell that ignores SIGHUP, or without a terminal? Then SIGHUP does not end the process. */
   outlivesTerminal(): boolean;
   /** Does the terminal send its signals (Ctrl-C) to spawned programs as well? */
   isOnTerminal(): boolean;
-  /** In a background process: the command calls it once it is ready. */
+  /** In a background process: to be called once the command is ready. */
   readonly onReady?: () => void;
   /** The name by which the command was called, such as `websockify`. */
   readonly calledAs?: string;
 }
 
 export function processIo(): Io {
-  // Read at the start: the parent, and the signals that it ignores, may change later.
+  // Read at the start, since the parent, and the signals that the parent ignores, may change later.
   const outlives = outlivesTerminal();
   const isIgnored = isIgnoredByParent();
-  // When the reader of our output is gone (`| head`), a write must not crash the process.
+  // A write must not crash the process when the reader of our output is gone (`| head`).
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   return {
     calledAs: basename(process.argv[1] ?? ''),
@@ -64,7 +64,7 @@ export function processIo(): Io {
 /** The longest message, in characters: a server or a proxy may send a reason of 16 KiB. */
 const MAX_MESSAGE = 2000;
 
-/** A message as one line: line breaks from the outside are escaped. */
+/** A message as one line: line breaks in foreign text are escaped. */
 export function messageLine(text: string): string {
   return `express-wstunnel: ${String(onOneLine(cut(text, MAX_MESSAGE)))}`;
 }

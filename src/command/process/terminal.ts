@@ -12,10 +12,10 @@ export function isOnTerminal(): boolean {
 /**
  * Was the process started so that it outlives its terminal?
  *
- * Whether SIGHUP was ignored at the start (nohup, `trap '' HUP`) is not visible: before any JavaScript runs, Node restores the default
- * action of every ignored signal (`ResetSignalHandlers` in its src/node.cc), and /proc/self/status shows the default action. Two facts
- * are visible: nohup leaves no terminal on standard output and standard error (POSIX, "nohup"; with GNU and BusyBox none on standard
- * input either), and a parent shell with `trap '' HUP` ignores the signal.
+ * Whether SIGHUP was ignored at the start (nohup, `trap '' HUP`) can't be read: before any JavaScript runs, Node restores the
+ * default action of every ignored signal (`ResetSignalHandlers` in its src/node.cc), and /proc/self/status shows the default
+ * action. Two facts are visible: nohup leaves no terminal on standard output and standard error (POSIX, "nohup"; with GNU and
+ * BusyBox none on standard input either), and a parent shell with `trap '' HUP` ignores the signal.
  */
 export function outlivesTerminal(): boolean {
   const descriptors = process.platform === 'linux' ? [0, 1, 2] : [1, 2];

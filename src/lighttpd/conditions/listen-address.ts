@@ -4,7 +4,7 @@ import { failAt, type Place } from '../syntax/source.js';
 
 /** An address for `server.listen()`: an address and port, or the path of a unix socket. */
 export interface ListenAddress {
-  /** Default, where `server.port` is not set: lighttpd's 80, or 443 under `ssl.engine`. */
+  /** Default if `server.port` is not set: as in lighttpd, 80, or 443 under `ssl.engine`. */
   port?: number;
   /** IPv6 without brackets. Default: every address. */
   bind?: string;
@@ -12,7 +12,7 @@ export interface ListenAddress {
   socket?: string;
 }
 
-/** The text that `$SERVER["socket"]` is compared with: an address and a port, or a path. `port` is the default. */
+/** Reads the text that a condition compares with `$SERVER["socket"]`: an address and a port, or a path. `port` is the default. */
 export function readSocketCondition(text: string, port: number, place: Place): ListenAddress {
   if (text.startsWith('/')) return { socket: text };
   refuseAbstractSocket(text, place, '$SERVER["socket"]');
@@ -30,7 +30,7 @@ export function readSocketCondition(text: string, port: number, place: Place): L
   return { port: own, ...(named === undefined ? {} : { bind: named }) };
 }
 
-/** Without this check, the address of an abstract socket would be looked up as a host name. */
+/** Without this check, the name of an abstract socket would be looked up as a host name. */
 export function refuseAbstractSocket(text: string, place: Place, name: string): void {
   if (isAbstractSocket(text)) failAt(place, `${name}: ${listenPathFault(text) ?? ''}`);
 }

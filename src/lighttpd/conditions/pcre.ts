@@ -6,7 +6,7 @@ const MAX_LENGTH = 1000;
 /** Steps of the detector: a safe expression needs a few hundred, an unsafe one may need millions. */
 const MAX_STEPS = 1000;
 
-/** The escaped letters that mean the same to PCRE and JavaScript. */
+/** The escaped letters with the same meaning in PCRE and JavaScript. */
 const ESCAPES = 'dDwWsSbBtnrf';
 const QUANTIFIER = /(?:[*+?]|\{\d+(?:,\d*)?\})/y;
 
@@ -26,7 +26,7 @@ const POSIX: Readonly<Record<string, string>> = {
   xdigit: '0-9A-Fa-f',
 };
 
-/** A regular expression of PCRE, which lighttpd uses, as a RegExp. Syntax that JavaScript reads in another way is an error. */
+/** Turns a regular expression of PCRE, as used by lighttpd, into a RegExp. Syntax with another meaning in JavaScript is an error. */
 export function compilePcre(pattern: string, place: Place): RegExp {
   if (pattern.length > MAX_LENGTH)
     failAt(place, `this regular expression has more than ${MAX_LENGTH} characters`);
@@ -50,8 +50,9 @@ function compile(source: string, flags: string, place: Place): RegExp {
 }
 
 /**
- * A hostile client may send a path that makes a regular expression backtrack for minutes. The search that starts again one
- * character to the right is not examined (hence the `^`): its time is quadratic in the length, which Node's limit on headers bounds.
+ * A hostile client may send a path that makes a regular expression backtrack for minutes. The detector examines one start position
+ * only (hence the `^`): a search that starts again at each character takes time quadratic in the length, and Node limits the length
+ * of a header.
  */
 function checkBacktracking({ source, ignoreCase, dotAll, multiline }: RegExp, place: Place): void {
   // A trailing `.*` never backtracks.
@@ -81,7 +82,10 @@ function checkBacktracking({ source, ignoreCase, dotAll, multiline }: RegExp, pl
 
 let loaded: typeof Detector | undefined;
 
-/** Loaded with the first regular expression: loading takes as long as for the rest of the package. A bundler follows this `require`. */
+/**
+ * Loaded with the first regular expression, since loading takes as long as for the rest of the package. A bundler follows this
+ * `require`.
+ */
 function detector(): typeof Detector {
   // eslint-disable-next-line @typescript-eslint/no-require-imports
   return (loaded ??= require('redos-detector') as typeof Detector);
@@ -125,7 +129,10 @@ class Translation {
     if (this.#text[this.#at] === '+') this.#refuse(`${quantifier}+ (possessive)`);
   }
 
-  /** Lookaround and (?: are the same in JavaScript. A name is dropped, since nothing refers to it. Other groups don't exist there. */
+  /**
+   * Lookaround and (?: are the same in JavaScript. The name of a group is dropped, since nothing refers to the name. JavaScript has
+   * no other groups.
+   */
   #group(): void {
     const start = this.#text.slice(this.#at, this.#at + 64);
     const named = /^\(\?P?<[A-Za-z_]\w*>/.exec(start)?.[0];
@@ -137,7 +144,7 @@ class Translation {
   #class(): void {
     const open = this.#text[this.#at + 1] === '^' ? '[^' : '[';
     this.#copy(open, open);
-    // A ] in the first position is a member of the class to PCRE; to JavaScript it ends the class.
+    // A ] in the first position is a member of the class in PCRE; in JavaScript it would end the class.
     if (this.#text[this.#at] === ']') this.#copy(']', '\\]');
     for (;;) {
       const character = this.#text[this.#at];

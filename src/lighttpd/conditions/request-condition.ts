@@ -7,7 +7,7 @@ import { readSocketCondition } from './listen-address.js';
 import { byteString } from '../syntax/byte-string.js';
 import { failAt } from '../syntax/source.js';
 
-/** A condition as part of a rule: a path that must match is the `url`, which rejects other paths early; all else is `when`. */
+/** A condition as part of a rule. A required path becomes `url`, and rejects other paths early; any other condition becomes `when`. */
 interface RuleHead {
   readonly url?: RegExp;
   readonly when?: Condition;
@@ -22,7 +22,7 @@ const HEADERS: Readonly<Record<string, string>> = {
   language: 'accept-language',
 };
 
-/** A condition of lighttpd as a condition of a rule. */
+/** Turns a condition of lighttpd into a condition of a rule. */
 export function ruleHeadOf(condition: ConditionText, notation: LighttpdNotation): RuleHead {
   const { object, field, text } = condition;
   if (object === 'SERVER') return { when: { localPort: localPortOf(condition) } };
@@ -93,7 +93,7 @@ function headerIs(name: string, condition: ConditionText): Condition {
   return { headers: { [name.toLowerCase()]: matchOf(condition) } };
 }
 
-/** A path that must match is a `url`: a request for another path is not delayed by the other conditions. */
+/** A required path becomes `url`, so that the other conditions do not delay requests for other paths. */
 function urlIs(condition: ConditionText, notation: LighttpdNotation): RuleHead {
   const { operator } = condition;
   const { source, flags } = patternOf({ ...condition, text: byteString(condition.text) });
@@ -109,7 +109,7 @@ function queryIs(condition: ConditionText, notation: LighttpdNotation): TextMatc
   return operator === '!=' || operator === '!~' ? { notMatches: pattern } : { matches: pattern };
 }
 
-/** The pattern of a comparison; for `!=` and `!~` it must not match. */
+/** The pattern of a comparison; for `!=` and `!~`, the pattern that must not match. */
 function patternOf({ operator, text, ...place }: ConditionText): RegExp {
   switch (operator) {
     case '=~':
@@ -140,7 +140,7 @@ function addressIs(condition: ConditionText): TextMatch {
   return matchOf({ ...condition, text: address });
 }
 
-/** There are only two schemes: the condition is tried on both. */
+/** Only two schemes exist: the condition is tried on both. */
 function schemeIs(condition: ConditionText): RuleHead {
   const { operator, text } = condition;
   const holds = (scheme: string): boolean => {

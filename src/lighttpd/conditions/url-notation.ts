@@ -6,7 +6,7 @@ import { failAt } from '../syntax/source.js';
 
 export const PARSE_OPTIONS = 'server.http-parseopts';
 
-/** The options of `server.http-parseopts` that affect how a path or a query is read, with lighttpd's defaults. */
+/** The options of `server.http-parseopts` that change how lighttpd reads a path or a query, with lighttpd's defaults. */
 const DEFAULTS = {
   'url-normalize': true,
   'url-normalize-unreserved': true,
@@ -17,8 +17,8 @@ const DEFAULTS = {
 };
 
 /**
- * Options that make no difference here. The first five: lighttpd always compares the decoded and simplified path, and here a
- * path that is not in its normal form is refused wherever a condition reads the path. The others concern Node's parser.
+ * Options without effect here. The first five: lighttpd always compares the decoded and simplified path, and we refuse a path that
+ * is not in its normal form wherever a condition reads the path. The others concern Node's parser.
  */
 const WITHOUT_MEANING = [
   ...['url-path-2f-decode', 'url-path-2f-reject', 'url-path-dotseg-remove', 'url-path-dotseg-reject'],
@@ -28,12 +28,12 @@ const WITHOUT_MEANING = [
 type ParseOption = keyof typeof DEFAULTS;
 type ParseOptions = Readonly<Record<ParseOption, boolean>>;
 
-/** Characters that never need an escape: lighttpd's `encoded_chars_http_uri_reqd` in src/burl.c. */
+/** Characters that need no escape anywhere: lighttpd's `encoded_chars_http_uri_reqd` in src/burl.c. */
 const PLAIN = /[!$&'()*+,\-./0-9:;=?@A-Z_a-z~]/;
 /** RFC 3986 section 2.3. */
 const UNRESERVED = /[-.0-9A-Z_a-z~]/;
 
-/** How lighttpd reads the path and the query of a request before it checks the conditions: `http_request_parse_target`. */
+/** Reads the path and the query of a request as lighttpd does before it checks the conditions (`http_request_parse_target`). */
 export class LighttpdNotation implements Notation {
   readonly #options: ParseOptions;
   // A cache of one: all conditions of a request read the same path.
@@ -43,7 +43,7 @@ export class LighttpdNotation implements Notation {
     this.#options = options;
   }
 
-  /** The path decoded, without `//`, `.` and `..`; each character is a byte, as for lighttpd's PCRE. */
+  /** The path, decoded and without `//`, `.` and `..`; each character is a byte, as for lighttpd's PCRE. */
   read(path: string): string {
     if (this.#last.path !== path) this.#last = { path, text: this.#decoded(path) };
     return this.#last.text;
@@ -61,7 +61,7 @@ export class LighttpdNotation implements Notation {
     return this.#options['url-query-20-plus'] ? text.replaceAll('%20', '+') : text;
   }
 
-  /** The text of a condition, with the only changes that lighttpd makes to it (`pcre_keyvalue_burl_normalize_key`). */
+  /** The text of a condition, changed only as lighttpd changes such a text (`pcre_keyvalue_burl_normalize_key`). */
   queryText(text: string): string {
     if (!this.#options['url-normalize']) return text;
     return text
@@ -69,7 +69,7 @@ export class LighttpdNotation implements Notation {
       .replace(/[^\0-\x7f]+/g, (characters) => Array.from(Buffer.from(characters), escapeOf).join(''));
   }
 
-  /** `kept`: characters that stay escaped, since unescaped they have another meaning. */
+  /** `kept`: characters that stay escaped, since their unescaped form has another meaning. */
   #normalized(text: string, kept: string): string {
     const decoded = this.#options['url-normalize-required'] ? PLAIN : UNRESERVED;
     return text.replace(/%([0-9a-fA-F]{2})|[^]/g, (whole, hex: string | undefined) => {
@@ -127,7 +127,7 @@ export class LighttpdQuery extends RegExp {
   }
 }
 
-/** The notation by lighttpd's defaults. */
+/** The notation of lighttpd's defaults. */
 export const DEFAULT_NOTATION = new LighttpdNotation(DEFAULTS);
 
 /** The notation that the configuration chooses. */

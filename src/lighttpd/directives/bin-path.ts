@@ -10,7 +10,7 @@ import {
 import { checkAt, failAt } from '../syntax/source.js';
 import type { Value } from '../evaluate/values.js';
 
-/** The options of a program that lighttpd starts. Without `bin-path` there is no program, and they are ignored. */
+/** The options of a program that lighttpd starts. Without `bin-path` no program is started, and the options are ignored. */
 export const BIN_OPTIONS: Readonly<Record<string, (value: Value, name: string) => unknown>> = {
   'bin-path': readStringValue,
   'bin-environment': readEnvironment,
@@ -34,7 +34,7 @@ export function readBinPath(options: ReadonlyMap<string, Value>): Partial<Host> 
     const value = options.get(name);
     return value && reader(value, name);
   };
-  // Split at each space or tab, as `parse_binpath` does: it knows no quotes.
+  // Split at each space or tab, without quoting, as in `parse_binpath`.
   const [path = '', ...args] = readStringValue(binPath, 'bin-path').split(/[ \t]/);
   const maxProcs = read('max-procs', readNumberValue) ?? DEFAULT_PROCS;
   const minProcs = Math.min(read('min-procs', readNumberValue) ?? DEFAULT_PROCS, maxProcs);
@@ -45,7 +45,7 @@ export function readBinPath(options: ReadonlyMap<string, Value>): Partial<Host> 
   const killSignal = read('kill-signal', readSignal);
   const spawn: SpawnOptions = {
     ...{ path, args, minProcs, maxProcs, handOver: true },
-    // With all processes running, lighttpd has no limit: the least loaded process gets the tunnel.
+    // Once all processes run, lighttpd has no limit: the least loaded process gets the tunnel.
     maxLoadPerProc: minProcs === maxProcs ? 0 : (read('max-load-per-proc', readNumberValue) ?? 1),
     ...(environment && { environment }),
     ...(copied && { copyEnvironment: copied }),
@@ -62,7 +62,7 @@ function readEnvironment(value: Value, name: string): Record<string, string> {
   return Object.fromEntries(entries.map(({ key, value: text }) => [key, readStringValue(text, key)]));
 }
 
-/** lighttpd takes the number of a signal, Node its name. */
+/** lighttpd expects the number of a signal, Node its name. */
 function readSignal(value: Value, name: string): string {
   const number = readNumberValue(value, name);
   const known = Object.entries(constants.signals).find(([, one]) => one === number)?.[0];

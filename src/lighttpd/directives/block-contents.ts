@@ -3,7 +3,7 @@ import { everyBlock, type Block } from '../evaluate/blocks.js';
 import { isVariable, type ConfReader } from './directive-names.js';
 import { tunnelDirective } from './tunnel-directives.js';
 
-/** The directives of the whole server. */
+/** The directives that apply to the whole server. */
 export const SERVER_DIRECTIVES: readonly string[] = [
   ...['server.port', 'server.bind', 'server.document-root', 'index-file.names', 'server.indexfiles'],
   ...['server.max-connections', 'server.use-ipv6', 'wstunnel.debug', PARSE_OPTIONS],

@@ -11,7 +11,7 @@ export function rulesOf(block: Block, context: ReadingContext): Rule[] {
   return block.children.map((child) => ruleOf(child, context)).filter((rule) => rule !== undefined);
 }
 
-/** A condition and its `else` branches as one rule. Built from the last branch on, since each rule contains the next one. */
+/** A condition and its `else` branches as one rule. The rule is built from the last branch on, since each rule contains the next one. */
 function ruleOf(first: Block, context: ReadingContext): Rule | undefined {
   const branches: Block[] = [];
   for (let one: Block | undefined = first; one; one = one.next) branches.push(one);
@@ -23,7 +23,7 @@ function ruleOf(first: Block, context: ReadingContext): Rule | undefined {
       ...(otherwise ? { else: otherwise } : {}),
     };
     const { ours, foreign } = contentsOf(block, context.reader);
-    // The condition of a block with directives of other modules alone is not read: it may be one that we don't support.
+    // The condition of a block with only other modules' directives is not read: we may not support the condition.
     if (!ours && foreign) return undefined;
     const { condition } = block;
     if (condition?.object === 'SERVER' && !context.problems.try(() => checkSocket(block, ours, context)))
@@ -33,7 +33,7 @@ function ruleOf(first: Block, context: ReadingContext): Rule | undefined {
   }, undefined);
 }
 
-/** Whether the block of a `$SERVER` condition becomes a rule. */
+/** Checks a `$SERVER` condition: does its block become a rule? */
 function checkSocket(
   { condition, source, offset }: Block,
   ours: boolean,

@@ -1,8 +1,8 @@
 import { matchesName } from './directive-names.js';
 
 /**
- * Directives that affect neither who gets a tunnel nor where the tunnel leads: the server's process, its logs, caching and
- * compression of files, keep-alive between requests. They are left out, and reported as left out.
+ * Directives without influence on access and on targets of tunnels: the server's process and logs, caching and compression of
+ * files, keep-alive between requests. The reader leaves out and reports all of them.
  */
 export const HARMLESS: readonly string[] = [
   ...['server.modules', 'server.compat-module-load', 'server.feature-flags', 'server.name', 'server.tag'],
@@ -12,19 +12,19 @@ export const HARMLESS: readonly string[] = [
   ...['server.upload-dirs', 'server.upload-temp-file-size', 'server.chunkqueue-chunk-sz'],
   ...['server.stat-cache-engine', 'server.range-requests', 'server.reject-expect-100-with-417'],
   ...['server.max-keep-alive-requests', 'server.max-keep-alive-idle', 'server.defer-accept'],
-  // The request of a tunnel has no body, and Node limits the size of the header.
+  // An upgrade request has no body, and Node limits the size of the header.
   ...['server.max-request-size', 'server.max-request-field-size'],
-  // Node's parser is as strict.
+  // Node's parser is equally strict.
   'server.http-parseopt-*',
   ...['accesslog.*', 'debug.*', 'rrdtool.*', 'mimetype.*', 'etag.*', 'expire.*', 'deflate.*', 'compress.*'],
   // Neither the middleware nor the command lists folders.
   ...['dir-listing.*', 'server.dir-listing', 'static-file.etags', 'static-file.disable-pathinfo'],
 ];
 
-/** Harmless directives that are not reported: which modules are used shows in the modules' directives. */
+/** Harmless directives that are not reported: the other directives show which modules are in use. */
 export const UNREPORTED: readonly string[] = ['server.modules', 'server.compat-module-load'];
 
-/** What the command does or offers instead of a directive that is left out. */
+/** Replacements, in the command, for directives that are left out. */
 const COMMAND_COUNTERPARTS: readonly (readonly [pattern: string, counterpart: string])[] = [
   ['server.errorlog*', 'messages go to stderr'],
   ['server.breakagelog', 'messages go to stderr'],

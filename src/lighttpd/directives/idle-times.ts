@@ -15,8 +15,9 @@ const MAX_PONG_TIMEOUT = 300;
 
 /**
  * lighttpd ends a tunnel whose client has sent no bytes for `server.max-read-idle` seconds; an answer to a PING counts
- * (`mod_wstunnel_handle_trigger`). Without pings, or with a longer ping interval, the directive ends silent tunnels: that is our
- * `idleTimeout`, which counts bytes of the backend too. With pings it ends only tunnels whose client is dead: our `pongTimeout`.
+ * (`mod_wstunnel_handle_trigger`). Without pings, or with a ping interval above that time, the directive ends silent tunnels, like
+ * our `idleTimeout`, which counts bytes of the backend too. With pings, the directive ends only tunnels whose client is dead, like
+ * our `pongTimeout`.
  */
 export function readIdleTimes(block: Block): RuleOptions {
   if (block.parent && !block.settings.has(PING_INTERVAL) && !block.settings.has(MAX_READ_IDLE)) return {};
@@ -26,7 +27,7 @@ export function readIdleTimes(block: Block): RuleOptions {
   return { pingInterval: ping, pongTimeout: Math.min(idle, MAX_PONG_TIMEOUT), idleTimeout: 0 };
 }
 
-/** Each block alone decides which options its two times become: where two blocks apply together, each must set both times. */
+/** Each block alone decides which options its two times become: if two blocks apply together, each block must set both times. */
 export function checkIdleTimes(blocks: readonly Block[]): void {
   const [pings, idles] = [PING_INTERVAL, MAX_READ_IDLE].map((name) =>
     blocks.filter((block) => block.parent && block.settings.has(name)),

@@ -8,10 +8,10 @@ import { byteString } from '../syntax/byte-string.js';
 import { readStringValue, readStringList } from '../evaluate/value-readers.js';
 import type { Value } from '../evaluate/values.js';
 
-/** Which requests are refused: lighttpd's mod_access, and the list of mod_staticfile. */
+/** Directives that refuse requests: lighttpd's mod_access, and the list of mod_staticfile. */
 export const ACCESS_DIRECTIVES = ['url.access-allow', 'url.access-deny', 'static-file.exclude-extensions'];
 const REFUSING = ['url.access-allow', 'url.access-deny'];
-/** Which files are served. */
+/** Directives that choose the served files. */
 export const PAGE_DIRECTIVES = ['server.document-root', 'index-file.names', 'server.indexfiles'];
 
 /** The settings for pages that apply to one request. */
@@ -23,7 +23,7 @@ export interface PageSettings {
   readonly indexFiles?: readonly string[];
 }
 
-/** The pages of a lighttpd.conf, for the command, which serves them. */
+/** The pages of a lighttpd.conf, which the command serves. */
 export interface Pages {
   /** All document roots. */
   readonly folders: readonly string[];
@@ -69,14 +69,14 @@ export function readPages(root: Block, context: Context): Pages {
       REFUSING.some((name) => settings.has(name) && !matchesName(name, context.ignore)),
     ),
     settingsOf: (visit) => (compiled ? apply(compiled, visit, {}) : {}),
-    // `mod_access_check`: with a list of allowed endings, the other list is ignored.
+    // `mod_access_check`: a list of allowed endings disables the other list.
     isAllowed: ({ allow = [], deny = [] }, path) =>
       allow.length > 0 ? endsWith(path, allow) : !endsWith(path, deny),
     isServed: ({ excluded = [] }, path) => !endsWith(path, excluded),
   };
 }
 
-/** Merges as lighttpd does: the last condition that holds decides the value of a directive (`config_patch_config`). */
+/** Merges as lighttpd does: the last condition that holds sets the value of a directive (`config_patch_config`). */
 function apply(
   { holds, set, children, next }: CompiledBlock,
   visit: ConditionInput,
@@ -92,7 +92,7 @@ function foldersOf(root: Block): string[] {
   return [...new Set(texts)].filter((text) => text !== '');
 }
 
-/** Undefined where neither the block nor any block in it has settings for pages. */
+/** Undefined if neither the block nor any block inside it has settings for pages. */
 function compile(block: Block, context: Context): CompiledBlock | undefined {
   const { condition } = block;
   const next = block.next && compile(block.next, context);
@@ -116,7 +116,7 @@ function settingsOf({ settings }: Block, { ignore, problems }: Context): PageSet
   return read.reduce<PageSettings>((all, one) => ({ ...all, ...one }), {});
 }
 
-/** As bytes: they are compared with the path as lighttpd reads it. */
+/** As byte strings, for a comparison with the path as lighttpd reads it. */
 function endingsOf(value: Value, name: string): string[] {
   return readStringList(value, name).map(({ text }) => byteString(text));
 }

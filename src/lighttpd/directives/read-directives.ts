@@ -11,10 +11,10 @@ import type { ReadingContext } from './reading-context.js';
 import { refusalOf } from './refused-directives.js';
 import { tunnelDirective } from './tunnel-directives.js';
 
-/** The user of the process: applied by the command. */
+/** The user of the process, applied by the command. */
 const PROCESS_DIRECTIVES = ['server.username', 'server.groupname'];
 
-/** The options that a block's own directives stand for, without those of the blocks inside it. */
+/** Translates a block's own directives into options, without the blocks inside it. */
 export function readDirectives(block: Block, context: ReadingContext): RuleOptions {
   const options: RuleOptions = {};
   const { reader, notation, problems } = context;
@@ -27,7 +27,7 @@ export function readDirectives(block: Block, context: ReadingContext): RuleOptio
   return { ...options, ...problems.try(() => readIdleTimes(block)) };
 }
 
-/** A directive that is not of the tunnel is read elsewhere, left out or refused. */
+/** A directive that is not about the tunnel is read elsewhere, left out or refused. */
 function checkOtherDirective(name: string, setting: Setting, block: Block, context: ReadingContext): void {
   const { reader, ignore } = context;
   const isIgnored = matchesName(name, ignore);

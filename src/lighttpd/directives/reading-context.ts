@@ -21,6 +21,6 @@ export interface LeftOutDirective {
   readonly place: string;
   /** Was the directive skipped by the option `ignore`? */
   readonly isIgnored: boolean;
-  /** What the command does instead. */
+  /** What the command does instead of the directive. */
   readonly instead?: string;
 }

@@ -7,8 +7,8 @@ import { TUNNEL_DIRECTIVE_NAMES } from './tunnel-directives.js';
 const OTHER_SERVER = 'the command serves files and tunnels only: let another server answer these requests';
 
 /**
- * Directives that guard requests, redirect or change them. Leaving one out would allow requests that lighttpd refuses, or serve
- * files that lighttpd does not serve. In each row: what replaces the directive in an app, and with the command.
+ * Directives that guard, redirect or change requests. Leaving out such a directive would allow requests that lighttpd refuses, or
+ * serve files that lighttpd does not serve. In each row: what replaces the directive in an app, and with the command.
  */
 const REFUSED_DIRECTIVES: readonly (readonly [pattern: string, app: string, command: string])[] = [
   [
@@ -129,7 +129,7 @@ const REFUSED_DIRECTIVES: readonly (readonly [pattern: string, app: string, comm
   ),
 ];
 
-/** What replaces a refused directive; undefined for an unknown name. */
+/** The replacement for a refused directive; undefined for an unknown name. */
 function replacementFor(name: string, reader: ConfReader): string | undefined {
   const row = REFUSED_DIRECTIVES.find(([pattern]) => {
     const [front = '', back = ''] = pattern.split('*');
@@ -159,7 +159,7 @@ const TLS_OPTIONS: Readonly<Record<string, string>> = {
   'ssl.verifyclient.ca-file': '--client-ca',
 };
 
-/** With the file and the socket of the directive, so that the user can copy the options. */
+/** With the file and the socket of the directive, ready to copy. */
 function tlsOptionFor(name: string, { value }: Setting, block: Block): string | undefined {
   const option = TLS_OPTIONS[name];
   if (option === undefined || value.kind !== 'string') return undefined;

@@ -30,7 +30,7 @@ export function readServerSettings(root: Block, context: ReadingContext): Server
     const given = value(name);
     return given && context.problems.try(() => reader(given, name));
   };
-  // lighttpd's defaults. Without a port, `listen` would use any free one.
+  // lighttpd's defaults. Without a port, Node's `listen` would choose any free port.
   const isTls = read('ssl.engine', readSwitchValue) === true;
   const port =
     read('server.port', (given, name) => readNumberValue(given, name, 65535)) ?? (isTls ? 443 : 80);
@@ -66,8 +66,8 @@ function readBind(value: Value, name: string): ListenAddress {
 }
 
 /**
- * Further sockets to listen on: `$SERVER["socket"] == "[::]:80" { }`. Left out are sockets with TLS, since these are plain, and
- * sockets whose block has directives of other modules alone.
+ * Further sockets to listen on: `$SERVER["socket"] == "[::]:80" { }`. Sockets whose block has only directives of other modules are
+ * left out; so are sockets with TLS, since the command serves https on all of its addresses or on none.
  */
 function socketsOf(
   root: Block,
@@ -109,7 +109,7 @@ function socketsOf(
   return found.map(({ address }) => address);
 }
 
-/** The command tells its sockets apart by port: two sockets with one port can't have different directives. */
+/** The command identifies a socket by its port: two sockets with the same port can't have different directives. */
 function checkPort(block: Block, { port, bind }: ListenAddress, all: readonly ListenAddress[]): void {
   const other = all.find((one) => port !== undefined && one.port === port && one.bind !== bind);
   if (other)

@@ -17,7 +17,7 @@ import type { ConfReader } from './directive-names.js';
 import { MAX_READ_IDLE, PING_INTERVAL } from './idle-times.js';
 import { readWstunnelServer } from './wstunnel-server.js';
 
-/** The options that a directive's value stands for. Throws for an invalid value. */
+/** Translates a directive's value into options. Throws for an invalid value. */
 type DirectiveReader = (value: Value, name: string, notation: LighttpdNotation) => RuleOptions;
 
 /** The strategies of lighttpd. A strategy of ours alone is not valid in a lighttpd.conf. */
@@ -29,7 +29,7 @@ const checkBalanceName = oneOf([
   'sticky',
 ] as const satisfies readonly BalanceName[]);
 
-/** The directives of a tunnel that conditions may change: one row for each. */
+/** The directives of a tunnel that conditions may change, one row each. */
 const TUNNEL_DIRECTIVES: Readonly<Record<string, DirectiveReader>> = {
   'wstunnel.server': (value, _name, notation) => ({ server: readWstunnelServer(value, notation) }),
   'wstunnel.balance': (value, name) => {
@@ -54,15 +54,15 @@ const TUNNEL_DIRECTIVES: Readonly<Record<string, DirectiveReader>> = {
     return { frameType };
   },
   'wstunnel.origins': (value, name) => ({ origins: readOrigins(value, name) }),
-  // These two depend on each other: see idle-times.ts.
+  // The two times depend on each other: see idle-times.ts.
   [PING_INTERVAL]: () => ({}),
   [MAX_READ_IDLE]: () => ({}),
-  // A tunnel streams whatever their value, in lighttpd too (`http_response_upgrade_read_body_unknown`).
+  // A tunnel streams with any value, in lighttpd too (`http_response_upgrade_read_body_unknown`).
   'server.stream-request-body': readStreaming,
   'server.stream-response-body': readStreaming,
 };
 
-/** Directives that only the command applies: an app sets such limits for its clients by other options. */
+/** Directives that only the command applies: an app limits its clients by other options. */
 const COMMAND_DIRECTIVES: typeof TUNNEL_DIRECTIVES = {
   'server.max-write-idle': (value, name) => {
     const writeTimeout = readNumberValue(value, name);
@@ -73,7 +73,7 @@ const COMMAND_DIRECTIVES: typeof TUNNEL_DIRECTIVES = {
 
 export const TUNNEL_DIRECTIVE_NAMES: readonly string[] = Object.keys(TUNNEL_DIRECTIVES);
 
-/** Undefined where the name is not a directive of a tunnel. */
+/** Undefined if the name is not a directive of a tunnel. */
 export function tunnelDirective(name: string, reader: ConfReader): DirectiveReader | undefined {
   if (Object.hasOwn(TUNNEL_DIRECTIVES, name)) return TUNNEL_DIRECTIVES[name];
   return reader === 'command' && Object.hasOwn(COMMAND_DIRECTIVES, name)
@@ -81,7 +81,10 @@ export function tunnelDirective(name: string, reader: ConfReader): DirectiveRead
     : undefined;
 }
 
-/** lighttpd compares the end of the Origin header: the whole of it, or the part after a dot (`wstunnel_is_allowed_origin`). */
+/**
+ * lighttpd compares an entry with the end of the Origin header: the whole header, or the part after a dot
+ * (`wstunnel_is_allowed_origin`).
+ */
 function readOrigins(value: Value, name: string): NonNullable<RuleOptions['origins']> {
   const origins = readStringList(value, name).map(({ text, place }) => {
     if (text === '') failAt(place, `${name} must not contain an empty string`);

@@ -18,7 +18,7 @@ import { foldCase, type Value } from '../evaluate/values.js';
 const NAME = 'wstunnel.server';
 const SHAPE = '( "/path" => ( ( "host" => "127.0.0.1", "port" => 5900 ) ) )';
 
-/** The times of a host: lighttpd's name, and our option. */
+/** The timeouts of a host: lighttpd's name, and our option. */
 const TIMES = {
   'connect-timeout': 'connectTimeout',
   'disable-time': 'disableTime',
@@ -26,7 +26,7 @@ const TIMES = {
   'write-timeout': 'writeTimeout',
 } as const satisfies Record<string, keyof Host>;
 
-/** Ignored for a tunnel: lighttpd sets them itself, or they are for FastCGI alone (src/mod_wstunnel.c, src/gw_backend.c). */
+/** Options without effect on a tunnel: lighttpd sets them itself, or uses them for FastCGI alone (src/mod_wstunnel.c, src/gw_backend.c). */
 const WITHOUT_MEANING: Readonly<Record<string, (value: Value, name: string) => unknown>> = {
   'tcp-fin-propagate': readSwitchValue,
   upgrade: readSwitchValue,
@@ -45,7 +45,7 @@ const KNOWN = [
   ...[TIMES, WITHOUT_MEANING, BIN_OPTIONS].flatMap((names) => Object.keys(names)),
 ];
 
-/** Most bytes of a socket path: `sockaddr_un` has room for 108, one of them for the NUL, and lighttpd reserves two. */
+/** Most bytes of a socket path: `sockaddr_un` has room for 108, including the NUL, and lighttpd reserves two more. */
 const MAX_SOCKET = 105;
 
 /** `wstunnel.server`: the hosts of each key (`gw_set_defaults_backend`). An empty list means no tunnel. */
@@ -58,7 +58,7 @@ export function readWstunnelServer(value: Value, notation: Notation): Record<str
         failAt(hosts, `${NAME}: "${key}" can't be a key: begin it with a slash or a dot`);
       if (hosts.kind !== 'list') return failAt(hosts, `${NAME} must look like ${SHAPE}`);
       if (hosts.entries.length === 0) failAt(hosts, `${NAME}: "${key}" names no host`);
-      // A host may have a label, which lighttpd uses for its counters only.
+      // lighttpd allows a label for a host, and uses the label for counters only.
       return [byteString(key), hosts.entries.map((host) => readHost(host.value))];
     }),
   );

@@ -2,10 +2,10 @@ import type { Operator } from '../syntax/tree.js';
 import { failAt, fileAndLine, stopAt, type Place } from '../syntax/source.js';
 import { conditionKey, newBlock, type Block, type ConditionText } from './blocks.js';
 
-/** lighttpd allows 4096 conditions; here each regular expression is checked for backtracking, which takes time. */
+/** lighttpd allows 4096 conditions; our check of each regular expression for backtracking takes time. */
 const MAX_CONDITIONS = 1000;
 
-/** Builds the blocks of a configuration. It refuses an order of conditions that a tree of rules can't express. */
+/** Builds the blocks of a configuration. Refuses an order of conditions that a tree of rules can't express. */
 export class BlockTree {
   readonly root: Block;
   #latest: Block;
@@ -16,11 +16,11 @@ export class BlockTree {
     this.#latest = root;
   }
 
-  /** The block of a condition inside `parent`: a new one, or the one that the condition continues. */
+  /** The block of a condition inside `parent`: a new block, or the block that the condition continues. */
   enter(parent: Block, place: Place, condition: ConditionText | undefined): Block {
     const key = conditionKey(condition);
     const known = parent.known.get(key);
-    // lighttpd would apply the second block where the condition of the first one holds.
+    // lighttpd would apply the second block wherever the first block's condition holds.
     if (known?.condition && known.condition.text !== condition?.text)
       failAt(
         place,
@@ -38,7 +38,7 @@ export class BlockTree {
     const parent = before.parent ?? before;
     const { condition: last } = before;
     if (!last) return failAt(place, 'no branch can follow an else without a condition');
-    // lighttpd stores a bare else as the negated condition, and finds it again under that key.
+    // lighttpd stores a bare else as the negated condition, and would find that key again.
     const key = condition
       ? conditionKey(condition)
       : conditionKey({ ...last, operator: OPPOSITE[last.operator] });
@@ -60,8 +60,8 @@ export class BlockTree {
   }
 
   /**
-   * lighttpd applies conditions in the order in which they first appear. A new condition inside a block that was continued
-   * after other blocks would be applied after those others, and a tree of rules can't express that.
+   * lighttpd applies conditions in the order of their first appearance. Suppose a block is continued after other blocks: lighttpd
+   * would apply a new condition inside it after those blocks. A tree of rules can't express such an order.
    */
   #checkOrder(block: Block, place: Place): void {
     let one: Block | undefined = this.#latest;

@@ -33,7 +33,7 @@ export interface Block extends Place {
 /** A block and all blocks inside it, the outermost first. */
 export function everyBlock(block: Block): Block[] {
   const blocks = [block];
-  // A list that grows during the loop, not recursion: an else may follow another a thousand times.
+  // A loop over a growing list, not recursion: a chain of else branches may be a thousand long.
   for (const { children, next } of blocks) blocks.push(...children, ...(next ? [next] : []));
   return blocks;
 }
@@ -50,7 +50,7 @@ export function newBlock(
   };
 }
 
-/** The same for two conditions that lighttpd takes for one: it compares them without case. */
+/** The same key for two conditions that lighttpd considers equal: lighttpd compares conditions without case. */
 export function conditionKey(
   condition: { object: string; field: string; operator: string; text: string } | undefined,
 ): string {

@@ -16,7 +16,7 @@ import {
 import { SourceStack } from './source-stack.js';
 import { addValues, foldCase, textOf, type Value } from './values.js';
 
-/** What an evaluation needs besides the text. */
+/** The settings of an evaluation, besides the text. */
 export interface EvaluationContext {
   readonly include: ((path: string) => string | readonly IncludedText[]) | undefined;
   readonly environment: Environment;
@@ -27,7 +27,7 @@ export interface EvaluationContext {
   readonly problems: Problems;
 }
 
-/** Runs the statements of a source and of its includes: lighttpd's src/configparser.y. */
+/** Runs the statements of a source and of its includes, like lighttpd's src/configparser.y. */
 export function evaluate(source: Source, context: EvaluationContext): Block {
   return new Evaluation(source, context).run();
 }
@@ -75,7 +75,7 @@ class Evaluation {
       }
   }
 
-  /** Reports an error, unless it only follows from a problem that is reported already. */
+  /** Reports an error, unless the error only follows from a problem that is already reported. */
   #report(error: unknown, statement: Statement): void {
     const { problems } = this.#context;
     if (statement.kind === 'assign') this.#withoutValue.add(foldCase(fullName(statement.name)));
@@ -132,7 +132,7 @@ class Evaluation {
       );
     const before = statement.operator === '+=' ? findValue(key, block) : undefined;
     const { source, offset } = statement;
-    // lighttpd moves a setting that is assigned again to the end.
+    // An assignment moves a setting to the end, as in lighttpd.
     block.settings.delete(key);
     block.settings.set(key, { source, offset, name, value: before ? addValues(before, value) : value });
   }
@@ -184,7 +184,7 @@ class Evaluation {
   }
 }
 
-/** The outermost block, with the variables that lighttpd itself sets. */
+/** The outermost block, with lighttpd's predefined variables. */
 function rootOf(source: Source): Block {
   const place = { source, offset: 0 };
   const root = newBlock(place, undefined, undefined);
@@ -194,7 +194,7 @@ function rootOf(source: Source): Block {
   return root;
 }
 
-/** The text of an include that returned a string, or each text with the name of its file. */
+/** The text of an include that returned a string; otherwise each text with its file name. */
 function textsOf(included: unknown, path: string, place: Place): readonly IncludedText[] {
   const isText = (one: unknown): one is IncludedText => {
     const { file, text } = (one ?? {}) as Partial<IncludedText>;

@@ -35,7 +35,7 @@ export function evaluateExpression(expression: Expression, block: Block, environ
 function valueOfName(name: string, place: Place, block: Block, environment: Environment): Value {
   if (name.startsWith('env.')) {
     const key = name.slice('env.'.length);
-    // A value of another type is inherited from Object.prototype, such as `constructor`.
+    // A value that is not a string is inherited from Object.prototype, such as `constructor`.
     const text = environment[key];
     if (typeof text !== 'string') return failAt(place, `the environment variable ${key} is not set`);
     return { ...place, kind: 'string', text };
@@ -49,12 +49,12 @@ function valueOfName(name: string, place: Place, block: Block, environment: Envi
 
 const missingVariables = new WeakMap<TunnelError, string>();
 
-/** The variable of an error about a variable without a value. */
+/** The name of the variable, if the error is about a variable without a value. */
 export function missingVariableOf(error: TunnelError): string | undefined {
   return missingVariables.get(error);
 }
 
-/** The value of a setting in this block, or else in the nearest block around it. */
+/** The value of a setting in this block, else in the nearest enclosing block. */
 export function findValue(key: string, block: Block): Value | undefined {
   for (let one: Block | undefined = block; one; one = one.parent) {
     const setting = one.settings.get(key);

@@ -3,10 +3,10 @@ import { failAt, MAX_CONFIGURATION_LENGTH, stopAt, type Place, type Source } fro
 
 const MAX_INCLUDE_DEPTH = 16;
 
-/** The sources that are open during an evaluation: each one but the first is included by the one before it. */
+/** The sources that are open during an evaluation: each source includes the next one. */
 export class SourceStack {
   readonly #open: Source[] = [];
-  /** Characters of all sources so far, closed ones too. */
+  /** Characters of all sources so far, closed sources too. */
   #length = 0;
 
   /** Opens a source that is included at `place`. */
@@ -23,7 +23,7 @@ export class SourceStack {
     this.#open.pop();
   }
 
-  /** Without this check, reading a file again would report its first assignment as a repeated one. */
+  /** Without this check, a second reading of the file would report its first assignment as a repeated one. */
   checkLoop({ name, text }: Source, place: Place): void {
     const isSame = (one: Source) => one.text === text && resolve(one.name) === resolve(name);
     const first = this.#open.findIndex(isSame);

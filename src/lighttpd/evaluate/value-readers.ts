@@ -1,7 +1,7 @@
 import { failAt, type Place } from '../syntax/source.js';
 import { textOf, type ValueEntry, type Value } from './values.js';
 
-// The types that a directive's value may have: `config_plugin_values_init_block` in lighttpd's src/configfile-glue.c.
+// The allowed types of a directive's value: `config_plugin_values_init_block` in lighttpd's src/configfile-glue.c.
 
 type KeyedEntry = Required<ValueEntry>;
 
@@ -40,14 +40,14 @@ export function readStringList(value: Value, name: string): { text: string; plac
   });
 }
 
-/** A list in which each value has a key. `shape` is an example for the message. */
+/** A list with a key for each value. `shape` is an example for the message. */
 export function readKeyedList(value: Value, name: string, shape: string): KeyedEntry[] {
   const fail = (place: Value) => failAt(place, `${name} must look like ${shape}`);
   if (value.kind !== 'list') return fail(value);
   return value.entries.map(({ key, value: one }) => (key === undefined ? fail(one) : { key, value: one }));
 }
 
-/** A JavaScript object moves keys that are whole numbers before its other keys; here the order matters, since the first match wins. */
+/** A JavaScript object moves whole-number keys before its other keys, but the order matters: the first match wins. */
 export function checkKeyOrder(entries: readonly KeyedEntry[], name: string): void {
   const odd = entries.length > 1 ? entries.find(({ key }) => /^(0|[1-9]\d*)$/.test(key)) : undefined;
   if (odd)

@@ -1,6 +1,6 @@
 import { failAt, stopAt, type Place } from '../syntax/source.js';
 
-/** The value of an expression. Never mutated: variables share it. */
+/** The value of an expression. Never mutated, since variables share it. */
 export type Value = Place &
   (
     | { readonly kind: 'string'; readonly text: string }
@@ -13,7 +13,7 @@ export interface ValueEntry {
   readonly value: Value;
 }
 
-/** Limits, since a few lines such as `a += a` would fill the memory. */
+/** Without limits, a few lines such as `a += a` would fill the memory. */
 const MAX_TEXT = 64 * 1024;
 const MAX_ENTRIES = 10_000;
 
@@ -37,7 +37,7 @@ export function addValues(left: Value, right: Value): Value {
   return { ...place, kind: 'string', text };
 }
 
-/** A list of checked size and without duplicate keys. A key that is repeated with the same plain value counts once. */
+/** A list, after a check of its size and for duplicate keys. A repeated key with the same plain value counts once. */
 export function listValue(place: Place, entries: readonly ValueEntry[]): Value {
   if (entries.length > MAX_ENTRIES) stopAt(place, `this list has more than ${MAX_ENTRIES} entries`);
   const seen = new Map<string, Value>();

@@ -1,6 +1,6 @@
 import { byteString } from '../syntax/byte-string.js';
 
-/** A pattern that lighttpd may read in another way: matching no file could omit a file that lighttpd includes. */
+/** A pattern that lighttpd may read differently: without this error, a file that lighttpd includes could be missing. */
 class GlobError extends Error {}
 
 /** One byte, as a character of Latin-1. */
@@ -34,7 +34,7 @@ export function isGlob(path: string): boolean {
   return /[*?[{\\]/.test(path);
 }
 
-/** `a{b,c}` is `ab` and `ac`. As in glibc, all braces of a pattern are literal when one of them is not closed. */
+/** `a{b,c}` is `ab` and `ac`. As in glibc, one unclosed brace makes all braces of the pattern literal. */
 export function alternatives(pattern: string): string[] {
   if (pattern.length > MAX_CHARACTERS)
     throw new GlobError(`the pattern has more than ${MAX_CHARACTERS} characters`);
@@ -51,7 +51,7 @@ export function alternatives(pattern: string): string[] {
   return found;
 }
 
-/** The pattern once for each alternative of its first braces; undefined where no braces are left to expand. */
+/** The pattern, once for each alternative of its first braces; undefined if no braces are left to expand. */
 function expandFirstBraces(pattern: string): string[] | undefined {
   const start = pattern.indexOf('{');
   if (start === -1) return undefined;
@@ -73,15 +73,15 @@ function expandFirstBraces(pattern: string): string[] | undefined {
 }
 
 /**
- * fnmatch(3) for one segment of a path. It compares bytes, as in the C locale: `?` matches half of an `é`. Throws for brackets that
- * are not supported. The time is at most proportional to the length of the pattern times the length of the name.
+ * fnmatch(3) for one segment of a path. Bytes are compared, as in the C locale: `?` matches half of an `é`. Throws for unsupported
+ * brackets. The time is at most proportional to the length of the pattern times the length of the name.
  */
 export function matcherOf(segment: string): (name: string) => boolean {
   const steps = stepsOf(byteString(segment));
   return (name) => (!name.startsWith('.') || segment.startsWith('.')) && matches(steps, byteString(name));
 }
 
-/** Backtracks to the last `*` only: an earlier `*` already matched the shortest text that works. */
+/** Backtracks to the last `*` only: for each earlier `*` the shortest match is already enough. */
 function matches(steps: readonly Step[], name: string): boolean {
   let [at, index, star, retry] = [0, 0, -1, 0];
   while (index < name.length) {
@@ -103,7 +103,7 @@ function matches(steps: readonly Step[], name: string): boolean {
 
 function stepsOf(segment: string): Step[] {
   const steps: Step[] = [];
-  // If one bracket is not closed, no later bracket is closed either.
+  // After one unclosed bracket, every later bracket is unclosed too.
   let isLiteral = false;
   for (let index = 0; index < segment.length; index++) {
     const character = segment[index] ?? '';
@@ -126,7 +126,7 @@ function stepsOf(segment: string): Step[] {
 
 /** A bracket expression (POSIX.1-2017, XBD 9.3.5), with `!` or `^` for its complement. */
 class Brackets {
-  /** Undefined where no bracket closes the expression: to glibc the `[` is then a literal character. */
+  /** Undefined if no bracket closes the expression: in glibc, the `[` is then a literal character. */
   readonly test: Test | undefined;
   /** Index of the closing bracket. */
   end: number;

@@ -11,18 +11,18 @@ export interface IncludedText {
   readonly text: string;
 }
 
-/** A UTF-16 unit takes at most three bytes in UTF-8: a longer file has too many characters in any case. */
+/** A UTF-16 unit has at most three bytes in UTF-8: a longer file has too many characters in any case. */
 const MAX_BYTES = 3 * MAX_CONFIGURATION_LENGTH;
 
 /**
- * Reads includes from the disk as lighttpd does: relative paths start from the folder of the configuration's first file, and the files
- * of a wildcard come in alphabetical order, each under its name. A wildcard without a match includes nothing. Throws where a file
- * can't be read, and for a pattern that is not supported.
+ * Reads includes from the disk as lighttpd does: relative paths start from the folder of the configuration's first file, and a
+ * wildcard includes its files in alphabetical order, each under its own name. A wildcard without a match includes nothing. Throws
+ * for a file that can't be read and for an unsupported pattern.
  */
 export function includeFrom(file: string): (path: string) => readonly IncludedText[] {
   const folder = dirname(file);
   return (path) => {
-    // An absolute path stays as it is: `join` would put the folder in front of it.
+    // Not `join` alone, which would put the folder in front of an absolute path too.
     const whole = path.startsWith('/') ? path : join(folder, path);
     let left = MAX_BYTES;
     return (isGlob(path) ? filesOf(whole) : [whole]).map((one) => {
@@ -44,7 +44,7 @@ function filesOf(pattern: string): string[] {
   });
 }
 
-/** As strcmp(3). */
+/** Byte by byte, as strcmp(3). */
 function compareBytes(one: string, other: string): number {
   const [left, right] = [byteString(one), byteString(other)];
   if (left === right) return 0;
@@ -53,7 +53,7 @@ function compareBytes(one: string, other: string): number {
 
 /** The entries of a folder that match one segment of a pattern. */
 function inside(base: string, segment: string): string[] {
-  // Not `join`, which would resolve `..` before a symbolic link is followed.
+  // Not `join`, which would resolve `..` before following a symbolic link.
   const path = (name: string) => (base === '' || base === '/' ? `${base}${name}` : `${base}/${name}`);
   if (!isGlob(segment)) return exists(path(segment)) ? [path(segment)] : [];
   const isMatch = matcherOf(segment);
@@ -67,7 +67,7 @@ function inside(base: string, segment: string): string[] {
   return ['.', '..', ...names].filter(isMatch).map(path);
 }
 
-/** A dangling symbolic link exists: reading it fails, and the failure is an error of the include. */
+/** A dangling symbolic link exists: its include fails with an error. */
 function exists(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }

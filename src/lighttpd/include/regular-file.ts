@@ -1,11 +1,11 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
-/** Its message begins with the name of the file. */
+/** The message begins with the name of the file. */
 export class IncludedFileError extends Error {}
 
 /**
- * The text of a regular file of at most `maxBytes`. Reading a FIFO would wait for a writer, and `/dev/zero` has no end: such files
- * are opened without blocking, and not read.
+ * The text of a regular file of at most `maxBytes`. Reading a FIFO would wait for a writer, and `/dev/zero` has no end: so such
+ * files are opened without blocking and not read.
  */
 export function readRegularFile(path: string, maxBytes: number): string {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -19,7 +19,7 @@ export function readRegularFile(path: string, maxBytes: number): string {
   }
 }
 
-/** `size` is a hint only: in /proc it is 0, and a file may grow. */
+/** `size` is only a hint: 0 for files in /proc, and too low for a file that grows. */
 function readAtMost(file: number, path: string, maxBytes: number, size: number): string {
   const chunks: Buffer[] = [];
   let length = size;

@@ -33,7 +33,7 @@ export class ExpressionParser {
     if (token.kind === 'string') return { ...place, kind: 'string', text: token.text };
     if (token.kind === 'number') {
       const number = Number(token.text);
-      // lighttpd cuts larger numbers to 32 bits.
+      // lighttpd truncates larger numbers to 32 bits.
       if (number > 0x7fffffff) failAt(token, 'this number is above 2147483647');
       return { ...place, kind: 'number', number };
     }

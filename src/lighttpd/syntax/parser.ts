@@ -9,9 +9,9 @@ const ASSIGNMENTS: readonly string[] = ['=', '+=', ':='];
 const ELSE: readonly string[] = ['else', 'elif', 'elsif', 'elseif'];
 
 /**
- * The grammar of lighttpd's src/configparser.y, with one difference: lighttpd's parser drops an unexpected token and continues,
- * so half a line may be lost without a message. Here an unexpected token is an error, except for newlines before a brace or
- * after an equal sign, which many configurations have.
+ * The grammar of lighttpd's src/configparser.y, with one difference: lighttpd's parser drops an unexpected token and continues, so
+ * half a line may be lost without a message. Here an unexpected token is an error. Newlines before a brace or after an equal sign
+ * are allowed, since many configurations have such newlines.
  */
 export function parseConf(source: Source): ParseResult {
   const statements: Statement[] = [];
@@ -24,7 +24,7 @@ export function parseConf(source: Source): ParseResult {
 }
 
 interface ParseResult {
-  /** Where there is an error: the statements before it. */
+  /** After an error: the statements before it. */
   readonly statements: readonly Statement[];
   readonly error?: unknown;
 }

@@ -5,17 +5,17 @@ import { isFatal, placeOf, type Place, type Source } from './source.js';
 export interface Problem {
   /** Begins with `file:line:column`. */
   readonly message: string;
-  /** The directive to skip on purpose, where the problem is a directive that may be skipped. */
+  /** The directive to skip on purpose, if the problem is a directive that may be skipped. */
   readonly directive?: string;
   readonly cause?: unknown;
 }
 
-/** More problems than this tell the reader nothing new. */
+/** More problems would not help the reader. */
 const MAX_PROBLEMS = 100;
 
 const directives = new WeakMap<TunnelError, string>();
 
-/** Marks an error as one about a directive that may be skipped on purpose. */
+/** Marks an error as being about a directive that may be skipped on purpose. */
 export function asDirective(error: TunnelError, name: string): TunnelError {
   directives.set(error, name);
   return error;
@@ -24,18 +24,18 @@ export function asDirective(error: TunnelError, name: string): TunnelError {
 /** Collects the problems of a configuration, so that one reading reports all of them. */
 export class Problems {
   readonly #errors: TunnelError[] = [];
-  /** In the order in which they were opened. */
+  /** In the order of opening. */
   readonly #sources: Source[] = [];
 
-  /** Whether a source, or a part of one, could not be read: a name that seems to be undefined may be defined there. */
+  /** True if a source, or a part of a source, could not be read: a seemingly undefined name may be defined there. */
   isIncomplete = false;
 
-  /** Registers a source. Problems are reported in the order in which their sources were opened. */
+  /** Registers a source. Problems are reported in the order in which the sources were opened. */
   open(source: Source): void {
     this.#sources.push(source);
   }
 
-  /** Runs one part of the reading; undefined where that part has a problem. */
+  /** Runs one part of the reading; undefined if the part has a problem. */
   try<Result>(part: () => Result): Result | undefined {
     try {
       return part();
@@ -45,7 +45,7 @@ export class Problems {
     }
   }
 
-  /** Keeps an error of the configuration; throws every other error. */
+  /** Keeps an error of the configuration; throws any other error. */
   add(error: unknown): void {
     if (!(error instanceof TunnelError) || isFatal(error) || this.#errors.length >= MAX_PROBLEMS) throw error;
     this.#errors.push(error);
@@ -63,9 +63,9 @@ export class Problems {
     return place ? this.rankOf(place) : Infinity;
   }
 
-  /** A number that sorts places in the order in which the sources are read. */
+  /** A number that sorts places in the reading order of their sources. */
   rankOf({ source, offset }: Place): number {
-    // The factor is above the length of any source.
+    // The factor is larger than any source's length.
     return this.#sources.indexOf(source) * 2 ** 32 + offset;
   }
 }

@@ -4,13 +4,13 @@ import { optionMessageOf } from '../../options/checks/option-error.js';
 /** Most characters of a configuration, included files among them. */
 export const MAX_CONFIGURATION_LENGTH = 1024 * 1024;
 
-/** One configuration text. Each included file is a source too. */
+/** One configuration text. Each included file is also a source. */
 export interface Source {
   readonly name: string;
   readonly text: string;
 }
 
-/** A position in a source: where an error points. */
+/** A position in a source, such as the position of an error. */
 export interface Place {
   readonly source: Source;
   readonly offset: number;
@@ -30,7 +30,7 @@ export function fileAndLine(place: Place): string {
 const places = new WeakMap<TunnelError, Place>();
 const fatal = new WeakSet<TunnelError>();
 
-/** An error in the configuration, with its place in front. */
+/** An error in the configuration; the message begins with the place. */
 export function errorAt(place: Place, message: string, cause?: unknown): TunnelError {
   const details = cause === undefined ? {} : { cause };
   const error = new TunnelError('WSTUNNEL_OPTION', `${placeName(place)}: ${message}`, details);
@@ -42,7 +42,7 @@ export function failAt(place: Place, message: string, cause?: unknown): never {
   throw errorAt(place, message, cause);
 }
 
-/** Fails where a size limit is exceeded. Reading stops there: no further problems are collected. */
+/** Fails if a size limit is exceeded. Reading stops at the place: no further problems are collected. */
 export function stopAt(place: Place, message: string): never {
   const error = errorAt(place, message);
   fatal.add(error);
@@ -53,12 +53,12 @@ export function isFatal(error: TunnelError): boolean {
   return fatal.has(error);
 }
 
-/** The place of an error of {@link errorAt}. */
+/** The place of an error from {@link errorAt}. */
 export function placeOf(error: TunnelError): Place | undefined {
   return places.get(error);
 }
 
-/** Runs a check of `src/options/`: the place is put in front of the error that the check throws. */
+/** Runs a check of `src/options/`, and puts the place in front of the check's error. */
 export function checkAt<Result>(place: Place, check: () => Result): Result {
   try {
     return check();

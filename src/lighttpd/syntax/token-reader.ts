@@ -1,7 +1,7 @@
 import { failAt, type Place, type Source } from './source.js';
 import { Tokenizer, type Token } from './tokenizer.js';
 
-/** The tokens of a source, one after the other, with what the grammar expects of them. */
+/** Reads the tokens of a source one by one, and checks them against the grammar. */
 export class TokenReader {
   readonly #tokens: Tokenizer;
 
@@ -17,7 +17,7 @@ export class TokenReader {
     return this.#tokens.next();
   }
 
-  /** The next token, which must be this sign. */
+  /** The next token, which must be the sign. */
   expect(sign: string, message = `expected ${sign}`): Token {
     const token = this.next();
     return isSign(token, sign) ? token : failAt(token, `${message}, found ${tokenName(token)}`);
@@ -37,7 +37,7 @@ export function isSign(token: Token, sign: string): boolean {
   return token.kind === 'sign' && token.text === sign;
 }
 
-/** For messages. A string may be a secret: only its kind is named. */
+/** For messages. Of a string only the kind is named, since the text may be a secret. */
 export function tokenName({ kind, text }: Token): string {
   if (kind === 'string') return 'a string';
   if (kind === 'newline') return 'the end of the line';

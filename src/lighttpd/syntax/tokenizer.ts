@@ -4,7 +4,7 @@ type TokenKind = 'word' | 'string' | 'number' | 'sign' | 'newline' | 'end';
 
 export interface Token extends Place {
   readonly kind: TokenKind;
-  /** Of a string: the characters between the quotes, without the backslashes of `\"`. */
+  /** For a string: the characters between the quotes, without the backslashes of `\"`. */
   readonly text: string;
 }
 
@@ -26,7 +26,7 @@ export class Tokenizer {
   constructor(source: Source) {
     this.source = source;
     const nul = source.text.indexOf('\0');
-    // To lighttpd a NUL is the end of the file: the text after it would be ignored without a message.
+    // For lighttpd a NUL ends the file, so the text after it would be ignored without a message.
     if (nul !== -1) failAt({ source, offset: nul }, 'a configuration must not contain a NUL character');
   }
 

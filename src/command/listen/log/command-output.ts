@@ -4,12 +4,12 @@ import { messageLine, type Io } from '../../process/io.js';
 
 import { Syslog, type SyslogOptions } from './syslog.js';
 
-/** Which lines about tunnels and logins are printed: all, failures only, or none. */
+/** Which lines about tunnels and logins are printed. */
 export type Verbosity = 'all' | 'failures' | 'none';
 
 export type LineKind = 'tunnel' | 'failure';
 
-/** The command's stderr with its status line, and syslog, which gets every line. */
+/** The command's output: stderr with its status line, and syslog, which gets every line. */
 export class CommandOutput {
   readonly #io: Io;
   readonly #status: StatusLine;
@@ -56,7 +56,7 @@ export class CommandOutput {
     return this.#io.stderr.isTTY === true ? 'failures' : 'none';
   }
 
-  /** Standard output; on a terminal the status line is erased around each write, as both are usually the same terminal. */
+  /** Standard output. On a terminal, the status line is erased around each write, since stderr is usually the same terminal. */
   stdout(): Pick<Writable, 'writableLength'> & { write(text: string): boolean } {
     const { stdout } = this.#io;
     if (stdout.isTTY !== true) return stdout;

@@ -4,7 +4,7 @@ import { CommandError, EXIT } from '../../exit.js';
 import { reasonOf } from '../../files.js';
 import { LineFile } from './line-file.js';
 
-/** Bytes queued for standard output, beyond which lines are dropped: a stalled reader must not fill the process's memory. */
+/** Bytes queued for standard output, beyond which lines are dropped, so that a stalled reader can't fill the process's memory. */
 const MAX_QUEUED = 1024 * 1024;
 
 /** Standard output, or a stream in front of it. */
@@ -48,7 +48,7 @@ export class EventLog {
     else if (this.#path === '-') this.#print(eventLine(event, info));
   }
 
-  /** Resolves once every line is written, or could not be written. */
+  /** Resolves when every line is written or has failed. */
   async close(): Promise<void> {
     await this.#file?.close();
   }
@@ -65,7 +65,7 @@ export class EventLog {
 
 function eventLine(event: string, info: object): string {
   const text = JSON.stringify({ time: new Date().toISOString(), event, ...info });
-  // JSON leaves DEL, C1 controls and bidirectional marks unescaped.
+  // JSON does not escape DEL, C1 controls and bidirectional marks.
   return `${String(onOneLine(text))}\n`;
 }
 

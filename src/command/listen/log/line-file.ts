@@ -2,11 +2,11 @@ import { deferred } from '../../../helpers/deferred.js';
 import { reasonOf } from '../../files.js';
 import { idOfHandle, realFileSystem, type FileSystem } from './log-file-system.js';
 
-/** Bytes queued for the disk, beyond which lines are dropped: they must not fill the process's memory. */
+/** Bytes queued for the disk, beyond which lines are dropped, so that a full disk can't fill the process's memory. */
 const MAX_QUEUED = 1024 * 1024;
 /** Most bytes of one write. */
 const MAX_BATCH = 64 * 1024;
-/** Pauses before the next attempt, in ms: the first one; each pause doubles the previous one, up to the longest. */
+/** Pauses before the next attempt, in ms: the first pause, doubled for each further attempt, up to the longest pause. */
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 30_000;
 /** Pause before writing again to a pipe with a slow reader, in ms. */
@@ -25,8 +25,8 @@ interface LineFileOptions {
 }
 
 /**
- * Appends lines to a file. After a failure (a full disk, an I/O error, a pipe without a reader) it retries with growing pauses. If the
- * file was renamed or removed, it opens a new one at the path. Lines that are lost in the meantime are counted in the file.
+ * Appends lines to a file. After a failure (a full disk, an I/O error, a pipe without a reader), writing is retried with growing
+ * pauses. If the file was renamed or removed, a new file is opened at the path. A line in the file gives the number of lost lines.
  */
 export class LineFile {
   readonly #path: string;
@@ -54,7 +54,7 @@ export class LineFile {
     this.#files = options.files ?? realFileSystem;
   }
 
-  /** Opens the path, which may lead to a new file (logrotate). Rejects if that fails; then the old file stays in use. */
+  /** Opens the path, which may lead to a new file (logrotate). Rejects if opening fails; the old file then stays in use. */
   async open(): Promise<void> {
     const handle = await this.#files.open(this.#path);
     const old = this.#handle;
@@ -63,9 +63,9 @@ export class LineFile {
     this.#isMissing = false;
     this.#id = await idOfHandle(handle);
     this.#wake?.();
-    // Even while nothing is written, so that the next line goes to the new file.
+    // Checks the path even while nothing is written, so that the next line goes to the new file.
     if (!this.#isClosed) this.#lookTimer ??= setInterval(() => this.#lookIdle(), LOOK_PERIOD).unref();
-    // A line that is being written is finished in the old file.
+    // A line that is being written ends in the old file.
     if (old) void this.#settled().then(() => old.close().catch(() => undefined));
   }
 
@@ -122,7 +122,7 @@ export class LineFile {
   #lookIdle(): void {
     if (this.#working) return;
     this.#working = this.#look()
-      // The next write reports the failure.
+      // If the file is still unusable, the next write reports the failure.
       .catch(() => undefined)
       .finally(() => {
         this.#working = undefined;
@@ -157,7 +157,7 @@ export class LineFile {
       parts.push(part);
       size += part.length;
     }
-    // A full disk may have accepted a part of a line: end that line first.
+    // A full disk may have accepted a part of a line: end the partial line first.
     const start = this.#isTorn ? Buffer.from('\n') : Buffer.alloc(0);
     const bytes = Buffer.concat([start, ...parts]);
     for (let at = 0; at < bytes.length;) {
@@ -180,9 +180,9 @@ export class LineFile {
     return this.#isClosed && this.#queue.length === 0;
   }
 
-  /** Removes lines from the queue that are in the file. A line that was written in part stays, to be written again. */
+  /** Removes the written lines from the queue. A line that was written in part stays queued, to be written again. */
   #dropWritten(bytes: number): void {
-    // Not even the line end after a torn line was written.
+    // Even the line end after the torn line was not written.
     if (bytes < 0) return;
     let left = bytes;
     for (let first = this.#queue[0]; first && first.length <= left; first = this.#queue[0]) {
@@ -199,7 +199,7 @@ export class LineFile {
     this.#pause = FIRST_PAUSE;
   }
 
-  /** Waits, and opens the path again: a pipe may have a new reader, a disk may be mounted again. */
+  /** Pauses, then opens the path again: a pipe may have a new reader, a disk may be mounted again. */
   async #failed(error: unknown): Promise<void> {
     const reason = reasonOf(error);
     if (reason !== this.#failure) this.#options.warn(`${this.#path}: ${reason}; retrying`);
@@ -209,7 +209,7 @@ export class LineFile {
     if (this.#isDone()) return;
     const isTorn = this.#isTorn;
     const id = this.#id;
-    // The next write reports a failure that persists.
+    // If the failure persists, the next write reports it.
     await this.#reopen().catch(() => undefined);
     this.#isTorn = isTorn && this.#id === id;
   }
@@ -221,14 +221,14 @@ export class LineFile {
     this.#lookedAt = now;
     const id = await this.#files.idOf(this.#path).catch(() => this.#id);
     if (id === this.#id) return void (this.#isMissing = false);
-    // Wait for one more period: logrotate may be about to create the new file, and fails if there is one already.
+    // Wait for one more period: logrotate may be about to create the new file, and would fail if the file existed already.
     if (id === undefined && !this.#isMissing) return void (this.#isMissing = true);
     await this.#reopen();
   }
 
   async #reopen(): Promise<void> {
     const handle = await this.#files.open(this.#path);
-    // Read after the await: `open` may have replaced the handle in the meantime.
+    // Read after the await, since `open` may have replaced the handle in the meantime.
     const old = this.#handle;
     this.#handle = handle;
     this.#isMissing = false;

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 
-// Non-blocking, so that opening a FIFO without a reader fails at once: waiting for a reader would block the handling of signals.
+// Non-blocking, so that opening a FIFO without a reader fails at once: a blocked open would delay the handling of signals.
 const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
 
 /** The file system calls of a log; tests pass a fake. */

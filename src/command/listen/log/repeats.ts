@@ -1,16 +1,16 @@
 import { networkOf } from '../../../request/client-address.js';
 import type { RefuseInfo } from '../../../types.js';
 
-/** Refusals of one address that are written in each period; further ones are only counted. */
+/** Refusals of one address that are written in each period; further refusals are only counted. */
 const MAX_WRITTEN = 10;
 /** Length of a period, in ms. */
 const PERIOD = 60_000;
-/** Limit of addresses with their own count in a period; all further addresses share one count. */
+/** Most addresses with a count of their own in a period; all further addresses share one count. */
 const MAX_ADDRESSES = 500;
 /** The name of the shared count, in place of an address. */
 const OTHERS = 'other addresses';
 
-/** Refusals of one address that were only counted. */
+/** The refusals of one address that were only counted. */
 export interface Repeats {
   readonly address: string;
   readonly count: number;
@@ -21,7 +21,7 @@ export interface Repeats {
   readonly code: string;
 }
 
-/** The fields used of a refusal. */
+/** The fields of a refusal that the limiter uses. */
 type Refused = Pick<RefuseInfo, 'address' | 'status' | 'code'>;
 
 interface Count {
@@ -30,8 +30,8 @@ interface Count {
 }
 
 /**
- * Limits the log lines about refusals, which cost a client nothing and could fill the disk. The first ten of an address (for IPv6: of a
- * /64) in a minute are written, the others become one line at the end of the minute.
+ * Limits the log lines about refusals: a refused request costs a client nothing, and the lines could fill the disk. In each minute,
+ * the first ten refusals of an address (for IPv6: of a /64) are written; the others become one line at the end of the minute.
  */
 export class RepeatLimiter {
   readonly #report: (folded: Repeats) => void;
@@ -43,7 +43,7 @@ export class RepeatLimiter {
     this.#report = tell;
   }
 
-  /** Counts a refusal; false if it must not be written. */
+  /** Counts a refusal; returns false if the refusal must not be written. */
   passes(info: Refused): boolean {
     if (!this.#timer) {
       this.#since = performance.now();
@@ -58,7 +58,7 @@ export class RepeatLimiter {
     return count.total <= MAX_WRITTEN;
   }
 
-  /** Ends the period, and reports the counts of refusals that were not written. */
+  /** Ends the period, and reports how many refusals were not written. */
   end(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -15,7 +15,7 @@ const END_DEADLINE = 1000;
 export interface SyslogOptions {
   /** `/dev/log` or another socket, or `host:port` by UDP. */
   readonly server: string;
-  /** Use the protocol before RFC 5424, for a host. */
+  /** For a host: use the older protocol, from before RFC 5424. */
   readonly isLegacy: boolean;
 }
 

@@ -5,7 +5,7 @@ import type { RepeatLimiter, Repeats } from './repeats.js';
 
 /**
  * The longest value of each field, in characters; a longer value is cut and ends with "…". Clients choose the URL, the close reason
- * and (before a login) their name. With these lengths, which the README lists, a line of JSON has at most 8 KiB.
+ * and (before a login) their name. The lengths, listed in the README, keep a line of JSON below 8 KiB.
  */
 export const MAX_FIELD_LENGTH: Readonly<Record<string, number>> = {
   url: 512,
@@ -52,7 +52,7 @@ export function logEvents(tunnel: Tunnel, { print, write, refusals }: EventOutpu
   });
 }
 
-/** Refusals that were only counted, as one line for people. */
+/** One line for people about refusals that were only counted. */
 export function repeatsLine({ address, count, seconds, status, code }: Repeats): string {
   return `refuse  ${address}: ${count} more in ${seconds} s, the last one ${status} ${code}`;
 }

@@ -13,14 +13,14 @@ import { passwordDigest, EqualWork, isBeyondBcrypt, readHashes, readSecret, type
 /** `failed`: the password could not be checked. */
 export type LoginVerdict = 'yes' | 'no' | 'failed' | QueueRefusal;
 
-/** Parts that a test can replace. */
+/** The parts that a test can replace. */
 interface AccountsSettings {
   readonly memory?: LoginMemory;
   readonly bcrypt?: Pick<BcryptThread, 'compare'>;
   readonly warn?: (line: string) => void;
 }
 
-/** One thread for the process; it outlives reloads. */
+/** One thread for the process, not for each reload. */
 const thread = new BcryptThread();
 
 /** The names and passwords of `--auth`. Neither is ever printed. */
@@ -46,8 +46,8 @@ export class Accounts {
   }
 
   /**
-   * Checks a login when its turn comes. `client` is the key for the client's limits; `signal` aborts when the client is gone. Never
-   * rejects.
+   * Checks a login when the queue gives it a turn. `client` is the key for the client's limits; `signal` aborts when the client is
+   * gone. Never rejects.
    */
   async verify(name: string, password: string, client = '', signal?: AbortSignal): Promise<LoginVerdict> {
     const given = createHmac('sha256', this.#key).update(password).digest();
@@ -57,7 +57,7 @@ export class Accounts {
     const turn = await queue.enter({ ...guesser, isKnown: this.#proven.knows(client), signal });
     if (typeof turn === 'string') return turn;
     try {
-      // Another request of the same page may have proved the login in the meantime.
+      // While the login was queued, another request of the same page may have proved it.
       if (this.#proven.has(client, name, given)) return 'yes';
       if (await this.#isRight(name, password)) {
         this.#proven.add(client, name, given);
@@ -85,7 +85,7 @@ export class Accounts {
     const digest = passwordDigest(password);
     if (timingSafeEqual(isPlain ? secret.digest : this.#key, digest) && isPlain) return true;
     const hashes = this.#work.for(secret);
-    // Depends on the password only, so that the time is the same for each name.
+    // By the password alone, so that the time is the same for each name.
     if (hashes.length === 0 || isBeyondBcrypt(password)) return false;
     const isRight = await this.#bcrypt.compare(password, hashes);
     this.#lastWarning = '';

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 
-/** The thread's program: compares a password with hashes, and answers with the id of the question. */
+/** The thread's program: compares a password with hashes, and answers with the question's id. */
 const PROGRAM = `
 const { parentPort, workerData } = require('node:worker_threads');
 const { compareSync } = require(workerData);
@@ -10,7 +10,7 @@ parentPort.on('message', ({ id, password, hashes }) => {
 });
 `;
 
-/** Time limit of an answer, in ms. A hash of the highest allowed cost takes some seconds on a slow machine. */
+/** Time limit of an answer, in ms. A hash of the highest allowed cost needs some seconds on a slow machine. */
 const DEADLINE = 30_000;
 
 interface Answer {
@@ -20,7 +20,7 @@ interface Answer {
 
 type Settle = (isRight: boolean | Error) => void;
 
-/** A running thread and its open questions. */
+/** A running thread and its unanswered questions. */
 interface Thread {
   readonly worker: Worker;
   readonly open: Map<number, Settle>;
@@ -40,11 +40,11 @@ export class BcryptThread {
   }
 
   /**
-   * Does the password match the first hash? All hashes are computed, so that the time does not depend on the first one. Rejects if no
-   * thread can be started (a limit of the system), if the thread ends, or after the deadline.
+   * Does the password match the first hash? All hashes are computed, so that the time does not depend on the user's hash. Rejects
+   * if no thread can be started (a limit of the system), if the thread ends, or after the deadline.
    */
   async compare(password: string, hashes: readonly string[]): Promise<boolean> {
-    // May throw; the question is not registered yet, so only this caller fails.
+    // May throw. The question is not registered yet, so only the current caller fails.
     const thread = (this.#thread ??= this.#start());
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
@@ -74,7 +74,7 @@ export class BcryptThread {
   #end(thread: Thread, error: Error): void {
     if (this.#thread === thread) this.#thread = undefined;
     for (const settle of [...thread.open.values()]) settle(error);
-    // A thread that is stuck in a comparison would run on.
+    // Without this, a thread that is stuck in a comparison would run on.
     thread.worker.terminate().catch(() => undefined);
   }
 }

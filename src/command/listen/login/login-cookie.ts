@@ -6,14 +6,14 @@ import type { Accounts } from './accounts.js';
 /** Lifetime of a cookie in seconds: a working day. A page that is loaded with the password renews it. */
 const MAX_AGE = 12 * 3600;
 
-/** Limit of cookies of our name that are checked: a page of another port or path of the host may have set some. */
+/** Most cookies of our name that are checked: a page of another port or path of the host may have set cookies of the same name. */
 const MAX_TRIED = 16;
 
-/** The name ends with the port, since all ports of a host share cookies. Browsers store `__Host-` cookies only over TLS. */
+/** The cookie's name ends with the port, since all ports of a host share cookies. Browsers store `__Host-` cookies only over TLS. */
 const PREFIX = 'wstunnel-';
 const SECURE_PREFIX = `__Host-${PREFIX}`;
 
-/** A login proved by a cookie. */
+/** A login that a cookie proves. */
 interface CookieLogin {
   readonly user: string;
   /** Seconds until the cookie expires. */
@@ -31,7 +31,7 @@ export class LoginCookie {
   readonly #socketName: string;
   readonly #now: () => number;
 
-  /** `socketPath` replaces the port in the cookie's name on a unix socket. */
+  /** On a unix socket, `socketPath` replaces the port in the cookie's name. */
   constructor(
     key: Buffer,
     accounts: Pick<Accounts, 'markOf'>,
@@ -53,9 +53,9 @@ export class LoginCookie {
     return undefined;
   }
 
-  /** Sets the cookie for a request with the right password. `left`: seconds until the request's cookie expires; 0 for none. */
+  /** Sets the cookie for a request with a valid password. `left`: seconds until the request's own cookie expires; 0 without a cookie. */
   set(req: IncomingMessage, res: ServerResponse, user: string, left: number): void {
-    // One cookie is enough for a page of fifty files.
+    // One cookie is enough for all fifty files of a page.
     if (left > MAX_AGE / 2) return;
     const expires = String(Math.floor(this.#now()) + MAX_AGE);
     const value = `${expires}.${Buffer.from(user).toString('base64url')}.${this.#sign(expires, user)}`;
@@ -86,7 +86,7 @@ export class LoginCookie {
   }
 }
 
-/** The values of all cookies of this name. Our values need no decoding. */
+/** The values of all cookies with the name. Our values need no decoding. */
 function valuesOf(header: string | undefined, name: string): string[] {
   return (header ?? '').split(';').flatMap((pair) => {
     const [key = '', ...value] = pair.split('=');

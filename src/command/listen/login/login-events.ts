@@ -10,11 +10,11 @@ interface LoginFailure {
   readonly status: number;
   /** The cause: `wrong`, `slowed`, `busy`, `failed`. */
   readonly code: string;
-  /** The user name, if it has a login here: any other name may be a password typed into the wrong field. */
+  /** The user name, if the name has a login here: an unknown name may be a password typed into the wrong field. */
   readonly user?: string;
 }
 
-/** Where failed logins are written. */
+/** The outputs for failed logins. */
 interface LoginOutputs {
   readonly print: (line: string) => void;
   readonly write: (event: string, info: object) => void;
@@ -35,12 +35,12 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Writes failed logins as lines for people and as JSON for programs such as fail2ban. The address comes before any text that the client
- * has chosen. As for refusals, the first ten of an address in a minute are written, the others counted.
+ * Writes failed logins as lines for people and as JSON for programs such as fail2ban. The address comes before any text that the
+ * client has chosen. As for refusals, the first ten failures of an address in a minute are written, further failures are counted.
  */
 export class LoginEvents {
   readonly #outlets: LoginOutputs;
-  /** Counted separately, so that cheap requests beyond the queue's limits can't keep wrong logins out of the log. */
+  /** Wrong logins have a limiter of their own, so that cheap requests beyond the queue's limits can't keep wrong logins out of the log. */
   readonly #wrong = new RepeatLimiter((folded) => this.#reportRepeats(folded));
   readonly #unchecked = new RepeatLimiter((folded) => this.#reportRepeats(folded));
 

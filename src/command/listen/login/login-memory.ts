@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { WrongLogins, WRONG_LOGINS, type WrongLoginSettings } from './wrong-logins.js';
 import { LoginQueue, QUEUE, type QueueSettings } from './login-queue.js';
 
-/** The state of logins, which outlives a reload: new settings (SIGHUP) forget no wrong login. */
+/** The state of logins, which outlives a reload: wrong logins are remembered across SIGHUP. */
 export class LoginMemory {
   readonly guesses: WrongLogins;
   readonly queue: LoginQueue;

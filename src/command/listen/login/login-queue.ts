@@ -3,22 +3,22 @@ import type { LoginKeys, WrongLogins } from './wrong-logins.js';
 
 /** Times in milliseconds. */
 export interface QueueSettings {
-  /** Limit of queued logins of one client. A browser requests six files at once, and people share addresses. */
+  /** Most queued logins of one client. A browser requests six files at once, and people share addresses. */
   readonly perClient: number;
-  /** Limit of all queued logins. */
+  /** Most queued logins of all clients together. */
   readonly total: number;
   /** Longest time in the queue: less than `handshakeTimeout`, after which the upgrade is refused. */
   readonly wait: number;
-  /** Delay of the refusal if the queue is full: a client that retried at once would use up the processor. */
+  /** Delay of the refusal if the queue is full: a client that retries at once would use up the processor. */
   readonly hold: number;
 }
 
 export const QUEUE: QueueSettings = { perClient: 16, total: 1024, wait: 15_000, hold: 1000 };
 
-/** Limit of clients whose last turn is remembered. */
+/** Most clients whose last turn is remembered. */
 const MAX_SERVED = 10_000;
 
-/** `busy`: no turn came within the time limit; `slowed`: the client had too many wrong logins; `gone`: the client left. */
+/** `busy`: no turn within the time limit; `slowed`: too many wrong logins of the client; `gone`: the client left. */
 export type QueueRefusal = 'busy' | 'slowed' | 'gone';
 
 interface LoginAttempt extends LoginKeys {
@@ -28,7 +28,7 @@ interface LoginAttempt extends LoginKeys {
 }
 
 interface Ticket extends LoginAttempt {
-  /** A random number that decides between equals. The order of arrival would favour the client that asks most often. */
+  /** A random number that decides between equal attempts. The order of arrival would favour the client with the most attempts. */
   readonly luck: number;
   readonly give: (turn: Lease) => void;
   /** Refuses the login, after `delay` ms. */
@@ -36,8 +36,8 @@ interface Ticket extends LoginAttempt {
 }
 
 /**
- * Checks one login at a time; the others are queued. Clients with fewer wrong logins come first, then the client whose last turn is the
- * oldest: a client that guesses delays only itself. Nothing here depends on whether a name exists.
+ * Checks one login at a time, and queues the others. Clients with fewer wrong logins come first; among equals, the client with the
+ * oldest last turn: a client that guesses delays only itself. Nothing here depends on whether a name exists.
  */
 export class LoginQueue {
   readonly #guesses: WrongLogins;
@@ -57,7 +57,7 @@ export class LoginQueue {
     this.#settings = settings;
   }
 
-  /** Resolves to the turn, which ends with `release`, or to the reason why there is none. */
+  /** Resolves to the turn, which the caller ends with `release`, or to the reason for a refusal. */
   enter(asker: LoginAttempt): Promise<Lease | QueueRefusal> {
     const { signal } = asker;
     if (signal?.aborted === true) return Promise.resolve('gone');
@@ -99,7 +99,10 @@ export class LoginQueue {
     else this.#loads.delete(ticket.client);
   }
 
-  /** Over a limit, refuses one login: of this client if it is over its own limit, else of the client with most queued and wrong logins. */
+  /**
+   * Over a limit, refuses one login. If the client is over its own limit: a login of the client; otherwise: a login of the client
+   * with most queued and wrong logins.
+   */
   #makeRoom({ client }: Ticket): void {
     const { perClient, total, hold } = this.#settings;
     const isOver = (this.#loads.get(client) ?? 0) > perClient;
@@ -110,7 +113,7 @@ export class LoginQueue {
     last?.refuse(this.#delayed < total ? hold : 0);
   }
 
-  /** Calls `end` after the delay. Returns a function that cancels it. */
+  /** Calls `end` after the delay. Returns a function that cancels the call. */
   #delayRefusal(delay: number, end: () => void): () => void {
     this.#delayed++;
     const timer = setTimeout(end, delay).unref();

@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
 
-/** Limit of remembered clients; the one with the oldest login is dropped first. */
+/** Most remembered clients; the client with the oldest login is dropped first. */
 const MAX_CLIENTS = 1000;
-/** Wrong passwords for a name from the same client, after which even the right one is checked by bcrypt again. */
+/** Wrong passwords for a name from the same client, after which bcrypt checks even the right password again. */
 const MAX_MISSES = 10;
 
 interface Proof {
@@ -11,13 +11,13 @@ interface Proof {
 }
 
 /**
- * Logins that bcrypt has confirmed, so that a page of fifty files needs one comparison. Each is valid for its own client only: other
- * clients must not try guesses without the queue.
+ * Logins that bcrypt has confirmed, so that a page of fifty files needs one comparison. A login is valid for its own client only:
+ * other clients' guesses must go through the queue.
  */
 export class ProvenLogins {
   readonly #clients = new Map<string, Map<string, Proof>>();
 
-  /** `digest`: of the confirmed password. */
+  /** `digest`: the digest of the confirmed password. */
   add(client: string, name: string, digest: Buffer): void {
     const proofs = this.#clients.get(client) ?? new Map<string, Proof>();
     proofs.set(name, { digest, misses: 0 });

@@ -36,7 +36,7 @@ const REFUSALS: Readonly<Record<Exclude<LoginVerdict, 'yes' | 'gone'>, Refusal>>
   },
 };
 
-/** Depends on the password only, so that it reveals nothing about the name. */
+/** Added by the password alone, so that the text reveals nothing about the name. */
 const TOO_LONG = '; a password that is stored as a bcrypt hash has at most 72 bytes, and no NUL';
 
 /** A refused login, with the name as the client wrote it. */
@@ -48,8 +48,8 @@ interface RefusedLogin {
 }
 
 /**
- * Middleware for HTTP Basic (RFC 7617), for the page and the tunnel; sets `req.user` to the user's name. The tunnel also accepts the
- * cookie that the login on the page has set. `report` gets each refused login, even if the client left before the answer.
+ * Middleware for HTTP Basic (RFC 7617), for the page and the tunnel; sets `req.user` to the user's name. For the tunnel, the cookie
+ * that the page's login has set is also accepted. `report` gets each refused login, even if the client left before the answer.
  */
 export function requireLogin(
   accounts: Pick<Accounts, 'verify'>,
@@ -65,7 +65,7 @@ export function requireLogin(
       const given = credentialsOf(req.headers.authorization);
       const remembered = cookie?.read(req);
       if (given) {
-        // The holder of a valid cookie is not slowed down by guesses from the same address.
+        // Guesses from the same address do not slow down the holder of a valid cookie.
         const isHolder = remembered?.user === given.name;
         const address = addressOf(req);
         const client = isHolder ? `cookie ${given.name}` : `address ${networkOf(address)}`;
@@ -128,7 +128,7 @@ function isUpgrade(req: IncomingMessage): boolean {
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-// The package basic-auth would need Node 22.
+// The package basic-auth would require Node 22.
 function credentialsOf(header = ''): Credentials | undefined {
   const [, encoded] = /^Basic +([A-Za-z0-9+/=_-]+) *$/i.exec(header) ?? [];
   const [, name, password] = /^([^:]*):(.*)$/s.exec(textOf(encoded ?? '')) ?? [];

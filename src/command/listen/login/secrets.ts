@@ -3,7 +3,7 @@ import { encodeBase64, getRounds, truncates } from 'bcryptjs';
 import { CommandError, EXIT } from '../../exit.js';
 import { readFirstLine, readTextFile } from '../../files.js';
 
-/** A higher cost would take seconds per login, and delay all other logins. */
+/** With a higher cost, a login would take seconds and delay all other logins. */
 const MAX_COST = 14;
 /** The lowest cost of bcrypt. */
 const MIN_COST = 4;
@@ -27,7 +27,7 @@ export function readHashes(file: string): [string, Secret][] {
 /** Reads the first line: a bcrypt hash, with or without a name in front, or the password itself. @throws {CommandError} */
 export function readSecret(user: string, file: string): Secret {
   const line = readFirstLine(file, `the password of "${user}"`);
-  // The decoder replaces all invalid UTF-8 by this character: many passwords would be the same.
+  // The decoder replaces every invalid byte by this character: many passwords would be the same.
   if (line.includes('\uFFFD'))
     throw new CommandError(EXIT.config, `the password of "${user}" is not UTF-8: save it as UTF-8 text`);
   const [, hash] = /^(?:[^:]*:)?(\$2[aby]\$.*)$/.exec(line.trim()) ?? [];
@@ -55,16 +55,17 @@ export function passwordDigest(password: string): Buffer {
 }
 
 /**
- * bcrypt ignores everything after 72 bytes, and repeats the password at a NUL ("a" equals "a\0a"). Such a password matches the hash of
- * another one.
+ * bcrypt ignores everything after 72 bytes, and repeats the password at a NUL ("a" equals "a\0a"). Such a password would match the
+ * hash of a different password.
  */
 export function isBeyondBcrypt(password: string): boolean {
   return truncates(password) || password.includes('\0');
 }
 
 /**
- * The hashes that bcrypt computes for a name. Each name costs the same number of rounds, even an unknown one, so that the time reveals
- * nothing. A hash of a lower cost is padded with others up to the highest cost of the file: 2^c + 2^c + 2^(c+1) + ... = 2^highest.
+ * The hashes that bcrypt computes for a name. Every name, known or unknown, costs the same number of rounds, so that the time
+ * reveals nothing. For a hash below the file's highest cost, further hashes make up the difference: 2^c + 2^c + 2^(c+1) + ... =
+ * 2^highest.
  */
 export class EqualWork {
   /** The highest cost; 0 without hashes. */

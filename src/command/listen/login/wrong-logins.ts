@@ -2,22 +2,22 @@ import { createHash } from 'node:crypto';
 
 /** How wrong logins delay the next login. Times in milliseconds. */
 interface Slowdown {
-  /** Wrong logins without a pause: people mistype. */
+  /** Wrong logins before the first pause, since people mistype. */
   readonly free: number;
-  /** The first pause; it doubles with each wrong login. */
+  /** The first pause; each further wrong login doubles the pause. */
   readonly first: number;
   /** The longest pause. */
   readonly most: number;
 }
 
 export interface WrongLoginSettings {
-  /** For one client with any name. Many people may share an address, so the pauses are short. */
+  /** For one client, whatever the name. Many people may share an address, so the pauses are short. */
   readonly client: Slowdown;
   /** For one client with one name. */
   readonly pair: Slowdown;
   /** Milliseconds after which one wrong login is forgotten. */
   readonly forget: number;
-  /** Limit of remembered clients, and of pairs; the one with the oldest wrong login is dropped first. */
+  /** Most remembered clients, and most pairs; the entry with the oldest wrong login is dropped first. */
   readonly most: number;
 }
 
@@ -28,7 +28,7 @@ export const WRONG_LOGINS: WrongLoginSettings = {
   most: 10_000,
 };
 
-/** Counts stop here, so that they are forgotten after a while. */
+/** Counts stop here, so that old wrong logins are forgotten after a while. */
 const MAX_COUNT = 20;
 
 /** The keys under which a login is counted. */
@@ -41,13 +41,12 @@ export interface LoginKeys {
 
 interface Record {
   readonly count: number;
-  /** The last wrong login. */
+  /** The time of the last wrong login. */
   readonly at: number;
 }
 
 /**
- * Counts of wrong logins, by client, and by client and name. There is no count by name alone: it would let anyone slow down the owner
- * of a name.
+ * Counts wrong logins by client, and by client and name. A count by name alone would let anyone slow down the owner of the name.
  */
 export class WrongLogins {
   readonly #settings: WrongLoginSettings;
@@ -73,14 +72,14 @@ export class WrongLogins {
     return Math.max(ofClient, this.#pauseOf(this.#pairs.get(pair), settings.pair));
   }
 
-  /** Wrong logins that are not forgotten yet: of the client, and of the client with this name. */
+  /** Wrong logins that are still remembered: of the client, and of the client with the name. */
   countsOf({ client, pair }: LoginKeys): { client: number; pair: number } {
     return { client: this.#left(this.#clients.get(client)), pair: this.#left(this.#pairs.get(pair)) };
   }
 
   #count(records: Map<string, Record>, key: string): void {
     const count = Math.min(this.#left(records.get(key)) + 1, MAX_COUNT);
-    // Moves the key to the end: the map is ordered by the last wrong login.
+    // Moves the key to the end, since the map is ordered by the last wrong login.
     records.delete(key);
     records.set(key, { count, at: this.#now() });
     if (records.size <= this.#settings.most) return;

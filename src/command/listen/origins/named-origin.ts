@@ -31,7 +31,7 @@ export function sameNamedOrigin(names: ServerNames, report: (origin: string, way
         detail: comparisonOf(origin, expectedOrigin(req)),
       });
     }
-    // The peer of a unix socket is a reverse proxy, which checks its own names; browsers can't reach the socket.
+    // The peer of a unix socket is a reverse proxy, which checks its own names. Browsers can't reach the socket.
     if (req.socket.localAddress === undefined) return true;
     const { host = '' } = parseOrigin(origin) ?? {};
     if (names.has(host)) return true;
@@ -45,7 +45,7 @@ export function sameNamedOrigin(names: ServerNames, report: (origin: string, way
   };
 }
 
-/** The advice for an origin that differs from the request's: a page of another site, or a proxy that changes the Host. */
+/** The advice for an origin that differs from the request's: the origin of another site, or a proxy that changes the Host header. */
 function wayForOther(origin: string, req: IncomingMessage): string {
   const way = optionFor(origin);
   const { headers, socket } = req;

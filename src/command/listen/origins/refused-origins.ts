@@ -1,19 +1,19 @@
 import { onOneLine } from '../../../helpers/one-line.js';
 import type { RefuseInfo } from '../../../types.js';
 
-/** Limit of remembered origins. */
+/** Most remembered origins. */
 const MAX_KNOWN = 1000;
-/** Limit of lines in a period: a client may invent any number of origins. */
+/** Most lines in a period, since a client may invent any number of origins. */
 const MAX_LINES = 20;
 /** Length of a period, in ms. */
 const PERIOD = 10 * 60_000;
 
-/** The entry for clients without an Origin header, which a list of `--origin` refuses. */
+/** The entry for clients without an Origin header, which `--origin LIST` refuses. */
 const MISSING = '';
 
 /**
- * Reports each refused origin once, with the option that allows it, even without `--verbose`: browsers show no reason, and behind a
- * proxy the right option depends on the headers that the proxy sends.
+ * Reports each refused origin once, with the option to allow the origin, even without `--verbose`: browsers show no reason, and
+ * with a proxy in front the right option depends on the proxy's headers.
  */
 export class RefusedOrigins {
   readonly #say: (line: string) => void;
@@ -32,7 +32,7 @@ export class RefusedOrigins {
     if (this.#isNew(origin)) this.#say(`a page of "${String(onOneLine(origin))}" was refused: ${way}`);
   }
 
-  /** Reports a refusal if its cause is the origin. `isLighttpd`: the settings are from a lighttpd.conf. */
+  /** Reports a refusal if the origin is its cause. `isLighttpd`: the settings come from a lighttpd.conf. */
   note({ code, origin }: RefuseInfo, isLighttpd: boolean): void {
     if (code === 'WSTUNNEL_ORIGIN_REFUSED' && origin !== undefined)
       this.report(
@@ -46,7 +46,7 @@ export class RefusedOrigins {
       );
   }
 
-  /** Forgets all origins. After a reload a refusal is news again. */
+  /** Forgets all origins, since after a reload a refusal is new information. */
   forget(): void {
     this.#known.clear();
   }
@@ -75,7 +75,7 @@ export class RefusedOrigins {
 export function optionFor(origin: string): string {
   if (origin === 'null')
     return '"null" is the origin of sandboxed frames and of local files, which every site can create: --origin null would allow them all';
-  // Users may paste the text into a shell, and an attacker may have chosen it.
+  // Users may paste the text into a shell, and an attacker may have chosen the text.
   const isPlain = /^[a-z][a-z0-9+.-]*:\/\/[\w.:[\]-]*$/i.test(origin);
   return isPlain ? `--origin ${origin} allows its pages` : '--origin allows pages by their origin';
 }

@@ -4,21 +4,21 @@ import { isFixedName } from '../../../request/fixed-name.js';
 /**
  * The names of this server, for the default origin check (without `--origin`).
  *
- * Any site can resolve its own name to this server's address (DNS rebinding): Origin and Host are then equal, but they are the site's
- * name. Addresses can't be rebound: a page of `http://192.0.2.7:6080` was served from there.
+ * Any site can resolve its own name to this server's address (DNS rebinding): Origin and Host are then equal, but both are the
+ * site's name. An address can't be rebound: a page of `http://192.0.2.7:6080` comes from that address.
  */
 export class ServerNames {
   readonly #names: ReadonlySet<string>;
   readonly #isInCertificate: (name: string) => boolean;
 
-  /** `given`: the names of `--name`. `isInCertificate`: is this server's certificate valid for a name? */
+  /** `given`: the names from `--name`. `isInCertificate`: is the server's certificate valid for a name? */
   constructor(
     given: readonly string[],
     isInCertificate: (name: string) => boolean = () => false,
     ownName = hostname(),
   ) {
     this.#isInCertificate = isInCertificate;
-    // Empty if the machine has no name: then `.local` must not be added.
+    // Empty if the machine has no name: `.local` alone must not be added.
     const own = normalizeName(ownName);
     const [label = ''] = own.split('.');
     this.#names = new Set([
@@ -37,7 +37,7 @@ export class ServerNames {
 
 export const NAME_RULE = 'must be a host name without a port, such as desk.example.com';
 
-/** Is this text a host name without a port? Addresses need no `--name`, and are not accepted. */
+/** Is the text a host name without a port? Addresses need no `--name`, and are not accepted. */
 export function isHostName(text: string): boolean {
   // A final dot (the DNS root) is allowed.
   const name = text.replace(/\.$/, '');

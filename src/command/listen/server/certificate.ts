@@ -19,7 +19,10 @@ export function readCertificate(
   return clientCa === undefined ? pair : { ...pair, ca: readAuthorities(clientCa), requestCert: true };
 }
 
-/** Returns a check whether the certificate is valid for a name. Pages of other names can't connect: browsers reject the certificate. */
+/**
+ * Returns a check whether the certificate is valid for a name. Pages under any other name can't connect: browsers reject the
+ * certificate.
+ */
 export function certificateNames({ cert }: NonNullable<Plan['tls']>): (name: string) => boolean {
   const own = certificateOf(readTextFile(cert), cert);
   return (name) => own.checkHost(name) !== undefined;

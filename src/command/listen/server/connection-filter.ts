@@ -17,23 +17,22 @@ const WARNING_PAUSE = 60_000;
 type Emit = (event: string | symbol, ...args: unknown[]) => boolean;
 
 export interface ConnectionFilterOptions {
-  /** Limit of connections, for all servers together. */
+  /** Most open connections, for all servers together. */
   readonly maxConnections: number;
   /** With `--accept-proxy`: may this peer send a PROXY header? The peer of a unix socket has no address. */
   readonly isProxy?: (address: string | undefined) => boolean;
-  /** For https servers: handles plain http connections. Without it they end with a TLS error. */
+  /** For https servers: handles plain http connections. Without it, such connections end with a TLS error. */
   readonly plainHttp?: PlainHttp;
   readonly warn: (line: string) => void;
 }
 
 /**
- * Filters connections between `accept` and TLS or HTTP: the connection limit, the PROXY header, and plain http on https ports.
- *
- * It replaces the server's `emit`, since Node's `connection` listener would read from the socket at once.
+ * Filters connections between `accept` and TLS or HTTP: the connection limit, the PROXY header, and plain http on https ports.  The
+ * filter replaces the server's `emit`, since Node's `connection` listener would read from the socket at once.
  */
 export class ConnectionFilter {
   readonly #options: ConnectionFilterOptions;
-  /** The addresses in the PROXY header, to be copied to the TLS socket. */
+  /** The addresses from the PROXY header, to be copied to the TLS socket. */
   readonly #clients = new WeakMap<Socket, ClientEnds>();
   /** The time of the last warning of each kind. */
   readonly #warnedAt = new Map<string, number>();
@@ -72,22 +71,23 @@ export class ConnectionFilter {
     }
     this.#open++;
     socket.once('close', () => this.#open--);
-    // For a passed unix socket Node knows no address.
+    // Node knows no address for a passed unix socket.
     const isUnix = typeof (server.address() ?? '') === 'string';
-    // Node caches the address when it is read. A client that is already gone has none, and must not be taken for the peer of a unix
-    // socket.
+    // Node caches the address at the first read. A client that has already left has no address, and must not be mistaken for the
+    // peer of a unix socket.
     if (socket.remoteAddress === undefined && !isUnix) socket.destroy();
     else if (!isProxy) pass();
     else if (isProxy(socket.remoteAddress)) this.#readHeader(socket, pass);
     else this.#refuse(socket, '--trust-proxy does not list it');
   }
 
-  /** Sets the client's addresses on a TLS socket, which would ask the kernel again. */
+  /** Sets the client's addresses on a TLS socket, which would otherwise ask the kernel again. */
   #secured(tls: TLSSocket, pass: () => void): void {
     const raw = connectionBelow(tls);
     const ends = raw && this.#clients.get(raw);
     if (ends) setClient(tls, ends);
-    // If Node no longer names that connection, the connection is closed: the proxy's address must not be used as the client's.
+    // Node no longer names the connection below TLS, so the client's address is unknown: close, since the proxy's address must not
+    // be used instead.
     else if (this.#options.isProxy && !raw) tls.destroy();
     else if (tls.remoteAddress === undefined && raw?.remoteAddress !== undefined) tls.destroy();
     if (!tls.destroyed) pass();
@@ -131,7 +131,7 @@ export class ConnectionFilter {
     socket.on('close', stop);
   }
 
-  /** The stream flows again only after it has noticed, in a later turn, that its `readable` listener is gone. */
+  /** The stream flows again only after a later turn, in which the stream notices that its `readable` listener is gone. */
   #passLater(socket: Socket, pass: () => void): void {
     const ignore = () => undefined;
     socket.on('error', ignore);
@@ -154,7 +154,7 @@ export class ConnectionFilter {
   }
 }
 
-/** Overrides the socket's addresses, so that the app, limits, logs and the backend's PROXY header see the client's. */
+/** Overrides the socket's addresses, so that the app, limits, logs and the backend's PROXY header use the client's address. */
 function setClient(socket: Socket, { address, port, localAddress, localPort }: ClientEnds): void {
   const family = address.includes(':') ? 'IPv6' : 'IPv4';
   const ends = { remoteAddress: address, remotePort: port, remoteFamily: family, localAddress, localPort };

@@ -2,11 +2,11 @@
 const RESERVED = 64;
 /** Descriptors of a tunnel: the client's and the backend's. */
 const PER_CONNECTION = 2;
-/** Highest default, to limit memory: 10,000 idle tunnels need about 250 MB. */
+/** Highest default, because of memory: 10,000 idle tunnels need about 250 MB. */
 const MOST = 10_000;
-/** Ceiling of `--max-connections`: a higher value is likely a typing error. */
+/** Upper limit of `--max-connections`: a higher value is likely a typing error. */
 export const CONNECTIONS_CEILING = 1_000_000;
-/** The limit of descriptors if it can't be read. */
+/** The assumed limit of descriptors if the real limit can't be read. */
 const FALLBACK = 1024;
 
 /** The default of `--max-connections`: half of the descriptors that this process may have, at most 10,000. */
@@ -14,10 +14,10 @@ export function defaultMaxConnections(limit = descriptorLimit()): number {
   return Math.max(1, Math.min(MOST, Math.floor((limit - RESERVED) / PER_CONNECTION)));
 }
 
-/** The limit of `ulimit -n`. Node raises the soft limit to the hard one at its start. */
+/** The limit of `ulimit -n`. At its start, Node raises the soft limit to the hard limit. */
 function descriptorLimit(): number {
   try {
-    // Without this the report looks up the host name of every peer.
+    // Otherwise the report looks up the host name of every peer.
     const report = process.report as typeof process.report & { excludeNetwork?: boolean };
     report.excludeNetwork = true;
     const { userLimits } = report.getReport() as {

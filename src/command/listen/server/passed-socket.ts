@@ -5,8 +5,8 @@ import type { Server } from 'node:net';
 const FIRST = 3;
 
 /**
- * Listens on a socket that this process was started with, by systemd's socket activation or another parent. A unix socket's path is
- * left for the parent to remove.
+ * Listens on a socket that systemd (socket activation) or another parent process has passed. The parent removes the path of a unix
+ * socket.
  *
  * @throws an Error if the descriptor is not a socket passed to this process
  */
@@ -20,7 +20,7 @@ export function listenOnDescriptor(
   server.listen({ fd });
 }
 
-/** systemd sets the pid and the number of sockets: under a wrapper (npx) the pid is the wrapper's. */
+/** systemd sets the pid and the number of sockets; under a wrapper (npx), the pid is the wrapper's. */
 function checkPassed(
   fd: number,
   { LISTEN_PID: pid, LISTEN_FDS: count }: Readonly<Record<string, string | undefined>>,

@@ -7,8 +7,8 @@ const TLS_HANDSHAKE = 22;
 const DEADLINE = 60_000;
 
 /**
- * Redirects plain http on an https port: a browser that was given `http://` gets to `https://`, instead of a connection that closes
- * silently.
+ * Redirects plain http on an https port: a browser with an `http://` URL is sent to `https://`, instead of seeing the connection
+ * close.
  */
 export class PlainHttp {
   readonly #server: Server = createServer({ maxHeaderSize: 16 * 1024, keepAliveTimeout: 1 }, redirect);
@@ -40,7 +40,7 @@ export class PlainHttp {
       socket.unshift(chunk);
       const ignore = () => undefined;
       socket.on('error', ignore);
-      // The stream flows again only after it has noticed, in a later turn, that its `readable` listener is gone.
+      // The stream flows again only after a later turn, in which the stream notices that its `readable` listener is gone.
       setImmediate(() => {
         socket.off('error', ignore);
         if (socket.destroyed) return;
@@ -51,7 +51,7 @@ export class PlainHttp {
     socket.on('readable', onReadable).on('error', stop).on('end', fail).on('close', stop);
   }
 
-  /** The deadline covers the whole exchange: a server that does not listen has no working `headersTimeout`. */
+  /** One deadline for the whole exchange: on a server that does not listen, `headersTimeout` has no effect. */
   #answer(socket: Socket): void {
     const deadline = setTimeout(() => socket.destroy(), DEADLINE);
     socket.once('close', () => clearTimeout(deadline));
@@ -64,7 +64,7 @@ function redirect({ headers, url = '/' }: IncomingMessage, res: ServerResponse):
   const target = `https://${host}${url}`;
   res.setHeader('Connection', 'close');
   res.setHeader('Content-Type', 'text/plain; charset=utf-8');
-  // 307, since browsers do not cache it: this port may serve plain http tomorrow.
+  // 307, which browsers do not cache: the port may serve plain http tomorrow.
   if (/^[\w.:[\]-]+$/.test(host) && url.startsWith('/') && URL.canParse(target)) {
     res.writeHead(307, { Location: target }).end('This port speaks https.\n');
   } else res.writeHead(400).end('This port speaks https.\n');

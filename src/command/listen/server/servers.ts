@@ -17,13 +17,13 @@ import type { Plan, UnixAccess } from '../plan.js';
 import { proxyPeers } from './trusted-proxies.js';
 import { listenWithAccess } from './unix-access.js';
 
-/** The part of the plan that can't change after the start. */
+/** The settings of the plan that can't change after the start. */
 type ServerSettings = Pick<
   Plan,
   'listen' | 'unix' | 'maxConnections' | 'acceptProxy' | 'trustProxy' | 'sslOnly'
 >;
 
-/** Time limit of a TLS handshake in ms, the same as Node's for request headers; Node's default for TLS is two minutes. */
+/** Time limit of a TLS handshake, in ms: Node's limit for request headers, since Node's default for TLS is two minutes. */
 const TLS_TIMEOUT = 60_000;
 
 /** The http or https servers of one command, one for each address. */
@@ -59,11 +59,11 @@ export class Servers {
       const address = this.#addresses[index];
       if (address) await listenOn(server, address, this.#unix);
     }
-    // An accept can fail (no descriptors left), and without an `error` listener the event would end the process.
+    // An accept can fail (no descriptors left). Without an `error` listener, the event would end the process.
     for (const server of this.all) server.on('error', () => undefined);
   }
 
-  /** The addresses; for a passed descriptor, the address of its socket. */
+  /** The addresses; for a passed descriptor, its socket's address. */
   addresses(): BindAddress[] {
     return this.#addresses.map((given, index) => {
       if (given.fd === undefined) return given;
@@ -77,7 +77,7 @@ export class Servers {
   urls(): string[] {
     return this.all.map((server, index) => {
       const address = server.address();
-      // Node does not know the path of a unix socket that it was given.
+      // Node does not know the path of a passed unix socket.
       if (!address) return shownAddress(this.#addresses[index] ?? {});
       if (typeof address === 'string') return shownAddress({ socket: address });
       const { address: host, port } = address satisfies AddressInfo;
@@ -85,7 +85,7 @@ export class Servers {
     });
   }
 
-  /** Uses this certificate for new connections. */
+  /** Uses the certificate for new connections. */
   renew(certificate: Certificate): void {
     for (const server of this.all) if ('setSecureContext' in server) server.setSecureContext(certificate);
   }
@@ -95,7 +95,7 @@ export class Servers {
     const closeIdle = () => {
       for (const server of this.all) server.closeIdleConnections();
     };
-    // Repeatedly, as a connection may become idle later.
+    // Repeatedly, since a connection may become idle later.
     const timer = setInterval(closeIdle, 50);
     closeIdle();
     await Promise.all(this.all.map((server) => new Promise((resolve) => server.close(resolve))));

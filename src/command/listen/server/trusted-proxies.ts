@@ -14,7 +14,7 @@ const RANGES: Readonly<Record<string, readonly string[]>> = {
 /** Express's `trust proxy fn`. */
 type Trusts = (address: string | undefined, hop: number) => boolean;
 
-/** The part of an Express app that is used. */
+/** The methods of an Express app that this module calls. */
 interface TrustingApp {
   set(setting: string, value: unknown): unknown;
   get(setting: string): unknown;
@@ -43,8 +43,8 @@ export function setTrust(app: TrustingApp, value: unknown): void {
 }
 
 /**
- * A check whether a peer may send a PROXY header. Any other client could forge the address for `--allow`, limits and logs. Default
- * without `--trust-proxy`: loopback and unix sockets, which only this machine can reach.
+ * Returns a check whether a peer may send a PROXY header. Without the check, any client could forge the address for `--allow`,
+ * limits and logs. Default without `--trust-proxy`: loopback and unix sockets, which only this machine can reach.
  */
 export function proxyPeers(value: unknown): (address: string | undefined) => boolean {
   const entries = value === undefined ? ['loopback', UNIX] : entriesOf(value);

@@ -7,7 +7,7 @@ import { databaseEntry } from '../user/user-database.js';
 export const MODE_RULE = 'must be three octal digits, such as 660 (owner and group)';
 export const GROUP_RULE = 'must be a group of this machine, or its number';
 
-/** Parses a mode; undefined if invalid. A mode without the owner's bits makes a useless socket, but is accepted. */
+/** Parses a mode; undefined if invalid. A mode without the owner's bits is accepted, although the socket is then useless. */
 export function readMode(text: string): number | undefined {
   return /^0?[0-7]{3}$/.test(text) ? parseInt(text, 8) : undefined;
 }
@@ -26,8 +26,8 @@ export function listenWithAccess(server: Server, path: string, { mode, group }: 
     server.listen({ path });
     return;
   }
-  // The socket is created with its mode and group, so that no other user can connect in between, and the path is not followed a second
-  // time: if others may write to the folder, it could be a link by then. Node binds within this call.
+  // Create the socket with its mode and group, not `chmod` or `chown` afterwards: no other user can connect in between, and the
+  // path is not resolved twice (if others may write to the folder, the path may be a link by then). Node binds within the call.
   const own = process.getegid?.();
   const isGroupSet = group !== undefined && group !== own && becomes(group);
   const bind = () => void server.listen({ path });
@@ -37,13 +37,13 @@ export function listenWithAccess(server: Server, path: string, { mode, group }: 
   } finally {
     if (isGroupSet && own !== undefined) process.setegid?.(own);
   }
-  // `listen` reports errors by an event in the next turn. Without root, the group can only be changed afterwards, to a supplementary
-  // group; and a folder with the setgid bit has set its own group.
+  // `listen` reports errors by an event in the next turn. Without root, the group can only be changed afterwards, to a
+  // supplementary group; and a folder with the setgid bit has set its own group.
   if (server.listening && group !== undefined && lstatSync(path).gid !== group)
     lchownSync(path, process.getuid?.() ?? -1, group);
 }
 
-/** Sets the effective group; only root may set any group. False if not root. */
+/** Sets the effective group; only root may set any group. Returns false if not root. */
 function becomes(group: number): boolean {
   if (process.geteuid?.() !== 0) return false;
   process.setegid?.(group);

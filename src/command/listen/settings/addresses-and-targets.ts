@@ -16,12 +16,12 @@ import { fileOption } from './flag-values.js';
 import type { ListenArgs } from './listen-flags.js';
 import { checkOption } from './tunnel-flags.js';
 
-/** The usual port of noVNC and websockify; on loopback, so that the default is safe. */
+/** The usual port of noVNC and websockify, on loopback, so that the default is safe. */
 const DEFAULT_LISTEN: BindAddress = { host: '127.0.0.1', port: 6080 };
 
 /**
- * As in websockify, the first of two or more arguments is the listen address, and so is a single argument with `--tokens`. With
- * `--listen` or `--unix` all arguments are targets.
+ * As in websockify, the first of two or more arguments is the listen address; with `--tokens`, a single argument is the listen
+ * address too. With `--listen` or `--unix` all arguments are targets.
  */
 export function readPositionals(args: ListenArgs): { addresses: string[]; targets: Host[] } {
   const isSaid = args.has('listen') || args.has('unix');
@@ -52,7 +52,7 @@ export function checkNotItself(targets: readonly Host[], listen: readonly BindAd
     );
 }
 
-/** The listen addresses of the command line, else of the configuration, else the default. @throws {CommandError} */
+/** The listen addresses from the command line, else from the configuration, else the default. @throws {CommandError} */
 export function listenOf(
   args: ListenArgs,
   addresses: readonly string[],
@@ -60,7 +60,7 @@ export function listenOf(
   isForAll: boolean,
 ): BindAddress[] {
   const socket = fileOption(args, 'unix');
-  // Checked before it is resolved to a path: `@name` is an abstract socket.
+  // Checked before the path is resolved, since `@name` is an abstract socket.
   if (socket !== undefined) requireListenAddress(`unix:${args.text('unix') ?? ''}`);
   const texts = [...args.list('listen'), ...addresses];
   const given = texts.map((text) => requireListenAddress(isForAll && /^\d+$/.test(text) ? `:${text}` : text));

@@ -15,8 +15,8 @@ import { identityOf } from '../user/process-user.js';
 type Check = () => unknown;
 
 /**
- * `--check-config`: reports every error in the settings and their files, and the warnings of a start. It does not listen, starts no
- * program, and writes no file.
+ * `--check-config`: reports every error in the settings and their files, and the warnings of a start. Opens no port, starts no
+ * program and writes no file.
  *
  * @throws {CommandError} with all errors
  */
@@ -29,7 +29,7 @@ export async function checkConfig(io: Io, plan: Plan): Promise<number> {
     } catch (error) {
       errors.push(error);
     }
-  // Only without errors, as the warnings need the folders to exist.
+  // Only without errors, since the warnings need existing folders.
   if (errors.length === 0) warnings.push(...startupWarnings(plan));
   for (const line of warnings) printMessage(io, `warning: ${line}`);
   const [first, ...more] = errors.flatMap((error) => messagesOf(error));
@@ -38,7 +38,7 @@ export async function checkConfig(io: Io, plan: Plan): Promise<number> {
   return EXIT.ok;
 }
 
-/** One check per file, so that an error does not hide others. */
+/** One check per file, so that an error does not hide other errors. */
 function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
   const { listen, tls, auth, tokens, user, trustProxy } = plan;
   const checks: (Check | undefined)[] = [

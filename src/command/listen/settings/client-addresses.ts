@@ -11,7 +11,7 @@ import type { Plan } from '../plan.js';
 export function requireClientAddresses(plan: Plan): void {
   const { listen, tunnel, trustProxy, acceptProxy, isLighttpd } = plan;
   const socket = listen.find((address) => address.socket !== undefined)?.socket;
-  // In a lighttpd.conf such a condition never holds on a unix socket, as in lighttpd.
+  // As in lighttpd, an address condition of a lighttpd.conf never holds on a unix socket.
   if (socket === undefined || isLighttpd || acceptProxy || trustsUnix(trustProxy)) return;
   const name = (tunnel.limits?.perClient ?? 0) > 0 ? 'limits.perClient' : addressOptionOf(tunnel);
   if (name === undefined) return;

@@ -95,7 +95,7 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
 /** The file itself, in messages that begin with its name, line and column. */
 const WHOLE_FILE = OptionPath.whole('');
 
-// The hosts are checked along with the rest, so that all their faults are reported.
+// The hosts are checked along with the other options, so that all faults are reported together.
 const server: Check = (value, name) => void readServerOption(value, name);
 const rules: Check = (value, name) => checkRuleList(value, name, JSON_RULE);
 const TUNNEL = without(checksOf(TUNNEL_OPTIONS), 'autoAttach');
@@ -106,8 +106,8 @@ const JSON_RULE: Readonly<Record<string, Check>> = {
 };
 
 /**
- * Reads the middleware's options, as far as JSON can express them, and the command's. Comments and trailing commas are allowed.
- * Throws a {@link CommandError} with a line for each fault: `file:line:column: message`.
+ * Reads the options of the middleware that JSON can express, and the command's own options. Comments and trailing commas are
+ * allowed. Throws a {@link CommandError} with a line for each fault: `file:line:column: message`.
  */
 export function readJsonConfig(text: string, file: string): Config {
   const root = parse(text, file);
@@ -211,7 +211,7 @@ function treeOf(text: string, file: string, errors: ParseError[]): Node | undefi
   }
 }
 
-/** Each check calls itself for the values inside. Objects, lists and properties count as levels. */
+/** Limit of nesting, since each check calls itself for the values inside. Objects, lists and properties count as levels. */
 const MOST_LEVELS = 1000;
 
 function isDeeper(node: Node, levels: number): boolean {
@@ -239,7 +239,7 @@ function placeOf(text: string, offset: number): string {
   return `${lines.length}:${(lines.at(-1) ?? '').length + 1}`;
 }
 
-/** The value that an error is about, or the nearest value around it that is in the file; the name of an unknown option. */
+/** The value that an error is about, or the nearest enclosing value in the file; for an unknown option, its name. */
 function nodeFor(root: Node, error: TunnelError): Node {
   const fault = faultOf(error);
   const keys = fault?.path.keys ?? [];
@@ -250,12 +250,12 @@ function nodeFor(root: Node, error: TunnelError): Node {
   return root;
 }
 
-/** One text or a list, each of which is valid. */
+/** Checks a text, or a list of texts. */
 function checkTexts(value: unknown, name: OptionRef, isValid: (text: string) => boolean, rule: string): void {
   for (const text of textsOf(value, name)) if (!isValid(text)) fail(name, rule, text);
 }
 
-/** One text or a list, checked. */
+/** The texts of an option: one text, or a list of texts. */
 function textsOf(value: unknown, name: OptionRef): string[] {
   const texts: unknown[] = Array.isArray(value) ? value : [value];
   if (texts.length === 0) fail(name, 'must be a text or a list of texts', value);

@@ -64,7 +64,7 @@ function checkIgnored(ignore: readonly string[]): void {
   }
 }
 
-/** All problems, and the `--ignore` options for those that may be ignored, ready to copy. */
+/** All problems, and the `--ignore` options for directives that may be ignored, ready to copy. */
 function failureOf(problems: readonly Problem[]): CommandError {
   const [first = '', ...more] = problems.map(({ message }) => message);
   const names = new Set(problems.flatMap(({ directive }) => directive ?? []));
@@ -83,7 +83,7 @@ function userOf(user: ConfReading['user']): Pick<Config, 'user'> {
   return { user: { user: user.user, ...(user.group !== undefined && { group: user.group }), by } };
 }
 
-/** In lighttpd, the default is IPv4 only and `::` is IPv6 only; in Node, both are dual-stack. Address rules may cover one family only. */
+/** In lighttpd, the default is IPv4 only and `::` is IPv6 only; in Node, both are dual-stack. Address rules may cover only one family. */
 function addressOf({ port, bind = '0.0.0.0', socket }: Bound): BindAddress {
   if (socket !== undefined) return { socket };
   return { ...(port !== undefined && { port }), host: bind, ...(bind === '::' && { ipv6Only: true }) };

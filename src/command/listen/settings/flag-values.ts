@@ -6,7 +6,7 @@ import { CONNECTIONS_CEILING } from '../server/connection-limit.js';
 import type { ListenArgs, ListenFlag } from './listen-flags.js';
 import { checkOption, listOf, secondsOf } from './tunnel-flags.js';
 
-/** The values of a repeatable option; undefined if it is not given. @throws {CommandError} for an invalid value */
+/** The values of a repeatable option; undefined if the option is missing. @throws {CommandError} for an invalid value */
 export function checkedList(
   args: ListenArgs,
   name: ListenFlag,

@@ -18,15 +18,15 @@ interface FromJson {
   readonly privateFiles: readonly string[];
 }
 
-/** In the place of an invalid expression: one fault in a list is reported once. */
+/** Replaces an invalid expression, so that one fault in a list is reported once. */
 const NEVER = /(?!)/;
 
 type Named = Readonly<Record<string, unknown>>;
 
 /**
  * Turns the middleware's options in JSON into the options that a program would give: `"^/vnc"` becomes a regular expression, a
- * target as on the command line a host, a path is resolved against the file's folder, and the path of a certificate or key becomes
- * the content of that file.
+ * target as on the command line becomes a host, a path is resolved against the file's folder, and the path of a certificate or key
+ * becomes the content of that file.
  */
 export function fromJson(value: unknown, folder: string): FromJson {
   const reader = new JsonReader(folder);
@@ -46,7 +46,7 @@ class JsonReader {
     this.#folder = folder;
   }
 
-  /** The options at the top, or of a rule. */
+  /** The options of the top level, or of a rule. */
   options(value: unknown, path: OptionPath): unknown {
     return mapNamed(value, {
       url: (one) => this.#patterns(one, path.key('url')),
@@ -111,7 +111,7 @@ class JsonReader {
       path,
       `"${hideLogin(text)}" is not a target: give HOST:PORT, PORT, unix:PATH or tls:HOST:PORT`,
     );
-    // A host that is never dialled: one fault in a list is reported once.
+    // A host that is never dialled, so that one fault in a list is reported once.
     return { port: 1 };
   }
 
@@ -125,7 +125,7 @@ class JsonReader {
           key: (one) => this.#pem(one, path.key('tls').key('key'), true),
           pfx: (one) => this.#pem(one, path.key('tls').key('pfx'), true),
         }),
-      // A program without a slash is looked for in PATH.
+      // A program without a slash is searched in PATH.
       spawn: (spawn) =>
         mapNamed(spawn, {
           path: (program) =>
@@ -148,12 +148,12 @@ class JsonReader {
     try {
       return readFileSync(file);
     } catch (error) {
-      // Without the file's name where it is private: the text may be the key itself.
+      // Without the name of a private file: the text may be the key itself.
       return this.#invalid(path, `${isPrivate ? 'the file' : file}: ${reasonOf(error)}`);
     }
   }
 
-  /** Reports an invalid value and leaves it out, so that no check reports it again. */
+  /** Reports an invalid value and leaves the value out, so that no check reports it again. */
   #invalid(path: OptionPath, message: string): unknown {
     this.problems.push(complaintAbout(path, `${String(path)}: ${message}`));
     return undefined;
@@ -162,7 +162,7 @@ class JsonReader {
 
 function isNamed(value: unknown): value is Named {
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  // A text that is a regular expression by now.
+  // The text may already be a regular expression.
   return isObject && !(value instanceof RegExp);
 }
 

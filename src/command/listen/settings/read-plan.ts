@@ -15,7 +15,7 @@ import { INDEX, parseLoginFile, type Plan, type MiddlewareOptions } from '../pla
 import { listOf, TUNNEL_FLAGS, tunnelOf } from './tunnel-flags.js';
 import { isUserName, readUserName, USER_RULE, type UserName } from '../user/process-user.js';
 
-/** Ceiling of `--timeout` and `--idle-timeout`, in seconds: below the limit of Node's timers (24 days). */
+/** Upper limit of `--timeout` and `--idle-timeout`, in seconds: below the maximum of Node's timers (24 days). */
 const MAX_LIFE = 2_000_000;
 
 /**
@@ -79,7 +79,7 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
   return plan;
 }
 
-/** A recorded connection bypasses the choice among several targets. */
+/** A recorded connection bypasses the choice among several targets, so `--record` needs one target, or `--tokens`. */
 function recordOf(
   args: ListenArgs,
   targets: readonly Host[],
@@ -124,7 +124,7 @@ function checkTargets(
     );
 }
 
-/** In a lighttpd.conf, conditions set the tunnel options: command-line options would apply to some requests only. */
+/** In a lighttpd.conf, conditions set the tunnel options: command-line options would apply only to some requests. */
 function checkAgainstLighttpd(args: ListenArgs, targets: readonly Host[]): void {
   const beside = [...Object.keys(TUNNEL_FLAGS), 'tokens'].find((name) => args.has(name as ListenFlag));
   const what = targets.length > 0 ? 'a TARGET' : beside === undefined ? undefined : `--${beside}`;

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Plan } from '../plan.js';
 
-/** Has a setting changed that a reload can't apply? The servers and the log are made at the start. */
+/** Has a setting changed that a reload can't apply? The servers and the log are created at the start. */
 export function needsRestart(next: Plan, running: Plan): boolean {
   return (
     !isDeepStrictEqual(next.listen, running.listen) ||

@@ -5,7 +5,7 @@ import { optionMessageOf } from '../../../options/checks/option-error.js';
 import type { ListenArgs, ListenFlag } from './listen-flags.js';
 import type { MiddlewareOptions } from '../plan.js';
 
-/** Command-line options that are options of the middleware: the option's name, and how its values are parsed. */
+/** Command-line options that are options of the middleware: the option's name, and the parser of its values. */
 export const TUNNEL_FLAGS = {
   allow: ['allow', listOf],
   deny: ['deny', listOf],
@@ -31,7 +31,7 @@ export function tunnelOf(args: ListenArgs): Partial<MiddlewareOptions> {
   return Object.fromEntries(entries) as Partial<MiddlewareOptions>;
 }
 
-/** Runs a check of the middleware; its error becomes an error of the command line. @throws {CommandError} */
+/** Runs a check of the middleware, and turns its error into an error of the command line. @throws {CommandError} */
 export function checkOption(check: () => unknown): void {
   try {
     check();

@@ -11,8 +11,9 @@ interface WebsockifyFlag extends OptionSpec {
 }
 
 /**
- * The options of websockify (0.10 to the master branch of 2025) that are not in {@link LISTEN_FLAGS}. Each one is translated, or rejected
- * with advice. A test compares them with the help of the real program, and with the table "From websockify" in the README.
+ * The options of websockify (0.10 to the master branch of 2025) that are not in {@link LISTEN_FLAGS}. Each option is translated, or
+ * rejected with advice. A test compares the options with the help of the real program, and with the table "From websockify" in the
+ * README.
  */
 const WEBSOCKIFY_FLAGS = {
   heartbeat: { hidden: true, value: 'INTERVAL', as: 'ping' },
@@ -31,7 +32,7 @@ const WEBSOCKIFY_FLAGS = {
   'verify-client': { hidden: true },
   cafile: { hidden: true, value: 'FILE' },
   'ssl-version': { hidden: true, value: 'VERSION' },
-  // Accepted without effect: the default here.
+  // Accepted without effect, since the behaviour is the default here.
   'file-only': { hidden: true },
   libserver: { hidden: true },
   // Rejected with advice.
@@ -81,7 +82,7 @@ interface OwnFlags {
   positionals: string[];
 }
 
-/** Translates a command line into our options. @throws {CommandError} for an option without a counterpart, with advice */
+/** Translates a command line into our options. @throws {CommandError} with advice, for an option without a counterpart */
 export function readWebsockify(args: Both): ListenArgs {
   const found: OwnFlags = { values: new Map(), positionals: [...args.positionals] };
   for (const [name, spec] of Object.entries(WEBSOCKIFY_FLAGS) as [ForeignName, WebsockifyFlag][]) {
@@ -104,7 +105,7 @@ export function readWebsockify(args: Both): ListenArgs {
   };
 }
 
-/** Rejects a program after `--`, which websockify would wrap. @throws {CommandError} */
+/** Rejects a program after `--`: websockify would wrap the program. @throws {CommandError} */
 export function checkWraps(
   args: readonly string[],
   positionalsOf: (args: readonly string[]) => readonly string[],

@@ -10,7 +10,7 @@ type Handler = (req: IncomingMessage, res: ServerResponse, next: Next) => void;
 /** Makes a handler that serves a folder with these index files. */
 type Serve = (folder: string, index: readonly string[]) => Handler;
 
-/** Answers 403 to requests, upgrades included, that `url.access-deny` or `url.access-allow` refuse. Must run first. */
+/** Answers 403 to requests, upgrades included, if `url.access-deny` or `url.access-allow` refuses the path. Must run first. */
 export function refuseByAccess(pages: Pages): Handler {
   return (req, res, next) => {
     const path = pathOf(req);
@@ -19,7 +19,7 @@ export function refuseByAccess(pages: Pages): Handler {
   };
 }
 
-/** Serves files by the configuration, whose document root, index files and excluded files may depend on the request. */
+/** Serves files as the configuration says: document root, index files and excluded files may depend on the request. */
 export function serveByConf(pages: Pages, serve: Serve): Handler {
   const handlers = new Map<string, Handler>();
   const handlerFor = (folder: string, index: readonly string[]): Handler => {
@@ -35,7 +35,7 @@ export function serveByConf(pages: Pages, serve: Serve): Handler {
     if (path === undefined || documentRoot === '') next();
     else if (!pages.isServed(settings, path)) refuse(res);
     else {
-      // A file that is not served under its own name is not served as an index file either.
+      // A file that is excluded under its own name is not served as an index file either.
       const index = indexFiles.filter((name) => {
         const file = `${path.replace(/[^/]*$/, '')}${name}`;
         return pages.isServed(settings, file) && pages.isAllowed(settings, file);

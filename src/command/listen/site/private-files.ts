@@ -15,7 +15,7 @@ export function privateFilesOf(plan: Plan): string[] {
   return files.filter((file) => file !== undefined).filter((file) => file !== '-');
 }
 
-/** The files among them that are inside the folder, also by a link. */
+/** The files that are inside the folder, directly or by a link. */
 export function privateFilesIn(folder: string, files: readonly string[]): string[] {
   const root = realOf(folder);
   return files.filter((file) => {
@@ -28,15 +28,16 @@ export function privateFilesIn(folder: string, files: readonly string[]): string
 interface ServedFolder {
   readonly folder: string;
   readonly index: readonly string[];
-  /** Files that must not be served, nor files whose name begins with theirs, such as `tokens~` and `events.log.1`. */
+  /** Files that must not be served, and neither must files whose name begins with theirs, such as `tokens~` and `events.log.1`. */
   readonly secrets: readonly string[];
   /** May symbolic links lead out of the folder? */
   readonly followsLinks: boolean;
 }
 
 /**
- * Runs before `express.static`, which follows every symbolic link and knows no private files: answers 404 for a file that must not be
- * served. A user who can write into the folder could exchange a file between the two checks, but that user does not need a link.
+ * Runs before `express.static`, which follows every symbolic link and knows no private files: answers 404 for a file that must not
+ * be served. Between our check and Express, a user with write access to the folder could exchange a file, but such a user needs no
+ * link.
  */
 export function hidePrivateFiles(served: ServedFolder) {
   return async (req: IncomingMessage, res: ServerResponse, next: Next): Promise<void> => {
@@ -61,7 +62,7 @@ async function isHiddenPath(served: ServedFolder, path: string): Promise<boolean
   if (file === undefined) return false;
   const [root, real] = await Promise.all([realpath(served.folder), realpath(file)]);
   if (!served.followsLinks && !isInside(root, real)) return true;
-  // A link to a dot file, which `express.static` does not serve under its own name.
+  // A link to a dot file: `express.static` does not serve dot files under their own name.
   const names = isInside(root, real) ? relative(root, real).split(sep) : [basename(real)];
   if (names.some((name) => name.startsWith('.'))) return true;
   const found = await stat(real);
@@ -69,7 +70,7 @@ async function isHiddenPath(served: ServedFolder, path: string): Promise<boolean
   return false;
 }
 
-/** The file that `express.static` would open for a path; undefined if there is none. */
+/** The file that `express.static` would open for a path; undefined if there is no file. */
 async function fileOf({ folder, index }: ServedFolder, path: string): Promise<string | undefined> {
   let decoded: string;
   try {
@@ -77,7 +78,7 @@ async function fileOf({ folder, index }: ServedFolder, path: string): Promise<st
   } catch {
     return undefined;
   }
-  // `express.static` answers 400 here, and to an invalid encoding above.
+  // `express.static` answers 400 to a NUL, and to the invalid encoding above.
   if (decoded.includes('\0')) return undefined;
   const file = join(folder, normalize(`.${sep}${decoded}`));
   if (!decoded.endsWith('/')) return (await kindOf(file)) === undefined ? undefined : file;
@@ -107,14 +108,14 @@ async function isSecret(secret: string, real: string, { dev, ino }: FileId): Pro
   const [where, name] = [dirname(real), basename(real)];
   const places = [own, target];
   if (places.some((place) => where === dirname(place) && name.startsWith(basename(place)))) return true;
-  // A folder of token files.
+  // The private path may be a folder, such as a folder of token files.
   if (places.includes(where)) return true;
-  // The same file by a hard link, or by another spelling where letter case makes no difference.
+  // The same file by a hard link, or by another spelling on a file system without letter case.
   const known = await stat(secret).catch(() => undefined);
   return known?.dev === dev && known.ino === ino;
 }
 
-/** The path without links; unchanged if it does not exist. */
+/** The path with all links resolved; unchanged if the path does not exist. */
 function realOf(path: string): string {
   try {
     return realpathSync(path);

@@ -12,7 +12,7 @@ import { requireFolder, reasonOf } from '../../files.js';
 
 /** Bytes queued for the disk, beyond which a recording ends. */
 const MAX_QUEUED = 16 * 1024 * 1024;
-/** Mode of the files: a recording contains everything that was typed. */
+/** Mode of the files: a recording contains every typed character. */
 const MODE = 0o600;
 /** Highest number of a recording. */
 const MAX_NUMBER = 100_000;
@@ -25,8 +25,8 @@ const ESCAPED = Array.from({ length: 256 }, (_, byte) => {
 });
 
 /**
- * Records tunnels in files `PATH.1`, `PATH.2` and so on, in websockify's format, which noVNC's `tests/vnc_playback.html` plays: `{ms{`
- * precedes bytes to the client, `}ms}` bytes from the client.
+ * Records tunnels in files `PATH.1`, `PATH.2` and so on, in websockify's format, which noVNC's `tests/vnc_playback.html` plays: In
+ * each entry, `{ms{` precedes bytes to the client, and `}ms}` precedes bytes from the client.
  */
 export class Recording {
   readonly #path: string;
@@ -103,7 +103,7 @@ class RecordingFile {
   }
 }
 
-/** A stream over a socket that records all bytes. */
+/** A stream over a socket; all bytes are recorded. */
 class RecordedStream extends Duplex {
   readonly #socket: Socket;
   readonly #tape: RecordingFile;
@@ -126,7 +126,7 @@ class RecordedStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    // Recorded before `done`, after which the buffer may be reused for another frame.
+    // Record before `done`: afterwards the buffer may be reused for another frame.
     this.#tape.write('}', chunk);
     this.#socket.write(chunk, done);
   }
@@ -142,7 +142,7 @@ class RecordedStream extends Duplex {
   }
 }
 
-/** Not `backends/dial`, whose sockets read into the relay's buffers and emit no `data` to record. */
+/** Not `backends/dial`: its sockets read into the relay's buffers, and emit no `data` events to record. */
 function dial(
   { socket: path, host = '127.0.0.1', port = 0, tls }: Host,
   signal: AbortSignal,

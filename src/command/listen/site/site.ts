@@ -25,13 +25,13 @@ import { Recording } from './recording.js';
 import type { RefusedOrigins } from '../origins/refused-origins.js';
 import { setTrust } from '../server/trusted-proxies.js';
 
-/** The Express app and the tunnel object made from one reading of the settings. A tunnel stays with the site that opened it. */
+/** The Express app and the tunnel object from one reading of the settings. A tunnel stays with the site that opened it. */
 export interface Site {
   readonly app: RequestListener;
   readonly tunnel: Tunnel;
 }
 
-/** State that outlives a reload. */
+/** The state that outlives a reload. */
 interface ProcessState {
   /** Counts for limits, hosts that are down, and running programs. */
   readonly state: LocalState;
@@ -41,7 +41,7 @@ interface ProcessState {
 }
 
 /**
- * Makes a site, and checks all files of the plan. `beforeTunnels` is awaited after every file is read, and before any program of `spawn`
+ * Makes a site, and checks all files of the plan. Awaits `beforeTunnels` after every file is read and before any program of `spawn`
  * may run.
  *
  * @throws {CommandError} for an invalid setting or file; nothing is left running then
@@ -56,7 +56,7 @@ export async function makeSite(
   const express = await loadExpress();
   const app = express();
   app.disable('x-powered-by');
-  // With PROXY headers, `trustProxy` lists the peers that send them: the client's X-Forwarded-For must not be trusted as well.
+  // With PROXY headers, `trustProxy` lists the peers that send such headers: the client's X-Forwarded-For must not be trusted as well.
   if (trustProxy !== undefined && !acceptProxy) setTrust(app, trustProxy);
   const headers = Object.entries({ 'X-Content-Type-Options': 'nosniff', ...framesOf(plan) });
   app.use((_req, res, next) => {
@@ -69,7 +69,7 @@ export async function makeSite(
   const tokens = plan.tokens === undefined ? undefined : await TokenStore.open(plan.tokens, warn);
   const known = new ServerNames(plan.names, plan.tls && certificateNames(plan.tls));
   await beforeTunnels();
-  // The last check that can fail: after it, programs may run.
+  // The last check that can fail: programs may run after this point.
   const recording = plan.record === undefined ? undefined : new Recording(plan.record, warn);
   recording?.check();
   const tunnel = makeTunnel(plan, known, tokens, state, origins, recording);
@@ -83,7 +83,7 @@ export async function makeSite(
       followsLinks: plan.isLighttpd,
     });
     const files = express.static(folder, { index: index.length > 0 ? [...index] : false });
-    // One handler of the two, since a request may choose among several folders.
+    // One handler for checking and serving, since a request may choose among several folders.
     return (req: IncomingMessage, res: ServerResponse, next: Next) => {
       const send = (error?: unknown) => {
         if (error === undefined) void files(req, res as Response, next);
@@ -105,13 +105,13 @@ export async function makeSite(
   return { app, tunnel };
 }
 
-/** True if no tunnel is open or being opened. */
+/** True if no tunnel is open or about to open. */
 export function isIdle({ tunnel }: Site): boolean {
   const { open, opening } = tunnel.stats();
   return !(open > 0 || opening > 0);
 }
 
-/** Attaches the tunnel to a server explicitly, as the server's listener is not the app. The tunnel gets the upgrades of every path. */
+/** Attaches the tunnel to a server explicitly, since the server's listener is not the app. The tunnel gets the upgrades of every path. */
 export function attachSite({ tunnel }: Site, server: Server): void {
   tunnel.attach(server, { path: '/', exclusive: true });
 }
@@ -145,7 +145,7 @@ function makeLogin(
   });
 }
 
-/** None by default for a lighttpd.conf, as lighttpd adds no such header. */
+/** No headers by default for a lighttpd.conf, since lighttpd adds none. */
 function framesOf({ frame, isLighttpd }: Plan): Readonly<Record<string, string>> {
   return isLighttpd && frame.length === 0 ? {} : frameHeaders(frame);
 }
@@ -184,7 +184,7 @@ function hostOf(req: IncomingMessage, tokens: TokenStore): Promise<Host | undefi
   return tokens.find(new URLSearchParams(queryOf(req)).get('token'));
 }
 
-/** The target of `--record`, which accepts only one. */
+/** The target of `--record`, which accepts only one target. */
 function onlyHostOf({ server }: MiddlewareOptions): Host | undefined {
   return Array.isArray(server) ? (server as readonly Host[])[0] : undefined;
 }

@@ -2,20 +2,20 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { attachSite, isIdle, type Site } from './site.js';
 import type { TunnelTotals } from '../../output/status-line.js';
 
-/** Time for a request under old settings to become a tunnel (a slow login). In milliseconds. */
+/** Time for a request under old settings to become a tunnel (a slow login), in milliseconds. */
 const OLD_SITE_GRACE = 5000;
-/** Seconds for programs to end in that only old settings use. */
+/** Time for programs that only old settings use to end, in seconds. */
 const RETIRE = 1;
 
-/** The site of the current settings, and older sites while they have open tunnels. */
+/** The site of the current settings, and older sites that still have open tunnels. */
 export class Sites {
   readonly #servers = new Set<Server>();
   readonly #old = new Set<Site>();
-  /** Bytes carried by sites that are gone. */
+  /** Bytes carried by sites that no longer exist. */
   #carried = { bytesIn: 0, bytesOut: 0 };
   #present: Site | undefined;
 
-  /** Sends all requests from now on to this site. */
+  /** Sends all further requests to the site. */
   use(site: Site): void {
     const old = this.#present;
     for (const server of this.#servers) attachSite(site, server);
@@ -50,7 +50,7 @@ export class Sites {
       );
   }
 
-  /** Ends every tunnel; tunnels that are still open after `timeout` seconds are destroyed. */
+  /** Ends every tunnel; destroys tunnels that are still open after `timeout` seconds. */
   async close(timeout: number): Promise<void> {
     await Promise.all(this.#all().map(({ tunnel }) => tunnel.close({ timeout })));
   }
@@ -61,10 +61,10 @@ export class Sites {
 
   #retire(site: Site): void {
     this.#old.add(site);
-    // Both sites share the hosts' states: the current site reports them.
+    // Both sites share the hosts' states, and the current site reports changes.
     site.tunnel.removeAllListeners('backend');
     let isLooking = false;
-    // One check for all tunnels that end in the meantime, since a check visits every open tunnel.
+    // One check for all tunnels that have ended since the last check, since a check visits every open tunnel.
     const look = () => {
       if (isLooking) return;
       isLooking = true;
@@ -81,7 +81,7 @@ export class Sites {
     const { bytesIn, bytesOut } = site.tunnel.stats();
     this.#carried = { bytesIn: this.#carried.bytesIn + bytesIn, bytesOut: this.#carried.bytesOut + bytesOut };
     this.#old.delete(site);
-    // No tunnel is open any more: an error of the cleanup affects no client.
+    // No tunnel is open any more, so an error of the cleanup affects no client.
     site.tunnel.close({ timeout: RETIRE }).catch(() => undefined);
   }
 }

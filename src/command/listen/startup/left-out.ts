@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { LeftOutDirective } from '../../../lighttpd/directives/reading-context.js';
 import type { Plan } from '../plan.js';
 
-/** One line that lists all ignored directives; none if there are none. */
+/** One line that lists all ignored directives; no line if the list is empty. */
 export function leftOutSummary({ leftOut, config = '' }: Plan): string[] {
   if (leftOut.length === 0) return [];
   const byName = new Map(leftOut.map((one) => [one.name, one]));

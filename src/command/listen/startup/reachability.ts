@@ -4,8 +4,8 @@ import type { Plan } from '../plan.js';
 const EVERY: readonly (string | undefined)[] = [undefined, '0.0.0.0', '::'];
 
 /**
- * Who can reach an address, for the message at the start. The default is loopback, unlike in websockify: a port published by a
- * container would silently lead nowhere.
+ * Which machines can reach an address, for the message at the start. The default is loopback, unlike in websockify: without the
+ * message, a user would not see why a container's published port leads nowhere.
  */
 export function reachOf(
   address: BindAddress,

@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { foldersOf, type Plan } from '../plan.js';
 
-/** Files of the plan that this process can't read after giving up root, so that a reload would fail. */
+/** Files of the plan that this process can't read after giving up root: a reload would fail. */
 export function unreadableFiles(plan: Plan): string[] {
   const { tls, auth, tokens, config, included, privateFiles } = plan;
   const read = [

@@ -3,7 +3,7 @@ import { isLoopback, shownAddress } from '../../command-line/bind-and-target.js'
 import { foldersOf, type Plan } from '../plan.js';
 import { privateFilesOf, privateFilesIn } from '../site/private-files.js';
 
-/** Warnings about settings that are valid but dangerous, most of them where other machines can reach the servers. */
+/** Warnings about settings that are valid but dangerous, mostly on servers that other machines can reach. */
 export function startupWarnings(plan: Plan, pid = process.pid, uid = process.getuid?.()): string[] {
   const { listen, auth, tls } = plan;
   const open = listen.find((address) => !isLoopback(address));
@@ -26,7 +26,7 @@ export function startupWarnings(plan: Plan, pid = process.pid, uid = process.get
   ];
 }
 
-/** Must clients prove who they are? `--allow` is no guard: every page in a browser at an allowed address may connect. */
+/** Must clients prove their identity? `--allow` alone is no guard: every web page in a browser at an allowed address may connect. */
 function isGuarded({ auth, tokens, tls }: Plan): boolean {
   return auth.length > 0 || tokens !== undefined || tls?.clientCa !== undefined;
 }
@@ -41,7 +41,7 @@ function openTo(address: string, plan: Plan): string {
   return `${clients} may open a tunnel; limit this with --auth${tunnel.allow ? '' : ', --allow'} or --tokens`;
 }
 
-/** The lighttpd.conf requires a login, `--ignore` skips it, and no other guard replaces it. */
+/** Warns if the lighttpd.conf requires a login, `--ignore` skips the login, and no other guard replaces it. */
 function unguardedOf(plan: Plan): string[] {
   const isLogin = plan.leftOut.some(({ name, isIgnored }) => isIgnored && name.startsWith('auth.'));
   return isLogin && !isGuarded(plan)
@@ -54,7 +54,7 @@ function rootOf({ isLighttpd, user }: Plan, uid: number | undefined): string[] {
   return ['the process stays root: server.username, or --user, gives up root once it listens'];
 }
 
-/** Guards of the lighttpd.conf that `--ignore` skips. */
+/** The guards of the lighttpd.conf that `--ignore` skips. */
 function ignoredGuards({ leftOut }: Plan): string {
   const guards = leftOut.filter(
     ({ name, isIgnored }) => isIgnored && /^(?:auth|url\.access-|secdownload|ssl\.verify)/.test(name),
@@ -63,7 +63,7 @@ function ignoredGuards({ leftOut }: Plan): string {
   return names.length === 0 ? '' : ` (--ignore skips ${names.join(', ')})`;
 }
 
-/** `null` is the origin of sandboxed frames, which any site can create. */
+/** Warns of `*` and `null`: `null` is the origin of sandboxed frames, which any site can create. */
 function everySiteOf(plan: Plan): string[] {
   const { tunnel, isLighttpd, config } = plan;
   const { origins } = tunnel;
@@ -80,7 +80,7 @@ function everySiteOf(plan: Plan): string[] {
   ];
 }
 
-/** The kernel makes every orphan a child of process 1, but Node waits only for the children that it started. */
+/** For process 1: the kernel makes every orphan its child, but Node waits only for the children that it started. */
 function zombiesOf({ tunnel }: Plan, pid: number): string[] {
   if (pid !== 1 || !spawns(tunnel)) return [];
   return [
@@ -104,7 +104,7 @@ function hostsOf(server: unknown): Host[] {
   return 'spawn' in server ? [server as Host] : inner.flatMap(hostsOf);
 }
 
-/** Does some tunnel accept every origin? A list that a rule sets applies only where the rule's condition holds. */
+/** Does some tunnel accept every origin? A list that a rule sets applies only if the rule's condition holds. */
 function opensToEverySite(
   options: RuleOptions & Pick<Rule, 'rules' | 'else'>,
   before?: RuleOptions['origins'],

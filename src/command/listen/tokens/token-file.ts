@@ -17,43 +17,43 @@ export interface TokenLine {
   readonly line: number;
 }
 
-/** The lines of a file. An invalid line does not affect the others. */
+/** The lines of a file. An invalid line does not affect the other lines. */
 export interface TokenLines {
   readonly entries: readonly TokenLine[];
-  /** Messages about invalid lines; they contain no token. */
+  /** Messages about invalid lines, without the tokens. */
   readonly problems: readonly string[];
-  /** False if the last line has no line end: a program may still be writing it. */
+  /** False if the last line has no line end, perhaps because a program is still writing the line. */
   readonly isEnded: boolean;
 }
 
-/** The kind of a file, and a text that changes when the file changes. Empty text: the file changed a moment ago. */
+/** The kind of a file, and a text that changes when the file changes. An empty text: the file has just changed. */
 interface FileStamp {
   readonly isFolder: boolean;
   readonly text: string;
 }
 
-/** Lines to parse before other events get a turn of the event loop. */
+/** Lines to parse before other events get an event-loop turn. */
 const LINES_PER_TURN = 2000;
 
 /**
- * Milliseconds after a change in which the file may still be changing: the second of two changes within one tick of the kernel's clock
- * is invisible.
+ * Milliseconds after a change during which a further change may go unnoticed: two changes within one tick of the kernel's clock
+ * look like one.
  */
 const FRESH = 50;
 
-/** Limit of messages about one file: a wrong file given by mistake may have thousands of invalid lines. */
+/** Most messages about one file: a wrong file given by mistake may have thousands of invalid lines. */
 const MAX_PROBLEMS = 5;
 
 /**
- * Files that editors (vi, Emacs, nano, sed), dpkg, ucf, rpm and pacman leave next to a changed file. They contain old tokens: a revoked
- * token would stay valid.
+ * Files that editors (vi, Emacs, nano, sed), dpkg, ucf, rpm and pacman leave next to a changed file. Such files contain old tokens:
+ * a revoked token would stay valid.
  */
 const LEFTOVER =
   /^[.#]|~$|\.(?:bak|backup|old|orig|save|sw[a-z]|tmp|rej|disabled|(?:dpkg|ucf)-\w+|rpm(?:new|save|orig)|pac(?:new|save|orig))$/i;
 
 const statLater = promisify(stat);
 
-/** The stamp of a file or folder, following links. Undefined if there is neither, or `stat` fails. */
+/** The stamp of a file or folder, following links. Undefined for any other path, or if `stat` fails. */
 export async function stampOf(path: string): Promise<FileStamp | undefined> {
   try {
     const stats = await statLater(path, { bigint: true });
@@ -91,7 +91,7 @@ export async function readLines(file: string): Promise<TokenLines> {
       entries.set(digest, { digest, host, line });
       continue;
     }
-    // The message never shows the line, which contains the token.
+    // The message does not contain the line, since the line contains the token.
     const problem =
       token === undefined
         ? 'a line must be "token: HOST:PORT"'

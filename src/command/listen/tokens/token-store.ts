@@ -5,25 +5,26 @@ import { reasonOf } from '../../files.js';
 import { tokenDigest, pathsIn, stampOf } from './token-file.js';
 import { TokenTable } from './token-table.js';
 
-/** After a scan of all files, the pause until the next one, in scan durations: wrong tokens must not use up a processor. */
+/** Pause after a scan of all files, as a multiple of the scan's duration: wrong tokens must not use up a processor. */
 const PAUSE_FACTOR = 5;
-/** Errors that say nothing about the file. */
+/** Errors that are not about the file. */
 const NO_DESCRIPTORS: readonly string[] = ['EMFILE', 'ENFILE'];
 /** Milliseconds for which the look-up of an unknown token waits for a scan; a longer scan continues in the background. */
 const PATIENCE = 250;
 
 /**
- * The tokens of websockify's token file (lines `token: host:port`), or of a folder of such files. The look-up of a known token checks
- * only the token's own file, that of an unknown token only the folder, however many files there are: a removed token is invalid at
- * once. An unknown token also starts a scan for files that were changed in place; with many files, it does not wait for the scan.
+ * The tokens of websockify's token file (lines `token: host:port`), or of a folder of such files. However many files there are, the
+ * look-up of a known token checks only the token's own file, so that a removed token is invalid at once; the look-up of an unknown
+ * token checks only the folder. An unknown token also starts a scan for files that were changed in place; with many files, the
+ * look-up does not wait for the end of the scan.
  */
 export class TokenStore {
   readonly #path: string;
   readonly #warn: (line: string) => void;
   readonly #table = new TokenTable();
-  /** The stamp of the folder when its names were last read. */
+  /** The folder's stamp at the last reading of its names. */
   #folderStamp = '';
-  /** The last change of the table: changes run one after another. */
+  /** The last change of the table. Changes run one after another. */
   #work: Promise<unknown> = Promise.resolve();
   #scan: Promise<void> | undefined;
   #scanTook = 0;
@@ -58,7 +59,7 @@ export class TokenStore {
     return this.#confirmed(digest);
   }
 
-  /** The target of a token, if the token is still in its file. */
+  /** The target of a token, if the file still contains the token. */
   async #confirmed(digest: string): Promise<Host | undefined> {
     const file = this.#table.get(digest)?.file;
     if (file === undefined) return undefined;
@@ -74,14 +75,14 @@ export class TokenStore {
     if (stamp?.isFolder === true) await this.#scanWhenRested();
   }
 
-  /** Changes run one after another, so that none uses data from before another change. */
+  /** Changes run one after another, so that no change uses data from before another change. */
   async #change(make: () => Promise<string[]>): Promise<void> {
     const done = this.#work.then(make);
     this.#work = done.catch(() => undefined);
     for (const problem of await done) this.#warn(problem);
   }
 
-  /** Reads new files, and removes those that are gone; a single file is read if it has changed. */
+  /** Reads new files, and removes files that no longer exist; a single file is read again if it has changed. */
   async #readNames(): Promise<string[]> {
     const stamp = await stampOf(this.#path);
     const { files } = this.#table;
@@ -113,7 +114,7 @@ export class TokenStore {
   /** Scans for files that were changed in place, once the pause since the last scan is over. */
   async #scanWhenRested(): Promise<void> {
     const wait = Math.max(0, this.#restUntil - performance.now());
-    // The scan may run in the background, where nothing handles a rejection.
+    // The scan may run in the background, where no caller handles a rejection.
     this.#scan ??= this.#scanAfter(wait)
       .catch((error: unknown) => this.#warnOnce(`${this.#path}: ${reasonOf(error)}`))
       .finally(() => (this.#scan = undefined));
@@ -123,7 +124,7 @@ export class TokenStore {
   async #scanAfter(wait: number): Promise<void> {
     await sleep(wait, undefined, { ref: false });
     const started = performance.now();
-    // Outside of `#change`, so that look-ups are not delayed: with many files this takes seconds.
+    // Outside of `#change`, so that look-ups are not delayed: with many files, a scan takes seconds.
     const changed = await this.#table.changedOf(this.#table.files);
     if (changed.length > 0) await this.#change(() => this.#table.readChanged(changed));
     this.#noteScan(started);
@@ -135,7 +136,7 @@ export class TokenStore {
     this.#restUntil = now + PAUSE_FACTOR * this.#scanTook;
   }
 
-  /** Repeats no warning at each request. */
+  /** Warns once about a problem, not at each request. */
   #warnOnce(line: string): void {
     if (line !== this.#lastWarning) this.#warn(line);
     this.#lastWarning = line;

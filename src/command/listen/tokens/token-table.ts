@@ -3,10 +3,10 @@ import { CommandError } from '../../exit.js';
 import type { Host } from '../../../types.js';
 import { isInAnotherFile, readLines, stampOf, type TokenLine, type TokenLines } from './token-file.js';
 
-/** Files that are read in parallel; a low number, to leave the disk to other work. */
+/** Files that are read in parallel; few, to leave the disk to other work. */
 const AT_ONCE = 16;
 
-/** Milliseconds between two readings of a file that seems half written, and the limit of readings. */
+/** Milliseconds between two readings of a file that seems half written, and the most readings. */
 const SETTLE = 20;
 const SETTLE_TRIES = 50;
 
@@ -19,37 +19,37 @@ interface TokenTarget {
 
 /** The result of the last reading of a file. */
 interface KnownFile {
-  /** Empty: read the file again even if it looks unchanged. */
+  /** Empty: read the file again even if the file looks unchanged. */
   readonly stamp: string;
   readonly entries: readonly TokenLine[];
   /** Messages about the file. */
   readonly problems: readonly string[];
 }
 
-/** A new reading of a file, possibly a failed one; without a stamp the file is gone. */
+/** A new reading of a file, possibly a failed reading; without a stamp, the file no longer exists. */
 interface FileReading extends Partial<KnownFile> {
   readonly file: string;
 }
 
 /**
- * The tokens of all files. A token is valid only while a file contains it: an unreadable file has no valid tokens, and an invalid line
- * does not affect the others.
+ * The tokens of all files. A token is valid only while a file contains it: an unreadable file has no valid tokens, and an invalid
+ * line does not affect the other lines.
  */
 export class TokenTable {
   readonly #files = new Map<string, KnownFile>();
   /**
-   * By digest of the token, so that the time of a look-up reveals nothing about tokens. For a token in several files, the first file by
-   * name counts, whichever was read first.
+   * By digest of the token, so that the time of a look-up reveals nothing about tokens. For a token in several files, the first
+   * file by name counts, in whatever order the files were read.
    */
   readonly #targets = new Map<string, TokenTarget[]>();
-  /** Files with a token that an earlier file defines, and the line that was reported. */
+  /** Files with a token that an earlier file defines, and the reported line. */
   readonly #shadowed = new Map<string, number>();
 
   get files(): string[] {
     return [...this.#files.keys()];
   }
 
-  /** True if there is no token at all. */
+  /** True if the table has no token. */
   get isEmpty(): boolean {
     return this.#targets.size === 0;
   }
@@ -64,24 +64,24 @@ export class TokenTable {
     return stamp !== '' && (await stampOf(file))?.text === stamp;
   }
 
-  /** Reads these files; returns the new messages about them. */
+  /** Reads the files; returns the new messages about them. */
   async read(files: readonly string[]): Promise<string[]> {
     const readings = await inParallel(files, (file) => this.#readSettled(file));
     const stale = await this.#staleOwners(readings);
     if (stale.length > 0) return this.read([...files, ...stale]);
-    // All files are removed before any is added, since a token may have moved from one to another.
+    // Remove all files before adding any, since a token may have moved from one file to another.
     for (const { file } of readings) this.#remove(file);
     const problems = readings.flatMap((reading) => this.#add(reading));
     return [...problems, ...readings.flatMap((reading) => this.#shadowedBy(reading))];
   }
 
-  /** The files among them that have changed. */
+  /** The changed files among the given ones. */
   async changedOf(files: readonly string[]): Promise<string[]> {
     const isCurrent = await inParallel(files, (file) => this.isCurrent(file));
     return files.filter((_, index) => isCurrent[index] !== true);
   }
 
-  /** Reads the files among them that have changed. */
+  /** Reads the changed files among the given ones. */
   async readChanged(files: readonly string[]): Promise<string[]> {
     return this.read(await this.changedOf(files));
   }
@@ -93,16 +93,16 @@ export class TokenTable {
   }
 
   /**
-   * Editors empty a file before they write the new lines, and scripts write line by line. So a file that changed a moment ago, and has
-   * lost tokens or ends within a line, is read again until it is older: the port of an incomplete line may lack digits.
+   * Editors empty a file before they write the new lines, and scripts write line by line. So a file that has just changed, and has
+   * lost tokens or ends within a line, is read again until the change is older: the port of an incomplete line may lack digits.
    */
   async #readSettled(file: string): Promise<FileReading> {
     for (let tries = SETTLE_TRIES; ; tries--) {
-      // The stamp is taken before reading, so that a change in between is found the next time.
+      // Take the stamp before reading, so that the next check notices a change in between.
       const stamp = await stampOf(file);
       if (!stamp || stamp.isFolder) return { file };
       const lines = await readLines(file).catch((error: unknown) => failureOf(error));
-      // A file that could not be read (no descriptors left) is read again at the next look-up.
+      // The next look-up reads a file again that could not be read (no descriptors left).
       if (lines instanceof CommandError)
         return { file, stamp: '', problems: [`${lines.message}; none of its tokens is valid`] };
       const isFresh = stamp.text === '';
@@ -119,7 +119,7 @@ export class TokenTable {
     return known.some(({ digest }) => !digests.has(digest));
   }
 
-  /** Changed files that had a token which is now in another file. */
+  /** Changed files with a token that another file now has. */
   async #staleOwners(readings: readonly FileReading[]): Promise<string[]> {
     const owners = new Set<string>();
     for (const { digest } of readings.flatMap(({ entries = [] }) => entries))
@@ -149,7 +149,7 @@ export class TokenTable {
     return problems.filter((problem) => !known.includes(problem));
   }
 
-  /** New messages about tokens of this file that are also in others: one for each file whose line does not count. */
+  /** New messages about tokens of the file that other files have too: one message per file whose line does not count. */
   #shadowedBy({ entries = [] }: FileReading): string[] {
     const losers = new Map<string, number>();
     for (const { digest } of entries)

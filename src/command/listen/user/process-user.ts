@@ -27,7 +27,7 @@ export function readUserName(text: string, by = '--user'): UserName {
 
 /** The numbers of a user and a group. */
 export interface UserIdentity {
-  /** The user's name, to look up supplementary groups; undefined for a number without a name. */
+  /** The user's name, for the look-up of supplementary groups; undefined for a number without a name. */
   readonly name: string | undefined;
   readonly uid: number;
   readonly gid: number;
@@ -59,7 +59,7 @@ function unknown(by: string, kind: string, name: string): CommandError {
   return new CommandError(EXIT.config, `${by}: this machine has no ${kind} "${name}"`);
 }
 
-/** The functions of `process` that `giveUpRoot` calls. Node's types lack `initgroups`; Windows has none of them. */
+/** The functions of `process` that `giveUpRoot` calls. Node's types lack `initgroups`; Windows has none of the functions. */
 export interface ProcessIds extends Partial<
   Pick<NodeJS.Process, 'setgroups' | 'setgid' | 'setuid' | 'getuid' | 'geteuid' | 'getgid' | 'getegid'>
 > {
@@ -89,7 +89,7 @@ export function giveUpRoot({ name, uid, gid }: UserIdentity, by: string, ids: Pr
     throw new CommandError(EXIT.failed, `${by}: root was not given up: the process could become root again`);
 }
 
-/** The environment variables of the user, for programs of `spawn`, instead of root's. */
+/** The user's environment variables, which programs of `spawn` get instead of root's. */
 export function environmentOf({ name, home }: UserIdentity): Record<string, string> {
   return {
     ...(home !== undefined && home !== '' && { HOME: home }),

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-/** The fields of an entry of /etc/passwd or /etc/group, by name or number. Users of LDAP and systemd are found with getent. */
+/** The fields of an entry of /etc/passwd or /etc/group, by name or number. getent finds users of LDAP and systemd. */
 export function databaseEntry(database: 'passwd' | 'group', name: string): string[] | undefined {
   const entries = [...fileOf(database), ...askedFor(database, name)].map((line) => line.trim().split(':'));
   return entries.find(([own]) => own === name) ?? entries.find(([, , number]) => number === name);
@@ -11,7 +11,7 @@ function fileOf(database: string): string[] {
   try {
     return readFileSync(`/etc/${database}`, 'utf8').split('\n');
   } catch {
-    // There is no such file on Windows and in minimal images.
+    // Windows and minimal images have no such file.
     return [];
   }
 }
@@ -25,7 +25,7 @@ function askedFor(database: string, name: string): string[] {
     });
     return text.split('\n');
   } catch {
-    // There is no such entry, or no getent (musl, distroless).
+    // The entry does not exist, or getent does not (musl, distroless).
     return [];
   }
 }
