@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 // The house (imports run downwards): a module may import from the layers after its own, never from its own or those
-// before. Steps never import each other: only src/tunnel/ wires them.
+// before. The steps (guard to routes) never import each other: only src/tunnel/ wires them.
 const layers = [
   ['cli'],
   ['command'],

@@ -96,6 +96,24 @@ export class TunnelError extends Error {
   }
 }
 
+const plainMessages = new WeakMap<TunnelError, string>();
+
+/** An error at creation, whose message begins with the name of the package. */
+export function creationError(
+  code: 'WSTUNNEL_OPTION' | 'WSTUNNEL_RUNTIME',
+  plain: string,
+  cause?: unknown,
+): TunnelError {
+  const error = new TunnelError(code, `wstunnel: ${plain}`, cause === undefined ? {} : { cause });
+  plainMessages.set(error, plain);
+  return error;
+}
+
+/** The message of an error without the leading name of the package: commands print their own name. */
+export function plainMessageOf(error: TunnelError): string {
+  return plainMessages.get(error) ?? error.message;
+}
+
 /** The message of a thrown value of any kind. */
 export function messageOf(thrown: unknown): string {
   if (thrown instanceof Error) return thrown.message;

@@ -452,7 +452,10 @@ export interface TunnelInfo {
   readonly bytesOut: number;
 }
 
-/** The cause of a tunnel's end. The names are stable: code may compare them. */
+/**
+ * The reason for the end of a tunnel. The names are stable: code may compare them. The first cause counts: if a client never answers
+ * the Close of `tunnel.close()`, the cause is `drain`.
+ */
 export type CloseCause =
   /** The client sent a Close. */
   | 'client-closed'

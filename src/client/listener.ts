@@ -140,11 +140,11 @@ export class Listener extends EventEmitter<ListenerEvents> {
         this.#connections.delete(connection);
         this.#fail(error);
       },
-      close: (cause, duration) => {
+      close: ({ code, reason }, duration) => {
         this.#connections.delete(connection);
         this.#bytesIn += connection.bytesIn;
         this.#bytesOut += connection.bytesOut;
-        this.emit('close', { ...connection.info(), ...cause, duration });
+        this.emit('close', { ...connection.info(), code, reason, duration });
       },
     });
     this.#connections.add(connection);

@@ -1,4 +1,4 @@
-import { TunnelError } from '../errors.js';
+import { creationError } from '../errors.js';
 
 /**
  * Bun handles upgrades in another way, and replaces `ws`: under Bun an app's response to an upgrade has no socket, and an HTTP
@@ -8,8 +8,8 @@ import { TunnelError } from '../errors.js';
  */
 export function checkRuntime({ bun } = process.versions): void {
   if (bun === undefined) return;
-  throw new TunnelError(
+  throw creationError(
     'WSTUNNEL_RUNTIME',
-    `wstunnel: Bun (${bun}) is not supported: upgrades can't pass through an app there; run the server with Node.js 20.19 or newer`,
+    `Bun (${bun}) is not supported: upgrades can't pass through an app there; run the server with Node.js 20.19 or newer`,
   );
 }

@@ -1,7 +1,6 @@
 import { ClientError } from '../../client/client-error.js';
-import { messageOf, TunnelError } from '../../errors.js';
+import { plainMessageOf, messageOf, TunnelError } from '../../errors.js';
 import { usageError } from '../command-line/args.js';
-import { optionMessageOf } from '../../options/checks/option-error.js';
 import { CommandError, EXIT } from '../exit.js';
 
 /** The exit code for each error that ends the command. */
@@ -20,7 +19,7 @@ const CODES: Readonly<Record<ClientError['code'], number>> = {
 /** Turns an error that ended the tunnel into a message with an exit code. */
 export function commandErrorOf(error: unknown): CommandError {
   if (error instanceof CommandError) return error;
-  if (error instanceof TunnelError) return usageError(optionMessageOf(error));
+  if (error instanceof TunnelError) return usageError(plainMessageOf(error));
   if (error instanceof ClientError)
     return new CommandError(CODES[error.code], failureLine(error), { cause: error });
   return new CommandError(EXIT.failed, messageOf(error), { cause: error });

@@ -1,5 +1,4 @@
-import { TunnelError } from '../../errors.js';
-import { optionMessageOf } from '../../options/checks/option-error.js';
+import { plainMessageOf, TunnelError } from '../../errors.js';
 
 /** Most characters of a configuration, included files among them. */
 export const MAX_CONFIGURATION_LENGTH = 1024 * 1024;
@@ -64,6 +63,6 @@ export function checkAt<Result>(place: Place, check: () => Result): Result {
     return check();
   } catch (error) {
     if (!(error instanceof TunnelError)) throw error;
-    return failAt(place, optionMessageOf(error), error);
+    return failAt(place, plainMessageOf(error), error);
   }
 }

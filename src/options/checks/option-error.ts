@@ -1,11 +1,9 @@
-import { TunnelError } from '../../errors.js';
+import { creationError, TunnelError } from '../../errors.js';
 import { OptionPath, type OptionRef } from './option-path.js';
 
 /** The data of an error about an option: no code reads the message. */
 interface Fault {
   readonly path: OptionPath;
-  /** The message without the leading package name. */
-  readonly complaint: string;
   /** Is the key itself wrong, and not the key's value? */
   readonly isUnknownKey: boolean;
 }
@@ -17,37 +15,28 @@ const others = new WeakMap<TunnelError, readonly TunnelError[]>();
 /** A {@link TunnelError} WSTUNNEL_OPTION about one option. The message is the option's name and the predicate. */
 export function optionError(name: OptionRef, predicate: string): TunnelError {
   const path = OptionPath.of(name);
-  return errorOf({ path, complaint: path.sentence(predicate), isUnknownKey: false });
+  return errorOf(path.sentence(predicate), { path, isUnknownKey: false });
 }
 
 /** The same with a whole sentence that does not begin with the option's name. */
 export function complaintAbout(name: OptionRef, sentence: string, cause?: unknown): TunnelError {
-  return errorOf({ path: OptionPath.of(name), complaint: sentence, isUnknownKey: false }, cause);
+  return errorOf(sentence, { path: OptionPath.of(name), isUnknownKey: false }, cause);
 }
 
 /** The same for an object with an unknown key. */
 export function unknownKeyError(path: OptionPath, key: string, predicate: string): TunnelError {
-  return errorOf({ path: path.key(key), complaint: path.sentence(predicate), isUnknownKey: true });
+  return errorOf(path.sentence(predicate), { path: path.key(key), isUnknownKey: true });
 }
 
-function errorOf(fault: Fault, cause?: unknown): TunnelError {
-  const error = new TunnelError(
-    'WSTUNNEL_OPTION',
-    `wstunnel: ${fault.complaint}`,
-    cause === undefined ? {} : { cause },
-  );
+function errorOf(sentence: string, fault: Fault, cause?: unknown): TunnelError {
+  const error = creationError('WSTUNNEL_OPTION', sentence, cause);
   faults.set(error, fault);
   return error;
 }
 
 /** The option that caused an error; undefined for an error about no option. */
-export function faultOf(error: TunnelError): Pick<Fault, 'path' | 'isUnknownKey'> | undefined {
+export function faultOf(error: TunnelError): Fault | undefined {
   return faults.get(error);
-}
-
-/** The message of an error without the leading package name: commands print their own name. */
-export function optionMessageOf(error: TunnelError): string {
-  return faults.get(error)?.complaint ?? error.message;
 }
 
 /** Runs all checks. Throws the first error; {@link everyErrorOf} returns the other errors as well. */

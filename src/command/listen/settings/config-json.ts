@@ -7,11 +7,11 @@ import {
   type Node,
   type ParseError,
 } from 'jsonc-parser';
-import { TunnelError } from '../../../errors.js';
+import { plainMessageOf, TunnelError } from '../../../errors.js';
 import { without } from '../../../helpers/without.js';
 import { fail, type Check } from '../../../options/checks/fail.js';
 import { checkNames, namedOf } from '../../../options/checks/names.js';
-import { optionMessageOf, everyErrorOf, faultOf } from '../../../options/checks/option-error.js';
+import { everyErrorOf, faultOf } from '../../../options/checks/option-error.js';
 import { OptionPath, type OptionRef } from '../../../options/checks/option-path.js';
 import { checkBoolean, checkText, seconds, wholeNumber } from '../../../options/checks/basic.js';
 import { readServerOption } from '../../../options/read-hosts.js';
@@ -127,7 +127,7 @@ export function readJsonConfig(text: string, file: string): Config {
   ];
   const found = [
     ...twice,
-    ...errors.map((error) => ({ offset: nodeFor(root, error).offset, message: optionMessageOf(error) })),
+    ...errors.map((error) => ({ offset: nodeFor(root, error).offset, message: plainMessageOf(error) })),
   ].sort((one, other) => one.offset - other.offset);
   const lines = new Set(found.map(({ offset, message }) => `${file}:${placeOf(text, offset)}: ${message}`));
   const [first, ...more] = lines;

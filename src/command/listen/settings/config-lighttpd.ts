@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { TunnelError } from '../../../errors.js';
+import { plainMessageOf, TunnelError } from '../../../errors.js';
 import { readDirectiveNames } from '../../../lighttpd/from-conf.js';
 import { IncludedFileError } from '../../../lighttpd/include/regular-file.js';
 import { includeFrom } from '../../../lighttpd/include/read-includes.js';
@@ -8,7 +8,6 @@ import { readConf, type ConfReading, type ConfUser } from '../../../lighttpd/rea
 import type { Problem } from '../../../lighttpd/syntax/problems.js';
 import type { ListenAddress as Bound } from '../../../lighttpd/conditions/listen-address.js';
 import type { BindAddress } from '../../command-line/bind-and-target.js';
-import { optionMessageOf } from '../../../options/checks/option-error.js';
 import { usageError } from '../../command-line/args.js';
 import { CommandError, EXIT } from '../../exit.js';
 import { reasonOf } from '../../files.js';
@@ -59,7 +58,7 @@ function checkIgnored(ignore: readonly string[]): void {
   try {
     readDirectiveNames(ignore, '--ignore');
   } catch (error) {
-    if (error instanceof TunnelError) throw usageError(optionMessageOf(error));
+    if (error instanceof TunnelError) throw usageError(plainMessageOf(error));
     throw error;
   }
 }

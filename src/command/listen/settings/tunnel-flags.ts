@@ -1,7 +1,6 @@
-import { TunnelError } from '../../../errors.js';
+import { plainMessageOf, TunnelError } from '../../../errors.js';
 import { TUNNEL_OPTIONS } from '../../../options/tunnel-options.js';
 import { usageError } from '../../command-line/args.js';
-import { optionMessageOf } from '../../../options/checks/option-error.js';
 import type { ListenArgs, ListenFlag } from './listen-flags.js';
 import type { MiddlewareOptions } from '../plan.js';
 
@@ -36,7 +35,7 @@ export function checkOption(check: () => unknown): void {
   try {
     check();
   } catch (error) {
-    if (error instanceof TunnelError) throw usageError(optionMessageOf(error));
+    if (error instanceof TunnelError) throw usageError(plainMessageOf(error));
     throw error;
   }
 }

@@ -1,11 +1,10 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Response } from 'express';
-import { messageOf, TunnelError } from '../../../errors.js';
+import { plainMessageOf, messageOf, TunnelError } from '../../../errors.js';
 import { queryOf } from '../../../request/path.js';
 import type { Host, Next, Tunnel } from '../../../types.js';
 import type { LocalState } from '../../../shared/local-state.js';
 import { createTunnel } from '../../../wstunnel.js';
-import { optionMessageOf } from '../../../options/checks/option-error.js';
 import { CommandError, EXIT } from '../../exit.js';
 import { requireFolder } from '../../files.js';
 import { readAccounts } from '../login/accounts.js';
@@ -176,7 +175,7 @@ function makeTunnel(
     return createTunnel({ ...options, autoAttach: false }, state);
   } catch (error) {
     if (!(error instanceof TunnelError)) throw error;
-    throw new CommandError(EXIT.config, optionMessageOf(error), { cause: error });
+    throw new CommandError(EXIT.config, plainMessageOf(error), { cause: error });
   }
 }
 
