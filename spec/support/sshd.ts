@@ -29,7 +29,7 @@ export async function startSshd() {
   if (!existsSync('/run/sshd') && process.getuid?.() === 0) mkdirSync('/run/sshd');
   const port = await closedPort();
   const lines = [
-    `BindAddress 127.0.0.1:${port}`,
+    `ListenAddress 127.0.0.1:${port}`,
     `HostKey ${host}`,
     `AuthorizedKeysFile ${join(folder, 'authorized')}`,
     `ForceCommand ${shell}`,

@@ -41,7 +41,7 @@ describe('a wrong command line exits with 2', () => {
     [['ws://x/', '--header', 'secret'], /--header must be NAME:VALUE/],
     [['ws://x/', '--header', 'Host: y'], /the handshake sets the header "host": use --host-header/],
     [['ws://x/', '--host-header', 'a b'], /hostHeader must be a host or host:port; got 'a b'/],
-    [['ws://x/', '--host-header', 'y', '--forward'], /hostHeader is not for proxyMode "forward"/],
+    [['ws://x/', '--host-header', 'y', '--forward'], /hostHeader can't be used with proxyMode "forward"/],
     [['ws://x/', '--user', 'secret'], /--user must be NAME:FILE/],
     [['ws://x/', '--key', 'k'], /--key needs --cert/],
     [
@@ -78,7 +78,7 @@ describe('a server that cannot be reached exits with 5', () => {
     );
     const proxy = await startProxyDouble((client) => client.send('HTTP/1.1 407 Who\r\n\r\n'));
     const env = { HTTP_PROXY: `http://ann:secret@127.0.0.1:${proxy.port}` };
-    await says(['ws://x/'], 5, /wants other credentials: 407 Who; put them into the URL of HTTPS_PROXY/, env);
+    await says(['ws://x/'], 5, /requires a valid user and password: 407 Who; put them into the URL of HTTPS_PROXY/, env);
     expect(proxy.asked[0]).toContain(`Basic ${btoa('ann:secret')}`);
   });
 

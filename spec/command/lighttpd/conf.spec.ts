@@ -233,7 +233,7 @@ describe('issue 13, case 18: what the command reports about a lighttpd.conf at t
     const args = ['--config', conf!, '--listen', '127.0.0.1:0', '--ignore', 'ssl.*', '--check-config'];
     const { stderr } = await runCommand(args);
     expect(stderr).toMatch(
-      /\$SERVER\["socket"\] == ":8443" is ignored: https is for all addresses of a command/,
+      /\$SERVER\["socket"\] == ":8443" is ignored: a command serves https on all of its addresses or on none/,
     );
     if (process.getuid?.() === 0)
       expect(stderr).toMatch(/the process stays root: server\.username, or --user/);
