@@ -238,7 +238,9 @@ describe('issue 13, case 14: abstract sockets', () => {
   test("are refused by the client's listen(), since no file mode would protect them", async () => {
     await expect(listenLocally(`@${name}`, 'ws://127.0.0.1/')).rejects.toMatchObject({
       code: 'WSTUNNEL_OPTION',
-      message: expect.stringMatching(/local can't be listened on \(an abstract socket has no permissions/) as string,
+      message: expect.stringMatching(
+        /local can't be listened on \(an abstract socket has no permissions/,
+      ) as string,
     });
     await expect(listenLocally({ path: `\0${name}` }, 'ws://127.0.0.1/')).rejects.toThrow('abstract socket');
     expect(existsSync(`@${name}`)).toBe(false);

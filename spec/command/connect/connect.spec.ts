@@ -78,7 +78,12 @@ describe('a server that cannot be reached exits with 5', () => {
     );
     const proxy = await startProxyDouble((client) => client.send('HTTP/1.1 407 Who\r\n\r\n'));
     const env = { HTTP_PROXY: `http://ann:secret@127.0.0.1:${proxy.port}` };
-    await says(['ws://x/'], 5, /requires a valid user and password: 407 Who; put them into the URL of HTTPS_PROXY/, env);
+    await says(
+      ['ws://x/'],
+      5,
+      /requires a valid user and password: 407 Who; put them into the URL of HTTPS_PROXY/,
+      env,
+    );
     expect(proxy.asked[0]).toContain(`Basic ${btoa('ann:secret')}`);
   });
 
