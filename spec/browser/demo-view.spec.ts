@@ -15,7 +15,7 @@ async function connect(...browser: Parameters<typeof startBrowser>) {
   return { ...connected, fingers: await connected.page.context().newCDPSession(connected.page) };
 }
 
-/** Fingers that go from one place to another, all at once. */
+/** Moves several fingers at once, each from one place to another. */
 async function move(fingers: CDPSession, from: Point[], to: Point[]): Promise<void> {
   const send = (type: 'touchStart' | 'touchMove' | 'touchEnd', touchPoints: (Point & { id: number })[]) =>
     fingers.send('Input.dispatchTouchEvent', { type, touchPoints });

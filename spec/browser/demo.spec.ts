@@ -111,7 +111,7 @@ describeWith('chromium')('the demo in a browser', () => {
     expect(own?.status()).toBe(403);
     expect(await page.innerText('body')).toContain('"evil.example" is not a name of this demo');
 
-    // The middleware by itself, in an app without a login that listens on loopback alone.
+    // The middleware alone, in an app on loopback without a login.
     const { app, port, tunnel } = await startTunnel();
     app.get('/', (_req, res) => res.type('html').send('<title>page</title>'));
     await page.goto(`http://evil.example:${port}/`);

@@ -11,7 +11,7 @@ import { describeWith } from '../support/programs.js';
 import { makeTunnel, startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
-/** Sends a number of bytes and expects their echo. */
+/** Sends a number of bytes and returns the echo. */
 const echoOnPage = (length: number) =>
   new Promise<string>((resolve) => {
     const socket = new WebSocket(`wss://${location.host}/tunnel`, 'binary');

@@ -120,7 +120,7 @@ test('a host that never answers is left out, also where handshakeTimeout is belo
 });
 
 describe('the option server', () => {
-  test('takes the path of a unix socket', async () => {
+  test('accepts the path of a unix socket', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'wstunnel-'));
     const socket = join(folder, 'vnc');
     const server = createServer((peer) => peer.on('error', silent).pipe(peer));
@@ -149,7 +149,7 @@ describe('the option server', () => {
     expect(await client.close()).toEqual({ code: 1000, reason: 'the backend ended' });
   });
 
-  test('takes a function that returns a host, a list or a promise of them for the request', async () => {
+  test('accepts a function that returns a host, a list or a promise of either', async () => {
     const [one, two] = [await startEcho(), await startEcho()];
     let target: Target | Promise<Target>;
     const { port, tunnel } = await startTunnel({ server: () => target });

@@ -212,7 +212,7 @@ describe('several requests on one connection', () => {
   });
 });
 
-describe('a bad request is answered once and leaves nothing behind', () => {
+describe('a bad request is answered once and frees everything', () => {
   const from = (headers: Record<string, string | string[] | undefined>) => handshake('/tunnel', headers);
 
   test.each<[string, number[], string]>([

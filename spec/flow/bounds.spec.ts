@@ -22,7 +22,7 @@ const repeat = (part: Buffer, length: number) =>
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Over unix sockets, in which the kernel buffers little: bytes are queued in the process of the tunnel or here. */
+/** The kernel buffers little in unix sockets: bytes are queued in the tunnel's process or in the test's. */
 async function start(buffered: number) {
   const folder = mkdtempSync(join(tmpdir(), 'wstunnel-bounds-'));
   onCleanup(() => rmSync(folder, { recursive: true }));
