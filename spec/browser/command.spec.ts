@@ -13,7 +13,7 @@ import { until } from '../support/wait.js';
 /** Debian's package `novnc`. */
 const NOVNC = '/usr/share/novnc';
 
-/** Types into the xterm of the page's desktop until the shell behind it has written a file. */
+/** Types into the xterm of the page's desktop until the shell of that xterm has written a file. */
 async function typesInto(page: Page, folder: string): Promise<void> {
   const canvas = page.locator('canvas');
   await page.waitForFunction(() => (document.querySelector('canvas')?.width ?? 0) === 800);
@@ -37,7 +37,7 @@ describeWith(
     const { 'lighttpd.conf': conf, folder } = await files({
       'lighttpd.conf': NOVNC_EXAMPLE.replace('5900', String(vnc)),
     });
-    // Without a port it would be lighttpd's 80.
+    // Without a port the command would listen on lighttpd's port 80.
     const { url, program } = await startCommand(['--config', conf!, '--listen', '127.0.0.1:0', '--log', '-']);
     const page = await (await startBrowser()).newPage();
     await page.goto(`${url}vnc.html?autoconnect=true`);
@@ -51,7 +51,7 @@ describeWith(
     const args = ['--web', NOVNC, '0', `localhost:${vnc}`, '--auth', `ann:${secret}`, '-v'];
     const { url, program } = await startCommand(args);
     const context = await startBrowser();
-    // As a user's dialogue would.
+    // Sends the credentials as a user's login dialogue would.
     await context.setHTTPCredentials({ username: 'ann', password: 'correct horse' });
     const page = await context.newPage();
     await page.goto(`${url}?autoconnect=true`);

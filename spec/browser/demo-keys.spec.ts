@@ -124,7 +124,7 @@ describeWith('chromium')('issue 13, case 20: keys of the demo', () => {
         expect(await focused(page)).toBe('canvas');
         expect(await page.locator('#hint').isVisible()).toBe(false);
       }
-      // Every key that went down to the desktop came up again, and no M was among them.
+      // Every pressed key was released again, and the desktop received no M.
       await holds(() => {
         const down = recorder.keys.filter((key) => key.startsWith('+')).length;
         expect(recorder.keys.filter((key) => key.startsWith('-'))).toHaveLength(down);

@@ -15,7 +15,7 @@ async function connect(...browser: Parameters<typeof startBrowser>) {
   return { ...connected, fingers: await connected.page.context().newCDPSession(connected.page) };
 }
 
-/** Fingers that go from one place to another, all at once. */
+/** Moves several fingers at once, each from one place to another. */
 async function move(fingers: CDPSession, from: Point[], to: Point[]): Promise<void> {
   const send = (type: 'touchStart' | 'touchMove' | 'touchEnd', touchPoints: (Point & { id: number })[]) =>
     fingers.send('Input.dispatchTouchEvent', { type, touchPoints });
@@ -66,7 +66,7 @@ describeWith('chromium')('issue 13, case 20: the view of the demo', () => {
         expect([right, bottom]).toEqual([0, 0]);
       });
       expect(recorder.pointers.some(({ buttons }) => buttons !== 0)).toBe(false);
-      // What is at the corner now is the desktop's corner.
+      // The corner of the page now shows the corner of the desktop.
       await page.touchscreen.tap(385, 400);
       await holds(() =>
         expect(recorder.pointers.findLast(({ buttons }) => buttons === 1)?.x).toBeGreaterThan(1010),

@@ -14,7 +14,7 @@ async function startEmbedded() {
   return { desktop, demo };
 }
 
-/** What a page of `from` learns when it opens a WebSocket to `url`. */
+/** The close code and reason that a page sees after opening a WebSocket to `url`. */
 const openFromPage = (url: string) =>
   new Promise<{ code: number; reason: string }>((resolve) => {
     const socket = new WebSocket(url);
@@ -52,7 +52,7 @@ describeWith('chromium')('the demo in a browser', () => {
     const corner = [3, desktop.screen.height - 3] as const;
     await until(async () => (await colourAt(page, ...corner)) === desktop.screen.pixel(...corner));
 
-    // A stroke on the paper: the server's picture changes, and the browser's with it.
+    // A stroke on the paper: the server's picture changes, and the browser's picture too.
     const { canvas, terminal } = layout;
     const middle = [canvas.x + 80, canvas.y + 80] as const;
     const blank = desktop.screen.pixel(...middle);
@@ -103,7 +103,7 @@ describeWith('chromium')('the demo in a browser', () => {
     expect(demo.tunnel.stats()).toMatchObject({ opened: 1, refused: { WSTUNNEL_ORIGIN_REFUSED: 1 } });
   });
 
-  test('issue 13, case 16: a page under a name that was pointed at this machine gets no tunnel', async () => {
+  test('issue 13, case 16: a page whose host name is rebound to this machine gets no tunnel', async () => {
     const { demo } = await startEmbedded();
     const context = await startBrowser(undefined, ['--host-resolver-rules=MAP *.example 127.0.0.1']);
     const page = await context.newPage();
@@ -111,7 +111,7 @@ describeWith('chromium')('the demo in a browser', () => {
     expect(own?.status()).toBe(403);
     expect(await page.innerText('body')).toContain('"evil.example" is not a name of this demo');
 
-    // The middleware by itself, in an app without a login that listens on loopback alone.
+    // The middleware alone, in an app on loopback without a login.
     const { app, port, tunnel } = await startTunnel();
     app.get('/', (_req, res) => res.type('html').send('<title>page</title>'));
     await page.goto(`http://evil.example:${port}/`);

@@ -11,7 +11,7 @@ import { describeWith } from '../support/programs.js';
 import { makeTunnel, startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
-/** Sends so many bytes and gets them back. */
+/** Sends a number of bytes and returns the echo. */
 const echoOnPage = (length: number) =>
   new Promise<string>((resolve) => {
     const socket = new WebSocket(`wss://${location.host}/tunnel`, 'binary');
@@ -71,7 +71,7 @@ describeWith('chromium', 'openssl')('over HTTP/2', () => {
     expect(tunnel.stats()).toMatchObject({ opened: 1, closed: { 1000: 1 } });
     expect(versions).toEqual([true]);
 
-    // A stranger is refused, and the page learns no more than over HTTP/1.1.
+    // A client without a login is refused, and the page learns no more than over HTTP/1.1.
     await context.clearCookies();
     expect(await page.evaluate(echoOnPage, 1)).toBe('0 bytes, 1006, false, ');
 

@@ -32,13 +32,13 @@ describeWith(...['chromium', 'Xvfb', 'xterm', 'x11vnc', 'logger', NOVNC_PROXY])(
         PATH: `${join(folder, 'bin')}:${process.env.PATH ?? ''}`,
       });
       const [, printed = ''] = await program.prints(/(https?:\/\/\S+:\d+\/vnc\.html\S*)/);
-      // The machine's name may be unknown to the browser; this address is not the one of the default, 127.0.0.1.
+      // The browser may not resolve the machine's name; 127.0.0.2 differs from the default address, 127.0.0.1.
       const url = new URL(printed.replaceAll(hostname(), '127.0.0.2'));
       url.searchParams.set('autoconnect', 'true');
       return { program, folder, url: url.href };
     }
 
-    /** The desktop's own size, drawn: xterm's text is not all of one colour. */
+    /** The desktop is drawn at the desktop's size: the text of xterm has more than one colour. */
     async function shows(page: Page): Promise<void> {
       await page.waitForFunction(() => {
         const canvas = document.querySelector('canvas');

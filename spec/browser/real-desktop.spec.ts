@@ -93,7 +93,7 @@ describeWith('chromium', 'Xvnc')('issue 13, case 20: a desktop that can be resiz
     await page.setViewportSize({ width: 1000, height: 640 });
     await holds(async () => expect((await sizes()).window).toEqual([980, 568]));
     await follows();
-    // At real size it keeps the size that it has.
+    // At real size the desktop keeps the current size.
     await page.check('#settings-form [value="real"]');
     await page.setViewportSize({ width: 900, height: 600 });
     await holds(async () => expect((await sizes()).window[0]).toBeLessThan(900));

@@ -6,7 +6,7 @@ export interface RealDesktop {
   readonly port: number;
 }
 
-/** `password` is that of the VNC server. */
+/** `password` is the VNC server's password. */
 export async function startRealDesktop(password?: string): Promise<RealDesktop> {
   // Xvfb chooses a free display and writes its number to descriptor 3.
   const server = new Program('Xvfb', ['-displayfd', '3', '-screen', '0', '800x500x24', '-nolisten', 'tcp']);

@@ -11,7 +11,7 @@ import { describeWith } from '../support/programs.js';
 import { processesWith } from '../support/spawned.js';
 import { until } from '../support/wait.js';
 
-/** All that was started, of whatever login; what is typed there comes and goes. */
+/** All processes started for any login; programs typed into a terminal come and go. */
 const started = () => processesWith('DEMO_LOGIN=');
 const desktops = () => started().filter((pid) => /vnc/i.test(nameOf(pid)));
 
@@ -34,7 +34,7 @@ describeWith(
     const demo = await startDemoFor(desktopOf);
     const page = await logIn(await startBrowser(), demo.url);
     await isState(page, 'connected');
-    // The terminal is drawn when its shell is there.
+    // The terminal is drawn once the shell runs.
     await until(async () => ((await coloursOf(page)).get(0xffffff) ?? 0) > 10_000);
     const before = await inkOf(page);
 

@@ -11,7 +11,7 @@ import { startWebKit } from './webkit.js';
 /** Debian's package `novnc`. */
 const NOVNC = '/usr/share/novnc';
 
-/** Opens a WebSocket to the address when it is loaded, and says what comes of it. */
+/** A page that opens a WebSocket to the address on load; the title tells the result. */
 const pageFor = (address: string) => `<!doctype html><title>waits</title><script>
 const socket = new WebSocket(${address});
 socket.onopen = () => socket.send('ping');
@@ -21,7 +21,7 @@ socket.onclose = () => (document.title = 'closed');
 
 const OWN = "location.origin.replace('http', 'ws') + '/websockify'";
 
-/** With the login that a user's dialogue would ask for. */
+/** The URL with the credentials that a user would type into the login dialogue. */
 function withLogin(url: string, login = 'ann:right'): string {
   return url.replace('://', `://${login}@`);
 }
@@ -68,7 +68,7 @@ describeWith('WebKitWebDriver', 'Xvfb')('issue 12, case 29: --auth in WebKit', (
       const script = `const done = arguments[0], socket = new WebSocket(${OWN});
       socket.onopen = () => done('open'); socket.onerror = () => done('refused');`;
       expect(await driver.executeAsyncScript(script)).toBe('refused');
-      // The login begins anew with each page.
+      // Each page starts a new login.
       expect(await titleOf(driver, withLogin(url))).toBe('echo');
     },
   );
@@ -92,7 +92,7 @@ describeWith('WebKitWebDriver', 'Xvfb')('issue 12, case 29: --auth in WebKit', (
     const driver = await startWebKit();
     expect(await titleOf(driver, withLogin(url))).toBe('echo');
     expect(await titleOf(driver, `http://127.0.0.1:${other.port}/`)).toBe('echo');
-    // To a browser another port is the same site, and another name is another.
+    // For a browser another port is the same site, and another name is another site.
     expect(await titleOf(driver, `http://localhost:${other.port}/`)).toBe('closed');
   });
 });

@@ -21,7 +21,7 @@ export async function startWebKit(): Promise<WebDriver> {
   const isReady = async () => (await fetch(`${server}/status`)).ok;
   await until(() => isReady().catch(() => false));
   const wanted = new Capabilities();
-  // The browser that comes with Debian's driver.
+  // The browser of Debian's WebKit driver.
   wanted.setBrowserName('MiniBrowser');
   wanted.setAcceptInsecureCerts(true);
   const driver = await new Builder().usingServer(server).withCapabilities(wanted).build();

@@ -13,7 +13,7 @@ import { closedPort, listen, portOf, startBackend, startEcho, startTunnel } from
 import { startStuck } from './stuck-server.js';
 import { until } from '../support/wait.js';
 
-/** A name server that knows these addresses for every name, and does not know `all` if told so. */
+/** A lookup that resolves every name to the given addresses; without `all` only the first address. */
 const knows =
   (...addresses: string[]): LookupFunction =>
   (_name, options, done) => {
@@ -25,7 +25,7 @@ const knows =
     else done(null, all[0]!.address, all[0]!.family);
   };
 
-/** Every name that is asked for has these addresses, as if DNS said so. */
+/** Makes `dns.lookup` resolve every name to the given addresses. */
 function namesHave(...addresses: string[]): void {
   const spy = vi.spyOn(dns, 'lookup').mockImplementation(knows(...addresses) as never);
   onCleanup(() => spy.mockRestore());
@@ -36,7 +36,7 @@ const STUCK = '127.0.0.2';
 const DEAD = '127.0.0.3';
 const ALIVE = '127.0.0.1';
 
-/** Every socket that `net.connect` makes from now on. */
+/** Records every socket that `net.connect` creates after the call. */
 function watchSockets(): Socket[] {
   const made: Socket[] = [];
   const onSocket = (message: unknown) => made.push((message as { socket: Socket }).socket);
@@ -64,7 +64,7 @@ describe("issue 12, case 25: a backend's name with several addresses", () => {
     const { port } = await startTunnel({ server });
     const client = (await openRaw(port)).send(frame(2, 'hello'));
     expect((await client.payload(5)).toString()).toBe('hello');
-    // The attempt that lost is gone, the other is the tunnel's.
+    // The losing attempt is destroyed; the tunnel uses the other socket.
     const dialled = made.filter((socket) => socket.remotePort === stuck || socket.destroyed);
     expect(dialled.map(({ destroyed }) => destroyed)).toEqual([true, false]);
   });
@@ -173,7 +173,7 @@ describe("issue 12, case 25: the client's connection attempts", () => {
     expect(bytes.toString()).toBe('hello');
   }
 
-  /** Forwards to a tunnel, so that a second address can have the same port. */
+  /** Forwards a port to a tunnel, so that a second address can have the same port number. */
   async function relayOn(host: string, port: number, to: number): Promise<void> {
     const server = createServer((peer) => {
       const other = connectTcp(to, ALIVE);
@@ -197,7 +197,7 @@ describe("issue 12, case 25: the client's connection attempts", () => {
     const stream = connect(`ws://desk.test:${stuck}/`, { proxy: false });
     onCleanup(() => stream.destroy());
     const [error] = (await once(stream, 'error')) as [{ code: string; message: string }];
-    // It was reached: what it echoes is the request, which is no answer in HTTP.
+    // The slow address was reached: the server echoes the request, and the echo is not an HTTP answer.
     expect(error.code).toBe('WSTUNNEL_NOT_WEBSOCKET');
   });
 

@@ -30,14 +30,14 @@ const id = (port: number) => `127.0.0.1:${port}`;
 const loads = (tunnel: Tunnel) => tunnel.stats().backends.map(({ load }) => load);
 const silent = () => undefined;
 
-/** Opens a tunnel and says which backend it got. */
+/** Opens a tunnel and returns the id of the tunnel's backend. */
 async function backendOf(tunnel: Tunnel, port: number): Promise<string> {
   const opened = once(tunnel, 'open') as Promise<[TunnelInfo]>;
   await openRaw(port);
   return (await opened)[0].backend;
 }
 
-/** A backend on a port that was free until now. */
+/** A backend on a port that was free before. */
 async function listenOn(port: number): Promise<void> {
   const server = createServer((socket) => socket.on('error', silent).resume());
   server.listen(port, '127.0.0.1');
@@ -73,7 +73,7 @@ describe('a backend outage', () => {
   });
 
   test('of the only host: it is tried every half second despite disableTime, and requests in between get 503', async () => {
-    // The pool's clock; Node's own timers go on.
+    // Only the clock of the pool is faked; Node's timers run on.
     vi.useFakeTimers({ toFake: ['performance'] });
     onCleanup(() => vi.useRealTimers());
     const dead = await closedPort();
@@ -120,7 +120,7 @@ test('a host that never answers is left out, also where handshakeTimeout is belo
 });
 
 describe('the option server', () => {
-  test('takes the path of a unix socket', async () => {
+  test('accepts the path of a unix socket', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'wstunnel-'));
     const socket = join(folder, 'vnc');
     const server = createServer((peer) => peer.on('error', silent).pipe(peer));
@@ -149,7 +149,7 @@ describe('the option server', () => {
     expect(await client.close()).toEqual({ code: 1000, reason: 'the backend ended' });
   });
 
-  test('takes a function that returns a host, a list or a promise of them for the request', async () => {
+  test('accepts a function that returns a host, a list or a promise of either', async () => {
     const [one, two] = [await startEcho(), await startEcho()];
     let target: Target | Promise<Target>;
     const { port, tunnel } = await startTunnel({ server: () => target });
@@ -157,7 +157,7 @@ describe('the option server', () => {
     expect(await backendOf(tunnel, port)).toBe(id(one.port));
     target = Promise.resolve([{ port: two.port }]);
     expect(await backendOf(tunnel, port)).toBe(id(two.port));
-    // A new object each time, yet the state is that of the address: `fair` knows the load.
+    // Each call returns a new object, but the state belongs to the address: `fair` knows the load.
     target = [{ port: one.port }, { port: two.port }];
     await openRaw(port);
     target = [{ port: one.port }, { port: two.port }];
@@ -300,7 +300,7 @@ describe('the load is counted once per tunnel and released once', () => {
     expect(loads(tunnel)).toEqual([1]);
     client.socket.destroy();
     await until(() => heard.length === 2);
-    // A client that leaves says nothing of the host.
+    // A client that leaves proves nothing about the host.
     expect(tunnel.stats().backends).toMatchObject([{ load: 0, up: true }]);
     expect(await statusOf(port)).toBe(504);
     expect(heard).toEqual([...ONCE, ...ONCE]);
@@ -319,7 +319,7 @@ describe('the load is counted once per tunnel and released once', () => {
 });
 
 describe('backends within the process', () => {
-  /** Sends back what it gets, in upper case. */
+  /** Echoes the received bytes in upper case. */
   const shouting = () =>
     new Transform({
       transform: (chunk: Buffer, _encoding, done) => done(null, Buffer.from(chunk.toString().toUpperCase())),

@@ -9,10 +9,10 @@ const BUFFERED = 65_536;
 const CHUNK = 65_536;
 const limits = { buffered: BUFFERED };
 
-/** More than the kernel's buffers on the way can hold. */
+/** More bytes than all kernel buffers on the path can store. */
 const MUCH = 32 * 1024 * 1024;
 
-/** No two of its parts are alike, so that a lost, doubled or swapped chunk shows. */
+/** Bytes without a repeated part, so that a lost, doubled or swapped chunk changes the hash. */
 function pattern(length: number): Buffer {
   const bytes = Buffer.alloc(length);
   for (let at = 0; at < length; at += 4) bytes.writeUInt32LE(Math.imul(at, 2654435761) >>> 0, at);
@@ -21,7 +21,7 @@ function pattern(length: number): Buffer {
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
-/** The most that ever waited in the socket behind a write. */
+/** The peak number of bytes queued in the socket after a write. */
 function watchWaiting(socket: Socket): () => number {
   let most = 0;
   onWrite(socket, () => (most = Math.max(most, socket.writableLength)));
@@ -44,7 +44,7 @@ test('a backend that does not read pauses the client, and every byte arrives lat
   const { bytesRead } = flow.toClient;
   expect(most()).toBeGreaterThanOrEqual(BUFFERED);
   expect(most()).toBeLessThanOrEqual(BUFFERED + CHUNK);
-  // It stays so: the client has its bytes to itself.
+  // The bytes stay queued until the client reads.
   expect(flow.client.socket.writableLength).toBeGreaterThan(0);
   const hash = createHash('sha256');
   let length = 0;
@@ -99,7 +99,7 @@ test.each(['binary', 'text'] as const)(
     const whole = frameType === 'text' ? bytes.subarray(0, MUCH - (MUCH % 11)) : bytes;
     flow.backend.end(whole);
     await until(() => flow.toBackend.isPaused() && most() > BUFFERED - 20);
-    // Counted is the memory that is held: a little of it is in front of the first byte.
+    // The limit counts memory, and a few bytes of memory precede the first payload byte.
     expect(most()).toBeGreaterThan(BUFFERED - 20);
     expect(most()).toBeLessThanOrEqual(BUFFERED + CHUNK + 10);
     expect(listeners(flow)).toEqual(before);
@@ -155,7 +155,7 @@ test('a client that floods with PINGs and does not read is not read from either'
   expect(most()).toBeLessThanOrEqual(BUFFERED + CHUNK);
 });
 
-/** Counts PINGs as they are written: they wait behind what the client has not read. */
+/** Counts PINGs when they are written: PINGs are queued after the bytes that the client has not read. */
 function countPings(socket: Socket): () => number {
   let pings = 0;
   onWrite(socket, (bytes) => {
@@ -164,7 +164,7 @@ function countPings(socket: Socket): () => number {
   return () => pings;
 }
 
-/** Lets a paused socket read so many bytes, or a little more. */
+/** Lets a paused socket read the given number of bytes, or a little more. */
 async function readSome(socket: Socket, length: number): Promise<void> {
   let got = 0;
   const count = (chunk: Buffer) => {

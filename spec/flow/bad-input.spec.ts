@@ -18,7 +18,7 @@ import { deferred, until } from '../support/wait.js';
 
 const GET = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 
-/** A site whose sockets are watched: whatever was sent to it, nothing of it may stay. */
+/** A site with watched sockets: no input may leave listeners, timers or load on the server. */
 async function start(
   build: (app: Express) => RequestHandler[] = () => [],
   options: Partial<TunnelOptions> = {},
@@ -43,7 +43,7 @@ async function start(
     for (const { load } of tunnel.stats().backends) expect(load).toBe(0);
     for (const socket of sockets) {
       const { error = 0, ...left } = listenersOf(socket);
-      // One stays for good: nobody knows when the last reset comes.
+      // One `error` listener stays for good, since a reset can come at any time.
       expect(error).toBeLessThanOrEqual((usual.error ?? 0) + 1);
       for (const [name, count] of Object.entries(left))
         expect(count, name).toBeLessThanOrEqual(usual[name] ?? 0);
@@ -58,7 +58,7 @@ const connections = (server: Server) =>
 const listenersOf = (socket: Socket): Record<string, number> =>
   Object.fromEntries(socket.eventNames().map((name) => [String(name), socket.listenerCount(name)]));
 
-/** Everything that a request is answered with, up to the server's end. */
+/** The complete answer to a request, up to the end of the connection by the server. */
 async function conversation(port: number, ...request: (string | Uint8Array)[]) {
   const client = new RawClient(port).send(...request);
   const text = (await client.rest()).toString('latin1');
@@ -70,7 +70,7 @@ async function conversation(port: number, ...request: (string | Uint8Array)[]) {
 }
 
 describe('several requests on one connection', () => {
-  test('an upgrade pipelined after several slow requests waits for all of them and keeps its early bytes', async () => {
+  test('an upgrade pipelined after several slow requests is answered last and keeps its early bytes', async () => {
     const slow = [deferred<Response>(), deferred<Response>(), deferred<Response>()];
     const { port, nothingIsLeft } = await start((app) => {
       app.get('/slow/:n', (req, res) => slow[Number(req.params.n)]?.resolve(res));
@@ -177,7 +177,7 @@ describe('several requests on one connection', () => {
     for (let i = 0; i < 100; i++) {
       const client = new RawClient(port).send(handshake('/tunnel?wait'), frame(2, 'early'));
       await until(() => entered.length > i);
-      // The app goes on, before or after it could know.
+      // The app calls next(), before or after the reset can be noticed.
       if (i % 3 === 0) entered[i]!();
       client.socket.resetAndDestroy();
       if (i % 3 === 1) entered[i]!();
@@ -212,7 +212,7 @@ describe('several requests on one connection', () => {
   });
 });
 
-describe('a bad request is answered once and leaves nothing behind', () => {
+describe('a bad request is answered once and frees everything', () => {
   const from = (headers: Record<string, string | string[] | undefined>) => handshake('/tunnel', headers);
 
   test.each<[string, number[], string]>([
@@ -272,7 +272,7 @@ describe('a bad request is answered once and leaves nothing behind', () => {
     });
     tunnel.attach(server, { path: '/tunnel', exclusive: true });
     server.on('upgrade', (_req, socket) => socket.end('HTTP/1.1 418 Neighbour\r\nConnection: close\r\n\r\n'));
-    // Node 20 takes none of these for an upgrade.
+    // Node 20 parses none of these requests as an upgrade.
     for (const odd of [
       { Connection: '\tUpgrade\t' },
       { Connection: '\xa0Upgrade' },

@@ -8,25 +8,25 @@ import { onCleanup } from '../support/cleanup.js';
 import { handshake } from '../support/raw-client.js';
 import { sleep, until } from '../support/wait.js';
 
-/** Resources that the process of the tunnel has used. */
+/** Resources used by the process of the tunnel. */
 export interface Used {
   /** Resident bytes: now, and the peak since the last call. */
   readonly now: number;
   readonly peak: number;
-  /** Seconds since it started. */
+  /** Seconds since the start of the process. */
   readonly cpu: number;
-  /** Timers that are set. */
+  /** Number of active timers. */
   readonly timers: number;
-  /** Tunnels. */
+  /** Number of open tunnels. */
   readonly open: number;
   /** Number of past tunnels by code and reason. */
   readonly ended: Readonly<Record<string, number>>;
 }
 
 export interface TunnelProcess {
-  /** Resources used so far. Before the measurement the event loop is blocked for so many milliseconds. */
+  /** Resources used so far; before the measurement the event loop is blocked for `stall` milliseconds. */
   readonly used: (stall?: number) => Promise<Used>;
-  /** A client with a tunnel. */
+  /** Opens a client with a tunnel. */
   readonly open: () => Promise<Socket>;
 }
 
@@ -61,12 +61,12 @@ async function message<T>(child: ChildProcess): Promise<T> {
   return ((await once(child, 'message')) as [T])[0];
 }
 
-/** Writes the block so many times, as fast as the socket accepts it. */
+/** Writes the block repeatedly, as fast as the socket accepts bytes. */
 export async function pump(socket: Socket, block: Buffer, times: number): Promise<void> {
   for (let i = 0; i < times; i++) if (!socket.write(block)) await once(socket, 'drain');
 }
 
-/** Waits until the value has been the same for a while. */
+/** Resolves once the value has not changed for a while. */
 export async function settled(value: () => number | Promise<number>): Promise<void> {
   let last = await value();
   let same = 0;

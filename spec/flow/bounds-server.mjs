@@ -1,6 +1,6 @@
-// A tunnel in a process of its own, so that what is measured is the middleware's alone. Its arguments are the tunnel's
-// options as JSON and, if it shall not listen on a free port, the path of a unix socket. It says when it listens, then
-// answers every message with what it has used; a message of n milliseconds first keeps its event loop so long.
+// A tunnel in a separate process, so that the measurement covers the middleware alone. Arguments: the options of the
+// tunnel as JSON and, instead of a free port, the path of a unix socket. The process reports the listening event, then
+// answers every message with the resources used; a message of n milliseconds first blocks the event loop for n ms.
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import { setInterval } from 'node:timers';

@@ -14,7 +14,7 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const CHUNK = 64 * KIB;
 
-/** Memory of the process besides the queued bytes: a growing heap and garbage that is not collected yet. */
+/** Memory of the process besides the queued bytes: a growing heap and uncollected garbage. */
 const WARM = 64 * MIB;
 
 const repeat = (part: Buffer, length: number) =>
@@ -22,7 +22,7 @@ const repeat = (part: Buffer, length: number) =>
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Over unix sockets, in which the kernel buffers little: bytes are queued in the process of the tunnel or here. */
+/** The kernel buffers little in unix sockets: bytes are queued in the tunnel's process or in the test's. */
 async function start(buffered: number) {
   const folder = mkdtempSync(join(tmpdir(), 'wstunnel-bounds-'));
   onCleanup(() => rmSync(folder, { recursive: true }));
@@ -43,7 +43,7 @@ describe('the memory of stalled tunnels', () => {
   const DOWN = Buffer.alloc(CHUNK, 'd');
   const UP = frame(2, Buffer.alloc(CHUNK - 8, 'u'));
 
-  /** Offers so many bytes each way to each of the tunnels, whose ends read nothing, and gives what that took. */
+  /** Sends `bytes` bytes each way into each tunnel while both ends read nothing; returns the memory used. */
   async function offer(bytes: number): Promise<number> {
     const { used, open, backends } = await start(BUFFERED);
     const clients: Socket[] = [];
@@ -123,7 +123,7 @@ describe('the memory of tiny frames', () => {
 });
 
 describe('processor time', () => {
-  /** A client in the middle of a message, the code warm; `cost` is that of all it sends from then on. */
+  /** A client in the middle of a message, with warm code; `cost` counts all frames sent after that. */
   async function warm(block: Buffer) {
     const { used, open, backends } = await start(MIB);
     const client = await open();
@@ -142,7 +142,7 @@ describe('processor time', () => {
     return { client, used, cost, end };
   }
 
-  /** Nanoseconds for one of many such frames. */
+  /** Nanoseconds per frame, averaged over many frames. */
   async function costOf(one: Buffer, blocks: number): Promise<number> {
     const block = repeat(one, CHUNK);
     const { client, cost, end } = await warm(block);
@@ -155,10 +155,10 @@ describe('processor time', () => {
 
   test('no kind of frame costs more than a frame of one kilobyte', { timeout: 60_000 }, async () => {
     const ordinary = await costOf(ORDINARY, 2000);
-    // A million or two of each.
+    // Each line sends one or two million frames.
     expect(await costOf(frame(0, '', { final: false }), 200)).toBeLessThan(ordinary);
     expect(await costOf(frame(0, 'x', { final: false }), 200)).toBeLessThan(ordinary);
-    // These take room for a payload, and an answer.
+    // Control frames need memory for a payload, and an answer.
     expect(await costOf(frame(9), 100)).toBeLessThan(2 * ordinary);
     expect(await costOf(frame(10), 100)).toBeLessThan(2 * ordinary);
     expect(await costOf(frame(9, Buffer.alloc(125)), 1000)).toBeLessThan(3 * ordinary);

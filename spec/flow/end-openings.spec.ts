@@ -10,7 +10,7 @@ import { deferred, until } from '../support/wait.js';
 
 type Named = { user?: string };
 
-/** A middleware that keeps each request until it is told to go on; the login was looked at before. */
+/** A middleware that delays each request until the test releases it; only then the user is set. */
 function gate() {
   const waiting: (() => void)[] = [];
   const handler: RequestHandler = (req, _res, next) => {
@@ -56,7 +56,7 @@ describe('issue 12, case 9: end() and requests whose user is not known yet', () 
     });
   });
 
-  test('inside authenticate, which names the user at its end', async () => {
+  test('inside authenticate, which sets the user when it returns', async () => {
     const login = deferred<() => void>();
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({

@@ -82,7 +82,7 @@ describe('when the client closes', () => {
     const ended = once(flow.backend, 'end');
     const words = Buffer.alloc(300_000, 'last words ');
     flow.client.send(frame(2, words), closeFrame(code, reason));
-    // The backend has not ended, and does not until the echo was seen.
+    // The backend does not end before the client has received the echo.
     expect(await flow.client.close()).toEqual({ code, reason: '' });
     await flow.client.ended();
     await ended;
@@ -150,7 +150,7 @@ test('a client that never answers our Close is cut off after closeTimeout', asyn
   const flow = await openFlow({ closeTimeout: 0.2 });
   flow.backend.end();
   expect(await flow.client.close()).toMatchObject({ code: 1000 });
-  // It keeps its side open: only the deadline frees the socket.
+  // The client keeps the connection open: only the deadline frees the socket.
   await once(flow.tunnel, 'close');
   expect(flow.toClient.destroyed).toBe(true);
   expect(await flow.over()).toMatchObject({ code: 1000, reason: 'the backend ended' });
@@ -183,7 +183,7 @@ describe('a client that sends nothing', () => {
     expect(flow.tunnel.stats().open).toBe(1);
   });
 
-  // The deadline passes several times, unless the client is heard.
+  // The deadline would expire several times without bytes from the client.
   const patient = { pingInterval: 0.05, pongTimeout: 0.4 };
 
   test('is kept when it answers PINGs', async () => {
@@ -227,7 +227,7 @@ describe("the app's call", () => {
     expect(flow.tunnel.end(({ url }) => url === '/other')).toBe(0);
     expect(flow.tunnel.end(({ url }) => url === '/tunnel')).toBe(1);
     expect(await flow.client.close()).toEqual({ code: 1008, reason: 'ended by the application' });
-    // Who was logged out does not go on typing.
+    // Bytes from a client after the logout must not reach the backend.
     flow.client.send(frame(2, 'last words'), closeFrame(1008)).socket.end();
     await once(flow.backend, 'end');
     expect(flow.received().toString()).toBe('');

@@ -200,7 +200,7 @@ describe('debug output', () => {
     vi.restoreAllMocks();
   });
 
-  /** One of each kind of line: a hook's failure, a dead backend, a refusal, a tunnel from open to close. */
+  /** Produces each kind of line: a failed hook, a dead backend, a refusal, a tunnel from open to close. */
   async function everything(debug: number): Promise<string> {
     const { port: alive } = await startEcho();
     const server = [{ port: await closedPort() }, { port: alive }];

@@ -40,7 +40,7 @@ describe('issue 12, case 28: tunnels without references', () => {
     expect(server.listenerCount('upgrade')).toBe(1);
   });
 
-  test('are garbage-collected when a request made and used them, and the second one warns once', async () => {
+  test('are garbage-collected when each request makes a tunnel, and the second tunnel warns once', async () => {
     const codes: unknown[] = [];
     const note = (warning: Error & { code?: string }) => codes.push(warning.code);
     process.on('warning', note);
@@ -54,7 +54,7 @@ describe('issue 12, case 28: tunnels without references', () => {
         tunnel(req, res, next);
       }),
     );
-    // The first is not expected: it is answered 503.
+    // The server is not prepared for the first upgrade: the answer is 503.
     await requestTunnel(port).answer();
     expect(codes).not.toContain('WSTUNNEL_PER_REQUEST');
     for (let i = 0; i < 20; i++) {

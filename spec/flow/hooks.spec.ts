@@ -170,7 +170,7 @@ test('the hook `user` names the client in events', async () => {
 describe('onRefuse', () => {
   type OnRefuse = NonNullable<TunnelOptions['onRefuse']>;
 
-  /** A tunnel that refuses everybody, in an app that has an error handler. */
+  /** A tunnel that refuses every client, in an app with an error handler. */
   async function refusing(onRefuse: OnRefuse, more: Partial<TunnelOptions> = {}) {
     const handled: TunnelError[] = [];
     const tunnel = makeTunnel({ server: { port: 1 }, authenticate: () => false, onRefuse, ...more });
@@ -243,7 +243,7 @@ describe('onRefuse', () => {
     await client.closed();
   });
 
-  test('may take its time', async () => {
+  test('may answer in a later event-loop turn', async () => {
     const { port } = await refusing(async (refusal, _req, res) => {
       await new Promise((resolve) => setImmediate(resolve));
       res.statusCode = refusal.status;

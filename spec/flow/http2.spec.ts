@@ -31,7 +31,7 @@ const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_INTERNAL_ERROR } = constants;
 
 describeWith('openssl')('HTTP/2', () => {
   describe('extended CONNECT', () => {
-    test('opens a tunnel after nothing but app.use', async () => {
+    test('opens a tunnel with app.use alone', async () => {
       const { port, tunnel, server } = await startHttp2Tunnel();
       const http2 = await connectHttp2(port);
       expect(http2.remoteSettings.enableConnectProtocol).toBe(true);
@@ -79,7 +79,7 @@ describeWith('openssl')('HTTP/2', () => {
         tunnel,
       );
       const server = createPlainHttp2(app as unknown as () => void);
-      // By itself it would be too late for the first connection.
+      // Attaching at the first request would be too late for the SETTINGS of the first connection.
       tunnel.attach(server);
       await listen(server);
       const http2 = connectPlain(`http://127.0.0.1:${portOf(server)}`);
@@ -170,7 +170,7 @@ describeWith('openssl')('HTTP/2', () => {
       [401, { authenticate: () => false }, {}],
       [403, { deny: ['127.0.0.0/8'] }, {}],
       [403, {}, { origin: 'https://elsewhere.example' }],
-      // It was loaded over TLS, and so is the tunnel: another scheme is another origin.
+      // The tunnel is reached over TLS: an origin with another scheme is another origin.
       [403, {}, { origin: 'http://localhost' }],
       [400, { origins: ['https://a.example'] }, {}],
       [404, { server: () => undefined }, {}],
@@ -308,7 +308,7 @@ describeWith('openssl')('HTTP/2', () => {
       try {
         end(client);
       } catch {
-        // http2 keeps its socket to itself.
+        // http2 forbids access to the socket's methods.
         http2.destroy();
       }
       await until(() => tunnel.stats().open === 0 && backend?.sockets.size === 0);
@@ -348,13 +348,13 @@ describeWith('openssl')('HTTP/2', () => {
       expect(client.stream.rstCode).toBe(NGHTTP2_CANCEL);
     });
 
-    test('after close() the server has no listener of ours and announces nothing', async () => {
+    test('after close() the server has no listener of ours and announces no extended CONNECT', async () => {
       const { port, tunnel, server } = await startHttp2Tunnel();
       const http2 = await connectHttp2(port);
       await echoes(await openOverHttp2(http2));
       await tunnel.close({ timeout: 0.05 });
       expect(Object.hasOwn(server, 'emit')).toBe(false);
-      // Who was told before is refused by Node.
+      // Node refuses a client that received our SETTINGS before close().
       expect((await ask(http2, connectHeaders())).status).toBe(405);
       expect((await connectHttp2(port)).remoteSettings.enableConnectProtocol).toBe(false);
     });
@@ -400,7 +400,7 @@ describeWith('openssl')('HTTP/2', () => {
       await echoes(await openOverHttp2(await connectHttp2(port)));
     });
 
-    test('with RST_STREAM at once, many times, leaves nothing behind', async () => {
+    test('with RST_STREAM at once, many times, frees everything', async () => {
       const { port, tunnel, backend } = await startHttp2Tunnel();
       const http2 = await connectHttp2(port);
       for (let i = 0; i < 50; i++) {
@@ -426,7 +426,7 @@ describeWith('openssl')('HTTP/2', () => {
   });
 
   describe('flow control', () => {
-    /** A backend that sends without end, as far as it is taken. */
+    /** A backend that sends without end, as fast as its bytes are accepted. */
     const flood = () =>
       startBackend((socket) => {
         const more = () => {
@@ -443,11 +443,11 @@ describeWith('openssl')('HTTP/2', () => {
         server: (req) => ({ port: req.url?.includes('flood') === true ? flooding : backend }),
       });
       const http2 = await connectHttp2(port);
-      // With 1 MiB each in http2's own hands it would refuse new streams at the tenth.
+      // With 1 MiB queued per stream, http2 would refuse new streams at the tenth stream.
       const stalled = [];
       for (let i = 0; i < 20; i++) {
         const { stream } = await ask(http2, connectHeaders('/tunnel?flood'));
-        // Takes some at first: only then does more than one write wait.
+        // Reads some bytes first: only after that more than one write is queued.
         for (let taken = 0; taken < 300_000;) taken += ((await once(stream, 'data')) as [Buffer])[0].length;
         stream.pause();
         stalled.push(stream);
@@ -524,7 +524,7 @@ describeWith('openssl')('HTTP/2', () => {
       const seen: unknown[] = [];
       server.on('stream', (stream, headers) => {
         seen.push(headers[':path'], headers[':protocol']);
-        // Nothing of ours is left on it.
+        // The tunnel has left no listener on the stream.
         expect(stream.listenerCount('aborted') + stream.listenerCount('end')).toBe(0);
         stream.respond({ ':status': 299 }, { endStream: true });
       });
@@ -542,7 +542,7 @@ describeWith('openssl')('HTTP/2', () => {
       const http2 = await connectHttp2(port);
       await echoes(await openOverHttp2(http2));
       expect(seen).toEqual([]);
-      // Known to lead nowhere, and tried in vain.
+      // The first path is known to match no tunnel; the second path is tried in the app and matches none either.
       expect((await ask(http2, connectHeaders('/other'))).status).toBe(299);
       expect((await ask(http2, connectHeaders('/hidden/other'))).status).toBe(299);
       expect((await ask(http2, connectHeaders('/tunnel', { ':protocol': 'mine' }))).status).toBe(299);
@@ -670,7 +670,7 @@ describeWith('openssl')('HTTP/2', () => {
     const half = http2.request({ ':method': 'POST', ':path': '/half' });
     half.on('error', () => undefined);
     half.write('half');
-    // To close the stream alone, Node's client would end it first.
+    // Closing only the stream would make Node's client end it first.
     setTimeout(() => http2.destroy(), 50);
     await aborted.promise;
     await echoes(await openOverHttp2(await connectHttp2(port)));

@@ -1,5 +1,5 @@
-// A tunnel in a process of its own, so that the memory measured is the middleware's alone. Its argument is the
-// backend's port; it tells its own port, then answers every message with its memory: now, and the most since the last.
+// A tunnel in a separate process, so that the measured memory is the middleware's alone. Argument: the port of the
+// backend. The process sends its port, then answers every message with its memory: now, and the peak since the last.
 import process from 'node:process';
 import { setInterval } from 'node:timers';
 import express from 'express';

@@ -10,12 +10,12 @@ import { until } from '../support/wait.js';
 
 const MIB = 1024 * 1024;
 const SIZE = 256 * MIB;
-// First a process warms up: its code and its heap are not what a frame takes.
+// The process warms up first, so that its code and heap are not counted as memory of a frame.
 const WARM = 8 * MIB;
-// Chunks left to the collector pile up to 40 MiB, an assembled message to 256.
+// Uncollected chunks add up to 40 MiB, an assembled message to 256 MiB.
 const GROWTH = 24 * MIB;
 
-// A length that is no multiple of 65536, so that chunks and blocks do not fall together.
+// The length is not a multiple of 65536, so that chunk and block borders differ.
 const BLOCK = Buffer.from(Array.from({ length: 60_000 }, (_, i) => (i * 31) ^ (i >> 7)));
 const MASK = Buffer.from([0x11, 0x22, 0x33, 0x44]);
 
@@ -49,7 +49,7 @@ async function openSocket(port: number): Promise<Socket> {
   return socket;
 }
 
-/** Writes `size` bytes as fast as they are taken, and gives their hash. */
+/** Writes `size` bytes as fast as the socket accepts them, and returns the hash of the bytes. */
 async function pump(socket: Socket, size: number, block: Buffer, plain: Buffer): Promise<string> {
   const hash = createHash('sha256');
   for (let left = size; left > 0; left -= block.length) {
@@ -59,7 +59,7 @@ async function pump(socket: Socket, size: number, block: Buffer, plain: Buffer):
   return hash.digest('hex');
 }
 
-/** Counts the bytes and hashes those behind the first WARM. */
+/** Counts all bytes and hashes the bytes after the first WARM. */
 function sink() {
   const hash = createHash('sha256');
   let length = 0;

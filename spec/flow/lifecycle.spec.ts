@@ -5,7 +5,7 @@ import { closeFrame, openRaw, type RawClient, requestTunnel, statusOf } from '..
 import { makeTunnel, startApp, startEcho, startHttp, startTunnel } from '../support/servers.js';
 import { deferred, until } from '../support/wait.js';
 
-/** Takes the Close of the server and answers it. */
+/** Reads the server's Close and answers with a Close. */
 async function farewell(client: RawClient): Promise<{ code: number; reason: string } | undefined> {
   const close = await client.close();
   if (close) client.send(closeFrame(close.code)).socket.end();
@@ -45,7 +45,7 @@ describe('close()', () => {
     await closing;
   });
 
-  test('waits for tunnels that take their time', async () => {
+  test('waits for tunnels that end slowly', async () => {
     const { port, tunnel } = await startTunnel({ closeTimeout: 60 });
     const clients = [await openRaw(port), await openRaw(port)] as const;
     let done = false;
@@ -219,7 +219,7 @@ describe('attach()', () => {
     expect(server.listenerCount('upgrade')).toBe(0);
   });
 
-  test('takes several servers, and close() detaches from all of them', async () => {
+  test('accepts several servers, and close() detaches from all of them', async () => {
     const { app, server, port, tunnels } = await mounted((backend) => [manual(backend)]);
     const other = await startHttp(app);
     tunnels[0]?.attach(other.server);

@@ -34,7 +34,7 @@ describe('the option limits', () => {
     expect([await from('192.0.2.1'), await from('192.0.2.1'), await from('192.0.2.2')]).toEqual([
       101, 429, 101,
     ]);
-    // One customer has a whole /64.
+    // One customer usually has a whole IPv6 /64.
     expect([await from('2001:db8::1'), await from('2001:db8::2'), await from('2001:db8:0:1::1')]).toEqual([
       101, 429, 101,
     ]);
@@ -124,7 +124,7 @@ describe('a backup host', () => {
     ];
     const { port, tunnel } = await startTunnel({ server });
     expect((await ask(port)).status).toBe(101);
-    // Full is not down.
+    // A host at its limit does not count as down.
     expect((await ask(port)).status).toBe(503);
     expect(tunnel.stats().backends.map(({ load }) => load)).toEqual([0, 0, 1]);
   });

@@ -98,7 +98,7 @@ describe('no notation of the request target bypasses a login mounted on /vnc', (
     [
       'Connect, by its url',
       (tunnelAt) => connectApp().use('/vnc', login).use(tunnelAt('/vnc')),
-      // It writes the path as the mount has it.
+      // Connect restores the path in the letter case of the mount.
       [
         ['/VNC', '401 101'],
         ['/vnc.x', '401 404'],
@@ -124,7 +124,7 @@ describe('no notation of the request target bypasses a login mounted on /vnc', (
     for (const [target] of wanted) seen.push([target, `${await ask(target)} ${await ask(target, 'in')}`]);
     expect(seen).toEqual(wanted);
 
-    // Beside a greedy neighbour it may be the neighbour's, never the tunnel's.
+    // With a listener that answers every upgrade, a target may be that listener's but never the tunnel's.
     const { opened } = tunnels[0]!.stats();
     server.on('upgrade', (_req, socket) => socket.end('HTTP/1.1 418 Neighbour\r\nConnection: close\r\n\r\n'));
     for (const [target] of wanted) expect(await ask(target), target).not.toBe(101);

@@ -7,7 +7,7 @@ import { frame, handshake, openRaw, RawClient, requestTunnel, statusOf } from '.
 import { closedPort, makeTunnel, startApp, startEcho, startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
-/** A middleware of the app that keeps upgrades until it is told to go on. */
+/** A middleware of the app that delays upgrades until the test calls next(). */
 function gate() {
   const waiting: (() => void)[] = [];
   const handler: RequestHandler = (req, _res, next) => {
@@ -101,7 +101,7 @@ describe('issue 12, case 18: the limit limits.opening.total', () => {
     expect((await ask()).status).toBe(503);
     end(client, waiting[0]!);
     await until(async () => (await ask()).status === 101);
-    // And it was one place.
+    // Exactly one slot was freed.
     const again = await hold();
     expect((await ask()).status).toBe(503);
     again.socket.destroy();
@@ -115,7 +115,7 @@ describe('issue 12, case 18: the limit limits.opening.total', () => {
     const own = makeTunnel({ server: { port: dead }, limits: { opening: 1 } });
     const { port } = await startApp((app) => {
       app.use('/tunnel', (_req, res) => {
-        // The answer goes on for ever: it is an answer, and no opening any more.
+        // The answer never ends, but an answered request no longer counts as an opening.
         res.writeHead(401).write('log in');
       });
       app.use('/tunnel', own);

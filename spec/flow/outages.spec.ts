@@ -11,7 +11,7 @@ const resetting = () => {
   throw Object.assign(new Error('connect ECONNRESET'), { code: 'ECONNRESET' });
 };
 
-/** A host by a name whose connections fail as `failing` says, in turn; `undefined` is none. */
+/** A named host whose next connection fails with the error that `failing` returns, if any. */
 function failingHost(port: number, failing: () => NodeJS.ErrnoException | undefined): Host {
   return {
     ...{ host: 'desk.test', port, disableTime: 60 },
@@ -121,7 +121,7 @@ describe('issue 12, case 10: the only host, while it is down,', () => {
     expect(asked).toBe(2);
   });
 
-  test('a client that leaves its trial frees the trial for the next client', async () => {
+  test('a client that leaves during its trial frees the trial for the next client', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     onCleanup(() => vi.useRealTimers());
     let asked = 0;
@@ -143,7 +143,7 @@ describe('issue 12, case 10: the only host, while it is down,', () => {
     expect(asked).toBe(3);
   });
 
-  test('a dead host beside a working one is left out for all of disableTime', async () => {
+  test('a dead host next to a working host is left out for all of disableTime', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     onCleanup(() => vi.useRealTimers());
     let asked = 0;
@@ -183,7 +183,7 @@ describe('issue 12, case 10: resources that this machine lacks', () => {
 
   test('without a free local port or address the next host is tried', async () => {
     const { port: backend } = await startEcho();
-    // TEST-NET-1 (RFC 5737) is no address of this machine.
+    // An address of TEST-NET-1 (RFC 5737) does not belong to this machine.
     const host = { port: backend, localAddress: '192.0.2.1' };
     const only = await startTunnel({ server: host });
     expect(await statusOf(only.port)).toBe(503);
@@ -219,7 +219,7 @@ test('issue 12, case 10: a program without a folder for its socket is not starte
     else process.env.TMPDIR = TMPDIR;
   };
   onCleanup(restore);
-  // From a timer, and for a request. The folder was there when the tunnel was made.
+  // The start fails from a timer and for a request. The folder existed when the tunnel was made.
   const server = { disableTime: 0, spawn: node(INHERITOR, { minProcs: 1 }) };
   const starting = startTunnel({ server });
   process.env.TMPDIR = '/nowhere/at/all';

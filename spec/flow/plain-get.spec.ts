@@ -81,7 +81,7 @@ describe("issue 13, case 21: a plain GET of a tunnel's path", () => {
     };
     expect(await page((app) => app.use(onError))).toBe(426);
     expect(await page((app) => app.use('/ssh', tunnel()))).toBe(426);
-    // The second one answers.
+    // The second of two tunnels answers.
     expect(await page((app) => app.use('/vnc', tunnel()))).toBe(426);
   });
 

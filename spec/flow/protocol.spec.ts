@@ -32,7 +32,7 @@ describe('a protocol error', () => {
     expect(close?.reason).not.toBe('');
     await flow.client.ended();
     await backendEnded;
-    // What comes before the wrong byte is delivered, however the stream is cut.
+    // Bytes before the wrong byte are delivered, however the stream is cut into chunks.
     expect(flow.received().toString()).toBe(code === 1007 && stream[0] === 0x81 ? 'good a' : 'good ');
     flow.backend.end();
     flow.client.socket.end();
@@ -44,7 +44,7 @@ describe('a protocol error', () => {
 
   test('the Close arrives without a reset although the client keeps sending', async () => {
     const flow = await openFlow();
-    // More than the kernel's buffers hold: it is all sent only if it is read.
+    // The write exceeds the kernel's buffers: its callback runs only if the tunnel reads on.
     flow.client.socket.write(frame(3, 'x'));
     await new Promise((sent) => flow.client.socket.write(Buffer.alloc(32_000_000, 'rest'), sent));
     expect((await flow.client.close())?.code).toBe(1002);
@@ -96,7 +96,7 @@ describe('bytes to the backend', () => {
     const big = frame(2, 'the beginning', { length: 2 ** 40 });
     flow.client.send(big);
     await reaches(flow, 'the beginning');
-    // Masks go on where they were: the payload so far had 13 bytes.
+    // The mask continues at byte 13 of the payload.
     flow.client.send(Buffer.from('!').map((byte) => byte ^ 0x22));
     await reaches(flow, 'the beginning!');
   });
@@ -111,7 +111,7 @@ describe('bytes to the backend', () => {
     expect(flow.received().toString()).toBe(
       Array.from({ length: 1000 }, (_, i) => String(i).padStart(4, '0')).join(''),
     );
-    // 10 kB come in one chunk, or in two where loopback cuts them.
+    // 10 kB arrive in one chunk, or in two chunks if loopback splits the bytes.
     expect(writes).toBeGreaterThan(0);
     expect(writes).toBeLessThanOrEqual(3);
   });
@@ -135,7 +135,7 @@ describe('text mode', () => {
     expect(Buffer.concat(parts).toString()).toBe(text.toString());
   });
 
-  test('sends a character that comes byte by byte in one frame', async () => {
+  test('sends a character that arrives byte by byte in one frame', async () => {
     const { client, backend, toBackend } = await openFlow({ frameType: 'text' });
     for (const byte of Buffer.from('🐘')) {
       const { bytesRead } = toBackend;

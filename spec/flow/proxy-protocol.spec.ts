@@ -38,7 +38,7 @@ describe('the PROXY header to the backend', () => {
   test('comes before TLS', async () => {
     const secure = createTls(certificate(), (socket) => socket.on('error', () => undefined).pipe(socket));
     let told = '';
-    // Takes the header off and gives the rest to TLS, as a server that knows the protocol does.
+    // Removes the header and passes the rest to TLS, as a server with PROXY protocol support does.
     const backend = await startBackend((socket) => {
       socket.removeAllListeners('data');
       socket.once('data', (chunk: Buffer) => {
@@ -72,7 +72,7 @@ describeWith('haproxy', 'openssl')('a real HAProxy that requires the PROXY heade
       clientAddress: () => '192.0.2.77',
     });
     const client = (await openRaw(port)).send(frame(2, 'hello'));
-    // HAProxy writes its own header towards the backend, with the client it was told of.
+    // HAProxy sends a new header to the backend, with the client address from our header.
     await until(() => behind.received().includes('hello'));
     expect(behind.received().toString()).toMatch(/^PROXY TCP4 192\.0\.2\.77 127\.0\.0\.1 0 \d+\r\nhello$/);
     await client.payload(5);

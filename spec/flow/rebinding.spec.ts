@@ -51,7 +51,7 @@ async function statusUnder(client: RawClient, host: string, headers: Record<stri
 
 describe("issue 13, case 16: DNS rebinding and `origins: 'same'`", () => {
   test.each(['127.0.0.1', '127.1.2.3', 'localhost'])(
-    'a page under a foreign name is refused on %s',
+    'a page under a foreign host name is refused on %s',
     async (host) => {
       const { port } = await start({ host });
       const dial = () => new RawClient(connect(port, host));
@@ -105,7 +105,7 @@ describe("issue 13, case 16: DNS rebinding and `origins: 'same'`", () => {
     },
   );
 
-  test('an https page came through a proxy that ends TLS', async () => {
+  test('an https page on a plain connection is accepted, since a proxy ended TLS', async () => {
     const { port } = await start();
     expect(await statusUnder(new RawClient(port), 'desk.example', { Origin: 'https://desk.example' })).toBe(
       101,
@@ -148,7 +148,7 @@ describe("issue 13, case 16: DNS rebinding and `origins: 'same'`", () => {
 });
 
 describeWith('nginx')('issue 13, case 16: behind nginx without TLS', () => {
-  /** One server for each set of headers that nginx adds, in front of one app on loopback. */
+  /** One nginx server for each set of added headers, in front of one app on loopback. */
   async function startNginx(app: number, headers: string): Promise<number> {
     const folder = await mkdtemp(join(tmpdir(), 'wstunnel-nginx-'));
     onCleanup(() => rm(folder, { recursive: true, force: true }));

@@ -17,7 +17,7 @@ function refusalsOf(tunnel: Tunnel): RefuseInfo[] {
 const connections = (server: Server) =>
   new Promise<number>((resolve) => server.getConnections((_error, count) => resolve(count)));
 
-/** Sends a request that is refused, and checks what holds for every refusal. */
+/** Sends a request that is refused, and checks the properties of every refusal. */
 async function refused(
   options: Partial<TunnelOptions>,
   status: number,

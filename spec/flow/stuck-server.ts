@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { onCleanup } from '../support/cleanup.js';
 import { Program } from '../support/programs.js';
 
-/** Listens with a queue of one and accepts nothing, for so long or for ever. Afterwards it echoes. */
+/** A server with a backlog of one that accepts nothing, for a time or for ever. Afterwards the server echoes. */
 const SCRIPT = `
   const [host, port, milliseconds] = process.argv.slice(1);
   const server = require('node:net').createServer((socket) => socket.on('error', () => {}).pipe(socket));
@@ -14,7 +14,7 @@ const SCRIPT = `
 
 /**
  * An address whose queue is full: the kernel drops each SYN, so that a connection neither opens nor fails. With `slow` (in
- * milliseconds) its queue is emptied after that time, and the SYN that Linux sends again after a second is answered.
+ * milliseconds) the queue is emptied after that time, and the SYN that Linux repeats after a second is answered.
  */
 export async function startStuck({
   host = '127.0.0.1',

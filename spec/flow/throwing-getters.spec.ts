@@ -8,8 +8,8 @@ import { requestTunnel } from '../support/raw-client.js';
 import { listen, makeTunnel, portOf, startEcho, startHttp } from '../support/servers.js';
 import { deferred } from '../support/wait.js';
 
-// A throw outside of the request's own error handling, or a promise that nobody waits for, ends the process: one request
-// must not be able to cause that.
+// A throw outside of the request's error handling, or an unhandled rejection, ends the process: a single request
+// must not be able to end the process.
 const uncaught: unknown[] = [];
 const note = (error: unknown) => {
   uncaught.push(error);
@@ -46,7 +46,7 @@ const getter =
   };
 const onReq = (name: string) => getter(name, (req) => req);
 
-/** Asks for a tunnel; a second request that is not sabotaged must still open one. */
+/** Requests a tunnel with a sabotaged request; a second, intact request must still open a tunnel. */
 async function askOnce(framework: string, sabotage: Handler, options: Partial<TunnelOptions> = {}) {
   const backend = await startEcho();
   const tunnel = makeTunnel({ server: { port: backend.port }, handshakeTimeout: 5, ...options });
@@ -73,7 +73,7 @@ async function askOnce(framework: string, sabotage: Handler, options: Partial<Tu
 const byAddress: Partial<TunnelOptions> = {
   rules: [{ when: { remoteAddress: '127.0.0.1' }, pingInterval: 7 }],
 };
-/** What a hook of an app does with the request. */
+/** An app's hook that reads a property of the request. */
 function reads<T>(req: IncomingMessage, name: string, result: T): T {
   const value = (req as unknown as Record<string, unknown>)[name];
   return value === explode ? (value as T) : result;
@@ -118,7 +118,7 @@ describe.each(Object.keys(frameworks))(
       ['hostname, in a strategy', onReq('hostname'), { balance: picking }],
     ])('a throw from %s is a 500', async (_name, sabotage, options, onlyExpress = false) => {
       const { status, second, refusals } = await askOnce(framework, sabotage, options);
-      // Connect has neither `ip` nor `trust proxy`: nothing reads it there.
+      // Connect has neither `ip` nor `trust proxy`: nothing reads the property.
       expect([status, second]).toEqual([onlyExpress && !isExpress ? 101 : 500, 101]);
       if (status === 500) expect(refusals).toMatchObject([{ code: 'WSTUNNEL_HOOK_FAILED', status: 500 }]);
       expect(JSON.stringify(refusals)).not.toContain('secret');
@@ -135,13 +135,13 @@ describe.each(Object.keys(frameworks))(
       expect(await askOnce(framework, onReq('headers'))).toMatchObject({ status: 500, second: 101 });
     });
 
-    // Not `socket`: Node itself reads it when the answer is out, and ends the process with or without us.
+    // `socket` is left out: Node reads it after the answer, and a throw ends the process even without a tunnel.
     test.each<[string, Handler]>(
       (['setHeader', 'writeHead', 'end', 'once', 'getHeader', 'headersSent', 'statusCode'] as const).map(
         (name) => [name, getter(name, (_req, res) => res)],
       ),
     )('a throw from %s of the response during a refusal', async (_name, sabotage) => {
-      // Where the answer needs it, all that is left is to end the connection.
+      // If the answer needs the property, the tunnel can only end the connection.
       const { status, second, refusals } = await askOnce(framework, sabotage, {
         authenticate: passOnlyTheSecond(),
       });
@@ -192,7 +192,7 @@ describe.each(express45)("issue 12, case 6, on %s: the app's trust proxy functio
   });
 });
 
-// Connect and Express read it themselves before they call a middleware: where it throws there, they answer.
+// No framework: Connect and Express read originalUrl before any middleware, and would answer the throw.
 test('issue 12, case 6: an originalUrl that throws is a 500, and the event is complete otherwise', async () => {
   const backend = await startEcho();
   const tunnel = makeTunnel({ server: { port: backend.port }, autoAttach: false });
@@ -242,7 +242,7 @@ test('issue 12, case 6: event listeners that throw or reject fail no request', a
 });
 
 test('issue 12, case 6: classes of a server may throw when a request is read and answered', async () => {
-  // Classes of a server's own: what Node itself makes of a request passes through them too.
+  // A server's custom classes: Node uses them for every request and answer.
   class OddRequest extends IncomingMessage {
     get ip(): string {
       return explode();

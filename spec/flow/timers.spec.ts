@@ -12,7 +12,7 @@ import { sleep, undisturbed, until } from '../support/wait.js';
 const PONG = frame(10);
 const wait = (ms: number) => sleep(ms);
 
-/** Every timer there is, none of them soon over. */
+/** Options for every timer, with deadlines longer than the test. */
 const ALL = { pingInterval: 900, pongTimeout: 300, idleTimeout: 3600, maxDuration: 3600 };
 const HOST = { readTimeout: 3600, writeTimeout: 3600 };
 
@@ -82,13 +82,13 @@ test('2,000 idle tunnels with PINGs cost little processor time', { timeout: 60_0
   await until(() => pings > 3 * 2000);
   const { cpu: after, open: stillOpen } = await used();
   expect(stillOpen).toBe(2000);
-  // Three PINGs, their PONGs and three looks for a stall: less than what it took to open them.
+  // Three PINGs, three PONGs and three checks for a stall must cost less than opening the tunnels.
   expect(after - before).toBeLessThan(before - start);
 });
 
 describe('an event loop that is blocked for longer than any deadline', { timeout: 60_000 }, () => {
   const TUNNELS = 50;
-  // So that one that is cut is soon no more.
+  // Short, so that a closed tunnel soon disappears from the count.
   const closeTimeout = 0.1;
 
   test.each([

@@ -32,7 +32,7 @@ function folder(): string {
   return made;
 }
 
-/** A socket on which no program listens any more. */
+/** A socket file without a listening program. */
 async function leaveBehind(path: string): Promise<void> {
   const server = createServer();
   server.listen(`${path}~`);
@@ -43,7 +43,7 @@ async function leaveBehind(path: string): Promise<void> {
   expect(statSync(path).isSocket()).toBe(true);
 }
 
-/** A path of exactly so many bytes. */
+/** A path of exactly `bytes` bytes. */
 function pathOf(bytes: number): string {
   const start = `${folder()}/`;
   return start + 'x'.repeat(bytes - start.length);
@@ -82,7 +82,7 @@ describe('issue 13, case 6: listening on a unix socket with the library', () => 
     expect(existsSync(path)).toBe(true);
   });
 
-  test('refuses a path above the length limit without cutting it, and takes one at the limit', async () => {
+  test('refuses a path above the length limit without cutting it, and accepts one at the limit', async () => {
     const { url } = await startTunnel();
     const tooLong = pathOf(longest + 1);
     await expect(listenLocally({ path: tooLong }, url)).rejects.toMatchObject({
@@ -98,7 +98,7 @@ describe('issue 13, case 6: listening on a unix socket with the library', () => 
 });
 
 describe('issue 13, case 6: a race for the socket of a killed program', () => {
-  /** One process that would listen at a path. */
+  /** A process that tries to listen at a path. */
   function start(path: string) {
     const server = createServer((socket) => socket.on('error', () => undefined).end('here'));
     onCleanup(() => server.close());

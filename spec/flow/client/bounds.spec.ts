@@ -15,7 +15,7 @@ async function transfer(url: string, megabytes: number): Promise<{ bytesRead: nu
   return report;
 }
 
-test('256 MiB both ways take no more memory than 64', { timeout: 60_000 }, async () => {
+test('256 MiB both ways need no more memory than 64 MiB', { timeout: 60_000 }, async () => {
   const { url } = await startTunnel();
   const some = await transfer(url, 64);
   const all = await transfer(url, 256);

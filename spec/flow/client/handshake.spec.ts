@@ -16,7 +16,7 @@ import {
 
 beforeEach(() => setProxyEnvironment({}));
 
-/** How a handshake ends; and nothing is left of it. */
+/** The error of a failed handshake; also checks that no timer or socket remains. */
 async function refusal(url: string, options: ConnectOptions = {}): Promise<ClientError> {
   const timers = watchTimers();
   const complaints = watchComplaints();
@@ -29,7 +29,7 @@ async function refusal(url: string, options: ConnectOptions = {}): Promise<Clien
   return error;
 }
 
-/** The request, as the server sees it. */
+/** The request as the server receives it. */
 async function asked(options: ConnectOptions = {}, path = '/a/b?token=c%20d'): Promise<string> {
   let request = '';
   const { port } = await startByHand((peer, head) => {
@@ -41,7 +41,7 @@ async function asked(options: ConnectOptions = {}, path = '/a/b?token=c%20d'): P
 }
 
 describe("the client's upgrade request (RFC 6455 section 4.1)", () => {
-  test('is a GET of HTTP/1.1 with a fresh key and without extensions', async () => {
+  test('is an HTTP/1.1 GET with a fresh key and without extensions', async () => {
     const [one, two] = [await asked(), await asked()];
     const [, key = ''] = KEY_OF.exec(one) ?? [];
     expect(Buffer.from(key, 'base64')).toHaveLength(16);
@@ -72,7 +72,7 @@ describe("the client's upgrade request (RFC 6455 section 4.1)", () => {
     expect(request).toContain('sec-websocket-protocol: binary, base64\r\n');
   });
 
-  test('takes Basic credentials from an option or from the URL', async () => {
+  test('reads Basic credentials from an option or from the URL', async () => {
     const basic = `authorization: Basic ${Buffer.from('ann:p@ß:w').toString('base64')}`;
     expect(await asked({ basic: { username: 'ann', password: 'p@ß:w' } })).toContain(basic);
     let request = '';
@@ -236,7 +236,7 @@ describe('an answer other than 101', () => {
   });
 });
 
-describe('a server that cannot be talked to', () => {
+describe('a server that gives no HTTP answer', () => {
   test.each(['RFB 003.008\n', 'SSH-2.0-OpenSSH_9.2\r\n', '\x15\x03\x01\x00\x02\x02\x46'])(
     'answers %j, which is not HTTP',
     async (banner) => {
@@ -285,7 +285,7 @@ describe('a server that cannot be talked to', () => {
     await until(() => descriptors() <= before);
   });
 
-  test('is given up at an abort', async () => {
+  test('is not awaited after an abort', async () => {
     const { url, sockets } = await startByHand(() => undefined);
     const controller = new AbortController();
     const stream = connect(url, { signal: controller.signal });

@@ -93,7 +93,7 @@ describe('a local port of listen()', () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
     const local = dial(listener);
     await echoed(local, 'over a unix socket');
-    // It ends when it hears of the end.
+    // close() waits for the local socket, and only a reading socket sees the end.
     local.resume();
     await listener.close();
     expect(() => statSync(path)).toThrow();
@@ -106,7 +106,7 @@ describe('a local port of listen()', () => {
     expect(error.code).toBe('ECONNREFUSED');
   });
 
-  test('a port in use is reported with a code of its own', async () => {
+  test('a port in use is reported with a separate error code', async () => {
     const { url } = await startTunnel();
     const taken = portIn(await startListener(url));
     await expect(listen(taken, url)).rejects.toMatchObject({ code: 'EADDRINUSE', port: taken });
@@ -124,7 +124,7 @@ describe('a local port of listen()', () => {
     expect(Buffer.concat(parts).equals(bytes)).toBe(true);
   });
 
-  test('delivers to a local program that has ended what the server had sent before that', async () => {
+  test("delivers the server's earlier bytes to a local program that has ended its side", async () => {
     const { url } = await startByHand(async (peer, head) => {
       peer.send(accepting(head));
       expect(String(await peer.payload(8))).toBe('question');
@@ -141,7 +141,7 @@ describe('a local port of listen()', () => {
 });
 
 describe('a local port whose server cannot be reached', () => {
-  test('waits for the server, and delivers what was sent meanwhile', async () => {
+  test('waits for the server, and delivers the bytes sent meanwhile', async () => {
     const server = createServer();
     const port = await closedPort();
     const listener = await startListener(`ws://127.0.0.1:${port}/`, { retryDelay: 0.01 });
@@ -232,7 +232,7 @@ describe('the end of listen()', () => {
     for (const socket of [local, waiting, ...silent.sockets]) socket.destroy();
     await until(() => tunnel.stats().open === 0 && timers() === 0);
     expect(tunnel.stats().closed).toEqual({ 1001: 1 });
-    // The servers of the test itself.
+    // The test's servers use up to three descriptors.
     await until(() => descriptors() <= before + 3);
     expect(complaints).toEqual([]);
   });

@@ -18,7 +18,7 @@ import {
 
 beforeEach(() => setProxyEnvironment({}));
 
-/** How a local program sees the end: what it read, and an error's code, or `end`. */
+/** The end as a local program sees it: the bytes read, and the code of an error or `end`. */
 async function seenBy(socket: Socket): Promise<{ bytes: Buffer; end: string }> {
   const parts: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => parts.push(chunk));
@@ -58,7 +58,7 @@ describe('issue 13, case 12: a lost tunnel is not an orderly end for the local p
       });
       const { socket, ended } = await dialLocal(url);
       const seen = seenBy(socket);
-      // Only once the first bytes are there: a reset of the server may overtake those behind it.
+      // The server resets only after the first bytes have arrived: a reset may overtake queued bytes.
       socket.once('data', () => {
         const wait = setInterval(() => {
           if (socket.bytesRead < BYTES.length) return;
@@ -95,7 +95,7 @@ describe('issue 13, case 12: a lost tunnel is not an orderly end for the local p
     expect((await seenBy(socket)).end).toBe('ECONNRESET');
   });
 
-  // lighttpd ends every tunnel without a Close: a download through it must arrive whole.
+  // lighttpd ends every tunnel without a Close: a download through lighttpd must arrive whole.
   test('a program that reads a little later still gets the bytes that the kernel had accepted', async () => {
     const bytes = Buffer.alloc(4_000_000, 'a whole download');
     const { url } = await startByHand((peer, head) => {

@@ -14,7 +14,7 @@ const NO = 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n';
 
 const refusal = (url: string, options: ConnectOptions): Promise<ClientError> => failed(connect(url, options));
 
-/** Says 404, and remembers under which names it was reached. */
+/** A server that answers 404 and records the Host headers and SNI names of its clients. */
 async function startNamed() {
   const names: { sni: string; host: string }[] = [];
   const server = createTlsServer(certificate(), (socket: TLSSocket) => {

@@ -1,4 +1,4 @@
-// A client in a process of its own: a transfer both ways through a tunnel, and the most memory that it took.
+// A client in a separate process: a transfer both ways through a tunnel, and the peak memory of the transfer.
 import { Buffer } from 'node:buffer';
 import process from 'node:process';
 import { connect } from '../../../dist/client/index.js';
@@ -7,7 +7,7 @@ const [url, megabytes] = [process.argv[2], Number(process.argv[3])];
 const block = Buffer.alloc(1024 * 1024, 'x');
 const stream = connect(url, { proxy: false, pingInterval: 0 });
 
-// What is there before the first byte.
+// The baseline is the memory before the first byte.
 let peak = 0;
 let before;
 const look = () => (peak = Math.max(peak, process.memoryUsage().rss));

@@ -23,7 +23,7 @@ async function echoed(url: string, options: ConnectOptions): Promise<void> {
   expect(got).toBe('through the proxy');
 }
 
-/** How it fails; nothing is left of it, and no password is told. */
+/** The error of a failed attempt; also checks that no socket remains and no password is shown. */
 async function refusal(url: string, options: ConnectOptions): Promise<ClientError> {
   const complaints = watchComplaints();
   const timers = watchTimers();
@@ -72,7 +72,7 @@ describe('CONNECT', () => {
   });
 
   test("the certificate for wss: must be the server's and not the proxy's", async () => {
-    // Both names are on loopback, and the certificate is good for one of them.
+    // Both names resolve to loopback, and the certificate is valid for one name only.
     const tls = await startTlsTunnel();
     const proxy = await startProxyDouble(passTo(tls));
     for (const host of ['127.0.0.9', 'desk.example', '[::9]']) {
@@ -83,7 +83,7 @@ describe('CONNECT', () => {
     expect(proxy.asked).toHaveLength(3);
   });
 
-  test('407 has an error code of its own', async () => {
+  test('407 has a separate error code', async () => {
     const proxy = await startProxyDouble((client) => {
       client.send(
         'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="office"\r\nContent-Length: 3\r\n\r\nno!',
@@ -100,10 +100,10 @@ describe('CONNECT', () => {
   });
 
   test.each(['403 Forbidden', '502 Bad Gateway', '302 Found', '101 Switching Protocols', '204 No Content'])(
-    'a proxy that answers %s has refused',
+    'a proxy that answers %s is reported as refusing',
     async (status) => {
       const proxy = await startProxyDouble((client, head) => {
-        // As if it were the server, for what comes behind.
+        // The proxy answers with the server's handshake headers, so that only the status is wrong.
         client.send(accepting(head).replace('101 Switching Protocols', status));
       });
       const error = await refusal('ws://desk.example/', { proxy: proxy.url, bearer: 'secret' });
@@ -153,7 +153,7 @@ describe('CONNECT', () => {
     await until(() => proxy.sockets.size === 0);
   });
 
-  test('an abort while the proxy stalls leaves nothing behind', async () => {
+  test('an abort while the proxy stalls frees everything', async () => {
     const proxy = await startProxyDouble(() => undefined);
     const controller = new AbortController();
     const stream = connect('ws://desk.example/', { proxy: proxy.url, signal: controller.signal });
@@ -194,7 +194,7 @@ describe('CONNECT', () => {
 });
 
 describe("issue 12, case 19: a proxy's endless answer to CONNECT", () => {
-  /** More than the buffers of both kernels together, less than anybody would call bounded. */
+  /** More than the buffers of both kernels together, and far less than an unbounded answer. */
   const MOST = 32 * 1024 ** 2;
   const endings = {
     'in one header': (at: number) => (at === 0 ? 'X-More: x' : 'x'.repeat(60_000)),
@@ -340,7 +340,7 @@ describe('proxies of the environment', () => {
     expect((await asks('ws://desk.example/', { ALL_PROXY: two.url })).message).toBe(via(two));
     const lower = { http_proxy: two.url, HTTP_PROXY: one.url };
     expect((await asks('ws://desk.example/', lower)).message).toBe(via(two));
-    // Without a scheme.
+    // A proxy without a scheme.
     const bare = { HTTP_PROXY: `127.0.0.1:${one.port}` };
     expect((await asks('ws://desk.example/', bare)).message).toBe(via(one));
   });
@@ -368,7 +368,7 @@ describe('proxies of the environment', () => {
     expect(await asks(url, { HTTP_PROXY: proxy.url }, { proxy: false })).toMatchObject({ status: 404 });
   });
 
-  test('issue 13, case 2: NO_PROXY takes ranges, subdomains and IPv6 addresses', async () => {
+  test('issue 13, case 2: NO_PROXY accepts ranges, subdomains and IPv6 addresses', async () => {
     const proxy = await refusing();
     const { port } = await startByHand((peer) => peer.send('HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n'));
     for (const [host, list] of [

@@ -18,7 +18,7 @@ import {
 
 beforeEach(() => setProxyEnvironment({}));
 
-/** An open tunnel, the server's end in the test's hands. */
+/** An open tunnel whose server side the test controls. */
 async function openByHand(
   options: ConnectOptions = {},
 ): Promise<{ stream: ClientStream; server: RawClient }> {
@@ -30,7 +30,7 @@ async function openByHand(
   return { stream, server };
 }
 
-/** Everything up to the end; rejects where it fails. */
+/** All bytes up to the end; rejects when the stream fails. */
 async function rest(stream: Duplex): Promise<string> {
   const parts: Buffer[] = [];
   for await (const chunk of stream) parts.push(chunk as Buffer);
@@ -83,7 +83,7 @@ describe('bytes from the server', () => {
     const bytes = 'x'.repeat(1000);
     server.send(plain(2, bytes), plainClose(code, reason));
     server.socket.end();
-    // All is here before anybody reads.
+    // All bytes have arrived before the first read.
     await until(() => stream.closeCode !== undefined);
     expect(stream.destroyed).toBe(false);
     let got = '';
@@ -319,7 +319,7 @@ describe('the end of a client stream', () => {
 });
 
 describe('a client stream to a tunnel of ours', () => {
-  test('carries bytes both ways and leaves nothing behind', async () => {
+  test('carries bytes both ways and frees everything', async () => {
     const { url, tunnel } = await startTunnel();
     const before = descriptors();
     const timers = watchTimers();

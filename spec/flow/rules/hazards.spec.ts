@@ -14,7 +14,7 @@ async function matches(
 }
 
 describe('conditions', () => {
-  test('the query is the one that the app sees, without the part after #', async () => {
+  test("the query is the app's query, without the part after #", async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ rules: [{ when: { query: 'admin' }, server: { port: backend } }] });
     const { port } = await startApp((app) => {

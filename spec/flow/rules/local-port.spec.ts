@@ -40,7 +40,7 @@ test('issue 13, case 8: localPort in a rule is the port that accepted the connec
   expect(await statusAt(join(folder, 's'), '/not')).toBe(101);
 });
 
-test('issue 13, case 8: localPort takes a port or a list of ports', () => {
+test('issue 13, case 8: localPort accepts a port or a list of ports', () => {
   const rule = (localPort: unknown) => () =>
     wstunnel({ rules: [{ when: { localPort: localPort as number } }] });
   expect(rule([])).toThrow(/rules\[0\]\.when\.localPort needs at least one port/);

@@ -18,7 +18,7 @@ import {
 
 type Headers = Record<string, string | undefined>;
 
-/** A tunnel with these rules; asks and says which of the named backends it got, or the status. */
+/** A tunnel with these rules; each request returns the name of the chosen backend, or the status. */
 async function startRules<Name extends string>(
   names: readonly Name[],
   build: (at: Record<Name, { port: number }>) => Partial<TunnelOptions>,

@@ -19,17 +19,17 @@ import { until } from '../../support/wait.js';
 import { failed } from '../../support/websocket-server.js';
 import { runStdio } from '../../../src/command/connect/stdio.js';
 
-/** More than kernels hold on loopback, and far longer than `SHORT` at `RATE`. */
+/** More bytes than loopback kernels buffer; at `RATE` they take far longer than `SHORT`. */
 const MUCH = 10_000_000;
 const RATE = 6_000_000;
 const SHORT = 0.3;
 const timeout = 60_000;
 
-/** What a slow backend has read, and how its connection ended. */
+/** A slow backend, with the number of received bytes and the end of the connection. */
 interface SlowBackend {
   readonly host: Host;
   readonly state: { received: number; end: string | undefined };
-  /** It reads no more. */
+  /** Stops reading. */
   stop(): void;
 }
 
@@ -99,7 +99,7 @@ async function openTo(host: Host, options: Partial<TunnelOptions> = {}) {
   return { ...site, over: async () => (await closed)[0] };
 }
 
-/** Everything is read from the client at once: its Close comes while most of it is queued for the backend. */
+/** All bytes are read from the client at once: the Close arrives while most bytes are queued for the backend. */
 const roomy = { limits: { buffered: 512 * 1024 * 1024 } };
 
 const KINDS = ['TCP', 'TLS', 'a unix socket', 'a stream in the process'];
@@ -112,7 +112,7 @@ describe('issue 12, case 20: bytes in flight at the Close', () => {
       const stream = connect(url, { closeTimeout: SHORT });
       const ended = once(stream.resume(), 'end').then(() => state.received);
       stream.end(Buffer.alloc(MUCH));
-      // Between two kernels some may still be under way.
+      // Some bytes may still be in transit between the two sockets.
       const atEnd = await ended;
       if (kind === 'a stream in the process') expect(atEnd).toBe(MUCH);
       expect(await over()).toMatchObject({ code: 1000, bytesIn: MUCH });
@@ -135,7 +135,7 @@ describe('issue 12, case 20: bytes in flight at the Close', () => {
       const closed = await over();
       expect(closed).toMatchObject({ code: 1011, reason });
       expect(closed.bytesIn).toBeLessThan(chunks.length);
-      // The stream counts what it was given, and has not said that it accepted it.
+      // The stream never calls back for the last write, so that bytesIn may be lower than `received`.
       if (kind === 'a stream in the process') expect(state.end).toBe('close');
       else expect(closed.bytesIn).toBeGreaterThanOrEqual(state.received);
     });
@@ -149,7 +149,7 @@ describe('issue 12, case 20: bytes in flight at the Close', () => {
     const error = failed(stream);
     stream.resume().end(Buffer.alloc(40_000_000));
     const own = await connected;
-    // libuv reports a reset that finds unread bytes as an error or as an end; then the next write has the error.
+    // libuv reports a reset with unread bytes as an error or as an end; after an end the next write fails.
     const fate = new Promise<string | undefined>((resolve) => {
       own.on('error', ({ code }: NodeJS.ErrnoException) => resolve(code));
       own.on('end', () =>

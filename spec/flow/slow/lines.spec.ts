@@ -12,20 +12,20 @@ import { startSlowLine, type SlowLine } from './slow-line.js';
 import { until } from '../../support/wait.js';
 import { failed } from '../../support/websocket-server.js';
 
-/** Bytes per second, each for a few seconds' worth of bytes. */
+/** Bytes per second; each rate is tested with `SECONDS` seconds' worth of bytes. */
 const RATES = [8000, 25_000, 50_000, 250_000];
 const SECONDS = 5;
 
-/** More than is sent: the line accepts everything at once, as kernels and proxies do with megabytes. */
+/** More bytes than a test sends: the line accepts megabytes at once, as kernels and proxies do. */
 const HOLDS = 8_000_000;
 
-/** Far below the time that a PING takes behind these bytes. */
+/** Far shorter than the time a PING needs after the queued bytes. */
 const BEATS = { pingInterval: 0.5, pongTimeout: 0.5 };
 const NO_BEATS = { pingInterval: 0 };
 
-/** The line's other end, seen from the client: where it connects to for a server's port. */
+/** A path from the client to an app's port, with the slow line and optional proxies. */
 interface Way {
-  /** Builds the way to an app; the line is in it. */
+  /** Builds the path to an app, including the line. */
   build(app: number, rate: number): Promise<{ line: SlowLine; url: string; options: ConnectOptions }>;
 }
 
@@ -63,7 +63,7 @@ async function open(way: Way, rate: number, server: Partial<TunnelOptions>, clie
   const { line, url, options } = await way.build(site.port, rate);
   const connected = backend.connection();
   const stream = connect(url, { ...options, ...client });
-  // The proxies are stopped before it is.
+  // The proxies stop before the stream is destroyed.
   stream.on('error', () => undefined);
   onCleanup(() => stream.destroy());
   await once(stream, 'connect');
@@ -93,7 +93,7 @@ async function readsSlowly(way: Way): Promise<void> {
 async function sendsSlowly(way: Way): Promise<void> {
   await Promise.all(
     RATES.map(async (rate) => {
-      // Without its PINGs the client hears nothing but the answers to its own.
+      // The server sends no PINGs: the client receives only the PONGs for the client's PINGs.
       const { stream, backend } = await open(way, rate, NO_BEATS, BEATS);
       const errors: Error[] = [];
       stream.on('error', (error) => errors.push(error)).resume();

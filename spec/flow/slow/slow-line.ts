@@ -6,7 +6,7 @@ import { listen, portOf } from '../../support/servers.js';
 export interface LineOptions {
   /** Bytes per second. */
   readonly rate: number;
-  /** Bytes that the line holds at the most: proxies and kernels between hold megabytes. */
+  /** Capacity of the line in bytes: proxies and kernels on a real path buffer megabytes. */
   readonly holds: number;
 }
 
@@ -15,7 +15,7 @@ export interface SlowLine {
   readonly port: number;
   /** Bytes delivered in each direction. */
   readonly passed: { up: number; down: number };
-  /** From now on no byte passes, and neither side gets an end. */
+  /** Stops both directions for good; neither side gets an end. */
   cut(): void;
 }
 

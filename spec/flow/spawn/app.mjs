@@ -1,4 +1,4 @@
-// An app with a spawned program as backend, for tests that kill the app. Its options come as JSON; it prints its port.
+// An app with a spawned program as backend, for tests that kill the app. Argument: options as JSON. Output: the port.
 import { createServer } from 'node:http';
 import process from 'node:process';
 import { wstunnel } from '../../../dist/index.js';

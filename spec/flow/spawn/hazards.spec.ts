@@ -12,7 +12,7 @@ import { until } from '../../support/wait.js';
 const APP = join(import.meta.dirname, 'app.mjs');
 const PACKAGE = JSON.stringify(join(import.meta.dirname, '../../../dist/index.js'));
 
-/** An app in a process of its own, whose private folders are in `parent`. */
+/** An app in a separate process, whose private folders are in `parent`. */
 async function startApp(server: Host, parent: string) {
   const app = new Program(process.execPath, [APP, JSON.stringify(server)], { TMPDIR: parent });
   const [, port] = await app.prints(/PORT=(\d+)/);
@@ -32,7 +32,7 @@ async function opens(port: number): Promise<boolean> {
   );
 }
 
-test('a program gets variables unchanged that the shell beside it uses too', async () => {
+test('a program gets variables unchanged although the watching shell uses the same names', async () => {
   const environment = {
     signal: 'a',
     socket: 'b',
@@ -100,7 +100,7 @@ test('an app that is killed and restarted keeps the socket at the same path', as
     server: { socket, disableTime: 0, spawn: second.mark(node(INHERITOR, { ...options, minProcs: 0 })) },
   });
   await kill(app);
-  // Asked as soon as it can be: what watched over the first program is still there.
+  // The requests start at once, while the watcher of the first program still runs.
   await until(() => first.programs().length === 0);
   await until(() => opens(port));
   await first.none();

@@ -4,7 +4,7 @@ import { readHosts, readServerResult } from '../../../src/options/read-hosts.js'
 import { openRaw } from '../../support/raw-client.js';
 import { closedPort, startTunnel } from '../../support/servers.js';
 
-/** Listens where its first argument says, and shows the other ones and its variable NAME. */
+/** A program that listens at its first argument, and sends the other arguments and the variable NAME. */
 const SHOW = `
   const [where, ...rest] = process.argv.slice(1);
   const shown = JSON.stringify({ rest, name: process.env.NAME }) + '\\n';
@@ -29,7 +29,7 @@ async function shownBy(
 const USERS = ['ann', '{socket}', '{port}', '{host}', 'a{socket}b', '{{socket}}', '$1', '%s', '\\{socket\\}'];
 
 describe("issue 12, case 19: a user's name that looks like a placeholder", () => {
-  test.each(USERS)('%s behind {socket}, as in the recipe, reaches the program unchanged', async (name) => {
+  test.each(USERS)('%s after {socket}, as in the recipe, reaches the program unchanged', async (name) => {
     const host = (user: string): Host => ({
       spawn: {
         path: process.execPath,
@@ -41,7 +41,7 @@ describe("issue 12, case 19: a user's name that looks like a placeholder", () =>
     expect(await shownBy(host, name)).toEqual({ rest: [name], name });
   });
 
-  test.each(USERS)('%s beside a port reaches the program unchanged', async (name) => {
+  test.each(USERS)('%s next to a port reaches the program unchanged', async (name) => {
     const port = await closedPort();
     const host = (user: string): Host => ({
       ...{ port, spawn: { path: process.execPath, args: ['-e', SHOW, '{port}', user], maxProcs: 1 } },

@@ -53,7 +53,7 @@ async function leave(client: RawClient, tunnel: Tunnel, left = 0): Promise<void>
   await until(() => tunnel.stats().open === left);
 }
 
-/** Where the folders of private sockets come and go. */
+/** The parent folder of the private sockets' folders. */
 async function privateFolders(): Promise<() => Promise<string[]>> {
   const parent = await temporaryFolder();
   vi.stubEnv('TMPDIR', parent);
@@ -61,7 +61,7 @@ async function privateFolders(): Promise<() => Promise<string[]>> {
   return () => readdir(parent);
 }
 
-/** Listens itself where it is told. */
+/** A program that listens itself at the given address. */
 const greeter = (more: Partial<SpawnOptions> = {}) => node(GREETER, { handOver: false, ...more });
 
 describe('the listening socket', () => {
@@ -75,7 +75,7 @@ describe('the listening socket', () => {
     if (host.port === 0) host.port = await closedPort();
     if (host.socket) host.socket = join(await temporaryFolder(), 'given');
     const { port, tunnel, marked } = await start(node(INHERITOR, { maxLoadPerProc: 0 }), host);
-    // A burst: every one of them must reach the program, none may be taken by the app.
+    // A burst: the program must accept every connection, and the app none.
     const all = await Promise.all(Array.from({ length: 20 }, () => open(port)));
     await Promise.all(all.map(({ client }) => echoes(client)));
     expect(new Set(all.map(({ pid }) => pid)).size).toBe(1);
@@ -243,7 +243,7 @@ describe('the processes of a host', () => {
     expect((await knock(port)).status).toBe(503);
     expect(refusals.map(({ code }) => code)).toEqual(['WSTUNNEL_FULL']);
     expect(marked.programs()).toHaveLength(3);
-    // Its place is free again, and so is its process.
+    // The slot is free again, and so is the process.
     await leave(all[1].client, tunnel, 2);
     expect((await open(port)).pid).toBe(all[1].pid);
   });
@@ -305,7 +305,7 @@ describe('the processes of a host', () => {
     const kept = marked.programs();
     await new Promise((resolve) => setTimeout(resolve, 700));
     expect(marked.programs()).toEqual(kept);
-    // One that is used is not idle, however long.
+    // A process with a tunnel is not idle, however long the tunnel lasts.
     const { client } = await open(port);
     await new Promise((resolve) => setTimeout(resolve, 700));
     await echoes(client);
@@ -367,7 +367,7 @@ describe('a failing program', () => {
     ['forks away into its own session', shell('setsid sleep 300 & sleep 0.1; exit 0'), 'ended with code 0'],
     [
       'becomes a daemon that listens',
-      // A shell: what takes long to start would listen before its parent has ended.
+      // The parent is a shell, which exits at once: a slower parent would still run when the child listens.
       shell('exec 3<&0; setsid "$NODE" -e "$CODE" <&3 & exit 0', {
         environment: { NODE: process.execPath, CODE: INHERITOR },
       }),
@@ -417,11 +417,11 @@ describe('a failing program', () => {
     const before = performance.now();
     await tunnel.close({ timeout: 0.3 });
     expect(marked.pids()).toEqual([]);
-    // Not for having been given up, five seconds later.
+    // close() must not return by giving up after five seconds.
     expect(performance.now() - before).toBeLessThan(5000);
   });
 
-  test('a program that handles killSignal may take its time to end', async () => {
+  test('a program that handles killSignal can finish its work', async () => {
     const folder = await temporaryFolder();
     const said = join(folder, 'said');
     const polite = `process.on('SIGUSR1', () => setTimeout(() => { require('fs').writeFileSync(${JSON.stringify(said)}, 'bye'); process.exit(0); }, 200)); ${INHERITOR}`;
@@ -449,7 +449,7 @@ describe('a failing program', () => {
   test('that dies during its tunnel: a Close, and the next tunnel gets a new process', async () => {
     const { port, marked } = await start(node(INHERITOR));
     const first = await open(port);
-    // One that dies within a second counts as broken.
+    // A program that exits within a second counts as broken.
     await new Promise((resolve) => setTimeout(resolve, 1000));
     process.kill(first.pid, 'SIGKILL');
     expect((await first.client.close())?.code).toBeOneOf([1000, 1011]);

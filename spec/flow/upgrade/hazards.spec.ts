@@ -42,7 +42,7 @@ describe('an upgrade beside another upgrade listener', () => {
     const seen = new Promise<string | undefined>((resolve) =>
       server.once('upgrade', ({ url }) => resolve(url)),
     );
-    // Within the mount it is `/admin`: that must not become the neighbour's.
+    // Within the mount the URL is `/admin`; the other listener must see the full URL.
     const client = requestTunnel(port, '/hidden/admin');
     expect((await client.answer()).status).toBe(400);
     expect(await seen).toBe('/hidden/admin');
@@ -100,7 +100,7 @@ describe('an ordinary upgrade that is handed back to Node', () => {
     });
     const client = new RawClient(port).send('GET /slow HTTP/1.1\r\nHost: a\r\n\r\n', h2c);
     const res = await slow.promise;
-    // In one turn: the write meets the reset before it was read, and its error comes when all have taken their leave.
+    // In one event-loop turn: the write precedes the read of the reset, and fails when every listener has been removed.
     client.socket.resetAndDestroy();
     res.end('to nobody');
     await until(

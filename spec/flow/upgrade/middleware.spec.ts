@@ -175,7 +175,7 @@ describe('issue 12, case 19: header values of the app are sent as Latin-1', () =
     res.setHeader('X-Name', name);
     res.setHeader('Set-Cookie', cookies);
     res.setHeader('X-List', ['\u00e9', '\u00e8']);
-    // What would end the line, or is no Latin-1, never gets so far.
+    // Node rejects values with a line break or outside Latin-1.
     for (const value of ['a\r\nX-Evil: 1', 'a\nX-Evil: 1', '\u20ac', '\u0000'])
       expect(() => res.setHeader('X-Bad', value)).toThrow(TypeError);
     next();
@@ -264,7 +264,7 @@ describe('upgrades to another protocol behave as without the tunnel', () => {
     expect(answer).toMatchObject({ status: 200, headers: { connection: 'keep-alive' } });
     const body = await client.take(Number(answer.headers['content-length']));
     expect(JSON.parse(body.toString())).toEqual({ method, body: 'hello', upgrade });
-    // The connection lives on.
+    // The connection accepts another request.
     client.send('GET /again HTTP/1.1\r\nHost: a\r\n\r\n');
     expect((await client.answer()).status).toBe(200);
   });

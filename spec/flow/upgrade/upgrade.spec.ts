@@ -102,7 +102,7 @@ describe('answers of the app reach the client of an upgrade', () => {
     const answer = await client.answer();
     expect(answer.status).toBe(status);
     expect(answer.headers.connection).toBe('close');
-    // The connection ends with the answer, without a word from the client.
+    // The server ends the connection after the answer, without bytes from the client.
     await client.ended();
     expect(tunnel.stats()).toMatchObject({ opened: 0, refused: {} });
   });
@@ -212,7 +212,7 @@ describe('a client that leaves during an upgrade', () => {
     const closed = once(res, 'close');
     client.socket.resetAndDestroy();
     await closed;
-    // Answering the dead is harmless, and others are served.
+    // An answer after the reset is harmless, and other clients are served.
     res.status(500).send('too late');
     await echoes(await openRaw(port));
   });
