@@ -11,7 +11,7 @@ import { until } from '../support/wait.js';
 
 const SERVER = 'wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => 1 ) ) )';
 
-/** One line, without a stack. */
+/** Expects a single line without a stack trace. */
 async function says(args: readonly string[], code: number, line: RegExp): Promise<string> {
   const run = await runCommand(args);
   expect(run.stderr).toMatch(/^express-wstunnel: .*\n$/);
@@ -199,7 +199,7 @@ describe('a listen address that cannot be used exits with 4', () => {
   test('a port that is in use exits with 4', async () => {
     const { port } = await startEcho();
     const free = await closedPort();
-    // Nor does it listen elsewhere then.
+    // The command does not listen on the free address either.
     const args = ['--listen', String(free), '--listen', String(port), '5900'];
     await says(args, 4, new RegExp(`can't listen on 127\\.0\\.0\\.1:${port}: it is already in use`));
     expect(await accepts({ port: free })).toBe(false);

@@ -11,7 +11,7 @@ test('a JSON file sets options of middleware and command, paths are relative to 
   await writeFile(
     made['desk.json']!,
     `{
-      // as in a program, and with comments
+      // comments are allowed
       "listen": ["127.0.0.1:0", "unix:${join(made.folder!, 's')}"],
       "web": ".",
       "auth": "ann:secret",
@@ -79,7 +79,7 @@ test('a lighttpd.conf sets the listen addresses, also from included files', asyn
     await echoes(await openRaw(port, '/vnc'));
     expect(await statusOf(port, '/none')).toBe(404);
   }
-  // Where it is told otherwise, there alone; lighttpd's own defaults for pages still hold.
+  // --listen replaces the addresses of the file; lighttpd's default of admitting pages of every site still applies.
   const moved = await startCommand([...conf, '--ignore', 'ssl.*', '--listen', '0']);
   await echoes(await openRaw(moved.port, '/x', { Origin: 'http://other.example' }));
 });

@@ -9,7 +9,7 @@ import { echoes, openRaw, RawClient } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
 import { holds, until } from '../support/wait.js';
 
-/** Whether a new connection is closed without an answer; an accepted one gets a tunnel. */
+/** Whether a new connection opens a tunnel. At the limit the server closes connections without an answer. */
 async function isServed(port: number): Promise<boolean> {
   try {
     const client = await openRaw(port);
@@ -37,7 +37,7 @@ describe('issue 12, case 18: the limit of connections', () => {
       expect((await new RawClient(one).rest()).length).toBe(0);
       expect(await isServed(one)).toBe(false);
     }
-    // Once, whatever the number.
+    // Any number of refused connections gives a single warning.
     await program.prints(/3 connections are open, further ones are refused: see --max-connections/);
     expect(program.output.match(/further ones/g)).toHaveLength(1);
     await echoes(open);
@@ -62,7 +62,7 @@ describe('issue 12, case 18: the limit of connections', () => {
       made.key!,
     ]);
     for (let i = 0; i < 6; i++) {
-      // Cut off before and within the handshake, and after it.
+      // Clients disconnect before, during and after the TLS handshake.
       const raw = connect(tls.port, '127.0.0.1').on('error', () => undefined);
       raw.end('\u0016\u0003\u0001');
       await new RawClient(raw).ended();

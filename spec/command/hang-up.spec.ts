@@ -7,7 +7,7 @@ import { holds, until } from '../support/wait.js';
 
 const LISTENING = /listening on 127\.0\.0\.1:(\d+) for/;
 
-/** The command's own line, for a shell. */
+/** The command line for a shell. */
 const typed = (...args: string[]) => [process.execPath, CLI, ...args].map((word) => `'${word}'`).join(' ');
 
 /** Runs a command line on a terminal; prints `$!` as `pid=`. */

@@ -8,7 +8,7 @@ import { files, nameAt, runCommand, startCommand, startNamed } from '../support/
 import { echoes, openRaw, statusOf } from '../support/raw-client.js';
 import { closedPort, listen, portOf, startEcho } from '../support/servers.js';
 
-/** Starts the command with this as its configuration, in a folder with these files. */
+/** Starts the command with the given JSON configuration, in a folder with the given files. */
 async function startWith(config: object, texts: Record<string, string> = {}) {
   const made = await files({ ...texts, 'c.json': '' });
   await writeFile(made['c.json']!, JSON.stringify({ listen: 0, ...config }));
@@ -65,7 +65,7 @@ describe('issue 13, case 10: JSON options mean what the documentation says', () 
       { 'ca.pem': cert, 'own.pem': cert, 'own.key': key },
     );
     await echoes(await openRaw(port));
-    // The key is nobody else's.
+    // The private key in the folder is not served.
     await program.prints(/own\.key is private, but in the folder that --web serves: it is answered with 404/);
     expect((await fetch(`http://127.0.0.1:${port}/own.key`)).status).toBe(404);
     expect((await fetch(`http://127.0.0.1:${port}/ca.pem`)).status).toBe(200);
@@ -79,7 +79,7 @@ describe('issue 13, case 10: JSON options mean what the documentation says', () 
     expect(stderr).toMatch(/c\.json:1:\d+: server\.tls\.ca: .*none\.pem: there is no such file/);
     expect(stderr).toMatch(/server\.tls\.key: the file: there is no such file/);
     expect(stderr).not.toContain('hunter2');
-    // A text in PEM form is taken as it is.
+    // The option may contain the PEM text in place of a path.
     await writeFile(
       made['c.json']!,
       JSON.stringify({ listen: 0, server: { ...host, tls: { ca: cert, cert, key } } }),

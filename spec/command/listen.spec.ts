@@ -26,7 +26,7 @@ test("websockify's order of arguments works: listen address, then target", async
   const { program, port, url } = await startCommand(['0', `127.0.0.1:${target}`]);
   expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
   for (const path of ['/', '/websockify', '/any/thing?x=1']) await echoes(await openRaw(port, path));
-  // Piped, it says where it listens, and no more.
+  // On a pipe the command prints the listen address only.
   expect(program.output).toBe(
     `express-wstunnel: listening on ${url} for 127.0.0.1:${target}; reachable from this machine only ` +
       `(--listen :${port} opens it to others, also through a container's published port)\n`,
@@ -115,7 +115,7 @@ test('--allow and --deny refuse by address', async () => {
   await echoes(await openRaw(allowed.port));
   const denied = await startCommand(['0', String(target), '--deny', '127.0.0.0/8']);
   expect((await knock(denied.port)).status).toBe(403);
-  // Behind a proxy that is known, it is the address that the proxy tells.
+  // With a trusted proxy the rule compares the address that the proxy reports.
   const behind = await startCommand([
     '0',
     String(target),
@@ -128,7 +128,7 @@ test('--allow and --deny refuse by address', async () => {
   await echoes(await openRaw(behind.port, '/', { 'X-Forwarded-For': '192.0.2.2' }));
 });
 
-test("on loopback only pages of this machine's names may connect (DNS rebinding)", async () => {
+test('on loopback only pages with a name of this machine may connect (DNS rebinding)', async () => {
   const { port: target } = await startEcho();
   const { port } = await startCommand(['0', String(target)]);
   const page = (host: string) => ({ Host: `${host}:${port}`, Origin: `http://${host}:${port}` });
@@ -173,7 +173,7 @@ test('--tokens maps each token to a target, and a changed file is read again', a
   expect(await nameAt(port, '/?token=secret-2')).toBe('b');
   expect((await knock(port, '/?token=secret-1')).status).toBe(404);
 
-  // An invalid line costs only itself, and is reported once.
+  // An invalid line leaves the other lines in force, and is reported once.
   await writeFile(tokens!, `secret-3\nsecret-4: ${a}\n`);
   for (let i = 0; i < 3; i++) expect(await nameAt(port, '/?token=secret-4')).toBe('a');
   for (const token of ['secret-2', 'secret-3'])

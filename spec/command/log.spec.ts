@@ -11,7 +11,7 @@ interface Line {
   readonly [name: string]: unknown;
 }
 
-/** C0, DEL, C1, what turns text around, and separators of lines. */
+/** C0, DEL, C1, bidirectional controls, and line separators. */
 const UNSAFE = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u;
 
 const linesOf = (text: string) => text.split('\n').filter((line) => line.startsWith('{'));
@@ -47,7 +47,7 @@ describe('issue 12, case 16: text from clients in the log', () => {
     await program.prints(/^close .*: 1000 /m);
     await until(() => linesOf(program.output).length === 2);
     for (const line of program.output.split('\n')) expect(line).not.toMatch(UNSAFE);
-    // A program reads what was there.
+    // The escapes in JSON keep the original text for programs.
     const [, closed] = linesOf(program.output).map(parse);
     expect(closed?.reason).toBe('bye\r\n\u001b[2J\u0085\u009b\u202eexe\u2066\u200f\u2028\u2029\u007f');
   });

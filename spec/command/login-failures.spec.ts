@@ -33,7 +33,7 @@ async function start(...args: string[]) {
   return { ...command, log, login, text, events };
 }
 
-/** Without the times, which differ. */
+/** The event without the time, which differs between runs. */
 const withoutTime = (event: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(event).filter(([name]) => name !== 'time'));
 
@@ -56,7 +56,7 @@ describe('issue 13, case 17: failed logins are logged', () => {
     expect(program.output + (await text())).not.toContain('secret');
   });
 
-  test('requests without a login or with a valid one are no failures', async () => {
+  test('requests without a login or with a valid login are not logged as failures', async () => {
     const { login, port, events } = await start();
     expect(await statusOf(port, '/')).toBe(401);
     expect(await login('ann', 'right')).toBe(101);
@@ -65,16 +65,16 @@ describe('issue 13, case 17: failed logins are logged', () => {
     expect((await events()).filter(({ event }) => event === 'login')).toHaveLength(1);
   });
 
-  test('behind a trusted proxy the address is the one that the proxy reports', async () => {
+  test('with a trusted proxy the log has the address that the proxy reports', async () => {
     const { login, events } = await start('--trust-proxy', 'loopback');
     await login('ann', 'wrong', { 'X-Forwarded-For': '10.0.0.1, 192.0.2.7' });
     await until(async () => (await events()).length === 1);
     expect((await events())[0]).toMatchObject({ address: '192.0.2.7' });
   });
 
-  test('more than ten failures of an address per minute are one line, and unchecked requests hide none', async () => {
+  test('failures of an address beyond ten per minute share one line, and unchecked requests hide none', async () => {
     const { login, program, events, ...command } = await start('-v');
-    // Beyond the sixteen that are queued all are 503 after a second.
+    // Sixteen logins are queued; all others get 503 after a second.
     const all = Array.from({ length: 50 }, (_, i) => login(`name ${i}`, 'wrong').catch(() => 0));
     await until(async () => (await events()).filter(({ code }) => code === 'busy').length === 10);
     await until(async () => (await events()).filter(({ code }) => code === 'wrong').length === 10);
@@ -92,7 +92,7 @@ describe('issue 13, case 17: failed logins are logged', () => {
     const { port, events } = await start();
     const Authorization = `Basic ${Buffer.from('ann:wrong').toString('base64')}`;
     const isNoted = async () => (await events()).length > 0;
-    // Left before its turn it has tried nothing: again until one was checked.
+    // A client that leaves the queue before the check is not a failure: repeat until a password was checked.
     await until(async () => {
       const client = requestTunnel(port, '/', { Authorization });
       client.socket.end();
@@ -105,7 +105,7 @@ describe('issue 13, case 17: failed logins are logged', () => {
 describeWith('fail2ban-regex')("issue 13, case 17: the page's fail2ban filter", () => {
   const [, filter = ''] = /<!-- fail2ban filter -->\s+```ini\n(.*?)```/s.exec(LOGINS) ?? [];
 
-  /** The addresses that fail2ban finds in lines of the log. */
+  /** The addresses that fail2ban finds in the lines. */
   async function foundIn(text: string): Promise<string[]> {
     const made = await files({ 'express-wstunnel.conf': filter, log: text });
     const args = ['-o', 'ip', made.log!, made['express-wstunnel.conf']!];

@@ -43,7 +43,7 @@ test('--auth guards page and tunnel with one login', async () => {
     expect((await fetch(url, { headers })).status).toBe(401);
     expect(await statusOf(port, '/websockify', headers)).toBe(401);
   }
-  // The hash itself is no password.
+  // The hash is not accepted as a password.
   expect(await statusOf(port, '/websockify', basic('ann', hashSync('correct horse', 4)))).toBe(401);
   const right = [
     basic('ann', 'correct horse'),
@@ -81,7 +81,7 @@ test('a plain password that every user of the machine can read is reported', asy
 test('--cert serves https and wss, --client-ca requires a client certificate', async () => {
   const { port: target } = await startEcho();
   const [server, client] = [makeCertificate(), makeCertificate({ name: 'client' })];
-  // As websockify: the key may be in the certificate's file.
+  // As in websockify, the key may be in the certificate's file.
   const made = await files({ pem: Buffer.concat([server.cert, server.key]), ca: client.cert });
   const knock = async (port: number, options = {}) => {
     const socket = connectTls({ port, host: '127.0.0.1', ca: server.cert, ...options });
@@ -108,11 +108,11 @@ test('login options that are probably mistakes are reported at the start', async
 });
 
 describe('issue 12, case 5: a machine without free threads', () => {
-  test('answers logins of that time with 503, and confuses none afterwards', async () => {
+  test('answers logins with 503, and checks every login correctly once threads are available', async () => {
     const { port: target } = await startEcho();
     const made = await files({
       logins: `ann:${hashSync('right', 4)}\nbob:${hashSync('right too', 4)}\n`,
-      // As under RLIMIT_NPROC, for as long as the file is there.
+      // Simulates RLIMIT_NPROC while the file exists.
       'no-thread.cjs': `const threads = require('node:worker_threads'), { Worker } = threads;
         threads.Worker = function (...args) {
           if (require('node:fs').existsSync(__dirname + '/limit')) throw new Error('EAGAIN');
@@ -135,7 +135,7 @@ describe('issue 12, case 5: a machine without free threads', () => {
   });
 });
 
-/** The answer's status; from another address of loopback, as another machine. */
+/** The status for a request from another loopback address, which stands for another machine. */
 function statusFrom(localAddress: string, port: number, headers: Record<string, string>, agent: Agent) {
   return new Promise<number>((resolve, reject) => {
     const request = get({ port, host: '127.0.0.1', localAddress, headers, agent }, (answer) => {
@@ -177,15 +177,15 @@ describe('issue 12, case 8: an attacker guesses passwords on twelve connections'
   ])('with %s: ann logs in from another address at the first attempt', async (_, nameOf) => {
     const { port } = await startUnderAttack(nameOf);
     expect(await statusOf(port, '/websockify', basic('ann', 'right'))).toBe(101);
-    // And again, with another connection.
+    // The second attempt uses a new connection.
     expect(await statusOf(port, '/websockify', basic('ann', 'right'))).toBe(101);
   });
 
-  test('each name gets a few attempts, then one now and then', async () => {
+  test('each name gets a few attempts, then one attempt after each pause', async () => {
     const { guesses } = await startUnderAttack(() => 'ann');
     const start = performance.now();
     await until(() => performance.now() - start > 3000);
-    // Three are free, then the pauses begin; twelve are open at a time.
+    // Three attempts are free, then the pauses begin; twelve connections are open at a time.
     expect(guesses()).toBeLessThanOrEqual(16 + 3);
   });
 });
@@ -204,14 +204,14 @@ describe('issue 12, case 29: the login cookie of --auth', () => {
     return answer.headers.get('set-cookie')?.split(';')[0];
   }
 
-  test('is set by a page that was requested with the right password, and by nothing else', async () => {
+  test('is set only by a page that was requested with the right password', async () => {
     const { url, port } = await startWithPage();
     const Cookie = await cookieOf(url, basic('ann', 'right'));
     expect(Cookie).toMatch(new RegExp(`^wstunnel-${port}=`));
     expect(await cookieOf(url, {})).toBeUndefined();
     expect(await cookieOf(url, basic('ann', 'wrong'))).toBeUndefined();
     expect(await cookieOf(url, { Cookie: Cookie! })).toBeUndefined();
-    // Nor once more, for each of a page's files.
+    // A client with a valid cookie gets no second cookie, for example with each file of the page.
     expect(await cookieOf(url, { ...basic('ann', 'right'), Cookie: Cookie! })).toBeUndefined();
   });
 
@@ -222,9 +222,9 @@ describe('issue 12, case 29: the login cookie of --auth', () => {
     expect((await fetch(url, { headers: { Cookie } })).status).toBe(401);
     expect(await statusOf(port, '/websockify', {})).toBe(401);
     expect(await statusOf(port, '/websockify', { Cookie: `${Cookie}x` })).toBe(401);
-    // A wrong password beside it is wrong.
+    // A wrong password fails in spite of a valid cookie.
     expect(await statusOf(port, '/websockify', { Cookie, ...basic('ann', 'wrong') })).toBe(401);
-    // The origin counts as ever.
+    // The cookie does not replace the check of the origin.
     expect(await statusOf(port, '/websockify', { Cookie, Origin: 'http://evil.example' })).toBe(403);
     expect(program.output).not.toContain(Cookie.split('=')[1]);
   });

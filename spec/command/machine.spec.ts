@@ -13,12 +13,12 @@ import { echoes, openRaw } from '../support/raw-client.js';
 import { listen, portOf, startEcho } from '../support/servers.js';
 import { holds } from '../support/wait.js';
 
-/** Seconds that Docker waits between SIGTERM and SIGKILL. */
+/** Seconds between Docker's SIGTERM and SIGKILL. */
 const DOCKER = 10;
 
 const CAN_BE_FIRST = canBeFirst();
 
-/** May this user make a PID namespace? */
+/** Can the current user make a PID namespace? */
 function canBeFirst(): boolean {
   try {
     execFileSync('unshare', ['--pid', '--fork', '--mount-proc', 'true'], { stdio: 'ignore', timeout: 5000 });
@@ -28,7 +28,7 @@ function canBeFirst(): boolean {
   }
 }
 
-/** A program that starts and ends with each tunnel. */
+/** A configuration whose program starts and ends with each tunnel. */
 const spawning = (script: string) =>
   JSON.stringify({
     listen: '0',
@@ -44,7 +44,7 @@ describe('issue 13, case 14: the end of a command in a container', () => {
       const first = [process.execPath, CLI, '--config', file!];
       const program = new Program('unshare', ['--pid', '--fork', '--kill-child', '--mount-proc', ...first]);
       await program.prints(/warning: this is process 1, and it starts programs: .* --init/);
-      // As any other process, or without programs, there is nothing to say.
+      // The warning is absent if the command is not process 1, or starts no programs.
       expect((await startCommand(['--config', file!])).program.output).not.toMatch(/process 1/);
       const without = [process.execPath, CLI, '0', '5900'];
       const other = new Program('unshare', ['--pid', '--fork', '--kill-child', '--mount-proc', ...without]);
@@ -65,7 +65,7 @@ describe('issue 13, case 14: the end of a command in a container', () => {
     command.program.process.kill('SIGTERM');
     expect(await client.close()).toMatchObject({ code: 1001 });
     expect(await command.exit()).toBe(0);
-    // Five and one; with the five seconds that a program has elsewhere these were ten.
+    // Five seconds of --drain and one for the program. The usual five for a program would add up to Docker's ten.
     expect(performance.now() - since).toBeLessThan(9000);
   });
 
@@ -101,7 +101,7 @@ describe('issue 13, case 14: a program whose socket folder cannot be created', (
 });
 
 describe('issue 13, case 14: sockets inherited at the start', () => {
-  /** As systemd does: descriptor 3 listens already. The command's own URL, or what it says. */
+  /** Starts the command as systemd does, with a listening socket on descriptor 3. */
   async function startWith(fd: number, args: readonly string[], env: Record<string, string> = {}) {
     const child = spawn(process.execPath, [CLI, ...args], {
       stdio: ['ignore', 'pipe', 'pipe', fd],
@@ -146,7 +146,7 @@ describe('issue 13, case 14: sockets inherited at the start', () => {
       ...['--listen', 'fd:3', '--drain', '0', String(target)],
     ]);
     expect(output()).toMatch(/listening on fd:3 for/);
-    // From here on the command alone accepts. A server of Node removes the file that it has made.
+    // From here on only the command accepts. Node removes the socket file of a closed server, hence the rename.
     await rename(`${path}~`, path);
     server.close();
     await echoes(await openRaw(connect(path)));
@@ -231,7 +231,7 @@ describe('issue 13, case 23: the file of a unix socket', () => {
     expect(code).toBe(2);
   });
 
-  test('in a missing folder is not reported as a matter of permissions', async () => {
+  test('in a missing folder is reported as a missing folder, not as a matter of permissions', async () => {
     const { folder, file } = await files({ file: '' });
     const missing = join(folder!, 'none');
     for (const args of [
@@ -248,7 +248,7 @@ describe('issue 13, case 23: the file of a unix socket', () => {
   test.runIf(existsSync('/sys/kernel'))(
     'in a folder of another user is reported as a matter of permissions',
     async () => {
-      // Even root makes no files here.
+      // Not even root can create files in /sys/kernel.
       const { stderr } = await runCommand(['--unix', '/sys/kernel/s', '5900']);
       expect(stderr).toMatch(/permission denied/);
     },

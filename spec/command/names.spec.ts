@@ -9,7 +9,7 @@ import { handshake, RawClient } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
 import { holds } from '../support/wait.js';
 
-/** The answer to a page of this host, which says the same in Host and Origin. */
+/** The answer to a page of the given host: Host and Origin name the same host. */
 async function page(dial: () => RawClient, host: string, headers: Record<string, string> = {}) {
   const client = dial().send(handshake('/', { Host: host, Origin: `http://${host}`, ...headers }));
   const { status } = await client.answer();
@@ -21,7 +21,7 @@ async function page(dial: () => RawClient, host: string, headers: Record<string,
 async function start(...args: string[]) {
   const { port: target } = await startEcho();
   const command = await startCommand([...args, String(target)]);
-  // What listens on every address says so as [::].
+  // The command's URL has [::] for every address, so the client dials the port alone.
   const dial = () => new RawClient(command.port);
   return { ...command, dial };
 }
@@ -69,7 +69,7 @@ describe('issue 12, case 11: DNS rebinding', () => {
     const { port } = await startCommand(['--config', file!]);
     expect((await page(() => new RawClient(port), 'desk.example')).status).toBe(101);
 
-    // It is for localhost and an address alone.
+    // The certificate names localhost and an address only.
     const { cert, key } = certificate();
     const made = await files({ cert, key });
     const tls = await startCommand(['0', String(target), '--cert', made.cert!, '--key', made.key!]);

@@ -16,7 +16,7 @@ function statusFrom(port: number, origin: string): Promise<number> {
 }
 
 describe('issue 12, case 30: origins of native apps and browser extensions', () => {
-  test('--origin admits the listed one and no other', async () => {
+  test('--origin admits the listed origin and no other', async () => {
     const { port: target } = await startEcho();
     for (const origin of NATIVE) {
       const { port } = await startCommand([
@@ -34,13 +34,13 @@ describe('issue 12, case 30: origins of native apps and browser extensions', () 
     }
   });
 
-  test('the default admits none of them', async () => {
+  test('the default admits no native app and no browser extension', async () => {
     const { port: target } = await startEcho();
     const { port } = await startCommand(['0', String(target)]);
     for (const origin of NATIVE) expect(await statusFrom(port, origin), origin).toBe(403);
   });
 
-  test('with --origin null the start says that every site can use it', async () => {
+  test('with --origin null a warning at the start says that every site can open tunnels', async () => {
     const { program } = await startCommand(['0', '1', '--origin', 'null']);
     await program.prints(/warning: pages of every site may open tunnels.*--origin has "null"/);
   });
@@ -55,7 +55,7 @@ describe('issue 12, case 30: origins of native apps and browser extensions', () 
 });
 
 describe('issue 13, case 7: the report of a refused page names the option that admits it', () => {
-  /** The line for a page of https://desk.example; without --verbose. */
+  /** The line about a refused page of https://desk.example, without --verbose. */
   async function reportOf(args: readonly string[], headers: Record<string, string>): Promise<string> {
     const { port: target } = await startEcho();
     const { port, program } = await startCommand([...args, '--listen', '0', String(target)]);
@@ -68,24 +68,24 @@ describe('issue 13, case 7: the report of a refused page names the option that a
     return line;
   }
 
-  test('another origin than those of --origin: --origin', async () => {
+  test('an origin missing from --origin: the report names --origin', async () => {
     expect(await reportOf(['--origin', 'https://other.example'], { Host: 'desk.example' })).toBe(
       'express-wstunnel: a page of "https://desk.example" was refused: --origin https://desk.example allows its pages',
     );
   });
 
-  test('a proxy that changes the Host header: --origin', async () => {
+  test('a proxy that changes the Host header: the report names --origin', async () => {
     expect(await reportOf([], { Host: '127.0.0.1:6080' })).toMatch(
       /refused: the request was for the host 127\.0\.0\.1:6080; --origin https:\/\/desk\.example allows its pages/,
     );
   });
 
-  test('a proxy that sends X-Forwarded-Host: --trust-proxy with its address', async () => {
+  test('a proxy that sends X-Forwarded-Host: the report names --trust-proxy with the address', async () => {
     const headers = { Host: '127.0.0.1:6080', 'X-Forwarded-Host': 'desk.example' };
     expect(await reportOf([], headers)).toMatch(/if 127\.0\.0\.1 is your proxy, --trust-proxy 127\.0\.0\.1/);
   });
 
-  test('a proxy that keeps the Host header: --name', async () => {
+  test('a proxy that keeps the Host header: the report names --name', async () => {
     expect(await reportOf([], { Host: 'desk.example' })).toMatch(
       /start with --name desk\.example \(or --origin\)/,
     );

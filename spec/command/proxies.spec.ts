@@ -18,7 +18,7 @@ async function target(): Promise<string> {
   return String((await startEcho()).port);
 }
 
-/** The answer on a connection that starts with these bytes; undefined where the connection is closed without one. */
+/** The status on a connection with the given first bytes; undefined if the connection closes without an answer. */
 async function knock(socket: Socket, start: Buffer | string, headers = {}): Promise<number | undefined> {
   const client = new RawClient(socket).send(start, handshake('/', headers));
   const head = await client.head();
@@ -68,7 +68,7 @@ describe('issue 12, case 13: clients behind a unix socket', () => {
   test("--trust-proxy unix takes the client's address from the proxy's header", async () => {
     const { dial, program } = await startOnSocket('--trust-proxy', 'unix', '--deny', CLIENT, '-v');
     expect(await knock(dial(), '', { 'X-Forwarded-For': CLIENT })).toBe(403);
-    // The last one: what stands before it is the client's.
+    // The last address counts: the client can write the addresses before the last.
     expect(await knock(dial(), '', { 'X-Forwarded-For': `10.0.0.1, ${CLIENT}` })).toBe(403);
     expect(await knock(dial(), '', { 'X-Forwarded-For': `${CLIENT}, 10.0.0.1` })).toBe(101);
     await program.prints(/^open {4}10\.0\.0\.1 /m);
@@ -83,7 +83,7 @@ describe('issue 12, case 13: clients behind a unix socket', () => {
     expect(await knock(connect(join(folder!, 's')), '', forged)).toBe(403);
   });
 
-  test('perClient counts each address for itself', async () => {
+  test('perClient counts the tunnels of each address separately', async () => {
     const { folder, 'desk.json': file } = await files({ 'desk.json': '' });
     const path = join(folder!, 's');
     const options = { listen: `unix:${path}`, trustProxy: ['unix'], limits: { perClient: 1 } };
@@ -116,7 +116,7 @@ describe('issue 12, case 13: connections that begin with a PROXY header', () => 
       const v6 = { ...ends, address: '2001:db8::7', localAddress: '2001:db8::1' };
       expect(await knock(dial(), proxyHeader(version, v6))).toBe(101);
       await program.prints(/^open {4}2001:db8::7 /m);
-      // A client writes its own X-Forwarded-For.
+      // The client forges X-Forwarded-For.
       expect(await knock(dial(), proxyHeader(version, ends), { 'X-Forwarded-For': '192.0.2.5' })).toBe(403);
     },
   );
@@ -226,7 +226,7 @@ describe('issue 12, case 13: connections that begin with a PROXY header', () => 
     expect(await knock(dial(), proxyHeader(1, ends))).toBe(403);
     expect(await knock(dial(), proxyHeader(2, { ...ends, address: '192.0.2.3' }))).toBe(101);
     await program.prints(/^open {4}192\.0\.2\.3 /m);
-    // A proxy of bytes passes any Host on: it does not know the server's names.
+    // A byte proxy forwards any Host, so the server's names are still checked.
     const rebound = { Host: 'rebound.example', Origin: 'http://rebound.example' };
     expect(await knock(dial(), proxyHeader(2, { ...ends, address: '192.0.2.3' }), rebound)).toBe(403);
   });
@@ -238,7 +238,7 @@ describe('issue 12, case 13: connections that begin with a PROXY header', () => 
   });
 });
 
-/** Runs a proxy until the test ends, once it listens. */
+/** Starts a proxy, waits for the listener, and ends the proxy after the test. */
 async function running(program: Program, port: number): Promise<void> {
   await until(async () => {
     if (program.process.exitCode !== null) throw new Error(`it ended: ${program.output}`);

@@ -18,14 +18,14 @@ type Edits = Readonly<Record<string, string>>;
 const names = Array.from(COMMAND.matchAll(/^<!-- command: (.+) -->$/gm), ([, name = '']) => name);
 const covered = new Set<string>();
 
-/** The text behind a recipe's mark, up to the next one or heading. */
+/** The text after a recipe's mark, up to the next mark or heading. */
 function textOf(name: string): string {
   covered.add(name);
   const [, rest = ''] = COMMAND.split(`<!-- command: ${name} -->\n`);
   return rest.split(/^(?:<!-- |#)/m)[0] ?? '';
 }
 
-/** Its command line, with the test's own ports and files in it. */
+/** The recipe's command line, with the ports and files of the test. */
 function argsOf(name: string, edits: Edits): string[] {
   const [, line = ''] = /^npx express-wstunnel ((?:.*\\\n)*.*)$/m.exec(textOf(name)) ?? [];
   const words = line.replaceAll('\\\n', ' ').split(/\s+/);
@@ -47,7 +47,7 @@ test('novnc', async () => {
 
 test('login', async () => {
   const { cert, key } = certificate();
-  // As htpasswd -B writes it: the same hash by another name.
+  // htpasswd -B writes the prefix $2y$ for the same hash.
   const hash = hashSync('right', 5).replace('$2b$', '$2y$');
   const made = await files({ 'desk.crt': cert, 'desk.key': key, 'desk.htpasswd': `ann:${hash}\n` });
   const { port } = await startCommand(
@@ -136,7 +136,7 @@ describeWith('Xvnc')('json', () => {
 });
 
 describeWith('systemd-analyze')('issue 13, case 23: the units for systemd', () => {
-  /** The units of the page in a folder, the command's place in the file system aside. */
+  /** Writes the page's units into a folder. */
   async function units(): Promise<{ folder: string; service: string; socket: string }> {
     const unit = (name: string) =>
       new RegExp(`<!-- systemd: ${name} -->\\n\\n\`\`\`ini\\n([^\`]*)\`\`\``).exec(SERVICE)?.[1] ?? '';
@@ -158,9 +158,9 @@ describeWith('systemd-analyze')('issue 13, case 23: the units for systemd', () =
       expect(await analyze('verify', '--man=no', unit)).toEqual({ stdout: '', stderr: '' });
   });
 
-  test('leave the service little that it could harm', async () => {
+  test('restrict the service to an exposure of at most 2.5', async () => {
     const { service } = await units();
-    // Of 10 (in tenths); a unit without restrictions has 9.6.
+    // The threshold is an exposure of 2.5 out of 10; a unit without restrictions has 9.6.
     await analyze('security', '--offline=true', '--threshold=25', service);
   });
 
@@ -178,7 +178,7 @@ test('every recipe of the command was run', () => {
 });
 
 describeWith('websockify')('websockify', () => {
-  test('each of its options has a row, and what the row names is there', async () => {
+  test('each option of websockify has a row, and the options named in the row exist', async () => {
     const { stdout } = await promisify(execFile)('websockify', ['--help']);
     const flags = new Set(
       Array.from(stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm), ([, flag = '']) => flag),
@@ -187,7 +187,7 @@ describeWith('websockify')('websockify', () => {
     const rows = table(FROM_WEBSOCKIFY, '<!-- from websockify -->');
     const told = new Set(rows.flatMap(([theirs = '']) => theirs.match(/--[a-z][\w-]*/g) ?? []));
     expect([...flags].filter((flag) => !told.has(flag))).toEqual([]);
-    // Those of newer ones.
+    // Newer versions of websockify have three more options.
     const newer = ['--unix-listen', '--unix-listen-mode', '--file-only'];
     expect([...told].filter((flag) => !flags.has(flag) && !newer.includes(flag))).toEqual([]);
     const ours = rows.flatMap(([, here = '']) => here.match(/(?<![\w'-])--[a-z][\w-]*/g) ?? []);

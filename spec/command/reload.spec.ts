@@ -31,14 +31,14 @@ interface Example {
   limits: { perClient: number };
 }
 
-/** The page's example in JSON. */
+/** The JSON example of the page. */
 function example(): Example {
   const [, rest = ''] = COMMAND.split('<!-- command: json -->');
   const [, block = ''] = /```jsonc\n([^]*?)```/.exec(rest) ?? [];
   return parse(block) as Example;
 }
 
-/** The process id that a program sends first. */
+/** The process id, which the program sends first. */
 async function pidOf(client: RawClient): Promise<number> {
   return Number((await client.shows(/^\d+\n/))[0]);
 }
@@ -184,7 +184,7 @@ describeWith('Xvnc')("issue 12, case 2: the page's example, Xvnc on a fixed disp
     const command = await start(config('320x200'));
     const banner = async () => {
       const client = await openRaw(command.port);
-      // It refuses clients that leave without a login, after a few of them, in the same words.
+      // After a few clients without a login the VNC server refuses with a banner of the same prefix.
       expect((await client.payload(12)).toString()).toMatch(/^RFB 003\.00/);
       return client;
     };
@@ -201,7 +201,7 @@ describeWith('Xvnc')("issue 12, case 2: the page's example, Xvnc on a fixed disp
       (await banner()).socket.destroy();
     }
     expect(marked.programs()).toEqual(desktops);
-    // One display can't have two desktops: the new one begins once the old one has ended.
+    // A display can have one desktop only: the new program starts after the end of the old program.
     await writeFile(command.file, JSON.stringify({ listen: '0', ...config('400x300') }));
     await reread(command);
     await until(async () => (await statusOf(command.port, '/')) === 101);

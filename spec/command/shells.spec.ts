@@ -11,7 +11,7 @@ import { describeWith, Program } from '../support/programs.js';
 const run = promisify(execFile);
 const flags = (specs: object) => Object.keys(specs).map((name) => `--${name}`);
 
-/** The completions of bash after these words, the last of which is incomplete. */
+/** The completions of bash for the words; the last word is incomplete. */
 async function offered(...words: string[]): Promise<string[]> {
   const line = words.map((word) => `'${word}'`).join(' ');
   const script = `set -u; source <("$0" "$1" completion bash); COMP_WORDS=(${line}); COMP_CWORD=${words.length - 1}
@@ -42,7 +42,7 @@ describe('issue 13, case 23: completion', () => {
       ['5900', '--balance', '='],
       ['fair', 'least-connection', 'round-robin', 'hash', 'sticky'],
     ],
-    // Nothing of ours: then bash offers files.
+    // The completion offers no words here, so bash offers files.
     [['5900', '--web', ''], []],
     [['5900', '--cert', '--'], []],
     [['/run/'], []],

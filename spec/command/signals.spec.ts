@@ -27,7 +27,7 @@ async function reread(command: Listening): Promise<string> {
   return command.program.output.slice(before);
 }
 
-/** The command in front of an echo, and a tunnel through it. */
+/** Starts the command in front of an echo, and opens a tunnel. */
 async function startWithTunnel(): Promise<Listening & { client: RawClient }> {
   const { port: target } = await startEcho();
   const command = await startCommand(['0', String(target)]);
@@ -59,7 +59,7 @@ test.each([
 ] as const)('a second %s ends the command at once, with exit code %i', async (name, code) => {
   const { client, ...command } = await startWithTunnel();
   signal(command, name);
-  // A client that does not answer the Close holds it up.
+  // The client does not answer the Close, so the command keeps waiting.
   expect(await client.close()).toMatchObject({ code: 1001 });
   signal(command, name);
   expect(await command.exit()).toBe(code);
@@ -94,7 +94,7 @@ test('SIGHUP: new tunnels get the new settings, open tunnels stay open', async (
   expect(await nameAt(command.port)).toBe('a');
   await echoes(before);
 
-  // A second and third time, and with both older ones open.
+  // The second and third reload happen while tunnels of both older settings are open.
   const middle = await openRaw(command.port);
   await writeFile(file!, config(b));
   await reread(command);
@@ -103,7 +103,7 @@ test('SIGHUP: new tunnels get the new settings, open tunnels stay open', async (
   expect((await middle.payload(1)).toString()).toBe('a');
   await echoes(before);
 
-  // The end is for the tunnels of all settings.
+  // SIGTERM closes the tunnels of all settings.
   signal(command, 'SIGTERM');
   for (const client of [before, middle]) {
     expect(await client.close()).toMatchObject({ code: 1001 });
@@ -217,7 +217,7 @@ test('SIGHUP: settings that guard nothing are reported', async () => {
   await config({});
   signal(command, 'SIGHUP');
   await command.program.prints(/warning: every client that can reach :0 may open a tunnel/);
-  // Nor does it help that the file now says where nobody else would reach it.
+  // A listen address on loopback in the file does not silence the warning: the address changes at a restart only.
   await config({ listen: '0' });
   const before = command.program.output.length;
   signal(command, 'SIGHUP');

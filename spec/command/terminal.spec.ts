@@ -22,7 +22,7 @@ async function startOnTerminal(args: readonly string[]) {
   return { program, pid, port: Number(port) };
 }
 
-/** The output, with a word in place of the sequence that erases a line. */
+/** The output, with a word in place of the erase sequence. */
 function shown({ output }: Program): string {
   return output.replaceAll('\r\u001b[K', '<erased>');
 }
@@ -47,7 +47,7 @@ describeWith('script')('a command on a terminal', () => {
     await holds(() =>
       expect(shown(program)).toMatch(/<erased>1 tunnel {2}in \d+(\.\d)? kB\/s {2}out \d+(\.\d)? kB\/s/),
     );
-    // It is below the lines that are printed, and quiet while nothing happens.
+    // The status line stays below the printed lines, and does not change without traffic.
     await holds(() => expect(lastLine(program)).toBe('1 tunnel  in 0 B/s  out 0 B/s'));
     client.send(closeFrame(1000)).socket.end();
     await holds(() => expect(shown(program)).toMatch(/<erased>close {3}127\.0\.0\.1 .*\r\n/));
@@ -80,7 +80,7 @@ describeWith('script')('a command on a terminal', () => {
     const { program, pid, port } = await startOnTerminal(['0', String(target)]);
     const client = await openRaw(port);
     await holds(() => expect(lastLine(program)).toMatch(/^1 tunnel /));
-    // Not by the terminal: `script` passes SIGINT to nobody.
+    // The signal is sent directly, because `script` does not forward SIGINT.
     process.kill(pid, 'SIGINT');
     expect(await client.close()).toMatchObject({ code: 1001 });
     client.send(closeFrame(1001)).socket.end();

@@ -28,7 +28,7 @@ describe('issue 13, case 6: connect --local unix:PATH', () => {
     socket.write('x');
     expect(String(((await once(socket, 'data')) as [Buffer])[0])).toBe('x');
     socket.destroy();
-    // Nor does a third take it from the second.
+    // A third process cannot replace the socket of the second.
     const { code, stderr } = await runCommand(['connect', url, '--local', `unix:${path}`]);
     expect(code).toBe(4);
     expect(stderr).toMatch(/can't listen on unix:.*\/desk\.sock: it is already in use/);

@@ -4,7 +4,7 @@ import { closedPort } from '../support/servers.js';
 
 const NO_PROXIES = { HTTP_PROXY: '', http_proxy: '', ALL_PROXY: '', all_proxy: '' };
 
-/** The message, for which no part of the login was needed. */
+/** The message of a failing command; checks that no part of the login is in the output. */
 async function complaint(args: readonly string[], code: number, env = {}): Promise<string> {
   const run = await runCommand(args, { ...NO_PROXIES, ...env });
   expect(run.stderr).toMatch(/^express-wstunnel: .*\n$/);

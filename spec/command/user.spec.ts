@@ -13,11 +13,11 @@ import { CLI, files, runCommand, startCommand, type Listening } from '../support
 import { echoes, openRaw } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
 
-/** `describe` for root, which alone can become another user. */
+/** `describe` that runs for root only: no other user can switch users. */
 const describeAsRoot = process.getuid?.() === 0 && process.platform === 'linux' ? describe : describe.skip;
 if (describeAsRoot === describe.skip) console.warn('giving up root is tested by root on Linux alone');
 
-/** The user of a running command, as the kernel has it. */
+/** The user of a running command, from /proc. */
 async function idsOf({ program }: Listening): Promise<Record<string, string[]>> {
   const status = await readFile(`/proc/${program.process.pid ?? 0}/status`, 'utf8');
   const rows = status.matchAll(/^(Uid|Gid|Groups|CapEff|CapPrm):\s*(.*)$/gm);
@@ -68,7 +68,7 @@ describeAsRoot('issue 13, case 18: dropping root', () => {
 
   test('files of root are read before the switch, and programs run as the other user', async () => {
     const made = await openFolder({ secret: 'right\n', 'c.json': '' });
-    // Not Node: another line of it may be in a folder of root's.
+    // Perl and not Node: the Node under test may be in a folder that only root can enter.
     const code = 'open($s, "+<&=", 0); while (accept($c, $s)) { syswrite $c, "$< $ENV{HOME}"; close $c }';
     await writeFile(
       made['c.json']!,
@@ -80,7 +80,7 @@ describeAsRoot('issue 13, case 18: dropping root', () => {
         server: { spawn: { path: '/usr/bin/perl', args: ['-e', code], minProcs: 1, maxProcs: 1 } },
       }),
     );
-    // The user's, as the log is opened as the user.
+    // The other user owns the folder, because the log is opened after the switch.
     await chown(made.folder!, uid, gid);
     const command = await startCommand(['--config', made['c.json']!]);
     const client = await openRaw(command.port, '/', { Authorization: `Basic ${btoa('ann:right')}` });
@@ -143,10 +143,10 @@ describeAsRoot('issue 13, case 18: dropping root', () => {
 
   test('without root, server.username is reported and --user is an error', async () => {
     const made = await openFolder({ 'l.conf': CONF });
-    /** What it says, up to its first line about where it listens. */
+    /** The output of the command up to the line with the listen address. */
     const asOther = (args: string[]) =>
       new Promise<string>((resolve) => {
-        // In name alone: the folders of this checkout may be root's.
+        // The process only pretends to be another user: the folders of this checkout may belong to root.
         const path = JSON.stringify(CLI);
         const code = `process.getuid = () => 1; process.argv.splice(1, 0, ${path}); require(${path})`;
         const line = ['-e', code, '--', ...args];
@@ -189,7 +189,7 @@ describeAsRoot('issue 13, case 18: dropping root', () => {
 });
 
 describe('issue 13, case 18: the order of dropping root', () => {
-  /** A process that notes the calls. `regains`: the kernel lets it become root again. */
+  /** A process object that records the calls. `regains`: the kernel allows the return to root. */
   function fakeIds(regains: boolean): { ids: ProcessIds; calls: string[] } {
     const calls: string[] = [];
     let [uid, gid] = [0, 0];

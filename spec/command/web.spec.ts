@@ -96,7 +96,7 @@ describe('issue 12, case 19: secrets in the folder of --web', () => {
       );
     expect(program.output).not.toContain('desk.crt is in');
 
-    // The same over http, which is easier to ask.
+    // The next command uses http, because fetch rejects the certificate.
     const args = ['--config', at('desk.json'), '--listen', '0'];
     await writeFile(at('desk.json'), JSON.stringify(options));
     const { port, url } = await startCommand(args);
@@ -124,10 +124,10 @@ describe('issue 12, case 19: secrets in the folder of --web', () => {
       '.hidden',
     ];
     for (const name of [...secret, ...spelled]) expect(await get(name), name).toBe(404);
-    // Before the login.
+    // Without a login the answer is 401, not 404.
     expect(await pageStatus(port, '/tokens')).toBe(401);
 
-    // A file that is exchanged, as editors do, is a secret as before.
+    // A file replaced by a rename, as editors do, is still a secret.
     await writeFile(at('new'), 'next: 1\n');
     await rename(at('new'), at('tokens'));
     expect(await get('tokens')).toBe(404);
@@ -174,7 +174,7 @@ describe('issue 12, case 19: secrets in the folder of --web', () => {
     await symlink(join(folder, 'secret.txt'), join(web, 'sub', 'index.html'));
     await symlink('loop', join(web, 'loop'));
     await symlink(web, join(folder, 'current'));
-    // Also where the folder itself is a link (releases, alternatives).
+    // The folder may be a link, as with releases and alternatives.
     for (const root of [web, join(folder, 'current')]) {
       const { url } = await startCommand(['0', '1', '--web', root]);
       for (const name of ['', 'vnc.html', 'auto.html', 'sub/up.html'])

@@ -28,10 +28,10 @@ import { sleep, until } from '../support/wait.js';
 const run = promisify(execFile);
 const SPECS = withWebsockify(LISTEN_FLAGS);
 
-/** The plan of a command line in websockify's words. */
+/** The plan of a command line with websockify's options. */
 const planOf = (...args: string[]) => readPlan(readWebsockify(readArgs(args, SPECS)));
 
-/** With values that make sense, where an option has one; of the others the switch alone. */
+/** Valid values for the placeholders of websockify's help; every other placeholder gets 1. */
 const VALUES: Readonly<Record<string, string>> = {
   FILE: 'x',
   DIR: '.',
@@ -42,11 +42,11 @@ const VALUES: Readonly<Record<string, string>> = {
   IDLE_TIMEOUT: '30',
 };
 
-/** The options of the master branch of July 2025 that Debian's version has not. */
+/** Options of websockify's master branch of July 2025 that are missing in Debian's version. */
 const NEWER = ['--unix-listen', '--unix-listen-mode', '--file-only'];
 
 describeWith('websockify')("issue 13, case 13: websockify's options", () => {
-  test('each option of its help is accepted, or the message names an option of ours', async () => {
+  test("each option of websockify's help is accepted, or the message names an option of express-wstunnel", async () => {
     const { stdout } = await run('websockify', ['--help']);
     const rows = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)(?:=(\S+))?/gm)];
     const options = [
@@ -71,7 +71,7 @@ describeWith('websockify')("issue 13, case 13: websockify's options", () => {
       const ours = named.filter((name) => name.slice(2) in LISTEN_FLAGS);
       expect([flag, ours.length > 0 || /NODE_OPTIONS|DEBUG/.test(message)]).toEqual([flag, true]);
     }
-    // What is answered and not taken is this, and no more.
+    // The complete list of options that are rejected with advice.
     expect(answers.map(([flag]) => flag).sort()).toEqual(
       [
         ...['--auth-plugin', '--auth-source', '--cafile', '--host-token', '--inetd', '--key-password'],
@@ -156,7 +156,7 @@ describe("issue 13, case 13: websockify's command lines", () => {
     }
   });
 
-  test('a program after -- is answered with `spawn`, and -- before the arguments changes nothing', () => {
+  test('a program after -- is refused with a pointer to `spawn`, and -- before the arguments changes nothing', () => {
     const positionals = (args: readonly string[]) => readArgs(args, SPECS).positionals;
     expect(() => checkWraps(['6080', '--', 'vncserver', ':1'], positionals)).toThrow(
       /"spawn" in a file for --config/,
@@ -164,7 +164,7 @@ describe("issue 13, case 13: websockify's command lines", () => {
     expect(() => checkWraps(['--', '6080', '5900'], positionals)).not.toThrow();
   });
 
-  test("no name of websockify's is in the help or in a recommendation", async () => {
+  test("the help and the suggestions do not contain websockify's option names", async () => {
     const { stdout } = await runCommand(['--help', 'all']);
     expect(stdout).not.toMatch(/--heartbeat|--target-config/);
     expect((await runCommand(['--heartbeta', '5'])).stderr).not.toContain('heartbeat');
@@ -185,7 +185,7 @@ describe('issue 13, case 13: the first line says who can reach the command', () 
 });
 
 describe('issue 13, case 13: options that end the command', () => {
-  test('--idle-timeout ends it after that time without a tunnel, and not before', async () => {
+  test('--idle-timeout ends the command after the given time without a tunnel, and not before', async () => {
     const { port: target } = await startEcho();
     const command = await startCommand(['0', String(target), '--idle-timeout', '0.5']);
     const client = await openRaw(command.port);
@@ -196,7 +196,7 @@ describe('issue 13, case 13: options that end the command', () => {
     expect(command.program.output).toContain('no tunnel was open for 0.5 s (--idle-timeout)');
   });
 
-  test('--timeout ends it after that time, once no tunnel is open', async () => {
+  test('--timeout ends the command after the given time, once no tunnel is open', async () => {
     const { port: target } = await startEcho();
     const command = await startCommand(['0', String(target), '--timeout', '0.5']);
     const client = await openRaw(command.port);
@@ -208,7 +208,7 @@ describe('issue 13, case 13: options that end the command', () => {
     expect(await unused.exit()).toBe(0);
   });
 
-  test('--run-once ends it with the first tunnel', async () => {
+  test('--run-once ends the command with the first tunnel', async () => {
     const { port: target } = await startEcho();
     const command = await startCommand(['0', String(target), '--run-once']);
     expect((await fetch(command.url)).status).toBe(404);
@@ -233,7 +233,7 @@ describe('issue 13, case 13: --daemon', () => {
     expect(Number(fields[3])).toBe(pid);
   });
 
-  test('prints why the background process cannot start, and exits with the code for that', async () => {
+  test('prints why the background process cannot start, and exits with the corresponding code', async () => {
     const { port } = await startEcho();
     const { code, stderr } = await runCommand([String(port), '1', '--daemon']);
     expect({ code, stderr }).toEqual({
@@ -290,7 +290,7 @@ describe('issue 13, case 13: --ssl-only, and plain http on an https port', () =>
     expect((await plain(port, { Host: 'a/b@c' })).status).toBe(400);
     expect(await statusOf(port, '/')).toBe(426);
     await tunnel();
-    // Connections that are given up early are no harm.
+    // Connections closed before the first byte do not harm the server.
     for (let i = 0; i < 5; i++)
       connect(port, '127.0.0.1')
         .on('error', () => undefined)

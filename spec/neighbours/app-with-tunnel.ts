@@ -4,13 +4,13 @@ import { requestTunnel } from '../support/raw-client.js';
 import { makeTunnel, startEcho, startHttp } from '../support/servers.js';
 
 interface More extends Partial<TunnelOptions<Request>> {
-  /** Express 5, or another. */
+  /** Default: Express 5. */
   make?: typeof express;
   /** Middleware after the tunnel. */
   behind?: (RequestHandler | ErrorRequestHandler)[];
 }
 
-/** An app with middleware before and after a tunnel that is mounted on `/tunnel` and leads to an echo. */
+/** An app with a tunnel to an echo at `/tunnel`, and middleware before and after the tunnel. */
 export async function startBehind(before: RequestHandler[], more: More = {}) {
   const { make = express, behind = [], ...options } = more;
   const { port: backend, sockets } = await startEcho();
@@ -23,7 +23,7 @@ export async function startBehind(before: RequestHandler[], more: More = {}) {
   return { ...(await startHttp(app)), app, tunnel, sockets };
 }
 
-/** The answer to an upgrade request, with the whole body unless it is a 101. */
+/** The answer to an upgrade request, with the whole body except after a 101. */
 export async function answerTo(port: number, path = '/tunnel', headers = {}) {
   const client = requestTunnel(port, path, headers);
   const answer = await client.answer();

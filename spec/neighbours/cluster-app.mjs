@@ -1,4 +1,4 @@
-// Run by frameworks.spec.ts: an app in a cluster of two, which prints its port and the worker that served each tunnel.
+// For frameworks.spec.ts: an app in a cluster of two workers, which prints the port and each tunnel's worker.
 import cluster from 'node:cluster';
 import { createServer } from 'node:http';
 import process from 'node:process';

@@ -19,7 +19,7 @@ import { listen, makeTunnel, portOf, startEcho } from '../support/servers.js';
 
 type Handler = (req: IncomingMessage, res: Parameters<Tunnel>[1], next: (error?: unknown) => void) => void;
 
-/** A guard as an app's login would be: without the cookie no tunnel. */
+/** A guard like an app's login: clients without the cookie get no tunnel. */
 const guard: Handler = (req, res, next) => {
   if (req.headers.cookie === 'in') {
     res.setHeader('X-Guard', 'passed');

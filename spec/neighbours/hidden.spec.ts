@@ -8,7 +8,7 @@ import { echoes, frame, handshake, openRaw, RawClient, requestTunnel } from '../
 import { listen, makeTunnel, portOf, startEcho } from '../support/servers.js';
 import { sleep } from '../support/wait.js';
 
-/** The warnings of the process, by code. */
+/** Collects the codes of the process's warnings. */
 function warnings(): string[] {
   const codes: string[] = [];
   const note = (warning: Error & { code?: string }) => codes.push(warning.code ?? warning.name);
@@ -17,7 +17,7 @@ function warnings(): string[] {
   return codes;
 }
 
-/** What a tracing tool puts in the place of a middleware: it may keep no more than the name. */
+/** Wraps a middleware as a tracing tool does: only the name is kept. */
 function wrapped(tunnel: Tunnel): express.RequestHandler {
   const wrapper: express.RequestHandler = (req, res, next) => tunnel(req, res, next);
   return Object.defineProperty(wrapper, 'name', { value: tunnel.name });
@@ -61,12 +61,12 @@ describe('issue 12, case 27: a tunnel hidden in a function', () => {
     expect(await lineOf(port, '/tunnel')).toBe('HTTP/1.1 400 Neighbour');
     await new Promise((resolve) => setImmediate(resolve));
     expect(codes).toEqual(['WSTUNNEL_HIDDEN']);
-    // As the warning says.
+    // The warning recommends attach().
     tunnel.attach(server, { path: '/tunnel' });
     await echoes(await openRaw(port));
   });
 
-  test('does not warn where the tunnel is visible on another server', async () => {
+  test('does not warn if the tunnel is visible on another server', async () => {
     const codes = warnings();
     await serve(express().use('/tunnel', makeTunnel({ server: { port: 1 } })), false);
     const { port } = await serve(express(), true);
@@ -108,7 +108,7 @@ describe('issue 12, case 30: an app that rewrites the URL before the tunnel', ()
     await echoes(await openRaw(port, '/v1/tunnel'));
   });
 
-  test("a path that has led to the tunnel stays the tunnel's when another listener is added", async () => {
+  test('a path that has led to the tunnel still leads to the tunnel when another listener is added', async () => {
     const { port: backend } = await startEcho();
     const { server, port } = await serve(rewriting(makeTunnel({ server: { port: backend } })), false);
     await echoes(await openRaw(port, '/v1/tunnel'));
@@ -158,7 +158,7 @@ describe('issue 12, case 19: early data', () => {
     });
     let client: RawClient | undefined;
     await asked;
-    // More than is read before the 101.
+    // The client sends more than the tunnel reads before the 101.
     const large = Buffer.alloc(200_000, 'x');
     client?.send(frame(2, 'two '), frame(2, large));
     await sleep(50);

@@ -8,7 +8,7 @@ import { frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
 import { deferred, until } from '../support/wait.js';
 
-// It has no types.
+// on-finished has no type declarations.
 const onFinished = createRequire(import.meta.url)('on-finished') as (
   message: object,
   done: () => void,
@@ -82,7 +82,7 @@ describe('a middleware before the tunnel', () => {
     expect((await client.payload(4)).toString()).toBe('ping');
   });
 
-  test('that answers after the 101 ends the tunnel if no handler takes the error, as in Express', async () => {
+  test('that answers after the 101 ends the tunnel if no handler catches the error, as in Express', async () => {
     const open = deferred();
     const late: RequestHandler = async (_req, _res, next) => {
       next();

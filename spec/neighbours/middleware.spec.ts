@@ -28,7 +28,7 @@ const cookieOf = (setCookie = '') =>
     .join('; ');
 const logger = (lines: string[]) =>
   morgan(':method :url :status', { stream: { write: (line) => void lines.push(line.trim()) } });
-/** Its key is fixed: all clients of a test are one. */
+/** A limiter with a fixed key: all clients of a test count as one client. */
 const limiter = (options: Partial<RateLimit>) =>
   rateLimit({ windowMs: 60_000, standardHeaders: 'draft-7', keyGenerator: () => 'all', ...options });
 
@@ -220,7 +220,7 @@ function unchunked(body: Buffer): Buffer {
   }
 }
 
-test('body parsers ignore a handshake, and one with a body is refused', async () => {
+test('body parsers ignore a handshake, and a handshake with a body is refused', async () => {
   const all = { type: () => true };
   const { port } = await startBehind([
     express.json(all),
@@ -263,7 +263,7 @@ test("express.static serves pages on the tunnel's mount path", async () => {
   const { port } = await startBehind([mounted]);
   await echoes((await answerTo(port, '/tunnel/websockify')).client);
   expect(await (await fetch(`http://127.0.0.1:${port}/tunnel/vnc.html`)).text()).toBe('the page');
-  // What is a file is answered as one.
+  // An upgrade for the path of a file gets the file.
   const file = await answerTo(port, '/tunnel/vnc.html');
   expect(file).toMatchObject({ status: 200, headers: { connection: 'close' } });
   expect(file.body.toString()).toBe('the page');

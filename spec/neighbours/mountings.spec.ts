@@ -10,13 +10,13 @@ import { listen, makeTunnel, portOf, startEcho } from '../support/servers.js';
 type Make = typeof express;
 type Handler = express.RequestHandler;
 
-/** As an app's login: the neighbour would let everybody in. */
+/** A guard like an app's login. The other listener would accept every client. */
 const guard: Handler = (req, res, next) => {
   if (req.headers.cookie === 'in') next();
   else res.sendStatus(401);
 };
 
-/** Another listener on the same server, which answers every upgrade. */
+/** Adds another listener to the server: the listener answers every upgrade. */
 function neighbour(server: Server): void {
   server.on('upgrade', (_req, socket: Duplex) => {
     socket.on('error', () => undefined);

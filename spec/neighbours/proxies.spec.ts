@@ -19,7 +19,7 @@ import { makeTunnel, startBackend, startEcho, startHttp } from '../support/serve
 
 const FORGED = '203.0.113.7';
 
-/** An app with one tunnel for each set of options, each mounted under its name. */
+/** An app with a tunnel for each set of options, mounted under the name of the set. */
 async function startApp(tunnels: Record<string, Partial<TunnelOptions>>) {
   const { port: backend } = await startEcho();
   const app: Express = express().set('env', 'test');
@@ -35,7 +35,7 @@ async function startApp(tunnels: Record<string, Partial<TunnelOptions>>) {
   return { app, opened, refused, ...(await startHttp(app)) };
 }
 
-/** How the proxy answers a page's handshake; the page is the proxy's own unless another is given. */
+/** The proxy's status for a page's handshake; by default the page has the origin of the proxy. */
 async function answerTo(proxy: Proxy, path: string, headers: Record<string, string> = {}) {
   const client = new RawClient(proxy.dial());
   const host = `127.0.0.1:${proxy.port}`;
@@ -109,7 +109,7 @@ describeWith('nginx', 'haproxy', 'openssl').each([
         expect(await answerTo(proxy, '/tunnel', { Origin }), Origin).toBe(403);
       const evil = { Origin: 'https://evil.example', 'X-Forwarded-Proto': 'http' };
       expect(await answerTo(proxy, '/tunnel', evil)).toBe(403);
-      // Only a trusted proxy can tell that a page of http is not the same.
+      // The scheme is known from a trusted proxy only: without trust, a page of http counts as the same origin.
       expect(await answerTo(proxy, '/tunnel', { Origin: `http://${own}` })).toBe(trust === false ? 101 : 403);
     }
   });
@@ -132,7 +132,7 @@ describeWith('nginx', 'haproxy', 'openssl').each([
     const forms: [unknown, string][] = [
       [undefined, '127.0.0.1'],
       [false, '127.0.0.1'],
-      // The client could write any: the connection's is used.
+      // The client could forge the header, so the address of the connection counts.
       [true, '127.0.0.1'],
       [0, '127.0.0.1'],
       [1, CLIENT],
@@ -152,12 +152,12 @@ describeWith('nginx', 'haproxy', 'openssl').each([
     app.set('trust proxy', 'loopback');
     expect(await answerTo(proxy, '/tunnel')).toBe(101);
     expect(opened.pop()?.address).toBe(CLIENT);
-    // A client on loopback is a proxy in turn, which HAProxy passes on and the README's nginx does not.
+    // A client on loopback counts as a proxy too: HAProxy forwards the client's header, the README's nginx does not.
     expect(await answerTo(proxy, '/tunnel', { 'X-Forwarded-For': FORGED })).toBe(101);
     expect(opened.pop()?.address).toBe(name === 'nginx' ? CLIENT : FORGED);
   });
 
-  test('`allow` and `deny` compare that address', async () => {
+  test("`allow` and `deny` compare the client's address", async () => {
     const { app, port, refused } = await startApp({
       allowed: { allow: [CLIENT] },
       proxied: { allow: ['127.0.0.1'] },

@@ -34,7 +34,7 @@ describe('issue 12, case 1: the end of a server that no tunnel uses', () => {
     const client = requestTunnel(portOf(server), '/');
     expect((await client.answer()).headers.connection).toBe('keep-alive');
     const closed = once(server, 'close');
-    // As soon as the connection has been given back.
+    // In the next event-loop turn the server has the connection back.
     await new Promise((resolve) => setImmediate(resolve));
     server.close();
     await closed;

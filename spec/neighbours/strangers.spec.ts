@@ -17,13 +17,13 @@ import { cleanUp, onCleanup } from '../support/cleanup.js';
 import { closeFrame, frame, handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { listen, makeTunnel, portOf, startEcho } from '../support/servers.js';
 
-// A server that does not lead to a tunnel must behave, to its clients and to its own listeners, as in a process without
-// this package. Each kind of server is asked the same requests with and without a tunnel in the process.
+// A server without a tunnel must behave, for clients and for upgrade listeners, exactly as in a process without
+// the package. Each kind of server gets the same requests with and without a tunnel in the process.
 
-/** The kinds of server; `app` is given where there is one that a tunnel can be mounted in. */
+/** Starts a server of one kind; `mount` is called if the server has an app for a tunnel. */
 type Kind = (mount: (app: Express) => void) => Promise<Server>;
 
-/** Notes what is emitted, without being a listener. */
+/** Records the emitted events without a listener. */
 class Recorder extends Server {
   readonly events: string[] = [];
 
@@ -143,7 +143,7 @@ const kinds: Record<string, Kind> = {
     recorder((_req, res) => void res.setHeader('Connection', 'close').end()),
 };
 
-/** A second request on the connection, which closes it. */
+/** A second request, which closes the connection. */
 const end = 'GET /end HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
 
 const requests: Record<string, string> = {
@@ -155,7 +155,7 @@ const requests: Record<string, string> = {
   'a page': 'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
 };
 
-/** Every byte that the server sends: to the request, then to the next one on the connection, or to a Close. */
+/** Every byte from the server: the answer to the request, then to a second request or to a Close. */
 async function exchange(port: number, request: string): Promise<string> {
   const client = new RawClient(port).send(request);
   const head = (await client.head()) ?? '';
@@ -166,7 +166,7 @@ async function exchange(port: number, request: string): Promise<string> {
   return bytes.replaceAll(/^Date: .*$/gm, 'Date: ...');
 }
 
-/** The answers to all requests, and what the server has emitted. */
+/** The answers to all requests, and the events of the server. */
 async function behaviour(server: Server, asked: readonly string[]): Promise<unknown[]> {
   const answers: unknown[] = [];
   for (const request of asked) answers.push(await exchange(portOf(server), request));
@@ -203,11 +203,11 @@ describe('issue 12, case 1: a server without a tunnel behaves as without this pa
         });
         const tunnel = early ?? make();
         if (place === 'mounted on another server') await elsewhere(tunnel);
-        // Without an app there is no place for it.
+        // A server without an app cannot mount a tunnel.
         if (isHere && host === undefined) return;
-        // engine.io hides the app, so that an app in which a tunnel is mounted has to be asked: see upgrade-listeners.spec.ts.
+        // engine.io hides the app, so an app with a mounted tunnel must be asked: see upgrade-listeners.spec.ts.
         if (isHere && kind.endsWith('.io')) return;
-        // Behind what the app has already, a tunnel is only reached where that lets it.
+        // After the app's other handlers, a request reaches the tunnel only if a handler calls next().
         if (isHere && !isBefore) host?.use('/tunnel', tunnel);
         expect(await behaviour(server, asked)).toEqual(expected);
 

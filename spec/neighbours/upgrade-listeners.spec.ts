@@ -17,7 +17,7 @@ import { echoes, handshake, openRaw, RawClient, requestTunnel, statusOf } from '
 import { makeTunnel, portOf, startEcho, startTunnel } from '../support/servers.js';
 import { deferred, sleep } from '../support/wait.js';
 
-/** What a WebSocket library hears: the first message, or the status. */
+/** The first message that a WebSocket library receives, or the status of a refusal. */
 async function firstMessage(url: string): Promise<string> {
   const socket = new WebSocket(url);
   onCleanup(() => socket.terminate());
@@ -146,11 +146,11 @@ describe('a ws server beside a tunnel hidden in a function', () => {
     });
     await echoes(await openRaw(port));
     expect(await firstMessage(`ws://127.0.0.1:${port}/neighbour`)).toBe('neighbour');
-    // Its own path it keeps, even where the app has no page.
+    // The other listener keeps the path /tunnels, although the app has no page for the path.
     expect(await firstMessage(`ws://127.0.0.1:${port}/tunnels`)).toBe('neighbour');
   });
 
-  test('gets what the app does not answer, if attached without `exclusive`', async () => {
+  test('gets upgrades that the app does not answer, if the tunnel is attached without `exclusive`', async () => {
     const { port: backend } = await startEcho();
     const tunnel = makeTunnel({ url: '/yes', server: { port: backend } });
     const { port } = await start((app, server) => {
@@ -216,7 +216,7 @@ test("http-proxy-middleware proxies its upgrades and not the tunnel's", async ()
   });
   server.on('upgrade', (req, socket, head) => proxy.upgrade(req, socket as never, head));
   await echoes(await openRaw(port, '/ours', { Cookie: 'in' }));
-  // What the neighbour would have let in without a login stays outside.
+  // A client without a login gets 401, although the neighbour would accept the upgrade.
   const outside = requestTunnel(port, '/ours');
   expect((await outside.answer()).status).toBe(401);
   await echoes(await openRaw(port, '/tunnel'));
@@ -244,7 +244,7 @@ test("Vite's dev server keeps its hot reload", async () => {
   await once(server, 'listening');
   const port = portOf(server);
   await echoes(await openRaw(port));
-  // eslint-disable-next-line @typescript-eslint/no-deprecated -- as its own client does
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- as Vite's client does
   const reload = new WebSocket(`ws://127.0.0.1:${port}/?token=${vite.config.webSocketToken}`, 'vite-hmr');
   onCleanup(() => reload.terminate());
   const [message] = (await once(reload, 'message')) as [Buffer];

@@ -22,7 +22,7 @@ const GOES_THROUGH = {
   stderr: '',
 };
 
-/** Loads the detector of hostile regular expressions. */
+/** A regular expression in the configuration loads the detector of hostile expressions. */
 const CONF = `'$HTTP["url"] =~ "^/desk" { wstunnel.server = ( "" => (( "host" => "127.0.0.1", "port" => "1" ))) }'`;
 const RUN = `
   void through(wstunnel, TunnelError)
@@ -47,7 +47,7 @@ const ENTRIES = {
     ${RUN}`,
 };
 
-// Bundlers take their time, more so on a busy machine.
+// Bundlers are slow, especially on a busy machine.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 240_000 });
 
 const folder = temporaryFolder();
@@ -63,7 +63,7 @@ beforeAll(async () => {
   for (const [name, text] of Object.entries(ENTRIES)) await consumer.write(name, text);
 });
 
-/** Where no package can be found: all is in the bundle. */
+/** Runs a bundle in a folder without node_modules, so the bundle must contain every package. */
 async function runAlone(...path: string[]): Promise<unknown> {
   const alone = join(folder, 'alone', ...path.slice(0, -1));
   await mkdir(alone, { recursive: true });

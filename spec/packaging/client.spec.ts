@@ -8,7 +8,7 @@ const GOES_THROUGH = {
   stderr: '',
 };
 
-// tsc takes its time, more so on a busy machine.
+// tsc is slow, especially on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
 
 const folder = temporaryFolder();
@@ -53,7 +53,7 @@ describe('express-wstunnel/client in JavaScript', () => {
 describe.each(Object.entries(MODES))('in TypeScript, moduleResolution %s', (mode, module) => {
   test('compiles with the types of Node only, and carries bytes', async () => {
     const consumer = await Consumer.install(join(folder, mode), packed);
-    // Our declarations are compiled as well.
+    // Without `skipLibCheck` the package's declarations are compiled as well.
     const compilerOptions = {
       ...{ ...module, target: 'es2022', lib: ['es2022'], strict: true, types: ['node'] },
       ...{ exactOptionalPropertyTypes: true, skipLibCheck: false },

@@ -31,7 +31,7 @@ const IMPORTED = `
     expect(await through(all, client)).toBe('bare bytes 404 WSTUNNEL_OPTION 1');
   });`;
 
-// Jest and npm take their time, more so on a busy machine.
+// Jest and npm are slow, especially on a busy machine.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 240_000 });
 
 const folder = temporaryFolder();
@@ -70,7 +70,7 @@ async function jest(file: string, transform: Record<string, unknown>, more: obje
   const config = { testMatch: [`**/${file}`], transform, cacheDirectory: join(folder, 'cache'), ...more };
   await consumer.write('jest.config.json', JSON.stringify(config));
   const { code, stderr } = await consumer.node(...args, join(tools, 'jest/bin/jest.js'), '--ci');
-  // Jest reports on stderr.
+  // Jest prints the results on stderr.
   return { code, passed: /^Tests: +1 passed, 1 total$/m.test(stderr), stderr: code === 0 ? '' : stderr };
 }
 

@@ -6,10 +6,10 @@ import { dirname, join, sep } from 'node:path';
 import { afterAll } from 'vitest';
 import { DEVELOPERS } from '../support/environment.js';
 
-/** Milliseconds that a build and `npm pack` may take, beside other programs; for `beforeAll` as well. */
+/** Milliseconds for a build and `npm pack` on a busy machine; also the timeout of `beforeAll`. */
 export const PACK_TIMEOUT = 240_000;
 
-/** How TypeScript may find the package. */
+/** TypeScript's ways to resolve the package. */
 export const MODES = {
   node16: { module: 'node16', moduleResolution: 'node16' },
   nodenext: { module: 'nodenext', moduleResolution: 'nodenext' },
@@ -35,14 +35,14 @@ interface Manifest {
   readonly dependencies?: Record<string, string>;
 }
 
-/** A folder that goes with the file's tests. Its real path: programs print that one. For the top of a file. */
+/** Makes a folder for the tests of a file; call at the top of the file. Returns the real path, as programs print. */
 export function temporaryFolder(): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'wstunnel-packaging-')));
   afterAll(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** `npm pack` of a copy, so that its build disturbs nobody else's; returns the unpacked package's folder. */
+/** Runs `npm pack` in a copy, since the build would disturb other tests; returns the folder of the unpacked package. */
 export async function pack(folder: string): Promise<string> {
   const copy = join(folder, 'copy');
   const out = join(folder, 'packed');
@@ -57,7 +57,7 @@ export async function pack(folder: string): Promise<string> {
   const env = {
     npm_config_update_notifier: 'false',
     npm_config_cache: join(folder, 'npm-cache'),
-    // The build is one of them.
+    // The build is a script of npm.
     npm_config_ignore_scripts: 'false',
   };
   const npm = await run('npm', ['pack', '--silent', '--pack-destination', out], copy, env, PACK_TIMEOUT);
@@ -68,7 +68,7 @@ export async function pack(folder: string): Promise<string> {
   return join(out, 'package');
 }
 
-/** Tools of those exact versions, from npm's registry or its cache; returns their folder. No script of theirs runs. */
+/** Installs tools of exact versions from npm's registry or cache, without install scripts; returns the folder. */
 export async function installTools(folder: string, versions: Record<string, string>): Promise<string> {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies: versions }));
@@ -85,7 +85,7 @@ export async function installTools(folder: string, versions: Record<string, stri
   return folder;
 }
 
-/** A project that has installed the package. */
+/** A project with the package installed. */
 export class Consumer {
   readonly folder: string;
 
@@ -93,7 +93,7 @@ export class Consumer {
     this.folder = folder;
   }
 
-  /** Installs the package and its dependencies as npm does, and nothing else. */
+  /** Installs the package and the dependencies as npm does, and nothing else. */
   static async install(folder: string, packed: string): Promise<Consumer> {
     const consumer = new Consumer(folder);
     await mkdir(join(folder, 'node_modules'), { recursive: true });
@@ -104,12 +104,12 @@ export class Consumer {
     return consumer;
   }
 
-  /** Adds a package, under its name or another. */
+  /** Adds a package, under the name `as`. */
   async link(name: string, as = name): Promise<void> {
     await symlink(join(MODULES, name), join(this.folder, 'node_modules', as));
   }
 
-  /** Types and all that they depend on. Copies: a link's target would see the working copy's own `@types`. */
+  /** Adds types and their dependencies as copies: a link's target would see the working copy's `@types`. */
   async types(...names: string[]): Promise<void> {
     for (const name of names) await this.#copy(join(MODULES, name));
   }
@@ -123,7 +123,7 @@ export class Consumer {
     for (const dependency of Object.keys(dependencies)) await this.#copy(found(dependency, source));
   }
 
-  /** Of a package that is installed here. */
+  /** The version of a package that is installed in the project. */
   versionOf(name: string): string {
     return manifestOf(join(this.folder, 'node_modules', name)).version;
   }
@@ -133,17 +133,17 @@ export class Consumer {
     await writeFile(join(this.folder, path), text);
   }
 
-  /** Adds a file of `consumers/`, under its name or another. */
+  /** Adds a file of `consumers/`, under the name `as`. */
   async take(file: string, as = file): Promise<void> {
     await cp(join(import.meta.dirname, 'consumers', file), join(this.folder, as));
   }
 
-  /** Without Node's variables of the environment, which may add or hide output. */
+  /** Runs Node without NODE_OPTIONS and DEBUG, since both can change the output. */
   node(...args: string[]): Promise<Run> {
     return this.run(process.execPath, ...args);
   }
 
-  /** The same with another program. */
+  /** Runs another program, also without both variables. */
   run(program: string, ...args: string[]): Promise<Run> {
     return run(program, args, this.folder, { NODE_OPTIONS: '', DEBUG: '' });
   }
@@ -154,7 +154,7 @@ export class Consumer {
     if (code !== 0) throw new Error(stderr);
   }
 
-  /** Of the packages that are there alone. */
+  /** Runs npx with the installed packages only. */
   npx(...args: string[]): Promise<Run> {
     return this.#npm('npx', '--no', '--', ...args);
   }
@@ -172,7 +172,7 @@ export class Consumer {
   }
 }
 
-/** Where Node finds a package from that folder, within the working copy. */
+/** The path of a package as Node resolves the name from the folder, within the working copy. */
 function found(name: string, from: string): string {
   for (let folder = from; folder.startsWith(ROOT); folder = dirname(folder)) {
     const candidate = join(folder, 'node_modules', name);
@@ -185,7 +185,7 @@ function manifestOf(folder: string): Manifest {
   return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
 }
 
-/** Never fails: a test compares the whole result, and so shows what was printed. */
+/** Never rejects: a test compares the whole result, so a failed test shows the output. */
 function run(
   command: string,
   args: string[],
@@ -194,7 +194,7 @@ function run(
   timeout = 60_000,
 ): Promise<Run> {
   return new Promise((resolve) => {
-    // npm's registry, proxy and cache are in the developer's own environment.
+    // The developer's environment sets npm's registry, proxy and cache.
     execFile(command, args, { cwd, env: { ...DEVELOPERS, ...env }, timeout }, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
       resolve({ code, stdout, stderr });

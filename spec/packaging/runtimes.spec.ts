@@ -30,7 +30,7 @@ const CREATE = `
     console.log(error.name, error.code, error.message);
   }`;
 
-// npm takes its time, more so on a busy machine.
+// npm is slow, especially on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 240_000 });
 
 const folder = temporaryFolder();
@@ -50,7 +50,7 @@ beforeAll(async () => {
   deno = await programOf(tools, '@deno', 'deno');
 });
 
-/** Of the package for this machine that npm has picked. */
+/** The path of a program in the package that npm has picked for the platform. */
 async function programOf(tools: string, scope: string, path: string): Promise<string> {
   const [name = ''] = await readdir(join(tools, 'node_modules', scope));
   const program = join(tools, 'node_modules', scope, name, path);

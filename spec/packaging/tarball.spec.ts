@@ -71,7 +71,7 @@ describe('the tarball', () => {
       exports: unknown;
       main: string;
       types: string;
-      // npm links no manual page that is one text.
+      // npm ignores a `man` that is a string and not a list.
       man: string[];
       scripts: Record<string, string>;
     };

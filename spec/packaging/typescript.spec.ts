@@ -5,13 +5,13 @@ import { COMPILES, Consumer, installTools, MODES, pack, PACK_TIMEOUT, temporaryF
 const RUNS = COMPILES;
 const GOES_THROUGH = { ...RUNS, stdout: 'bare bytes, there and back\ntrue WSTUNNEL_OPTION\n' };
 
-// tsc takes its time, more so on a busy machine.
+// tsc is slow, especially on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
 
 const folder = temporaryFolder();
 let packed: string;
 
-/** The oldest compiler that the types are for, as the README says. */
+/** The oldest compiler that the README promises. */
 const OLDEST = '5.0.4';
 
 beforeAll(async () => {
@@ -21,7 +21,7 @@ beforeAll(async () => {
 describe.each([
   ['node16', MODES.node16],
   ['nodenext', MODES.nodenext],
-  // `preserve` came with 5.4.
+  // `module: preserve` exists since TypeScript 5.4.
   ['bundler', { module: 'esnext', moduleResolution: 'bundler' }],
 ])(`issue 13, case 23: TypeScript ${OLDEST}, moduleResolution %s`, (mode, module) => {
   test("compiles the package's declarations with the types of Node and of Express", async () => {
@@ -42,12 +42,12 @@ describe.each([
     const tsc = join(tools, 'node_modules/typescript/bin/tsc');
     expect((await consumer.node(tsc, '--version')).stdout).toBe(`Version ${OLDEST}\n`);
     expect(await consumer.node(tsc, '--pretty', 'false')).toEqual(COMPILES);
-    // With the download of the compiler.
+    // The timeout includes the download of the compiler.
   }, 250_000);
 });
 
 describe.each(Object.entries(MODES))('a project in TypeScript, moduleResolution %s', (mode, module) => {
-  /** `skipLibCheck` is off: our declarations are compiled as well. */
+  /** `skipLibCheck` is off, so the package's declarations are compiled as well. */
   async function project(name: string, files: string[], more: object = {}): Promise<Consumer> {
     const consumer = await Consumer.install(join(folder, `${mode}-${name}`), packed);
     const compilerOptions = {
@@ -64,7 +64,7 @@ describe.each(Object.entries(MODES))('a project in TypeScript, moduleResolution 
   }
 
   test('with the types of Node only compiles, and carries bytes', async () => {
-    // The same lines as an ES module and, where tsc makes `require` of `import`, as a CommonJS one.
+    // The same lines are compiled as an ES module and, if tsc turns `import` into `require`, as a CommonJS module.
     const programs = mode === 'bundler' ? ['names.mts'] : ['names.mts', 'names.cts', 'required.cts'];
     const consumer = await project('bare', [...programs, 'plain.ts'], { types: ['node'] });
     await consumer.types('@types/node');
@@ -89,7 +89,7 @@ describe.each(Object.entries(MODES))('a project in TypeScript, moduleResolution 
     });
     await consumer.take('express.ts');
     await consumer.take('connect.ts');
-    // As with npm, the types of express-session find the app's own of Express.
+    // As after an npm install, the types of express-session use the app's types of Express.
     await consumer.types(types, '@types/express-session', '@types/connect');
     expect(consumer.versionOf('@types/express')).toMatch(new RegExp(`^${version}\\.`));
     expect(await consumer.tsc()).toEqual(COMPILES);

@@ -10,7 +10,7 @@ import { echoedBy, failed, setProxyEnvironment } from '../support/websocket-serv
 const LOGIN: Login = { user: 'ann', password: 'secret' };
 const { cert: ca } = certificate();
 
-/** 3 MB there and back. */
+/** Sends 3 MB through an echo. */
 async function echoed(url: string, options: ConnectOptions): Promise<void> {
   const bytes = Buffer.alloc(3_000_000, 'through the office');
   expect((await echoedBy(connect(url, options), bytes)).equals(bytes)).toBe(true);
@@ -52,12 +52,12 @@ describeWith('squid', 'tinyproxy').each<[string, (login?: Login) => Promise<Real
     const { url } = await startTunnel();
     const error = await refusal(url, { proxy: `http://${login}127.0.0.1:${port}` });
     expect(error.code).toBe('WSTUNNEL_PROXY_AUTH');
-    // tinyproxy knows 407 only for no login at all.
+    // tinyproxy answers a missing login with 407, a wrong login with 401.
     expect(error.status).toBe(name === 'tinyproxy' && login !== '' ? 401 : 407);
     expect(JSON.stringify(error.headers)).toMatch(/-authenticate":"Basic realm=/);
   });
 
-  test('a server that does not listen behind the proxy is an error', async () => {
+  test('a proxy that cannot connect to the server is an error', async () => {
     const { port } = await start();
     const url = `ws://127.0.0.1:${await closedPort()}/`;
     const error = await refusal(url, { proxy: `http://127.0.0.1:${port}` });
@@ -80,7 +80,7 @@ describeWith('squid', 'tinyproxy').each<[string, (login?: Login) => Promise<Real
 });
 
 describeWith('squid')('forward mode', () => {
-  test('works with a squid that supports upgrades, with and without a login', async () => {
+  test('works with a squid with support for upgrades, with and without a login', async () => {
     const { url } = await startTunnel();
     const open = await startSquid();
     await echoed(url, { proxy: `http://127.0.0.1:${open.port}`, proxyMode: 'forward' });
@@ -92,7 +92,7 @@ describeWith('squid')('forward mode', () => {
 });
 
 describeWith('tinyproxy')('forward mode', () => {
-  test('is refused without hanging by a tinyproxy, which strips the upgrade', async () => {
+  test('is refused by a tinyproxy, which strips the upgrade, and does not hang', async () => {
     const { url } = await startTunnel();
     const { port } = await startTinyproxy();
     const error = await refusal(url, { proxy: `http://127.0.0.1:${port}`, proxyMode: 'forward' });

@@ -41,7 +41,7 @@ const SERVERS: [name: string, describe: typeof describe | typeof describe.skip, 
   [besideLighttpd('mod_wstunnel'), describeWith('lighttpd'), lighttpd],
 ];
 
-/** Bytes without repetition, so that a lost or doubled chunk is noticed. */
+/** Bytes without repetition, so a lost or duplicated chunk is noticed. */
 function pattern(length: number): Buffer {
   const bytes = Buffer.alloc(length);
   for (let at = 0; at + 4 <= length; at += 4) bytes.writeUInt32LE(at, at);
@@ -50,7 +50,7 @@ function pattern(length: number): Buffer {
 
 for (const [name, describeServer, start] of SERVERS)
   describeServer(`our client and ${name}`, () => {
-    test('carry bytes both ways, and both understand the end', async () => {
+    test('carry bytes both ways, and client and server understand the end', async () => {
       const { port } = await startEcho();
       const stream = connect(await start(port));
       const bytes = pattern(3_000_000);
@@ -67,7 +67,7 @@ for (const [name, describeServer, start] of SERVERS)
       const all = (async () => {
         for await (const chunk of stream) parts.push(chunk as Buffer);
       })();
-      // lighttpd ends the connection without a Close, or goes away: it could as well be a cut.
+      // lighttpd sends no Close, or 1001 (going away): the client cannot tell either from a lost connection.
       const closeCode = start === lighttpd ? (isLighttpdSince('1.4.83') ? 1001 : 1006) : 1000;
       if (start === lighttpd) await expect(all).rejects.toMatchObject({ closeCode });
       else await all;
@@ -88,7 +88,7 @@ for (const [name, describeServer, start] of SERVERS)
       expect(backend.received().equals(bytes)).toBe(true);
     });
 
-    // From 1.4.83 on it refuses frames of some sizes, and local programs write pieces of any size: see frames.spec.ts.
+    // lighttpd since 1.4.83 refuses frames of some sizes; local programs write chunks of any size: see frames.spec.ts.
     const refusesSizes = start === lighttpd && isLighttpdSince('1.4.83');
     test.skipIf(refusesSizes)('a local port leads to the server', async () => {
       const { port } = await startEcho();

@@ -51,7 +51,7 @@ function taken(text: string): boolean {
 
 const server = (host: string) => `wstunnel.server = ( "" => ( ( ${host} ) ) )`;
 
-/** Both accept these, or both refuse them. */
+/** Texts that lighttpd and our reader both accept (true) or both refuse (false). */
 const ALIKE: [taken: boolean, ...texts: string[]][] = [
   [
     true,
@@ -196,14 +196,14 @@ const ALIKE: [taken: boolean, ...texts: string[]][] = [
   ],
 ];
 
-/** lighttpd passes these with half of them dropped, or a line in its log; here each is an error. */
+/** Texts that lighttpd accepts in part or with a line in the log; our reader reports an error. */
 const STRICTER = [
   ...['x = ( , 1 )', 'else { }', 'nope.nope = 1', 'wstunnel.bogus = 1', 'wstunnel.balance = "x"'],
   ...['wstunnel.frame-type = "txt"', server('"host" => "127.0.0.1", "bogus" => 1'), 'x = 99999999999'],
   ...['$HTTP["request-method"] == "GET" { }', '$HTTP["url"] =~ "(a+)+$" { }', '$HTTP["url"] =~ "a++" { }'],
 ];
 
-/** The same, and the first lighttpd that was seen to refuse it as well. */
+/** Texts that older versions accept, and the first tested lighttpd that refuses the text as well. */
 const STRICTER_BEFORE: [text: string, version: string][] = [
   [server('"host" => "127.0.0.1", "port" => 70000'), '1.4.73'],
   [server('"host" => "127.0.0.1", "upgrade" => "maybe"'), '1.4.73'],
@@ -220,7 +220,7 @@ describeWith('lighttpd')(besideLighttpd('the parser'), () => {
       }
   }, 60_000);
 
-  test('accepts what is an error in our reader', async () => {
+  test('accepts some files that are an error in our reader', async () => {
     for (const text of STRICTER) {
       expect.soft((await lighttpd('-tt', text)) !== undefined, `lighttpd: ${text}`).toBe(true);
       expect.soft(taken(text), `here: ${text}`).toBe(false);
@@ -253,7 +253,7 @@ describeWith('lighttpd')(besideLighttpd('the parser'), () => {
   });
 });
 
-/** `@x` sets a value: here that of a map, there a header of the answer. */
+/** `@x` sets a value: a map entry in our tunnel, a response header in lighttpd. */
 const asOurs = (text: string) => text.replace(/@(\w+)/g, 'wstunnel.map-extensions = ( ".v" => "$1" )');
 const asTheirs = (text: string) => text.replace(/@(\w+)/g, 'setenv.set-response-header = ( "X-V" => "$1" )');
 

@@ -9,7 +9,7 @@ import { closedPort, listen, portOf } from '../support/servers.js';
 const NAMES = ['example.com', 'a.example.com', 'myexample.com', 'example.com.au', 'other.example'];
 const ADDRESSES = ['127.0.0.1', '127.1.2.3', '::1'];
 
-/** Those of which curl 7.86 (2022) and later are known to agree: no ports, no wildcards but `*`, no ranges of IPv6. */
+/** Lists for which curl 7.86 (2022) and later versions agree: no ports, no wildcards but `*`, no IPv6 ranges. */
 const LISTS = [
   ...['', '*', 'com', '.', 'example.com', '.example.com', 'example.com.', 'EXAMPLE.com', 'a.example.com'],
   ...['127.0.0.1', '127.0.0.0/8', '127.0.0.0/24', '127.0.0.0/33', '0.0.1', '10.0.0.0/8', '::1', '::2'],
@@ -32,7 +32,7 @@ describeWith('curl')('issue 13, case 2: NO_PROXY beside curl', () => {
     };
     for (const host of [...NAMES, ...ADDRESSES]) {
       const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}/`;
-      // Every name is on loopback, where nobody listens.
+      // Every name resolves to loopback, and no program listens there.
       const args = ['--silent', '--max-time', '20', '--resolve', `*:${port}:127.0.0.1`, url];
       await promisify(execFile)('curl', args, { env: environment }).catch(() => undefined);
       expect({ host, exempt: isExempt(list, { host, port }) }).toEqual({

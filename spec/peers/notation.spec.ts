@@ -26,7 +26,7 @@ const guarded = (port: number, more = '') => `${more}
   wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => ${port} ) ) )
   $HTTP["url"] =~ "^/desk/admin" { wstunnel.origins = ( "trusted.example" ) }`;
 
-/** By the answers of lighttpd and of this tunnel. */
+/** Paths, grouped by the status of lighttpd and of our tunnel. */
 const BY_DEFAULT: [lighttpd: number, ours: number, ...paths: string[]][] = [
   [
     403,
@@ -104,7 +104,7 @@ const BY_DEFAULT: [lighttpd: number, ours: number, ...paths: string[]][] = [
   ],
 ];
 
-/** By the answers of lighttpd and of this tunnel. */
+/** Paths, grouped by the status of lighttpd and of our tunnel. */
 const NORMALIZED_MORE: [lighttpd: number, ours: number, ...paths: string[]][] = [
   [
     403,
@@ -182,7 +182,7 @@ const NORMALIZED_MORE: [lighttpd: number, ours: number, ...paths: string[]][] = 
   ],
 ];
 
-/** By the answers of lighttpd and of this tunnel. */
+/** Paths, grouped by the status of lighttpd and of our tunnel. */
 const NOT_NORMALIZED: [lighttpd: number, ours: number, ...paths: string[]][] = [
   [
     403,
@@ -277,7 +277,7 @@ describeWith('lighttpd')(besideLighttpd('issue 12, case 7: a path in another not
       }
   });
 
-  test('no path that is refused there is accepted here', () => {
+  test('our tunnel accepts no path that lighttpd refuses', () => {
     for (const [, , table] of OPTIONS)
       for (const [lighttpd, ours] of table) expect([lighttpd, 403]).toContain(ours);
     expect(BY_DEFAULT.flatMap(([, , ...paths]) => paths).length).toBeGreaterThan(50);
@@ -378,7 +378,7 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
     onCleanup(() => tunnel.close({ timeout: 0 }));
   });
 
-  test('a copy of a map that lost this setting matches fewer paths, not more', async () => {
+  test('a copy of a map without the notation setting matches fewer paths, not more', async () => {
     const { port: backend } = await startBackend();
     const { server } = read(
       `wstunnel.server = ( "/vnc" => ( ( "host" => "127.0.0.1", "port" => ${backend} ) ) )`,
@@ -388,7 +388,7 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
     for (const path of ['/vncx', '/%76nc', '//vnc']) expect(await foreignStatus(port, path), path).toBe(404);
   });
 
-  test('can be printed, and show what they compare with', () => {
+  test('can be printed, and the output names the compared form of the path', () => {
     const options = read(
       '$HTTP["url"] =~ "^/desk" { wstunnel.server = ( "/vnc" => ( ( "socket" => "/run/a" ) ) ) }',
     );
@@ -424,7 +424,7 @@ describe('issue 12, case 7: options read from a lighttpd.conf', () => {
   });
 });
 
-test("issue 12, case 7: the page's line refuses every other notation, and no path that needs its escapes", () => {
+test("issue 12, case 7: the page's line refuses every other notation, and no path with necessary escapes", () => {
   const line =
     /\(req, res, next\) => \(\/(.*)\/i\.test\(req\.path\) \? res\.sendStatus\(400\)/.exec(ROUTES)?.[1] ?? '';
   const pattern = new RegExp(line, 'i');

@@ -5,11 +5,11 @@ import { describeWith } from '../support/programs.js';
 import { startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
-// Debian's own, which has Debian's packages.
+// Debian's Python, because the packages come from Debian.
 const PYTHON = '/usr/bin/python3';
 const PACKAGES = '/usr/lib/python3/dist-packages';
 
-/** Runs a program in Python; one that fails is a failure of the test, with what it printed. */
+/** Runs a program in Python; if the program fails, the test fails and shows the output. */
 async function python(program: string, url: string): Promise<string> {
   const { stdout } = await promisify(execFile)(PYTHON, ['-c', program, url], { timeout: 15_000 });
   return stdout;

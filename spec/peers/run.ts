@@ -22,42 +22,42 @@ import { closeFrame, handshake, openRaw, RawClient, type RawFrame } from '../sup
 import { closedPort, makeTunnel, startHttp } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
-/** A header given as undefined is left out, a list is sent several times. */
+/** An undefined header is omitted; a list is sent as several headers. */
 export type Headers = Record<string, string | string[] | undefined>;
 
 /** How a backend handles connections. `dead`: no listener; `stuck`: connections are never accepted. */
 export type Serve = ((socket: Socket, name: string) => unknown) | 'dead' | 'stuck';
 
-/** Sends its name and nothing else; `Side.who` reads the name. */
+/** The backend sends only the name; `Side.who` reads the name. */
 export const named = (socket: Socket, name: string): unknown => socket.write(name);
 export const echo = (socket: Socket): unknown => socket.pipe(socket);
 export const silent = (): unknown => undefined;
 export const dead = 'dead';
 export const stuck = 'stuck';
 
-/** Where the backends of a case are, for both configurations. */
+/** The address of a backend, for both configurations. */
 export interface Place {
   readonly host: Host;
-  /** lighttpd's form, labelled with its name, with further options in lighttpd's words: `connect-timeout`. */
+  /** The host in lighttpd's form, labelled with the name; `options` have lighttpd's names: `connect-timeout`. */
   conf(options?: Record<string, number | string>): string;
 }
 export type Places = Readonly<Record<string, Place>>;
 
-/** One row of the table. Both are asked the same, and what was seen must be equal, or as `differs` says. */
+/** One row of the table. Both sides get the same requests, and both observations must be equal, or as in `differs`. */
 export interface Case {
   readonly name: string;
-  /** Default: one echo, `a`. */
+  /** Default: an echo named `a`. */
   readonly backends?: Readonly<Record<string, Serve>>;
-  /** On unix sockets in place of ports, or each on an address of its own: 127.0.0.11, 127.0.0.12 ... */
+  /** Backends listen on unix sockets in place of ports, or on separate addresses: 127.0.0.11, 127.0.0.12 ... */
   readonly listen?: 'sockets' | 'addresses';
-  /** Only beside a lighttpd before this version. */
+  /** The case runs only with a lighttpd before the given version. */
   readonly before?: string;
   /** Lines of lighttpd.conf. Default: all requests to `a`, in binary frames. */
   readonly conf?: (at: Places) => string;
-  /** The same as options of our tunnel. No other option is set. */
+  /** The same settings as options of our tunnel. No other option is set. */
   readonly options?: (at: Places) => TunnelOptions;
   readonly observe: (side: Side) => Promise<unknown>;
-  /** The subject of a row of the README's table, and what is seen of each; of lighttpd a {@link ByVersion}, where that matters. */
+  /** The subject of a row in the page's table, and both observations; lighttpd's may be a {@link ByVersion}. */
   readonly differs?: {
     readonly subject: Difference;
     readonly lighttpd: unknown;
@@ -70,7 +70,7 @@ export const hosts = (...places: string[]) => `(${places.join(', ')})`;
 export const toAll = (...places: string[]) => `wstunnel.server = ("" => ${hosts(...places)})`;
 export const BINARY = 'wstunnel.frame-type = "binary"';
 
-/** One connection as the backend saw it. */
+/** A connection from the backend's point of view. */
 export class Conversation {
   readonly socket: Socket;
   #chunks: Buffer[] = [];
@@ -106,7 +106,7 @@ export class Conversation {
 
 type Address = { readonly socket: string } | { readonly host: string; readonly port: number };
 
-/** A backend of one side, which can be stopped and started again on its port. */
+/** A backend of either side. A stopped backend can start again on the same port. */
 export class PeerBackend {
   readonly conversations: Conversation[] = [];
   readonly name: string;
@@ -143,20 +143,20 @@ export class PeerBackend {
     await once(server, 'close');
   }
 
-  /** The connection of that number, the first being 0. */
+  /** The connection with the given number; the first is 0. */
   async conversation(index = 0): Promise<Conversation> {
     await until(() => this.conversations.length > index);
     return this.conversations[index]!;
   }
 }
 
-/** lighttpd or our tunnel, as a case sees it. */
+/** lighttpd or our tunnel, with the operations of a case. */
 export class Side {
   readonly is: 'lighttpd' | 'ours';
   readonly port: number;
   readonly #backends: ReadonlyMap<string, PeerBackend>;
   readonly #held: { name: string; client: RawClient; conversation: Conversation }[] = [];
-  /** Tunnels per host, by the side's count; lighttpd's is in its statistics. */
+  /** Tunnels per host as the side counts; lighttpd's numbers come from the status page. */
   readonly loads: () => Promise<number[]>;
   readonly log: () => Promise<string>;
 
@@ -172,7 +172,7 @@ export class Side {
     this.log = log;
   }
 
-  /** Number of tunnels, by the side's count. */
+  /** Number of tunnels as the side counts. */
   async load(): Promise<number> {
     return (await this.loads()).reduce((sum, load) => sum + load, 0);
   }
@@ -185,12 +185,12 @@ export class Side {
     return openRaw(this.port, path, headers);
   }
 
-  /** A client that has sent these bytes. */
+  /** A client that has sent the given bytes. */
   raw(...bytes: (Uint8Array | string)[]): RawClient {
     return new RawClient(this.port).send(...bytes);
   }
 
-  /** Whether the side starts with this configuration. */
+  /** Whether the side starts with the given configuration. */
   async starts({ conf, options }: Pick<Case, 'conf' | 'options'>): Promise<boolean> {
     const a: Place = { host: { port: 1 }, conf: () => '"a" => ("host" => "127.0.0.1", "port" => 1)' };
     if (this.is === 'lighttpd') return isTaken(conf!({ a }));
@@ -202,12 +202,12 @@ export class Side {
     }
   }
 
-  /** Number of log lines which say that no host is up. */
+  /** Number of log lines about an outage of all hosts. */
   async outages(): Promise<number> {
     return (await this.log()).split(/are down|is down/).length - 1;
   }
 
-  /** The status that bytes are answered with. */
+  /** The status of the answer to the bytes. */
   async status(bytes: string, from?: string): Promise<number | string> {
     const client = this.#dial(from).send(bytes);
     try {
@@ -219,14 +219,14 @@ export class Side {
     }
   }
 
-  /** Which backend is reached (it must be `named`), or the status of the refusal. The tunnel is left again. */
+  /** Opens and closes a tunnel. Returns the name of the backend (a `named` one) or the status of the refusal. */
   async who(path = '/', headers: Headers = {}, from?: string) {
     const reached = await this.hold(path, headers, from);
     if (typeof reached === 'string') await this.release(reached);
     return reached;
   }
 
-  /** The same, and the tunnel stays open until `release`. */
+  /** Like `who`, but the tunnel stays open until `release`. */
   async hold(path = '/', headers: Headers = {}, from?: string): Promise<string | number> {
     const client = this.#dial(from).send(handshake(path, headers));
     const { status } = await client.answer();
@@ -239,7 +239,7 @@ export class Side {
     return name;
   }
 
-  /** Closes the newest tunnel to that backend, and waits until it is no longer counted. */
+  /** Closes the newest tunnel to the backend, and waits until the side no longer counts the tunnel. */
   async release(name: string): Promise<void> {
     const index = this.#held.findLastIndex((one) => one.name === name);
     const { client, conversation } = this.#held.splice(index, 1)[0]!;
@@ -266,8 +266,8 @@ export class Side {
   }
 
   /**
-   * What a Close says. lighttpd 1.4.69 writes its codes as digits, which is a case of its own: elsewhere they count as what
-   * they mean.
+   * The code of a Close. lighttpd 1.4.69 writes codes as digits. A separate case tests the digits; elsewhere digits are
+   * read as the number.
    */
   codeOf(payload: Buffer): number {
     if (this.is === 'lighttpd' && /^\d{4}$/.test(payload.toString('latin1'))) return Number(payload);
@@ -283,8 +283,8 @@ export function seen(frame: RawFrame | undefined): string {
 }
 
 /**
- * For clients that end without a Close: one in twenty that lighttpd 1.4.69 does not see, as long as it may be silent. Everything
- * to `a`, in binary frames.
+ * For clients that end without a Close: lighttpd 1.4.69 misses one end in twenty until the read timeout. All requests
+ * lead to `a`, in binary frames.
  */
 export const seesEnds: Pick<Case, 'conf'> = {
   conf: (at) => `${defaultConf(at)}\nserver.max-read-idle = 1`,
@@ -322,7 +322,7 @@ async function temporary(): Promise<string> {
   return folder;
 }
 
-/** Each side has its backends, since both sides run at the same time. */
+/** Ports in use: each side has separate backends, since both sides run at the same time. */
 const given = new Set<number>();
 async function freePort(): Promise<number> {
   for (;;) {
@@ -333,7 +333,7 @@ async function freePort(): Promise<number> {
   }
 }
 
-/** A port with a full queue that is never accepted from: a connection neither opens nor fails. */
+/** A port whose full queue is never accepted: a connection neither opens nor fails. */
 async function stuckPort(): Promise<number> {
   const script = `
     const server = require('node:net').createServer();
@@ -376,7 +376,7 @@ async function startTheirs(one: Case): Promise<Side> {
 
 class Hang extends Error {}
 
-/** Within ten seconds: the slowest case takes six. */
+/** Fails with {@link Hang} after ten seconds: the slowest case takes six. */
 async function observed(one: Case, side: Side): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise((_, reject) => {
@@ -386,8 +386,8 @@ async function observed(one: Case, side: Side): Promise<unknown> {
 }
 
 /**
- * lighttpd 1.4.69 forgets a request now and then, on a busy machine, when it goes on to the next host: what hangs there is
- * asked anew. It may not hang three times.
+ * On a busy machine, lighttpd 1.4.69 sometimes forgets a request while changing to the next host: a case that hangs is
+ * repeated up to two times.
  */
 async function askLighttpd(one: Case): Promise<{ seen: unknown; log: string }> {
   for (let attempt = 1; ; attempt++) {

@@ -33,7 +33,7 @@ interface Seen {
   readonly signals: string[];
 }
 
-/** Three tunnels, one after the other, and the end of the server. */
+/** Opens three tunnels in sequence, then ends the server. */
 async function see(
   port: number,
   mark: string,
@@ -54,7 +54,7 @@ async function see(
   const running = () => processesWith(mark).map((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim());
   const isProgram = (name: string) => name.startsWith('python3') || name === 'program';
   const count = () => running().filter(isProgram).length;
-  // One that is just being executed has neither the name nor the environment yet.
+  // During exec a process has neither the name nor the environment yet.
   await until(() => count() >= expected);
   const processes = count();
   await end();
@@ -85,7 +85,7 @@ describeWith('lighttpd', 'python3')(besideLighttpd('bin-path'), () => {
       const mark = `MARK_${randomUUID().replaceAll('-', '')}`;
       const trace = join(folder, mark);
       const environment = `"bin-environment" => ( "DESK" => "one", "TRACE" => "${trace}", "${mark}" => "1" ),`;
-      // Each process adds its number: the next port may be somebody else's.
+      // lighttpd appends a number for each process; with ports, the next port may be in use.
       const host = `"socket" => "${trace}.sock", "bin-path" => "${program} a bc",`;
       const conf = `wstunnel.server = ( "" => ( ( ${host} ${environment} ${more} ) ) )\nwstunnel.frame-type = "binary"\n`;
       if (isOurs) {
@@ -96,7 +96,7 @@ describeWith('lighttpd', 'python3')(besideLighttpd('bin-path'), () => {
       const { port, program: lighttpd } = await startLighttpd(conf);
       return see(port, mark, trace, processes, () => lighttpd.stop());
     };
-    // lighttpd now and then drops a request while its programs start.
+    // lighttpd sometimes drops a request while programs start.
     const theirs = await ask(false).catch(() => ask(false));
     const ours = await ask(true);
     expect(theirs).toMatchObject({ processes, signals: theirs.signals.map(() => signal) });
@@ -104,7 +104,7 @@ describeWith('lighttpd', 'python3')(besideLighttpd('bin-path'), () => {
     expect(ours.signals.every((one) => one === signal)).toBe(true);
     expect(theirs.answers[0]).toContain("[['a', 'bc'], 'one', 'copied', ");
     const copies = more.includes('copy');
-    // lighttpd passes its whole environment on, unless it is told what to; the app's secrets are in ours.
+    // Without `bin-copy-environment` lighttpd passes the whole environment on. Our tunnel does not, because of secrets.
     const expected = theirs.answers.map((answer) =>
       copies ? answer : answer.replace("'copied', 'other'", 'None, None'),
     );

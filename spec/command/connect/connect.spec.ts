@@ -12,7 +12,7 @@ import { accepts, closedPort, startBackend, startHttp, startTunnel } from '../..
 import { deferred, holds, until } from '../../support/wait.js';
 import { accepting, plain, startByHand } from '../../support/websocket-server.js';
 
-/** One line on stderr, nothing on stdout, and that exit code. */
+/** Expects a single line on stderr, nothing on stdout, and the given exit code. */
 async function says(args: readonly string[], code: number, line: RegExp, env = {}): Promise<string> {
   const run = await runCommand(['connect', ...args], { HTTP_PROXY: '', http_proxy: '', ...env });
   expect(run.stderr).toMatch(/^express-wstunnel: .*\n$/);
@@ -155,7 +155,7 @@ test('a secret given in place of its file does not appear in the message', async
   }
 });
 
-/** One tunnel on its standard input and output. */
+/** Starts connect with the tunnel on standard input and output. */
 function startStdio(args: readonly string[], env: Record<string, string> = {}) {
   const program = new Program(process.execPath, [CLI, 'connect', ...args], env, 'pipe');
   const { stdin } = program.process;

@@ -7,7 +7,7 @@ import { closedPort } from '../../support/servers.js';
 const mine = makeCertificate();
 const other = makeCertificate();
 const [cert, key] = [mine.cert.toString(), mine.key.toString()];
-/** Half of one, as a copy that broke off. */
+/** A truncated certificate, as after an interrupted copy. */
 const damaged = cert.slice(0, 200);
 const der = execFileSync('openssl', ['x509', '-outform', 'der'], { input: cert });
 const locked = execFileSync('openssl', ['pkey', '-aes256', '-passout', 'pass:secret'], { input: key });
@@ -15,7 +15,7 @@ const trusted = execFileSync('openssl', ['x509', '-trustout'], { input: cert }).
 
 const FILES = { cert, key, damaged, der, locked, trusted, other: other.key, text: 'secret', empty: '' };
 
-/** How it ends against a port where nobody listens: with 5 once the files are right. */
+/** Runs connect against a port without a listener: the exit code is 5 if all files are valid. */
 async function run(...args: string[]) {
   const paths = await files({
     ...FILES,

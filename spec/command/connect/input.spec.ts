@@ -5,7 +5,7 @@ import { Program } from '../../support/programs.js';
 import { startBackend, startTunnel } from '../../support/servers.js';
 import { until } from '../../support/wait.js';
 
-/** A backend that answers what it gets a little later, and does not end. */
+/** A backend that answers after a short delay, and does not end the connection. */
 async function startSlow(ms: number): Promise<string> {
   const backend = await startBackend((socket) => {
     socket.on('data', (bytes) => setTimeout(() => socket.write(`answer to ${String(bytes)}`), ms));
@@ -22,7 +22,7 @@ function ask(url: string, ...args: string[]) {
 }
 
 describe('issue 13, case 12: answers that come after the end of the input', () => {
-  test('connect waits for them by default, and exits after a silence', async () => {
+  test('connect waits for answers by default, and exits after a silence', async () => {
     const { program, exit } = ask(await startSlow(300));
     expect(await exit).toBe(0);
     expect(program.output).toBe('answer to question');

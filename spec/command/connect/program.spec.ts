@@ -8,7 +8,7 @@ import { describeWith, Program } from '../../support/programs.js';
 import { accepts, startBackend, startTunnel } from '../../support/servers.js';
 import { holds, until } from '../../support/wait.js';
 
-/** A program that connects to the port it is given, sends `text`, and prints the answer. */
+/** A program that connects to the port in an argument, sends `text`, and prints the answer. */
 const ASK = `
 const socket = require('node:net').connect(process.env.WSTUNNEL_LOCAL_PORT, '127.0.0.1');
 socket.write('question');
@@ -17,7 +17,7 @@ socket.on('error', (error) => { console.log(error.code); process.exit(8); });`;
 
 const node = (script: string) => [process.execPath, '-e', script];
 
-/** With a program, on pipes. */
+/** Starts connect with a program after `--`, on pipes. */
 function start(url: string, program: readonly string[]): Program {
   return new Program(process.execPath, [CLI, 'connect', url, '--local', '0', '--', ...program]);
 }
@@ -91,7 +91,7 @@ describe('issue 13, case 11: a program after --', () => {
     },
   );
 
-  test('that is missing makes the command exit with 127, one that cannot be executed with 126', async () => {
+  test('makes the command exit with 127 if the program is missing, and with 126 if execution fails', async () => {
     const { plain } = await files({ plain: 'no program' });
     const run = (name: string) => runCommand(['connect', 'ws://127.0.0.1:1/', '--local', '0', '--', name]);
     expect(await run('wstunnel-no-such-program')).toEqual({
@@ -160,22 +160,22 @@ describeWith('script')('issue 13, case 11: a program after -- on a terminal', ()
     for (const times of [1, 2, 3]) {
       program.process.stdin?.write('\u0003');
       await until(() => interrupted() >= times);
-      // Behind it, a signal that was passed on as well would be seen.
+      // A second, forwarded SIGINT would arrive before the answer to the next line.
       program.process.stdin?.write('line\n');
       await until(() => (program.output.match(/read line/g)?.length ?? 0) >= times);
     }
     expect(interrupted()).toBe(3);
     program.process.stdin?.write('end\n');
     expect(await exitOf(program)).toBe(3);
-    // Nor is there a line that says how many tunnels are open.
+    // The status line with the number of tunnels is not printed either.
     expect(program.output).not.toMatch(/tunnel/);
   });
 });
 
 describe('issue 13, case 11: --background', () => {
-  test('returns once it listens, prints its process id, and survives SIGHUP and the end of its parent', async () => {
+  test("returns once the port listens, prints the process id, and survives SIGHUP and the parent's end", async () => {
     const { url, tunnel } = await startTunnel();
-    // A pipe of ours that it kept would keep `runCommand` from its end.
+    // `runCommand` would not return if the background process kept an inherited pipe open.
     const { code, stdout, stderr } = await runCommand(['connect', url, '--local', '0', '--background']);
     const pid = Number(stdout);
     onCleanup(() => end(pid));
@@ -195,7 +195,7 @@ describe('issue 13, case 11: --background', () => {
     await holds(() => expect(tunnel.stats().closed).toEqual({ 1001: 1 }));
   });
 
-  test('prints why it cannot listen, and exits with the code for that', async () => {
+  test('prints why the process cannot listen, and exits with the corresponding code', async () => {
     const { port } = await startBackend();
     const { code, stdout, stderr } = await runCommand([
       'connect',

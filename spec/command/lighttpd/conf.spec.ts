@@ -11,7 +11,7 @@ import { closedPort, startEcho } from '../../support/servers.js';
 const backend = (port: number) =>
   `wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => ${port} ) ) )\n`;
 
-/** A folder with pages, and a configuration that serves them. */
+/** Makes a folder with pages and a configuration for the folder. */
 async function site(text: (folder: string) => string): Promise<{ conf: string; folder: string }> {
   const made = await files({ 'l.conf': '', 'public.txt': 'public' }, 0o644);
   const folder = made.folder!;
@@ -63,7 +63,7 @@ const VISITS = [
 ];
 
 describeWith('lighttpd')("issue 13, case 8: the command applies lighttpd's access lists", () => {
-  test('every page is served or refused as lighttpd does it', async () => {
+  test('each page gets the same status as from lighttpd', async () => {
     const port = await closedPort();
     const { conf } = await site(
       (folder) => `${ACCESS(folder)}server.port = ${port}\nserver.bind = "127.0.0.1"\n`,
@@ -89,7 +89,7 @@ describe('issue 13, case 8: access rules of a lighttpd.conf guard tunnels and pa
     await echoes(await openRaw(port));
     expect(await statusOf(port, '/', { 'X-Forwarded-For': '192.0.2.7' })).toBe(403);
     expect(await pageStatus(port, '/a.txt')).toBe(200);
-    // --ignore passes it over, as before.
+    // --ignore still skips the rule.
     const open = await startCommand([...args, '--ignore', 'url.access-deny']);
     expect(await statusOf(open.port, '/', { 'X-Forwarded-For': '192.0.2.7' })).toBe(101);
   });
@@ -153,7 +153,7 @@ describe('issue 13, case 8: access rules of a lighttpd.conf guard tunnels and pa
     await program.prints(/listening on http:\/\/\[::\]/);
     await program.prints(/listening on http:\/\/0\.0\.0\.0/);
     expect(program.output.match(/listening on/g)).toHaveLength(2);
-    // Else a guard by addresses of IPv4 would be stepped around.
+    // A client on [::] would bypass access rules for IPv4 addresses.
     const { 'm.conf': narrow } = await files({
       'm.conf': `server.port = ${await closedPort()}\n${backend(1)}`,
     });
@@ -180,7 +180,7 @@ describe('issue 13, case 18: what the command reports about a lighttpd.conf at t
     };
     expect(await bodyAt('h', '/public.txt')).toBe(404);
     expect(await bodyAt('other.example', '/public.txt')).toBe(200);
-    // The configuration itself is in the second folder.
+    // The configuration file is in the second folder.
     expect(await bodyAt('other.example', '/l.conf')).toBe(404);
     await program.prints(
       new RegExp(
@@ -256,7 +256,7 @@ describe('issue 13, case 18: what the command reports about a lighttpd.conf at t
     [`wstunnel.origins = ( "a.example" )\n${backend(1)}`, false],
     [`$HTTP["url"] =^ "/a" { ${backend(1)} wstunnel.origins = ( "a.example" ) }`, false],
     [
-      // The condition holds for every path, which is not looked into.
+      // The condition matches every path, but the command does not analyse conditions.
       `$HTTP["url"] =^ "/" { wstunnel.origins = ( "a.example" ) }\n$HTTP["url"] =^ "/a" { ${backend(1)} }`,
       true,
     ],

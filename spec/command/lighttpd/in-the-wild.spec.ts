@@ -8,9 +8,9 @@ import { files, runCommand, startCommand } from '../../support/command.js';
 import { echoes, openRaw, requestTunnel } from '../../support/raw-client.js';
 import { closedPort, listen, startEcho } from '../../support/servers.js';
 
-// What public configurations with mod_wstunnel consist of, in words of our own: the directives and their nesting are theirs.
+// Rewritten public configurations with mod_wstunnel: directives and nesting are unchanged, names and values are new.
 
-/** A folder as /etc/lighttpd; returns the path of its lighttpd.conf. */
+/** Makes a folder like /etc/lighttpd; returns the path of the lighttpd.conf. */
 async function etc(texts: Record<string, string>): Promise<{ conf: string; folder: string }> {
   const { folder = '' } = await files({});
   for (const [name, text] of Object.entries(texts)) {
@@ -20,7 +20,7 @@ async function etc(texts: Record<string, string>): Promise<{ conf: string; folde
   return { conf: join(folder, 'lighttpd.conf'), folder };
 }
 
-/** The first run fails with every problem; returns its lines, without the program's name. */
+/** Runs the command, which must fail and list every problem; returns the lines without the program's name. */
 async function problemsOf(conf: string, env: Record<string, string> = {}): Promise<string[]> {
   const { code, stderr } = await runCommand(['--config', conf], env);
   expect(code).toBe(3);
@@ -30,7 +30,7 @@ async function problemsOf(conf: string, env: Record<string, string> = {}): Promi
     .map((line) => line.replace(/^express-wstunnel: /, ''));
 }
 
-/** The options that the last line names. */
+/** The options that the last line recommends. */
 function ignoring(lines: readonly string[]): string[] {
   const [, options = ''] =
     /^once you have checked these directives, ignore them with (.*)$/.exec(lines.at(-1) ?? '') ?? [];

@@ -9,7 +9,7 @@ const isModule = format === 'esm';
 const folder = join(process.cwd(), 'out');
 const out = (entry) => `${bundler}-of-${entry.slice(5)}${isModule ? '.mjs' : '.cjs'}`;
 
-/** What esbuild's documentation advises: Express is CommonJS, and asks for Node's modules by `require`. */
+/** The banner from esbuild's documentation: Express is CommonJS and loads Node's modules by `require`. */
 const banner = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`;
 
 const bundlers = {
@@ -39,7 +39,7 @@ async function esbuild(entry, minify) {
 async function webpack(entry) {
   const compiler = require('webpack')({
     ...{ mode: 'production', target: 'node20', context: process.cwd(), entry: `./${entry}` },
-    // esbuild is the one that tries short names.
+    // Short names are tested with esbuild only.
     optimization: { minimize: false },
     experiments: { outputModule: isModule },
     output: {
@@ -51,7 +51,7 @@ async function webpack(entry) {
     compiler.run((error, result) => (error ? reject(error) : resolve(result))),
   );
   if (stats.hasErrors()) throw new Error(stats.toString('errors-only'));
-  // Express and ws have some of their own.
+  // Warnings about Express and ws are ignored.
   const ours = stats
     .toJson()
     .warnings.filter(({ moduleName = '' }) => moduleName.includes('express-wstunnel'));
@@ -70,7 +70,7 @@ async function rollup(entry) {
       ...[plugin('commonjs')(), plugin('json')()],
     ],
     onwarn: ({ code, message, ids = [] }) => {
-      // proxy-agent-negotiate (of http-proxy-agent) asks for it where it is installed.
+      // proxy-agent-negotiate (of http-proxy-agent) loads the optional package kerberos.
       if (code === 'UNRESOLVED_IMPORT' && message.startsWith('"kerberos"')) return;
       const isExpress = code === 'CIRCULAR_DEPENDENCY' && !ids.some((id) => id.includes('express-wstunnel'));
       if (!isExpress) throw new Error(`${code}: ${message}`);

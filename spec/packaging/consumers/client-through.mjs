@@ -1,4 +1,4 @@
-// The other end, as each consumer has imported it: bytes there and back through a tunnel, a local port, a refusal.
+// The body of each client's test: bytes in both directions through a tunnel, a local port, a refusal.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect as connectTcp, createServer as createTcp } from 'node:net';

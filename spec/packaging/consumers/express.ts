@@ -1,4 +1,4 @@
-// What users of Express write. Compiled with the types of Express 4 and of Express 5.
+// Typical code of Express users, compiled with the types of Express 4 and of Express 5.
 import express, {
   Router,
   type NextFunction,
@@ -19,7 +19,7 @@ const server = { port: 1 };
 const app = express();
 app.use(session({ secret: 'for types only', resave: false, saveUninitialized: false }));
 
-// Without a path, or behind another handler, TypeScript knows the request from app.use.
+// Without a path, or after another handler, TypeScript infers the request type from app.use.
 app.use(wstunnel({ server, authenticate: (req) => req.session.user !== undefined && req.ip !== '' }));
 app.use(
   '/vnc',
@@ -30,7 +30,7 @@ app.use(
   }),
 );
 
-// Elsewhere it is named once, in one place or the other.
+// With a path, the request type is named once: as the type argument or at a parameter.
 app.use('/vnc', wstunnel<Request>({ server, authenticate: (req) => req.session.user !== undefined }));
 app.use('/vnc', wstunnel({ server, authenticate: (req: Request) => req.session.user !== undefined }));
 const named = wstunnel<Request>({ server, user: (req) => req.session.user });
@@ -52,7 +52,7 @@ app.use(
 app.use(named, annotated);
 app.use('/kept', kept);
 
-// A tunnel is a handler like any other.
+// A tunnel can be used wherever Express accepts a handler.
 const bare = wstunnel({ server });
 const handlers: RequestHandler[] = [bare, named, annotated];
 app.use(bare);
@@ -65,6 +65,6 @@ app.use('/by-hand', (req: Request, res: Response, next: NextFunction) => {
   named(req, res, next);
 });
 
-// And it stays an emitter with all its own.
+// A tunnel keeps the methods and events of the emitter.
 bare.attach(app.listen(0, '127.0.0.1').close());
 bare.on('refuse', ({ status }) => void named.close({ timeout: status }));

@@ -1,4 +1,4 @@
-// What each of Jest's tests does with what it has loaded. Jest runs it without a transform: see jest.spec.ts.
+// The body of each Jest test; the arguments are the loaded package. Jest transforms no file: see jest.spec.ts.
 const { once } = require('node:events');
 const { createServer } = require('node:net');
 const express = require('express');

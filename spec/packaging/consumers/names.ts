@@ -1,4 +1,4 @@
-// An ES module, or a CommonJS one by its extension. Compiled and run: everything that is imported is used.
+// An ES module or, by the extension, a CommonJS module. The file is compiled and run, so every import is used.
 import create, { TunnelError, wstunnel, type Tunnel, type TunnelOptions } from 'express-wstunnel';
 
 const options: TunnelOptions = { server: { port: 1 } };

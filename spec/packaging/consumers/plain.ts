@@ -1,4 +1,4 @@
-// No Express, and none of its types.
+// A project without Express and without the types of Express.
 import { createServer, type IncomingMessage } from 'node:http';
 import { wstunnel, type BalanceStrategy } from 'express-wstunnel';
 

@@ -1,4 +1,4 @@
-// What each consumer does with what it has imported: a tunnel in an Express app, bytes there and back, a wrong option.
+// The body of each consumer's test: a tunnel in an Express app, bytes in both directions, an invalid option.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import process from 'node:process';
@@ -29,7 +29,7 @@ export async function through(wstunnel, TunnelError) {
     process.stdout.write(`${error instanceof TunnelError} ${error.code}\n`);
   }
 
-  // Nothing is left that would keep the process.
+  // After close() no handle keeps the process alive.
   await tunnel.close();
   server.close();
   backend.close();

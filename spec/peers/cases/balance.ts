@@ -24,7 +24,7 @@ function balanced(
   };
 }
 
-/** For the whole test: a host that failed stays out. */
+/** A host that failed stays down for the whole test. */
 const long = { conf: { 'disable-time': 600 }, ours: { disableTime: 600 } };
 const short = { conf: { 'disable-time': 1 }, ours: { disableTime: 1 } };
 
@@ -34,7 +34,7 @@ async function times(count: number, ask: (index: number) => Promise<unknown>): P
   return all;
 }
 
-/** Holds tunnels and lets go of some: the lowest load, of equals the first. */
+/** Opens and closes tunnels: the next tunnel goes to the lowest load, and to the first of equal hosts. */
 const fairSteps = async (side: Side) => {
   const steps: unknown[] = await times(4, () => side.hold());
   await side.release('b');
@@ -45,7 +45,7 @@ const fairSteps = async (side: Side) => {
   return { steps, loads: await side.loads() };
 };
 
-/** The same key again and again, and after the death of one of the hosts. */
+/** Tunnels with the same key, before and after the death of a host. */
 async function keeps(side: Side, ask: (key: number) => Promise<string | number>) {
   const first = (await times(16, ask)) as string[];
   const again = await times(16, ask);

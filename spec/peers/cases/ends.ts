@@ -20,7 +20,7 @@ async function endOf(side: Side): Promise<{ data: string; end: string }> {
   }
 }
 
-/** Sends a Close; returns the answer and what the backend received. */
+/** Sends a Close; returns the answer and the bytes at the backend. */
 const closes =
   (...parts: Buffer[]) =>
   async (side: Side) => {
@@ -36,7 +36,7 @@ const closes =
 
 const quiet = { a: silent };
 
-/** More than kernels and both tunnels hold. */
+/** More bytes than the kernel and both tunnels can queue. */
 const MANY = 96 << 20;
 
 /** Writes as fast as the other end accepts. */
@@ -142,7 +142,7 @@ export const ENDS: Case[] = [
   },
   {
     name: 'half-close: the client ends, and what the backend answers to that',
-    // From then on it is a race there: the answer arrives now and then.
+    // Since 1.4.83 lighttpd has a race: the answer arrives sometimes only.
     before: '1.4.83',
     ...seesEnds,
     backends: {
@@ -231,7 +231,7 @@ export const ENDS: Case[] = [
       await pour.stalled();
       socket.on('data', (chunk: Buffer) => (received += chunk.length)).resume();
       await until(() => received === MANY);
-      // lighttpd 1.4.69 stops reading the client at some times and at others keeps all of it.
+      // lighttpd 1.4.69 sometimes stops reading the client, and sometimes queues all bytes.
       return side.is === 'lighttpd' || pour.wasHeld;
     },
   },
@@ -241,7 +241,7 @@ export const ENDS: Case[] = [
     observe: async (side) => {
       const client = await side.open();
       const { socket } = await side.backend().conversation();
-      // Frames are not looked at: only counted.
+      // The test counts bytes and does not parse frames.
       const before = client.socket.bytesRead;
       client.socket.removeAllListeners('data').pause();
       const pour = new Pour(socket, Buffer.alloc(MANY, 'x'));
@@ -259,7 +259,7 @@ export const ENDS: Case[] = [
     observe: async (side) => {
       const client = await side.open();
       if (side.is === 'lighttpd') return (await client.frame()) === undefined ? 'no Close' : 'Close';
-      // As long as lighttpd's is dropped at most.
+      // lighttpd drops the tunnel within 2.5 seconds.
       await sleep(2500);
       client.send(frame(2, 'still here'));
       return (await client.payload(10)).toString();

@@ -4,7 +4,7 @@ import { since } from '../../support/lighttpd-version.js';
 import { closeFrame, frame, type RawClient } from '../../support/raw-client.js';
 import { until } from '../../support/wait.js';
 
-/** The bytes that an echo returns for these frames, as one text. */
+/** The bytes that an echo returns for the frames, as one text. */
 const echoed =
   (length: number, ...frames: Buffer[]) =>
   async (side: Side) => {
@@ -24,7 +24,7 @@ const answered =
     return { all, backend: await (await side.backend().conversation()).has(bytes) };
   };
 
-/** What reaches the backend, and with which code the tunnel ends; `stays` where what is sent behind it arrives. */
+/** The bytes at the backend and the close code; `stays` if bytes after the frames arrive. */
 const broken =
   (...frames: Buffer[]) =>
   async (side: Side) => {
@@ -37,7 +37,7 @@ const broken =
     return { ends, backend: conversation.text };
   };
 
-/** Whether a frame of so many bytes comes back, or the Close that comes instead. */
+/** Whether a frame of the given length comes back, or the Close in place of the frame. */
 const carried = (length: number) => async (side: Side) => {
   const client = await side.open();
   const bytes = Buffer.alloc(length, 'abcdefg');
@@ -143,7 +143,7 @@ export const FRAMES: Case[] = [
     name: `a frame of ${length} bytes`,
     observe: carried(length),
   })),
-  // Issue 13, case 15: the bit 0x0800 of a length of 16 bits. 10,240 is a piece of noVNC's.
+  // Issue 13, case 15: the bit 0x0800 of a length of 16 bits. noVNC sends pieces of 10,240 bytes.
   ...[2048, 3000, 4095, 6144, 6200, 8191, 10_240, 12_287, 65_535].map((length): Case => ({
     name: `a frame of ${length} bytes, whose length has the bit 0x0800`,
     observe: carried(length),

@@ -14,7 +14,7 @@ async function statuses(side: Side, requests: Record<string, string>): Promise<R
 const withHeaders = (requests: Record<string, Headers>) =>
   Object.fromEntries(Object.entries(requests).map(([name, headers]) => [name, handshake('/x', headers)]));
 
-/** What the 101 says of a subprotocol, and the frames that carry the echo. */
+/** The subprotocol of the 101 response, and the type of the frames with the echo. */
 async function protocol(side: Side, offered?: string | string[]) {
   const client = side.raw(handshake('/', { 'Sec-WebSocket-Protocol': offered }), frame(2, 'x'));
   const { headers } = await client.answer();

@@ -16,7 +16,7 @@ function hostWith(
   };
 }
 
-/** Two hosts; what happens to the first must not be seen. */
+/** Two hosts; the client must not notice a failure of the first. */
 const both = (conf: Record<string, number | string> = {}, ours: Record<string, number> = {}) => ({
   conf: ({ a, b }: Places) => toAll(a!.conf(conf), b!.conf(conf)),
   options: ({ a, b }: Places): TunnelOptions => ({

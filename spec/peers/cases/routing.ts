@@ -21,7 +21,7 @@ async function whoWith(
   return all;
 }
 
-/** Everything to `a`, but to `b` where lighttpd's condition, or our rule, holds. */
+/** Requests lead to `b` if lighttpd's condition, or our rule, matches, and otherwise to `a`. */
 function unless(condition: string, rule: Omit<Rule, 'server'>): Pick<Case, 'backends' | 'conf' | 'options'> {
   return {
     backends: two,
@@ -37,7 +37,7 @@ const map = (at: Places, entries: Record<string, string>) =>
 const ourMap = (at: Places, entries: Record<string, string>) =>
   Object.fromEntries(Object.entries(entries).map(([key, name]) => [key, at[name]!.host]));
 
-/** The same map for both. */
+/** The same map for both sides. */
 function mapped(entries: Record<string, string>): Pick<Case, 'conf' | 'options'> {
   return {
     conf: (at) => map(at, entries),
