@@ -14,7 +14,7 @@ function works(...args: string[]): boolean {
   }
 }
 
-/** How bad a cable is, each way. Times in milliseconds, loss in percent. */
+/** The faults of a cable in each direction: times in milliseconds, loss in percent. */
 export interface Impairment {
   readonly delay: number;
   readonly jitter: number;
@@ -57,7 +57,7 @@ export class Network {
     }
   }
 
-  /** A script of this folder in one of the machines. */
+  /** Starts a script of this folder on one of the machines. */
   start(machine: string, script: string, ...args: string[]): Program {
     const path = fileURLToPath(new URL(script, import.meta.url));
     return new Program('ip', ['netns', 'exec', this.#name(machine), process.execPath, path, ...args]);
@@ -68,7 +68,7 @@ export class Network {
     this.#ip(machine, 'link', 'set', 'cable', 'down');
   }
 
-  /** How many TCP segments a machine had to send again. */
+  /** The number of TCP segments that a machine sent again. */
   resent(machine: string): number {
     const counters = run('ip', 'netns', 'exec', this.#name(machine), 'cat', '/proc/net/snmp').toString();
     const [names = [], values = []] = counters
@@ -78,7 +78,7 @@ export class Network {
     return Number(values[names.indexOf('RetransSegs')]);
   }
 
-  /** Two TUN devices and a program between them: not every kernel has netem. */
+  /** Lays a cable of two TUN devices and a program between them, because some kernels lack netem. */
   #lay(machine: string, net: number, { delay, jitter, loss, seed }: Impairment): void {
     const ends: [string, string][] = [
       [machine, 'cable'],

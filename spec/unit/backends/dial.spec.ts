@@ -22,7 +22,7 @@ async function dialled(host: Host, signal = never): Promise<Socket> {
   return socket;
 }
 
-/** A name server that knows these addresses for every name. */
+/** A lookup function that resolves every name to these addresses. */
 const knows =
   (...addresses: string[]): LookupFunction =>
   (_name, options, done) => {
@@ -46,7 +46,7 @@ describe('dial() with a backend that listens', () => {
     socket.resume();
     await once(socket, 'end');
     expect(Buffer.concat(chunks).toString()).toBe(banner);
-    // Half-closed: what the client has sent still goes out.
+    // The socket is half-closed: bytes of the client can still be written.
     expect(socket.writable).toBe(true);
   });
 
@@ -152,7 +152,7 @@ describe('dial() with a backend that cannot be reached', () => {
     const accepted: (number | undefined)[] = [];
     backend.server.on('connection', (socket: Socket) => accepted.push(socket.remotePort));
     late?.();
-    // Whatever the late answer opens is accepted before this.
+    // A connection that the late answer opens would be accepted before this one.
     const { localPort } = await dialled({ port: backend.port });
     await until(() => accepted.includes(localPort));
     expect(accepted).toEqual([localPort]);

@@ -75,7 +75,7 @@ describe('states of hosts', () => {
     const ids = () => pool.snapshot().map(({ id }) => id);
     const minutes = (n: number) => vi.advanceTimersByTime(n * 60_000);
 
-    test('after ten minutes, where only functions returned them', () => {
+    test('after ten minutes, if only functions returned them', () => {
       pool.add(readHosts({ port: 1 }, 'server'));
       const [, busy, down] = states({ port: 2 }, { port: 3 }, { port: 4, disableTime: 3600 });
       const lease = pool.lease(busy!, {});
@@ -92,7 +92,7 @@ describe('states of hosts', () => {
       expect(ids()).toEqual(['127.0.0.1:1', '127.0.0.1:5']);
     });
 
-    test('at once, where there are many', () => {
+    test('at once, if there are thousands', () => {
       for (let port = 1; port <= 10_000; port++) states({ port });
       const [busy] = states({ port: 1 });
       pool.lease(busy!, {});
@@ -100,7 +100,7 @@ describe('states of hosts', () => {
       expect(ids()).toEqual(['127.0.0.1:1', '127.0.0.1:20000']);
     });
 
-    test('but not while a tunnel uses them', () => {
+    test('only when no tunnel uses them', () => {
       const [host] = states({ port: 1 });
       minutes(60);
       states({ port: 2 });

@@ -107,7 +107,7 @@ describe('a TLS backend that listens', () => {
     for (const host of [hosts[0]!, hosts[0]!, hosts[1]!]) {
       const socket = (await dial(host, never)) as TLSSocket;
       reused.push(socket.isSessionReused());
-      // TLS 1.3 gives the session behind the handshake.
+      // In TLS 1.3 the session ticket arrives after the handshake.
       await until(() => accepted.length === reused.length);
       accepted.at(-1)!.write('x');
       await once(socket.resume(), 'data');

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { messagesOf } from '../../../src/command/exit.js';
 import { readJsonConfig } from '../../../src/command/listen/settings/config-json.js';
 
-/** What is wrong with the file, a line for each fault. */
+/** The faults of the file, one line each. */
 function faultsOf(text: string): readonly string[] {
   try {
     readJsonConfig(text, 'c.json');

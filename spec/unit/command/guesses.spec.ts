@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { WrongLogins, WRONG_LOGINS, loginKeysOf } from '../../../src/command/listen/login/wrong-logins.js';
 
-/** With a clock of the test's. */
+/** Wrong logins under a clock that the test sets. */
 function startGuesses(settings = WRONG_LOGINS) {
   const clock = { now: 1000 };
   return { clock, guesses: new WrongLogins(settings, () => clock.now) };

@@ -9,7 +9,7 @@ interface Connection {
   readonly encrypted?: boolean;
 }
 
-/** A command's cookie, with a clock and accounts of the test's. */
+/** A login cookie whose clock and accounts the test sets. */
 function startCookie(key = Buffer.alloc(32, 1), socketPath = '') {
   const state = { now: 1_800_000_000, marks: new Map([['ann', 'mark 1']]) };
   const accounts = { markOf: (name: string) => state.marks.get(name) };
@@ -25,7 +25,7 @@ function startCookie(key = Buffer.alloc(32, 1), socketPath = '') {
   return { state, set, read };
 }
 
-/** As a browser sends it back. */
+/** The part of a Set-Cookie line that a browser sends in later requests. */
 const pairOf = (line: string) => line.split(';')[0]!;
 
 describe('issue 12, case 29: the login cookie', () => {

@@ -13,7 +13,7 @@ afterEach(() => {
 function startQueue(settings = QUEUE) {
   const guesses = new WrongLogins();
   const queue = new LoginQueue(guesses, settings);
-  /** In the order of their turns. */
+  /** The clients, in the order in which the queue served them. */
   const served: string[] = [];
   const refused: [string, QueueRefusal][] = [];
   let turn: Lease | undefined;
@@ -29,7 +29,7 @@ function startQueue(settings = QUEUE) {
         turn = given;
       }
     });
-  /** The login that has the turn is over, and was wrong. */
+  /** Ends the current login; with `client` as a wrong login of that client. */
   const end = async (client?: string, name = 'ann') => {
     await vi.advanceTimersByTimeAsync(0);
     if (client !== undefined) guesses.note(loginKeysOf(client, name));

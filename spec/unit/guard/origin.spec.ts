@@ -22,7 +22,7 @@ import { deferred } from '../../support/wait.js';
 
 interface Asked {
   host?: string | undefined;
-  /** By its own TLS. */
+  /** The connection itself uses TLS. */
   secure?: boolean;
   trusted?: boolean;
   headers?: Record<string, string>;
@@ -244,7 +244,7 @@ describe('issue 12, case 23: headers of proxies', () => {
     expect(isSecure(request({ trusted: true, headers: { 'x-forwarded-proto': proto } }))).toBe(
       /^wss\b/i.test(proto),
     );
-    // Who is not trusted says nothing.
+    // Without a trusted proxy the header is ignored.
     expect(isSecure(request({ headers: { 'x-forwarded-proto': proto } }))).toBe(false);
   });
 
@@ -282,7 +282,7 @@ describe('issue 12, case 23: headers of proxies', () => {
     const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
     const client = requestTunnel(port, '/tunnel', headers);
     expect((await client.answer()).status).toBe(403);
-    // The client is told no more than before.
+    // The answer to the client contains no more than before.
     expect((await client.rest()).toString()).toBe('pages of this origin may not open this tunnel\n');
     return (await refused)[0].reason;
   }

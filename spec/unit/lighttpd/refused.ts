@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { fromLighttpdConf, TunnelError, type LighttpdConfOptions } from '../../../src/index.js';
 
-/** What the error says. */
+/** The message of the error that this text causes. */
 export function refused(text: string, options: LighttpdConfOptions = {}): string {
   try {
     fromLighttpdConf(text, options);

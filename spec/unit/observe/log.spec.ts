@@ -15,7 +15,7 @@ afterEach(() => {
 
 const LEVELS: Level[] = ['error', 'warn', 'info', 'debug'];
 
-/** Which levels are written at this threshold. */
+/** The levels that are written at this threshold. */
 function written(threshold: number): Level[] {
   lines = [];
   const log = createLog(threshold);
