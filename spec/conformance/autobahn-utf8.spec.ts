@@ -70,7 +70,7 @@ conforms('Autobahn 6.3 invalid text', [
   bad('6.3.2 in fragments of one byte', surrogate, byBytes(surrogate)),
 ]);
 
-describe('Autobahn 6.4 fails at the byte that is wrong, not at the end of the message', () => {
+describe('Autobahn 6.4 fails at the invalid byte, not at the end of the message', () => {
   const tooHigh = Buffer.concat([KOSME, hex('f4908080'), EDITED]);
   const inFrames = (...edges: number[]) =>
     [0, ...edges].map((start, i) =>

@@ -162,7 +162,7 @@ describe('7.4.1 1005, 1006 and 1015 MUST NOT be set as a code in a Close', () =>
     expect((await ended(flow)).code).toBe(1005);
   });
 
-  test('from the server: without a received Close none is sent', async () => {
+  test('from the server: without a received Close no Close is sent', async () => {
     const flow = await openFlow();
     flow.client.socket.end();
     expect((await flow.client.rest()).length).toBe(0);

@@ -55,7 +55,7 @@ describe('states of hosts', () => {
     expect(states({ port: 2 }, { port: 1 }).map(({ id }) => id)).toEqual(['127.0.0.1:2', '127.0.0.1:1']);
   });
 
-  test('of a list in the options are one and the same array each time', () => {
+  test('of a list in the options are the same array each time', () => {
     const hosts = readHosts([{ port: 1 }, { port: 2 }], 'server');
     expect(pool.statesOf(hosts)).not.toBe(pool.statesOf(hosts));
     pool.add(hosts);
@@ -190,7 +190,7 @@ describe('outages of hosts', () => {
     expect(events).toHaveLength(1);
   });
 
-  test('are reported once, as is their end', () => {
+  test('are reported once, and so is their end', () => {
     const [host] = states({ port: 1, disableTime: 1 });
     pool.connected(host!);
     expect(events).toEqual([]);

@@ -39,7 +39,7 @@ describe.each(['fair', 'least-connection'] as const)('%s', (name) => {
     expect(picker(name, hosts)()).toBe(hosts[1]);
   });
 
-  test('chooses the first configured one of equals', () => {
+  test('chooses the first configured host if several are equal', () => {
     const hosts = [at(0, 1), at(1, 0), at(2, 0)];
     expect(picker(name, hosts)()).toBe(hosts[1]);
   });

@@ -96,7 +96,7 @@ describe('issue 13, case 3: a password that is not encoded in a URL is an error 
     expectHidden(messageOf(() => readTunnelUrl(new URL('ws://ann:12#45@desk'))));
   });
 
-  test('where the parser finds no host, the message says what may be wrong', () => {
+  test('if the parser finds no host, the message says what may be wrong', () => {
     for (const url of ['ws://ann.b:se/cret@desk', 'ws://ann.b:%/cret@desk/']) {
       const message = messageOf(() => readTunnelUrl(url));
       expect(message).toMatch(/got '\*\*\*'; a user and password in it must be percent-encoded$/);

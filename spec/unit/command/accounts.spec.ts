@@ -149,7 +149,7 @@ describe('issue 12, case 8: logins with --auth', () => {
     expect(rounds).toHaveLength(1);
   });
 
-  test('new settings forget no failed login', async () => {
+  test('failed logins are remembered under new settings', async () => {
     const memory = new LoginMemory({ queue: { perClient: 1, total: 1, wait: 50, hold: 0 } });
     const before = await accountsOf(`ann:${hashSync('right', 4)}\n`, memory);
     for (let i = 0; i < 4; i++) await before.verify('ann', 'wrong', 'bad');
@@ -217,7 +217,7 @@ describe('issue 12, case 19: the 72 bytes of bcrypt', () => {
     expect(await accounts.verify('bob', `${long}${long}`)).toBe('no');
   });
 
-  test('the answer says so, for every name alike', async () => {
+  test('the answer names this limit, for every name alike', async () => {
     const accounts = await accountsOf(`ann:${hashSync('right', 4)}\n`);
     const { port } = await startApp((app) => app.use(requireLogin(accounts)));
     const textFor = async (name: string, password: string) => {

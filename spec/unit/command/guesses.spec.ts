@@ -35,7 +35,7 @@ describe('issue 12, case 8: the pauses after failed logins', () => {
     expect(guesses.countsOf(loginKeysOf('home', 'ann'))).toEqual({ client: 0, pair: 0 });
   });
 
-  test('end, and after twenty minutes nothing is remembered', () => {
+  test('end, and are forgotten after twenty minutes', () => {
     const { guesses, clock } = startGuesses();
     const ann = loginKeysOf('home', 'ann');
     for (let i = 0; i < 1000; i++) guesses.note(ann);

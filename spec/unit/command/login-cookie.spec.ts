@@ -49,7 +49,7 @@ describe('issue 12, case 29: the login cookie', () => {
     expect(set()).not.toMatch(/Domain/i);
   });
 
-  test('over https is not accepted if it was set without', () => {
+  test('over https is not accepted if it was set over http', () => {
     const { set, read } = startCookie();
     expect(read(pairOf(set()), { localPort: 6080, encrypted: true })).toBeUndefined();
   });

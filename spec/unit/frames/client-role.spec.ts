@@ -110,7 +110,7 @@ describe('the stream as client', () => {
     expect(calls).toEqual(['payload last', 'closing 1000', 'ended', 'closed 1000 ']);
   });
 
-  test('waits at most closeTimeout for it', async () => {
+  test('waits at most closeTimeout for the server to end the connection', async () => {
     const { socket, calls } = startClient(0.02);
     socket.push(plain(8, Buffer.from([3, 232])));
     await once(socket, 'close');

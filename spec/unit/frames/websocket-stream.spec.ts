@@ -222,7 +222,7 @@ test('a chunk of another kind of stream after a Close is not freed', async () =>
   expect(chunk.length).toBe(65_536);
 });
 
-test('a client that is cut off is still read for its Close, though the backend is or was full', async () => {
+test('the Close of a client that is cut off is still read, although the backend is or was full', async () => {
   const { stream, socket, calls } = startStream();
   stream.pause();
   expect(socket.isPaused()).toBe(true);
@@ -235,7 +235,7 @@ test('a client that is cut off is still read for its Close, though the backend i
   expect(calls).toEqual(['closing 1008', 'ended']);
 });
 
-test('a client that sends PINGs and accepts no PONG is not read until it does', async () => {
+test('a client that sends PINGs and accepts no PONG is not read until it accepts one', async () => {
   const { socket, calls, take } = startStream({ held: true });
   const ping = frame(9, Buffer.alloc(125));
   socket.push(Buffer.concat(Array.from({ length: 600 }, () => ping)));

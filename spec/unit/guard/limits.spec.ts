@@ -70,24 +70,21 @@ describe('issue 12, case 3: a counter that is slow, unreachable or late', () => 
   }
   const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-  test.each(['refuse', 'fail'] as const)(
-    'the first slot is freed where the second count %ss',
-    async (how) => {
-      const { counter, asked, taken } = byHand();
-      const place = takeSlot(counter, limits, '192.0.2.1', new AbortController().signal);
-      const outcome = expect(place).rejects.toThrow(
-        how === 'fail' ? 'the store is down' : 'too many open tunnels',
-      );
-      asked[0]?.give();
-      await turn();
-      expect([...taken]).toEqual(['client 192.0.2.1']);
-      asked[1]?.[how]();
-      await outcome;
-      expect(taken.size).toBe(0);
-    },
-  );
+  test.each(['refuse', 'fail'] as const)('the first slot is freed if the second count %ss', async (how) => {
+    const { counter, asked, taken } = byHand();
+    const place = takeSlot(counter, limits, '192.0.2.1', new AbortController().signal);
+    const outcome = expect(place).rejects.toThrow(
+      how === 'fail' ? 'the store is down' : 'too many open tunnels',
+    );
+    asked[0]?.give();
+    await turn();
+    expect([...taken]).toEqual(['client 192.0.2.1']);
+    asked[1]?.[how]();
+    await outcome;
+    expect(taken.size).toBe(0);
+  });
 
-  test('the first slot is freed where the second count throws synchronously', async () => {
+  test('the first slot is freed if the second count throws synchronously', async () => {
     const released: string[] = [];
     const counter: Counter = {
       take: (name) => {
@@ -174,7 +171,7 @@ describe('issue 12, case 3: a counter that is slow, unreachable or late', () => 
     expect(asked).toEqual([]);
   });
 
-  test('the second lease is released where the first release throws', () => {
+  test('the second lease is released although the first release throws', () => {
     const released: string[] = [];
     const first = {
       release: () => {

@@ -83,13 +83,13 @@ describe('conditions of a lighttpd.conf', () => {
     expect(of(other)).toBe('text');
   });
 
-  test('a scheme that always matches, and one that never does', () => {
+  test('a scheme condition may match always or never', () => {
     expect(balanceOf(`$HTTP["scheme"] =^ "http" { ${binary} }`)({})).toBe('binary');
     expect(balanceOf(`$HTTP["scheme"] == "ftp" { ${binary} }`)({})).toBe('text');
     expect(balanceOf(`$HTTP["scheme"] == "ftp" { } else { ${binary} }`)({})).toBe('binary');
   });
 
-  test('a path that matches tells mount points apart early, as `url` does', () => {
+  test('a path condition distinguishes mount points early, as `url` does', () => {
     const { rules } = fromLighttpdConf(
       `$HTTP["url"] =^ "/a" { ${binary} } else $HTTP["url"] != "/b" { ${text} }`,
     ).options;

@@ -200,7 +200,7 @@ describe('directives of other modules', () => {
     }
   });
 
-  test('have separate alternatives', () => {
+  test('of different kinds name different alternatives', () => {
     expect(refused('setenv.add-response-header = ()')).toContain('helmet');
     expect(refused('setenv.add-request-header = ()')).toContain('req.headers');
     expect(refused('url.rewrite-if-not-file = ()')).toContain('req.url');

@@ -112,7 +112,7 @@ describe('the path of a request target', () => {
     ...['javascript://h/vnc', 'foo://h/vnc', 'file://h/vnc', 'http://h~x/vnc', 'http://h@/vnc', '*'],
   ];
 
-  test('is taken from the whole URL where a mount has shortened it', () => {
+  test('is taken from the whole URL if a mount has shortened the path', () => {
     const req = { url: '/vnc', originalUrl: '/desk/vnc?x=1' } as unknown as IncomingMessage;
     expect([pathOfRequest(req), originalPathOf(req)]).toEqual(['/vnc', '/desk/vnc']);
   });
