@@ -81,7 +81,7 @@ conforms('Autobahn 3 reserved bits', [
   { name: '3.7 RSV 7 of a Close', frames: [frame(8, '', { rsv: 7 })], code: 1002 },
 ]);
 
-/** Each group sends five opcodes, each in another one of these five shapes. */
+/** The cases of a group: five opcodes, each in a different shape. */
 const unknown = (group: string, opcodes: readonly number[]): Case[] =>
   opcodes.map((opcode, i) => {
     const behind = i >= 2;

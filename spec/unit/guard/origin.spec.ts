@@ -282,7 +282,7 @@ describe('issue 12, case 23: headers of proxies', () => {
     const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
     const client = requestTunnel(port, '/tunnel', headers);
     expect((await client.answer()).status).toBe(403);
-    // The answer to the client contains no more than before.
+    // The answer to the client contains neither value.
     expect((await client.rest()).toString()).toBe('pages of this origin may not open this tunnel\n');
     return (await refused)[0].reason;
   }
