@@ -55,7 +55,7 @@ interface Row {
   readonly delivers?: 'up' | 'down' | 'both';
   /** Some bytes of the client do not arrive, because the client was cut off. */
   readonly drops?: 'up';
-  /** The side that does nothing any more: the tunnel has to end without its help. */
+  /** The inactive side: the tunnel has to end without help from there. */
   readonly still?: 'client' | 'backend';
   readonly options?: TableOptions;
 }
@@ -438,7 +438,7 @@ function rowsOf(cell: Cell): readonly Row[] {
   return typeof cell === 'string' ? [] : [cell].flat();
 }
 
-/** The same rows, for tunnels that this cause has already ended. */
+/** The same rows, for tunnels already ended by the cause. */
 function because<Key extends Action>(cause: CloseCause, cells: Record<Key, Cell>): Record<Key, Cell> {
   const withCause = (cell: Cell): Cell =>
     typeof cell === 'string' ? cell : rowsOf(cell).map((row) => ({ ...row, cause }));

@@ -226,7 +226,7 @@ test('a TLS backend that resets while the client is slow counts as failed and no
   }
 });
 
-/** A stream of an app that accepts all bytes and sends none. */
+/** A stream of an app: accepts all bytes, sends nothing. */
 const mute = (options: DuplexOptions = {}) =>
   new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done(), ...options });
 

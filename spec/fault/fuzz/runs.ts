@@ -14,7 +14,7 @@ export function fuzzTimeout(usual: number): number {
   return process.env.FUZZ_RUNS === undefined ? usual : 24 * 3600 * 1000;
 }
 
-/** An error that names the failed run, so that this run can be repeated alone. */
+/** An error with the seed of the failed run, for repeating only the failed run. */
 export function failedRun(seed: number, run: number, error: unknown, input: Buffer): Error {
   const again = `FUZZ_SEED=${seed}, run ${run} (its own seed ${seedOf(seed, run)})`;
   return new Error(`${again}\ninput: ${input.toString('hex')}\n${String(error)}`, { cause: error });

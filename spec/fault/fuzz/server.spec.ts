@@ -35,7 +35,7 @@ function checkFrames(bytes: Buffer): void {
   }
 }
 
-/** Checks that each answer is HTTP, and that frames follow a 101. */
+/** Checks the answers: HTTP, and frames after a 101. */
 function checkAnswers(bytes: Buffer): boolean {
   if (bytes.length > 0 && !bytes.toString('latin1', 0, 9).startsWith('HTTP/1.1 '))
     throw new Error(`no answer: ${bytes.toString('latin1', 0, 80)}`);

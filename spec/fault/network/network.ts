@@ -22,7 +22,7 @@ export interface Impairment {
   readonly seed: number;
 }
 
-/** Whether this process can create namespaces with cables of this kind between them. */
+/** Whether the process can create namespaces and connect them by such cables. */
 export function canMakeNetworks(kind: 'veth' | 'tun'): boolean {
   const name = `wst-${process.pid}-try`;
   if (process.getuid?.() !== 0 || !works('ip', 'netns', 'add', name)) return false;
@@ -57,13 +57,13 @@ export class Network {
     }
   }
 
-  /** Starts a script of this folder on one of the machines. */
+  /** Starts a script of the folder on a machine. */
   start(machine: string, script: string, ...args: string[]): Program {
     const path = fileURLToPath(new URL(script, import.meta.url));
     return new Program('ip', ['netns', 'exec', this.#name(machine), process.execPath, path, ...args]);
   }
 
-  /** Unplugs the cable at that machine; the other end gets no packet about it. */
+  /** Unplugs the cable at a machine; the other end gets no packet about the cut. */
   cut(machine: 'client' | 'backend'): void {
     this.#ip(machine, 'link', 'set', 'cable', 'down');
   }

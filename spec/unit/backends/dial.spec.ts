@@ -22,7 +22,7 @@ async function dialled(host: Host, signal = never): Promise<Socket> {
   return socket;
 }
 
-/** A lookup function that resolves every name to these addresses. */
+/** A lookup function with the same addresses for every name. */
 const knows =
   (...addresses: string[]): LookupFunction =>
   (_name, options, done) => {
@@ -152,7 +152,7 @@ describe('dial() with a backend that cannot be reached', () => {
     const accepted: (number | undefined)[] = [];
     backend.server.on('connection', (socket: Socket) => accepted.push(socket.remotePort));
     late?.();
-    // A connection that the late answer opens would be accepted before this one.
+    // A connection opened by the late answer would be accepted before the next connection.
     const { localPort } = await dialled({ port: backend.port });
     await until(() => accepted.includes(localPort));
     expect(accepted).toEqual([localPort]);

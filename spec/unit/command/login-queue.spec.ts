@@ -13,7 +13,7 @@ afterEach(() => {
 function startQueue(settings = QUEUE) {
   const guesses = new WrongLogins();
   const queue = new LoginQueue(guesses, settings);
-  /** The clients, in the order in which the queue served them. */
+  /** The clients in the order of service. */
   const served: string[] = [];
   const refused: [string, QueueRefusal][] = [];
   let turn: Lease | undefined;

@@ -73,7 +73,7 @@ test.each([0, 1, 125, 126, 127, 1000, 65_535])(
     const whole = frame(2, 'x'.repeat(300));
     const last = frame(2, Buffer.alloc(length, 'y'));
     const next = Buffer.concat([whole, last]).subarray(0, 65_536);
-    // This chunk of another connection leaves bytes in the memory that would complete the last frame.
+    // A chunk of another connection leaves bytes in the memory. These bytes would complete the last frame.
     simd.frames(Buffer.concat([whole, last, Buffer.alloc(64, 'z')]), 0, 0);
     for (const missing of [1, 2, 3, 4, 5, last.length - 1, last.length]) {
       const end = whole.length + last.length - missing;

@@ -9,7 +9,7 @@ const EDGES = [
 const ALL = Array.from({ length: 256 }, (_, byte) => byte);
 const range = (from: number, to: number) => ALL.slice(from, to + 1);
 
-/** Checks the bytes in pieces; a set bit in `cuts` is a cut after the byte of that number. */
+/** Checks the bytes in pieces; bit n of `cuts` is a cut after byte n. */
 function check(bytes: Uint8Array, cuts: number): boolean {
   const checker = new Utf8Checker();
   let from = 0;
@@ -21,7 +21,7 @@ function check(bytes: Uint8Array, cuts: number): boolean {
   return checker.complete;
 }
 
-/** Compares with Node's check: every sequence that has one byte from each list, cut in every way. */
+/** Compares with Node's check: every sequence of one byte from each list, cut in every way. */
 function compare(...lists: number[][]): { wrong: string[]; good: number; bad: number } {
   const bytes = new Uint8Array(lists.length);
   const wrong: string[] = [];

@@ -15,7 +15,7 @@ interface Visit {
   secure?: boolean;
 }
 
-/** The strategy that the conditions choose for a request. */
+/** The strategy chosen by the conditions for a request. */
 function balanceOf(text: string) {
   const settings = readOptions(
     fromLighttpdConf(

@@ -12,7 +12,7 @@ const fault = () => {
   throw new Error('a fault of the app');
 };
 
-/** A tamed stream of an app, and the events that it emits. */
+/** A tamed stream of an app, and the emitted events. */
 function start(options: DuplexOptions = {}) {
   const inner = new Duplex({
     read: () => undefined,
