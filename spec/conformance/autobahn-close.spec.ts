@@ -1,11 +1,11 @@
 import { conforms, type Case } from './run.js';
 import { closeFrame, frame } from '../support/raw-client.js';
 
-// The Autobahn testsuite's section 7, its cases written anew for a byte tunnel to an echo.
+// Section 7 of the Autobahn testsuite, with the cases rewritten for a byte tunnel to an echo.
 //
-// Where Autobahn takes several answers, the contract's is asked for: a good Close is answered with its own code, a bad
-// one with 1002, or 1007 where its reason is not UTF-8 (7.5.1). Not checked: that the echo of 7.1.6 is back before the
-// Close, which Autobahn leaves open as well; all of it reaches the backend, and that is checked.
+// Where Autobahn accepts several answers, these specs require one: a valid Close is answered with the same code, an
+// invalid Close with 1002, or with 1007 if the reason is not UTF-8 (7.5.1). Not checked: that the echo of 7.1.6 arrives
+// before the Close, which Autobahn does not require either. Checked instead: all bytes reach the backend.
 
 const TEXT = 'Hello World!';
 const large = Buffer.from('BAsd7&jh23'.repeat(26_215).slice(0, 256 * 1024));

@@ -1,11 +1,11 @@
 import { conforms, type Case } from './run.js';
 import { closeFrame, frame } from '../support/raw-client.js';
 
-// The Autobahn testsuite's sections 2, 3 and 4, its cases written anew for a byte tunnel to an echo.
+// Sections 2, 3 and 4 of the Autobahn testsuite, with the cases rewritten for a byte tunnel to an echo.
 //
-// Not checked: that the echo of a message is back before the failure that follows it. The tunnel answers the failure at
-// once, and what the backend still sends is dropped; the message itself reaches the backend, and that is checked. Nor
-// "sent in one go" against "sent in several": each stream is cut everywhere.
+// Not checked: that the echo of a message arrives before the answer to a later failure. The tunnel answers the failure
+// at once and drops later bytes of the backend. Checked instead: the message reaches the backend. Autobahn's cases
+// "sent in one go" and "sent in several" are not separate tests here, because each stream is cut at every position.
 
 const PING = 9;
 const PONG = 10;
@@ -81,7 +81,7 @@ conforms('Autobahn 3 reserved bits', [
   { name: '3.7 RSV 7 of a Close', frames: [frame(8, '', { rsv: 7 })], code: 1002 },
 ]);
 
-/** The five shapes in which each of the groups sends its five opcodes. */
+/** The cases of a group: five opcodes, each in a different shape. */
 const unknown = (group: string, opcodes: readonly number[]): Case[] =>
   opcodes.map((opcode, i) => {
     const behind = i >= 2;

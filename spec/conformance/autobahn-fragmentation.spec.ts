@@ -1,11 +1,11 @@
 import { conforms, type Case } from './run.js';
 import { frame } from '../support/raw-client.js';
 
-// The Autobahn testsuite's section 5, its cases written anew for a byte tunnel to an echo.
+// Section 5 of the Autobahn testsuite, with the cases rewritten for a byte tunnel to an echo.
 //
-// Not checked: that nothing of an unfinished message is delivered (5.15 to 5.18, and a message under way when the stream
-// fails). A tunnel streams: each fragment goes on as it comes, and those before the failure are delivered. That 5.19
-// waits a second between its halves makes no difference to it either: the halves are cut apart everywhere.
+// Not checked: that an unfinished message is not delivered (5.15 to 5.18, and every message that a failure interrupts).
+// A tunnel streams: each fragment is delivered on arrival, and so are the fragments before a failure. The pause of one
+// second in 5.19 is left out, because the stream is cut at every position anyway.
 
 const PING = 9;
 const PONG = 10;
@@ -14,7 +14,7 @@ const middle = (payload: string) => frame(0, payload, { final: false });
 const last = (payload: string) => frame(0, payload);
 const whole = frame(1, 'Hello, world!');
 
-/** Autobahn sends most of its streams in three ways. */
+/** Autobahn sends most streams in three ways. */
 const threeWays = (ids: readonly number[], what: string, rest: Omit<Case, 'name' | 'chop'>): Case[] => [
   { name: `5.${ids[0]!} ${what}`, ...rest },
   { name: `5.${ids[1]!} ${what}, frame by frame`, chop: 'frames', ...rest },

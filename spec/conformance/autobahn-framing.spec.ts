@@ -1,10 +1,10 @@
 import { conforms, type Case } from './run.js';
 import { frame } from '../support/raw-client.js';
 
-// The Autobahn testsuite's sections 1 and 10, its cases written anew for a byte tunnel to an echo.
+// Sections 1 and 10 of the Autobahn testsuite, with the cases rewritten for a byte tunnel to an echo.
 //
-// Not checked: that the echo is one message of the type that was sent. A tunnel has no message boundaries, and answers
-// in the type of its `frameType`. In 10.1.1 the number of frames is the client's own.
+// Not checked: that the echo is one message of the type that was sent. A tunnel has no message boundaries, and sends
+// messages of the type `frameType`. In 10.1.1 the client chooses the number of frames.
 
 const text = (length: number) => Buffer.alloc(length, '*');
 const bytes = (length: number) => Buffer.alloc(length, 0xfe);

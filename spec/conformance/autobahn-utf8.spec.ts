@@ -2,17 +2,17 @@ import { describe, expect, test } from 'vitest';
 import { conforms, heardBy, overSockets, startSite, type Case } from './run.js';
 import { frame } from '../support/raw-client.js';
 
-// The Autobahn testsuite's section 6, its cases written anew for a byte tunnel to an echo.
+// Section 6 of the Autobahn testsuite, with the cases rewritten for a byte tunnel to an echo.
 //
-// Not checked: that nothing of a bad message is delivered. A tunnel streams text as well: what came in earlier chunks is
-// delivered before the byte that is wrong. How much of the chunk with that byte is, depends on how the network cuts the
-// stream; it is never that byte or one behind it.
+// Not checked: that an invalid message is not delivered. A tunnel also streams text: earlier chunks are delivered
+// before the invalid byte arrives. How much of the chunk with the invalid byte is delivered depends on how the network
+// cuts the stream, but the invalid byte and later bytes are never delivered.
 
 const hex = (bytes: string) => Buffer.from(bytes.replaceAll(' ', ''), 'hex');
 const KOSME = hex('ceba e1bdb9 cf83 cebc ceb5');
 const EDITED = Buffer.from('edited');
 
-/** All bytes before the first that can't be right, by ICU. */
+/** All bytes before the first invalid byte, according to ICU. */
 function goodPart(bytes: Buffer): Buffer {
   for (let end = 1; end <= bytes.length; end++) {
     try {
@@ -32,7 +32,7 @@ const bad = (name: string, payload: Buffer, frames = [frame(1, payload)]): Case 
   code: 1007,
 });
 
-/** A message in fragments of one byte. */
+/** The frames of a message in fragments of one byte. */
 function byBytes(payload: Buffer): Buffer[] {
   return [...payload].map((byte, i) =>
     frame(i === 0 ? 1 : 0, Buffer.of(byte), { final: i === payload.length - 1 }),
@@ -70,7 +70,7 @@ conforms('Autobahn 6.3 invalid text', [
   bad('6.3.2 in fragments of one byte', surrogate, byBytes(surrogate)),
 ]);
 
-describe('Autobahn 6.4 fails at the byte that is wrong, not at the end of the message', () => {
+describe('Autobahn 6.4 fails at the invalid byte, not at the end of the message', () => {
   const tooHigh = Buffer.concat([KOSME, hex('f4908080'), EDITED]);
   const inFrames = (...edges: number[]) =>
     [0, ...edges].map((start, i) =>
@@ -95,7 +95,7 @@ describe('Autobahn 6.4 fails at the byte that is wrong, not at the end of the me
     expect(heardBy(first!)).toMatchObject({ code: undefined });
     expect(heardBy(first!, second!)).toMatchObject({ code: 1007 });
     const site = await startSite();
-    // The third part is never written: the Close comes before it.
+    // The third part is never written, because the Close must arrive without it.
     const heard = await overSockets(site, [first!, second!]);
     expect(heard.code, name).toBe(1007);
     expect(goodPart(tooHigh).subarray(0, heard.data.length).equals(heard.data)).toBe(true);
@@ -123,16 +123,16 @@ const hello = (bytes: string) =>
   `${Buffer.from('hello').toString('hex')}${bytes}${Buffer.from('world').toString('hex')}`;
 const nonCharacters = ['f0', 'f1', 'f2', 'f3', 'f4'].flatMap((first) =>
   ['8f', '9f', 'af', 'bf'].flatMap((second) => {
-    // Overlong, and above U+10FFFF.
+    // Left out: overlong sequences, and characters above U+10FFFF.
     if (first === 'f0' ? second === '8f' : first === 'f4' && second !== '8f') return [];
     return ['be', 'bf'].map((end) => `${first}${second}bf${end}`);
   }),
 );
 
-/** Autobahn's groups 6.5 to 6.23, each a list of messages in one frame. The good ones are the first so many. */
+/** Autobahn's groups 6.5 to 6.23, each a list of messages in one frame, of which the first `goodOnes` are valid. */
 const groups: [what: string, goodOnes: number, messages: string[]][] = [
   ['some valid text', 5, [...['24', 'c2a2', 'e282ac', 'f0a4ada2'].map(hello), KOSME.toString('hex')]],
-  // 6.6, whose good ones are those that end with a character.
+  // In 6.6 the messages that end with a whole character are valid.
   ['each start of a valid text', NaN, range(1, KOSME.length + 1).map((end) => KOSME.toString('hex', 0, end))],
   ['the first sequence of a length', 4, ['00', 'c280', 'e0a080', 'f0908080']],
   ['the first sequence of 5 and 6 bytes', 0, ['f888808080', 'fc8480808080']],

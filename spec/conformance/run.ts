@@ -6,31 +6,31 @@ import { closeFrame, openRaw } from '../support/raw-client.js';
 import { startBackend, startTunnel } from '../support/servers.js';
 import { DEADLINE } from '../support/wait.js';
 
-/** A client's stream, and what a tunnel to an echo has to make of it. */
+/** A client's stream, and the required result of a tunnel to an echo. */
 export interface Case {
   readonly name: string;
   readonly frames: readonly Buffer[];
-  /** Written all at once, frame by frame, or in pieces of so many bytes. */
+  /** The stream is written at once, or frame by frame, or in pieces of this number of bytes. */
   readonly chop?: 'frames' | number;
-  /** What reaches the backend. */
+  /** The bytes that reach the backend. */
   readonly data?: string | Buffer;
   /** The payloads of the PONGs. */
   readonly pongs?: readonly string[];
-  /** The code of the tunnel's Close; without one the tunnel stays open. */
+  /** The code of the tunnel's Close; if undefined, the tunnel stays open. */
   readonly code?: number;
 }
 
-/** What a stream came to. Payloads of PONGs are read as latin1. */
+/** The result of a stream. Payloads of PONGs are read as latin1. */
 interface Heard {
   readonly data: Buffer;
   readonly pongs: string[];
   readonly code: number | undefined;
 }
 
-/** Larger streams are not cut at every byte: the inside of a payload is the same everywhere. */
+/** Larger streams are not cut at every byte, because all positions within a payload are alike. */
 const SMALL = 4096;
 
-/** Three tests for each case: as it is, cut at every position, and cut over real sockets. */
+/** Three tests for each case: uncut, cut at every position, and cut over real sockets. */
 export function conforms(title: string, cases: readonly Case[]): void {
   const named = cases.map((one): [string, Case] => [one.name, one]);
   describe(title, () => {
@@ -96,7 +96,7 @@ export async function startSite(): Promise<Site> {
   };
 }
 
-/** Each piece is written after the previous one was read. A tunnel still open at the end is closed with 1000. */
+/** Writes each piece after the previous piece was read. The client closes a tunnel that stays open with 1000. */
 export async function overSockets(site: Site, pieces: readonly Buffer[]): Promise<Heard> {
   const [accepted, connected] = [site.accepted(), site.connected()];
   const client = await openRaw(site.port);
@@ -146,7 +146,7 @@ export function piecesOf({ frames, chop }: Case): Buffer[] {
   return chop === undefined ? [Buffer.concat(frames)] : cutInto(Buffer.concat(frames), [chop]);
 }
 
-/** The first and last 20, and those around every frame's header. */
+/** The first and last 20 positions, and the positions around every frame header. */
 function socketCuts({ frames }: Case): number[] {
   const length = frames.reduce((sum, frame) => sum + frame.length, 0);
   const cuts = new Set<number>();
@@ -160,7 +160,7 @@ function socketCuts({ frames }: Case): number[] {
   return [...cuts].filter((at) => at > 0 && at < length);
 }
 
-/** All; in a large stream all around the headers, and every 251st: prime, so that each phase of the mask is met. */
+/** All positions; in a large stream those around headers and every 251st, a prime, to meet each phase of the mask. */
 function decoderCuts(one: Case): Iterable<number> {
   const length = one.frames.reduce((sum, frame) => sum + frame.length, 0);
   if (length <= SMALL) return Array.from({ length: length + 1 }, (_, at) => at);

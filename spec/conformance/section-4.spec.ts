@@ -10,8 +10,8 @@ import { listen, makeTunnel, portOf, startEcho, startTunnel } from '../support/s
 
 // RFC 6455 section 4, as far as it binds a server: 4.2.1, 4.2.2 and 4.4.
 //
-// Not here: 4.1, which binds clients alone; 4.3, a grammar that its users (4.2.1, 4.2.2) refer to; "/extensions/ MUST be
-// derived from the client's handshake" for a server that has some: this one has none, and none is what it answers.
+// Not here: 4.1, which binds clients alone; 4.3, a grammar that 4.2.1 and 4.2.2 refer to; "/extensions/ MUST be derived
+// from the client's handshake", because this server supports no extensions and answers with none.
 
 type Headers = Parameters<typeof handshake>[1];
 type Options = Partial<TunnelOptions>;
@@ -57,7 +57,7 @@ describe('4.2.1 an invalid handshake MUST be answered with an HTTP error and not
     ['8: subprotocols are tokens', 400, ['a b', 'a,,b c', 'a/b', '"a"', 'a, a'].map(protocols)],
   ])('%s: %i', async (_, status, requests) => {
     for (const request of requests) {
-      // A request that asks for no WebSocket stays HTTP.
+      // A request without an upgrade to WebSocket stays HTTP.
       const behind = status === 404 ? '' : frame(9, 'unread').toString('latin1');
       const answer = await answerTo(request + behind);
       expect(answer.status, request).toBe(status);
@@ -179,7 +179,7 @@ describe('4.2.2 the server', () => {
       const request = from({ 'Sec-WebSocket-Protocol': offered });
       const { status, headers } = await answerTo(request, subprotocol ? { subprotocol } : {});
       expect(status).toBe(101);
-      // The empty string is not the same as none.
+      // An empty header would differ from a missing header.
       expect(headers['sec-websocket-protocol']).toBe(agreed);
     },
   );

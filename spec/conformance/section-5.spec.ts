@@ -12,7 +12,7 @@ import { until } from '../support/wait.js';
 //
 // Not here: that a client MUST mask, MUST close on a masked frame, MUST pick fresh keys of good entropy (5.1, 5.3) and
 // MUST NOT show a reason to its user (5.5.1); that an extension MUST specify its data (5.2); that an intermediary MUST
-// NOT change fragmentation (5.4): a tunnel ends the WebSocket, it is none.
+// NOT change fragmentation (5.4), because the tunnel is an endpoint of the WebSocket and not an intermediary.
 
 const PING = 9;
 const PONG = 10;
@@ -24,7 +24,7 @@ const good = frame(2, 'good');
 
 type Stream = Omit<Case, 'name'>;
 
-/** Fails behind what was good; a PING behind it is not answered. */
+/** A stream that fails after a valid frame; the PING after the failure is not answered. */
 const fails = (...wrong: Buffer[]): Stream => ({
   frames: [good, ...wrong, frame(PING)],
   data: 'good',
@@ -248,7 +248,7 @@ describe('frames sent', () => {
     client.send(closeFrame(1000));
     await once(backend, 'end');
     backend.write('too late');
-    // The client does not end its side: the server does so by itself, at once.
+    // The client does not end the connection: the server ends it at once.
     expect((await client.rest()).toString('hex')).toBe('880203e8');
   });
 

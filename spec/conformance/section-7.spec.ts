@@ -4,11 +4,11 @@ import { openFlow, reaches, type OpenFlow } from '../support/observed-tunnel.js'
 import { closeFrame, frame, handshake, RawClient, requestTunnel } from '../support/raw-client.js';
 import { startTunnel } from '../support/servers.js';
 
-// RFC 6455 section 7, as far as it binds a server. Where it says SHOULD (7.1.1, 7.1.2, 7.1.7) and the tunnel does so,
-// that is checked as well.
+// RFC 6455 section 7, as far as it binds a server. A SHOULD (7.1.1, 7.1.2, 7.1.7) is checked as well if the tunnel
+// follows it.
 //
-// Not here: what binds clients alone, failing upon a lost connection and backing off before the next (7.2.1, 7.2.3) and
-// 1010 (7.4.1). That 1015 MUST NOT be sent is checked where a code can come from outside: from the client and the app.
+// Not here, because only clients are bound: failure upon a lost connection and the pause before the next connection
+// (7.2.1, 7.2.3), and 1010 (7.4.1). That 1015 MUST NOT be sent is checked for codes of the client and of the app.
 
 const PING = 9;
 const RESERVED = [1005, 1006, 1015];
@@ -16,7 +16,7 @@ const hex = (bytes: string) => Buffer.from(bytes.replaceAll(' ', ''), 'hex');
 const range = (from: number, to: number, step: number) =>
   Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, i) => from + i * step);
 
-/** The rest of the connection is over; what the `close` event says of it. */
+/** Ends both sides of the connection and returns the data of the `close` event. */
 async function ended(flow: OpenFlow) {
   await flow.client.ended();
   flow.client.socket.end();
@@ -24,7 +24,7 @@ async function ended(flow: OpenFlow) {
   return flow.over();
 }
 
-/** The code of the answer to each of some Closes, each on a connection of its own. */
+/** The codes of the answers to Closes with these codes, each on a separate connection. */
 async function answersTo(codes: readonly number[]): Promise<(number | undefined)[]> {
   const { port } = await startTunnel();
   return Promise.all(
@@ -43,7 +43,7 @@ describe('7.1 definitions', () => {
     const flow = await openFlow();
     flow.client.send(closeFrame(1000), frame(2, 'trailing bytes are discarded'));
     expect((await flow.client.rest()).toString('hex')).toBe('880203e8');
-    // An end, no reset: the client's side is still open.
+    // The server ended without a reset: the client's side is still open.
     expect({ errored: flow.client.socket.errored, writable: flow.client.socket.writable }).toEqual({
       errored: null,
       writable: true,
@@ -63,7 +63,7 @@ describe('7.1 definitions', () => {
       start(flow);
       const expected = hex(close);
       expect((await flow.client.take(expected.length)).toString('hex')).toBe(expected.toString('hex'));
-      // Open until the client has answered.
+      // The connection stays open until the client has answered.
       flow.client.send(closeFrame(1000));
       expect((await flow.client.rest()).length).toBe(0);
       await ended(flow);
@@ -106,7 +106,7 @@ describe('7.1 definitions', () => {
     const flow = await openFlow();
     flow.client.send(wrong);
     expect((await flow.client.close())?.code).toBe(code);
-    // The client sends nothing: the server does not wait for its Close.
+    // The client sends no Close, and the server does not wait for one.
     expect((await flow.client.rest()).length).toBe(0);
     expect(await ended(flow)).toMatchObject({ code });
   });
@@ -162,7 +162,7 @@ describe('7.4.1 1005, 1006 and 1015 MUST NOT be set as a code in a Close', () =>
     expect((await ended(flow)).code).toBe(1005);
   });
 
-  test('from the server: without a received Close none is sent', async () => {
+  test('from the server: without a received Close no Close is sent', async () => {
     const flow = await openFlow();
     flow.client.socket.end();
     expect((await flow.client.rest()).length).toBe(0);

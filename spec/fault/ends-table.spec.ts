@@ -47,24 +47,24 @@ type Action = (typeof actions)[number];
 interface Row {
   /** The close code, or the code of the refusal. */
   readonly ends: number | string;
-  /** Left out where it is the action's own: see `causes`. */
+  /** The cause, unless `causes` has the cause of this action. */
   readonly cause?: CloseCause;
-  /** What the client hears last: a close code, a status, or a bare end; left out where it has gone or is cut off. */
+  /** The client's last input: a close code, a status or a bare end; undefined if the client has left or is cut off. */
   readonly sees?: number | 'nothing';
-  /** All bytes in flight arrive. */
+  /** The directions in which all bytes in flight arrive. */
   readonly delivers?: 'up' | 'down' | 'both';
-  /** Bytes of the client do not all arrive: the client was cut off. */
+  /** Some bytes of the client do not arrive, because the client was cut off. */
   readonly drops?: 'up';
-  /** The sides that do nothing any more: the tunnel has to end without them. */
+  /** The inactive side: the tunnel has to end without help from there. */
   readonly still?: 'client' | 'backend';
   readonly options?: TableOptions;
 }
 
-/** The reason why there is nothing to see. */
+/** The reason why the action has no meaning in this phase. */
 type Meaningless = string;
 type Cell = Row | readonly Row[] | Meaningless;
 
-/** Why a tunnel ends after an action that ends it. */
+/** The causes with which a tunnel ends after an action. */
 const causes: Record<Action, readonly CloseCause[]> = {
   'client half-closes': ['client-ended'],
   'client resets': ['client-lost', 'client-ended'],
@@ -109,7 +109,7 @@ const beforeTheDial = {
   'client half-closes': { ...gone, sees: 'nothing' },
   'client resets': gone,
   'client destroys': gone,
-  // Too early by RFC 6455, and heard once there is a 101.
+  // RFC 6455 does not allow frames before the 101; the tunnel reads them after the 101.
   'client sends Close': { ends: 3001, sees: 3001 },
   'client breaks the protocol': { ends: 1002, sees: 1002 },
   ...noBackend,
@@ -214,7 +214,7 @@ const table: Record<Phase, Record<Action, Cell>> = {
     writeTimeout: { ends: 1011, sees: 1011, still: 'backend', options: short },
     pongTimeout: [
       { ends: 1006, delivers: 'up' },
-      // Who is not read for the backend's sake can't be heard: it is not the client that is silent.
+      // While the backend accepts no bytes, the client is not read: a missing PONG is not the client's fault.
       {
         ...{ ends: 1011, cause: 'write-timeout', sees: 1011, still: 'backend' },
         options: { ...short, host: { writeTimeout: 0.6 } },
@@ -231,11 +231,11 @@ const table: Record<Phase, Record<Action, Cell>> = {
     'backend half-closes': { ends: 1000, sees: 1000, delivers: 'down' },
     'backend ends and reads no more': { ends: 1000, sees: 1000, delivers: 'down', still: 'backend' },
     'backend resets': { ends: 1011, sees: 1011 },
-    // What it had not yet given to its kernel is lost there, and nobody can tell.
+    // Bytes that the backend's process had not yet passed to the kernel are lost, and the tunnel cannot know.
     'backend destroys': { ends: 1000, sees: 1000 },
     'app end()': [
       { ends: 1008, sees: 1008 },
-      // What was sent before the Close has not arrived: no orderly end.
+      // The end is not orderly, because bytes sent before the Close have not arrived.
       { ends: 1006, cause: 'close-timeout', still: 'client', options: short },
     ],
     'app close()': { ends: 1001, sees: 1001 },
@@ -339,7 +339,7 @@ describe.each(rows)('$phase: $action', ({ phase, action, row }) => {
   });
 });
 
-/** Where one action meets another: being claimed, silent, busy both ways, and on the way to the end. */
+/** The phases in which two actions meet: before the 101, silent, busy in both directions, and during the end. */
 const meetings = [
   'claim',
   'open',
@@ -350,7 +350,7 @@ const meetings = [
 ] as const satisfies Phase[];
 const gaps = { 'in the same turn': 0, 'a turn later': 1 };
 
-/** In a pair the backend reads on, whatever it has said: then no deadline decides. */
+/** Pairs of actions. The backend always keeps reading, so that no deadline decides the outcome. */
 const pairs = meetings.flatMap((phase) => {
   const meant = keysOf(acts).filter((action) => action !== 'backend ends and reads no more');
   const here = meant.filter((action) => rowsOf(table[phase][action]).length > 0);
@@ -360,9 +360,9 @@ const pairs = meetings.flatMap((phase) => {
 /** The codes that a pair may end with. */
 function endsOf({ phase, first, second }: (typeof pairs)[number]): Row['ends'][] {
   const ends = [first, second].map((action) => rowsOf(table[phase][action])[0]!.ends);
-  // An end by the app is no race: it is the first at once. Anything else may be overtaken on the way.
+  // An end by the app takes effect at once and wins. The second action may overtake any other first action.
   if (first in appActions) return ends.slice(0, 1);
-  // Behind bytes that wait for the 101 nobody sees a client leave; a reset may take the bytes with it.
+  // While early bytes are queued before the 101, the client's end is not visible; a reset may discard these bytes.
   if (phase === 'claim' && first in clientActions && typeof ends[0] === 'number' && second in clientActions)
     return [...ends, 1006];
   return ends;
@@ -376,7 +376,7 @@ describe.each(pairs)('$phase: $first, then $second', (pair) => {
     const acted = [acts[first](scene)];
     for (let turns = gaps[gap]; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
     acted.push(acts[second](scene));
-    // A refusal comes while the 101 is held; what is no refusal comes behind it.
+    // A refusal happens while the 101 is delayed, any other end after the 101.
     if (ends.every((end) => typeof end === 'number') || ends.includes(1006)) scene.release();
     scene.backendFinishes();
     const heard = scene.clientFinishes();
@@ -387,7 +387,7 @@ describe.each(pairs)('$phase: $first, then $second', (pair) => {
   });
 });
 
-/** What arrived is what was sent, and what was counted: all of it where nobody tore the connection down. */
+/** Arrived bytes are a prefix of the sent bytes, and equal the counts unless the connection was torn down. */
 async function checkBytes(
   scene: Scene,
   done: readonly Action[],
@@ -424,7 +424,7 @@ function isTimer(action: Action): action is keyof typeof timers {
   return action in timers;
 }
 
-/** libuv resets no socket whose end is on its way. */
+/** libuv cannot reset a socket between `end` and `finish`. */
 function reset(socket: Socket): void {
   if (socket.writableEnded && !socket.writableFinished) socket.once('finish', () => socket.resetAndDestroy());
   else socket.resetAndDestroy();
@@ -438,14 +438,14 @@ function rowsOf(cell: Cell): readonly Row[] {
   return typeof cell === 'string' ? [] : [cell].flat();
 }
 
-/** The same rows, of tunnels that this cause has already ended. */
+/** The same rows, for tunnels already ended by the cause. */
 function because<Key extends Action>(cause: CloseCause, cells: Record<Key, Cell>): Record<Key, Cell> {
   const withCause = (cell: Cell): Cell =>
     typeof cell === 'string' ? cell : rowsOf(cell).map((row) => ({ ...row, cause }));
   return Object.fromEntries(keysOf(cells).map((key) => [key, withCause(cells[key])])) as Record<Key, Cell>;
 }
 
-/** The same in all these columns. */
+/** The same cell in all these columns. */
 function each<Key extends Action, Same extends Cell>(columns: readonly Key[], same: Same): Record<Key, Same> {
   return Object.fromEntries(columns.map((column) => [column, same])) as Record<Key, Same>;
 }

@@ -24,50 +24,50 @@ import { deferred, holds, until } from '../support/wait.js';
 
 /** The life of a connection, from the match of its URL to its end. */
 export const phases = [
-  // On the way to the 101, held by a hook, the resolver, or a middleware that waits before the response ends.
+  // Before the 101, delayed by a hook, by the resolver, or by a middleware that delays the end of the response.
   'guard',
   'choosing',
   'picking',
   'dialling',
   'claim',
-  // Open: silent, or with one side or both sending more than anybody takes.
+  // Open: silent, or one side or both send more than the other side accepts.
   'open',
   'up',
   'down',
   'both',
-  // Close 1000 was sent and is not answered; the client's Close was answered and the backend has not ended.
+  // The tunnel's Close 1000 is not answered; the client's Close was answered, but the backend has not ended.
   'we closed',
   'client closed',
-  // Refused by a Close behind the upgrade, which the client has not answered.
+  // Refused by a Close after the upgrade, which the client has not answered.
   'refused',
-  // All is over.
+  // Both sockets are closed.
   'closed',
 ] as const;
 export type Phase = (typeof phases)[number];
 
-/** What the client has heard until the server's end. */
+/** The client's input until the server's end. */
 export interface Heard {
-  /** The Close, or where there was no 101 the status. */
+  /** The code of the Close, or the status if there was no 101. */
   readonly last: number | 'nothing';
   readonly payload: Buffer;
 }
 
-/** A connection that has been brought into a phase, with everything in the test's hands. */
+/** A connection in a phase, with both ends under the test's control. */
 export interface Scene {
   readonly tunnel: Tunnel;
   readonly client: RawClient;
   /** The backend's socket; undefined before the connection attempt. */
   readonly backend: Socket | undefined;
-  /** What the client has sent. */
+  /** The payload that the client has sent. */
   readonly sent: Buffer;
-  /** What the backend has sent. */
+  /** The bytes that the backend has sent. */
   readonly served: Buffer;
   readonly received: () => Buffer;
   /** Releases the paused hook or connection attempt. */
   release(): void;
-  /** The client reads on, answers a Close, and ends when the server has. */
+  /** The client keeps reading, answers a Close, and ends after the server. */
   clientFinishes(): Promise<Heard>;
-  /** The backend reads on, and ends when its client has. */
+  /** The backend keeps reading, and ends after the tunnel. */
   backendFinishes(): void;
   /** Waits for `close` or `refuse`. */
   ended(): Promise<ClosedInfo | RefuseInfo>;
@@ -81,12 +81,12 @@ const MUCH = Buffer.alloc(12_000_000, 'no two words of it are the same ');
 const MUCH_FRAMED = frame(2, MUCH);
 const NOTHING = Buffer.alloc(0);
 
-/** All deadlines are set, which reveals one that is not cleared, and none expires unless the row shortens it. */
+/** All deadlines are set, so that a forgotten timer is found; none expires unless the row shortens it. */
 const FAR = {
   handshakeTimeout: 60,
   idleTimeout: 60,
   maxDuration: 60,
-  // A PING, so that its PONG is awaited.
+  // A PING is sent early, so that the tunnel awaits a PONG.
   pingInterval: 0.01,
   pongTimeout: 60,
   closeTimeout: 60,
@@ -153,7 +153,7 @@ export async function arrange(phase: Phase, { host, ...options }: TableOptions =
   tunnel.on('refuse', (info) => ends.push(info));
   tunnel.on('close', (info) => {
     ends.push(info);
-    // "Closed" means that both of the tunnel's own sockets are.
+    // The event `close` means that both sockets of the tunnel are closed.
     expect(own.map(({ destroyed }) => destroyed)).toEqual([true, true]);
   });
   const site = await startApp((app) =>
@@ -193,12 +193,12 @@ export async function arrange(phase: Phase, { host, ...options }: TableOptions =
       held.resolve();
       backendMayFinish.resolve();
       await scene.clientFinishes();
-      // The scene destroys nothing, so that everything the tunnel did not free stays.
+      // The scene destroys nothing, so that a leak of the tunnel stays visible.
       await holds(async () => {
         const open = { site: await connections(site.server), backend: await connections(backend.server) };
         expect(open).toEqual({ site: 0, backend: 0 });
       });
-      // What is cleared is gone some turns later; a timer that is only waited for is not.
+      // A cleared timer is gone after some event-loop turns; a timer that was not cleared is still there.
       for (let turns = 0; turns < 50; turns++) await new Promise((resolve) => setImmediate(resolve));
       expect({ descriptors: Math.max(0, descriptors() - before), timers: timers() }).toEqual({
         descriptors: 0,
@@ -249,7 +249,7 @@ export async function arrange(phase: Phase, { host, ...options }: TableOptions =
   return { ...scene, backend: socket, sent: isUp ? MUCH : NOTHING, served: isDown ? MUCH : NOTHING };
 }
 
-/** Stands before the tunnel as a session's middleware does, whose `end` waits until all is saved. */
+/** A middleware before the tunnel which, like a session's middleware, delays `end` until the session is saved. */
 function holdingEnd(wait: (() => Promise<void>) | undefined) {
   return (_req: Request, res: Response, next: NextFunction) => {
     const end = res.end.bind(res) as (...args: unknown[]) => Response;
@@ -276,7 +276,7 @@ async function hear(client: RawClient, phase: Phase, isUpgraded: boolean): Promi
   const answerClose = () => client.socket.writable && client.send(closeFrame(1000));
   if (phase === 'we closed' || phase === 'refused') answerClose();
   for (let next = status === 101 && (await client.frame()); next; next = await client.frame()) {
-    // Nothing may follow a Close.
+    // No frame may follow a Close.
     expect(last).toBe('nothing');
     if (next.opcode <= 2) parts.push(next.payload);
     if (next.opcode !== 8) continue;
@@ -288,7 +288,7 @@ async function hear(client: RawClient, phase: Phase, isUpgraded: boolean): Promi
   return { last, payload: Buffer.concat(parts) };
 }
 
-/** The sums agree with the one event. */
+/** The totals agree with the only event. */
 function checkStats(tunnel: Tunnel, end: ClosedInfo | RefuseInfo, opened: number): void {
   const { bytesIn, bytesOut } = 'bytesIn' in end ? end : { bytesIn: 0, bytesOut: 0 };
   const isClosed = 'bytesIn' in end;

@@ -71,7 +71,7 @@ describe('a stream of the app as backend', () => {
     await closed;
     expect(backend.destroyed).toBe(true);
     const heard = ['data', 'end', 'error', 'close'].map((event) => backend.listenerCount(event));
-    // What ignores its errors stays.
+    // Only the listener that ignores later errors stays.
     expect(heard).toEqual([0, 0, 1, 0]);
     expectFree(tunnel);
   });
@@ -91,8 +91,8 @@ describe('a stream of the app as backend', () => {
       const chunk = Buffer.alloc(65_536);
       let asked = 0;
       let begun = false;
-      // An end of it, for a test that fails and does not hang: far more than a turn of the event loop for each, until the
-      // deadline, can ask for.
+      // The stream ends after MOST_ASKED reads, so that a failing test does not hang. With one read per event-loop turn
+      // this number is out of reach before the deadline.
       const backend = made({
         read(this: Duplex) {
           if (begun) this.push(++asked < MOST_ASKED ? chunk : null);
@@ -138,7 +138,7 @@ describe('a stream of the app as client connection', () => {
   });
 
   test.each(['destroy', 'resume', 'end'] as const)('whose %s throws keeps no tunnel open', async (method) => {
-    // Else Node itself calls its `destroy`.
+    // With autoDestroy, Node itself would call `destroy`.
     const carrier = made({ autoDestroy: false });
     const { tunnel, closed } = await over(carrier);
     carrier[method] = fault;

@@ -84,7 +84,7 @@ test('a client is not cut off when reading resumes in the event-loop turn that c
   stream.start(Buffer.alloc(0));
   stream.pause();
   await vi.advanceTimersByTimeAsync(30_000);
-  // After the stream's own timer, before it looks: what has come is still unread.
+  // Reading resumes after the stream's timer and before the check, when received bytes are still unread.
   setTimeout(() => stream.resume(), 20_000);
   await vi.advanceTimersByTimeAsync(20_001);
   expect(socket.destroyed).toBe(false);
@@ -95,7 +95,7 @@ test('a client is not cut off when reading resumes in the event-loop turn that c
 test('a client that accepts queued bytes slowly is not idle', async () => {
   const backend = await startBackend((socket) => socket.write(LARGE));
   const server = { port: backend.port };
-  // So that no chunk takes nearly as long as the timeout.
+  // With this limit, accepting one chunk takes much less time than the timeout.
   const limits = { buffered: 131_072 };
   const tunnel = makeTunnel({ server, idleTimeout: 0.3, pingInterval: 0, closeTimeout: 0.1, limits });
   const http = createHttp(express().use('/tunnel', tunnel));
@@ -114,7 +114,7 @@ test('a client that accepts queued bytes slowly is not idle', async () => {
   slow.push(handshake('/tunnel'));
   const [{ code, reason }] = await closed;
   expect(taken).toBeGreaterThan(LARGE.length);
-  // All was taken before the Close, and the Close as well.
+  // The client accepted all bytes and the Close.
   expect({ code, reason }).toEqual({ code: 1001, reason: 'idle for 0.3 s' });
 });
 
@@ -157,7 +157,7 @@ test('bytes of the client that another listener saw stay unchanged', async () =>
   expect(Buffer.concat(seen).equals(sent)).toBe(true);
 });
 
-/** A socket of a class of its own, as proxies and mocks make them: it calls a write done and holds the chunk. */
+/** A socket of another class, as in proxies and mocks: it reports a write as done, but still uses the chunk. */
 class HoldingSocket extends Socket {
   readonly #far: Socket;
 
@@ -169,7 +169,7 @@ class HoldingSocket extends Socket {
   }
 
   override _read(): void {
-    // What comes is pushed.
+    // The other end pushes the bytes.
   }
 
   override _write(chunk: Buffer | string, encoding: BufferEncoding, done: () => void): void {
@@ -206,7 +206,7 @@ test('a chunk still in use by a socket of another class is not freed', async () 
 test('a TLS backend that resets while the client is slow counts as failed and not as ended', async () => {
   const all = Buffer.alloc(8_000_000);
   const site = await startSite('http', 'tls', (backend) => backend.write(all), { closeTimeout: 0.5 });
-  // Not every reset is told as an end.
+  // Only some resets are reported as an end, hence several rounds.
   for (let round = 0; round < 6; round++) {
     const connected = once(site.backend, 'connection') as Promise<[Socket]>;
     const closed = once(site.tunnel, 'close') as Promise<[ClosedInfo]>;
@@ -214,7 +214,7 @@ test('a TLS backend that resets while the client is slow counts as failed and no
     await upgradeOn(client);
     const [raw] = await connected;
     raw.on('error', () => undefined);
-    // Until nothing moves any more, both sides' buffers are full.
+    // When the count stops growing, the buffers of both sides are full.
     for (let before = -1; before !== site.tunnel.stats().bytesOut;) {
       before = site.tunnel.stats().bytesOut;
       await sleep(50);
@@ -226,7 +226,7 @@ test('a TLS backend that resets while the client is slow counts as failed and no
   }
 });
 
-/** A stream of an app's own that takes everything and says nothing. */
+/** A stream of an app: accepts all bytes, sends nothing. */
 const mute = (options: DuplexOptions = {}) =>
   new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done(), ...options });
 
@@ -243,7 +243,7 @@ test.each(['TLS', 'a socket of connect'])(
         ? { port, tls: { ca: certificate().cert } }
         : { connect: () => connect({ port, allowHalfOpen: true }) };
     const { port: site } = await startApp((app) => {
-      // A session that is being saved: the backend is there, the 101 is not.
+      // A session is being saved: the backend is connected, but the 101 is not sent.
       app.use((_req, res, next) => {
         const end = res.end.bind(res);
         res.end = () => {
@@ -265,10 +265,10 @@ test.each([
 ])(
   'bytes that fill the small read buffer to its last byte are delivered before the %s of the backend',
   async (how, code) => {
-    // As much as an idle connection is read with at once.
+    // The size of the small buffer with which an idle connection is read.
     const sent = LARGE.subarray(0, 4000);
     const backend = await startBackend();
-    // The backend is there and not read yet: data and end are found in one wake-up.
+    // The backend is connected but not yet read, so that one wake-up finds data and end.
     const sendAll = async () => {
       await until(() => backend.sockets.size === 1);
       const [socket] = backend.sockets;
@@ -385,7 +385,7 @@ test('a request that is ended in the event-loop turn of its 101 gets no tunnel',
   }
 });
 
-/** Some microtasks from now. */
+/** Calls `act` after this number of microtasks. */
 function inTurns(turns: number, act: () => void): void {
   if (turns === 0) act();
   else queueMicrotask(() => inTurns(turns - 1, act));

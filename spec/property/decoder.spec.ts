@@ -32,8 +32,8 @@ test('frames that ws sends are decoded, however they are split', () => {
   );
 });
 
-// What we refuse and ws lets pass or names otherwise: lengths not in their shortest form or with the top bit, and text
-// that fails before its message is whole.
+// Failures that ws accepts or reports differently: lengths not in the shortest form or with the top bit, and text that
+// fails before the end of a message.
 const STRICTER = /shortest|2\^63|UTF-8|character/;
 
 test('our decoder and ws agree on streams with wrong bytes', async () => {
@@ -47,7 +47,7 @@ test('our decoder and ws agree on streams with wrong bytes', async () => {
   await fc.assert(
     fc.asyncProperty(spoiled, async ({ all, end, wrong, sizes }) => {
       const stream = sentByWs(all, end);
-      // Headers lie in front: most of the wrong bytes go there.
+      // Most of the wrong bytes go to the start of the stream, where a header is.
       for (const [at, flip] of wrong) {
         const place = at % 2 ? at % 3 : at % Math.max(1, stream.length);
         stream[place] = (stream[place] ?? 0) ^ flip;
@@ -59,7 +59,7 @@ test('our decoder and ws agree on streams with wrong bytes', async () => {
       if (ours.failure && STRICTER.test(ours.failure.reason)) return;
       expect(ours.failure?.code).toBe(theirs.failure);
       expect(ours.events).toEqual(theirs.events);
-      // ws keeps back a message that is not whole.
+      // ws delivers no part of an unfinished message.
       expect(ours.payload.subarray(0, theirs.payload.length).equals(theirs.payload)).toBe(true);
     }),
     { numRuns: 1500 },
@@ -77,7 +77,7 @@ test('arbitrary bytes cause no throw, and the same result however they are split
         failure: whole.failure,
         events: whole.events,
       });
-      // Text that fails inside a chunk takes what the chunk had of its frame with it.
+      // Invalid text drops the bytes of that frame in the same chunk, so the payloads may differ.
       if (whole.failure?.code === 1007) return;
       expect(parts.payload.equals(whole.payload)).toBe(true);
     }),

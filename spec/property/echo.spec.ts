@@ -7,7 +7,7 @@ import { chunkSizes, payloadOf, sentByWs, steps } from './oracle.js';
 import { closeFrame, openRaw, type RawClient } from '../support/raw-client.js';
 import { startTunnel } from '../support/servers.js';
 
-/** Each piece in a packet of its own, as far as loopback lets it. */
+/** Sends each piece in a separate packet, as far as loopback allows. */
 async function sendPieces(client: RawClient, pieces: Buffer[]): Promise<void> {
   client.socket.setNoDelay(true);
   for (const piece of pieces) {
@@ -25,7 +25,7 @@ test('an echo through the tunnel returns every byte, and each PING gets its PONG
         step.kind === 'message' ? step.pings.slice(0, step.fragments.length) : [],
       );
       const client = await openRaw(port);
-      // One packet for each byte of a long stream would take long and add nothing.
+      // One packet for each byte of a long stream would take long without testing more.
       await sendPieces(client, cutInto(sentByWs(all), sizes, 100));
       const got: Buffer[] = [];
       const pongs: Buffer[] = [];

@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream';
 import fc from 'fast-check';
 import * as ws from 'ws';
 
-// Both are exported by `ws`, but missing from its types.
+// `ws` exports both, but without types.
 interface SendOptions {
   binary: boolean;
   fin: boolean;
@@ -35,7 +35,7 @@ export type Step =
 export interface Heard {
   readonly payload: Buffer;
   readonly events: string[];
-  /** The close code that a failure asks for. */
+  /** The close code of a failure. */
   readonly failure: number | undefined;
 }
 
@@ -68,7 +68,7 @@ export function sentByWs(
   return Buffer.concat(written);
 }
 
-/** What `ws` makes of a stream, as a server or as a client. */
+/** Decodes a stream by `ws`, as a server or as a client. */
 export async function heardByWs(chunks: readonly Uint8Array[], isServer: boolean): Promise<Heard> {
   const receiver = new Receiver({ isServer });
   const payload: Buffer[] = [];
@@ -97,7 +97,7 @@ export const bytesUpTo = (maxLength: number) =>
 const controlPayload = bytesUpTo(125);
 const binary = fc.oneof(
   { weight: 6, arbitrary: bytesUpTo(300) },
-  // Around the two longer forms of a length.
+  // Lengths around the limits of the two longer forms.
   { weight: 2, arbitrary: fc.integer({ min: 120, max: 130 }).map((length) => Buffer.alloc(length, 'edge')) },
   {
     weight: 1,
@@ -106,7 +106,7 @@ const binary = fc.oneof(
 );
 const text = fc.string({ unit: 'binary', maxLength: 100 }).map((string) => Buffer.from(string));
 
-/** A message, cut anywhere: characters are cut as well. */
+/** A message in fragments, cut at any byte, also within a character. */
 export const message: fc.Arbitrary<Step> = fc
   .record({
     text: fc.boolean(),
@@ -129,7 +129,7 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
   { maxLength: 8 },
 );
 
-/** Sizes to cut a stream into: many small ones, or few large ones. */
+/** Sizes of the pieces of a stream: many small pieces, or a few large ones. */
 export const chunkSizes = fc.oneof(
   fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 10 }),
   fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1, maxLength: 10 }),

@@ -11,57 +11,57 @@ import { expectTypeOf } from 'vitest';
 const server = { port: 5900 };
 
 // A wrong name.
-// @ts-expect-error server is meant
+// @ts-expect-error the name is server
 wstunnel({ servers: server });
-// @ts-expect-error port is meant
+// @ts-expect-error the name is port
 wstunnel({ server: { prot: 5900 } });
-// @ts-expect-error port is meant, in a list as well
+// @ts-expect-error the name is port, in a list as well
 wstunnel({ server: [server, { prot: 5900 }] });
-// @ts-expect-error port is meant, from a function as well
+// @ts-expect-error the name is port, from a function as well
 wstunnel({ server: () => ({ prot: 5900 }) });
-// Issue 13, case 23: a map may have any name, a host may not.
-// @ts-expect-error host is meant
+// Issue 13, case 23: a map may have any key, a host may not.
+// @ts-expect-error the name is host
 wstunnel({ server: { hots: 'desk.lan', port: 5900 } });
-// @ts-expect-error host is meant, in a rule as well
+// @ts-expect-error the name is host, in a rule as well
 wstunnel({ server, rules: [{ server: { hots: 'desk.lan', port: 5900 } }] });
-// @ts-expect-error connectTimeout is meant
+// @ts-expect-error the name is connectTimeout
 wstunnel({ server: { socket: '/run/vnc.sock', conectTimeout: 5 } });
-// @ts-expect-error args belong to spawn
+// @ts-expect-error args is an option of spawn
 wstunnel({ server: { spawn: { path: 'Xvnc' }, args: [] } });
-// @ts-expect-error connectTimeout is meant, of a host in a map as well
+// @ts-expect-error the name is connectTimeout, of a host in a map as well
 wstunnel({ server: { '/vnc': { port: 5900, conectTimeout: 5 } } });
-// @ts-expect-error buffered is meant
+// @ts-expect-error the name is buffered
 wstunnel({ server, limits: { bufferd: 65536 } });
-// @ts-expect-error there is nothing without options
+// @ts-expect-error options are required
 wstunnel();
 
 // A wrong value.
 // @ts-expect-error a port is a number
 wstunnel({ server: { port: '5900' } });
-// @ts-expect-error host and port are two fields
+// @ts-expect-error host and port are separate fields
 wstunnel({ server: '127.0.0.1:5900' });
-// @ts-expect-error one of the strategies
+// @ts-expect-error balance is one of the strategies
 wstunnel({ server, balance: 'random' });
-// @ts-expect-error a strategy picks
+// @ts-expect-error a strategy has a method pick
 wstunnel({ server, balance: {} });
-// @ts-expect-error binary or text
+// @ts-expect-error frameType is binary or text
 wstunnel({ server, frameType: 'utf8' });
-// @ts-expect-error http or close
+// @ts-expect-error refuseWith is http or close
 wstunnel({ server, refuseWith: 403 });
-// @ts-expect-error a list has no single string
+// @ts-expect-error origins is a list, not a string
 wstunnel({ server, origins: 'https://a.example' });
-// @ts-expect-error several addresses are a list
+// @ts-expect-error allow is a list, not a string
 wstunnel({ server, allow: '10.0.0.0/8' });
 // @ts-expect-error seconds are a number
 wstunnel({ server, pingInterval: '30s' });
-// @ts-expect-error a RegExp or a string
+// @ts-expect-error url is a RegExp or a string
 wstunnel({ server, url: 5900 });
-// @ts-expect-error only true passes: a user does not
+// @ts-expect-error authenticate returns true, not a user
 wstunnel({ server, authenticate: () => ({ name: 'me' }) });
-// @ts-expect-error a name, not the user
+// @ts-expect-error user returns a name, not an object
 wstunnel({ server, user: () => ({ name: 'me' }) });
 
-// Whatever is documented.
+// All documented options.
 wstunnel({});
 wstunnel({ url: [/^\/websockify/, '/vnc'], server, balance: 'least-connection', frameType: 'text' });
 wstunnel({ server: [{ port: 1 }, { host: '::1', port: 2 }, { socket: '/run/vnc.sock' }] as const });
@@ -83,7 +83,7 @@ wstunnel({ server, origins: ['*.a.example', /^https:/], allow: ['10.0.0.0/8'] as
 wstunnel({ server, origins: (origin) => origin?.endsWith('.example') ?? false });
 wstunnel({ server, authenticate: () => ({ status: 403, headers: { 'X-Why': 'plan' }, body: 'no' }) });
 
-// What hooks are given.
+// The arguments of hooks.
 wstunnel({
   server: (req, context) => {
     expectTypeOf(req.headers.cookie).toEqualTypeOf<string | undefined>();
@@ -102,7 +102,7 @@ wstunnel({
     expectTypeOf(refusal).toEqualTypeOf<TunnelError>();
     expectTypeOf(res.headersSent).toEqualTypeOf<boolean>();
     expectTypeOf(refusal.code).not.toEqualTypeOf<string>();
-    // @ts-expect-error no such code
+    // @ts-expect-error this code does not exist
     if (refusal.code === 'WSTUNNEL_TIMEOUT') return;
     next(refusal);
   },

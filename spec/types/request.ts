@@ -1,4 +1,4 @@
-// Which request hooks see. Only compiled, never run: see types.spec.ts.
+// The request type of hooks. Only compiled, never run: see types.spec.ts.
 import type { IncomingMessage } from 'node:http';
 import express, { type Request, type Response } from 'express';
 import { expectTypeOf } from 'vitest';
@@ -17,7 +17,7 @@ interface Known extends IncomingMessage {
 const server = { port: 5900 };
 const app = express();
 
-// Named, or told by one of the hooks.
+// The type is given, or inferred from one of the hooks.
 expectTypeOf(wstunnel<Known>({ server, user: (req) => req.who })).toEqualTypeOf<Tunnel<Known>>();
 expectTypeOf(wstunnel({ server, user: (req: Known) => req.who })).toEqualTypeOf<Tunnel<Known>>();
 expectTypeOf(wstunnel({ server, authenticate: (req: Request) => req.secure })).toEqualTypeOf<
@@ -36,15 +36,15 @@ wstunnel({
 // @ts-expect-error not a request
 wstunnel<{ who: string }>({ server });
 
-// In an app: only what the app can call.
+// An app accepts only middleware for a request type that the app can pass.
 app.use(wstunnel<Request>({ server, user: (req) => req.ip }));
 app.use('/vnc', wstunnel({ server, user: (req: Request) => req.ip }));
 app.use(wstunnel({ server, user: (req) => req.ip }));
 app.use('/vnc', wstunnel({ server, user: (req) => req.url }));
-// @ts-expect-error Express calls it with a request that nobody is known by
+// @ts-expect-error Express passes a request without `who`
 app.use(wstunnel<Known>({ server, user: (req) => req.who }));
 
-// Express's own response, where it answers a refusal.
+// With Express, onRefuse gets Express's response.
 wstunnel<Request>({
   server,
   onRefuse: (refusal, req, res: Response) => res.status(refusal.status).json(req.ip),
@@ -56,7 +56,7 @@ wstunnel({
 // @ts-expect-error not a response
 wstunnel({ server, onRefuse: (refusal, _req, res: string) => res + refusal.message });
 
-// A strategy of one's own.
+// A custom strategy.
 const byName: BalanceStrategy<Known> = {
   pick: (hosts, { req, address, path, authority }) => {
     expectTypeOf(hosts).toEqualTypeOf<readonly HostState[]>();
@@ -74,19 +74,19 @@ const byLoad: BalanceStrategy = {
 wstunnel({ server, balance: byLoad });
 wstunnel<Known>({ server, balance: byLoad });
 wstunnel({ server, balance: { pick: (hosts) => hosts[0], closed: ({ id }) => id.length } });
-// @ts-expect-error one of the hosts, not its name
+// @ts-expect-error pick returns a host, not an id
 wstunnel({ server, balance: { pick: (hosts) => hosts[0]?.id } });
 wstunnel({
   server,
   balance: {
     pick: (hosts, request) => {
       expectTypeOf(hosts).not.toHaveProperty('pop');
-      // @ts-expect-error the request is not the strategy's to change
+      // @ts-expect-error a strategy cannot change the request
       request.path = '/';
       return undefined;
     },
     opened: (host) => {
-      // @ts-expect-error nor is a host's load
+      // @ts-expect-error a strategy cannot change the load of a host
       host.load = 0;
     },
   },

@@ -22,13 +22,13 @@ const tunnel = wstunnel({ server: { port: 5900 } });
 expectTypeOf(tunnel).toEqualTypeOf<Tunnel>();
 expectTypeOf(create).toEqualTypeOf(wstunnel);
 
-// It is middleware, of Express and of plain http.
+// A tunnel is middleware for Express and for plain http.
 expectTypeOf(tunnel).toExtend<RequestHandler>();
 createServer((req, res) => tunnel(req, res, () => res.end()));
-// @ts-expect-error where to go on is needed
+// @ts-expect-error next is required
 createServer((req, res) => tunnel(req, res));
 
-// It is an emitter, and its events are typed.
+// A tunnel is an emitter with typed events.
 expectTypeOf(tunnel).toExtend<EventEmitter>();
 tunnel.on('open', (info) => expectTypeOf(info).toEqualTypeOf<TunnelInfo>());
 tunnel.once('close', (info) => {
@@ -43,33 +43,33 @@ expectTypeOf(tunnel.on('open', () => undefined)).toEqualTypeOf<Tunnel>();
 void once(tunnel, 'close');
 tunnel.on('open', (info) => {
   expectTypeOf(info).not.toHaveProperty('code');
-  // @ts-expect-error a snapshot cannot be written to
+  // @ts-expect-error a snapshot is read-only
   info.bytesIn = 0;
 });
 // @ts-expect-error the code is a number
 tunnel.on('close', (info: { code: string }) => info);
 
-// Its methods.
+// The methods of a tunnel.
 expectTypeOf(tunnel.attach(createServer())).toEqualTypeOf<Tunnel>();
 tunnel.attach(createTlsServer(), { path: ['/vnc', '/ssh'], exclusive: true });
 tunnel.attach(createSecureServer()).attach(createHttp2Server());
-// @ts-expect-error upgrades come to an http server
+// @ts-expect-error a TCP server gets no upgrades
 tunnel.attach(createTcpServer());
-// @ts-expect-error path is meant
+// @ts-expect-error the name is path
 tunnel.attach(createServer(), { paths: '/vnc' });
 expectTypeOf(tunnel.end((one) => one.user === 'me', 1008, 'logged out')).toEqualTypeOf<number>();
-// @ts-expect-error which ones?
+// @ts-expect-error a filter is required
 tunnel.end();
 expectTypeOf(tunnel.close({ timeout: 1, code: 1001, reason: 'restart' })).toEqualTypeOf<Promise<void>>();
 // @ts-expect-error seconds are a number
 void tunnel.close({ timeout: '1s' });
 expectTypeOf(tunnel.draining).toEqualTypeOf<boolean>();
-// @ts-expect-error close() drains
+// @ts-expect-error draining is read-only: close() starts draining
 tunnel.draining = true;
 expectTypeOf(tunnel.stats().backends).toEqualTypeOf<HostState[]>();
 expectTypeOf(tunnel.stats().closed).toEqualTypeOf<Record<string, number>>();
 
-// It goes with its scope.
+// The end of the scope closes the tunnel.
 export async function scoped(): Promise<void> {
   await using inner = wstunnel({ server: { port: 5900 } });
   expectTypeOf(inner).toEqualTypeOf<Tunnel>();
@@ -77,10 +77,10 @@ export async function scoped(): Promise<void> {
   await once(inner, 'close');
 }
 
-// Its errors are told by their code.
+// The codes of errors are typed.
 const error = new TunnelError('WSTUNNEL_NO_BACKEND', 'none is up', { cause: new Error() });
 expectTypeOf(error).toExtend<Error>();
 expectTypeOf(error.code).toEqualTypeOf<TunnelErrorCode>();
 expectTypeOf(error.status).toEqualTypeOf<number>();
-// @ts-expect-error no such code
+// @ts-expect-error this code does not exist
 new TunnelError('ECONNREFUSED', 'none is up');

@@ -12,7 +12,7 @@ const program = ts.createProgram([...FIXTURES.map(pathOf), ...FACES], {
   rootDir: ROOT,
 });
 
-// Each holds what must compile, and behind `@ts-expect-error` what must not: there, compiling is the error.
+// Each fixture must compile; a line after `@ts-expect-error` must not compile alone.
 describe('types', () => {
   test.each(FIXTURES)('%s', (name) => {
     const source = program.getSourceFile(pathOf(name));
@@ -36,7 +36,7 @@ function exportsOf(file: string): string[] {
   const face = checker.getSymbolAtLocation(program.getSourceFile(file)!)!;
   const required = face.exports?.get(ts.InternalSymbolName.ExportEquals);
   const values = required ? checker.getTypeOfSymbol(checker.getAliasedSymbol(required)).getProperties() : [];
-  // A class shows twice: as a property of the function, and as a type.
+  // A class appears twice: as a property of the function and as a type.
   const names = new Set([...checker.getExportsOfModule(face), ...values].map(({ name }) => name));
   return [...names].sort();
 }

@@ -4,7 +4,7 @@ import { anchors, contentsOf, linksOf, markdownFiles } from '../support/markdown
 import { page } from '../support/readme.js';
 
 const FILES = markdownFiles();
-/** The pages of the rooms. */
+/** The documentation pages of the rooms in `src/`. */
 const ROOMS = FILES.filter((file) => /^(src|spec|demo)\//.test(file));
 const exists = (path: string) => existsSync(new URL(`../../${path}`, import.meta.url));
 

@@ -108,7 +108,7 @@ describe('the tables of the pages', () => {
   test('gives every cause of an end once, with its close code', () => {
     const rows = table(TUNNEL, '<!-- close codes -->').map(([code = '', cause = '']) => [cause, code]);
     const given = rows.map(([cause = '', code]) => [cause.replaceAll('`', ''), code]);
-    // These two have codes from elsewhere: the client's Close, and the table of refusals.
+    // The codes of these two causes come from the client's Close and from the table of refusals.
     const others = { 'client-closed': "the client's; 1005 without a code", refused: '4000 + status' };
     const codes = CAUSES.map((cause) => [cause, String(codeOf(cause))]);
     expect(given).toHaveLength(CAUSES.length);

@@ -27,7 +27,7 @@ test(
     }
     if (process.env.FUZZ_RUNS !== undefined)
       console.log(`${runs} streams from seed ${seed}: ${failures} failed, ${closes} closed`);
-    // Else the streams are all good, or all bad, and find nothing.
+    // If all streams were valid, or all invalid, the run would test nothing.
     if (runs >= 1000) {
       expect(failures / runs).toBeGreaterThan(0.1);
       expect(failures / runs).toBeLessThan(0.8);

@@ -2,14 +2,14 @@ import type { Writable } from 'node:stream';
 import * as ws from 'ws';
 import { FrameDecoder } from '../../../src/frames/decoder.js';
 
-// Exported by `ws`, but missing from its types; `_write` is what a stream calls, without the stream's delays.
+// `ws` exports the Receiver, but without types. `_write` is called directly, to avoid the delays of a stream.
 const { Receiver } = ws as unknown as {
   Receiver: new (options: { isServer: boolean }) => Writable & {
     _write(chunk: Buffer, encoding: string, done: (error?: Error & Record<symbol, number>) => void): void;
   };
 };
 
-/** What a stream of frames was decoded to. */
+/** The result of decoding a stream of frames. */
 export interface Outcome {
   readonly payload: Buffer;
   readonly events: readonly string[];
@@ -82,7 +82,7 @@ export function decodeByWs(chunks: readonly Buffer[]): Outcome {
   return { payload: Buffer.concat(parts), events, code, reason };
 }
 
-/** Of a part that isn't UTF-8 nothing is given on, so that there a cut decides how much came before. */
+/** Invalid UTF-8 drops the rest of a chunk, so after a failure 1007 the cuts decide how many bytes were delivered. */
 export function assertSame(one: Outcome, other: Outcome, how: string): void {
   const [short, long] = [one.payload, other.payload].sort((a, b) => a.length - b.length) as [Buffer, Buffer];
   const same = one.code === 1007 ? long.subarray(0, short.length).equals(short) : long.equals(short);
@@ -93,15 +93,15 @@ export function assertSame(one: Outcome, other: Outcome, how: string): void {
     throw new Error(`${how}: ${one.code} ${one.reason} and ${other.code} ${other.reason}`);
 }
 
-// We refuse and `ws` lets pass: lengths not in their shortest form. We name otherwise: the top bit of a length.
+// `ws` accepts lengths that are not in the shortest form, and reports the top bit of a length differently.
 const STRICTER = /shortest|2\^63/;
 
-// These it tells from the first bytes of a frame, we when its header or payload is whole.
+// `ws` reports these failures at the first bytes of a frame, our decoder after the whole header or payload.
 const BEFORE_US = /invalid payload length 1$|Unsupported WebSocket frame/;
 
 /**
- * `ws` gives whole messages only, and judges a message's text when it is whole; some of its checks come a few bytes
- * before ours. So all it gives we give as well, and who fails does so with the same code, or the other is not there yet.
+ * `ws` delivers whole messages only, checks text at the end of a message, and makes some checks a few bytes before our
+ * decoder. So our decoder delivers at least the same bytes, and fails with the same code, or one decoder fails later.
  */
 export function assertLikeWs(ours: Outcome, theirs: Outcome): void {
   const [few, many] = STRICTER.test(ours.reason) ? [ours, theirs] : [theirs, ours];

@@ -3,11 +3,11 @@ import type { Random } from '../../support/random.js';
 const TEXTS = ['plain', 'é€🐘', '\u{10ffff}', '', 'a'.repeat(126)].map((text) => Buffer.from(text));
 const LENGTHS = [0, 1, 2, 3, 4, 5, 124, 125, 126, 127, 128];
 
-/** One frame of a client: mostly lawful, at times with a length, mask or opcode that is not. */
+/** One frame of a client: mostly valid, sometimes with an invalid length, mask or opcode. */
 function frameOf(random: Random, opcode: number, final: boolean, payload: Buffer): Buffer {
   const { length } = payload;
   const claimed = random.oneIn(60) ? random.pick([0, 1, 125, 126, 65_535, 65_536, 2 ** 31, 2 ** 53]) : length;
-  // 0: the shortest form; 1 and 2: the longer ones, wrong for short payloads.
+  // Form 0 is the shortest; 1 and 2 are longer, and invalid for short payloads.
   const least = claimed < 126 ? 0 : claimed < 65_536 ? 1 : 2;
   const form = random.oneIn(80) ? random.between(least, 2) : least;
   const masked = !random.oneIn(200);
@@ -40,7 +40,7 @@ function closePayload(random: Random): Buffer {
   return Buffer.concat([code, reason]);
 }
 
-/** A client's stream of some frames, mostly in a lawful order. */
+/** A client's stream of some frames, mostly in a valid order. */
 export function frameStream(random: Random): Buffer {
   const frames: Buffer[] = [];
   let open = false;
@@ -58,7 +58,7 @@ export function frameStream(random: Random): Buffer {
   return mutate(random, Buffer.concat(frames));
 }
 
-/** Half of the streams stay as they are; the rest get a wrong bit, a byte more or less, a piece doubled or cut. */
+/** Half of the streams stay unchanged; in the others a bit, a byte or a piece is changed, added or removed. */
 export function mutate(random: Random, bytes: Buffer): Buffer {
   if (random.oneIn(2)) return bytes;
   let mutated = bytes;

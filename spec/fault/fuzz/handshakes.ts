@@ -48,7 +48,7 @@ const PATHS = [
   '*',
 ];
 
-/** An upgrade's request: headers in any order, some missing, doubled, or odd; at times bytes of it are wrong. */
+/** An upgrade request: headers in any order, some missing, doubled or odd; sometimes with wrong bytes. */
 function request(random: Random): Buffer {
   const lines = LINES.flatMap((line) => (random.oneIn(25) ? [] : random.oneIn(30) ? [line, line] : [line]));
   for (let left = lines.length - 1; left > 0; left--) {

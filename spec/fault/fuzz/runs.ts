@@ -9,12 +9,12 @@ export function fuzzRuns(usual: number): { runs: number; seed: number } {
   return { runs, seed };
 }
 
-/** No deadline for a run whose length was given. */
+/** A run with `FUZZ_RUNS` has practically no deadline. */
 export function fuzzTimeout(usual: number): number {
   return process.env.FUZZ_RUNS === undefined ? usual : 24 * 3600 * 1000;
 }
 
-/** Names the failed run, so that it can be repeated alone. */
+/** An error with the seed of the failed run, for repeating only the failed run. */
 export function failedRun(seed: number, run: number, error: unknown, input: Buffer): Error {
   const again = `FUZZ_SEED=${seed}, run ${run} (its own seed ${seedOf(seed, run)})`;
   return new Error(`${again}\ninput: ${input.toString('hex')}\n${String(error)}`, { cause: error });

@@ -15,7 +15,7 @@ const onRejection = (reason: unknown) => rejections.push(reason);
 process.on('unhandledRejection', onRejection);
 afterAll(() => void process.off('unhandledRejection', onRejection));
 
-/** After a 101 there must be frames of a server: at most one Close, and nothing after it. */
+/** Checks the bytes after a 101: frames of a server, at most one Close, and no bytes after the Close. */
 function checkFrames(bytes: Buffer): void {
   let closed = false;
   for (let at = 0; at < bytes.length;) {
@@ -35,7 +35,7 @@ function checkFrames(bytes: Buffer): void {
   }
 }
 
-/** Each answer is HTTP; after a 101 there are frames. */
+/** Checks the answers: HTTP, and frames after a 101. */
 function checkAnswers(bytes: Buffer): boolean {
   if (bytes.length > 0 && !bytes.toString('latin1', 0, 9).startsWith('HTTP/1.1 '))
     throw new Error(`no answer: ${bytes.toString('latin1', 0, 80)}`);
@@ -71,7 +71,7 @@ async function runOne(port: number, input: Buffer, random: Random, framesOnly: b
 
 async function runAll(inputOf: (random: Random) => Buffer, framesOnly: boolean): Promise<number> {
   const site = await startTunnel({ closeTimeout: 2, handshakeTimeout: 2, pingInterval: 0 });
-  // A request that never ends is the app's own matter; here it must not hold the run.
+  // A request that never ends is the app's responsibility; here it must not delay the run.
   site.server.headersTimeout = 1500;
   site.server.requestTimeout = 1500;
   let next = 0;
@@ -95,7 +95,7 @@ async function runAll(inputOf: (random: Random) => Buffer, framesOnly: boolean):
     );
   expect(site.tunnel.stats().backends.filter(({ load }) => load > 0)).toEqual([]);
   expect(rejections).toEqual([]);
-  // It still serves.
+  // The server still opens tunnels.
   const client = requestTunnel(site.port);
   expect((await client.answer()).status).toBe(101);
   if (process.env.FUZZ_RUNS !== undefined)

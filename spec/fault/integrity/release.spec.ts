@@ -32,7 +32,7 @@ test.each(ways)(
         const own = new Random(random.word());
         const served = runBackend(socket, load, own, () => false);
         backends.push(served.then(() => '', String));
-        // Victims are told by their first block; some are reset by their backend.
+        // The first block identifies a victim; the backend resets some of the victims.
         socket.once('data', (chunk: Buffer) => {
           if (!/^<u 0000(1[01]\d\d) /.test(chunk.toString('latin1', 0, 20)) || own.oneIn(2)) return;
           let left = own.between(1, 30);
@@ -63,7 +63,7 @@ test.each(ways)(
     });
     await Promise.all(victims);
     expect(await Promise.all(survivors)).toEqual(Array.from({ length: 12 }, () => 1000));
-    // A victim's stream is cut short, but what came of it is right.
+    // A victim's stream is cut short, but the bytes that arrived are right.
     const wrong = /byte \d+ is|no stream begins|tunnel \d{1,3}:/;
     expect((await Promise.all(backends)).filter((error) => wrong.test(error))).toEqual([]);
     await until(() => site.tunnel.stats().open === 0);
@@ -82,7 +82,7 @@ test('a chunk is freed after its write, never before, and never after a failed w
   const [far] = (await accepted) as [typeof socket];
   const source = new StreamSource(name);
   const chunks: { bytes: Buffer; state: 'waits' | 'written' | 'failed' }[] = [];
-  // Corked in part, so that several go out in one writev; far more than the kernel holds.
+  // Some chunks are corked, so that one writev writes several; the kernel cannot accept all of them.
   for (let at = 0; at < 400; at++) {
     const chunk = { bytes: source.next(65_536), state: 'waits' as 'waits' | 'written' | 'failed' };
     chunks.push(chunk);
@@ -106,11 +106,11 @@ test('a chunk is freed after its write, never before, and never after a failed w
   const late = { bytes: Buffer.alloc(65_536), error: undefined as Error | null | undefined };
   const release = releaseAfter(late.bytes);
   socket.write(late.bytes, (error) => release((late.error = error)));
-  // Node calls what a destroyed socket gave up a success, once the kernel has let go of it.
+  // Node reports the pending writes of a destroyed socket as successful, after the kernel has released the memory.
   await until(() => late.error !== undefined && chunks.every(({ state }) => state !== 'waits'));
   expect(late.error).toBeInstanceOf(Error);
   expect(late.bytes.length).toBe(65_536);
   for (const { bytes, state } of chunks) expect(bytes.length).toBe(state === 'written' ? 0 : 65_536);
-  // Detached while the kernel still had it, a chunk would have arrived as something else.
+  // A chunk that was detached while the kernel was using it would have arrived changed.
   expect(check.position).toBeGreaterThan(8_000_000);
 });

@@ -27,7 +27,7 @@ test.each(ways)(
   async (...way) => {
     const [transport, backend, text] = way;
     const tunnels = 40;
-    // Whole blocks, so that a text ends with a character.
+    // The streams have whole blocks, so that a text ends with a whole character.
     const load = { seed, up: 300 * BLOCK, down: 300 * BLOCK, largest: 70_000, text };
     const { site, codes, served } = await runTunnels({ transport, backend, tunnels, load });
     expect(codes).toEqual(Array.from({ length: tunnels }, () => 1000));

@@ -1,4 +1,4 @@
-// A client in a namespace, by `ws`: sends so many bytes in frames of 10 kB, and says what came back.
+// A client with `ws` in a namespace: sends bytes in frames of 10 kB, and prints the number of bytes that returned.
 import { createHash, randomBytes } from 'node:crypto';
 import console from 'node:console';
 import process from 'node:process';

@@ -49,7 +49,7 @@ describeNetworks('veth')('between machines', () => {
   });
 });
 
-/** 40 ms to the other side of each cable, and 3 of 100 packets lost. */
+/** A delay of 40 ms on each cable, and a loss of 3 percent. */
 const BAD = { delay: 40, jitter: 10, loss: 3, seed: 20261122 };
 
 describeNetworks('tun', 'python3')('over a line with delay and loss', { timeout: 120_000 }, () => {
@@ -59,7 +59,7 @@ describeNetworks('tun', 'python3')('over a line with delay and loss', { timeout:
     const [, how] = await client.prints(/(whole|spoiled|closed|error)/);
     expect(how).toBe('whole');
     expect(tunnel.output).not.toMatch(/closed/);
-    // The link did lose some.
+    // The cable did lose packets.
     expect(network.resent('tunnel')).toBeGreaterThan(10);
   });
 
@@ -80,7 +80,7 @@ describeNetworks('tun', 'python3')('over a line with delay and loss', { timeout:
 
   test("the cut of the backend's cable is detected", async () => {
     const network = new Network(BAD);
-    // A lost Close is sent again after some 300 ms.
+    // TCP sends a lost Close again after about 300 ms.
     const options = { closeTimeout: 10 };
     const { client, tunnel } = await start(network, 'mute', 20_000_000, options, { writeTimeout: 2 });
     network.cut('backend');

@@ -14,7 +14,7 @@ function works(...args: string[]): boolean {
   }
 }
 
-/** How bad a cable is, each way. Times in milliseconds, loss in percent. */
+/** The faults of a cable in each direction: times in milliseconds, loss in percent. */
 export interface Impairment {
   readonly delay: number;
   readonly jitter: number;
@@ -22,7 +22,7 @@ export interface Impairment {
   readonly seed: number;
 }
 
-/** Whether this process can create namespaces with cables of this kind between them. */
+/** Whether the process can create namespaces and connect them by such cables. */
 export function canMakeNetworks(kind: 'veth' | 'tun'): boolean {
   const name = `wst-${process.pid}-try`;
   if (process.getuid?.() !== 0 || !works('ip', 'netns', 'add', name)) return false;
@@ -57,18 +57,18 @@ export class Network {
     }
   }
 
-  /** A script of this folder in one of the machines. */
+  /** Starts a script of the folder on a machine. */
   start(machine: string, script: string, ...args: string[]): Program {
     const path = fileURLToPath(new URL(script, import.meta.url));
     return new Program('ip', ['netns', 'exec', this.#name(machine), process.execPath, path, ...args]);
   }
 
-  /** Unplugs the cable at that machine; the other end gets no packet about it. */
+  /** Unplugs the cable at a machine; the other end gets no packet about the cut. */
   cut(machine: 'client' | 'backend'): void {
     this.#ip(machine, 'link', 'set', 'cable', 'down');
   }
 
-  /** How many TCP segments a machine had to send again. */
+  /** The number of TCP segments that a machine sent again. */
   resent(machine: string): number {
     const counters = run('ip', 'netns', 'exec', this.#name(machine), 'cat', '/proc/net/snmp').toString();
     const [names = [], values = []] = counters
@@ -78,7 +78,7 @@ export class Network {
     return Number(values[names.indexOf('RetransSegs')]);
   }
 
-  /** Two TUN devices and a program between them: not every kernel has netem. */
+  /** Lays a cable of two TUN devices and a program between them, because some kernels lack netem. */
   #lay(machine: string, net: number, { delay, jitter, loss, seed }: Impairment): void {
     const ends: [string, string][] = [
       [machine, 'cable'],

@@ -22,7 +22,7 @@ async function dialled(host: Host, signal = never): Promise<Socket> {
   return socket;
 }
 
-/** A name server that knows these addresses for every name. */
+/** A lookup function with the same addresses for every name. */
 const knows =
   (...addresses: string[]): LookupFunction =>
   (_name, options, done) => {
@@ -46,7 +46,7 @@ describe('dial() with a backend that listens', () => {
     socket.resume();
     await once(socket, 'end');
     expect(Buffer.concat(chunks).toString()).toBe(banner);
-    // Half-closed: what the client has sent still goes out.
+    // The socket is half-closed: bytes of the client can still be written.
     expect(socket.writable).toBe(true);
   });
 
@@ -92,7 +92,7 @@ describe('dial() with a backend that listens', () => {
     socket.end();
   });
 
-  test("uses a name's second address where the first is dead", async () => {
+  test("uses a name's second address if the first is dead", async () => {
     const { port } = await startBackend();
     for (const dead of ['127.0.0.2', '::1']) {
       const socket = await dialled({ host: 'desk.test', port, lookup: knows(dead, '127.0.0.1') });
@@ -108,7 +108,7 @@ describe('dial() with a backend that cannot be reached', () => {
       (error: unknown) => error,
     );
 
-  test('fails with 502 where it refuses, and the answer does not contain the cause', async () => {
+  test('fails with 502 if the backend refuses, and the answer does not contain the cause', async () => {
     const error = await failure({ port: await closedPort() });
     expect(error).toMatchObject({
       code: 'WSTUNNEL_BACKEND_REFUSED',
@@ -118,7 +118,7 @@ describe('dial() with a backend that cannot be reached', () => {
     });
   });
 
-  test('fails with the causes of all addresses where all refuse', async () => {
+  test('fails with the causes of all addresses if all refuse', async () => {
     const port = await closedPort();
     const error = await failure({ host: 'desk.test', port, lookup: knows('127.0.0.2', '127.0.0.3') });
     expect(error).toMatchObject({ status: 502 });
@@ -126,7 +126,7 @@ describe('dial() with a backend that cannot be reached', () => {
     for (const address of ['127.0.0.2', '127.0.0.3']) expect(message).toContain(address);
   });
 
-  test('fails with 502 where the name is unknown', async () => {
+  test('fails with 502 if the name is unknown', async () => {
     const lookup: LookupFunction = (_name, _options, done) => done(new Error('no such name'), '');
     expect(await failure({ host: 'desk.test', port: 1, lookup })).toMatchObject({
       status: 502,
@@ -134,7 +134,7 @@ describe('dial() with a backend that cannot be reached', () => {
     });
   });
 
-  test('fails with 502 where the unix socket is missing', async () => {
+  test('fails with 502 if the unix socket is missing', async () => {
     expect(await failure({ socket: '/nowhere/vnc' })).toMatchObject({ status: 502 });
   });
 
@@ -152,13 +152,13 @@ describe('dial() with a backend that cannot be reached', () => {
     const accepted: (number | undefined)[] = [];
     backend.server.on('connection', (socket: Socket) => accepted.push(socket.remotePort));
     late?.();
-    // Whatever the late answer opens is accepted before this.
+    // A connection opened by the late answer would be accepted before the next connection.
     const { localPort } = await dialled({ port: backend.port });
     await until(() => accepted.includes(localPort));
     expect(accepted).toEqual([localPort]);
   });
 
-  test('fails with the reason of the signal, aborted before or during the attempt', async () => {
+  test('fails with the reason of a signal that aborts before or during the attempt', async () => {
     const reason = new Error('gone');
     const { port } = await startBackend();
     expect(await failure({ port }, AbortSignal.abort(reason))).toBe(reason);

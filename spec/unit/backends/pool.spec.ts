@@ -55,7 +55,7 @@ describe('states of hosts', () => {
     expect(states({ port: 2 }, { port: 1 }).map(({ id }) => id)).toEqual(['127.0.0.1:2', '127.0.0.1:1']);
   });
 
-  test('of a list in the options are one and the same array each time', () => {
+  test('of a list in the options are the same array each time', () => {
     const hosts = readHosts([{ port: 1 }, { port: 2 }], 'server');
     expect(pool.statesOf(hosts)).not.toBe(pool.statesOf(hosts));
     pool.add(hosts);
@@ -75,7 +75,7 @@ describe('states of hosts', () => {
     const ids = () => pool.snapshot().map(({ id }) => id);
     const minutes = (n: number) => vi.advanceTimersByTime(n * 60_000);
 
-    test('after ten minutes, where only functions returned them', () => {
+    test('after ten minutes, if only functions returned them', () => {
       pool.add(readHosts({ port: 1 }, 'server'));
       const [, busy, down] = states({ port: 2 }, { port: 3 }, { port: 4, disableTime: 3600 });
       const lease = pool.lease(busy!, {});
@@ -92,7 +92,7 @@ describe('states of hosts', () => {
       expect(ids()).toEqual(['127.0.0.1:1', '127.0.0.1:5']);
     });
 
-    test('at once, where there are many', () => {
+    test('at once, if there are thousands', () => {
       for (let port = 1; port <= 10_000; port++) states({ port });
       const [busy] = states({ port: 1 });
       pool.lease(busy!, {});
@@ -100,7 +100,7 @@ describe('states of hosts', () => {
       expect(ids()).toEqual(['127.0.0.1:1', '127.0.0.1:20000']);
     });
 
-    test('but not while a tunnel uses them', () => {
+    test('only when no tunnel uses them', () => {
       const [host] = states({ port: 1 });
       minutes(60);
       states({ port: 2 });
@@ -190,7 +190,7 @@ describe('outages of hosts', () => {
     expect(events).toHaveLength(1);
   });
 
-  test('are reported once, as is their end', () => {
+  test('are reported once, and so is their end', () => {
     const [host] = states({ port: 1, disableTime: 1 });
     pool.connected(host!);
     expect(events).toEqual([]);

@@ -15,7 +15,7 @@ describe('issue 12, case 13: a PROXY header', () => {
     for (const version of [1, 2] as const) {
       const bytes = proxyHeader(version, ends);
       expect(readProxyHeader(bytes)).toEqual({ kind: 'header', length: bytes.length, ends });
-      // What follows belongs to the client.
+      // Bytes after the header are the client's request.
       const more = Buffer.concat([bytes, Buffer.from('GET / HTTP/1.1\r\n')]);
       expect(readProxyHeader(more)).toEqual({ kind: 'header', length: bytes.length, ends });
     }

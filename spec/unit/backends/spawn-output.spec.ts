@@ -17,7 +17,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** What is written is read in the next turns of the loop. */
+/** Written output is read within the next two event-loop turns. */
 const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
 async function print(...chunks: (string | Buffer)[]): Promise<void> {

@@ -8,7 +8,7 @@ import { readServerResult } from '../../../src/options/read-hosts.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { until } from '../../support/wait.js';
 
-// Issue 12, case 6: a throw in a timer, or in a promise that nobody awaits, would end the process.
+// Issue 12, case 6: an error thrown in a timer, or in a promise without a handler, would end the process.
 test('a program that cannot start for lack of a temporary folder is a failure and is tried again', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'wstunnel-spec-'));
   onCleanup(() => rmSync(folder, { recursive: true, force: true }));

@@ -5,7 +5,7 @@ import { killStragglers } from '../../../src/backends/spawn/stragglers.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { Marked } from '../../support/spawned.js';
 
-// Within execve(2) the environment of a process is empty: without a second look, one of four of these daemons escaped.
+// During execve(2) the environment of a process is empty: without a second search, one daemon of four survived.
 const ROUNDS = 25;
 
 describe.runIf(process.platform === 'linux')('issue 13, case 22: a daemon in the middle of its exec', () => {
@@ -21,7 +21,7 @@ describe.runIf(process.platform === 'linux')('issue 13, case 22: a daemon in the
       await once(child, 'exit');
       await killStragglers(marked.name);
     }
-    // Only now: what has escaped can be seen once its new program has started.
+    // A surviving daemon becomes visible only after the start of the new program, so the check is at the end.
     expect(all.flatMap((marked) => marked.pids())).toEqual([]);
   });
 

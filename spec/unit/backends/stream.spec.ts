@@ -13,7 +13,7 @@ const never = new AbortController().signal;
 const dialled = (connect: Host['connect'], signal = never, more: Host = {}) =>
   dial(readHosts({ connect: connect!, connectTimeout: 5, ...more }, 'server')[0]!, signal);
 
-test('a stream that `connect` returns or promises comes paused', async () => {
+test('a stream that `connect` returns or promises is paused', async () => {
   for (const promised of [false, true]) {
     const stream = new PassThrough();
     stream.write('banner');

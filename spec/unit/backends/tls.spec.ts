@@ -90,7 +90,7 @@ describe('a TLS backend that listens', () => {
     expect(accepted[0]!.getPeerCertificate().subject.CN).toBe('client');
   });
 
-  test('is used unverified only where the option says so', async () => {
+  test('is used without verification only if the option allows it', async () => {
     const { port } = await startTls();
     expect(await failure({ port, tls: true })).toMatchObject(refused(/self.signed/));
     const socket = await dialled({ port, tls: { rejectUnauthorized: false } });
@@ -107,7 +107,7 @@ describe('a TLS backend that listens', () => {
     for (const host of [hosts[0]!, hosts[0]!, hosts[1]!]) {
       const socket = (await dial(host, never)) as TLSSocket;
       reused.push(socket.isSessionReused());
-      // TLS 1.3 gives the session behind the handshake.
+      // In TLS 1.3 the session ticket arrives after the handshake.
       await until(() => accepted.length === reused.length);
       accepted.at(-1)!.write('x');
       await once(socket.resume(), 'data');
@@ -117,7 +117,7 @@ describe('a TLS backend that listens', () => {
   });
 });
 
-describe('a TLS backend fails with 502 where', () => {
+describe('a TLS backend fails with 502 if', () => {
   test('the certificate is for another name', async () => {
     const { port } = await startTls();
     const lookup = vi.fn((_name: string, _options: object, done: (error: null, all: object[]) => void) =>
@@ -133,7 +133,7 @@ describe('a TLS backend fails with 502 where', () => {
     expect(await failure({ port, tls: { ca: old.cert } })).toMatchObject(refused(/expired/));
   });
 
-  test('the backend does not speak TLS, or leaves during the handshake', async () => {
+  test('the backend does not speak TLS, or disconnects during the handshake', async () => {
     for (const answer of ['RFB 003.008\n', undefined]) {
       const server = createPlain((socket) => {
         socket.on('error', () => undefined);

@@ -10,7 +10,7 @@ const at = (n: number, load = 0, weight = 1): HostState => ({
   up: true,
 });
 
-/** What a strategy picks out of `hosts` for a key; `all` is the list they are from. */
+/** Returns the choice of a strategy among `hosts` for a key; `all` is the configured list. */
 function picker(name: BalanceName, all: readonly HostState[]) {
   const strategy = strategyOf(name);
   return (hosts: readonly HostState[] = all, key = '192.0.2.1', from = all) => {
@@ -39,7 +39,7 @@ describe.each(['fair', 'least-connection'] as const)('%s', (name) => {
     expect(picker(name, hosts)()).toBe(hosts[1]);
   });
 
-  test('chooses the first configured one of equals', () => {
+  test('chooses the first configured host if several are equal', () => {
     const hosts = [at(0, 1), at(1, 0), at(2, 0)];
     expect(picker(name, hosts)()).toBe(hosts[1]);
   });
@@ -103,7 +103,7 @@ describe('round-robin', () => {
       const many = [at(n + 100), at(n + 101)];
       pick(many, '', many);
     }
-    // Forgotten by now.
+    // By now the 2000 newer lists have replaced the position of this list.
     const late = [...other];
     expect(pick(late, '', late)).toBe(other[0]);
   });

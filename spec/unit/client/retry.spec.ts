@@ -5,7 +5,7 @@ import { withRetries } from '../../../src/client/handshake/retry.js';
 const SETTINGS = { retryFor: 60, retryDelay: 0.001 };
 const gone = () => new ClientError('WSTUNNEL_UNREACHABLE', 'gone');
 
-test('pauses double, and a random share of each is waited', async () => {
+test('pauses double, and each wait is a random share of the pause', async () => {
   const delays: number[] = [];
   let left = 6;
   const result = await withRetries(

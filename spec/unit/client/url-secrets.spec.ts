@@ -17,7 +17,7 @@ const WRONG = [
   'http://desk.example:x/?token=x@secret',
   'socks5://ann:secret@desk.example',
 ];
-/** `http:` is added to a proxy's URL. */
+/** Invalid as targets only: a proxy's URL may lack a scheme, and gets `http:`. */
 const WRONG_TARGETS = [
   'ann:secret@desk.example/x',
   'ann:secret@desk.example:3128',
@@ -41,7 +41,7 @@ test('a login that is not an object is not shown', () => {
   expect(() => readConnect('ws://desk.example/', options)).toThrow(/basic must be an object; got 'string'/);
 });
 
-/** A URL whose password has a raw character: of these the parser makes another host, or another password. */
+/** Passwords with an unencoded character: the parser reads another host, or another password. */
 const MISREAD = [
   'ann:12#45@desk',
   'ann:12#45@desk:3128',
@@ -96,7 +96,7 @@ describe('issue 13, case 3: a password that is not encoded in a URL is an error 
     expectHidden(messageOf(() => readTunnelUrl(new URL('ws://ann:12#45@desk'))));
   });
 
-  test('where the parser finds no host, the message says what may be wrong', () => {
+  test('if the parser finds no host, the message says what may be wrong', () => {
     for (const url of ['ws://ann.b:se/cret@desk', 'ws://ann.b:%/cret@desk/']) {
       const message = messageOf(() => readTunnelUrl(url));
       expect(message).toMatch(/got '\*\*\*'; a user and password in it must be percent-encoded$/);

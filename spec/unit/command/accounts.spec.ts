@@ -8,7 +8,7 @@ import { files } from '../../support/command.js';
 import { passwordDigest, type Secret } from '../../../src/command/listen/login/secrets.js';
 import { startApp } from '../../support/servers.js';
 
-/** Wrong logins cost nothing. */
+/** Settings under which wrong logins cause no pause. */
 const UNSLOWED = {
   ...WRONG_LOGINS,
   client: { ...WRONG_LOGINS.client, free: 1e6 },
@@ -20,7 +20,7 @@ async function accountsOf(text: string, memory = new LoginMemory()): Promise<Acc
   return readAccounts([{ file: file! }], () => undefined, { memory });
 }
 
-/** Notes what bcrypt is asked to compute, and finds the password `right` of every hash right. */
+/** Counts the bcrypt rounds of each comparison, and accepts the password `right` for every hash. */
 function countingBcrypt() {
   const rounds: number[] = [];
   const compare = (password: string, hashes: readonly string[]) => {
@@ -37,7 +37,7 @@ test('an attacker gets sixteen attempts at once and does not delay users who log
   const names = Array.from({ length: 18 }, (_, i) => (i % 2 === 0 ? 'ann' : 'nobody'));
   const guesses = names.map((name) => accounts.verify(name, 'wrong', 'address 192.0.2.1'));
   expect(await accounts.verify('ann', 'right')).toBe('yes');
-  // One is being checked, sixteen wait.
+  // One login is compared, sixteen are queued, and one gets no slot.
   expect((await Promise.all(guesses)).sort()).toEqual(['busy', ...Array.from({ length: 17 }, () => 'no')]);
   expect(await accounts.verify('ann', 'wrong')).toBe('no');
 });
@@ -72,7 +72,7 @@ test('tunnels keep running while a password is compared', async () => {
   count();
   expect(await accounts.verify('ann', 'wrong')).toBe('no');
   isOver = true;
-  // In this thread it would leave a turn now and then.
+  // A comparison in this thread would allow only a few event-loop turns.
   expect(turns).toBeGreaterThan(100);
 });
 
@@ -107,7 +107,7 @@ describe('issue 12, case 8: logins with --auth', () => {
     for (const name of [...secrets.keys(), 'nobody', '', '__proto__'])
       expect(await accounts.verify(name, 'wrong')).toBe('no');
     expect(rounds).toEqual(Array.from({ length: 7 }, () => 2 ** 12));
-    // What is made up for nobody is nobody's hash.
+    // The invented hash of an unknown name matches no password.
     for (const name of ['plain', 'nobody']) expect(await accounts.verify(name, 'right')).toBe('no');
   });
 
@@ -149,7 +149,7 @@ describe('issue 12, case 8: logins with --auth', () => {
     expect(rounds).toHaveLength(1);
   });
 
-  test('new settings forget no failed login', async () => {
+  test('failed logins are remembered under new settings', async () => {
     const memory = new LoginMemory({ queue: { perClient: 1, total: 1, wait: 50, hold: 0 } });
     const before = await accountsOf(`ann:${hashSync('right', 4)}\n`, memory);
     for (let i = 0; i < 4; i++) await before.verify('ann', 'wrong', 'bad');
@@ -217,7 +217,7 @@ describe('issue 12, case 19: the 72 bytes of bcrypt', () => {
     expect(await accounts.verify('bob', `${long}${long}`)).toBe('no');
   });
 
-  test('the answer says so, for every name alike', async () => {
+  test('the answer names this limit, for every name alike', async () => {
     const accounts = await accountsOf(`ann:${hashSync('right', 4)}\n`);
     const { port } = await startApp((app) => app.use(requireLogin(accounts)));
     const textFor = async (name: string, password: string) => {

@@ -10,7 +10,7 @@ interface Question {
   readonly password: string;
 }
 
-/** A thread that answers when the test says so. */
+/** A worker thread whose answers the test sends. */
 class FakeWorker extends EventEmitter {
   readonly asked: Question[] = [];
   readonly terminate = vi.fn(() => Promise.resolve(0));
@@ -78,7 +78,7 @@ describe('issue 12, case 5: answers of the thread that compares passwords', () =
       workers[0]!.emit(event, new Error('it broke'));
       for (const one of open) await expect(one).rejects.toThrow(Error);
       const next = thread.compare('c', ['h']);
-      // The old one is late.
+      // The exit of the previous thread is reported late.
       workers[0]!.emit('exit', 1);
       workers[1]!.answer('c', true);
       expect(await next).toBe(true);

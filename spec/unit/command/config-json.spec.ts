@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { messagesOf } from '../../../src/command/exit.js';
 import { readJsonConfig } from '../../../src/command/listen/settings/config-json.js';
 
-/** What is wrong with the file, a line for each fault. */
+/** The faults of the file, one line each. */
 function faultsOf(text: string): readonly string[] {
   try {
     readJsonConfig(text, 'c.json');
@@ -35,13 +35,13 @@ test.each(['a b', 'a.b', 'a[0]', 'a"b'])('an unknown option named %j is found by
   ]);
 });
 
-test('a value that JSON cannot express is reported where it stands', () => {
+test('a value that JSON cannot express is reported with its position', () => {
   expect(faultsOf('{ "server": ["1",\n "desk x"],\n "url": ["^("] }')).toEqual([
     'c.json:2:2: server[1]: "desk x" is not a target: give HOST:PORT, PORT, unix:PATH or tls:HOST:PORT',
     'c.json:3:9: url: "^(" is not a regular expression',
   ]);
 });
 
-test('a file that is no object is refused as a whole', () => {
+test('a file that is not an object is refused as a whole', () => {
   expect(faultsOf('[]')).toEqual(['c.json:1:1: must be an object; got []']);
 });

@@ -11,7 +11,7 @@ import {
 import { onCleanup } from '../../support/cleanup.js';
 import { listen } from '../../support/servers.js';
 
-/** A server with a connection filter, and the sockets that it was given. */
+/** A server with a connection filter, and the sockets that passed the filter. */
 async function behindDoor(options: Partial<ConnectionFilterOptions> = {}, path?: string) {
   const server = createServer();
   const given: Socket[] = [];
@@ -36,7 +36,7 @@ describe('issue 12, case 13: a connection without an address', () => {
     expect(local.given).toEqual([peer]);
     expect(peer.destroyed).toBe(false);
 
-    // It would pass for the peer of a unix socket, which --trust-proxy may name.
+    // A closed TCP connection has no address either, and --trust-proxy may trust the peers of unix sockets.
     const remote = await behindDoor();
     const gone = new Socket();
     remote.server.emit('connection', gone);

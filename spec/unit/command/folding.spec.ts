@@ -28,7 +28,7 @@ describe('issue 12, case 16: the refusals of one address', () => {
     expect(told).toEqual([]);
     vi.advanceTimersByTime(60_000);
     expect(told).toEqual([{ address: '192.0.2.1', count: 21, seconds: 60, status: 429, code: 'CODE_429' }]);
-    // A new minute begins with the next refusal.
+    // A new minute starts only with the next refusal.
     vi.advanceTimersByTime(600_000);
     expect(told).toHaveLength(1);
     expect(passed('192.0.2.1', 30)).toBe(10);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { WrongLogins, WRONG_LOGINS, loginKeysOf } from '../../../src/command/listen/login/wrong-logins.js';
 
-/** With a clock of the test's. */
+/** Wrong logins under a clock that the test sets. */
 function startGuesses(settings = WRONG_LOGINS) {
   const clock = { now: 1000 };
   return { clock, guesses: new WrongLogins(settings, () => clock.now) };
@@ -35,7 +35,7 @@ describe('issue 12, case 8: the pauses after failed logins', () => {
     expect(guesses.countsOf(loginKeysOf('home', 'ann'))).toEqual({ client: 0, pair: 0 });
   });
 
-  test('end, and after twenty minutes nothing is remembered', () => {
+  test('end, and are forgotten after twenty minutes', () => {
     const { guesses, clock } = startGuesses();
     const ann = loginKeysOf('home', 'ann');
     for (let i = 0; i < 1000; i++) guesses.note(ann);

@@ -23,7 +23,7 @@ async function folder(): Promise<string> {
 
 const textOf = (path: string) => readFile(path, 'utf8').catch(() => '');
 
-/** A disk in memory with so many bytes left. */
+/** A disk in memory; `left` is the number of free bytes. */
 class Disk {
   left = Infinity;
   error = 'ENOSPC';
@@ -63,7 +63,7 @@ describe('issue 12, case 16: the log recovers without help', () => {
     expect(warn.mock.calls).toEqual([['events.log: the disk is full; retrying']]);
     disk.left = Infinity;
     await vi.advanceTimersByTimeAsync(30_000);
-    // The torn line is there as well, on a line of its own.
+    // The partly written line stays, on a separate line.
     expect(disk.texts[disk.id]).toBe('first\nsecond\nsecond\nthird\n');
     expect(warn.mock.calls.at(-1)).toEqual(['events.log: events can be written again']);
     file.write('fourth\n');
@@ -173,7 +173,7 @@ describeWith('mkfifo')('issue 12, case 16: a pipe as log', () => {
     const warn = vi.fn();
     const file = new LineFile(path, { warn, gap });
     await file.open();
-    // More than a pipe holds.
+    // 500 kB exceed the capacity of a pipe.
     const line = `${'x'.repeat(999)}\n`;
     for (let i = 0; i < 500; i++) file.write(line);
     let bytes = 0;

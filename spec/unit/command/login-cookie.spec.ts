@@ -9,7 +9,7 @@ interface Connection {
   readonly encrypted?: boolean;
 }
 
-/** A command's cookie, with a clock and accounts of the test's. */
+/** A login cookie whose clock and accounts the test sets. */
 function startCookie(key = Buffer.alloc(32, 1), socketPath = '') {
   const state = { now: 1_800_000_000, marks: new Map([['ann', 'mark 1']]) };
   const accounts = { markOf: (name: string) => state.marks.get(name) };
@@ -25,7 +25,7 @@ function startCookie(key = Buffer.alloc(32, 1), socketPath = '') {
   return { state, set, read };
 }
 
-/** As a browser sends it back. */
+/** The part of a Set-Cookie line that a browser sends in later requests. */
 const pairOf = (line: string) => line.split(';')[0]!;
 
 describe('issue 12, case 29: the login cookie', () => {
@@ -49,7 +49,7 @@ describe('issue 12, case 29: the login cookie', () => {
     expect(set()).not.toMatch(/Domain/i);
   });
 
-  test('over https is not accepted if it was set without', () => {
+  test('over https is not accepted if it was set over http', () => {
     const { set, read } = startCookie();
     expect(read(pairOf(set()), { localPort: 6080, encrypted: true })).toBeUndefined();
   });

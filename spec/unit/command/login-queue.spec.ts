@@ -13,7 +13,7 @@ afterEach(() => {
 function startQueue(settings = QUEUE) {
   const guesses = new WrongLogins();
   const queue = new LoginQueue(guesses, settings);
-  /** In the order of their turns. */
+  /** The clients in the order of service. */
   const served: string[] = [];
   const refused: [string, QueueRefusal][] = [];
   let turn: Lease | undefined;
@@ -29,7 +29,7 @@ function startQueue(settings = QUEUE) {
         turn = given;
       }
     });
-  /** The login that has the turn is over, and was wrong. */
+  /** Ends the current login; with `client` as a wrong login of that client. */
   const end = async (client?: string, name = 'ann') => {
     await vi.advanceTimersByTimeAsync(0);
     if (client !== undefined) guesses.note(loginKeysOf(client, name));
@@ -60,7 +60,7 @@ describe('issue 12, case 8: the queue of logins', () => {
     expect(served[1]).toBe('home');
   });
 
-  test('serves a client that logged in before first, where none has failed', async () => {
+  test('serves a client with an earlier successful login first, if none has failed', async () => {
     const { enter, end, served } = startQueue();
     for (let i = 0; i < 100; i++) void enter(`new ${i}`);
     void enter('office', 'ann', { isKnown: true });
@@ -101,7 +101,7 @@ describe('issue 12, case 8: the queue of logins', () => {
     expect(refused).toEqual(Array.from({ length: 3 }, () => ['bad', 'busy']));
   });
 
-  test('when full takes a slot from the client with the most', async () => {
+  test('when full drops a login of the client with the most slots', async () => {
     const { enter, refused } = startQueue({ ...QUEUE, total: 20 });
     void enter('first');
     for (let i = 0; i < 10; i++) void enter(`one ${i}`);

@@ -75,7 +75,7 @@ describe('issue 13, case 7: refused origins are reported', () => {
     clock.now += 10 * 60_000;
     note('https://mine.example');
     expect(lines.at(-1)).toContain('--origin https://mine.example');
-    // One that was reported comes again only after a thousand others.
+    // A reported page is reported again only after a thousand others.
     note('https://x1.example');
     expect(lines).toHaveLength(22);
   });

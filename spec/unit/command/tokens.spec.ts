@@ -70,7 +70,7 @@ test('a change that keeps size and time (cp -p) is noticed', async () => {
   expect(await tokens.find('b')).toMatchObject({ port: 2 });
 });
 
-test('links in a folder are followed, and a dangling one does no harm', async () => {
+test('links in a folder are followed, and a dangling link is ignored', async () => {
   const { folder = '', one = '' } = await files({ one: 'a: 1\n', '.hidden': 'b: 2\n' });
   const elsewhere = await files({ two: 'c: 3\n' });
   await symlink(elsewhere.two!, join(folder, 'link'));
@@ -82,7 +82,7 @@ test('links in a folder are followed, and a dangling one does no harm', async ()
 });
 
 describe('issue 12, case 17: the cost of looking up a token', () => {
-  /** A folder of files with a token each, of which none is fresh any more. */
+  /** A folder of files with one token each; the stamps are old enough to be trusted. */
   async function startFolder(count: number) {
     const names = Array.from({ length: count }, (_, i) => [`desk-${i}`, `token-${i}: ${i + 1}\n`] as const);
     const made = await files(Object.fromEntries(names));
@@ -115,7 +115,7 @@ describe('issue 12, case 17: the cost of looking up a token', () => {
     const { tokens } = await startFolder(1000);
     const wrong = Array.from({ length: 100 }, (_, i) => `wrong ${i}`);
     const looks = await looksFor(() => Promise.all(wrong.map((token) => tokens.find(token))));
-    // The folder, for each, and all files.
+    // Each token costs one look at the folder; the looks at the files are shared.
     expect(looks).toBeLessThan(100 + 2 * 1000);
   });
 
@@ -124,7 +124,7 @@ describe('issue 12, case 17: the cost of looking up a token', () => {
     const { tokens } = await startFolder(10);
     const before = disk.slow;
     const start = performance.now();
-    // Four looks at the ten files, with a rest before each.
+    // Four looks at the ten files, with a pause between two looks.
     await until(async () => {
       await tokens.find('wrong');
       return disk.slow - before >= 4 * 10;

@@ -13,7 +13,7 @@ import { until } from '../../support/wait.js';
 const plain = (opcode: number, payload: Uint8Array | string = '', final = true) =>
   frame(opcode, payload, { final, mask: null });
 
-/** A client's stream; what the server sends is pushed by the test. */
+/** A stream in the client's role; the test pushes the server's bytes. */
 function startClient(closeTimeout = 60) {
   const written: Buffer[] = [];
   const socket = new Duplex({
@@ -78,7 +78,7 @@ describe('masking as client', () => {
     let ones = 0;
     for (let i = 0; i < 4096; i++)
       for (let key = nextMaskKey() >>> 0; key > 0; key = Math.floor(key / 2)) ones += key & 1;
-    // Of 131 072 bits; 181 is one standard deviation.
+    // Half of 131 072 bits should be ones; the standard deviation is 181.
     expect(Math.abs(ones - 65_536)).toBeLessThan(181 * 8);
   });
 });
@@ -110,7 +110,7 @@ describe('the stream as client', () => {
     expect(calls).toEqual(['payload last', 'closing 1000', 'ended', 'closed 1000 ']);
   });
 
-  test('waits at most closeTimeout for it', async () => {
+  test('waits at most closeTimeout for the server to end the connection', async () => {
     const { socket, calls } = startClient(0.02);
     socket.push(plain(8, Buffer.from([3, 232])));
     await once(socket, 'close');

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { expect, test } from 'vitest';
 import { fitReason, isSendable } from '../../../src/frames/close-codes.js';
 
-test('the codes that a Close frame may contain', () => {
+test('a Close frame may contain registered codes, and 3000 to 4999', () => {
   const sendable = Array.from({ length: 65536 }, (_, code) => code).filter(isSendable);
   const registered = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014];
   expect(sendable.slice(0, 12)).toEqual(registered);

@@ -135,7 +135,7 @@ describe('text that is not UTF-8', () => {
     });
   });
 
-  test('it fails in the middle of a frame, at the first invalid byte', () => {
+  test('fails in the middle of a frame, at the first invalid byte', () => {
     const [start = Buffer.alloc(0), wrong = Buffer.alloc(0)] = cutAt(
       frame(1, Buffer.concat([Buffer.alloc(100, 'a'), hex('e2 28'), Buffer.alloc(900, 'a')])),
       8 + 101,

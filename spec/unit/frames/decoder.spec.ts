@@ -122,7 +122,7 @@ describe('input split at every position', () => {
   const whole = decodeAll(stream);
 
   test('where the rest of a header looks like a frame', () => {
-    // Length and key begin with the bytes of a frame's own start.
+    // The length and the key consist of bytes that could also start a frame.
     const bytes = frame(2, 'ab', { mask: hex('81 01 02 03') });
     const bytesAgain = frame(2, 'c'.repeat(0x8281), { mask: hex('82 81 82 81') });
     const whole = Buffer.concat([bytes, bytesAgain, bytes]);
@@ -167,7 +167,7 @@ describe("the decoder's memory", () => {
     let length = 0;
     for (let i = 0; i < 512; i++) length += decoder.decode(Buffer.alloc(65536)).length;
     expect(length).toBe(512 * 65536);
-    // What is garbage is counted until its sweep is over.
+    // `arrayBuffers` includes garbage until the collector has swept.
     await until(() => held() - before < 1_000_000);
     expect(decoder.done).toBe(false);
   });

@@ -3,7 +3,7 @@ import { unmaskInto } from '../../../src/frames/mask.js';
 
 const source = Buffer.from(Array.from({ length: 64 }, (_, i) => i * 37 + 11));
 
-/** RFC 6455 section 5.3, to the letter. */
+/** The literal algorithm of RFC 6455 section 5.3. */
 function unmask(from: number, length: number, key: Buffer, phase: number): Buffer {
   return Buffer.from(source.subarray(from, from + length).map((byte, i) => byte ^ key[(i + phase) % 4]!));
 }

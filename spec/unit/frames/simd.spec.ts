@@ -30,7 +30,7 @@ const other = fc.constantFrom(
   Buffer.concat([frame(2, 'begun', { final: false }), frame(0, ' and ended')]),
 );
 const wrong = fc.constantFrom(
-  // Not in its shortest form; without a mask; reserved bits; a continuation of nothing.
+  // A length not in the shortest form; no mask; reserved bits; a continuation without a first frame.
   Buffer.from([0x82, 0xfe, 0, 125, 1, 2, 3, 4, ...Buffer.alloc(125)]),
   Buffer.from([0x82, 0x03, 1, 2, 3]),
   Buffer.from([0xc2, 0x83, 1, 2, 3, 4, 1, 2, 3]),
@@ -73,7 +73,7 @@ test.each([0, 1, 125, 126, 127, 1000, 65_535])(
     const whole = frame(2, 'x'.repeat(300));
     const last = frame(2, Buffer.alloc(length, 'y'));
     const next = Buffer.concat([whole, last]).subarray(0, 65_536);
-    // What the chunk of another connection has left behind would make it whole.
+    // A chunk of another connection leaves bytes in the memory. These bytes would complete the last frame.
     simd.frames(Buffer.concat([whole, last, Buffer.alloc(64, 'z')]), 0, 0);
     for (const missing of [1, 2, 3, 4, 5, last.length - 1, last.length]) {
       const end = whole.length + last.length - missing;
@@ -91,9 +91,9 @@ test('tiny frames between others are copied a bounded number of times', () => {
   const frames = vi.spyOn(simd, 'frames');
   onTestFinished(() => frames.mockRestore());
   expect(decodeAll(chunk).payload.toString()).toBe('x'.repeat(5000));
-  // What they are for: a run of frames is still taken at once.
   expect(frames.mock.calls.length).toBeLessThan(32);
   frames.mockClear();
+  // A run of small frames without empty ones is still decoded in one call.
   decodeAll(Buffer.concat(Array.from({ length: 1000 }, () => frame(2, 'x'.repeat(50)))));
   expect(frames.mock.calls.length).toBeLessThan(3);
   expect(frames).toHaveBeenCalled();

@@ -2,14 +2,14 @@ import { isUtf8 } from 'node:buffer';
 import { describe, expect, test } from 'vitest';
 import { Utf8Checker, wholeCharacters } from '../../../src/frames/utf8.js';
 
-// Where the rules of RFC 3629 section 4 change.
+// The bytes at which the rules of RFC 3629 section 4 change.
 const EDGES = [
   0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc2, 0xe0, 0xed, 0xf0, 0xf4, 0xf5, 0xff,
 ];
 const ALL = Array.from({ length: 256 }, (_, byte) => byte);
 const range = (from: number, to: number) => ALL.slice(from, to + 1);
 
-/** Every way to cut so many bytes, as bit sets: a set bit is a cut behind that byte. */
+/** Checks the bytes in pieces; bit n of `cuts` is a cut after byte n. */
 function check(bytes: Uint8Array, cuts: number): boolean {
   const checker = new Utf8Checker();
   let from = 0;
@@ -21,7 +21,7 @@ function check(bytes: Uint8Array, cuts: number): boolean {
   return checker.complete;
 }
 
-/** Compares with Node's own check, for every sequence of one byte of each list, cut in every way. */
+/** Compares with Node's check: every sequence of one byte from each list, cut in every way. */
 function compare(...lists: number[][]): { wrong: string[]; good: number; bad: number } {
   const bytes = new Uint8Array(lists.length);
   const wrong: string[] = [];

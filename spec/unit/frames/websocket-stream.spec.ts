@@ -14,16 +14,16 @@ import { until } from '../../support/wait.js';
 interface Given extends Partial<StreamSettings> {
   readonly head?: Buffer;
   readonly destroyed?: boolean;
-  /** Each write is taken when `take` is called. */
+  /** Each write is accepted only when `take` is called. */
   readonly held?: boolean;
-  /** False: it never says \`close\`. */
+  /** If false, the stream never emits `close`. */
   readonly emitClose?: boolean;
 }
 
-/** An end with this code; its cause does not matter here. */
+/** An ending with this code; the cause does not matter here. */
 const ended = (code: number) => endingOf('ended-by-app', '', code);
 
-/** A stream that is no socket: what is written to it is kept, what it reads is pushed by the test. */
+/** A stream on a Duplex instead of a socket: written bytes are collected, and the test pushes bytes to read. */
 function startStream(all: Given = {}) {
   const { head = Buffer.alloc(0), destroyed = false, held = false, emitClose = true, ...given } = all;
   const written: Buffer[] = [];
@@ -182,7 +182,7 @@ test('a chunk that another kind of stream has reported as written is not in reus
   const memory = reads.onread.buffer as () => Uint8Array;
   const armed = new Set<ArrayBufferLike>();
   for (let at = 0; at < 6; at++) {
-    // To the last byte, each time: small first, then large.
+    // Each read fills the buffer to the last byte: first the small buffer, then large ones.
     const into = memory();
     armed.add(into.buffer);
     into.fill(at);
@@ -222,7 +222,7 @@ test('a chunk of another kind of stream after a Close is not freed', async () =>
   expect(chunk.length).toBe(65_536);
 });
 
-test('a client that is cut off is still read for its Close, though the backend is or was full', async () => {
+test('the Close of a client that is cut off is still read, although the backend is or was full', async () => {
   const { stream, socket, calls } = startStream();
   stream.pause();
   expect(socket.isPaused()).toBe(true);
@@ -235,7 +235,7 @@ test('a client that is cut off is still read for its Close, though the backend i
   expect(calls).toEqual(['closing 1008', 'ended']);
 });
 
-test('a client that sends PINGs and accepts no PONG is not read until it does', async () => {
+test('a client that sends PINGs and accepts no PONG is not read until it accepts one', async () => {
   const { socket, calls, take } = startStream({ held: true });
   const ping = frame(9, Buffer.alloc(125));
   socket.push(Buffer.concat(Array.from({ length: 600 }, () => ping)));
@@ -316,7 +316,7 @@ describe('the deadline after a PING', () => {
 });
 
 describe('memory of pooled reads', () => {
-  /** A client's socket that is still connecting: what is written waits. The reads hand on to it. */
+  /** A client's socket that is still connecting, so that written bytes are queued; the reads send to this client. */
   async function startReads(settings: Partial<StreamSettings> = {}) {
     const server = createServer((other) => other.resume());
     await listen(server);

@@ -109,7 +109,7 @@ describe('address lists', () => {
       ['2001:db8:0:0::1', '2001:db8::1'],
       ['[fe80::1%eth0]:443', 'fe80::1'],
       ['[FE80::1%25eth0]', 'fe80::1'],
-      // RFC 5952 section 4.2: the longest run, the first of equal ones, and none of a single group.
+      // RFC 5952 section 4.2: `::` replaces the longest run, the first of equal runs, and never a single group.
       ['2001:db8:0:0:1:0:0:1', '2001:db8::1:0:0:1'],
       ['2001:0:0:1:0:0:0:1', '2001:0:0:1::1'],
       ['2001:db8::1:1:1:1:1', '2001:db8:0:1:1:1:1:1'],
@@ -117,7 +117,7 @@ describe('address lists', () => {
       ['0:0:0:0:0:0:0:1', '::1'],
       ['1:0:0:0:0:0:0:0', '1::'],
       ['::1.2.3.4', '::102:304'],
-      // Without brackets the last group is no port.
+      // Without brackets the last group is not a port.
       ['2001:db8::1:443', '2001:db8::1:443'],
     ])('%s is %s', (text, address) => {
       expect(normalizeAddress(text)).toBe(address);
@@ -238,7 +238,7 @@ describe('the address of a client', () => {
     expect(await addressUnder('loopback', { clientAddress: () => undefined })).toBe('');
   });
 
-  // Issue 12, case 12: deny let everybody in there.
+  // Issue 12, case 12: with these options, deny admitted every client.
   test.each([
     ['allow', { allow: ['127.0.0.1', '203.0.113.9'] }],
     ['deny', { deny: ['192.0.2.1'] }],

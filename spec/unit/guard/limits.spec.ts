@@ -15,7 +15,7 @@ test('a released slot is free again, and is released once', async () => {
   await expect(take('192.0.2.3')).rejects.toMatchObject(refusal('WSTUNNEL_FULL', 503));
   first.release();
   first.release();
-  // The refused one holds none of its client's places either.
+  // The refusal by the total freed the slot of the client as well.
   const again = [await take('192.0.2.3')];
   await expect(take('192.0.2.3')).rejects.toMatchObject(refusal('WSTUNNEL_FULL', 503));
   for (const place of again) place.release();
@@ -46,7 +46,7 @@ test('the total may be counted elsewhere and asynchronously', async () => {
 describe('issue 12, case 3: a counter that is slow, unreachable or late', () => {
   const limits = { total: 1, perClient: 1 };
 
-  /** A counter whose answers are given by hand, and what is taken there. */
+  /** A counter that the test answers, with the slots in use. */
   function byHand() {
     const asked: { name: string; give: () => void; refuse: () => void; fail: () => void }[] = [];
     const taken = new Set<string>();
@@ -70,24 +70,21 @@ describe('issue 12, case 3: a counter that is slow, unreachable or late', () => 
   }
   const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-  test.each(['refuse', 'fail'] as const)(
-    'the first slot is freed where the second count %ss',
-    async (how) => {
-      const { counter, asked, taken } = byHand();
-      const place = takeSlot(counter, limits, '192.0.2.1', new AbortController().signal);
-      const outcome = expect(place).rejects.toThrow(
-        how === 'fail' ? 'the store is down' : 'too many open tunnels',
-      );
-      asked[0]?.give();
-      await turn();
-      expect([...taken]).toEqual(['client 192.0.2.1']);
-      asked[1]?.[how]();
-      await outcome;
-      expect(taken.size).toBe(0);
-    },
-  );
+  test.each(['refuse', 'fail'] as const)('the first slot is freed if the second count %ss', async (how) => {
+    const { counter, asked, taken } = byHand();
+    const place = takeSlot(counter, limits, '192.0.2.1', new AbortController().signal);
+    const outcome = expect(place).rejects.toThrow(
+      how === 'fail' ? 'the store is down' : 'too many open tunnels',
+    );
+    asked[0]?.give();
+    await turn();
+    expect([...taken]).toEqual(['client 192.0.2.1']);
+    asked[1]?.[how]();
+    await outcome;
+    expect(taken.size).toBe(0);
+  });
 
-  test('the first slot is freed where the second count throws synchronously', async () => {
+  test('the first slot is freed if the second count throws synchronously', async () => {
     const released: string[] = [];
     const counter: Counter = {
       take: (name) => {
@@ -132,7 +129,7 @@ describe('issue 12, case 3: a counter that is slow, unreachable or late', () => 
       );
       await turn();
       asked[0]?.give();
-      // After so many microtasks.
+      // The abort follows after this number of microtasks.
       const abort = async () => {
         for (let left = order; left > 0; left--) await Promise.resolve();
         controller.abort(new Error('over'));
@@ -174,7 +171,7 @@ describe('issue 12, case 3: a counter that is slow, unreachable or late', () => 
     expect(asked).toEqual([]);
   });
 
-  test('the second lease is released where the first release throws', () => {
+  test('the second lease is released although the first release throws', () => {
     const released: string[] = [];
     const first = {
       release: () => {

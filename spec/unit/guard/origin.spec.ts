@@ -22,7 +22,7 @@ import { deferred } from '../../support/wait.js';
 
 interface Asked {
   host?: string | undefined;
-  /** By its own TLS. */
+  /** The connection itself uses TLS. */
   secure?: boolean;
   trusted?: boolean;
   headers?: Record<string, string>;
@@ -76,7 +76,7 @@ describe("origins: 'same'", () => {
     expect(same('https://desk.example:8443', { host: 'desk.example:8443' })).toBe(true);
   });
 
-  test('refuses an http page where the connection is known to be https', () => {
+  test('refuses an http page if the connection is known to be https', () => {
     expect(same('http://desk.example', { secure: true })).toBe(false);
     expect(same('https://desk.example', { secure: true })).toBe(true);
     const headers = { 'x-forwarded-proto': 'https' };
@@ -187,7 +187,7 @@ describe('origins as a list', () => {
   });
 });
 
-describe('issue 12, case 30: an origin that is no web page\u2019s', () => {
+describe('issue 12, case 30: an origin that is not a web page\u2019s', () => {
   test.each([
     ['null', 'null'],
     ['file://', 'file://'],
@@ -244,7 +244,7 @@ describe('issue 12, case 23: headers of proxies', () => {
     expect(isSecure(request({ trusted: true, headers: { 'x-forwarded-proto': proto } }))).toBe(
       /^wss\b/i.test(proto),
     );
-    // Who is not trusted says nothing.
+    // Without a trusted proxy the header is ignored.
     expect(isSecure(request({ headers: { 'x-forwarded-proto': proto } }))).toBe(false);
   });
 
@@ -282,7 +282,7 @@ describe('issue 12, case 23: headers of proxies', () => {
     const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
     const client = requestTunnel(port, '/tunnel', headers);
     expect((await client.answer()).status).toBe(403);
-    // The client is told no more than before.
+    // The answer to the client contains neither value.
     expect((await client.rest()).toString()).toBe('pages of this origin may not open this tunnel\n');
     return (await refused)[0].reason;
   }
@@ -309,7 +309,7 @@ describe('issue 12, case 23: headers of proxies', () => {
     );
   });
 
-  test('both are cut and escaped in the event, which contains no secret', async () => {
+  test('the Origin and that value are cut and escaped in the event, which contains no secret', async () => {
     const long = await refusalOf(
       {},
       { Origin: `http://${'a'.repeat(5000)}.example`, Host: `${'b'.repeat(5000)}.example` },
@@ -356,7 +356,7 @@ describe('the option origins', () => {
     expect(await verdict('same', undefined)).toBe('passes');
   });
 
-  test("'*' accepts any Origin, and none", async () => {
+  test("'*' accepts any Origin, and a request without Origin", async () => {
     for (const origin of ['http://evil.example', 'null', 'garbage', undefined])
       expect(await verdict('*', origin)).toBe('passes');
   });
@@ -384,7 +384,7 @@ describe('the option origins', () => {
     expect(await verdict(list, '')).toBe('WSTUNNEL_ORIGIN_MISSING');
   });
 
-  test('as a function accepts with true only', async () => {
+  test('as a function accepts only with true', async () => {
     const asked: (string | undefined)[] = [];
     const remember = (origin: string | undefined) => asked.push(origin) > 0;
     expect(await verdict(remember, 'null')).toBe('passes');

@@ -59,7 +59,7 @@ describe('orAborted', () => {
     const waiting = orAborted(controller.signal, () => new Promise((_resolve, reject) => (settle = reject)));
     controller.abort(reason);
     await expect(waiting).rejects.toBe(reason);
-    // Were it not dropped, this would be an unhandled rejection, which fails the run.
+    // Without a handler this late rejection would fail the run.
     settle?.(new Error('late'));
   });
 

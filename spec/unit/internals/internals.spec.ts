@@ -1,4 +1,4 @@
-// The contract of src/internals: each test fails when Node, Express, Connect, ws or engine.io change what is read there.
+// The contract of src/internals: a test fails when Node, Express, Connect, ws or engine.io change an internal in use.
 import { once } from 'node:events';
 import {
   createServer,

@@ -11,7 +11,7 @@ interface Layer {
 
 const stackOf = (app: unknown): Layer[] => {
   const { _router } = app as { _router?: { stack: Layer[] } };
-  // Express 4 throws at the sight of `router`.
+  // In Express 4 the getter `router` throws.
   return (_router ?? (app as { router: { stack: Layer[] } }).router).stack;
 };
 

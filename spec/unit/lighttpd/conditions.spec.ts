@@ -15,7 +15,7 @@ interface Visit {
   secure?: boolean;
 }
 
-/** Which strategy a request ends up with: the conditions choose it. */
+/** The strategy chosen by the conditions for a request. */
 function balanceOf(text: string) {
   const settings = readOptions(
     fromLighttpdConf(
@@ -47,7 +47,7 @@ describe('conditions of a lighttpd.conf', () => {
     ['$HTTP["url"] == "/a.b"', { path: '/a.b' }, { path: '/a.b/' }],
     ['$HTTP["url"] == "/a.b"', { path: '/a.b' }, { path: '/aXb' }],
     ['$HTTP["url"] != "/a"', { path: '/b' }, { path: '/a' }],
-    // Decoded, as lighttpd does.
+    // The path is decoded before the comparison, as in lighttpd.
     ['$HTTP["url"] == "/a b"', { path: '/a%20b' }, { path: '/a%2520b' }],
     ['$HTTP["url"] == "/a%20b"', { path: '/a%2520b' }, { path: '/a%20b' }],
     ['$HTTP["url"] =~ "^/ü$"', { path: '/%C3%BC' }, { path: '/u' }],
@@ -83,13 +83,13 @@ describe('conditions of a lighttpd.conf', () => {
     expect(of(other)).toBe('text');
   });
 
-  test('a scheme that always matches, and one that never does', () => {
+  test('a scheme condition may match always or never', () => {
     expect(balanceOf(`$HTTP["scheme"] =^ "http" { ${binary} }`)({})).toBe('binary');
     expect(balanceOf(`$HTTP["scheme"] == "ftp" { ${binary} }`)({})).toBe('text');
     expect(balanceOf(`$HTTP["scheme"] == "ftp" { } else { ${binary} }`)({})).toBe('binary');
   });
 
-  test('a path that matches tells mount points apart early, as `url` does', () => {
+  test('a path condition distinguishes mount points early, as `url` does', () => {
     const { rules } = fromLighttpdConf(
       `$HTTP["url"] =^ "/a" { ${binary} } else $HTTP["url"] != "/b" { ${text} }`,
     ).options;
@@ -276,7 +276,7 @@ describe('regular expressions', () => {
     const { source } = regExp(pattern);
     expect(source).toBe(new RegExp(pattern).source);
     const long = `/${'a/b.c'.repeat(3000)}`;
-    // The processor's time, in microseconds: other programs may take theirs meanwhile.
+    // Processor time in microseconds, so that other programs on the machine do not count.
     const from = process.cpuUsage();
     new RegExp(source).test(long);
     expect(process.cpuUsage(from).user).toBeLessThan(1_000_000);

@@ -3,7 +3,7 @@ import { fromLighttpdConf, TunnelError, wstunnel, type TunnelOptions } from '../
 import { NOVNC_EXAMPLE } from '../../support/lighttpd.js';
 import { refused } from './refused.js';
 
-/** The whole of what lighttpd has where a configuration says nothing. */
+/** The options of an empty configuration: lighttpd's defaults. */
 const DEFAULTS = { frameType: 'text', origins: '*', pingInterval: 0, idleTimeout: 60 };
 
 function optionsOf(text: string): TunnelOptions {
@@ -200,7 +200,7 @@ describe('directives of other modules', () => {
     }
   });
 
-  test('have separate alternatives', () => {
+  test('of different kinds name different alternatives', () => {
     expect(refused('setenv.add-response-header = ()')).toContain('helmet');
     expect(refused('setenv.add-request-header = ()')).toContain('req.headers');
     expect(refused('url.rewrite-if-not-file = ()')).toContain('req.url');

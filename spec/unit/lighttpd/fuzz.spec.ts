@@ -19,7 +19,7 @@ $HTTP["url"] =~ "^/vnc(/|$)" {
 } elseif $HTTP["scheme"] == "https" { wstunnel.frame-type = "binary" }
 `;
 
-/** Either options that a tunnel takes, or our own error with a place. */
+/** Reads a text: the result is valid options, or an error of ours with a position. */
 function read(text: string): void {
   try {
     wstunnel(fromLighttpdConf(text, { include: () => text.slice(0, 40) }).options);

@@ -8,7 +8,7 @@ import { fromLighttpdConf } from '../../../src/index.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { refused } from './refused.js';
 
-/** A folder `d` of files that tell their names, in another folder. */
+/** A folder with a subfolder `d`, whose files contain their names. */
 function folderOf(names: readonly string[]): string {
   const folder = mkdtempSync(join(tmpdir(), 'lighttpd-globs-'));
   onCleanup(() => rmSync(folder, { recursive: true }));

@@ -11,7 +11,7 @@ import { refused } from './refused.js';
 const server = (port: number) =>
   `wstunnel.server = ( "" => ( ( "host" => "127.0.0.1", "port" => ${port} ) ) )\n`;
 
-/** A folder with these files, as Debian has /etc/lighttpd. */
+/** A folder with these files, laid out like Debian's /etc/lighttpd. */
 function folderOf(texts: Record<string, string>): string {
   const folder = mkdtempSync(join(tmpdir(), 'lighttpd-include-'));
   onCleanup(() => rmSync(folder, { recursive: true }));
@@ -46,7 +46,7 @@ describe('issue 13, case 8: all problems of a configuration', () => {
   test('are listed without consequences of other problems', () => {
     expect(refused('x = ( 1 ) + 2\ny = x\nz = y\n').split('\n')).toHaveLength(1);
     expect(refused('include "none"\ny = x\n').split('\n')).toHaveLength(1);
-    // A variable that nothing sets is one, beside others.
+    // An unknown variable is one problem, and the others are listed as well.
     expect(refused('a = b\nauth.require = ()').split('\n')).toHaveLength(2);
   });
 
@@ -61,7 +61,7 @@ describe('issue 13, case 8: all problems of a configuration', () => {
     expect(lines).toHaveLength(1);
     const many = Array.from({ length: 500 }, (_, index) => `a.b${index} = 1`).join('\n');
     expect(refused(many).split('\n').length).toBeLessThanOrEqual(101);
-    // Each would cost as much as the first.
+    // Each further problem would cost as much time as the first one.
     expect(refused(`x = ( 1 )\n${'x += ( 1 )\n'.repeat(11_000)}`).split('\n')).toHaveLength(1);
     expect(refused('include "x"', { include: () => 'include "x"\ninclude "x"\n' })).toMatch(
       /include each other/,
@@ -143,7 +143,7 @@ describe('issue 13, case 18: idioms of lighttpd configurations', () => {
     expect(at('/x')).toEqual([1]);
     expect(at('/page/x')).toBeUndefined();
     expect(at('/page/in/x')).toEqual([2]);
-    // Written by hand, an empty object is a mistake.
+    // In options written by hand, an empty object is an error.
     expect(() => wstunnel({ server: {} })).toThrow(/needs a port/);
   });
 

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { fromLighttpdConf, TunnelError, type LighttpdConfOptions } from '../../../src/index.js';
 
-/** What the error says. */
+/** The error message for a text. */
 export function refused(text: string, options: LighttpdConfOptions = {}): string {
   try {
     fromLighttpdConf(text, options);

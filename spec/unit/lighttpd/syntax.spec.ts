@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { fromLighttpdConf, TunnelError } from '../../../src/index.js';
 
 const read = (text: string, options = {}) => fromLighttpdConf(text, options);
-/** The port shows what a value came to. */
+/** The port that was read, as a view of the computed value. */
 const portOf = (text: string, options = {}) => read(text, options).port;
 const rootOf = (text: string, options = {}) => read(text, options).documentRoot;
 
@@ -169,7 +169,7 @@ describe('errors', () => {
 });
 
 describe('bounds', () => {
-  /** What reading costs, in microseconds of the processor, and the error it ends with. */
+  /** The processor time of reading in microseconds, and the message of the error. */
   const cost = (text: string, options = {}): { spent: number; message: string } => {
     const from = process.cpuUsage();
     let message = '';
@@ -182,7 +182,7 @@ describe('bounds', () => {
     return { spent: process.cpuUsage(from).user, message };
   };
   const ordinary = cost('x := 1\n'.repeat(140_000)).spent;
-  /** No more than several ordinary texts of the same length: what grows by the square would cost thousands of them. */
+  /** Checks that reading costs at most a few ordinary texts of this length; quadratic reading would cost thousands. */
   const fast = (text: string, options = {}): string => {
     const { spent, message } = cost(text, options);
     expect(spent / ordinary).toBeLessThan(30);

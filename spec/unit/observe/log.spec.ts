@@ -15,7 +15,7 @@ afterEach(() => {
 
 const LEVELS: Level[] = ['error', 'warn', 'info', 'debug'];
 
-/** Which levels are written at this threshold. */
+/** The levels written at a threshold. */
 function written(threshold: number): Level[] {
   lines = [];
   const log = createLog(threshold);

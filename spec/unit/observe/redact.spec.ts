@@ -11,7 +11,7 @@ test.each([
   ['/vnc?secret', '/vnc?***'],
   ['/vnc?a=1&secret&b', '/vnc?a=***&***&***'],
   ['/vnc?a=1&&b=2', '/vnc?a=***&&b=***'],
-  // A token in base64, with its padding, is no name.
+  // A base64 token with padding looks like a name, but must be hidden.
   ['/vnc?c2VjcmV0cw==', '/vnc?***'],
   ['/vnc?a=1&c2VjcmV0LXM=', '/vnc?a=***&***'],
   ['/vnc?a=x?secret', '/vnc?a=***'],

@@ -58,7 +58,7 @@ describe('issue 13, case 14: "did you mean" suggests the likely name', () => {
     ['hots', 'host'],
   ])('host option %s: %s', (given, meant) => expect(nearest(given, Object.keys(HOST_OPTIONS))).toBe(meant));
 
-  // Two letters of four or five make another word, and the end of a name may be all that differs.
+  // Two different letters of four or five make another word, and some names differ at the end only.
   test.each([
     ['port', ['cert']],
     ['root', ['port']],

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { TunnelError, wstunnel, type TunnelOptions } from '../../../src/index.js';
 import { readOptions } from '../../../src/options/read-tunnel.js';
 
-/** The error that these options raise. */
+/** The error for invalid options. */
 function refused(options: unknown): TunnelError {
   try {
     readOptions(options as TunnelOptions);

@@ -12,7 +12,7 @@ test.each([
   ['/vnc', 'vnc'],
   ['/vnc/deep', 'vnc'],
   ['/vnc/', 'vnc'],
-  // The beginning of a segment is none of a path.
+  // A key must match whole segments.
   ['/vncx', undefined],
   ['/vnc;x', undefined],
   ['/vnc%2f', undefined],

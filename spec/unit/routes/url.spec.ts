@@ -20,7 +20,7 @@ describe('the option url', () => {
     const matches = compileUrl([pattern]);
     for (const path of under) expect(matches(path), path).toBe(true);
     for (const path of outside) expect(matches(path), path).toBe(false);
-    // A second time: nothing is remembered.
+    // A second call gives the same results, because no call leaves a state.
     for (const path of under) expect(matches(path), path).toBe(true);
   });
 
@@ -100,7 +100,7 @@ describe('the path of a request target', () => {
       'http://h//vnc',
       'http://h/a|b',
     ],
-    // Hosts that end where nobody would think.
+    // URLs whose host ends at an unexpected character.
     ...[
       'http://h;x/vnc',
       "http://h'x/vnc",
@@ -112,7 +112,7 @@ describe('the path of a request target', () => {
     ...['javascript://h/vnc', 'foo://h/vnc', 'file://h/vnc', 'http://h~x/vnc', 'http://h@/vnc', '*'],
   ];
 
-  test('is taken from the whole URL where a mount has shortened it', () => {
+  test('is taken from the whole URL if a mount has shortened the path', () => {
     const req = { url: '/vnc', originalUrl: '/desk/vnc?x=1' } as unknown as IncomingMessage;
     expect([pathOfRequest(req), originalPathOf(req)]).toEqual(['/vnc', '/desk/vnc']);
   });

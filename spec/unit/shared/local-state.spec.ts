@@ -9,7 +9,7 @@ import { backendEvents, closedPort, startApp, startEcho } from '../../support/se
 import { GREETER, Marked, node } from '../../support/spawned.js';
 import { until } from '../../support/wait.js';
 
-/** Two tunnels of one state, at /one and /two. */
+/** Two tunnels with a common state, at /one and /two. */
 async function startTwo(one: TunnelOptions, two: TunnelOptions) {
   const state = new LocalState();
   const make = (options: TunnelOptions) => {

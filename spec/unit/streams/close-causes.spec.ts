@@ -5,7 +5,7 @@ import { CLOSE, codeOf, endingOf } from '../../../src/streams/close-causes.js';
 
 const SRC = join(import.meta.dirname, '../../../src');
 
-/** The table of ends, what RFC 6455 says of codes, and the table of refusals. */
+/** The table of ends, the rules of RFC 6455 about codes, and the table of refusals. */
 const TABLES = ['streams/close-causes.ts', 'frames/close-codes.ts', 'errors.ts'];
 
 test('no file outside of the tables writes a close code as a number', () => {

@@ -6,11 +6,11 @@ import { onCleanup } from '../../support/cleanup.js';
 import { listen, portOf } from '../../support/servers.js';
 import { until } from '../../support/wait.js';
 
-/** What fills the small memory to the last byte. */
+/** The number of bytes that fill the small buffer. */
 const SMALL = 4000;
 const FRONT = 10;
 
-/** Both ends of a connection, read by PooledReads on the one. */
+/** Both ends of a connection; PooledReads read one of them. */
 async function pair(most = 1024 * 1024) {
   const server = createServer();
   await listen(server);
@@ -111,7 +111,7 @@ test('a kept buffer is reused only after its return', async () => {
   await until(() => total() === 2 * bytes.length);
   const memories = kept.map((piece) => piece.bytes.buffer);
   expect(new Set(memories).size).toBe(memories.length);
-  // Read into by any later piece, these would no longer be what came.
+  // A later read into the same buffer would have changed these bytes.
   const first = kept.slice(0, 1)[0]!;
   expect(bytes.subarray(0, first.bytes.length).equals(first.bytes)).toBe(true);
 
@@ -131,7 +131,7 @@ test("a buffer handed on at the connection's end returns to the pool once, and n
   one.onPiece((bytes) => {
     if (bytes.buffer.byteLength < 8192) return;
     kept.push(bytes.buffer);
-    // A write that ends it all in the same turn.
+    // A write that ends the reads in the same event-loop turn.
     one.reads.end();
     frees.push(one.reads.keep());
   });
@@ -158,7 +158,7 @@ test("a buffer handed on at the connection's end returns to the pool once, and n
   expect(taken.has(kept[0]!)).toBe(false);
   expect(taken.size).toBe(9);
   frees[0]!();
-  // Compared by hand: what differs would be printed byte by byte.
+  // Compared with ===, because a failed toBe would print the whole buffer.
   expect((await take(others[9]!)) === kept[0]).toBe(true);
 });
 
@@ -204,7 +204,7 @@ test('a kept small buffer is not reused', async () => {
   expect(kept.map(String)).toEqual(['first', 'other']);
 });
 
-/** Reads of no socket: filled as Node would. What is read into next. */
+/** Fills the reads as Node would, without a socket, and returns the memory of the next read. */
 function fill(reads: PooledReads, length: number): ArrayBufferLike {
   const into = (reads.onread.buffer as () => Uint8Array)();
   into.fill(7, 0, length);

@@ -9,7 +9,7 @@ import { tame } from '../../../src/streams/tame.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { listen, portOf } from '../../support/servers.js';
 
-/** A relay between a backend that is given and a client that notes what it is told. */
+/** A relay between the given backend and a client that records its calls. */
 function makeRelay(backend: Duplex, { buffered = 65_536, takes = true } = {}) {
   onCleanup(() => backend.destroy());
   const calls: string[] = [];
@@ -39,11 +39,11 @@ function makeRelay(backend: Duplex, { buffered = 65_536, takes = true } = {}) {
   return { relay, calls, state };
 }
 
-/** A stream that is no socket, and takes nothing unless `takes`. */
+/** A stream other than a socket, which accepts bytes only if `takes` is true. */
 const stream = (takes: boolean) =>
   new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => takes && done() });
 
-/** A socket that is connected. */
+/** A connected socket. */
 async function plainSocket(): Promise<Socket> {
   const server = createServer();
   await listen(server);

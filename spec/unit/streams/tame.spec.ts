@@ -12,7 +12,7 @@ const fault = () => {
   throw new Error('a fault of the app');
 };
 
-/** A stream of an app's own, tamed, and what is heard of it. */
+/** A tamed stream of an app, and the emitted events. */
 function start(options: DuplexOptions = {}) {
   const inner = new Duplex({
     read: () => undefined,
@@ -32,14 +32,14 @@ const turns = async (count = 3) => {
   for (let at = 0; at < count; at++) await new Promise((resolve) => setImmediate(resolve));
 };
 
-test("a socket of Node's, and a stream that is tame already, stay as they are", () => {
+test("a socket of Node's and a stream that is tame already are returned unchanged", () => {
   const socket = new Socket();
   const { stream } = start();
   const ours = Object.assign(new Duplex(), { isTame: true });
   expect([tame(socket), tame(stream), tame(ours)]).toEqual([socket, stream, ours]);
 });
 
-test('bytes pass both ways, and an end passes after them', async () => {
+test('bytes pass in both directions, and the end passes after the bytes', async () => {
   const written: string[] = [];
   const { inner, stream, heard } = start({
     write: (chunk: Buffer, _encoding, done) => {
@@ -57,7 +57,7 @@ test('bytes pass both ways, and an end passes after them', async () => {
   expect(written).toEqual(['three', 'four']);
 });
 
-describe('what throws is a failure', () => {
+describe('a method that throws is a failure of the stream', () => {
   test.each<[method: 'write' | 'end' | 'pause' | 'resume', (stream: Duplex, inner: Duplex) => unknown]>([
     ['write', (stream) => stream.write('x')],
     ['end', (stream) => stream.end()],
@@ -74,7 +74,7 @@ describe('what throws is a failure', () => {
     expect(inner.destroyed).toBe(true);
   });
 
-  test('destroy does not throw, and close comes', async () => {
+  test('destroy does not throw, and close is emitted', async () => {
     const { inner, stream, heard } = start({ emitClose: false });
     inner.destroy = fault;
     stream.destroy();
@@ -83,8 +83,8 @@ describe('what throws is a failure', () => {
   });
 });
 
-describe('close comes once', () => {
-  test('where the stream emits it twice and lives on', async () => {
+describe('close is emitted once', () => {
+  test('if the stream emits close twice and stays open', async () => {
     const { inner, heard } = start();
     inner.emit('close');
     inner.emit('close');
@@ -94,14 +94,14 @@ describe('close comes once', () => {
     expect(['data', 'end', 'close'].map((event) => inner.listenerCount(event))).toEqual([0, 0, 0]);
   });
 
-  test('where the stream never emits it, after its failure', async () => {
+  test('after a failure, if the stream never emits close', async () => {
     const { inner, heard } = start({ emitClose: false });
     inner.destroy(new Error('gone'));
     await turns();
     expect(heard).toEqual(['gone', 'close']);
   });
 
-  test('where the stream is destroyed without a word, at the next write', async () => {
+  test('at the next write, if the stream is destroyed without an event', async () => {
     const { inner, stream, heard } = start({ emitClose: false });
     await turns();
     inner.destroy();
@@ -121,7 +121,7 @@ describe('close comes once', () => {
   });
 });
 
-test('bytes read before the end arrive, though the stream is closed meanwhile', async () => {
+test('bytes read before the end arrive although the stream closes meanwhile', async () => {
   const { inner, stream, heard } = start();
   await turns();
   stream.pause();
@@ -135,7 +135,7 @@ test('bytes read before the end arrive, though the stream is closed meanwhile', 
   expect(heard).toEqual(['last', 'end', 'close']);
 });
 
-test('a failure before anybody reads is kept until somebody does', async () => {
+test('a failure before the first reader is reported once reading starts', async () => {
   const inner = new Duplex({ autoDestroy: false, read: () => undefined });
   onCleanup(() => inner.destroy());
   const stream = tame(inner);
@@ -147,7 +147,7 @@ test('a failure before anybody reads is kept until somebody does', async () => {
   expect(((await failed) as [Error])[0].message).toBe('too early');
 });
 
-test('a stream that makes its bytes itself leaves turns to others', async () => {
+test('a stream that produces bytes synchronously does not block the event loop', async () => {
   let asked = 0;
   const { stream } = start({
     read(this: Duplex) {
@@ -171,7 +171,7 @@ test('bytes count as accepted one write at a time, and not when they are queued'
   expect(acceptedMark(stream)).toBe(before + 3);
 });
 
-test('under a socket of a derived class lies that socket: it can be reset', () => {
+test('the carrier of a socket of a derived class is that socket', () => {
   class Derived extends Socket {}
   const socket = new Derived();
   expect(carrierOf(tame(socket))).toBe(socket);

@@ -118,7 +118,7 @@ test('a backend is not silent while the event loop is blocked', async () => {
   const { expired } = start({ readTimeout: 10 });
   await pass(2);
   stood = 60_000;
-  // It is noticed at the next look, at 2.5.
+  // The next check, at 2.5, notices that the event loop was blocked.
   await pass(10);
   expect(expired).toEqual([]);
   await pass(3);

@@ -58,7 +58,7 @@ test('bytes that the kernel accepts at once are not queued', async () => {
   expect(queue.isFull).toBe(false);
 });
 
-/** To a stream that takes one write when it is told to. */
+/** A queue to a stream that accepts one write per call of `take`. */
 function startHeld(most: number) {
   const waiting: (() => void)[] = [];
   const stream = new Duplex({
