@@ -1,5 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
+export { deferred } from '../../src/helpers/deferred.js';
+
 /**
  * Milliseconds after which a wait of a helper gives up: longer than the timeout of most tests, since the test's message is more
  * useful. Without a deadline, a wait would keep polling during the following tests.
@@ -34,13 +36,6 @@ export async function holds(check: () => void | Promise<void>): Promise<void> {
     }
     await sleep(PAUSE);
   }
-}
-
-/** A promise and the function that resolves it. */
-export function deferred<T = void>() {
-  let resolve: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((settle) => (resolve = settle));
-  return { promise, resolve };
 }
 
 /**

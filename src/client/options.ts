@@ -64,6 +64,9 @@ export const LISTENER_OPTIONS = {
   maxTunnels: numberRow(0, 1_000_000, 0),
 } as const satisfies Rows<ListenOptions>;
 
+const CLIENT_CHECKS = checksOf(CLIENT_OPTIONS);
+const LISTENER_CHECKS = checksOf(LISTENER_OPTIONS);
+
 type FilledOptions = Filled<ConnectOptions, typeof CLIENT_OPTIONS>;
 
 /** The options for one tunnel, checked and with their defaults. */
@@ -87,13 +90,13 @@ export interface ListenSettings
 
 /** Throws {@link TunnelError} WSTUNNEL_OPTION that names the option, the value and the way out. */
 export function readConnect(url: string | URL, options: ConnectOptions): ConnectSettings {
-  checkNames(options, OPTIONS_OBJECT, checksOf(CLIENT_OPTIONS));
+  checkNames(options, OPTIONS_OBJECT, CLIENT_CHECKS);
   return settingsOf(url, options);
 }
 
 /** Like {@link readConnect}, for a listener. */
 export function readListen(url: string | URL, options: ListenOptions): ListenSettings {
-  checkNames(options, OPTIONS_OBJECT, checksOf(LISTENER_OPTIONS));
+  checkNames(options, OPTIONS_OBJECT, LISTENER_CHECKS);
   const { retryFor, retryDelay, maxTunnels } = fill(options, LISTENER_OPTIONS);
   return Object.freeze({ ...settingsOf(url, options), retryFor, retryDelay, maxTunnels });
 }

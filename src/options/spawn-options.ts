@@ -38,6 +38,9 @@ export const SPAWN_OPTIONS = {
   handOver: row(checkBoolean),
 } as const satisfies Rows<SpawnOptions>;
 
+// A `server` function may return programs for each request: the table is made once.
+const CHECKS = checksOf(SPAWN_OPTIONS);
+
 /** The option `spawn` of a host. */
 export function checkSpawn(value: unknown, name: OptionRef): void {
   if (process.platform === 'win32')
@@ -47,7 +50,7 @@ export function checkSpawn(value: unknown, name: OptionRef): void {
       value,
       '; start the program by other means',
     );
-  checkNames(value, name, checksOf(SPAWN_OPTIONS));
+  checkNames(value, name, CHECKS);
   const { minProcs, maxProcs } = SPAWN_OPTIONS;
   const {
     path,
