@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -25,8 +26,11 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #ifdef WITH_TLS
@@ -46,13 +50,13 @@ typedef void SSL;
 #define MAX_TRIPS (1 << 22)
 
 static struct {
-  const char *mode, *path, *header;
+  const char *mode, *path, *header, *beside, *page;
   int relay, backend, group, tunnels, at_once;
   bool raw, tls;
   uint64_t frame, write, giant, slow;
   double warm, seconds, settle;
   int deadline;
-} opt = {.mode = "down", .path = "/tunnel", .header = "", .tunnels = 1, .at_once = 16, .frame = 65536,
+} opt = {.mode = "down", .path = "/tunnel", .header = "", .page = "/page", .tunnels = 1, .at_once = 16, .frame = 65536,
          .write = 65536, .warm = 0.5, .seconds = 1, .settle = 1, .deadline = 90};
 
 enum kind { CLIENT, BACKEND };
@@ -655,14 +659,95 @@ static void print_usage(struct usage a, struct usage b) {
 
 static void print_trips(void) {
   qsort(trips, trip_count, sizeof *trips, by_value);
-  printf(",\"trips\":%zu,\"p50\":%.2f,\"p99\":%.2f", trip_count, percentile(0.5), percentile(0.99));
+  printf(",\"trips\":%zu,\"p50\":%.2f,\"p99\":%.2f,\"p999\":%.2f", trip_count, percentile(0.5), percentile(0.99),
+         percentile(0.999));
+}
+
+/* ---- Beside bulk tunnels: one process of a higher priority, so that the load's core does not delay the measured end. ---- */
+
+static struct {
+  volatile bool measures, stops;
+  bool has_priority;
+  double p50, p99, p999, cpu;
+  size_t trips;
+} *beside;
+static pid_t beside_process;
+static struct tunnel beside_tunnel;
+
+static void run_trips(void) {
+  tunnels = &beside_tunnel;
+  opt.tunnels = 1;
+  opt.frame = 64;
+  opt.giant = opt.slow = 0;
+  sends_up = sends_down = false;
+  echoes = true;
+  all_sent = all_got = 0;
+  settle_events(&beside_tunnel.client);
+  settle_events(&beside_tunnel.backend);
+  trips_left = -1;
+  begin_trip();
+  while (!beside->stops) {
+    measures = beside->measures;
+    pump(now() + 0.01, NULL);
+  }
+  stop(now() + opt.deadline);
+}
+
+/* Requests of a page, each on a connection of its own. */
+static void run_requests(void) {
+  char text[16384];
+  int size = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n%s%s\r\n", opt.page,
+                      opt.relay, opt.header, *opt.header ? "\r\n" : "");
+  char *request = strndup(text, size);
+  while (!beside->stops) {
+    double since = now();
+    int fd = dial();
+    size_t length = 0;
+    if (send(fd, request, size, MSG_NOSIGNAL) != size) fail(1, "the request of a page was not accepted");
+    for (ssize_t got; length < sizeof text && (got = recv(fd, text + length, sizeof text - length, 0)) != 0; length += got)
+      if (got < 0) fail(1, "no answer to the request of a page: %s", strerror(errno));
+    close(fd);
+    if (length < 12 || memcmp(text, "HTTP/1.1 200", 12) != 0)
+      fail(1, "the page: %.*s", (int)strcspn(text, "\r"), text);
+    if (beside->measures && trip_count < MAX_TRIPS) trips[trip_count++] = (uint32_t)((now() - since) * 1e9);
+    usleep(500);
+  }
+}
+
+static void begin_beside(void) {
+  beside = mmap(NULL, sizeof *beside, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  beside_process = fork();
+  if (beside_process < 0) fail(1, "fork: %s", strerror(errno));
+  if (beside_process > 0) return;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  alarm(opt.deadline + 5);
+  beside->has_priority = sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 50}) == 0;
+  poller = epoll_create1(EPOLL_CLOEXEC);
+  if (strcmp(opt.beside, "echo") == 0) run_trips();
+  else run_requests();
+  qsort(trips, trip_count, sizeof *trips, by_value);
+  beside->p50 = percentile(0.5), beside->p99 = percentile(0.99), beside->p999 = percentile(0.999);
+  beside->trips = trip_count;
+  struct rusage self;
+  getrusage(RUSAGE_SELF, &self);
+  beside->cpu = self.ru_utime.tv_sec + self.ru_stime.tv_sec + (self.ru_utime.tv_usec + self.ru_stime.tv_usec) / 1e6;
+  exit(0);
+}
+
+static void end_beside(void) {
+  int status;
+  beside->stops = true;
+  if (waitpid(beside_process, &status, 0) < 0) fail(1, "waitpid: %s", strerror(errno));
+  if (status != 0) fail(WIFEXITED(status) ? WEXITSTATUS(status) : 1, "the process beside the load failed");
 }
 
 static bool giant_arrived(void) { return giant_begun && tunnels[0].frame_left == 0 && all_arrived(); }
 
 static void measure_traffic(void) {
   double deadline = now() + opt.deadline;
+  if (opt.beside) open_tunnel(&beside_tunnel);
   open_tunnels();
+  if (opt.beside) begin_beside();
   slow_since = now();
   let_flow();
   if (echoes) {
@@ -675,15 +760,21 @@ static void measure_traffic(void) {
   rss_peak = 0;
   struct usage before = usage();
   measures = true;
+  if (beside) beside->measures = true;
   if (opt.giant) pump(deadline, giant_arrived);
   else pump(before.at + opt.seconds, NULL);
   measures = false;
+  if (beside) beside->measures = false;
   struct usage after = usage();
   got = all_got - got;
   slow = tunnels[0].down.got - slow;
   if (opt.giant && !giant_arrived()) fail(1, "the frame did not arrive in time");
+  if (beside) end_beside();
   stop(deadline);
   print_usage(before, after);
+  if (beside)
+    printf(",\"trips\":%zu,\"p50\":%.2f,\"p99\":%.2f,\"p999\":%.2f,\"priority\":%s", beside->trips, beside->p50,
+           beside->p99, beside->p999, beside->has_priority ? "true" : "false");
   printf(",\"bytes\":%llu,\"total\":%llu", (unsigned long long)got, (unsigned long long)all_got);
   if (opt.slow) printf(",\"slow\":%llu", (unsigned long long)slow);
   if (echoes) print_trips();
@@ -808,13 +899,14 @@ static void measure_handshakes(void) {
 }
 
 static void read_options(int argc, char **argv) {
-  enum { MODE, PATH, HEADER, RELAY, BACK, GROUP, TUNNELS, AT_ONCE, RAW, TLS, FRAME, WRITE, GIANT, SLOW, WARM, SECONDS, SETTLE, DEADLINE };
+  enum { MODE, PATH, HEADER, RELAY, BACK, GROUP, TUNNELS, AT_ONCE, RAW, TLS, FRAME, WRITE, GIANT, SLOW, WARM, SECONDS, SETTLE, DEADLINE, BESIDE, PAGE };
   static const struct option names[] = {
       {"mode", 1, 0, MODE},         {"path", 1, 0, PATH},       {"header", 1, 0, HEADER}, {"relay", 1, 0, RELAY},
       {"backend", 1, 0, BACK},      {"group", 1, 0, GROUP},     {"tunnels", 1, 0, TUNNELS}, {"at-once", 1, 0, AT_ONCE},
       {"raw", 0, 0, RAW},           {"tls", 0, 0, TLS},         {"frame", 1, 0, FRAME},   {"write", 1, 0, WRITE},
       {"giant", 1, 0, GIANT},       {"slow", 1, 0, SLOW},       {"warm", 1, 0, WARM},     {"seconds", 1, 0, SECONDS},
-      {"settle", 1, 0, SETTLE},     {"deadline", 1, 0, DEADLINE}, {0, 0, 0, 0}};
+      {"settle", 1, 0, SETTLE},     {"deadline", 1, 0, DEADLINE}, {"beside", 1, 0, BESIDE},
+      {"page", 1, 0, PAGE},         {0, 0, 0, 0}};
   for (int name; (name = getopt_long(argc, argv, "", names, NULL)) != -1;) switch (name) {
       case MODE: opt.mode = optarg; break;
       case PATH: opt.path = optarg; break;
@@ -834,6 +926,8 @@ static void read_options(int argc, char **argv) {
       case SECONDS: opt.seconds = atof(optarg); break;
       case SETTLE: opt.settle = atof(optarg); break;
       case DEADLINE: opt.deadline = atoi(optarg); break;
+      case BESIDE: opt.beside = optarg; break;
+      case PAGE: opt.page = optarg; break;
       default: exit(3);
     }
 }
