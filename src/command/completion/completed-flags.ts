@@ -40,6 +40,7 @@ function completedOf(specs: OptionSpecs): CompletedFlag[] {
 function valuesOf(name: string, value: string): Values {
   if (value === '') return 'none';
   if (name === 'balance') return BALANCE_NAMES;
+  if (name === 'workers') return ['auto'];
   if (value === 'DIR') return 'folder';
   // The PATH of `--url` is a URL path.
   return /FILE|PATH/.test(value) && name !== 'url' ? 'file' : 'text';

@@ -48,6 +48,8 @@ export interface Plan {
   readonly acceptProxy: boolean;
   /** Limit of connections, for all servers together. */
   readonly maxConnections?: number;
+  /** The number of processes that serve; undefined: this process serves, without a supervisor. */
+  readonly workers?: number;
   /** The file for events as JSON; `-` is standard output. */
   readonly log?: string;
   /** The configuration file. */

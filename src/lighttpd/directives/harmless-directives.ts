@@ -31,6 +31,7 @@ const COMMAND_COUNTERPARTS: readonly (readonly [pattern: string, counterpart: st
   ['accesslog.*', '--log FILE writes an event for each tunnel'],
   ['server.pid-file', 'no such file is written'],
   ['server.max-fds', 'use ulimit -n'],
+  ['server.max-worker', '--workers N starts worker processes'],
 ];
 
 export function commandCounterpart(name: string): string | undefined {

@@ -6,14 +6,16 @@ import { LoginQueue, QUEUE, type QueueSettings } from './login-queue.js';
 export class LoginMemory {
   readonly guesses: WrongLogins;
   readonly queue: LoginQueue;
-  /** The key that signs cookies. */
-  readonly cookieKey = randomBytes(32);
+  /** The key that signs cookies; all workers of a command have the same key. */
+  readonly cookieKey: Buffer;
 
   constructor({
     guesses = WRONG_LOGINS,
     queue = QUEUE,
-  }: { guesses?: WrongLoginSettings; queue?: QueueSettings } = {}) {
+    cookieKey = randomBytes(32),
+  }: { guesses?: WrongLoginSettings; queue?: QueueSettings; cookieKey?: Buffer } = {}) {
     this.guesses = new WrongLogins(guesses);
+    this.cookieKey = cookieKey;
     this.queue = new LoginQueue(this.guesses, queue);
   }
 }

@@ -1,23 +1,20 @@
 import { fstatSync } from 'node:fs';
-import type { Server } from 'node:net';
 
 /** The first descriptor that systemd passes (sd_listen_fds(3)). */
 const FIRST = 3;
 
 /**
- * Listens on a socket that systemd (socket activation) or another parent process has passed. The parent removes the path of a unix
+ * Requires a socket that systemd (socket activation) or another parent process has passed. The parent removes the path of a unix
  * socket.
  *
  * @throws an Error if the descriptor is not a socket passed to this process
  */
-export function listenOnDescriptor(
-  server: Server,
+export function requirePassedSocket(
   fd: number,
   environment: Readonly<Record<string, string | undefined>>,
 ): void {
   checkPassed(fd, environment);
   if (!isSocket(fd)) throw new Error('this process was not started with a socket at this descriptor');
-  server.listen({ fd });
 }
 
 /** systemd sets the pid and the number of sockets; under a wrapper (npx), the pid is the wrapper's. */

@@ -7,8 +7,9 @@ import { listenAtPath } from '../../../sockets/stale-socket.js';
 import { untilListening } from '../../../sockets/until-listening.js';
 import { shownAddress, type BindAddress } from '../../command-line/bind-and-target.js';
 import { CommandError, EXIT } from '../../exit.js';
+import { listenOnHandle } from '../../../internals/listen-handles.js';
 import { reasonOf } from '../../files.js';
-import { listenOnDescriptor } from './passed-socket.js';
+import { requirePassedSocket } from './passed-socket.js';
 import type { Certificate } from './certificate.js';
 import { defaultMaxConnections } from './connection-limit.js';
 import { ConnectionFilter } from './connection-filter.js';
@@ -53,11 +54,12 @@ export class Servers {
     for (const server of this.all) filter.attach(server);
   }
 
-  /** @throws {CommandError} if a server can't listen; the caller then calls `end()` */
-  async listen(): Promise<void> {
+  /** `handles`: the sockets of a worker. @throws {CommandError} if a server can't listen; the caller then calls `end()` */
+  async listen(handles?: readonly unknown[]): Promise<void> {
     for (const [index, server] of this.all.entries()) {
       const address = this.#addresses[index];
-      if (address) await listenOn(server, address, this.#unix);
+      if (handles) await untilListening(server, () => listenOnHandle(server, handles[index]));
+      else if (address) await listenOn(server, address, this.#unix);
     }
     // An accept can fail (no descriptors left). Without an `error` listener, the event would end the process.
     for (const server of this.all) server.on('error', () => undefined);
@@ -90,6 +92,11 @@ export class Servers {
     for (const server of this.all) if ('setSecureContext' in server) server.setSecureContext(certificate);
   }
 
+  /** Session tickets that every worker accepts. */
+  shareTickets(keys: Buffer): void {
+    for (const server of this.all) if ('setTicketKeys' in server) server.setTicketKeys(keys);
+  }
+
   /** Stops listening; resolves once every answer is sent and every tunnel has ended. */
   async stop(): Promise<void> {
     const closeIdle = () => {
@@ -114,8 +121,10 @@ async function listenOn(server: Server, address: BindAddress, unix: UnixAccess):
   const { socket: path, fd, host, port, ipv6Only = false } = address;
   const listen = () =>
     untilListening(server, () => {
-      if (fd !== undefined) listenOnDescriptor(server, fd, process.env);
-      else if (path === undefined) server.listen({ port, host, ipv6Only });
+      if (fd !== undefined) {
+        requirePassedSocket(fd, process.env);
+        server.listen({ fd });
+      } else if (path === undefined) server.listen({ port, host, ipv6Only });
       else listenWithAccess(server, path, unix);
     });
   try {
@@ -126,11 +135,12 @@ async function listenOn(server: Server, address: BindAddress, unix: UnixAccess):
       await listenAtPath(path, listen);
     }
   } catch (error) {
-    throw failureOf(address, error);
+    throw listenFailure(address, error);
   }
 }
 
-function failureOf(address: BindAddress, thrown: unknown): CommandError {
+/** The error of a failed listen, in plain words. */
+export function listenFailure(address: BindAddress, thrown: unknown): CommandError {
   const error = address.socket === undefined ? thrown : bindError(thrown, address.socket);
   const { code } = error as NodeJS.ErrnoException;
   const isNoListener = code === 'EINVAL' && address.fd !== undefined;

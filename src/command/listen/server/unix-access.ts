@@ -21,25 +21,28 @@ export function readGroup(name: string): number | undefined {
 }
 
 /** Listens at a path with a mode and a group. @throws a system error, such as for a group that the user is not a member of */
-export function listenWithAccess(server: Server, path: string, { mode, group }: UnixAccess): void {
-  if (mode === undefined && group === undefined) {
-    server.listen({ path });
-    return;
-  }
+export function listenWithAccess(server: Server, path: string, access: UnixAccess): void {
+  const bind = () => server.listen({ path }).listening;
+  bindWithAccess(path, access, bind);
+}
+
+/** Calls `bind`, which creates a unix socket at the path within the call and returns whether it has succeeded. */
+export function bindWithAccess(path: string, { mode, group }: UnixAccess, bind: () => boolean): void {
   // Create the socket with its mode and group, not `chmod` or `chown` afterwards: no other user can connect in between, and the
   // path is not resolved twice (if others may write to the folder, the path may be a link by then). Node binds within the call.
   const own = process.getegid?.();
   const isGroupSet = group !== undefined && group !== own && becomes(group);
-  const bind = () => void server.listen({ path });
+  let isBound = false;
+  const create = () => void (isBound = bind());
   try {
-    if (mode === undefined) bind();
-    else withUmask(0o777 & ~mode, bind);
+    if (mode === undefined) create();
+    else withUmask(0o777 & ~mode, create);
   } finally {
     if (isGroupSet && own !== undefined) process.setegid?.(own);
   }
   // `listen` reports errors by an event in the next turn. Without root, the group can only be changed afterwards, to a
   // supplementary group; and a folder with the setgid bit has set its own group.
-  if (server.listening && group !== undefined && lstatSync(path).gid !== group)
+  if (isBound && group !== undefined && lstatSync(path).gid !== group)
     lchownSync(path, process.getuid?.() ?? -1, group);
 }
 

@@ -29,6 +29,7 @@ import { fromJson } from './json-values.js';
 import { isHostName, NAME_RULE } from '../origins/server-names.js';
 import { INDEX, parseLoginFile, type MiddlewareOptions } from '../plan.js';
 import { GROUP_RULE, MODE_RULE, readGroup, readMode } from '../server/unix-access.js';
+import { countOf, isWorkers, WORKERS_RULE, type Workers } from './workers.js';
 import { isUserName, readUserName, USER_RULE } from '../user/process-user.js';
 
 /** The command's own options in the file. Paths are resolved against the file's folder. */
@@ -47,6 +48,7 @@ interface OwnPart {
   trustProxy?: unknown;
   acceptProxy?: boolean;
   maxConnections?: number;
+  workers?: Workers;
   log?: string;
   drain?: number;
   verbose?: boolean;
@@ -84,6 +86,9 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   trustProxy: () => undefined,
   acceptProxy: checkBoolean,
   maxConnections: wholeNumber(1, CONNECTIONS_CEILING),
+  workers: (value, name) => {
+    if (!isWorkers(value)) fail(name, WORKERS_RULE, value);
+  },
   log: checkText,
   drain: seconds(0, LONGEST_DRAIN),
   verbose: checkBoolean,
@@ -175,6 +180,7 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
     ...(trustProxy !== undefined && { trustProxy }),
     ...(acceptProxy !== undefined && { acceptProxy }),
     ...(maxConnections !== undefined && { maxConnections }),
+    ...(own.workers !== undefined && { workers: countOf(own.workers) }),
     ...(verbose !== undefined && { verbose }),
     ...(log !== undefined && { log: file(log) }),
     ...(own.runAs !== undefined && { user: readUserName(own.runAs, '"runAs"') }),

@@ -14,6 +14,7 @@ export interface Config extends Partial<
     | 'trustProxy'
     | 'acceptProxy'
     | 'maxConnections'
+    | 'workers'
     | 'log'
     | 'user'
     | 'pages'

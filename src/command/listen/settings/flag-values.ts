@@ -3,6 +3,7 @@ import { hideLogin } from '../../../helpers/hide-login.js';
 import { seconds, wholeNumber } from '../../../options/checks/basic.js';
 import { usageError } from '../../command-line/args.js';
 import { CONNECTIONS_CEILING } from '../server/connection-limit.js';
+import { countOf, isWorkers, WORKERS_RULE } from './workers.js';
 import type { ListenArgs, ListenFlag } from './listen-flags.js';
 import { checkOption, listOf, secondsOf } from './tunnel-flags.js';
 
@@ -27,6 +28,15 @@ export function maxConnectionsOf(args: ListenArgs): number | undefined {
   const value = /^\d+$/.test(text) ? Number(text) : text;
   checkOption(() => wholeNumber(1, CONNECTIONS_CEILING)(value, '--max-connections'));
   return Number(text);
+}
+
+/** The value of `--workers`. @throws {CommandError} */
+export function workersOf(args: ListenArgs): number | undefined {
+  const text = args.text('workers');
+  if (text === undefined) return undefined;
+  const value = /^\d+$/.test(text) ? Number(text) : text;
+  if (!isWorkers(value)) throw usageError(`--workers ${WORKERS_RULE}; got "${text}"`);
+  return countOf(value);
 }
 
 /** An option in seconds, from 0 to `most`. @throws {CommandError} */

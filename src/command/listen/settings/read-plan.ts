@@ -4,7 +4,7 @@ import { usageError } from '../../command-line/args.js';
 import { LONGEST_DRAIN } from '../../drain.js';
 import { checkNotItself, listenOf, readPositionals, shownTarget, unixOf } from './addresses-and-targets.js';
 import type { Config } from './config.js';
-import { checkedList, maxConnectionsOf, fileOption, secondsOption } from './flag-values.js';
+import { checkedList, maxConnectionsOf, fileOption, secondsOption, workersOf } from './flag-values.js';
 import { readConfig } from './read-config.js';
 import type { AutoExitOptions } from '../auto-exit.js';
 import { FRAME_RULE, isFrameSource } from '../site/frame-headers.js';
@@ -13,6 +13,7 @@ import type { ListenArgs, ListenFlag } from './listen-flags.js';
 import { requireClientAddresses } from './client-addresses.js';
 import { INDEX, parseLoginFile, type Plan, type MiddlewareOptions } from '../plan.js';
 import { listOf, TUNNEL_FLAGS, tunnelOf } from './tunnel-flags.js';
+import { requireShareable } from './workers.js';
 import { isUserName, readUserName, USER_RULE, type UserName } from '../user/process-user.js';
 
 /** Upper limit of `--timeout` and `--idle-timeout`, in seconds: below the maximum of Node's timers (24 days). */
@@ -43,6 +44,7 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
   const trustProxy = args.has('trust-proxy') ? listOf(args.list('trust-proxy')) : config?.trustProxy;
   const log = fileOption(args, 'log') ?? config?.log;
   const maxConnections = maxConnectionsOf(args) ?? config?.maxConnections;
+  const workers = workersOf(args) ?? config?.workers;
   const user = userOf(args) ?? config?.user;
   const plan: Plan = {
     listen,
@@ -61,6 +63,7 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
     ...(trustProxy !== undefined && { trustProxy }),
     acceptProxy: args.has('accept-proxy') || config?.acceptProxy === true,
     ...(maxConnections !== undefined && { maxConnections }),
+    ...(workers !== undefined && { workers }),
     ...(log !== undefined && { log }),
     ...(file !== undefined && { config: resolve(file) }),
     verbose: args.has('verbose') || config?.verbose === true,
@@ -76,6 +79,7 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
     included: config?.included ?? [],
   };
   requireClientAddresses(plan);
+  requireShareable(plan);
   return plan;
 }
 

@@ -9,6 +9,7 @@ export function needsRestart(next: Plan, running: Plan): boolean {
     next.log !== running.log ||
     next.acceptProxy !== running.acceptProxy ||
     (running.acceptProxy && !isDeepStrictEqual(next.trustProxy, running.trustProxy)) ||
+    next.workers !== running.workers ||
     next.maxConnections !== running.maxConnections ||
     !isDeepStrictEqual(next.user, running.user) ||
     !isDeepStrictEqual(next.unix, running.unix) ||

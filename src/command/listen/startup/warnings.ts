@@ -1,6 +1,7 @@
-import type { Host, Rule, RuleOptions } from '../../../types.js';
+import type { Rule, RuleOptions } from '../../../types.js';
 import { isLoopback, shownAddress } from '../../command-line/bind-and-target.js';
 import { foldersOf, type Plan } from '../plan.js';
+import { hostsOf } from '../settings/spawned-hosts.js';
 import { privateFilesOf, privateFilesIn } from '../site/private-files.js';
 
 /** Warnings about settings that are valid but dangerous, mostly on servers that other machines can reach. */
@@ -94,14 +95,6 @@ function spawns({ server, rules = [], else: otherwise }: Pick<Rule, 'server' | '
     hostsOf(server).some(({ spawn }) => spawn !== undefined) ||
     [...rules, ...(otherwise ? [otherwise] : [])].some(spawns)
   );
-}
-
-/** A host, a list, or a map of hosts and lists. */
-function hostsOf(server: unknown): Host[] {
-  if (typeof server !== 'object' || server === null) return [];
-  if (Array.isArray(server)) return server.flatMap(hostsOf);
-  const inner = Object.values(server).filter((one) => typeof one === 'object');
-  return 'spawn' in server ? [server as Host] : inner.flatMap(hostsOf);
 }
 
 /** Does some tunnel accept every origin? A list that a rule sets applies only if the rule's condition holds. */
