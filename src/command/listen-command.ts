@@ -33,5 +33,9 @@ export async function listenCommand(args: string[], io: Io): Promise<number> {
     const announce = (pid: number) => printMessage(io, `running in the background as process ${pid}`);
     return runInBackground(io, { script: process.argv[1] ?? '', args, announce });
   }
-  return new ListenProcess(io, () => readPlan(given, isForAll)).run();
+  const read = () => readPlan(given, isForAll);
+  const plan = read();
+  if (plan.workers === undefined) return new ListenProcess(io, plan, read).run();
+  const { Supervisor } = await import('./listen/workers/supervisor.js');
+  return new Supervisor(io, plan, read, { args, isForAll }).run();
 }

@@ -5,11 +5,11 @@ import { within } from '../../helpers/within.js';
 import { LocalState } from '../../shared/local-state.js';
 import { DEFAULT_DRAIN } from '../drain.js';
 import { CommandError, EXIT, messagesOf, SIGNALLED } from '../exit.js';
+import type { TunnelTotals } from '../output/status-line.js';
 import { tunnels } from '../output/units.js';
 import type { Io, Signal } from '../process/io.js';
 import { AutoExit } from './auto-exit.js';
-import { CommandOutput } from './log/command-output.js';
-import { EventLog } from './log/event-log.js';
+import { CommandOutlets, type Outlets } from './log/command-outlets.js';
 import { logEvents, repeatsLine } from './log/tunnel-events.js';
 import { RepeatLimiter } from './log/repeats.js';
 import { LoginEvents } from './login/login-events.js';
@@ -19,26 +19,35 @@ import type { Plan } from './plan.js';
 import { readCertificate, type Certificate } from './server/certificate.js';
 import { Servers } from './server/servers.js';
 import { requireClientAddresses } from './settings/client-addresses.js';
-import { needsRestart } from './settings/restart-settings.js';
 import { makeSite } from './site/site.js';
 import { Sites } from './site/sites.js';
-import { leftOutSummary } from './startup/left-out.js';
-import { reachOf } from './startup/reachability.js';
-import { unreadableFiles } from './startup/unreadable-files.js';
-import { startupWarnings } from './startup/warnings.js';
 import {
-  environmentOf,
-  giveUpRoot,
-  identityOf,
-  type UserIdentity,
-  type UserName,
-} from './user/process-user.js';
+  addressLines,
+  failedReload,
+  reloadLines,
+  settingLines,
+  type Addresses,
+} from './startup/announcements.js';
+import { GIVE_TO_GROUP, unreadableFiles } from './startup/unreadable-files.js';
+import { becameUser, becomeUser, identityFor, type UserIdentity } from './user/process-user.js';
 
 /**
  * Seconds for spawned programs and other cleanup, after the tunnels have ended. With the default drain time, the sum is below ten
  * seconds, after which Docker kills a container.
  */
-const CLEANUP_TIME = 1;
+export const CLEANUP_TIME = 1;
+
+/** The parts of a worker: its supervisor has bound the sockets, and prints and logs for all workers. */
+export interface WorkerParts {
+  readonly outlets: Outlets;
+  /** A bound socket for each listen address. */
+  readonly handles: readonly unknown[];
+  readonly cookieKey: Buffer;
+  readonly ticketKeys: Buffer;
+  readonly onReady: (addresses: Addresses) => void;
+  /** Gets the errors of a failed reload; no errors after a successful one. */
+  readonly onReload: (errors: readonly string[]) => void;
+}
 
 /** The running `listen` command: its servers, its signals and its output. */
 export class ListenProcess {
@@ -46,24 +55,24 @@ export class ListenProcess {
   readonly #io: Io;
   /** The plan of the start, used to create the servers. */
   readonly #plan: Plan;
-  readonly #output: CommandOutput;
+  readonly #worker: WorkerParts | undefined;
+  readonly #outlets: Outlets;
   readonly #sites = new Sites();
   // The following fields outlive a reload.
   readonly #state = new LocalState();
-  readonly #logins = new LoginMemory();
-  readonly #origins = new RefusedOrigins((line) => this.#output.message(line));
+  readonly #logins: LoginMemory;
+  readonly #origins = new RefusedOrigins((line) => this.#outlets.message(line));
   readonly #loginEvents = new LoginEvents({
-    write: (event, info) => this.#log?.write(event, info),
+    write: (event, info) => this.#outlets.write(event, info),
     print: (line) => this.#printFailure(line),
   });
   readonly #refusals = new RepeatLimiter((repeats) => {
-    this.#log?.write('refusals', repeats);
+    this.#outlets.write('refusals', repeats);
     this.#printFailure(repeatsLine(repeats));
   });
   readonly #autoExit: AutoExit;
   readonly #ended = deferred<number>();
   #isVerbose = false;
-  #log: EventLog | undefined;
   #servers: Servers | undefined;
   /** The addresses in use; for a passed descriptor, its socket's address. */
   #listening: Plan['listen'] = [];
@@ -71,14 +80,25 @@ export class ListenProcess {
   #reloading: Promise<void> = Promise.resolve();
   #isDraining = false;
 
-  /** Calls `readPlan` at once, and at each SIGHUP. */
-  constructor(io: Io, readPlan: () => Plan) {
+  /** Calls `readPlan` at each SIGHUP. */
+  constructor(io: Io, plan: Plan, readPlan: () => Plan, worker?: WorkerParts) {
     this.#io = io;
     this.#readPlan = readPlan;
-    this.#plan = readPlan();
+    this.#plan = plan;
+    this.#worker = worker;
+    this.#logins = new LoginMemory(worker && { cookieKey: worker.cookieKey });
     this.#autoExit = new AutoExit(this.#plan.autoExit, (why) => this.#exitBecause(why));
-    this.#output = new CommandOutput(io, () => this.#sites.totals());
+    this.#outlets = worker?.outlets ?? new CommandOutlets(io, this.totals);
   }
+
+  /** The servers; none before the start. */
+  get servers(): Servers['all'] {
+    return this.#servers?.all ?? [];
+  }
+
+  readonly totals = (): TunnelTotals => this.#sites.totals();
+
+  readonly #message = (line: string): void => this.#outlets.message(line);
 
   /** Resolves to the exit code. @throws {CommandError} where the command can't start; nothing is left running then. */
   async run(): Promise<number> {
@@ -98,33 +118,31 @@ export class ListenProcess {
       this.#autoExit.stop();
       this.#refusals.end();
       this.#loginEvents.end();
-      this.#output.endStatus();
-      await this.#log?.close();
-      await this.#output.closeSyslog();
+      await this.#outlets.close();
     }
   }
 
   async #start(plan: Plan): Promise<void> {
-    const identity = plan.user && this.#identityOf(plan.user);
+    const identity = this.#worker ? undefined : identityFor(plan.user, this.#message);
     const certificate = this.#certificate(plan);
-    if (!identity) await this.#openLogs(plan);
+    // If root is given up, open the logs only afterwards: a link in the log's folder could lead root to any file, and `logger` would
+    // stay root.
+    if (!identity) await this.#outlets.open(plan);
     // Listen and read the files first: ports below 1024 and root's files need root, but spawned programs must run as the other user.
     await this.#use(plan, () => this.#listen(plan, certificate, identity));
-    this.#printAddresses(plan);
-    for (const line of leftOutSummary(plan)) this.#output.message(line);
-    this.#printWarnings(plan);
+    this.#announce(plan);
     this.#autoExit.start();
     this.#io.onReady?.();
-    this.#output.beginStatus();
+    this.#outlets.beginStatus();
   }
 
-  /**
-   * Opens the logs; if root is given up, only afterwards: a link in the log's folder could lead root to any file, and `logger`
-   * would stay root.
-   */
-  async #openLogs(plan: Plan): Promise<void> {
-    if (plan.syslog) await this.#output.openSyslog(plan.syslog);
-    this.#log = await EventLog.open(plan.log, this.#output.stdout(), (line) => this.#output.message(line));
+  /** Prints the addresses and warnings; a worker leaves this to its supervisor. */
+  #announce(plan: Plan): void {
+    const addresses = { urls: this.#servers?.urls() ?? [], listening: this.#listening };
+    if (this.#worker) this.#worker.onReady(addresses);
+    else
+      for (const line of [...addressLines(plan, addresses), ...settingLines(plan, this.#listening)])
+        this.#message(line);
   }
 
   async #listen(
@@ -133,51 +151,22 @@ export class ListenProcess {
     identity: UserIdentity | undefined,
   ): Promise<void> {
     const listener: RequestListener = (req, res) => this.#sites.app(req, res);
-    const servers = new Servers(plan, certificate, listener, (line) => this.#output.message(line));
+    const servers = new Servers(plan, certificate, listener, this.#message);
     this.#servers = servers;
     for (const server of servers.all) this.#sites.bindTo(server);
-    await servers.listen();
+    await servers.listen(this.#worker?.handles);
+    if (this.#worker) servers.shareTickets(this.#worker.ticketKeys);
     this.#listening = servers.addresses();
     requireClientAddresses({ ...plan, listen: this.#listening });
     if (!identity || !plan.user) return;
-    giveUpRoot(identity, plan.user.by);
-    Object.assign(process.env, environmentOf(identity));
-    await this.#openLogs(plan);
-    this.#output.message(
-      `gave up root: now running as ${plan.user.user} (uid ${identity.uid}, gid ${identity.gid})`,
-    );
+    becomeUser(identity, plan.user.by);
+    await this.#outlets.open(plan);
+    this.#message(becameUser(identity, plan.user));
     const files = unreadableFiles(plan);
     if (files.length > 0)
-      this.#output.message(
-        `${plan.user.user} can't read ${files.join(', ')}, or a folder above: a reload by SIGHUP will fail; give them to ` +
-          'a group of this user (chgrp; chmod g+r, of folders g+rx)',
+      this.#message(
+        `${plan.user.user} can't read ${files.join(', ')}, or a folder above: a reload by SIGHUP will fail; ${GIVE_TO_GROUP}`,
       );
-  }
-
-  #printAddresses(plan: Plan): void {
-    for (const [index, url] of this.#servers?.urls().entries() ?? []) {
-      const address = this.#listening[index] ?? {};
-      // For a passed descriptor, the parent process has chosen the address.
-      const isPassedOn = plan.listen[index]?.fd !== undefined;
-      const [, port = ''] = /:(\d+)\/$/.exec(url) ?? [];
-      const reach = isPassedOn ? '' : reachOf(address, port, plan);
-      this.#output.message(`listening on ${url} for ${plan.target}${reach}`);
-    }
-  }
-
-  /** The user to become; undefined to stay the current user. */
-  #identityOf(user: UserName): UserIdentity | undefined {
-    const own = process.getuid?.();
-    if (own === 0) return identityOf(user);
-    if (user.by === '--user' || user.by === '"runAs"') {
-      if (own === identityOf(user).uid) return undefined;
-      throw new CommandError(EXIT.config, `${user.by}: only root can become "${user.user}"; omit it`);
-    }
-    // lighttpd ignores the directive without a message.
-    this.#output.message(
-      `${user.by} is ignored: only root can become "${user.user}"; this process stays uid ${own ?? ''}`,
-    );
-    return undefined;
   }
 
   /** Makes a site from the plan, and sends all further requests to the site. */
@@ -188,22 +177,22 @@ export class ListenProcess {
       origins: this.#origins,
       loginEvents: this.#loginEvents,
     };
-    const site = await makeSite(plan, processState, (line) => this.#output.message(line), beforeTunnels);
+    const site = await makeSite(plan, processState, this.#message, beforeTunnels);
     this.#origins.forget();
     site.tunnel.on('open', () => this.#autoExit.opened()).on('close', () => this.#autoExit.closed());
     this.#isVerbose = plan.verbose;
     // A tunnel keeps the verbosity of the time when it was opened.
-    const verbosity = this.#output.verbosity(plan.verbose);
+    const verbosity = this.#outlets.verbosity(plan.verbose);
     logEvents(site.tunnel, {
-      print: (line, kind) => this.#output.event(line, kind, verbosity),
-      write: (event, info) => this.#log?.write(event, info),
+      print: (line, kind) => this.#outlets.line(line, kind, verbosity),
+      write: (event, info) => this.#outlets.write(event, info),
       refusals: this.#refusals,
     });
     this.#sites.use(site);
   }
 
   #certificate({ tls }: Plan): Certificate | undefined {
-    return tls && readCertificate(tls, (line) => this.#output.message(line));
+    return tls && readCertificate(tls, this.#message);
   }
 
   #onSignal(signal: Signal): void {
@@ -226,28 +215,23 @@ export class ListenProcess {
           "a reload can't change whether clients need certificates: restart the command",
         );
       const certificate = this.#certificate(plan);
-      await this.#log?.reopen();
+      await this.#outlets.reopen();
       const used = { ...plan, listen, acceptProxy, ...(log !== undefined && { log }) };
       requireClientAddresses({ ...used, listen: this.#listening });
       await this.#use(used);
       if (certificate) this.#servers?.renew(certificate);
-      this.#output.message('the settings were reloaded and apply to new tunnels');
-      if (needsRestart(plan, this.#plan))
-        this.#output.message(
-          'changes of the listen addresses, https, PROXY headers, the connection limit, the drain time, the user and the log apply after a restart',
-        );
-      for (const line of leftOutSummary(used)) this.#output.message(line);
-      this.#printWarnings(used);
+      if (this.#worker) this.#worker.onReload([]);
+      else for (const line of reloadLines(plan, this.#plan, used, this.#listening)) this.#message(line);
     } catch (error) {
-      const [first, ...more] = messagesOf(error);
-      for (const line of more.reverse()) this.#output.message(line);
-      this.#output.message(`${first}; the old settings stay in force`);
+      const errors = messagesOf(error);
+      if (this.#worker) this.#worker.onReload(errors);
+      else for (const line of failedReload(errors)) this.#message(line);
     }
   }
 
   #exitBecause(why: string): void {
     if (this.#isDraining) return;
-    this.#output.message(`${why}: ending`);
+    this.#message(`${why}: ending`);
     this.#drain().catch((error: unknown) => this.#failToDrain(error));
   }
 
@@ -259,7 +243,7 @@ export class ListenProcess {
     await within(drain, this.#reloading);
     const { open } = this.#sites.totals();
     if (open > 0 && this.#io.stderr.isTTY)
-      this.#output.message(`closing ${tunnels(open)}; signal again to end at once`);
+      this.#message(`closing ${tunnels(open)}; signal again to end at once`);
     // A file download gets as much time as the tunnels.
     const stopped = within(left(), this.#servers?.stop() ?? Promise.resolve());
     // Programs that need more time are killed with this process.
@@ -269,16 +253,11 @@ export class ListenProcess {
   }
 
   #failToDrain(error: unknown): void {
-    this.#output.message(`the tunnels could not be closed cleanly: ${messageOf(error)}`);
+    this.#message(`the tunnels could not be closed cleanly: ${messageOf(error)}`);
     this.#ended.resolve(EXIT.failed);
   }
 
-  #printWarnings(plan: Plan): void {
-    for (const warning of startupWarnings({ ...plan, listen: this.#listening }))
-      this.#output.message(`warning: ${warning}`);
-  }
-
   #printFailure(line: string): void {
-    this.#output.event(line, 'failure', this.#output.verbosity(this.#isVerbose));
+    this.#outlets.line(line, 'failure', this.#outlets.verbosity(this.#isVerbose));
   }
 }

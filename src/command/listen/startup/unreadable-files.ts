@@ -1,6 +1,8 @@
 import { accessSync, constants } from 'node:fs';
 import { foldersOf, type Plan } from '../plan.js';
 
+export const GIVE_TO_GROUP = 'give them to a group of this user (chgrp; chmod g+r, of folders g+rx)';
+
 /** Files of the plan that this process can't read after giving up root: a reload would fail. */
 export function unreadableFiles(plan: Plan): string[] {
   const { tls, auth, tokens, config, included, privateFiles } = plan;

@@ -89,6 +89,31 @@ export function giveUpRoot({ name, uid, gid }: UserIdentity, by: string, ids: Pr
     throw new CommandError(EXIT.failed, `${by}: root was not given up: the process could become root again`);
 }
 
+/** The user to become; undefined to stay the current user. @throws {CommandError} where only root can become the user */
+export function identityFor(user: UserName | undefined, warn: (line: string) => void): UserIdentity | undefined {
+  if (!user) return undefined;
+  const own = process.getuid?.();
+  if (own === 0) return identityOf(user);
+  if (user.by === '--user' || user.by === '"runAs"') {
+    if (own === identityOf(user).uid) return undefined;
+    throw new CommandError(EXIT.config, `${user.by}: only root can become "${user.user}"; omit it`);
+  }
+  // lighttpd ignores the directive without a message.
+  warn(`${user.by} is ignored: only root can become "${user.user}"; this process stays uid ${own ?? ''}`);
+  return undefined;
+}
+
+/** Gives up root, and takes over the user's environment. @throws {CommandError} */
+export function becomeUser(identity: UserIdentity, by: string): void {
+  giveUpRoot(identity, by);
+  Object.assign(process.env, environmentOf(identity));
+}
+
+/** The message after {@link becomeUser}. */
+export function becameUser({ uid, gid }: UserIdentity, { user }: UserName): string {
+  return `gave up root: now running as ${user} (uid ${uid}, gid ${gid})`;
+}
+
 /** The user's environment variables, which programs of `spawn` get instead of root's. */
 export function environmentOf({ name, home }: UserIdentity): Record<string, string> {
   return {
