@@ -47,6 +47,8 @@ export class Supervisor {
   /** The messages of the start or of the last reload: workers that send the same message are not repeated. */
   #shown = new Set<string>();
   #reloading: Promise<void> = Promise.resolve();
+  /** The exit code after a signal. */
+  #exitCode: number = EXIT.ok;
   #isStarted = false;
   #isDraining = false;
   /** The same for all workers, so that a login and a TLS session at one worker are valid at the others. */
@@ -105,7 +107,8 @@ export class Supervisor {
     this.#isStarted = true;
     this.#listening = addresses.listening;
     for (const line of addressLines(plan, addresses)) this.#message(line);
-    this.#message(`${workers} ${workers === 1 ? 'worker' : 'workers'}, supervised by process ${process.pid}`);
+    const pids = this.#slots.map(({ pid }) => pid).join(', ');
+    this.#message(`${workers} worker${workers === 1 ? '' : 's'} (process ${pids}), supervised by process ${process.pid}`);
     for (const line of settingLines(plan, addresses.listening)) this.#message(line);
     this.#io.onReady?.();
     this.#outlets.beginStatus();
@@ -129,6 +132,7 @@ export class Supervisor {
       changed: () => {
         if (!this.#isDraining) this.#covers?.update();
       },
+      restarted: (pid) => this.#message(`worker ${number} serves again, as process ${pid}`),
       died: (why, pause) => this.#hasDied(number, why, pause),
     });
   }
@@ -165,7 +169,8 @@ export class Supervisor {
     } else if (this.#isDraining) {
       // Workers end at once at their second message.
       for (const slot of this.#slots) slot.drain();
-      void within(EXIT_TIME, this.#allEnded()).then(() => this.#ended.resolve(SIGNALLED[signal]));
+      this.#exitCode = SIGNALLED[signal];
+      void within(EXIT_TIME, this.#allEnded()).then(() => this.#ended.resolve(this.#exitCode));
     } else this.#drain().catch((error: unknown) => this.#failToDrain(error));
   }
 
@@ -206,7 +211,7 @@ export class Supervisor {
     this.#closeSockets();
     for (const slot of this.#slots) slot.drain();
     await within(drain + CLEANUP_TIME + EXIT_TIME, this.#allEnded());
-    this.#ended.resolve(EXIT.ok);
+    this.#ended.resolve(this.#exitCode);
   }
 
   #failToDrain(error: unknown): void {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { sendListenHandle, type ListenHandle } from '../../../internals/listen-handles.js';
 import { deferred, type Deferred } from '../../../helpers/deferred.js';
 import { within } from '../../../helpers/within.js';
-import { CommandError, EXIT } from '../../exit.js';
+import { CommandError, EXIT, messagesOf } from '../../exit.js';
 import type { TunnelTotals } from '../../output/status-line.js';
 import type { Addresses } from '../startup/announcements.js';
 import { RestartDelay } from './restart-delay.js';
@@ -28,6 +28,8 @@ export interface SlotOptions {
   readonly report: (message: FromWorker, isSettled: boolean) => void;
   /** The worker began or stopped to accept connections. */
   readonly changed: () => void;
+  /** A replacement accepts connections. */
+  readonly restarted: (pid: number) => void;
   /** The worker has ended, and is started again after `pause` ms, if not for the return value. */
   readonly died: (why: string, pause: number) => boolean;
 }
@@ -57,6 +59,10 @@ export class WorkerSlot {
 
   get isRunning(): boolean {
     return this.#state === 'running';
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
   }
 
   /** The number of deaths soon after a start, in a row. */
@@ -198,9 +204,9 @@ export class WorkerSlot {
     clearTimeout(this.#restart);
     this.#restart = undefined;
     // A failure ends the process, and `#hasEnded` starts the next one.
-    this.start().catch((error: unknown) => {
-      const [text = ''] = error instanceof CommandError ? [error.message, ...error.more] : [String(error)];
-      this.#options.report({ kind: 'message', text }, true);
+    const restarted = this.start().then(() => this.#options.restarted(this.pid));
+    restarted.catch((error: unknown) => {
+      for (const text of messagesOf(error)) this.#options.report({ kind: 'message', text }, true);
     });
   }
 }
