@@ -72,6 +72,15 @@ test('tokens', async () => {
   await echoes(await openRaw(port, '/websockify?token=00ff'));
 });
 
+test('workers', async () => {
+  const edits = { '6080': '0', '127.0.0.1:5900': await target() };
+  const { program, port } = await startCommand(argsOf('workers', edits));
+  await program.prints(/workers? \(process/);
+  const client = await openRaw(port);
+  await echoes(client);
+  client.socket.destroy();
+});
+
 test('balance', async () => {
   const edits = { '6080': '0', 'desk-1.lan:5900': await target(), 'desk-2.lan:5900': await target() };
   const { port } = await startCommand(argsOf('balance', edits));

@@ -37,6 +37,7 @@ describe('issue 13, case 23: completion', () => {
       ['bash', 'zsh', 'fish'],
     ],
     [['5900', '--balance', 's'], ['sticky']],
+    [['5900', '--workers', ''], ['auto']],
     [['5900', '--balance', '=', 's'], ['sticky']],
     [
       ['5900', '--balance', '='],
@@ -132,6 +133,7 @@ describe('issue 13, case 23: the manual page', () => {
       });
       expect(shown.stderr).toBe('');
       expect(shown.stdout).toMatch(/--max-connections NUMBER/);
+      expect(shown.stdout).toMatch(/--workers N\b[^]*own limits/);
       expect((await run('groff', ['-ww', '-man', '-Tutf8', page!])).stderr).toBe('');
       const lint = await run('mandoc', ['-Tlint', page!]).catch(
         (error: unknown) => error as { stdout: string },

@@ -6,7 +6,15 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { makeCertificate } from '../support/certificate.js';
-import { end, files, nameAt, runCommand, startCommand, startNamed, type Listening } from '../support/command.js';
+import {
+  end,
+  files,
+  nameAt,
+  runCommand,
+  startCommand,
+  startNamed,
+  type Listening,
+} from '../support/command.js';
 import { onCleanup } from '../support/cleanup.js';
 import { closeFrame, echoes, openRaw, RawClient, statusOf } from '../support/raw-client.js';
 import { accepts, listen, portOf, startEcho } from '../support/servers.js';
@@ -30,7 +38,9 @@ async function startWorkers(args: string[], count = 2): Promise<Workers> {
 
 /** The workers of the `open` events so far, in order. */
 function openedAt({ program }: Listening): number[] {
-  return [...program.output.matchAll(/"event":"open".*"worker":(\d+)\}$/gm)].map(([, worker]) => Number(worker));
+  return [...program.output.matchAll(/"event":"open".*"worker":(\d+)\}$/gm)].map(([, worker]) =>
+    Number(worker),
+  );
 }
 
 /** A tunnel at each worker. */
@@ -98,7 +108,8 @@ describe('--workers', () => {
       await until(() => answer.test(command.program.output.slice(before)));
       return command.program.output.slice(before);
     };
-    const names = async () => new Set(await Promise.all(Array.from({ length: 30 }, () => nameAt(command.port))));
+    const names = async () =>
+      new Set(await Promise.all(Array.from({ length: 30 }, () => nameAt(command.port))));
     expect(await names()).toEqual(new Set(['a']));
     const done = await reload(JSON.stringify({ listen: '0', server: { port: b } }), /settings were reloaded/);
     expect(done.match(/settings were reloaded/g)).toHaveLength(1);
@@ -108,19 +119,22 @@ describe('--workers', () => {
     expect(await names()).toEqual(new Set(['b']));
   });
 
-  test.each(['SIGTERM', 'SIGINT'] as const)('%s drains every worker, and the exit code is 0', async (name) => {
-    const { port } = await startEcho();
-    const command = await startWorkers(['0', String(port)]);
-    const clients = [...(await tunnelAtEach(command)).values()];
-    command.program.process.kill(name);
-    for (const client of clients) {
-      expect(await client.close()).toMatchObject({ code: 1001 });
-      client.send(closeFrame(1001)).socket.end();
-    }
-    expect(await accepts({ port: command.port })).toBe(false);
-    expect(await command.exit()).toBe(0);
-    expect(command.pids.filter(isAlive)).toEqual([]);
-  });
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    '%s drains every worker, and the exit code is 0',
+    async (name) => {
+      const { port } = await startEcho();
+      const command = await startWorkers(['0', String(port)]);
+      const clients = [...(await tunnelAtEach(command)).values()];
+      command.program.process.kill(name);
+      for (const client of clients) {
+        expect(await client.close()).toMatchObject({ code: 1001 });
+        client.send(closeFrame(1001)).socket.end();
+      }
+      expect(await accepts({ port: command.port })).toBe(false);
+      expect(await command.exit()).toBe(0);
+      expect(command.pids.filter(isAlive)).toEqual([]);
+    },
+  );
 
   test('a second SIGTERM ends the command at once', async () => {
     const { port } = await startEcho();
@@ -164,7 +178,11 @@ describe('--workers', () => {
     }
     expect(await command.exit()).toBe(1);
     const { output } = command.program;
-    expect([...output.matchAll(/a new one starts in (\d+) s/g)].map(([, pause]) => pause)).toEqual(['1', '2', '4']);
+    expect([...output.matchAll(/a new one starts in (\d+) s/g)].map(([, pause]) => pause)).toEqual([
+      '1',
+      '2',
+      '4',
+    ]);
     expect(output).toMatch(/no worker stays alive: ending\n$/);
   }, 60_000);
 
@@ -246,21 +264,26 @@ describe('--workers: errors', () => {
   test.each(['0', 'abc', '1.5', '257', '2x'])('%s is refused', async (value) => {
     const { code, stderr } = await runCommand(['0', '5900', '--workers', value]);
     expect(code).toBe(2);
-    expect(stderr).toContain(`--workers must be "auto" (one per core) or a whole number from 1 to 256; got "${value}"`);
+    expect(stderr).toContain(
+      `--workers must be "auto" (one per core) or a whole number from 1 to 256; got "${value}"`,
+    );
   });
 
   test('-1 is refused', async () => {
     const { code, stderr } = await runCommand(['0', '5900', '--workers', '-1']);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/--workers needs a value: N\|auto, not "-1"/);
+    expect(stderr).toMatch(/--workers needs a value: N, not "-1"/);
     expect((await runCommand(['0', '5900', '--workers=-1'])).stderr).toMatch(/got "-1"/);
   });
 
-  test.each([['--run-once'], ['--timeout', '5'], ['--idle-timeout', '5']])('%s is refused', async (...option) => {
-    const { code, stderr } = await runCommand(['0', '5900', '--workers', '2', ...option]);
-    expect(code).toBe(2);
-    expect(stderr).toContain(`${option[0]!} can't be combined with --workers`);
-  });
+  test.each([['--run-once'], ['--timeout', '5'], ['--idle-timeout', '5']])(
+    '%s is refused',
+    async (...option) => {
+      const { code, stderr } = await runCommand(['0', '5900', '--workers', '2', ...option]);
+      expect(code).toBe(2);
+      expect(stderr).toContain(`${option[0]!} can't be combined with --workers`);
+    },
+  );
 
   test('a program that can run only once is refused', async () => {
     const server = { spawn: { path: 'cat', maxProcs: 1, maxLoadPerProc: 0 } };
@@ -294,7 +317,9 @@ describe('--workers: errors', () => {
 });
 
 test('"workers": "auto" in JSON starts a worker for each core', async () => {
-  const { config } = await files({ config: JSON.stringify({ listen: '0', server: '5900', workers: 'auto' }) });
+  const { config } = await files({
+    config: JSON.stringify({ listen: '0', server: '5900', workers: 'auto' }),
+  });
   const { program } = await startCommand(['--config', config!]);
   const [, list = ''] = await program.prints(/workers? \(process ([\d, ]+)\)/);
   expect(list.split(', ')).toHaveLength(availableParallelism());
@@ -304,21 +329,36 @@ test('"workers": "auto" in JSON starts a worker for each core', async () => {
   expect(stderr).toMatch(/invalid:2:13: workers must be "auto"/);
 });
 
-const testAsRoot = process.getuid?.() === 0 && process.platform === 'linux' ? test : test.skip;
+/** May every user run this Node? Another user can't start workers otherwise. */
+function isNodePublic(): boolean {
+  const folders = process.execPath
+    .split('/')
+    .map((_, index, all) => all.slice(0, index + 1).join('/') || '/');
+  return folders.every((path) => (statSync(path).mode & 0o001) !== 0);
+}
 
-testAsRoot('--user gives up root in the supervisor and in every worker, and a replacement needs no root', async () => {
-  const { port } = await startEcho();
-  const command = await startWorkers(['0', String(port), '--user', 'nobody']);
-  const uids = async (pid: number) =>
-    /^Uid:\s+(.*)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))![1]!.split('\t');
-  for (const pid of [command.program.process.pid!, ...command.pids]) expect(await uids(pid)).not.toContain('0');
-  end(command.pids[0]!);
-  const [, pid = ''] = await command.program.prints(/worker 1 serves again, as process (\d+)/);
-  onCleanup(() => end(Number(pid)));
-  expect(await uids(Number(pid))).not.toContain('0');
-  const { secret } = await files({ secret: 'right\n' });
-  const args = ['0', String(port), '--user', 'nobody', '--workers', '2', '--auth', `ann:${secret!}`];
-  const { code, stderr } = await runCommand(args);
-  expect(code).toBe(3);
-  expect(stderr).toMatch(/with --workers, nobody must be able to read the files, and can't read .*secret/);
-});
+const isRoot = process.getuid?.() === 0 && process.platform === 'linux';
+const testAsRoot = isRoot && isNodePublic() ? test : test.skip;
+
+testAsRoot(
+  '--user gives up root in the supervisor and in every worker, and a replacement needs no root',
+  async () => {
+    const { port } = await startEcho();
+    const command = await startWorkers(['0', String(port), '--user', 'nobody']);
+    const uids = async (pid: number) =>
+      /^Uid:\s+(.*)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))![1]!.split('\t');
+    for (const pid of [command.program.process.pid!, ...command.pids])
+      expect(await uids(pid)).not.toContain('0');
+    end(command.pids[0]!);
+    const [, pid = ''] = await command.program.prints(/worker 1 serves again, as process (\d+)/);
+    onCleanup(() => end(Number(pid)));
+    expect(await uids(Number(pid))).not.toContain('0');
+    const { secret } = await files({ secret: 'right\n' });
+    const args = ['0', String(port), '--user', 'nobody', '--workers', '2', '--auth', `ann:${secret!}`];
+    const { code, stderr } = await runCommand(args);
+    expect(code).toBe(3);
+    expect(stderr).toMatch(
+      /with --workers, nobody must be able to read the files and to run Node, and has no access to .*secret/,
+    );
+  },
+);

@@ -11,7 +11,12 @@ export interface ListenHandle {
 
 /** Where to bind: a numeric address with its port, the path of a unix socket, or a descriptor that is a socket already. */
 export type BoundTo =
-  | { readonly address: string; readonly port: number; readonly ipv6Only: boolean; readonly reusePort: boolean }
+  | {
+      readonly address: string;
+      readonly port: number;
+      readonly ipv6Only: boolean;
+      readonly reusePort: boolean;
+    }
   | { readonly path: string }
   | { readonly fd: number };
 
@@ -39,7 +44,8 @@ type CreateHandle = (
 export function openListenHandle(to: BoundTo): ListenHandle {
   const { _createServerHandle: create } = net as { _createServerHandle?: CreateHandle };
   if (!create) throw new Error('this version of Node does not share sockets with child processes');
-  const handle = 'fd' in to ? create(null, null, null, to.fd) : 'path' in to ? create(to.path, -1, -1) : bind(create, to);
+  const handle =
+    'fd' in to ? create(null, null, null, to.fd) : 'path' in to ? create(to.path, -1, -1) : bind(create, to);
   if (typeof handle !== 'number') return handle;
   const [code = 'UNKNOWN', text = 'unknown error'] = getSystemErrorMap().get(handle) ?? [];
   throw Object.assign(new Error(text), { code });
@@ -71,5 +77,7 @@ export function listenOnHandle(server: Server, handle: unknown): void {
 /** Does Node set SO_REUSEPORT, with which the kernel spreads connections over several sockets of one port? (Node 22.12, 23.1; Linux.) */
 export function hasReusePort(version = process.versions.node, platform: string = process.platform): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
-  return platform === 'linux' && (major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12));
+  return (
+    platform === 'linux' && (major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12))
+  );
 }

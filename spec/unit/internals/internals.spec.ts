@@ -1,5 +1,7 @@
 // The contract of src/internals: a test fails when Node, Express, Connect, ws or engine.io change an internal in use.
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import {
   createServer,
   IncomingMessage,
@@ -10,6 +12,8 @@ import {
 } from 'node:http';
 import { createServer as createHttp2 } from 'node:http2';
 import { connect, createServer as createTcp, Socket, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { Duplex, PassThrough, Writable } from 'node:stream';
 import { connect as connectTls, createServer as createTls, type TLSSocket } from 'node:tls';
 import connectApp from 'connect';
@@ -43,6 +47,12 @@ import {
 } from '../../../src/internals/node-http.js';
 import { isCompatListener, settingsOf } from '../../../src/internals/node-http2.js';
 import {
+  hasReusePort,
+  openListenHandle,
+  sendListenHandle,
+  type ListenHandle,
+} from '../../../src/internals/listen-handles.js';
+import {
   activeServers,
   bytesPassedToLibuv,
   connectionBelow,
@@ -54,7 +64,7 @@ import {
 import { SocketlessWebSocket } from '../../../src/internals/ws.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { handshake } from '../../support/raw-client.js';
-import { listen, portOf, startHttp } from '../../support/servers.js';
+import { closedPort, listen, portOf, startHttp } from '../../support/servers.js';
 
 function collecting() {
   const chunks: Buffer[] = [];
@@ -386,4 +396,68 @@ test('engine.io and socket.io are recognised by their listeners', async () => {
   expect(isEngineIoAlone(server, () => false)).toBe(true);
   server.on('upgrade', () => undefined);
   expect(isEngineIoAlone(server, () => false)).toBe(false);
+});
+
+describe('a listening socket for child processes', () => {
+  const CHILD = `process.on('message', (_message, handle) => {
+    const server = require('node:net').createServer((socket) => socket.end(String(process.pid)));
+    server.listen({ _handle: handle }, () => process.send(server.address()));
+  })`;
+
+  async function childOn(handle: ListenHandle): Promise<{ pid: number; port: number }> {
+    const child = spawn(process.execPath, ['-e', CHILD], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    onCleanup(() => void child.kill('SIGKILL'));
+    sendListenHandle(child, 'socket', handle);
+    const [{ port }] = (await once(child, 'message')) as [AddressInfo];
+    return { pid: child.pid!, port };
+  }
+
+  async function pidAt(port: number): Promise<number> {
+    const client = connect(port, '127.0.0.1');
+    const [chunk] = (await once(client, 'data')) as [Buffer];
+    client.destroy();
+    return Number(chunk.toString());
+  }
+
+  const loopback = { address: '127.0.0.1', ipv6Only: false };
+
+  test('a child accepts the connections of a socket that its parent has bound', async () => {
+    const handle = openListenHandle({ ...loopback, port: 0, reusePort: false });
+    onCleanup(() => handle.close());
+    const { pid, port } = await childOn(handle);
+    expect(await pidAt(port)).toBe(pid);
+  });
+
+  test.runIf(hasReusePort())(
+    'with SO_REUSEPORT, the kernel spreads connections over two children',
+    async () => {
+      const port = await closedPort();
+      const handles = [0, 1].map(() => openListenHandle({ ...loopback, port, reusePort: true }));
+      onCleanup(() => handles.forEach((handle) => handle.close()));
+      const children = await Promise.all(handles.map(childOn));
+      const seen = new Set<number>();
+      for (let tries = 0; tries < 200 && seen.size < 2; tries++) seen.add(await pidAt(port));
+      expect(seen).toEqual(new Set(children.map(({ pid }) => pid)));
+    },
+  );
+
+  test('a path in use is an error with the code EADDRINUSE', async () => {
+    const path = join(await mkdtemp(join(tmpdir(), 'wstunnel-handle-')), 's');
+    onCleanup(() => rm(dirname(path), { recursive: true }));
+    const handle = openListenHandle({ path });
+    onCleanup(() => handle.close());
+    expect(() => openListenHandle({ path })).toThrow(expect.objectContaining({ code: 'EADDRINUSE' }));
+  });
+
+  test.each([
+    ['20.20.2', 'linux', false],
+    ['22.11.0', 'linux', false],
+    ['22.12.0', 'linux', true],
+    ['23.0.0', 'linux', false],
+    ['23.1.0', 'linux', true],
+    ['24.0.0', 'linux', true],
+    ['24.0.0', 'darwin', false],
+  ])('Node %s on %s: SO_REUSEPORT is %s', (version, platform, expected) => {
+    expect(hasReusePort(version, platform)).toBe(expected);
+  });
 });

@@ -36,7 +36,7 @@ export const LISTEN_FLAGS = {
   user: { value: 'NAME[:GROUP]', help: 'run as this user once the ports are open', more: true },
   log: { value: 'FILE', help: 'events as lines of JSON (-: stdout)' },
   drain: { value: 'SEC', help: 'time for open tunnels to end after SIGTERM (8)', more: true },
-  workers: { value: 'N|auto', help: 'processes; each counts its own limits', more: true },
+  workers: { value: 'N', help: 'processes, or auto; each has its own limits', more: true },
   timeout: { value: 'SEC', help: 'exit after this time, once no tunnel is open', more: true },
   'idle-timeout': { value: 'SEC', help: 'exit after this time without a tunnel', more: true },
   'run-once': { help: 'exit when the first tunnel ends', more: true },

@@ -26,7 +26,9 @@ export function requireShareable({ workers, autoExit, tunnel }: Plan): void {
   const { timeout = 0, idleTimeout = 0, runOnce } = autoExit;
   const ending = runOnce ? '--run-once' : timeout > 0 ? '--timeout' : idleTimeout > 0 ? '--idle-timeout' : '';
   if (ending !== '')
-    throw usageError(`${ending} can't be combined with --workers: each worker sees only its own tunnels; omit one of them`);
+    throw usageError(
+      `${ending} can't be combined with --workers: each worker sees only its own tunnels; omit one of them`,
+    );
   if (workers > 1 && hasFixedProgram(tunnel))
     throw usageError(
       '--workers: each worker would start the program of "spawn" itself, but its port, socket or "maxProcs": 1 allows one ' +
@@ -34,7 +36,11 @@ export function requireShareable({ workers, autoExit, tunnel }: Plan): void {
     );
 }
 
-function hasFixedProgram({ server, rules = [], else: otherwise }: Pick<Rule, 'server' | 'rules' | 'else'>): boolean {
+function hasFixedProgram({
+  server,
+  rules = [],
+  else: otherwise,
+}: Pick<Rule, 'server' | 'rules' | 'else'>): boolean {
   return hostsOf(server).some(isFixed) || [...rules, ...(otherwise ? [otherwise] : [])].some(hasFixedProgram);
 }
 

@@ -30,7 +30,12 @@ export function settingLines(plan: Plan, listening: readonly BindAddress[]): str
 }
 
 /** The lines after a reload. `used`: the new settings, with the settings of the start that a reload can't change. */
-export function reloadLines(next: Plan, running: Plan, used: Plan, listening: readonly BindAddress[]): string[] {
+export function reloadLines(
+  next: Plan,
+  running: Plan,
+  used: Plan,
+  listening: readonly BindAddress[],
+): string[] {
   return [
     'the settings were reloaded and apply to new tunnels',
     ...(needsRestart(next, running)

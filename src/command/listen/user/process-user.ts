@@ -90,7 +90,10 @@ export function giveUpRoot({ name, uid, gid }: UserIdentity, by: string, ids: Pr
 }
 
 /** The user to become; undefined to stay the current user. @throws {CommandError} where only root can become the user */
-export function identityFor(user: UserName | undefined, warn: (line: string) => void): UserIdentity | undefined {
+export function identityFor(
+  user: UserName | undefined,
+  warn: (line: string) => void,
+): UserIdentity | undefined {
   if (!user) return undefined;
   const own = process.getuid?.();
   if (own === 0) return identityOf(user);

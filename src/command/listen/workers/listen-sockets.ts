@@ -32,7 +32,10 @@ export class ListenSockets {
   }
 
   /** @throws {CommandError} if an address can't be bound; no socket is left open then */
-  static async open({ listen, unix = {} }: Pick<Plan, 'listen' | 'unix'>, workers: number): Promise<ListenSockets> {
+  static async open(
+    { listen, unix = {} }: Pick<Plan, 'listen' | 'unix'>,
+    workers: number,
+  ): Promise<ListenSockets> {
     const all: BoundAddress[] = [];
     try {
       for (const address of listen) all.push(await bound(address, unix, workers));

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { accessSync, constants } from 'node:fs';
 import { messageOf } from '../../../errors.js';
 import { deferred } from '../../../helpers/deferred.js';
 import { within } from '../../../helpers/within.js';
@@ -10,13 +11,19 @@ import type { Io, Signal } from '../../process/io.js';
 import { CLEANUP_TIME } from '../listen-process.js';
 import { CommandOutlets } from '../log/command-outlets.js';
 import type { Plan } from '../plan.js';
-import { addressLines, failedReload, reloadLines, settingLines, type Addresses } from '../startup/announcements.js';
+import {
+  addressLines,
+  failedReload,
+  reloadLines,
+  settingLines,
+  type Addresses,
+} from '../startup/announcements.js';
 import { GIVE_TO_GROUP, unreadableFiles } from '../startup/unreadable-files.js';
 import { becameUser, becomeUser, identityFor } from '../user/process-user.js';
 import { Covers } from './covers.js';
 import { ListenSockets } from './listen-sockets.js';
 import type { FromWorker, WorkerStart } from './worker-messages.js';
-import { WorkerSlot } from './worker-slot.js';
+import { PROGRAM, WorkerSlot } from './worker-slot.js';
 
 /** Extra time for workers that end themselves, in seconds. */
 const EXIT_TIME = 0.5;
@@ -108,7 +115,9 @@ export class Supervisor {
     this.#listening = addresses.listening;
     for (const line of addressLines(plan, addresses)) this.#message(line);
     const pids = this.#slots.map(({ pid }) => pid).join(', ');
-    this.#message(`${workers} worker${workers === 1 ? '' : 's'} (process ${pids}), supervised by process ${process.pid}`);
+    this.#message(
+      `${workers} worker${workers === 1 ? '' : 's'} (process ${pids}), supervised by process ${process.pid}`,
+    );
     for (const line of settingLines(plan, addresses.listening)) this.#message(line);
     this.#io.onReady?.();
     this.#outlets.beginStatus();
@@ -155,7 +164,11 @@ export class Supervisor {
   #hasDied(number: number, why: string, pause: number): boolean {
     if (!this.#isStarted || this.#isDraining) return false;
     const isHopeless = this.#slots.every(({ isRunning, deaths }) => !isRunning && deaths >= MOST_DEATHS);
-    const next = isHopeless ? '' : pause === 0 ? '; a new one starts' : `; a new one starts in ${pause / 1000} s`;
+    const next = isHopeless
+      ? ''
+      : pause === 0
+        ? '; a new one starts'
+        : `; a new one starts in ${pause / 1000} s`;
     this.#message(`worker ${number} ended (${why})${next}`);
     if (!isHopeless) return true;
     this.#message('no worker stays alive: ending');
@@ -197,7 +210,8 @@ export class Supervisor {
   }
 
   #reportReload({ number }: WorkerSlot, errors: readonly string[]): void {
-    for (const line of errors.length > 0 ? failedReload(errors) : []) this.#message(`worker ${number}: ${line}`);
+    for (const line of errors.length > 0 ? failedReload(errors) : [])
+      this.#message(`worker ${number}: ${line}`);
   }
 
   async #drain(): Promise<void> {
@@ -245,10 +259,23 @@ export class Supervisor {
 
 /** A replaced worker reads the files again, as the other user. @throws {CommandError} */
 function requireReadable(plan: Plan, user: string): void {
-  const files = unreadableFiles(plan);
+  const files = [
+    ...unreadableFiles(plan),
+    ...unusable(process.execPath, constants.X_OK),
+    ...unusable(PROGRAM, constants.R_OK),
+  ];
   if (files.length === 0) return;
   throw new CommandError(
     EXIT.config,
-    `with --workers, ${user} must be able to read the files, and can't read ${files.join(', ')}, or a folder above; ${GIVE_TO_GROUP}`,
+    `with --workers, ${user} must be able to read the files and to run Node, and has no access to ${files.join(', ')}, or a folder above; ${GIVE_TO_GROUP}`,
   );
+}
+
+function unusable(file: string, mode: number): string[] {
+  try {
+    accessSync(file, mode);
+    return [];
+  } catch {
+    return [file];
+  }
 }

@@ -13,7 +13,8 @@ import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.js';
 const START_DEADLINE = 60;
 const RELOAD_DEADLINE = 60;
 
-const PROGRAM = join(__dirname, 'worker-main.js');
+/** The program of a worker. */
+export const PROGRAM = join(__dirname, 'worker-main.js');
 
 /** `starting`: no connections yet; `ending`: no new connections; `down`: no process, or one that has just been killed. */
 type State = 'down' | 'starting' | 'running' | 'ending';
@@ -108,7 +109,8 @@ export class WorkerSlot {
 
   /** Gives the worker a socket of its own, or of another worker that is down. */
   lend(owner: number, index: number, handle: ListenHandle): void {
-    if (this.#child?.connected === true) sendListenHandle(this.#child, { kind: 'socket', owner, index }, handle);
+    if (this.#child?.connected === true)
+      sendListenHandle(this.#child, { kind: 'socket', owner, index }, handle);
   }
 
   release(owner: number): void {
