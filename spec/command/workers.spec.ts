@@ -16,7 +16,7 @@ import {
   type Listening,
 } from '../support/command.js';
 import { onCleanup } from '../support/cleanup.js';
-import { closeFrame, echoes, openRaw, RawClient, statusOf } from '../support/raw-client.js';
+import { closeFrame, echoes, openRaw, statusOf, type RawClient } from '../support/raw-client.js';
 import { accepts, listen, portOf, startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
@@ -32,7 +32,7 @@ async function startWorkers(args: string[], count = 2): Promise<Workers> {
   const command = await startCommand([...args, '--workers', String(count), '--log', '-', '--drain', '1']);
   const [, list = ''] = await command.program.prints(/workers? \(process ([\d, ]+)\)/);
   const pids = list.split(', ').map(Number);
-  onCleanup(() => pids.forEach(end));
+  onCleanup(() => pids.forEach((pid) => end(pid)));
   return { ...command, pids };
 }
 
@@ -97,6 +97,24 @@ describe('--workers', () => {
     });
   });
 
+  test('while a worker has no replacement, another worker accepts its connections', async () => {
+    const { port } = await startEcho();
+    const valid = JSON.stringify({ listen: '0', server: { port } });
+    const { config } = await files({ config: valid });
+    const command = await startWorkers(['--config', config!]);
+    await writeFile(config!, '{');
+    end(command.pids[0]!);
+    await command.program.prints(
+      /config:1:2: invalid JSON[^]*worker 1 ended \(exit code 3\); a new one starts in 1 s/,
+    );
+    for (let i = 0; i < 20; i++) (await openRaw(command.port)).socket.destroy();
+    expect(new Set(openedAt(command))).toEqual(new Set([2]));
+    await writeFile(config!, valid);
+    command.program.process.kill('SIGHUP');
+    const [, pid = ''] = await command.program.prints(/worker 1 serves again, as process (\d+)/);
+    onCleanup(() => end(Number(pid)));
+  });
+
   test('SIGHUP reloads every worker, and an invalid file changes none', async () => {
     const [a, b] = [await startNamed('a'), await startNamed('b')];
     const { config } = await files({ config: JSON.stringify({ listen: '0', server: { port: a } }) });
@@ -150,9 +168,17 @@ describe('--workers', () => {
     const { port } = await startEcho();
     const command = await startWorkers(['0', String(port)]);
     const clients = [...(await tunnelAtEach(command)).values()];
-    for (const pid of [command.program.process.pid!, ...command.pids]) process.kill(pid, 'SIGTERM');
+    for (const pid of command.pids) process.kill(pid, 'SIGTERM');
     for (const client of clients) expect(await client.close()).toMatchObject({ code: 1001 });
+    command.program.process.kill('SIGTERM');
+    await until(async () => !(await accepts({ port: command.port })));
+    // A second signal would end the workers at once, without an event for the end of the tunnel.
+    for (const client of clients) client.send(closeFrame(1001)).socket.end();
     expect(await command.exit()).toBe(0);
+    for (const worker of [1, 2])
+      expect(command.program.output).toMatch(
+        new RegExp(`"event":"close".*"code":1001,.*"worker":${worker}\\}`),
+      );
   });
 
   test('SIGTERM to a worker drains this worker, which is then replaced', async () => {
@@ -251,11 +277,11 @@ describe('--workers', () => {
     const { folder } = await files({});
     const path = join(folder!, 's');
     const args = ['--unix', path, '--unix-mode', '606', String(port), '--workers', '2', '--drain', '0'];
-    const { program, exit } = await startCommand(args);
+    const command = await startCommand(args);
     expect(statSync(path).mode & 0o777).toBe(0o606);
     for (let i = 0; i < 10; i++) expect(await accepts({ socket: path })).toBe(true);
-    program.process.kill('SIGTERM');
-    expect(await exit()).toBe(0);
+    command.program.process.kill('SIGTERM');
+    expect(await command.exit()).toBe(0);
     expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined();
   });
 });
@@ -281,7 +307,7 @@ describe('--workers: errors', () => {
     async (...option) => {
       const { code, stderr } = await runCommand(['0', '5900', '--workers', '2', ...option]);
       expect(code).toBe(2);
-      expect(stderr).toContain(`${option[0]!} can't be combined with --workers`);
+      expect(stderr).toContain(`${option[0]} can't be combined with --workers`);
     },
   );
 

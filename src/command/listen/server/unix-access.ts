@@ -32,7 +32,7 @@ export function bindWithAccess(path: string, { mode, group }: UnixAccess, bind: 
   // path is not resolved twice (if others may write to the folder, the path may be a link by then). Node binds within the call.
   const own = process.getegid?.();
   const isGroupSet = group !== undefined && group !== own && becomes(group);
-  let isBound = false;
+  let isBound = false as boolean;
   const create = () => void (isBound = bind());
   try {
     if (mode === undefined) create();

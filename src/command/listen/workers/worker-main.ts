@@ -21,21 +21,25 @@ const io = new WorkerIo();
 const handles: unknown[] = [];
 let running: ListenProcess | undefined;
 let isEnding = false;
+/** The messages of the supervisor to drain. */
+let drains = 0;
 const borrowed = new BorrowedSockets(() => running?.servers ?? []);
 
-/** Drains once: systemd signals this process and the supervisor, which sends a message as well. */
+/** Drains. systemd and a terminal signal this process as well as the supervisor, which also sends a message: only one counts. */
 function endOnce(): void {
   if (isEnding) return;
   isEnding = true;
   channel.send({ kind: 'ending' });
-  end();
-}
-
-function end(): void {
-  isEnding = true;
   borrowed.releaseAll();
   if (running) io.raise('SIGTERM');
   else process.exit(EXIT.ok);
+}
+
+/** The supervisor sends a second message for its own second signal. */
+function drain(): void {
+  drains++;
+  if (drains === 1) endOnce();
+  else io.raise('SIGTERM');
 }
 
 async function run(start: WorkerStart): Promise<number> {
@@ -77,7 +81,7 @@ function receive(message: ToWorker, handle: unknown): void {
     else handles[message.index] = handle;
   } else if (message.kind === 'release') borrowed.release(message.owner);
   else if (message.kind === 'reload') io.raise('SIGHUP');
-  else end();
+  else drain();
 }
 
 process.on('message', (message, handle: unknown) => receive(message as ToWorker, handle));
