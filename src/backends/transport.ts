@@ -1,5 +1,6 @@
 import { connect, isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { AbortState } from '../helpers/abort.js';
 import { kernelPath } from '../sockets/socket-path.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
 import { PooledReads } from '../streams/pooled-reads.js';
@@ -11,7 +12,7 @@ import { takeStream } from './stream.js';
  * The stream to a host, without TLS, connected or still connecting. For a name with several addresses: the stream to the address
  * that accepts first. A socket is paused: no bytes are read before the caller resumes the socket.
  */
-export async function openTransport(host: ResolvedHost, signal: AbortSignal): Promise<Duplex> {
+export function openTransport(host: ResolvedHost, signal: AbortState): Duplex | Promise<Duplex> {
   const transport = transportOf(host);
   switch (transport.kind) {
     case 'stream':
@@ -31,7 +32,8 @@ function openSocket({ tls }: ResolvedHost, where: TcpNetConnectOpts | { path: st
   // Under TLS, the TLS socket does the reading.
   const reads = tls === undefined || tls === false ? new PooledReads() : undefined;
   // After the backend has ended its direction, bytes of the client must still reach the backend.
-  const socket = connect({ allowHalfOpen: true, ...(reads && { onread: reads.onread }), ...where });
+  const options = { ...where, allowHalfOpen: true };
+  const socket = connect(reads ? { ...options, onread: reads.onread } : options);
   // The socket may fail before the caller can add a listener.
   ignoreErrors(socket);
   reads?.belongTo(socket);

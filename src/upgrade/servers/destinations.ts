@@ -27,6 +27,8 @@ export class Destinations {
   readonly #isOurs: (listener: unknown) => boolean;
   /** Paths that have led to a tunnel, with the tunnel's `handshakeTimeout`. */
   readonly #reached = new Map<string, number>();
+  /** The last path of the map. */
+  #latest: string | undefined;
 
   /** `isOurs` recognises the dispatcher's own `upgrade` listener. */
   constructor(server: Server, isOurs: (listener: unknown) => boolean) {
@@ -38,6 +40,8 @@ export class Destinations {
   remember(url: string, handshakeTimeout: number): void {
     const path = pathOf({ url });
     if (path === undefined) return;
+    if (path === this.#latest && this.#reached.get(path) === handshakeTimeout) return;
+    this.#latest = path;
     this.#reached.delete(path);
     this.#reached.set(path, handshakeTimeout);
     const [oldest] = this.#reached.keys();

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { Writable } from 'node:stream';
+import type { AbortState } from '../../helpers/abort.js';
 import { assignSocket, closeResponse, detachSocket, headerNamesOf } from '../../internals/node-http.js';
 
 // The handshake writes some of these headers; the rest describe a body, and a 101 response has no body.
@@ -11,7 +12,7 @@ const NOT_ON_A_101 =
  * end of the response: express-session saves the session and sets a cookie, loggers log, rate limiters count. Returns the header
  * lines for the real 101 response. Rejects with the signal's reason if the signal aborts first.
  */
-export async function finishWithoutSocket(res: ServerResponse, signal: AbortSignal): Promise<string[]> {
+export async function finishWithoutSocket(res: ServerResponse, signal: AbortState): Promise<string[]> {
   const sink = newSink();
   res.statusCode = 101;
   assignSocket(res, sink);
@@ -38,7 +39,7 @@ function newSink(): Writable {
   return new Writable({ write: (_chunk, _encoding, done) => done() });
 }
 
-function finished(res: ServerResponse, signal: AbortSignal): Promise<void> {
+function finished(res: ServerResponse, signal: AbortState): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => {
       res.off('finish', onFinish);
