@@ -72,9 +72,11 @@ export class Destinations {
     if (path === undefined || !asksForWebSocket(req)) return { reach: 'no', handshakeTimeout: 0 };
     const listeners = this.#server.listeners('request');
     const { targets, isWrapped, isHidden } = this.#search(listeners, path, hasOthers);
-    const found: UpgradeDestination[] = [...targets]
-      .filter(([tunnel]) => tunnel.isAutomatic() && !this.bindings.get(tunnel))
-      .map(([tunnel, reach]) => ({ reach, handshakeTimeout: tunnel.handshakeTimeout, tunnel }));
+    const found: UpgradeDestination[] = [];
+    for (const [tunnel, reach] of targets) {
+      if (tunnel.isAutomatic() && !this.bindings.get(tunnel))
+        found.push({ reach, handshakeTimeout: tunnel.handshakeTimeout, tunnel });
+    }
     for (const [tunnel, binding] of this.bindings.list()) {
       const reach =
         reachOfBinding(binding, path, listeners) ?? mostCertain([targets.get(tunnel) ?? 'no', 'maybe']);

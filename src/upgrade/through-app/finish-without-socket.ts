@@ -13,7 +13,7 @@ const NOT_ON_A_101 =
  * lines for the real 101 response. Rejects with the signal's reason if the signal aborts first.
  */
 export async function finishWithoutSocket(res: ServerResponse, signal: AbortState): Promise<string[]> {
-  const sink = newSink();
+  const sink = new Nowhere();
   res.statusCode = 101;
   assignSocket(res, sink);
   try {
@@ -27,7 +27,7 @@ export async function finishWithoutSocket(res: ServerResponse, signal: AbortStat
 
 /** Lets the app write a response without a receiver. */
 export function discardResponse(res: ServerResponse): void {
-  const sink = newSink();
+  const sink = new Nowhere();
   assignSocket(res, sink);
   res.once('finish', () => {
     detachSocket(res, sink);
@@ -35,8 +35,11 @@ export function discardResponse(res: ServerResponse): void {
   });
 }
 
-function newSink(): Writable {
-  return new Writable({ write: (_chunk, _encoding, done) => done() });
+/** Drops all bytes. Each response needs its own: a middleware may add listeners to `res.socket`. */
+class Nowhere extends Writable {
+  override _write(_chunk: unknown, _encoding: BufferEncoding, done: () => void): void {
+    done();
+  }
 }
 
 function finished(res: ServerResponse, signal: AbortState): Promise<void> {
