@@ -1,4 +1,11 @@
-import { connect, isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
+import {
+  connect,
+  isIP,
+  type IpcNetConnectOpts,
+  type OnReadOpts,
+  type Socket,
+  type TcpNetConnectOpts,
+} from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { AbortState } from '../helpers/abort.js';
 import { kernelPath } from '../sockets/socket-path.js';
@@ -18,7 +25,7 @@ export function openTransport(host: ResolvedHost, signal: AbortState): Duplex | 
     case 'stream':
       return takeStream(transport.connect, signal);
     case 'unix':
-      return openSocket(host, { path: kernelPath(transport.path) });
+      return openSocket(host, { path: kernelPath(transport.path), allowHalfOpen: true });
     case 'tcp': {
       const openTo = (address: string) => openSocket(host, tcpOptions(host, address, transport.port));
       if (isIP(transport.host) !== 0) return openTo(transport.host);
@@ -28,25 +35,29 @@ export function openTransport(host: ResolvedHost, signal: AbortState): Duplex | 
   }
 }
 
-function openSocket({ tls }: ResolvedHost, where: TcpNetConnectOpts | { path: string }): Socket {
+// After the backend has ended its direction, bytes of the client must still reach the backend.
+type Where = (TcpNetConnectOpts | IpcNetConnectOpts) & { allowHalfOpen: true; onread?: OnReadOpts };
+
+function openSocket({ tls }: ResolvedHost, where: Where): Socket {
   // Under TLS, the TLS socket does the reading.
   const reads = tls === undefined || tls === false ? new PooledReads() : undefined;
-  // After the backend has ended its direction, bytes of the client must still reach the backend.
-  const options = { ...where, allowHalfOpen: true };
-  const socket = connect(reads ? { ...options, onread: reads.onread } : options);
+  if (reads) where.onread = reads.onread;
+  const socket = connect(where);
   // The socket may fail before the caller can add a listener.
   ignoreErrors(socket);
   reads?.belongTo(socket);
   return socket.pause();
 }
 
-function tcpOptions(host: ResolvedHost, address: string, port: number): TcpNetConnectOpts {
-  return {
+function tcpOptions(host: ResolvedHost, address: string, port: number): Where {
+  const options: Where = {
     host: address,
     port,
+    allowHalfOpen: true,
     noDelay: host.noDelay,
     keepAlive: host.keepAlive > 0,
     keepAliveInitialDelay: host.keepAlive * 1000,
-    ...(host.localAddress !== undefined && { localAddress: host.localAddress }),
   };
+  if (host.localAddress !== undefined) options.localAddress = host.localAddress;
+  return options;
 }

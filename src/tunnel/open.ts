@@ -97,7 +97,16 @@ async function open<Req extends IncomingMessage>(
     // Synchronous from here to the end: `end()` and `close()` find the request either in `opening` or in `open`.
     const { socket, head } = completeUpgrade(req, claimed, subprotocol, backend.socket, attempt);
     const frameType = subprotocol === 'binary' ? 'binary' : settings.frameType;
-    startSession(context, settings, client, { ...backend, slot, client: socket, head, frameType });
+    const ends = {
+      socket: backend.socket,
+      host: backend.host,
+      lease: backend.lease,
+      slot,
+      client: socket,
+      head,
+      frameType,
+    } as const;
+    startSession(context, settings, client, ends);
   } catch (error) {
     if (backend) discard(backend.socket);
     backend?.lease.release();

@@ -19,13 +19,14 @@ export function closeAfterResponse(
   isHttp2: boolean,
   onHead: (status: number) => void,
 ): void {
-  const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => ServerResponse;
+  const { writeHead } = res;
   const dropped = isHttp2 ? DROPPED_ON_HTTP2 : DROPPED;
   res.writeHead = (...args: unknown[]) => {
     onHead(typeof args[0] === 'number' ? args[0] : res.statusCode);
     res.setHeader('Connection', 'close');
     if (isHttp2) res.removeHeader('Transfer-Encoding');
-    return writeHead(...args.map((arg) => (typeof arg === 'object' ? without(arg, dropped) : arg)));
+    const kept = args.map((arg) => (typeof arg === 'object' ? without(arg, dropped) : arg));
+    return Reflect.apply(writeHead as (...all: unknown[]) => ServerResponse, res, kept);
   };
 }
 
