@@ -43,7 +43,7 @@ export class Candidates {
 }
 
 function isUpAndFirst({ up, host }: PooledHost): boolean {
-  return up && host.backup !== true;
+  return up && !host.backup;
 }
 
 /** Backups are used only while no other host is up. */

@@ -124,7 +124,7 @@ function race(
       running.clear();
       act();
     };
-    const onAbort = () => settle(undefined, () => reject(signal.reason as Error));
+    const onAbort = () => settle(undefined, () => reject(signal.reason));
     const onFailure = (error: Error) => {
       errors.push(error);
       if (untried.length > 0) startNext();

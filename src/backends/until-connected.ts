@@ -27,7 +27,7 @@ export function untilConnected(stream: Duplex & Connecting, signal: AbortState):
     const onClose = () =>
       onError(stream.errored ?? new Error('the connection was closed before it was established'));
     const onAbort = () => {
-      settle(() => reject(signal.reason as Error));
+      settle(() => reject(signal.reason));
       discard(stream);
     };
     if (signal.aborted) onAbort();

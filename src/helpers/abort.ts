@@ -60,7 +60,7 @@ export class Cancellation implements AbortSource {
  */
 export function orAborted<T>(signal: AbortState, start: () => T | Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = () => settle(() => reject(signal.reason as Error));
+    const onAbort = () => settle(() => reject(signal.reason));
     const settle = (act: () => void) => {
       signal.removeEventListener('abort', onAbort);
       act();

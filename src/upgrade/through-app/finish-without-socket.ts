@@ -50,7 +50,7 @@ function finished(res: ServerResponse, signal: AbortState): Promise<void> {
       act();
     };
     const onFinish = () => settle(resolve);
-    const onAbort = () => settle(() => reject(signal.reason as Error));
+    const onAbort = () => settle(() => reject(signal.reason));
     res.once('finish', onFinish);
     signal.addEventListener('abort', onAbort);
     try {

@@ -19,14 +19,13 @@ export function closeAfterResponse(
   isHttp2: boolean,
   onHead: (status: number) => void,
 ): void {
-  const { writeHead } = res;
+  const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => ServerResponse;
   const dropped = isHttp2 ? DROPPED_ON_HTTP2 : DROPPED;
   res.writeHead = (...args: unknown[]) => {
     onHead(typeof args[0] === 'number' ? args[0] : res.statusCode);
     res.setHeader('Connection', 'close');
     if (isHttp2) res.removeHeader('Transfer-Encoding');
-    const kept = args.map((arg) => (typeof arg === 'object' ? without(arg, dropped) : arg));
-    return Reflect.apply(writeHead as (...all: unknown[]) => ServerResponse, res, kept);
+    return writeHead(...args.map((arg) => (typeof arg === 'object' ? without(arg, dropped) : arg)));
   };
 }
 
