@@ -7,9 +7,9 @@ const MAX_ATTEMPTS = 3;
 export class Candidates {
   readonly all: readonly PooledHost[];
   /** Failed attempts of this request, by host. */
-  readonly #failures = new Map<PooledHost, number>();
+  #failures: Map<PooledHost, number> | undefined;
   /** Hosts that only reset a connection: the next connection may succeed. */
-  readonly #passing = new Set<PooledHost>();
+  #passing: Set<PooledHost> | undefined;
 
   constructor(all: readonly PooledHost[]) {
     this.all = all;
@@ -21,20 +21,29 @@ export class Candidates {
    * left out, as in nginx and HAProxy, since there is no alternative.
    */
   next(): readonly PooledHost[] {
+    const failures = this.#failures;
+    // The usual case: one host, or several without an outage, need no lists.
+    if (!failures && this.all.every(isUpAndFirst)) return this.all;
     const up = this.all.filter((host) => host.up);
-    const fresh = up.filter((host) => !this.#failures.has(host));
+    const fresh = failures ? up.filter((host) => !failures.has(host)) : up;
     if (fresh.length > 0) return withoutBackups(fresh);
-    if (this.#failures.size === 0) return withoutBackups(this.all.filter((host) => host.isDue));
-    return withoutBackups(up.filter((host) => this.#passing.has(host)));
+    if (!failures) return withoutBackups(this.all.filter((host) => host.isDue));
+    return withoutBackups(up.filter((host) => this.#passing?.has(host)));
   }
 
   /** Records a failed attempt at a host. */
   failed(host: PooledHost, isPassing: boolean): void {
-    const failures = (this.#failures.get(host) ?? 0) + 1;
-    this.#failures.set(host, failures);
-    if (isPassing && failures < MAX_ATTEMPTS) this.#passing.add(host);
-    else this.#passing.delete(host);
+    const failures = (this.#failures ??= new Map<PooledHost, number>());
+    const count = (failures.get(host) ?? 0) + 1;
+    failures.set(host, count);
+    const passing = (this.#passing ??= new Set<PooledHost>());
+    if (isPassing && count < MAX_ATTEMPTS) passing.add(host);
+    else passing.delete(host);
   }
+}
+
+function isUpAndFirst({ up, host }: PooledHost): boolean {
+  return up && !host.backup;
 }
 
 /** Backups are used only while no other host is up. */

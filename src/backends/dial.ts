@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { TunnelError } from '../errors.js';
-import { following } from '../helpers/abort.js';
+import { following, isPromise, type AbortState } from '../helpers/abort.js';
 import { carriedBy, carrierOf } from '../streams/carrier.js';
 import { discard } from '../streams/discard.js';
 import { tame } from '../streams/tame.js';
@@ -17,7 +17,7 @@ import { openTransport } from './transport.js';
  * The returned stream is paused, so that an early banner of the backend (VNC, SSH) stays queued for the relay. Rejects with 502,
  * with 503 where this machine lacks resources, with 504, or with the signal's reason.
  */
-export async function dial(host: ResolvedHost, signal: AbortSignal, preface?: Buffer): Promise<Duplex> {
+export async function dial(host: ResolvedHost, signal: AbortState, preface?: Buffer): Promise<Duplex> {
   const { controller, free } = following(signal);
   const timer = setTimeout(
     () => controller.abort(new TunnelError('WSTUNNEL_BACKEND_TIMEOUT', 'the backend did not answer in time')),
@@ -25,17 +25,18 @@ export async function dial(host: ResolvedHost, signal: AbortSignal, preface?: Bu
   );
   let transport: Duplex | undefined;
   try {
-    transport = await openTransport(host, controller.signal);
-    await untilConnected(transport, controller.signal);
+    const opening = openTransport(host, controller);
+    transport = isPromise(opening) ? await opening : opening;
+    await untilConnected(transport, controller);
     if (host.connect) transport = tame(transport);
     if (preface) transport.write(preface);
     if (host.tls === undefined || host.tls === false) return transport.pause();
     const secured = carriedBy(startTls(transport, host), carrierOf(transport));
-    await untilConnected(secured, controller.signal);
+    await untilConnected(secured, controller);
     return secured.pause();
   } catch (error) {
     if (transport) discard(transport);
-    if (controller.signal.aborted) throw controller.signal.reason;
+    if (controller.aborted) throw controller.reason;
     if (error instanceof TunnelError) throw error;
     const cause = withAllCauses(error);
     if (failureOf(error) === 'ours') throw exhausted(cause);

@@ -68,10 +68,10 @@ export class BackendPool implements OutageListener {
   lease(host: PooledHost, strategy: Pick<BalanceStrategy, 'opened' | 'closed'>): Lease {
     const { state } = host;
     this.#states.load(state, host.host);
-    this.#notify(() => strategy.opened?.(host));
+    if (strategy.opened) this.#notify(() => strategy.opened?.(host));
     return leaseOf(() => {
       this.#states.unload(state);
-      this.#notify(() => strategy.closed?.(host));
+      if (strategy.closed) this.#notify(() => strategy.closed?.(host));
     });
   }
 

@@ -1,6 +1,6 @@
 import dns, { type LookupAddress } from 'node:dns';
 import net, { isIP, type LookupFunction, type Socket } from 'node:net';
-import { orAborted } from '../helpers/abort.js';
+import { orAborted, type AbortState } from '../helpers/abort.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
 
 /** Milliseconds between the starts of two attempts: RFC 8305 section 8, "Connection Attempt Delay". */
@@ -28,7 +28,7 @@ export interface NamedDestination {
  */
 export async function connectToFirst(
   destination: NamedDestination,
-  signal: AbortSignal,
+  signal: AbortState,
   connect: (address: string) => Socket,
 ): Promise<Socket> {
   const addresses = alternating(await addressesOf(destination, signal)).slice(0, MAX_ADDRESSES);
@@ -39,7 +39,7 @@ export async function connectToFirst(
  * A `lookup` for HTTP agents that connect on their own (the agents for proxies): resolves a name to the address that accepts
  * first. A name with several addresses costs one extra connection, closed at once.
  */
-export function lookupFirst(timeout: number, signal: AbortSignal, port: number): LookupFunction {
+export function lookupFirst(timeout: number, signal: AbortState, port: number): LookupFunction {
   return (host, options, done) => {
     const answer = (address: string) => {
       if (options.all === true) done(null, [{ address, family: isIP(address) }]);
@@ -70,7 +70,7 @@ function delayOf(timeout: number, addresses: readonly string[]): number {
 
 async function addressesOf(
   { host, lookup = dns.lookup, localAddress = '' }: NamedDestination,
-  signal: AbortSignal,
+  signal: AbortState,
 ): Promise<readonly LookupAddress[]> {
   // From an IPv4 address only IPv4 addresses can be reached, and from an IPv6 address only IPv6 addresses.
   const family = isIP(localAddress);
@@ -106,7 +106,7 @@ function alternating(addresses: readonly LookupAddress[]): string[] {
 function race(
   addresses: readonly string[],
   delay: number,
-  signal: AbortSignal,
+  signal: AbortState,
   connect: (address: string) => Socket,
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {
@@ -124,7 +124,7 @@ function race(
       running.clear();
       act();
     };
-    const onAbort = () => settle(undefined, () => reject(signal.reason as Error));
+    const onAbort = () => settle(undefined, () => reject(signal.reason));
     const onFailure = (error: Error) => {
       errors.push(error);
       if (untried.length > 0) startNext();

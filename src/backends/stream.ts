@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import { TunnelError } from '../errors.js';
-import { orAborted } from '../helpers/abort.js';
+import { orAborted, type AbortState } from '../helpers/abort.js';
 import { discard } from '../streams/discard.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
 
@@ -11,7 +11,7 @@ const claimed = new WeakSet<Duplex>();
 /** Gets the stream of an in-process backend from `connect`. A stream that arrives after an abort is destroyed. */
 export async function takeStream(
   connect: () => Duplex | Promise<Duplex>,
-  signal: AbortSignal,
+  signal: AbortState,
 ): Promise<Duplex> {
   let stream: Duplex | undefined;
   try {

@@ -1,5 +1,13 @@
-import { connect, isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
+import {
+  connect,
+  isIP,
+  type IpcNetConnectOpts,
+  type OnReadOpts,
+  type Socket,
+  type TcpNetConnectOpts,
+} from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { AbortState } from '../helpers/abort.js';
 import { kernelPath } from '../sockets/socket-path.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
 import { PooledReads } from '../streams/pooled-reads.js';
@@ -11,13 +19,13 @@ import { takeStream } from './stream.js';
  * The stream to a host, without TLS, connected or still connecting. For a name with several addresses: the stream to the address
  * that accepts first. A socket is paused: no bytes are read before the caller resumes the socket.
  */
-export async function openTransport(host: ResolvedHost, signal: AbortSignal): Promise<Duplex> {
+export function openTransport(host: ResolvedHost, signal: AbortState): Duplex | Promise<Duplex> {
   const transport = transportOf(host);
   switch (transport.kind) {
     case 'stream':
       return takeStream(transport.connect, signal);
     case 'unix':
-      return openSocket(host, { path: kernelPath(transport.path) });
+      return openSocket(host, { path: kernelPath(transport.path), allowHalfOpen: true });
     case 'tcp': {
       const openTo = (address: string) => openSocket(host, tcpOptions(host, address, transport.port));
       if (isIP(transport.host) !== 0) return openTo(transport.host);
@@ -27,24 +35,29 @@ export async function openTransport(host: ResolvedHost, signal: AbortSignal): Pr
   }
 }
 
-function openSocket({ tls }: ResolvedHost, where: TcpNetConnectOpts | { path: string }): Socket {
+// After the backend has ended its direction, bytes of the client must still reach the backend.
+type Where = (TcpNetConnectOpts | IpcNetConnectOpts) & { allowHalfOpen: true; onread?: OnReadOpts };
+
+function openSocket({ tls }: ResolvedHost, where: Where): Socket {
   // Under TLS, the TLS socket does the reading.
   const reads = tls === undefined || tls === false ? new PooledReads() : undefined;
-  // After the backend has ended its direction, bytes of the client must still reach the backend.
-  const socket = connect({ allowHalfOpen: true, ...(reads && { onread: reads.onread }), ...where });
+  if (reads) where.onread = reads.onread;
+  const socket = connect(where);
   // The socket may fail before the caller can add a listener.
   ignoreErrors(socket);
   reads?.belongTo(socket);
   return socket.pause();
 }
 
-function tcpOptions(host: ResolvedHost, address: string, port: number): TcpNetConnectOpts {
-  return {
+function tcpOptions(host: ResolvedHost, address: string, port: number): Where {
+  const options: Where = {
     host: address,
     port,
+    allowHalfOpen: true,
     noDelay: host.noDelay,
     keepAlive: host.keepAlive > 0,
     keepAliveInitialDelay: host.keepAlive * 1000,
-    ...(host.localAddress !== undefined && { localAddress: host.localAddress }),
   };
+  if (host.localAddress !== undefined) options.localAddress = host.localAddress;
+  return options;
 }

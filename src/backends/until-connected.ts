@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { AbortState } from '../helpers/abort.js';
 import { discard } from '../streams/discard.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
 
@@ -9,7 +10,7 @@ interface Connecting {
 }
 
 /** Waits until a stream is connected. The `error` listener stays on the stream after the wait; the relay checks `destroyed`. */
-export function untilConnected(stream: Duplex & Connecting, signal: AbortSignal): Promise<void> {
+export function untilConnected(stream: Duplex & Connecting, signal: AbortState): Promise<void> {
   ignoreErrors(stream);
   return new Promise((resolve, reject) => {
     const event =
@@ -26,7 +27,7 @@ export function untilConnected(stream: Duplex & Connecting, signal: AbortSignal)
     const onClose = () =>
       onError(stream.errored ?? new Error('the connection was closed before it was established'));
     const onAbort = () => {
-      settle(() => reject(signal.reason as Error));
+      settle(() => reject(signal.reason));
       discard(stream);
     };
     if (signal.aborted) onAbort();

@@ -1,5 +1,5 @@
 import { TunnelError } from '../errors.js';
-import { orAborted } from '../helpers/abort.js';
+import { Cancellation, isPromise, orAborted, type AbortState } from '../helpers/abort.js';
 import { networkOf } from '../request/client-address.js';
 import { bothOf, leaseOf, UNCOUNTED, type Lease } from '../helpers/lease.js';
 
@@ -69,12 +69,14 @@ export async function takeSlot(
   counter: Counter,
   { total, perClient }: CountLimits,
   address: string,
-  signal: AbortSignal = new AbortController().signal,
+  signal: AbortState = new Cancellation(),
 ): Promise<Lease> {
-  const own = await take(counter, `client ${networkOf(address)}`, perClient, signal);
+  const taking = take(counter, `client ${networkOf(address)}`, perClient, signal);
+  const own = isPromise(taking) ? await taking : taking;
   if (!own) throw new TunnelError('WSTUNNEL_TOO_MANY', 'too many open tunnels for this client');
   try {
-    const any = await take(counter, 'total', total, signal);
+    const takingAny = take(counter, 'total', total, signal);
+    const any = isPromise(takingAny) ? await takingAny : takingAny;
     if (!any) throw new TunnelError('WSTUNNEL_FULL', 'too many open tunnels');
     return bothOf(own, any);
   } catch (error) {
@@ -83,16 +85,24 @@ export async function takeSlot(
   }
 }
 
-/** The counter may be slow or unreachable: a slot that arrives after the abort is released. */
-async function take(
+/** The counter may be slow or unreachable: a slot that arrives after the abort is released. A promise only if the counter gives one. */
+function take(
   counter: Counter,
   name: string,
   most: number,
-  signal: AbortSignal,
-): Promise<Lease | undefined> {
+  signal: AbortState,
+): Lease | undefined | Promise<Lease | undefined> {
   signal.throwIfAborted();
   // Counted without a limit too: reloaded settings may have a limit, and the open tunnels count against that limit.
-  const taking = (async () => counter.take(name, most === 0 ? Infinity : most))();
+  const taking = counter.take(name, most === 0 ? Infinity : most);
+  return isPromise(taking) ? orReleased(taking, signal) : taking;
+}
+
+/** The lease; released if the signal aborts first. */
+async function orReleased(
+  taking: Promise<Lease | undefined>,
+  signal: AbortState,
+): Promise<Lease | undefined> {
   try {
     return await orAborted(signal, () => taking);
   } catch (error) {

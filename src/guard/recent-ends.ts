@@ -34,6 +34,12 @@ export class RecentEnds {
     if (this.#ends.length > MAX_ENDS) this.#forget(1);
   }
 
+  /** Was there a call since that time? Otherwise `refusalOf` finds no refusal, whatever the tunnel. */
+  anySince(arrived: number): boolean {
+    const last = this.#ends.at(-1)?.at ?? this.#forgotten;
+    return last >= arrived;
+  }
+
   /** The refusal of a request that arrived at that time, if a later `end()` selects the request. */
   refusalOf(tunnel: TunnelInfo, arrived: number): TunnelError | undefined {
     this.#forgetOld();

@@ -14,9 +14,16 @@ const SYMBOLS = {
 
 type Fields = Record<PropertyKey, unknown>;
 
+/** The symbols found so far: a symbol of Node is the same for all objects of a class. */
+const known = new Map<string, symbol>();
+
 /** A symbol of Node, found by the symbol's description: Node does not export the symbol. */
 function symbolOf(owner: object, description: string): symbol | undefined {
-  return Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === description);
+  const before = known.get(description);
+  if (before !== undefined && Object.hasOwn(owner, before)) return before;
+  const found = Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === description);
+  if (found) known.set(description, found);
+  return found;
 }
 
 /**

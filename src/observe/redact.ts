@@ -1,8 +1,12 @@
+/** A path of the usual characters, without a query and without an authority. */
+const HAS_NO_SECRET = /^\/(?!\/)[^?#@]*$/;
+
 /**
  * A URL for logs and events, without secrets: query values (noVNC's `?token=`) and the user and password before an `@` are replaced.
  * Names of the query stay.
  */
 export function redactUrl(url: string): string {
+  if (HAS_NO_SECRET.test(url)) return url;
   // Browsers send no fragment. From other clients, a fragment is part of the request target.
   const [target = '', ...rest] = url.split(/[?#]/);
   const shown = target.replace(/^([a-z][a-z0-9+.-]*:)?\/\/[^/]*@/i, '$1//***@');

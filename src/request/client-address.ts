@@ -12,6 +12,8 @@ const MAX_ADDRESS_LENGTH = 128;
  * programs read as octal.
  */
 export function normalizeAddress(text: string): string {
+  // The usual case: an address of a socket, which libuv has written.
+  if (isIP(text) === 4) return text;
   return (text.length <= MAX_ADDRESS_LENGTH ? canonical(withoutPort(text)) : undefined) ?? text.toLowerCase();
 }
 

@@ -94,7 +94,8 @@ export class BackendFinish {
     this.#isOver = true;
     this.#clock.stop();
     clearTimeout(this.#resetTimer);
-    this.#onAccepted(new Error('closed'));
+    // An error captures a stack: only for the callback that needs it.
+    if (this.#isDelivering) this.#onAccepted(new Error('closed'));
   }
 
   readonly #onAccepted = (error?: Error | null): void => {

@@ -115,6 +115,8 @@ export class PooledReads {
     this.flush();
     // A buffer that is being passed on may be in use: `#onRead` or the caller of `keep` gives such a buffer back, once.
     if (this.#memory !== this.#lent) giveBack(this.#memory);
+    // Node keeps a closed socket, and so these reads, until the next full garbage collection: without the tunnel.
+    this.#receive = undefined;
     this.#memory = this.#small;
     this.#begin = this.#end = FRONT;
   }

@@ -3,6 +3,7 @@ import { checkAddress } from '../guard/address-lists.js';
 import { checkAuthResult } from '../guard/authenticate.js';
 import { checkOriginIsThere, checkOriginResult, comparisonOf } from '../guard/origin.js';
 import { userOf } from '../guard/user-name.js';
+import { isPromise, type AbortSource } from '../helpers/abort.js';
 import type { RuleSettings } from '../options/settings.js';
 import { normalizeAddress } from '../request/client-address.js';
 import type { ClientIdentity } from './context.js';
@@ -14,10 +15,11 @@ export async function readClientAddress<Req extends IncomingMessage>(
   { clientAddress }: RuleSettings<Req>,
   req: Req,
   client: ClientIdentity,
-  signal: AbortSignal,
+  opening: AbortSource,
 ): Promise<void> {
   if (!clientAddress) return;
-  client.address = normalizeAddress((await hook('clientAddress', signal, () => clientAddress(req))) ?? '');
+  const address = await hook('clientAddress', opening, () => clientAddress(req));
+  client.address = normalizeAddress(address ?? '');
 }
 
 /** May this request have a tunnel? Checks the address, the origin and the app's `authenticate`, and reads the user. */
@@ -25,7 +27,7 @@ export async function authorize<Req extends IncomingMessage>(
   settings: RuleSettings<Req>,
   req: Req,
   client: ClientIdentity,
-  signal: AbortSignal,
+  opening: AbortSource,
 ): Promise<void> {
   const { allow, deny, origins, authenticate, clientAddress, user } = settings;
   if ((allow ?? deny) && !clientAddress) checkAddressIsReliable(req, allow ? 'allow' : 'deny');
@@ -33,8 +35,13 @@ export async function authorize<Req extends IncomingMessage>(
   checkOriginIsThere(req, origins.needed);
   const { origin } = req.headers;
   client.origin = origin;
-  const mayOpen = await hook('origins', signal, () => origins.check(origin, req));
-  checkOriginResult(mayOpen, () => comparisonOf(origin, origins.expected(req)));
-  if (authenticate) checkAuthResult(await hook('authenticate', signal, () => authenticate(req, { signal })));
-  client.user = await hook('user', signal, () => userOf(req, user));
+  const mayOpen = hook('origins', opening, () => origins.check(origin, req));
+  const passes = isPromise(mayOpen) ? await mayOpen : mayOpen;
+  checkOriginResult(passes, () => comparisonOf(origin, origins.expected(req)));
+  if (authenticate) {
+    const { signal } = opening;
+    checkAuthResult(await hook('authenticate', opening, () => authenticate(req, { signal })));
+  }
+  const name = hook('user', opening, () => userOf(req, user));
+  client.user = isPromise(name) ? await name : name;
 }

@@ -86,5 +86,6 @@ export function infoOf(
   { bytesIn, bytesOut } = { bytesIn: 0, bytesOut: 0 },
 ): TunnelInfo {
   const { id, url, address, user } = client;
-  return { id, url, address, ...(user !== undefined && { user }), backend, since, bytesIn, bytesOut };
+  if (user === undefined) return { id, url, address, backend, since, bytesIn, bytesOut };
+  return { id, url, address, user, backend, since, bytesIn, bytesOut };
 }

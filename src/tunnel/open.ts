@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { asRefusal, messageOf, TunnelError } from '../errors.js';
 import { takeSlot } from '../guard/limits.js';
 import { userIfKnown } from '../guard/user-name.js';
+import type { AbortState } from '../helpers/abort.js';
 import type { Lease } from '../helpers/lease.js';
 import { redactUrl } from '../observe/redact.js';
 import type { RuleSettings } from '../options/settings.js';
@@ -57,7 +58,6 @@ async function open<Req extends IncomingMessage>(
   const arrived = pending?.arrived ?? performance.now();
   const client: ClientIdentity = { id: randomUUID(), url: '', address: '', user: undefined };
   const attempt = new OpeningAttempt(pending, settings.handshakeTimeout);
-  const { signal } = attempt;
   const opening: OpeningRequest = {
     attempt,
     info: () => infoOf({ ...client, user: client.user ?? userIfKnown(req, settings.user) }, '', Date.now()),
@@ -77,25 +77,36 @@ async function open<Req extends IncomingMessage>(
     if (context.isDraining()) throw serverDraining();
     if (!pending) throw context.notAttached(req);
 
-    await readClientAddress(settings, req, client, signal);
+    if (settings.clientAddress) await readClientAddress(settings, req, client, attempt);
     openingSlots.push(context.openingCounter.startOf(client.address));
-    await authorize(settings, req, client, signal);
-    const ended = context.ends.refusalOf(opening.info(), arrived);
+    await authorize(settings, req, client, attempt);
+    const ended = context.ends.anySince(arrived) && context.ends.refusalOf(opening.info(), arrived);
     if (ended) throw ended;
-    slot = await takeSlot(context.counter, context.limits, client.address, signal);
-    target = await chooseTarget(route, req, signal);
-    backend = await reachBackend(context, settings, req, client, target.hosts, signal);
+    slot = await takeSlot(context.counter, context.limits, client.address, attempt);
+    target = await chooseTarget(route, req, attempt);
+    backend = await reachBackend(context, settings, req, client, target.hosts, attempt);
 
-    const subprotocol = await chooseSubprotocol(settings, handshake, req, signal);
+    const subprotocol = await chooseSubprotocol(settings, handshake, req, attempt);
     checkStillWaiting(pending, res);
-    const claimed = await pending.claim(signal);
+    const claimed = await pending.claim(attempt);
     // Checked again, now that the backend is known.
-    const late = context.ends.refusalOf(infoOf(client, backend.host.id, Date.now()), arrived);
+    const late =
+      context.ends.anySince(arrived) &&
+      context.ends.refusalOf(infoOf(client, backend.host.id, Date.now()), arrived);
     if (late) attempt.abort(late);
     // Synchronous from here to the end: `end()` and `close()` find the request either in `opening` or in `open`.
-    const { socket, head } = completeUpgrade(req, claimed, subprotocol, backend.socket, signal);
+    const { socket, head } = completeUpgrade(req, claimed, subprotocol, backend.socket, attempt);
     const frameType = subprotocol === 'binary' ? 'binary' : settings.frameType;
-    startSession(context, settings, client, { ...backend, slot, client: socket, head, frameType });
+    const ends = {
+      socket: backend.socket,
+      host: backend.host,
+      lease: backend.lease,
+      slot,
+      client: socket,
+      head,
+      frameType,
+    } as const;
+    startSession(context, settings, client, ends);
   } catch (error) {
     if (backend) discard(backend.socket);
     backend?.lease.release();
@@ -130,7 +141,7 @@ async function chooseSubprotocol<Req extends IncomingMessage>(
   { subprotocol }: RuleSettings<Req>,
   { subprotocols }: OpeningHandshake,
   req: Req,
-  signal: AbortSignal,
+  signal: AbortState,
 ): Promise<string | undefined> {
   if (!subprotocol) return subprotocols.has('binary') ? 'binary' : undefined;
   const chosen = await hook('subprotocol', signal, () => subprotocol(subprotocols, req));

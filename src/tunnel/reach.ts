@@ -7,6 +7,7 @@ import type { PooledHost } from '../backends/pooled-host.js';
 import { proxyHeader } from '../backends/proxy-header.js';
 import { claimStream, isStream } from '../backends/stream.js';
 import { messageOf, TunnelError } from '../errors.js';
+import { isPromise, type AbortSource, type AbortState } from '../helpers/abort.js';
 import { bothOf, type Lease } from '../helpers/lease.js';
 import { readServerResult } from '../options/read-hosts.js';
 import type { RuleSettings } from '../options/settings.js';
@@ -37,12 +38,13 @@ export interface BackendConnection {
 export async function chooseTarget<Req extends IncomingMessage>(
   { server }: Route<Req>,
   req: Req,
-  signal: AbortSignal,
+  opening: AbortSource,
 ): Promise<ChosenTarget> {
   if (typeof server !== 'function') return { hosts: server };
+  const { signal } = opening;
   let stream: Duplex | undefined;
   try {
-    const target = await hook('server', signal, async () => {
+    const target = await hook('server', opening, async () => {
       const promised: unknown = server(req, { signal });
       // A stream may fail before the promise is resolved.
       if (isStream(promised)) ignoreErrors(promised);
@@ -56,7 +58,7 @@ export async function chooseTarget<Req extends IncomingMessage>(
     });
     if (target === undefined || target === null)
       throw new TunnelError('WSTUNNEL_NO_TARGET', 'there is no such tunnel');
-    const hosts = await hook('server', signal, () => readServerResult(target, 'the result of server()'));
+    const hosts = await hook('server', opening, () => readServerResult(target, 'the result of server()'));
     return stream ? { hosts, stream } : { hosts };
   } catch (error) {
     // The request may have been aborted after the end of the hook and before this code ran.
@@ -72,12 +74,16 @@ export async function reachBackend<Req extends IncomingMessage>(
   req: Req,
   { address }: ClientIdentity,
   hosts: readonly ResolvedHost[],
-  signal: AbortSignal,
+  signal: AbortState,
 ): Promise<BackendConnection> {
   const candidates = new Candidates(pool.statesOf(hosts));
   const { all } = candidates;
   const request: BalanceRequest<Req> = {
-    ...{ req, address, all, path: originalPathOf(req) ?? '', authority: req.headers.host ?? '' },
+    req,
+    address,
+    all,
+    path: originalPathOf(req) ?? '',
+    authority: req.headers.host ?? '',
     stickyKey: () => (stickyKey ? readKey(stickyKey(req)) : address),
   };
   const note = (host: PooledHost, why: string, failure: Failure, taken: number) => {
@@ -92,7 +98,8 @@ export async function reachBackend<Req extends IncomingMessage>(
     if (next.length === 0) throw last ?? new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend is up');
     const free = next.filter((host) => !host.full);
     if (free.length === 0) throw new TunnelError('WSTUNNEL_FULL', 'all backends are at their tunnel limit');
-    const picked = await hook('balance.pick', signal, () => balance.pick(free, request));
+    const picking = hook('balance.pick', signal, () => balance.pick(free, request));
+    const picked = isPromise(picking) ? await picking : picking;
     const host = free.find((candidate) => candidate === picked);
     if (!host) throw new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend was chosen');
     // While the strategy was choosing, other requests may have filled this host or begun to try it.

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { asRefusal, TunnelError } from '../errors.js';
+import type { AbortState } from '../helpers/abort.js';
 import type { UpgradedSocket } from '../internals/ws.js';
 import { clientGone, serverDraining } from './opening-attempt.js';
 import type { ClaimedSocket, PendingUpgrade } from './pending-upgrade.js';
@@ -26,7 +27,7 @@ export function completeUpgrade(
   claimed: ClaimedSocket,
   subprotocol: string | undefined,
   backend: Duplex | undefined,
-  signal: AbortSignal,
+  signal: AbortState,
 ): UpgradedSocket {
   const { socket, head, headers } = claimed;
   // The signal or the server may have changed while the app's response was being finished.

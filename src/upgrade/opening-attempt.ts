@@ -1,14 +1,15 @@
 import { TunnelError } from '../errors.js';
+import { Cancellation } from '../helpers/abort.js';
 import type { PendingUpgrade } from './pending-upgrade.js';
 
 /** The time from a request's arrival at the tunnel to the 101 response: one signal for all waits in this time. */
-export class OpeningAttempt {
-  readonly #controller = new AbortController();
+export class OpeningAttempt extends Cancellation {
   readonly #pending: PendingUpgrade | undefined;
   readonly #timer: NodeJS.Timeout;
 
   /** `seconds`: the tunnel's `handshakeTimeout`. */
   constructor(pending: PendingUpgrade | undefined, seconds: number) {
+    super();
     this.#pending = pending;
     this.#timer = setTimeout(
       () =>
@@ -20,13 +21,9 @@ export class OpeningAttempt {
     if (pending?.signal.aborted) this.#onGone();
   }
 
-  /** Aborts with a refusal as the reason: a timeout, a client that left, or the argument of {@link abort}. */
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  abort(refusal: TunnelError): void {
-    this.#controller.abort(refusal);
+  /** The reason is always a refusal: a timeout, a client that left, or the argument. */
+  override abort(refusal: TunnelError): void {
+    super.abort(refusal);
   }
 
   end(): void {

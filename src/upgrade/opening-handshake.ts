@@ -19,7 +19,8 @@ const HOST = /^[^\s/@?#\\,]+$/;
 
 /** Does the request's Upgrade header name `websocket`? */
 export function asksForWebSocket(req: Pick<IncomingMessage, 'headers'>): boolean {
-  return WEBSOCKET.test(req.headers.upgrade ?? '');
+  const { upgrade } = req.headers;
+  return upgrade === 'websocket' || (upgrade !== undefined && WEBSOCKET.test(upgrade));
 }
 
 /** Does the request have any header of a WebSocket handshake? A page view in a browser has no such header. */
@@ -60,12 +61,16 @@ export function readHandshake(req: IncomingMessage): OpeningHandshake {
   }
   if (countOf(req, 'sec-websocket-key') !== 1 || !KEY.test(headers['sec-websocket-key'] ?? ''))
     throw bad('exactly one Sec-WebSocket-Key header of 16 bytes in base64 is required');
-  if (!elementsOf(headers['sec-websocket-extensions']).every((element) => EXTENSION.test(element)))
+  const extensions = headers['sec-websocket-extensions'];
+  if (extensions !== undefined && !elementsOf(extensions).every((element) => EXTENSION.test(element)))
     throw bad('the Sec-WebSocket-Extensions header is malformed');
   return { subprotocols: readSubprotocols(headers['sec-websocket-protocol']) };
 }
 
+const NO_SUBPROTOCOL: ReadonlySet<string> = new Set();
+
 function readSubprotocols(header: string | undefined): ReadonlySet<string> {
+  if (header === undefined) return NO_SUBPROTOCOL;
   const names = elementsOf(header);
   const offered = new Set(names);
   if (offered.size < names.length || !names.every((name) => TOKEN.test(name)))
@@ -77,7 +82,7 @@ function readSubprotocols(header: string | undefined): ReadonlySet<string> {
  * Empty elements are skipped (RFC 9110 section 5.6.1.2): Python's clients send an empty header if they offer nothing. A quoted
  * string of a WebSocket extension contains a token (RFC 6455 section 9.1), hence no comma.
  */
-function elementsOf(header = ''): string[] {
+function elementsOf(header: string): string[] {
   // Whitespace is space and tab (RFC 9110 section 5.6.3); trim() removes other characters too.
   const elements = header
     .split(',')
@@ -92,8 +97,12 @@ function hasBody(req: IncomingMessage): boolean {
 
 /** Counts the lines of a header: Node joins or drops repeated lines in `headers`. */
 function countOf(req: IncomingMessage, name: string): number {
+  const { rawHeaders } = req;
   let count = 0;
-  for (let i = 0; i < req.rawHeaders.length; i += 2) if (req.rawHeaders[i]?.toLowerCase() === name) count++;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const given = rawHeaders[i];
+    if (given?.length === name.length && given.toLowerCase() === name) count++;
+  }
   return count;
 }
 

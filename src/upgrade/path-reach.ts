@@ -7,5 +7,7 @@ export type Reach = 'no' | 'hidden' | 'maybe' | 'yes';
 const ORDER: readonly Reach[] = ['no', 'hidden', 'maybe', 'yes'];
 
 export function mostCertain(all: readonly Reach[]): Reach {
-  return ORDER.findLast((reach) => all.includes(reach)) ?? 'no';
+  let most = 0;
+  for (const reach of all) most = Math.max(most, ORDER.indexOf(reach));
+  return ORDER[most] ?? 'no';
 }

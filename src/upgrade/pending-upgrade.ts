@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { AbortState } from '../helpers/abort.js';
 
 /** The result of a claim: the bare socket, and the headers that the app wants on the 101 response. */
 export interface ClaimedSocket {
@@ -21,7 +22,7 @@ export type PendingState = 'waiting' | 'claimed' | 'answered' | 'gone' | 'stoppe
 /** An upgrade on its way through the app, attached to the request for the tunnel that may claim it. */
 export interface PendingUpgrade {
   /** Aborts when the client has gone. */
-  readonly signal: AbortSignal;
+  readonly signal: AbortState;
   readonly state: PendingState;
   /** The arrival of the request, by `performance.now()`. */
   readonly arrived: number;
@@ -35,7 +36,7 @@ export interface PendingUpgrade {
    * the end of the response (a session's save, a log line, a rate limit). If `signal` aborts first, the client gets the
    * status of the signal's reason, and the promise rejects with that reason.
    */
-  claim(signal: AbortSignal): Promise<ClaimedSocket>;
+  claim(signal: AbortState): Promise<ClaimedSocket>;
 }
 
 // In the global registry, so that two copies of this package in one process understand each other.

@@ -11,7 +11,12 @@ interface ResponseFields {
   readonly headers: readonly string[];
 }
 
-const fieldsOf = new WeakMap<IncomingMessage, ResponseFields>();
+/** The parts of a request that `ws` reads, and the fields for the response. */
+interface RequestForWs {
+  readonly method: string | undefined;
+  readonly headers: IncomingMessage['headers'];
+  readonly fields: ResponseFields;
+}
 
 const server = new WebSocketServer({
   noServer: true,
@@ -20,9 +25,11 @@ const server = new WebSocketServer({
   // The bytes in tunnels are already compressed or encrypted, and compression of secrets reveals them (CRIME).
   perMessageDeflate: false,
   WebSocket: SocketlessWebSocket,
-  handleProtocols: (_offered, req) => fieldsOf.get(req)?.subprotocol ?? false,
+  handleProtocols: (_offered, req) => fieldsOf(req).subprotocol ?? false,
 });
-server.on('headers', (lines, req) => lines.push(...(fieldsOf.get(req)?.headers ?? [])));
+server.on('headers', (lines, req) => {
+  for (const line of fieldsOf(req).headers) lines.push(line);
+});
 
 /** Sends the 101 response (RFC 6455 section 4.2.2). Undefined if the client has gone. */
 export function switchProtocols(
@@ -33,23 +40,37 @@ export function switchProtocols(
 ): UpgradedSocket | undefined {
   // `handleUpgrade` never calls back for a client that has ended the connection.
   if (socket.destroyed || !socket.readable || !socket.writable) return undefined;
-  const request = requestForWs(req, fields.subprotocol);
-  fieldsOf.set(request, fields);
   let upgraded: UpgradedSocket | undefined;
   // `ws` writes the header as UTF-8. Header values are Latin-1: Node checks and writes them as Latin-1.
   socket.setDefaultEncoding('latin1');
-  server.handleUpgrade(request, socket, head, (ws) => {
-    upgraded = ws.upgraded && { ...ws.upgraded, socket: tame(ws.upgraded.socket) };
+  server.handleUpgrade(requestForWs(req, fields), socket, head, (ws) => {
+    upgraded = ws.upgraded;
   });
   socket.setDefaultEncoding('utf8');
-  return upgraded;
+  return upgraded && { socket: tame(upgraded.socket), head: upgraded.head };
 }
 
 /**
  * `Upgrade: h2c, websocket` asks for a WebSocket as well (RFC 6455 section 4.2.1 item 3), but `ws` rejects such a header, and
  * also empty list elements. The subprotocol is already chosen.
+ *
+ * A new object, and not one that inherits from the request: for V8 each prototype is a type of its own, and all code that
+ * touches a request afterwards would run several times slower.
  */
-function requestForWs(req: IncomingMessage, subprotocol: string | undefined): IncomingMessage {
-  const headers = { ...req.headers, upgrade: 'websocket', 'sec-websocket-protocol': subprotocol };
-  return Object.create(req, { headers: { value: headers } }) as IncomingMessage;
+function requestForWs({ method, headers }: IncomingMessage, fields: ResponseFields): IncomingMessage {
+  const request: RequestForWs = {
+    method,
+    headers: {
+      upgrade: 'websocket',
+      'sec-websocket-key': headers['sec-websocket-key'],
+      'sec-websocket-version': headers['sec-websocket-version'],
+      'sec-websocket-protocol': fields.subprotocol,
+    },
+    fields,
+  };
+  return request as unknown as IncomingMessage;
+}
+
+function fieldsOf(req: IncomingMessage): ResponseFields {
+  return (req as unknown as RequestForWs).fields;
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { TunnelError } from '../../../src/errors.js';
-import { orAborted } from '../../../src/helpers/abort.js';
+import { Cancellation, orAborted } from '../../../src/helpers/abort.js';
 import { asEmitter } from '../../../src/helpers/emitter.js';
 import { hook } from '../../../src/tunnel/hook.js';
 import { nearest } from '../../../src/options/checks/nearest.js';
@@ -70,6 +70,50 @@ describe('orAborted', () => {
   });
 });
 
+describe('Cancellation', () => {
+  const reason = new Error('over');
+
+  test.each(['before', 'after'])(
+    'its AbortSignal, read %s the abort, is aborted with the same reason',
+    (when) => {
+      const cancellation = new Cancellation();
+      const early = when === 'before' ? cancellation.signal : undefined;
+      expect(early?.aborted ?? false).toBe(false);
+      cancellation.abort(reason);
+      expect(cancellation.signal).toBe(early ?? cancellation.signal);
+      expect(cancellation.signal).toMatchObject({ aborted: true, reason });
+      expect(() => cancellation.throwIfAborted()).toThrow(reason);
+    },
+  );
+
+  test('only the first abort counts, and calls each listener once, except one that another has removed', () => {
+    const cancellation = new Cancellation();
+    const calls: string[] = [];
+    const last = () => calls.push('last');
+    const removed = () => calls.push('removed');
+    cancellation.addEventListener('abort', () => {
+      calls.push('first');
+      cancellation.removeEventListener('abort', removed);
+      cancellation.removeEventListener('abort', () => undefined);
+    });
+    cancellation.addEventListener('abort', removed);
+    cancellation.addEventListener('abort', last);
+    cancellation.abort(reason);
+    cancellation.abort(new Error('again'));
+    cancellation.addEventListener('abort', last);
+    expect(calls).toEqual(['first', 'last']);
+    expect(cancellation.reason).toBe(reason);
+  });
+
+  test('has the reason of an AbortController if none is given', () => {
+    const [cancellation, controller] = [new Cancellation(), new AbortController()];
+    cancellation.abort();
+    controller.abort();
+    expect(cancellation.reason).toEqual(controller.signal.reason);
+    expect(cancellation.reason).toHaveProperty('name', 'AbortError');
+  });
+});
+
 describe('hook', () => {
   const { signal } = new AbortController();
   const fail = (thrown: unknown) => hook('authenticate', signal, () => Promise.reject(thrown));
@@ -100,7 +144,12 @@ describe('hook', () => {
 
   test('passes on an abort', async () => {
     const reason = new Error('gone');
-    await expect(hook('user', AbortSignal.abort(reason), () => 'me')).rejects.toBe(reason);
+    const aborted = async () => hook('user', AbortSignal.abort(reason), () => 'me');
+    await expect(aborted()).rejects.toBe(reason);
+  });
+
+  test('makes no promise for a hook that returns none', () => {
+    expect(hook('user', signal, () => 'me')).toBe('me');
   });
 });
 

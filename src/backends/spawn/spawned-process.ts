@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { messageOf, TunnelError } from '../../errors.js';
-import { following, orAborted } from '../../helpers/abort.js';
+import { following, orAborted, type AbortState } from '../../helpers/abort.js';
 import { leaseOf, type Lease } from '../../helpers/lease.js';
 import { without } from '../../helpers/without.js';
 import { exhausted, failureOf } from '../failure.js';
@@ -103,7 +103,7 @@ export class SpawnedProcess {
    * Connects with the settings of `host`, which may differ from the settings at the start of the program. A program that does not
    * listen yet gets `connectTimeout` from the time of this call.
    */
-  async dial(host: SpawningHost, signal: AbortSignal, preface: Buffer | undefined): Promise<Duplex> {
+  async dial(host: SpawningHost, signal: AbortState, preface: Buffer | undefined): Promise<Duplex> {
     const { connectTimeout } = host;
     const { controller: stop, free } = following(signal, this.#ending.signal);
     const onTimeout = () => {

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { TunnelError } from '../../errors.js';
-import { orAborted } from '../../helpers/abort.js';
+import { orAborted, type AbortState } from '../../helpers/abort.js';
 import type { Lease } from '../../helpers/lease.js';
 import { RestartDelay } from './restart-delay.js';
 import { KILL_AFTER, SpawnedProcess, type ProcessContext, type SpawningHost } from './spawned-process.js';
@@ -46,7 +46,7 @@ export class SpawnedProgram {
   /** Connects to the process with the least load, or to a new process if all processes are at the load limit. */
   async dial(
     host: SpawningHost,
-    signal: AbortSignal,
+    signal: AbortState,
     preface: Buffer | undefined,
   ): Promise<ProcessConnection> {
     this.#dials++;
@@ -125,7 +125,7 @@ export class SpawnedProgram {
     return [...this.#processes].filter(({ isEnding }) => !isEnding);
   }
 
-  async #choose(signal: AbortSignal): Promise<{ process: SpawnedProcess; lease: Lease }> {
+  async #choose(signal: AbortState): Promise<{ process: SpawnedProcess; lease: Lease }> {
     const { maxProcs, maxLoadPerProc } = this.host.spawn;
     for (;;) {
       if (this.#isClosed) throw new TunnelError('WSTUNNEL_DRAINING', 'the server is closing');

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { dial } from '../dial.js';
+import type { AbortState } from '../../helpers/abort.js';
 import { UNCOUNTED } from '../../helpers/lease.js';
 import type { ResolvedHost } from '../host.js';
 import { KILL_AFTER, type SpawningHost } from './spawned-process.js';
@@ -59,7 +60,7 @@ export class Spawner {
   }
 
   /** Connects to a host, or to a process of the host's program. */
-  async dial(host: ResolvedHost, signal: AbortSignal, preface?: Buffer): Promise<ProcessConnection> {
+  async dial(host: ResolvedHost, signal: AbortState, preface?: Buffer): Promise<ProcessConnection> {
     if (!isSpawning(host)) return { socket: await dial(host, signal, preface), lease: UNCOUNTED };
     return this.#programOf(host).dial(host, signal, preface);
   }

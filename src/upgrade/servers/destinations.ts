@@ -27,6 +27,8 @@ export class Destinations {
   readonly #isOurs: (listener: unknown) => boolean;
   /** Paths that have led to a tunnel, with the tunnel's `handshakeTimeout`. */
   readonly #reached = new Map<string, number>();
+  /** The last path of the map. */
+  #latest: string | undefined;
 
   /** `isOurs` recognises the dispatcher's own `upgrade` listener. */
   constructor(server: Server, isOurs: (listener: unknown) => boolean) {
@@ -38,6 +40,8 @@ export class Destinations {
   remember(url: string, handshakeTimeout: number): void {
     const path = pathOf({ url });
     if (path === undefined) return;
+    if (path === this.#latest && this.#reached.get(path) === handshakeTimeout) return;
+    this.#latest = path;
     this.#reached.delete(path);
     this.#reached.set(path, handshakeTimeout);
     const [oldest] = this.#reached.keys();
@@ -68,9 +72,11 @@ export class Destinations {
     if (path === undefined || !asksForWebSocket(req)) return { reach: 'no', handshakeTimeout: 0 };
     const listeners = this.#server.listeners('request');
     const { targets, isWrapped, isHidden } = this.#search(listeners, path, hasOthers);
-    const found: UpgradeDestination[] = [...targets]
-      .filter(([tunnel]) => tunnel.isAutomatic() && !this.bindings.get(tunnel))
-      .map(([tunnel, reach]) => ({ reach, handshakeTimeout: tunnel.handshakeTimeout, tunnel }));
+    const found: UpgradeDestination[] = [];
+    for (const [tunnel, reach] of targets) {
+      if (tunnel.isAutomatic() && !this.bindings.get(tunnel))
+        found.push({ reach, handshakeTimeout: tunnel.handshakeTimeout, tunnel });
+    }
     for (const [tunnel, binding] of this.bindings.list()) {
       const reach =
         reachOfBinding(binding, path, listeners) ?? mostCertain([targets.get(tunnel) ?? 'no', 'maybe']);

@@ -154,7 +154,11 @@ export class UpgradeDispatcher {
     const slot = admitUpgrade(tunnel, req, socket);
     if (!slot) return true;
     const upgrade = new UpgradeThroughApp({
-      ...{ server, req, socket, head, slot },
+      server,
+      req,
+      socket,
+      head,
+      slot,
       onReached: (seconds) => {
         if (!isLocated) this.#destinations.remember(url, seconds);
       },

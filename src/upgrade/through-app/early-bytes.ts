@@ -5,6 +5,8 @@ import { forgetReader } from '../../internals/node-net.js';
 /** Limit of bytes read before the 101 response. A client must not send bytes before the response (RFC 6455 section 4.1), but some do. */
 const MAX_EARLY_BYTES = 65_536;
 
+const NOTHING = Buffer.alloc(0);
+
 /**
  * Reads the bytes that a client sends before the response to the upgrade. Unread bytes would hide the client's end: a client that
  * has left would be noticed only at the deadline.
@@ -28,12 +30,14 @@ export class EarlyBytes {
 
   /** Stops reading, and returns all bytes after the request. The socket is then in the state that Node gives to an `upgrade` listener. */
   take(): Buffer {
-    return Buffer.concat([this.#head, this.takeWithoutHead()]);
+    const rest = this.takeWithoutHead();
+    return rest.length === 0 ? this.#head : Buffer.concat([this.#head, rest]);
   }
 
   /** Stops reading, and returns the bytes after the request except `head`. */
   takeWithoutHead(): Buffer {
-    const [chunks, socket] = [this.#chunks, this.#socket];
+    const chunks = this.#chunks;
+    const socket = this.#socket;
     this.#chunks = [];
     if (this.#reads && socket.listeners('data').includes(this.#onData)) {
       socket.off('data', this.#onData);
@@ -41,7 +45,7 @@ export class EarlyBytes {
       forgetReader(socket);
       if (!socket.destroyed) socket.read(0);
     }
-    return Buffer.concat(chunks);
+    return chunks.length === 0 ? NOTHING : Buffer.concat(chunks);
   }
 
   readonly #onData = (chunk: Buffer): void => {

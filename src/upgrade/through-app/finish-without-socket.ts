@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { Writable } from 'node:stream';
+import type { AbortState } from '../../helpers/abort.js';
 import { assignSocket, closeResponse, detachSocket, headerNamesOf } from '../../internals/node-http.js';
 
 // The handshake writes some of these headers; the rest describe a body, and a 101 response has no body.
@@ -11,8 +12,8 @@ const NOT_ON_A_101 =
  * end of the response: express-session saves the session and sets a cookie, loggers log, rate limiters count. Returns the header
  * lines for the real 101 response. Rejects with the signal's reason if the signal aborts first.
  */
-export async function finishWithoutSocket(res: ServerResponse, signal: AbortSignal): Promise<string[]> {
-  const sink = newSink();
+export async function finishWithoutSocket(res: ServerResponse, signal: AbortState): Promise<string[]> {
+  const sink = new Nowhere();
   res.statusCode = 101;
   assignSocket(res, sink);
   try {
@@ -26,7 +27,7 @@ export async function finishWithoutSocket(res: ServerResponse, signal: AbortSign
 
 /** Lets the app write a response without a receiver. */
 export function discardResponse(res: ServerResponse): void {
-  const sink = newSink();
+  const sink = new Nowhere();
   assignSocket(res, sink);
   res.once('finish', () => {
     detachSocket(res, sink);
@@ -34,11 +35,14 @@ export function discardResponse(res: ServerResponse): void {
   });
 }
 
-function newSink(): Writable {
-  return new Writable({ write: (_chunk, _encoding, done) => done() });
+/** Drops all bytes. Each response needs its own: a middleware may add listeners to `res.socket`. */
+class Nowhere extends Writable {
+  override _write(_chunk: unknown, _encoding: BufferEncoding, done: () => void): void {
+    done();
+  }
 }
 
-function finished(res: ServerResponse, signal: AbortSignal): Promise<void> {
+function finished(res: ServerResponse, signal: AbortState): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => {
       res.off('finish', onFinish);
@@ -46,7 +50,7 @@ function finished(res: ServerResponse, signal: AbortSignal): Promise<void> {
       act();
     };
     const onFinish = () => settle(resolve);
-    const onAbort = () => settle(() => reject(signal.reason as Error));
+    const onAbort = () => settle(() => reject(signal.reason));
     res.once('finish', onFinish);
     signal.addEventListener('abort', onAbort);
     try {

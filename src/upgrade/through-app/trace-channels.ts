@@ -14,10 +14,20 @@ interface Exchange {
 const started = channel('http.server.request.start');
 const finished = channel('http.server.response.finish');
 
-export function publishRequestStart(exchange: Exchange): void {
-  if (started.hasSubscribers) started.publish(exchange);
+export function publishRequestStart(
+  server: Server,
+  socket: Duplex,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  if (started.hasSubscribers) started.publish({ server, socket, request, response } satisfies Exchange);
 }
 
-export function publishResponseFinish(exchange: Exchange): void {
-  if (finished.hasSubscribers) finished.publish(exchange);
+export function publishResponseFinish(
+  server: Server,
+  socket: Duplex,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  if (finished.hasSubscribers) finished.publish({ server, socket, request, response } satisfies Exchange);
 }

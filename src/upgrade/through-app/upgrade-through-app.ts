@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TunnelError } from '../../errors.js';
+import { Cancellation, type AbortState } from '../../helpers/abort.js';
 import type { Lease } from '../../helpers/lease.js';
 import {
   allowsHalfOpen,
@@ -61,7 +62,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
   readonly #url: string | undefined;
   readonly #isHttp2: boolean;
   readonly #onReached: (handshakeTimeout: number) => void;
-  readonly #gone = new AbortController();
+  readonly #gone = new Cancellation();
   readonly #deadline: ResponseDeadline;
   readonly #wasListening: boolean;
   readonly #slot: Lease;
@@ -92,15 +93,15 @@ export class UpgradeThroughApp implements PendingUpgrade {
     this.#early = new EarlyBytes(socket, head);
   }
 
-  get signal(): AbortSignal {
-    return this.#gone.signal;
+  get signal(): AbortState {
+    return this.#gone;
   }
 
   get state(): PendingState {
     const res = this.#res;
     if (this.#claimed) return 'claimed';
     if (!res || res.headersSent || res.writableEnded) return 'answered';
-    if (this.#gone.signal.aborted || !this.#socket.writable) return 'gone';
+    if (this.#gone.aborted || !this.#socket.writable) return 'gone';
     // server.close() does not reach upgraded sockets: no tunnel may open after server.close().
     if (this.#wasListening && !this.#server.listening) return 'stopped';
     return 'waiting';
@@ -153,7 +154,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     if (this.#res) assignSocket(this.#res, this.#socket);
   }
 
-  async claim(signal: AbortSignal): Promise<ClaimedSocket> {
+  async claim(signal: AbortState): Promise<ClaimedSocket> {
     const res = this.#res;
     if (!res || this.state !== 'waiting') throw new Error('the upgrade can no longer be claimed');
     this.#claimed = true;
@@ -175,7 +176,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
 
   /** Removes all listeners except the `error` listener. */
   #stopListening(): void {
-    this.#early.take();
+    this.#early.takeWithoutHead();
     this.#socket.off('drain', this.#onDrain);
     this.#socket.off('timeout', this.#onTimeout);
     this.#socket.off('end', this.#onEnd);
@@ -196,7 +197,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     else closeAfterResponse(res, this.#isHttp2, this.#onHead);
     // A response without a socket queues all writes: during a trial nothing is sent.
     if (!this.#orElse) assignSocket(res, socket);
-    publishRequestStart({ server, socket, request: this.#req, response: res });
+    publishRequestStart(server, socket, this.#req, res);
     server.emit('request', this.#req, res);
   }
 
@@ -217,7 +218,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     const head = this.#early.take();
     this.#stopListening();
     discardResponse(res);
-    if (this.#gone.signal.aborted) return;
+    if (this.#gone.aborted) return;
     // In the next tick: an error of a listener must not be thrown into the app's call.
     process.nextTick(() => {
       // The app may have responded within a mount, where Express has shortened the URL.
@@ -235,7 +236,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     this.#untrack();
     this.#stopListening();
     if (!res) return;
-    publishResponseFinish({ server: this.#server, socket: this.#socket, request: this.#req, response: res });
+    publishResponseFinish(this.#server, this.#socket, this.#req, res);
     try {
       if (responseOn(this.#socket) === res) detachSocket(res, this.#socket);
     } catch {
@@ -244,7 +245,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     }
     closeResponse(res);
     drainRequest(this.#req);
-    if (!this.#isOrdinary || isLastResponse(res) || this.#gone.signal.aborted) endAfterResponse(this.#socket);
+    if (!this.#isOrdinary || isLastResponse(res) || this.#gone.aborted) endAfterResponse(this.#socket);
     else returnConnection(this.#server, this.#socket, next, this.#connections?.addIdle(this.#socket));
   };
 
