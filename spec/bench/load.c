@@ -578,7 +578,7 @@ static size_t check_answer(const char *text, size_t length) {
   return end + 4 - text;
 }
 
-static void open_tunnel(struct tunnel *tunnel) {
+static void open_client(struct tunnel *tunnel) {
   struct timeval patience = {10, 0};
   int at = (int)(tunnel - tunnels);
   tunnel->client = (struct end){.kind = CLIENT, .fd = dial(), .tunnel = tunnel};
@@ -599,8 +599,18 @@ static void open_tunnel(struct tunnel *tunnel) {
     }
     feed(tunnel, (uint8_t *)text + head, length - head);
   }
+}
+
+static void accept_backend(struct tunnel *tunnel) {
+  struct timeval patience = {10, 0};
   tunnel->backend = (struct end){.kind = BACKEND, .fd = accept_one(0), .tunnel = tunnel};
-  if (tunnel->backend.fd < 0) fail(1, "no connection to the backend behind handshake %d", at);
+  if (tunnel->backend.fd < 0) fail(1, "no connection to the backend after handshake %d", (int)(tunnel - tunnels));
+  setsockopt(tunnel->backend.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+}
+
+static void open_tunnel(struct tunnel *tunnel) {
+  open_client(tunnel);
+  accept_backend(tunnel);
   make_nonblocking(tunnel->client.fd);
   make_nonblocking(tunnel->backend.fd);
   tunnel->up.start = next_random() % PERIOD;
@@ -714,6 +724,28 @@ static void run_requests(void) {
   }
 }
 
+/* New tunnels, each with a frame that must reach the backend. */
+static void run_openings(void) {
+  while (!beside->stops) {
+    struct tunnel tunnel = {0};
+    double since = now();
+    open_client(&tunnel);
+    uint32_t taken = (uint32_t)((now() - since) * 1e9);
+    accept_backend(&tunnel);
+    uint8_t frame[MAX_HEADER + 64];
+    size_t head = write_header(frame, 0x82, 64, 0x01020304), got = 0;
+    mask(frame + head, pattern, 64, 0x01020304, 0);
+    if (transmit(&tunnel.client, frame, head + 64) != (ssize_t)head + 64) fail(1, "a frame was not accepted");
+    for (ssize_t some; got < 64; got += some)
+      if ((some = recv(tunnel.backend.fd, in + got, 64 - got, 0)) <= 0) fail(1, "nothing reached the backend of a new tunnel");
+    if (memcmp(in, pattern, 64) != 0) fail(2, "WRONG CONTENT in a new tunnel");
+    close(tunnel.client.fd);
+    close(tunnel.backend.fd);
+    if (beside->measures && trip_count < MAX_TRIPS) trips[trip_count++] = taken;
+    usleep(500);
+  }
+}
+
 static void begin_beside(void) {
   beside = mmap(NULL, sizeof *beside, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   beside_process = fork();
@@ -724,6 +756,7 @@ static void begin_beside(void) {
   beside->has_priority = sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 50}) == 0;
   poller = epoll_create1(EPOLL_CLOEXEC);
   if (strcmp(opt.beside, "echo") == 0) run_trips();
+  else if (strcmp(opt.beside, "open") == 0) run_openings();
   else run_requests();
   qsort(trips, trip_count, sizeof *trips, by_value);
   beside->p50 = percentile(0.5), beside->p99 = percentile(0.99), beside->p999 = percentile(0.999);
@@ -745,7 +778,7 @@ static bool giant_arrived(void) { return giant_begun && tunnels[0].frame_left ==
 
 static void measure_traffic(void) {
   double deadline = now() + opt.deadline;
-  if (opt.beside) open_tunnel(&beside_tunnel);
+  if (opt.beside && strcmp(opt.beside, "echo") == 0) open_tunnel(&beside_tunnel);
   open_tunnels();
   if (opt.beside) begin_beside();
   slow_since = now();

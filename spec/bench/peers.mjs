@@ -1,6 +1,6 @@
 // The relays, ours and its peers, and how to start each one.
 import { mkdtempSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { certificate, descriptors, folder, has, here, tryRun } from './system.mjs';
 
@@ -37,6 +37,13 @@ function configured(name, lines) {
   return file;
 }
 
+let root;
+/** A folder with the page of the rows that request a page; created once. */
+function site() {
+  root ??= dirname(configured('page', ['<title>a page of the app</title>', 'x'.repeat(1000)]));
+  return root;
+}
+
 /** @returns {Peer[]} */
 export function allPeers({ lighttpd = 'lighttpd', relays = [] } = {}) {
   return [
@@ -63,7 +70,7 @@ export function allPeers({ lighttpd = 'lighttpd', relays = [] } = {}) {
         const lines = [
           `server.bind = "127.0.0.1"`,
           `server.port = ${port}`,
-          `server.document-root = "${folder}"`,
+          `server.document-root = "${site()}"`,
           `server.max-fds = ${descriptors}`,
           `server.max-connections = ${Math.floor(descriptors / 2)}`,
           'server.modules += ("mod_wstunnel")',
@@ -84,7 +91,7 @@ export function allPeers({ lighttpd = 'lighttpd', relays = [] } = {}) {
     {
       name: 'websockify',
       most: 100,
-      cannot: { 'frame-10g': 'assembles each frame in memory' },
+      cannot: { 'frame-10g': 'assembles each frame in memory', 'get-beside-download': 'has no pages' },
       missing: () => (has('websockify') ? undefined : 'apt-get install websockify'),
       version: () =>
         tryRun('dpkg-query', '-W', '-f', '${Version}', 'websockify') ??

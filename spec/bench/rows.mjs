@@ -19,7 +19,7 @@ const MOST_TUNNELS = Math.min(9000, Math.floor((descriptors * 0.9) / 2) - 20);
  * @typedef {object} Row
  * @property {string} name
  * @property {string} what
- * @property {'traffic' | 'trips' | 'handshakes' | 'memory' | 'giant' | 'slow' | 'calls'} kind
+ * @property {'traffic' | 'trips' | 'handshakes' | 'memory' | 'giant' | 'slow' | 'calls' | 'beside'} kind
  * @property {number} [tunnels]
  * @property {string[]} args arguments of the load
  * @property {boolean} [tls]
@@ -41,6 +41,47 @@ const handshakes = (quick) => [
   ...(quick ? [] : ['--warm', '3']),
 ];
 const DOWN = ['--mode', 'down', '--write', String(64 * KIB)];
+
+/**
+ * A measured end with real-time priority beside bulk tunnels: an echo of 64 B, a GET or a new tunnel.
+ * @returns {Row[]}
+ */
+function besideRows() {
+  const bulks = [
+    { name: 'download', what: 'downloads', args: DOWN },
+    { name: 'upload', what: 'uploads in frames of 64 KiB', args: up(64 * KIB) },
+    { name: 'small', what: 'uploads in frames of 64 B', args: up(64) },
+  ];
+  const beside = (name, end, bulk, tunnels) => ({
+    name,
+    what: `${end.what} beside ${tunnels} ${bulk.what}`,
+    kind: /** @type {const} */ ('beside'),
+    tunnels,
+    args: [...bulk.args, '--beside', end.name],
+  });
+  const echo = { name: 'echo', what: 'round trip of 64 B' };
+  const few = bulks.map((bulk) => ({
+    ...beside(`echo-beside-${bulk.name}`, echo, bulk, 4),
+    targets: [
+      { metric: 'p99', against: 'lighttpd', most: 1 },
+      { metric: 'p99', most: 2000 },
+      { metric: 'rate', against: 'haproxy', least: 1 },
+    ],
+  }));
+  const many = bulks.map((bulk) => ({
+    ...beside(`echo-beside-${bulk.name}-32`, echo, bulk, 32),
+    targets: [
+      { metric: 'p99', against: 'lighttpd', most: 1 },
+      { metric: 'p99', against: 'ours', row: `echo-beside-${bulk.name}`, most: 3 },
+      { metric: 'rate', against: 'haproxy', least: 1 },
+    ],
+  }));
+  const others = [
+    beside('get-beside-download', { name: 'get', what: 'GET of a page' }, bulks[0], 4),
+    beside('open-beside-download', { name: 'open', what: 'a new tunnel' }, bulks[0], 4),
+  ].map((row) => ({ ...row, framesOnly: true, targets: [{ metric: 'p99', against: 'lighttpd', most: 1 }] }));
+  return [...few, ...many, ...others];
+}
 
 /** A read and a write for each 512 KiB, the most bytes of one read of our relay. */
 const LEAST_PER_MB = (2 * 1e6) / (512 * KIB);
@@ -176,6 +217,7 @@ export function allRows({ quick = false } = {}) {
       tunnels: 11,
       args: [...DOWN, '--slow', '1000000'],
     },
+    ...besideRows(),
     {
       name: 'calls-download',
       what: 'system calls, download',
@@ -215,6 +257,14 @@ export const METRICS = {
     p50: { unit: 'p50 µs', digits: 1, from: (one) => one.p50 },
     p99: { unit: 'p99 µs', digits: 1, from: (one) => one.p99 },
     cpu: { unit: 'CPU µs/trip', digits: 1, from: (one) => (one.cpu / one.trips) * 1e6 },
+    busy: { unit: "load's core %", digits: 0, from: (one) => one.load * 100, noRatio: true },
+  },
+  beside: {
+    p50: { unit: 'p50 µs', digits: 0, from: (one) => one.p50 },
+    p99: { unit: 'p99 µs', digits: 0, from: (one) => one.p99 },
+    p999: { unit: 'p99.9 µs', digits: 0, from: (one) => one.p999 },
+    rate: { unit: 'bulk MB/s', digits: 0, from: (one) => one.bytes / one.seconds / 1e6 },
+    cpu: { unit: 'CPU s/GB', digits: 3, from: (one) => one.cpu / (one.bytes / 1e9) },
     busy: { unit: "load's core %", digits: 0, from: (one) => one.load * 100, noRatio: true },
   },
   handshakes: {
