@@ -95,6 +95,7 @@ function lighttpdPeer(program) {
         `server.document-root = "${site()}"`,
         `server.max-fds = ${descriptors}`,
         `server.max-connections = ${Math.floor(descriptors / 2)}`,
+        'server.listen-backlog = 4096',
         'server.modules += ("mod_wstunnel")',
         `wstunnel.server = ("" => (("host" => "127.0.0.1", "port" => "${backend}")))`,
         'wstunnel.frame-type = "binary"',

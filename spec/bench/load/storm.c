@@ -113,6 +113,13 @@ static void serve(int timeout) {
   }
 }
 
+static void fail_late(void) {
+  int connected = 0;
+  for (int at = 0; at < opt.tunnels; at++) connected += guests[at].is_connected;
+  fail(1, "%d of %d clients have a 101 response at the deadline, %d sent a request; %llu responses of 503, %llu lost connections",
+       opened, opt.tunnels, connected, (unsigned long long)unavailable, (unsigned long long)unconnected);
+}
+
 static void open_all(double deadline) {
   for (int at = 0; at < opt.tunnels; at++) {
     start(at);
@@ -123,7 +130,7 @@ static void open_all(double deadline) {
     for (int at = 0; unavailable + unconnected > 0 && at < opt.tunnels; at++)
       if (guests[at].again > 0 && guests[at].again <= now()) start(at);
     if (now() > deadline)
-      fail(1, "%d of %d clients have no 101 response at the deadline", opt.tunnels - opened, opt.tunnels);
+      fail_late();
   }
 }
 

@@ -50,5 +50,5 @@ const app = values.bare
 const server = values.tls
   ? createSecureServer({ key: readFileSync(values.tls), cert: readFileSync(values.tls) }, app)
   : createServer(app);
-server.listen(Number(values.port), '127.0.0.1', 1024);
+server.listen(Number(values.port), '127.0.0.1', 4096);
 process.on('SIGTERM', () => process.exit());

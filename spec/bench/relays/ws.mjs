@@ -33,5 +33,5 @@ new WebSocketServer({ server }).on('connection', (socket) => {
   socket.on('close', () => backend.destroy());
   socket.on('error', () => backend.destroy());
 });
-server.listen(Number(values.port), '127.0.0.1', 1024);
+server.listen(Number(values.port), '127.0.0.1', 4096);
 process.on('SIGTERM', () => process.exit());

@@ -51,7 +51,7 @@ export function connectionRows({ quick }) {
       what: `${inWords(most)} clients that connect at once`,
       kind: 'storm',
       tunnels: tunnelCount(most, quick),
-      args: ['--mode', 'storm', '--frame', '64'],
+      args: ['--mode', 'storm', '--frame', '64', '--deadline', '40'],
       framesOnly: true,
       targets: [{ metric: 'unavailable', most: 0 }],
     },
