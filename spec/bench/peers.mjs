@@ -96,6 +96,8 @@ function lighttpdPeer(program) {
         `server.max-fds = ${descriptors}`,
         `server.max-connections = ${Math.floor(descriptors / 2)}`,
         'server.listen-backlog = 4096',
+        // With HTTP/2, versions after 1.4.69 accept connections up to a tenth of the descriptors only.
+        'server.feature-flags = ("server.h2proto" => "disable")',
         'server.modules += ("mod_wstunnel")',
         `wstunnel.server = ("" => (("host" => "127.0.0.1", "port" => "${backend}")))`,
         'wstunnel.frame-type = "binary"',

@@ -78,6 +78,10 @@ async function measure(row, peer, load, seconds) {
     const raw = await run();
     if (!countsCollections) return raw;
     return { ...raw, collections: await collectionsOf(relay, counted.WSTUNNEL_BENCH_COLLECTIONS, raw) };
+  } catch (error) {
+    if (!(error instanceof ContentError) && relay.output)
+      error.message += `; the relay said: ${relay.output.trim().slice(-500)}`;
+    throw error;
   } finally {
     await stop(relay);
   }
