@@ -46,6 +46,9 @@ export interface StreamHandlers {
   closed(ending: Ending): void;
 }
 
+/** Frames of one chunk that are enough work for an event-loop turn: 64 KiB may contain ten thousand frames. */
+const MANY_FRAMES = 500;
+
 /**
  * One end of a WebSocket connection (RFC 6455) as bare bytes in both directions: frames, PING and PONG, and the closing
  * handshake, on a socket that has already been upgraded. The socket is one of Node's, or a {@link tame} stream. The names are
@@ -254,7 +257,7 @@ export class WebSocketStream {
     if (this.#isClient || this.#input === 'open') this.#closing.isAlive = true;
     const bytes = this.#decoder.decode(chunk);
     if (this.#pings.length > 0) this.#answerPings();
-    this.#pauses.spend(chunk.length);
+    this.#pauses.spend(chunk.length, this.#decoder.frames > MANY_FRAMES);
     if (bytes.length > 0 && this.#input === 'open')
       this.#handlers.payload(bytes, this.#ownsChunks ? chunk : undefined);
     if (this.#decoder.done) this.#conclude();

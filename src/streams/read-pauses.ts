@@ -17,7 +17,7 @@ export const PAUSE = {
 const SMALL = 4096;
 
 /** Milliseconds of one connection in a turn, for bytes that cost more: TLS, tiny frames, an app's streams. */
-const MOST_TIME = 0.5;
+const MOST_TIME = 1;
 
 /** Milliseconds after a larger read in which small reads are the rest of the larger one, and not somebody who types. */
 const BULK = 100;
@@ -66,19 +66,20 @@ export class ReadPauses implements TurnTaker {
     return this.#quantum > 0 ? this.#quantum - this.#share : this.#turns.left(this.#share);
   }
 
-  /** Counts read bytes, and pauses until a later turn after the share of this turn. */
-  spend(length: number): void {
+  /** Counts read bytes, and pauses until a later turn after the share of this turn. `isCostly`: these bytes were a whole share. */
+  spend(length: number, isCostly = false): void {
     const now = performance.now();
     if (this.#turn !== this.#turns.number) this.#begin(0);
     if (this.#share === 0) this.#began = now;
     this.#share += length;
     this.#turns.count(length);
-    if (this.#share <= SMALL) {
+    if (this.#share <= SMALL && !isCostly) {
       if (now - this.#largeAt > BULK) this.#turns.noteSmall(now);
       return;
     }
     this.#largeAt = now;
-    if (this.has(PAUSE.turn) || (this.left > 0 && now - this.#began < MOST_TIME)) return;
+    if (this.has(PAUSE.turn)) return;
+    if (!isCostly && this.left > 0 && now - this.#began < MOST_TIME) return;
     this.#await();
     this.apply();
   }

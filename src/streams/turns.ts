@@ -2,16 +2,16 @@
  * Bytes that all connections together read in an event-loop turn while up to two of them are busy (both directions of one tunnel,
  * for example): fewer turns cost less.
  */
-const ALONE = 1024 * 1024;
+const ALONE = 2 * 1024 * 1024;
 
-/** The same while more connections are busy: 0.1 to 0.3 ms of work. A new connection or a page waits for two or three turns. */
-const CROWDED = 256 * 1024;
+/** The same while more connections are busy: 0.2 to 0.5 ms of work. A new connection or a page waits for two or three turns. */
+const CROWDED = 512 * 1024;
 
-/** The same while somebody types: by measurement, smaller turns cost throughput and gain no time. */
+/** The same while somebody types. By measurement, smaller turns cost throughput and gain little time. */
 const INTERACTIVE = 128 * 1024;
 
 /** Milliseconds after a small message in which the next small message is expected. */
-const EXPECTED = 100;
+const EXPECTED = 1000;
 
 /** Connections of the queue that go on in one turn. With more, each reads less, and each read costs as much as a longer read. */
 const MOST_GRANTS = 2;
