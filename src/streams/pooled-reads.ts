@@ -139,7 +139,8 @@ export class PooledReads {
     this.#isWaiting = false;
     const kept = this.#handOn(memory, this.#begin, this.#end);
     // After a read that fills the buffer, more bytes are in the kernel. A connection that waits for a turn needs no large buffer.
-    if (isFull && memory !== this.#small && this.#left > 0) this.#memory = kept ? takeLarge(this.#largeSize) : memory;
+    if (isFull && memory !== this.#small && this.#left > 0)
+      this.#memory = kept ? takeLarge(this.#largeSize) : memory;
     else {
       if (!kept) giveBack(memory);
       this.#memory = this.#small;
