@@ -36,6 +36,11 @@ function benchWith(
 
 interface Results {
   rows: Record<string, Record<string, Record<string, number>>>;
+  targets: { row: string; value: number }[];
+}
+
+async function readResults(): Promise<Results> {
+  return JSON.parse(await readFile(join(folder, 'results.json'), 'utf8')) as Results;
 }
 
 let folder = '';
@@ -44,36 +49,67 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
+/** The rows of each kind, with the figure that must be above 0. */
+const ROWS: Readonly<Record<string, string>> = {
+  download: 'rate',
+  'upload-64': 'rate',
+  both: 'rate',
+  'tunnels-10': 'rate',
+  'frame-10g': 'rate',
+  slow: 'rate',
+  'echo-64': 'p50',
+  'echo-1000-half': 'p50',
+  'echo-beside-download': 'p50',
+  'echo-beside-small-32': 'p50',
+  'get-beside-download': 'p50',
+  'open-beside-download': 'p50',
+  'handshakes-session': 'rate',
+  'get-session': 'rate',
+  storm: 'last',
+  memory: 'start',
+};
+
 describeWith('cc', 'taskset')('the benchmark', () => {
   test('measures each kind of row for our tunnel', { timeout: 60_000 }, async () => {
-    const rows = [
-      'download',
-      'upload-64',
-      'echo-64',
-      'both',
-      'tunnels-10',
-      'handshakes-session',
-      'memory',
-      'frame-10g',
-      'slow',
-    ];
-    const { code, output } = await bench('--peers', 'ours', '--rows', rows.join(','));
+    const { code, output } = await bench('--peers', 'ours', '--rows', Object.keys(ROWS).join(','));
     expect(output).not.toContain('FAILED');
     expect(code).toBe(0);
-    const results = JSON.parse(await readFile(join(folder, 'results.json'), 'utf8')) as Results;
-    expect(Object.keys(results.rows)).toEqual(rows);
-    for (const row of [
-      'download',
-      'upload-64',
-      'both',
-      'tunnels-10',
-      'handshakes-session',
-      'frame-10g',
-      'slow',
-    ])
-      expect(results.rows[row]?.ours?.rate).toBeGreaterThan(0);
-    expect(results.rows['echo-64']?.ours?.p50).toBeGreaterThan(0);
-    expect(results.rows['memory']?.ours?.start).toBeGreaterThan(0);
+    const { rows } = await readResults();
+    expect(Object.keys(rows)).toEqual(Object.keys(ROWS));
+    for (const [row, metric] of Object.entries(ROWS))
+      expect(rows[row]?.ours?.[metric], `${row}: ${metric}`).toBeGreaterThan(0);
+    expect(rows['storm']?.ours?.unavailable).toBe(0);
+  });
+
+  describeWith('openssl')('over TLS', () => {
+    test('measures uploads and memory', { timeout: 60_000 }, async () => {
+      const { code, output } = await bench('--peers', 'ours', '--rows', 'tls-upload,memory-tls');
+      if (output.includes('built without TLS')) return;
+      expect(output).not.toContain('FAILED');
+      expect(code).toBe(0);
+      const { rows } = await readResults();
+      expect(rows['tls-upload']?.ours?.rate).toBeGreaterThan(0);
+      expect(rows['memory-tls']?.ours?.start).toBeGreaterThan(0);
+    });
+  });
+
+  test('compares with the sum of two figures of the same round', { timeout: 60_000 }, async () => {
+    const all = 'handshakes,get-session,handshakes-session';
+    expect((await bench('--peers', 'ours,ws', '--rows', all)).code).toBe(0);
+    const { rows, targets } = await readResults();
+    const cpu = (row: string, peer: string) => rows[row]?.[peer]?.cpu ?? NaN;
+    const sum = cpu('handshakes', 'ws') + cpu('get-session', 'ours');
+    const target = targets.find(({ row }) => row === 'handshakes-session');
+    expect(target?.value).toBeCloseTo(cpu('handshakes-session', 'ours') / sum, 6);
+  });
+
+  test('measures the command with workers, or says why not', { timeout: 60_000 }, async () => {
+    const { code, output } = await bench('--peers', 'ours', '--rows', 'workers-1');
+    expect(output).not.toContain('FAILED');
+    expect(code).toBe(0);
+    const { rows } = await readResults();
+    if (!output.includes('skipped: workers-1, ours: the command has no option --workers'))
+      expect(rows['workers-1']?.ours?.rate).toBeGreaterThan(0);
   });
 
   test('measures each part of it separately', { timeout: 60_000 }, async () => {
@@ -86,6 +122,10 @@ describeWith('cc', 'taskset')('the benchmark', () => {
     ['double', 'upload-64k'],
     ['swap', 'download'],
     ['flip', 'upload-1k'],
+    ['swap', 'echo-beside-download'],
+    ['flip', 'echo-beside-small'],
+    ['flip', 'echo-1000-half'],
+    ['flip', 'storm'],
   ] as const)(
     'fails where a relay changes a single chunk: %s, %s',
     { timeout: 60_000 },

@@ -9,11 +9,9 @@ import { folder, has, hasEnded, LOAD_CORE, start, stop } from './system.mjs';
 export async function countCalls(row, relay, run) {
   if (!has('strace')) throw new Error('apt-get install strace');
   const file = join(folder, `strace-${relay.pid}`);
-  const tracer = start(
-    'strace',
-    ['-f', '-c', '-U', 'calls,name', '-o', file, '-p', String(relay.pid)],
-    LOAD_CORE,
-  );
+  const tracer = start('strace', ['-f', '-c', '-U', 'calls,name', '-o', file, '-p', String(relay.pid)], {
+    core: LOAD_CORE,
+  });
   try {
     while (!/attached/.test(tracer.output) && !hasEnded(tracer)) await wait(10);
     const one = await run();

@@ -6,7 +6,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { allPeers } from './peers.mjs';
 import { summarize, tables } from './report.mjs';
-import { allRows } from './rows.mjs';
+import { allRows } from './rows/index.mjs';
 import { ContentError, runAll, whyNot } from './run.mjs';
 import { compileLoad, cores, has, here, machine } from './system.mjs';
 
@@ -17,7 +17,7 @@ const USAGE = `npm run bench -- [options]
   --rounds N         number of rounds, of which the medians are taken (5)
   --seconds S        seconds of each measurement (2), after one second to warm up
   --quick            one round of tiny runs: shows whether everything works, not how fast
-  --lighttpd PATH    another build of lighttpd
+  --lighttpd PATH    another build of lighttpd; several: targets are judged against the newest
   --relay NAME=FILE  one more relay: a program for Node that takes --port, --backend and --tls PEM
   --json FILE        the file for the figures (bench-results.json)
   --list             list the rows and peers
@@ -30,7 +30,7 @@ const { values } = parseArgs({
     rounds: { type: 'string' },
     seconds: { type: 'string' },
     quick: { type: 'boolean', default: false },
-    lighttpd: { type: 'string' },
+    lighttpd: { type: 'string', multiple: true },
     relay: { type: 'string', multiple: true, default: [] },
     json: { type: 'string', default: 'bench-results.json' },
     list: { type: 'boolean' },
@@ -41,9 +41,10 @@ const { values } = parseArgs({
 function chosen(all, names, kind) {
   if (names === undefined) return all;
   const wanted = names.split(',');
-  const unknown = wanted.filter((name) => !all.some((one) => one.name === name));
+  const isCalled = (one, name) => one.name === name || one.family === name;
+  const unknown = wanted.filter((name) => !all.some((one) => isCalled(one, name)));
   if (unknown.length > 0) throw new Error(`no such ${kind}: ${unknown.join(', ')} (--list names them)`);
-  return all.filter(({ name }) => wanted.includes(name));
+  return all.filter((one) => wanted.some((name) => isCalled(one, name)));
 }
 
 function readNumber(text, name) {
@@ -88,7 +89,8 @@ async function main() {
     `${shape.cpu}, ${shape.cores} cores, ${shape.memoryGiB} GiB, Linux ${shape.kernel}, Node ${shape.node}, ${shape.date}; ` +
       `load average ${shape.loadAverage.toFixed(2)}, ${shape.descriptors} descriptors`,
   );
-  console.log(`${peers.map((peer) => `${peer.name} ${peer.version()}`.trim()).join(', ')}\n`);
+  console.log(`${peers.map((peer) => `${peer.name} ${peer.version()}`.trim()).join(', ')}`);
+  console.log(`relay on core ${cores[0]}, load on core ${cores.at(-1)}\n`);
   for (const line of skipped) console.log(`skipped: ${line}`);
   if (cores.length < 2) console.log('relay and load share one core: rates mean little, CPU times are valid');
   if (shape.loadAverage > 0.5) console.log('THE MACHINE IS BUSY: do not trust these figures');

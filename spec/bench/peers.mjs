@@ -1,6 +1,6 @@
 // The relays, ours and its peers, and how to start each one.
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { certificate, descriptors, folder, has, here, tryRun } from './system.mjs';
 
@@ -10,9 +10,13 @@ import { certificate, descriptors, folder, has, here, tryRun } from './system.mj
  * @property {number} backend
  * @property {boolean} tls TLS between client and relay
  * @property {'bare' | 'session' | undefined} variant
+ * @property {number} [workers] our command with this number of workers
+ * @property {boolean} [countsCollections] a relay in Node counts V8's collections
  *
  * @typedef {object} Peer
  * @property {string} name
+ * @property {string} [family] the name that all builds of a program share
+ * @property {boolean} [isNode] the relay runs in Node
  * @property {boolean} [raw] relays plain bytes, without WebSocket
  * @property {number} [most] the most tunnels that the relay supports
  * @property {Record<string, string>} [cannot] rows that the relay can't do, with the reasons
@@ -24,8 +28,24 @@ import { certificate, descriptors, folder, has, here, tryRun } from './system.mj
 
 const ownVersion = () => `Node ${process.version}`;
 
-function nodeRelay(file, { port, backend, tls, variant }) {
-  const args = [file, '--port', String(port), '--backend', String(backend)];
+const CLI = join(here, '../../dist/cli.js');
+
+let helpText;
+/** Whether our command has the option `--workers`. */
+export function hasWorkers() {
+  helpText ??= tryRun(process.execPath, CLI, '--help', 'all') ?? '';
+  return helpText.includes('--workers');
+}
+
+function ownRelay(place) {
+  if (place.workers === undefined) return nodeRelay(join(here, 'relays/ours.mjs'), place);
+  const ends = [`127.0.0.1:${place.port}`, `127.0.0.1:${place.backend}`];
+  return [process.execPath, CLI, ...ends, '--workers', String(place.workers)];
+}
+
+function nodeRelay(file, { port, backend, tls, variant, countsCollections }) {
+  const counts = countsCollections ? ['--import', join(here, 'relays/collections.mjs')] : [];
+  const args = [...counts, file, '--port', String(port), '--backend', String(backend)];
   if (tls) args.push('--tls', certificate());
   if (variant) args.push(`--${variant}`);
   return [process.execPath, ...args];
@@ -37,54 +57,99 @@ function configured(name, lines) {
   return file;
 }
 
+let root;
+/** A folder with the page of the rows that request a page; created once. */
+function site() {
+  root ??= dirname(configured('page', ['<title>a page of the app</title>', 'x'.repeat(1000)]));
+  return root;
+}
+
+/** The folder of a build's modules: an installed build's, or a build tree's; undefined where the build itself knows the folder. */
+function modulesOf(program) {
+  const sbin = dirname(tryRun('sh', '-c', 'readlink -f "$(command -v "$1")"', 'sh', program)?.trim() ?? '');
+  const folders = ['../lib/lighttpd', '../lib64/lighttpd', '.libs', '.'].map((name) => join(sbin, name));
+  return folders.find((name) => existsSync(join(name, 'mod_wstunnel.so')));
+}
+
+function lighttpdPeer(program) {
+  const modules = modulesOf(program);
+  const options = modules === undefined ? [] : ['-m', modules];
+  return {
+    name: 'lighttpd',
+    family: 'lighttpd',
+    missing: () => (has(program) ? undefined : 'apt-get install lighttpd lighttpd-mod-openssl'),
+    missingTls: () => {
+      const probe = configured('lighttpd.conf', [
+        `server.document-root = "${site()}"`,
+        'server.modules += ("mod_openssl")',
+      ]);
+      return tryRun(program, ...options, '-tt', '-f', probe) === undefined
+        ? 'apt-get install lighttpd-mod-openssl'
+        : undefined;
+    },
+    version: () => /lighttpd\/(\S+)/.exec(tryRun(program, '-v') ?? '')?.[1] ?? '',
+    command: ({ port, backend, tls }) => {
+      const lines = [
+        `server.bind = "127.0.0.1"`,
+        `server.port = ${port}`,
+        `server.document-root = "${site()}"`,
+        `server.max-fds = ${descriptors}`,
+        `server.max-connections = ${Math.floor(descriptors / 2)}`,
+        'server.listen-backlog = 4096',
+        // With HTTP/2, versions after 1.4.69 accept connections up to a tenth of the descriptors only.
+        'server.feature-flags = ("server.h2proto" => "disable")',
+        'server.modules += ("mod_wstunnel")',
+        `wstunnel.server = ("" => (("host" => "127.0.0.1", "port" => "${backend}")))`,
+        'wstunnel.frame-type = "binary"',
+        'server.stream-request-body = 2',
+        'server.stream-response-body = 2',
+      ];
+      if (tls)
+        lines.push(
+          'server.modules += ("mod_openssl")',
+          'ssl.engine = "enable"',
+          `ssl.pemfile = "${certificate()}"`,
+        );
+      return [program, '-D', ...options, '-f', configured('lighttpd.conf', lines)];
+    },
+  };
+}
+
+/** One build is named `lighttpd`; several builds have their versions in the names. */
+function lighttpdPeers(programs) {
+  const peers = programs.map(lighttpdPeer);
+  if (peers.length === 1) return peers;
+  const names = peers.map((peer, at) =>
+    peer.missing() ? `lighttpd-${at + 1}` : `lighttpd-${peer.version()}`,
+  );
+  return peers.map((peer, at) => {
+    const isRepeated = names.indexOf(names[at]) < at;
+    return { ...peer, name: isRepeated ? `${names[at]}-${at + 1}` : names[at] };
+  });
+}
+
+/** The peer of this name; among several builds of a program, the newest. */
+export function findPeer(peers, name) {
+  const builds = peers.filter((peer) => peer.name === name || peer.family === name);
+  const byVersion = (a, b) => b.version().localeCompare(a.version(), 'en', { numeric: true });
+  return builds.sort(byVersion)[0];
+}
+
 /** @returns {Peer[]} */
-export function allPeers({ lighttpd = 'lighttpd', relays = [] } = {}) {
+export function allPeers({ lighttpd = ['lighttpd'], relays = [] } = {}) {
   return [
     {
       name: 'ours',
+      isNode: true,
       missing: () => undefined,
       version: ownVersion,
-      command: (place) => nodeRelay(join(here, 'relays/ours.mjs'), place),
+      command: ownRelay,
     },
-    {
-      name: 'lighttpd',
-      missing: () => (has(lighttpd) ? undefined : 'apt-get install lighttpd lighttpd-mod-openssl'),
-      missingTls: () => {
-        const probe = configured('lighttpd.conf', [
-          `server.document-root = "${folder}"`,
-          'server.modules += ("mod_openssl")',
-        ]);
-        return tryRun(lighttpd, '-tt', '-f', probe) === undefined
-          ? 'apt-get install lighttpd-mod-openssl'
-          : undefined;
-      },
-      version: () => /lighttpd\/(\S+)/.exec(tryRun(lighttpd, '-v') ?? '')?.[1] ?? '',
-      command: ({ port, backend, tls }) => {
-        const lines = [
-          `server.bind = "127.0.0.1"`,
-          `server.port = ${port}`,
-          `server.document-root = "${folder}"`,
-          `server.max-fds = ${descriptors}`,
-          `server.max-connections = ${Math.floor(descriptors / 2)}`,
-          'server.modules += ("mod_wstunnel")',
-          `wstunnel.server = ("" => (("host" => "127.0.0.1", "port" => "${backend}")))`,
-          'wstunnel.frame-type = "binary"',
-          'server.stream-request-body = 2',
-          'server.stream-response-body = 2',
-        ];
-        if (tls)
-          lines.push(
-            'server.modules += ("mod_openssl")',
-            'ssl.engine = "enable"',
-            `ssl.pemfile = "${certificate()}"`,
-          );
-        return [lighttpd, '-D', '-f', configured('lighttpd.conf', lines)];
-      },
-    },
+    ...lighttpdPeers(lighttpd),
     {
       name: 'websockify',
       most: 100,
-      cannot: { 'frame-10g': 'assembles each frame in memory' },
+      cannot: { 'frame-10g': 'assembles each frame in memory', 'get-beside-download': 'has no pages' },
       missing: () => (has('websockify') ? undefined : 'apt-get install websockify'),
       version: () =>
         tryRun('dpkg-query', '-W', '-f', '${Version}', 'websockify') ??
@@ -99,6 +164,7 @@ export function allPeers({ lighttpd = 'lighttpd', relays = [] } = {}) {
     },
     {
       name: 'ws',
+      isNode: true,
       cannot: { 'frame-10g': 'refuses frames above 100 MiB' },
       missing: () => undefined,
       version: ownVersion,
@@ -129,6 +195,7 @@ export function allPeers({ lighttpd = 'lighttpd', relays = [] } = {}) {
     },
     {
       name: 'pipeline',
+      isNode: true,
       raw: true,
       missing: () => undefined,
       version: ownVersion,
@@ -136,6 +203,7 @@ export function allPeers({ lighttpd = 'lighttpd', relays = [] } = {}) {
     },
     ...relays.map(([name, file]) => ({
       name,
+      isNode: true,
       missing: () => undefined,
       version: () => '',
       command: (place) => nodeRelay(file, { ...place, variant: undefined }),

@@ -1,5 +1,6 @@
 // Medians, ratios, and the tables.
-import { METRICS } from './rows.mjs';
+import { findPeer } from './peers.mjs';
+import { METRICS } from './rows/metrics.mjs';
 
 /** Per cent of a core: above this use, the load rather than the relay may have limited the result. */
 const BUSY = 95;
@@ -11,13 +12,14 @@ export function median(values) {
   return sorted.length % 2 ? sorted[Math.floor(middle)] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** The median of the rounds' ratios, ours divided by the peer's. */
-function ratioOf(ours = [], theirs = [], metric) {
-  const pairs = ours.flatMap((one) => {
-    const other = theirs.find(({ round }) => round === one.round);
-    return other && other[metric] > 0 ? [one[metric] / other[metric]] : [];
+/** The median of the rounds' ratios: ours divided by another figure, or by the sum of several. */
+function ratioOf(ours = [], others, metric) {
+  const ratios = ours.flatMap((one) => {
+    const same = others.map((rounds = []) => rounds.find(({ round }) => round === one.round));
+    const sum = same.reduce((total, other) => total + (other?.[metric] ?? NaN), 0);
+    return sum > 0 ? [one[metric] / sum] : [];
   });
-  return median(pairs);
+  return median(ratios);
 }
 
 /** @returns {object} the figures for the JSON file and the tables */
@@ -30,7 +32,7 @@ export function summarize({ rows, peers, results, ...rest }) {
       const ours = results.get(row.name).get('ours');
       const metrics = Object.keys(METRICS[row.kind]);
       const each = metrics.map((metric) => [metric, median(rounds.map((one) => one[metric]))]);
-      const ratios = metrics.map((metric) => [metric, ratioOf(ours, rounds, metric)]);
+      const ratios = metrics.map((metric) => [metric, ratioOf(ours, [rounds], metric)]);
       ofRow[name] = { ...Object.fromEntries(each), oursToIt: Object.fromEntries(ratios), rounds };
     }
   }
@@ -38,22 +40,29 @@ export function summarize({ rows, peers, results, ...rest }) {
     ...rest,
     peers: Object.fromEntries(peers.map((peer) => [peer.name, peer.version()])),
     rows: medians,
-    targets: rows.flatMap((row) => (row.targets ?? []).flatMap((target) => judge(row, target, results))),
+    targets: rows.flatMap((row) =>
+      (row.targets ?? []).flatMap((target) => judge(row, target, { peers, results })),
+    ),
   };
 }
 
-function judge(row, target, results) {
-  const { metric, against, row: other = row.name, least, most } = target;
-  const ours = results.get(row.name)?.get('ours') ?? [];
-  const theirs = against && results.get(other)?.get(against);
-  const value = against ? ratioOf(ours, theirs, metric) : median(ours.map((one) => one[metric]));
-  if (Number.isNaN(value)) return [];
+function judge(row, target, { peers, results }) {
+  const { metric, against, least, most } = target;
   const { unit } = METRICS[row.kind][metric];
-  const what = against
-    ? `${row.what}: ${unit}, ours / ${against}'s${target.row ? ` (${other})` : ''}`
-    : `${row.what}: ${unit}`;
+  const terms = (typeof against === 'string' ? [{ peer: against }] : (against ?? [])).map((term) => ({
+    row: term.row,
+    peer: findPeer(peers, term.peer)?.name ?? term.peer,
+  }));
+  const ours = results.get(row.name)?.get('ours') ?? [];
+  const others = terms.map((term) => results.get(term.row ?? row.name)?.get(term.peer));
+  const value = against ? ratioOf(ours, others, metric) : median(ours.map((one) => one[metric]));
+  if (Number.isNaN(value)) return [];
+  const names = terms.map((term) => `${term.peer}'s${term.row ? ` (${term.row})` : ''}`).join(' + ');
+  const compared = terms.length > 1 ? `(${names})` : names;
+  const what = `${row.what}: ${unit}${against ? `, ours / ${compared}` : ''}`;
   const met = (least === undefined || value >= least) && (most === undefined || value <= most);
-  return [{ row: row.name, what, asked: least === undefined ? `<= ${most}` : `>= ${least}`, value, met }];
+  const asked = least === undefined ? `<= ${most}` : `>= ${least}`;
+  return [{ row: row.name, metric, what, asked, value, met }];
 }
 
 /** The figures in Markdown, as in README.md. */
@@ -72,11 +81,6 @@ export function tables({ rows, summary }) {
       lines.push([at === 0 ? row.what : '', unit, ...cells]);
     }
   }
-  const limited = rows.flatMap((row) =>
-    names
-      .filter((name) => summary.rows[row.name][name]?.busy >= BUSY)
-      .map((name) => `${row.name} of ${name}`),
-  );
   const targets = summary.targets.map(({ what, asked, value, met }) => [
     what,
     asked,
@@ -84,8 +88,7 @@ export function tables({ rows, summary }) {
     met ? 'yes' : 'NO',
   ]);
   const parts = [markdown(lines), 'In brackets: the median of the rounds, ours divided by the peer.'];
-  if (limited.length > 0)
-    parts.push(`The load generator was the limit (of rates only): ${limited.join(', ')}.`);
+  parts.push(...notesOnLoad({ rows, summary }));
   if (targets.length > 0) parts.push(markdown([['target', 'asked', 'measured', 'met'], ...targets]));
   for (const row of rows.filter(({ kind }) => kind === 'calls')) {
     const calls = Object.entries(summary.rows[row.name]).map(([name, { rounds }]) => [
@@ -97,6 +100,31 @@ export function tables({ rows, summary }) {
   return parts.join('\n\n');
 }
 
+/** Whether the load's core was the limit, and whether the measured end had real-time priority. */
+function notesOnLoad({ rows, summary }) {
+  const each = rows.flatMap((row) =>
+    Object.entries(summary.rows[row.name]).map(([peer, one]) => ({
+      ...one,
+      title: `${row.name} of ${peer}`,
+    })),
+  );
+  const titles = (some) => some.map(({ title }) => title).join(', ');
+  const limited = each.filter((one) => one.busy >= BUSY || one.full >= BUSY);
+  const withPriority = (had) => each.filter(({ rounds }) => rounds.some(({ raw }) => raw.priority === had));
+  const refused = withPriority(false);
+  const notes = [];
+  if (limited.length > 0) notes.push(`The load generator was the limit (of rates only): ${titles(limited)}.`);
+  if (withPriority(true).length > 0)
+    notes.push(
+      'The measured end of the rows beside bulk tunnels, at half of the capacity and with workers had real-time priority.',
+    );
+  if (refused.length > 0)
+    notes.push(
+      `THE MACHINE REFUSED REAL-TIME PRIORITY: the load's own delays are part of ${titles(refused)}. Run as root, or with CAP_SYS_NICE.`,
+    );
+  return notes;
+}
+
 function listCalls({ byName }) {
   return Object.entries(byName)
     .map(([name, count]) => `${name} ${count.toFixed(1)}`)
@@ -104,6 +132,7 @@ function listCalls({ byName }) {
 }
 
 function formatNumber(value, digits) {
+  if (!Number.isFinite(value)) return '';
   return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 

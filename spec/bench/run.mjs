@@ -2,19 +2,25 @@
 import { once } from 'node:events';
 import { get } from 'node:http';
 import { connect } from 'node:net';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { setTimeout as wait } from 'node:timers/promises';
-import { METRICS } from './rows.mjs';
+import { METRICS } from './rows/metrics.mjs';
 import { countCalls } from './calls.mjs';
-import { freePort, hasEnded, LOAD_CORE, start, stop } from './system.mjs';
+import { hasWorkers } from './peers.mjs';
+import { ALL_CORES, cores, folder, freePort, hasEnded, LOAD_CORE, start, stop } from './system.mjs';
 
 /** The bytes that arrived differ from the bytes that were sent: no figure of the run is valid. */
 export class ContentError extends Error {}
 
 /** Why a row does not apply to a peer; undefined if the row applies. */
 export function whyNot(row, peer, load) {
-  if (row.peers && !row.peers.includes(peer.name)) return 'not its row';
+  if (row.peers && !row.peers.includes(peer.family ?? peer.name)) return 'not its row';
   if (row.framesOnly && peer.raw) return 'no WebSocket';
+  if (row.workers && !hasWorkers()) return 'the command has no option --workers';
+  if (row.workers > cores.length) return `needs ${row.workers} cores`;
   if (row.tls && !load.tls) return 'built without TLS: apt-get install libssl-dev';
   if (row.tls && peer.missingTls?.()) return peer.missingTls();
   if (peer.cannot?.[row.name]) return peer.cannot[row.name];
@@ -59,13 +65,23 @@ function metricsOf(row, raw) {
 async function measure(row, peer, load, seconds) {
   const place = { port: await freePort(), backend: await freePort() };
   const variant = peer.name === 'ours' ? row.variant : undefined;
-  const [command, ...args] = peer.command({ ...place, tls: row.tls ?? false, variant });
-  const relay = start(command, args);
+  const countsCollections = row.kind === 'memory' && peer.isNode === true;
+  const { tls = false, workers } = row;
+  const [command, ...args] = peer.command({ ...place, tls, variant, workers, countsCollections });
+  const counted = { WSTUNNEL_BENCH_COLLECTIONS: join(folder, `collections-${place.port}`) };
+  const relay = start(command, args, { core: workers ? ALL_CORES : undefined, env: counted });
   try {
     await listening(place.port, relay);
     const cookie = variant === 'session' ? await login(place.port) : undefined;
     const run = () => runLoad(loadArgs(row, peer, place, relay.pid, seconds, cookie), load);
-    return await (row.kind === 'calls' ? countCalls(row, relay, run) : run());
+    if (row.kind === 'calls') return await countCalls(row, relay, run);
+    const raw = await run();
+    if (!countsCollections) return raw;
+    return { ...raw, collections: await collectionsOf(relay, counted.WSTUNNEL_BENCH_COLLECTIONS, raw) };
+  } catch (error) {
+    if (!(error instanceof ContentError) && relay.output)
+      error.message += `; the relay said: ${relay.output.trim().slice(-500)}`;
+    throw error;
   } finally {
     await stop(relay);
   }
@@ -77,6 +93,7 @@ function loadArgs(row, peer, { port, backend }, group, { measured, warm }, cooki
   return [
     ...Object.entries(args).flatMap(([name, value]) => [`--${name}`, String(value)]),
     ...row.args,
+    ...(row.settle ? ['--settle', String(peer.isNode ? row.settle.node : row.settle.other)] : []),
     ...(peer.raw ? ['--raw'] : []),
     ...(row.tls ? ['--tls'] : []),
     ...(cookie ? ['--header', `Cookie: ${cookie}`] : []),
@@ -84,7 +101,7 @@ function loadArgs(row, peer, { port, backend }, group, { measured, warm }, cooki
 }
 
 async function runLoad(args, load) {
-  const child = start(load.program, args, LOAD_CORE);
+  const child = start(load.program, args, { core: LOAD_CORE });
   // The load has a deadline of its own, which is earlier.
   const late = setTimeout(() => void stop(child), 240_000);
   if (!hasEnded(child)) await once(child, 'close');
@@ -95,6 +112,19 @@ async function runLoad(args, load) {
   if (child.exitCode !== 0)
     throw new Error(said || `the load ended by ${child.signalCode ?? child.exitCode}`);
   return JSON.parse(said);
+}
+
+/** V8's collections while the tunnels opened, and while they settled, idle. */
+async function collectionsOf(relay, file, { opened, settled }) {
+  process.kill(relay.pid, 'SIGUSR2');
+  for (let tries = 0; tries < 200 && !existsSync(file); tries++) await wait(10);
+  const all = JSON.parse(readFileSync(file, 'utf8'));
+  const count = (from, to) => {
+    const some = all.filter(({ at }) => at >= from && at < to);
+    const major = some.filter(({ isMajor }) => isMajor).length;
+    return { major, minor: some.length - major };
+  };
+  return { opening: count(0, opened), settling: count(opened, settled) };
 }
 
 async function listening(port, relay) {

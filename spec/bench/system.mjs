@@ -1,7 +1,7 @@
 // The parts of the machine that the bench uses: programs, cores, ports, descriptors.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { availableParallelism, cpus, loadavg, release, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -43,6 +43,7 @@ export const cores = readFileSync('/proc/self/status', 'utf8')
   });
 const RELAY_CORE = cores[0];
 export const LOAD_CORE = cores.at(-1);
+export const ALL_CORES = cores.join(',');
 
 /** The number of descriptors that a child may have; if the limit can be raised, enough for 9,000 tunnels. */
 export const descriptors = (() => {
@@ -54,12 +55,15 @@ export const descriptors = (() => {
 })();
 
 /**
- * Runs a program on its own core and in its own process group, whose time and memory the load can add up. The program's output is
+ * Runs a program on a core, or on several, and in its own process group, whose time and memory the load can add up. The program's output is
  * kept in `output`.
  */
-export function start(command, args, core = RELAY_CORE) {
+export function start(command, args, { core = RELAY_CORE, env = {} } = {}) {
   const all = [`--nofile=${descriptors}:${descriptors}`, 'taskset', '-c', String(core), command, ...args];
-  const child = spawn('prlimit', all, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('prlimit', all, {
+    ...{ detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
+    env: { ...process.env, ...env },
+  });
   running.add(child);
   child.output = '';
   child.on('error', (error) => (child.output += error.message));
@@ -109,9 +113,10 @@ export async function freePort() {
 /** Compiles the load generator; without OpenSSL's headers, without TLS. */
 export function compileLoad() {
   if (!has('cc')) throw new Error('missing: a C compiler. apt-get install gcc libc6-dev');
-  const source = join(here, 'load.c');
+  const sources = readdirSync(join(here, 'load')).filter((name) => name.endsWith('.c'));
   const program = join(folder, 'load');
-  const flags = ['-O2', '-Wall', '-Wextra', '-o', program, source];
+  const flags = ['-O2', '-Wall', '-Wextra', '-D_GNU_SOURCE', '-o', program];
+  flags.push(...sources.map((name) => join(here, 'load', name)));
   const tls = tryRun('cc', ...flags, '-DWITH_TLS', '-lssl', '-lcrypto') !== undefined;
   if (!tls) execFileSync('cc', flags, { stdio: ['ignore', 'inherit', 'inherit'] });
   return { program, tls };

@@ -3,13 +3,13 @@ import type { Duplex } from 'node:stream';
 import { carrierOf } from '../streams/carrier.js';
 import { endingOf, ORDERLY, type Ending } from '../streams/close-causes.js';
 import type { PooledReads } from '../streams/pooled-reads.js';
+import { PAUSE, ReadPauses } from '../streams/read-pauses.js';
 import { isNodeSocket, release } from '../streams/release.js';
 import { WriteProgress } from '../streams/write-progress.js';
 import { ClosingHandshake } from './closing-handshake.js';
 import { FrameDecoder } from './decoder.js';
 import { FrameWriter, type Role } from './frame-writer.js';
 import { Heartbeat } from './heartbeat.js';
-import { PAUSE, ReadPauses } from './read-pauses.js';
 import { TextCutter } from './text-cutter.js';
 
 /** Times in seconds, sizes in bytes. */
@@ -46,10 +46,7 @@ export interface StreamHandlers {
   closed(ending: Ending): void;
 }
 
-/**
- * Frames of one chunk that are enough work for an event-loop turn: 64 KiB may contain ten thousand frames, and Node reads up to
- * 32 such chunks.
- */
+/** Frames of one chunk that are enough work for an event-loop turn: 64 KiB may contain ten thousand frames. */
 const MANY_FRAMES = 500;
 
 /**
@@ -99,7 +96,7 @@ export class WebSocketStream {
     this.#closing = new ClosingHandshake(socket, this.#writer, settings, {
       peer: this.#peer,
       unconfirmed: () => this.#heartbeat.unconfirmed(),
-      isPaused: () => this.#pauses.has(PAUSE.backend),
+      isPaused: () => this.#pauses.has(PAUSE.receiver),
       // Both functions must be called for each sample.
       sample: (now) => [this.sample(now), handlers.sampleDelivery?.(now)].includes(true),
       closing: (ending) => handlers.closing(ending),
@@ -109,7 +106,7 @@ export class WebSocketStream {
       written: () => this.#writer.queue.written,
       canPing: () => this.#canSend(),
       ping: () => this.#writer.ping(),
-      isDeaf: () => this.#pauses.has(PAUSE.backend) || !this.#closing.isOpen,
+      isDeaf: () => this.#pauses.has(PAUSE.receiver | PAUSE.turn) || !this.#closing.isOpen,
       silent: () => {
         const reason = `the ${this.#peer} was silent for ${settings.pongTimeout} s after a PING`;
         this.destroy(endingOf('client-silent', reason));
@@ -171,6 +168,11 @@ export class WebSocketStream {
     return this.#progress.stalledSince;
   }
 
+  /** Are bytes of the client left unread because other connections go first? */
+  get awaitsTurn(): boolean {
+    return this.#pauses.has(PAUSE.turn);
+  }
+
   /** Sent payload bytes that were still queued when the connection was given up. */
   get abandoned(): number {
     return this.#writer.queue.abandoned;
@@ -214,13 +216,13 @@ export class WebSocketStream {
 
   /** Pauses reading: the backend is full. */
   pause(): void {
-    if (this.#input === 'open') this.#pauses.add(PAUSE.backend);
+    if (this.#input === 'open') this.#pauses.add(PAUSE.receiver);
   }
 
   resume(): void {
     // While paused we can see no PONG: give the client until the next PING.
-    if (this.#pauses.has(PAUSE.backend)) this.#heartbeat.heard();
-    this.#pauses.remove(PAUSE.backend);
+    if (this.#pauses.has(PAUSE.receiver)) this.#heartbeat.heard();
+    this.#pauses.remove(PAUSE.receiver);
   }
 
   /** Frees the socket at once. */
@@ -255,7 +257,7 @@ export class WebSocketStream {
     if (this.#isClient || this.#input === 'open') this.#closing.isAlive = true;
     const bytes = this.#decoder.decode(chunk);
     if (this.#pings.length > 0) this.#answerPings();
-    if (this.#decoder.frames > MANY_FRAMES) this.#pauses.yieldTurn();
+    this.#pauses.spend(chunk.length, this.#decoder.frames > MANY_FRAMES);
     if (bytes.length > 0 && this.#input === 'open')
       this.#handlers.payload(bytes, this.#ownsChunks ? chunk : undefined);
     if (this.#decoder.done) this.#conclude();
@@ -302,7 +304,7 @@ export class WebSocketStream {
     const wasOpen = this.#input === 'open';
     if (this.#input !== 'over') this.#input = to;
     if (!wasOpen) return;
-    this.#pauses.remove(PAUSE.backend | PAUSE.pongs);
+    this.#pauses.remove(PAUSE.receiver | PAUSE.pongs);
     this.#handlers.ended(this.#closing.ending ?? endingOf('client-lost', ''));
   }
 

@@ -5,7 +5,12 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 
 interface SocketFields {
-  readonly _handle?: { readonly writeQueueSize?: number } | null;
+  readonly _handle?: {
+    readonly writeQueueSize?: number;
+    readonly reading?: boolean;
+    readStart?(): number;
+    readStop?(): number;
+  } | null;
   readonly _bytesDispatched?: number;
 }
 
@@ -28,6 +33,25 @@ export function libuvQueueOf(socket: Socket): number {
  */
 export function bytesPassedToLibuv(socket: Socket): number | undefined {
   return (socket as SocketFields)._bytesDispatched;
+}
+
+/**
+ * Stops reading from the kernel at once, until {@link startReading}. The stream's own state does not change: no chunk is queued,
+ * and no event is emitted. A plain `pause()` reads one more chunk first.
+ *
+ * Calls `socket._handle.readStop()` and leaves `reading` true, so that Node does not start to read by itself
+ * (https://github.com/nodejs/node/blob/v24.0.0/lib/net.js, `Socket.prototype._read`). Does nothing if Node does not have the
+ * method. Test: "a socket that stops reading keeps its state, and reads all bytes later".
+ */
+export function stopReading(socket: Duplex): void {
+  const { _handle: handle } = socket as SocketFields;
+  if (handle?.reading === true) handle.readStop?.();
+}
+
+/** Ends {@link stopReading}. A socket that Node has paused in the meantime stays paused. */
+export function startReading(socket: Duplex): void {
+  const { _handle: handle } = socket as SocketFields;
+  if (handle?.reading === true) handle.readStart?.();
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { OnReadOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { ReadPauses } from './read-pauses.js';
 
 /** Free bytes in front of the received bytes: the longest header of an unmasked frame (RFC 6455 section 5.2). */
 const FRONT = 10;
@@ -43,8 +44,8 @@ const readsOf = new WeakMap<Duplex, PooledReads>();
 export class PooledReads {
   /** For `net.connect`. */
   readonly onread: OnReadOpts = {
-    // Node calls this function after each read.
-    buffer: () => this.#memory.subarray(this.#end),
+    // Node calls this function after each read: the size of a read is decided before its event-loop turn.
+    buffer: () => this.#memory.subarray(this.#end, this.#limit),
     callback: (length) => this.#onRead(length),
   };
 
@@ -55,11 +56,14 @@ export class PooledReads {
   #end = FRONT;
   /** The small buffer was full, and more bytes may still arrive in this wake-up. */
   #isWaiting = false;
+  /** The end of the next read in `#memory`. */
+  #limit = FRONT + SMALL;
   /** The buffer whose bytes are being passed on now. */
   #lent: Buffer | undefined;
   /** Was `keep` called for the lent buffer? */
   #isKept = false;
   #largeSize = LARGE;
+  #pauses: Pick<ReadPauses, 'left'> | undefined;
   #receive: ((bytes: Buffer) => void) | undefined;
 
   /** The reads of a socket created with `onread`. */
@@ -71,8 +75,12 @@ export class PooledReads {
     readsOf.set(stream, this);
   }
 
-  /** Reads at most `most` bytes at once. `receive` may use the bytes until it returns, and longer after a call of `keep`. */
-  start(receive: (bytes: Buffer) => void, most: number): void {
+  /**
+   * Reads at most `most` bytes at once, and small pieces as soon as `pauses` grant no more bytes in a turn. `receive` may use the
+   * bytes until it returns, and longer after a call of `keep`.
+   */
+  start(receive: (bytes: Buffer) => void, most: number, pauses?: Pick<ReadPauses, 'left'>): void {
+    this.#pauses = pauses;
     this.#receive = receive;
     this.#largeSize = Math.min(LARGE, Math.max(LEAST, most));
   }
@@ -119,32 +127,45 @@ export class PooledReads {
     this.#receive = undefined;
     this.#memory = this.#small;
     this.#begin = this.#end = FRONT;
+    this.#limit = FRONT + SMALL;
   }
 
   #onRead(length: number): true {
     this.#end += length;
     const memory = this.#memory;
-    const isFull = this.#end === memory.length;
-    if (memory === this.#small && isFull) {
+    const isFull = this.#end === this.#limit;
+    if (memory === this.#small && isFull && this.#left > 0) {
       this.#grow();
       return true;
     }
     this.#isWaiting = false;
     const kept = this.#handOn(memory, this.#begin, this.#end);
-    // After a read that fills the buffer, more bytes are in the kernel.
-    if (isFull) this.#memory = kept ? takeLarge(this.#largeSize) : memory;
+    // After a read that fills the buffer, more bytes are in the kernel. A connection that waits for a turn needs no large buffer.
+    if (isFull && memory !== this.#small && this.#left > 0)
+      this.#memory = kept ? takeLarge(this.#largeSize) : memory;
     else {
       if (!kept) giveBack(memory);
       this.#memory = this.#small;
     }
     this.#begin = this.#end = FRONT;
+    this.#limit = this.#memory === this.#small ? FRONT + SMALL : this.#limitOf(this.#memory);
     return true;
+  }
+
+  /** Bytes that may be read in this turn. */
+  get #left(): number {
+    return this.#pauses?.left ?? Infinity;
+  }
+
+  #limitOf(large: Buffer): number {
+    return Math.min(large.length, FRONT + Math.max(LEAST, this.#left));
   }
 
   #grow(): void {
     const large = takeLarge(this.#largeSize);
     this.#small.copy(large, FRONT, FRONT);
     this.#memory = large;
+    this.#limit = this.#limitOf(large);
     this.#isWaiting = true;
     // If no bytes follow, no read follows either.
     setImmediate(this.flush);

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { BackendFinish } from './backend-finish.js';
 import { endingOf, type Ending } from './close-causes.js';
 import { PooledReads } from './pooled-reads.js';
+import { PAUSE, ReadPauses } from './read-pauses.js';
 import { isNodeSocket, releaseAfter } from './release.js';
 import { ifEndIsOrderly, reset } from './reset.js';
 import { WriteProgress } from './write-progress.js';
@@ -20,6 +21,8 @@ export interface ClientEnd {
   sample(now: number): boolean;
   /** The time of the earliest sample after which the client has accepted no queued bytes. */
   readonly stalledSince: number | undefined;
+  /** Are bytes of the client left unread because other connections go first? */
+  readonly awaitsTurn: boolean;
   /** Bytes sent to the client that were still queued when the client's connection was given up. */
   readonly abandoned: number;
   /** After `isDelivering` was true: the backend has accepted all payload. */
@@ -73,6 +76,7 @@ export class Relay {
   /** No other code keeps a chunk that the backend reports as read or written. */
   readonly #ownsChunks: boolean;
   readonly #reads: PooledReads | undefined;
+  readonly #pauses: ReadPauses;
   readonly #progress: WriteProgress;
   /** Blocks payload to the client: a Close was sent to or received from the client. Further bytes of the backend are dropped. */
   #isClosing = false;
@@ -88,6 +92,7 @@ export class Relay {
     this.#backend = backend;
     this.#ownsChunks = isNodeSocket(backend);
     this.#reads = PooledReads.of(backend);
+    this.#pauses = new ReadPauses(backend);
     this.#progress = new WriteProgress(backend);
     this.#toBackend = new WriteQueue(backend, settings.buffered, () => client.resume());
     this.#settings = settings;
@@ -98,7 +103,7 @@ export class Relay {
   /** Begins to read the backend. */
   start(): void {
     const backend = this.#backend;
-    if (this.#reads) this.#reads.start(this.#onData, this.#settings.buffered / 2);
+    if (this.#reads) this.#reads.start(this.#onData, this.#settings.buffered / 2, this.#pauses);
     else backend.on('data', this.#onData);
     backend.on('end', this.#onEnd);
     backend.on('error', this.#onError);
@@ -116,7 +121,10 @@ export class Relay {
   sample(now: number): void {
     const toBackend = this.#progress.sample(now);
     const toClient = this.#client.sample(now);
-    if (toBackend || toClient) this.lastPayload = now;
+    // Bytes that this process has not read yet are no silence.
+    const isBackendReady = this.#pauses.has(PAUSE.turn);
+    if (isBackendReady) this.silentSince &&= now;
+    if (toBackend || toClient || isBackendReady || this.#client.awaitsTurn) this.lastPayload = now;
   }
 
   /** The time of the earliest sample after which the backend has accepted no queued bytes; undefined if no bytes are queued. */
@@ -153,13 +161,13 @@ export class Relay {
 
   drain(): void {
     this.silentSince ??= performance.now();
-    this.#backend.resume();
+    this.#pauses.remove(PAUSE.receiver);
   }
 
   closing(): void {
     this.#isClosing = true;
     // After a Close, bytes of the backend can't be delivered, but the end of the backend must be seen.
-    this.#backend.resume();
+    this.#pauses.remove(PAUSE.receiver);
   }
 
   /** Writes the gathered payload: only after that, `isDelivering` reports the bytes that the kernel has not accepted. */
@@ -214,8 +222,10 @@ export class Relay {
     this.lastPayload = this.silentSince = performance.now();
     // Another listener may keep the chunk.
     const mayRelease = this.#ownsChunks && this.#backend.listenerCount('data') === 1;
-    if (this.#client.send(chunk, mayRelease, this.#reads)) return;
-    this.#backend.pause();
+    const isAccepted = this.#client.send(chunk, mayRelease, this.#reads);
+    this.#pauses.spend(chunk.length);
+    if (isAccepted) return;
+    this.#pauses.add(PAUSE.receiver);
     this.silentSince = undefined;
   };
 

@@ -20,6 +20,9 @@ const { values } = parseArgs({
 
 const tunnel = wstunnel({ server: { port: Number(values.backend) } });
 
+const page = `<title>a page of the app</title>\n${'x'.repeat(1000)}\n`;
+const sendPage = (req, res) => res.type('html').send(page);
+
 function withSession() {
   const app = express();
   app.use(session({ secret: 'of the bench', resave: false, saveUninitialized: false }));
@@ -28,6 +31,7 @@ function withSession() {
     res.send('welcome\n');
   });
   const requireLogin = (req, res, next) => (req.session.user ? next() : res.sendStatus(401));
+  app.get('/page', requireLogin, sendPage);
   return app.use('/tunnel', requireLogin, tunnel);
 }
 
@@ -38,9 +42,13 @@ function bare(req, res) {
   });
 }
 
-const app = values.bare ? bare : values.session ? withSession() : express().use('/tunnel', tunnel);
+const app = values.bare
+  ? bare
+  : values.session
+    ? withSession()
+    : express().get('/page', sendPage).use('/tunnel', tunnel);
 const server = values.tls
   ? createSecureServer({ key: readFileSync(values.tls), cert: readFileSync(values.tls) }, app)
   : createServer(app);
-server.listen(Number(values.port), '127.0.0.1', 1024);
+server.listen(Number(values.port), '127.0.0.1', 4096);
 process.on('SIGTERM', () => process.exit());

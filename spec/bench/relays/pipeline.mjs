@@ -22,5 +22,5 @@ const server = values.tls
       relay,
     )
   : createServer({ noDelay: true }, relay);
-server.listen(Number(values.port), '127.0.0.1', 1024);
+server.listen(Number(values.port), '127.0.0.1', 4096);
 process.on('SIGTERM', () => process.exit());

@@ -11,9 +11,12 @@ const { values } = parseArgs({
   options: { port: { type: 'string' }, backend: { type: 'string' }, tls: { type: 'string' } },
 });
 
+const page = `<title>a page of the app</title>\n${'x'.repeat(1000)}\n`;
+const sendPage = (req, res) => res.setHeader('Content-Type', 'text/html').end(page);
+
 const server = values.tls
-  ? createSecureServer({ key: readFileSync(values.tls), cert: readFileSync(values.tls) })
-  : createServer();
+  ? createSecureServer({ key: readFileSync(values.tls), cert: readFileSync(values.tls) }, sendPage)
+  : createServer(sendPage);
 new WebSocketServer({ server }).on('connection', (socket) => {
   const backend = connect({ port: Number(values.backend), host: '127.0.0.1', noDelay: true });
   backend.on('data', (chunk) => {
@@ -30,5 +33,5 @@ new WebSocketServer({ server }).on('connection', (socket) => {
   socket.on('close', () => backend.destroy());
   socket.on('error', () => backend.destroy());
 });
-server.listen(Number(values.port), '127.0.0.1', 1024);
+server.listen(Number(values.port), '127.0.0.1', 4096);
 process.on('SIGTERM', () => process.exit());

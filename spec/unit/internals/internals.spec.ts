@@ -15,6 +15,7 @@ import { connect, createServer as createTcp, Socket, type AddressInfo } from 'no
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Duplex, PassThrough, Writable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { connect as connectTls, createServer as createTls, type TLSSocket } from 'node:tls';
 import connectApp from 'connect';
 import express from 'express';
@@ -60,11 +61,14 @@ import {
   forgetReader,
   libuvQueueOf,
   serverOf,
+  startReading,
+  stopReading,
 } from '../../../src/internals/node-net.js';
 import { SocketlessWebSocket } from '../../../src/internals/ws.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { handshake } from '../../support/raw-client.js';
 import { closedPort, listen, portOf, startHttp } from '../../support/servers.js';
+import { until } from '../../support/wait.js';
 
 function collecting() {
   const chunks: Buffer[] = [];
@@ -107,6 +111,59 @@ describe('node:net', () => {
     expect(libuvQueueOf(socket)).toBeLessThan(size);
     expect(bytesPassedToLibuv(socket)).toBe(size);
     expect(socket.bytesWritten).toBe(size + 10);
+  });
+
+  test.each(['a plain socket', 'a socket with onread'])(
+    '%s that stops reading keeps its state, and reads all bytes later',
+    async (kind) => {
+      const size = 8 * 1024 * 1024;
+      const server = createTcp((peer) => void peer.end(Buffer.alloc(size, 'x')));
+      await listen(server);
+      let length = 0;
+      let afterStop = 0;
+      let isStopped = false;
+      const receive = (bytes: number) => {
+        length += bytes;
+        if (isStopped) afterStop += bytes;
+        if (length === bytes) {
+          isStopped = true;
+          stopReading(socket);
+        }
+        return true;
+      };
+      const onread = { buffer: Buffer.alloc(65_536), callback: receive };
+      const address = { port: portOf(server), host: '127.0.0.1' };
+      const socket = connect(kind === 'a plain socket' ? address : { ...address, onread });
+      onCleanup(() => socket.destroy());
+      if (kind === 'a plain socket') socket.on('data', ({ length: bytes }) => void receive(bytes));
+      await until(() => isStopped);
+      for (let turn = 0; turn < 50; turn++) await nextTurn();
+      expect(afterStop).toBe(0);
+      expect(socket.isPaused()).toBe(false);
+      isStopped = false;
+      startReading(socket);
+      await once(socket, 'end');
+      expect(length).toBe(size);
+    },
+  );
+
+  test('a socket that Node has paused stays paused after a stop', async () => {
+    const server = createTcp((peer) => void peer.write(Buffer.alloc(1024 * 1024)));
+    await listen(server);
+    const socket = connect(portOf(server), '127.0.0.1');
+    onCleanup(() => socket.destroy());
+    await once(socket, 'data');
+    stopReading(socket);
+    socket.pause();
+    startReading(socket);
+    const before = socket.bytesRead;
+    await until(() => socket.readableLength >= socket.readableHighWaterMark || socket.bytesRead > before);
+    const { bytesRead } = socket;
+    for (let turn = 0; turn < 50; turn++) await nextTurn();
+    startReading(socket);
+    for (let turn = 0; turn < 50; turn++) await nextTurn();
+    expect(socket.bytesRead).toBe(bytesRead);
+    expect(socket.isPaused()).toBe(true);
   });
 
   test('a listening server has a file descriptor', async () => {

@@ -24,6 +24,7 @@ function makeRelay(backend: Duplex, { buffered = 65_536, takes = true } = {}) {
     resume: () => calls.push('resume'),
     sample: () => state.samples++ < 0,
     stalledSince: undefined,
+    awaitsTurn: false,
     abandoned: 0,
     confirmDelivery: () => calls.push('delivered'),
     failDelivery: (reason: string) => {

@@ -135,6 +135,9 @@ export class LocalConnection {
       get stalledSince() {
         return stream.stalledSince;
       },
+      get awaitsTurn() {
+        return stream.awaitsTurn;
+      },
       get abandoned() {
         return stream.abandoned;
       },

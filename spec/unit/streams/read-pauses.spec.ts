@@ -1,0 +1,138 @@
+import { Duplex } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { PAUSE, ReadPauses } from '../../../src/streams/read-pauses.js';
+import { Turns } from '../../../src/streams/turns.js';
+
+const MIB = 1024 * 1024;
+
+/** Connections that share the turns of one scheduler. */
+function connections(count: number) {
+  const turns = new Turns();
+  const all = Array.from({ length: count }, () => {
+    const stream = new Duplex({ read: () => undefined });
+    return { stream, pauses: new ReadPauses(stream, turns), isReading: () => !stream.isPaused() };
+  });
+  return { turns, all };
+}
+
+/** Reads pieces of 64 KiB in one turn, as long as the connection may read. Returns the bytes. */
+function readAll({ pauses, isReading }: ReturnType<typeof connections>['all'][number]): number {
+  let bytes = 0;
+  while (isReading() && bytes < 100 * MIB) {
+    pauses.spend(64 * 1024);
+    bytes += 64 * 1024;
+  }
+  return bytes;
+}
+
+describe('a busy connection', () => {
+  test('reads at most 2 MiB in a turn, and goes on in the next turn', async () => {
+    const { all } = connections(1);
+    const [one] = all;
+    if (!one) return;
+    expect(readAll(one)).toBeLessThanOrEqual(2 * MIB);
+    expect(one.isReading()).toBe(false);
+    await nextTurn();
+    expect(one.isReading()).toBe(true);
+  });
+
+  test('reads less beside others: all connections together read at most half a MiB in a turn', async () => {
+    const { all } = connections(8);
+    for (const one of all) readAll(one);
+    await nextTurn();
+    for (let turn = 0; turn < 20; turn++) {
+      const bytes = all.reduce((sum, one) => sum + readAll(one), 0);
+      expect(bytes).toBeGreaterThan(0);
+      expect(bytes).toBeLessThanOrEqual(MIB / 2 + 2 * 64 * 1024);
+      await nextTurn();
+    }
+  });
+
+  test('has a turn within as many turns as there are connections', async () => {
+    const { all } = connections(32);
+    const bytes = all.map(() => 0);
+    for (let turn = 0; turn < 64; turn++) {
+      all.forEach((one, at) => (bytes[at] = (bytes[at] ?? 0) + readAll(one)));
+      await nextTurn();
+    }
+    expect(Math.min(...bytes)).toBeGreaterThan(0);
+    expect(Math.max(...bytes)).toBeLessThan(20 * Math.min(...bytes));
+  });
+
+  test('reads 128 KiB in a turn while somebody types', async () => {
+    const { all } = connections(2);
+    const [bulk, typist] = all;
+    if (!bulk || !typist) return;
+    typist.pauses.spend(10);
+    readAll(bulk);
+    await nextTurn();
+    expect(readAll(bulk)).toBeLessThanOrEqual(128 * 1024);
+  });
+
+  test('counts a small rest of a large read as a part of the read', async () => {
+    const { all } = connections(1);
+    const [bulk] = all;
+    if (!bulk) return;
+    readAll(bulk);
+    await nextTurn();
+    bulk.pauses.spend(100);
+    await nextTurn();
+    expect(readAll(bulk)).toBeGreaterThan(128 * 1024);
+  });
+
+  test('waits for a turn after its receiver has accepted all bytes', async () => {
+    const { all } = connections(4);
+    const [first, ...others] = all;
+    first?.pauses.add(PAUSE.receiver);
+    for (const one of others) readAll(one);
+    first?.pauses.remove(PAUSE.receiver);
+    expect(first?.isReading()).toBe(false);
+    expect(first?.pauses.has(PAUSE.turn)).toBe(true);
+    for (let turn = 0; turn < 3; turn++) await nextTurn();
+    expect(first?.isReading()).toBe(true);
+  });
+
+  test('stays paused after its turn while its receiver is full', async () => {
+    const { all } = connections(1);
+    const [one] = all;
+    if (!one) return;
+    readAll(one);
+    one.pauses.add(PAUSE.receiver);
+    for (let turn = 0; turn < 3; turn++) await nextTurn();
+    expect(one.isReading()).toBe(false);
+    one.pauses.remove(PAUSE.receiver);
+    expect(one.isReading()).toBe(true);
+  });
+});
+
+test('a connection with small messages never waits for a turn', () => {
+  const { all } = connections(9);
+  const [typist, ...others] = all;
+  for (const one of others) readAll(one);
+  for (let message = 0; message < 60; message++) typist?.pauses.spend(64);
+  expect(typist?.isReading()).toBe(true);
+});
+
+test('a connection whose bytes cost much time is cut off by the time', async () => {
+  const { all } = connections(1);
+  const [one] = all;
+  if (!one) return;
+  one.pauses.spend(8192);
+  const began = performance.now();
+  while (performance.now() - began < 2) await Promise.resolve();
+  one.pauses.spend(8192);
+  expect(one.isReading()).toBe(false);
+});
+
+test('a destroyed stream leaves the queue with its turn', async () => {
+  const { all, turns } = connections(1);
+  const [one] = all;
+  if (!one) return;
+  readAll(one);
+  one.stream.destroy();
+  expect(turns.isBusy).toBe(true);
+  await nextTurn();
+  await nextTurn();
+  expect(turns.isBusy).toBe(false);
+});
