@@ -100,12 +100,16 @@ export class FrameWriter {
 
   /** Writes from the memory of the backend's reads: the header goes in front of the payload. */
   #writeFrom(reads: PooledReads, payload: Buffer): void {
-    const frame = reads.extend(payload, headerSize(payload.length));
-    writeHeader(frame, this.#opcode, payload.length);
-    if (!this.#ownsChunks || (this.#mayKeep() && reads.wastes(payload))) {
-      this.queue.write(Buffer.from(frame));
+    const size = headerSize(payload.length);
+    if (reads.isShared || !this.#ownsChunks || (this.#mayKeep() && reads.wastes(payload))) {
+      const copy = Buffer.allocUnsafe(size + payload.length);
+      writeHeader(copy, this.#opcode, payload.length);
+      copy.set(payload, size);
+      this.queue.write(copy);
       return;
     }
+    const frame = reads.extend(payload, size);
+    writeHeader(frame, this.#opcode, payload.length);
     let free: (() => void) | undefined;
     this.queue.write(frame, (error) => {
       if (!error) free?.();

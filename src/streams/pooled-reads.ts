@@ -4,8 +4,19 @@ import type { Duplex } from 'node:stream';
 /** Free bytes in front of the received bytes: the longest header of an unmasked frame (RFC 6455 section 5.2). */
 const FRONT = 10;
 
-/** Bytes of buffer per idle connection. Not a power of two: bytes that fill the buffer exactly are nearly always the start of more. */
+/** Bytes of the small buffer. Not a power of two: bytes that fill the buffer exactly are nearly always the start of more. */
 const SMALL = 4000;
+
+/**
+ * The small buffer of all connections: an idle connection needs no memory for reads. libuv asks for the buffer directly before
+ * each read, and calls back directly after the read, so that two connections never use the buffer at the same time. The bytes
+ * are valid only during that call, and must be copied before the call returns: the buffers of the other connections are already
+ * registered with Node and cannot be replaced.
+ */
+const SHARED = Buffer.allocUnsafeSlow(FRONT + SMALL);
+
+/** Node keeps the buffer of the next read for each connection: one view serves all. */
+const FREE_OF_SHARED = SHARED.subarray(FRONT);
 
 /**
  * Bytes of a large read. Larger reads cost fewer turns and wake-ups per byte; by measurement, reads above this size gain nothing.
@@ -27,29 +38,17 @@ function giveBack(large: Buffer): void {
   if (large.length === LARGE && pool.length < MOST_POOLED) pool.push(large);
 }
 
-function allocateSmall(): Buffer {
-  return Buffer.allocUnsafeSlow(FRONT + SMALL);
-}
-
 const readsOf = new WeakMap<Duplex, PooledReads>();
 
 /**
- * Reads of a plain socket into reused buffers: the connection's small buffer while few bytes arrive, a large buffer of the pool
- * as soon as the small buffer is full. The bytes of one wake-up are passed on as one piece.
+ * Reads of a plain socket into reused buffers: the shared small buffer while few bytes arrive, a large buffer of the pool as soon
+ * as the small buffer is full. The bytes of one wake-up are passed on as one piece.
  *
  * A large buffer belongs to one connection, from before the read until all of the bytes are written: if two connections shared a
- * buffer, bytes of one would reach the other.
+ * large buffer, bytes of one would reach the other. Bytes in the shared small buffer are copied instead, see {@link isShared}.
  */
 export class PooledReads {
-  /** For `net.connect`. */
-  readonly onread: OnReadOpts = {
-    // Node calls this function after each read.
-    buffer: () => this.#memory.subarray(this.#end),
-    callback: (length) => this.#onRead(length),
-  };
-
-  #small = allocateSmall();
-  #memory = this.#small;
+  #memory = SHARED;
   // The range of received bytes that were not passed on yet.
   #begin = FRONT;
   #end = FRONT;
@@ -67,11 +66,23 @@ export class PooledReads {
     return readsOf.get(stream);
   }
 
+  /** For `net.connect`. */
+  get onread(): OnReadOpts {
+    return {
+      // Node calls this function after each read.
+      buffer: () => (this.#memory === SHARED ? FREE_OF_SHARED : this.#memory.subarray(this.#end)),
+      callback: (length) => this.#onRead(length),
+    };
+  }
+
   belongTo(stream: Duplex): void {
     readsOf.set(stream, this);
   }
 
-  /** Reads at most `most` bytes at once. `receive` may use the bytes until it returns, and longer after a call of `keep`. */
+  /**
+   * Reads at most `most` bytes at once. `receive` may use the bytes until it returns, and longer after a call of `keep`, which is
+   * not possible while {@link isShared}.
+   */
   start(receive: (bytes: Buffer) => void, most: number): void {
     this.#receive = receive;
     this.#largeSize = Math.min(LARGE, Math.max(LEAST, most));
@@ -80,6 +91,11 @@ export class PooledReads {
   /** Are these bytes part of the buffer that is being passed on now? */
   lends(bytes: Buffer): boolean {
     return bytes.buffer === this.#lent?.buffer;
+  }
+
+  /** Are bytes of the shared buffer being passed on? Then the bytes must be copied, even for a write. */
+  get isShared(): boolean {
+    return this.#lent === SHARED;
   }
 
   /** Would `keep` cost much more memory than these bytes need? */
@@ -95,6 +111,7 @@ export class PooledReads {
   /** Keeps the bytes that are being passed on: the next read uses another buffer. Call the returned function to free the bytes. */
   keep(): () => void {
     const memory = this.#lent;
+    if (memory === SHARED) throw new Error('bytes of the shared buffer must be copied');
     this.#isKept = true;
     return () => {
       if (memory) giveBack(memory);
@@ -102,20 +119,21 @@ export class PooledReads {
   }
 
   /** Passes on the bytes of a full small buffer without waiting for more bytes. */
-  readonly flush = (): void => {
+  flush(): void {
     if (!this.#isWaiting) return;
     this.#isWaiting = false;
-    // The next read continues in the large buffer, after a copy of these bytes: pass them on from the small buffer.
-    this.#handOn(this.#small, FRONT, FRONT + SMALL);
+    const bytes = this.#memory.subarray(this.#begin, this.#end);
     this.#begin = this.#end;
-  };
+    // A copy, since the next read continues in the large buffer, after these bytes.
+    this.#receive?.(Buffer.from(bytes));
+  }
 
   /** The socket is closed. */
   end(): void {
     this.flush();
     // A buffer that is being passed on may be in use: `#onRead` or the caller of `keep` gives such a buffer back, once.
     if (this.#memory !== this.#lent) giveBack(this.#memory);
-    this.#memory = this.#small;
+    this.#memory = SHARED;
     this.#begin = this.#end = FRONT;
   }
 
@@ -123,7 +141,7 @@ export class PooledReads {
     this.#end += length;
     const memory = this.#memory;
     const isFull = this.#end === memory.length;
-    if (memory === this.#small && isFull) {
+    if (memory === SHARED && isFull) {
       this.#grow();
       return true;
     }
@@ -133,7 +151,7 @@ export class PooledReads {
     if (isFull) this.#memory = kept ? takeLarge(this.#largeSize) : memory;
     else {
       if (!kept) giveBack(memory);
-      this.#memory = this.#small;
+      this.#memory = SHARED;
     }
     this.#begin = this.#end = FRONT;
     return true;
@@ -141,11 +159,11 @@ export class PooledReads {
 
   #grow(): void {
     const large = takeLarge(this.#largeSize);
-    this.#small.copy(large, FRONT, FRONT);
+    SHARED.copy(large, FRONT, FRONT);
     this.#memory = large;
     this.#isWaiting = true;
     // If no bytes follow, no read follows either.
-    setImmediate(this.flush);
+    setImmediate(() => this.flush());
   }
 
   /** Returns true if the buffer is still in use. */
@@ -153,12 +171,6 @@ export class PooledReads {
     this.#lent = memory;
     this.#receive?.(memory.subarray(begin, end));
     this.#lent = undefined;
-    const kept = this.#wasKept();
-    if (kept && memory === this.#small) this.#small = allocateSmall();
-    return kept;
-  }
-
-  #wasKept(): boolean {
     const kept = this.#isKept;
     this.#isKept = false;
     return kept;
