@@ -48,7 +48,7 @@ const readsOf = new WeakMap<Duplex, PooledReads>();
  * large buffer, bytes of one would reach the other. Bytes in the shared small buffer are copied instead, see {@link isShared}.
  */
 export class PooledReads {
-  #memory = SHARED;
+  #memory: Buffer = SHARED;
   // The range of received bytes that were not passed on yet.
   #begin = FRONT;
   #end = FRONT;

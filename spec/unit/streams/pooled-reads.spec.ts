@@ -210,7 +210,7 @@ test('few bytes of two connections arrive in the same memory, which cannot be ke
   expect(memories.size).toBe(1);
 });
 
-test('bytes that fill the shared buffer are not changed by the reads of another connection', async () => {
+test('bytes that fill the shared buffer are not changed by the reads of another connection', () => {
   const [one, two] = [new PooledReads(), new PooledReads()];
   const pieces: Buffer[] = [];
   one.start((bytes) => pieces.push(Buffer.from(bytes)), 1024 * 1024);
