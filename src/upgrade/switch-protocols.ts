@@ -51,5 +51,7 @@ export function switchProtocols(
  */
 function requestForWs(req: IncomingMessage, subprotocol: string | undefined): IncomingMessage {
   const headers = { ...req.headers, upgrade: 'websocket', 'sec-websocket-protocol': subprotocol };
-  return Object.create(req, { headers: { value: headers } }) as IncomingMessage;
+  // Not an object that inherits from `req`: V8's hidden class of such an object is old at once, and would keep the request and all
+  // that belongs to it from the young generation's collections. `ws` reads only the method and the headers.
+  return { method: req.method, headers } as unknown as IncomingMessage;
 }
