@@ -66,13 +66,15 @@ export class BackendPool implements OutageListener {
 
   /** Counts a tunnel at a host, from the start of the dial until `release`. */
   lease(host: PooledHost, strategy: Pick<BalanceStrategy, 'opened' | 'closed'>): Lease {
-    const { state } = host;
-    this.#states.load(state, host.host);
+    this.#states.load(host.state, host.host);
     if (strategy.opened) this.#notify(() => strategy.opened?.(host));
-    return leaseOf(() => {
-      this.#states.unload(state);
-      if (strategy.closed) this.#notify(() => strategy.closed?.(host));
-    });
+    return new HostLease(this, host, strategy);
+  }
+
+  /** The opposite of {@link lease}. */
+  release(host: PooledHost, strategy: Pick<BalanceStrategy, 'closed'>): void {
+    this.#states.unload(host.state);
+    if (strategy.closed) this.#notify(() => strategy.closed?.(host));
   }
 
   /** Keeps other requests from trying a host that is down, until `release`. */
@@ -155,6 +157,25 @@ export class BackendPool implements OutageListener {
       this.#known.delete(id);
       this.#states.release(state);
     }
+  }
+}
+
+/** The lease of one tunnel: smaller than a closure. */
+class HostLease implements Lease {
+  #pool: BackendPool | undefined;
+  readonly #host: PooledHost;
+  readonly #strategy: Pick<BalanceStrategy, 'closed'>;
+
+  constructor(pool: BackendPool, host: PooledHost, strategy: Pick<BalanceStrategy, 'closed'>) {
+    this.#pool = pool;
+    this.#host = host;
+    this.#strategy = strategy;
+  }
+
+  release(): void {
+    const pool = this.#pool;
+    this.#pool = undefined;
+    pool?.release(this.#host, this.#strategy);
   }
 }
 

@@ -14,28 +14,36 @@ const MAX_PINGS = 64;
  * queued after these bytes; the PONG confirms all bytes before the PING.
  */
 export class BytesInFlight {
-  /** For each unanswered PING, oldest first: the count of written bytes when the PING was sent. */
-  readonly #pings: number[] = [];
+  /** The count of written bytes when the oldest unanswered PING was sent. */
+  #oldest: number | undefined;
+  /** The same for later PINGs, oldest first. Most peers answer each PING before the next one. */
+  #later: number[] | undefined;
   #confirmed = 0;
   /** Bytes per second. */
   #rate = 0;
-  #measured = { bytes: 0, at: performance.now() };
+  /** The confirmed bytes at the start of the current measurement, and the time of the start. */
+  #measuredBytes = 0;
+  #measuredAt = performance.now();
 
   /** A PING was sent after `written` bytes. */
   pinged(written: number): void {
-    if (this.#pings.length < MAX_PINGS) this.#pings.push(written);
+    if (this.#oldest === undefined) this.#oldest = written;
+    else if ((this.#later ??= []).length < MAX_PINGS - 1) this.#later.push(written);
   }
 
   /** Records the PONG to the oldest PING. Returns false if no PING is unanswered. */
   confirm(): boolean {
-    const confirmed = this.#pings.shift();
+    const confirmed = this.#oldest;
     if (confirmed === undefined) return false;
+    this.#oldest = this.#later?.shift();
+    if (this.#oldest === undefined) this.#later = undefined;
     this.#confirmed = confirmed;
     const now = performance.now();
-    const { bytes, at } = this.#measured;
-    if (now - at >= MIN_MEASURED) {
-      this.#rate = ((confirmed - bytes) * 1000) / (now - at);
-      this.#measured = { bytes: confirmed, at: now };
+    const elapsed = now - this.#measuredAt;
+    if (elapsed >= MIN_MEASURED) {
+      this.#rate = ((confirmed - this.#measuredBytes) * 1000) / elapsed;
+      this.#measuredBytes = confirmed;
+      this.#measuredAt = now;
     }
     return true;
   }
@@ -47,7 +55,7 @@ export class BytesInFlight {
 
   /** Seconds that the bytes before the oldest unanswered PING may take. */
   secondsUntilPong(): number {
-    return this.secondsFor((this.#pings[0] ?? this.#confirmed) - this.#confirmed);
+    return this.secondsFor((this.#oldest ?? this.#confirmed) - this.#confirmed);
   }
 
   /** Seconds that a number of bytes may take. */

@@ -29,10 +29,10 @@ export interface ClosingConnection {
   unconfirmed(): number;
   /** Is reading of the peer paused because the receiver of the payload is full? */
   isPaused(): boolean;
-  /** Have bytes moved since the previous call? */
-  sample(now: number): boolean;
+  /** Have bytes moved, in any direction, since the previous call? */
+  hasMoved(now: number): boolean;
   /** The first Close was sent or received, or the connection is lost. */
-  closing(ending: Ending): void;
+  beganClosing(ending: Ending): void;
   /** Frees the socket. */
   free(): void;
 }
@@ -102,7 +102,7 @@ export class ClosingHandshake {
       (limit) => this.#onTimeout(limit),
     );
     this.#clock.start(() => patience);
-    this.#connection.closing(this.ending);
+    this.#connection.beganClosing(this.ending);
   }
 
   /** The peer's last data: a Close, or bytes that can't be decoded. `isLate`: the answer is sent later by {@link answer}. */
@@ -176,7 +176,7 @@ export class ClosingHandshake {
   #sample(): boolean {
     const { isAlive } = this;
     this.isAlive = false;
-    return this.#connection.sample(performance.now()) || isAlive;
+    return this.#connection.hasMoved(performance.now()) || isAlive;
   }
 
   #onTimeout(limit: string): void {

@@ -47,7 +47,8 @@ export class FrameDecoder {
   readonly #masked: boolean;
   #state: typeof HEADER | typeof PAYLOAD | typeof CONTROL | typeof DONE = HEADER;
 
-  readonly #header = Buffer.allocUnsafeSlow(MAX_HEADER);
+  /** Made for the first header that a chunk cuts: many connections never need it. */
+  #header: Buffer | undefined;
   #headerLength = 0;
 
   #opcode = 0;
@@ -135,7 +136,7 @@ export class FrameDecoder {
       return from + headerSize(second);
     }
     let at = from;
-    const header = this.#header;
+    const header = (this.#header ??= Buffer.allocUnsafeSlow(MAX_HEADER));
     // The first two bytes determine the length of the header.
     while (at < chunk.length) {
       header[this.#headerLength++] = chunk[at++] ?? 0;

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { PooledReads } from '../streams/pooled-reads.js';
 import { isNodeSocket, isPlain, releaseAfter } from '../streams/release.js';
-import { WriteQueue } from '../streams/write-queue.js';
+import { WriteQueue, type QueueOwner } from '../streams/write-queue.js';
 import {
   closeFrame,
   controlFrame,
@@ -38,19 +38,13 @@ export class FrameWriter {
   /** Bytes of PINGs, of PONGs without a PING, and of Closes. */
   #control = 0;
 
-  constructor(
-    socket: Duplex,
-    role: Role,
-    frameType: 'binary' | 'text',
-    buffered: number,
-    drained: () => void,
-  ) {
+  constructor(socket: Duplex, role: Role, frameType: 'binary' | 'text', buffered: number, owner: QueueOwner) {
     this.#socket = socket;
     this.#isClient = role === 'client';
     this.#ownsChunks = isNodeSocket(socket);
     this.#isPlain = isPlain(socket);
     this.#opcode = OPCODE[frameType];
-    this.queue = new WriteQueue(socket, buffered, drained);
+    this.queue = new WriteQueue(socket, buffered, owner);
   }
 
   /** Writes one data frame. `chunk`: may be released after the write. `reads`: the reads whose memory may contain the payload. */
@@ -100,12 +94,16 @@ export class FrameWriter {
 
   /** Writes from the memory of the backend's reads: the header goes in front of the payload. */
   #writeFrom(reads: PooledReads, payload: Buffer): void {
-    const frame = reads.extend(payload, headerSize(payload.length));
-    writeHeader(frame, this.#opcode, payload.length);
-    if (!this.#ownsChunks || (this.#mayKeep() && reads.wastes(payload))) {
-      this.queue.write(Buffer.from(frame));
+    const size = headerSize(payload.length);
+    if (reads.isShared || !this.#ownsChunks || (this.#mayKeep() && reads.wastes(payload))) {
+      const copy = Buffer.allocUnsafe(size + payload.length);
+      writeHeader(copy, this.#opcode, payload.length);
+      copy.set(payload, size);
+      this.queue.write(copy);
       return;
     }
+    const frame = reads.extend(payload, size);
+    writeHeader(frame, this.#opcode, payload.length);
     let free: (() => void) | undefined;
     this.queue.write(frame, (error) => {
       if (!error) free?.();

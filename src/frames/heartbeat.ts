@@ -2,6 +2,9 @@ import type { Duplex } from 'node:stream';
 import { afterPendingReads } from '../streams/pending-reads.js';
 import { acceptedMark } from '../streams/write-progress.js';
 import { BytesInFlight } from './bytes-in-flight.js';
+import type { ClosingHandshake } from './closing-handshake.js';
+import type { FrameWriter } from './frame-writer.js';
+import { PAUSE, type ReadPauses } from '../streams/read-pauses.js';
 
 /** Times in seconds. */
 export interface HeartbeatSettings {
@@ -10,14 +13,10 @@ export interface HeartbeatSettings {
 }
 
 /** The watched connection. */
-export interface HeartbeatStream {
-  /** Bytes written so far. */
-  written(): number;
-  /** False: no more PINGs are sent. */
-  canPing(): boolean;
-  ping(): void;
-  /** May PONGs be missing because reading is paused, or because a Close was sent or received? */
-  isDeaf(): boolean;
+export interface HeartbeatConnection {
+  readonly writer: FrameWriter;
+  readonly pauses: ReadPauses;
+  readonly closing: ClosingHandshake;
   /** Called when the peer gave no sign of life for too long. */
   silent(): void;
 }
@@ -47,7 +46,7 @@ const MAX_SECONDS = 900;
 export class Heartbeat {
   readonly #socket: Duplex;
   readonly #settings: HeartbeatSettings;
-  readonly #stream: HeartbeatStream;
+  readonly #connection: HeartbeatConnection;
   readonly #inFlight = new BytesInFlight();
   /** Bytes were read since the PING. */
   #wasHeard = false;
@@ -60,15 +59,15 @@ export class Heartbeat {
   /** Runs from a PING to the deadline of the PONG. */
   #pongTimer: NodeJS.Timeout | undefined;
 
-  constructor(socket: Duplex, settings: HeartbeatSettings, stream: HeartbeatStream) {
+  constructor(socket: Duplex, settings: HeartbeatSettings, connection: HeartbeatConnection) {
     this.#socket = socket;
     this.#settings = settings;
-    this.#stream = stream;
+    this.#connection = connection;
   }
 
   start(): void {
     const { pingInterval } = this.#settings;
-    if (pingInterval > 0) this.#pingTimer = setInterval(this.#ping, pingInterval * 1000);
+    if (pingInterval > 0) this.#pingTimer = setInterval(Heartbeat.#onInterval, pingInterval * 1000, this);
   }
 
   stop(): void {
@@ -89,12 +88,12 @@ export class Heartbeat {
   /** Bytes were written, and some of the bytes are queued. */
   queued(): void {
     // TLS reports an event-loop turn later that the kernel has accepted all bytes: a check now would make every line look slow.
-    if (this.#pongTimer && !this.#wasQueued) setImmediate(this.#noteQueue);
+    if (this.#pongTimer && !this.#wasQueued) setImmediate(() => this.#noteQueue());
   }
 
   /** Bytes that no PONG has confirmed. */
   unconfirmed(): number {
-    return this.#inFlight.unconfirmed(this.#stream.written());
+    return this.#inFlight.unconfirmed(this.#connection.writer.queue.written);
   }
 
   /** Seconds that the unconfirmed bytes may take on a slow line. */
@@ -102,34 +101,45 @@ export class Heartbeat {
     return this.#inFlight.secondsFor(this.unconfirmed());
   }
 
-  readonly #ping = (): void => {
-    if (!this.#stream.canPing()) return;
-    this.#inFlight.pinged(this.#stream.written());
-    this.#stream.ping();
+  // Functions for all connections: closures for each connection would cost memory.
+  static readonly #onInterval = (heartbeat: Heartbeat): void => heartbeat.#ping();
+  static readonly #onDeadline = (heartbeat: Heartbeat): void => heartbeat.#lookForPong();
+
+  #ping(): void {
+    const { closing, writer } = this.#connection;
+    if (!closing.isOpen || this.#socket.destroyed) return;
+    this.#inFlight.pinged(writer.queue.written);
+    writer.ping();
     if (this.#pongTimer || this.#settings.pongTimeout === 0) return;
     this.#wasHeard = false;
     this.#waits = 0;
     this.#awaitPong();
-  };
+  }
 
   #awaitPong(): void {
     this.#markAtPing = acceptedMark(this.#socket);
     this.#wasQueued = this.#socket.writableLength > 0;
-    this.#pongTimer = setTimeout(this.#lookForPong, this.#settings.pongTimeout * 1000);
+    this.#pongTimer = setTimeout(Heartbeat.#onDeadline, this.#settings.pongTimeout * 1000, this);
   }
 
-  readonly #lookForPong = (): void => {
+  #lookForPong(): void {
     afterPendingReads(() => {
       this.#pongTimer = undefined;
-      if (this.#wasHeard || this.#stream.isDeaf()) return;
+      if (this.#wasHeard || this.#isDeaf()) return;
       // With queued bytes, the PING is queued last: a slow line is alive as long as the kernel accepts some bytes now and then.
       const isQueued = this.#wasQueued || this.#socket.writableLength > 0;
       const moved = isQueued && acceptedMark(this.#socket) !== this.#markAtPing;
       this.#waits = moved ? 0 : this.#waits + 1;
       if (this.#waits < Math.max(isQueued ? MAX_STALLS : 1, this.#maxWaits())) this.#awaitPong();
-      else this.#stream.silent();
+      else this.#connection.silent();
     });
-  };
+  }
+
+  /** May PONGs be missing because reading is paused, or because a Close was sent or received? */
+  #isDeaf(): boolean {
+    const { pauses, closing } = this.#connection;
+    return pauses.has(PAUSE.receiver | PAUSE.turn) || !closing.isOpen;
+  }
 
   /** Bytes that the kernel has accepted may still be in flight. */
   #maxWaits(): number {
@@ -138,7 +148,7 @@ export class Heartbeat {
     return Math.floor(1 + Math.min(seconds / pongTimeout, MAX_WAITS));
   }
 
-  readonly #noteQueue = (): void => {
+  #noteQueue(): void {
     this.#wasQueued ||= this.#socket.writableLength > 0;
-  };
+  }
 }

@@ -6,10 +6,12 @@ import type { PooledReads } from '../streams/pooled-reads.js';
 import { PAUSE, ReadPauses } from '../streams/read-pauses.js';
 import { isNodeSocket, release } from '../streams/release.js';
 import { WriteProgress } from '../streams/write-progress.js';
-import { ClosingHandshake } from './closing-handshake.js';
+import type { QueueOwner } from '../streams/write-queue.js';
+import { ClosingHandshake, type ClosingConnection } from './closing-handshake.js';
+import { ControlFrames } from './control-frames.js';
 import { FrameDecoder } from './decoder.js';
 import { FrameWriter, type Role } from './frame-writer.js';
-import { Heartbeat } from './heartbeat.js';
+import { Heartbeat, type HeartbeatConnection } from './heartbeat.js';
 import { TextCutter } from './text-cutter.js';
 
 /** Times in seconds, sizes in bytes. */
@@ -49,27 +51,32 @@ export interface StreamHandlers {
 /** Frames of one chunk that are enough work for an event-loop turn: 64 KiB may contain ten thousand frames. */
 const MANY_FRAMES = 500;
 
+const STREAM = Symbol('express-wstunnel.stream');
+
+/** A socket with the stream that reads it. */
+type ReadSocket = Duplex & { [STREAM]?: WebSocketStream | undefined };
+
 /**
  * One end of a WebSocket connection (RFC 6455) as bare bytes in both directions: frames, PING and PONG, and the closing
  * handshake, on a socket that has already been upgraded. The socket is one of Node's, or a {@link tame} stream. The names are
  * written from the view of a server, whose peer is the client. The closing handshake is drawn in {@link ClosingHandshake}.
  */
-export class WebSocketStream {
-  readonly #socket: Duplex;
+export class WebSocketStream implements ClosingConnection, HeartbeatConnection, QueueOwner {
+  readonly writer: FrameWriter;
+  readonly pauses: ReadPauses;
+  readonly closing: ClosingHandshake;
+  readonly #socket: ReadSocket;
   readonly #handlers: StreamHandlers;
   readonly #isClient: boolean;
   readonly #decoder: FrameDecoder;
-  readonly #writer: FrameWriter;
   readonly #text: TextCutter | undefined;
   readonly #heartbeat: Heartbeat;
-  readonly #pauses: ReadPauses;
   readonly #progress: WriteProgress;
-  readonly #closing: ClosingHandshake;
+  readonly #control: ControlFrames;
+  readonly #settings: StreamSettings;
 
   /** Blocks payload. dropped: the receiver wants no more payload, and only a Close is looked for. over: no more frames are decoded. */
   #input: 'open' | 'dropped' | 'over' = 'open';
-  /** Payloads of the PINGs in the current chunk. */
-  #pings: Buffer[] = [];
   /** A received chunk belongs to this object, which may overwrite and free the chunk. Any other Duplex may keep its chunks. */
   readonly #ownsChunks: boolean;
 
@@ -79,39 +86,15 @@ export class WebSocketStream {
     this.#handlers = handlers;
     this.#isClient = role === 'client';
     this.#ownsChunks = isNodeSocket(socket);
-    this.#pauses = new ReadPauses(socket);
+    this.pauses = new ReadPauses(socket);
     this.#progress = new WriteProgress(socket);
-    this.#writer = new FrameWriter(socket, role, frameType, buffered, () => this.#drained());
+    this.writer = new FrameWriter(socket, role, frameType, buffered, this);
     this.#text = frameType === 'text' ? new TextCutter() : undefined;
-    const control = {
-      ping: (payload: Buffer) => this.#pings.push(payload),
-      pong: () => {
-        if (this.#heartbeat.pong()) this.#closing.isAlive = true;
-      },
-      close: (code: number, reason: string) => {
-        this.#closing.received = endingOf('client-closed', reason, code);
-      },
-    };
-    this.#decoder = new FrameDecoder(control, this.#peer);
-    this.#closing = new ClosingHandshake(socket, this.#writer, settings, {
-      peer: this.#peer,
-      unconfirmed: () => this.#heartbeat.unconfirmed(),
-      isPaused: () => this.#pauses.has(PAUSE.receiver),
-      // Both functions must be called for each sample.
-      sample: (now) => [this.sample(now), handlers.sampleDelivery?.(now)].includes(true),
-      closing: (ending) => handlers.closing(ending),
-      free: () => this.#free(),
-    });
-    this.#heartbeat = new Heartbeat(socket, settings, {
-      written: () => this.#writer.queue.written,
-      canPing: () => this.#canSend(),
-      ping: () => this.#writer.ping(),
-      isDeaf: () => this.#pauses.has(PAUSE.receiver | PAUSE.turn) || !this.#closing.isOpen,
-      silent: () => {
-        const reason = `the ${this.#peer} was silent for ${settings.pongTimeout} s after a PING`;
-        this.destroy(endingOf('client-silent', reason));
-      },
-    });
+    this.closing = new ClosingHandshake(socket, this.writer, settings, this);
+    this.#heartbeat = new Heartbeat(socket, settings, this);
+    this.#control = new ControlFrames(this.#heartbeat, this.closing);
+    this.#decoder = new FrameDecoder(this.#control, this.peer);
+    this.#settings = settings;
   }
 
   /** Begins to read; `head` is the bytes after the opening handshake. */
@@ -122,17 +105,18 @@ export class WebSocketStream {
       carrier.setTimeout(0);
       carrier.setNoDelay(true);
     }
-    socket.on('error', this.#onError);
-    socket.on('close', this.#onClose);
-    socket.on('end', this.#onEnd);
+    socket[STREAM] = this;
+    socket.on('error', onError);
+    socket.on('close', onClose);
+    socket.on('end', onEnd);
     this.#heartbeat.start();
     if (socket.destroyed) {
-      this.#onClose();
+      this.onClose();
       return;
     }
     if (head.length > 0) this.#read(Buffer.from(head));
-    socket.on('data', this.#onData);
-    this.#pauses.apply();
+    socket.on('data', onData);
+    this.pauses.apply();
   }
 
   /**
@@ -140,19 +124,19 @@ export class WebSocketStream {
    * dropped. `mayRelease`: no other code keeps the bytes. `reads`: the reads whose memory may contain the bytes.
    */
   send(bytes: Buffer, mayRelease = false, reads?: PooledReads): boolean {
-    if (!this.#closing.isOpen) return true;
+    if (!this.closing.isOpen) return true;
     // `close` is still to come, and a backend that generates bytes without I/O would leave no turn for `close`.
     if (this.#socket.destroyed || this.#socket.errored) return false;
     const payload = this.#text ? this.#text.cut(bytes) : bytes;
     if (payload.length > 0) {
-      this.#writer.data(payload, mayRelease ? bytes : undefined, reads);
+      this.writer.data(payload, mayRelease ? bytes : undefined, reads);
       if (this.#socket.writableLength > 0) this.#heartbeat.queued();
     }
     if (this.#text?.isValid === false) {
       this.close(endingOf('backend-not-utf8', 'the backend sent bytes that are not UTF-8'));
       return true;
     }
-    const { queue } = this.#writer;
+    const { queue } = this.writer;
     if (!queue.isFull) return true;
     queue.awaitDrain();
     return false;
@@ -170,12 +154,12 @@ export class WebSocketStream {
 
   /** Are bytes of the client left unread because other connections go first? */
   get awaitsTurn(): boolean {
-    return this.#pauses.has(PAUSE.turn);
+    return this.pauses.has(PAUSE.turn);
   }
 
   /** Sent payload bytes that were still queued when the connection was given up. */
   get abandoned(): number {
-    return this.#writer.queue.abandoned;
+    return this.writer.queue.abandoned;
   }
 
   /** The receiver has accepted all payload before the Close. */
@@ -185,7 +169,7 @@ export class WebSocketStream {
 
   /** The receiver will never accept all payload: the end is not orderly, whatever the Close said. Returns how the connection ended. */
   failDelivery(reason: string): Ending {
-    const ending = this.#closing.failDelivery(reason);
+    const ending = this.closing.failDelivery(reason);
     this.#answer();
     return ending;
   }
@@ -202,7 +186,7 @@ export class WebSocketStream {
     if (!this.#canSend()) return;
     // On a slow line the Close arrives after all earlier bytes. Only an orderly end promises that these bytes arrive.
     const patience = ORDERLY.includes(ending.code) ? this.#heartbeat.secondsInFlight() : 0;
-    this.#closing.close(ending, patience);
+    this.closing.close(ending, patience);
   }
 
   /**
@@ -210,72 +194,93 @@ export class WebSocketStream {
    * typing.
    */
   cutOff(ending: Ending): void {
-    if (this.#canSend()) this.#closing.close(ending);
+    if (this.#canSend()) this.closing.close(ending);
     this.#dropInput('dropped');
   }
 
   /** Pauses reading: the backend is full. */
   pause(): void {
-    if (this.#input === 'open') this.#pauses.add(PAUSE.receiver);
+    if (this.#input === 'open') this.pauses.add(PAUSE.receiver);
   }
 
   resume(): void {
     // While paused we can see no PONG: give the client until the next PING.
-    if (this.#pauses.has(PAUSE.receiver)) this.#heartbeat.heard();
-    this.#pauses.remove(PAUSE.receiver);
+    if (this.pauses.has(PAUSE.receiver)) this.#heartbeat.heard();
+    this.pauses.remove(PAUSE.receiver);
   }
 
   /** Frees the socket at once. */
   destroy(ending: Ending): void {
-    this.#closing.ending ??= ending;
-    this.#free();
+    this.closing.ending ??= ending;
+    this.free();
   }
 
-  get #peer(): 'client' | 'server' {
+  get peer(): 'client' | 'server' {
     return this.#isClient ? 'server' : 'client';
   }
 
   #canSend(): boolean {
-    return this.#closing.isOpen && !this.#socket.destroyed;
+    return this.closing.isOpen && !this.#socket.destroyed;
   }
 
-  #free(): void {
-    this.#writer.abandon();
+  free(): void {
+    this.writer.abandon();
     this.#socket.destroy();
   }
 
-  readonly #onData = (chunk: Buffer): void => {
+  unconfirmed(): number {
+    return this.#heartbeat.unconfirmed();
+  }
+
+  isPaused(): boolean {
+    return this.pauses.has(PAUSE.receiver);
+  }
+
+  hasMoved(now: number): boolean {
+    // Both functions must be called for each sample.
+    return [this.sample(now), this.#handlers.sampleDelivery?.(now)].includes(true);
+  }
+
+  beganClosing(ending: Ending): void {
+    this.#handlers.closing(ending);
+  }
+
+  silent(): void {
+    const reason = `the ${this.peer} was silent for ${this.#settings.pongTimeout} s after a PING`;
+    this.destroy(endingOf('client-silent', reason));
+  }
+
+  onData(chunk: Buffer): void {
     // Another listener may keep the chunk.
     const isOurs = this.#ownsChunks && this.#socket.listenerCount('data') === 1;
     if (this.#input !== 'over') this.#read(isOurs ? chunk : Buffer.from(chunk));
     else if (isOurs) release(chunk);
-  };
+  }
 
   #read(chunk: Buffer): void {
     this.#heartbeat.heard();
     // A server may send until our Close has arrived there. A client that was cut off gains no time by further bytes.
-    if (this.#isClient || this.#input === 'open') this.#closing.isAlive = true;
+    if (this.#isClient || this.#input === 'open') this.closing.isAlive = true;
     const bytes = this.#decoder.decode(chunk);
-    if (this.#pings.length > 0) this.#answerPings();
-    this.#pauses.spend(chunk.length, this.#decoder.frames > MANY_FRAMES);
+    if (this.#control.pings) this.#answerPings(this.#control.pings);
+    this.pauses.spend(chunk.length, this.#decoder.frames > MANY_FRAMES);
     if (bytes.length > 0 && this.#input === 'open')
       this.#handlers.payload(bytes, this.#ownsChunks ? chunk : undefined);
     if (this.#decoder.done) this.#conclude();
   }
 
   /** Answers all PINGs of a chunk in one write. Pauses reading of a client that sends PINGs and does not read the PONGs. */
-  #answerPings(): void {
-    const pings = this.#pings;
-    this.#pings = [];
-    if (!this.#closing.isOpen) return;
-    this.#writer.pongs(pings);
-    if (!this.#writer.queue.isFull) return;
-    this.#writer.queue.awaitDrain();
-    this.#pauses.add(PAUSE.pongs);
+  #answerPings(pings: readonly Buffer[]): void {
+    this.#control.pings = undefined;
+    if (!this.closing.isOpen) return;
+    this.writer.pongs(pings);
+    if (!this.writer.queue.isFull) return;
+    this.writer.queue.awaitDrain();
+    this.pauses.add(PAUSE.pongs);
   }
 
-  #drained(): void {
-    if (this.#pauses.has(PAUSE.pongs)) this.#pauses.remove(PAUSE.pongs);
+  drained(): void {
+    if (this.pauses.has(PAUSE.pongs)) this.pauses.remove(PAUSE.pongs);
     this.#handlers.drain();
   }
 
@@ -286,17 +291,17 @@ export class WebSocketStream {
    */
   #conclude(): void {
     const { failure } = this.#decoder;
-    const ending = failure ?? this.#closing.received ?? endingOf('client-closed', '');
+    const ending = failure ?? this.closing.received ?? endingOf('client-closed', '');
     // An immediate answer would tell the client that all bytes arrived, although a slow backend may still fail.
     if (!failure) this.#handlers.flush?.();
     const isLate = !failure && this.#handlers.isDelivering?.() === true;
-    this.#closing.conclude(ending, failure?.reason ?? '', isLate);
+    this.closing.conclude(ending, failure?.reason ?? '', isLate);
     this.#dropInput('over');
-    if (!this.#closing.isAnswerDue && (!this.#isClient || failure)) this.#socket.end();
+    if (!this.closing.isAnswerDue && (!this.#isClient || failure)) this.#socket.end();
   }
 
   #answer(): void {
-    if (this.#closing.answer() && !this.#isClient) this.#socket.end();
+    if (this.closing.answer() && !this.#isClient) this.#socket.end();
   }
 
   /** Passes on no more payload. The peer's Close is still looked for, unless the input is over. */
@@ -304,38 +309,56 @@ export class WebSocketStream {
     const wasOpen = this.#input === 'open';
     if (this.#input !== 'over') this.#input = to;
     if (!wasOpen) return;
-    this.#pauses.remove(PAUSE.receiver | PAUSE.pongs);
-    this.#handlers.ended(this.#closing.ending ?? endingOf('client-lost', ''));
+    this.pauses.remove(PAUSE.receiver | PAUSE.pongs);
+    this.#handlers.ended(this.closing.ending ?? endingOf('client-lost', ''));
   }
 
-  readonly #onEnd = (): void => {
-    this.#closing.begin(endingOf('client-ended', `the ${this.#peer} ended without a Close`));
+  onEnd(): void {
+    this.closing.begin(endingOf('client-ended', `the ${this.peer} ended without a Close`));
     this.#dropInput('over');
     // The answer to the client's Close can still be read.
-    if (this.#closing.isAnswerDue) return;
-    this.#closing.stopSending();
+    if (this.closing.isAnswerDue) return;
+    this.closing.stopSending();
     // A second end() would create an unneeded error with a stack.
     if (!this.#socket.writableEnded) this.#socket.end();
-  };
+  }
 
-  readonly #onError = (error: Error): void => {
-    this.#closing.fail(endingOf('client-lost', `the ${this.#peer}'s connection failed: ${error.message}`));
-    this.#free();
-  };
+  onError(error: Error): void {
+    this.closing.fail(endingOf('client-lost', `the ${this.peer}'s connection failed: ${error.message}`));
+    this.free();
+  }
 
-  readonly #onClose = (): void => {
-    if (this.#closing.state === 'closed') return;
+  onClose(): void {
+    if (this.closing.state === 'closed') return;
     const socket = this.#socket;
-    socket.off('data', this.#onData);
-    socket.off('end', this.#onEnd);
-    socket.off('error', this.#onError);
-    socket.off('close', this.#onClose);
+    socket.off('data', onData);
+    socket.off('end', onEnd);
+    socket.off('error', onError);
+    socket.off('close', onClose);
+    socket[STREAM] = undefined;
     this.#heartbeat.stop();
-    this.#closing.stopSending();
-    const ending = endingOf('client-lost', `the ${this.#peer}'s connection was lost`);
-    this.#closing.begin(this.#closing.ending ?? ending);
-    this.#closing.end();
+    this.closing.stopSending();
+    const ending = endingOf('client-lost', `the ${this.peer}'s connection was lost`);
+    this.closing.begin(this.closing.ending ?? ending);
+    this.closing.end();
     this.#dropInput('over');
-    this.#handlers.closed(this.#closing.ending ?? ending);
-  };
+    this.#handlers.closed(this.closing.ending ?? ending);
+  }
+}
+
+// Listeners for all sockets: closures for each socket would cost memory.
+function onData(this: ReadSocket, chunk: Buffer): void {
+  this[STREAM]?.onData(chunk);
+}
+
+function onEnd(this: ReadSocket): void {
+  this[STREAM]?.onEnd();
+}
+
+function onError(this: ReadSocket, error: Error): void {
+  this[STREAM]?.onError(error);
+}
+
+function onClose(this: ReadSocket): void {
+  this[STREAM]?.onClose();
 }

@@ -1,7 +1,7 @@
 import { TunnelError } from '../errors.js';
 import { Cancellation, isPromise, orAborted, type AbortState } from '../helpers/abort.js';
 import { networkOf } from '../request/client-address.js';
-import { bothOf, leaseOf, UNCOUNTED, type Lease } from '../helpers/lease.js';
+import { bothOf, UNCOUNTED, type Lease } from '../helpers/lease.js';
 
 /** Limits of concurrent slots, for all clients and for each client; 0 means no limit. */
 export interface CountLimits {
@@ -47,17 +47,36 @@ export interface Counter {
 
 /** Counts within this process. */
 export class LocalCounter implements Counter {
-  readonly #counts = new Map<string, number>();
+  readonly #counts = new Map<string, Count>();
 
   take(name: string, most: number): Lease | undefined {
-    const used = this.#counts.get(name) ?? 0;
-    if (used >= most) return undefined;
-    this.#counts.set(name, used + 1);
-    return leaseOf(() => {
-      const left = (this.#counts.get(name) ?? 1) - 1;
-      if (left === 0) this.#counts.delete(name);
-      else this.#counts.set(name, left);
-    });
+    const count = this.#counts.get(name) ?? { name, used: 0 };
+    if (count.used >= most) return undefined;
+    if (count.used++ === 0) this.#counts.set(name, count);
+    return new Slot(this.#counts, count);
+  }
+}
+
+/** The slots in use under a name. */
+interface Count {
+  readonly name: string;
+  used: number;
+}
+
+/** One slot. The slots of a name share the count, and thereby the memory of the name. */
+class Slot implements Lease {
+  readonly #counts: Map<string, Count>;
+  #count: Count | undefined;
+
+  constructor(counts: Map<string, Count>, count: Count) {
+    this.#counts = counts;
+    this.#count = count;
+  }
+
+  release(): void {
+    const count = this.#count;
+    this.#count = undefined;
+    if (count && --count.used === 0) this.#counts.delete(count.name);
   }
 }
 

@@ -5,8 +5,19 @@ import type { ReadPauses } from './read-pauses.js';
 /** Free bytes in front of the received bytes: the longest header of an unmasked frame (RFC 6455 section 5.2). */
 const FRONT = 10;
 
-/** Bytes of buffer per idle connection. Not a power of two: bytes that fill the buffer exactly are nearly always the start of more. */
+/** Bytes of the small buffer. Not a power of two: bytes that fill the buffer exactly are nearly always the start of more. */
 const SMALL = 4000;
+
+/**
+ * The small buffer of all connections: an idle connection needs no memory for reads. libuv asks for the buffer directly before
+ * each read, and calls back directly after the read, so that two connections never use the buffer at the same time. The bytes
+ * are valid only during that call, and must be copied before the call returns: the buffers of the other connections are already
+ * registered with Node and cannot be replaced.
+ */
+const SHARED = Buffer.allocUnsafeSlow(FRONT + SMALL);
+
+/** Node keeps the buffer of the next read for each connection: one view serves all. */
+const FREE_OF_SHARED = SHARED.subarray(FRONT);
 
 /**
  * Bytes of a large read. Larger reads cost fewer turns and wake-ups per byte; by measurement, reads above this size gain nothing.
@@ -28,29 +39,17 @@ function giveBack(large: Buffer): void {
   if (large.length === LARGE && pool.length < MOST_POOLED) pool.push(large);
 }
 
-function allocateSmall(): Buffer {
-  return Buffer.allocUnsafeSlow(FRONT + SMALL);
-}
-
 const readsOf = new WeakMap<Duplex, PooledReads>();
 
 /**
- * Reads of a plain socket into reused buffers: the connection's small buffer while few bytes arrive, a large buffer of the pool
- * as soon as the small buffer is full. The bytes of one wake-up are passed on as one piece.
+ * Reads of a plain socket into reused buffers: the shared small buffer while few bytes arrive, a large buffer of the pool as soon
+ * as the small buffer is full. The bytes of one wake-up are passed on as one piece.
  *
  * A large buffer belongs to one connection, from before the read until all of the bytes are written: if two connections shared a
- * buffer, bytes of one would reach the other.
+ * large buffer, bytes of one would reach the other. Bytes in the shared small buffer are copied instead, see {@link isShared}.
  */
 export class PooledReads {
-  /** For `net.connect`. */
-  readonly onread: OnReadOpts = {
-    // Node calls this function after each read: the size of a read is decided before its event-loop turn.
-    buffer: () => this.#memory.subarray(this.#end, this.#limit),
-    callback: (length) => this.#onRead(length),
-  };
-
-  #small = allocateSmall();
-  #memory = this.#small;
+  #memory: Buffer = SHARED;
   // The range of received bytes that were not passed on yet.
   #begin = FRONT;
   #end = FRONT;
@@ -71,13 +70,23 @@ export class PooledReads {
     return readsOf.get(stream);
   }
 
+  /** For `net.connect`. */
+  get onread(): OnReadOpts {
+    return {
+      // Node calls this function after each read: the size of a read is decided before its event-loop turn.
+      buffer: () =>
+        this.#memory === SHARED ? FREE_OF_SHARED : this.#memory.subarray(this.#end, this.#limit),
+      callback: (length) => this.#onRead(length),
+    };
+  }
+
   belongTo(stream: Duplex): void {
     readsOf.set(stream, this);
   }
 
   /**
    * Reads at most `most` bytes at once, and small pieces as soon as `pauses` grant no more bytes in a turn. `receive` may use the
-   * bytes until it returns, and longer after a call of `keep`.
+   * bytes until it returns, and longer after a call of `keep`, which is not possible while {@link isShared}.
    */
   start(receive: (bytes: Buffer) => void, most: number, pauses?: Pick<ReadPauses, 'left'>): void {
     this.#pauses = pauses;
@@ -88,6 +97,11 @@ export class PooledReads {
   /** Are these bytes part of the buffer that is being passed on now? */
   lends(bytes: Buffer): boolean {
     return bytes.buffer === this.#lent?.buffer;
+  }
+
+  /** Are bytes of the shared buffer being passed on? Then the bytes must be copied, even for a write. */
+  get isShared(): boolean {
+    return this.#lent === SHARED;
   }
 
   /** Would `keep` cost much more memory than these bytes need? */
@@ -103,6 +117,7 @@ export class PooledReads {
   /** Keeps the bytes that are being passed on: the next read uses another buffer. Call the returned function to free the bytes. */
   keep(): () => void {
     const memory = this.#lent;
+    if (memory === SHARED) throw new Error('bytes of the shared buffer must be copied');
     this.#isKept = true;
     return () => {
       if (memory) giveBack(memory);
@@ -110,13 +125,14 @@ export class PooledReads {
   }
 
   /** Passes on the bytes of a full small buffer without waiting for more bytes. */
-  readonly flush = (): void => {
+  flush(): void {
     if (!this.#isWaiting) return;
     this.#isWaiting = false;
-    // The next read continues in the large buffer, after a copy of these bytes: pass them on from the small buffer.
-    this.#handOn(this.#small, FRONT, FRONT + SMALL);
+    const bytes = this.#memory.subarray(this.#begin, this.#end);
     this.#begin = this.#end;
-  };
+    // A copy, since the next read continues in the large buffer, after these bytes.
+    this.#receive?.(Buffer.from(bytes));
+  }
 
   /** The socket is closed. */
   end(): void {
@@ -125,7 +141,8 @@ export class PooledReads {
     if (this.#memory !== this.#lent) giveBack(this.#memory);
     // Node keeps a closed socket, and so these reads, until the next full garbage collection: without the tunnel.
     this.#receive = undefined;
-    this.#memory = this.#small;
+    this.#pauses = undefined;
+    this.#memory = SHARED;
     this.#begin = this.#end = FRONT;
     this.#limit = FRONT + SMALL;
   }
@@ -134,21 +151,21 @@ export class PooledReads {
     this.#end += length;
     const memory = this.#memory;
     const isFull = this.#end === this.#limit;
-    if (memory === this.#small && isFull && this.#left > 0) {
+    if (memory === SHARED && isFull && this.#left > 0) {
       this.#grow();
       return true;
     }
     this.#isWaiting = false;
     const kept = this.#handOn(memory, this.#begin, this.#end);
     // After a read that fills the buffer, more bytes are in the kernel. A connection that waits for a turn needs no large buffer.
-    if (isFull && memory !== this.#small && this.#left > 0)
+    if (isFull && memory !== SHARED && this.#left > 0)
       this.#memory = kept ? takeLarge(this.#largeSize) : memory;
     else {
       if (!kept) giveBack(memory);
-      this.#memory = this.#small;
+      this.#memory = SHARED;
     }
     this.#begin = this.#end = FRONT;
-    this.#limit = this.#memory === this.#small ? FRONT + SMALL : this.#limitOf(this.#memory);
+    this.#limit = this.#memory === SHARED ? FRONT + SMALL : this.#limitOf(this.#memory);
     return true;
   }
 
@@ -163,12 +180,12 @@ export class PooledReads {
 
   #grow(): void {
     const large = takeLarge(this.#largeSize);
-    this.#small.copy(large, FRONT, FRONT);
+    SHARED.copy(large, FRONT, FRONT);
     this.#memory = large;
     this.#limit = this.#limitOf(large);
     this.#isWaiting = true;
     // If no bytes follow, no read follows either.
-    setImmediate(this.flush);
+    setImmediate(() => this.flush());
   }
 
   /** Returns true if the buffer is still in use. */
@@ -176,12 +193,6 @@ export class PooledReads {
     this.#lent = memory;
     this.#receive?.(memory.subarray(begin, end));
     this.#lent = undefined;
-    const kept = this.#wasKept();
-    if (kept && memory === this.#small) this.#small = allocateSmall();
-    return kept;
-  }
-
-  #wasKept(): boolean {
     const kept = this.#isKept;
     this.#isKept = false;
     return kept;

@@ -6,7 +6,7 @@ import { PAUSE, ReadPauses } from './read-pauses.js';
 import { isNodeSocket, releaseAfter } from './release.js';
 import { ifEndIsOrderly, reset } from './reset.js';
 import { WriteProgress } from './write-progress.js';
-import { WriteQueue } from './write-queue.js';
+import { WriteQueue, type QueueOwner } from './write-queue.js';
 
 /** Bytes that Node reads at once: after a full read, the next read follows in the same event-loop turn. */
 const FULL_READ = 65_536;
@@ -34,6 +34,12 @@ export interface ClientEnd {
   close(ending: Ending): void;
 }
 
+/** The owner of a relay. */
+export interface RelayOwner {
+  /** Called once, when both sides are freed. */
+  done(ending: Ending): void;
+}
+
 export interface RelaySettings {
   /** Bytes of memory queued for the backend above which the client is not read. */
   readonly buffered: number;
@@ -41,6 +47,11 @@ export interface RelaySettings {
   readonly closeTimeout: number;
   readonly drainTimeout?: number;
 }
+
+const RELAY = Symbol('express-wstunnel.relay');
+
+/** A backend with the relay that reads it. */
+type RelayedStream = Duplex & { [RELAY]?: Relay | undefined };
 
 /**
  * Moves bytes in both directions between a client and a backend, with backpressure and one teardown. The relay is the handler of
@@ -60,7 +71,7 @@ export interface RelaySettings {
  * Each deadline starts again as long as bytes move. A backend that has not accepted all bytes at the deadline is reset: after an
  * orderly end the backend would assume that the bytes are complete.
  */
-export class Relay {
+export class Relay implements QueueOwner {
   /** The start of the backend's silence while the backend is read; undefined while the backend is paused. */
   silentSince: number | undefined = performance.now();
   /** The time when payload last arrived or, to a slow peer, was accepted: by `performance.now()`, as seen at the last `sample`. */
@@ -69,10 +80,10 @@ export class Relay {
   #received = 0;
   #sent = 0;
   readonly #client: ClientEnd;
-  readonly #backend: Duplex;
+  readonly #backend: RelayedStream;
   readonly #toBackend: WriteQueue;
   readonly #settings: RelaySettings;
-  readonly #done: (ending: Ending) => void;
+  readonly #owner: RelayOwner;
   /** No other code keeps a chunk that the backend reports as read or written. */
   readonly #ownsChunks: boolean;
   readonly #reads: PooledReads | undefined;
@@ -87,33 +98,34 @@ export class Relay {
   /** The client is freed. */
   #clientEnding: Ending | undefined;
 
-  /** `done` is called once, when both sides are freed. */
-  constructor(backend: Duplex, settings: RelaySettings, client: ClientEnd, done: (ending: Ending) => void) {
+  constructor(backend: Duplex, settings: RelaySettings, client: ClientEnd, owner: RelayOwner) {
     this.#backend = backend;
     this.#ownsChunks = isNodeSocket(backend);
     this.#reads = PooledReads.of(backend);
     this.#pauses = new ReadPauses(backend);
     this.#progress = new WriteProgress(backend);
-    this.#toBackend = new WriteQueue(backend, settings.buffered, () => client.resume());
+    this.#toBackend = new WriteQueue(backend, settings.buffered, this);
     this.#settings = settings;
     this.#client = client;
-    this.#done = done;
+    this.#owner = owner;
   }
 
   /** Begins to read the backend. */
   start(): void {
     const backend = this.#backend;
-    if (this.#reads) this.#reads.start(this.#onData, this.#settings.buffered / 2, this.#pauses);
-    else backend.on('data', this.#onData);
-    backend.on('end', this.#onEnd);
-    backend.on('error', this.#onError);
-    backend.on('close', this.#onClose);
+    backend[RELAY] = this;
+    if (this.#reads)
+      this.#reads.start((bytes) => this.onData(bytes), this.#settings.buffered / 2, this.#pauses);
+    else backend.on('data', onData);
+    backend.on('end', onEnd);
+    backend.on('error', onError);
+    backend.on('close', onClose);
     if (backend.destroyed) {
-      this.#onClose();
+      this.onClose();
       return;
     }
     // TLS reads from the handshake on: `end` may have been emitted before a listener was added.
-    if (backend.readableEnded) this.#onEnd();
+    if (backend.readableEnded) this.onEnd();
     backend.resume();
   }
 
@@ -159,6 +171,12 @@ export class Relay {
     this.#client.pause();
   }
 
+  /** The backend has accepted all queued bytes. */
+  drained(): void {
+    this.#client.resume();
+  }
+
+  /** The client accepts more bytes again. */
   drain(): void {
     this.silentSince ??= performance.now();
     this.#pauses.remove(PAUSE.receiver);
@@ -210,10 +228,10 @@ export class Relay {
     this.#toBackend.abandon();
     if (this.#backend.writableLength > 0) reset(this.#backend);
     else this.#backend.destroy();
-    this.#onClose();
+    this.onClose();
   }
 
-  readonly #onData = (chunk: Buffer): void => {
+  onData(chunk: Buffer): void {
     if (this.#isClosing) {
       this.#finish?.heard();
       return;
@@ -227,33 +245,34 @@ export class Relay {
     if (isAccepted) return;
     this.#pauses.add(PAUSE.receiver);
     this.silentSince = undefined;
-  };
+  }
 
-  readonly #onEnd = (): void => {
+  onEnd(): void {
     this.#reads?.flush();
     ifEndIsOrderly(this.#backend, () => this.#client.finish('the backend ended'));
-  };
+  }
 
-  readonly #onError = (): void => {
+  onError(): void {
     this.#reads?.flush();
     this.#fail();
-  };
+  }
 
-  readonly #onClose = (): void => {
+  onClose(): void {
     if (this.#isBackendGone) return;
     this.#isBackendGone = true;
     this.#finish?.stop();
     const backend = this.#backend;
-    backend.off('data', this.#onData);
-    backend.off('end', this.#onEnd);
-    backend.off('error', this.#onError);
-    backend.off('close', this.#onClose);
+    backend.off('data', onData);
+    backend.off('end', onEnd);
+    backend.off('error', onError);
+    backend.off('close', onClose);
+    backend[RELAY] = undefined;
     this.#reads?.end();
     this.#fail();
     // The Close of a client that is paused for this backend would never be read.
     this.#client.resume();
     this.#settle();
-  };
+  }
 
   /** Does nothing after an `end` or an `error`. */
   #fail(): void {
@@ -261,6 +280,23 @@ export class Relay {
   }
 
   #settle(): void {
-    if (this.#isBackendGone && this.#clientEnding) this.#done(this.#clientEnding);
+    if (this.#isBackendGone && this.#clientEnding) this.#owner.done(this.#clientEnding);
   }
+}
+
+// Listeners for all backends: closures for each backend would cost memory.
+function onData(this: RelayedStream, chunk: Buffer): void {
+  this[RELAY]?.onData(chunk);
+}
+
+function onEnd(this: RelayedStream): void {
+  this[RELAY]?.onEnd();
+}
+
+function onError(this: RelayedStream): void {
+  this[RELAY]?.onError();
+}
+
+function onClose(this: RelayedStream): void {
+  this[RELAY]?.onClose();
 }

@@ -32,78 +32,114 @@ const MAX_TIMEOUT = 2 ** 31 - 1;
 const SAMPLES = 4;
 
 interface Limit {
+  readonly name: keyof WatchLimits;
   readonly cause: CloseCause;
   /** The text for people; the seconds are appended. */
   readonly what: string;
-  readonly seconds: number;
-  /** The time when the limit starts to count; undefined while the limit does not apply. */
-  readonly since: () => number | undefined;
-  /** The longest time to the next sample, in ms. */
-  readonly period: number;
+  readonly isSampled: boolean;
+}
+
+const LIMITS: readonly Limit[] = [
+  { name: 'idleTimeout', cause: 'idle', what: 'idle for', isSampled: false },
+  { name: 'maxDuration', cause: 'max-duration', what: 'open for', isSampled: false },
+  { name: 'readTimeout', cause: 'read-timeout', what: 'the backend was silent for', isSampled: true },
+  { name: 'writeTimeout', cause: 'write-timeout', what: 'the backend accepted no data for', isSampled: true },
+  {
+    name: 'clientWriteTimeout',
+    cause: 'client-stalled',
+    what: 'the client accepted no data for',
+    isSampled: true,
+  },
+];
+
+/** The owner of a watched tunnel. */
+export interface WatchOwner {
+  /** A limit has passed. Called at most once. */
+  expired(ending: Ending): void;
 }
 
 /**
  * Ends a tunnel that is idle or too old, whose backend neither sends nor accepts data, or whose client accepts no data. One timer
- * for all limits is set again only after it fires: traffic costs nothing. `expire` is called at most once; the returned function
- * stops the watch.
+ * for all limits is set again only after it fires: traffic costs nothing.
  */
-export function watch(limits: WatchLimits, activity: Activity, expire: (ending: Ending) => void): () => void {
-  const start = performance.now();
-  let awakeSince = start;
-  const limit = (
-    cause: CloseCause,
-    seconds: number,
-    what: string,
-    since: () => number | undefined,
-    isSampled = true,
-  ): Limit => ({ cause, seconds, what, since, period: isSampled ? (seconds * 1000) / SAMPLES : Infinity });
-  // While our event loop stalls, even the client's bytes do not reach the backend.
-  const silentSince = () => activity.silentSince && Math.max(activity.silentSince, awakeSince);
-  const all = [
-    limit('idle', limits.idleTimeout, 'idle for', () => activity.lastPayload, false),
-    limit('max-duration', limits.maxDuration, 'open for', () => start, false),
-    limit('read-timeout', limits.readTimeout, 'the backend was silent for', silentSince),
-    limit(
-      'write-timeout',
-      limits.writeTimeout,
-      'the backend accepted no data for',
-      () => activity.stalledSince,
-    ),
-    limit(
-      'client-stalled',
-      limits.clientWriteTimeout,
-      'the client accepted no data for',
-      () => activity.clientStalledSince,
-    ),
-  ].filter(({ seconds }) => seconds > 0);
-  if (all.length === 0) return () => undefined;
+export class Watch {
+  readonly #limits: WatchLimits;
+  readonly #activity: Activity;
+  readonly #owner: WatchOwner;
+  readonly #start = performance.now();
+  /** The event loop has not stalled since. */
+  #awakeSince = this.#start;
+  #timer: NodeJS.Timeout | undefined;
+  /** The time at which the timer should fire. */
+  #due = 0;
+  /** Cancels the check that follows the timer. */
+  #cancel: (() => void) | undefined;
 
-  const left = ({ seconds, since }: Limit, now: number) => (since() ?? now) + seconds * 1000 - now;
-  let timer: NodeJS.Timeout | undefined;
-  let cancel = () => {};
-  const judge = () => {
-    const now = performance.now();
-    activity.sample(now);
-    const over = all.find((one) => left(one, now) <= 0);
-    if (over) expire(endingOf(over.cause, `${over.what} ${over.seconds} s`));
-    else arm(now);
-  };
-  const arm = (now: number) => {
-    const next = Math.min(...all.map((one) => Math.min(left(one, now), one.period)));
+  constructor(limits: WatchLimits, activity: Activity, owner: WatchOwner) {
+    this.#limits = limits;
+    this.#activity = activity;
+    this.#owner = owner;
+    if (!LIMITS.some(({ name }) => limits[name] > 0)) return;
+    activity.sample(this.#start);
+    this.#arm(this.#start);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#cancel?.();
+  }
+
+  #arm(now: number): void {
+    let next = MAX_TIMEOUT;
+    for (const { name, isSampled } of LIMITS) {
+      const milliseconds = this.#limits[name] * 1000;
+      if (milliseconds === 0) continue;
+      next = Math.min(next, this.#left(name, now), isSampled ? milliseconds / SAMPLES : Infinity);
+    }
     const delay = Math.min(Math.ceil(next), MAX_TIMEOUT);
-    timer = setTimeout(() => {
-      const late = performance.now() - now - delay;
-      cancel = afterPendingReads((longest) => {
-        if (Math.max(late, longest) > (limits.readTimeout * 1000) / SAMPLES / 2)
-          awakeSince = performance.now();
-        judge();
-      });
-    }, delay);
+    this.#due = now + delay;
+    this.#timer = setTimeout(Watch.#onTimer, delay, this);
+  }
+
+  /** A function for all tunnels: a closure for each tunnel would cost memory. */
+  static readonly #onTimer = (watch: Watch): void => {
+    const late = performance.now() - watch.#due;
+    watch.#cancel = afterPendingReads((longest) => {
+      watch.#cancel = undefined;
+      if (Math.max(late, longest) > (watch.#limits.readTimeout * 1000) / SAMPLES / 2)
+        watch.#awakeSince = performance.now();
+      watch.#judge();
+    });
   };
-  activity.sample(start);
-  arm(start);
-  return () => {
-    clearTimeout(timer);
-    cancel();
-  };
+
+  #judge(): void {
+    const now = performance.now();
+    this.#activity.sample(now);
+    const over = LIMITS.find(({ name }) => this.#limits[name] > 0 && this.#left(name, now) <= 0);
+    if (over) this.#owner.expired(endingOf(over.cause, `${over.what} ${this.#limits[over.name]} s`));
+    else this.#arm(now);
+  }
+
+  /** Milliseconds until a limit passes. */
+  #left(name: keyof WatchLimits, now: number): number {
+    return (this.#since(name) ?? now) + this.#limits[name] * 1000 - now;
+  }
+
+  /** The time when a limit starts to count; undefined while the limit does not apply. */
+  #since(name: keyof WatchLimits): number | undefined {
+    const { lastPayload, silentSince, stalledSince, clientStalledSince } = this.#activity;
+    switch (name) {
+      case 'idleTimeout':
+        return lastPayload;
+      case 'maxDuration':
+        return this.#start;
+      case 'readTimeout':
+        // While our event loop stalls, even the client's bytes do not reach the backend.
+        return silentSince && Math.max(silentSince, this.#awakeSince);
+      case 'writeTimeout':
+        return stalledSince;
+      case 'clientWriteTimeout':
+        return clientStalledSince;
+    }
+  }
 }

@@ -8,6 +8,12 @@ const MIN_MEMORY = 1024;
 /** Limit of bytes per system call: as many as one read of the kernel returns. */
 const MAX_GATHERED = 512 * 1024;
 
+/** Gets the end of each wait that was requested by {@link WriteQueue.awaitDrain}. */
+export interface QueueOwner {
+  /** The queue is empty. */
+  drained(): void;
+}
+
 /**
  * Writes to a stream, and limits the queue by memory instead of length: pieces of one byte, or one byte left of a whole chunk,
  * need hundreds or thousands of times their length.
@@ -15,7 +21,7 @@ const MAX_GATHERED = 512 * 1024;
 export class WriteQueue {
   readonly #stream: Duplex;
   readonly #limit: number;
-  readonly #drained: () => void;
+  readonly #owner: QueueOwner;
   /** Bytes written so far. */
   written = 0;
   /** The part of `written` that was still queued when the stream was given up. */
@@ -30,11 +36,11 @@ export class WriteQueue {
   #isGathering = false;
   #gathered = 0;
 
-  /** `limit`: bytes of memory. `drained` is called once for each {@link awaitDrain}. */
-  constructor(stream: Duplex, limit: number, drained: () => void) {
+  /** `limit`: bytes of memory. `drained` of the owner is called once for each {@link awaitDrain}. */
+  constructor(stream: Duplex, limit: number, owner: QueueOwner) {
     this.#stream = stream;
     this.#limit = limit;
-    this.#drained = drained;
+    this.#owner = owner;
     this.#maxGathered = isPlain(stream) ? Math.min(MAX_GATHERED, limit / 2) : 0;
   }
 
@@ -52,7 +58,7 @@ export class WriteQueue {
       this.#isGathering = true;
       this.#gathered = 0;
       this.#stream.cork();
-      setImmediate(this.flush);
+      setImmediate(flushQueue, this);
     }
     this.#gathered += bytes.length;
     this.written += bytes.length;
@@ -65,17 +71,17 @@ export class WriteQueue {
       written?.(error);
       if (this.#memory > 0 || !this.#isDrainAwaited) return;
       this.#isDrainAwaited = false;
-      this.#drained();
+      this.#owner.drained();
     });
     if (!more || this.#gathered >= this.#maxGathered) this.flush();
   }
 
   /** Writes the gathered bytes. */
-  readonly flush = (): void => {
+  flush(): void {
     if (!this.#isGathering) return;
     this.#isGathering = false;
     this.#stream.uncork();
-  };
+  }
 
   /** Requests one call of `drained` for when the queue is empty. */
   awaitDrain(): void {
@@ -89,4 +95,8 @@ export class WriteQueue {
   abandon(extra = 0, others = 0): void {
     this.abandoned ||= Math.max(0, queuedIn(this.#stream) - extra * this.#writes - others);
   }
+}
+
+function flushQueue(queue: WriteQueue): void {
+  queue.flush();
 }

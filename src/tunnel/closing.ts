@@ -62,5 +62,5 @@ function connectionsOf({ open, refusing }: TunnelContext): readonly Closable[] {
 }
 
 function allClosed(all: readonly Closable[]): Promise<unknown> {
-  return Promise.all(all.map(({ closed }) => closed));
+  return Promise.all(all.map((one) => one.untilClosed()));
 }

@@ -39,7 +39,8 @@ export interface TunnelContext {
 
 /** A connection whose end `close()` awaits until the timeout, and then destroys. */
 export interface Closable {
-  readonly closed: Promise<void>;
+  /** Resolves when the connection is closed. */
+  untilClosed(): Promise<void>;
   destroy(): void;
 }
 

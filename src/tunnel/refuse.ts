@@ -90,7 +90,7 @@ async function refuseByClose<Req extends IncomingMessage>(
   refusal: TunnelError,
 ): Promise<void> {
   const { promise: closed, resolve: settle } = deferred();
-  const closing: Closable = { closed, destroy: () => socketOf(req, res)?.destroy() };
+  const closing: Closable = { untilClosed: () => closed, destroy: () => socketOf(req, res)?.destroy() };
   const done = () => {
     refusing.delete(closing);
     settle();

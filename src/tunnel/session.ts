@@ -1,12 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketStream } from '../frames/websocket-stream.js';
-import { deferred } from '../helpers/deferred.js';
+import type { PooledHost } from '../backends/pooled-host.js';
+import { WebSocketStream, type StreamHandlers, type StreamSettings } from '../frames/websocket-stream.js';
+import { deferred, type Deferred } from '../helpers/deferred.js';
+import { flatCopy } from '../helpers/flat-copy.js';
 import type { Lease } from '../helpers/lease.js';
 import type { RuleSettings } from '../options/settings.js';
 import { endingOf, type Ending } from '../streams/close-causes.js';
-import { Relay } from '../streams/relay.js';
-import { watch } from '../streams/watch.js';
+import { Relay, type RelayOwner, type RelaySettings } from '../streams/relay.js';
+import { Watch, type WatchLimits, type WatchOwner } from '../streams/watch.js';
+import type { TunnelInfo } from '../types.js';
 import { infoOf, type ClientIdentity, type OpenTunnel, type TunnelContext } from './context.js';
 import type { BackendConnection } from './reach.js';
 
@@ -19,11 +22,12 @@ interface SessionEnds extends BackendConnection {
   readonly frameType: 'binary' | 'text';
 }
 
+/** The settings of one open tunnel. */
+type SessionSettings = StreamSettings & RelaySettings & WatchLimits;
+
 /**
  * Relays after the 101 response until both ends are closed: counts, logs and announces the tunnel, and enforces the time
  * options.
- *
- * A tunnel may be open for weeks: no reference to the request may remain.
  */
 export function startSession<Req extends IncomingMessage>(
   context: TunnelContext,
@@ -31,65 +35,152 @@ export function startSession<Req extends IncomingMessage>(
   client: ClientIdentity,
   ends: SessionEnds,
 ): void {
-  const { totals, open, log, announce } = context;
-  const { host, lease, slot } = ends;
   // Named one by one: a copy of all settings would stay in memory for each tunnel.
   const { pingInterval, pongTimeout, closeTimeout, drainTimeout, idleTimeout, maxDuration } = settings;
-  const { readTimeout, writeTimeout } = host.host;
+  const { readTimeout, writeTimeout } = ends.host.host;
   const { buffered } = context.limits;
-  const { id } = client;
-  const since = Date.now();
-  // The system clock may be set while the tunnel is open: the duration needs the monotonic clock.
-  const start = performance.now();
-  const info = () => infoOf(client, host.id, since, relay);
-  const { promise: closed, resolve: settle } = deferred();
-  const done = ({ cause, code, reason }: Ending) => {
-    lease.release();
-    slot.release();
-    open.delete(tunnel);
-    totals.closed(code, relay.bytesIn, relay.bytesOut);
-    log('tunnel', 'info', '%s closed %d %s', id, code, reason);
-    announce.close({ ...info(), cause, code, reason, duration: (performance.now() - start) / 1000 });
-    settle();
-  };
-  const stream: WebSocketStream = new WebSocketStream(
-    ends.client,
-    { pingInterval, pongTimeout, closeTimeout, drainTimeout, buffered, frameType: ends.frameType },
-    {
-      payload: (bytes, chunk) => relay.payload(bytes, chunk),
-      drain: () => relay.drain(),
-      closing: () => {
-        unwatch();
-        relay.closing();
-      },
-      ended: () => relay.ended(),
-      closed: (ending) => relay.closed(ending),
-      flush: () => relay.flush(),
-      isDelivering: () => relay.isDelivering(),
-      sampleDelivery: (now) => relay.sampleDelivery(now),
-    },
-  );
-  const relay: Relay = new Relay(ends.socket, { closeTimeout, drainTimeout, buffered }, stream, done);
-  const limits = { idleTimeout, maxDuration, readTimeout, writeTimeout };
   const clientWriteTimeout = settings.writeTimeout;
-  const unwatch = watch({ ...limits, clientWriteTimeout }, relay, (ending) => {
-    if (ending.cause === 'client-stalled') stream.destroy(ending);
-    else stream.cutOff(ending);
-  });
-  const tunnel: OpenTunnel = {
-    info,
-    closed,
-    close: (code, reason) => stream.close(endingOf('drain', reason, code)),
-    cutOff: (code, reason) => stream.cutOff(endingOf('ended-by-app', reason, code)),
-    destroy: () => {
-      stream.destroy(endingOf('destroyed', 'destroyed by close()'));
-      relay.destroy();
-    },
+  // Without a spread, for which V8 makes a hidden class for each object.
+  const own: SessionSettings = {
+    frameType: ends.frameType,
+    buffered,
+    pingInterval,
+    pongTimeout,
+    closeTimeout,
+    drainTimeout,
+    idleTimeout,
+    maxDuration,
+    readTimeout,
+    writeTimeout,
+    clientWriteTimeout,
   };
-  open.add(tunnel);
-  totals.opened++;
-  log('tunnel', 'info', '%s opened: %s from %s to %s', id, client.url, client.address, host.id);
-  announce.open(info());
-  stream.start(ends.head);
-  relay.start();
+  new Session(context, own, client, ends).start(ends.head);
+}
+
+/**
+ * An open tunnel. A tunnel may be open for weeks: no reference to the request, its headers or the response may remain. Methods
+ * instead of closures, which would cost each tunnel several kilobytes.
+ */
+class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner {
+  readonly #context: TunnelContext;
+  readonly #id: string;
+  readonly #url: string;
+  readonly #address: string;
+  readonly #user: string | undefined;
+  readonly #host: PooledHost;
+  readonly #lease: Lease;
+  readonly #slot: Lease;
+  readonly #since = Date.now();
+  // The system clock may be set while the tunnel is open: the duration needs the monotonic clock.
+  readonly #start = performance.now();
+  readonly #stream: WebSocketStream;
+  readonly #relay: Relay;
+  readonly #watch: Watch;
+  /** Made when `close()` asks for the end. */
+  #closed: Deferred<void> | undefined;
+
+  constructor(
+    context: TunnelContext,
+    settings: SessionSettings,
+    { id, url, address, user }: ClientIdentity,
+    { client, socket, host, lease, slot }: SessionEnds,
+  ) {
+    this.#context = context;
+    this.#id = flatCopy(id);
+    this.#url = flatCopy(url);
+    this.#address = flatCopy(address);
+    this.#user = user === undefined ? undefined : flatCopy(user);
+    this.#host = host;
+    this.#lease = lease;
+    this.#slot = slot;
+    this.#stream = new WebSocketStream(client, settings, this);
+    this.#relay = new Relay(socket, settings, this.#stream, this);
+    this.#watch = new Watch(settings, this.#relay, this);
+  }
+
+  start(head: Buffer): void {
+    const { totals, open, log, announce } = this.#context;
+    open.add(this);
+    totals.opened++;
+    log('tunnel', 'info', '%s opened: %s from %s to %s', this.#id, this.#url, this.#address, this.#host.id);
+    announce.open(this.info());
+    this.#stream.start(head);
+    this.#relay.start();
+  }
+
+  info(): TunnelInfo {
+    const client = { id: this.#id, url: this.#url, address: this.#address, user: this.#user };
+    return infoOf(client, this.#host.id, this.#since, this.#relay);
+  }
+
+  untilClosed(): Promise<void> {
+    // `destroy` may have ended the tunnel in the same event-loop turn.
+    if (!this.#context.open.has(this)) return Promise.resolve();
+    this.#closed ??= deferred();
+    return this.#closed.promise;
+  }
+
+  close(code: number, reason: string): void {
+    this.#stream.close(endingOf('drain', reason, code));
+  }
+
+  cutOff(code: number, reason: string): void {
+    this.#stream.cutOff(endingOf('ended-by-app', reason, code));
+  }
+
+  destroy(): void {
+    this.#stream.destroy(endingOf('destroyed', 'destroyed by close()'));
+    this.#relay.destroy();
+  }
+
+  /** A time limit has passed. */
+  expired(ending: Ending): void {
+    if (ending.cause === 'client-stalled') this.#stream.destroy(ending);
+    else this.#stream.cutOff(ending);
+  }
+
+  payload(bytes: Buffer, chunk: Buffer | undefined): void {
+    this.#relay.payload(bytes, chunk);
+  }
+
+  drain(): void {
+    this.#relay.drain();
+  }
+
+  closing(): void {
+    this.#watch.stop();
+    this.#relay.closing();
+  }
+
+  ended(): void {
+    this.#relay.ended();
+  }
+
+  flush(): void {
+    this.#relay.flush();
+  }
+
+  isDelivering(): boolean {
+    return this.#relay.isDelivering();
+  }
+
+  sampleDelivery(now: number): boolean {
+    return this.#relay.sampleDelivery(now);
+  }
+
+  closed(ending: Ending): void {
+    this.#relay.closed(ending);
+  }
+
+  done({ cause, code, reason }: Ending): void {
+    const { totals, open, log, announce } = this.#context;
+    this.#lease.release();
+    this.#slot.release();
+    open.delete(this);
+    totals.closed(code, this.#relay.bytesIn, this.#relay.bytesOut);
+    log('tunnel', 'info', '%s closed %d %s', this.#id, code, reason);
+    const duration = (performance.now() - this.#start) / 1000;
+    announce.close({ ...this.info(), cause, code, reason, duration });
+    this.#closed?.resolve();
+  }
 }

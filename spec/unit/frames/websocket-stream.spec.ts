@@ -320,7 +320,8 @@ describe('the deadline after a PING', () => {
 describe('memory of pooled reads', () => {
   /** A client's socket that is still connecting, so that written bytes are queued; the reads send to this client. */
   async function startReads(settings: Partial<StreamSettings> = {}) {
-    const server = createServer((other) => other.resume());
+    const received: Buffer[] = [];
+    const server = createServer((other) => other.on('data', (bytes) => received.push(bytes)));
     await listen(server);
     const socket = connect(portOf(server), '127.0.0.1');
     onCleanup(() => socket.destroy());
@@ -351,7 +352,7 @@ describe('memory of pooled reads', () => {
       read(Buffer.alloc(4000));
       read(Buffer.alloc(300_000));
     };
-    return { socket, reads, state, read, readLarge };
+    return { socket, reads, state, read, readLarge, received };
   }
 
   test('is kept while it is queued, and returned afterwards', async () => {
@@ -383,12 +384,26 @@ describe('memory of pooled reads', () => {
     expect(state.kept).toBe(1);
   });
 
+  test('is copied if it is the buffer into which all connections read', async () => {
+    const [one, two] = [await startReads(), await startReads()];
+    const texts = ['first', 'other', 'third'];
+    // Neither socket is connected: the bytes stay queued while the next bytes are read.
+    for (const text of texts) for (const { read } of [one, two]) read(Buffer.from(text));
+    const frames = texts.map((text) => `\x82\x05${text}`).join('');
+    for (const { received } of [one, two]) {
+      await until(() => Buffer.concat(received).length >= frames.length);
+      expect(Buffer.concat(received).toString('latin1')).toBe(frames);
+    }
+  });
+
   test('gets no header in front of a character that was assembled elsewhere', async () => {
     const { reads, read } = await startReads({ frameType: 'text' });
     const extend = vi.spyOn(reads, 'extend');
     const [whole, cut] = [Buffer.from('a€'), 2];
+    // A full small buffer is followed by a read into a large one, which may get a header in front.
+    read(Buffer.alloc(4000, 'a'));
     read(whole.subarray(0, cut));
     read(whole.subarray(cut));
-    expect(extend.mock.calls.map(([bytes]) => bytes.length)).toEqual([1]);
+    expect(extend.mock.calls.map(([bytes]) => bytes.length)).toEqual([4001]);
   });
 });

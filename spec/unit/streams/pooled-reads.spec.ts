@@ -189,25 +189,42 @@ test('the pool keeps a few buffers, however many return', async () => {
   expect(again.length).toBeLessThanOrEqual(8);
 });
 
-test('a kept small buffer is not reused', async () => {
-  const { reads, socket, other, onPiece } = await pair();
-  const kept: Buffer[] = [];
-  onPiece((bytes) => {
-    kept.push(bytes);
-    reads.keep();
-  });
-  socket.resume();
-  for (const text of ['first', 'other']) {
-    other.write(text);
-    await until(() => kept.at(-1)?.toString() === text);
+test('few bytes of two connections arrive in the same memory, which cannot be kept', async () => {
+  const [one, two] = [await pair(), await pair()];
+  const memories = new Set<ArrayBufferLike>();
+  const texts: string[] = [];
+  for (const { reads, socket, other, onPiece } of [one, two]) {
+    onPiece((bytes) => {
+      expect(reads.isShared).toBe(true);
+      expect(() => reads.keep()).toThrow('must be copied');
+      memories.add(bytes.buffer);
+      texts.push(bytes.toString());
+    });
+    socket.resume();
+    other.write('few');
+    await until(() => texts.length > 0);
+    expect(reads.isShared).toBe(false);
   }
-  expect(kept.map(String)).toEqual(['first', 'other']);
+  await until(() => texts.length === 2);
+  expect(texts).toEqual(['few', 'few']);
+  expect(memories.size).toBe(1);
+});
+
+test('bytes that fill the shared buffer are not changed by the reads of another connection', () => {
+  const [one, two] = [new PooledReads(), new PooledReads()];
+  const pieces: Buffer[] = [];
+  one.start((bytes) => pieces.push(Buffer.from(bytes)), 1024 * 1024);
+  fill(one, SMALL);
+  fill(two, 100, 8);
+  one.flush();
+  expect(pieces.map((piece) => piece.equals(Buffer.alloc(SMALL, 7)))).toEqual([true]);
+  [one, two].forEach((reads) => reads.end());
 });
 
 /** Fills the reads as Node would, without a socket, and returns the memory of the next read. */
-function fill(reads: PooledReads, length: number): ArrayBufferLike {
+function fill(reads: PooledReads, length: number, value = 7): ArrayBufferLike {
   const into = (reads.onread.buffer as () => Uint8Array)();
-  into.fill(7, 0, length);
+  into.fill(value, 0, length);
   reads.onread.callback(length, into);
   return (reads.onread.buffer as () => Uint8Array)().buffer;
 }

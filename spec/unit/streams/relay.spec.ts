@@ -34,9 +34,9 @@ function makeRelay(backend: Duplex, { buffered = 65_536, takes = true } = {}) {
     finish: () => calls.push('finish'),
     close: ({ code }: Ending) => calls.push(`close ${code}`),
   };
-  const relay = new Relay(backend, { buffered, closeTimeout: 60 }, client, ({ cause }) =>
-    calls.push(`done ${cause}`),
-  );
+  const relay = new Relay(backend, { buffered, closeTimeout: 60 }, client, {
+    done: ({ cause }) => calls.push(`done ${cause}`),
+  });
   return { relay, calls, state };
 }
 

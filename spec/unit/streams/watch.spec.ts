@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
-import { watch, type Activity, type WatchLimits } from '../../../src/streams/watch.js';
+import { Watch, type Activity, type WatchLimits } from '../../../src/streams/watch.js';
 
 const NONE: WatchLimits = {
   ...{ idleTimeout: 0, maxDuration: 0, readTimeout: 0, writeTimeout: 0 },
@@ -26,10 +26,10 @@ function start(
     sample: (now: number) => sample(activity, now),
   } satisfies Activity;
   const expired: string[] = [];
-  const stop = watch({ ...NONE, ...limits }, activity, ({ code, reason }) =>
-    expired.push(`${code} ${reason}`),
-  );
-  return { activity, expired, stop };
+  const watch = new Watch({ ...NONE, ...limits }, activity, {
+    expired: ({ code, reason }) => expired.push(`${code} ${reason}`),
+  });
+  return { activity, expired, stop: () => watch.stop() };
 }
 
 const pass = (seconds: number) => vi.advanceTimersByTimeAsync(seconds * 1000);

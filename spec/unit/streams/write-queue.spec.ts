@@ -16,7 +16,7 @@ async function startQueue(most = 1024 * 1024) {
   onCleanup(() => (socket.destroy(), other.destroy()));
   const received: Buffer[] = [];
   other.on('data', (chunk) => received.push(chunk));
-  const queue = new WriteQueue(socket, most, () => undefined);
+  const queue = new WriteQueue(socket, most, { drained: () => undefined });
   return { queue, socket, received: () => Buffer.concat(received).toString() };
 }
 
@@ -66,7 +66,7 @@ function startHeld(most: number) {
     write: (_chunk, _encoding, done) => waiting.push(done),
   });
   const state = { drained: 0 };
-  const queue = new WriteQueue(stream, most, () => state.drained++);
+  const queue = new WriteQueue(stream, most, { drained: () => state.drained++ });
   const take = async () => {
     waiting.shift()?.();
     await new Promise((resolve) => setImmediate(resolve));

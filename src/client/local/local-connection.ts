@@ -146,10 +146,12 @@ export class LocalConnection {
       finish: () => stream.finish(''),
       close: ({ cause, code }: Ending) => stream.close(endingOf(cause, '', code)),
     };
-    const relay: Relay = new Relay(this.#local, this.#settings, end, (ending) => {
-      this.isOpen = false;
-      this.#ended.resolve();
-      this.#handlers.close(ending, (performance.now() - since) / 1000);
+    const relay: Relay = new Relay(this.#local, this.#settings, end, {
+      done: (ending) => {
+        this.isOpen = false;
+        this.#ended.resolve();
+        this.#handlers.close(ending, (performance.now() - since) / 1000);
+      },
     });
     this.#stream = stream;
     this.#relay = relay;

@@ -21,12 +21,15 @@ export function closeAfterResponse(
 ): void {
   const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => ServerResponse;
   const dropped = isHttp2 ? DROPPED_ON_HTTP2 : DROPPED;
-  res.writeHead = (...args: unknown[]) => {
+  // Not assigned directly: V8 allocates a function literal that is assigned to a property in its old generation, where the
+  // function would keep the request and all that belongs to it until the next full collection.
+  const writeHeadAndClose = (...args: unknown[]): ServerResponse => {
     onHead(typeof args[0] === 'number' ? args[0] : res.statusCode);
     res.setHeader('Connection', 'close');
     if (isHttp2) res.removeHeader('Transfer-Encoding');
     return writeHead(...args.map((arg) => (typeof arg === 'object' ? without(arg, dropped) : arg)));
   };
+  res.writeHead = writeHeadAndClose;
 }
 
 /** `writeHead` accepts headers as an object, a flat list of names and values, or a list of pairs. */

@@ -1,0 +1,29 @@
+import { endingOf } from '../streams/close-causes.js';
+import type { ClosingHandshake } from './closing-handshake.js';
+import type { ControlHandlers } from './decoder.js';
+import type { Heartbeat } from './heartbeat.js';
+
+/** Passes the control frames of a connection on to the parts that they concern. */
+export class ControlFrames implements ControlHandlers {
+  /** Payloads of the PINGs in the current chunk; undefined if there are none. */
+  pings: Buffer[] | undefined;
+  readonly #heartbeat: Heartbeat;
+  readonly #closing: ClosingHandshake;
+
+  constructor(heartbeat: Heartbeat, closing: ClosingHandshake) {
+    this.#heartbeat = heartbeat;
+    this.#closing = closing;
+  }
+
+  ping(payload: Buffer): void {
+    (this.pings ??= []).push(payload);
+  }
+
+  pong(): void {
+    if (this.#heartbeat.pong()) this.#closing.isAlive = true;
+  }
+
+  close(code: number, reason: string): void {
+    this.#closing.received = endingOf('client-closed', reason, code);
+  }
+}
