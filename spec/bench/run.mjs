@@ -75,7 +75,7 @@ async function measure(row, peer, load, seconds) {
     const cookie = variant === 'session' ? await login(place.port) : undefined;
     const run = () => runLoad(loadArgs(row, peer, place, relay.pid, seconds, cookie), load);
     if (row.kind === 'calls') return await countCalls(row, relay, run);
-    const raw = await run();
+    const raw = { ...(await run()), ...(workers && { workers }) };
     if (!countsCollections) return raw;
     return { ...raw, collections: await collectionsOf(relay, counted.WSTUNNEL_BENCH_COLLECTIONS, raw) };
   } catch (error) {

@@ -58,13 +58,13 @@ export function connectionRows({ quick }) {
     ...[1, 2].map((workers) => ({
       name: `workers-${workers}`,
       what: `handshakes, the command with --workers ${workers}`,
-      kind: 'handshakes',
+      kind: 'workers',
       args: [...repeated('handshakes', quick), '--at-once', '64', '--priority'],
       workers,
       peers: ['ours'],
       targets:
         workers === 2
-          ? [{ metric: 'rate', against: [{ peer: 'ours', row: 'workers-1' }], least: 1.8 }]
+          ? [{ metric: 'capacity', against: [{ peer: 'ours', row: 'workers-1' }], least: 1.8 }]
           : undefined,
     })),
   ];

@@ -3,9 +3,9 @@ import { inWords, KIB, tunnelCount } from './shared.mjs';
 
 /**
  * Seconds between the last handshake, or the last exchange, and the look at the memory. V8 may collect the garbage of the handshakes
- * some eight seconds after them, when the process has little to do; other programs free memory at once or never.
+ * some eight to fifteen seconds after them, when the process has little to do; other programs free memory at once or never.
  */
-const SETTLE = { node: 12, other: 1.5 };
+const SETTLE = { node: 20, other: 1.5 };
 
 /** @returns {import('./index.mjs').Row[]} */
 export function memoryRows({ quick }) {

@@ -46,6 +46,16 @@ export const METRICS = {
     p99: { unit: 'p99 µs', digits: 0, from: (one) => one.p99 },
     busy,
   },
+  workers: {
+    rate: { unit: 'per second', digits: 0, from: (one) => one.trips / one.seconds },
+    cpu: { unit: 'CPU µs each', digits: 0, from: (one) => (one.cpu / one.trips) * 1e6 },
+    capacity: {
+      unit: 'per second, if each worker had a core',
+      digits: 0,
+      from: (one) => (one.workers * one.trips) / one.cpu,
+    },
+    busy,
+  },
   storm: {
     last: { unit: 's until the last 101', digits: 2, from: (one) => one.last },
     p50: { unit: 's until half have it', digits: 2, from: (one) => one.p50 / 1e6 },
