@@ -112,6 +112,7 @@ export class Supervisor {
     this.#covers = new Covers(this.#slots, sockets);
     const addresses = await this.#startAll();
     this.#isStarted = true;
+    if (this.#isDraining) return;
     this.#listening = addresses.listening;
     for (const line of addressLines(plan, addresses)) this.#message(line);
     const pids = this.#slots.map(({ pid }) => pid).join(', ');
