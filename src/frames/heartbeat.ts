@@ -123,6 +123,10 @@ export class Heartbeat {
   }
 
   #lookForPong(): void {
+    if (this.#wasHeard) {
+      this.#pongTimer = undefined;
+      return;
+    }
     afterPendingReads(() => {
       this.#pongTimer = undefined;
       if (this.#wasHeard || this.#isDeaf()) return;

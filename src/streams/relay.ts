@@ -8,8 +8,8 @@ import { ifEndIsOrderly, reset } from './reset.js';
 import { WriteProgress } from './write-progress.js';
 import { WriteQueue, type QueueOwner } from './write-queue.js';
 
-/** Bytes that Node reads at once: after a full read, the next read follows in the same event-loop turn. */
-const FULL_READ = 65_536;
+/** Bytes that Node reads at once, and bytes of a full TLS record: in both cases more bytes follow in the same event-loop turn. */
+const FULL_READS: readonly (number | undefined)[] = [65_536, 16_384];
 
 /** The client's end, in the view of the relay. */
 export interface ClientEnd {
@@ -165,7 +165,7 @@ export class Relay implements QueueOwner {
     this.lastPayload = performance.now();
     if (!this.#backend.writable) return;
     const written = this.#ownsChunks && chunk ? releaseAfter(chunk) : undefined;
-    this.#toBackend.write(bytes, written, chunk?.length === FULL_READ);
+    this.#toBackend.write(bytes, written, FULL_READS.includes(chunk?.length));
     if (!this.#toBackend.isFull) return;
     this.#toBackend.awaitDrain();
     this.#client.pause();
