@@ -233,6 +233,15 @@ describe('issue 13, case 13: --daemon', () => {
     expect(Number(fields[3])).toBe(pid);
   });
 
+  test('prints every line of the start', async () => {
+    const { port: target } = await startEcho();
+    const { stderr } = await runCommand(['--listen', ':0', String(target), '-D', '--workers', '1']);
+    onCleanup(() => void process.kill(Number(/in the background as process (\d+)/.exec(stderr)?.[1])));
+    expect(stderr).toMatch(
+      /^.*listening on .*\n.*1 worker \(process .*\n.*warning: .*\n.*running in the background.*\n$/,
+    );
+  });
+
   test('prints why the background process cannot start, and exits with the corresponding code', async () => {
     const { port } = await startEcho();
     const { code, stderr } = await runCommand([String(port), '1', '--daemon']);

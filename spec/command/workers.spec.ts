@@ -78,7 +78,7 @@ describe('--workers', () => {
     for (const client of (await tunnelAtEach(command)).values()) await echoes(client);
   });
 
-  test('a killed worker is replaced, and neither the other tunnels nor new clients notice', async () => {
+  test('a killed worker is replaced, while the other tunnels stay open and new clients are accepted', async () => {
     const { port } = await startEcho();
     const command = await startWorkers(['0', String(port)]);
     const clients = await tunnelAtEach(command);
@@ -181,6 +181,23 @@ describe('--workers', () => {
       );
   });
 
+  test('--record writes a file for each tunnel, in whichever worker', async () => {
+    const { port } = await startEcho();
+    const { folder } = await files({});
+    const command = await startWorkers(['0', String(port), '--record', join(folder!, 'tape')]);
+    const clients = await tunnelAtEach(command);
+    for (const client of clients.values()) await echoes(client);
+    for (const client of clients.values()) client.socket.destroy();
+    const count = openedAt(command).length;
+    const tapes = Array.from({ length: count }, (_, index) => join(folder!, `tape.${index + 1}`));
+    await until(async () => {
+      const ends = await Promise.all(
+        tapes.map(async (tape) => (await readFile(tape, 'utf8')).endsWith("'EOF'];\n")),
+      );
+      return ends.every(Boolean);
+    });
+  });
+
   test('SIGTERM to a worker drains this worker, which is then replaced', async () => {
     const { port } = await startEcho();
     const command = await startWorkers(['0', String(port)]);
@@ -193,7 +210,7 @@ describe('--workers', () => {
     await echoes(clients.get(1)!);
   });
 
-  test('a worker that dies again and again is started at growing intervals, and in the end the command ends', async () => {
+  test('a worker that dies repeatedly is started at growing intervals, until the command ends', async () => {
     const { port } = await startEcho();
     const command = await startWorkers(['0', String(port)], 1);
     end(command.pids[0]!);

@@ -3,7 +3,7 @@ import type { ClosingHandshake } from './closing-handshake.js';
 import type { ControlHandlers } from './decoder.js';
 import type { Heartbeat } from './heartbeat.js';
 
-/** Passes the control frames of a connection on to the parts that they concern. */
+/** Passes PONGs on to the heartbeat and Closes to the closing handshake, and collects PINGs. */
 export class ControlFrames implements ControlHandlers {
   /** Payloads of the PINGs in the current chunk; undefined if there are none. */
   pings: Buffer[] | undefined;

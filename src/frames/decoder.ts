@@ -47,7 +47,7 @@ export class FrameDecoder {
   readonly #masked: boolean;
   #state: typeof HEADER | typeof PAYLOAD | typeof CONTROL | typeof DONE = HEADER;
 
-  /** Made for the first header that a chunk cuts: many connections never need it. */
+  /** Created at the first header that is split between two chunks: many connections never receive such a header. */
   #header: Buffer | undefined;
   #headerLength = 0;
 

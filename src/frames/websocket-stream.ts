@@ -48,7 +48,7 @@ export interface StreamHandlers {
   closed(ending: Ending): void;
 }
 
-/** Frames of one chunk that are enough work for an event-loop turn: 64 KiB may contain ten thousand frames. */
+/** With more frames than this, a chunk is enough work for an event-loop turn: 64 KiB may contain ten thousand frames. */
 const MANY_FRAMES = 500;
 
 const STREAM = Symbol('express-wstunnel.stream');
@@ -152,7 +152,7 @@ export class WebSocketStream implements ClosingConnection, HeartbeatConnection, 
     return this.#progress.stalledSince;
   }
 
-  /** Are bytes of the client left unread because other connections go first? */
+  /** Is the client's connection queued for an event-loop turn? Its bytes may be unread meanwhile. */
   get awaitsTurn(): boolean {
     return this.pauses.has(PAUSE.turn);
   }

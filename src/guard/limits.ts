@@ -104,7 +104,7 @@ export async function takeSlot(
   }
 }
 
-/** The counter may be slow or unreachable: a slot that arrives after the abort is released. A promise only if the counter gives one. */
+/** The counter may be slow or unreachable: a slot that arrives after the abort is released. Returns a promise only if the counter does. */
 function take(
   counter: Counter,
   name: string,

@@ -7,14 +7,14 @@ export interface AbortState {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
-/** An AbortState with an AbortSignal for the app's hooks. */
+/** An AbortState that also has an AbortSignal, for the app's hooks. */
 export interface AbortSource extends AbortState {
   readonly signal: AbortSignal;
 }
 
 /**
- * An AbortController for the steps of this package, of which each handshake needs several: Node's needs an EventTarget and a list
- * of weak listeners. Node's is made when a hook of the app reads `signal`.
+ * A light AbortController for the steps of a handshake. Node's AbortController costs more (an EventTarget, weak listeners), each
+ * handshake would need several, and one is created only when a hook of the app reads `signal`.
  */
 export class Cancellation implements AbortSource {
   aborted = false;
@@ -33,7 +33,7 @@ export class Cancellation implements AbortSource {
     this.aborted = true;
     this.reason = reason;
     this.#controller?.abort(reason);
-    // A listener may remove others, which are not called then.
+    // A listener may remove other listeners, which are then not called.
     for (let next = this.#listeners?.shift(); next; next = this.#listeners?.shift()) next();
     this.#listeners = undefined;
   }

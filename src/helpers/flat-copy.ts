@@ -1,9 +1,9 @@
 /**
- * A copy of a text that shares no memory with other texts. V8 keeps the whole of a long text alive for a part of it, such as the
- * query of a URL or all of a header, and keeps a joined text as a tree of its parts.
+ * A copy of a text that shares no memory with other texts. In V8, a part of a text keeps the whole text in memory (a path, for
+ * example, its URL), and a joined text is a tree of its parts.
  */
 export function flatCopy(text: string): string {
   const copy = Buffer.from(text).toString();
-  // A lone surrogate does not survive the way through UTF-8.
+  // UTF-8 can't express a lone surrogate: the text itself is returned.
   return copy === text ? copy : text;
 }

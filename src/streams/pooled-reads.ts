@@ -5,18 +5,18 @@ import type { ReadPauses } from './read-pauses.js';
 /** Free bytes in front of the received bytes: the longest header of an unmasked frame (RFC 6455 section 5.2). */
 const FRONT = 10;
 
-/** Bytes of the small buffer. Not a power of two: bytes that fill the buffer exactly are nearly always the start of more. */
+/** Bytes of the small buffer. Not a power of two: few messages have this size, so that a full buffer nearly always means more bytes. */
 const SMALL = 4000;
 
 /**
  * The small buffer of all connections: an idle connection needs no memory for reads. libuv asks for the buffer directly before
  * each read, and calls back directly after the read, so that two connections never use the buffer at the same time. The bytes
- * are valid only during that call, and must be copied before the call returns: the buffers of the other connections are already
- * registered with Node and cannot be replaced.
+ * are valid only during that call, and must be copied before the call returns: Node already has this buffer for the next read of
+ * every other connection.
  */
 const SHARED = Buffer.allocUnsafeSlow(FRONT + SMALL);
 
-/** Node keeps the buffer of the next read for each connection: one view serves all. */
+/** Node keeps the buffer of each connection's next read: all connections share one view. */
 const FREE_OF_SHARED = SHARED.subarray(FRONT);
 
 /**
@@ -85,8 +85,8 @@ export class PooledReads {
   }
 
   /**
-   * Reads at most `most` bytes at once, and small pieces as soon as `pauses` grant no more bytes in a turn. `receive` may use the
-   * bytes until it returns, and longer after a call of `keep`, which is not possible while {@link isShared}.
+   * Reads at most `most` bytes at once, and into the small buffer as soon as `pauses` allow no more bytes in a turn. `receive` may
+   * use the bytes until `receive` returns, and longer after a call of `keep`, which is not possible while {@link isShared}.
    */
   start(receive: (bytes: Buffer) => void, most: number, pauses?: Pick<ReadPauses, 'left'>): void {
     this.#pauses = pauses;
@@ -139,7 +139,7 @@ export class PooledReads {
     this.flush();
     // A buffer that is being passed on may be in use: `#onRead` or the caller of `keep` gives such a buffer back, once.
     if (this.#memory !== this.#lent) giveBack(this.#memory);
-    // Node keeps a closed socket, and so these reads, until the next full garbage collection: without the tunnel.
+    // Node keeps a closed socket, and so this object, until the next full garbage collection. The tunnel must not stay in memory too.
     this.#receive = undefined;
     this.#pauses = undefined;
     this.#memory = SHARED;
@@ -157,7 +157,7 @@ export class PooledReads {
     }
     this.#isWaiting = false;
     const kept = this.#handOn(memory, this.#begin, this.#end);
-    // After a read that fills the buffer, more bytes are in the kernel. A connection that waits for a turn needs no large buffer.
+    // After a read that fills the buffer, more bytes are in the kernel. A connection that is queued for a turn needs no large buffer.
     if (isFull && memory !== SHARED && this.#left > 0)
       this.#memory = kept ? takeLarge(this.#largeSize) : memory;
     else {

@@ -9,20 +9,20 @@ export const PAUSE = {
   receiver: 1,
   /** The peer sends PINGs and does not accept the PONGs. */
   pongs: 2,
-  /** The connection has had its share of the event-loop turn. */
+  /** The connection is queued for a later event-loop turn. */
   turn: 4,
 } as const;
 
-/** Bytes. A connection that reads fewer bytes in a turn never waits for a turn: keystrokes, PONGs and Closes are small. */
+/** Bytes. A connection that has read no more than this in a turn is not queued: keystrokes, PONGs and Closes are small. */
 const SMALL = 4096;
 
-/** Milliseconds of one connection in a turn, for bytes that cost more: TLS, tiny frames, an app's streams. */
+/** Milliseconds that one connection reads in a turn: bytes of TLS, small frames and an app's streams need more work than others. */
 const MOST_TIME = 1;
 
-/** Milliseconds after a larger read in which small reads are the rest of the larger one, and not somebody who types. */
+/** Milliseconds after a larger read in which a small read is the rest of the larger read, and no interactive message. */
 const BULK = 100;
 
-/** Reads a stream while there is no reason to pause, and lets other connections go first after a share of each event-loop turn. */
+/** Reads a stream while there is no reason to pause. After a share of an event-loop turn, other connections go first. */
 export class ReadPauses implements TurnTaker {
   readonly #stream: Duplex;
   readonly #turns: Turns;
@@ -52,7 +52,7 @@ export class ReadPauses implements TurnTaker {
     this.apply();
   }
 
-  /** If other connections wait for a turn, reading goes on after them. */
+  /** Removes reasons. While other connections are queued for a turn, this connection is queued as well. */
   remove(reasons: number): void {
     const before = this.#reasons;
     this.#reasons &= ~reasons;
@@ -60,13 +60,13 @@ export class ReadPauses implements TurnTaker {
     this.apply();
   }
 
-  /** Bytes that may still be read in this turn; not above 0 if the turn belongs to other connections. */
+  /** Bytes that may still be read in this turn; 0 or less if the rest of the turn belongs to other connections. */
   get left(): number {
     if (this.#turn !== this.#turns.number) return this.#turns.left(0);
     return this.#quantum > 0 ? this.#quantum - this.#share : this.#turns.left(this.#share);
   }
 
-  /** Counts read bytes, and pauses until a later turn after the share of this turn. `isCostly`: these bytes were a whole share. */
+  /** Counts read bytes. After the share of this turn, pauses until a later turn. `isCostly`: these bytes are a whole share. */
   spend(length: number, isCostly = false): void {
     const now = performance.now();
     if (this.#turn !== this.#turns.number) this.#begin(0);
@@ -96,7 +96,7 @@ export class ReadPauses implements TurnTaker {
       if (this.#isPlain) startReading(this.#stream);
       this.#stream.resume();
     } else if (this.#reasons === PAUSE.turn && this.#isPlain) {
-      // A paused socket reads one more chunk, which costs memory for each busy connection.
+      // After `pause()` a socket reads one more chunk, which costs memory for each busy connection.
       stopReading(this.#stream);
     } else {
       this.#stream.pause();

@@ -21,7 +21,7 @@ export interface ClientEnd {
   sample(now: number): boolean;
   /** The time of the earliest sample after which the client has accepted no queued bytes. */
   readonly stalledSince: number | undefined;
-  /** Are bytes of the client left unread because other connections go first? */
+  /** Is the client's connection queued for an event-loop turn? Its bytes may be unread meanwhile. */
   readonly awaitsTurn: boolean;
   /** Bytes sent to the client that were still queued when the client's connection was given up. */
   readonly abandoned: number;

@@ -1,31 +1,34 @@
 /**
- * Bytes that all connections together read in an event-loop turn while up to two of them are busy (both directions of one tunnel,
- * for example): fewer turns cost less.
+ * Bytes that all connections together read in an event-loop turn while at most two of the connections are queued, such as both
+ * directions of one tunnel. Fewer and longer turns cost less CPU.
  */
 const ALONE = 2 * 1024 * 1024;
 
-/** The same while more connections are busy: 0.2 to 0.5 ms of work. A new connection or a page waits for two or three turns. */
+/** The same while more connections are queued: 0.2 to 0.5 ms of work. A new connection or a request of a page takes two or three turns. */
 const CROWDED = 512 * 1024;
 
-/** The same while somebody types. By measurement, smaller turns cost throughput and gain little time. */
+/** The same while interactive messages arrive. By measurement, smaller turns cost throughput and save little time. */
 const INTERACTIVE = 128 * 1024;
 
-/** Milliseconds after a small message in which the next small message is expected. */
+/** Milliseconds after an interactive message in which the next interactive message is expected. */
 const EXPECTED = 1000;
 
-/** Connections of the queue that go on in one turn. With more, each reads less, and each read costs as much as a longer read. */
+/**
+ * Connections of the queue that read in one turn. With more connections, each would read less, and a short read costs as much as a
+ * long one.
+ */
 const MOST_GRANTS = 2;
 
-/** A connection that waits for a turn. */
+/** A connection that can be queued for a turn. */
 export interface TurnTaker {
   /** Reads up to {@link Turns.quantum} bytes in this turn. */
   takeTurn(): void;
 }
 
 /**
- * Shares the turns of the event loop among busy connections, in the manner of deficit round robin: a connection that has read its
- * share waits in a queue, and the first connections of the queue go on in the next turn. A round trip takes two to three turns,
- * so that its time depends on the length of a turn, and not on the number of busy connections.
+ * Shares the turns of the event loop among busy connections, by round robin with a quantum of bytes: a connection that has read its
+ * share of a turn is queued, and the first connections of the queue read in the next turn. The round trip of a small message takes
+ * two or three turns: the time depends on the length of a turn, and not on the number of busy connections.
  *
  * Without a limit, libuv reads a busy connection up to 32 times in a turn: 2 MiB of a server's connection, 16 MiB in reads of
  * 512 KiB (https://github.com/libuv/libuv/blob/v1.48.0/src/unix/stream.c, `uv__read`).
@@ -43,12 +46,12 @@ export class Turns {
   #queue: TurnTaker[] = [];
   #isScheduled = false;
 
-  /** Does a connection wait for a turn? */
+  /** Is a connection queued for a turn? */
   get isBusy(): boolean {
     return this.#queue.length > 0;
   }
 
-  /** Bytes that a connection which did not wait may still read, after `share` bytes in this turn. */
+  /** Bytes that a connection which was not queued may still read, after `share` bytes in this turn. */
   left(share: number): number {
     return this.#most - Math.max(this.#bytes, share);
   }
@@ -59,12 +62,12 @@ export class Turns {
     this.#schedule();
   }
 
-  /** Somebody types. */
+  /** An interactive message has arrived. */
   noteSmall(now: number): void {
     this.#smallAt = now;
   }
 
-  /** Queues a connection for the first turn in which no other connection is before it. */
+  /** Queues a connection: `takeTurn` is called in a later turn, after the connections that were queued earlier. */
   await(taker: TurnTaker): void {
     this.#queue.push(taker);
     this.#schedule();

@@ -35,12 +35,12 @@ export function startSession<Req extends IncomingMessage>(
   client: ClientIdentity,
   ends: SessionEnds,
 ): void {
-  // Named one by one: a copy of all settings would stay in memory for each tunnel.
+  // Only the settings that an open tunnel needs: a copy of all settings for each tunnel would cost memory.
   const { pingInterval, pongTimeout, closeTimeout, drainTimeout, idleTimeout, maxDuration } = settings;
   const { readTimeout, writeTimeout } = ends.host.host;
   const { buffered } = context.limits;
   const clientWriteTimeout = settings.writeTimeout;
-  // Without a spread, for which V8 makes a hidden class for each object.
+  // No spread: V8 would make a hidden class for each object.
   const own: SessionSettings = {
     frameType: ends.frameType,
     buffered,
@@ -58,8 +58,8 @@ export function startSession<Req extends IncomingMessage>(
 }
 
 /**
- * An open tunnel. A tunnel may be open for weeks: no reference to the request, its headers or the response may remain. Methods
- * instead of closures, which would cost each tunnel several kilobytes.
+ * An open tunnel. A tunnel may be open for weeks: no reference to the request, its headers or the response may remain. The class
+ * has methods because closures would cost each tunnel several kilobytes.
  */
 class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner {
   readonly #context: TunnelContext;
@@ -76,7 +76,7 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner {
   readonly #stream: WebSocketStream;
   readonly #relay: Relay;
   readonly #watch: Watch;
-  /** Made when `close()` asks for the end. */
+  /** Created by the first call of `untilClosed`. */
   #closed: Deferred<void> | undefined;
 
   constructor(

@@ -1,6 +1,6 @@
 /*
- * The measured end beside bulk tunnels: a second process of real-time priority, so that the bulk traffic's use of the load's core
- * does not delay it.
+ * The measured end beside bulk tunnels: a second process with real-time priority, so that the bulk traffic on the load's core
+ * does not delay the measurement.
  */
 #include <signal.h>
 #include <sys/mman.h>
@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 #include "load.h"
 
-/* In microseconds, between two trips, requests or new tunnels. Without a pause, a faster relay would carry more of them, at the
-   cost of its bulk tunnels. */
+/* Microseconds between two trips, requests or new tunnels. Without a pause, a faster relay would carry more trips, at the cost of
+   its bulk tunnels. */
 #define PAUSE 1000
 
 /* Shared by both processes. */

@@ -1,12 +1,12 @@
 /*
  * Round trips over all tunnels at half of the relay's capacity. The capacity is measured first, with one trip under way on
- * each tunnel. The trips that follow have fixed times, and the time of a trip counts from there: a relay that
- * stops for a while delays all trips of that while, as it delays real users, who do not coordinate their typing with the relay.
+ * each tunnel. The following trips start at fixed times, and the duration of a trip counts from its fixed time: a relay that
+ * stops for a while delays all trips of that time, as such a relay delays real users, who type without regard to the relay.
  */
 #include <sys/timerfd.h>
 #include "load.h"
 
-/* The trips of fixed times. */
+/* The trips that start at fixed times. */
 static struct {
   double began, rate, measured_from;
   uint64_t begun;

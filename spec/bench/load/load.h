@@ -64,7 +64,7 @@ struct tunnel {
   uint8_t head[MAX_HEADER];
   unsigned head_length;
   uint64_t payload_left;
-  /* The round trips that ended, and their number before the first trip of a fixed time. */
+  /* The round trips that ended, and their number before the first trip with a fixed time. */
   uint64_t ended, planned_from;
 };
 

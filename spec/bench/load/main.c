@@ -32,7 +32,7 @@ double now(void) {
   return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-/* Other processes of the core then delay this process no more. False where the machine refuses. */
+/* With real-time priority, other processes on the core do not delay this process. Returns false where the machine refuses. */
 bool take_priority(void) {
   return sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 50}) == 0;
 }

@@ -1,7 +1,7 @@
 /* The memory of open tunnels. */
 #include "load.h"
 
-/* In milliseconds of the clock that the relay reads too. */
+/* Milliseconds of a clock that the relay can read as well. */
 static double date(void) {
   struct timespec t;
   clock_gettime(CLOCK_REALTIME, &t);

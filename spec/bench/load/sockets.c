@@ -75,7 +75,7 @@ static ssize_t tls_result(SSL *ssl, int result) {
 }
 #endif
 
-/* No process interrupts a system call of another, whatever its priority: beside a measured end, calls are short. */
+/* A kernel may let a system call end before a process of higher priority runs: beside a measured end, calls are short. */
 static size_t call_size(size_t wanted) {
   const size_t most = opt.beside ? 32 * 1024 : SPAN + 2 * MAX_HEADER;
   return wanted < most ? wanted : most;

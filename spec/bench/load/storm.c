@@ -1,11 +1,11 @@
 /*
- * Many clients that connect at once, as after a restart of the relay. A client that gets a 503, or no connection, connects anew.
+ * Many clients that connect at once, as after a restart of the relay. A client that gets a 503, or no connection, tries again.
  * Afterwards each tunnel carries its number to the backend, and then one round trip.
  */
 #include "load.h"
 
 #define PAUSE 0.1
-/* Clients that start between two looks at the sockets, so that the backend accepts meanwhile. */
+/* Clients that start between two polls of the sockets, so that the backend can accept in between. */
 #define BATCH 16
 
 struct guest {

@@ -112,7 +112,7 @@ static void read_slowly(void) {
   }
 }
 
-/* Waits at most so many milliseconds. An event without an end belongs to a timer, which only ends the wait. */
+/* Waits at most this number of milliseconds. An event without a `struct end` belongs to a timer, which only ends the wait. */
 void serve_events(int timeout) {
   struct epoll_event events[256];
   int count = epoll_wait(poller, events, 256, timeout);

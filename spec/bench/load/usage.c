@@ -107,7 +107,7 @@ struct usage usage(void) {
   return (struct usage){now(), cpu, over_group(user_of), over_group(system_of), own_cpu()};
 }
 
-/* How often a connection found a full listen queue, anywhere on the machine; 0 where the kernel does not count. */
+/* The number of connections that found a full listen queue, on the whole machine; 0 where the kernel does not count them. */
 uint64_t listen_overflows(void) {
   char names[8192], values[8192];
   unsigned long long count = 0;

@@ -1,4 +1,4 @@
-// Loaded before a relay (`node --import`): notes V8's collections, and writes them on SIGUSR2 to the file of the environment.
+// Loaded before a relay (`node --import`): records V8's garbage collections, and at SIGUSR2 writes the records to the file that the environment names.
 import { writeFileSync } from 'node:fs';
 import { constants, performance, PerformanceObserver } from 'node:perf_hooks';
 import process from 'node:process';

@@ -27,7 +27,7 @@ import { tripRows } from './trips.mjs';
  * @property {boolean} [tls]
  * @property {'bare' | 'session'} [variant] the variant of our relay
  * @property {number} [workers] the relay is our command with this number of workers, on all cores
- * @property {{ node: number, other: number }} [settle] seconds before a look at the memory, of relays in Node and of other ones
+ * @property {{ node: number, other: number }} [settle] seconds before the memory is measured, for relays in Node and for others
  * @property {string[]} [peers] the only peers of the row
  * @property {boolean} [framesOnly] the row does not apply to a relay without WebSocket
  * @property {number} [leastCalls] fewest possible system calls per MB or trip

@@ -189,7 +189,7 @@ test('the pool keeps a few buffers, however many return', async () => {
   expect(again.length).toBeLessThanOrEqual(8);
 });
 
-test('few bytes of two connections arrive in the same memory, which cannot be kept', async () => {
+test('two connections read few bytes into the same memory, which cannot be kept', async () => {
   const [one, two] = [await pair(), await pair()];
   const memories = new Set<ArrayBufferLike>();
   const texts: string[] = [];

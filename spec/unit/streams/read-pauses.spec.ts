@@ -27,7 +27,7 @@ function readAll({ pauses, isReading }: ReturnType<typeof connections>['all'][nu
 }
 
 describe('a busy connection', () => {
-  test('reads at most 2 MiB in a turn, and goes on in the next turn', async () => {
+  test('reads at most 2 MiB in a turn, and continues in the next turn', async () => {
     const { all } = connections(1);
     const [one] = all;
     if (!one) return;
@@ -37,7 +37,7 @@ describe('a busy connection', () => {
     expect(one.isReading()).toBe(true);
   });
 
-  test('reads less beside others: all connections together read at most half a MiB in a turn', async () => {
+  test('reads at most half a MiB in a turn, together with all other busy connections', async () => {
     const { all } = connections(8);
     for (const one of all) readAll(one);
     await nextTurn();
@@ -49,7 +49,7 @@ describe('a busy connection', () => {
     }
   });
 
-  test('has a turn within as many turns as there are connections', async () => {
+  test('reads again within as many turns as there are connections', async () => {
     const { all } = connections(32);
     const bytes = all.map(() => 0);
     for (let turn = 0; turn < 64; turn++) {
@@ -60,7 +60,7 @@ describe('a busy connection', () => {
     expect(Math.max(...bytes)).toBeLessThan(20 * Math.min(...bytes));
   });
 
-  test('reads 128 KiB in a turn while somebody types', async () => {
+  test('reads at most 128 KiB in a turn while interactive messages arrive', async () => {
     const { all } = connections(2);
     const [bulk, typist] = all;
     if (!bulk || !typist) return;
@@ -70,7 +70,7 @@ describe('a busy connection', () => {
     expect(readAll(bulk)).toBeLessThanOrEqual(128 * 1024);
   });
 
-  test('counts a small rest of a large read as a part of the read', async () => {
+  test('does not count as interactive with the small rest of a large read', async () => {
     const { all } = connections(1);
     const [bulk] = all;
     if (!bulk) return;
@@ -81,7 +81,7 @@ describe('a busy connection', () => {
     expect(readAll(bulk)).toBeGreaterThan(128 * 1024);
   });
 
-  test('waits for a turn after its receiver has accepted all bytes', async () => {
+  test('is queued for a turn after its receiver has accepted all bytes', async () => {
     const { all } = connections(4);
     const [first, ...others] = all;
     first?.pauses.add(PAUSE.receiver);
@@ -106,7 +106,7 @@ describe('a busy connection', () => {
   });
 });
 
-test('a connection with small messages never waits for a turn', () => {
+test('a connection with small messages is never queued for a turn', () => {
   const { all } = connections(9);
   const [typist, ...others] = all;
   for (const one of others) readAll(one);
@@ -114,7 +114,7 @@ test('a connection with small messages never waits for a turn', () => {
   expect(typist?.isReading()).toBe(true);
 });
 
-test('a connection whose bytes cost much time is cut off by the time', async () => {
+test('a connection whose bytes take much time is paused after a millisecond', async () => {
   const { all } = connections(1);
   const [one] = all;
   if (!one) return;
@@ -125,7 +125,7 @@ test('a connection whose bytes cost much time is cut off by the time', async () 
   expect(one.isReading()).toBe(false);
 });
 
-test('a destroyed stream leaves the queue with its turn', async () => {
+test('a destroyed stream is removed from the queue at its turn', async () => {
   const { all, turns } = connections(1);
   const [one] = all;
   if (!one) return;

@@ -104,8 +104,11 @@ export function backgroundIo(io: Io): Io {
     stderr,
     outlivesTerminal: () => true,
     onReady: () => {
-      isReady = true;
-      send({ isReady: true });
+      // After the queued lines, since the parent prints no line that arrives after this message.
+      stderr.write('', () => {
+        isReady = true;
+        send({ isReady: true });
+      });
     },
   };
 }

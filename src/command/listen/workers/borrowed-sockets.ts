@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:net';
 import { listenOnHandle } from '../../../internals/listen-handles.js';
 
-/** Serves the sockets of workers that are down, so that no connection waits for their replacement. */
+/** Serves the sockets of workers that are down, so that no connection waits until a replacement runs. */
 export class BorrowedSockets {
   readonly #servers: () => readonly Server[];
   readonly #byOwner = new Map<number, Server[]>();

@@ -1,11 +1,11 @@
 import type { ListenSockets } from './listen-sockets.js';
 import type { WorkerSlot } from './worker-slot.js';
 
-/** Lends the sockets of workers that are down to a running worker, and takes them back later. */
+/** Lends the sockets of each worker that is down to a running worker, until the owner runs again. */
 export class Covers {
   readonly #slots: readonly WorkerSlot[];
   readonly #sockets: Pick<ListenSockets, 'own'>;
-  /** The worker that serves for each owner. */
+  /** The worker that serves the sockets of each owner that is down. */
   readonly #byOwner = new Map<WorkerSlot, WorkerSlot>();
 
   constructor(slots: readonly WorkerSlot[], sockets: Pick<ListenSockets, 'own'>) {
@@ -26,7 +26,7 @@ export class Covers {
 
   #cover(owner: WorkerSlot): void {
     const sockets = this.#sockets.own(owner.number);
-    // The next running worker, so that several workers that are down do not burden one.
+    // The next running worker: otherwise one worker would serve the sockets of all workers that are down.
     const after = this.#slots.slice(owner.number);
     const cover = [...after, ...this.#slots].find((slot) => slot.isRunning);
     if (!cover || sockets.length === 0) return;

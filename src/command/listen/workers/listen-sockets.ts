@@ -18,8 +18,8 @@ import { bindWithAccess } from '../server/unix-access.js';
 type BoundAddress = readonly ListenHandle[];
 
 /**
- * The listening sockets of all workers. The supervisor binds them, and keeps them until the end: a worker that dies loses no connection
- * that the kernel has accepted for it, and its replacement needs no root.
+ * The listening sockets of all workers. The supervisor binds the sockets, and keeps them open until the end: connections in the
+ * queue of a socket outlive a worker, and a replacement needs no root.
  *
  * With SO_REUSEPORT each worker has a socket of its own, and the kernel chooses the socket of a connection. Otherwise (unix sockets,
  * passed sockets, Node 20) all workers accept from one socket.
@@ -96,8 +96,8 @@ async function boundToPath(path: string, unix: UnixAccess): Promise<ListenHandle
 }
 
 /**
- * First listens for a moment without SO_REUSEPORT: a port that another command uses with SO_REUSEPORT would be shared silently. This
- * also looks up the name, and chooses the port for 0.
+ * First listens for a moment without SO_REUSEPORT: otherwise a port that another command uses with SO_REUSEPORT would be shared without an
+ * error. This also looks up the name, and replaces port 0 by a free port.
  */
 async function boundToPort(address: BindAddress, workers: number): Promise<BoundAddress> {
   const { port = 0, host, ipv6Only = false } = address;

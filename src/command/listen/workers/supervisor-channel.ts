@@ -1,6 +1,6 @@
 import type { FromWorker } from './worker-messages.js';
 
-/** Most messages in the channel that the supervisor has not read; further lines and events are dropped. */
+/** Most messages that may be queued for the supervisor; further lines and events are dropped. */
 const MAX_QUEUED = 10_000;
 /** Time for the last messages of a worker, in ms. */
 const FLUSH_DEADLINE = 1000;
@@ -34,7 +34,7 @@ export class SupervisorChannel {
     this.send(message);
   }
 
-  /** Resolves when the supervisor has every message, or after a second. */
+  /** Resolves when every message is written to the channel, or after a second. */
   async flush(): Promise<void> {
     if (this.#queued === 0 || !process.connected) return;
     await new Promise<void>((resolve) => {

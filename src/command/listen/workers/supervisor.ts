@@ -39,7 +39,7 @@ interface SupervisorOptions {
   readonly isForAll: boolean;
 }
 
-/** The command with `--workers`: binds the sockets, starts the workers, and passes on signals. It serves no connection itself. */
+/** The command with `--workers`: binds the sockets, starts the workers, and passes on signals. The supervisor serves no connection. */
 export class Supervisor {
   readonly #io: Io;
   readonly #plan: Plan;
@@ -51,14 +51,14 @@ export class Supervisor {
   #sockets: ListenSockets | undefined;
   #covers: Covers | undefined;
   #listening: Plan['listen'] = [];
-  /** The messages of the start or of the last reload: workers that send the same message are not repeated. */
+  /** The messages of the start or of the last reload: a message that several workers send is printed once. */
   #shown = new Set<string>();
   #reloading: Promise<void> = Promise.resolve();
   /** The exit code after a signal. */
   #exitCode: number = EXIT.ok;
   #isStarted = false;
   #isDraining = false;
-  /** The same for all workers, so that a login and a TLS session at one worker are valid at the others. */
+  /** The same keys for all workers, so that a login and a TLS session of one worker are valid at the others. */
   readonly #workerStart: Omit<WorkerStart, 'kind' | 'worker'>;
 
   constructor(io: Io, plan: Plan, readPlan: () => Plan, options: SupervisorOptions) {
@@ -112,6 +112,7 @@ export class Supervisor {
     this.#covers = new Covers(this.#slots, sockets);
     const addresses = await this.#startAll();
     this.#isStarted = true;
+    if (this.#isDraining) return;
     this.#listening = addresses.listening;
     for (const line of addressLines(plan, addresses)) this.#message(line);
     const pids = this.#slots.map(({ pid }) => pid).join(', ');
@@ -187,7 +188,7 @@ export class Supervisor {
     } else this.#drain().catch((error: unknown) => this.#failToDrain(error));
   }
 
-  /** Reloads one worker after another; if the first worker can't, no worker does. */
+  /** Reloads one worker after another. If the first worker rejects the files, no worker reloads. */
   async #reload(): Promise<void> {
     const { listen, log, acceptProxy } = this.#plan;
     this.#shown.clear();
@@ -257,7 +258,7 @@ export class Supervisor {
   }
 }
 
-/** A replaced worker reads the files again, as the other user. @throws {CommandError} */
+/** A replacement reads the files again, as the other user. @throws {CommandError} */
 function requireReadable(plan: Plan, user: string): void {
   const files = [
     ...unreadableFiles(plan),

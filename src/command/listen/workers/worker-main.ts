@@ -21,11 +21,11 @@ const io = new WorkerIo();
 const handles: unknown[] = [];
 let running: ListenProcess | undefined;
 let isEnding = false;
-/** The messages of the supervisor to drain. */
+/** The number of `drain` messages from the supervisor. */
 let drains = 0;
 const borrowed = new BorrowedSockets(() => running?.servers ?? []);
 
-/** Drains. systemd and a terminal signal this process as well as the supervisor, which also sends a message: only one counts. */
+/** Drains once: systemd and a terminal signal this process as well as the supervisor, and the supervisor then sends a message. */
 function endOnce(): void {
   if (isEnding) return;
   isEnding = true;
@@ -35,7 +35,7 @@ function endOnce(): void {
   else process.exit(EXIT.ok);
 }
 
-/** The supervisor sends a second message for its own second signal. */
+/** At a second signal, the supervisor sends a second message, which ends this process at once. */
 function drain(): void {
   drains++;
   if (drains === 1) endOnce();
@@ -88,5 +88,5 @@ process.on('message', (message, handle: unknown) => receive(message as ToWorker,
 // Without a supervisor, nobody would end this process.
 process.on('disconnect', endOnce);
 process.on('SIGTERM', endOnce);
-// The supervisor gets these signals as well.
+// Ignored here: the supervisor gets these signals as well, and sends messages.
 for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);

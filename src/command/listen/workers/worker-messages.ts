@@ -2,7 +2,7 @@ import type { BindAddress } from '../../command-line/bind-and-target.js';
 import type { TunnelTotals } from '../../output/status-line.js';
 import type { LineKind, Verbosity } from '../log/command-output.js';
 
-/** The last message before a worker starts; the sockets come first. It contains secrets, which are neither in argv nor in the environment. */
+/** Starts a worker, after the messages with its sockets. A message, because argv and the environment are no place for secrets. */
 export interface WorkerStart {
   readonly kind: 'start';
   /** The position of the worker, counted from 1. */
@@ -38,7 +38,7 @@ export type ToWorker =
   | { readonly kind: 'drain' };
 
 export type FromWorker =
-  /** `listening`: the real addresses; `urls`: the same for people. */
+  /** `listening`: the real addresses; `urls`: the same addresses as URLs. */
   | { readonly kind: 'ready'; readonly urls: readonly string[]; readonly listening: readonly BindAddress[] }
   /** The start failed; the worker ends with the code. */
   | { readonly kind: 'failed'; readonly exitCode: number; readonly lines: readonly string[] }

@@ -19,7 +19,7 @@ export const PROGRAM = join(__dirname, 'worker-main.js');
 /** `starting`: no connections yet; `ending`: no new connections; `down`: no process, or one that has just been killed. */
 type State = 'down' | 'starting' | 'running' | 'ending';
 
-/** What a worker needs for its start, and the supervisor's ears. */
+/** Data for the start of a worker, and callbacks of the supervisor. */
 export interface SlotOptions {
   readonly args: readonly string[];
   readonly start: Omit<WorkerStart, 'kind' | 'worker'>;
@@ -27,11 +27,11 @@ export interface SlotOptions {
   readonly sockets: readonly ListenHandle[];
   /** A line or event of the worker. `isSettled`: the worker is neither starting nor reloading. */
   readonly report: (message: FromWorker, isSettled: boolean) => void;
-  /** The worker began or stopped to accept connections. */
+  /** The worker has begun or stopped accepting connections. */
   readonly changed: () => void;
   /** A replacement accepts connections. */
   readonly restarted: (pid: number) => void;
-  /** The worker has ended, and is started again after `pause` ms, if not for the return value. */
+  /** The worker has ended. Returns whether a replacement is to start after `pause` ms. */
   readonly died: (why: string, pause: number) => boolean;
 }
 
@@ -107,7 +107,7 @@ export class WorkerSlot {
     }
   }
 
-  /** Gives the worker a socket of its own, or of another worker that is down. */
+  /** Sends a socket to the worker: its own, or the socket of another worker that is down. */
   lend(owner: number, index: number, handle: ListenHandle): void {
     if (this.#child?.connected === true)
       sendListenHandle(this.#child, { kind: 'socket', owner, index }, handle);
@@ -131,7 +131,7 @@ export class WorkerSlot {
     this.#send({ kind: 'reload' });
     const isDone = await within(RELOAD_DEADLINE, reloading.promise);
     this.#reloading = undefined;
-    return isDone ? reloading.promise : [`it did not reload within ${RELOAD_DEADLINE} s`];
+    return isDone ? reloading.promise : [`the worker did not reload within ${RELOAD_DEADLINE} s`];
   }
 
   /** Ends the worker as a signal does; a second call ends it at once. */
