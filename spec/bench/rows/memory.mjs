@@ -2,13 +2,8 @@
 import { inWords, KIB, tunnelCount } from './shared.mjs';
 
 /**
-<<<<<<< HEAD
- * Seconds between the last handshake, or the last exchange, and the look at the memory. V8 may collect the garbage of the handshakes
- * some eight to fifteen seconds after them, when the process has little to do; other programs free memory at once or never.
-=======
  * Seconds between the last handshake, or the last exchange, and the measurement of the memory. V8 may collect the garbage of the
- * handshakes some eight seconds later, when the process has little to do; other programs free memory at once or never.
->>>>>>> w-review
+ * handshakes some eight to fifteen seconds later, when the process has little to do; other programs free memory at once or never.
  */
 const SETTLE = { node: 20, other: 1.5 };
 
