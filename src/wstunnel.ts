@@ -99,6 +99,7 @@ export function createTunnel<Req extends IncomingMessage>(
     isDraining: () => isDraining,
     notAttached,
     announce: {
+      hears: (event) => tunnel.listenerCount(event) > 0,
       open: (info) => emit('open', info),
       close: (info) => emit('close', info),
       refuse: (info) => emit('refuse', info),

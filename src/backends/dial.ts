@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { TunnelError } from '../errors.js';
-import { following, isPromise, type AbortState } from '../helpers/abort.js';
+import { Cancellation, isPromise, type AbortState } from '../helpers/abort.js';
 import { carriedBy, carrierOf } from '../streams/carrier.js';
 import { discard } from '../streams/discard.js';
 import { tame } from '../streams/tame.js';
@@ -8,7 +8,6 @@ import { withAllCauses } from './all-causes.js';
 import { exhausted, failureOf } from './failure.js';
 import type { ResolvedHost } from './host.js';
 import { untilConnected } from './until-connected.js';
-
 import { startTls } from './tls.js';
 import { openTransport } from './transport.js';
 
@@ -18,31 +17,51 @@ import { openTransport } from './transport.js';
  * with 503 where this machine lacks resources, with 504, or with the signal's reason.
  */
 export async function dial(host: ResolvedHost, signal: AbortState, preface?: Buffer): Promise<Duplex> {
-  const { controller, free } = following(signal);
-  const timer = setTimeout(
-    () => controller.abort(new TunnelError('WSTUNNEL_BACKEND_TIMEOUT', 'the backend did not answer in time')),
-    host.connectTimeout * 1000,
-  );
+  const attempt = new DialAttempt(signal, host.connectTimeout);
   let transport: Duplex | undefined;
   try {
-    const opening = openTransport(host, controller);
+    const opening = openTransport(host, attempt);
     transport = isPromise(opening) ? await opening : opening;
-    await untilConnected(transport, controller);
+    await untilConnected(transport, attempt);
     if (host.connect) transport = tame(transport);
     if (preface) transport.write(preface);
     if (host.tls === undefined || host.tls === false) return transport.pause();
     const secured = carriedBy(startTls(transport, host), carrierOf(transport));
-    await untilConnected(secured, controller);
+    await untilConnected(secured, attempt);
     return secured.pause();
   } catch (error) {
     if (transport) discard(transport);
-    if (controller.aborted) throw controller.reason;
+    if (attempt.aborted) throw attempt.reason;
     if (error instanceof TunnelError) throw error;
     const cause = withAllCauses(error);
     if (failureOf(error) === 'ours') throw exhausted(cause);
     throw new TunnelError('WSTUNNEL_BACKEND_REFUSED', 'the backend could not be reached', { cause });
   } finally {
-    clearTimeout(timer);
-    free();
+    attempt.end();
   }
+}
+
+/** Aborts with the request's signal, and after `connectTimeout`. */
+class DialAttempt extends Cancellation {
+  readonly #outer: AbortState;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(outer: AbortState, seconds: number) {
+    super();
+    this.#outer = outer;
+    this.#timer = setTimeout(onTimeout, seconds * 1000, this);
+    outer.addEventListener('abort', this.#onAbort);
+    if (outer.aborted) this.#onAbort();
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#outer.removeEventListener('abort', this.#onAbort);
+  }
+
+  readonly #onAbort = (): void => this.abort(this.#outer.reason);
+}
+
+function onTimeout(attempt: DialAttempt): void {
+  attempt.abort(new TunnelError('WSTUNNEL_BACKEND_TIMEOUT', 'the backend did not answer in time'));
 }

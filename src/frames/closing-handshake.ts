@@ -101,7 +101,7 @@ export class ClosingHandshake {
       () => this.#sample(),
       (limit) => this.#onTimeout(limit),
     );
-    this.#clock.start(() => patience);
+    this.#clock.start(patience > 0 ? () => patience : undefined);
     this.#connection.beganClosing(this.ending);
   }
 

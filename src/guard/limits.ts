@@ -82,26 +82,49 @@ class Slot implements Lease {
 
 /**
  * Takes a slot for another tunnel of this client, until `release`. Throws the 429 or 503 if no slot is free, and the signal's
- * reason after the signal aborts.
+ * reason after the signal aborts. Returns a promise only if the counter does.
  */
-export async function takeSlot(
+export function takeSlot(
   counter: Counter,
   { total, perClient }: CountLimits,
   address: string,
   signal: AbortState = new Cancellation(),
-): Promise<Lease> {
-  const taking = take(counter, `client ${networkOf(address)}`, perClient, signal);
-  const own = isPromise(taking) ? await taking : taking;
+): Lease | Promise<Lease> {
+  const takeTotal = () => take(counter, 'total', total, signal);
+  const own = take(counter, `client ${networkOf(address)}`, perClient, signal);
+  return isPromise(own) ? awaitSlots(own, takeTotal) : withTotal(own, takeTotal);
+}
+
+type Taken = Lease | undefined;
+
+async function awaitSlots(own: Promise<Taken>, takeTotal: () => Taken | Promise<Taken>): Promise<Lease> {
+  return withTotal(await own, takeTotal);
+}
+
+/** Both slots, or none. */
+function withTotal(own: Taken, takeTotal: () => Taken | Promise<Taken>): Lease | Promise<Lease> {
   if (!own) throw new TunnelError('WSTUNNEL_TOO_MANY', 'too many open tunnels for this client');
   try {
-    const takingAny = take(counter, 'total', total, signal);
-    const any = isPromise(takingAny) ? await takingAny : takingAny;
-    if (!any) throw new TunnelError('WSTUNNEL_FULL', 'too many open tunnels');
-    return bothOf(own, any);
+    const total = takeTotal();
+    return isPromise(total) ? awaitTotal(own, total) : joined(own, total);
   } catch (error) {
     own.release();
     throw error;
   }
+}
+
+async function awaitTotal(own: Lease, total: Promise<Taken>): Promise<Lease> {
+  try {
+    return joined(own, await total);
+  } catch (error) {
+    own.release();
+    throw error;
+  }
+}
+
+function joined(own: Lease, total: Taken): Lease {
+  if (!total) throw new TunnelError('WSTUNNEL_FULL', 'too many open tunnels');
+  return bothOf(own, total);
 }
 
 /** The counter may be slow or unreachable: a slot that arrives after the abort is released. Returns a promise only if the counter does. */

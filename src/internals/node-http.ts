@@ -113,11 +113,13 @@ export function isLastResponse(res: ServerResponse): boolean {
  * lib/_http_outgoing.js, `emitCloseNT`). Test: "a write to a closed response raises no error event".
  */
 export function closeResponse(res: ServerResponse): void {
-  process.nextTick(() => {
-    if (res.destroyed) return;
-    res.destroyed = true;
-    res.emit('close');
-  });
+  process.nextTick(closeNow, res);
+}
+
+function closeNow(res: ServerResponse): void {
+  if (res.destroyed) return;
+  res.destroyed = true;
+  res.emit('close');
 }
 
 /**

@@ -31,6 +31,10 @@ export class CloseClock {
   readonly #sample: () => boolean;
   readonly #expired: (limit: CloseLimit) => void;
   #timer: NodeJS.Timeout | undefined;
+  #patience: (() => number) | undefined;
+  /** Samples since the start, and samples in a row without progress. */
+  #samples = 0;
+  #idle = 0;
 
   /** `sample`: have bytes moved since the previous call? `expired` is called at most once per start. */
   constructor(times: CloseTimes, sample: () => boolean, expired: (limit: CloseLimit) => void) {
@@ -40,22 +44,27 @@ export class CloseClock {
   }
 
   /** `patience`: seconds without visible progress that are currently granted in addition to `closeTimeout`. */
-  start(patience: () => number = () => 0): void {
+  start(patience?: () => number): void {
     this.stop();
-    const { closeTimeout, drainTimeout = Infinity } = this.#times;
-    const period = closeTimeout / SAMPLES;
-    const most = Math.ceil(Math.max(drainTimeout, closeTimeout) / period);
-    let samples = 0;
-    let idle = 0;
+    this.#patience = patience;
+    this.#samples = this.#idle = 0;
     this.#sample();
-    this.#timer = setInterval(() => {
-      samples++;
-      idle = this.#sample() ? 0 : idle + 1;
-      const mostIdle = Math.floor(SAMPLES * (1 + Math.min(patience() / closeTimeout, MAX_PATIENCE)));
-      if (idle < mostIdle && samples < most) return;
-      this.stop();
-      this.#expired(idle < mostIdle ? 'drainTimeout' : 'closeTimeout');
-    }, period * 1000);
+    this.#timer = setInterval(CloseClock.#onInterval, (this.#times.closeTimeout / SAMPLES) * 1000, this);
+  }
+
+  /** A function for all clocks: a closure for each would cost memory. */
+  static readonly #onInterval = (clock: CloseClock): void => clock.#tick();
+
+  #tick(): void {
+    const { closeTimeout, drainTimeout = Infinity } = this.#times;
+    const most = Math.ceil(Math.max(drainTimeout, closeTimeout) / (closeTimeout / SAMPLES));
+    this.#samples++;
+    this.#idle = this.#sample() ? 0 : this.#idle + 1;
+    const patience = this.#patience?.() ?? 0;
+    const mostIdle = Math.floor(SAMPLES * (1 + Math.min(patience / closeTimeout, MAX_PATIENCE)));
+    if (this.#idle < mostIdle && this.#samples < most) return;
+    this.stop();
+    this.#expired(this.#idle < mostIdle ? 'drainTimeout' : 'closeTimeout');
   }
 
   stop(): void {

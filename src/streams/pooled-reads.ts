@@ -39,7 +39,10 @@ function giveBack(large: Buffer): void {
   if (large.length === LARGE && pool.length < MOST_POOLED) pool.push(large);
 }
 
-const readsOf = new WeakMap<Duplex, PooledReads>();
+const READS = Symbol('express-wstunnel.reads');
+
+/** A socket with its reads. */
+type PooledSocket = Duplex & { [READS]?: PooledReads };
 
 /**
  * Reads of a plain socket into reused buffers: the shared small buffer while few bytes arrive, a large buffer of the pool as soon
@@ -67,7 +70,7 @@ export class PooledReads {
 
   /** The reads of a socket created with `onread`. */
   static of(stream: Duplex): PooledReads | undefined {
-    return readsOf.get(stream);
+    return (stream as PooledSocket)[READS];
   }
 
   /** For `net.connect`. */
@@ -81,7 +84,7 @@ export class PooledReads {
   }
 
   belongTo(stream: Duplex): void {
-    readsOf.set(stream, this);
+    (stream as PooledSocket)[READS] = this;
   }
 
   /**

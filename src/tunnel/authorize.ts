@@ -22,13 +22,16 @@ export async function readClientAddress<Req extends IncomingMessage>(
   client.address = normalizeAddress(address ?? '');
 }
 
-/** May this request have a tunnel? Checks the address, the origin and the app's `authenticate`, and reads the user. */
-export async function authorize<Req extends IncomingMessage>(
+/**
+ * May this request have a tunnel? Checks the address, the origin and the app's `authenticate`, and reads the user. Returns a
+ * promise only if a hook does.
+ */
+export function authorize<Req extends IncomingMessage>(
   settings: RuleSettings<Req>,
   req: Req,
   client: ClientIdentity,
   opening: AbortSource,
-): Promise<void> {
+): void | Promise<void> {
   const { allow, deny, origins, authenticate, clientAddress, user } = settings;
   if ((allow ?? deny) && !clientAddress) checkAddressIsReliable(req, allow ? 'allow' : 'deny');
   checkAddress(client.address, { allow, deny });
@@ -36,12 +39,36 @@ export async function authorize<Req extends IncomingMessage>(
   const { origin } = req.headers;
   client.origin = origin;
   const mayOpen = hook('origins', opening, () => origins.check(origin, req));
-  const passes = isPromise(mayOpen) ? await mayOpen : mayOpen;
-  checkOriginResult(passes, () => comparisonOf(origin, origins.expected(req)));
+  if (isPromise(mayOpen) || authenticate) return authorizeByHooks(settings, req, client, opening, mayOpen);
+  checkOriginResult(mayOpen, () => comparisonOf(origin, origins.expected(req)));
+  return readUser(user, req, client, opening);
+}
+
+async function authorizeByHooks<Req extends IncomingMessage>(
+  { origins, authenticate, user }: RuleSettings<Req>,
+  req: Req,
+  client: ClientIdentity,
+  opening: AbortSource,
+  mayOpen: boolean | Promise<boolean>,
+): Promise<void> {
+  checkOriginResult(await mayOpen, () => comparisonOf(client.origin, origins.expected(req)));
   if (authenticate) {
     const { signal } = opening;
     checkAuthResult(await hook('authenticate', opening, () => authenticate(req, { signal })));
   }
+  await readUser(user, req, client, opening);
+}
+
+function readUser<Req extends IncomingMessage>(
+  user: RuleSettings<Req>['user'],
+  req: Req,
+  client: ClientIdentity,
+  opening: AbortSource,
+): void | Promise<void> {
   const name = hook('user', opening, () => userOf(req, user));
-  client.user = isPromise(name) ? await name : name;
+  if (!isPromise(name)) client.user = name;
+  else
+    return name.then((known) => {
+      client.user = known;
+    });
 }

@@ -31,6 +31,8 @@ export interface TunnelContext {
   /** The refusal of an upgrade that arrived as an ordinary request, because the tunnel was not attached to the server. */
   readonly notAttached: (req: IncomingMessage) => TunnelError;
   readonly announce: {
+    /** Does the app listen? Otherwise no object has to be made for the event. */
+    hears(event: 'open' | 'close'): boolean;
     open(info: TunnelInfo): void;
     close(info: ClosedInfo): void;
     refuse(info: RefuseInfo): void;

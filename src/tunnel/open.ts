@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { asRefusal, messageOf, TunnelError } from '../errors.js';
 import { takeSlot } from '../guard/limits.js';
 import { userIfKnown } from '../guard/user-name.js';
-import type { AbortState } from '../helpers/abort.js';
+import { isPromise, type AbortState } from '../helpers/abort.js';
 import type { Lease } from '../helpers/lease.js';
+import { uuid } from '../helpers/uuid.js';
 import { redactUrl } from '../observe/redact.js';
 import type { RuleSettings } from '../options/settings.js';
 import { defaultAddress, normalizeAddress } from '../request/client-address.js';
@@ -56,7 +56,7 @@ async function open<Req extends IncomingMessage>(
   const { settings } = route;
   const pending = pendingOf(req);
   const arrived = pending?.arrived ?? performance.now();
-  const client: ClientIdentity = { id: randomUUID(), url: '', address: '', user: undefined };
+  const client: ClientIdentity = { id: uuid(), url: '', address: '', user: undefined };
   const attempt = new OpeningAttempt(pending, settings.handshakeTimeout);
   const opening: OpeningRequest = {
     attempt,
@@ -79,16 +79,24 @@ async function open<Req extends IncomingMessage>(
 
     if (settings.clientAddress) await readClientAddress(settings, req, client, attempt);
     openingSlots.push(context.openingCounter.startOf(client.address));
-    await authorize(settings, req, client, attempt);
+    const authorizing = authorize(settings, req, client, attempt);
+    if (authorizing) await authorizing;
     const ended = context.ends.anySince(arrived) && context.ends.refusalOf(opening.info(), arrived);
     if (ended) throw ended;
-    slot = await takeSlot(context.counter, context.limits, client.address, attempt);
-    target = await chooseTarget(route, req, attempt);
+    const taking = takeSlot(context.counter, context.limits, client.address, attempt);
+    slot = isPromise(taking) ? await taking : taking;
+    const choosing = chooseTarget(route, req, attempt);
+    target = isPromise(choosing) ? await choosing : choosing;
     backend = await reachBackend(context, settings, req, client, target.hosts, attempt);
 
-    const subprotocol = await chooseSubprotocol(settings, handshake, req, attempt);
+    const subprotocol = settings.subprotocol
+      ? await chooseSubprotocol(settings.subprotocol, handshake, req, attempt)
+      : handshake.subprotocols.has('binary')
+        ? 'binary'
+        : undefined;
     checkStillWaiting(pending, res);
-    const claimed = await pending.claim(attempt);
+    const claiming = pending.claim(attempt);
+    const claimed = isPromise(claiming) ? await claiming : claiming;
     // Checked again, now that the backend is known.
     const late =
       context.ends.anySince(arrived) &&
@@ -136,14 +144,13 @@ function leaseOrThrow(slot: Lease | TunnelError): Lease {
   return slot;
 }
 
-/** `binary` if offered, and never required (RFC 6455 section 4.2.2 item 5.5). */
+/** Asks the hook. Without a hook `binary` is chosen if offered, and never required (RFC 6455 section 4.2.2 item 5.5). */
 async function chooseSubprotocol<Req extends IncomingMessage>(
-  { subprotocol }: RuleSettings<Req>,
+  subprotocol: NonNullable<RuleSettings<Req>['subprotocol']>,
   { subprotocols }: OpeningHandshake,
   req: Req,
   signal: AbortState,
 ): Promise<string | undefined> {
-  if (!subprotocol) return subprotocols.has('binary') ? 'binary' : undefined;
   const chosen = await hook('subprotocol', signal, () => subprotocol(subprotocols, req));
   if (chosen !== undefined && !subprotocols.has(chosen))
     throw new TunnelError(

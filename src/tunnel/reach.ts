@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Candidates } from '../backends/candidates.js';
+import { dial } from '../backends/dial.js';
 import { failureOf, type Failure } from '../backends/failure.js';
 import type { ResolvedHost } from '../backends/host.js';
 import type { PooledHost } from '../backends/pooled-host.js';
@@ -34,13 +35,20 @@ export interface BackendConnection {
   readonly lease: Lease;
 }
 
-/** The hosts that may serve this request. */
-export async function chooseTarget<Req extends IncomingMessage>(
+/** The hosts that may serve this request. Returns a promise only for a function. */
+export function chooseTarget<Req extends IncomingMessage>(
   { server }: Route<Req>,
   req: Req,
   opening: AbortSource,
+): ChosenTarget | Promise<ChosenTarget> {
+  return typeof server === 'function' ? askServer(server, req, opening) : { hosts: server };
+}
+
+async function askServer<Req extends IncomingMessage>(
+  server: Extract<Route<Req>['server'], CallableFunction>,
+  req: Req,
+  opening: AbortSource,
 ): Promise<ChosenTarget> {
-  if (typeof server !== 'function') return { hosts: server };
   const { signal } = opening;
   let stream: Duplex | undefined;
   try {
@@ -109,7 +117,13 @@ export async function reachBackend<Req extends IncomingMessage>(
     const since = performance.now();
     const { taken } = host;
     try {
-      const dialled = await spawner.dial(host.host, signal, prefaceOf(host.host, req, address));
+      const preface = prefaceOf(host.host, req, address);
+      if (host.host.spawn === undefined) {
+        const socket = await dial(host.host, signal, preface);
+        pool.connected(host);
+        return { socket, host, lease };
+      }
+      const dialled = await spawner.dial(host.host, signal, preface);
       pool.connected(host);
       return { socket: dialled.socket, host, lease: bothOf(dialled.lease, lease) };
     } catch (error) {

@@ -86,7 +86,7 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner {
     { client, socket, host, lease, slot }: SessionEnds,
   ) {
     this.#context = context;
-    this.#id = flatCopy(id);
+    this.#id = id;
     this.#url = flatCopy(url);
     this.#address = flatCopy(address);
     this.#user = user === undefined ? undefined : flatCopy(user);
@@ -103,7 +103,7 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner {
     open.add(this);
     totals.opened++;
     log('tunnel', 'info', '%s opened: %s from %s to %s', this.#id, this.#url, this.#address, this.#host.id);
-    announce.open(this.info());
+    if (announce.hears('open')) announce.open(this.info());
     this.#stream.start(head);
     this.#relay.start();
   }
@@ -180,7 +180,7 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner {
     totals.closed(code, this.#relay.bytesIn, this.#relay.bytesOut);
     log('tunnel', 'info', '%s closed %d %s', this.#id, code, reason);
     const duration = (performance.now() - this.#start) / 1000;
-    announce.close({ ...this.info(), cause, code, reason, duration });
+    if (announce.hears('close')) announce.close({ ...this.info(), cause, code, reason, duration });
     this.#closed?.resolve();
   }
 }

@@ -11,11 +11,7 @@ export class OpeningAttempt extends Cancellation {
   constructor(pending: PendingUpgrade | undefined, seconds: number) {
     super();
     this.#pending = pending;
-    this.#timer = setTimeout(
-      () =>
-        this.abort(new TunnelError('WSTUNNEL_HANDSHAKE_TIMEOUT', 'the tunnel could not be opened in time')),
-      seconds * 1000,
-    );
+    this.#timer = setTimeout(onTimeout, seconds * 1000, this);
     pending?.reached(seconds);
     pending?.signal.addEventListener('abort', this.#onGone);
     if (pending?.signal.aborted) this.#onGone();
@@ -32,6 +28,10 @@ export class OpeningAttempt extends Cancellation {
   }
 
   readonly #onGone = (): void => this.abort(clientGone());
+}
+
+function onTimeout(attempt: OpeningAttempt): void {
+  attempt.abort(new TunnelError('WSTUNNEL_HANDSHAKE_TIMEOUT', 'the tunnel could not be opened in time'));
 }
 
 export function clientGone(): TunnelError {

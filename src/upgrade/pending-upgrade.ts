@@ -34,9 +34,10 @@ export interface PendingUpgrade {
   /**
    * Takes the socket from the response and finishes the response without a socket, with status 101, so that middleware sees
    * the end of the response (a session's save, a log line, a rate limit). If `signal` aborts first, the client gets the
-   * status of the signal's reason, and the promise rejects with that reason.
+   * status of the signal's reason, and the promise rejects with that reason. Without a middleware that watches the response the
+   * result is no promise, and an error is thrown.
    */
-  claim(signal: AbortState): Promise<ClaimedSocket>;
+  claim(signal: AbortState): ClaimedSocket | Promise<ClaimedSocket>;
 }
 
 // In the global registry, so that two copies of this package in one process understand each other.

@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { LocalCounter, takeSlot, type Counter } from '../../../src/guard/limits.js';
+import { LocalCounter, takeSlot as takeSlotOrPromise, type Counter } from '../../../src/guard/limits.js';
 import { networkOf } from '../../../src/request/client-address.js';
 import { bothOf } from '../../../src/helpers/lease.js';
+
+/** A promise in every case, so that a thrown refusal is a rejection. */
+const takeSlot = async (...args: Parameters<typeof takeSlotOrPromise>) => takeSlotOrPromise(...args);
 
 const refusal = (code: string, status: number) => ({ code, status });
 

@@ -92,7 +92,7 @@ function serveOrdinary(server: Server, from: StreamHeaders, socket: StreamSocket
   ignoreErrors(socket);
   const req = ordinaryRequest(from, socket);
   const res = createResponse(server, req, socket);
-  closeAfterResponse(res, true, () => undefined);
+  closeAfterResponse(res, true, () => true);
   assignSocket(res, socket);
   res.on('finish', () => {
     detachSocket(res, socket);

@@ -8,6 +8,8 @@ export interface Binding {
   readonly exclusive: boolean;
 }
 
+const NO_BINDINGS: readonly (readonly [AttachableTunnel, Binding])[] = [];
+
 /** The tunnels that `attach()` bound to one server. Bindings reference tunnels weakly. */
 export class Bindings {
   readonly #bindings = new Map<WeakRef<AttachableTunnel>, Binding>();
@@ -31,6 +33,7 @@ export class Bindings {
 
   /** The bindings of tunnels that still exist, in the order of first binding. */
   list(): readonly (readonly [AttachableTunnel, Binding])[] {
+    if (this.#bindings.size === 0) return NO_BINDINGS;
     return [...this.#bindings].flatMap(([reference, binding]) => {
       const tunnel = reference.deref();
       if (tunnel) return [[tunnel, binding] as const];

@@ -72,30 +72,31 @@ export class Destinations {
     if (path === undefined || !asksForWebSocket(req)) return { reach: 'no', handshakeTimeout: 0 };
     const listeners = this.#server.listeners('request');
     const { targets, isWrapped, isHidden } = this.#search(listeners, path, hasOthers);
-    const found: UpgradeDestination[] = [];
+    const found = new Possible();
     for (const [tunnel, reach] of targets) {
       if (tunnel.isAutomatic() && !this.bindings.get(tunnel))
-        found.push({ reach, handshakeTimeout: tunnel.handshakeTimeout, tunnel });
+        found.add(reach, tunnel.handshakeTimeout, tunnel);
     }
     for (const [tunnel, binding] of this.bindings.list()) {
       const reach =
         reachOfBinding(binding, path, listeners) ?? mostCertain([targets.get(tunnel) ?? 'no', 'maybe']);
-      found.push({ reach, handshakeTimeout: tunnel.handshakeTimeout, tunnel });
+      found.add(reach, tunnel.handshakeTimeout, tunnel);
     }
     const reached = this.#reached.get(path);
     // The tunnel's rules may decide differently for the next request on this path.
-    if (reached !== undefined) found.push({ reach: 'maybe', handshakeTimeout: reached });
-    if (isWrapped) found.push({ reach: 'maybe', handshakeTimeout: UNKNOWN_TIMEOUT });
-    if (isHidden) found.push(this.#insideEngineIo(path) ?? { reach: 'hidden', handshakeTimeout: 0 });
-    const possible = found.filter(({ reach }) => reach !== 'no');
-    const reach = mostCertain(possible.map((one) => one.reach));
+    if (reached !== undefined) found.add('maybe', reached);
+    if (isWrapped) found.add('maybe', UNKNOWN_TIMEOUT);
+    if (isHidden) {
+      const seconds = this.#insideEngineIo(path);
+      found.add(seconds === undefined ? 'hidden' : 'maybe', seconds ?? 0);
+    }
+    const { reach, handshakeTimeout, isLocated } = found;
     return {
       // Clients of engine.io accept no answer except engine.io's.
       reach: reach === 'maybe' && isForEngineIo(req) ? 'no' : reach,
-      // The tunnel that the request will reach is not known yet.
-      handshakeTimeout: Math.max(0, ...possible.map((one) => one.handshakeTimeout)),
-      tunnel: countingTunnel(possible, hasOthers),
-      isLocated: possible.some((one) => one.tunnel !== undefined),
+      handshakeTimeout,
+      tunnel: found.countingTunnel(hasOthers),
+      isLocated,
     };
   }
 
@@ -106,26 +107,45 @@ export class Destinations {
     return isDoubtful ? findTunnels(listeners, path, true) : found;
   }
 
-  /** If engine.io hides the app and does not claim this upgrade, a mounted tunnel may be in that app. */
-  #insideEngineIo(path: string): UpgradeDestination | undefined {
+  /**
+   * If engine.io hides the app and does not claim this upgrade, a mounted tunnel may be in that app. Returns the longest
+   * `handshakeTimeout`, and undefined if there is no such tunnel.
+   */
+  #insideEngineIo(path: string): number | undefined {
     if (!isEngineIoAlone(this.#server, this.#isOurs)) return undefined;
     const times = unlocatedFor(path)
       .filter((tunnel) => tunnel.isMounted())
       .map(({ handshakeTimeout }) => handshakeTimeout);
     // The deadlines of tunnels that were reached on this server by other paths.
     times.push(...this.#reached.values());
-    return times.length === 0 ? undefined : { reach: 'maybe', handshakeTimeout: Math.max(...times) };
+    return times.length === 0 ? undefined : Math.max(...times);
   }
 }
 
-/** Of several tunnels the last in the order of binding: the command binds a new tunnel after reading new settings. */
-function countingTunnel(
-  possible: readonly UpgradeDestination[],
-  hasOthers: boolean,
-): AttachableTunnel | undefined {
-  const last = (wanted: Reach) =>
-    possible.findLast(({ reach, tunnel }) => tunnel && reach === wanted)?.tunnel;
-  return last('yes') ?? (hasOthers ? undefined : last('maybe'));
+/** The tunnels that one upgrade may reach. The tunnel that the request will reach is not known yet. */
+class Possible {
+  reach: Reach = 'no';
+  /** The longest of all tunnels. */
+  handshakeTimeout = 0;
+  isLocated = false;
+  /** Of several tunnels the last in the order of binding: the command binds a new tunnel after reading new settings. */
+  #certain: AttachableTunnel | undefined;
+  #uncertain: AttachableTunnel | undefined;
+
+  add(reach: Reach, handshakeTimeout: number, tunnel?: AttachableTunnel): void {
+    if (reach === 'no') return;
+    this.reach = mostCertain([this.reach, reach]);
+    this.handshakeTimeout = Math.max(this.handshakeTimeout, handshakeTimeout);
+    if (tunnel === undefined) return;
+    this.isLocated = true;
+    if (reach === 'yes') this.#certain = tunnel;
+    else if (reach === 'maybe') this.#uncertain = tunnel;
+  }
+
+  /** The tunnel that counts the upgrade. */
+  countingTunnel(hasOthers: boolean): AttachableTunnel | undefined {
+    return this.#certain ?? (hasOthers ? undefined : this.#uncertain);
+  }
 }
 
 /** Undefined if the tunnel was bound without paths. */

@@ -49,7 +49,7 @@ export class UpgradeDispatcher {
     this.#takeStream = isHttp2Server(server)
       ? streamGateway(server, {
           destination: (req, hasOthers) => this.#destinations.of(req, hasOthers),
-          pass: (args) => void this.#pass('stream', ...args),
+          pass: (args) => void this.#pass(['stream', ...args]),
           reached: (url, seconds) => this.#destinations.remember(url, seconds),
         })
       : undefined;
@@ -117,20 +117,22 @@ export class UpgradeDispatcher {
     else Reflect.deleteProperty(server, 'emit');
   }
 
-  readonly #emit: Emit = (event, ...args) => {
+  /** `all`: the event and the arguments, in one array that is passed on: Node emits several events for each connection. */
+  readonly #emit: Emit = (...all) => {
+    const [event] = all;
     if (event === 'stream' && this.#takeStream)
-      return this.#takeStream(args as ServerStreamEvent) || this.#pass(event, ...args);
-    if (event !== 'upgrade') return this.#pass(event, ...args);
-    const [req, socket, head] = args as [IncomingMessage, Duplex, Buffer];
+      return this.#takeStream(all.slice(1) as unknown as ServerStreamEvent) || this.#pass(all);
+    if (event !== 'upgrade') return this.#pass(all);
+    const [, req, socket, head] = all as [string, IncomingMessage, Duplex, Buffer];
     return this.#dispatch(req, socket, head);
   };
 
-  #pass(event: string | symbol, ...args: unknown[]): boolean {
+  #pass(all: Parameters<Emit>): boolean {
     // A tracing tool may have replaced the prototype's method in the meantime.
     const emit = this.#hadEmit
       ? this.#originalEmit
       : (Object.getPrototypeOf(this.#server) as { emit: Emit }).emit;
-    return Reflect.apply(emit, this.#server, [event, ...args]);
+    return Reflect.apply(emit, this.#server, all);
   }
 
   #dispatch(req: IncomingMessage, socket: Duplex, head: Buffer): boolean {
@@ -138,7 +140,7 @@ export class UpgradeDispatcher {
     const hasOthers = this.hasOthers();
     const { reach, handshakeTimeout, tunnel, isLocated } = this.#destinations.of(req, hasOthers);
     const isKnown = reach === 'maybe' || reach === 'yes';
-    const giveToOthers = (bytes: Buffer) => this.#pass('upgrade', req, socket, bytes);
+    const giveToOthers = (bytes: Buffer) => this.#pass(['upgrade', req, socket, bytes]);
     if (hasOthers && !isKnown) {
       if (asksForWebSocket(req)) reportMiss(req);
       return giveToOthers(head);

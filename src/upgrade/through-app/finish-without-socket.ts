@@ -1,9 +1,13 @@
-import type { ServerResponse } from 'node:http';
+import { ServerResponse } from 'node:http';
 import { Writable } from 'node:stream';
 import type { AbortState } from '../../helpers/abort.js';
 import { assignSocket, closeResponse, detachSocket, headerNamesOf } from '../../internals/node-http.js';
 
 // The handshake writes some of these headers; the rest describe a body, and a 101 response has no body.
+/** Streams that no response uses any longer. */
+const unused: Nowhere[] = [];
+const MOST_UNUSED = 64;
+
 const NOT_ON_A_101 =
   /^(connection|upgrade|keep-alive|transfer-encoding|trailer|content-.*|sec-websocket-.*|date|etag)$/i;
 
@@ -13,15 +17,40 @@ const NOT_ON_A_101 =
  * lines for the real 101 response. Rejects with the signal's reason if the signal aborts first.
  */
 export async function finishWithoutSocket(res: ServerResponse, signal: AbortState): Promise<string[]> {
-  const sink = new Nowhere();
+  const sink = unused.pop() ?? new Nowhere();
   res.statusCode = 101;
   assignSocket(res, sink);
   try {
     await finished(res, signal);
+    return headerLinesOf(res);
   } finally {
     detachSocket(res, sink);
     closeResponse(res);
+    if (unused.length < MOST_UNUSED && sink.isUntouched()) unused.push(sink);
   }
+}
+
+/**
+ * Does no other code notice how a detached response ends: no listener, no replaced method? `ownWriteHead`: the `writeHead` of this
+ * package, if any.
+ */
+export function isUnwatched(res: ServerResponse, ownWriteHead: unknown): boolean {
+  const proto = ServerResponse.prototype;
+  return (
+    res.end === proto.end &&
+    res.emit === proto.emit &&
+    (res.writeHead === ownWriteHead || res.writeHead === proto.writeHead) &&
+    res.eventNames().length === 0
+  );
+}
+
+/** {@link finishWithoutSocket} for a response that {@link isUnwatched}: without waiting for an event that nobody gets. */
+export function finishUnwatched(res: ServerResponse, signal: AbortState): string[] {
+  signal.throwIfAborted();
+  res.statusCode = 101;
+  // Without a socket Node keeps the header in memory.
+  res.end();
+  closeResponse(res);
   return headerLinesOf(res);
 }
 
@@ -35,8 +64,31 @@ export function discardResponse(res: ServerResponse): void {
   });
 }
 
-/** Drops all bytes. Each response needs its own: a middleware may add listeners to `res.socket`. */
+/**
+ * Drops all bytes. Each response in progress needs its own: a middleware may add listeners to `res.socket`. One that nobody has
+ * changed serves later responses.
+ */
 class Nowhere extends Writable {
+  #keys = 0;
+
+  constructor() {
+    super();
+    this.#keys = Object.keys(this).length;
+  }
+
+  /** Is the stream as new, without listeners, properties and waiting writes? */
+  isUntouched(): boolean {
+    return (
+      !this.destroyed &&
+      !this.writableEnded &&
+      this.writableLength === 0 &&
+      this.writableCorked === 0 &&
+      this.eventNames().length === 0 &&
+      // `_httpMessage` stays from the first response on.
+      Object.keys(this).length <= this.#keys + 1
+    );
+  }
+
   override _write(_chunk: unknown, _encoding: BufferEncoding, done: () => void): void {
     done();
   }

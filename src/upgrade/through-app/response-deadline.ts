@@ -17,19 +17,29 @@ export class ResponseDeadline {
 
   /** Restarts the deadline; 0 means no deadline. */
   set(seconds: number): void {
-    clearTimeout(this.#timer);
-    this.#seconds = seconds;
-    if (seconds > 0) this.#timer = setTimeout(this.#onDeadline, seconds * 1000);
+    this.prepare(seconds);
+    this.start();
   }
 
-  readonly #onDeadline = (): void => {
+  /** Sets a deadline that counts from {@link start} on: most apps need no timer, since a tunnel is reached in the same turn. */
+  prepare(seconds: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#seconds = seconds;
+  }
+
+  start(): void {
+    if (this.#seconds > 0) this.#timer ??= setTimeout(onDeadline, this.#seconds * 1000, this);
+  }
+
+  expire(): void {
     try {
       this.#endResponse();
     } catch {
       // A middleware may have replaced `headersSent`, `setHeader` or `end`: an error thrown in this timer would end the process.
       this.#socket.destroy();
     }
-  };
+  }
 
   #endResponse(): void {
     const res = this.response;
@@ -48,4 +58,8 @@ export class ResponseDeadline {
     // A Buffer: with a string, Node would write the header in UTF-8.
     res.end(Buffer.from('The app did not answer in time.\n'));
   }
+}
+
+function onDeadline(deadline: ResponseDeadline): void {
+  deadline.expire();
 }

@@ -13,23 +13,27 @@ export function keepConnection(server: Server, res: ServerResponse): void {
 const DROPPED_ON_HTTP2 = ['connection', 'transfer-encoding'];
 const DROPPED = ['connection'];
 
-/** Ends the connection with this response, even if the app asks for keep-alive. `onHead` gets the status before the header is written. */
+/**
+ * Ends the connection with this response, even if the app asks for keep-alive. `onHead` gets the status before the header is
+ * written, and returns false for a header that nobody will receive. Returns the new method `writeHead`.
+ */
 export function closeAfterResponse(
   res: ServerResponse,
   isHttp2: boolean,
-  onHead: (status: number) => void,
-): void {
+  onHead: (status: number) => boolean,
+): ServerResponse['writeHead'] {
   const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => ServerResponse;
   const dropped = isHttp2 ? DROPPED_ON_HTTP2 : DROPPED;
   // Not assigned directly: V8 allocates a function literal that is assigned to a property in its old generation, where the
   // function would keep the request and all that belongs to it until the next full collection.
   const writeHeadAndClose = (...args: unknown[]): ServerResponse => {
-    onHead(typeof args[0] === 'number' ? args[0] : res.statusCode);
+    if (!onHead(typeof args[0] === 'number' ? args[0] : res.statusCode)) return writeHead(...args);
     res.setHeader('Connection', 'close');
     if (isHttp2) res.removeHeader('Transfer-Encoding');
     return writeHead(...args.map((arg) => (typeof arg === 'object' ? without(arg, dropped) : arg)));
   };
   res.writeHead = writeHeadAndClose;
+  return writeHeadAndClose;
 }
 
 /** `writeHead` accepts headers as an object, a flat list of names and values, or a list of pairs. */

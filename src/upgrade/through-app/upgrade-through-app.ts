@@ -24,7 +24,12 @@ import {
 } from '../pending-upgrade.js';
 import { respondOnSocket } from '../refusal-response.js';
 import { EarlyBytes } from './early-bytes.js';
-import { discardResponse, finishWithoutSocket } from './finish-without-socket.js';
+import {
+  discardResponse,
+  finishUnwatched,
+  finishWithoutSocket,
+  isUnwatched,
+} from './finish-without-socket.js';
 import { afterEarlierResponses, forwardDrain } from './pipelining.js';
 import { ResponseDeadline } from './response-deadline.js';
 import { returnConnection } from './return-to-node.js';
@@ -45,6 +50,11 @@ interface ArrivedUpgrade {
   readonly onReached: (handshakeTimeout: number) => void;
 }
 
+const UPGRADE = Symbol('express-wstunnel.upgrade');
+
+/** A socket with the upgrade that listens to it. */
+type UpgradedSocket = Duplex & { [UPGRADE]?: UpgradeThroughApp | undefined };
+
 /**
  * Sends an upgrade through the app as an ordinary request, and replaces Node's data, end, close, drain, error and timeout
  * listeners, which Node removes from the socket before emitting `upgrade`.
@@ -57,7 +67,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
   readonly arrived = performance.now();
   readonly #server: Server;
   readonly #req: IncomingMessage;
-  readonly #socket: Duplex;
+  readonly #socket: UpgradedSocket;
   readonly #early: EarlyBytes;
   readonly #url: string | undefined;
   readonly #isHttp2: boolean;
@@ -68,6 +78,8 @@ export class UpgradeThroughApp implements PendingUpgrade {
   readonly #slot: Lease;
   #res: ServerResponse | undefined;
   #claimed = false;
+  /** Our `writeHead` of the response. */
+  #writeHead: unknown;
   /** True until a tunnel is reached: after the app's response the connection ends or stays as without an `upgrade` listener. */
   #isOrdinary = false;
   #connections: TrackedConnections | undefined;
@@ -86,10 +98,11 @@ export class UpgradeThroughApp implements PendingUpgrade {
     this.#wasListening = server.listening;
     this.#deadline = new ResponseDeadline(socket);
     ignoreErrors(socket);
-    socket.on('drain', this.#onDrain);
-    socket.on('timeout', this.#onTimeout);
-    socket.on('end', this.#onEnd);
-    socket.on('close', this.#onClose);
+    this.#socket[UPGRADE] = this;
+    socket.on('drain', onDrain);
+    socket.on('timeout', onTimeout);
+    socket.on('end', onEnd);
+    socket.on('close', onClose);
     this.#early = new EarlyBytes(socket, head);
   }
 
@@ -132,8 +145,13 @@ export class UpgradeThroughApp implements PendingUpgrade {
 
   #begin(deadlineSeconds: number): void {
     setPending(this.#req, this);
-    this.#deadline.set(deadlineSeconds);
-    afterEarlierResponses(this.#socket, () => this.#emitRequest());
+    this.#deadline.prepare(deadlineSeconds);
+    try {
+      if (responseOn(this.#socket)) afterEarlierResponses(this.#socket, () => this.#emitRequest());
+      else this.#emitRequest();
+    } finally {
+      this.#deadline.start();
+    }
   }
 
   reached(handshakeTimeout: number): void {
@@ -144,7 +162,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     if (!this.#isOrdinary || !this.#res) return;
     this.#isOrdinary = false;
     this.#untrack();
-    closeAfterResponse(this.#res, this.#isHttp2, this.#onHead);
+    this.#writeHead = closeAfterResponse(this.#res, this.#isHttp2, this.#onHead);
   }
 
   /** From now on the app's response is sent, and other listeners do not get the upgrade. */
@@ -154,7 +172,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     if (this.#res) assignSocket(this.#res, this.#socket);
   }
 
-  async claim(signal: AbortState): Promise<ClaimedSocket> {
+  claim(signal: AbortState): ClaimedSocket | Promise<ClaimedSocket> {
     const res = this.#res;
     if (!res || this.state !== 'waiting') throw new Error('the upgrade can no longer be claimed');
     this.#claimed = true;
@@ -162,25 +180,46 @@ export class UpgradeThroughApp implements PendingUpgrade {
     try {
       res.off('finish', this.#onFinish);
       detachSocket(res, this.#socket);
-      const headers = await finishWithoutSocket(res, signal);
-      const isServed = () => !this.#wasListening || this.#server.listening;
-      return { socket: this.#socket, head: this.#early.take(), headers, isServed };
+      if (!isUnwatched(res, this.#writeHead)) return this.#awaitFinish(res, signal);
+      return this.#claimedWith(finishUnwatched(res, signal));
     } catch (error) {
-      respondOnSocket(this.#socket, error instanceof TunnelError ? error.status : 500);
-      throw error;
-    } finally {
-      this.#stopListening();
-      drainRequest(this.#req);
+      throw this.#failed(error);
     }
+  }
+
+  async #awaitFinish(res: ServerResponse, signal: AbortState): Promise<ClaimedSocket> {
+    try {
+      return this.#claimedWith(await finishWithoutSocket(res, signal));
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
+  #claimedWith(headers: readonly string[]): ClaimedSocket {
+    const head = this.#early.take();
+    this.#stopListening();
+    drainRequest(this.#req);
+    const isServed = () => !this.#wasListening || this.#server.listening;
+    return { socket: this.#socket, head, headers, isServed };
+  }
+
+  #failed(error: unknown): unknown {
+    respondOnSocket(this.#socket, error instanceof TunnelError ? error.status : 500);
+    this.#stopListening();
+    drainRequest(this.#req);
+    return error;
   }
 
   /** Removes all listeners except the `error` listener. */
   #stopListening(): void {
+    const socket = this.#socket;
     this.#early.takeWithoutHead();
-    this.#socket.off('drain', this.#onDrain);
-    this.#socket.off('timeout', this.#onTimeout);
-    this.#socket.off('end', this.#onEnd);
-    this.#socket.off('close', this.#onClose);
+    if (socket[UPGRADE] !== this) return;
+    socket[UPGRADE] = undefined;
+    socket.off('drain', onDrain);
+    socket.off('timeout', onTimeout);
+    socket.off('end', onEnd);
+    socket.off('close', onClose);
   }
 
   /** Emits the request, as Node does after reading a request's header. */
@@ -194,7 +233,7 @@ export class UpgradeThroughApp implements PendingUpgrade {
     this.#deadline.response = res;
     res.on('finish', this.#onFinish);
     if (this.#isOrdinary) keepConnection(server, res);
-    else closeAfterResponse(res, this.#isHttp2, this.#onHead);
+    else this.#writeHead = closeAfterResponse(res, this.#isHttp2, this.#onHead);
     // A response without a socket queues all writes: during a trial nothing is sent.
     if (!this.#orElse) assignSocket(res, socket);
     publishRequestStart(server, socket, this.#req, res);
@@ -202,15 +241,16 @@ export class UpgradeThroughApp implements PendingUpgrade {
   }
 
   /** The app begins to respond. */
-  readonly #onHead = (status: number): void => {
+  readonly #onHead = (status: number): boolean => {
+    if (this.#claimed) return false;
     this.#slot.release();
     const orElse = this.#orElse;
     const res = this.#res;
-    if (!orElse || !res) return;
+    if (!orElse || !res) return true;
     const isPage = status === 404 || (status >= 200 && status <= 299);
     if (!isPage) {
       this.#endTrial();
-      return;
+      return true;
     }
     this.#orElse = undefined;
     res.off('finish', this.#onFinish);
@@ -218,13 +258,14 @@ export class UpgradeThroughApp implements PendingUpgrade {
     const head = this.#early.take();
     this.#stopListening();
     discardResponse(res);
-    if (this.#gone.aborted) return;
+    if (this.#gone.aborted) return true;
     // In the next tick: an error of a listener must not be thrown into the app's call.
     process.nextTick(() => {
       // The app may have responded within a mount, where Express has shortened the URL.
       if (this.#url !== undefined) this.#req.url = this.#url;
       orElse(head);
     });
+    return true;
   };
 
   /** The app has responded. */
@@ -249,27 +290,42 @@ export class UpgradeThroughApp implements PendingUpgrade {
     else returnConnection(this.#server, this.#socket, next, this.#connections?.addIdle(this.#socket));
   };
 
-  readonly #onDrain = (): void => forwardDrain(this.#socket);
-
   /** Does the same as Node's own `timeout` listener: a `server.timeout` set by the app still applies. */
-  readonly #onTimeout = (): void => {
+  onTimeout(): void {
     const heard = this.#res?.emit('timeout', this.#socket);
     if (!this.#server.emit('timeout', this.#socket) && !heard) this.#socket.destroy();
-  };
+  }
 
   /** A client that ends before the 101 response counts as gone: no WebSocket is half-closed. */
-  readonly #onEnd = (): void => {
+  onEnd(): void {
     if (this.#isOrdinary && allowsHalfOpen(this.#server)) return;
     this.#gone.abort();
     // As in Node, queued bytes are sent. Otherwise the socket would stay open, and `res` would never emit `close`.
     if (!this.#claimed) this.#socket.end();
-  };
+  }
 
-  readonly #onClose = (): void => {
+  onClose(): void {
     this.#slot.release();
     this.#deadline.set(0);
     this.#gone.abort();
     if (!this.#claimed) this.#req.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
     this.#stopListening();
-  };
+  }
+}
+
+// Listeners for all sockets: closures for each socket would cost memory.
+function onDrain(this: UpgradedSocket): void {
+  forwardDrain(this);
+}
+
+function onTimeout(this: UpgradedSocket): void {
+  this[UPGRADE]?.onTimeout();
+}
+
+function onEnd(this: UpgradedSocket): void {
+  this[UPGRADE]?.onEnd();
+}
+
+function onClose(this: UpgradedSocket): void {
+  this[UPGRADE]?.onClose();
 }
