@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { asRefusal, messageOf, TunnelError } from '../errors.js';
 import { takeSlot } from '../guard/limits.js';
 import { userIfKnown } from '../guard/user-name.js';
 import { isPromise, type AbortState } from '../helpers/abort.js';
 import type { Lease } from '../helpers/lease.js';
-import { uuid } from '../helpers/uuid.js';
+import { flatCopy } from '../helpers/flat-copy.js';
 import { redactUrl } from '../observe/redact.js';
 import type { RuleSettings } from '../options/settings.js';
 import { defaultAddress, normalizeAddress } from '../request/client-address.js';
@@ -56,7 +57,7 @@ async function open<Req extends IncomingMessage>(
   const { settings } = route;
   const pending = pendingOf(req);
   const arrived = pending?.arrived ?? performance.now();
-  const client: ClientIdentity = { id: uuid(), url: '', address: '', user: undefined };
+  const client: ClientIdentity = { id: flatCopy(randomUUID()), url: '', address: '', user: undefined };
   const attempt = new OpeningAttempt(pending, settings.handshakeTimeout);
   const opening: OpeningRequest = {
     attempt,

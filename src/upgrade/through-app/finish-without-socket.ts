@@ -3,11 +3,11 @@ import { Writable } from 'node:stream';
 import type { AbortState } from '../../helpers/abort.js';
 import { assignSocket, closeResponse, detachSocket, headerNamesOf } from '../../internals/node-http.js';
 
-// The handshake writes some of these headers; the rest describe a body, and a 101 response has no body.
 /** Streams that no response uses any longer. */
 const unused: Nowhere[] = [];
 const MOST_UNUSED = 64;
 
+// The handshake writes some of these headers; the rest describe a body, and a 101 response has no body.
 const NOT_ON_A_101 =
   /^(connection|upgrade|keep-alive|transfer-encoding|trailer|content-.*|sec-websocket-.*|date|etag)$/i;
 
@@ -65,8 +65,8 @@ export function discardResponse(res: ServerResponse): void {
 }
 
 /**
- * Drops all bytes. Each response in progress needs its own: a middleware may add listeners to `res.socket`. One that nobody has
- * changed serves later responses.
+ * Drops all bytes. Each response in progress needs a stream of its own, because a middleware may add listeners to `res.socket`. A
+ * stream that no code has changed serves a later response.
  */
 class Nowhere extends Writable {
   #keys = 0;
