@@ -351,6 +351,7 @@ describe('a stream of the app as backend', () => {
   });
 
   test.each(['connect', 'server'])('that %s returns while the request ends is freed', async (how) => {
+    const statuses: number[] = [];
     for (let turns = 0; turns < 12; turns++) {
       let stream: Duplex | undefined;
       const give = async () => {
@@ -359,10 +360,14 @@ describe('a stream of the app as backend', () => {
         inTurns(turns, () => tunnel.end(() => true));
         return stream;
       };
-      const { port, tunnel } = await startTunnel({ server: how === 'connect' ? { connect: give } : give });
-      expect(await statusOf(port)).toBe(403);
-      await until(() => stream?.destroyed === true);
+      const server = how === 'connect' ? { connect: give } : give;
+      const { port, tunnel } = await startTunnel({ server, closeTimeout: 0.1 });
+      statuses.push(await statusOf(port));
+      await until(() => stream?.destroyed === true && tunnel.stats().open === 0);
     }
+    // A later end finds the tunnel open.
+    expect(statuses[0]).toBe(403);
+    expect(statuses.join(' ')).toMatch(/^(403 ?)+(101 ?)*$/);
   });
 });
 
