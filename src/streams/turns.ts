@@ -66,6 +66,7 @@ export class Turns {
   /** An interactive message has arrived. */
   noteSmall(now: number): void {
     this.#smallAt = now;
+    this.#most = CROWDED;
   }
 
   /** Queues a connection: `takeTurn` is called in a later turn, after the connections that were queued earlier. */
@@ -94,7 +95,10 @@ export class Turns {
 
   #mostOf(queued: number): number {
     if (queued > MOST_GRANTS) return CROWDED;
-    return queued > 0 && performance.now() - this.#smallAt < EXPECTED ? CROWDED : ALONE;
+    if (this.#smallAt === -Infinity) return ALONE;
+    if (performance.now() - this.#smallAt < EXPECTED) return CROWDED;
+    this.#smallAt = -Infinity;
+    return ALONE;
   }
 }
 
