@@ -9,6 +9,9 @@ import { BLOCK } from '../support/integrity/stream.js';
 import { Random } from '../support/random.js';
 import { sleep, undisturbed } from '../support/wait.js';
 
+/** Milliseconds in which each tunnel must move. */
+const WINDOW = 3000;
+
 const PIECE = Buffer.alloc(64 * 1024, 'x');
 
 /** The kinds of tunnels, named by the first byte of the client. */
@@ -71,7 +74,7 @@ function use(socket: Duplex, kind: Kind, random: Random, moved: (bytes: number) 
 }
 
 test.each<Transport>(['http', 'https', 'h2', 'duplex'])(
-  'over %s each tunnel moves within a second beside 32 bulk tunnels, of which half stall, in an app that blocks',
+  'over %s each tunnel moves beside 32 bulk tunnels, of which half stall, in an app that blocks',
   async (transport) => {
     const counts = new Map<Socket, number>();
     const site = await startSite(transport, 'tcp', (socket) => {
@@ -102,12 +105,11 @@ test.each<Transport>(['http', 'https', 'h2', 'duplex'])(
     }
     startBlocking();
     await undisturbed(5, async () => {
-      for (let second = 0; second < 2; second++) {
-        const before = tunnels.map((one) => one.at());
-        await sleep(1000);
-        const starved = tunnels.filter((one, at) => one.kind !== 'stalled' && one.at() === before[at]);
-        expect(starved.map(({ kind }) => kind)).toEqual([]);
-      }
+      const before = tunnels.map((one) => one.at());
+      // On an idle machine, some milliseconds suffice. A busy machine also delays the clients of this test.
+      await sleep(WINDOW);
+      const starved = tunnels.filter((one, at) => one.kind !== 'stalled' && one.at() === before[at]);
+      expect(starved.map(({ kind }) => kind)).toEqual([]);
     });
     expect(site.tunnel.stats().open).toBe(kinds.length);
   },
