@@ -133,7 +133,7 @@ export class Relay implements QueueOwner {
   sample(now: number): void {
     const toBackend = this.#progress.sample(now);
     const toClient = this.#client.sample(now);
-    // Bytes that this process has not read yet are no silence.
+    // A backend is not silent while its bytes are unread.
     const isBackendReady = this.#pauses.has(PAUSE.turn);
     if (isBackendReady) this.silentSince &&= now;
     if (toBackend || toClient || isBackendReady || this.#client.awaitsTurn) this.lastPayload = now;

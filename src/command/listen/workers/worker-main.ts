@@ -85,7 +85,7 @@ function receive(message: ToWorker, handle: unknown): void {
 }
 
 process.on('message', (message, handle: unknown) => receive(message as ToWorker, handle));
-// Without a supervisor, nobody would end this process.
+// After the death of the supervisor, no other process would end this one.
 process.on('disconnect', endOnce);
 process.on('SIGTERM', endOnce);
 // Ignored here: the supervisor gets these signals as well, and sends messages.

@@ -6,7 +6,7 @@ import { within } from '../../../helpers/within.js';
 import { CommandError, EXIT, messagesOf } from '../../exit.js';
 import type { TunnelTotals } from '../../output/status-line.js';
 import type { Addresses } from '../startup/announcements.js';
-import { RestartDelay } from './restart-delay.js';
+import { ReplacementDelay } from './replacement-delay.js';
 import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.js';
 
 /** Time limits of a start and of a reload, in seconds. */
@@ -39,7 +39,7 @@ export interface SlotOptions {
 export class WorkerSlot {
   readonly number: number;
   readonly #options: SlotOptions;
-  readonly #delay = new RestartDelay();
+  readonly #delay = new ReplacementDelay();
   #child: ChildProcess | undefined;
   #state: State = 'down';
   #readyAt: number | undefined;

@@ -4,7 +4,7 @@ const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 30_000;
 
 /** Pauses between the starts of a worker: none after the first death, then one second, doubled for each further death soon after a start. */
-export class RestartDelay {
+export class ReplacementDelay {
   #deaths = 0;
 
   /** The number of deaths in a row. */
