@@ -34,8 +34,8 @@ export interface PendingUpgrade {
   /**
    * Takes the socket from the response and finishes the response without a socket, with status 101, so that middleware sees
    * the end of the response (a session's save, a log line, a rate limit). If `signal` aborts first, the client gets the
-   * status of the signal's reason, and the promise rejects with that reason. Without a middleware that watches the response the
-   * result is no promise, and an error is thrown.
+   * status of the signal's reason, and the promise rejects with that reason. If no middleware watches the response, the
+   * method returns the socket itself, or throws.
    */
   claim(signal: AbortState): ClaimedSocket | Promise<ClaimedSocket>;
 }

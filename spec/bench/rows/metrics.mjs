@@ -1,4 +1,4 @@
-// What is computed from the load's answers.
+// The figures that the bench computes from the load's answers.
 
 /** The load's use of its core: close to 100, the load rather than the relay limits the rate. */
 const busy = { unit: "load's core %", digits: 0, from: (one) => one.load * 100, noRatio: true };

@@ -1,4 +1,4 @@
-// What the rows of all subjects share: sizes, arguments of the load, and the most tunnels.
+// For the rows of all subjects: sizes, arguments of the load, and the largest number of tunnels.
 import { descriptors } from '../system.mjs';
 
 export const KIB = 1024;

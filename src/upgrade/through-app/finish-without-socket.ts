@@ -3,10 +3,6 @@ import { Writable } from 'node:stream';
 import type { AbortState } from '../../helpers/abort.js';
 import { assignSocket, closeResponse, detachSocket, headerNamesOf } from '../../internals/node-http.js';
 
-/** Streams that no response uses any longer. */
-const unused: Nowhere[] = [];
-const MOST_UNUSED = 64;
-
 // The handshake writes some of these headers; the rest describe a body, and a 101 response has no body.
 const NOT_ON_A_101 =
   /^(connection|upgrade|keep-alive|transfer-encoding|trailer|content-.*|sec-websocket-.*|date|etag)$/i;
@@ -17,7 +13,7 @@ const NOT_ON_A_101 =
  * lines for the real 101 response. Rejects with the signal's reason if the signal aborts first.
  */
 export async function finishWithoutSocket(res: ServerResponse, signal: AbortState): Promise<string[]> {
-  const sink = unused.pop() ?? new Nowhere();
+  const sink = new Nowhere();
   res.statusCode = 101;
   assignSocket(res, sink);
   try {
@@ -26,7 +22,6 @@ export async function finishWithoutSocket(res: ServerResponse, signal: AbortStat
   } finally {
     detachSocket(res, sink);
     closeResponse(res);
-    if (unused.length < MOST_UNUSED && sink.isUntouched()) unused.push(sink);
   }
 }
 
@@ -64,31 +59,8 @@ export function discardResponse(res: ServerResponse): void {
   });
 }
 
-/**
- * Drops all bytes. Each response in progress needs a stream of its own, because a middleware may add listeners to `res.socket`. A
- * stream that no code has changed serves a later response.
- */
+/** Drops all bytes. Each response needs a stream of its own, because a middleware may add listeners to `res.socket`. */
 class Nowhere extends Writable {
-  #keys = 0;
-
-  constructor() {
-    super();
-    this.#keys = Object.keys(this).length;
-  }
-
-  /** Is the stream as new, without listeners, properties and waiting writes? */
-  isUntouched(): boolean {
-    return (
-      !this.destroyed &&
-      !this.writableEnded &&
-      this.writableLength === 0 &&
-      this.writableCorked === 0 &&
-      this.eventNames().length === 0 &&
-      // `_httpMessage` stays from the first response on.
-      Object.keys(this).length <= this.#keys + 1
-    );
-  }
-
   override _write(_chunk: unknown, _encoding: BufferEncoding, done: () => void): void {
     done();
   }

@@ -15,7 +15,7 @@ const DROPPED = ['connection'];
 
 /**
  * Ends the connection with this response, even if the app asks for keep-alive. `onHead` gets the status before the header is
- * written, and returns false for a header that nobody will receive. Returns the new method `writeHead`.
+ * written, and returns false if no client will receive the header. Returns the new method `writeHead`.
  */
 export function closeAfterResponse(
   res: ServerResponse,
