@@ -186,6 +186,27 @@ describe('a site with express-session', () => {
   });
 });
 
+test('a session that begins with the tunnel is the session of the checks', async () => {
+  const tunnel = await echoTunnel();
+  let checks = 0;
+  let isIn = true;
+  const app = express().use(session({ secret: 'spec', resave: false, saveUninitialized: false }));
+  app.use('/tunnel', (req, res, next) => {
+    const isCheck = (req as Marked).wstunnelCheck;
+    if (isCheck) checks++;
+    else req.session.name = 'guest';
+    if (req.session.name === 'guest' && isIn) next();
+    else res.sendStatus(401);
+  });
+  app.use('/tunnel', tunnel);
+  const { port } = await startHttp(app as never);
+  const client = await open(port, { Cookie: 'a=1; connect.sid=old' });
+  await until(() => checks >= 3);
+  await expectOpen(client);
+  isIn = false;
+  expect(await closeOf(client)).toBe('1008 the login has ended');
+});
+
 describe('the request of a check', () => {
   test('has the method, URL, headers and addresses of the opening request, and no body', async () => {
     const seen: unknown[] = [];

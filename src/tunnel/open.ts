@@ -14,7 +14,7 @@ import type { Next } from '../types.js';
 import { checkStillWaiting, completeUpgrade } from '../upgrade/complete-upgrade.js';
 import { OpeningAttempt, serverDraining } from '../upgrade/opening-attempt.js';
 import { readHandshake, type OpeningHandshake } from '../upgrade/opening-handshake.js';
-import type { KeptRequest } from '../upgrade/kept-request.js';
+import { withCookies, type KeptRequest } from '../upgrade/kept-request.js';
 import { pendingOf, type PendingUpgrade } from '../upgrade/pending-upgrade.js';
 import { authorize, readClientAddress } from './authorize.js';
 import { infoOf, type ClientIdentity, type OpeningRequest, type TunnelContext } from './context.js';
@@ -97,7 +97,7 @@ async function open<Req extends IncomingMessage>(
         ? 'binary'
         : undefined;
     checkStillWaiting(pending, res);
-    const kept = settings.revalidate.every > 0 ? keptOf(pending) : undefined;
+    const asked = settings.revalidate.every > 0 ? keptOf(pending) : undefined;
     const claiming = pending.claim(attempt);
     const claimed = isPromise(claiming) ? await claiming : claiming;
     // Checked again, now that the backend is known.
@@ -107,6 +107,7 @@ async function open<Req extends IncomingMessage>(
     if (late) attempt.abort(late);
     // Synchronous from here to the end: `end()` and `close()` find the request either in `opening` or in `open`.
     const { socket, head } = completeUpgrade(req, claimed, subprotocol, backend.socket, attempt);
+    const kept = asked && withCookies(asked, claimed.headers);
     const frameType = subprotocol === 'binary' ? 'binary' : settings.frameType;
     const ends = {
       socket: backend.socket,

@@ -24,3 +24,27 @@ export function keepRequest(server: Server, req: IncomingMessage, url: string, s
 export function rawHeadersOf({ headers }: KeptRequest): string[] {
   return headers === '' ? [] : headers.split('\n');
 }
+
+const SET_COOKIE = /^set-cookie:\s*([^=;\s]+)=([^;]*)(.*)$/i;
+const IS_DELETED = /;\s*(max-age\s*=\s*(0|-\d+)|expires\s*=[^;]*\b19[67]\d\b)/i;
+
+/**
+ * The request as the client would repeat it: with the cookies that the 101 response has set, such as the id of a session that began or was
+ * renewed while the tunnel opened. `lines`: the `Name: value` lines of the response.
+ */
+export function withCookies(kept: KeptRequest, lines: readonly string[]): KeptRequest {
+  const set = lines.map((line) => SET_COOKIE.exec(line)).filter((match) => match !== null);
+  if (set.length === 0) return kept;
+  const raw = rawHeadersOf(kept);
+  const isCookie = (_: string, index: number) => raw[index - (index % 2)]?.toLowerCase() === 'cookie';
+  let cookies = raw
+    .filter((text, index) => index % 2 === 1 && isCookie(text, index))
+    .flatMap((value) => value.split(/;\s*/).filter((one) => one !== ''));
+  for (const [, name = '', value = '', attributes = ''] of set) {
+    const others = cookies.filter((one) => !one.startsWith(`${name}=`));
+    cookies = IS_DELETED.test(attributes) ? others : [...others, `${name}=${value}`];
+  }
+  const headers = raw.filter((text, index) => !isCookie(text, index));
+  if (cookies.length > 0) headers.push('Cookie', cookies.join('; '));
+  return { ...kept, headers: flatCopy(headers.join('\n')) };
+}
