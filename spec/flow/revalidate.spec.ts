@@ -2,8 +2,12 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createSecureServer } from 'node:http2';
 import connectApp from 'connect';
+import cookieSession from 'cookie-session';
 import express, { type Express, type RequestHandler } from 'express';
 import express4 from 'express4';
+import { rateLimit } from 'express-rate-limit';
+import helmet from 'helmet';
+import morgan from 'morgan';
 import session, { MemoryStore, type Store } from 'express-session';
 import { describe, expect, test } from 'vitest';
 import type { ClosedInfo, Tunnel, TunnelOptions } from '../../src/index.js';
@@ -403,4 +407,73 @@ test('never are more than 32 checks under way', async () => {
   await until(() => checks.length >= 32);
   await sleep(3 * EVERY * 1000);
   expect(checks).toHaveLength(32);
+});
+
+test('failAfter ends also the tunnels whose checks wait for checks that hang', async () => {
+  const causes: string[] = [];
+  const { port, tunnel, checks } = await startBehind(() => undefined, {
+    revalidate: { every: 2, failAfter: 4 },
+  });
+  tunnel.on('close', ({ cause }) => causes.push(cause));
+  const clients = await Promise.all(Array.from({ length: 40 }, () => open(port)));
+  await Promise.all(clients.map(closeOf));
+  await until(() => causes.length === 40);
+  expect(new Set(causes)).toEqual(new Set(['login-unclear']));
+  expect(checks.length).toBeGreaterThanOrEqual(32);
+});
+
+describe('the usual middleware', () => {
+  test('a rate limit lets the tunnels live, and can skip the checks', async () => {
+    for (const skips of [true, false]) {
+      const tunnel = await echoTunnel();
+      let checks = 0;
+      const app = express();
+      app.use('/tunnel', (req, _res, next) => {
+        if ((req as Marked).wstunnelCheck) checks++;
+        next();
+      });
+      const skip = (req: IncomingMessage) => skips && (req as Marked).wstunnelCheck === true;
+      app.use('/tunnel', rateLimit({ limit: 2, windowMs: 60_000, skip }), tunnel);
+      const { port } = await startHttp(app as never);
+      const client = await open(port);
+      await until(() => checks >= 4);
+      await expectOpen(client);
+      const other = requestTunnel(port, '/tunnel');
+      expect((await other.answer()).status).toBe(skips ? 101 : 429);
+    }
+  });
+
+  test('helmet, body parsers, cookie-session and morgan pass the checks', async () => {
+    const tunnel = await echoTunnel();
+    const lines: string[] = [];
+    let checks = 0;
+    let isIn = true;
+    const app = express();
+    const skip = (req: IncomingMessage) => (req as Marked).wstunnelCheck === true;
+    app.use(
+      morgan(':method :url :status', { skip, stream: { write: (line) => void lines.push(line.trim()) } }),
+    );
+    app.use(helmet(), express.json(), express.urlencoded(), cookieSession({ secret: 'spec' }));
+    app.get('/login', (req, res) => {
+      (req as Marked).session = { name: 'ann' };
+      res.end();
+    });
+    app.use('/tunnel', (req, res, next) => {
+      if ((req as Marked).wstunnelCheck) checks++;
+      if (isIn && (req as Marked).session?.name === 'ann') next();
+      else res.sendStatus(401);
+    });
+    app.use('/tunnel', tunnel);
+    const { port } = await startHttp(app as never);
+    const page = new RawClient(port);
+    page.send(pageRequest('/login'));
+    const { headers } = await page.answer();
+    const cookie = (headers['set-cookie'] ?? '').match(/session(\.sig)?=[^;]*/g)?.join('; ') ?? '';
+    const client = await open(port, { Cookie: cookie });
+    await until(() => checks >= 3);
+    await expectOpen(client);
+    expect(lines).toEqual(['GET /login 200', 'GET /tunnel 101']);
+    isIn = false;
+    expect(await closeOf(client)).toBe('1008 the login has ended');
+  });
 });

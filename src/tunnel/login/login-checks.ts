@@ -22,6 +22,9 @@ const ANSWER_TIMEOUT = 10;
 /** Seconds between the searches for tunnels whose `failAfter` passes while all checks under way hang. */
 const SEARCH_INTERVAL = 1;
 
+/** Seconds without any verdict after which the checks under way count as hanging. */
+const SILENCE = 2;
+
 /** The login checks of one tunnel object (`revalidate`), with one timer for all tunnels. */
 export class LoginChecks {
   readonly #owner: unknown;
@@ -32,6 +35,8 @@ export class LoginChecks {
   readonly #resource = new AsyncResource('express-wstunnel.checks', { requireManualDestroy: true });
   #timer: NodeJS.Timeout | undefined;
   #turn: NodeJS.Immediate | undefined;
+  /** The time of the last verdict about any tunnel. */
+  #verdictAt = 0;
   #isStopped = false;
 
   /** `owner`: what a check must reach for its tunnel to go on. */
@@ -117,7 +122,7 @@ export class LoginChecks {
   #start(login: OpenLogin): void {
     this.#running.add(login);
     const touch = login.begin();
-    const seconds = Math.max(0.001, Math.min(ANSWER_TIMEOUT, login.secondsLeft));
+    const seconds = login.secondsFor(ANSWER_TIMEOUT);
     const owner = {
       settled: (outcome: CheckOutcome) => this.#decide(login, outcome),
       released: () => this.#release(login),
@@ -137,6 +142,7 @@ export class LoginChecks {
     if (!login.isOpen) return;
     const { tunnel } = login;
     const verdict = verdictOf(outcome, this.#owner, tunnel.user);
+    if (verdict.kind !== 'unclear') this.#verdictAt = performance.now();
     if (verdict.kind === 'ok') {
       login.passed();
       return;
@@ -155,7 +161,12 @@ export class LoginChecks {
     this.#continue();
   }
 
+  /**
+   * Ends the tunnels that can't be checked in time because all checks under way hang. After a stall of this process the tunnels are
+   * overdue as well, but the app answers.
+   */
   #endOverdue(): void {
+    if (performance.now() - this.#verdictAt < SILENCE * 1000) return;
     for (const login of this.#queue.all()) if (login.secondsLeft === 0) endUnclear(login);
   }
 }

@@ -47,6 +47,14 @@ export class OpenLogin implements Due {
     return Math.max(0, this.#verdictAt / 1000 + failAfter - performance.now() / 1000);
   }
 
+  /** Seconds for the app to answer a check: never so few that a tunnel that was checked late would end without a fair chance. */
+  secondsFor(most: number): number {
+    const { failAfter } = this.settings;
+    if (failAfter === 0) return most;
+    const least = Math.min(most, failAfter) / 2;
+    return Math.min(most, Math.max(least, this.secondsLeft));
+  }
+
   /** A check begins. Returns whether the check touches a session. */
   begin(): boolean {
     this.#startedAt = performance.now();
