@@ -40,6 +40,7 @@ declare namespace wstunnel {
   export type Next = types.Next;
   export type RefuseInfo = types.RefuseInfo;
   export type Rule<Req extends IncomingMessage = IncomingMessage> = types.Rule<Req>;
+  export type RevalidateOptions = types.RevalidateOptions;
   export type RuleOptions<Req extends IncomingMessage = IncomingMessage> = types.RuleOptions<Req>;
   export type ServerOption<Req> = types.ServerOption<Req>;
   export type SpawnOptions = types.SpawnOptions;

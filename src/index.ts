@@ -22,6 +22,7 @@ export type {
   Next,
   RefuseInfo,
   Rule,
+  RevalidateOptions,
   RuleOptions,
   ServerOption,
   SpawnOptions,

@@ -284,6 +284,19 @@ export interface Rule<Req extends IncomingMessage = IncomingMessage> extends Rul
   else?: Rule<Req>;
 }
 
+/** The option `revalidate` in full. */
+export interface RevalidateOptions {
+  /** Seconds between the checks of one tunnel, 0.1 to 86400; 0 is off. */
+  every: number;
+  /**
+   * Does a check touch the session, as a page request does, so that the session expires later? `'active'`, the default: if the client
+   * has sent payload since the last check. A check that does not touch the session destroys its response.
+   */
+  touch?: 'active' | 'always' | 'never';
+  /** Seconds without a verdict after which the tunnel ends, not less than `every`. Default 0, never. */
+  failAfter?: number;
+}
+
 /** The options that a rule may set too. A rule replaces whole options; the values of one option are never merged. */
 export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
   /**
@@ -353,6 +366,14 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
   authenticate?: (req: Req, context: HookContext) => AuthResult | Promise<AuthResult>;
   /** Returns the user's name, for events and `end()`. Default: the username, name, email or id of Passport's `req.user`. */
   user?: (req: Req) => string | undefined;
+  /**
+   * Lets a tunnel live as long as its login: every so many seconds the request that opened the tunnel goes through the app again, in
+   * the background, with the same URL, headers and addresses, and with a response that nobody receives. If the request no longer reaches
+   * the tunnel (401, 403, 404, a redirect, a page), if `allow`, `deny`, `origins` or `authenticate` refuse it, or if it is another
+   * user's, the tunnel ends with Close 1008. 408, 425, 429, 5xx, an error and no answer leave the tunnel open; the check is repeated
+   * sooner. In the app such a request has `req.wstunnelCheck === true`: let rate limiters and access logs skip it. Default 0, off.
+   */
+  revalidate?: number | RevalidateOptions;
   /** Seconds between PINGs (lighttpd: `wstunnel.ping-interval`). Default 30; 0 sends none. */
   pingInterval?: number;
   /**
@@ -493,6 +514,12 @@ export type CloseCause =
   | 'drain'
   /** `tunnel.end()`. */
   | 'ended-by-app'
+  /** `revalidate`: the opening request no longer reaches the tunnel, or a guard of the tunnel refuses it. */
+  | 'login-ended'
+  /** `revalidate`: the opening request reaches the tunnel as another user. */
+  | 'user-changed'
+  /** `revalidate`: no check had a verdict for `failAfter`. */
+  | 'login-unclear'
   /** `refuseWith: 'close'`: a connection that was opened only for the Close. There is a `refuse` event and no `close` event. */
   | 'refused'
   /** A Close was sent, and earlier bytes or the client's answer were missing at the end of `closeTimeout` or `drainTimeout`. */

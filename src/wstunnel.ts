@@ -20,10 +20,13 @@ import { checkServer, readAttachOptions } from './tunnel/attach-options.js';
 import type { TunnelContext } from './tunnel/context.js';
 import { checkClose, drain, readCloseOptions, type CloseOptions } from './tunnel/closing.js';
 import { countUpgrade, openTunnel, urlOf } from './tunnel/open.js';
+import { answerCheck } from './tunnel/login/answer-check.js';
+import { LoginChecks } from './tunnel/login/login-checks.js';
 import { match, reachOfPath } from './tunnel/route.js';
 import type { AttachOptions, Next, Tunnel, TunnelEvents, TunnelOptions } from './types.js';
 import { isLastHandler } from './upgrade/app/last-handler.js';
 import { markTunnel, watchMounting, type AttachableTunnel } from './upgrade/attachable-tunnel.js';
+import { checkOf } from './upgrade/check/check-on-request.js';
 import { asksForWebSocket, hasHandshakeHeader } from './upgrade/opening-handshake.js';
 import { respondUpgradeRequired } from './upgrade/refusal-response.js';
 import { checkRuntime } from './upgrade/runtime.js';
@@ -96,6 +99,8 @@ export function createTunnel<Req extends IncomingMessage>(
     opening: new Set(),
     open: new Set(),
     refusing: new Set(),
+    // The tunnel objects of one state follow each other (a reload of the command).
+    logins: new LoginChecks(state, log),
     isDraining: () => isDraining,
     notAttached,
     announce: {
@@ -113,7 +118,9 @@ export function createTunnel<Req extends IncomingMessage>(
       removeUnlocated(attachable);
       if (isNew) noteTunnelOfRequest();
     }
-    if (route) void openTunnel(context, route, req, res, next);
+    const check = route && checkOf(req);
+    if (check) void answerCheck(state, route, req, check);
+    else if (route) void openTunnel(context, route, req, res, next);
     else if (isForNobodyElse(req)) respondUpgradeRequired(res);
     else next();
   }

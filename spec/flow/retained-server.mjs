@@ -1,5 +1,5 @@
 // A server in a separate process with a garbage collector on request, for retained.spec.ts. Argument: the settings as
-// JSON. `kind`: http, session (Express with express-session), https, http2, or sockets (a plain pair of sockets for
+// JSON. `kind`: http, session (Express with express-session), https, http2, checked (a session, and checks of the login), or sockets (a plain pair of sockets for
 // each connection, without a tunnel). The process reports its port, then answers each message after a collection: the
 // number of tunnels, the collected and the reachable objects of the requests, and the bytes of the heap.
 import { createServer } from 'node:http';
@@ -15,6 +15,7 @@ import { wstunnel } from '../../dist/index.js';
 const { kind, backend, key, cert } = JSON.parse(process.argv[2]);
 const tunnel = wstunnel({
   server: { port: backend },
+  revalidate: kind === 'checked' ? 0.2 : 0,
   limits: { total: 0, perClient: 0, opening: { total: 0, perClient: 0 } },
 });
 
@@ -48,6 +49,7 @@ const servers = {
   http: () => createServer(bare),
   session: () => createServer(app()),
   https: () => createHttpsServer({ key, cert }, app()),
+  checked: () => createServer(app()),
   http2: () => createSecureServer({ key, cert, allowHTTP1: true }, app()),
   sockets: () => createNetServer(relay),
 };

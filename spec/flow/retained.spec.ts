@@ -11,7 +11,7 @@ import { frame, requestTunnel, type RawClient } from '../support/raw-client.js';
 import { startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
-type Kind = 'http' | 'session' | 'https' | 'http2' | 'sockets';
+type Kind = 'http' | 'session' | 'checked' | 'https' | 'http2' | 'sockets';
 
 interface Retained {
   readonly open: number;
@@ -79,6 +79,17 @@ describe('an open tunnel', () => {
       }
     },
   );
+
+  test('keeps nothing of the checks of its login', async () => {
+    const { port, retained } = await startServer('checked');
+    await openTunnels('checked', port, 60);
+    await until(async () => ((await retained()).objects.req?.seen ?? 0) > 300);
+    const { open, objects } = await retained();
+    expect(open).toBe(60);
+    // A check may be under way.
+    for (const [name, { reachable }] of Object.entries(objects))
+      expect(reachable, name).toBeLessThanOrEqual(6);
+  });
 
   test('costs less than twice the heap of a plain pair of sockets', async () => {
     const [tunnels, sockets] = [await startServer('http'), await startServer('sockets')];

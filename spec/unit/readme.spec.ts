@@ -40,6 +40,9 @@ const CAUSES = Object.keys({
   undelivered: true,
   'write-timeout': true,
   refused: true,
+  'login-ended': true,
+  'user-changed': true,
+  'login-unclear': true,
 } satisfies Record<CloseCause, true>) as CloseCause[];
 
 const cellsOf = (rows: string[][]) => Object.fromEntries(rows.map((row) => [nameOf(row), row[1]]));

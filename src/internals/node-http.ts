@@ -1,6 +1,6 @@
 // The internals of node:http's servers and responses. No other file reads these internals. spec/unit/internals/internals.spec.ts
 // notices changes by Node.
-import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
+import { IncomingMessage, ServerResponse, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex, Writable } from 'node:stream';
 
@@ -46,6 +46,42 @@ export function createResponse(server: Server, req: IncomingMessage, socket: Dup
   const unique = symbolOf(server, SYMBOLS.uniqueHeaders);
   if (unique) (res as unknown as Fields)[unique] = fields[unique];
   return res;
+}
+
+/**
+ * Creates a complete GET request without body as node:http does: with the class given to `createServer` (`IncomingMessage`), and
+ * with headers parsed by Node's own rules for repeated names.
+ *
+ * Reads `server[Symbol(IncomingMessage)]`, calls `req._addHeaderLines`, writes `req.upgrade` and `req.joinDuplicateHeaders` (since
+ * Node 9.6, 0.3, 0.3 and 18.14; https://github.com/nodejs/node/blob/v24.0.0/lib/_http_common.js, `parserOnHeadersComplete`). Test: "a
+ * request that is created has the class, the headers and the end of a request that arrives".
+ */
+export function createRequest(
+  server: Server,
+  socket: Duplex,
+  url: string,
+  rawHeaders: string[],
+  upgrade: boolean,
+): IncomingMessage {
+  const fields = server as unknown as Fields;
+  const own = symbolOf(server, SYMBOLS.incomingMessage);
+  const Request = ((own && fields[own]) ?? IncomingMessage) as typeof IncomingMessage;
+  const req = new Request(socket as Socket) as IncomingMessage & {
+    upgrade: boolean;
+    joinDuplicateHeaders: unknown;
+    _addHeaderLines(lines: string[], count: number): void;
+  };
+  req.method = 'GET';
+  req.url = url;
+  req.httpVersion = '1.1';
+  req.httpVersionMajor = 1;
+  req.httpVersionMinor = 1;
+  req.upgrade = upgrade;
+  req.joinDuplicateHeaders = fields.joinDuplicateHeaders;
+  req._addHeaderLines(rawHeaders, rawHeaders.length);
+  req.complete = true;
+  req.push(null);
+  return req;
 }
 
 /**

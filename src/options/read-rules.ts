@@ -10,6 +10,7 @@ import { namedOf } from './checks/names.js';
 import { OptionPath } from './checks/option-path.js';
 import { readServerOption } from './read-hosts.js';
 import { readOrigins } from './read-origins.js';
+import { readRevalidate } from './read-revalidate.js';
 import { RULE_OPTIONS } from './rule-options.js';
 import type { RuleSettings } from './settings.js';
 
@@ -21,7 +22,7 @@ export function readRuleOptions<Req extends IncomingMessage>(
   options: RuleOptions<Req>,
   path?: OptionPath,
 ): Partial<RuleSettings<Req>> {
-  const { server, balance, origins, mapExtensions, allow, deny } = options;
+  const { server, balance, origins, mapExtensions, allow, deny, revalidate } = options;
   return {
     ...(namedOf(options, Object.keys(RULE_OPTIONS)) as Partial<RuleSettings<Req>>),
     ...(server !== undefined && {
@@ -33,6 +34,7 @@ export function readRuleOptions<Req extends IncomingMessage>(
     ...(mapExtensions && { mapExtensions: Object.freeze({ ...mapExtensions }) }),
     ...(allow && { allow: compileAddresses(allow) }),
     ...(deny && { deny: compileAddresses(deny) }),
+    ...(revalidate !== undefined && { revalidate: readRevalidate(revalidate) }),
   };
 }
 

@@ -5,6 +5,7 @@ import type { TunnelOptions } from '../types.js';
 import { checkNames, OPTIONS_OBJECT } from './checks/names.js';
 import { notationsOf } from './notations.js';
 import { readOrigins } from './read-origins.js';
+import { readRevalidate } from './read-revalidate.js';
 import { readRuleOptions, readRules, urlMatcherOf } from './read-rules.js';
 import { checksOf, defaultsOf, fill } from './row.js';
 import { RULE_OPTIONS } from './rule-options.js';
@@ -37,6 +38,7 @@ function defaultSettings<Req extends IncomingMessage>(): RuleSettings<Req> {
     ...defaults,
     balance: strategyOf(defaults.balance),
     origins: readOrigins<Req>(defaults.origins),
+    revalidate: readRevalidate(defaults.revalidate),
   };
 }
 

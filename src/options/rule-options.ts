@@ -3,6 +3,7 @@ import { checkBalance } from './checks/balance.js';
 import { checkValues } from './checks/names.js';
 import { checkOrigins } from './checks/origins.js';
 import { checkString } from './checks/basic.js';
+import { checkRevalidate } from './read-revalidate.js';
 import { functionRow, row, secondsRow, wordRow, type Rows } from './row.js';
 import type { RuleOptions } from '../types.js';
 
@@ -24,6 +25,8 @@ export const RULE_OPTIONS = {
   clientAddress: functionRow(),
   authenticate: functionRow(),
   user: functionRow(),
+  // A check costs the app as much as a page.
+  revalidate: row(checkRevalidate, 0),
   // Below the 60 s after which most proxies drop a silent connection.
   pingInterval: secondsRow(0, 900, 30),
   // Longer than any stall of a working network; with the interval, a dead client is found within a minute. Bytes in flight extend

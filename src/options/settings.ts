@@ -8,8 +8,11 @@ import type { CompiledRule } from '../routes/compiled-rules.js';
 import type { UrlMatcher } from '../routes/url-match.js';
 import type { BalanceStrategy, RuleOptions } from '../types.js';
 import type { Origins } from './read-origins.js';
+import type { RevalidateSettings } from './read-revalidate.js';
 import type { Filled } from './row.js';
 import type { RULE_OPTIONS } from './rule-options.js';
+
+export type { RevalidateSettings };
 
 /** The option `server` after reading. The hosts of a `server` function are read for each request. */
 export type ServerSetting<Req extends IncomingMessage> =
@@ -24,6 +27,7 @@ interface Compiled<Req extends IncomingMessage> {
   readonly origins: Origins<Req>;
   readonly allow: BlockList | undefined;
   readonly deny: BlockList | undefined;
+  readonly revalidate: RevalidateSettings;
 }
 
 type Named<Options> = { readonly [Name in keyof Required<Options>]: Options[Name & keyof Options] };

@@ -51,6 +51,10 @@ const CODE_OF = {
   drain: CLOSE.goingAway,
   'ended-by-app': CLOSE.policy,
   refused: CLOSE.policy,
+  // Decided in tunnel/login/, by the checks of `revalidate`.
+  'login-ended': CLOSE.policy,
+  'user-changed': CLOSE.policy,
+  'login-unclear': CLOSE.policy,
   destroyed: CLOSE.abnormal,
 } as const satisfies Record<CloseCause, number>;
 

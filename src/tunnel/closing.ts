@@ -47,6 +47,7 @@ export function checkClose(code: unknown, reason: unknown): void {
  */
 export async function drain(context: TunnelContext, { timeout, code, reason }: CloseOptions): Promise<void> {
   for (const { attempt } of context.opening) attempt.abort(serverDraining());
+  context.logins.stop();
   for (const one of context.open) one.close(code, reason);
   // The aborted requests are refused in this event-loop turn; with `refuseWith: 'close'` their sockets
   // are in `refusing` afterwards.

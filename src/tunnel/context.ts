@@ -8,6 +8,7 @@ import type { Log } from '../observe/log.js';
 import type { Totals } from '../observe/totals.js';
 import type { RuleSettings } from '../options/settings.js';
 import type { ClosedInfo, Next, RefuseInfo, TunnelInfo } from '../types.js';
+import type { LoginChecks } from './login/login-checks.js';
 import type { OpeningAttempt } from '../upgrade/opening-attempt.js';
 import type { PendingUpgrade } from '../upgrade/pending-upgrade.js';
 
@@ -27,6 +28,8 @@ export interface TunnelContext {
   readonly open: Set<OpenTunnel>;
   /** Sockets that were upgraded only to receive the Close of a refusal. */
   readonly refusing: Set<Closable>;
+  /** The checks of the option `revalidate`. */
+  readonly logins: LoginChecks;
   readonly isDraining: () => boolean;
   /** The refusal of an upgrade that arrived as an ordinary request, because the tunnel was not attached to the server. */
   readonly notAttached: (req: IncomingMessage) => TunnelError;

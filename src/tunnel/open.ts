@@ -14,7 +14,8 @@ import type { Next } from '../types.js';
 import { checkStillWaiting, completeUpgrade } from '../upgrade/complete-upgrade.js';
 import { OpeningAttempt, serverDraining } from '../upgrade/opening-attempt.js';
 import { readHandshake, type OpeningHandshake } from '../upgrade/opening-handshake.js';
-import { pendingOf } from '../upgrade/pending-upgrade.js';
+import { withCookies, type KeptRequest } from '../upgrade/kept-request.js';
+import { pendingOf, type PendingUpgrade } from '../upgrade/pending-upgrade.js';
 import { authorize, readClientAddress } from './authorize.js';
 import { infoOf, type ClientIdentity, type OpeningRequest, type TunnelContext } from './context.js';
 import { hook } from './hook.js';
@@ -96,6 +97,7 @@ async function open<Req extends IncomingMessage>(
         ? 'binary'
         : undefined;
     checkStillWaiting(pending, res);
+    const asked = settings.revalidate.every > 0 ? keptOf(pending) : undefined;
     const claiming = pending.claim(attempt);
     const claimed = isPromise(claiming) ? await claiming : claiming;
     // Checked again, now that the backend is known.
@@ -105,6 +107,7 @@ async function open<Req extends IncomingMessage>(
     if (late) attempt.abort(late);
     // Synchronous from here to the end: `end()` and `close()` find the request either in `opening` or in `open`.
     const { socket, head } = completeUpgrade(req, claimed, subprotocol, backend.socket, attempt);
+    const kept = asked && withCookies(asked, claimed.headers);
     const frameType = subprotocol === 'binary' ? 'binary' : settings.frameType;
     const ends = {
       socket: backend.socket,
@@ -114,6 +117,8 @@ async function open<Req extends IncomingMessage>(
       client: socket,
       head,
       frameType,
+      kept,
+      arrived,
     } as const;
     startSession(context, settings, client, ends);
   } catch (error) {
@@ -138,6 +143,15 @@ export function countUpgrade(context: TunnelContext, req: IncomingMessage): Leas
     reportRefusal(context, { id: '', url: redactUrl(req.url ?? '/'), address, user: undefined }, slot);
   }
   return slot;
+}
+
+function keptOf(pending: PendingUpgrade): KeptRequest {
+  if (!pending.keep)
+    throw new TunnelError(
+      'WSTUNNEL_HOOK_FAILED',
+      'revalidate: another, older copy of express-wstunnel serves this app',
+    );
+  return pending.keep();
 }
 
 function leaseOrThrow(slot: Lease | TunnelError): Lease {

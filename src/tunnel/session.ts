@@ -5,12 +5,14 @@ import { WebSocketStream, type StreamHandlers, type StreamSettings } from '../fr
 import { deferred, type Deferred } from '../helpers/deferred.js';
 import { flatCopy } from '../helpers/flat-copy.js';
 import type { Lease } from '../helpers/lease.js';
-import type { RuleSettings } from '../options/settings.js';
+import type { RevalidateSettings, RuleSettings } from '../options/settings.js';
 import { endingOf, type Ending } from '../streams/close-causes.js';
 import { Relay, type RelayOwner, type RelaySettings } from '../streams/relay.js';
 import { Watch, type WatchLimits, type WatchOwner } from '../streams/watch.js';
 import type { TunnelInfo } from '../types.js';
+import type { KeptRequest } from '../upgrade/kept-request.js';
 import { infoOf, type ClientIdentity, type OpenTunnel, type TunnelContext } from './context.js';
+import type { CheckedTunnel, OpenLogin } from './login/open-login.js';
 import type { BackendConnection } from './reach.js';
 
 /** The two connections of a tunnel, and the slots to release at the end. */
@@ -20,6 +22,10 @@ interface SessionEnds extends BackendConnection {
   /** Bytes that the client sent after the request. */
   readonly head: Buffer;
   readonly frameType: 'binary' | 'text';
+  /** Undefined unless `revalidate` is on. */
+  readonly kept: KeptRequest | undefined;
+  /** The arrival of the request, by `performance.now()`. */
+  readonly arrived: number;
 }
 
 /** The settings of one open tunnel. */
@@ -54,14 +60,16 @@ export function startSession<Req extends IncomingMessage>(
     writeTimeout,
     clientWriteTimeout,
   };
-  new Session(context, own, client, ends).start(ends.head);
+  const session = new Session(context, own, client, ends);
+  if (ends.kept) session.checkLogin(ends.kept, settings.revalidate, ends.arrived);
+  session.start(ends.head);
 }
 
 /**
  * An open tunnel. A tunnel may be open for weeks: no reference to the request, its headers or the response may remain. The class
  * has methods because closures would cost each tunnel several kilobytes.
  */
-class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner {
+class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner, CheckedTunnel {
   readonly #context: TunnelContext;
   readonly #id: string;
   readonly #url: string;
@@ -76,6 +84,8 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner {
   readonly #stream: WebSocketStream;
   readonly #relay: Relay;
   readonly #watch: Watch;
+  /** Undefined unless `revalidate` is on. */
+  #login: OpenLogin | undefined;
   /** Created by the first call of `untilClosed`. */
   #closed: Deferred<void> | undefined;
 
@@ -106,6 +116,31 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner {
     if (announce.hears('open')) announce.open(this.info());
     this.#stream.start(head);
     this.#relay.start();
+  }
+
+  checkLogin(request: KeptRequest, settings: RevalidateSettings, arrived: number): void {
+    this.#login = this.#context.logins.add(this, request, settings, arrived);
+  }
+
+  get id(): string {
+    return this.#id;
+  }
+
+  get user(): string | undefined {
+    return this.#user;
+  }
+
+  get bytesIn(): number {
+    return this.#relay.bytesIn;
+  }
+
+  loginEnded(ending: Ending): void {
+    this.#stream.cutOff(ending);
+  }
+
+  #stopChecks(): void {
+    if (this.#login) this.#context.logins.remove(this.#login);
+    this.#login = undefined;
   }
 
   info(): TunnelInfo {
@@ -149,6 +184,7 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner {
 
   closing(): void {
     this.#watch.stop();
+    this.#stopChecks();
     this.#relay.closing();
   }
 
@@ -174,6 +210,7 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner {
 
   done({ cause, code, reason }: Ending): void {
     const { totals, open, log, announce } = this.#context;
+    this.#stopChecks();
     this.#lease.release();
     this.#slot.release();
     open.delete(this);

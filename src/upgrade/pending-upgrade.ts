@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { AbortState } from '../helpers/abort.js';
+import type { KeptRequest } from './kept-request.js';
 
 /** The result of a claim: the bare socket, and the headers that the app wants on the 101 response. */
 export interface ClaimedSocket {
@@ -38,6 +39,8 @@ export interface PendingUpgrade {
    * method returns the socket itself, or throws.
    */
   claim(signal: AbortState): ClaimedSocket | Promise<ClaimedSocket>;
+  /** The parts of the request that login checks need. Missing in an older copy of this package. */
+  keep?(): KeptRequest;
 }
 
 // In the global registry, so that two copies of this package in one process understand each other.

@@ -38,6 +38,7 @@ import {
   assignSocket,
   closeResponse,
   copySettings,
+  createRequest,
   createResponse,
   detachSocket,
   emitDrain,
@@ -233,6 +234,41 @@ describe('node:http', () => {
     res.end();
     await once(res, 'finish');
     expect(text()).toContain('X-One: a; b\r\n');
+  });
+
+  test('a request that is created has the class, the headers and the end of a request that arrives', async () => {
+    class OwnRequest extends IncomingMessage {}
+    const options = { IncomingMessage: OwnRequest as never, joinDuplicateHeaders: true };
+    const arrived: IncomingMessage[] = [];
+    const server = createServer(options, (req: IncomingMessage, res) => {
+      arrived.push(req.resume());
+      res.end();
+    });
+    await listen(server);
+    const { port } = server.address() as AddressInfo;
+    const lines = ['GET /a?b HTTP/1.1', 'Host: a', 'Cookie: a=1', 'cookie: b=2', 'X-One: \xfc', 'X-One: c'];
+    const socket = connect(port, '127.0.0.1');
+    onTestFinished(() => void socket.destroy());
+    socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+    await once(socket, 'data');
+    const [first] = arrived;
+    const duplex = new Duplex({ read: () => undefined });
+    const req = createRequest(server, duplex, '/a?b', first!.rawHeaders, false);
+    expect(req).toBeInstanceOf(OwnRequest);
+    const of = ({
+      method,
+      url,
+      httpVersion,
+      headers,
+      headersDistinct,
+      rawHeaders,
+      complete,
+    }: IncomingMessage) =>
+      [method, url, httpVersion, { ...headers }, { ...headersDistinct }, rawHeaders, complete] as const;
+    expect(of(req)).toEqual(of(first!));
+    expect(req.headers).toMatchObject({ cookie: 'a=1; b=2', 'x-one': '\xfc, c' });
+    await once(req.resume(), 'end');
+    expect(createRequest(createServer(), duplex, '/', [], true)).toMatchObject({ upgrade: true });
   });
 
   test('a response can be assigned to any stream', async () => {

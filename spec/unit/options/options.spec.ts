@@ -58,6 +58,7 @@ describe('valid values', () => {
     ['clientAddress', [hook]],
     ['authenticate', [hook]],
     ['user', [hook]],
+    ['revalidate', [0, 0.1, 86_400, { every: 60 }, { every: 0, touch: 'never' }, { every: 5, failAfter: 5 }]],
     ['pingInterval', [0, 0.5, 900]],
     ['pongTimeout', [0, 300]],
     ['handshakeTimeout', [0.001, 300]],
@@ -246,6 +247,13 @@ describe('an invalid value is refused with option, value and fix', () => {
     [{ limits: { opening: { perclient: 1 } } }, ['limits.opening', 'did you mean "perClient"?']],
     [{ debug: 65536 }, ['debug ', '65535', '65536']],
     [{ debug: 1.5 }, ['debug ', 'whole number', '1.5']],
+    [{ revalidate: 0.01 }, ['revalidate ', 'from 0.1 to 86400', '0.01']],
+    [{ revalidate: 90_000 }, ['revalidate ', 'did you mean 90?']],
+    [{ revalidate: null }, ['revalidate ', 'must be an object', 'null']],
+    [{ revalidate: { touch: 'always' } }, ['revalidate.every ', 'must be given']],
+    [{ revalidate: { every: 60, touch: 'allways' } }, ['revalidate.touch ', 'did you mean "always"']],
+    [{ revalidate: { every: 60, failAfter: 30 } }, ['revalidate.failAfter ', 'at least the 60 seconds']],
+    [{ revalidate: { every: 60, interval: 1 } }, ['revalidate ', 'has no "interval"']],
     [{ autoAttach: 'yes' }, ['autoAttach ', 'true or false', "'yes'"]],
   ])('%o', (options, parts) => {
     const error = refused(options);

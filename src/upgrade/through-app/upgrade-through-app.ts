@@ -16,6 +16,7 @@ import {
 } from '../../internals/node-http.js';
 import { ignoreErrors } from '../../streams/ignore-errors.js';
 import { endAfterResponse } from '../end-after-response.js';
+import { keepRequest, type KeptRequest } from '../kept-request.js';
 import {
   setPending,
   type ClaimedSocket,
@@ -185,6 +186,10 @@ export class UpgradeThroughApp implements PendingUpgrade {
     } catch (error) {
       throw this.#failed(error);
     }
+  }
+
+  keep(): KeptRequest {
+    return keepRequest(this.#server, this.#req, this.#url ?? '/', this.#socket);
   }
 
   async #awaitFinish(res: ServerResponse, signal: AbortState): Promise<ClaimedSocket> {

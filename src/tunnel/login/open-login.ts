@@ -1,0 +1,82 @@
+import type { RevalidateSettings } from '../../options/settings.js';
+import type { Due } from '../../helpers/due-queue.js';
+import type { Ending } from '../../streams/close-causes.js';
+import type { LoginCheck } from '../../upgrade/check/login-check.js';
+import type { KeptRequest } from '../../upgrade/kept-request.js';
+
+/** An open tunnel in the eyes of the login checks. */
+export interface CheckedTunnel {
+  readonly id: string;
+  readonly user: string | undefined;
+  /** Payload bytes from the client so far. */
+  readonly bytesIn: number;
+  loginEnded(ending: Ending): void;
+}
+
+/** The first try after an unclear check comes after this part of the interval; further tries after twice the time of the last. */
+const FIRST_RETRY = 1 / 8;
+
+/** The login of one open tunnel. Times by `performance.now()`. */
+export class OpenLogin implements Due {
+  due: number;
+  place = -1;
+  isOpen = true;
+  check: LoginCheck | undefined;
+  /** The start of the last check with a verdict. */
+  #verdictAt: number;
+  #unclear = 0;
+  #bytesIn = 0;
+  #startedAt = 0;
+
+  /** `opened`: the arrival of the opening request, which the app's login has let pass. */
+  constructor(
+    readonly tunnel: CheckedTunnel,
+    readonly request: KeptRequest,
+    readonly settings: RevalidateSettings,
+    opened: number,
+  ) {
+    this.#verdictAt = opened;
+    // Clients that come back together after a restart must not be checked together.
+    this.due = opened + settings.every * 1000 * Math.random();
+  }
+
+  /** Seconds until `failAfter` ends the tunnel unless there is a verdict. */
+  get secondsLeft(): number {
+    const { failAfter } = this.settings;
+    if (failAfter === 0) return Infinity;
+    return Math.max(0, this.#verdictAt / 1000 + failAfter - performance.now() / 1000);
+  }
+
+  /** Seconds for the app to answer a check: never so few that a tunnel that was checked late would end without a fair chance. */
+  secondsFor(most: number): number {
+    const { failAfter } = this.settings;
+    if (failAfter === 0) return most;
+    const least = Math.min(most, failAfter) / 2;
+    return Math.min(most, Math.max(least, this.secondsLeft));
+  }
+
+  /** A check begins. Returns whether the check touches a session. */
+  begin(): boolean {
+    this.#startedAt = performance.now();
+    const { bytesIn } = this.tunnel;
+    const isActive = bytesIn > this.#bytesIn;
+    const { touch } = this.settings;
+    this.#bytesIn = bytesIn;
+    return touch === 'always' || (touch === 'active' && isActive);
+  }
+
+  passed(): void {
+    this.#unclear = 0;
+    this.#verdictAt = this.#startedAt;
+    this.due = this.#startedAt + this.settings.every * 1000;
+  }
+
+  /** The next try comes sooner than after an interval, and no later than `failAfter`. */
+  unclear(): void {
+    const { every } = this.settings;
+    const pause = Math.min(every, every * FIRST_RETRY * 2 ** this.#unclear++);
+    // Checks that failed together are not repeated together.
+    const seconds = pause * (0.75 + Math.random() / 4);
+    this.due = performance.now() + Math.min(seconds, this.secondsLeft) * 1000;
+  }
+}
