@@ -413,6 +413,11 @@ export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> ex
     total?: number;
     /** Maximum number of tunnels of one client address (for IPv6: one /64) at once; further requests get 429. Default 0, no limit. */
     perClient?: number;
+    /**
+     * Maximum number of tunnels of one user (see the option `user`) at once; further requests get 429. Requests without a user are
+     * not limited. Default 0, no limit.
+     */
+    perUser?: number;
     /** Bytes queued in one direction of one tunnel above which reading pauses, at least 64 KiB. Default 1 MiB. */
     buffered?: number;
     /**
@@ -512,6 +517,8 @@ export interface ClosedInfo extends TunnelInfo {
 
 /** A refused request. */
 export interface RefuseInfo {
+  /** The id that the tunnel would have had. */
+  readonly id: string;
   readonly url: string;
   readonly address: string;
   readonly user?: string;

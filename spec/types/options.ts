@@ -79,6 +79,7 @@ wstunnel({ server: () => undefined });
 wstunnel({ server: async () => Promise.resolve([server]), limits: { buffered: 65536 }, refuseWith: 'close' });
 wstunnel({ server, limits: { opening: 100 } });
 wstunnel({ server, limits: { opening: { total: 100, perClient: 10 } } });
+wstunnel({ server, limits: { total: 100, perClient: 4, perUser: 2 } });
 wstunnel({ server, origins: ['*.a.example', /^https:/], allow: ['10.0.0.0/8'] as const, deny: [] });
 wstunnel({ server, origins: (origin) => origin?.endsWith('.example') ?? false });
 wstunnel({ server, authenticate: () => ({ status: 403, headers: { 'X-Why': 'plan' }, body: 'no' }) });

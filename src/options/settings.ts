@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { BlockList } from 'node:net';
 import type { ResolvedHost } from '../backends/host.js';
-import type { CountLimits } from '../guard/limits.js';
+import type { CountLimits, TunnelLimits } from '../guard/limits.js';
 import type { CompiledHostMap } from '../routes/host-map.js';
 import type { Notation } from '../routes/path-notation.js';
 import type { CompiledRule } from '../routes/compiled-rules.js';
@@ -43,7 +43,7 @@ export interface Settings<Req extends IncomingMessage> {
   readonly rules: readonly CompiledRule<RuleSettings<Req>>[];
   /** The notations in which options compare paths, other than the form sent by clients. */
   readonly notations: readonly Notation[];
-  readonly limits: CountLimits & { readonly buffered: number; readonly opening: CountLimits };
+  readonly limits: TunnelLimits & { readonly buffered: number; readonly opening: CountLimits };
   readonly debug: number;
   readonly autoAttach: boolean;
 }

@@ -19,6 +19,7 @@ const checkCount = wholeNumber(0, MOST_TUNNELS);
 export const LIMIT_OPTIONS = {
   total: numberRow(0, MOST_TUNNELS, 0),
   perClient: numberRow(0, MOST_TUNNELS, 0),
+  perUser: numberRow(0, MOST_TUNNELS, 0),
   // Keeps a fast line busy over 100 ms; bounds a thousand stalled tunnels to 2 GiB.
   buffered: numberRow(64 * 1024, 1024 ** 3, 1024 * 1024),
   // A request before the 101 costs some 20 KB, plus up to 64 KiB that the client has sent early: 1,000 requests are less than a

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { BackendPool } from '../backends/pool.js';
 import type { Spawner } from '../backends/spawn/spawner.js';
 import type { TunnelError } from '../errors.js';
-import type { CountLimits, Counter, OpeningCounter } from '../guard/limits.js';
+import type { Counter, OpeningCounter, TunnelLimits } from '../guard/limits.js';
 import type { RecentEnds } from '../guard/recent-ends.js';
 import type { Log } from '../observe/log.js';
 import type { Totals } from '../observe/totals.js';
@@ -13,7 +13,7 @@ import type { PendingUpgrade } from '../upgrade/pending-upgrade.js';
 
 /** The state shared by all connections of one tunnel object. */
 export interface TunnelContext {
-  readonly limits: CountLimits & { readonly buffered: number };
+  readonly limits: TunnelLimits & { readonly buffered: number };
   readonly counter: Counter;
   readonly openingCounter: OpeningCounter;
   /** Recent calls of `end()`: requests that arrived earlier must not open. */

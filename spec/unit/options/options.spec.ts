@@ -66,7 +66,10 @@ describe('valid values', () => {
     ['closeTimeout', [0.001, 300]],
     ['refuseWith', ['http', 'close']],
     ['onRefuse', [hook]],
-    ['limits', [{}, { buffered: 65536 }, { buffered: 1024 ** 3 }, { total: 0, perClient: 1_000_000 }]],
+    [
+      'limits',
+      [{}, { buffered: 65536 }, { buffered: 1024 ** 3 }, { total: 0, perClient: 1_000_000, perUser: 2 }],
+    ],
     [
       'limits',
       [{ opening: 0 }, { opening: 1_000_000 }, { opening: {} }, { opening: { total: 0, perClient: 7 } }],
@@ -128,7 +131,13 @@ describe('valid values', () => {
         ...{ pingInterval: 30, pongTimeout: 20, handshakeTimeout: 30, closeTimeout: 10 },
       },
       rules: [],
-      limits: { total: 0, perClient: 0, buffered: 1024 * 1024, opening: { total: 1000, perClient: 750 } },
+      limits: {
+        total: 0,
+        perClient: 0,
+        perUser: 0,
+        buffered: 1024 * 1024,
+        opening: { total: 1000, perClient: 750 },
+      },
       ...{ debug: 0, autoAttach: true },
     });
     const names = right.map(([name]) => [name, undefined]);
