@@ -6,7 +6,7 @@ import type { CompiledHostMap } from '../routes/host-map.js';
 import type { Notation } from '../routes/path-notation.js';
 import type { CompiledRule } from '../routes/compiled-rules.js';
 import type { UrlMatcher } from '../routes/url-match.js';
-import type { BalanceStrategy, RuleOptions } from '../types.js';
+import type { BalanceStrategy, RuleOptions, SharedState } from '../types.js';
 import type { Origins } from './read-origins.js';
 import type { Filled } from './row.js';
 import type { RULE_OPTIONS } from './rule-options.js';
@@ -46,4 +46,6 @@ export interface Settings<Req extends IncomingMessage> {
   readonly limits: TunnelLimits & { readonly buffered: number; readonly opening: CountLimits };
   readonly debug: number;
   readonly autoAttach: boolean;
+  readonly name: string | undefined;
+  readonly shared: SharedState | undefined;
 }

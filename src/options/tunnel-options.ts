@@ -4,7 +4,7 @@ import { checkNames } from './checks/names.js';
 import { checkEach } from './checks/option-error.js';
 import { OptionPath, type OptionRef } from './checks/option-path.js';
 import { checkUrls } from './checks/urls.js';
-import { wholeNumber } from './checks/basic.js';
+import { checkText, wholeNumber } from './checks/basic.js';
 import { booleanRow, checksOf, numberRow, row, type Rows } from './row.js';
 import { RULE_OPTIONS } from './rule-options.js';
 import type { Rule, TunnelOptions } from '../types.js';
@@ -42,6 +42,11 @@ export const TUNNEL_OPTIONS = {
   limits: row((value, name) => checkNames(value, name, checksOf(LIMIT_OPTIONS))),
   debug: numberRow(0, 65_535, 0),
   autoAttach: booleanRow(true),
+  name: row(checkText),
+  // wstunnel.ts checks that the object is a state.
+  shared: row((value, name) => {
+    if (typeof value !== 'object') fail(name, 'must be the result of memoryShared()', value);
+  }),
 } as const satisfies Rows<TunnelOptions>;
 
 /** The checks of a rule: a rule has no defaults, since options that the rule does not name stay unchanged. */

@@ -7,6 +7,7 @@ import type { RecentEnds } from '../guard/recent-ends.js';
 import type { Log } from '../observe/log.js';
 import type { Totals } from '../observe/totals.js';
 import type { RuleSettings } from '../options/settings.js';
+import type { Members } from '../shared/members.js';
 import type { ClosedInfo, Next, RefuseInfo, TunnelInfo } from '../types.js';
 import type { OpeningAttempt } from '../upgrade/opening-attempt.js';
 import type { PendingUpgrade } from '../upgrade/pending-upgrade.js';
@@ -25,6 +26,8 @@ export interface TunnelContext {
   /** Requests before the 101 response; aborted by `close()` and `end()`. */
   readonly opening: Set<OpeningRequest>;
   readonly open: Set<OpenTunnel>;
+  /** This tunnel object and the others with the same state. */
+  readonly members: Members;
   /** Sockets that were upgraded only to receive the Close of a refusal. */
   readonly refusing: Set<Closable>;
   readonly isDraining: () => boolean;
@@ -60,6 +63,8 @@ export interface OpenTunnel extends Closable {
   close(code: number, reason: string): void;
   /** Sends Close. Bytes that the client sends afterwards are dropped. */
   cutOff(code: number, reason: string): void;
+  /** Like `cutOff`, for another tunnel of the same user. */
+  replace(reason: string): void;
 }
 
 /** The client of a request, as far as known. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { TunnelError, wstunnel, type TunnelOptions } from '../../../src/index.js';
+import { memoryShared, TunnelError, wstunnel, type TunnelOptions } from '../../../src/index.js';
 import { readOptions } from '../../../src/options/read-tunnel.js';
 
 /** The error for invalid options. */
@@ -102,6 +102,8 @@ describe('valid values', () => {
     ],
     ['debug', [0, 65535]],
     ['autoAttach', [true, false]],
+    ['name', ['vnc']],
+    ['shared', [memoryShared()]],
   ];
   test.each(right)('%s', (name, values) => {
     for (const value of values) expect(() => readOptions({ [name]: value }), String(value)).not.toThrow();
@@ -113,6 +115,7 @@ describe('valid values', () => {
     ['connectTimeout', [0.001, 300]],
     ['disableTime', [0, 3600]],
     ['maxTunnels', [0, 5]],
+    ['onFull', ['refuse', 'takeover']],
     ['weight', [1, 100]],
     ['backup', [false]],
     ['noDelay', [true, false]],
@@ -146,7 +149,7 @@ describe('valid values', () => {
       {
         ...{ id: '127.0.0.1:1', maxTunnels: 0, weight: 1, backup: false },
         ...{ port: 1, connectTimeout: 8, disableTime: 1, readTimeout: 0, writeTimeout: 0 },
-        ...{ noDelay: true, keepAlive: 60 },
+        ...{ noDelay: true, keepAlive: 60, onFull: 'refuse' },
       },
     ]);
   });
@@ -255,6 +258,9 @@ describe('an invalid value is refused with option, value and fix', () => {
     [{ limits: { opening: { perclient: 1 } } }, ['limits.opening', 'did you mean "perClient"?']],
     [{ debug: 65536 }, ['debug ', '65535', '65536']],
     [{ debug: 1.5 }, ['debug ', 'whole number', '1.5']],
+    [{ name: '' }, ['name ', 'not empty']],
+    [{ shared: 7 }, ['shared ', 'the result of memoryShared()', '7']],
+    [host({ onFull: 'takeOver' }), ['server.onFull', 'did you mean "takeover"?']],
     [{ autoAttach: 'yes' }, ['autoAttach ', 'true or false', "'yes'"]],
   ])('%o', (options, parts) => {
     const error = refused(options);
