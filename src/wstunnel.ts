@@ -74,6 +74,7 @@ export function createTunnel<Req extends IncomingMessage>(
   checkRuntime();
   const settings = readOptions(options);
   const state = given ?? stateOf(settings.shared);
+  const isAlone = given === undefined && settings.shared === undefined;
   const log = createLog(settings.debug);
   const attached = new Set<WeakRef<Server>>();
   const attachable: AttachableTunnel = {
@@ -132,7 +133,8 @@ export function createTunnel<Req extends IncomingMessage>(
     const route = path === undefined ? undefined : match(settings, req, path);
     if (route) {
       removeUnlocated(attachable);
-      if (isNew) noteTunnelOfRequest();
+      // A tunnel object with a shared state is made by a reload, perhaps in the event-loop turn of a request.
+      if (isNew && isAlone) noteTunnelOfRequest();
     }
     if (route) void openTunnel(context, route, req, res, next);
     else if (isForNobodyElse(req)) respondUpgradeRequired(res);

@@ -233,6 +233,46 @@ describe('issue 16: memoryShared()', () => {
     await echoes(client);
   });
 
+  test('caps hold and counters never fall over a hundred reloads under load, and no handshake fails', async () => {
+    const { port: backend } = await startEcho();
+    const server = { port: backend, maxTunnels: 6 };
+    const site = await startReloading({ server, user, limits: { total: 5, perUser: 1 } });
+    const stays = await openRaw(site.port, '/desk', as('stays'));
+    const statuses: number[] = [];
+    let isOver = false;
+    const load = async (name: string) => {
+      while (!isOver) {
+        const client = requestTunnel(site.port, '/desk', as(name));
+        statuses.push((await client.answer()).status);
+        client.socket.destroy();
+        await client.closed();
+      }
+    };
+    const loads = ['ann', 'bob', 'cleo'].map(load);
+    let tunnel = site.first;
+    let last = tunnel.stats();
+    const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a, b) => a + b, 0);
+    for (let reload = 0; reload < 100; reload++) {
+      tunnel = site.reload();
+      await new Promise((resolve) => setImmediate(resolve));
+      const now = tunnel.stats();
+      expect(now.open).toBeLessThanOrEqual(5);
+      expect(now.opened).toBe(now.open + sum(now.closed));
+      for (const counter of ['opened', 'bytesIn', 'bytesOut'] as const)
+        expect(now[counter]).toBeGreaterThanOrEqual(last[counter]);
+      for (const counter of ['closed', 'refused'] as const)
+        expect(sum(now[counter])).toBeGreaterThanOrEqual(sum(last[counter]));
+      last = now;
+      expect(await statusOf(site.port, '/desk', as('stays'))).toBe(429);
+    }
+    isOver = true;
+    await Promise.all(loads);
+    // 429: the user's last tunnel had not ended yet.
+    expect(statuses.filter((status) => status !== 101 && status !== 429)).toEqual([]);
+    expect(statuses.filter((status) => status === 101).length).toBeGreaterThan(10);
+    await echoes(stays);
+  });
+
   test('counts tunnel objects of different names on their own, under common limits', async () => {
     const { port: backend } = await startEcho();
     const shared = memoryShared();
