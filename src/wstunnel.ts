@@ -97,19 +97,22 @@ export function createTunnel<Req extends IncomingMessage>(
 
   const open: TunnelContext['open'] = new Set();
   const opening: TunnelContext['opening'] = new Set();
+  const { name } = settings;
+  // The app's middleware may take one handshakeTimeout, and the opening another.
+  const ends = new RecentEnds(2 * longestHandshake(settings), name, state.members.newest?.ends);
   const member: Member = {
-    ...{ name: settings.name, log, lists: listsOf(settings), open, opening },
+    ...{ name, log, lists: listsOf(settings), open, opening, ends },
     announce: (info) => emit('backend', info),
-    end: (picks, code, reason) => endTunnels(context, picks, code, reason),
+    end: (picks, code, reason) => endTunnels(context, picks, code, reason, true),
   };
   const membership = state.join(member);
   const { pool, totals } = membership;
   const context: TunnelContext = {
+    name,
     limits: settings.limits,
     counter: state.counter,
     openingCounter: new OpeningCounter(settings.limits.opening, state.openingCounter),
-    // The app's middleware may take one handshakeTimeout, and the opening another.
-    ends: new RecentEnds(2 * longestHandshake(settings)),
+    ends,
     pool,
     spawner: state.spawner,
     totals,
@@ -173,13 +176,13 @@ export function createTunnel<Req extends IncomingMessage>(
       reason = 'ended by the application',
     ) {
       checkClose(code, reason);
-      if (typeof where === 'function') return endTunnels(context, where, code, reason);
+      if (typeof where === 'function') return endTunnels(context, (one) => where(one), code, reason);
       const ended = state.members.end(readFilter(where, 'end()'), code, reason);
       return Promise.resolve({ ended, silent: [] });
     },
     stats() {
       // After close() this tunnel object is no member, and has no open tunnels.
-      return statsOf(state.members.named(settings.name), totals, pool);
+      return statsOf(state.members.named(name), totals, pool);
     },
     [Symbol.asyncDispose]: () => close(),
     [captureRejectionSymbol]: (error: unknown, name: string | symbol) => reportListenerError(name, error),

@@ -80,6 +80,25 @@ describe("the host option onFull: 'takeover'", () => {
     expect(site.tunnel.stats()).toMatchObject({ open: 1, backends: [{ load: 1 }] });
   });
 
+  test('another user gets no slot meanwhile', async () => {
+    const site = await start();
+    const old = await site.open('ann');
+    old.socket.pause();
+    const next = requestTunnel(site.port, '/tunnel', as('ann'));
+    await until(() => site.tunnel.stats().opening === 1);
+    const others: number[] = [];
+    let isOver = false;
+    const bob = async () => {
+      while (!isOver) others.push(await site.status('bob'));
+    };
+    const asking = bob();
+    expect((await next.answer()).status).toBe(101);
+    isOver = true;
+    await asking;
+    expect(others.filter((status) => status !== 503)).toEqual([]);
+    await echoes(next);
+  });
+
   test("the backend's old connection is closed before the new one is made", async () => {
     const events: string[] = [];
     let count = 0;

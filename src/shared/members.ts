@@ -1,4 +1,5 @@
 import type { ResolvedHost } from '../backends/host.js';
+import type { Picks, RecentEnds } from '../guard/recent-ends.js';
 import type { Log } from '../observe/log.js';
 import type { BackendInfo, TunnelInfo } from '../types.js';
 
@@ -23,12 +24,10 @@ export interface Member {
   readonly open: ReadonlySet<SharedTunnel>;
   /** Requests before the 101 response. */
   readonly opening: ReadonlySet<unknown>;
+  readonly ends: RecentEnds;
   /** Ends tunnels and openings of this tunnel object, and returns how many. */
-  end(picks: (tunnel: TunnelInfo) => boolean, code: number, reason: string): number;
+  end(picks: Picks, code: number, reason: string): number;
 }
-
-/** Selects tunnels by their data and by the name of their tunnel object. */
-export type Picks = (tunnel: TunnelInfo, name: string | undefined) => boolean;
 
 /** The tunnel objects that share a state, in the order of their creation. */
 export class Members {
@@ -74,8 +73,7 @@ export class Members {
   /** Ends the tunnels and openings of all members that the filter selects. */
   end(picks: Picks, code: number, reason: string): number {
     let ended = 0;
-    for (const member of [...this.#all])
-      ended += member.end((tunnel) => picks(tunnel, member.name), code, reason);
+    for (const member of [...this.#all]) ended += member.end(picks, code, reason);
     return ended;
   }
 }

@@ -14,6 +14,8 @@ import type { PendingUpgrade } from '../upgrade/pending-upgrade.js';
 
 /** The state shared by all connections of one tunnel object. */
 export interface TunnelContext {
+  /** The option `name`. */
+  readonly name: string | undefined;
   readonly limits: TunnelLimits & { readonly buffered: number };
   readonly counter: Counter;
   readonly openingCounter: OpeningCounter;

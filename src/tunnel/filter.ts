@@ -1,8 +1,8 @@
+import type { Picks } from '../guard/recent-ends.js';
 import { checkText } from '../options/checks/basic.js';
 import { fail } from '../options/checks/fail.js';
 import { checkNames } from '../options/checks/names.js';
 import { normalizeAddress } from '../request/client-address.js';
-import type { Picks } from '../shared/members.js';
 import type { TunnelFilter } from '../types.js';
 
 const CHECKS = {

@@ -221,6 +221,28 @@ describe('issue 16: memoryShared()', () => {
     expect(await statusOf(site.port, '/desk', as('ann'))).toBe(101);
   });
 
+  test('a request that arrived before end() is refused by a tunnel object made after end() as well', async () => {
+    const { port: backend } = await startEcho();
+    const shared = memoryShared();
+    const options = { server: { port: backend }, autoAttach: false, user, shared, name: 'desk' };
+    let tunnel = closeLater(wstunnel(options));
+    const waiting: (() => void)[] = [];
+    const { server, port } = await startApp((app) => {
+      app.use((_req, _res, next) => void waiting.push(next));
+      app.use('/desk', (...args) => tunnel(...args));
+    });
+    tunnel.attach(server);
+    const early = ['ann', 'bob'].map((name) => requestTunnel(port, '/desk', as(name)));
+    await until(() => waiting.length === 2);
+    expect(await tunnel.end({ user: 'ann', tunnel: 'desk' })).toEqual({ ended: 0, silent: [] });
+    tunnel = closeLater(wstunnel(options)).attach(server);
+    const late = requestTunnel(port, '/desk', as('ann'));
+    await until(() => waiting.length === 3);
+    for (const next of waiting) next();
+    const statuses = await Promise.all([...early, late].map(async (one) => (await one.answer()).status));
+    expect(statuses).toEqual([403, 101, 101]);
+  });
+
   test.each([
     [{ user: undefined }, /end\(\) needs a value for user/],
     [{ usr: 'ann' }, /end\(\) has no "usr"; did you mean "user"\?/],
