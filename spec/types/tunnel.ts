@@ -67,7 +67,7 @@ tunnel.tunnels();
 // @ts-expect-error the name is user
 void tunnel.end({ name: 'me' });
 // @ts-expect-error a filter is required
-tunnel.end();
+void tunnel.end();
 expectTypeOf(tunnel.close({ timeout: 1, code: 1001, reason: 'restart' })).toEqualTypeOf<Promise<void>>();
 // @ts-expect-error seconds are a number
 void tunnel.close({ timeout: '1s' });
