@@ -37,6 +37,8 @@ const KINDS = {
   WSTUNNEL_NO_BACKEND: { status: 503, expose: true },
   WSTUNNEL_EXHAUSTED: { status: 503, expose: true },
   WSTUNNEL_FULL: { status: 503, expose: true },
+  // The counter of `limits` does not answer, such as a store that several processes share.
+  WSTUNNEL_STATE_DOWN: { status: 503, expose: true },
   WSTUNNEL_DRAINING: { status: 503, expose: true },
   WSTUNNEL_NOT_ATTACHED: { status: 503, expose: true },
   WSTUNNEL_BACKEND_TIMEOUT: { status: 504, expose: true },

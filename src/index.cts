@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type * as errors from './errors.js';
 import type * as lighttpd from './lighttpd/from-conf.js';
 import type * as types from './types.js';
+import type * as shared from './shared/local-state.js';
 import type { wstunnel as create } from './wstunnel.js';
 import required = require('./index.js');
 
@@ -9,11 +10,13 @@ import required = require('./index.js');
 // destructured alike.
 const wstunnel: typeof create & {
   wstunnel: typeof create;
+  memoryShared: typeof shared.memoryShared;
   TunnelError: typeof errors.TunnelError;
   fromLighttpdConf: typeof lighttpd.fromLighttpdConf;
   default: typeof create;
 } = Object.assign(required.wstunnel, {
   wstunnel: required.wstunnel,
+  memoryShared: required.memoryShared,
   TunnelError: required.TunnelError,
   fromLighttpdConf: required.fromLighttpdConf,
   default: required.wstunnel,
@@ -29,6 +32,7 @@ declare namespace wstunnel {
   export type CloseCause = types.CloseCause;
   export type ClosedInfo = types.ClosedInfo;
   export type Condition = types.Condition;
+  export type EndResult = types.EndResult;
   export type HookContext = types.HookContext;
   export type Host = types.Host;
   export type HostMap = types.HostMap;
@@ -43,6 +47,7 @@ declare namespace wstunnel {
   export type RevalidateOptions = types.RevalidateOptions;
   export type RuleOptions<Req extends IncomingMessage = IncomingMessage> = types.RuleOptions<Req>;
   export type ServerOption<Req> = types.ServerOption<Req>;
+  export type SharedState = types.SharedState;
   export type SpawnOptions = types.SpawnOptions;
   export type Target = types.Target;
   export type TextMatch = types.TextMatch;
@@ -50,6 +55,7 @@ declare namespace wstunnel {
   export type TunnelError = errors.TunnelError;
   export type TunnelErrorCode = errors.TunnelErrorCode;
   export type TunnelEvents = types.TunnelEvents;
+  export type TunnelFilter = types.TunnelFilter;
   export type TunnelInfo = types.TunnelInfo;
   export type TunnelOptions<Req extends IncomingMessage = IncomingMessage> = types.TunnelOptions<Req>;
   export type TunnelStats = types.TunnelStats;

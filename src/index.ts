@@ -1,8 +1,9 @@
 import { TunnelError } from './errors.js';
 import { fromLighttpdConf } from './lighttpd/from-conf.js';
+import { memoryShared } from './shared/local-state.js';
 import { wstunnel } from './wstunnel.js';
 
-export { wstunnel, TunnelError, fromLighttpdConf, wstunnel as default };
+export { wstunnel, memoryShared, TunnelError, fromLighttpdConf, wstunnel as default };
 export type { TunnelErrorCode } from './errors.js';
 export type { IncludedText, LighttpdConf, LighttpdConfOptions, ListenAddress } from './lighttpd/from-conf.js';
 export type {
@@ -15,6 +16,7 @@ export type {
   CloseCause,
   ClosedInfo,
   Condition,
+  EndResult,
   HookContext,
   Host,
   HostMap,
@@ -25,11 +27,13 @@ export type {
   RevalidateOptions,
   RuleOptions,
   ServerOption,
+  SharedState,
   SpawnOptions,
   Target,
   TextMatch,
   Tunnel,
   TunnelEvents,
+  TunnelFilter,
   TunnelInfo,
   TunnelOptions,
   TunnelStats,

@@ -45,6 +45,12 @@ export interface Host {
   writeTimeout?: number;
   /** Maximum number of tunnels to this host at once. Default 0, no limit. */
   maxTunnels?: number;
+  /**
+   * What a further request at a full host (`maxTunnels`) gets, if no other host is free. `'refuse'`, the default: 503. `'takeover'`:
+   * if the same user (see the option `user`) has a tunnel to the host, that tunnel ends with Close 4409, and the request gets the
+   * slot; of several tunnels the oldest ends. Without a user, or without such a tunnel: 503.
+   */
+  onFull?: 'refuse' | 'takeover';
   /** The host's share of the tunnels in relation to the other hosts, 1 to 100. Default 1. */
   weight?: number;
   /** Used only while no other host is up. Default false. */
@@ -434,6 +440,11 @@ export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> ex
     total?: number;
     /** Maximum number of tunnels of one client address (for IPv6: one /64) at once; further requests get 429. Default 0, no limit. */
     perClient?: number;
+    /**
+     * Maximum number of tunnels of one user (see the option `user`) at once; further requests get 429. Requests without a user are
+     * not limited. Default 0, no limit.
+     */
+    perUser?: number;
     /** Bytes queued in one direction of one tunnel above which reading pauses, at least 64 KiB. Default 1 MiB. */
     buffered?: number;
     /**
@@ -451,6 +462,46 @@ export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> ex
   debug?: number;
   /** Whether the tunnel finds and binds to the servers of its app. Default true; with false, call `attach(server)`. */
   autoAttach?: boolean;
+  /**
+   * The name of the tunnel, to tell several tunnels with one `shared` apart: tunnels of the same name (before and after a reload) have
+   * their statistics in common. Default: none.
+   */
+  name?: string;
+  /**
+   * State that outlives this tunnel, from `memoryShared()`. Give several tunnels the same state, such as the old and the new one at a
+   * reload of the options: then `limits`, `maxTunnels`, hosts that are down, programs and statistics go on. Default: a state of
+   * its own, which ends with `close()`.
+   */
+  shared?: SharedState;
+}
+
+/** State that several tunnels share, by the option `shared`. */
+export interface SharedState {
+  /** False while the state can't be used. */
+  readonly up: boolean;
+  /** Ends the state and all of its programs. Close the tunnels first. */
+  close(): Promise<void>;
+}
+
+/** Selects tunnels by data. Every given field must match; no field selects every tunnel. */
+export interface TunnelFilter {
+  id?: string;
+  /** The result of the option `user`. */
+  user?: string;
+  /** The client's address; each notation of an address is the same. */
+  address?: string;
+  /** The backend's id (see {@link HostState}). */
+  backend?: string;
+  /** The option `name` of the tunnel. */
+  tunnel?: string;
+}
+
+/** The result of `end()` by data. */
+export interface EndResult {
+  /** Tunnels that were ended, and requests that were refused. */
+  readonly ended: number;
+  /** Processes that share the state and did not answer. Always empty for a state in memory. */
+  readonly silent: readonly string[];
 }
 
 /** A snapshot of one tunnel. */
@@ -522,6 +573,8 @@ export type CloseCause =
   | 'login-unclear'
   /** `refuseWith: 'close'`: a connection that was opened only for the Close. There is a `refuse` event and no `close` event. */
   | 'refused'
+  /** Another tunnel of the same user got the slot at the host (`onFull: 'takeover'`). */
+  | 'replaced'
   /** A Close was sent, and earlier bytes or the client's answer were missing at the end of `closeTimeout` or `drainTimeout`. */
   | 'close-timeout'
   /** Still open at the end of the `timeout` of `tunnel.close()`. */
@@ -539,6 +592,8 @@ export interface ClosedInfo extends TunnelInfo {
 
 /** A refused request. */
 export interface RefuseInfo {
+  /** The id that the tunnel would have had. */
+  readonly id: string;
   readonly url: string;
   readonly address: string;
   readonly user?: string;
@@ -559,7 +614,7 @@ export interface BackendInfo {
   readonly reason?: string;
 }
 
-/** Totals since the tunnel was created. */
+/** Totals since the tunnel was created; with `shared`, of all tunnels of the same `name` that the state has had. */
 export interface TunnelStats {
   /** Tunnels open now. */
   readonly open: number;
@@ -634,6 +689,15 @@ export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends E
    * alone; an error thrown then refuses the request with 500. Requests that arrive after the call are not affected.
    */
   end(filter: (tunnel: TunnelInfo) => boolean, code?: number, reason?: string): number;
+  /**
+   * Ends the tunnels with these data, of all tunnels that share the state, and refuses requests before the 101 response as
+   * above: `tunnel.end({ user: 'ann' })` at a logout. Which fields are known before the 101 response, see above.
+   *
+   * @throws {TunnelError} WSTUNNEL_OPTION for an unknown field, and for a field with the value undefined
+   */
+  end(where: TunnelFilter, code?: number, reason?: string): Promise<EndResult>;
+  /** The open tunnels with these data, newest last, of all tunnels that share the state. Default: all. */
+  tunnels(where?: TunnelFilter): TunnelInfo[];
   /** A snapshot of counts and of the state of all backends. */
   stats(): TunnelStats;
   /** The same as `close()`. */

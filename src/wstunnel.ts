@@ -9,21 +9,34 @@ import { asEmitter } from './helpers/emitter.js';
 import { serverOf } from './internals/node-net.js';
 import { createLog } from './observe/log.js';
 import { noteTunnelOfRequest } from './observe/per-request.js';
-import { Totals } from './observe/totals.js';
+import { fail } from './options/checks/fail.js';
 import { readOptions } from './options/read-tunnel.js';
 import { type Settings } from './options/settings.js';
 import { pathOf } from './request/path.js';
 import { everyRule } from './routes/compiled-rules.js';
 import { CompiledHostMap } from './routes/host-map.js';
 import { LocalState } from './shared/local-state.js';
+import type { Member } from './shared/members.js';
 import { checkServer, readAttachOptions } from './tunnel/attach-options.js';
 import type { TunnelContext } from './tunnel/context.js';
 import { checkClose, drain, readCloseOptions, type CloseOptions } from './tunnel/closing.js';
+import { endTunnels } from './tunnel/ending.js';
+import { readFilter } from './tunnel/filter.js';
 import { countUpgrade, openTunnel, urlOf } from './tunnel/open.js';
 import { answerCheck } from './tunnel/login/answer-check.js';
 import { LoginChecks } from './tunnel/login/login-checks.js';
 import { match, reachOfPath } from './tunnel/route.js';
-import type { AttachOptions, Next, Tunnel, TunnelEvents, TunnelOptions } from './types.js';
+import { statsOf } from './tunnel/stats.js';
+import type {
+  AttachOptions,
+  Next,
+  SharedState,
+  Tunnel,
+  TunnelEvents,
+  TunnelFilter,
+  TunnelInfo,
+  TunnelOptions,
+} from './types.js';
 import { isLastHandler } from './upgrade/app/last-handler.js';
 import { markTunnel, watchMounting, type AttachableTunnel } from './upgrade/attachable-tunnel.js';
 import { checkOf } from './upgrade/check/check-on-request.js';
@@ -53,18 +66,19 @@ const MAX_SHOWN = 200;
 export function wstunnel<Req extends IncomingMessage = IncomingMessage>(
   options: TunnelOptions<Req>,
 ): Tunnel<Req> {
-  return createTunnel(options, new LocalState());
+  return createTunnel(options);
 }
 
-/** Creates a tunnel object with a shared state: counts under limits, states of hosts, and programs outlive the tunnel object. */
+/** Creates a tunnel object. `given`: a shared state in place of the option `shared`. */
 export function createTunnel<Req extends IncomingMessage>(
   options: TunnelOptions<Req>,
-  state: LocalState,
+  given?: LocalState,
 ): Tunnel<Req> {
   checkRuntime();
   const settings = readOptions(options);
+  const state = given ?? stateOf(settings.shared);
+  const isAlone = given === undefined && settings.shared === undefined;
   const log = createLog(settings.debug);
-  const totals = new Totals();
   const attached = new Set<WeakRef<Server>>();
   const attachable: AttachableTunnel = {
     handshakeTimeout: settings.base.handshakeTimeout,
@@ -84,20 +98,31 @@ export function createTunnel<Req extends IncomingMessage>(
   let closing: Promise<void> | undefined;
   const warned = new Set<string>();
 
-  const membership = state.join({ log, announce: (info) => emit('backend', info), lists: listsOf(settings) });
-  const { pool } = membership;
+  const open: TunnelContext['open'] = new Set();
+  const opening: TunnelContext['opening'] = new Set();
+  const { name } = settings;
+  // The app's middleware may take one handshakeTimeout, and the opening another.
+  const ends = new RecentEnds(2 * longestHandshake(settings), name, state.members.newest?.ends);
+  const member: Member = {
+    ...{ name, log, lists: listsOf(settings), open, opening, ends },
+    announce: (info) => emit('backend', info),
+    end: (picks, code, reason) => endTunnels(context, picks, code, reason, true),
+  };
+  const membership = state.join(member);
+  const { pool, totals } = membership;
   const context: TunnelContext = {
+    name,
     limits: settings.limits,
     counter: state.counter,
-    openingCounter: new OpeningCounter(settings.limits.opening),
-    // The app's middleware may take one handshakeTimeout, and the opening another.
-    ends: new RecentEnds(2 * longestHandshake(settings)),
+    openingCounter: new OpeningCounter(settings.limits.opening, state.openingCounter),
+    ends,
     pool,
     spawner: state.spawner,
     totals,
     log,
-    opening: new Set(),
-    open: new Set(),
+    opening,
+    open,
+    members: state.members,
     refusing: new Set(),
     // The tunnel objects of one state follow each other (a reload of the command).
     logins: new LoginChecks(state, log),
@@ -116,7 +141,8 @@ export function createTunnel<Req extends IncomingMessage>(
     const route = path === undefined ? undefined : match(settings, req, path);
     if (route) {
       removeUnlocated(attachable);
-      if (isNew) noteTunnelOfRequest();
+      // A tunnel object with a shared state is made by a reload, perhaps in the event-loop turn of a request.
+      if (isNew && isAlone) noteTunnelOfRequest();
     }
     const check = route && checkOf(req);
     if (check) void answerCheck(state, route, req, check);
@@ -148,37 +174,29 @@ export function createTunnel<Req extends IncomingMessage>(
     get draining() {
       return isDraining;
     },
+    tunnels(where: TunnelFilter = {}) {
+      return state.members.select(readFilter(where, 'tunnels()')).map(({ info }) => info);
+    },
     end(
-      filter: Parameters<Tunnel['end']>[0],
+      where: TunnelFilter | ((tunnel: TunnelInfo) => boolean),
       code = codeOf('ended-by-app'),
       reason = 'ended by the application',
     ) {
       checkClose(code, reason);
-      const picked = [...context.open].filter((one) => filter(one.info()));
-      for (const one of picked) one.cutOff(code, reason);
-      // A user who logs out while a tunnel is opening must not get that tunnel afterwards.
-      const opening = [...context.opening].filter((one) => filter(one.info()));
-      for (const { attempt } of opening) attempt.abort(new TunnelError('WSTUNNEL_ENDED', reason));
-      context.ends.add(filter, reason);
-      return picked.length + opening.length;
+      if (typeof where === 'function') return endTunnels(context, (one) => where(one), code, reason);
+      const ended = state.members.end(readFilter(where, 'end()'), code, reason);
+      return Promise.resolve({ ended, silent: [] });
     },
     stats() {
-      const open = Array.from(context.open, (one) => one.info());
-      const done = totals.snapshot();
-      return {
-        open: open.length,
-        opening: context.opening.size,
-        ...done,
-        bytesIn: open.reduce((sum, { bytesIn }) => sum + bytesIn, done.bytesIn),
-        bytesOut: open.reduce((sum, { bytesOut }) => sum + bytesOut, done.bytesOut),
-        backends: pool.snapshot(),
-      };
+      // After close() this tunnel object is no member, and has no open tunnels.
+      return statsOf(state.members.named(name), totals, pool);
     },
     [Symbol.asyncDispose]: () => close(),
     [captureRejectionSymbol]: (error: unknown, name: string | symbol) => reportListenerError(name, error),
   }) as Tunnel<Req>;
 
   markTunnel(tunnel, attachable);
+  contexts.set(tunnel, context);
   if (settings.autoAttach) watchServers(attachable);
   // A request in the event-loop turn that created the tunnel object means that a request handler created the object.
   let isNew = true;
@@ -244,6 +262,22 @@ export function createTunnel<Req extends IncomingMessage>(
     log('tunnel', 'error', '%s', complaint);
     process.emitWarning(`wstunnel: ${complaint}`);
   }
+}
+
+const contexts = new WeakMap<object, TunnelContext>();
+
+/** Has this tunnel object no request and no open tunnel? Others with the same state do not count. */
+export function isIdle(tunnel: Tunnel): boolean {
+  const context = contexts.get(tunnel);
+  return !context || (context.open.size === 0 && context.opening.size === 0);
+}
+
+/** The state in the option `shared`, or a new one that ends with the tunnel object. */
+function stateOf(shared: SharedState | undefined): LocalState {
+  if (shared === undefined) return new LocalState();
+  if (!(shared instanceof LocalState)) fail('shared', 'must be the result of memoryShared()', shared);
+  if (!shared.up) fail('shared', 'must not be closed: make a new one with memoryShared()', shared);
+  return shared;
 }
 
 /** The lists of hosts in the options. */

@@ -4,6 +4,10 @@ const refusals = {
   400: ['Invalid request', 'The server did not accept the request of this page.'],
   403: ['You may not open this desktop', 'You are logged in, but you have no access to this desktop.'],
   404: ['Desktop not found', 'The server has no desktop for you at this address.'],
+  409: [
+    'Connected elsewhere',
+    'You have opened this desktop in another window or on another computer. Connect again to continue here.',
+  ],
   429: ['Too many connections', 'You have reached the limit of open connections. Close one and try again.'],
   500: ['Server error', 'An error occurred on the server while it opened the connection.'],
   502: [

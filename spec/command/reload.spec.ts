@@ -1,15 +1,16 @@
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { hashSync } from 'bcryptjs';
 import { parse } from 'jsonc-parser';
 import { describe, expect, test } from 'vitest';
 import type { SpawnOptions } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
 import { files, nameAt, startCommand, startNamed, type Listening } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
-import { echoes, openRaw, type RawClient, statusOf } from '../support/raw-client.js';
+import { echoes, openRaw, type RawClient, requestTunnel, statusOf } from '../support/raw-client.js';
 import { COMMAND } from '../support/readme.js';
-import { closedPort, startEcho } from '../support/servers.js';
+import { closedPort, startBackend, startEcho } from '../support/servers.js';
 import { GREETER, Marked, temporaryFolder } from '../support/spawned.js';
 import { until } from '../support/wait.js';
 
@@ -59,6 +60,50 @@ describe('issue 12, case 2: a reload of the settings', () => {
     await echoes(client);
     client.socket.destroy();
     await until(async () => (await statusOf(command.port, '/')) === 101);
+  });
+
+  test('issue 16: keeps counting the requests before the 101 that limits.opening limits', async () => {
+    const silent = await startBackend();
+    const server = { port: silent.port, tls: true, connectTimeout: 60 };
+    const command = await start({ server, limits: { opening: 1 } });
+    const first = requestTunnel(command.port, '/');
+    await silent.connection();
+    for (let reload = 0; reload < 2; reload++) {
+      await reread(command);
+      expect(await statusOf(command.port, '/')).toBe(503);
+    }
+    first.socket.destroy();
+    // A free slot: the request is dialled, and answered by nobody.
+    await until(async () => {
+      const next = requestTunnel(command.port, '/');
+      const answered = await Promise.race([next.answer(), silent.connection()]);
+      next.socket.destroy();
+      return !('status' in answered);
+    });
+  });
+
+  test("issue 16: counts a user's tunnels of the old settings for perUser, and lets them be taken over", async () => {
+    const { port } = await startEcho();
+    const { 'auth.txt': auth } = await files({
+      'auth.txt': `ann:${hashSync('one', 4)}\nbob:${hashSync('two', 4)}\n`,
+    });
+    const config = (limits: object) => ({
+      ...{ listen: '0', auth: [auth], limits },
+      server: { port, maxTunnels: 1, onFull: 'takeover' },
+    });
+    const login = (text: string) => ({ Authorization: `Basic ${Buffer.from(text).toString('base64')}` });
+    const command = await start(config({ perUser: 1 }));
+    const old = await openRaw(command.port, '/', login('ann:one'));
+    await reread(command);
+    expect(await statusOf(command.port, '/', login('ann:one'))).toBe(429);
+    expect(await statusOf(command.port, '/', login('bob:two'))).toBe(503);
+    await writeFile(command.file, JSON.stringify(config({ perUser: 2 })));
+    await reread(command);
+    const next = requestTunnel(command.port, '/', login('ann:one'));
+    expect(await old.close()).toMatchObject({ code: 4409 });
+    old.socket.destroy();
+    expect((await next.answer()).status).toBe(101);
+    await echoes(next);
   });
 
   test('applies a changed limit to tunnels that are already open', async () => {

@@ -103,6 +103,7 @@ describe('the events of a tunnel', () => {
     const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
     expect(await refusal(port)).toBe(502);
     expect((await refused)[0]).toEqual({
+      id: expect.stringMatching(/^[\da-f-]{36}$/) as string,
       url: '/tunnel',
       address: '127.0.0.1',
       user: 'ada',

@@ -40,6 +40,21 @@ describe('the option limits', () => {
     ]);
   });
 
+  test('perUser: a request above it gets 429, whatever its address, for that user only', async () => {
+    const { port, tunnel } = await startTunnel({
+      limits: { perUser: 1 },
+      user: (req) => req.headers['x-user'] as string | undefined,
+    });
+    const from = async (user?: string) => ask(port, user === undefined ? {} : { 'X-User': user });
+    const first = await from('ann');
+    expect([first.status, (await from('bob')).status]).toEqual([101, 101]);
+    expect(await from('ann')).toMatchObject({ status: 429, body: 'too many open tunnels for this user\n' });
+    expect([(await from()).status, (await from()).status]).toEqual([101, 101]);
+    first.client.socket.destroy();
+    await until(() => tunnel.stats().open === 3);
+    expect((await from('ann')).status).toBe(101);
+  });
+
   test('a refused request holds no slot', async () => {
     const dead = await closedPort();
     const { port } = await startTunnel({

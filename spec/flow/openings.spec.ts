@@ -67,6 +67,7 @@ describe('issue 12, case 18: the limit limits.opening.total', () => {
       expect(waiting).toHaveLength(2);
       expect(events).toEqual([
         {
+          id: expect.stringMatching(/^[\da-f-]{36}$/) as string,
           url: '/tunnel?token=***',
           address: '127.0.0.1',
           status: 503,

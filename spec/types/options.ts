@@ -1,8 +1,10 @@
 // Only compiled, never run: see types.spec.ts.
 import {
+  memoryShared,
   wstunnel,
   type AuthResult,
   type Host,
+  type SharedState,
   type TunnelError,
   type TunnelOptions,
 } from '../../src/index.js';
@@ -79,6 +81,14 @@ wstunnel({ server: () => undefined });
 wstunnel({ server: async () => Promise.resolve([server]), limits: { buffered: 65536 }, refuseWith: 'close' });
 wstunnel({ server, limits: { opening: 100 } });
 wstunnel({ server, limits: { opening: { total: 100, perClient: 10 } } });
+wstunnel({ server, limits: { total: 100, perClient: 4, perUser: 2 } });
+const shared = memoryShared();
+expectTypeOf(shared).toEqualTypeOf<SharedState>();
+wstunnel({ server: { ...server, maxTunnels: 1, onFull: 'takeover' }, name: 'vnc', shared });
+// @ts-expect-error the state is for the whole tunnel
+wstunnel({ server, rules: [{ shared }] });
+// @ts-expect-error the word is takeover
+wstunnel({ server: { ...server, onFull: 'replace' } });
 wstunnel({ server, origins: ['*.a.example', /^https:/], allow: ['10.0.0.0/8'] as const, deny: [] });
 wstunnel({ server, origins: (origin) => origin?.endsWith('.example') ?? false });
 wstunnel({ server, authenticate: () => ({ status: 403, headers: { 'X-Why': 'plan' }, body: 'no' }) });

@@ -11,6 +11,7 @@ import create, {
   wstunnel,
   type BackendInfo,
   type ClosedInfo,
+  type EndResult,
   type HostState,
   type RefuseInfo,
   type Tunnel,
@@ -58,8 +59,15 @@ tunnel.attach(createTcpServer());
 // @ts-expect-error the name is path
 tunnel.attach(createServer(), { paths: '/vnc' });
 expectTypeOf(tunnel.end((one) => one.user === 'me', 1008, 'logged out')).toEqualTypeOf<number>();
+expectTypeOf(tunnel.end({ user: 'me', tunnel: 'vnc' }, 1008, 'logged out')).toEqualTypeOf<
+  Promise<EndResult>
+>();
+expectTypeOf(tunnel.tunnels({ address: '::1' })).toEqualTypeOf<TunnelInfo[]>();
+tunnel.tunnels();
+// @ts-expect-error the name is user
+void tunnel.end({ name: 'me' });
 // @ts-expect-error a filter is required
-tunnel.end();
+void tunnel.end();
 expectTypeOf(tunnel.close({ timeout: 1, code: 1001, reason: 'restart' })).toEqualTypeOf<Promise<void>>();
 // @ts-expect-error seconds are a number
 void tunnel.close({ timeout: '1s' });

@@ -31,6 +31,7 @@ export type ResolvedHost = Readonly<
         | 'readTimeout'
         | 'writeTimeout'
         | 'maxTunnels'
+        | 'onFull'
         | 'weight'
         | 'backup'
         | 'noDelay'

@@ -9,16 +9,29 @@ export interface CountLimits {
   readonly perClient: number;
 }
 
-/** For a refusal because of too many openings: a second later the client may succeed. */
+/** Limits of concurrent tunnels; 0 means no limit. */
+export interface TunnelLimits extends CountLimits {
+  readonly perUser: number;
+}
+
+/** The client of a slot. A client without a user has no slot under `perUser`. */
+export interface SlotOwner {
+  readonly address: string;
+  readonly user: string | undefined;
+}
+
+/** For a refusal that may be over soon: a second later the client may succeed. */
 const RETRY = { headers: { 'Retry-After': '1' } };
 
 /** Counts requests before the 101 response, as sshd's MaxStartups does. */
 export class OpeningCounter {
   readonly #limits: CountLimits;
-  readonly #counter = new LocalCounter();
+  readonly #counter: LocalCounter;
 
-  constructor(limits: CountLimits) {
+  /** `counter`: several tunnel objects may share one. */
+  constructor(limits: CountLimits, counter = new LocalCounter()) {
     this.#limits = limits;
+    this.#counter = counter;
   }
 
   /** A slot among all openings, or the 503 as a refusal. */
@@ -47,7 +60,7 @@ export interface Counter {
 
 /** Counts within this process. */
 export class LocalCounter implements Counter {
-  readonly #counts = new Map<string, Count>();
+  readonly #counts = new Map<string, Usage>();
 
   take(name: string, most: number): Lease | undefined {
     const count = this.#counts.get(name) ?? { name, used: 0 };
@@ -58,17 +71,17 @@ export class LocalCounter implements Counter {
 }
 
 /** The slots in use under a name. */
-interface Count {
+interface Usage {
   readonly name: string;
   used: number;
 }
 
 /** One slot. The slots of a name share the count, and thereby the memory of the name. */
 class Slot implements Lease {
-  readonly #counts: Map<string, Count>;
-  #count: Count | undefined;
+  readonly #counts: Map<string, Usage>;
+  #count: Usage | undefined;
 
-  constructor(counts: Map<string, Count>, count: Count) {
+  constructor(counts: Map<string, Usage>, count: Usage) {
     this.#counts = counts;
     this.#count = count;
   }
@@ -81,50 +94,73 @@ class Slot implements Lease {
 }
 
 /**
- * Takes a slot for another tunnel of this client, until `release`. Throws the 429 or 503 if no slot is free, and the signal's
- * reason after the signal aborts. Returns a promise only if the counter does.
+ * Takes a slot for another tunnel of this client, until `release`. Throws the 429 or 503 if no slot is free, the 503 if the counter
+ * fails, and the signal's reason after the signal aborts. Returns a promise only if the counter does.
  */
 export function takeSlot(
   counter: Counter,
-  { total, perClient }: CountLimits,
-  address: string,
+  { total, perClient, perUser }: TunnelLimits,
+  { address, user }: SlotOwner,
   signal: AbortState = new Cancellation(),
 ): Lease | Promise<Lease> {
-  const takeTotal = () => take(counter, 'total', total, signal);
-  const own = take(counter, `client ${networkOf(address)}`, perClient, signal);
-  return isPromise(own) ? awaitSlots(own, takeTotal) : withTotal(own, takeTotal);
+  const counts: Count[] = [
+    { name: `client ${networkOf(address)}`, most: perClient, refusal: tooManyOfClient },
+    ...(user === undefined ? [] : [{ name: `user ${user}`, most: perUser, refusal: tooManyOfUser }]),
+    { name: 'total', most: total, refusal: tooMany },
+  ];
+  return takeAll(counter, counts, signal, UNCOUNTED);
 }
 
-type Taken = Lease | undefined;
-
-async function awaitSlots(own: Promise<Taken>, takeTotal: () => Taken | Promise<Taken>): Promise<Lease> {
-  return withTotal(await own, takeTotal);
+/** One of the counts that a tunnel needs a slot of. */
+interface Count {
+  readonly name: string;
+  readonly most: number;
+  readonly refusal: () => TunnelError;
 }
 
-/** Both slots, or none. */
-function withTotal(own: Taken, takeTotal: () => Taken | Promise<Taken>): Lease | Promise<Lease> {
-  if (!own) throw new TunnelError('WSTUNNEL_TOO_MANY', 'too many open tunnels for this client');
+const tooManyOfClient = () => new TunnelError('WSTUNNEL_TOO_MANY', 'too many open tunnels for this client');
+const tooManyOfUser = () => new TunnelError('WSTUNNEL_TOO_MANY', 'too many open tunnels for this user');
+const tooMany = () => new TunnelError('WSTUNNEL_FULL', 'too many open tunnels');
+
+/** A slot of each count in addition to `own`, or none at all. */
+function takeAll(
+  counter: Counter,
+  counts: readonly Count[],
+  signal: AbortState,
+  own: Lease,
+): Lease | Promise<Lease> {
+  let slots = own;
   try {
-    const total = takeTotal();
-    return isPromise(total) ? awaitTotal(own, total) : joined(own, total);
+    for (const [index, { name, most, refusal }] of counts.entries()) {
+      const slot = take(counter, name, most, signal);
+      if (isPromise(slot)) return takeRest(counter, counts.slice(index), signal, slots, slot);
+      if (!slot) throw refusal();
+      slots = bothOf(slots, slot);
+    }
+    return slots;
   } catch (error) {
-    own.release();
+    slots.release();
     throw error;
   }
 }
 
-async function awaitTotal(own: Lease, total: Promise<Taken>): Promise<Lease> {
+/** Goes on when the counter has answered for the first of the counts. */
+async function takeRest(
+  counter: Counter,
+  [first, ...rest]: readonly Count[],
+  signal: AbortState,
+  own: Lease,
+  taking: Promise<Lease | undefined>,
+): Promise<Lease> {
+  let slot: Lease | undefined;
   try {
-    return joined(own, await total);
+    slot = await taking;
+    if (!slot) throw first?.refusal() ?? tooMany();
   } catch (error) {
     own.release();
     throw error;
   }
-}
-
-function joined(own: Lease, total: Taken): Lease {
-  if (!total) throw new TunnelError('WSTUNNEL_FULL', 'too many open tunnels');
-  return bothOf(own, total);
+  return takeAll(counter, rest, signal, bothOf(own, slot));
 }
 
 /** The counter may be slow or unreachable: a slot that arrives after the abort is released. Returns a promise only if the counter does. */
@@ -136,8 +172,13 @@ function take(
 ): Lease | undefined | Promise<Lease | undefined> {
   signal.throwIfAborted();
   // Counted without a limit too: reloaded settings may have a limit, and the open tunnels count against that limit.
-  const taking = counter.take(name, most === 0 ? Infinity : most);
-  return isPromise(taking) ? orReleased(taking, signal) : taking;
+  const limit = most === 0 ? Infinity : most;
+  try {
+    const taking = counter.take(name, limit);
+    return isPromise(taking) ? orReleased(taking, signal) : taking;
+  } catch (error) {
+    throw counterFailed(error);
+  }
 }
 
 /** The lease; released if the signal aborts first. */
@@ -149,6 +190,12 @@ async function orReleased(
     return await orAborted(signal, () => taking);
   } catch (error) {
     taking.then((lease) => lease?.release()).catch(() => undefined);
-    throw error;
+    throw signal.aborted && error === signal.reason ? error : counterFailed(error);
   }
+}
+
+/** The store of a shared counter is down. The client gets no details: the store's errors name its address. */
+function counterFailed(cause: unknown): TunnelError {
+  const message = 'tunnels cannot be counted at the moment';
+  return new TunnelError('WSTUNNEL_STATE_DOWN', message, { ...RETRY, cause });
 }

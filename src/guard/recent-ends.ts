@@ -4,10 +4,15 @@ import type { TunnelInfo } from '../types.js';
 /** Limit of remembered calls of `end()`: the filter of a call may reference a request of the app. */
 const MAX_ENDS = 1000;
 
+/** Selects tunnels by their data and by the name of their tunnel object. */
+export type Picks = (tunnel: TunnelInfo, name: string | undefined) => boolean;
+
 interface End {
   readonly at: number;
-  readonly picks: (tunnel: TunnelInfo) => boolean;
+  readonly picks: Picks;
   readonly reason: string;
+  /** By data: the call concerns all tunnel objects with the same state. */
+  readonly isShared: boolean;
 }
 
 /**
@@ -19,18 +24,26 @@ interface End {
  */
 export class RecentEnds {
   readonly #milliseconds: number;
+  readonly #name: string | undefined;
   #ends: readonly End[] = [];
   /** The time of the latest call that is no longer remembered. */
   #forgotten = -Infinity;
 
-  /** `seconds`: the longest time from a request's arrival to its 101 response. */
-  constructor(seconds: number) {
+  /**
+   * `seconds`: the longest time from a request's arrival to its 101 response. `earlier`: the ends of a tunnel object with the same
+   * state; the request may have arrived before a reload, and reach the new tunnel object.
+   */
+  constructor(seconds: number, name?: string, earlier?: RecentEnds) {
     this.#milliseconds = seconds * 1000;
+    this.#name = name;
+    if (!earlier) return;
+    this.#ends = earlier.#ends.filter(({ isShared }) => isShared);
+    this.#forgotten = earlier.#forgotten;
   }
 
-  add(picks: End['picks'], reason: string): void {
+  add(picks: Picks, reason: string, isShared = false): void {
     this.#forgetOld();
-    this.#ends = [...this.#ends, { at: performance.now(), picks, reason }];
+    this.#ends = [...this.#ends, { at: performance.now(), picks, reason, isShared }];
     if (this.#ends.length > MAX_ENDS) this.#forget(1);
   }
 
@@ -53,7 +66,7 @@ export class RecentEnds {
         },
       );
     try {
-      const end = this.#ends.find(({ at, picks }) => at >= arrived && picks(tunnel));
+      const end = this.#ends.find(({ at, picks }) => at >= arrived && picks(tunnel, this.#name));
       return end && new TunnelError('WSTUNNEL_ENDED', end.reason);
     } catch (error) {
       const message = `the filter of end() failed: ${messageOf(error)}`;

@@ -5,7 +5,7 @@ import { fail } from './checks/fail.js';
 import { checkHostName } from './checks/host-text.js';
 import type { OptionRef } from './checks/option-path.js';
 import { checkText, wholeNumber } from './checks/basic.js';
-import { booleanRow, functionRow, numberRow, row, secondsRow, type Rows } from './row.js';
+import { booleanRow, functionRow, numberRow, row, secondsRow, wordRow, type Rows } from './row.js';
 import { checkSpawn } from './spawn-options.js';
 
 /** The options of a host, with their defaults. Times in seconds. */
@@ -22,6 +22,7 @@ export const HOST_OPTIONS = {
   readTimeout: secondsRow(0, 86_400, 0),
   writeTimeout: secondsRow(0, 86_400, 0),
   maxTunnels: numberRow(0, 1_000_000, 0),
+  onFull: wordRow(['refuse', 'takeover'], 'refuse'),
   weight: numberRow(1, 100, 1),
   backup: booleanRow(false),
   // Keystrokes must not wait for Nagle's algorithm.

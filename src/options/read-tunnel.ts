@@ -29,6 +29,8 @@ export function readOptions<Req extends IncomingMessage>(options: TunnelOptions<
     limits: readLimits(options.limits),
     debug: options.debug ?? debug.default,
     autoAttach: options.autoAttach ?? autoAttach.default,
+    name: options.name,
+    shared: options.shared,
   });
 }
 

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { BlockList } from 'node:net';
 import type { ResolvedHost } from '../backends/host.js';
-import type { CountLimits } from '../guard/limits.js';
+import type { CountLimits, TunnelLimits } from '../guard/limits.js';
 import type { CompiledHostMap } from '../routes/host-map.js';
 import type { Notation } from '../routes/path-notation.js';
 import type { CompiledRule } from '../routes/compiled-rules.js';
 import type { UrlMatcher } from '../routes/url-match.js';
-import type { BalanceStrategy, RuleOptions } from '../types.js';
+import type { BalanceStrategy, RuleOptions, SharedState } from '../types.js';
 import type { Origins } from './read-origins.js';
 import type { RevalidateSettings } from './read-revalidate.js';
 import type { Filled } from './row.js';
@@ -47,7 +47,9 @@ export interface Settings<Req extends IncomingMessage> {
   readonly rules: readonly CompiledRule<RuleSettings<Req>>[];
   /** The notations in which options compare paths, other than the form sent by clients. */
   readonly notations: readonly Notation[];
-  readonly limits: CountLimits & { readonly buffered: number; readonly opening: CountLimits };
+  readonly limits: TunnelLimits & { readonly buffered: number; readonly opening: CountLimits };
   readonly debug: number;
   readonly autoAttach: boolean;
+  readonly name: string | undefined;
+  readonly shared: SharedState | undefined;
 }

@@ -4,7 +4,7 @@ import { checkNames } from './checks/names.js';
 import { checkEach } from './checks/option-error.js';
 import { OptionPath, type OptionRef } from './checks/option-path.js';
 import { checkUrls } from './checks/urls.js';
-import { wholeNumber } from './checks/basic.js';
+import { checkText, wholeNumber } from './checks/basic.js';
 import { booleanRow, checksOf, numberRow, row, type Rows } from './row.js';
 import { RULE_OPTIONS } from './rule-options.js';
 import type { Rule, TunnelOptions } from '../types.js';
@@ -19,6 +19,7 @@ const checkCount = wholeNumber(0, MOST_TUNNELS);
 export const LIMIT_OPTIONS = {
   total: numberRow(0, MOST_TUNNELS, 0),
   perClient: numberRow(0, MOST_TUNNELS, 0),
+  perUser: numberRow(0, MOST_TUNNELS, 0),
   // Keeps a fast line busy over 100 ms; bounds a thousand stalled tunnels to 2 GiB.
   buffered: numberRow(64 * 1024, 1024 ** 3, 1024 * 1024),
   // A request before the 101 costs some 20 KB, plus up to 64 KiB that the client has sent early: 1,000 requests are less than a
@@ -41,6 +42,11 @@ export const TUNNEL_OPTIONS = {
   limits: row((value, name) => checkNames(value, name, checksOf(LIMIT_OPTIONS))),
   debug: numberRow(0, 65_535, 0),
   autoAttach: booleanRow(true),
+  name: row(checkText),
+  // wstunnel.ts checks that the object is a state.
+  shared: row((value, name) => {
+    if (typeof value !== 'object') fail(name, 'must be the result of memoryShared()', value);
+  }),
 } as const satisfies Rows<TunnelOptions>;
 
 /** The checks of a rule: a rule has no defaults, since options that the rule does not name stay unchanged. */

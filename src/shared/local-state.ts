@@ -1,42 +1,44 @@
 import { HostStates } from '../backends/host-states.js';
-import type { ResolvedHost } from '../backends/host.js';
 import { BackendPool } from '../backends/pool.js';
 import { Spawner } from '../backends/spawn/spawner.js';
 import { messageOf } from '../errors.js';
 import { LocalCounter, type Counter } from '../guard/limits.js';
 import type { Log } from '../observe/log.js';
-import type { BackendInfo } from '../types.js';
-
-/** A tunnel object with access to the state. */
-interface Member {
-  readonly log: Log;
-  /** Receives the outages of hosts that the tunnel object knows. */
-  announce(info: BackendInfo): void;
-  /** The hosts in the options of the tunnel object. */
-  readonly lists: readonly (readonly ResolvedHost[])[];
-}
+import { Totals } from '../observe/totals.js';
+import type { SharedState } from '../types.js';
+import { Members, type Member } from './members.js';
 
 /** The access of a tunnel object to the state. */
 interface Membership {
   readonly pool: BackendPool;
+  /** Counters of all tunnel objects with the same name, past and present. */
+  readonly totals: Totals;
   /**
    * Ends the membership. Programs that are not named or used by other tunnel objects end within `timeout` seconds. When the last
-   * tunnel object leaves, all programs end.
+   * tunnel object leaves, all programs end; under `isKept`, only when the state is closed.
    */
   leave(timeout: number): Promise<void>;
 }
 
 /**
- * State that outlives one tunnel object, in the memory of this process: the counts of `limits`, the states of hosts, and the
- * spawned programs. Several tunnel objects may share one state, such as the objects before and after a reload.
+ * State that outlives one tunnel object, in the memory of this process: the counts of `limits`, the states of hosts, the spawned
+ * programs, and the counters of `stats()`. Several tunnel objects may share one state, such as the objects before and after a
+ * reload.
  */
-export class LocalState {
+export class LocalState implements SharedState {
   readonly counter: Counter = new LocalCounter();
+  /** Counts of `limits.opening`. */
+  readonly openingCounter = new LocalCounter();
   readonly spawner: Spawner;
+  readonly members = new Members();
   readonly #hosts = new HostStates();
-  readonly #members = new Set<Member>();
+  readonly #totals = new Map<string | undefined, Totals>();
+  readonly #isKept: boolean;
+  #closing: Promise<void> | undefined;
 
-  constructor() {
+  /** `isKept`: the state stays usable without tunnel objects, until `close`. */
+  constructor({ isKept }: { isKept: boolean } = { isKept: false }) {
+    this.#isKept = isKept;
     this.spawner = new Spawner(
       (format, ...values) => this.#log('debug', format, ...values),
       (host, why) => {
@@ -46,32 +48,58 @@ export class LocalState {
     );
   }
 
+  /** False after `close`. */
+  get up(): boolean {
+    return this.#closing === undefined;
+  }
+
+  /** Ends all programs, and refuses further tunnel objects. Open tunnels end with their programs. */
+  close(): Promise<void> {
+    this.#closing ??= this.spawner.close();
+    return this.#closing;
+  }
+
   join(member: Member): Membership {
-    const { log, lists } = member;
+    const { name, log, lists } = member;
     const pool = new BackendPool(
       (info) => member.announce(info),
       (error) => log('backend', 'error', 'balance strategy failed: %s', messageOf(error)),
       this.#hosts,
     );
-    this.#members.add(member);
+    this.members.add(member);
     for (const hosts of lists) {
       pool.add(hosts);
       this.spawner.add(hosts);
     }
-    return { pool, leave: (timeout) => this.#leave(member, pool, timeout) };
+    return {
+      pool,
+      totals: this.#totalsOf(name),
+      leave: (timeout) => this.#leave(member, pool, timeout),
+    };
+  }
+
+  #totalsOf(name: string | undefined): Totals {
+    const totals = this.#totals.get(name) ?? new Totals();
+    this.#totals.set(name, totals);
+    return totals;
   }
 
   async #leave(member: Member, pool: BackendPool, timeout: number): Promise<void> {
-    if (!this.#members.has(member)) return;
+    if (!this.members.has(member)) return;
     // The last tunnel object stays a member until all programs have ended, since that tunnel object logs the end of each program.
-    if (this.#members.size === 1) await this.spawner.close(timeout);
+    if (this.members.size === 1 && !this.#isKept) await this.spawner.close(timeout);
     else await this.spawner.remove(member.lists.flat(), timeout);
-    this.#members.delete(member);
+    this.members.delete(member);
     pool.close();
   }
 
   /** Logs through the newest tunnel object only, so that each line is logged once. */
   #log(level: Parameters<Log>[1], format: string, ...values: unknown[]): void {
-    [...this.#members].at(-1)?.log('backend', level, format, ...values);
+    this.members.newest?.log('backend', level, format, ...values);
   }
+}
+
+/** A state in memory, for the option `shared` of several tunnel objects: after a reload of the options, limits and hosts go on. */
+export function memoryShared(): SharedState {
+  return new LocalState({ isKept: true });
 }

@@ -11,6 +11,8 @@ export const CLOSE = {
   policy: 1008,
   tooBig: 1009,
   internalError: 1011,
+  /** 4000 + the status 409 (Conflict). */
+  conflict: 4409,
 } as const;
 
 /** The close codes of an orderly end; 1005 is a Close without a code. */
@@ -50,6 +52,8 @@ const CODE_OF = {
   // Decided by the app, in tunnel/ and wstunnel.ts: close(), end() and `refuseWith: 'close'`. The app may give another code.
   drain: CLOSE.goingAway,
   'ended-by-app': CLOSE.policy,
+  /** Decided in tunnel/take-over.ts. */
+  replaced: CLOSE.conflict,
   refused: CLOSE.policy,
   // Decided in tunnel/login/, by the checks of `revalidate`.
   'login-ended': CLOSE.policy,

@@ -2,11 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { BackendPool } from '../backends/pool.js';
 import type { Spawner } from '../backends/spawn/spawner.js';
 import type { TunnelError } from '../errors.js';
-import type { CountLimits, Counter, OpeningCounter } from '../guard/limits.js';
+import type { Counter, OpeningCounter, TunnelLimits } from '../guard/limits.js';
 import type { RecentEnds } from '../guard/recent-ends.js';
 import type { Log } from '../observe/log.js';
 import type { Totals } from '../observe/totals.js';
 import type { RuleSettings } from '../options/settings.js';
+import type { Members } from '../shared/members.js';
 import type { ClosedInfo, Next, RefuseInfo, TunnelInfo } from '../types.js';
 import type { LoginChecks } from './login/login-checks.js';
 import type { OpeningAttempt } from '../upgrade/opening-attempt.js';
@@ -14,7 +15,9 @@ import type { PendingUpgrade } from '../upgrade/pending-upgrade.js';
 
 /** The state shared by all connections of one tunnel object. */
 export interface TunnelContext {
-  readonly limits: CountLimits & { readonly buffered: number };
+  /** The option `name`. */
+  readonly name: string | undefined;
+  readonly limits: TunnelLimits & { readonly buffered: number };
   readonly counter: Counter;
   readonly openingCounter: OpeningCounter;
   /** Recent calls of `end()`: requests that arrived earlier must not open. */
@@ -26,6 +29,8 @@ export interface TunnelContext {
   /** Requests before the 101 response; aborted by `close()` and `end()`. */
   readonly opening: Set<OpeningRequest>;
   readonly open: Set<OpenTunnel>;
+  /** This tunnel object and the others with the same state. */
+  readonly members: Members;
   /** Sockets that were upgraded only to receive the Close of a refusal. */
   readonly refusing: Set<Closable>;
   /** The checks of the option `revalidate`. */
@@ -63,6 +68,8 @@ export interface OpenTunnel extends Closable {
   close(code: number, reason: string): void;
   /** Sends Close. Bytes that the client sends afterwards are dropped. */
   cutOff(code: number, reason: string): void;
+  /** Like `cutOff`, for another tunnel of the same user. */
+  replace(reason: string): void;
 }
 
 /** The client of a request, as far as known. */

@@ -85,7 +85,7 @@ async function open<Req extends IncomingMessage>(
     if (authorizing) await authorizing;
     const ended = context.ends.anySince(arrived) && context.ends.refusalOf(opening.info(), arrived);
     if (ended) throw ended;
-    const taking = takeSlot(context.counter, context.limits, client.address, attempt);
+    const taking = takeSlot(context.counter, context.limits, client, attempt);
     slot = isPromise(taking) ? await taking : taking;
     const choosing = chooseTarget(route, req, attempt);
     target = isPromise(choosing) ? await choosing : choosing;
@@ -140,7 +140,11 @@ export function countUpgrade(context: TunnelContext, req: IncomingMessage): Leas
   const slot = context.openingCounter.start();
   if (slot instanceof TunnelError) {
     const address = normalizeAddress(req.socket.remoteAddress ?? '');
-    reportRefusal(context, { id: '', url: redactUrl(req.url ?? '/'), address, user: undefined }, slot);
+    reportRefusal(
+      context,
+      { id: randomUUID(), url: redactUrl(req.url ?? '/'), address, user: undefined },
+      slot,
+    );
   }
   return slot;
 }

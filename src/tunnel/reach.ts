@@ -20,6 +20,7 @@ import type { BalanceRequest } from '../types.js';
 import type { ClientIdentity, TunnelContext } from './context.js';
 import { hook } from './hook.js';
 import type { Route } from './route.js';
+import { takeOver, type HostSlot } from './take-over.js';
 
 /** The hosts for one request. */
 interface ChosenTarget {
@@ -77,13 +78,14 @@ async function askServer<Req extends IncomingMessage>(
 
 /** Picks a host and dials that host. After a failure the host is left out for a while, and the strategy picks again. */
 export async function reachBackend<Req extends IncomingMessage>(
-  { pool, spawner, log }: TunnelContext,
+  context: TunnelContext,
   { balance, stickyKey, handshakeTimeout }: RuleSettings<Req>,
   req: Req,
-  { address }: ClientIdentity,
+  { address, user }: ClientIdentity,
   hosts: readonly ResolvedHost[],
   signal: AbortState,
 ): Promise<BackendConnection> {
+  const { pool, spawner, log } = context;
   const candidates = new Candidates(pool.statesOf(hosts));
   const { all } = candidates;
   const request: BalanceRequest<Req> = {
@@ -105,14 +107,20 @@ export async function reachBackend<Req extends IncomingMessage>(
     const next = candidates.next();
     if (next.length === 0) throw last ?? new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend is up');
     const free = next.filter((host) => !host.full);
-    if (free.length === 0) throw new TunnelError('WSTUNNEL_FULL', 'all backends are at their tunnel limit');
-    const picking = hook('balance.pick', signal, () => balance.pick(free, request));
-    const picked = isPromise(picking) ? await picking : picking;
-    const host = free.find((candidate) => candidate === picked);
-    if (!host) throw new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend was chosen');
-    // While the strategy was choosing, other requests may have filled this host or begun to try it.
-    if (host.full || (!host.up && !host.isDue)) continue;
-    const lease = pool.lease(host, balance);
+    let slot: HostSlot | undefined;
+    if (free.length === 0) {
+      slot = await takeOver(context, next, user, balance, signal);
+      if (!slot) throw new TunnelError('WSTUNNEL_FULL', 'all backends are at their tunnel limit');
+    } else {
+      const picking = hook('balance.pick', signal, () => balance.pick(free, request));
+      const picked = isPromise(picking) ? await picking : picking;
+      const host = free.find((candidate) => candidate === picked);
+      if (!host) throw new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend was chosen');
+      // While the strategy was choosing, other requests may have filled this host or begun to try it.
+      if (host.full || (!host.up && !host.isDue)) continue;
+      slot = { host, lease: pool.lease(host, balance) };
+    }
+    const { host, lease } = slot;
     const trial = pool.tryOut(host);
     const since = performance.now();
     const { taken } = host;

@@ -60,10 +60,10 @@ export function reportRefusal(
   const why = refusal.cause === undefined ? reason : `${reason}: ${messageOf(refusal.cause)}`;
   const level = code === 'WSTUNNEL_HOOK_FAILED' ? 'error' : 'info';
   log('guard', level, 'refused %s %s: %s', client.url, code, why);
-  const { url, address, user } = client;
+  const { id, url, address, user } = client;
   const origin = code === 'WSTUNNEL_ORIGIN_REFUSED' ? client.origin : undefined;
   announce.refuse({
-    ...{ url, address, ...(user !== undefined && { user }), status, code, reason },
+    ...{ id, url, address, ...(user !== undefined && { user }), status, code, reason },
     ...(origin !== undefined && { origin: shownOrigin(origin) }),
   });
 }

@@ -163,6 +163,10 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner, Che
     this.#stream.cutOff(endingOf('ended-by-app', reason, code));
   }
 
+  replace(reason: string): void {
+    this.#stream.cutOff(endingOf('replaced', reason));
+  }
+
   destroy(): void {
     this.#stream.destroy(endingOf('destroyed', 'destroyed by close()'));
     this.#relay.destroy();

@@ -10,7 +10,7 @@ function start() {
     () => clock.now,
   );
   const note = (origin?: string, code = 'WSTUNNEL_ORIGIN_REFUSED', isLighttpd = false) => {
-    const info: RefuseInfo = { url: '/', address: '::1', status: 403, code, reason: '' };
+    const info: RefuseInfo = { id: '1', url: '/', address: '::1', status: 403, code, reason: '' };
     refused.note({ ...info, ...(origin !== undefined && { origin }) }, isLighttpd);
   };
   return { lines, clock, refused, note };

@@ -10,20 +10,22 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+/** Sites whose tunnel objects share their counters, as in the command. */
+const shared = { open: 0, bytesIn: 20, bytesOut: 40 };
+
 function makeSite(open: number) {
   const tunnel = Object.assign(new EventEmitter(), {
     open,
-    end: (filter: () => boolean) => {
-      for (let i = 0; i < tunnel.open; i++) filter();
-    },
-    stats: () => ({ open: tunnel.open, bytesIn: 10, bytesOut: 20 }),
+    stats: () => shared,
     close: vi.fn(() => Promise.resolve()),
   });
-  return { tunnel, site: { tunnel, app: () => undefined } as unknown as Site };
+  const site = { tunnel, app: () => undefined, isIdle: () => tunnel.open === 0 };
+  return { tunnel, site: site as unknown as Site };
 }
 
 test('old settings stay while a tunnel uses them, and their bytes are counted once', () => {
   const sites = new Sites();
+  shared.open = 1;
   const { tunnel, site } = makeSite(1);
   sites.use(site);
   sites.use(makeSite(0).site);
@@ -32,6 +34,7 @@ test('old settings stay while a tunnel uses them, and their bytes are counted on
   expect(sites.totals()).toEqual({ open: 1, bytesIn: 20, bytesOut: 40 });
 
   tunnel.open = 0;
+  shared.open = 0;
   tunnel.emit('close');
   vi.advanceTimersByTime(60_000);
   expect(tunnel.close).toHaveBeenCalledTimes(1);

@@ -6,12 +6,15 @@ import { bothOf } from '../../../src/helpers/lease.js';
 /** A promise in every case, so that a thrown refusal is a rejection. */
 const takeSlot = async (...args: Parameters<typeof takeSlotOrPromise>) => takeSlotOrPromise(...args);
 
+const CLIENT = { address: '192.0.2.1', user: undefined };
+const A = { address: 'a', user: undefined };
+
 const refusal = (code: string, status: number) => ({ code, status });
 
 test('a released slot is free again, and is released once', async () => {
   const counter = new LocalCounter();
-  const limits = { total: 3, perClient: 2 };
-  const take = (address: string) => takeSlot(counter, limits, address);
+  const limits = { total: 3, perClient: 2, perUser: 0 };
+  const take = (address: string) => takeSlot(counter, limits, { address, user: undefined });
   const [first] = [await take('192.0.2.1'), await take('192.0.2.1')];
   await expect(take('192.0.2.1')).rejects.toMatchObject(refusal('WSTUNNEL_TOO_MANY', 429));
   await take('192.0.2.2');
@@ -28,10 +31,35 @@ test('a released slot is free again, and is released once', async () => {
 test('0 sets no limit but counts, since a reload may set one', async () => {
   const counter = new LocalCounter();
   const places = [];
-  for (let n = 0; n < 1000; n++) places.push(await takeSlot(counter, { total: 0, perClient: 0 }, 'a'));
+  for (let n = 0; n < 1000; n++)
+    places.push(await takeSlot(counter, { total: 0, perClient: 0, perUser: 0 }, A));
   for (const name of ['total', 'client a']) expect(counter.take(name, 1000)).toBeUndefined();
   for (const place of places) place.release();
   for (const name of ['total', 'client a']) expect(counter.take(name, 1)).toBeDefined();
+});
+
+test('a user has slots at all addresses together, and a client without a user needs none', async () => {
+  const counter = new LocalCounter();
+  const limits = { total: 0, perClient: 1, perUser: 2 };
+  const take = (address: string, user?: string) => takeSlot(counter, limits, { address, user });
+  const [first] = [await take('192.0.2.1', 'ann'), await take('192.0.2.2', 'ann')];
+  const tooMany = { ...refusal('WSTUNNEL_TOO_MANY', 429), message: 'too many open tunnels for this user' };
+  await expect(take('192.0.2.3', 'ann')).rejects.toMatchObject(tooMany);
+  // The refusal freed the slot of the address.
+  await take('192.0.2.3', 'bob');
+  await take('192.0.2.4');
+  first.release();
+  await take('192.0.2.5', 'ann');
+  await expect(take('192.0.2.6', 'ann')).rejects.toMatchObject(tooMany);
+});
+
+test('the refusal of a counter that fails names no detail of the store, and when to try again', async () => {
+  const counter: Counter = { take: () => Promise.reject(new Error('connect ECONNREFUSED 10.0.0.5:6379')) };
+  await expect(takeSlot(counter, { total: 1, perClient: 0, perUser: 0 }, CLIENT)).rejects.toMatchObject({
+    ...refusal('WSTUNNEL_STATE_DOWN', 503),
+    headers: { 'Retry-After': '1' },
+    body: 'tunnels cannot be counted at the moment\n',
+  });
 });
 
 test('the total may be counted elsewhere and asynchronously', async () => {
@@ -40,14 +68,14 @@ test('the total may be counted elsewhere and asynchronously', async () => {
     take: (name: string) =>
       Promise.resolve(name === 'total' ? undefined : { release: () => released.push(name) }),
   };
-  await expect(takeSlot(counter, { total: 1, perClient: 1 }, '192.0.2.1')).rejects.toMatchObject({
+  await expect(takeSlot(counter, { total: 1, perClient: 1, perUser: 0 }, CLIENT)).rejects.toMatchObject({
     code: 'WSTUNNEL_FULL',
   });
   expect(released).toEqual(['client 192.0.2.1']);
 });
 
 describe('issue 12, case 3: a counter that is slow, unreachable or late', () => {
-  const limits = { total: 1, perClient: 1 };
+  const limits = { total: 1, perClient: 1, perUser: 0 };
 
   /** A counter that the test answers, with the slots in use. */
   function byHand() {
@@ -75,9 +103,11 @@ describe('issue 12, case 3: a counter that is slow, unreachable or late', () => 
 
   test.each(['refuse', 'fail'] as const)('the first slot is freed if the second count %ss', async (how) => {
     const { counter, asked, taken } = byHand();
-    const place = takeSlot(counter, limits, '192.0.2.1', new AbortController().signal);
-    const outcome = expect(place).rejects.toThrow(
-      how === 'fail' ? 'the store is down' : 'too many open tunnels',
+    const place = takeSlot(counter, limits, CLIENT, new AbortController().signal);
+    const outcome = expect(place).rejects.toMatchObject(
+      how === 'fail'
+        ? { ...refusal('WSTUNNEL_STATE_DOWN', 503), cause: new Error('the store is down') }
+        : { message: 'too many open tunnels' },
     );
     asked[0]?.give();
     await turn();
@@ -95,7 +125,7 @@ describe('issue 12, case 3: a counter that is slow, unreachable or late', () => 
         return { release: () => released.push(name) };
       },
     };
-    await expect(takeSlot(counter, limits, 'a')).rejects.toThrow('broken');
+    await expect(takeSlot(counter, limits, A)).rejects.toMatchObject({ cause: new Error('broken') });
     expect(released).toEqual(['client a']);
   });
 
@@ -104,7 +134,7 @@ describe('issue 12, case 3: a counter that is slow, unreachable or late', () => 
     async (which) => {
       const { counter, asked, taken } = byHand();
       const controller = new AbortController();
-      const place = takeSlot(counter, limits, 'a', controller.signal);
+      const place = takeSlot(counter, limits, A, controller.signal);
       const outcome = expect(place).rejects.toThrow('the client left');
       if (which === 'the second') {
         asked[0]?.give();
@@ -125,7 +155,7 @@ describe('issue 12, case 3: a counter that is slow, unreachable or late', () => 
     for (const order of [0, 1, 2, 3, 4, 5, 6, 7, 8]) {
       const { counter, asked, taken } = byHand();
       const controller = new AbortController();
-      const place = takeSlot(counter, { total: 0, perClient: 1 }, 'a', controller.signal);
+      const place = takeSlot(counter, { total: 0, perClient: 1, perUser: 0 }, A, controller.signal);
       const outcome = place.then(
         (lease) => lease.release(),
         () => undefined,
@@ -157,7 +187,7 @@ describe('issue 12, case 3: a counter that is slow, unreachable or late', () => 
     };
     for (const late of ['fail', 'give'] as const) {
       const controller = new AbortController();
-      const place = takeSlot(throwing, limits, 'a', controller.signal);
+      const place = takeSlot(throwing, limits, A, controller.signal);
       const outcome = expect(place).rejects.toThrow('over');
       controller.abort(new Error('over'));
       await outcome;
@@ -168,9 +198,7 @@ describe('issue 12, case 3: a counter that is slow, unreachable or late', () => 
 
   test('no count is requested after the signal has aborted', async () => {
     const { counter, asked } = byHand();
-    await expect(takeSlot(counter, limits, 'a', AbortSignal.abort(new Error('over')))).rejects.toThrow(
-      'over',
-    );
+    await expect(takeSlot(counter, limits, A, AbortSignal.abort(new Error('over')))).rejects.toThrow('over');
     expect(asked).toEqual([]);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { TunnelError, wstunnel, type TunnelOptions } from '../../../src/index.js';
+import { memoryShared, TunnelError, wstunnel, type TunnelOptions } from '../../../src/index.js';
 import { readOptions } from '../../../src/options/read-tunnel.js';
 
 /** The error for invalid options. */
@@ -67,7 +67,10 @@ describe('valid values', () => {
     ['closeTimeout', [0.001, 300]],
     ['refuseWith', ['http', 'close']],
     ['onRefuse', [hook]],
-    ['limits', [{}, { buffered: 65536 }, { buffered: 1024 ** 3 }, { total: 0, perClient: 1_000_000 }]],
+    [
+      'limits',
+      [{}, { buffered: 65536 }, { buffered: 1024 ** 3 }, { total: 0, perClient: 1_000_000, perUser: 2 }],
+    ],
     [
       'limits',
       [{ opening: 0 }, { opening: 1_000_000 }, { opening: {} }, { opening: { total: 0, perClient: 7 } }],
@@ -100,6 +103,8 @@ describe('valid values', () => {
     ],
     ['debug', [0, 65535]],
     ['autoAttach', [true, false]],
+    ['name', ['vnc']],
+    ['shared', [memoryShared()]],
   ];
   test.each(right)('%s', (name, values) => {
     for (const value of values) expect(() => readOptions({ [name]: value }), String(value)).not.toThrow();
@@ -111,6 +116,7 @@ describe('valid values', () => {
     ['connectTimeout', [0.001, 300]],
     ['disableTime', [0, 3600]],
     ['maxTunnels', [0, 5]],
+    ['onFull', ['refuse', 'takeover']],
     ['weight', [1, 100]],
     ['backup', [false]],
     ['noDelay', [true, false]],
@@ -129,7 +135,13 @@ describe('valid values', () => {
         ...{ pingInterval: 30, pongTimeout: 20, handshakeTimeout: 30, closeTimeout: 10 },
       },
       rules: [],
-      limits: { total: 0, perClient: 0, buffered: 1024 * 1024, opening: { total: 1000, perClient: 750 } },
+      limits: {
+        total: 0,
+        perClient: 0,
+        perUser: 0,
+        buffered: 1024 * 1024,
+        opening: { total: 1000, perClient: 750 },
+      },
       ...{ debug: 0, autoAttach: true },
     });
     const names = right.map(([name]) => [name, undefined]);
@@ -138,7 +150,7 @@ describe('valid values', () => {
       {
         ...{ id: '127.0.0.1:1', maxTunnels: 0, weight: 1, backup: false },
         ...{ port: 1, connectTimeout: 8, disableTime: 1, readTimeout: 0, writeTimeout: 0 },
-        ...{ noDelay: true, keepAlive: 60 },
+        ...{ noDelay: true, keepAlive: 60, onFull: 'refuse' },
       },
     ]);
   });
@@ -254,6 +266,9 @@ describe('an invalid value is refused with option, value and fix', () => {
     [{ revalidate: { every: 60, touch: 'allways' } }, ['revalidate.touch ', 'did you mean "always"']],
     [{ revalidate: { every: 60, failAfter: 30 } }, ['revalidate.failAfter ', 'at least the 60 seconds']],
     [{ revalidate: { every: 60, interval: 1 } }, ['revalidate ', 'has no "interval"']],
+    [{ name: '' }, ['name ', 'not empty']],
+    [{ shared: 7 }, ['shared ', 'the result of memoryShared()', '7']],
+    [host({ onFull: 'takeOver' }), ['server.onFull', 'did you mean "takeover"?']],
     [{ autoAttach: 'yes' }, ['autoAttach ', 'true or false', "'yes'"]],
   ])('%o', (options, parts) => {
     const error = refused(options);

@@ -16,7 +16,7 @@ export interface UnixAccess {
 }
 
 /** The options for the middleware, without `autoAttach`: the command itself attaches the middleware to its servers. */
-export type MiddlewareOptions = Omit<TunnelOptions, 'autoAttach'>;
+export type MiddlewareOptions = Omit<TunnelOptions, 'autoAttach' | 'name' | 'shared'>;
 
 /** All settings of `listen`, from its command line and its configuration file. Paths are absolute. */
 export interface Plan {

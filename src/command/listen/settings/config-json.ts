@@ -103,7 +103,8 @@ const WHOLE_FILE = OptionPath.whole('');
 // The hosts are checked along with the other options, so that all faults are reported together.
 const server: Check = (value, name) => void readServerOption(value, name);
 const rules: Check = (value, name) => checkRuleList(value, name, JSON_RULE);
-const TUNNEL = without(checksOf(TUNNEL_OPTIONS), 'autoAttach');
+// The command has one tunnel, and shares a state among its reloads by itself.
+const TUNNEL = without(checksOf(TUNNEL_OPTIONS), 'autoAttach', 'name', 'shared');
 const JSON_TUNNEL: Readonly<Record<string, Check>> = { ...TUNNEL, server, rules };
 const JSON_RULE: Readonly<Record<string, Check>> = {
   ...{ ...RULE_CHECKS, server, rules },

@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { attachSite, isIdle, type Site } from './site.js';
+import { attachSite, type Site } from './site.js';
 import type { TunnelTotals } from '../../output/status-line.js';
 
 /** Time for a request under old settings to become a tunnel (a slow login), in milliseconds. */
@@ -11,8 +11,6 @@ const RETIRE = 1;
 export class Sites {
   readonly #servers = new Set<Server>();
   readonly #old = new Set<Site>();
-  /** Bytes carried by sites that no longer exist. */
-  #carried = { bytesIn: 0, bytesOut: 0 };
   #present: Site | undefined;
 
   /** Sends all further requests to the site. */
@@ -37,17 +35,10 @@ export class Sites {
     }
   }
 
+  /** The totals of all sites, past and present: the tunnel objects share their counters. */
   totals(): TunnelTotals {
-    return this.#all()
-      .map(({ tunnel }) => tunnel.stats())
-      .reduce<TunnelTotals>(
-        (sum, { open, bytesIn, bytesOut }) => ({
-          open: sum.open + open,
-          bytesIn: sum.bytesIn + bytesIn,
-          bytesOut: sum.bytesOut + bytesOut,
-        }),
-        { open: 0, ...this.#carried },
-      );
+    const { open = 0, bytesIn = 0, bytesOut = 0 } = this.#present?.tunnel.stats() ?? {};
+    return { open, bytesIn, bytesOut };
   }
 
   /** Ends every tunnel; destroys tunnels that are still open after `timeout` seconds. */
@@ -70,7 +61,7 @@ export class Sites {
       isLooking = true;
       setTimeout(() => {
         isLooking = false;
-        if (this.#old.has(site) && isIdle(site)) this.#forget(site);
+        if (this.#old.has(site) && site.isIdle()) this.#forget(site);
       }, OLD_SITE_GRACE).unref();
     };
     site.tunnel.on('close', look).on('refuse', look);
@@ -78,8 +69,6 @@ export class Sites {
   }
 
   #forget(site: Site): void {
-    const { bytesIn, bytesOut } = site.tunnel.stats();
-    this.#carried = { bytesIn: this.#carried.bytesIn + bytesIn, bytesOut: this.#carried.bytesOut + bytesOut };
     this.#old.delete(site);
     // No tunnel is open any more, so an error of the cleanup affects no client.
     site.tunnel.close({ timeout: RETIRE }).catch(() => undefined);
