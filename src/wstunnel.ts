@@ -19,7 +19,7 @@ import { LocalState } from './shared/local-state.js';
 import type { Member } from './shared/members.js';
 import { checkServer, readAttachOptions } from './tunnel/attach-options.js';
 import type { TunnelContext } from './tunnel/context.js';
-import { checkClose, drain, readCloseOptions, type CloseOptions } from './tunnel/closing.js';
+import { checkClose, drain, readCloseOptions, type ClosePlan } from './tunnel/closing.js';
 import { endTunnels } from './tunnel/ending.js';
 import { readFilter } from './tunnel/filter.js';
 import { countUpgrade, openTunnel, urlOf } from './tunnel/open.js';
@@ -29,6 +29,7 @@ import { match, reachOfPath } from './tunnel/route.js';
 import { statsOf } from './tunnel/stats.js';
 import type {
   AttachOptions,
+  CloseOptions,
   Next,
   SharedState,
   Tunnel,
@@ -229,13 +230,13 @@ export function createTunnel<Req extends IncomingMessage>(
     warned.add(code);
   }
 
-  function close(closeOptions?: Parameters<Tunnel['close']>[0]): Promise<void> {
+  function close(closeOptions?: CloseOptions): Promise<void> {
     const checked = readCloseOptions(closeOptions);
     closing ??= drainAndDetach(checked);
     return closing;
   }
 
-  async function drainAndDetach(closeOptions: CloseOptions): Promise<void> {
+  async function drainAndDetach(closeOptions: ClosePlan): Promise<void> {
     isDraining = true;
     unwatchServers(attachable);
     await drain(context, closeOptions);
