@@ -1,12 +1,9 @@
 import { isSendable } from '../frames/close-codes.js';
-import { within } from '../helpers/within.js';
 import { fail, type Check } from '../options/checks/fail.js';
 import { checkNames } from '../options/checks/names.js';
 import { checkText, seconds, wholeNumber } from '../options/checks/basic.js';
 import { codeOf } from '../streams/close-causes.js';
 import type { CloseOptions } from '../types.js';
-import { serverDraining } from '../upgrade/opening-attempt.js';
-import type { Closable, TunnelContext } from './context.js';
 
 /** Seconds from the last Close until `close()` destroys the connections that are still open. */
 const CLOSE_TIMEOUT = 10;
@@ -66,29 +63,4 @@ export function checkClose(code: unknown, reason: unknown): void {
       code,
     );
   if (typeof reason !== 'string') fail('reason', 'must be a string', reason);
-}
-
-/**
- * Ends all connections of a tunnel object: refuses opening requests, sends Close to open tunnels, and destroys the remaining
- * connections after `timeout`.
- */
-export async function drain(context: TunnelContext, { timeout, code, reason }: ClosePlan): Promise<void> {
-  for (const { attempt } of context.opening) attempt.abort(serverDraining());
-  context.logins.stop();
-  for (const one of context.open) one.close(code, reason);
-  // The aborted requests are refused in this event-loop turn; with `refuseWith: 'close'` their sockets
-  // are in `refusing` afterwards.
-  await new Promise((resolve) => setImmediate(resolve));
-  if (await within(timeout, allClosed(connectionsOf(context)))) return;
-  const rest = connectionsOf(context);
-  for (const one of rest) one.destroy();
-  await allClosed(rest);
-}
-
-function connectionsOf({ open, refusing }: TunnelContext): readonly Closable[] {
-  return [...open, ...refusing];
-}
-
-function allClosed(all: readonly Closable[]): Promise<unknown> {
-  return Promise.all(all.map((one) => one.untilClosed()));
 }
