@@ -15,7 +15,7 @@ import { type Settings } from './options/settings.js';
 import { pathOf } from './request/path.js';
 import { everyRule } from './routes/compiled-rules.js';
 import { CompiledHostMap } from './routes/host-map.js';
-import { LocalState } from './shared/local-state.js';
+import { LocalState, type Membership } from './shared/local-state.js';
 import type { Member } from './shared/members.js';
 import { checkServer, readAttachOptions } from './tunnel/attach-options.js';
 import type { TunnelContext } from './tunnel/context.js';
@@ -121,6 +121,7 @@ export function createTunnel<Req extends IncomingMessage>(
     totals,
     log,
     opening,
+    inApp: { count: 0 },
     open,
     members: state.members,
     refusing: new Set(),
@@ -196,7 +197,7 @@ export function createTunnel<Req extends IncomingMessage>(
   }) as Tunnel<Req>;
 
   markTunnel(tunnel, attachable);
-  contexts.set(tunnel, context);
+  insides.set(tunnel, { context, membership });
   if (settings.autoAttach) watchServers(attachable);
   // A request in the event-loop turn that created the tunnel object means that a request handler created the object.
   let isNew = true;
@@ -264,12 +265,21 @@ export function createTunnel<Req extends IncomingMessage>(
   }
 }
 
-const contexts = new WeakMap<object, TunnelContext>();
+const insides = new WeakMap<object, { context: TunnelContext; membership: Membership }>();
 
-/** Has this tunnel object no request and no open tunnel? Others with the same state do not count. */
-export function isIdle(tunnel: Tunnel): boolean {
-  const context = contexts.get(tunnel);
-  return !context || (context.open.size === 0 && context.opening.size === 0);
+/**
+ * For a tunnel object that gets no further requests: ends the programs that only this tunnel object's options name, once no tunnel
+ * uses them. Does nothing while a request may still need them.
+ *
+ * @returns `opening` while requests have no 101 yet, `open` with open tunnels only, else `idle`
+ */
+export function retire(tunnel: Tunnel): 'opening' | 'open' | 'idle' {
+  const inside = insides.get(tunnel);
+  if (!inside) return 'idle';
+  const { context, membership } = inside;
+  if (context.inApp.count > 0 || context.opening.size > 0) return 'opening';
+  membership.retire();
+  return context.open.size > 0 ? 'open' : 'idle';
 }
 
 /** The state in the option `shared`, or a new one that ends with the tunnel object. */
