@@ -16,6 +16,7 @@ export function inspectorsIn(output: string): string[] {
 
 /** The state of a process after a garbage collection. */
 export interface Footprint {
+  readonly pid: number;
   /** Bytes on the heap. */
   readonly heap: number;
   /** Open handles, timers and requests of libuv, by type. */
@@ -54,9 +55,10 @@ export class Inspected {
     const state = await this.#evaluate<Omit<Footprint, 'objects'>>(`(() => {
       const resources = {};
       for (const type of process.getActiveResourcesInfo()) resources[type] = (resources[type] ?? 0) + 1;
-      const emitters = [process, ...process._getActiveHandles().filter((one) => one.listen)];
+      const emitters = [process, ...process._getActiveHandles().filter((one) => one.listen && one.eventNames)];
       const listeners = emitters.flatMap((one) => one.eventNames().map((name) => one.listenerCount(name)));
       return {
+        pid: process.pid,
         heap: process.memoryUsage().heapUsed,
         resources,
         listeners: listeners.reduce((a, b) => a + b, 0),
@@ -85,10 +87,11 @@ export class Inspected {
   }
 
   async #evaluate<T>(expression: string): Promise<T> {
-    const { result } = await this.#send<{ result: { value: T } }>('Runtime.evaluate', {
-      expression,
-      returnByValue: true,
-    });
+    const { result, exceptionDetails } = await this.#send<{
+      result: { value: T };
+      exceptionDetails?: object;
+    }>('Runtime.evaluate', { expression, returnByValue: true });
+    if (exceptionDetails) throw new Error(JSON.stringify(exceptionDetails));
     return result.value;
   }
 
