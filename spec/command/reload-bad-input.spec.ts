@@ -186,9 +186,10 @@ describe('signals at the wrong moment', () => {
     const command = await startCommand(['--config', file!]);
     let isOver = false;
     const statuses: number[] = [];
-    const newcomers = (async () => {
+    const visit = async () => {
       while (!isOver) statuses.push(await statusOf(command.port));
-    })();
+    };
+    const newcomers = visit();
     for (let turn = 0; turn < 100; turn++) {
       await writeFile(file!, config(turn % 2 === 0 ? a : b));
       command.program.process.kill('SIGHUP');

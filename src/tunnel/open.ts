@@ -149,10 +149,10 @@ export function countUpgrade(context: TunnelContext, req: IncomingMessage): Leas
   }
   const { inApp } = context;
   inApp.count++;
-  return bothOf(
-    leaseOf(() => void inApp.count--),
-    slot,
-  );
+  const inMiddleware = leaseOf(() => {
+    inApp.count--;
+  });
+  return bothOf(inMiddleware, slot);
 }
 
 function keptOf(pending: PendingUpgrade): KeptRequest {

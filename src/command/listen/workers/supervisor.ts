@@ -212,15 +212,19 @@ export class Supervisor {
       const rest = this.#slots.filter((slot) => slot !== first && !others.includes(slot));
       for (const slot of [...others, ...rest]) {
         // A reload would start a worker again that has ended.
-        if (this.#isDraining) return;
+        if (this.#isEnding()) return;
         this.#reportReload(slot, await slot.reload());
       }
-      if (this.#isDraining) return;
+      if (this.#isEnding()) return;
       const used = { ...plan, listen, acceptProxy, ...(log !== undefined && { log }) };
       for (const line of reloadLines(plan, this.#plan, used, this.#listening)) this.#message(line);
     } catch (error) {
       for (const line of failedReload(messagesOf(error))) this.#message(line);
     }
+  }
+
+  #isEnding(): boolean {
+    return this.#isDraining;
   }
 
   #reportReload({ number }: WorkerSlot, errors: readonly string[]): void {
