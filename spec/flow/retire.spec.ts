@@ -52,13 +52,15 @@ describe('a tunnel object without further requests', () => {
 
 test('issue 16: the programs that no options name end with the last of several tunnel objects that close at once', async () => {
   const marked = new Marked();
-  const host = { spawn: marked.mark(node(GREETER, { handOver: false, idleTimeout: 600 })) };
+  const spawn = marked.mark(node(GREETER, { handOver: false, idleTimeout: 600 }));
   const state = new LocalState();
-  const [one, two] = [1, 2].map(() => createTunnel({ server: () => host }, state));
-  const { port } = await startApp((app) => app.use('/one', one!).use('/two', two!));
-  const client = await openRaw(port, '/one');
+  const named = createTunnel({ server: { spawn: { ...spawn, minProcs: 1 } } }, state);
+  const unnamed = createTunnel({ server: () => ({ spawn }) }, state);
+  const { port } = await startApp((app) => app.use('/desk', unnamed));
+  const client = await openRaw(port, '/desk');
   await client.payload(1);
   client.socket.destroy();
-  await Promise.all([one, two].map((tunnel) => tunnel!.close({ timeout: 2 })));
+  await until(() => marked.programs().length === 2 && unnamed.stats().open === 0);
+  await Promise.all([named, unnamed].map((tunnel) => tunnel.close({ timeout: 2 })));
   expect(marked.programs()).toEqual([]);
 });
