@@ -76,8 +76,11 @@ export class ListenProcess {
   #servers: Servers | undefined;
   /** The addresses in use; for a passed descriptor, its socket's address. */
   #listening: Plan['listen'] = [];
+  #starting: Promise<void> = Promise.resolve();
   /** Settles when the start, or the last reload, is done. */
   #reloading: Promise<void> = Promise.resolve();
+  /** A reload that has not begun yet: it will read the newest files. */
+  #isReloadQueued = false;
   #isDraining = false;
 
   /** Calls `readPlan` at each SIGHUP. */
@@ -106,7 +109,8 @@ export class ListenProcess {
     const stopListening = this.#io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], (one) => this.#onSignal(one));
     try {
       const started = this.#start(this.#plan);
-      this.#reloading = started.catch(() => undefined);
+      this.#starting = started.catch(() => undefined);
+      this.#reloading = this.#starting;
       await started;
       return await this.#ended.promise;
     } catch (error) {
@@ -198,13 +202,17 @@ export class ListenProcess {
   #onSignal(signal: Signal): void {
     if (signal === 'SIGHUP' && !this.#io.isTerminalGone()) {
       // Reloads run one after another, so that the last reload reads the newest files.
-      if (!this.#isDraining) this.#reloading = this.#reloading.then(() => this.#reload());
+      if (this.#isDraining || this.#isReloadQueued) return;
+      this.#isReloadQueued = true;
+      this.#reloading = this.#reloading.then(() => this.#reload());
     } else if (this.#isDraining) this.#ended.resolve(SIGNALLED[signal]);
     else this.#drain().catch((error: unknown) => this.#failToDrain(error));
   }
 
   /** Ends no tunnel: each tunnel keeps the settings under which it was opened. */
   async #reload(): Promise<void> {
+    this.#isReloadQueued = false;
+    if (this.#isDraining) return;
     const { listen, tls, log, acceptProxy } = this.#plan;
     try {
       const plan = this.#readPlan();
@@ -218,7 +226,7 @@ export class ListenProcess {
       await this.#outlets.reopen();
       const used = { ...plan, listen, acceptProxy, ...(log !== undefined && { log }) };
       requireClientAddresses({ ...used, listen: this.#listening });
-      await this.#use(used);
+      await this.#use(used, this.#requireRunning);
       if (certificate) this.#servers?.renew(certificate);
       if (this.#worker) this.#worker.onReload([]);
       else for (const line of reloadLines(plan, this.#plan, used, this.#listening)) this.#message(line);
@@ -228,6 +236,10 @@ export class ListenProcess {
       else for (const line of failedReload(errors)) this.#message(line);
     }
   }
+
+  /** A signal during a reload ends the reload: no program may start any more. */
+  readonly #requireRunning = (): Promise<void> =>
+    this.#isDraining ? Promise.reject(new CommandError(EXIT.ok, 'the command is ending')) : Promise.resolve();
 
   #exitBecause(why: string): void {
     if (this.#isDraining) return;
@@ -240,7 +252,8 @@ export class ListenProcess {
     const { drain = DEFAULT_DRAIN } = this.#plan;
     const end = performance.now() + drain * 1000;
     const left = () => Math.max(0, (end - performance.now()) / 1000);
-    await within(drain, this.#reloading);
+    // Not for a reload: the open tunnels need the time, and a reload makes no tunnel object after this point.
+    await within(drain, this.#starting);
     const { open } = this.#sites.totals();
     if (open > 0 && this.#io.stderr.isTTY)
       this.#message(`closing ${tunnels(open)}; signal again to end at once`);

@@ -4,7 +4,7 @@ import { plainMessageOf, messageOf, TunnelError } from '../../../errors.js';
 import { queryOf } from '../../../request/path.js';
 import type { Host, Next, Tunnel } from '../../../types.js';
 import type { LocalState } from '../../../shared/local-state.js';
-import { createTunnel, isIdle } from '../../../wstunnel.js';
+import { createTunnel, retire } from '../../../wstunnel.js';
 import { CommandError, EXIT } from '../../exit.js';
 import { requireFolder } from '../../files.js';
 import { readAccounts } from '../login/accounts.js';
@@ -28,8 +28,8 @@ import { setTrust } from '../server/trusted-proxies.js';
 export interface Site {
   readonly app: RequestListener;
   readonly tunnel: Tunnel;
-  /** True if no tunnel of this site is open or about to open. */
-  isIdle(): boolean;
+  /** For a site without further requests: see `retire` in wstunnel.ts. */
+  retire(): ReturnType<typeof retire>;
 }
 
 /** The state that outlives a reload. */
@@ -103,7 +103,7 @@ export async function makeSite(
     if (res.headersSent) next(error);
     else sendText(res, status, status < 500 ? `${messageOf(error)}\n` : 'Something went wrong.\n');
   });
-  return { app, tunnel, isIdle: () => isIdle(tunnel) };
+  return { app, tunnel, retire: () => retire(tunnel) };
 }
 
 /** Attaches the tunnel to a server explicitly, since the server's listener is not the app. The tunnel gets the upgrades of every path. */

@@ -2,8 +2,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { attachSite, type Site } from './site.js';
 import type { TunnelTotals } from '../../output/status-line.js';
 
-/** Time for a request under old settings to become a tunnel (a slow login), in milliseconds. */
-const OLD_SITE_GRACE = 5000;
+/** Time between two checks of the old sites, in milliseconds. */
+const CHECK_PERIOD = 500;
 /** Time for programs that only old settings use to end, in seconds. */
 const RETIRE = 1;
 
@@ -12,6 +12,7 @@ export class Sites {
   readonly #servers = new Set<Server>();
   readonly #old = new Set<Site>();
   #present: Site | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   /** Sends all further requests to the site. */
   use(site: Site): void {
@@ -54,18 +55,15 @@ export class Sites {
     this.#old.add(site);
     // Both sites share the hosts' states, and the current site reports changes.
     site.tunnel.removeAllListeners('backend');
-    let isLooking = false;
-    // One check for all tunnels that have ended since the last check, since a check visits every open tunnel.
-    const look = () => {
-      if (isLooking) return;
-      isLooking = true;
-      setTimeout(() => {
-        isLooking = false;
-        if (this.#old.has(site) && site.isIdle()) this.#forget(site);
-      }, OLD_SITE_GRACE).unref();
-    };
-    site.tunnel.on('close', look).on('refuse', look);
-    look();
+    this.#checkOld();
+  }
+
+  /** Closes the old sites that no client uses any longer. */
+  #checkOld(): void {
+    // A request may be in the middleware of an old site for long (a queue of logins), and a site can't tell when the request has left.
+    for (const site of this.#old) if (site.retire() === 'idle') this.#forget(site);
+    clearTimeout(this.#timer);
+    if (this.#old.size > 0) this.#timer = setTimeout(() => this.#checkOld(), CHECK_PERIOD).unref();
   }
 
   #forget(site: Site): void {

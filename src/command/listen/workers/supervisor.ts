@@ -53,7 +53,10 @@ export class Supervisor {
   #listening: Plan['listen'] = [];
   /** The messages of the start or of the last reload: a message that several workers send is printed once. */
   #shown = new Set<string>();
+  #starting: Promise<void> = Promise.resolve();
   #reloading: Promise<void> = Promise.resolve();
+  /** A reload that has not begun yet: it will read the newest files. */
+  #isReloadQueued = false;
   /** The exit code after a signal. */
   #exitCode: number = EXIT.ok;
   #isStarted = false;
@@ -82,7 +85,8 @@ export class Supervisor {
     const stopListening = this.#io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], (one) => this.#onSignal(one));
     try {
       const started = this.#start();
-      this.#reloading = started.catch(() => undefined);
+      this.#starting = started.catch(() => undefined);
+      this.#reloading = this.#starting;
       // A signal during the start ends the workers, which then never become ready.
       await Promise.race([started, this.#ended.promise]);
       return await this.#ended.promise;
@@ -179,7 +183,9 @@ export class Supervisor {
 
   #onSignal(signal: Signal): void {
     if (signal === 'SIGHUP' && !this.#io.isTerminalGone()) {
-      if (!this.#isDraining) this.#reloading = this.#reloading.then(() => this.#reload());
+      if (this.#isDraining || this.#isReloadQueued) return;
+      this.#isReloadQueued = true;
+      this.#reloading = this.#reloading.then(() => this.#reload());
     } else if (this.#isDraining) {
       // Workers end at once at their second message.
       for (const slot of this.#slots) slot.drain();
@@ -190,6 +196,8 @@ export class Supervisor {
 
   /** Reloads one worker after another. If the first worker rejects the files, no worker reloads. */
   async #reload(): Promise<void> {
+    this.#isReloadQueued = false;
+    if (this.#isDraining) return;
     const { listen, log, acceptProxy } = this.#plan;
     this.#shown.clear();
     try {
@@ -202,12 +210,21 @@ export class Supervisor {
         return;
       }
       const rest = this.#slots.filter((slot) => slot !== first && !others.includes(slot));
-      for (const slot of [...others, ...rest]) this.#reportReload(slot, await slot.reload());
+      for (const slot of [...others, ...rest]) {
+        // A reload would start a worker again that has ended.
+        if (this.#isEnding()) return;
+        this.#reportReload(slot, await slot.reload());
+      }
+      if (this.#isEnding()) return;
       const used = { ...plan, listen, acceptProxy, ...(log !== undefined && { log }) };
       for (const line of reloadLines(plan, this.#plan, used, this.#listening)) this.#message(line);
     } catch (error) {
       for (const line of failedReload(messagesOf(error))) this.#message(line);
     }
+  }
+
+  #isEnding(): boolean {
+    return this.#isDraining;
   }
 
   #reportReload({ number }: WorkerSlot, errors: readonly string[]): void {
@@ -218,7 +235,7 @@ export class Supervisor {
   async #drain(): Promise<void> {
     this.#isDraining = true;
     const { drain = DEFAULT_DRAIN } = this.#plan;
-    await within(drain, this.#reloading);
+    await within(drain, this.#starting);
     const { open } = this.#totals();
     if (open > 0 && this.#io.stderr.isTTY === true)
       this.#message(`closing ${tunnels(open)}; signal again to end at once`);
