@@ -310,7 +310,7 @@ describe('demo/docker', () => {
 
   test('nginx has the addresses and the port of compose.yaml, and waits longer than a PING takes', () => {
     const conf = textOf('nginx.conf', DOCKER);
-    const servers = Array.from(conf.matchAll(/^\s*server (\S+);/gm), ([, server]) => server);
+    const servers = Array.from(conf.matchAll(/^\s*server (\S+) max_fails=0;/gm), ([, server]) => server);
     const addresses = tunnels.map((name) => {
       const networks = compose.services[name]?.networks as { desk: { ipv4_address: string } };
       return networks.desk.ipv4_address;

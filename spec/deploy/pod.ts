@@ -88,7 +88,7 @@ export class Pod {
       JSON.stringify({ ...SETTINGS, ...loopback, ...files, linger, grace, spread, drain }),
     );
     const args = given(CONTAINER.args, 'args').map((arg) => (arg.endsWith('.json') ? config : arg));
-    this.#program = new Program(process.execPath, [CLI, ...args]);
+    this.#program = new Program(process.execPath, [process.env.STUB ?? CLI, ...args]);
     await this.#answers(CONTAINER.startupProbe?.httpGet?.path);
     await this.#answers(CONTAINER.readinessProbe?.httpGet?.path);
   }
