@@ -1,9 +1,13 @@
 // Plays the container engine: runs the command of an image as process 1 of its own namespace, as the image's user, and a client
 // beside it. Runs itself in a network namespace without any other address than loopback. argv: the image as JSON; $ROOT: its root.
+import { Buffer } from 'node:buffer';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { createServer } from 'node:net';
+import process from 'node:process';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import WebSocket from 'ws';
 
@@ -39,6 +43,12 @@ async function isHealthy() {
   return code === 0;
 }
 
+async function pageFor(headers) {
+  const asked = request({ host: '127.0.0.1', port: 6080, path: '/vnc.html', headers, agent: false }).end();
+  const [answer] = await once(asked, 'response');
+  return { status: answer.statusCode, body: await text(answer) };
+}
+
 const found = { healthyBefore: await isHealthy() };
 const start = 'mount -t proc proc "$ROOT/proc"; exec "$@"';
 const args = ['--pid', '--fork', '--kill-child', '--mount', 'sh', '-c', start, 'sh'];
@@ -62,10 +72,10 @@ found.process = {
   privileges: field('NoNewPrivs'),
 };
 
-const headers = { Host: subject, Authorization: `Basic ${btoa(login)}` };
-found.stranger = (await fetch('http://127.0.0.1:6080/vnc.html')).status;
-const page = await fetch('http://127.0.0.1:6080/vnc.html', { headers });
-found.page = { status: page.status, isNoVnc: (await page.text()).includes('noVNC') };
+const headers = { Host: subject, Authorization: `Basic ${Buffer.from(login).toString('base64')}` };
+found.stranger = (await pageFor({ Host: subject })).status;
+const page = await pageFor(headers);
+found.page = { status: page.status, isNoVnc: page.body.includes('noVNC') };
 
 const client = new WebSocket(`ws://127.0.0.1:6080${path}`, { headers });
 await once(client, 'open');
@@ -79,4 +89,4 @@ found.close = code;
 const [exitCode] = await exited;
 found.exitCode = exitCode;
 echo.close();
-console.log(JSON.stringify(found));
+process.stdout.write(`${JSON.stringify(found)}\n`);

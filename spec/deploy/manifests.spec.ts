@@ -131,7 +131,7 @@ describe('the manifests of demo/kubernetes', () => {
       DEPLOYMENT.spec?.selector.matchLabels,
       SERVICE.spec?.selector,
       BUDGET.spec?.selector?.matchLabels,
-      POLICY.spec?.podSelector?.matchLabels,
+      POLICY.spec?.podSelector.matchLabels,
       POD.topologySpreadConstraints?.[0]?.labelSelector?.matchLabels,
     ])
       expect(labels).toEqual(selector);

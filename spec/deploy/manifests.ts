@@ -20,6 +20,8 @@ export function textOf(file: string, folder = KUBERNETES): string {
   return readFileSync(new URL(file, folder), 'utf8');
 }
 
+/** The object in a file of demo/kubernetes; `manifests.spec.ts` checks its type. */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
 export function manifest<Kind>(file: string): Kind {
   return parse(textOf(file)) as Kind;
 }
