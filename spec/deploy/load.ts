@@ -28,6 +28,7 @@ export class Load {
   readonly latencies: number[] = [];
   /** The pods of the long tunnels that are open. */
   readonly pods = new Map<number, string>();
+  #hasNewcomers = true;
   #isOver = false;
 
   constructor(port: number, path: string) {
@@ -42,10 +43,10 @@ export class Load {
     }
   }
 
-  /** Newcomers until `stop()`. A late timer makes up for the missed ones, so that the rate holds. */
+  /** Newcomers until `endNewcomers()`. A late timer makes up for the missed ones, so that the rate holds. */
   async newcomers(perSecond: number): Promise<void> {
     const start = performance.now();
-    for (let count = 0; !this.#isOver;) {
+    for (let count = 0; this.#hasNewcomers;) {
       for (; count < ((performance.now() - start) / 1000) * perSecond; count++)
         this.#newcomers.push(this.#visit(count));
       await sleep(1000 / perSecond / 2);
@@ -55,6 +56,10 @@ export class Load {
 
   get visits(): number {
     return this.#newcomers.length;
+  }
+
+  endNewcomers(): void {
+    this.#hasNewcomers = false;
   }
 
   async stop(): Promise<void> {

@@ -45,8 +45,8 @@ export interface History {
 export class Pod {
   readonly history: History = {};
   wasKilled = false;
-  /** Failed liveness probes while the process ran. */
-  livenessFailures = 0;
+  /** When liveness probes failed. */
+  readonly livenessFailures: number[] = [];
   #program: Program | undefined;
 
   private constructor(
@@ -88,7 +88,7 @@ export class Pod {
       JSON.stringify({ ...SETTINGS, ...loopback, ...files, linger, grace, spread, drain }),
     );
     const args = given(CONTAINER.args, 'args').map((arg) => (arg.endsWith('.json') ? config : arg));
-    this.#program = new Program(process.execPath, [process.env.STUB ?? CLI, ...args]);
+    this.#program = new Program(process.execPath, [CLI, ...args]);
     await this.#answers(CONTAINER.startupProbe?.httpGet?.path);
     await this.#answers(CONTAINER.readinessProbe?.httpGet?.path);
   }
@@ -139,8 +139,7 @@ export class Pod {
       const [isReady, isAlive] = [await this.probe(ready), await this.probe(alive)];
       if (this.history.exited !== undefined) return;
       if (!isReady) this.history.unready ??= performance.now();
-      // The process may have exited during the probe, before its event.
-      if (!isAlive && this.exitCode === null) this.livenessFailures++;
+      if (!isAlive) this.livenessFailures.push(performance.now());
       await sleep(PROBE_MS);
     }
   }

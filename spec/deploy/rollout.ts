@@ -100,9 +100,8 @@ async function under(
   await rollOut();
   const seconds = (performance.now() - start) / 1000;
   await sleep(1000);
-  const open = new Map(load.pods);
-  await load.stop();
+  load.endNewcomers();
   await newcomers;
-  for (const [id, pod] of open) load.pods.set(id, pod);
+  await load.stop();
   return { load, ...pods, seconds };
 }
