@@ -40,9 +40,10 @@ export class Shutdown {
   async run(): Promise<void> {
     const { sites, times } = this.#parts;
     const { grace, spread, drain } = times;
+    // First, so that no client that gets a Close finds an open port.
+    const ports = this.#closePorts();
     // The deadline of `drain` is kept here, where the cut tunnels are counted: the timeout of the sites must be later.
     const closed = sites.close({ grace, spread, timeout: laterThan(spread + drain) });
-    const ports = this.#closePorts();
     // Programs may need time after the last tunnel.
     const empty = this.#untilEmpty();
     try {
