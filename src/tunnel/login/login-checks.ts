@@ -98,7 +98,7 @@ export class LoginChecks {
     if (this.#isFull()) this.#endOverdue();
     let left = MOST_PER_TURN;
     const now = performance.now();
-    for (let next = this.#queue.first; next && next.due <= now && !this.#isFull(); next = this.#queue.first) {
+    for (let next = this.#queue.first; next && next.earliest <= now && !this.#isFull(); next = this.#queue.first) {
       if (left-- === 0) {
         this.#continue();
         return;

@@ -16,6 +16,12 @@ export interface CheckedTunnel {
 /** The first try after an unclear check comes after this part of the interval; further tries after twice the time of the last. */
 const FIRST_RETRY = 1 / 8;
 
+/**
+ * A check may come early by this part of the interval, together with others: a check alone finds the processor's caches cold, and
+ * takes three times the CPU. A late check would let the tunnel outlive the login.
+ */
+const EARLY = 1 / 240;
+
 /** The login of one open tunnel. Times by `performance.now()`. */
 export class OpenLogin implements Due {
   due: number;
@@ -38,6 +44,11 @@ export class OpenLogin implements Due {
     this.#verdictAt = opened;
     // Clients that come back together after a restart must not be checked together.
     this.due = opened + settings.every * 1000 * Math.random();
+  }
+
+  /** The earliest time of the next check. */
+  get earliest(): number {
+    return this.due - this.settings.every * 1000 * EARLY;
   }
 
   /** Seconds until `failAfter` ends the tunnel unless there is a verdict. */
@@ -71,12 +82,16 @@ export class OpenLogin implements Due {
     this.due = this.#startedAt + this.settings.every * 1000;
   }
 
-  /** The next try comes sooner than after an interval, and no later than `failAfter`. */
-  unclear(): void {
+  /**
+   * The next try comes sooner than after an interval, and no later than `failAfter`. `retryAfter`: the app asks for this pause, which
+   * counts up to the interval, since a login must not live longer because the app is busy.
+   */
+  unclear(retryAfter = 0): void {
     const { every } = this.settings;
     const pause = Math.min(every, every * FIRST_RETRY * 2 ** this.#unclear++);
     // Checks that failed together are not repeated together.
-    const seconds = pause * (0.75 + Math.random() / 4);
+    const spread = Math.random() / 4;
+    const seconds = Math.min(every, Math.max(pause * (0.75 + spread), retryAfter * (1 + spread)));
     this.due = performance.now() + Math.min(seconds, this.secondsLeft) * 1000;
   }
 }
