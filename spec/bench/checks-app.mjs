@@ -68,6 +68,14 @@ process.on('message', async (settle) => {
   }
   const { user, system } = process.cpuUsage();
   const { heapUsed, external, rss } = process.memoryUsage();
-  process.send({ cpu: (user + system) / 1e6, at: performance.now() / 1000, bytes: heapUsed + external, rss, checks, lines, open: tunnel.stats().open });
+  process.send({
+    cpu: (user + system) / 1e6,
+    at: performance.now() / 1000,
+    bytes: heapUsed + external,
+    rss,
+    checks,
+    lines,
+    open: tunnel.stats().open,
+  });
 });
 process.on('disconnect', () => process.exit());

@@ -41,11 +41,9 @@ const HEADERS = {
 };
 
 async function startApp(interval, touch = 'active') {
-  const child = fork(
-    fileURLToPath(new URL('checks-app.mjs', import.meta.url)),
-    [String(interval), touch],
-    { execArgv: ['--expose-gc'] },
-  );
+  const child = fork(fileURLToPath(new URL('checks-app.mjs', import.meta.url)), [String(interval), touch], {
+    execArgv: ['--expose-gc'],
+  });
   const answer = async () => (await once(child, 'message'))[0];
   const { port } = await answer();
   const login = await page(port, '/login');
@@ -73,7 +71,12 @@ async function page(port, path, { agent, headers = {} } = {}) {
 async function openTunnels({ port, cookie }, count) {
   const sockets = [];
   const open = async (number) => {
-    const lines = Object.entries({ Host: `localhost:${port}`, ...HEADERS, Origin: `http://localhost:${port}`, Cookie: `theme=dark; ${cookie}` });
+    const lines = Object.entries({
+      Host: `localhost:${port}`,
+      ...HEADERS,
+      Origin: `http://localhost:${port}`,
+      Cookie: `theme=dark; ${cookie}`,
+    });
     const socket = connect(port, '127.0.0.1');
     sockets.push(socket);
     const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
@@ -98,12 +101,17 @@ async function cpuOf(app, run) {
 async function costOfGet(count = 8000) {
   const app = await startApp(0);
   const agent = new Agent({ keepAlive: true, maxSockets: 4 });
-  const headers = Object.fromEntries(Object.entries(HEADERS).filter(([name]) => !/upgrade|^sec|^conn/i.test(name)));
+  const headers = Object.fromEntries(
+    Object.entries(HEADERS).filter(([name]) => !/upgrade|^sec|^conn/i.test(name)),
+  );
   const some = (left) =>
     Promise.all(
       Array.from({ length: 4 }, async () => {
         for (let one = 0; one < left / 4; one++)
-          await page(app.port, '/page', { agent, headers: { ...headers, Cookie: `theme=dark; ${app.cookie}` } });
+          await page(app.port, '/page', {
+            agent,
+            headers: { ...headers, Cookie: `theme=dark; ${app.cookie}` },
+          });
       }),
     );
   await some(3000);
@@ -149,7 +157,11 @@ const round = (value, digits = 0) => value.toFixed(digits);
 
 if (values.part !== 'share')
   for (let left = rounds; left > 0; left--) {
-    const [plain, never, always] = [await costOfGet(), await costOfCheck('never'), await costOfCheck('always')];
+    const [plain, never, always] = [
+      await costOfGet(),
+      await costOfCheck('never'),
+      await costOfCheck('always'),
+    ];
     console.log(
       `GET ${round(plain)} µs, check ${round(never)} µs (${round(never / plain, 2)}), check that touches ${round(always)} µs (${round(always / plain, 2)})`,
     );
@@ -157,7 +169,11 @@ if (values.part !== 'share')
 
 if (values.part !== 'one') {
   const [off, on] = [await share(0), await share(every)];
-  console.log(`${tunnels} tunnels, ${round(seconds)} s: ${round(off.share * 100, 2)} % of a core without checks,`);
+  console.log(
+    `${tunnels} tunnels, ${round(seconds)} s: ${round(off.share * 100, 2)} % of a core without checks,`,
+  );
   console.log(`${round(on.share * 100, 2)} % with one check of each in ${every} s (${on.checks} checks)`);
-  console.log(`bytes of each tunnel: ${round(off.bytes)} without checks, ${round(on.bytes)} with; later ${round(off.bytesLater)}, ${round(on.bytesLater)}`);
+  console.log(
+    `bytes of each tunnel: ${round(off.bytes)} without checks, ${round(on.bytes)} with; later ${round(off.bytesLater)}, ${round(on.bytesLater)}`,
+  );
 }

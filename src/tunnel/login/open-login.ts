@@ -28,11 +28,15 @@ export class OpenLogin implements Due {
   place = -1;
   isOpen = true;
   check: LoginCheck | undefined;
+  /** Kept by {@link SameLogins}. */
+  key: string | undefined;
   /** The start of the last check with a verdict. */
   #verdictAt: number;
   #unclear = 0;
+  /** Payload bytes from the client until the start of the last check that passed. */
   #bytesIn = 0;
   #startedAt = 0;
+  #bytesAtStart = 0;
 
   /** `opened`: the arrival of the opening request, which the app's login has let pass. */
   constructor(
@@ -69,15 +73,15 @@ export class OpenLogin implements Due {
   /** A check begins. Returns whether the check touches a session. */
   begin(): boolean {
     this.#startedAt = performance.now();
-    const { bytesIn } = this.tunnel;
-    const isActive = bytesIn > this.#bytesIn;
+    this.#bytesAtStart = this.tunnel.bytesIn;
+    const isActive = this.#bytesAtStart > this.#bytesIn;
     const { touch } = this.settings;
-    this.#bytesIn = bytesIn;
     return touch === 'always' || (touch === 'active' && isActive);
   }
 
   passed(): void {
     this.#unclear = 0;
+    this.#bytesIn = this.#bytesAtStart;
     this.#verdictAt = this.#startedAt;
     this.due = this.#startedAt + this.settings.every * 1000;
   }
