@@ -147,7 +147,11 @@ export class LoginChecks {
       owner.released();
       return;
     }
-    login.check.start();
+    const { check } = login;
+    // Of its own for each check: what one request of the app enters in an AsyncLocalStorage must not reach the next.
+    new AsyncResource('express-wstunnel.check', { requireManualDestroy: true }).runInAsyncScope(() =>
+      check.start(),
+    );
   }
 
   /** `logins`: first the login whose request was sent. */

@@ -62,12 +62,15 @@ export class OpenLogin implements Due {
     return Math.max(0, this.#verdictAt / 1000 + failAfter - performance.now() / 1000);
   }
 
-  /** Seconds for the app to answer a check: never so few that a tunnel that was checked late would end without a fair chance. */
+  /**
+   * Seconds for the app to answer a check: half of the time until `failAfter` at most, so that one lost answer does not end the tunnel,
+   * and never so few that a tunnel that was checked late would end without a fair chance.
+   */
   secondsFor(most: number): number {
     const { failAfter } = this.settings;
     if (failAfter === 0) return most;
     const least = Math.min(most, failAfter) / 2;
-    return Math.min(most, Math.max(least, this.secondsLeft));
+    return Math.min(most, Math.max(least, this.secondsLeft / 2));
   }
 
   /** A check begins. Returns whether the check touches a session. */
