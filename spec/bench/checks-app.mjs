@@ -1,6 +1,7 @@
 // The app of checks.mjs, in a process of its own: Express with the usual middleware, and a tunnel behind a login. Argument: seconds
-// between the checks of a login (0: no checks), and the number of seconds of `touch`. Answers messages: `usage`.
+// between the checks of a login (0: no checks), and `touch`. Answers each message with CPU and memory; `true` collects the garbage first.
 import { createServer } from 'node:http';
+import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -3,12 +3,12 @@
 //
 //     node spec/bench/checks.mjs [--tunnels 9000] [--every 60] [--seconds 60] [--rounds 3] [--part one|share]
 import { fork } from 'node:child_process';
+import console from 'node:console';
 import { once } from 'node:events';
 import { Agent, get } from 'node:http';
 import { connect } from 'node:net';
-import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, URL } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const { values } = parseArgs({

@@ -87,7 +87,7 @@ test('a client that reads nothing loses its tunnel within closeTimeout after the
 });
 
 test('a login that ends while the tunnel opens ends the tunnel within the interval', async () => {
-  const dialling = deferred<void>();
+  const dialling = deferred();
   const { port: backend } = await startEcho();
   const tunnel = makeTunnel({
     revalidate: 0.5,
@@ -118,7 +118,7 @@ test('a login that ends while the tunnel opens ends the tunnel within the interv
 });
 
 test('end() during the opening is remembered, also with revalidate', async () => {
-  const gate = deferred<void>();
+  const gate = deferred();
   const tunnel = await echoTunnel({ authenticate: () => gate.promise.then(() => true), user: () => 'ann' });
   const { server, port } = await startHttp((req, res) => tunnel(req, res, () => res.end()));
   tunnel.attach(server, { path: '/tunnel' });

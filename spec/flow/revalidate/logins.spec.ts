@@ -2,7 +2,13 @@ import { once } from 'node:events';
 import cookieParser from 'cookie-parser';
 import cookieSession from 'cookie-session';
 import { csrfSync } from 'csrf-sync';
-import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import express, {
+  type Express,
+  type NextFunction,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express';
 import express4 from 'express4';
 import session from 'express-session';
 import { jwtVerify, SignJWT } from 'jose';
@@ -38,8 +44,8 @@ describe.each([
     });
     const tunnel = await echoTunnel();
     const app = make().set('env', 'test');
-    app.use(sessions(), own.initialize(), own.session());
-    app.get('/login', own.authenticate('local'), (_req, res) => void res.end('in'));
+    app.use(sessions(), own.initialize() as RequestHandler, own.session() as RequestHandler);
+    app.get('/login', own.authenticate('local') as RequestHandler, (_req, res) => void res.end('in'));
     app.get('/logout', (req, res, next) => {
       req.logout((error) => {
         if (error) next(error);
@@ -115,7 +121,7 @@ describe('a JWT', () => {
     const app = express().set('env', 'test').use(cookieParser());
     app.use('/tunnel', async (req, res, next) => {
       const cookies = req.cookies as Record<string, string | undefined>;
-      const token = cookies.token ?? req.get('Authorization')?.slice(7) ?? String(req.query.token);
+      const token = cookies.token ?? req.get('Authorization')?.slice(7) ?? (req.query.token as string);
       try {
         res.locals.user = (await jwtVerify(token, secret)).payload.user;
         next();
