@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { expect } from 'vitest';
 import type { ClosedInfo, Tunnel, TunnelOptions } from '../../../src/index.js';
 import { closeFrame, frame, pageRequest, RawClient, requestTunnel } from '../../support/raw-client.js';
@@ -46,8 +47,8 @@ export async function openSeveral(port: number, count: number): Promise<RawClien
 }
 
 /** The cookies that a page sets, as a Cookie header. */
-export async function cookiesOf(port: number, path: string, cookie?: string): Promise<string> {
-  const client = new RawClient(port);
+export async function cookiesOf(target: number | Socket, path: string, cookie?: string): Promise<string> {
+  const client = new RawClient(target);
   client.send(pageRequest(path, { Cookie: cookie }));
   const { status, headers } = await client.answer();
   expect(status).toBe(200);
