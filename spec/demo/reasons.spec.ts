@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest';
 
+/** A module of the page, without types. */
+const REASONS: string = '../../demo/public/reasons.js';
+
 interface Reasons {
-  explain(outcome: object, session?: object): Record<string, unknown>;
+  readonly explain: (outcome: object, session?: object) => Record<string, unknown>;
 }
 
-const { explain } = (await import('../../demo/public/reasons.js' as string)) as Reasons;
+const { explain } = (await import(REASONS)) as Reasons;
 const ended = { code: 1008, connected: true, opened: true };
 
 describe('issue 16: the text for a login that has ended', () => {
