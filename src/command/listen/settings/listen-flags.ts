@@ -17,6 +17,7 @@ export const LISTEN_FLAGS = {
     multiple: true,
     help: 'logins: htpasswd -B file, or password for USER',
   },
+  revalidate: { value: 'SEC', help: 'check logins and tokens of open tunnels so often', more: true },
   tokens: { value: 'FILE', help: 'targets by ?token=, lines "token: HOST:PORT"' },
   allow: { value: 'LIST', multiple: true, help: 'client addresses and ranges, comma-separated' },
   deny: { value: 'LIST', multiple: true },

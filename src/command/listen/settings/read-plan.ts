@@ -134,7 +134,9 @@ function checkTargets(
 
 /** In a lighttpd.conf, conditions set the tunnel options: command-line options would apply only to some requests. */
 function checkAgainstLighttpd(args: ListenArgs, targets: readonly Host[]): void {
-  const beside = [...Object.keys(TUNNEL_FLAGS), 'tokens'].find((name) => args.has(name as ListenFlag));
+  // No directive is equal to --revalidate, which belongs to --auth.
+  const flags = [...Object.keys(TUNNEL_FLAGS), 'tokens'].filter((name) => name !== 'revalidate');
+  const beside = flags.find((name) => args.has(name as ListenFlag));
   const what = targets.length > 0 ? 'a TARGET' : beside === undefined ? undefined : `--${beside}`;
   if (what !== undefined) throw usageError(`${what} can't be combined with a lighttpd.conf: set it there`);
 }
