@@ -1,4 +1,5 @@
 // A process that shuts down, with a long grace, when its parent disconnects. Argument: the port of the backend.
+import console from 'node:console';
 import process from 'node:process';
 import express from 'express';
 import { wstunnel } from '../../dist/index.js';
