@@ -37,6 +37,9 @@ import { becameUser, becomeUser, identityFor, type UserIdentity } from './user/p
  */
 export const CLEANUP_TIME = 1;
 
+/** Seconds that the end of the command waits for a reload: the open tunnels need the rest of the drain time. */
+export const RELOAD_TIME = 1;
+
 /** The parts of a worker: its supervisor has bound the sockets, and prints and logs for all workers. */
 export interface WorkerParts {
   readonly outlets: Outlets;
@@ -82,6 +85,8 @@ export class ListenProcess {
   /** A reload that has not begun yet: it will read the newest files. */
   #isReloadQueued = false;
   #isDraining = false;
+  /** Draining, and no longer waiting for a reload. */
+  #isClosing = false;
 
   /** Calls `readPlan` at each SIGHUP. */
   constructor(io: Io, plan: Plan, readPlan: () => Plan, worker?: WorkerParts) {
@@ -212,7 +217,7 @@ export class ListenProcess {
   /** Ends no tunnel: each tunnel keeps the settings under which it was opened. */
   async #reload(): Promise<void> {
     this.#isReloadQueued = false;
-    if (this.#isDraining) return;
+    if (this.#isClosing) return;
     const { listen, tls, log, acceptProxy } = this.#plan;
     try {
       const plan = this.#readPlan();
@@ -237,9 +242,9 @@ export class ListenProcess {
     }
   }
 
-  /** A signal during a reload ends the reload: no program may start any more. */
+  /** No program may start any more once the tunnels are being closed. */
   readonly #requireRunning = (): Promise<void> =>
-    this.#isDraining ? Promise.reject(new CommandError(EXIT.ok, 'the command is ending')) : Promise.resolve();
+    this.#isClosing ? Promise.reject(new CommandError(EXIT.ok, 'the command is ending')) : Promise.resolve();
 
   #exitBecause(why: string): void {
     if (this.#isDraining) return;
@@ -252,8 +257,9 @@ export class ListenProcess {
     const { drain = DEFAULT_DRAIN } = this.#plan;
     const end = performance.now() + drain * 1000;
     const left = () => Math.max(0, (end - performance.now()) / 1000);
-    // Not for a reload: the open tunnels need the time, and a reload makes no tunnel object after this point.
     await within(drain, this.#starting);
+    await within(Math.min(left(), RELOAD_TIME), this.#reloading);
+    this.#isClosing = true;
     const { open } = this.#sites.totals();
     if (open > 0 && this.#io.stderr.isTTY)
       this.#message(`closing ${tunnels(open)}; signal again to end at once`);

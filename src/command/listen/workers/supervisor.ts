@@ -8,7 +8,7 @@ import { CommandError, EXIT, messagesOf, SIGNALLED } from '../../exit.js';
 import type { TunnelTotals } from '../../output/status-line.js';
 import { tunnels } from '../../output/units.js';
 import type { Io, Signal } from '../../process/io.js';
-import { CLEANUP_TIME } from '../listen-process.js';
+import { CLEANUP_TIME, RELOAD_TIME } from '../listen-process.js';
 import { CommandOutlets } from '../log/command-outlets.js';
 import type { Plan } from '../plan.js';
 import {
@@ -61,6 +61,8 @@ export class Supervisor {
   #exitCode: number = EXIT.ok;
   #isStarted = false;
   #isDraining = false;
+  /** Draining, and no longer waiting for a reload. */
+  #isClosing = false;
   /** The same keys for all workers, so that a login and a TLS session of one worker are valid at the others. */
   readonly #workerStart: Omit<WorkerStart, 'kind' | 'worker'>;
 
@@ -197,7 +199,7 @@ export class Supervisor {
   /** Reloads one worker after another. If the first worker rejects the files, no worker reloads. */
   async #reload(): Promise<void> {
     this.#isReloadQueued = false;
-    if (this.#isDraining) return;
+    if (this.#isClosing) return;
     const { listen, log, acceptProxy } = this.#plan;
     this.#shown.clear();
     try {
@@ -224,7 +226,7 @@ export class Supervisor {
   }
 
   #isEnding(): boolean {
-    return this.#isDraining;
+    return this.#isClosing;
   }
 
   #reportReload({ number }: WorkerSlot, errors: readonly string[]): void {
@@ -236,6 +238,8 @@ export class Supervisor {
     this.#isDraining = true;
     const { drain = DEFAULT_DRAIN } = this.#plan;
     await within(drain, this.#starting);
+    await within(Math.min(drain, RELOAD_TIME), this.#reloading);
+    this.#isClosing = true;
     const { open } = this.#totals();
     if (open > 0 && this.#io.stderr.isTTY === true)
       this.#message(`closing ${tunnels(open)}; signal again to end at once`);
