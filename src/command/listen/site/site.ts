@@ -3,6 +3,7 @@ import type { Response } from 'express';
 import { plainMessageOf, messageOf, TunnelError } from '../../../errors.js';
 import { queryOf } from '../../../request/path.js';
 import type { Host, Next, Tunnel } from '../../../types.js';
+import { checkOf } from '../../../upgrade/check/check-on-request.js';
 import type { LocalState } from '../../../shared/local-state.js';
 import { createTunnel, retire } from '../../../wstunnel.js';
 import { CommandError, EXIT } from '../../exit.js';
@@ -75,6 +76,7 @@ export async function makeSite(
   recording?.check();
   const tunnel = makeTunnel(plan, known, tokens, state, origins, recording);
   tunnel.on('refuse', (info) => origins.note(info, plan.isLighttpd));
+  if (tokens) app.use(recheckToken(tokens));
   app.use(tunnel);
   const serve = (folder: string, index: readonly string[]) => {
     const hide = hidePrivateFiles({
@@ -176,7 +178,26 @@ function makeTunnel(
 }
 
 function hostOf(req: IncomingMessage, tokens: TokenStore): Promise<Host | undefined> {
-  return tokens.find(new URLSearchParams(queryOf(req)).get('token'));
+  return tokens.find(tokenOf(req));
+}
+
+function tokenOf(req: IncomingMessage): string | null {
+  return new URLSearchParams(queryOf(req)).get('token');
+}
+
+/** A tunnel ends with its token. The middleware itself chooses no target for the check of an open tunnel (`revalidate`). */
+function recheckToken(tokens: TokenStore) {
+  return (req: IncomingMessage, res: ServerResponse, next: Next): void => {
+    if (!checkOf(req)) {
+      next();
+      return;
+    }
+    tokens.isValid(tokenOf(req)).then((isValid) => {
+      if (isValid === true) next();
+      else if (isValid === false) sendText(res, 404, 'Not found.\n');
+      else sendText(res, 503, 'The tokens can not be read.\n');
+    }, next);
+  };
 }
 
 /** The target of `--record`, which accepts only one target. */

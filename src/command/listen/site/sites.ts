@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { attachSite, type Site } from './site.js';
+import type { CloseOptions } from '../../../types.js';
 import type { TunnelTotals } from '../../output/status-line.js';
 
 /** Time between two checks of the old sites, in milliseconds. */
@@ -13,6 +14,8 @@ export class Sites {
   readonly #old = new Set<Site>();
   #present: Site | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** The options of the last `close`. */
+  #closing: CloseOptions | undefined;
 
   /** Sends all further requests to the site. */
   use(site: Site): void {
@@ -20,6 +23,8 @@ export class Sites {
     for (const server of this.#servers) attachSite(site, server);
     this.#present = site;
     if (old) this.#retire(old);
+    // A reload that ends during the drain must not open the command again.
+    if (this.#closing) void site.tunnel.close(this.#closing).catch(() => undefined);
   }
 
   bindTo(server: Server): void {
@@ -42,9 +47,10 @@ export class Sites {
     return { open, bytesIn, bytesOut };
   }
 
-  /** Ends every tunnel; destroys tunnels that are still open after `timeout` seconds. */
-  async close(timeout: number): Promise<void> {
-    await Promise.all(this.#all().map(({ tunnel }) => tunnel.close({ timeout })));
+  /** Ends every tunnel, as `close()` of the tunnel object does. A second call may shorten the times. */
+  async close(options: CloseOptions): Promise<void> {
+    this.#closing = options;
+    await Promise.all(this.#all().map(({ tunnel }) => tunnel.close(options)));
   }
 
   #all(): Site[] {
