@@ -31,6 +31,7 @@ declare namespace wstunnel {
   export type BalanceStrategy<Req = IncomingMessage> = types.BalanceStrategy<Req>;
   export type CloseCause = types.CloseCause;
   export type ClosedInfo = types.ClosedInfo;
+  export type CloseOptions = types.CloseOptions;
   export type Condition = types.Condition;
   export type EndResult = types.EndResult;
   export type HookContext = types.HookContext;

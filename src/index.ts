@@ -15,6 +15,7 @@ export type {
   BalanceStrategy,
   CloseCause,
   ClosedInfo,
+  CloseOptions,
   Condition,
   EndResult,
   HookContext,

@@ -1,5 +1,5 @@
 import { TunnelError } from '../errors.js';
-import { Cancellation, isPromise, orAborted, type AbortState } from '../helpers/abort.js';
+import { Cancellation, following, isPromise, orAborted, type AbortState } from '../helpers/abort.js';
 import { networkOf } from '../request/client-address.js';
 import { bothOf, UNCOUNTED, type Lease } from '../helpers/lease.js';
 
@@ -19,6 +19,12 @@ export interface SlotOwner {
   readonly address: string;
   readonly user: string | undefined;
 }
+
+/**
+ * Seconds for an asynchronous counter to answer for all slots of one tunnel: a store in the same data centre answers within
+ * milliseconds, and a store that is down must not keep requests for the whole `handshakeTimeout`.
+ */
+export const STORE_TIMEOUT = 1;
 
 /** For a refusal that may be over soon: a second later the client may succeed. */
 const RETRY = { headers: { 'Retry-After': '1' } };
@@ -95,7 +101,7 @@ class Slot implements Lease {
 
 /**
  * Takes a slot for another tunnel of this client, until `release`. Throws the 429 or 503 if no slot is free, the 503 if the counter
- * fails, and the signal's reason after the signal aborts. Returns a promise only if the counter does.
+ * fails or does not answer within {@link STORE_TIMEOUT}, and the signal's reason after the signal aborts. Returns a promise only if the counter does.
  */
 export function takeSlot(
   counter: Counter,
@@ -108,7 +114,7 @@ export function takeSlot(
     ...(user === undefined ? [] : [{ name: `user ${user}`, most: perUser, refusal: tooManyOfUser }]),
     { name: 'total', most: total, refusal: tooMany },
   ];
-  return takeAll(counter, counts, signal, UNCOUNTED);
+  return takeAll(counter, counts, signal);
 }
 
 /** One of the counts that a tunnel needs a slot of. */
@@ -122,19 +128,14 @@ const tooManyOfClient = () => new TunnelError('WSTUNNEL_TOO_MANY', 'too many ope
 const tooManyOfUser = () => new TunnelError('WSTUNNEL_TOO_MANY', 'too many open tunnels for this user');
 const tooMany = () => new TunnelError('WSTUNNEL_FULL', 'too many open tunnels');
 
-/** A slot of each count in addition to `own`, or none at all. */
-function takeAll(
-  counter: Counter,
-  counts: readonly Count[],
-  signal: AbortState,
-  own: Lease,
-): Lease | Promise<Lease> {
-  let slots = own;
+/** A slot of each count, or none at all. */
+function takeAll(counter: Counter, counts: readonly Count[], signal: AbortState): Lease | Promise<Lease> {
+  let slots = UNCOUNTED;
   try {
-    for (const [index, { name, most, refusal }] of counts.entries()) {
-      const slot = take(counter, name, most, signal);
+    for (const [index, count] of counts.entries()) {
+      const slot = take(counter, count, signal);
       if (isPromise(slot)) return takeRest(counter, counts.slice(index), signal, slots, slot);
-      if (!slot) throw refusal();
+      if (!slot) throw count.refusal();
       slots = bothOf(slots, slot);
     }
     return slots;
@@ -144,44 +145,50 @@ function takeAll(
   }
 }
 
-/** Goes on when the counter has answered for the first of the counts. */
+/** Goes on after the first promise of the counter, until the deadline. */
 async function takeRest(
   counter: Counter,
-  [first, ...rest]: readonly Count[],
+  counts: readonly Count[],
   signal: AbortState,
   own: Lease,
-  taking: Promise<Lease | undefined>,
+  first: Promise<Lease | undefined>,
 ): Promise<Lease> {
-  let slot: Lease | undefined;
+  const { controller, free } = following(signal);
+  const timer = setTimeout(() => controller.abort(counterFailed(tooSlow())), STORE_TIMEOUT * 1000);
+  let slots = own;
   try {
-    slot = await taking;
-    if (!slot) throw first?.refusal() ?? tooMany();
+    for (const [index, count] of counts.entries()) {
+      const taking = index === 0 ? first : take(counter, count, controller);
+      const slot = isPromise(taking) ? await orReleased(taking, controller) : taking;
+      if (!slot) throw count.refusal();
+      slots = bothOf(slots, slot);
+    }
+    return slots;
   } catch (error) {
-    own.release();
+    slots.release();
     throw error;
+  } finally {
+    clearTimeout(timer);
+    free();
   }
-  return takeAll(counter, rest, signal, bothOf(own, slot));
 }
 
-/** The counter may be slow or unreachable: a slot that arrives after the abort is released. Returns a promise only if the counter does. */
+/** Returns a promise only if the counter does. */
 function take(
   counter: Counter,
-  name: string,
-  most: number,
+  { name, most }: Count,
   signal: AbortState,
 ): Lease | undefined | Promise<Lease | undefined> {
   signal.throwIfAborted();
-  // Counted without a limit too: reloaded settings may have a limit, and the open tunnels count against that limit.
-  const limit = most === 0 ? Infinity : most;
   try {
-    const taking = counter.take(name, limit);
-    return isPromise(taking) ? orReleased(taking, signal) : taking;
+    // Counted without a limit too: reloaded settings may have a limit, and the open tunnels count against that limit.
+    return counter.take(name, most === 0 ? Infinity : most);
   } catch (error) {
     throw counterFailed(error);
   }
 }
 
-/** The lease; released if the signal aborts first. */
+/** The counter may be slow or unreachable: a slot that arrives after the abort is released. */
 async function orReleased(
   taking: Promise<Lease | undefined>,
   signal: AbortState,
@@ -192,6 +199,10 @@ async function orReleased(
     taking.then((lease) => lease?.release()).catch(() => undefined);
     throw signal.aborted && error === signal.reason ? error : counterFailed(error);
   }
+}
+
+function tooSlow(): Error {
+  return new Error(`the store of the counts did not answer within ${STORE_TIMEOUT} s`);
 }
 
 /** The store of a shared counter is down. The client gets no details: the store's errors name its address. */

@@ -28,6 +28,8 @@ export interface TunnelContext {
   readonly log: Log;
   /** Requests before the 101 response; aborted by `close()` and `end()`. */
   readonly opening: Set<OpeningRequest>;
+  /** Upgrades that lead to this tunnel object, and are still inside the app's middleware. */
+  readonly inApp: { count: number };
   readonly open: Set<OpenTunnel>;
   /** This tunnel object and the others with the same state. */
   readonly members: Members;
@@ -63,6 +65,8 @@ export interface OpeningRequest {
 
 /** A tunnel after the 101 response, until the end. */
 export interface OpenTunnel extends Closable {
+  /** False once a Close was sent or received, or a connection ended. */
+  readonly isOpen: boolean;
   info(): TunnelInfo;
   /** Sends Close. Bytes that the client sends before answering with Close still reach the backend. */
   close(code: number, reason: string): void;

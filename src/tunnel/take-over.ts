@@ -11,6 +11,8 @@ import type { TunnelContext } from './context.js';
  * lost, and would never answer.
  */
 const CLOSE_TIME = 2;
+/** Seconds for the end of connections that were destroyed. */
+const DESTROY_TIME = 1;
 
 /** Tunnels that a request is replacing: another request must not wait for the same slot. */
 const replaced = new WeakSet<SharedTunnel>();
@@ -23,7 +25,8 @@ export interface HostSlot {
 
 /**
  * For a request without a free host (`onFull: 'takeover'`): ends the oldest tunnel of the same user at one of these hosts, and waits
- * for its end, since the backend may accept only one connection. Undefined if there is no such tunnel.
+ * for its end, since the backend may accept only one connection. Undefined if there is no such tunnel, or if the tunnel does not
+ * end in time.
  */
 export async function takeOver(
   { members, pool }: Pick<TunnelContext, 'members' | 'pool'>,
@@ -46,12 +49,12 @@ export async function takeOver(
   const lease = pool.lease(host, strategy);
   try {
     tunnel.replace('replaced by a newer connection of the same user');
-    const isClosed = await orAborted(signal, () => within(CLOSE_TIME, tunnel.untilClosed()));
-    if (!isClosed) {
-      tunnel.destroy();
-      await orAborted(signal, () => tunnel.untilClosed());
-    }
-    return { host, lease };
+    const isClosed = (seconds: number) => orAborted(signal, () => within(seconds, tunnel.untilClosed()));
+    if (await isClosed(CLOSE_TIME)) return { host, lease };
+    tunnel.destroy();
+    if (await isClosed(DESTROY_TIME)) return { host, lease };
+    lease.release();
+    return undefined;
   } catch (error) {
     lease.release();
     throw error;

@@ -1,7 +1,14 @@
-import { describe, expect, test } from 'vitest';
-import { LocalCounter, takeSlot as takeSlotOrPromise, type Counter } from '../../../src/guard/limits.js';
+import { describe, expect, test, vi } from 'vitest';
+import {
+  LocalCounter,
+  STORE_TIMEOUT,
+  takeSlot as takeSlotOrPromise,
+  type Counter,
+} from '../../../src/guard/limits.js';
+import { Cancellation } from '../../../src/helpers/abort.js';
 import { networkOf } from '../../../src/request/client-address.js';
 import { bothOf } from '../../../src/helpers/lease.js';
+import { onCleanup } from '../../support/cleanup.js';
 
 /** A promise in every case, so that a thrown refusal is a rejection. */
 const takeSlot = async (...args: Parameters<typeof takeSlotOrPromise>) => takeSlotOrPromise(...args);
@@ -150,6 +157,56 @@ describe('issue 12, case 3: a counter that is slow, unreachable or late', () => 
       expect(asked).toHaveLength(which === 'the second' ? 2 : 1);
     },
   );
+
+  test.each(['the first', 'the second'])(
+    'a counter that does not answer for %s count within the deadline refuses with 503, and a late slot is released',
+    async (which) => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      onCleanup(() => vi.useRealTimers());
+      const { counter, asked, taken } = byHand();
+      const place = takeSlot(counter, limits, A, new Cancellation());
+      const outcome = expect(place).rejects.toMatchObject({
+        ...refusal('WSTUNNEL_STATE_DOWN', 503),
+        headers: { 'Retry-After': '1' },
+        cause: new Error('the store of the counts did not answer within 1 s'),
+      });
+      if (which === 'the second') {
+        // One deadline for all counts: each answer alone would be in time.
+        vi.advanceTimersByTime(STORE_TIMEOUT * 900);
+        asked[0]?.give();
+        await turn();
+        vi.advanceTimersByTime(STORE_TIMEOUT * 99);
+        await turn();
+        expect(taken.size).toBe(1);
+        vi.advanceTimersByTime(STORE_TIMEOUT);
+      } else vi.advanceTimersByTime(STORE_TIMEOUT * 1000);
+      await outcome;
+      expect(taken.size).toBe(0);
+      asked.at(-1)?.give();
+      await turn();
+      expect(taken.size).toBe(0);
+      expect(vi.getTimerCount()).toBe(0);
+    },
+  );
+
+  test('a counter that answers in time leaves no timer and no listener', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onCleanup(() => vi.useRealTimers());
+    const { counter, asked } = byHand();
+    const signal = new Cancellation();
+    const added = vi.spyOn(signal, 'addEventListener');
+    const removed = vi.spyOn(signal, 'removeEventListener');
+    const place = takeSlot(counter, limits, A, signal);
+    asked[0]?.give();
+    await turn();
+    asked[1]?.give();
+    await place;
+    expect(vi.getTimerCount()).toBe(0);
+    expect(added.mock.calls.length).toBeGreaterThan(0);
+    expect(removed.mock.calls.map(([, listener]) => listener)).toEqual(
+      added.mock.calls.map(([, listener]) => listener),
+    );
+  });
 
   test('an abort in the event-loop turn of the answer keeps no slot', async () => {
     for (const order of [0, 1, 2, 3, 4, 5, 6, 7, 8]) {
