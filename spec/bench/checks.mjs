@@ -1,7 +1,7 @@
 // What the checks of a login cost (`revalidate`): CPU of one check against a GET of the same app, the share of a core of many
 // tunnels, and the memory that an open tunnel keeps for them.
 //
-//     node spec/bench/checks.mjs [--tunnels 9000] [--every 60] [--seconds 60] [--rounds 3] [--part one|share]
+//     node spec/bench/checks.mjs [--tunnels 9000] [--every 60] [--seconds 60] [--rounds 3] [--part one|share] [--quick]
 import { fork } from 'node:child_process';
 import console from 'node:console';
 import { once } from 'node:events';
@@ -18,11 +18,15 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '60' },
     rounds: { type: 'string', default: '3' },
     part: { type: 'string' },
+    quick: { type: 'boolean', default: false },
   },
 });
 const [tunnels, every, seconds, rounds] = ['tunnels', 'every', 'seconds', 'rounds'].map((name) =>
   Number(values[name]),
 );
+
+/** Part of the work of a whole run: a quick run shows that everything works, not how much it costs. */
+const SCALE = values.quick ? 0.05 : 1;
 
 /** What Chrome sends with an upgrade. */
 const HEADERS = {
@@ -98,7 +102,7 @@ async function cpuOf(app, run) {
 }
 
 /** Microseconds of CPU of one GET, over one connection that stays open. */
-async function costOfGet(count = 8000) {
+async function costOfGet(count = 8000 * SCALE) {
   const app = await startApp(0);
   const agent = new Agent({ keepAlive: true, maxSockets: 4 });
   const headers = Object.fromEntries(
@@ -114,7 +118,7 @@ async function costOfGet(count = 8000) {
           });
       }),
     );
-  await some(3000);
+  await some(3000 * SCALE);
   const { cpu } = await cpuOf(app, () => some(count));
   agent.destroy();
   await app.stop();
@@ -127,8 +131,8 @@ async function costOfCheck(touch) {
   for (const interval of [0, 0.2]) {
     const app = await startApp(interval, touch);
     const close = await openTunnels(app, 200);
-    await sleep(3000);
-    used[interval] = await cpuOf(app, () => sleep(6000));
+    await sleep(3000 * SCALE);
+    used[interval] = await cpuOf(app, () => sleep(6000 * SCALE));
     close();
     await app.stop();
   }
