@@ -85,7 +85,7 @@ export function createTunnel<Req extends IncomingMessage>(
   });
   const isAlone = given === undefined && settings.shared === undefined;
   const handler = new Middleware({ settings, context, servers, owner: state, isAlone });
-  const shutdown = new Shutdown(context, servers, (timeout) => membership.leave(timeout));
+  const shutdown = new Shutdown(context, servers, membership);
 
   const methods = methodsOf({ context, servers, shutdown, announcer, state, tunnel: () => tunnel });
   const tunnel: Tunnel<Req> = asEmitter(middleware, methods) as Tunnel<Req>;
