@@ -17,6 +17,7 @@ import { describeWith } from '../support/programs.js';
 import { startNginx } from '../support/proxies.js';
 import { frame, handshake, openRaw, RawClient, type RawAnswer } from '../support/raw-client.js';
 import {
+  accepts,
   closedPort,
   listen,
   makeTunnel,
@@ -341,7 +342,7 @@ test('reason-on-page: the page gets the status as a close code', async () => {
 test.each(['SIGTERM', 'SIGINT'] as const)(
   'shutdown: %s closes open tunnels and the process ends',
   async (name) => {
-    const site = await start('shutdown.mjs');
+    const site = await start('shutdown.mjs', { GRACE: '0.1' });
     const client = await guards(site);
     const exited = once(site.program.process, 'exit');
     site.program.process.kill(name);
@@ -350,6 +351,19 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
     expect(await exited).toEqual([0, null]);
   },
 );
+
+test('shutdown: open tunnels go on for the grace, until a second signal', async () => {
+  const site = await start('shutdown.mjs', { GRACE: '3600' });
+  const client = await guards(site);
+  const exited = once(site.program.process, 'exit');
+  site.program.process.kill('SIGTERM');
+  await until(async () => !(await accepts({ port: site.port })));
+  await echoes(client);
+  site.program.process.kill('SIGTERM');
+  expect((await client.close())?.code).toBe(1001);
+  client.socket.end();
+  expect(await exited).toEqual([0, null]);
+});
 
 test('several-cores: the login counts in every worker, and tunnels open in each', async () => {
   const site = await start('several-cores.mjs', { CORES: '2' });

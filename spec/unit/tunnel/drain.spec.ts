@@ -72,7 +72,10 @@ function drainOf(count: number, options: CloseOptions) {
 const seconds = (count: number) => vi.advanceTimersByTimeAsync(count * 1000);
 
 beforeEach(() => {
-  vi.useFakeTimers({ now: 0, toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'performance', 'Date'] });
+  vi.useFakeTimers({
+    now: 1_800_000_000_000,
+    toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'performance', 'Date'],
+  });
 });
 
 afterEach(() => void vi.useRealTimers());
@@ -258,6 +261,13 @@ describe('a later call', () => {
     expect(isDone()).toBe(true);
     shorten({ grace: 5 });
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('during the grace never lengthens the timeout', async () => {
+    const { isDone, shorten } = drainOf(1, { grace: 60, timeout: 2 });
+    shorten({ timeout: 100 });
+    await seconds(2.1);
+    expect(isDone()).toBe(true);
   });
 
   test('in the event-loop turn of the first destroys nothing before its timeout', async () => {

@@ -20,27 +20,10 @@ import { requireClientAddresses } from './settings/client-addresses.js';
 import { ProcessEnd } from './shutdown/process-end.js';
 import { makeSite } from './site/site.js';
 import { Sites } from './site/sites.js';
-import {
-  addressLines,
-  failedReload,
-  reloadLines,
-  settingLines,
-  type Addresses,
-} from './startup/announcements.js';
+import { addressLines, failedReload, reloadLines, settingLines } from './startup/announcements.js';
 import { GIVE_TO_GROUP, unreadableFiles } from './startup/unreadable-files.js';
+import type { WorkerParts } from './worker-parts.js';
 import { becameUser, becomeUser, identityFor, type UserIdentity } from './user/process-user.js';
-
-/** The parts of a worker: its supervisor has bound the sockets, and prints and logs for all workers. */
-export interface WorkerParts {
-  readonly outlets: Outlets;
-  /** A bound socket for each listen address. */
-  readonly handles: readonly unknown[];
-  readonly cookieKey: Buffer;
-  readonly ticketKeys: Buffer;
-  readonly onReady: (addresses: Addresses) => void;
-  /** Gets the errors of a failed reload; no errors after a successful one. */
-  readonly onReload: (errors: readonly string[]) => void;
-}
 
 /** The running `listen` command: its servers, its signals and its output. */
 export class ListenProcess {

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants } from 'node:fs';
 import { drainTimesOf } from '../../drain.js';
 import { CommandError, EXIT, messagesOf } from '../../exit.js';
 import type { TunnelTotals } from '../../output/status-line.js';
@@ -15,12 +14,12 @@ import {
   settingLines,
   type Addresses,
 } from '../startup/announcements.js';
-import { GIVE_TO_GROUP, unreadableFiles } from '../startup/unreadable-files.js';
 import { becameUser, becomeUser, identityFor } from '../user/process-user.js';
 import { Covers } from './covers.js';
 import { ListenSockets } from './listen-sockets.js';
 import type { FromWorker, WorkerStart } from './worker-messages.js';
-import { PROGRAM, WorkerSlot } from './worker-slot.js';
+import { requireReadable } from './readable-files.js';
+import { WorkerSlot } from './worker-slot.js';
 import { WorkersEnd } from './workers-end.js';
 
 /** Deaths in a row of each worker, with no worker left, after which the command ends. */
@@ -257,28 +256,5 @@ export class Supervisor {
 
   #message(line: string): void {
     this.#outlets.message(line);
-  }
-}
-
-/** A replacement reads the files again, as the other user. @throws {CommandError} */
-function requireReadable(plan: Plan, user: string): void {
-  const files = [
-    ...unreadableFiles(plan),
-    ...unusable(process.execPath, constants.X_OK),
-    ...unusable(PROGRAM, constants.R_OK),
-  ];
-  if (files.length === 0) return;
-  throw new CommandError(
-    EXIT.config,
-    `with --workers, ${user} must be able to read the files and to run Node, and has no access to ${files.join(', ')}, or a folder above; ${GIVE_TO_GROUP}`,
-  );
-}
-
-function unusable(file: string, mode: number): string[] {
-  try {
-    accessSync(file, mode);
-    return [];
-  } catch {
-    return [file];
   }
 }

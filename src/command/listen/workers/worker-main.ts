@@ -31,11 +31,7 @@ function drainOnce(times: DrainTimes | undefined): void {
   if (isEnding) return;
   isEnding = true;
   // For the lines of the supervisor at this signal and at later ones.
-  const report = () => {
-    if (running) channel.send({ kind: 'totals', totals: running.totals() });
-  };
-  report();
-  setInterval(report, REPORT_PERIOD).unref();
+  if (running) reportTotals(running);
   channel.send({ kind: 'ending' });
   if (!running) process.exit(EXIT.ok);
   const { linger, ...others } = times ?? { ...running.end.times, linger: 0 };
@@ -59,6 +55,13 @@ function closePorts(): void {
   running?.end.closePorts();
 }
 
+/** Reports the open tunnels now and then every second. */
+function reportTotals({ totals }: ListenProcess): void {
+  const report = () => channel.sendOrDrop({ kind: 'totals', totals: totals() });
+  report();
+  setInterval(report, REPORT_PERIOD).unref();
+}
+
 async function run(start: WorkerStart): Promise<number> {
   try {
     const given = readWebsockify(readArgs(process.argv.slice(2), withWebsockify(LISTEN_FLAGS)));
@@ -71,9 +74,7 @@ async function run(start: WorkerStart): Promise<number> {
       onReady: (addresses) => channel.send({ kind: 'ready', ...addresses }),
       onReload: (errors) => channel.send({ kind: 'reloaded', errors }),
     });
-    const { totals } = running;
-    if (start.isOnTerminal)
-      setInterval(() => channel.sendOrDrop({ kind: 'totals', totals: totals() }), REPORT_PERIOD).unref();
+    if (start.isOnTerminal) reportTotals(running);
     return await running.run();
   } catch (error) {
     const isKnown = error instanceof CommandError;
