@@ -4,7 +4,7 @@ import type { End } from './load.js';
 import type { Pod, Times } from './pod.js';
 import { replaceContainers, rollOutPods, type Rollout } from './rollout.js';
 
-/** `WSTUNNEL_ROLLOUT=long` runs for about two minutes, with figures; by default the rollouts are as short as a test can be. */
+/** `WSTUNNEL_ROLLOUT=long` runs for three minutes, with figures; by default the rollouts are as short as a test can be. */
 const IS_LONG = process.env.WSTUNNEL_ROLLOUT === 'long';
 
 const CLIENTS = { newcomersPerSecond: 20, longTunnels: 50 };
