@@ -200,7 +200,9 @@ describe('--health: errors', () => {
     for (const more of [[], ['--workers', '1']]) {
       const args = ['0', '5900', '--health', String(portOf(server)), ...more];
       const { code, stderr } = await runCommand(args);
-      expect(stderr).toMatch(/the health checks \(--health\): can't listen on 127\.0\.0\.1:\d+: it is already in use/);
+      expect(stderr).toMatch(
+        /the health checks \(--health\): can't listen on 127\.0\.0\.1:\d+: it is already in use/,
+      );
       expect(code).toBe(4);
     }
   });
