@@ -1,4 +1,5 @@
-import { Duplex } from 'node:stream';
+import type { Duplex } from 'node:stream';
+import { DuplexAsSocket } from '../duplex-as-socket.js';
 
 /** The addresses and the server's name, which several connections of a client have in common. */
 const COMMON = [
@@ -32,8 +33,7 @@ export function commonValues(socket: Duplex): string {
  * The socket of a login check: has the addresses, the TLS accessors and the app's own properties of the tunnel's socket, has nothing to read, and drops all
  * that is written. No method reaches the tunnel's socket, except for those that only return values, and the app's own.
  */
-export class CheckSocket extends Duplex {
-  readonly connecting = false;
+export class CheckSocket extends DuplexAsSocket {
   /** Has the app read a value of this connection alone? Its answer may then differ for another connection of the same client. */
   wasReadAlone = false;
   readonly #onBytes: (bytes: Buffer) => void;
@@ -74,22 +74,6 @@ export class CheckSocket extends Duplex {
 
   // The check has a deadline of its own.
   setTimeout(): this {
-    return this;
-  }
-
-  setNoDelay(): this {
-    return this;
-  }
-
-  setKeepAlive(): this {
-    return this;
-  }
-
-  ref(): this {
-    return this;
-  }
-
-  unref(): this {
     return this;
   }
 
