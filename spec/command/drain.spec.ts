@@ -12,6 +12,7 @@ import {
   requestTunnel,
 } from '../support/raw-client.js';
 import { accepts, startEcho } from '../support/servers.js';
+import { isAlive } from '../support/spawned.js';
 import { sleep, until } from '../support/wait.js';
 
 const term = ({ program }: Listening) => program.process.kill('SIGTERM');
@@ -263,12 +264,3 @@ test('the times are also settings in JSON', async () => {
   term(command);
   await command.program.prints(/draining: 1 tunnel, up to 1011 s\n/);
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -52,11 +52,6 @@ export class LoginChecks {
     this.#log = log;
   }
 
-  /** The checks under way, and the tunnels that are checked. */
-  get size(): { readonly running: number; readonly queued: number } {
-    return { running: this.#running.size, queued: this.#queue.size };
-  }
-
   add(
     tunnel: CheckedTunnel,
     request: KeptRequest,
