@@ -73,7 +73,7 @@ describe('issue 12, case 2: a reload of the settings', () => {
       expect(await statusOf(command.port, '/')).toBe(503);
     }
     first.socket.destroy();
-    // A free slot: the request is dialled, and answered by nobody.
+    // A free slot: the command dials the backend, which does not answer.
     await until(async () => {
       const next = requestTunnel(command.port, '/');
       const answered = await Promise.race([next.answer(), silent.connection()]);

@@ -49,7 +49,7 @@ async function startCounted() {
 }
 
 describe("onFull: 'takeover' at the same moment as something else", () => {
-  test('two requests of one user for one seat: one gets it, the other 503, and the backend has one connection', async () => {
+  test('of two requests of one user for one slot, one gets the slot and the other 503, and the backend has one connection', async () => {
     const backend = await startCounted();
     const site = await start({ server: { port: backend.port, maxTunnels: 1, onFull: 'takeover' } });
     for (let turn = 0; turn < 20; turn++) {
@@ -80,7 +80,7 @@ describe("onFull: 'takeover' at the same moment as something else", () => {
     expect(site.now()).toMatchObject({ open: 1, backends: [{ load: 1 }] });
   });
 
-  test('a tunnel of older settings is taken over as well, also by two requests at once', async () => {
+  test('a takeover ends a tunnel of older settings as well, also if two requests come at once', async () => {
     const backend = await startCounted();
     const site = await start({ server: { port: backend.port, maxTunnels: 1 } });
     for (let turn = 0; turn < 5; turn++) {

@@ -92,7 +92,7 @@ test('whatever is opened, closed, refused, replaced and reloaded: in the end eve
       expect(now().backends.map(({ load }) => load)).toEqual([0, 0, 0, 0]);
       const sum = Object.values(now().closed).reduce((a, b) => a + b, 0);
       expect(sum).toBe(now().opened);
-      // A slot of a limit of one is free only if nobody has a slot.
+      // Under a limit of one, a slot is free only if no slot is in use.
       for (const name of ['total', 'user ann', 'user bob', 'client 127.0.0.1']) {
         const slot = await state.counter.take(name, 1);
         expect([name, slot === undefined]).toEqual([name, false]);

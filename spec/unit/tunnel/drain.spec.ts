@@ -118,7 +118,7 @@ describe('the grace', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('of 40 days is no moment: no timer is longer than setTimeout allows', async () => {
+  test('of 40 days lasts 40 days: no timer is longer than setTimeout allows', async () => {
     const set = vi.spyOn(globalThis, 'setTimeout');
     const { closed } = drainOf(1, { grace: 40 * DAY });
     await seconds(40 * DAY - 1);

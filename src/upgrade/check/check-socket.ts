@@ -30,8 +30,9 @@ export function commonValues(socket: Duplex): string {
 }
 
 /**
- * The socket of a login check: has the addresses, the TLS accessors and the app's own properties of the tunnel's socket, has nothing to read, and drops all
- * that is written. No method reaches the tunnel's socket, except for those that only return values, and the app's own.
+ * The socket of a login check: has the addresses, the TLS accessors and the app's own properties of the tunnel's socket, has nothing
+ * to read, and drops all that is written. No method reaches the tunnel's socket, except for those that only return values, and the
+ * app's own.
  */
 export class CheckSocket extends DuplexAsSocket {
   /** Has the app read a value of this connection alone? Its answer may then differ for another connection of the same client. */
