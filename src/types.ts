@@ -483,6 +483,13 @@ export interface SharedState {
   close(): Promise<void>;
 }
 
+/** The state of the connection to the processes that share a state. */
+export interface SharedInfo {
+  /** False while the store is not reached: then its option `whenDown` decides. */
+  up: boolean;
+  reason: string;
+}
+
 /** Selects tunnels by data. Every given field must match; no field selects every tunnel. */
 export interface TunnelFilter {
   id?: string;
@@ -658,6 +665,8 @@ export interface TunnelEvents {
   refuse: [RefuseInfo];
   /** A backend failed, or was reached again after a failure. */
   backend: [BackendInfo];
+  /** The store of a state that several processes share was reached, or is reached no longer. */
+  shared: [SharedInfo];
 }
 
 /** The middleware that `wstunnel()` returns: mount it with `app.use`. */

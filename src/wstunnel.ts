@@ -16,6 +16,7 @@ import { pathOf } from './request/path.js';
 import { everyRule } from './routes/compiled-rules.js';
 import { CompiledHostMap } from './routes/host-map.js';
 import { LocalState } from './shared/local-state.js';
+import type { EndCall } from './replicas/messages.js';
 import type { Member } from './shared/members.js';
 import { checkServer, readAttachOptions } from './tunnel/attach-options.js';
 import type { TunnelContext } from './tunnel/context.js';
@@ -29,6 +30,7 @@ import { match, reachOfPath } from './tunnel/route.js';
 import { statsOf } from './tunnel/stats.js';
 import type {
   AttachOptions,
+  EndResult,
   Next,
   SharedState,
   Tunnel,
@@ -106,7 +108,8 @@ export function createTunnel<Req extends IncomingMessage>(
   const member: Member = {
     ...{ name, log, lists: listsOf(settings), open, opening, ends },
     announce: (info) => emit('backend', info),
-    end: (picks, code, reason) => endTunnels(context, picks, code, reason, true),
+    sharedChanged: (info) => emit('shared', info),
+    end: (picks, code, reason, at) => endTunnels(context, picks, code, reason, true, at),
   };
   const membership = state.join(member);
   const { pool, totals } = membership;
@@ -123,6 +126,7 @@ export function createTunnel<Req extends IncomingMessage>(
     opening,
     open,
     members: state.members,
+    network: state.network,
     refusing: new Set(),
     // The tunnel objects of one state follow each other (a reload of the command).
     logins: new LoginChecks(state, log),
@@ -184,8 +188,9 @@ export function createTunnel<Req extends IncomingMessage>(
     ) {
       checkClose(code, reason);
       if (typeof where === 'function') return endTunnels(context, (one) => where(one), code, reason);
+      // This process first: a store that is down must not keep a user's tunnels open.
       const ended = state.members.end(readFilter(where, 'end()'), code, reason);
-      return Promise.resolve({ ended, silent: [] });
+      return endElsewhere(state, ended, { where, code, reason });
     },
     stats() {
       // After close() this tunnel object is no member, and has no open tunnels.
@@ -272,11 +277,18 @@ export function isIdle(tunnel: Tunnel): boolean {
   return !context || (context.open.size === 0 && context.opening.size === 0);
 }
 
+/** Ends the tunnels of other processes that share the state as well. */
+async function endElsewhere({ network }: LocalState, ended: number, call: EndCall): Promise<EndResult> {
+  if (!network) return { ended, silent: [] };
+  const others = await network.end(call);
+  return { ended: ended + others.ended, silent: others.silent };
+}
+
 /** The state in the option `shared`, or a new one that ends with the tunnel object. */
 function stateOf(shared: SharedState | undefined): LocalState {
   if (shared === undefined) return new LocalState();
   if (!(shared instanceof LocalState)) fail('shared', 'must be the result of memoryShared()', shared);
-  if (!shared.up) fail('shared', 'must not be closed: make a new one with memoryShared()', shared);
+  if (shared.isClosed) fail('shared', 'must not be closed: make a new one with memoryShared()', shared);
   return shared;
 }
 

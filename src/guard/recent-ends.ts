@@ -41,9 +41,11 @@ export class RecentEnds {
     this.#forgotten = earlier.#forgotten;
   }
 
-  add(picks: Picks, reason: string, isShared = false): void {
+  /** `at`: the time of the call, which another process may have made a while ago. */
+  add(picks: Picks, reason: string, isShared = false, at = performance.now()): void {
     this.#forgetOld();
-    this.#ends = [...this.#ends, { at: performance.now(), picks, reason, isShared }];
+    const end = { at, picks, reason, isShared };
+    this.#ends = [...this.#ends, end].sort((a, b) => a.at - b.at);
     if (this.#ends.length > MAX_ENDS) this.#forget(1);
   }
 

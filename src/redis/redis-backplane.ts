@@ -1,0 +1,168 @@
+import { createHash } from 'node:crypto';
+import type {
+  Backplane,
+  BackplaneListener,
+  Beat,
+  Joined,
+  SlotCount,
+  SlotRequest,
+  StoredEnd,
+  TakeOutcome,
+} from '../replicas/backplane.js';
+import type { RedisClient } from './redis-client.js';
+import { ADJUST, BEAT, JOIN, LEAVE, STORE_END, TAKE, WRITE, type Script } from './scripts.js';
+
+/** Raised when the keys or values change, so that different versions of this package do not misread each other. */
+const FORMAT = 1;
+
+/** Hashes of slots are forgotten after this time (milliseconds) unless they are written again: the fields of dead replicas would stay for ever. */
+const KEEP = 6 * 3600_000;
+
+/** Most names in one call of a script: a script stops all other work of Redis. */
+const MOST_NAMES = 250;
+
+/** Time (milliseconds) in which no slot is given after the store was emptied, for all replicas to write their counts. */
+const RECOVERY = 2000;
+
+/** The list of ends: at most so many, and for an hour. */
+const MOST_ENDS = 10_000;
+const END_AGE = 3600_000;
+
+interface RedisSettings {
+  readonly prefix: string;
+  /** Seconds. */
+  readonly ttl: number;
+  readonly names: 'hashed' | 'plain';
+}
+
+/** The store and the messages of replicas in Redis. The keys are described in README.md beside this file. */
+export class RedisBackplane implements Backplane {
+  readonly #client: RedisClient;
+  readonly #settings: RedisSettings;
+  /** All keys have the same hash tag: Redis Cluster has them in one slot, as a script needs. */
+  readonly #prefix: string;
+  readonly #head: string[];
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(client: RedisClient, settings: RedisSettings) {
+    this.#client = client;
+    this.#settings = settings;
+    this.#prefix = `${settings.prefix}{${FORMAT}}:`;
+    this.#head = ['replicas', 'epoch', 'filling', 'last-end'].map((name) => this.#prefix + name);
+  }
+
+  async join(replica: string, before: string | undefined, counts: readonly SlotCount[]): Promise<Joined> {
+    // Counts of an unknown replica have no effect until it joins.
+    await this.refresh(replica, counts);
+    const answer = await this.#run(JOIN, [], [replica, before ?? '', this.#ttl, String(Math.min(RECOVERY, Number(this.#ttl)))]);
+    const wasEmpty = answer[3] === 1;
+    // The store may have been emptied between the two steps.
+    if (wasEmpty) await this.refresh(replica, counts);
+    return { ...stateOf(answer), isKnown: true, wasEmpty };
+  }
+
+  async beat(replica: string): Promise<Beat> {
+    const answer = await this.#run(BEAT, [], [replica, this.#ttl]);
+    return { ...stateOf(answer), isKnown: answer[3] === 1 };
+  }
+
+  async take(replica: string, slots: readonly SlotRequest[]): Promise<TakeOutcome> {
+    const most = slots.map((slot) => String(slot.most));
+    const [kind, detail, lastEnd] = await this.#run(TAKE, slots, [replica, String(KEEP), ...most]);
+    switch (kind) {
+      case 'taken':
+        return { kind, lastEnd: String(detail) };
+      case 'full':
+        return { kind, index: Number(detail), lastEnd: String(lastEnd) };
+      case 'unknown':
+        return { kind };
+      case 'filling':
+        return { kind: 'recovering' };
+      default:
+        return { kind: 'broken', reason: String(detail) };
+    }
+  }
+
+  adjust(replica: string, changes: readonly SlotCount[]): Promise<void> {
+    return this.#inParts(ADJUST, replica, changes);
+  }
+
+  refresh(replica: string, counts: readonly SlotCount[]): Promise<void> {
+    return this.#inParts(WRITE, replica, counts);
+  }
+
+  async leave(replica: string): Promise<void> {
+    await this.#run(LEAVE, [], [replica]);
+  }
+
+  async storeEnd(text: string): Promise<StoredEnd & { previous: string; replicas: readonly string[] }> {
+    const args = ['', text, String(MOST_ENDS), String(END_AGE)];
+    const answer = await this.#client.run(STORE_END, [...this.#head, `${this.#prefix}ends`], args);
+    const [, , replicas, id, previous] = listOf(answer);
+    return { ...endOf(String(id), text), previous: String(previous), replicas: listOf(replicas).map(String) };
+  }
+
+  async endsAfter(id: string): Promise<{ ends: readonly StoredEnd[]; isComplete: boolean }> {
+    const entries = await this.#client.entriesAfter(`${this.#prefix}ends`, id);
+    const ends = entries.map((entry) => endOf(entry.id, entry.fields.text ?? ''));
+    return { ends, isComplete: entries[0]?.fields.previous === id };
+  }
+
+  publish(text: string, to?: string): Promise<void> {
+    return this.#client.publish(this.#channel(to), text);
+  }
+
+  async listen(name: string, listener: BackplaneListener): Promise<void> {
+    this.#unsubscribe = await this.#client.subscribe(
+      [this.#channel(undefined), this.#channel(name)],
+      (text) => listener.message(text),
+      () => listener.interrupted(),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
+    this.#client.free();
+  }
+
+  get #ttl(): string {
+    return String(Math.round(this.#settings.ttl * 1000));
+  }
+
+  #channel(name: string | undefined): string {
+    return name === undefined ? `${this.#prefix}all` : `${this.#prefix}to:${name}`;
+  }
+
+  /** Names begin with a word such as `client`, and may go on with an address or a user. */
+  #key(name: string): string {
+    const [kind = '', ...rest] = name.split(' ');
+    const what = rest.join(' ');
+    if (what === '' || this.#settings.names === 'plain') return `${this.#prefix}slots:${name}`;
+    return `${this.#prefix}slots:${kind} ${createHash('sha256').update(what).digest('base64url').slice(0, 22)}`;
+  }
+
+  async #inParts(script: Script, replica: string, counts: readonly SlotCount[]): Promise<void> {
+    for (let at = 0; at < counts.length; at += MOST_NAMES) {
+      const part = counts.slice(at, at + MOST_NAMES);
+      await this.#run(script, part, [replica, String(KEEP), ...part.map(({ count }) => String(count))]);
+    }
+  }
+
+  async #run(script: Script, slots: readonly { name: string }[], args: string[]): Promise<unknown[]> {
+    const keys = [...this.#head, ...slots.map(({ name }) => this.#key(name))];
+    return listOf(await this.#client.run(script, keys, args));
+  }
+}
+
+function stateOf([now, lastEnd, replicas]: unknown[]): Omit<Beat, 'isKnown'> {
+  return { now: Number(now), lastEnd: String(lastEnd), replicas: listOf(replicas).map(String) };
+}
+
+function endOf(id: string, text: string): StoredEnd {
+  return { id, at: Number(id.split('-')[0]), text };
+}
+
+function listOf(answer: unknown): unknown[] {
+  return Array.isArray(answer) ? answer : [];
+}

@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { checkText, oneOf, seconds } from '../options/checks/basic.js';
+import { checkNames } from '../options/checks/names.js';
+import { fail } from '../options/checks/fail.js';
+import type { OptionRef } from '../options/checks/option-path.js';
+import type { ReplicaSettings } from '../replicas/replica-settings.js';
+
+/** The options of `redisShared()`. */
+export interface RedisOptions {
+  /** The begin of all keys and channels. Apps with the same prefix share their limits. Default `wstunnel:`. */
+  prefix?: string;
+  /** The name of this process in `silent`, in logs and in Redis, unlike that of any other. Default: the host's name, the process id, and random letters. */
+  replica?: string;
+  /** Seconds without a sign of life after which the slots of a process are free. Default 45. */
+  ttl?: number;
+  /** Seconds for Redis to answer. Default 1. */
+  timeout?: number;
+  /** While Redis does not answer: `'local'` (default) counts within each process, `'refuse'` refuses new tunnels with 503. */
+  whenDown?: 'local' | 'refuse';
+  /** How users' names and addresses appear in Redis's keys. Default `'hashed'`. */
+  names?: 'hashed' | 'plain';
+}
+
+interface RedisSettings extends ReplicaSettings {
+  readonly prefix: string;
+  readonly names: 'hashed' | 'plain';
+}
+
+const CHECKS = {
+  prefix: checkWord,
+  replica: checkWord,
+  ttl: seconds(1, 3600),
+  timeout: seconds(0.05, 30),
+  whenDown: oneOf(['local', 'refuse']),
+  names: oneOf(['hashed', 'plain']),
+};
+
+export function readRedisOptions(options: RedisOptions): RedisSettings {
+  checkNames(options, 'redisShared()', CHECKS);
+  const {
+    prefix = 'wstunnel:',
+    replica = `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`,
+    ttl = 45,
+    timeout = 1,
+    whenDown = 'local',
+    names = 'hashed',
+  } = options;
+  if (timeout * 3 > ttl) fail('timeout', `must be at most a third of the ${ttl} seconds of ttl`, timeout);
+  return { name: replica, prefix, ttl, timeout, whenDown, names };
+}
+
+function checkWord(value: unknown, name: OptionRef): void {
+  checkText(value, name);
+  if (typeof value === 'string' && /[\s{}#]/.test(value))
+    fail(name, 'must be without spaces, braces and "#"', value);
+}

@@ -1,0 +1,255 @@
+import { messageOf } from '../errors.js';
+import type { Backplane, Beat, SlotCount, SlotRequest, TakeOutcome } from './backplane.js';
+import { StoreError, withDeadline } from './deadline.js';
+import type { ReplicaSettings } from './replica-settings.js';
+
+/** Heartbeats in each `ttl`: two may be lost. */
+const BEATS = 3;
+
+/** Seconds until the first try to reach the store again, and the most between two tries. */
+const FIRST_RETRY = 0.25;
+const LAST_RETRY = 5;
+
+/** Seconds after which the counts are written again, since the store forgets counts that nobody writes. */
+const REFRESH_AFTER = 7200;
+
+/** A join may write thousands of counts: as many times `timeout` as this. */
+const JOIN_TIMEOUTS = 5;
+
+/** An outcome that says whether slots are free. */
+type Answered = Extract<TakeOutcome, { lastEnd: string }>;
+
+/** The state of this process that the store needs. */
+export interface ReplicaOwner {
+  /** The slots in use in this process. */
+  counts(): SlotCount[];
+  /** The store was reached, or was reached no longer. */
+  changed(isUp: boolean, reason: string): void;
+  /** The store was empty, and the other replicas must join again. */
+  emptied(): void;
+  /** The store has answered. Resolves when all ends up to `lastEnd` have been applied. */
+  caughtUp(beat: Pick<Beat, 'lastEnd'>, isFirst: boolean): Promise<void>;
+}
+
+/**
+ * This process among the replicas: has a lease in the store, and keeps the store's counts equal to those of this process, which are
+ * the truth. After any doubt (a call without an answer, an expired lease, an emptied store) the replica joins again under a new id
+ * with all of its counts, and the counts under the old id are gone.
+ *
+ *     new ──> joining ──> up ──(a call fails)──> down ──(retry)──> joining ...
+ *                          └──(unknown to the store)──> joining
+ */
+export class Replica {
+  readonly #backplane: Backplane;
+  readonly #settings: ReplicaSettings;
+  readonly #owner: ReplicaOwner;
+  #generation = 0;
+  #id: string | undefined;
+  #status: 'joining' | 'up' | 'down' | 'closed' = 'joining';
+  #joining: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #failures = 0;
+  #hasJoined = false;
+  #isAnnouncedUp: boolean | undefined;
+  #changes = new Map<string, number>();
+  /** Milliseconds by which the store's clock is ahead of `performance.now()`. */
+  #clockOffset = 0;
+  #replicas: readonly string[] = [];
+  #refreshedAt = 0;
+
+  constructor(backplane: Backplane, settings: ReplicaSettings, owner: ReplicaOwner) {
+    this.#backplane = backplane;
+    this.#settings = settings;
+    this.#owner = owner;
+  }
+
+  get isUp(): boolean {
+    return this.#status === 'up';
+  }
+
+  /** The names of all replicas at the last heartbeat, with this one. */
+  get replicas(): readonly string[] {
+    return this.#replicas.map(nameOfId);
+  }
+
+  /** Changes with each join. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** A time on the store's clock as a value of `performance.now()`. */
+  localTime(storeTime: number): number {
+    return storeTime - this.#clockOffset;
+  }
+
+  /** The present on the store's clock, in milliseconds. */
+  get storeTime(): number {
+    return performance.now() + this.#clockOffset;
+  }
+
+  /** Joins now, if the replica is not joining already. Never rejects. */
+  join(): Promise<void> {
+    if (this.#status === 'closed') return Promise.resolve();
+    this.#joining ??= this.#tryToJoin().finally(() => (this.#joining = undefined));
+    return this.#joining;
+  }
+
+  /** Takes one slot under each name. Rejects with a {@link StoreError} while the store is down. */
+  async take(slots: readonly SlotRequest[]): Promise<Answered & { generation: number }> {
+    for (let tries = 0; tries < 2; tries++) {
+      if (this.#joining) await withDeadline(this.#settings.timeout, () => this.join());
+      const id = this.#id;
+      if (this.#status !== 'up' || id === undefined) throw new StoreError('the store is not reached');
+      const outcome = await this.#call(() => this.#backplane.take(id, slots));
+      if (id !== this.#id) throw new StoreError('the store was reached anew meanwhile');
+      if (outcome.kind === 'broken') throw new StoreError(outcome.reason);
+      if (outcome.kind === 'recovering') throw new StoreError('the store was emptied, and is being filled again');
+      if (outcome.kind !== 'unknown') {
+        const generation = this.#generation;
+        await this.#call(() => this.#owner.caughtUp(outcome, false));
+        return { ...outcome, generation };
+      }
+      await withDeadline(this.#settings.timeout, () => this.join());
+    }
+    throw new StoreError('the store has forgotten this replica');
+  }
+
+  /** Changes the store's count of this replica, soon. The count of this process has changed already. */
+  adjust(name: string, change: number): void {
+    if (this.#status !== 'up') return;
+    if (this.#changes.size === 0) setImmediate(() => this.#flush());
+    this.#changes.set(name, (this.#changes.get(name) ?? 0) + change);
+  }
+
+  /** Runs a call to the store with a deadline. After a failure the replica joins again, since the call may have had an effect. */
+  async call<T>(act: () => Promise<T>): Promise<T> {
+    return this.#call(act);
+  }
+
+  async close(): Promise<void> {
+    const wasUp = this.#status === 'up';
+    this.#status = 'closed';
+    clearTimeout(this.#timer);
+    const id = this.#id;
+    if (wasUp && id !== undefined)
+      await withDeadline(this.#settings.timeout, () => this.#backplane.leave(id)).catch(() => undefined);
+  }
+
+  async #call<T>(act: () => Promise<T>): Promise<T> {
+    const generation = this.#generation;
+    try {
+      return await withDeadline(this.#settings.timeout, act);
+    } catch (error) {
+      if (generation === this.#generation) this.#fail(error);
+      throw error instanceof StoreError ? error : new StoreError(messageOf(error), { cause: error });
+    }
+  }
+
+  async #tryToJoin(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#status = 'joining';
+    const { name, timeout } = this.#settings;
+    const before = this.#id;
+    const id = `${name}#${++this.#generation}`;
+    this.#id = id;
+    this.#changes.clear();
+    const counts = this.#owner.counts();
+    try {
+      const started = performance.now();
+      const beat = await withDeadline(timeout * JOIN_TIMEOUTS, () => this.#backplane.join(id, before, counts));
+      this.#note(beat, started);
+      await withDeadline(timeout * JOIN_TIMEOUTS, () => this.#owner.caughtUp(beat, !this.#hasJoined));
+      if (this.#isClosed()) return;
+      this.#hasJoined = true;
+      this.#status = 'up';
+      this.#failures = 0;
+      this.#adjustSince(counts);
+      this.#schedule(this.#settings.ttl / BEATS);
+      this.#refreshedAt = performance.now();
+      this.#announce(true, 'the store is reached');
+      if (beat.wasEmpty) this.#owner.emptied();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Slots may have been taken and released while the counts were being written. */
+  #adjustSince(counts: readonly SlotCount[]): void {
+    const changes = new Map(counts.map(({ name, count }) => [name, -count]));
+    for (const { name, count } of this.#owner.counts()) changes.set(name, (changes.get(name) ?? 0) + count);
+    for (const [name, change] of changes) if (change !== 0) this.adjust(name, change);
+  }
+
+  async #beat(): Promise<void> {
+    const id = this.#id;
+    if (this.#status !== 'up' || id === undefined) return;
+    try {
+      const started = performance.now();
+      const beat = await this.#call(() => this.#backplane.beat(id));
+      if (this.#isClosed() || id !== this.#id) return;
+      if (!beat.isKnown) {
+        await this.join();
+        return;
+      }
+      this.#note(beat, started);
+      await this.#call(() => this.#owner.caughtUp(beat, false));
+      if (performance.now() - this.#refreshedAt > REFRESH_AFTER * 1000) await this.#refresh(id);
+      this.#schedule(this.#settings.ttl / BEATS);
+    } catch {
+      // The call has changed the status.
+    }
+  }
+
+  async #refresh(id: string): Promise<void> {
+    this.#refreshedAt = performance.now();
+    const counts = this.#owner.counts();
+    await this.#call(() => this.#backplane.refresh(id, counts));
+    this.#adjustSince(counts);
+  }
+
+  #note({ now, replicas }: Beat, started: number): void {
+    this.#clockOffset = now - (started + performance.now()) / 2;
+    this.#replicas = replicas;
+  }
+
+  #flush(): void {
+    const id = this.#id;
+    const changes = Array.from(this.#changes, ([name, count]) => ({ name, count }));
+    this.#changes.clear();
+    const real = changes.filter(({ count }) => count !== 0);
+    if (real.length === 0 || this.#status !== 'up' || id === undefined) return;
+    this.#call(() => this.#backplane.adjust(id, real)).catch(() => undefined);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isClosed()) return;
+    this.#status = 'down';
+    this.#changes.clear();
+    const pause = Math.min(LAST_RETRY, FIRST_RETRY * 2 ** this.#failures++);
+    // Replicas that lost the store together do not come back together.
+    this.#schedule(pause * (0.5 + Math.random() / 2));
+    this.#announce(false, messageOf(error));
+  }
+
+  #announce(isUp: boolean, reason: string): void {
+    if (this.#isAnnouncedUp === isUp) return;
+    this.#isAnnouncedUp = isUp;
+    this.#owner.changed(isUp, reason);
+  }
+
+  #schedule(seconds: number): void {
+    clearTimeout(this.#timer);
+    if (this.#isClosed()) return;
+    this.#timer = setTimeout(() => void (this.#status === 'up' ? this.#beat() : this.join()), seconds * 1000);
+    this.#timer.unref();
+  }
+
+  #isClosed(): boolean {
+    return this.#status === 'closed';
+  }
+}
+
+/** The name of a replica from its id, which has the number of the join as well. */
+export function nameOfId(id: string): string {
+  return id.slice(0, id.lastIndexOf('#'));
+}

@@ -1,0 +1,90 @@
+import { LocalCounter, type Counter, type SlotRequest } from '../guard/counter.js';
+import type { Lease } from '../helpers/lease.js';
+import type { SlotCount } from './backplane.js';
+import { StoreError } from './deadline.js';
+import type { Replica } from './replica.js';
+
+/** Counts over all replicas. This process's own counts are the truth, and the store has a copy of them. */
+export class SharedCounter implements Counter {
+  readonly #local = new LocalCounter();
+  readonly #replica: () => Replica;
+  readonly #isLocalAllowed: boolean;
+  /** The kinds of names (`client`, `user`, `host` ...) with a limit: counts of other kinds are not sent. */
+  readonly #kinds = new Set<string>();
+
+  /** `isLocalAllowed`: while the store is down, count within this process. */
+  constructor(replica: () => Replica, isLocalAllowed: boolean) {
+    this.#replica = replica;
+    this.#isLocalAllowed = isLocalAllowed;
+  }
+
+  /** The slots in use in this process, of kinds with a limit. */
+  counts(): SlotCount[] {
+    const counts: SlotCount[] = [];
+    for (const { name, used } of this.#local.entries())
+      if (this.#kinds.has(kindOf(name))) counts.push({ name, count: used });
+    return counts;
+  }
+
+  take(slots: readonly SlotRequest[]): Lease | number | Promise<Lease | number> {
+    const full = this.#local.fullOf(slots);
+    if (full !== -1) return full;
+    const limited = slots.filter(({ most }) => most !== Infinity);
+    return limited.length === 0 ? this.#takeHere(slots) : this.#takeShared(slots, limited);
+  }
+
+  async #takeShared(slots: readonly SlotRequest[], limited: readonly SlotRequest[]): Promise<Lease | number> {
+    const replica = this.#replica();
+    const unsent = limited.map(({ name }) => kindOf(name)).filter((kind) => !this.#kinds.has(kind));
+    for (const kind of unsent) this.#kinds.add(kind);
+    // Reloaded options have a new limit: the tunnels that are open count as well.
+    const isUnsentInUse = unsent.length > 0 && this.counts().some(({ name }) => unsent.includes(kindOf(name)));
+    try {
+      if (isUnsentInUse) await replica.join();
+      const outcome = await replica.take(limited);
+      if (outcome.kind === 'full') return slots.findIndex(({ name }) => name === limited[outcome.index]?.name);
+      const lease = this.#takeHere(slots.map(({ name }) => ({ name, most: Infinity })));
+      // The store has forgotten the slots if the replica has joined again meanwhile.
+      if (outcome.generation !== replica.generation) for (const { name } of limited) replica.adjust(name, 1);
+      return lease;
+    } catch (error) {
+      if (!(error instanceof StoreError) || !this.#isLocalAllowed) throw error;
+      return this.#takeHere(slots);
+    }
+  }
+
+  #takeHere(slots: readonly SlotRequest[]): Lease | number {
+    const lease = this.#local.take(slots);
+    if (typeof lease === 'number') return lease;
+    return new SharedLease(this, lease, slots);
+  }
+
+  /** A slot under each name is free again. */
+  released(slots: readonly SlotRequest[]): void {
+    for (const { name } of slots) if (this.#kinds.has(kindOf(name))) this.#replica().adjust(name, -1);
+  }
+}
+
+class SharedLease implements Lease {
+  #counter: SharedCounter | undefined;
+  readonly #lease: Lease;
+  readonly #slots: readonly SlotRequest[];
+
+  constructor(counter: SharedCounter, lease: Lease, slots: readonly SlotRequest[]) {
+    this.#counter = counter;
+    this.#lease = lease;
+    this.#slots = slots;
+  }
+
+  release(): void {
+    const counter = this.#counter;
+    this.#counter = undefined;
+    this.#lease.release();
+    counter?.released(this.#slots);
+  }
+}
+
+function kindOf(name: string): string {
+  const end = name.indexOf(' ');
+  return end === -1 ? name : name.slice(0, end);
+}
