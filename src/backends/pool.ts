@@ -96,7 +96,11 @@ export class BackendPool implements OutageListener {
 
   /** The hosts that this tunnel object knows, and the hosts with open tunnels of other tunnel objects that share the states. */
   snapshot(): HostState[] {
-    const own = Array.from(this.#known.values(), ({ state, view }) => ({ state, host: view.host, load: view.load }));
+    const own = Array.from(this.#known.values(), ({ state, view }) => ({
+      state,
+      host: view.host,
+      load: view.load,
+    }));
     const busy = this.#isClosed ? [] : this.#states.busy();
     const others = busy.filter(({ id }) => !this.#known.has(id));
     return [...own, ...others.map((state) => ({ state, host: state.host, load: state.load }))].map(
@@ -140,8 +144,15 @@ export class BackendPool implements OutageListener {
       return known;
     }
     // After close() no code would release a shared state.
-    const state = this.#isClosed ? new AddressState(host.id) : this.#states.acquire(host.id, sharedIdOf(host));
-    const added = { state, view: new PooledHost(host, state, this.#states.others), lastSeen: now, isListed: false };
+    const state = this.#isClosed
+      ? new AddressState(host.id)
+      : this.#states.acquire(host.id, sharedIdOf(host));
+    const added = {
+      state,
+      view: new PooledHost(host, state, this.#states.others),
+      lastSeen: now,
+      isListed: false,
+    };
     this.#known.set(host.id, added);
     return added;
   }

@@ -4,6 +4,7 @@ import { readClient, type IoRedisClient, type NodeRedisClient } from './redis-cl
 import { RedisBackplane } from './redis-backplane.js';
 import { readRedisOptions, type RedisOptions } from './redis-options.js';
 
+export type { SharedState } from '../types.js';
 export type { RedisOptions } from './redis-options.js';
 export type { IoRedisClient, NodeRedisClient } from './redis-client.js';
 
@@ -21,7 +22,10 @@ export type { IoRedisClient, NodeRedisClient } from './redis-client.js';
  *
  * @throws {TunnelError} WSTUNNEL_OPTION for an invalid option or another kind of client.
  */
-export function redisShared(client: NodeRedisClient | IoRedisClient, options: RedisOptions = {}): SharedState {
+export function redisShared(
+  client: NodeRedisClient | IoRedisClient,
+  options: RedisOptions = {},
+): SharedState {
   const read = readClient(client);
   const { prefix, names, ...settings } = readRedisOptions(options);
   return distributedState(new RedisBackplane(read, { prefix, names, ttl: settings.ttl }), settings);

@@ -54,7 +54,11 @@ export class RedisBackplane implements Backplane {
   async join(replica: string, before: string | undefined, counts: readonly SlotCount[]): Promise<Joined> {
     // Counts of an unknown replica have no effect until it joins.
     await this.refresh(replica, counts);
-    const answer = await this.#run(JOIN, [], [replica, before ?? '', this.#ttl, String(Math.min(RECOVERY, Number(this.#ttl)))]);
+    const answer = await this.#run(
+      JOIN,
+      [],
+      [replica, before ?? '', this.#ttl, String(Math.min(RECOVERY, Number(this.#ttl)))],
+    );
     const wasEmpty = answer[3] === 1;
     // The store may have been emptied between the two steps.
     if (wasEmpty) await this.refresh(replica, counts);
@@ -120,10 +124,11 @@ export class RedisBackplane implements Backplane {
     );
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
     this.#client.free();
+    return Promise.resolve();
   }
 
   get #ttl(): string {

@@ -36,17 +36,26 @@ export interface RedisClient {
   /** The entries of a stream after an id: id and fields. */
   entriesAfter(key: string, id: string): Promise<{ id: string; fields: Record<string, string> }[]>;
   /** Subscribes on a connection of its own. `interrupted`: the connection was lost and is back. Returns the end. */
-  subscribe(channels: string[], message: (text: string) => void, interrupted: () => void): Promise<() => void>;
+  subscribe(
+    channels: string[],
+    message: (text: string) => void,
+    interrupted: () => void,
+  ): Promise<() => void>;
   /** Removes the listeners from the app's client, which stays open. */
   free(): void;
 }
 
 /** Takes the client of either package, told apart by their methods. */
 export function readClient(client: unknown): RedisClient {
-  if (has(client, 'evalSha', 'publish', 'subscribe', 'xRange')) return new NodeRedis(client as unknown as NodeRedisClient);
+  if (has(client, 'evalSha', 'publish', 'subscribe', 'xRange'))
+    return new NodeRedis(client as unknown as NodeRedisClient);
   if (has(client, 'evalsha', 'publish', 'subscribe', 'xrange', 'duplicate'))
     return new IoRedis(client as unknown as IoRedisClient);
-  return fail('client', 'must be a client of the package redis (createClient) or ioredis (new Redis)', client);
+  return fail(
+    'client',
+    'must be a client of the package redis (createClient) or ioredis (new Redis)',
+    client,
+  );
 }
 
 function has(client: unknown, ...methods: string[]): client is object {
@@ -81,11 +90,18 @@ class NodeRedis implements RedisClient {
   }
 
   async entriesAfter(key: string, id: string): Promise<{ id: string; fields: Record<string, string> }[]> {
-    const entries = (await this.#client.xRange(key, `(${id}`, '+')) as { id: string; message: Record<string, string> }[];
-    return entries.map((entry) => ({ id: String(entry.id), fields: entry.message }));
+    const entries = (await this.#client.xRange(key, `(${id}`, '+')) as {
+      id: string;
+      message: Record<string, string>;
+    }[];
+    return entries.map((entry) => ({ id: entry.id, fields: entry.message }));
   }
 
-  async subscribe(channels: string[], message: (text: string) => void, interrupted: () => void): Promise<() => void> {
+  async subscribe(
+    channels: string[],
+    message: (text: string) => void,
+    interrupted: () => void,
+  ): Promise<() => void> {
     // A cluster and a sentinel have connections of their own for messages.
     const isPlain = has(this.#client, 'duplicate', 'select');
     const subscriber = isPlain ? (this.#client.duplicate?.() as NodeRedisClient) : this.#client;
@@ -130,12 +146,18 @@ class IoRedis implements RedisClient {
   async entriesAfter(key: string, id: string): Promise<{ id: string; fields: Record<string, string> }[]> {
     const entries = (await this.#client.xrange(key, `(${id}`, '+')) as [string, string[]][];
     return entries.map(([one, values]) => {
-      const pairs = values.flatMap((value, index) => (index % 2 === 0 ? [[value, values[index + 1] ?? '']] : []));
+      const pairs = values.flatMap((value, index) =>
+        index % 2 === 0 ? [[value, values[index + 1] ?? '']] : [],
+      );
       return { id: one, fields: Object.fromEntries(pairs) as Record<string, string> };
     });
   }
 
-  async subscribe(channels: string[], message: (text: string) => void, interrupted: () => void): Promise<() => void> {
+  async subscribe(
+    channels: string[],
+    message: (text: string) => void,
+    interrupted: () => void,
+  ): Promise<() => void> {
     const subscriber = this.#client.duplicate() as IoRedisClient;
     const onMessage = (_channel: string, text: string) => message(text);
     const onReady = () => interrupted();

@@ -1,10 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
 import { checkText, oneOf, seconds } from '../options/checks/basic.js';
 import { checkNames } from '../options/checks/names.js';
 import { fail } from '../options/checks/fail.js';
 import type { OptionRef } from '../options/checks/option-path.js';
-import type { ReplicaSettings } from '../replicas/replica-settings.js';
+import { newReplicaName, type ReplicaSettings } from '../replicas/replica-settings.js';
 
 /** The options of `redisShared()`. */
 export interface RedisOptions {
@@ -40,7 +38,7 @@ export function readRedisOptions(options: RedisOptions): RedisSettings {
   checkNames(options, 'redisShared()', CHECKS);
   const {
     prefix = 'wstunnel:',
-    replica = `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`,
+    replica = newReplicaName(),
     ttl = 45,
     timeout = 1,
     whenDown = 'local',

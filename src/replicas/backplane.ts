@@ -71,7 +71,9 @@ export interface Backplane {
   refresh(replica: string, counts: readonly SlotCount[]): Promise<void>;
   leave(replica: string): Promise<void>;
   /** Stores an end. Returns its id, the id of the end before, and the replicas that will hear of the end. */
-  storeEnd(text: string): Promise<StoredEnd & { readonly previous: string; readonly replicas: readonly string[] }>;
+  storeEnd(
+    text: string,
+  ): Promise<StoredEnd & { readonly previous: string; readonly replicas: readonly string[] }>;
   /** The ends after this id, oldest first. `isComplete`: false if older ones are forgotten already. */
   endsAfter(id: string): Promise<{ readonly ends: readonly StoredEnd[]; readonly isComplete: boolean }>;
   /** Sends a message to all replicas, this one included, or to one. `to`: the name of a replica. */

@@ -57,7 +57,8 @@ export class MemoryStore {
 
   leave(replica: string): void {
     this.#replicas.delete(replica);
-    for (const [name, counts] of this.#slots) if (counts.delete(replica) && counts.size === 0) this.#slots.delete(name);
+    for (const [name, counts] of this.#slots)
+      if (counts.delete(replica) && counts.size === 0) this.#slots.delete(name);
   }
 
   storeEnd(text: string): StoredEnd & { previous: string; replicas: readonly string[] } {
@@ -128,48 +129,54 @@ export class MemoryBackplane implements Backplane {
     this.#store = store;
   }
 
-  async join(replica: string, before: string | undefined, counts: readonly SlotCount[]): Promise<Joined> {
-    return this.#store.join(replica, before, counts);
+  join(replica: string, before: string | undefined, counts: readonly SlotCount[]): Promise<Joined> {
+    return Promise.resolve(this.#store.join(replica, before, counts));
   }
 
-  async beat(replica: string): Promise<Beat> {
-    return this.#store.beat(replica);
+  beat(replica: string): Promise<Beat> {
+    return Promise.resolve(this.#store.beat(replica));
   }
 
-  async take(replica: string, slots: readonly SlotRequest[]): Promise<TakeOutcome> {
-    return this.#store.take(replica, slots);
+  take(replica: string, slots: readonly SlotRequest[]): Promise<TakeOutcome> {
+    return Promise.resolve(this.#store.take(replica, slots));
   }
 
-  async adjust(replica: string, changes: readonly SlotCount[]): Promise<void> {
+  adjust(replica: string, changes: readonly SlotCount[]): Promise<void> {
     this.#store.adjust(replica, changes);
+    return Promise.resolve();
   }
 
-  async refresh(): Promise<void> {
+  refresh(): Promise<void> {
     // Nothing is forgotten here.
+    return Promise.resolve();
   }
 
-  async leave(replica: string): Promise<void> {
+  leave(replica: string): Promise<void> {
     this.#store.leave(replica);
+    return Promise.resolve();
   }
 
-  async storeEnd(text: string): Promise<ReturnType<MemoryStore['storeEnd']>> {
-    return this.#store.storeEnd(text);
+  storeEnd(text: string): Promise<ReturnType<MemoryStore['storeEnd']>> {
+    return Promise.resolve(this.#store.storeEnd(text));
   }
 
-  async endsAfter(id: string): Promise<ReturnType<MemoryStore['endsAfter']>> {
-    return this.#store.endsAfter(id);
+  endsAfter(id: string): Promise<ReturnType<MemoryStore['endsAfter']>> {
+    return Promise.resolve(this.#store.endsAfter(id));
   }
 
-  async publish(text: string, to?: string): Promise<void> {
+  publish(text: string, to?: string): Promise<void> {
     this.#store.publish(text, to);
+    return Promise.resolve();
   }
 
-  async listen(name: string, listener: BackplaneListener): Promise<void> {
+  listen(name: string, listener: BackplaneListener): Promise<void> {
     this.#name = name;
     this.#store.listen(name, listener);
+    return Promise.resolve();
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
     if (this.#name !== undefined) this.#store.unlisten(this.#name);
+    return Promise.resolve();
   }
 }

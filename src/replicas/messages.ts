@@ -10,12 +10,30 @@ export interface EndCall {
 /** Between replicas. `from`: the name of the sender. */
 export type Message =
   /** `end()` was called. `id` and `previous`: of the stored end and of the end before. */
-  | { readonly kind: 'end'; readonly from: string; readonly id: string; readonly previous: string; readonly at: number; readonly text: string }
+  | {
+      readonly kind: 'end';
+      readonly from: string;
+      readonly id: string;
+      readonly previous: string;
+      readonly at: number;
+      readonly text: string;
+    }
   /** A question to all replicas, or to the one that receives the message. */
-  | { readonly kind: 'ask'; readonly from: string; readonly question: string; readonly about: string; readonly data: unknown }
+  | {
+      readonly kind: 'ask';
+      readonly from: string;
+      readonly question: string;
+      readonly about: string;
+      readonly data: unknown;
+    }
   | { readonly kind: 'answer'; readonly from: string; readonly question: string; readonly data: unknown }
   /** Tunnels by host, and seconds for which hosts are down. */
-  | { readonly kind: 'hosts'; readonly from: string; readonly loads: Record<string, number>; readonly down: Record<string, number> }
+  | {
+      readonly kind: 'hosts';
+      readonly from: string;
+      readonly loads: Record<string, number>;
+      readonly down: Record<string, number>;
+    }
   /** A replica has joined, and needs the hosts' state of the others. */
   | { readonly kind: 'hello'; readonly from: string }
   /** The store was emptied: each replica writes its counts again. */
@@ -61,7 +79,10 @@ export function isFilter(value: unknown): value is TunnelFilter {
 }
 
 const FILTER_FIELDS: ReadonlySet<string> = new Set(
-  Object.keys({ id: true, user: true, address: true, backend: true, tunnel: true } satisfies Record<keyof TunnelFilter, true>),
+  Object.keys({ id: true, user: true, address: true, backend: true, tunnel: true } satisfies Record<
+    keyof TunnelFilter,
+    true
+  >),
 );
 
 function parse(text: string): unknown {

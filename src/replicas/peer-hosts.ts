@@ -62,7 +62,8 @@ export class PeerHosts {
     this.#down = new Map();
     for (const { loads, down } of this.#peers.values()) {
       for (const [id, load] of loads) this.#loads.set(id, (this.#loads.get(id) ?? 0) + load);
-      for (const [id, until] of down) if (until > now) this.#down.set(id, Math.max(until, this.#down.get(id) ?? 0));
+      for (const [id, until] of down)
+        if (until > now) this.#down.set(id, Math.max(until, this.#down.get(id) ?? 0));
     }
   }
 }

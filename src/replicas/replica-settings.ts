@@ -1,3 +1,6 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+
 /** The options of a shared state, with defaults. */
 export interface ReplicaSettings {
   /** The name of this replica, unlike that of any other. */
@@ -8,4 +11,9 @@ export interface ReplicaSettings {
   readonly timeout: number;
   /** While the store is down: count within this replica, or refuse new tunnels. */
   readonly whenDown: 'local' | 'refuse';
+}
+
+/** The host's name and the process id for people, and random letters, since containers may have the same of both. */
+export function newReplicaName(): string {
+  return `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`;
 }

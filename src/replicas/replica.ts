@@ -103,7 +103,8 @@ export class Replica {
       const outcome = await this.#call(() => this.#backplane.take(id, slots));
       if (id !== this.#id) throw new StoreError('the store was reached anew meanwhile');
       if (outcome.kind === 'broken') throw new StoreError(outcome.reason);
-      if (outcome.kind === 'recovering') throw new StoreError('the store was emptied, and is being filled again');
+      if (outcome.kind === 'recovering')
+        throw new StoreError('the store was emptied, and is being filled again');
       if (outcome.kind !== 'unknown') {
         const generation = this.#generation;
         await this.#call(() => this.#owner.caughtUp(outcome, false));
@@ -156,7 +157,9 @@ export class Replica {
     const counts = this.#owner.counts();
     try {
       const started = performance.now();
-      const beat = await withDeadline(timeout * JOIN_TIMEOUTS, () => this.#backplane.join(id, before, counts));
+      const beat = await withDeadline(timeout * JOIN_TIMEOUTS, () =>
+        this.#backplane.join(id, before, counts),
+      );
       this.#note(beat, started);
       await withDeadline(timeout * JOIN_TIMEOUTS, () => this.#owner.caughtUp(beat, !this.#hasJoined));
       if (this.#isClosed()) return;

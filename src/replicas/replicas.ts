@@ -100,12 +100,7 @@ export class Replicas {
   }
 
   /** Asks all other replicas, or one of them. Never rejects. */
-  async ask(
-    about: string,
-    data: unknown,
-    to?: string,
-    seconds = this.#settings.timeout,
-  ): Promise<Answers> {
+  async ask(about: string, data: unknown, to?: string, seconds = this.#settings.timeout): Promise<Answers> {
     const others = to === undefined ? this.#others(this.replica.replicas) : [to];
     const question = randomUUID();
     const message = { kind: 'ask', from: this.#settings.name, question, about, data } as const;
@@ -123,7 +118,8 @@ export class Replicas {
     this.#isClosed = true;
     clearInterval(this.#timer);
     this.#questions.close();
-    if (this.replica.isUp) await this.#send({ kind: 'bye', from: this.#settings.name }).catch(() => undefined);
+    if (this.replica.isUp)
+      await this.#send({ kind: 'bye', from: this.#settings.name }).catch(() => undefined);
     await this.replica.close();
     await withDeadline(this.#settings.timeout, () => this.#backplane.close()).catch(() => undefined);
   }

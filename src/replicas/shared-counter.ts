@@ -38,11 +38,13 @@ export class SharedCounter implements Counter {
     const unsent = limited.map(({ name }) => kindOf(name)).filter((kind) => !this.#kinds.has(kind));
     for (const kind of unsent) this.#kinds.add(kind);
     // Reloaded options have a new limit: the tunnels that are open count as well.
-    const isUnsentInUse = unsent.length > 0 && this.counts().some(({ name }) => unsent.includes(kindOf(name)));
+    const isUnsentInUse =
+      unsent.length > 0 && this.counts().some(({ name }) => unsent.includes(kindOf(name)));
     try {
       if (isUnsentInUse) await replica.join();
       const outcome = await replica.take(limited);
-      if (outcome.kind === 'full') return slots.findIndex(({ name }) => name === limited[outcome.index]?.name);
+      if (outcome.kind === 'full')
+        return slots.findIndex(({ name }) => name === limited[outcome.index]?.name);
       const lease = this.#takeHere(slots.map(({ name }) => ({ name, most: Infinity })));
       // The store has forgotten the slots if the replica has joined again meanwhile.
       if (outcome.generation !== replica.generation) for (const { name } of limited) replica.adjust(name, 1);

@@ -72,7 +72,9 @@ export class Network {
   }
 
   /** The open tunnels of all other processes, and the names of those that did not answer. */
-  async list(where: TunnelFilter): Promise<{ tunnels: (TunnelInfo & { replica: string })[]; silent: readonly string[] }> {
+  async list(
+    where: TunnelFilter,
+  ): Promise<{ tunnels: (TunnelInfo & { replica: string })[]; silent: readonly string[] }> {
     const { answers, silent } = await this.#replicas.ask('tunnels', where);
     const tunnels = [...answers].flatMap(([replica, answer]) =>
       (Array.isArray(answer) ? (answer as TunnelInfo[]) : []).map((one) => ({ ...one, replica })),
@@ -83,7 +85,9 @@ export class Network {
   /** The oldest tunnel of a user at one of these hosts, in any process. */
   async oldestOf(user: string, hosts: readonly string[]): Promise<OldestTunnel | undefined> {
     const { answers } = await this.#replicas.ask('oldest', { user, hosts });
-    const found = [...answers].flatMap(([replica, answer]) => (isOldest(answer) ? [{ ...answer, replica }] : []));
+    const found = [...answers].flatMap(([replica, answer]) =>
+      isOldest(answer) ? [{ ...answer, replica }] : [],
+    );
     const own = this.#oldestHere(user, hosts);
     const all = [...(own ? [{ ...own, replica: undefined }] : []), ...found];
     return all.sort((a, b) => a.age - b.age).at(-1);
@@ -133,7 +137,10 @@ export class Network {
     }
   }
 
-  #oldestHere(user: string, hosts: readonly unknown[]): { id: string; host: string; age: number } | undefined {
+  #oldestHere(
+    user: string,
+    hosts: readonly unknown[],
+  ): { id: string; host: string; age: number } | undefined {
     for (const { tunnel, info } of this.#owner.members.select((one) => one.user === user)) {
       const host = tunnel.sharedHost;
       if (host === undefined || !hosts.includes(host) || isReplaced(tunnel)) continue;

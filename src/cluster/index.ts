@@ -1,0 +1,88 @@
+import cluster from 'node:cluster';
+import { oneOf, seconds } from '../options/checks/basic.js';
+import { checkNames } from '../options/checks/names.js';
+import { ChannelBackplane, serveStore, type Channel } from '../replicas/channel.js';
+import { MemoryBackplane, MemoryStore } from '../replicas/memory-backplane.js';
+import { newReplicaName } from '../replicas/replica-settings.js';
+import { distributedState } from '../shared/distributed-state.js';
+import type { SharedState } from '../types.js';
+
+export type { SharedState } from '../types.js';
+
+/** The options of `clusterShared()`. */
+export interface ClusterOptions {
+  /** Seconds without a sign of life after which the slots of a worker are free. A worker that ends frees its slots at once. Default 45. */
+  ttl?: number;
+  /** Seconds for the primary to answer. Default 1. */
+  timeout?: number;
+  /** While the primary does not answer: `'local'` (default) counts within each worker, `'refuse'` refuses new tunnels with 503. */
+  whenDown?: 'local' | 'refuse';
+}
+
+const CHECKS = {
+  ttl: seconds(1, 3600),
+  timeout: seconds(0.05, 30),
+  whenDown: oneOf(['local', 'refuse']),
+};
+
+const STORE = 'cluster.1';
+
+/** The store of the primary, and the end of its service to the workers. */
+let primary: MemoryStore | undefined;
+
+/**
+ * State that the workers of node:cluster share, for the option `shared` of `wstunnel()`. Call it in the primary as well, which keeps
+ * the counts.
+ *
+ *     import cluster from 'node:cluster';
+ *     const shared = clusterShared();
+ *     if (cluster.isPrimary) cluster.fork();
+ *     else app.use('/vnc', requireLogin, wstunnel({ server: { port: 5900 }, limits: { perUser: 3 }, shared }));
+ *
+ * @throws {TunnelError} WSTUNNEL_OPTION for an invalid option.
+ */
+export function clusterShared(options: ClusterOptions = {}): SharedState {
+  checkNames(options, 'clusterShared()', CHECKS);
+  const { ttl = 45, timeout = 1, whenDown = 'local' } = options;
+  const settings = { name: newReplicaName(), ttl, timeout, whenDown };
+  const backplane = cluster.isWorker
+    ? new ChannelBackplane(processChannel(), STORE)
+    : new MemoryBackplane((primary ??= servedStore(ttl)));
+  return distributedState(backplane, settings);
+}
+
+function servedStore(ttl: number): MemoryStore {
+  const store = new MemoryStore(ttl);
+  const serve = (worker: ReturnType<typeof cluster.fork>) => {
+    const stop = serveStore(store, STORE, {
+      // A worker that has just ended receives nothing.
+      send(message) {
+        if (worker.isConnected()) worker.send(message as object, ignore);
+      },
+      listen(listener) {
+        worker.on('message', listener);
+        return () => worker.off('message', listener);
+      },
+    });
+    worker.once('disconnect', stop);
+  };
+  for (const worker of Object.values(cluster.workers ?? {})) if (worker) serve(worker);
+  cluster.on('fork', serve);
+  return store;
+}
+
+function processChannel(): Channel {
+  return {
+    send(message) {
+      if (process.connected) process.send?.(message, undefined, undefined, ignore);
+    },
+    listen(listener) {
+      process.on('message', listener);
+      return () => process.off('message', listener);
+    },
+  };
+}
+
+function ignore(): void {
+  // The other process has ended: the caller's deadline decides.
+}
