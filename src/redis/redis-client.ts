@@ -25,8 +25,8 @@ export interface IoRedisClient {
   subscribe(...channels: string[]): Promise<unknown>;
   duplicate(): unknown;
   disconnect(): unknown;
-  on(event: string, listener: (...args: never[]) => void): unknown;
-  off(event: string, listener: (...args: never[]) => void): unknown;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
+  off(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
 /** A client of Redis, whatever its package. */
@@ -159,7 +159,7 @@ class IoRedis implements RedisClient {
     interrupted: () => void,
   ): Promise<() => void> {
     const subscriber = this.#client.duplicate() as IoRedisClient;
-    const onMessage = (_channel: string, text: string) => message(text);
+    const onMessage = (_channel: unknown, text: unknown) => message(String(text));
     const onReady = () => interrupted();
     subscriber.on('error', ignore);
     subscriber.on('message', onMessage);
