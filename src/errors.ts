@@ -4,6 +4,8 @@ interface Kind {
   readonly expose: boolean;
   /** The close code (RFC 6455 section 7.4.1) under `refuseWith: 'close'`. Default: 4000 + status. */
   readonly closeCode?: number;
+  /** The header Retry-After of every answer. */
+  readonly retryAfter?: string;
   /** Thrown at creation: the code never answers a request. */
   readonly atCreation?: true;
 }
@@ -39,7 +41,8 @@ const KINDS = {
   WSTUNNEL_FULL: { status: 503, expose: true },
   // The counter of `limits` does not answer, such as a store that several processes share.
   WSTUNNEL_STATE_DOWN: { status: 503, expose: true },
-  WSTUNNEL_DRAINING: { status: 503, expose: true },
+  // A load balancer sends the next try elsewhere; the same process may be there again after a restart.
+  WSTUNNEL_DRAINING: { status: 503, retryAfter: '1', expose: true },
   WSTUNNEL_NOT_ATTACHED: { status: 503, expose: true },
   WSTUNNEL_BACKEND_TIMEOUT: { status: 504, expose: true },
   WSTUNNEL_HANDSHAKE_TIMEOUT: { status: 504, expose: true },
@@ -89,7 +92,8 @@ export class TunnelError extends Error {
     this.closeCode =
       details.status === undefined ? (kind.closeCode ?? 4000 + kind.status) : 4000 + details.status;
     this.expose = kind.expose;
-    this.headers = details.headers ?? {};
+    this.headers =
+      details.headers ?? (kind.retryAfter === undefined ? {} : { 'Retry-After': kind.retryAfter });
     // Not enumerable, like `cause`: an app that answers with the error as JSON does not send this text.
     Object.defineProperty(this, 'detail', { value: details.detail });
     this.body = details.body ?? (this.expose ? `${message}\n` : 'The tunnel could not be opened.\n');

@@ -31,6 +31,7 @@ declare namespace wstunnel {
   export type BalanceStrategy<Req = IncomingMessage> = types.BalanceStrategy<Req>;
   export type CloseCause = types.CloseCause;
   export type ClosedInfo = types.ClosedInfo;
+  export type CloseOptions = types.CloseOptions;
   export type Condition = types.Condition;
   export type EndResult = types.EndResult;
   export type HookContext = types.HookContext;
@@ -47,6 +48,7 @@ declare namespace wstunnel {
   export type RevalidateOptions = types.RevalidateOptions;
   export type RuleOptions<Req extends IncomingMessage = IncomingMessage> = types.RuleOptions<Req>;
   export type ServerOption<Req> = types.ServerOption<Req>;
+  export type SharedInfo = types.SharedInfo;
   export type SharedState = types.SharedState;
   export type SpawnOptions = types.SpawnOptions;
   export type Target = types.Target;

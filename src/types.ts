@@ -652,6 +652,23 @@ export interface AttachOptions {
   exclusive?: boolean;
 }
 
+/** The options of `close`. All times in seconds. */
+export interface CloseOptions {
+  /** For so long open tunnels go on, and may end by themselves; at most 366 days. Default 0. */
+  grace?: number;
+  /**
+   * The Closes of the tunnels that are left after `grace` are sent evenly over this time, so that clients do not all come back at once; at
+   * most a day. Default 0, all at once.
+   */
+  spread?: number;
+  /** Time from the last Close until the connections that are still open are destroyed, at most an hour. Default 10. */
+  timeout?: number;
+  /** The close code. Default 1001. */
+  code?: number;
+  /** The reason in the Close. Default `the server is closing`. */
+  reason?: string;
+}
+
 /**
  * The events of a tunnel. Listeners are called synchronously. An error thrown by a listener, or a rejection, is logged, and
  * reported by `process.emitWarning`; no tunnel is affected.
@@ -681,11 +698,16 @@ export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends E
    */
   attach(server: HttpServer | HttpsServer | Http2SecureServer | Http2Server, options?: AttachOptions): this;
   /**
-   * Refuses new requests with 503, sends a Close with `code` (default 1001) and `reason` to the open tunnels, waits up to `timeout`
-   * seconds (default 10), then destroys the remaining connections and detaches from all servers. Later calls return the promise of
-   * the first.
+   * Ends the tunnel object. New requests get 503 with Retry-After. Open tunnels go on for `grace` seconds, then get a Close with `code`
+   * and `reason`, spread over `spread` seconds. Connections that are still open `timeout` seconds after the last Close are destroyed.
+   * At the end the tunnel object detaches from all servers. The promise resolves as soon as all tunnels have ended.
+   *
+   * A later call returns the same promise, and can only shorten what is left: `close()` ends the grace at once. Its `code`, `reason` and
+   * `timeout` apply if given.
+   *
+   * @throws {TunnelError} WSTUNNEL_OPTION
    */
-  close(options?: { timeout?: number; code?: number; reason?: string }): Promise<void>;
+  close(options?: CloseOptions): Promise<void>;
   /** True after the first call of `close()`. */
   readonly draining: boolean;
   /**

@@ -138,14 +138,20 @@ describe('close()', () => {
   test.each<[object, string]>([
     [{ timeout: -1 }, 'close().timeout'],
     [{ timeout: 10_000 }, '(it is in seconds; did you mean 10?)'],
+    [{ grace: -1 }, 'close().grace'],
+    [{ grace: '1h' }, 'close().grace must be a number of seconds'],
+    [{ grace: Infinity }, 'close().grace must be a number of seconds from 0 to 31622400'],
+    [{ spread: NaN }, 'close().spread'],
+    [{ spread: 600_000 }, '(it is in seconds; did you mean 600?)'],
     [{ code: 1005 }, 'code'],
     [{ code: 1006 }, 'code'],
     [{ code: 999 }, 'close().code'],
     [{ reason: 7 }, 'close().reason'],
     [{ timout: 1 }, 'did you mean "timeout"?'],
+    [{ gracce: 1 }, 'did you mean "grace"?'],
   ])('with %o throws and closes nothing', (options, message) => {
     const tunnel = makeTunnel({ server: { port: 1 } });
-    expect(() => void tunnel.close(options)).toThrow(message);
+    expect(() => void tunnel.close(options as never)).toThrow(message);
     expect(tunnel.draining).toBe(false);
   });
 });

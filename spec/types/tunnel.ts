@@ -11,6 +11,7 @@ import create, {
   wstunnel,
   type BackendInfo,
   type ClosedInfo,
+  type CloseOptions,
   type EndResult,
   type HostState,
   type RefuseInfo,
@@ -69,6 +70,10 @@ void tunnel.end({ name: 'me' });
 // @ts-expect-error a filter is required
 void tunnel.end();
 expectTypeOf(tunnel.close({ timeout: 1, code: 1001, reason: 'restart' })).toEqualTypeOf<Promise<void>>();
+const gently: CloseOptions = { grace: 3600, spread: 60 };
+void tunnel.close(gently);
+// @ts-expect-error the name is spread
+void tunnel.close({ spreading: 60 });
 // @ts-expect-error seconds are a number
 void tunnel.close({ timeout: '1s' });
 expectTypeOf(tunnel.draining).toEqualTypeOf<boolean>();

@@ -145,7 +145,7 @@ function ask(
   }
 }
 
-/** The outcome; a lease is released if the signal aborts first. */
+/** The outcome; a lease is released if the signal aborts first. The counter has a deadline of its own. */
 async function orReleased(taking: Promise<Lease | number>, signal: AbortState): Promise<Lease | number> {
   try {
     return await orAborted(signal, () => taking);

@@ -1,21 +1,23 @@
 import { LocalCounter, type Counter, type SlotRequest } from '../guard/counter.js';
 import type { Lease } from '../helpers/lease.js';
 import type { SlotCount } from './backplane.js';
-import { StoreError } from './deadline.js';
+import { StoreError, withDeadline } from './deadline.js';
 import type { Replica } from './replica.js';
+import type { ReplicaSettings } from './replica-settings.js';
 
 /** Counts over all replicas. This process's own counts are the truth, and the store has a copy of them. */
 export class SharedCounter implements Counter {
   readonly #local = new LocalCounter();
   readonly #replica: () => Replica;
   readonly #isLocalAllowed: boolean;
+  readonly #timeout: number;
   /** The kinds of names (`client`, `user`, `host` ...) with a limit: counts of other kinds are not sent. */
   readonly #kinds = new Set<string>();
 
-  /** `isLocalAllowed`: while the store is down, count within this process. */
-  constructor(replica: () => Replica, isLocalAllowed: boolean) {
+  constructor(replica: () => Replica, { whenDown, timeout }: ReplicaSettings) {
     this.#replica = replica;
-    this.#isLocalAllowed = isLocalAllowed;
+    this.#isLocalAllowed = whenDown === 'local';
+    this.#timeout = timeout;
   }
 
   /** The slots in use in this process, of kinds with a limit. */
@@ -42,7 +44,7 @@ export class SharedCounter implements Counter {
       unsent.length > 0 && this.counts().some(({ name }) => unsent.includes(kindOf(name)));
     try {
       if (isUnsentInUse) await replica.join();
-      const outcome = await replica.take(limited);
+      const outcome = await this.#takeInTime(replica, limited);
       if (outcome.kind === 'full')
         return slots.findIndex(({ name }) => name === limited[outcome.index]?.name);
       const lease = this.#takeHere(slots.map(({ name }) => ({ name, most: Infinity })));
@@ -52,6 +54,23 @@ export class SharedCounter implements Counter {
     } catch (error) {
       if (!(error instanceof StoreError) || !this.#isLocalAllowed) throw error;
       return this.#takeHere(slots);
+    }
+  }
+
+  /** Slots that the store gives after the deadline are given back. */
+  async #takeInTime(replica: Replica, slots: readonly SlotRequest[]): ReturnType<Replica['take']> {
+    const taking = replica.take(slots);
+    try {
+      return await withDeadline(this.#timeout, () => taking);
+    } catch (error) {
+      taking.then(
+        ({ kind, generation }) => {
+          if (kind === 'taken' && generation === replica.generation)
+            for (const { name } of slots) replica.adjust(name, -1);
+        },
+        () => undefined,
+      );
+      throw error;
     }
   }
 

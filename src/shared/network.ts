@@ -40,7 +40,7 @@ export class Network {
 
   constructor(backplane: Backplane, settings: ReplicaSettings, owner: NetworkOwner) {
     this.#owner = owner;
-    this.counter = new SharedCounter(() => this.#replicas.replica, settings.whenDown === 'local');
+    this.counter = new SharedCounter(() => this.#replicas.replica, settings);
     this.#replicas = new Replicas(backplane, settings, {
       counts: () => this.counter.counts(),
       hosts: () => this.#ownHosts(),

@@ -1,3 +1,4 @@
+import { MAX_TIMEOUT } from '../helpers/max-timeout.js';
 import { endingOf, type Ending } from './close-causes.js';
 import { afterPendingReads } from './pending-reads.js';
 import type { CloseCause } from '../types.js';
@@ -24,9 +25,6 @@ export interface Activity {
   /** The time of the earliest sample after which the client has accepted no queued bytes; undefined if no bytes are queued. */
   readonly clientStalledSince: number | undefined;
 }
-
-/** Milliseconds. A longer delay would make `setTimeout` fire at once; longer times take several timers. */
-const MAX_TIMEOUT = 2 ** 31 - 1;
 
 /** Samples per limit. A stall, of a peer or of our event loop, is visible by samples only. */
 const SAMPLES = 4;

@@ -1,34 +1,58 @@
 import { isSendable } from '../frames/close-codes.js';
-import { within } from '../helpers/within.js';
-import { fail } from '../options/checks/fail.js';
+import { fail, type Check } from '../options/checks/fail.js';
 import { checkNames } from '../options/checks/names.js';
 import { checkText, seconds, wholeNumber } from '../options/checks/basic.js';
 import { codeOf } from '../streams/close-causes.js';
-import type { Tunnel } from '../types.js';
-import { serverDraining } from '../upgrade/opening-attempt.js';
-import type { Closable, TunnelContext } from './context.js';
+import type { CloseOptions } from '../types.js';
 
-/** Seconds after which `close()` destroys the connections that are still open. */
+/** Seconds from the last Close until `close()` destroys the connections that are still open. */
 const CLOSE_TIMEOUT = 10;
 
-/** The options of `close()`, checked and with defaults. */
-export interface CloseOptions {
-  /** Seconds. */
+/** Limit of `grace`, as of `maxDuration`: 366 days. */
+const MOST_GRACE = 31_622_400;
+
+/** Limit of `spread`: a day. */
+const MOST_SPREAD = 86_400;
+
+/** The checks of the options of `close()`. */
+export const CLOSE_OPTIONS = {
+  grace: seconds(0, MOST_GRACE),
+  spread: seconds(0, MOST_SPREAD),
+  timeout: seconds(0, 3600),
+  code: wholeNumber(1000, 4999),
+  reason: checkText,
+} as const satisfies Record<keyof CloseOptions, Check>;
+
+/** The options of `close()`, checked and with defaults. All times in seconds. */
+export interface ClosePlan {
+  readonly grace: number;
+  readonly spread: number;
   readonly timeout: number;
   readonly code: number;
   readonly reason: string;
 }
 
-export function readCloseOptions(options: Parameters<Tunnel['close']>[0] = {}): CloseOptions {
-  checkNames(options, 'close()', {
-    timeout: seconds(0, 3600),
-    code: wholeNumber(1000, 4999),
-    reason: checkText,
-  });
-  const { timeout = CLOSE_TIMEOUT, code = codeOf('drain'), reason = 'the server is closing' } = options;
+/** `before`: the plan of an earlier call, in place of the defaults of `timeout`, `code` and `reason`. */
+export function readCloseOptions(options: CloseOptions = {}, before: ClosePlan = DEFAULTS): ClosePlan {
+  checkNames(options, 'close()', CLOSE_OPTIONS);
+  const {
+    grace = 0,
+    spread = 0,
+    timeout = before.timeout,
+    code = before.code,
+    reason = before.reason,
+  } = options;
   checkClose(code, reason);
-  return { timeout, code, reason };
+  return { grace, spread, timeout, code, reason };
 }
+
+const DEFAULTS: ClosePlan = {
+  grace: 0,
+  spread: 0,
+  timeout: CLOSE_TIMEOUT,
+  code: codeOf('drain'),
+  reason: 'the server is closing',
+};
 
 /** Checks the close code and reason of `close()` and `end()`. */
 export function checkClose(code: unknown, reason: unknown): void {
@@ -39,29 +63,4 @@ export function checkClose(code: unknown, reason: unknown): void {
       code,
     );
   if (typeof reason !== 'string') fail('reason', 'must be a string', reason);
-}
-
-/**
- * Ends all connections of a tunnel object: refuses opening requests, sends Close to open tunnels, and destroys the remaining
- * connections after `timeout`.
- */
-export async function drain(context: TunnelContext, { timeout, code, reason }: CloseOptions): Promise<void> {
-  for (const { attempt } of context.opening) attempt.abort(serverDraining());
-  context.logins.stop();
-  for (const one of context.open) one.close(code, reason);
-  // The aborted requests are refused in this event-loop turn; with `refuseWith: 'close'` their sockets
-  // are in `refusing` afterwards.
-  await new Promise((resolve) => setImmediate(resolve));
-  if (await within(timeout, allClosed(connectionsOf(context)))) return;
-  const rest = connectionsOf(context);
-  for (const one of rest) one.destroy();
-  await allClosed(rest);
-}
-
-function connectionsOf({ open, refusing }: TunnelContext): readonly Closable[] {
-  return [...open, ...refusing];
-}
-
-function allClosed(all: readonly Closable[]): Promise<unknown> {
-  return Promise.all(all.map((one) => one.untilClosed()));
 }

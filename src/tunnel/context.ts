@@ -69,6 +69,8 @@ export interface OpeningRequest {
 
 /** A tunnel after the 101 response, until the end. */
 export interface OpenTunnel extends Closable, SharedTunnel {
+  /** False once a Close was sent or received, or a connection ended. */
+  readonly isOpen: boolean;
   info(): TunnelInfo;
   /** Sends Close. Bytes that the client sends before answering with Close still reach the backend. */
   close(code: number, reason: string): void;

@@ -154,6 +154,10 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner, Che
     return infoOf(client, this.#host.id, this.#since, this.#relay);
   }
 
+  get isOpen(): boolean {
+    return this.#stream.closing.state === 'open';
+  }
+
   untilClosed(): Promise<void> {
     // `destroy` may have ended the tunnel in the same event-loop turn.
     if (!this.#context.open.has(this)) return Promise.resolve();

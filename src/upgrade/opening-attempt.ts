@@ -39,5 +39,5 @@ export function clientGone(): TunnelError {
 }
 
 export function serverDraining(): TunnelError {
-  return new TunnelError('WSTUNNEL_DRAINING', 'the server is closing', { headers: { 'Retry-After': '1' } });
+  return new TunnelError('WSTUNNEL_DRAINING', 'the server is closing');
 }

@@ -1,0 +1,69 @@
+import { captureRejectionSymbol } from 'node:events';
+import type { IncomingMessage, Server } from 'node:http';
+import { codeOf } from '../streams/close-causes.js';
+import type { LocalState } from '../shared/local-state.js';
+import type { EndCall } from '../replicas/messages.js';
+import type { AttachOptions, CloseOptions, EndResult, Tunnel, TunnelFilter, TunnelInfo } from '../types.js';
+import type { Announcer } from './announcer.js';
+import { checkClose } from './closing.js';
+import type { TunnelContext } from './context.js';
+import { endTunnels } from './ending.js';
+import { readFilter } from './filter.js';
+import type { TunnelServers } from './servers.js';
+import type { Shutdown } from './shutdown.js';
+import { statsOf } from './stats.js';
+
+/** The parts of a tunnel object that its methods need. */
+interface MethodParts<Req extends IncomingMessage> {
+  readonly context: TunnelContext;
+  readonly servers: TunnelServers<Req>;
+  readonly shutdown: Shutdown<Req>;
+  readonly announcer: Announcer;
+  readonly state: LocalState;
+  /** The tunnel object, which `attach` returns. */
+  readonly tunnel: () => Tunnel<Req>;
+}
+
+/** The methods and properties of a tunnel object besides those of an EventEmitter. */
+export function methodsOf<Req extends IncomingMessage>(parts: MethodParts<Req>) {
+  const { context, servers, shutdown, announcer, state } = parts;
+  const { members } = state;
+  return {
+    attach(server: Server, options: AttachOptions = {}) {
+      servers.attach(server, options, !shutdown.isDraining);
+      return parts.tunnel();
+    },
+    close: (options?: CloseOptions) => shutdown.close(options),
+    get draining() {
+      return shutdown.isDraining;
+    },
+    tunnels(where: TunnelFilter = {}) {
+      return members.select(readFilter(where, 'tunnels()')).map(({ info }) => info);
+    },
+    end(
+      where: TunnelFilter | ((tunnel: TunnelInfo) => boolean),
+      code = codeOf('ended-by-app'),
+      reason = 'ended by the application',
+    ) {
+      checkClose(code, reason);
+      if (typeof where === 'function') return endTunnels(context, (one) => where(one), code, reason);
+      // This process first: a store that is down must not keep a user's tunnels open.
+      const ended = members.end(readFilter(where, 'end()'), code, reason);
+      return endElsewhere(state, ended, { where, code, reason });
+    },
+    stats() {
+      // After close() this tunnel object is no member, and has no open tunnels.
+      return statsOf(members.named(context.name), context.totals, context.pool);
+    },
+    [Symbol.asyncDispose]: () => shutdown.close(),
+    [captureRejectionSymbol]: (error: unknown, name: string | symbol) =>
+      announcer.listenerFailed(name, error),
+  };
+}
+
+/** Ends the tunnels of other processes that share the state as well. */
+async function endElsewhere({ network }: LocalState, ended: number, call: EndCall): Promise<EndResult> {
+  if (!network) return { ended, silent: [] };
+  const others = await network.end(call);
+  return { ended: ended + others.ended, silent: others.silent };
+}
