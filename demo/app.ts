@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import express, { type Request, type RequestHandler, type Response } from 'express';
+import express, { type Request, type RequestHandler } from 'express';
 import { rateLimit } from 'express-rate-limit';
 import session from 'express-session';
 import { wstunnel, type ServerOption, type Tunnel } from 'express-wstunnel';
@@ -41,6 +41,8 @@ export interface Demo {
 // The compiled file is one folder deeper.
 const DEMO = import.meta.dirname.endsWith('.build') ? dirname(import.meta.dirname) : import.meta.dirname;
 const PUBLIC = join(DEMO, 'public');
+/** Seconds between two checks of the login of an open tunnel. Short, for people who try the logout. */
+const REVALIDATE = 3;
 const NOVNC = dirname(dirname(createRequire(import.meta.url).resolve('@novnc/novnc')));
 
 /** A noVNC page with a login: one middleware guards both the page and the tunnel. */
@@ -65,6 +67,8 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     url: /^\/websockify/,
     server: options.vnc,
     user: (req) => req.session.user,
+    // A tunnel ends with its session: after a logout in another window, or when the session expires.
+    revalidate: REVALIDATE,
     // A page can read the reason of a close code, but not the status of a refused upgrade.
     refuseWith: 'close',
   });
@@ -80,7 +84,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     message: 'Too many failed logins: wait 15 minutes, or restart the demo.',
   });
   app.post('/login', slowGuesses, express.urlencoded({ extended: false, limit: '4kb' }), login(options));
-  app.post('/logout', logout(tunnel));
+  app.post('/logout', logout);
   app.get('/whoami', requireLogin, (req, res) => {
     res.set('Cache-Control', 'no-store');
     res.json({ user: req.session.user, desktop: options.desktop, tunnels: tunnel.stats().open });
@@ -154,17 +158,13 @@ function login({ username, password }: DemoOptions): RequestHandler {
   };
 }
 
-/** Ends the session and all tunnels of the session's user. */
-function logout(tunnel: Tunnel<Request>): RequestHandler {
-  return (req: Request, res: Response, next) => {
-    const { user } = req.session;
-    req.session.destroy((error: unknown) => {
-      if (user !== undefined) tunnel.end((one) => one.user === user, 1008, 'logged out');
-      if (error) next(error);
-      else res.redirect(303, '/login?out=1');
-    });
-  };
-}
+/** Ends the session. Its tunnels end with the next check of their login, and tunnels of other logins of the user stay open. */
+const logout: RequestHandler = (req, res, next) => {
+  req.session.destroy((error: unknown) => {
+    if (error) next(error);
+    else res.redirect(303, '/login?out=1');
+  });
+};
 
 /** Compares in constant time. */
 function isSame(given: unknown, right: string): boolean {

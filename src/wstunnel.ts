@@ -9,7 +9,7 @@ import { readOptions } from './options/read-tunnel.js';
 import { type Settings } from './options/settings.js';
 import { everyRule } from './routes/compiled-rules.js';
 import { CompiledHostMap } from './routes/host-map.js';
-import { LocalState } from './shared/local-state.js';
+import { LocalState, type Membership } from './shared/local-state.js';
 import { Announcer } from './tunnel/announcer.js';
 import type { TunnelContext } from './tunnel/context.js';
 import { endTunnels } from './tunnel/ending.js';
@@ -69,6 +69,7 @@ export function createTunnel<Req extends IncomingMessage>(
     totals: membership.totals,
     log,
     opening,
+    inApp: { count: 0 },
     open,
     members: state.members,
     network: state.network,
@@ -86,12 +87,12 @@ export function createTunnel<Req extends IncomingMessage>(
   });
   const isAlone = given === undefined && settings.shared === undefined;
   const handler = new Middleware({ settings, context, servers, owner: state, isAlone });
-  const shutdown = new Shutdown(context, servers, (timeout) => membership.leave(timeout));
+  const shutdown = new Shutdown(context, servers, membership);
 
   const methods = methodsOf({ context, servers, shutdown, announcer, state, tunnel: () => tunnel });
   const tunnel: Tunnel<Req> = asEmitter(middleware, methods) as Tunnel<Req>;
   markTunnel(tunnel, servers.attachable);
-  contexts.set(tunnel, context);
+  insides.set(tunnel, { context, membership });
   return tunnel;
 
   function middleware(req: Req, res: ServerResponse, next: Next): void {
@@ -99,12 +100,21 @@ export function createTunnel<Req extends IncomingMessage>(
   }
 }
 
-const contexts = new WeakMap<object, TunnelContext>();
+const insides = new WeakMap<object, { context: TunnelContext; membership: Membership }>();
 
-/** Has this tunnel object no request and no open tunnel? Others with the same state do not count. */
-export function isIdle(tunnel: Tunnel): boolean {
-  const context = contexts.get(tunnel);
-  return !context || (context.open.size === 0 && context.opening.size === 0);
+/**
+ * For a tunnel object that gets no further requests: ends the programs that only this tunnel object's options name, once no tunnel
+ * uses them. Does nothing while a request may still need them.
+ *
+ * @returns `opening` while requests have no 101 yet, `open` with open tunnels only, else `idle`
+ */
+export function retire(tunnel: Tunnel): 'opening' | 'open' | 'idle' {
+  const inside = insides.get(tunnel);
+  if (!inside) return 'idle';
+  const { context, membership } = inside;
+  if (context.inApp.count > 0 || context.opening.size > 0) return 'opening';
+  membership.retire();
+  return context.open.size > 0 ? 'open' : 'idle';
 }
 
 /** The state in the option `shared`, or a new one that ends with the tunnel object. */

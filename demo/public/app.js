@@ -63,6 +63,7 @@ byId('reconnect').addEventListener('click', viewer.reconnect);
 byId('disconnect').addEventListener('click', viewer.disconnect);
 byId('logout-form').addEventListener('submit', viewer.leave);
 window.addEventListener('online', viewer.hurry);
+window.addEventListener('focus', () => void viewer.returned());
 // After Back, the browser may show the page from its cache, for instance after a logout: reload the page from the server.
 window.addEventListener('pageshow', (event) => {
   if (event.persisted) location.reload();

@@ -4,10 +4,6 @@ const refusals = {
   400: ['Invalid request', 'The server did not accept the request of this page.'],
   403: ['You may not open this desktop', 'You are logged in, but you have no access to this desktop.'],
   404: ['Desktop not found', 'The server has no desktop for you at this address.'],
-  409: [
-    'Connected elsewhere',
-    'You have opened this desktop in another window or on another computer. Connect again to continue here.',
-  ],
   429: ['Too many connections', 'You have reached the limit of open connections. Close one and try again.'],
   500: ['Server error', 'An error occurred on the server while it opened the connection.'],
   502: [
@@ -41,6 +37,57 @@ const notLoggedIn = {
   login: true,
   retry: false,
 };
+
+/** The end of an open connection, by the reason that the server gives with 1008: `revalidate` checks the login of an open tunnel. */
+const loginEndings = {
+  'the login has ended': {
+    state: 'disconnected',
+    title: 'You have been logged out',
+    text: 'You logged out in another window, or your login has expired. Log in to return to the desktop.',
+    icon: 'lock',
+    login: true,
+    retry: false,
+  },
+  'another user has logged in': {
+    title: 'Another user has logged in',
+    text: 'This browser is now logged in as another user. Connect again to open the desktop of that user.',
+    icon: 'lock',
+    retry: false,
+    action: 'Connect again',
+  },
+  'the login could not be checked': {
+    title: 'Your login could not be checked',
+    text: 'The server could not find out whether you are still logged in.',
+    retry: true,
+  },
+};
+
+const loggedInAgain = {
+  title: 'Your login has changed',
+  text: 'You logged in again in another window.',
+  icon: 'lock',
+  retry: true,
+};
+
+/** The server has given the only place at the desktop to a newer connection of the user. */
+const replaced = {
+  title: 'Connected elsewhere',
+  text: 'You opened this desktop in another window or on another computer, and only one may show it. Connect again to continue here.',
+  icon: 'monitor',
+  retry: false,
+  action: 'Connect here',
+};
+
+/** The text for the end of a connection because of its login, or of a newer one of its user; undefined for any other end. */
+function endOfLogin({ code, reason, connected }, session) {
+  if (code === 4409) return replaced;
+  if (!connected || code !== 1008) return undefined;
+  const ending = loginEndings[reason];
+  if (session?.state === 'out') return { ...loginEndings['the login has ended'], detail: undefined };
+  if (ending?.login === true)
+    return session?.state === 'in' ? loggedInAgain : { ...ending, detail: undefined };
+  return ending;
+}
 
 const quoted = (text, reason) => (reason ? `${text} The server says: “${reason}”.` : text);
 
@@ -117,6 +164,8 @@ export function explain(outcome, session) {
     });
   }
 
+  const login = endOfLogin(outcome, session);
+  if (login !== undefined) return because(login);
   const status = statusOf(code);
   if (status !== undefined) return because(refused(status, reason));
   if (session?.state === 'out') return because(notLoggedIn);

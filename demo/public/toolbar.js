@@ -29,6 +29,12 @@ export function showState(state) {
   if (focused?.id === 'reconnect' && !over) byId('disconnect').focus();
 }
 
+/** Nobody is logged in: the toolbar has no account to show, and no connection to offer. */
+export function showLoggedOut(value) {
+  document.body.toggleAttribute('data-logged-out', value);
+  if (value && menu.matches(':popover-open')) menu.hidePopover();
+}
+
 /** Shows the user, the desktop and the number of tunnels. */
 export function showSession(session) {
   if (session.state !== 'in') return;

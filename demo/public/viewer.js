@@ -7,7 +7,7 @@ import { byId } from './dom.js';
 import { hideOverlay, showCountdown, showOverlay, startCountdown, stopCountdown } from './overlay.js';
 import { explain, worthAsking } from './reasons.js';
 import { loginAgain, whoami } from './session.js';
-import { showDesktopName, showPassword, showSession, showState } from './toolbar.js';
+import { showDesktopName, showLoggedOut, showPassword, showSession, showState } from './toolbar.js';
 
 /** `on`: the callbacks `state(next)`, `attempt()` for each new connection, `clipboard(text)`. */
 export function createViewer({ target, url, on }) {
@@ -16,6 +16,7 @@ export function createViewer({ target, url, on }) {
   let lastClose = null;
   let credentials; // Kept for reconnecting, until the user disconnects or leaves the page.
   let asked; // Did the VNC server ask for credentials? Undefined while unknown.
+  let loggedOut = false; // The card asks for a login.
   let leaving = false; // The user is leaving the page: show no explanation.
 
   const backoff = createBackoff({ start: startCountdown, tick: showCountdown, fire: connect });
@@ -26,6 +27,11 @@ export function createViewer({ target, url, on }) {
     on.state(next);
   }
 
+  function setLoggedOut(value) {
+    loggedOut = value;
+    showLoggedOut(value);
+  }
+
   function connect() {
     backoff.cancel();
     dropQuestions();
@@ -33,6 +39,7 @@ export function createViewer({ target, url, on }) {
     current = undefined; // The end of the previous connection is not shown.
     previous?.disconnect();
 
+    setLoggedOut(false);
     setState('connecting');
     showOverlay({
       busy: true,
@@ -111,6 +118,7 @@ export function createViewer({ target, url, on }) {
   }
 
   function showEnd({ state: next, title, text, icon, detail, retry, login, action }) {
+    setLoggedOut(login === true);
     setState(next);
     const again = { label: action ?? (retry ? 'Reconnect now' : 'Reconnect'), run: reconnect };
     showOverlay({
@@ -118,7 +126,7 @@ export function createViewer({ target, url, on }) {
       title,
       text,
       detail,
-      action: login ? { label: 'Log in again', href: loginAgain } : again,
+      action: login ? { label: 'Log in', href: loginAgain } : again,
       stop: retry ? stopTrying : undefined,
     });
     if (retry) backoff.schedule();
@@ -166,6 +174,10 @@ export function createViewer({ target, url, on }) {
     /** The network is back: do not wait for the next attempt. */
     hurry() {
       if (backoff.waiting) connect();
+    },
+    /** The user returns to this tab, perhaps after a login in another one. */
+    async returned() {
+      if (loggedOut && (await whoami()).state === 'in' && loggedOut) reconnect();
     },
     leave() {
       leaving = true;

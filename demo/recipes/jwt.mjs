@@ -7,8 +7,9 @@
 // By default the secret is random, and the program prints a token to try.
 //
 // A browser's WebSocket sends cookies, but no Authorization header. Make the cookie HttpOnly, Secure and
-// SameSite=Strict. Proxies log a token in the query: let such a token expire within a minute. An open tunnel outlives
-// the token.
+// SameSite=Strict. Proxies log a token in the query: let such a token expire within a minute. With
+// `revalidate` the tunnel ends when the cookie's token has expired. A token in the query has to be valid only when the
+// tunnel opens.
 import { createSecretKey, randomBytes } from 'node:crypto';
 import cookieParser from 'cookie-parser';
 import express from 'express';
@@ -16,7 +17,7 @@ import { wstunnel } from 'express-wstunnel';
 import { jwtVerify, SignJWT } from 'jose';
 
 const VNC_PORT = Number(process.env.VNC_PORT ?? 5900);
-const JWT_SECRET = process.env.JWT_SECRET ?? randomBytes(32).toString('base64');
+const JWT_SECRET = process.env.JWT_SECRET || randomBytes(32).toString('base64');
 
 const key = createSecretKey(JWT_SECRET, 'base64');
 const rules = {
@@ -28,23 +29,27 @@ const rules = {
 
 async function requireToken(req, res, next) {
   const token = req.query.token ?? req.cookies.token;
-  const verified = await jwtVerify(token, key, rules).catch(() => undefined);
+  const isOpen = req.wstunnelCheck && req.query.token !== undefined; // a check of an open tunnel
+  const options = { ...rules, clockTolerance: isOpen ? Number.MAX_SAFE_INTEGER : 0 };
+  const verified = await jwtVerify(token, key, options).catch(() => undefined);
   if (!verified) return res.sendStatus(401);
   req.user = { id: verified.payload.sub }; // the name in events
   next();
 }
 
 const app = express();
-app.use('/vnc', cookieParser(), requireToken, wstunnel({ server: { port: VNC_PORT } }));
+app.use('/vnc', cookieParser(), requireToken, wstunnel({ server: { port: VNC_PORT }, revalidate: 60 }));
 
-if (!process.env.JWT_SECRET) {
+async function tokenToTry() {
   const { issuer, audience } = rules;
   const token = new SignJWT({ sub: 'ann', iss: issuer, aud: audience }).setExpirationTime('5 minutes');
-  const signed = await token.setProtectedHeader({ alg: 'HS256' }).sign(key);
-  console.log(`for five minutes: ws://127.0.0.1:PORT/vnc?token=${signed}`);
+  return token.setProtectedHeader({ alg: 'HS256' }).sign(key);
 }
 
-const server = app.listen(process.env.PORT ?? 8080, '127.0.0.1', (error) => {
+const server = app.listen(process.env.PORT ?? 8080, '127.0.0.1', async (error) => {
   if (error) throw error;
-  console.log(`listening on http://127.0.0.1:${server.address().port}/`);
+  const { port } = server.address();
+  console.log(`listening on http://127.0.0.1:${port}/`);
+  if (!process.env.JWT_SECRET)
+    console.log(`for five minutes: ws://127.0.0.1:${port}/vnc?token=${await tokenToTry()}`);
 });

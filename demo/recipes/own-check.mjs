@@ -1,4 +1,5 @@
-// A check of your own: the option `authenticate` is an async function, called before each tunnel opens.
+// A check of your own: the option `authenticate` is an async function, called before each tunnel opens, and every minute
+// while the tunnel is open.
 //
 //   npm install express express-wstunnel
 //   node own-check.mjs
@@ -20,6 +21,7 @@ const tunnel = wstunnel({
     req.user = account;
     return true; // only `true` opens the tunnel
   },
+  revalidate: 60, // seconds; any other answer ends the tunnel
 });
 
 const app = express();

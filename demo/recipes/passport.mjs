@@ -6,7 +6,7 @@
 // Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md).
 //
 // The user's name in events comes from req.user, so the option `user` is not needed. Passport makes a new session id at
-// each login.
+// each login. With `revalidate` the login is checked again every minute, and the tunnel ends with the session.
 import { randomBytes } from 'node:crypto';
 import express from 'express';
 import session from 'express-session';
@@ -40,7 +40,7 @@ app.use(
 );
 app.use(passport.session());
 
-const tunnel = wstunnel({ server: { port: VNC_PORT } });
+const tunnel = wstunnel({ server: { port: VNC_PORT }, revalidate: 60 });
 const requireLogin = (req, res, next) => (req.isAuthenticated() ? next() : res.sendStatus(401));
 
 app.use('/vnc', requireLogin, tunnel);
@@ -58,7 +58,7 @@ app.post('/logout', requireLogin, (req, res, next) => {
   });
 });
 
-app.use(desktopPage('/vnc'));
+app.use(desktopPage('/vnc', '/logout'));
 
 const server = app.listen(process.env.PORT ?? 8080, '127.0.0.1', (error) => {
   if (error) throw error;

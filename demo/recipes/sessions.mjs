@@ -6,8 +6,9 @@
 // Settings: PORT, VNC_PORT, PASSWORD (see README.md), and SESSION_SECRET, a long random text (openssl rand -hex 32).
 // By default the secret is random, and all logins end with the process.
 //
-// The login is checked when a tunnel opens. An open tunnel outlives the session; end() ends the tunnel. Session changes
-// during the upgrade are saved, and a new cookie is sent with the 101 response.
+// The login is checked when a tunnel opens, and with `revalidate` again every minute: the tunnel ends when the session is
+// destroyed or expires. end() ends the user's tunnels at once. Session changes during the upgrade are saved, and a new
+// cookie is sent with the 101 response.
 import { randomBytes } from 'node:crypto';
 import express from 'express';
 import session from 'express-session';
@@ -28,7 +29,7 @@ app.use(
   }),
 );
 
-const tunnel = wstunnel({ server: { port: VNC_PORT }, user: (req) => req.session.user });
+const tunnel = wstunnel({ server: { port: VNC_PORT }, user: (req) => req.session.user, revalidate: 60 });
 const requireLogin = (req, res, next) => (req.session.user ? next() : res.sendStatus(401));
 
 app.use('/vnc', requireLogin, tunnel);
@@ -53,7 +54,7 @@ app.post('/logout', requireLogin, (req, res, next) => {
   });
 });
 
-app.use(desktopPage('/vnc'));
+app.use(desktopPage('/vnc', '/logout'));
 
 const server = app.listen(process.env.PORT ?? 8080, '127.0.0.1', (error) => {
   if (error) throw error;

@@ -117,6 +117,14 @@ describeWith('cc', 'taskset')('the benchmark', () => {
     expect((await run).stdout).toContain('ws Receiver');
   });
 
+  test('measures the checks of logins', { timeout: 120_000 }, async () => {
+    const few = ['--quick', '--rounds', '1', '--tunnels', '40', '--every', '1', '--seconds', '1'];
+    const { stdout } = await promisify(execFile)(process.execPath, [path('checks.mjs'), ...few]);
+    expect(stdout).toMatch(/a check costs [\d.]+ times a GET/);
+    expect(stdout).toMatch(/with one check of each in 1 s \([1-9]\d* checks\)/);
+    expect(stdout).not.toContain('NaN');
+  });
+
   test.for([
     ['lose', 'download'],
     ['double', 'upload-64k'],

@@ -81,6 +81,19 @@ test('workers', async () => {
   client.socket.destroy();
 });
 
+test('drain', async () => {
+  const edits = { ':6080': '0', '127.0.0.1:5900': await target(), ':9090': '0' };
+  const { program, port } = await startCommand(argsOf('drain', edits));
+  await program.prints(/health checks at/);
+  const client = await openRaw(port);
+  program.process.kill('SIGTERM');
+  // The page gives the same number.
+  const [line] = await program.prints(/draining: 1 tunnel, up to \d+ s/);
+  const [number] = /\d+ s$/.exec(line) ?? [];
+  expect(COMMAND).toContain(`draining: 12 tunnels, up to ${number!}\``);
+  await echoes(client);
+});
+
 test('balance', async () => {
   const edits = { '6080': '0', 'desk-1.lan:5900': await target(), 'desk-2.lan:5900': await target() };
   const { port } = await startCommand(argsOf('balance', edits));

@@ -38,9 +38,17 @@ const timers = {
   closeTimeout: { closeTimeout: 0.2 },
 } satisfies Record<string, TableOptions>;
 
+/** The ends of a login: of an open tunnel alone. */
+const logins = {
+  'login ends': { login: 'refused' },
+  'user changes': { login: 'another user' },
+  'login is unclear': { login: 'failed' },
+  'a newer tunnel replaces it': { login: 'replaced' },
+} satisfies Record<string, TableOptions>;
+
 type Act = (scene: Scene) => unknown;
 const acts = { ...clientActions, ...backendActions, ...appActions };
-const actions = [...keysOf(acts), ...keysOf(timers)];
+const actions = [...keysOf(acts), ...keysOf(timers), ...keysOf(logins)];
 type Action = (typeof actions)[number];
 
 /** The outcome of an action. */
@@ -86,6 +94,10 @@ const causes: Record<Action, readonly CloseCause[]> = {
   writeTimeout: ['write-timeout'],
   pongTimeout: ['client-silent'],
   closeTimeout: ['close-timeout'],
+  'login ends': ['login-ended'],
+  'user changes': ['user-changed'],
+  'login is unclear': ['login-unclear'],
+  'a newer tunnel replaces it': ['replaced'],
 };
 
 const short = timers.closeTimeout;
@@ -94,13 +106,28 @@ const draining = { ends: 'WSTUNNEL_DRAINING', sees: 503 };
 const late = { ends: 'WSTUNNEL_HANDSHAKE_TIMEOUT', sees: 504 };
 
 const noBackend = each(keysOf(backendActions), 'no backend is connected');
+const checks = ['login ends', 'user changes', 'login is unclear'] as const satisfies Action[];
+const loginEnds = {
+  ...each(checks, { ends: 1008, sees: 1008 }),
+  'a newer tunnel replaces it': { ends: 4409, sees: 4409 },
+} as const;
 const notOpenYet = each(
-  ['idleTimeout', 'maxDuration', 'readTimeout', 'writeTimeout', 'pongTimeout', 'closeTimeout'],
+  [
+    ...([
+      'idleTimeout',
+      'maxDuration',
+      'readTimeout',
+      'writeTimeout',
+      'pongTimeout',
+      'closeTimeout',
+    ] as const),
+    ...keysOf(logins),
+  ],
   'begins with the 101',
 );
 const handshakeIsOver = each(['handshakeTimeout', 'connectTimeout'], 'ended with the 101');
 const watchIsOver = each(
-  ['idleTimeout', 'maxDuration', 'readTimeout', 'writeTimeout', 'pongTimeout'],
+  ['idleTimeout', 'maxDuration', 'readTimeout', 'writeTimeout', 'pongTimeout', ...keysOf(logins)],
   'ended with the first Close',
 );
 const nothingCloses = { closeTimeout: 'begins with a Close' } as const;
@@ -190,6 +217,15 @@ const table: Record<Phase, Record<Action, Cell>> = {
     writeTimeout: 'nothing waits for the backend',
     pongTimeout: { ends: 1006 },
     ...nothingCloses,
+    ...loginEnds,
+    'login ends': [
+      { ends: 1008, sees: 1008 },
+      { ends: 1008, still: 'client', options: short },
+    ],
+    'a newer tunnel replaces it': [
+      { ends: 4409, sees: 4409 },
+      { ends: 4409, still: 'client', options: short },
+    ],
   },
   up: {
     'client half-closes': { ends: 1006, sees: 'nothing', delivers: 'up' },
@@ -221,6 +257,8 @@ const table: Record<Phase, Record<Action, Cell>> = {
       },
     ],
     ...nothingCloses,
+    ...loginEnds,
+    'login ends': { ends: 1008, sees: 1008, still: 'backend', options: short },
   },
   down: {
     'client half-closes': { ends: 1006, sees: 'nothing' },
@@ -250,6 +288,8 @@ const table: Record<Phase, Record<Action, Cell>> = {
     writeTimeout: 'nothing waits for the backend',
     pongTimeout: { ends: 1006, still: 'client' },
     ...nothingCloses,
+    ...loginEnds,
+    'login ends': { ends: 1006, cause: 'close-timeout', still: 'client', options: short },
   },
   both: {
     'client half-closes': { ends: 1006, sees: 'nothing', delivers: 'up' },
@@ -281,6 +321,7 @@ const table: Record<Phase, Record<Action, Cell>> = {
     writeTimeout: { ends: 1011, sees: 1011, still: 'backend', options: short },
     pongTimeout: { ends: 1006, delivers: 'both' },
     ...nothingCloses,
+    ...loginEnds,
   },
   'we closed': {
     ...because('backend-ended', closeSent),
@@ -299,7 +340,7 @@ const table: Record<Phase, Record<Action, Cell>> = {
   closed: {
     ...each([...keysOf(clientActions), ...keysOf(backendActions)], 'its socket is freed'),
     ...each(keysOf(appActions), { ends: 1000, cause: 'client-closed' }),
-    ...each(keysOf(timers), 'none is set, as every row counts'),
+    ...each([...keysOf(timers), ...keysOf(logins)], 'none is set, as every row counts'),
   },
 };
 
@@ -318,9 +359,11 @@ test('the table lists every action in every phase', () => {
 
 describe.each(rows)('$phase: $action', ({ phase, action, row }) => {
   test(titleOf(row), async () => {
-    const options = { ...(isTimer(action) && timers[action]), ...row.options };
-    const scene = await arrange(phase, options);
-    const acted = isTimer(action) ? undefined : acts[action](scene);
+    const isEndOfLogin = isLogin(action);
+    const own = isEndOfLogin ? logins[action] : isTimer(action) && timers[action];
+    const scene = await arrange(phase, { ...own, ...row.options });
+    if (isEndOfLogin) scene.endLogin();
+    const acted = isEndOfLogin || isTimer(action) ? undefined : acts[action](scene);
     if (typeof row.ends === 'number') scene.release();
     if (row.still !== 'backend') scene.backendFinishes();
     const heard = row.still === 'client' ? undefined : scene.clientFinishes();
@@ -422,6 +465,10 @@ function titleOf({ ends, still, options: { host, ...rest } = {} }: Row): string 
 
 function isTimer(action: Action): action is keyof typeof timers {
   return action in timers;
+}
+
+function isLogin(action: Action): action is keyof typeof logins {
+  return action in logins;
 }
 
 /** libuv cannot reset a socket between `end` and `finish`. */

@@ -11,6 +11,7 @@ import type {
   Tunnel,
   TunnelOptions,
 } from '../../src/index.js';
+import { LocalState } from '../../src/shared/local-state.js';
 import {
   descriptors,
   watchComplaints,
@@ -71,11 +72,19 @@ export interface Scene {
   backendFinishes(): void;
   /** Waits for `close` or `refuse`. */
   ended(): Promise<ClosedInfo | RefuseInfo>;
+  /** The login ends as the option `login` says; until then each check passes. */
+  endLogin(): void;
   /** Waits until both ends have finished, and checks for leftovers. */
   over(): Promise<void>;
 }
 
-export type TableOptions = Partial<TunnelOptions> & { host?: object };
+/** How a login ends: the app refuses the check, finds another user, or fails; or a newer tunnel of the user replaces this one. */
+export type LoginEnd = 'refused' | 'another user' | 'failed' | 'replaced';
+
+export type TableOptions = Partial<TunnelOptions> & { host?: object; login?: LoginEnd };
+
+/** `failAfter` is short: the first failed check may end the tunnel. */
+const CHECKED = { revalidate: { every: 0.1, failAfter: 0.1 } };
 
 const MUCH = Buffer.alloc(12_000_000, 'no two words of it are the same ');
 const MUCH_FRAMED = frame(2, MUCH);
@@ -99,7 +108,7 @@ const connections = (server: Server) =>
   );
 
 /** Brings one connection into a phase. */
-export async function arrange(phase: Phase, { host, ...options }: TableOptions = {}): Promise<Scene> {
+export async function arrange(phase: Phase, { host, login, ...options }: TableOptions = {}): Promise<Scene> {
   const complaints = watchComplaints();
   const held = deferred();
   const backendMayFinish = deferred();
@@ -121,6 +130,12 @@ export async function arrange(phase: Phase, { host, ...options }: TableOptions =
   const lookup = (_name: string, _options: object, done: (error: null, found: LookupAddress[]) => void) =>
     void hold('dialling').then(() => done(null, [{ address: '127.0.0.1', family: 4 }]));
   const target: Host = { port: backend.port, ...(phase === 'dialling' && { host: 'held.test', lookup }) };
+  const shared = new LocalState({ isKept: true });
+  let hasEnded = false;
+  const answerChecks = (req: Request, res: Response, next: NextFunction) => {
+    if (!isCheck(req) || !hasEnded || login === 'another user') next();
+    else res.sendStatus(login === 'refused' ? 401 : 500);
+  };
   const signals: AbortSignal[] = [];
   const loads: string[] = [];
   const balance: BalanceStrategy = {
@@ -145,6 +160,10 @@ export async function arrange(phase: Phase, { host, ...options }: TableOptions =
     limits: { buffered: 65_536 },
     ...(phase === 'refused' && { refuseWith: 'close' }),
     ...FAR,
+    ...(login && {
+      user: (req) => (isCheck(req) && hasEnded && login === 'another user' ? 'bob' : 'ann'),
+      ...(login === 'replaced' ? { shared } : CHECKED),
+    }),
     ...options,
   });
   const ends: (ClosedInfo | RefuseInfo)[] = [];
@@ -157,7 +176,7 @@ export async function arrange(phase: Phase, { host, ...options }: TableOptions =
     expect(own.map(({ destroyed }) => destroyed)).toEqual([true, true]);
   });
   const site = await startApp((app) =>
-    app.use('/tunnel', holdingEnd(phase === 'claim' ? () => hold('claim') : undefined), tunnel),
+    app.use('/tunnel', answerChecks, holdingEnd(phase === 'claim' ? () => hold('claim') : undefined), tunnel),
   );
 
   const before = descriptors();
@@ -184,6 +203,11 @@ export async function arrange(phase: Phase, { host, ...options }: TableOptions =
     release: () => held.resolve(),
     clientFinishes: () => (heard ??= hear(client, phase, isUpgraded)),
     backendFinishes: () => backendMayFinish.resolve(),
+    endLogin: () => {
+      hasEnded = true;
+      if (login !== 'replaced') return;
+      for (const { tunnel } of shared.members.select(() => true)) tunnel.replace('replaced');
+    },
     ended: async () => {
       await until(isOver);
       return ends[0]!;
@@ -248,6 +272,8 @@ export async function arrange(phase: Phase, { host, ...options }: TableOptions =
   }
   return { ...scene, backend: socket, sent: isUp ? MUCH : NOTHING, served: isDown ? MUCH : NOTHING };
 }
+
+const isCheck = (req: object) => (req as { wstunnelCheck?: boolean }).wstunnelCheck === true;
 
 /** A middleware before the tunnel which, like a session's middleware, delays `end` until the session is saved. */
 function holdingEnd(wait: (() => Promise<void>) | undefined) {

@@ -55,10 +55,13 @@ async function openTunnels(kind: Kind, port: number, count: number): Promise<voi
 
 const headers = { Cookie: 'preference=dark', 'X-Request-Id': 'of the test' };
 
+/** Tunnels with the same URL and headers would share one check. */
+let opened = 0;
+
 async function openTunnel(kind: Kind, port: number): Promise<RawClient> {
   if (kind === 'http2') return openOverHttp2(await connectHttp2(port), '/tunnel?token=secret', headers);
   const target = kind === 'https' ? connectTls({ port, host: '127.0.0.1', ca: certificate().cert }) : port;
-  const client = requestTunnel(target, '/tunnel?token=secret', headers);
+  const client = requestTunnel(target, `/tunnel?token=secret&number=${opened++}`, headers);
   expect((await client.answer()).status).toBe(101);
   return client;
 }

@@ -48,6 +48,7 @@ describe('the recipes', () => {
 const SETTINGS = [
   ['SESSION_SECRET', 'process.env.SESSION_SECRET'],
   ['VNC_PORT(_[12])?', '5900'],
+  ['GRACE', '3'],
   ['HOST_1', "'10.0.0.11'"],
   ['HOST_2', "'10.0.0.12'"],
   ['VNC_SOCKET', "'/run/vnc.sock'"],

@@ -107,6 +107,34 @@ describeWith('chromium')('the page of the recipes with a desktop', () => {
   });
 });
 
+describeWith('chromium')('issue 16: the logout of the recipes with sessions', () => {
+  test.each(['sessions.mjs', 'passport.mjs'])(
+    '%s: the button ends the desktop and leads to the login',
+    async (file) => {
+      const desktop = await startDesktop();
+      onCleanup(() => desktop.close());
+      const site = await startRecipe(file, { VNC_PORT: String(desktop.port) });
+      const { page, complaints } = await openPage(urlOf(site));
+      await logIn(page);
+      await until(() => desktop.viewers === 1);
+      // The canvas fills the page below the button, and nothing scrolls.
+      const { canvas, height, scrolled } = await page.evaluate(() => ({
+        canvas: document.querySelector('canvas')?.getBoundingClientRect().bottom ?? 0,
+        height: innerHeight,
+        scrolled: document.documentElement.scrollHeight,
+      }));
+      expect(canvas).toBeLessThanOrEqual(height);
+      expect(scrolled).toBe(height);
+      if (process.env.SCREENSHOTS !== undefined)
+        await page.screenshot({ path: `${process.env.SCREENSHOTS}/${file}.png` });
+      await page.getByRole('button', { name: 'Log out' }).click();
+      await page.waitForSelector('[name=username]');
+      await until(() => desktop.viewers === 0);
+      expect(complaints).toEqual([]);
+    },
+  );
+});
+
 describeWith('chromium')('the page of reason-on-page', () => {
   test('asks for the login, and shows the reason of a refusal', async () => {
     const desktop = await startDesktop();

@@ -17,6 +17,7 @@ import { describeWith } from '../support/programs.js';
 import { startNginx } from '../support/proxies.js';
 import { frame, handshake, openRaw, RawClient, type RawAnswer } from '../support/raw-client.js';
 import {
+  accepts,
   closedPort,
   listen,
   makeTunnel,
@@ -27,7 +28,7 @@ import {
 } from '../support/servers.js';
 import { processesWith, temporaryFolder } from '../support/spawned.js';
 import { startSshd } from '../support/sshd.js';
-import { until } from '../support/wait.js';
+import { sleep, until } from '../support/wait.js';
 import { logIn, makeProject, request } from './recipe.js';
 import { JWT_SECRET, PASSWORD, RECIPES, startRecipe, type Site } from './start.js';
 
@@ -39,6 +40,21 @@ const ANN = new URLSearchParams({ username: 'ann', password: PASSWORD }).toStrin
 async function start(file: string, env: Record<string, string> = {}) {
   const { port } = await startEcho();
   return startRecipe(file, { VNC_PORT: String(port), ...env });
+}
+
+/** Starts a copy of a recipe with some text replaced. */
+async function startEdited(file: string, edits: readonly [from: string | RegExp, to: string][]) {
+  let text = await readFile(join(RECIPES, file), 'utf8');
+  for (const [from, to] of edits) {
+    const edited = text.replace(from, to);
+    expect(edited, String(from)).not.toBe(text);
+    text = edited;
+  }
+  const folder = await makeProject(file, text);
+  for (const part of ['accounts.mjs', 'desktop-page.mjs', 'login-form.mjs'])
+    await cp(join(RECIPES, part), join(folder, part));
+  const { port } = await startEcho();
+  return startRecipe(file, { VNC_PORT: String(port) }, { folder });
 }
 
 async function echoes(client: RawClient): Promise<void> {
@@ -87,6 +103,20 @@ describe.each(['sessions.mjs', 'passport.mjs'])('%s', (name) => {
     await echoes(his);
   });
 
+  test('issue 16: the tunnel ends with its session, also without a call of end()', async () => {
+    const { dial } = await startEdited(name, [
+      ['revalidate: 60', 'revalidate: 0.2'],
+      [/^ *tunnel\.end.*$/m, ''],
+    ]);
+    const [here, there] = [await logIn(dial(), 'ann'), await logIn(dial(), 'ann')];
+    const tunnel = await openRaw(dial(), PATH, here);
+    const other = await openRaw(dial(), PATH, there);
+    expect((await request(dial(), 'POST', '/logout', here)).status).toBe(303);
+    expect(await tunnel.close()).toEqual({ code: 1008, reason: 'the login has ended' });
+    await sleep(1000);
+    await echoes(other);
+  });
+
   test('a login makes a new session id', async () => {
     const { dial } = await start(name);
     const before = await logIn(dial());
@@ -119,6 +149,25 @@ describe('jwt', () => {
     expect((await knock(dial())).status).toBe(401);
     await echoes(await openRaw(dial(), `${PATH}?token=${await token()}`));
     await echoes(await openRaw(dial(), PATH, { Cookie: `token=${await token()}` }));
+  });
+
+  test('issue 16: a tunnel ends with the token of its cookie, and outlives a token of the query', async () => {
+    const { dial } = await startEdited('jwt.mjs', [['revalidate: 60', 'revalidate: 0.2']]);
+    const exp = Math.floor(Date.now() / 1000) + 3;
+    const byCookie = await openRaw(dial(), PATH, { Cookie: `token=${await token({ exp })}` });
+    const byQuery = await openRaw(dial(), `${PATH}?token=${await token({ exp })}`);
+    await echoes(byCookie);
+    expect(await byCookie.close()).toEqual({ code: 1008, reason: 'the login has ended' });
+    expect((await knock(dial(), {}, `${PATH}?token=${await token({ exp })}`)).status).toBe(401);
+    await sleep(1000);
+    await echoes(byQuery);
+  });
+
+  test('the program prints a URL that opens a tunnel', async () => {
+    const { program, dial, port } = await start('jwt.mjs', { JWT_SECRET: '' });
+    const [, url = ''] = await program.prints(/^for five minutes: (ws:\S+)$/m);
+    expect(new URL(url).port).toBe(String(port));
+    await echoes(await openRaw(dial(), url.slice(url.indexOf('/vnc'))));
   });
 
   test('an invalid token gets 401', async () => {
@@ -341,7 +390,7 @@ test('reason-on-page: the page gets the status as a close code', async () => {
 test.each(['SIGTERM', 'SIGINT'] as const)(
   'shutdown: %s closes open tunnels and the process ends',
   async (name) => {
-    const site = await start('shutdown.mjs');
+    const site = await start('shutdown.mjs', { GRACE: '0.1' });
     const client = await guards(site);
     const exited = once(site.program.process, 'exit');
     site.program.process.kill(name);
@@ -350,6 +399,19 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
     expect(await exited).toEqual([0, null]);
   },
 );
+
+test('shutdown: open tunnels go on for the grace, until a second signal', async () => {
+  const site = await start('shutdown.mjs', { GRACE: '3600' });
+  const client = await guards(site);
+  const exited = once(site.program.process, 'exit');
+  site.program.process.kill('SIGTERM');
+  await until(async () => !(await accepts({ port: site.port })));
+  await echoes(client);
+  site.program.process.kill('SIGTERM');
+  expect((await client.close())?.code).toBe(1001);
+  client.socket.end();
+  expect(await exited).toEqual([0, null]);
+});
 
 test('several-cores: the login counts in every worker, and tunnels open in each', async () => {
   const site = await start('several-cores.mjs', { CORES: '2' });

@@ -32,6 +32,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   taskset: 'util-linux',
   script: 'bsdutils',
   curl: 'curl',
+  yamllint: 'yamllint',
+  setpriv: 'util-linux',
   'systemd-socket-activate': 'systemd',
   'systemd-analyze': 'systemd',
   zsh: 'zsh',

@@ -1,5 +1,6 @@
 import { HostStates } from '../backends/host-states.js';
 import { BackendPool } from '../backends/pool.js';
+import { KILL_AFTER } from '../backends/spawn/spawned-process.js';
 import { Spawner } from '../backends/spawn/spawner.js';
 import { messageOf } from '../errors.js';
 import { LocalCounter, type Counter } from '../guard/counter.js';
@@ -18,10 +19,15 @@ interface StateSettings {
 }
 
 /** The access of a tunnel object to the state. */
-interface Membership {
+export interface Membership {
   readonly pool: BackendPool;
   /** Counters of all tunnel objects with the same name, past and present. */
   readonly totals: Totals;
+  /**
+   * The tunnel object gets no further requests. Programs that are not named by other tunnel objects end once no tunnel uses them,
+   * whatever other tunnels are still open.
+   */
+  retire(): void;
   /**
    * Ends the membership. Programs that are not named or used by other tunnel objects end within `timeout` seconds. When the last
    * tunnel object leaves, all programs end; under `isKept`, only when the state is closed.
@@ -45,6 +51,8 @@ export class LocalState implements SharedState {
   readonly #hosts: HostStates;
   readonly #totals = new Map<string | undefined, Totals>();
   readonly #isKept: boolean;
+  /** Tunnel objects that have not begun to leave. */
+  #staying = 0;
   #closing: Promise<void> | undefined;
 
   /** `isKept`: the state stays usable without tunnel objects, until `close`. */
@@ -92,14 +100,18 @@ export class LocalState implements SharedState {
       this.#hosts,
     );
     this.members.add(member);
+    this.#staying++;
     for (const hosts of lists) {
       pool.add(hosts);
       this.spawner.add(hosts);
     }
+    let unlisting: Promise<void> | undefined;
+    const unlist = (timeout: number) => (unlisting ??= this.spawner.remove(lists.flat(), timeout));
     return {
       pool,
       totals: this.#totalsOf(name),
-      leave: (timeout) => this.#leave(member, pool, timeout),
+      retire: () => void unlist(KILL_AFTER),
+      leave: (timeout) => this.#leave(member, pool, () => unlist(timeout), timeout),
     };
   }
 
@@ -118,11 +130,16 @@ export class LocalState implements SharedState {
     return totals;
   }
 
-  async #leave(member: Member, pool: BackendPool, timeout: number): Promise<void> {
-    if (!this.members.has(member)) return;
-    // The last tunnel object stays a member until all programs have ended, since that tunnel object logs the end of each program.
-    if (this.members.size === 1 && !this.#isKept) await this.spawner.close(timeout);
-    else await this.spawner.remove(member.lists.flat(), timeout);
+  async #leave(
+    member: Member,
+    pool: BackendPool,
+    unlist: () => Promise<void>,
+    timeout: number,
+  ): Promise<void> {
+    // Several tunnel objects may be leaving at once: the last one to begin ends the programs, also those that no options name. A
+    // member until all programs have ended, a leaving tunnel object logs the end of each program.
+    if (--this.#staying === 0 && !this.#isKept) await this.spawner.close(timeout);
+    else await unlist();
     this.members.delete(member);
     pool.close();
   }

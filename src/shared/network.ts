@@ -153,8 +153,7 @@ export class Network {
   async #replaceHere(id: string): Promise<boolean> {
     const [found] = this.#owner.members.select((info) => info.id === id);
     if (!found || isReplaced(found.tunnel)) return false;
-    await replaceTunnel(found.tunnel);
-    return true;
+    return replaceTunnel(found.tunnel);
   }
 }
 

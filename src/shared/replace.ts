@@ -7,8 +7,11 @@ import type { SharedTunnel } from './members.js';
  */
 const CLOSE_TIME = 2;
 
-/** Seconds in which a replaced tunnel ends in any case. */
-export const REPLACE_TIME = CLOSE_TIME + 1;
+/** Seconds for the end of connections that were destroyed. */
+const DESTROY_TIME = 1;
+
+/** Seconds after which it is known whether a replaced tunnel has ended. */
+export const REPLACE_TIME = CLOSE_TIME + DESTROY_TIME;
 
 /** Tunnels that a request is replacing: another request must not wait for the same slot. */
 const replaced = new WeakSet<SharedTunnel>();
@@ -17,11 +20,11 @@ export function isReplaced(tunnel: SharedTunnel): boolean {
   return replaced.has(tunnel);
 }
 
-/** Ends a tunnel for a newer one of the same user. Resolves when both of its connections are closed. */
-export async function replaceTunnel(tunnel: SharedTunnel): Promise<void> {
+/** Ends a tunnel for a newer one of the same user. Resolves to false if its connections did not close in time. */
+export async function replaceTunnel(tunnel: SharedTunnel): Promise<boolean> {
   replaced.add(tunnel);
   tunnel.replace('replaced by a newer connection of the same user');
-  if (await within(CLOSE_TIME, tunnel.untilClosed())) return;
+  if (await within(CLOSE_TIME, tunnel.untilClosed())) return true;
   tunnel.destroy();
-  await tunnel.untilClosed();
+  return within(DESTROY_TIME, tunnel.untilClosed());
 }

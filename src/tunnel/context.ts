@@ -30,6 +30,8 @@ export interface TunnelContext {
   readonly log: Log;
   /** Requests before the 101 response; aborted by `close()` and `end()`. */
   readonly opening: Set<OpeningRequest>;
+  /** Upgrades that lead to this tunnel object, and are still inside the app's middleware. */
+  readonly inApp: { count: number };
   readonly open: Set<OpenTunnel>;
   /** This tunnel object and the others with the same state. */
   readonly members: Members;

@@ -4,7 +4,7 @@ import { asRefusal, messageOf, TunnelError } from '../errors.js';
 import { takeOpeningSlot, takeSlot } from '../guard/limits.js';
 import { userIfKnown } from '../guard/user-name.js';
 import { isPromise, type AbortState } from '../helpers/abort.js';
-import type { Lease } from '../helpers/lease.js';
+import { bothOf, leaseOf, type Lease } from '../helpers/lease.js';
 import { flatCopy } from '../helpers/flat-copy.js';
 import { redactUrl } from '../observe/redact.js';
 import type { RuleSettings } from '../options/settings.js';
@@ -154,8 +154,14 @@ export function countUpgrade(context: TunnelContext, req: IncomingMessage): Leas
       { id: randomUUID(), url: redactUrl(req.url ?? '/'), address, user: undefined },
       slot,
     );
+    return slot;
   }
-  return slot;
+  const { inApp } = context;
+  inApp.count++;
+  const inMiddleware = leaseOf(() => {
+    inApp.count--;
+  });
+  return bothOf(inMiddleware, slot);
 }
 
 function keptOf(pending: PendingUpgrade): KeptRequest {

@@ -4,14 +4,8 @@ import { serverOf } from '../internals/node-net.js';
 import type { Settings } from '../options/settings.js';
 import type { AttachOptions } from '../types.js';
 import type { AttachableTunnel } from '../upgrade/attachable-tunnel.js';
-import {
-  attachTo,
-  closeIfUnneeded,
-  detachFrom,
-  dispatcherOf,
-  openDispatcher,
-} from '../upgrade/servers/attach.js';
-import { hasAutomatic, unwatchServers, watchServers } from '../upgrade/servers/auto-attach.js';
+import { attachTo, closeIfUnneeded, detachFrom, dispatcherOf } from '../upgrade/servers/attach.js';
+import { hasAutomatic, learnUrl, unwatchServers, watchServers } from '../upgrade/servers/auto-attach.js';
 import { removeUnlocated } from '../upgrade/servers/unlocated-tunnels.js';
 import { checkServer, readAttachOptions } from './attach-options.js';
 import { urlOf } from './open.js';
@@ -72,10 +66,7 @@ export class TunnelServers<Req extends IncomingMessage> {
       : 'autoAttach is false: call tunnel.attach(server)';
     // If we listen already, Node did not recognise the client's request as an upgrade, and attaching would not help.
     if (!server || dispatcherOf(server)?.isListening() !== true) {
-      if (this.#isAutomatic && server) {
-        openDispatcher(server).learn(urlOf(req), this.attachable.handshakeTimeout);
-        this.#attached.add(new WeakRef(server));
-      }
+      if (this.#isAutomatic && server) learnUrl(server, urlOf(req), this.attachable.handshakeTimeout);
       this.#warn('WSTUNNEL_NOT_ATTACHED', hint);
     }
     return new TunnelError('WSTUNNEL_NOT_ATTACHED', 'the tunnel is not ready yet', {

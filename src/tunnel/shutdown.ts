@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { deferred } from '../helpers/deferred.js';
+import type { Membership } from '../shared/local-state.js';
 import type { CloseOptions } from '../types.js';
 import { readCloseOptions } from './closing.js';
 import type { TunnelContext } from './context.js';
@@ -10,20 +11,15 @@ import type { TunnelServers } from './servers.js';
 export class Shutdown<Req extends IncomingMessage> {
   readonly #context: TunnelContext;
   readonly #servers: TunnelServers<Req>;
-  readonly #leave: (timeout: number) => Promise<void>;
+  readonly #membership: Membership;
   #isDraining = false;
   #drain: Drain | undefined;
   readonly #closed = deferred();
 
-  /** `leave`: ends the use of the shared state, and the programs of this tunnel object within `timeout` seconds. */
-  constructor(
-    context: TunnelContext,
-    servers: TunnelServers<Req>,
-    leave: (timeout: number) => Promise<void>,
-  ) {
+  constructor(context: TunnelContext, servers: TunnelServers<Req>, membership: Membership) {
     this.#context = context;
     this.#servers = servers;
-    this.#leave = leave;
+    this.#membership = membership;
   }
 
   /** True after the first call of `close`. */
@@ -41,13 +37,15 @@ export class Shutdown<Req extends IncomingMessage> {
     // First, since the refusals and the ends of tunnels run code of the app, which may call `close` again.
     this.#isDraining = true;
     this.#drain = new Drain(this.#context, plan);
+    // With a grace, a program that no open tunnel uses must not run for hours.
+    this.#membership.retire();
     this.#finish(this.#drain).then(this.#closed.resolve, this.#closed.reject);
     return this.#closed.promise;
   }
 
   async #finish(drain: Drain): Promise<void> {
     await drain.done;
-    await this.#leave(drain.plan.timeout);
+    await this.#membership.leave(drain.plan.timeout);
     this.#servers.detach();
   }
 }

@@ -18,7 +18,8 @@ type Strategy = Pick<BalanceStrategy, 'opened' | 'closed'>;
 
 /**
  * For a request without a free host (`onFull: 'takeover'`): ends the oldest tunnel of the same user at one of these hosts, and waits
- * for its end, since the backend may accept only one connection. Undefined if there is no such tunnel.
+ * for its end, since the backend may accept only one connection. Undefined if there is no such tunnel, or if the tunnel does not
+ * end in time.
  */
 export async function takeOver(
   context: Context,
@@ -51,8 +52,9 @@ async function takeOverHere(
   // Leased before the other tunnel ends: otherwise a request of another user could get the slot.
   const lease = pool.lease(host, strategy);
   try {
-    await orAborted(signal, () => replaceTunnel(oldest.tunnel));
-    return { host, lease };
+    if (await orAborted(signal, () => replaceTunnel(oldest.tunnel))) return { host, lease };
+    lease.release();
+    return undefined;
   } catch (error) {
     lease.release();
     throw error;

@@ -245,3 +245,49 @@ describe('issue 12, case 19: the 72 bytes of bcrypt', () => {
     expect(answer.status).toBe(401);
   });
 });
+
+describe('issue 16: the login of an open tunnel', () => {
+  const hashOf = (password: string, cost = 10) => ({
+    hash: hashSync(password, 4).replace('$04$', `$${String(cost).padStart(2, '0')}$`),
+  });
+
+  test('runs bcrypt again only after the stored password has changed, also across a reload', async () => {
+    const { rounds, bcrypt } = countingBcrypt();
+    const memory = new LoginMemory();
+    const stored = hashOf('right');
+    const before = new Accounts(new Map([['ann', stored]]), { bcrypt, memory });
+    expect(await before.verify('ann', 'right', 'home')).toBe('yes');
+    const reloaded = new Accounts(new Map([['ann', stored]]), { bcrypt, memory });
+    for (let i = 0; i < 20; i++) expect(await reloaded.recheck('ann', 'right')).toBe('yes');
+    expect(rounds).toHaveLength(1);
+    const rehashed = new Accounts(new Map([['ann', hashOf('right', 11)]]), { bcrypt, memory });
+    for (let i = 0; i < 20; i++) expect(await rehashed.recheck('ann', 'right')).toBe('yes');
+    expect(rounds).toHaveLength(2);
+    const removed = new Accounts(new Map([['bob', stored]]), { bcrypt, memory });
+    expect(await removed.recheck('ann', 'right')).toBe('no');
+    expect(await removed.recheck('bob', 'right')).toBe('yes');
+    expect(rounds).toHaveLength(3);
+  });
+
+  test('counts no wrong login when the password has changed', async () => {
+    const { bcrypt } = countingBcrypt();
+    const memory = new LoginMemory();
+    const secrets = new Map<string, Secret>([
+      ['ann', hashOf('new')],
+      ['eve', { digest: passwordDigest('new') }],
+    ]);
+    const accounts = new Accounts(secrets, { bcrypt, memory });
+    const started = performance.now();
+    for (let i = 0; i < 30; i++)
+      for (const name of ['ann', 'eve', 'nobody']) expect(await accounts.recheck(name, 'old')).toBe('no');
+    expect(await accounts.recheck('eve', 'new')).toBe('yes');
+    // Thirty counted failures would have taken two minutes.
+    expect(performance.now() - started).toBeLessThan(10_000);
+  });
+
+  test('is unclear while a password can not be compared', async () => {
+    const bcrypt = { compare: () => Promise.reject(new Error('EAGAIN')) };
+    const accounts = new Accounts(new Map([['ann', hashOf('new')]]), { bcrypt });
+    expect(await accounts.recheck('ann', 'old')).toBe('failed');
+  });
+});

@@ -268,6 +268,18 @@ describe('issue 13, case 4: an invalid line affects only itself', () => {
     await vi.waitFor(async () => expect(await portOf('a')).toBe(1));
   });
 
+  test('issue 16: whether an open tunnel keeps its token is unclear while a file can not be read', async () => {
+    const { at, tokens: store } = await open({ one: 'a: 1\n', two: 'b: 2\n' });
+    await writeFile(at('one'), 'a: 1\n');
+    disk.fails = true;
+    expect(await store.isValid('a')).toBeUndefined();
+    disk.fails = false;
+    expect(await store.isValid('a')).toBe(true);
+    await writeFile(at('one'), 'c: 1\n');
+    expect(await store.isValid('a')).toBe(false);
+    expect(await store.isValid(null)).toBe(false);
+  });
+
   test('a token in two files belongs to the first by name, and the second is reported once', async () => {
     const { at, warn, portOf } = await open({ one: 'a: 1\n' });
     await writeFile(at('two'), '\na: 2\nb: 3\n');

@@ -1,14 +1,11 @@
 import type { RequestListener } from 'node:http';
-import { messageOf } from '../../errors.js';
-import { deferred } from '../../helpers/deferred.js';
-import { within } from '../../helpers/within.js';
 import { LocalState } from '../../shared/local-state.js';
-import { DEFAULT_DRAIN } from '../drain.js';
-import { CommandError, EXIT, messagesOf, SIGNALLED } from '../exit.js';
+import { drainTimesOf } from '../drain.js';
+import { CommandError, EXIT, messagesOf } from '../exit.js';
 import type { TunnelTotals } from '../output/status-line.js';
-import { tunnels } from '../output/units.js';
 import type { Io, Signal } from '../process/io.js';
 import { AutoExit } from './auto-exit.js';
+import { HealthServer } from './health/health-server.js';
 import { CommandOutlets, type Outlets } from './log/command-outlets.js';
 import { logEvents, repeatsLine } from './log/tunnel-events.js';
 import { RepeatLimiter } from './log/repeats.js';
@@ -16,38 +13,17 @@ import { LoginEvents } from './login/login-events.js';
 import { LoginMemory } from './login/login-memory.js';
 import { RefusedOrigins } from './origins/refused-origins.js';
 import type { Plan } from './plan.js';
+import { NOT_RELOADED, Reloads } from './reloads.js';
 import { readCertificate, type Certificate } from './server/certificate.js';
 import { Servers } from './server/servers.js';
 import { requireClientAddresses } from './settings/client-addresses.js';
+import { ProcessEnd } from './shutdown/process-end.js';
 import { makeSite } from './site/site.js';
 import { Sites } from './site/sites.js';
-import {
-  addressLines,
-  failedReload,
-  reloadLines,
-  settingLines,
-  type Addresses,
-} from './startup/announcements.js';
+import { addressLines, failedReload, reloadLines, settingLines } from './startup/announcements.js';
 import { GIVE_TO_GROUP, unreadableFiles } from './startup/unreadable-files.js';
+import type { WorkerParts } from './worker-parts.js';
 import { becameUser, becomeUser, identityFor, type UserIdentity } from './user/process-user.js';
-
-/**
- * Seconds for spawned programs and other cleanup, after the tunnels have ended. With the default drain time, the sum is below ten
- * seconds, after which Docker kills a container.
- */
-export const CLEANUP_TIME = 1;
-
-/** The parts of a worker: its supervisor has bound the sockets, and prints and logs for all workers. */
-export interface WorkerParts {
-  readonly outlets: Outlets;
-  /** A bound socket for each listen address. */
-  readonly handles: readonly unknown[];
-  readonly cookieKey: Buffer;
-  readonly ticketKeys: Buffer;
-  readonly onReady: (addresses: Addresses) => void;
-  /** Gets the errors of a failed reload; no errors after a successful one. */
-  readonly onReload: (errors: readonly string[]) => void;
-}
 
 /** The running `listen` command: its servers, its signals and its output. */
 export class ListenProcess {
@@ -71,14 +47,18 @@ export class ListenProcess {
     this.#printFailure(repeatsLine(repeats));
   });
   readonly #autoExit: AutoExit;
-  readonly #ended = deferred<number>();
   #isVerbose = false;
   #servers: Servers | undefined;
   /** The addresses in use; for a passed descriptor, its socket's address. */
   #listening: Plan['listen'] = [];
-  /** Settles when the start, or the last reload, is done. */
-  #reloading: Promise<void> = Promise.resolve();
-  #isDraining = false;
+  readonly end: ProcessEnd;
+  readonly #reloads = new Reloads({
+    reload: () => this.#reload(),
+    isEnding: () => this.end.isDraining,
+    message: (line) => (this.#worker ? this.#worker.onReload([]) : this.#message(line)),
+  });
+  #health: HealthServer | undefined;
+  #isReady = false;
 
   /** Calls `readPlan` at each SIGHUP. */
   constructor(io: Io, plan: Plan, readPlan: () => Plan, worker?: WorkerParts) {
@@ -89,6 +69,16 @@ export class ListenProcess {
     this.#logins = new LoginMemory(worker && { cookieKey: worker.cookieKey });
     this.#autoExit = new AutoExit(this.#plan.autoExit, (why) => this.#exitBecause(why));
     this.#outlets = worker?.outlets ?? new CommandOutlets(io, this.totals);
+    this.end = new ProcessEnd({
+      times: drainTimesOf(plan),
+      sites: this.#sites,
+      servers: () => this.#servers,
+      message: this.#message,
+      announce: (line) => {
+        if (!worker) this.#message(line);
+      },
+      isOnTerminal: io.stderr.isTTY === true,
+    });
   }
 
   /** The servers; none before the start. */
@@ -106,12 +96,13 @@ export class ListenProcess {
     const stopListening = this.#io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], (one) => this.#onSignal(one));
     try {
       const started = this.#start(this.#plan);
-      this.#reloading = started.catch(() => undefined);
+      this.end.runAfter(started);
+      this.#reloads.runAfter(started);
       await started;
-      return await this.#ended.promise;
+      return await this.end.exitCode;
     } catch (error) {
       this.#servers?.end();
-      await this.#sites.close(0);
+      await this.#sites.close({ timeout: 0 });
       throw error;
     } finally {
       stopListening();
@@ -119,17 +110,20 @@ export class ListenProcess {
       this.#refusals.end();
       this.#loginEvents.end();
       await this.#outlets.close();
+      this.#health?.close();
     }
   }
 
   async #start(plan: Plan): Promise<void> {
     const identity = this.#worker ? undefined : identityFor(plan.user, this.#message);
+    if (!this.#worker) await this.#openHealth(plan);
     const certificate = this.#certificate(plan);
     // If root is given up, open the logs only afterwards: a link in the log's folder could lead root to any file, and `logger` would
     // stay root.
     if (!identity) await this.#outlets.open(plan);
     // Listen and read the files first: ports below 1024 and root's files need root, but spawned programs must run as the other user.
     await this.#use(plan, () => this.#listen(plan, certificate, identity));
+    this.#isReady = true;
     this.#announce(plan);
     this.#autoExit.start();
     this.#io.onReady?.();
@@ -141,8 +135,21 @@ export class ListenProcess {
     const addresses = { urls: this.#servers?.urls() ?? [], listening: this.#listening };
     if (this.#worker) this.#worker.onReady(addresses);
     else
-      for (const line of [...addressLines(plan, addresses), ...settingLines(plan, this.#listening)])
+      for (const line of [
+        ...addressLines(plan, addresses),
+        ...(this.#health ? [this.#health.line] : []),
+        ...settingLines(plan, this.#listening),
+      ])
         this.#message(line);
+  }
+
+  /** Before all else, since a container is checked from its start on, and while the process is root: the port may be below 1024. */
+  async #openHealth({ health, unix }: Plan): Promise<void> {
+    if (!health) return;
+    this.#health = await HealthServer.open(health, unix, {
+      works: () => 'ok',
+      accepts: () => (this.end.isDraining ? 'draining' : this.#isReady ? 'ok' : 'starting'),
+    });
   }
 
   async #listen(
@@ -150,7 +157,11 @@ export class ListenProcess {
     certificate: Certificate | undefined,
     identity: UserIdentity | undefined,
   ): Promise<void> {
-    const listener: RequestListener = (req, res) => this.#sites.app(req, res);
+    const listener: RequestListener = (req, res) => {
+      // The next request of this client must go to another process.
+      if (this.end.isDraining) res.setHeader('Connection', 'close');
+      this.#sites.app(req, res);
+    };
     const servers = new Servers(plan, certificate, listener, this.#message);
     this.#servers = servers;
     for (const server of servers.all) this.#sites.bindTo(server);
@@ -196,11 +207,8 @@ export class ListenProcess {
   }
 
   #onSignal(signal: Signal): void {
-    if (signal === 'SIGHUP' && !this.#io.isTerminalGone()) {
-      // Reloads run one after another, so that the last reload reads the newest files.
-      if (!this.#isDraining) this.#reloading = this.#reloading.then(() => this.#reload());
-    } else if (this.#isDraining) this.#ended.resolve(SIGNALLED[signal]);
-    else this.#drain().catch((error: unknown) => this.#failToDrain(error));
+    if (signal === 'SIGHUP' && !this.#io.isTerminalGone()) this.#reloads.request();
+    else this.end.signal(signal);
   }
 
   /** Ends no tunnel: each tunnel keeps the settings under which it was opened. */
@@ -218,9 +226,10 @@ export class ListenProcess {
       await this.#outlets.reopen();
       const used = { ...plan, listen, acceptProxy, ...(log !== undefined && { log }) };
       requireClientAddresses({ ...used, listen: this.#listening });
-      await this.#use(used);
+      await this.#use(used, this.#requireRunning);
       if (certificate) this.#servers?.renew(certificate);
       if (this.#worker) this.#worker.onReload([]);
+      else if (this.end.isDraining) this.#message(NOT_RELOADED);
       else for (const line of reloadLines(plan, this.#plan, used, this.#listening)) this.#message(line);
     } catch (error) {
       const errors = messagesOf(error);
@@ -229,32 +238,16 @@ export class ListenProcess {
     }
   }
 
+  /** A signal during a reload ends the reload: no program may start any more. */
+  readonly #requireRunning = (): Promise<void> =>
+    this.end.isDraining
+      ? Promise.reject(new CommandError(EXIT.ok, 'the command is ending'))
+      : Promise.resolve();
+
   #exitBecause(why: string): void {
-    if (this.#isDraining) return;
+    if (this.end.isDraining) return;
     this.#message(`${why}: ending`);
-    this.#drain().catch((error: unknown) => this.#failToDrain(error));
-  }
-
-  async #drain(): Promise<void> {
-    this.#isDraining = true;
-    const { drain = DEFAULT_DRAIN } = this.#plan;
-    const end = performance.now() + drain * 1000;
-    const left = () => Math.max(0, (end - performance.now()) / 1000);
-    await within(drain, this.#reloading);
-    const { open } = this.#sites.totals();
-    if (open > 0 && this.#io.stderr.isTTY)
-      this.#message(`closing ${tunnels(open)}; signal again to end at once`);
-    // A file download gets as much time as the tunnels.
-    const stopped = within(left(), this.#servers?.stop() ?? Promise.resolve());
-    // Programs that need more time are killed with this process.
-    await within(left() + CLEANUP_TIME, this.#sites.close(left()));
-    await stopped;
-    this.#ended.resolve(EXIT.ok);
-  }
-
-  #failToDrain(error: unknown): void {
-    this.#message(`the tunnels could not be closed cleanly: ${messageOf(error)}`);
-    this.#ended.resolve(EXIT.failed);
+    this.end.drain({ ...this.end.times, linger: 0 });
   }
 
   #printFailure(line: string): void {

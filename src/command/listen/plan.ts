@@ -3,6 +3,7 @@ import type { TunnelOptions } from '../../types.js';
 import type { LeftOutDirective } from '../../lighttpd/directives/reading-context.js';
 import type { Pages } from '../../lighttpd/directives/page-directives.js';
 import type { BindAddress } from '../command-line/bind-and-target.js';
+import type { DrainSettings } from '../drain.js';
 import type { AutoExitOptions } from './auto-exit.js';
 import type { SyslogOptions } from './log/syslog.js';
 import type { UserName } from './user/process-user.js';
@@ -19,12 +20,12 @@ export interface UnixAccess {
 export type MiddlewareOptions = Omit<TunnelOptions, 'autoAttach' | 'name' | 'shared'>;
 
 /** All settings of `listen`, from its command line and its configuration file. Paths are absolute. */
-export interface Plan {
+export interface Plan extends DrainSettings {
   readonly listen: readonly BindAddress[];
   /** Access to the unix sockets in `listen`. */
   readonly unix?: UnixAccess;
-  /** Seconds for open tunnels to end after a signal. */
-  readonly drain?: number;
+  /** The address of the health checks. */
+  readonly health?: BindAddress;
   readonly tunnel: MiddlewareOptions;
   /** The targets, for the message at the start. */
   readonly target: string;

@@ -8,6 +8,7 @@ import type { CheckOutcome } from '../../upgrade/check/check-on-request.js';
 import { LoginCheck } from '../../upgrade/check/login-check.js';
 import type { KeptRequest } from '../../upgrade/kept-request.js';
 import { OpenLogin, type CheckedTunnel } from './open-login.js';
+import { SameLogins } from './same-logins.js';
 import { verdictOf } from './verdict.js';
 
 /** Limit of the checks under way at once: a login store that is down gets no more requests than this. */
@@ -31,6 +32,7 @@ export class LoginChecks {
   readonly #log: Log;
   readonly #queue = new DueQueue<OpenLogin>();
   readonly #running = new Set<OpenLogin>();
+  readonly #same = new SameLogins();
   // Without it, the checks would run in the async context (AsyncLocalStorage) of the request that started the timer.
   readonly #resource = new AsyncResource('express-wstunnel.checks', { requireManualDestroy: true });
   #timer: NodeJS.Timeout | undefined;
@@ -59,6 +61,7 @@ export class LoginChecks {
     if (this.#isStopped) return undefined;
     const login = new OpenLogin(tunnel, request, settings, opened);
     this.#queue.add(login);
+    this.#same.add(login);
     if (this.#queue.first === login) this.#schedule();
     return login;
   }
@@ -68,6 +71,7 @@ export class LoginChecks {
     if (!login.isOpen) return;
     login.isOpen = false;
     this.#queue.remove(login);
+    this.#same.remove(login);
     login.check?.abort('the tunnel has closed');
   }
 
@@ -98,7 +102,11 @@ export class LoginChecks {
     if (this.#isFull()) this.#endOverdue();
     let left = MOST_PER_TURN;
     const now = performance.now();
-    for (let next = this.#queue.first; next && next.due <= now && !this.#isFull(); next = this.#queue.first) {
+    for (
+      let next = this.#queue.first;
+      next && next.earliest <= now && !this.#isFull();
+      next = this.#queue.first
+    ) {
       if (left-- === 0) {
         this.#continue();
         return;
@@ -121,11 +129,15 @@ export class LoginChecks {
 
   #start(login: OpenLogin): void {
     this.#running.add(login);
-    const touch = login.begin();
-    const seconds = login.secondsFor(ANSWER_TIMEOUT);
+    // Only tunnels that are open already: the app's answer may be older than the login of a tunnel that opens meanwhile.
+    const others = this.#same.othersOf(login).filter((other) => other.place !== -1);
+    for (const other of others) this.#queue.remove(other);
+    const logins = [login, ...others];
+    const touch = logins.map((one) => one.begin()).includes(true);
+    const seconds = Math.min(...logins.map((one) => one.secondsFor(ANSWER_TIMEOUT)));
     const owner = {
-      settled: (outcome: CheckOutcome) => this.#decide(login, outcome),
-      released: () => this.#release(login),
+      settled: (outcome: CheckOutcome) => this.#settled(logins, outcome),
+      released: () => this.#release(logins),
     };
     try {
       login.check = new LoginCheck(login.request, { seconds, touch }, owner);
@@ -135,7 +147,19 @@ export class LoginChecks {
       owner.released();
       return;
     }
-    login.check.start();
+    const { check } = login;
+    // Of its own for each check: what one request of the app enters in an AsyncLocalStorage must not reach the next.
+    new AsyncResource('express-wstunnel.check', { requireManualDestroy: true }).runInAsyncScope(() =>
+      check.start(),
+    );
+  }
+
+  /** `logins`: first the login whose request was sent. */
+  #settled([login, ...others]: OpenLogin[], outcome: CheckOutcome): void {
+    if (!login?.isOpen) return;
+    if (login.check?.isForOneTunnel) for (const one of [login, ...others]) this.#same.remove(one);
+    else for (const other of others) this.#decide(other, outcome);
+    this.#decide(login, outcome);
   }
 
   #decide(login: OpenLogin, outcome: CheckOutcome): void {
@@ -150,14 +174,15 @@ export class LoginChecks {
     this.#log('guard', 'info', '%s login check: %s, %s', tunnel.id, verdict.kind, verdict.detail);
     if (verdict.kind === 'ended') tunnel.loginEnded(endingOf(verdict.cause, verdict.reason));
     else if (login.secondsLeft === 0) endUnclear(login);
-    else login.unclear();
+    else login.unclear(verdict.retryAfter);
   }
 
-  #release(login: OpenLogin): void {
-    login.check = undefined;
-    this.#running.delete(login);
-    if (this.#isStopped) return;
-    if (login.isOpen) this.#queue.add(login);
+  #release(logins: OpenLogin[]): void {
+    for (const login of logins) {
+      login.check = undefined;
+      this.#running.delete(login);
+      if (login.isOpen && !this.#isStopped) this.#queue.add(login);
+    }
     this.#continue();
   }
 

@@ -16,17 +16,27 @@ export interface CheckedTunnel {
 /** The first try after an unclear check comes after this part of the interval; further tries after twice the time of the last. */
 const FIRST_RETRY = 1 / 8;
 
+/**
+ * A check may come early by this part of the interval, together with others: a check alone finds the processor's caches cold, and
+ * takes three times the CPU. A late check would let the tunnel outlive the login.
+ */
+const EARLY = 1 / 240;
+
 /** The login of one open tunnel. Times by `performance.now()`. */
 export class OpenLogin implements Due {
   due: number;
   place = -1;
   isOpen = true;
   check: LoginCheck | undefined;
+  /** Kept by {@link SameLogins}. */
+  key: string | undefined;
   /** The start of the last check with a verdict. */
   #verdictAt: number;
   #unclear = 0;
+  /** Payload bytes from the client until the start of the last check that passed. */
   #bytesIn = 0;
   #startedAt = 0;
+  #bytesAtStart = 0;
 
   /** `opened`: the arrival of the opening request, which the app's login has let pass. */
   constructor(
@@ -40,6 +50,11 @@ export class OpenLogin implements Due {
     this.due = opened + settings.every * 1000 * Math.random();
   }
 
+  /** The earliest time of the next check. */
+  get earliest(): number {
+    return this.due - this.settings.every * 1000 * EARLY;
+  }
+
   /** Seconds until `failAfter` ends the tunnel unless there is a verdict. */
   get secondsLeft(): number {
     const { failAfter } = this.settings;
@@ -47,36 +62,43 @@ export class OpenLogin implements Due {
     return Math.max(0, this.#verdictAt / 1000 + failAfter - performance.now() / 1000);
   }
 
-  /** Seconds for the app to answer a check: never so few that a tunnel that was checked late would end without a fair chance. */
+  /**
+   * Seconds for the app to answer a check: half of the time until `failAfter` at most, so that one lost answer does not end the tunnel,
+   * and never so few that a tunnel that was checked late would end without a fair chance.
+   */
   secondsFor(most: number): number {
     const { failAfter } = this.settings;
     if (failAfter === 0) return most;
     const least = Math.min(most, failAfter) / 2;
-    return Math.min(most, Math.max(least, this.secondsLeft));
+    return Math.min(most, Math.max(least, this.secondsLeft / 2));
   }
 
   /** A check begins. Returns whether the check touches a session. */
   begin(): boolean {
     this.#startedAt = performance.now();
-    const { bytesIn } = this.tunnel;
-    const isActive = bytesIn > this.#bytesIn;
+    this.#bytesAtStart = this.tunnel.bytesIn;
+    const isActive = this.#bytesAtStart > this.#bytesIn;
     const { touch } = this.settings;
-    this.#bytesIn = bytesIn;
     return touch === 'always' || (touch === 'active' && isActive);
   }
 
   passed(): void {
     this.#unclear = 0;
+    this.#bytesIn = this.#bytesAtStart;
     this.#verdictAt = this.#startedAt;
     this.due = this.#startedAt + this.settings.every * 1000;
   }
 
-  /** The next try comes sooner than after an interval, and no later than `failAfter`. */
-  unclear(): void {
+  /**
+   * The next try comes sooner than after an interval, and no later than `failAfter`. `retryAfter`: the app asks for this pause, which
+   * counts up to the interval, since a login must not live longer because the app is busy.
+   */
+  unclear(retryAfter = 0): void {
     const { every } = this.settings;
     const pause = Math.min(every, every * FIRST_RETRY * 2 ** this.#unclear++);
     // Checks that failed together are not repeated together.
-    const seconds = pause * (0.75 + Math.random() / 4);
+    const spread = Math.random() / 4;
+    const seconds = Math.min(every, Math.max(pause * (0.75 + spread), retryAfter * (1 + spread)));
     this.due = performance.now() + Math.min(seconds, this.secondsLeft) * 1000;
   }
 }

@@ -5,7 +5,12 @@ import type { CheckOutcome } from '../../upgrade/check/check-on-request.js';
 export type Verdict =
   | { readonly kind: 'ok' }
   | { readonly kind: 'ended'; readonly cause: CloseCause; readonly reason: string; readonly detail: string }
-  | { readonly kind: 'unclear'; readonly detail: string };
+  | {
+      readonly kind: 'unclear';
+      readonly detail: string;
+      /** Seconds for which the app asks. */
+      readonly retryAfter?: number | undefined;
+    };
 
 /** `owner` and `user`: of the tunnel. */
 export function verdictOf(outcome: CheckOutcome, owner: unknown, user: string | undefined): Verdict {
@@ -14,7 +19,8 @@ export function verdictOf(outcome: CheckOutcome, owner: unknown, user: string | 
       return { kind: 'unclear', detail: outcome.reason };
     case 'answered': {
       const detail = `the app answered ${outcome.status}`;
-      return isUnclear(outcome.status) ? { kind: 'unclear', detail } : loginEnded(detail);
+      if (!isUnclear(outcome.status)) return loginEnded(detail);
+      return { kind: 'unclear', detail, retryAfter: outcome.retryAfter };
     }
     case 'reached':
       if (outcome.owner !== owner) return loginEnded('the request reached another tunnel');

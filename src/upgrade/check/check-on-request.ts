@@ -6,7 +6,12 @@ export type CheckOutcome =
   /** A tunnel was reached, and its guards let the request pass. `owner`: the tunnel object. */
   | { readonly kind: 'reached'; readonly owner: unknown; readonly user: string | undefined }
   /** The app, or a guard of a tunnel, answered with this status. */
-  | { readonly kind: 'answered'; readonly status: number }
+  | {
+      readonly kind: 'answered';
+      readonly status: number;
+      /** Seconds, by the header `Retry-After` of a 429 or 503. */
+      readonly retryAfter?: number | undefined;
+    }
   | { readonly kind: 'unanswered'; readonly reason: string };
 
 /** A login check, attached to its request for the tunnel that the request may reach. */

@@ -1,17 +1,29 @@
 import { Duplex } from 'node:stream';
 
-/** What apps, frameworks and access logs read from `req.socket`. */
-const VALUES = [
-  ...['remoteAddress', 'remoteFamily', 'remotePort', 'localAddress', 'localFamily', 'localPort'],
-  ...['encrypted', 'authorized', 'authorizationError', 'alpnProtocol', 'servername', 'server'],
+/** The addresses and the server's name, which several connections of a client have in common. */
+const COMMON = [
+  ...['remoteAddress', 'remoteFamily', 'localAddress', 'localFamily', 'localPort'],
+  ...['encrypted', 'alpnProtocol', 'servername'],
+] as const;
+
+/** Values of one connection alone. */
+const OWN_VALUES = ['remotePort', 'authorized', 'authorizationError'];
+
+/** Methods that return values of one connection alone, such as the client's certificate. */
+const OWN_ACCESSORS = [
+  ...['getPeerCertificate', 'getPeerX509Certificate', 'getCipher', 'getProtocol'],
+  ...['getSession', 'isSessionReused'],
 ];
 
-const ACCESSORS = [
-  ...['address', 'getPeerCertificate', 'getPeerX509Certificate', 'getCertificate', 'getCipher'],
-  ...['getProtocol', 'getSession', 'isSessionReused'],
-];
+const ACCESSORS = ['address', 'getCertificate'];
 
 type Fields = Record<string, unknown>;
+
+/** The common values as text: equal for the connections that a login check need not tell apart. */
+export function commonValues(socket: Duplex): string {
+  const from = socket as unknown as Fields;
+  return JSON.stringify(COMMON.map((name) => from[name]));
+}
 
 /**
  * The socket of a login check: has the addresses and the TLS accessors of the tunnel's socket, has nothing to read, and drops all
@@ -19,21 +31,35 @@ type Fields = Record<string, unknown>;
  */
 export class CheckSocket extends Duplex {
   readonly connecting = false;
-  readonly #onBytes: () => void;
+  /** Has the app read a value of this connection alone? Its answer may then differ for another connection of the same client. */
+  wasReadAlone = false;
+  readonly #onBytes: (bytes: Buffer) => void;
 
-  /** `onBytes` is called when the app writes, after the bytes are dropped. */
-  constructor(tunnelSocket: Duplex, onBytes: () => void) {
+  /** `onBytes` is called when the app writes; the bytes are dropped. */
+  constructor(tunnelSocket: Duplex, onBytes: (bytes: Buffer) => void) {
     super({ allowHalfOpen: true });
     this.#onBytes = onBytes;
     const from = tunnelSocket as unknown as Fields;
     const own = this as unknown as Fields;
-    for (const name of VALUES) if (from[name] !== undefined) own[name] = from[name];
-    for (const name of ACCESSORS) {
-      const accessor = from[name];
-      if (typeof accessor === 'function')
-        own[name] = (...args: unknown[]): unknown =>
-          (accessor as (...args: unknown[]) => unknown).apply(tunnelSocket, args);
+    for (const name of COMMON) if (from[name] !== undefined) own[name] = from[name];
+    own.server = from.server;
+    for (const name of OWN_VALUES) {
+      const get = () => {
+        this.wasReadAlone = true;
+        return from[name];
+      };
+      if (from[name] !== undefined) Object.defineProperty(this, name, { get, configurable: true });
     }
+    const addAccessor = (name: string, onRead: () => void) => {
+      const accessor = from[name];
+      if (typeof accessor !== 'function') return;
+      own[name] = (...args: unknown[]): unknown => {
+        onRead();
+        return (accessor as (...args: unknown[]) => unknown).apply(tunnelSocket, args);
+      };
+    };
+    for (const name of ACCESSORS) addAccessor(name, () => undefined);
+    for (const name of OWN_ACCESSORS) addAccessor(name, () => (this.wasReadAlone = true));
   }
 
   // The check has a deadline of its own.
@@ -65,8 +91,8 @@ export class CheckSocket extends Duplex {
     // The client has sent no body.
   }
 
-  override _write(_chunk: unknown, _encoding: BufferEncoding, done: () => void): void {
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
     done();
-    this.#onBytes();
+    this.#onBytes(chunk);
   }
 }

@@ -15,6 +15,7 @@ import { forwardDrain } from '../through-app/pipelining.js';
 import { drainRequest } from '../through-app/server-response.js';
 import { CheckSocket } from './check-socket.js';
 import { markCheck, type CheckOnRequest, type CheckOutcome } from './check-on-request.js';
+import { retryAfterOf } from './retry-after.js';
 
 interface CheckSettings {
   /** Seconds until the check ends without an answer. */
@@ -52,10 +53,15 @@ export class LoginCheck implements CheckOnRequest {
     this.#settings = settings;
     this.#owner = owner;
     this.#server = kept.server;
-    this.#socket = ignoreErrors(new CheckSocket(kept.socket, () => this.#onBytes()));
+    this.#socket = ignoreErrors(new CheckSocket(kept.socket, (bytes) => this.#onBytes(bytes)));
     const { url, upgrade } = kept;
     this.#req = createRequest(kept.server, this.#socket, url, rawHeadersOf(kept), upgrade);
     this.#res = createResponse(kept.server, this.#req, this.#socket);
+  }
+
+  /** May the outcome differ for another tunnel with the same request? */
+  get isForOneTunnel(): boolean {
+    return this.#socket.wasReadAlone;
   }
 
   start(): void {
@@ -112,9 +118,11 @@ export class LoginCheck implements CheckOnRequest {
   }
 
   /** The app writes: an answer counts from its header on, since a stream of events may have no end. */
-  #onBytes(): void {
-    const res = this.#res;
-    if (res.headersSent) this.#settle({ kind: 'answered', status: res.statusCode });
+  #onBytes(bytes: Buffer): void {
+    const { headersSent, statusCode: status } = this.#res;
+    if (!headersSent || this.#isSettled) return;
+    const retryAfter = status === 429 || status === 503 ? retryAfterOf(bytes) : undefined;
+    this.#settle({ kind: 'answered', status, retryAfter });
   }
 
   #onFinish(): void {

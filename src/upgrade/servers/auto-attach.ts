@@ -6,6 +6,7 @@ import { findTunnels } from '../app/find-tunnels.js';
 import type { AttachableTunnel } from '../attachable-tunnel.js';
 import { isHttp2Server } from '../http2/extended-connect.js';
 import { closeIfUnneeded, dispatcherOf, openDispatcher } from './attach.js';
+import type { UpgradeDispatcher } from './upgrade-dispatcher.js';
 import { addUnlocated, hasUnlocated, removeUnlocated } from './unlocated-tunnels.js';
 
 // Node publishes every accepted connection here, synchronously, before reading any byte: early enough for a tunnel that was
@@ -18,8 +19,10 @@ const automatic = new Set<symbol>();
 const ids = new WeakMap<AttachableTunnel, symbol>();
 const collected = new FinalizationRegistry<symbol>((id) => forget(id));
 
-/** Servers whose dispatcher was opened by this file. */
+/** Servers with a dispatcher for tunnels that attach automatically. */
 let dispatched: readonly WeakRef<HttpServer>[] = [];
+/** The same servers, for a look-up at each connection. */
+const isDispatched = new WeakSet<HttpServer>();
 
 /** Attaches the tunnel to all servers whose app leads to the tunnel, from the next connection on. */
 export function watchServers(tunnel: AttachableTunnel): void {
@@ -50,7 +53,9 @@ function forget(id: symbol): void {
   dispatched = dispatched.filter((reference) => {
     const server = reference.deref();
     if (server) closeIfUnneeded(server, automatic.size > 0);
-    return server !== undefined && dispatcherOf(server) !== undefined;
+    if (!server || dispatcherOf(server)) return server !== undefined;
+    isDispatched.delete(server);
+    return false;
   });
 }
 
@@ -65,6 +70,17 @@ function onAccepted(message: unknown): void {
   // If other listeners get the upgrades, the dispatcher only reports upgrades that a hidden tunnel may have missed.
   const isSuspect = hasUnlocated() && http.listenerCount('upgrade') > 0;
   if (tunnels.length === 0 && !found.isWrapped && !found.isHidden && !isSuspect) return;
-  if (!dispatcherOf(http)) dispatched = [...dispatched, new WeakRef(http)];
-  openDispatcher(http).tend(found);
+  dispatch(http).tend(found);
+}
+
+/** A request for this URL has reached a tunnel that attaches automatically and is hidden in the server's app. */
+export function learnUrl(server: HttpServer, url: string, handshakeTimeout: number): void {
+  dispatch(server).learn(url, handshakeTimeout);
+}
+
+function dispatch(server: HttpServer): UpgradeDispatcher {
+  // `attach()` may have opened the dispatcher, and end before the automatic tunnels do.
+  if (!isDispatched.has(server)) dispatched = [...dispatched, new WeakRef(server)];
+  isDispatched.add(server);
+  return openDispatcher(server);
 }

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { messageOf } from '../../../errors.js';
 import { CommandError, EXIT } from '../../exit.js';
@@ -19,6 +19,9 @@ interface AccountsSettings {
   readonly bcrypt?: Pick<BcryptThread, 'compare'>;
   readonly warn?: (line: string) => void;
 }
+
+/** The client of all rechecks in the queue of logins: together they get one turn of many. */
+const RECHECKS = 'open tunnels';
 
 /** One thread for the process, not for each reload. */
 const thread = new BcryptThread();
@@ -50,7 +53,7 @@ export class Accounts {
    * gone. Never rejects.
    */
   async verify(name: string, password: string, client = '', signal?: AbortSignal): Promise<LoginVerdict> {
-    const given = createHmac('sha256', this.#key).update(password).digest();
+    const given = this.#memory.digestOf(password);
     if (this.#proven.has(client, name, given)) return 'yes';
     const { queue, guesses } = this.#memory;
     const guesser = loginKeysOf(client, name);
@@ -61,6 +64,7 @@ export class Accounts {
       if (this.#proven.has(client, name, given)) return 'yes';
       if (await this.#isRight(name, password)) {
         this.#proven.add(client, name, given);
+        this.#noteLogin(name, given);
         return 'yes';
       }
       guesses.note(guesser);
@@ -71,6 +75,35 @@ export class Accounts {
     } finally {
       turn.release();
     }
+  }
+
+  /**
+   * Is the login of an open tunnel still valid? The password was right when the tunnel opened, so that a wrong password means a changed
+   * one, and counts as no guess. bcrypt runs only for a stored password that has changed since. Never rejects.
+   */
+  async recheck(name: string, password: string, signal?: AbortSignal): Promise<LoginVerdict> {
+    const secret = this.#secrets.get(name);
+    if (!secret) return 'no';
+    if ('digest' in secret) return timingSafeEqual(secret.digest, passwordDigest(password)) ? 'yes' : 'no';
+    const given = this.#memory.digestOf(password);
+    if (this.#memory.tunnelLogins.has(name, given, secret.hash)) return 'yes';
+    const turn = await this.#memory.queue.enter({ ...loginKeysOf(RECHECKS, name), isKnown: false, signal });
+    if (typeof turn === 'string') return turn;
+    try {
+      if (isBeyondBcrypt(password) || !(await this.#bcrypt.compare(password, [secret.hash]))) return 'no';
+      this.#noteLogin(name, given);
+      return 'yes';
+    } catch (error) {
+      this.#warnOnce(`passwords can't be checked: ${messageOf(error)}`);
+      return 'failed';
+    } finally {
+      turn.release();
+    }
+  }
+
+  #noteLogin(name: string, given: Buffer): void {
+    const secret = this.#secrets.get(name);
+    if (secret && 'hash' in secret) this.#memory.tunnelLogins.note(name, given, secret.hash);
   }
 
   /** A value that changes with the user's password; undefined for an unknown name. */

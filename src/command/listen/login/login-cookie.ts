@@ -44,11 +44,12 @@ export class LoginCookie {
     this.#now = now;
   }
 
-  read(req: IncomingMessage): CookieLogin | undefined {
+  /** `isExpiredToo`: also a cookie that has expired since its tunnel opened. */
+  read(req: IncomingMessage, isExpiredToo = false): CookieLogin | undefined {
     const values = valuesOf(req.headers.cookie, this.#nameFor(req));
     for (const value of values.slice(0, MAX_TRIED)) {
       const found = this.#verify(value);
-      if (found) return found;
+      if (found && (isExpiredToo || found.left > 0)) return found;
     }
     return undefined;
   }
@@ -77,7 +78,7 @@ export class LoginCookie {
     const user = Buffer.from(encoded, 'base64url').toString();
     const isRight = timingSafeEqual(digestOf(given), digestOf(this.#sign(expires, user)));
     const left = Number(expires) - this.#now();
-    return isRight && left > 0 && this.#accounts.markOf(user) !== undefined ? { user, left } : undefined;
+    return isRight && this.#accounts.markOf(user) !== undefined ? { user, left } : undefined;
   }
 
   #sign(expires: string, user: string): string {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { checkOf } from '../../../upgrade/check/check-on-request.js';
 import { defaultAddress, networkOf, normalizeAddress } from '../../../request/client-address.js';
 import type { Next } from '../../../types.js';
 import type { Accounts, LoginVerdict } from './accounts.js';
@@ -52,7 +53,7 @@ interface RefusedLogin {
  * that the page's login has set is also accepted. `report` gets each refused login, even if the client left before the answer.
  */
 export function requireLogin(
-  accounts: Pick<Accounts, 'verify'>,
+  accounts: Pick<Accounts, 'verify' | 'recheck'>,
   cookie?: LoginCookie,
   report: (refused: RefusedLogin) => void = () => undefined,
 ) {
@@ -62,6 +63,10 @@ export function requireLogin(
     next: Next,
   ): Promise<void> => {
     try {
+      if (checkOf(req)) {
+        if (await recheck(accounts, cookie, req, res)) next();
+        return;
+      }
       const given = credentialsOf(req.headers.authorization);
       const remembered = cookie?.read(req);
       if (given) {
@@ -69,7 +74,9 @@ export function requireLogin(
         const isHolder = remembered?.user === given.name;
         const address = addressOf(req);
         const client = isHolder ? `cookie ${given.name}` : `address ${networkOf(address)}`;
-        const { verdict, isGone } = await verifyUntilGone(accounts, given, client, res);
+        const { verdict, isGone } = await untilGone(res, (signal) =>
+          accounts.verify(given.name, given.password, client, signal),
+        );
         if (verdict !== 'yes' && verdict !== 'gone') {
           const { status } = REFUSALS[verdict];
           report({ address, name: given.name, status, verdict });
@@ -92,18 +99,38 @@ export function requireLogin(
   };
 }
 
-/** Checks the login, unless the client leaves before its turn. */
-async function verifyUntilGone(
-  accounts: Pick<Accounts, 'verify'>,
-  { name, password }: Credentials,
-  client: string,
+/** The request of an open tunnel (`revalidate`): no failure of the client is counted or reported. Answers unless the login is valid. */
+async function recheck(
+  accounts: Pick<Accounts, 'recheck'>,
+  cookie: LoginCookie | undefined,
+  req: IncomingMessage & { user?: unknown },
   res: ServerResponse,
+): Promise<boolean> {
+  const given = credentialsOf(req.headers.authorization);
+  // The age of a cookie ends no tunnel: a password in its place has no age either.
+  const user = given?.name ?? cookie?.read(req, true)?.user;
+  const verdict = given
+    ? await untilGone(res, (signal) => accounts.recheck(given.name, given.password, signal))
+    : { verdict: user === undefined ? ('no' as const) : ('yes' as const), isGone: false };
+  if (verdict.isGone || verdict.verdict === 'gone') return false;
+  if (verdict.verdict !== 'yes') {
+    refuse(res, REFUSALS[verdict.verdict]);
+    return false;
+  }
+  req.user = user;
+  return true;
+}
+
+/** Checks the login, unless the client leaves before its turn. */
+async function untilGone(
+  res: ServerResponse,
+  verify: (signal: AbortSignal) => Promise<LoginVerdict>,
 ): Promise<{ verdict: LoginVerdict; isGone: boolean }> {
   const gone = new AbortController();
   const onClose = () => gone.abort();
   res.once('close', onClose);
   try {
-    const verdict = await accounts.verify(name, password, client, gone.signal);
+    const verdict = await verify(gone.signal);
     return { verdict, isGone: gone.signal.aborted };
   } finally {
     res.off('close', onClose);

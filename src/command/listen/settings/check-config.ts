@@ -50,7 +50,7 @@ function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
           requireFolder(folder),
     ),
     tokens === undefined ? undefined : () => TokenStore.open(tokens, warn),
-    ...[plan.log, plan.record, ...listen.map(({ socket }) => socket)].map((file) =>
+    ...[plan.log, plan.record, plan.health?.socket, ...listen.map(({ socket }) => socket)].map((file) =>
       file !== undefined && file !== '-' ? () => requireFolder(dirname(resolve(file))) : undefined,
     ),
     user && (() => identityOf(user)),

@@ -13,16 +13,17 @@ import { fail, type Check } from '../../../options/checks/fail.js';
 import { checkNames, namedOf } from '../../../options/checks/names.js';
 import { everyErrorOf, faultOf } from '../../../options/checks/option-error.js';
 import { OptionPath, type OptionRef } from '../../../options/checks/option-path.js';
-import { checkBoolean, checkText, seconds, wholeNumber } from '../../../options/checks/basic.js';
+import { checkBoolean, checkText, wholeNumber } from '../../../options/checks/basic.js';
 import { readServerOption } from '../../../options/read-hosts.js';
 import { readOptions } from '../../../options/read-tunnel.js';
 import { checksOf } from '../../../options/row.js';
 import { checkRuleList, RULE_CHECKS, TUNNEL_OPTIONS } from '../../../options/tunnel-options.js';
 import { listenPathFault, isAbstractSocket } from '../../../sockets/socket-path.js';
 import { parseListenAddress } from '../../command-line/bind-and-target.js';
-import { LONGEST_DRAIN } from '../../drain.js';
 import { CommandError, EXIT } from '../../exit.js';
 import type { Config } from './config.js';
+import { DRAIN_CHECKS } from './drain-settings.js';
+import { HEALTH_RULE, parseHealth, withPath } from './health-address.js';
 import { CONNECTIONS_CEILING } from '../server/connection-limit.js';
 import { FRAME_RULE, isFrameSource } from '../site/frame-headers.js';
 import { fromJson } from './json-values.js';
@@ -50,7 +51,11 @@ interface OwnPart {
   maxConnections?: number;
   workers?: Workers;
   log?: string;
+  grace?: number;
+  spread?: number;
   drain?: number;
+  linger?: number;
+  health?: string | number;
   verbose?: boolean;
   runAs?: string;
 }
@@ -90,7 +95,10 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
     if (!isWorkers(value)) fail(name, WORKERS_RULE, value);
   },
   log: checkText,
-  drain: seconds(0, LONGEST_DRAIN),
+  ...DRAIN_CHECKS,
+  health: (value, name) => {
+    if (!parseHealth(String(portsAsTexts(value)))) fail(name, HEALTH_RULE, value);
+  },
   verbose: checkBoolean,
   runAs: (value, name) => {
     if (typeof value !== 'string' || !isUserName(value)) fail(name, USER_RULE, value);
@@ -169,7 +177,8 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
       return address?.socket === undefined ? (address ?? []) : { socket: file(address.socket) };
     }),
     ...((own.unixMode ?? own.unixGroup) !== undefined && { unix: unixOf(own) }),
-    ...(own.drain !== undefined && { drain: own.drain }),
+    ...namedOf(own, Object.keys(DRAIN_CHECKS)),
+    ...(own.health !== undefined && { health: withPath(parseHealth(String(own.health)), file) }),
     ...(web !== undefined && { web: { folder: file(web), index: INDEX, by: '--web' } }),
     ...(own.cert !== undefined && { cert: file(own.cert) }),
     ...(own.key !== undefined && { key: file(own.key) }),

@@ -6,7 +6,11 @@ export interface Config extends Partial<
   Pick<
     Plan,
     | 'unix'
+    | 'grace'
+    | 'spread'
     | 'drain'
+    | 'linger'
+    | 'health'
     | 'web'
     | 'names'
     | 'frame'

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { hideLogin } from '../../../helpers/hide-login.js';
-import { seconds, wholeNumber } from '../../../options/checks/basic.js';
+import { wholeNumber } from '../../../options/checks/basic.js';
+import type { Check } from '../../../options/checks/fail.js';
 import { usageError } from '../../command-line/args.js';
 import { CONNECTIONS_CEILING } from '../server/connection-limit.js';
 import { countOf, isWorkers, WORKERS_RULE } from './workers.js';
@@ -39,11 +40,11 @@ export function workersOf(args: ListenArgs): number | undefined {
   return countOf(value);
 }
 
-/** An option in seconds, from 0 to `most`. @throws {CommandError} */
-export function secondsOption(args: ListenArgs, name: ListenFlag, most: number): number | undefined {
+/** An option in seconds. @throws {CommandError} */
+export function secondsOption(args: ListenArgs, name: ListenFlag, check: Check): number | undefined {
   const text = args.text(name);
   if (text === undefined) return undefined;
-  checkOption(() => seconds(0, most)(secondsOf([text]), `--${name}`));
+  checkOption(() => check(secondsOf([text]), `--${name}`));
   return Number(text);
 }
 

@@ -1,10 +1,12 @@
 import { resolve } from 'node:path';
 import type { Host } from '../../../types.js';
+import { seconds } from '../../../options/checks/basic.js';
 import { usageError } from '../../command-line/args.js';
-import { LONGEST_DRAIN } from '../../drain.js';
 import { checkNotItself, listenOf, readPositionals, shownTarget, unixOf } from './addresses-and-targets.js';
 import type { Config } from './config.js';
+import { drainOf } from './drain-settings.js';
 import { checkedList, maxConnectionsOf, fileOption, secondsOption, workersOf } from './flag-values.js';
+import { checkHealth, healthOf } from './health-address.js';
 import { readConfig } from './read-config.js';
 import type { AutoExitOptions } from '../auto-exit.js';
 import { FRAME_RULE, isFrameSource } from '../site/frame-headers.js';
@@ -35,7 +37,7 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
   const listen = listenOf(args, addresses, config, isForAll);
   checkNotItself(targets, listen);
   const unix = unixOf(args, listen) ?? config?.unix;
-  const drain = secondsOption(args, 'drain', LONGEST_DRAIN) ?? config?.drain;
+  const health = healthOf(args) ?? config?.health;
   const tokens = fileOption(args, 'tokens') ?? config?.tokens;
   const tunnel = { ...config?.tunnel, ...tunnelOf(args), ...(targets.length > 0 && { server: targets }) };
   checkTargets(tokens, tunnel, config);
@@ -49,7 +51,8 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
   const plan: Plan = {
     listen,
     ...(unix && { unix }),
-    ...(drain !== undefined && { drain }),
+    ...drainOf(args, config),
+    ...(health && { health }),
     tunnel,
     target: shownTarget(targets, tokens, file),
     ...(web && { web }),
@@ -78,6 +81,7 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
     privateFiles: config?.privateFiles ?? [],
     included: config?.included ?? [],
   };
+  checkHealth(plan);
   requireClientAddresses(plan);
   requireShareable(plan);
   return plan;
@@ -105,8 +109,8 @@ function syslogOf(args: ListenArgs): Pick<Plan, 'syslog'> {
 }
 
 function endingOf(args: ListenArgs): AutoExitOptions {
-  const timeout = secondsOption(args, 'timeout', MAX_LIFE);
-  const idleTimeout = secondsOption(args, 'idle-timeout', MAX_LIFE);
+  const timeout = secondsOption(args, 'timeout', seconds(0, MAX_LIFE));
+  const idleTimeout = secondsOption(args, 'idle-timeout', seconds(0, MAX_LIFE));
   return {
     ...(timeout !== undefined && { timeout }),
     ...(idleTimeout !== undefined && { idleTimeout }),
@@ -130,7 +134,9 @@ function checkTargets(
 
 /** In a lighttpd.conf, conditions set the tunnel options: command-line options would apply only to some requests. */
 function checkAgainstLighttpd(args: ListenArgs, targets: readonly Host[]): void {
-  const beside = [...Object.keys(TUNNEL_FLAGS), 'tokens'].find((name) => args.has(name as ListenFlag));
+  // No directive is equal to --revalidate, which belongs to --auth.
+  const flags = [...Object.keys(TUNNEL_FLAGS), 'tokens'].filter((name) => name !== 'revalidate');
+  const beside = flags.find((name) => args.has(name as ListenFlag));
   const what = targets.length > 0 ? 'a TARGET' : beside === undefined ? undefined : `--${beside}`;
   if (what !== undefined) throw usageError(`${what} can't be combined with a lighttpd.conf: set it there`);
 }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { drainTimesOf } from '../../drain.js';
 import type { Plan } from '../plan.js';
 
 /** Has a setting changed that a reload can't apply? The servers and the log are created at the start. */
@@ -13,6 +14,7 @@ export function needsRestart(next: Plan, running: Plan): boolean {
     next.maxConnections !== running.maxConnections ||
     !isDeepStrictEqual(next.user, running.user) ||
     !isDeepStrictEqual(next.unix, running.unix) ||
-    next.drain !== running.drain
+    !isDeepStrictEqual(next.health, running.health) ||
+    !isDeepStrictEqual(drainTimesOf(next), drainTimesOf(running))
   );
 }

@@ -14,6 +14,7 @@ export const TUNNEL_FLAGS = {
   ping: ['pingInterval', secondsOf],
   pong: ['pongTimeout', secondsOf],
   idle: ['idleTimeout', secondsOf],
+  revalidate: ['revalidate', secondsOf],
 } as const satisfies Partial<
   Record<ListenFlag, readonly [keyof MiddlewareOptions, (values: readonly string[]) => unknown]>
 >;

@@ -3,8 +3,9 @@ import type { Response } from 'express';
 import { plainMessageOf, messageOf, TunnelError } from '../../../errors.js';
 import { queryOf } from '../../../request/path.js';
 import type { Host, Next, Tunnel } from '../../../types.js';
+import { checkOf } from '../../../upgrade/check/check-on-request.js';
 import type { LocalState } from '../../../shared/local-state.js';
-import { createTunnel, isIdle } from '../../../wstunnel.js';
+import { createTunnel, retire } from '../../../wstunnel.js';
 import { CommandError, EXIT } from '../../exit.js';
 import { requireFolder } from '../../files.js';
 import { readAccounts } from '../login/accounts.js';
@@ -28,8 +29,8 @@ import { setTrust } from '../server/trusted-proxies.js';
 export interface Site {
   readonly app: RequestListener;
   readonly tunnel: Tunnel;
-  /** True if no tunnel of this site is open or about to open. */
-  isIdle(): boolean;
+  /** For a site without further requests: see `retire` in wstunnel.ts. */
+  retire(): ReturnType<typeof retire>;
 }
 
 /** The state that outlives a reload. */
@@ -75,6 +76,7 @@ export async function makeSite(
   recording?.check();
   const tunnel = makeTunnel(plan, known, tokens, state, origins, recording);
   tunnel.on('refuse', (info) => origins.note(info, plan.isLighttpd));
+  if (tokens) app.use(recheckToken(tokens));
   app.use(tunnel);
   const serve = (folder: string, index: readonly string[]) => {
     const hide = hidePrivateFiles({
@@ -103,7 +105,7 @@ export async function makeSite(
     if (res.headersSent) next(error);
     else sendText(res, status, status < 500 ? `${messageOf(error)}\n` : 'Something went wrong.\n');
   });
-  return { app, tunnel, isIdle: () => isIdle(tunnel) };
+  return { app, tunnel, retire: () => retire(tunnel) };
 }
 
 /** Attaches the tunnel to a server explicitly, since the server's listener is not the app. The tunnel gets the upgrades of every path. */
@@ -176,7 +178,26 @@ function makeTunnel(
 }
 
 function hostOf(req: IncomingMessage, tokens: TokenStore): Promise<Host | undefined> {
-  return tokens.find(new URLSearchParams(queryOf(req)).get('token'));
+  return tokens.find(tokenOf(req));
+}
+
+function tokenOf(req: IncomingMessage): string | null {
+  return new URLSearchParams(queryOf(req)).get('token');
+}
+
+/** A tunnel ends with its token. The middleware itself chooses no target for the check of an open tunnel (`revalidate`). */
+function recheckToken(tokens: TokenStore) {
+  return (req: IncomingMessage, res: ServerResponse, next: Next): void => {
+    if (!checkOf(req)) {
+      next();
+      return;
+    }
+    tokens.isValid(tokenOf(req)).then((isValid) => {
+      if (isValid === true) next();
+      else if (isValid === false) sendText(res, 404, 'Not found.\n');
+      else sendText(res, 503, 'The tokens can not be read.\n');
+    }, next);
+  };
 }
 
 /** The target of `--record`, which accepts only one target. */

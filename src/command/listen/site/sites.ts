@@ -1,9 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { attachSite, type Site } from './site.js';
+import type { CloseOptions } from '../../../types.js';
 import type { TunnelTotals } from '../../output/status-line.js';
 
-/** Time for a request under old settings to become a tunnel (a slow login), in milliseconds. */
-const OLD_SITE_GRACE = 5000;
+/** Time between two checks of the old sites, in milliseconds. */
+const CHECK_PERIOD = 500;
 /** Time for programs that only old settings use to end, in seconds. */
 const RETIRE = 1;
 
@@ -12,6 +13,9 @@ export class Sites {
   readonly #servers = new Set<Server>();
   readonly #old = new Set<Site>();
   #present: Site | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** The options of the last `close`. */
+  #closing: CloseOptions | undefined;
 
   /** Sends all further requests to the site. */
   use(site: Site): void {
@@ -19,6 +23,8 @@ export class Sites {
     for (const server of this.#servers) attachSite(site, server);
     this.#present = site;
     if (old) this.#retire(old);
+    // A reload that ends during the drain must not open the command again.
+    if (this.#closing) void site.tunnel.close(this.#closing).catch(() => undefined);
   }
 
   bindTo(server: Server): void {
@@ -41,9 +47,10 @@ export class Sites {
     return { open, bytesIn, bytesOut };
   }
 
-  /** Ends every tunnel; destroys tunnels that are still open after `timeout` seconds. */
-  async close(timeout: number): Promise<void> {
-    await Promise.all(this.#all().map(({ tunnel }) => tunnel.close({ timeout })));
+  /** Ends every tunnel, as `close()` of the tunnel object does. A second call may shorten the times. */
+  async close(options: CloseOptions): Promise<void> {
+    this.#closing = options;
+    await Promise.all(this.#all().map(({ tunnel }) => tunnel.close(options)));
   }
 
   #all(): Site[] {
@@ -54,18 +61,15 @@ export class Sites {
     this.#old.add(site);
     // Both sites share the hosts' states, and the current site reports changes.
     site.tunnel.removeAllListeners('backend');
-    let isLooking = false;
-    // One check for all tunnels that have ended since the last check, since a check visits every open tunnel.
-    const look = () => {
-      if (isLooking) return;
-      isLooking = true;
-      setTimeout(() => {
-        isLooking = false;
-        if (this.#old.has(site) && site.isIdle()) this.#forget(site);
-      }, OLD_SITE_GRACE).unref();
-    };
-    site.tunnel.on('close', look).on('refuse', look);
-    look();
+    this.#checkOld();
+  }
+
+  /** Closes the old sites that no client uses any longer. */
+  #checkOld(): void {
+    // A request may be in the middleware of an old site for long (a queue of logins), and a site can't tell when the request has left.
+    for (const site of this.#old) if (site.retire() === 'idle') this.#forget(site);
+    clearTimeout(this.#timer);
+    if (this.#old.size > 0) this.#timer = setTimeout(() => this.#checkOld(), CHECK_PERIOD).unref();
   }
 
   #forget(site: Site): void {

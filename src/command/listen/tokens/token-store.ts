@@ -11,6 +11,8 @@ const PAUSE_FACTOR = 5;
 const NO_DESCRIPTORS: readonly string[] = ['EMFILE', 'ENFILE'];
 /** Milliseconds for which the look-up of an unknown token waits for a scan; a longer scan continues in the background. */
 const PATIENCE = 250;
+/** Milliseconds for a program to replace a file that it has removed. */
+const REWRITE = 1000;
 
 /**
  * The tokens of websockify's token file (lines `token: host:port`), or of a folder of such files. However many files there are, the
@@ -30,6 +32,8 @@ export class TokenStore {
   #scanTook = 0;
   #restUntil = 0;
   #lastWarning = '';
+  /** The path exists, but its names could not be read. */
+  #isUnreadable = false;
 
   private constructor(path: string, warn: (line: string) => void) {
     this.#path = path;
@@ -57,6 +61,17 @@ export class TokenStore {
     if (known) return known;
     await this.#lookForNew();
     return this.#confirmed(digest);
+  }
+
+  /**
+   * Is the token of an open tunnel still valid? Undefined if files can't be read. A token that has disappeared is looked up again after
+   * a second, since some programs remove a file before they write the new one.
+   */
+  async isValid(token: string | null): Promise<boolean | undefined> {
+    if (await this.find(token)) return true;
+    await sleep(REWRITE, undefined, { ref: false });
+    if (await this.find(token)) return true;
+    return this.#isUnreadable || this.#table.isIncomplete ? undefined : false;
   }
 
   /** The target of a token, if the file still contains the token. */
@@ -91,6 +106,7 @@ export class TokenStore {
     const present = new Set(paths);
     this.#folderStamp = stamp?.text ?? '';
     this.#lastWarning = '';
+    this.#isUnreadable = false;
     return this.#table.readChanged([
       ...paths.filter((file) => stamp?.isFolder !== true || !known.has(file)),
       ...files.filter((file) => !present.has(file)),
@@ -102,7 +118,9 @@ export class TokenStore {
       return await this.#readNames();
     } catch (error) {
       this.#folderStamp = '';
-      const hasNoRoom = NO_DESCRIPTORS.includes((error as NodeJS.ErrnoException).code ?? '');
+      const { code = '' } = error as NodeJS.ErrnoException;
+      this.#isUnreadable = code !== 'ENOENT';
+      const hasNoRoom = NO_DESCRIPTORS.includes(code);
       if (!hasNoRoom) this.#table.clear();
       this.#warnOnce(
         `${this.#path}: ${reasonOf(error)}; ${hasNoRoom ? 'new files are not noticed' : 'no token is valid'}`,

@@ -24,6 +24,8 @@ interface KnownFile {
   readonly entries: readonly TokenLine[];
   /** Messages about the file. */
   readonly problems: readonly string[];
+  /** The file exists, but could not be read. */
+  readonly isUnreadable?: boolean;
 }
 
 /** A new reading of a file, possibly a failed reading; without a stamp, the file no longer exists. */
@@ -47,6 +49,11 @@ export class TokenTable {
 
   get files(): string[] {
     return [...this.#files.keys()];
+  }
+
+  /** True if some file could not be read: the file may have a token that the table lacks. */
+  get isIncomplete(): boolean {
+    return [...this.#files.values()].some(({ isUnreadable }) => isUnreadable === true);
   }
 
   /** True if the table has no token. */
@@ -104,7 +111,12 @@ export class TokenTable {
       const lines = await readLines(file).catch((error: unknown) => failureOf(error));
       // The next look-up reads a file again that could not be read (no descriptors left).
       if (lines instanceof CommandError)
-        return { file, stamp: '', problems: [`${lines.message}; none of its tokens is valid`] };
+        return {
+          file,
+          stamp: '',
+          isUnreadable: true,
+          problems: [`${lines.message}; none of its tokens is valid`],
+        };
       const isFresh = stamp.text === '';
       if (!isFresh || !this.#seemsUnfinished(file, lines)) return { file, stamp: stamp.text, ...lines };
       if (tries === 0) return { file, stamp: '', ...withoutLast(lines) };
@@ -136,11 +148,11 @@ export class TokenTable {
     }
   }
 
-  #add({ file, stamp, entries = [], problems = [] }: FileReading): string[] {
+  #add({ file, stamp, entries = [], problems = [], isUnreadable = false }: FileReading): string[] {
     const { problems: known = [] } = this.#files.get(file) ?? {};
     this.#files.delete(file);
     if (stamp === undefined) this.#shadowed.delete(file);
-    else this.#files.set(file, { stamp, entries, problems });
+    else this.#files.set(file, { stamp, entries, problems, isUnreadable });
     for (const { digest, host, line } of entries) {
       const targets = [...(this.#targets.get(digest) ?? []), { host, file, line }];
       if (targets.length > 1) targets.sort((a, b) => (a.file < b.file ? -1 : 1));

@@ -11,7 +11,7 @@ import { untilListening } from '../../../sockets/until-listening.js';
 import type { BindAddress } from '../../command-line/bind-and-target.js';
 import type { Plan, UnixAccess } from '../plan.js';
 import { requirePassedSocket } from '../server/passed-socket.js';
-import { listenFailure } from '../server/servers.js';
+import { listenFailure } from '../server/listen-on.js';
 import { bindWithAccess } from '../server/unix-access.js';
 
 /** The sockets of one listen address: one for each worker, or one for all. */
@@ -57,6 +57,13 @@ export class ListenSockets {
       const handle = handles.length > 1 ? handles[worker - 1] : undefined;
       return handle ? [{ index, handle }] : [];
     });
+  }
+
+  /**
+   * Closes the sockets that belong to the worker alone. The kernel then gives its connections to the other workers.
+   */
+  closeOwn(worker: number): void {
+    for (const { handle } of this.own(worker)) handle.close();
   }
 
   close(): void {

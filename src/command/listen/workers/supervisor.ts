@@ -1,16 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants } from 'node:fs';
-import { messageOf } from '../../../errors.js';
-import { deferred } from '../../../helpers/deferred.js';
-import { within } from '../../../helpers/within.js';
-import { DEFAULT_DRAIN } from '../../drain.js';
-import { CommandError, EXIT, messagesOf, SIGNALLED } from '../../exit.js';
+import { drainTimesOf } from '../../drain.js';
+import { CommandError, EXIT, messagesOf } from '../../exit.js';
 import type { TunnelTotals } from '../../output/status-line.js';
-import { tunnels } from '../../output/units.js';
 import type { Io, Signal } from '../../process/io.js';
-import { CLEANUP_TIME } from '../listen-process.js';
+import { HealthServer, type Health } from '../health/health-server.js';
 import { CommandOutlets } from '../log/command-outlets.js';
 import type { Plan } from '../plan.js';
+import { NOT_RELOADED, Reloads } from '../reloads.js';
 import {
   addressLines,
   failedReload,
@@ -18,17 +14,18 @@ import {
   settingLines,
   type Addresses,
 } from '../startup/announcements.js';
-import { GIVE_TO_GROUP, unreadableFiles } from '../startup/unreadable-files.js';
 import { becameUser, becomeUser, identityFor } from '../user/process-user.js';
 import { Covers } from './covers.js';
 import { ListenSockets } from './listen-sockets.js';
 import type { FromWorker, WorkerStart } from './worker-messages.js';
-import { PROGRAM, WorkerSlot } from './worker-slot.js';
+import { requireReadable } from './readable-files.js';
+import { WorkerSlot } from './worker-slot.js';
+import { WorkersEnd } from './workers-end.js';
 
-/** Extra time for workers that end themselves, in seconds. */
-const EXIT_TIME = 0.5;
 /** Deaths in a row of each worker, with no worker left, after which the command ends. */
 const MOST_DEATHS = 5;
+/** Deaths in a row of each worker, with no worker left, after which the process is no longer healthy. */
+const SICK_DEATHS = 2;
 /** Bytes of a TLS server's ticket keys (https://nodejs.org/api/tls.html#servergetticketkeys). */
 const TICKET_KEYS = 48;
 const COOKIE_KEY = 32;
@@ -46,18 +43,20 @@ export class Supervisor {
   readonly #readPlan: () => Plan;
   readonly #options: SupervisorOptions;
   readonly #outlets: CommandOutlets;
-  readonly #ended = deferred<number>();
+  readonly #end: WorkersEnd;
+  readonly #reloads = new Reloads({
+    reload: () => this.#reload(),
+    isEnding: () => this.#end.isDraining,
+    message: (line) => this.#message(line),
+  });
+  #health: HealthServer | undefined;
   #slots: readonly WorkerSlot[] = [];
   #sockets: ListenSockets | undefined;
   #covers: Covers | undefined;
   #listening: Plan['listen'] = [];
   /** The messages of the start or of the last reload: a message that several workers send is printed once. */
   #shown = new Set<string>();
-  #reloading: Promise<void> = Promise.resolve();
-  /** The exit code after a signal. */
-  #exitCode: number = EXIT.ok;
   #isStarted = false;
-  #isDraining = false;
   /** The same keys for all workers, so that a login and a TLS session of one worker are valid at the others. */
   readonly #workerStart: Omit<WorkerStart, 'kind' | 'worker'>;
 
@@ -67,6 +66,13 @@ export class Supervisor {
     this.#readPlan = readPlan;
     this.#options = options;
     this.#outlets = new CommandOutlets(io, () => this.#totals());
+    this.#end = new WorkersEnd({
+      times: drainTimesOf(plan),
+      slots: () => this.#slots,
+      closeSockets: () => this.#closeSockets(),
+      message: (line) => this.#message(line),
+      isOnTerminal: io.stderr.isTTY === true,
+    });
     this.#workerStart = {
       isForAll: options.isForAll,
       isOnTerminal: io.stderr.isTTY === true,
@@ -82,21 +88,28 @@ export class Supervisor {
     const stopListening = this.#io.onSignal(['SIGTERM', 'SIGINT', 'SIGHUP'], (one) => this.#onSignal(one));
     try {
       const started = this.#start();
-      this.#reloading = started.catch(() => undefined);
+      this.#end.runAfter(started);
+      this.#reloads.runAfter(started);
       // A signal during the start ends the workers, which then never become ready.
-      await Promise.race([started, this.#ended.promise]);
-      return await this.#ended.promise;
+      await Promise.race([started, this.#end.exitCode]);
+      return await this.#end.exitCode;
     } finally {
       stopListening();
       for (const slot of this.#slots) slot.kill();
-      await this.#allEnded();
+      await Promise.all(this.#slots.map((slot) => slot.ended()));
       this.#closeSockets();
       await this.#outlets.close();
+      this.#health?.close();
     }
   }
 
   async #start(): Promise<void> {
     const plan = this.#plan;
+    if (plan.health)
+      this.#health = await HealthServer.open(plan.health, plan.unix, {
+        works: () => (this.#hasWorkers(SICK_DEATHS) ? 'ok' : 'no worker'),
+        accepts: () => this.#readiness(),
+      });
     const identity = identityFor(plan.user, (line) => this.#message(line));
     if (!identity) await this.#outlets.open(plan);
     const { workers = 1 } = plan;
@@ -112,13 +125,14 @@ export class Supervisor {
     this.#covers = new Covers(this.#slots, sockets);
     const addresses = await this.#startAll();
     this.#isStarted = true;
-    if (this.#isDraining) return;
+    if (this.#end.isDraining) return;
     this.#listening = addresses.listening;
     for (const line of addressLines(plan, addresses)) this.#message(line);
     const pids = this.#slots.map(({ pid }) => pid).join(', ');
     this.#message(
       `${workers} worker${workers === 1 ? '' : 's'} (process ${pids}), supervised by process ${process.pid}`,
     );
+    if (this.#health) this.#message(this.#health.line);
     for (const line of settingLines(plan, addresses.listening)) this.#message(line);
     this.#io.onReady?.();
     this.#outlets.beginStatus();
@@ -140,7 +154,9 @@ export class Supervisor {
       sockets: sockets.of(number),
       report: (message, isSettled) => this.#report(number, message, isSettled),
       changed: () => {
-        if (!this.#isDraining) this.#covers?.update();
+        if (!this.#end.isDraining) this.#covers?.update();
+        // A dead worker is not replaced now. Its sockets would still get connections while the ports are open.
+        else for (const slot of this.#slots) if (slot.isDown) this.#sockets?.closeOwn(slot.number);
       },
       restarted: (pid) => this.#message(`worker ${number} serves again, as process ${pid}`),
       died: (why, pause) => this.#hasDied(number, why, pause),
@@ -163,8 +179,8 @@ export class Supervisor {
 
   /** Returns whether the worker is to be replaced. */
   #hasDied(number: number, why: string, pause: number): boolean {
-    if (!this.#isStarted || this.#isDraining) return false;
-    const isHopeless = this.#slots.every(({ isRunning, deaths }) => !isRunning && deaths >= MOST_DEATHS);
+    if (!this.#isStarted || this.#end.isDraining) return false;
+    const isHopeless = !this.#hasWorkers(MOST_DEATHS);
     const next = isHopeless
       ? ''
       : pause === 0
@@ -173,19 +189,26 @@ export class Supervisor {
     this.#message(`worker ${number} ended (${why})${next}`);
     if (!isHopeless) return true;
     this.#message('no worker stays alive: ending');
-    this.#ended.resolve(this.#slots[number - 1]?.lastExitCode || EXIT.failed);
+    this.#end.end(this.#slots[number - 1]?.lastExitCode || EXIT.failed);
     return false;
   }
 
+  /** False if no worker runs, and each has died so many times in a row. */
+  #hasWorkers(deathsInARow: number): boolean {
+    const isEnding = !this.#isStarted || this.#end.isDraining;
+    return isEnding || this.#slots.some(({ isRunning, deaths }) => isRunning || deaths < deathsInARow);
+  }
+
+  /** One worker is enough: it accepts the connections of all others. */
+  #readiness(): ReturnType<Health['accepts']> {
+    if (this.#end.isDraining) return 'draining';
+    if (!this.#isStarted) return 'starting';
+    return this.#slots.some(({ isRunning }) => isRunning) ? 'ok' : 'no worker';
+  }
+
   #onSignal(signal: Signal): void {
-    if (signal === 'SIGHUP' && !this.#io.isTerminalGone()) {
-      if (!this.#isDraining) this.#reloading = this.#reloading.then(() => this.#reload());
-    } else if (this.#isDraining) {
-      // Workers end at once at their second message.
-      for (const slot of this.#slots) slot.drain();
-      this.#exitCode = SIGNALLED[signal];
-      void within(EXIT_TIME, this.#allEnded()).then(() => this.#ended.resolve(this.#exitCode));
-    } else this.#drain().catch((error: unknown) => this.#failToDrain(error));
+    if (signal === 'SIGHUP' && !this.#io.isTerminalGone()) this.#reloads.request();
+    else this.#end.signal(signal);
   }
 
   /** Reloads one worker after another. If the first worker rejects the files, no worker reloads. */
@@ -202,9 +225,14 @@ export class Supervisor {
         return;
       }
       const rest = this.#slots.filter((slot) => slot !== first && !others.includes(slot));
-      for (const slot of [...others, ...rest]) this.#reportReload(slot, await slot.reload());
+      for (const slot of [...others, ...rest]) {
+        // A reload would start a worker again that has ended.
+        if (this.#end.isDraining) break;
+        this.#reportReload(slot, await slot.reload());
+      }
       const used = { ...plan, listen, acceptProxy, ...(log !== undefined && { log }) };
-      for (const line of reloadLines(plan, this.#plan, used, this.#listening)) this.#message(line);
+      if (this.#end.isDraining) this.#message(NOT_RELOADED);
+      else for (const line of reloadLines(plan, this.#plan, used, this.#listening)) this.#message(line);
     } catch (error) {
       for (const line of failedReload(messagesOf(error))) this.#message(line);
     }
@@ -213,29 +241,6 @@ export class Supervisor {
   #reportReload({ number }: WorkerSlot, errors: readonly string[]): void {
     for (const line of errors.length > 0 ? failedReload(errors) : [])
       this.#message(`worker ${number}: ${line}`);
-  }
-
-  async #drain(): Promise<void> {
-    this.#isDraining = true;
-    const { drain = DEFAULT_DRAIN } = this.#plan;
-    await within(drain, this.#reloading);
-    const { open } = this.#totals();
-    if (open > 0 && this.#io.stderr.isTTY === true)
-      this.#message(`closing ${tunnels(open)}; signal again to end at once`);
-    // Otherwise the kernel would go on accepting connections.
-    this.#closeSockets();
-    for (const slot of this.#slots) slot.drain();
-    await within(drain + CLEANUP_TIME + EXIT_TIME, this.#allEnded());
-    this.#ended.resolve(this.#exitCode);
-  }
-
-  #failToDrain(error: unknown): void {
-    this.#message(`the workers could not be ended cleanly: ${messageOf(error)}`);
-    this.#ended.resolve(EXIT.failed);
-  }
-
-  async #allEnded(): Promise<void> {
-    await Promise.all(this.#slots.map((slot) => slot.ended()));
   }
 
   #closeSockets(): void {
@@ -255,28 +260,5 @@ export class Supervisor {
 
   #message(line: string): void {
     this.#outlets.message(line);
-  }
-}
-
-/** A replacement reads the files again, as the other user. @throws {CommandError} */
-function requireReadable(plan: Plan, user: string): void {
-  const files = [
-    ...unreadableFiles(plan),
-    ...unusable(process.execPath, constants.X_OK),
-    ...unusable(PROGRAM, constants.R_OK),
-  ];
-  if (files.length === 0) return;
-  throw new CommandError(
-    EXIT.config,
-    `with --workers, ${user} must be able to read the files and to run Node, and has no access to ${files.join(', ')}, or a folder above; ${GIVE_TO_GROUP}`,
-  );
-}
-
-function unusable(file: string, mode: number): string[] {
-  try {
-    accessSync(file, mode);
-    return [];
-  } catch {
-    return [file];
   }
 }

@@ -1,6 +1,7 @@
 // The program of a worker; the supervisor starts it with the command line of the command.
 import { messageOf } from '../../../errors.js';
 import { readArgs } from '../../command-line/args.js';
+import type { DrainTimes } from '../../drain.js';
 import { CommandError, EXIT, messagesOf } from '../../exit.js';
 import { ListenProcess } from '../listen-process.js';
 import { LISTEN_FLAGS } from '../settings/listen-flags.js';
@@ -14,6 +15,8 @@ import { WorkerOutlets } from './worker-outlets.js';
 
 /** Time between two reports for the status line, in ms. */
 const REPORT_PERIOD = 1000;
+/** Time for the supervisor's message after a SIGTERM to all processes, in ms. */
+const SIGNAL_TIME = 250;
 
 const channel = new SupervisorChannel();
 const io = new WorkerIo();
@@ -21,25 +24,42 @@ const io = new WorkerIo();
 const handles: unknown[] = [];
 let running: ListenProcess | undefined;
 let isEnding = false;
-/** The number of `drain` messages from the supervisor. */
-let drains = 0;
 const borrowed = new BorrowedSockets(() => running?.servers ?? []);
 
 /** Drains once: systemd and a terminal signal this process as well as the supervisor, and the supervisor then sends a message. */
-function endOnce(): void {
+function drainOnce(times: DrainTimes | undefined): void {
   if (isEnding) return;
   isEnding = true;
+  // For the lines of the supervisor at this signal and at later ones.
+  if (running) reportTotals(running);
   channel.send({ kind: 'ending' });
-  borrowed.releaseAll();
-  if (running) io.raise('SIGTERM');
-  else process.exit(EXIT.ok);
+  if (!running) process.exit(EXIT.ok);
+  const { linger, ...others } = times ?? { ...running.end.times, linger: 0 };
+  if (linger === 0) borrowed.releaseAll();
+  // The supervisor ends `linger`, at the same time for all workers.
+  running.end.drain({ ...others, linger: linger > 0 ? Infinity : 0 });
 }
 
-/** At a second signal, the supervisor sends a second message, which ends this process at once. */
-function drain(): void {
-  drains++;
-  if (drains === 1) endOnce();
-  else io.raise('SIGTERM');
+/**
+ * For this worker alone, without `linger`: the other workers accept the connections. If systemd signals all processes, the message of
+ * the supervisor arrives meanwhile.
+ */
+function drainAlone(): void {
+  const { linger = 0 } = running?.end.times ?? {};
+  if (linger === 0) drainOnce(undefined);
+  else setTimeout(() => drainOnce(undefined), SIGNAL_TIME);
+}
+
+function closePorts(): void {
+  borrowed.releaseAll();
+  running?.end.closePorts();
+}
+
+/** Reports the open tunnels now and then every second. */
+function reportTotals({ totals }: ListenProcess): void {
+  const report = () => channel.sendOrDrop({ kind: 'totals', totals: totals() });
+  report();
+  setInterval(report, REPORT_PERIOD).unref();
 }
 
 async function run(start: WorkerStart): Promise<number> {
@@ -54,9 +74,7 @@ async function run(start: WorkerStart): Promise<number> {
       onReady: (addresses) => channel.send({ kind: 'ready', ...addresses }),
       onReload: (errors) => channel.send({ kind: 'reloaded', errors }),
     });
-    const { totals } = running;
-    if (start.isOnTerminal)
-      setInterval(() => channel.sendOrDrop({ kind: 'totals', totals: totals() }), REPORT_PERIOD).unref();
+    if (start.isOnTerminal) reportTotals(running);
     return await running.run();
   } catch (error) {
     const isKnown = error instanceof CommandError;
@@ -81,12 +99,19 @@ function receive(message: ToWorker, handle: unknown): void {
     else handles[message.index] = handle;
   } else if (message.kind === 'release') borrowed.release(message.owner);
   else if (message.kind === 'reload') io.raise('SIGHUP');
-  else drain();
+  else if (message.kind === 'drain') drainOnce(message.times);
+  else if (!running) process.exit(EXIT.ok);
+  else if (message.kind === 'hurry') running.end.hurry();
+  else if (message.kind === 'cut') running.end.cut(EXIT.ok);
+  else closePorts();
 }
 
 process.on('message', (message, handle: unknown) => receive(message as ToWorker, handle));
 // After the death of the supervisor, no other process would end this one.
-process.on('disconnect', endOnce);
-process.on('SIGTERM', endOnce);
+process.on('disconnect', () => {
+  drainOnce(undefined);
+  closePorts();
+});
+process.on('SIGTERM', drainAlone);
 // Ignored here: the supervisor gets these signals as well, and sends messages.
 for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);

@@ -1,4 +1,5 @@
 import type { BindAddress } from '../../command-line/bind-and-target.js';
+import type { DrainTimes } from '../../drain.js';
 import type { TunnelTotals } from '../../output/status-line.js';
 import type { LineKind, Verbosity } from '../log/command-output.js';
 
@@ -35,7 +36,11 @@ export type ToWorker =
   | SocketMessage
   | { readonly kind: 'release'; readonly owner: number }
   | { readonly kind: 'reload' }
-  | { readonly kind: 'drain' };
+  | { readonly kind: 'drain'; readonly times: DrainTimes }
+  | { readonly kind: EndMessage };
+
+/** `close-ports`: the end of `linger`. */
+export type EndMessage = 'hurry' | 'cut' | 'close-ports';
 
 export type FromWorker =
   /** `listening`: the real addresses; `urls`: the same addresses as URLs. */
@@ -44,7 +49,7 @@ export type FromWorker =
   | { readonly kind: 'failed'; readonly exitCode: number; readonly lines: readonly string[] }
   /** Without lines: the settings were reloaded. Otherwise the lines are the errors, and the old settings stay in force. */
   | { readonly kind: 'reloaded'; readonly errors: readonly string[] }
-  /** The worker accepts no new connections. */
+  /** The worker drains, and accepts no new tunnels. */
   | { readonly kind: 'ending' }
   | { readonly kind: 'message'; readonly text: string }
   | { readonly kind: 'line'; readonly text: string; readonly about: LineKind; readonly verbosity: Verbosity }

@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { sendListenHandle, type ListenHandle } from '../../../internals/listen-handles.js';
 import { deferred, type Deferred } from '../../../helpers/deferred.js';
 import { within } from '../../../helpers/within.js';
+import type { DrainTimes } from '../../drain.js';
 import { CommandError, EXIT, messagesOf } from '../../exit.js';
 import type { TunnelTotals } from '../../output/status-line.js';
 import type { Addresses } from '../startup/announcements.js';
 import { ReplacementDelay } from './replacement-delay.js';
-import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.js';
+import type { EndMessage, FromWorker, ToWorker, WorkerStart } from './worker-messages.js';
 
 /** Time limits of a start and of a reload, in seconds. */
 const START_DEADLINE = 60;
@@ -16,7 +17,7 @@ const RELOAD_DEADLINE = 60;
 /** The program of a worker. */
 export const PROGRAM = join(__dirname, 'worker-main.js');
 
-/** `starting`: no connections yet; `ending`: no new connections; `down`: no process, or one that has just been killed. */
+/** `starting`: no connections yet; `ending`: no new tunnels; `down`: no process, or one that has just been killed. */
 type State = 'down' | 'starting' | 'running' | 'ending';
 
 /** Data for the start of a worker, and callbacks of the supervisor. */
@@ -48,6 +49,7 @@ export class WorkerSlot {
   #carried = { bytesIn: 0, bytesOut: 0 };
   #starting: Deferred<Addresses> | undefined;
   #reloading: Deferred<readonly string[]> | undefined;
+  #draining: Deferred<void> | undefined;
   #restart: NodeJS.Timeout | undefined;
   #exited: Deferred<void> | undefined;
   #isOver = false;
@@ -60,6 +62,10 @@ export class WorkerSlot {
 
   get isRunning(): boolean {
     return this.#state === 'running';
+  }
+
+  get isDown(): boolean {
+    return this.#state === 'down';
   }
 
   get pid(): number {
@@ -134,11 +140,20 @@ export class WorkerSlot {
     return isDone ? reloading.promise : [`the worker did not reload within ${RELOAD_DEADLINE} s`];
   }
 
-  /** Ends the worker as a signal does; a second call ends it at once. */
-  drain(): void {
+  /** Begins the end of the worker. Resolves when `totals` has the tunnels that are open then, or the process has ended. */
+  async drain(times: DrainTimes): Promise<void> {
     this.#isOver = true;
     clearTimeout(this.#restart);
-    this.#send({ kind: 'drain' });
+    // Otherwise a reload under way would start a process.
+    this.#restart = undefined;
+    if (this.#state === 'ending' || !this.#child) return;
+    this.#draining = deferred();
+    this.#send({ kind: 'drain', times });
+    await this.#draining.promise;
+  }
+
+  tell(kind: EndMessage): void {
+    this.#send({ kind });
   }
 
   kill(): void {
@@ -164,8 +179,10 @@ export class WorkerSlot {
       this.#become('running');
     } else if (message.kind === 'failed') this.#fail(message.lines, message.exitCode);
     else if (message.kind === 'reloaded') this.#reloading?.resolve(message.errors);
-    else if (message.kind === 'ending') this.#become('ending');
-    else if (message.kind === 'totals') this.#totals = message.totals;
+    else if (message.kind === 'ending') {
+      this.#draining?.resolve();
+      this.#become('ending');
+    } else if (message.kind === 'totals') this.#totals = message.totals;
     else this.#options.report(message, this.#starting === undefined && this.#reloading === undefined);
   }
 
@@ -189,6 +206,7 @@ export class WorkerSlot {
     this.#totals = { open: 0, bytesIn: 0, bytesOut: 0 };
     const why = signal ?? `exit code ${code ?? 0}`;
     this.#fail(`the process ended before it was ready (${why})`, code ?? EXIT.failed);
+    this.#draining?.resolve();
     this.#reloading?.resolve([`the process ended (${why})`]);
     this.#become('down');
     if (!this.#isOver) this.#scheduleRestart(why);

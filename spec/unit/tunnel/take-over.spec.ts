@@ -1,0 +1,59 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { BackendPool } from '../../../src/backends/pool.js';
+import { Cancellation } from '../../../src/helpers/abort.js';
+import { readHosts } from '../../../src/options/read-hosts.js';
+import { Members, type Member, type SharedTunnel } from '../../../src/shared/members.js';
+import { takeOver } from '../../../src/tunnel/take-over.js';
+import type { TunnelInfo } from '../../../src/types.js';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const ignore = () => undefined;
+
+/** A full host with one tunnel of ann, which never ends. */
+function makeFull() {
+  const pool = new BackendPool(ignore, ignore);
+  const hosts = pool.statesOf(readHosts({ port: 1, maxTunnels: 1, onFull: 'takeover' }, 'server'));
+  const [host] = hosts;
+  const info = { user: 'ann', backend: host!.id, since: 1 } as TunnelInfo;
+  const tunnel = {
+    info: () => info,
+    replace: vi.fn(),
+    destroy: vi.fn(),
+    untilClosed: () => new Promise<void>(ignore),
+  } satisfies SharedTunnel;
+  const members = new Members();
+  members.add({ name: undefined, open: new Set([tunnel]) } as unknown as Member);
+  pool.lease(host!, {});
+  const take = (signal = new Cancellation()) => takeOver({ members, pool }, hosts, 'ann', {}, signal);
+  return { host: host!, tunnel, take };
+}
+
+test('a tunnel that does not even end when destroyed delays the request by three seconds, and keeps its slot', async () => {
+  const { host, tunnel, take } = makeFull();
+  const slot = take();
+  expect(host.load).toBe(2);
+  await vi.advanceTimersByTimeAsync(1900);
+  expect(tunnel.destroy).not.toHaveBeenCalled();
+  await vi.advanceTimersByTimeAsync(1200);
+  expect(await slot).toBeUndefined();
+  expect(tunnel.replace).toHaveBeenCalledTimes(1);
+  expect(tunnel.destroy).toHaveBeenCalledTimes(1);
+  expect(host.load).toBe(1);
+  expect(vi.getTimerCount()).toBe(0);
+  expect(await take()).toBeUndefined();
+});
+
+test('a request that is aborted meanwhile gives back the slot', async () => {
+  const { host, take } = makeFull();
+  const signal = new Cancellation();
+  const slot = take(signal);
+  signal.abort(new Error('gone'));
+  await expect(slot).rejects.toThrow('gone');
+  expect(host.load).toBe(1);
+});

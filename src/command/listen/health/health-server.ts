@@ -1,0 +1,93 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { shownAddress, type BindAddress } from '../../command-line/bind-and-target.js';
+import type { UnixAccess } from '../plan.js';
+import { listenOn } from '../server/listen-on.js';
+
+/** Connections at once. A probe is one short request. */
+const MOST_CONNECTIONS = 64;
+/** Milliseconds for the headers, and for the whole request. */
+const REQUEST_TIMEOUT = 5000;
+/** Milliseconds between two looks for requests that are too slow. */
+const LOOK_PERIOD = 1000;
+/** Bytes of the headers of a request. */
+const MOST_HEADERS = 8 * 1024;
+
+/** The state of the process. `ok`, or the text of the 503. */
+export interface Health {
+  /** Does the process work? */
+  readonly works: () => 'ok' | 'no worker';
+  /** May new clients be sent here? */
+  readonly accepts: () => 'ok' | 'starting' | 'draining' | 'no worker';
+}
+
+/**
+ * The http server of `--health`, apart from the servers for clients: their logins, limits and TLS do not apply, and a full server
+ * still answers. Every answer ends its connection, so that no connection of a probe outlives the answer.
+ */
+export class HealthServer {
+  readonly #server;
+  readonly #address: BindAddress;
+
+  private constructor(address: BindAddress, health: Health) {
+    this.#address = address;
+    this.#server = createServer(
+      {
+        headersTimeout: REQUEST_TIMEOUT,
+        requestTimeout: REQUEST_TIMEOUT,
+        connectionsCheckingInterval: LOOK_PERIOD,
+        maxHeaderSize: MOST_HEADERS,
+      },
+      (req, res) => answer(health, req, res),
+    );
+    this.#server.maxConnections = MOST_CONNECTIONS;
+  }
+
+  /** @throws {CommandError} for an address that can't be listened on */
+  static async open(
+    address: BindAddress,
+    unix: UnixAccess | undefined,
+    health: Health,
+  ): Promise<HealthServer> {
+    const opened = new HealthServer(address, health);
+    await listenOn(opened.#server, address, unix ?? {});
+    // An accept can fail (no descriptors left). Without an `error` listener, the event would end the process.
+    opened.#server.on('error', () => undefined);
+    return opened;
+  }
+
+  /** The line with the real address. */
+  get line(): string {
+    const address = this.#server.address();
+    const at =
+      typeof address === 'object' && address
+        ? `http://${shownAddress({ host: address.address, port: address.port })}`
+        : shownAddress(this.#address);
+    return `health checks at ${at}: /healthz, /readyz`;
+  }
+
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+function answer(health: Health, req: IncomingMessage, res: ServerResponse): void {
+  const [path] = (req.url ?? '').split('?');
+  const state = path === '/healthz' ? health.works : path === '/readyz' ? health.accepts : undefined;
+  const isRead = req.method === 'GET' || req.method === 'HEAD';
+  if (!state) send(res, 404, 'not found');
+  else if (!isRead) send(res.setHeader('Allow', 'GET, HEAD'), 405, 'method not allowed');
+  else send(res, state() === 'ok' ? 200 : 503, state());
+}
+
+/** Node leaves out the body of the answer to HEAD. */
+function send(res: ServerResponse, status: number, text: string): void {
+  const body = `${text}\n`;
+  res.writeHead(status, {
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+    Connection: 'close',
+  });
+  res.end(body);
+}
