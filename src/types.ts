@@ -370,7 +370,10 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
    * middleware and the checks of address and origin, before the backend is chosen. A throw or rejection refuses with 500.
    */
   authenticate?: (req: Req, context: HookContext) => AuthResult | Promise<AuthResult>;
-  /** Returns the user's name, for events and `end()`. Default: the username, name, email or id of Passport's `req.user`. */
+  /**
+   * Returns the user's name, for events, `end()`, `limits.perUser` and `revalidate`. In JavaScript a number counts as a name, and null as
+   * no user. Default: the username, name, email or id of Passport's `req.user`.
+   */
   user?: (req: Req) => string | undefined;
   /**
    * Lets a tunnel live as long as its login: every so many seconds the request that opened the tunnel goes through the app again, in

@@ -58,6 +58,8 @@ export function createTunnel<Req extends IncomingMessage>(
     sharedChanged: (info) => announcer.emit('shared', info),
     end: (picks, code, reason, at) => endTunnels(context, picks, code, reason, true, at),
   });
+  // One for all tunnel objects of a state with the same name: those follow each other at reloads. Others may have other guards.
+  const owner = membership.totals;
   const context: TunnelContext = {
     name,
     limits,
@@ -74,8 +76,7 @@ export function createTunnel<Req extends IncomingMessage>(
     members: state.members,
     network: state.network,
     refusing: new Set(),
-    // The tunnel objects of one state follow each other (a reload of the command).
-    logins: new LoginChecks(state, log),
+    logins: new LoginChecks(owner, log),
     isDraining: () => shutdown.isDraining,
     notAttached: (req) => servers.notAttached(req),
     announce: announcer.announce,
@@ -86,7 +87,7 @@ export function createTunnel<Req extends IncomingMessage>(
     start: (req) => countUpgrade(context, req),
   });
   const isAlone = given === undefined && settings.shared === undefined;
-  const handler = new Middleware({ settings, context, servers, owner: state, isAlone });
+  const handler = new Middleware({ settings, context, servers, owner, isAlone });
   const shutdown = new Shutdown(context, servers, membership);
 
   const methods = methodsOf({ context, servers, shutdown, announcer, state, tunnel: () => tunnel });

@@ -9,7 +9,7 @@
 // A browser's WebSocket sends cookies, but no Authorization header. Make the cookie HttpOnly, Secure and
 // SameSite=Strict. Proxies log a token in the query: let such a token expire within a minute. With
 // `revalidate` the tunnel ends when the cookie's token has expired. A token in the query has to be valid only when the
-// tunnel opens.
+// tunnel opens: give such tokens an audience of their own, so that nobody uses the cookie's token in the query.
 import { createSecretKey, randomBytes } from 'node:crypto';
 import cookieParser from 'cookie-parser';
 import express from 'express';

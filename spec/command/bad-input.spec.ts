@@ -117,7 +117,7 @@ describe('a missing or invalid file exits with 3', () => {
         'c.json',
         '{ "sever": 1 }',
         (file) => ['--config', file],
-        /c\.json:1:3: has no "sever"; did you mean "server"\?/,
+        /c\.json:1:3: the file has no "sever"; did you mean "server"\?/,
       ],
       [
         'c.json',

@@ -176,6 +176,8 @@ describe('--linger', () => {
     const pids = list.split(', ').map(Number);
     onCleanup(() => pids.forEach((pid) => end(pid)));
     for (const pid of pids) process.kill(pid, 'SIGTERM');
+    // Less than the second in which a worker expects the supervisor's message.
+    await sleep(50);
     term(command);
     await command.program.prints(/draining/);
     await sleep(500);

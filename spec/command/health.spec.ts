@@ -111,6 +111,8 @@ describe('--health', () => {
     for (const one of silent) one.on('error', () => undefined).resume();
     onCleanup(() => silent.forEach((one) => one.destroy()));
     await until(() => silent.filter(({ destroyed }) => destroyed).length >= 36);
+    // The others have 5 seconds for their headers.
+    expect(silent.filter(({ destroyed }) => destroyed)).toHaveLength(36);
     // The rest after the time for the headers.
     await until(() => silent.every(({ destroyed }) => destroyed));
     expect((await ask(health, '/healthz')).status).toBe(200);
@@ -198,7 +200,9 @@ describe('--health: errors', () => {
     for (const more of [[], ['--workers', '1']]) {
       const args = ['0', '5900', '--health', String(portOf(server)), ...more];
       const { code, stderr } = await runCommand(args);
-      expect(stderr).toMatch(/can't listen on 127\.0\.0\.1:\d+: it is already in use/);
+      expect(stderr).toMatch(
+        /the health checks \(--health\): can't listen on 127\.0\.0\.1:\d+: it is already in use/,
+      );
       expect(code).toBe(4);
     }
   });

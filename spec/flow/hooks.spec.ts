@@ -167,6 +167,31 @@ test('the hook `user` names the client in events', async () => {
   expect((await opened)[0].user).toBe('ada');
 });
 
+describe('the result of the hook `user`', () => {
+  const withUser = (user: unknown) => startTunnel({ user: () => user as string });
+
+  test.each([
+    [7, '7'],
+    [7n, '7'],
+    [null, undefined],
+    ['', ''],
+  ])('%s opens a tunnel of the user %j', async (given, user) => {
+    const { port, tunnel } = await withUser(given);
+    const opened = once(tunnel, 'open') as Promise<[TunnelInfo]>;
+    const client = await openRaw(port, '/tunnel');
+    client.send(frame(2, 'hello'));
+    expect((await client.payload(5)).toString()).toBe('hello');
+    expect((await opened)[0].user).toBe(user);
+  });
+
+  test.each([[{ id: 7 }], [true], [['ann']]])('%j is a 500 that names the hook', async (given) => {
+    const { port, tunnel } = await withUser(given);
+    const refusals = refusalsOf(tunnel);
+    expect((await ask(port)).answer.status).toBe(500);
+    expect(refusals).toMatchObject([{ reason: expect.stringMatching(/^user: /) as string }]);
+  });
+});
+
 describe('onRefuse', () => {
   type OnRefuse = NonNullable<TunnelOptions['onRefuse']>;
 

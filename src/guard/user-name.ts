@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { TunnelError } from '../errors.js';
 
 type UserOf<Req> = ((req: Req) => string | undefined) | undefined;
 
@@ -15,6 +16,14 @@ export function userOf<Req extends IncomingMessage>(req: Req, user: UserOf<Req>)
   return first === undefined ? undefined : String(first);
 }
 
+/** Checks a result of {@link userOf}, since JavaScript has no types. A number is a name, as in Passport's users; null is no user. */
+export function checkUserResult(name: unknown): string | undefined {
+  if (typeof name === 'string') return name;
+  if (typeof name === 'number' || typeof name === 'bigint') return String(name);
+  if (name === undefined || name === null) return undefined;
+  throw new TunnelError('WSTUNNEL_HOOK_FAILED', 'user: the result must be a string or undefined');
+}
+
 /**
  * The user's name for a request that was refused before the `user` hook ran: the hook may depend on `authenticate`, and throw
  * here. A promise, which the hook's type does not allow, counts as no name; a rejection of the promise must not end the process.
@@ -22,8 +31,8 @@ export function userOf<Req extends IncomingMessage>(req: Req, user: UserOf<Req>)
 export function userIfKnown<Req extends IncomingMessage>(req: Req, user: UserOf<Req>): string | undefined {
   try {
     const known: unknown = userOf(req, user);
-    if (typeof known === 'string') return known;
     Promise.resolve(known).catch(() => undefined);
+    return checkUserResult(known);
   } catch {
     // The user is not known yet.
   }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { checkAddress } from '../guard/address-lists.js';
 import { checkAuthResult } from '../guard/authenticate.js';
 import { checkOriginIsThere, checkOriginResult, comparisonOf } from '../guard/origin.js';
-import { userOf } from '../guard/user-name.js';
+import { checkUserResult, userOf } from '../guard/user-name.js';
 import { isPromise, type AbortSource } from '../helpers/abort.js';
 import type { RuleSettings } from '../options/settings.js';
 import { normalizeAddress } from '../request/client-address.js';
@@ -66,9 +66,9 @@ function readUser<Req extends IncomingMessage>(
   opening: AbortSource,
 ): void | Promise<void> {
   const name = hook('user', opening, () => userOf(req, user));
-  if (!isPromise(name)) client.user = name;
+  if (!isPromise(name)) client.user = checkUserResult(name);
   else
     return name.then((known) => {
-      client.user = known;
+      client.user = checkUserResult(known);
     });
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { asRefusal, messageOf, TunnelError } from '../errors.js';
 import { takeOpeningSlot, takeSlot } from '../guard/limits.js';
 import { userIfKnown } from '../guard/user-name.js';
@@ -70,6 +71,7 @@ async function open<Req extends IncomingMessage>(
   let slot: Lease | undefined;
   let target: Awaited<ReturnType<typeof chooseTarget>> | undefined;
   let backend: BackendConnection | undefined;
+  let upgraded: Duplex | undefined;
   try {
     // Getters of the app or framework, which may throw: for `ip`, Express calls the app's `trust proxy` function.
     client.url = redactUrl(urlOf(req));
@@ -112,6 +114,7 @@ async function open<Req extends IncomingMessage>(
     if (late) attempt.abort(late);
     // Synchronous from here to the end: `end()` and `close()` find the request either in `opening` or in `open`.
     const { socket, head } = completeUpgrade(req, claimed, subprotocol, backend.socket, attempt);
+    upgraded = socket;
     const kept = asked && withCookies(asked, claimed.headers);
     const frameType = subprotocol === 'binary' ? 'binary' : settings.frameType;
     const ends = {
@@ -127,6 +130,8 @@ async function open<Req extends IncomingMessage>(
     } as const;
     startSession(context, settings, client, ends);
   } catch (error) {
+    // After the 101 response no other answer is possible, and no session owns the socket.
+    if (upgraded) discard(upgraded);
     if (backend) discard(backend.socket);
     backend?.lease.release();
     if (target?.stream) discard(target.stream);

@@ -136,6 +136,10 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner, Che
     return this.#user;
   }
 
+  get client(): string {
+    return this.#user ?? this.#address;
+  }
+
   get bytesIn(): number {
     return this.#relay.bytesIn;
   }

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
+import { memoryShared } from '../../../src/index.js';
 import { watchComplaints } from '../../support/leftovers.js';
 import { sleep, until } from '../../support/wait.js';
 import { closed, closeOf, echoTunnel, EVERY, expectOpen, open, startBehind, type Marked } from './site.js';
@@ -101,6 +102,30 @@ describe('the answer to a check', () => {
     mayStay = false;
     expect(await closeOf(client)).toBe('1008 the login has ended');
     expect(await ended).toMatchObject({ cause: 'login-ended' });
+  });
+
+  test('is the end if a tunnel of the same state with another name is reached', async () => {
+    const shared = memoryShared();
+    const other = await echoTunnel({ shared, name: 'guests' });
+    const { port, tunnel } = await startBehind((req, res) => other(req, res, () => undefined), {
+      shared,
+      name: 'admins',
+    });
+    const ended = closed(tunnel);
+    expect(await closeOf(await open(port))).toBe('1008 the login has ended');
+    expect(await ended).toMatchObject({ cause: 'login-ended' });
+  });
+
+  test('keeps the tunnel if a tunnel of the same state and name is reached', async () => {
+    const shared = memoryShared();
+    const next = await echoTunnel({ shared, name: 'desk' });
+    const { port, checks } = await startBehind((req, res) => next(req, res, () => undefined), {
+      shared,
+      name: 'desk',
+    });
+    const client = await open(port);
+    await until(() => checks.length >= 3);
+    await expectOpen(client);
   });
 
   test('is the end if another tunnel is reached', async () => {

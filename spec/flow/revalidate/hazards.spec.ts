@@ -197,6 +197,28 @@ test('a middleware that keeps each request, and ends it much later, cuts no tunn
   expect(complaints).toEqual([]);
 });
 
+test('a client whose tunnel fails after the 101 loses its connection', async () => {
+  const backend = await startEcho();
+  const tunnel = makeTunnel({ server: { port: backend.port }, revalidate: EVERY });
+  const app = express().use(
+    '/tunnel',
+    (req, _res, next) => {
+      const get = () => {
+        throw new Error('on purpose');
+      };
+      // Read for the key under which several tunnels share a check.
+      Object.defineProperty(req.socket, 'servername', { get, configurable: true });
+      next();
+    },
+    tunnel,
+  );
+  const { port } = await startHttp(app);
+  const client = requestTunnel(port, '/tunnel');
+  expect((await client.answer()).status).toBe(101);
+  expect((await client.rest()).length).toBe(0);
+  expect(tunnel.stats()).toMatchObject({ open: 0, opened: 0, backends: [{ load: 0 }] });
+});
+
 test('a tunnel that closes takes its timers and checks along', async () => {
   const timers = watchTimers();
   const { port, tunnel, checks, server } = await startBehind(() => undefined);

@@ -32,6 +32,34 @@ describe('the request of a check', () => {
     expect(seen[2]).toEqual(seen[0]);
   });
 
+  test("has the app's own properties of the tunnel's socket, for a login of the connection", async () => {
+    interface Login {
+      user?: string;
+    }
+    const sockets: (Marked['socket'] & Login)[] = [];
+    const { port, server, tunnel, checks } = await startBehind((req, res, reach) => {
+      const login: Login = req.socket as Login;
+      if (login.user === undefined) {
+        res.writeHead(401).end();
+        return;
+      }
+      reach();
+      login.user = 'of the check';
+      expect(login.user).toBe('of the check');
+    });
+    server.on('connection', (socket) => sockets.push(Object.assign(socket, { user: 'ann' })));
+    const ann = await open(port);
+    const bob = await open(port);
+    await until(() => checks.length >= 6);
+    await expectOpen(ann);
+    expect(sockets.map(({ user }) => user)).toEqual(['ann', 'ann']);
+    // Each with a check of its own, although their requests are the same.
+    delete sockets[1]!.user;
+    expect(await closeOf(bob)).toBe('1008 the login has ended');
+    await expectOpen(ann);
+    expect(tunnel.stats().open).toBe(1);
+  });
+
   test('reads as empty for a middleware that reads the body', async () => {
     let bodies = 0;
     const { port, tunnel } = await startBehind((req, _res, reach) => {

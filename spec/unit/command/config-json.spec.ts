@@ -29,7 +29,7 @@ test.each([' ', '.', '[', ']', '"', '[0]', 'a b', 'a.b', 'x[1].y', '\\', '', 'â‚
 
 test.each(['a b', 'a.b', 'a[0]', 'a"b'])('an unknown option named %j is found by its name', (name) => {
   const key = JSON.stringify(name);
-  expect(faultsOf(`{\n  ${key}: 1 }`)).toEqual([`c.json:2:3: has no "${name}"`]);
+  expect(faultsOf(`{\n  ${key}: 1 }`)).toEqual([`c.json:2:3: the file has no "${name}"`]);
   expect(faultsOf(`{ "server": {\n "port": 1,\n   ${key}: 1 } }`)).toEqual([
     `c.json:3:4: server has no "${name}"`,
   ]);
@@ -43,5 +43,5 @@ test('a value that JSON cannot express is reported with its position', () => {
 });
 
 test('a file that is not an object is refused as a whole', () => {
-  expect(faultsOf('[]')).toEqual(['c.json:1:1: must be an object; got []']);
+  expect(faultsOf('[]')).toEqual(['c.json:1:1: the file must be an object; got []']);
 });

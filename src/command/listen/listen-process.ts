@@ -234,6 +234,7 @@ export class ListenProcess {
     } catch (error) {
       const errors = messagesOf(error);
       if (this.#worker) this.#worker.onReload(errors);
+      else if (this.end.isDraining) this.#message(NOT_RELOADED);
       else for (const line of failedReload(errors)) this.#message(line);
     }
   }

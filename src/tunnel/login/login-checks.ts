@@ -7,6 +7,7 @@ import { endingOf } from '../../streams/close-causes.js';
 import type { CheckOutcome } from '../../upgrade/check/check-on-request.js';
 import { LoginCheck } from '../../upgrade/check/login-check.js';
 import type { KeptRequest } from '../../upgrade/kept-request.js';
+import { HangingClients } from './hanging-clients.js';
 import { OpenLogin, type CheckedTunnel } from './open-login.js';
 import { SameLogins } from './same-logins.js';
 import { verdictOf } from './verdict.js';
@@ -23,6 +24,9 @@ const ANSWER_TIMEOUT = 10;
 /** Seconds between the searches for tunnels whose `failAfter` passes while all checks under way hang. */
 const SEARCH_INTERVAL = 1;
 
+/** Seconds until another try of a check that may not begin yet. */
+const POSTPONED = 1;
+
 /** Seconds without any verdict after which the checks under way count as hanging. */
 const SILENCE = 2;
 
@@ -33,6 +37,7 @@ export class LoginChecks {
   readonly #queue = new DueQueue<OpenLogin>();
   readonly #running = new Set<OpenLogin>();
   readonly #same = new SameLogins();
+  readonly #hanging = new HangingClients();
   // Without it, the checks would run in the async context (AsyncLocalStorage) of the request that started the timer.
   readonly #resource = new AsyncResource('express-wstunnel.checks', { requireManualDestroy: true });
   #timer: NodeJS.Timeout | undefined;
@@ -107,6 +112,12 @@ export class LoginChecks {
       next && next.earliest <= now && !this.#isFull();
       next = this.#queue.first
     ) {
+      if (!this.#hanging.admits(next)) {
+        this.#queue.remove(next);
+        next.postpone(POSTPONED);
+        this.#queue.add(next);
+        continue;
+      }
       if (left-- === 0) {
         this.#continue();
         return;
@@ -129,6 +140,7 @@ export class LoginChecks {
 
   #start(login: OpenLogin): void {
     this.#running.add(login);
+    this.#hanging.begun(login);
     // Only tunnels that are open already: the app's answer may be older than the login of a tunnel that opens meanwhile.
     const others = this.#same.othersOf(login).filter((other) => other.place !== -1);
     for (const other of others) this.#queue.remove(other);
@@ -157,6 +169,7 @@ export class LoginChecks {
   /** `logins`: first the login whose request was sent. */
   #settled([login, ...others]: OpenLogin[], outcome: CheckOutcome): void {
     if (!login?.isOpen) return;
+    this.#hanging.settled(login, outcome.kind !== 'unanswered');
     if (login.check?.isForOneTunnel) for (const one of [login, ...others]) this.#same.remove(one);
     else for (const other of others) this.#decide(other, outcome);
     this.#decide(login, outcome);
@@ -181,6 +194,7 @@ export class LoginChecks {
     for (const login of logins) {
       login.check = undefined;
       this.#running.delete(login);
+      this.#hanging.released(login);
       if (login.isOpen && !this.#isStopped) this.#queue.add(login);
     }
     this.#continue();

@@ -8,6 +8,8 @@ import type { KeptRequest } from '../../upgrade/kept-request.js';
 export interface CheckedTunnel {
   readonly id: string;
   readonly user: string | undefined;
+  /** The user, or the address of a client without one. */
+  readonly client: string;
   /** Payload bytes from the client so far. */
   readonly bytesIn: number;
   loginEnded(ending: Ending): void;
@@ -80,6 +82,11 @@ export class OpenLogin implements Due {
     const isActive = this.#bytesAtStart > this.#bytesIn;
     const { touch } = this.settings;
     return touch === 'always' || (touch === 'active' && isActive);
+  }
+
+  /** The check must begin later. */
+  postpone(seconds: number): void {
+    this.due = performance.now() + (seconds + this.settings.every * EARLY) * 1000;
   }
 
   passed(): void {

@@ -1,4 +1,5 @@
-import { Duplex } from 'node:stream';
+import type { Duplex } from 'node:stream';
+import { DuplexAsSocket } from '../duplex-as-socket.js';
 
 /** The addresses and the server's name, which several connections of a client have in common. */
 const COMMON = [
@@ -17,6 +18,9 @@ const OWN_ACCESSORS = [
 
 const ACCESSORS = ['address', 'getCertificate'];
 
+/** Node's own fields of a server's socket, besides those that begin with an underscore or exist on each Duplex. */
+const OF_NODE = ['parser', 'timeout', 'ssl', 'secureConnecting'];
+
 type Fields = Record<string, unknown>;
 
 /** The common values as text: equal for the connections that a login check need not tell apart. */
@@ -26,11 +30,10 @@ export function commonValues(socket: Duplex): string {
 }
 
 /**
- * The socket of a login check: has the addresses and the TLS accessors of the tunnel's socket, has nothing to read, and drops all
- * that is written. No method reaches the tunnel's socket, except for those that only return values.
+ * The socket of a login check: has the addresses, the TLS accessors and the app's own properties of the tunnel's socket, has nothing to read, and drops all
+ * that is written. No method reaches the tunnel's socket, except for those that only return values, and the app's own.
  */
-export class CheckSocket extends Duplex {
-  readonly connecting = false;
+export class CheckSocket extends DuplexAsSocket {
   /** Has the app read a value of this connection alone? Its answer may then differ for another connection of the same client. */
   wasReadAlone = false;
   readonly #onBytes: (bytes: Buffer) => void;
@@ -43,13 +46,20 @@ export class CheckSocket extends Duplex {
     const own = this as unknown as Fields;
     for (const name of COMMON) if (from[name] !== undefined) own[name] = from[name];
     own.server = from.server;
-    for (const name of OWN_VALUES) {
+    const addValue = (name: string) => {
       const get = () => {
         this.wasReadAlone = true;
         return from[name];
       };
-      if (from[name] !== undefined) Object.defineProperty(this, name, { get, configurable: true });
-    }
+      // What the app sets during a check must not reach the tunnel's socket.
+      const set = (value: unknown) =>
+        Object.defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
+      Object.defineProperty(this, name, { get, set, enumerable: true, configurable: true });
+    };
+    for (const name of OWN_VALUES) if (from[name] !== undefined) addValue(name);
+    // A login may be that of the connection: the app has set a property, such as a user after NTLM.
+    for (const name of Object.keys(tunnelSocket))
+      if (!(name in this) && !name.startsWith('_') && !OF_NODE.includes(name)) addValue(name);
     const addAccessor = (name: string, onRead: () => void) => {
       const accessor = from[name];
       if (typeof accessor !== 'function') return;
@@ -64,22 +74,6 @@ export class CheckSocket extends Duplex {
 
   // The check has a deadline of its own.
   setTimeout(): this {
-    return this;
-  }
-
-  setNoDelay(): this {
-    return this;
-  }
-
-  setKeepAlive(): this {
-    return this;
-  }
-
-  ref(): this {
-    return this;
-  }
-
-  unref(): this {
     return this;
   }
 

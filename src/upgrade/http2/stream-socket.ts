@@ -1,7 +1,7 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
-import { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { ignoreErrors } from '../../streams/ignore-errors.js';
+import { DuplexAsSocket } from '../duplex-as-socket.js';
 import { HeadReader, type ResponseHead } from './response-head.js';
 
 /**
@@ -19,7 +19,7 @@ const { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR } = constants;
  *
  * The stream is read only when this socket is read: before that, `letGo` leaves the stream to other listeners.
  */
-export class StreamSocket extends Duplex {
+export class StreamSocket extends DuplexAsSocket {
   readonly encrypted: boolean;
   readonly authorized: boolean;
   readonly remoteAddress: string | undefined;
@@ -27,7 +27,6 @@ export class StreamSocket extends Duplex {
   readonly remotePort: number | undefined;
   readonly localAddress: string | undefined;
   readonly localPort: number | undefined;
-  readonly connecting = false;
   /** Bytes that http2 has accepted: see streams/write-progress.ts. */
   bytesAccepted = 0;
   /** See {@link tame}. */
@@ -68,22 +67,6 @@ export class StreamSocket extends Duplex {
   setTimeout(milliseconds: number, listener?: () => void): this {
     this.#stream.setTimeout(milliseconds);
     if (listener) this.once('timeout', listener);
-    return this;
-  }
-
-  setNoDelay(): this {
-    return this;
-  }
-
-  setKeepAlive(): this {
-    return this;
-  }
-
-  ref(): this {
-    return this;
-  }
-
-  unref(): this {
     return this;
   }
 

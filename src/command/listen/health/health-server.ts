@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { shownAddress, type BindAddress } from '../../command-line/bind-and-target.js';
+import { CommandError } from '../../exit.js';
 import type { UnixAccess } from '../plan.js';
 import { listenOn } from '../server/listen-on.js';
 
@@ -49,7 +50,13 @@ export class HealthServer {
     health: Health,
   ): Promise<HealthServer> {
     const opened = new HealthServer(address, health);
-    await listenOn(opened.#server, address, unix ?? {});
+    try {
+      await listenOn(opened.#server, address, unix ?? {});
+    } catch (error) {
+      throw error instanceof CommandError
+        ? new CommandError(error.exitCode, `the health checks (--health): ${error.message}`, { cause: error })
+        : error;
+    }
     // An accept can fail (no descriptors left). Without an `error` listener, the event would end the process.
     opened.#server.on('error', () => undefined);
     return opened;

@@ -105,8 +105,8 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   },
 };
 
-/** The file itself, in messages that begin with its name, line and column. */
-const WHOLE_FILE = OptionPath.whole('');
+/** The file itself, in messages that begin with the file's name, line and column. */
+const WHOLE_FILE = OptionPath.whole('the file');
 
 // The hosts are checked along with the other options, so that all faults are reported together.
 const server: Check = (value, name) => void readServerOption(value, name);

@@ -16,7 +16,7 @@ import { WorkerOutlets } from './worker-outlets.js';
 /** Time between two reports for the status line, in ms. */
 const REPORT_PERIOD = 1000;
 /** Time for the supervisor's message after a SIGTERM to all processes, in ms. */
-const SIGNAL_TIME = 250;
+const SIGNAL_TIME = 1000;
 
 const channel = new SupervisorChannel();
 const io = new WorkerIo();
