@@ -81,9 +81,9 @@ export class Replica {
     return this.#generation;
   }
 
-  /** A time on the store's clock as a value of `performance.now()`. */
+  /** A time of the past on the store's clock as a value of `performance.now()`. */
   localTime(storeTime: number): number {
-    return storeTime - this.#clock.ahead;
+    return this.#clock.latest(storeTime);
   }
 
   /** The present on the store's clock, in milliseconds. */
@@ -135,15 +135,20 @@ export class Replica {
     const wasUp = this.#status === 'up' || this.#status === 'joining';
     this.#status = 'closed';
     clearTimeout(this.#timer);
-    try {
-      // The lease of a join that is under way would stay until it expires.
-      await withDeadline(this.#settings.timeout, () => this.#joining ?? Promise.resolve());
+    const leave = () => {
       const id = this.#id;
-      if (wasUp && id !== undefined)
-        await withDeadline(this.#settings.timeout, () => this.#backplane.leave(id));
-    } catch {
-      // The lease expires.
-    }
+      return id === undefined ? Promise.resolve() : this.#backplane.leave(id);
+    };
+    // A client may send what was asked of it when the store is back: a late join is followed by this.
+    if (!wasUp) leave().catch(() => undefined);
+    else
+      try {
+        // The lease of a join that is under way would stay until it expires.
+        await withDeadline(this.#settings.timeout, () => this.#joining ?? Promise.resolve());
+        await withDeadline(this.#settings.timeout, leave);
+      } catch {
+        // The lease expires.
+      }
   }
 
   async #call<T>(act: () => Promise<T>): Promise<T> {
