@@ -132,23 +132,18 @@ export class Replica {
   }
 
   async close(): Promise<void> {
-    const wasUp = this.#status === 'up' || this.#status === 'joining';
+    const wasDown = this.#status === 'down';
     this.#status = 'closed';
     clearTimeout(this.#timer);
-    const leave = () => {
-      const id = this.#id;
-      return id === undefined ? Promise.resolve() : this.#backplane.leave(id);
-    };
-    // A client may send what was asked of it when the store is back: a late join is followed by this.
-    if (!wasUp) leave().catch(() => undefined);
-    else
-      try {
-        // The lease of a join that is under way would stay until it expires.
-        await withDeadline(this.#settings.timeout, () => this.#joining ?? Promise.resolve());
-        await withDeadline(this.#settings.timeout, leave);
-      } catch {
-        // The lease expires.
-      }
+    const { timeout } = this.#settings;
+    // The lease of a join that is under way would stay until it expires.
+    const joining = this.#joining;
+    if (joining) await withDeadline(timeout, () => joining).catch(() => undefined);
+    const id = this.#id;
+    if (id === undefined) return;
+    // Also without an answer in time: a client sends it when the store is back, after a join that has been waiting there.
+    const leaving = withDeadline(timeout, () => this.#backplane.leave(id)).catch(() => undefined);
+    if (!wasDown) await leaving;
   }
 
   async #call<T>(act: () => Promise<T>): Promise<T> {
