@@ -1,8 +1,8 @@
-import { Cluster, Redis } from 'ioredis';
-import { createCluster, createSentinel } from 'redis';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Cluster, Redis } from 'ioredis';
+import { createCluster, createSentinel } from 'redis';
 import { expect, test } from 'vitest';
 import { redisShared, type IoRedisClient, type NodeRedisClient } from '../../src/redis/index.js';
 import { onCleanup } from '../support/cleanup.js';
@@ -12,13 +12,13 @@ import { echoes } from '../support/raw-client.js';
 import { askRedis, startRedis, type ClientKind } from '../support/redis.js';
 import { startEcho } from '../support/servers.js';
 import { holds, until } from '../support/wait.js';
-import { startReplica } from './replica-sites.js';
+import { startReplica, type ReplicaSite } from './replica-sites.js';
 
 const KINDS = ['node-redis', 'ioredis'] as const satisfies readonly ClientKind[];
 
 async function startSites(clients: readonly (NodeRedisClient | IoRedisClient)[]) {
   const backend = await startEcho();
-  const sites = [];
+  const sites: ReplicaSite[] = [];
   for (const [index, client] of clients.entries()) {
     const shared = redisShared(client, { replica: `replica-${index}`, ttl: 6, whenDown: 'refuse' });
     sites.push(
@@ -27,12 +27,20 @@ async function startSites(clients: readonly (NodeRedisClient | IoRedisClient)[])
   }
   await until(() => sites.every(({ shared }) => shared.up));
   await holds(async () => expect(await sites[0]?.status('probe')).toBe(101));
-  return sites as [(typeof sites)[0], (typeof sites)[0]];
+  return sites as [ReplicaSite, ReplicaSite];
 }
 
 /** One node with all slots: enough for a cluster client to ask where a key is. */
 async function startCluster(): Promise<number> {
-  const { port } = await startRedis(undefined, '--cluster-enabled', 'yes', '--cluster-port', '0');
+  const { port } = await startRedis(
+    undefined,
+    '--cluster-enabled',
+    'yes',
+    '--cluster-port',
+    String(await closedPort()),
+    '--cluster-announce-ip',
+    '127.0.0.1',
+  );
   const redis = askRedis(port);
   await redis.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
   await until(async () => String(await redis.call('CLUSTER', 'INFO')).includes('cluster_state:ok'));
@@ -80,6 +88,7 @@ async function startSentinel() {
   const copy = await startRedis(undefined, '--replicaof', '127.0.0.1', String(main.port));
   const port = await closedPort();
   const file = join(tmpdir(), `wstunnel-sentinel-${port}.conf`);
+  onCleanup(() => rmSync(file, { force: true }));
   writeFileSync(
     file,
     [

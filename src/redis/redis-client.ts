@@ -8,7 +8,7 @@ export interface NodeRedisClient {
   publish(channel: string, message: string): Promise<unknown>;
   xRange(key: string, start: string, end: string, options: { COUNT: number }): Promise<unknown>;
   subscribe(channels: string[], listener: (message: string) => void): Promise<void>;
-  unsubscribe(channels: string[], listener: (message: string) => void): Promise<void>;
+  unsubscribe(channels: string[], listener: (message: unknown) => void): Promise<void>;
   duplicate?(): unknown;
   connect(): Promise<unknown>;
   destroy(): unknown;
@@ -119,6 +119,7 @@ class NodeRedis implements RedisClient {
     const subscriber = isPlain ? (this.#client.duplicate?.() as NodeRedisClient) : this.#client;
     let isStopped = false;
     const onBack = () => interrupted();
+    const onMessage = (text: unknown) => message(String(text));
     const begin = async () => {
       if (isPlain) await subscriber.connect();
       if (isStopped) {
@@ -126,7 +127,7 @@ class NodeRedis implements RedisClient {
         if (isPlain) void attempt(() => subscriber.destroy());
         throw new Error('the shared state is closed');
       }
-      await subscriber.subscribe(channels, message);
+      await subscriber.subscribe(channels, onMessage);
       for (const event of NODE_REDIS_BACK) subscriber.on(event, onBack);
     };
     const stop = () => {
@@ -135,7 +136,7 @@ class NodeRedis implements RedisClient {
       for (const event of NODE_REDIS_BACK) subscriber.off(event, onBack);
       if (!isPlain) {
         // Rejects, or throws, if the app has closed its client before.
-        void attempt(() => subscriber.unsubscribe(channels, message));
+        void attempt(() => subscriber.unsubscribe(channels, onMessage));
         return;
       }
       void attempt(() => subscriber.destroy());
