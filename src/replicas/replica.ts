@@ -16,6 +16,9 @@ const REFRESH_AFTER = 7200;
 /** A join may write thousands of counts: as many times `timeout` as this. */
 const JOIN_TIMEOUTS = 5;
 
+/** A join may interrupt a request for slots. */
+const MAX_TAKES = 3;
+
 /** An outcome that says whether slots are free. */
 type Answered = Extract<TakeOutcome, { lastEnd: string }>;
 
@@ -96,12 +99,13 @@ export class Replica {
 
   /** Takes one slot under each name. Rejects with a {@link StoreError} while the store is down. */
   async take(slots: readonly SlotRequest[]): Promise<Answered & { generation: number }> {
-    for (let tries = 0; tries < 2; tries++) {
+    for (let tries = 0; tries < MAX_TAKES; tries++) {
       if (this.#joining) await withDeadline(this.#settings.timeout, () => this.join());
       const id = this.#id;
       if (this.#status !== 'up' || id === undefined) throw new StoreError('the store is not reached');
       const outcome = await this.#call(() => this.#backplane.take(id, slots));
-      if (id !== this.#id) throw new StoreError('the store was reached anew meanwhile');
+      // The counts under the earlier id are gone.
+      if (id !== this.#id) continue;
       if (outcome.kind === 'broken') throw new StoreError(outcome.reason);
       if (outcome.kind === 'recovering')
         throw new StoreError('the store was emptied, and is being filled again');
@@ -128,12 +132,17 @@ export class Replica {
   }
 
   async close(): Promise<void> {
-    const wasUp = this.#status === 'up';
+    const isInStore = this.#status === 'up' || this.#joining !== undefined;
     this.#status = 'closed';
     clearTimeout(this.#timer);
     const id = this.#id;
-    if (wasUp && id !== undefined)
-      await withDeadline(this.#settings.timeout, () => this.#backplane.leave(id)).catch(() => undefined);
+    if (!isInStore || id === undefined) return;
+    // A join under way would leave the counts in the store until the end of the lease.
+    const leaving = async () => {
+      await this.#joining;
+      await this.#backplane.leave(id);
+    };
+    await withDeadline(this.#settings.timeout, leaving).catch(() => undefined);
   }
 
   async #call<T>(act: () => Promise<T>): Promise<T> {
