@@ -5,6 +5,7 @@ import { MemoryStore } from '../../../src/replicas/memory-backplane.js';
 import { Replica } from '../../../src/replicas/replica.js';
 import { SharedCounter } from '../../../src/replicas/shared-counter.js';
 import { FakeBackplane } from '../../support/fake-backplane.js';
+import { deferred } from '../../support/wait.js';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -17,17 +18,18 @@ const ignore = () => undefined;
 
 function makeReplica(store: MemoryStore, name: string, whenDown: 'local' | 'refuse' = 'refuse') {
   const backplane = new FakeBackplane(store);
+  const caughtUp = vi.fn(() => Promise.resolve());
   const settings = { name, ttl: 9, timeout: 1, whenDown };
   const counter: SharedCounter = new SharedCounter(() => replica, settings);
   const replica: Replica = new Replica(backplane, settings, {
     counts: () => counter.counts(),
     changed: ignore,
     emptied: ignore,
-    caughtUp: () => Promise.resolve(),
+    caughtUp,
   });
   const take = async (...slots: [name: string, most: number][]) =>
     counter.take(slots.map(([of, most]) => ({ name: of, most })));
-  return { backplane, counter, replica, take, name };
+  return { backplane, counter, replica, take, caughtUp };
 }
 
 async function make(whenDown?: 'local' | 'refuse') {
@@ -210,6 +212,21 @@ describe('an answer of the store', () => {
     const taking = one.take(['x', 5]);
     await one.replica.join();
     answer();
+    const lease = await taking;
+    expect(await stored('x')).toBe(1);
+    release(lease);
+    expect(await stored('x')).toBe(0);
+  });
+
+  test('counts once if the replica joins while ends of other replicas are read', async () => {
+    const { one, stored } = await make();
+    const read = deferred();
+    one.caughtUp.mockReturnValueOnce(read.promise);
+    const taking = one.take(['x', 5]);
+    await vi.advanceTimersByTimeAsync(10);
+    await one.replica.join();
+    expect(await stored('x')).toBe(0);
+    read.resolve();
     const lease = await taking;
     expect(await stored('x')).toBe(1);
     release(lease);
