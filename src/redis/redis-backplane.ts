@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { messageOf } from '../errors.js';
 import type {
   Backplane,
   BackplaneListener,
@@ -9,8 +10,8 @@ import type {
   StoredEnd,
   TakeOutcome,
 } from '../replicas/backplane.js';
-import type { RedisClient } from './redis-client.js';
-import { ADJUST, BEAT, JOIN, LEAVE, STORE_END, TAKE, WRITE, type Script } from './scripts.js';
+import type { RedisClient, Subscription } from './redis-client.js';
+import { ADJUST, BEAT, JOIN, LEAVE, RAISE, STORE_END, TAKE, WRITE, type Script } from './scripts.js';
 
 /** Raised when the keys or values change, so that different versions of this package do not misread each other. */
 const FORMAT = 1;
@@ -21,12 +22,18 @@ const KEEP = 6 * 3600_000;
 /** Most names in one call of a script: a script stops all other work of Redis. */
 const MOST_NAMES = 250;
 
-/** Time (milliseconds) in which no slot is given after the store was emptied, for all replicas to write their counts. */
-const RECOVERY = 2000;
+/**
+ * Time (milliseconds) in which no slot is given after the store was emptied, for all replicas to write their counts. Both clients
+ * pause up to 2.2 seconds between two tries to connect.
+ */
+const RECOVERY = 2500;
 
 /** The list of ends: at most so many, and for an hour. */
 const MOST_ENDS = 10_000;
 const END_AGE = 3600_000;
+
+/** Most ends in one answer. */
+const MOST_READ = 1000;
 
 interface RedisSettings {
   readonly prefix: string;
@@ -42,7 +49,10 @@ export class RedisBackplane implements Backplane {
   /** All keys have the same hash tag: Redis Cluster has them in one slot, as a script needs. */
   readonly #prefix: string;
   readonly #head: string[];
-  #unsubscribe: (() => void) | undefined;
+  #subscription: Subscription | undefined;
+  #isClosed = false;
+  /** The id of the newest join. */
+  #joining: string | undefined;
 
   constructor(client: RedisClient, settings: RedisSettings) {
     this.#client = client;
@@ -51,23 +61,22 @@ export class RedisBackplane implements Backplane {
     this.#head = ['replicas', 'epoch', 'filling', 'last-end'].map((name) => this.#prefix + name);
   }
 
-  async join(replica: string, before: string | undefined, counts: readonly SlotCount[]): Promise<Joined> {
+  async join(replica: string, _before: string | undefined, counts: readonly SlotCount[]): Promise<Joined> {
+    this.#joining = replica;
     // Counts of an unknown replica have no effect until it joins.
-    await this.refresh(replica, counts);
-    const answer = await this.#run(
-      JOIN,
-      [],
-      [replica, before ?? '', this.#ttl, String(Math.min(RECOVERY, Number(this.#ttl)))],
-    );
-    const wasEmpty = answer[3] === 1;
+    await this.#write(replica, counts);
+    const ofProcess = replica.slice(0, replica.lastIndexOf('#') + 1);
+    const recovery = String(Math.min(RECOVERY, Number(this.#ttl)));
+    const answer = await this.#run(JOIN, [], [replica, ofProcess, this.#ttl, recovery]);
+    const wasEmpty = Number(answer[3]) === 1;
     // The store may have been emptied between the two steps.
-    if (wasEmpty) await this.refresh(replica, counts);
+    if (wasEmpty) await this.#write(replica, counts);
     return { ...stateOf(answer), isKnown: true, wasEmpty };
   }
 
   async beat(replica: string): Promise<Beat> {
     const answer = await this.#run(BEAT, [], [replica, this.#ttl]);
-    return { ...stateOf(answer), isKnown: answer[3] === 1 };
+    return { ...stateOf(answer), isKnown: Number(answer[3]) === 1 };
   }
 
   async take(replica: string, slots: readonly SlotRequest[]): Promise<TakeOutcome> {
@@ -92,7 +101,7 @@ export class RedisBackplane implements Backplane {
   }
 
   refresh(replica: string, counts: readonly SlotCount[]): Promise<void> {
-    return this.#inParts(WRITE, replica, counts);
+    return this.#inParts(RAISE, replica, counts);
   }
 
   async leave(replica: string): Promise<void> {
@@ -102,14 +111,24 @@ export class RedisBackplane implements Backplane {
   async storeEnd(text: string): Promise<StoredEnd & { previous: string; replicas: readonly string[] }> {
     const args = ['', text, String(MOST_ENDS), String(END_AGE)];
     const answer = await this.#client.run(STORE_END, [...this.#head, `${this.#prefix}ends`], args);
-    const [, , replicas, id, previous] = listOf(answer);
-    return { ...endOf(String(id), text), previous: String(previous), replicas: listOf(replicas).map(String) };
+    const [at, , replicas, id, previous] = listOf(answer);
+    const names = listOf(replicas).map(String);
+    return { id: String(id), at: Number(at), text, previous: String(previous), replicas: names };
   }
 
   async endsAfter(id: string): Promise<{ ends: readonly StoredEnd[]; isComplete: boolean }> {
-    const entries = await this.#client.entriesAfter(`${this.#prefix}ends`, id);
-    const ends = entries.map((entry) => endOf(entry.id, entry.fields.text ?? ''));
-    return { ends, isComplete: entries[0]?.fields.previous === id };
+    try {
+      const entries = await this.#client.entriesAfter(`${this.#prefix}ends`, id, MOST_READ);
+      const ends = entries.map(({ id: one, fields }) => {
+        const { at, text = '' } = fields;
+        return { id: one, at: Number(at ?? one.split('-')[0]), text };
+      });
+      return { ends, isComplete: entries[0]?.fields.previous === id };
+    } catch (error) {
+      // A value that is no list of ends: there is nothing to wait for.
+      if (messageOf(error).startsWith('WRONGTYPE')) return { ends: [], isComplete: false };
+      throw error;
+    }
   }
 
   publish(text: string, to?: string): Promise<void> {
@@ -117,16 +136,21 @@ export class RedisBackplane implements Backplane {
   }
 
   async listen(name: string, listener: BackplaneListener): Promise<void> {
-    this.#unsubscribe = await this.#client.subscribe(
+    this.#subscription?.stop();
+    if (this.#isClosed) throw new Error('the shared state is closed');
+    this.#subscription = this.#client.subscribe(
       [this.#channel(undefined), this.#channel(name)],
       (text) => listener.message(text),
       () => listener.interrupted(),
     );
+    await this.#subscription.ready;
   }
 
   close(): Promise<void> {
-    this.#unsubscribe?.();
-    this.#unsubscribe = undefined;
+    this.#isClosed = true;
+    this.#joining = undefined;
+    this.#subscription?.stop();
+    this.#subscription = undefined;
     this.#client.free();
     return Promise.resolve();
   }
@@ -147,10 +171,23 @@ export class RedisBackplane implements Backplane {
     return `${this.#prefix}slots:${kind} ${createHash('sha256').update(what).digest('base64url').slice(0, 22)}`;
   }
 
-  async #inParts(script: Script, replica: string, counts: readonly SlotCount[]): Promise<void> {
+  /** Gives up when a newer join has begun: the caller did not wait for this one, and a late step would bring its counts back. */
+  async #write(replica: string, counts: readonly SlotCount[]): Promise<void> {
+    await this.#inParts(WRITE, replica, counts, () => {
+      if (this.#joining !== replica) throw new Error('a newer join has begun');
+    });
+  }
+
+  async #inParts(
+    script: Script,
+    replica: string,
+    counts: readonly SlotCount[],
+    check: () => void = () => undefined,
+  ): Promise<void> {
     for (let at = 0; at < counts.length; at += MOST_NAMES) {
       const part = counts.slice(at, at + MOST_NAMES);
       await this.#run(script, part, [replica, String(KEEP), ...part.map(({ count }) => String(count))]);
+      check();
     }
   }
 
@@ -162,10 +199,6 @@ export class RedisBackplane implements Backplane {
 
 function stateOf([now, lastEnd, replicas]: unknown[]): Omit<Beat, 'isKnown'> {
   return { now: Number(now), lastEnd: String(lastEnd), replicas: listOf(replicas).map(String) };
-}
-
-function endOf(id: string, text: string): StoredEnd {
-  return { id, at: Number(id.split('-')[0]), text };
 }
 
 function listOf(answer: unknown): unknown[] {

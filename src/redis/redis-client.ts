@@ -6,7 +6,7 @@ export interface NodeRedisClient {
   evalSha(sha: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   publish(channel: string, message: string): Promise<unknown>;
-  xRange(key: string, start: string, end: string): Promise<unknown>;
+  xRange(key: string, start: string, end: string, options: { COUNT: number }): Promise<unknown>;
   subscribe(channels: string[], listener: (message: string) => void): Promise<void>;
   unsubscribe(channels: string[], listener: (message: string) => void): Promise<void>;
   duplicate?(): unknown;
@@ -21,26 +21,34 @@ export interface IoRedisClient {
   evalsha(sha: string, count: number, ...args: string[]): Promise<unknown>;
   eval(script: string, count: number, ...args: string[]): Promise<unknown>;
   publish(channel: string, message: string): Promise<unknown>;
-  xrange(key: string, start: string, end: string): Promise<unknown>;
+  xrange(key: string, start: string, end: string, count: 'COUNT', most: number): Promise<unknown>;
   subscribe(...channels: string[]): Promise<unknown>;
-  duplicate(): unknown;
+  duplicate(...args: unknown[]): unknown;
+  ping(): Promise<unknown>;
   disconnect(): unknown;
   on(event: string, listener: (...args: unknown[]) => void): unknown;
   off(event: string, listener: (...args: unknown[]) => void): unknown;
+}
+
+/** Messages of channels. */
+export interface Subscription {
+  /** Resolves when no message is lost from now on. */
+  readonly ready: Promise<void>;
+  stop(): void;
 }
 
 /** A client of Redis, whatever its package. */
 export interface RedisClient {
   run(script: Script, keys: string[], args: string[]): Promise<unknown>;
   publish(channel: string, message: string): Promise<void>;
-  /** The entries of a stream after an id: id and fields. */
-  entriesAfter(key: string, id: string): Promise<{ id: string; fields: Record<string, string> }[]>;
-  /** Subscribes on a connection of its own. `interrupted`: the connection was lost and is back. Returns the end. */
-  subscribe(
-    channels: string[],
-    message: (text: string) => void,
-    interrupted: () => void,
-  ): Promise<() => void>;
+  /** The entries of a stream after an id, at most so many: id and fields. */
+  entriesAfter(
+    key: string,
+    id: string,
+    most: number,
+  ): Promise<{ id: string; fields: Record<string, string> }[]>;
+  /** Subscribes on a connection of its own. `interrupted`: the connection was lost and is back. */
+  subscribe(channels: string[], message: (text: string) => void, interrupted: () => void): Subscription;
   /** Removes the listeners from the app's client, which stays open. */
   free(): void;
 }
@@ -69,6 +77,10 @@ function has(client: unknown, ...methods: string[]): client is object {
 // A client without an `error` listener ends the process when Redis goes down.
 const ignore = () => undefined;
 
+/** Events after which messages may have been lost: of a client, a sentinel, and a cluster. */
+const NODE_REDIS_BACK = ['ready', 'topology-change', 'node-ready'];
+const IOREDIS_BACK = ['ready', '+node'];
+
 class NodeRedis implements RedisClient {
   readonly #client: NodeRedisClient;
 
@@ -89,34 +101,44 @@ class NodeRedis implements RedisClient {
     await this.#client.publish(channel, message);
   }
 
-  async entriesAfter(key: string, id: string): Promise<{ id: string; fields: Record<string, string> }[]> {
-    const entries = (await this.#client.xRange(key, `(${id}`, '+')) as {
+  async entriesAfter(
+    key: string,
+    id: string,
+    most: number,
+  ): Promise<{ id: string; fields: Record<string, string> }[]> {
+    const entries = (await this.#client.xRange(key, `(${id}`, '+', { COUNT: most })) as {
       id: string;
       message: Record<string, string>;
     }[];
     return entries.map((entry) => ({ id: entry.id, fields: entry.message }));
   }
 
-  async subscribe(
-    channels: string[],
-    message: (text: string) => void,
-    interrupted: () => void,
-  ): Promise<() => void> {
+  subscribe(channels: string[], message: (text: string) => void, interrupted: () => void): Subscription {
     // A cluster and a sentinel have connections of their own for messages.
     const isPlain = has(this.#client, 'duplicate', 'select');
     const subscriber = isPlain ? (this.#client.duplicate?.() as NodeRedisClient) : this.#client;
-    const onReady = () => interrupted();
-    if (isPlain) {
-      subscriber.on('error', ignore);
-      await subscriber.connect();
-    }
-    await subscriber.subscribe(channels, message);
-    subscriber.on('ready', onReady);
-    return () => {
-      subscriber.off('ready', onReady);
-      if (isPlain) subscriber.destroy();
-      else subscriber.unsubscribe(channels, message).catch(ignore);
+    let isStopped = false;
+    const onBack = () => interrupted();
+    const begin = async () => {
+      if (isPlain) await subscriber.connect();
+      // Stopped while it connected.
+      if (isStopped) throw new Error('the shared state is closed');
+      await subscriber.subscribe(channels, message);
+      for (const event of NODE_REDIS_BACK) subscriber.on(event, onBack);
     };
+    const stop = () => {
+      if (isStopped) return;
+      isStopped = true;
+      for (const event of NODE_REDIS_BACK) subscriber.off(event, onBack);
+      if (!isPlain) {
+        // Rejects, or throws, if the app has closed its client before.
+        void attempt(() => subscriber.unsubscribe(channels, message));
+        return;
+      }
+      void attempt(() => subscriber.destroy());
+    };
+    if (isPlain) subscriber.on('error', ignore);
+    return { ready: stopOnFailure(begin, stop), stop };
   }
 
   free(): void {
@@ -143,8 +165,13 @@ class IoRedis implements RedisClient {
     await this.#client.publish(channel, message);
   }
 
-  async entriesAfter(key: string, id: string): Promise<{ id: string; fields: Record<string, string> }[]> {
-    const entries = (await this.#client.xrange(key, `(${id}`, '+')) as [string, string[]][];
+  async entriesAfter(
+    key: string,
+    id: string,
+    most: number,
+  ): Promise<{ id: string; fields: Record<string, string> }[]> {
+    const found = await this.#client.xrange(key, `(${id}`, '+', 'COUNT', most);
+    const entries = found as [string, string[]][];
     return entries.map(([one, values]) => {
       const pairs = values.flatMap((value, index) =>
         index % 2 === 0 ? [[value, values[index + 1] ?? '']] : [],
@@ -153,28 +180,32 @@ class IoRedis implements RedisClient {
     });
   }
 
-  async subscribe(
-    channels: string[],
-    message: (text: string) => void,
-    interrupted: () => void,
-  ): Promise<() => void> {
-    const subscriber = this.#client.duplicate() as IoRedisClient;
+  subscribe(channels: string[], message: (text: string) => void, interrupted: () => void): Subscription {
+    const subscriber = this.#duplicate();
     const onMessage = (_channel: unknown, text: unknown) => message(String(text));
-    const onReady = () => interrupted();
+    // `ready` comes before the answer to SUBSCRIBE: a message in between would be lost.
+    const onBack = () => void attempt(() => subscriber.ping().then(interrupted, interrupted));
     subscriber.on('error', ignore);
     subscriber.on('message', onMessage);
-    try {
+    const begin = async () => {
       await subscriber.subscribe(...channels);
-    } catch (error) {
-      subscriber.disconnect();
-      throw error;
-    }
-    subscriber.on('ready', onReady);
-    return () => {
+      for (const event of IOREDIS_BACK) subscriber.on(event, onBack);
+    };
+    const stop = () => {
       subscriber.off('message', onMessage);
-      subscriber.off('ready', onReady);
+      for (const event of IOREDIS_BACK) subscriber.off(event, onBack);
       subscriber.disconnect();
     };
+    return { ready: stopOnFailure(begin, stop), stop };
+  }
+
+  /** A connection that waits for Redis, whatever the app wants for its own. */
+  #duplicate(): IoRedisClient {
+    const own = { enableOfflineQueue: true, autoResubscribe: true, maxRetriesPerRequest: null };
+    const client: IoRedisClient = this.#client;
+    const copy =
+      'nodes' in client ? client.duplicate([], { enableOfflineQueue: true }) : client.duplicate(own);
+    return copy as IoRedisClient;
   }
 
   free(): void {
@@ -188,6 +219,23 @@ async function orWhole(short: () => Promise<unknown>, whole: () => Promise<unkno
     return await short();
   } catch (error) {
     if (error instanceof Error && error.message.startsWith('NOSCRIPT')) return whole();
+    throw error;
+  }
+}
+
+async function attempt(act: () => unknown): Promise<void> {
+  try {
+    await act();
+  } catch {
+    // The connection is gone already.
+  }
+}
+
+async function stopOnFailure(begin: () => Promise<void>, stop: () => void): Promise<void> {
+  try {
+    await begin();
+  } catch (error) {
+    stop();
     throw error;
   }
 }

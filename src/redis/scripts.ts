@@ -12,6 +12,9 @@ function script(text: string): Script {
 }
 
 // Each script gets the same first keys. Times are Redis's own: the clocks of replicas may differ.
+//
+// Members of `replicas` are ids (name#letters#number) with their expiry. Names are without "#": the member "#" says that the key was
+// not lost, and "#ID" that a replica is writing its counts and is about to join.
 const HEAD = `
 local replicas, epoch, filling, last = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local time = redis.call('TIME')
@@ -22,21 +25,40 @@ local function alive(one)
   return expiry and tonumber(expiry) > now
 end
 local function known() return redis.call('EXISTS', epoch) == 1 and alive(id) end
+local function lastEnd()
+  local value = redis.pcall('GET', last)
+  return type(value) == 'string' and value or '0-0'
+end
 local function state()
-  return { now, redis.call('GET', last) or '0-0', redis.call('ZRANGEBYSCORE', replicas, '(' .. now, '+inf') }
+  local ids = {}
+  for _, one in ipairs(redis.call('ZRANGEBYSCORE', replicas, '(' .. now, '(+inf')) do
+    if string.sub(one, 1, 1) ~= '#' then ids[#ids + 1] = one end
+  end
+  return { now, lastEnd(), ids }
 end
 `;
 
 /** The count of keys that each script gets first. */
 export const HEAD_KEYS = 4;
 
-/** Arguments: id, the id before or '', ttl and recovery in milliseconds. Returns the state, and whether the store was empty. */
+/**
+ * Arguments: id, the begin of all ids of this process, ttl and recovery in milliseconds. Earlier ids of the process are removed: a
+ * join whose answer was lost may have had an effect. Returns the state, and whether the store was empty.
+ */
 export const JOIN = script(`${HEAD}
+if redis.call('TYPE', replicas).ok ~= 'zset' then redis.call('DEL', replicas) end
 redis.call('ZREMRANGEBYSCORE', replicas, '-inf', now)
-if ARGV[2] ~= '' then redis.call('ZREM', replicas, ARGV[2]) end
-redis.call('ZADD', replicas, now + ARGV[3], id)
-local isEmpty = redis.call('SET', epoch, now, 'NX') and 1 or 0
-if isEmpty == 1 then redis.call('SET', filling, now, 'PX', ARGV[4]) end
+for _, one in ipairs(redis.call('ZRANGE', replicas, 0, -1)) do
+  local own = string.sub(one, 1, 1) == '#' and string.sub(one, 2) or one
+  if string.sub(own, 1, #ARGV[2]) == ARGV[2] then redis.call('ZREM', replicas, one) end
+end
+local isEmpty = 0
+if redis.call('EXISTS', epoch) == 0 or not redis.call('ZSCORE', replicas, '#') then
+  isEmpty = 1
+  redis.call('SET', epoch, now)
+  redis.call('SET', filling, now, 'PX', ARGV[4])
+end
+redis.call('ZADD', replicas, now + ARGV[3], id, '+inf', '#')
 local answer = state()
 answer[4] = isEmpty
 return answer
@@ -54,11 +76,12 @@ return answer
 
 /**
  * Keys: a hash for each name. Arguments: id, expiry of the hashes in milliseconds, the most slots of each name. Returns 'taken',
- * 'full' with the index, 'unknown' or 'filling', and the id of the last end.
+ * 'full' with the index, 'unknown' or 'filling', and the id of the last end. Counts of dead replicas are removed: without that,
+ * the hash of a name that is always in use would grow with each replica that ever lived.
  */
 export const TAKE = script(`${HEAD}
 if not known() then return { 'unknown' } end
-if redis.call('EXISTS', filling) == 1 then return { 'filling' } end
+if redis.call('PTTL', filling) > 0 then return { 'filling' } end
 local isAlive = {}
 for index = ${HEAD_KEYS + 1}, #KEYS do
   local counts = redis.pcall('HGETALL', KEYS[index])
@@ -67,17 +90,18 @@ for index = ${HEAD_KEYS + 1}, #KEYS do
   for at = 1, #counts, 2 do
     local one = counts[at]
     if isAlive[one] == nil then isAlive[one] = alive(one) or false end
-    if isAlive[one] then used = used + counts[at + 1] end
+    if isAlive[one] then used = used + (tonumber(counts[at + 1]) or 0)
+    elseif not alive('#' .. one) then redis.call('HDEL', KEYS[index], one) end
   end
   if used >= tonumber(ARGV[index - ${HEAD_KEYS} + 2]) then
-    return { 'full', index - ${HEAD_KEYS + 1}, redis.call('GET', last) or '0-0' }
+    return { 'full', index - ${HEAD_KEYS + 1}, lastEnd() }
   end
 end
 for index = ${HEAD_KEYS + 1}, #KEYS do
   redis.call('HINCRBY', KEYS[index], id, 1)
   redis.call('PEXPIRE', KEYS[index], ARGV[2])
 end
-return { 'taken', redis.call('GET', last) or '0-0' }
+return { 'taken', lastEnd() }
 `);
 
 /** Keys: a hash for each name. Arguments: id, expiry in milliseconds, the change of each name. */
@@ -92,11 +116,32 @@ end
 return 1
 `);
 
-/** Keys: a hash for each name. Arguments: id, expiry in milliseconds, the count of each name. */
+/** Time (milliseconds) for a replica to join after it has begun to write its counts. */
+const JOIN_WITHIN = 300_000;
+
+/** Keys: a hash for each name. Arguments: id of a replica that is about to join, expiry in milliseconds, the count of each name. */
 export const WRITE = script(`${HEAD}
+redis.pcall('ZADD', replicas, now + ${JOIN_WITHIN}, '#' .. id)
 for index = ${HEAD_KEYS + 1}, #KEYS do
   redis.pcall('HSET', KEYS[index], id, ARGV[index - ${HEAD_KEYS} + 2])
   redis.pcall('PEXPIRE', KEYS[index], ARGV[2])
+end
+return 1
+`);
+
+/**
+ * Keys: a hash for each name. Arguments: id, expiry in milliseconds, the least count of each name. The store may have lost a key. A
+ * higher count stays: requests for slots may be on their way to the replica.
+ */
+export const RAISE = script(`${HEAD}
+if not known() then return 0 end
+for index = ${HEAD_KEYS + 1}, #KEYS do
+  local least = ARGV[index - ${HEAD_KEYS} + 2]
+  local count = redis.pcall('HGET', KEYS[index], id)
+  if type(count) ~= 'table' then
+    if (tonumber(count or 0) or 0) < tonumber(least) then redis.call('HSET', KEYS[index], id, least) end
+    redis.call('PEXPIRE', KEYS[index], ARGV[2])
+  end
 end
 return 1
 `);
@@ -106,11 +151,12 @@ export const LEAVE = script(`${HEAD}
 return redis.call('ZREM', replicas, id)
 `);
 
-/** Keys: the stream of ends. Arguments: id, the text, the most ends, the age in milliseconds after which ends are forgotten. */
+/** Keys: the stream of ends. Arguments: '', the text, the most ends, the age in milliseconds after which ends are forgotten. */
 export const STORE_END = script(`${HEAD}
 local stream = KEYS[${HEAD_KEYS + 1}]
-local previous = redis.call('GET', last) or '0-0'
-local one = redis.call('XADD', stream, '*', 'text', ARGV[2], 'previous', previous)
+local previous = lastEnd()
+if redis.call('TYPE', stream).ok ~= 'stream' then redis.call('DEL', stream) end
+local one = redis.call('XADD', stream, '*', 'text', ARGV[2], 'previous', previous, 'at', now)
 redis.call('SET', last, one)
 redis.call('XTRIM', stream, 'MAXLEN', '~', ARGV[3])
 redis.call('XTRIM', stream, 'MINID', '~', now - ARGV[4])

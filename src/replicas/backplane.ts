@@ -67,18 +67,18 @@ export interface Backplane {
   take(replica: string, slots: readonly SlotRequest[]): Promise<TakeOutcome>;
   /** Changes counts of this replica. */
   adjust(replica: string, changes: readonly SlotCount[]): Promise<void>;
-  /** Writes counts again that would otherwise be forgotten. */
+  /** Raises counts to these if they are lower: the store may have lost some, and forgets those that nobody writes. */
   refresh(replica: string, counts: readonly SlotCount[]): Promise<void>;
   leave(replica: string): Promise<void>;
   /** Stores an end. Returns its id, the id of the end before, and the replicas that will hear of the end. */
   storeEnd(
     text: string,
   ): Promise<StoredEnd & { readonly previous: string; readonly replicas: readonly string[] }>;
-  /** The ends after this id, oldest first. `isComplete`: false if older ones are forgotten already. */
+  /** The ends after this id, oldest first, all or the first of them. `isComplete`: false if older ones are forgotten already. */
   endsAfter(id: string): Promise<{ readonly ends: readonly StoredEnd[]; readonly isComplete: boolean }>;
   /** Sends a message to all replicas, this one included, or to one. `to`: the name of a replica. */
   publish(text: string, to?: string): Promise<void>;
-  /** Begins to deliver the messages to all, and those to this name. Resolves when no message is lost from now on. */
+  /** Begins to deliver the messages to all, and those to this name. Resolves when no message is lost from now on. A second call replaces the first. */
   listen(name: string, listener: BackplaneListener): Promise<void>;
   /** Ends deliveries, and releases all that the backplane has opened. */
   close(): Promise<void>;

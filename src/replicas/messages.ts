@@ -5,6 +5,8 @@ export interface EndCall {
   readonly where: TunnelFilter;
   readonly code: number;
   readonly reason: string;
+  /** Milliseconds between the call and its arrival in the store: a call that was kept while the store was down spares newer tunnels. */
+  readonly age?: number;
 }
 
 /** Between replicas. `from`: the name of the sender. */
@@ -67,9 +69,9 @@ export function readMessage(text: string): Message | undefined {
 export function readEndCall(text: string): (EndCall & { readonly from: string }) | undefined {
   const value = parse(text);
   if (!isRecord(value) || !isFilter(value.where)) return undefined;
-  const { where, code, reason, from } = value;
+  const { where, code, reason, from, age } = value;
   if (typeof code !== 'number' || typeof reason !== 'string' || typeof from !== 'string') return undefined;
-  return { where, code, reason, from };
+  return { where, code, reason, from, ...(typeof age === 'number' && age > 0 && { age }) };
 }
 
 /** A later version of this package may have fields that this one cannot apply: such a filter selects too much here, and is refused. */

@@ -17,3 +17,14 @@ export interface ReplicaSettings {
 export function newReplicaName(): string {
   return `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`;
 }
+
+/** The address of this process among the replicas: two processes with one name must not share counts, nor miss each other's ends. */
+export function newAddress(name: string): string {
+  return `${name}#${randomBytes(4).toString('hex')}`;
+}
+
+/** The name in an address, for people. */
+export function nameOfAddress(address: string): string {
+  const end = address.lastIndexOf('#');
+  return end === -1 ? address : address.slice(0, end);
+}

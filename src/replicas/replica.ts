@@ -2,6 +2,7 @@ import { messageOf } from '../errors.js';
 import type { Backplane, Beat, SlotCount, SlotRequest, TakeOutcome } from './backplane.js';
 import { StoreError, withDeadline } from './deadline.js';
 import type { ReplicaSettings } from './replica-settings.js';
+import { StoreClock } from './store-clock.js';
 
 /** Heartbeats in each `ttl`: two may be lost. */
 const BEATS = 3;
@@ -10,8 +11,11 @@ const BEATS = 3;
 const FIRST_RETRY = 0.25;
 const LAST_RETRY = 5;
 
-/** Seconds after which the counts are written again, since the store forgets counts that nobody writes. */
-const REFRESH_AFTER = 7200;
+/** Counts that each heartbeat writes again, since the store may have lost some. */
+const REFRESHED = 250;
+
+/** Seconds in which all counts are written again, however many they are: the store forgets counts that nobody writes. */
+const REFRESH_WITHIN = 7200;
 
 /** A join may write thousands of counts: as many times `timeout` as this. */
 const JOIN_TIMEOUTS = 5;
@@ -31,7 +35,7 @@ export interface ReplicaOwner {
   /** The store was empty, and the other replicas must join again. */
   emptied(): void;
   /** The store has answered. Resolves when all ends up to `lastEnd` have been applied. */
-  caughtUp(beat: Pick<Beat, 'lastEnd'>, isFirst: boolean): Promise<void>;
+  caughtUp(beat: Pick<Beat, 'lastEnd'>, cause: 'first join' | 'join' | 'call'): Promise<void>;
 }
 
 /**
@@ -55,10 +59,10 @@ export class Replica {
   #hasJoined = false;
   #isAnnouncedUp: boolean | undefined;
   #changes = new Map<string, number>();
-  /** Milliseconds by which the store's clock is ahead of `performance.now()`. */
-  #clockOffset = 0;
+  readonly #clock = new StoreClock();
   #replicas: readonly string[] = [];
-  #refreshedAt = 0;
+  /** The place among the counts where the next heartbeat goes on writing. */
+  #refreshed = 0;
 
   constructor(backplane: Backplane, settings: ReplicaSettings, owner: ReplicaOwner) {
     this.#backplane = backplane;
@@ -82,12 +86,12 @@ export class Replica {
 
   /** A time on the store's clock as a value of `performance.now()`. */
   localTime(storeTime: number): number {
-    return storeTime - this.#clockOffset;
+    return storeTime - this.#clock.ahead;
   }
 
   /** The present on the store's clock, in milliseconds. */
   get storeTime(): number {
-    return performance.now() + this.#clockOffset;
+    return performance.now() + this.#clock.ahead;
   }
 
   /** Joins now, if the replica is not joining already. Never rejects. */
@@ -111,7 +115,7 @@ export class Replica {
         throw new StoreError('the store was emptied, and is being filled again');
       if (outcome.kind !== 'unknown') {
         const generation = this.#generation;
-        await this.#call(() => this.#owner.caughtUp(outcome, false));
+        await this.#call(() => this.#owner.caughtUp(outcome, 'call'));
         return { ...outcome, generation };
       }
       await withDeadline(this.#settings.timeout, () => this.join());
@@ -132,17 +136,18 @@ export class Replica {
   }
 
   async close(): Promise<void> {
-    const isInStore = this.#status === 'up' || this.#joining !== undefined;
+    const wasUp = this.#status === 'up' || this.#status === 'joining';
     this.#status = 'closed';
     clearTimeout(this.#timer);
-    const id = this.#id;
-    if (!isInStore || id === undefined) return;
-    // A join under way would leave the counts in the store until the end of the lease.
-    const leaving = async () => {
-      await this.#joining;
-      await this.#backplane.leave(id);
-    };
-    await withDeadline(this.#settings.timeout, leaving).catch(() => undefined);
+    try {
+      // The lease of a join that is under way would stay until it expires.
+      await withDeadline(this.#settings.timeout, () => this.#joining ?? Promise.resolve());
+      const id = this.#id;
+      if (wasUp && id !== undefined)
+        await withDeadline(this.#settings.timeout, () => this.#backplane.leave(id));
+    } catch {
+      // The lease expires.
+    }
   }
 
   async #call<T>(act: () => Promise<T>): Promise<T> {
@@ -170,14 +175,15 @@ export class Replica {
         this.#backplane.join(id, before, counts),
       );
       this.#note(beat, started);
-      await withDeadline(timeout * JOIN_TIMEOUTS, () => this.#owner.caughtUp(beat, !this.#hasJoined));
+      await withDeadline(timeout * JOIN_TIMEOUTS, () =>
+        this.#owner.caughtUp(beat, this.#hasJoined ? 'join' : 'first join'),
+      );
       if (this.#isClosed()) return;
       this.#hasJoined = true;
       this.#status = 'up';
       this.#failures = 0;
       this.#adjustSince(counts);
       this.#schedule(this.#settings.ttl / BEATS);
-      this.#refreshedAt = performance.now();
       this.#announce(true, 'the store is reached');
       if (beat.wasEmpty) this.#owner.emptied();
     } catch (error) {
@@ -204,23 +210,29 @@ export class Replica {
         return;
       }
       this.#note(beat, started);
-      await this.#call(() => this.#owner.caughtUp(beat, false));
-      if (performance.now() - this.#refreshedAt > REFRESH_AFTER * 1000) await this.#refresh(id);
+      await this.#call(() => this.#owner.caughtUp(beat, 'call'));
+      await this.#refresh(id);
       this.#schedule(this.#settings.ttl / BEATS);
     } catch {
       // The call has changed the status.
     }
   }
 
+  /** Writes some of the counts again, in turn. */
   async #refresh(id: string): Promise<void> {
-    this.#refreshedAt = performance.now();
     const counts = this.#owner.counts();
-    await this.#call(() => this.#backplane.refresh(id, counts));
-    this.#adjustSince(counts);
+    if (this.#status !== 'up' || counts.length === 0) return;
+    // Changes on their way are sent first: added to a raised count, these would count twice.
+    this.#flush();
+    const share = this.#settings.ttl / BEATS / REFRESH_WITHIN;
+    const most = Math.max(REFRESHED, Math.ceil(counts.length * share));
+    const from = this.#refreshed < counts.length ? this.#refreshed : 0;
+    this.#refreshed = from + most;
+    await this.#call(() => this.#backplane.refresh(id, counts.slice(from, from + most)));
   }
 
   #note({ now, replicas }: Beat, started: number): void {
-    this.#clockOffset = now - (started + performance.now()) / 2;
+    this.#clock.note(now, started, performance.now());
     this.#replicas = replicas;
   }
 

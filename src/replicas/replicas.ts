@@ -6,14 +6,19 @@ import { readMessage, type EndCall, type Message } from './messages.js';
 import { PeerHosts } from './peer-hosts.js';
 import { Questions, type Answers } from './questions.js';
 import { nameOfId, Replica } from './replica.js';
-import type { ReplicaSettings } from './replica-settings.js';
-import { StoredEnds } from './stored-ends.js';
+import { nameOfAddress, newAddress, type ReplicaSettings } from './replica-settings.js';
+import { StoredEnds, UNREADABLE } from './stored-ends.js';
 
 /** Seconds between two messages about the hosts of this replica, while something changes. */
 const HOSTS_INTERVAL = 3;
 
 /** Limit of calls of `end()` that are kept while the store is down. */
 const MAX_UNSENT = 1000;
+
+interface UnsentEnd {
+  readonly call: EndCall;
+  readonly calledAt: number;
+}
 
 /** The state of this process that other replicas may need. */
 export interface ReplicasOwner {
@@ -37,30 +42,39 @@ export class Replicas {
   readonly #owner: ReplicasOwner;
   readonly #ends: StoredEnds;
   readonly #questions = new Questions();
-  readonly #unsent: string[] = [];
+  #unsent: UnsentEnd[] = [];
   #timer: NodeJS.Timeout | undefined;
   #sentHosts = '';
   #sentAt = -Infinity;
+  /** The time of the first message to all since this replica heard one of its own. */
+  #unheardSince: number | undefined;
   #isListening: Promise<void> | undefined;
   #isClosed = false;
 
   constructor(backplane: Backplane, settings: ReplicaSettings, owner: ReplicasOwner) {
     this.#backplane = backplane;
-    this.#settings = settings;
+    // The name of a replica is for people, and others may have the same.
+    this.#settings = { ...settings, name: newAddress(settings.name) };
     this.#owner = owner;
     this.hosts = new PeerHosts(settings.ttl);
     this.#ends = new StoredEnds({
-      name: settings.name,
+      name: this.#settings.name,
       endsAfter: (id) => backplane.endsAfter(id),
       apply: (call, at) => owner.end(call, this.replica.localTime(at)),
       lost: () => owner.log('error', 'the store has forgotten calls of end() that this replica has not read'),
+      unreadable: () =>
+        owner.log(
+          'warn',
+          'a call of end() of a later version of express-wstunnel was not applied: update this process',
+        ),
     });
-    this.replica = new Replica(backplane, settings, {
+    this.replica = new Replica(backplane, this.#settings, {
       counts: () => owner.counts(),
       changed: (isUp, reason) => this.#changed(isUp, reason),
       emptied: () => void this.#send({ kind: 'emptied', from: this.#settings.name }).catch(() => undefined),
-      caughtUp: async ({ lastEnd }, isFirst) => {
-        if (isFirst) this.#ends.begin(lastEnd);
+      caughtUp: async ({ lastEnd }, cause) => {
+        if (cause === 'first join') this.#ends.begin(lastEnd);
+        if (cause === 'join') this.#ends.rejoined(lastEnd);
         await this.#ends.caughtUp(lastEnd);
       },
     });
@@ -79,23 +93,28 @@ export class Replicas {
     await this.replica.join();
   }
 
-  /** Ends tunnels on all other replicas; this one has ended its own already. */
-  async end(call: EndCall): Promise<{ ended: number; silent: readonly string[] }> {
-    const text = JSON.stringify({ ...call, from: this.#settings.name });
+  /** Ends tunnels on all other replicas; this one has ended its own already. `silent`: names of replicas. */
+  async end(
+    call: EndCall,
+    calledAt = performance.now(),
+  ): Promise<{ ended: number; silent: readonly string[] }> {
+    const from = this.#settings.name;
+    const age = Math.round(performance.now() - calledAt);
+    const text = JSON.stringify({ ...call, from, ...(age > 0 && { age }) });
     const known = this.#others(this.replica.replicas);
     try {
       const stored = await this.replica.call(() => this.#backplane.storeEnd(text));
       const { id, at, previous } = stored;
       const others = this.#others(stored.replicas.map(nameOfId));
       const collected = await this.#questions.collect(id, others, this.#settings.timeout, () =>
-        this.#send({ kind: 'end', from: this.#settings.name, id, previous, at, text }),
+        this.#send({ kind: 'end', from, id, previous, at, text }),
       );
-      return { ended: sum(collected), silent: collected.silent };
+      return { ended: sum(collected), silent: collected.silent.map(nameOfAddress) };
     } catch (error) {
       // Sent when the store is reached again: the other replicas end the tunnels late, but not never.
-      if (this.#unsent.length < MAX_UNSENT) this.#unsent.push(text);
+      if (this.#unsent.length < MAX_UNSENT) this.#unsent.push({ call, calledAt });
       this.#owner.log('error', `end() did not reach the other replicas: ${messageOf(error)}`);
-      return { ended: 0, silent: known };
+      return { ended: 0, silent: known.map(nameOfAddress) };
     }
   }
 
@@ -125,32 +144,45 @@ export class Replicas {
   }
 
   #listen(): Promise<void> {
-    this.#isListening ??= this.#backplane
+    if (this.#isListening) return this.#isListening;
+    const listening = this.#backplane
       .listen(this.#settings.name, {
         message: (text) => this.#received(text),
         interrupted: () => void this.replica.join(),
       })
       .catch((error: unknown) => {
-        this.#isListening = undefined;
+        if (this.#isListening === listening) this.#isListening = undefined;
         throw error;
       });
-    return this.#isListening;
+    this.#isListening = listening;
+    return listening;
+  }
+
+  #listenAgain(): void {
+    if (this.#isClosed) return;
+    this.#listen().catch((error: unknown) =>
+      this.#owner.log('debug', `messages of other replicas are not received: ${messageOf(error)}`),
+    );
   }
 
   #changed(isUp: boolean, reason: string): void {
     this.#owner.changed(isUp, reason);
     if (!isUp) return;
-    this.#listen().catch(() => undefined);
+    this.#listenAgain();
     this.#send({ kind: 'hello', from: this.#settings.name }).catch(() => undefined);
     this.hostsChanged();
-    for (const text of this.#unsent.splice(0)) {
-      const { where, code, reason: why } = JSON.parse(text) as EndCall;
-      void this.end({ where, code, reason: why });
-    }
+    this.#sendUnsent();
+  }
+
+  #sendUnsent(): void {
+    const unsent = this.#unsent;
+    this.#unsent = [];
+    for (const { call, calledAt } of unsent) void this.end(call, calledAt);
   }
 
   #received(text: string): void {
     const message = readMessage(text);
+    if (message?.from === this.#settings.name) this.#unheardSince = undefined;
     if (!message || message.from === this.#settings.name) return;
     switch (message.kind) {
       case 'end':
@@ -180,6 +212,8 @@ export class Replicas {
   async #endReceived({ id, at, previous, text, from }: Extract<Message, { kind: 'end' }>): Promise<void> {
     try {
       const ended = (await this.#ends.received({ id, at, text }, previous)) ?? 0;
+      // Without an answer the caller counts this replica among the silent ones.
+      if (ended === UNREADABLE) return;
       await this.#send({ kind: 'answer', from: this.#settings.name, question: id, data: ended }, from);
     } catch (error) {
       this.#owner.log('warn', `a call of end() could not be read: ${messageOf(error)}`);
@@ -197,7 +231,24 @@ export class Replicas {
 
   #tick(): void {
     this.hosts.sweep();
+    if (!this.replica.isUp) return;
+    this.#checkHearing();
+    this.#listenAgain();
+    this.#sendUnsent();
     this.#sendHosts();
+  }
+
+  /** A subscription may be dead though its connection seems alive, such as after a failover. */
+  #checkHearing(): void {
+    const since = this.#unheardSince;
+    if (since === undefined || performance.now() - since < 2 * this.#settings.timeout * 1000) return;
+    this.#owner.log('warn', 'messages of other replicas do not arrive: subscribing again');
+    this.#unheardSince = undefined;
+    this.#isListening = undefined;
+    this.#listen().then(
+      () => this.replica.join(),
+      () => undefined,
+    );
   }
 
   #sendHosts(): void {
@@ -208,6 +259,7 @@ export class Replicas {
     if (text === this.#sentHosts && age < (this.#settings.ttl * 1000) / 3) return;
     this.#sentHosts = text;
     this.#sentAt = performance.now();
+    this.#unheardSince ??= this.#sentAt;
     this.#send({ kind: 'hosts', from: this.#settings.name, ...hosts }).catch(() => undefined);
   }
 

@@ -43,7 +43,7 @@ export class SharedCounter implements Counter {
     const isUnsentInUse =
       unsent.length > 0 && this.counts().some(({ name }) => unsent.includes(kindOf(name)));
     try {
-      if (isUnsentInUse) await replica.join();
+      if (isUnsentInUse) await withDeadline(this.#timeout, () => replica.join());
       const outcome = await this.#takeInTime(replica, limited);
       if (outcome.kind === 'full')
         return slots.findIndex(({ name }) => name === limited[outcome.index]?.name);

@@ -1,12 +1,18 @@
 import type { StoredEnd } from './backplane.js';
 import { readEndCall, type EndCall } from './messages.js';
 
+/** Limit of remembered results of ends that were applied before their messages arrived. */
+const MAX_RESULTS = 100;
+
 /** Applies ends of other replicas, each once and in order. */
 export class StoredEnds {
   readonly #name: string;
   readonly #after: (id: string) => Promise<{ ends: readonly StoredEnd[]; isComplete: boolean }>;
   readonly #apply: (call: EndCall, at: number) => number;
   readonly #lost: () => void;
+  readonly #unreadable: () => void;
+  /** Counts of ended tunnels by the id of the end, until the message arrives. */
+  readonly #results = new Map<string, number>();
   #last: string | undefined;
   #catchingUp: Promise<void> | undefined;
 
@@ -18,11 +24,14 @@ export class StoredEnds {
     apply: (call: EndCall, at: number) => number;
     /** Ends were forgotten by the store before this replica could read them. */
     lost: () => void;
+    /** An end was of a later version of this package, or no end at all. */
+    unreadable?: () => void;
   }) {
     this.#name = settings.name;
     this.#after = settings.endsAfter;
     this.#apply = settings.apply;
     this.#lost = settings.lost;
+    this.#unreadable = settings.unreadable ?? (() => undefined);
   }
 
   /** A replica that starts has no tunnels: earlier ends do not concern it. */
@@ -30,13 +39,20 @@ export class StoredEnds {
     this.#last ??= last;
   }
 
-  /** A message about an end. Returns the count of ended tunnels, or undefined if the end was applied before. */
+  /** After a join: the store may have been emptied, or gone back in time, and would give ids again that were applied before. */
+  rejoined(last: string): void {
+    if (this.#last !== undefined && isAfter(this.#last, last)) this.#last = last;
+  }
+
+  /** A message about an end. Returns the count of ended tunnels, or undefined if the end was applied before by a message. */
   async received(end: StoredEnd, previous: string): Promise<number | undefined> {
-    if (this.#last === undefined || !isAfter(end.id, this.#last)) return undefined;
+    if (this.#last === undefined) return undefined;
     // A message may have been lost.
-    if (previous !== this.#last) await this.caughtUp(previous);
-    if (!isAfter(end.id, this.#last)) return undefined;
-    return this.#applyOne(end);
+    if (isAfter(end.id, this.#last) && previous !== this.#last) await this.caughtUp(previous);
+    if (isAfter(end.id, this.#last)) return this.#applyOne(end);
+    const result = this.#results.get(end.id);
+    this.#results.delete(end.id);
+    return result;
   }
 
   /** Resolves when all ends up to this id have been applied. */
@@ -50,17 +66,34 @@ export class StoredEnds {
   async #catchUp(from: string, to: string): Promise<void> {
     const { ends, isComplete } = await this.#after(from);
     if (!isComplete) this.#lost();
-    for (const end of ends) if (this.#last !== undefined && isAfter(end.id, this.#last)) this.#applyOne(end);
+    for (const end of ends) {
+      if (this.#last === undefined || !isAfter(end.id, this.#last)) continue;
+      this.#remember(end.id, this.#applyOne(end));
+    }
     // The store may have forgotten the end: the search must not be repeated for ever.
-    if (this.#last !== undefined && isAfter(to, this.#last)) this.#last = to;
+    if (ends.length === 0 && this.#last !== undefined && isAfter(to, this.#last)) this.#last = to;
+  }
+
+  #remember(id: string, ended: number): void {
+    this.#results.set(id, ended);
+    if (this.#results.size <= MAX_RESULTS) return;
+    const [oldest] = this.#results.keys();
+    if (oldest !== undefined) this.#results.delete(oldest);
   }
 
   #applyOne(end: StoredEnd): number {
     this.#last = end.id;
     const call = readEndCall(end.text);
-    return call === undefined || call.from === this.#name ? 0 : this.#apply(call, end.at);
+    if (call === undefined) {
+      this.#unreadable();
+      return UNREADABLE;
+    }
+    return call.from === this.#name ? 0 : this.#apply(call, end.at - (call.age ?? 0));
   }
 }
+
+/** The result of an end that could not be read. */
+export const UNREADABLE = -1;
 
 /** Compares ids of the form `1-0` or `1`. */
 export function isAfter(id: string, other: string): boolean {

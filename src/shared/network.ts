@@ -4,7 +4,7 @@ import type { Backplane } from '../replicas/backplane.js';
 import type { EndCall } from '../replicas/messages.js';
 import { isFilter } from '../replicas/messages.js';
 import { Replicas } from '../replicas/replicas.js';
-import type { ReplicaSettings } from '../replicas/replica-settings.js';
+import { nameOfAddress, type ReplicaSettings } from '../replicas/replica-settings.js';
 import { SharedCounter } from '../replicas/shared-counter.js';
 import type { EndResult, TunnelFilter, TunnelInfo } from '../types.js';
 import type { Members } from './members.js';
@@ -18,7 +18,7 @@ export interface OldestTunnel {
   readonly id: string;
   /** The shared name of the host. */
   readonly host: string;
-  /** The name of the process; undefined for this one. */
+  /** The address of the process among the replicas; undefined for this one. */
   readonly replica: string | undefined;
 }
 
@@ -77,9 +77,12 @@ export class Network {
   ): Promise<{ tunnels: (TunnelInfo & { replica: string })[]; silent: readonly string[] }> {
     const { answers, silent } = await this.#replicas.ask('tunnels', where);
     const tunnels = [...answers].flatMap(([replica, answer]) =>
-      (Array.isArray(answer) ? (answer as TunnelInfo[]) : []).map((one) => ({ ...one, replica })),
+      (Array.isArray(answer) ? (answer as TunnelInfo[]) : []).map((one) => ({
+        ...one,
+        replica: nameOfAddress(replica),
+      })),
     );
-    return { tunnels, silent };
+    return { tunnels, silent: silent.map(nameOfAddress) };
   }
 
   /** The oldest tunnel of a user at one of these hosts, in any process. */

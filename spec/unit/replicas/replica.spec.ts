@@ -55,7 +55,7 @@ describe('a join', () => {
     await replica.join();
     expect([replica.isUp, replica.replicas, stored()]).toEqual([true, ['a'], 3]);
     expect(changes).toEqual([[true, 'the store is reached']]);
-    expect(owner.caughtUp).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ lastEnd: '0' }), true);
+    expect(owner.caughtUp).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ lastEnd: '0' }), 'first join');
   });
 
   test('is made once for several requests at the same time', async () => {
@@ -141,7 +141,7 @@ describe('a heartbeat', () => {
     await replica.join();
     store.storeEnd('text');
     await vi.advanceTimersByTimeAsync(TTL * 1000);
-    expect(owner.caughtUp).toHaveBeenLastCalledWith(expect.objectContaining({ lastEnd: '1' }), false);
+    expect(owner.caughtUp).toHaveBeenLastCalledWith(expect.objectContaining({ lastEnd: '1' }), 'call');
   });
 
   test('of a replica that the store has forgotten joins again, with all counts', async () => {

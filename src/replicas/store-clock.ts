@@ -1,0 +1,23 @@
+/**
+ * The difference of the store's clock and this process's. Each answer says within which bounds the difference is: the store read
+ * its clock between question and answer. A slow answer does not spoil what quick ones have told.
+ */
+export class StoreClock {
+  #least = -Infinity;
+  #most = Infinity;
+
+  /** Milliseconds by which the store's clock is ahead of `performance.now()`. */
+  get ahead(): number {
+    return this.#most === Infinity ? 0 : (this.#least + this.#most) / 2;
+  }
+
+  /** `now`: on the store's clock, read between `started` and `ended`. */
+  note(now: number, started: number, ended: number): void {
+    // The store's clock has whole milliseconds.
+    const least = now - ended;
+    const most = now + 1 - started;
+    const isStepped = least > this.#most || most < this.#least;
+    this.#least = isStepped ? least : Math.max(this.#least, least);
+    this.#most = isStepped ? most : Math.min(this.#most, most);
+  }
+}
