@@ -55,7 +55,10 @@ describe('a join', () => {
     await replica.join();
     expect([replica.isUp, replica.replicas, stored()]).toEqual([true, ['a'], 3]);
     expect(changes).toEqual([[true, 'the store is reached']]);
-    expect(owner.caughtUp).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ lastEnd: '0' }), 'first join');
+    expect(owner.caughtUp).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({ lastEnd: '0' }),
+      'first join',
+    );
   });
 
   test('is made once for several requests at the same time', async () => {
@@ -175,8 +178,8 @@ describe('a heartbeat', () => {
     backplane.join = () =>
       Promise.resolve({ isKnown: true, now: 5_000_000, lastEnd: '0', replicas: ['a#1'], wasEmpty: false });
     await replica.join();
-    expect(replica.storeTime).toBeCloseTo(5_000_000, 0);
-    expect(replica.localTime(5_000_000)).toBeCloseTo(performance.now(), 0);
+    expect(Math.abs(replica.storeTime - 5_000_000)).toBeLessThanOrEqual(1);
+    expect(Math.abs(replica.localTime(5_000_000) - performance.now())).toBeLessThanOrEqual(1);
   });
 });
 

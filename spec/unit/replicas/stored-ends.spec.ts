@@ -21,10 +21,11 @@ function make({ count = 9, from = ['b'], isComplete = true } = {}) {
     Promise.resolve({ ends: stored.filter((end) => isAfter(end.id, id)), isComplete }),
   );
   const apply = vi.fn(({ where }: EndCall, _at: number) => applied.push(where.user ?? ''));
-  const ends = new StoredEnds({ name: 'a', endsAfter, apply, lost });
+  const unreadable = vi.fn();
+  const ends = new StoredEnds({ name: 'a', endsAfter, apply, lost, unreadable });
   const receive = (number: number, previous = `${number - 1}-0`) =>
     ends.received(stored[number - 1]!, previous);
-  return { ends, stored, applied, apply, endsAfter, lost, receive };
+  return { ends, stored, applied, apply, endsAfter, lost, unreadable, receive };
 }
 
 describe('ends of other replicas', () => {
@@ -106,12 +107,38 @@ describe('ends of other replicas', () => {
     expect(applied).toEqual(['1', '2']);
   });
 
-  test('a text that is no call is skipped, and the ends after it are applied', async () => {
-    const { ends, stored, applied } = make({ count: 3 });
+  test('a text that is no call is reported, and the ends after it are applied', async () => {
+    const { ends, stored, applied, unreadable } = make({ count: 3 });
     stored[1] = { ...stored[1]!, text: 'of a later version' };
     ends.begin('0-0');
     await ends.caughtUp('3-0');
     expect(applied).toEqual(['1', '3']);
+    expect(unreadable).toHaveBeenCalledTimes(1);
+  });
+
+  test('that were kept while the store was down have the time of the call', async () => {
+    const { ends, stored, apply } = make({ count: 1 });
+    const call = { where: {}, code: 1008, reason: '', from: 'b', age: 30 };
+    stored[0] = { ...stored[0]!, text: JSON.stringify(call) };
+    ends.begin('0-0');
+    await ends.caughtUp('1-0');
+    expect(apply.mock.calls).toEqual([[call, 70]]);
+  });
+
+  test('that were read before their message arrived: the message gets their result, once', async () => {
+    const { ends, receive } = make({ count: 1 });
+    ends.begin('0-0');
+    await ends.caughtUp('1-0');
+    expect([await receive(1), await receive(1)]).toEqual([1, undefined]);
+  });
+
+  test('of a store that went back in time are applied after the next join', async () => {
+    const { ends, applied } = make({ count: 3 });
+    ends.begin('9-0');
+    ends.rejoined('1-0');
+    ends.rejoined('2-0');
+    await ends.caughtUp('3-0');
+    expect(applied).toEqual(['2', '3']);
   });
 
   test('a message during a read of the store is applied after the ends that were read', async () => {
