@@ -7,8 +7,8 @@ export interface NodeRedisClient {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   publish(channel: string, message: string): Promise<unknown>;
   xRange(key: string, start: string, end: string, options: { COUNT: number }): Promise<unknown>;
-  subscribe(channels: string[], listener: (message: string) => void): Promise<void>;
-  unsubscribe(channels: string[], listener: (message: string) => void): Promise<void>;
+  subscribe(channels: string[], listener: (message: unknown) => void): Promise<unknown>;
+  unsubscribe(channels: string[], listener: (message: unknown) => void): Promise<unknown>;
   duplicate?(): unknown;
   connect(): Promise<unknown>;
   destroy(): unknown;
@@ -118,12 +118,13 @@ class NodeRedis implements RedisClient {
     const isPlain = has(this.#client, 'duplicate', 'select');
     const subscriber = isPlain ? (this.#client.duplicate?.() as NodeRedisClient) : this.#client;
     let isStopped = false;
+    const onMessage = (text: unknown) => message(String(text));
     const onBack = () => interrupted();
     const begin = async () => {
       if (isPlain) await subscriber.connect();
       // Stopped while it connected.
       if (isStopped) throw new Error('the shared state is closed');
-      await subscriber.subscribe(channels, message);
+      await subscriber.subscribe(channels, onMessage);
       for (const event of NODE_REDIS_BACK) subscriber.on(event, onBack);
     };
     const stop = () => {
@@ -132,7 +133,7 @@ class NodeRedis implements RedisClient {
       for (const event of NODE_REDIS_BACK) subscriber.off(event, onBack);
       if (!isPlain) {
         // Rejects, or throws, if the app has closed its client before.
-        void attempt(() => subscriber.unsubscribe(channels, message));
+        void attempt(() => subscriber.unsubscribe(channels, onMessage));
         return;
       }
       void attempt(() => subscriber.destroy());
