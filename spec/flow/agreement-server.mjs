@@ -1,6 +1,7 @@
 // A process with a tunnel to several hosts, for agreement.spec.ts: node agreement-server.mjs BALANCE PORT...
-import express from 'express';
+import console from 'node:console';
 import process from 'node:process';
+import express from 'express';
 import { wstunnel } from '../../dist/index.mjs';
 
 const [balance, ...ports] = process.argv.slice(2);

@@ -19,7 +19,7 @@ async function makeOne(store: MemoryStore, name: string) {
   const owner = {
     counts: () => [],
     hosts: () => structuredClone(own),
-    end: vi.fn((_call: EndCall, _at: number) => 2),
+    end: vi.fn<(call: EndCall, at: number) => number>(() => 2),
     answer: vi.fn((about: string, data: unknown): unknown => ({ about, data, name })),
     changed: vi.fn(),
     log: vi.fn(),

@@ -20,7 +20,7 @@ function make({ count = 9, from = ['b'], isComplete = true } = {}) {
   const endsAfter = vi.fn((id: string) =>
     Promise.resolve({ ends: stored.filter((end) => isAfter(end.id, id)), isComplete }),
   );
-  const apply = vi.fn(({ where }: EndCall, _at: number) => applied.push(where.user ?? ''));
+  const apply = vi.fn<(call: EndCall, at: number) => number>(({ where }) => applied.push(where.user ?? ''));
   const unreadable = vi.fn();
   const ends = new StoredEnds({ name: 'a', endsAfter, apply, lost, unreadable });
   const receive = (number: number, previous = `${number - 1}-0`) =>
