@@ -58,7 +58,8 @@ export async function redisReplicas(
     });
     sites.push(await startReplica(shared, options));
   }
-  await filled(port);
+  // An empty store gives no slots at first.
+  await until(async () => (await askRedis(port).del('wstunnel:{1}:filling')) === 1);
   await until(() => sites.every(({ shared }) => shared.up));
   return sites;
 }

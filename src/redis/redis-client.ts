@@ -122,8 +122,11 @@ class NodeRedis implements RedisClient {
     const onBack = () => interrupted();
     const begin = async () => {
       if (isPlain) await subscriber.connect();
-      // Stopped while it connected.
-      if (isStopped) throw new Error('the shared state is closed');
+      if (isStopped) {
+        // While it connected, destroy() had no effect.
+        if (isPlain) void attempt(() => subscriber.destroy());
+        throw new Error('the shared state is closed');
+      }
       await subscriber.subscribe(channels, onMessage);
       for (const event of NODE_REDIS_BACK) subscriber.on(event, onBack);
     };

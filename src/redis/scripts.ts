@@ -25,6 +25,10 @@ local function alive(one)
   return expiry and tonumber(expiry) > now
 end
 local function known() return redis.call('EXISTS', epoch) == 1 and alive(id) end
+-- A value of another type concerns one name alone. Any other failure, such as a full memory, concerns the replica: it joins again.
+local function failure(result)
+  return type(result) == 'table' and result.err and not string.find(result.err, 'WRONGTYPE') and result
+end
 local function lastEnd()
   local value = redis.pcall('GET', last)
   return type(value) == 'string' and value or '0-0'
@@ -116,6 +120,7 @@ return { 'taken', lastEnd() }
 export const ADJUST = script(`${HEAD}
 for index = ${HEAD_KEYS + 1}, #KEYS do
   local count = redis.pcall('HINCRBY', KEYS[index], id, ARGV[index - ${HEAD_KEYS} + 2])
+  if failure(count) then return count end
   if type(count) == 'number' then
     if count <= 0 then redis.call('HDEL', KEYS[index], id) end
     redis.call('PEXPIRE', KEYS[index], ARGV[2])
@@ -131,7 +136,8 @@ const JOIN_WITHIN = 300_000;
 export const WRITE = script(`${HEAD}
 redis.pcall('ZADD', replicas, now + ${JOIN_WITHIN}, '#' .. id)
 for index = ${HEAD_KEYS + 1}, #KEYS do
-  redis.pcall('HSET', KEYS[index], id, ARGV[index - ${HEAD_KEYS} + 2])
+  local written = redis.pcall('HSET', KEYS[index], id, ARGV[index - ${HEAD_KEYS} + 2])
+  if failure(written) then return written end
   redis.pcall('PEXPIRE', KEYS[index], ARGV[2])
 end
 return 1

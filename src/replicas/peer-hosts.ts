@@ -45,6 +45,11 @@ export class PeerHosts {
     this.#sum(now);
   }
 
+  /** The replicas that have spoken in the last seconds. */
+  replicas(): Iterable<string> {
+    return this.#peers.keys();
+  }
+
   forget(from: string): void {
     if (this.#peers.delete(from)) this.#sum(performance.now());
   }

@@ -84,9 +84,9 @@ export class Replica {
     return this.#generation;
   }
 
-  /** A time on the store's clock as a value of `performance.now()`. */
+  /** A time of the past on the store's clock as a value of `performance.now()`. */
   localTime(storeTime: number): number {
-    return storeTime - this.#clock.ahead;
+    return this.#clock.latest(storeTime);
   }
 
   /** The present on the store's clock, in milliseconds. */
@@ -136,18 +136,18 @@ export class Replica {
   }
 
   async close(): Promise<void> {
-    const wasUp = this.#status === 'up' || this.#status === 'joining';
+    const wasDown = this.#status === 'down';
     this.#status = 'closed';
     clearTimeout(this.#timer);
-    try {
-      // The lease of a join that is under way would stay until it expires.
-      await withDeadline(this.#settings.timeout, () => this.#joining ?? Promise.resolve());
-      const id = this.#id;
-      if (wasUp && id !== undefined)
-        await withDeadline(this.#settings.timeout, () => this.#backplane.leave(id));
-    } catch {
-      // The lease expires.
-    }
+    const { timeout } = this.#settings;
+    // The lease of a join that is under way would stay until it expires.
+    const joining = this.#joining;
+    if (joining) await withDeadline(timeout, () => joining).catch(() => undefined);
+    const id = this.#id;
+    if (id === undefined) return;
+    // Also without an answer in time: a client sends it when the store is back, after a join that has been waiting there.
+    const leaving = withDeadline(timeout, () => this.#backplane.leave(id)).catch(() => undefined);
+    if (!wasDown) await leaving;
   }
 
   async #call<T>(act: () => Promise<T>): Promise<T> {

@@ -101,7 +101,7 @@ export class Replicas {
     const from = this.#settings.name;
     const age = Math.round(performance.now() - calledAt);
     const text = JSON.stringify({ ...call, from, ...(age > 0 && { age }) });
-    const known = this.#others(this.replica.replicas);
+    const known = this.#known();
     try {
       const stored = await this.replica.call(() => this.#backplane.storeEnd(text));
       const { id, at, previous } = stored;
@@ -120,7 +120,7 @@ export class Replicas {
 
   /** Asks all other replicas, or one of them. Never rejects. */
   async ask(about: string, data: unknown, to?: string, seconds = this.#settings.timeout): Promise<Answers> {
-    const others = to === undefined ? this.#others(this.replica.replicas) : [to];
+    const others = to === undefined ? this.#known() : [to];
     const question = randomUUID();
     const message = { kind: 'ask', from: this.#settings.name, question, about, data } as const;
     return this.#questions.collect(question, others, seconds, () => this.#send(message, to));
@@ -265,6 +265,11 @@ export class Replicas {
 
   #send(message: Message, to?: string): Promise<void> {
     return withDeadline(this.#settings.timeout, () => this.#backplane.publish(JSON.stringify(message), to));
+  }
+
+  /** The other replicas: those at the last heartbeat, and those that have come since. */
+  #known(): string[] {
+    return this.#others([...new Set([...this.replica.replicas, ...this.hosts.replicas()])]);
   }
 
   #others(names: readonly string[]): string[] {

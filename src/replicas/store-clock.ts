@@ -11,6 +11,14 @@ export class StoreClock {
     return this.#most === Infinity ? 0 : (this.#least + this.#most) / 2;
   }
 
+  /**
+   * A time of the past on the store's clock as a value of `performance.now()`: the latest that is possible, since a logout must not
+   * miss a tunnel that was opened just before.
+   */
+  latest(storeTime: number): number {
+    return Math.min(performance.now(), storeTime - this.#least);
+  }
+
   /** `now`: on the store's clock, read between `started` and `ended`. */
   note(now: number, started: number, ended: number): void {
     // The store's clock has whole milliseconds.

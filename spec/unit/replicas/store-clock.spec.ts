@@ -24,3 +24,13 @@ test('a clock that was set is followed at once, in both directions', () => {
   clock.note(500, 20, 21);
   expect(Math.abs(clock.ahead - 480)).toBeLessThanOrEqual(1);
 });
+
+test('a time of the past counts as the latest that is possible, and not as the future', () => {
+  const clock = new StoreClock();
+  clock.note(performance.now() + 10_000, performance.now() - 50, performance.now());
+  const now = performance.now();
+  const given = clock.latest(now + 9_900);
+  expect(given).toBeGreaterThan(now - 110);
+  expect(given).toBeLessThanOrEqual(performance.now());
+  expect(clock.latest(now + 20_000)).toBeLessThanOrEqual(performance.now());
+});
