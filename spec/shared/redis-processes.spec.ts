@@ -50,10 +50,11 @@ describeWith('redis-server')('redisShared: other processes', () => {
     expect(await site.status('ann')).toBe(429);
     far.program.process.kill('SIGKILL');
     const next = await replica('far');
-    await next.open('bob');
+    const bob = await next.open('bob');
     await holds(async () => expect(await site.status('ann')).toBe(101));
     await holds(async () => expect(await storedSlots(redis)).toEqual({ total: 1, 'user bob': 1 }));
     expect(await site.tunnel.end({ user: 'bob' })).toEqual({ ended: 1, silent: [] });
+    bob.socket.destroy();
     await storeHasTruth(port, [site]);
   });
 
