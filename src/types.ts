@@ -472,7 +472,8 @@ export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> ex
   name?: string;
   /**
    * State that outlives this tunnel, from `memoryShared()`. Give several tunnels the same state, such as the old and the new one at a
-   * reload of the options: then `limits`, `maxTunnels`, hosts that are down, programs and statistics go on. Default: a state of
+   * reload of the options: then `limits`, `maxTunnels`, hosts that are down, programs and statistics go on. Several processes share
+   * a state from `redisShared()` (`express-wstunnel/redis`) or `clusterShared()` (`express-wstunnel/cluster`). Default: a state of
    * its own, which ends with `close()`.
    */
   shared?: SharedState;

@@ -7,6 +7,7 @@ import { createLog } from './observe/log.js';
 import { fail } from './options/checks/fail.js';
 import { readOptions } from './options/read-tunnel.js';
 import { type Settings } from './options/settings.js';
+import { SHARED_KINDS } from './options/tunnel-options.js';
 import { everyRule } from './routes/compiled-rules.js';
 import { CompiledHostMap } from './routes/host-map.js';
 import { LocalState, type Membership } from './shared/local-state.js';
@@ -121,8 +122,8 @@ export function retire(tunnel: Tunnel): 'opening' | 'open' | 'idle' {
 /** The state in the option `shared`, or a new one that ends with the tunnel object. */
 function stateOf(shared: SharedState | undefined): LocalState {
   if (shared === undefined) return new LocalState();
-  if (!(shared instanceof LocalState)) fail('shared', 'must be the result of memoryShared()', shared);
-  if (shared.isClosed) fail('shared', 'must not be closed: make a new one with memoryShared()', shared);
+  if (!(shared instanceof LocalState)) fail('shared', SHARED_KINDS, shared);
+  if (shared.isClosed) fail('shared', 'must not be closed: make a new one', shared);
   return shared;
 }
 

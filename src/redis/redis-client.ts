@@ -7,8 +7,8 @@ export interface NodeRedisClient {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   publish(channel: string, message: string): Promise<unknown>;
   xRange(key: string, start: string, end: string, options: { COUNT: number }): Promise<unknown>;
-  subscribe(channels: string[], listener: (message: string) => void): Promise<void>;
-  unsubscribe(channels: string[], listener: (message: unknown) => void): Promise<void>;
+  subscribe(channels: string[], listener: (message: unknown) => void): Promise<unknown>;
+  unsubscribe(channels: string[], listener: (message: unknown) => void): Promise<unknown>;
   duplicate?(): unknown;
   connect(): Promise<unknown>;
   destroy(): unknown;
@@ -118,8 +118,8 @@ class NodeRedis implements RedisClient {
     const isPlain = has(this.#client, 'duplicate', 'select');
     const subscriber = isPlain ? (this.#client.duplicate?.() as NodeRedisClient) : this.#client;
     let isStopped = false;
-    const onBack = () => interrupted();
     const onMessage = (text: unknown) => message(String(text));
+    const onBack = () => interrupted();
     const begin = async () => {
       if (isPlain) await subscriber.connect();
       if (isStopped) {

@@ -78,6 +78,9 @@ answer[4] = isKnown
 return answer
 `);
 
+/** Replicas with a count under one name whose leases are asked for one by one: for more, one command reads the leases of all. */
+const ASKED_ALONE = 8;
+
 /**
  * Keys: a hash for each name. Arguments: id, expiry of the hashes in milliseconds, the most slots of each name. Returns 'taken',
  * 'full' with the index, 'unknown' or 'filling', and the id of the last end. Counts of dead replicas are removed: without that,
@@ -87,13 +90,18 @@ export const TAKE = script(`${HEAD}
 if not known() then return { 'unknown' } end
 if redis.call('PTTL', filling) > 0 then return { 'filling' } end
 local isAlive = {}
+local areAllKnown = false
 for index = ${HEAD_KEYS + 1}, #KEYS do
   local counts = redis.pcall('HGETALL', KEYS[index])
   if counts.err then return { 'broken', KEYS[index] .. ': ' .. counts.err } end
   local used = 0
+  if #counts > ${2 * ASKED_ALONE} and not areAllKnown then
+    for _, one in ipairs(redis.call('ZRANGEBYSCORE', replicas, '(' .. now, '+inf')) do isAlive[one] = true end
+    areAllKnown = true
+  end
   for at = 1, #counts, 2 do
     local one = counts[at]
-    if isAlive[one] == nil then isAlive[one] = alive(one) or false end
+    if isAlive[one] == nil then isAlive[one] = not areAllKnown and alive(one) or false end
     if isAlive[one] then used = used + (tonumber(counts[at + 1]) or 0)
     elseif not alive('#' .. one) then redis.call('HDEL', KEYS[index], one) end
   end

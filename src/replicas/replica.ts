@@ -20,6 +20,9 @@ const REFRESH_WITHIN = 7200;
 /** A join may write thousands of counts: as many times `timeout` as this. */
 const JOIN_TIMEOUTS = 5;
 
+/** A join may interrupt a request for slots. */
+const MAX_TAKES = 3;
+
 /** An outcome that says whether slots are free. */
 type Answered = Extract<TakeOutcome, { lastEnd: string }>;
 
@@ -100,12 +103,13 @@ export class Replica {
 
   /** Takes one slot under each name. Rejects with a {@link StoreError} while the store is down. */
   async take(slots: readonly SlotRequest[]): Promise<Answered & { generation: number }> {
-    for (let tries = 0; tries < 2; tries++) {
+    for (let tries = 0; tries < MAX_TAKES; tries++) {
       if (this.#joining) await withDeadline(this.#settings.timeout, () => this.join());
       const id = this.#id;
       if (this.#status !== 'up' || id === undefined) throw new StoreError('the store is not reached');
       const outcome = await this.#call(() => this.#backplane.take(id, slots));
-      if (id !== this.#id) throw new StoreError('the store was reached anew meanwhile');
+      // The counts under the earlier id are gone.
+      if (id !== this.#id) continue;
       if (outcome.kind === 'broken') throw new StoreError(outcome.reason);
       if (outcome.kind === 'recovering')
         throw new StoreError('the store was emptied, and is being filled again');

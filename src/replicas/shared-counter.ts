@@ -32,7 +32,7 @@ export class SharedCounter implements Counter {
     const full = this.#local.fullOf(slots);
     if (full !== -1) return full;
     const limited = slots.filter(({ most }) => most !== Infinity);
-    return limited.length === 0 ? this.#takeHere(slots) : this.#takeShared(slots, limited);
+    return limited.length === 0 ? this.#takeHere(slots, slots) : this.#takeShared(slots, limited);
   }
 
   async #takeShared(slots: readonly SlotRequest[], limited: readonly SlotRequest[]): Promise<Lease | number> {
@@ -47,13 +47,13 @@ export class SharedCounter implements Counter {
       const outcome = await this.#takeInTime(replica, limited);
       if (outcome.kind === 'full')
         return slots.findIndex(({ name }) => name === limited[outcome.index]?.name);
-      const lease = this.#takeHere(slots.map(({ name }) => ({ name, most: Infinity })));
       // The store has forgotten the slots if the replica has joined again meanwhile.
-      if (outcome.generation !== replica.generation) for (const { name } of limited) replica.adjust(name, 1);
-      return lease;
+      const isForgotten = outcome.generation !== replica.generation;
+      const unlimited = slots.map(({ name }) => ({ name, most: Infinity }));
+      return this.#takeHere(unlimited, isForgotten ? slots : slots.filter((slot) => !limited.includes(slot)));
     } catch (error) {
       if (!(error instanceof StoreError) || !this.#isLocalAllowed) throw error;
-      return this.#takeHere(slots);
+      return this.#takeHere(slots, slots);
     }
   }
 
@@ -74,15 +74,21 @@ export class SharedCounter implements Counter {
     }
   }
 
-  #takeHere(slots: readonly SlotRequest[]): Lease | number {
+  /** `uncounted`: the slots that the store has not counted. Their kinds may have a limit in other options or for other requests. */
+  #takeHere(slots: readonly SlotRequest[], uncounted: readonly SlotRequest[]): Lease | number {
     const lease = this.#local.take(slots);
     if (typeof lease === 'number') return lease;
+    this.#adjust(uncounted, 1);
     return new SharedLease(this, lease, slots);
   }
 
   /** A slot under each name is free again. */
   released(slots: readonly SlotRequest[]): void {
-    for (const { name } of slots) if (this.#kinds.has(kindOf(name))) this.#replica().adjust(name, -1);
+    this.#adjust(slots, -1);
+  }
+
+  #adjust(slots: readonly SlotRequest[], change: number): void {
+    for (const { name } of slots) if (this.#kinds.has(kindOf(name))) this.#replica().adjust(name, change);
   }
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { BackendPool } from '../../../src/backends/pool.js';
+import { LocalCounter } from '../../../src/guard/counter.js';
 import { Cancellation } from '../../../src/helpers/abort.js';
 import { readHosts } from '../../../src/options/read-hosts.js';
 import { Members, type Member, type SharedTunnel } from '../../../src/shared/members.js';
@@ -22,6 +23,8 @@ function makeFull() {
   const [host] = hosts;
   const info = { user: 'ann', backend: host!.id, since: 1 } as TunnelInfo;
   const tunnel = {
+    arrived: 1,
+    sharedHost: undefined,
     info: () => info,
     replace: vi.fn(),
     destroy: vi.fn(),
@@ -29,8 +32,9 @@ function makeFull() {
   } satisfies SharedTunnel;
   const members = new Members();
   members.add({ name: undefined, open: new Set([tunnel]) } as unknown as Member);
+  const context = { members, pool, network: undefined, counter: new LocalCounter() };
   pool.lease(host!, {});
-  const take = (signal = new Cancellation()) => takeOver({ members, pool }, hosts, 'ann', {}, signal);
+  const take = (signal = new Cancellation()) => takeOver(context, hosts, 'ann', {}, signal);
   return { host: host!, tunnel, take };
 }
 
