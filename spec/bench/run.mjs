@@ -100,7 +100,7 @@ function loadArgs(row, peer, { port, backend }, group, { measured, warm }, cooki
   ];
 }
 
-async function runLoad(args, load) {
+export async function runLoad(args, load) {
   const child = start(load.program, args, { core: LOAD_CORE });
   // The load has a deadline of its own, which is earlier.
   const late = setTimeout(() => void stop(child), 240_000);
