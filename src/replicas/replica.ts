@@ -16,6 +16,9 @@ const REFRESH_AFTER = 7200;
 /** A join may write thousands of counts: as many times `timeout` as this. */
 const JOIN_TIMEOUTS = 5;
 
+/** Milliseconds: the store's times are whole numbers. */
+const CLOCK_STEP = 1;
+
 /** An outcome that says whether slots are free. */
 type Answered = Extract<TakeOutcome, { lastEnd: string }>;
 
@@ -52,7 +55,7 @@ export class Replica {
   #hasJoined = false;
   #isAnnouncedUp: boolean | undefined;
   #changes = new Map<string, number>();
-  /** Milliseconds by which the store's clock is ahead of `performance.now()`. */
+  /** Milliseconds by which the store's clock is ahead of `performance.now()`, at least. */
   #clockOffset = 0;
   #replicas: readonly string[] = [];
   #refreshedAt = 0;
@@ -77,9 +80,12 @@ export class Replica {
     return this.#generation;
   }
 
-  /** A time on the store's clock as a value of `performance.now()`. */
+  /**
+   * A time on the store's clock as a value of `performance.now()`; too late by up to the delay of the store's last answer, never too
+   * early: a tunnel that opened just before an end must not survive the end.
+   */
   localTime(storeTime: number): number {
-    return storeTime - this.#clockOffset;
+    return storeTime - this.#clockOffset + CLOCK_STEP;
   }
 
   /** The present on the store's clock, in milliseconds. */
@@ -156,11 +162,10 @@ export class Replica {
     this.#changes.clear();
     const counts = this.#owner.counts();
     try {
-      const started = performance.now();
       const beat = await withDeadline(timeout * JOIN_TIMEOUTS, () =>
         this.#backplane.join(id, before, counts),
       );
-      this.#note(beat, started);
+      this.#note(beat);
       await withDeadline(timeout * JOIN_TIMEOUTS, () => this.#owner.caughtUp(beat, !this.#hasJoined));
       if (this.#isClosed()) return;
       this.#hasJoined = true;
@@ -187,14 +192,13 @@ export class Replica {
     const id = this.#id;
     if (this.#status !== 'up' || id === undefined) return;
     try {
-      const started = performance.now();
       const beat = await this.#call(() => this.#backplane.beat(id));
       if (this.#isClosed() || id !== this.#id) return;
       if (!beat.isKnown) {
         await this.join();
         return;
       }
-      this.#note(beat, started);
+      this.#note(beat);
       await this.#call(() => this.#owner.caughtUp(beat, false));
       if (performance.now() - this.#refreshedAt > REFRESH_AFTER * 1000) await this.#refresh(id);
       this.#schedule(this.#settings.ttl / BEATS);
@@ -210,8 +214,8 @@ export class Replica {
     this.#adjustSince(counts);
   }
 
-  #note({ now, replicas }: Beat, started: number): void {
-    this.#clockOffset = now - (started + performance.now()) / 2;
+  #note({ now, replicas }: Beat): void {
+    this.#clockOffset = now - performance.now();
     this.#replicas = replicas;
   }
 

@@ -1,6 +1,9 @@
 import type { StoredEnd } from './backplane.js';
 import { readEndCall, type EndCall } from './messages.js';
 
+/** Limit of counts that no message has asked for: messages may be lost. */
+const MAX_UNREPORTED = 1000;
+
 /** Applies ends of other replicas, each once and in order. */
 export class StoredEnds {
   readonly #name: string;
@@ -8,6 +11,8 @@ export class StoredEnds {
   readonly #apply: (call: EndCall, at: number) => number;
   readonly #lost: () => void;
   #last: string | undefined;
+  /** Ended tunnels by id, of ends that were read from the store before their message arrived. */
+  readonly #unreported = new Map<string, number>();
   #catchingUp: Promise<void> | undefined;
 
   constructor(settings: {
@@ -30,13 +35,20 @@ export class StoredEnds {
     this.#last ??= last;
   }
 
-  /** A message about an end. Returns the count of ended tunnels, or undefined if the end was applied before. */
+  /** An end of this replica, which needs not be read from the store. */
+  stored({ id, previous }: { readonly id: string; readonly previous: string }): void {
+    if (previous === this.#last) this.#last = id;
+  }
+
+  /** A message about an end. Returns the count of ended tunnels, or undefined if a message has reported this end before. */
   async received(end: StoredEnd, previous: string): Promise<number | undefined> {
-    if (this.#last === undefined || !isAfter(end.id, this.#last)) return undefined;
+    if (this.#last === undefined) return undefined;
     // A message may have been lost.
-    if (previous !== this.#last) await this.caughtUp(previous);
-    if (!isAfter(end.id, this.#last)) return undefined;
-    return this.#applyOne(end);
+    if (isAfter(end.id, this.#last) && previous !== this.#last) await this.caughtUp(previous);
+    if (isAfter(end.id, this.#last)) return this.#applyOne(end);
+    const ended = this.#unreported.get(end.id);
+    this.#unreported.delete(end.id);
+    return ended;
   }
 
   /** Resolves when all ends up to this id have been applied. */
@@ -50,9 +62,16 @@ export class StoredEnds {
   async #catchUp(from: string, to: string): Promise<void> {
     const { ends, isComplete } = await this.#after(from);
     if (!isComplete) this.#lost();
-    for (const end of ends) if (this.#last !== undefined && isAfter(end.id, this.#last)) this.#applyOne(end);
+    for (const end of ends)
+      if (this.#last !== undefined && isAfter(end.id, this.#last)) this.#report(end.id, this.#applyOne(end));
     // The store may have forgotten the end: the search must not be repeated for ever.
     if (this.#last !== undefined && isAfter(to, this.#last)) this.#last = to;
+  }
+
+  #report(id: string, ended: number): void {
+    const [oldest] = this.#unreported.keys();
+    if (oldest !== undefined && this.#unreported.size >= MAX_UNREPORTED) this.#unreported.delete(oldest);
+    this.#unreported.set(id, ended);
   }
 
   #applyOne(end: StoredEnd): number {
