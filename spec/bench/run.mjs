@@ -142,7 +142,7 @@ async function listening(port, relay) {
   throw new Error('the relay does not listen');
 }
 
-async function login(port) {
+export async function login(port) {
   const [answer] = await once(get({ host: '127.0.0.1', port, path: '/login' }), 'response');
   answer.resume();
   const [cookie] = answer.headers['set-cookie'];

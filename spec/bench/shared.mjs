@@ -33,9 +33,20 @@ const PARTS = {
   idle: () => idle({ tunnels, seconds: seconds(60, 1) }),
   ends: () => ends({ count: quick ? 10 : 1000 }),
   cap: () =>
-    cap({ rate: quick ? 100 : 1000, seconds: seconds(20, 1.5), most: quick ? 10 : 500, client: values.client }),
+    cap({
+      rate: quick ? 100 : 1000,
+      seconds: seconds(20, 1.5),
+      most: quick ? 10 : 500,
+      client: values.client,
+    }),
   units: () => units({ count: quick ? 100 : 20_000, sizes: quick ? [1, 3] : [1, 3, 100] }),
-  many: () => many({ count: quick ? 5 : Number(values.replicas), hosts: quick ? 10 : 1000 }),
+  many: () =>
+    many({
+      count: quick ? 5 : Number(values.replicas),
+      hosts: quick ? 10 : 1000,
+      users: quick ? 10 : 1000,
+      seconds: seconds(30, 1),
+    }),
 };
 
 for (const [name, run] of Object.entries(PARTS))

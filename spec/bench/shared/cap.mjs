@@ -1,9 +1,11 @@
 // One cap over three processes while more clients want a tunnel than there are slots: the sum is never above the cap, and below it by
 // no more than what is in flight.
+import { Buffer } from 'node:buffer';
 import console from 'node:console';
-import { performance } from 'node:perf_hooks';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import { clearInterval, setInterval, setTimeout } from 'node:timers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connectClient, startRedis, untilFilled } from './redis.mjs';
 import { requestOf, startReplica } from './replicas.mjs';
 
@@ -11,6 +13,9 @@ import { requestOf, startReplica } from './replicas.mjs';
 const SUM = `local sum = 0
 for _, count in ipairs(redis.call('HVALS', 'wstunnel:{1}:slots:total')) do sum = sum + count end
 return sum`;
+
+/** Milliseconds: the client may see the end of a tunnel before the store has the slot back. */
+const CONFIRMED_EARLY = 5;
 
 /** The clients: openings under way, open tunnels, and tunnels whose end the replica has not confirmed. */
 class Clients {
@@ -21,6 +26,10 @@ class Clients {
   refused = 0;
   failed = 0;
   mostOpen = 0;
+  /** The latest opening that was refused: at some time after its start, all slots were in use. */
+  #refusedSince = -Infinity;
+  /** Times of confirmed ends. */
+  #ends = [];
   #hold;
   #sockets = new Set();
 
@@ -29,7 +38,15 @@ class Clients {
     this.#hold = hold;
   }
 
+  /** Slots that may be free although more clients want one: of ends, since all slots were in use. */
+  get inFlight() {
+    const since = this.#refusedSince - CONFIRMED_EARLY;
+    this.#ends = this.#ends.filter((at) => at >= since);
+    return this.opening + this.closing + this.#ends.length;
+  }
+
   start(port) {
+    const begun = performance.now();
     const socket = connect(port, '127.0.0.1');
     let state = 'opening';
     this.opening++;
@@ -48,20 +65,26 @@ class Clients {
         this.opened++;
         become('open');
         // A Close with code 1000; the server then ends the connection.
-        setTimeout(() => {
-          if (state !== 'open') return;
-          become('closing');
-          socket.write(Buffer.from([0x88, 0x82, 1, 2, 3, 4, 0x03 ^ 1, 0xe8 ^ 2]));
-        }, this.#hold * (500 + Math.random() * 1000));
+        setTimeout(
+          () => {
+            if (state !== 'open') return;
+            become('closing');
+            socket.write(Buffer.from([0x88, 0x82, 1, 2, 3, 4, 0x03 ^ 1, 0xe8 ^ 2]));
+          },
+          this.#hold * (500 + Math.random() * 1000),
+        );
       } else {
-        if (status === '503') this.refused++;
-        else this.failed++;
+        if (status === '503') {
+          this.refused++;
+          this.#refusedSince = Math.max(this.#refusedSince, begun);
+        } else this.failed++;
         become('ended');
         socket.destroy();
       }
     });
     socket.on('close', () => {
       if (state === 'opening') this.failed++;
+      if (state === 'closing') this.#ends.push(performance.now());
       if (state !== 'ended') become('ended');
       this.#sockets.delete(socket);
     });
@@ -94,9 +117,9 @@ export async function cap({ rate, seconds, most, client = 'ioredis' }) {
   }, 1);
   while (performance.now() - begun < seconds * 1000) {
     // Openings and ends change while the question is under way.
-    const before = clients.opening + clients.closing;
+    const before = clients.inFlight;
     const sum = await sampler.eval(SUM, 0);
-    const inFlight = Math.max(before, clients.opening + clients.closing);
+    const inFlight = Math.max(before, clients.inFlight);
     found.most = Math.max(found.most, sum);
     isFull ||= sum >= most;
     if (isFull) {
@@ -116,7 +139,9 @@ export async function cap({ rate, seconds, most, client = 'ioredis' }) {
   stop();
   await redis.stop();
   const { opened, refused, failed, mostOpen } = clients;
-  console.log(`3 replicas (${client}), one cap of ${most}, ${Math.round((started / seconds))} openings/s for ${seconds} s:`);
+  console.log(
+    `3 replicas (${client}), one cap of ${most}, ${Math.round(started / seconds)} openings/s for ${seconds} s:`,
+  );
   console.log(`  ${opened} opened, ${refused} refused, ${failed} failed`);
   console.log(`  most in Redis ${found.most}, most open at the clients ${mostOpen}`);
   console.log(

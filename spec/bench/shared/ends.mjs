@@ -10,11 +10,15 @@ export async function ends({ count }) {
   const replicas = [];
   for (const client of ['ioredis', 'node-redis', 'ioredis'])
     replicas.push(
-      await startReplica({ redis: redis.port, client, replica: `r${replicas.length}`, limits: { perUser: 9 } }),
+      await startReplica({
+        redis: redis.port,
+        client,
+        replica: `r${replicas.length}`,
+        limits: { perUser: 9 },
+      }),
     );
   await untilFilled(redis);
   for (const replica of replicas) replica.close = await openTunnels(replica, count);
-  // All have heard of each other at the next heartbeat at the latest; an end asks the store anyway.
   const all = [];
   for (let number = 0; number < count; number++) {
     const { ended, silent, milliseconds } = await replicas[number % 3].ask('end', { user: `user-${number}` });
@@ -23,6 +27,7 @@ export async function ends({ count }) {
     all.push(milliseconds);
     await sleep(2);
   }
+  await sleep(200);
   const left = await Promise.all(replicas.map(({ ask }) => ask('usage')));
   for (const replica of replicas) {
     replica.close();

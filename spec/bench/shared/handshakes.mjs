@@ -1,8 +1,8 @@
 // Handshakes over Redis and without. All variants run side by side, and one after another gets the load: their figures differ by
 // the store alone.
 import console from 'node:console';
-import { runLoad } from '../run.mjs';
-import { compileLoad, cores, freePort, LOAD_CORE } from '../system.mjs';
+import { login, runLoad } from '../run.mjs';
+import { compileLoad, cores, freePort } from '../system.mjs';
 import { costOf, startRedis, untilFilled } from './redis.mjs';
 import { median, startReplica } from './replicas.mjs';
 
@@ -30,10 +30,19 @@ export async function handshakes({ rounds, seconds, warm, session }) {
     replicas[name] = { ...replica, backend };
   }
   await untilFilled(redis);
-  const cookie = session ? Object.fromEntries(await Promise.all(Object.entries(replicas).map(login))) : {};
+  const cookie = {};
+  if (session) for (const [name, { port }] of Object.entries(replicas)) cookie[name] = await login(port);
   const measure = async (name, time = seconds) => {
     const { port, backend, pid } = replicas[name];
-    const options = { mode: 'handshakes', relay: port, backend, group: pid, seconds: time, warm, frame: 1024 };
+    const options = {
+      mode: 'handshakes',
+      relay: port,
+      backend,
+      group: pid,
+      seconds: time,
+      warm,
+      frame: 1024,
+    };
     const args = Object.entries(options).flatMap(([option, value]) => [`--${option}`, String(value)]);
     if (cookie[name]) args.push('--header', `Cookie: ${cookie[name]}`);
     return runLoad(args, load);
@@ -50,13 +59,19 @@ export async function handshakes({ rounds, seconds, warm, session }) {
       // The load's warm-up runs handshakes as well.
       const all = rate * (raw.seconds + warm);
       const cpu = (raw.cpu / raw.trips) * 1e6;
-      figures[name].push({ rate, cpu, commands: cost.sent / all, bytes: (cost.bytesIn + cost.bytesOut) / all });
+      figures[name].push({
+        rate,
+        cpu,
+        commands: cost.sent / all,
+        bytes: (cost.bytesIn + cost.bytesOut) / all,
+      });
     }
   }
   for (const replica of Object.values(replicas)) await replica.stop();
   await redis.stop();
   console.log(`handshakes, ${session ? 'Express with a session' : 'bare http'}:`);
-  for (const [name, all] of Object.entries(figures)) console.log(`  ${name}: ${describe(name, all, figures)}`);
+  for (const [name, all] of Object.entries(figures))
+    console.log(`  ${name}: ${describe(name, all, figures)}`);
 }
 
 function describe(name, all, figures) {
@@ -67,9 +82,4 @@ function describe(name, all, figures) {
   const ratio = (metric) => median(all.map((one, at) => one[metric] / peers[at][metric])).toFixed(3);
   const store = `${of('commands').toFixed(2)} commands and ${of('bytes').toFixed(0)} bytes each`;
   return `${text}, ${store}; ratio of rates ${ratio('rate')}, of CPU ${ratio('cpu')}`;
-}
-
-async function login([name, { port }]) {
-  const answer = await fetch(`http://127.0.0.1:${port}/login`);
-  return [name, answer.headers.get('set-cookie').split(';')[0]];
 }

@@ -30,7 +30,9 @@ export async function idle({ tunnels, seconds }) {
   console.log(
     `  ${(cost.sent / seconds).toFixed(3)} commands/s; with those within scripts ${(cost.all / seconds).toFixed(3)}/s`,
   );
-  console.log(`  ${((cost.bytesIn + cost.bytesOut) / seconds).toFixed(0)} bytes/s; ${JSON.stringify(cost.calls)}`);
+  console.log(
+    `  ${((cost.bytesIn + cost.bytesOut) / seconds).toFixed(0)} bytes/s; ${JSON.stringify(cost.calls)}`,
+  );
   console.log(`  CPU of the process ${(((after.cpu - before.cpu) / seconds) * 100).toFixed(2)} % of a core`);
   console.log(
     `  memory in Redis ${each(full.memory - empty.memory)} bytes each (2 counts of its own, 1 in common)`,

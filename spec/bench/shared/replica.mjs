@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import express from 'express';
 import session from 'express-session';
 import { wstunnel } from '../../../dist/index.js';
@@ -26,7 +27,8 @@ class Backend extends Duplex {
 
 const store = settings.redis && (await connectClient(settings.client ?? 'ioredis', settings.redis));
 const shared =
-  store && redisShared(store.client, { ttl: settings.ttl ?? 45, replica: settings.replica, whenDown: 'refuse' });
+  store &&
+  redisShared(store.client, { ttl: settings.ttl ?? 45, replica: settings.replica, whenDown: 'refuse' });
 const tunnel = wstunnel({
   server: settings.backend ? { port: settings.backend } : () => new Backend(),
   user: (req) => req.headers['x-user'] ?? 'ann',
@@ -47,7 +49,9 @@ function withSession() {
   return app.use('/tunnel', requireLogin, tunnel);
 }
 
-const server = createServer(settings.session ? withSession() : (req, res) => tunnel(req, res, () => res.end()));
+const server = createServer(
+  settings.session ? withSession() : (req, res) => tunnel(req, res, () => res.end()),
+);
 
 const ASKS = {
   usage() {
@@ -69,7 +73,7 @@ const ASKS = {
 
 process.on('message', async ({ id, ask, data }) => process.send({ id, answer: await ASKS[ask](data) }));
 process.on('disconnect', () => process.exit());
-while (shared && !shared.up) await new Promise((resolve) => setTimeout(resolve, 10));
+while (shared && !shared.up) await sleep(10);
 server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () =>
   process.send({ port: server.address().port }),
 );

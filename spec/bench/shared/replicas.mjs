@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import process from 'node:process';
 import { fileURLToPath, URL } from 'node:url';
 
 /** `core`: the only core that the process may use. */
@@ -43,7 +44,12 @@ export async function startReplica(settings, core) {
 
 /** The opening request of a tunnel. */
 export function requestOf(port, user, address) {
-  const lines = ['GET /tunnel HTTP/1.1', `Host: localhost:${port}`, 'Connection: Upgrade', 'Upgrade: websocket'];
+  const lines = [
+    'GET /tunnel HTTP/1.1',
+    `Host: localhost:${port}`,
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+  ];
   lines.push('Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==');
   if (user) lines.push(`X-User: ${user}`);
   if (address) lines.push(`X-Address: ${address}`);
@@ -57,10 +63,13 @@ export async function openTunnels({ port }, count, userOf = (number) => `user-${
     const socket = connect(port, '127.0.0.1');
     socket.on('error', () => undefined);
     sockets.push(socket);
-    socket.write(requestOf(port, userOf(number), `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`));
+    socket.write(
+      requestOf(port, userOf(number), `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`),
+    );
     const [answer] = await once(socket, 'data');
     if (!answer.toString('latin1').startsWith('HTTP/1.1 101')) throw new Error(answer.toString('latin1'));
-    socket.resume();
+    // The next bytes are a Close.
+    socket.on('data', () => socket.destroy());
   };
   for (let from = 0; from < count; from += 32)
     await Promise.all(Array.from({ length: Math.min(32, count - from) }, (_, at) => open(from + at)));

@@ -46,7 +46,9 @@ export async function units({ count, sizes }) {
     console.log(`  with ${size} replicas:`);
     await measure('  take (total)', count, () => backplane.take(replica, [{ name: 'total', most: 1e9 }]));
     await measure('  take (user)', count, (number) => backplane.take(replica, slotsOf(number).slice(1, 2)));
-    await measure('  take (client, user, total)', count, (number) => backplane.take(replica, slotsOf(number)));
+    await measure('  take (client, user, total)', count, (number) =>
+      backplane.take(replica, slotsOf(number)),
+    );
     await measure('  release (client, user, total)', count, (number) =>
       backplane.adjust(
         replica,
@@ -70,5 +72,7 @@ async function memory({ ask }) {
   const [user] = await ask.keys('wstunnel:{1}:slots:user*');
   console.log(`  memory: total's count ${await of('wstunnel:{1}:slots:total')}`);
   if (user) console.log(`  a user's count ${await of(user)}`);
-  console.log(`  the replicas ${await of('wstunnel:{1}:replicas')}, the ends ${await of('wstunnel:{1}:ends')}`);
+  console.log(
+    `  the replicas ${await of('wstunnel:{1}:replicas')}, the ends ${await of('wstunnel:{1}:ends')}`,
+  );
 }
