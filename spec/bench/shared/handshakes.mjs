@@ -1,6 +1,7 @@
 // Handshakes over Redis and without. All variants run side by side, and one after another gets the load: their figures differ by
 // the store alone.
 import console from 'node:console';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { login, runLoad } from '../run.mjs';
 import { compileLoad, cores, freePort } from '../system.mjs';
 import { costOf, startRedis, untilFilled } from './redis.mjs';
@@ -33,7 +34,9 @@ export async function handshakes({ rounds, seconds, warm, session }) {
   const cookie = {};
   if (session) for (const [name, { port }] of Object.entries(replicas)) cookie[name] = await login(port);
   const measure = async (name, time = seconds) => {
-    const { port, backend, pid } = replicas[name];
+    const { port, backend, pid, ask } = replicas[name];
+    // The load before ended in the midst of openings: their connections must not reach the new load's backend.
+    while (await ask('usage').then(({ open, opening }) => open + opening > 0)) await sleep(20);
     const options = {
       mode: 'handshakes',
       relay: port,

@@ -56,7 +56,8 @@ const server = createServer(
 const ASKS = {
   usage() {
     const { user, system } = process.cpuUsage();
-    return { cpu: (user + system) / 1e6, at: performance.now() / 1000, open: tunnel.stats().open };
+    const { open, opening } = tunnel.stats();
+    return { cpu: (user + system) / 1e6, at: performance.now() / 1000, open, opening };
   },
   /** Milliseconds until all replicas have answered an end. */
   async end(where) {
