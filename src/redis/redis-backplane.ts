@@ -18,6 +18,9 @@ const FORMAT = 1;
 /** Hashes of slots are forgotten after this time (milliseconds) unless they are written again: the fields of dead replicas would stay for ever. */
 const KEEP = 6 * 3600_000;
 
+/** Limit of keys in the memory of this process. */
+const MOST_KEYS = 10_000;
+
 /** Most names in one call of a script: a script stops all other work of Redis. */
 const MOST_NAMES = 250;
 
@@ -42,6 +45,8 @@ export class RedisBackplane implements Backplane {
   /** All keys have the same hash tag: Redis Cluster has them in one slot, as a script needs. */
   readonly #prefix: string;
   readonly #head: string[];
+  /** By name: a tunnel's end needs the same keys as its begin, and a hash takes as long as all else here. */
+  readonly #keys = new Map<string, string>();
   #unsubscribe: (() => void) | undefined;
 
   constructor(client: RedisClient, settings: RedisSettings) {
@@ -141,6 +146,16 @@ export class RedisBackplane implements Backplane {
 
   /** Names begin with a word such as `client`, and may go on with an address or a user. */
   #key(name: string): string {
+    let key = this.#keys.get(name);
+    if (key === undefined) {
+      key = this.#newKey(name);
+      if (this.#keys.size >= MOST_KEYS) this.#keys.clear();
+      this.#keys.set(name, key);
+    }
+    return key;
+  }
+
+  #newKey(name: string): string {
     const [kind = '', ...rest] = name.split(' ');
     const what = rest.join(' ');
     if (what === '' || this.#settings.names === 'plain') return `${this.#prefix}slots:${name}`;

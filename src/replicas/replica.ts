@@ -58,6 +58,8 @@ export class Replica {
   /** Milliseconds by which the store's clock is ahead of `performance.now()`, at least. */
   #clockOffset = 0;
   #replicas: readonly string[] = [];
+  /** The last end at the latest answer: nearly always, nothing has to be read. */
+  #caughtUpTo: string | undefined;
   #refreshedAt = 0;
 
   constructor(backplane: Backplane, settings: ReplicaSettings, owner: ReplicaOwner) {
@@ -113,7 +115,10 @@ export class Replica {
         throw new StoreError('the store was emptied, and is being filled again');
       if (outcome.kind !== 'unknown') {
         const generation = this.#generation;
-        await this.#call(() => this.#owner.caughtUp(outcome, false));
+        if (outcome.lastEnd !== this.#caughtUpTo) {
+          await this.#call(() => this.#owner.caughtUp(outcome, false));
+          this.#caughtUpTo = outcome.lastEnd;
+        }
         return { ...outcome, generation };
       }
       await withDeadline(this.#settings.timeout, () => this.join());
