@@ -18,6 +18,7 @@ const { values } = parseArgs({
     tunnels: { type: 'string', default: '9000' },
     replicas: { type: 'string', default: '100' },
     client: { type: 'string' },
+    count: { type: 'string', default: '20000' },
     quick: { type: 'boolean', default: false },
   },
 });
@@ -39,7 +40,7 @@ const PARTS = {
       most: quick ? 10 : 500,
       client: values.client,
     }),
-  units: () => units({ count: quick ? 100 : 20_000, sizes: quick ? [1, 3] : [1, 3, 100] }),
+  units: () => units({ count: quick ? 100 : Number(values.count), sizes: quick ? [1, 3] : [1, 3, 100] }),
   many: () =>
     many({
       count: quick ? 5 : Number(values.replicas),
