@@ -18,6 +18,7 @@ const { values } = parseArgs({
     tunnels: { type: 'string', default: '9000' },
     replicas: { type: 'string', default: '100' },
     client: { type: 'string' },
+    hosts: { type: 'string', default: '100' },
     count: { type: 'string', default: '20000' },
     quick: { type: 'boolean', default: false },
   },
@@ -44,7 +45,7 @@ const PARTS = {
   many: () =>
     many({
       count: quick ? 5 : Number(values.replicas),
-      hosts: quick ? 10 : 1000,
+      hosts: quick ? 10 : Number(values.hosts),
       users: quick ? 10 : 1000,
       seconds: seconds(30, 1),
     }),
