@@ -19,6 +19,9 @@ const FORMAT = 1;
 /** Hashes of slots are forgotten after this time (milliseconds) unless they are written again: the fields of dead replicas would stay for ever. */
 const KEEP = 6 * 3600_000;
 
+/** Limit of keys in the memory of this process. */
+const MOST_KEYS = 10_000;
+
 /** Most names in one call of a script: a script stops all other work of Redis. */
 const MOST_NAMES = 250;
 
@@ -53,6 +56,8 @@ export class RedisBackplane implements Backplane {
   #isClosed = false;
   /** The id of the newest join. */
   #joining: string | undefined;
+  /** By name: a tunnel's end needs the same keys as its begin, and a hash takes as long as all else here. */
+  readonly #keys = new Map<string, string>();
 
   constructor(client: RedisClient, settings: RedisSettings) {
     this.#client = client;
@@ -165,6 +170,16 @@ export class RedisBackplane implements Backplane {
 
   /** Names begin with a word such as `client`, and may go on with an address or a user. */
   #key(name: string): string {
+    let key = this.#keys.get(name);
+    if (key === undefined) {
+      key = this.#newKey(name);
+      if (this.#keys.size >= MOST_KEYS) this.#keys.clear();
+      this.#keys.set(name, key);
+    }
+    return key;
+  }
+
+  #newKey(name: string): string {
     const [kind = '', ...rest] = name.split(' ');
     const what = rest.join(' ');
     if (what === '' || this.#settings.names === 'plain') return `${this.#prefix}slots:${name}`;

@@ -11,6 +11,9 @@ function script(text: string): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }
 
+/** Replicas that a script looks up one by one. A hundred of them take 170 microseconds; a list of all, 40. */
+const MOST_SINGLE = 8;
+
 // Each script gets the same first keys. Times are Redis's own: the clocks of replicas may differ.
 //
 // Members of `replicas` are ids (name#letters#number) with their expiry. Names are without "#": the member "#" says that the key was
@@ -20,7 +23,14 @@ local replicas, epoch, filling, last = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local id = ARGV[1]
+local asked, living = 0, nil
 local function alive(one)
+  asked = asked + 1
+  if asked > ${MOST_SINGLE} and not living then
+    living = {}
+    for _, each in ipairs(redis.call('ZRANGEBYSCORE', replicas, '(' .. now, '+inf')) do living[each] = true end
+  end
+  if living then return living[one] end
   local expiry = redis.call('ZSCORE', replicas, one)
   return expiry and tonumber(expiry) > now
 end

@@ -16,7 +16,7 @@ interface Peer {
 export class PeerHosts {
   readonly #ttl: number;
   readonly #peers = new Map<string, Peer>();
-  #loads = new Map<string, number>();
+  readonly #loads = new Map<string, number>();
   #down = new Map<string, number>();
 
   /** `ttl`: seconds after which the words of a silent replica are forgotten. */
@@ -34,15 +34,23 @@ export class PeerHosts {
     return this.#down.size > 0 && (this.#down.get(id) ?? 0) > performance.now();
   }
 
+  /** Nothing is known of other replicas. */
+  get isEmpty(): boolean {
+    return this.#peers.size === 0;
+  }
+
   heard({ from, loads, down }: HostsMessage): void {
     const now = performance.now();
     const downUntil = Object.entries(down).map(([id, seconds]) => [id, now + seconds * 1000] as const);
-    this.#peers.set(from, {
+    const peer = {
       heardAt: now,
       loads: new Map(Object.entries(loads).slice(0, MAX_HOSTS)),
       down: new Map(downUntil.slice(0, MAX_HOSTS)),
-    });
-    this.#sum(now);
+    };
+    this.#remove(from);
+    this.#peers.set(from, peer);
+    for (const [id, load] of peer.loads) this.#loads.set(id, this.loadOf(id) + load);
+    this.#joinDown(now);
   }
 
   /** The replicas that have spoken in the last seconds. */
@@ -51,24 +59,31 @@ export class PeerHosts {
   }
 
   forget(from: string): void {
-    if (this.#peers.delete(from)) this.#sum(performance.now());
+    if (this.#remove(from)) this.#joinDown(performance.now());
   }
 
   /** Forgets replicas that are silent. */
   sweep(): void {
     const now = performance.now();
     const silent = [...this.#peers].filter(([, { heardAt }]) => now - heardAt > this.#ttl);
-    for (const [from] of silent) this.#peers.delete(from);
-    if (silent.length > 0) this.#sum(now);
+    for (const [from] of silent) this.#remove(from);
+    if (silent.length > 0) this.#joinDown(now);
   }
 
-  #sum(now: number): void {
-    this.#loads = new Map();
+  /** Subtracts what a replica has said: a sum over all replicas for each message would take much of a core with a hundred replicas. */
+  #remove(from: string): boolean {
+    for (const [id, load] of this.#peers.get(from)?.loads ?? []) {
+      const rest = this.loadOf(id) - load;
+      if (rest === 0) this.#loads.delete(id);
+      else this.#loads.set(id, rest);
+    }
+    return this.#peers.delete(from);
+  }
+
+  #joinDown(now: number): void {
     this.#down = new Map();
-    for (const { loads, down } of this.#peers.values()) {
-      for (const [id, load] of loads) this.#loads.set(id, (this.#loads.get(id) ?? 0) + load);
+    for (const { down } of this.#peers.values())
       for (const [id, until] of down)
         if (until > now) this.#down.set(id, Math.max(until, this.#down.get(id) ?? 0));
-    }
   }
 }

@@ -63,6 +63,8 @@ export class Replica {
   #replicas: readonly string[] = [];
   /** The place among the counts where the next heartbeat goes on writing. */
   #refreshed = 0;
+  /** The last end at the latest answer: nearly always, nothing has to be read. */
+  #caughtUpTo: string | undefined;
 
   constructor(backplane: Backplane, settings: ReplicaSettings, owner: ReplicaOwner) {
     this.#backplane = backplane;
@@ -115,7 +117,10 @@ export class Replica {
         throw new StoreError('the store was emptied, and is being filled again');
       if (outcome.kind !== 'unknown') {
         const generation = this.#generation;
-        await this.#call(() => this.#owner.caughtUp(outcome, 'call'));
+        if (outcome.lastEnd !== this.#caughtUpTo) {
+          await this.#call(() => this.#owner.caughtUp(outcome, 'call'));
+          this.#caughtUpTo = outcome.lastEnd;
+        }
         return { ...outcome, generation };
       }
       await withDeadline(this.#settings.timeout, () => this.join());
@@ -168,6 +173,7 @@ export class Replica {
     const id = `${name}#${++this.#generation}`;
     this.#id = id;
     this.#changes.clear();
+    this.#caughtUpTo = undefined;
     const counts = this.#owner.counts();
     try {
       const started = performance.now();

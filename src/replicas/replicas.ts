@@ -12,6 +12,12 @@ import { StoredEnds, UNREADABLE } from './stored-ends.js';
 /** Seconds between two messages about the hosts of this replica, while something changes. */
 const HOSTS_INTERVAL = 3;
 
+/**
+ * Bytes in each second that a replica's messages about hosts may cause, over all receivers: with a thousand hosts and a hundred
+ * replicas, one message in ten seconds.
+ */
+const HOSTS_RATE = 250_000;
+
 /** Limit of calls of `end()` that are kept while the store is down. */
 const MAX_UNSENT = 1000;
 
@@ -105,6 +111,7 @@ export class Replicas {
     try {
       const stored = await this.replica.call(() => this.#backplane.storeEnd(text));
       const { id, at, previous } = stored;
+      this.#ends.stored(stored);
       const others = this.#others(stored.replicas.map(nameOfId));
       const collected = await this.#questions.collect(id, others, this.#settings.timeout, () =>
         this.#send({ kind: 'end', from, id, previous, at, text }),
@@ -169,7 +176,8 @@ export class Replicas {
     this.#owner.changed(isUp, reason);
     if (!isUp) return;
     this.#listenAgain();
-    this.#send({ kind: 'hello', from: this.#settings.name }).catch(() => undefined);
+    // After a short interruption the state of hosts is still known. If all replicas asked for it at once, each would send it to each.
+    if (this.hosts.isEmpty) this.#send({ kind: 'hello', from: this.#settings.name }).catch(() => undefined);
     this.hostsChanged();
     this.#sendUnsent();
   }
@@ -198,7 +206,7 @@ export class Replicas {
         this.hosts.heard(message);
         break;
       case 'hello':
-        this.hostsChanged();
+        this.#sendHostsTo(message.from);
         break;
       case 'emptied':
         void this.replica.join();
@@ -255,12 +263,20 @@ export class Replicas {
     if (!this.replica.isUp) return;
     const hosts = this.#owner.hosts();
     const text = JSON.stringify(hosts);
-    const age = performance.now() - this.#sentAt;
-    if (text === this.#sentHosts && age < (this.#settings.ttl * 1000) / 3) return;
+    const age = (performance.now() - this.#sentAt) / 1000;
+    const most = this.#settings.ttl / 3;
+    const least = (text.length * this.replica.replicas.length) / HOSTS_RATE;
+    if (age < (text === this.#sentHosts ? most : Math.min(least, most))) return;
     this.#sentHosts = text;
     this.#sentAt = performance.now();
     this.#unheardSince ??= this.#sentAt;
     this.#send({ kind: 'hosts', from: this.#settings.name, ...hosts }).catch(() => undefined);
+  }
+
+  #sendHostsTo(name: string): void {
+    if (!this.replica.isUp) return;
+    const message = { kind: 'hosts', from: this.#settings.name, ...this.#owner.hosts() } as const;
+    this.#send(message, name).catch(() => undefined);
   }
 
   #send(message: Message, to?: string): Promise<void> {

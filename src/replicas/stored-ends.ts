@@ -2,7 +2,7 @@ import type { StoredEnd } from './backplane.js';
 import { readEndCall, type EndCall } from './messages.js';
 
 /** Limit of remembered results of ends that were applied before their messages arrived. */
-const MAX_RESULTS = 100;
+const MAX_RESULTS = 1000;
 
 /** Applies ends of other replicas, each once and in order. */
 export class StoredEnds {
@@ -42,6 +42,11 @@ export class StoredEnds {
   /** After a join: the store may have been emptied, or gone back in time, and would give ids again that were applied before. */
   rejoined(last: string): void {
     if (this.#last !== undefined && isAfter(this.#last, last)) this.#last = last;
+  }
+
+  /** An end of this replica, which needs not be read from the store. */
+  stored({ id, previous }: { readonly id: string; readonly previous: string }): void {
+    if (previous === this.#last) this.#last = id;
   }
 
   /** A message about an end. Returns the count of ended tunnels, or undefined if the end was applied before by a message. */
