@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ResolvedHost } from './backends/host.js';
-import { OpeningCounter } from './guard/limits.js';
+import { OpeningCounter, limitedKinds } from './guard/limits.js';
 import { RecentEnds } from './guard/recent-ends.js';
 import { asEmitter } from './helpers/emitter.js';
 import { createLog } from './observe/log.js';
@@ -58,6 +58,15 @@ export function createTunnel<Req extends IncomingMessage>(
     sharedChanged: (info) => announcer.emit('shared', info),
     end: (picks, code, reason, at) => endTunnels(context, picks, code, reason, true, at),
   });
+  state.network?.counter.limit(
+    limitedKinds(
+      limits,
+      limits.sharedOpening,
+      listsOf(settings)
+        .flat()
+        .map(({ maxTunnels }) => maxTunnels),
+    ),
+  );
   const context: TunnelContext = {
     name,
     limits,

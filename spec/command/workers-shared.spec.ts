@@ -111,11 +111,12 @@ describe('--workers: one state', () => {
     const { port } = JSON.parse(await readFile(command.config, 'utf8')).server as { port: number };
     const clients = await fill(command, 9);
     expect(new Set(clients.map(({ worker }) => worker)).size).toBeGreaterThan(1);
-    await writeFile(command.config, JSON.stringify({ listen: '0', server: { port }, limits: { total: 10 } }));
+    await writeFile(command.config, JSON.stringify({ listen: '0', server: { port }, limits: { total: 9 } }));
     command.program.process.kill('SIGHUP');
     await command.program.prints(/settings were reloaded/);
-    await fill(command, 1);
-    expect(new Set(await statuses(command, 9))).toEqual(new Set([503]));
+    await until(async () => (await statuses(command, 9)).every((status) => status === 503));
+    clients[0]!.client.socket.destroy();
+    await until(async () => (await statusOf(command.port, '/')) === 101);
   });
 
   test('without a failure nothing is reported about the shared state', async () => {
