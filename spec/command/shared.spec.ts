@@ -208,7 +208,7 @@ describe('--shared: errors', () => {
     });
     const { code, stderr } = await runCommand(['--config', config!]);
     expect(code).toBe(3);
-    expect(stderr).toMatch(/config:2:22: shared\.url must have no password/);
+    expect(stderr).toMatch(/config:2:21: shared\.url must have no password/);
     expect(stderr).not.toContain(SECRET);
   });
 

@@ -69,7 +69,13 @@ export function sharedOf(args: ListenArgs, inFile: SharedSettings | undefined): 
 /** The fault of a URL, without a secret. */
 function faultOf(text: string): string | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || !/^rediss?:$/.test(url.protocol) || url.hostname === '') return URL_RULE;
+  if (
+    !url ||
+    !/^rediss?:$/.test(url.protocol) ||
+    url.hostname === '' ||
+    /%(?![\da-f]{2})/i.test(url.username)
+  )
+    return URL_RULE;
   if (url.password !== '') return PASSWORD_RULE;
   const isPlain = /^(\/\d*)?$/.test(url.pathname) && url.search === '' && url.hash === '';
   return isPlain ? undefined : URL_RULE;

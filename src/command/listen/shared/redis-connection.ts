@@ -33,7 +33,7 @@ export async function connectRedis(
     );
   let failure: string | undefined;
   const client: OwnClient = found({
-    url,
+    ...addressOf(url),
     ...(password !== undefined && { password }),
     failed: (error) => (failure = withoutSecret(messageOf(error), password)),
     ready: () => (failure = undefined),
@@ -46,6 +46,14 @@ export async function connectRedis(
     failure: () => failure,
     close: () => client.close(),
   };
+}
+
+/** A URL with a user would replace the password of the options. */
+function addressOf(text: string): { url: string; username?: string } {
+  const url = new URL(text);
+  const username = decodeURIComponent(url.username);
+  url.username = '';
+  return { url: url.href, ...(username !== '' && { username }) };
 }
 
 /** The password of the shared state; the file wins. @throws {CommandError} */

@@ -10,6 +10,7 @@ const LONGEST_PAUSE = 5000;
 
 interface ClientSettings {
   readonly url: string;
+  readonly username?: string;
   readonly password?: string;
   /** A connection failed. */
   readonly failed: (error: unknown) => void;
@@ -44,11 +45,10 @@ async function found<T>(loading: Promise<T>): Promise<T | undefined> {
 
 function openNodeRedis(
   { createClient }: typeof import('redis'),
-  { url, password, failed, ready }: ClientSettings,
+  { failed, ready, ...settings }: ClientSettings,
 ): OwnClient {
   const client = createClient({
-    url,
-    ...(password !== undefined && { password }),
+    ...settings,
     // Calls have a deadline: a call that waits for a connection would be sent long afterwards.
     disableOfflineQueue: true,
     pingInterval: PING_INTERVAL,
@@ -62,10 +62,11 @@ function openNodeRedis(
 
 function openIoRedis(
   { Redis }: Pick<typeof import('ioredis'), 'Redis'>,
-  { url, password, failed, ready }: ClientSettings,
+  { failed, ready, ...settings }: ClientSettings,
 ): OwnClient {
+  const { url, ...login } = settings;
   const client = new Redis(url, {
-    ...(password !== undefined && { password }),
+    ...login,
     connectTimeout: CONNECT_TIMEOUT,
     socketTimeout: SILENCE,
     // Calls fail with the connection, and none is queued for the next one.
