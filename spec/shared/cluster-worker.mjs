@@ -48,8 +48,8 @@ if (cluster.isPrimary) {
   tunnel.on('shared', (info) => send('shared', info));
   tunnel.on('close', ({ code, user }) => send('close', { code, user }));
   process.on('warning', ({ message, code }) => send('warning', { message, code }));
-  const server = createServer();
-  tunnel.attach(server, { path: '/' });
+  const server = createServer((req, res) => tunnel(req, res, () => res.writeHead(404).end()));
+  tunnel.attach(server);
   process.on('message', async ({ command }) => {
     if (command === undefined) return;
     const { command: name, where } = JSON.parse(command);
