@@ -203,10 +203,12 @@ describe('clusterShared()', () => {
     await cluster.joined();
     const first = await cluster.open(0);
     expect(await cluster.status(1, 'bob')).toBe(503);
-    const opening = cluster.open(1);
-    expect((await first.close()).code).toBe(4409);
-    first.socket.destroy();
-    await echoes(await opening);
+    const [second, { code }] = await Promise.all([
+      cluster.open(1),
+      first.close().finally(() => first.socket.destroy()),
+    ]);
+    expect(code).toBe(4409);
+    await echoes(second);
   });
 
   test('a primary without clusterShared() is reported by the event and a warning, which name the fix', async () => {

@@ -72,6 +72,16 @@ export class Replica {
     return this.#replicas.map(nameOfId);
   }
 
+  /** Another replica has joined. */
+  joined(name: string): void {
+    if (!this.replicas.includes(name)) this.#replicas = [...this.#replicas, `${name}#0`];
+  }
+
+  /** Another replica has left. */
+  left(name: string): void {
+    this.#replicas = this.#replicas.filter((id) => nameOfId(id) !== name);
+  }
+
   /** Changes with each join. */
   get generation(): number {
     return this.#generation;

@@ -166,6 +166,7 @@ export class Replicas {
         this.hosts.heard(message);
         break;
       case 'hello':
+        this.replica.joined(message.from);
         this.hostsChanged();
         break;
       case 'emptied':
@@ -173,6 +174,7 @@ export class Replicas {
         break;
       case 'bye':
         this.hosts.forget(message.from);
+        this.replica.left(message.from);
         break;
     }
   }
