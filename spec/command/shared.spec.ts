@@ -85,6 +85,20 @@ describeWith('redis-server')('--shared', () => {
     for (let i = 0; i < 6; i++) expect([await status(one), await status(other)]).toEqual([503, 503]);
   });
 
+  test('a command that was killed and starts again under its name does not get its old counts back', async () => {
+    const { port } = await startRedis();
+    const shared = { url: `redis://127.0.0.1:${port}`, replica: 'desk', ...QUICK };
+    const settings = { shared, limits: { total: 1 } };
+    const killed = await start(settings);
+    await killed.program.prints(/is reached/);
+    await filled(port);
+    await openRaw(killed.port);
+    killed.program.process.kill('SIGKILL');
+    await killed.exit();
+    const again = await start(settings);
+    await until(async () => (await status(again)) === 101);
+  });
+
   test('the command starts while Redis is down, says so once, and shares its state when Redis is up', async () => {
     const port = await closedPort();
     const command = await start({ shared: { url: `redis://127.0.0.1:${port}`, ...QUICK } });

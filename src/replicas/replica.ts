@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { messageOf } from '../errors.js';
 import type { Backplane, Beat, SlotCount, SlotRequest, TakeOutcome } from './backplane.js';
 import { StoreError, withDeadline } from './deadline.js';
@@ -43,6 +44,8 @@ export class Replica {
   readonly #backplane: Backplane;
   readonly #settings: ReplicaSettings;
   readonly #owner: ReplicaOwner;
+  /** A process that died may have had the same name: its counts must not become those of this one. */
+  readonly #run = randomBytes(4).toString('hex');
   #generation = 0;
   #id: string | undefined;
   #status: 'joining' | 'up' | 'down' | 'closed' = 'joining';
@@ -161,7 +164,7 @@ export class Replica {
     this.#status = 'joining';
     const { name, timeout } = this.#settings;
     const before = this.#id;
-    const id = `${name}#${++this.#generation}`;
+    const id = `${name}#${this.#run}-${++this.#generation}`;
     this.#id = id;
     this.#changes.clear();
     const counts = this.#owner.counts();

@@ -33,7 +33,9 @@ export class SharedCounter implements Counter {
    * of earlier options, are counted for them.
    */
   limit(kinds: readonly string[]): void {
-    if (this.#isNewInUse(kinds)) void this.#replica().join();
+    const unsent = kinds.filter((kind) => !this.#kinds.has(kind));
+    for (const kind of unsent) this.#kinds.add(kind);
+    if (this.counts().some(({ name }) => unsent.includes(kindOf(name)))) void this.#replica().join();
   }
 
   take(slots: readonly SlotRequest[]): Lease | number | Promise<Lease | number> {
@@ -45,10 +47,13 @@ export class SharedCounter implements Counter {
 
   async #takeShared(slots: readonly SlotRequest[], limited: readonly SlotRequest[]): Promise<Lease | number> {
     const replica = this.#replica();
-    // Without `limit()`: hosts that a program chooses for a request.
-    const isNewInUse = this.#isNewInUse(limited.map(({ name }) => kindOf(name)));
+    const unsent = limited.map(({ name }) => kindOf(name)).filter((kind) => !this.#kinds.has(kind));
+    for (const kind of unsent) this.#kinds.add(kind);
+    // Reloaded options have a new limit: the tunnels that are open count as well.
+    const isUnsentInUse =
+      unsent.length > 0 && this.counts().some(({ name }) => unsent.includes(kindOf(name)));
     try {
-      if (isNewInUse) await replica.join();
+      if (isUnsentInUse) await replica.join();
       const outcome = await this.#takeInTime(replica, limited);
       if (outcome.kind === 'full')
         return slots.findIndex(({ name }) => name === limited[outcome.index]?.name);
@@ -60,13 +65,6 @@ export class SharedCounter implements Counter {
       if (!(error instanceof StoreError) || !this.#isLocalAllowed) throw error;
       return this.#takeHere(slots);
     }
-  }
-
-  /** Adds kinds with a limit. Returns whether slots of new ones are in use, of which the store does not know. */
-  #isNewInUse(kinds: readonly string[]): boolean {
-    const unsent = kinds.filter((kind) => !this.#kinds.has(kind));
-    for (const kind of unsent) this.#kinds.add(kind);
-    return unsent.length > 0 && this.counts().some(({ name }) => unsent.includes(kindOf(name)));
   }
 
   /** Slots that the store gives after the deadline are given back. */
