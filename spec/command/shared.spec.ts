@@ -75,7 +75,7 @@ describeWith('redis-server')('--shared', () => {
     const other = await start({ shared: shared.url, limits });
     const redis = askRedis(port);
     await until(async () => (await redis.zcard('wstunnel:{1}:replicas')) === 3);
-    const names = await redis.zrange('wstunnel:{1}:replicas', 0, -1);
+    const names = await redis.zrange('wstunnel:{1}:replicas', '0', '-1');
     expect(names.map((name) => name.replace(/#.*/, ''))).toEqual(
       expect.arrayContaining(['desk-1', 'desk-2']),
     );
@@ -271,7 +271,9 @@ describe('--shared: errors', () => {
 /** A server that counts its connections. */
 async function startCounter(): Promise<{ port: number; connections: () => number }> {
   let count = 0;
-  const { port } = await startBackend(() => void count++);
+  const { port } = await startBackend(() => {
+    count++;
+  });
   return { port, connections: () => count };
 }
 

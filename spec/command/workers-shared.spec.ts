@@ -90,7 +90,7 @@ describe('--workers: one state', () => {
   test('a worker that is killed frees its slots at once', async () => {
     const command = await startWorkers({ limits: { total: 12 } });
     const clients = await fill(command, 12);
-    const [{ worker }] = clients as [{ worker: number }];
+    const { worker } = clients[0]!;
     const lost = clients.filter((one) => one.worker === worker).length;
     const killed = performance.now();
     end(command.pids[worker - 1]!);
@@ -108,10 +108,10 @@ describe('--workers: one state', () => {
 
   test('a limit that SIGHUP adds counts the open tunnels of all workers', async () => {
     const command = await startWorkers({});
-    const { port } = JSON.parse(await readFile(command.config, 'utf8')).server as { port: number };
+    const { server } = JSON.parse(await readFile(command.config, 'utf8')) as { server: object };
     const clients = await fill(command, 9);
     expect(new Set(clients.map(({ worker }) => worker)).size).toBeGreaterThan(1);
-    await writeFile(command.config, JSON.stringify({ listen: '0', server: { port }, limits: { total: 9 } }));
+    await writeFile(command.config, JSON.stringify({ listen: '0', server, limits: { total: 9 } }));
     command.program.process.kill('SIGHUP');
     await command.program.prints(/settings were reloaded/);
     await until(async () => (await statuses(command, 9)).every((status) => status === 503));

@@ -4,6 +4,8 @@ import cluster from 'node:cluster';
 import { createInterface } from 'node:readline';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
+import { performance } from 'node:perf_hooks';
+import process from 'node:process';
 
 const { workers, options, shared, primaryShares, system } = JSON.parse(process.env.CLUSTER_SPEC);
 const require = createRequire(import.meta.url);

@@ -177,7 +177,7 @@ describe('clusterShared()', () => {
     const clients = [await cluster.open(0), await cluster.open(1), await cluster.open(2)];
     const bob = await cluster.open(1, 'bob');
     expect(await cluster.end(0, { user: 'ann' })).toMatchObject({ ended: 3, silent: [] });
-    for (const client of clients) expect((await client.close()).code).toBe(1008);
+    for (const client of clients) expect(await client.close()).toMatchObject({ code: 1008 });
     await echoes(bob);
     cluster.signal(2, 'SIGSTOP');
     const { ended, silent } = await cluster.end(0, { user: 'bob' });
@@ -193,7 +193,7 @@ describe('clusterShared()', () => {
     cluster.signal(2, 'SIGSTOP');
     await cluster.end(0, { user: 'ann' });
     cluster.signal(2, 'SIGCONT');
-    expect((await client.close()).code).toBe(1008);
+    expect(await client.close()).toMatchObject({ code: 1008 });
   });
 
   test('onFull "takeover" replaces a tunnel of the same user at another worker', async () => {
@@ -203,11 +203,11 @@ describe('clusterShared()', () => {
     await cluster.joined();
     const first = await cluster.open(0);
     expect(await cluster.status(1, 'bob')).toBe(503);
-    const [second, { code }] = await Promise.all([
+    const [second, close] = await Promise.all([
       cluster.open(1),
       first.close().finally(() => first.socket.destroy()),
     ]);
-    expect(code).toBe(4409);
+    expect(close).toMatchObject({ code: 4409 });
     await echoes(second);
   });
 

@@ -1,4 +1,5 @@
 import { messageOf } from '../../../errors.js';
+import { without } from '../../../helpers/without.js';
 import { RedisBackplane } from '../../../redis/redis-backplane.js';
 import { readClient } from '../../../redis/redis-client.js';
 import { readRedisOptions } from '../../../redis/redis-options.js';
@@ -19,10 +20,10 @@ export async function connectRedis(
   environment: Readonly<Record<string, string | undefined>>,
   worker: number | undefined,
 ): Promise<StateLink> {
-  const { url, passwordFile, replica, ...options } = shared;
+  const { url, replica } = shared;
   const password = passwordOf(shared, environment);
   const { prefix, names, ...settings } = readRedisOptions({
-    ...options,
+    ...without(shared, 'url', 'replica', 'passwordFile'),
     ...(replica !== undefined && { replica: worker === undefined ? replica : `${replica}-${worker}` }),
   });
   const found = await openClient();

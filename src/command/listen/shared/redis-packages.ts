@@ -1,3 +1,6 @@
+import type * as IoRedis from 'ioredis';
+import type * as Redis from 'redis';
+
 /** Milliseconds for a connection to Redis to open. */
 const CONNECT_TIMEOUT = 5000;
 /** Milliseconds without an answer after which a connection is opened anew: the machine of Redis may be gone without a word. */
@@ -44,7 +47,7 @@ async function found<T>(loading: Promise<T>): Promise<T | undefined> {
 }
 
 function openNodeRedis(
-  { createClient }: typeof import('redis'),
+  { createClient }: typeof Redis,
   { failed, ready, ...settings }: ClientSettings,
 ): OwnClient {
   const client = createClient({
@@ -61,11 +64,11 @@ function openNodeRedis(
 }
 
 function openIoRedis(
-  { Redis }: Pick<typeof import('ioredis'), 'Redis'>,
+  { Redis: Client }: Pick<typeof IoRedis, 'Redis'>,
   { failed, ready, ...settings }: ClientSettings,
 ): OwnClient {
   const { url, ...login } = settings;
-  const client = new Redis(url, {
+  const client = new Client(url, {
     ...login,
     connectTimeout: CONNECT_TIMEOUT,
     socketTimeout: SILENCE,
