@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ResolvedHost } from './backends/host.js';
-import { OpeningCounter } from './guard/limits.js';
+import { OpeningCounter, limitedKinds } from './guard/limits.js';
 import { RecentEnds } from './guard/recent-ends.js';
 import { asEmitter } from './helpers/emitter.js';
 import { createLog } from './observe/log.js';
@@ -61,6 +61,15 @@ export function createTunnel<Req extends IncomingMessage>(
   });
   // One for all tunnel objects of a state with the same name: those follow each other at reloads. Others may have other guards.
   const owner = membership.totals;
+  state.network?.counter.limit(
+    limitedKinds(
+      limits,
+      limits.sharedOpening,
+      listsOf(settings)
+        .flat()
+        .map(({ maxTunnels }) => maxTunnels),
+    ),
+  );
   const context: TunnelContext = {
     name,
     limits,

@@ -1,8 +1,9 @@
-import cluster from 'node:cluster';
+import cluster, { type Worker } from 'node:cluster';
 import { oneOf, seconds } from '../options/checks/basic.js';
 import { checkNames } from '../options/checks/names.js';
-import { ChannelBackplane, serveStore, type Channel } from '../replicas/channel.js';
+import { ChannelBackplane, serveStore } from '../replicas/channel.js';
 import { MemoryBackplane, MemoryStore } from '../replicas/memory-backplane.js';
+import { processChannel } from '../replicas/process-channel.js';
 import { newReplicaName } from '../replicas/replica-settings.js';
 import { distributedState } from '../shared/distributed-state.js';
 import type { SharedState } from '../types.js';
@@ -27,6 +28,8 @@ const CHECKS = {
 
 const STORE = 'cluster.1';
 
+const NO_PRIMARY = 'the primary process has not answered: call clusterShared() there as well';
+
 /** The store of the primary, and the end of its service to the workers. */
 let primary: MemoryStore | undefined;
 
@@ -46,43 +49,22 @@ export function clusterShared(options: ClusterOptions = {}): SharedState {
   const { ttl = 45, timeout = 1, whenDown = 'local' } = options;
   const settings = { name: newReplicaName(), ttl, timeout, whenDown };
   const backplane = cluster.isWorker
-    ? new ChannelBackplane(processChannel(), STORE)
+    ? new ChannelBackplane(processChannel(process), STORE, { timeout, silence: NO_PRIMARY, warn })
     : new MemoryBackplane((primary ??= servedStore(ttl)));
   return distributedState(backplane, settings);
 }
 
 function servedStore(ttl: number): MemoryStore {
   const store = new MemoryStore(ttl);
-  const serve = (worker: ReturnType<typeof cluster.fork>) => {
-    const stop = serveStore(store, STORE, {
-      // A worker that has just ended receives nothing.
-      send(message) {
-        if (worker.isConnected()) worker.send(message as object, ignore);
-      },
-      listen(listener) {
-        worker.on('message', listener);
-        return () => worker.off('message', listener);
-      },
-    });
-    worker.once('disconnect', stop);
+  const serve = (worker: Worker) => {
+    worker.once('disconnect', serveStore(store, STORE, processChannel(worker.process)));
   };
   for (const worker of Object.values(cluster.workers ?? {})) if (worker) serve(worker);
   cluster.on('fork', serve);
   return store;
 }
 
-function processChannel(): Channel {
-  return {
-    send(message) {
-      if (process.connected) process.send?.(message, undefined, undefined, ignore);
-    },
-    listen(listener) {
-      process.on('message', listener);
-      return () => process.off('message', listener);
-    },
-  };
-}
-
-function ignore(): void {
-  // The other process has ended: the caller's deadline decides.
+/** Also a process warning: an app without a listener of the event would count within each worker, and not know. */
+function warn(): void {
+  process.emitWarning(`wstunnel: ${NO_PRIMARY}`, { code: 'WSTUNNEL_CLUSTER' });
 }

@@ -53,6 +53,23 @@ export class OpeningCounter {
   }
 }
 
+/** The first words of the names whose slots are limited. */
+export function limitedKinds(
+  tunnels: TunnelLimits,
+  openings: CountLimits,
+  hosts: readonly number[],
+): string[] {
+  const limits = {
+    client: tunnels.perClient,
+    user: tunnels.perUser,
+    total: tunnels.total,
+    'opening-client': openings.perClient,
+    opening: openings.total,
+    host: hosts.some((most) => most > 0) ? 1 : 0,
+  };
+  return Object.entries(limits).flatMap(([kind, most]) => (most > 0 ? [kind] : []));
+}
+
 /**
  * Takes a slot for another tunnel of this client, until `release`. Throws the 429 or 503 if no slot is free, the 503 if the counter
  * fails, and the signal's reason after the signal aborts. Returns a promise only if the counter does.

@@ -20,12 +20,17 @@ export interface RedisOptions {
   names?: 'hashed' | 'plain';
 }
 
+/** Defaults, in seconds. */
+const TTL = 45;
+const TIMEOUT = 1;
+
 interface RedisSettings extends ReplicaSettings {
   readonly prefix: string;
   readonly names: 'hashed' | 'plain';
 }
 
-const CHECKS = {
+/** The checks of the options. */
+export const REDIS_CHECKS = {
   prefix: checkWord,
   replica: checkWord,
   ttl: seconds(1, 3600),
@@ -35,17 +40,28 @@ const CHECKS = {
 };
 
 export function readRedisOptions(options: RedisOptions): RedisSettings {
-  checkNames(options, 'redisShared()', CHECKS);
+  checkNames(options, 'redisShared()', REDIS_CHECKS);
   const {
     prefix = 'wstunnel:',
     replica = newReplicaName(),
-    ttl = 45,
-    timeout = 1,
+    ttl = TTL,
+    timeout = TIMEOUT,
     whenDown = 'local',
     names = 'hashed',
   } = options;
-  if (timeout * 3 > ttl) fail('timeout', `must be at most a third of the ${ttl} seconds of ttl`, timeout);
+  requireShortTimeout(options, 'timeout');
   return { name: replica, prefix, ttl, timeout, whenDown, names };
+}
+
+/** Heartbeats that were lost must be repeated in time. */
+export function requireShortTimeout(
+  {
+    ttl = TTL,
+    timeout = TIMEOUT,
+  }: { readonly ttl?: number | undefined; readonly timeout?: number | undefined },
+  name: OptionRef,
+): void {
+  if (timeout * 3 > ttl) fail(name, `must be at most a third of the ${ttl} seconds of ttl`, timeout);
 }
 
 function checkWord(value: unknown, name: OptionRef): void {

@@ -34,6 +34,27 @@ type Method = (typeof METHODS)[number];
 /** Limit of calls without an answer. */
 const MAX_CALLS = 10_000;
 
+/** Calls are forgotten after as many times `timeout` as this: their callers have given up. */
+const FORGET_AFTER = 10;
+
+/** Calls without an answer after which the other process is known to have no store, and not to be busy. */
+const SILENT_CALLS = 3;
+
+interface ChannelSettings {
+  /** Seconds for the store to answer. */
+  readonly timeout: number;
+  /** The reason if the other process has never answered, since it may have no store. */
+  readonly silence?: string;
+  /** Called once if the other process has never answered. */
+  readonly warn?: () => void;
+}
+
+interface OpenCall {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
 interface Call {
   readonly wstunnelStore: string;
   readonly call: number;
@@ -98,16 +119,20 @@ export function serveStore(store: MemoryStore, name: string, channel: Channel): 
 export class ChannelBackplane implements Backplane {
   readonly #channel: Channel;
   readonly #store: string;
-  readonly #calls = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  readonly #settings: ChannelSettings;
+  readonly #calls = new Map<number, OpenCall>();
   readonly #stop: () => void;
   #count = 0;
+  #isAnswered = false;
+  #silentCalls = 0;
   #listener: BackplaneListener | undefined;
   #name: string | undefined;
 
   /** `store`: the name of the store, since a process may have several. */
-  constructor(channel: Channel, store: string) {
+  constructor(channel: Channel, store: string, settings: ChannelSettings = { timeout: 1 }) {
     this.#channel = channel;
     this.#store = store;
+    this.#settings = settings;
     this.#stop = channel.listen((message) => this.#received(message));
   }
 
@@ -158,8 +183,8 @@ export class ChannelBackplane implements Backplane {
       if (this.#name !== undefined) await this.#call('unlisten', this.#name);
     } finally {
       this.#stop();
-      for (const { reject } of this.#calls.values()) reject(new Error('the shared state is closed'));
-      this.#calls.clear();
+      for (const call of [...this.#calls.keys()])
+        this.#settle(call)?.reject(new Error('the shared state is closed'));
     }
   }
 
@@ -167,17 +192,39 @@ export class ChannelBackplane implements Backplane {
     if (this.#calls.size >= MAX_CALLS) return Promise.reject(new Error('too many calls have no answer'));
     const call = ++this.#count;
     return new Promise((resolve, reject) => {
-      this.#calls.set(call, { resolve, reject });
+      const timer = setTimeout(() => this.#late(call), this.#patience);
+      timer.unref();
+      this.#calls.set(call, { resolve, reject, timer });
       this.#channel.send({ wstunnelStore: this.#store, call, method, args } satisfies Call);
     });
+  }
+
+  /** Milliseconds for an answer. The first one is due before the deadline of the caller, whose error could not give the reason. */
+  get #patience(): number {
+    const { timeout, silence } = this.#settings;
+    return silence !== undefined && !this.#isAnswered ? timeout * 1000 - 1 : timeout * FORGET_AFTER * 1000;
+  }
+
+  #late(call: number): void {
+    const { silence, warn } = this.#settings;
+    const isSilent = !this.#isAnswered && silence !== undefined;
+    this.#settle(call)?.reject(new Error(isSilent ? silence : 'no answer'));
+    if (isSilent && ++this.#silentCalls === SILENT_CALLS) warn?.();
+  }
+
+  #settle(call: number): OpenCall | undefined {
+    const found = this.#calls.get(call);
+    clearTimeout(found?.timer);
+    this.#calls.delete(call);
+    return found;
   }
 
   #received(message: unknown): void {
     if (!isOf(message, this.#store)) return;
     if (typeof message.deliver === 'string') this.#listener?.message(message.deliver);
     if (typeof message.reply !== 'number') return;
-    const call = this.#calls.get(message.reply);
-    this.#calls.delete(message.reply);
+    this.#isAnswered = true;
+    const call = this.#settle(message.reply);
     if (typeof message.error === 'string') call?.reject(new Error(message.error));
     else call?.resolve(message.value);
   }

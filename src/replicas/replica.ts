@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { messageOf } from '../errors.js';
 import type { Backplane, Beat, SlotCount, SlotRequest, TakeOutcome } from './backplane.js';
 import { StoreError, withDeadline } from './deadline.js';
@@ -50,6 +51,8 @@ export class Replica {
   readonly #backplane: Backplane;
   readonly #settings: ReplicaSettings;
   readonly #owner: ReplicaOwner;
+  /** A process that died may have had the same name: its counts must not become those of this one. */
+  readonly #run = randomBytes(4).toString('hex');
   #generation = 0;
   #id: string | undefined;
   #status: 'joining' | 'up' | 'down' | 'closed' = 'joining';
@@ -79,6 +82,16 @@ export class Replica {
   /** The names of all replicas at the last heartbeat, with this one. */
   get replicas(): readonly string[] {
     return this.#replicas.map(nameOfId);
+  }
+
+  /** Another replica has joined. */
+  joined(name: string): void {
+    if (!this.replicas.includes(name)) this.#replicas = [...this.#replicas, `${name}#0`];
+  }
+
+  /** Another replica has left. */
+  left(name: string): void {
+    this.#replicas = this.#replicas.filter((id) => nameOfId(id) !== name);
   }
 
   /** Changes with each join. */
@@ -170,7 +183,7 @@ export class Replica {
     this.#status = 'joining';
     const { name, timeout } = this.#settings;
     const before = this.#id;
-    const id = `${name}#${++this.#generation}`;
+    const id = `${name}#${this.#run}-${++this.#generation}`;
     this.#id = id;
     this.#changes.clear();
     this.#caughtUpTo = undefined;

@@ -206,6 +206,7 @@ export class Replicas {
         this.hosts.heard(message);
         break;
       case 'hello':
+        this.replica.joined(message.from);
         this.#sendHostsTo(message.from);
         break;
       case 'emptied':
@@ -213,6 +214,7 @@ export class Replicas {
         break;
       case 'bye':
         this.hosts.forget(message.from);
+        this.replica.left(message.from);
         break;
     }
   }

@@ -28,6 +28,16 @@ export class SharedCounter implements Counter {
     return counts;
   }
 
+  /**
+   * Slots of these kinds have a limit from now on. Other processes may have the limit already: the slots in use here, such as those
+   * of earlier options, are counted for them.
+   */
+  limit(kinds: readonly string[]): void {
+    const unsent = kinds.filter((kind) => !this.#kinds.has(kind));
+    for (const kind of unsent) this.#kinds.add(kind);
+    if (this.counts().some(({ name }) => unsent.includes(kindOf(name)))) void this.#replica().join();
+  }
+
   take(slots: readonly SlotRequest[]): Lease | number | Promise<Lease | number> {
     const full = this.#local.fullOf(slots);
     if (full !== -1) return full;

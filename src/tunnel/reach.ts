@@ -161,14 +161,15 @@ export async function reachBackend<Req extends IncomingMessage>(
   }
 }
 
-/** A slot at a host with `maxTunnels` among all processes that share the state; undefined if none is free. */
+/** A slot at a host among all processes that share the state; undefined if none is free. */
 function takeShared(
   { network, counter }: TunnelContext,
   { host: { maxTunnels }, sharedId }: PooledHost,
   signal: AbortState,
 ): Lease | undefined | Promise<Lease | undefined> {
-  if (!network || maxTunnels === 0 || sharedId === undefined) return UNCOUNTED;
-  return takeHostSlot(counter, sharedId, maxTunnels, signal);
+  if (!network || sharedId === undefined) return UNCOUNTED;
+  // Counted without a limit too, for a limit of reloaded options.
+  return takeHostSlot(counter, sharedId, maxTunnels === 0 ? Infinity : maxTunnels, signal);
 }
 
 /** The effect of a failed dial on the state of the host. The app's `connect` is called once for each request. */
