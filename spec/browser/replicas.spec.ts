@@ -7,7 +7,7 @@ import { compileDemo, startReplicatedDemo } from '../support/demo-program.js';
 import { describeWith } from '../support/programs.js';
 import { until } from '../support/wait.js';
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 90_000 });
 
 /** Screenshots for people, if the variable names a folder. */
 const { SCREENSHOTS } = process.env;

@@ -19,7 +19,7 @@ import { accepts } from '../support/servers.js';
 import { holds, until } from '../support/wait.js';
 
 // Four programs start for each test.
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 90_000 });
 
 const WEBSOCKET = '/vnc/websockify';
 

@@ -305,6 +305,19 @@ describe('the settings of the manifests and of compose.yaml', () => {
   });
 });
 
+describe('--shared of the manifests and of compose.yaml', () => {
+  test.each([
+    ['deployment.yaml', SHARED],
+    ['compose.yaml', sharedOfCompose()],
+  ])('in %s is accepted by the command', async (_name, shared) => {
+    const { password: file = '', folder = '' } = await files({ password: 'a1b2c3\n', 'vnc.html': '' });
+    const args = shared.map((arg) => (arg.startsWith('/') ? file : arg));
+    const own = ['--listen', '127.0.0.1:0', '127.0.0.1:5900', '--web', folder];
+    const { code, stderr } = await runCommand(['--check-config', ...own, ...args]);
+    expect([code, stderr]).toEqual([0, '']);
+  });
+});
+
 describe('a Secret of tokens, as the kubelet mounts it', () => {
   /** Writes a version of the Secret, as atomic_writer.go does: a new folder, and a rename of the link `..data`. */
   async function publish(mount: string, version: string, tokens: string): Promise<void> {
@@ -331,6 +344,13 @@ describe('a Secret of tokens, as the kubelet mounts it', () => {
 interface Compose {
   readonly services: Record<string, Record<string, unknown>>;
   readonly networks: { desk: { ipam: { config: { subnet: string }[] } }; state: { internal: boolean } };
+}
+
+/** The arguments of a tunnel's container for the shared state. */
+function sharedOfCompose(): string[] {
+  const { services } = parse(textOf('compose.yaml', DOCKER), { merge: true }) as Compose;
+  const command = services['tunnel-1']?.command as string[];
+  return command.slice(command.indexOf('--shared'));
 }
 
 /** A list of Compose, where `$$` is a dollar. */

@@ -6,7 +6,7 @@ import { holds, until } from '../support/wait.js';
 import { startBalanced, type Answer, type Balanced } from './balanced.js';
 
 // Five programs start for each test.
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 90_000 });
 
 /** Opens tunnels one after another; fails unless each answer is 101. */
 async function open(site: Balanced, users: readonly string[]): Promise<Answer[]> {
