@@ -310,9 +310,9 @@ describe('--shared of the manifests and of compose.yaml', () => {
     ['deployment.yaml', SHARED],
     ['compose.yaml', sharedOfCompose()],
   ])('in %s is accepted by the command', async (_name, shared) => {
-    const { password: file = '', folder = '' } = await files({ password: 'a1b2c3\n', 'vnc.html': '' });
+    const { password: file = '' } = await files({ password: 'a1b2c3\n' });
     const args = shared.map((arg) => (arg.startsWith('/') ? file : arg));
-    const own = ['--listen', '127.0.0.1:0', '127.0.0.1:5900', '--web', folder];
+    const own = ['--listen', '127.0.0.1:0', '127.0.0.1:5900'];
     const { code, stderr } = await runCommand(['--check-config', ...own, ...args]);
     expect([code, stderr]).toEqual([0, '']);
   });
