@@ -36,9 +36,14 @@ interface Replica {
 /** Milliseconds for a replica to start, and to end. */
 const TIME = 10_000;
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
 /** Several processes of the demo on free ports, a Redis for their sessions and their state, and a balancer in front. */
 export async function startReplicas(options: ReplicasOptions): Promise<Replicas> {
   const { count, say, failed, host, port, tries = 1, ...settings } = options;
+  // Ctrl-C before the end of the start. The exit ends Redis, and a replica ends with its channel.
+  const abort = () => process.exit(1);
+  for (const signal of SIGNALS) process.once(signal, abort);
   const redis = await startRedisServer();
   const replicas: Replica[] = [];
   let isClosing = false;
@@ -86,6 +91,8 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
   } catch (error) {
     await close();
     throw error;
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, abort);
   }
 }
 
@@ -105,6 +112,8 @@ async function startReplica(settings: ReplicaSettings, say: (line: string) => vo
     };
     const exited = () => fail(`${name} did not start`);
     child.once('exit', exited);
+    // Also a message to a process that has just ended.
+    child.on('error', ({ message }) => fail(`${name}: ${message}`));
     child.on('message', (report: Report) => {
       if ('line' in report) say(`${name}: ${report.line}`);
       else if ('carried' in report) replica.carried = report.carried;

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { UsageError } from '../arguments.js';
 import { listen } from '../listen.js';
 
 export interface RedisServer {
@@ -22,7 +23,8 @@ export async function startRedisServer(): Promise<RedisServer> {
   for (let left = TRIES - 1; ; left--) {
     const { server, output } = await start();
     if (server) return server;
-    if (left === 0 || !output.includes('in use')) throw new Error(`redis-server did not start:\n${output}`);
+    if (left === 0 || !output.includes('in use'))
+      throw new UsageError(`redis-server did not start:\n${output}`);
   }
 }
 
@@ -31,6 +33,10 @@ async function start(): Promise<{ server?: RedisServer; output: string }> {
   const password = randomBytes(24).toString('hex');
   // Another process group: Ctrl-C in the terminal must not end Redis before the replicas have used it for the last time.
   const child = spawn('redis-server', ['-'], { detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+  // For an exit without close().
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
   const failed = once(child, 'exit').catch(() => undefined);
   // The list of processes shows arguments to all users, but not this text.
   child.stdin.end(`bind 127.0.0.1\nport ${port}\nrequirepass ${password}\nsave ""\nappendonly no\n`);

@@ -8,6 +8,9 @@ import { RedisStore } from './session-store.js';
 /** Milliseconds between two reports of the traffic, for the chart on the desktop. */
 const REPORT_EVERY = 100;
 
+/** Milliseconds to finish a start. */
+const START_TIME = 5000;
+
 /** Seconds without a sign of life after which the slots of a killed replica are free. Short, for people who try it. */
 const TTL = 5;
 
@@ -19,9 +22,22 @@ const say = (line: string) => report({ line });
 // Ctrl-C reaches every process of the terminal. The first process ends this one in order.
 process.on('SIGINT', () => undefined);
 
+let close: ((isOrphan: boolean) => Promise<void>) | undefined;
+
 process.on('message', (order: Order) => {
   if ('start' in order) void start(order.start);
+  else {
+    process.off('disconnect', orphaned);
+    void close?.(false);
+  }
 });
+process.once('disconnect', orphaned);
+
+/** The first process has died. During the start, start() ends this one, unless Redis has died too and is never reached. */
+function orphaned(): void {
+  if (close) void close(true);
+  else setTimeout(() => process.exit(1), START_TIME);
+}
 
 async function start({ name, secret, redis, ...options }: ReplicaSettings): Promise<void> {
   const { port, password } = redis;
@@ -52,7 +68,7 @@ async function start({ name, secret, redis, ...options }: ReplicaSettings): Prom
     report({ carried: { bytesIn, bytesOut } });
   }, REPORT_EVERY);
 
-  const close = async (isOrphan: boolean) => {
+  close = async (isOrphan) => {
     clearInterval(timer);
     await demo.close();
     await shared.close();
@@ -61,12 +77,6 @@ async function start({ name, secret, redis, ...options }: ReplicaSettings): Prom
     client.destroy();
     process.exit();
   };
-  const orphaned = () => void close(true);
-  process.once('disconnect', orphaned);
-  process.on('message', (order: Order) => {
-    if (!('end' in order)) return;
-    process.off('disconnect', orphaned);
-    void close(false);
-  });
-  report({ port: demo.port });
+  if (process.connected) report({ port: demo.port });
+  else await close(true);
 }

@@ -13,7 +13,7 @@ import {
   type ReplicatedDemo,
 } from '../support/demo-program.js';
 import { end } from '../support/command.js';
-import { describeWith } from '../support/programs.js';
+import { describeWith, Program } from '../support/programs.js';
 import { openRaw, statusOf, type RawClient } from '../support/raw-client.js';
 import { accepts } from '../support/servers.js';
 import { holds, until } from '../support/wait.js';
@@ -199,6 +199,18 @@ describeWith('redis-server')('the end of demo --replicas 2', () => {
     const all = processesOf(demo);
     demo.program.process.kill('SIGKILL');
     expect(await desktop.close()).toBeDefined();
+    await until(() => !all.some(exists));
+  });
+
+  test('Ctrl-C during the start ends every process', async () => {
+    const program = new Program(process.execPath, [MAIN, '--replicas', '2', '--port', '0']);
+    const pid = program.process.pid ?? 0;
+    // Redis and the first replica.
+    await until(() => descendants(pid).length > 1);
+    const all = descendants(pid);
+    onCleanup(() => all.filter(exists).forEach(end));
+    for (const one of [pid, ...all.slice(1)]) process.kill(one, 'SIGINT');
+    await until(() => program.process.exitCode !== null);
     await until(() => !all.some(exists));
   });
 
