@@ -20,7 +20,7 @@ function newClient(
   kind: ClientKind,
   port: number,
   password?: string,
-): { client: NodeRedisClient | IoRedisClient; connect(): void; end(): void } {
+): { client: NodeRedisClient | IoRedisClient; connect: () => void; end: () => void } {
   if (kind === 'ioredis') {
     const client = new Redis(port, '127.0.0.1', { lazyConnect: true, ...(password && { password }) });
     const end = () => client.disconnect();

@@ -105,7 +105,7 @@ async function startSentinel() {
   await until(async () =>
     String(await redis.call('SENTINEL', 'replicas', 'main')).includes(String(copy.port)),
   );
-  await until(async () => String(await askRedis(copy.port).info()).includes('master_link_status:up'));
+  await until(async () => (await askRedis(copy.port).info()).includes('master_link_status:up'));
   return { port, main, copy };
 }
 

@@ -1,5 +1,7 @@
 // A replica in a process of its own, for tests that kill or stop it. Prints its port. Arguments: the port of Redis, of the backend, the name.
+import console from 'node:console';
 import { createServer } from 'node:http';
+import process from 'node:process';
 import { createClient } from 'redis';
 import { wstunnel } from '../../dist/index.mjs';
 import { redisShared } from '../../dist/redis/index.mjs';
