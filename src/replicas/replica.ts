@@ -16,6 +16,9 @@ const REFRESH_AFTER = 7200;
 /** A join may write thousands of counts: as many times `timeout` as this. */
 const JOIN_TIMEOUTS = 5;
 
+/** Milliseconds after which changes are sent: a busy replica sends the slots of several tunnels together. */
+const FLUSH_AFTER = 3;
+
 /** Milliseconds: the store's times are whole numbers. */
 const CLOCK_STEP = 1;
 
@@ -55,6 +58,7 @@ export class Replica {
   #hasJoined = false;
   #isAnnouncedUp: boolean | undefined;
   #changes = new Map<string, number>();
+  #flushing: NodeJS.Timeout | undefined;
   /** Milliseconds by which the store's clock is ahead of `performance.now()`, at least. */
   #clockOffset = 0;
   #replicas: readonly string[] = [];
@@ -113,6 +117,8 @@ export class Replica {
       if (outcome.kind === 'broken') throw new StoreError(outcome.reason);
       if (outcome.kind === 'recovering')
         throw new StoreError('the store was emptied, and is being filled again');
+      // The store may not know yet that a slot of this process is free: calls arrive in order.
+      if (outcome.kind === 'full' && tries === 0 && this.#flush()) continue;
       if (outcome.kind !== 'unknown') {
         const generation = this.#generation;
         if (outcome.lastEnd !== this.#caughtUpTo) {
@@ -129,7 +135,7 @@ export class Replica {
   /** Changes the store's count of this replica, soon. The count of this process has changed already. */
   adjust(name: string, change: number): void {
     if (this.#status !== 'up') return;
-    if (this.#changes.size === 0) setImmediate(() => this.#flush());
+    this.#flushing ??= setTimeout(() => this.#flush(), FLUSH_AFTER);
     this.#changes.set(name, (this.#changes.get(name) ?? 0) + change);
   }
 
@@ -224,13 +230,17 @@ export class Replica {
     this.#replicas = replicas;
   }
 
-  #flush(): void {
+  /** Returns false if there was nothing to send. */
+  #flush(): boolean {
+    clearTimeout(this.#flushing);
+    this.#flushing = undefined;
     const id = this.#id;
     const changes = Array.from(this.#changes, ([name, count]) => ({ name, count }));
     this.#changes.clear();
     const real = changes.filter(({ count }) => count !== 0);
-    if (real.length === 0 || this.#status !== 'up' || id === undefined) return;
+    if (real.length === 0 || this.#status !== 'up' || id === undefined) return false;
     this.#call(() => this.#backplane.adjust(id, real)).catch(() => undefined);
+    return true;
   }
 
   #fail(error: unknown): void {
