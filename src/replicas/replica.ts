@@ -87,11 +87,11 @@ export class Replica {
   }
 
   /**
-   * A time on the store's clock as a value of `performance.now()`; too late by up to the delay of the store's last answer, never too
-   * early: a tunnel that opened just before an end must not survive the end.
+   * A past time on the store's clock as a value of `performance.now()`; too late by up to the delay of the store's last answer, never
+   * too early: a tunnel that opened just before an end must not survive the end.
    */
   localTime(storeTime: number): number {
-    return storeTime - this.#clockOffset + CLOCK_STEP;
+    return Math.min(performance.now(), storeTime - this.#clockOffset + CLOCK_STEP);
   }
 
   /** The present on the store's clock, in milliseconds. */
