@@ -18,6 +18,7 @@ const { values } = parseArgs({
     tunnels: { type: 'string', default: '9000' },
     replicas: { type: 'string', default: '100' },
     client: { type: 'string' },
+    ends: { type: 'string', default: '1000' },
     hosts: { type: 'string', default: '100' },
     count: { type: 'string', default: '20000' },
     quick: { type: 'boolean', default: false },
@@ -33,7 +34,7 @@ const PARTS = {
   handshakes: () => handshakes({ rounds, seconds: seconds(2, 0.1), warm: quick ? 0.05 : 0.3 }),
   session: () => handshakes({ rounds, seconds: seconds(2, 0.1), warm: quick ? 0.05 : 0.3, session: true }),
   idle: () => idle({ tunnels, seconds: seconds(60, 1) }),
-  ends: () => ends({ count: quick ? 10 : 1000 }),
+  ends: () => ends({ count: quick ? 10 : Number(values.ends) }),
   cap: () =>
     cap({
       rate: quick ? 100 : 1000,

@@ -24,6 +24,9 @@ const JOIN_TIMEOUTS = 5;
 /** A join may interrupt a request for slots. */
 const MAX_TAKES = 3;
 
+/** Milliseconds after which changes are sent: a busy replica sends the slots of several tunnels together. */
+const FLUSH_AFTER = 3;
+
 /** An outcome that says whether slots are free. */
 type Answered = Extract<TakeOutcome, { lastEnd: string }>;
 
@@ -63,6 +66,7 @@ export class Replica {
   #isAnnouncedUp: boolean | undefined;
   #changes = new Map<string, number>();
   readonly #clock = new StoreClock();
+  #flushing: NodeJS.Timeout | undefined;
   #replicas: readonly string[] = [];
   /** The place among the counts where the next heartbeat goes on writing. */
   #refreshed = 0;
@@ -128,6 +132,8 @@ export class Replica {
       if (outcome.kind === 'broken') throw new StoreError(outcome.reason);
       if (outcome.kind === 'recovering')
         throw new StoreError('the store was emptied, and is being filled again');
+      // The store may not know yet that a slot of this process is free: calls arrive in order.
+      if (outcome.kind === 'full' && tries === 0 && this.#flush()) continue;
       if (outcome.kind !== 'unknown') {
         const generation = this.#generation;
         if (outcome.lastEnd !== this.#caughtUpTo) {
@@ -144,7 +150,7 @@ export class Replica {
   /** Changes the store's count of this replica, soon. The count of this process has changed already. */
   adjust(name: string, change: number): void {
     if (this.#status !== 'up') return;
-    if (this.#changes.size === 0) setImmediate(() => this.#flush());
+    this.#flushing ??= setTimeout(() => this.#flush(), FLUSH_AFTER);
     this.#changes.set(name, (this.#changes.get(name) ?? 0) + change);
   }
 
@@ -255,13 +261,17 @@ export class Replica {
     this.#replicas = replicas;
   }
 
-  #flush(): void {
+  /** Returns false if there was nothing to send. */
+  #flush(): boolean {
+    clearTimeout(this.#flushing);
+    this.#flushing = undefined;
     const id = this.#id;
     const changes = Array.from(this.#changes, ([name, count]) => ({ name, count }));
     this.#changes.clear();
     const real = changes.filter(({ count }) => count !== 0);
-    if (real.length === 0 || this.#status !== 'up' || id === undefined) return;
+    if (real.length === 0 || this.#status !== 'up' || id === undefined) return false;
     this.#call(() => this.#backplane.adjust(id, real)).catch(() => undefined);
+    return true;
   }
 
   #fail(error: unknown): void {

@@ -163,6 +163,33 @@ describe('ends', () => {
     onCleanup(() => replica.close());
     await replica.join();
     const began = performance.now();
-    expect(replica.localTime(store.storeEnd('').at)).toBeGreaterThanOrEqual(began);
+    const at = replica.localTime(store.storeEnd('').at);
+    expect(at).toBeGreaterThanOrEqual(began);
+    expect(at).toBeLessThanOrEqual(performance.now());
+  });
+});
+
+describe('a slot of this replica that has just become free', () => {
+  test('is given at once, before the store has heard of it', async () => {
+    const backplane = new MemoryBackplane(new MemoryStore(30));
+    const adjust = vi.spyOn(backplane, 'adjust');
+    const replica = new Replica(
+      backplane,
+      { name: 'a', ttl: 30, timeout: 5, whenDown: 'refuse' },
+      {
+        counts: () => [{ name: 'total', count: 2 }],
+        changed: () => undefined,
+        emptied: () => undefined,
+        caughtUp: () => Promise.resolve(),
+      },
+    );
+    onCleanup(() => replica.close());
+    await replica.join();
+    const take = () => replica.take([{ name: 'total', most: 2 }]);
+    expect(await take()).toMatchObject({ kind: 'full' });
+    replica.adjust('total', -1);
+    expect(adjust).not.toHaveBeenCalled();
+    expect(await take()).toMatchObject({ kind: 'taken' });
+    expect(await take()).toMatchObject({ kind: 'full' });
   });
 });
