@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { messageOf } from '../errors.js';
 import type { Backplane, Beat, SlotCount, SlotRequest, TakeOutcome } from './backplane.js';
 import { StoreError, withDeadline } from './deadline.js';
@@ -54,8 +53,6 @@ export class Replica {
   readonly #backplane: Backplane;
   readonly #settings: ReplicaSettings;
   readonly #owner: ReplicaOwner;
-  /** A process that died may have had the same name: its counts must not become those of this one. */
-  readonly #run = randomBytes(4).toString('hex');
   #generation = 0;
   #id: string | undefined;
   #status: 'joining' | 'up' | 'down' | 'closed' = 'joining';
@@ -189,7 +186,7 @@ export class Replica {
     this.#status = 'joining';
     const { name, timeout } = this.#settings;
     const before = this.#id;
-    const id = `${name}#${this.#run}-${++this.#generation}`;
+    const id = `${name}#${++this.#generation}`;
     this.#id = id;
     this.#changes.clear();
     this.#caughtUpTo = undefined;

@@ -1,3 +1,6 @@
+/** Milliseconds: the store's times are whole numbers, rounded down. */
+const STEP = 1;
+
 /**
  * The difference of the store's clock and this process's. Each answer says within which bounds the difference is: the store read
  * its clock between question and answer. A slow answer does not spoil what quick ones have told.
@@ -16,14 +19,13 @@ export class StoreClock {
    * miss a tunnel that was opened just before.
    */
   latest(storeTime: number): number {
-    return Math.min(performance.now(), storeTime - this.#least);
+    return Math.min(performance.now(), storeTime + STEP - this.#least);
   }
 
   /** `now`: on the store's clock, read between `started` and `ended`. */
   note(now: number, started: number, ended: number): void {
-    // The store's clock has whole milliseconds.
     const least = now - ended;
-    const most = now + 1 - started;
+    const most = now + STEP - started;
     const isStepped = least > this.#most || most < this.#least;
     this.#least = isStepped ? least : Math.max(this.#least, least);
     this.#most = isStepped ? most : Math.min(this.#most, most);
