@@ -27,6 +27,6 @@ export function redisShared(
   options: RedisOptions = {},
 ): SharedState {
   const read = readClient(client);
-  const { prefix, names, ...settings } = readRedisOptions(options);
-  return distributedState(new RedisBackplane(read, { prefix, names, ttl: settings.ttl }), settings);
+  const settings = readRedisOptions(options);
+  return distributedState(new RedisBackplane(read, settings), settings);
 }

@@ -11,6 +11,7 @@ import type {
   TakeOutcome,
 } from '../replicas/backplane.js';
 import type { RedisClient, Subscription } from './redis-client.js';
+import { TakeQueue } from './take-queue.js';
 import { ADJUST, BEAT, JOIN, LEAVE, RAISE, STORE_END, TAKE, WRITE, type Script } from './scripts.js';
 
 /** Raised when the keys or values change, so that different versions of this package do not misread each other. */
@@ -42,6 +43,8 @@ interface RedisSettings {
   readonly prefix: string;
   /** Seconds. */
   readonly ttl: number;
+  /** Seconds for Redis to answer. */
+  readonly timeout: number;
   readonly names: 'hashed' | 'plain';
 }
 
@@ -59,7 +62,10 @@ export class RedisBackplane implements Backplane {
   /** By name: a tunnel's end needs the same keys as its begin, and a hash takes as long as all else here. */
   readonly #keys = new Map<string, string>();
 
+  readonly #takes: TakeQueue;
+
   constructor(client: RedisClient, settings: RedisSettings) {
+    this.#takes = new TakeQueue((replica, requests) => this.#take(replica, requests), settings.timeout);
     this.#client = client;
     this.#settings = settings;
     this.#prefix = `${settings.prefix}{${FORMAT}}:`;
@@ -84,21 +90,8 @@ export class RedisBackplane implements Backplane {
     return { ...stateOf(answer), isKnown: Number(answer[3]) === 1 };
   }
 
-  async take(replica: string, slots: readonly SlotRequest[]): Promise<TakeOutcome> {
-    const most = slots.map((slot) => String(slot.most));
-    const [kind, detail, lastEnd] = await this.#run(TAKE, slots, [replica, String(KEEP), ...most]);
-    switch (kind) {
-      case 'taken':
-        return { kind, lastEnd: String(detail) };
-      case 'full':
-        return { kind, index: Number(detail), lastEnd: String(lastEnd) };
-      case 'unknown':
-        return { kind };
-      case 'filling':
-        return { kind: 'recovering' };
-      default:
-        return { kind: 'broken', reason: String(detail) };
-    }
+  take(replica: string, slots: readonly SlotRequest[]): Promise<TakeOutcome> {
+    return this.#takes.take(replica, slots);
   }
 
   adjust(replica: string, changes: readonly SlotCount[]): Promise<void> {
@@ -193,6 +186,18 @@ export class RedisBackplane implements Backplane {
     });
   }
 
+  async #take(replica: string, requests: readonly (readonly SlotRequest[])[]): Promise<TakeOutcome[]> {
+    const limits = requests.flatMap((slots) => [slots.length, ...slots.map(({ most }) => most)]);
+    const [lastEnd, ...answers] = await this.#run(TAKE, requests.flat(), [
+      replica,
+      String(KEEP),
+      ...limits.map(String),
+    ]);
+    if (lastEnd === 'unknown') return requests.map(() => ({ kind: 'unknown' }));
+    if (lastEnd === 'filling') return requests.map(() => ({ kind: 'recovering' }));
+    return requests.map((_, index) => outcomeOf(answers[2 * index], answers[2 * index + 1], String(lastEnd)));
+  }
+
   async #inParts(
     script: Script,
     replica: string,
@@ -210,6 +215,12 @@ export class RedisBackplane implements Backplane {
     const keys = [...this.#head, ...slots.map(({ name }) => this.#key(name))];
     return listOf(await this.#client.run(script, keys, args));
   }
+}
+
+function outcomeOf(kind: unknown, detail: unknown, lastEnd: string): TakeOutcome {
+  if (kind === 'taken') return { kind, lastEnd };
+  if (kind === 'full') return { kind, index: Number(detail), lastEnd };
+  return { kind: 'broken', reason: String(detail) };
 }
 
 function stateOf([now, lastEnd, replicas]: unknown[]): Omit<Beat, 'isKnown'> {

@@ -88,42 +88,52 @@ answer[4] = isKnown
 return answer
 `);
 
-/** Replicas with a count under one name whose leases are asked for one by one: for more, one command reads the leases of all. */
-const ASKED_ALONE = 8;
-
 /**
- * Keys: a hash for each name. Arguments: id, expiry of the hashes in milliseconds, the most slots of each name. Returns 'taken',
- * 'full' with the index, 'unknown' or 'filling', and the id of the last end. Counts of dead replicas are removed: without that,
- * the hash of a name that is always in use would grow with each replica that ever lived.
+ * Several requests, in order. Keys: a hash for each name. Arguments: id, expiry of the hashes in milliseconds, and for each request the
+ * number of its names and the most slots of each. Returns 'unknown' or 'filling', or the id of the last end and for each request
+ * 'taken', 'full' with the index of the name, or 'broken' with the reason. Counts of dead replicas are removed: without that, the
+ * hash of a name that is always in use would grow with each replica that ever lived.
  */
 export const TAKE = script(`${HEAD}
 if not known() then return { 'unknown' } end
 if redis.call('PTTL', filling) > 0 then return { 'filling' } end
 local isAlive = {}
-local areAllKnown = false
-for index = ${HEAD_KEYS + 1}, #KEYS do
-  local counts = redis.pcall('HGETALL', KEYS[index])
-  if counts.err then return { 'broken', KEYS[index] .. ': ' .. counts.err } end
+local function usedOf(key, counts)
   local used = 0
-  if #counts > ${2 * ASKED_ALONE} and not areAllKnown then
-    for _, one in ipairs(redis.call('ZRANGEBYSCORE', replicas, '(' .. now, '+inf')) do isAlive[one] = true end
-    areAllKnown = true
-  end
   for at = 1, #counts, 2 do
     local one = counts[at]
-    if isAlive[one] == nil then isAlive[one] = not areAllKnown and alive(one) or false end
+    if isAlive[one] == nil then isAlive[one] = alive(one) or false end
     if isAlive[one] then used = used + (tonumber(counts[at + 1]) or 0)
-    elseif not alive('#' .. one) then redis.call('HDEL', KEYS[index], one) end
+    elseif not alive('#' .. one) then redis.call('HDEL', key, one) end
   end
-  if used >= tonumber(ARGV[index - ${HEAD_KEYS} + 2]) then
-    return { 'full', index - ${HEAD_KEYS + 1}, lastEnd() }
+  return used
+end
+local answer = { lastEnd() }
+local key, arg = ${HEAD_KEYS + 1}, 3
+while key <= #KEYS do
+  local size = tonumber(ARGV[arg])
+  local kind, detail = 'taken', 0
+  for at = 0, size - 1 do
+    local counts = redis.pcall('HGETALL', KEYS[key + at])
+    if counts.err then
+      kind, detail = 'broken', KEYS[key + at] .. ': ' .. counts.err
+      break
+    end
+    if usedOf(KEYS[key + at], counts) >= tonumber(ARGV[arg + 1 + at]) then
+      kind, detail = 'full', at
+      break
+    end
   end
+  for at = 0, kind == 'taken' and size - 1 or -1 do
+    redis.call('HINCRBY', KEYS[key + at], id, 1)
+    redis.call('PEXPIRE', KEYS[key + at], ARGV[2])
+  end
+  answer[#answer + 1] = kind
+  answer[#answer + 1] = detail
+  key = key + size
+  arg = arg + 1 + size
 end
-for index = ${HEAD_KEYS + 1}, #KEYS do
-  redis.call('HINCRBY', KEYS[index], id, 1)
-  redis.call('PEXPIRE', KEYS[index], ARGV[2])
-end
-return { 'taken', lastEnd() }
+return answer
 `);
 
 /** Keys: a hash for each name. Arguments: id, expiry in milliseconds, the change of each name. */

@@ -23,6 +23,7 @@ async function startOne(port, number, hosts, users) {
   const backplane = new RedisBackplane(readClient(client), {
     prefix: 'wstunnel:',
     ttl: TTL,
+    timeout: 5,
     names: 'hashed',
   });
   const one = new Replicas(backplane, settings, {

@@ -40,7 +40,7 @@ export async function connectRedis(
     ready: () => (failure = undefined),
   });
   return {
-    backplane: new RedisBackplane(readClient(client.client), { prefix, names, ttl: settings.ttl }),
+    backplane: new RedisBackplane(readClient(client.client), { prefix, names, ...settings }),
     settings,
     name: `the shared state at ${url}`,
     isOwn: false,
