@@ -122,6 +122,16 @@ describeWith('redis-server')('redisShared: failures of Redis', () => {
     expect(await one.status('bob')).toBe(101);
   });
 
+  test('an emptied store gives no slot while a replica is still writing its counts', async () => {
+    const { port, one } = await start({ limits: { perUser: 2 } });
+    const redis = askRedis(port);
+    // The member of a replica that writes.
+    await redis.zadd('wstunnel:{1}:replicas', Date.now() + 60_000, '#slow#a1b2#7');
+    expect(await one.status('ann')).toBe(503);
+    await redis.zrem('wstunnel:{1}:replicas', '#slow#a1b2#7');
+    expect(await one.status('ann')).toBe(101);
+  });
+
   test('scripts that Redis has forgotten are sent again', async () => {
     const { port, one, other } = await start({ limits: { perUser: 1 } });
     await one.open('ann');

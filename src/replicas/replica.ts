@@ -17,8 +17,9 @@ const REFRESHED = 250;
 /** Seconds in which all counts are written again, however many they are: the store forgets counts that nobody writes. */
 const REFRESH_WITHIN = 7200;
 
-/** A join may write thousands of counts: as many times `timeout` as this. */
+/** A join writes all counts: as many times `timeout` as this, and one more for so many counts. */
 const JOIN_TIMEOUTS = 5;
+const COUNTS_IN_TIMEOUT = 2000;
 
 /** A join may interrupt a request for slots. */
 const MAX_TAKES = 3;
@@ -191,13 +192,14 @@ export class Replica {
     this.#changes.clear();
     this.#caughtUpTo = undefined;
     const counts = this.#owner.counts();
+    const seconds = timeout * (JOIN_TIMEOUTS + counts.length / COUNTS_IN_TIMEOUT);
     try {
       const started = performance.now();
-      const beat = await withDeadline(timeout * JOIN_TIMEOUTS, () =>
+      const beat = await withDeadline(seconds, () =>
         this.#backplane.join(id, before, counts),
       );
       this.#note(beat, started);
-      await withDeadline(timeout * JOIN_TIMEOUTS, () =>
+      await withDeadline(seconds, () =>
         this.#owner.caughtUp(beat, this.#hasJoined ? 'join' : 'first join'),
       );
       if (this.#isClosed()) return;

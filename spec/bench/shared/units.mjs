@@ -19,7 +19,12 @@ async function repeat(count, act) {
 export async function units({ count, sizes }) {
   const redis = await startRedis();
   const { client, stop } = await connectClient('ioredis', redis.port);
-  const backplane = new RedisBackplane(readClient(client), { prefix: 'wstunnel:', ttl: 45, timeout: 5, names: 'hashed' });
+  const backplane = new RedisBackplane(readClient(client), {
+    prefix: 'wstunnel:',
+    ttl: 45,
+    timeout: 5,
+    names: 'hashed',
+  });
   const measure = async (what, calls, act) => {
     await repeat(Math.ceil(calls / 4), act);
     const { cpu, bytesIn, bytesOut } = await costOf(redis, () => repeat(calls, act));
