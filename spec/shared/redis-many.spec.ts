@@ -12,7 +12,8 @@ describeWith('redis-server')('a count of many replicas in Redis', () => {
     test('is the sum of the living ones, without those that left or are silent', async () => {
       const { port } = await startRedis();
       const client = readClient(await redisClient('ioredis', port));
-      const make = (ttl: number) => new RedisBackplane(client, { prefix: 'wstunnel:', ttl, timeout: 5, names: 'plain' });
+      const make = (ttl: number) =>
+        new RedisBackplane(client, { prefix: 'wstunnel:', ttl, timeout: 5, names: 'plain' });
       const backplane = make(30);
       const ids = Array.from({ length: count }, (_, number) => `replica-${number}#1`);
       for (const id of ids) await backplane.join(id, undefined, [{ name: 'total', count: 2 }]);

@@ -49,9 +49,9 @@ describeWith('redis-server')('redisShared: limits of all replicas together', () 
   test('limits.opening holds over replicas if the app names it', async () => {
     let free = (): void => undefined;
     const authenticate = () => new Promise<boolean>((resolve) => (free = () => resolve(true)));
-    const { one, other } = await start({ limits: { opening: 1 }, authenticate });
+    const { port, one, other } = await start({ limits: { opening: 1 }, authenticate });
     const first = one.open('ann');
-    await until(() => one.tunnel.stats().opening === 1);
+    await until(async () => (await askRedis(port).exists('wstunnel:{1}:slots:opening')) === 1);
     await holds(async () => expect(await other.status('bob')).toBe(503));
     free();
     await echoes(await first);

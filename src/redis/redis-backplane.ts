@@ -78,10 +78,14 @@ export class RedisBackplane implements Backplane {
     await this.#write(replica, counts);
     const ofProcess = replica.slice(0, replica.lastIndexOf('#') + 1);
     const recovery = String(Math.min(RECOVERY, Number(this.#ttl)));
-    const answer = await this.#run(JOIN, [], [replica, ofProcess, this.#ttl, recovery]);
+    const enter = () => this.#run(JOIN, [], [replica, ofProcess, this.#ttl, recovery]);
+    let answer = await enter();
     const wasEmpty = Number(answer[3]) === 1;
-    // The store may have been emptied between the two steps.
-    if (wasEmpty) await this.#write(replica, counts);
+    if (wasEmpty && counts.length > 0) {
+      // The store may have been emptied between the two steps.
+      await this.#write(replica, counts);
+      answer = await enter();
+    }
     return { ...stateOf(answer), isKnown: true, wasEmpty };
   }
 
