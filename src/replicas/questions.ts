@@ -1,6 +1,6 @@
 import type { Message } from './messages.js';
 
-/** Limit of questions without all answers: a further question gets no answers. */
+/** Limit of questions without all answers: a further question is sent, and its answers are dropped. */
 const MAX_OPEN = 1000;
 
 /** The answers of other replicas, by name, and the names of those that did not answer in time. */
@@ -26,7 +26,12 @@ export class Questions {
     seconds: number,
     ask: () => Promise<unknown>,
   ): Promise<Answers> {
-    if (replicas.length === 0 || this.#open.size >= MAX_OPEN) return { answers: new Map(), silent: replicas };
+    if (replicas.length === 0) return { answers: new Map(), silent: replicas };
+    if (this.#open.size >= MAX_OPEN) {
+      // An end has its effect without an answer.
+      ask().catch(() => undefined);
+      return { answers: new Map(), silent: replicas };
+    }
     const answers = new Map<string, unknown>();
     const missing = new Set(replicas);
     let timer: NodeJS.Timeout | undefined;

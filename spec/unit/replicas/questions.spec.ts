@@ -64,12 +64,12 @@ test('a question to nobody is not sent', async () => {
   expect(ask).not.toHaveBeenCalled();
 });
 
-test('a question beyond a thousand open ones is not sent, and gets no answers', async () => {
+test('a question beyond a thousand open ones is sent, and gets no answers', async () => {
   const questions = new Questions();
   const open = Array.from({ length: 1000 }, (_, index) => questions.collect(String(index), ['a'], 1, sent));
   const ask = vi.fn(sent);
   expect(await questions.collect('q', ['a'], 1, ask)).toEqual({ answers: new Map(), silent: ['a'] });
-  expect(ask).not.toHaveBeenCalled();
+  expect(ask).toHaveBeenCalledTimes(1);
   await vi.advanceTimersByTimeAsync(1000);
   await Promise.all(open);
   const next = questions.collect('q', ['a'], 1, sent);
