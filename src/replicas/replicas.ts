@@ -65,7 +65,8 @@ export class Replicas {
     this.hosts = new PeerHosts(settings.ttl);
     this.#ends = new StoredEnds({
       name: this.#settings.name,
-      endsAfter: (id) => backplane.endsAfter(id),
+      // Without a deadline, a call that never settles would keep all later ends from being read.
+      endsAfter: (id) => withDeadline(settings.timeout, () => backplane.endsAfter(id)),
       apply: (call, at) => owner.end(call, this.replica.localTime(at)),
       lost: () => owner.log('error', 'the store has forgotten calls of end() that this replica has not read'),
       unreadable: () =>
@@ -272,7 +273,10 @@ export class Replicas {
     this.#sentHosts = text;
     this.#sentAt = performance.now();
     this.#unheardSince ??= this.#sentAt;
-    this.#send({ kind: 'hosts', from: this.#settings.name, ...hosts }).catch(() => undefined);
+    this.#send({ kind: 'hosts', from: this.#settings.name, ...hosts }).catch(() => {
+      // Not sent, and so not missed: subscribing again would change nothing.
+      this.#unheardSince = undefined;
+    });
   }
 
   #sendHostsTo(name: string): void {

@@ -83,6 +83,27 @@ describe('end()', () => {
   });
 });
 
+test('a reading of ends that never settles does not keep the replica from joining again', async () => {
+  const { a, b } = await make();
+  await b.backplane.close();
+  void a.replicas.end(CALL);
+  b.backplane.set('hangs', 'endsAfter');
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(b.replicas.replica.isUp).toBe(false);
+  b.backplane.set('fine');
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(b.replicas.replica.isUp).toBe(true);
+  expect(b.owner.end).toHaveBeenCalledTimes(1);
+});
+
+test('messages that cannot be sent do not make the replica subscribe and join again and again', async () => {
+  const { a } = await make();
+  const before = [a.backplane.count('listen'), a.backplane.count('join')];
+  a.backplane.set('fails', 'publish');
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect([a.backplane.count('listen'), a.backplane.count('join')]).toEqual(before);
+});
+
 describe('a question', () => {
   test('is answered by all other replicas, or by the one that is asked', async () => {
     const { store, a } = await make();
