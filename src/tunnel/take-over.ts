@@ -74,8 +74,9 @@ async function takeOverAnywhere(
   const oldest = await orAborted(signal, () => network.oldestOf(user, [...byId.keys()]));
   const host = oldest && byId.get(oldest.host);
   if (!host) return undefined;
-  // One slot above the limit, which the other tunnel is about to release. A further request finds no slot, not even this one.
-  const slot = await takeHostSlot(counter, oldest.host, host.host.maxTunnels + 1, signal);
+  // A slot above the limit, which the other tunnel is about to release. Each tunnel may be replaced at the same time, as after an
+  // outage of a network: one slot for all would refuse every user but one.
+  const slot = await takeHostSlot(counter, oldest.host, 2 * host.host.maxTunnels, signal);
   if (!slot) return undefined;
   const lease = bothOf(slot, pool.lease(host, strategy));
   try {
