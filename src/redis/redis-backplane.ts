@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { messageOf } from '../errors.js';
+import { isAfter } from '../replicas/end-ids.js';
 import type {
   Backplane,
   BackplaneListener,
@@ -125,7 +126,8 @@ export class RedisBackplane implements Backplane {
         const { at, text = '' } = fields;
         return { id: one, at: Number(at ?? one.split('-')[0]), text };
       });
-      return { ends, isComplete: entries[0]?.fields.previous === id };
+      const previous = entries[0]?.fields.previous;
+      return { ends, isComplete: previous !== undefined && !isAfter(previous, id) };
     } catch (error) {
       // A value that is no list of ends: there is nothing to wait for.
       if (messageOf(error).startsWith('WRONGTYPE')) return { ends: [], isComplete: false };

@@ -1,3 +1,4 @@
+import { isAfter } from './end-ids.js';
 import type {
   Backplane,
   BackplaneListener,
@@ -19,8 +20,9 @@ export class MemoryStore {
   readonly #replicas = new Map<string, number>();
   /** Counts by replica, by name. */
   readonly #slots = new Map<string, Map<string, number>>();
-  #ends: StoredEnd[] = [];
-  #lastEnd = 0;
+  #ends: (StoredEnd & { readonly previous: string })[] = [];
+  #lastEnd = '0-0';
+  #count = 0;
   readonly #listeners = new Map<string, BackplaneListener>();
 
   /** `ttl`: seconds without a heartbeat after which a replica loses its slots. */
@@ -38,12 +40,12 @@ export class MemoryStore {
   beat(replica: string): Beat {
     const isKnown = this.#isAlive(replica);
     if (isKnown) this.#replicas.set(replica, performance.now() + this.#milliseconds);
-    return { isKnown, now: storeTime(), lastEnd: String(this.#lastEnd), replicas: this.#alive() };
+    return { isKnown, now: storeTime(), lastEnd: this.#lastEnd, replicas: this.#alive() };
   }
 
   take(replica: string, slots: readonly SlotRequest[]): TakeOutcome {
     if (!this.#isAlive(replica)) return { kind: 'unknown' };
-    const lastEnd = String(this.#lastEnd);
+    const lastEnd = this.#lastEnd;
     const index = slots.findIndex(({ name, most }) => this.#used(name) >= most);
     if (index !== -1) return { kind: 'full', index, lastEnd };
     for (const { name } of slots) this.#add(replica, name, 1);
@@ -62,17 +64,17 @@ export class MemoryStore {
   }
 
   storeEnd(text: string): StoredEnd & { previous: string; replicas: readonly string[] } {
-    const previous = String(this.#lastEnd);
-    const end = { id: String(++this.#lastEnd), at: storeTime(), text };
+    const at = storeTime();
+    const end = { id: `${at}-${++this.#count}`, at, text, previous: this.#lastEnd };
+    this.#lastEnd = end.id;
     this.#ends.push(end);
     if (this.#ends.length > MAX_ENDS) this.#ends = this.#ends.slice(-MAX_ENDS / 2);
-    return { ...end, previous, replicas: this.#alive() };
+    return { ...end, replicas: this.#alive() };
   }
 
   endsAfter(id: string): { ends: readonly StoredEnd[]; isComplete: boolean } {
-    const after = Number(id);
-    const ends = this.#ends.filter((end) => Number(end.id) > after);
-    return { ends, isComplete: ends.length === this.#lastEnd - after };
+    const ends = this.#ends.filter((end) => isAfter(end.id, id));
+    return { ends, isComplete: !isAfter(ends[0]?.previous ?? this.#lastEnd, id) };
   }
 
   publish(text: string, to?: string): void {

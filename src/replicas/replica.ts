@@ -39,7 +39,7 @@ export interface ReplicaOwner {
   /** The store was empty, and the other replicas must join again. */
   emptied(): void;
   /** The store has answered. Resolves when all ends up to `lastEnd` have been applied. */
-  caughtUp(beat: Pick<Beat, 'lastEnd'>, cause: 'first join' | 'join' | 'call'): Promise<void>;
+  caughtUp(beat: Pick<Beat, 'lastEnd'> & Partial<Beat>, cause: 'first join' | 'join' | 'call'): Promise<void>;
 }
 
 /**

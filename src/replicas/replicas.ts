@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { messageOf } from '../errors.js';
 import type { Backplane, SlotCount } from './backplane.js';
 import { withDeadline } from './deadline.js';
+import { idBefore } from './end-ids.js';
 import { readMessage, type EndCall, type Message } from './messages.js';
 import { PeerHosts } from './peer-hosts.js';
 import { Questions, type Answers } from './questions.js';
@@ -48,6 +49,7 @@ export class Replicas {
   readonly #owner: ReplicasOwner;
   readonly #ends: StoredEnds;
   readonly #questions = new Questions();
+  readonly #createdAt = performance.now();
   #unsent: UnsentEnd[] = [];
   #timer: NodeJS.Timeout | undefined;
   #sentHosts = '';
@@ -79,8 +81,9 @@ export class Replicas {
       counts: () => owner.counts(),
       changed: (isUp, reason) => this.#changed(isUp, reason),
       emptied: () => void this.#send({ kind: 'emptied', from: this.#settings.name }).catch(() => undefined),
-      caughtUp: async ({ lastEnd }, cause) => {
-        if (cause === 'first join') this.#ends.begin(lastEnd);
+      caughtUp: async ({ lastEnd, now = 0 }, cause) => {
+        // Tunnels may have been opened before the first join, such as while the store was down.
+        if (cause === 'first join') this.#ends.begin(idBefore(now - (performance.now() - this.#createdAt)));
         if (cause === 'join') this.#ends.rejoined(lastEnd);
         await this.#ends.caughtUp(lastEnd);
       },

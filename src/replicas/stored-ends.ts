@@ -1,4 +1,5 @@
 import type { StoredEnd } from './backplane.js';
+import { isAfter } from './end-ids.js';
 import { readEndCall, type EndCall } from './messages.js';
 
 /** Limit of remembered results of ends that were applied before their messages arrived. */
@@ -34,7 +35,7 @@ export class StoredEnds {
     this.#unreadable = settings.unreadable ?? (() => undefined);
   }
 
-  /** A replica that starts has no tunnels: earlier ends do not concern it. */
+  /** At the first join. `last`: an id before the start of this process, which has no older tunnels. */
   begin(last: string): void {
     this.#last ??= last;
   }
@@ -46,7 +47,7 @@ export class StoredEnds {
 
   /** An end of this replica, which needs not be read from the store. */
   stored({ id, previous }: { readonly id: string; readonly previous: string }): void {
-    if (previous === this.#last) this.#last = id;
+    if (this.#last !== undefined && !isAfter(previous, this.#last)) this.#last = id;
   }
 
   /** A message about an end. Returns the count of ended tunnels, or undefined if the end was applied before by a message. */
@@ -99,10 +100,3 @@ export class StoredEnds {
 
 /** The result of an end that could not be read. */
 export const UNREADABLE = -1;
-
-/** Compares ids of the form `1-0` or `1`. */
-export function isAfter(id: string, other: string): boolean {
-  const [a = 0, b = 0] = id.split('-').map(Number);
-  const [c = 0, d = 0] = other.split('-').map(Number);
-  return a > c || (a === c && b > d);
-}

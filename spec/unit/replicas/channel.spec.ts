@@ -35,12 +35,12 @@ test('a store in another process answers as one in this process', async () => {
     wasEmpty: false,
     replicas: ['a#1'],
   });
-  expect(await backplane.take('a#1', slot())).toEqual({ kind: 'full', index: 0, lastEnd: '0' });
+  expect(await backplane.take('a#1', slot())).toEqual({ kind: 'full', index: 0, lastEnd: '0-0' });
   await backplane.adjust('a#1', [{ name: 'x', count: -1 }]);
-  expect(await backplane.take('a#1', slot())).toEqual({ kind: 'taken', lastEnd: '0' });
+  expect(await backplane.take('a#1', slot())).toEqual({ kind: 'taken', lastEnd: '0-0' });
   await backplane.refresh();
-  expect(await backplane.storeEnd('text')).toMatchObject({ id: '1', previous: '0', text: 'text' });
-  expect(await backplane.endsAfter('0')).toMatchObject({ isComplete: true, ends: [{ text: 'text' }] });
+  expect(await backplane.storeEnd('text')).toMatchObject({ previous: '0-0', text: 'text' });
+  expect(await backplane.endsAfter('0-0')).toMatchObject({ isComplete: true, ends: [{ text: 'text' }] });
   await backplane.join('a#2', 'a#1', []);
   expect((await backplane.beat('a#1')).isKnown).toBe(false);
   await backplane.leave('a#2');

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { BackplaneListener } from '../../../src/replicas/backplane.js';
+import { idBefore, isAfter } from '../../../src/replicas/end-ids.js';
 import { MemoryBackplane, MemoryStore } from '../../../src/replicas/memory-backplane.js';
 
 beforeEach(() => {
@@ -19,8 +20,8 @@ test('slots of all replicas count against a limit, and those of a replica that h
   const store = new MemoryStore(10);
   store.join('a#1', undefined, [{ name: 'user x', count: 2 }]);
   store.join('b#1', undefined, []);
-  expect(store.take('b#1', one('user x', 3))).toEqual({ kind: 'taken', lastEnd: '0' });
-  expect(store.take('a#1', one('user x', 3))).toEqual({ kind: 'full', index: 0, lastEnd: '0' });
+  expect(store.take('b#1', one('user x', 3))).toEqual({ kind: 'taken', lastEnd: '0-0' });
+  expect(store.take('a#1', one('user x', 3))).toEqual({ kind: 'full', index: 0, lastEnd: '0-0' });
   store.leave('a#1');
   expect(store.take('b#1', one('user x', 3)).kind).toBe('taken');
   expect(store.take('b#1', one('user x', 3)).kind).toBe('taken');
@@ -33,7 +34,7 @@ test('a request for several slots takes all of them or none', () => {
   expect(store.take('a#1', [...one('free'), ...one('full')])).toEqual({
     kind: 'full',
     index: 1,
-    lastEnd: '0',
+    lastEnd: '0-0',
   });
   expect(store.take('a#1', one('free')).kind).toBe('taken');
 });
@@ -73,19 +74,22 @@ test('a count never falls below zero', () => {
 test('ends have ids that grow, and are read after any of them', () => {
   const store = new MemoryStore(10);
   store.join('a#1', undefined, []);
-  expect(store.storeEnd('one')).toMatchObject({ id: '1', previous: '0', replicas: ['a#1'] });
-  expect(store.storeEnd('two')).toMatchObject({ id: '2', previous: '1' });
-  expect(store.beat('a#1').lastEnd).toBe('2');
-  expect(store.endsAfter('0')).toMatchObject({ isComplete: true, ends: [{ text: 'one' }, { text: 'two' }] });
-  expect(store.endsAfter('1').ends.map(({ text }) => text)).toEqual(['two']);
-  expect(store.endsAfter('2')).toEqual({ isComplete: true, ends: [] });
+  const one = store.storeEnd('one');
+  const two = store.storeEnd('two');
+  expect([one, two]).toMatchObject([{ previous: '0-0', replicas: ['a#1'] }, { previous: one.id }]);
+  expect(isAfter(two.id, one.id)).toBe(true);
+  expect(store.beat('a#1').lastEnd).toBe(two.id);
+  expect(store.endsAfter('0-0')).toMatchObject({ isComplete: true, ends: [{ text: 'one' }, { text: 'two' }] });
+  expect(store.endsAfter(one.id).ends.map(({ text }) => text)).toEqual(['two']);
+  expect(store.endsAfter(two.id)).toEqual({ isComplete: true, ends: [] });
+  expect(store.endsAfter(idBefore(one.at)).ends.map(({ text }) => text)).toEqual(['one', 'two']);
 });
 
 test('the list of ends has a limit, and a reader of forgotten ends is told so', () => {
   const store = new MemoryStore(10);
-  for (let count = 0; count <= 10_000; count++) store.storeEnd(String(count));
-  expect(store.endsAfter('0').isComplete).toBe(false);
-  const { ends, isComplete } = store.endsAfter('9000');
+  const ids = Array.from({ length: 10_001 }, (_, count) => store.storeEnd(String(count)).id);
+  expect(store.endsAfter('0-0').isComplete).toBe(false);
+  const { ends, isComplete } = store.endsAfter(ids[8999]!);
   expect([ends.length, isComplete]).toEqual([1001, true]);
 });
 

@@ -56,7 +56,7 @@ describe('a join', () => {
     expect([replica.isUp, replica.replicas, stored()]).toEqual([true, ['a'], 3]);
     expect(changes).toEqual([[true, 'the store is reached']]);
     expect(owner.caughtUp).toHaveBeenCalledExactlyOnceWith(
-      expect.objectContaining({ lastEnd: '0' }),
+      expect.objectContaining({ lastEnd: '0-0' }),
       'first join',
     );
   });
@@ -142,9 +142,9 @@ describe('a heartbeat', () => {
   test('reads ends of other replicas', async () => {
     const { replica, owner, store } = make();
     await replica.join();
-    store.storeEnd('text');
+    const { id } = store.storeEnd('text');
     await vi.advanceTimersByTimeAsync(TTL * 1000);
-    expect(owner.caughtUp).toHaveBeenLastCalledWith(expect.objectContaining({ lastEnd: '1' }), 'call');
+    expect(owner.caughtUp).toHaveBeenLastCalledWith(expect.objectContaining({ lastEnd: id }), 'call');
   });
 
   test('of a replica that the store has forgotten joins again, with all counts', async () => {
@@ -187,7 +187,7 @@ describe('taking slots', () => {
   test('asks the store, and applies all ends before the answer counts', async () => {
     const { replica, owner, store } = make();
     await replica.join();
-    store.storeEnd('text');
+    const { id } = store.storeEnd('text');
     const applied = deferred();
     owner.caughtUp.mockReturnValueOnce(applied.promise);
     const done = vi.fn();
@@ -195,7 +195,7 @@ describe('taking slots', () => {
     await vi.advanceTimersByTimeAsync(10);
     expect(done).not.toHaveBeenCalled();
     applied.resolve();
-    expect(await taken).toEqual({ kind: 'taken', lastEnd: '1', generation: 1 });
+    expect(await taken).toEqual({ kind: 'taken', lastEnd: id, generation: 1 });
     expect(await replica.take(slot(1))).toMatchObject({ kind: 'full', index: 0 });
   });
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { MemoryStore } from '../../../src/replicas/memory-backplane.js';
 import type { EndCall } from '../../../src/replicas/messages.js';
 import { Replicas, type ReplicasOwner } from '../../../src/replicas/replicas.js';
-import { FakeBackplane } from '../../support/fake-backplane.js';
+import { FakeBackplane, type Mood } from '../../support/fake-backplane.js';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -13,8 +13,9 @@ afterEach(() => {
 
 const CALL = { where: { user: 'ann' }, code: 1008, reason: 'logged out' };
 
-async function makeOne(store: MemoryStore, name: string) {
+async function makeOne(store: MemoryStore, name: string, mood: Mood = 'fine') {
   const backplane = new FakeBackplane(store);
+  backplane.set(mood);
   const own = { loads: {} as Record<string, number>, down: {} as Record<string, number> };
   const owner = {
     counts: () => [],
@@ -22,7 +23,7 @@ async function makeOne(store: MemoryStore, name: string) {
     end: vi.fn<(call: EndCall, at: number) => number>(() => 2),
     answer: vi.fn((about: string, data: unknown): unknown => ({ about, data, name })),
     changed: vi.fn(),
-    log: vi.fn(),
+    log: vi.fn<ReplicasOwner['log']>(),
   } satisfies ReplicasOwner;
   const replicas = new Replicas(backplane, { name, ttl: 9, timeout: 1, whenDown: 'refuse' }, owner);
   await replicas.start();
@@ -81,6 +82,24 @@ describe('end()', () => {
     await taking;
     expect(b.owner.end).toHaveBeenCalledTimes(1);
   });
+});
+
+test('ends between the start of a process and its first join are applied then, and earlier ones are not', async () => {
+  const { store, a, b } = await make();
+  await a.replicas.end({ ...CALL, where: { user: 'before the start' } });
+  await vi.advanceTimersByTimeAsync(100);
+  const late = makeOne(store, 'c', 'fails');
+  await vi.advanceTimersByTimeAsync(5000);
+  const calledAt = performance.now();
+  await a.replicas.end(CALL);
+  (await late).backplane.set('fine');
+  await vi.advanceTimersByTimeAsync(20_000);
+  const { owner, replicas } = await late;
+  expect(replicas.replica.isUp).toBe(true);
+  expect(owner.end).toHaveBeenCalledExactlyOnceWith(expect.objectContaining(CALL), expect.any(Number));
+  expect(Math.abs((owner.end.mock.calls[0]?.[1] ?? NaN) - calledAt)).toBeLessThan(10);
+  expect(owner.log.mock.calls.filter(([level]) => level === 'error')).toEqual([]);
+  expect(b.owner.end).toHaveBeenCalledTimes(2);
 });
 
 test('a reading of ends that never settles does not keep the replica from joining again', async () => {

@@ -6,7 +6,8 @@ import { readMessage } from '../../../src/replicas/messages.js';
 import { PeerHosts } from '../../../src/replicas/peer-hosts.js';
 import { Replica } from '../../../src/replicas/replica.js';
 import { Replicas } from '../../../src/replicas/replicas.js';
-import { isAfter, StoredEnds } from '../../../src/replicas/stored-ends.js';
+import { isAfter } from '../../../src/replicas/end-ids.js';
+import { StoredEnds } from '../../../src/replicas/stored-ends.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { until } from '../../support/wait.js';
 

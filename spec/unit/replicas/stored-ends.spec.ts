@@ -1,7 +1,8 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { StoredEnd } from '../../../src/replicas/backplane.js';
 import type { EndCall } from '../../../src/replicas/messages.js';
-import { isAfter, StoredEnds } from '../../../src/replicas/stored-ends.js';
+import { isAfter } from '../../../src/replicas/end-ids.js';
+import { StoredEnds } from '../../../src/replicas/stored-ends.js';
 import { deferred } from '../../support/wait.js';
 
 /** Ends 1-0 to `count`-0 in a store, each of the user with its number. `from`: the replicas that have called `end()`, in turn. */
