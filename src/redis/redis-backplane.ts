@@ -187,9 +187,10 @@ export class RedisBackplane implements Backplane {
 
   /** Gives up when a newer join has begun: the caller did not wait for this one, and a late step would bring its counts back. */
   async #write(replica: string, counts: readonly SlotCount[]): Promise<void> {
-    await this.#inParts(WRITE, replica, counts, () => {
+    for (const part of partsOf(counts)) {
+      await this.#runFor(part, WRITE, replica);
       if (this.#joining !== replica) throw new Error('a newer join has begun');
-    });
+    }
   }
 
   async #take(replica: string, requests: readonly (readonly SlotRequest[])[]): Promise<TakeOutcome[]> {
@@ -204,23 +205,25 @@ export class RedisBackplane implements Backplane {
     return requests.map((_, index) => outcomeOf(answers[2 * index], answers[2 * index + 1], String(lastEnd)));
   }
 
-  async #inParts(
-    script: Script,
-    replica: string,
-    counts: readonly SlotCount[],
-    check: () => void = () => undefined,
-  ): Promise<void> {
-    for (let at = 0; at < counts.length; at += MOST_NAMES) {
-      const part = counts.slice(at, at + MOST_NAMES);
-      await this.#run(script, part, [replica, String(KEEP), ...part.map(({ count }) => String(count))]);
-      check();
-    }
+  /** All parts are sent at once: a call that follows, such as for a slot that has just become free, must find the counts changed. */
+  async #inParts(script: Script, replica: string, counts: readonly SlotCount[]): Promise<void> {
+    await Promise.all(partsOf(counts).map((part) => this.#runFor(part, script, replica)));
+  }
+
+  async #runFor(part: readonly SlotCount[], script: Script, replica: string): Promise<void> {
+    await this.#run(script, part, [replica, String(KEEP), ...part.map(({ count }) => String(count))]);
   }
 
   async #run(script: Script, slots: readonly { name: string }[], args: string[]): Promise<unknown[]> {
     const keys = [...this.#head, ...slots.map(({ name }) => this.#key(name))];
     return listOf(await this.#client.run(script, keys, args));
   }
+}
+
+function partsOf(counts: readonly SlotCount[]): SlotCount[][] {
+  const parts: SlotCount[][] = [];
+  for (let at = 0; at < counts.length; at += MOST_NAMES) parts.push(counts.slice(at, at + MOST_NAMES));
+  return parts;
 }
 
 function outcomeOf(kind: unknown, detail: unknown, lastEnd: string): TakeOutcome {
