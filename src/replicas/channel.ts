@@ -90,7 +90,10 @@ export function serveStore(store: MemoryStore, name: string, channel: Channel): 
       return undefined;
     }
     if (method === 'unlisten') listening.delete(String(first));
-    if (method === 'join') joined.add(String(first));
+    if (method === 'join') {
+      joined.delete(String(args[1]));
+      joined.add(String(first));
+    }
     if (method === 'leave') joined.delete(String(first));
     return (store[method] as (...given: unknown[]) => unknown).apply(
       store,
