@@ -100,5 +100,5 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function isNumbers(value: unknown): value is Record<string, number> {
-  return isRecord(value) && Object.values(value).every((one) => typeof one === 'number');
+  return isRecord(value) && Object.values(value).every((one) => Number.isFinite(one));
 }

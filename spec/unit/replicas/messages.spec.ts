@@ -29,6 +29,7 @@ describe('a message of another replica', () => {
     ['{"kind":"end","from":"a","id":1,"previous":"0","text":"{}","at":1}'],
     ['{"kind":"ask","from":"a","question":"q"}', '{"kind":"answer","from":"a","question":{}}'],
     ['{"kind":"hosts","from":"a"}', '{"kind":"hosts","from":"a","loads":{"x":"1"},"down":{}}'],
+    ['{"kind":"hosts","from":"a","loads":{"x":1e999},"down":{}}'],
     [
       '{"kind":"hosts","from":"a","loads":[],"down":{}}',
       '{"kind":"hosts","from":"a","loads":{},"down":null}',
