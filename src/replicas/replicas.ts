@@ -137,9 +137,8 @@ export class Replicas {
     return this.#questions.collect(question, others, seconds, () => this.#send(message, to));
   }
 
-  /** Tells the other replicas about hosts now, not at the next interval. */
+  /** Tells the other replicas about hosts now if the rate allows that, and otherwise at the next interval. */
   hostsChanged(): void {
-    this.#sentAt = -Infinity;
     this.#sendHosts();
   }
 
@@ -182,7 +181,8 @@ export class Replicas {
     this.#listenAgain();
     // After a short interruption the state of hosts is still known. If all replicas asked for it at once, each would send it to each.
     if (this.hosts.isEmpty) this.#send({ kind: 'hello', from: this.#settings.name }).catch(() => undefined);
-    this.hostsChanged();
+    this.#sentAt = -Infinity;
+    this.#sendHosts();
     this.#sendUnsent();
   }
 

@@ -94,6 +94,19 @@ describe('hosts of many replicas', () => {
     // 100 replicas receive 18 KB each: a message in 7 seconds.
     expect(await messages(1000)).toBe(1);
   });
+
+  test('that go down together, as in an outage of a network, are in few messages', async () => {
+    const store = new MemoryStore(1000);
+    const a = await startOne(store, 'a', 1000);
+    for (let number = 0; number < 99; number++) store.join(`other-${number}#1`, undefined, []);
+    await a.one.replica.join();
+    const before = a.sent('hosts').length;
+    for (let host = 0; host < 100; host++) {
+      a.loads[`10.0.0.1:${host}`] = 0;
+      a.one.hostsChanged();
+    }
+    expect(a.sent('hosts').length - before).toBeLessThanOrEqual(1);
+  });
 });
 
 describe('ends', () => {
