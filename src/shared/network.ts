@@ -7,7 +7,7 @@ import { Replicas } from '../replicas/replicas.js';
 import { nameOfAddress, type ReplicaSettings } from '../replicas/replica-settings.js';
 import { SharedCounter } from '../replicas/shared-counter.js';
 import type { EndResult, TunnelFilter, TunnelInfo } from '../types.js';
-import type { Members } from './members.js';
+import type { Members, SharedTunnel } from './members.js';
 import { isReplaced, REPLACE_TIME, replaceTunnel } from './replace.js';
 
 /** Limit of tunnels that one process lists for another. */
@@ -144,13 +144,17 @@ export class Network {
     user: string,
     hosts: readonly unknown[],
   ): { id: string; host: string; age: number } | undefined {
-    for (const { tunnel, info } of this.#owner.members.select((one) => one.user === user)) {
-      const host = tunnel.sharedHost;
-      if (host === undefined || !hosts.includes(host) || isReplaced(tunnel)) continue;
-      // An age, since the clocks of machines differ.
-      return { id: info.id, host, age: performance.now() - tunnel.arrived };
-    }
-    return undefined;
+    const asked = new Set(hosts);
+    let oldest: SharedTunnel | undefined;
+    // Each request at a full host asks all processes: the data of a tunnel are made for few of them.
+    for (const { open } of this.#owner.members.all())
+      for (const tunnel of open) {
+        if (!asked.has(tunnel.sharedHost) || (oldest && oldest.arrived <= tunnel.arrived)) continue;
+        if (tunnel.info().user === user && !isReplaced(tunnel)) oldest = tunnel;
+      }
+    if (oldest?.sharedHost === undefined) return undefined;
+    // An age, since the clocks of machines differ.
+    return { id: oldest.info().id, host: oldest.sharedHost, age: performance.now() - oldest.arrived };
   }
 
   async #replaceHere(id: string): Promise<boolean> {
