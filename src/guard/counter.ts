@@ -24,7 +24,7 @@ interface Usage {
 export class LocalCounter implements Counter {
   readonly #counts = new Map<string, Usage>();
 
-  take(slots: readonly SlotRequest[]): Lease | number {
+  take(slots: readonly SlotRequest[]): Slots | number {
     const full = this.fullOf(slots);
     if (full !== -1) return full;
     return new Slots(
@@ -55,13 +55,18 @@ export class LocalCounter implements Counter {
 }
 
 /** One slot under each of several names. The slots of a name share the count, and thereby the memory of the name. */
-class Slots implements Lease {
+export class Slots implements Lease {
   readonly #counter: LocalCounter;
   #usages: readonly Usage[];
 
   constructor(counter: LocalCounter, usages: readonly Usage[]) {
     this.#counter = counter;
     this.#usages = usages;
+  }
+
+  /** Empty after the release. */
+  get names(): string[] {
+    return this.#usages.map(({ name }) => name);
   }
 
   release(): void {

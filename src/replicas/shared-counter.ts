@@ -1,4 +1,4 @@
-import { LocalCounter, type Counter, type SlotRequest } from '../guard/counter.js';
+import { LocalCounter, type Counter, type SlotRequest, type Slots } from '../guard/counter.js';
 import type { Lease } from '../helpers/lease.js';
 import type { SlotCount } from './backplane.js';
 import { StoreError, withDeadline } from './deadline.js';
@@ -88,36 +88,34 @@ export class SharedCounter implements Counter {
   #takeHere(slots: readonly SlotRequest[], uncounted: readonly SlotRequest[]): Lease | number {
     const lease = this.#local.take(slots);
     if (typeof lease === 'number') return lease;
-    this.#adjust(uncounted, 1);
-    return new SharedLease(this, lease, slots);
+    for (const { name } of uncounted) this.#adjust(name, 1);
+    return new SharedLease(this, lease);
   }
 
   /** A slot under each name is free again. */
-  released(slots: readonly SlotRequest[]): void {
-    this.#adjust(slots, -1);
+  released(names: readonly string[]): void {
+    for (const name of names) this.#adjust(name, -1);
   }
 
-  #adjust(slots: readonly SlotRequest[], change: number): void {
-    for (const { name } of slots) if (this.#kinds.has(kindOf(name))) this.#replica().adjust(name, change);
+  #adjust(name: string, change: number): void {
+    if (this.#kinds.has(kindOf(name))) this.#replica().adjust(name, change);
   }
 }
 
+/** The names are those of the local slots: an open tunnel has no copy of them. */
 class SharedLease implements Lease {
-  #counter: SharedCounter | undefined;
-  readonly #lease: Lease;
-  readonly #slots: readonly SlotRequest[];
+  readonly #counter: SharedCounter;
+  readonly #slots: Slots;
 
-  constructor(counter: SharedCounter, lease: Lease, slots: readonly SlotRequest[]) {
+  constructor(counter: SharedCounter, slots: Slots) {
     this.#counter = counter;
-    this.#lease = lease;
     this.#slots = slots;
   }
 
   release(): void {
-    const counter = this.#counter;
-    this.#counter = undefined;
-    this.#lease.release();
-    counter?.released(this.#slots);
+    const { names } = this.#slots;
+    this.#slots.release();
+    this.#counter.released(names);
   }
 }
 
