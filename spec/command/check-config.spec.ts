@@ -34,7 +34,7 @@ describe('issue 13, case 18: --check-config', () => {
       '5:66: rules[1].when.url.matches: "("',
       '5:95: rules[1].server.port must',
       '6:14: verbose must',
-      '7:3: has no',
+      '7:3: the file',
       '8:3: "log" is',
     ]);
   });

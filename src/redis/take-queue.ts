@@ -18,8 +18,8 @@ type Ask = (replica: string, requests: readonly Slots[]) => Promise<readonly Tak
 interface Queued {
   readonly replica: string;
   readonly slots: Slots;
-  resolve(outcome: TakeOutcome): void;
-  reject(error: unknown): void;
+  readonly resolve: (outcome: TakeOutcome) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /**
