@@ -195,13 +195,9 @@ export class Replica {
     const seconds = timeout * (JOIN_TIMEOUTS + counts.length / COUNTS_IN_TIMEOUT);
     try {
       const started = performance.now();
-      const beat = await withDeadline(seconds, () =>
-        this.#backplane.join(id, before, counts),
-      );
+      const beat = await withDeadline(seconds, () => this.#backplane.join(id, before, counts));
       this.#note(beat, started);
-      await withDeadline(seconds, () =>
-        this.#owner.caughtUp(beat, this.#hasJoined ? 'join' : 'first join'),
-      );
+      await withDeadline(seconds, () => this.#owner.caughtUp(beat, this.#hasJoined ? 'join' : 'first join'));
       if (this.#isClosed()) return;
       this.#hasJoined = true;
       this.#status = 'up';

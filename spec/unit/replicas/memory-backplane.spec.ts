@@ -79,7 +79,10 @@ test('ends have ids that grow, and are read after any of them', () => {
   expect([one, two]).toMatchObject([{ previous: '0-0', replicas: ['a#1'] }, { previous: one.id }]);
   expect(isAfter(two.id, one.id)).toBe(true);
   expect(store.beat('a#1').lastEnd).toBe(two.id);
-  expect(store.endsAfter('0-0')).toMatchObject({ isComplete: true, ends: [{ text: 'one' }, { text: 'two' }] });
+  expect(store.endsAfter('0-0')).toMatchObject({
+    isComplete: true,
+    ends: [{ text: 'one' }, { text: 'two' }],
+  });
   expect(store.endsAfter(one.id).ends.map(({ text }) => text)).toEqual(['two']);
   expect(store.endsAfter(two.id)).toEqual({ isComplete: true, ends: [] });
   expect(store.endsAfter(idBefore(one.at)).ends.map(({ text }) => text)).toEqual(['one', 'two']);
