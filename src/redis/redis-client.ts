@@ -128,6 +128,7 @@ class NodeRedis implements RedisClient {
         throw new Error('the shared state is closed');
       }
       await subscriber.subscribe(channels, onMessage);
+      if (isStopped) throw new Error('the shared state is closed');
       for (const event of NODE_REDIS_BACK) subscriber.on(event, onBack);
     };
     const stop = () => {
