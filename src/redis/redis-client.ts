@@ -128,7 +128,11 @@ class NodeRedis implements RedisClient {
         throw new Error('the shared state is closed');
       }
       await subscriber.subscribe(channels, onMessage);
-      if (isStopped) throw new Error('the shared state is closed');
+      if (isStopped) {
+        // stop() may have been too early for a subscription on the app's client.
+        if (!isPlain) void attempt(() => subscriber.unsubscribe(channels, onMessage));
+        throw new Error('the shared state is closed');
+      }
       for (const event of NODE_REDIS_BACK) subscriber.on(event, onBack);
     };
     const stop = () => {

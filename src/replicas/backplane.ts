@@ -10,7 +10,7 @@ export interface SlotCount {
 
 /** A call of `end()` in the store, for replicas that missed the message. */
 export interface StoredEnd {
-  /** Ids grow with each call. */
+  /** Milliseconds on the store's clock, "-" and a number. Ids grow with each call. */
   readonly id: string;
   /** Milliseconds on the store's clock. */
   readonly at: number;
