@@ -118,17 +118,18 @@ class NodeRedis implements RedisClient {
     const isPlain = has(this.#client, 'duplicate', 'select');
     const subscriber = isPlain ? (this.#client.duplicate?.() as NodeRedisClient) : this.#client;
     let isStopped = false;
+    const isOver = () => isStopped;
     const onMessage = (text: unknown) => message(String(text));
     const onBack = () => interrupted();
     const begin = async () => {
       if (isPlain) await subscriber.connect();
-      if (isStopped) {
+      if (isOver()) {
         // While it connected, destroy() had no effect.
         if (isPlain) void attempt(() => subscriber.destroy());
         throw new Error('the shared state is closed');
       }
       await subscriber.subscribe(channels, onMessage);
-      if (isStopped) {
+      if (isOver()) {
         // stop() may have been too early for a subscription on the app's client.
         if (!isPlain) void attempt(() => subscriber.unsubscribe(channels, onMessage));
         throw new Error('the shared state is closed');

@@ -11,13 +11,13 @@ test("a subscription that is stopped while it begins leaves no listener on the a
     subscribe: () => subscribing.promise,
   });
   const client = readClient(app);
-  const { ready, stop } = client.subscribe(
+  const subscription = client.subscribe(
     ['all'],
     () => undefined,
     () => undefined,
   );
-  const failing = expect(ready).rejects.toThrow('closed');
-  stop();
+  const failing = expect(subscription.ready).rejects.toThrow('closed');
+  subscription.stop();
   subscribing.resolve();
   await failing;
   client.free();
