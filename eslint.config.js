@@ -6,11 +6,12 @@ import tseslint from 'typescript-eslint';
 const layers = [
   ['cli'],
   ['command'],
-  ['index', 'client'],
+  ['index', 'client', 'redis', 'cluster'],
   ['lighttpd'],
   ['wstunnel'],
   ['tunnel'],
   ['options', 'shared'],
+  ['replicas'],
   ['upgrade'],
   ['guard', 'balance', 'backends', 'frames', 'routes'],
   ['request', 'sockets', 'streams'],

@@ -6,6 +6,7 @@ export default defineConfig({
   resolve: {
     alias: {
       'express-wstunnel/client': fileURLToPath(new URL('./src/client/index.ts', import.meta.url)),
+      'express-wstunnel/redis': fileURLToPath(new URL('./src/redis/index.ts', import.meta.url)),
       'express-wstunnel': fileURLToPath(new URL('./src/index.ts', import.meta.url)),
     },
   },

@@ -6,8 +6,9 @@ import { dirname, join } from 'node:path';
 import express, { type Request, type RequestHandler } from 'express';
 import { rateLimit } from 'express-rate-limit';
 import session from 'express-session';
-import { wstunnel, type ServerOption, type Tunnel } from 'express-wstunnel';
+import { wstunnel, type ServerOption, type SharedState, type Tunnel } from 'express-wstunnel';
 import helmet from 'helmet';
+import { listen, type Place } from './listen.js';
 import { requireOwnName } from './names.js';
 
 declare module 'express-session' {
@@ -18,17 +19,23 @@ declare module 'express-session' {
   }
 }
 
-export interface DemoOptions {
-  host: string;
-  port: number;
-  /** The number of ports to try, from `port` on, until a port is free. Default: 1. */
-  tries?: number;
+export interface DemoOptions extends Place {
   username: string;
   password: string;
   /** The VNC server, or a function that finds a user's VNC server. */
   vnc: ServerOption<Request>;
   /** The name of the desktop on the page. */
   desktop: string;
+  /** Default: a random secret, and a store in memory. */
+  sessions?: Sessions;
+  /** The state that several demos share. Default: none. */
+  shared?: SharedState;
+}
+
+/** The sessions that several demos share. */
+export interface Sessions {
+  readonly secret: string;
+  readonly store: session.Store;
 }
 
 export interface Demo {
@@ -57,6 +64,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     session({
       name: 'demo.sid',
       secret: randomBytes(32).toString('hex'),
+      ...options.sessions,
       resave: false,
       saveUninitialized: false,
       cookie: { httpOnly: true, sameSite: 'lax' },
@@ -66,11 +74,12 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   const tunnel = wstunnel<Request>({
     url: /^\/websockify/,
     server: options.vnc,
-    user: (req) => req.session.user,
-    // A tunnel ends with its session: after a logout in another window, or when the session expires.
+    user: loginOf,
+    // A tunnel ends with its session. After a logout it ends at once: see logout().
     revalidate: REVALIDATE,
     // A page can read the reason of a close code, but not the status of a refused upgrade.
     refuseWith: 'close',
+    ...(options.shared && { shared: options.shared }),
   });
   app.use('/vnc', requireLogin, tunnel);
 
@@ -84,7 +93,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     message: 'Too many failed logins: wait 15 minutes, or restart the demo.',
   });
   app.post('/login', slowGuesses, express.urlencoded({ extended: false, limit: '4kb' }), login(options));
-  app.post('/logout', logout);
+  app.post('/logout', logout(tunnel));
   app.get('/whoami', requireLogin, (req, res) => {
     res.set('Cache-Control', 'no-store');
     res.json({ user: req.session.user, desktop: options.desktop, tunnels: tunnel.stats().open });
@@ -95,12 +104,11 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   });
 
   const server = createServer(app);
-  await listen(server, options);
-  const address = server.address();
+  const port = await listen(server, options);
   return {
     server,
     tunnel,
-    port: typeof address === 'object' && address ? address.port : options.port,
+    port,
     close: async () => {
       const closed = once(server, 'close');
       server.close();
@@ -109,20 +117,6 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
       await closed;
     },
   };
-}
-
-/** Rejects with the error of the last port. */
-async function listen(server: Server, { host, port, tries = 1 }: DemoOptions): Promise<void> {
-  for (let at = port; ; at++) {
-    try {
-      server.listen(at, host);
-      await once(server, 'listening');
-      return;
-    } catch (error) {
-      const isInUse = (error as { code?: string }).code === 'EADDRINUSE';
-      if (!isInUse || at + 1 >= port + tries || at === 65_535) throw error;
-    }
-  }
 }
 
 const contentRules = {
@@ -158,13 +152,25 @@ function login({ username, password }: DemoOptions): RequestHandler {
   };
 }
 
-/** Ends the session. Its tunnels end with the next check of their login, and tunnels of other logins of the user stay open. */
-const logout: RequestHandler = (req, res, next) => {
-  req.session.destroy((error: unknown) => {
-    if (error) next(error);
-    else res.redirect(303, '/login?out=1');
-  });
-};
+/** The user of a tunnel is one login, so that a logout leaves the tunnels of other logins of the same person open. */
+function loginOf({ session: { user, login } }: Request): string | undefined {
+  return user === undefined || login === undefined ? undefined : `${user}/${login}`;
+}
+
+/** Ends the session, then its tunnels in all processes. A tunnel that is missed ends with the next check of its login. */
+function logout(tunnel: Tunnel<Request>): RequestHandler {
+  return (req, res, next) => {
+    const user = loginOf(req);
+    req.session.destroy((error: unknown) => {
+      if (error) {
+        next(error);
+        return;
+      }
+      if (user !== undefined) void tunnel.end({ user }, 1008, 'the login has ended');
+      res.redirect(303, '/login?out=1');
+    });
+  };
+}
 
 /** Compares in constant time. */
 function isSame(given: unknown, right: string): boolean {

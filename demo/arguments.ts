@@ -1,8 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import type { Request } from 'express';
-import type { ServerOption } from 'express-wstunnel';
 import { isLoopback } from './names.js';
+import { isInstalled } from './programs.js';
 import { desktopOf, missingForDesktops } from './spawned.js';
 
 export const HELP = `A noVNC page behind a login, on express-wstunnel.
@@ -11,6 +10,7 @@ export const HELP = `A noVNC page behind a login, on express-wstunnel.
   npm run demo -- --vnc 5900                a real VNC server (or HOST:PORT)
   npm run demo -- --vnc /run/vnc.sock       one on a unix socket
   npm run demo -- --spawn                   a real desktop for each login (Xvnc)
+  npm run demo -- --replicas 2              two processes that share their state over Redis
 
   --host ADDRESS      where to listen (127.0.0.1)
   --port PORT         (8080, or the next free one; 0 takes any free one)
@@ -19,6 +19,9 @@ export const HELP = `A noVNC page behind a login, on express-wstunnel.
 `;
 
 export class UsageError extends Error {}
+
+/** A VNC server. */
+export type Target = { host: string; port: number } | { socket: string };
 
 export interface Arguments {
   readonly host: string;
@@ -29,12 +32,17 @@ export interface Arguments {
   /** Is the password random? Then the demo must print it. */
   readonly isRandom: boolean;
   /** Undefined for the embedded desktop. */
-  readonly vnc: ServerOption<Request> | undefined;
+  readonly vnc: Target | typeof desktopOf | undefined;
   readonly desktop: string;
+  /** The number of processes. */
+  readonly replicas: number;
 }
 
 /** In characters. A shorter password is allowed on loopback only. */
 const LEAST_LENGTH = 8;
+
+/** A demo with more processes would show nothing new. */
+const MAX_REPLICAS = 8;
 
 /** Returns undefined for --help. Throws a {@link UsageError}. */
 export function readArguments(given: string[]): Arguments | undefined {
@@ -43,6 +51,7 @@ export function readArguments(given: string[]): Arguments | undefined {
     options: {
       vnc: { type: 'string' },
       spawn: { type: 'boolean', default: false },
+      replicas: { type: 'string', default: '1' },
       host: { type: 'string', default: '127.0.0.1' },
       port: { type: 'string' },
       user: { type: 'string', default: 'demo' },
@@ -64,7 +73,12 @@ export function readArguments(given: string[]): Arguments | undefined {
     );
   if (spawn && vnc !== undefined)
     throw new UsageError('--vnc and --spawn exclude each other: give one of them.');
-  const missing = spawn ? missingForDesktops() : undefined;
+  const replicas = readReplicas(values.replicas);
+  if (spawn && replicas > 1)
+    throw new UsageError(
+      '--spawn and --replicas exclude each other: each process would start its own desktop.',
+    );
+  const missing = spawn ? missingForDesktops() : replicas > 1 ? missingForReplicas() : undefined;
   if (missing !== undefined) throw new UsageError(missing);
   return {
     host,
@@ -72,6 +86,7 @@ export function readArguments(given: string[]): Arguments | undefined {
     username,
     password,
     isRandom: values.password === undefined,
+    replicas,
     ...(spawn ? { vnc: desktopOf, desktop: 'your own desktop' } : desktopAt(vnc)),
   };
 }
@@ -88,7 +103,7 @@ export function shownHost(host: string): string {
 }
 
 /** `5900`, `host:5900`, `[::1]:5900` or the path of a unix socket. */
-export function readTarget(text: string): { host: string; port: number } | { socket: string } {
+export function readTarget(text: string): Target {
   if (text.startsWith('/')) return { socket: text };
   const match = /^(?:(?:\[([^\]]+)\]|([^:]*)):)?(\d+)$/.exec(text);
   if (!match)
@@ -103,6 +118,19 @@ export function makePassword(): string {
   const letters = 'abcdefghjkmnpqrstuvwxyz23456789';
   const group = () => Array.from({ length: 4 }, () => letters[randomInt(letters.length)]).join('');
   return [group(), group(), group()].join('-');
+}
+
+function readReplicas(text: string): number {
+  const replicas = Number(text);
+  if (text === '' || !Number.isInteger(replicas) || replicas < 1 || replicas > MAX_REPLICAS)
+    throw new UsageError(`"${text}" is not a number of processes: give a number from 1 to ${MAX_REPLICAS}.`);
+  return replicas;
+}
+
+function missingForReplicas(): string | undefined {
+  return isInstalled('redis-server')
+    ? undefined
+    : 'redis-server is missing, which --replicas needs: apt-get install redis-server';
 }
 
 function readPort(text: string, least: number): number {

@@ -1,6 +1,8 @@
-import { startDemo, type Demo } from './app.js';
-import { HELP, readArguments, shownHost, UsageError, type Arguments } from './arguments.js';
+import { startDemo, type DemoOptions } from './app.js';
+import { HELP, readArguments, shownHost, UsageError, type Arguments, type Target } from './arguments.js';
 import { startDesktop } from './desktop/index.js';
+import type { Carried } from './desktop/scene/traffic.js';
+import { startReplicas } from './replicas/index.js';
 
 const DEFAULT_PORT = 8080;
 /** The number of ports to try without --port. */
@@ -17,38 +19,81 @@ try {
 }
 
 async function main(given: Arguments): Promise<void> {
-  const { host, port = DEFAULT_PORT, username, password, desktop } = given;
-  let demo: Demo | undefined;
-  // The chart on the desktop shows the bytes that the tunnel carries.
-  const traffic = () => demo?.tunnel.stats() ?? { bytesIn: 0, bytesOut: 0 };
+  const { host, port = DEFAULT_PORT, username, password, desktop, replicas } = given;
+  let running: Running | undefined;
+  // The chart on the desktop shows the bytes that the tunnels carry.
+  const traffic = () => running?.carried() ?? { bytesIn: 0, bytesOut: 0 };
   const embedded = given.vnc === undefined ? await startDesktop({ traffic }) : undefined;
+  const close = async () => {
+    await running?.close();
+    // Otherwise the embedded desktop would keep the process alive.
+    await embedded?.close();
+  };
   try {
     const vnc = given.vnc ?? { host: embedded?.host ?? host, port: embedded?.port ?? 0 };
     const tries = given.port === undefined ? TRIES : 1;
-    demo = await startDemo({ host, port, tries, username, password, vnc, desktop });
+    const options = { host, port, tries, username, password, desktop };
+    running =
+      // readArguments() excludes --spawn with --replicas.
+      replicas === 1 || typeof vnc === 'function'
+        ? await startOne({ ...options, vnc })
+        : await startSeveral(options, vnc, replicas, close);
   } catch (error) {
-    // Otherwise the embedded desktop would keep the process alive.
-    await embedded?.close();
+    await close();
     throw explained(error, given);
   }
 
-  const moved = port !== 0 && demo.port !== port ? `   (port ${port} is in use)` : '';
+  const moved = port !== 0 && running.port !== port ? `   (port ${port} is in use)` : '';
   console.log(`
   express-wstunnel demo
 
-    open      http://${shownHost(host)}:${demo.port}/${moved}
+    open      http://${shownHost(host)}:${running.port}/${moved}
     user      ${username}
     password  ${given.isRandom ? password : '(as given by --password)'}
     desktop   ${desktop}
-
+${running.more}
   Ctrl-C ends it.
 `);
 
-  const started = demo;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => {
-      void started.close().then(() => embedded?.close());
-    });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void close());
+}
+
+/** The demo as one process or several. */
+interface Running {
+  readonly port: number;
+  /** More lines for people. */
+  readonly more: string;
+  carried(): Carried;
+  close(): Promise<void>;
+}
+
+async function startOne(options: DemoOptions): Promise<Running> {
+  const demo = await startDemo(options);
+  return { port: demo.port, more: '', carried: () => demo.tunnel.stats(), close: () => demo.close() };
+}
+
+async function startSeveral(
+  options: Omit<DemoOptions, 'vnc'>,
+  vnc: Target,
+  count: number,
+  close: () => Promise<void>,
+): Promise<Running> {
+  const say = (line: string) => console.log(`  ${line}`);
+  const failed = () => {
+    process.exitCode = 1;
+    void close();
+  };
+  const replicas = await startReplicas({ ...options, vnc, count, say, failed });
+  const { redis, processes } = replicas;
+  const lines = [
+    ...processes.map(
+      ({ port, pid }, index) =>
+        `replica ${index + 1} http://${shownHost(options.host)}:${port}/   (process ${pid})`,
+    ),
+    `redis     REDISCLI_AUTH=${redis.password} redis-cli -p ${redis.port}`,
+  ];
+  const more = lines.map((line) => `    ${line}\n`).join('');
+  return { port: replicas.port, more, carried: () => replicas.carried(), close: () => replicas.close() };
 }
 
 function explained(error: unknown, { host, port }: Arguments): unknown {

@@ -1,7 +1,6 @@
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import type { Request } from 'express';
 import type { Host } from 'express-wstunnel';
+import { isInstalled } from './programs.js';
 
 /** Seconds without a viewer after which a desktop ends. Reloading the page must not end the desktop. */
 const IDLE_SECONDS = 60;
@@ -14,7 +13,9 @@ const BARE = `exec ${XVNC}`;
 
 /** A message for the user if Xvnc is missing. */
 export function missingForDesktops(): string | undefined {
-  return has('Xvnc') ? undefined : 'Xvnc is missing: apt-get install tigervnc-standalone-server xterm';
+  return isInstalled('Xvnc')
+    ? undefined
+    : 'Xvnc is missing: apt-get install tigervnc-standalone-server xterm';
 }
 
 /** A desktop for each login: a different `login` makes a different program. */
@@ -23,22 +24,11 @@ export function desktopOf({ session: { user = '', login } }: Request): Host | un
   return {
     spawn: {
       path: '/bin/sh',
-      args: ['-c', has('xterm') ? WITH_TERMINAL : BARE, 'desktop', '{socket}', `desktop of ${user}`],
+      args: ['-c', isInstalled('xterm') ? WITH_TERMINAL : BARE, 'desktop', '{socket}', `desktop of ${user}`],
       environment: { DEMO_LOGIN: login },
       maxProcs: 1,
       maxLoadPerProc: 0,
       idleTimeout: IDLE_SECONDS,
     },
   };
-}
-
-function has(program: string): boolean {
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }

@@ -48,6 +48,7 @@ declare namespace wstunnel {
   export type RevalidateOptions = types.RevalidateOptions;
   export type RuleOptions<Req extends IncomingMessage = IncomingMessage> = types.RuleOptions<Req>;
   export type ServerOption<Req> = types.ServerOption<Req>;
+  export type SharedInfo = types.SharedInfo;
   export type SharedState = types.SharedState;
   export type SpawnOptions = types.SpawnOptions;
   export type Target = types.Target;

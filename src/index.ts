@@ -28,6 +28,7 @@ export type {
   RevalidateOptions,
   RuleOptions,
   ServerOption,
+  SharedInfo,
   SharedState,
   SpawnOptions,
   Target,

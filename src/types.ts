@@ -472,7 +472,8 @@ export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> ex
   name?: string;
   /**
    * State that outlives this tunnel, from `memoryShared()`. Give several tunnels the same state, such as the old and the new one at a
-   * reload of the options: then `limits`, `maxTunnels`, hosts that are down, programs and statistics go on. Default: a state of
+   * reload of the options: then `limits`, `maxTunnels`, hosts that are down, programs and statistics go on. Several processes share
+   * a state from `redisShared()` (`express-wstunnel/redis`) or `clusterShared()` (`express-wstunnel/cluster`). Default: a state of
    * its own, which ends with `close()`.
    */
   shared?: SharedState;
@@ -484,6 +485,13 @@ export interface SharedState {
   readonly up: boolean;
   /** Ends the state and all of its programs. Close the tunnels first. */
   close(): Promise<void>;
+}
+
+/** The state of the connection to the processes that share a state. */
+export interface SharedInfo {
+  /** False while the store is not reached: then its option `whenDown` decides. */
+  up: boolean;
+  reason: string;
 }
 
 /** Selects tunnels by data. Every given field must match; no field selects every tunnel. */
@@ -678,6 +686,8 @@ export interface TunnelEvents {
   refuse: [RefuseInfo];
   /** A backend failed, or was reached again after a failure. */
   backend: [BackendInfo];
+  /** The store of a state that several processes share was reached, or is reached no longer. */
+  shared: [SharedInfo];
 }
 
 /** The middleware that `wstunnel()` returns: mount it with `app.use`. */

@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ResolvedHost } from './backends/host.js';
-import { OpeningCounter } from './guard/limits.js';
+import { OpeningCounter, limitedKinds } from './guard/limits.js';
 import { RecentEnds } from './guard/recent-ends.js';
 import { asEmitter } from './helpers/emitter.js';
 import { createLog } from './observe/log.js';
 import { fail } from './options/checks/fail.js';
 import { readOptions } from './options/read-tunnel.js';
 import { type Settings } from './options/settings.js';
+import { SHARED_KINDS } from './options/tunnel-options.js';
 import { everyRule } from './routes/compiled-rules.js';
 import { CompiledHostMap } from './routes/host-map.js';
 import { LocalState, type Membership } from './shared/local-state.js';
@@ -55,10 +56,20 @@ export function createTunnel<Req extends IncomingMessage>(
   const membership = state.join({
     ...{ name, log, lists: listsOf(settings), open, opening, ends },
     announce: (info) => announcer.emit('backend', info),
-    end: (picks, code, reason) => endTunnels(context, picks, code, reason, true),
+    sharedChanged: (info) => announcer.emit('shared', info),
+    end: (picks, code, reason, at) => endTunnels(context, picks, code, reason, true, at),
   });
   // One for all tunnel objects of a state with the same name: those follow each other at reloads. Others may have other guards.
   const owner = membership.totals;
+  state.network?.counter.limit(
+    limitedKinds(
+      limits,
+      limits.sharedOpening,
+      listsOf(settings)
+        .flat()
+        .map(({ maxTunnels }) => maxTunnels),
+    ),
+  );
   const context: TunnelContext = {
     name,
     limits,
@@ -73,6 +84,7 @@ export function createTunnel<Req extends IncomingMessage>(
     inApp: { count: 0 },
     open,
     members: state.members,
+    network: state.network,
     refusing: new Set(),
     logins: new LoginChecks(owner, log),
     isDraining: () => shutdown.isDraining,
@@ -119,8 +131,8 @@ export function retire(tunnel: Tunnel): 'opening' | 'open' | 'idle' {
 /** The state in the option `shared`, or a new one that ends with the tunnel object. */
 function stateOf(shared: SharedState | undefined): LocalState {
   if (shared === undefined) return new LocalState();
-  if (!(shared instanceof LocalState)) fail('shared', 'must be the result of memoryShared()', shared);
-  if (!shared.up) fail('shared', 'must not be closed: make a new one with memoryShared()', shared);
+  if (!(shared instanceof LocalState)) fail('shared', SHARED_KINDS, shared);
+  if (shared.isClosed) fail('shared', 'must not be closed: make a new one', shared);
   return shared;
 }
 

@@ -7,7 +7,8 @@
 //
 // One process relays more than a gigabyte a second. Use several processes for higher rates, or for more opening
 // handshakes. node:cluster distributes the connections, and a tunnel stays in the process that opened the tunnel.
-// `limits`, the loads used for balancing, stats() and end() belong to each worker alone.
+// `limits`, the loads used for balancing, stats() and end() belong to each worker alone, unless the workers share their
+// state by clusterShared() of express-wstunnel/cluster.
 import cluster from 'node:cluster';
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';

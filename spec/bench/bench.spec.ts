@@ -125,6 +125,22 @@ describeWith('cc', 'taskset')('the benchmark', () => {
     expect(stdout).not.toContain('NaN');
   });
 
+  describeWith('redis-server')('over Redis', () => {
+    test.for([
+      ['handshakes', /ioredis: .* commands and \d+ bytes each; ratio of rates [\d.]+/],
+      ['idle', /40 idle tunnels[^]*commands\/s[^]*a join with all counts: \d+ ms/],
+      ['ends', /10 ends on 3 replicas[^]*p50 [\d.]+ ms/],
+      ['cap', /most in Redis 10, most open at the clients 10\n/],
+      ['units', /take \(client, user, total\): Redis's CPU [\d.]+/],
+      ['many', /the store is emptied[^]*all joined after \d+ ms/],
+    ] as const)('measures %s', { timeout: 120_000 }, async ([part, figures]) => {
+      const args = [path('shared.mjs'), '--quick', '--part', part];
+      const { stdout } = await promisify(execFile)(process.execPath, args);
+      expect(stdout).toMatch(figures);
+      expect(stdout).not.toContain('NaN');
+    });
+  });
+
   test.for([
     ['lose', 'download'],
     ['double', 'upload-64k'],

@@ -100,7 +100,7 @@ function loadArgs(row, peer, { port, backend }, group, { measured, warm }, cooki
   ];
 }
 
-async function runLoad(args, load) {
+export async function runLoad(args, load) {
   const child = start(load.program, args, { core: LOAD_CORE });
   // The load has a deadline of its own, which is earlier.
   const late = setTimeout(() => void stop(child), 240_000);
@@ -142,7 +142,7 @@ async function listening(port, relay) {
   throw new Error('the relay does not listen');
 }
 
-async function login(port) {
+export async function login(port) {
   const [answer] = await once(get({ host: '127.0.0.1', port, path: '/login' }), 'response');
   answer.resume();
   const [cookie] = answer.headers['set-cookie'];

@@ -11,6 +11,7 @@ import { files, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
 import { echoes, handshake, openRaw, RawClient } from '../support/raw-client.js';
 import { COMMAND, FROM_WEBSOCKIFY, SERVICE, table } from '../support/readme.js';
+import { startRedis } from '../support/redis.js';
 import { startEcho } from '../support/servers.js';
 
 type Edits = Readonly<Record<string, string>>;
@@ -70,6 +71,16 @@ test('tokens', async () => {
   const edits = { ':6080': '0', tokens: tokens!, '/usr/share/novnc': folder! };
   const { port } = await startCommand(argsOf('tokens', edits));
   await echoes(await openRaw(port, '/websockify?token=00ff'));
+});
+
+describeWith('redis-server')('with Redis', () => {
+  test('shared', async () => {
+    const redis = `redis://127.0.0.1:${(await startRedis()).port}`;
+    const edits = { ':6080': '0', '127.0.0.1:5900': await target(), 'redis://10.0.0.5:6379': redis };
+    const { program, port } = await startCommand(argsOf('shared', edits));
+    await program.prints(/the shared state at redis:\S+ is reached/);
+    await echoes(await openRaw(port));
+  });
 });
 
 test('workers', async () => {

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { HELP, makePassword, readArguments, readTarget, UsageError } from '../../demo/arguments.js';
 import { startDemoFor } from '../support/demo.js';
+import { compileDemo, MAIN } from '../support/demo-program.js';
 import { Program } from '../support/programs.js';
 import { handshake, RawClient } from '../support/raw-client.js';
 import { closedPort, startBackend } from '../support/servers.js';
@@ -13,7 +14,6 @@ import { holds } from '../support/wait.js';
 
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '../..');
-const MAIN = join(ROOT, 'demo/.build/main.js');
 
 /** The status of a page, or of an upgrade, for a request with the given Host. */
 async function statusOf(port: number, host: string | undefined, path: string): Promise<number> {
@@ -107,9 +107,7 @@ describe('issue 13, case 20: --vnc', () => {
 });
 
 describe('issue 13, case 19: npm run demo', () => {
-  beforeAll(async () => {
-    await run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', join(ROOT, 'demo')]);
-  }, 120_000);
+  beforeAll(compileDemo, 120_000);
 
   const start = (...args: string[]) => new Program(process.execPath, [MAIN, ...args]);
 

@@ -8,16 +8,18 @@ import { hashSync } from 'bcryptjs';
 import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import type { Deployment } from 'kubernetes-types/apps/v1.js';
 import type { Service } from 'kubernetes-types/core/v1.js';
 import type { Ingress, NetworkPolicy } from 'kubernetes-types/networking/v1.js';
 import type { PodDisruptionBudget } from 'kubernetes-types/policy/v1.js';
 import { files, runCommand, startCommand } from '../support/command.js';
-import { describeWith } from '../support/programs.js';
+import { describeWith, Program } from '../support/programs.js';
 import { echoes, openRaw, statusOf } from '../support/raw-client.js';
-import { startEcho } from '../support/servers.js';
+import { closedPort, startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
 import { image } from './image.js';
 import {
+  ARGS,
   CONTAINER,
   DEPLOYMENT,
   DOCKER,
@@ -27,6 +29,7 @@ import {
   POD,
   ROLLING,
   SETTINGS,
+  SHARED,
   textOf,
   type Settings,
 } from './manifests.js';
@@ -50,6 +53,11 @@ const KUSTOMIZATION = manifest<Kustomization>('kustomization.yaml');
 const SERVICE = manifest<Service>('service.yaml');
 const INGRESS = manifest<Ingress>('ingress.yaml');
 const POLICY = manifest<NetworkPolicy>('network.yaml');
+const REDIS = manifest<Deployment>('redis-deployment.yaml');
+const REDIS_POD = given(REDIS.spec?.template.spec, 'the spec of Redis');
+const REDIS_CONTAINER = given(REDIS_POD.containers[0], 'the container of Redis');
+const REDIS_SERVICE = manifest<Service>('redis-service.yaml');
+const REDIS_POLICY = manifest<NetworkPolicy>('redis-network.yaml');
 const BUDGET = manifest<PodDisruptionBudget>('disruption.yaml');
 
 const portOf = (address: string) => Number(address.split(':').at(-1));
@@ -63,6 +71,9 @@ const KINDS: Readonly<Record<string, string>> = {
   'ingress.yaml': 'networking/v1.js#Ingress',
   'disruption.yaml': 'policy/v1.js#PodDisruptionBudget',
   'network.yaml': 'networking/v1.js#NetworkPolicy',
+  'redis-deployment.yaml': 'apps/v1.js#Deployment',
+  'redis-service.yaml': 'core/v1.js#Service',
+  'redis-network.yaml': 'networking/v1.js#NetworkPolicy',
 };
 
 /** The errors of objects against the types of Kubernetes' API: unknown and missing fields, and wrong kinds of values. */
@@ -92,6 +103,9 @@ function typeErrors(objects: Readonly<Record<string, unknown>>): string[] {
     .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, ' '));
 }
 
+/** The file with the password of Redis in a shell command. */
+const passwordFile = (command: string | undefined) => /\$\(cat ([^)]+)\)/.exec(command ?? '')?.[1];
+
 describe('the manifests of demo/kubernetes', () => {
   test("conform to the types of Kubernetes' API", { timeout: 60_000 }, () => {
     const objects = Object.fromEntries(Object.keys(KINDS).map((file) => [file, manifest<unknown>(file)]));
@@ -113,7 +127,7 @@ describe('the manifests of demo/kubernetes', () => {
       (file) => file.endsWith('.yaml') && file !== 'kustomization.yaml',
     );
     expect([...KUSTOMIZATION.resources].sort()).toEqual(yaml.sort());
-    expect(Object.keys(KINDS).sort()).toEqual(yaml);
+    expect(Object.keys(KINDS).sort()).toEqual(yaml.sort());
     const { configMapGenerator, secretGenerator } = KUSTOMIZATION;
     for (const file of configMapGenerator.flatMap((one) => one.files))
       expect(existsSync(new URL(file, KUBERNETES)), file).toBe(true);
@@ -163,8 +177,55 @@ describe('the manifests of demo/kubernetes', () => {
       const mount = CONTAINER.volumeMounts?.find((one) => one.name === name);
       return files.map((file) => `${mount?.mountPath}/${file}`);
     });
-    expect(mounted).toEqual([CONTAINER.args?.[1], SETTINGS.auth, SETTINGS.tokens]);
-    expect(CONTAINER.args).toEqual(image().cmd);
+    expect(mounted).toEqual([ARGS[1], SETTINGS.auth, SETTINGS.tokens, SHARED[3]]);
+    expect(ARGS).toEqual(image().cmd);
+  });
+
+  test('share a state over the Service of Redis, which only the pods of the command reach', () => {
+    const [port] = given(REDIS_SERVICE.spec?.ports, 'a port');
+    expect(SHARED).toEqual([
+      '--shared',
+      `redis://${REDIS_SERVICE.metadata?.name}:${port?.port}`,
+      '--shared-password-file',
+      passwordFile(REDIS_CONTAINER.command?.at(-1)),
+    ]);
+    const { labels } = given(REDIS.spec?.template.metadata, 'metadata');
+    for (const selector of [
+      REDIS.spec?.selector.matchLabels,
+      REDIS_SERVICE.spec?.selector,
+      REDIS_POLICY.spec?.podSelector.matchLabels,
+    ])
+      expect(labels).toEqual(selector);
+    expect(REDIS_CONTAINER.ports).toEqual([{ name: port?.targetPort, containerPort: port?.port }]);
+    const ours = { protocol: 'TCP', port: port?.targetPort };
+    const own = { podSelector: { matchLabels: DEPLOYMENT.spec?.selector.matchLabels } };
+    expect(REDIS_POLICY.spec).toMatchObject({
+      policyTypes: ['Ingress', 'Egress'],
+      ingress: [{ from: [own], ports: [ours] }],
+    });
+    expect(REDIS_POLICY.spec?.egress).toBeUndefined();
+    expect(POLICY.spec?.egress).toContainEqual({
+      to: [{ podSelector: { matchLabels: labels } }],
+      ports: [ours],
+    });
+    expect(REDIS.spec).toMatchObject({ replicas: 1, strategy: { type: 'Recreate' } });
+    // Both pods have the same Secret at the same path.
+    const secretOf = ({ volumes }: typeof POD) => volumes?.find(({ name }) => name === 'redis')?.secret;
+    const mountOf = ({ volumeMounts }: typeof CONTAINER) =>
+      volumeMounts?.find(({ name }) => name === 'redis')?.mountPath;
+    expect(secretOf(REDIS_POD)).toEqual(secretOf(POD));
+    expect(`${mountOf(REDIS_CONTAINER)}/redis-password`).toBe(SHARED[3]);
+    expect(mountOf(CONTAINER)).toBe(mountOf(REDIS_CONTAINER));
+  });
+
+  test('ask Redis itself in each probe, with the password', () => {
+    const { startupProbe, readinessProbe, livenessProbe } = REDIS_CONTAINER;
+    for (const probe of [startupProbe, readinessProbe, livenessProbe]) {
+      expect(probe?.exec?.command?.at(-1)).toMatch(/redis-cli ping \| grep -q PONG$/);
+      expect(passwordFile(probe?.exec?.command?.at(-1))).toBe(SHARED[3]);
+      // The default of a second is short for a new process on a busy node.
+      expect(probe?.timeoutSeconds).toBeGreaterThan(1);
+    }
   });
 
   test('probe the health port: liveness and startup at /healthz, readiness at /readyz', () => {
@@ -194,23 +255,25 @@ describe('the manifests of demo/kubernetes', () => {
       metadata: { labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
     });
     const [uid, gid] = image().user.split(':').map(Number);
-    expect(POD).toMatchObject({
-      automountServiceAccountToken: false,
-      securityContext: {
-        runAsNonRoot: true,
-        runAsUser: uid,
-        runAsGroup: gid,
-        fsGroup: gid,
-        seccompProfile: { type: 'RuntimeDefault' },
-      },
-    });
-    expect(CONTAINER.securityContext).toEqual({
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      capabilities: { drop: ['ALL'] },
-    });
-    const kinds = new Set(POD.volumes?.flatMap((volume) => Object.keys(volume)));
-    expect(kinds).toEqual(new Set(['name', 'configMap', 'secret', 'emptyDir']));
+    for (const pod of [POD, REDIS_POD]) {
+      expect(pod).toMatchObject({
+        automountServiceAccountToken: false,
+        securityContext: {
+          runAsNonRoot: true,
+          runAsUser: uid,
+          runAsGroup: gid,
+          fsGroup: gid,
+          seccompProfile: { type: 'RuntimeDefault' },
+        },
+      });
+      expect(pod.containers[0]?.securityContext).toEqual({
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'] },
+      });
+      const kinds = pod.volumes?.flatMap((volume) => Object.keys(volume)) ?? [];
+      expect(kinds.filter((kind) => !['name', 'configMap', 'secret', 'emptyDir'].includes(kind))).toEqual([]);
+    }
   });
 
   test('let the ingress wait longer than a PING takes', () => {
@@ -242,6 +305,19 @@ describe('the settings of the manifests and of compose.yaml', () => {
   });
 });
 
+describe('--shared of the manifests and of compose.yaml', () => {
+  test.each([
+    ['deployment.yaml', SHARED],
+    ['compose.yaml', sharedOfCompose()],
+  ])('in %s is accepted by the command', async (_name, shared) => {
+    const { password: file = '' } = await files({ password: 'a1b2c3\n' });
+    const args = shared.map((arg) => (arg.startsWith('/') ? file : arg));
+    const own = ['--listen', '127.0.0.1:0', '127.0.0.1:5900'];
+    const { code, stderr } = await runCommand(['--check-config', ...own, ...args]);
+    expect([code, stderr]).toEqual([0, '']);
+  });
+});
+
 describe('a Secret of tokens, as the kubelet mounts it', () => {
   /** Writes a version of the Secret, as atomic_writer.go does: a new folder, and a rename of the link `..data`. */
   async function publish(mount: string, version: string, tokens: string): Promise<void> {
@@ -267,8 +343,18 @@ describe('a Secret of tokens, as the kubelet mounts it', () => {
 
 interface Compose {
   readonly services: Record<string, Record<string, unknown>>;
-  readonly networks: { desk: { ipam: { config: { subnet: string }[] } } };
+  readonly networks: { desk: { ipam: { config: { subnet: string }[] } }; state: { internal: boolean } };
 }
+
+/** The arguments of a tunnel's container for the shared state. */
+function sharedOfCompose(): string[] {
+  const { services } = parse(textOf('compose.yaml', DOCKER), { merge: true }) as Compose;
+  const command = services['tunnel-1']?.command as string[];
+  return command.slice(command.indexOf('--shared'));
+}
+
+/** A list of Compose, where `$$` is a dollar. */
+const escaped = (list: unknown) => (list as string[]).map((text) => text.replaceAll('$$', '$'));
 
 describe('demo/docker', () => {
   const compose = parse(textOf('compose.yaml', DOCKER), { merge: true }) as Compose;
@@ -310,6 +396,36 @@ describe('demo/docker', () => {
     }
   });
 
+  test('the containers share a state over a Redis that nginx does not reach', () => {
+    const { redis = {}, nginx = {} } = compose.services;
+    const reader = passwordFile(escaped(redis.command).at(-1));
+    expect(passwordFile(escaped((redis.healthcheck as { test: unknown }).test).at(-1))).toBe(reader);
+    for (const name of tunnels) {
+      const { command, depends_on, networks, volumes } = compose.services[name] ?? {};
+      expect(command).toEqual([
+        ...image().cmd,
+        ...['--shared', 'redis://redis:6379', '--shared-password-file', reader],
+      ]);
+      expect(depends_on).toEqual({ redis: { condition: 'service_healthy' } });
+      expect(Object.keys(networks as object)).toEqual(['desk', 'state']);
+      expect(volumes).toContain('./redis:/etc/desk/redis:ro');
+    }
+    expect(reader).toBe('/etc/desk/redis/password');
+    expect(redis.volumes).toEqual(['./redis:/etc/desk/redis:ro']);
+    expect([Object.keys(redis.networks as object), Object.keys(nginx.networks as object)]).toEqual([
+      ['state'],
+      ['desk'],
+    ]);
+    expect(compose.networks.state).toEqual({ internal: true });
+    expect(redis.ports).toBeUndefined();
+    expect(redis.user).toBe(image().user);
+    const ignored = textOf('.gitignore', DOCKER).split('\n');
+    expect(ignored).toContain('redis/');
+    expect(textOf('Dockerfile.dockerignore', DOCKER)).toContain('demo/docker/redis\n');
+    // The client.
+    expect(textOf('Dockerfile', DOCKER)).toMatch(/npm install .* redis@\d+$/m);
+  });
+
   test('nginx has the addresses and the port of compose.yaml, and waits longer than a PING takes', () => {
     const conf = textOf('nginx.conf', DOCKER);
     const servers = Array.from(conf.matchAll(/^\s*server (\S+) max_fails=0;/gm), ([, server]) => server);
@@ -325,6 +441,47 @@ describe('demo/docker', () => {
     const [, seconds] = /proxy_read_timeout (\d+)s/.exec(conf) ?? [];
     expect(Number(seconds)).toBeGreaterThan(2 * PING);
   });
+});
+
+describeWith('redis-server')('the command of Redis', () => {
+  const compose = parse(textOf('compose.yaml', DOCKER), { merge: true }) as Compose;
+  test.each<[string, readonly string[], string]>([
+    [
+      'redis-deployment.yaml',
+      given(REDIS_CONTAINER.command, 'a command'),
+      given(REDIS_CONTAINER.livenessProbe?.exec?.command?.at(-1), 'a probe'),
+    ],
+    [
+      'compose.yaml',
+      escaped(compose.services.redis?.command),
+      given(escaped((compose.services.redis?.healthcheck as { test: unknown }).test).at(-1), 'a probe'),
+    ],
+  ])(
+    'of %s starts a Redis that asks for the password, which no argument shows',
+    async (_name, command, probe) => {
+      const password = 'a1b2c3';
+      const { password: file = '', folder = '' } = await files({ password: `${password}\n` });
+      const port = await closedPort();
+      const local = (text: string) =>
+        text
+          .replaceAll(/\$\(cat [^)]+\)/g, `$(cat ${file})`)
+          .replace('dir /tmp', `dir ${folder}\nport ${port}\nbind 127.0.0.1`)
+          .replace('redis-cli', `redis-cli -p ${port}`);
+      const [sh = '', ...args] = command.map(local);
+      const redis = new Program(sh, args);
+      await redis.prints(/Ready to accept connections/);
+      const check = () => run('sh', ['-c', local(probe)]);
+      await check();
+      const { stdout } = await run('redis-cli', ['-p', String(port), 'ping']);
+      expect(stdout).toMatch(/^NOAUTH/);
+      const { stdout: shown } = await run('ps', ['-o', 'args=', '-p', String(redis.process.pid)]);
+      expect(shown).toMatch(/^redis-server/);
+      expect(shown).not.toContain(password);
+      await redis.stop();
+      expect(redis.process.exitCode).toBe(0);
+      await expect(check()).rejects.toThrow();
+    },
+  );
 });
 
 describeWith('yamllint')('yamllint', () => {

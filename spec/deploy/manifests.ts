@@ -37,4 +37,8 @@ export const SETTINGS = JSON.parse(textOf('config.json')) as Settings;
 export const DEPLOYMENT = manifest<Deployment>('deployment.yaml');
 export const POD = given(DEPLOYMENT.spec?.template.spec, 'the spec of the pods');
 export const CONTAINER = given(POD.containers[0], 'a container');
+/** The arguments for the state that all pods share, and the other arguments. */
+const SHARED_AT = given(CONTAINER.args, 'args').indexOf('--shared');
+export const ARGS = given(CONTAINER.args, 'args').slice(0, SHARED_AT);
+export const SHARED = given(CONTAINER.args, 'args').slice(SHARED_AT);
 export const ROLLING = given(DEPLOYMENT.spec?.strategy?.rollingUpdate, 'rollingUpdate');

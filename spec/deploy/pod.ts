@@ -5,7 +5,7 @@ import { CLI } from '../support/command.js';
 import { Program } from '../support/programs.js';
 import { closedPort } from '../support/servers.js';
 import { sleep, until } from '../support/wait.js';
-import { CONTAINER, given, POD, SETTINGS } from './manifests.js';
+import { ARGS, CONTAINER, given, POD, SETTINGS } from './manifests.js';
 
 /** Times of a rollout in seconds, in the proportions of a test instead of the hours of demo/kubernetes. */
 export interface Times {
@@ -73,7 +73,7 @@ export class Pod {
     return this.#program?.output ?? '';
   }
 
-  /** Starts the process with demo/kubernetes/config.json, and resolves when the pod is ready. */
+  /** Starts the process with demo/kubernetes/config.json, without a shared state, and resolves when the pod is ready. */
   async start(folder: string, tokens: string, times: Times): Promise<void> {
     const config = join(folder, `${this.name}.json`);
     const { linger, grace, spread, drain } = times;
@@ -87,7 +87,7 @@ export class Pod {
       config,
       JSON.stringify({ ...SETTINGS, ...loopback, ...files, linger, grace, spread, drain }),
     );
-    const args = given(CONTAINER.args, 'args').map((arg) => (arg.endsWith('.json') ? config : arg));
+    const args = ARGS.map((arg) => (arg.endsWith('.json') ? config : arg));
     this.#program = new Program(process.execPath, [CLI, ...args]);
     await this.#answers(CONTAINER.startupProbe?.httpGet?.path);
     await this.#answers(CONTAINER.readinessProbe?.httpGet?.path);

@@ -123,6 +123,11 @@ export class Consumer {
     for (const dependency of Object.keys(dependencies)) await this.#copy(found(dependency, source));
   }
 
+  /** Removes packages again. */
+  async remove(...names: string[]): Promise<void> {
+    for (const name of names) await rm(join(this.folder, 'node_modules', name), { recursive: true });
+  }
+
   /** The version of a package that is installed in the project. */
   versionOf(name: string): string {
     return manifestOf(join(this.folder, 'node_modules', name)).version;

@@ -28,7 +28,7 @@ describe('the recipes', () => {
   test.each(recipeFiles.filter((file) => !file.endsWith('.conf')))('%s names what it imports', (file) => {
     const text = read(join(RECIPES, file));
     const imported = Array.from(text.matchAll(/^import .* from '([^'.]+)';$/gm), ([, name = '']) => name);
-    const packages = imported.filter((name) => !name.startsWith('node:'));
+    const packages = imported.filter((name) => !name.startsWith('node:')).map(packageOf);
     const installs = Array.from(text.matchAll(/^\/\/ {3}npm install (.*)$/gm), ([, names = '']) => names);
     const installed = installs.join(' ').split(' ');
     if (!isPart(file)) {
@@ -43,6 +43,14 @@ describe('the recipes', () => {
     }
   });
 });
+
+/** `redis` of `redis`, `express-wstunnel` of `express-wstunnel/redis`, `@novnc/novnc` of `@novnc/novnc/x`. */
+function packageOf(name: string): string {
+  return name
+    .split('/')
+    .slice(0, name.startsWith('@') ? 2 : 1)
+    .join('/');
+}
 
 /** The settings of the recipes, and the values on pages that show no setting. */
 const SETTINGS = [

@@ -15,6 +15,8 @@ import { onCleanup } from '../support/cleanup.js';
 import { ask, connectHttp2, openOverHttp2, refusal } from '../support/http2.js';
 import { describeWith } from '../support/programs.js';
 import { startNginx } from '../support/proxies.js';
+import { filled } from '../shared/replica-sites.js';
+import { startRedis } from '../support/redis.js';
 import { frame, handshake, openRaw, RawClient, type RawAnswer } from '../support/raw-client.js';
 import {
   accepts,
@@ -28,7 +30,7 @@ import {
 } from '../support/servers.js';
 import { processesWith, temporaryFolder } from '../support/spawned.js';
 import { startSshd } from '../support/sshd.js';
-import { sleep, until } from '../support/wait.js';
+import { holds, sleep, until } from '../support/wait.js';
 import { logIn, makeProject, request } from './recipe.js';
 import { JWT_SECRET, PASSWORD, RECIPES, startRecipe, type Site } from './start.js';
 
@@ -421,6 +423,41 @@ test('several-cores: the login counts in every worker, and tunnels open in each'
   const { headers } = await request(site.dial(), 'POST', '/login', FORM, ANN);
   const cookie = { Cookie: pairsOf(headers['set-cookie'] ?? '') };
   for (let i = 0; i < 4; i++) await echoes(await openRaw(site.dial(), PATH, cookie));
+});
+
+describeWith('redis-server')('several-processes', () => {
+  test('the limits count for both processes, and a logout at one ends the tunnels of the other', async () => {
+    const { port } = await startRedis();
+    const env = { REDIS_URL: `redis://127.0.0.1:${port}` };
+    const [one, other] = [
+      await start('several-processes.mjs', env),
+      await start('several-processes.mjs', env),
+    ];
+    await holds(() => {
+      for (const { program } of [one, other]) expect(program.output).toContain('shared state up');
+    });
+    await filled(port);
+    expect((await knock(one.dial())).status).toBe(401);
+    const { headers } = await request(one.dial(), 'POST', '/login', FORM, ANN);
+    const cookie = { Cookie: pairsOf(headers['set-cookie'] ?? '') };
+    const here = await openRaw(one.dial(), PATH, cookie);
+    const there = [await openRaw(other.dial(), PATH, cookie), await openRaw(other.dial(), PATH, cookie)];
+    for (const client of [here, ...there]) await echoes(client);
+    for (const site of [one, other]) expect((await knock(site.dial(), cookie)).status).toBe(429);
+    expect((await request(one.dial(), 'POST', '/logout', cookie)).status).toBe(303);
+    for (const client of [here, ...there])
+      expect(await client.close()).toEqual({ code: 1008, reason: 'logged out' });
+  });
+
+  test('without Redis the program starts, and opens tunnels', async () => {
+    const site = await start('several-processes.mjs', {
+      REDIS_URL: `redis://127.0.0.1:${await closedPort()}`,
+    });
+    const { headers } = await request(site.dial(), 'POST', '/login', FORM, ANN);
+    const cookie = { Cookie: pairsOf(headers['set-cookie'] ?? '') };
+    await echoes(await openRaw(site.dial(), PATH, cookie));
+    await site.program.prints(/shared state down/);
+  });
 });
 
 /** `a=1; path=/, a.sig=2; path=/` in the form of a request's Cookie header. */

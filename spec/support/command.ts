@@ -44,8 +44,9 @@ export interface Listening {
 export async function startCommand(
   args: readonly string[],
   env: Record<string, string> = {},
+  cli = CLI,
 ): Promise<Listening> {
-  const program = new Program(process.execPath, [CLI, ...args], env);
+  const program = new Program(process.execPath, [cli, ...args], env);
   const [, url = ''] = await program.prints(/listening on (\S+) for/);
   return { program, url, port: Number(/:(\d+)\/$/.exec(url)?.[1]), exit: () => exitOf(program) };
 }

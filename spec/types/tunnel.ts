@@ -15,6 +15,7 @@ import create, {
   type EndResult,
   type HostState,
   type RefuseInfo,
+  type SharedInfo,
   type Tunnel,
   type TunnelErrorCode,
   type TunnelInfo,
@@ -41,6 +42,7 @@ tunnel.once('close', (info) => {
 });
 tunnel.on('refuse', (info) => expectTypeOf(info).toEqualTypeOf<RefuseInfo>());
 tunnel.addListener('backend', (info) => expectTypeOf(info).toEqualTypeOf<BackendInfo>());
+tunnel.on('shared', (info) => expectTypeOf(info).toEqualTypeOf<SharedInfo>());
 expectTypeOf(tunnel.on('open', () => undefined)).toEqualTypeOf<Tunnel>();
 void once(tunnel, 'close');
 tunnel.on('open', (info) => {

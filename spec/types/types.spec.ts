@@ -3,10 +3,16 @@ import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '../..');
-const FIXTURES = ['options.ts', 'tunnel.ts', 'request.ts'];
-const FACES = ['index.mts', 'index.cts'].map((file) => join(ROOT, 'src', file));
+const FIXTURES = ['options.ts', 'tunnel.ts', 'request.ts', 'shared.ts'];
+const FACES = [
+  ['.', 'Tunnel'],
+  ['client', 'ConnectOptions'],
+  ['redis', 'RedisOptions'],
+  ['cluster', 'ClusterOptions'],
+] as const;
+const facesOf = (folder: string) => ['index.mts', 'index.cts'].map((file) => join(ROOT, 'src', folder, file));
 
-const program = ts.createProgram([...FIXTURES.map(pathOf), ...FACES], {
+const program = ts.createProgram([...FIXTURES.map(pathOf), ...FACES.flatMap(([folder]) => facesOf(folder))], {
   ...compilerOptions(),
   noEmit: true,
   rootDir: ROOT,
@@ -20,9 +26,9 @@ describe('types', () => {
     expect(messagesOf(ts.getPreEmitDiagnostics(program, source))).toEqual([]);
   });
 
-  test('import and require give the same names', () => {
-    const [forImport, forRequire] = FACES.map(exportsOf);
-    expect(forImport).toContain('Tunnel');
+  test.each(FACES)('import and require of %s give the same names', (folder, name) => {
+    const [forImport, forRequire] = facesOf(folder).map(exportsOf);
+    expect(forImport).toContain(name);
     expect(forRequire).toEqual(forImport);
   });
 });

@@ -10,9 +10,10 @@ import { readOptions } from '../../src/options/read-tunnel.js';
 import { defaultsOf } from '../../src/options/row.js';
 import { SPAWN_OPTIONS } from '../../src/options/spawn-options.js';
 import { TUNNEL_OPTIONS } from '../../src/options/tunnel-options.js';
+import { readRedisOptions } from '../../src/redis/redis-options.js';
 import { codeOf } from '../../src/streams/close-causes.js';
-import type { CloseCause } from '../../src/types.js';
-import { BACKENDS, COMMAND, README, table, TUNNEL } from '../support/readme.js';
+import type { CloseCause, TunnelEvents } from '../../src/types.js';
+import { BACKENDS, COMMAND, README, REDIS, table, TUNNEL } from '../support/readme.js';
 
 const ERRORS = readFileSync(new URL('../../src/errors.ts', import.meta.url), 'utf8');
 
@@ -89,6 +90,27 @@ describe('the tables of the pages', () => {
     });
     const row = rows.find((cells) => cells[0] === '`copyEnvironment`');
     for (const name of spawnDefaults.copyEnvironment) expect(row?.[2]).toContain(`\`${name}\``);
+  });
+
+  test('gives the options of redisShared() and their defaults, in the order of the code', () => {
+    const { name, ...defaults } = readRedisOptions({});
+    const rows = table(REDIS, '<!-- redis options -->');
+    const written = (value: unknown) => (typeof value === 'string' ? `\`'${value}'\`` : String(value));
+    const options = Object.entries(defaults).map(([option, value]) => [option, written(value)]);
+    expect(rows.map(nameOf)).toEqual(['prefix', 'replica', 'ttl', 'timeout', 'whenDown', 'names']);
+    expect(cellsOf(rows)).toEqual({
+      ...Object.fromEntries(options),
+      replica: 'host name, process id, random letters',
+    });
+    expect(name).toContain(String(process.pid));
+  });
+
+  test('names every event of a tunnel', () => {
+    const events = { open: true, close: true, refuse: true, backend: true, shared: true } satisfies Record<
+      keyof TunnelEvents,
+      true
+    >;
+    for (const event of Object.keys(events)) expect(TUNNEL).toContain(`| \`'${event}'\` |`);
   });
 
   test('names strategies of balance that exist', () => {

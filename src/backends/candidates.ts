@@ -26,7 +26,7 @@ export class Candidates {
     if (!failures && this.all.every(isUpAndFirst)) return this.all;
     const up = this.all.filter((host) => host.up);
     const fresh = failures ? up.filter((host) => !failures.has(host)) : up;
-    if (fresh.length > 0) return withoutBackups(fresh);
+    if (fresh.length > 0) return withoutBackups(withoutSuspects(fresh));
     if (!failures) return withoutBackups(this.all.filter((host) => host.isDue));
     return withoutBackups(up.filter((host) => this.#passing?.has(host)));
   }
@@ -42,8 +42,14 @@ export class Candidates {
   }
 }
 
-function isUpAndFirst({ up, host }: PooledHost): boolean {
-  return up && !host.backup;
+function isUpAndFirst({ up, host, isSuspect }: PooledHost): boolean {
+  return up && !host.backup && !isSuspect;
+}
+
+/** A host that another process failed to reach is used only if there is no other. */
+function withoutSuspects(hosts: readonly PooledHost[]): readonly PooledHost[] {
+  const trusted = hosts.filter(({ isSuspect }) => !isSuspect);
+  return trusted.length > 0 ? trusted : hosts;
 }
 
 /** Backups are used only while no other host is up. */

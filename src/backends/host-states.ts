@@ -14,6 +14,7 @@ export type Outage = 'none' | 'new' | 'known';
 /** The state of an address. All requests share the state, whatever their settings for the host. */
 export class AddressState {
   readonly id: string;
+  /** Tunnels of this process. */
   load = 0;
   downUntil = 0;
   /** When no host is up: the earliest time of the next attempt. Only one request at a time makes an attempt. */
@@ -27,6 +28,8 @@ export class AddressState {
   resets = 0;
   /** Pools that know the address. */
   users = 0;
+  /** The name of the host among processes that share the states; undefined if no other process knows the host. */
+  sharedId: string | undefined;
   /** The settings of the latest tunnel. */
   host: ResolvedHost | undefined;
 
@@ -40,6 +43,14 @@ export class AddressState {
   }
 }
 
+/** What other processes with the same state have said about hosts. `id`: see `shared-id.ts`. */
+export interface OtherProcesses {
+  /** Tunnels of other processes at this host, a few seconds old. */
+  loadOf(id: string): number;
+  /** Did another process fail to reach this host just now? */
+  isDown(id: string): boolean;
+}
+
 /** Receives the start and the end of each outage of a known host. */
 export interface OutageListener {
   knows(id: string): boolean;
@@ -50,6 +61,12 @@ export interface OutageListener {
 export class HostStates {
   readonly #states = new Map<string, AddressState>();
   readonly #listeners = new Set<OutageListener>();
+  /** Undefined if no other process shares the states. */
+  readonly others: OtherProcesses | undefined;
+
+  constructor(others?: OtherProcesses) {
+    this.others = others;
+  }
 
   add(listener: OutageListener): void {
     this.#listeners.add(listener);
@@ -60,8 +77,9 @@ export class HostStates {
   }
 
   /** Keeps a state in memory until `release`. */
-  acquire(id: string): AddressState {
+  acquire(id: string, sharedId?: string): AddressState {
     const state = this.#states.get(id) ?? new AddressState(id);
+    state.sharedId ??= sharedId;
     this.#states.set(id, state);
     state.users++;
     return state;
@@ -82,6 +100,11 @@ export class HostStates {
   unload(state: AddressState): void {
     state.load--;
     this.#forgetUnused(state);
+  }
+
+  /** All states: those in use, and those that a tunnel object knows. */
+  all(): Iterable<AddressState> {
+    return this.#states.values();
   }
 
   /** The states of hosts with tunnels. */

@@ -5,6 +5,7 @@ import type { Failure } from './failure.js';
 import { AddressState, HostStates, type OutageListener, type Outage } from './host-states.js';
 import type { ResolvedHost } from './host.js';
 import { PooledHost } from './pooled-host.js';
+import { sharedIdOf } from './shared-id.js';
 
 /** Seconds after which the pool forgets an unused host that only functions have named. */
 const FORGET_AFTER = 600;
@@ -95,13 +96,16 @@ export class BackendPool implements OutageListener {
 
   /** The hosts that this tunnel object knows, and the hosts with open tunnels of other tunnel objects that share the states. */
   snapshot(): HostState[] {
-    const own = Array.from(this.#known.values(), ({ state, view }) => ({ state, host: view.host }));
+    const own = Array.from(this.#known.values(), ({ state, view }) => ({
+      state,
+      host: view.host,
+      load: view.load,
+    }));
     const busy = this.#isClosed ? [] : this.#states.busy();
     const others = busy.filter(({ id }) => !this.#known.has(id));
-    return [...own, ...others.map((state) => ({ state, host: state.host }))].map(({ state, host = {} }) => {
-      const { id, load, up } = state;
-      return { id, host: withoutKeys(host), load, up };
-    });
+    return [...own, ...others.map((state) => ({ state, host: state.host, load: state.load }))].map(
+      ({ state: { id, up }, host = {}, load }) => ({ id, host: withoutKeys(host), load, up }),
+    );
   }
 
   /** Ends the announcements and releases all states. `snapshot` still shows the known hosts. */
@@ -136,12 +140,19 @@ export class BackendPool implements OutageListener {
     const known = this.#known.get(host.id);
     if (known) {
       known.lastSeen = now;
-      if (!isSame(known.view.host, host)) known.view = new PooledHost(host, known.state);
+      if (!isSame(known.view.host, host)) known.view = new PooledHost(host, known.state, this.#states.others);
       return known;
     }
     // After close() no code would release a shared state.
-    const state = this.#isClosed ? new AddressState(host.id) : this.#states.acquire(host.id);
-    const added = { state, view: new PooledHost(host, state), lastSeen: now, isListed: false };
+    const state = this.#isClosed
+      ? new AddressState(host.id)
+      : this.#states.acquire(host.id, sharedIdOf(host));
+    const added = {
+      state,
+      view: new PooledHost(host, state, this.#states.others),
+      lastSeen: now,
+      isListed: false,
+    };
     this.#known.set(host.id, added);
     return added;
   }

@@ -1,23 +1,37 @@
 import type { HostState } from '../types.js';
-import type { AddressState } from './host-states.js';
+import type { AddressState, OtherProcesses } from './host-states.js';
 import type { ResolvedHost } from './host.js';
+import { sharedIdOf } from './shared-id.js';
 
 /** A host in the view of one request: the shared state of the address, with the settings of this request. */
 export class PooledHost implements HostState {
   readonly host: ResolvedHost;
   readonly state: AddressState;
 
-  constructor(host: ResolvedHost, state: AddressState) {
+  /** The name of the host among processes that share a state; undefined if no other process knows the host. */
+  readonly sharedId: string | undefined;
+  readonly #others: OtherProcesses | undefined;
+
+  constructor(host: ResolvedHost, state: AddressState, others?: OtherProcesses) {
     this.host = host;
     this.state = state;
+    this.#others = others;
+    this.sharedId = others && sharedIdOf(host);
   }
 
   get id(): string {
     return this.state.id;
   }
 
+  /** Tunnels at the host, of all processes that share the state. */
   get load(): number {
-    return this.state.load;
+    const { sharedId, state } = this;
+    return sharedId === undefined ? state.load : state.load + (this.#others?.loadOf(sharedId) ?? 0);
+  }
+
+  /** Did another process fail to reach this host just now? Then other hosts are preferred. */
+  get isSuspect(): boolean {
+    return this.sharedId !== undefined && this.#others?.isDown(this.sharedId) === true;
   }
 
   get up(): boolean {
@@ -34,9 +48,9 @@ export class PooledHost implements HostState {
     return !this.state.isOnTrial && performance.now() >= this.state.tryAt;
   }
 
-  /** Is the host at its limit `maxTunnels`? */
+  /** Has this process alone filled the host up to `maxTunnels`? The counts of other processes may be old: the shared count decides. */
   get full(): boolean {
     const { maxTunnels } = this.host;
-    return maxTunnels > 0 && this.load >= maxTunnels;
+    return maxTunnels > 0 && this.state.load >= maxTunnels;
   }
 }

@@ -41,16 +41,17 @@ export class RecentEnds {
     this.#forgotten = earlier.#forgotten;
   }
 
-  add(picks: Picks, reason: string, isShared = false): void {
+  /** `at`: the time of the call, which another process may have made a while ago. */
+  add(picks: Picks, reason: string, isShared = false, at = performance.now()): void {
     this.#forgetOld();
-    this.#ends = [...this.#ends, { at: performance.now(), picks, reason, isShared }];
+    const end = { at, picks, reason, isShared };
+    this.#ends = [...this.#ends, end].sort((a, b) => a.at - b.at);
     if (this.#ends.length > MAX_ENDS) this.#forget(1);
   }
 
   /** Was there a call since that time? Otherwise `refusalOf` finds no refusal, whatever the tunnel. */
   anySince(arrived: number): boolean {
-    const last = this.#ends.at(-1)?.at ?? this.#forgotten;
-    return last >= arrived;
+    return Math.max(this.#ends.at(-1)?.at ?? -Infinity, this.#forgotten) >= arrived;
   }
 
   /** The refusal of a request that arrived at that time, if a later `end()` selects the request. */
@@ -76,7 +77,8 @@ export class RecentEnds {
 
   #forget(count: number): void {
     const last = this.#ends[count - 1];
-    if (last) this.#forgotten = last.at;
+    // A call of another process may arrive late, after younger ones were forgotten.
+    if (last) this.#forgotten = Math.max(this.#forgotten, last.at);
     this.#ends = this.#ends.slice(count);
   }
 

@@ -45,11 +45,16 @@ function defaultSettings<Req extends IncomingMessage>(): RuleSettings<Req> {
 }
 
 function readLimits(limits: TunnelOptions['limits'] = {}): Settings<IncomingMessage>['limits'] {
-  return { ...fill(limits, LIMIT_OPTIONS), opening: readOpening(limits.opening) };
+  const { opening } = limits;
+  const given = typeof opening === 'number' ? { total: opening } : (opening ?? {});
+  return {
+    ...fill(limits, LIMIT_OPTIONS),
+    opening: openingLimits(given, LIMIT_OPTIONS.opening.default),
+    sharedOpening: openingLimits(given, { total: 0, perClient: 0 }),
+  };
 }
 
-function readOpening(given: NonNullable<TunnelOptions['limits']>['opening']): CountLimits {
-  const counts = typeof given === 'number' ? { total: given } : (given ?? {});
-  const { total, perClient } = LIMIT_OPTIONS.opening.default;
-  return Object.freeze({ total: counts.total ?? total, perClient: counts.perClient ?? perClient });
+function openingLimits(given: Partial<CountLimits>, defaults: CountLimits): CountLimits {
+  const { total = defaults.total, perClient = defaults.perClient } = given;
+  return Object.freeze({ total, perClient });
 }

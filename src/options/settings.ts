@@ -47,7 +47,12 @@ export interface Settings<Req extends IncomingMessage> {
   readonly rules: readonly CompiledRule<RuleSettings<Req>>[];
   /** The notations in which options compare paths, other than the form sent by clients. */
   readonly notations: readonly Notation[];
-  readonly limits: TunnelLimits & { readonly buffered: number; readonly opening: CountLimits };
+  readonly limits: TunnelLimits & {
+    readonly buffered: number;
+    readonly opening: CountLimits;
+    /** The limits of `opening` over all processes that share a state: the defaults protect a single process. */
+    readonly sharedOpening: CountLimits;
+  };
   readonly debug: number;
   readonly autoAttach: boolean;
   readonly name: string | undefined;

@@ -13,6 +13,9 @@ type Limits = NonNullable<TunnelOptions['limits']>;
 
 const MOST_TUNNELS = 1_000_000;
 
+/** The message for another value of `shared`. */
+export const SHARED_KINDS = 'must be the result of memoryShared(), redisShared() or clusterShared()';
+
 const checkCount = wholeNumber(0, MOST_TUNNELS);
 
 /** `limits`: 0 means no limit. */
@@ -45,7 +48,7 @@ export const TUNNEL_OPTIONS = {
   name: row(checkText),
   // wstunnel.ts checks that the object is a state.
   shared: row((value, name) => {
-    if (typeof value !== 'object') fail(name, 'must be the result of memoryShared()', value);
+    if (typeof value !== 'object') fail(name, SHARED_KINDS, value);
   }),
 } as const satisfies Rows<TunnelOptions>;
 

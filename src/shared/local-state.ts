@@ -3,11 +3,20 @@ import { BackendPool } from '../backends/pool.js';
 import { KILL_AFTER } from '../backends/spawn/spawned-process.js';
 import { Spawner } from '../backends/spawn/spawner.js';
 import { messageOf } from '../errors.js';
-import { LocalCounter, type Counter } from '../guard/limits.js';
+import { LocalCounter, type Counter } from '../guard/counter.js';
 import type { Log } from '../observe/log.js';
 import { Totals } from '../observe/totals.js';
 import type { SharedState } from '../types.js';
+import type { Backplane } from '../replicas/backplane.js';
+import type { ReplicaSettings } from '../replicas/replica-settings.js';
 import { Members, type Member } from './members.js';
+import { Network } from './network.js';
+
+interface StateSettings {
+  readonly isKept: boolean;
+  /** The connection to other processes that share the state. */
+  readonly shared?: { readonly backplane: Backplane; readonly settings: ReplicaSettings };
+}
 
 /** The access of a tunnel object to the state. */
 export interface Membership {
@@ -32,12 +41,14 @@ export interface Membership {
  * reload.
  */
 export class LocalState implements SharedState {
-  readonly counter: Counter = new LocalCounter();
+  readonly counter: Counter;
   /** Counts of `limits.opening`. */
   readonly openingCounter = new LocalCounter();
   readonly spawner: Spawner;
   readonly members = new Members();
-  readonly #hosts = new HostStates();
+  /** The other processes that share the state, if any. */
+  readonly network: Network | undefined;
+  readonly #hosts: HostStates;
   readonly #totals = new Map<string | undefined, Totals>();
   readonly #isKept: boolean;
   /** Tunnel objects that have not begun to leave. */
@@ -45,8 +56,18 @@ export class LocalState implements SharedState {
   #closing: Promise<void> | undefined;
 
   /** `isKept`: the state stays usable without tunnel objects, until `close`. */
-  constructor({ isKept }: { isKept: boolean } = { isKept: false }) {
+  constructor({ isKept, shared }: StateSettings = { isKept: false }) {
     this.#isKept = isKept;
+    this.network =
+      shared &&
+      new Network(shared.backplane, shared.settings, {
+        members: this.members,
+        hosts: () => this.#hosts,
+        changed: (up, reason) => this.#sharedChanged(up, reason),
+        log: (level, text) => this.#log(level, '%s', text),
+      });
+    this.counter = this.network?.counter ?? new LocalCounter();
+    this.#hosts = new HostStates(this.network?.hosts);
     this.spawner = new Spawner(
       (format, ...values) => this.#log('debug', format, ...values),
       (host, why) => {
@@ -56,14 +77,18 @@ export class LocalState implements SharedState {
     );
   }
 
-  /** False after `close`. */
+  /** False after `close`, and while the store that other processes share is not reached. */
   get up(): boolean {
-    return this.#closing === undefined;
+    return !this.isClosed && this.network?.isUp !== false;
+  }
+
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
   }
 
   /** Ends all programs, and refuses further tunnel objects. Open tunnels end with their programs. */
   close(): Promise<void> {
-    this.#closing ??= this.spawner.close();
+    this.#closing ??= this.#close();
     return this.#closing;
   }
 
@@ -88,6 +113,15 @@ export class LocalState implements SharedState {
       retire: () => void unlist(KILL_AFTER),
       leave: (timeout) => this.#leave(member, pool, () => unlist(timeout), timeout),
     };
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([this.spawner.close(), this.network?.close()]);
+  }
+
+  #sharedChanged(up: boolean, reason: string): void {
+    this.#log(up ? 'info' : 'error', 'shared state: %s', reason);
+    for (const member of this.members.all()) member.sharedChanged({ up, reason });
   }
 
   #totalsOf(name: string | undefined): Totals {

@@ -1,10 +1,14 @@
 import type { ResolvedHost } from '../backends/host.js';
 import type { Picks, RecentEnds } from '../guard/recent-ends.js';
 import type { Log } from '../observe/log.js';
-import type { BackendInfo, TunnelInfo } from '../types.js';
+import type { BackendInfo, SharedInfo, TunnelInfo } from '../types.js';
 
 /** An open tunnel, as seen by the other tunnel objects with the same state. */
 export interface SharedTunnel {
+  /** The arrival of the opening request, by `performance.now()`. */
+  readonly arrived: number;
+  /** The name of the host among processes that share the state. */
+  readonly sharedHost: string | undefined;
   info(): TunnelInfo;
   /** Sends the Close 4409: another tunnel of the same user gets the slot at the host. */
   replace(reason: string): void;
@@ -19,14 +23,16 @@ export interface Member {
   readonly log: Log;
   /** Receives the outages of hosts that the tunnel object knows. */
   announce(info: BackendInfo): void;
+  /** Other processes were reached, or are reached no longer. */
+  sharedChanged(info: SharedInfo): void;
   /** The hosts in the options of the tunnel object. */
   readonly lists: readonly (readonly ResolvedHost[])[];
   readonly open: ReadonlySet<SharedTunnel>;
   /** Requests before the 101 response. */
   readonly opening: ReadonlySet<unknown>;
   readonly ends: RecentEnds;
-  /** Ends tunnels and openings of this tunnel object, and returns how many. */
-  end(picks: Picks, code: number, reason: string): number;
+  /** Ends tunnels and openings of this tunnel object that began before `at`, by default now, and returns how many. */
+  end(picks: Picks, code: number, reason: string, at?: number): number;
 }
 
 /** The tunnel objects that share a state, in the order of their creation. */
@@ -43,6 +49,11 @@ export class Members {
 
   add(member: Member): void {
     this.#all.add(member);
+  }
+
+  /** All members, oldest first. */
+  all(): readonly Member[] {
+    return [...this.#all];
   }
 
   has(member: Member): boolean {
@@ -71,9 +82,9 @@ export class Members {
   }
 
   /** Ends the tunnels and openings of all members that the filter selects. */
-  end(picks: Picks, code: number, reason: string): number {
+  end(picks: Picks, code: number, reason: string, at?: number): number {
     let ended = 0;
-    for (const member of [...this.#all]) ended += member.end(picks, code, reason);
+    for (const member of [...this.#all]) ended += member.end(picks, code, reason, at);
     return ended;
   }
 }

@@ -2,12 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { BackendPool } from '../backends/pool.js';
 import type { Spawner } from '../backends/spawn/spawner.js';
 import type { TunnelError } from '../errors.js';
-import type { Counter, OpeningCounter, TunnelLimits } from '../guard/limits.js';
+import type { Counter } from '../guard/counter.js';
+import type { CountLimits, OpeningCounter, TunnelLimits } from '../guard/limits.js';
 import type { RecentEnds } from '../guard/recent-ends.js';
 import type { Log } from '../observe/log.js';
 import type { Totals } from '../observe/totals.js';
 import type { RuleSettings } from '../options/settings.js';
-import type { Members } from '../shared/members.js';
+import type { Members, SharedTunnel } from '../shared/members.js';
+import type { Network } from '../shared/network.js';
 import type { ClosedInfo, Next, RefuseInfo, TunnelInfo } from '../types.js';
 import type { LoginChecks } from './login/login-checks.js';
 import type { OpeningAttempt } from '../upgrade/opening-attempt.js';
@@ -17,7 +19,7 @@ import type { PendingUpgrade } from '../upgrade/pending-upgrade.js';
 export interface TunnelContext {
   /** The option `name`. */
   readonly name: string | undefined;
-  readonly limits: TunnelLimits & { readonly buffered: number };
+  readonly limits: TunnelLimits & { readonly buffered: number; readonly sharedOpening: CountLimits };
   readonly counter: Counter;
   readonly openingCounter: OpeningCounter;
   /** Recent calls of `end()`: requests that arrived earlier must not open. */
@@ -33,6 +35,8 @@ export interface TunnelContext {
   readonly open: Set<OpenTunnel>;
   /** This tunnel object and the others with the same state. */
   readonly members: Members;
+  /** The other processes that share the state, if any. */
+  readonly network: Network | undefined;
   /** Sockets that were upgraded only to receive the Close of a refusal. */
   readonly refusing: Set<Closable>;
   /** The checks of the option `revalidate`. */
@@ -59,12 +63,14 @@ export interface Closable {
 /** A request before the 101 response. */
 export interface OpeningRequest {
   readonly attempt: OpeningAttempt;
+  /** By `performance.now()`. */
+  readonly arrived: number;
   /** Address and user as far as known, and an empty `backend`. */
   info(): TunnelInfo;
 }
 
 /** A tunnel after the 101 response, until the end. */
-export interface OpenTunnel extends Closable {
+export interface OpenTunnel extends Closable, SharedTunnel {
   /** False once a Close was sent or received, or a connection ended. */
   readonly isOpen: boolean;
   info(): TunnelInfo;
@@ -72,8 +78,6 @@ export interface OpenTunnel extends Closable {
   close(code: number, reason: string): void;
   /** Sends Close. Bytes that the client sends afterwards are dropped. */
   cutOff(code: number, reason: string): void;
-  /** Like `cutOff`, for another tunnel of the same user. */
-  replace(reason: string): void;
 }
 
 /** The client of a request, as far as known. */

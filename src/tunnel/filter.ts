@@ -1,8 +1,8 @@
 import type { Picks } from '../guard/recent-ends.js';
+import { picksOf } from '../guard/tunnel-filter.js';
 import { checkText } from '../options/checks/basic.js';
 import { fail } from '../options/checks/fail.js';
 import { checkNames } from '../options/checks/names.js';
-import { normalizeAddress } from '../request/client-address.js';
 import type { TunnelFilter } from '../types.js';
 
 const CHECKS = {
@@ -20,12 +20,5 @@ export function readFilter(where: TunnelFilter, call: string): Picks {
   for (const [field, value] of Object.entries(where) as [string, unknown][])
     if (value === undefined)
       fail(call, `needs a value for ${field}: leave ${field} out to select every ${field}`, value);
-  const { id, user, address, backend, tunnel } = where;
-  const from = address === undefined ? undefined : normalizeAddress(address);
-  return (info, name) =>
-    (id === undefined || info.id === id) &&
-    (user === undefined || info.user === user) &&
-    (from === undefined || info.address === from) &&
-    (backend === undefined || info.backend === backend) &&
-    (tunnel === undefined || name === tunnel);
+  return picksOf(where);
 }

@@ -2,7 +2,8 @@ import { captureRejectionSymbol } from 'node:events';
 import type { IncomingMessage, Server } from 'node:http';
 import { codeOf } from '../streams/close-causes.js';
 import type { LocalState } from '../shared/local-state.js';
-import type { AttachOptions, CloseOptions, Tunnel, TunnelFilter, TunnelInfo } from '../types.js';
+import type { EndCall } from '../replicas/messages.js';
+import type { AttachOptions, CloseOptions, EndResult, Tunnel, TunnelFilter, TunnelInfo } from '../types.js';
 import type { Announcer } from './announcer.js';
 import { checkClose } from './closing.js';
 import type { TunnelContext } from './context.js';
@@ -46,8 +47,9 @@ export function methodsOf<Req extends IncomingMessage>(parts: MethodParts<Req>) 
     ) {
       checkClose(code, reason);
       if (typeof where === 'function') return endTunnels(context, (one) => where(one), code, reason);
+      // This process first: a store that is down must not keep a user's tunnels open.
       const ended = members.end(readFilter(where, 'end()'), code, reason);
-      return Promise.resolve({ ended, silent: [] });
+      return endElsewhere(state, ended, { where, code, reason });
     },
     stats() {
       // After close() this tunnel object is no member, and has no open tunnels.
@@ -57,4 +59,11 @@ export function methodsOf<Req extends IncomingMessage>(parts: MethodParts<Req>) 
     [captureRejectionSymbol]: (error: unknown, name: string | symbol) =>
       announcer.listenerFailed(name, error),
   };
+}
+
+/** Ends the tunnels of other processes that share the state as well. */
+async function endElsewhere({ network }: LocalState, ended: number, call: EndCall): Promise<EndResult> {
+  if (!network) return { ended, silent: [] };
+  const others = await network.end(call);
+  return { ended: ended + others.ended, silent: others.silent };
 }

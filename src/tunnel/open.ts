@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { asRefusal, messageOf, TunnelError } from '../errors.js';
-import { takeSlot } from '../guard/limits.js';
+import { takeOpeningSlot, takeSlot } from '../guard/limits.js';
 import { userIfKnown } from '../guard/user-name.js';
 import { isPromise, type AbortState } from '../helpers/abort.js';
 import { bothOf, leaseOf, type Lease } from '../helpers/lease.js';
@@ -63,6 +63,7 @@ async function open<Req extends IncomingMessage>(
   const attempt = new OpeningAttempt(pending, settings.handshakeTimeout);
   const opening: OpeningRequest = {
     attempt,
+    arrived,
     info: () => infoOf({ ...client, user: client.user ?? userIfKnown(req, settings.user) }, '', Date.now()),
   };
   context.opening.add(opening);
@@ -83,6 +84,10 @@ async function open<Req extends IncomingMessage>(
 
     if (settings.clientAddress) await readClientAddress(settings, req, client, attempt);
     openingSlots.push(context.openingCounter.startOf(client.address));
+    if (context.network && countsOpenings(context))
+      openingSlots.push(
+        await takeOpeningSlot(context.counter, context.limits.sharedOpening, client.address, attempt),
+      );
     const authorizing = authorize(settings, req, client, attempt);
     if (authorizing) await authorizing;
     const ended = context.ends.anySince(arrived) && context.ends.refusalOf(opening.info(), arrived);
@@ -138,6 +143,10 @@ async function open<Req extends IncomingMessage>(
     context.opening.delete(opening);
     for (const lease of openingSlots) lease.release();
   }
+}
+
+function countsOpenings({ limits: { sharedOpening } }: TunnelContext): boolean {
+  return sharedOpening.total > 0 || sharedOpening.perClient > 0;
 }
 
 /** Counts an upgrade that leads to this tunnel, before the app gets the request. Returns the refusal if there are too many upgrades. */

@@ -9,7 +9,8 @@ import { proxyHeader } from '../backends/proxy-header.js';
 import { claimStream, isStream } from '../backends/stream.js';
 import { messageOf, TunnelError } from '../errors.js';
 import { isPromise, type AbortSource, type AbortState } from '../helpers/abort.js';
-import { bothOf, type Lease } from '../helpers/lease.js';
+import { takeHostSlot } from '../guard/limits.js';
+import { bothOf, UNCOUNTED, type Lease } from '../helpers/lease.js';
 import { readServerResult } from '../options/read-hosts.js';
 import type { RuleSettings } from '../options/settings.js';
 import { normalizeAddress } from '../request/client-address.js';
@@ -98,15 +99,18 @@ export async function reachBackend<Req extends IncomingMessage>(
   };
   const note = (host: PooledHost, why: string, failure: Failure, taken: number) => {
     const outage = pool.failed(host, why, failure, taken);
+    if (outage === 'new') context.network?.hostChanged();
     log('backend', outage === 'known' ? 'debug' : 'warn', '%s failed: %s', host.id, why);
     if (outage === 'new' && !all.some(({ up }) => up)) log('backend', 'error', 'all backends are down');
     return outage;
   };
   let last: TunnelError | undefined;
+  /** Hosts that the tunnels of other processes have filled. */
+  const full = new Set<PooledHost>();
   for (;;) {
     const next = candidates.next();
     if (next.length === 0) throw last ?? new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend is up');
-    const free = next.filter((host) => !host.full);
+    const free = next.filter((host) => !host.full && !full.has(host));
     let slot: HostSlot | undefined;
     if (free.length === 0) {
       slot = await takeOver(context, next, user, balance, signal);
@@ -118,7 +122,13 @@ export async function reachBackend<Req extends IncomingMessage>(
       if (!host) throw new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend was chosen');
       // While the strategy was choosing, other requests may have filled this host or begun to try it.
       if (host.full || (!host.up && !host.isDue)) continue;
-      slot = { host, lease: pool.lease(host, balance) };
+      const taking = takeShared(context, host, signal);
+      const shared = isPromise(taking) ? await taking : taking;
+      if (!shared) {
+        full.add(host);
+        continue;
+      }
+      slot = { host, lease: bothOf(shared, pool.lease(host, balance)) };
     }
     const { host, lease } = slot;
     const trial = pool.tryOut(host);
@@ -149,6 +159,17 @@ export async function reachBackend<Req extends IncomingMessage>(
       trial.release();
     }
   }
+}
+
+/** A slot at a host among all processes that share the state; undefined if none is free. */
+function takeShared(
+  { network, counter }: TunnelContext,
+  { host: { maxTunnels }, sharedId }: PooledHost,
+  signal: AbortState,
+): Lease | undefined | Promise<Lease | undefined> {
+  if (!network || sharedId === undefined) return UNCOUNTED;
+  // Counted without a limit too, for a limit of reloaded options.
+  return takeHostSlot(counter, sharedId, maxTunnels === 0 ? Infinity : maxTunnels, signal);
 }
 
 /** The effect of a failed dial on the state of the host. The app's `connect` is called once for each request. */

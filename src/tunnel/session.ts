@@ -71,6 +71,7 @@ export function startSession<Req extends IncomingMessage>(
  */
 class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner, CheckedTunnel {
   readonly #context: TunnelContext;
+  readonly arrived: number;
   readonly #id: string;
   readonly #url: string;
   readonly #address: string;
@@ -93,9 +94,10 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner, Che
     context: TunnelContext,
     settings: SessionSettings,
     { id, url, address, user }: ClientIdentity,
-    { client, socket, host, lease, slot }: SessionEnds,
+    { client, socket, host, lease, slot, arrived }: SessionEnds,
   ) {
     this.#context = context;
+    this.arrived = arrived;
     this.#id = id;
     this.#url = flatCopy(url);
     this.#address = flatCopy(address);
@@ -124,6 +126,10 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner, Che
 
   get id(): string {
     return this.#id;
+  }
+
+  get sharedHost(): string | undefined {
+    return this.#host.sharedId;
   }
 
   get user(): string | undefined {

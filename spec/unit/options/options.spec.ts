@@ -267,7 +267,7 @@ describe('an invalid value is refused with option, value and fix', () => {
     [{ revalidate: { every: 60, failAfter: 30 } }, ['revalidate.failAfter ', 'at least the 60 seconds']],
     [{ revalidate: { every: 60, interval: 1 } }, ['revalidate ', 'has no "interval"']],
     [{ name: '' }, ['name ', 'not empty']],
-    [{ shared: 7 }, ['shared ', 'the result of memoryShared()', '7']],
+    [{ shared: 7 }, ['shared ', 'the result of memoryShared(), redisShared() or clusterShared()', '7']],
     [host({ onFull: 'takeOver' }), ['server.onFull', 'did you mean "takeover"?']],
     [{ autoAttach: 'yes' }, ['autoAttach ', 'true or false', "'yes'"]],
   ])('%o', (options, parts) => {

@@ -20,6 +20,7 @@ const EXIT_TEXTS: Readonly<Record<keyof typeof EXIT, string>> = {
 };
 
 const ENVIRONMENT: Readonly<Record<string, string>> = {
+  WSTUNNEL_SHARED_PASSWORD: 'The password for the Redis of --shared.',
   WSTUNNEL_USER: 'connect: a login, name:password.',
   WSTUNNEL_BEARER: 'connect: a bearer token.',
   WSTUNNEL_COOKIE: 'connect: a cookie, name=value.',

@@ -1,11 +1,10 @@
 import type { RequestListener } from 'node:http';
-import { LocalState } from '../../shared/local-state.js';
 import { drainTimesOf } from '../drain.js';
 import { CommandError, EXIT, messagesOf } from '../exit.js';
 import type { TunnelTotals } from '../output/status-line.js';
 import type { Io, Signal } from '../process/io.js';
 import { AutoExit } from './auto-exit.js';
-import { HealthServer } from './health/health-server.js';
+import { HealthServer, type Health } from './health/health-server.js';
 import { CommandOutlets, type Outlets } from './log/command-outlets.js';
 import { logEvents, repeatsLine } from './log/tunnel-events.js';
 import { RepeatLimiter } from './log/repeats.js';
@@ -17,6 +16,8 @@ import { NOT_RELOADED, Reloads } from './reloads.js';
 import { readCertificate, type Certificate } from './server/certificate.js';
 import { Servers } from './server/servers.js';
 import { requireClientAddresses } from './settings/client-addresses.js';
+import { ProcessState } from './shared/process-state.js';
+import { connectRedis } from './shared/redis-connection.js';
 import { ProcessEnd } from './shutdown/process-end.js';
 import { makeSite } from './site/site.js';
 import { Sites } from './site/sites.js';
@@ -35,7 +36,11 @@ export class ListenProcess {
   readonly #outlets: Outlets;
   readonly #sites = new Sites();
   // The following fields outlive a reload.
-  readonly #state = new LocalState();
+  readonly #state = new ProcessState({
+    message: (line) => this.#message(line),
+    write: (event, info) => this.#outlets.write(event, info),
+    changed: (isUp) => this.#worker?.onShared(isUp),
+  });
   readonly #logins: LoginMemory;
   readonly #origins = new RefusedOrigins((line) => this.#outlets.message(line));
   readonly #loginEvents = new LoginEvents({
@@ -109,6 +114,7 @@ export class ListenProcess {
       this.#autoExit.stop();
       this.#refusals.end();
       this.#loginEvents.end();
+      await this.#state.close();
       await this.#outlets.close();
       this.#health?.close();
     }
@@ -118,6 +124,8 @@ export class ListenProcess {
     const identity = this.#worker ? undefined : identityFor(plan.user, this.#message);
     if (!this.#worker) await this.#openHealth(plan);
     const certificate = this.#certificate(plan);
+    // The file of the password may be root's.
+    await this.#share(plan);
     // If root is given up, open the logs only afterwards: a link in the log's folder could lead root to any file, and `logger` would
     // stay root.
     if (!identity) await this.#outlets.open(plan);
@@ -148,8 +156,21 @@ export class ListenProcess {
     if (!health) return;
     this.#health = await HealthServer.open(health, unix, {
       works: () => 'ok',
-      accepts: () => (this.end.isDraining ? 'draining' : this.#isReady ? 'ok' : 'starting'),
+      accepts: () => this.#readiness(),
     });
+  }
+
+  #readiness(): ReturnType<Health['accepts']> {
+    if (this.end.isDraining) return 'draining';
+    if (!this.#isReady) return 'starting';
+    return this.#state.isReady ? 'ok' : 'no shared state';
+  }
+
+  async #share({ shared }: Plan): Promise<void> {
+    const link = shared
+      ? await connectRedis(shared, this.#io.environment, this.#worker?.number)
+      : this.#worker?.link;
+    if (link) this.#state.share(link);
   }
 
   async #listen(
@@ -183,7 +204,7 @@ export class ListenProcess {
   /** Makes a site from the plan, and sends all further requests to the site. */
   async #use(plan: Plan, beforeTunnels?: () => Promise<void>): Promise<void> {
     const processState = {
-      state: this.#state,
+      state: () => this.#state.state,
       logins: this.#logins,
       origins: this.#origins,
       loginEvents: this.#loginEvents,
@@ -194,6 +215,7 @@ export class ListenProcess {
     this.#isVerbose = plan.verbose;
     // A tunnel keeps the verbosity of the time when it was opened.
     const verbosity = this.#outlets.verbosity(plan.verbose);
+    this.#state.report(site.tunnel);
     logEvents(site.tunnel, {
       print: (line, kind) => this.#outlets.line(line, kind, verbosity),
       write: (event, info) => this.#outlets.write(event, info),

@@ -19,6 +19,19 @@ export interface UnixAccess {
 /** The options for the middleware, without `autoAttach`: the command itself attaches the middleware to its servers. */
 export type MiddlewareOptions = Omit<TunnelOptions, 'autoAttach' | 'name' | 'shared'>;
 
+/** The connection to the processes that share the state of this one. */
+export interface SharedSettings {
+  /** Without a password. */
+  readonly url: string;
+  readonly prefix?: string;
+  /** The name of this process among the others. */
+  readonly replica?: string;
+  readonly ttl?: number;
+  readonly timeout?: number;
+  readonly whenDown?: 'local' | 'refuse';
+  readonly passwordFile?: string;
+}
+
 /** All settings of `listen`, from its command line and its configuration file. Paths are absolute. */
 export interface Plan extends DrainSettings {
   readonly listen: readonly BindAddress[];
@@ -49,6 +62,8 @@ export interface Plan extends DrainSettings {
   readonly acceptProxy: boolean;
   /** Limit of connections, for all servers together. */
   readonly maxConnections?: number;
+  /** Other commands that share the limits of this one. */
+  readonly shared?: SharedSettings;
   /** The number of processes that serve; undefined: this process serves, without a supervisor. */
   readonly workers?: number;
   /** The file for events as JSON; `-` is standard output. */

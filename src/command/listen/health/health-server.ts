@@ -18,7 +18,7 @@ export interface Health {
   /** Does the process work? */
   readonly works: () => 'ok' | 'no worker';
   /** May new clients be sent here? */
-  readonly accepts: () => 'ok' | 'starting' | 'draining' | 'no worker';
+  readonly accepts: () => 'ok' | 'starting' | 'draining' | 'no worker' | 'no shared state';
 }
 
 /**

@@ -9,6 +9,7 @@ import { leftOutLines } from '../startup/left-out.js';
 import { LoginMemory } from '../login/login-memory.js';
 import { foldersOf, type Plan } from '../plan.js';
 import { checkTrustProxy } from '../site/site.js';
+import { passwordOf } from '../shared/redis-connection.js';
 import { TokenStore } from '../tokens/token-store.js';
 import { identityOf } from '../user/process-user.js';
 
@@ -40,7 +41,7 @@ export async function checkConfig(io: Io, plan: Plan): Promise<number> {
 
 /** One check per file, so that an error does not hide other errors. */
 function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
-  const { listen, tls, auth, tokens, user, trustProxy } = plan;
+  const { listen, tls, auth, tokens, user, trustProxy, shared } = plan;
   const checks: (Check | undefined)[] = [
     tls && (() => readCertificate(tls, warn)),
     ...auth.map((file) => () => readAccounts([file], warn, { memory: new LoginMemory() })),
@@ -53,6 +54,7 @@ function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
     ...[plan.log, plan.record, plan.health?.socket, ...listen.map(({ socket }) => socket)].map((file) =>
       file !== undefined && file !== '-' ? () => requireFolder(dirname(resolve(file))) : undefined,
     ),
+    shared && (() => passwordOf(shared, {})),
     user && (() => identityOf(user)),
     trustProxy === undefined ? undefined : () => checkTrustProxy(trustProxy),
   ];

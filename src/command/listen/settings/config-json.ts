@@ -30,6 +30,7 @@ import { fromJson } from './json-values.js';
 import { isHostName, NAME_RULE } from '../origins/server-names.js';
 import { INDEX, parseLoginFile, type MiddlewareOptions } from '../plan.js';
 import { GROUP_RULE, MODE_RULE, readGroup, readMode } from '../server/unix-access.js';
+import { checkShared, sharedOfJson, type SharedInJson } from './shared-settings.js';
 import { countOf, isWorkers, WORKERS_RULE, type Workers } from './workers.js';
 import { isUserName, readUserName, USER_RULE } from '../user/process-user.js';
 
@@ -50,6 +51,7 @@ interface OwnPart {
   acceptProxy?: boolean;
   maxConnections?: number;
   workers?: Workers;
+  shared?: SharedInJson;
   log?: string;
   grace?: number;
   spread?: number;
@@ -94,6 +96,7 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   workers: (value, name) => {
     if (!isWorkers(value)) fail(name, WORKERS_RULE, value);
   },
+  shared: checkShared,
   log: checkText,
   ...DRAIN_CHECKS,
   health: (value, name) => {
@@ -111,7 +114,7 @@ const WHOLE_FILE = OptionPath.whole('the file');
 // The hosts are checked along with the other options, so that all faults are reported together.
 const server: Check = (value, name) => void readServerOption(value, name);
 const rules: Check = (value, name) => checkRuleList(value, name, JSON_RULE);
-// The command has one tunnel, and shares a state among its reloads by itself.
+// The command has one tunnel, shares a state among its reloads by itself, and has a `shared` of its own.
 const TUNNEL = without(checksOf(TUNNEL_OPTIONS), 'autoAttach', 'name', 'shared');
 const JSON_TUNNEL: Readonly<Record<string, Check>> = { ...TUNNEL, server, rules };
 const JSON_RULE: Readonly<Record<string, Check>> = {
@@ -191,6 +194,7 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
     ...(acceptProxy !== undefined && { acceptProxy }),
     ...(maxConnections !== undefined && { maxConnections }),
     ...(own.workers !== undefined && { workers: countOf(own.workers) }),
+    ...(own.shared !== undefined && { shared: sharedOfJson(own.shared, file) }),
     ...(verbose !== undefined && { verbose }),
     ...(log !== undefined && { log: file(log) }),
     ...(own.runAs !== undefined && { user: readUserName(own.runAs, '"runAs"') }),

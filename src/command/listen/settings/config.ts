@@ -19,6 +19,7 @@ export interface Config extends Partial<
     | 'acceptProxy'
     | 'maxConnections'
     | 'workers'
+    | 'shared'
     | 'log'
     | 'user'
     | 'pages'

@@ -15,6 +15,7 @@ import type { ListenArgs, ListenFlag } from './listen-flags.js';
 import { requireClientAddresses } from './client-addresses.js';
 import { INDEX, parseLoginFile, type Plan, type MiddlewareOptions } from '../plan.js';
 import { listOf, TUNNEL_FLAGS, tunnelOf } from './tunnel-flags.js';
+import { sharedOf } from './shared-settings.js';
 import { requireShareable } from './workers.js';
 import { isUserName, readUserName, USER_RULE, type UserName } from '../user/process-user.js';
 
@@ -47,6 +48,7 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
   const log = fileOption(args, 'log') ?? config?.log;
   const maxConnections = maxConnectionsOf(args) ?? config?.maxConnections;
   const workers = workersOf(args) ?? config?.workers;
+  const shared = sharedOf(args, config?.shared);
   const user = userOf(args) ?? config?.user;
   const plan: Plan = {
     listen,
@@ -67,6 +69,7 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
     acceptProxy: args.has('accept-proxy') || config?.acceptProxy === true,
     ...(maxConnections !== undefined && { maxConnections }),
     ...(workers !== undefined && { workers }),
+    ...(shared && { shared }),
     ...(log !== undefined && { log }),
     ...(file !== undefined && { config: resolve(file) }),
     verbose: args.has('verbose') || config?.verbose === true,

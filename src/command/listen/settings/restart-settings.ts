@@ -11,6 +11,7 @@ export function needsRestart(next: Plan, running: Plan): boolean {
     next.acceptProxy !== running.acceptProxy ||
     (running.acceptProxy && !isDeepStrictEqual(next.trustProxy, running.trustProxy)) ||
     next.workers !== running.workers ||
+    !isDeepStrictEqual(next.shared, running.shared) ||
     next.maxConnections !== running.maxConnections ||
     !isDeepStrictEqual(next.user, running.user) ||
     !isDeepStrictEqual(next.unix, running.unix) ||

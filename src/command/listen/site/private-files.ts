@@ -8,9 +8,10 @@ import type { Plan } from '../plan.js';
 
 /** Files of the plan that must not be served: keys, logins, tokens, logs and the like. A certificate without a key is public. */
 export function privateFilesOf(plan: Plan): string[] {
-  const { tls, auth, tokens, log, config, record, privateFiles: further } = plan;
+  const { tls, auth, tokens, log, config, record, shared, privateFiles: further } = plan;
   const key = tls && (tls.key ?? tls.cert);
-  const files = [key, ...auth.map(({ file }) => file), tokens, log, config, record, ...further];
+  const own = [key, ...auth.map(({ file }) => file), tokens, log, config, record, shared?.passwordFile];
+  const files = [...own, ...further];
   // `-` is standard output.
   return files.filter((file) => file !== undefined).filter((file) => file !== '-');
 }

@@ -36,7 +36,7 @@ export interface Site {
 /** The state that outlives a reload. */
 interface ProcessState {
   /** Counts for limits, hosts that are down, and running programs. */
-  readonly state: LocalState;
+  readonly state: () => LocalState;
   readonly logins: LoginMemory;
   readonly origins: RefusedOrigins;
   readonly loginEvents: Pick<LoginEvents, 'note'>;
@@ -74,7 +74,7 @@ export async function makeSite(
   // The last check that can fail: programs may run after this point.
   const recording = plan.record === undefined ? undefined : new Recording(plan.record, warn);
   recording?.check();
-  const tunnel = makeTunnel(plan, known, tokens, state, origins, recording);
+  const tunnel = makeTunnel(plan, known, tokens, state(), origins, recording);
   tunnel.on('refuse', (info) => origins.note(info, plan.isLighttpd));
   if (tokens) app.use(recheckToken(tokens));
   app.use(tunnel);

@@ -59,8 +59,8 @@ export class Sites {
 
   #retire(site: Site): void {
     this.#old.add(site);
-    // Both sites share the hosts' states, and the current site reports changes.
-    site.tunnel.removeAllListeners('backend');
+    // Both sites share one state, and the current site reports changes of hosts and of the connection to other processes.
+    for (const event of ['backend', 'shared'] as const) site.tunnel.removeAllListeners(event);
     this.#checkOld();
   }
 

@@ -6,8 +6,10 @@ import { PROGRAM } from './worker-slot.js';
 
 /** A replacement reads the files again, as the other user. @throws {CommandError} */
 export function requireReadable(plan: Plan, user: string): void {
+  const { passwordFile } = plan.shared ?? {};
   const files = [
     ...unreadableFiles(plan),
+    ...(passwordFile === undefined ? [] : unusable(passwordFile, constants.R_OK)),
     ...unusable(process.execPath, constants.X_OK),
     ...unusable(PROGRAM, constants.R_OK),
   ];

@@ -21,6 +21,7 @@ import type { FromWorker, WorkerStart } from './worker-messages.js';
 import { requireReadable } from './readable-files.js';
 import { WorkerSlot } from './worker-slot.js';
 import { WorkersEnd } from './workers-end.js';
+import { WorkerStore } from './worker-store.js';
 
 /** Deaths in a row of each worker, with no worker left, after which the command ends. */
 const MOST_DEATHS = 5;
@@ -49,6 +50,7 @@ export class Supervisor {
     isEnding: () => this.#end.isDraining,
     message: (line) => this.#message(line),
   });
+  readonly #store = new WorkerStore();
   #health: HealthServer | undefined;
   #slots: readonly WorkerSlot[] = [];
   #sockets: ListenSockets | undefined;
@@ -152,6 +154,7 @@ export class Supervisor {
       args: this.#options.args,
       start: this.#workerStart,
       sockets: sockets.of(number),
+      share: (child) => this.#store.serve(child),
       report: (message, isSettled) => this.#report(number, message, isSettled),
       changed: () => {
         if (!this.#end.isDraining) this.#covers?.update();
@@ -203,7 +206,9 @@ export class Supervisor {
   #readiness(): ReturnType<Health['accepts']> {
     if (this.#end.isDraining) return 'draining';
     if (!this.#isStarted) return 'starting';
-    return this.#slots.some(({ isRunning }) => isRunning) ? 'ok' : 'no worker';
+    if (!this.#slots.some(({ isRunning }) => isRunning)) return 'no worker';
+    const needsShared = this.#plan.shared?.whenDown === 'refuse';
+    return !needsShared || this.#slots.some(({ isShared }) => isShared) ? 'ok' : 'no shared state';
   }
 
   #onSignal(signal: Signal): void {

@@ -12,6 +12,7 @@ import { SupervisorChannel } from './supervisor-channel.js';
 import { WorkerIo } from './worker-io.js';
 import type { ToWorker, WorkerStart } from './worker-messages.js';
 import { WorkerOutlets } from './worker-outlets.js';
+import { isStoreMessage, linkToSupervisor } from './worker-store.js';
 
 /** Time between two reports for the status line, in ms. */
 const REPORT_PERIOD = 1000;
@@ -67,10 +68,13 @@ async function run(start: WorkerStart): Promise<number> {
     const given = readWebsockify(readArgs(process.argv.slice(2), withWebsockify(LISTEN_FLAGS)));
     const read = () => readPlan(given, start.isForAll);
     running = new ListenProcess(io, read(), read, {
+      number: start.worker,
+      link: linkToSupervisor(),
       outlets: new WorkerOutlets(channel, start),
       handles,
       cookieKey: Buffer.from(start.cookieKey, 'base64'),
       ticketKeys: Buffer.from(start.ticketKeys, 'base64'),
+      onShared: (isUp) => channel.send({ kind: 'shared', isUp }),
       onReady: (addresses) => channel.send({ kind: 'ready', ...addresses }),
       onReload: (errors) => channel.send({ kind: 'reloaded', errors }),
     });
@@ -106,7 +110,9 @@ function receive(message: ToWorker, handle: unknown): void {
   else closePorts();
 }
 
-process.on('message', (message, handle: unknown) => receive(message as ToWorker, handle));
+process.on('message', (message, handle: unknown) => {
+  if (!isStoreMessage(message)) receive(message as ToWorker, handle);
+});
 // After the death of the supervisor, no other process would end this one.
 process.on('disconnect', () => {
   drainOnce(undefined);

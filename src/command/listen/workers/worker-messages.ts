@@ -51,6 +51,8 @@ export type FromWorker =
   | { readonly kind: 'reloaded'; readonly errors: readonly string[] }
   /** The worker drains, and accepts no new tunnels. */
   | { readonly kind: 'ending' }
+  /** The shared state was reached, or is reached no longer. */
+  | { readonly kind: 'shared'; readonly isUp: boolean }
   | { readonly kind: 'message'; readonly text: string }
   | { readonly kind: 'line'; readonly text: string; readonly about: LineKind; readonly verbosity: Verbosity }
   | { readonly kind: 'event'; readonly event: string; readonly info: object }

@@ -8,6 +8,7 @@ import { CommandError, EXIT, messagesOf } from '../../exit.js';
 import type { TunnelTotals } from '../../output/status-line.js';
 import type { Addresses } from '../startup/announcements.js';
 import { ReplacementDelay } from './replacement-delay.js';
+import { isStoreMessage } from './worker-store.js';
 import type { EndMessage, FromWorker, ToWorker, WorkerStart } from './worker-messages.js';
 
 /** Time limits of a start and of a reload, in seconds. */
@@ -26,6 +27,8 @@ export interface SlotOptions {
   readonly start: Omit<WorkerStart, 'kind' | 'worker'>;
   /** The worker's socket for each listen address. */
   readonly sockets: readonly ListenHandle[];
+  /** Shares the state of all workers with this one. Returns the function that ends this, and frees the slots of the worker. */
+  readonly share: (child: ChildProcess) => () => void;
   /** A line or event of the worker. `isSettled`: the worker is neither starting nor reloading. */
   readonly report: (message: FromWorker, isSettled: boolean) => void;
   /** The worker has begun or stopped accepting connections. */
@@ -42,6 +45,8 @@ export class WorkerSlot {
   readonly #options: SlotOptions;
   readonly #delay = new ReplacementDelay();
   #child: ChildProcess | undefined;
+  #unshare: (() => void) | undefined;
+  #isShared = false;
   #state: State = 'down';
   #readyAt: number | undefined;
   #totals: TunnelTotals = { open: 0, bytesIn: 0, bytesOut: 0 };
@@ -62,6 +67,11 @@ export class WorkerSlot {
 
   get isRunning(): boolean {
     return this.#state === 'running';
+  }
+
+  /** Does the worker reach the state that other processes share? */
+  get isShared(): boolean {
+    return this.isRunning && this.#isShared;
   }
 
   get isDown(): boolean {
@@ -96,7 +106,10 @@ export class WorkerSlot {
     this.#readyAt = undefined;
     const child = fork(PROGRAM, this.#options.args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#child = child;
-    child.on('message', (message) => this.#receive(message as FromWorker));
+    this.#unshare = this.#options.share(child);
+    child.on('message', (message) => {
+      if (!isStoreMessage(message)) this.#receive(message as FromWorker);
+    });
     child.once('exit', (code, signal) => this.#hasEnded(child, code, signal));
     child.on('error', (error) => {
       if (child.pid !== undefined) return;
@@ -182,7 +195,8 @@ export class WorkerSlot {
     else if (message.kind === 'ending') {
       this.#draining?.resolve();
       this.#become('ending');
-    } else if (message.kind === 'totals') this.#totals = message.totals;
+    } else if (message.kind === 'shared') this.#isShared = message.isUp;
+    else if (message.kind === 'totals') this.#totals = message.totals;
     else this.#options.report(message, this.#starting === undefined && this.#reloading === undefined);
   }
 
@@ -201,6 +215,8 @@ export class WorkerSlot {
   #hasEnded(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): void {
     if (this.#child !== child) return;
     this.#child = undefined;
+    this.#unshare?.();
+    this.#isShared = false;
     const { bytesIn, bytesOut } = this.totals;
     this.#carried = { bytesIn, bytesOut };
     this.#totals = { open: 0, bytesIn: 0, bytesOut: 0 };

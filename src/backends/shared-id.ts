@@ -1,0 +1,13 @@
+import { hostname } from 'node:os';
+import type { ResolvedHost } from './host.js';
+
+const LOOPBACK = /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)(:|$)/i;
+
+/**
+ * The name of a host among processes that share a state; undefined for a backend of this process alone. A loopback address and a unix
+ * socket name a different backend on each machine.
+ */
+export function sharedIdOf({ id, spawn, connect }: ResolvedHost): string | undefined {
+  if (spawn || connect) return undefined;
+  return LOOPBACK.test(id) || id.startsWith('unix:') ? `${hostname()} ${id}` : id;
+}

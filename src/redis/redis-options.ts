@@ -1,0 +1,71 @@
+import { checkText, oneOf, seconds } from '../options/checks/basic.js';
+import { checkNames } from '../options/checks/names.js';
+import { fail } from '../options/checks/fail.js';
+import type { OptionRef } from '../options/checks/option-path.js';
+import { newReplicaName, type ReplicaSettings } from '../replicas/replica-settings.js';
+
+/** The options of `redisShared()`. */
+export interface RedisOptions {
+  /** The begin of all keys and channels. Apps with the same prefix share their limits. Default `wstunnel:`. */
+  prefix?: string;
+  /** The name of this process in `silent`, in logs and in Redis, unlike that of any other. Default: the host's name, the process id, and random letters. */
+  replica?: string;
+  /** Seconds without a sign of life after which the slots of a process are free. Default 45. */
+  ttl?: number;
+  /** Seconds for Redis to answer. Default 1. */
+  timeout?: number;
+  /** While Redis does not answer: `'local'` (default) counts within each process, `'refuse'` refuses new tunnels with 503. */
+  whenDown?: 'local' | 'refuse';
+  /** How users' names and addresses appear in Redis's keys. Default `'hashed'`. */
+  names?: 'hashed' | 'plain';
+}
+
+/** Defaults, in seconds. */
+const TTL = 45;
+const TIMEOUT = 1;
+
+interface RedisSettings extends ReplicaSettings {
+  readonly prefix: string;
+  readonly names: 'hashed' | 'plain';
+}
+
+/** The checks of the options. */
+export const REDIS_CHECKS = {
+  prefix: checkWord,
+  replica: checkWord,
+  ttl: seconds(1, 3600),
+  timeout: seconds(0.05, 30),
+  whenDown: oneOf(['local', 'refuse']),
+  names: oneOf(['hashed', 'plain']),
+};
+
+export function readRedisOptions(options: RedisOptions): RedisSettings {
+  checkNames(options, 'redisShared()', REDIS_CHECKS);
+  const {
+    prefix = 'wstunnel:',
+    replica = newReplicaName(),
+    ttl = TTL,
+    timeout = TIMEOUT,
+    whenDown = 'local',
+    names = 'hashed',
+  } = options;
+  requireShortTimeout(options, 'timeout');
+  return { name: replica, prefix, ttl, timeout, whenDown, names };
+}
+
+/** Heartbeats that were lost must be repeated in time. */
+export function requireShortTimeout(
+  {
+    ttl = TTL,
+    timeout = TIMEOUT,
+  }: { readonly ttl?: number | undefined; readonly timeout?: number | undefined },
+  name: OptionRef,
+): void {
+  if (timeout * 3 > ttl) fail(name, `must be at most a third of the ${ttl} seconds of ttl`, timeout);
+}
+
+function checkWord(value: unknown, name: OptionRef): void {
+  checkText(value, name);
+  if (typeof value === 'string' && /[\s{}#]/.test(value))
+    fail(name, 'must be without spaces, braces and "#"', value);
+}

@@ -1,0 +1,170 @@
+import type { HostStates } from '../backends/host-states.js';
+import { picksOf } from '../guard/tunnel-filter.js';
+import type { Backplane } from '../replicas/backplane.js';
+import type { EndCall } from '../replicas/messages.js';
+import { isFilter } from '../replicas/messages.js';
+import { Replicas } from '../replicas/replicas.js';
+import { nameOfAddress, type ReplicaSettings } from '../replicas/replica-settings.js';
+import { SharedCounter } from '../replicas/shared-counter.js';
+import type { EndResult, TunnelFilter, TunnelInfo } from '../types.js';
+import type { Members, SharedTunnel } from './members.js';
+import { isReplaced, REPLACE_TIME, replaceTunnel } from './replace.js';
+
+/** Limit of tunnels that one process lists for another. */
+const MAX_LISTED = 10_000;
+
+/** The oldest tunnel of a user at a host that is full. */
+export interface OldestTunnel {
+  readonly id: string;
+  /** The shared name of the host. */
+  readonly host: string;
+  /** The address of the process among the replicas; undefined for this one. */
+  readonly replica: string | undefined;
+}
+
+/** The parts of a state that other processes share. */
+interface NetworkOwner {
+  readonly members: Members;
+  readonly hosts: () => HostStates;
+  changed(isUp: boolean, reason: string): void;
+  log(level: 'error' | 'warn' | 'info' | 'debug', text: string): void;
+}
+
+/** Joins the state of this process with those of other processes: counts, ends, hosts, and the list of tunnels. */
+export class Network {
+  readonly counter: SharedCounter;
+  readonly #replicas: Replicas;
+  readonly #owner: NetworkOwner;
+  /** Resolves after the first try to reach the store. */
+  readonly ready: Promise<void>;
+
+  constructor(backplane: Backplane, settings: ReplicaSettings, owner: NetworkOwner) {
+    this.#owner = owner;
+    this.counter = new SharedCounter(() => this.#replicas.replica, settings);
+    this.#replicas = new Replicas(backplane, settings, {
+      counts: () => this.counter.counts(),
+      hosts: () => this.#ownHosts(),
+      end: ({ where, code, reason }, at) => owner.members.end(picksOf(where), code, reason, at),
+      answer: (about, data) => this.#answer(about, data),
+      changed: (isUp, reason) => owner.changed(isUp, reason),
+      log: (level, text) => owner.log(level, text),
+    });
+    this.ready = this.#replicas.start();
+  }
+
+  get isUp(): boolean {
+    return this.#replicas.replica.isUp;
+  }
+
+  get hosts(): Replicas['hosts'] {
+    return this.#replicas.hosts;
+  }
+
+  /** Another process may prefer other hosts at once. */
+  hostChanged(): void {
+    this.#replicas.hostsChanged();
+  }
+
+  /** Ends tunnels of all other processes. */
+  async end(call: EndCall): Promise<EndResult> {
+    const { ended, silent } = await this.#replicas.end(call);
+    return { ended, silent: [...silent] };
+  }
+
+  /** The open tunnels of all other processes, and the names of those that did not answer. */
+  async list(
+    where: TunnelFilter,
+  ): Promise<{ tunnels: (TunnelInfo & { replica: string })[]; silent: readonly string[] }> {
+    const { answers, silent } = await this.#replicas.ask('tunnels', where);
+    const tunnels = [...answers].flatMap(([replica, answer]) =>
+      (Array.isArray(answer) ? (answer as TunnelInfo[]) : []).map((one) => ({
+        ...one,
+        replica: nameOfAddress(replica),
+      })),
+    );
+    return { tunnels, silent: silent.map(nameOfAddress) };
+  }
+
+  /** The oldest tunnel of a user at one of these hosts, in any process. */
+  async oldestOf(user: string, hosts: readonly string[]): Promise<OldestTunnel | undefined> {
+    const { answers } = await this.#replicas.ask('oldest', { user, hosts });
+    const found = [...answers].flatMap(([replica, answer]) =>
+      isOldest(answer) ? [{ ...answer, replica }] : [],
+    );
+    const own = this.#oldestHere(user, hosts);
+    const all = [...(own ? [{ ...own, replica: undefined }] : []), ...found];
+    return all.sort((a, b) => a.age - b.age).at(-1);
+  }
+
+  /** Ends that tunnel. Returns false if its process did not confirm the end in time. */
+  async replace({ id, replica }: OldestTunnel): Promise<boolean> {
+    if (replica === undefined) return this.#replaceHere(id);
+    const { answers } = await this.#replicas.ask('replace', { id }, replica, REPLACE_TIME + 1);
+    return answers.get(replica) === true;
+  }
+
+  close(): Promise<void> {
+    return this.#replicas.close();
+  }
+
+  #ownHosts(): { loads: Record<string, number>; down: Record<string, number> } {
+    const loads: Record<string, number> = {};
+    const down: Record<string, number> = {};
+    const now = performance.now();
+    for (const { sharedId, load, isDown, downUntil } of this.#owner.hosts().all()) {
+      if (sharedId === undefined) continue;
+      if (load > 0) loads[sharedId] = load;
+      if (isDown && downUntil > now) down[sharedId] = Math.ceil((downUntil - now) / 1000);
+    }
+    return { loads, down };
+  }
+
+  #answer(about: string, data: unknown): unknown {
+    const { members } = this.#owner;
+    const given = (typeof data === 'object' && data !== null ? data : {}) as Record<string, unknown>;
+    switch (about) {
+      case 'tunnels':
+        if (!isFilter(data)) return [];
+        return members
+          .select(picksOf(data))
+          .slice(0, MAX_LISTED)
+          .map(({ info }) => info);
+      case 'oldest':
+        return typeof given.user === 'string' && Array.isArray(given.hosts)
+          ? this.#oldestHere(given.user, given.hosts)
+          : undefined;
+      case 'replace':
+        return typeof given.id === 'string' ? this.#replaceHere(given.id) : false;
+      default:
+        return undefined;
+    }
+  }
+
+  #oldestHere(
+    user: string,
+    hosts: readonly unknown[],
+  ): { id: string; host: string; age: number } | undefined {
+    const asked = new Set(hosts);
+    let oldest: SharedTunnel | undefined;
+    // Each request at a full host asks all processes: the data of a tunnel are made for few of them.
+    for (const { open } of this.#owner.members.all())
+      for (const tunnel of open) {
+        if (!asked.has(tunnel.sharedHost) || (oldest && oldest.arrived <= tunnel.arrived)) continue;
+        if (tunnel.info().user === user && !isReplaced(tunnel)) oldest = tunnel;
+      }
+    if (oldest?.sharedHost === undefined) return undefined;
+    // An age, since the clocks of machines differ.
+    return { id: oldest.info().id, host: oldest.sharedHost, age: performance.now() - oldest.arrived };
+  }
+
+  async #replaceHere(id: string): Promise<boolean> {
+    const [found] = this.#owner.members.select((info) => info.id === id);
+    if (!found || isReplaced(found.tunnel)) return false;
+    return replaceTunnel(found.tunnel);
+  }
+}
+
+function isOldest(answer: unknown): answer is { id: string; host: string; age: number } {
+  const { id, host, age } = (answer ?? {}) as Record<string, unknown>;
+  return typeof id === 'string' && typeof host === 'string' && typeof age === 'number';
+}
