@@ -4,8 +4,8 @@ import type { ResolvedHost } from './host.js';
 const LOOPBACK = /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)(:|$)/i;
 
 /**
- * The name of a host among processes that share a state; undefined for a backend of this process alone. A loopback address and a unix
- * socket name a different backend on each machine.
+ * The id of a host among processes that share a state; undefined for a backend of this process alone. A loopback address or a unix
+ * socket is a different backend on each machine.
  */
 export function sharedIdOf({ id, spawn, connect }: ResolvedHost): string | undefined {
   if (spawn || connect) return undefined;

@@ -12,11 +12,14 @@ export type { SharedState } from '../types.js';
 
 /** The options of `clusterShared()`. */
 export interface ClusterOptions {
-  /** Seconds without a sign of life after which the slots of a worker are free. A worker that ends frees its slots at once. Default 45. */
+  /** Seconds without a heartbeat after which the slots of a worker are free. A worker that ends frees its slots at once. Default 45. */
   ttl?: number;
   /** Seconds for the primary to answer. Default 1. */
   timeout?: number;
-  /** While the primary does not answer: `'local'` (default) counts within each worker, `'refuse'` refuses new tunnels with 503. */
+  /**
+   * While the primary does not answer: with `'local'` (default) each worker counts only its own tunnels, with `'refuse'` new
+   * tunnels are refused with 503.
+   */
   whenDown?: 'local' | 'refuse';
 }
 
@@ -30,12 +33,12 @@ const STORE = 'cluster.1';
 
 const NO_PRIMARY = 'the primary process has not answered: call clusterShared() there as well';
 
-/** The store of the primary, and the end of its service to the workers. */
+/** The store of the primary, which all states of the primary share. */
 let primary: MemoryStore | undefined;
 
 /**
- * State that the workers of node:cluster share, for the option `shared` of `wstunnel()`. Call it in the primary as well, which keeps
- * the counts.
+ * State that the workers of node:cluster share, for the option `shared` of `wstunnel()`. Call this function also in the primary, which
+ * keeps the counts.
  *
  *     import cluster from 'node:cluster';
  *     const shared = clusterShared();
@@ -64,7 +67,7 @@ function servedStore(ttl: number): MemoryStore {
   return store;
 }
 
-/** Also a process warning: an app without a listener of the event would count within each worker, and not know. */
+/** Without this warning, an app that does not listen to the event `'shared'` would not notice that each worker counts alone. */
 function warn(): void {
   process.emitWarning(`wstunnel: ${NO_PRIMARY}`, { code: 'WSTUNNEL_CLUSTER' });
 }

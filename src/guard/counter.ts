@@ -2,7 +2,7 @@ import type { Lease } from '../helpers/lease.js';
 
 /** A request for one slot under a name. */
 export interface SlotRequest {
-  /** A word, and for a count of its own for each client, user or host a space and which one. */
+  /** A word such as `total`, or a word, a space and the client, user or host of the count, such as `user ann`. */
   readonly name: string;
   /** Limit of slots in use. */
   readonly most: number;

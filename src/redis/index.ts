@@ -17,8 +17,8 @@ export type { IoRedisClient, NodeRedisClient } from './redis-client.js';
  *     const shared = redisShared(client);
  *     app.use('/vnc', requireLogin, wstunnel({ server: { port: 5900 }, limits: { perUser: 3 }, shared }));
  *
- * `client`: of the package `redis` (a client, cluster or sentinel) or `ioredis` (`Redis` or `Cluster`). The client stays the
- * app's own: close it after the state.
+ * `client`: from the package `redis` (a client, cluster or sentinel) or `ioredis` (`Redis` or `Cluster`). The state does not close
+ * the client: close the client after the state.
  *
  * @throws {TunnelError} WSTUNNEL_OPTION for an invalid option or another kind of client.
  */

@@ -15,29 +15,29 @@ import type { RedisClient, Subscription } from './redis-client.js';
 import { TakeQueue } from './take-queue.js';
 import { ADJUST, BEAT, JOIN, LEAVE, RAISE, STORE_END, TAKE, WRITE, type Script } from './scripts.js';
 
-/** Raised when the keys or values change, so that different versions of this package do not misread each other. */
+/** Raised with each change of keys or values, so that different versions of this package do not misread each other's keys. */
 const FORMAT = 1;
 
-/** Hashes of slots are forgotten after this time (milliseconds) unless they are written again: the fields of dead replicas would stay for ever. */
+/** Expiry (milliseconds) of the hashes of slots, renewed by each write: otherwise the fields of dead replicas would stay for ever. */
 const KEEP = 6 * 3600_000;
 
 /** Limit of keys in the memory of this process. */
 const MOST_KEYS = 10_000;
 
-/** Most names in one call of a script: a script stops all other work of Redis. */
+/** Most names in one call of a script, since Redis does nothing else while a script runs. */
 const MOST_NAMES = 250;
 
 /**
- * Time (milliseconds) in which no slot is given after the store was emptied, for all replicas to write their counts. Both clients
- * pause up to 2.2 seconds between two tries to connect.
+ * Time (milliseconds) after the store was emptied in which it gives no slot, so that all replicas can write their counts. Both
+ * clients pause up to 2.2 seconds between two tries to connect.
  */
 const RECOVERY = 2500;
 
-/** The list of ends: at most so many, and for an hour. */
+/** Limits of the list of ends: number, and age in milliseconds. */
 const MOST_ENDS = 10_000;
 const END_AGE = 3600_000;
 
-/** Most ends in one answer. */
+/** Most ends in one answer of Redis. */
 const MOST_READ = 1000;
 
 interface RedisSettings {
@@ -49,18 +49,18 @@ interface RedisSettings {
   readonly names: 'hashed' | 'plain';
 }
 
-/** The store and the messages of replicas in Redis. The keys are described in README.md beside this file. */
+/** The store of replicas in Redis, and their messages. README.md beside this file describes the keys. */
 export class RedisBackplane implements Backplane {
   readonly #client: RedisClient;
   readonly #settings: RedisSettings;
-  /** All keys have the same hash tag: Redis Cluster has them in one slot, as a script needs. */
+  /** The first part of all keys, with a hash tag: Redis Cluster keeps all keys of a script in one of its slots. */
   readonly #prefix: string;
   readonly #head: string[];
   #subscription: Subscription | undefined;
   #isClosed = false;
   /** The id of the newest join. */
   #joining: string | undefined;
-  /** By name: a tunnel's end needs the same keys as its begin, and a hash takes as long as all else here. */
+  /** Keys by name. The end of a tunnel needs the same keys as its opening, and computing a hash takes as long as all other work here. */
   readonly #keys = new Map<string, string>();
 
   readonly #takes: TakeQueue;
@@ -129,7 +129,7 @@ export class RedisBackplane implements Backplane {
       const previous = entries[0]?.fields.previous;
       return { ends, isComplete: previous !== undefined && !isAfter(previous, id) };
     } catch (error) {
-      // A value that is no list of ends: there is nothing to wait for.
+      // The key has a value of another type: there are no ends to read, now or later.
       if (messageOf(error).startsWith('WRONGTYPE')) return { ends: [], isComplete: false };
       throw error;
     }
@@ -167,7 +167,7 @@ export class RedisBackplane implements Backplane {
     return name === undefined ? `${this.#prefix}all` : `${this.#prefix}to:${name}`;
   }
 
-  /** Names begin with a word such as `client`, and may go on with an address or a user. */
+  /** `name`: a word such as `client`, and for most kinds a space and the address, user or host. */
   #key(name: string): string {
     let key = this.#keys.get(name);
     if (key === undefined) {
@@ -185,7 +185,7 @@ export class RedisBackplane implements Backplane {
     return `${this.#prefix}slots:${kind} ${createHash('sha256').update(what).digest('base64url').slice(0, 22)}`;
   }
 
-  /** Gives up when a newer join has begun: the caller did not wait for this one, and a late step would bring its counts back. */
+  /** Gives up when a newer join has begun: the caller no longer waits for this join, and a late step would bring its counts back. */
   async #write(replica: string, counts: readonly SlotCount[]): Promise<void> {
     for (const part of partsOf(counts)) {
       await this.#runFor(part, WRITE, replica);
@@ -205,7 +205,7 @@ export class RedisBackplane implements Backplane {
     return requests.map((_, index) => outcomeOf(answers[2 * index], answers[2 * index + 1], String(lastEnd)));
   }
 
-  /** All parts are sent at once: a call that follows, such as for a slot that has just become free, must find the counts changed. */
+  /** Sends all parts at once: a later call, such as for a slot that has just become free, must find all counts changed. */
   async #inParts(script: Script, replica: string, counts: readonly SlotCount[]): Promise<void> {
     await Promise.all(partsOf(counts).map((part) => this.#runFor(part, script, replica)));
   }

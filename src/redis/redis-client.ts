@@ -1,7 +1,7 @@
 import { fail } from '../options/checks/fail.js';
 import type { Script } from './scripts.js';
 
-/** The part of node-redis's clients (package `redis`) that is used: a client, a cluster or a sentinel. */
+/** The methods of node-redis (package `redis`) that are used: of a client, a cluster or a sentinel. */
 export interface NodeRedisClient {
   evalSha(sha: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
@@ -16,7 +16,7 @@ export interface NodeRedisClient {
   off(event: string, listener: () => void): unknown;
 }
 
-/** The part of ioredis's clients that is used: a `Redis` or a `Cluster`. */
+/** The methods of ioredis that are used: of a `Redis` or a `Cluster`. */
 export interface IoRedisClient {
   evalsha(sha: string, count: number, ...args: string[]): Promise<unknown>;
   eval(script: string, count: number, ...args: string[]): Promise<unknown>;
@@ -30,30 +30,30 @@ export interface IoRedisClient {
   off(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
-/** Messages of channels. */
+/** A subscription to channels. */
 export interface Subscription {
-  /** Resolves when no message is lost from now on. */
+  /** Resolves when all further messages will be delivered. */
   readonly ready: Promise<void>;
   stop(): void;
 }
 
-/** A client of Redis, whatever its package. */
+/** A client of Redis, from either package. */
 export interface RedisClient {
   run(script: Script, keys: string[], args: string[]): Promise<unknown>;
   publish(channel: string, message: string): Promise<void>;
-  /** The entries of a stream after an id, at most so many: id and fields. */
+  /** The first entries of a stream after an id, at most `most`: id and fields. */
   entriesAfter(
     key: string,
     id: string,
     most: number,
   ): Promise<{ id: string; fields: Record<string, string> }[]>;
-  /** Subscribes on a connection of its own. `interrupted`: the connection was lost and is back. */
+  /** Subscribes on a separate connection. `interrupted` is called when this connection is back after a loss. */
   subscribe(channels: string[], message: (text: string) => void, interrupted: () => void): Subscription;
   /** Removes the listeners from the app's client, which stays open. */
   free(): void;
 }
 
-/** Takes the client of either package, told apart by their methods. */
+/** Accepts a client of either package, and recognises the package by the methods. @throws {TunnelError} WSTUNNEL_OPTION */
 export function readClient(client: unknown): RedisClient {
   if (has(client, 'evalSha', 'publish', 'subscribe', 'xRange'))
     return new NodeRedis(client as unknown as NodeRedisClient);
@@ -74,10 +74,10 @@ function has(client: unknown, ...methods: string[]): client is object {
   );
 }
 
-// A client without an `error` listener ends the process when Redis goes down.
+// Without an `error` listener, a client would end the process when Redis goes down.
 const ignore = () => undefined;
 
-/** Events after which messages may have been lost: of a client, a sentinel, and a cluster. */
+/** Events that show a new connection, before which messages may have been lost: of a client, a sentinel, and a cluster. */
 const NODE_REDIS_BACK = ['ready', 'topology-change', 'node-ready'];
 const IOREDIS_BACK = ['ready', '+node'];
 
@@ -114,7 +114,7 @@ class NodeRedis implements RedisClient {
   }
 
   subscribe(channels: string[], message: (text: string) => void, interrupted: () => void): Subscription {
-    // A cluster and a sentinel have connections of their own for messages.
+    // A cluster or a sentinel opens separate connections for messages by itself.
     const isPlain = has(this.#client, 'duplicate', 'select');
     const subscriber = isPlain ? (this.#client.duplicate?.() as NodeRedisClient) : this.#client;
     let isStopped = false;
@@ -124,13 +124,13 @@ class NodeRedis implements RedisClient {
     const begin = async () => {
       if (isPlain) await subscriber.connect();
       if (isOver()) {
-        // While it connected, destroy() had no effect.
+        // destroy() by stop() has no effect on a client that is still connecting.
         if (isPlain) void attempt(() => subscriber.destroy());
         throw new Error('the shared state is closed');
       }
       await subscriber.subscribe(channels, onMessage);
       if (isOver()) {
-        // stop() may have been too early for a subscription on the app's client.
+        // stop() may have run before the subscription existed on the app's client.
         if (!isPlain) void attempt(() => subscriber.unsubscribe(channels, onMessage));
         throw new Error('the shared state is closed');
       }
@@ -141,7 +141,7 @@ class NodeRedis implements RedisClient {
       isStopped = true;
       for (const event of NODE_REDIS_BACK) subscriber.off(event, onBack);
       if (!isPlain) {
-        // Rejects, or throws, if the app has closed its client before.
+        // Rejects or throws if the app has already closed its client.
         void attempt(() => subscriber.unsubscribe(channels, onMessage));
         return;
       }
@@ -193,7 +193,7 @@ class IoRedis implements RedisClient {
   subscribe(channels: string[], message: (text: string) => void, interrupted: () => void): Subscription {
     const subscriber = this.#duplicate();
     const onMessage = (_channel: unknown, text: unknown) => message(String(text));
-    // `ready` comes before the answer to SUBSCRIBE: a message in between would be lost.
+    // ioredis emits `ready` before the answer to SUBSCRIBE, and a message in between is lost. The answer to PING comes after both.
     const onBack = () => void attempt(() => subscriber.ping().then(interrupted, interrupted));
     subscriber.on('error', ignore);
     subscriber.on('message', onMessage);
@@ -209,7 +209,7 @@ class IoRedis implements RedisClient {
     return { ready: stopOnFailure(begin, stop), stop };
   }
 
-  /** A connection that waits for Redis, whatever the app wants for its own. */
+  /** A connection that waits for Redis, whatever the settings of the app's client. */
   #duplicate(): IoRedisClient {
     const own = { enableOfflineQueue: true, autoResubscribe: true, maxRetriesPerRequest: null };
     const client: IoRedisClient = this.#client;
@@ -223,7 +223,7 @@ class IoRedis implements RedisClient {
   }
 }
 
-/** Redis may have lost the script: after a restart, a failover or SCRIPT FLUSH. */
+/** Sends only the hash of a script, and the whole script if Redis has lost it by a restart, a failover or SCRIPT FLUSH. */
 async function orWhole(short: () => Promise<unknown>, whole: () => Promise<unknown>): Promise<unknown> {
   try {
     return await short();
@@ -237,7 +237,7 @@ async function attempt(act: () => unknown): Promise<void> {
   try {
     await act();
   } catch {
-    // The connection is gone already.
+    // The connection is already closed.
   }
 }
 

@@ -6,17 +6,23 @@ import { newReplicaName, type ReplicaSettings } from '../replicas/replica-settin
 
 /** The options of `redisShared()`. */
 export interface RedisOptions {
-  /** The begin of all keys and channels. Apps with the same prefix share their limits. Default `wstunnel:`. */
+  /** The first part of all keys and channels. Apps with the same prefix share their limits. Default `wstunnel:`. */
   prefix?: string;
-  /** The name of this process in `silent`, in logs and in Redis, unlike that of any other. Default: the host's name, the process id, and random letters. */
+  /**
+   * The name of this process in `silent`, in logs and in Redis, different for each process. Default: host name, process id and
+   * random letters.
+   */
   replica?: string;
-  /** Seconds without a sign of life after which the slots of a process are free. Default 45. */
+  /** Seconds without a heartbeat after which the slots of a process are free. Default 45. */
   ttl?: number;
-  /** Seconds for Redis to answer. Default 1. */
+  /** Seconds for Redis to answer, at most a third of `ttl`. Default 1. */
   timeout?: number;
-  /** While Redis does not answer: `'local'` (default) counts within each process, `'refuse'` refuses new tunnels with 503. */
+  /**
+   * While Redis does not answer: with `'local'` (default) each process counts only its own tunnels, with `'refuse'` new tunnels are
+   * refused with 503.
+   */
   whenDown?: 'local' | 'refuse';
-  /** How users' names and addresses appear in Redis's keys. Default `'hashed'`. */
+  /** Users' names, clients' addresses and host names in the keys of Redis. Default `'hashed'`. */
   names?: 'hashed' | 'plain';
 }
 
@@ -53,7 +59,7 @@ export function readRedisOptions(options: RedisOptions): RedisSettings {
   return { name: replica, prefix, ttl, timeout, whenDown, names };
 }
 
-/** Heartbeats that were lost must be repeated in time. */
+/** Three heartbeats fit into `ttl`: each must have its answer, or fail, before the next one. */
 export function requireShortTimeout(
   {
     ttl = TTL,

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 
-/** A Lua script, which Redis runs as one step. */
+/** A Lua script, which Redis runs as one atomic step. */
 export interface Script {
   readonly text: string;
-  /** By this name Redis knows the script once it has run. */
+  /** The hash by which Redis knows the script after the first run. */
   readonly sha: string;
 }
 
@@ -11,13 +11,16 @@ function script(text: string): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }
 
-/** Replicas that a script looks up one by one. A hundred of them take 170 microseconds; a list of all, 40. */
+/**
+ * Most replicas that a script looks up one by one: a hundred such look-ups take 170 microseconds, and one list of all replicas
+ * takes 40.
+ */
 const MOST_SINGLE = 8;
 
-// Each script gets the same first keys. Times are Redis's own: the clocks of replicas may differ.
+// Each script gets the same first keys. All times are from the clock of Redis, since the clocks of replicas may differ.
 //
-// Members of `replicas` are ids (name#letters#number) with their expiry. Names are without "#": the member "#" says that the key was
-// not lost, and "#ID" that a replica is writing its counts and is about to join.
+// Members of `replicas` are ids (name#letters#number) with their expiry. No id begins with "#", so two other members are possible: "#"
+// shows that the key was not lost, and "#ID" is a replica that is writing its counts and is about to join.
 const HEAD = `
 local replicas, epoch, filling, last = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local time = redis.call('TIME')
@@ -35,7 +38,7 @@ local function alive(one)
   return expiry and tonumber(expiry) > now
 end
 local function known() return redis.call('EXISTS', epoch) == 1 and alive(id) end
--- A value of another type concerns one name alone. Any other failure, such as a full memory, concerns the replica: it joins again.
+-- A value of another type affects one name alone. Any other failure, such as a full memory, is returned, and the replica joins again.
 local function failure(result)
   return type(result) == 'table' and result.err and not string.find(result.err, 'WRONGTYPE') and result
 end
@@ -52,12 +55,12 @@ local function state()
 end
 `;
 
-/** The count of keys that each script gets first. */
+/** The number of keys that each script gets first. */
 export const HEAD_KEYS = 4;
 
 /**
- * Arguments: id, the begin of all ids of this process, ttl and recovery in milliseconds. Earlier ids of the process are removed: a
- * join whose answer was lost may have had an effect. Returns the state, and whether the store was empty.
+ * Adds a replica. Arguments: id, the prefix of all ids of this process, ttl and recovery in milliseconds. Earlier ids of the process are removed,
+ * since a join whose answer was lost may have taken effect. Returns the state, and whether the store was empty.
  */
 export const JOIN = script(`${HEAD}
 if redis.call('TYPE', replicas).ok ~= 'zset' then redis.call('DEL', replicas) end
@@ -78,7 +81,10 @@ answer[4] = isEmpty
 return answer
 `);
 
-/** Arguments: id, ttl in milliseconds. Returns the state, and whether the store knows the replica. */
+/**
+ * A heartbeat, which renews the lease. Arguments: id, ttl in milliseconds. Returns the state, and whether the store knows the
+ * replica.
+ */
 export const BEAT = script(`${HEAD}
 local isKnown = known() and 1 or 0
 if isKnown == 1 then redis.call('ZADD', replicas, now + ARGV[2], id) end
@@ -89,16 +95,16 @@ return answer
 `);
 
 /**
- * Time (milliseconds) after the store was emptied in which no slot is given while a replica is still writing its counts: a hundred replicas
- * with ten thousand tunnels each take ten seconds.
+ * Time (milliseconds) after the store was emptied in which no slot is given as long as a replica is still writing its counts. A
+ * hundred replicas with ten thousand tunnels each need ten seconds.
  */
 const FILL_WITHIN = 60_000;
 
 /**
- * Several requests, in order. Keys: a hash for each name. Arguments: id, expiry of the hashes in milliseconds, and for each request the
- * number of its names and the most slots of each. Returns 'unknown' or 'filling', or the id of the last end and for each request
- * 'taken', 'full' with the index of the name, or 'broken' with the reason. Counts of dead replicas are removed: without that, the
- * hash of a name that is always in use would grow with each replica that ever lived.
+ * Several requests for slots, in order. Keys: a hash for each name. Arguments: id, expiry of the hashes in milliseconds, and for each
+ * request the number of its names and the limit of each name. Returns 'unknown' or 'filling', or else the id of the last end, and for
+ * each request 'taken', 'full' with the index of the name, or 'broken' with the reason. Counts of dead replicas are removed: otherwise
+ * the hash of a name that is always in use would grow with each replica that ever lived.
  */
 export const TAKE = script(`${HEAD}
 if not known() then return { 'unknown' } end
@@ -151,7 +157,7 @@ end
 return answer
 `);
 
-/** Keys: a hash for each name. Arguments: id, expiry in milliseconds, the change of each name. */
+/** Changes counts. Keys: a hash for each name. Arguments: id, expiry in milliseconds, the change of each count. */
 export const ADJUST = script(`${HEAD}
 for index = ${HEAD_KEYS + 1}, #KEYS do
   local count = redis.pcall('HINCRBY', KEYS[index], id, ARGV[index - ${HEAD_KEYS} + 2])
@@ -164,10 +170,13 @@ end
 return 1
 `);
 
-/** Time (milliseconds) for a replica to join after it has begun to write its counts. */
+/** Time (milliseconds) for a replica to join after a write of its counts. */
 const JOIN_WITHIN = 300_000;
 
-/** Keys: a hash for each name. Arguments: id of a replica that is about to join, expiry in milliseconds, the count of each name. */
+/**
+ * Writes counts before a join. Keys: a hash for each name. Arguments: id of the replica, expiry in milliseconds, the count of each
+ * name.
+ */
 export const WRITE = script(`${HEAD}
 redis.pcall('ZADD', replicas, now + ${JOIN_WITHIN}, '#' .. id)
 for index = ${HEAD_KEYS + 1}, #KEYS do
@@ -179,8 +188,8 @@ return 1
 `);
 
 /**
- * Keys: a hash for each name. Arguments: id, expiry in milliseconds, the least count of each name. The store may have lost a key. A
- * higher count stays: requests for slots may be on their way to the replica.
+ * Raises counts that are too low, since the store may have lost a key. Keys: a hash for each name. Arguments: id, expiry in
+ * milliseconds, the least count of each name. A higher count stays: it may include slots whose answer has not reached the replica yet.
  */
 export const RAISE = script(`${HEAD}
 if not known() then return 0 end
@@ -195,12 +204,15 @@ end
 return 1
 `);
 
-/** Arguments: id. */
+/** Removes a replica. Arguments: id. */
 export const LEAVE = script(`${HEAD}
 return redis.call('ZREM', replicas, id)
 `);
 
-/** Keys: the stream of ends. Arguments: '', the text, the most ends, the age in milliseconds after which ends are forgotten. */
+/**
+ * Adds an end. Keys: the stream of ends. Arguments: '', the text, the most ends, the age in milliseconds after which ends are
+ * removed.
+ */
 export const STORE_END = script(`${HEAD}
 local stream = KEYS[${HEAD_KEYS + 1}]
 local previous = lastEnd()

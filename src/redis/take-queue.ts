@@ -1,10 +1,10 @@
 import type { SlotRequest, TakeOutcome } from '../replicas/backplane.js';
 import { withDeadline } from '../replicas/deadline.js';
 
-/** Calls under way at once: the second one begins while the answer to the first is on its way. */
+/** Most calls without an answer at once: the second call begins while the answer to the first is on its way. */
 const MOST_CALLS = 2;
 
-/** Limit of names in one call: a script stops all other work of Redis. */
+/** Limit of names in one call, since Redis does nothing else while a script runs. */
 const MOST_NAMES = 250;
 
 /** Limit of queued requests. */
@@ -12,7 +12,7 @@ const MOST_QUEUED = 10_000;
 
 type Slots = readonly SlotRequest[];
 
-/** Asks Redis for several requests of one replica at once. */
+/** Sends several requests of one replica to Redis in one call. */
 type Ask = (replica: string, requests: readonly Slots[]) => Promise<readonly TakeOutcome[]>;
 
 interface Queued {
@@ -23,8 +23,8 @@ interface Queued {
 }
 
 /**
- * Sends requests for slots. While calls are under way, further requests are gathered for one call: each call costs this process more
- * than the request itself does, and a storm of reconnects has hundreds at once. A single request is sent at once.
+ * Sends requests for slots. A single request is sent at once. While calls wait for their answers, further requests are queued, and
+ * sent together in one call: each call costs this process more than a request does, and a storm of reconnects has hundreds at once.
  */
 export class TakeQueue {
   readonly #ask: Ask;
@@ -32,7 +32,7 @@ export class TakeQueue {
   #queued: Queued[] = [];
   #calls = 0;
 
-  /** `timeout`: seconds after which a call without an answer no longer keeps others from being sent. */
+  /** `timeout`: seconds after which a call without an answer no longer delays queued requests. */
   constructor(ask: Ask, timeout: number) {
     this.#ask = ask;
     this.#timeout = timeout;
@@ -67,7 +67,7 @@ export class TakeQueue {
     }
   }
 
-  /** The first requests: of one id of the replica, which changes at a join. */
+  /** The first queued requests with the same replica id: the id changes at a join. */
   #next(): readonly Queued[] {
     let names = 0;
     const replica = this.#queued[0]?.replica;

@@ -2,15 +2,15 @@ import type { SlotRequest } from '../guard/counter.js';
 
 export type { SlotRequest } from '../guard/counter.js';
 
-/** A count of slots under a name, as the store knows it. */
+/** A number of slots under a name. */
 export interface SlotCount {
   readonly name: string;
   readonly count: number;
 }
 
-/** A call of `end()` in the store, for replicas that missed the message. */
+/** A stored call of `end()`, for replicas that missed the message about the call. */
 export interface StoredEnd {
-  /** Milliseconds on the store's clock, "-" and a number. Ids grow with each call. */
+  /** `MILLISECONDS-NUMBER`, by the store's clock. Each id is greater than the id before. */
   readonly id: string;
   /** Milliseconds on the store's clock. */
   readonly at: number;
@@ -20,7 +20,7 @@ export interface StoredEnd {
 /** The outcome of a request for slots. */
 export type TakeOutcome =
   | { readonly kind: 'taken'; readonly lastEnd: string }
-  /** `index`: of the first name without a free slot. No slot was taken. */
+  /** `index`: the index of the first name without a free slot. No slot was taken. */
   | { readonly kind: 'full'; readonly index: number; readonly lastEnd: string }
   /** The store does not know this replica: the lease has expired, or the store was emptied. */
   | { readonly kind: 'unknown' }
@@ -43,43 +43,51 @@ export interface Beat {
 
 /** The state of the store after a join. */
 export interface Joined extends Beat {
-  /** The store had lost all replicas, or never had one: the other replicas must write their counts as well. */
+  /** The store had no replicas, since it is new or was emptied: the other replicas must write their counts as well. */
   readonly wasEmpty: boolean;
 }
 
-/** The receivers of a backplane's news. */
+/** The receiver of a backplane's messages. */
 export interface BackplaneListener {
-  /** A message of any replica, this one included. */
+  /** A message from any replica, this one included. */
   message(text: string): void;
   /** The connection was interrupted, and messages may be lost. */
   interrupted(): void;
 }
 
 /**
- * The connection between replicas: a store of slots by replica, a short list of ends, and messages to all replicas. Each method may
- * reject or never settle: the callers have deadlines. A replica of which nothing is heard for `ttl` seconds loses its slots.
+ * The connection between replicas: a store of counts by replica, a short list of ends, and messages to replicas. Each method may
+ * reject or never settle: the callers have deadlines. A replica without a heartbeat for `ttl` seconds loses its slots.
+ *
+ * `replica` is the id of a replica, which changes with each join (see {@link Replica}).
  */
 export interface Backplane {
-  /** Adds a replica with its counts, and removes `before`, its earlier id, at the same moment. */
+  /** Adds a replica with its counts, and removes its earlier id (`before`) at the same moment. */
   join(replica: string, before: string | undefined, counts: readonly SlotCount[]): Promise<Joined>;
   beat(replica: string): Promise<Beat>;
   /** Takes one slot under each name, or none at all. */
   take(replica: string, slots: readonly SlotRequest[]): Promise<TakeOutcome>;
-  /** Changes counts of this replica. */
+  /** Adds these numbers, which may be negative, to counts of this replica. */
   adjust(replica: string, changes: readonly SlotCount[]): Promise<void>;
-  /** Raises counts to these if they are lower: the store may have lost some, and forgets those that nobody writes. */
+  /** Raises lower counts of this replica to these: the store may have lost counts, and forgets counts that are not written for hours. */
   refresh(replica: string, counts: readonly SlotCount[]): Promise<void>;
   leave(replica: string): Promise<void>;
-  /** Stores an end. Returns its id, the id of the end before, and the replicas that will hear of the end. */
+  /** Stores an end. Returns the end with its id, the id of the end before (`previous`), and the ids of all replicas. */
   storeEnd(
     text: string,
   ): Promise<StoredEnd & { readonly previous: string; readonly replicas: readonly string[] }>;
-  /** The ends after this id, oldest first, all or the first of them. `isComplete`: false if older ones are forgotten already. */
+  /**
+   * The ends after this id, oldest first: all of them, or only the first ones. `isComplete`: false if the store may have forgotten
+   * ends after this id.
+   */
   endsAfter(id: string): Promise<{ readonly ends: readonly StoredEnd[]; readonly isComplete: boolean }>;
-  /** Sends a message to all replicas, this one included, or to one. `to`: the name of a replica. */
+  /** Sends a message to all replicas, this one included, or to one. `to`: the address of a replica. */
   publish(text: string, to?: string): Promise<void>;
-  /** Begins to deliver the messages to all, and those to this name. Resolves when no message is lost from now on. A second call replaces the first. */
+  /**
+   * Begins to deliver the messages to all replicas and those to the address `name`. Resolves when all further messages will be
+   * delivered. A second call replaces the first.
+   */
   listen(name: string, listener: BackplaneListener): Promise<void>;
-  /** Ends deliveries, and releases all that the backplane has opened. */
+  /** Ends deliveries, and closes what the backplane has opened. */
   close(): Promise<void>;
 }

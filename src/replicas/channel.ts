@@ -16,7 +16,7 @@ export interface Channel {
   listen(listener: (message: unknown) => void): () => void;
 }
 
-/** The calls that go through a channel. */
+/** The methods that can be called through a channel. */
 const METHODS = [
   'join',
   'beat',
@@ -34,18 +34,18 @@ type Method = (typeof METHODS)[number];
 /** Limit of calls without an answer. */
 const MAX_CALLS = 10_000;
 
-/** Calls are forgotten after as many times `timeout` as this: their callers have given up. */
+/** A call is forgotten after this many times `timeout`: its caller has given up. */
 const FORGET_AFTER = 10;
 
-/** Calls without an answer after which the other process is known to have no store, and not to be busy. */
+/** After this many calls without any answer, the other process has probably no store, and is not just busy. */
 const SILENT_CALLS = 3;
 
 interface ChannelSettings {
   /** Seconds for the store to answer. */
   readonly timeout: number;
-  /** The reason if the other process has never answered, since it may have no store. */
+  /** The error message while the other process has never answered: it may have no store. */
   readonly silence?: string;
-  /** Called once if the other process has never answered. */
+  /** Called once if the other process has not answered the first calls. */
   readonly warn?: () => void;
 }
 
@@ -74,7 +74,10 @@ interface Delivery {
   readonly deliver: string;
 }
 
-/** Answers calls of another process to the store in this process. Returns the function that ends this, and frees the slots of that process. */
+/**
+ * Answers the calls of another process to the store in this process. Returns a function that ends the service and frees the slots
+ * of that process.
+ */
 export function serveStore(store: MemoryStore, name: string, channel: Channel): () => void {
   const joined = new Set<string>();
   const listening = new Set<string>();
@@ -118,7 +121,7 @@ export function serveStore(store: MemoryStore, name: string, channel: Channel): 
   };
 }
 
-/** The store in another process, such as the primary of node:cluster. */
+/** Access to the store in another process, such as the primary of node:cluster. */
 export class ChannelBackplane implements Backplane {
   readonly #channel: Channel;
   readonly #store: string;
@@ -156,7 +159,7 @@ export class ChannelBackplane implements Backplane {
   }
 
   async refresh(): Promise<void> {
-    // A store in memory forgets no count of a living replica.
+    // A store in memory forgets no count of a live replica.
   }
 
   async leave(replica: string): Promise<void> {
@@ -202,7 +205,10 @@ export class ChannelBackplane implements Backplane {
     });
   }
 
-  /** Milliseconds for an answer. The first one is due before the deadline of the caller, whose error could not give the reason. */
+  /**
+   * Milliseconds for an answer. Until the first answer, a call fails just before the deadline of its caller, so that the error is
+   * `silence`.
+   */
   get #patience(): number {
     const { timeout, silence } = this.#settings;
     return silence !== undefined && !this.#isAnswered ? timeout * 1000 - 1 : timeout * FORGET_AFTER * 1000;

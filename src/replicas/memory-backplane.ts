@@ -13,7 +13,7 @@ import type {
 /** Limit of remembered ends. */
 const MAX_ENDS = 10_000;
 
-/** The store of a {@link Backplane} in the memory of one process, for replicas in this process or connected to it. */
+/** The store of a {@link Backplane} in the memory of one process, for replicas in this process or in connected processes. */
 export class MemoryStore {
   readonly #milliseconds: number;
   /** Expiry by replica, by `performance.now()`. */
@@ -117,7 +117,7 @@ export class MemoryStore {
   }
 }
 
-/** The time of all replicas of one machine: the system clock may be set. */
+/** A monotonic time in milliseconds that all processes of one machine share: somebody may set the system clock. */
 function storeTime(): number {
   return Number(process.hrtime.bigint() / 1_000_000n);
 }
@@ -149,7 +149,7 @@ export class MemoryBackplane implements Backplane {
   }
 
   refresh(): Promise<void> {
-    // Nothing is forgotten here.
+    // This store forgets no count of a live replica.
     return Promise.resolve();
   }
 

@@ -5,13 +5,16 @@ export interface EndCall {
   readonly where: TunnelFilter;
   readonly code: number;
   readonly reason: string;
-  /** Milliseconds between the call and its arrival in the store: a call that was kept while the store was down spares newer tunnels. */
+  /**
+   * Milliseconds between the call and its arrival in the store. A call that was kept while the store was down must not end tunnels
+   * opened since the call.
+   */
   readonly age?: number;
 }
 
-/** Between replicas. `from`: the name of the sender. */
+/** A message between replicas. `from`: the address of the sender. */
 export type Message =
-  /** `end()` was called. `id` and `previous`: of the stored end and of the end before. */
+  /** `end()` was called. `id`: of the stored end; `previous`: of the end before. */
   | {
       readonly kind: 'end';
       readonly from: string;
@@ -29,17 +32,18 @@ export type Message =
       readonly data: unknown;
     }
   | { readonly kind: 'answer'; readonly from: string; readonly question: string; readonly data: unknown }
-  /** Tunnels by host, and seconds for which hosts are down. */
+  /** By host: numbers of tunnels, and seconds for which hosts are still down. */
   | {
       readonly kind: 'hosts';
       readonly from: string;
       readonly loads: Record<string, number>;
       readonly down: Record<string, number>;
     }
-  /** A replica has joined, and needs the hosts' state of the others. */
+  /** A replica has joined, and needs the loads and outages of hosts from the others. */
   | { readonly kind: 'hello'; readonly from: string }
-  /** The store was emptied: each replica writes its counts again. */
+  /** The store was emptied: each replica must join again, with its counts. */
   | { readonly kind: 'emptied'; readonly from: string }
+  /** A replica leaves. */
   | { readonly kind: 'bye'; readonly from: string };
 
 /** Fields of each kind that must be texts. */
@@ -53,7 +57,7 @@ const TEXTS: Record<Message['kind'], readonly string[]> = {
   bye: [],
 };
 
-/** Undefined for anything that is no message: other programs may use the channel, or a later version of this package. */
+/** Undefined for any other text: other programs, or a later version of this package, may use the channel. */
 export function readMessage(text: string): Message | undefined {
   const value = parse(text);
   if (!isRecord(value) || typeof value.kind !== 'string' || typeof value.from !== 'string') return undefined;
@@ -74,7 +78,10 @@ export function readEndCall(text: string): (EndCall & { readonly from: string })
   return { where, code, reason, from, ...(typeof age === 'number' && age > 0 && { age }) };
 }
 
-/** A later version of this package may have fields that this one cannot apply: such a filter selects too much here, and is refused. */
+/**
+ * False for unknown fields, such as those of a later version of this package: the filter without these fields would select too many
+ * tunnels.
+ */
 export function isFilter(value: unknown): value is TunnelFilter {
   const isKnown = ([name, one]: [string, unknown]) => FILTER_FIELDS.has(name) && typeof one === 'string';
   return isRecord(value) && Object.entries(value).every(isKnown);

@@ -12,14 +12,14 @@ interface Peer {
   readonly down: ReadonlyMap<string, number>;
 }
 
-/** What other replicas have said about hosts: loads for `fair`, a few seconds old, and outages. Times by `performance.now()`. */
+/** Reports of other replicas about hosts: loads for `fair`, a few seconds old, and outages. Times by `performance.now()`. */
 export class PeerHosts {
   readonly #ttl: number;
   readonly #peers = new Map<string, Peer>();
   readonly #loads = new Map<string, number>();
   #down = new Map<string, number>();
 
-  /** `ttl`: seconds after which the words of a silent replica are forgotten. */
+  /** `ttl`: seconds after which the last report of a silent replica is forgotten. */
   constructor(ttl: number) {
     this.#ttl = ttl * 1000;
   }
@@ -34,7 +34,7 @@ export class PeerHosts {
     return this.#down.size > 0 && (this.#down.get(id) ?? 0) > performance.now();
   }
 
-  /** Nothing is known of other replicas. */
+  /** True if there is no report of another replica. */
   get isEmpty(): boolean {
     return this.#peers.size === 0;
   }
@@ -53,7 +53,7 @@ export class PeerHosts {
     this.#joinDown(now);
   }
 
-  /** The replicas that have spoken in the last seconds. */
+  /** The addresses of replicas with a report in the last `ttl` seconds. */
   replicas(): Iterable<string> {
     return this.#peers.keys();
   }
@@ -70,7 +70,10 @@ export class PeerHosts {
     if (silent.length > 0) this.#joinDown(now);
   }
 
-  /** Subtracts what a replica has said: a sum over all replicas for each message would take much of a core with a hundred replicas. */
+  /**
+   * Subtracts the last report of a replica. Adding up the reports of all replicas for each message would take much of a core with a
+   * hundred replicas.
+   */
   #remove(from: string): boolean {
     for (const [id, load] of this.#peers.get(from)?.loads ?? []) {
       const rest = this.loadOf(id) - load;

@@ -1,9 +1,9 @@
 import type { Channel } from './channel.js';
 
-/** Limit of messages that the other process has not read, such as a process that is stopped: further messages are dropped. */
+/** Limit of messages that the other process has not read, for instance because it is stopped. Further messages are dropped. */
 const MAX_QUEUED = 10_000;
 
-/** A process at the other end of a channel: a child, or `process` for the parent. */
+/** A connected process: a child process, or `process` itself for the connection to the parent. */
 interface Peer {
   readonly connected: boolean;
   send?(
@@ -16,7 +16,7 @@ interface Peer {
   off(event: 'message', listener: (message: unknown) => void): unknown;
 }
 
-/** The messages between a process and its child. A message that can't be sent is dropped: the deadline of the caller decides. */
+/** The messages between a process and its child. A message that can't be sent is dropped, and the deadline of the caller expires. */
 export function processChannel(peer: Peer): Channel {
   let queued = 0;
   return {

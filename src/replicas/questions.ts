@@ -1,9 +1,9 @@
 import type { Message } from './messages.js';
 
-/** Limit of questions without all answers: a further question is sent, and its answers are dropped. */
+/** Limit of questions that wait for answers. A further question is sent, but its answers are dropped. */
 const MAX_OPEN = 1000;
 
-/** The answers of other replicas, by name, and the names of those that did not answer in time. */
+/** The answers of other replicas by address, and the addresses of replicas that did not answer in time. */
 export interface Answers {
   readonly answers: ReadonlyMap<string, unknown>;
   readonly silent: readonly string[];
@@ -15,11 +15,11 @@ interface OpenQuestion {
   readonly done: () => void;
 }
 
-/** Collects the answers to questions to other replicas, each with a deadline. */
+/** Collects the answers of other replicas to questions. Each question has a deadline. */
 export class Questions {
   readonly #open = new Map<string, OpenQuestion>();
 
-  /** `ask` sends the question. Never rejects: a replica that can't be asked is silent. */
+  /** `ask` sends the question. Never rejects: if the question can't be sent, all replicas are silent. */
   async collect(
     question: string,
     replicas: readonly string[],
@@ -28,7 +28,7 @@ export class Questions {
   ): Promise<Answers> {
     if (replicas.length === 0) return { answers: new Map(), silent: replicas };
     if (this.#open.size >= MAX_OPEN) {
-      // An end has its effect without an answer.
+      // A call of end() takes effect also if nobody reads the answers.
       ask().catch(() => undefined);
       return { answers: new Map(), silent: replicas };
     }

@@ -4,37 +4,37 @@ import { StoreError, withDeadline } from './deadline.js';
 import type { ReplicaSettings } from './replica-settings.js';
 import { StoreClock } from './store-clock.js';
 
-/** Heartbeats in each `ttl`: two may be lost. */
+/** Heartbeats in each `ttl`: the lease survives the loss of two. */
 const BEATS = 3;
 
 /** Seconds until the first try to reach the store again, and the most between two tries. */
 const FIRST_RETRY = 0.25;
 const LAST_RETRY = 5;
 
-/** Counts that each heartbeat writes again, since the store may have lost some. */
+/** The number of counts that each heartbeat writes again, since the store may have lost counts. */
 const REFRESHED = 250;
 
-/** Seconds in which all counts are written again, however many they are: the store forgets counts that nobody writes. */
+/** Seconds within which every count is written again, however many there are: the store forgets counts that are not written for hours. */
 const REFRESH_WITHIN = 7200;
 
-/** A join writes all counts: as many times `timeout` as this, and one more for so many counts. */
+/** Timeouts for a join, which writes all counts: this many times `timeout`, and one more for each `COUNTS_IN_TIMEOUT` counts. */
 const JOIN_TIMEOUTS = 5;
 const COUNTS_IN_TIMEOUT = 2000;
 
-/** A join may interrupt a request for slots. */
+/** Most tries of a request for slots, which a join may interrupt. */
 const MAX_TAKES = 3;
 
-/** Milliseconds after which changes are sent: a busy replica sends the slots of several tunnels together. */
+/** Milliseconds after which changes of counts are sent, so that a busy replica sends the changes of several tunnels together. */
 const FLUSH_AFTER = 3;
 
-/** An outcome that says whether slots are free. */
+/** An outcome that says whether slots were free. */
 type Answered = Extract<TakeOutcome, { lastEnd: string }>;
 
-/** The state of this process that the store needs. */
+/** The parts of this process that a replica needs. */
 export interface ReplicaOwner {
   /** The slots in use in this process. */
   counts(): SlotCount[];
-  /** The store was reached, or was reached no longer. */
+  /** The store answers, or no longer answers. */
   changed(isUp: boolean, reason: string): void;
   /** The store was empty, and the other replicas must join again. */
   emptied(): void;
@@ -43,9 +43,9 @@ export interface ReplicaOwner {
 }
 
 /**
- * This process among the replicas: has a lease in the store, and keeps the store's counts equal to those of this process, which are
- * the truth. After any doubt (a call without an answer, an expired lease, an emptied store) the replica joins again under a new id
- * with all of its counts, and the counts under the old id are gone.
+ * The lease of this process in the store. A replica keeps the store's counts equal to those of this process, which are the truth.
+ * After any doubt (a call without an answer, an expired lease, an emptied store) the replica joins again under a new id with all of
+ * its counts, and the store ignores the counts under the old id.
  *
  *     new ──> joining ──> up ──(a call fails)──> down ──(retry)──> joining ...
  *                          └──(unknown to the store)──> joining
@@ -66,9 +66,9 @@ export class Replica {
   readonly #clock = new StoreClock();
   #flushing: NodeJS.Timeout | undefined;
   #replicas: readonly string[] = [];
-  /** The place among the counts where the next heartbeat goes on writing. */
+  /** The index of the count with which the next heartbeat continues to write. */
   #refreshed = 0;
-  /** The last end at the latest answer: nearly always, nothing has to be read. */
+  /** The id of the last end at the latest answer. If the id is unchanged, there are no ends to read. */
   #caughtUpTo: string | undefined;
 
   constructor(backplane: Backplane, settings: ReplicaSettings, owner: ReplicaOwner) {
@@ -81,7 +81,7 @@ export class Replica {
     return this.#status === 'up';
   }
 
-  /** The names of all replicas at the last heartbeat, with this one. */
+  /** The addresses of all replicas at the last heartbeat, this one included. */
   get replicas(): readonly string[] {
     return this.#replicas.map(nameOfId);
   }
@@ -96,7 +96,7 @@ export class Replica {
     this.#replicas = this.#replicas.filter((id) => nameOfId(id) !== name);
   }
 
-  /** Changes with each join. */
+  /** The number of joins so far, failed ones included. */
   get generation(): number {
     return this.#generation;
   }
@@ -106,7 +106,7 @@ export class Replica {
     return this.#clock.latest(storeTime);
   }
 
-  /** The present on the store's clock, in milliseconds. */
+  /** The current time on the store's clock, in milliseconds. */
   get storeTime(): number {
     return performance.now() + this.#clock.ahead;
   }
@@ -125,12 +125,12 @@ export class Replica {
       const id = this.#id;
       if (this.#status !== 'up' || id === undefined) throw new StoreError('the store is not reached');
       const outcome = await this.#call(() => this.#backplane.take(id, slots));
-      // The counts under the earlier id are gone.
+      // A join has changed the id: the store ignores counts under the earlier one.
       if (id !== this.#id) continue;
       if (outcome.kind === 'broken') throw new StoreError(outcome.reason);
       if (outcome.kind === 'recovering')
         throw new StoreError('the store was emptied, and is being filled again');
-      // The store may not know yet that a slot of this process is free: calls arrive in order.
+      // A freed slot of this process may not have been sent yet. Calls arrive in order: send the changes, and ask again.
       if (outcome.kind === 'full' && tries === 0 && this.#flush()) continue;
       if (outcome.kind !== 'unknown') {
         const generation = this.#generation;
@@ -145,7 +145,7 @@ export class Replica {
     throw new StoreError('the store has forgotten this replica');
   }
 
-  /** Changes the store's count of this replica, soon. The count of this process has changed already. */
+  /** Adds to the store's count of this replica, a few milliseconds later. The count of this process has changed already. */
   adjust(name: string, change: number): void {
     if (this.#status !== 'up') return;
     this.#flushing ??= setTimeout(() => this.#flush(), FLUSH_AFTER);
@@ -162,12 +162,12 @@ export class Replica {
     this.#status = 'closed';
     clearTimeout(this.#timer);
     const { timeout } = this.#settings;
-    // The lease of a join that is under way would stay until it expires.
+    // The lease of a join that completes after this call would stay until its expiry.
     const joining = this.#joining;
     if (joining) await withDeadline(timeout, () => joining).catch(() => undefined);
     const id = this.#id;
     if (id === undefined) return;
-    // Also without an answer in time: a client sends it when the store is back, after a join that has been waiting there.
+    // Sent also while the store is down: the client may have queued a join, and sends this call after the join when the store is back.
     const leaving = withDeadline(timeout, () => this.#backplane.leave(id)).catch(() => undefined);
     if (!wasDown) await leaving;
   }
@@ -211,7 +211,7 @@ export class Replica {
     }
   }
 
-  /** Slots may have been taken and released while the counts were being written. */
+  /** Sends the changes of counts since the join began: slots may have been taken and released while the counts were being written. */
   #adjustSince(counts: readonly SlotCount[]): void {
     const changes = new Map(counts.map(({ name, count }) => [name, -count]));
     for (const { name, count } of this.#owner.counts()) changes.set(name, (changes.get(name) ?? 0) + count);
@@ -238,11 +238,11 @@ export class Replica {
     }
   }
 
-  /** Writes some of the counts again, in turn. */
+  /** Writes the next part of the counts again. */
   async #refresh(id: string): Promise<void> {
     const counts = this.#owner.counts();
     if (this.#status !== 'up' || counts.length === 0) return;
-    // Changes on their way are sent first: added to a raised count, these would count twice.
+    // Pending changes are sent first: the count to write includes them, and they would be added a second time.
     this.#flush();
     const share = this.#settings.ttl / BEATS / REFRESH_WITHIN;
     const most = Math.max(REFRESHED, Math.ceil(counts.length * share));
@@ -274,7 +274,7 @@ export class Replica {
     this.#status = 'down';
     this.#changes.clear();
     const pause = Math.min(LAST_RETRY, FIRST_RETRY * 2 ** this.#failures++);
-    // Replicas that lost the store together do not come back together.
+    // A random pause, so that replicas that lost the store together do not all come back together.
     this.#schedule(pause * (0.5 + Math.random() / 2));
     this.#announce(false, messageOf(error));
   }
@@ -297,7 +297,7 @@ export class Replica {
   }
 }
 
-/** The name of a replica from its id, which has the number of the join as well. */
+/** The address of a replica, from its id: the id is the address with the number of the join. */
 export function nameOfId(id: string): string {
   return id.slice(0, id.lastIndexOf('#'));
 }

@@ -5,7 +5,7 @@ import { StoreError, withDeadline } from './deadline.js';
 import type { Replica } from './replica.js';
 import type { ReplicaSettings } from './replica-settings.js';
 
-/** Counts over all replicas. This process's own counts are the truth, and the store has a copy of them. */
+/** Counts slots over all replicas. The counts of this process are the truth, and the store has a copy of them. */
 export class SharedCounter implements Counter {
   readonly #local = new LocalCounter();
   readonly #replica: () => Replica;
@@ -29,8 +29,8 @@ export class SharedCounter implements Counter {
   }
 
   /**
-   * Slots of these kinds have a limit from now on. Other processes may have the limit already: the slots in use here, such as those
-   * of earlier options, are counted for them.
+   * Slots of these kinds have a limit from now on. The slots already in use in this process, such as those under earlier options,
+   * are sent to the store: other processes may have the limit as well.
    */
   limit(kinds: readonly string[]): void {
     const unsent = kinds.filter((kind) => !this.#kinds.has(kind));
@@ -49,7 +49,7 @@ export class SharedCounter implements Counter {
     const replica = this.#replica();
     const unsent = limited.map(({ name }) => kindOf(name)).filter((kind) => !this.#kinds.has(kind));
     for (const kind of unsent) this.#kinds.add(kind);
-    // Reloaded options have a new limit: the tunnels that are open count as well.
+    // Reloaded options may have a new limit: tunnels that are already open count as well.
     const isUnsentInUse =
       unsent.length > 0 && this.counts().some(({ name }) => unsent.includes(kindOf(name)));
     try {
@@ -57,7 +57,7 @@ export class SharedCounter implements Counter {
       const outcome = await this.#takeInTime(replica, limited);
       if (outcome.kind === 'full')
         return slots.findIndex(({ name }) => name === limited[outcome.index]?.name);
-      // The store has forgotten the slots if the replica has joined again meanwhile.
+      // If the replica has joined again since the answer, the store has forgotten these slots.
       const isForgotten = outcome.generation !== replica.generation;
       const unlimited = slots.map(({ name }) => ({ name, most: Infinity }));
       return this.#takeHere(unlimited, isForgotten ? slots : slots.filter((slot) => !limited.includes(slot)));
@@ -67,7 +67,7 @@ export class SharedCounter implements Counter {
     }
   }
 
-  /** Slots that the store gives after the deadline are given back. */
+  /** Takes slots with a deadline. Slots that the store gives after the deadline are returned. */
   async #takeInTime(replica: Replica, slots: readonly SlotRequest[]): ReturnType<Replica['take']> {
     const taking = replica.take(slots);
     try {
@@ -102,7 +102,7 @@ export class SharedCounter implements Counter {
   }
 }
 
-/** The names are those of the local slots: an open tunnel has no copy of them. */
+/** Reads the names from the local slots, so that an open tunnel has no second copy of the names. */
 class SharedLease implements Lease {
   readonly #counter: SharedCounter;
   readonly #slots: Slots;

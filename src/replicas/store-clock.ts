@@ -2,8 +2,8 @@
 const STEP = 1;
 
 /**
- * The difference of the store's clock and this process's. Each answer says within which bounds the difference is: the store read
- * its clock between question and answer. A slow answer does not spoil what quick ones have told.
+ * The difference between the store's clock and the clock of this process. The store reads its clock between a call and its answer, so
+ * each answer gives bounds of the difference. The narrowest bounds are kept: a slow answer does not widen them.
  */
 export class StoreClock {
   #least = -Infinity;
@@ -15,14 +15,14 @@ export class StoreClock {
   }
 
   /**
-   * A time of the past on the store's clock as a value of `performance.now()`: the latest that is possible, since a logout must not
-   * miss a tunnel that was opened just before.
+   * A past time on the store's clock as a value of `performance.now()`: the latest possible value, since a logout must not miss a
+   * tunnel that was opened just before.
    */
   latest(storeTime: number): number {
     return Math.min(performance.now(), storeTime + STEP - this.#least);
   }
 
-  /** `now`: on the store's clock, read between `started` and `ended`. */
+  /** Notes an answer. `now`: the time on the store's clock, read between `started` and `ended` (`performance.now()`). */
   note(now: number, started: number, ended: number): void {
     const least = now - ended;
     const most = now + STEP - started;

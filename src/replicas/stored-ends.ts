@@ -18,14 +18,14 @@ export class StoredEnds {
   #catchingUp: Promise<void> | undefined;
 
   constructor(settings: {
-    /** The name of this replica, whose own ends are applied already. */
+    /** The address of this replica, whose own ends are already applied. */
     name: string;
     endsAfter: (id: string) => Promise<{ ends: readonly StoredEnd[]; isComplete: boolean }>;
     /** Ends tunnels of this process, and returns how many. `at`: milliseconds on the store's clock. */
     apply: (call: EndCall, at: number) => number;
     /** Ends were forgotten by the store before this replica could read them. */
     lost: () => void;
-    /** An end was of a later version of this package, or no end at all. */
+    /** A text in the list could not be read, such as an end of a later version of this package. */
     unreadable?: () => void;
   }) {
     this.#name = settings.name;
@@ -35,22 +35,28 @@ export class StoredEnds {
     this.#unreadable = settings.unreadable ?? (() => undefined);
   }
 
-  /** At the first join. `last`: an id before the start of this process, which has no older tunnels. */
+  /** To be called at the first join. `last`: an id before the start of this process, which has no older tunnels. */
   begin(last: string): void {
     this.#last ??= last;
   }
 
-  /** After a join: the store may have been emptied, or gone back in time, and would give ids again that were applied before. */
+  /**
+   * To be called after a join. The store may have been emptied, or its clock may have been set back: then new ends have lower ids
+   * than ends that were applied before.
+   */
   rejoined(last: string): void {
     if (this.#last !== undefined && isAfter(this.#last, last)) this.#last = last;
   }
 
-  /** An end of this replica, which needs not be read from the store. */
+  /** Notes an end of this replica, which need not be read from the store. */
   stored({ id, previous }: { readonly id: string; readonly previous: string }): void {
     if (this.#last !== undefined && !isAfter(previous, this.#last)) this.#last = id;
   }
 
-  /** A message about an end. Returns the count of ended tunnels, or undefined if the end was applied before by a message. */
+  /**
+   * Applies an end from a message. Returns the number of ended tunnels, or undefined before the first join and for a repeated
+   * message.
+   */
   async received(end: StoredEnd, previous: string): Promise<number | undefined> {
     if (this.#last === undefined) return undefined;
     // A message may have been lost.
@@ -76,7 +82,7 @@ export class StoredEnds {
       if (this.#last === undefined || !isAfter(end.id, this.#last)) continue;
       this.#remember(end.id, this.#applyOne(end));
     }
-    // The store may have forgotten the end: the search must not be repeated for ever.
+    // The store may have forgotten the end: the read must not be repeated for ever.
     if (ends.length === 0 && this.#last !== undefined && isAfter(to, this.#last)) this.#last = to;
   }
 
@@ -98,5 +104,5 @@ export class StoredEnds {
   }
 }
 
-/** The result of an end that could not be read. */
+/** The result of an end whose text could not be read. */
 export const UNREADABLE = -1;

@@ -77,7 +77,7 @@ export class LocalState implements SharedState {
     );
   }
 
-  /** False after `close`, and while the store that other processes share is not reached. */
+  /** False after `close`, and while the store of a state that several processes share does not answer. */
   get up(): boolean {
     return !this.isClosed && this.network?.isUp !== false;
   }
@@ -150,7 +150,10 @@ export class LocalState implements SharedState {
   }
 }
 
-/** A state in memory, for the option `shared` of several tunnel objects: after a reload of the options, limits and hosts go on. */
+/**
+ * A state in memory, for the option `shared` of several tunnel objects: counts and the states of hosts survive a reload of the
+ * options.
+ */
 export function memoryShared(): SharedState {
   return new LocalState({ isKept: true });
 }

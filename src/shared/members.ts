@@ -7,7 +7,7 @@ import type { BackendInfo, SharedInfo, TunnelInfo } from '../types.js';
 export interface SharedTunnel {
   /** The arrival of the opening request, by `performance.now()`. */
   readonly arrived: number;
-  /** The name of the host among processes that share the state. */
+  /** The id of the host among processes that share the state. */
   readonly sharedHost: string | undefined;
   info(): TunnelInfo;
   /** Sends the Close 4409: another tunnel of the same user gets the slot at the host. */
@@ -23,7 +23,7 @@ export interface Member {
   readonly log: Log;
   /** Receives the outages of hosts that the tunnel object knows. */
   announce(info: BackendInfo): void;
-  /** Other processes were reached, or are reached no longer. */
+  /** The store of the shared state answers, or no longer answers. */
   sharedChanged(info: SharedInfo): void;
   /** The hosts in the options of the tunnel object. */
   readonly lists: readonly (readonly ResolvedHost[])[];

@@ -3,7 +3,7 @@ import { picksOf } from '../guard/tunnel-filter.js';
 import type { Backplane } from '../replicas/backplane.js';
 import type { EndCall } from '../replicas/messages.js';
 import { isFilter } from '../replicas/messages.js';
-import { Replicas } from '../replicas/replicas.js';
+import { ReplicaGroup } from '../replicas/replica-group.js';
 import { nameOfAddress, type ReplicaSettings } from '../replicas/replica-settings.js';
 import { SharedCounter } from '../replicas/shared-counter.js';
 import type { EndResult, TunnelFilter, TunnelInfo } from '../types.js';
@@ -16,7 +16,7 @@ const MAX_LISTED = 10_000;
 /** The oldest tunnel of a user at a host that is full. */
 export interface OldestTunnel {
   readonly id: string;
-  /** The shared name of the host. */
+  /** The shared id of the host. */
   readonly host: string;
   /** The address of the process among the replicas; undefined for this one. */
   readonly replica: string | undefined;
@@ -30,18 +30,18 @@ interface NetworkOwner {
   log(level: 'error' | 'warn' | 'info' | 'debug', text: string): void;
 }
 
-/** Joins the state of this process with those of other processes: counts, ends, hosts, and the list of tunnels. */
+/** Connects the state of this process with the states of other processes: counts, ends, hosts, and the list of tunnels. */
 export class Network {
   readonly counter: SharedCounter;
-  readonly #replicas: Replicas;
+  readonly #group: ReplicaGroup;
   readonly #owner: NetworkOwner;
   /** Resolves after the first try to reach the store. */
   readonly ready: Promise<void>;
 
   constructor(backplane: Backplane, settings: ReplicaSettings, owner: NetworkOwner) {
     this.#owner = owner;
-    this.counter = new SharedCounter(() => this.#replicas.replica, settings);
-    this.#replicas = new Replicas(backplane, settings, {
+    this.counter = new SharedCounter(() => this.#group.replica, settings);
+    this.#group = new ReplicaGroup(backplane, settings, {
       counts: () => this.counter.counts(),
       hosts: () => this.#ownHosts(),
       end: ({ where, code, reason }, at) => owner.members.end(picksOf(where), code, reason, at),
@@ -49,25 +49,25 @@ export class Network {
       changed: (isUp, reason) => owner.changed(isUp, reason),
       log: (level, text) => owner.log(level, text),
     });
-    this.ready = this.#replicas.start();
+    this.ready = this.#group.start();
   }
 
   get isUp(): boolean {
-    return this.#replicas.replica.isUp;
+    return this.#group.replica.isUp;
   }
 
-  get hosts(): Replicas['hosts'] {
-    return this.#replicas.hosts;
+  get hosts(): ReplicaGroup['hosts'] {
+    return this.#group.hosts;
   }
 
-  /** Another process may prefer other hosts at once. */
+  /** A host went down: reports this to the other processes, which then avoid the host. */
   hostChanged(): void {
-    this.#replicas.hostsChanged();
+    this.#group.hostsChanged();
   }
 
   /** Ends tunnels of all other processes. */
   async end(call: EndCall): Promise<EndResult> {
-    const { ended, silent } = await this.#replicas.end(call);
+    const { ended, silent } = await this.#group.end(call);
     return { ended, silent: [...silent] };
   }
 
@@ -75,7 +75,7 @@ export class Network {
   async list(
     where: TunnelFilter,
   ): Promise<{ tunnels: (TunnelInfo & { replica: string })[]; silent: readonly string[] }> {
-    const { answers, silent } = await this.#replicas.ask('tunnels', where);
+    const { answers, silent } = await this.#group.ask('tunnels', where);
     const tunnels = [...answers].flatMap(([replica, answer]) =>
       (Array.isArray(answer) ? (answer as TunnelInfo[]) : []).map((one) => ({
         ...one,
@@ -87,7 +87,7 @@ export class Network {
 
   /** The oldest tunnel of a user at one of these hosts, in any process. */
   async oldestOf(user: string, hosts: readonly string[]): Promise<OldestTunnel | undefined> {
-    const { answers } = await this.#replicas.ask('oldest', { user, hosts });
+    const { answers } = await this.#group.ask('oldest', { user, hosts });
     const found = [...answers].flatMap(([replica, answer]) =>
       isOldest(answer) ? [{ ...answer, replica }] : [],
     );
@@ -96,15 +96,15 @@ export class Network {
     return all.sort((a, b) => a.age - b.age).at(-1);
   }
 
-  /** Ends that tunnel. Returns false if its process did not confirm the end in time. */
+  /** Ends the tunnel, in its process. Resolves to false if that process did not confirm the end in time. */
   async replace({ id, replica }: OldestTunnel): Promise<boolean> {
     if (replica === undefined) return this.#replaceHere(id);
-    const { answers } = await this.#replicas.ask('replace', { id }, replica, REPLACE_TIME + 1);
+    const { answers } = await this.#group.ask('replace', { id }, replica, REPLACE_TIME + 1);
     return answers.get(replica) === true;
   }
 
   close(): Promise<void> {
-    return this.#replicas.close();
+    return this.#group.close();
   }
 
   #ownHosts(): { loads: Record<string, number>; down: Record<string, number> } {
@@ -146,14 +146,14 @@ export class Network {
   ): { id: string; host: string; age: number } | undefined {
     const asked = new Set(hosts);
     let oldest: SharedTunnel | undefined;
-    // Each request at a full host asks all processes: the data of a tunnel are made for few of them.
+    // Each request at a full host asks all processes: compare times first, and make the data (`info()`) of few tunnels.
     for (const { open } of this.#owner.members.all())
       for (const tunnel of open) {
         if (!asked.has(tunnel.sharedHost) || (oldest && oldest.arrived <= tunnel.arrived)) continue;
         if (tunnel.info().user === user && !isReplaced(tunnel)) oldest = tunnel;
       }
     if (oldest?.sharedHost === undefined) return undefined;
-    // An age, since the clocks of machines differ.
+    // An age and no time, since the clocks of machines differ.
     return { id: oldest.info().id, host: oldest.sharedHost, age: performance.now() - oldest.arrived };
   }
 

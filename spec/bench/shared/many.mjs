@@ -6,7 +6,7 @@ import { clearInterval, setInterval } from 'node:timers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RedisBackplane } from '../../../dist/redis/redis-backplane.js';
 import { readClient } from '../../../dist/redis/redis-client.js';
-import { Replicas } from '../../../dist/replicas/replicas.js';
+import { ReplicaGroup } from '../../../dist/replicas/replica-group.js';
 import { connectClient, costOf, startRedis, untilFilled } from './redis.mjs';
 
 const TTL = 45;
@@ -26,7 +26,7 @@ async function startOne(port, number, hosts, users) {
     timeout: 5,
     names: 'hashed',
   });
-  const one = new Replicas(backplane, settings, {
+  const one = new ReplicaGroup(backplane, settings, {
     counts: () => [{ name: 'total', count: users }, ...counts],
     hosts: () => ({ loads, down: {} }),
     end: () => 0,

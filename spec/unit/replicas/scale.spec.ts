@@ -5,7 +5,7 @@ import { MemoryBackplane, MemoryStore } from '../../../src/replicas/memory-backp
 import { readMessage } from '../../../src/replicas/messages.js';
 import { PeerHosts } from '../../../src/replicas/peer-hosts.js';
 import { Replica } from '../../../src/replicas/replica.js';
-import { Replicas } from '../../../src/replicas/replicas.js';
+import { ReplicaGroup } from '../../../src/replicas/replica-group.js';
 import { isAfter } from '../../../src/replicas/end-ids.js';
 import { StoredEnds } from '../../../src/replicas/stored-ends.js';
 import { onCleanup } from '../../support/cleanup.js';
@@ -16,7 +16,7 @@ async function startOne(store: MemoryStore, name: string, hosts = 1) {
   const backplane = new MemoryBackplane(store);
   const publish = vi.spyOn(backplane, 'publish');
   const loads = Object.fromEntries(Array.from({ length: hosts }, (_, at) => [`10.0.0.1:${at}`, 1]));
-  const one = new Replicas(
+  const one = new ReplicaGroup(
     backplane,
     { name, ttl: 30, timeout: 5, whenDown: 'refuse' },
     {

@@ -5,13 +5,13 @@ import type { SharedInfo, Tunnel } from '../../../types.js';
 import { MAX_FIELD_LENGTH } from '../log/tunnel-events.js';
 import type { StateLink } from './state-link.js';
 
-/** Seconds for the other processes to hear that this one ends. Otherwise its slots are free after `ttl`. */
+/** Seconds to report the end of this process to the store. Without the report, its slots are free after `ttl`. */
 const LEAVE_TIME = 0.5;
 
 interface ProcessStateOutputs {
   readonly message: (line: string) => void;
   readonly write: (event: string, info: object) => void;
-  /** The store was reached, or was reached no longer. */
+  /** The store answers, or no longer answers. */
   readonly changed: (isUp: boolean) => void;
 }
 
@@ -31,7 +31,7 @@ export class ProcessState {
     this.#link = link;
   }
 
-  /** Begins to connect at the first use, so that the first tunnel object hears of a failure. */
+  /** Begins to connect at the first use, so that the first tunnel object reports a failure. */
   get state(): LocalState {
     const shared = this.#link;
     this.#state ??= new LocalState({ isKept: false, ...(shared && { shared }) });

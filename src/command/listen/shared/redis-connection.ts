@@ -11,7 +11,8 @@ import { openClient, type OwnClient } from './redis-packages.js';
 import type { StateLink } from './state-link.js';
 
 /**
- * Begins to connect to Redis, again and again until that succeeds. `worker`: workers of one command must have different names.
+ * Begins to connect to Redis, and retries until that succeeds. `worker`: its number, since workers of one command must have different
+ * names.
  *
  * @throws {CommandError} if the package of a client is not installed, or the password can't be read
  */

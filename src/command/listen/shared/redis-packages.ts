@@ -3,7 +3,7 @@ import type * as Redis from 'redis';
 
 /** Milliseconds for a connection to Redis to open. */
 const CONNECT_TIMEOUT = 5000;
-/** Milliseconds without an answer after which a connection is opened anew: the machine of Redis may be gone without a word. */
+/** Milliseconds of silence after which a connection is opened anew: the machine of Redis may be gone without closing its connections. */
 const SILENCE = 30_000;
 /** Milliseconds between two PINGs, which notice this silence. */
 const PING_INTERVAL = 10_000;
@@ -52,7 +52,7 @@ function openNodeRedis(
 ): OwnClient {
   const client = createClient({
     ...settings,
-    // Calls have a deadline: a call that waits for a connection would be sent long afterwards.
+    // Calls have a deadline: a call queued for the next connection would be sent long after the deadline.
     disableOfflineQueue: true,
     pingInterval: PING_INTERVAL,
     socket: { connectTimeout: CONNECT_TIMEOUT, socketTimeout: SILENCE, reconnectStrategy: pauseBefore },
@@ -81,7 +81,7 @@ function openIoRedis(
   return { client, close: () => client.disconnect() };
 }
 
-/** Processes that lost Redis together do not come back together. */
+/** A random pause, so that processes that lost Redis together do not all come back together. */
 function pauseBefore(retries: number): number {
   return Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** Math.min(retries, 10)) * (0.5 + Math.random() / 2);
 }

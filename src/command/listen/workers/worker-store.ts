@@ -8,7 +8,7 @@ import type { StateLink } from '../shared/state-link.js';
 /** The name of the store in messages. */
 const STORE = 'workers.1';
 
-/** Seconds without a sign of life after which the slots of a worker are free. The slots of a worker that ends are free at once. */
+/** Seconds without a heartbeat after which the slots of a worker are free. The slots of a worker that ends are free at once. */
 const TTL = 45;
 /** Seconds for the supervisor to answer. */
 const TIMEOUT = 1;
@@ -17,13 +17,13 @@ const TIMEOUT = 1;
 export class WorkerStore {
   readonly #store = new MemoryStore(TTL);
 
-  /** Serves a worker. Returns the function that ends this, and frees the slots of the worker. */
+  /** Serves a worker. Returns a function that ends the service and frees the slots of the worker. */
   serve(worker: ChildProcess): () => void {
     return serveStore(this.#store, STORE, processChannel(worker));
   }
 }
 
-/** The worker's end. */
+/** The connection of a worker to this state. */
 export function linkToSupervisor(): StateLink {
   return {
     backplane: new ChannelBackplane(processChannel(process), STORE),

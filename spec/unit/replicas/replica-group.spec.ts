@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { MemoryStore } from '../../../src/replicas/memory-backplane.js';
 import type { EndCall } from '../../../src/replicas/messages.js';
-import { Replicas, type ReplicasOwner } from '../../../src/replicas/replicas.js';
+import { ReplicaGroup, type ReplicaGroupOwner } from '../../../src/replicas/replica-group.js';
 import { FakeBackplane, type Mood } from '../../support/fake-backplane.js';
 
 beforeEach(() => {
@@ -23,9 +23,9 @@ async function makeOne(store: MemoryStore, name: string, mood: Mood = 'fine') {
     end: vi.fn<(call: EndCall, at: number) => number>(() => 2),
     answer: vi.fn((about: string, data: unknown): unknown => ({ about, data, name })),
     changed: vi.fn(),
-    log: vi.fn<ReplicasOwner['log']>(),
-  } satisfies ReplicasOwner;
-  const replicas = new Replicas(backplane, { name, ttl: 9, timeout: 1, whenDown: 'refuse' }, owner);
+    log: vi.fn<ReplicaGroupOwner['log']>(),
+  } satisfies ReplicaGroupOwner;
+  const replicas = new ReplicaGroup(backplane, { name, ttl: 9, timeout: 1, whenDown: 'refuse' }, owner);
   await replicas.start();
   return { replicas, backplane, owner, own };
 }
@@ -208,7 +208,7 @@ test('a subscription that fails at the start is tried again while the store is u
   const a = await makeOne(store, 'a');
   const backplane = new FakeBackplane(store);
   backplane.set('fails', 'listen');
-  const b = new Replicas(backplane, { name: 'b', ttl: 9, timeout: 1, whenDown: 'refuse' }, a.owner);
+  const b = new ReplicaGroup(backplane, { name: 'b', ttl: 9, timeout: 1, whenDown: 'refuse' }, a.owner);
   await b.start();
   backplane.set('fine');
   await vi.advanceTimersByTimeAsync(4000);

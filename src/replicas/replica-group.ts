@@ -14,8 +14,8 @@ import { StoredEnds, UNREADABLE } from './stored-ends.js';
 const HOSTS_INTERVAL = 3;
 
 /**
- * Bytes in each second that a replica's messages about hosts may cause, over all receivers: with a thousand hosts and a hundred
- * replicas, one message in ten seconds.
+ * Limit of bytes per second for a replica's messages about hosts, added up over all receivers. With a thousand hosts and a hundred
+ * replicas, this is one message in ten seconds.
  */
 const HOSTS_RATE = 250_000;
 
@@ -27,10 +27,10 @@ interface UnsentEnd {
   readonly calledAt: number;
 }
 
-/** The state of this process that other replicas may need. */
-export interface ReplicasOwner {
+/** The parts of this process that other replicas may need. */
+export interface ReplicaGroupOwner {
   counts(): SlotCount[];
-  /** Loads by host, and seconds for which hosts are down. */
+  /** By host: loads, and seconds for which hosts are still down. */
   hosts(): { loads: Record<string, number>; down: Record<string, number> };
   /** Ends tunnels and openings of this process that began before `at` (`performance.now()`), and returns how many. */
   end(call: EndCall, at: number): number;
@@ -40,13 +40,13 @@ export interface ReplicasOwner {
   log(level: 'error' | 'warn' | 'info' | 'debug', text: string): void;
 }
 
-/** The connection of this process to the other replicas. */
-export class Replicas {
+/** This process among the other replicas: its lease and counts, ends, questions and reports about hosts. */
+export class ReplicaGroup {
   readonly hosts: PeerHosts;
   readonly replica: Replica;
   readonly #backplane: Backplane;
   readonly #settings: ReplicaSettings;
-  readonly #owner: ReplicasOwner;
+  readonly #owner: ReplicaGroupOwner;
   readonly #ends: StoredEnds;
   readonly #questions = new Questions();
   readonly #createdAt = performance.now();
@@ -54,14 +54,14 @@ export class Replicas {
   #timer: NodeJS.Timeout | undefined;
   #sentHosts = '';
   #sentAt = -Infinity;
-  /** The time of the first message to all since this replica heard one of its own. */
+  /** The time of the first message to all replicas since this replica last received a message of its own. */
   #unheardSince: number | undefined;
   #isListening: Promise<void> | undefined;
   #isClosed = false;
 
-  constructor(backplane: Backplane, settings: ReplicaSettings, owner: ReplicasOwner) {
+  constructor(backplane: Backplane, settings: ReplicaSettings, owner: ReplicaGroupOwner) {
     this.#backplane = backplane;
-    // The name of a replica is for people, and others may have the same.
+    // The name of a replica is for people, and other replicas may have the same name. From here on, `name` is the address.
     this.#settings = { ...settings, name: newAddress(settings.name) };
     this.#owner = owner;
     this.hosts = new PeerHosts(settings.ttl);
@@ -90,12 +90,12 @@ export class Replicas {
     });
   }
 
-  /** Reaches the store, again and again until that succeeds. Resolves after the first try. Never rejects. */
+  /** Tries to reach the store until a try succeeds. Resolves after the first try. Never rejects. */
   async start(): Promise<void> {
     this.#timer = setInterval(() => this.#tick(), HOSTS_INTERVAL * 1000);
     this.#timer.unref();
     try {
-      // First the messages: otherwise the hosts of other replicas, and ends, would be missed.
+      // Subscribe before the join: otherwise this replica would miss messages about ends and hosts.
       await withDeadline(this.#settings.timeout, () => this.#listen());
     } catch (error) {
       this.#owner.log('debug', `messages of other replicas are not received yet: ${messageOf(error)}`);
@@ -103,7 +103,7 @@ export class Replicas {
     await this.replica.join();
   }
 
-  /** Ends tunnels on all other replicas; this one has ended its own already. `silent`: names of replicas. */
+  /** Ends tunnels of all other replicas. The caller has already ended the tunnels of this process. `silent`: names of replicas. */
   async end(
     call: EndCall,
     calledAt = performance.now(),
@@ -122,7 +122,7 @@ export class Replicas {
       );
       return { ended: sum(collected), silent: collected.silent.map(nameOfAddress) };
     } catch (error) {
-      // Sent when the store is reached again: the other replicas end the tunnels late, but not never.
+      // Kept, and sent when the store answers again: the other replicas end the tunnels late rather than never.
       if (this.#unsent.length < MAX_UNSENT) this.#unsent.push({ call, calledAt });
       this.#owner.log('error', `end() did not reach the other replicas: ${messageOf(error)}`);
       return { ended: 0, silent: known.map(nameOfAddress) };
@@ -226,7 +226,7 @@ export class Replicas {
   async #endReceived({ id, at, previous, text, from }: Extract<Message, { kind: 'end' }>): Promise<void> {
     try {
       const ended = (await this.#ends.received({ id, at, text }, previous)) ?? 0;
-      // Without an answer the caller counts this replica among the silent ones.
+      // No answer: the sender then counts this replica as silent.
       if (ended === UNREADABLE) return;
       await this.#send({ kind: 'answer', from: this.#settings.name, question: id, data: ended }, from);
     } catch (error) {
@@ -252,7 +252,7 @@ export class Replicas {
     this.#sendHosts();
   }
 
-  /** A subscription may be dead though its connection seems alive, such as after a failover. */
+  /** A subscription may be dead although its connection seems alive, for instance after a failover. */
   #checkHearing(): void {
     const since = this.#unheardSince;
     if (since === undefined || performance.now() - since < 2 * this.#settings.timeout * 1000) return;
@@ -277,7 +277,7 @@ export class Replicas {
     this.#sentAt = performance.now();
     this.#unheardSince ??= this.#sentAt;
     this.#send({ kind: 'hosts', from: this.#settings.name, ...hosts }).catch(() => {
-      // Not sent, and so not missed: subscribing again would change nothing.
+      // A message that was not sent says nothing about the subscription.
       this.#unheardSince = undefined;
     });
   }
@@ -292,7 +292,7 @@ export class Replicas {
     return withDeadline(this.#settings.timeout, () => this.#backplane.publish(JSON.stringify(message), to));
   }
 
-  /** The other replicas: those at the last heartbeat, and those that have come since. */
+  /** The other replicas: those at the last heartbeat, and those with reports about hosts. */
   #known(): string[] {
     return this.#others([...new Set([...this.replica.replicas, ...this.hosts.replicas()])]);
   }
