@@ -466,13 +466,13 @@ export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> ex
   /** Whether the tunnel finds and binds to the servers of its app. Default true; with false, call `attach(server)`. */
   autoAttach?: boolean;
   /**
-   * The name of the tunnel, to tell several tunnels with one `shared` apart: tunnels of the same name (before and after a reload) have
-   * their statistics in common. Default: none.
+   * The name of the tunnel object in its state. Tunnel objects with the same state and name, such as those before and after a reload,
+   * have their statistics in common. Default: none.
    */
   name?: string;
   /**
    * State that outlives this tunnel, from `memoryShared()`. Give several tunnels the same state, such as the old and the new one at a
-   * reload of the options: then `limits`, `maxTunnels`, hosts that are down, programs and statistics go on. Several processes share
+   * reload of the options: then counts, the states of hosts, programs and statistics survive the reload. Several processes share
    * a state from `redisShared()` (`express-wstunnel/redis`) or `clusterShared()` (`express-wstunnel/cluster`). Default: a state of
    * its own, which ends with `close()`.
    */
@@ -481,15 +481,15 @@ export interface TunnelOptions<Req extends IncomingMessage = IncomingMessage> ex
 
 /** State that several tunnels share, by the option `shared`. */
 export interface SharedState {
-  /** False while the state can't be used. */
+  /** False after `close()`, and while the store of a state that several processes share does not answer. */
   readonly up: boolean;
   /** Ends the state and all of its programs. Close the tunnels first. */
   close(): Promise<void>;
 }
 
-/** The state of the connection to the processes that share a state. */
+/** A change of the connection to the store that several processes share. */
 export interface SharedInfo {
-  /** False while the store is not reached: then its option `whenDown` decides. */
+  /** False while the store does not answer: then the option `whenDown` decides about new tunnels. */
   up: boolean;
   reason: string;
 }
@@ -509,9 +509,9 @@ export interface TunnelFilter {
 
 /** The result of `end()` by data. */
 export interface EndResult {
-  /** Tunnels that were ended, and requests that were refused. */
+  /** The number of tunnels that were ended, and of requests that were refused. */
   readonly ended: number;
-  /** Processes that share the state and did not answer. Always empty for a state in memory. */
+  /** The names of processes that share the state and did not answer in time. Always empty for a state in memory. */
   readonly silent: readonly string[];
 }
 

@@ -3,11 +3,11 @@
 //   npm install express cookie-session express-wstunnel redis @novnc/novnc
 //   node several-processes.mjs
 //
-// Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md), and REDIS_URL (redis://127.0.0.1:6379). Start it
-// several times, on one machine or on several, with the same SESSION_SECRET, PASSWORD and REDIS_URL.
+// Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md), and REDIS_URL (redis://127.0.0.1:6379). Start the
+// program several times, on one machine or on several, with the same SESSION_SECRET, PASSWORD and REDIS_URL.
 //
-// The limits and end() count for all processes that share the state. While Redis is down, each process counts for
-// itself; `whenDown: 'refuse'` refuses new tunnels in place of that. Open tunnels go on in both cases.
+// The limits and end() apply to all processes that share the state. While Redis is down, each process counts only its
+// own tunnels; with `whenDown: 'refuse'`, new tunnels are refused instead. Open tunnels go on in both cases.
 import { randomBytes } from 'node:crypto';
 import cookieSession from 'cookie-session';
 import express from 'express';
@@ -26,7 +26,7 @@ client.connect().catch(() => undefined); // tunnels do not wait for Redis
 const tunnel = wstunnel({
   server: { port: VNC_PORT },
   user: (req) => req.session.user,
-  limits: { perUser: 3, total: 1000 }, // of all processes
+  limits: { perUser: 3, total: 1000 }, // over all processes
   shared: redisShared(client),
 });
 tunnel.on('shared', ({ up, reason }) => console.error(`shared state ${up ? 'up' : 'down'}: ${reason}`));
@@ -47,7 +47,7 @@ app.post('/login', express.urlencoded({ extended: false }), async (req, res) => 
 
 app.post('/logout', requireLogin, async (req, res) => {
   const { silent } = await tunnel.end({ user: req.session.user }, 1008, 'logged out');
-  if (silent.length > 0) console.error(`no answer of ${silent}: they end these tunnels when they are back`);
+  if (silent.length > 0) console.error(`no answer from ${silent}: they end these tunnels when they are back`);
   req.session = null;
   res.redirect(303, '/');
 });

@@ -11,7 +11,7 @@ const REPORT_EVERY = 100;
 /** Milliseconds to finish a start. */
 const START_TIME = 5000;
 
-/** Seconds without a sign of life after which the slots of a killed replica are free. Short, for people who try it. */
+/** Seconds without a heartbeat after which the slots of a killed replica are free. Short, so that the effect is soon visible. */
 const TTL = 5;
 
 const report = (message: Report) => {
@@ -59,7 +59,7 @@ async function start({ name, secret, redis, ...options }: ReplicaSettings): Prom
   tunnel.on('close', ({ cause }) => say(`a desktop was closed (${cause})`));
   tunnel.on('shared', ({ up, reason }) => {
     if (up && wasDown) say('Redis is reached again');
-    else if (!up) say(`Redis is not reached: ${reason}`);
+    else if (!up) say(`Redis cannot be reached: ${reason}`);
     wasDown = !up;
   });
 

@@ -103,13 +103,13 @@ describeWith('redis-server')('--shared', () => {
     const port = await closedPort();
     const command = await start({ shared: { url: `redis://127.0.0.1:${port}`, ...QUICK } });
     const down =
-      /the shared state at redis:\S+ is not reached \(.*ECONNREFUSED.*\): each process counts its own/;
+      /the shared state at redis:\S+ cannot be reached \(.*ECONNREFUSED.*\): each process counts only its own/;
     await command.program.prints(down);
     expect(await status(command)).toBe(101);
     expect(await readiness(command)).toBe('200 ok');
     await startRedis(port);
     await command.program.prints(/is reached again/);
-    expect(command.program.output.match(/is not reached/g)).toHaveLength(1);
+    expect(command.program.output.match(/cannot be reached/g)).toHaveLength(1);
     expect(sharedEvents(command).map(({ up }) => up)).toEqual([false, true]);
     expect(sharedEvents(command)[0]!.reason).toContain('ECONNREFUSED');
   });
@@ -118,9 +118,9 @@ describeWith('redis-server')('--shared', () => {
     [
       'one process',
       {},
-      /the shared state at redis:\S+ is not reached \(.*\): new tunnels get 503 until then/,
+      /the shared state at redis:\S+ cannot be reached \(.*\): new tunnels get 503 meanwhile/,
     ],
-    ['workers', { workers: 2 }, /worker \d: .* is not reached \(.*\): new tunnels get 503 until then/],
+    ['workers', { workers: 2 }, /worker \d: .* cannot be reached \(.*\): new tunnels get 503 meanwhile/],
   ] as const)(
     'under whenDown "refuse" (%s) an outage refuses new tunnels and clients, and keeps open ones',
     async (_, more, line) => {
@@ -188,7 +188,7 @@ describeWith('redis-server')('--shared', () => {
         {},
         { args: ['--shared', url], env: { WSTUNNEL_SHARED_PASSWORD: 'no-7c1e' }, cli },
       );
-      await wrong.program.prints(/is not reached \(WRONGPASS/);
+      await wrong.program.prints(/cannot be reached \(WRONGPASS/);
       expect(wrong.program.output).not.toContain('no-7c1e');
       expect(sharedEvents(wrong).at(-1)).toMatchObject({ up: false });
     },

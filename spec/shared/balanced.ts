@@ -33,7 +33,7 @@ export interface Balanced {
   request(user?: string): Promise<Answer>;
 }
 
-/** Seconds without a sign of life after which the slots of a replica are free: short for a test, long for a busy machine. */
+/** Seconds without a heartbeat after which the slots of a replica are free: short for a test, long for a busy machine. */
 const TTL = 6;
 
 const KINDS: readonly ClientKind[] = ['node-redis', 'ioredis', 'node-redis'];

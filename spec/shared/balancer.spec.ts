@@ -34,7 +34,7 @@ const users = (count: number) => Array.from({ length: count }, (_, index) => `us
 const replicasOf = (answers: readonly Answer[]) => new Set(answers.map(({ replica }) => replica));
 
 describeWith('redis-server', 'haproxy')('three processes behind HAProxy', () => {
-  test('limits.total holds over all of them, and a closed tunnel frees its slot for each', async () => {
+  test('limits.total holds over all of them, and a closed tunnel frees a slot at all of them', async () => {
     const site = await startBalanced({ total: 6 });
     const opened = await open(site, users(6));
     expect(replicasOf(opened).size).toBe(3);
@@ -76,7 +76,7 @@ describeWith('redis-server', 'haproxy')('three processes behind HAProxy', () => 
     await open(site, ['ann', 'ann', 'ann']);
   });
 
-  test('the slots of a killed process are free after ttl, and no slot more', async () => {
+  test('after ttl, the slots of a killed process are free, and no others', async () => {
     const site = await startBalanced({ total: 6 });
     const opened = await open(site, users(6));
     const [victim] = site.replicas;
@@ -119,7 +119,7 @@ describeWith('redis-server', 'haproxy')('three processes behind HAProxy', () => 
     expect(await exited).toEqual([0, null]);
     for (const { client, replica } of [...opened, ...others])
       if (replica !== leaver?.name) await echoes(client);
-    // In order: nobody waits for ttl.
+    // The process leaves the store: its slots are free before ttl is over.
     await open(
       site,
       Array.from({ length: leaving.length }, () => 'ann'),

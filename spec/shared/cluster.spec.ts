@@ -145,7 +145,7 @@ describe('clusterShared()', () => {
     await echoes(other);
   });
 
-  test('a worker that leaves in order frees its slots at once', async () => {
+  test('a worker that closes its state frees its slots at once', async () => {
     const cluster = await Cluster.start({ shared: { ttl: 3600 }, options: { limits: { total: 1 } } });
     const client = await cluster.open(0);
     expect(await cluster.status(1)).toBe(503);
@@ -211,7 +211,7 @@ describe('clusterShared()', () => {
     await echoes(second);
   });
 
-  test('a primary without clusterShared() is reported by the event and a warning, which name the fix', async () => {
+  test('a primary without clusterShared() is reported by the event and a warning, with the fix', async () => {
     const cluster = await Cluster.start({
       workers: 1,
       primaryShares: false,

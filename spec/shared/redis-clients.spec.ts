@@ -53,7 +53,7 @@ function watchLog(): readonly string[] {
 }
 
 describeWith('redis-server').each(KINDS)('redisShared with %s', (kind) => {
-  test('whose password is wrong: an event and the log say so without the password, and tunnels open', async () => {
+  test('whose password is wrong: an event and the log report this without the password, and tunnels open', async () => {
     const complaints = watchComplaints();
     const lines = watchLog();
     const { port } = await startRedis(undefined, '--requirepass', 'right-one');
@@ -103,7 +103,7 @@ describeWith('redis-server').each(KINDS)('redisShared with %s', (kind) => {
     await storeHasTruth(port, [site]);
   });
 
-  test('that the app has closed: the state is down, says so, and closes at once', async () => {
+  test('that the app has closed: the state is down, reports this, and closes at once', async () => {
     const complaints = watchComplaints();
     const { port } = await startRedis();
     const { client, connect, end } = newClient(kind, port);
@@ -142,7 +142,7 @@ describeWith('redis-server').each(KINDS)('redisShared with %s', (kind) => {
     );
   });
 
-  test('close() while Redis is down ends within the timeout, and connects no more', async () => {
+  test('close() while Redis is down ends within the timeout, and no connection is opened afterwards', async () => {
     const complaints = watchComplaints();
     const { port, program } = await startRedis();
     const client = await redisClient(kind, port);
@@ -165,7 +165,7 @@ describeWith('redis-server').each(KINDS)('redisShared with %s', (kind) => {
     expect(complaints).toEqual([]);
   });
 
-  test('may serve two states, also of one name: counts are exact, and ends reach both', async () => {
+  test('may serve two states, also with the same name: counts are exact, and ends reach both', async () => {
     const { port } = await startRedis();
     const client = await redisClient(kind, port);
     const settings = { replica: 'twin', names: 'plain', ttl: 3, whenDown: 'refuse' } as const;
@@ -186,7 +186,7 @@ describeWith('redis-server').each(KINDS)('redisShared with %s', (kind) => {
     await echoes(far);
   });
 
-  test('whose offline queue is off still hears other replicas', async () => {
+  test('whose offline queue is off still receives messages from other replicas', async () => {
     const { port } = await startRedis();
     const client =
       kind === 'ioredis'

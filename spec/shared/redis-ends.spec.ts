@@ -66,7 +66,7 @@ describeWith('redis-server')('redisShared: ends whose messages are lost', () => 
     expect(one.closed).toEqual([]);
   });
 
-  test('are counted by the caller though the list was read before the message', async () => {
+  test('are counted by the caller although the list was read before the message', async () => {
     const { one, other } = await start();
     for (let round = 0; round < 20; round++) {
       const far = await other.open('ann');
@@ -77,7 +77,7 @@ describeWith('redis-server')('redisShared: ends whose messages are lost', () => 
     }
   });
 
-  test('are more than the list keeps: the log says so, and the replica goes on', async () => {
+  test('that the list no longer has are logged, and the replica goes on', async () => {
     const { port, one, other, sites, redis, logs } = await start(KINDS, 3);
     await other.open('ann');
     await redis.client('PAUSE', 100);
@@ -101,7 +101,7 @@ describeWith('redis-server')('redisShared: ends whose messages are lost', () => 
 });
 
 describeWith('redis-server')('redisShared: ends at the wrong time', () => {
-  test('a logout that was kept while Redis was down spares who has come back since', async () => {
+  test('a logout that was kept while Redis was down does not end tunnels opened since', async () => {
     const { port, program, one, other } = await start(KINDS, 3);
     const before = await other.open('ann');
     await program.stop();
@@ -124,7 +124,7 @@ describeWith('redis-server')('redisShared: ends at the wrong time', () => {
     await echoes(after);
   });
 
-  test('a logout that races openings on another replica leaves none open', async () => {
+  test('a logout at the same time as openings on another replica leaves no tunnel open', async () => {
     const { port, one, other, sites } = await start();
     for (let round = 0; round < 10; round++) {
       const openings = Array.from({ length: 10 }, () => other.status('ann').catch(() => 0));
@@ -173,7 +173,7 @@ describeWith('redis-server')('redisShared: ends at the wrong time', () => {
   });
 });
 
-describeWith('redis-server')('redisShared: messages that are not understood', () => {
+describeWith('redis-server')('redisShared: invalid and unknown messages', () => {
   test('garbage on the channels changes nothing', async () => {
     const { port, one, other, sites, redis } = await start();
     const held = [await one.open('ann'), await other.open('ann')];
@@ -203,7 +203,7 @@ describeWith('redis-server')('redisShared: messages that are not understood', ()
     await until(() => sites.every(({ shared }) => shared.up));
   });
 
-  test('an end of a later version with an unknown filter ends nothing, is logged, and makes the replica silent', async () => {
+  test('an end with a filter field of a later version ends nothing, is logged, and makes the replica silent', async () => {
     const { one, other, redis, logs } = await start();
     const far = await other.open('ann');
     const last = (await redis.get(`${KEY}last-end`)) ?? '0-0';

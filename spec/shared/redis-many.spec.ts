@@ -9,7 +9,7 @@ import { filled } from './replica-sites.js';
 // Scripts look up few replicas one by one, and many by a list.
 describeWith('redis-server')('a count of many replicas in Redis', () => {
   describe.for([3, 30])('%i of them', (count) => {
-    test('is the sum of the living ones, without those that left or are silent', async () => {
+    test('is the sum over live replicas, without those that left or sent no heartbeat', async () => {
       const { port } = await startRedis();
       const client = readClient(await redisClient('ioredis', port));
       const make = (ttl: number) =>

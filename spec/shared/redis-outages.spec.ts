@@ -27,8 +27,8 @@ async function start(options: Partial<TunnelOptions> = {}, settings: RedisOption
 const isDown = ({ shared }: ReplicaSite) => !shared.up;
 const isUp = ({ shared }: ReplicaSite) => shared.up;
 
-describeWith('redis-server')('redisShared: a Redis that fails', () => {
-  test('that is slow for longer than the timeout: late slots are given back, and no tunnel ends', async () => {
+describeWith('redis-server')('redisShared: a Redis', () => {
+  test('that answers after the timeout: late slots are given back, and no tunnel ends', async () => {
     const { port, one, other, sites, redis } = await start();
     const held = await one.open('ann');
     await redis.client('PAUSE', 2000, 'ALL');
@@ -42,7 +42,7 @@ describeWith('redis-server')('redisShared: a Redis that fails', () => {
     for (const { changes } of sites) expect(changes.map(({ up }) => up).slice(-2)).toEqual([false, true]);
   });
 
-  test('that stands still in a script: later answers do not leak slots', async () => {
+  test('that is blocked by a script: late answers do not leak slots', async () => {
     const { port, one, other, sites, redis } = await start({}, { whenDown: 'local' });
     const asleep = redis.call('DEBUG', 'SLEEP', '1.5').catch(() => undefined);
     await sleep(50);
@@ -55,7 +55,7 @@ describeWith('redis-server')('redisShared: a Redis that fails', () => {
     await storeHasTruth(port, sites);
   });
 
-  test('that becomes read-only refuses new tunnels, says so, and counts again afterwards', async () => {
+  test('that becomes read-only: new tunnels are refused, the reason is reported, and counts are right again afterwards', async () => {
     const { port, one, other, sites, redis } = await start();
     const held = await one.open('ann');
     await redis.replicaof('127.0.0.1', '1');
@@ -70,7 +70,7 @@ describeWith('redis-server')('redisShared: a Redis that fails', () => {
     await storeHasTruth(port, sites);
   });
 
-  test('whose memory is full when tunnels end counts them no longer afterwards', async () => {
+  test('whose memory is full when tunnels end: these tunnels are not counted afterwards', async () => {
     const { port, one, sites, redis } = await start({}, { ttl: 30 });
     const held = await one.open('ann');
     await one.open('bob');
@@ -81,10 +81,10 @@ describeWith('redis-server')('redisShared: a Redis that fails', () => {
     await storeHasTruth(port, sites);
   });
 
-  test('that cannot be reached for several tries counts nothing twice when it is back', async () => {
+  test('that is unreachable for several tries counts nothing twice when it is back', async () => {
     const { port, one, sites, redis } = await start({}, { ttl: 30 });
     await one.open('ann');
-    // The joins of this time are without effect: the store is full.
+    // Joins meanwhile have no effect: the store is full.
     await redis.config('SET', 'maxmemory', '1');
     await until(async () => (await one.status('bob')) === 503 && isDown(one));
     await sleep(1500);
@@ -128,7 +128,7 @@ describeWith('redis-server')('redisShared: keys that Redis loses', () => {
     },
   );
 
-  test('no slot beyond the limit is given while replicas are unknown to a store that lost their leases', async () => {
+  test('a store that lost the leases of replicas gives no slot beyond the limit before they have joined again', async () => {
     const { one, other, redis } = await start();
     await one.open('ann');
     await one.open('ann');
@@ -138,7 +138,7 @@ describeWith('redis-server')('redisShared: keys that Redis loses', () => {
   });
 
   test.each(['replicas', 'epoch', 'filling', 'last-end', 'ends'])(
-    'a value of another type at %s ends no tunnel, and is replaced where it stands in the way',
+    'a value of another type at %s ends no tunnel, and is replaced where it prevents counting',
     async (key) => {
       const { port, one, other, sites, redis } = await start();
       const held = await one.open('ann');
@@ -155,7 +155,7 @@ describeWith('redis-server')('redisShared: keys that Redis loses', () => {
     },
   );
 
-  test('counts of dead replicas do not pile up in a name that is always in use', async () => {
+  test('counts of dead replicas do not pile up under a name that is always in use', async () => {
     const { one, other, redis } = await start();
     await one.open('ann');
     await redis.hset(`${KEY}slots:total`, 'gone#1#1', 7, 'gone#2#1', 'text');
@@ -163,7 +163,7 @@ describeWith('redis-server')('redisShared: keys that Redis loses', () => {
     expect(Object.values(await redis.hgetall(`${KEY}slots:total`))).toEqual(['1', '1']);
   });
 
-  test('a count that is no number does not take the store down', async () => {
+  test('a count that is not a number does not take the store down', async () => {
     const { port, one, other, redis } = await start();
     await openRaw(one.port, '/tunnel', { 'X-User': 'ann' });
     const [id = ''] = Object.keys(await redis.hgetall(`${KEY}slots:user ann`));

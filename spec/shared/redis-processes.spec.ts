@@ -58,7 +58,7 @@ describeWith('redis-server')('redisShared: other processes', () => {
     await storeHasTruth(port, [site]);
   });
 
-  test('a process that is stopped beyond its lease counts its tunnels again, and applies what it missed first', async () => {
+  test('a process that is stopped beyond its lease first applies missed ends, and then counts its tunnels again', async () => {
     const { site, replica, redis } = await start();
     const far = await replica('far');
     const [ann, bob] = [await far.open('ann'), await far.open('bob')];
@@ -86,7 +86,7 @@ describeWith('redis-server')('redisShared: other processes', () => {
     expect((await ann.close())?.code).toBe(1008);
   });
 
-  test('a clock that is an hour off changes neither leases nor ends', async () => {
+  test('a clock that is an hour wrong changes neither leases nor ends', async () => {
     const { site, replica, redis } = await start();
     const [ahead, behind] = [await replica('ahead', 1), await replica('behind', -1)];
     const early = await ahead.open('ann');
@@ -100,7 +100,7 @@ describeWith('redis-server')('redisShared: other processes', () => {
     await echoes(await ahead.open('bob'));
   });
 
-  test('each of which is killed or stopped in turn under load never exceed the limit', async () => {
+  test('that are killed or stopped in turn under load never exceed the limit', async () => {
     const { port, site, replica, redis } = await start();
     let most = 0;
     const watch = setInterval(() => {

@@ -46,7 +46,7 @@ describeWith('redis-server')('redisShared: limits of all replicas together', () 
     expect([await one.status('cid'), await other.status('cid')]).toEqual([503, 503]);
   });
 
-  test('limits.opening holds over replicas if the app names it', async () => {
+  test('limits.opening holds over replicas if the app sets it', async () => {
     let free = (): void => undefined;
     const authenticate = () => new Promise<boolean>((resolve) => (free = () => resolve(true)));
     const { port, one, other } = await start({ limits: { opening: 1 }, authenticate });
@@ -62,7 +62,7 @@ describeWith('redis-server')('redisShared: limits of all replicas together', () 
     const tries = Array.from({ length: 1000 }, (_, index) => (index % 2 === 0 ? one : other));
     const statuses = await Promise.all(tries.map((site, index) => site.status(`user-${index}`)));
     const opened = statuses.filter((status) => status === 101).length;
-    // statusOf() ends its tunnel at once, and the slot is free again: the count of the store says whether two were open at once.
+    // statusOf() ends its tunnel at once, and the slot is free again: the count of the store shows whether two were open together.
     expect(opened).toBeGreaterThan(0);
     expect(statuses.filter((status) => status !== 101 && status !== 503)).toEqual([]);
   });
@@ -110,7 +110,7 @@ describeWith('redis-server')('redisShared: end()', () => {
 });
 
 describeWith('redis-server')('redisShared: failures of Redis', () => {
-  test('an emptied store gets the counts of all replicas again, and gives no slot before', async () => {
+  test('an emptied store gives no slot before it has the counts of all replicas again', async () => {
     const { port, one, other } = await start({ limits: { perUser: 2 } });
     await one.open('ann');
     await other.open('ann');
@@ -176,7 +176,7 @@ describeWith('redis-server')('redisShared: failures of Redis', () => {
     expect(await site.status('bob')).toBe(101);
   });
 
-  test('a value of another type at a key refuses that tunnel alone', async () => {
+  test('a value of another type at a key refuses tunnels under that key alone', async () => {
     const { port, one } = await start({ limits: { perUser: 1 } });
     const held = await one.open('ann');
     const redis = askRedis(port);

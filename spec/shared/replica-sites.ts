@@ -7,7 +7,7 @@ import { askRedis, redisClient, type ClientKind } from '../support/redis.js';
 import { startTunnel } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
-/** A tunnel that shares its state with others: in the eyes of the store, a process of its own. */
+/** A tunnel object with a separate replica: for the store, it is a process. */
 export interface ReplicaSite {
   readonly port: number;
   readonly tunnel: Tunnel;

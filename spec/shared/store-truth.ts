@@ -5,7 +5,7 @@ import type { ReplicaSite } from './replica-sites.js';
 
 const PREFIX = 'wstunnel:{1}:';
 
-/** Slots in use by name, as Redis counts them for living replicas. Needs `names: 'plain'`. */
+/** Slots in use by name, as Redis counts them for live replicas. Needs `names: 'plain'`. */
 export async function storedSlots(redis: ReturnType<typeof askRedis>): Promise<Record<string, number>> {
   const [seconds] = await redis.time();
   const ids = await redis.zrangebyscore(`${PREFIX}replicas`, `(${Number(seconds) * 1000}`, '+inf');
@@ -18,7 +18,7 @@ export async function storedSlots(redis: ReturnType<typeof askRedis>): Promise<R
   return slots;
 }
 
-/** Slots in use by name, as the open tunnels say: in total and by user. */
+/** Slots in use by name, as counted from the open tunnels: in total and by user. */
 function trueSlots(sites: readonly Pick<ReplicaSite, 'tunnel'>[]): Record<string, number> {
   const slots: Record<string, number> = {};
   for (const { user } of sites.flatMap(({ tunnel }) => tunnel.tunnels()))
@@ -26,7 +26,7 @@ function trueSlots(sites: readonly Pick<ReplicaSite, 'tunnel'>[]): Record<string
   return slots;
 }
 
-/** Within seconds, the counts in Redis are those of the open tunnels. Needs `STORE_LIMITS` and `names: 'plain'`. */
+/** Fails unless the counts in Redis are those of the open tunnels within seconds. Needs `STORE_LIMITS` and `names: 'plain'`. */
 export async function storeHasTruth(
   port: number,
   sites: readonly Pick<ReplicaSite, 'tunnel'>[],

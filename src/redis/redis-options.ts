@@ -73,5 +73,5 @@ export function requireShortTimeout(
 function checkWord(value: unknown, name: OptionRef): void {
   checkText(value, name);
   if (typeof value === 'string' && /[\s{}#]/.test(value))
-    fail(name, 'must be without spaces, braces and "#"', value);
+    fail(name, 'must not contain spaces, braces or "#"', value);
 }

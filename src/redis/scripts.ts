@@ -59,8 +59,8 @@ end
 export const HEAD_KEYS = 4;
 
 /**
- * Adds a replica. Arguments: id, the prefix of all ids of this process, ttl and recovery in milliseconds. Earlier ids of the process are removed,
- * since a join whose answer was lost may have taken effect. Returns the state, and whether the store was empty.
+ * Adds a replica. Arguments: id, the prefix of all ids of this process, ttl and recovery in milliseconds. Earlier ids of the process
+ * are removed, since a join whose answer was lost may have taken effect. Returns the state, and whether the store was empty.
  */
 export const JOIN = script(`${HEAD}
 if redis.call('TYPE', replicas).ok ~= 'zset' then redis.call('DEL', replicas) end

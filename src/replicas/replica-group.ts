@@ -74,7 +74,7 @@ export class ReplicaGroup {
       unreadable: () =>
         owner.log(
           'warn',
-          'a call of end() of a later version of express-wstunnel was not applied: update this process',
+          'a call of end() from a later version of express-wstunnel was not applied: update this process',
         ),
     });
     this.replica = new Replica(backplane, this.#settings, {

@@ -123,7 +123,7 @@ export class Replica {
     for (let tries = 0; tries < MAX_TAKES; tries++) {
       if (this.#joining) await withDeadline(this.#settings.timeout, () => this.join());
       const id = this.#id;
-      if (this.#status !== 'up' || id === undefined) throw new StoreError('the store is not reached');
+      if (this.#status !== 'up' || id === undefined) throw new StoreError('the store cannot be reached');
       const outcome = await this.#call(() => this.#backplane.take(id, slots));
       // A join has changed the id: the store ignores counts under the earlier one.
       if (id !== this.#id) continue;

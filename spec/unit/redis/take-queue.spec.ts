@@ -55,7 +55,7 @@ describe('requests for slots', () => {
     ]);
   });
 
-  test('of two ids of the replica are not mixed', async () => {
+  test('under two ids of the replica are not in one call', async () => {
     const { queue, calls } = make();
     const takes = ['r#1', 'r#1', 'r#1', 'r#2', 'r#2'].map((id, at) => queue.take(id, slot(`n${at}`)));
     for (let at = 0; at < 4; at++) {
@@ -71,7 +71,7 @@ describe('requests for slots', () => {
     ]);
   });
 
-  test('are at most 250 names in one call', async () => {
+  test('with more than 250 names are split into several calls', async () => {
     const { queue, calls } = make();
     const takes = Array.from({ length: 602 }, (_, at) => queue.take('r#1', slot(`n${at}`)));
     for (let at = 0; at < 5; at++) {
@@ -96,7 +96,7 @@ describe('requests for slots', () => {
     expect(await next).toMatchObject({ kind: 'taken' });
   });
 
-  test('are not stopped by calls that never have an answer', async () => {
+  test('are sent although earlier calls are never answered', async () => {
     const { queue, calls } = make(0.05);
     const stuck = Promise.allSettled([queue.take('r#1', slot('a')), queue.take('r#1', slot('b'))]);
     const next = queue.take('r#1', slot('c'));
@@ -105,7 +105,7 @@ describe('requests for slots', () => {
     expect(await next).toMatchObject({ kind: 'taken' });
   });
 
-  test('fail if ten thousand are queued', async () => {
+  test('fail if ten thousand requests are queued', async () => {
     const { queue } = make();
     const takes = Array.from({ length: 10_003 }, () => queue.take('r#1', slot('a')));
     await expect(takes.at(-1)).rejects.toThrow('too many requests');

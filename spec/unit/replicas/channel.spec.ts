@@ -47,7 +47,7 @@ test('a store in another process answers as one in this process', async () => {
   expect(store.beat('a#2').isKnown).toBe(false);
 });
 
-test('an end of the other process frees its slots under all of its ids, and stops its messages', async () => {
+test('the end of the other process frees its slots under all of its ids, and stops its messages', async () => {
   const { store, backplane, stop, emitters } = make();
   await backplane.join('a#1', undefined, [{ name: 'x', count: 1 }]);
   const texts: string[] = [];
@@ -86,7 +86,7 @@ test('messages of the app on the channel, and calls of unknown methods, are left
   expect((await backplane.take('a#1', slot())).kind).toBe('taken');
 });
 
-test('an answer to no call changes nothing', async () => {
+test('an answer without a call changes nothing', async () => {
   const { backplane, there } = make();
   there.send({ wstunnelStore: 'store', reply: 1, value: 'early' });
   await Promise.resolve();

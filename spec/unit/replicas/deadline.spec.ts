@@ -22,7 +22,7 @@ test('a call that throws instead of rejecting leaves no timer', async () => {
   await expect(withDeadline(1, call)).rejects.toThrow('at once');
 });
 
-test('a late failure after the deadline is no unhandled rejection', async () => {
+test('a failure after the deadline is not an unhandled rejection', async () => {
   const late = deferred();
   const waiting = expect(withDeadline(1, () => late.promise)).rejects.toThrow(
     new StoreError('no answer within 1 seconds'),

@@ -71,7 +71,7 @@ test('a count never falls below zero', () => {
   expect(store.take('a#1', one('x')).kind).toBe('full');
 });
 
-test('ends have ids that grow, and are read after any of them', () => {
+test('ids of ends grow, and the ends after any id can be read', () => {
   const store = new MemoryStore(10);
   store.join('a#1', undefined, []);
   const one = store.storeEnd('one');
@@ -88,7 +88,7 @@ test('ends have ids that grow, and are read after any of them', () => {
   expect(store.endsAfter(idBefore(one.at)).ends.map(({ text }) => text)).toEqual(['one', 'two']);
 });
 
-test('the list of ends has a limit, and a reader of forgotten ends is told so', () => {
+test('the list of ends has a limit, and an answer without forgotten ends is marked as incomplete', () => {
   const store = new MemoryStore(10);
   const ids = Array.from({ length: 10_001 }, (_, count) => store.storeEnd(String(count)).id);
   expect(store.endsAfter('0-0').isComplete).toBe(false);

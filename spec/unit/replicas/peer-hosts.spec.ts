@@ -11,7 +11,7 @@ afterEach(() => {
 const said = (from: string, loads: Record<string, number>, down: Record<string, number> = {}) =>
   ({ kind: 'hosts', from, loads, down }) as const;
 
-test('the load of a host is the sum of what each replica has said last', () => {
+test('the load of a host is the sum over the last reports of all replicas', () => {
   const hosts = new PeerHosts(10);
   hosts.heard(said('a', { x: 1, y: 2 }));
   hosts.heard(said('b', { x: 10 }));
@@ -20,7 +20,7 @@ test('the load of a host is the sum of what each replica has said last', () => {
   expect([hosts.loadOf('x'), hosts.loadOf('y')]).toEqual([13, 0]);
 });
 
-test('a host is down until the latest end of an outage that a replica has named', () => {
+test('a host is down until the latest end of its outages in all reports', () => {
   const hosts = new PeerHosts(100);
   hosts.heard(said('a', {}, { x: 10 }));
   hosts.heard(said('b', {}, { x: 2 }));
@@ -31,7 +31,7 @@ test('a host is down until the latest end of an outage that a replica has named'
   expect(hosts.isDown('x')).toBe(false);
 });
 
-test('a replica that has reached the host again ends its own outage alone', () => {
+test('a report that the host is up again ends the outage of that replica alone', () => {
   const hosts = new PeerHosts(100);
   hosts.heard(said('a', {}, { x: 10 }));
   hosts.heard(said('b', {}, { x: 10 }));
@@ -41,7 +41,7 @@ test('a replica that has reached the host again ends its own outage alone', () =
   expect(hosts.isDown('x')).toBe(false);
 });
 
-test('the words of a replica that has left are forgotten', () => {
+test('the report of a replica that has left is forgotten', () => {
   const hosts = new PeerHosts(10);
   hosts.heard(said('a', { x: 1 }, { x: 5 }));
   hosts.heard(said('b', { x: 2 }));
@@ -50,7 +50,7 @@ test('the words of a replica that has left are forgotten', () => {
   expect([hosts.loadOf('x'), hosts.isDown('x')]).toEqual([2, false]);
 });
 
-test('the words of a replica that is silent for ttl are forgotten', () => {
+test('the report of a replica that is silent for ttl is forgotten', () => {
   const hosts = new PeerHosts(10);
   hosts.heard(said('a', { x: 1 }));
   vi.advanceTimersByTime(6_000);
@@ -63,7 +63,7 @@ test('the words of a replica that is silent for ttl are forgotten', () => {
   expect(hosts.loadOf('x')).toBe(2);
 });
 
-test('a message with more than ten thousand hosts counts in part', () => {
+test('of a report with more than ten thousand hosts, ten thousand count', () => {
   const hosts = new PeerHosts(10);
   const many = Object.fromEntries(Array.from({ length: 10_001 }, (_, index) => [`h${index}`, 1]));
   hosts.heard(said('a', many, many));

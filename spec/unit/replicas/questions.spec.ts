@@ -32,7 +32,7 @@ test('replicas without an answer at the deadline are silent', async () => {
   expect(answers.size).toBe(1);
 });
 
-test('a second answer, one of a stranger and one to another question do not count', async () => {
+test('a second answer, an answer from an unknown replica and an answer to another question do not count', async () => {
   const questions = new Questions();
   const collected = questions.collect('q', ['a', 'b'], 1, sent);
   questions.received(answer('a', 1));

@@ -33,7 +33,7 @@ async function makeOne(store: MemoryStore, name: string, mood: Mood = 'fine') {
 async function make() {
   const store = new MemoryStore(9);
   const [a, b] = [await makeOne(store, 'a'), await makeOne(store, 'b')];
-  // The first heartbeat tells each of the other.
+  // With the first heartbeat, each replica learns of the other.
   await vi.advanceTimersByTimeAsync(4000);
   return { store, a, b };
 }
@@ -84,7 +84,7 @@ describe('end()', () => {
   });
 });
 
-test('ends between the start of a process and its first join are applied then, and earlier ones are not', async () => {
+test('the first join applies ends since the start of the process, and no earlier ones', async () => {
   const { store, a, b } = await make();
   await a.replicas.end({ ...CALL, where: { user: 'before the start' } });
   await vi.advanceTimersByTimeAsync(100);
@@ -102,7 +102,7 @@ test('ends between the start of a process and its first join are applied then, a
   expect(b.owner.end).toHaveBeenCalledTimes(2);
 });
 
-test('a reading of ends that never settles does not keep the replica from joining again', async () => {
+test('a read of ends that never settles does not keep the replica from joining again', async () => {
   const { a, b } = await make();
   await b.backplane.close();
   void a.replicas.end(CALL);
@@ -124,7 +124,7 @@ test('messages that cannot be sent do not make the replica subscribe and join ag
 });
 
 describe('a question', () => {
-  test('is answered by all other replicas, or by the one that is asked', async () => {
+  test('is answered by all other replicas, or by the only one asked', async () => {
     const { store, a } = await make();
     await makeOne(store, 'c');
     await vi.advanceTimersByTimeAsync(4000);
@@ -152,7 +152,7 @@ describe('a question', () => {
 });
 
 describe('hosts', () => {
-  test('of other replicas are known within seconds, and an outage at once', async () => {
+  test('of other replicas are known within seconds, and outages at once', async () => {
     const { a, b } = await make();
     b.own.loads['x:1'] = 4;
     await vi.advanceTimersByTimeAsync(3100);
@@ -163,7 +163,7 @@ describe('hosts', () => {
     expect(a.replicas.hosts.isDown('x:1')).toBe(true);
   });
 
-  test('are sent seldom while nothing changes, and to a replica that has just joined', async () => {
+  test('are seldom sent while nothing changes, and are sent to a replica that has just joined', async () => {
     const { store, a } = await make();
     a.own.loads['x:1'] = 4;
     await vi.advanceTimersByTimeAsync(3100);
@@ -185,7 +185,7 @@ describe('hosts', () => {
   });
 });
 
-test('an interrupted subscription makes the replica join again, and read what it missed', async () => {
+test('an interrupted subscription makes the replica join again, and read the missed ends', async () => {
   const { store, a } = await make();
   store.storeEnd(JSON.stringify({ ...CALL, from: 'z' }));
   const { generation } = a.replicas.replica;

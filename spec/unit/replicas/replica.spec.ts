@@ -147,7 +147,7 @@ describe('a heartbeat', () => {
     expect(owner.caughtUp).toHaveBeenLastCalledWith(expect.objectContaining({ lastEnd: id }), 'call');
   });
 
-  test('of a replica that the store has forgotten joins again, with all counts', async () => {
+  test('of a replica that the store has forgotten causes a join with all counts', async () => {
     const { replica, backplane, set, stored, changes } = make();
     await replica.join();
     set('x', 2);
@@ -173,7 +173,7 @@ describe('a heartbeat', () => {
     },
   );
 
-  test('knows the clock of the store', async () => {
+  test('measures the clock of the store', async () => {
     const { replica, backplane } = make();
     backplane.join = () =>
       Promise.resolve({ isKnown: true, now: 5_000_000, lastEnd: '0', replicas: ['a#1'], wasEmpty: false });
@@ -199,7 +199,7 @@ describe('taking slots', () => {
     expect(await replica.take(slot(1))).toMatchObject({ kind: 'full', index: 0 });
   });
 
-  test('of a replica that the store has forgotten joins first', async () => {
+  test('of a replica that the store has forgotten causes a join first', async () => {
     const { replica, backplane } = make();
     await replica.join();
     backplane.expire('a#1');
@@ -235,11 +235,11 @@ describe('taking slots', () => {
     const { replica, backplane } = make();
     backplane.set('fails');
     await replica.join();
-    await expect(replica.take(slot())).rejects.toThrow(new StoreError('the store is not reached'));
+    await expect(replica.take(slot())).rejects.toThrow(new StoreError('the store cannot be reached'));
     expect(backplane.count('take')).toBe(0);
   });
 
-  test('whose answer arrives after the next join is asked again', async () => {
+  test('whose answer arrives after the next join is repeated', async () => {
     const { replica, backplane, stored } = make();
     await replica.join();
     const answer = backplane.hold('take');
@@ -289,7 +289,7 @@ describe('changes of counts', () => {
     ]);
   });
 
-  test('that the store did not confirm are written by the next join', async () => {
+  test('that the store did not confirm are included in the next join', async () => {
     const { replica, backplane, set, stored } = make();
     set('x', 1);
     await replica.join();
@@ -366,6 +366,6 @@ describe('close()', () => {
   });
 });
 
-test('the name of a replica may have the sign that its id adds', () => {
+test('the name of a replica may contain the sign that separates the parts of its id', () => {
   expect([nameOfId('a#1'), nameOfId('host-12-ab#10'), nameOfId('a#b#2')]).toEqual(['a', 'host-12-ab', 'a#b']);
 });

@@ -45,7 +45,7 @@ describe('hosts of many replicas', () => {
     expect(a.sent('hosts')).toEqual([undefined, expect.stringMatching(/^b#/)]);
   });
 
-  test('are not asked for by a replica that still knows them', async () => {
+  test('are not requested by a replica that still knows them', async () => {
     const store = new MemoryStore(30);
     const a = await startOne(store, 'a');
     const b = await startOne(store, 'b');
@@ -95,7 +95,7 @@ describe('hosts of many replicas', () => {
     expect(await messages(1000)).toBe(1);
   });
 
-  test('that go down together, as in an outage of a network, are in few messages', async () => {
+  test('that go down together, as in an outage of a network, are reported in few messages', async () => {
     const store = new MemoryStore(1000);
     const a = await startOne(store, 'a', 1000);
     for (let number = 0; number < 99; number++) store.join(`other-${number}#1`, undefined, []);
@@ -138,7 +138,7 @@ describe('ends', () => {
     expect(endsAfter).not.toHaveBeenCalled();
   });
 
-  test('of this replica after one that it missed leave the missed one to be read', async () => {
+  test('of this replica do not hide an earlier end that the replica has missed', async () => {
     const { ends, endsAfter } = make();
     ends.stored({ id: '3-0', previous: '2-0' });
     await ends.caughtUp('3-0');
@@ -155,7 +155,7 @@ describe('ends', () => {
     }
   });
 
-  test('end tunnels that began just before them, also if the store has answered late', async () => {
+  test('end tunnels that were opened just before the call, also if the store has answered late', async () => {
     const store = new MemoryStore(30);
     const backplane = new MemoryBackplane(store);
     const join = backplane.join.bind(backplane);
@@ -184,7 +184,7 @@ describe('ends', () => {
 });
 
 describe('a slot of this replica that has just become free', () => {
-  test('is given at once, before the store has heard of it', async () => {
+  test('is given at once, although the store does not know yet that it is free', async () => {
     const backplane = new MemoryBackplane(new MemoryStore(30));
     const adjust = vi.spyOn(backplane, 'adjust');
     const replica = new Replica(

@@ -104,7 +104,7 @@ describe('slots without a limit', () => {
     release(await lease);
   });
 
-  test('count from the moment on at which the options have a limit', async () => {
+  test('count as soon as the options have a limit', async () => {
     const { one, other, stored } = await make();
     const old = await one.take(['user ann', Infinity]);
     await one.take(['user bob', 1]);

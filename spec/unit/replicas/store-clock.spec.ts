@@ -5,7 +5,7 @@ test('before the first answer both clocks count as equal', () => {
   expect(new StoreClock().ahead).toBe(0);
 });
 
-test('the difference is known as exactly as the quickest answer tells', () => {
+test('the bounds of the difference are those of the quickest answer', () => {
   const clock = new StoreClock();
   clock.note(10_000, 0, 500);
   expect(clock.ahead).toBe(9750.5);
@@ -16,7 +16,7 @@ test('the difference is known as exactly as the quickest answer tells', () => {
   expect(clock.ahead).toBe(ahead);
 });
 
-test('a clock that was set is followed at once, in both directions', () => {
+test('a change of the clock of the store applies at once, in both directions', () => {
   const clock = new StoreClock();
   clock.note(10_000, 0, 1);
   clock.note(3_610_000, 10, 11);
@@ -25,7 +25,7 @@ test('a clock that was set is followed at once, in both directions', () => {
   expect(Math.abs(clock.ahead - 480)).toBeLessThanOrEqual(1);
 });
 
-test('a time of the past counts as the latest that is possible, and not as the future', () => {
+test('a past time becomes the latest possible time, but never a future one', () => {
   const clock = new StoreClock();
   clock.note(performance.now() + 10_000, performance.now() - 50, performance.now());
   const now = performance.now();

@@ -40,7 +40,7 @@ describe('ends of other replicas', () => {
     expect(endsAfter).not.toHaveBeenCalled();
   });
 
-  test('before the first join do not concern a replica', async () => {
+  test('before the first join are not applied', async () => {
     const { ends, applied, receive } = make();
     expect(await receive(3)).toBeUndefined();
     ends.begin('4-0');
@@ -49,7 +49,7 @@ describe('ends of other replicas', () => {
     expect(applied).toEqual([]);
   });
 
-  test('of a later join do not move the first place', async () => {
+  test('after the id of the first join are applied although a later join names a later id', async () => {
     const { ends, applied } = make();
     ends.begin('2-0');
     ends.begin('9-0');
@@ -98,7 +98,7 @@ describe('ends of other replicas', () => {
     expect([lost.mock.calls.length, endsAfter.mock.calls.length]).toEqual([1, 1]);
   });
 
-  test('that cannot be read are read by the next request', async () => {
+  test('that could not be read are read by the next request', async () => {
     const { ends, applied, endsAfter } = make({ count: 2 });
     ends.begin('0-0');
     endsAfter.mockRejectedValueOnce(new Error('down'));
@@ -108,7 +108,7 @@ describe('ends of other replicas', () => {
     expect(applied).toEqual(['1', '2']);
   });
 
-  test('a text that is no call is reported, and the ends after it are applied', async () => {
+  test('a text that is not a call is reported, and the ends after it are applied', async () => {
     const { ends, stored, applied, unreadable } = make({ count: 3 });
     stored[1] = { ...stored[1]!, text: 'of a later version' };
     ends.begin('0-0');
@@ -117,7 +117,7 @@ describe('ends of other replicas', () => {
     expect(unreadable).toHaveBeenCalledTimes(1);
   });
 
-  test('that were kept while the store was down have the time of the call', async () => {
+  test('that were kept while the store was down apply from the time of the call', async () => {
     const { ends, stored, apply } = make({ count: 1 });
     const call = { where: {}, code: 1008, reason: '', from: 'b', age: 30 };
     stored[0] = { ...stored[0]!, text: JSON.stringify(call) };
@@ -126,7 +126,7 @@ describe('ends of other replicas', () => {
     expect(apply.mock.calls).toEqual([[call, 70]]);
   });
 
-  test('that were read before their message arrived: the message gets their result, once', async () => {
+  test('that were read before their message arrived: their result answers the message, once', async () => {
     const { ends, receive } = make({ count: 1 });
     ends.begin('0-0');
     await ends.caughtUp('1-0');
@@ -154,7 +154,7 @@ describe('ends of other replicas', () => {
     expect(applied).toEqual(['1', '2', '3', '4']);
   });
 
-  test('of an emptied store are applied though the id before them is unknown', async () => {
+  test('of an emptied store are applied although the id before them is unknown', async () => {
     const { ends, applied, endsAfter, receive } = make();
     ends.begin('5-0');
     await ends.caughtUp('0-0');

@@ -62,11 +62,11 @@ export class ProcessState {
     const { name, settings, failure } = link;
     const reason = up ? given : cut(failure() ?? given, MAX_FIELD_LENGTH.reason ?? Infinity);
     this.#outputs.write('shared', { up, reason });
-    const until =
+    const effect =
       settings.whenDown === 'refuse'
-        ? 'new tunnels get 503 until then'
-        : 'each process counts its own tunnels until then';
-    if (!up) this.#outputs.message(`${name} is not reached (${reason}): ${until}`);
+        ? 'new tunnels get 503 meanwhile'
+        : 'each process counts only its own tunnels meanwhile';
+    if (!up) this.#outputs.message(`${name} cannot be reached (${reason}): ${effect}`);
     else this.#outputs.message(`${name} is reached${isFirst ? '' : ' again'}`);
   }
 }
