@@ -27,6 +27,9 @@ const MAX_TAKES = 3;
 /** Milliseconds after which changes are sent: a busy replica sends the slots of several tunnels together. */
 const FLUSH_AFTER = 3;
 
+/** Milliseconds between two reports of values that are no counts: each request for a slot finds them again. */
+const REPORT_EVERY = 60_000;
+
 /** An outcome that says whether slots are free. */
 type Answered = Extract<TakeOutcome, { lastEnd: string }>;
 
@@ -38,6 +41,8 @@ export interface ReplicaOwner {
   changed(isUp: boolean, reason: string): void;
   /** The store was empty, and the other replicas must join again. */
   emptied(): void;
+  /** The store has a value that is no count, so that a limit cannot be applied. Called once a minute at most. */
+  broken(reason: string): void;
   /** The store has answered. Resolves when all ends up to `lastEnd` have been applied. */
   caughtUp(beat: Pick<Beat, 'lastEnd'> & Partial<Beat>, cause: 'first join' | 'join' | 'call'): Promise<void>;
 }
@@ -70,6 +75,7 @@ export class Replica {
   #refreshed = 0;
   /** The last end at the latest answer: nearly always, nothing has to be read. */
   #caughtUpTo: string | undefined;
+  #reportedAt = -Infinity;
 
   constructor(backplane: Backplane, settings: ReplicaSettings, owner: ReplicaOwner) {
     this.#backplane = backplane;
@@ -127,7 +133,10 @@ export class Replica {
       const outcome = await this.#call(() => this.#backplane.take(id, slots));
       // The counts under the earlier id are gone.
       if (id !== this.#id) continue;
-      if (outcome.kind === 'broken') throw new StoreError(outcome.reason);
+      if (outcome.kind === 'broken') {
+        this.#report(outcome.reason);
+        throw new StoreError(outcome.reason);
+      }
       if (outcome.kind === 'recovering')
         throw new StoreError('the store was emptied, and is being filled again');
       // The store may not know yet that a slot of this process is free: calls arrive in order.
@@ -277,6 +286,13 @@ export class Replica {
     // Replicas that lost the store together do not come back together.
     this.#schedule(pause * (0.5 + Math.random() / 2));
     this.#announce(false, messageOf(error));
+  }
+
+  #report(reason: string): void {
+    const now = performance.now();
+    if (now - this.#reportedAt < REPORT_EVERY) return;
+    this.#reportedAt = now;
+    this.#owner.broken(reason);
   }
 
   #announce(isUp: boolean, reason: string): void {
