@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { makeCertificate } from '../support/certificate.js';
 import { closedPort } from '../support/closed-port.js';
 import { onCleanup } from '../support/cleanup.js';
 import { CLI, end, files, runCommand, startCommand, type Listening } from '../support/command.js';
@@ -66,6 +68,30 @@ describeWith('redis-server')('--shared', () => {
     await until(async () => (await status(other)) === 101);
     await echoes(clients[2]!);
   });
+
+  test.each(['redis', 'ioredis'] as const)(
+    'rediss: reaches Redis over TLS and checks its certificate, with %s',
+    async (name) => {
+      const folder = await mkdtemp(join(tmpdir(), 'wstunnel-redis-tls-'));
+      onCleanup(() => rm(folder, { recursive: true, force: true }));
+      const { key, cert } = makeCertificate();
+      const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+      await writeFile(keyFile, key);
+      await writeFile(certFile, cert);
+      const tls = ['--tls-cert-file', certFile, '--tls-key-file', keyFile, '--tls-ca-cert-file', certFile];
+      const tlsPort = await closedPort();
+      await startRedis(undefined, '--tls-port', String(tlsPort), '--tls-auth-clients', 'no', ...tls);
+      const shared = { url: `rediss://localhost:${tlsPort}`, ...QUICK, whenDown: 'refuse' };
+      const cli = name === 'redis' ? CLI : await commandWithout('redis');
+      const settings = { shared, limits: { total: 1 } };
+      const trusting = await start(settings, { env: { NODE_EXTRA_CA_CERTS: certFile }, cli });
+      await trusting.program.prints(/the shared state at rediss:\S+ is reached/);
+      await until(async () => (await status(trusting)) === 101);
+      const doubting = await start(settings, { cli });
+      await doubting.program.prints(/is not reached \(.*certificate/);
+      expect(await status(doubting)).toBe(503);
+    },
+  );
 
   test('each worker is a process of its own for Redis, and the limits hold over all workers and commands', async () => {
     const { port } = await startRedis();
@@ -161,7 +187,7 @@ describeWith('redis-server')('--shared', () => {
     command.program.process.kill('SIGHUP');
     await command.program.prints(/the shared state.* apply after a restart/);
     expect(await status(command)).toBe(503);
-    const members = await askRedis(port).zrange('wstunnel:{1}:replicas', 0, -1);
+    const members = await askRedis(port).zrange('wstunnel:{1}:replicas', '0', '-1');
     // The mark that the key was not lost is no replica.
     expect(members.filter((id) => id !== '#')).toHaveLength(1);
   });

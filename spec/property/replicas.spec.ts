@@ -90,6 +90,7 @@ class Site {
       counts: () => this.#counter.counts(),
       changed: () => undefined,
       emptied: () => undefined,
+      broken: () => undefined,
       // Reads ends of other replicas, now and then.
       caughtUp: () => wait(delay === 2 ? 0 : 5),
     });

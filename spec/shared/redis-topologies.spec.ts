@@ -9,7 +9,7 @@ import { onCleanup } from '../support/cleanup.js';
 import { closedPort } from '../support/closed-port.js';
 import { describeWith, Program } from '../support/programs.js';
 import { echoes } from '../support/raw-client.js';
-import { askRedis, startRedis, type ClientKind } from '../support/redis.js';
+import { askRedis, startRedis, type ClientKind, type RedisServer } from '../support/redis.js';
 import { startEcho } from '../support/servers.js';
 import { holds, until } from '../support/wait.js';
 import { startReplica, type ReplicaSite } from './replica-sites.js';
@@ -30,21 +30,53 @@ async function startSites(clients: readonly (NodeRedisClient | IoRedisClient)[])
   return sites as [ReplicaSite, ReplicaSite];
 }
 
+/** A node of a cluster, not yet with slots. */
+async function startNode(): Promise<RedisServer> {
+  return startRedis(
+    undefined,
+    ...['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--cluster-announce-ip', '127.0.0.1'],
+    ...['--cluster-port', String(await closedPort())],
+  );
+}
+
+async function isWhole(port: number): Promise<boolean> {
+  return String(await askRedis(port).call('CLUSTER', 'INFO')).includes('cluster_state:ok');
+}
+
 /** One node with all slots: enough for a cluster client to ask where a key is. */
 async function startCluster(): Promise<number> {
-  const { port } = await startRedis(
-    undefined,
-    '--cluster-enabled',
-    'yes',
-    '--cluster-port',
-    String(await closedPort()),
-    '--cluster-announce-ip',
-    '127.0.0.1',
-  );
-  const redis = askRedis(port);
-  await redis.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
-  await until(async () => String(await redis.call('CLUSTER', 'INFO')).includes('cluster_state:ok'));
+  const { port } = await startNode();
+  await askRedis(port).call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+  await until(() => isWhole(port));
   return port;
+}
+
+/** Three main nodes, and a copy of the one that has the keys. */
+async function startLargeCluster() {
+  const mains = [await startNode(), await startNode(), await startNode()] as const;
+  const copy = await startNode();
+  const keySlot = Number(await askRedis(mains[0].port).call('CLUSTER', 'KEYSLOT', 'wstunnel:{1}:replicas'));
+  const ranges = [
+    [0, 5460],
+    [5461, 10_922],
+    [10_923, 16_383],
+  ] as const;
+  for (const [index, [from, to]] of ranges.entries())
+    await askRedis(mains[index]?.port ?? 0).call('CLUSTER', 'ADDSLOTSRANGE', String(from), String(to));
+  const busOf = async (port: number) => {
+    const [, bus = ''] = /@(\d+)/.exec(String(await askRedis(port).call('CLUSTER', 'NODES'))) ?? [];
+    return bus;
+  };
+  for (const { port } of [...mains.slice(1), copy])
+    await askRedis(mains[0].port).call('CLUSTER', 'MEET', '127.0.0.1', String(port), await busOf(port));
+  const holder = mains[ranges.findIndex(([from, to]) => from <= keySlot && keySlot <= to)] ?? mains[0];
+  const id = String(await askRedis(holder.port).call('CLUSTER', 'MYID'));
+  await until(async () => String(await askRedis(copy.port).call('CLUSTER', 'NODES')).includes(id));
+  await askRedis(copy.port).call('CLUSTER', 'REPLICATE', id);
+  for (const { port } of mains) await until(() => isWhole(port));
+  await until(async () => (await askRedis(copy.port).info()).includes('master_link_status:up'));
+  const other = mains.find((node) => node !== holder) ?? mains[0];
+  return { port: other.port, holder, copy };
 }
 
 async function clusterClient(kind: ClientKind, port: number): Promise<NodeRedisClient | IoRedisClient> {
@@ -81,6 +113,32 @@ describeWith('redis-server')('redisShared: Redis Cluster', () => {
       expect(await other.tunnel.end({ user: 'nobody' })).toEqual({ ended: 0, silent: [] }),
     );
   });
+});
+
+describeWith('redis-server')('redisShared: Redis Cluster of three nodes', () => {
+  test.each(KINDS)(
+    'with %s: the node with the keys is killed, and its copy goes on with the counts',
+    async (kind) => {
+      const { port, holder, copy } = await startLargeCluster();
+      const [one, other] = await startSites([
+        await clusterClient(kind, port),
+        await clusterClient('ioredis', port),
+      ]);
+      const open = [await one.open('ann'), await other.open('ann')];
+      holder.program.process.kill('SIGKILL');
+      await until(async () => (await askRedis(copy.port).info()).includes('role:master'));
+      await holds(async () => expect(await other.status('bob')).toBe(101));
+      await holds(async () =>
+        expect([await one.status('ann'), await other.status('ann')]).toEqual([429, 429]),
+      );
+      for (const client of open) await echoes(client);
+      await holds(async () =>
+        expect(await other.tunnel.end({ user: 'nobody' })).toEqual({ ended: 0, silent: [] }),
+      );
+      expect(await other.tunnel.end({ user: 'ann' })).toEqual({ ended: 2, silent: [] });
+    },
+    60_000,
+  );
 });
 
 async function startSentinel() {

@@ -81,6 +81,8 @@ export class ReplicaGroup {
       counts: () => owner.counts(),
       changed: (isUp, reason) => this.#changed(isUp, reason),
       emptied: () => void this.#send({ kind: 'emptied', from: this.#settings.name }).catch(() => undefined),
+      broken: (reason) =>
+        owner.log('error', `a limit cannot be applied over all processes, and whenDown decides: ${reason}`),
       caughtUp: async ({ lastEnd, now = 0 }, cause) => {
         // Tunnels may have been opened before the first join, such as while the store was down.
         if (cause === 'first join') this.#ends.begin(idBefore(now - (performance.now() - this.#createdAt)));

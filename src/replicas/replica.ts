@@ -27,6 +27,9 @@ const MAX_TAKES = 3;
 /** Milliseconds after which changes of counts are sent, so that a busy replica sends the changes of several tunnels together. */
 const FLUSH_AFTER = 3;
 
+/** Milliseconds between two reports of values that are not counts: each request for a slot finds such a value again. */
+const REPORT_EVERY = 60_000;
+
 /** An outcome that says whether slots were free. */
 type Answered = Extract<TakeOutcome, { lastEnd: string }>;
 
@@ -38,6 +41,8 @@ export interface ReplicaOwner {
   changed(isUp: boolean, reason: string): void;
   /** The store was empty, and the other replicas must join again. */
   emptied(): void;
+  /** The store has a value that is not a count, so that a limit cannot be applied. Called at most once a minute. */
+  broken(reason: string): void;
   /** The store has answered. Resolves when all ends up to `lastEnd` have been applied. */
   caughtUp(beat: Pick<Beat, 'lastEnd'> & Partial<Beat>, cause: 'first join' | 'join' | 'call'): Promise<void>;
 }
@@ -70,6 +75,7 @@ export class Replica {
   #refreshed = 0;
   /** The id of the last end at the latest answer. If the id is unchanged, there are no ends to read. */
   #caughtUpTo: string | undefined;
+  #reportedAt = -Infinity;
 
   constructor(backplane: Backplane, settings: ReplicaSettings, owner: ReplicaOwner) {
     this.#backplane = backplane;
@@ -127,7 +133,10 @@ export class Replica {
       const outcome = await this.#call(() => this.#backplane.take(id, slots));
       // A join has changed the id: the store ignores counts under the earlier one.
       if (id !== this.#id) continue;
-      if (outcome.kind === 'broken') throw new StoreError(outcome.reason);
+      if (outcome.kind === 'broken') {
+        this.#report(outcome.reason);
+        throw new StoreError(outcome.reason);
+      }
       if (outcome.kind === 'recovering')
         throw new StoreError('the store was emptied, and is being filled again');
       // A freed slot of this process may not have been sent yet. Calls arrive in order: send the changes, and ask again.
@@ -277,6 +286,13 @@ export class Replica {
     // A random pause, so that replicas that lost the store together do not all come back together.
     this.#schedule(pause * (0.5 + Math.random() / 2));
     this.#announce(false, messageOf(error));
+  }
+
+  #report(reason: string): void {
+    const now = performance.now();
+    if (now - this.#reportedAt < REPORT_EVERY) return;
+    this.#reportedAt = now;
+    this.#owner.broken(reason);
   }
 
   #announce(isUp: boolean, reason: string): void {

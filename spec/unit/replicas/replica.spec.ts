@@ -26,6 +26,7 @@ function make() {
     counts: () => counts.filter(({ count }) => count > 0).map((one) => ({ ...one })),
     changed: (isUp, reason) => changes.push([isUp, reason]),
     emptied: vi.fn(),
+    broken: vi.fn(),
     caughtUp: vi.fn(() => Promise.resolve()),
   } satisfies ReplicaOwner;
   const settings = { name: 'a', ttl: TTL, timeout: TIMEOUT, whenDown: 'refuse' } as const;
@@ -261,6 +262,17 @@ describe('taking slots', () => {
     await expect(taken).rejects.toBeInstanceOf(StoreError);
     await expect(taken).rejects.toThrow(reason);
     expect(replica.isUp).toBe(true);
+  });
+
+  test('from a store with a value that is no count is reported once a minute', async () => {
+    const { replica, backplane, owner } = make();
+    await replica.join();
+    backplane.take = () => Promise.resolve({ kind: 'broken', reason: 'WRONGTYPE' });
+    for (let tries = 0; tries < 3; tries++) await expect(replica.take(slot())).rejects.toThrow('WRONGTYPE');
+    expect(owner.broken.mock.calls).toEqual([['WRONGTYPE']]);
+    vi.advanceTimersByTime(61_000);
+    await expect(replica.take(slot())).rejects.toThrow('WRONGTYPE');
+    expect(owner.broken).toHaveBeenCalledTimes(2);
   });
 
   test('from a store that forgets the replica again and again is given up', async () => {

@@ -171,6 +171,7 @@ describe('ends', () => {
         counts: () => [],
         changed: () => undefined,
         emptied: () => undefined,
+        broken: () => undefined,
         caughtUp: () => Promise.resolve(),
       },
     );
@@ -194,6 +195,7 @@ describe('a slot of this replica that has just become free', () => {
         counts: () => [{ name: 'total', count: 2 }],
         changed: () => undefined,
         emptied: () => undefined,
+        broken: () => undefined,
         caughtUp: () => Promise.resolve(),
       },
     );

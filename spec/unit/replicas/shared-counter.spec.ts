@@ -25,6 +25,7 @@ function makeReplica(store: MemoryStore, name: string, whenDown: 'local' | 'refu
     counts: () => counter.counts(),
     changed: ignore,
     emptied: ignore,
+    broken: ignore,
     caughtUp,
   });
   const take = async (...slots: [name: string, most: number][]) =>
