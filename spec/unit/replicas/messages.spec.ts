@@ -61,7 +61,7 @@ describe('a call of end() in the store', () => {
     expect(readEndCall(JSON.stringify({ ...call, [name]: null }))).toBeUndefined();
   });
 
-  test.each(['', 'null', '[]', '{"where":[]}'])('that is no call is dropped: %s', (text) => {
+  test.each(['', 'null', '[]', '{"where":[]}'])('that is not a call is dropped: %s', (text) => {
     expect(readEndCall(text)).toBeUndefined();
   });
 });

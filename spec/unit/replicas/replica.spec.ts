@@ -264,7 +264,7 @@ describe('taking slots', () => {
     expect(replica.isUp).toBe(true);
   });
 
-  test('from a store with a value that is no count is reported once a minute', async () => {
+  test('from a store with a value that is not a count is reported once a minute', async () => {
     const { replica, backplane, owner } = make();
     await replica.join();
     backplane.take = () => Promise.resolve({ kind: 'broken', reason: 'WRONGTYPE' });
