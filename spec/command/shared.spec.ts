@@ -88,7 +88,7 @@ describeWith('redis-server')('--shared', () => {
       await trusting.program.prints(/the shared state at rediss:\S+ is reached/);
       await until(async () => (await status(trusting)) === 101);
       const doubting = await start(settings, { cli });
-      await doubting.program.prints(/is not reached \(.*certificate/);
+      await doubting.program.prints(/cannot be reached \(.*certificate/);
       expect(await status(doubting)).toBe(503);
     },
   );
