@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { onCleanup } from '../support/cleanup.js';
 import { until } from '../support/wait.js';
 import { openRaw, requestTunnel } from '../support/raw-client.js';
 import { closedPort, startEcho, startTunnel } from '../support/servers.js';
@@ -53,6 +54,19 @@ describe('the option limits', () => {
     first.client.socket.destroy();
     await until(() => tunnel.stats().open === 3);
     expect((await from('ann')).status).toBe(101);
+  });
+
+  test.each([
+    [undefined, 1],
+    [() => undefined, 0],
+  ] as const)('perUser without users warns once, if there is no hook: %s', async (user, warnings) => {
+    const codes: unknown[] = [];
+    const note = (warning: Error & { code?: string }) => codes.push(warning.code);
+    process.on('warning', note);
+    onCleanup(() => process.off('warning', note));
+    const { port } = await startTunnel({ limits: { perUser: 1 }, ...(user && { user }) });
+    expect([(await ask(port)).status, (await ask(port)).status]).toEqual([101, 101]);
+    expect(codes.filter((code) => code === 'WSTUNNEL_NO_USER')).toHaveLength(warnings);
   });
 
   test('a refused request holds no slot', async () => {

@@ -8,6 +8,7 @@ import { isPromise, type AbortState } from '../helpers/abort.js';
 import { bothOf, leaseOf, type Lease } from '../helpers/lease.js';
 import { flatCopy } from '../helpers/flat-copy.js';
 import { redactUrl } from '../observe/redact.js';
+import { noteMissingUser } from '../observe/missing-user.js';
 import type { RuleSettings } from '../options/settings.js';
 import { defaultAddress, normalizeAddress } from '../request/client-address.js';
 import { discard } from '../streams/discard.js';
@@ -92,6 +93,8 @@ async function open<Req extends IncomingMessage>(
     if (authorizing) await authorizing;
     const ended = context.ends.anySince(arrived) && context.ends.refusalOf(opening.info(), arrived);
     if (ended) throw ended;
+    if (client.user === undefined && !settings.user && context.limits.perUser > 0)
+      noteMissingUser(context.limits);
     const taking = takeSlot(context.counter, context.limits, client, attempt);
     slot = isPromise(taking) ? await taking : taking;
     const choosing = chooseTarget(route, req, attempt);
