@@ -133,7 +133,7 @@ describe('issue 13, case 23: the manual page', () => {
       });
       expect(shown.stderr).toBe('');
       expect(shown.stdout).toMatch(/--max-connections NUMBER/);
-      expect(shown.stdout).toMatch(/--workers N\b[^]*own limits/);
+      expect(shown.stdout).toMatch(/--workers N\b[^]*number of processes/);
       expect((await run('groff', ['-ww', '-man', '-Tutf8', page!])).stderr).toBe('');
       const lint = await run('mandoc', ['-Tlint', page!]).catch(
         (error: unknown) => error as { stdout: string },
