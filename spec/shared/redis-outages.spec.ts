@@ -55,6 +55,14 @@ describeWith('redis-server')('redisShared: a Redis', () => {
     await storeHasTruth(port, sites);
   });
 
+  test('that is killed is noticed soon by idle processes, with the reason', async () => {
+    const { program, sites } = await start({}, { ttl: 300 });
+    program.process.kill('SIGKILL');
+    await until(() => sites.every(isDown));
+    for (const { changes } of sites)
+      expect(changes.at(-1)?.reason).toMatch(/ECONNREFUSED|closed unexpectedly|ECONNRESET/);
+  });
+
   test('that becomes read-only: new tunnels are refused, the reason is reported, and counts are right again afterwards', async () => {
     const { port, one, other, sites, redis } = await start();
     const held = await one.open('ann');

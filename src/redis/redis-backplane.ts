@@ -142,6 +142,7 @@ export class RedisBackplane implements Backplane {
   async listen(name: string, listener: BackplaneListener): Promise<void> {
     this.#subscription?.stop();
     if (this.#isClosed) throw new Error('the shared state is closed');
+    this.#client.failure.onFailure = () => listener.failed();
     this.#subscription = this.#client.subscribe(
       [this.#channel(undefined), this.#channel(name)],
       (text) => listener.message(text),
@@ -157,6 +158,10 @@ export class RedisBackplane implements Backplane {
     this.#subscription = undefined;
     this.#client.free();
     return Promise.resolve();
+  }
+
+  get failure(): string | undefined {
+    return this.#client.failure.reason;
   }
 
   get #ttl(): string {

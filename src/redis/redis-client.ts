@@ -1,4 +1,5 @@
 import { fail } from '../options/checks/fail.js';
+import { ConnectionFailure } from './connection-failure.js';
 import type { Script } from './scripts.js';
 
 /** The methods of node-redis (package `redis`) that are used: of a client, a cluster or a sentinel. */
@@ -12,8 +13,8 @@ export interface NodeRedisClient {
   duplicate?(): unknown;
   connect(): Promise<unknown>;
   destroy(): unknown;
-  on(event: string, listener: () => void): unknown;
-  off(event: string, listener: () => void): unknown;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
+  off(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
 /** The methods of ioredis that are used: of a `Redis` or a `Cluster`. */
@@ -39,6 +40,7 @@ export interface Subscription {
 
 /** A client of Redis, from either package. */
 export interface RedisClient {
+  readonly failure: ConnectionFailure;
   run(script: Script, keys: string[], args: string[]): Promise<unknown>;
   publish(channel: string, message: string): Promise<void>;
   /** The first entries of a stream after an id, at most `most`: id and fields. */
@@ -82,11 +84,12 @@ const NODE_REDIS_BACK = ['ready', 'topology-change', 'node-ready'];
 const IOREDIS_BACK = ['ready', '+node'];
 
 class NodeRedis implements RedisClient {
+  readonly failure: ConnectionFailure;
   readonly #client: NodeRedisClient;
 
   constructor(client: NodeRedisClient) {
     this.#client = client;
-    client.on('error', ignore);
+    this.failure = new ConnectionFailure(client);
   }
 
   run({ sha, text }: Script, keys: string[], args: string[]): Promise<unknown> {
@@ -152,16 +155,17 @@ class NodeRedis implements RedisClient {
   }
 
   free(): void {
-    this.#client.off('error', ignore);
+    this.failure.free();
   }
 }
 
 class IoRedis implements RedisClient {
+  readonly failure: ConnectionFailure;
   readonly #client: IoRedisClient;
 
   constructor(client: IoRedisClient) {
     this.#client = client;
-    client.on('error', ignore);
+    this.failure = new ConnectionFailure(client);
   }
 
   run({ sha, text }: Script, keys: string[], args: string[]): Promise<unknown> {
@@ -219,7 +223,7 @@ class IoRedis implements RedisClient {
   }
 
   free(): void {
-    this.#client.off('error', ignore);
+    this.failure.free();
   }
 }
 

@@ -53,6 +53,8 @@ export interface BackplaneListener {
   message(text: string): void;
   /** The connection was interrupted, and messages may be lost. */
   interrupted(): void;
+  /** The connection may be lost: a heartbeat tells. */
+  failed(): void;
 }
 
 /**
@@ -62,6 +64,8 @@ export interface BackplaneListener {
  * `replica` is the id of a replica, which changes with each join (see {@link Replica}).
  */
 export interface Backplane {
+  /** Why the connection to the store is lost, if the store's client knows. */
+  readonly failure?: string | undefined;
   /** Adds a replica with its counts, and removes its earlier id (`before`) at the same moment. */
   join(replica: string, before: string | undefined, counts: readonly SlotCount[]): Promise<Joined>;
   beat(replica: string): Promise<Beat>;

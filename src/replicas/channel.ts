@@ -84,6 +84,7 @@ export function serveStore(store: MemoryStore, name: string, channel: Channel): 
   const listener: BackplaneListener = {
     message: (text) => channel.send({ wstunnelStore: name, deliver: text } satisfies Delivery),
     interrupted: () => undefined,
+    failed: () => undefined,
   };
   const run = ({ method, args }: Call): unknown => {
     const [first] = args;

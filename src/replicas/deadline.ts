@@ -8,7 +8,8 @@ export function withDeadline<T>(seconds: number, call: () => Promise<T>): Promis
   // Each request for a slot has several deadlines, and this code takes half of the CPU time of Promise.race.
   return new Promise((resolve, reject) => {
     const result = call();
-    const late = () => reject(new StoreError(`no answer within ${seconds} seconds`));
+    const unit = seconds === 1 ? 'second' : 'seconds';
+    const late = () => reject(new StoreError(`no answer within ${seconds} ${unit}`));
     const timer = setTimeout(late, seconds * 1000);
     result.then(resolve, reject).finally(() => clearTimeout(timer));
   });

@@ -22,6 +22,9 @@ const HOSTS_RATE = 250_000;
 /** Limit of calls of `end()` that are kept while the store is down. */
 const MAX_UNSENT = 1000;
 
+/** In the place of names: the store was never reached, so that no other process is known. */
+const UNKNOWN = 'unknown';
+
 interface UnsentEnd {
   readonly call: EndCall;
   readonly calledAt: number;
@@ -127,7 +130,7 @@ export class ReplicaGroup {
       // Kept, and sent when the store answers again: the other replicas end the tunnels late rather than never.
       if (this.#unsent.length < MAX_UNSENT) this.#unsent.push({ call, calledAt });
       this.#owner.log('error', `end() did not reach the other replicas: ${messageOf(error)}`);
-      return { ended: 0, silent: known.map(nameOfAddress) };
+      return { ended: 0, silent: this.replica.hasJoined ? known.map(nameOfAddress) : [UNKNOWN] };
     }
   }
 
@@ -161,6 +164,7 @@ export class ReplicaGroup {
       .listen(this.#settings.name, {
         message: (text) => this.#received(text),
         interrupted: () => void this.replica.join(),
+        failed: () => this.replica.check(),
       })
       .catch((error: unknown) => {
         if (this.#isListening === listening) this.#isListening = undefined;

@@ -117,6 +117,21 @@ export class Replica {
     return performance.now() + this.#clock.ahead;
   }
 
+  /** As announced: stays true while this replica joins again because the store has forgotten it. */
+  get isReached(): boolean {
+    return this.#isAnnouncedUp === true;
+  }
+
+  /** Has the store been reached before? Until then, no other replica is known. */
+  get hasJoined(): boolean {
+    return this.#hasJoined;
+  }
+
+  /** Sends a heartbeat now: the connection to the store may be lost. */
+  check(): void {
+    if (this.#status === 'up') this.#schedule(0);
+  }
+
   /** Joins now, if the replica is not joining already. Never rejects. */
   join(): Promise<void> {
     if (this.#status === 'closed') return Promise.resolve();
@@ -285,7 +300,7 @@ export class Replica {
     const pause = Math.min(LAST_RETRY, FIRST_RETRY * 2 ** this.#failures++);
     // A random pause, so that replicas that lost the store together do not all come back together.
     this.#schedule(pause * (0.5 + Math.random() / 2));
-    this.#announce(false, messageOf(error));
+    this.#announce(false, this.#backplane.failure ?? messageOf(error));
   }
 
   #report(reason: string): void {

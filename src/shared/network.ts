@@ -53,7 +53,7 @@ export class Network {
   }
 
   get isUp(): boolean {
-    return this.#group.replica.isUp;
+    return this.#group.replica.isReached;
   }
 
   get hosts(): ReplicaGroup['hosts'] {

@@ -51,7 +51,11 @@ test('the end of the other process frees its slots under all of its ids, and sto
   const { store, backplane, stop, emitters } = make();
   await backplane.join('a#1', undefined, [{ name: 'x', count: 1 }]);
   const texts: string[] = [];
-  await backplane.listen('a', { message: (text) => texts.push(text), interrupted: () => undefined });
+  await backplane.listen('a', {
+    message: (text) => texts.push(text),
+    interrupted: () => undefined,
+    failed: () => undefined,
+  });
   await backplane.join('a#2', undefined, [{ name: 'x', count: 1 }]);
   await backplane.publish('one');
   store.join('b#1', undefined, []);
@@ -104,7 +108,11 @@ test('a failure of the store rejects the call', async () => {
 test('close() stops the messages, and rejects calls without an answer', async () => {
   const { backplane, store, emitters } = make();
   const texts: string[] = [];
-  await backplane.listen('a', { message: (text) => texts.push(text), interrupted: () => undefined });
+  await backplane.listen('a', {
+    message: (text) => texts.push(text),
+    interrupted: () => undefined,
+    failed: () => undefined,
+  });
   await backplane.close();
   store.publish('late');
   await Promise.resolve();

@@ -25,7 +25,7 @@ test('a call that throws instead of rejecting leaves no timer', async () => {
 test('a failure after the deadline is not an unhandled rejection', async () => {
   const late = deferred();
   const waiting = expect(withDeadline(1, () => late.promise)).rejects.toThrow(
-    new StoreError('no answer within 1 seconds'),
+    new StoreError('no answer within 1 second'),
   );
   await vi.advanceTimersByTimeAsync(1000);
   await waiting;

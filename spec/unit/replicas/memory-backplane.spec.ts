@@ -14,6 +14,7 @@ const one = (name: string, most = 1) => [{ name, most }];
 const listenerOf = (texts: string[]): BackplaneListener => ({
   message: (text) => texts.push(text),
   interrupted: () => undefined,
+  failed: () => undefined,
 });
 
 test('slots of all replicas count against a limit, and those of a replica that has left do not', () => {

@@ -60,6 +60,11 @@ describe('end()', () => {
     expect(b.owner.end).toHaveBeenCalledTimes(1);
   });
 
+  test('of a replica that has never reached the store says that the other processes are unknown', async () => {
+    const { replicas } = await makeOne(new MemoryStore(9), 'a', 'fails');
+    expect(await replicas.end(CALL)).toEqual({ ended: 0, silent: ['unknown'] });
+  });
+
   test('while the store is down is sent later, with the time of the call', async () => {
     const { a, b } = await make();
     a.backplane.set('fails');

@@ -284,6 +284,44 @@ describe('taking slots', () => {
   });
 });
 
+test('a client that reports a failure causes a heartbeat at once, and the reason is that of the client', async () => {
+  const { replica, backplane, changes } = make();
+  await replica.join();
+  backplane.set('fails', 'beat');
+  Object.assign(backplane, { failure: 'connect ECONNREFUSED 127.0.0.1:1' });
+  await vi.advanceTimersByTimeAsync(100);
+  expect(replica.isUp).toBe(true);
+  replica.check();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(changes.at(-1)).toEqual([false, 'connect ECONNREFUSED 127.0.0.1:1']);
+  replica.check();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(backplane.count('beat')).toBe(1);
+});
+
+test('a failure of the client that is over before the heartbeat changes nothing', async () => {
+  const { replica, backplane, changes } = make();
+  await replica.join();
+  replica.check();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(backplane.count('beat')).toBe(1);
+  expect(changes.map(([isUp]) => isUp)).toEqual([true]);
+});
+
+test('a replica that the store has forgotten stays reached while it joins again', async () => {
+  const { replica, store, backplane, changes } = make();
+  await replica.join();
+  store.leave('a#1');
+  const answer = backplane.hold('join');
+  replica.check();
+  await vi.advanceTimersByTimeAsync(1);
+  expect([replica.isUp, replica.isReached]).toEqual([false, true]);
+  answer();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(replica.isUp).toBe(true);
+  expect(changes.map(([isUp]) => isUp)).toEqual([true]);
+});
+
 describe('changes of counts', () => {
   test('of one event-loop turn are one call, and those that cancel out are none', async () => {
     const { replica, backplane } = make();
