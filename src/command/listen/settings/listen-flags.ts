@@ -8,6 +8,12 @@ export const LISTEN_FLAGS = {
   'unix-group': { value: 'GROUP', help: 'group of the unix socket', more: true },
   web: { value: 'DIR', help: 'serve a folder; sites that may frame the pages' },
   frame: { value: 'LIST', multiple: true },
+  novnc: {
+    value: 'NAME=VALUE',
+    multiple: true,
+    help: "a setting of noVNC's page, such as resize=remote",
+    more: true,
+  },
   cert: { value: 'FILE', help: 'https: certificate and key in PEM form' },
   key: { value: 'FILE' },
   'ssl-only': { help: 'close plain http, do not redirect it to https', more: true },
