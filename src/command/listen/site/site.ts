@@ -103,7 +103,7 @@ export async function makeSite(
   // `--web` wins over the configuration.
   if (pages && (!web || isDocumentRoot(web))) app.use(serveByConf(pages, serve));
   else if (web) {
-    if (!isDocumentRoot(web)) app.use(novncPages(served(web.folder, web.index), plan));
+    if (!isDocumentRoot(web)) app.use(serveNovnc(served(web.folder, web.index), pageSettings(plan)));
     app.use(serve(web.folder, web.index));
   }
   app.use((_req, res) => sendText(res, 404, 'Not found.\n'));
@@ -148,13 +148,6 @@ function makeLogin(
     const isKnown = accounts.markOf(name) !== undefined;
     events.note({ address, status, code: LOGIN_CODES[verdict], ...(isKnown && { user: name }) });
   });
-}
-
-function novncPages(folder: ServedFolder, plan: Plan) {
-  const serve = serveNovnc(folder, pageSettings(plan));
-  return (req: IncomingMessage, res: ServerResponse, next: Next): void => {
-    serve(req, res, next).catch(next);
-  };
 }
 
 /** No headers by default for a lighttpd.conf, since lighttpd adds none. */

@@ -75,7 +75,7 @@ function endsOnPurpose({ tunnel, autoExit }: Settings): boolean {
     maxDuration > 0 ||
     revalidate !== 0 ||
     rules.length > 0 ||
-    autoExit.runOnce === true ||
+    autoExit.runOnce ||
     takesOver(server)
   );
 }

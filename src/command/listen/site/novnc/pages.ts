@@ -23,18 +23,22 @@ interface Answer {
  * older noVNC the page at `/`. The folder is read at each request, since noVNC may be upgraded while the command runs.
  */
 export function serveNovnc(served: ServedFolder, settings: PageSettings) {
-  return async (req: IncomingMessage, res: ServerResponse, next: Next): Promise<void> => {
+  return (req: IncomingMessage, res: ServerResponse, next: Next): void => {
     const isRead = req.method === 'GET' || req.method === 'HEAD';
-    const answer = isRead ? await answerTo(pathOf(req), served, settings) : undefined;
-    if (!answer) {
-      next();
-      return;
-    }
-    res.setHeader('Content-Type', `${answer.type}; charset=utf-8`);
-    // A reload or a change of the file must show at once.
-    res.setHeader('Cache-Control', 'no-cache');
-    res.end(answer.text);
+    if (!isRead) next();
+    else
+      answerTo(pathOf(req), served, settings).then((answer) => {
+        if (answer) send(res, answer);
+        else next();
+      }, next);
   };
+}
+
+function send(res: ServerResponse, { type, text }: Answer): void {
+  res.setHeader('Content-Type', `${type}; charset=utf-8`);
+  // The next request must get changed settings.
+  res.setHeader('Cache-Control', 'no-cache');
+  res.end(text);
 }
 
 async function answerTo(
