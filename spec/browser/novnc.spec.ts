@@ -42,7 +42,6 @@ describeWith(
       const page = await context.newPage();
       await page.goto(url);
       await shows(page);
-      await picture(page, 'login', web);
     },
   );
 
@@ -56,7 +55,6 @@ describeWith(
     await page.goto(`http://127.0.0.1:${proxy}/desks/one/`);
     await shows(page);
     expect(sockets).toEqual(['/desks/one/vnc']);
-    await picture(page, 'prefix', web);
   });
 
   test.each(FOLDERS)(
@@ -120,13 +118,6 @@ describeWith(
       const isViewOnly = () =>
         (document.getElementById('noVNC_setting_view_only') as HTMLInputElement).checked;
       expect(await page.evaluate(isViewOnly)).toBe(true);
-      await picture(page, 'reconnected', web);
     },
   );
 });
-
-async function picture(page: Page, name: string, web: string): Promise<void> {
-  const folder = process.env.PICTURES;
-  if (folder === undefined) return;
-  await page.screenshot({ path: `${folder}/${name}-${web.replace(/\W+/g, '-')}.png` });
-}

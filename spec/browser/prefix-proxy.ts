@@ -1,6 +1,6 @@
 import { createServer, request } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
-import { listen } from '../support/servers.js';
+import { connect } from 'node:net';
+import { listen, portOf } from '../support/servers.js';
 
 /** A proxy that serves the port under a prefix, and removes the prefix. Resolves to the proxy's port. */
 export async function startPrefixProxy(prefix: string, port: number): Promise<number> {
@@ -31,5 +31,5 @@ export async function startPrefixProxy(prefix: string, port: number): Promise<nu
       one.on('error', () => undefined).on('close', () => [backend, socket].forEach((end) => end.destroy()));
   });
   await listen(proxy);
-  return (proxy.address() as AddressInfo).port;
+  return portOf(proxy);
 }

@@ -6,7 +6,7 @@ export const LISTEN_FLAGS = {
   unix: { value: 'PATH' },
   'unix-mode': { value: 'MODE', help: 'permissions of the unix socket, such as 660', more: true },
   'unix-group': { value: 'GROUP', help: 'group of the unix socket', more: true },
-  web: { value: 'DIR', help: 'serve a folder; sites that may frame the pages' },
+  web: { value: 'DIR', help: 'serve DIR or novnc; sites that may frame pages' },
   frame: { value: 'LIST', multiple: true },
   novnc: {
     value: 'NAME=VALUE',

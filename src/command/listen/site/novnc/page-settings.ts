@@ -52,8 +52,8 @@ export function tunnelPath({
   const isTunnel = (path: string) =>
     matchesUrl(path) && (map === undefined || map.hostsOf(path, mapExtensions) === true);
   const texts = [url ?? []].flat().filter((one) => typeof one === 'string');
-  const named = [...texts, ...(keys ?? []).filter((key) => key.startsWith('/'))].filter(isTunnel);
-  const path = isTunnel(USUAL) ? USUAL : keys && named.length > 1 ? undefined : named[0];
+  const named = new Set([...texts, ...(keys ?? []).filter((key) => key.startsWith('/'))].filter(isTunnel));
+  const path = isTunnel(USUAL) ? USUAL : keys && named.size > 1 ? undefined : [...named][0];
   return path?.replace(/^\/+/, '');
 }
 
