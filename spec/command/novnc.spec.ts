@@ -110,11 +110,13 @@ test('the message at the start has the link, unless the listen address is the li
     const { program, url } = await startCommand(['--web', folder, ...args]);
     await program.prints(/reachable.*\n[^]*/);
     expect((await fetch(url)).status).toBe(200);
-    return /noVNC: (.*)/.exec(program.output)?.[1]?.replace(url, '/');
+    return /noVNC: (.*)/.exec(program.output)?.[1]?.replace(url, '/').replace(/:\d+/, ':0');
   };
   const withTokens = ['--listen', '0', '--tokens', tokens!];
   expect(await linkOf('0', '1')).toBeUndefined();
   expect(await linkOf(...withTokens)).toBe('/#autoconnect=true&path=websockify?token=TOKEN');
+  expect(await linkOf(':0', '1')).toBe('http://localhost:0/');
+  expect(await linkOf('0.0.0.0:0', '1', '--name', 'desk.example')).toBe('http://desk.example:0/');
   await writeFile(join(folder, 'index.html'), 'own');
   const all = '#resize=scale&path=a/vnc&autoconnect=true&reconnect=true';
   expect(await linkOf('0', '1', '--url', '/a/vnc')).toBe(`/vnc.html${all}`);

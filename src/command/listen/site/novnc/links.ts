@@ -7,15 +7,18 @@ import { pageSettings } from './page-settings.js';
 /** The place of a token in a link. */
 const TOKEN = 'TOKEN';
 
+/** The host of a URL that stands for every address of the machine. */
+const EVERY = /^(https?:\/\/)(?:\[::\]|0\.0\.0\.0)(?=[:/])/;
+
 /**
- * The link to noVNC, for the message at the start; undefined if the listen address itself shows the desktop. Tokens and settings are
+ * The link to noVNC, for the message at the start; undefined if the URL of the listen address itself shows the desktop. Tokens and settings are
  * in the fragment, which browsers do not send: they reach neither access logs nor `Referer` headers.
  */
 export function novncLink(plan: Plan, url: string): string | undefined {
-  const { web, tokens } = plan;
+  const { web, tokens, names } = plan;
   if (!web || isDocumentRoot(web) || !isNovnc(web.folder) || !/^https?:/.test(url)) return undefined;
   const isAtRoot = !existsSync(join(web.folder, 'index.html'));
-  if (isAtRoot && tokens === undefined) return undefined;
+  if (isAtRoot && tokens === undefined && !EVERY.test(url)) return undefined;
   const { automatic, defaults, mandatory } = pageSettings(plan);
   const settings = { ...automatic, ...defaults, ...mandatory };
   const needed: Record<string, unknown> = isAtRoot || readsSettings(web.folder) ? {} : settings;
@@ -24,6 +27,6 @@ export function novncLink(plan: Plan, url: string): string | undefined {
     ...needed,
     ...(tokens !== undefined && { autoconnect: true, path: `${path}?token=${TOKEN}` }),
   }).map(([name, value]) => `${name}=${String(value).replace(/[^\w\-./~?=]/g, encodeURIComponent)}`);
-  const page = `${url}${isAtRoot ? '' : 'vnc.html'}`;
+  const page = `${url.replace(EVERY, `$1${names[0] ?? 'localhost'}`)}${isAtRoot ? '' : 'vnc.html'}`;
   return `noVNC: ${page}${fragment.length === 0 ? '' : `#${fragment.join('&')}`}`;
 }
