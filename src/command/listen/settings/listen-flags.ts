@@ -11,7 +11,7 @@ export const LISTEN_FLAGS = {
   novnc: {
     value: 'NAME=VALUE',
     multiple: true,
-    help: "a setting of noVNC's page, such as resize=remote",
+    help: 'a setting of noVNC, such as resize=remote',
     more: true,
   },
   cert: { value: 'FILE', help: 'https: certificate and key in PEM form' },
