@@ -115,6 +115,10 @@ test('the message at the start has the link, unless the listen address is the li
   const withTokens = ['--listen', '0', '--tokens', tokens!];
   expect(await linkOf('0', '1')).toBeUndefined();
   expect(await linkOf(...withTokens)).toBe('/#autoconnect=true&path=websockify?token=TOKEN');
+  const path = 'path=b?é=\u{1f600}';
+  expect(await linkOf(...withTokens, '--novnc', path)).toBe(
+    '/#autoconnect=true&path=b?%C3%A9=%F0%9F%98%80%26token=TOKEN',
+  );
   expect(await linkOf(':0', '1')).toBe('http://localhost:0/');
   expect(await linkOf('0.0.0.0:0', '1', '--name', 'desk.example')).toBe('http://desk.example:0/');
   await writeFile(join(folder, 'index.html'), 'own');

@@ -11,8 +11,8 @@ const TOKEN = 'TOKEN';
 const EVERY = /^(https?:\/\/)(?:\[::\]|0\.0\.0\.0)(?=[:/])/;
 
 /**
- * The link to noVNC, for the message at the start; undefined if the URL of the listen address itself shows the desktop. Tokens and settings are
- * in the fragment, which browsers do not send: they reach neither access logs nor `Referer` headers.
+ * The link to noVNC, for the message at the start; undefined if the URL of the listen address itself shows the desktop. Tokens and
+ * settings are in the fragment, which browsers do not send: the token reaches neither access logs nor `Referer` headers.
  */
 export function novncLink(plan: Plan, url: string): string | undefined {
   const { web, tokens, names } = plan;
@@ -25,8 +25,13 @@ export function novncLink(plan: Plan, url: string): string | undefined {
   const path = String(settings.path ?? 'websockify');
   const fragment = Object.entries({
     ...needed,
-    ...(tokens !== undefined && { autoconnect: true, path: `${path}?token=${TOKEN}` }),
-  }).map(([name, value]) => `${name}=${String(value).replace(/[^\w\-./~?=]/g, encodeURIComponent)}`);
+    ...(tokens !== undefined && {
+      autoconnect: true,
+      path: `${path}${path.includes('?') ? '&' : '?'}token=${TOKEN}`,
+    }),
+  }).map(
+    ([name, value]) => `${name}=${String(value).replace(/[^\w\-./~?=]/gu, (one) => encodeURIComponent(one))}`,
+  );
   const page = `${url.replace(EVERY, `$1${names[0] ?? 'localhost'}`)}${isAtRoot ? '' : 'vnc.html'}`;
   return `noVNC: ${page}${fragment.length === 0 ? '' : `#${fragment.join('&')}`}`;
 }
