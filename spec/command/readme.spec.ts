@@ -46,6 +46,14 @@ test('novnc', async () => {
   await echoes(await openRaw(port));
 });
 
+describeWith('/usr/share/novnc/vnc.html')('with noVNC', () => {
+  test('novnc settings', async () => {
+    const edits = { '6080': '0', '127.0.0.1:5900': await target() };
+    const { url } = await startCommand(argsOf('novnc settings', edits));
+    expect(await (await fetch(`${url}defaults.json`)).json()).toMatchObject({ resize: 'remote', quality: 9 });
+  });
+});
+
 test('login', async () => {
   const { cert, key } = certificate();
   // htpasswd -B writes the prefix $2y$ for the same hash.

@@ -6,6 +6,7 @@ import type { BindAddress } from '../command-line/bind-and-target.js';
 import type { DrainSettings } from '../drain.js';
 import type { AutoExitOptions } from './auto-exit.js';
 import type { SyslogOptions } from './log/syslog.js';
+import type { NovncSettings } from './site/novnc/settings.js';
 import type { UserName } from './user/process-user.js';
 
 /** Access to the unix sockets of `--unix`. */
@@ -44,6 +45,8 @@ export interface Plan extends DrainSettings {
   readonly target: string;
   /** The folder to serve. */
   readonly web?: Web;
+  /** Settings of noVNC's page, if `web` is noVNC. */
+  readonly novnc?: NovncSettings;
   /** Files in PEM form. */
   readonly tls?: { readonly cert: string; readonly key?: string; readonly clientCa?: string };
   /** On a port for https: close plain http connections instead of redirecting the client. */

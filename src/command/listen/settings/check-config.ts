@@ -8,6 +8,7 @@ import { startupWarnings } from '../startup/warnings.js';
 import { leftOutLines } from '../startup/left-out.js';
 import { LoginMemory } from '../login/login-memory.js';
 import { foldersOf, type Plan } from '../plan.js';
+import { requireNovnc } from '../site/novnc/folder.js';
 import { checkTrustProxy } from '../site/site.js';
 import { passwordOf } from '../shared/redis-connection.js';
 import { TokenStore } from '../tokens/token-store.js';
@@ -50,6 +51,7 @@ function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
         () =>
           requireFolder(folder),
     ),
+    () => requireNovnc(plan),
     tokens === undefined ? undefined : () => TokenStore.open(tokens, warn),
     ...[plan.log, plan.record, plan.health?.socket, ...listen.map(({ socket }) => socket)].map((file) =>
       file !== undefined && file !== '-' ? () => requireFolder(dirname(resolve(file))) : undefined,

@@ -26,6 +26,8 @@ import { DRAIN_CHECKS } from './drain-settings.js';
 import { HEALTH_RULE, parseHealth, withPath } from './health-address.js';
 import { CONNECTIONS_CEILING } from '../server/connection-limit.js';
 import { FRAME_RULE, isFrameSource } from '../site/frame-headers.js';
+import { webFolder } from '../site/novnc/folder.js';
+import { checkNovnc, type NovncSettings } from '../site/novnc/settings.js';
 import { fromJson } from './json-values.js';
 import { isHostName, NAME_RULE } from '../origins/server-names.js';
 import { INDEX, parseLoginFile, type MiddlewareOptions } from '../plan.js';
@@ -40,6 +42,7 @@ interface OwnPart {
   unixMode?: string;
   unixGroup?: string;
   web?: string;
+  novnc?: NovncSettings;
   cert?: string;
   key?: string;
   clientCa?: string;
@@ -82,6 +85,7 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
     if (typeof value !== 'string' || readGroup(value) === undefined) fail(name, GROUP_RULE, value);
   },
   web: checkText,
+  novnc: checkNovnc,
   cert: checkText,
   key: checkText,
   clientCa: checkText,
@@ -182,7 +186,8 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
     ...((own.unixMode ?? own.unixGroup) !== undefined && { unix: unixOf(own) }),
     ...namedOf(own, Object.keys(DRAIN_CHECKS)),
     ...(own.health !== undefined && { health: withPath(parseHealth(String(own.health)), file) }),
-    ...(web !== undefined && { web: { folder: file(web), index: INDEX, by: '--web' } }),
+    ...(web !== undefined && { web: { folder: webFolder(web, folder, '"web"'), index: INDEX, by: '--web' } }),
+    ...(own.novnc !== undefined && { novnc: own.novnc }),
     ...(own.cert !== undefined && { cert: file(own.cert) }),
     ...(own.key !== undefined && { key: file(own.key) }),
     ...(own.clientCa !== undefined && { clientCa: file(own.clientCa) }),

@@ -12,6 +12,7 @@ export interface Config extends Partial<
     | 'linger'
     | 'health'
     | 'web'
+    | 'novnc'
     | 'names'
     | 'frame'
     | 'tokens'

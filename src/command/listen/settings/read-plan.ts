@@ -10,10 +10,12 @@ import { checkHealth, healthOf } from './health-address.js';
 import { readConfig } from './read-config.js';
 import type { AutoExitOptions } from '../auto-exit.js';
 import { FRAME_RULE, isFrameSource } from '../site/frame-headers.js';
+import { webFolder } from '../site/novnc/folder.js';
+import { novncOf } from '../site/novnc/settings.js';
 import { isHostName, NAME_RULE } from '../origins/server-names.js';
 import type { ListenArgs, ListenFlag } from './listen-flags.js';
 import { requireClientAddresses } from './client-addresses.js';
-import { INDEX, parseLoginFile, type Plan, type MiddlewareOptions } from '../plan.js';
+import { INDEX, isDocumentRoot, parseLoginFile, type Plan, type MiddlewareOptions } from '../plan.js';
 import { listOf, TUNNEL_FLAGS, tunnelOf } from './tunnel-flags.js';
 import { sharedOf } from './shared-settings.js';
 import { requireShareable } from './workers.js';
@@ -43,6 +45,7 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
   const tunnel = { ...config?.tunnel, ...tunnelOf(args), ...(targets.length > 0 && { server: targets }) };
   checkTargets(tokens, tunnel, config);
   const web = webOf(args, config);
+  const novnc = novncFor(args, config, web);
   const tls = tlsOf(args, config);
   const trustProxy = args.has('trust-proxy') ? listOf(args.list('trust-proxy')) : config?.trustProxy;
   const log = fileOption(args, 'log') ?? config?.log;
@@ -58,6 +61,7 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
     tunnel,
     target: shownTarget(targets, tokens, file),
     ...(web && { web }),
+    ...(novnc && { novnc }),
     ...(tls && { tls }),
     auth: args.has('auth')
       ? args.list('auth').map((text) => parseLoginFile(text, process.cwd()))
@@ -145,8 +149,16 @@ function checkAgainstLighttpd(args: ListenArgs, targets: readonly Host[]): void 
 }
 
 function webOf(args: ListenArgs, config: Config | undefined): Plan['web'] {
-  const folder = fileOption(args, 'web');
-  return folder === undefined ? config?.web : { folder, index: INDEX, by: '--web' };
+  const text = args.text('web');
+  if (text === undefined) return config?.web;
+  return { folder: webFolder(text, process.cwd(), '--web'), index: INDEX, by: '--web' };
+}
+
+function novncFor(args: ListenArgs, config: Config | undefined, web: Plan['web']): Plan['novnc'] {
+  const given = novncOf(args);
+  if (!given && !config?.novnc) return undefined;
+  if (!web || isDocumentRoot(web)) throw usageError('--novnc needs --web with the folder of noVNC');
+  return { ...config?.novnc, ...given };
 }
 
 function userOf(args: ListenArgs): UserName | undefined {

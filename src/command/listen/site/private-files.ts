@@ -26,7 +26,7 @@ export function privateFilesIn(folder: string, files: readonly string[]): string
 }
 
 /** A folder and the files in it that may be served. */
-interface ServedFolder {
+export interface ServedFolder {
   readonly folder: string;
   readonly index: readonly string[];
   /** Files that must not be served, and neither must files whose name begins with theirs, such as `tokens~` and `events.log.1`. */
@@ -58,7 +58,8 @@ export function hidePrivateFiles(served: ServedFolder) {
   };
 }
 
-async function isHiddenPath(served: ServedFolder, path: string): Promise<boolean> {
+/** Must the file not be served? */
+export async function isHiddenPath(served: ServedFolder, path: string): Promise<boolean> {
   const file = await fileOf(served, path);
   if (file === undefined) return false;
   const [root, real] = await Promise.all([realpath(served.folder), realpath(file)]);

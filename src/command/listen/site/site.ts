@@ -19,7 +19,10 @@ import { requireLogin } from '../login/require-login.js';
 import { ServerNames } from '../origins/server-names.js';
 import { sameNamedOrigin } from '../origins/named-origin.js';
 import { foldersOf, isDocumentRoot, type Plan, type MiddlewareOptions } from '../plan.js';
-import { hidePrivateFiles, privateFilesOf } from './private-files.js';
+import { requireNovnc } from './novnc/folder.js';
+import { pageSettings } from './novnc/page-settings.js';
+import { serveNovnc } from './novnc/pages.js';
+import { hidePrivateFiles, privateFilesOf, type ServedFolder } from './private-files.js';
 import { TokenStore } from '../tokens/token-store.js';
 import { Recording } from './recording.js';
 import type { RefusedOrigins } from '../origins/refused-origins.js';
@@ -60,7 +63,7 @@ export async function makeSite(
   app.disable('x-powered-by');
   // With PROXY headers, `trustProxy` lists the peers that send such headers: the client's X-Forwarded-For must not be trusted as well.
   if (trustProxy !== undefined && !acceptProxy) setTrust(app, trustProxy);
-  const headers = Object.entries({ 'X-Content-Type-Options': 'nosniff', ...framesOf(plan) });
+  const headers = Object.entries({ 'X-Content-Type-Options': 'nosniff', ...pageHeaders(plan) });
   app.use((_req, res, next) => {
     for (const [name, value] of headers) res.setHeader(name, value);
     next();
@@ -68,6 +71,7 @@ export async function makeSite(
   if (pages?.refuses) app.use(refuseByAccess(pages));
   if (plan.auth.length > 0) app.use(makeLogin(plan, warn, logins, loginEvents));
   for (const { folder } of foldersOf(plan)) requireFolder(folder);
+  requireNovnc(plan);
   const tokens = plan.tokens === undefined ? undefined : await TokenStore.open(plan.tokens, warn);
   const known = new ServerNames(plan.names, plan.tls && certificateNames(plan.tls));
   await beforeTunnels();
@@ -78,13 +82,14 @@ export async function makeSite(
   tunnel.on('refuse', (info) => origins.note(info, plan.isLighttpd));
   if (tokens) app.use(recheckToken(tokens));
   app.use(tunnel);
+  const served = (folder: string, index: readonly string[]): ServedFolder => ({
+    folder,
+    index,
+    secrets: privateFilesOf(plan),
+    followsLinks: plan.isLighttpd,
+  });
   const serve = (folder: string, index: readonly string[]) => {
-    const hide = hidePrivateFiles({
-      folder,
-      index,
-      secrets: privateFilesOf(plan),
-      followsLinks: plan.isLighttpd,
-    });
+    const hide = hidePrivateFiles(served(folder, index));
     const files = express.static(folder, { index: index.length > 0 ? [...index] : false });
     // One handler for checking and serving, since a request may choose among several folders.
     return (req: IncomingMessage, res: ServerResponse, next: Next) => {
@@ -97,7 +102,10 @@ export async function makeSite(
   };
   // `--web` wins over the configuration.
   if (pages && (!web || isDocumentRoot(web))) app.use(serveByConf(pages, serve));
-  else if (web) app.use(serve(web.folder, web.index));
+  else if (web) {
+    if (!isDocumentRoot(web)) app.use(serveNovnc(served(web.folder, web.index), pageSettings(plan)));
+    app.use(serve(web.folder, web.index));
+  }
   app.use((_req, res) => sendText(res, 404, 'Not found.\n'));
   // Express recognises an error handler by its four parameters.
   app.use((error: unknown, _req: IncomingMessage, res: ServerResponse, next: Next) => {
@@ -143,8 +151,12 @@ function makeLogin(
 }
 
 /** No headers by default for a lighttpd.conf, since lighttpd adds none. */
-function framesOf({ frame, isLighttpd }: Plan): Readonly<Record<string, string>> {
-  return isLighttpd && frame.length === 0 ? {} : frameHeaders(frame);
+function pageHeaders({ frame, isLighttpd }: Plan): Readonly<Record<string, string>> {
+  return {
+    ...(!(isLighttpd && frame.length === 0) && frameHeaders(frame)),
+    // The query of a page may contain a token.
+    ...(!isLighttpd && { 'Referrer-Policy': 'no-referrer' }),
+  };
 }
 
 function makeTunnel(

@@ -1,6 +1,7 @@
 import type { BindAddress } from '../../command-line/bind-and-target.js';
 import type { Plan } from '../plan.js';
 import { needsRestart } from '../settings/restart-settings.js';
+import { novncLink } from '../site/novnc/links.js';
 import { leftOutSummary } from './left-out.js';
 import { reachOf } from './reachability.js';
 import { startupWarnings } from './warnings.js';
@@ -11,9 +12,9 @@ export interface Addresses {
   readonly urls: readonly string[];
 }
 
-/** The lines with the listen addresses. */
+/** The lines with the listen addresses, and the link to noVNC. */
 export function addressLines(plan: Plan, { listening, urls }: Addresses): string[] {
-  return urls.map((url, index) => {
+  const lines = urls.map((url, index) => {
     const address = listening[index] ?? {};
     // For a passed descriptor, the parent process has chosen the address.
     const isPassedOn = plan.listen[index]?.fd !== undefined;
@@ -21,6 +22,8 @@ export function addressLines(plan: Plan, { listening, urls }: Addresses): string
     const reach = isPassedOn ? '' : reachOf(address, port, plan);
     return `listening on ${url} for ${plan.target}${reach}`;
   });
+  const [link] = urls.flatMap((url) => novncLink(plan, url) ?? []);
+  return link === undefined ? lines : [...lines, link];
 }
 
 /** The lines about settings that are ignored or dangerous. */
