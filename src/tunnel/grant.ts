@@ -147,7 +147,8 @@ function checkSession<Req extends IncomingMessage>(
       throw ticketRefused('the ticket is bound to another session');
   };
   const id: unknown = hook('session', signal, () => (session ? session(req) : sessionOf(req)));
-  return isPromise(id) ? id.then(check) : check(id);
+  if (isPromise(id)) return id.then(check);
+  check(id);
 }
 
 /** The default of the option `session`: express-session's id. */
