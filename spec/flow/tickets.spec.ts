@@ -1,7 +1,13 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { memoryShared, TunnelError, type RefuseInfo, type Tunnel, type TunnelOptions } from '../../src/index.js';
+import {
+  memoryShared,
+  TunnelError,
+  type RefuseInfo,
+  type Tunnel,
+  type TunnelOptions,
+} from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
 import { echoes, handshake, openRaw, pageStatus, RawClient, statusOf } from '../support/raw-client.js';
 import { closedPort, makeTunnel, startApp, startEcho, startTunnel } from '../support/servers.js';
