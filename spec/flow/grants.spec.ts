@@ -202,10 +202,10 @@ describe('a login check', () => {
     });
     const causes: string[] = [];
     tunnel.on('close', ({ cause }) => causes.push(cause));
-    await openRaw(port);
-    await openRaw(port);
+    const clients = [await openRaw(port), await openRaw(port)];
     const before = checks;
     await until(() => checks > before + 6);
+    for (const client of clients) await echoes(client);
     expect(asked).toBe(2);
     expect(causes).toEqual([]);
     expect(tunnel.tunnels().map(({ user }) => user)).toEqual(['user 1', 'user 2']);
