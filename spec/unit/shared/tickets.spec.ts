@@ -209,11 +209,11 @@ describe('a primary of an earlier version, which knows no tickets', () => {
     ['local', /^wst_/],
     ['refuse', /^WSTUNNEL_STATE_DOWN$/],
   ] as const)('leaves tickets to whenDown: %s, and counts go on', async (whenDown, result) => {
-    const { Replicas } = await import('../../../src/replicas/replicas.js');
+    const { ReplicaGroup } = await import('../../../src/replicas/replica-group.js');
     const settings = { name: 'worker', ttl: 3, timeout: 0.1, whenDown };
     const backplane = new ChannelBackplane(oldPrimary(new MemoryStore(3)), 'spec', settings);
     const changes: boolean[] = [];
-    const replicas = new Replicas(backplane, settings, {
+    const replicas = new ReplicaGroup(backplane, settings, {
       counts: () => [],
       hosts: () => ({ loads: {}, down: {} }),
       end: () => 0,
