@@ -143,7 +143,7 @@ describe("mode: 'bytes'", () => {
       {},
       {
         subprotocol: async () => {
-          client?.socket.destroy();
+          client.socket.destroy();
           await new Promise(() => undefined);
           return undefined;
         },
