@@ -35,6 +35,10 @@ export interface BackendConnection {
   readonly socket: Duplex;
   readonly host: PooledHost;
   readonly lease: Lease;
+  /** The backend speaks WebSocket, and frames pass unchanged. `head`: the bytes of frames that followed the backend's 101. */
+  readonly frames?: { readonly head: Buffer };
+  /** The backend's answer to the opening handshake. */
+  readonly answer?: { readonly subprotocol?: string | undefined; readonly extensions?: string | undefined };
 }
 
 /** The hosts that may serve this request. Returns a promise only for a function. */
