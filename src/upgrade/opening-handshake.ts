@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { TunnelError } from '../errors.js';
+import { elementsOf } from '../request/header-elements.js';
 
 /** The parts of the client's opening handshake that determine the response. */
 export interface OpeningHandshake {
@@ -76,18 +77,6 @@ function readSubprotocols(header: string | undefined): ReadonlySet<string> {
   if (offered.size < names.length || !names.every((name) => TOKEN.test(name)))
     throw bad('the Sec-WebSocket-Protocol header must list distinct tokens');
   return offered;
-}
-
-/**
- * Empty elements are skipped (RFC 9110 section 5.6.1.2): Python's clients send an empty header if they offer nothing. A quoted
- * string of a WebSocket extension contains a token (RFC 6455 section 9.1), hence no comma.
- */
-function elementsOf(header: string): string[] {
-  // Whitespace is space and tab (RFC 9110 section 5.6.3); trim() removes other characters too.
-  const elements = header
-    .split(',')
-    .map((element) => element.replace(/^[ \t]+/, '').replace(/(?<![ \t])[ \t]+$/, ''));
-  return elements.filter((element) => element !== '');
 }
 
 function hasBody(req: IncomingMessage): boolean {
