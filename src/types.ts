@@ -584,6 +584,8 @@ export type CloseCause =
   | 'frame-too-large'
   /** The backend ended its connection. */
   | 'backend-ended'
+  /** A backend that speaks WebSocket sent a Close. */
+  | 'backend-closed'
   /** The backend's connection failed. */
   | 'backend-failed'
   /** `frameType: 'text'`, and the backend sent bytes that are not UTF-8. */

@@ -120,6 +120,7 @@ async function open<Req extends IncomingMessage>(
       host: backend.host,
       lease: backend.lease,
       ...(backend.frames && { frames: backend.frames }),
+      ...(backend.answer && { answer: backend.answer }),
       slot,
       client: socket,
       head,
