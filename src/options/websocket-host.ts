@@ -28,7 +28,6 @@ export function withUrl(given: Host, path: OptionPath): ReadHost {
     fail(path.key('tls'), 'needs a wss: URL', given.tls);
   if (isSecure && given.tls === false) fail(path.key('tls'), 'must not be false with a wss: URL', false);
   const { headers = {}, subprotocol, mode = 'frames', passStatus = true } = given;
-  const pairs = Object.entries(headers).filter((pair): pair is [string, string] => pair[1] !== undefined);
   return {
     ...others,
     host: url.hostname.replace(/^\[|\]$/g, ''),
@@ -39,7 +38,7 @@ export function withUrl(given: Host, path: OptionPath): ReadHost {
       mode,
       authority: url.host,
       path: `${url.pathname}${url.search}`,
-      headers: pairs,
+      headers: Object.entries(headers),
       subprotocols: subprotocol === undefined ? undefined : [subprotocol].flat(),
       passStatus,
     }),

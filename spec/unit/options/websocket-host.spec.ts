@@ -36,7 +36,15 @@ describe('a host with a URL', () => {
       headers: { A: 'b', C: undefined },
     };
     expect(read(given).websocket).toMatchObject({
-      ...{ mode: 'bytes', passStatus: false, subprotocols: ['tty'], headers: [['A', 'b']] },
+      ...{
+        mode: 'bytes',
+        passStatus: false,
+        subprotocols: ['tty'],
+        headers: [
+          ['A', 'b'],
+          ['C', undefined],
+        ],
+      },
     });
     expect(read({ url, subprotocol: ['a', 'b'] }).websocket?.subprotocols).toEqual(['a', 'b']);
   });
@@ -89,6 +97,7 @@ describe('a host with a URL', () => {
     [{ url, headers: { A: 'secret\r\nB: c' } }, 'server.headers["A"] has a character that is not allowed'],
     [{ url, headers: { A: 7 } }, 'server.headers["A"] must be a string'],
     [{ url, headers: { Cookie: 'a', cookie: 'b' } }, 'must have each header once; got "cookie" twice'],
+    [{ url, headers: { Host: undefined } }, 'server.headers["Host"] must be a string'],
     [{ url, headers: { Host: 'a/b' } }, 'server.headers["Host"] must be a host or host:port'],
   ])('is refused: %o', (host, expected) => {
     expect(message(host)).toContain(expected);
