@@ -284,6 +284,23 @@ describe("the backend's refusal", () => {
   });
 });
 
+test.each(['400 Bad Request', '302 Found', '403 Forbidden'])(
+  "the backend's %s is about the request: no other host is asked",
+  async (line) => {
+    const asked: string[] = [];
+    const backends = [1, 2].map(() =>
+      startByHand((peer, head) => {
+        asked.push(head);
+        peer.send(`HTTP/1.1 ${line}\r\n\r\n`);
+      }),
+    );
+    const hosts = (await Promise.all(backends)).map(({ url }) => ({ url }));
+    const { port } = await startTunnel({ server: hosts });
+    expect((await answerOf(port)).status).toBe(line.startsWith('403') ? 403 : 502);
+    expect(asked).toHaveLength(1);
+  },
+);
+
 describe('an invalid answer of the backend is 502', () => {
   test.each<[string, (head: string) => string | Buffer]>([
     ['a wrong accept', (head) => accepting(head, { 'Sec-WebSocket-Accept': 's3pPLMBiTxaQ9kYGzzhZRbK+xOo' })],

@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { readHosts } from '../../../src/options/read-hosts.js';
-import type { Host } from '../../../src/index.js';
 
 const url = 'wss://desk.lan/ws?a=1';
-const read = (host: object) => readHosts(host as Host, 'server')[0]!;
+const read = (host: object) => readHosts(host, 'server')[0]!;
 const message = (host: object): string => {
   try {
     read(host);

@@ -92,7 +92,7 @@ describeWith('openssl')('over TLS', () => {
     const tls = certificate();
     const sent = numbered(300_000);
     const { port } = await startByHand((peer, head) => peer.send(accepting(head), sent), { tls });
-    const socket = connectTls({ port, host: '127.0.0.1', ca: tls.cert, allowHalfOpen: true });
+    const socket = connectTls({ port, host: '127.0.0.1', ca: tls.cert });
     onCleanup(() => socket.destroy());
     await once(socket, 'secureConnect');
     const { head } = await shakeHands(socket.pause(), handshake(), true, never);
