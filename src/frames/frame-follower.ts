@@ -151,9 +151,7 @@ export class FrameFollower {
     if (opcode > OPCODE.pong || (opcode > OPCODE.binary && opcode < OPCODE.close)) return 'unknown opcode';
     if (opcode >= OPCODE.close) {
       if ((first & 0x80) === 0) return 'a control frame may not be fragmented';
-      return (second & 0x7f) > MAX_CONTROL_PAYLOAD
-        ? 'a control frame carries at most 125 bytes'
-        : undefined;
+      return (second & 0x7f) > MAX_CONTROL_PAYLOAD ? 'a control frame carries at most 125 bytes' : undefined;
     }
     if ((opcode === OPCODE.continuation) === this.#isFragmented) return undefined;
     return this.#isFragmented
@@ -206,9 +204,7 @@ export class FrameFollower {
   #removes(bytes: Buffer, at: number): boolean {
     if (this.#opcode === OPCODE.ping) return false;
     if (this.#opcode === OPCODE.pong)
-      return (
-        this.#length === PING_SIZE && this.#owner.removesPong(this.#from, this.#payloadOf(bytes, at))
-      );
+      return this.#length === PING_SIZE && this.#owner.removesPong(this.#from, this.#payloadOf(bytes, at));
     return !this.#readClose(this.#payloadOf(bytes, at)) || this.#owner.removesClose(this.#from);
   }
 

@@ -11,7 +11,12 @@ export class BytePassage implements StreamHandlers, Activity {
   readonly #stream: WebSocketStream;
   readonly #relay: Relay;
 
-  constructor(client: Duplex, backend: Duplex, settings: StreamSettings & RelaySettings, owner: PassageOwner) {
+  constructor(
+    client: Duplex,
+    backend: Duplex,
+    settings: StreamSettings & RelaySettings,
+    owner: PassageOwner,
+  ) {
     this.#owner = owner;
     this.#stream = new WebSocketStream(client, settings, this);
     this.#relay = new Relay(backend, settings, this.#stream, owner);
