@@ -16,7 +16,7 @@ export interface FrameTunnel {
   readonly client: RawClient;
   readonly backend: RawClient;
   /** Waits for the end of the tunnel: one event, no load, no timer and no descriptor is left. */
-  over(): Promise<ClosedInfo>;
+  readonly over: () => Promise<ClosedInfo>;
 }
 
 interface FrameOptions {

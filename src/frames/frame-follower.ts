@@ -75,8 +75,8 @@ export class FrameFollower {
     let end = length;
     this.#start = 0;
     this.removed = 0;
-    if (this.isDone) return NOTHING;
-    while (at < length) {
+    if (this.#hasStopped()) return NOTHING;
+    while (at < end) {
       if (this.missing > 0) {
         const size = Math.min(this.missing, length - at);
         this.missing -= size;
@@ -86,7 +86,7 @@ export class FrameFollower {
       }
       if (this.#heldLength > 0) {
         at = this.#start = this.#complete(chunk, at);
-        if (this.isDone) end = at;
+        if (this.#hasStopped()) end = at;
       } else {
         const header = this.#readHeader(chunk, at, length);
         const isControl = this.#opcode >= OPCODE.close;
@@ -98,15 +98,19 @@ export class FrameFollower {
           const next = at + header + this.#length;
           if (this.#removes(chunk, at + header)) this.#remove(chunk, at, next);
           at = next;
-          if (this.isDone) end = this.failure ? this.#start : at;
+          if (this.#hasStopped()) end = this.failure ? this.#start : at;
         } else {
           this.#beginData(chunk[at] ?? 0);
           at += header;
         }
       }
-      if (end < length) break;
     }
     return this.#passed(chunk, end);
+  }
+
+  /** A function, since TypeScript would take the answer of a getter for the answer of all later calls. */
+  #hasStopped(): boolean {
+    return this.isDone;
   }
 
   /** Returns the length of the header at `at`, 0 if the header is incomplete, and -1 after a failure. */

@@ -8,7 +8,7 @@ import type { PooledHost } from '../backends/pooled-host.js';
 import { proxyHeader } from '../backends/proxy-header.js';
 import { claimStream, isStream } from '../backends/stream.js';
 import { UnusableAnswer, type BackendAnswer } from '../backends/websocket/answer.js';
-import { clientHandshake } from '../backends/websocket/request-headers.js';
+import { clientHandshake, ownHandshake } from '../backends/websocket/request-headers.js';
 import { shakeHands } from '../backends/websocket/shake-hands.js';
 import { messageOf, TunnelError } from '../errors.js';
 import { isPromise, type AbortSource, type AbortState } from '../helpers/abort.js';
@@ -21,6 +21,7 @@ import { originalPathOf } from '../request/path.js';
 import { discard } from '../streams/discard.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
 import type { BalanceRequest } from '../types.js';
+import { payloadOf } from './backend-payload.js';
 import type { ClientIdentity, TunnelContext } from './context.js';
 import { hook } from './hook.js';
 import type { Route } from './route.js';
@@ -87,12 +88,13 @@ async function askServer<Req extends IncomingMessage>(
 /** Picks a host and dials that host. After a failure the host is left out for a while, and the strategy picks again. */
 export async function reachBackend<Req extends IncomingMessage>(
   context: TunnelContext,
-  { balance, stickyKey, handshakeTimeout }: RuleSettings<Req>,
+  settings: RuleSettings<Req>,
   req: Req,
   { address, user }: ClientIdentity,
   hosts: readonly ResolvedHost[],
   signal: AbortState,
 ): Promise<BackendConnection> {
+  const { balance, stickyKey, handshakeTimeout } = settings;
   const { pool, spawner, log } = context;
   const candidates = new Candidates(pool.statesOf(hosts));
   const { all } = candidates;
@@ -144,7 +146,7 @@ export async function reachBackend<Req extends IncomingMessage>(
     try {
       const preface = prefaceOf(host.host, req, address);
       if (host.host.spawn === undefined) {
-        const connection = await connectTo(host.host, req, address, signal, preface);
+        const connection = await connectTo(context, settings, host.host, { req, address }, signal, preface);
         pool.connected(host);
         return { ...connection, host, lease };
       }
@@ -177,19 +179,25 @@ export async function reachBackend<Req extends IncomingMessage>(
 }
 
 /** Dials a host that is not a program; for a backend that speaks WebSocket up to its 101 response. */
-async function connectTo(
+async function connectTo<Req extends IncomingMessage>(
+  { limits: { buffered } }: TunnelContext,
+  settings: RuleSettings<Req>,
   host: ResolvedHost,
-  req: IncomingMessage,
-  address: string,
+  { req, address }: { readonly req: Req; readonly address: string },
   signal: AbortState,
   preface: Buffer | undefined,
 ): Promise<Omit<BackendConnection, 'host' | 'lease'>> {
   const { websocket } = host;
   if (!websocket) return { socket: await dial(host, signal, preface) };
-  const handshake = clientHandshake(websocket, req, address);
+  const isPassed = websocket.mode === 'frames';
+  const handshake = isPassed ? clientHandshake(websocket, req, address) : ownHandshake(websocket);
   return dialAnd(host, signal, preface, async (socket, within) => {
     const { answer, head } = await shakeHands(socket, handshake, websocket.passStatus, within);
-    return { socket, frames: { head }, answer };
+    if (isPassed) return { socket, frames: { head }, answer };
+    const { pingInterval, pongTimeout, closeTimeout, drainTimeout } = settings;
+    return {
+      socket: payloadOf(socket, head, { pingInterval, pongTimeout, closeTimeout, drainTimeout, buffered }),
+    };
   });
 }
 

@@ -1,299 +1,272 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import { WebSocket } from 'ws';
-import { closeOf, openFrames, startWs } from '../../support/frame-tunnel.js';
-import { closeFrame, frame, handshake, RawClient, type RawFrame } from '../../support/raw-client.js';
-import { Random } from '../../support/random.js';
-import { startTunnel } from '../../support/servers.js';
-import { deferred, sleep, until } from '../../support/wait.js';
+import { WebSocket, WebSocketServer, type RawData, type ServerOptions } from 'ws';
+import type { ClosedInfo, Host, Tunnel, TunnelOptions } from '../../../src/index.js';
+import { onCleanup } from '../../support/cleanup.js';
+import { closedPort, listen, portOf, startTunnel } from '../../support/servers.js';
+import { connectHttp2, openOverHttp2, startHttp2Tunnel } from '../../support/http2.js';
+import { describeWith } from '../../support/programs.js';
+import { closeFrame, frame, handshake, openRaw, RawClient } from '../../support/raw-client.js';
+import { deferred, until } from '../../support/wait.js';
 import { accepting, plain, startByHand } from '../../support/websocket-server.js';
 
-/** Echoes each message, and keeps whether it was text or binary. */
-const echo = (socket: WebSocket) =>
-  socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
-
-/** Resolves to the next `count` messages. */
-async function messages(socket: WebSocket, count: number): Promise<(string | Buffer)[]> {
-  const all: (string | Buffer)[] = [];
-  return new Promise((resolve, reject) => {
-    socket.on('close', (code) => reject(new Error(`closed ${code} after ${all.length} messages`)));
+/** A real WebSocket server that returns each message. `messages`: the messages of all connections. */
+async function startWs(options: Partial<ServerOptions> = {}) {
+  const http = createServer();
+  const server = new WebSocketServer({ server: http, ...options });
+  const messages: { readonly data: Buffer; readonly isBinary: boolean }[] = [];
+  server.on('connection', (socket) => {
+    socket.on('error', () => undefined);
     socket.on('message', (data: Buffer, isBinary) => {
-      all.push(isBinary ? data : data.toString());
-      if (all.length === count) resolve(all);
+      messages.push({ data, isBinary });
+      socket.send(data, { binary: isBinary });
     });
   });
+  await listen(http);
+  onCleanup(() => {
+    for (const one of server.clients) one.terminate();
+  });
+  return { server, messages, url: `ws://127.0.0.1:${portOf(http)}/` };
 }
 
-/** A short text instead of megabytes. */
-const fingerprint = (message: string | Buffer) =>
-  `${typeof message} ${message.length} ${createHash('sha256').update(message).digest('hex')}`;
+async function startPair(
+  options: Partial<ServerOptions> = {},
+  host: Host = {},
+  rules: Partial<TunnelOptions> = {},
+) {
+  const backend = await startWs(options);
+  const started = await startTunnel({ server: { url: backend.url, ...host }, ...rules });
+  return { ...started, backend };
+}
 
-describe('messages between a client and a server of ws', () => {
-  test.each([
-    ['plain', false],
-    ['with permessage-deflate', true],
-  ])('pass with type and boundaries, %s', async (_, deflate) => {
-    const perMessageDeflate = deflate && { threshold: 0 };
-    const { tunnel, open } = await startWs(echo, { server: { perMessageDeflate } });
-    const socket = await open([], { perMessageDeflate });
-    expect(socket.extensions).toBe(deflate ? 'permessage-deflate' : '');
-    const sent = ['', 'text €', Buffer.alloc(0), Buffer.from('binary'), 'x'.repeat(125), randomBytes(126)];
-    sent.push(randomBytes(65_535), 'y'.repeat(65_536), randomBytes(1_000_000), 'z'.repeat(3_000_000));
-    const back = messages(socket, sent.length);
-    for (const message of sent) socket.send(message);
-    expect((await back).map(fingerprint)).toEqual(sent.map(fingerprint));
-    socket.close(4000, 'done');
-    expect(await closeOf(socket)).toEqual([4000, 'done']);
-    await until(() => tunnel.stats().open === 0);
-    expect(tunnel.stats().closed).toEqual({ 4000: 1 });
+async function connected(url: string, ...rest: [protocols?: string[], options?: object]): Promise<WebSocket> {
+  const client = new WebSocket(url, rest[0] ?? [], rest[1]);
+  onCleanup(() => client.terminate());
+  await once(client, 'open');
+  return client;
+}
+
+/** Sends messages, and resolves to what has come back. */
+async function echoed(client: WebSocket, ...sent: (string | Buffer)[]) {
+  const got: (string | Buffer)[] = [];
+  const all = deferred();
+  client.on('message', (data: RawData, isBinary) => {
+    got.push(isBinary ? (data as Buffer) : (data as Buffer).toString());
+    if (got.length === sent.length) all.resolve();
+  });
+  for (const one of sent) client.send(one);
+  await all.promise;
+  return got;
+}
+
+function closing(tunnel: Tunnel): Promise<ClosedInfo> {
+  return once(tunnel, 'close').then(([info]) => info as ClosedInfo);
+}
+
+describe('messages', () => {
+  test('keep their boundaries and types in both directions', async () => {
+    const { url, backend } = await startPair();
+    const client = await connected(url, [], { perMessageDeflate: false });
+    const sent = ['one', Buffer.from('two'), '', 'drei ü', Buffer.alloc(0), Buffer.alloc(300_000, 7), 'end'];
+    expect(await echoed(client, ...sent)).toEqual(sent);
+    expect(backend.messages.map(({ isBinary }) => isBinary)).toEqual([
+      false,
+      true,
+      false,
+      false,
+      true,
+      true,
+      false,
+    ]);
   });
 
-  test('fragments pass, with PINGs between them that the backend answers', async () => {
-    const { open } = await startWs(echo);
-    const socket = await open();
-    const pong = once(socket, 'pong');
-    const back = messages(socket, 1);
-    socket.send('one ', { fin: false });
-    socket.ping('mine');
-    socket.send('message', { fin: true });
-    expect(((await pong) as [Buffer])[0].toString()).toBe('mine');
-    expect(await back).toEqual(['one message']);
-  });
-
-  test('10,000 tiny messages pass each way', async () => {
-    const { open, tunnel } = await startWs(echo);
-    const socket = await open();
-    const back = messages(socket, 10_000);
-    for (let number = 0; number < 10_000; number++) socket.send(String(number));
-    expect(await back).toEqual(Array.from({ length: 10_000 }, (_, number) => String(number)));
-    socket.close(1000);
-    await until(() => tunnel.stats().open === 0);
-    const bytes = 10 + 90 * 2 + 900 * 3 + 9000 * 4;
-    expect(tunnel.stats()).toMatchObject({ bytesIn: bytes, bytesOut: bytes, closed: { 1000: 1 } });
-  });
-
-  test.each(['client', 'backend'])('20 MB arrive unchanged at a %s that reads slowly', async (slow) => {
-    const sent = createHash('sha256');
-    const received = createHash('sha256');
-    let length = 0;
-    const take = (socket: WebSocket) => {
-      socket.on('message', (data: Buffer) => {
-        received.update(data);
-        length += data.length;
-        if (length % 7 !== 0) return;
-        socket.pause();
-        setTimeout(() => socket.resume(), 20);
-      });
-    };
-    const give = async (socket: WebSocket) => {
-      const random = new Random(7);
-      for (let left = 20_000_000; left > 0;) {
-        const bytes = random.bytes(Math.min(left, random.between(1, 200_000)));
-        left -= bytes.length;
-        sent.update(bytes);
-        await new Promise((resolve) => socket.send(bytes, resolve));
-      }
-      socket.close(1000);
-    };
-    const { open, tunnel } = await startWs(slow === 'client' ? (socket) => void give(socket) : take, {
-      options: { limits: { buffered: 65_536 } },
-    });
-    const socket = await open();
-    if (slow === 'client') take(socket);
-    else void give(socket);
-    await until(() => tunnel.stats().open === 0);
-    await until(() => length === 20_000_000);
-    expect(received.digest('hex')).toBe(sent.digest('hex'));
-    expect(tunnel.stats().closed).toEqual({ 1000: 1 });
-    const { bytesIn, bytesOut } = tunnel.stats();
-    expect([bytesIn, bytesOut].sort()).toEqual([0, 20_000_000]);
-  });
-});
-
-describe('large frames', () => {
-  test.each(['up', 'down'])('100 MB in one frame pass %s, with bounded memory', async (direction) => {
-    const length = 100_000_000;
-    const { tunnel, client, backend } = await openFrames({
-      options: { limits: { buffered: 262_144 } },
-    });
-    const [from, to] = direction === 'up' ? [client, backend] : [backend, client];
-    const hashes = [createHash('sha256'), createHash('sha256')] as const;
-    let received = 0;
-    let most = 0;
-    to.socket.removeAllListeners('data');
-    to.socket.on('data', (chunk) => {
-      hashes[1].update(chunk);
-      received += chunk.length;
-    });
-    const header = frame(2, '', { length, mask: direction === 'up' ? Buffer.alloc(4, 'key!') : null });
-    hashes[0].update(header);
-    from.socket.write(header);
-    const chunk = randomBytes(1_000_000);
-    const before = process.memoryUsage().arrayBuffers;
-    for (let left = length; left > 0; left -= chunk.length) {
-      hashes[0].update(chunk);
-      await new Promise((resolve) => from.socket.write(chunk, resolve));
-      most = Math.max(most, process.memoryUsage().arrayBuffers - before);
-    }
-    await until(() => received === header.length + length);
-    expect(hashes[1].digest('hex')).toBe(hashes[0].digest('hex'));
-    expect(most).toBeLessThan(70_000_000);
-    const [info] = tunnel.tunnels();
-    expect(direction === 'up' ? info?.bytesIn : info?.bytesOut).toBe(length);
-  });
-});
-
-describe("the tunnel's own PINGs", () => {
-  const pings = { options: { pingInterval: 0.05, pongTimeout: 30 } };
-
-  test('reach the client alone, and their PONGs do not reach the backend', async () => {
-    const { client, backend } = await openFrames(pings);
-    for (let round = 0; round < 3; round++) {
-      const ping = await client.frame();
-      expect(ping).toMatchObject({ opcode: 9 });
-      const pong = frame(10, ping!.payload);
-      // Split, and between other frames.
-      client.send(frame(2, 'a'), pong.subarray(0, 7));
-      await sleep(10);
-      client.send(pong.subarray(7), frame(10, 'own'), frame(2, 'b'));
-    }
-    const seen: RawFrame[] = [];
-    for (let count = 0; count < 9; count++) seen.push((await backend.frame())!);
-    expect(seen.map(({ opcode, payload }) => `${opcode} ${payload.toString()}`)).toEqual(
-      Array.from({ length: 3 }, () => ['2 a', '10 own', '2 b']).flat(),
-    );
-  });
-
-  test('go between two frames, also where no chunk ends at a boundary', async () => {
-    const { client, backend } = await openFrames(pings);
-    const bytes = plain(2, Buffer.alloc(1000, 'x'));
-    let isOver = false;
-    const send = async () => {
-      backend.send(bytes.subarray(0, 500));
-      while (!isOver) {
-        await sleep(5);
-        // Always from the middle of a frame to the middle of the next one.
-        backend.send(bytes.subarray(500), bytes.subarray(0, 500));
-      }
-    };
-    const sending = send();
-    let count = 0;
-    for (let seen = 0; seen < 4;) {
-      const next = await client.frame();
-      if (next?.opcode === 9) seen++;
-      else expect(next).toMatchObject({ opcode: 2, payload: bytes.subarray(4) });
-      count++;
-    }
-    expect(count).toBeGreaterThan(4);
-    isOver = true;
-    await sending;
-  });
-
-  test('wait for the end of a frame, without a client-silent meanwhile', async () => {
-    const { client, backend, tunnel, over } = await openFrames({
-      options: { pingInterval: 0.2, pongTimeout: 0.1 },
-    });
-    const bytes = plain(2, Buffer.alloc(1000, 'x'));
-    const ping = await client.frame();
-    client.send(frame(10, ping!.payload));
-    backend.send(bytes.subarray(0, 500));
-    expect((await client.take(500)).equals(bytes.subarray(0, 500))).toBe(true);
-    await sleep(600);
+  test('pass compressed by permessage-deflate', async () => {
+    const { url, backend, tunnel } = await startPair({ perMessageDeflate: { threshold: 0 } });
+    const client = await connected(url, [], { perMessageDeflate: { threshold: 0 } });
+    expect(client.extensions).toContain('permessage-deflate');
+    const text = 'the same again '.repeat(20_000);
+    expect(await echoed(client, text, text)).toEqual([text, text]);
+    expect(backend.messages.map(({ data }) => data.length)).toEqual([text.length, text.length]);
     expect(tunnel.stats().open).toBe(1);
-    backend.send(bytes.subarray(500));
-    await client.take(bytes.length - 500);
-    expect((await client.frame())?.opcode).toBe(9);
-    // No PONG now.
-    expect(await backend.close()).toMatchObject({ code: 1001 });
-    backend.socket.end();
-    expect(await over()).toMatchObject({ cause: 'client-silent', code: 1006 });
+    client.close(1000);
+    await until(() => tunnel.stats().open === 0);
+    expect(tunnel.stats().bytesIn).toBeLessThan(text.length);
   });
 
-  test('find a client that accepts nothing within a frame of the backend', async () => {
-    const { client, backend, over } = await openFrames({
-      options: { pingInterval: 0.05, pongTimeout: 0.1, closeTimeout: 0.2, limits: { buffered: 65_536 } },
+  test('in fragments reach the backend as the same fragments', async () => {
+    const seen: (readonly [number, boolean])[] = [];
+    const backend = await startByHand(async (peer, head) => {
+      peer.send(accepting(head));
+      for (let next = await peer.frame(); next; next = await peer.frame()) {
+        seen.push([next.opcode, next.final]);
+        peer.send(plain(next.opcode, next.payload, next.final));
+      }
     });
-    client.socket.pause();
-    backend.send(frame(2, '', { length: 100_000_000, mask: null }), Buffer.alloc(12_000_000));
-    expect(await over()).toMatchObject({ cause: 'client-silent', code: 1006 });
+    const { port } = await startTunnel({ server: { url: backend.url } });
+    const client = await openRaw(port);
+    client.send(
+      frame(1, 'a', { final: false }),
+      frame(0, 'b', { final: false }),
+      frame(9, 'p'),
+      frame(0, 'c'),
+    );
+    const got = [await client.frame(), await client.frame(), await client.frame(), await client.frame()];
+    expect(got.map((one) => [one?.opcode, one?.final, one?.payload.toString()])).toEqual([
+      [1, false, 'a'],
+      [0, false, 'b'],
+      [9, true, 'p'],
+      [0, true, 'c'],
+    ]);
+    expect(seen).toEqual([
+      [1, false],
+      [0, false],
+      [9, true],
+      [0, true],
+    ]);
   });
 
-  test('are not mistaken for PINGs of a backend with the same size', async () => {
-    const { client, backend } = await openFrames();
-    backend.send(plain(9, '12345678'));
-    expect((await client.frame())?.payload.toString()).toBe('12345678');
-    client.send(frame(10, '12345678'), closeFrame(1000));
-    expect(await backend.frame()).toMatchObject({ opcode: 10 });
-    expect(await backend.frame()).toMatchObject({ opcode: 8 });
+  test('that come with the 101 response reach the client', async () => {
+    const backend = await startByHand((peer, head) =>
+      peer.send(
+        Buffer.concat([Buffer.from(accepting(head)), plain(1, 'hello'), plain(1, 'x'.repeat(90_000))]),
+      ),
+    );
+    const { port } = await startTunnel({ server: { url: backend.url } });
+    const client = await openRaw(port);
+    expect((await client.frame())?.payload.toString()).toBe('hello');
+    expect((await client.frame())?.payload.length).toBe(90_000);
+  });
+
+  test('that the client sends with its request reach the backend', async () => {
+    const { port, backend } = await startPair();
+    const client = new RawClient(port).send(handshake('/tunnel'), frame(1, 'early'));
+    expect((await client.answer()).status).toBe(101);
+    expect((await client.frame())?.payload.toString()).toBe('early');
+    expect(backend.messages).toHaveLength(1);
   });
 });
 
-describe('limits in time', () => {
-  test('idleTimeout counts payload, and no PINGs', async () => {
-    const { client, backend, tunnel } = await openFrames({
-      options: { idleTimeout: 0.4, closeTimeout: 0.2 },
-    });
-    const pinging = setInterval(() => backend.send(plain(9)), 20);
-    client.send(frame(2, 'x'));
-    expect(await client.close()).toMatchObject({ code: 1001 });
-    clearInterval(pinging);
-    await until(() => tunnel.stats().open === 0);
+describe('closes', () => {
+  test.each([
+    [1000, 'bye'],
+    [4001, 'own'],
+    [1011, ''],
+  ])('%i of the client reaches the backend with its reason', async (code, reason) => {
+    const { url, backend, tunnel } = await startPair();
+    const closed = closing(tunnel);
+    const client = await connected(url);
+    const [peer] = [...backend.server.clients];
+    const seen = once(peer!, 'close');
+    client.close(code, reason);
+    const [gotCode, gotReason] = (await seen) as [number, Buffer];
+    expect([gotCode, String(gotReason)]).toEqual([code, reason]);
+    expect(await closed).toMatchObject({ cause: 'client-closed', code, reason });
   });
 
   test.each([
-    ['readTimeout', { readTimeout: 0.2 }, 1011],
-    ['maxDuration', {}, 1001],
-  ] as const)('%s sends a Close', async (name, host, code) => {
-    const { client, backend, over } = await openFrames({
-      host,
-      options: { ...(name === 'maxDuration' && { maxDuration: 0.2 }), closeTimeout: 0.2 },
-    });
-    expect(await client.close()).toMatchObject({ code });
-    expect(await backend.close()).toMatchObject({ code: 1001 });
-    expect(await over()).toMatchObject({ code });
+    [1000, 'bye'],
+    [4001, 'own'],
+    [1013, 'later'],
+  ])('%i of the backend reaches the client with its reason', async (code, reason) => {
+    const { url, backend, tunnel } = await startPair();
+    const closed = closing(tunnel);
+    const client = await connected(url);
+    const seen = once(client, 'close');
+    for (const peer of backend.server.clients) peer.close(code, reason);
+    const [gotCode, gotReason] = (await seen) as [number, Buffer];
+    expect([gotCode, String(gotReason)]).toEqual([code, reason]);
+    expect(await closed).toMatchObject({ code, reason });
   });
 
-  test('writeTimeout ends a tunnel whose backend accepts nothing', async () => {
-    const { client, backend, over } = await openFrames({
-      host: { writeTimeout: 0.4 },
-      options: { closeTimeout: 0.2, limits: { buffered: 65_536 } },
-    });
-    backend.socket.pause();
-    client.send(frame(2, Buffer.alloc(12_000_000)));
-    expect(await client.close()).toMatchObject({ code: 1011 });
-    expect(await over()).toMatchObject({ cause: 'write-timeout', code: 1011 });
+  test('by end() reach both sides, and no byte of the client passes afterwards', async () => {
+    const { url, backend, tunnel } = await startPair();
+    const client = await connected(url);
+    await echoed(client, 'before');
+    const [peer] = [...backend.server.clients];
+    const both = Promise.all([once(client, 'close'), once(peer!, 'close')]);
+    expect(tunnel.end(() => true, 4400, 'out')).toBe(1);
+    client.send('after');
+    const [[code, reason]] = (await both) as [[number, Buffer], [number]];
+    expect([code, String(reason)]).toEqual([4400, 'out']);
+    expect(backend.messages.map(({ data }) => data.toString())).toEqual(['before']);
+    await until(() => tunnel.stats().open === 0);
+    expect(tunnel.stats().backends[0]).toMatchObject({ load: 0 });
   });
 
-  test("the tunnel's writeTimeout ends a client that accepts nothing", async () => {
-    const { client, backend, over } = await openFrames({
-      options: { writeTimeout: 0.4, closeTimeout: 0.2, limits: { buffered: 65_536 } },
-    });
-    client.socket.pause();
-    backend.send(plain(2, Buffer.alloc(12_000_000)));
-    const end = await over();
-    expect(end).toMatchObject({ cause: 'client-stalled', code: 1006 });
-    expect(end.bytesOut).toBeLessThan(12_000_000);
+  test('of a backend that is lost without a Close are 1011', async () => {
+    const { url, backend } = await startPair();
+    const client = await connected(url);
+    const seen = once(client, 'close');
+    for (const peer of backend.server.clients) peer.terminate();
+    expect((await seen)[0]).toBe(1011);
   });
 });
 
-test('frames in the same packet as an opening handshake pass', async () => {
-  const arrived = deferred<RawClient>();
-  const server = await startByHand((peer, asked) => {
-    peer.socket.write(
-      Buffer.concat([Buffer.from(accepting(asked)), plain(2, 'at once'), plain(9).subarray(0, 1)]),
-    );
-    arrived.resolve(peer);
+describe('the pool', () => {
+  test('counts tunnels, and refuses above maxTunnels', async () => {
+    const { url, port, tunnel } = await startPair({}, { maxTunnels: 1 });
+    const client = await connected(url);
+    expect(tunnel.stats().backends).toMatchObject([{ load: 1, host: { maxTunnels: 1 } }]);
+    const second = new WebSocket(`ws://127.0.0.1:${port}/tunnel`);
+    const [, answer] = (await once(second, 'unexpected-response')) as [unknown, { statusCode: number }];
+    expect(answer.statusCode).toBe(503);
+    client.close();
+    await until(() => tunnel.stats().open === 0);
+    await connected(url);
   });
-  const { port } = await startTunnel({ server: { url: server.url } });
-  const client = new RawClient(port);
-  client.send(handshake('/tunnel'), frame(2, 'from the client'), frame(9).subarray(0, 5));
-  expect((await client.answer()).status).toBe(101);
-  const backend = await arrived.promise;
-  expect((await backend.frame())?.payload.toString()).toBe('from the client');
-  expect((await client.frame())?.payload.toString()).toBe('at once');
-  client.send(frame(9).subarray(5));
-  backend.send(plain(9).subarray(1));
-  expect(await backend.frame()).toMatchObject({ opcode: 9 });
-  expect(await client.frame()).toMatchObject({ opcode: 9 });
+
+  test('uses the next backend while one is down', async () => {
+    const backend = await startWs();
+    const { url, tunnel } = await startTunnel({
+      server: [{ url: `ws://127.0.0.1:${await closedPort()}/` }, { url: backend.url }],
+    });
+    expect(await echoed(await connected(url), 'hi')).toEqual(['hi']);
+    expect(tunnel.stats().backends).toMatchObject([{ up: false }, { up: true, load: 1 }]);
+  });
+
+  test('has backends of both kinds side by side, chosen by a function', async () => {
+    const backend = await startWs();
+    const { url } = await startTunnel({
+      server: (req) => ({ url: `${backend.url}?user=ann`, headers: { Cookie: req.headers.cookie } }),
+    });
+    expect(await echoed(await connected(url), 'hi')).toEqual(['hi']);
+  });
+
+  test('ends a tunnel whose backend is silent for readTimeout', async () => {
+    const { url } = await startPair({}, { readTimeout: 0.2 });
+    const client = await connected(url);
+    expect((await once(client, 'close'))[0]).toBe(1011);
+  });
+});
+
+describe('the subprotocol', () => {
+  test('of the backend is the one that the client gets', async () => {
+    const { url } = await startPair({ handleProtocols: () => 'tty' });
+    const client = await connected(url, ['chat', 'tty']);
+    expect(client.protocol).toBe('tty');
+    expect(await echoed(client, 'hi')).toEqual(['hi']);
+  });
+});
+
+describeWith('openssl')('a client over HTTP/2', () => {
+  test('reaches a backend over HTTP/1.1, and closes arrive both ways', async () => {
+    const backend = await startWs({ handleProtocols: () => 'tty' });
+    const asked: Record<string, unknown>[] = [];
+    backend.server.on('headers', (_, { headers }) => asked.push(headers));
+    const { port } = await startHttp2Tunnel({ server: { url: backend.url } });
+    const client = await openOverHttp2(await connectHttp2(port), '/tunnel', {
+      'sec-websocket-protocol': 'tty',
+      'sec-websocket-extensions': 'permessage-deflate',
+      cookie: 'sid=secret',
+    });
+    expect(client.headers['sec-websocket-protocol']).toBe('tty');
+    expect(asked[0]).toMatchObject({ host: `localhost:${port}`, 'x-forwarded-proto': 'https' });
+    expect(asked[0]).not.toHaveProperty('cookie');
+    expect(Object.keys(asked[0] ?? {}).filter((name) => name.startsWith(':'))).toEqual([]);
+    client.send(frame(1, 'text'));
+    expect(await client.frame()).toMatchObject({ opcode: 1, payload: Buffer.from('text') });
+    client.send(closeFrame(4002, 'bye'));
+    expect(await client.close()).toEqual({ code: 4002, reason: 'bye' });
+  });
 });
