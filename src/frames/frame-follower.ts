@@ -20,6 +20,10 @@ export const PING_SIZE = 8;
 /** Bytes: 2, 4 of masking key, 125 of payload. The longest header of a data frame is shorter. */
 const MAX_HELD = 6 + MAX_CONTROL_PAYLOAD;
 
+/** The first byte of a message in one frame. */
+const FINAL_TEXT = 0x80 | OPCODE.text;
+const FINAL_BINARY = 0x80 | OPCODE.binary;
+
 const NOTHING = Buffer.alloc(0);
 
 /**
@@ -88,6 +92,8 @@ export class FrameFollower {
         at = this.#start = this.#complete(chunk, at);
         if (this.#hasStopped()) end = at;
       } else {
+        at = this.#skipMessages(chunk, at);
+        if (at === length) break;
         const header = this.#readHeader(chunk, at, length);
         const isControl = this.#opcode >= OPCODE.close;
         if (header < 0) end = at;
@@ -111,6 +117,36 @@ export class FrameFollower {
   /** A function, since TypeScript would take the answer of a getter for the answer of all later calls. */
   #hasStopped(): boolean {
     return this.isDone;
+  }
+
+  /** Skips unfragmented messages below 64 KiB that lie in the chunk as a whole: a chunk may contain a thousand of them. */
+  #skipMessages(chunk: Buffer, from: number): number {
+    if (this.#isFragmented) return from;
+    const reserved = this.#reserved;
+    const flag = this.#flag;
+    const keySize = this.#keySize;
+    const end = chunk.length - 4;
+    let at = from;
+    let payload = 0;
+    while (at < end) {
+      const first = chunk[at] ?? 0;
+      const second = chunk[at + 1] ?? 0;
+      const start = first & 0x8f;
+      if ((start !== FINAL_BINARY && start !== FINAL_TEXT) || (first & reserved) !== 0) break;
+      if ((second & 0x80) !== flag) break;
+      let length = second & 0x7f;
+      let next = at + 2 + keySize + length;
+      if (length === 126) {
+        length = ((chunk[at + 2] ?? 0) << 8) | (chunk[at + 3] ?? 0);
+        next = at + 4 + keySize + length;
+        if (length < 126) break;
+      } else if (length === 127) break;
+      if (next > chunk.length) break;
+      payload += length;
+      at = next;
+    }
+    this.payload += payload;
+    return at;
   }
 
   /** Returns the length of the header at `at`, 0 if the header is incomplete, and -1 after a failure. */

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { WebSocket } from 'ws';
+import type { WebSocket } from 'ws';
 import { closeOf, openFrames, startWs } from '../../support/frame-tunnel.js';
 import { closeFrame, frame, handshake, RawClient, type RawFrame } from '../../support/raw-client.js';
 import { Random } from '../../support/random.js';
