@@ -3,8 +3,7 @@ import type { Ending } from '../../src/streams/close-causes.js';
 
 /** The result of following a stream. */
 export interface Followed {
-  /** The bytes that pass, by chunk. */
-  readonly parts: readonly Buffer[];
+  /** The bytes that pass. */
   readonly passed: Buffer;
   readonly payload: number;
   readonly missing: number;
@@ -29,7 +28,7 @@ export function followAll(
     return passed;
   });
   const { payload, missing, closed, failure } = follower;
-  return { parts, passed: Buffer.concat(parts), payload, missing, closed, failure };
+  return { passed: Buffer.concat(parts), payload, missing, closed, failure };
 }
 
 interface Rules {

@@ -20,6 +20,10 @@ export const PING_SIZE = 8;
 /** Bytes: 2, 4 of masking key, 125 of payload. The longest header of a data frame is shorter. */
 const MAX_HELD = 6 + MAX_CONTROL_PAYLOAD;
 
+/** The first byte of a message in one frame. */
+const FINAL_TEXT = 0x80 | OPCODE.text;
+const FINAL_BINARY = 0x80 | OPCODE.binary;
+
 const NOTHING = Buffer.alloc(0);
 
 /**
@@ -75,8 +79,8 @@ export class FrameFollower {
     let end = length;
     this.#start = 0;
     this.removed = 0;
-    if (this.isDone) return NOTHING;
-    while (at < length) {
+    if (this.#hasStopped()) return NOTHING;
+    while (at < end) {
       if (this.missing > 0) {
         const size = Math.min(this.missing, length - at);
         this.missing -= size;
@@ -86,8 +90,10 @@ export class FrameFollower {
       }
       if (this.#heldLength > 0) {
         at = this.#start = this.#complete(chunk, at);
-        if (this.isDone) end = at;
+        if (this.#hasStopped()) end = at;
       } else {
+        at = this.#skipMessages(chunk, at);
+        if (at === length) break;
         const header = this.#readHeader(chunk, at, length);
         const isControl = this.#opcode >= OPCODE.close;
         if (header < 0) end = at;
@@ -98,15 +104,49 @@ export class FrameFollower {
           const next = at + header + this.#length;
           if (this.#removes(chunk, at + header)) this.#remove(chunk, at, next);
           at = next;
-          if (this.isDone) end = this.failure ? this.#start : at;
+          if (this.#hasStopped()) end = this.failure ? this.#start : at;
         } else {
           this.#beginData(chunk[at] ?? 0);
           at += header;
         }
       }
-      if (end < length) break;
     }
     return this.#passed(chunk, end);
+  }
+
+  /** A function, since TypeScript would take the answer of a getter for the answer of all later calls. */
+  #hasStopped(): boolean {
+    return this.isDone;
+  }
+
+  /** Skips unfragmented messages below 64 KiB that lie in the chunk as a whole: a chunk may contain a thousand of them. */
+  #skipMessages(chunk: Buffer, from: number): number {
+    if (this.#isFragmented) return from;
+    const reserved = this.#reserved;
+    const flag = this.#flag;
+    const keySize = this.#keySize;
+    const end = chunk.length - 4;
+    let at = from;
+    let payload = 0;
+    while (at < end) {
+      const first = chunk[at] ?? 0;
+      const second = chunk[at + 1] ?? 0;
+      const start = first & 0x8f;
+      if ((start !== FINAL_BINARY && start !== FINAL_TEXT) || (first & reserved) !== 0) break;
+      if ((second & 0x80) !== flag) break;
+      let length = second & 0x7f;
+      let next = at + 2 + keySize + length;
+      if (length === 126) {
+        length = ((chunk[at + 2] ?? 0) << 8) | (chunk[at + 3] ?? 0);
+        next = at + 4 + keySize + length;
+        if (length < 126) break;
+      } else if (length === 127) break;
+      if (next > chunk.length) break;
+      payload += length;
+      at = next;
+    }
+    this.payload += payload;
+    return at;
   }
 
   /** Returns the length of the header at `at`, 0 if the header is incomplete, and -1 after a failure. */
@@ -151,9 +191,7 @@ export class FrameFollower {
     if (opcode > OPCODE.pong || (opcode > OPCODE.binary && opcode < OPCODE.close)) return 'unknown opcode';
     if (opcode >= OPCODE.close) {
       if ((first & 0x80) === 0) return 'a control frame may not be fragmented';
-      return (second & 0x7f) > MAX_CONTROL_PAYLOAD
-        ? 'a control frame carries at most 125 bytes'
-        : undefined;
+      return (second & 0x7f) > MAX_CONTROL_PAYLOAD ? 'a control frame carries at most 125 bytes' : undefined;
     }
     if ((opcode === OPCODE.continuation) === this.#isFragmented) return undefined;
     return this.#isFragmented
@@ -206,9 +244,7 @@ export class FrameFollower {
   #removes(bytes: Buffer, at: number): boolean {
     if (this.#opcode === OPCODE.ping) return false;
     if (this.#opcode === OPCODE.pong)
-      return (
-        this.#length === PING_SIZE && this.#owner.removesPong(this.#from, this.#payloadOf(bytes, at))
-      );
+      return this.#length === PING_SIZE && this.#owner.removesPong(this.#from, this.#payloadOf(bytes, at));
     return !this.#readClose(this.#payloadOf(bytes, at)) || this.#owner.removesClose(this.#from);
   }
 

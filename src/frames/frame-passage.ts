@@ -104,6 +104,7 @@ export class FramePassage implements HeartbeatConnection, WayOwner, PingWriter {
   #endsBackend = false;
   /** The way to the backend was cut inside a frame. */
   #isTruncated = false;
+  #isResetDue = false;
   #resetTimer: NodeJS.Timeout | undefined;
   #hasClientEnded = false;
   #hasBackendEnded = false;
@@ -431,8 +432,8 @@ export class FramePassage implements HeartbeatConnection, WayOwner, PingWriter {
 
   /** Resets the backend after the frames that were passed as a whole. */
   #resetBackend(): void {
-    this.#isTruncated = false;
-    this.#endsBackend = false;
+    if (this.#isResetDue) return;
+    this.#isResetDue = true;
     const backend = this.#backend;
     if (!backend.writable) {
       this.#freeBackend();

@@ -43,7 +43,13 @@ export class FrameWay implements QueueOwner {
   readonly #isSinkPlain: boolean;
   #isBoundaryAwaited = false;
 
-  constructor(from: Sender, source: Duplex, sink: Duplex, { buffered, hasExtensions }: WaySettings, owner: WayOwner) {
+  constructor(
+    from: Sender,
+    source: Duplex,
+    sink: Duplex,
+    { buffered, hasExtensions }: WaySettings,
+    owner: WayOwner,
+  ) {
     this.follower = new FrameFollower(from, hasExtensions, owner);
     this.queue = new WriteQueue(sink, buffered, this);
     this.progress = new WriteProgress(sink);

@@ -117,9 +117,10 @@ export class Heartbeat {
     const { closing, writer } = this.#connection;
     if (!closing.isOpen || this.#socket.destroyed) return;
     const { written } = writer.queue;
-    this.#isUnsent = !writer.ping();
-    if (!this.#isUnsent) this.#inFlight.pinged(written);
+    const isSent = writer.ping();
+    if (isSent) this.#inFlight.pinged(written);
     if (this.#pongTimer || this.#settings.pongTimeout === 0) return;
+    this.#isUnsent = !isSent;
     this.#wasHeard = false;
     this.#waits = 0;
     this.#awaitPong();
