@@ -34,6 +34,8 @@ export function withUrl(given: Host, path: OptionPath): ReadHost {
     port: url.port === '' ? (isSecure ? 443 : 80) : Number(url.port),
     tls: isSecure ? (given.tls ?? true) : false,
     url: url.href,
+    mode,
+    passStatus,
     websocket: Object.freeze({
       mode,
       authority: url.host,
