@@ -252,8 +252,9 @@ const table: Record<Phase, Record<Action, Cell>> = {
     ),
     'backend sends Close': { ends: 1000, cause: 'client-closed', client: 4001 },
     'app end()': { ends: 1000, cause: 'client-closed', client: 1008 },
-    'app close()': { ends: 1000, cause: 'client-closed', client: 1001 },
-    'app close() at once': { ends: 1011, cause: 'undelivered' },
+    // The drain sends no Close where one was sent or received.
+    'app close()': { ends: 1000, cause: 'client-closed', client: 1000 },
+    'app close() at once': { ends: 1011, cause: 'undelivered', still: 'backend' },
     ...watchIsOver,
     closeTimeout: { ends: 1011, cause: 'undelivered', client: 1011, still: 'backend' },
   },
@@ -314,18 +315,21 @@ describe.each(rows)('$phase: $action', ({ phase, action, row }) => {
   });
 });
 
-/** The phases in which two actions meet. */
-const meetings = ['open', 'both', 'client closed', 'backend closed'] as const satisfies Phase[];
-const pairs = meetings.flatMap((phase) =>
-  keysOf(acts).flatMap((first) => keysOf(acts).map((second) => ({ phase, first, second }))),
+/** The phases in which two actions meet, and the first actions. Where much data is queued, each pair takes a second. */
+const meetings = {
+  open: keysOf(acts),
+  'client closed': keysOf(acts),
+  'backend closed': keysOf(acts),
+  both: ['app end()', 'client sends Close', 'backend sends Close'],
+} as const satisfies Partial<Record<Phase, readonly (keyof typeof acts)[]>>;
+const pairs = keysOf(meetings).flatMap((phase) =>
+  meetings[phase].flatMap((first) => keysOf(acts).map((second) => ({ phase, first, second }))),
 );
 
 describe.each(pairs)('$phase: $first, then $second', ({ phase, first, second }) => {
-  test.each([0, 1])('after %d turns: ends once, and leaves nothing', async (gap) => {
+  test('ends once, and leaves nothing', async () => {
     const scene = await arrange(phase);
-    const acted = [acts[first](scene)];
-    for (let turns = gap; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
-    acted.push(acts[second](scene));
+    const acted = [acts[first](scene), acts[second](scene)];
     void scene.backendFinishes();
     void scene.clientFinishes();
     await scene.over();

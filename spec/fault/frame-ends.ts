@@ -103,7 +103,8 @@ export async function arrange(phase: Phase, { host, ...options }: TableOptions =
   expect((await client.frame())?.opcode).toBe(9);
   const [toClient, toBackend] = own as [Socket, Socket];
 
-  const closed = { client: false, backend: false };
+  /** The sides that answer no Close: their Close is sent, or would be payload of the current frame. */
+  const mute = { client: phase === 'within a frame up', backend: phase === 'within a frame down' };
   const isOver = () => ends.length > 0;
   let sent = { up: NOTHING, down: NOTHING };
   if (phase === 'within a frame up' || phase === 'within a frame down') {
@@ -123,17 +124,20 @@ export async function arrange(phase: Phase, { host, ...options }: TableOptions =
     client.send(MUCH_UP);
   }
   if (isUp || isDown) sent = { up: isUp ? MUCH : NOTHING, down: isDown ? MUCH : NOTHING };
-  if (isDown) await until(() => toBackend.isPaused() || isOver());
-  if (isUp) await until(() => toClient.isPaused() || isOver());
+  // A short deadline of the tunnel may pass first: then nothing is paused any more.
+  const latest = performance.now() + 1000;
+  const isStuck = (socket: Socket) => socket.isPaused() || isOver() || performance.now() > latest;
+  if (isDown) await until(() => isStuck(toBackend));
+  if (isUp) await until(() => isStuck(toClient));
   /** The sides that have read a Close, and answer later. */
   const asked = { client: false, backend: false };
   if (phase === 'client closed') {
     client.send(closeFrame(1000));
-    closed.client = true;
+    mute.client = true;
   }
   if (phase === 'backend closed') {
     backend.send(plainClose(1000));
-    closed.backend = true;
+    mute.backend = true;
   }
   if (phase === 'tunnel closed') tunnel.end(() => true, 1000, '');
   if (phase === 'client closed' || phase === 'tunnel closed')
@@ -149,9 +153,9 @@ export async function arrange(phase: Phase, { host, ...options }: TableOptions =
     backend,
     sent,
     clientFinishes: () =>
-      (heardByClient ??= hear(client, closed.client ? undefined : closeFrame(1000), asked.client)),
+      (heardByClient ??= hear(client, mute.client ? undefined : closeFrame(1000), asked.client)),
     backendFinishes: () =>
-      (heardByBackend ??= hear(backend, closed.backend ? undefined : plainClose(1000), asked.backend, true)),
+      (heardByBackend ??= hear(backend, mute.backend ? undefined : plainClose(1000), asked.backend, true)),
     ended: async () => {
       await until(isOver);
       return ends[0]!;
