@@ -36,6 +36,8 @@ const KINDS = {
   // A defect of a hook or of this package: the message is for the operator.
   WSTUNNEL_HOOK_FAILED: { status: 500, expose: false },
   // The backends, and the tunnel as a whole.
+  // A backend that speaks WebSocket refused this request: always with the backend's own status.
+  WSTUNNEL_BACKEND_ANSWERED: { status: 502, expose: true },
   WSTUNNEL_BACKEND_REFUSED: { status: 502, expose: true },
   WSTUNNEL_NO_BACKEND: { status: 503, expose: true },
   WSTUNNEL_EXHAUSTED: { status: 503, expose: true },

@@ -78,6 +78,29 @@ export interface Host {
    * Without `port` and `socket` the program listens on a unix socket in a folder that only the app's user can open.
    */
   spawn?: SpawnOptions;
+  /**
+   * A backend that speaks WebSocket itself: a `ws:` or `wss:` URL without user and fragment. Excludes `host`, `port`, `socket`, `connect`
+   * and `spawn`. For `wss:`, the option `tls` has the TLS settings, and the certificate is checked against the host of the URL.
+   */
+  url?: string | URL;
+  /**
+   * With `url`: headers of the request to the backend, in place of the client's headers of the same name. With the value undefined, the
+   * header is not sent at all. The backend gets no `Cookie` and no `Authorization` but those given here.
+   */
+  headers?: Readonly<Record<string, string | undefined>>;
+  /**
+   * With `url`: the subprotocols to offer to the backend. Default: in `frames` mode the client's, and the backend's choice reaches the
+   * client; in `bytes` mode none.
+   */
+  subprotocol?: string | readonly string[];
+  /**
+   * With `url`. `'frames'`, the default: the backend gets the client's handshake, and frames pass in both directions as they are, with
+   * their boundaries, types, extensions and close codes. `'bytes'`: the tunnel is the backend's client, and the payload of the
+   * backend's messages is a stream of bytes, as from any other host.
+   */
+  mode?: 'frames' | 'bytes';
+  /** With `url`: the backend's 401, 403, 404, 409 and 429 reach the client as refusals with this status. Default true; false: 502. */
+  passStatus?: boolean;
 }
 
 /**
@@ -129,7 +152,10 @@ export interface SpawnOptions {
 
 /** The state of one host, for strategies and `stats()`. */
 export interface HostState {
-  /** `host:port`, `unix:/path`, `stream:1` for an in-process backend, or `spawn:program#1f2e3d` for a program without an address. */
+  /**
+   * `host:port`, `unix:/path`, `stream:1` for an in-process backend, `spawn:program#1f2e3d` for a program without an address, or the URL
+   * of a backend that speaks WebSocket, with a hash in place of the query.
+   */
   readonly id: string;
   readonly host: Readonly<Host>;
   /** Number of tunnels assigned to the host. A tunnel counts as soon as the host is picked, before the connection is made. */
@@ -583,6 +609,8 @@ export type CloseCause =
   | 'frame-too-large'
   /** The backend ended its connection. */
   | 'backend-ended'
+  /** A backend that speaks WebSocket sent a Close. */
+  | 'backend-closed'
   /** The backend's connection failed. */
   | 'backend-failed'
   /** `frameType: 'text'`, and the backend sent bytes that are not UTF-8. */

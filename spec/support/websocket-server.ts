@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { acceptKeyFor } from '../../src/client/handshake/upgrade-response.js';
+import { acceptKeyFor } from '../../src/helpers/accept-key.js';
 import type { ClientError } from '../../src/client/index.js';
 import type { Certificate } from './certificate.js';
 import { onCleanup } from './cleanup.js';

@@ -21,6 +21,7 @@ const nameOf = (row: string[]) => row[0]?.replaceAll('`', '') ?? '';
 /** Every cause: a missing or an unknown cause does not compile. */
 const CAUSES = Object.keys({
   'backend-ended': true,
+  'backend-closed': true,
   drain: true,
   idle: true,
   'max-duration': true,
@@ -134,8 +135,12 @@ describe('the tables of the pages', () => {
   test('gives every cause of an end once, with its close code', () => {
     const rows = table(TUNNEL, '<!-- close codes -->').map(([code = '', cause = '']) => [cause, code]);
     const given = rows.map(([cause = '', code]) => [cause.replaceAll('`', ''), code]);
-    // The codes of these two causes come from the client's Close and from the table of refusals.
-    const others = { 'client-closed': "the client's; 1005 without a code", refused: '4000 + status' };
+    // The codes of these causes come from the peer's Close and from the table of refusals.
+    const others = {
+      'client-closed': "the client's; 1005 without a code",
+      'backend-closed': "the backend's; 1005 without a code",
+      refused: '4000 + status',
+    };
     const codes = CAUSES.map((cause) => [cause, String(codeOf(cause))]);
     expect(given).toHaveLength(CAUSES.length);
     expect(Object.fromEntries(given)).toEqual({ ...Object.fromEntries(codes), ...others });

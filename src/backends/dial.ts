@@ -16,7 +16,20 @@ import { openTransport } from './transport.js';
  * The returned stream is paused, so that an early banner of the backend (VNC, SSH) stays queued for the relay. Rejects with 502,
  * with 503 where this machine lacks resources, with 504, or with the signal's reason.
  */
-export async function dial(host: ResolvedHost, signal: AbortState, preface?: Buffer): Promise<Duplex> {
+export function dial(host: ResolvedHost, signal: AbortState, preface?: Buffer): Promise<Duplex> {
+  return dialAnd(host, signal, preface, (stream) => stream);
+}
+
+/**
+ * The same, and then `finish` on the open connection, within the same `connectTimeout`: the signal aborts after that time. The
+ * connection is destroyed if `finish` rejects.
+ */
+export async function dialAnd<T>(
+  host: ResolvedHost,
+  signal: AbortState,
+  preface: Buffer | undefined,
+  finish: (stream: Duplex, signal: AbortState) => T | Promise<T>,
+): Promise<T> {
   const attempt = new DialAttempt(signal, host.connectTimeout);
   let transport: Duplex | undefined;
   try {
@@ -25,10 +38,13 @@ export async function dial(host: ResolvedHost, signal: AbortState, preface?: Buf
     await untilConnected(transport, attempt);
     if (host.connect) transport = tame(transport);
     if (preface) transport.write(preface);
-    if (host.tls === undefined || host.tls === false) return transport.pause();
-    const secured = carriedBy(startTls(transport, host), carrierOf(transport));
-    await untilConnected(secured, attempt);
-    return secured.pause();
+    let stream = transport;
+    if (host.tls !== undefined && host.tls !== false) {
+      stream = carriedBy(startTls(transport, host), carrierOf(transport));
+      await untilConnected(stream, attempt);
+    }
+    const finishing = finish(stream.pause(), attempt);
+    return isPromise(finishing) ? await finishing : finishing;
   } catch (error) {
     if (transport) discard(transport);
     if (attempt.aborted) throw attempt.reason;

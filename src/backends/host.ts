@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { basename } from 'node:path';
 import type { SecureContext } from 'node:tls';
 import type { Host, SpawnOptions } from '../types.js';
+import type { WebSocketTarget } from './websocket/target.js';
 
 /**
  * The texts of `spawn` in which placeholders are replaced. `none`: for a program that gets the socket as a descriptor. `first`:
@@ -22,7 +23,7 @@ export type ResolvedSpawn = Readonly<
 
 /** A host with its defaults filled in. */
 export type ResolvedHost = Readonly<
-  Omit<Host, 'spawn'> &
+  Omit<Host, 'spawn' | 'url'> &
     Required<
       Pick<
         Host,
@@ -41,6 +42,9 @@ export type ResolvedHost = Readonly<
 > & {
   /** `host:port`, `unix:/path` ...: the key of the host's state. */
   readonly id: string;
+  /** `host`, `port` and `tls` are those of the URL. */
+  readonly url?: string;
+  readonly websocket?: WebSocketTarget;
   /** Created once, since reading certificates takes milliseconds. */
   readonly secureContext?: SecureContext;
   readonly spawn?: ResolvedSpawn;
@@ -61,15 +65,20 @@ export function transportOf({ connect, socket, host = '127.0.0.1', port = 0 }: H
 const streams = new WeakMap<object, string>();
 let streamCount = 0;
 
-// An environment may contain passwords: without the salt, a guess could be tested against the id of a host.
+// An environment may contain passwords, and the query of a URL a ticket: without the salt, a guess could be tested against the id of a host.
 const salt = randomBytes(32);
 
 export function keyOf(spawn: Readonly<Record<keyof SpawnOptions, unknown>>): string {
-  return createHmac('sha256', salt).update(JSON.stringify(spawn)).digest('hex').slice(0, 16);
+  return hashOf(JSON.stringify(spawn));
+}
+
+function hashOf(text: string): string {
+  return createHmac('sha256', salt).update(text).digest('hex').slice(0, 16);
 }
 
 /** The id of a host. The id of a spawned program without an address comes from the program's settings. */
 export function idOf(options: Host, spawn?: Pick<ResolvedSpawn, 'path' | 'key'>): string {
+  if (options.url !== undefined) return urlId(new URL(options.url));
   const transport = transportOf(options);
   switch (transport.kind) {
     case 'stream':
@@ -82,6 +91,11 @@ export function idOf(options: Host, spawn?: Pick<ResolvedSpawn, 'path' | 'key'>)
       return `${host.includes(':') ? `[${host}]` : host}:${port}`;
     }
   }
+}
+
+/** The URL without user and password, and with a hash in place of the query. */
+function urlId({ protocol, host, pathname, search }: URL): string {
+  return `${protocol}//${host}${pathname}${search === '' ? '' : `?#${hashOf(search)}`}`;
 }
 
 function streamId(connect: object): string {

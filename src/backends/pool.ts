@@ -1,5 +1,6 @@
 import { leaseOf, UNCOUNTED, type Lease } from '../helpers/lease.js';
 import { without } from '../helpers/without.js';
+import { redactUrl } from '../observe/redact.js';
 import type { BackendInfo, BalanceStrategy, HostState } from '../types.js';
 import type { Failure } from './failure.js';
 import { AddressState, HostStates, type OutageListener, type Outage } from './host-states.js';
@@ -200,8 +201,12 @@ function isSame(a: ResolvedHost, b: ResolvedHost): boolean {
   );
 }
 
-/** Statistics are shown to people and logged: they must not contain certificates, keys and passphrases. */
+/** Statistics are shown to people and logged: they must not contain certificates, keys, passphrases, tickets and cookies. */
 function withoutKeys(host: Partial<ResolvedHost>): Partial<ResolvedHost> {
-  const { tls } = host;
-  return { ...without(host, 'tls', 'secureContext'), ...(tls !== undefined && { tls: tls !== false }) };
+  const { tls, url } = host;
+  return {
+    ...without(host, 'tls', 'secureContext', 'headers', 'websocket'),
+    ...(tls !== undefined && { tls: tls !== false }),
+    ...(url !== undefined && { url: redactUrl(url) }),
+  };
 }

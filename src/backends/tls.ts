@@ -15,6 +15,8 @@ export function startTls(transport: Duplex, settings: ResolvedHost): TLSSocket {
     host,
     // An address must not be sent as a server name (RFC 6066 section 3).
     ...(isIP(host) === 0 && { servername: host }),
+    // Without ALPN some servers expect HTTP/2.
+    ...(settings.websocket && { ALPNProtocols: ['http/1.1'] }),
     ...(typeof tls === 'object' && tls),
     ...(secureContext && { secureContext }),
     ...(session && { session }),

@@ -38,9 +38,10 @@ export function openTransport(host: ResolvedHost, signal: AbortState): Duplex | 
 // After the backend has ended its direction, bytes of the client must still reach the backend.
 type Where = (TcpNetConnectOpts | IpcNetConnectOpts) & { allowHalfOpen: true; onread?: OnReadOpts };
 
-function openSocket({ tls }: ResolvedHost, where: Where): Socket {
-  // Under TLS, the TLS socket does the reading.
-  const reads = tls === undefined || tls === false ? new PooledReads() : undefined;
+function openSocket({ tls, websocket }: ResolvedHost, where: Where): Socket {
+  // Under TLS, the TLS socket does the reading. In `bytes` mode the decoder of frames reads, and may keep its chunks.
+  const isPooled = (tls === undefined || tls === false) && websocket?.mode !== 'bytes';
+  const reads = isPooled ? new PooledReads() : undefined;
   if (reads) where.onread = reads.onread;
   const socket = connect(where);
   // The socket may fail before the caller can add a listener.

@@ -17,7 +17,8 @@ import {
 } from '../options/row.js';
 import { RULE_OPTIONS } from '../options/rule-options.js';
 import { LIMIT_OPTIONS } from '../options/tunnel-options.js';
-import { checkHost, checkSubprotocol, headersOf } from './handshake/handshake-headers.js';
+import { checkSubprotocol } from '../options/checks/handshake.js';
+import { checkHost, headersOf } from './handshake/handshake-headers.js';
 import type { ProxyRoute } from './proxy/proxy-route.js';
 import { readProxy } from './proxy/read-proxy.js';
 import type { ConnectOptions, ListenOptions } from './client-types.js';

@@ -55,8 +55,9 @@ export class FrameWriter {
     else this.#writeBehindHeader(payload, chunk);
   }
 
-  ping(): void {
+  ping(): true {
     this.#writeControl(this.#isClient ? maskedFrame(OPCODE.ping, NOTHING) : PING);
+    return true;
   }
 
   /** Sends a PONG without a PING, as a sign of life (RFC 6455 section 5.5.3). */

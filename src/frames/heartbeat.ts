@@ -2,8 +2,6 @@ import type { Duplex } from 'node:stream';
 import { afterPendingReads } from '../streams/pending-reads.js';
 import { acceptedMark } from '../streams/write-progress.js';
 import { BytesInFlight } from './bytes-in-flight.js';
-import type { ClosingHandshake } from './closing-handshake.js';
-import type { FrameWriter } from './frame-writer.js';
 import { PAUSE, type ReadPauses } from '../streams/read-pauses.js';
 
 /** Times in seconds. */
@@ -12,11 +10,19 @@ export interface HeartbeatSettings {
   readonly pongTimeout: number;
 }
 
+/** Sends PINGs. */
+export interface PingWriter {
+  /** `written`: bytes written so far. */
+  readonly queue: { readonly written: number };
+  /** Returns false inside a frame of another sender: `pingNow` of the heartbeat follows at the end of that frame. */
+  ping(): boolean;
+}
+
 /** The watched connection. */
 export interface HeartbeatConnection {
-  readonly writer: FrameWriter;
+  readonly writer: PingWriter;
   readonly pauses: ReadPauses;
-  readonly closing: ClosingHandshake;
+  readonly closing: { readonly isOpen: boolean };
   /** Called when the peer gave no sign of life for too long. */
   silent(): void;
 }
@@ -53,6 +59,8 @@ export class Heartbeat {
   #markAtPing = 0;
   /** Bytes were queued at some time since the last check for a PONG. */
   #wasQueued = false;
+  /** The PING could not be sent inside a frame: without a queue, a silent peer owes no sign of life. */
+  #isUnsent = false;
   /** `pongTimeout` periods in a row without a sign of life. */
   #waits = 0;
   #pingTimer: NodeJS.Timeout | undefined;
@@ -102,15 +110,17 @@ export class Heartbeat {
   }
 
   // Functions for all connections: closures for each connection would cost memory.
-  static readonly #onInterval = (heartbeat: Heartbeat): void => heartbeat.#ping();
+  static readonly #onInterval = (heartbeat: Heartbeat): void => heartbeat.pingNow();
   static readonly #onDeadline = (heartbeat: Heartbeat): void => heartbeat.#lookForPong();
 
-  #ping(): void {
+  pingNow(): void {
     const { closing, writer } = this.#connection;
     if (!closing.isOpen || this.#socket.destroyed) return;
-    this.#inFlight.pinged(writer.queue.written);
-    writer.ping();
+    const { written } = writer.queue;
+    const isSent = writer.ping();
+    if (isSent) this.#inFlight.pinged(written);
     if (this.#pongTimer || this.#settings.pongTimeout === 0) return;
+    this.#isUnsent = !isSent;
     this.#wasHeard = false;
     this.#waits = 0;
     this.#awaitPong();
@@ -132,6 +142,7 @@ export class Heartbeat {
       if (this.#wasHeard || this.#isDeaf()) return;
       // With queued bytes, the PING is queued last: a slow line is alive as long as the kernel accepts some bytes now and then.
       const isQueued = this.#wasQueued || this.#socket.writableLength > 0;
+      if (this.#isUnsent && !isQueued) return;
       const moved = isQueued && acceptedMark(this.#socket) !== this.#markAtPing;
       this.#waits = moved ? 0 : this.#waits + 1;
       if (this.#waits < Math.max(isQueued ? MAX_STALLS : 1, this.#maxWaits())) this.#awaitPong();

@@ -4,7 +4,9 @@ import type { Host } from '../types.js';
 import { fail } from './checks/fail.js';
 import { checkHostName } from './checks/host-text.js';
 import type { OptionRef } from './checks/option-path.js';
-import { checkText, wholeNumber } from './checks/basic.js';
+import { checkBoolean, checkText, oneOf, wholeNumber } from './checks/basic.js';
+import { checkHeaders, checkSubprotocol } from './checks/handshake.js';
+import { checkWebSocketUrl } from './checks/websocket-url.js';
 import { booleanRow, functionRow, numberRow, row, secondsRow, wordRow, type Rows } from './row.js';
 import { checkSpawn } from './spawn-options.js';
 
@@ -38,6 +40,12 @@ export const HOST_OPTIONS = {
   }),
   connect: functionRow(),
   spawn: row(checkSpawn),
+  // websocket-host.ts fills in the defaults of these options, which only a host with a URL has.
+  url: row(checkWebSocketUrl),
+  headers: row(checkHeaders),
+  subprotocol: row(checkSubprotocol),
+  mode: row(oneOf(['frames', 'bytes'])),
+  passStatus: row(checkBoolean),
 } as const satisfies Rows<Host>;
 
 /** `process.env` gives undefined for an unset variable, and Number() turns undefined into NaN. */

@@ -15,6 +15,7 @@ import { readSecureContext } from './checks/secure-context.js';
 import { checkSocket, HOST_OPTIONS, UNSET_VARIABLE } from './host-options.js';
 import { capacityOf, resolveSpawn } from './read-spawn.js';
 import { checksOf, fill } from './row.js';
+import { withUrl } from './websocket-host.js';
 
 const CHECKS = checksOf(HOST_OPTIONS);
 
@@ -70,7 +71,7 @@ export function readServerOption(
 function readHost(value: unknown, path: OptionPath, isMade: boolean): ResolvedHost {
   if (typeof value === 'string' || typeof value === 'number') refuseText(value, path);
   checkNames(value, path, CHECKS);
-  const host = withSocket(namedOf(value as Host, Object.keys(HOST_OPTIONS)), path);
+  const host = withUrl(withSocket(namedOf(value as Host, Object.keys(HOST_OPTIONS)), path), path);
   const given = ADDRESSES.filter((names) => names.some((one) => host[one] !== undefined));
   if (given.length > 1)
     fail(
@@ -91,6 +92,7 @@ function readHost(value: unknown, path: OptionPath, isMade: boolean): ResolvedHo
   return Object.freeze({
     ...filled,
     ...program,
+    ...(host.websocket && { websocket: host.websocket }),
     id: idOf(host, program.spawn),
     maxTunnels: leastLimit(filled.maxTunnels, program.spawn ? capacityOf(program.spawn) : 0),
     ...secureContextOf(host, path.key('tls')),

@@ -37,7 +37,10 @@ const CODE_OF = {
   'protocol-error': CLOSE.protocolError,
   'not-utf8': CLOSE.notUtf8,
   'frame-too-large': CLOSE.tooBig,
-  // Decided in streams/relay.ts and streams/backend-finish.ts; `backend-not-utf8` in frames/websocket-stream.ts.
+  // Decided in frames/frame-passage.ts.
+  /** The default; the code of the backend's Close has precedence. */
+  'backend-closed': CLOSE.noStatus,
+  // Decided in streams/relay.ts, frames/frame-passage.ts and streams/backend-finish.ts; `backend-not-utf8` in frames/websocket-stream.ts.
   'backend-ended': CLOSE.normal,
   'backend-failed': CLOSE.internalError,
   'backend-not-utf8': CLOSE.internalError,

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { BackendClosed } from './backend-closed.js';
 import { BackendFinish } from './backend-finish.js';
 import { endingOf, type Ending } from './close-causes.js';
 import { PooledReads } from './pooled-reads.js';
@@ -252,9 +253,9 @@ export class Relay implements QueueOwner {
     ifEndIsOrderly(this.#backend, () => this.#client.finish('the backend ended'));
   }
 
-  onError(): void {
+  onError(error: Error): void {
     this.#reads?.flush();
-    this.#fail();
+    this.#fail(error instanceof BackendClosed ? error.message : undefined);
   }
 
   onClose(): void {
@@ -275,8 +276,8 @@ export class Relay implements QueueOwner {
   }
 
   /** Does nothing after an `end` or an `error`. */
-  #fail(): void {
-    this.#client.close(endingOf('backend-failed', 'the backend failed'));
+  #fail(reason = 'the backend failed'): void {
+    this.#client.close(endingOf('backend-failed', reason));
   }
 
   #settle(): void {
@@ -293,8 +294,8 @@ function onEnd(this: RelayedStream): void {
   this[RELAY]?.onEnd();
 }
 
-function onError(this: RelayedStream): void {
-  this[RELAY]?.onError();
+function onError(this: RelayedStream, error: Error): void {
+  this[RELAY]?.onError(error);
 }
 
 function onClose(this: RelayedStream): void {

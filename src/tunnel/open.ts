@@ -14,6 +14,7 @@ import { defaultAddress, normalizeAddress } from '../request/client-address.js';
 import { discard } from '../streams/discard.js';
 import type { Next } from '../types.js';
 import { checkStillWaiting, completeUpgrade } from '../upgrade/complete-upgrade.js';
+import type { ChosenFields } from '../upgrade/switch-protocols.js';
 import { OpeningAttempt, serverDraining } from '../upgrade/opening-attempt.js';
 import { readHandshake, type OpeningHandshake } from '../upgrade/opening-handshake.js';
 import { withCookies, type KeptRequest } from '../upgrade/kept-request.js';
@@ -103,11 +104,8 @@ async function open<Req extends IncomingMessage>(
     target = isPromise(choosing) ? await choosing : choosing;
     backend = await reachBackend(context, settings, req, client, target.hosts, attempt);
 
-    const subprotocol = settings.subprotocol
-      ? await chooseSubprotocol(settings.subprotocol, handshake, req, attempt)
-      : handshake.subprotocols.has('binary')
-        ? 'binary'
-        : undefined;
+    const choosingFields = chooseFields(settings, handshake, req, backend, attempt);
+    const chosen = isPromise(choosingFields) ? await choosingFields : choosingFields;
     checkStillWaiting(pending, res);
     const asked = settings.revalidate.every > 0 ? keptWith(keptOf(pending), granted) : undefined;
     const claiming = pending.claim(attempt);
@@ -118,14 +116,17 @@ async function open<Req extends IncomingMessage>(
       context.ends.refusalOf(infoOf(client, backend.host.id, Date.now()), arrived);
     if (late) attempt.abort(late);
     // Synchronous from here to the end: `end()` and `close()` find the request either in `opening` or in `open`.
-    const { socket, head } = completeUpgrade(req, claimed, subprotocol, backend.socket, attempt);
+    const { socket, head } = completeUpgrade(req, claimed, chosen, backend.socket, attempt);
     upgraded = socket;
     const kept = asked && withCookies(asked, claimed.headers);
-    const frameType = subprotocol === 'binary' ? 'binary' : settings.frameType;
+    const frameType = chosen.subprotocol === 'binary' ? 'binary' : settings.frameType;
     const ends = {
       socket: backend.socket,
       host: backend.host,
       lease: backend.lease,
+      ...(backend.frames && { frames: backend.frames }),
+      ...(backend.answer && { answer: backend.answer }),
+      ...(backend.answer && { answer: backend.answer }),
       slot,
       client: socket,
       head,
@@ -201,6 +202,27 @@ function limitedBy<Req extends IncomingMessage>(
 function leaseOrThrow(slot: Lease | TunnelError): Lease {
   if (slot instanceof TunnelError) throw slot;
   return slot;
+}
+
+/**
+ * The subprotocol and extensions of the 101 response. A backend that gets the client's handshake has chosen; if the host offers its
+ * own list of subprotocols to the backend, the rule answers the client.
+ */
+function chooseFields<Req extends IncomingMessage>(
+  { subprotocol }: RuleSettings<Req>,
+  handshake: OpeningHandshake,
+  req: Req,
+  { answer, host }: BackendConnection,
+  signal: AbortState,
+): ChosenFields | Promise<ChosenFields> {
+  if (answer && host.host.websocket?.subprotocols === undefined) return answer;
+  const extensions = answer?.extensions;
+  if (!subprotocol)
+    return { subprotocol: handshake.subprotocols.has('binary') ? 'binary' : undefined, extensions };
+  return chooseSubprotocol(subprotocol, handshake, req, signal).then((chosen) => ({
+    subprotocol: chosen,
+    extensions,
+  }));
 }
 
 /** Asks the hook. Without a hook `binary` is chosen if offered, and never required (RFC 6455 section 4.2.2 item 5.5). */

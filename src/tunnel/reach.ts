@@ -1,12 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Candidates } from '../backends/candidates.js';
-import { dial } from '../backends/dial.js';
+import { dial, dialAnd } from '../backends/dial.js';
 import { failureOf, type Failure } from '../backends/failure.js';
 import type { ResolvedHost } from '../backends/host.js';
 import type { PooledHost } from '../backends/pooled-host.js';
 import { proxyHeader } from '../backends/proxy-header.js';
 import { claimStream, isStream } from '../backends/stream.js';
+import { UnusableAnswer, type BackendAnswer } from '../backends/websocket/answer.js';
+import { clientHandshake, ownHandshake } from '../backends/websocket/request-headers.js';
+import { shakeHands } from '../backends/websocket/shake-hands.js';
 import { messageOf, TunnelError } from '../errors.js';
 import { isPromise, type AbortSource, type AbortState } from '../helpers/abort.js';
 import { takeHostSlot } from '../guard/limits.js';
@@ -18,6 +21,7 @@ import { originalPathOf } from '../request/path.js';
 import { discard } from '../streams/discard.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
 import type { BalanceRequest } from '../types.js';
+import { payloadOf } from './backend-payload.js';
 import type { ClientIdentity, TunnelContext } from './context.js';
 import { hook } from './hook.js';
 import type { Route } from './route.js';
@@ -35,6 +39,10 @@ export interface BackendConnection {
   readonly socket: Duplex;
   readonly host: PooledHost;
   readonly lease: Lease;
+  /** Present if the backend speaks WebSocket in `frames` mode: `head` is the bytes of frames after the backend's 101 response. */
+  readonly frames?: { readonly head: Buffer };
+  /** What the backend has chosen in its 101 response, for the client's; only with `frames`. */
+  readonly answer?: BackendAnswer;
 }
 
 /** The hosts that may serve this request. `granted`: those of its grant. Returns a promise only for a function. */
@@ -87,12 +95,13 @@ function noTarget(): TunnelError {
 /** Picks a host and dials that host. After a failure the host is left out for a while, and the strategy picks again. */
 export async function reachBackend<Req extends IncomingMessage>(
   context: TunnelContext,
-  { balance, stickyKey, handshakeTimeout }: RuleSettings<Req>,
+  settings: RuleSettings<Req>,
   req: Req,
   { address, user }: ClientIdentity,
   hosts: readonly ResolvedHost[],
   signal: AbortState,
 ): Promise<BackendConnection> {
+  const { balance, stickyKey, handshakeTimeout } = settings;
   const { pool, spawner, log } = context;
   const candidates = new Candidates(pool.statesOf(hosts));
   const { all } = candidates;
@@ -144,9 +153,9 @@ export async function reachBackend<Req extends IncomingMessage>(
     try {
       const preface = prefaceOf(host.host, req, address);
       if (host.host.spawn === undefined) {
-        const socket = await dial(host.host, signal, preface);
+        const connection = await connectTo(context, settings, host.host, { req, address }, signal, preface);
         pool.connected(host);
-        return { socket, host, lease };
+        return { ...connection, host, lease };
       }
       const dialled = await spawner.dial(host.host, signal, preface);
       pool.connected(host);
@@ -156,7 +165,15 @@ export async function reachBackend<Req extends IncomingMessage>(
       // If handshakeTimeout is below connectTimeout, a host that never answers would otherwise be tried first forever.
       if (isHandshakeTimeout(error) && performance.now() - since >= (handshakeTimeout * 1000) / 2)
         note(host, 'no answer within handshakeTimeout', 'down', taken);
+      const isAnswered = isAnswer(error);
+      if (isAnswered) pool.connected(host);
       if (signal.aborted || !isBackendFailure(error)) throw error;
+      if (isAnswered) {
+        log('backend', 'warn', '%s: %s', host.id, messageOf(error.cause));
+        candidates.failed(host, false);
+        last = error;
+        continue;
+      }
       const failure = failureOfDial(error, host.host);
       const why = error.cause === undefined ? error.message : messageOf(error.cause);
       const outage = note(host, why, failure, taken);
@@ -166,6 +183,29 @@ export async function reachBackend<Req extends IncomingMessage>(
       trial.release();
     }
   }
+}
+
+/** Dials a host that is not a program; for a backend that speaks WebSocket up to its 101 response. */
+async function connectTo<Req extends IncomingMessage>(
+  { limits: { buffered } }: TunnelContext,
+  settings: RuleSettings<Req>,
+  host: ResolvedHost,
+  { req, address }: { readonly req: Req; readonly address: string },
+  signal: AbortState,
+  preface: Buffer | undefined,
+): Promise<Omit<BackendConnection, 'host' | 'lease'>> {
+  const { websocket } = host;
+  if (!websocket) return { socket: await dial(host, signal, preface) };
+  const isPassed = websocket.mode === 'frames';
+  const handshake = isPassed ? clientHandshake(websocket, req, address) : ownHandshake(websocket);
+  return dialAnd(host, signal, preface, async (socket, within) => {
+    const { answer, head } = await shakeHands(socket, handshake, websocket.passStatus, within);
+    if (isPassed) return { socket, frames: { head }, answer };
+    const { pingInterval, pongTimeout, closeTimeout, drainTimeout } = settings;
+    return {
+      socket: payloadOf(socket, head, { pingInterval, pongTimeout, closeTimeout, drainTimeout, buffered }),
+    };
+  });
 }
 
 /** A slot at a host among all processes that share the state; undefined if none is free. */
@@ -206,9 +246,17 @@ function isHandshakeTimeout(error: unknown): boolean {
   return error instanceof TunnelError && error.code === 'WSTUNNEL_HANDSHAKE_TIMEOUT';
 }
 
+/** Has the backend answered, so that the refusal is no sign of an outage? */
+function isAnswer(error: unknown): boolean {
+  if (!(error instanceof TunnelError)) return false;
+  return error.code === 'WSTUNNEL_BACKEND_ANSWERED' || error.cause instanceof UnusableAnswer;
+}
+
+/** May another host serve the request? */
 function isBackendFailure(error: unknown): error is TunnelError {
   return (
     error instanceof TunnelError &&
+    !(error.cause instanceof UnusableAnswer && error.cause.isFinal) &&
     ['WSTUNNEL_BACKEND_REFUSED', 'WSTUNNEL_BACKEND_TIMEOUT', 'WSTUNNEL_EXHAUSTED'].includes(error.code)
   );
 }

@@ -102,7 +102,7 @@ async function refuseByClose<Req extends IncomingMessage>(
     const subprotocol = subprotocols.has('binary') ? 'binary' : [...subprotocols][0];
     // The deadline of `refuse` destroys the socket, which aborts this signal.
     const claimed = await pending.claim(pending.signal);
-    const { socket, head } = completeUpgrade(req, claimed, subprotocol, undefined, pending.signal);
+    const { socket, head } = completeUpgrade(req, claimed, { subprotocol }, undefined, pending.signal);
     const ignoreIt = () => undefined;
     const handlers = { payload: ignoreIt, drain: ignoreIt, closing: ignoreIt, ended: ignoreIt, closed: done };
     const stream = new WebSocketStream(socket, { ...settings, ...limits }, handlers);

@@ -1,16 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { PooledHost } from '../backends/pooled-host.js';
-import { WebSocketStream, type StreamHandlers, type StreamSettings } from '../frames/websocket-stream.js';
+import { FramePassage, type PassageOwner } from '../frames/frame-passage.js';
+import type { StreamSettings } from '../frames/websocket-stream.js';
 import { deferred, type Deferred } from '../helpers/deferred.js';
 import { flatCopy } from '../helpers/flat-copy.js';
 import type { Lease } from '../helpers/lease.js';
 import type { RevalidateSettings, RuleSettings } from '../options/settings.js';
 import { endingOf, type Ending } from '../streams/close-causes.js';
-import { Relay, type RelayOwner, type RelaySettings } from '../streams/relay.js';
+import type { RelaySettings } from '../streams/relay.js';
 import { Watch, type WatchLimits, type WatchOwner } from '../streams/watch.js';
 import type { TunnelInfo } from '../types.js';
 import type { KeptRequest } from '../upgrade/kept-request.js';
+import { BytePassage } from './byte-passage.js';
 import { infoOf, type ClientIdentity, type OpenTunnel, type TunnelContext } from './context.js';
 import type { CheckedTunnel, OpenLogin } from './login/open-login.js';
 import type { BackendConnection } from './reach.js';
@@ -30,6 +32,16 @@ interface SessionEnds extends BackendConnection {
 
 /** The settings of one open tunnel. */
 type SessionSettings = StreamSettings & RelaySettings & WatchLimits;
+
+function passageOf(
+  { client, socket, frames, answer }: SessionEnds,
+  settings: SessionSettings,
+  owner: PassageOwner,
+): BytePassage | FramePassage {
+  if (!frames) return new BytePassage(client, socket, settings, owner);
+  const hasExtensions = answer?.extensions !== undefined;
+  return new FramePassage(client, { socket, head: frames.head, hasExtensions }, settings, owner);
+}
 
 /**
  * Relays after the 101 response until both ends are closed: counts, logs and announces the tunnel, and enforces the time
@@ -69,7 +81,7 @@ export function startSession<Req extends IncomingMessage>(
  * An open tunnel. A tunnel may be open for weeks: no reference to the request, its headers or the response may remain. The class
  * has methods because closures would cost each tunnel several kilobytes.
  */
-class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner, CheckedTunnel {
+class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
   readonly #context: TunnelContext;
   readonly arrived: number;
   readonly #id: string;
@@ -82,8 +94,7 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner, Che
   readonly #since = Date.now();
   // The system clock may be set while the tunnel is open: the duration needs the monotonic clock.
   readonly #start = performance.now();
-  readonly #stream: WebSocketStream;
-  readonly #relay: Relay;
+  readonly #passage: BytePassage | FramePassage;
   readonly #watch: Watch;
   /** Undefined unless `revalidate` is on. */
   #login: OpenLogin | undefined;
@@ -94,8 +105,9 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner, Che
     context: TunnelContext,
     settings: SessionSettings,
     { id, url, address, user }: ClientIdentity,
-    { client, socket, host, lease, slot, arrived }: SessionEnds,
+    ends: SessionEnds,
   ) {
+    const { host, lease, slot, arrived } = ends;
     this.#context = context;
     this.arrived = arrived;
     this.#id = id;
@@ -105,9 +117,8 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner, Che
     this.#host = host;
     this.#lease = lease;
     this.#slot = slot;
-    this.#stream = new WebSocketStream(client, settings, this);
-    this.#relay = new Relay(socket, settings, this.#stream, this);
-    this.#watch = new Watch(settings, this.#relay, this);
+    this.#passage = passageOf(ends, settings, this);
+    this.#watch = new Watch(settings, this.#passage, this);
   }
 
   start(head: Buffer): void {
@@ -116,8 +127,7 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner, Che
     totals.opened++;
     log('tunnel', 'info', '%s opened: %s from %s to %s', this.#id, this.#url, this.#address, this.#host.id);
     if (announce.hears('open')) announce.open(this.info());
-    this.#stream.start(head);
-    this.#relay.start();
+    this.#passage.start(head);
   }
 
   checkLogin(request: KeptRequest, settings: RevalidateSettings, arrived: number): void {
@@ -141,11 +151,11 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner, Che
   }
 
   get bytesIn(): number {
-    return this.#relay.bytesIn;
+    return this.#passage.bytesIn;
   }
 
   loginEnded(ending: Ending): void {
-    this.#stream.cutOff(ending);
+    this.#passage.cutOff(ending);
   }
 
   #stopChecks(): void {
@@ -155,11 +165,11 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner, Che
 
   info(): TunnelInfo {
     const client = { id: this.#id, url: this.#url, address: this.#address, user: this.#user };
-    return infoOf(client, this.#host.id, this.#since, this.#relay);
+    return infoOf(client, this.#host.id, this.#since, this.#passage);
   }
 
   get isOpen(): boolean {
-    return this.#stream.closing.state === 'open';
+    return this.#passage.isOpen;
   }
 
   untilClosed(): Promise<void> {
@@ -170,60 +180,30 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner, Che
   }
 
   close(code: number, reason: string): void {
-    this.#stream.close(endingOf('drain', reason, code));
+    this.#passage.close(endingOf('drain', reason, code));
   }
 
   cutOff(code: number, reason: string): void {
-    this.#stream.cutOff(endingOf('ended-by-app', reason, code));
+    this.#passage.cutOff(endingOf('ended-by-app', reason, code));
   }
 
   replace(reason: string): void {
-    this.#stream.cutOff(endingOf('replaced', reason));
+    this.#passage.cutOff(endingOf('replaced', reason));
   }
 
   destroy(): void {
-    this.#stream.destroy(endingOf('destroyed', 'destroyed by close()'));
-    this.#relay.destroy();
+    this.#passage.destroy(endingOf('destroyed', 'destroyed by close()'));
   }
 
   /** A time limit has passed. */
   expired(ending: Ending): void {
-    if (ending.cause === 'client-stalled') this.#stream.destroy(ending);
-    else this.#stream.cutOff(ending);
-  }
-
-  payload(bytes: Buffer, chunk: Buffer | undefined): void {
-    this.#relay.payload(bytes, chunk);
-  }
-
-  drain(): void {
-    this.#relay.drain();
+    if (ending.cause === 'client-stalled') this.#passage.dropClient(ending);
+    else this.#passage.cutOff(ending);
   }
 
   closing(): void {
     this.#watch.stop();
     this.#stopChecks();
-    this.#relay.closing();
-  }
-
-  ended(): void {
-    this.#relay.ended();
-  }
-
-  flush(): void {
-    this.#relay.flush();
-  }
-
-  isDelivering(): boolean {
-    return this.#relay.isDelivering();
-  }
-
-  sampleDelivery(now: number): boolean {
-    return this.#relay.sampleDelivery(now);
-  }
-
-  closed(ending: Ending): void {
-    this.#relay.closed(ending);
   }
 
   done({ cause, code, reason }: Ending): void {
@@ -232,7 +212,7 @@ class Session implements OpenTunnel, StreamHandlers, RelayOwner, WatchOwner, Che
     this.#lease.release();
     this.#slot.release();
     open.delete(this);
-    totals.closed(code, this.#relay.bytesIn, this.#relay.bytesOut);
+    totals.closed(code, this.#passage.bytesIn, this.#passage.bytesOut);
     log('tunnel', 'info', '%s closed %d %s', this.#id, code, reason);
     const duration = (performance.now() - this.#start) / 1000;
     if (announce.hears('close')) announce.close({ ...this.info(), cause, code, reason, duration });

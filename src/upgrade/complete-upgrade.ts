@@ -6,7 +6,7 @@ import type { UpgradedSocket } from '../internals/ws.js';
 import { clientGone, serverDraining } from './opening-attempt.js';
 import type { ClaimedSocket, PendingUpgrade } from './pending-upgrade.js';
 import { respondOnSocket } from './refusal-response.js';
-import { switchProtocols } from './switch-protocols.js';
+import { switchProtocols, type ChosenFields } from './switch-protocols.js';
 
 /** Throws the refusal if the upgrade can no longer be claimed: the app has answered, the client left, or the server stopped. */
 export function checkStillWaiting(pending: PendingUpgrade, res: ServerResponse): void {
@@ -25,7 +25,7 @@ export function checkStillWaiting(pending: PendingUpgrade, res: ServerResponse):
 export function completeUpgrade(
   req: IncomingMessage,
   claimed: ClaimedSocket,
-  subprotocol: string | undefined,
+  chosen: ChosenFields,
   backend: Duplex | undefined,
   signal: AbortState,
 ): UpgradedSocket {
@@ -40,7 +40,7 @@ export function completeUpgrade(
     respondOnSocket(socket, 502);
     throw new TunnelError('WSTUNNEL_BACKEND_REFUSED', 'the backend disconnected before the tunnel opened');
   }
-  const upgraded = switchProtocols(req, socket, head, { subprotocol, headers });
+  const upgraded = switchProtocols(req, socket, head, { ...chosen, headers });
   if (upgraded) return upgraded;
   socket.destroy();
   throw clientGone();

@@ -4,9 +4,15 @@ import { WebSocketServer } from 'ws';
 import { tame } from '../streams/tame.js';
 import { SocketlessWebSocket, type UpgradedSocket } from '../internals/ws.js';
 
-/** The parts of the 101 response besides the fields of the handshake. */
-interface ResponseFields {
+/** What the response chooses from the client's offers. */
+export interface ChosenFields {
   readonly subprotocol: string | undefined;
+  /** The extensions that a backend has accepted. The tunnel itself accepts none. */
+  readonly extensions?: string | undefined;
+}
+
+/** The parts of the 101 response besides the fields of the handshake. */
+interface ResponseFields extends ChosenFields {
   /** `Name: value` lines. */
   readonly headers: readonly string[];
 }
@@ -28,7 +34,9 @@ const server = new WebSocketServer({
   handleProtocols: (_offered, req) => fieldsOf(req).subprotocol ?? false,
 });
 server.on('headers', (lines, req) => {
-  for (const line of fieldsOf(req).headers) lines.push(line);
+  const { headers, extensions } = fieldsOf(req);
+  if (extensions !== undefined) lines.push(`Sec-WebSocket-Extensions: ${extensions}`);
+  for (const line of headers) lines.push(line);
 });
 
 /** Sends the 101 response (RFC 6455 section 4.2.2). Undefined if the client has gone. */

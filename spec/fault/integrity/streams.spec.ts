@@ -20,6 +20,11 @@ const ways: [Transport, BackendKind, text: boolean][] = [
   ['duplex', 'unix', true],
   ['https duplex', 'tcp', false],
   ['duplex', 'tls', false],
+  ['http', 'ws', false],
+  ['https', 'ws', false],
+  ['http', 'wss', false],
+  ['duplex', 'ws', false],
+  ['unix', 'wss', false],
 ];
 
 test.each(ways)(
@@ -29,7 +34,9 @@ test.each(ways)(
     const tunnels = 40;
     // The streams have whole blocks, so that a text ends with a whole character.
     const load = { seed, up: 300 * BLOCK, down: 300 * BLOCK, largest: 70_000, text };
-    const { site, codes, served } = await runTunnels({ transport, backend, tunnels, load });
+    // PINGs of the tunnel go between the frames of a backend.
+    const options = { pingInterval: 0.02 };
+    const { site, codes, served } = await runTunnels({ transport, backend, tunnels, load, options });
     expect(codes).toEqual(Array.from({ length: tunnels }, () => 1000));
     expect(served).toEqual(Array.from({ length: tunnels }, (_, tunnel) => tunnel));
     await until(() => site.tunnel.stats().open === 0);
@@ -48,6 +55,8 @@ test.each([
   ['https', 'tcp'],
   ['duplex', 'tcp'],
   ['http', 'tls'],
+  ['http', 'ws'],
+  ['https', 'wss'],
 ] as const)('large chunks over %s to %s arrive whole', async (transport, backend) => {
   const load = { seed, up: 8_000_000, down: 8_000_000, largest: 2_000_000 };
   const { codes } = await runTunnels({ transport, backend, tunnels: 4, load });

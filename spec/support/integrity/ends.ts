@@ -16,7 +16,7 @@ export interface Load {
 const MASKS = [0, 0x0a0b0c0d, 0xffffffff];
 
 /** Writes `length` bytes in pieces of random sizes; waits while the stream is full, and sometimes pauses at random. */
-async function writeAll(
+export async function writeAll(
   to: Duplex,
   source: StreamSource,
   length: number,
@@ -51,7 +51,7 @@ function pause(random: Random): Promise<void> {
 }
 
 /** Reads with pauses, so that the buffers of both sides fill up. */
-function readSlowly(from: Duplex, random: Random, read: (chunk: Buffer) => void): void {
+export function readSlowly(from: Duplex, random: Random, read: (chunk: Buffer) => void): void {
   let left = random.between(4, 16);
   from.on('data', (chunk: Buffer) => {
     read(chunk);

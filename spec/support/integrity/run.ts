@@ -1,7 +1,8 @@
 import type { TunnelOptions } from '../../../src/index.js';
 import { runBackend, runClient, type Load } from './ends.js';
+import { runFrameBackend } from './frame-backend.js';
 import { Random, seedOf } from '../random.js';
-import { startSite, upgradeOn, type BackendKind, type Site, type Transport } from './site.js';
+import { isWebSocket, startSite, upgradeOn, type BackendKind, type Site, type Transport } from './site.js';
 
 export interface Run {
   readonly transport: Transport;
@@ -32,10 +33,11 @@ export async function runTunnels({
 }: Run): Promise<RunResult> {
   const served: Promise<number>[] = [];
   const random = new Random(load.seed);
+  const runEnd = isWebSocket(backend) ? runFrameBackend : runBackend;
   const site = await startSite(
     transport,
     backend,
-    (socket) => served.push(runBackend(socket, load, new Random(random.word()), backendEnds)),
+    (socket) => served.push(runEnd(socket, load, new Random(random.word()), backendEnds)),
     { closeTimeout: 60, limits: { buffered: 65_536 }, ...(load.text && { frameType: 'text' }), ...options },
   );
   const numbers = Array.from({ length: tunnels }, (_, tunnel) => tunnel);

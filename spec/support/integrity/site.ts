@@ -17,10 +17,17 @@ import { holdingPair } from './duplex.js';
 import type { Random } from '../random.js';
 import { handshake } from '../raw-client.js';
 import { listen, makeTunnel, portOf } from '../servers.js';
+import { accepting } from '../websocket-server.js';
 
 /** How clients connect: TCP, TLS, a unix socket, a Duplex that the app gives to its server, or one HTTP/2 connection. */
 export type Transport = 'http' | 'https' | 'unix' | 'duplex' | 'https duplex' | 'h2';
-export type BackendKind = 'tcp' | 'tls' | 'unix';
+export type BackendKind = 'tcp' | 'tls' | 'unix' | WebSocketKind;
+/** A backend that speaks WebSocket. */
+type WebSocketKind = 'ws' | 'wss';
+
+export function isWebSocket(kind: BackendKind): kind is WebSocketKind {
+  return kind === 'ws' || kind === 'wss';
+}
 
 export interface Site {
   readonly tunnel: Tunnel;
@@ -45,16 +52,21 @@ export async function startSite(
 ): Promise<Site> {
   const take = (socket: Socket) => {
     socket.on('error', () => undefined);
-    serve(socket);
+    if (isWebSocket(kind)) void acceptOn(socket).then(() => serve(socket));
+    else serve(socket);
   };
   const backend =
-    kind === 'tls'
+    kind === 'tls' || kind === 'wss'
       ? createTls({ ...certificate(), allowHalfOpen: true }, take)
       : createServer({ allowHalfOpen: true }, take);
   const path = kind === 'unix' ? unixPath() : undefined;
   await listen(backend, path);
-  const host: Host = path === undefined ? { port: portOf(backend) } : { socket: path };
-  if (kind === 'tls') host.tls = { ca: certificate().cert };
+  const host: Host = isWebSocket(kind)
+    ? { url: `${kind}://127.0.0.1:${portOf(backend)}/` }
+    : path === undefined
+      ? { port: portOf(backend) }
+      : { socket: path };
+  if (kind === 'tls' || kind === 'wss') host.tls = { ca: certificate().cert };
   const tunnel = makeTunnel({ server: host, ...options });
   const app = express().use('/tunnel', tunnel);
   const secure = transport.startsWith('https');
@@ -102,6 +114,17 @@ export async function upgradeOn(socket: Duplex, path = '/tunnel'): Promise<void>
     return;
   }
   socket.write(handshake(path));
+  const head = await headOn(socket);
+  if (!head.startsWith('HTTP/1.1 101 ')) throw new Error(`no tunnel: ${head}`);
+}
+
+/** The server's side: waits for the handshake, and sends the 101. */
+async function acceptOn(socket: Duplex): Promise<void> {
+  socket.write(accepting(await headOn(socket)));
+}
+
+/** Reads the head of an HTTP message; puts later bytes back into the stream. */
+async function headOn(socket: Duplex): Promise<string> {
   let input = Buffer.alloc(0);
   for (let end = -1; end < 0; end = input.indexOf('\r\n\r\n')) {
     const chunk = await readOnce(socket);
@@ -109,9 +132,8 @@ export async function upgradeOn(socket: Duplex, path = '/tunnel'): Promise<void>
     input = Buffer.concat([input, chunk]);
   }
   const end = input.indexOf('\r\n\r\n') + 4;
-  if (!input.toString('latin1').startsWith('HTTP/1.1 101 '))
-    throw new Error(`no tunnel: ${input.toString('latin1')}`);
   if (input.length > end) socket.unshift(input.subarray(end));
+  return input.toString('latin1', 0, end);
 }
 
 function readOnce(socket: Duplex): Promise<Buffer | undefined> {

@@ -1,5 +1,6 @@
 import { validateHeaderName, validateHeaderValue, type OutgoingHttpHeaders } from 'node:http';
 import { fail } from '../../options/checks/fail.js';
+import { isHostHeader } from '../../options/checks/handshake.js';
 import { OPTIONS_OBJECT } from '../../options/checks/names.js';
 import { complaintAbout } from '../../options/checks/option-error.js';
 import type { OptionRef } from '../../options/checks/option-path.js';
@@ -54,18 +55,9 @@ export function headersOf(
   };
 }
 
-/** RFC 9110 section 7.2: a name or an address (IPv6 in brackets), with or without a port. */
+/** Checks the value of a Host header. */
 export function checkHost(value: unknown, name: OptionRef): void {
-  const isHost = typeof value === 'string' && /^[^\s/?#@\\]+$/.test(value) && URL.canParse(`http://${value}`);
-  if (!isHost) fail(name, 'must be a host or host:port', value);
-}
-
-/** RFC 6455 section 4.1 item 10: the tokens must differ. An empty list offers no subprotocol. */
-export function checkSubprotocol(value: unknown, name: OptionRef): void {
-  const all = (Array.isArray(value) ? value : [value]) as unknown[];
-  const isToken = (one: unknown) => typeof one === 'string' && TOKEN.test(one);
-  if (!all.every(isToken) || new Set(all).size < all.length)
-    fail(name, 'must be a token, or a list of different ones', value);
+  if (typeof value !== 'string' || !isHostHeader(value)) fail(name, 'must be a host or host:port', value);
 }
 
 function checkHeader(name: string, value: unknown): void {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { printable } from '../../helpers/printable.js';
 
 /** Bytes to keep of a refusal's body: enough for a sentence, too few for a page. */
 const MAX_BODY = 1024;
@@ -50,12 +51,4 @@ export function helpfulHeaders(headers: IncomingHttpHeaders): Record<string, str
 /** Status code and reason, such as `403 Forbidden`. */
 export function statusLine({ statusCode = 0, statusMessage = '' }: IncomingMessage): string {
   return printable(`${statusCode} ${statusMessage}`);
-}
-
-/** Text from a remote server, for a terminal: printable ASCII only. */
-export function printable(text: string): string {
-  return text
-    .replace(/[^\x20-\x7e]/g, '')
-    .trim()
-    .slice(0, 200);
 }

@@ -5,7 +5,8 @@ import { redactUrl } from '../../observe/redact.js';
 import { ClientError, type ClientErrorCode } from '../client-error.js';
 import type { ProxyRoute } from '../proxy/proxy-route.js';
 import type { TunnelUrl } from '../url/tunnel-url.js';
-import { beginningOfBody, helpfulHeaders, printable, statusLine } from './refusal-answer.js';
+import { printable } from '../../helpers/printable.js';
+import { beginningOfBody, helpfulHeaders, statusLine } from './refusal-answer.js';
 
 const TLS_CODE =
   /^(EPROTO|ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|CRL_|UNABLE_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH)/;

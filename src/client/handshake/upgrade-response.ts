@@ -1,9 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { acceptKeyFor } from '../../helpers/accept-key.js';
 import { ClientError } from '../client-error.js';
-
-/** RFC 6455 section 1.3. */
-const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 const ACCEPTED_UPGRADE = /^[ \t]*websocket[ \t]*$/i;
 const ACCEPTED_CONNECTION = /(^|,)[ \t]*upgrade[ \t]*(,|$)/i;
@@ -34,10 +31,6 @@ export function checkUpgradeResponse(
   if (subprotocol !== undefined && !subprotocols.includes(subprotocol))
     throw invalid('it chooses a subprotocol that was not offered');
   return subprotocol;
-}
-
-export function acceptKeyFor(key: string): string {
-  return createHash('sha1').update(`${key}${GUID}`).digest('base64');
 }
 
 function invalid(why: string): ClientError {

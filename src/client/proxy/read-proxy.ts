@@ -14,7 +14,7 @@ import {
   maskedUrl,
   type TunnelUrl,
 } from '../url/tunnel-url.js';
-import { isProxyMisread } from '../url/user-info.js';
+import { isProxyMisread } from '../../options/checks/user-info.js';
 
 const MUST = 'must be an http: or https: URL, or false';
 

@@ -1,6 +1,6 @@
 import { fail } from '../../options/checks/fail.js';
 import { redactUrl } from '../../observe/redact.js';
-import { MUST_BE_ENCODED, isTargetMisread } from './user-info.js';
+import { MUST_BE_ENCODED, isTargetMisread } from '../../options/checks/user-info.js';
 
 /** The parts of a tunnel's URL. */
 export interface TunnelUrl {

@@ -14,7 +14,7 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   listen: ['local'],
   socket: ['unix', 'local', 'server'],
   // The backends.
-  target: ['server'],
+  target: ['server', 'url'],
   targets: ['server'],
   backend: ['server'],
   backends: ['server'],
@@ -22,7 +22,7 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   proxypass: ['server'],
   hosts: ['server'],
   command: ['spawn'],
-  path: ['url', 'socket'],
+  path: ['socket', 'url'],
   unix: ['socket', 'local'],
   // Files, certificates and logins.
   static: ['web'],

@@ -1,0 +1,36 @@
+import { fail } from './fail.js';
+import { optionError } from './option-error.js';
+import type { OptionRef } from './option-path.js';
+import { redactUrl } from '../../observe/redact.js';
+import { isTargetMisread } from './user-info.js';
+
+/** Checks the URL of a backend that speaks WebSocket (RFC 6455 section 3). Messages show no password and no query value. */
+export function checkWebSocketUrl(value: unknown, name: OptionRef): void {
+  const must = 'must be a ws: or wss: URL';
+  if (typeof value !== 'string' && !(value instanceof URL)) fail(name, must, value);
+  const text = String(value);
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const hasUser =
+    url !== undefined ? url.username !== '' || url.password !== '' : /^[^/?#]*\/\/[^/?#]*@/.test(text);
+  if (hasUser || isTargetMisread(text))
+    throw optionError(
+      name,
+      'must have no user and password: give headers: { Authorization: \'Basic ...\' }, and write an "@" in the path as %40',
+    );
+  if (!url) fail(name, must, shown(text));
+  const { protocol } = url;
+  if (protocol !== 'ws:' && protocol !== 'wss:') fail(name, must, shown(text), hintFor(url));
+  if (url.hash !== '' || text.endsWith('#'))
+    fail(name, 'must have no fragment (RFC 6455 section 3)', shown(text));
+  if (url.port === '0') fail(name, 'must have a port from 1 to 65535', shown(text));
+}
+
+/** A URL without its query values, or nothing of a text whose parts are unknown. */
+function shown(text: string): string {
+  return text.includes('@') ? '***' : redactUrl(text);
+}
+
+function hintFor({ protocol, href }: URL): string {
+  if (protocol !== 'http:' && protocol !== 'https:') return '';
+  return `; did you mean "${shown(href.replace(/^http/, 'ws'))}"?`;
+}

@@ -1,0 +1,116 @@
+import type { Duplex } from 'node:stream';
+import type { PassageOwner } from '../frames/frame-passage.js';
+import { WebSocketStream, type StreamHandlers, type StreamSettings } from '../frames/websocket-stream.js';
+import type { Ending } from '../streams/close-causes.js';
+import { Relay, type RelaySettings } from '../streams/relay.js';
+import type { Activity } from '../streams/watch.js';
+
+/** A tunnel whose backend gets the payload of frames as bare bytes. The counterpart of {@link FramePassage}. */
+export class BytePassage implements StreamHandlers, Activity {
+  readonly #owner: PassageOwner;
+  readonly #stream: WebSocketStream;
+  readonly #relay: Relay;
+
+  constructor(
+    client: Duplex,
+    backend: Duplex,
+    settings: StreamSettings & RelaySettings,
+    owner: PassageOwner,
+  ) {
+    this.#owner = owner;
+    this.#stream = new WebSocketStream(client, settings, this);
+    this.#relay = new Relay(backend, settings, this.#stream, owner);
+  }
+
+  /** Begins to read both sides; `head` is what the client sent after the opening handshake. */
+  start(head: Buffer): void {
+    this.#stream.start(head);
+    this.#relay.start();
+  }
+
+  get isOpen(): boolean {
+    return this.#stream.closing.state === 'open';
+  }
+
+  get bytesIn(): number {
+    return this.#relay.bytesIn;
+  }
+
+  get bytesOut(): number {
+    return this.#relay.bytesOut;
+  }
+
+  sample(now: number): void {
+    this.#relay.sample(now);
+  }
+
+  get lastPayload(): number {
+    return this.#relay.lastPayload;
+  }
+
+  get silentSince(): number | undefined {
+    return this.#relay.silentSince;
+  }
+
+  get stalledSince(): number | undefined {
+    return this.#relay.stalledSince;
+  }
+
+  get clientStalledSince(): number | undefined {
+    return this.#relay.clientStalledSince;
+  }
+
+  /** Sends a Close. Bytes of the client that arrive before the answer still reach the backend. */
+  close(ending: Ending): void {
+    this.#stream.close(ending);
+  }
+
+  /** Sends a Close, and drops further bytes of the client. */
+  cutOff(ending: Ending): void {
+    this.#stream.cutOff(ending);
+  }
+
+  /** Frees the client's socket at once. The backend gets its queued bytes and an end. */
+  dropClient(ending: Ending): void {
+    this.#stream.destroy(ending);
+  }
+
+  /** Frees both sockets at once. */
+  destroy(ending: Ending): void {
+    this.#stream.destroy(ending);
+    this.#relay.destroy();
+  }
+
+  payload(bytes: Buffer, chunk: Buffer | undefined): void {
+    this.#relay.payload(bytes, chunk);
+  }
+
+  drain(): void {
+    this.#relay.drain();
+  }
+
+  closing(): void {
+    this.#owner.closing();
+    this.#relay.closing();
+  }
+
+  ended(): void {
+    this.#relay.ended();
+  }
+
+  flush(): void {
+    this.#relay.flush();
+  }
+
+  isDelivering(): boolean {
+    return this.#relay.isDelivering();
+  }
+
+  sampleDelivery(now: number): boolean {
+    return this.#relay.sampleDelivery(now);
+  }
+
+  closed(ending: Ending): void {
+    this.#relay.closed(ending);
+  }
+}
