@@ -92,9 +92,12 @@ export function createTunnel<Req extends IncomingMessage>(
     announce: announcer.announce,
   };
 
+  const serversOf = [settings.base, ...everyRule(settings.rules).map(({ set }) => set)].map(
+    ({ server }) => server,
+  );
   const servers = new TunnelServers(settings, {
     isMounted: watchMounting(middleware),
-    start: (req) => countUpgrade(context, req),
+    start: (req) => countUpgrade(context, req, serversOf),
   });
   const isAlone = given === undefined && settings.shared === undefined;
   const handler = new Middleware({ settings, context, servers, owner, isAlone });

@@ -13,6 +13,7 @@ import type { Plan } from '../plan.js';
 import { GROUP_RULE, MODE_RULE, readGroup, readMode } from '../server/unix-access.js';
 import type { Config } from './config.js';
 import { fileOption } from './flag-values.js';
+import { shownTokens, type TokenSettings } from './token-settings.js';
 import type { ListenArgs } from './listen-flags.js';
 import { checkOption } from './tunnel-flags.js';
 
@@ -88,9 +89,9 @@ export function unixOf(args: ListenArgs, listen: readonly BindAddress[]): Plan['
 /** The targets as one text, for the message at the start. */
 export function shownTarget(
   targets: readonly Host[],
-  tokens: string | undefined,
+  tokens: TokenSettings | undefined,
   file: string | undefined,
 ): string {
   const names = targets.map((host) => `${host.tls ? 'tls:' : ''}${shownAddress(host)}`);
-  return names.join(', ') || (tokens ?? file ?? '');
+  return names.join(', ') || ((tokens && shownTokens(tokens)) ?? file ?? '');
 }
