@@ -25,6 +25,7 @@ const KINDS = {
   WSTUNNEL_ENDED: { status: 403, expose: true },
   WSTUNNEL_PATH_REFUSED: { status: 403, expose: true },
   WSTUNNEL_ADDRESS_REFUSED: { status: 403, expose: true },
+  WSTUNNEL_TICKET_REFUSED: { status: 403, expose: true },
   WSTUNNEL_NOT_AUTHENTICATED: { status: 401, expose: true },
   WSTUNNEL_NO_TARGET: { status: 404, expose: true },
   // Events only: the client has gone (nginx's 499), or the app has answered the request. No Close can be sent.

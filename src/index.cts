@@ -53,6 +53,7 @@ declare namespace wstunnel {
   export type SpawnOptions = types.SpawnOptions;
   export type Target = types.Target;
   export type TextMatch = types.TextMatch;
+  export type TicketOptions = types.TicketOptions;
   export type Tunnel<Req extends IncomingMessage = IncomingMessage> = types.Tunnel<Req>;
   export type TunnelError = errors.TunnelError;
   export type TunnelErrorCode = errors.TunnelErrorCode;

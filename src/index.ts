@@ -33,6 +33,7 @@ export type {
   SpawnOptions,
   Target,
   TextMatch,
+  TicketOptions,
   Tunnel,
   TunnelEvents,
   TunnelFilter,

@@ -376,6 +376,17 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
    */
   user?: (req: Req) => string | undefined;
   /**
+   * Tickets are the values that `tunnel.ticket()` makes, in the query of the URL: `?ticket=wst_...`. `'accept'`, the default: a request may
+   * have a ticket, and without one the other options decide. `'require'`: a request without a ticket gets 403. A request with a
+   * ticket needs no `server`.
+   */
+  tickets?: 'accept' | 'require';
+  /**
+   * Returns the id of the request's session, to compare with the `session` of its ticket. Called only for such a ticket. Default:
+   * `req.sessionID` of express-session.
+   */
+  session?: (req: Req) => string | undefined;
+  /**
    * Lets a tunnel live as long as its login: every so many seconds the request that opened the tunnel goes through the app again, in
    * the background, with the same URL, headers and addresses, and with a response that nobody receives. If the request no longer reaches
    * the tunnel (401, 403, 404, a redirect, a page), if `allow`, `deny`, `origins` or `authenticate` refuse it, or if it is another
@@ -513,6 +524,20 @@ export interface EndResult {
   readonly ended: number;
   /** Processes that share the state and did not answer. Always empty for a state in memory. */
   readonly silent: readonly string[];
+}
+
+/** The options of `tunnel.ticket()`. */
+export interface TicketOptions {
+  /** The user's name, in place of the option `user`. */
+  user?: string;
+  /** The backend, in place of the option `server`: a host or a list. If several processes share the state, without functions. */
+  target?: Host | Host[];
+  /** Seconds in which the ticket can be used, 1 to 86400. Default 30. */
+  seconds?: number;
+  /** The id of the session that must use the ticket, such as `req.sessionID`. Default: every client that has the ticket. */
+  session?: string;
+  /** Kept with the ticket. No effect yet: the client can write to the backend. */
+  viewOnly?: boolean;
 }
 
 /** A snapshot of one tunnel. */
@@ -731,6 +756,15 @@ export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends E
    * @throws {TunnelError} WSTUNNEL_OPTION for an unknown field, and for a field with the value undefined
    */
   end(where: TunnelFilter, code?: number, reason?: string): Promise<EndResult>;
+  /**
+   * Makes a ticket: a secret for one tunnel, which the page puts into its URL as `?ticket=...`. The ticket can be used once, within
+   * `seconds`, with this tunnel object or another of the same `name` that shares the state. Returns a promise if several processes
+   * share the state.
+   *
+   * @throws {TunnelError} WSTUNNEL_OPTION for an invalid option, WSTUNNEL_DRAINING after `close()`, WSTUNNEL_FULL with 100,000 unused
+   * tickets. WSTUNNEL_STATE_DOWN rejects the promise if the store of the state can't be used.
+   */
+  ticket(options: TicketOptions): string | Promise<string>;
   /** The open tunnels with these data, newest last, of all tunnels that share the state. Default: all. */
   tunnels(where?: TunnelFilter): TunnelInfo[];
   /** A snapshot of counts and of the state of all backends. */

@@ -6,7 +6,7 @@ import { asEmitter } from './helpers/emitter.js';
 import { createLog } from './observe/log.js';
 import { fail } from './options/checks/fail.js';
 import { readOptions } from './options/read-tunnel.js';
-import { type Settings } from './options/settings.js';
+import type { ServerSetting, Settings } from './options/settings.js';
 import { SHARED_KINDS } from './options/tunnel-options.js';
 import { everyRule } from './routes/compiled-rules.js';
 import { CompiledHostMap } from './routes/host-map.js';
@@ -85,6 +85,7 @@ export function createTunnel<Req extends IncomingMessage>(
     open,
     members: state.members,
     network: state.network,
+    tickets: state.tickets,
     refusing: new Set(),
     logins: new LoginChecks(owner, log),
     isDraining: () => shutdown.isDraining,
@@ -103,7 +104,11 @@ export function createTunnel<Req extends IncomingMessage>(
   const handler = new Middleware({ settings, context, servers, owner, isAlone });
   const shutdown = new Shutdown(context, servers, membership);
 
-  const methods = methodsOf({ context, servers, shutdown, announcer, state, tunnel: () => tunnel });
+  const hasServer = serversOf(settings).length > 0;
+  const methods = methodsOf({
+    ...{ context, servers, shutdown, announcer, state, hasServer },
+    tunnel: () => tunnel,
+  });
   const tunnel: Tunnel<Req> = asEmitter(middleware, methods) as Tunnel<Req>;
   markTunnel(tunnel, servers.attachable);
   insides.set(tunnel, { context, membership });
@@ -139,10 +144,15 @@ function stateOf(shared: SharedState | undefined): LocalState {
   return shared;
 }
 
-/** The lists of hosts in the options. */
-function listsOf<Req extends IncomingMessage>({ base, rules }: Settings<Req>): (readonly ResolvedHost[])[] {
+/** The settings `server` of the tunnel object and of its rules. */
+function serversOf<Req extends IncomingMessage>({ base, rules }: Settings<Req>): ServerSetting<Req>[] {
   const servers = [base, ...everyRule(rules).map(({ set }) => set)].map(({ server }) => server);
-  return servers
+  return servers.filter((server) => server !== undefined);
+}
+
+/** The lists of hosts in the options. */
+function listsOf<Req extends IncomingMessage>(settings: Settings<Req>): (readonly ResolvedHost[])[] {
+  return serversOf(settings)
     .filter((server) => typeof server === 'object')
     .flatMap((server) => (server instanceof CompiledHostMap ? server.lists : [server]));
 }

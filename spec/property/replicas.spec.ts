@@ -52,6 +52,9 @@ class SlowBackplane implements Backplane {
   leave = (replica: string) => this.#send(() => this.#inner.leave(replica));
   storeEnd = (text: string) => this.#send(() => this.#inner.storeEnd(text));
   endsAfter = (id: string) => this.#send(() => this.#inner.endsAfter(id));
+  putTicket = (id: string, content: string, milliseconds: number) =>
+    this.#send(() => this.#inner.putTicket(id, content, milliseconds));
+  takeTicket = (id: string) => this.#send(() => this.#inner.takeTicket(id));
   publish = (text: string, to?: string) => this.#send(() => this.#inner.publish(text, to));
   listen = (name: string, listener: BackplaneListener) => this.#inner.listen(name, listener);
   close = () => this.#inner.close();

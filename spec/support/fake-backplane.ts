@@ -23,7 +23,7 @@ export class FakeBackplane implements Backplane {
 
   /** For one method or all of them. */
   set(mood: Mood, ...methods: Call[]): void {
-    const all: Call[] = ['join', 'beat', 'take', 'adjust', 'refresh', 'leave', 'storeEnd', 'endsAfter', 'publish', 'listen']; // prettier-ignore
+    const all: Call[] = ['join', 'beat', 'take', 'adjust', 'refresh', 'leave', 'storeEnd', 'endsAfter', 'putTicket', 'takeTicket', 'publish', 'listen']; // prettier-ignore
     for (const method of methods.length > 0 ? methods : all) this.#moods.set(method, mood);
   }
 
@@ -68,6 +68,15 @@ export class FakeBackplane implements Backplane {
 
   endsAfter(id: string) {
     return this.#run('endsAfter', () => this.#inner.endsAfter(id), id);
+  }
+
+  putTicket(id: string, content: string, milliseconds: number) {
+    const act = () => this.#inner.putTicket(id, content, milliseconds);
+    return this.#run('putTicket', act, id, content, milliseconds);
+  }
+
+  takeTicket(id: string) {
+    return this.#run('takeTicket', () => this.#inner.takeTicket(id), id);
   }
 
   publish(text: string, to?: string) {

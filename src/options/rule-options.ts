@@ -25,6 +25,9 @@ export const RULE_OPTIONS = {
   clientAddress: functionRow(),
   authenticate: functionRow(),
   user: functionRow(),
+  // A request without a ticket is one that the app's own login has let pass.
+  tickets: wordRow(['accept', 'require'], 'accept'),
+  session: functionRow(),
   // A check costs the app as much as a page.
   revalidate: row(checkRevalidate, 0),
   // Below the 60 s after which most proxies drop a silent connection.

@@ -11,9 +11,22 @@ import type {
   StoredEnd,
   TakeOutcome,
 } from '../replicas/backplane.js';
+import type { TicketOutcome } from '../replicas/ticket-memory.js';
 import type { RedisClient, Subscription } from './redis-client.js';
 import { TakeQueue } from './take-queue.js';
-import { ADJUST, BEAT, JOIN, LEAVE, RAISE, STORE_END, TAKE, WRITE, type Script } from './scripts.js';
+import {
+  ADJUST,
+  BEAT,
+  JOIN,
+  LEAVE,
+  PUT_TICKET,
+  RAISE,
+  STORE_END,
+  TAKE,
+  TAKE_TICKET,
+  WRITE,
+  type Script,
+} from './scripts.js';
 
 /** Raised when the keys or values change, so that different versions of this package do not misread each other. */
 const FORMAT = 1;
@@ -135,6 +148,17 @@ export class RedisBackplane implements Backplane {
     }
   }
 
+  async putTicket(id: string, content: string, milliseconds: number): Promise<boolean> {
+    const args = [id, content, String(Math.round(milliseconds))];
+    return Number(await this.#client.run(PUT_TICKET, this.#ticketKeys(id), args)) === 1;
+  }
+
+  async takeTicket(id: string): Promise<TicketOutcome<string>> {
+    const [kind, content] = listOf(await this.#client.run(TAKE_TICKET, this.#ticketKeys(id), [id]));
+    if (kind === 'taken' && typeof content === 'string') return { kind, content };
+    return { kind: kind === 'used' || kind === 'expired' ? kind : 'unknown' };
+  }
+
   publish(text: string, to?: string): Promise<void> {
     return this.#client.publish(this.#channel(to), text);
   }
@@ -161,6 +185,10 @@ export class RedisBackplane implements Backplane {
 
   get #ttl(): string {
     return String(Math.round(this.#settings.ttl * 1000));
+  }
+
+  #ticketKeys(id: string): string[] {
+    return [`${this.#prefix}tickets`, `${this.#prefix}ticket:${id}`];
   }
 
   #channel(name: string | undefined): string {

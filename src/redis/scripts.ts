@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { KNOWN_AFTER_EXPIRY, MOST_TICKETS } from '../replicas/ticket-memory.js';
 
 /** A Lua script, which Redis runs as one step. */
 export interface Script {
@@ -213,4 +214,42 @@ local answer = state()
 answer[4] = one
 answer[5] = previous
 return answer
+`);
+
+/**
+ * Keys: the list of unused tickets, and the ticket. Arguments: the id, the content, milliseconds. Returns 0 if there are too many tickets.
+ * The list is a ZSET of ids with their expiry: it only counts them.
+ */
+export const PUT_TICKET = script(`
+local unused, ticket = KEYS[1], KEYS[2]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local keep = tonumber(ARGV[3]) + ${KNOWN_AFTER_EXPIRY}
+if redis.call('TYPE', unused).ok ~= 'zset' then redis.call('DEL', unused) end
+redis.call('ZREMRANGEBYSCORE', unused, '-inf', now)
+if #redis.call('ZRANGE', unused, ${MOST_TICKETS - 1}, ${MOST_TICKETS - 1}) > 0 then return 0 end
+redis.call('SET', ticket, ARGV[2], 'PX', keep)
+redis.call('ZADD', unused, now + ARGV[3], ARGV[1])
+if redis.call('PTTL', unused) < keep then redis.call('PEXPIRE', unused, keep) end
+return 1
+`);
+
+/** The value of a ticket that was used; the content of a ticket is in base64url. */
+export const USED = '-used-';
+
+/**
+ * The same keys. Arguments: the id. Returns 'unknown', 'used', 'expired', or 'taken' and the content. GETDEL would need Redis 6.2, and would
+ * forget that the ticket was used.
+ */
+export const TAKE_TICKET = script(`
+local unused, ticket = KEYS[1], KEYS[2]
+local content = redis.pcall('GET', ticket)
+if type(content) ~= 'string' then return { 'unknown' } end
+if content == '${USED}' then return { 'used' } end
+local left = redis.call('PTTL', ticket)
+if left <= 0 then return { 'unknown' } end
+redis.call('SET', ticket, '${USED}', 'PX', left)
+redis.pcall('ZREM', unused, ARGV[1])
+if left <= ${KNOWN_AFTER_EXPIRY} then return { 'expired' } end
+return { 'taken', content }
 `);

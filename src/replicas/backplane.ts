@@ -1,4 +1,5 @@
 import type { SlotRequest } from '../guard/counter.js';
+import type { TicketOutcome } from './ticket-memory.js';
 
 export type { SlotRequest } from '../guard/counter.js';
 
@@ -76,6 +77,10 @@ export interface Backplane {
   ): Promise<StoredEnd & { readonly previous: string; readonly replicas: readonly string[] }>;
   /** The ends after this id, oldest first, all or the first of them. `isComplete`: false if older ones are forgotten already. */
   endsAfter(id: string): Promise<{ readonly ends: readonly StoredEnd[]; readonly isComplete: boolean }>;
+  /** Stores a ticket for so many milliseconds. Returns false if the store has as many as it may have. */
+  putTicket(id: string, content: string, milliseconds: number): Promise<boolean>;
+  /** Uses a ticket up. Of all calls for one ticket, one gets the content. */
+  takeTicket(id: string): Promise<TicketOutcome<string>>;
   /** Sends a message to all replicas, this one included, or to one. `to`: the name of a replica. */
   publish(text: string, to?: string): Promise<void>;
   /** Begins to deliver the messages to all, and those to this name. Resolves when no message is lost from now on. A second call replaces the first. */

@@ -8,6 +8,7 @@ import type {
   TakeOutcome,
 } from './backplane.js';
 import type { MemoryStore } from './memory-backplane.js';
+import type { TicketOutcome } from './ticket-memory.js';
 
 /** Messages between two processes. */
 export interface Channel {
@@ -25,6 +26,8 @@ const METHODS = [
   'leave',
   'storeEnd',
   'endsAfter',
+  'putTicket',
+  'takeTicket',
   'publish',
   'listen',
   'unlisten',
@@ -169,6 +172,14 @@ export class ChannelBackplane implements Backplane {
 
   endsAfter(id: string): ReturnType<Backplane['endsAfter']> {
     return this.#call('endsAfter', id) as ReturnType<Backplane['endsAfter']>;
+  }
+
+  putTicket(id: string, content: string, milliseconds: number): Promise<boolean> {
+    return this.#call('putTicket', id, content, milliseconds) as Promise<boolean>;
+  }
+
+  takeTicket(id: string): Promise<TicketOutcome<string>> {
+    return this.#call('takeTicket', id) as Promise<TicketOutcome<string>>;
   }
 
   async publish(text: string, to?: string): Promise<void> {

@@ -9,6 +9,7 @@ import type {
   StoredEnd,
   TakeOutcome,
 } from './backplane.js';
+import { TicketMemory, type TicketOutcome } from './ticket-memory.js';
 
 /** Limit of remembered ends. */
 const MAX_ENDS = 10_000;
@@ -24,6 +25,7 @@ export class MemoryStore {
   #lastEnd = '0-0';
   #count = 0;
   readonly #listeners = new Map<string, BackplaneListener>();
+  readonly #tickets = new TicketMemory<string>();
 
   /** `ttl`: seconds without a heartbeat after which a replica loses its slots. */
   constructor(ttl: number) {
@@ -75,6 +77,14 @@ export class MemoryStore {
   endsAfter(id: string): { ends: readonly StoredEnd[]; isComplete: boolean } {
     const ends = this.#ends.filter((end) => isAfter(end.id, id));
     return { ends, isComplete: !isAfter(ends[0]?.previous ?? this.#lastEnd, id) };
+  }
+
+  putTicket(id: string, content: string, milliseconds: number): boolean {
+    return this.#tickets.put(id, content, milliseconds);
+  }
+
+  takeTicket(id: string): TicketOutcome<string> {
+    return this.#tickets.take(id);
   }
 
   publish(text: string, to?: string): void {
@@ -164,6 +174,14 @@ export class MemoryBackplane implements Backplane {
 
   endsAfter(id: string): Promise<ReturnType<MemoryStore['endsAfter']>> {
     return Promise.resolve(this.#store.endsAfter(id));
+  }
+
+  putTicket(id: string, content: string, milliseconds: number): Promise<boolean> {
+    return Promise.resolve(this.#store.putTicket(id, content, milliseconds));
+  }
+
+  takeTicket(id: string): Promise<TicketOutcome<string>> {
+    return Promise.resolve(this.#store.takeTicket(id));
   }
 
   publish(text: string, to?: string): Promise<void> {

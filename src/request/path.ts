@@ -17,9 +17,9 @@ export function originalPathOf(req: IncomingMessage): string | undefined {
 }
 
 /** The query of `req.url` without `?`, by the same parser: as in Express, text after a `#` does not belong to the query. */
-export function queryOf(req: IncomingMessage): string {
+export function queryOf(req: Pick<IncomingMessage, 'url'>): string {
   try {
-    const query: unknown = parseurl(req)?.query;
+    const query: unknown = parseurl(req as IncomingMessage)?.query;
     return typeof query === 'string' ? query : '';
   } catch {
     return '';

@@ -11,6 +11,7 @@ import type { Backplane } from '../replicas/backplane.js';
 import type { ReplicaSettings } from '../replicas/replica-settings.js';
 import { Members, type Member } from './members.js';
 import { Network } from './network.js';
+import { Tickets } from './tickets.js';
 
 interface StateSettings {
   readonly isKept: boolean;
@@ -48,6 +49,7 @@ export class LocalState implements SharedState {
   readonly members = new Members();
   /** The other processes that share the state, if any. */
   readonly network: Network | undefined;
+  readonly tickets: Tickets;
   readonly #hosts: HostStates;
   readonly #totals = new Map<string | undefined, Totals>();
   readonly #isKept: boolean;
@@ -67,6 +69,7 @@ export class LocalState implements SharedState {
         log: (level, text) => this.#log(level, '%s', text),
       });
     this.counter = this.network?.counter ?? new LocalCounter();
+    this.tickets = new Tickets(this.network?.tickets);
     this.#hosts = new HostStates(this.network?.hosts);
     this.spawner = new Spawner(
       (format, ...values) => this.#log('debug', format, ...values),

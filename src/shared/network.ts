@@ -6,6 +6,7 @@ import { isFilter } from '../replicas/messages.js';
 import { Replicas } from '../replicas/replicas.js';
 import { nameOfAddress, type ReplicaSettings } from '../replicas/replica-settings.js';
 import { SharedCounter } from '../replicas/shared-counter.js';
+import { TicketCalls } from '../replicas/ticket-calls.js';
 import type { EndResult, TunnelFilter, TunnelInfo } from '../types.js';
 import type { Members, SharedTunnel } from './members.js';
 import { isReplaced, REPLACE_TIME, replaceTunnel } from './replace.js';
@@ -33,6 +34,7 @@ interface NetworkOwner {
 /** Joins the state of this process with those of other processes: counts, ends, hosts, and the list of tunnels. */
 export class Network {
   readonly counter: SharedCounter;
+  readonly tickets: TicketCalls;
   readonly #replicas: Replicas;
   readonly #owner: NetworkOwner;
   /** Resolves after the first try to reach the store. */
@@ -49,6 +51,7 @@ export class Network {
       changed: (isUp, reason) => owner.changed(isUp, reason),
       log: (level, text) => owner.log(level, text),
     });
+    this.tickets = new TicketCalls(backplane, settings, this.#replicas.replica);
     this.ready = this.#replicas.start();
   }
 

@@ -7,6 +7,7 @@ import { isPromise, type AbortSource } from '../helpers/abort.js';
 import type { RuleSettings } from '../options/settings.js';
 import { normalizeAddress } from '../request/client-address.js';
 import type { ClientIdentity } from './context.js';
+import type { Granted, GrantResult } from './grant.js';
 import { hook } from './hook.js';
 import { checkAddressIsReliable } from './route.js';
 
@@ -23,15 +24,16 @@ export async function readClientAddress<Req extends IncomingMessage>(
 }
 
 /**
- * May this request have a tunnel? Checks the address, the origin and the app's `authenticate`, and reads the user. Returns a
- * promise only if a hook does.
+ * May this request have a tunnel? Checks the address, the origin and the app's `authenticate`, asks for the grant, and reads the user.
+ * Returns the grant, and a promise only if a hook or `grant` does.
  */
 export function authorize<Req extends IncomingMessage>(
   settings: RuleSettings<Req>,
   req: Req,
   client: ClientIdentity,
   opening: AbortSource,
-): void | Promise<void> {
+  grant: () => GrantResult,
+): GrantResult {
   const { allow, deny, origins, authenticate, clientAddress, user } = settings;
   if ((allow ?? deny) && !clientAddress) checkAddressIsReliable(req, allow ? 'allow' : 'deny');
   checkAddress(client.address, { allow, deny });
@@ -39,9 +41,13 @@ export function authorize<Req extends IncomingMessage>(
   const { origin } = req.headers;
   client.origin = origin;
   const mayOpen = hook('origins', opening, () => origins.check(origin, req));
-  if (isPromise(mayOpen) || authenticate) return authorizeByHooks(settings, req, client, opening, mayOpen);
+  if (isPromise(mayOpen) || authenticate)
+    return authorizeByHooks(settings, req, client, opening, grant, mayOpen);
   checkOriginResult(mayOpen, () => comparisonOf(origin, origins.expected(req)));
-  return readUser(user, req, client, opening);
+  const granting = grant();
+  if (isPromise(granting)) return identify(user, req, client, opening, granting);
+  const reading = readUser(user, req, client, opening, granting);
+  return reading ? reading.then(() => granting) : granting;
 }
 
 async function authorizeByHooks<Req extends IncomingMessage>(
@@ -49,14 +55,27 @@ async function authorizeByHooks<Req extends IncomingMessage>(
   req: Req,
   client: ClientIdentity,
   opening: AbortSource,
+  grant: () => GrantResult,
   mayOpen: boolean | Promise<boolean>,
-): Promise<void> {
+): Promise<Granted | undefined> {
   checkOriginResult(await mayOpen, () => comparisonOf(client.origin, origins.expected(req)));
   if (authenticate) {
     const { signal } = opening;
     checkAuthResult(await hook('authenticate', opening, () => authenticate(req, { signal })));
   }
-  await readUser(user, req, client, opening);
+  return identify(user, req, client, opening, grant());
+}
+
+async function identify<Req extends IncomingMessage>(
+  user: RuleSettings<Req>['user'],
+  req: Req,
+  client: ClientIdentity,
+  opening: AbortSource,
+  granting: GrantResult,
+): Promise<Granted | undefined> {
+  const granted = await granting;
+  await readUser(user, req, client, opening, granted);
+  return granted;
 }
 
 function readUser<Req extends IncomingMessage>(
@@ -64,7 +83,12 @@ function readUser<Req extends IncomingMessage>(
   req: Req,
   client: ClientIdentity,
   opening: AbortSource,
+  granted: Granted | undefined,
 ): void | Promise<void> {
+  if (granted?.user !== undefined) {
+    client.user = granted.user;
+    return;
+  }
   const name = hook('user', opening, () => userOf(req, user));
   if (!isPromise(name)) client.user = checkUserResult(name);
   else

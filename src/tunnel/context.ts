@@ -10,6 +10,7 @@ import type { Totals } from '../observe/totals.js';
 import type { RuleSettings } from '../options/settings.js';
 import type { Members, SharedTunnel } from '../shared/members.js';
 import type { Network } from '../shared/network.js';
+import type { Tickets } from '../shared/tickets.js';
 import type { ClosedInfo, Next, RefuseInfo, TunnelInfo } from '../types.js';
 import type { LoginChecks } from './login/login-checks.js';
 import type { OpeningAttempt } from '../upgrade/opening-attempt.js';
@@ -37,6 +38,8 @@ export interface TunnelContext {
   readonly members: Members;
   /** The other processes that share the state, if any. */
   readonly network: Network | undefined;
+  /** Unused tickets of all tunnel objects with the same state. */
+  readonly tickets: Tickets;
   /** Sockets that were upgraded only to receive the Close of a refusal. */
   readonly refusing: Set<Closable>;
   /** The checks of the option `revalidate`. */

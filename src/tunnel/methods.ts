@@ -3,7 +3,16 @@ import type { IncomingMessage, Server } from 'node:http';
 import { codeOf } from '../streams/close-causes.js';
 import type { LocalState } from '../shared/local-state.js';
 import type { EndCall } from '../replicas/messages.js';
-import type { AttachOptions, CloseOptions, EndResult, Tunnel, TunnelFilter, TunnelInfo } from '../types.js';
+import type {
+  AttachOptions,
+  CloseOptions,
+  EndResult,
+  TicketOptions,
+  Tunnel,
+  TunnelFilter,
+  TunnelInfo,
+} from '../types.js';
+import { serverDraining } from '../upgrade/opening-attempt.js';
 import type { Announcer } from './announcer.js';
 import { checkClose } from './closing.js';
 import type { TunnelContext } from './context.js';
@@ -12,6 +21,7 @@ import { readFilter } from './filter.js';
 import type { TunnelServers } from './servers.js';
 import type { Shutdown } from './shutdown.js';
 import { statsOf } from './stats.js';
+import { readTicketOptions } from './ticket-options.js';
 
 /** The parts of a tunnel object that its methods need. */
 interface MethodParts<Req extends IncomingMessage> {
@@ -20,14 +30,16 @@ interface MethodParts<Req extends IncomingMessage> {
   readonly shutdown: Shutdown<Req>;
   readonly announcer: Announcer;
   readonly state: LocalState;
+  /** Have the options a `server` for any request? */
+  readonly hasServer: boolean;
   /** The tunnel object, which `attach` returns. */
   readonly tunnel: () => Tunnel<Req>;
 }
 
 /** The methods and properties of a tunnel object besides those of an EventEmitter. */
 export function methodsOf<Req extends IncomingMessage>(parts: MethodParts<Req>) {
-  const { context, servers, shutdown, announcer, state } = parts;
-  const { members } = state;
+  const { context, servers, shutdown, announcer, state, hasServer } = parts;
+  const { members, tickets } = state;
   return {
     attach(server: Server, options: AttachOptions = {}) {
       servers.attach(server, options, !shutdown.isDraining);
@@ -36,6 +48,16 @@ export function methodsOf<Req extends IncomingMessage>(parts: MethodParts<Req>) 
     close: (options?: CloseOptions) => shutdown.close(options),
     get draining() {
       return shutdown.isDraining;
+    },
+    ticket(options: TicketOptions) {
+      const { name } = context;
+      const { content, seconds } = readTicketOptions(options, {
+        name,
+        isShared: tickets.isShared,
+        hasServer,
+      });
+      if (shutdown.isDraining) throw serverDraining();
+      return tickets.make(content, seconds);
     },
     tunnels(where: TunnelFilter = {}) {
       return members.select(readFilter(where, 'tunnels()')).map(({ info }) => info);

@@ -19,6 +19,7 @@ import { withCookies, type KeptRequest } from '../upgrade/kept-request.js';
 import { pendingOf, type PendingUpgrade } from '../upgrade/pending-upgrade.js';
 import { authorize, readClientAddress } from './authorize.js';
 import { infoOf, type ClientIdentity, type OpeningRequest, type TunnelContext } from './context.js';
+import { askGrant, type Granted } from './grant.js';
 import { hook } from './hook.js';
 import { chooseTarget, reachBackend, type BackendConnection } from './reach.js';
 import { refuse, reportRefusal, socketOf } from './refuse.js';
@@ -88,13 +89,14 @@ async function open<Req extends IncomingMessage>(
       openingSlots.push(
         await takeOpeningSlot(context.counter, context.limits.sharedOpening, client.address, attempt),
       );
-    const authorizing = authorize(settings, req, client, attempt);
-    if (authorizing) await authorizing;
+    const grant = () => askGrant(context, route, req, attempt);
+    const authorizing = authorize(settings, req, client, attempt, grant);
+    const granted = isPromise(authorizing) ? await authorizing : authorizing;
     const ended = context.ends.anySince(arrived) && context.ends.refusalOf(opening.info(), arrived);
     if (ended) throw ended;
     const taking = takeSlot(context.counter, context.limits, client, attempt);
     slot = isPromise(taking) ? await taking : taking;
-    const choosing = chooseTarget(route, req, attempt);
+    const choosing = chooseTarget(route, req, attempt, granted?.hosts);
     target = isPromise(choosing) ? await choosing : choosing;
     backend = await reachBackend(context, settings, req, client, target.hosts, attempt);
 
@@ -115,7 +117,7 @@ async function open<Req extends IncomingMessage>(
     // Synchronous from here to the end: `end()` and `close()` find the request either in `opening` or in `open`.
     const { socket, head } = completeUpgrade(req, claimed, subprotocol, backend.socket, attempt);
     upgraded = socket;
-    const kept = asked && withCookies(asked, claimed.headers);
+    const kept = asked && keptWith(withCookies(asked, claimed.headers), granted);
     const frameType = subprotocol === 'binary' ? 'binary' : settings.frameType;
     const ends = {
       socket: backend.socket,
@@ -128,7 +130,7 @@ async function open<Req extends IncomingMessage>(
       kept,
       arrived,
     } as const;
-    startSession(context, settings, client, ends);
+    startSession(context, limitedBy(settings, granted), client, ends);
   } catch (error) {
     // After the 101 response no other answer is possible, and no session owns the socket.
     if (upgraded) discard(upgraded);
@@ -183,6 +185,21 @@ function keptOf(pending: PendingUpgrade): KeptRequest {
       'revalidate: another, older copy of express-wstunnel serves this app',
     );
   return pending.keep();
+}
+
+function keptWith(kept: KeptRequest, granted: Granted | undefined): KeptRequest {
+  return granted?.kept === undefined ? kept : { ...kept, granted: granted.kept };
+}
+
+/** A grant may only shorten the time of a tunnel; 0 is no limit. */
+function limitedBy<Req extends IncomingMessage>(
+  settings: RuleSettings<Req>,
+  granted: Granted | undefined,
+): RuleSettings<Req> {
+  const most = granted?.maxDuration;
+  if (most === undefined) return settings;
+  const { maxDuration } = settings;
+  return { ...settings, maxDuration: maxDuration === 0 ? most : Math.min(maxDuration, most) };
 }
 
 function leaseOrThrow(slot: Lease | TunnelError): Lease {

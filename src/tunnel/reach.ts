@@ -37,12 +37,16 @@ export interface BackendConnection {
   readonly lease: Lease;
 }
 
-/** The hosts that may serve this request. Returns a promise only for a function. */
+/** The hosts that may serve this request. `granted`: those of its grant. Returns a promise only for a function. */
 export function chooseTarget<Req extends IncomingMessage>(
   { server }: Route<Req>,
   req: Req,
   opening: AbortSource,
+  granted: readonly ResolvedHost[] | undefined,
 ): ChosenTarget | Promise<ChosenTarget> {
+  if (granted) return { hosts: granted };
+  // A ticket without a target, for a path without `server`.
+  if (server === undefined) throw noTarget();
   return typeof server === 'function' ? askServer(server, req, opening) : { hosts: server };
 }
 
@@ -66,8 +70,7 @@ async function askServer<Req extends IncomingMessage>(
       if (signal.aborted) discard(given);
       return given;
     });
-    if (target === undefined || target === null)
-      throw new TunnelError('WSTUNNEL_NO_TARGET', 'there is no such tunnel');
+    if (target === undefined || target === null) throw noTarget();
     const hosts = await hook('server', opening, () => readServerResult(target, 'the result of server()'));
     return stream ? { hosts, stream } : { hosts };
   } catch (error) {
@@ -75,6 +78,10 @@ async function askServer<Req extends IncomingMessage>(
     if (stream) discard(stream);
     throw error;
   }
+}
+
+function noTarget(): TunnelError {
+  return new TunnelError('WSTUNNEL_NO_TARGET', 'there is no such tunnel');
 }
 
 /** Picks a host and dials that host. After a failure the host is left out for a while, and the strategy picks again. */

@@ -3,6 +3,7 @@ import type { ResolvedHost } from '../backends/host.js';
 import { messageOf, TunnelError } from '../errors.js';
 import { defaultAddress, normalizeAddress } from '../request/client-address.js';
 import { trustsEverybody } from '../request/proxy-trust.js';
+import { ticketsIn, ticketsOf } from '../request/ticket.js';
 import type { RuleSettings, ServerSetting, Settings } from '../options/settings.js';
 import { CompiledHostMap } from '../routes/host-map.js';
 import { applyRules, type CompiledRule } from '../routes/compiled-rules.js';
@@ -11,12 +12,16 @@ import { mostCertain, type Reach } from '../upgrade/path-reach.js';
 /** The settings and hosts that the rules give to one request. */
 export interface Route<Req extends IncomingMessage> {
   readonly settings: RuleSettings<Req>;
-  readonly server: Exclude<ServerSetting<Req>, CompiledHostMap<readonly ResolvedHost[]>>;
+  /** Undefined only for a request with a ticket, or one that needs a ticket. */
+  readonly server: Exclude<ServerSetting<Req>, CompiledHostMap<readonly ResolvedHost[]>> | undefined;
   /** The error if the rules could not be applied: the request is refused. */
   readonly failure?: TunnelError;
 }
 
-/** Applies the rules to a request. Undefined for a request outside the tunnel: `url` does not match, or no rule sets a server. */
+/**
+ * Applies the rules to a request. Undefined for a request outside the tunnel: `url` does not match, or the options give no server and the
+ * request has no ticket and needs none.
+ */
 export function match<Req extends IncomingMessage>(
   { matchesUrl, base, rules, notations }: Settings<Req>,
   req: Req,
@@ -28,8 +33,9 @@ export function match<Req extends IncomingMessage>(
     const address = () => (cached ??= addressForRules(base, req));
     const settings = rules.length === 0 ? base : applyRules(base, rules, { req, path, address });
     const server = serverFor(settings, path);
-    if (server && !notations.every((notation) => notation.isNormal(path))) throw pathRefused();
-    return server && { settings, server };
+    if (!server && settings.tickets !== 'require' && ticketsOf(req).length === 0) return undefined;
+    if (!notations.every((notation) => notation.isNormal(path))) throw pathRefused();
+    return { settings, server };
   } catch (error) {
     const failure =
       error instanceof TunnelError
@@ -45,25 +51,34 @@ function pathRefused(): TunnelError {
   return new TunnelError('WSTUNNEL_PATH_REFUSED', message);
 }
 
-/** Does a request with this path belong to the tunnel? `maybe` if a rule has a condition on more than the path. */
+/** Does a request with this path and query belong to the tunnel? `maybe` if a rule has a condition on more than the path. */
 export function reachOfPath<Req extends IncomingMessage>(
   { matchesUrl, base, rules }: Settings<Req>,
   path: string,
+  query = '',
 ): Reach {
   if (!matchesUrl(path)) return 'no';
-  const ofBase = serverFor(base, path) === undefined ? 'no' : 'yes';
+  if (ticketsIn(query).length > 0) return 'yes';
+  const isRequired = base.tickets === 'require';
+  const ofBase = serverFor(base, path) === undefined && !isRequired ? 'no' : 'yes';
   const reach = mostCertain([ofBase, ...rules.map((rule) => reachOfRule(rule, path))]);
   if (reach === 'no' && base.server === undefined) return 'no';
   return rules.some((rule) => changesMap(rule, path)) ? 'maybe' : reach;
 }
 
-/** Can the rule replace the host map or the map's extensions? If so, the other options alone do not decide about the path. */
+/**
+ * Can the rule replace the host map or the map's extensions, or stop requiring tickets? If so, the other options alone do not decide about
+ * the path.
+ */
 function changesMap<Req extends IncomingMessage>(
   { matchesUrl, when, set, rules, otherwise }: CompiledRule<RuleSettings<Req>>,
   path: string,
 ): boolean {
   const applies = matchesUrl(path);
-  const isHere = set.mapExtensions !== undefined || set.server instanceof CompiledHostMap;
+  const isHere =
+    set.mapExtensions !== undefined ||
+    set.server instanceof CompiledHostMap ||
+    (set.tickets === 'accept' && set.server === undefined);
   if (applies && (isHere || rules.some((rule) => changesMap(rule, path)))) return true;
   return (!applies || when !== undefined) && otherwise !== undefined && changesMap(otherwise, path);
 }
@@ -74,7 +89,14 @@ function reachOfRule<Req extends IncomingMessage>(
 ): Reach {
   const instead = otherwise ? reachOfRule(otherwise, path) : 'no';
   if (!matchesUrl(path)) return instead;
-  const ofRule = set.server === undefined ? 'no' : set.server instanceof CompiledHostMap ? 'maybe' : 'yes';
+  const isRequired = set.tickets === 'require';
+  const ofRule = isRequired
+    ? 'yes'
+    : set.server === undefined
+      ? 'no'
+      : set.server instanceof CompiledHostMap
+        ? 'maybe'
+        : 'yes';
   const inside = mostCertain([ofRule, ...rules.map((rule) => reachOfRule(rule, path))]);
   if (!when) return inside;
   return inside === 'no' && instead === 'no' ? 'no' : 'maybe';

@@ -29,7 +29,7 @@ export class TunnelServers<Req extends IncomingMessage> {
       handshakeTimeout: settings.base.handshakeTimeout,
       isAutomatic: () => this.#isAutomatic && !this.#isDetached,
       isMounted,
-      takes: (path) => reachOfPath(settings, path),
+      takes: (path, query) => reachOfPath(settings, path, query),
       warnOfMiss: (path) =>
         this.#warn(
           'WSTUNNEL_HIDDEN',

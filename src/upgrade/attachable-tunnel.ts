@@ -11,8 +11,8 @@ export interface AttachableTunnel {
   isAutomatic(): boolean;
   /** Has a router mounted the tunnel's middleware? False if a function of the app calls the middleware. */
   isMounted(): boolean;
-  /** Does the tunnel take this path (within the mount)? `maybe`: a rule decides. */
-  takes(path: string): Reach;
+  /** Does the tunnel take this path (within the mount)? `maybe`: a rule decides. `query`: with a ticket, the answer may differ. */
+  takes(path: string, query?: string): Reach;
   /** Counts an upgrade that leads to this tunnel. Returns the refusal if there are too many upgrades. */
   start(req: IncomingMessage): Lease | TunnelError;
   /** Warns the developer about an upgrade that went to another listener and may have been meant for this tunnel. */

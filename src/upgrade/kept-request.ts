@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { flatCopy } from '../helpers/flat-copy.js';
+import type { KeptGrant } from '../request/grant.js';
 
 /** The parts of an opening request from which a login check makes an equal request. An open tunnel keeps nothing else of its request. */
 export interface KeptRequest {
@@ -12,6 +13,8 @@ export interface KeptRequest {
   readonly headers: string;
   /** The value of `req.upgrade`. */
   readonly upgrade: boolean;
+  /** The grant with which the tunnel was opened. */
+  readonly granted?: KeptGrant | undefined;
 }
 
 /** `url`: the URL as it arrived, since a framework or a middleware may have changed `req.url`. */

@@ -1,25 +1,30 @@
 import type { IncomingMessage } from 'node:http';
 import { asRefusal } from '../../errors.js';
+import { isPromise } from '../../helpers/abort.js';
 import { defaultAddress, normalizeAddress } from '../../request/client-address.js';
 import type { CheckOnRequest } from '../../upgrade/check/check-on-request.js';
 import { authorize, readClientAddress } from '../authorize.js';
 import type { ClientIdentity } from '../context.js';
+import { keptGrant } from '../grant.js';
 import type { Route } from '../route.js';
 
 /** The request of a login check has reached a tunnel: runs the guards again, and opens nothing. Never rejects. */
 export async function answerCheck<Req extends IncomingMessage>(
   owner: unknown,
-  { settings, failure }: Route<Req>,
+  route: Route<Req>,
   req: Req,
   check: CheckOnRequest,
 ): Promise<void> {
+  const { settings, failure } = route;
   const client: ClientIdentity = { id: '', url: '', address: '', user: undefined };
   try {
     client.address = normalizeAddress(defaultAddress(req) ?? '');
     if (failure) throw failure;
     if (settings.clientAddress) await readClientAddress(settings, req, client, check.signal);
-    const authorizing = authorize(settings, req, client, check.signal);
-    if (authorizing) await authorizing;
+    const { signal, granted } = check;
+    const grant = () => keptGrant(route, req, signal, granted);
+    const authorizing = authorize(settings, req, client, signal, grant);
+    if (isPromise(authorizing)) await authorizing;
     check.reached(owner, client.user);
   } catch (error) {
     check.refused(asRefusal(error).status);

@@ -8,7 +8,7 @@ const KEY_HEADER = 'sec-websocket-key';
 
 /**
  * Open tunnels whose opening requests look the same to the app, such as those of one browser's tabs: one check counts for all. The same
- * are server, URL, all headers but `Sec-WebSocket-Key`, and the addresses but the client's port. The check notices if the app reads
+ * are server, URL, grant, all headers but `Sec-WebSocket-Key`, and the addresses but the client's port. The check notices if the app reads
  * the port or the client's certificate; its answer then counts for one tunnel alone.
  */
 export class SameLogins {
@@ -51,6 +51,7 @@ export class SameLogins {
 function keyOf(request: KeptRequest): string {
   const raw = rawHeadersOf(request);
   const headers = raw.filter((_, index) => raw[index - (index % 2)]?.toLowerCase() !== KEY_HEADER);
-  const text = [request.url, request.upgrade, commonValues(request.socket), ...headers].join('\n');
+  const granted = JSON.stringify(request.granted ?? {});
+  const text = [granted, request.url, request.upgrade, commonValues(request.socket), ...headers].join('\n');
   return createHash('sha256').update(text).digest('base64');
 }

@@ -20,11 +20,16 @@ export const MAX_APP_DEPTH = 32;
 
 /**
  * Finds the tunnels in the `request` listeners of a server, by reading the stacks of Express and Connect. With a path, finds
- * only tunnels that a GET of this path can reach. `mayAsk`: looks into apps that Express has mounted within another app (see
+ * only tunnels that a GET of this path and query can reach. `mayAsk`: looks into apps that Express has mounted within another app (see
  * {@link askMountedApp}); otherwise mounted apps that were not asked earlier count as hidden.
  */
-export function findTunnels(listeners: readonly unknown[], path?: string, mayAsk = false): TunnelsInApp {
-  const search = new Search(mayAsk);
+export function findTunnels(
+  listeners: readonly unknown[],
+  path?: string,
+  mayAsk = false,
+  query = '',
+): TunnelsInApp {
+  const search = new Search(mayAsk, query);
   for (const listener of listeners) {
     // The listener is a function around an app.
     if (stackOf(listener) === undefined && tunnelOfHandler(listener) === undefined) search.isHidden = true;
@@ -38,16 +43,18 @@ class Search implements TunnelsInApp {
   isWrapped = false;
   isHidden = false;
   readonly #mayAsk: boolean;
+  readonly #query: string;
   #layers = 0;
 
-  constructor(mayAsk: boolean) {
+  constructor(mayAsk: boolean, query: string) {
     this.#mayAsk = mayAsk;
+    this.#query = query;
   }
 
   handler(handler: unknown, path: string | undefined, depth: number): void {
     const tunnel = tunnelOfHandler(handler);
     if (tunnel) {
-      this.#found(tunnel, path === undefined ? 'yes' : tunnel.takes(path));
+      this.#found(tunnel, path === undefined ? 'yes' : tunnel.takes(path, this.#query));
       return;
     }
     if (isWrapped(handler)) this.isWrapped = true;

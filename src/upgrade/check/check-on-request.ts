@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { AbortSource } from '../../helpers/abort.js';
+import type { KeptGrant } from '../../request/grant.js';
 
 /** How the request of a login check ended. */
 export type CheckOutcome =
@@ -18,6 +19,8 @@ export type CheckOutcome =
 export interface CheckOnRequest {
   /** Aborts at the check's deadline, and when the tunnel closes. */
   readonly signal: AbortSource;
+  /** The grant with which the tunnel was opened. */
+  readonly granted?: KeptGrant | undefined;
   /** The request has reached a tunnel and passed the guards of the tunnel. */
   reached(owner: unknown, user: string | undefined): void;
   /** The request has reached a tunnel, whose guards refuse with this status. */

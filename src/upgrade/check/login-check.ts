@@ -40,6 +40,7 @@ interface CheckOwner {
  */
 export class LoginCheck implements CheckOnRequest {
   readonly signal = new Cancellation();
+  readonly granted: CheckOnRequest['granted'];
   readonly #settings: CheckSettings;
   readonly #owner: CheckOwner;
   readonly #socket: CheckSocket;
@@ -53,6 +54,7 @@ export class LoginCheck implements CheckOnRequest {
     this.#settings = settings;
     this.#owner = owner;
     this.#server = kept.server;
+    this.granted = kept.granted;
     this.#socket = ignoreErrors(new CheckSocket(kept.socket, (bytes) => this.#onBytes(bytes)));
     const { url, upgrade } = kept;
     this.#req = createRequest(kept.server, this.#socket, url, rawHeadersOf(kept), upgrade);

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import { isEngineIoAlone, isForEngineIo } from '../../internals/engine-io.js';
 import { isCaseSensitive } from '../../internals/express.js';
-import { pathOf } from '../../request/path.js';
+import { pathOf, queryOf } from '../../request/path.js';
 import { compileUrl } from '../../routes/url-match.js';
 import { findTunnels, type TunnelsInApp } from '../app/find-tunnels.js';
 import type { AttachableTunnel } from '../attachable-tunnel.js';
@@ -71,7 +71,7 @@ export class Destinations {
     const path = pathOf(req);
     if (path === undefined || !asksForWebSocket(req)) return { reach: 'no', handshakeTimeout: 0 };
     const listeners = this.#server.listeners('request');
-    const { targets, isWrapped, isHidden } = this.#search(listeners, path, hasOthers);
+    const { targets, isWrapped, isHidden } = this.#search(listeners, path, queryOf(req), hasOthers);
     const found = new Possible();
     for (const [tunnel, reach] of targets) {
       if (tunnel.isAutomatic() && !this.bindings.get(tunnel))
@@ -101,10 +101,10 @@ export class Destinations {
   }
 
   /** Asks mounted apps only if other listeners would get the upgrade of an unlocated tunnel. */
-  #search(listeners: readonly unknown[], path: string, hasOthers: boolean): TunnelsInApp {
-    const found = findTunnels(listeners, path);
+  #search(listeners: readonly unknown[], path: string, query: string, hasOthers: boolean): TunnelsInApp {
+    const found = findTunnels(listeners, path, false, query);
     const isDoubtful = found.isHidden && hasOthers && unlocatedFor(path).some((tunnel) => tunnel.isMounted());
-    return isDoubtful ? findTunnels(listeners, path, true) : found;
+    return isDoubtful ? findTunnels(listeners, path, true, query) : found;
   }
 
   /**
