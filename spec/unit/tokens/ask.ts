@@ -1,5 +1,8 @@
+import { mkdir, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
+import { dirname, join } from 'node:path';
 import { TunnelError } from '../../../src/errors.js';
+import { files } from '../../support/command.js';
 import type { TokenAnswer, TokenSource } from '../../../src/tokens/token-types.js';
 
 const REQUEST = { headers: {}, url: '/' } as IncomingMessage;
@@ -19,3 +22,13 @@ export async function ask(source: TokenSource, token: string, signal = new Abort
 
 /** A source that does not know the token. */
 export const UNKNOWN = { notes: [] };
+
+/** A folder with files in folders, removed after the test. */
+export async function folderOf(texts: Record<string, string>): Promise<string> {
+  const { folder = '' } = await files({});
+  for (const [name, text] of Object.entries(texts)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), text);
+  }
+  return folder;
+}

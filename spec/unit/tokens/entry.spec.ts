@@ -26,7 +26,19 @@ describe("issue 18: websockify's entries", () => {
 describe('issue 18: a store that lies', () => {
   test.each([
     ...['', 'desk.lan', '5900', ':5900', 'a:0', 'a:70000', 'a:5900abc', 'a:-1', 'a:1:2', 'ann:secret@a:5900'],
-    ...['http://a:5900', 'a b:1', '/run/x:1', '..:1', '-x:1', 'a\0:1', 'unix_socket:x', 'null', '[]', '{', '"a:1"'],
+    ...[
+      'http://a:5900',
+      'a b:1',
+      '/run/x:1',
+      '..:1',
+      '-x:1',
+      'a\0:1',
+      'unix_socket:x',
+      'null',
+      '[]',
+      '{',
+      '"a:1"',
+    ],
     ...['{}', '{"host":null}', '{"host":["a"],"port":1}', '{"host":"a"}', '{"host":"a","port":0}'],
     ...['{"host":"a","port":70000}', '{"host":"a","port":"5900abc"}', '{"host":"a","port":1.5}'],
     ...['{"host":"a","port":true}', '{"host":"ann:secret@a","port":5900}', '{"host":"/run/x","port":1}'],
