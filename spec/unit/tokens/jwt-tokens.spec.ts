@@ -143,16 +143,8 @@ describe('a JWT', () => {
       () => sign({ ...DESK, exp: '9999999999' as never }),
       /its claim exp is/,
     ],
-    [
-      () => sign(DESK, rsa.privateKey, 'RS256', { crit: ['b64'], b64: true, x: 1 }),
-      /./,
-    ],
     ['without a target', () => sign({ aud: 'vnc', iss: 'app' }), /a valid JWT, but its host is missing/],
-    [
-      'with a login as its host',
-      () => sign({ ...DESK, host: 'ann:pw@desk' }),
-      /but its host is missing or invalid/,
-    ],
+    ['with a login as its host', () => sign({ ...DESK, host: 'ann:pw@desk' }), /but its host is missing or/],
     ['with port 70000', () => sign({ ...DESK, port: 70_000 }), /but its port is missing or invalid/],
     [
       'with a wrong viewOnly',
