@@ -2,6 +2,7 @@ import { TunnelError } from '../errors.js';
 import { seconds } from '../options/checks/basic.js';
 import { fail } from '../options/checks/fail.js';
 import { checkNames } from '../options/checks/names.js';
+import { optionError } from '../options/checks/option-error.js';
 import type { OptionRef } from '../options/checks/option-path.js';
 import { answerWithin } from './deadline.js';
 import { EntryFault, MAX_ENTRY_LENGTH, readEntry } from './entry.js';
@@ -31,7 +32,7 @@ const CHECKS = {
       new Headers(value as Record<string, string>);
     } catch {
       // The message must not contain a value.
-      fail(name, 'must be an object of names and texts of header fields', {});
+      throw optionError(name, 'must be an object of names and texts of header fields');
     }
   },
   timeout: seconds(0.05, 30),

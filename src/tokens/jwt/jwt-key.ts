@@ -8,7 +8,7 @@ import {
 } from 'node:crypto';
 import { types } from 'node:util';
 import { messageOf } from '../../errors.js';
-import { fail } from '../../options/checks/fail.js';
+import { optionError } from '../../options/checks/option-error.js';
 
 /** A key in PEM form (public, private or a certificate), the bytes of a secret, a JWK, or a key of node:crypto or WebCrypto. */
 export type JwtKey = string | Uint8Array | JsonWebKey | KeyObject | webcrypto.CryptoKey;
@@ -51,12 +51,11 @@ export function readJwtKey(given: unknown, algorithms: readonly string[], name: 
   const key = keyOf(given, name);
   const unfit = algorithms.find((algorithm) => ALGORITHMS[algorithm]?.(key) !== true);
   if (unfit?.startsWith('HS') === true && key.type === 'secret')
-    fail(
+    throw optionError(
       name,
       `is too short for ${unfit}: a secret needs as many bits as the hash (RFC 7518 section 3.2)`,
-      {},
     );
-  if (unfit !== undefined) fail(name, `does not fit the algorithm ${unfit}`, {});
+  if (unfit !== undefined) throw optionError(name, `does not fit the algorithm ${unfit}`);
   if (key.type === 'public') return { verify: key };
   return { verify: key.type === 'private' ? createPublicKey(key) : key, decrypt: key };
 }
@@ -72,9 +71,9 @@ function keyOf(given: unknown, name: string): KeyObject {
     if (typeof given === 'object' && given !== null && Object.hasOwn(given, 'kty'))
       return jwkOf(given as JsonWebKey);
   } catch (error) {
-    fail(name, `${rule} (${messageOf(error)})`, {});
+    throw optionError(name, `${rule} (${messageOf(error)})`);
   }
-  return fail(name, rule, {});
+  throw optionError(name, rule);
 }
 
 function pemKey(text: string): KeyObject {

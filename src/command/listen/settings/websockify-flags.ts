@@ -173,8 +173,7 @@ function readTokens(args: Both, found: OwnFlags): void {
       `token-plugin ${plugin}`,
       'a plugin is a program: use the middleware in an app, with tokenServer() and a function as the source',
     );
-  if (source === undefined)
-    throw usageError('--token-plugin needs --token-source, or give --tokens FILE');
+  if (source === undefined) throw usageError('--token-plugin needs --token-source, or give --tokens FILE');
   translate(args, found, 'token-source', 'tokens', translated(source));
 }
 

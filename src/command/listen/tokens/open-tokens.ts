@@ -11,7 +11,7 @@ import { socketTokens } from '../../../tokens/socket-tokens.js';
 import { openableServer, type OpenableTokenServer } from '../../../tokens/token-server.js';
 import type { TokenSource } from '../../../tokens/token-types.js';
 import { CommandError, EXIT } from '../../exit.js';
-import { readFirstLine, readTextFile } from '../../files.js';
+import { readFirstLine, readTextFile, requireFolder } from '../../files.js';
 import type { JwtSetting, RedisSetting, TokenSetting, TokenSettings } from '../settings/token-settings.js';
 import { addressOf } from '../shared/redis-connection.js';
 import { openClient, type OwnClient } from '../shared/redis-packages.js';
@@ -56,7 +56,9 @@ export async function openTokens(
     close();
     if (error instanceof FileFault) throw new CommandError(EXIT.config, error.message, { cause: error });
     if (!(error instanceof TunnelError)) throw error;
-    throw new CommandError(EXIT.config, `--tokens: ${plainMessageOf(error)}`, { cause: error });
+    // The name of the option is that of a function.
+    const message = plainMessageOf(error).replace(/^jwtTokens\(\)\.?/, 'jwt: ');
+    throw new CommandError(EXIT.config, `--tokens ${message}`, { cause: error });
   }
 }
 
@@ -69,8 +71,10 @@ async function sourceOf(
     case 'file':
       return storeTokens(source.path, { read: 'changed', warn });
     case 'folder':
+      requireFolder(source.path);
       return folderTokens(source.path);
     case 'sockets':
+      requireFolder(source.path);
       return socketTokens(source.path);
     case 'jwt':
       return jwtTokens(jwtOptions(source));
