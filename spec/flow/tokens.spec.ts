@@ -93,7 +93,7 @@ describe('a token', () => {
     const { port, tunnel } = await start(tokenServer(source), { user: () => 'nobody' });
     const client = await openRaw(port, '/tunnel?token=sec.ret');
     expect(tunnel.tunnels()).toMatchObject([{ user: 'ann' }]);
-    expect((await client.close()).reason).toBe('open for 0.3 s');
+    expect((await client.close())?.reason).toBe('open for 0.3 s');
   });
 
   test('is looked up after authenticate, and not for a request without a login', async () => {
@@ -130,7 +130,7 @@ describe('a token', () => {
   test('by refuseWith "close" gets Close 4404', async () => {
     const { port } = await start(tokenServer(await echoSource()), { refuseWith: 'close' });
     const client = await openRaw(port, '/tunnel?token=x');
-    expect((await client.close()).code).toBe(4404);
+    expect((await client.close())?.code).toBe(4404);
   });
 });
 

@@ -14,8 +14,8 @@ const DESK = { host: 'desk.lan', port: 5900, aud: 'vnc', iss: 'app', sub: 'ann' 
 const RULES = { algorithms: ['RS256'], audience: 'vnc' };
 
 const now = () => Math.floor(Date.now() / 1000);
-const sign = (claims: JWTPayload, key: KeyObject | Uint8Array = rsa.privateKey, alg = 'RS256', more = {}) =>
-  new SignJWT({ exp: now() + 60, ...claims }).setProtectedHeader({ alg, ...more }).sign(key);
+const sign = (claims: object, key: KeyObject | Uint8Array = rsa.privateKey, alg = 'RS256', more = {}) =>
+  new SignJWT({ exp: now() + 60, ...claims } as JWTPayload).setProtectedHeader({ alg, ...more }).sign(key);
 const refused = (note: string | RegExp) => ({ notes: [expect.stringMatching(note) as string] });
 const byKey = (more: Partial<JwtTokensOptions> = {}) => jwtTokens({ key: PEM, ...RULES, ...more });
 

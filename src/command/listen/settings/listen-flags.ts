@@ -18,7 +18,7 @@ export const LISTEN_FLAGS = {
     help: 'logins: htpasswd -B file, or password for USER',
   },
   revalidate: { value: 'SEC', help: "seconds between checks of open tunnels' logins", more: true },
-  tokens: { value: 'SOURCE', multiple: true, help: 'targets by ?token=: a file, jwt:, redis:, https:' },
+  tokens: { value: 'SOURCE', multiple: true, help: 'targets by ?token=: file, jwt:, redis:, https:' },
   'token-from': { value: 'PLACE', help: 'query, cookie, path, host or subprotocol', more: true },
   'token-targets': { value: 'LIST', multiple: true, help: 'where tokens may lead: *.lan:5900', more: true },
   allow: { value: 'LIST', multiple: true, help: 'client addresses and ranges, comma-separated' },
