@@ -51,7 +51,9 @@ export function storeTokens(path: string, { read, warn }: Required<FileTokensOpt
     return host && { target: host };
   };
   return withTraits(source, {
-    open: async (report) => void (await open(report)),
+    open: async (report) => {
+      await open(report);
+    },
     recheck: async (token) => {
       const tokens = await store();
       return read === 'once' ? tokens.known(token) !== undefined : tokens.isValid(token);

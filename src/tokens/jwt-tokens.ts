@@ -79,7 +79,12 @@ export function jwtTokens(options: JwtTokensOptions): TokenSource {
         return undefined;
       }
     },
-    { needsTargets: true, open: async () => void (await verifier()) },
+    {
+      needsTargets: true,
+      open: async () => {
+        await verifier();
+      },
+    },
   );
 }
 
@@ -95,7 +100,7 @@ function keysOf({ key, jwks, algorithms, timeout = TIMEOUT }: JwtTokensOptions):
       algorithms,
     );
   const read = readJwks(jwks, 'jwtTokens().jwks');
-  return read instanceof URL ? { kind: 'url', url: read, timeout } : { kind: 'set', set: read as never };
+  return read instanceof URL ? { kind: 'url', url: read, timeout } : { kind: 'set', set: read };
 }
 
 function readJwks(value: unknown, name: OptionRef): URL | { keys: object[] } {

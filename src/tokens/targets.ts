@@ -106,7 +106,7 @@ async function resolvesInside(
   isInside: (address: string) => boolean,
   signal: AbortSignal,
 ): Promise<Host | undefined> {
-  const { lookup = dns.lookup as LookupFunction } = host;
+  const { lookup = dns.lookup } = host;
   const checked: LookupFunction = (hostname, options, done) => {
     lookup(hostname, options, (error, found, family) => {
       if (error) {

@@ -68,7 +68,7 @@ describe("websockify's TokenFileName", () => {
       const answer = await ask(source, name);
       expect(answer).toMatchObject({
         status: 502,
-        detail: expect.stringMatching(/the file of a token in .*tokens must contain HOST:PORT/),
+        detail: expect.stringMatching(/the file of a token in .*tokens must contain HOST:PORT/) as string,
       });
       expect(JSON.stringify(answer)).not.toMatch(/secret|bad|huge/);
     }

@@ -1,5 +1,6 @@
 import { createSecretKey, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
-import { CompactEncrypt, SignJWT, UnsecuredJWT, exportJWK, type JWTPayload } from 'jose';
+import type { ServerResponse } from 'node:http';
+import { CompactEncrypt, SignJWT, UnsecuredJWT, exportJWK } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { jwtTokens, type JwtTokensOptions } from '../../../src/tokens/jwt-tokens.js';
 import { onCleanup } from '../../support/cleanup.js';
@@ -14,8 +15,12 @@ const DESK = { host: 'desk.lan', port: 5900, aud: 'vnc', iss: 'app', sub: 'ann' 
 const RULES = { algorithms: ['RS256'], audience: 'vnc' };
 
 const now = () => Math.floor(Date.now() / 1000);
-const sign = (claims: object, key: KeyObject | Uint8Array = rsa.privateKey, alg = 'RS256', more = {}) =>
-  new SignJWT({ exp: now() + 60, ...claims } as JWTPayload).setProtectedHeader({ alg, ...more }).sign(key);
+const sign = (
+  claims: Record<string, unknown>,
+  key: KeyObject | Uint8Array = rsa.privateKey,
+  alg = 'RS256',
+  more = {},
+) => new SignJWT({ exp: now() + 60, ...claims }).setProtectedHeader({ alg, ...more }).sign(key);
 const refused = (note: string | RegExp) => ({ notes: [expect.stringMatching(note) as string] });
 const byKey = (more: Partial<JwtTokensOptions> = {}) => jwtTokens({ key: PEM, ...RULES, ...more });
 
@@ -206,7 +211,7 @@ describe("an issuer's set of keys", () => {
     expect(fetched).toBe(1);
   });
 
-  test.each<[string, number, ((res: import('node:http').ServerResponse) => void) | undefined]>([
+  test.each<[string, number, ((res: ServerResponse) => void) | undefined]>([
     ['is down', 503, undefined],
     ['answers 500', 503, (res) => void res.writeHead(500).end()],
     ['redirects', 503, (res) => void res.writeHead(302, { Location: '/other' }).end()],
