@@ -197,7 +197,7 @@ describe('jwt', () => {
 describe('tokens', () => {
   test('a line of the file and a signed token open their targets, and no token leads elsewhere', async () => {
     const [{ port }, other] = [await startEcho(), await startEcho()];
-    const folder = temporaryFolder();
+    const folder = await temporaryFolder();
     await writeFile(join(folder, 'list'), `abc: 127.0.0.1:${port}\nfar: 127.0.0.1:${other.port}\n`);
     const env = { JWT_SECRET: '', TOKENS: join(folder, 'list'), TARGETS: `127.0.0.1:${port}` };
     const { program, dial } = await startRecipe('tokens.mjs', env);
