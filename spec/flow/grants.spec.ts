@@ -171,14 +171,14 @@ describe('a grant and a ticket', () => {
       throw new Error('must not be called');
     });
     const site = await startTunnel({ server });
-    const ticket = String(site.tunnel.ticket({ target: { port } }));
+    const ticket = site.tunnel.ticket({ target: { port } }) as string;
     await echoes(await openRaw(site.port, `/tunnel?ticket=${ticket}`));
   });
 
   test('a ticket without a target gets the target of the grant, and keeps its own user', async () => {
     const { port } = await startEcho();
     const site = await startGranting({ target: { port }, user: 'of the token', maxDuration: 60 });
-    const ticket = String(site.tunnel.ticket({ user: 'ann' }));
+    const ticket = site.tunnel.ticket({ user: 'ann' }) as string;
     await echoes(await openRaw(site.port, `/tunnel?ticket=${ticket}`));
     expect(site.tunnel.tunnels()).toMatchObject([{ user: 'ann' }]);
   });
@@ -202,10 +202,10 @@ describe('a login check', () => {
     });
     const causes: string[] = [];
     tunnel.on('close', ({ cause }) => causes.push(cause));
-    await openRaw(port);
-    await openRaw(port);
+    const clients = [await openRaw(port), await openRaw(port)];
     const before = checks;
     await until(() => checks > before + 6);
+    for (const client of clients) await echoes(client);
     expect(asked).toBe(2);
     expect(causes).toEqual([]);
     expect(tunnel.tunnels().map(({ user }) => user)).toEqual(['user 1', 'user 2']);

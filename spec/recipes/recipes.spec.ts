@@ -215,6 +215,24 @@ async function printedCookie({ program }: Site, username: string): Promise<{ Coo
   return { Cookie };
 }
 
+test('tickets: a frame without cookies opens a tunnel with a ticket of the page, once', async () => {
+  const { dial } = await start('tickets.mjs');
+  const frame = { Origin: 'null' };
+  expect((await knock(dial(), frame)).status).toBe(403);
+  expect((await request(dial(), 'POST', '/ticket')).status).toBe(401);
+  const ann = await logIn(dial());
+  expect((await knock(dial(), { ...frame, ...ann })).status).toBe(403);
+  const { body } = await request(dial(), 'POST', '/ticket', ann);
+  const { ticket } = JSON.parse(body) as { ticket: string };
+  const path = `${PATH}?ticket=${ticket}`;
+  expect((await knock(dial(), { Origin: 'https://evil.test' }, path)).status).toBe(403);
+  await echoes(await openRaw(dial(), path, frame));
+  expect(await knock(dial(), frame, path)).toMatchObject({
+    status: 403,
+    body: 'this ticket cannot be used: ask the page for a new one\n',
+  });
+});
+
 test('own-check: the answers of the check are the answers to the upgrade', async () => {
   const site = await start('own-check.mjs');
   const { dial } = site;

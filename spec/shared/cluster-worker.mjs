@@ -54,8 +54,9 @@ if (cluster.isPrimary) {
   tunnel.attach(server);
   process.on('message', async ({ command }) => {
     if (command === undefined) return;
-    const { command: name, where } = JSON.parse(command);
-    if (name === 'end') send('ended', await tunnel.end(where));
+    const { command: name, where, ticket } = JSON.parse(command);
+    if (name === 'ticket') send('ticket', { ticket: await tunnel.ticket(ticket) });
+    else if (name === 'end') send('ended', await tunnel.end(where));
     else if (name === 'leave') {
       await tunnel.close({ timeout: 1 });
       await state.close();

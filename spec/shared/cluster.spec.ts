@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { TunnelFilter } from '../../src/index.js';
+import type { TicketOptions, TunnelFilter } from '../../src/index.js';
 import { end } from '../support/command.js';
 import { onCleanup } from '../support/cleanup.js';
 import { echoes, openRaw, statusOf, type RawClient } from '../support/raw-client.js';
@@ -86,6 +86,13 @@ class Cluster {
     return this.of('ended')[before]!;
   }
 
+  async ticket(worker: number, ticket: TicketOptions): Promise<string> {
+    const before = this.of('ticket').length;
+    this.#send({ command: 'ticket', worker, ticket });
+    await until(() => this.of('ticket').length > before);
+    return String(this.of('ticket')[before]?.ticket);
+  }
+
   leave(worker: number): void {
     this.#send({ command: 'leave', worker });
   }
@@ -133,6 +140,16 @@ describe('clusterShared()', () => {
       ),
     );
     expect((await Promise.all(tries)).reduce<number>((sum, one) => sum + one, 0)).toBe(7);
+  });
+
+  test('a ticket of one worker is good at another, once, also at the same moment', async () => {
+    const cluster = await Cluster.start({});
+    await cluster.joined();
+    for (const maker of [0, 1, 2]) {
+      const ticket = await cluster.ticket(maker, { user: 'ann' });
+      const tries = [0, 1, 2, 0].map((worker) => statusOf(cluster.ports[worker]!, `/?ticket=${ticket}`));
+      expect((await Promise.all(tries)).sort()).toEqual([101, 403, 403, 403]);
+    }
   });
 
   test('a worker that is killed frees its slots at once', async () => {

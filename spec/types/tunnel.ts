@@ -16,6 +16,7 @@ import create, {
   type HostState,
   type RefuseInfo,
   type SharedInfo,
+  type TicketOptions,
   type Tunnel,
   type TunnelErrorCode,
   type TunnelInfo,
@@ -54,6 +55,22 @@ tunnel.on('open', (info) => {
 tunnel.on('close', (info: { code: string }) => info);
 
 // The methods of a tunnel.
+expectTypeOf(tunnel.ticket({})).toEqualTypeOf<string | Promise<string>>();
+const ticketOptions: TicketOptions = {
+  user: 'ann',
+  target: [{ port: 1 }],
+  seconds: 30,
+  session: 's',
+  viewOnly: true,
+};
+void tunnel.ticket(ticketOptions);
+// @ts-expect-error an object is needed
+void tunnel.ticket();
+// @ts-expect-error a ticket leads to hosts, not to a map of them
+void tunnel.ticket({ target: { '/a': { port: 1 } } });
+wstunnel({ tickets: 'require', session: (req) => req.headers.host });
+// @ts-expect-error no such word
+wstunnel({ tickets: 'always' });
 expectTypeOf(tunnel.attach(createServer())).toEqualTypeOf<Tunnel>();
 tunnel.attach(createTlsServer(), { path: ['/vnc', '/ssh'], exclusive: true });
 tunnel.attach(createSecureServer()).attach(createHttp2Server());

@@ -106,7 +106,7 @@ async function open<Req extends IncomingMessage>(
         ? 'binary'
         : undefined;
     checkStillWaiting(pending, res);
-    const asked = settings.revalidate.every > 0 ? keptOf(pending) : undefined;
+    const asked = settings.revalidate.every > 0 ? keptWith(keptOf(pending), granted) : undefined;
     const claiming = pending.claim(attempt);
     const claimed = isPromise(claiming) ? await claiming : claiming;
     // Checked again, now that the backend is known.
@@ -117,7 +117,7 @@ async function open<Req extends IncomingMessage>(
     // Synchronous from here to the end: `end()` and `close()` find the request either in `opening` or in `open`.
     const { socket, head } = completeUpgrade(req, claimed, subprotocol, backend.socket, attempt);
     upgraded = socket;
-    const kept = asked && keptWith(withCookies(asked, claimed.headers), granted);
+    const kept = asked && withCookies(asked, claimed.headers);
     const frameType = subprotocol === 'binary' ? 'binary' : settings.frameType;
     const ends = {
       socket: backend.socket,

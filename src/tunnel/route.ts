@@ -59,28 +59,31 @@ export function reachOfPath<Req extends IncomingMessage>(
 ): Reach {
   if (!matchesUrl(path)) return 'no';
   if (ticketsIn(query).length > 0) return 'yes';
-  const isRequired = base.tickets === 'require';
-  const ofBase = serverFor(base, path) === undefined && !isRequired ? 'no' : 'yes';
+  const isServed = serverFor(base, path) !== undefined;
+  const ofBase = isServed || base.tickets === 'require' ? 'yes' : 'no';
   const reach = mostCertain([ofBase, ...rules.map((rule) => reachOfRule(rule, path))]);
   if (reach === 'no' && base.server === undefined) return 'no';
-  return rules.some((rule) => changesMap(rule, path)) ? 'maybe' : reach;
+  return rules.some((rule) => changesReach(rule, path, isServed)) ? 'maybe' : reach;
 }
 
 /**
- * Can the rule replace the host map or the map's extensions, or stop requiring tickets? If so, the other options alone do not decide about
- * the path.
+ * Can the rule replace the host map or the map's extensions? If so, the other options alone do not decide about the path. The same holds
+ * for a rule that requires no tickets, unless the path `isServed` by the options of the tunnel object.
  */
-function changesMap<Req extends IncomingMessage>(
+function changesReach<Req extends IncomingMessage>(
   { matchesUrl, when, set, rules, otherwise }: CompiledRule<RuleSettings<Req>>,
   path: string,
+  isServed: boolean,
 ): boolean {
   const applies = matchesUrl(path);
   const isHere =
     set.mapExtensions !== undefined ||
     set.server instanceof CompiledHostMap ||
-    (set.tickets === 'accept' && set.server === undefined);
-  if (applies && (isHere || rules.some((rule) => changesMap(rule, path)))) return true;
-  return (!applies || when !== undefined) && otherwise !== undefined && changesMap(otherwise, path);
+    (set.tickets === 'accept' && !isServed);
+  if (applies && (isHere || rules.some((rule) => changesReach(rule, path, isServed)))) return true;
+  return (
+    (!applies || when !== undefined) && otherwise !== undefined && changesReach(otherwise, path, isServed)
+  );
 }
 
 function reachOfRule<Req extends IncomingMessage>(

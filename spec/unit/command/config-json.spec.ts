@@ -45,3 +45,12 @@ test('a value that JSON cannot express is reported with its position', () => {
 test('a file that is not an object is refused as a whole', () => {
   expect(faultsOf('[]')).toEqual(['c.json:1:1: the file must be an object; got []']);
 });
+
+test('the file has no options for tickets, which nobody could make', () => {
+  expect(faultsOf(`{ "server": { "port": 1 },\n "tickets": "require" }`)).toEqual([
+    'c.json:2:2: the file has no "tickets"',
+  ]);
+  expect(faultsOf(`{ "rules": [{\n "tickets": "require" }] }`)).toEqual([
+    'c.json:2:2: rules[0] has no "tickets"',
+  ]);
+});

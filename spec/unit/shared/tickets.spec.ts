@@ -28,7 +28,7 @@ function sharedTickets(store: MemoryStore, whenDown: 'local' | 'refuse' = 'refus
 const codeOf = (promise: unknown) =>
   Promise.resolve(promise).then(
     (value) => value,
-    (error: TunnelError) => error.code,
+    (error: unknown) => (error as TunnelError).code,
   );
 
 describe('ticketsIn', () => {

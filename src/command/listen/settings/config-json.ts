@@ -118,11 +118,12 @@ const WHOLE_FILE = OptionPath.whole('the file');
 // The hosts are checked along with the other options, so that all faults are reported together.
 const server: Check = (value, name) => void readServerOption(value, name);
 const rules: Check = (value, name) => checkRuleList(value, name, JSON_RULE);
-// The command has one tunnel, shares a state among its reloads by itself, and has a `shared` of its own.
-const TUNNEL = without(checksOf(TUNNEL_OPTIONS), 'autoAttach', 'name', 'shared');
+// The command has one tunnel, shares a state among its reloads by itself, has a `shared` of its own, and makes no tickets.
+const NO_TICKETS = ['tickets', 'session'] as const;
+const TUNNEL = without(checksOf(TUNNEL_OPTIONS), 'autoAttach', 'name', 'shared', ...NO_TICKETS);
 const JSON_TUNNEL: Readonly<Record<string, Check>> = { ...TUNNEL, server, rules };
 const JSON_RULE: Readonly<Record<string, Check>> = {
-  ...{ ...RULE_CHECKS, server, rules },
+  ...{ ...without(RULE_CHECKS, ...NO_TICKETS), server, rules },
   else: (value, name) => checkNames(value, name, JSON_RULE),
 };
 
