@@ -277,6 +277,20 @@ describe('issue 18: wrong settings of tokens', () => {
     expect(await check(`jwt:${made.pem}?algorithms=EdDSA&audience=v`)).toMatchObject({ code: 0 });
   });
 
+  test('targets of a JSON file count for --tokens of the command line, and need tokens', async () => {
+    const made = await files({
+      config: '{ "tokenTargets": ["192.0.2.1:*"], "listen": 0 }',
+      tokens: `a: ${await startNamed('a')}\n`,
+    });
+    const { port } = await startCommand(['--config', made.config!, '--tokens', made.tokens!]);
+    expect(await statusOf(port, '/?token=a')).toBe(404);
+    const { code, stderr } = await runCommand(['--config', made.config!, '5900']);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining('"tokenTargets" in the configuration need "tokens"'),
+    ]);
+  });
+
   test('a faulty JSON file is reported with line and column', async () => {
     const { file } = await files({ file: '{ "tokens": ["a",\n  "jwt:k"],\n  "tokenFrom": "header" }' });
     const { code, stderr } = await runCommand(['--config', file!]);

@@ -18,7 +18,7 @@ export function tokenOf(req: IncomingMessage, place: TokenPlace, name: string): 
     case 'path':
       return decoded(/[^/]*$/.exec(pathOf(req) ?? '')?.[0] ?? '');
     case 'host':
-      return labelOf(req.headers.host ?? '');
+      return labelOf(hostOf(req));
     case 'subprotocol':
       return subprotocolOf(req.headers['sec-websocket-protocol'] ?? '', `${name}.`);
   }
@@ -40,6 +40,12 @@ function cookieOf(header: string, name: string): string | undefined {
     .map((one) => one.trim())
     .find((one) => one.startsWith(begin));
   return pair === undefined ? undefined : decoded(pair.slice(begin.length).replace(/^"(.*)"$/, '$1'));
+}
+
+/** As Express sees it: behind a trusted proxy, the name of X-Forwarded-Host. */
+function hostOf(req: IncomingMessage): string {
+  const { hostname } = req as { hostname?: unknown };
+  return typeof hostname === 'string' ? hostname : (req.headers.host ?? '');
 }
 
 /** The first label of a name with several labels. An address has no labels, and the name of this machine alone is no token. */

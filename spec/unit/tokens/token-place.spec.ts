@@ -35,6 +35,11 @@ describe('the token of a request', () => {
     expect(tokenIn(place, request)).toBe(token);
   });
 
+  test('from host is that of a trusted proxy, as Express sees it', () => {
+    const req = { url: '/', headers: { host: 'proxy.lan' }, hostname: 'desk.example' };
+    expect(tokenOf(req as unknown as IncomingMessage, 'host', 'token')).toBe('desk');
+  });
+
   test('has the name of the option', () => {
     expect(tokenIn('query', { url: '/?token=a&__proto__=b' }, '__proto__')).toBe('b');
     expect(tokenIn('cookie', { cookie: 'constructor=b' }, 'constructor')).toBe('b');

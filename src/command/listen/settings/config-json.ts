@@ -192,7 +192,9 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
     ...(own.key !== undefined && { key: file(own.key) }),
     ...(own.clientCa !== undefined && { clientCa: file(own.clientCa) }),
     ...(own.auth !== undefined && { auth: [own.auth].flat().map((one) => parseLoginFile(one, folder)) }),
-    ...(own.tokens !== undefined && { tokens: tokensOfJson(own, file) }),
+    ...((own.tokens ?? own.tokenFrom ?? own.tokenTargets) !== undefined && {
+      tokens: tokensOfJson(own, file),
+    }),
     ...(own.name !== undefined && { names: [own.name].flat() }),
     ...(own.frame !== undefined && { frame: [own.frame].flat() }),
     ...(trustProxy !== undefined && { trustProxy }),

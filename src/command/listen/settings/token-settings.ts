@@ -162,6 +162,7 @@ export function tokensOf(args: ListenArgs, inFile: TokenSettings | undefined): T
   if (sources.length === 0) {
     const alone = ['token-from', 'token-targets'].find((name) => args.has(name as 'token-from'));
     if (alone !== undefined) throw usageError(`--${alone} needs --tokens`);
+    if (inFile) throw usageError('"tokenFrom" and "tokenTargets" in the configuration need "tokens"');
     return undefined;
   }
   const targets = ofFlags ?? inFile?.targets;
