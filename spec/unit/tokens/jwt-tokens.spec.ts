@@ -143,11 +143,7 @@ describe('a JWT', () => {
     ['that is not valid yet', () => sign({ ...DESK, nbf: now() + 60 }), /its claim nbf is/],
     ['of another key', () => sign(DESK, other.privateKey), /ERR_JWS_SIGNATURE_VERIFICATION_FAILED/],
     ['of another issuer', () => sign({ ...DESK, iss: 'mail' }), /its claim iss is/],
-    [
-      'with an exp that is no number',
-      () => sign({ ...DESK, exp: '9999999999' as never }),
-      /its claim exp is/,
-    ],
+    ['with an exp that is no number', () => sign({ ...DESK, exp: '9999999999' }), /its claim exp is/],
     ['without a target', () => sign({ aud: 'vnc', iss: 'app' }), /a valid JWT, but its host is missing/],
     ['with a login as its host', () => sign({ ...DESK, host: 'ann:pw@desk' }), /but its host is missing or/],
     ['with port 70000', () => sign({ ...DESK, port: 70_000 }), /but its port is missing or invalid/],
