@@ -116,7 +116,10 @@ describe("issue 13, case 13: websockify's command lines", () => {
       '6080 --token-plugin websockify.token_plugins.ReadOnlyTokenFile --token-source /etc/t',
       { listen: [{ port: 6080 }], tokens: FILE },
     ],
-    ['6080 --token-plugin TokenFileName --token-source /t', { tokens: { sources: [{ kind: 'folder', path: '/t' }] } }],
+    [
+      '6080 --token-plugin TokenFileName --token-source /t',
+      { tokens: { sources: [{ kind: 'folder', path: '/t' }] } },
+    ],
     [
       '6080 --token-plugin UnixDomainSocketDirectory --token-source /t',
       { tokens: { sources: [{ kind: 'sockets', path: '/t' }] } },
@@ -162,7 +165,10 @@ describe("issue 13, case 13: websockify's command lines", () => {
     ['6080 :5900 --auth-plugin ClientCertCNAuth --auth-source a', /--client-ca/],
     ['6080 --token-plugin JSONTokenApi --token-source http://x/%s', /needs --token-targets/],
     ['6080 --token-plugin TokenRedis --token-source a:1:0:secret', /every user can read a command line/],
-    ['6080 --token-plugin JWTTokenApi --token-source k', /--tokens 'jwt:KEY\?algorithms=RS256&audience=NAME'/],
+    [
+      '6080 --token-plugin JWTTokenApi --token-source k',
+      /--tokens 'jwt:KEY\?algorithms=RS256&audience=NAME'/,
+    ],
     ['6080 --token-plugin a.Mine --token-source k', /a plugin is a program/],
     ['6080 --token-plugin __proto__ --token-source k', /a plugin is a program/],
     ['6080 --tokens a --target-config b', /--target-config is another name of --tokens: give only one/],
