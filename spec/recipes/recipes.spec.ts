@@ -194,6 +194,21 @@ describe('jwt', () => {
   });
 });
 
+describe('tokens', () => {
+  test('a line of the file and a signed token open their targets, and no token leads elsewhere', async () => {
+    const [{ port }, other] = [await startEcho(), await startEcho()];
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'list'), `abc: 127.0.0.1:${port}\nfar: 127.0.0.1:${other.port}\n`);
+    const env = { JWT_SECRET: '', TOKENS: join(folder, 'list'), TARGETS: `127.0.0.1:${port}` };
+    const { program, dial } = await startRecipe('tokens.mjs', env);
+    const [, url = ''] = await program.prints(/^for a minute: (ws:\S+)$/m);
+    await echoes(await openRaw(dial(), url.slice(url.indexOf('/vnc'))));
+    await echoes(await openRaw(dial(), `${PATH}?token=abc`));
+    for (const token of ['', 'far', 'abcd', `${url.slice(url.indexOf('=') + 1)}x`])
+      expect((await knock(dial(), {}, `${PATH}?token=${token}`)).status).toBe(404);
+  });
+});
+
 /** The cookie that the program prints for a user. */
 async function printedCookie({ program }: Site, username: string): Promise<{ Cookie: string }> {
   const [, Cookie = ''] = await program.prints(new RegExp(`^${username}: Cookie: (account=\\S+)$`, 'm'));

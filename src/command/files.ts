@@ -1,45 +1,13 @@
-import { readFile, readFileSync, statSync } from 'node:fs';
-import { promisify } from 'node:util';
-import { messageOf } from '../errors.js';
+import { readFileSync, statSync } from 'node:fs';
+import { reasonOf } from '../helpers/system-error.js';
 import { CommandError, EXIT } from './exit.js';
 
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file or folder',
-  ENOTDIR: 'there is no such file or folder',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  ENXIO: 'no program reads from it',
-  ENOSPC: 'the disk is full',
-  EISDIR: 'it is a folder',
-  EROFS: 'the file system is read-only',
-  EADDRINUSE: 'it is already in use',
-  EADDRNOTAVAIL: 'this machine has no such address',
-  ENOTFOUND: 'unknown host name',
-  EAI_AGAIN: 'the host name lookup failed',
-};
-
-/** For many small files, twice as fast as `fs/promises`. */
-const readLater = promisify(readFile);
-
-/** The reason of a system error, in plain words. */
-export function reasonOf(error: unknown): string {
-  const { code = '' } = (error ?? {}) as NodeJS.ErrnoException;
-  return REASONS[code] ?? messageOf(error);
-}
+export { reasonOf };
 
 /** The text of a file, without a byte order mark. @throws {CommandError} */
 export function readTextFile(path: string): string {
   try {
     return readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
-  } catch (error) {
-    throw new CommandError(EXIT.config, `${path}: ${reasonOf(error)}`, { cause: error });
-  }
-}
-
-/** Like {@link readTextFile}, without blocking the event loop. */
-export async function readTextFileAsync(path: string): Promise<string> {
-  try {
-    return (await readLater(path, 'utf8')).replace(/^\uFEFF/, '');
   } catch (error) {
     throw new CommandError(EXIT.config, `${path}: ${reasonOf(error)}`, { cause: error });
   }

@@ -11,7 +11,8 @@ import { foldersOf, type Plan } from '../plan.js';
 import { requireNovnc } from '../site/novnc/folder.js';
 import { checkTrustProxy } from '../site/site.js';
 import { passwordOf } from '../shared/redis-connection.js';
-import { TokenStore } from '../tokens/token-store.js';
+import { openTokens } from '../tokens/open-tokens.js';
+import type { TokenSettings } from './token-settings.js';
 import { identityOf } from '../user/process-user.js';
 
 type Check = () => unknown;
@@ -52,7 +53,7 @@ function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
           requireFolder(folder),
     ),
     () => requireNovnc(plan),
-    tokens === undefined ? undefined : () => TokenStore.open(tokens, warn),
+    tokens === undefined ? undefined : () => checkTokens(tokens, warn),
     ...[plan.log, plan.record, plan.health?.socket, ...listen.map(({ socket }) => socket)].map((file) =>
       file !== undefined && file !== '-' ? () => requireFolder(dirname(resolve(file))) : undefined,
     ),
@@ -61,4 +62,8 @@ function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
     trustProxy === undefined ? undefined : () => checkTrustProxy(trustProxy),
   ];
   return checks.filter((check) => check !== undefined);
+}
+
+async function checkTokens(tokens: TokenSettings, warn: (line: string) => void): Promise<void> {
+  (await openTokens(tokens, warn, { connects: false })).close();
 }

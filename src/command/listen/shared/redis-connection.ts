@@ -51,7 +51,7 @@ export async function connectRedis(
 }
 
 /** A URL with a user would replace the password of the options. */
-function addressOf(text: string): { url: string; username?: string } {
+export function addressOf(text: string): { url: string; username?: string } {
   const url = new URL(text);
   const username = decodeURIComponent(url.username);
   url.username = '';
