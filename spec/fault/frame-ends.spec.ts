@@ -329,7 +329,7 @@ const pairs = keysOf(meetings).flatMap((phase) =>
 describe.each(pairs)('$phase: $first, then $second', ({ phase, first, second }) => {
   test('ends once, and leaves nothing', async () => {
     const scene = await arrange(phase);
-    const acted = [acts[first](scene), acts[second](scene)];
+    const acted: unknown[] = [acts[first](scene), acts[second](scene)];
     void scene.backendFinishes();
     void scene.clientFinishes();
     await scene.over();
