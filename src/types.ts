@@ -84,8 +84,8 @@ export interface Host {
    */
   url?: string | URL;
   /**
-   * With `url`: headers of the request to the backend, in place of the client's headers of the same name. Values that are undefined
-   * are left out. The backend gets no `Cookie` and no `Authorization` but those given here.
+   * With `url`: headers of the request to the backend, in place of the client's headers of the same name. With the value undefined, the
+   * header is not sent at all. The backend gets no `Cookie` and no `Authorization` but those given here.
    */
   headers?: Readonly<Record<string, string | undefined>>;
   /**

@@ -5,8 +5,9 @@
 //
 // Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md).
 //
-// The tunnel is for backends that speak TCP. For a backend that speaks WebSocket, keep the proxy, without `ws: true`:
-// write an `upgrade` listener that checks the login and then calls `proxy.upgrade`.
+// For a backend that speaks WebSocket itself, keep the proxy for its pages, without `ws: true`, after the tunnel:
+//   wstunnel({ server: (req) => ({ url: `ws://127.0.0.1:8888/lab${req.url}` }) }),
+//   createProxyMiddleware({ target: 'http://127.0.0.1:8888/lab' })
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';
 import { desktopPage } from './desktop-page.mjs';

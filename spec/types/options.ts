@@ -34,6 +34,12 @@ wstunnel({ server: { spawn: { path: 'Xvnc' }, args: [] } });
 wstunnel({ server: { '/vnc': { port: 5900, conectTimeout: 5 } } });
 // @ts-expect-error the name is buffered
 wstunnel({ server, limits: { bufferd: 65536 } });
+// @ts-expect-error the name is subprotocol
+wstunnel({ server: { url: 'ws://127.0.0.1:7681/ws', subprotocols: ['tty'] } });
+// @ts-expect-error mode is frames or bytes
+wstunnel({ server: { url: 'ws://127.0.0.1:7681/ws', mode: 'text' } });
+// A header that may be missing needs no condition.
+wstunnel({ server: (req) => ({ url: new URL('ws://desk/ws'), headers: { Cookie: req.headers.cookie } }) });
 // @ts-expect-error options are required
 wstunnel();
 

@@ -17,6 +17,7 @@ test('each code has a status and a close code', () => {
   expect(known('WSTUNNEL_WRONG_VERSION')).toEqual([426, 4426, true]);
   expect(known('WSTUNNEL_HOOK_FAILED')).toEqual([500, 4500, false]);
   expect(known('WSTUNNEL_BACKEND_REFUSED')).toEqual([502, 4502, true]);
+  expect(known('WSTUNNEL_BACKEND_ANSWERED')).toEqual([502, 4502, true]);
   expect(known('WSTUNNEL_NO_BACKEND')).toEqual([503, 4503, true]);
   expect(known('WSTUNNEL_DRAINING')).toEqual([503, 4503, true]);
   expect(known('WSTUNNEL_BACKEND_TIMEOUT')).toEqual([504, 4504, true]);

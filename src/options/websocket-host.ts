@@ -28,18 +28,19 @@ export function withUrl(given: Host, path: OptionPath): ReadHost {
     fail(path.key('tls'), 'needs a wss: URL', given.tls);
   if (isSecure && given.tls === false) fail(path.key('tls'), 'must not be false with a wss: URL', false);
   const { headers = {}, subprotocol, mode = 'frames', passStatus = true } = given;
-  const pairs = Object.entries(headers).filter((pair): pair is [string, string] => pair[1] !== undefined);
   return {
     ...others,
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: url.port === '' ? (isSecure ? 443 : 80) : Number(url.port),
     tls: isSecure ? (given.tls ?? true) : false,
     url: url.href,
+    mode,
+    passStatus,
     websocket: Object.freeze({
       mode,
       authority: url.host,
       path: `${url.pathname}${url.search}`,
-      headers: pairs,
+      headers: Object.entries(headers),
       subprotocols: subprotocol === undefined ? undefined : [subprotocol].flat(),
       passStatus,
     }),

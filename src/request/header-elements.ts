@@ -10,3 +10,17 @@ export function elementsOf(header: string | undefined): string[] {
     .map((element) => element.replace(/^[ \t]+/, '').replace(/(?<![ \t])[ \t]+$/, ''));
   return elements.filter((element) => element !== '');
 }
+
+// RFC 6455 section 9.1.
+const EXTENSION = extension();
+
+/** Is this element of a Sec-WebSocket-Extensions header well-formed? */
+export function isExtension(element: string): boolean {
+  return EXTENSION.test(element);
+}
+
+function extension(): RegExp {
+  const token = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
+  const parameter = `[ \\t]*;[ \\t]*${token}(?:[ \\t]*=[ \\t]*(?:${token}|"${token}"))?`;
+  return new RegExp(`^${token}(?:${parameter})*$`);
+}

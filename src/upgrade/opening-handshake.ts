@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { TunnelError } from '../errors.js';
-import { elementsOf } from '../request/header-elements.js';
+import { elementsOf, isExtension } from '../request/header-elements.js';
 
 /** The parts of the client's opening handshake that determine the response. */
 export interface OpeningHandshake {
@@ -13,8 +13,6 @@ const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const WEBSOCKET = /(^|,)[ \t]*websocket[ \t]*(,|$)/i;
 const UPGRADE = /(^|,)[ \t]*upgrade[ \t]*(,|$)/i;
-// RFC 6455 section 9.1. The server never accepts an extension.
-const EXTENSION = extension();
 // uri-host [":" port], RFC 9112 section 3.2, without characters that occur in no host. The app may check more.
 const HOST = /^[^\s/@?#\\,]+$/;
 
@@ -63,7 +61,7 @@ export function readHandshake(req: IncomingMessage): OpeningHandshake {
   if (countOf(req, 'sec-websocket-key') !== 1 || !KEY.test(headers['sec-websocket-key'] ?? ''))
     throw bad('exactly one Sec-WebSocket-Key header of 16 bytes in base64 is required');
   const extensions = headers['sec-websocket-extensions'];
-  if (extensions !== undefined && !elementsOf(extensions).every((element) => EXTENSION.test(element)))
+  if (extensions !== undefined && !elementsOf(extensions).every(isExtension))
     throw bad('the Sec-WebSocket-Extensions header is malformed');
   return { subprotocols: readSubprotocols(headers['sec-websocket-protocol']) };
 }
@@ -97,10 +95,4 @@ function countOf(req: IncomingMessage, name: string): number {
 
 function bad(message: string, details = {}): TunnelError {
   return new TunnelError('WSTUNNEL_BAD_HANDSHAKE', `bad WebSocket handshake: ${message}`, details);
-}
-
-function extension(): RegExp {
-  const token = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
-  const parameter = `[ \\t]*;[ \\t]*${token}(?:[ \\t]*=[ \\t]*(?:${token}|"${token}"))?`;
-  return new RegExp(`^${token}(?:${parameter})*$`);
 }

@@ -13,6 +13,7 @@ test('an address that all machines can reach has the same name on all of them', 
   expect(idOf({ host: '2001:db8::1', port: 1 })).toBe('[2001:db8::1]:1');
   expect(idOf({ host: '128.0.0.1', port: 1 })).toBe('128.0.0.1:1');
   expect(idOf({ host: 'localhost.example', port: 1 })).toBe('localhost.example:1');
+  expect(idOf({ url: 'wss://desk/ws' })).toBe('wss://desk/ws');
 });
 
 test.each<Host>([
@@ -23,6 +24,10 @@ test.each<Host>([
   { host: 'localhost', port: 5900 },
   { host: 'LocalHost', port: 5900 },
   { socket: '/run/vnc.sock' },
+  { url: 'ws://127.0.0.1:7681/ws' },
+  { url: 'ws://127.0.0.1/ws' },
+  { url: 'wss://[::1]/ws' },
+  { url: 'ws://localhost/ws' },
 ])('a backend of one machine is named with the machine: %o', (host) => {
   const id = idOf(host) ?? '';
   expect(id.startsWith(`${hostname()} `)).toBe(true);
@@ -32,4 +37,6 @@ test.each<Host>([
 test('a program and a function are backends of one process', () => {
   expect(idOf({ spawn: { path: 'sh' } })).toBeUndefined();
   expect(idOf({ connect: () => new Duplex() })).toBeUndefined();
+  // The hash of the query differs in each process.
+  expect(idOf({ url: 'wss://desk/ws?ticket=1' })).toBeUndefined();
 });

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import {
   isLoopback,
+  parseBackend,
   parseListenAddress,
   parseTarget,
   shownAddress,
@@ -103,4 +104,11 @@ test('loopback addresses are recognized', () => {
     '128.1:80',
   ];
   for (const text of [...everywhere, ...others]) expect(isLoopback(parseListenAddress(text)!)).toBe(false);
+});
+
+test('the URL of a WebSocket server is a target of the command, and of no other place', () => {
+  expect(parseBackend('wss://desk/ws')).toEqual({ url: 'wss://desk/ws' });
+  expect(parseBackend('ws:5900')).toEqual({ host: 'ws', port: 5900 });
+  expect(parseBackend('http://desk')).toBeUndefined();
+  expect(parseTarget('wss://desk/ws')).toBeUndefined();
 });

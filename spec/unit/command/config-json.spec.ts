@@ -37,7 +37,7 @@ test.each(['a b', 'a.b', 'a[0]', 'a"b'])('an unknown option named %j is found by
 
 test('a value that JSON cannot express is reported with its position', () => {
   expect(faultsOf('{ "server": ["1",\n "desk x"],\n "url": ["^("] }')).toEqual([
-    'c.json:2:2: server[1]: "desk x" is not a target: give HOST:PORT, PORT, unix:PATH or tls:HOST:PORT',
+    'c.json:2:2: server[1]: "desk x" is not a target: give HOST:PORT, PORT, unix:PATH, tls:HOST:PORT or wss://HOST/PATH',
     'c.json:3:9: url: "^(" is not a regular expression',
   ]);
 });

@@ -332,7 +332,8 @@ describe('issue 13, case 23: messages show what to write', () => {
     [{ server: '/run/vnc.sock' }, "write { socket: '/run/vnc.sock' }"],
     [{ server: 'tls:desk.lan:5900' }, "write { host: 'desk.lan', port: 5900, tls: true }"],
     [{ server: 'tcp://desk.lan:5900' }, "write { host: 'desk.lan', port: 5900 }"],
-    [{ server: 'wss://desk.lan:5900/vnc' }, "write { host: 'desk.lan', port: 5900, tls: true }"],
+    [{ server: 'https://desk.lan:5900/vnc' }, "write { host: 'desk.lan', port: 5900, tls: true }"],
+    [{ server: 'wss://desk.lan:5900/vnc?token=x' }, "write { url: 'wss://desk.lan:5900/vnc' }"],
     [{ server: 'localhost' }, "got 'localhost'; write { host: 'desk.lan', port: 5900 }"],
     [
       { server: [{ port: 1 }, 'desk.lan:2'] },

@@ -3,13 +3,13 @@ import { TunnelError } from '../../errors.js';
 import { acceptKeyFor } from '../../helpers/accept-key.js';
 import { printable } from '../../helpers/printable.js';
 import { redactUrl } from '../../observe/redact.js';
-import { elementsOf } from '../../request/header-elements.js';
+import { elementsOf, isExtension } from '../../request/header-elements.js';
 import { nameOfExtension, type BackendHandshake } from './request-headers.js';
 
 /** What the backend has chosen in its 101 response. */
 export interface BackendAnswer {
   readonly subprotocol: string | undefined;
-  /** The header as the backend sent it. */
+  /** The value for the client's 101 response. */
   readonly extensions: string | undefined;
 }
 
@@ -50,13 +50,13 @@ export function checkAnswer(
   const subprotocol = headers['sec-websocket-protocol'];
   if (subprotocol !== undefined && !subprotocols.includes(subprotocol))
     throw unusable(`its 101 response has the subprotocol "${printable(subprotocol)}", which was not offered`);
-  const extensions = headers['sec-websocket-extensions'];
-  const unasked = elementsOf(extensions)
-    .map(nameOfExtension)
-    .find((name) => !offered.includes(name));
+  const elements = elementsOf(headers['sec-websocket-extensions']);
+  if (!elements.every(isExtension))
+    throw unusable('the Sec-WebSocket-Extensions of its 101 response is malformed');
+  const unasked = elements.map(nameOfExtension).find((name) => !offered.includes(name));
   if (unasked !== undefined)
     throw unusable(`its 101 response has the extension "${printable(unasked)}", which was not offered`);
-  return { subprotocol, extensions: extensions === '' ? undefined : extensions };
+  return { subprotocol, extensions: elements.length === 0 ? undefined : elements.join(', ') };
 }
 
 /** The refusal for any other answer. The body is not read. */

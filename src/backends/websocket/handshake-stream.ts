@@ -4,6 +4,8 @@ import { PooledReads } from '../../streams/pooled-reads.js';
 /** Bytes of one read during the handshake. */
 const MOST = 65_536;
 
+const NOTHING = Buffer.alloc(0);
+
 type Done = (error?: Error | null) => void;
 
 /**
@@ -12,17 +14,14 @@ type Done = (error?: Error | null) => void;
  */
 export class HandshakeStream extends Duplex {
   readonly #socket: Duplex;
-  readonly #reads: PooledReads | undefined;
-  /** Bytes that arrive in `leave`. */
-  readonly #late: Buffer[] = [];
   #hasLeft = false;
 
   constructor(socket: Duplex) {
     super();
     this.#socket = socket;
-    this.#reads = PooledReads.of(socket);
+    const reads = PooledReads.of(socket);
     // The bytes of a pooled read are valid during the call only.
-    if (this.#reads) this.#reads.start((bytes) => this.#onData(Buffer.from(bytes)), MOST);
+    if (reads) reads.start((bytes) => this.#onData(Buffer.from(bytes)), MOST);
     else socket.on('data', this.#onData);
     socket.on('end', this.#onEnd);
     socket.on('error', this.#onError);
@@ -34,14 +33,13 @@ export class HandshakeStream extends Duplex {
     const socket = this.#socket;
     socket.pause();
     this.#hasLeft = true;
-    this.#reads?.flush();
     socket.off('data', this.#onData);
     socket.off('end', this.#onEnd);
     socket.off('error', this.#onError);
     socket.off('close', this.#onClose);
     const unread: unknown = this.read();
     this.destroy();
-    return Buffer.concat([...(Buffer.isBuffer(unread) ? [unread] : []), ...this.#late]);
+    return Buffer.isBuffer(unread) ? unread : NOTHING;
   }
 
   override _read(): void {
@@ -58,8 +56,7 @@ export class HandshakeStream extends Duplex {
   }
 
   readonly #onData = (bytes: Buffer): void => {
-    if (this.#hasLeft) this.#late.push(bytes);
-    else if (!this.push(bytes)) this.#socket.pause();
+    if (!this.push(bytes)) this.#socket.pause();
   };
 
   readonly #onEnd = (): void => {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { TunnelError } from '../../errors.js';
 import { elementsOf } from '../../request/header-elements.js';
 import { firstOf, isSecure, trustsPeer } from '../../request/proxy-trust.js';
@@ -9,8 +9,7 @@ import type { WebSocketTarget } from './target.js';
 export interface BackendHandshake {
   readonly key: string;
   readonly path: string;
-  /** Names and values in turn. */
-  readonly headers: readonly string[];
+  readonly headers: OutgoingHttpHeaders;
   readonly subprotocols: readonly string[];
   /** The names of the extensions. */
   readonly extensions: readonly string[];
@@ -99,17 +98,26 @@ function forwardedFields(req: IncomingMessage, address: string): Field[] {
   ];
 }
 
-/** Names and values in turn; the app's own headers replace others of the same name. */
-function written(fields: readonly Field[], own: readonly Field[]): string[] {
+/**
+ * The app's own headers replace others of the same name. An object and not a list, since libraries that wrap `http.request`, such as
+ * tracers, copy the headers as an object.
+ */
+function written(fields: readonly Field[], own: WebSocketTarget['headers']): OutgoingHttpHeaders {
   const replaced = new Set(own.map(([name]) => normalName(name)));
-  const all = [...fields.filter(([name]) => !replaced.has(normalName(name))), ...own];
-  // Node has parsed the request, but the app may have changed its headers.
-  if (!all.every(([name, value]) => FIELD_NAME.test(name) && FIELD_VALUE.test(value)))
-    throw new TunnelError(
-      'WSTUNNEL_BAD_HANDSHAKE',
-      'a header of the request has a character that is not allowed',
-    );
-  return all.flat();
+  const given = own.filter((pair): pair is Field => pair[1] !== undefined);
+  // Without a prototype: a client may send a header named `constructor`.
+  const headers = Object.create(null) as Record<string, string | string[]>;
+  for (const [name, value] of [...fields.filter(([name]) => !replaced.has(normalName(name))), ...given]) {
+    // Node has parsed the request, but the app may have changed its headers.
+    if (!FIELD_NAME.test(name) || !FIELD_VALUE.test(value))
+      throw new TunnelError(
+        'WSTUNNEL_BAD_HANDSHAKE',
+        'a header of the request has a character that is not allowed',
+      );
+    const known = headers[name];
+    headers[name] = known === undefined ? value : [known, value].flat();
+  }
+  return headers;
 }
 
 function normalName(name: string): string {

@@ -52,6 +52,7 @@ export function shakeHands(
         method: 'GET',
         path: handshake.path,
         headers: handshake.headers,
+        setHost: false,
         maxHeaderSize: MAX_HEAD,
       });
     } catch (error) {

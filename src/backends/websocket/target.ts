@@ -6,7 +6,8 @@ export interface WebSocketTarget {
   readonly authority: string;
   /** Path and query. */
   readonly path: string;
-  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** A header without a value is not sent, not even the client's of the same name. */
+  readonly headers: readonly (readonly [name: string, value: string | undefined])[];
   /** Undefined: in `frames` mode the client's subprotocols are offered, in `bytes` mode none. */
   readonly subprotocols: readonly string[] | undefined;
   /** Does the backend's 401, 403, 404, 409 or 429 reach the client? */

@@ -61,6 +61,14 @@ export function parseTarget(text: string): Host | undefined {
   return { host: found.host || LOOPBACK, port: found.port, ...(isTls && { tls: true }) };
 }
 
+/** For messages about targets. */
+export const TARGET_RULE = 'give HOST:PORT, PORT, unix:PATH, tls:HOST:PORT or wss://HOST/PATH';
+
+/** A target, or the URL of a WebSocket server, which the check of the options reads. */
+export function parseBackend(text: string): Host | undefined {
+  return /^wss?:\/\//i.test(text) ? { url: text } : parseTarget(text);
+}
+
 /** The address as a user types it. */
 export function shownAddress({ socket, fd, host = '', port = 0 }: BindAddress): string {
   if (fd !== undefined) return `fd:${fd}`;

@@ -63,7 +63,8 @@ export function manualPage(): string {
     '.SH DESCRIPTION',
     ...filled(
       'Accepts WebSockets on 127.0.0.1:6080, or on ADDRESS:PORT, and streams their bytes to TARGET: HOST:PORT, PORT, ' +
-        'unix:PATH or tls:HOST:PORT. express-wstunnel connect is the client: it streams a local port, or standard input and ' +
+        'unix:PATH or tls:HOST:PORT; or passes their messages to another WebSocket server: ws://HOST/PATH or ' +
+        'wss://HOST/PATH. express-wstunnel connect is the client: it streams a local port, or standard input and ' +
         'output, through the WebSocket at URL. The README of the package explains each option in more detail.',
     ),
     '.SH OPTIONS',

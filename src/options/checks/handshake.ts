@@ -25,7 +25,7 @@ export function isHostHeader(value: string): boolean {
 
 /**
  * The headers for a backend that speaks WebSocket. A value may be undefined, so that `{ Cookie: req.headers.cookie }` needs no
- * condition. Messages never show a value: the values are often secrets.
+ * condition; HTTP/1.1 requires a Host. Messages never show a value: the values are often secrets.
  */
 export function checkHeaders(value: unknown, name: OptionRef): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
@@ -36,8 +36,12 @@ export function checkHeaders(value: unknown, name: OptionRef): void {
     checkHeaderName(header, path);
     if (names.size === names.add(header.toLowerCase()).size)
       throw optionError(path, `must have each header once; got ${JSON.stringify(header)} twice`);
-    if (text !== undefined) checkHeaderValue(header, text, path.entry(header));
+    if (text !== undefined || isHost(header)) checkHeaderValue(header, text, path.entry(header));
   }
+}
+
+function isHost(header: string): boolean {
+  return header.toLowerCase() === 'host';
 }
 
 function checkHeaderName(header: string, path: OptionPath): void {
@@ -62,5 +66,5 @@ function checkHeaderValue(header: string, value: unknown, path: OptionPath): voi
   } catch {
     throw optionError(path, 'has a character that is not allowed in a header');
   }
-  if (/^host$/i.test(header) && !isHostHeader(value)) throw optionError(path, 'must be a host or host:port');
+  if (isHost(header) && !isHostHeader(value)) throw optionError(path, 'must be a host or host:port');
 }

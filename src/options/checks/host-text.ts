@@ -32,9 +32,15 @@ function hostOf(text: string): Host | undefined {
   if (text.length > MAX_TEXT) return undefined;
   if (/^(unix:)?\//.test(text)) return { socket: text.replace(/^unix:/, '') };
   const url = /^([a-z][a-z0-9+.-]*):\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
-  const isTls = text.startsWith('tls:') || url?.protocol === 'https:' || url?.protocol === 'wss:';
+  if (url && isWebSocket(url) && !text.includes('@'))
+    return { url: `${url.protocol}//${url.host}${url.pathname}` };
+  const isTls = text.startsWith('tls:') || url?.protocol === 'https:';
   const found = readHostAndPort(url ? url.host : text.replace(/^tls:/, ''));
   if (!found || found.port === 0) return undefined;
   const { host = '', port } = found;
   return { ...(host !== '' && host !== '*' && { host }), port, ...(isTls && { tls: true }) };
+}
+
+function isWebSocket({ protocol }: URL): boolean {
+  return protocol === 'ws:' || protocol === 'wss:';
 }

@@ -1,11 +1,13 @@
 import { hideLogin } from '../../../helpers/hide-login.js';
+import { redactUrl } from '../../../observe/redact.js';
 import { readHosts } from '../../../options/read-hosts.js';
 import type { Host } from '../../../types.js';
 import {
   isLoopback,
-  parseTarget,
+  parseBackend,
   requireListenAddress,
   shownAddress,
+  TARGET_RULE,
   type BindAddress,
 } from '../../command-line/bind-and-target.js';
 import { usageError } from '../../command-line/args.js';
@@ -28,11 +30,8 @@ export function readPositionals(args: ListenArgs): { addresses: string[]; target
   const [first = '', ...rest] = args.positionals;
   const isAddressFirst = !isSaid && first !== '' && (rest.length > 0 || args.has('tokens'));
   const targets = (isAddressFirst ? rest : args.positionals).map((text) => {
-    const host = parseTarget(text);
-    if (!host)
-      throw usageError(
-        `"${hideLogin(text)}" is not a target: give HOST:PORT, PORT, unix:PATH or tls:HOST:PORT`,
-      );
+    const host = parseBackend(text);
+    if (!host) throw usageError(`"${hideLogin(text)}" is not a target: ${TARGET_RULE}`);
     return host;
   });
   if (targets.length > 0) checkOption(() => readHosts(targets, 'TARGET'));
@@ -41,15 +40,25 @@ export function readPositionals(args: ListenArgs): { addresses: string[]; target
 
 /** Rejects a target that is our own listen address: every tunnel would lead to the page. */
 export function checkNotItself(targets: readonly Host[], listen: readonly BindAddress[]): void {
-  const own = targets.find(
-    ({ host = '', port }) =>
-      isLoopback({ host }) &&
-      listen.some((one) => one.port === port && (one.host === undefined || isLoopback({ host: one.host }))),
-  );
+  const own = targets
+    .map(addressOf)
+    .find(
+      ({ host = '', port }) =>
+        isLoopback({ host }) &&
+        listen.some((one) => one.port === port && (one.host === undefined || isLoopback({ host: one.host }))),
+    );
   if (own)
     throw usageError(
       `${shownAddress(own)} is an address that this command listens on, so it can't be the target: give PORT TARGET, such as 6080 127.0.0.1:5900`,
     );
+}
+
+/** Where a target's connections go: of a URL, its host and port. */
+function addressOf(target: Host): Host {
+  if (target.url === undefined) return target;
+  const { protocol, hostname, port } = new URL(target.url);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  return { host, port: port === '' ? (protocol === 'wss:' ? 443 : 80) : Number(port) };
 }
 
 /** The listen addresses from the command line, else from the configuration, else the default. @throws {CommandError} */
@@ -91,6 +100,10 @@ export function shownTarget(
   tokens: string | undefined,
   file: string | undefined,
 ): string {
-  const names = targets.map((host) => `${host.tls ? 'tls:' : ''}${shownAddress(host)}`);
+  const names = targets.map((host) =>
+    host.url === undefined
+      ? `${host.tls ? 'tls:' : ''}${shownAddress(host)}`
+      : redactUrl(new URL(host.url).href),
+  );
   return names.join(', ') || (tokens ?? file ?? '');
 }

@@ -7,7 +7,7 @@ import { complaintAbout } from '../../../options/checks/option-error.js';
 import type { OptionPath } from '../../../options/checks/option-path.js';
 import { HOST_OPTIONS } from '../../../options/host-options.js';
 import { isAbstractSocket } from '../../../sockets/socket-path.js';
-import { parseTarget } from '../../command-line/bind-and-target.js';
+import { parseBackend, TARGET_RULE } from '../../command-line/bind-and-target.js';
 import { reasonOf } from '../../files.js';
 
 /** The values of a file as options. */
@@ -105,12 +105,9 @@ class JsonReader {
   }
 
   #target(text: string, path: OptionPath): unknown {
-    const host = parseTarget(text);
+    const host = parseBackend(text);
     if (host) return this.#host({ ...host }, path);
-    this.#invalid(
-      path,
-      `"${hideLogin(text)}" is not a target: give HOST:PORT, PORT, unix:PATH or tls:HOST:PORT`,
-    );
+    this.#invalid(path, `"${hideLogin(text)}" is not a target: ${TARGET_RULE}`);
     // A host that is never dialled, so that one fault in a list is reported once.
     return { port: 1 };
   }

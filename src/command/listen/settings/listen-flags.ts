@@ -73,7 +73,8 @@ export const listenHelp = (
        express-wstunnel connect URL [options]                  the client
 
 Accepts WebSockets on 127.0.0.1:6080 or the given address, and streams their
-bytes to TARGET: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT.
+bytes to TARGET: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT; or passes their
+messages to another WebSocket server: ws://HOST/PATH or wss://HOST/PATH.
 
 ${helpLines(LISTEN_FLAGS, all).join('\n')}
 ${all ? MORE : ''}`;

@@ -100,6 +100,8 @@ function recordOf(
   if (record === undefined) return {};
   if (targets.length !== 1 && tokens === undefined)
     throw usageError('--record needs exactly one TARGET on the command line, or --tokens');
+  if (targets.some(({ url }) => url !== undefined))
+    throw usageError('--record records bytes, not WebSocket frames: give HOST:PORT in place of the URL');
   return { record };
 }
 
