@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest';
+import { FrameFollower } from '../../../src/frames/frame-follower.js';
+import { cutInto } from '../../support/decoding.js';
+import { followAll } from '../../support/following.js';
+import { closeFrame, frame } from '../../support/raw-client.js';
+
+const owner = { removesPong: () => false, removesClose: () => false };
+
+describe('the follower of frames', () => {
+  test('returns the chunk itself, without a copy, if all of the chunk passes', () => {
+    const follower = new FrameFollower('client', false, owner);
+    const chunk = Buffer.concat([frame(2, 'one'), frame(9, 'ping'), frame(1, 'two', { length: 50 })]);
+    expect(follower.follow(chunk)).toBe(chunk);
+    expect(follower.missing).toBe(47);
+  });
+
+  test('holds back a header, and at most 131 bytes of a control frame', () => {
+    const ping = frame(9, Buffer.alloc(125));
+    const { passed } = followAll('client', [frame(2, 'x'), ping.subarray(0, 130)]);
+    expect(passed.equals(frame(2, 'x'))).toBe(true);
+    const whole = followAll('client', cutInto(ping, [1]));
+    expect(whole.passed.equals(ping)).toBe(true);
+  });
+
+  test('lets reserved bits pass only if extensions were negotiated', () => {
+    const compressed = frame(2, 'x', { rsv: 4 });
+    expect(followAll('client', [compressed]).failure).toMatchObject({ code: 1002 });
+    expect(followAll('client', [compressed], { hasExtensions: true }).passed.equals(compressed)).toBe(true);
+  });
+
+  test('passes no byte of an invalid frame, however it is split', () => {
+    const good = frame(2, 'good');
+    const bad = frame(2, Buffer.alloc(200)).fill(0, 2, 4);
+    for (const sizes of [[1], [7], [1000]]) {
+      const { passed, failure } = followAll('client', cutInto(Buffer.concat([good, bad]), sizes));
+      expect(passed.equals(good)).toBe(true);
+      expect(failure?.reason).toBe('a length not in its shortest form');
+    }
+  });
+
+  test('leaves a Close out if its owner wants so, and follows no frame after it', () => {
+    const bytes = Buffer.concat([frame(2, 'x'), closeFrame(1000, 'bye'), frame(2, 'y')]);
+    const { passed, closed } = followAll('client', [bytes], { removesClose: () => true });
+    expect(passed.equals(frame(2, 'x'))).toBe(true);
+    expect(closed).toEqual({ code: 1000, reason: 'bye' });
+  });
+
+  test('counts a frame of 2^53 - 1 bytes, and refuses a longer one', () => {
+    const header = (length: bigint) => {
+      const bytes = Buffer.alloc(14);
+      bytes.writeUInt16BE(0x82ff, 0);
+      bytes.writeBigUInt64BE(length, 2);
+      return bytes;
+    };
+    expect(followAll('client', [header(2n ** 53n - 1n)]).missing).toBe(Number.MAX_SAFE_INTEGER);
+    expect(followAll('client', [header(2n ** 53n)]).failure?.cause).toBe('frame-too-large');
+  });
+});
