@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import {
   isLoopback,
-  parseBackend,
   parseListenAddress,
   parseBackend,
   shownAddress,
