@@ -415,14 +415,19 @@ test('shutdown: open tunnels go on for the grace, until a second signal', async 
   expect(await exited).toEqual([0, null]);
 });
 
-test('several-cores: the login counts in every worker, and tunnels open in each', async () => {
+test('several-cores: login, limits and logout apply to all workers', async () => {
   const site = await start('several-cores.mjs', { CORES: '2' });
   // Both workers listen on the same port.
   await site.program.prints(/listening[^]*listening/);
   expect((await knock(site.dial())).status).toBe(401);
   const { headers } = await request(site.dial(), 'POST', '/login', FORM, ANN);
   const cookie = { Cookie: pairsOf(headers['set-cookie'] ?? '') };
-  for (let i = 0; i < 4; i++) await echoes(await openRaw(site.dial(), PATH, cookie));
+  const clients = [];
+  for (let i = 0; i < 4; i++) clients.push(await openRaw(site.dial(), PATH, cookie));
+  for (const client of clients) await echoes(client);
+  for (let i = 0; i < 4; i++) expect((await knock(site.dial(), cookie)).status).toBe(429);
+  expect((await request(site.dial(), 'POST', '/logout', cookie)).status).toBe(303);
+  for (const client of clients) expect(await client.close()).toEqual({ code: 1008, reason: 'logged out' });
 });
 
 describeWith('redis-server')('several-processes', () => {
