@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { messagesOf } from '../../../src/command/exit.js';
-import { readJsonConfig } from '../../../src/command/listen/settings/config-json.js';
+import { placeInJson, readJsonConfig } from '../../../src/command/listen/settings/config-json.js';
 
 /** The faults of the file, one line each. */
 function faultsOf(text: string): readonly string[] {
@@ -45,3 +45,19 @@ test('a value that JSON cannot express is reported with its position', () => {
 test('a file that is not an object is refused as a whole', () => {
   expect(faultsOf('[]')).toEqual(['c.json:1:1: the file must be an object; got []']);
 });
+
+test.each(['limits', 'handshakeTimeout', 'handshake-timeout'])(
+  '%s is an option of the JSON file alone',
+  (flag) => {
+    expect(placeInJson(flag)).toMatch(
+      /^set "(limits|handshakeTimeout)" in a JSON file, and give --config FILE$/,
+    );
+  },
+);
+
+test.each(['limit', 'constructor', '__proto__', 'shared'])(
+  '%s is no option that the JSON file alone has',
+  (flag) => {
+    expect(placeInJson(flag)).toBeUndefined();
+  },
+);

@@ -29,6 +29,7 @@ export interface SharedSettings {
   readonly ttl?: number;
   readonly timeout?: number;
   readonly whenDown?: 'local' | 'refuse';
+  readonly names?: 'hashed' | 'plain';
   readonly passwordFile?: string;
 }
 

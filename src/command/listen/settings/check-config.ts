@@ -9,7 +9,7 @@ import { leftOutLines } from '../startup/left-out.js';
 import { LoginMemory } from '../login/login-memory.js';
 import { foldersOf, type Plan } from '../plan.js';
 import { checkTrustProxy } from '../site/site.js';
-import { passwordOf } from '../shared/redis-connection.js';
+import { passwordOf, requireClient } from '../shared/redis-connection.js';
 import { TokenStore } from '../tokens/token-store.js';
 import { identityOf } from '../user/process-user.js';
 
@@ -55,6 +55,7 @@ function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
       file !== undefined && file !== '-' ? () => requireFolder(dirname(resolve(file))) : undefined,
     ),
     shared && (() => passwordOf(shared, {})),
+    shared && requireClient,
     user && (() => identityOf(user)),
     trustProxy === undefined ? undefined : () => checkTrustProxy(trustProxy),
   ];
