@@ -51,7 +51,8 @@ export async function requireClient(): Promise<NonNullable<Awaited<ReturnType<ty
   if (open) return open;
   throw new CommandError(
     EXIT.config,
-    `--shared needs a client for Redis, and neither redis nor ioredis is installed in ${process.cwd()} or beside express-wstunnel: npm install express-wstunnel redis (for a command that was installed with --global: npm install --global express-wstunnel redis)`,
+    '--shared needs a client for Redis (redis or ioredis) beside express-wstunnel: npm install express-wstunnel redis; after npm install --global: ' +
+      'npm install --global redis; with npx: npx --package express-wstunnel --package redis express-wstunnel ...',
   );
 }
 

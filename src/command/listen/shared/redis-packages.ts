@@ -1,5 +1,3 @@
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import type * as IoRedis from 'ioredis';
 import type * as Redis from 'redis';
 
@@ -30,26 +28,18 @@ export interface OwnClient {
 }
 
 /**
- * Finds a client of one of the optional packages: beside this package, otherwise in the current folder or a folder above it, since
- * `npx` and a global installation keep this package in another place. Undefined if none is installed.
+ * Finds a client of one of the optional packages, beside this package. Undefined if none is installed. The current folder is not
+ * searched: a command that root starts in another user's folder would run that user's code.
  */
 export async function openClient(): Promise<((settings: ClientSettings) => OwnClient) | undefined> {
-  const here = createRequire(join(process.cwd(), 'package.json'));
-  const ways = [
-    { redis: () => import('redis'), ioredis: () => import('ioredis') },
-    { redis: () => here('redis') as typeof Redis, ioredis: () => here('ioredis') as typeof IoRedis },
-  ];
-  for (const way of ways) {
-    const redis = await found(way.redis);
-    if (redis) return (settings) => openNodeRedis(redis, settings);
-    const ioredis = await found(way.ioredis);
-    if (ioredis) return (settings) => openIoRedis(ioredis, settings);
-  }
-  return undefined;
+  const redis = await found(() => import('redis'));
+  if (redis) return (settings) => openNodeRedis(redis, settings);
+  const ioredis = await found(() => import('ioredis'));
+  return ioredis && ((settings) => openIoRedis(ioredis, settings));
 }
 
 /** Undefined if the package is not installed. A package that is broken is an error. */
-async function found<T>(load: () => T | Promise<T>): Promise<T | undefined> {
+async function found<T>(load: () => Promise<T>): Promise<T | undefined> {
   try {
     return await load();
   } catch (error) {
