@@ -1,4 +1,5 @@
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { reasonOf } from '../helpers/system-error.js';
 import { CommandError, EXIT } from './exit.js';
 
@@ -14,8 +15,8 @@ export function readTextFile(path: string): string {
 }
 
 /**
- * The first line of a file with a secret. Messages call the secret `what` and never contain the path, since the user may have given
- * the secret itself in place of the path.
+ * The first line of a file with a secret. Messages call the secret `what` and contain only a path that exists, since the user may
+ * have given the secret itself in place of the path.
  *
  * @throws {CommandError}
  */
@@ -25,14 +26,23 @@ export function readFirstLine(path: string, what: string): string {
     text = readTextFile(path);
   } catch (error) {
     const { cause } = error as Error;
-    const hint = isMissing(cause) ? ` (give the path of a file that contains ${what})` : '';
-    throw new CommandError(EXIT.config, `can't read ${what} from its file: ${reasonOf(cause)}${hint}`, {
-      cause,
-    });
+    const hint = isMissing(cause) ? `${folderOf(path)} (give the path of a file that contains ${what})` : '';
+    const name = existsSync(path) ? `${path}: ` : '';
+    throw new CommandError(
+      EXIT.config,
+      `can't read ${what} from its file: ${name}${reasonOf(cause)}${hint}`,
+      { cause },
+    );
   }
   const [line = ''] = text.split(/\r?\n/);
-  if (line === '') throw new CommandError(EXIT.config, `${what} must be the first line of its file`);
+  if (line === '') throw new CommandError(EXIT.config, `${what} must be the first line of its file, ${path}`);
   return line;
+}
+
+/** For a message: the folder of a missing file, if there is such a folder. */
+function folderOf(path: string): string {
+  const folder = dirname(resolve(path));
+  return existsSync(folder) ? ` in ${folder}` : '';
 }
 
 function isMissing(error: unknown): boolean {

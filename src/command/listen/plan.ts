@@ -31,6 +31,7 @@ export interface SharedSettings {
   readonly ttl?: number;
   readonly timeout?: number;
   readonly whenDown?: 'local' | 'refuse';
+  readonly names?: 'hashed' | 'plain';
   readonly passwordFile?: string;
 }
 

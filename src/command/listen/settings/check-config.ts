@@ -10,7 +10,7 @@ import { LoginMemory } from '../login/login-memory.js';
 import { foldersOf, type Plan } from '../plan.js';
 import { requireNovnc } from '../site/novnc/folder.js';
 import { checkTrustProxy } from '../site/site.js';
-import { passwordOf } from '../shared/redis-connection.js';
+import { passwordOf, requireClient } from '../shared/redis-connection.js';
 import { openTokens } from '../tokens/open-tokens.js';
 import type { TokenSettings } from './token-settings.js';
 import { identityOf } from '../user/process-user.js';
@@ -58,6 +58,7 @@ function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
       file !== undefined && file !== '-' ? () => requireFolder(dirname(resolve(file))) : undefined,
     ),
     shared && (() => passwordOf(shared, {})),
+    shared && requireClient,
     user && (() => identityOf(user)),
     trustProxy === undefined ? undefined : () => checkTrustProxy(trustProxy),
   ];

@@ -131,6 +131,14 @@ const JSON_RULE: Readonly<Record<string, Check>> = {
   else: (value, name) => checkNames(value, name, JSON_RULE),
 };
 
+/** For an option that only a JSON file can set, under its name in the middleware or with dashes: how to set the option. */
+export function placeInJson(flag: string): string | undefined {
+  const name = flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return Object.hasOwn(JSON_TUNNEL, name)
+    ? `set "${name}" in a JSON file, and give --config FILE`
+    : undefined;
+}
+
 /**
  * Reads the options of the middleware that JSON can express, and the command's own options. Comments and trailing commas are
  * allowed. Throws a {@link CommandError} with a line for each fault: `file:line:column: message`.
