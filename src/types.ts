@@ -789,8 +789,8 @@ export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends E
    * `seconds`, with this tunnel object or another of the same `name` that shares the state. Returns a promise if several processes
    * share the state.
    *
-   * @throws {TunnelError} WSTUNNEL_OPTION for an invalid option, WSTUNNEL_DRAINING after `close()`, WSTUNNEL_FULL with 100,000 unused
-   * tickets. WSTUNNEL_STATE_DOWN rejects the promise if the store of the state can't be used.
+   * @throws {TunnelError} WSTUNNEL_OPTION for an invalid option, WSTUNNEL_DRAINING after `close()`, WSTUNNEL_TOO_MANY with 1,000 unused
+   * tickets of this `user`, WSTUNNEL_FULL with 100,000 of all. If several processes share the state, these errors reject the promise. WSTUNNEL_STATE_DOWN rejects the promise if the store of the state can't be used.
    */
   ticket(options: TicketOptions): string | Promise<string>;
   /** The open tunnels with these data, newest last, of all tunnels that share the state. Default: all. */

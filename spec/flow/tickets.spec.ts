@@ -371,6 +371,18 @@ describe('ticket()', () => {
     expect(errorOf(() => tunnel.ticket({})).code).toBe('WSTUNNEL_DRAINING');
   });
 
+  test('refuses the 1,001st unused ticket of one user with 429', () => {
+    const tunnel = makeTunnel({ server: { port: 1 } });
+    for (let at = 0; at < 1000; at++) tunnel.ticket({ user: 'ann' });
+    expect(errorOf(() => tunnel.ticket({ user: 'ann' }))).toMatchObject({
+      code: 'WSTUNNEL_TOO_MANY',
+      status: 429,
+      message: 'this user has too many unused tickets',
+    });
+    tunnel.ticket({ user: 'bob' });
+    tunnel.ticket({});
+  });
+
   test.each([
     [{ tickets: 'always' }, 'tickets must be one of "accept", "require"'],
     [{ session: 'sid' }, 'session must be a function'],

@@ -52,8 +52,8 @@ class SlowBackplane implements Backplane {
   leave = (replica: string) => this.#send(() => this.#inner.leave(replica));
   storeEnd = (text: string) => this.#send(() => this.#inner.storeEnd(text));
   endsAfter = (id: string) => this.#send(() => this.#inner.endsAfter(id));
-  putTicket = (id: string, content: string, milliseconds: number) =>
-    this.#send(() => this.#inner.putTicket(id, content, milliseconds));
+  putTicket = (id: string, content: string, milliseconds: number, owner?: string) =>
+    this.#send(() => this.#inner.putTicket(id, content, milliseconds, owner));
   takeTicket = (id: string) => this.#send(() => this.#inner.takeTicket(id));
   publish = (text: string, to?: string) => this.#send(() => this.#inner.publish(text, to));
   listen = (name: string, listener: BackplaneListener) => this.#inner.listen(name, listener);

@@ -109,6 +109,28 @@ describeWith('redis-server')('tickets over Redis', () => {
     expect(await codeOf(one, { target })).toContain('WSTUNNEL_FULL');
   });
 
+  test('of one user are at most 1,000, in all processes, without the used and the expired ones', async () => {
+    const { one, other, redis, target } = await start();
+    const options = { user: 'ann', target };
+    const full = 'WSTUNNEL_TOO_MANY this user has too many unused tickets';
+    const first = await make(one, options);
+    const [own = ''] = await redis.keys(`${KEY}tickets:*`);
+    expect(own).not.toContain('ann');
+    await redis.eval(
+      `for at = 1, 999 do for _, key in ipairs(KEYS) do redis.call('ZADD', key, ARGV[1], 'id' .. at) end end`,
+      ...[2, own, `${KEY}tickets`, Date.now() + 60_000],
+    );
+    expect(await codeOf(other, options)).toBe(full);
+    expect(await codeOf(other, { user: 'bob', target })).toBe('none');
+    expect(await codeOf(other, { target })).toBe('none');
+    expect(await statusAt(one, first)).toBe(101);
+    expect(await codeOf(other, options)).toBe('none');
+    expect(await codeOf(one, options)).toBe(full);
+    await redis.zadd(own, Date.now() - 1, 'id1');
+    expect(await codeOf(one, options)).toBe('none');
+    expect(await redis.pttl(own)).toBeGreaterThan(60_000);
+  });
+
   test('do not change the keys that the version before this one reads', async () => {
     const { one, other, redis, target } = await start({ limits: { total: 5 } });
     const ticket = await make(one, { target });

@@ -70,9 +70,9 @@ export class FakeBackplane implements Backplane {
     return this.#run('endsAfter', () => this.#inner.endsAfter(id), id);
   }
 
-  putTicket(id: string, content: string, milliseconds: number) {
-    const act = () => this.#inner.putTicket(id, content, milliseconds);
-    return this.#run('putTicket', act, id, content, milliseconds);
+  putTicket(id: string, content: string, milliseconds: number, owner?: string) {
+    const act = () => this.#inner.putTicket(id, content, milliseconds, owner);
+    return this.#run('putTicket', act, id, content, milliseconds, owner);
   }
 
   takeTicket(id: string) {

@@ -11,7 +11,7 @@ import type {
   StoredEnd,
   TakeOutcome,
 } from '../replicas/backplane.js';
-import type { TicketOutcome } from '../replicas/ticket-memory.js';
+import type { TicketOutcome, TicketPut } from '../replicas/ticket-memory.js';
 import type { RedisClient, Subscription } from './redis-client.js';
 import { TakeQueue } from './take-queue.js';
 import {
@@ -148,9 +148,12 @@ export class RedisBackplane implements Backplane {
     }
   }
 
-  async putTicket(id: string, content: string, milliseconds: number): Promise<boolean> {
+  async putTicket(id: string, content: string, milliseconds: number, owner?: string): Promise<TicketPut> {
     const args = [id, content, String(Math.round(milliseconds))];
-    return Number(await this.#client.run(PUT_TICKET, this.#ticketKeys(id), args)) === 1;
+    const keys = this.#ticketKeys(id);
+    if (owner !== undefined) keys.push(`${this.#prefix}tickets:${owner}`);
+    const answer = String(await this.#client.run(PUT_TICKET, keys, args));
+    return answer === 'stored' || answer === 'user-full' ? answer : 'full';
   }
 
   async takeTicket(id: string): Promise<TicketOutcome<string>> {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { KNOWN_AFTER_EXPIRY, MOST_TICKETS } from '../replicas/ticket-memory.js';
+import { KNOWN_AFTER_EXPIRY, MOST_OF_USER, MOST_TICKETS } from '../replicas/ticket-memory.js';
 
 /** A Lua script, which Redis runs as one atomic step. */
 export interface Script {
@@ -229,21 +229,36 @@ return answer
 `);
 
 /**
- * Keys: the list of unused tickets, and the ticket. Arguments: the id, the content, milliseconds. Returns 0 if there are too many tickets.
- * The list is a ZSET of ids with their expiry: it only counts them.
+ * Keys: the list of unused tickets, the ticket, and the list of its user if it has one. Arguments: the id, the content, milliseconds.
+ * Returns 'stored', 'full' or 'user-full'. The lists are ZSETs of ids with their expiry: they only count. The use of a ticket does not
+ * reach the user's list, since the user is in the encrypted content; so a list that is full is compared with the list of unused tickets.
  */
 export const PUT_TICKET = script(`
-local unused, ticket = KEYS[1], KEYS[2]
+local unused, ticket, own = KEYS[1], KEYS[2], KEYS[3]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local keep = tonumber(ARGV[3]) + ${KNOWN_AFTER_EXPIRY}
 if redis.call('TYPE', unused).ok ~= 'zset' then redis.call('DEL', unused) end
 redis.call('ZREMRANGEBYSCORE', unused, '-inf', now)
-if #redis.call('ZRANGE', unused, ${MOST_TICKETS - 1}, ${MOST_TICKETS - 1}) > 0 then return 0 end
+if #redis.call('ZRANGE', unused, ${MOST_TICKETS - 1}, ${MOST_TICKETS - 1}) > 0 then return 'full' end
+if own then
+  if redis.call('TYPE', own).ok ~= 'zset' then redis.call('DEL', own) end
+  redis.call('ZREMRANGEBYSCORE', own, '-inf', now)
+  if redis.call('ZCARD', own) >= ${MOST_OF_USER} then
+    for _, one in ipairs(redis.call('ZRANGE', own, 0, -1)) do
+      if not redis.call('ZSCORE', unused, one) then redis.call('ZREM', own, one) end
+    end
+    if redis.call('ZCARD', own) >= ${MOST_OF_USER} then return 'user-full' end
+  end
+end
+local function add(list)
+  redis.call('ZADD', list, now + ARGV[3], ARGV[1])
+  if redis.call('PTTL', list) < keep then redis.call('PEXPIRE', list, keep) end
+end
 redis.call('SET', ticket, ARGV[2], 'PX', keep)
-redis.call('ZADD', unused, now + ARGV[3], ARGV[1])
-if redis.call('PTTL', unused) < keep then redis.call('PEXPIRE', unused, keep) end
-return 1
+add(unused)
+if own then add(own) end
+return 'stored'
 `);
 
 /** The value of a ticket that was used; the content of a ticket is in base64url. */

@@ -1,5 +1,5 @@
 import type { SlotRequest } from '../guard/counter.js';
-import type { TicketOutcome } from './ticket-memory.js';
+import type { TicketOutcome, TicketPut } from './ticket-memory.js';
 
 export type { SlotRequest } from '../guard/counter.js';
 
@@ -86,8 +86,8 @@ export interface Backplane {
    * ends after this id.
    */
   endsAfter(id: string): Promise<{ readonly ends: readonly StoredEnd[]; readonly isComplete: boolean }>;
-  /** Stores a ticket for so many milliseconds. Returns false if the store has as many tickets as it may have. */
-  putTicket(id: string, content: string, milliseconds: number): Promise<boolean>;
+  /** Stores a ticket for so many milliseconds. `owner`: a hash of its user, if the ticket has one. */
+  putTicket(id: string, content: string, milliseconds: number, owner?: string): Promise<TicketPut>;
   /** Uses a ticket up. Of all calls for one ticket, one gets the content. */
   takeTicket(id: string): Promise<TicketOutcome<string>>;
   /** Sends a message to all replicas, this one included, or to one. `to`: the address of a replica. */

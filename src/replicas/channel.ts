@@ -8,7 +8,7 @@ import type {
   TakeOutcome,
 } from './backplane.js';
 import type { MemoryStore } from './memory-backplane.js';
-import type { TicketOutcome } from './ticket-memory.js';
+import type { TicketOutcome, TicketPut } from './ticket-memory.js';
 
 /** Messages between two processes. */
 export interface Channel {
@@ -178,8 +178,8 @@ export class ChannelBackplane implements Backplane {
     return this.#call('endsAfter', id) as ReturnType<Backplane['endsAfter']>;
   }
 
-  putTicket(id: string, content: string, milliseconds: number): Promise<boolean> {
-    return this.#call('putTicket', id, content, milliseconds) as Promise<boolean>;
+  putTicket(id: string, content: string, milliseconds: number, owner?: string): Promise<TicketPut> {
+    return this.#call('putTicket', id, content, milliseconds, owner) as Promise<TicketPut>;
   }
 
   takeTicket(id: string): Promise<TicketOutcome<string>> {

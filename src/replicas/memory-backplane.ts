@@ -9,7 +9,7 @@ import type {
   StoredEnd,
   TakeOutcome,
 } from './backplane.js';
-import { TicketMemory, type TicketOutcome } from './ticket-memory.js';
+import { TicketMemory, type TicketOutcome, type TicketPut } from './ticket-memory.js';
 
 /** Limit of remembered ends. */
 const MAX_ENDS = 10_000;
@@ -79,8 +79,8 @@ export class MemoryStore {
     return { ends, isComplete: !isAfter(ends[0]?.previous ?? this.#lastEnd, id) };
   }
 
-  putTicket(id: string, content: string, milliseconds: number): boolean {
-    return this.#tickets.put(id, content, milliseconds);
+  putTicket(id: string, content: string, milliseconds: number, owner?: string): TicketPut {
+    return this.#tickets.put(id, content, milliseconds, owner);
   }
 
   takeTicket(id: string): TicketOutcome<string> {
@@ -176,8 +176,8 @@ export class MemoryBackplane implements Backplane {
     return Promise.resolve(this.#store.endsAfter(id));
   }
 
-  putTicket(id: string, content: string, milliseconds: number): Promise<boolean> {
-    return Promise.resolve(this.#store.putTicket(id, content, milliseconds));
+  putTicket(id: string, content: string, milliseconds: number, owner?: string): Promise<TicketPut> {
+    return Promise.resolve(this.#store.putTicket(id, content, milliseconds, owner));
   }
 
   takeTicket(id: string): Promise<TicketOutcome<string>> {

@@ -2,7 +2,7 @@ import type { Backplane } from './backplane.js';
 import { StoreError, withDeadline } from './deadline.js';
 import type { Replica } from './replica.js';
 import type { ReplicaSettings } from './replica-settings.js';
-import type { TicketOutcome } from './ticket-memory.js';
+import type { TicketOutcome, TicketPut } from './ticket-memory.js';
 
 /**
  * The tickets in the store. A failed call does not make the replica join again, as calls about counts do: the counts are not in doubt, and
@@ -24,9 +24,9 @@ export class TicketCalls {
     return this.#settings.whenDown === 'local';
   }
 
-  /** Returns false if the store is full. */
-  put(id: string, content: string, milliseconds: number): Promise<boolean> {
-    return this.#call(() => this.#backplane.putTicket(id, content, milliseconds));
+  /** `owner`: a hash of the user. */
+  put(id: string, content: string, milliseconds: number, owner?: string): Promise<TicketPut> {
+    return this.#call(() => this.#backplane.putTicket(id, content, milliseconds, owner));
   }
 
   take(id: string): Promise<TicketOutcome<string>> {

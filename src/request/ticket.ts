@@ -45,6 +45,11 @@ function derived(ticket: string, purpose: string): Buffer {
   return createHmac('sha256', ticket).update(`express-wstunnel ticket ${purpose}`).digest();
 }
 
+/** By this name a store counts the tickets of a user. */
+export function hashOfUser(user: string): string {
+  return createHash('sha256').update(user).digest('base64url').slice(0, 22);
+}
+
 /** Ids of sessions are secrets: a ticket keeps a hash. */
 export function hashOfSession(id: string): string {
   return createHash('sha256').update(id).digest('base64url');

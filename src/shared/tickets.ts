@@ -1,8 +1,8 @@
 import type { ResolvedHost } from '../backends/host.js';
 import { messageOf, TunnelError } from '../errors.js';
 import type { TicketCalls } from '../replicas/ticket-calls.js';
-import { TicketMemory, type TicketOutcome } from '../replicas/ticket-memory.js';
-import { idOfTicket, isTicket, newTicket } from '../request/ticket.js';
+import { TicketMemory, type TicketOutcome, type TicketPut } from '../replicas/ticket-memory.js';
+import { hashOfUser, idOfTicket, isTicket, newTicket } from '../request/ticket.js';
 import type { Host } from '../types.js';
 import { seal, unseal } from './ticket-seal.js';
 
@@ -53,21 +53,21 @@ export class Tickets {
 
   #makeHere(content: TicketContent, seconds: number): string {
     const ticket = newTicket();
-    if (!this.#memory.put(idOfTicket(ticket), content, seconds * 1000)) throw tooMany();
+    checkStored(this.#memory.put(idOfTicket(ticket), content, seconds * 1000, ownerOf(content)));
     return ticket;
   }
 
   async #makeShared(shared: TicketCalls, content: TicketContent, seconds: number): Promise<string> {
     const ticket = newTicket();
-    let isStored: boolean;
+    let put: TicketPut;
     try {
-      isStored = await shared.put(idOfTicket(ticket), seal(ticket, content), seconds * 1000);
+      put = await shared.put(idOfTicket(ticket), seal(ticket, content), seconds * 1000, ownerOf(content));
     } catch (error) {
       if (!shared.isLocalAllowed) throw storeDown('made', error);
       // Another ticket: the store may have the first one after all, and a ticket in two places could be used twice.
       return this.#makeHere(content, seconds);
     }
-    if (!isStored) throw tooMany();
+    checkStored(put);
     return ticket;
   }
 }
@@ -95,6 +95,12 @@ function storeDown(what: string, cause: unknown): TunnelError {
   });
 }
 
-function tooMany(): TunnelError {
-  return new TunnelError('WSTUNNEL_FULL', 'too many tickets are unused', RETRY);
+function ownerOf({ user }: TicketContent): string | undefined {
+  return user === undefined ? undefined : hashOfUser(user);
+}
+
+function checkStored(put: TicketPut): void {
+  if (put === 'full') throw new TunnelError('WSTUNNEL_FULL', 'too many tickets are unused', RETRY);
+  if (put === 'user-full')
+    throw new TunnelError('WSTUNNEL_TOO_MANY', 'this user has too many unused tickets', RETRY);
 }

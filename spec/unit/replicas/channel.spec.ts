@@ -47,6 +47,15 @@ test('a store in another process answers as one in this process', async () => {
   expect(store.beat('a#2').isKnown).toBe(false);
 });
 
+test('a store in another process counts the tickets of each user', async () => {
+  const { backplane } = make();
+  const put = (id: string, owner?: string) => backplane.putTicket(id, 'content', 60_000, owner);
+  for (let at = 0; at < 1000; at++) expect(await put(String(at), 'ann')).toBe('stored');
+  expect(await put('more', 'ann')).toBe('user-full');
+  expect(await put('more', 'bob')).toBe('stored');
+  expect(await put('other')).toBe('stored');
+});
+
 test('the end of the other process frees its slots under all of its ids, and stops its messages', async () => {
   const { store, backplane, stop, emitters } = make();
   await backplane.join('a#1', undefined, [{ name: 'x', count: 1 }]);

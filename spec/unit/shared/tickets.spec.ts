@@ -3,7 +3,7 @@ import type { TunnelError } from '../../../src/index.js';
 import { ChannelBackplane, serveStore, type Channel } from '../../../src/replicas/channel.js';
 import { MemoryBackplane, MemoryStore } from '../../../src/replicas/memory-backplane.js';
 import { TicketCalls } from '../../../src/replicas/ticket-calls.js';
-import { MOST_TICKETS, TicketMemory } from '../../../src/replicas/ticket-memory.js';
+import { MOST_OF_USER, MOST_TICKETS, TicketMemory } from '../../../src/replicas/ticket-memory.js';
 import { idOfTicket, newTicket, ticketsIn } from '../../../src/request/ticket.js';
 import { seal, unseal } from '../../../src/shared/ticket-seal.js';
 import { Tickets, type TicketContent } from '../../../src/shared/tickets.js';
@@ -107,9 +107,35 @@ describe('the memory for tickets', () => {
     const memory = new TicketMemory<string>();
     for (let at = 0; at < MOST_TICKETS; at++) memory.put(String(at), 'content', 60_000);
     for (let at = 0; at < 10; at++) memory.take(String(at));
-    for (let at = 0; at < 10; at++) expect(memory.put(`new ${at}`, 'content', 60_000)).toBe(true);
-    expect(memory.put('one more', 'content', 60_000)).toBe(false);
+    for (let at = 0; at < 10; at++) expect(memory.put(`new ${at}`, 'content', 60_000)).toBe('stored');
+    expect(memory.put('one more', 'content', 60_000)).toBe('full');
     expect(memory.size).toBe(MOST_TICKETS);
+  });
+});
+
+describe('the limit of unused tickets of one user', () => {
+  const put = (memory: TicketMemory<string>, id: string, owner = 'ann') =>
+    memory.put(id, 'content', 60_000, owner);
+
+  test('stops this user alone, and a used ticket makes room', () => {
+    const memory = new TicketMemory<string>();
+    for (let at = 0; at < MOST_OF_USER; at++) expect(put(memory, String(at))).toBe('stored');
+    expect(put(memory, 'more')).toBe('user-full');
+    expect(memory.take('more')).toEqual({ kind: 'unknown' });
+    expect(put(memory, 'of bob', 'bob')).toBe('stored');
+    expect(memory.put('of nobody', 'content', 60_000)).toBe('stored');
+    memory.take('7');
+    expect(put(memory, 'again')).toBe('stored');
+    expect(put(memory, 'more')).toBe('user-full');
+  });
+
+  test('does not count expired tickets', () => {
+    vi.useFakeTimers();
+    onCleanup(() => vi.useRealTimers());
+    const memory = new TicketMemory<string>();
+    for (let at = 0; at < MOST_OF_USER; at++) put(memory, String(at));
+    vi.advanceTimersByTime(60_000);
+    expect(put(memory, 'next')).toBe('stored');
   });
 });
 
@@ -233,7 +259,7 @@ describe('a primary of an earlier version, which knows no tickets', () => {
 
 test('a memory backplane answers as its store does', async () => {
   const backplane = new MemoryBackplane(new MemoryStore(3));
-  expect(await backplane.putTicket('id', 'content', 1000)).toBe(true);
+  expect(await backplane.putTicket('id', 'content', 1000)).toBe('stored');
   expect(await backplane.takeTicket('id')).toEqual({ kind: 'taken', content: 'content' });
   expect(await backplane.takeTicket('id')).toEqual({ kind: 'used' });
 });
