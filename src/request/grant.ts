@@ -9,7 +9,7 @@ export interface Grant {
   user?: string;
   /** Seconds, above 0. Lowers the option `maxDuration`, and never raises it. */
   maxDuration?: number;
-  /** The client may only look on. Kept with the grant; nothing enforces it yet. */
+  /** Has no effect yet: the client can write to the backend. */
   viewOnly?: boolean;
 }
 

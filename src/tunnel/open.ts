@@ -8,6 +8,7 @@ import { isPromise, type AbortState } from '../helpers/abort.js';
 import { bothOf, leaseOf, type Lease } from '../helpers/lease.js';
 import { flatCopy } from '../helpers/flat-copy.js';
 import { noteMissingUser } from '../observe/missing-user.js';
+import { noteViewOnly } from '../observe/view-only.js';
 import { redactUrlFor, urlForAny } from '../observe/redact.js';
 import type { RuleSettings } from '../options/settings.js';
 import { defaultAddress, normalizeAddress } from '../request/client-address.js';
@@ -126,7 +127,6 @@ async function open<Req extends IncomingMessage>(
       lease: backend.lease,
       ...(backend.frames && { frames: backend.frames }),
       ...(backend.answer && { answer: backend.answer }),
-      ...(backend.answer && { answer: backend.answer }),
       slot,
       client: socket,
       head,
@@ -134,6 +134,7 @@ async function open<Req extends IncomingMessage>(
       kept,
       arrived,
     } as const;
+    if (granted?.viewOnly === true) noteViewOnly();
     startSession(context, limitedBy(settings, granted), client, ends);
   } catch (error) {
     // After the 101 response no other answer is possible, and no session owns the socket.
