@@ -364,6 +364,10 @@ describe('an invalid answer of the backend is 502', () => {
     const { port, tunnel } = await startTunnel({ server: { url: backend.url } });
     expect((await answerOf(port)).status).toBe(502);
     await leavesNothing(tunnel, backend);
+    // No outage: a client could cause it by its request.
+    expect(tunnel.stats().backends).toMatchObject([{ up: true }]);
+    expect((await answerOf(port)).status).toBe(502);
+    expect(backend.sockets).toHaveLength(2);
   });
 });
 
