@@ -3,11 +3,11 @@
 //   apt-get install jupyter-notebook
 //   npm install express express-session express-wstunnel http-proxy-middleware
 //   export JUPYTER_TOKEN=$(openssl rand -hex 32)
-//   jupyter-notebook --no-browser --NotebookApp.base_url=/lab/ --NotebookApp.token=$JUPYTER_TOKEN &
+//   jupyter-notebook --no-browser --NotebookApp.base_url=/lab/ &
 //   node jupyter.mjs
 //
-// Settings: PORT, PASSWORD, SESSION_SECRET (see README.md), JUPYTER (127.0.0.1:8888) and JUPYTER_TOKEN. JupyterLab, a newer
-// program, has the options --ServerApp.base_url and --IdentityProvider.token.
+// Settings: PORT, PASSWORD, SESSION_SECRET (see README.md), JUPYTER (127.0.0.1:8888) and JUPYTER_TOKEN, which Jupyter reads
+// too. JupyterLab, a newer program, has the option --ServerApp.base_url.
 //
 // All users share one Jupyter, which can do what the user who started it can do. With the token Jupyter checks neither the
 // origin of a request nor its XSRF token: the tunnel checks the origin of a WebSocket, and the cookie is not sent with a POST

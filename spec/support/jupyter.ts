@@ -29,11 +29,11 @@ export async function startJupyter(): Promise<Jupyter> {
     'jupyter-notebook',
     [
       ...['--no-browser', '--allow-root', '--ip=127.0.0.1', `--port=${port}`, `--notebook-dir=${folder}`],
-      ...['--NotebookApp.port_retries=0', '--NotebookApp.base_url=/lab/', `--NotebookApp.token=${token}`],
+      ...['--NotebookApp.port_retries=0', '--NotebookApp.base_url=/lab/'],
       // Jupyter compresses WebSocket messages on request only.
       '--NotebookApp.websocket_compression_options={}',
     ],
-    { HOME: folder, JUPYTER_CONFIG_DIR: folder, SHELL: '/bin/sh' },
+    { HOME: folder, JUPYTER_CONFIG_DIR: folder, JUPYTER_TOKEN: token, SHELL: '/bin/sh' },
   );
   await program.prints(/is running at/);
   const address = `127.0.0.1:${port}`;
