@@ -84,8 +84,8 @@ describe('the options of every host', () => {
     expect(events).toMatchObject([{ up: false, reason: 'the backend answered 503 Full' }, { up: true }]);
   });
 
-  test('connections that end without an answer are an outage at the third in a row', async () => {
-    const backend = await startByHand((peer) => peer.socket.end());
+  test('connections that are reset without an answer are an outage at the third in a row', async () => {
+    const backend = await startByHand((peer) => peer.socket.resetAndDestroy());
     const { port, tunnel } = await startTunnel({ server: { url: backend.url, disableTime: 60 } });
     expect(await statusOf(port)).toBe(502);
     expect(backend.sockets.length).toBe(3);
