@@ -103,7 +103,7 @@ describeWith('redis-server')('tickets over Redis', () => {
       `for at = 1, 100000 do redis.call('ZADD', KEYS[1], ARGV[1], 'id' .. at) end`,
       ...[1, `${KEY}tickets`, Date.now() + 60_000],
     );
-    expect(await codeOf(one, { target })).toBe('WSTUNNEL_FULL too many tickets are unused');
+    expect(await codeOf(one, { target })).toBe('WSTUNNEL_FULL too many unused tickets');
     await redis.zadd(`${KEY}tickets`, Date.now() - 1, 'id1');
     expect(await codeOf(one, { target })).toBe('none');
     expect(await codeOf(one, { target })).toContain('WSTUNNEL_FULL');

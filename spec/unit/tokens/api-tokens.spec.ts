@@ -196,6 +196,6 @@ test('a login in the URL, and a header that can not be sent, are refused without
     { url: 'http://a/%s', headers: { a: 'secret\nx' } },
   ])
     expect(() => apiTokens(options)).toThrow(
-      /^(?!.*secret).*(the header Authorization|names and texts of header fields)/,
+      /^(?!.*secret).*(the header Authorization|header names and values)/,
     );
 });
