@@ -140,7 +140,7 @@ describeWith('redis-server')('tickets over Redis', () => {
     ],
     ['a class', { port: 1, tls: { servername: 'a', session: new Date() } }, 'tls.session must be data'],
     ['too much', { port: 1, tls: { servername: 'a'.repeat(70_000) } }, 'at most 65536 characters'],
-  ])('can not lead to %s', async (_name, target, message) => {
+  ])('cannot lead to %s', async (_name, target, message) => {
     const { one } = await start();
     const answer = await codeOf(one, { target: target as never });
     expect(
@@ -149,7 +149,7 @@ describeWith('redis-server')('tickets over Redis', () => {
     ).toBe(true);
   });
 
-  test('are refused while Redis does not answer, and one that it took then is used up', async () => {
+  test('are refused while Redis does not answer, and a ticket that Redis took meanwhile is used up', async () => {
     const { one, other, sites, redis, target } = await start({ limits: { total: 5 } });
     const ticket = await make(one, { target });
     await redis.client('PAUSE', 1200, 'ALL');
