@@ -40,7 +40,7 @@ export class FrameFollower {
   failure: Ending | undefined;
   /** The Close: the last frame. */
   closed: { readonly code: number; readonly reason: string } | undefined;
-  /** Number of frames that were removed from the last chunk. */
+  /** Frames of the last chunk that were removed. */
   removed = 0;
   readonly #owner: FollowerOwner;
   readonly #from: Sender;

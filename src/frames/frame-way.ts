@@ -9,7 +9,7 @@ import { FrameFollower, type FollowerOwner, type Sender } from './frame-follower
 /** Bytes that Node reads at once, and bytes of a full TLS record: in both cases more bytes follow in the same event-loop turn. */
 const FULL_READS: readonly number[] = [65_536, 16_384];
 
-/** A chunk with more removed frames than this is enough work for an event-loop turn. */
+/** With more removed frames than this, a chunk is enough work for an event-loop turn. */
 const MANY_REMOVED = 500;
 
 export interface WayOwner extends FollowerOwner {

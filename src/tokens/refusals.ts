@@ -17,7 +17,7 @@ export function sourceFailure(kind: keyof typeof STATUS, detail: string, cause?:
   });
 }
 
-/** The failure of the app's own source. Messages of errors often contain the input, such as a URL: the token is replaced. */
+/** The failure of a source of the app. Errors often repeat their input, such as a URL: the token is removed. */
 export function hookFailure(error: unknown, token: string): unknown {
   if (error instanceof TunnelError) return error;
   let message = messageOf(error);

@@ -85,7 +85,7 @@ async function checkedHost(
   return resolvesInside(name, host, isInside, signal);
 }
 
-/** Name and port. The default port of a `url` depends on its scheme. */
+/** Name and port; a `url` has a port by its scheme. */
 function addressOf(host: Host): { name: string; port: number } {
   const { url } = host as { url?: unknown };
   if (typeof url === 'string' && URL.canParse(url)) {
