@@ -101,7 +101,7 @@ describe('the request to the backend', () => {
       origin: 'http://localhost',
       'user-agent': 'x',
     });
-    expect(tunnel.stats().backends[0]?.id).toMatch(/^ws:\/\/127\.0\.0\.1:\d+\/a%20b\?#[0-9a-f]{16}$/);
+    expect(tunnel.stats().backends[0]?.id).toMatch(/^ws:\/\/127\.0\.0\.1:\d+\/a%20b$/);
     expect(JSON.stringify(tunnel.stats())).not.toContain('token=x');
   });
 

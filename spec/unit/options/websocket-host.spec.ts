@@ -48,11 +48,19 @@ describe('a host with a URL', () => {
     expect(read({ url, subprotocol: ['a', 'b'] }).websocket?.subprotocols).toEqual(['a', 'b']);
   });
 
-  test('has an id without the query, the same for the same query', () => {
-    const { id } = read({ url });
-    expect(id).toMatch(/^wss:\/\/desk\.lan\/ws\?#[0-9a-f]{16}$/);
-    expect(read({ url, mode: 'bytes', headers: { A: 'b' } }).id).toBe(id);
-    expect(read({ url: 'wss://desk.lan/ws?a=2' }).id).not.toBe(id);
+  test('of a list differs from the other hosts before the query', () => {
+    const list = ['wss://desk.lan/ws?a=secret', 'wss://desk.lan/ws?a=2'].map((one) => ({ url: one }));
+    expect(() => readHosts(list, 'server')).toThrow(
+      'server needs URLs that differ before the query, since wss://desk.lan/ws is one host; got [',
+    );
+    expect(() => readHosts(list, 'server')).not.toThrow('secret');
+    expect(readHosts([{ url }, { url }, { url: 'wss://desk.lan/other' }], 'server')).toHaveLength(3);
+  });
+
+  test('has an id without the query', () => {
+    expect(read({ url }).id).toBe('wss://desk.lan/ws');
+    expect(read({ url, mode: 'bytes', headers: { A: 'b' } }).id).toBe('wss://desk.lan/ws');
+    expect(read({ url: 'wss://desk.lan/ws/2?a=2' }).id).toBe('wss://desk.lan/ws/2');
     expect(read({ url: 'wss://desk.lan:443/ws' }).id).toBe('wss://desk.lan/ws');
   });
 
