@@ -183,7 +183,7 @@ describe('issue 18: --tokens', () => {
         const { port, program } = await start(...args, ...more);
         const statuses = [];
         for (const token of ['sec.ret', 'sec.ret2']) {
-          const [path = '', headers = {}] = placed(from, token);
+          const [path, headers] = placed(from, token);
           const client = requestTunnel(port, path, headers);
           statuses.push((await client.answer()).status);
           client.socket.destroy();
