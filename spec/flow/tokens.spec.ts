@@ -2,10 +2,13 @@ import { generateKeyPairSync } from 'node:crypto';
 import createDebug from 'debug';
 import { SignJWT } from 'jose';
 import { writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import {
   fileTokens,
+  folderTokens,
   jwtTokens,
+  socketTokens,
   tokenServer,
   type TokenServer,
   type TokenSource,
@@ -14,7 +17,7 @@ import type { RefuseInfo, TunnelOptions } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
 import { files } from '../support/command.js';
 import { echoes, openRaw, requestTunnel, statusOf } from '../support/raw-client.js';
-import { startEcho, startTunnel } from '../support/servers.js';
+import { makeTunnel, startEcho, startTunnel } from '../support/servers.js';
 import { sleep, until } from '../support/wait.js';
 
 async function start(server: TokenServer, options: Partial<TunnelOptions> = {}) {
@@ -181,6 +184,16 @@ test('a token that is removed from its file opens no further tunnel, and the ope
   await writeFile(file!, '');
   await until(async () => (await statusOf(port, '/tunnel?token=a')) === 404);
   await echoes(client);
+});
+
+test('a source in place of a server function is refused when the tunnel is made', async () => {
+  const { file } = await files({ file: 'a: desk:1\n' });
+  const folder = dirname(file!);
+  for (const source of [fileTokens(file!), folderTokens(folder), socketTokens(folder)])
+    for (const options of [{ server: source }, { rules: [{ url: '/a', server: source }] }])
+      expect(() => makeTunnel(options as never)).toThrow(
+        /server is a source of tokens: wrap the source in tokenServer\(\)/,
+      );
 });
 
 test('a failure of a source refuses with 500, and its message reaches only the operator', async () => {

@@ -1,5 +1,6 @@
 // Only compiled, never run: see types.spec.ts.
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { Redis } from 'ioredis';
 import { createClient, createCluster } from 'redis';
 import { expectTypeOf } from 'vitest';
@@ -62,5 +63,27 @@ tokenServer((token, { req, signal, note }): TokenAnswer | undefined => {
   note(req.url ?? '');
   return { target: [{ host: 'a', port: 1 }], user: 'ann', viewOnly: true, maxDuration: 1 };
 });
+// The request of the app, with its session.
+interface AppRequest extends IncomingMessage {
+  session: { user: string };
+}
+wstunnel<AppRequest>({
+  server: tokenServer((token, { req }) => ({ target: { host: token, port: 1 }, user: req.session.user })),
+});
+wstunnel<AppRequest>({
+  server: tokenServer(
+    fileTokens('a'),
+    async (_token, { req }) => Promise.resolve({ target: { host: 'a', port: 1 }, user: req.session.user }),
+    { targets: '*' },
+  ),
+});
+const bySession: TokenSource<AppRequest> = (_token, { req }) => ({
+  target: { host: 'a', port: 1 },
+  user: req.session.user,
+});
+expectTypeOf(tokenServer(bySession)).toEqualTypeOf<TokenServer<AppRequest>>();
+// @ts-expect-error the request of this tunnel has no session
+wstunnel({ server: tokenServer(bySession) });
+
 // @ts-expect-error the target is missing
 tokenServer(() => ({ user: 'ann' }));

@@ -1,13 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import { strategyOf } from '../balance/strategies.js';
 import { compileAddresses } from '../request/client-address.js';
+import { TOKEN_SOURCE } from '../request/grant.js';
 import { compileCondition } from '../routes/compiled-condition.js';
 import type { CompiledRule } from '../routes/compiled-rules.js';
 import { compileUrl, type UrlMatcher } from '../routes/url-match.js';
 import type { Rule, RuleOptions, TunnelOptions } from '../types.js';
 import { fail } from './checks/fail.js';
 import { namedOf } from './checks/names.js';
-import { OptionPath } from './checks/option-path.js';
+import { optionError } from './checks/option-error.js';
+import { OptionPath, type OptionRef } from './checks/option-path.js';
 import { readServerOption } from './read-hosts.js';
 import { readOrigins } from './read-origins.js';
 import { readRevalidate } from './read-revalidate.js';
@@ -27,7 +29,9 @@ export function readRuleOptions<Req extends IncomingMessage>(
     ...(namedOf(options, Object.keys(RULE_OPTIONS)) as Partial<RuleSettings<Req>>),
     ...(server !== undefined && {
       server:
-        typeof server === 'function' ? server : readServerOption(server, path?.key('server') ?? 'server'),
+        typeof server === 'function'
+          ? checkedFunction(server, path?.key('server') ?? 'server')
+          : readServerOption(server, path?.key('server') ?? 'server'),
     }),
     ...(balance !== undefined && { balance: typeof balance === 'string' ? strategyOf(balance) : balance }),
     ...(origins !== undefined && { origins: readOrigins<Req>(origins) }),
@@ -36,6 +40,15 @@ export function readRuleOptions<Req extends IncomingMessage>(
     ...(deny && { deny: compileAddresses(deny) }),
     ...(revalidate !== undefined && { revalidate: readRevalidate(revalidate) }),
   };
+}
+
+function checkedFunction<Of extends object>(server: Of, name: OptionRef): Of {
+  if (TOKEN_SOURCE in server)
+    throw optionError(
+      name,
+      'is a source of tokens: wrap the source in tokenServer(), as tokenServer(fileTokens(path))',
+    );
+  return server;
 }
 
 /** `base`: the settings of the tunnel object. */

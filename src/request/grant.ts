@@ -26,6 +26,9 @@ export type AskGrant<Req> = (
 /** The key of a `server` function's {@link AskGrant}. In the global registry, since two copies of this package may be in one process. */
 export const GRANTS = Symbol.for('express-wstunnel.grants.1');
 
+/** Marks a source of `express-wstunnel/tokens`, which is not a `server` function: its first argument is a token. */
+export const TOKEN_SOURCE = Symbol.for('express-wstunnel.token-source.1');
+
 /** The part of a grant that an open tunnel keeps for its login checks. */
 export interface KeptGrant {
   readonly user?: string | undefined;

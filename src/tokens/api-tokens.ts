@@ -45,6 +45,8 @@ const CHECKS = {
  * @throws {TunnelError} WSTUNNEL_OPTION for an invalid option.
  */
 export function apiTokens(options: ApiTokensOptions): TokenSource {
+  // The URL may have a login.
+  if (typeof options === 'string') throw optionError('apiTokens()', 'takes an object: write { url: ... }');
   checkNames(options, 'apiTokens()', CHECKS);
   const { url, headers = {}, timeout = TIMEOUT } = options;
   if ((url as string | undefined) === undefined) fail('apiTokens().url', URL_RULE, url);

@@ -5,7 +5,7 @@ import { reasonOf } from '../helpers/system-error.js';
 import { readTokenTarget, TARGETS } from './files/token-file.js';
 import { isInside, isMissing, isPlainName, requirePath } from './paths.js';
 import { sourceFailure } from './refusals.js';
-import type { TokenSource } from './token-types.js';
+import { withTraits, type TokenSource } from './token-types.js';
 
 /** Bytes of a file that contains one target; a longer file is invalid. */
 const MAX_BYTES = 4096;
@@ -18,7 +18,7 @@ const MAX_BYTES = 4096;
  */
 export function folderTokens(path: string): TokenSource {
   const folder = requirePath(path, 'folderTokens()', 'a folder');
-  return async (token) => {
+  const source: TokenSource = async (token) => {
     if (!isPlainName(token)) return undefined;
     const text = await textOf(folder, token);
     if (text === undefined) return undefined;
@@ -27,6 +27,7 @@ export function folderTokens(path: string): TokenSource {
     if (!host) throw sourceFailure('wrong', `the file of a token in ${folder} must contain ${TARGETS}`);
     return { target: host };
   };
+  return withTraits(source, {});
 }
 
 /** The text of a regular file; undefined without one. */

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type * as all from './index.js';
 import required = require('./index.js');
 
@@ -21,10 +22,10 @@ declare namespace tokens {
   export type NodeRedisTokenClient = all.NodeRedisTokenClient;
   export type RedisTokensOptions = all.RedisTokensOptions;
   export type TokenAnswer = all.TokenAnswer;
-  export type TokenContext = all.TokenContext;
-  export type TokenServer = all.TokenServer;
+  export type TokenContext<Req extends IncomingMessage = IncomingMessage> = all.TokenContext<Req>;
+  export type TokenServer<Req extends IncomingMessage = IncomingMessage> = all.TokenServer<Req>;
   export type TokenServerOptions = all.TokenServerOptions;
-  export type TokenSource = all.TokenSource;
+  export type TokenSource<Req extends IncomingMessage = IncomingMessage> = all.TokenSource<Req>;
 }
 
 export = tokens;

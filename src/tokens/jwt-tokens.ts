@@ -2,6 +2,7 @@ import { orAborted } from '../helpers/abort.js';
 import { seconds } from '../options/checks/basic.js';
 import { fail } from '../options/checks/fail.js';
 import { checkNames } from '../options/checks/names.js';
+import { optionError } from '../options/checks/option-error.js';
 import type { OptionRef } from '../options/checks/option-path.js';
 import { EntryFault, readClaims } from './entry.js';
 import { ALGORITHMS, readJwtKey, type JwtKey } from './jwt/jwt-key.js';
@@ -67,6 +68,9 @@ export function jwtTokens(options: JwtTokensOptions): TokenSource {
   };
   let loading: Promise<VerifyJwt> | undefined;
   const verifier = () => (loading ??= jwtVerifier(keys, rules));
+  const load = async () => {
+    await verifier();
+  };
   return withTraits(
     async (token, { signal, note }) => {
       const claims = await orAborted(signal, async () => (await verifier())(token, note));
@@ -81,16 +85,19 @@ export function jwtTokens(options: JwtTokensOptions): TokenSource {
     },
     {
       needsTargets: true,
-      open: async () => {
-        await verifier();
-      },
+      readsJwts: true,
+      load,
+      open: load,
     },
   );
 }
 
 function keysOf({ key, jwks, algorithms, timeout = TIMEOUT }: JwtTokensOptions): KeySource {
   if ((key === undefined) === (jwks === undefined))
-    fail('jwtTokens()', 'needs either key or jwks', { key, jwks });
+    throw optionError(
+      'jwtTokens()',
+      `needs either key or jwks; got ${key === undefined ? 'neither' : 'both'}`,
+    );
   if (jwks === undefined) return { kind: 'key', keys: readJwtKey(key, algorithms, 'jwtTokens().key') };
   const secret = algorithms.find((algorithm) => algorithm.startsWith('HS'));
   if (secret !== undefined)

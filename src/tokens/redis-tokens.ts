@@ -2,6 +2,7 @@ import { messageOf, TunnelError } from '../errors.js';
 import { checkBoolean, checkString, seconds } from '../options/checks/basic.js';
 import { fail } from '../options/checks/fail.js';
 import { checkNames } from '../options/checks/names.js';
+import { optionError } from '../options/checks/option-error.js';
 import { answerWithin } from './deadline.js';
 import { EntryFault, MAX_ENTRY_LENGTH, readEntry } from './entry.js';
 import { sourceFailure } from './refusals.js';
@@ -42,6 +43,11 @@ export function redisTokens(
   client: NodeRedisTokenClient | IoRedisTokenClient,
   options: RedisTokensOptions,
 ): TokenSource {
+  if ((options as unknown) === undefined)
+    throw optionError(
+      'redisTokens()',
+      "needs options with the begin of all keys, such as { prefix: 'vnc:' }",
+    );
   checkNames(options, 'redisTokens()', CHECKS);
   const { prefix, once = false, timeout = TIMEOUT } = options;
   if ((prefix as string | undefined) === undefined)

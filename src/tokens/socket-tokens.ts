@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { reasonOf } from '../helpers/system-error.js';
 import { isInside, isMissing, isPlainName, requirePath } from './paths.js';
 import { sourceFailure } from './refusals.js';
-import type { TokenSource } from './token-types.js';
+import { withTraits, type TokenSource } from './token-types.js';
 
 /**
  * websockify's UnixDomainSocketDirectory: a token is the name of a unix socket in the folder. A symbolic link that leads out of the folder
@@ -13,7 +13,7 @@ import type { TokenSource } from './token-types.js';
  */
 export function socketTokens(path: string): TokenSource {
   const folder = requirePath(path, 'socketTokens()', 'a folder');
-  return async (token) => {
+  const source: TokenSource = async (token) => {
     if (!isPlainName(token)) return undefined;
     try {
       const [root, real] = await Promise.all([realpath(folder), realpath(join(folder, token))]);
@@ -24,4 +24,5 @@ export function socketTokens(path: string): TokenSource {
       throw sourceFailure('down', `a socket in ${folder} can't be found: ${reasonOf(error)}`);
     }
   };
+  return withTraits(source, {});
 }

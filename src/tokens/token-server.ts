@@ -1,10 +1,13 @@
 import type { IncomingMessage } from 'node:http';
+import { messageOf } from '../errors.js';
 import { oneOf } from '../options/checks/basic.js';
 import { fail } from '../options/checks/fail.js';
 import { checkNames } from '../options/checks/names.js';
+import { optionError } from '../options/checks/option-error.js';
 import { GRANTS, type AskGrant, type Grant } from '../request/grant.js';
 import { hideSubprotocols } from '../request/secret-subprotocols.js';
 import type { HookContext, Host } from '../types.js';
+import { isJwt } from './jwt/jwt-form.js';
 import { hookFailure, unknownToken } from './refusals.js';
 import { HIDE_PATH } from '../observe/redact.js';
 import { readTargets } from './targets.js';
@@ -28,10 +31,10 @@ export interface TokenServerOptions {
 }
 
 /** A function for the option `server`. Besides the target, it gives the tunnel the user, `viewOnly` and `maxDuration` of the token. */
-export interface TokenServer {
-  (req: IncomingMessage, context: HookContext): Promise<Host | Host[] | undefined>;
+export interface TokenServer<Req extends IncomingMessage = IncomingMessage> {
+  (req: Req, context: HookContext): Promise<Host | Host[] | undefined>;
   /** @internal */
-  readonly [GRANTS]: AskGrant<IncomingMessage>;
+  readonly [GRANTS]: AskGrant<Req>;
 }
 
 /** A token server with the two methods that the command needs. */
@@ -60,22 +63,50 @@ const CHECKS = {
  *
  * @throws {TunnelError} WSTUNNEL_OPTION for an invalid option, and for a source that needs `targets`.
  */
-export function tokenServer(...sources: [TokenSource, ...TokenSource[]]): TokenServer;
-export function tokenServer(...given: [TokenSource, ...TokenSource[], TokenServerOptions]): TokenServer;
-export function tokenServer(...given: readonly (TokenSource | TokenServerOptions)[]): TokenServer {
+export function tokenServer<Req extends IncomingMessage = IncomingMessage>(
+  ...sources: [TokenSource<Req>, ...TokenSource<Req>[]]
+): TokenServer<Req>;
+export function tokenServer<Req extends IncomingMessage = IncomingMessage>(
+  ...given: [TokenSource<Req>, ...TokenSource<Req>[], TokenServerOptions]
+): TokenServer<Req>;
+export function tokenServer(...given: readonly unknown[]): TokenServer {
   const last = given.at(-1);
-  const options = typeof last === 'function' ? {} : (last ?? {});
-  return openableServer(typeof last === 'function' ? given : given.slice(0, -1), options);
+  const hasOptions = typeof last === 'object' && last !== null && !Array.isArray(last);
+  const sources = hasOptions ? given.slice(0, -1) : given;
+  const server = openableServer(sources, hasOptions ? last : {});
+  void loadAll(sources as readonly TokenSource[]);
+  return server;
+}
+
+/** A missing package is reported when the app starts, and not only by the first request. */
+async function loadAll(sources: readonly TokenSource[]): Promise<void> {
+  for (const source of sources)
+    try {
+      await traitsOf(source).load?.();
+    } catch (error) {
+      process.emitWarning(messageOf(error), { code: 'WSTUNNEL_TOKENS' });
+    }
 }
 
 export function openableServer(given: readonly unknown[], options: TokenServerOptions): OpenableTokenServer {
   checkNames(options, 'tokenServer()', CHECKS);
-  if (given.length === 0) fail('tokenServer()', 'needs at least one source, such as fileTokens(path)', given);
+  if (given.length === 0)
+    throw optionError(
+      'tokenServer()',
+      'needs at least one source as its first argument, such as fileTokens(path)',
+    );
   const sources = given.map((source) => {
     if (typeof source === 'function') return source as TokenSource;
-    return fail('tokenServer()', 'takes sources, and an object of options as the last argument', source);
+    return fail(
+      'tokenServer()',
+      'takes sources, and an object of options as the last argument',
+      source,
+      hintFor(source),
+    );
   });
   const { from = 'query', name = 'token', targets } = options;
+  if (options.name !== undefined && (from === 'path' || from === 'host'))
+    fail('tokenServer().name', `has no effect with from: '${from}': leave name out`, options.name);
   if (targets === undefined && sources.some((source) => traitsOf(source).needsTargets))
     fail(
       'tokenServer().targets',
@@ -116,12 +147,28 @@ export function openableServer(given: readonly unknown[], options: TokenServerOp
   });
 }
 
+/** The usual mistakes. */
+function hintFor(source: unknown): string {
+  if (typeof source === 'string') return ': for a file of tokens write fileTokens(path)';
+  return Array.isArray(source) ? ': give the sources one by one' : '';
+}
+
+/**
+ * A JWT that `jwtTokens()` refuses, such as an expired one, is no token of the sources after it: an API or a store would get a secret
+ * of another service. Further `jwtTokens()` may have the key of its issuer.
+ */
+function sourcesFor(sources: readonly TokenSource[], token: string): readonly TokenSource[] {
+  const first = sources.findIndex((source) => traitsOf(source).readsJwts);
+  if (first === -1 || !isJwt(token)) return sources;
+  return sources.filter((source, index) => index <= first || traitsOf(source).readsJwts);
+}
+
 async function firstAnswer(
   sources: readonly TokenSource[],
   token: string,
   context: TokenContext,
 ): Promise<TokenAnswer | undefined> {
-  for (const source of sources) {
+  for (const source of sourcesFor(sources, token)) {
     context.signal.throwIfAborted();
     try {
       const answer: unknown = await source(token, context);
@@ -157,7 +204,7 @@ async function recheckBy(
   context: TokenContext,
 ): Promise<boolean | undefined> {
   let isUnsure = false;
-  for (const source of sources) {
+  for (const source of sourcesFor(sources, token)) {
     const { recheck = async () => (await source(token, context)) !== undefined } = traitsOf(source);
     const verdict = await recheck(token, context).catch(() => undefined);
     if (verdict === true) return true;

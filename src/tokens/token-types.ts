@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { TOKEN_SOURCE } from '../request/grant.js';
 import type { Host } from '../types.js';
 
 /** Where a token leads to, and what its tunnel may do. */
@@ -13,8 +14,8 @@ export interface TokenAnswer {
 }
 
 /** The last argument of a source. */
-export interface TokenContext {
-  readonly req: IncomingMessage;
+export interface TokenContext<Req extends IncomingMessage = IncomingMessage> {
+  readonly req: Req;
   /** Aborted when the client disconnects, `handshakeTimeout` has passed, or the tunnel closes. */
   readonly signal: AbortSignal;
   /** Adds a reason to the refusal, for the operator only: the client does not see it. Leave the token out. */
@@ -25,15 +26,19 @@ export interface TokenContext {
  * Looks a token up. Returns the answer, or undefined for a token that this source does not know; then the next source is asked. A throw
  * or rejection refuses the request, and no further source is asked.
  */
-export type TokenSource = (
+export type TokenSource<Req extends IncomingMessage = IncomingMessage> = (
   token: string,
-  context: TokenContext,
+  context: TokenContext<Req>,
 ) => TokenAnswer | undefined | Promise<TokenAnswer | undefined>;
 
 /** Properties of the sources of this package. The app's own sources have none. */
 interface SourceTraits {
   /** Not only the operator writes the entries, which could name any host without `targets`. */
   readonly needsTargets?: true;
+  /** The tokens of this source are JWTs. */
+  readonly readsJwts?: true;
+  /** Loads the packages of the source. Rejects if one is not installed. */
+  readonly load?: () => Promise<void>;
   /** Reads the files and loads the packages of the source. Rejects with the fault. */
   readonly open?: (warn: (line: string) => void) => Promise<void>;
   /** Is the token of an open tunnel still valid? Undefined if that can't be found out now. Default: a new look-up. */
@@ -44,7 +49,7 @@ const traits = new WeakMap<TokenSource, SourceTraits>();
 
 export function withTraits(source: TokenSource, ofSource: SourceTraits): TokenSource {
   traits.set(source, ofSource);
-  return source;
+  return Object.defineProperty(source, TOKEN_SOURCE, { value: true });
 }
 
 export function traitsOf(source: TokenSource): SourceTraits {

@@ -69,8 +69,11 @@ describe('a host with a URL', () => {
     [{ url: 'desk' }, "server.url must be a ws: or wss: URL; got 'desk'"],
     [{ url: 'https://desk/x?t=secret' }, 'did you mean "wss://desk/x?t=***"?'],
     [{ url: 'ftp://desk' }, 'server.url must be a ws: or wss: URL'],
-    [{ url: 'ws://desk/#a' }, 'server.url must have no fragment'],
-    [{ url: 'ws://desk/#' }, 'server.url must have no fragment'],
+    [
+      { url: 'ws://desk/x?a=b#y' },
+      "server.url must have no fragment (RFC 6455 section 3); got 'ws://desk/x?a=***#***'",
+    ],
+    [{ url: 'ws://desk/#' }, "server.url must have no fragment (RFC 6455 section 3); got 'ws://desk/#'"],
     [{ url: 'ws://desk/ann/../bob' }, 'server.url must have no "." or ".." in its path'],
     [{ url: 'ws://desk/ann/..' }, 'server.url must have no "." or ".."'],
     [{ url: 'ws://desk/ann/./?x' }, 'server.url must have no "." or ".."'],

@@ -199,3 +199,8 @@ test('a login in the URL, and a header that cannot be sent, are refused without 
       /^(?!.*secret).*(the header Authorization|header names and values)/,
     );
 });
+
+test('a URL in place of the options is refused, without its login', () => {
+  const make = () => apiTokens('https://ann:secret@api.lan/%s' as never);
+  expect(make).toThrow('apiTokens() takes an object: write { url: ... }');
+});

@@ -124,6 +124,7 @@ test.each<[unknown, object, RegExp]>([
   [{}, { prefix: 'p:' }, /needs a client of the package redis \(createClient\) or ioredis/],
   ['redis://x', { prefix: 'p:' }, /needs a client/],
   [undefined, { prefix: 'p:' }, /needs a client/],
+  [clientOf(() => Promise.resolve(null)), undefined as never, /needs options .* such as { prefix: 'vnc:' }/],
   [clientOf(() => Promise.resolve(null)), {}, /prefix is required, such as "vnc:"/],
   [
     clientOf(() => Promise.resolve(null)),

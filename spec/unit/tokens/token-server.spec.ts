@@ -1,10 +1,13 @@
 import type { IncomingMessage } from 'node:http';
-import { describe, expect, test, vi } from 'vitest';
+import { SignJWT } from 'jose';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { apiTokens, fileTokens, jwtTokens, redisTokens, tokenServer } from '../../../src/tokens/index.js';
 import { openableServer, type TokenServerOptions } from '../../../src/tokens/token-server.js';
 import { withTraits, type TokenSource } from '../../../src/tokens/token-types.js';
 import { GRANTS } from '../../../src/request/grant.js';
+import { onCleanup } from '../../support/cleanup.js';
 import { files } from '../../support/command.js';
+import { until } from '../../support/wait.js';
 
 const { signal } = new AbortController();
 const DESK = { target: { host: 'desk.lan', port: 5900 } };
@@ -153,9 +156,77 @@ describe('a login check', () => {
   });
 });
 
+test.each(['path', ['path']])('the only argument %j is no object of options', (only) => {
+  expect(() => tokenServer(only as never)).toThrow(/takes sources/);
+});
+
+test('a source whose package is missing is reported when the server is made, and not only by a request', async () => {
+  const emitted = vi.spyOn(process, 'emitWarning').mockReturnValue();
+  onCleanup(() => emitted.mockRestore());
+  const load = () => Promise.reject(new Error('needs the package jose: npm install jose'));
+  tokenServer(
+    () => undefined,
+    withTraits(() => undefined, { load }),
+  );
+  await until(() => emitted.mock.calls.length > 0);
+  expect(emitted.mock.calls).toEqual([
+    ['needs the package jose: npm install jose', { code: 'WSTUNNEL_TOKENS' }],
+  ]);
+});
+
+describe('a token in the form of a JWT', () => {
+  const form = (header: object) => `${Buffer.from(JSON.stringify(header)).toString('base64url')}.e30.c2ln`;
+  const JWT = form({ alg: 'HS256' });
+  const before = vi.fn<TokenSource>(() => undefined);
+  const after = vi.fn<TokenSource>(() => DESK);
+  const jwts = (secret: number) =>
+    jwtTokens({ key: Buffer.alloc(32, secret), algorithms: ['HS256'], audience: false });
+  const options = { targets: '*' as const };
+  beforeEach(() => {
+    before.mockClear();
+    after.mockClear();
+  });
+
+  test('that jwtTokens() refuses is not passed to the sources after it', async () => {
+    await expect(grantOf([before, jwts(1), after], options, JWT)).rejects.toMatchObject({
+      ...NO_TARGET,
+      detail: 'not a valid JWT: its signature is of another key',
+    });
+    expect([before, after].map(({ mock }) => mock.calls.length)).toEqual([1, 0]);
+    const server = openableServer([before, jwts(1), after], options);
+    expect(await server.recheck(requestOf(JWT), signal)).toBe(false);
+    expect(after).not.toHaveBeenCalled();
+  });
+
+  test('is passed to all jwtTokens(), since each has the key of another issuer', async () => {
+    const key = Buffer.alloc(32, 2);
+    const token = await new SignJWT({ host: 'desk', port: 1, exp: Date.now() })
+      .setProtectedHeader({ alg: 'HS256' })
+      .sign(key);
+    expect(await grantOf([jwts(1), after, jwts(2)], options, token)).toMatchObject({
+      target: [{ host: 'desk', port: 1 }],
+    });
+    expect(after).not.toHaveBeenCalled();
+  });
+
+  test.each(['abc', 'a.b.c', 'e30.e30.e30', form([]), form({ typ: 'JWT' }), `${JWT}.x`])(
+    'is not %j, which all sources get',
+    async (token) => {
+      expect(await grantOf([jwts(1), after], options, token)).toEqual({ target: [DESK.target] });
+    },
+  );
+
+  test('is passed to every source if none is jwtTokens()', async () => {
+    expect(await grantOf([before, after], {}, JWT)).toEqual({ target: [DESK.target] });
+  });
+});
+
 test.each<[unknown[], object, RegExp]>([
-  [[], {}, /needs at least one source/],
-  [['/etc/tokens'], {}, /takes sources, and an object of options as the last argument/],
+  [[], { targets: '*' }, /needs at least one source as its first argument, such as fileTokens\(path\)/],
+  [['/etc/tokens'], {}, /takes sources, and an .* got '\/etc\/tokens': .* write fileTokens\(path\)/],
+  [[[() => undefined]], {}, /: give the sources one by one/],
+  [[() => undefined], { from: 'path', name: 'id' }, /name has no effect with from: 'path': leave name out/],
+  [[() => undefined], { from: 'host', name: 'id' }, /name has no effect with from: 'host'/],
   [[() => undefined], { from: 'header' }, /from must be one of "query", "cookie", "path"/],
   [[() => undefined], { from: 'cookies' }, /did you mean "cookie"/],
   [[() => undefined], { name: 'a b' }, /name must be a word/],

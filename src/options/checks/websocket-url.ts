@@ -27,7 +27,11 @@ export function checkWebSocketUrl(value: unknown, name: OptionRef): void {
   const { protocol } = url;
   if (protocol !== 'ws:' && protocol !== 'wss:') fail(name, must, shown(text), hintFor(url));
   if (url.hash !== '' || text.endsWith('#'))
-    fail(name, 'must have no fragment (RFC 6455 section 3)', shown(text));
+    fail(
+      name,
+      'must have no fragment (RFC 6455 section 3)',
+      `${shown(text.replace(/#.*$/s, ''))}#${url.hash === '' ? '' : '***'}`,
+    );
   if (HAS_DOT_SEGMENT.test(text.replace(/[\t\r\n]|[?#].*$/gs, '')))
     fail(
       name,

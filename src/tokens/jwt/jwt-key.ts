@@ -73,6 +73,8 @@ function keyOf(given: unknown, name: string): KeyObject {
   } catch (error) {
     throw optionError(name, `${rule} (${messageOf(error)})`);
   }
+  if (typeof given === 'string')
+    throw optionError(name, `${rule}; got a string. A secret is bytes, such as Buffer.from(text, 'base64')`);
   throw optionError(name, rule);
 }
 
@@ -91,6 +93,8 @@ function jwkOf(key: JsonWebKey): KeyObject {
 function secretOf(bytes: Uint8Array): KeyObject {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (buffer.includes('-----BEGIN '))
-    throw new Error('the text of a PEM file is not a secret: give it as a string');
+    throw new Error(
+      "the text of a PEM file is not a secret: give it as a string, as readFileSync(path, 'utf8') returns it",
+    );
   return createSecretKey(buffer);
 }

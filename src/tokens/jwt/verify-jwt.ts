@@ -1,6 +1,7 @@
 import type * as Jose from 'jose';
 import { messageOf, TunnelError } from '../../errors.js';
 import { creationError } from '../../errors.js';
+import { isJwt } from './jwt-form.js';
 import { sourceFailure } from '../refusals.js';
 import type { JwtKeys } from './jwt-key.js';
 
@@ -59,7 +60,8 @@ export async function jwtVerifier(source: KeySource, rules: JwtRules): Promise<V
     } catch (error) {
       const reason = refusedBy(jose, error);
       if (reason === undefined) throw failureOf(jose, error);
-      note(`not a valid JWT: ${reason}`);
+      // Of another text there is nothing to say: it may be a token of another source.
+      if (isJwt(token)) note(`not a valid JWT: ${reason}`);
       return undefined;
     }
   };
@@ -122,15 +124,28 @@ async function decrypted(jose: typeof Jose, token: string, key: Jose.KeyObject):
 /** Why the token is invalid, without any part of the token; undefined if the token could not be checked. */
 function refusedBy({ errors }: typeof Jose, error: unknown): string | undefined {
   if (error instanceof errors.JWTExpired) return 'it has expired';
-  if (error instanceof errors.JWTClaimValidationFailed) return `its claim ${error.claim} is ${error.reason}`;
+  if (error instanceof errors.JWTClaimValidationFailed) return claimFault(error);
   if (error instanceof errors.JWKSNoMatchingKey) return 'no key of the issuer fits';
   if (error instanceof errors.JWKSMultipleMatchingKeys)
     return 'several keys of the issuer fit, and it has no kid';
-  const invalid = [
-    ...[errors.JWTInvalid, errors.JWSInvalid, errors.JWSSignatureVerificationFailed, errors.JWEInvalid],
-    ...[errors.JWEDecryptionFailed, errors.JOSEAlgNotAllowed, errors.JOSENotSupported],
-  ];
-  return invalid.some((kind) => error instanceof kind) ? (error as Jose.errors.JOSEError).code : undefined;
+  if (error instanceof errors.JWSSignatureVerificationFailed) return 'its signature is of another key';
+  if (error instanceof errors.JWEDecryptionFailed) return 'it is encrypted for another key';
+  if (error instanceof errors.JOSEAlgNotAllowed) return 'its algorithm is not accepted';
+  if (error instanceof errors.JOSENotSupported) return 'its algorithm or encryption is not supported';
+  const malformed = [errors.JWTInvalid, errors.JWSInvalid, errors.JWEInvalid];
+  return malformed.some((kind) => error instanceof kind) ? 'it is malformed' : undefined;
+}
+
+/** A claim that is there, and is not the expected one. */
+const OTHER: Readonly<Record<string, string>> = {
+  aud: 'it is for another audience',
+  iss: 'it is of another issuer',
+  nbf: 'it is not valid yet',
+};
+
+function claimFault({ claim, reason }: Jose.errors.JWTClaimValidationFailed): string {
+  if (reason === 'missing') return `its claim ${claim} is missing`;
+  return (reason === 'check_failed' ? OTHER[claim] : undefined) ?? `its claim ${claim} is invalid`;
 }
 
 function failureOf({ errors }: typeof Jose, error: unknown): unknown {
