@@ -5,9 +5,7 @@
 //
 // Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md).
 //
-// For a backend that speaks WebSocket itself, keep the proxy for its pages, without `ws: true`, after the tunnel:
-//   wstunnel({ server: (req) => ({ url: `ws://127.0.0.1:8888/lab${req.url}` }) }),
-//   createProxyMiddleware({ target: 'http://127.0.0.1:8888/lab' })
+// For a backend that speaks WebSocket itself, keep the proxy for its pages, without `ws: true`: see jupyter.mjs.
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';
 import { desktopPage } from './desktop-page.mjs';

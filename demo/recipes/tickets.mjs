@@ -30,6 +30,7 @@ app.get('/frame', (_req, res) => res.send(frame));
 
 app.use(login);
 
+// Express 5 passes the error of an async function to the app's error handler. With Express 4, call next(error) in a catch.
 app.post('/ticket', requireLogin, async (req, res) => {
   // Choose the target by the user, never by the request.
   const ticket = await tunnel.ticket({ user: req.session.user, target: { port: VNC_PORT } });
