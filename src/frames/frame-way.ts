@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { PooledReads } from '../streams/pooled-reads.js';
 import { PAUSE, ReadPauses } from '../streams/read-pauses.js';
-import { isNodeSocket, isPlain, release, releaseAfter } from '../streams/release.js';
+import { isNodeSocket, isPlain, release, releaseAfter, WORTHWHILE } from '../streams/release.js';
 import { WriteProgress } from '../streams/write-progress.js';
 import { WriteQueue, type QueueOwner } from '../streams/write-queue.js';
 import { FrameFollower, type FollowerOwner, type Sender } from './frame-follower.js';
@@ -83,9 +83,8 @@ export class FrameWay implements QueueOwner {
       this.#owner.boundary(this);
       rest = chunk.subarray(missing);
     }
-    // Another listener may keep the chunk.
-    const mayRelease = this.#ownsChunks && !reads && this.#source.listenerCount('data') === 1;
     const { length } = chunk;
+    const mayRelease = this.#mayRelease(chunk, reads);
     const bytes = this.#follow(rest);
     const { front } = this.follower;
     if (front.length > 0 && this.#isPassing) this.queue.write(front, undefined, bytes.length > 0);
@@ -128,6 +127,13 @@ export class FrameWay implements QueueOwner {
     if (!this.#isPassing) return NOTHING;
     this.payload += follower.payload - before;
     return bytes;
+  }
+
+  /** A small chunk is not worth a callback for each write. */
+  #mayRelease(chunk: Buffer, reads: PooledReads | undefined): boolean {
+    if (!this.#ownsChunks || reads || chunk.length < WORTHWHILE) return false;
+    // Another listener may keep the chunk.
+    return this.#source.listenerCount('data') === 1;
   }
 
   /** `chunk`: may be released after the write. */
