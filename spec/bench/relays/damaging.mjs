@@ -25,6 +25,9 @@ const spoil = (chunk) => (left-- === 0 ? damage(chunk) : [chunk]);
 function passOn(from, to) {
   from.on('data', (chunk) => {
     for (const part of spoil(chunk)) to.write(part);
+    if (!to.writableNeedDrain) return;
+    from.pause();
+    to.once('drain', () => from.resume());
   });
   from.on('error', () => undefined);
 }
