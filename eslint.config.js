@@ -6,7 +6,7 @@ import tseslint from 'typescript-eslint';
 const layers = [
   ['cli'],
   ['command'],
-  ['index', 'client', 'redis', 'cluster'],
+  ['index', 'client', 'redis', 'cluster', 'tokens'],
   ['lighttpd'],
   ['wstunnel'],
   ['tunnel'],

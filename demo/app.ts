@@ -10,6 +10,7 @@ import { wstunnel, type ServerOption, type SharedState, type Tunnel } from 'expr
 import helmet from 'helmet';
 import { listen, type Place } from './listen.js';
 import { requireOwnName } from './names.js';
+import { showStoreError } from './store-error.js';
 
 declare module 'express-session' {
   interface SessionData {
@@ -50,6 +51,8 @@ const DEMO = import.meta.dirname.endsWith('.build') ? dirname(import.meta.dirnam
 const PUBLIC = join(DEMO, 'public');
 /** Seconds between two checks of the login of an open tunnel. Short, for people who try the logout. */
 const REVALIDATE = 3;
+/** Of all processes together; only so that Redis has counts to look at. */
+const SHARED_LIMITS = { total: 100, perUser: 16 };
 const NOVNC = dirname(dirname(createRequire(import.meta.url).resolve('@novnc/novnc')));
 
 /** A noVNC page with a login: one middleware guards both the page and the tunnel. */
@@ -79,7 +82,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     revalidate: REVALIDATE,
     // A page can read the reason of a close code, but not the status of a refused upgrade.
     refuseWith: 'close',
-    ...(options.shared && { shared: options.shared }),
+    ...(options.shared && { shared: options.shared, limits: SHARED_LIMITS }),
   });
   app.use('/vnc', requireLogin, tunnel);
 
@@ -102,6 +105,8 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     if (req.session.user === undefined) res.redirect(303, '/login');
     else res.set('Cache-Control', 'no-store').sendFile('index.html', { root: PUBLIC });
   });
+
+  app.use(showStoreError);
 
   const server = createServer(app);
   const port = await listen(server, options);

@@ -93,15 +93,16 @@ export function createTunnel<Req extends IncomingMessage>(
     announce: announcer.announce,
   };
 
+  const ofOptions = serversOf(settings);
   const servers = new TunnelServers(settings, {
     isMounted: watchMounting(middleware),
-    start: (req) => countUpgrade(context, req),
+    start: (req) => countUpgrade(context, req, ofOptions),
   });
   const isAlone = given === undefined && settings.shared === undefined;
   const handler = new Middleware({ settings, context, servers, owner, isAlone });
   const shutdown = new Shutdown(context, servers, membership);
 
-  const hasServer = serversOf(settings).length > 0;
+  const hasServer = ofOptions.length > 0;
   const methods = methodsOf({
     ...{ context, servers, shutdown, announcer, state, hasServer },
     tunnel: () => tunnel,

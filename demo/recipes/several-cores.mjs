@@ -1,4 +1,4 @@
-// Several cores: a process for each core, by node:cluster.
+// Several cores: a process for each core, by node:cluster, with common limits and a logout that ends the user's tunnels in all.
 //
 //   npm install express cookie-session express-wstunnel @novnc/novnc
 //   node several-cores.mjs
@@ -7,18 +7,21 @@
 //
 // One process relays more than a gigabyte a second. Use several processes for higher rates, or for more opening
 // handshakes. node:cluster distributes the connections, and a tunnel stays in the process that opened the tunnel.
-// `limits`, the loads used for balancing, stats() and end() belong to each worker alone, unless the workers share their
-// state by clusterShared() of express-wstunnel/cluster.
+// By clusterShared() the workers share `limits`, the loads used for balancing, and end() by data; the primary keeps the counts.
+// stats() and tunnels() belong to each worker alone.
 import cluster from 'node:cluster';
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import cookieSession from 'cookie-session';
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';
+import { clusterShared } from 'express-wstunnel/cluster';
 import { nameOf } from './accounts.mjs'; // ({ username, password }) => the user's name, or undefined
 import { desktopPage } from './desktop-page.mjs';
 
 const VNC_PORT = Number(process.env.VNC_PORT ?? 5900);
+
+const shared = clusterShared(); // also in the primary
 
 if (cluster.isPrimary) {
   // Workers inherit the environment: one secret for all.
@@ -31,12 +34,24 @@ if (cluster.isPrimary) {
   app.use(cookieSession({ secret: process.env.SESSION_SECRET, sameSite: 'lax' })); // or a store that the workers share
 
   const requireLogin = (req, res, next) => (req.session.user ? next() : res.sendStatus(401));
-  app.use('/vnc', requireLogin, wstunnel({ server: { port: VNC_PORT } }));
+  const tunnel = wstunnel({
+    server: { port: VNC_PORT },
+    user: (req) => req.session.user,
+    limits: { perUser: 4, total: 1000 }, // over all workers
+    shared,
+  });
+  app.use('/vnc', requireLogin, tunnel);
 
   app.post('/login', express.urlencoded({ extended: false }), async (req, res) => {
     const name = await nameOf(req.body ?? {});
     if (!name) return res.sendStatus(401);
     req.session.user = name;
+    res.redirect(303, '/');
+  });
+
+  app.post('/logout', requireLogin, async (req, res) => {
+    await tunnel.end({ user: req.session.user }, 1008, 'logged out');
+    req.session = null;
     res.redirect(303, '/');
   });
 

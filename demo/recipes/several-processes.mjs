@@ -23,11 +23,12 @@ const client = createClient({ url: process.env.REDIS_URL ?? 'redis://127.0.0.1:6
 client.on('error', (error) => console.error(`Redis: ${error.message}`));
 client.connect().catch(() => undefined); // tunnels do not wait for Redis
 
+const shared = redisShared(client);
 const tunnel = wstunnel({
   server: { port: VNC_PORT },
   user: (req) => req.session.user,
   limits: { perUser: 3, total: 1000 }, // over all processes
-  shared: redisShared(client),
+  shared,
 });
 tunnel.on('shared', ({ up, reason }) => console.error(`shared state ${up ? 'up' : 'down'}: ${reason}`));
 
@@ -58,3 +59,12 @@ const server = app.listen(process.env.PORT ?? 8080, '127.0.0.1', (error) => {
   if (error) throw error;
   console.log(`listening on http://127.0.0.1:${server.address().port}/`);
 });
+
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  process.once(signal, async () => {
+    server.close();
+    await tunnel.close({ timeout: 3 });
+    await shared.close(); // frees the slots of this process at once
+    client.destroy();
+  });
+}

@@ -1,4 +1,5 @@
 import session from 'express-session';
+import { StoreError } from '../store-error.js';
 
 /** The part of a client of the package `redis` that the store uses. */
 export interface SessionClient {
@@ -53,6 +54,6 @@ function settle<Value>(
 ): void {
   promise.then(
     (value) => setImmediate(done, null, value),
-    (error: unknown) => setImmediate(done, error),
+    (cause: unknown) => setImmediate(done, new StoreError('Redis cannot be reached', { cause })),
   );
 }

@@ -84,8 +84,10 @@ test('tokens', async () => {
 describeWith('redis-server')('with Redis', () => {
   test('shared', async () => {
     const redis = `redis://127.0.0.1:${(await startRedis()).port}`;
+    const [, json = ''] = /\n```jsonc\n([^`]+)```\n\n<!-- command: shared -->/.exec(COMMAND) ?? [];
+    const { config } = await files({ config: json });
     const edits = { ':6080': '0', '127.0.0.1:5900': await target(), 'redis://10.0.0.5:6379': redis };
-    const { program, port } = await startCommand(argsOf('shared', edits));
+    const { program, port } = await startCommand(argsOf('shared', { ...edits, 'desk.json': config! }));
     await program.prints(/the shared state at redis:\S+ is reached/);
     await echoes(await openRaw(port));
   });

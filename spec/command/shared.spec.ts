@@ -15,6 +15,7 @@ import { startBackend, startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
 import { filled } from '../shared/replica-sites.js';
 
+const ROOT = join(import.meta.dirname, '../..');
 const SECRET = 'very-secret-7f3a';
 /** Seconds, for quick outages. */
 const QUICK = { ttl: 3, timeout: 1 };
@@ -100,11 +101,13 @@ describeWith('redis-server')('--shared', () => {
     const one = await start({ shared, limits, workers: 2 });
     const other = await start({ shared: shared.url, limits });
     const redis = askRedis(port);
-    await until(async () => (await redis.zcard('wstunnel:{1}:replicas')) === 3);
-    const names = await redis.zrange('wstunnel:{1}:replicas', '0', '-1');
-    expect(names.map((name) => name.replace(/#.*/, ''))).toEqual(
-      expect.arrayContaining(['desk-1', 'desk-2']),
-    );
+    // Without the mark that the key was not lost, and processes that are about to join.
+    const joined = async () =>
+      (await redis.zrange('wstunnel:{1}:replicas', '0', '-1'))
+        .map((id) => id.replace(/#.*/, ''))
+        .filter((name) => name !== '');
+    await until(async () => (await joined()).length === 3);
+    expect(await joined()).toEqual(expect.arrayContaining(['desk-1', 'desk-2']));
     await filled(port);
     for (let i = 0; i < 7; i++) await openRaw(one.port);
     await openRaw(other.port);
@@ -262,6 +265,12 @@ describe('--shared: errors', () => {
     expect(stderr).toMatch(/config:2:8: shared\.ttl must be a number of seconds from 1 to 3600/);
     expect(stderr).toMatch(/config:3:13: shared\.whenDown must be one of.*did you mean "local"/);
     expect(stderr).toMatch(/config:4:1: shared has no "prefx"; did you mean "prefix"/);
+    const { names } = await files({
+      names: '{ "server": "5900", "shared": { "url": "redis://h", "names": "x" } }',
+    });
+    expect((await runCommand(['--config', names!])).stderr).toMatch(
+      /shared\.names must be one of "hashed", "plain"/,
+    );
     const { short } = await files({
       short: '{ "server": "5900", "shared": { "url": "redis://h", "ttl": 3, "timeout": 2 } }',
     });
@@ -287,14 +296,50 @@ describe('--shared: errors', () => {
     expect(stderr).toMatch(/password of the shared state must be the first line/);
   });
 
-  test('without a client for Redis the command names the package to install', async () => {
-    const cli = await commandWithout('redis', 'ioredis');
-    const program = new Program(process.execPath, [cli, '0', '5900', '--shared', 'redis://127.0.0.1']);
-    await once(program.process, 'exit');
-    expect(program.process.exitCode).toBe(3);
-    expect(program.output).toMatch(/--shared needs a client for Redis: npm install redis/);
+  test.each([[[]], [['--check-config']]])(
+    'without a client for Redis, %j names the packages to install in each case',
+    async (more) => {
+      const cli = await commandWithout('redis', 'ioredis');
+      const { folder } = await files({});
+      const program = programIn(folder!, cli, ['0', '5900', '--shared', 'redis://127.0.0.1', ...more]);
+      await once(program.process, 'exit');
+      expect(program.process.exitCode).toBe(3);
+      expect(program.output).toMatch(
+        /npm install express-wstunnel redis;.*npm install --global redis;.*npx --package express-wstunnel --package redis/,
+      );
+    },
+  );
+
+  test('a missing password file is reported with its folder, and an unreadable one with its path', async () => {
+    const { folder } = await files({});
+    const shared = ['--shared', 'redis://127.0.0.1', '--shared-password-file'];
+    expect(await refused([...shared, join(folder!, 'none')])).toContain(
+      `there is no such file or folder in ${folder!} (give the path`,
+    );
+    expect(await refused([...shared, folder!])).toContain(`from its file: ${folder!}: it is a folder`);
+    // The text may be the password itself.
+    const answer = await refused([...shared, `/no-folder-${SECRET}/${SECRET}`]);
+    expect(answer).toMatch(/^3 .*there is no such file or folder \(give the path/);
+    expect(answer).not.toContain(SECRET);
   });
 });
+
+test('a client for Redis in the current folder is not loaded: the folder may belong to another user', async () => {
+  const cli = await commandWithout('redis', 'ioredis');
+  const { folder } = await files({});
+  for (const name of ['redis', 'ioredis']) {
+    await mkdir(join(folder!, 'node_modules', name), { recursive: true });
+    await writeFile(join(folder!, 'node_modules', name, 'index.js'), "console.log('loaded')");
+  }
+  const program = programIn(folder!, cli, ['0', '5900', '--shared', 'redis://127.0.0.1']);
+  await once(program.process, 'exit');
+  expect([program.process.exitCode, program.output.includes('loaded')]).toEqual([3, false]);
+});
+
+/** The command, started in another folder. */
+function programIn(folder: string, cli: string, args: string[]): Program {
+  return new Program('sh', ['-c', 'cd "$0" && exec "$@"', folder, process.execPath, cli, ...args]);
+}
 
 /** A server that counts its connections. */
 async function startCounter(): Promise<{ port: number; connections: () => number }> {
@@ -308,12 +353,11 @@ async function startCounter(): Promise<{ port: number; connections: () => number
 /** A copy of the command, in a folder where these packages are not installed. */
 async function commandWithout(...names: string[]): Promise<string> {
   const { folder } = await files({});
-  const root = join(import.meta.dirname, '../..');
-  await cp(join(root, 'dist'), join(folder!, 'dist'), { recursive: true });
-  await cp(join(root, 'package.json'), join(folder!, 'package.json'));
+  await cp(join(ROOT, 'dist'), join(folder!, 'dist'), { recursive: true });
+  await cp(join(ROOT, 'package.json'), join(folder!, 'package.json'));
   await mkdir(join(folder!, 'node_modules'));
-  for (const name of await readdir(join(root, 'node_modules')))
+  for (const name of await readdir(join(ROOT, 'node_modules')))
     if (!name.startsWith('.') && !names.includes(name))
-      await symlink(join(root, 'node_modules', name), join(folder!, 'node_modules', name));
+      await symlink(join(ROOT, 'node_modules', name), join(folder!, 'node_modules', name));
   return join(folder!, 'dist/cli.js');
 }

@@ -89,6 +89,16 @@ describeWith('websockify')("issue 13, case 13: websockify's options", () => {
   });
 });
 
+const redisAt = (url: string, prefix: string) => ({ kind: 'redis', url, prefix, once: false });
+/** `host[:port[:database[:password[:namespace]]]]` as websockify reads them. */
+const REDIS_SOURCES = [
+  redisAt('redis://r:6380/', ''),
+  redisAt('redis://r:6380/2', ''),
+  redisAt('redis://r:6380/2', 'vnc:'),
+  redisAt('redis://r:6379/', 'a:b:'),
+];
+const FILE = { sources: [{ kind: 'file', path: '/etc/t' }] };
+
 describe("issue 13, case 13: websockify's command lines", () => {
   const target = { host: '127.0.0.1', port: 5900 };
 
@@ -100,12 +110,28 @@ describe("issue 13, case 13: websockify's command lines", () => {
     ['6080 desk:5900 --ssl-target', { tunnel: { server: [{ host: 'desk', port: 5900, tls: true }] } }],
     ['--unix-listen /run/y :5900', { listen: [{ socket: '/run/y' }], tunnel: { server: [target] } }],
     ['--unix-listen /run/y --unix-listen-mode 0660 :5900', { unix: { mode: 0o660 } }],
-    ['6080 --target-config /etc/t', { listen: [{ port: 6080 }], tokens: '/etc/t', tunnel: {} }],
-    ['6080 --token-plugin TokenFile --token-source /etc/t', { listen: [{ port: 6080 }], tokens: '/etc/t' }],
+    ['6080 --target-config /etc/t', { listen: [{ port: 6080 }], tokens: FILE, tunnel: {} }],
+    ['6080 --token-plugin TokenFile --token-source /etc/t', { listen: [{ port: 6080 }], tokens: FILE }],
     [
       '6080 --token-plugin websockify.token_plugins.ReadOnlyTokenFile --token-source /etc/t',
-      { listen: [{ port: 6080 }], tokens: '/etc/t' },
+      { listen: [{ port: 6080 }], tokens: FILE },
     ],
+    [
+      '6080 --token-plugin TokenFileName --token-source /t',
+      { tokens: { sources: [{ kind: 'folder', path: '/t' }] } },
+    ],
+    [
+      '6080 --token-plugin UnixDomainSocketDirectory --token-source /t',
+      { tokens: { sources: [{ kind: 'sockets', path: '/t' }] } },
+    ],
+    [
+      '6080 --token-plugin JSONTokenApi --token-source http://x/%s --token-targets *:5900',
+      { tokens: { sources: [{ kind: 'api', url: 'http://x/%s' }], targets: ['*:5900'] } },
+    ],
+    ...['r:6380', 'r:6380:2', 'r:6380:2::vnc', 'r::::"a:b:"'].map((source, index): [string, object] => [
+      `6080 --token-plugin TokenRedis --token-source ${source} --token-targets *`,
+      { tokens: { sources: [REDIS_SOURCES[index]], targets: '*' } },
+    ]),
     ['6080 :5900 --log-file /var/log/x', { log: '/var/log/x' }],
     [
       '6080 :5900 --cert /c --verify-client --cafile /ca --ssl-only --ssl-version default',
@@ -137,7 +163,14 @@ describe("issue 13, case 13: websockify's command lines", () => {
   test.each([
     ['6080 :5900 --auth-plugin BasicHTTPAuth --auth-source a:secret', /--auth USER:FILE/],
     ['6080 :5900 --auth-plugin ClientCertCNAuth --auth-source a', /--client-ca/],
-    ['6080 --token-plugin JSONTokenApi --token-source http://x/%s', /--tokens reads files of TokenFile only/],
+    ['6080 --token-plugin JSONTokenApi --token-source http://x/%s', /needs --token-targets/],
+    ['6080 --token-plugin TokenRedis --token-source a:1:0:secret', /every user can read a command line/],
+    [
+      '6080 --token-plugin JWTTokenApi --token-source k',
+      /--tokens 'jwt:KEY\?algorithms=RS256&audience=NAME'/,
+    ],
+    ['6080 --token-plugin a.Mine --token-source k', /a plugin is a program/],
+    ['6080 --token-plugin __proto__ --token-source k', /a plugin is a program/],
     ['6080 --tokens a --target-config b', /--target-config is another name of --tokens: give only one/],
     ['6080 :5900 --ssl-only', /--ssl-only needs --cert/],
     ['6080 :5900 --web-auth', /--web-auth needs --auth/],

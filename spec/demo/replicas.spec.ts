@@ -141,6 +141,19 @@ describeWith('redis-server')('demo --replicas 2', () => {
     expect(demo.program.output.match(/was closed/g)).toHaveLength(1);
   });
 
+  test('Redis has the number of open desktops of each replica', async () => {
+    const demo = await startReplicatedDemo();
+    const cookie = await logIn(demo.port);
+    for (const port of [demo.ports[0], demo.ports[0], demo.ports[1]]) await openDesktop(port, cookie);
+    const redis = new Redis({ ...demo.redis, host: '127.0.0.1' });
+    onCleanup(() => redis.disconnect());
+    await until(async () => {
+      const counts = await redis.hgetall('wstunnel:{1}:slots:total');
+      const byName = Object.entries(counts).map(([id, count]) => `${id.replace(/#.*/, '')}: ${count}`);
+      return byName.sort().join() === 'replica-1: 2,replica-2: 1';
+    });
+  });
+
   test('a session that vanishes from Redis ends its desktop with the next check of the login', async () => {
     const demo = await startReplicatedDemo();
     const desktop = await openDesktop(demo.ports[0], await logIn(demo.port));
@@ -170,6 +183,9 @@ describeWith('redis-server')('demo --replicas 2', () => {
     end(redis);
     await demo.program.prints(/Redis has ended/);
     await holds(async () => expect(await whoami(demo.port, cookie)).toBe(500));
+    const page = await fetch(`http://127.0.0.1:${demo.port}/`, { headers: { cookie } });
+    expect(await page.text()).toBe('Redis cannot be reached\n');
+    expect(demo.program.output).not.toMatch(/^ +at /m);
     expect(desktop.socket.readyState).toBe('open');
     await demo.program.stop();
     expect(demo.program.process.exitCode).toBe(0);

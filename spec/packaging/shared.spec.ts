@@ -24,6 +24,8 @@ describe('shared state in JavaScript, without redis and ioredis', () => {
   test.each([
     ["import { redisShared } from 'express-wstunnel/redis';", 'main.mjs'],
     ["import { clusterShared } from 'express-wstunnel/cluster';", 'main.mjs'],
+    ["import { tokenServer } from 'express-wstunnel/tokens';", 'main.mjs'],
+    ["const { tokenServer } = require('express-wstunnel/tokens');", 'main.cjs'],
     ["const { redisShared } = require('express-wstunnel/redis');", 'main.cjs'],
     ["const { clusterShared } = require('express-wstunnel/cluster');", 'main.cjs'],
   ])('%s', async (line, file) => {
@@ -48,13 +50,28 @@ describe('shared state in JavaScript, without redis and ioredis', () => {
     expect(await consumer.node('both.cjs')).toEqual({ code: 0, stdout: 'true true\n', stderr: '' });
   });
 
+  test('jwtTokens() without jose: the refusal names the package to install', async () => {
+    await consumer.write(
+      'tokens.cjs',
+      `const { jwtTokens, tokenServer } = require('express-wstunnel/tokens');
+      const source = jwtTokens({ key: Buffer.alloc(32), algorithms: ['HS256'], audience: 'vnc' });
+      const request = { url: '/?token=a.b.c', headers: {} };
+      const { signal } = new AbortController();
+      tokenServer(source, { targets: '*' })(request, { signal }).catch(({ code, message }) => console.log(code, message));`,
+    );
+    expect(await consumer.node('tokens.cjs')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^WSTUNNEL_OPTION .*need the package jose: npm install jose/) as string,
+    });
+  });
+
   test.each([
     ['main.mjs', "import 'express-wstunnel';"],
     ['main.cjs', "require('express-wstunnel');"],
-  ])('the main import of %s loads neither store', async (file, line) => {
+  ])('the main import of %s loads neither store and no source of tokens', async (file, line) => {
     const list = `const { createRequire } = process.getBuiltinModule?.('node:module') ?? {};
       const cache = createRequire ? createRequire('${join(folder, 'javascript', file)}').cache : require.cache;
-      const stores = /dist.(redis|cluster).|node_modules.(redis|ioredis|@redis)./;
+      const stores = /dist.(redis|cluster|tokens).|node_modules.(redis|ioredis|@redis|jose)./;
       const loaded = Object.keys(cache);
       console.log(loaded.length > 50, loaded.filter((path) => stores.test(path)));`;
     await consumer.write(file, `${line}\n${list}`);

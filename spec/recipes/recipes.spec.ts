@@ -16,7 +16,7 @@ import { ask, connectHttp2, openOverHttp2, refusal } from '../support/http2.js';
 import { describeWith } from '../support/programs.js';
 import { startNginx } from '../support/proxies.js';
 import { filled } from '../shared/replica-sites.js';
-import { startRedis } from '../support/redis.js';
+import { askRedis, startRedis } from '../support/redis.js';
 import { frame, handshake, openRaw, RawClient, type RawAnswer } from '../support/raw-client.js';
 import {
   accepts,
@@ -191,6 +191,21 @@ describe('jwt', () => {
     }
     const good = await token();
     expect((await knock(dial(), {}, `${PATH}?token=${good}&token=${good}`)).status).toBe(401);
+  });
+});
+
+describe('tokens', () => {
+  test('a line of the file and a signed token open their targets, and no token leads elsewhere', async () => {
+    const [{ port }, other] = [await startEcho(), await startEcho()];
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'list'), `abc: 127.0.0.1:${port}\nfar: 127.0.0.1:${other.port}\n`);
+    const env = { JWT_SECRET: '', TOKENS: join(folder, 'list'), TARGETS: `127.0.0.1:${port}` };
+    const { program, dial } = await startRecipe('tokens.mjs', env);
+    const [, url = ''] = await program.prints(/^for a minute: (ws:\S+)$/m);
+    await echoes(await openRaw(dial(), url.slice(url.indexOf('/vnc'))));
+    await echoes(await openRaw(dial(), `${PATH}?token=abc`));
+    for (const token of ['', 'far', 'abcd', `${url.slice(url.indexOf('=') + 1)}x`])
+      expect((await knock(dial(), {}, `${PATH}?token=${token}`)).status).toBe(404);
   });
 });
 
@@ -433,14 +448,19 @@ test('shutdown: open tunnels go on for the grace, until a second signal', async 
   expect(await exited).toEqual([0, null]);
 });
 
-test('several-cores: the login counts in every worker, and tunnels open in each', async () => {
+test('several-cores: login, limits and logout apply to all workers', async () => {
   const site = await start('several-cores.mjs', { CORES: '2' });
   // Both workers listen on the same port.
   await site.program.prints(/listening[^]*listening/);
   expect((await knock(site.dial())).status).toBe(401);
   const { headers } = await request(site.dial(), 'POST', '/login', FORM, ANN);
   const cookie = { Cookie: pairsOf(headers['set-cookie'] ?? '') };
-  for (let i = 0; i < 4; i++) await echoes(await openRaw(site.dial(), PATH, cookie));
+  const clients = [];
+  for (let i = 0; i < 4; i++) clients.push(await openRaw(site.dial(), PATH, cookie));
+  for (const client of clients) await echoes(client);
+  for (let i = 0; i < 4; i++) expect((await knock(site.dial(), cookie)).status).toBe(429);
+  expect((await request(site.dial(), 'POST', '/logout', cookie)).status).toBe(303);
+  for (const client of clients) expect(await client.close()).toEqual({ code: 1008, reason: 'logged out' });
 });
 
 describeWith('redis-server')('several-processes', () => {
@@ -467,6 +487,22 @@ describeWith('redis-server')('several-processes', () => {
       expect(await client.close()).toEqual({ code: 1008, reason: 'logged out' });
   });
 
+  test('SIGTERM closes the tunnels, frees their slots in Redis and ends the process', async () => {
+    const { port } = await startRedis();
+    const site = await start('several-processes.mjs', { REDIS_URL: `redis://127.0.0.1:${port}` });
+    const { headers } = await request(site.dial(), 'POST', '/login', FORM, ANN);
+    const cookie = { Cookie: pairsOf(headers['set-cookie'] ?? '') };
+    const client = await openRaw(site.dial(), PATH, cookie);
+    await echoes(client);
+    const exited = once(site.program.process, 'exit');
+    site.program.process.kill('SIGTERM');
+    expect(await client.close()).toMatchObject({ code: 1001 });
+    client.socket.destroy();
+    expect(await exited).toEqual([0, null]);
+    const ids = await askRedis(port).zrange('wstunnel:{1}:replicas', '0', '-1');
+    expect(ids.filter((id) => id !== '#')).toEqual([]);
+  });
+
   test('without Redis the program starts, and opens tunnels', async () => {
     const site = await start('several-processes.mjs', {
       REDIS_URL: `redis://127.0.0.1:${await closedPort()}`,
@@ -475,6 +511,9 @@ describeWith('redis-server')('several-processes', () => {
     const cookie = { Cookie: pairsOf(headers['set-cookie'] ?? '') };
     await echoes(await openRaw(site.dial(), PATH, cookie));
     await site.program.prints(/shared state down/);
+    const exited = once(site.program.process, 'exit');
+    site.program.process.kill('SIGTERM');
+    expect(await exited).toEqual([0, null]);
   });
 });
 

@@ -4,6 +4,7 @@ import { EXIT } from './exit.js';
 import { printMessage, type Io } from './process/io.js';
 import { readPlan } from './listen/settings/read-plan.js';
 import { checkWraps, readWebsockify, withWebsockify } from './listen/settings/websockify-flags.js';
+import { placeInJson } from './listen/settings/config-json.js';
 import { checkConfig } from './listen/settings/check-config.js';
 import { listenHelp, LISTEN_FLAGS } from './listen/settings/listen-flags.js';
 import { ListenProcess } from './listen/listen-process.js';
@@ -16,7 +17,7 @@ import { version } from './command-line/version.js';
  */
 export async function listenCommand(args: string[], io: Io): Promise<number> {
   const specs = withWebsockify(LISTEN_FLAGS);
-  const typed = readArgs(args, specs);
+  const typed = readArgs(args, specs, placeInJson);
   if (typed.has('help') || typed.has('version')) {
     io.stdout.write(typed.has('help') ? listenHelp(wantsFullHelp(typed)) : `${version()}\n`);
     return EXIT.ok;

@@ -15,6 +15,24 @@ export function redactUrl(url: string): string {
   return `${shown}?${pairs.join('&')}`;
 }
 
+/** The mark of a `server` function that reads a secret from the last segment of the path. */
+export const HIDE_PATH = Symbol.for('express-wstunnel.hide-path');
+
+/** {@link redactUrl}, without the last segment of the path if the function `server` reads a secret from it. */
+export function redactUrlFor(server: unknown, url: string): string {
+  const shown = redactUrl(url);
+  if (typeof server !== 'function' || !(HIDE_PATH in server)) return shown;
+  return shown.replace(/[^/?]+(?=\?|$)/, '***');
+}
+
+/** The same for a request before the rules are applied: one such function is enough. */
+export function urlForAny(servers: readonly unknown[], url: string): string {
+  return redactUrlFor(
+    servers.find((server) => typeof server === 'function' && HIDE_PATH in server),
+    url,
+  );
+}
+
 function redactPair(pair: string): string {
   const equals = isBase64(pair) ? -1 : pair.indexOf('=');
   if (equals !== -1) return `${pair.slice(0, equals)}=***`;

@@ -1,5 +1,6 @@
 import type { SharedState } from '../types.js';
 import { distributedState } from '../shared/distributed-state.js';
+import { refuseMistakenClient } from './client-kind.js';
 import { readClient, type IoRedisClient, type NodeRedisClient } from './redis-client.js';
 import { RedisBackplane } from './redis-backplane.js';
 import { readRedisOptions, type RedisOptions } from './redis-options.js';
@@ -13,7 +14,8 @@ export type { IoRedisClient, NodeRedisClient } from './redis-client.js';
  *
  *     import { createClient } from 'redis';
  *     const client = createClient({ url: 'redis://10.0.0.5' });
- *     await client.connect();
+ *     client.on('error', (error) => console.error(error.message));
+ *     client.connect().catch(() => undefined);   // tunnels do not wait for Redis
  *     const shared = redisShared(client);
  *     app.use('/vnc', requireLogin, wstunnel({ server: { port: 5900 }, limits: { perUser: 3 }, shared }));
  *
@@ -26,6 +28,7 @@ export function redisShared(
   client: NodeRedisClient | IoRedisClient,
   options: RedisOptions = {},
 ): SharedState {
+  refuseMistakenClient(client);
   const read = readClient(client);
   const settings = readRedisOptions(options);
   return distributedState(new RedisBackplane(read, settings), settings);

@@ -7,8 +7,8 @@ import { userIfKnown } from '../guard/user-name.js';
 import { isPromise, type AbortState } from '../helpers/abort.js';
 import { bothOf, leaseOf, type Lease } from '../helpers/lease.js';
 import { flatCopy } from '../helpers/flat-copy.js';
-import { redactUrl } from '../observe/redact.js';
 import { noteMissingUser } from '../observe/missing-user.js';
+import { redactUrlFor, urlForAny } from '../observe/redact.js';
 import type { RuleSettings } from '../options/settings.js';
 import { defaultAddress, normalizeAddress } from '../request/client-address.js';
 import { discard } from '../streams/discard.js';
@@ -77,7 +77,7 @@ async function open<Req extends IncomingMessage>(
   let upgraded: Duplex | undefined;
   try {
     // Getters of the app or framework, which may throw: for `ip`, Express calls the app's `trust proxy` function.
-    client.url = redactUrl(urlOf(req));
+    client.url = redactUrlFor(route.server, urlOf(req));
     client.address = normalizeAddress(defaultAddress(req) ?? '');
     openingSlots.push(leaseOrThrow(context.openingCounter.start()));
     if (route.failure) throw route.failure;
@@ -155,14 +155,21 @@ function countsOpenings({ limits: { sharedOpening } }: TunnelContext): boolean {
   return sharedOpening.total > 0 || sharedOpening.perClient > 0;
 }
 
-/** Counts an upgrade that leads to this tunnel, before the app gets the request. Returns the refusal if there are too many upgrades. */
-export function countUpgrade(context: TunnelContext, req: IncomingMessage): Lease | TunnelError {
+/**
+ * Counts an upgrade that leads to this tunnel, before the app gets the request. Returns the refusal if there are too many upgrades.
+ * `servers`: the options `server` of all rules, since no rule is applied yet.
+ */
+export function countUpgrade(
+  context: TunnelContext,
+  req: IncomingMessage,
+  servers: readonly unknown[],
+): Lease | TunnelError {
   const slot = context.openingCounter.start();
   if (slot instanceof TunnelError) {
     const address = normalizeAddress(req.socket.remoteAddress ?? '');
     reportRefusal(
       context,
-      { id: randomUUID(), url: redactUrl(req.url ?? '/'), address, user: undefined },
+      { id: randomUUID(), url: urlForAny(servers, req.url ?? '/'), address, user: undefined },
       slot,
     );
     return slot;

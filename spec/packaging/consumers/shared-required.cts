@@ -1,7 +1,11 @@
 // `import =`, with the types as members.
 import cluster = require('express-wstunnel/cluster');
 import redis = require('express-wstunnel/redis');
+import tokens = require('express-wstunnel/tokens');
 import wstunnel = require('express-wstunnel');
+
+const source: tokens.TokenSource = () => undefined;
+export const server: tokens.TokenServer = tokens.tokenServer(source);
 
 const options: cluster.ClusterOptions = { ttl: 10 };
 const redisOptions: redis.RedisOptions = { prefix: 'app:' };

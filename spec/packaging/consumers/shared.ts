@@ -6,6 +6,7 @@ import {
   type NodeRedisClient,
   type RedisOptions,
 } from 'express-wstunnel/redis';
+import { jwtTokens, tokenServer, type TokenSource } from 'express-wstunnel/tokens';
 import { TunnelError, wstunnel, type SharedInfo, type SharedState } from 'express-wstunnel';
 import type { Redis } from 'ioredis';
 import type { createClient } from 'redis';
@@ -22,6 +23,10 @@ try {
 } catch (error) {
   if (error instanceof TunnelError) code = error.code;
 }
+
+export const source: TokenSource = (token) => (token === 'a' ? { target: { port: 1 } } : undefined);
+export const jwt = () => jwtTokens({ key: new Uint8Array(32), algorithms: ['HS256'], audience: false });
+export const byToken = wstunnel({ server: tokenServer(source, { from: 'cookie' }) });
 
 const options: ClusterOptions = { ttl: 10 };
 const shared: SharedState = clusterShared(options);

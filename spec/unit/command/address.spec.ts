@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
 import {
   isLoopback,
-  parseBackend,
   parseListenAddress,
-  parseTarget,
+  parseBackend,
   shownAddress,
 } from '../../../src/command/command-line/bind-and-target.js';
 
@@ -44,17 +43,17 @@ test.each([
   ['/run/vnc.sock', { socket: '/run/vnc.sock' }],
   ['tls:desk.lan:5900', { host: 'desk.lan', port: 5900, tls: true }],
   ['tls:5900', { host: '127.0.0.1', port: 5900, tls: true }],
-])('is a target: %s', (text, host) => expect(parseTarget(text)).toEqual(host));
+])('is a target: %s', (text, host) => expect(parseBackend(text)).toEqual(host));
 
 test.each(['', '0', ':0', '*:5900', 'desk', 'tls:', 'tls:unix:/x', 'unix:', '::1:5900'])(
   'is not a target: %j',
-  (text) => expect(parseTarget(text)).toBeUndefined(),
+  (text) => expect(parseBackend(text)).toBeUndefined(),
 );
 
 test.each(['ann:1245@desk:5900', 'token@desk:5900', 'tls:token@desk:5900'])(
   'issue 13, case 3: an address with a login is neither a target nor a listen address: %j',
   (text) => {
-    expect(parseTarget(text)).toBeUndefined();
+    expect(parseBackend(text)).toBeUndefined();
     expect(parseListenAddress(text)).toBeUndefined();
   },
 );
@@ -110,5 +109,5 @@ test('the URL of a WebSocket server is a target of the command, and of no other 
   expect(parseBackend('wss://desk/ws')).toEqual({ url: 'wss://desk/ws' });
   expect(parseBackend('ws:5900')).toEqual({ host: 'ws', port: 5900 });
   expect(parseBackend('http://desk')).toBeUndefined();
-  expect(parseTarget('wss://desk/ws')).toBeUndefined();
+  expect(parseBackend('wss://desk/ws')).toBeUndefined();
 });

@@ -31,6 +31,13 @@ test.each([
   expect(() => readArgs(given, SPECS)).toThrow(new CommandError(EXIT.usage, message));
 });
 
+test('an unknown option that another place accepts is reported with this place', () => {
+  const otherPlace = (name: string) => (name === 'webs' ? 'set "webs" in a file' : undefined);
+  expect(() => readArgs(['--webs', 'x'], SPECS, otherPlace)).toThrow(
+    new CommandError(EXIT.usage, 'there is no option --webs: set "webs" in a file (see --help)'),
+  );
+});
+
 test('a value that starts with a dash is given with =, and a single - is a value', () => {
   expect(readArgs(['--web=-x'], SPECS).text('web')).toBe('-x');
   expect(readArgs(['--web', '-'], SPECS).text('web')).toBe('-');

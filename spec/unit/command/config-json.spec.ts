@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { messagesOf } from '../../../src/command/exit.js';
-import { readJsonConfig } from '../../../src/command/listen/settings/config-json.js';
+import { placeInJson, readJsonConfig } from '../../../src/command/listen/settings/config-json.js';
 
 /** The faults of the file, one line each. */
 function faultsOf(text: string): readonly string[] {
@@ -54,3 +54,19 @@ test('the file has no options for tickets, which nobody could make', () => {
     'c.json:2:2: rules[0] has no "tickets"',
   ]);
 });
+
+test.each(['limits', 'handshakeTimeout', 'handshake-timeout'])(
+  '%s is an option of the JSON file alone',
+  (flag) => {
+    expect(placeInJson(flag)).toMatch(
+      /^set "(limits|handshakeTimeout)" in a JSON file, and give --config FILE$/,
+    );
+  },
+);
+
+test.each(['limit', 'constructor', '__proto__', 'shared'])(
+  '%s is no option that the JSON file alone has',
+  (flag) => {
+    expect(placeInJson(flag)).toBeUndefined();
+  },
+);

@@ -30,10 +30,15 @@ export interface Args<Specs extends OptionSpecs> {
   has(name: keyof Specs & string): boolean;
 }
 
-/** Parses a command line. @throws {CommandError} for an unknown option, or a missing, unexpected or repeated value */
+/**
+ * Parses a command line. `otherPlace` says where else an option that is not in `specs` can be set.
+ *
+ * @throws {CommandError} for an unknown option, or a missing, unexpected or repeated value
+ */
 export function readArgs<const Specs extends OptionSpecs>(
   args: readonly string[],
   specs: Specs,
+  otherPlace: (name: string) => string | undefined = () => undefined,
 ): Args<Specs> {
   const options = Object.fromEntries(
     Object.entries(specs).map(([name, { value, short }]) => [
@@ -56,7 +61,7 @@ export function readArgs<const Specs extends OptionSpecs>(
     if (token.kind !== 'option') continue;
     const { name, rawName, value, inlineValue } = token;
     const spec = Object.hasOwn(specs, name) ? specs[name] : undefined;
-    if (!spec) throw unknownOption(rawName, shownNames(specs));
+    if (!spec) throw unknownOption(rawName, shownNames(specs), otherPlace(name));
     checkValue(spec, rawName, value, inlineValue);
     const values = given.get(name) ?? [];
     if (values.length > 0 && !spec.multiple) throw usageError(`${rawName} may be given only once`);
@@ -75,7 +80,8 @@ export function usageError(message: string): CommandError {
   return new CommandError(EXIT.usage, `${message} (see --help)`);
 }
 
-function unknownOption(rawName: string, known: readonly string[]): CommandError {
+function unknownOption(rawName: string, known: readonly string[], place: string | undefined): CommandError {
+  if (place !== undefined) return usageError(`there is no option ${rawName}: ${place}`);
   const near = nearest(rawName.replace(/^-+/, ''), known);
   return usageError(`there is no option ${rawName}${near === undefined ? '' : `; did you mean --${near}?`}`);
 }

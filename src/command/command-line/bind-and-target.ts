@@ -1,8 +1,8 @@
 import { isIP } from 'node:net';
 import { hideLogin } from '../../helpers/hide-login.js';
 import { readHostAndPort } from '../../options/checks/host-port.js';
+import { LOOPBACK, parseBackend, socketOf } from '../../options/checks/target-text.js';
 import { listenPathFault, isAbstractSocket } from '../../sockets/socket-path.js';
-import type { Host } from '../../types.js';
 import { usageError } from './args.js';
 
 /** The address of a listener: a port (0: any free port) of one address or of all addresses, a unix socket, or a passed descriptor. */
@@ -17,7 +17,7 @@ export interface BindAddress {
   readonly fd?: number;
 }
 
-const LOOPBACK = '127.0.0.1';
+export { parseBackend };
 
 /**
  * Parses a listen address: `6080` (loopback only), `192.0.2.1:6080`, `[::1]:6080`, `:6080` (every address), `unix:/run/x.sock`,
@@ -47,27 +47,8 @@ export function requireListenAddress(text: string): BindAddress {
   return address;
 }
 
-/**
- * Parses a target: `5900` and `:5900` (this machine), `desk.lan:5900`, `[::1]:5900`, `unix:/run/vnc.sock`, `tls:HOST:PORT`. Undefined
- * for any other text.
- */
-export function parseTarget(text: string): Host | undefined {
-  const socket = socketOf(text);
-  if (socket !== undefined) return { socket };
-  const isTls = text.startsWith('tls:');
-  const found = readHostAndPort(isTls ? text.slice('tls:'.length) : text);
-  if (!found || found.port === 0 || found.host === '*') return undefined;
-  // `:5900` means this machine, as in websockify.
-  return { host: found.host || LOOPBACK, port: found.port, ...(isTls && { tls: true }) };
-}
-
 /** For messages about targets. */
 export const TARGET_RULE = 'give HOST:PORT, PORT, unix:PATH, tls:HOST:PORT or wss://HOST/PATH';
-
-/** A target, or the URL of a WebSocket server, which the check of the options reads. */
-export function parseBackend(text: string): Host | undefined {
-  return /^wss?:\/\//i.test(text) ? { url: text } : parseTarget(text);
-}
 
 /** The address as a user types it. */
 export function shownAddress({ socket, fd, host = '', port = 0 }: BindAddress): string {
@@ -97,9 +78,4 @@ function canonicalHost(host: string): string {
   if (high === undefined || low === undefined) return canonical;
   const [a, b] = [parseInt(high, 16), parseInt(low, 16)];
   return [a >> 8, a & 255, b >> 8, b & 255].join('.');
-}
-
-function socketOf(text: string): string | undefined {
-  const path = text.startsWith('unix:') ? text.slice('unix:'.length) : text;
-  return path !== '' && (path !== text || path.startsWith('/')) ? path : undefined;
 }

@@ -7,6 +7,7 @@ import type { DrainSettings } from '../drain.js';
 import type { AutoExitOptions } from './auto-exit.js';
 import type { SyslogOptions } from './log/syslog.js';
 import type { NovncSettings } from './site/novnc/settings.js';
+import type { TokenSettings } from './settings/token-settings.js';
 import type { UserName } from './user/process-user.js';
 
 /** Access to the unix sockets of `--unix`. */
@@ -30,6 +31,7 @@ export interface SharedSettings {
   readonly ttl?: number;
   readonly timeout?: number;
   readonly whenDown?: 'local' | 'refuse';
+  readonly names?: 'hashed' | 'plain';
   readonly passwordFile?: string;
 }
 
@@ -53,8 +55,8 @@ export interface Plan extends DrainSettings {
   readonly sslOnly: boolean;
   /** Files with logins; without a file, no login is required. */
   readonly auth: readonly LoginFile[];
-  /** A file, or a folder of files. */
-  readonly tokens?: string;
+  /** The sources of tokens, in place of a target. */
+  readonly tokens?: TokenSettings;
   /** Further names of this server, for the default origin check. */
   readonly names: readonly string[];
   /** Sites that may show the pages of `web` in a frame, in addition to this server; `*` is every site. */

@@ -15,6 +15,7 @@ import type { Plan } from '../plan.js';
 import { GROUP_RULE, MODE_RULE, readGroup, readMode } from '../server/unix-access.js';
 import type { Config } from './config.js';
 import { fileOption } from './flag-values.js';
+import { shownTokens, type TokenSettings } from './token-settings.js';
 import type { ListenArgs } from './listen-flags.js';
 import { checkOption } from './tunnel-flags.js';
 
@@ -97,7 +98,7 @@ export function unixOf(args: ListenArgs, listen: readonly BindAddress[]): Plan['
 /** The targets as one text, for the message at the start. */
 export function shownTarget(
   targets: readonly Host[],
-  tokens: string | undefined,
+  tokens: TokenSettings | undefined,
   file: string | undefined,
 ): string {
   const names = targets.map((host) =>
@@ -105,5 +106,5 @@ export function shownTarget(
       ? `${host.tls ? 'tls:' : ''}${shownAddress(host)}`
       : redactUrl(new URL(host.url).href),
   );
-  return names.join(', ') || (tokens ?? file ?? '');
+  return names.join(', ') || ((tokens && shownTokens(tokens)) ?? file ?? '');
 }

@@ -10,8 +10,9 @@ import { LoginMemory } from '../login/login-memory.js';
 import { foldersOf, type Plan } from '../plan.js';
 import { requireNovnc } from '../site/novnc/folder.js';
 import { checkTrustProxy } from '../site/site.js';
-import { passwordOf } from '../shared/redis-connection.js';
-import { TokenStore } from '../tokens/token-store.js';
+import { passwordOf, requireClient } from '../shared/redis-connection.js';
+import { openTokens } from '../tokens/open-tokens.js';
+import type { TokenSettings } from './token-settings.js';
 import { identityOf } from '../user/process-user.js';
 
 type Check = () => unknown;
@@ -52,13 +53,18 @@ function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
           requireFolder(folder),
     ),
     () => requireNovnc(plan),
-    tokens === undefined ? undefined : () => TokenStore.open(tokens, warn),
+    tokens === undefined ? undefined : () => checkTokens(tokens, warn),
     ...[plan.log, plan.record, plan.health?.socket, ...listen.map(({ socket }) => socket)].map((file) =>
       file !== undefined && file !== '-' ? () => requireFolder(dirname(resolve(file))) : undefined,
     ),
     shared && (() => passwordOf(shared, {})),
+    shared && requireClient,
     user && (() => identityOf(user)),
     trustProxy === undefined ? undefined : () => checkTrustProxy(trustProxy),
   ];
   return checks.filter((check) => check !== undefined);
+}
+
+async function checkTokens(tokens: TokenSettings, warn: (line: string) => void): Promise<void> {
+  (await openTokens(tokens, warn, { connects: false })).close();
 }

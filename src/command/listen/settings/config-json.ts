@@ -33,6 +33,8 @@ import { isHostName, NAME_RULE } from '../origins/server-names.js';
 import { INDEX, parseLoginFile, type MiddlewareOptions } from '../plan.js';
 import { GROUP_RULE, MODE_RULE, readGroup, readMode } from '../server/unix-access.js';
 import { checkShared, sharedOfJson, type SharedInJson } from './shared-settings.js';
+import { TOKEN_CHECKS, tokensOfJson } from './token-settings.js';
+import type { TokenPlace } from '../../../tokens/token-place.js';
 import { countOf, isWorkers, WORKERS_RULE, type Workers } from './workers.js';
 import { isUserName, readUserName, USER_RULE } from '../user/process-user.js';
 
@@ -47,7 +49,9 @@ interface OwnPart {
   key?: string;
   clientCa?: string;
   auth?: string | readonly string[];
-  tokens?: string;
+  tokens?: string | readonly string[];
+  tokenFrom?: TokenPlace;
+  tokenTargets?: '*' | readonly string[];
   name?: string | readonly string[];
   frame?: string | readonly string[];
   trustProxy?: unknown;
@@ -90,7 +94,7 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   key: checkText,
   clientCa: checkText,
   auth: (value, name) => void textsOf(value, name),
-  tokens: checkText,
+  ...TOKEN_CHECKS,
   name: (value, name) => checkTexts(value, name, isHostName, NAME_RULE),
   frame: (value, name) => checkTexts(value, name, isFrameSource, FRAME_RULE),
   // Express itself checks the value.
@@ -126,6 +130,14 @@ const JSON_RULE: Readonly<Record<string, Check>> = {
   ...{ ...without(RULE_CHECKS, ...NO_TICKETS), server, rules },
   else: (value, name) => checkNames(value, name, JSON_RULE),
 };
+
+/** For an option that only a JSON file can set, under its name in the middleware or with dashes: how to set the option. */
+export function placeInJson(flag: string): string | undefined {
+  const name = flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return Object.hasOwn(JSON_TUNNEL, name)
+    ? `set "${name}" in a JSON file, and give --config FILE`
+    : undefined;
+}
 
 /**
  * Reads the options of the middleware that JSON can express, and the command's own options. Comments and trailing commas are
@@ -193,7 +205,9 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
     ...(own.key !== undefined && { key: file(own.key) }),
     ...(own.clientCa !== undefined && { clientCa: file(own.clientCa) }),
     ...(own.auth !== undefined && { auth: [own.auth].flat().map((one) => parseLoginFile(one, folder)) }),
-    ...(own.tokens !== undefined && { tokens: file(own.tokens) }),
+    ...((own.tokens ?? own.tokenFrom ?? own.tokenTargets) !== undefined && {
+      tokens: tokensOfJson(own, file),
+    }),
     ...(own.name !== undefined && { names: [own.name].flat() }),
     ...(own.frame !== undefined && { frame: [own.frame].flat() }),
     ...(trustProxy !== undefined && { trustProxy }),

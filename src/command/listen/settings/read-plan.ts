@@ -16,6 +16,7 @@ import { isHostName, NAME_RULE } from '../origins/server-names.js';
 import type { ListenArgs, ListenFlag } from './listen-flags.js';
 import { requireClientAddresses } from './client-addresses.js';
 import { INDEX, isDocumentRoot, parseLoginFile, type Plan, type MiddlewareOptions } from '../plan.js';
+import { tokensOf, type TokenSettings } from './token-settings.js';
 import { listOf, TUNNEL_FLAGS, tunnelOf } from './tunnel-flags.js';
 import { sharedOf } from './shared-settings.js';
 import { requireShareable } from './workers.js';
@@ -41,7 +42,7 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
   checkNotItself(targets, listen);
   const unix = unixOf(args, listen) ?? config?.unix;
   const health = healthOf(args) ?? config?.health;
-  const tokens = fileOption(args, 'tokens') ?? config?.tokens;
+  const tokens = tokensOf(args, config?.tokens);
   const tunnel = { ...config?.tunnel, ...tunnelOf(args), ...(targets.length > 0 && { server: targets }) };
   checkTargets(tokens, tunnel, config);
   const web = webOf(args, config);
@@ -66,7 +67,7 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
     auth: args.has('auth')
       ? args.list('auth').map((text) => parseLoginFile(text, process.cwd()))
       : (config?.auth ?? []),
-    ...(tokens !== undefined && { tokens }),
+    ...(tokens && { tokens }),
     names: checkedList(args, 'name', isHostName, NAME_RULE) ?? config?.names ?? [],
     frame: checkedList(args, 'frame', isFrameSource, FRAME_RULE) ?? config?.frame ?? [],
     ...(trustProxy !== undefined && { trustProxy }),
@@ -98,7 +99,7 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
 function recordOf(
   args: ListenArgs,
   targets: readonly Host[],
-  tokens: string | undefined,
+  tokens: TokenSettings | undefined,
 ): Pick<Plan, 'record'> {
   const record = fileOption(args, 'record');
   if (record === undefined) return {};
@@ -128,7 +129,7 @@ function endingOf(args: ListenArgs): AutoExitOptions {
 }
 
 function checkTargets(
-  tokens: string | undefined,
+  tokens: TokenSettings | undefined,
   { server, rules }: MiddlewareOptions,
   config?: Config,
 ): void {
@@ -144,7 +145,9 @@ function checkTargets(
 /** In a lighttpd.conf, conditions set the tunnel options: command-line options would apply only to some requests. */
 function checkAgainstLighttpd(args: ListenArgs, targets: readonly Host[]): void {
   // No directive is equal to --revalidate, which belongs to --auth.
-  const flags = [...Object.keys(TUNNEL_FLAGS), 'tokens'].filter((name) => name !== 'revalidate');
+  const flags = [...Object.keys(TUNNEL_FLAGS), 'tokens', 'token-from', 'token-targets'].filter(
+    (name) => name !== 'revalidate',
+  );
   const beside = flags.find((name) => args.has(name as ListenFlag));
   const what = targets.length > 0 ? 'a TARGET' : beside === undefined ? undefined : `--${beside}`;
   if (what !== undefined) throw usageError(`${what} can't be combined with a lighttpd.conf: set it there`);

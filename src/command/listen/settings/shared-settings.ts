@@ -26,6 +26,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   ttl: REDIS_CHECKS.ttl,
   timeout: REDIS_CHECKS.timeout,
   whenDown: REDIS_CHECKS.whenDown,
+  names: REDIS_CHECKS.names,
   passwordFile: checkText,
 };
 

@@ -62,7 +62,8 @@ const WEBSOCKIFY_FLAGS = {
   },
   'host-token': {
     hidden: true,
-    answer: 'choose the target by Host with "rules" and "when": { "host": ... } in a file for --config',
+    answer:
+      'use --token-from host, where the token is the first label of the name, or choose the target by Host with "rules" and "when": { "host": ... } in a file for --config',
   },
   traffic: {
     hidden: true,
@@ -73,8 +74,42 @@ const WEBSOCKIFY_FLAGS = {
 type ForeignName = keyof typeof WEBSOCKIFY_FLAGS;
 type Both = Args<typeof LISTEN_FLAGS & typeof WEBSOCKIFY_FLAGS>;
 
-/** Plugins that read lines `token: host:port`. */
-const TOKEN_FILES = ['TokenFile', 'ReadOnlyTokenFile'];
+/** websockify's plugins, with the source as an argument of `--tokens`, or the advice for a plugin that needs more than websockify's argument. */
+const TOKEN_PLUGINS: Readonly<Record<string, (source: string) => string>> = {
+  TokenFile: plainPath,
+  // A changed file is read again, which a fixed file does not notice.
+  ReadOnlyTokenFile: plainPath,
+  TokenFileName: (source) => `folder:${source}`,
+  UnixDomainSocketDirectory: (source) => `sockets:${source}`,
+  BaseTokenAPI: (source) => source,
+  JSONTokenApi: (source) => source,
+  TokenRedis: redisSource,
+  JWTTokenApi: () => {
+    const what = "--tokens 'jwt:KEY?algorithms=RS256&audience=NAME' --token-targets LIST";
+    throw unsupported(
+      'token-plugin JWTTokenApi',
+      `use ${what}, which says how a token is checked and where it may lead`,
+    );
+  },
+};
+
+/** A path that would read as another kind of source. */
+function plainPath(source: string): string {
+  return /^\w+:/.test(source) ? `./${source}` : source;
+}
+
+/** `host[:port[:db[:password[:namespace]]]]`; a colon ends the namespace. */
+function redisSource(source: string): string {
+  const [host = '', port = '', database = '', password = '', ...rest] = source.split(':');
+  if (password !== '')
+    throw unsupported(
+      'token-source with a password',
+      "every user can read a command line: use --tokens 'redis://HOST:PORT/DB?prefix=NAME:&password-file=FILE'",
+    );
+  const namespace = rest.join(':').replace(/^"(.*)"$/, '$1');
+  const prefix = namespace === '' || namespace.endsWith(':') ? namespace : `${namespace}:`;
+  return `redis://${host}:${port === '' ? 6379 : port}/${database}?prefix=${encodeURIComponent(prefix)}`;
+}
 
 /** Values of our options, translated from websockify's. */
 interface OwnFlags {
@@ -130,14 +165,16 @@ function readTokens(args: Both, found: OwnFlags): void {
   const source = args.text('token-source');
   if (plugin === undefined) {
     if (source !== undefined) throw usageError('--token-source needs --token-plugin; or give --tokens FILE');
-  } else if (!TOKEN_FILES.includes(plugin))
+    return;
+  }
+  const translated = Object.hasOwn(TOKEN_PLUGINS, plugin) ? TOKEN_PLUGINS[plugin] : undefined;
+  if (!translated)
     throw unsupported(
       `token-plugin ${plugin}`,
-      '--tokens reads files of TokenFile only; for any other target use the middleware in an app: server: (req) => ...',
+      'a plugin is a program: use the middleware in an app, with tokenServer() and a function as the source',
     );
-  else if (source === undefined)
-    throw usageError('--token-plugin needs --token-source, or give --tokens FILE');
-  else translate(args, found, 'token-source', 'tokens', source);
+  if (source === undefined) throw usageError('--token-plugin needs --token-source, or give --tokens FILE');
+  translate(args, found, 'token-source', 'tokens', translated(source));
 }
 
 function readLogin(args: Both, found: OwnFlags): void {

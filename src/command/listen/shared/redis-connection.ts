@@ -27,14 +27,9 @@ export async function connectRedis(
     ...without(shared, 'url', 'replica', 'passwordFile'),
     ...(replica !== undefined && { replica: worker === undefined ? replica : `${replica}-${worker}` }),
   });
-  const found = await openClient();
-  if (!found)
-    throw new CommandError(
-      EXIT.config,
-      '--shared needs a client for Redis: npm install redis (the package ioredis also works)',
-    );
+  const open = await requireClient();
   let failure: string | undefined;
-  const client: OwnClient = found({
+  const client: OwnClient = open({
     ...addressOf(url),
     ...(password !== undefined && { password }),
     failed: (error) => (failure = withoutSecret(messageOf(error), password)),
@@ -50,8 +45,19 @@ export async function connectRedis(
   };
 }
 
+/** The client of the installed package. @throws {CommandError} if none is installed */
+export async function requireClient(): Promise<NonNullable<Awaited<ReturnType<typeof openClient>>>> {
+  const open = await openClient();
+  if (open) return open;
+  throw new CommandError(
+    EXIT.config,
+    '--shared needs a client for Redis (redis or ioredis) beside express-wstunnel: npm install express-wstunnel redis; after npm install --global: ' +
+      'npm install --global redis; with npx: npx --package express-wstunnel --package redis express-wstunnel ...',
+  );
+}
+
 /** A URL with a user would replace the password of the options. */
-function addressOf(text: string): { url: string; username?: string } {
+export function addressOf(text: string): { url: string; username?: string } {
   const url = new URL(text);
   const username = decodeURIComponent(url.username);
   url.username = '';

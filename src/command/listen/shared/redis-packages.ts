@@ -27,18 +27,21 @@ export interface OwnClient {
   close(): void;
 }
 
-/** Finds a client of one of the optional packages. Undefined if none is installed. */
+/**
+ * Finds a client of one of the optional packages, beside this package. Undefined if none is installed. The current folder is not
+ * searched: a command that root starts in another user's folder would run that user's code.
+ */
 export async function openClient(): Promise<((settings: ClientSettings) => OwnClient) | undefined> {
-  const redis = await found(import('redis'));
+  const redis = await found(() => import('redis'));
   if (redis) return (settings) => openNodeRedis(redis, settings);
-  const ioredis = await found(import('ioredis'));
+  const ioredis = await found(() => import('ioredis'));
   return ioredis && ((settings) => openIoRedis(ioredis, settings));
 }
 
 /** Undefined if the package is not installed. A package that is broken is an error. */
-async function found<T>(loading: Promise<T>): Promise<T | undefined> {
+async function found<T>(load: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await loading;
+    return await load();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return undefined;

@@ -5,12 +5,21 @@ import { basename, dirname, isAbsolute, join, normalize, relative, sep } from 'n
 import { pathOf } from '../../../request/path.js';
 import type { Next } from '../../../types.js';
 import type { Plan } from '../plan.js';
+import { tokenPaths } from '../settings/token-settings.js';
 
 /** Files of the plan that must not be served: keys, logins, tokens, logs and the like. A certificate without a key is public. */
 export function privateFilesOf(plan: Plan): string[] {
   const { tls, auth, tokens, log, config, record, shared, privateFiles: further } = plan;
   const key = tls && (tls.key ?? tls.cert);
-  const own = [key, ...auth.map(({ file }) => file), tokens, log, config, record, shared?.passwordFile];
+  const own = [
+    key,
+    ...auth.map(({ file }) => file),
+    ...tokenPaths(tokens),
+    log,
+    config,
+    record,
+    shared?.passwordFile,
+  ];
   const files = [...own, ...further];
   // `-` is standard output.
   return files.filter((file) => file !== undefined).filter((file) => file !== '-');

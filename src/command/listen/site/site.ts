@@ -1,7 +1,6 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Response } from 'express';
 import { plainMessageOf, messageOf, TunnelError } from '../../../errors.js';
-import { queryOf } from '../../../request/path.js';
 import type { Host, Next, Tunnel } from '../../../types.js';
 import { checkOf } from '../../../upgrade/check/check-on-request.js';
 import type { LocalState } from '../../../shared/local-state.js';
@@ -23,7 +22,8 @@ import { requireNovnc } from './novnc/folder.js';
 import { pageSettings } from './novnc/page-settings.js';
 import { serveNovnc } from './novnc/pages.js';
 import { hidePrivateFiles, privateFilesOf, type ServedFolder } from './private-files.js';
-import { TokenStore } from '../tokens/token-store.js';
+import { openTokens, type OpenTokens } from '../tokens/open-tokens.js';
+import { recordedTokens } from '../tokens/recorded-tokens.js';
 import { Recording } from './recording.js';
 import type { RefusedOrigins } from '../origins/refused-origins.js';
 import { setTrust } from '../server/trusted-proxies.js';
@@ -34,6 +34,8 @@ export interface Site {
   readonly tunnel: Tunnel;
   /** For a site without further requests: see `retire` in wstunnel.ts. */
   retire(): ReturnType<typeof retire>;
+  /** Closes the connections to the stores of tokens. */
+  release?(): void;
 }
 
 /** The state that outlives a reload. */
@@ -72,13 +74,19 @@ export async function makeSite(
   if (plan.auth.length > 0) app.use(makeLogin(plan, warn, logins, loginEvents));
   for (const { folder } of foldersOf(plan)) requireFolder(folder);
   requireNovnc(plan);
-  const tokens = plan.tokens === undefined ? undefined : await TokenStore.open(plan.tokens, warn);
   const known = new ServerNames(plan.names, plan.tls && certificateNames(plan.tls));
-  await beforeTunnels();
-  // The last check that can fail: programs may run after this point.
-  const recording = plan.record === undefined ? undefined : new Recording(plan.record, warn);
-  recording?.check();
-  const tunnel = makeTunnel(plan, known, tokens, state(), origins, recording);
+  const tokens = plan.tokens && (await openTokens(plan.tokens, warn));
+  let tunnel: Tunnel;
+  try {
+    await beforeTunnels();
+    // The last check that can fail: programs may run after this point.
+    const recording = plan.record === undefined ? undefined : new Recording(plan.record, warn);
+    recording?.check();
+    tunnel = makeTunnel(plan, known, tokens, state(), origins, recording);
+  } catch (error) {
+    tokens?.close();
+    throw error;
+  }
   tunnel.on('refuse', (info) => origins.note(info, plan.isLighttpd));
   if (tokens) app.use(recheckToken(tokens));
   app.use(tunnel);
@@ -113,7 +121,7 @@ export async function makeSite(
     if (res.headersSent) next(error);
     else sendText(res, status, status < 500 ? `${messageOf(error)}\n` : 'Something went wrong.\n');
   });
-  return { app, tunnel, retire: () => retire(tunnel) };
+  return { app, tunnel, retire: () => retire(tunnel), release: () => tokens?.close() };
 }
 
 /** Attaches the tunnel to a server explicitly, since the server's listener is not the app. The tunnel gets the upgrades of every path. */
@@ -162,7 +170,7 @@ function pageHeaders({ frame, isLighttpd }: Plan): Readonly<Record<string, strin
 function makeTunnel(
   { tunnel, isLighttpd }: Plan,
   known: ServerNames,
-  tokens: TokenStore | undefined,
+  tokens: OpenTokens | undefined,
   state: LocalState,
   refused: RefusedOrigins,
   recording: Recording | undefined,
@@ -173,12 +181,14 @@ function makeTunnel(
       origins: sameNamedOrigin(known, (origin, way) => refused.report(origin, way)),
     }),
     ...tunnel,
-    ...(tokens && { server: (req: IncomingMessage) => hostOf(req, tokens) }),
+    ...(tokens && { server: tokens.server }),
     ...(recording && {
-      server: async (req: IncomingMessage, { signal }: { signal: AbortSignal }) => {
-        const host = tokens ? await hostOf(req, tokens) : onlyHostOf(tunnel);
-        return host && recording.connect(host, signal);
-      },
+      server: tokens
+        ? recordedTokens(tokens.server, recording)
+        : (_req: IncomingMessage, { signal }: { signal: AbortSignal }) => {
+            const host = onlyHostOf(tunnel);
+            return host && recording.connect(host, signal);
+          },
     }),
   };
   try {
@@ -189,22 +199,16 @@ function makeTunnel(
   }
 }
 
-function hostOf(req: IncomingMessage, tokens: TokenStore): Promise<Host | undefined> {
-  return tokens.find(tokenOf(req));
-}
-
-function tokenOf(req: IncomingMessage): string | null {
-  return new URLSearchParams(queryOf(req)).get('token');
-}
-
 /** A tunnel ends with its token. The middleware itself chooses no target for the check of an open tunnel (`revalidate`). */
-function recheckToken(tokens: TokenStore) {
+function recheckToken(tokens: OpenTokens) {
   return (req: IncomingMessage, res: ServerResponse, next: Next): void => {
     if (!checkOf(req)) {
       next();
       return;
     }
-    tokens.isValid(tokenOf(req)).then((isValid) => {
+    const checking = new AbortController();
+    res.on('close', () => checking.abort());
+    tokens.isValid(req, checking.signal).then((isValid) => {
       if (isValid === true) next();
       else if (isValid === false) sendText(res, 404, 'Not found.\n');
       else sendText(res, 503, 'The tokens can not be read.\n');

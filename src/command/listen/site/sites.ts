@@ -50,7 +50,9 @@ export class Sites {
   /** Ends every tunnel, as `close()` of the tunnel object does. A second call may shorten the times. */
   async close(options: CloseOptions): Promise<void> {
     this.#closing = options;
-    await Promise.all(this.#all().map(({ tunnel }) => tunnel.close(options)));
+    const all = this.#all();
+    await Promise.all(all.map(({ tunnel }) => tunnel.close(options)));
+    for (const site of all) site.release?.();
   }
 
   #all(): Site[] {
@@ -76,5 +78,6 @@ export class Sites {
     this.#old.delete(site);
     // No tunnel is open any more, so an error of the cleanup affects no client.
     site.tunnel.close({ timeout: RETIRE }).catch(() => undefined);
+    site.release?.();
   }
 }

@@ -1,5 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { foldersOf, type Plan } from '../plan.js';
+import { tokenPaths } from '../settings/token-settings.js';
 
 export const GIVE_TO_GROUP = 'give them to a group of this user (chgrp; chmod g+r, of folders g+rx)';
 
@@ -7,7 +8,8 @@ export const GIVE_TO_GROUP = 'give them to a group of this user (chgrp; chmod g+
 export function unreadableFiles(plan: Plan): string[] {
   const { tls, auth, tokens, config, included, privateFiles } = plan;
   const read = [
-    ...[config, tls?.cert, tls?.key, tls?.clientCa, tokens, ...auth.map(({ file }) => file)],
+    ...[config, tls?.cert, tls?.key, tls?.clientCa, ...tokenPaths(tokens)],
+    ...auth.map(({ file }) => file),
     ...[...included, ...privateFiles, ...foldersOf(plan).map(({ folder }) => folder)],
   ].filter((file) => file !== undefined);
   return [...new Set(read.filter((file) => !isReadable(file)))];

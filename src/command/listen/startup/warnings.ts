@@ -29,7 +29,9 @@ export function startupWarnings(plan: Plan, pid = process.pid, uid = process.get
 
 /** Must clients prove their identity? `--allow` alone is no guard: every web page in a browser at an allowed address may connect. */
 function isGuarded({ auth, tokens, tls }: Plan): boolean {
-  return auth.length > 0 || tokens !== undefined || tls?.clientCa !== undefined;
+  // A client may send any Host header.
+  const hasSecretTokens = tokens !== undefined && tokens.from !== 'host';
+  return auth.length > 0 || hasSecretTokens || tls?.clientCa !== undefined;
 }
 
 function openTo(address: string, plan: Plan): string {

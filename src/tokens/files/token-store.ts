@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Host } from '../../../types.js';
-import { CommandError, EXIT } from '../../exit.js';
-import { reasonOf } from '../../files.js';
+import { reasonOf } from '../../helpers/system-error.js';
+import type { Host } from '../../types.js';
+import { faultOf, FileFault } from './file-fault.js';
 import { tokenDigest, pathsIn, stampOf } from './token-file.js';
 import { TokenTable } from './token-table.js';
 
@@ -40,18 +40,23 @@ export class TokenStore {
     this.#warn = warn;
   }
 
-  /** Warns of invalid lines. @throws {CommandError} if a file is missing, or no line is valid */
+  /** Warns of invalid lines. @throws {FileFault} if a file is missing, or no line is valid */
   static async open(path: string, warn: (line: string) => void): Promise<TokenStore> {
     const tokens = new TokenStore(path, warn);
     const started = performance.now();
     const problems = await tokens.#readNames().catch((error: unknown) => {
-      throw new CommandError(EXIT.config, `${path}: ${reasonOf(error)}`, { cause: error });
+      throw faultOf(path, error);
     });
     const [first] = problems;
-    if (first !== undefined && tokens.#table.isEmpty) throw new CommandError(EXIT.config, first);
+    if (first !== undefined && tokens.#table.isEmpty) throw new FileFault(first);
     for (const problem of problems) warn(problem);
     tokens.#noteScan(started);
     return tokens;
+  }
+
+  /** The target of a token as last read, without a look at the files. */
+  known(token: string): Host | undefined {
+    return this.#table.get(tokenDigest(token))?.host;
   }
 
   async find(token: string | null): Promise<Host | undefined> {

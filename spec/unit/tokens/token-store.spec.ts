@@ -1,28 +1,28 @@
 import { mkdir, open as openFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { CommandError } from '../../../src/command/exit.js';
-import { stampOf } from '../../../src/command/listen/tokens/token-file.js';
-import { TokenStore } from '../../../src/command/listen/tokens/token-store.js';
+import { FileFault } from '../../../src/tokens/files/file-fault.js';
+import { stampOf } from '../../../src/tokens/files/token-file.js';
+import { TokenStore } from '../../../src/tokens/files/token-store.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { files } from '../../support/command.js';
 import { sleep, until } from '../../support/wait.js';
 
 const disk = vi.hoisted(() => ({ fails: false, looks: 0, reads: 0, delay: 0, slow: 0 }));
 
-vi.mock(import('../../../src/command/files.js'), async (original) => {
+vi.mock(import('../../../src/tokens/files/file-fault.js'), async (original) => {
   const real = await original();
   return {
     ...real,
-    readTextFileAsync: async (path: string) => {
+    readTokenText: async (path: string) => {
       disk.reads++;
-      if (!disk.fails) return real.readTextFileAsync(path);
-      throw new CommandError(3, 'too many open files', { cause: new Error('EMFILE') });
+      if (!disk.fails) return real.readTokenText(path);
+      throw new FileFault('too many open files', { cause: new Error('EMFILE') });
     },
   };
 });
 
-vi.mock(import('../../../src/command/listen/tokens/token-file.js'), async (original) => {
+vi.mock(import('../../../src/tokens/files/token-file.js'), async (original) => {
   const real = await original();
   return {
     ...real,

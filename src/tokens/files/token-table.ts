@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CommandError } from '../../exit.js';
-import type { Host } from '../../../types.js';
+import type { Host } from '../../types.js';
+import { FileFault } from './file-fault.js';
 import { isInAnotherFile, readLines, stampOf, type TokenLine, type TokenLines } from './token-file.js';
 
 /** Files that are read in parallel; few, to leave the disk to other work. */
@@ -110,7 +110,7 @@ export class TokenTable {
       if (!stamp || stamp.isFolder) return { file };
       const lines = await readLines(file).catch((error: unknown) => failureOf(error));
       // The next look-up reads a file again that could not be read (no descriptors left).
-      if (lines instanceof CommandError)
+      if (lines instanceof FileFault)
         return {
           file,
           stamp: '',
@@ -176,8 +176,8 @@ export class TokenTable {
 }
 
 /** Returns errors about a file; rethrows any other error, which is a defect. */
-function failureOf(error: unknown): CommandError {
-  if (error instanceof CommandError) return error;
+function failureOf(error: unknown): FileFault {
+  if (error instanceof FileFault) return error;
   throw error;
 }
 

@@ -4,9 +4,9 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import type { Host } from '../../../types.js';
-import { parseTarget } from '../../command-line/bind-and-target.js';
-import { readTextFileAsync } from '../../files.js';
+import { parseBackend } from '../../options/checks/target-text.js';
+import type { Host } from '../../types.js';
+import { readTokenText } from './file-fault.js';
 
 /** A valid line of a token file. */
 export interface TokenLine {
@@ -48,7 +48,7 @@ const MAX_PROBLEMS = 5;
  * Files that editors (vi, Emacs, nano, sed), dpkg, ucf, rpm and pacman leave next to a changed file. Such files contain old tokens:
  * a revoked token would stay valid.
  */
-const LEFTOVER =
+export const LEFTOVER =
   /^[.#]|~$|\.(?:bak|backup|old|orig|save|sw[a-z]|tmp|rej|disabled|(?:dpkg|ucf)-\w+|rpm(?:new|save|orig)|pac(?:new|save|orig))$/i;
 
 const statLater = promisify(stat);
@@ -74,12 +74,12 @@ export async function pathsIn(folder: string): Promise<string[]> {
   return names.filter((name) => !LEFTOVER.test(name)).map((name) => join(folder, name));
 }
 
-/** @throws {CommandError} for a file that can't be read. */
+/** @throws {FileFault} for a file that can't be read. */
 export async function readLines(file: string): Promise<TokenLines> {
   const entries = new Map<string, TokenLine>();
   const problems: string[] = [];
   let invalid = 0;
-  const text = await readTextFileAsync(file);
+  const text = await readTokenText(file);
   for (const [index, content] of text.split(/\r?\n/).entries()) {
     const line = index + 1;
     if (line % LINES_PER_TURN === 0) await nextTurn();
@@ -104,7 +104,7 @@ export async function readLines(file: string): Promise<TokenLines> {
   return { entries: [...entries.values()], problems, isEnded: text === '' || text.endsWith('\n') };
 }
 
-const TARGETS = 'HOST:PORT, PORT, [IPv6]:PORT, unix_socket:/path, unix:/path or tls:HOST:PORT';
+export const TARGETS = 'HOST:PORT, PORT, [IPv6]:PORT, unix_socket:/path, unix:/path or tls:HOST:PORT';
 
 export function isInAnotherFile(file: string, line: number): string {
   return `${file}:${line}: this token is also in another file; the first file by name counts`;
@@ -115,7 +115,7 @@ export function tokenDigest(token: string): string {
 }
 
 /** A target as on the command line, or a unix socket as in websockify. */
-function readTokenTarget(text: string): Host | undefined {
+export function readTokenTarget(text: string): Host | undefined {
   const [, path] = /^unix_socket:(.+)$/.exec(text) ?? [];
-  return path === undefined ? parseTarget(text) : { socket: path };
+  return path === undefined ? parseBackend(text) : { socket: path };
 }

@@ -1,0 +1,24 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { GRANTS, type Grant } from '../../../request/grant.js';
+import type { HookContext, Host } from '../../../types.js';
+import type { OpenableTokenServer } from '../../../tokens/token-server.js';
+import type { Recording } from '../site/recording.js';
+
+/** `--tokens` with `--record`: the target is dialled by the recording, and the rest of the grant counts as without it. */
+export function recordedTokens(tokens: OpenableTokenServer, recording: Recording) {
+  // The tunnel asks for the grant first, and then for the backend.
+  const targets = new WeakMap<IncomingMessage, Host>();
+  const server = (req: IncomingMessage, { signal }: HookContext): Promise<Duplex> | undefined => {
+    const host = targets.get(req);
+    return host && recording.connect(host, signal);
+  };
+  return Object.assign(server, {
+    async [GRANTS](req: IncomingMessage, context: HookContext): Promise<Grant | undefined> {
+      const { target, ...grant } = (await tokens[GRANTS](req, context)) ?? {};
+      const [host] = [target ?? []].flat();
+      if (host) targets.set(req, host);
+      return grant;
+    },
+  });
+}

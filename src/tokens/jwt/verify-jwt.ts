@@ -1,0 +1,116 @@
+import type * as Jose from 'jose';
+import { messageOf, TunnelError } from '../../errors.js';
+import { creationError } from '../../errors.js';
+import { sourceFailure } from '../refusals.js';
+import type { JwtKeys } from './jwt-key.js';
+
+/** What a valid token must have. */
+export interface JwtRules {
+  readonly algorithms: readonly string[];
+  readonly issuer?: string | readonly string[];
+  readonly audience?: string | readonly string[];
+}
+
+/** The keys of an issuer: one key, a set of keys, or the address of a set. */
+export type KeySource =
+  | { readonly kind: 'key'; readonly keys: JwtKeys }
+  | { readonly kind: 'set'; readonly set: Jose.JSONWebKeySet }
+  | { readonly kind: 'url'; readonly url: URL; readonly timeout: number };
+
+/** Returns the claims of a valid token, or undefined and a note for any other text. */
+export type VerifyJwt = (
+  token: string,
+  note: (reason: string) => void,
+) => Promise<Jose.JWTPayload | undefined>;
+
+/** jose is an optional package of the app. @throws {TunnelError} WSTUNNEL_OPTION if it is not installed */
+async function loadJose(): Promise<typeof Jose> {
+  try {
+    return await import('jose');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') throw error;
+    throw creationError(
+      'WSTUNNEL_OPTION',
+      'tokens that are JWTs need the package jose: npm install jose',
+      error,
+    );
+  }
+}
+
+/** Encryptions by a key that only the issuer's partner has. Those by a password (PBES2) let a token choose the work. */
+const KEY_MANAGEMENT = [
+  ...['dir', 'A128KW', 'A192KW', 'A256KW', 'A128GCMKW', 'A192GCMKW', 'A256GCMKW', 'RSA-OAEP', 'RSA-OAEP-256'],
+  ...['RSA-OAEP-384', 'RSA-OAEP-512', 'ECDH-ES', 'ECDH-ES+A128KW', 'ECDH-ES+A192KW', 'ECDH-ES+A256KW'],
+];
+
+export async function jwtVerifier(source: KeySource, rules: JwtRules): Promise<VerifyJwt> {
+  const jose = await loadJose();
+  const options: Jose.JWTVerifyOptions = {
+    algorithms: [...rules.algorithms],
+    requiredClaims: ['exp'],
+    ...(rules.issuer !== undefined && { issuer: [rules.issuer].flat() }),
+    ...(rules.audience !== undefined && { audience: [rules.audience].flat() }),
+  };
+  const verify = verifierOf(jose, source);
+  return async (token, note) => {
+    try {
+      return await verify(token, options);
+    } catch (error) {
+      const reason = refusedBy(jose, error);
+      if (reason === undefined) throw failureOf(jose, error);
+      note(`not a valid JWT: ${reason}`);
+      return undefined;
+    }
+  };
+}
+
+function verifierOf(
+  jose: typeof Jose,
+  source: KeySource,
+): (token: string, options: Jose.JWTVerifyOptions) => Promise<Jose.JWTPayload> {
+  if (source.kind === 'key') {
+    const { verify, decrypt } = source.keys;
+    return async (token, options) => {
+      // As in websockify: an encrypted token contains a signed token, and the key is for both.
+      const isEncrypted = token.split('.').length === 5;
+      const signed = isEncrypted && decrypt ? await decrypted(jose, token, decrypt) : token;
+      return (await jose.jwtVerify(signed, verify, options)).payload;
+    };
+  }
+  const keys =
+    source.kind === 'set'
+      ? jose.createLocalJWKSet(source.set)
+      : jose.createRemoteJWKSet(source.url, { timeoutDuration: source.timeout * 1000 });
+  return async (token, options) => (await jose.jwtVerify(token, keys, options)).payload;
+}
+
+async function decrypted(jose: typeof Jose, token: string, key: Jose.KeyObject): Promise<string> {
+  const { plaintext } = await jose.compactDecrypt(token, key, { keyManagementAlgorithms: KEY_MANAGEMENT });
+  return new TextDecoder().decode(plaintext);
+}
+
+/** Why the token itself is invalid, without a part of it; undefined if the token could not be checked. */
+function refusedBy({ errors }: typeof Jose, error: unknown): string | undefined {
+  if (error instanceof errors.JWTExpired) return 'it has expired';
+  if (error instanceof errors.JWTClaimValidationFailed) return `its claim ${error.claim} is ${error.reason}`;
+  if (error instanceof errors.JWKSNoMatchingKey) return 'no key of the issuer fits';
+  if (error instanceof errors.JWKSMultipleMatchingKeys)
+    return 'several keys of the issuer fit, and it has no kid';
+  const invalid = [
+    ...[errors.JWTInvalid, errors.JWSInvalid, errors.JWSSignatureVerificationFailed, errors.JWEInvalid],
+    ...[errors.JWEDecryptionFailed, errors.JOSEAlgNotAllowed, errors.JOSENotSupported],
+  ];
+  return invalid.some((kind) => error instanceof kind) ? (error as Jose.errors.JOSEError).code : undefined;
+}
+
+function failureOf({ errors }: typeof Jose, error: unknown): unknown {
+  if (error instanceof TunnelError) return error;
+  if (error instanceof errors.JWKSTimeout)
+    return sourceFailure('late', 'the keys of the issuer are not reached in time');
+  if (error instanceof errors.JWKSInvalid)
+    return sourceFailure('wrong', 'the keys of the issuer are not a JWK set');
+  if (error instanceof errors.JOSEError || messageOf(error) === 'fetch failed')
+    return sourceFailure('down', 'the keys of the issuer are not reached');
+  return error;
+}
