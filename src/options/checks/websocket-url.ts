@@ -4,6 +4,12 @@ import type { OptionRef } from './option-path.js';
 import { redactUrl } from '../../observe/redact.js';
 import { isTargetMisread } from './user-info.js';
 
+/**
+ * A segment that leads out of the path before it, as the URL parser reads the text: `%2e` is a dot, `\` a slash, and some
+ * characters are dropped.
+ */
+const LEADS_UP = /[/\\](?:\.|%2e){2}(?:[/\\?]|$)/i;
+
 /** Checks the URL of a backend that speaks WebSocket (RFC 6455 section 3). Messages show no password and no query value. */
 export function checkWebSocketUrl(value: unknown, name: OptionRef): void {
   const must = 'must be a ws: or wss: URL';
@@ -22,6 +28,11 @@ export function checkWebSocketUrl(value: unknown, name: OptionRef): void {
   if (protocol !== 'ws:' && protocol !== 'wss:') fail(name, must, shown(text), hintFor(url));
   if (url.hash !== '' || text.endsWith('#'))
     fail(name, 'must have no fragment (RFC 6455 section 3)', shown(text));
+  if (LEADS_UP.test(text.replace(/[\0-\x20]|\?.*/gs, '')))
+    throw optionError(
+      name,
+      'must have no ".." in its path: with it, a client whose path is a part of this URL could reach other paths of the backend',
+    );
   if (url.port === '0') fail(name, 'must have a port from 1 to 65535', shown(text));
 }
 
