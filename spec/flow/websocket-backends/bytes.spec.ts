@@ -164,14 +164,14 @@ describe("mode: 'bytes'", () => {
       {},
       {},
       {
-        subprotocol: async () => {
+        // Until the backend's end has arrived.
+        subprotocol: (async () => {
           await until(
             () => backend.sockets.length === 1 && backend.sockets.every((one) => one.writableFinished),
           );
-          // The end arrives at the tunnel, whose connection is not read yet.
           await sleep(100);
           return 'binary';
-        },
+        }) as never,
         pingInterval: 0,
       },
     );
