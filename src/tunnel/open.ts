@@ -126,7 +126,6 @@ async function open<Req extends IncomingMessage>(
       lease: backend.lease,
       ...(backend.frames && { frames: backend.frames }),
       ...(backend.answer && { answer: backend.answer }),
-      ...(backend.answer && { answer: backend.answer }),
       slot,
       client: socket,
       head,
