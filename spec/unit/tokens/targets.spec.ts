@@ -28,6 +28,7 @@ describe('a target', () => {
     [['desk.lan:5900'], { host: 'DESK.lan.', port: 5900 }],
     [['*.lan:5900-5999'], { host: 'a.b.lan', port: 5999 }],
     [['*.lan:*'], { host: 'a.lan', port: 1 }],
+    [['*.lan:*'], { host: 'b\u00fcro.lan', port: 1 }],
     [['*:5900'], { host: 'anything', port: 5900 }],
     [['*:5900'], { host: '192.0.2.1', port: 5900 }],
     [['10.0.0.0/8:5900'], { host: '10.1.2.3', port: 5900 }],
@@ -40,9 +41,9 @@ describe('a target', () => {
     [['unix:/run/vnc/'], { socket: '/run/vnc/a/b.sock' }],
     [['unix:/run/vnc/'], { host: '/run/vnc/a' }],
     [['unix:@name'], { socket: '@name' }],
-    [['desk.lan:443'], { url: 'wss://desk.lan/x' } as Host],
-    [['desk.lan:80'], { url: 'ws://desk.lan' } as Host],
-    [['[::1]:8080'], { url: 'ws://[::1]:8080/' } as Host],
+    [['desk.lan:443'], { url: 'wss://desk.lan/x' }],
+    [['desk.lan:80'], { url: 'ws://desk.lan' }],
+    [['[::1]:8080'], { url: 'ws://[::1]:8080/' }],
   ])('in %j: %o', async (targets, host) => {
     expect(await allows(targets, host)).toBe(true);
   });
@@ -63,8 +64,15 @@ describe('a target', () => {
     [['unix:/run/vnc/'], { host: '/run/docker.sock' }],
     [['*:*'], { socket: '/run/docker.sock' }],
     [['*:*'], { connect: () => Promise.reject(new Error('not called')) }],
-    [['desk.lan:443'], { url: 'wss://desk.lan:8443/' } as Host],
-    [['desk.lan:443'], { url: 'wss://desk.lan@evil/' } as Host],
+    [['desk.lan:443'], { url: 'wss://desk.lan:8443/' }],
+    [['desk.lan:443'], { url: 'wss://desk.lan@evil/' }],
+    // getaddrinfo() ends a name at NUL.
+    [['*.lan:5900'], { host: 'localhost\0.lan', port: 5900 }],
+    ...['10.0.0.1%evil', ' 10.0.0.1', '"10.0.0.1"', '10.0.0.1:80', '[10.0.0.1]'].map(
+      (host): [string[], Host] => [['10.0.0.0/8:5900'], { host, port: 5900 }],
+    ),
+    [['unix:/run/vnc/'], { socket: '/run/vnc/a\0b' }],
+    [['unix:/run/vnc/'], { socket: '/run/vnc/' }],
   ])('outside of %j: %o', async (targets, host) => {
     expect(await allows(targets, host)).toBe(false);
   });
