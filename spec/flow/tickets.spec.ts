@@ -373,14 +373,14 @@ describe('ticket()', () => {
 
   test('refuses the 1,001st unused ticket of one user with 429', () => {
     const tunnel = makeTunnel({ server: { port: 1 } });
-    for (let at = 0; at < 1000; at++) tunnel.ticket({ user: 'ann' });
+    for (let at = 0; at < 1000; at++) void tunnel.ticket({ user: 'ann' });
     expect(errorOf(() => tunnel.ticket({ user: 'ann' }))).toMatchObject({
       code: 'WSTUNNEL_TOO_MANY',
       status: 429,
       message: 'this user has too many unused tickets',
     });
-    tunnel.ticket({ user: 'bob' });
-    tunnel.ticket({});
+    void tunnel.ticket({ user: 'bob' });
+    void tunnel.ticket({});
   });
 
   test.each([

@@ -3,12 +3,13 @@ import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '../..');
-const FIXTURES = ['options.ts', 'tunnel.ts', 'request.ts', 'shared.ts'];
+const FIXTURES = ['options.ts', 'tunnel.ts', 'request.ts', 'shared.ts', 'tokens.ts'];
 const FACES = [
   ['.', 'Tunnel'],
   ['client', 'ConnectOptions'],
   ['redis', 'RedisOptions'],
   ['cluster', 'ClusterOptions'],
+  ['tokens', 'TokenSource'],
 ] as const;
 const facesOf = (folder: string) => ['index.mts', 'index.cts'].map((file) => join(ROOT, 'src', folder, file));
 

@@ -107,6 +107,7 @@ describe('a host with a URL', () => {
     [{ url, headers: { Connection: 'x' } }, 'server.headers can\'t have "Connection"'],
     [{ url, headers: { upgrade: 'x' } }, 'can\'t have "upgrade"'],
     [{ url, headers: { 'Sec-WebSocket-Key': 'x' } }, 'the handshake sets this header itself'],
+    [{ url, headers: { sec_websocket_key: 'x' } }, 'can\'t have "sec_websocket_key"'],
     [{ url, headers: { 'Sec-WebSocket-Protocol': 'x' } }, 'use the option subprotocol'],
     [{ url, headers: { 'Transfer-Encoding': 'x' } }, 'can\'t have "Transfer-Encoding"'],
     [{ url, headers: { 'Content-Length': '1' } }, 'can\'t have "Content-Length"'],
