@@ -71,7 +71,7 @@ wstunnel<AppRequest>({
   server: tokenServer((token, { req }) => ({ target: { host: token, port: 1 }, user: req.session.user })),
 });
 wstunnel<AppRequest>({
-  server: tokenServer(
+  server: tokenServer<AppRequest>(
     fileTokens('a'),
     async (_token, { req }) => Promise.resolve({ target: { host: 'a', port: 1 }, user: req.session.user }),
     { targets: '*' },
@@ -83,7 +83,7 @@ const bySession: TokenSource<AppRequest> = (_token, { req }) => ({
 });
 expectTypeOf(tokenServer(bySession)).toEqualTypeOf<TokenServer<AppRequest>>();
 // @ts-expect-error the request of this tunnel has no session
-wstunnel({ server: tokenServer(bySession) });
+wstunnel<IncomingMessage>({ server: tokenServer(bySession) });
 
 // @ts-expect-error the target is missing
 tokenServer(() => ({ user: 'ann' }));
