@@ -42,7 +42,7 @@ const KINDS = {
   WSTUNNEL_NO_BACKEND: { status: 503, expose: true },
   WSTUNNEL_EXHAUSTED: { status: 503, expose: true },
   WSTUNNEL_FULL: { status: 503, expose: true },
-  // A store does not answer: the counter of `limits` that several processes share, or a source of tokens.
+  // A store does not answer: the counts and tickets that several processes share, or a source of tokens.
   WSTUNNEL_STATE_DOWN: { status: 503, expose: true },
   // A load balancer sends the next try elsewhere; the same process may be there again after a restart.
   WSTUNNEL_DRAINING: { status: 503, retryAfter: '1', expose: true },

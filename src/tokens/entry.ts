@@ -30,6 +30,10 @@ export function readClaims(claims: object): TokenAnswer {
   const user = own('user') ?? own('sub');
   const viewOnly = own('viewOnly');
   const maxDuration = own('maxDuration');
+  const misspelt = RIGHTS.find((right) =>
+    Object.keys(claims).some((name) => name !== right && plain(name) === plain(right)),
+  );
+  if (misspelt !== undefined) throw new EntryFault(`its ${misspelt} is misspelt`);
   if (user !== undefined && (typeof user !== 'string' || user === '')) throw wrong('user');
   if (viewOnly !== undefined && typeof viewOnly !== 'boolean') throw wrong('viewOnly');
   if (maxDuration !== undefined && !isDuration(maxDuration)) throw wrong('maxDuration');
@@ -41,8 +45,16 @@ export function readClaims(claims: object): TokenAnswer {
   };
 }
 
-export function isDuration(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value > 0;
+/** `view_only` and `viewonly` would give all rights. */
+const RIGHTS = ['user', 'viewOnly', 'maxDuration'] as const;
+
+function plain(name: string): string {
+  return name.toLowerCase().replaceAll(/[_-]/g, '');
+}
+
+/** The limits of a grant (`tunnel/grant.ts`). NaN is outside. */
+function isDuration(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0.001 && value <= 31_622_400;
 }
 
 function hostOf(host: unknown, port: unknown): Host {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { messageOf, TunnelError } from '../errors.js';
 
 /** One answer for a token that is unknown, expired or malformed, or leads outside of `targets`: a guesser learns nothing from it. */
@@ -17,10 +18,32 @@ export function sourceFailure(kind: keyof typeof STATUS, detail: string, cause?:
   });
 }
 
-/** The failure of a source of the app. Errors often repeat their input, such as a URL: the token is removed. */
+/**
+ * The failure of a source of the app. Errors often repeat their input, such as a URL: the token is removed, also from the cause, which
+ * logs show.
+ */
 export function hookFailure(error: unknown, token: string): unknown {
-  if (error instanceof TunnelError) return error;
-  let message = messageOf(error);
-  for (const text of [token, encodeURIComponent(token)]) message = message.replaceAll(text, '***');
-  return new TunnelError('WSTUNNEL_HOOK_FAILED', `a token source failed: ${message}`, { cause: error });
+  const hide = (text: string): string => {
+    let shown = text;
+    // As messages quote it, in JSON and by inspect().
+    for (const form of [token, encodeURIComponent(token), JSON.stringify(token).slice(1, -1), inner(token)])
+      shown = shown.replaceAll(form, '***');
+    return shown;
+  };
+  if (error instanceof TunnelError) {
+    if (error.code !== 'WSTUNNEL_OPTION') return error;
+    // An invalid answer. The message may have the first characters of a long token as the value.
+    return new TunnelError(error.code, hide(error.message.replace(/; got .*$/s, '')));
+  }
+  const message = hide(messageOf(error));
+  const cause = new Error(message);
+  if (error instanceof Error) {
+    cause.name = error.name;
+    cause.stack = hide(error.stack ?? '');
+  }
+  return new TunnelError('WSTUNNEL_HOOK_FAILED', `a token source failed: ${message}`, { cause });
+}
+
+function inner(token: string): string {
+  return inspect(token).slice(1, -1);
 }

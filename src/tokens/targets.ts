@@ -17,6 +17,9 @@ type Entry =
   | { readonly kind: 'range'; readonly range: BlockList; readonly ports: Ports };
 type Ports = readonly [first: number, last: number];
 
+/** Letters of all scripts, since names may be international. */
+const IS_NAME = /^[\p{L}\p{M}\p{N}._-]+$/u;
+
 const RULE =
   'must list targets such as "desk.lan:5900", "*.lan:5900-5999", "10.0.0.0/8:5900", "[fd00::/8]:*", "*:5900" or "unix:/run/vnc/"';
 
@@ -56,7 +59,9 @@ export function readTargetEntry(text: unknown): Entry | undefined {
 function socketEntry(path: string): Entry | undefined {
   if (path.startsWith('@')) return { kind: 'socket', matches: (one) => one === path };
   if (!path.startsWith('/') || posix.normalize(path) !== path) return undefined;
-  const matches = path.endsWith('/') ? (one: string) => one.startsWith(path) : (one: string) => one === path;
+  const matches = path.endsWith('/')
+    ? (one: string) => one.startsWith(path) && one !== path
+    : (one: string) => one === path;
   return { kind: 'socket', matches };
 }
 
@@ -69,10 +74,15 @@ async function checkedHost(
   if (host.connect ?? host.spawn) return undefined;
   const path = host.socket ?? (host.host?.startsWith('/') === true ? host.host : undefined);
   if (path !== undefined) {
+    if (path.includes('\0')) return undefined;
     const normal = path.startsWith('/') ? posix.normalize(path) : path;
     return entries.some((entry) => entry.kind === 'socket' && entry.matches(normal)) ? host : undefined;
   }
-  const { name, port } = addressOf(host);
+  const { given, port } = addressOf(host);
+  const isAddress = isIP(given) !== 0;
+  // The name server gets another name than the one compared here: C ends a text at NUL.
+  if (!isAddress && !IS_NAME.test(given)) return undefined;
+  const name = plainName(given);
   const fitting = entries.filter((entry) => entry.kind !== 'socket' && isWithin(port, entry.ports));
   if (fitting.some((entry) => entry.kind === 'name' && entry.matches(name))) return host;
   const ranges = fitting.flatMap((entry) => (entry.kind === 'range' ? [entry.range] : []));
@@ -81,19 +91,19 @@ async function checkedHost(
     const plain = normalizeAddress(address);
     return ranges.some((range) => isListed(plain, range, false));
   };
-  if (isIP(name) !== 0) return isInside(name) ? host : undefined;
+  if (isAddress) return isInside(name) ? host : undefined;
   return resolvesInside(name, host, isInside, signal);
 }
 
 /** Name and port; a `url` has a port by its scheme. */
-function addressOf(host: Host): { name: string; port: number } {
+function addressOf(host: Host): { given: string; port: number } {
   const { url } = host as { url?: unknown };
   if (typeof url === 'string' && URL.canParse(url)) {
     const { protocol, hostname, port } = new URL(url);
-    const name = plainName(hostname.replace(/^\[(.*)\]$/, '$1'));
-    return { name, port: port === '' ? (protocol === 'wss:' ? 443 : 80) : Number(port) };
+    const given = hostname.replace(/^\[(.*)\]$/, '$1');
+    return { given, port: port === '' ? (protocol === 'wss:' ? 443 : 80) : Number(port) };
   }
-  return { name: plainName(host.host ?? '127.0.0.1'), port: host.port ?? 0 };
+  return { given: host.host ?? '127.0.0.1', port: host.port ?? 0 };
 }
 
 /**

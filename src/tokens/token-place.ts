@@ -20,8 +20,13 @@ export function tokenOf(req: IncomingMessage, place: TokenPlace, name: string): 
     case 'host':
       return labelOf(hostOf(req));
     case 'subprotocol':
-      return subprotocolOf(req.headers['sec-websocket-protocol'] ?? '', `${name}.`);
+      return subprotocolOf(req.headers['sec-websocket-protocol'] ?? '', subprotocolBegin(name));
   }
+}
+
+/** A subprotocol with a token begins so. */
+export function subprotocolBegin(name: string): string {
+  return `${name}.`;
 }
 
 /** Why a text can't be a token; undefined for a possible token. No source gets any other text. */

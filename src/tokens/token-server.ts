@@ -3,11 +3,12 @@ import { oneOf } from '../options/checks/basic.js';
 import { fail } from '../options/checks/fail.js';
 import { checkNames } from '../options/checks/names.js';
 import { GRANTS, type AskGrant, type Grant } from '../request/grant.js';
+import { hideSubprotocols } from '../request/secret-subprotocols.js';
 import type { HookContext, Host } from '../types.js';
 import { hookFailure, unknownToken } from './refusals.js';
 import { HIDE_PATH } from '../observe/redact.js';
 import { readTargets } from './targets.js';
-import { TOKEN_PLACES, tokenFault, tokenOf, type TokenPlace } from './token-place.js';
+import { subprotocolBegin, TOKEN_PLACES, tokenFault, tokenOf, type TokenPlace } from './token-place.js';
 import { traitsOf, type TokenAnswer, type TokenContext, type TokenSource } from './token-types.js';
 
 /** The options of `tokenServer()`, its last argument. */
@@ -83,6 +84,7 @@ export function openableServer(given: readonly unknown[], options: TokenServerOp
     );
   const check = readTargets(targets ?? '*', 'tokenServer().targets');
   const grantOf = async (req: IncomingMessage, { signal }: HookContext): Promise<Grant> => {
+    if (from === 'subprotocol') hideSubprotocols(req, subprotocolBegin(name));
     const token = tokenOf(req, from, name);
     if (token === undefined) throw unknownToken(`the request has no token (from ${from})`);
     const fault = tokenFault(token);

@@ -11,6 +11,7 @@ import { noteMissingUser } from '../observe/missing-user.js';
 import { redactUrlFor, urlForAny } from '../observe/redact.js';
 import type { RuleSettings } from '../options/settings.js';
 import { defaultAddress, normalizeAddress } from '../request/client-address.js';
+import { withoutSecrets } from '../request/secret-subprotocols.js';
 import { discard } from '../streams/discard.js';
 import type { Next } from '../types.js';
 import { checkStillWaiting, completeUpgrade } from '../upgrade/complete-upgrade.js';
@@ -126,7 +127,6 @@ async function open<Req extends IncomingMessage>(
       lease: backend.lease,
       ...(backend.frames && { frames: backend.frames }),
       ...(backend.answer && { answer: backend.answer }),
-      ...(backend.answer && { answer: backend.answer }),
       slot,
       client: socket,
       head,
@@ -224,9 +224,9 @@ function chooseFields<Req extends IncomingMessage>(
 ): ChosenFields | Promise<ChosenFields> {
   if (answer && host.host.websocket?.subprotocols === undefined) return answer;
   const extensions = answer?.extensions;
-  if (!subprotocol)
-    return { subprotocol: handshake.subprotocols.has('binary') ? 'binary' : undefined, extensions };
-  return chooseSubprotocol(subprotocol, handshake, req, signal).then((chosen) => ({
+  const offered = new Set(withoutSecrets(req, handshake.subprotocols));
+  if (!subprotocol) return { subprotocol: offered.has('binary') ? 'binary' : undefined, extensions };
+  return chooseSubprotocol(subprotocol, offered, req, signal).then((chosen) => ({
     subprotocol: chosen,
     extensions,
   }));
@@ -235,12 +235,12 @@ function chooseFields<Req extends IncomingMessage>(
 /** Asks the hook. Without a hook `binary` is chosen if offered, and never required (RFC 6455 section 4.2.2 item 5.5). */
 async function chooseSubprotocol<Req extends IncomingMessage>(
   subprotocol: NonNullable<RuleSettings<Req>['subprotocol']>,
-  { subprotocols }: OpeningHandshake,
+  offered: ReadonlySet<string>,
   req: Req,
   signal: AbortState,
 ): Promise<string | undefined> {
-  const chosen = await hook('subprotocol', signal, () => subprotocol(subprotocols, req));
-  if (chosen !== undefined && !subprotocols.has(chosen))
+  const chosen = await hook('subprotocol', signal, () => subprotocol(offered, req));
+  if (chosen !== undefined && !offered.has(chosen))
     throw new TunnelError(
       'WSTUNNEL_HOOK_FAILED',
       'subprotocol: the result must be a subprotocol that the client offers',

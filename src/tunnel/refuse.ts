@@ -5,6 +5,7 @@ import { WebSocketStream } from '../frames/websocket-stream.js';
 import { shownOrigin } from '../guard/origin.js';
 import { userIfKnown } from '../guard/user-name.js';
 import { deferred } from '../helpers/deferred.js';
+import { withoutSecrets } from '../request/secret-subprotocols.js';
 import { endingOf } from '../streams/close-causes.js';
 import { completeUpgrade } from '../upgrade/complete-upgrade.js';
 import { readHandshake } from '../upgrade/opening-handshake.js';
@@ -98,8 +99,8 @@ async function refuseByClose<Req extends IncomingMessage>(
   refusing.add(closing);
   try {
     // A browser that offers subprotocols fails the connection unless the response selects one of them.
-    const { subprotocols } = readHandshake(req);
-    const subprotocol = subprotocols.has('binary') ? 'binary' : [...subprotocols][0];
+    const offered = [...withoutSecrets(req, readHandshake(req).subprotocols)];
+    const subprotocol = offered.includes('binary') ? 'binary' : offered[0];
     // The deadline of `refuse` destroys the socket, which aborts this signal.
     const claimed = await pending.claim(pending.signal);
     const { socket, head } = completeUpgrade(req, claimed, { subprotocol }, undefined, pending.signal);

@@ -46,6 +46,9 @@ describe('issue 18: a store that lies', () => {
     ...['{"__proto__":{"host":"a","port":1}}', '{"constructor":{"host":"a"},"port":1}'],
     ...['{"host":"a:1","viewOnly":"true"}', '{"host":"a:1","viewOnly":0}', '{"host":"a:1","user":5}'],
     ...['{"host":"a:1","user":""}', '{"host":"a:1","maxDuration":0}', '{"host":"a:1","maxDuration":"60"}'],
+    ...['{"host":"a:1","maxDuration":1e9}', '{"host":"a:1","maxDuration":1e-9}'],
+    ...['{"host":"a:1","viewonly":true}', '{"host":"a:1","view_only":true}', '{"host":"a:1","User":"ann"}'],
+    ...['{"host":"a:1","max-duration":60}', '{"host":"a:1","viewOnly":false,"viewonly":true}'],
     ...['{"host":"a:1","maxDuration":1e999}', `{"host":"${'a'.repeat(300)}","port":1}`],
   ])('%s is not an entry', (text) => {
     expect(() => readEntry(text)).toThrow(EntryFault);

@@ -28,6 +28,7 @@ describe('a target', () => {
     [['desk.lan:5900'], { host: 'DESK.lan.', port: 5900 }],
     [['*.lan:5900-5999'], { host: 'a.b.lan', port: 5999 }],
     [['*.lan:*'], { host: 'a.lan', port: 1 }],
+    [['*.lan:*'], { host: 'b\u00fcro.lan', port: 1 }],
     [['*:5900'], { host: 'anything', port: 5900 }],
     [['*:5900'], { host: '192.0.2.1', port: 5900 }],
     [['10.0.0.0/8:5900'], { host: '10.1.2.3', port: 5900 }],
@@ -65,6 +66,13 @@ describe('a target', () => {
     [['*:*'], { connect: () => Promise.reject(new Error('not called')) }],
     [['desk.lan:443'], { url: 'wss://desk.lan:8443/' } as Host],
     [['desk.lan:443'], { url: 'wss://desk.lan@evil/' } as Host],
+    // getaddrinfo() ends a name at NUL.
+    [['*.lan:5900'], { host: 'localhost\0.lan', port: 5900 }],
+    ...['10.0.0.1%evil', ' 10.0.0.1', '"10.0.0.1"', '10.0.0.1:80', '[10.0.0.1]'].map(
+      (host): [string[], Host] => [['10.0.0.0/8:5900'], { host, port: 5900 }],
+    ),
+    [['unix:/run/vnc/'], { socket: '/run/vnc/a\0b' }],
+    [['unix:/run/vnc/'], { socket: '/run/vnc/' }],
   ])('outside of %j: %o', async (targets, host) => {
     expect(await allows(targets, host)).toBe(false);
   });

@@ -1,4 +1,4 @@
-import { mkdir, open as openFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, open as openFile, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { FileFault } from '../../../src/tokens/files/file-fault.js';
@@ -278,6 +278,16 @@ describe('issue 13, case 4: an invalid line affects only itself', () => {
     await writeFile(at('one'), 'c: 1\n');
     expect(await store.isValid('a')).toBe(false);
     expect(await store.isValid(null)).toBe(false);
+  });
+
+  test('a file of more than 64 MiB is not read, and other files keep their tokens', async () => {
+    const { folder, big } = await files({ big: 'large: 1\n', small: 'little: 2\n' });
+    await truncate(big!, 64 * 1024 ** 2 + 1);
+    const warn = vi.fn();
+    const tokens = await TokenStore.open(folder!, warn);
+    expect(warn.mock.calls).toEqual([[`${big}: the file has more than 64 MiB; none of its tokens is valid`]]);
+    expect(await tokens.find('large')).toBeUndefined();
+    expect(await tokens.find('little')).toMatchObject({ port: 2 });
   });
 
   test('a token in two files belongs to the first by name, and the second is reported once', async () => {

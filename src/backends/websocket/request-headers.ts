@@ -3,6 +3,7 @@ import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { TunnelError } from '../../errors.js';
 import { elementsOf } from '../../request/header-elements.js';
 import { firstOf, isSecure, trustsPeer } from '../../request/proxy-trust.js';
+import { withoutSecrets } from '../../request/secret-subprotocols.js';
 import type { WebSocketTarget } from './target.js';
 
 /** The opening handshake with a backend, and what the backend may choose from. */
@@ -36,7 +37,8 @@ export function clientHandshake(
   address: string,
 ): BackendHandshake {
   const { headers } = req;
-  const subprotocols = target.subprotocols ?? elementsOf(headers['sec-websocket-protocol']);
+  const subprotocols =
+    target.subprotocols ?? withoutSecrets(req, elementsOf(headers['sec-websocket-protocol']));
   const extensions = headers['sec-websocket-extensions'];
   const hopByHop = new Set(elementsOf(headers.connection).map(normalName));
   const passed = Object.entries(headers).filter(([name]) => {

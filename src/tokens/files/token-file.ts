@@ -29,8 +29,15 @@ export interface TokenLines {
 /** The kind of a file, and a text that changes when the file changes. An empty text: the file has just changed. */
 interface FileStamp {
   readonly isFolder: boolean;
+  /** The file is too large to be a token file. */
+  readonly isHuge?: true;
   readonly text: string;
 }
+
+/** Bytes of a file, for a million lines. A file of gigabytes, given by mistake, would be read into memory. */
+const MAX_SIZE = 64 * 1024 * 1024;
+
+export const IS_HUGE = `the file has more than ${MAX_SIZE / 1024 ** 2} MiB; none of its tokens is valid`;
 
 /** Lines to parse before other events get an event-loop turn. */
 const LINES_PER_TURN = 2000;
@@ -62,7 +69,11 @@ export async function stampOf(path: string): Promise<FileStamp | undefined> {
     const { ino, size, ctimeNs, ctimeMs } = stats;
     const age = Date.now() - Number(ctimeMs);
     const isFresh = age >= 0 && age < FRESH;
-    return { isFolder: stats.isDirectory(), text: isFresh ? '' : `${ino} ${size} ${ctimeNs}` };
+    return {
+      isFolder: stats.isDirectory(),
+      text: isFresh ? '' : `${ino} ${size} ${ctimeNs}`,
+      ...(size > MAX_SIZE && { isHuge: true }),
+    };
   } catch {
     return undefined;
   }

@@ -1,7 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Host } from '../../types.js';
 import { FileFault } from './file-fault.js';
-import { isInAnotherFile, readLines, stampOf, type TokenLine, type TokenLines } from './token-file.js';
+import {
+  IS_HUGE,
+  isInAnotherFile,
+  readLines,
+  stampOf,
+  type TokenLine,
+  type TokenLines,
+} from './token-file.js';
 
 /** Files that are read in parallel; few, to leave the disk to other work. */
 const AT_ONCE = 16;
@@ -108,6 +115,8 @@ export class TokenTable {
       // Take the stamp before reading, so that the next check notices a change in between.
       const stamp = await stampOf(file);
       if (!stamp || stamp.isFolder) return { file };
+      if (stamp.isHuge === true)
+        return { file, stamp: stamp.text, isUnreadable: true, problems: [`${file}: ${IS_HUGE}`] };
       const lines = await readLines(file).catch((error: unknown) => failureOf(error));
       // The next look-up reads a file again that could not be read (no descriptors left).
       if (lines instanceof FileFault)
