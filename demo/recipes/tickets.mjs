@@ -5,8 +5,8 @@
 //
 // Settings: PORT, VNC_PORT, PASSWORD, SESSION_SECRET (see README.md).
 //
-// A sandboxed frame, and a frame in a page of another site, sends no cookie: the login can't guard its tunnel. The ticket does.
-// It is good once, for 30 seconds, and leads to the desktop that this program chose for the user.
+// A sandboxed frame, or a frame in a page of another site, sends no cookie, so the login can't protect its tunnel. A ticket can: it
+// opens one tunnel, once, within 30 seconds, to the desktop that this program has chosen for the user.
 import { fileURLToPath } from 'node:url';
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';
@@ -17,12 +17,12 @@ const VNC_PORT = Number(process.env.VNC_PORT ?? 5900);
 
 const app = express();
 
-// Before the session, which the frame does not have. 'null' is the origin of every sandboxed frame, so nothing but the ticket
-// protects this tunnel. If your frame has an origin of its own, name it here.
+// Mounted before the login, since the frame has no session. 'null' is the origin of every sandboxed frame, so only the ticket
+// protects this tunnel. If your frame has an origin of its own, name that origin here.
 const tunnel = wstunnel({ tickets: 'require', origins: ['null'] });
 app.use('/vnc', tunnel);
 
-// Static files without secrets. A sandboxed frame loads modules as a page of another site does.
+// Static files without secrets. For a sandboxed frame, every module comes from another origin: the header lets the frame load them.
 const NOVNC = fileURLToPath(new URL('..', import.meta.resolve('@novnc/novnc')));
 const setHeaders = (res) => res.set('Access-Control-Allow-Origin', '*');
 app.use('/novnc', express.static(NOVNC, { setHeaders }));
@@ -40,7 +40,7 @@ app.get('/', (req, res) => {
   res.set('Cache-Control', 'no-store').send(req.session.user === undefined ? form : page);
 });
 
-// The fragment of a URL is sent to no server: the ticket is in no log of a page request.
+// Browsers do not send the fragment of a URL: no log of a page request has the ticket.
 const page = `<!doctype html>
 <html lang="en">
   <meta charset="utf-8">

@@ -3,12 +3,12 @@
 //   npm install express express-wstunnel jose
 //   node tokens.mjs
 //
-// Settings: PORT (see README.md), TOKENS (a file of lines `token: host:port`), TARGETS (where signed tokens may lead:
-// 127.0.0.1:5900), and JWT_SECRET, 32 random bytes in base64 (openssl rand -base64 32), which the other program has
-// as well. By default the secret is random, and the program prints a token to try.
+// Settings: PORT (see README.md), TOKENS (a file of lines `token: host:port`; default none), TARGETS (the targets that tokens
+// may lead to; default 127.0.0.1:5900), and JWT_SECRET, 32 random bytes in base64 (openssl rand -base64 32) that the other
+// program has as well. By default the secret is random, and the program prints a token to try.
 //
-// A line of the file counts as long as it is there. A signed token names its target, its user and its rights, and this
-// program needs no list of them. Require a login before the tunnel where people have one.
+// A token of the file is valid while its line is in the file. A signed token contains its target and its user, so this program
+// needs no list of tokens. If your users have a login, put it before the tunnel.
 import { randomBytes } from 'node:crypto';
 import express from 'express';
 import { wstunnel } from 'express-wstunnel';

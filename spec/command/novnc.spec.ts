@@ -52,7 +52,7 @@ test.each([
   ['a list', '[]'],
   ['null', 'null'],
   ['too large', `{ "path": "${'x'.repeat(70_000)}" }`],
-])('an own settings file that is %s is served as it is', async (_what, text) => {
+])("the operator's settings file is served unchanged if it is %s", async (_what, text) => {
   const folder = await noVnc(NEW, { 'defaults.json': text });
   const { url } = await startCommand(['0', '1', '--web', folder]);
   expect(await (await fetch(`${url}defaults.json`)).text()).toBe(text);
@@ -66,7 +66,7 @@ test('a link out of the folder in place of a settings file is not read', async (
   expect(await jsonOf(url, 'defaults')).toEqual(AUTOMATIC);
 });
 
-test('noVNC before 1.6 gets the settings, also of own files, by the page at /', async () => {
+test("noVNC before 1.6 gets the settings, also of the operator's files, by the page at /", async () => {
   const folder = await noVnc(OLD, { 'mandatory.json': '{ "shared": false }' });
   const { url } = await startCommand(['0', '1', '--web', folder, '--novnc', 'view_only=true']);
   const settingsOf = async () => {

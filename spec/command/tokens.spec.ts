@@ -81,7 +81,7 @@ describe('issue 18: --tokens', () => {
     expect(await nameAt(port, `/?token=${token}`)).toBe('a');
   });
 
-  test('https: asks the API, which says 404, fails or lies', async () => {
+  test('https: asks the API, and refuses after 404, a failure or a wrong answer', async () => {
     const a = await startNamed('a');
     const api = await startHttp((req, res) => {
       const answers: Record<string, () => unknown> = {
@@ -175,7 +175,7 @@ describe('issue 18: --tokens', () => {
 });
 
 describeWith('redis-server')('issue 18: --tokens redis:', () => {
-  test('reads entries of Redis, once where asked, and survives an outage and a reload', async () => {
+  test('reads entries of Redis, with &once only once, and survives an outage and a reload', async () => {
     const a = await startNamed('a');
     const redis = await startRedis();
     const store = askRedis(redis.port);
@@ -202,7 +202,7 @@ describeWith('redis-server')('issue 18: --tokens redis:', () => {
     await expect.poll(() => statusOf(port, '/?token=one'), { timeout: 10_000 }).toBe(101);
   });
 
-  test('takes the password from a file, and connects to no server that is asked for a check of the settings', async () => {
+  test('reads the password from a file, and opens no connection for --check-config', async () => {
     const a = await startNamed('a');
     const redis = await startRedis(undefined, '--requirepass', 'right');
     const { password } = await files({ password: 'right\n' });
@@ -300,7 +300,7 @@ describe('issue 18: wrong settings of tokens', () => {
   });
 });
 
-test('every client may open a tunnel, says the warning, if the token is the Host', async () => {
+test('with --token-from host, a warning says that every client may open a tunnel', async () => {
   const { tokens } = await files({ tokens: 'a: 1\n' });
   const args = ['--check-config', '--listen', ':0', '--tokens', tokens!];
   expect((await runCommand(args)).stderr).not.toContain('every client that can reach');

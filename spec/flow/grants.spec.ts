@@ -151,7 +151,7 @@ describe('a grant of server', () => {
     expect(aborted?.aborted).toBe(true);
   });
 
-  test('is found for a user by end() before the backend is reached', async () => {
+  test('has a user, by whom end() finds the request before the backend is reached', async () => {
     const slow = await startBackend();
     const site = await startGranting(
       { target: { port: slow.port, proxyProtocol: 1 }, user: 'ann' },

@@ -119,7 +119,7 @@ describe('a ticket', () => {
     expect(statuses.filter((status) => status === 403)).toHaveLength(9);
   });
 
-  test('made before a reload is good after it', async () => {
+  test('made before a reload is valid after the reload', async () => {
     const shared = memoryShared();
     onCleanup(() => shared.close());
     const { port: backend } = await startEcho();
@@ -228,7 +228,7 @@ describe('a refused ticket', () => {
     expect(close?.payload.subarray(2).toString()).toBe(MESSAGE);
   });
 
-  test('whose target needs a server of the options gets 404 where there is none', async () => {
+  test('without a target gets 404 if the options have no server for the path', async () => {
     const { port: backend } = await startEcho();
     const site = await startTicketed({ rules: [{ url: '/a', server: { port: backend } }] });
     expect(await statusOf(site.port, pathOf(site.tunnel.ticket({})))).toBe(404);

@@ -103,7 +103,7 @@ describeWith('redis-server')('tickets over Redis', () => {
       `for at = 1, 100000 do redis.call('ZADD', KEYS[1], ARGV[1], 'id' .. at) end`,
       ...[1, `${KEY}tickets`, Date.now() + 60_000],
     );
-    expect(await codeOf(one, { target })).toBe('WSTUNNEL_FULL too many tickets are unused');
+    expect(await codeOf(one, { target })).toBe('WSTUNNEL_FULL too many unused tickets');
     await redis.zadd(`${KEY}tickets`, Date.now() - 1, 'id1');
     expect(await codeOf(one, { target })).toBe('none');
     expect(await codeOf(one, { target })).toContain('WSTUNNEL_FULL');
@@ -140,7 +140,7 @@ describeWith('redis-server')('tickets over Redis', () => {
     ],
     ['a class', { port: 1, tls: { servername: 'a', session: new Date() } }, 'tls.session must be data'],
     ['too much', { port: 1, tls: { servername: 'a'.repeat(70_000) } }, 'at most 65536 characters'],
-  ])('can not lead to %s', async (_name, target, message) => {
+  ])('cannot lead to %s', async (_name, target, message) => {
     const { one } = await start();
     const answer = await codeOf(one, { target: target as never });
     expect(
@@ -149,7 +149,7 @@ describeWith('redis-server')('tickets over Redis', () => {
     ).toBe(true);
   });
 
-  test('are refused while Redis does not answer, and one that it took then is used up', async () => {
+  test('are refused while Redis does not answer, and a ticket that Redis took meanwhile is used up', async () => {
     const { one, other, sites, redis, target } = await start({ limits: { total: 5 } });
     const ticket = await make(one, { target });
     await redis.client('PAUSE', 1200, 'ALL');

@@ -6,18 +6,18 @@ import { Utf8Checker } from './utf8.js';
 
 export type Sender = 'client' | 'server';
 
-/** Decides about the control frames that are not passed on blindly. The frames before are passed on after these calls. */
+/** Decides whether PONGs and Closes pass. Earlier frames of the same chunk are passed on only after these calls. */
 export interface FollowerOwner {
-  /** A PONG with a payload of `PING_SIZE` bytes. True: the frame is removed. */
+  /** Called for a PONG with a payload of `PING_SIZE` bytes. True: the frame is removed. */
   removesPong(from: Sender, payload: Buffer): boolean;
-  /** The Close. True: the frame is removed. */
+  /** Called for the Close. True: the frame is removed. */
   removesClose(from: Sender): boolean;
 }
 
 /** Bytes of the payload of the tunnel's own PINGs: only PONGs of this size are read. */
 export const PING_SIZE = 8;
 
-/** Bytes: 2, 4 of masking key, 125 of payload. The longest header of a data frame is shorter. */
+/** The longest control frame, in bytes: 2, 4 of masking key, 125 of payload. The longest header of a data frame is shorter. */
 const MAX_HELD = 6 + MAX_CONTROL_PAYLOAD;
 
 /** The first byte of a message in one frame. */
@@ -114,7 +114,7 @@ export class FrameFollower {
     return this.#passed(chunk, end);
   }
 
-  /** A function, since TypeScript would take the answer of a getter for the answer of all later calls. */
+  /** A method, since TypeScript would assume that a getter returns the same value at each later read. */
   #hasStopped(): boolean {
     return this.isDone;
   }
@@ -272,7 +272,7 @@ export class FrameFollower {
     return payload;
   }
 
-  /** Leaves a frame of the chunk out. */
+  /** Removes a frame from the chunk. */
   #remove(chunk: Buffer, at: number, end: number): void {
     this.removed++;
     if (at > this.#start) this.#addPart(chunk.subarray(this.#start, at));

@@ -24,7 +24,7 @@ export interface PassageSettings {
 }
 
 export interface PassageOwner {
-  /** The first Close was passed or put, or a connection is lost. */
+  /** The first Close was passed on or sent, or a connection is lost. */
   closing(): void;
   /** Called once, when both sides are freed. */
   done(ending: Ending): void;
@@ -39,10 +39,10 @@ export interface FrameBackend {
   readonly hasExtensions: boolean;
 }
 
-/** Milliseconds. A reset drops bytes that the kernel has not sent yet: by then a backend that reads has all bytes. */
+/** Milliseconds before a reset, which drops bytes that the kernel has not sent yet: by then, a backend that reads has all bytes. */
 const RESET_DELAY = 500;
 
-/** The causes for which the backend gets Close 1000: the client's part is over. All other clients went away or failed: 1001. */
+/** The causes for which the backend gets Close 1000: the app ended the tunnel. With any other cause the backend gets 1001. */
 const ENDED_BY_POLICY: readonly string[] = [
   'ended-by-app',
   'replaced',
@@ -59,9 +59,9 @@ const PASSAGE = Symbol('express-wstunnel.passage');
 type PassedSocket = Duplex & { [PASSAGE]?: FramePassage | undefined };
 
 /**
- * A tunnel whose backend speaks WebSocket: after both opening handshakes the frames pass unchanged in both directions, and with the
- * frames PINGs, PONGs and the closing handshake. The tunnel puts own frames between two frames: PINGs to the client, whose PONGs
- * are removed, and Closes.
+ * A tunnel whose backend speaks WebSocket: after both opening handshakes, all frames pass unchanged in both directions, including
+ * PINGs, PONGs and the closing handshake. The tunnel inserts its own frames between two frames: PINGs to the client, whose PONGs are
+ * removed, and Closes.
  *
  *     the client closes first        the backend closes first       the tunnel closes
  *
@@ -70,7 +70,7 @@ type PassedSocket = Duplex & { [PASSAGE]?: FramePassage | undefined };
  *     <--- FIN ---                   <--- FIN ---                   <--- FIN ---    --- FIN --->
  *
  *     A Close of the tunnel follows the rest of the current frame. Frames from the client are dropped (`cutOff`), or pass until
- *     the client's Close (`close`). A way to the backend that is cut inside a frame can't carry a Close: the backend is reset.
+ *     the client's Close (`close`). If frames to the backend are cut off inside a frame, no Close can follow: the backend is reset.
  *     Everything ends within closeTimeout (see CloseClock); then both sockets are destroyed.
  */
 export class FramePassage implements HeartbeatConnection, WayOwner, PingWriter {
@@ -96,13 +96,13 @@ export class FramePassage implements HeartbeatConnection, WayOwner, PingWriter {
   #clock: CloseClock | undefined;
   /** Bytes arrived since the last sample that keep the closing alive. */
   #isAlive = false;
-  /** The client's Close was passed to the backend, whose Close is not there yet. */
+  /** The client's Close was passed to the backend, which has not answered with a Close yet. */
   #isAnswerDue = false;
   /** The Close for the client, until the end of the current frame. */
   #lastFrame: Buffer = NOTHING;
-  /** The backend gets an end of the tunnel's own, and is not the one who ends. */
+  /** The tunnel itself ends the connection to the backend, and does not wait for the backend's Close. */
   #endsBackend = false;
-  /** The way to the backend was cut inside a frame. */
+  /** The frames to the backend were cut off inside a frame. */
   #isTruncated = false;
   #isResetDue = false;
   #resetTimer: NodeJS.Timeout | undefined;
@@ -155,7 +155,7 @@ export class FramePassage implements HeartbeatConnection, WayOwner, PingWriter {
     else this.#down.pauses.apply();
   }
 
-  /** False once a Close was passed or put, or a connection is lost. */
+  /** False once a Close was passed on or sent, or a connection is lost. */
   get isOpen(): boolean {
     return this.#ending === undefined;
   }
@@ -257,7 +257,7 @@ export class FramePassage implements HeartbeatConnection, WayOwner, PingWriter {
     return true;
   }
 
-  /** The answer to a Close of the tunnel's own: the backend gets another one. */
+  /** Removes the client's answer to a Close of the tunnel: the tunnel sends the backend a Close of its own. */
   removesClose(from: Sender): boolean {
     return from === 'client' && this.#down.output !== 'open' && !this.#down.follower.closed;
   }
@@ -455,7 +455,7 @@ export class FramePassage implements HeartbeatConnection, WayOwner, PingWriter {
   #sampleClosing(): boolean {
     const isAlive = this.#sampleQueues(performance.now()) || this.#isAlive;
     this.#isAlive = false;
-    // A frame may be as long as the backend likes.
+    // The rest of a frame does not prolong the closing, since the backend chooses the length of a frame.
     return isAlive && this.#down.output !== 'ending';
   }
 
@@ -479,7 +479,7 @@ export class FramePassage implements HeartbeatConnection, WayOwner, PingWriter {
     return this.#isUnanswered() ? `the client did not answer the Close within ${limit}` : undefined;
   }
 
-  /** A Close said that all is well, and the client has not confirmed the bytes before that Close. */
+  /** A Close had the code of an orderly end, but the client has not confirmed the bytes before that Close. */
   #isUnanswered(): boolean {
     return (
       this.#down.output === 'over' &&

@@ -13,11 +13,11 @@ const FULL_READS: readonly number[] = [65_536, 16_384];
 const MANY_REMOVED = 500;
 
 export interface WayOwner extends FollowerOwner {
-  /** The sink is full: the source is paused. */
+  /** The sink is full: the owner pauses the source. */
   full(way: FrameWay): void;
-  /** The sink accepts bytes again: the source is read. */
+  /** The sink accepts bytes again: the owner resumes the source. */
   drained(way: FrameWay): void;
-  /** The end of the current frame, after {@link FrameWay.awaitBoundary}. */
+  /** Called at the end of the current frame, after {@link FrameWay.awaitBoundary}. */
   boundary(way: FrameWay): void;
 }
 
@@ -25,7 +25,7 @@ export interface WayOwner extends FollowerOwner {
 export class FrameWay implements QueueOwner {
   /**
    * open: frames pass. ending: only the rest of the current frame passes, and a Close follows. over: no byte passes any more, because
-   * a Close was passed or put, or because the way was cut.
+   * a Close was passed, because the tunnel sent its own Close, or because the direction was cut off.
    */
   output: 'open' | 'ending' | 'over' = 'open';
   /** Bytes of payload that were passed on. */
@@ -95,7 +95,7 @@ export class FrameWay implements QueueOwner {
     this.#isBoundaryAwaited = true;
   }
 
-  /** Writes a whole frame of the tunnel's own. Only at a boundary. */
+  /** Writes a whole frame that the tunnel itself has made. Call this only at a frame boundary. */
   put(frame: Buffer): void {
     if (this.sink.writable) this.queue.write(frame);
   }

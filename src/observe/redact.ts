@@ -25,7 +25,7 @@ export function redactUrlFor(server: unknown, url: string): string {
   return shown.replace(/[^/?]+(?=\?|$)/, '***');
 }
 
-/** The same for a request before the rules are applied: one such function is enough. */
+/** The same for a request before the rules are applied: hides the last segment if one of the functions reads a secret from the path. */
 export function urlForAny(servers: readonly unknown[], url: string): string {
   return redactUrlFor(
     servers.find((server) => typeof server === 'function' && HIDE_PATH in server),

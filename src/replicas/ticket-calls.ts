@@ -5,8 +5,8 @@ import type { ReplicaSettings } from './replica-settings.js';
 import type { TicketOutcome } from './ticket-memory.js';
 
 /**
- * The tickets in the store. A failed call does not make the replica join again, as calls about counts do: the counts are not in doubt, and
- * a store of an earlier version, such as the primary of node:cluster during a rollout, never answers these calls.
+ * The calls about tickets in the store. Unlike a failed call about counts, a failed call about tickets does not make the replica join
+ * again: the counts are still right, and a store of an earlier version (the primary of node:cluster during a rollout) never answers.
  */
 export class TicketCalls {
   readonly #backplane: Backplane;

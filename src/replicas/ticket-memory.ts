@@ -1,16 +1,16 @@
-/** Limit of tickets in a store. */
+/** Most tickets in a store. */
 export const MOST_TICKETS = 100_000;
 
 /** Milliseconds for which a store still knows a ticket after its expiry, so that the operator learns the reason of a refusal. */
 export const KNOWN_AFTER_EXPIRY = 60_000;
 
-/** Milliseconds between two searches for tickets to forget; one search of a full store takes a few milliseconds. */
+/** Milliseconds between two searches for tickets to remove; one search of a full store takes a few milliseconds. */
 const SEARCH_INTERVAL = 60_000;
 
 /** Milliseconds between two such searches of a full store. */
 const FULL_INTERVAL = 1000;
 
-/** What became of a request for a ticket. */
+/** The result of `take()`. */
 export type TicketOutcome<Content> =
   { readonly kind: 'taken'; readonly content: Content } | { readonly kind: 'unknown' | 'used' | 'expired' };
 
@@ -21,7 +21,7 @@ interface Entry<Content> {
   readonly until: number;
 }
 
-/** Tickets in the memory of one process, by id. One timer, which does not keep the process running, forgets those that have expired. */
+/** Tickets in the memory of one process, by id. One timer, which does not keep the process running, removes expired tickets. */
 export class TicketMemory<Content> {
   readonly #tickets = new Map<string, Entry<Content>>();
   #timer: NodeJS.Timeout | undefined;
@@ -50,7 +50,7 @@ export class TicketMemory<Content> {
     return performance.now() < entry.until ? { kind: 'taken', content } : { kind: 'expired' };
   }
 
-  /** First the entries that only explain refusals. */
+  /** Removes used and expired tickets, which are kept only to explain refusals. */
   #makeRoom(): void {
     const now = performance.now();
     if (now - this.#searchedAt < FULL_INTERVAL) return;

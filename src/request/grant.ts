@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { HookContext, Host } from '../types.js';
 
-/** What a ticket or a token gives to one request, in place of the options. */
+/** The target, user and rights that a ticket or a token gives to one request, in place of the options. */
 export interface Grant {
   /** In place of the option `server`. */
   target?: Host | Host[];
@@ -9,14 +9,14 @@ export interface Grant {
   user?: string;
   /** Seconds, above 0. Lowers the option `maxDuration`, and never raises it. */
   maxDuration?: number;
-  /** The client may only look on. Kept with the grant; nothing enforces it yet. */
+  /** The client may only watch. Kept with the grant, and not enforced yet: the client can write to the backend. */
   viewOnly?: boolean;
 }
 
 /**
  * Called once per request, after the checks of address, origin and `authenticate`, before `user`, limits and hosts. `undefined`: no
- * grant; without a `target`, the function `server` itself is called. A TunnelError refuses with its status, any other throw with 500.
- * A login check (`revalidate`) never calls it: the grant of the opening request still counts.
+ * grant. For a grant without a `target`, the function `server` itself is called. A TunnelError refuses with its status, any other throw
+ * with 500. A login check (`revalidate`) does not ask again: the grant of the opening request still counts.
  */
 export type AskGrant<Req> = (
   req: Req,
@@ -29,7 +29,7 @@ export const GRANTS = Symbol.for('express-wstunnel.grants.1');
 /** The part of a grant that an open tunnel keeps for its login checks. */
 export interface KeptGrant {
   readonly user?: string | undefined;
-  /** The id of the ticket, which is not the ticket. */
+  /** The id of the ticket, from which the ticket can't be computed. */
   readonly ticket?: string | undefined;
   /** A hash of the session to which the ticket is bound. */
   readonly session?: string | undefined;

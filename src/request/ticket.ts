@@ -20,7 +20,7 @@ export function isTicket(text: string): boolean {
   return IS_TICKET.test(text);
 }
 
-/** The values of `ticket` in a query that begin as tickets do, decoded; not all of them have the form of a ticket. */
+/** The decoded values of `ticket` in a query that have the prefix of tickets. The rest of a value may be malformed: {@link isTicket}. */
 export function ticketsIn(query: string): string[] {
   if (query === '') return [];
   return new URLSearchParams(query).getAll(PARAMETER).filter((value) => value.startsWith(PREFIX));
@@ -31,7 +31,7 @@ export function ticketsOf(req: IncomingMessage): string[] {
   return ticketsIn(queryOf(req));
 }
 
-/** By this name a store knows the ticket. The ticket can't be computed from the id. */
+/** The id of the ticket in a store. The ticket can't be computed from the id. */
 export function idOfTicket(ticket: string): string {
   return derived(ticket, 'id').toString('base64url');
 }
@@ -45,7 +45,7 @@ function derived(ticket: string, purpose: string): Buffer {
   return createHmac('sha256', ticket).update(`express-wstunnel ticket ${purpose}`).digest();
 }
 
-/** Ids of sessions are secrets: a ticket keeps a hash. */
+/** The id of a session is a secret: a ticket contains only a hash. */
 export function hashOfSession(id: string): string {
   return createHash('sha256').update(id).digest('base64url');
 }

@@ -7,12 +7,12 @@ const CIPHER = 'aes-256-gcm';
 const NONCE_SIZE = 12;
 const TAG_SIZE = 16;
 
-/** The fields that are texts. */
+/** The fields whose values are texts. */
 const TEXTS = ['tunnel', 'user', 'session'] as const;
 
 /**
- * The content as a text for a store. The key comes from the ticket, which the store does not have: the store holds no user, session or
- * password of a target.
+ * The encrypted content, as a text for a store. The key is derived from the ticket, which the store does not have: the store can't read
+ * the user, the session or a password of a target.
  */
 export function seal(ticket: string, { tunnel, user, session, viewOnly, target }: TicketContent): string {
   const nonce = randomBytes(NONCE_SIZE);
@@ -23,7 +23,7 @@ export function seal(ticket: string, { tunnel, user, session, viewOnly, target }
   return Buffer.concat([nonce, sealed, cipher.getAuthTag()]).toString('base64url');
 }
 
-/** Throws an Error for a text that `seal` did not make of this ticket. Fields that a later version has added are left out. */
+/** Throws an Error for a text that `seal` did not make for this ticket. Fields that a later version has added are left out. */
 export function unseal(ticket: string, text: string): TicketContent {
   const bytes = Buffer.from(text, 'base64url');
   const end = bytes.length - TAG_SIZE;

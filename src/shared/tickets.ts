@@ -6,7 +6,7 @@ import { idOfTicket, isTicket, newTicket } from '../request/ticket.js';
 import type { Host } from '../types.js';
 import { seal, unseal } from './ticket-seal.js';
 
-/** What a ticket stands for. */
+/** The content of a ticket: the tunnel, and the grant for the request that uses the ticket. */
 export interface TicketContent {
   /** The option `name` of the tunnel that made the ticket. */
   readonly tunnel?: string | undefined;
@@ -23,8 +23,8 @@ export interface TicketContent {
 const RETRY = { headers: { 'Retry-After': '1' } };
 
 /**
- * The unused tickets of a state: in the memory of this process, or in the store that several processes share. Only a ticket that was made
- * while that store was down is in memory as well, and no ticket is in both.
+ * The unused tickets of a state: in the memory of this process, or in the store that several processes share. With a store, memory has
+ * only the tickets that were made while the store was down. No ticket is in both.
  */
 export class Tickets {
   readonly #memory = new TicketMemory<TicketContent>();
@@ -64,7 +64,7 @@ export class Tickets {
       isStored = await shared.put(idOfTicket(ticket), seal(ticket, content), seconds * 1000);
     } catch (error) {
       if (!shared.isLocalAllowed) throw storeDown('made', error);
-      // Another ticket: the store may have the first one after all, and a ticket in two places could be used twice.
+      // A new ticket, since the store may have the first one after all: a ticket in two places could be used twice.
       return this.#makeHere(content, seconds);
     }
     if (!isStored) throw tooMany();
@@ -96,5 +96,5 @@ function storeDown(what: string, cause: unknown): TunnelError {
 }
 
 function tooMany(): TunnelError {
-  return new TunnelError('WSTUNNEL_FULL', 'too many tickets are unused', RETRY);
+  return new TunnelError('WSTUNNEL_FULL', 'too many unused tickets', RETRY);
 }

@@ -20,7 +20,7 @@ export interface ApiTokensOptions {
 }
 
 const TIMEOUT = 5;
-/** Answers for a token that does not exist. */
+/** Statuses for a token that does not exist. */
 const UNKNOWN: readonly number[] = [404, 410];
 
 const CHECKS = {
@@ -32,7 +32,7 @@ const CHECKS = {
       new Headers(value as Record<string, string>);
     } catch {
       // The message must not contain a value.
-      throw optionError(name, 'must be an object of names and texts of header fields');
+      throw optionError(name, 'must be an object of header names and values');
     }
   },
   timeout: seconds(0.05, 30),
@@ -40,7 +40,7 @@ const CHECKS = {
 
 /**
  * websockify's JSONTokenApi: asks a server for each token. The answer is JSON (`{"host": "desk.lan", "port": 5900}`, and where given
- * `user`, `viewOnly`, `maxDuration`) or the text `host:port`; 404 and 410 are for a token that does not exist.
+ * `user`, `viewOnly`, `maxDuration`) or the text `host:port`; 404 and 410 mean that the token does not exist.
  *
  * @throws {TunnelError} WSTUNNEL_OPTION for an invalid option.
  */
@@ -50,7 +50,7 @@ export function apiTokens(options: ApiTokensOptions): TokenSource {
   if ((url as string | undefined) === undefined) fail('apiTokens().url', URL_RULE, url);
   return withTraits(
     (token, { signal }) => {
-      // A path of the URL would lose a dot segment, and another resource would be asked for.
+      // The URL parser removes dot segments: the request would be for another resource.
       if (token === '.' || token === '..') return undefined;
       return answerWithin(timeout, signal, 'the API of tokens', (until) => ask(url, headers, token, until));
     },
@@ -92,7 +92,7 @@ async function ask(
       url.replace('%s', () => encodeURIComponent(token)),
       {
         headers: { Accept: 'application/json, text/plain;q=0.5', ...headers },
-        // Another server would get the token.
+        // A redirect would send the token to another server.
         redirect: 'manual',
         signal,
       },

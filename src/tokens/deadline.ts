@@ -1,7 +1,7 @@
 import { orAborted } from '../helpers/abort.js';
 import { sourceFailure } from './refusals.js';
 
-/** Asks a store, and gives up after so many seconds or with the request. `ask` gets a signal that aborts in both cases. */
+/** Asks a store. Rejects after so many seconds, or when the request's `signal` aborts; `ask` gets a signal that aborts in both cases. */
 export async function answerWithin<T>(
   seconds: number,
   signal: AbortSignal,
@@ -19,7 +19,7 @@ export async function answerWithin<T>(
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);
-    // Stops what still runs, such as a request whose answer nobody reads.
+    // Stops work that is still running, such as a request whose answer nobody reads.
     controller.abort();
   }
 }

@@ -19,12 +19,12 @@ export function readEntry(text: string): TokenAnswer {
 
 /**
  * The properties of an entry or of a token's payload: `host`, `port`, and, where given, `user` (or `sub`), `viewOnly` and
- * `maxDuration`. A property of another type is a fault: a `viewOnly` that was left out would give too much.
+ * `maxDuration`. A property of another type is a fault: without its `viewOnly`, an entry would give too many rights.
  *
  * @throws {EntryFault}
  */
 export function readClaims(claims: object): TokenAnswer {
-  // Own properties alone: `constructor` and `__proto__` are names as any others.
+  // Own properties only: every object inherits `constructor` and `__proto__`.
   const own = (name: string): unknown =>
     Object.hasOwn(claims, name) ? (claims as Record<string, unknown>)[name] : undefined;
   const user = own('user') ?? own('sub');
@@ -70,7 +70,7 @@ function hostOf(host: unknown, port: unknown): Host {
   return { host: name, port: pair.port };
 }
 
-/** websockify passes a port as text on, too. */
+/** websockify also accepts a port as text. */
 function portOf(port: unknown): number {
   if (typeof port === 'number') return port;
   return typeof port === 'string' && /^\d{1,5}$/.test(port) ? Number(port) : NaN;

@@ -9,11 +9,11 @@ import { messageOf } from '../errors.js';
 /** The options of `fileTokens()`. */
 export interface FileTokensOptions {
   /**
-   * `'changed'` (default): a changed file is valid at once, as with websockify's TokenFile. `'once'`: the files are read at the first
-   * token and never again, as with its ReadOnlyTokenFile.
+   * `'changed'` (default): a change of a file counts at once, as with websockify's TokenFile. `'once'`: the files are read at the first
+   * look-up and never again, as with websockify's ReadOnlyTokenFile.
    */
   read?: 'changed' | 'once';
-  /** Gets a line for each invalid line of a file, with file and line number and without the token. Default: a process warning. */
+  /** Called with a message for each invalid line, with file and line number and without the token. Default: a process warning. */
   warn?: (line: string) => void;
 }
 
@@ -34,7 +34,7 @@ export function fileTokens(path: string, options: FileTokensOptions = {}): Token
 export function storeTokens(path: string, { read, warn }: Required<FileTokensOptions>): TokenSource {
   let opening: Promise<TokenStore> | undefined;
   const open = (report: (line: string) => void): Promise<TokenStore> => {
-    // A failure is tried again by the next request.
+    // After a failure, the next request tries again.
     opening ??= TokenStore.open(path, report).catch((error: unknown) => {
       opening = undefined;
       throw error;

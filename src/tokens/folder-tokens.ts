@@ -7,12 +7,12 @@ import { isInside, isMissing, isPlainName, requirePath } from './paths.js';
 import { sourceFailure } from './refusals.js';
 import type { TokenSource } from './token-types.js';
 
-/** Longer files are not files of one target. */
+/** Bytes of a file that contains one target; a longer file is invalid. */
 const MAX_BYTES = 4096;
 
 /**
- * websockify's TokenFileName: a folder of files that are named after their token, and contain `host:port`. Links inside of the folder
- * are followed, and others are not.
+ * websockify's TokenFileName: a folder of files. The name of a file is the token, and its content is `host:port`. A symbolic link is
+ * followed only to a file inside of the folder.
  *
  * @throws {TunnelError} WSTUNNEL_OPTION for a path that is not a folder.
  */
@@ -23,7 +23,7 @@ export function folderTokens(path: string): TokenSource {
     const text = await textOf(folder, token);
     if (text === undefined) return undefined;
     const host = readTokenTarget(text.replace(/^\uFEFF/, '').trim());
-    // The file's name is the token.
+    // The message does not name the file, since the name is the token.
     if (!host) throw sourceFailure('wrong', `the file of a token in ${folder} must contain ${TARGETS}`);
     return { target: host };
   };

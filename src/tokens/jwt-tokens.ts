@@ -14,13 +14,13 @@ export interface JwtTokensOptions {
   key?: JwtKey;
   /** The issuer's set of public keys, or the https URL of the set, which is fetched again when it has no key for a token. */
   jwks?: string | URL | { keys: object[] };
-  /** The signatures that are accepted, such as `['RS256']`. */
+  /** The accepted signature algorithms, such as `['RS256']`. */
   algorithms: string[];
-  /** The claim `aud` that a token must have: a token for another service opens no tunnel. `false`: any, and none. */
+  /** The claim `aud` that a token must have: a token for another service opens no tunnel. `false`: any audience, or none. */
   audience: string | string[] | false;
-  /** The claim `iss` that a token must have. Default: any, since the key tells the issuer. */
+  /** The claim `iss` that a token must have. Default: any, since the key belongs to one issuer. */
   issuer?: string | string[];
-  /** Seconds to fetch `jwks`. Default 5. */
+  /** Seconds within which `jwks` must be fetched. Default 5. */
   timeout?: number;
 }
 
@@ -43,8 +43,8 @@ const CHECKS = {
 };
 
 /**
- * websockify's JWTTokenApi: signed tokens (JWS), or signed and encrypted ones, whose claims are the entry: `host` and `port`, and where
- * given `sub` or `user`, `viewOnly`, `maxDuration`. Needs the package `jose`. A token must have `exp`.
+ * websockify's JWTTokenApi: signed tokens (JWS), or signed and encrypted ones. The claims `host` and `port` are the target; `sub` or
+ * `user`, `viewOnly` and `maxDuration` are optional. Needs the package `jose`. A token must have `exp`.
  *
  * @throws {TunnelError} WSTUNNEL_OPTION for an invalid option, and for a key that does not fit the algorithms.
  */
@@ -108,7 +108,7 @@ function readJwks(value: unknown, name: OptionRef): URL | { keys: object[] } {
     return value as { keys: object[] };
   const url =
     value instanceof URL || (typeof value === 'string' && URL.canParse(value)) ? new URL(value) : undefined;
-  // Plain http would let anybody on the way replace the keys.
+  // Over plain http, anybody on the network path could replace the keys.
   const isLocal = url?.protocol === 'http:' && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
   if (url && (url.protocol === 'https:' || isLocal) && url.username === '' && url.password === '') return url;
   return fail(name, 'must be an https URL without a login, or an object with a list "keys"', value);

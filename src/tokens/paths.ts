@@ -20,14 +20,14 @@ export function requirePath(path: unknown, by: string, kind: 'a folder' | 'a fil
 }
 
 /**
- * Can the token be the name of a file in a folder of tokens? No part of a path, and neither a hidden file nor one that an editor has
- * left behind, since such a file has old tokens.
+ * Can the token be the name of a file in a folder of tokens? False for a path with several parts, for a hidden file, and for a file that
+ * an editor has left behind, since such a file has old tokens.
  */
 export function isPlainName(token: string): boolean {
   return !/[/\\\0]/.test(token) && Buffer.byteLength(token) <= 255 && !LEFTOVER.test(token);
 }
 
-/** Is the path below the folder? Both without links. */
+/** Is the path below the folder? Both must be free of symbolic links. */
 export function isInside(folder: string, path: string): boolean {
   const way = relative(folder, path);
   return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);

@@ -21,7 +21,7 @@ export interface IoRedisTokenClient {
 
 /** The options of `redisTokens()`. */
 export interface RedisTokensOptions {
-  /** The begin of all keys, such as `vnc:`. `''` reads the entries of a websockify without a namespace. */
+  /** The prefix of all keys, such as `vnc:`. `''` is for entries of websockify without a namespace. */
   prefix: string;
   /** A token opens one tunnel: its entry is removed when the token is looked up (GETDEL, Redis 6.2). Default false. */
   once?: boolean;
@@ -33,8 +33,8 @@ const TIMEOUT = 2;
 const CHECKS = { prefix: checkString, once: checkBoolean, timeout: seconds(0.05, 30) };
 
 /**
- * websockify's TokenRedis: entries `{"host": "host:port"}` or `host:port`, with the client of the app, of the package `redis` or
- * `ioredis`. The client stays the app's own.
+ * websockify's TokenRedis: entries `{"host": "host:port"}` or `host:port`. The client is the app's own, of the package `redis` or
+ * `ioredis`; the app connects and closes it.
  *
  * @throws {TunnelError} WSTUNNEL_OPTION for an invalid option or another kind of client.
  */
@@ -60,7 +60,7 @@ export function redisTokens(
       },
     );
     if (value === null || value === undefined) return undefined;
-    // Clients with a type mapping give bytes.
+    // A client with a type mapping returns bytes.
     const text = Buffer.isBuffer(value) ? value.toString() : value;
     if (typeof text !== 'string' || text.length > MAX_ENTRY_LENGTH)
       throw sourceFailure('wrong', 'an entry in Redis is not a text, or is too long');
@@ -75,14 +75,14 @@ export function redisTokens(
   return withTraits((token, { signal }) => lookUp(token, signal, once ? take : get), {
     needsTargets: true,
     recheck: async (token, { signal }) => {
-      // The opening has removed the entry.
+      // The look-up for the opening has removed the entry.
       if (once) return true;
       return (await lookUp(token, signal, get)) !== undefined;
     },
   });
 }
 
-/** An error of a client may repeat the command, and with it the token: the cause is left out. */
+/** An error of a client may contain the command, and so the token: the cause is left out. */
 function failureOf(error: unknown): TunnelError {
   const { code = '' } = (error ?? {}) as NodeJS.ErrnoException;
   const [word = ''] = /^[A-Z]{2,}\b/.exec(messageOf(error)) ?? [];

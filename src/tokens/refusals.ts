@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { messageOf, TunnelError } from '../errors.js';
 
-/** One answer for a token that is unknown, expired or malformed, or leads outside of `targets`: a guesser learns nothing from it. */
+/** One answer for all tokens that are unknown, expired or malformed, or lead outside of `targets`, so that a guesser learns nothing. */
 export function unknownToken(detail: string): TunnelError {
   return new TunnelError('WSTUNNEL_NO_TARGET', 'there is no such tunnel', { detail });
 }
@@ -10,7 +10,7 @@ const STATUS = { down: 503, late: 504, wrong: 502 } as const;
 
 /** A source that is down, does not answer in time, or gives a wrong answer. `detail` is for the operator, without the token. */
 export function sourceFailure(kind: keyof typeof STATUS, detail: string, cause?: unknown): TunnelError {
-  return new TunnelError('WSTUNNEL_STATE_DOWN', 'tokens can not be checked now', {
+  return new TunnelError('WSTUNNEL_STATE_DOWN', 'tokens cannot be checked at the moment', {
     status: STATUS[kind],
     ...(kind !== 'wrong' && { headers: { 'Retry-After': '1' } }),
     detail,

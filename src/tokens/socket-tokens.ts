@@ -6,7 +6,8 @@ import { sourceFailure } from './refusals.js';
 import type { TokenSource } from './token-types.js';
 
 /**
- * websockify's UnixDomainSocketDirectory: a token is the name of a unix socket in the folder. A link out of the folder is not followed.
+ * websockify's UnixDomainSocketDirectory: a token is the name of a unix socket in the folder. A symbolic link that leads out of the folder
+ * is not followed.
  *
  * @throws {TunnelError} WSTUNNEL_OPTION for a path that is not a folder.
  */

@@ -55,7 +55,7 @@ export function readTargetEntry(text: unknown): Entry | undefined {
   return /^\w[\w.-]*$/.test(name) ? { kind: 'name', matches: (one) => one === name, ports } : undefined;
 }
 
-/** A path that ends with a slash is a folder, whose sockets may be reached at any depth. */
+/** A path that ends with a slash stands for all sockets below this folder, at any depth. */
 function socketEntry(path: string): Entry | undefined {
   if (path.startsWith('@')) return { kind: 'socket', matches: (one) => one === path };
   if (!path.startsWith('/') || posix.normalize(path) !== path) return undefined;
@@ -70,7 +70,7 @@ async function checkedHost(
   entries: readonly Entry[],
   signal: AbortSignal,
 ): Promise<Host | undefined> {
-  // The app's own code has made such a backend, but a list of addresses can't contain one.
+  // Only the app's own code can make such a backend, but no entry of the list can name one.
   if (host.connect ?? host.spawn) return undefined;
   const path = host.socket ?? (host.host?.startsWith('/') === true ? host.host : undefined);
   if (path !== undefined) {
@@ -107,8 +107,8 @@ function addressOf(host: Host): { given: string; port: number } {
 }
 
 /**
- * A name passes a list of ranges by its addresses. The owner of the name can change the addresses at any time (DNS rebinding), so
- * that each address is compared again when it is dialled.
+ * A name passes if one of its addresses is in the ranges. The owner of the name can change the addresses at any time (DNS rebinding), so
+ * each address is compared again when the tunnel connects, and addresses outside of the ranges are left out.
  */
 async function resolvesInside(
   name: string,
@@ -137,7 +137,7 @@ async function resolvesInside(
     () =>
       new Promise<boolean>((resolve) => {
         lookup(name, { all: true, hints: 0 }, (error, found) => {
-          // The dial reports a name that can't be resolved.
+          // The name can't be resolved: the dial reports the error.
           if (error) resolve(true);
           else
             resolve(

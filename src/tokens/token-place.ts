@@ -47,19 +47,19 @@ function cookieOf(header: string, name: string): string | undefined {
   return pair === undefined ? undefined : decoded(pair.slice(begin.length).replace(/^"(.*)"$/, '$1'));
 }
 
-/** As Express sees it: behind a trusted proxy, the name of X-Forwarded-Host. */
+/** Express's `hostname`: behind a trusted proxy, that of X-Forwarded-Host. Without Express, the Host header. */
 function hostOf(req: IncomingMessage): string {
   const { hostname } = req as { hostname?: unknown };
   return typeof hostname === 'string' ? hostname : (req.headers.host ?? '');
 }
 
-/** The first label of a name with several labels. An address has no labels, and the name of this machine alone is no token. */
+/** The first label of a name with several labels. Undefined for an address, and for a name of one label, such as `localhost`. */
 function labelOf(host: string): string | undefined {
   const [, label] = /^([^.:[\]]+)\.[^.:]*[^\d.:][^:]*(?::\d*)?$/.exec(host) ?? [];
   return label?.toLowerCase();
 }
 
-/** A page chooses the headers of its WebSocket by subprotocols alone: `new WebSocket(url, ['binary', 'token.abc'])`. */
+/** A page can choose no other header of its WebSocket: `new WebSocket(url, ['binary', 'token.abc'])`. */
 function subprotocolOf(header: string, begin: string): string | undefined {
   const offered = header.split(',').map((one) => one.trim());
   return offered.find((one) => one.startsWith(begin))?.slice(begin.length);

@@ -18,7 +18,7 @@ export interface TokenServerOptions {
    * label of the name) or `'subprotocol'` (`token.abc`).
    */
   from?: TokenPlace;
-  /** The name of the parameter or cookie, and the begin of the subprotocol. Default `token`. */
+  /** The name of the parameter or cookie, and the part of the subprotocol before the dot. Default `token`. */
   name?: string;
   /**
    * The targets that a token may lead to: `host:port`, `*.lan:5900-5999`, `10.0.0.0/8:5900`, `[fd00::/8]:*`, `*:5900`, `unix:/run/vnc/`;
@@ -27,14 +27,14 @@ export interface TokenServerOptions {
   targets?: '*' | string[];
 }
 
-/** A function for the option `server`. Its grants carry the user, `viewOnly` and `maxDuration` as well. */
+/** A function for the option `server`. Besides the target, it gives the tunnel the user, `viewOnly` and `maxDuration` of the token. */
 export interface TokenServer {
   (req: IncomingMessage, context: HookContext): Promise<Host | Host[] | undefined>;
   /** @internal */
   readonly [GRANTS]: AskGrant<IncomingMessage>;
 }
 
-/** `tokenServer()` with what the command needs besides. */
+/** A token server with the two methods that the command needs. */
 export interface OpenableTokenServer extends TokenServer {
   /** Reads all files and loads all packages. Rejects with the first fault. */
   open(warn: (line: string) => void): Promise<void>;
@@ -44,7 +44,7 @@ export interface OpenableTokenServer extends TokenServer {
 
 const CHECKS = {
   from: oneOf(TOKEN_PLACES),
-  // A cookie's name, a parameter, and a part of a subprotocol: all are tokens of HTTP.
+  // HTTP allows these characters in the name of a cookie, in a parameter and in a subprotocol.
   name: (value: unknown, name: Parameters<typeof fail>[0]) => {
     if (typeof value !== 'string' || !/^[\w.-]+$/.test(value))
       fail(name, 'must be a word of letters, digits, "_", "." and "-"', value);
@@ -134,7 +134,7 @@ async function firstAnswer(
   return undefined;
 }
 
-/** An answer of the app's own source. The tunnel checks the values; a name that it does not know is a mistake, such as `viewonly`. */
+/** Checks the names in the answer of a source: an unknown name, such as `viewonly`, is a mistake. The tunnel checks the values. */
 function readAnswer(answer: unknown): TokenAnswer {
   const known = {
     target: () => undefined,
@@ -150,7 +150,7 @@ function readAnswer(answer: unknown): TokenAnswer {
   return answer as TokenAnswer;
 }
 
-/** Valid by one source, or invalid by all. */
+/** True if one source accepts the token, false if all sources reject the token, undefined if that can't be found out now. */
 async function recheckBy(
   sources: readonly TokenSource[],
   token: string,

@@ -4,11 +4,11 @@ import type { Host } from '../types.js';
 /** Where a token leads to, and what its tunnel may do. */
 export interface TokenAnswer {
   target: Host | Host[];
-  /** The user, for events, limits and `end()`; wins over the option `user`. */
+  /** The user, for events, limits and `end()`, in place of the option `user`. */
   user?: string;
-  /** The client may look on, and change nothing. */
+  /** Kept with the tunnel. No effect yet: the client can write to the backend. */
   viewOnly?: boolean;
-  /** Seconds after which the tunnel ends; a lower `maxDuration` of the tunnel wins. */
+  /** Seconds after which the tunnel ends; a lower `maxDuration` of the options wins. */
   maxDuration?: number;
 }
 
@@ -22,17 +22,17 @@ export interface TokenContext {
 }
 
 /**
- * Looks a token up: the answer, or undefined for a token that this source does not know; then the next source is asked. A throw or
- * rejection refuses the request, and no further source is asked.
+ * Looks a token up. Returns the answer, or undefined for a token that this source does not know; then the next source is asked. A throw
+ * or rejection refuses the request, and no further source is asked.
  */
 export type TokenSource = (
   token: string,
   context: TokenContext,
 ) => TokenAnswer | undefined | Promise<TokenAnswer | undefined>;
 
-/** What this package knows of its own sources. */
+/** Properties of the sources of this package. The app's own sources have none. */
 interface SourceTraits {
-  /** Others than the operator write the entries: without `targets`, they could name any host. */
+  /** Not only the operator writes the entries, which could name any host without `targets`. */
   readonly needsTargets?: true;
   /** Reads the files and loads the packages of the source. Rejects with the fault. */
   readonly open?: (warn: (line: string) => void) => Promise<void>;

@@ -7,7 +7,7 @@ import { tame } from '../streams/tame.js';
 
 type PayloadSettings = Omit<StreamSettings, 'role' | 'frameType'>;
 
-/** A backend that speaks WebSocket, in `bytes` mode: the payload of its messages as a stream of bytes. `head`: see {@link PayloadStream}. */
+/** The payload of the messages of a backend in `bytes` mode, as a stream of bytes. `head`: see {@link PayloadStream}. */
 export function payloadOf(socket: Duplex, head: Buffer, settings: PayloadSettings): Duplex {
   return tame(new BackendPayload(socket, head, settings));
 }

@@ -46,7 +46,7 @@ const REASONS = {
   expired: 'the ticket has expired',
 } as const;
 
-/** Asks for the grant of a request, once: a ticket is used up. Returns a promise only for a `server` that gives grants, or a shared state. */
+/** Asks for the grant of a request; this uses its ticket up. Returns a promise only for a ticket, or a `server` that gives grants. */
 export function askGrant<Req extends IncomingMessage>(
   context: Pick<TunnelContext, 'name' | 'tickets'>,
   { settings, server }: Route<Req>,
@@ -61,8 +61,8 @@ export function askGrant<Req extends IncomingMessage>(
 }
 
 /**
- * The grant of a login check: that of the tunnel under check. Its ticket is used up, and a token may be for one use, so neither is asked
- * about again; the request must still have the ticket, and the session to which the ticket is bound.
+ * The grant of a login check: that of the opening request. The ticket is used up, and a token may be for one use, so neither is looked up
+ * again. The request must still have the ticket, and the session to which the ticket is bound.
  */
 export function keptGrant<Req extends IncomingMessage>(
   { settings }: Route<Req>,
@@ -131,7 +131,7 @@ function readGrant(given: unknown): Granted {
   return { hosts, user, maxDuration, viewOnly, ...(user !== undefined && { kept: { user } }) };
 }
 
-/** Is this the session to which the ticket is bound? `bound`: its hash. Returns a promise only if the hook does. */
+/** Throws unless the request has the session with the hash `bound`. Returns a promise only if the hook does. */
 function checkSession<Req extends IncomingMessage>(
   { session }: RuleSettings<Req>,
   req: Req,
@@ -142,7 +142,7 @@ function checkSession<Req extends IncomingMessage>(
   const check = (id: unknown) => {
     if (id !== undefined && id !== null && typeof id !== 'string')
       throw new TunnelError('WSTUNNEL_HOOK_FAILED', 'session: the result must be a string or undefined');
-    // Both are hashes: the time of the comparison says nothing about the id.
+    // Hashes are compared, so that the time of the comparison reveals nothing about the id.
     if (typeof id !== 'string' || hashOfSession(id) !== bound)
       throw ticketRefused('the ticket is bound to another session');
   };

@@ -30,7 +30,7 @@ interface MethodParts<Req extends IncomingMessage> {
   readonly shutdown: Shutdown<Req>;
   readonly announcer: Announcer;
   readonly state: LocalState;
-  /** Have the options a `server` for any request? */
+  /** Do the options have a `server` for at least some requests? */
   readonly hasServer: boolean;
   /** The tunnel object, which `attach` returns. */
   readonly tunnel: () => Tunnel<Req>;

@@ -8,10 +8,10 @@ import { hashOfSession } from '../request/ticket.js';
 import type { TicketContent } from '../shared/tickets.js';
 import type { TicketOptions } from '../types.js';
 
-/** Seconds: enough for a page to open its WebSocket. */
+/** Seconds until a ticket expires: enough for a page to open its WebSocket. */
 const SECONDS = 30;
 
-/** Limit of characters of a target in a store. */
+/** Most characters of a target in a store, as JSON. */
 const MOST_CHARACTERS = 64 * 1024;
 
 const CALL = 'ticket()';
@@ -31,7 +31,7 @@ interface TicketMaker {
   readonly name: string | undefined;
   /** Does the target go to other processes? */
   readonly isShared: boolean;
-  /** Have the options a `server` for any request? */
+  /** Do the options have a `server` for at least some requests? */
   readonly hasServer: boolean;
 }
 
@@ -41,7 +41,7 @@ export function readTicketOptions(
   { name, isShared, hasServer }: TicketMaker,
 ): { content: TicketContent; seconds: number } {
   checkNames(options, CALL, TICKET_OPTIONS);
-  // Left out, a field permits more: `ticket({ session: req.sessionID })` without a session must not be for every client.
+  // A ticket without a field permits more: without a session, `ticket({ session: req.sessionID })` must not make a ticket for every client.
   for (const [field, value] of Object.entries(options) as [string, unknown][])
     if (value === undefined)
       fail(CALL, `needs a value for ${field}: leave ${field} out if there is none`, value);

@@ -45,7 +45,7 @@ async function echo(peer: RawClient): Promise<void> {
 }
 
 describe("mode: 'bytes'", () => {
-  test('is a handshake of the tunnel itself, without headers of the client', async () => {
+  test('makes a handshake of its own, without headers of the client', async () => {
     const { port, asked, backend } = await startBytes(
       echo,
       { subprotocol: 'binary.k8s.io', headers: { 'X-A': '1' } },

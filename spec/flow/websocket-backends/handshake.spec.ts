@@ -88,7 +88,7 @@ describe('the request to the backend', () => {
     expect(JSON.stringify(tunnel.stats())).not.toContain('token=x');
   });
 
-  test('has no header of the connection, of the login, or of the way to this server', async () => {
+  test('has no header of the connection, of the login, or of proxies in front', async () => {
     const { port, asked } = await startPair((head) => accepting(head));
     const { status } = await answerOf(port, {
       Connection: 'Upgrade, X-Hop, keep-alive',

@@ -190,7 +190,7 @@ describe("the tunnel's own PINGs", () => {
     await sending;
   });
 
-  test('wait for the end of a frame, without a client-silent meanwhile', async () => {
+  test('are sent after the end of a frame, and the delay does not count as silence of the client', async () => {
     const { client, backend, tunnel, over } = await openFrames({
       options: { pingInterval: 0.2, pongTimeout: 0.1 },
     });

@@ -76,7 +76,7 @@ describe('the content of a ticket in a store', () => {
 });
 
 describe('the memory for tickets', () => {
-  test('gives a ticket once, and knows a used and an expired one', () => {
+  test('gives the content of a ticket once, and tells used, expired and unknown tickets apart', () => {
     vi.useFakeTimers();
     onCleanup(() => vi.useRealTimers());
     const memory = new TicketMemory<string>();
@@ -168,7 +168,7 @@ describe('tickets in a store', () => {
     expect(backplane.calls).toEqual([]);
   });
 
-  test('with a value that no ticket has made refuse with 500', async () => {
+  test('with a value that cannot be decrypted refuse with 500', async () => {
     const store = new MemoryStore(3);
     const ticket = newTicket();
     store.putTicket(idOfTicket(ticket), 'garbage', 1000);

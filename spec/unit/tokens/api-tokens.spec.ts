@@ -66,7 +66,7 @@ describe('issue 18: websockify does not encode the token', () => {
     expect(urls().at(-1)).toBe('/q?t=a%26x%3D2&x=1');
   });
 
-  test('a dot segment is asked for at no server, since a URL can not contain one', async () => {
+  test('a token that is a dot segment is sent to no server, since a URL cannot contain it', async () => {
     const { at, seen } = await startApi((_req, res) => res.end(DESK));
     for (const token of ['.', '..']) expect(await ask(apiTokens({ url: at }), token)).toEqual(UNKNOWN);
     expect(seen).toEqual([]);
@@ -77,7 +77,7 @@ describe('issue 18: websockify has no timeout', () => {
   test.each<[string, RequestListener]>([
     ['that never answers', () => undefined],
     ['that stops within its answer', (_req, res) => void res.write('{"host":')],
-  ])('an API %s refuses with 504 and is left', async (_what, answer) => {
+  ])('an API %s refuses with 504, and its connection is closed', async (_what, answer) => {
     const { at, seen } = await startApi(answer);
     expect(await ask(apiTokens({ url: at, timeout: 0.2 }), 'secret')).toEqual({
       ...{ code: 'WSTUNNEL_STATE_DOWN', status: 504 },
@@ -86,7 +86,7 @@ describe('issue 18: websockify has no timeout', () => {
     await until(() => seen[0]?.socket.destroyed === true);
   });
 
-  test('a request that is aborted leaves the API at once', async () => {
+  test('an aborted request closes the connection to the API at once', async () => {
     const { at, seen } = await startApi(() => undefined);
     const controller = new AbortController();
     const asking = ask(apiTokens({ url: at }), 'a', controller.signal);
@@ -122,7 +122,7 @@ describe('issue 18: an API', () => {
     expect(other.seen).toEqual([]);
   });
 
-  test('that sends without end is left', async () => {
+  test('that sends without end is disconnected', async () => {
     const { at, seen } = await startApi((_req, res) => {
       const more = () => {
         while (!res.destroyed && res.write('x'.repeat(10_000)));
@@ -190,12 +190,12 @@ test.each([
   );
 });
 
-test('a login in the URL, and a header that can not be sent, are refused without their text', () => {
+test('a login in the URL, and a header that cannot be sent, are refused without their text', () => {
   for (const options of [
     { url: 'http://ann:secret@a/%s' },
     { url: 'http://a/%s', headers: { a: 'secret\nx' } },
   ])
     expect(() => apiTokens(options)).toThrow(
-      /^(?!.*secret).*(the header Authorization|names and texts of header fields)/,
+      /^(?!.*secret).*(the header Authorization|header names and values)/,
     );
 });

@@ -23,7 +23,7 @@ describe("issue 18: websockify's entries", () => {
   });
 });
 
-describe('issue 18: a store that lies', () => {
+describe('issue 18: an invalid entry', () => {
   test.each([
     ...['', 'desk.lan', '5900', ':5900', 'a:0', 'a:70000', 'a:5900abc', 'a:-1', 'a:1:2', 'ann:secret@a:5900'],
     ...[

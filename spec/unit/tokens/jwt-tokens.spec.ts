@@ -79,7 +79,7 @@ describe("websockify's JWTTokenApi", () => {
     );
   });
 
-  test('refuses an encryption by a password, whose work the token chooses', async () => {
+  test('refuses encryption with a password, for which the token would choose the work', async () => {
     const source = jwtTokens({ key: SECRET, algorithms: ['HS256'], audience: 'vnc' });
     const token = await new CompactEncrypt(new Uint8Array(1))
       .setProtectedHeader({ alg: 'PBES2-HS256+A128KW', enc: 'A128GCM' })

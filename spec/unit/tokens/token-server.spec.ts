@@ -137,7 +137,7 @@ describe('a login check', () => {
   const unsure = withTraits(() => undefined, { recheck: () => Promise.resolve(undefined) });
   const fails: TokenSource = () => Promise.reject(new Error('down'));
 
-  test('finds a token valid by one source, invalid by all, and is unsure while one can not tell', async () => {
+  test('accepts what one source accepts, rejects what all reject, and is undefined while one cannot tell', async () => {
     expect(await recheck([() => undefined, () => DESK])).toBe(true);
     expect(await recheck([() => undefined, () => undefined])).toBe(false);
     expect(await recheck([() => undefined, unsure])).toBeUndefined();

@@ -17,14 +17,14 @@ export interface BackendAnswer {
 const PASSED: readonly (number | undefined)[] = [401, 403, 404, 409, 429];
 const PASSED_HEADERS = ['Retry-After', 'WWW-Authenticate'] as const;
 
-/** Statuses by which a backend, or a proxy before it, says that it can't serve now. */
+/** Statuses by which a backend, or a proxy in front of the backend, reports that it can't serve at the moment. */
 const FAILURES: readonly (number | undefined)[] = [502, 503, 504];
 
 const ACCEPTED_CONNECTION = /(^|,)[ \t]*upgrade[ \t]*(,|$)/i;
 
 /**
- * The cause of a refusal: the backend is up, and its answer can't open a tunnel. No outage, since another request may succeed.
- * `isFinal`: another host would most likely answer the same, as the answer is about the request.
+ * The cause of a refusal: the backend is up, but its answer can't open a tunnel. This is no outage, since another request may succeed.
+ * `isFinal`: another host would most likely give the same answer, since the answer is about the request.
  */
 export class UnusableAnswer extends Error {
   readonly isFinal: boolean;
@@ -76,7 +76,7 @@ export function refusalFor(answer: IncomingMessage, passStatus: boolean): Tunnel
   return unusable(`it answered ${line}${to}`, isAboutRequest);
 }
 
-/** The refusal after a failure before an answer: garbage, or an end of the connection. The error's code is kept. */
+/** The refusal for a connection that ends or fails before an answer, or that does not speak HTTP. The error's code is kept. */
 export function handshakeFailure(error: NodeJS.ErrnoException): TunnelError {
   const { code = '' } = error;
   if (code === 'HPE_HEADER_OVERFLOW') return unusable('the head of its answer is too large');

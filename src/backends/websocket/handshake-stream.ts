@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream';
 import { PooledReads } from '../../streams/pooled-reads.js';
 
-/** Bytes of one read during the handshake. */
+/** Most bytes of one read during the handshake. */
 const MOST = 65_536;
 
 const NOTHING = Buffer.alloc(0);
@@ -9,8 +9,8 @@ const NOTHING = Buffer.alloc(0);
 type Done = (error?: Error | null) => void;
 
 /**
- * The connection to a backend during the opening handshake, for Node's HTTP client: a socket with pooled reads emits no `data`. After
- * {@link leave} the socket is paused, as before, and has no listener of this stream.
+ * The connection to a backend during the opening handshake, as a stream for Node's HTTP client: a socket with pooled reads emits no
+ * `data`. After {@link leave} the socket is paused, as before the handshake, and has no listener of this stream.
  */
 export class HandshakeStream extends Duplex {
   readonly #socket: Duplex;
@@ -28,7 +28,7 @@ export class HandshakeStream extends Duplex {
     socket.on('close', this.#onClose);
   }
 
-  /** Leaves the socket to the caller. Returns the bytes that were read and not passed on. */
+  /** Gives the socket back to the caller. Returns the bytes that were read from the socket, but not yet from this stream. */
   leave(): Buffer {
     const socket = this.#socket;
     socket.pause();

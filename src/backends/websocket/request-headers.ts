@@ -6,19 +6,19 @@ import { firstOf, isSecure, trustsPeer } from '../../request/proxy-trust.js';
 import { withoutSecrets } from '../../request/secret-subprotocols.js';
 import type { WebSocketTarget } from './target.js';
 
-/** The opening handshake with a backend, and what the backend may choose from. */
+/** The opening handshake with a backend, and the offers from which the backend may choose. */
 export interface BackendHandshake {
   readonly key: string;
   readonly path: string;
   readonly headers: OutgoingHttpHeaders;
   readonly subprotocols: readonly string[];
-  /** The names of the extensions. */
+  /** The names of the offered extensions. */
   readonly extensions: readonly string[];
 }
 
 /**
- * Headers of the client's connection (RFC 9110 section 7.6.1), of a body, of the handshake (all set below), of the app's login, and of
- * the way to this server, which a client may have invented. Some servers read "_" in a name as "-".
+ * Headers of the client that the backend does not get: those of the connection (RFC 9110 section 7.6.1), of a body, of the handshake
+ * (all set below), of the app's login, and of proxies, which a client may have invented. Some servers read "_" in a name as "-".
  */
 const NOT_PASSED =
   /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|http2-settings|content-length|expect|host|sec-websocket-.*|cookie2?|authorization|forwarded|x-forwarded-.*|x-real-ip)$/;
@@ -28,8 +28,8 @@ const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /**
- * The handshake of the client for the backend. `address`: the client's address, as the tunnel decided. The request is written anew from
- * parsed headers: it has no body, and no header that describes one.
+ * The client's handshake, for the backend. `address`: the client's address as determined by the tunnel. The request is built from the
+ * parsed headers, without a body and without headers that describe a body.
  */
 export function clientHandshake(
   target: WebSocketTarget,
@@ -89,7 +89,7 @@ function handshakeFields(key: string, subprotocols: readonly string[]): Field[] 
   ];
 }
 
-/** What the backend may know of the client: from Express's `trust proxy`, not from the client. */
+/** The client's address, scheme and host for the backend: determined by Express's `trust proxy`, never copied from the client's headers. */
 function forwardedFields(req: IncomingMessage, address: string): Field[] {
   const trusted = trustsPeer(req);
   const host = (trusted ? firstOf(req.headers['x-forwarded-host']) : undefined) ?? req.headers.host;

@@ -5,10 +5,10 @@ import { checkAnswer, handshakeFailure, refusalFor, unusable, type BackendAnswer
 import { HandshakeStream } from './handshake-stream.js';
 import type { BackendHandshake } from './request-headers.js';
 
-/** Bytes of the head of an answer. */
+/** Most bytes of the head of an answer. */
 const MAX_HEAD = 16_384;
 
-/** Answers before the final one, such as 103: any number of these would keep the handshake busy. */
+/** Most 1xx answers, such as 103, before the final answer: without a limit, a backend could keep this process busy. */
 const MAX_INFORMATIONAL = 10;
 
 /** The backend's 101 response. */

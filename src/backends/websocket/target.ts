@@ -1,6 +1,6 @@
-/** A backend that speaks WebSocket itself: the host option `url` and the options beside it. */
+/** A backend that speaks WebSocket itself: the host option `url`, and the host options that need `url`. */
 export interface WebSocketTarget {
-  /** frames: the client's handshake and frames go on. bytes: the tunnel is the backend's client. */
+  /** `frames`: the backend gets the client's handshake and frames. `bytes`: the tunnel is the backend's client. */
   readonly mode: 'frames' | 'bytes';
   /** Host and port of the URL, as in a Host header. */
   readonly authority: string;

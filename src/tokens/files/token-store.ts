@@ -7,7 +7,7 @@ import { TokenTable } from './token-table.js';
 
 /** Pause after a scan of all files, as a multiple of the scan's duration: wrong tokens must not use up a processor. */
 const PAUSE_FACTOR = 5;
-/** Errors that are not about the file. */
+/** Errors of this process, which say nothing about the file. */
 const NO_DESCRIPTORS: readonly string[] = ['EMFILE', 'ENFILE'];
 /** Milliseconds for which the look-up of an unknown token waits for a scan; a longer scan continues in the background. */
 const PATIENCE = 250;

@@ -13,7 +13,7 @@ import { optionError } from '../../options/checks/option-error.js';
 /** A key in PEM form (public, private or a certificate), the bytes of a secret, a JWK, or a key of node:crypto or WebCrypto. */
 export type JwtKey = string | Uint8Array | JsonWebKey | KeyObject | webcrypto.CryptoKey;
 
-/** The signatures of jose, and what a key needs for them. `none` is not among them. */
+/** The signature algorithms of jose, each with the check whether a key fits. `none` is not among them. */
 export const ALGORITHMS: Readonly<Record<string, (key: KeyObject) => boolean>> = {
   ...ofBits((bits) => [
     `HS${bits}`,
@@ -43,7 +43,7 @@ export interface JwtKeys {
 }
 
 /**
- * Reads a key, and compares it with the algorithms: a public key must never be the secret of HS256, with which everybody could sign.
+ * Reads a key, and compares it with the algorithms: if a public key were used as the secret of HS256, everybody could sign tokens.
  *
  * @throws {TunnelError} WSTUNNEL_OPTION
  */
@@ -87,7 +87,7 @@ function jwkOf(key: JsonWebKey): KeyObject {
     : createPrivateKey({ key, format: 'jwk' });
 }
 
-/** A PEM file as a secret is the classic mistake: its public text would sign tokens. */
+/** The bytes of a PEM file as a secret are a classic mistake: everybody who has the public key could sign tokens. */
 function secretOf(bytes: Uint8Array): KeyObject {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (buffer.includes('-----BEGIN '))

@@ -4,7 +4,7 @@ import { creationError } from '../../errors.js';
 import { sourceFailure } from '../refusals.js';
 import type { JwtKeys } from './jwt-key.js';
 
-/** What a valid token must have. */
+/** The requirements for a valid token. */
 export interface JwtRules {
   readonly algorithms: readonly string[];
   readonly issuer?: string | readonly string[];
@@ -38,7 +38,7 @@ async function loadJose(): Promise<typeof Jose> {
   }
 }
 
-/** Encryptions by a key that only the issuer's partner has. Those by a password (PBES2) let a token choose the work. */
+/** Encryption with keys. Encryption with a password (PBES2) is left out: the token would choose the number of iterations. */
 const KEY_MANAGEMENT = [
   ...['dir', 'A128KW', 'A192KW', 'A256KW', 'A128GCMKW', 'A192GCMKW', 'A256GCMKW', 'RSA-OAEP', 'RSA-OAEP-256'],
   ...['RSA-OAEP-384', 'RSA-OAEP-512', 'ECDH-ES', 'ECDH-ES+A128KW', 'ECDH-ES+A192KW', 'ECDH-ES+A256KW'],
@@ -72,7 +72,7 @@ function verifierOf(
   if (source.kind === 'key') {
     const { verify, decrypt } = source.keys;
     return async (token, options) => {
-      // As in websockify: an encrypted token contains a signed token, and the key is for both.
+      // As in websockify: an encrypted token contains a signed token, and one key is for both.
       const isEncrypted = token.split('.').length === 5;
       const signed = isEncrypted && decrypt ? await decrypted(jose, token, decrypt) : token;
       return (await jose.jwtVerify(signed, verify, options)).payload;
@@ -90,7 +90,7 @@ async function decrypted(jose: typeof Jose, token: string, key: Jose.KeyObject):
   return new TextDecoder().decode(plaintext);
 }
 
-/** Why the token itself is invalid, without a part of it; undefined if the token could not be checked. */
+/** Why the token is invalid, without any part of the token; undefined if the token could not be checked. */
 function refusedBy({ errors }: typeof Jose, error: unknown): string | undefined {
   if (error instanceof errors.JWTExpired) return 'it has expired';
   if (error instanceof errors.JWTClaimValidationFailed) return `its claim ${error.claim} is ${error.reason}`;

@@ -41,14 +41,14 @@ export interface RedisSetting {
 export interface TokenSettings {
   readonly sources: readonly TokenSetting[];
   readonly from?: TokenPlace;
-  /** Default: every target of the sources, where those do not need targets. */
+  /** Default: every target, if no source needs targets. */
   readonly targets?: '*' | readonly string[];
 }
 
 const FORMS =
   'must be a file, folder:PATH, sockets:PATH, jwt:FILE?algorithms=RS256&audience=NAME, redis://HOST:PORT?prefix=NAME: or https://HOST/PATH/%s';
 
-/** The fault of a source's text, as the end of a sentence; undefined for a valid source. */
+/** The fault in the text of a source, as the end of a sentence; undefined for a valid source. */
 export function tokenSourceFault(text: string): string | undefined {
   const found = readSource(text, (path) => path);
   return typeof found === 'string' ? found : undefined;
@@ -61,7 +61,7 @@ export function tokenSourceOf(text: string, file: (path: string) => string): Tok
   return found;
 }
 
-/** A source, or the fault. A path with a colon in front of the first slash is written `./a:b`. */
+/** A source, or the fault. A path that begins like a scheme is written `./jwt:a`. */
 function readSource(text: string, file: (path: string) => string): TokenSetting | string {
   const [, scheme = '', rest = ''] = /^(file|folder|sockets|jwt|rediss?|https?):(.*)$/s.exec(text) ?? [];
   switch (scheme) {
@@ -144,7 +144,7 @@ function redisOf(text: string, file: (path: string) => string): RedisSetting | s
   };
 }
 
-/** The option's values from the command line, each over that of the file. @throws {CommandError} */
+/** The settings of the command line. The file has those that the command line does not give. @throws {CommandError} */
 export function tokensOf(args: ListenArgs, inFile: TokenSettings | undefined): TokenSettings | undefined {
   const given = args.list('tokens');
   for (const text of given) {

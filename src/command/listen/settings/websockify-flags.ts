@@ -77,7 +77,7 @@ type Both = Args<typeof LISTEN_FLAGS & typeof WEBSOCKIFY_FLAGS>;
 /** websockify's plugins, with the source as an argument of `--tokens`, or the advice for a plugin that needs more than websockify's argument. */
 const TOKEN_PLUGINS: Readonly<Record<string, (source: string) => string>> = {
   TokenFile: plainPath,
-  // A changed file is read again, which a fixed file does not notice.
+  // Changes are read too, which makes no difference for a file that never changes.
   ReadOnlyTokenFile: plainPath,
   TokenFileName: (source) => `folder:${source}`,
   UnixDomainSocketDirectory: (source) => `sockets:${source}`,
@@ -93,12 +93,12 @@ const TOKEN_PLUGINS: Readonly<Record<string, (source: string) => string>> = {
   },
 };
 
-/** A path that would read as another kind of source. */
+/** Prevents that a path is read as another kind of source. */
 function plainPath(source: string): string {
   return /^\w+:/.test(source) ? `./${source}` : source;
 }
 
-/** `host[:port[:db[:password[:namespace]]]]`; a colon ends the namespace. */
+/** websockify's `host[:port[:db[:password[:namespace]]]]`. The prefix of its keys is the namespace and a colon. */
 function redisSource(source: string): string {
   const [host = '', port = '', database = '', password = '', ...rest] = source.split(':');
   if (password !== '')

@@ -16,7 +16,7 @@ import type { JwtSetting, RedisSetting, TokenSetting, TokenSettings } from '../s
 import { addressOf } from '../shared/redis-connection.js';
 import { openClient, type OwnClient } from '../shared/redis-packages.js';
 
-/** Seconds for the first connection to Redis. A start does not fail because Redis is down. */
+/** Seconds for which the start waits for Redis. The start does not fail because Redis is down. */
 const FIRST_CONNECTION = 2;
 
 /** The sources of `--tokens`. */
@@ -56,7 +56,7 @@ export async function openTokens(
     close();
     if (error instanceof FileFault) throw new CommandError(EXIT.config, error.message, { cause: error });
     if (!(error instanceof TunnelError)) throw error;
-    // The name of the option is that of a function.
+    // The message names a function of express-wstunnel/tokens, which a user of the command does not know.
     const message = plainMessageOf(error).replace(/^jwtTokens\(\)\.?/, 'jwt: ');
     throw new CommandError(EXIT.config, `--tokens ${message}`, { cause: error });
   }
@@ -128,7 +128,7 @@ async function redisClient(
   const client = found({
     ...addressOf(url),
     ...(password !== undefined && { password }),
-    // A look-up reports the failure.
+    // The next look-up reports the failure.
     failed: () => undefined,
     ready: () => isReady(),
   });

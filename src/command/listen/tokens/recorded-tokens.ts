@@ -5,7 +5,7 @@ import type { HookContext, Host } from '../../../types.js';
 import type { OpenableTokenServer } from '../../../tokens/token-server.js';
 import type { Recording } from '../site/recording.js';
 
-/** `--tokens` with `--record`: the target is dialled by the recording, and the rest of the grant counts as without it. */
+/** `--tokens` with `--record`: the recording dials the target. The user and the limits of the grant still apply. */
 export function recordedTokens(tokens: OpenableTokenServer, recording: Recording) {
   // The tunnel asks for the grant first, and then for the backend.
   const targets = new WeakMap<IncomingMessage, Host>();

@@ -3,16 +3,16 @@ import { join, resolve } from 'node:path';
 import { CommandError, EXIT } from '../../../exit.js';
 import type { Plan } from '../../plan.js';
 
-/** The value of `--web` for the installed noVNC. */
+/** `--web novnc` is the installed noVNC. */
 const NAME = 'novnc';
 
-/** Where packages install noVNC: Debian, Ubuntu, Fedora; Arch; a copy by hand. */
+/** The folders of noVNC: of the packages of Debian, Ubuntu and Fedora; of Arch; of a copy by hand. */
 const INSTALLED = ['/usr/share/novnc', '/usr/share/webapps/novnc', '/usr/local/share/novnc'] as const;
 
 /**
- * The folder of `--web`. `novnc` is the installed noVNC, unless a file or folder of this name exists.
+ * The folder of `--web`. `novnc` is the installed noVNC, unless a file or folder of this name exists in `base`.
  *
- * @throws {CommandError} where noVNC is not installed
+ * @throws {CommandError} if noVNC is not installed
  */
 export function webFolder(
   text: string,

@@ -4,15 +4,15 @@ import { isDocumentRoot, type Plan } from '../../plan.js';
 import { isNovnc, readsSettings } from './folder.js';
 import { pageSettings } from './page-settings.js';
 
-/** The place of a token in a link. */
+/** The word in the link that the operator replaces by a token. */
 const TOKEN = 'TOKEN';
 
-/** The host of a URL that stands for every address of the machine. */
+/** A URL whose host stands for every address of the machine. */
 const EVERY = /^(https?:\/\/)(?:\[::\]|0\.0\.0\.0)(?=[:/])/;
 
 /**
- * The link to noVNC, for the message at the start; undefined if the URL of the listen address itself shows the desktop. Tokens and
- * settings are in the fragment, which browsers do not send: the token reaches neither access logs nor `Referer` headers.
+ * The line with the link to noVNC, for the start. Undefined without noVNC, or if the URL of the listen address itself shows the desktop.
+ * Token and settings are in the fragment, which browsers do not send: the token reaches neither access logs nor `Referer` headers.
  */
 export function novncLink(plan: Plan, url: string): string | undefined {
   const { web, tokens, names } = plan;

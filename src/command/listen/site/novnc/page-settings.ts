@@ -7,15 +7,15 @@ import type { NovncSettings } from './settings.js';
 export interface PageSettings {
   /** Derived from the other options. A setting of the operator's `defaults.json` wins. */
   readonly automatic: NovncSettings;
-  /** Given with `--novnc`; these win over the operator's `defaults.json`. */
+  /** Given with `--novnc`. These settings win over the operator's `defaults.json`. */
   readonly defaults: NovncSettings;
-  /** Given with `--novnc`, and fixed: the user of the page can't change these. They win over the operator's `mandatory.json`. */
+  /** Given with `--novnc`, and fixed: the user of the page can't change these settings. They win over the operator's `mandatory.json`. */
   readonly mandatory: NovncSettings;
 }
 
 type Settings = Pick<Plan, 'tunnel' | 'tokens' | 'novnc' | 'autoExit'>;
 
-/** The path of noVNC and websockify. */
+/** The default path of noVNC and websockify. */
 const USUAL = '/websockify';
 
 export function pageSettings(plan: Settings): PageSettings {
@@ -65,8 +65,8 @@ function mapKeys(server: unknown): string[] | undefined {
 }
 
 /**
- * May an option end a working tunnel? A page that reconnects would undo the end, repeat a login that is no longer valid, or take
- * the desktop back from the user's other page, again and again.
+ * May an option end a working tunnel? A page that reconnects would open the tunnel again, repeat a login that is no longer valid, or
+ * take the desktop back from the user's other page, again and again.
  */
 function endsOnPurpose({ tunnel, autoExit }: Settings): boolean {
   const { idleTimeout = 0, maxDuration = 0, revalidate = 0, rules = [], server } = tunnel;

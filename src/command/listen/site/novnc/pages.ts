@@ -10,7 +10,7 @@ import type { PageSettings } from './page-settings.js';
 import type { NovncSettings } from './settings.js';
 import { startPage } from './start-page.js';
 
-/** A larger settings file is served as it is. */
+/** Most bytes of a settings file; a larger file is served unchanged. */
 const MAX_FILE = 65_536;
 
 interface Answer {
@@ -36,7 +36,7 @@ export function serveNovnc(served: ServedFolder, settings: PageSettings) {
 
 function send(res: ServerResponse, { type, text }: Answer): void {
   res.setHeader('Content-Type', `${type}; charset=utf-8`);
-  // The next request must get changed settings.
+  // A change of the settings must reach the next load of the page.
   res.setHeader('Cache-Control', 'no-cache');
   res.end(text);
 }
@@ -78,7 +78,7 @@ function mergedWith({ automatic, defaults, mandatory }: PageSettings, own: Novnc
 
 /**
  * The operator's own file beside `vnc.html`; empty if there is none, or if the file must not be served (a link out of the folder).
- * Undefined if it has no JSON object: the file is then served as it is, and noVNC reports the error.
+ * Undefined if the file is not a JSON object: the file is then served unchanged, and noVNC reports the error.
  */
 async function ownSettings(served: ServedFolder, path: string): Promise<NovncSettings | undefined> {
   const file = join(served.folder, path);
@@ -93,7 +93,7 @@ async function ownSettings(served: ServedFolder, path: string): Promise<NovncSet
   }
 }
 
-/** The values are noVNC's own matter: another version may know further settings. */
+/** The values are not checked: another version of noVNC may know further settings. */
 function isObject(value: unknown): value is NovncSettings {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -8,7 +8,7 @@ import { checkOption } from '../../settings/tunnel-flags.js';
 /** Settings of noVNC's page, by noVNC's names. */
 export type NovncSettings = Readonly<Record<string, string | number | boolean>>;
 
-/** Longest `reconnect_delay`, in milliseconds: an hour. */
+/** The longest `reconnect_delay`, in milliseconds: an hour. */
 const MAX_DELAY = 3_600_000;
 
 /**

@@ -2,7 +2,7 @@ import type { NovncSettings } from './settings.js';
 
 /** The settings that a page begins with. */
 export interface StartSettings {
-  /** A setting in the URL, or one that the user has changed in the page before, wins. */
+  /** Settings in the URL, and settings that the user has changed in the page before, win over these. */
   readonly defaults: NovncSettings;
   /** These win over settings in the URL. */
   readonly mandatory: NovncSettings;
