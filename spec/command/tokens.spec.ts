@@ -9,7 +9,7 @@ import { describe, expect, test } from 'vitest';
 import { onCleanup } from '../support/cleanup.js';
 import { files, nameAt, runCommand, startCommand, startNamed, type Listening } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
-import { openRaw, statusOf } from '../support/raw-client.js';
+import { openRaw, pageStatus, requestTunnel, statusOf, type RawHeaders } from '../support/raw-client.js';
 import { askRedis, startRedis } from '../support/redis.js';
 import { closedPort, startHttp } from '../support/servers.js';
 
@@ -181,7 +181,44 @@ describe('issue 18: --tokens', () => {
     expect((await client.payload(1)).toString()).toBe('a');
     await program.prints(/ann/);
   });
+
+  test.each(['query', 'path', 'cookie', 'subprotocol'])(
+    'the output has no token of %s, whatever the request',
+    async (from) => {
+      const a = await startNamed('a');
+      const { file = '', folder = '' } = await files({ file: `sec.ret: 127.0.0.1:${a}\n` });
+      const args = ['--tokens', file, '--token-from', from, '--url', '/t', '-v'];
+      for (const more of [[], ['--record', join(folder, 'r')]]) {
+        const { port, program } = await start(...args, ...more);
+        const statuses = [];
+        for (const token of ['sec.ret', 'sec.ret2']) {
+          const [path, headers] = placed(from, token);
+          const client = requestTunnel(port, path, headers);
+          statuses.push((await client.answer()).status);
+          client.socket.destroy();
+          await pageStatus(port, path);
+          if (from === 'path') await statusOf(port, `${path}/`);
+        }
+        expect(statuses).toEqual([101, 404]);
+        await program.prints(/404 there is no such tunnel/);
+        expect(program.output).not.toContain('sec.ret');
+      }
+    },
+  );
 });
+
+function placed(from: string, token: string): [path: string, headers: RawHeaders] {
+  switch (from) {
+    case 'query':
+      return [`/t?token=${token}`, {}];
+    case 'path':
+      return [`/t/${token}`, {}];
+    case 'cookie':
+      return ['/t', { Cookie: `token=${token}` }];
+    default:
+      return ['/t', { 'Sec-WebSocket-Protocol': `token.${token}, binary` }];
+  }
+}
 
 describeWith('redis-server')('issue 18: --tokens redis:', () => {
   test('reads entries of Redis, with &once only once, and survives an outage and a reload', async () => {

@@ -29,7 +29,8 @@ export const HIDE_PATH = Symbol.for('express-wstunnel.hide-path');
 export function redactUrlFor(server: unknown, url: string): string {
   const shown = redactUrl(url);
   if (typeof server !== 'function' || !(HIDE_PATH in server)) return shown;
-  return shown.replace(/[^/?]+(?=\?|$)/, '***');
+  // A slash at the end is a mistake of the client: the secret is in front of it.
+  return shown.replace(/[^/?]+(?=\/*(?:\?|$))/, '***');
 }
 
 /** The same for a request before the rules are applied: hides the last segment if one of the functions reads a secret from the path. */

@@ -58,6 +58,8 @@ function checkHost(value: unknown, name: OptionRef): void {
   if (/^\[.*\]$/.test(value as string)) fail(name, 'must be an IPv6 address without brackets', value);
   // Messages show the host: "getaddrinfo ENOTFOUND ann:secret@desk".
   if (/^[^/].*@/s.test(value as string)) fail(name, 'must be a name or an address, without a user', '***');
+  // getaddrinfo() ends a name at NUL: another host would be dialled than the one shown.
+  if ((value as string).includes('\0')) fail(name, 'must be a name or an address', value);
   if (isIP(value as string) === 0) checkHostName(value as string, name);
 }
 

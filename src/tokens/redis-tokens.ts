@@ -87,7 +87,8 @@ function failureOf(error: unknown): TunnelError {
   const { code = '' } = (error ?? {}) as NodeJS.ErrnoException;
   const [word = ''] = /^[A-Z]{2,}\b/.exec(messageOf(error)) ?? [];
   return sourceFailure(
-    'down',
+    // The key has a list, a hash or the like.
+    word === 'WRONGTYPE' ? 'wrong' : 'down',
     `Redis fails: ${code || word || 'the connection is closed, or the command failed'}`,
   );
 }

@@ -231,6 +231,7 @@ describe('an invalid value is refused with option, value and fix', () => {
     [host({ tls: 'yes' }), ['server.tls', 'tls.connect']],
     [host({ tls: { cert: 'none' } }), ['server.tls', "can't be used"]],
     [host({ tls: { ca: '/etc/ssl/ca.pem' } }), ['server.tls.ca', 'no certificate in PEM form']],
+    [host({ host: 'localhost\0.evil', port: 1 }), ['server.host', 'must be a name or an address']],
     [host({ host: 'ann:secret@desk' }), ['server.host', 'without a user', "got '***'"]],
     [host({ weight: 0 }), ['server.weight', '1 to 100']],
     [host({ maxTunnels: -1 }), ['server.maxTunnels', '-1']],

@@ -173,6 +173,16 @@ describe('a JWT', () => {
   });
 });
 
+/** Until the client leaves. */
+function sendForever(res: ServerResponse): void {
+  const more = () => {
+    while (!res.destroyed && res.write('x'.repeat(65_536)));
+  };
+  res.on('drain', more);
+  res.on('error', () => undefined);
+  more();
+}
+
 describe("an issuer's set of keys", () => {
   const setOf = async (...keys: [string, KeyObject][]) => ({
     keys: await Promise.all(
@@ -212,7 +222,17 @@ describe("an issuer's set of keys", () => {
     ['answers 500', 503, (res) => void res.writeHead(500).end()],
     ['redirects', 503, (res) => void res.writeHead(302, { Location: '/other' }).end()],
     ['does not answer', 504, () => undefined],
+    ['stops within its answer', 504, (res) => void res.write('{')],
+    [
+      'breaks off',
+      503,
+      (res) => {
+        res.writeHead(200, { 'Content-Length': 9 });
+        res.write('{', () => res.socket?.resetAndDestroy());
+      },
+    ],
     ['lies', 502, (res) => void res.end('{"keys":5}')],
+    ['sends without end', 502, sendForever],
   ])('that %s refuses with %i', async (_what, status, answer) => {
     const port = answer
       ? await startHttp((_req, res) => answer(res)).then(({ server, port: at }) => {

@@ -29,7 +29,7 @@ describeWith('redis-server')("websockify's TokenRedis", () => {
     expect(await ask(all, 'plain')).toEqual({ target: { host: 'desk.lan', port: 5901 } });
     expect(await ask(all, 'none')).toEqual(UNKNOWN);
     expect(await ask(all, 'list')).toEqual({
-      ...{ code: 'WSTUNNEL_STATE_DOWN', status: 503 },
+      ...{ code: 'WSTUNNEL_STATE_DOWN', status: 502 },
       detail: 'Redis fails: WRONGTYPE',
     });
     const source = redisTokens(client, { prefix: 'vnc:' });

@@ -41,9 +41,9 @@ describe('a target', () => {
     [['unix:/run/vnc/'], { socket: '/run/vnc/a/b.sock' }],
     [['unix:/run/vnc/'], { host: '/run/vnc/a' }],
     [['unix:@name'], { socket: '@name' }],
-    [['desk.lan:443'], { url: 'wss://desk.lan/x' } as Host],
-    [['desk.lan:80'], { url: 'ws://desk.lan' } as Host],
-    [['[::1]:8080'], { url: 'ws://[::1]:8080/' } as Host],
+    [['desk.lan:443'], { url: 'wss://desk.lan/x' }],
+    [['desk.lan:80'], { url: 'ws://desk.lan' }],
+    [['[::1]:8080'], { url: 'ws://[::1]:8080/' }],
   ])('in %j: %o', async (targets, host) => {
     expect(await allows(targets, host)).toBe(true);
   });
@@ -64,8 +64,8 @@ describe('a target', () => {
     [['unix:/run/vnc/'], { host: '/run/docker.sock' }],
     [['*:*'], { socket: '/run/docker.sock' }],
     [['*:*'], { connect: () => Promise.reject(new Error('not called')) }],
-    [['desk.lan:443'], { url: 'wss://desk.lan:8443/' } as Host],
-    [['desk.lan:443'], { url: 'wss://desk.lan@evil/' } as Host],
+    [['desk.lan:443'], { url: 'wss://desk.lan:8443/' }],
+    [['desk.lan:443'], { url: 'wss://desk.lan@evil/' }],
     // getaddrinfo() ends a name at NUL.
     [['*.lan:5900'], { host: 'localhost\0.lan', port: 5900 }],
     ...['10.0.0.1%evil', ' 10.0.0.1', '"10.0.0.1"', '10.0.0.1:80', '[10.0.0.1]'].map(

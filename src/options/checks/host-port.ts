@@ -9,7 +9,7 @@ interface HostAndPort {
 
 /** Undefined for any other text. */
 export function readHostAndPort(text: string): HostAndPort | undefined {
-  const [, address, digits = ''] = /^(?:(\[[^\]]*\]|[^:@\s]*):)?(\d{1,5})$/.exec(text) ?? [];
+  const [, address, digits = ''] = /^(?:(\[[^\]]*\]|[^:@\s\0]*):)?(\d{1,5})$/.exec(text) ?? [];
   const port = Number(digits);
   if (digits === '' || port > 65535) return undefined;
   const host = address?.replace(/^\[(.*)\]$/, '$1');

@@ -81,9 +81,38 @@ function verifierOf(
   const keys =
     source.kind === 'set'
       ? jose.createLocalJWKSet(source.set)
-      : jose.createRemoteJWKSet(source.url, { timeoutDuration: source.timeout * 1000 });
+      : jose.createRemoteJWKSet(source.url, {
+          timeoutDuration: source.timeout * 1000,
+          [jose.customFetch]: fetchLimited,
+        });
   return async (token, options) => (await jose.jwtVerify(token, keys, options)).payload;
 }
+
+/** Bytes of a set of keys: thousands of keys. jose itself reads any answer to its end. */
+const MAX_SET = 1024 * 1024;
+
+const fetchLimited: Jose.FetchImplementation = async (url, options) => {
+  const { status, body } = await fetch(url, options);
+  if (status !== 200) {
+    await body?.cancel().catch(() => undefined);
+    return new Response(null, { status });
+  }
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of body ?? []) {
+      const bytes = chunk as Uint8Array;
+      length += bytes.length;
+      if (length > MAX_SET)
+        throw sourceFailure('wrong', `the keys of the issuer have more than ${MAX_SET} bytes`);
+      chunks.push(bytes);
+    }
+  } catch (error) {
+    if (error instanceof TunnelError || options.signal.aborted) throw error;
+    throw sourceFailure('down', 'the connection to the issuer broke within its keys');
+  }
+  return new Response(Buffer.concat(chunks));
+};
 
 async function decrypted(jose: typeof Jose, token: string, key: Jose.KeyObject): Promise<string> {
   const { plaintext } = await jose.compactDecrypt(token, key, { keyManagementAlgorithms: KEY_MANAGEMENT });

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { HIDE_PATH } from '../../../observe/redact.js';
 import { GRANTS, type Grant } from '../../../request/grant.js';
 import type { HookContext, Host } from '../../../types.js';
 import type { OpenableTokenServer } from '../../../tokens/token-server.js';
@@ -14,6 +15,7 @@ export function recordedTokens(tokens: OpenableTokenServer, recording: Recording
     return host && recording.connect(host, signal);
   };
   return Object.assign(server, {
+    ...(HIDE_PATH in tokens && { [HIDE_PATH]: true as const }),
     async [GRANTS](req: IncomingMessage, context: HookContext): Promise<Grant | undefined> {
       const { target, ...grant } = (await tokens[GRANTS](req, context)) ?? {};
       const [host] = [target ?? []].flat();
