@@ -154,6 +154,6 @@ test('a folder without a page is reported at the start, and the npm package of n
   const { program, url } = await startCommand(['0', '1', '--web', folder]);
   await program.prints(/warning: no index\.html or vnc\.html/);
   expect((await fetch(url)).status).toBe(404);
-  await writeFile(join(folder, 'vnc.html'), OLD);
+  await writeFile(join(folder, 'other.html'), '');
   expect(await check(folder)).not.toContain('404');
 });

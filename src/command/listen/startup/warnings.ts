@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Rule, RuleOptions } from '../../../types.js';
 import { isLoopback, shownAddress } from '../../command-line/bind-and-target.js';
@@ -125,11 +125,20 @@ function servedSecretsOf(plan: Plan): string[] {
 
 /** Most users expect a page at `/`. The package of npm has noVNC's modules, but no page. */
 function missingPageOf({ web }: Plan): string[] {
-  if (!web || isDocumentRoot(web) || web.index.some((name) => existsSync(join(web.folder, name)))) return [];
+  if (!web || isDocumentRoot(web) || hasPage(web.folder)) return [];
   const fix = isNpmNovnc(web.folder)
     ? 'the npm package @novnc/novnc has no page; give the folder of noVNC itself (Debian: apt install novnc; or a release of github.com/novnc/noVNC)'
     : 'give the folder that contains the page';
   return [`no ${web.index.join(' or ')} in ${web.folder}: / is answered with 404; ${fix}`];
+}
+
+/** A folder of pages without a page for `/` may be on purpose. A folder that can't be read is reported elsewhere. */
+function hasPage(folder: string): boolean {
+  try {
+    return readdirSync(folder).some((name) => /\.html?$/i.test(name));
+  } catch {
+    return true;
+  }
 }
 
 function isNpmNovnc(folder: string): boolean {

@@ -36,7 +36,7 @@ export async function redisClient(
   let isReady: (value?: unknown) => void = () => undefined;
   const ready = new Promise((resolve) => (isReady = resolve));
   const outages = new Outages(`Redis of --tokens at ${redactUrl(url)}`, warn);
-  const { client, close } = open({
+  const own = open({
     ...addressOf(url),
     ...(password !== undefined && { password }),
     failed: (error) => outages.failed(withoutSecret(messageOf(error), password)),
@@ -46,14 +46,14 @@ export async function redisClient(
     },
   });
   clients.push({
-    client,
+    client: own.client,
     close: () => {
       outages.stop();
-      close();
+      own.close();
     },
   });
   await within(FIRST_CONNECTION, ready);
-  return client as NodeRedisTokenClient;
+  return own.client as NodeRedisTokenClient;
 }
 
 /** Two lines for each outage, at its begin and its end, however often the client tries to connect meanwhile. */
