@@ -5,6 +5,7 @@ import {
   parseBackend,
   shownAddress,
 } from '../../../src/command/command-line/bind-and-target.js';
+import { parseTarget } from '../../../src/options/checks/target-text.js';
 
 test.each([
   ['6080', { host: '127.0.0.1', port: 6080 }],
@@ -109,5 +110,5 @@ test('the URL of a WebSocket server is a target of the command, and of no other 
   expect(parseBackend('wss://desk/ws')).toEqual({ url: 'wss://desk/ws' });
   expect(parseBackend('ws:5900')).toEqual({ host: 'ws', port: 5900 });
   expect(parseBackend('http://desk')).toBeUndefined();
-  expect(parseBackend('wss://desk/ws')).toBeUndefined();
+  expect(parseTarget('wss://desk/ws')).toBeUndefined();
 });
