@@ -152,7 +152,11 @@ function login({ username, password }: DemoOptions): RequestHandler {
       }
       req.session.user = username;
       req.session.login = randomUUID();
-      res.redirect(303, '/');
+      // The browser may follow the redirect, to another process, before express-session has saved the session at the response's end.
+      req.session.save((failure: unknown) => {
+        if (failure) next(failure);
+        else res.redirect(303, '/');
+      });
     });
   };
 }

@@ -154,7 +154,7 @@ export interface SpawnOptions {
 export interface HostState {
   /**
    * `host:port`, `unix:/path`, `stream:1` for an in-process backend, `spawn:program#1f2e3d` for a program without an address, or the URL
-   * of a backend that speaks WebSocket, with a hash in place of the query.
+   * of a backend that speaks WebSocket, without the query.
    */
   readonly id: string;
   readonly host: Readonly<Host>;

@@ -81,6 +81,31 @@ describeWith('cc', 'taskset')('the benchmark', () => {
     expect(rows['storm']?.ours?.unavailable).toBe(0);
   });
 
+  test('measures both modes for a backend that speaks WebSocket', { timeout: 60_000 }, async () => {
+    const names = 'ws-download,ws-download-64,ws-upload-64k,ws-upload-64,ws-echo-64,ws-handshakes';
+    const { code, output } = await bench('--peers', 'ours,ours-bytes', '--rows', names);
+    expect(output).not.toContain('FAILED');
+    expect(code).toBe(0);
+    const { rows } = await readResults();
+    for (const name of names.split(','))
+      for (const peer of ['ours', 'ours-bytes'])
+        expect(rows[name]?.[peer]?.cpu, `${name}: ${peer}`).toBeGreaterThan(0);
+  });
+
+  test.for(['nginx', 'haproxy-http', 'http-proxy-middleware'])(
+    'measures %s with a backend that speaks WebSocket',
+    { timeout: 60_000 },
+    async (peer) => {
+      const names = 'ws-download,ws-upload-64,ws-handshakes';
+      const { code, output } = await bench('--peers', peer, '--rows', names);
+      expect(output).not.toContain('FAILED');
+      expect(code).toBe(0);
+      if (output.includes(`skipped: ${peer}:`)) return;
+      const { rows } = await readResults();
+      for (const name of names.split(',')) expect(rows[name]?.[peer]?.rate, name).toBeGreaterThan(0);
+    },
+  );
+
   describeWith('openssl')('over TLS', () => {
     test('measures uploads and memory', { timeout: 60_000 }, async () => {
       const { code, output } = await bench('--peers', 'ours', '--rows', 'tls-upload,memory-tls');
@@ -150,6 +175,10 @@ describeWith('cc', 'taskset')('the benchmark', () => {
     ['flip', 'echo-beside-small'],
     ['flip', 'echo-1000-half'],
     ['flip', 'storm'],
+    ['lose', 'ws-download'],
+    ['flip', 'ws-download-64'],
+    ['swap', 'ws-upload-64'],
+    ['flip', 'ws-echo-64'],
   ] as const)(
     'fails where a relay changes a single chunk: %s, %s',
     { timeout: 60_000 },

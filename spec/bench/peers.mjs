@@ -11,6 +11,7 @@ import { certificate, descriptors, folder, has, here, tryRun } from './system.mj
  * @property {boolean} tls TLS between client and relay
  * @property {'bare' | 'session' | undefined} variant
  * @property {number} [workers] our command with this number of workers
+ * @property {boolean} [websocket] the backend speaks WebSocket
  * @property {boolean} [countsCollections] a relay in Node counts V8's collections
  *
  * @typedef {object} Peer
@@ -18,6 +19,7 @@ import { certificate, descriptors, folder, has, here, tryRun } from './system.mj
  * @property {string} [family] the name that all builds of a program share
  * @property {boolean} [isNode] the relay runs in Node
  * @property {boolean} [raw] relays plain bytes, without WebSocket
+ * @property {'also' | 'only'} [websocket] relays to backends that speak WebSocket
  * @property {number} [most] the most tunnels that the relay supports
  * @property {Record<string, string>} [cannot] rows that the relay can't do, with the reasons
  * @property {() => string | undefined} missing the command that installs the relay, if it is missing
@@ -43,11 +45,12 @@ function ownRelay(place) {
   return [process.execPath, CLI, ...ends, '--workers', String(place.workers)];
 }
 
-function nodeRelay(file, { port, backend, tls, variant, countsCollections }) {
+function nodeRelay(file, { port, backend, tls, variant, countsCollections, websocket }, mode = 'frames') {
   const counts = countsCollections ? ['--import', join(here, 'relays/collections.mjs')] : [];
   const args = [...counts, file, '--port', String(port), '--backend', String(backend)];
   if (tls) args.push('--tls', certificate());
   if (variant) args.push(`--${variant}`);
+  if (websocket) args.push('--websocket', mode);
   return [process.execPath, ...args];
 }
 
@@ -128,6 +131,71 @@ function lighttpdPeers(programs) {
   });
 }
 
+const haproxyVersion = () => /version (\S+)/.exec(tryRun('haproxy', '-v') ?? '')?.[1] ?? '';
+
+function haproxy(mode, { port, backend, tls }) {
+  const lines = [
+    'global',
+    '  nbthread 1',
+    `  maxconn ${Math.floor(descriptors / 2) - 100}`,
+    'defaults',
+    `  mode ${mode}`,
+    `  maxconn ${Math.floor(descriptors / 2) - 100}`,
+    '  timeout connect 5s',
+    '  timeout client 1h',
+    '  timeout server 1h',
+    'listen relay',
+    `  bind 127.0.0.1:${port}${tls ? ` ssl crt ${certificate()}` : ''}`,
+    `  server backend 127.0.0.1:${backend}`,
+  ];
+  return ['haproxy', '-db', '-q', '-f', configured('haproxy.cfg', lines)];
+}
+
+/** Sizes of `proxy_buffer_size`, which is also the size of the reads after a 101 response: large, and nginx's default. */
+const NGINX_BUFFERS = [
+  { name: 'nginx', size: '64k' },
+  { name: 'nginx-4k', size: '4k' },
+];
+
+function nginxPeer({ name, size }) {
+  return {
+    name,
+    websocket: 'only',
+    missing: () => (has('nginx') ? undefined : 'apt-get install nginx-light'),
+    version: () => /nginx\/(\S+)/.exec(tryRun('sh', '-c', 'nginx -v 2>&1') ?? '')?.[1] ?? '',
+    command: ({ port, backend }) => {
+      const file = configured('nginx.conf', [
+        'daemon off;',
+        'worker_processes 1;',
+        `worker_rlimit_nofile ${descriptors};`,
+        'error_log stderr error;',
+        'pid nginx.pid;',
+        `events { worker_connections ${Math.floor(descriptors / 2)}; multi_accept on; }`,
+        'http {',
+        '  access_log off;',
+        ...['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_temp_path ${kind};`),
+        '  server {',
+        `    listen 127.0.0.1:${port} backlog=4096;`,
+        '    location / {',
+        `      proxy_pass http://127.0.0.1:${backend};`,
+        '      proxy_http_version 1.1;',
+        '      proxy_set_header Upgrade $http_upgrade;',
+        '      proxy_set_header Connection "upgrade";',
+        '      proxy_set_header Host $http_host;',
+        '      proxy_buffering off;',
+        `      proxy_buffer_size ${size};`,
+        `      proxy_buffers 8 ${size};`,
+        '      proxy_read_timeout 1h;',
+        '      proxy_send_timeout 1h;',
+        '    }',
+        '  }',
+        '}',
+      ]);
+      return ['nginx', '-p', dirname(file), '-c', file];
+    },
+  };
+}
+
 /** The peer of this name; among several builds of a program, the newest. */
 export function findPeer(peers, name) {
   const builds = peers.filter((peer) => peer.name === name || peer.family === name);
@@ -141,6 +209,7 @@ export function allPeers({ lighttpd = ['lighttpd'], relays = [] } = {}) {
     {
       name: 'ours',
       isNode: true,
+      websocket: 'also',
       missing: () => undefined,
       version: ownVersion,
       command: ownRelay,
@@ -174,24 +243,8 @@ export function allPeers({ lighttpd = ['lighttpd'], relays = [] } = {}) {
       name: 'haproxy',
       raw: true,
       missing: () => (has('haproxy') ? undefined : 'apt-get install haproxy'),
-      version: () => /version (\S+)/.exec(tryRun('haproxy', '-v') ?? '')?.[1] ?? '',
-      command: ({ port, backend, tls }) => {
-        const lines = [
-          'global',
-          '  nbthread 1',
-          `  maxconn ${Math.floor(descriptors / 2) - 100}`,
-          'defaults',
-          '  mode tcp',
-          `  maxconn ${Math.floor(descriptors / 2) - 100}`,
-          '  timeout connect 5s',
-          '  timeout client 1h',
-          '  timeout server 1h',
-          'listen relay',
-          `  bind 127.0.0.1:${port}${tls ? ` ssl crt ${certificate()}` : ''}`,
-          `  server backend 127.0.0.1:${backend}`,
-        ];
-        return ['haproxy', '-db', '-q', '-f', configured('haproxy.cfg', lines)];
-      },
+      version: haproxyVersion,
+      command: (place) => haproxy('tcp', place),
     },
     {
       name: 'pipeline',
@@ -201,9 +254,34 @@ export function allPeers({ lighttpd = ['lighttpd'], relays = [] } = {}) {
       version: ownVersion,
       command: (place) => nodeRelay(join(here, 'relays/pipeline.mjs'), place),
     },
+    {
+      name: 'ours-bytes',
+      isNode: true,
+      websocket: 'only',
+      missing: () => undefined,
+      version: ownVersion,
+      command: (place) => nodeRelay(join(here, 'relays/ours.mjs'), place, 'bytes'),
+    },
+    ...NGINX_BUFFERS.map(nginxPeer),
+    {
+      name: 'haproxy-http',
+      websocket: 'only',
+      missing: () => (has('haproxy') ? undefined : 'apt-get install haproxy'),
+      version: haproxyVersion,
+      command: (place) => haproxy('http', place),
+    },
+    {
+      name: 'http-proxy-middleware',
+      isNode: true,
+      websocket: 'only',
+      missing: () => undefined,
+      version: ownVersion,
+      command: (place) => nodeRelay(join(here, 'relays/http-proxy-middleware.mjs'), place),
+    },
     ...relays.map(([name, file]) => ({
       name,
       isNode: true,
+      websocket: 'also',
       missing: () => undefined,
       version: () => '',
       command: (place) => nodeRelay(file, { ...place, variant: undefined }),

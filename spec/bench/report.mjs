@@ -67,7 +67,7 @@ function judge(row, target, { peers, results }) {
 
 /** The figures in Markdown, as in README.md. */
 export function tables({ rows, summary }) {
-  const names = Object.keys(summary.peers);
+  const names = Object.keys(summary.peers).filter((name) => rows.some((row) => summary.rows[row.name][name]));
   const lines = [['', '', ...names]];
   for (const row of rows) {
     for (const [at, [metric, { unit, digits, noRatio }]] of Object.entries(METRICS[row.kind]).entries()) {

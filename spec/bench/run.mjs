@@ -18,6 +18,7 @@ export class ContentError extends Error {}
 /** Why a row does not apply to a peer; undefined if the row applies. */
 export function whyNot(row, peer, load) {
   if (row.peers && !row.peers.includes(peer.family ?? peer.name)) return 'not its row';
+  if (row.websocket ? !peer.websocket : peer.websocket === 'only') return 'not its row';
   if (row.framesOnly && peer.raw) return 'no WebSocket';
   if (row.workers && !hasWorkers()) return 'the command has no option --workers';
   if (row.workers > cores.length) return `needs ${row.workers} cores`;
@@ -66,8 +67,8 @@ async function measure(row, peer, load, seconds) {
   const place = { port: await freePort(), backend: await freePort() };
   const variant = peer.name === 'ours' ? row.variant : undefined;
   const countsCollections = row.kind === 'memory' && peer.isNode === true;
-  const { tls = false, workers } = row;
-  const [command, ...args] = peer.command({ ...place, tls, variant, workers, countsCollections });
+  const { tls = false, websocket = false, workers } = row;
+  const [command, ...args] = peer.command({ ...place, tls, variant, websocket, workers, countsCollections });
   const counted = { WSTUNNEL_BENCH_COLLECTIONS: join(folder, `collections-${place.port}`) };
   const relay = start(command, args, { core: workers ? ALL_CORES : undefined, env: counted });
   try {
@@ -96,6 +97,7 @@ function loadArgs(row, peer, { port, backend }, group, { measured, warm }, cooki
     ...(row.settle ? ['--settle', String(peer.isNode ? row.settle.node : row.settle.other)] : []),
     ...(peer.raw ? ['--raw'] : []),
     ...(row.tls ? ['--tls'] : []),
+    ...(row.websocket ? ['--websocket'] : []),
     ...(cookie ? ['--header', `Cookie: ${cookie}`] : []),
   ];
 }

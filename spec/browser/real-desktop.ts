@@ -23,13 +23,15 @@ export async function startRealDesktop(password?: string): Promise<RealDesktop> 
   return { port };
 }
 
-/** TigerVNC's X server, which viewers can resize. */
-export async function startXvnc(): Promise<RealDesktop> {
+/** TigerVNC's X server, which viewers can resize; on request with a terminal in the corner. */
+export async function startXvnc({ withTerminal = false } = {}): Promise<RealDesktop> {
   const port = await closedPort();
   const server = new Program('Xvnc', [
     ...['-displayfd', '3', '-rfbport', String(port), '-localhost', '-SecurityTypes', 'None'],
     ...['-geometry', '800x500'],
   ]);
-  await server.prints(/^(\d+)\n/m);
+  const [, number = ''] = await server.prints(/^(\d+)\n/m);
+  if (withTerminal)
+    new Program('xterm', ['-geometry', '60x20+0+0', '-e', 'sh'], { DISPLAY: `:${number}`, PS1: '$ ' });
   return { port };
 }

@@ -13,6 +13,7 @@ import { describe, expect, test } from 'vitest';
 import { certificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { ask, connectHttp2, openOverHttp2, refusal } from '../support/http2.js';
+import { execute, JUPYTER, startJupyter } from '../support/jupyter.js';
 import { describeWith } from '../support/programs.js';
 import { startNginx } from '../support/proxies.js';
 import { filled } from '../shared/replica-sites.js';
@@ -247,6 +248,29 @@ test('backend-per-user: a user without a desktop gets 404', async () => {
   const site = await start('backend-per-user.mjs');
   await guards(site);
   expect((await knock(site.dial(), await logIn(site.dial(), 'bob'))).status).toBe(404);
+});
+
+describeWith(...JUPYTER)('jupyter', () => {
+  test('the login opens pages and WebSockets of Jupyter, and the logout ends the WebSockets', async () => {
+    const jupyter = await startJupyter();
+    const path = `/lab${await jupyter.startKernel()}`;
+    const { dial } = await startRecipe('jupyter.mjs', {
+      JUPYTER: jupyter.address,
+      JUPYTER_TOKEN: jupyter.token,
+    });
+    expect((await knock(dial(), {}, path)).status).toBe(401);
+    expect((await request(dial(), 'GET', '/lab/api/kernels')).status).toBe(401);
+    const ann = await logIn(dial());
+    expect((await request(dial(), 'GET', '/lab/api/kernels', ann)).body).toContain('"id"');
+    expect((await knock(dial(), { ...ann, Origin: 'http://elsewhere.test' }, path)).status).toBe(403);
+    expect((await knock(dial(), ann, '/lab/api/kernels/none/channels')).status).toBe(404);
+    const client = await openRaw(dial(), path, ann);
+    client.send(frame(1, execute('1+1')));
+    await client.shows(/"execute_result"/);
+    expect((await request(dial(), 'POST', '/logout', ann)).status).toBe(303);
+    expect(await client.close()).toEqual({ code: 1008, reason: 'logged out' });
+    expect((await knock(dial(), ann, path)).status).toBe(401);
+  });
 });
 
 describeWith('Xvnc', 'xterm')('desktop-per-user', () => {

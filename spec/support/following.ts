@@ -23,7 +23,8 @@ export function followAll(
   });
   const parts = chunks.map((chunk) => {
     const own = Buffer.from(chunk);
-    const passed = Buffer.from(follower.follow(own));
+    const rest = follower.follow(own);
+    const passed = Buffer.concat([follower.front, rest]);
     if (!own.equals(chunk)) throw new Error('the follower changed a chunk');
     return passed;
   });

@@ -52,6 +52,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   xwd: 'x11-apps',
   '/usr/lib/python3/dist-packages/websockets/__init__.py': 'python3-websockets',
   '/usr/lib/python3/dist-packages/websocket/__init__.py': 'python3-websocket',
+  'jupyter-notebook': 'jupyter-notebook',
+  '/usr/lib/python3/dist-packages/terminado/__init__.py': 'python3-terminado',
   '/usr/share/novnc/vnc.html': 'novnc',
   '/usr/share/novnc/utils/novnc_proxy': 'novnc',
 };

@@ -65,15 +65,11 @@ export function transportOf({ connect, socket, host = '127.0.0.1', port = 0 }: H
 const streams = new WeakMap<object, string>();
 let streamCount = 0;
 
-// An environment may contain passwords, and the query of a URL a ticket: without the salt, a guess could be tested against the id of a host.
+// An environment may contain passwords: without the salt, a guess could be tested against the id of a host.
 const salt = randomBytes(32);
 
 export function keyOf(spawn: Readonly<Record<keyof SpawnOptions, unknown>>): string {
-  return hashOf(JSON.stringify(spawn));
-}
-
-function hashOf(text: string): string {
-  return createHmac('sha256', salt).update(text).digest('hex').slice(0, 16);
+  return createHmac('sha256', salt).update(JSON.stringify(spawn)).digest('hex').slice(0, 16);
 }
 
 /** The id of a host. The id of a spawned program without an address comes from the program's settings. */
@@ -93,9 +89,9 @@ export function idOf(options: Host, spawn?: Pick<ResolvedSpawn, 'path' | 'key'>)
   }
 }
 
-/** The URL without user and password, and with a hash in place of the query. */
-function urlId({ protocol, host, pathname, search }: URL): string {
-  return `${protocol}//${host}${pathname}${search === '' ? '' : `?#${hashOf(search)}`}`;
+/** The URL without the query, which belongs to the request: with a new ticket in it, each request would be for a new host. */
+function urlId({ protocol, host, pathname }: URL): string {
+  return `${protocol}//${host}${pathname}`;
 }
 
 function streamId(connect: object): string {

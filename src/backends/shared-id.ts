@@ -5,9 +5,9 @@ const LOOPBACK = /^(?:wss?:\/\/)?(127\.\d+\.\d+\.\d+|\[::1\]|localhost)([:/]|$)/
 
 /**
  * The id of a host among processes that share a state; undefined for a backend of this process alone. A loopback address or a unix
- * socket is a different backend on each machine. The id of a URL with a query has a hash that no other process has.
+ * socket is a different backend on each machine.
  */
-export function sharedIdOf({ id, spawn, connect, url }: ResolvedHost): string | undefined {
-  if (spawn || connect || url?.includes('?') === true) return undefined;
+export function sharedIdOf({ id, spawn, connect }: ResolvedHost): string | undefined {
+  if (spawn || connect) return undefined;
   return LOOPBACK.test(id) || id.startsWith('unix:') ? `${hostname()} ${id}` : id;
 }

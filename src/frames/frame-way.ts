@@ -1,13 +1,15 @@
 import type { Duplex } from 'node:stream';
 import type { PooledReads } from '../streams/pooled-reads.js';
 import { PAUSE, ReadPauses } from '../streams/read-pauses.js';
-import { isNodeSocket, isPlain, release, releaseAfter } from '../streams/release.js';
+import { isNodeSocket, isPlain, release, releaseAfter, WORTHWHILE } from '../streams/release.js';
 import { WriteProgress } from '../streams/write-progress.js';
 import { WriteQueue, type QueueOwner } from '../streams/write-queue.js';
 import { FrameFollower, type FollowerOwner, type Sender } from './frame-follower.js';
 
 /** Bytes that Node reads at once, and bytes of a full TLS record: in both cases more bytes follow in the same event-loop turn. */
 const FULL_READS: readonly number[] = [65_536, 16_384];
+
+const NOTHING = Buffer.alloc(0);
 
 /** With more removed frames than this, a chunk is enough work for an event-loop turn. */
 const MANY_REMOVED = 500;
@@ -42,6 +44,8 @@ export class FrameWay implements QueueOwner {
   readonly #gathers: boolean;
   readonly #isSinkPlain: boolean;
   #isBoundaryAwaited = false;
+  /** Do the bytes of the last chunk pass? */
+  #isPassing = false;
 
   constructor(
     from: Sender,
@@ -73,18 +77,20 @@ export class FrameWay implements QueueOwner {
     if (this.#isBoundaryAwaited && this.follower.missing <= chunk.length) {
       const { missing } = this.follower;
       const end = this.#follow(chunk.subarray(0, missing));
-      // The memory of a read can be kept by one write only.
+      // The rest of a frame has no front. The memory of a read can be kept by one write only.
       if (end.length > 0) this.#write(reads ? Buffer.from(end) : end, undefined, undefined);
       this.#isBoundaryAwaited = false;
       this.#owner.boundary(this);
       rest = chunk.subarray(missing);
     }
-    // Another listener may keep the chunk.
-    const mayRelease = this.#ownsChunks && !reads && this.#source.listenerCount('data') === 1;
+    const { length } = chunk;
+    const mayRelease = this.#mayRelease(chunk, reads);
     const bytes = this.#follow(rest);
+    const { front } = this.follower;
+    if (front.length > 0 && this.#isPassing) this.queue.write(front, undefined, bytes.length > 0);
     if (bytes.length > 0) this.#write(bytes, mayRelease ? chunk : undefined, reads);
-    else if (mayRelease) release(chunk);
-    this.pauses.spend(chunk.length, this.follower.removed > MANY_REMOVED);
+    if (mayRelease && bytes.buffer !== chunk.buffer) release(chunk);
+    this.pauses.spend(length, this.follower.removed > MANY_REMOVED);
     if (!this.queue.isFull) return;
     this.queue.awaitDrain();
     this.#owner.full(this);
@@ -113,12 +119,21 @@ export class FrameWay implements QueueOwner {
   }
 
   #follow(chunk: Buffer): Buffer {
-    const { follower, output } = this;
+    const { follower } = this;
     const before = follower.payload;
+    const wasOver = this.output === 'over';
     const bytes = follower.follow(chunk);
-    if (output === 'over' || !this.sink.writable || this.sink.errored) return bytes.subarray(0, 0);
+    this.#isPassing = !wasOver && this.sink.writable && !this.sink.errored;
+    if (!this.#isPassing) return NOTHING;
     this.payload += follower.payload - before;
     return bytes;
+  }
+
+  /** A small chunk is not worth a callback for each write. */
+  #mayRelease(chunk: Buffer, reads: PooledReads | undefined): boolean {
+    if (!this.#ownsChunks || reads || chunk.length < WORTHWHILE) return false;
+    // Another listener may keep the chunk.
+    return this.#source.listenerCount('data') === 1;
   }
 
   /** `chunk`: may be released after the write. */

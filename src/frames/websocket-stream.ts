@@ -116,7 +116,9 @@ export class WebSocketStream implements ClosingConnection, HeartbeatConnection, 
     }
     if (head.length > 0) this.#read(Buffer.from(head));
     socket.on('data', onData);
-    this.pauses.apply();
+    // A backend in `bytes` mode may have ended before the client got the 101 response.
+    if (socket.readableEnded) this.onEnd();
+    else this.pauses.apply();
   }
 
   /**

@@ -39,8 +39,19 @@ export function readHosts(value: unknown, name: OptionRef, isMade = false): read
       hosts.push(readHost(host, Array.isArray(value) ? path.item(index) : path, isMade));
     }),
   );
+  checkQueries(hosts, name, value);
   if (hosts.every(({ backup }) => backup)) fail(name, 'needs at least one host that is not a backup', value);
   return Object.freeze(hosts);
+}
+
+/** URLs that differ only in the query are one host, so that all of them but the first would be ignored. */
+function checkQueries(hosts: readonly ResolvedHost[], name: OptionRef, value: unknown): void {
+  const urls = new Map<string, string>();
+  for (const { id, url } of hosts) {
+    if (url !== undefined && (urls.get(id) ?? url) !== url)
+      fail(name, `needs URLs that differ before the query, since ${id} is one host`, value);
+    if (url !== undefined) urls.set(id, url);
+  }
 }
 
 /**

@@ -8,7 +8,7 @@ const { port1: bin, port2: otherEnd } = new MessageChannel();
 otherEnd.close();
 
 /** Bytes. Smaller chunks are cheaper to leave to the garbage collector. */
-const WORTHWHILE = 16_384;
+export const WORTHWHILE = 16_384;
 
 /**
  * Is the stream a socket of Node's (TCP, unix or TLS)? Methods of these sockets do not throw, `close` is emitted once, and no

@@ -69,7 +69,7 @@ static void run_openings(void) {
     add_trip(since);
     accept_backend(&tunnel);
     uint8_t frame[MAX_HEADER + SMALL];
-    size_t head = write_header(frame, 0x82, SMALL, 0x01020304), length = 0;
+    size_t head = write_header(frame, 0x82, SMALL, CLIENT, 0x01020304), length = 0;
     mask(frame + head, pattern, SMALL, 0x01020304, 0);
     if (transmit(&tunnel.client, frame, head + SMALL) != (ssize_t)head + SMALL) fail(1, "a frame was not accepted");
     for (ssize_t got; length < SMALL; length += got)

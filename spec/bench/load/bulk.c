@@ -1,7 +1,7 @@
 /* The rows of bulk traffic, and of round trips over one tunnel after another. */
 #include "load.h"
 
-static bool giant_arrived(void) { return giant_begun && tunnels[0].frame_left == 0 && all_arrived(); }
+static bool giant_arrived(void) { return giant_begun && tunnels[0].client.frame_left == 0 && all_arrived(); }
 
 void measure_bulk(void) {
   double deadline = now() + opt.deadline;

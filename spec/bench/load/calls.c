@@ -60,9 +60,45 @@ static void hear(struct caller *caller) {
   if (are_handshakes) answer(caller);
 }
 
+/* The connections to a WebSocket backend, by descriptor. */
+static struct {
+  size_t length;
+  bool is_open;
+  char text[2048];
+} servers[4096];
+
+/* The relay passes the client's Close on; a server ends the connection after its own Close (RFC 6455 section 7.1.1). */
+static bool serve_websocket(int fd) {
+  static const uint8_t CLOSE[] = {0x88, 0x02, 0x03, 0xe8};
+  char answer[256];
+  if (fd >= 4096) fail(1, "too many connections to the backend");
+  char *text = servers[fd].text;
+  ssize_t got = recv(fd, text + servers[fd].length, sizeof servers[fd].text - 1 - servers[fd].length, 0);
+  if (got < 0 && errno == EAGAIN) return true;
+  if (got <= 0) return false;
+  size_t length = servers[fd].length += got;
+  text[length] = 0;
+  if (!servers[fd].is_open) {
+    size_t size = write_answer(answer, sizeof answer, text, length);
+    if (size == 0) return true;
+    servers[fd].is_open = true;
+    servers[fd].length = 0;
+    if (send(fd, answer, size, MSG_NOSIGNAL) != (ssize_t)size) fail(1, "the backend's answer was not accepted");
+    reached_backend++;
+    return true;
+  }
+  if (length < 8) return true;
+  const uint8_t *frame = (uint8_t *)text;
+  if (length > 8 || frame[0] != 0x88 || frame[1] != 0x82 || (frame[2] ^ frame[6]) != 0x03 || (frame[3] ^ frame[7]) != 0xe8)
+    fail(2, "WRONG CONTENT: not the client's Close: %02x %02x", frame[0], frame[1]);
+  send(fd, CLOSE, sizeof CLOSE, MSG_NOSIGNAL);
+  return false;
+}
+
 static void accept_all(void) {
   for (int fd; (fd = accept_one(SOCK_NONBLOCK)) >= 0;) {
-    reached_backend++;
+    if (!opt.websocket) reached_backend++;
+    else if (fd < 4096) servers[fd].length = 0, servers[fd].is_open = false;
     /* Marks the backend's sockets by an odd number, which is never the address of a caller. */
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)fd << 1 | 1};
     epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
@@ -78,6 +114,10 @@ static void serve(double until) {
       if (who == &listener) accept_all();
       else if (events[at].data.u64 & 1) {
         int fd = (int)(events[at].data.u64 >> 1);
+        if (opt.websocket) {
+          if (!serve_websocket(fd)) close(fd);
+          continue;
+        }
         if (recv(fd, in, sizeof in, 0) > 0) fail(2, "WRONG CONTENT: the backend received bytes");
         close(fd);
       } else hear(who);

@@ -44,19 +44,27 @@ void mask(uint8_t *to, const uint8_t *from, size_t length, uint32_t key, unsigne
   for (size_t at = 0; at < length; at++) to[at] = from[at] ^ keys[at];
 }
 
-size_t write_header(uint8_t *to, uint8_t first, uint64_t length, uint32_t key) {
+size_t write_header(uint8_t *to, uint8_t first, uint64_t length, enum kind from, uint32_t key) {
   size_t at = 0;
   int extended = length < 126 ? 0 : length < 65536 ? 2 : 8;
   to[at++] = first;
-  to[at++] = 0x80 | (extended == 0 ? (uint8_t)length : extended == 2 ? 126 : 127);
+  to[at++] = (from == CLIENT ? 0x80 : 0) | (extended == 0 ? (uint8_t)length : extended == 2 ? 126 : 127);
   for (int byte = extended - 1; byte >= 0; byte--) to[at++] = (uint8_t)(length >> (8 * byte));
-  for (int byte = 0; byte < 4; byte++) to[at++] = (uint8_t)(key >> (8 * byte));
+  for (int byte = 0; from == CLIENT && byte < 4; byte++) to[at++] = (uint8_t)(key >> (8 * byte));
   return at;
 }
 
 bool is_ahead(const struct tunnel *tunnel) { return tunnel->up.sent - tunnel->up.got > AHEAD; }
 
-static uint64_t next_frame(struct tunnel *tunnel) {
+/* Does the relay speak WebSocket with this end? */
+bool is_framed(const struct end *end) { return end->kind == CLIENT ? !opt.raw : opt.websocket; }
+
+static uint64_t next_frame(struct end *end) {
+  struct tunnel *tunnel = end->tunnel;
+  if (end->kind == BACKEND) {
+    uint64_t allowed = stopped && !echoes ? 0 : tunnel->down.limit - tunnel->down.sent;
+    return opt.write < allowed ? opt.write : allowed;
+  }
   uint64_t allowed = is_ahead(tunnel) ? 0 : tunnel->up.limit - tunnel->up.sent;
   if (stopped) return 0;
   if (giant_begun) return 0;
@@ -67,67 +75,85 @@ static uint64_t next_frame(struct tunnel *tunnel) {
   return opt.frame < allowed ? opt.frame : allowed;
 }
 
-void fill_stage(struct tunnel *tunnel) {
+void fill_stage(struct end *end) {
+  struct tunnel *tunnel = end->tunnel;
+  struct flow *flow = end->kind == CLIENT ? &tunnel->up : &tunnel->down;
   size_t at = 0;
-  if (!tunnel->stage) {
-    tunnel->stage_size = (opt.frame < SPAN && !sends_up ? opt.frame : SPAN) + 2 * MAX_HEADER;
-    tunnel->stage = malloc(tunnel->stage_size);
+  if (!end->stage) {
+    bool is_bulk = end->kind == CLIENT ? sends_up : sends_down;
+    end->stage_size = (opt.frame < SPAN && !is_bulk ? opt.frame : SPAN) + 2 * MAX_HEADER;
+    end->stage = malloc(end->stage_size);
   }
-  while (at + MAX_HEADER < tunnel->stage_size) {
-    if (tunnel->frame_left == 0) {
-      if (tunnel->pong_due) {
-        tunnel->pong_due = false;
-        at += write_header(tunnel->stage + at, 0x8a, 0, 0);
+  while (at + MAX_HEADER < end->stage_size) {
+    if (end->frame_left == 0) {
+      if (end->pong_due) {
+        end->pong_due = false;
+        at += write_header(end->stage + at, 0x8a, 0, end->kind, 0);
         continue;
       }
-      tunnel->frame_left = next_frame(tunnel);
-      if (tunnel->frame_left == 0) break;
-      tunnel->key = (uint32_t)next_random() | 1;
-      tunnel->phase = 0;
-      at += write_header(tunnel->stage + at, 0x82, tunnel->frame_left, tunnel->key);
+      end->frame_left = next_frame(end);
+      if (end->frame_left == 0) break;
+      end->key = (uint32_t)next_random() | 1;
+      end->phase = 0;
+      at += write_header(end->stage + at, 0x82, end->frame_left, end->kind, end->key);
     }
-    size_t length = tunnel->stage_size - at;
+    size_t length = end->stage_size - at;
     if (length > SPAN) length = SPAN;
-    if (length > tunnel->frame_left) length = tunnel->frame_left;
-    mask(tunnel->stage + at, due(&tunnel->up, tunnel->up.sent), length, tunnel->key, tunnel->phase);
-    tunnel->phase = (tunnel->phase + length) & 3;
-    tunnel->frame_left -= length;
-    tunnel->up.sent += length;
+    if (length > end->frame_left) length = end->frame_left;
+    if (end->kind == CLIENT) mask(end->stage + at, due(flow, flow->sent), length, end->key, end->phase);
+    else memcpy(end->stage + at, due(flow, flow->sent), length);
+    end->phase = (end->phase + length) & 3;
+    end->frame_left -= length;
+    flow->sent += length;
     all_sent += length;
     at += length;
   }
-  tunnel->stage_length = at;
-  tunnel->stage_at = 0;
+  end->stage_length = at;
+  end->stage_at = 0;
 }
 
-/* The relay's frames: binary, unmasked. Payload is checked on arrival. */
-void feed(struct tunnel *tunnel, const uint8_t *bytes, size_t length) {
+/* Reads the header of a frame, once the header is complete. */
+static void read_header(struct end *end) {
+  const uint8_t *head = end->head;
+  if (end->head_length < 2) return;
+  unsigned extended = (head[1] & 0x7f) == 126 ? 2 : (head[1] & 0x7f) == 127 ? 8 : 0;
+  unsigned masked = end->kind == BACKEND ? 4 : 0;
+  if (end->head_length < 2 + extended + masked) return;
+  uint64_t size = extended ? 0 : head[1] & 0x7f;
+  for (unsigned at = 2; at < 2 + extended; at++) size = size << 8 | head[at];
+  uint8_t opcode = head[0] & 0x0f;
+  if (opcode == 8) fail(1, "the relay closed tunnel %d", (int)(end->tunnel - tunnels));
+  if ((head[0] & 0x70) || (head[1] & 0x80) != (masked ? 0x80 : 0) || (opcode > 2 && opcode < 9) || opcode > 10 || opcode == 1)
+    fail(2, "WRONG CONTENT: not a binary frame of a %s: %02x %02x", masked ? "client" : "server", head[0], head[1]);
+  if (opcode == 9) {
+    if (size > 0) fail(1, "a PING with a payload");
+    end->pong_due = true;
+  }
+  end->key_in = 0;
+  for (unsigned at = 0; at < masked; at++) end->key_in |= (uint32_t)head[2 + extended + at] << (8 * at);
+  end->phase_in = 0;
+  end->payload_left = size;
+  end->head_length = 0;
+}
+
+/* The relay's frames: binary, and masked if they go to the backend. Payload is checked on arrival. */
+void feed(struct end *end, uint8_t *bytes, size_t length) {
+  struct tunnel *tunnel = end->tunnel;
   while (length > 0) {
-    if (tunnel->payload_left > 0) {
-      size_t part = tunnel->payload_left < length ? tunnel->payload_left : length;
-      if ((tunnel->head[0] & 0x08) == 0) check(tunnel, &tunnel->down, bytes, part);
-      tunnel->payload_left -= part;
+    if (end->payload_left > 0) {
+      size_t part = end->payload_left < length ? end->payload_left : length;
+      if (end->kind == BACKEND) {
+        mask(bytes, bytes, part, end->key_in, end->phase_in);
+        end->phase_in = (end->phase_in + part) & 3;
+      }
+      if ((end->head[0] & 0x08) == 0) check(tunnel, end->kind == CLIENT ? &tunnel->down : &tunnel->up, bytes, part);
+      end->payload_left -= part;
       bytes += part;
       length -= part;
       continue;
     }
-    tunnel->head[tunnel->head_length++] = *bytes++;
+    end->head[end->head_length++] = *bytes++;
     length--;
-    if (tunnel->head_length < 2) continue;
-    const uint8_t *head = tunnel->head;
-    unsigned extended = head[1] == 126 ? 2 : head[1] == 127 ? 8 : 0;
-    if (tunnel->head_length < 2 + extended) continue;
-    uint64_t size = extended ? 0 : head[1];
-    for (unsigned at = 2; at < 2 + extended; at++) size = size << 8 | head[at];
-    uint8_t opcode = head[0] & 0x0f;
-    if (opcode == 8) fail(1, "the relay closed tunnel %d", (int)(tunnel - tunnels));
-    if ((head[0] & 0x70) || (head[1] & 0x80) || (opcode > 2 && opcode < 9) || opcode > 10 || opcode == 1)
-      fail(2, "WRONG CONTENT: not a binary frame of a server: %02x %02x", head[0], head[1]);
-    if (opcode == 9) {
-      if (size > 0) fail(1, "a PING with a payload");
-      tunnel->pong_due = true;
-    }
-    tunnel->payload_left = size;
-    tunnel->head_length = 0;
+    read_header(end);
   }
 }

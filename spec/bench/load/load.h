@@ -28,7 +28,7 @@ typedef void SSL;
 struct options {
   const char *mode, *path, *header, *beside, *page;
   int relay, backend, group, tunnels, at_once;
-  bool raw, tls, priority;
+  bool raw, tls, priority, websocket;
   uint64_t frame, write, giant, slow;
   double warm, seconds, settle;
   int deadline;
@@ -48,11 +48,6 @@ struct end {
   uint32_t events;
   SSL *ssl;
   struct tunnel *tunnel;
-};
-
-struct tunnel {
-  struct end client, backend;
-  struct flow up, down;
   /* Frames to the relay that are not sent yet. */
   uint8_t *stage;
   size_t stage_size, stage_length, stage_at;
@@ -64,6 +59,13 @@ struct tunnel {
   uint8_t head[MAX_HEADER];
   unsigned head_length;
   uint64_t payload_left;
+  uint32_t key_in;
+  unsigned phase_in;
+};
+
+struct tunnel {
+  struct end client, backend;
+  struct flow up, down;
   /* The round trips that ended, and their number before the first trip with a fixed time. */
   uint64_t ended, planned_from;
 };
@@ -109,10 +111,11 @@ void make_pattern(void);
 const uint8_t *due(const struct flow *flow, uint64_t at);
 void check(struct tunnel *tunnel, struct flow *flow, const uint8_t *bytes, size_t length);
 void mask(uint8_t *to, const uint8_t *from, size_t length, uint32_t key, unsigned phase);
-size_t write_header(uint8_t *to, uint8_t first, uint64_t length, uint32_t key);
+size_t write_header(uint8_t *to, uint8_t first, uint64_t length, enum kind from, uint32_t key);
 bool is_ahead(const struct tunnel *tunnel);
-void fill_stage(struct tunnel *tunnel);
-void feed(struct tunnel *tunnel, const uint8_t *bytes, size_t length);
+bool is_framed(const struct end *end);
+void fill_stage(struct end *end);
+void feed(struct end *end, uint8_t *bytes, size_t length);
 
 /* traffic.c */
 extern uint8_t in[SPAN];
@@ -143,6 +146,10 @@ void accept_backend(struct tunnel *tunnel);
 void set_up(struct tunnel *tunnel);
 void open_tunnel(struct tunnel *tunnel);
 void open_tunnels(void);
+
+/* websocket.c */
+size_t write_answer(char *to, size_t size, const char *request, size_t length);
+void answer_handshake(struct end *end);
 
 /* trips.c */
 void add_trip(double since);

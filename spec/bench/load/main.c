@@ -38,14 +38,15 @@ bool take_priority(void) {
 }
 
 static void read_options(int argc, char **argv) {
-  enum { MODE, PATH, HEADER, RELAY, BACK, GROUP, TUNNELS, AT_ONCE, RAW, TLS, FRAME, WRITE, GIANT, SLOW, WARM, SECONDS, SETTLE, DEADLINE, BESIDE, PAGE, PRIORITY };
+  enum { MODE, PATH, HEADER, RELAY, BACK, GROUP, TUNNELS, AT_ONCE, RAW, TLS, FRAME, WRITE, GIANT, SLOW, WARM, SECONDS, SETTLE, DEADLINE, BESIDE, PAGE, PRIORITY, WEBSOCKET };
   static const struct option names[] = {
       {"mode", 1, 0, MODE},         {"path", 1, 0, PATH},       {"header", 1, 0, HEADER}, {"relay", 1, 0, RELAY},
       {"backend", 1, 0, BACK},      {"group", 1, 0, GROUP},     {"tunnels", 1, 0, TUNNELS}, {"at-once", 1, 0, AT_ONCE},
       {"raw", 0, 0, RAW},           {"tls", 0, 0, TLS},         {"frame", 1, 0, FRAME},   {"write", 1, 0, WRITE},
       {"giant", 1, 0, GIANT},       {"slow", 1, 0, SLOW},       {"warm", 1, 0, WARM},     {"seconds", 1, 0, SECONDS},
       {"settle", 1, 0, SETTLE},     {"deadline", 1, 0, DEADLINE}, {"beside", 1, 0, BESIDE},
-      {"page", 1, 0, PAGE},         {"priority", 0, 0, PRIORITY}, {0, 0, 0, 0}};
+      {"page", 1, 0, PAGE},         {"priority", 0, 0, PRIORITY},
+      {"websocket", 0, 0, WEBSOCKET}, {0, 0, 0, 0}};
   for (int name; (name = getopt_long(argc, argv, "", names, NULL)) != -1;) switch (name) {
       case MODE: opt.mode = optarg; break;
       case PATH: opt.path = optarg; break;
@@ -68,6 +69,7 @@ static void read_options(int argc, char **argv) {
       case BESIDE: opt.beside = optarg; break;
       case PAGE: opt.page = optarg; break;
       case PRIORITY: opt.priority = true; break;
+      case WEBSOCKET: opt.websocket = true; break;
       default: exit(3);
     }
 }
@@ -81,6 +83,7 @@ int main(int argc, char **argv) {
   echoes = !sends_up && !sends_down;
   if (opt.tunnels < 1 || opt.frame < 1 || opt.write < 1 || opt.write > SPAN)
     fail(3, "invalid options: see spec/bench/rows");
+  if (opt.websocket && (opt.beside || is_mode("storm"))) fail(3, "not with a WebSocket backend");
 #ifndef WITH_TLS
   if (opt.tls) fail(3, "built without TLS");
 #endif

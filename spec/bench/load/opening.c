@@ -40,6 +40,7 @@ void check_page(const char *text, size_t length) {
     fail(2, "WRONG CONTENT: the page: %.*s", (int)length, text);
 }
 
+/* With a WebSocket backend also the backend's end: the relay answers after the backend. */
 void open_client(struct tunnel *tunnel) {
   struct timeval patience = {10, 0};
   int at = (int)(tunnel - tunnels);
@@ -53,13 +54,14 @@ void open_client(struct tunnel *tunnel) {
     size_t length = 0, head = 0;
     int size = write_request(text, sizeof text);
     if (transmit(&tunnel->client, text, size) != size) fail(1, "the request was not accepted");
+    if (opt.websocket) accept_backend(tunnel);
     while (head == 0) {
       ssize_t got = receive(&tunnel->client, text + length, sizeof text - length);
       if (got <= 0) fail(1, "no answer to handshake %d: %s", at, got < 0 ? strerror(errno) : "end of stream");
       length += got;
       head = check_answer(text, length);
     }
-    feed(tunnel, (uint8_t *)text + head, length - head);
+    feed(&tunnel->client, (uint8_t *)text + head, length - head);
   }
 }
 
@@ -68,6 +70,7 @@ void accept_backend(struct tunnel *tunnel) {
   tunnel->backend = (struct end){.kind = BACKEND, .fd = accept_one(0), .tunnel = tunnel};
   if (tunnel->backend.fd < 0) fail(1, "no connection to the backend after handshake %d", (int)(tunnel - tunnels));
   setsockopt(tunnel->backend.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  if (opt.websocket) answer_handshake(&tunnel->backend);
 }
 
 void set_up(struct tunnel *tunnel) {
@@ -79,7 +82,7 @@ void set_up(struct tunnel *tunnel) {
 
 void open_tunnel(struct tunnel *tunnel) {
   open_client(tunnel);
-  accept_backend(tunnel);
+  if (!opt.websocket) accept_backend(tunnel);
   set_up(tunnel);
 }
 

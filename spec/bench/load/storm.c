@@ -80,7 +80,7 @@ static void hear(struct guest *guest, int number) {
   epoll_ctl(poller, EPOLL_CTL_DEL, guest->fd, NULL);
   struct tunnel *tunnel = &tunnels[number];
   tunnel->client = (struct end){.kind = CLIENT, .fd = guest->fd, .tunnel = tunnel};
-  feed(tunnel, (uint8_t *)guest->text + head, guest->length - head);
+  feed(&tunnel->client, (uint8_t *)guest->text + head, guest->length - head);
 }
 
 /* The first bytes of a connection to the backend are the number of its tunnel. */
@@ -137,7 +137,7 @@ static void open_all(double deadline) {
 static void send_numbers(double deadline) {
   for (uint32_t number = 0; number < (uint32_t)opt.tunnels; number++) {
     uint8_t frame[MAX_HEADER + sizeof number];
-    size_t head = write_header(frame, 0x82, sizeof number, 0x01020304);
+    size_t head = write_header(frame, 0x82, sizeof number, CLIENT, 0x01020304);
     mask(frame + head, (uint8_t *)&number, sizeof number, 0x01020304, 0);
     if (send(tunnels[number].client.fd, frame, head + sizeof number, MSG_NOSIGNAL) < 0)
       fail(1, "tunnel %u ended: %s", number, strerror(errno));

@@ -12,10 +12,9 @@ static double trip_began;
 
 static bool wants_to_send(const struct end *end) {
   const struct tunnel *tunnel = end->tunnel;
+  if (end->stage_at < end->stage_length || end->frame_left > 0 || end->pong_due) return true;
   if (end->kind == BACKEND) return tunnel->down.sent < tunnel->down.limit && (!stopped || echoes);
-  if (tunnel->stage_at < tunnel->stage_length || tunnel->pong_due) return true;
-  if (giant_begun) return tunnel->frame_left > 0;
-  return tunnel->frame_left > 0 || (tunnel->up.sent < tunnel->up.limit && !stopped && !is_ahead(tunnel));
+  return !giant_begun && (tunnel->up.sent < tunnel->up.limit && !stopped && !is_ahead(tunnel));
 }
 
 static bool is_slow(const struct end *end) {
@@ -34,12 +33,12 @@ void check_result(const struct end *end, ssize_t result) {
 
 void send_some(struct end *end) {
   struct tunnel *tunnel = end->tunnel;
-  if (end->kind == CLIENT && !opt.raw) {
-    if (tunnel->stage_at == tunnel->stage_length) fill_stage(tunnel);
-    if (tunnel->stage_length == 0) return;
-    ssize_t sent = transmit(end, tunnel->stage + tunnel->stage_at, tunnel->stage_length - tunnel->stage_at);
+  if (is_framed(end)) {
+    if (end->stage_at == end->stage_length) fill_stage(end);
+    if (end->stage_length == 0) return;
+    ssize_t sent = transmit(end, end->stage + end->stage_at, end->stage_length - end->stage_at);
     check_result(end, sent);
-    if (sent > 0) tunnel->stage_at += sent;
+    if (sent > 0) end->stage_at += sent;
     return;
   }
   struct flow *flow = end->kind == CLIENT ? &tunnel->up : &tunnel->down;
@@ -64,14 +63,16 @@ static void receive_some(struct end *end) {
     if (got <= 0) return;
     if (end->kind == BACKEND) {
       bool was_ahead = is_ahead(tunnel);
-      check(tunnel, &tunnel->up, in, got);
+      uint64_t before = tunnel->up.got;
+      if (is_framed(end)) feed(end, in, got);
+      else check(tunnel, &tunnel->up, in, got);
       if (was_ahead) settle_events(&tunnel->client);
       if (!echoes) continue;
-      tunnel->down.limit += got;
+      tunnel->down.limit += tunnel->up.got - before;
       send_some(&tunnel->backend);
     } else {
       if (opt.raw) check(tunnel, &tunnel->down, in, got);
-      else feed(tunnel, in, got);
+      else feed(end, in, got);
       if (echoes) on_echo(tunnel);
     }
   } while (end->ssl);
@@ -108,7 +109,7 @@ static void read_slowly(void) {
     check_result(end, got);
     if (got < 0) return;
     if (opt.raw) check(&tunnels[0], &tunnels[0].down, in, got);
-    else feed(&tunnels[0], in, got);
+    else feed(end, in, got);
   }
 }
 
@@ -137,6 +138,7 @@ bool all_arrived(void) {
   if (all_got != all_sent) return false;
   for (int at = 0; at < opt.tunnels; at++) {
     if (wants_to_send(&tunnels[at].client)) return false;
+    if (is_framed(&tunnels[at].backend) && wants_to_send(&tunnels[at].backend)) return false;
     if (echoes && tunnels[at].down.got != tunnels[at].up.sent) return false;
   }
   return true;

@@ -1,4 +1,5 @@
-// The relay under measurement: the built package in a real Express 5 app. `--bare`: without Express; `--session`: with a login.
+// The relay under measurement: the built package in a real Express 5 app. `--bare`: without Express; `--session`: with a login;
+// `--websocket MODE`: the backend speaks WebSocket.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
@@ -15,10 +16,14 @@ const { values } = parseArgs({
     tls: { type: 'string' },
     bare: { type: 'boolean' },
     session: { type: 'boolean' },
+    websocket: { type: 'string' },
   },
 });
 
-const tunnel = wstunnel({ server: { port: Number(values.backend) } });
+const server = values.websocket
+  ? { url: `ws://127.0.0.1:${values.backend}/tunnel`, mode: values.websocket }
+  : { port: Number(values.backend) };
+const tunnel = wstunnel({ server });
 
 const page = `<title>a page of the app</title>\n${'x'.repeat(1000)}\n`;
 const sendPage = (req, res) => res.type('html').send(page);
@@ -47,8 +52,8 @@ const app = values.bare
   : values.session
     ? withSession()
     : express().get('/page', sendPage).use('/tunnel', tunnel);
-const server = values.tls
+const listener = values.tls
   ? createSecureServer({ key: readFileSync(values.tls), cert: readFileSync(values.tls) }, app)
   : createServer(app);
-server.listen(Number(values.port), '127.0.0.1', 4096);
+listener.listen(Number(values.port), '127.0.0.1', 4096);
 process.on('SIGTERM', () => process.exit());

@@ -1,11 +1,5 @@
 // New connections: handshakes, requests of a page, a storm of clients after a restart, and the command with several workers.
-import { inWords, KIB, tunnelCount } from './shared.mjs';
-
-/** A server's handshakes need thousands of runs to warm up, more than in the one second of other rows. */
-const repeated = (mode, quick) => [
-  ...['--mode', mode, '--frame', String(KIB)],
-  ...(quick ? [] : ['--warm', '3']),
-];
+import { inWords, repeated, tunnelCount } from './shared.mjs';
 
 /** @returns {import('./index.mjs').Row[]} */
 export function connectionRows({ quick }) {

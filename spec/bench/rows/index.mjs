@@ -5,6 +5,7 @@ import { connectionRows } from './connections.mjs';
 import { memoryRows } from './memory.mjs';
 import { trafficRows } from './traffic.mjs';
 import { tripRows } from './trips.mjs';
+import { websocketRows } from './websocket.mjs';
 
 /**
  * @typedef {object} Target bounds of a row's metric: of our figure, or of our figure divided by another one
@@ -25,6 +26,7 @@ import { tripRows } from './trips.mjs';
  * @property {number} [tunnels]
  * @property {string[]} args arguments of the load
  * @property {boolean} [tls]
+ * @property {boolean} [websocket] the backend speaks WebSocket
  * @property {'bare' | 'session'} [variant] the variant of our relay
  * @property {number} [workers] the relay is our command with this number of workers, on all cores
  * @property {{ node: number, other: number }} [settle] seconds before the memory is measured, for relays in Node and for others
@@ -36,7 +38,7 @@ import { tripRows } from './trips.mjs';
 
 /** @returns {Row[]} */
 export function allRows({ quick = false } = {}) {
-  return [trafficRows, tripRows, besideRows, connectionRows, memoryRows, callRows].flatMap((rows) =>
-    rows({ quick }),
+  return [trafficRows, tripRows, besideRows, connectionRows, websocketRows, memoryRows, callRows].flatMap(
+    (rows) => rows({ quick }),
   );
 }

@@ -17,4 +17,10 @@ export const up = (frame) => ['--mode', 'up', '--frame', String(frame)];
 export const echo = (frame) => ['--mode', 'echo', '--frame', String(frame)];
 export const DOWN = ['--mode', 'down', '--write', String(64 * KIB)];
 
+/** A server's handshakes need thousands of runs to warm up, more than in the one second of other rows. */
+export const repeated = (mode, quick) => [
+  ...['--mode', mode, '--frame', String(KIB)],
+  ...(quick ? [] : ['--warm', '3']),
+];
+
 export const inWords = (count) => count.toLocaleString('en');

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { ClosedInfo, Host, TunnelOptions } from '../../../src/index.js';
 import { certificate } from '../../support/certificate.js';
@@ -155,6 +156,30 @@ describe("mode: 'bytes'", () => {
         backend.sockets.length === 1 && backend.sockets.every((one) => one.destroyed || one.readableEnded),
     );
     expect(tunnel.stats()).toMatchObject({ open: 0, opening: 0 });
+  });
+
+  test('an end of the backend before the 101 response for the client ends the tunnel', async () => {
+    const { port, backend } = await startBytes(
+      (peer) => peer.socket.end(),
+      {},
+      {},
+      {
+        // Until the backend's end has arrived.
+        subprotocol: (async () => {
+          await until(
+            () => backend.sockets.length === 1 && backend.sockets.every((one) => one.writableFinished),
+          );
+          await sleep(100);
+          return 'binary';
+        }) as never,
+        pingInterval: 0,
+      },
+    );
+    const client = await openRaw(port, '/tunnel', { 'Sec-WebSocket-Protocol': 'binary' });
+    expect(await client.close()).toEqual({
+      code: 1011,
+      reason: 'the WebSocket of the backend was lost: the server ended without a Close',
+    });
   });
 
   test('a masked frame of the backend ends the tunnel with Close 1011', async () => {

@@ -56,6 +56,23 @@ async function leavesNothing(tunnel: Tunnel, backend: ByHand): Promise<void> {
 }
 
 describe('the request to the backend', () => {
+  test("never leaves the path in front of the client's path", async () => {
+    const paths: (string | undefined)[] = [];
+    const backend = await startByHand((peer, head) => {
+      paths.push(head.split(' ')[1]);
+      peer.send(accepting(head));
+    });
+    const { port } = await startTunnel({
+      server: (req) => ({ url: backend.url.replace('/x', `/user/ann${req.url}`) }),
+    });
+    for (const path of ['/../bob', '/../../user/bob', '/%2e%2e/bob', '/.%2E/bob', '/\\..\\bob', '/..'])
+      expect(await statusOf(port, `/tunnel${path}`), path).toBe(500);
+    expect(paths).toEqual([]);
+    for (const path of ['/a/..;/b', '/a%2f..%2fb', '/...', '/.a?x=/../y'])
+      expect(await statusOf(port, `/tunnel${path}`), path).toBe(101);
+    expect(paths.every((path) => path?.startsWith('/user/ann/'))).toBe(true);
+  });
+
   test('is the handshake of the client at the path and query of the URL', async () => {
     const asked: string[] = [];
     const backend = await startByHand((peer, head) => {
@@ -84,7 +101,7 @@ describe('the request to the backend', () => {
       origin: 'http://localhost',
       'user-agent': 'x',
     });
-    expect(tunnel.stats().backends[0]?.id).toMatch(/^ws:\/\/127\.0\.0\.1:\d+\/a%20b\?#[0-9a-f]{16}$/);
+    expect(tunnel.stats().backends[0]?.id).toMatch(/^ws:\/\/127\.0\.0\.1:\d+\/a%20b$/);
     expect(JSON.stringify(tunnel.stats())).not.toContain('token=x');
   });
 
@@ -347,6 +364,10 @@ describe('an invalid answer of the backend is 502', () => {
     const { port, tunnel } = await startTunnel({ server: { url: backend.url } });
     expect((await answerOf(port)).status).toBe(502);
     await leavesNothing(tunnel, backend);
+    // No outage: a client could cause it by its request.
+    expect(tunnel.stats().backends).toMatchObject([{ up: true }]);
+    expect((await answerOf(port)).status).toBe(502);
+    expect(backend.sockets).toHaveLength(2);
   });
 });
 

@@ -58,7 +58,7 @@ describe('the options of every host', () => {
     await returnsText(port);
     const { backend: id } = (await opened)[0];
     const [state] = tunnel.stats().backends;
-    expect(id).toMatch(/^ws:\/\/127\.0\.0\.1:\d+\/x\?#[0-9a-f]{16}$/);
+    expect(id).toMatch(/^ws:\/\/127\.0\.0\.1:\d+\/x$/);
     expect(state).toMatchObject({ id, load: 1, host: { url: `${backend.url}?ticket=***`, mode: 'frames' } });
   });
 
@@ -84,8 +84,8 @@ describe('the options of every host', () => {
     expect(events).toMatchObject([{ up: false, reason: 'the backend answered 503 Full' }, { up: true }]);
   });
 
-  test('connections that end without an answer are an outage at the third in a row', async () => {
-    const backend = await startByHand((peer) => peer.socket.end());
+  test('connections that are reset without an answer are an outage at the third in a row', async () => {
+    const backend = await startByHand((peer) => peer.socket.resetAndDestroy());
     const { port, tunnel } = await startTunnel({ server: { url: backend.url, disableTime: 60 } });
     expect(await statusOf(port)).toBe(502);
     expect(backend.sockets.length).toBe(3);

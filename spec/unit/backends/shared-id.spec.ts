@@ -37,6 +37,8 @@ test.each<Host>([
 test('a program and a function are backends of one process', () => {
   expect(idOf({ spawn: { path: 'sh' } })).toBeUndefined();
   expect(idOf({ connect: () => new Duplex() })).toBeUndefined();
-  // The hash of the query differs in each process.
-  expect(idOf({ url: 'wss://desk/ws?ticket=1' })).toBeUndefined();
+});
+
+test('a URL has the same id with each ticket in its query', () => {
+  expect(idOf({ url: 'wss://desk/ws?ticket=1' })).toBe('wss://desk/ws');
 });

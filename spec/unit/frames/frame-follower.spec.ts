@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { FrameFollower } from '../../../src/frames/frame-follower.js';
+import { FrameFollower, PING_SIZE } from '../../../src/frames/frame-follower.js';
 import { cutInto } from '../../support/decoding.js';
 import { followAll } from '../../support/following.js';
 import { closeFrame, frame } from '../../support/raw-client.js';
@@ -54,5 +54,37 @@ describe('the follower of frames', () => {
     };
     expect(followAll('client', [header(2n ** 53n - 1n)]).missing).toBe(Number.MAX_SAFE_INTEGER);
     expect(followAll('client', [header(2n ** 53n)]).failure?.cause).toBe('frame-too-large');
+  });
+});
+
+describe('a header that is split between two chunks', () => {
+  const message = frame(2, Buffer.alloc(64, 'x'));
+  const messages = Buffer.concat(Array.from({ length: 1000 }, () => message));
+
+  test('passes before the rest of the second chunk, which is not copied', () => {
+    const one = new FrameFollower('client', false, owner);
+    const [first, second] = [messages.subarray(0, 73), messages.subarray(73)];
+    expect(one.follow(first).length).toBe(70);
+    const rest = one.follow(second);
+    expect(one.front).toEqual(message.subarray(0, 6));
+    expect(rest.buffer).toBe(messages.buffer);
+    expect(Buffer.concat([one.front, rest])).toEqual(messages.subarray(70));
+  });
+
+  test('passes once', () => {
+    const one = new FrameFollower('client', false, owner);
+    one.follow(messages.subarray(0, 73));
+    one.follow(messages.subarray(73, 140));
+    one.follow(messages.subarray(140));
+    expect(one.front.length).toBe(0);
+  });
+
+  test('of a PONG that is removed does not pass', () => {
+    const one = new FrameFollower('client', false, { ...owner, removesPong: () => true });
+    const pong = frame(10, Buffer.alloc(PING_SIZE));
+    expect(one.follow(pong.subarray(0, 3)).length).toBe(0);
+    const rest = one.follow(Buffer.concat([pong.subarray(3), message]));
+    expect(one.front.length).toBe(0);
+    expect(rest).toEqual(message);
   });
 });

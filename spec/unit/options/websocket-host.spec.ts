@@ -48,11 +48,19 @@ describe('a host with a URL', () => {
     expect(read({ url, subprotocol: ['a', 'b'] }).websocket?.subprotocols).toEqual(['a', 'b']);
   });
 
-  test('has an id without the query, the same for the same query', () => {
-    const { id } = read({ url });
-    expect(id).toMatch(/^wss:\/\/desk\.lan\/ws\?#[0-9a-f]{16}$/);
-    expect(read({ url, mode: 'bytes', headers: { A: 'b' } }).id).toBe(id);
-    expect(read({ url: 'wss://desk.lan/ws?a=2' }).id).not.toBe(id);
+  test('of a list differs from the other hosts before the query', () => {
+    const list = ['wss://desk.lan/ws?a=secret', 'wss://desk.lan/ws?a=2'].map((one) => ({ url: one }));
+    expect(() => readHosts(list, 'server')).toThrow(
+      'server needs URLs that differ before the query, since wss://desk.lan/ws is one host; got [',
+    );
+    expect(() => readHosts(list, 'server')).not.toThrow('secret');
+    expect(readHosts([{ url }, { url }, { url: 'wss://desk.lan/other' }], 'server')).toHaveLength(3);
+  });
+
+  test('has an id without the query', () => {
+    expect(read({ url }).id).toBe('wss://desk.lan/ws');
+    expect(read({ url, mode: 'bytes', headers: { A: 'b' } }).id).toBe('wss://desk.lan/ws');
+    expect(read({ url: 'wss://desk.lan/ws/2?a=2' }).id).toBe('wss://desk.lan/ws/2');
     expect(read({ url: 'wss://desk.lan:443/ws' }).id).toBe('wss://desk.lan/ws');
   });
 
@@ -63,6 +71,13 @@ describe('a host with a URL', () => {
     [{ url: 'ftp://desk' }, 'server.url must be a ws: or wss: URL'],
     [{ url: 'ws://desk/#a' }, 'server.url must have no fragment'],
     [{ url: 'ws://desk/#' }, 'server.url must have no fragment'],
+    [{ url: 'ws://desk/ann/../bob' }, 'server.url must have no "." or ".." in its path'],
+    [{ url: 'ws://desk/ann/..' }, 'server.url must have no "." or ".."'],
+    [{ url: 'ws://desk/ann/./?x' }, 'server.url must have no "." or ".."'],
+    [{ url: 'ws://desk/ann/%2E%2e/bob' }, 'server.url must have no "." or ".."'],
+    [{ url: 'ws://desk/ann/.%2e/bob' }, 'server.url must have no "." or ".."'],
+    [{ url: 'ws://desk/ann\\..\\bob' }, 'server.url must have no "." or ".."'],
+    [{ url: 'ws://desk/ann/.\t./bob' }, 'server.url must have no "." or ".."'],
     [{ url: 'ws://desk:0/' }, 'server.url must have a port from 1 to 65535'],
     [{ url: 'ws://ann:secret@desk/' }, 'server.url must have no user and password: give headers'],
     [{ url: 'ws://secret@desk/' }, 'server.url must have no user and password'],
@@ -89,6 +104,7 @@ describe('a host with a URL', () => {
     [{ url, headers: { Connection: 'x' } }, 'server.headers can\'t have "Connection"'],
     [{ url, headers: { upgrade: 'x' } }, 'can\'t have "upgrade"'],
     [{ url, headers: { 'Sec-WebSocket-Key': 'x' } }, 'the handshake sets this header itself'],
+    [{ url, headers: { sec_websocket_key: 'x' } }, 'can\'t have "sec_websocket_key"'],
     [{ url, headers: { 'Sec-WebSocket-Protocol': 'x' } }, 'use the option subprotocol'],
     [{ url, headers: { 'Transfer-Encoding': 'x' } }, 'can\'t have "Transfer-Encoding"'],
     [{ url, headers: { 'Content-Length': '1' } }, 'can\'t have "Content-Length"'],

@@ -78,7 +78,10 @@ export function refusalFor(answer: IncomingMessage, passStatus: boolean): Tunnel
 
 /** The refusal for a connection that ends or fails before an answer, or that does not speak HTTP. The error's code is kept. */
 export function handshakeFailure(error: NodeJS.ErrnoException): TunnelError {
-  const { code = '' } = error;
+  const { code = '', syscall } = error;
+  // Node's "socket hang up". ttyd refuses so, such as for a wrong origin: a client's request must not take the host from others.
+  if (code === 'ECONNRESET' && syscall === undefined)
+    return unusable('it ended the connection without an answer');
   if (code === 'HPE_HEADER_OVERFLOW') return unusable('the head of its answer is too large');
   if (code.startsWith('HPE_')) return unusable(`it does not answer in HTTP (${printable(error.message)})`);
   const message = `the connection was lost during the WebSocket handshake: ${error.message}`;

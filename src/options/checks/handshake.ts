@@ -45,7 +45,8 @@ function isHost(header: string): boolean {
 }
 
 function checkHeaderName(header: string, path: OptionPath): void {
-  if (RESERVED.test(header)) {
+  // A name with "_" takes the place of the name with "-", as servers that read both alike would.
+  if (RESERVED.test(header.replaceAll('_', '-'))) {
     const hint = /^sec-websocket-protocol$/i.test(header) ? '; use the option subprotocol' : '';
     throw optionError(
       path,

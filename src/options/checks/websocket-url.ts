@@ -4,6 +4,12 @@ import type { OptionRef } from './option-path.js';
 import { redactUrlOption } from '../../observe/redact.js';
 import { isTargetMisread } from './user-info.js';
 
+/**
+ * The URL parser resolves dot segments, also encoded and after a backslash: with the client's path `/../../bob`, the text
+ * `ws://desk/user/ann` + path would lead to `/bob`.
+ */
+const HAS_DOT_SEGMENT = /[/\\](\.|%2e){1,2}([/\\]|[\0-\x20]*$)/i;
+
 /** Checks the URL of a backend that speaks WebSocket (RFC 6455 section 3). Messages show no password and no query value. */
 export function checkWebSocketUrl(value: unknown, name: OptionRef): void {
   const must = 'must be a ws: or wss: URL';
@@ -22,6 +28,12 @@ export function checkWebSocketUrl(value: unknown, name: OptionRef): void {
   if (protocol !== 'ws:' && protocol !== 'wss:') fail(name, must, shown(text), hintFor(url));
   if (url.hash !== '' || text.endsWith('#'))
     fail(name, 'must have no fragment (RFC 6455 section 3)', shown(text));
+  if (HAS_DOT_SEGMENT.test(text.replace(/[\t\r\n]|[?#].*$/gs, '')))
+    fail(
+      name,
+      'must have no "." or ".." in its path: the path of a request could leave the path before it',
+      shown(text),
+    );
   if (url.port === '0') fail(name, 'must have a port from 1 to 65535', shown(text));
 }
 
