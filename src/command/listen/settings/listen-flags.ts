@@ -85,9 +85,8 @@ export const listenHelp = (
 ): string => `Usage: express-wstunnel [listen] [[ADDRESS:]PORT] TARGET... [options]
        express-wstunnel connect URL [options]                  the client
 
-Accepts WebSockets on 127.0.0.1:6080 or the given address, and streams their
-bytes to TARGET: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT; or passes their
-messages to another WebSocket server: ws://HOST/PATH or wss://HOST/PATH.
+Streams WebSockets on 127.0.0.1:6080, or at ADDRESS, to TARGET: HOST:PORT, PORT,
+unix:PATH, tls:HOST:PORT, or a WebSocket server: ws:// or wss://HOST/PATH.
 
 ${helpLines(LISTEN_FLAGS, all).join('\n')}
 ${all ? MORE : ''}`;
