@@ -56,7 +56,7 @@ export async function redisClient(
   return own.client as NodeRedisTokenClient;
 }
 
-/** Two lines for each outage, at its begin and its end, however often the client tries to connect meanwhile. */
+/** Two lines for each outage, at its start and its end, however often the client tries to connect meanwhile. */
 class Outages {
   readonly #name: string;
   readonly #warn: (line: string) => void;
