@@ -187,7 +187,7 @@ describeWith('chromium', 'socat')('issue 13, case 24: the page of the terminal',
   });
 });
 
-test('every page of the recipes is opened by one of these', () => {
+test('every page of the recipes is opened by one of these, or by spec/browser/tickets.spec.ts', () => {
   const pages = recipeFiles.filter((file) => readFileSync(join(RECIPES, file), 'utf8').includes('<script'));
-  expect(pages).toEqual(['desktop-page.mjs', 'reason-on-page.mjs', 'terminal-page.mjs']);
+  expect(pages).toEqual(['desktop-page.mjs', 'reason-on-page.mjs', 'terminal-page.mjs', 'tickets.mjs']);
 });
