@@ -115,6 +115,10 @@ test('the message at the start has the link, unless the listen address is the li
   const withTokens = ['--listen', '0', '--tokens', tokens!];
   expect(await linkOf('0', '1')).toBeUndefined();
   expect(await linkOf(...withTokens)).toBe('/#autoconnect=true&path=websockify?token=TOKEN');
+  const from = (place: string) => [...withTokens, '--token-from', place];
+  expect(await linkOf(...from('path'))).toBe('/#autoconnect=true&path=websockify/TOKEN');
+  expect(await linkOf(...from('path'), '--novnc', 'path=a/?b=c')).toBe('/#autoconnect=true&path=a/TOKEN?b=c');
+  for (const place of ['cookie', 'host', 'subprotocol']) expect(await linkOf(...from(place))).toBeUndefined();
   const path = 'path=b?é=\u{1f600}';
   expect(await linkOf(...withTokens, '--novnc', path)).toBe(
     '/#autoconnect=true&path=b?%C3%A9=%F0%9F%98%80%26token=TOKEN',
@@ -136,4 +140,20 @@ test('pages send no Referer, except with a lighttpd.conf, where the headers are 
   const conf = join(folder, 'l.conf');
   await writeFile(conf, 'wstunnel.server = ( "/t" => ( ( "host" => "127.0.0.1", "port" => 1 ) ) )');
   expect(await policy('--config', conf, '--listen', '0')).toBeNull();
+});
+
+test('a folder without a page is reported at the start, and the npm package of noVNC by its name', async () => {
+  const { folder = '' } = await files({ 'rfb.js': '' });
+  const check = async (web: string) => (await runCommand(['0', '1', '--check-config', '--web', web])).stderr;
+  expect(await check(folder)).toContain(
+    `warning: no index.html or vnc.html in ${folder}: / is answered with 404`,
+  );
+  expect(await check(folder)).not.toContain('@novnc');
+  await writeFile(join(folder, 'package.json'), '{ "name": "@novnc/novnc" }');
+  expect(await check(folder)).toContain('the npm package @novnc/novnc has no page');
+  const { program, url } = await startCommand(['0', '1', '--web', folder]);
+  await program.prints(/warning: no index\.html or vnc\.html/);
+  expect((await fetch(url)).status).toBe(404);
+  await writeFile(join(folder, 'other.html'), '');
+  expect(await check(folder)).not.toContain('404');
 });

@@ -24,6 +24,15 @@ const sign = (port: number, more = {}) =>
 const start = (...args: string[]) => startCommand(['--listen', '0', ...args]);
 const LOCAL = ['--token-targets', '127.0.0.0/8:*'];
 
+/** Node as if the optional packages were not installed. */
+const HOOK = `export const resolve = (name, context, next) => {
+  if (!/^(jose|redis|ioredis)$/.test(name)) return next(name, context);
+  throw Object.assign(new Error('Cannot find package ' + name), { code: 'ERR_MODULE_NOT_FOUND' });
+};`;
+const dataUrl = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`;
+const REGISTER = `import { register } from 'node:module'; register(${JSON.stringify(dataUrl(HOOK))});`;
+const WITHOUT_PACKAGES = { NODE_OPTIONS: `--no-warnings --import=${dataUrl(REGISTER)}` };
+
 async function reload({ program }: Listening): Promise<void> {
   const before = program.output.length;
   program.process.kill('SIGHUP');
@@ -232,11 +241,17 @@ describeWith('redis-server')('issue 18: --tokens redis:', () => {
     expect(await statusOf(port, '/?token=two')).toBe(404);
     await reload(command);
     expect(await nameAt(port, '/?token=one')).toBe('a');
+    const outage = /Redis of --tokens at redis:\S+ cannot be reached \(.+\): requests with a token get 503/g;
+    expect(command.program.output).not.toMatch(outage);
     await redis.program.stop();
     await expect.poll(() => statusOf(port, '/?token=one')).toBeGreaterThanOrEqual(503);
+    // A line for each of the two sources, and no more for the further tries to connect.
+    await expect.poll(() => command.program.output.match(outage)).toHaveLength(2);
     await startRedis(redis.port);
     await askRedis(redis.port).set('vnc:one', `127.0.0.1:${a}`);
     await expect.poll(() => statusOf(port, '/?token=one'), { timeout: 10_000 }).toBe(101);
+    await command.program.prints(/Redis of --tokens at redis:\S+ is reached again/);
+    expect(command.program.output.match(outage)).toHaveLength(2);
   });
 
   test('reads the password from a file, and opens no connection for --check-config', async () => {
@@ -275,6 +290,7 @@ describe('issue 18: wrong settings of tokens', () => {
     ['redis://:secret@h?prefix=a:', /redis: must have no password/],
     ['redis://h?prefix=a:&one', /redis: has no "one"/],
     ['folder:', /must be a file, folder:PATH/],
+    ['ftp://ann:secret@h/%s', /has an unknown kind of source, "ftp:": it must be a file, folder:PATH/],
   ])('--tokens %s', async (source, message) => {
     const { code, stderr } = await runCommand(['--listen', '0', '--tokens', source]);
     expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
@@ -312,6 +328,33 @@ describe('issue 18: wrong settings of tokens', () => {
       expect(stderr).not.toMatch(/not a key|c2VjcmV0|BEGIN/);
     }
     expect(await check(`jwt:${made.pem}?algorithms=EdDSA&audience=v`)).toMatchObject({ code: 0 });
+  });
+
+  test('without jose or a client for Redis, the message says where to install the package', async () => {
+    const { key } = await files({ key: PEM });
+    const check = (source: string) =>
+      runCommand(['--check-config', '--listen', '0', '--tokens', source, ...LOCAL], WITHOUT_PACKAGES);
+    for (const [source, begin, name] of [
+      [`jwt:${key}?algorithms=EdDSA&audience=v`, 'jwt: needs the package jose', 'jose'],
+      ['redis://h?prefix=a:', 'redis: needs a client for Redis (redis or ioredis)', 'redis'],
+    ] as const) {
+      const { code, stderr } = await check(source);
+      expect(stderr).toContain(
+        `--tokens ${begin} beside express-wstunnel: npm install express-wstunnel ${name};`,
+      );
+      expect([code, stderr]).toEqual([3, expect.stringContaining(`npm install --global ${name};`)]);
+    }
+  });
+
+  test('a folder whose files are named after their tokens is pointed to folder:', async () => {
+    const { folder, list } = await files({ one: '127.0.0.1:5900\n', two: '127.0.0.1:5901\n', list: 'a b\n' });
+    const check = async (path: string) =>
+      (await runCommand(['--check-config', '--listen', '0', '--tokens', path])).stderr;
+    await rm(list!);
+    expect(await check(folder!)).toMatch(
+      /one:1: a line must be .*; if each file is named after its token.*give folder:PATH/,
+    );
+    expect(await check(join(folder!, 'one'))).toMatch(/a line must be "token: HOST:PORT"\n$/);
   });
 
   test('targets of a JSON file count for --tokens of the command line, and need tokens', async () => {

@@ -15,6 +15,13 @@ export function redactUrl(url: string): string {
   return `${shown}?${pairs.join('&')}`;
 }
 
+/** {@link redactUrl} for the URL of an option, where a fragment is a mistake that the message must show. */
+export function redactUrlOption(url: string): string {
+  const [before = '', ...fragment] = url.split('#');
+  if (fragment.length === 0) return redactUrl(url);
+  return `${redactUrl(before)}#${fragment.join('') === '' ? '' : '***'}`;
+}
+
 /** The mark of a `server` function that reads a secret from the last segment of the path. */
 export const HIDE_PATH = Symbol.for('express-wstunnel.hide-path');
 

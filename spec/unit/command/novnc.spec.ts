@@ -115,7 +115,12 @@ describe('--novnc', () => {
   });
 
   test('refuses a password, without the password in the message', () => {
-    expect(() => read('password=hunter2')).toThrow(/^(?!.*hunter2).*has no "password"/s);
+    expect(() => read('password=hunter2')).toThrow(
+      /^(?!.*hunter2).*has no "password": every client that may load the page would get the password/s,
+    );
+    expect(() => read('host=desk.lan')).toThrow(
+      /has no "host": the page connects to the host of its own URL/,
+    );
   });
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { redactUrl } from '../../../src/observe/redact.js';
+import { redactUrl, redactUrlOption } from '../../../src/observe/redact.js';
 
 test.each([
   ['/vnc', '/vnc'],
@@ -27,4 +27,13 @@ test.each([
   ['', ''],
 ])('%s', (url, shown) => {
   expect(redactUrl(url)).toBe(shown);
+});
+
+test.each([
+  ['ws://h/x#secret', 'ws://h/x#***'],
+  ['ws://h/x?a=secret#secret', 'ws://h/x?a=***#***'],
+  ['ws://h/x#', 'ws://h/x#'],
+  ['ws://h/x?secret', 'ws://h/x?***'],
+])('the URL of an option keeps the place of its fragment: %s', (url, shown) => {
+  expect(redactUrlOption(url)).toBe(shown);
 });

@@ -1,5 +1,5 @@
 import { fail } from '../../options/checks/fail.js';
-import { redactUrl } from '../../observe/redact.js';
+import { redactUrl, redactUrlOption } from '../../observe/redact.js';
 import { MUST_BE_ENCODED, isTargetMisread } from '../../options/checks/user-info.js';
 
 /** The parts of a tunnel's URL. */
@@ -34,7 +34,8 @@ export function readTunnelUrl(value: string | URL): TunnelUrl {
   const url = parseUrl(value, 'the URL', 'must be a ws: or wss: URL', isTargetMisread);
   if (!SCHEMES.includes(url.protocol))
     fail('the URL', 'must begin with ws: or wss:', maskedUrl(url.href), hintOf(url));
-  if (url.hash !== '') fail('the URL', 'must have no fragment (RFC 6455 section 3)', redactUrl(url.href));
+  if (url.hash !== '')
+    fail('the URL', 'must have no fragment (RFC 6455 section 3)', redactUrlOption(url.href));
   const secure = url.protocol === 'wss:' || url.protocol === 'https:';
   return {
     secure,

@@ -1,7 +1,7 @@
 import { fail } from './fail.js';
 import { optionError } from './option-error.js';
 import type { OptionRef } from './option-path.js';
-import { redactUrl } from '../../observe/redact.js';
+import { redactUrlOption } from '../../observe/redact.js';
 import { isTargetMisread } from './user-info.js';
 
 /**
@@ -41,9 +41,9 @@ export function checkWebSocketUrl(value: unknown, name: OptionRef): void {
   if (url.port === '0') fail(name, 'must have a port from 1 to 65535', shown(text));
 }
 
-/** A URL without its query values, or nothing of a text whose parts are unknown. */
+/** A URL without its query values and its fragment, or nothing of a text whose parts are unknown. */
 function shown(text: string): string {
-  return text.includes('@') ? '***' : redactUrl(text);
+  return text.includes('@') ? '***' : redactUrlOption(text);
 }
 
 function hintFor({ protocol, href }: URL): string {

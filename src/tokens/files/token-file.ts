@@ -105,7 +105,7 @@ export async function readLines(file: string): Promise<TokenLines> {
     // The message does not contain the line, since the line contains the token.
     const problem =
       token === undefined
-        ? 'a line must be "token: HOST:PORT"'
+        ? LINE_RULE
         : host
           ? 'duplicate token; the first line counts'
           : `the target must be ${TARGETS}`;
@@ -115,6 +115,7 @@ export async function readLines(file: string): Promise<TokenLines> {
   return { entries: [...entries.values()], problems, isEnded: text === '' || text.endsWith('\n') };
 }
 
+export const LINE_RULE = 'a line must be "token: HOST:PORT"';
 export const TARGETS = 'HOST:PORT, PORT, [IPv6]:PORT, unix_socket:/path, unix:/path or tls:HOST:PORT';
 
 export function isInAnotherFile(file: string, line: number): string {

@@ -24,9 +24,14 @@ export const LISTEN_FLAGS = {
     help: 'logins: htpasswd -B file, or password for USER',
   },
   revalidate: { value: 'SEC', help: "seconds between checks of open tunnels' logins", more: true },
-  tokens: { value: 'SOURCE', multiple: true, help: 'targets by ?token=: file, jwt:, redis:, https:' },
+  tokens: { value: 'SOURCE', multiple: true, help: 'by ?token=: file, jwt: (needs --token-targets)' },
   'token-from': { value: 'PLACE', help: 'query, cookie, path, host or subprotocol', more: true },
-  'token-targets': { value: 'LIST', multiple: true, help: 'where tokens may lead: *.lan:5900', more: true },
+  'token-targets': {
+    value: 'LIST',
+    multiple: true,
+    help: 'for jwt:, redis:, https: targets as *.lan:5900',
+    more: true,
+  },
   allow: { value: 'LIST', multiple: true, help: 'client addresses and ranges, comma-separated' },
   deny: { value: 'LIST', multiple: true },
   origin: { value: 'LIST', multiple: true, help: 'origins that may connect (*: all); server names' },
@@ -80,9 +85,8 @@ export const listenHelp = (
 ): string => `Usage: express-wstunnel [listen] [[ADDRESS:]PORT] TARGET... [options]
        express-wstunnel connect URL [options]                  the client
 
-Accepts WebSockets on 127.0.0.1:6080 or the given address, and streams their
-bytes to TARGET: HOST:PORT, PORT, unix:PATH or tls:HOST:PORT; or passes their
-messages to another WebSocket server: ws://HOST/PATH or wss://HOST/PATH.
+Streams WebSockets on 127.0.0.1:6080, or at ADDRESS, to TARGET: HOST:PORT, PORT,
+unix:PATH, tls:HOST:PORT, or a WebSocket server: ws:// or wss://HOST/PATH.
 
 ${helpLines(LISTEN_FLAGS, all).join('\n')}
 ${all ? MORE : ''}`;

@@ -64,6 +64,8 @@ export function tokenSourceOf(text: string, file: (path: string) => string): Tok
 /** A source, or the fault. A path that begins like a scheme is written `./jwt:a`. */
 function readSource(text: string, file: (path: string) => string): TokenSetting | string {
   const [, scheme = '', rest = ''] = /^(file|folder|sockets|jwt|rediss?|https?):(.*)$/s.exec(text) ?? [];
+  const [, other] = scheme === '' ? (/^([a-z][a-z\d+.-]*:)\/\//i.exec(text) ?? []) : [];
+  if (other !== undefined) return `has an unknown kind of source, "${other}": it ${FORMS}`;
   switch (scheme) {
     case '':
       return text === '' ? FORMS : { kind: 'file', path: file(text) };

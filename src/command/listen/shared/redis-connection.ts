@@ -5,6 +5,7 @@ import { readClient } from '../../../redis/redis-client.js';
 import { readRedisOptions } from '../../../redis/redis-options.js';
 import { CommandError, EXIT } from '../../exit.js';
 import { readFirstLine } from '../../files.js';
+import { besideCommand } from '../../package-advice.js';
 import type { SharedSettings } from '../plan.js';
 import { PASSWORD_VARIABLE } from '../settings/shared-settings.js';
 import { openClient, type OwnClient } from './redis-packages.js';
@@ -51,8 +52,7 @@ export async function requireClient(): Promise<NonNullable<Awaited<ReturnType<ty
   if (open) return open;
   throw new CommandError(
     EXIT.config,
-    '--shared needs a client for Redis (redis or ioredis) beside express-wstunnel: npm install express-wstunnel redis; after npm install --global: ' +
-      'npm install --global redis; with npx: npx --package express-wstunnel --package redis express-wstunnel ...',
+    `--shared needs a client for Redis (redis or ioredis) ${besideCommand('redis')}`,
   );
 }
 
@@ -75,6 +75,6 @@ export function passwordOf(
 }
 
 /** An old Redis repeats unknown commands with their arguments, such as the password, in its errors. */
-function withoutSecret(text: string, password: string | undefined): string {
+export function withoutSecret(text: string, password: string | undefined): string {
   return password === undefined ? text : text.replaceAll(password, '***');
 }

@@ -1,6 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Rule, RuleOptions } from '../../../types.js';
 import { isLoopback, shownAddress } from '../../command-line/bind-and-target.js';
-import { foldersOf, type Plan } from '../plan.js';
+import { foldersOf, isDocumentRoot, type Plan } from '../plan.js';
 import { hostsOf } from '../settings/spawned-hosts.js';
 import { privateFilesOf, privateFilesIn } from '../site/private-files.js';
 
@@ -19,6 +21,7 @@ export function startupWarnings(plan: Plan, pid = process.pid, uid = process.get
     ...rootOf(plan, uid),
     ...zombiesOf(plan, pid),
     ...servedSecretsOf(plan),
+    ...missingPageOf(plan),
     ...(plan.record === undefined
       ? []
       : [
@@ -118,4 +121,30 @@ function servedSecretsOf(plan: Plan): string[] {
         `${file} is private, but in the folder that ${by} serves: it is answered with 404; move it elsewhere`,
     ),
   );
+}
+
+/** Most users expect a page at `/`. The package of npm has noVNC's modules, but no page. */
+function missingPageOf({ web }: Plan): string[] {
+  if (!web || isDocumentRoot(web) || hasPage(web.folder)) return [];
+  const fix = isNpmNovnc(web.folder)
+    ? 'the npm package @novnc/novnc has no page; give the folder of noVNC itself (Debian: apt install novnc; or a release of github.com/novnc/noVNC)'
+    : 'give the folder that contains the page';
+  return [`no ${web.index.join(' or ')} in ${web.folder}: / is answered with 404; ${fix}`];
+}
+
+/** A folder of pages without a page for `/` may be on purpose. A folder that can't be read is reported elsewhere. */
+function hasPage(folder: string): boolean {
+  try {
+    return readdirSync(folder).some((name) => /\.html?$/i.test(name));
+  } catch {
+    return true;
+  }
+}
+
+function isNpmNovnc(folder: string): boolean {
+  try {
+    return readFileSync(join(folder, 'package.json'), 'utf8').includes('"@novnc/novnc"');
+  } catch {
+    return false;
+  }
 }

@@ -1,23 +1,22 @@
 import type { IncomingMessage } from 'node:http';
+import { join, sep } from 'node:path';
 import { plainMessageOf, TunnelError } from '../../../errors.js';
-import { within } from '../../../helpers/within.js';
 import { apiTokens } from '../../../tokens/api-tokens.js';
 import { storeTokens } from '../../../tokens/file-tokens.js';
 import { FileFault } from '../../../tokens/files/file-fault.js';
+import { LINE_RULE } from '../../../tokens/files/token-file.js';
 import { folderTokens } from '../../../tokens/folder-tokens.js';
 import { jwtTokens, type JwtTokensOptions } from '../../../tokens/jwt-tokens.js';
-import { redisTokens, type NodeRedisTokenClient } from '../../../tokens/redis-tokens.js';
+import { redisTokens } from '../../../tokens/redis-tokens.js';
 import { socketTokens } from '../../../tokens/socket-tokens.js';
 import { openableServer, type OpenableTokenServer } from '../../../tokens/token-server.js';
 import type { TokenSource } from '../../../tokens/token-types.js';
 import { CommandError, EXIT } from '../../exit.js';
-import { readFirstLine, readTextFile, requireFolder } from '../../files.js';
-import type { JwtSetting, RedisSetting, TokenSetting, TokenSettings } from '../settings/token-settings.js';
-import { addressOf } from '../shared/redis-connection.js';
-import { openClient, type OwnClient } from '../shared/redis-packages.js';
-
-/** Seconds for which the start waits for Redis. The start does not fail because Redis is down. */
-const FIRST_CONNECTION = 2;
+import { readTextFile, requireFolder } from '../../files.js';
+import { besideCommand } from '../../package-advice.js';
+import type { JwtSetting, TokenSetting, TokenSettings } from '../settings/token-settings.js';
+import type { OwnClient } from '../shared/redis-packages.js';
+import { redisClient } from './redis-client.js';
 
 /** The sources of `--tokens`. */
 export interface OpenTokens {
@@ -54,12 +53,33 @@ export async function openTokens(
     return { server, isValid: (req, signal) => server.recheck(req, signal), close };
   } catch (error) {
     close();
-    if (error instanceof FileFault) throw new CommandError(EXIT.config, error.message, { cause: error });
-    if (!(error instanceof TunnelError)) throw error;
-    // The message names a function of express-wstunnel/tokens, which a user of the command does not know.
-    const message = plainMessageOf(error).replace(/^jwtTokens\(\)\.?/, 'jwt: ');
-    throw new CommandError(EXIT.config, `--tokens ${message}`, { cause: error });
+    throw faultFor(error, sources);
   }
+}
+
+/** The errors of the sources name functions of express-wstunnel/tokens, which a user of the command does not know. */
+function faultFor(error: unknown, sources: readonly TokenSetting[]): unknown {
+  const because = (message: string) => new CommandError(EXIT.config, message, { cause: error });
+  if (error instanceof FileFault) return because(`${error.message}${folderHint(error.message, sources)}`);
+  if (!(error instanceof TunnelError)) return error;
+  if (isMissingPackage(error.cause))
+    return because(`--tokens jwt: needs the package jose ${besideCommand('jose')}`);
+  return because(`--tokens ${plainMessageOf(error).replace(/^jwtTokens\(\)\.?/, 'jwt: ')}`);
+}
+
+/** Files of `folder:` contain a target alone, which is an invalid line in a file of `token: target`. */
+function folderHint(message: string, sources: readonly TokenSetting[]): string {
+  const folder = sources.find(({ kind, ...source }) => {
+    const path = kind === 'file' && 'path' in source ? source.path : undefined;
+    return path !== undefined && message.startsWith(join(path, sep));
+  });
+  if (!folder || !message.includes(LINE_RULE)) return '';
+  return `; if each file is named after its token and contains a target, give folder:PATH`;
+}
+
+function isMissingPackage(cause: unknown): boolean {
+  const { code } = (cause ?? {}) as NodeJS.ErrnoException;
+  return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
 }
 
 async function sourceOf(
@@ -79,7 +99,10 @@ async function sourceOf(
     case 'jwt':
       return jwtTokens(jwtOptions(source));
     case 'redis':
-      return redisTokens(await redisClient(source, clients), { prefix: source.prefix, once: source.once });
+      return redisTokens(await redisClient(source, clients, warn), {
+        prefix: source.prefix,
+        once: source.once,
+      });
     case 'api':
       return apiTokens({ url: source.url });
   }
@@ -109,36 +132,3 @@ function keyOf(text: string, path: string): Pick<JwtTokensOptions, 'key' | 'jwks
     throw new CommandError(EXIT.config, `${path}: ${rule}`);
   }
 }
-
-async function redisClient(
-  { url, passwordFile }: RedisSetting,
-  clients: OwnClient[] | undefined,
-): Promise<NodeRedisTokenClient> {
-  const found = await openClient();
-  if (!found)
-    throw new CommandError(
-      EXIT.config,
-      '--tokens redis: needs a client for Redis: npm install redis (the package ioredis also works)',
-    );
-  const password =
-    passwordFile === undefined ? undefined : readFirstLine(passwordFile, 'the password of --tokens redis:');
-  if (!clients) return UNCONNECTED;
-  let isReady: (value?: unknown) => void = () => undefined;
-  const ready = new Promise((resolve) => (isReady = resolve));
-  const client = found({
-    ...addressOf(url),
-    ...(password !== undefined && { password }),
-    // The next look-up reports the failure.
-    failed: () => undefined,
-    ready: () => isReady(),
-  });
-  clients.push(client);
-  await within(FIRST_CONNECTION, ready);
-  return client.client as NodeRedisTokenClient;
-}
-
-/** In place of a client, for `--check-config`. */
-const UNCONNECTED: NodeRedisTokenClient = {
-  get: () => Promise.resolve(null),
-  getDel: () => Promise.resolve(null),
-};

@@ -17,6 +17,9 @@ const EVERY = /^(https?:\/\/)(?:\[::\]|0\.0\.0\.0)(?=[:/])/;
 export function novncLink(plan: Plan, url: string): string | undefined {
   const { web, tokens, names } = plan;
   if (!web || isDocumentRoot(web) || !isNovnc(web.folder) || !/^https?:/.test(url)) return undefined;
+  // The page can put a token into the URL of its WebSocket alone.
+  const place = tokens?.from ?? 'query';
+  if (place !== 'query' && place !== 'path') return undefined;
   const isAtRoot = !existsSync(join(web.folder, 'index.html'));
   if (isAtRoot && tokens === undefined && !EVERY.test(url)) return undefined;
   const { automatic, defaults, mandatory } = pageSettings(plan);
@@ -27,11 +30,17 @@ export function novncLink(plan: Plan, url: string): string | undefined {
     ...needed,
     ...(tokens !== undefined && {
       autoconnect: true,
-      path: `${path}${path.includes('?') ? '&' : '?'}token=${TOKEN}`,
+      path: withToken(path, place),
     }),
   }).map(
     ([name, value]) => `${name}=${String(value).replace(/[^\w\-./~?=]/gu, (one) => encodeURIComponent(one))}`,
   );
   const page = `${url.replace(EVERY, `$1${names[0] ?? 'localhost'}`)}${isAtRoot ? '' : 'vnc.html'}`;
   return `noVNC: ${page}${fragment.length === 0 ? '' : `#${fragment.join('&')}`}`;
+}
+
+function withToken(path: string, place: 'query' | 'path'): string {
+  if (place === 'query') return `${path}${path.includes('?') ? '&' : '?'}token=${TOKEN}`;
+  const [, before = '', query = ''] = /^([^?]*)(.*)$/s.exec(path) ?? [];
+  return `${before.replace(/\/$/, '')}/${TOKEN}${query}`;
 }

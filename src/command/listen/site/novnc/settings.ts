@@ -1,6 +1,8 @@
 import { checkBoolean, checkText, oneOf, wholeNumber } from '../../../../options/checks/basic.js';
 import type { Check } from '../../../../options/checks/fail.js';
 import { checkNames } from '../../../../options/checks/names.js';
+import { unknownKeyError } from '../../../../options/checks/option-error.js';
+import { OptionPath } from '../../../../options/checks/option-path.js';
 import { usageError } from '../../../command-line/args.js';
 import type { ListenArgs } from '../../settings/listen-flags.js';
 import { checkOption } from '../../settings/tunnel-flags.js';
@@ -37,8 +39,21 @@ const TEXTS: ReadonlySet<string> = new Set(
   Object.entries(SETTINGS).flatMap(([name, check]) => (check === checkText ? [name] : [])),
 );
 
+/** Settings of noVNC that the command does not set, and the reason. */
+const LEFT_OUT: Readonly<Record<string, string>> = {
+  password: 'every client that may load the page would get the password',
+  host: 'the page connects to the host of its own URL',
+  port: 'the page connects to the port of its own URL',
+  encrypt: 'the page encrypts if its own URL begins with https:',
+};
+
 /** Checks the option `novnc` of a JSON file. */
-export const checkNovnc: Check = (value, name) => checkNames(value, name, SETTINGS);
+export const checkNovnc: Check = (value, name) => {
+  const left = Object.keys(value ?? {}).find((key) => Object.hasOwn(LEFT_OUT, key));
+  if (left !== undefined)
+    throw unknownKeyError(OptionPath.of(name), left, `has no "${left}": ${LEFT_OUT[left] ?? ''}`);
+  checkNames(value, name, SETTINGS);
+};
 
 /** Reads `--novnc NAME=VALUE`. @throws {CommandError} */
 export function novncOf(args: ListenArgs): NovncSettings | undefined {
