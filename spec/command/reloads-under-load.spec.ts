@@ -99,7 +99,7 @@ async function visit(client: RawClient, path: string, text: string): Promise<voi
   await client.closed();
 }
 
-/** Opens tunnels until there are `count`. With workers, the kernel may choose a worker that is at its limit. */
+/** Opens tunnels until there are `count`: an earlier probe may still have its slot. */
 async function openMany(count: number, open: (index: number) => RawClient): Promise<RawClient[]> {
   const clients: RawClient[] = [];
   for (let attempt = 0; clients.length < count && attempt < ATTEMPTS; attempt++) {
@@ -171,20 +171,19 @@ test.each([1, 2])(
     const full = await start({ server: { port: echo }, limits: { total: 2 } });
 
     const long = [
-      ...(await openMany(3 * workers, (index) =>
+      // The limits hold over all workers.
+      ...(await openMany(3, (index) =>
         requestTunnel(port, '/echo', from('10.0.0.1', `old${index % NEWCOMERS}`)),
       )),
-      ...(await openMany(3 * workers, (index) =>
-        requestTunnel(port, '/echo', from(`10.1.${index % 250}.1`, 'ann')),
-      )),
-      ...(await openMany(workers, (index) =>
+      ...(await openMany(3, (index) => requestTunnel(port, '/echo', from(`10.1.${index % 250}.1`, 'ann')))),
+      ...(await openMany(1, (index) =>
         requestTunnel(port, '/one', from(`10.4.${index % 250}.1`, `old${(index + 20) % NEWCOMERS}`)),
       )),
       ...(await openMany(2, () => requestTunnel(full.port, '/', from('10.1.1.1', 'bob')))),
     ];
     const programs = await openPrograms(port, workers);
     const outages = () => command.program.output.split('"event":"backend"').length - 1;
-    for (let turn = 0; outages() < workers && turn < ATTEMPTS; turn++) expect(await nameOf(port)).toBe('b');
+    for (let turn = 0; outages() === 0 && turn < ATTEMPTS; turn++) expect(await nameOf(port)).toBe('b');
 
     const load = admit(port, ['/echo', '/echo', '/prog', '/prog']);
     const refused = new Set<string>();
@@ -223,7 +222,9 @@ test.each([1, 2])(
     expect(load.statuses.length).toBeGreaterThan(RELOADS);
     expect([...refused]).toEqual(['429,429,503,503']);
     expect(marked.programs().sort()).toEqual([...programs.keys()].sort());
-    expect(outages()).toBe(workers);
+    // A worker that knows of the outage from another worker does not try the host.
+    expect(outages()).toBeGreaterThan(0);
+    expect(outages()).toBeLessThanOrEqual(workers);
     for (const [index, first] of figures[0]!.entries()) {
       const { heap, listeners, descriptors, resources } = last[index]!;
       expect(listeners).toBe(first.listeners);
