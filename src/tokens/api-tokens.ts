@@ -1,9 +1,9 @@
-import { TunnelError } from '../errors.js';
 import { seconds } from '../options/checks/basic.js';
 import { fail } from '../options/checks/fail.js';
 import { checkNames } from '../options/checks/names.js';
 import { optionError } from '../options/checks/option-error.js';
 import type { OptionRef } from '../options/checks/option-path.js';
+import { readBody } from './body.js';
 import { answerWithin } from './deadline.js';
 import { EntryFault, MAX_ENTRY_LENGTH, readEntry } from './entry.js';
 import { sourceFailure } from './refusals.js';
@@ -25,7 +25,8 @@ const UNKNOWN: readonly number[] = [404, 410];
 
 const CHECKS = {
   url: (value: unknown, name: OptionRef) => {
-    if (faultOfUrl(value)) fail(name, faultOfUrl(value) ?? '', value);
+    const fault = faultOfUrl(value);
+    if (fault !== undefined) fail(name, fault, value);
   },
   headers: (value: unknown, name: OptionRef) => {
     try {
@@ -111,7 +112,8 @@ async function ask(
     throw sourceFailure('wrong', `the API of tokens answered ${response.status}`);
   }
   try {
-    return readEntry(await textOf(response, signal));
+    const body = await readBody(response, MAX_ENTRY_LENGTH, signal, BODY_FAULTS);
+    return readEntry(body.toString('utf8'));
   } catch (error) {
     if (error instanceof EntryFault)
       throw sourceFailure('wrong', `an answer of the API of tokens is invalid: ${error.message}`);
@@ -119,23 +121,7 @@ async function ask(
   }
 }
 
-async function textOf({ body }: Response, signal: AbortSignal): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of body ?? []) {
-      const bytes = chunk as Uint8Array;
-      length += bytes.length;
-      if (length > MAX_ENTRY_LENGTH)
-        throw sourceFailure(
-          'wrong',
-          `an answer of the API of tokens has more than ${MAX_ENTRY_LENGTH} bytes`,
-        );
-      chunks.push(bytes);
-    }
-  } catch (error) {
-    if (signal.aborted || error instanceof TunnelError) throw error;
-    throw sourceFailure('down', 'the connection to the API of tokens broke within the answer');
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
+const BODY_FAULTS = {
+  tooLong: `an answer of the API of tokens has more than ${MAX_ENTRY_LENGTH} bytes`,
+  broken: 'the connection to the API of tokens broke within the answer',
+};

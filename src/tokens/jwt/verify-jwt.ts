@@ -1,6 +1,6 @@
 import type * as Jose from 'jose';
-import { messageOf, TunnelError } from '../../errors.js';
-import { creationError } from '../../errors.js';
+import { creationError, messageOf, TunnelError } from '../../errors.js';
+import { readBody } from '../body.js';
 import { isJwt } from './jwt-form.js';
 import { sourceFailure } from '../refusals.js';
 import type { JwtKeys } from './jwt-key.js';
@@ -93,27 +93,19 @@ function verifierOf(
 /** Bytes of a set of keys: thousands of keys. jose itself reads any answer to its end. */
 const MAX_SET = 1024 * 1024;
 
+const SET_FAULTS = {
+  tooLong: `the keys of the issuer have more than ${MAX_SET} bytes`,
+  broken: 'the connection to the issuer broke within its keys',
+};
+
 const fetchLimited: Jose.FetchImplementation = async (url, options) => {
-  const { status, body } = await fetch(url, options);
+  const response = await fetch(url, options);
+  const { status, body } = response;
   if (status !== 200) {
     await body?.cancel().catch(() => undefined);
     return new Response(null, { status });
   }
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of body ?? []) {
-      const bytes = chunk as Uint8Array;
-      length += bytes.length;
-      if (length > MAX_SET)
-        throw sourceFailure('wrong', `the keys of the issuer have more than ${MAX_SET} bytes`);
-      chunks.push(bytes);
-    }
-  } catch (error) {
-    if (error instanceof TunnelError || options.signal.aborted) throw error;
-    throw sourceFailure('down', 'the connection to the issuer broke within its keys');
-  }
-  return new Response(Buffer.concat(chunks));
+  return new Response(await readBody(response, MAX_SET, options.signal, SET_FAULTS));
 };
 
 async function decrypted(jose: typeof Jose, token: string, key: Jose.KeyObject): Promise<string> {
