@@ -13,7 +13,7 @@ export async function readBody(
   most: number,
   signal: AbortSignal,
   faults: BodyFaults,
-): Promise<Buffer> {
+): Promise<Buffer<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   try {
