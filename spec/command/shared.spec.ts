@@ -191,7 +191,7 @@ describeWith('redis-server')('--shared', () => {
     await command.program.prints(/the shared state.* apply after a restart/);
     expect(await status(command)).toBe(503);
     const members = await askRedis(port).zrange('wstunnel:{1}:replicas', '0', '-1');
-    // The mark that the key was not lost is no replica.
+    // The member `#` shows that the key was not lost, and is not a replica.
     expect(members.filter((id) => id !== '#')).toHaveLength(1);
   });
 

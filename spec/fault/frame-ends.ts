@@ -19,7 +19,7 @@ export const phases = [
   // A peer has sent the first half of a frame, which has arrived.
   'within a frame up',
   'within a frame down',
-  // One side or both have sent a frame that is larger than what the other side accepts.
+  // One side, or each side, has sent a frame that is larger than the other side accepts.
   'up',
   'down',
   'both',

@@ -1,9 +1,8 @@
 import type { LookupFunction } from 'node:net';
-import createDebug from 'debug';
 import { describe, expect, test } from 'vitest';
 import type { Host, RefuseInfo, TunnelOptions } from '../../src/index.js';
 import { tokenServer, type TokenServerOptions, type TokenSource } from '../../src/tokens/index.js';
-import { onCleanup } from '../support/cleanup.js';
+import { debugLines } from '../support/debug-lines.js';
 import { requestTunnel, statusOf, type RawHeaders } from '../support/raw-client.js';
 import { startTunnel } from '../support/servers.js';
 import { accepting, startByHand } from '../support/websocket-server.js';
@@ -23,19 +22,6 @@ async function startPair(tokens: TokenServerOptions, host: Host = {}, options: P
   const refused: RefuseInfo[] = [];
   started.tunnel.on('refuse', (info: RefuseInfo) => refused.push(info));
   return { ...started, asked, refused, backend };
-}
-
-/** The lines of the debug log, from now on. */
-function logLines(): string[] {
-  const lines: string[] = [];
-  const { log } = createDebug;
-  createDebug.enable('wstunnel:*');
-  createDebug.log = (...args: unknown[]) => void lines.push(args.join(' '));
-  onCleanup(() => {
-    createDebug.disable();
-    createDebug.log = log;
-  });
-  return lines;
 }
 
 function throwsText(text: string): never {
@@ -146,7 +132,7 @@ describe('a secret that a source repeats', () => {
     ['as a text', (token) => throwsText(token)],
   ])('%s is in no event and in no log', async (_where, source) => {
     const secret = `sec ret/"1${'x'.repeat(100)}`;
-    const lines = logLines();
+    const lines = debugLines();
     const refused: RefuseInfo[] = [];
     const { port, tunnel } = await startTunnel({ server: tokenServer(source) });
     tunnel.on('refuse', (info: RefuseInfo) => refused.push(info));

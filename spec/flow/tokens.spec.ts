@@ -1,5 +1,4 @@
 import { generateKeyPairSync } from 'node:crypto';
-import createDebug from 'debug';
 import { SignJWT } from 'jose';
 import { writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -14,7 +13,7 @@ import {
   type TokenSource,
 } from '../../src/tokens/index.js';
 import type { RefuseInfo, TunnelOptions } from '../../src/index.js';
-import { onCleanup } from '../support/cleanup.js';
+import { debugLines } from '../support/debug-lines.js';
 import { files } from '../support/command.js';
 import { echoes, openRaw, requestTunnel, statusOf } from '../support/raw-client.js';
 import { makeTunnel, startEcho, startTunnel } from '../support/servers.js';
@@ -45,14 +44,7 @@ describe('a token', () => {
   test.each(PLACES)(
     'from %s opens its target, and no event and no log has the token',
     async (from, path, headers, url) => {
-      const lines: string[] = [];
-      const { log } = createDebug;
-      createDebug.enable('wstunnel:*');
-      createDebug.log = (...args: unknown[]) => void lines.push(args.join(' '));
-      onCleanup(() => {
-        createDebug.disable();
-        createDebug.log = log;
-      });
+      const lines = debugLines();
       const infos: unknown[] = [];
       const source = await echoSource();
       const { port, tunnel, refused } = await start(tokenServer(source, { from }));

@@ -178,7 +178,7 @@ describeWith('redis-server')('tickets over Redis', () => {
     expect(await codeOf(one, { target })).toBe('WSTUNNEL_STATE_DOWN tickets cannot be made at the moment');
     expect(await statusAt(other, ticket)).toBe(503);
     await until(() => sites.every(({ shared }) => shared.up));
-    // Redis got the call, and nobody the answer: the ticket is used up.
+    // Redis has used the ticket up, and the answer was lost.
     await sleep(1200);
     expect(await statusAt(other, ticket)).toBe(403);
     const next = await make(one, { target });

@@ -35,7 +35,7 @@ redisTokens(createCluster({ rootNodes: [] }), { prefix: 'vnc:' });
 redisTokens(new Redis(), { prefix: 'vnc:', timeout: 1 });
 // @ts-expect-error a prefix is required
 redisTokens(new Redis(), { once: true });
-// @ts-expect-error an address is no client
+// @ts-expect-error an address is not a client
 redisTokens('redis://a', { prefix: '' });
 
 const key: KeyObject = createPublicKey('');

@@ -48,7 +48,7 @@ describe('a Close of the client', () => {
     expect(await over()).toMatchObject({ cause: 'undelivered', code: 1011 });
   });
 
-  test('answered by the code of a loss is no orderly end', async () => {
+  test('answered with the code of a loss is not an orderly end', async () => {
     const { client, backend, over } = await openFrames();
     client.send(closeFrame(1000));
     await backend.close();

@@ -46,7 +46,7 @@ test('a file that is not an object is refused as a whole', () => {
   expect(faultsOf('[]')).toEqual(['c.json:1:1: the file must be an object; got []']);
 });
 
-test('the file has no options for tickets, which nobody could make', () => {
+test('the file has no options for tickets, since the command makes no tickets', () => {
   expect(faultsOf(`{ "server": { "port": 1 },\n "tickets": "require" }`)).toEqual([
     'c.json:2:2: the file has no "tickets"',
   ]);

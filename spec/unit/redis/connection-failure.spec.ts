@@ -26,7 +26,7 @@ test('an error of the client is the reason until the client is ready again, and 
   expect(failure.reason).toBeUndefined();
 });
 
-test('an old error is no reason: the client may have recovered without a word', () => {
+test('an error of more than ten seconds ago is not given as the reason', () => {
   const { client, failure } = make();
   client.emit('error', new Error('once'));
   vi.advanceTimersByTime(11_000);
