@@ -55,6 +55,7 @@ export function createTunnel<Req extends IncomingMessage>(
   const ends = new RecentEnds(2 * longestHandshake(settings), name, state.members.newest?.ends);
   const membership = state.join({
     ...{ name, log, lists: listsOf(settings), open, opening, ends },
+    isDraining: () => shutdown.isDraining,
     announce: (info) => announcer.emit('backend', info),
     sharedChanged: (info) => announcer.emit('shared', info),
     end: (picks, code, reason, at) => endTunnels(context, picks, code, reason, true, at),
@@ -87,7 +88,7 @@ export function createTunnel<Req extends IncomingMessage>(
     network: state.network,
     tickets: state.tickets,
     refusing: new Set(),
-    logins: new LoginChecks(owner, log),
+    logins: new LoginChecks(owner, log, membership.totals.counts.checks),
     isDraining: () => shutdown.isDraining,
     notAttached: (req) => servers.notAttached(req),
     announce: announcer.announce,

@@ -48,6 +48,11 @@ export class BytesInFlight {
     return true;
   }
 
+  /** Is a PING unanswered? */
+  get awaitsPong(): boolean {
+    return this.#oldest !== undefined;
+  }
+
   /** The part of `written` bytes that no PONG has confirmed. */
   unconfirmed(written: number): number {
     return written - this.#confirmed;

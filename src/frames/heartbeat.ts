@@ -8,6 +8,8 @@ import { PAUSE, type ReadPauses } from '../streams/read-pauses.js';
 export interface HeartbeatSettings {
   readonly pingInterval: number;
   readonly pongTimeout: number;
+  /** Called with the seconds from a PING to its PONG. */
+  readonly noteRoundTrip?: (seconds: number) => void;
 }
 
 /** Sends PINGs. */
@@ -57,6 +59,8 @@ export class Heartbeat {
   /** Bytes were read since the PING. */
   #wasHeard = false;
   #markAtPing = 0;
+  /** When the PING was sent whose PONG is awaited, by `performance.now()`; 0 if there is none. */
+  #pingedAt = 0;
   /** Bytes were queued at some time since the last check for a PONG. */
   #wasQueued = false;
   /** The PING could not be sent inside a frame: without a queue, a silent peer owes no sign of life. */
@@ -90,7 +94,12 @@ export class Heartbeat {
 
   /** A PONG arrived. Returns false if the PONG answers no PING. */
   pong(): boolean {
-    return this.#inFlight.confirm();
+    const isAnswer = this.#inFlight.confirm();
+    if (isAnswer && this.#pingedAt > 0) {
+      this.#settings.noteRoundTrip?.((performance.now() - this.#pingedAt) / 1000);
+      this.#pingedAt = 0;
+    }
+    return isAnswer;
   }
 
   /** Bytes were written, and some of the bytes are queued. */
@@ -118,7 +127,11 @@ export class Heartbeat {
     if (!closing.isOpen || this.#socket.destroyed) return;
     const { written } = writer.queue;
     const isSent = writer.ping();
-    if (isSent) this.#inFlight.pinged(written);
+    if (isSent) {
+      // With other PINGs unanswered, the next PONG is not the answer to this one.
+      if (this.#settings.noteRoundTrip && !this.#inFlight.awaitsPong) this.#pingedAt = performance.now();
+      this.#inFlight.pinged(written);
+    }
     if (this.#pongTimer || this.#settings.pongTimeout === 0) return;
     this.#isUnsent = !isSent;
     this.#wasHeard = false;
