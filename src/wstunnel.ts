@@ -106,11 +106,12 @@ export function createTunnel<Req extends IncomingMessage>(
   const hasServer = ofOptions.length > 0;
   const methods = methodsOf({
     ...{ context, servers, shutdown, announcer, state, hasServer },
+    stateOf: (other) => insides.get(other as object)?.state,
     tunnel: () => tunnel,
   });
   const tunnel: Tunnel<Req> = asEmitter(middleware, methods) as Tunnel<Req>;
   markTunnel(tunnel, servers.attachable);
-  insides.set(tunnel, { context, membership });
+  insides.set(tunnel, { context, membership, state });
   return tunnel;
 
   function middleware(req: Req, res: ServerResponse, next: Next): void {
@@ -118,7 +119,7 @@ export function createTunnel<Req extends IncomingMessage>(
   }
 }
 
-const insides = new WeakMap<object, { context: TunnelContext; membership: Membership }>();
+const insides = new WeakMap<object, { context: TunnelContext; membership: Membership; state: LocalState }>();
 
 /**
  * For a tunnel object that gets no further requests: ends the programs that only this tunnel object's options name, once no tunnel

@@ -48,9 +48,9 @@ export class BytesInFlight {
     return true;
   }
 
-  /** Is a PING unanswered? */
-  get awaitsPong(): boolean {
-    return this.#oldest !== undefined;
+  /** The number of unanswered PINGs. */
+  get unanswered(): number {
+    return this.#oldest === undefined ? 0 : 1 + (this.#later?.length ?? 0);
   }
 
   /** The part of `written` bytes that no PONG has confirmed. */

@@ -59,8 +59,10 @@ export class Heartbeat {
   /** Bytes were read since the PING. */
   #wasHeard = false;
   #markAtPing = 0;
-  /** When the PING was sent whose PONG is awaited, by `performance.now()`; 0 if there is none. */
+  /** When the measured PING was sent, by `performance.now()`; 0 if no PING is measured. */
   #pingedAt = 0;
+  /** PONGs to earlier PINGs that come before the PONG to the measured PING. */
+  #pongsBefore = 0;
   /** Bytes were queued at some time since the last check for a PONG. */
   #wasQueued = false;
   /** The PING could not be sent inside a frame: without a queue, a silent peer owes no sign of life. */
@@ -95,10 +97,7 @@ export class Heartbeat {
   /** A PONG arrived. Returns false if the PONG answers no PING. */
   pong(): boolean {
     const isAnswer = this.#inFlight.confirm();
-    if (isAnswer && this.#pingedAt > 0) {
-      this.#settings.noteRoundTrip?.((performance.now() - this.#pingedAt) / 1000);
-      this.#pingedAt = 0;
-    }
+    if (isAnswer && this.#pingedAt > 0) this.#measure();
     return isAnswer;
   }
 
@@ -128,8 +127,10 @@ export class Heartbeat {
     const { written } = writer.queue;
     const isSent = writer.ping();
     if (isSent) {
-      // With other PINGs unanswered, the next PONG is not the answer to this one.
-      if (this.#settings.noteRoundTrip && !this.#inFlight.awaitsPong) this.#pingedAt = performance.now();
+      if (this.#settings.noteRoundTrip && this.#pingedAt === 0) {
+        this.#pingedAt = performance.now();
+        this.#pongsBefore = this.#inFlight.unanswered;
+      }
       this.#inFlight.pinged(written);
     }
     if (this.#pongTimer || this.#settings.pongTimeout === 0) return;
@@ -137,6 +138,12 @@ export class Heartbeat {
     this.#wasHeard = false;
     this.#waits = 0;
     this.#awaitPong();
+  }
+
+  #measure(): void {
+    if (this.#pongsBefore-- > 0) return;
+    this.#settings.noteRoundTrip?.((performance.now() - this.#pingedAt) / 1000);
+    this.#pingedAt = 0;
   }
 
   #awaitPong(): void {

@@ -174,7 +174,13 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
 
   addTo(sums: OpenSums): void {
     const passage = this.#passage;
-    sums.add(this.#host.id, passage.bytesIn, passage.bytesOut, passage.queuedToBackend, passage.queuedToClient);
+    sums.add(
+      this.#host.id,
+      passage.bytesIn,
+      passage.bytesOut,
+      passage.queuedToBackend,
+      passage.queuedToClient,
+    );
   }
 
   get isOpen(): boolean {

@@ -19,6 +19,11 @@ export class Histogram {
     this.#sum += Math.max(0, value);
   }
 
+  /** The number of values. */
+  get count(): number {
+    return this.#counts.reduce((total, count) => total + count, 0);
+  }
+
   get sum(): number {
     return this.#sum;
   }
