@@ -47,7 +47,7 @@ export function createTunnel<Req extends IncomingMessage>(
   const { name, limits } = settings;
   const state = given ?? stateOf(settings.shared);
   const log = createLog(settings.debug);
-  const announcer = new Announcer(() => tunnel, log);
+  const announcer = new Announcer(() => tunnel, log, name);
 
   const open: TunnelContext['open'] = new Set();
   const opening: TunnelContext['opening'] = new Set();
