@@ -30,7 +30,7 @@ export function publish(event: ChannelEvent, message: object, failed: (error: un
   }
   for (const subscriber of subscribers) {
     try {
-      const result: unknown = subscriber(message, to.name);
+      const result = subscriber(message, to.name);
       if (isPromise(result)) result.then(undefined, failed);
     } catch (error) {
       failed(error);
