@@ -61,7 +61,7 @@ describe('node:diagnostics_channel', () => {
     listenTo('open', () => {
       throw failures[0]!;
     });
-    listenTo('open', (async () => Promise.reject(failures[1]!)));
+    listenTo('open', async () => Promise.reject(failures[1]!));
     const opened = messagesOf('open');
     await echoes(await openRaw(port));
     expect(opened).toHaveLength(1);

@@ -1,27 +1,25 @@
+import { FAMILIES, type FamilyName } from './families.js';
 import type { Histogram } from './histogram.js';
 
 export type Labels = Readonly<Record<string, string | undefined>>;
 
-type Kind = 'counter' | 'gauge' | 'histogram';
-
 /** The text of a page of metrics: https://prometheus.io/docs/instrumenting/exposition_formats/, version 0.0.4. */
 export class MetricsPage {
-  readonly #families = new Map<string, string[]>();
+  readonly #families = new Map<FamilyName, string[]>();
 
-  /** Adds a sample; `help` is that of the first sample. A label without a value is left out. */
-  sample(name: string, kind: Kind, help: string, value: number, labels: Labels = {}): void {
-    this.#family(name, kind, help).push(`${name}${textOf(labels)} ${numberText(value)}`);
+  /** Adds a sample. A label without a value is left out. */
+  sample(name: FamilyName, value: number, labels: Labels = {}): void {
+    this.#linesOf(name).push(`${name}${textOf(labels)} ${numberText(value)}`);
   }
 
   /** Adds the samples of a histogram. */
-  histogram(name: string, help: string, histogram: Histogram, labels: Labels = {}): void {
-    const lines = this.#family(name, 'histogram', help);
+  histogram(name: FamilyName, histogram: Histogram, labels: Labels = {}): void {
+    const lines = this.#linesOf(name);
     const counts = histogram.cumulated();
-    const total = counts.at(-1) ?? 0;
     for (const [index, bound] of [...histogram.bounds, Infinity].entries())
-      lines.push(`${name}_bucket${textOf({ ...labels, le: numberText(bound) })} ${counts[index] ?? total}`);
+      lines.push(`${name}_bucket${textOf({ ...labels, le: numberText(bound) })} ${counts[index] ?? 0}`);
     lines.push(`${name}_sum${textOf(labels)} ${numberText(histogram.sum)}`);
-    lines.push(`${name}_count${textOf(labels)} ${total}`);
+    lines.push(`${name}_count${textOf(labels)} ${counts.at(-1) ?? 0}`);
   }
 
   toString(): string {
@@ -29,10 +27,11 @@ export class MetricsPage {
   }
 
   /** The samples of a metric must follow each other, below one HELP and one TYPE. */
-  #family(name: string, kind: Kind, help: string): string[] {
+  #linesOf(name: FamilyName): string[] {
     const known = this.#families.get(name);
     if (known) return known;
-    const lines = [`# HELP ${name} ${help.replace(/[\\\n]/g, escaped)}`, `# TYPE ${name} ${kind}`];
+    const [kind, help] = FAMILIES[name];
+    const lines = [`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`];
     this.#families.set(name, lines);
     return lines;
   }
@@ -50,6 +49,5 @@ function escaped(character: string): string {
 }
 
 function numberText(value: number): string {
-  if (value === Infinity) return '+Inf';
-  return value === -Infinity ? '-Inf' : String(value);
+  return value === Infinity ? '+Inf' : String(value);
 }

@@ -5,21 +5,28 @@ import { parseMetrics } from '../../../support/metrics.js';
 
 test('the samples of a metric follow each other below one HELP and one TYPE', () => {
   const page = new MetricsPage();
-  page.sample('a', 'gauge', 'First.', 1, { tunnel: 'x' });
-  page.sample('b_total', 'counter', 'Second.', 2);
-  page.sample('a', 'gauge', 'First.', 3, { tunnel: undefined });
-  expect(page.toString()).toBe(
-    '# HELP a First.\n# TYPE a gauge\na{tunnel="x"} 1\na 3\n# HELP b_total Second.\n# TYPE b_total counter\nb_total 2\n',
-  );
+  page.sample('wstunnel_tunnels', 1, { tunnel: 'x' });
+  page.sample('wstunnel_sent_bytes_total', 2);
+  page.sample('wstunnel_tunnels', 3, { tunnel: undefined });
+  expect(page.toString().split('\n')).toEqual([
+    '# HELP wstunnel_tunnels Open tunnels.',
+    '# TYPE wstunnel_tunnels gauge',
+    'wstunnel_tunnels{tunnel="x"} 1',
+    'wstunnel_tunnels 3',
+    '# HELP wstunnel_sent_bytes_total Payload bytes to clients.',
+    '# TYPE wstunnel_sent_bytes_total counter',
+    'wstunnel_sent_bytes_total 2',
+    '',
+  ]);
 });
 
-test('label values and help are escaped', () => {
+test('label values are escaped', () => {
   const page = new MetricsPage();
   const tunnel = 'a "quoted"\nback\\slash} 1';
-  page.sample('a', 'gauge', 'Of two\nlines, and \\.', 1, { tunnel });
-  expect(page.toString()).toContain('# HELP a Of two\\nlines, and \\\\.\n');
-  expect(parseMetrics(page.toString()).get('a')?.samples).toEqual([
-    { name: 'a', labels: { tunnel }, value: 1 },
+  page.sample('wstunnel_tunnels', 1, { tunnel });
+  expect(page.toString()).toContain('{tunnel="a \\"quoted\\"\\nback\\\\slash} 1"} 1\n');
+  expect(parseMetrics(page.toString()).get('wstunnel_tunnels')?.samples).toEqual([
+    { name: 'wstunnel_tunnels', labels: { tunnel }, value: 1 },
   ]);
 });
 
@@ -27,13 +34,14 @@ test('a histogram ends with the bucket of all values', () => {
   const histogram = new Histogram([0.5, 1]);
   for (const value of [0.25, 0.75, 3]) histogram.observe(value);
   const page = new MetricsPage();
-  page.histogram('a_seconds', 'Some.', histogram, { tunnel: 'x' });
+  page.histogram('wstunnel_client_rtt_seconds', histogram, { tunnel: 'x' });
+  const rtt = 'wstunnel_client_rtt_seconds';
   expect(page.toString().split('\n').slice(2)).toEqual([
-    'a_seconds_bucket{tunnel="x",le="0.5"} 1',
-    'a_seconds_bucket{tunnel="x",le="1"} 2',
-    'a_seconds_bucket{tunnel="x",le="+Inf"} 3',
-    'a_seconds_sum{tunnel="x"} 4',
-    'a_seconds_count{tunnel="x"} 3',
+    `${rtt}_bucket{tunnel="x",le="0.5"} 1`,
+    `${rtt}_bucket{tunnel="x",le="1"} 2`,
+    `${rtt}_bucket{tunnel="x",le="+Inf"} 3`,
+    `${rtt}_sum{tunnel="x"} 4`,
+    `${rtt}_count{tunnel="x"} 3`,
     '',
   ]);
 });
