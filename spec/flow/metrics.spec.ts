@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { memoryShared, wstunnel, type TunnelOptions } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
+import { openFrames } from '../support/frame-tunnel.js';
 import { metric, parseMetrics } from '../support/metrics.js';
 import { closeFrame, echoes, frame, openRaw, statusOf } from '../support/raw-client.js';
 import {
@@ -109,6 +110,14 @@ describe('metrics()', () => {
     await until(() => count() === 1);
     const sum = metric(tunnel.metrics(), 'wstunnel_client_rtt_seconds_sum');
     expect(sum).toBeGreaterThan(0.08);
+  });
+
+  test('measures the round trip to a client of a backend that speaks WebSocket', async () => {
+    const { tunnel, client } = await openFrames({ options: { pingInterval: 0.1 } });
+    const ping = await client.frame();
+    client.send(frame(10, ping!.payload));
+    await until(() => metric(tunnel.metrics(), 'wstunnel_client_rtt_seconds_count') === 1);
+    expect(metric(tunnel.metrics(), 'wstunnel_tunnels')).toBe(1);
   });
 
   test('counts the processes of programs', async () => {

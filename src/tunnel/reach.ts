@@ -115,7 +115,8 @@ export async function reachBackend<Req extends IncomingMessage>(
     stickyKey: () => (stickyKey ? readKey(stickyKey(req)) : address),
   };
   const note = (host: PooledHost, why: string, failure: Failure, taken: number) => {
-    totals.counts.backendFailures.add(pool.isListed(host) ? host.id : DYNAMIC);
+    // A lack of resources on this machine is no failure of the backend.
+    if (failure !== 'ours') totals.counts.backendFailures.add(pool.isListed(host) ? host.id : DYNAMIC);
     const outage = pool.failed(host, why, failure, taken);
     if (outage === 'new') context.network?.hostChanged();
     log('backend', outage === 'known' ? 'debug' : 'warn', '%s failed: %s', host.id, why);
