@@ -73,6 +73,12 @@ describe('--metrics', () => {
     expect(metric(await page(Number(metrics)), 'wstunnel_draining')).toBe(0);
   });
 
+  test('rejects an address on which clients are served', async () => {
+    const { code, stderr } = await runCommand(['6080', '5900', '--metrics', '6080']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('is also a listen address: give the metrics a port or socket of their own');
+  });
+
   test.each([['nonsense'], ['fd:3']])('rejects the address %s', async (address) => {
     const { code, stderr } = await runCommand(['0', '5900', '--metrics', address]);
     expect(code).toBe(2);
