@@ -797,6 +797,13 @@ export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends E
   tunnels(where?: TunnelFilter): TunnelInfo[];
   /** A snapshot of counts and of the state of all backends. */
   stats(): TunnelStats;
+  /**
+   * The metrics of all tunnel objects that share the state, as text in Prometheus's format 0.0.4. With `others`, those of their states as
+   * well: one page must not have two texts. Tunnel objects with states of their own need different names (the option `name`).
+   *
+   * @throws {TunnelError} WSTUNNEL_OPTION for an argument that is no tunnel object, and for two states with the same name
+   */
+  metrics(...others: Tunnel<never>[]): string;
   /** The same as `close()`. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -47,7 +47,7 @@ export function createTunnel<Req extends IncomingMessage>(
   const { name, limits } = settings;
   const state = given ?? stateOf(settings.shared);
   const log = createLog(settings.debug);
-  const announcer = new Announcer(() => tunnel, log);
+  const announcer = new Announcer(() => tunnel, log, name);
 
   const open: TunnelContext['open'] = new Set();
   const opening: TunnelContext['opening'] = new Set();
@@ -55,6 +55,7 @@ export function createTunnel<Req extends IncomingMessage>(
   const ends = new RecentEnds(2 * longestHandshake(settings), name, state.members.newest?.ends);
   const membership = state.join({
     ...{ name, log, lists: listsOf(settings), open, opening, ends },
+    isDraining: () => shutdown.isDraining,
     announce: (info) => announcer.emit('backend', info),
     sharedChanged: (info) => announcer.emit('shared', info),
     end: (picks, code, reason, at) => endTunnels(context, picks, code, reason, true, at),
@@ -87,7 +88,7 @@ export function createTunnel<Req extends IncomingMessage>(
     network: state.network,
     tickets: state.tickets,
     refusing: new Set(),
-    logins: new LoginChecks(owner, log),
+    logins: new LoginChecks(owner, log, membership.totals.counts.checks),
     isDraining: () => shutdown.isDraining,
     notAttached: (req) => servers.notAttached(req),
     announce: announcer.announce,
@@ -105,11 +106,12 @@ export function createTunnel<Req extends IncomingMessage>(
   const hasServer = ofOptions.length > 0;
   const methods = methodsOf({
     ...{ context, servers, shutdown, announcer, state, hasServer },
+    stateOf: (other) => insides.get(other as object)?.state,
     tunnel: () => tunnel,
   });
   const tunnel: Tunnel<Req> = asEmitter(middleware, methods) as Tunnel<Req>;
   markTunnel(tunnel, servers.attachable);
-  insides.set(tunnel, { context, membership });
+  insides.set(tunnel, { context, membership, state });
   return tunnel;
 
   function middleware(req: Req, res: ServerResponse, next: Next): void {
@@ -117,7 +119,7 @@ export function createTunnel<Req extends IncomingMessage>(
   }
 }
 
-const insides = new WeakMap<object, { context: TunnelContext; membership: Membership }>();
+const insides = new WeakMap<object, { context: TunnelContext; membership: Membership; state: LocalState }>();
 
 /**
  * For a tunnel object that gets no further requests: ends the programs that only this tunnel object's options name, once no tunnel

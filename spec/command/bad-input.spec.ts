@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { version } from '../../src/command/command-line/version.js';
+import { version } from '../../src/helpers/version.js';
 import { makeCertificate } from '../support/certificate.js';
 import { files, runCommand, startCommand } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';

@@ -16,6 +16,7 @@ export const LIGHTTPD = page('src/lighttpd/README.md');
 export const BACKENDS = page('src/backends/README.md');
 export const ROUTES = page('src/routes/README.md');
 export const TUNNEL = page('src/tunnel/README.md');
+export const OBSERVE = page('src/observe/README.md');
 export const REDIS = page('src/redis/README.md');
 
 /** The cells of the table after a mark of a page. */

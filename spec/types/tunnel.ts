@@ -98,6 +98,9 @@ void tunnel.close({ timeout: '1s' });
 expectTypeOf(tunnel.draining).toEqualTypeOf<boolean>();
 // @ts-expect-error draining is read-only: close() starts draining
 tunnel.draining = true;
+expectTypeOf(tunnel.metrics(tunnel, tunnel)).toEqualTypeOf<string>();
+// @ts-expect-error a server is no tunnel
+tunnel.metrics(createServer());
 expectTypeOf(tunnel.stats().backends).toEqualTypeOf<HostState[]>();
 expectTypeOf(tunnel.stats().closed).toEqualTypeOf<Record<string, number>>();
 

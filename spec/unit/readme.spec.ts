@@ -5,6 +5,7 @@ import { MAX_FIELD_LENGTH } from '../../src/command/listen/log/tunnel-events.js'
 import { OWN } from '../../src/command/listen/settings/config-json.js';
 import { LISTEN_FLAGS } from '../../src/command/listen/settings/listen-flags.js';
 import { TunnelError, type TunnelErrorCode } from '../../src/errors.js';
+import { FAMILIES } from '../../src/observe/metrics/families.js';
 import { HOST_OPTIONS } from '../../src/options/host-options.js';
 import { readOptions } from '../../src/options/read-tunnel.js';
 import { defaultsOf } from '../../src/options/row.js';
@@ -13,7 +14,7 @@ import { TUNNEL_OPTIONS } from '../../src/options/tunnel-options.js';
 import { readRedisOptions } from '../../src/redis/redis-options.js';
 import { codeOf } from '../../src/streams/close-causes.js';
 import type { CloseCause, TunnelEvents } from '../../src/types.js';
-import { BACKENDS, COMMAND, README, REDIS, table, TUNNEL } from '../support/readme.js';
+import { BACKENDS, COMMAND, OBSERVE, README, REDIS, table, TUNNEL } from '../support/readme.js';
 
 const ERRORS = readFileSync(new URL('../../src/errors.ts', import.meta.url), 'utf8');
 
@@ -144,6 +145,14 @@ describe('the tables of the pages', () => {
     const codes = CAUSES.map((cause) => [cause, String(codeOf(cause))]);
     expect(given).toHaveLength(CAUSES.length);
     expect(Object.fromEntries(given)).toEqual({ ...Object.fromEntries(codes), ...others });
+  });
+
+  test('names every metric once, with its kind', () => {
+    const rows = table(OBSERVE, '<!-- metrics -->').map(([name = '', kind]) => [
+      name.replaceAll('`', ''),
+      kind,
+    ]);
+    expect(rows).toEqual(Object.entries(FAMILIES).map(([name, [kind]]) => [name, kind]));
   });
 
   test('names every option of the command, with what it takes, and its name in JSON', () => {

@@ -107,6 +107,11 @@ export class HostStates {
     return this.#states.values();
   }
 
+  /** Is the host up? True for an unknown host. */
+  isUp(id: string): boolean {
+    return this.#states.get(id)?.up ?? true;
+  }
+
   /** The states of hosts with tunnels. */
   busy(): AddressState[] {
     return [...this.#states.values()].filter(({ load }) => load > 0);

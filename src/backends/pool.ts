@@ -57,6 +57,11 @@ export class BackendPool implements OutageListener {
     this.#lists.set(hosts, list);
   }
 
+  /** Do options of this tunnel object name the host? */
+  isListed({ id }: PooledHost): boolean {
+    return this.#known.get(id)?.isListed === true;
+  }
+
   knows(id: string): boolean {
     return this.#known.has(id);
   }

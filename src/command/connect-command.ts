@@ -8,7 +8,7 @@ import { connectHelp, CONNECT_FLAGS } from './connect/connect-flags.js';
 import { runStdio } from './connect/stdio.js';
 import { EXIT } from './exit.js';
 import { printMessage, type Io } from './process/io.js';
-import { version } from './command-line/version.js';
+import { version } from '../helpers/version.js';
 
 /**
  * `express-wstunnel connect`: the client. Resolves to the exit code.

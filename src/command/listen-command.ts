@@ -8,7 +8,7 @@ import { placeInJson } from './listen/settings/config-json.js';
 import { checkConfig } from './listen/settings/check-config.js';
 import { listenHelp, LISTEN_FLAGS } from './listen/settings/listen-flags.js';
 import { ListenProcess } from './listen/listen-process.js';
-import { version } from './command-line/version.js';
+import { version } from '../helpers/version.js';
 
 /**
  * `express-wstunnel [listen]`: an Express app around the middleware. Resolves to the exit code once a signal has ended the command.

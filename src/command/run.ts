@@ -3,7 +3,7 @@ import { usageError } from './command-line/args.js';
 import { EXIT } from './exit.js';
 import type { Io } from './process/io.js';
 import { exitCodeOf } from './process/exit-code.js';
-import { version } from './command-line/version.js';
+import { version } from '../helpers/version.js';
 
 type Command = (args: string[], io: Io) => Promise<number>;
 

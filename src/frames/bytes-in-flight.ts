@@ -48,6 +48,11 @@ export class BytesInFlight {
     return true;
   }
 
+  /** The number of unanswered PINGs. */
+  get unanswered(): number {
+    return this.#oldest === undefined ? 0 : 1 + (this.#later?.length ?? 0);
+  }
+
   /** The part of `written` bytes that no PONG has confirmed. */
   unconfirmed(written: number): number {
     return written - this.#confirmed;

@@ -139,6 +139,15 @@ export class FramePassage implements HeartbeatConnection, WayOwner, PingWriter, 
     return Math.max(0, this.down.payload - this.down.queue.abandoned);
   }
 
+  /** Bytes in the memory of this process that the backend's connection has not accepted. */
+  get queuedToBackend(): number {
+    return this.backend.writableLength;
+  }
+
+  get queuedToClient(): number {
+    return this.client.writableLength;
+  }
+
   /** Samples both queues, and updates `lastPayload`, `stalledSince` and `clientStalledSince`. */
   sample(now: number): void {
     const isMoving = this.sampleQueues(now);

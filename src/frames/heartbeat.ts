@@ -8,6 +8,8 @@ import { PAUSE, type ReadPauses } from '../streams/read-pauses.js';
 export interface HeartbeatSettings {
   readonly pingInterval: number;
   readonly pongTimeout: number;
+  /** Called with the seconds from a PING to its PONG. */
+  readonly noteRoundTrip?: (seconds: number) => void;
 }
 
 /** Sends PINGs. */
@@ -57,6 +59,10 @@ export class Heartbeat {
   /** Bytes were read since the PING. */
   #wasHeard = false;
   #markAtPing = 0;
+  /** When the measured PING was sent, by `performance.now()`; 0 if no PING is measured. */
+  #pingedAt = 0;
+  /** PONGs to earlier PINGs that come before the PONG to the measured PING. */
+  #pongsBefore = 0;
   /** Bytes were queued at some time since the last check for a PONG. */
   #wasQueued = false;
   /** The PING could not be sent inside a frame: without a queue, a silent peer owes no sign of life. */
@@ -90,7 +96,9 @@ export class Heartbeat {
 
   /** A PONG arrived. Returns false if the PONG answers no PING. */
   pong(): boolean {
-    return this.#inFlight.confirm();
+    const isAnswer = this.#inFlight.confirm();
+    if (isAnswer && this.#pingedAt > 0) this.#measure();
+    return isAnswer;
   }
 
   /** Bytes were written, and some of the bytes are queued. */
@@ -118,12 +126,24 @@ export class Heartbeat {
     if (!closing.isOpen || this.#socket.destroyed) return;
     const { written } = writer.queue;
     const isSent = writer.ping();
-    if (isSent) this.#inFlight.pinged(written);
+    if (isSent) {
+      if (this.#settings.noteRoundTrip && this.#pingedAt === 0) {
+        this.#pingedAt = performance.now();
+        this.#pongsBefore = this.#inFlight.unanswered;
+      }
+      this.#inFlight.pinged(written);
+    }
     if (this.#pongTimer || this.#settings.pongTimeout === 0) return;
     this.#isUnsent = !isSent;
     this.#wasHeard = false;
     this.#waits = 0;
     this.#awaitPong();
+  }
+
+  #measure(): void {
+    if (this.#pongsBefore-- > 0) return;
+    this.#settings.noteRoundTrip?.((performance.now() - this.#pingedAt) / 1000);
+    this.#pingedAt = 0;
   }
 
   #awaitPong(): void {

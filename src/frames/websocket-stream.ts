@@ -21,6 +21,8 @@ export interface StreamSettings {
   readonly frameType: 'binary' | 'text';
   readonly pingInterval: number;
   readonly pongTimeout: number;
+  /** See {@link HeartbeatSettings}. */
+  readonly noteRoundTrip?: (seconds: number) => void;
   readonly closeTimeout: number;
   /** See {@link CloseClock}. */
   readonly drainTimeout?: number;

@@ -1,10 +1,13 @@
 import type { TunnelStats } from '../types.js';
+import { TunnelCounts } from './metrics/tunnel-counts.js';
 
-/** The counters of `stats()`; open tunnels and backends are counted elsewhere. */
+/** The counters of `stats()` and `metrics()`; open tunnels and backends are counted elsewhere. */
 export class Totals {
   opened = 0;
   bytesIn = 0;
   bytesOut = 0;
+  /** The counts of `metrics()`. */
+  readonly counts = new TunnelCounts();
   readonly #refused = new Map<string, number>();
   readonly #closed = new Map<string, number>();
 

@@ -95,6 +95,15 @@ export class LocalState implements SharedState {
     return this.#closing;
   }
 
+  /** The counters of tunnel objects, past and present, by the option `name`. */
+  get totals(): ReadonlyMap<string | undefined, Totals> {
+    return this.#totals;
+  }
+
+  isHostUp(id: string): boolean {
+    return this.#hosts.isUp(id);
+  }
+
   join(member: Member): Membership {
     const { name, log, lists } = member;
     const pool = new BackendPool(

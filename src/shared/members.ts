@@ -1,6 +1,7 @@
 import type { ResolvedHost } from '../backends/host.js';
 import type { Picks, RecentEnds } from '../guard/recent-ends.js';
 import type { Log } from '../observe/log.js';
+import type { OpenSums } from '../observe/metrics/open-sums.js';
 import type { BackendInfo, SharedInfo, TunnelInfo } from '../types.js';
 
 /** An open tunnel, as seen by the other tunnel objects with the same state. */
@@ -10,6 +11,8 @@ export interface SharedTunnel {
   /** The id of the host among processes that share the state. */
   readonly sharedHost: string | undefined;
   info(): TunnelInfo;
+  /** Adds the tunnel's share to the sums of `metrics()`. */
+  addTo(sums: OpenSums): void;
   /** Sends the Close 4409: another tunnel of the same user gets the slot at the host. */
   replace(reason: string): void;
   untilClosed(): Promise<void>;
@@ -31,6 +34,7 @@ export interface Member {
   /** Requests before the 101 response. */
   readonly opening: ReadonlySet<unknown>;
   readonly ends: RecentEnds;
+  isDraining(): boolean;
   /** Ends tunnels and openings of this tunnel object that began before `at`, by default now, and returns how many. */
   end(picks: Picks, code: number, reason: string, at?: number): number;
 }

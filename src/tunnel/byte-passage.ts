@@ -8,6 +8,8 @@ import type { Activity } from '../streams/watch.js';
 /** A tunnel whose backend gets the payload of frames as bare bytes. The counterpart of {@link FramePassage}. */
 export class BytePassage implements StreamHandlers, Activity {
   readonly #owner: PassageOwner;
+  readonly #client: Duplex;
+  readonly #backend: Duplex;
   readonly #stream: WebSocketStream;
   readonly #relay: Relay;
 
@@ -18,6 +20,8 @@ export class BytePassage implements StreamHandlers, Activity {
     owner: PassageOwner,
   ) {
     this.#owner = owner;
+    this.#client = client;
+    this.#backend = backend;
     this.#stream = new WebSocketStream(client, settings, this);
     this.#relay = new Relay(backend, settings, this.#stream, owner);
   }
@@ -38,6 +42,15 @@ export class BytePassage implements StreamHandlers, Activity {
 
   get bytesOut(): number {
     return this.#relay.bytesOut;
+  }
+
+  /** Bytes in the memory of this process that the backend's connection has not accepted. */
+  get queuedToBackend(): number {
+    return this.#backend.writableLength;
+  }
+
+  get queuedToClient(): number {
+    return this.#client.writableLength;
   }
 
   sample(now: number): void {

@@ -1,5 +1,6 @@
 import { captureRejectionSymbol } from 'node:events';
 import type { IncomingMessage, Server } from 'node:http';
+import { fail } from '../options/checks/fail.js';
 import { codeOf } from '../streams/close-causes.js';
 import type { LocalState } from '../shared/local-state.js';
 import type { EndCall } from '../replicas/messages.js';
@@ -20,6 +21,7 @@ import { endTunnels } from './ending.js';
 import { readFilter } from './filter.js';
 import type { TunnelServers } from './servers.js';
 import type { Shutdown } from './shutdown.js';
+import { metricsOf } from './metrics.js';
 import { statsOf } from './stats.js';
 import { readTicketOptions } from './ticket-options.js';
 
@@ -32,6 +34,8 @@ interface MethodParts<Req extends IncomingMessage> {
   readonly state: LocalState;
   /** Do the options have a `server` for at least some requests? */
   readonly hasServer: boolean;
+  /** The state of another tunnel object; undefined for anything else. */
+  readonly stateOf: (tunnel: unknown) => LocalState | undefined;
   /** The tunnel object, which `attach` returns. */
   readonly tunnel: () => Tunnel<Req>;
 }
@@ -77,10 +81,19 @@ export function methodsOf<Req extends IncomingMessage>(parts: MethodParts<Req>) 
       // After close() this tunnel object is no member, and has no open tunnels.
       return statsOf(members.named(context.name), context.totals, context.pool);
     },
+    metrics: (...others: Tunnel<never>[]) =>
+      metricsOf([state, ...others.map((other) => stateOfOther(parts, other))]),
     [Symbol.asyncDispose]: () => shutdown.close(),
     [captureRejectionSymbol]: (error: unknown, name: string | symbol) =>
       announcer.listenerFailed(name, error),
   };
+}
+
+function stateOfOther<Req extends IncomingMessage>(
+  { stateOf }: MethodParts<Req>,
+  other: unknown,
+): LocalState {
+  return stateOf(other) ?? fail('metrics()', 'takes tunnel objects, which wstunnel() returns', other);
 }
 
 /** Ends the tunnels of other processes that share the state as well. */

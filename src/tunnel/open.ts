@@ -7,6 +7,7 @@ import { userIfKnown } from '../guard/user-name.js';
 import { isPromise, type AbortState } from '../helpers/abort.js';
 import { bothOf, leaseOf, type Lease } from '../helpers/lease.js';
 import { flatCopy } from '../helpers/flat-copy.js';
+import { outcomeOf } from '../observe/metrics/labels.js';
 import { noteMissingUser } from '../observe/missing-user.js';
 import { noteViewOnly } from '../observe/view-only.js';
 import { redactUrlFor, urlForAny } from '../observe/redact.js';
@@ -145,7 +146,9 @@ async function open<Req extends IncomingMessage>(
     if (target?.stream) discard(target.stream);
     slot?.release();
     context.opening.delete(opening);
-    await refuse(context, { settings, req, res, next, pending }, client, asRefusal(error));
+    const refusal = asRefusal(error);
+    context.totals.counts.noteOpening(outcomeOf(refusal), arrived);
+    await refuse(context, { settings, req, res, next, pending }, client, refusal);
   } finally {
     attempt.end();
     context.opening.delete(opening);

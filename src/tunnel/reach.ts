@@ -14,6 +14,7 @@ import { messageOf, TunnelError } from '../errors.js';
 import { isPromise, type AbortSource, type AbortState } from '../helpers/abort.js';
 import { takeHostSlot } from '../guard/limits.js';
 import { bothOf, UNCOUNTED, type Lease } from '../helpers/lease.js';
+import { DYNAMIC } from '../observe/metrics/labels.js';
 import { readServerResult } from '../options/read-hosts.js';
 import type { RuleSettings } from '../options/settings.js';
 import { normalizeAddress } from '../request/client-address.js';
@@ -102,7 +103,7 @@ export async function reachBackend<Req extends IncomingMessage>(
   signal: AbortState,
 ): Promise<BackendConnection> {
   const { balance, stickyKey, handshakeTimeout } = settings;
-  const { pool, spawner, log } = context;
+  const { pool, spawner, log, totals } = context;
   const candidates = new Candidates(pool.statesOf(hosts));
   const { all } = candidates;
   const request: BalanceRequest<Req> = {
@@ -114,11 +115,17 @@ export async function reachBackend<Req extends IncomingMessage>(
     stickyKey: () => (stickyKey ? readKey(stickyKey(req)) : address),
   };
   const note = (host: PooledHost, why: string, failure: Failure, taken: number) => {
+    // A lack of resources on this machine is no failure of the backend.
+    if (failure !== 'ours') totals.counts.backendFailures.add(pool.isListed(host) ? host.id : DYNAMIC);
     const outage = pool.failed(host, why, failure, taken);
     if (outage === 'new') context.network?.hostChanged();
     log('backend', outage === 'known' ? 'debug' : 'warn', '%s failed: %s', host.id, why);
     if (outage === 'new' && !all.some(({ up }) => up)) log('backend', 'error', 'all backends are down');
     return outage;
+  };
+  const connected = (host: PooledHost, since: number) => {
+    totals.counts.connectSeconds.observe((performance.now() - since) / 1000);
+    pool.connected(host);
   };
   let last: TunnelError | undefined;
   /** Hosts that the tunnels of other processes have filled. */
@@ -154,11 +161,11 @@ export async function reachBackend<Req extends IncomingMessage>(
       const preface = prefaceOf(host.host, req, address);
       if (host.host.spawn === undefined) {
         const connection = await connectTo(context, settings, host.host, { req, address }, signal, preface);
-        pool.connected(host);
+        connected(host, since);
         return { ...connection, host, lease };
       }
       const dialled = await spawner.dial(host.host, signal, preface);
-      pool.connected(host);
+      connected(host, since);
       return { socket: dialled.socket, host, lease: bothOf(dialled.lease, lease) };
     } catch (error) {
       lease.release();

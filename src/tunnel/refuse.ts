@@ -57,6 +57,7 @@ export function reportRefusal(
 ): void {
   const { code, status, message, detail } = refusal;
   totals.refused(code);
+  totals.counts.noteRefused(code);
   const reason = detail === undefined ? message : `${message}: ${detail}`;
   const why = refusal.cause === undefined ? reason : `${reason}: ${messageOf(refusal.cause)}`;
   const level = code === 'WSTUNNEL_HOOK_FAILED' ? 'error' : 'info';

@@ -6,6 +6,7 @@ import type { StreamSettings } from '../frames/websocket-stream.js';
 import { deferred, type Deferred } from '../helpers/deferred.js';
 import { flatCopy } from '../helpers/flat-copy.js';
 import type { Lease } from '../helpers/lease.js';
+import type { OpenSums } from '../observe/metrics/open-sums.js';
 import type { RevalidateSettings, RuleSettings } from '../options/settings.js';
 import { endingOf, type Ending } from '../streams/close-causes.js';
 import type { RelaySettings } from '../streams/relay.js';
@@ -57,6 +58,7 @@ export function startSession<Req extends IncomingMessage>(
   const { pingInterval, pongTimeout, closeTimeout, drainTimeout, idleTimeout, maxDuration } = settings;
   const { readTimeout, writeTimeout } = ends.host.host;
   const { buffered } = context.limits;
+  const { noteRoundTrip } = context.totals.counts;
   const clientWriteTimeout = settings.writeTimeout;
   // No spread: V8 would make a hidden class for each object.
   const own: SessionSettings = {
@@ -64,6 +66,7 @@ export function startSession<Req extends IncomingMessage>(
     buffered,
     pingInterval,
     pongTimeout,
+    noteRoundTrip,
     closeTimeout,
     drainTimeout,
     idleTimeout,
@@ -125,6 +128,7 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
     const { totals, open, log, announce } = this.#context;
     open.add(this);
     totals.opened++;
+    totals.counts.noteOpening('opened', this.arrived);
     log('tunnel', 'info', '%s opened: %s from %s to %s', this.#id, this.#url, this.#address, this.#host.id);
     if (announce.hears('open')) announce.open(this.info());
     this.#passage.start(head);
@@ -166,6 +170,17 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
   info(): TunnelInfo {
     const client = { id: this.#id, url: this.#url, address: this.#address, user: this.#user };
     return infoOf(client, this.#host.id, this.#since, this.#passage);
+  }
+
+  addTo(sums: OpenSums): void {
+    const passage = this.#passage;
+    sums.add(
+      this.#host.id,
+      passage.bytesIn,
+      passage.bytesOut,
+      passage.queuedToBackend,
+      passage.queuedToClient,
+    );
   }
 
   get isOpen(): boolean {
@@ -213,8 +228,9 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
     this.#slot.release();
     open.delete(this);
     totals.closed(code, this.#passage.bytesIn, this.#passage.bytesOut);
-    log('tunnel', 'info', '%s closed %d %s', this.#id, code, reason);
     const duration = (performance.now() - this.#start) / 1000;
+    totals.counts.noteClosed(cause, code, duration);
+    log('tunnel', 'info', '%s closed %d %s', this.#id, code, reason);
     if (announce.hears('close')) announce.close({ ...this.info(), cause, code, reason, duration });
     this.#closed?.resolve();
   }

@@ -1,5 +1,6 @@
 // The contract of src/internals: a test fails when Node, Express, Connect, ws or engine.io change an internal in use.
 import { spawn } from 'node:child_process';
+import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import {
@@ -33,6 +34,7 @@ import {
   settingOf,
   stackOf,
 } from '../../../src/internals/express.js';
+import { subscribersOf } from '../../../src/internals/node-diagnostics.js';
 import {
   allowsHalfOpen,
   assignSocket,
@@ -552,4 +554,17 @@ describe('a listening socket for child processes', () => {
   ])('Node %s on %s: SO_REUSEPORT is %s', (version, platform, expected) => {
     expect(hasReusePort(version, platform)).toBe(expected);
   });
+});
+
+test('the subscribers of a diagnostics channel can be found', () => {
+  const some = channel('express-wstunnel:internals');
+  const [one, other] = [() => undefined, () => undefined];
+  subscribe(some.name, one);
+  subscribe(some.name, other);
+  const found = subscribersOf(some);
+  unsubscribe(some.name, one);
+  expect(found).toEqual([one, other]);
+  expect(subscribersOf(some)).toEqual([other]);
+  unsubscribe(some.name, other);
+  expect(some.hasSubscribers).toBe(false);
 });

@@ -28,6 +28,7 @@ function makeFull() {
     arrived: 1,
     sharedHost: undefined,
     info: () => info,
+    addTo: () => undefined,
     replace: vi.fn(),
     destroy: vi.fn(),
     untilClosed: () => new Promise<void>(ignore),
@@ -72,6 +73,7 @@ test('users at a host full of tunnels in other processes replace their own tunne
   for (let count = 0; count < 3; count++) counter.take([{ name: `host ${sharedId}`, most: 3 }]);
   const network = {
     oldestOf: (user: string) => Promise.resolve({ id: user, host: sharedId, replica: 'b' }),
+    addTo: () => undefined,
     replace: () => new Promise(ignore),
   } as unknown as Network;
   const replace = vi.spyOn(network, 'replace');

@@ -14,6 +14,9 @@ export interface ProcessConnection {
   readonly lease: Lease;
 }
 
+/** `starting`: no tunnel has reached the process yet. */
+export type ProgramState = 'starting' | 'running' | 'ending';
+
 /** The parts of the spawner that a program needs. */
 interface ProgramOwner {
   processContext(): Pick<ProcessContext, 'socket' | 'failure' | 'mark' | 'log'>;
@@ -119,6 +122,12 @@ export class SpawnedProgram {
 
   get #minProcs(): number {
     return this.#isRetired ? 0 : this.host.spawn.minProcs;
+  }
+
+  /** Adds the processes to the sums. */
+  count(sums: Record<ProgramState, number>): void {
+    for (const { isEnding, isReady } of this.#processes)
+      sums[isEnding ? 'ending' : isReady ? 'running' : 'starting']++;
   }
 
   #usable(): SpawnedProcess[] {

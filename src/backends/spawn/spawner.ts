@@ -7,7 +7,7 @@ import type { AbortState } from '../../helpers/abort.js';
 import { UNCOUNTED } from '../../helpers/lease.js';
 import type { ResolvedHost } from '../host.js';
 import { KILL_AFTER, type SpawningHost } from './spawned-process.js';
-import { SpawnedProgram, type ProcessConnection } from './spawned-program.js';
+import { SpawnedProgram, type ProcessConnection, type ProgramState } from './spawned-program.js';
 
 /** The programs of one tunnel object, or of several: started when needed, ended with the last tunnel object. */
 export class Spawner {
@@ -71,6 +71,13 @@ export class Spawner {
     await Promise.all(
       Array.from(this.#programs.values(), (program) => program.close(Math.min(grace, KILL_AFTER))),
     );
+  }
+
+  /** Processes by state. */
+  states(): Record<ProgramState, number> {
+    const sums = { starting: 0, running: 0, ending: 0 };
+    for (const program of this.#programs.values()) program.count(sums);
+    return sums;
   }
 
   #keepRunning(host: SpawningHost): void {

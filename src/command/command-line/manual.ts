@@ -3,7 +3,7 @@ import { CONNECT_FLAGS } from '../connect/connect-flags.js';
 import { helpEntries } from './help.js';
 import { EXIT } from '../exit.js';
 import { LISTEN_FLAGS } from '../listen/settings/listen-flags.js';
-import { version } from './version.js';
+import { version } from '../../helpers/version.js';
 
 // A missing text for an exit code is a compile error.
 const EXIT_TEXTS: Readonly<Record<keyof typeof EXIT, string>> = {

@@ -1,10 +1,12 @@
 import type { RequestListener } from 'node:http';
 import { drainTimesOf } from '../drain.js';
 import { CommandError, EXIT, messagesOf } from '../exit.js';
+import { metricsOf } from '../../tunnel/metrics.js';
 import type { TunnelTotals } from '../output/status-line.js';
 import type { Io, Signal } from '../process/io.js';
 import { AutoExit } from './auto-exit.js';
-import { HealthServer, type Health } from './health/health-server.js';
+import type { Health } from './health/health-server.js';
+import { StatusServers } from './health/status-servers.js';
 import { CommandOutlets, type Outlets } from './log/command-outlets.js';
 import { logEvents, repeatsLine } from './log/tunnel-events.js';
 import { RepeatLimiter } from './log/repeats.js';
@@ -62,7 +64,7 @@ export class ListenProcess {
     isEnding: () => this.end.isDraining,
     message: (line) => (this.#worker ? this.#worker.onReload([]) : this.#message(line)),
   });
-  #health: HealthServer | undefined;
+  readonly #status = new StatusServers();
   #isReady = false;
 
   /** Calls `readPlan` at each SIGHUP. */
@@ -93,6 +95,9 @@ export class ListenProcess {
 
   readonly totals = (): TunnelTotals => this.#sites.totals();
 
+  // The first use of the state begins to connect to the store, which the start has to do.
+  readonly metrics = (): string => metricsOf(this.#isReady ? [this.#state.state] : []);
+
   readonly #message = (line: string): void => this.#outlets.message(line);
 
   /** Resolves to the exit code. @throws {CommandError} where the command can't start; nothing is left running then. */
@@ -116,13 +121,13 @@ export class ListenProcess {
       this.#loginEvents.end();
       await this.#state.close();
       await this.#outlets.close();
-      this.#health?.close();
+      this.#status.close();
     }
   }
 
   async #start(plan: Plan): Promise<void> {
     const identity = this.#worker ? undefined : identityFor(plan.user, this.#message);
-    if (!this.#worker) await this.#openHealth(plan);
+    if (!this.#worker) await this.#openStatus(plan);
     const certificate = this.#certificate(plan);
     // The file of the password may be root's.
     await this.#share(plan);
@@ -145,19 +150,16 @@ export class ListenProcess {
     else
       for (const line of [
         ...addressLines(plan, addresses),
-        ...(this.#health ? [this.#health.line] : []),
+        ...this.#status.lines,
         ...settingLines(plan, this.#listening),
       ])
         this.#message(line);
   }
 
   /** Before all else, since a container is checked from its start on, and while the process is root: the port may be below 1024. */
-  async #openHealth({ health, unix }: Plan): Promise<void> {
-    if (!health) return;
-    this.#health = await HealthServer.open(health, unix, {
-      works: () => 'ok',
-      accepts: () => this.#readiness(),
-    });
+  async #openStatus(plan: Plan): Promise<void> {
+    const state: Health = { works: () => 'ok', accepts: () => this.#readiness() };
+    await this.#status.open(plan, state, this.metrics);
   }
 
   #readiness(): ReturnType<Health['accepts']> {

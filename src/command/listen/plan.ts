@@ -42,6 +42,8 @@ export interface Plan extends DrainSettings {
   readonly unix?: UnixAccess;
   /** The address of the health checks. */
   readonly health?: BindAddress;
+  /** The address of the metrics. */
+  readonly metrics?: BindAddress;
   readonly tunnel: MiddlewareOptions;
   /** The targets, for the message at the start. */
   readonly target: string;

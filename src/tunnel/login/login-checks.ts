@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { messageOf } from '../../errors.js';
 import { DueQueue } from '../../helpers/due-queue.js';
 import type { Log } from '../../observe/log.js';
+import type { CheckResult } from '../../observe/metrics/tunnel-counts.js';
 import type { RevalidateSettings } from '../../options/settings.js';
 import { endingOf } from '../../streams/close-causes.js';
 import type { CheckOutcome } from '../../upgrade/check/check-on-request.js';
@@ -34,6 +35,7 @@ const SILENCE = 2;
 export class LoginChecks {
   readonly #owner: unknown;
   readonly #log: Log;
+  readonly #results: Record<CheckResult, number>;
   readonly #queue = new DueQueue<OpenLogin>();
   readonly #running = new Set<OpenLogin>();
   readonly #same = new SameLogins();
@@ -46,10 +48,11 @@ export class LoginChecks {
   #verdictAt = 0;
   #isStopped = false;
 
-  /** `owner`: what a check must reach for its tunnel to go on. */
-  constructor(owner: unknown, log: Log) {
+  /** `owner`: what a check must reach for its tunnel to go on. `results`: counters. */
+  constructor(owner: unknown, log: Log, results: Record<CheckResult, number>) {
     this.#owner = owner;
     this.#log = log;
+    this.#results = results;
   }
 
   add(
@@ -174,6 +177,7 @@ export class LoginChecks {
     if (!login.isOpen) return;
     const { tunnel } = login;
     const verdict = verdictOf(outcome, this.#owner, tunnel.user);
+    this.#results[verdict.kind]++;
     if (verdict.kind !== 'unclear') this.#verdictAt = performance.now();
     if (verdict.kind === 'ok') {
       login.passed();

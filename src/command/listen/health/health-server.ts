@@ -8,6 +8,8 @@ import { listenOn } from '../server/listen-on.js';
 const MOST_CONNECTIONS = 64;
 /** Milliseconds for the headers, and for the whole request. */
 const REQUEST_TIMEOUT = 5000;
+/** Milliseconds without a byte in either direction. */
+const SILENCE_TIMEOUT = 10_000;
 /** Milliseconds between two looks for requests that are too slow. */
 const LOOK_PERIOD = 1000;
 /** Bytes of the headers of a request. */
@@ -21,16 +23,21 @@ export interface Health {
   readonly accepts: () => 'ok' | 'starting' | 'draining' | 'no worker' | 'no shared state';
 }
 
+/** The page of `/metrics`. Never rejects. */
+export type MetricsSource = () => string | Promise<string>;
+
 /**
- * The http server of `--health`, apart from the servers for clients: their logins, limits and TLS do not apply, and a full server
+ * The http server of `--health` or `--metrics`, apart from the servers for clients: their logins, limits and TLS do not apply, and a full server
  * still answers. Every answer ends its connection, so that no connection of a probe outlives the answer.
  */
 export class HealthServer {
   readonly #server;
   readonly #address: BindAddress;
+  readonly #metrics: MetricsSource | undefined;
 
-  private constructor(address: BindAddress, health: Health) {
+  private constructor(address: BindAddress, health: Health, metrics: MetricsSource | undefined) {
     this.#address = address;
+    this.#metrics = metrics;
     this.#server = createServer(
       {
         headersTimeout: REQUEST_TIMEOUT,
@@ -38,9 +45,11 @@ export class HealthServer {
         connectionsCheckingInterval: LOOK_PERIOD,
         maxHeaderSize: MOST_HEADERS,
       },
-      (req, res) => answer(health, req, res),
+      (req, res) => void answer(health, metrics, req, res),
     );
     this.#server.maxConnections = MOST_CONNECTIONS;
+    // A client that does not read its answer must not keep a connection.
+    this.#server.timeout = SILENCE_TIMEOUT;
   }
 
   /** @throws {CommandError} for an address that can't be listened on */
@@ -48,13 +57,18 @@ export class HealthServer {
     address: BindAddress,
     unix: UnixAccess | undefined,
     health: Health,
+    metrics?: MetricsSource,
   ): Promise<HealthServer> {
-    const opened = new HealthServer(address, health);
+    const opened = new HealthServer(address, health, metrics);
     try {
       await listenOn(opened.#server, address, unix ?? {});
     } catch (error) {
       throw error instanceof CommandError
-        ? new CommandError(error.exitCode, `the health checks (--health): ${error.message}`, { cause: error })
+        ? new CommandError(
+            error.exitCode,
+            `${metrics ? 'the metrics (--metrics)' : 'the health checks (--health)'}: ${error.message}`,
+            { cause: error },
+          )
         : error;
     }
     // An accept can fail (no descriptors left). Without an `error` listener, the event would end the process.
@@ -69,7 +83,9 @@ export class HealthServer {
       typeof address === 'object' && address
         ? `http://${shownAddress({ host: address.address, port: address.port })}`
         : shownAddress(this.#address);
-    return `health checks at ${at}: /healthz, /readyz`;
+    return this.#metrics
+      ? `metrics at ${at}: /metrics, /healthz, /readyz`
+      : `health checks at ${at}: /healthz, /readyz`;
   }
 
   close(): void {
@@ -78,20 +94,28 @@ export class HealthServer {
   }
 }
 
-function answer(health: Health, req: IncomingMessage, res: ServerResponse): void {
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+async function answer(
+  health: Health,
+  metrics: MetricsSource | undefined,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
   const [path] = (req.url ?? '').split('?');
   const state = path === '/healthz' ? health.works : path === '/readyz' ? health.accepts : undefined;
+  const page = path === '/metrics' ? metrics : undefined;
   const isRead = req.method === 'GET' || req.method === 'HEAD';
-  if (!state) send(res, 404, 'not found');
-  else if (!isRead) send(res.setHeader('Allow', 'GET, HEAD'), 405, 'method not allowed');
-  else send(res, state() === 'ok' ? 200 : 503, state());
+  if (!state && !page) send(res, 404, 'not found\n');
+  else if (!isRead) send(res.setHeader('Allow', 'GET, HEAD'), 405, 'method not allowed\n');
+  else if (page) send(res, 200, await page(), METRICS_TYPE);
+  else if (state) send(res, state() === 'ok' ? 200 : 503, `${state()}\n`);
 }
 
 /** Node leaves out the body of the answer to HEAD. */
-function send(res: ServerResponse, status: number, text: string): void {
-  const body = `${text}\n`;
+function send(res: ServerResponse, status: number, body: string, type = 'text/plain; charset=utf-8'): void {
   res.writeHead(status, {
-    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Type': type,
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
     Connection: 'close',

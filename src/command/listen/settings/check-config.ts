@@ -54,7 +54,13 @@ function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
     ),
     () => requireNovnc(plan),
     tokens === undefined ? undefined : () => checkTokens(tokens, warn),
-    ...[plan.log, plan.record, plan.health?.socket, ...listen.map(({ socket }) => socket)].map((file) =>
+    ...[
+      plan.log,
+      plan.record,
+      plan.health?.socket,
+      plan.metrics?.socket,
+      ...listen.map(({ socket }) => socket),
+    ].map((file) =>
       file !== undefined && file !== '-' ? () => requireFolder(dirname(resolve(file))) : undefined,
     ),
     shared && (() => passwordOf(shared, {})),

@@ -65,6 +65,7 @@ interface OwnPart {
   drain?: number;
   linger?: number;
   health?: string | number;
+  metrics?: string | number;
   verbose?: boolean;
   runAs?: string;
 }
@@ -107,14 +108,17 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
   shared: checkShared,
   log: checkText,
   ...DRAIN_CHECKS,
-  health: (value, name) => {
-    if (!parseHealth(String(portsAsTexts(value)))) fail(name, HEALTH_RULE, value);
-  },
+  health: checkStatusAddress,
+  metrics: checkStatusAddress,
   verbose: checkBoolean,
   runAs: (value, name) => {
     if (typeof value !== 'string' || !isUserName(value)) fail(name, USER_RULE, value);
   },
 };
+
+function checkStatusAddress(value: unknown, name: OptionRef): void {
+  if (!parseHealth(String(portsAsTexts(value)))) fail(name, HEALTH_RULE, value);
+}
 
 /** The file itself, in messages that begin with the file's name, line and column. */
 const WHOLE_FILE = OptionPath.whole('the file');
@@ -199,6 +203,7 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
     ...((own.unixMode ?? own.unixGroup) !== undefined && { unix: unixOf(own) }),
     ...namedOf(own, Object.keys(DRAIN_CHECKS)),
     ...(own.health !== undefined && { health: withPath(parseHealth(String(own.health)), file) }),
+    ...(own.metrics !== undefined && { metrics: withPath(parseHealth(String(own.metrics)), file) }),
     ...(web !== undefined && { web: { folder: webFolder(web, folder, '"web"'), index: INDEX, by: '--web' } }),
     ...(own.novnc !== undefined && { novnc: own.novnc }),
     ...(own.cert !== undefined && { cert: file(own.cert) }),

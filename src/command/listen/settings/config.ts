@@ -11,6 +11,7 @@ export interface Config extends Partial<
     | 'drain'
     | 'linger'
     | 'health'
+    | 'metrics'
     | 'web'
     | 'novnc'
     | 'names'

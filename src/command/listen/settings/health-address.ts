@@ -7,19 +7,19 @@ import type { ListenArgs } from './listen-flags.js';
 
 export const HEALTH_RULE = 'must be PORT (loopback only), ADDRESS:PORT, :PORT or unix:PATH';
 
-/** The address of the health checks; undefined if invalid. A passed socket is not accepted: the unit's sockets are for clients. */
+/** The address of the health checks or metrics; undefined if invalid. A passed socket is not accepted: the unit's sockets are for clients. */
 export function parseHealth(text: string): BindAddress | undefined {
   const address = parseListenAddress(text);
   if (!address || address.fd !== undefined || isAbstractSocket(address.socket ?? '')) return undefined;
   return address;
 }
 
-/** The value of `--health`. @throws {CommandError} */
-export function healthOf(args: ListenArgs): BindAddress | undefined {
-  const text = args.text('health');
+/** The value of `--health` or `--metrics`. @throws {CommandError} */
+export function healthOf(args: ListenArgs, name: 'health' | 'metrics'): BindAddress | undefined {
+  const text = args.text(name);
   if (text === undefined) return undefined;
   const address = parseHealth(text);
-  if (!address) throw usageError(`--health ${HEALTH_RULE}; got "${text}"`);
+  if (!address) throw usageError(`--${name} ${HEALTH_RULE}; got "${text}"`);
   return withPath(address, (path) => resolve(path));
 }
 
@@ -28,14 +28,17 @@ export function withPath(address: BindAddress | undefined, absolute: (path: stri
   return address?.socket === undefined ? (address ?? {}) : { socket: absolute(address.socket) };
 }
 
-/** Rejects a health address on which clients are served as well. @throws {CommandError} */
-export function checkHealth({ health, listen }: Pick<Plan, 'health' | 'listen'>): void {
-  if (!health) return;
-  const same = listen.find((one) => isShared(one, health));
-  if (same)
-    throw usageError(
-      `--health ${shownAddress(health)} is also a listen address: give the health checks a port or socket of their own`,
-    );
+/** Rejects an address of health checks or metrics on which clients are served as well. @throws {CommandError} */
+export function checkHealth({ health, metrics, listen }: Pick<Plan, 'health' | 'metrics' | 'listen'>): void {
+  const own = [
+    { name: '--health', what: 'the health checks', address: health },
+    { name: '--metrics', what: 'the metrics', address: metrics },
+  ];
+  for (const { name, what, address } of own)
+    if (address && listen.some((one) => isShared(one, address)))
+      throw usageError(
+        `${name} ${shownAddress(address)} is also a listen address: give ${what} a port or socket of their own`,
+      );
 }
 
 function isShared(one: BindAddress, other: BindAddress): boolean {

@@ -54,6 +54,7 @@ export const LISTEN_FLAGS = {
   drain: { value: 'SEC', help: 'time for tunnels to end after their Close (8)', more: true },
   linger: { value: 'SEC', help: 'SIGTERM: the ports stay open, for pages only', more: true },
   health: { value: 'ADDRESS', help: 'answer /healthz and /readyz at this address', more: true },
+  metrics: { value: 'ADDRESS', help: 'answer /metrics for Prometheus at this address', more: true },
   workers: { value: 'N', help: 'number of processes, or auto', more: true },
   shared: { value: 'URL', help: 'redis://HOST: share limits with other commands', more: true },
   'shared-password-file': { value: 'FILE', help: 'password for Redis', more: true },

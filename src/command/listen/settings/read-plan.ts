@@ -41,7 +41,8 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
   const listen = listenOf(args, addresses, config, isForAll);
   checkNotItself(targets, listen);
   const unix = unixOf(args, listen) ?? config?.unix;
-  const health = healthOf(args) ?? config?.health;
+  const health = healthOf(args, 'health') ?? config?.health;
+  const metrics = healthOf(args, 'metrics') ?? config?.metrics;
   const tokens = tokensOf(args, config?.tokens);
   const tunnel = { ...config?.tunnel, ...tunnelOf(args), ...(targets.length > 0 && { server: targets }) };
   checkTargets(tokens, tunnel, config);
@@ -59,6 +60,7 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
     ...(unix && { unix }),
     ...drainOf(args, config),
     ...(health && { health }),
+    ...(metrics && { metrics }),
     tunnel,
     target: shownTarget(targets, tokens, file),
     ...(web && { web }),

@@ -16,6 +16,7 @@ export function needsRestart(next: Plan, running: Plan): boolean {
     !isDeepStrictEqual(next.user, running.user) ||
     !isDeepStrictEqual(next.unix, running.unix) ||
     !isDeepStrictEqual(next.health, running.health) ||
+    !isDeepStrictEqual(next.metrics, running.metrics) ||
     !isDeepStrictEqual(drainTimesOf(next), drainTimesOf(running))
   );
 }

@@ -43,7 +43,7 @@ export function reloadLines(
     'the settings were reloaded and apply to new tunnels',
     ...(needsRestart(next, running)
       ? [
-          'changes of the listen addresses, https, PROXY headers, the connection limit, the times after SIGTERM, the health address, the workers, the shared state, the user and the log apply after a restart',
+          'changes of the listen addresses, https, PROXY headers, the connection limit, the times after SIGTERM, the health address, the metrics address, the workers, the shared state, the user and the log apply after a restart',
         ]
       : []),
     ...settingLines(used, listening),

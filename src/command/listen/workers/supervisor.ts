@@ -3,7 +3,9 @@ import { drainTimesOf } from '../../drain.js';
 import { CommandError, EXIT, messagesOf } from '../../exit.js';
 import type { TunnelTotals } from '../../output/status-line.js';
 import type { Io, Signal } from '../../process/io.js';
-import { HealthServer, type Health } from '../health/health-server.js';
+import { joinPages } from '../../../observe/metrics/joined-pages.js';
+import type { Health } from '../health/health-server.js';
+import { StatusServers } from '../health/status-servers.js';
 import { CommandOutlets } from '../log/command-outlets.js';
 import type { Plan } from '../plan.js';
 import { NOT_RELOADED, Reloads } from '../reloads.js';
@@ -51,7 +53,7 @@ export class Supervisor {
     message: (line) => this.#message(line),
   });
   readonly #store = new WorkerStore();
-  #health: HealthServer | undefined;
+  readonly #status = new StatusServers();
   #slots: readonly WorkerSlot[] = [];
   #sockets: ListenSockets | undefined;
   #covers: Covers | undefined;
@@ -101,17 +103,17 @@ export class Supervisor {
       await Promise.all(this.#slots.map((slot) => slot.ended()));
       this.#closeSockets();
       await this.#outlets.close();
-      this.#health?.close();
+      this.#status.close();
     }
   }
 
   async #start(): Promise<void> {
     const plan = this.#plan;
-    if (plan.health)
-      this.#health = await HealthServer.open(plan.health, plan.unix, {
-        works: () => (this.#hasWorkers(SICK_DEATHS) ? 'ok' : 'no worker'),
-        accepts: () => this.#readiness(),
-      });
+    const state: Health = {
+      works: () => (this.#hasWorkers(SICK_DEATHS) ? 'ok' : 'no worker'),
+      accepts: () => this.#readiness(),
+    };
+    await this.#status.open(plan, state, () => this.#metrics());
     const identity = identityFor(plan.user, (line) => this.#message(line));
     if (!identity) await this.#outlets.open(plan);
     const { workers = 1 } = plan;
@@ -134,7 +136,7 @@ export class Supervisor {
     this.#message(
       `${workers} worker${workers === 1 ? '' : 's'} (process ${pids}), supervised by process ${process.pid}`,
     );
-    if (this.#health) this.#message(this.#health.line);
+    for (const line of this.#status.lines) this.#message(line);
     for (const line of settingLines(plan, addresses.listening)) this.#message(line);
     this.#io.onReady?.();
     this.#outlets.beginStatus();
@@ -251,6 +253,14 @@ export class Supervisor {
   #closeSockets(): void {
     this.#sockets?.close();
     this.#sockets = undefined;
+  }
+
+  /** A worker that does not answer in time is left out. */
+  async #metrics(): Promise<string> {
+    const pages = await Promise.all(
+      this.#slots.map(async (slot) => [slot.number, (await slot.metrics()) ?? ''] as const),
+    );
+    return joinPages('worker', pages);
   }
 
   #totals(): TunnelTotals {

@@ -103,6 +103,8 @@ function receive(message: ToWorker, handle: unknown): void {
     else handles[message.index] = handle;
   } else if (message.kind === 'release') borrowed.release(message.owner);
   else if (message.kind === 'reload') io.raise('SIGHUP');
+  else if (message.kind === 'metrics')
+    channel.send({ kind: 'metrics', id: message.id, page: running?.metrics() ?? '' });
   else if (message.kind === 'drain') drainOnce(message.times);
   else if (!running) process.exit(EXIT.ok);
   else if (message.kind === 'hurry') running.end.hurry();

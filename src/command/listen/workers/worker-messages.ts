@@ -36,6 +36,8 @@ export type ToWorker =
   | SocketMessage
   | { readonly kind: 'release'; readonly owner: number }
   | { readonly kind: 'reload' }
+  /** Answered by `metrics` with the same id. */
+  | { readonly kind: 'metrics'; readonly id: number }
   | { readonly kind: 'drain'; readonly times: DrainTimes }
   | { readonly kind: EndMessage };
 
@@ -53,6 +55,7 @@ export type FromWorker =
   | { readonly kind: 'ending' }
   /** The shared state was reached, or is reached no longer. */
   | { readonly kind: 'shared'; readonly isUp: boolean }
+  | { readonly kind: 'metrics'; readonly id: number; readonly page: string }
   | { readonly kind: 'message'; readonly text: string }
   | { readonly kind: 'line'; readonly text: string; readonly about: LineKind; readonly verbosity: Verbosity }
   | { readonly kind: 'event'; readonly event: string; readonly info: object }

@@ -14,6 +14,8 @@ import type { EndMessage, FromWorker, ToWorker, WorkerStart } from './worker-mes
 /** Time limits of a start and of a reload, in seconds. */
 const START_DEADLINE = 60;
 const RELOAD_DEADLINE = 60;
+/** Seconds for a page of metrics: Prometheus waits for 10. */
+const METRICS_DEADLINE = 2;
 
 /** The program of a worker. */
 export const PROGRAM = join(__dirname, 'worker-main.js');
@@ -59,6 +61,9 @@ export class WorkerSlot {
   #exited: Deferred<void> | undefined;
   #isOver = false;
   #lastExitCode: number = EXIT.failed;
+  /** Requests for a page of metrics, by id. */
+  readonly #asked = new Map<number, Deferred<string>>();
+  #lastId = 0;
 
   constructor(number: number, options: SlotOptions) {
     this.number = number;
@@ -165,6 +170,18 @@ export class WorkerSlot {
     await this.#draining.promise;
   }
 
+  /** The page of metrics; undefined if the worker does not answer. */
+  async metrics(): Promise<string | undefined> {
+    if (this.#state !== 'running' && this.#state !== 'ending') return undefined;
+    const id = ++this.#lastId;
+    const answer = deferred<string>();
+    this.#asked.set(id, answer);
+    this.#send({ kind: 'metrics', id });
+    const isDone = await within(METRICS_DEADLINE, answer.promise);
+    this.#asked.delete(id);
+    return isDone ? answer.promise : undefined;
+  }
+
   tell(kind: EndMessage): void {
     this.#send({ kind });
   }
@@ -196,6 +213,7 @@ export class WorkerSlot {
       this.#draining?.resolve();
       this.#become('ending');
     } else if (message.kind === 'shared') this.#isShared = message.isUp;
+    else if (message.kind === 'metrics') this.#asked.get(message.id)?.resolve(message.page);
     else if (message.kind === 'totals') this.#totals = message.totals;
     else this.#options.report(message, this.#starting === undefined && this.#reloading === undefined);
   }

@@ -3,6 +3,6 @@ import { join } from 'node:path';
 
 /** The version of the package. */
 export function version(): string {
-  const manifest = readFileSync(join(__dirname, '../../../package.json'), 'utf8');
+  const manifest = readFileSync(join(__dirname, '../../package.json'), 'utf8');
   return (JSON.parse(manifest) as { version: string }).version;
 }
