@@ -17,7 +17,7 @@ import {
 /** Bytes between two entries of the index at the beginning. Doubled each time the index is full. */
 const FIRST_STEP = 64 * 1024;
 
-/** The longest text of a header: a client may choose its user name and URL. */
+/** Characters. The longest text of a header. */
 const MAX_TEXT = 1000;
 
 /** Characters of the reason for an early end: the JSON of the index must leave room for the entries. */
@@ -34,11 +34,17 @@ export class RecordingEncoder {
   #step = FIRST_STEP;
   #nextEntry = 0;
 
+  /** The most bytes that `finish` needs now. */
+  get endSize(): number {
+    return 2500 + this.#entries.length * INDEX_ENTRY;
+  }
+
   header(header: RecordingHeader): Buffer {
-    const tunnel = Object.entries(header.tunnel as unknown as Record<string, string>);
-    const texts = tunnel.map(([name, text]) => [name, text.slice(0, MAX_TEXT)]);
     const { start, direction } = header;
-    const json = Buffer.from(JSON.stringify({ start, direction, tunnel: Object.fromEntries(texts) }));
+    // A client may choose its user name and URL.
+    const shorten = (_key: string, value: unknown) =>
+      typeof value === 'string' ? value.slice(0, MAX_TEXT) : value;
+    const json = Buffer.from(JSON.stringify({ start, direction, tunnel: header.tunnel }, shorten));
     const fixed = Buffer.alloc(HEADER_SIZE);
     MAGIC.copy(fixed);
     fixed[MAGIC.length] = VERSION;
