@@ -46,7 +46,7 @@ test('a recorder gets the bytes of both directions, then the end, once', async (
   });
   const client = await openRaw(port);
   await echoes(client, 'ping');
-  expect(asked).toMatchObject({ user: 'ann', url: '/tunnel', backend: `127.0.0.1:${backend.port}` });
+  expect(asked).toMatchObject({ user: 'ann', url: '/tunnel', backend: `127.0.0.1:${backend!.port}` });
   expect(asked?.id).toBe(tunnel.tunnels()[0]?.id);
   const end = closed(tunnel);
   client.socket.destroy();
@@ -91,11 +91,10 @@ test.each(['out', 'in'] as const)(
     const client = await openRaw(port);
     const end = closed(tunnel);
     client.send(frame(2, 'abc'));
-    const { code } = await client.close();
-    expect(code).toBe(1011);
+    expect(await client.close()).toMatchObject({ code: 1011 });
     client.socket.destroy();
     expect(await end).toMatchObject({ cause: 'recording-failed', code: 1011, bytesOut: 0 });
-    if (direction === 'in') expect(backend.received.length).toBe(0);
+    if (direction === 'in') expect(backend!.received.length).toBe(0);
   },
 );
 
