@@ -112,3 +112,17 @@ test('bytes that are no recording are refused at the header', () => {
   decoder.push(Buffer.from('var VNC_frame_data = ['));
   expect(decoder.failure).toBe('not a recording of express-wstunnel');
 });
+
+test.each([
+  ['header', 12, 'the header is too long'],
+  ['record', -1, 'a record is too long'],
+])('a length of 4 GiB in a %s is refused before any memory is taken', (_what, place, message) => {
+  const about = { id: '1', url: '/', address: '::1', user: 'ann', backend: 'b' };
+  const { file, ends } = encode(about, [{ direction: 'out', ms: 1, bytes: Buffer.from('abc') }]);
+  const at = place === -1 ? (ends[0] ?? 0) - 3 - 4 : place;
+  file.writeUInt32BE(2 ** 32 - 1, at);
+  const decoder = new RecordingDecoder();
+  expect(decoder.push(file)).toEqual([]);
+  expect(decoder.failure).toContain(message);
+  expect(decoder.rest).toBe(0);
+});
