@@ -7,6 +7,7 @@ function fake(write: (bytes: Buffer) => Promise<number>): FileHandle {
     write: async (bytes: Buffer, at: number, length: number) => ({
       bytesWritten: await write(bytes.subarray(at, at + length)),
     }),
+    writev: async (parts: Buffer[]) => ({ bytesWritten: await write(Buffer.concat(parts)) }),
   };
   return handle as unknown as FileHandle;
 }
@@ -44,4 +45,13 @@ test('a failed write drops all bytes, frees the budget and is reported once', as
   await queue.untilIdle();
   expect(failures).toHaveLength(1);
   expect([queue.isFailed, queue.queued, budget.used]).toEqual([true, 0, 0]);
+});
+
+test('a disk that accepts no bytes is a failure, not a loop', async () => {
+  const failures: unknown[] = [];
+  const queue = new DiskQueue({ used: 0 }, (error) => failures.push(error));
+  queue.start(fake(() => Promise.resolve(0)));
+  queue.add(Buffer.alloc(10));
+  await queue.untilIdle();
+  expect(failures).toMatchObject([{ message: 'the disk accepts no more bytes' }]);
 });

@@ -2,11 +2,14 @@ import type { FileHandle } from 'node:fs/promises';
 
 /** Bytes of a block for a few bytes, such as one keystroke. */
 const SMALL = 4096;
-const LARGE = 256 * 1024;
+const LARGE = 64 * 1024;
+
+/** Blocks of one write: a write per block would cost as much as the copy. */
+const MOST_AT_ONCE = 16;
 
 /** Unused large blocks: new memory for each chunk would cost more than the copy. */
 const pool: Buffer[] = [];
-const MOST_POOLED = 16;
+const MOST_POOLED = 64;
 
 interface Block {
   readonly memory: Buffer;
@@ -40,15 +43,15 @@ export class DiskQueue {
     this.#onFailure = onFailure;
   }
 
-  /** Copies the bytes. Call `flush` afterwards. */
-  add(bytes: Uint8Array): void {
+  /** Copies the bytes. Call `flush` afterwards. `expected`: bytes that follow before the call of `flush`, these included. */
+  add(bytes: Uint8Array, expected = bytes.length): void {
     if (this.isFailed) return;
     let at = 0;
     while (at < bytes.length) {
       const rest = bytes.length - at;
       let block = this.#blocks.at(-1);
       if (!block || block.used === block.memory.length) {
-        block = { memory: memoryFor(rest), used: 0 };
+        block = { memory: memoryFor(Math.max(rest, expected)), used: 0 };
         this.#blocks.push(block);
       }
       const size = Math.min(rest, block.memory.length - block.used);
@@ -93,11 +96,15 @@ export class DiskQueue {
 
   async #write(file: FileHandle): Promise<void> {
     try {
-      let block: Block | undefined;
-      while ((block = this.#blocks.shift())) {
-        await writeAll(file, block.memory.subarray(0, block.used));
-        if (block.memory.length === LARGE && pool.length < MOST_POOLED) pool.push(block.memory);
-        if (!this.isFailed) this.#count(-block.used);
+      while (this.#blocks.length > 0) {
+        const blocks = this.#blocks.splice(0, MOST_AT_ONCE);
+        const written = await writeAll(
+          file,
+          blocks.map(({ memory, used }) => memory.subarray(0, used)),
+        );
+        for (const { memory } of blocks)
+          if (memory.length === LARGE && pool.length < MOST_POOLED) pool.push(memory);
+        if (!this.isFailed) this.#count(-written);
       }
       this.#isWriting = false;
       this.#idle();
@@ -123,10 +130,17 @@ function memoryFor(bytes: number): Buffer {
   return pool.pop() ?? Buffer.allocUnsafeSlow(LARGE);
 }
 
-/** A disk that becomes full accepts a part of the bytes first, and fails at the next write. */
-async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    const { bytesWritten } = await file.write(bytes, at, bytes.length - at);
+/** Returns the number of bytes. A disk that becomes full accepts a part of the bytes first, and fails at the next write. */
+async function writeAll(file: FileHandle, parts: Buffer[]): Promise<number> {
+  const size = parts.reduce((sum, { length }) => sum + length, 0);
+  let at = (await file.writev(parts)).bytesWritten;
+  if (at === size) return size;
+  const bytes = Buffer.concat(parts);
+  while (at < size) {
+    const { bytesWritten } = await file.write(bytes, at, size - at);
+    // Without this check, a file system that accepts nothing would keep the loop running for ever.
+    if (bytesWritten === 0) throw new Error('the disk accepts no more bytes');
     at += bytesWritten;
   }
+  return size;
 }

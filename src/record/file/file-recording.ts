@@ -79,7 +79,7 @@ export class FileRecording implements Recorder {
     for (let at = 0; at < bytes.length; at += MAX_RECORD) {
       const part = bytes.subarray(at, at + MAX_RECORD);
       encoder.head(this.#head, 0, direction, ms, part.length);
-      this.#queue.add(this.#head);
+      this.#queue.add(this.#head, size);
       this.#queue.add(part);
     }
     this.#queue.flush();
