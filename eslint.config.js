@@ -6,7 +6,7 @@ import tseslint from 'typescript-eslint';
 const layers = [
   ['cli'],
   ['command'],
-  ['index', 'client', 'redis', 'cluster', 'tokens'],
+  ['index', 'client', 'redis', 'cluster', 'tokens', 'record'],
   ['lighttpd'],
   ['wstunnel'],
   ['tunnel'],

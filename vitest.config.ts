@@ -7,6 +7,7 @@ export default defineConfig({
     alias: {
       'express-wstunnel/client': fileURLToPath(new URL('./src/client/index.ts', import.meta.url)),
       'express-wstunnel/redis': fileURLToPath(new URL('./src/redis/index.ts', import.meta.url)),
+      'express-wstunnel/record': fileURLToPath(new URL('./src/record/index.ts', import.meta.url)),
       'express-wstunnel/tokens': fileURLToPath(new URL('./src/tokens/index.ts', import.meta.url)),
       'express-wstunnel': fileURLToPath(new URL('./src/index.ts', import.meta.url)),
     },

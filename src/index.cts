@@ -43,6 +43,7 @@ declare namespace wstunnel {
   export type LighttpdConfOptions = lighttpd.LighttpdConfOptions;
   export type ListenAddress = lighttpd.ListenAddress;
   export type Next = types.Next;
+  export type Recorder = types.Recorder;
   export type RefuseInfo = types.RefuseInfo;
   export type Rule<Req extends IncomingMessage = IncomingMessage> = types.Rule<Req>;
   export type RevalidateOptions = types.RevalidateOptions;

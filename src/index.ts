@@ -23,6 +23,7 @@ export type {
   HostMap,
   HostState,
   Next,
+  Recorder,
   RefuseInfo,
   Rule,
   RevalidateOptions,

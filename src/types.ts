@@ -329,6 +329,24 @@ export interface RevalidateOptions {
   failAfter?: number;
 }
 
+/**
+ * Records the bytes of one tunnel; see the option `record`. All functions are called synchronously, and must copy or write the bytes before
+ * they return: the memory of the bytes is used again.
+ */
+export interface Recorder {
+  /** Bytes from the backend to the client. `ms`: milliseconds since the start of the recording, by the monotonic clock. */
+  out(bytes: Uint8Array, ms: number): void;
+  /** Bytes from the client to the backend: what the user types, passwords too. */
+  in(bytes: Uint8Array, ms: number): void;
+  /** The tunnel has ended. Called once, also after a failure. */
+  end(info: TunnelInfo): void;
+  /**
+   * What happens when `out` or `in` throws. `'continue'`, the default: the tunnel goes on without a recording. `'close'`: the tunnel ends
+   * with Close 1011, and the bytes of the call are not sent. In both cases the failure is logged, and reported by `process.emitWarning`.
+   */
+  readonly whenFails?: 'close' | 'continue';
+}
+
 /** The options that a rule may set too. A rule replaces whole options; the values of one option are never merged. */
 export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
   /**
@@ -420,6 +438,12 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
    * sooner. In the app such a request has `req.wstunnelCheck === true`: let rate limiters and access logs skip it. Default 0, off.
    */
   revalidate?: number | RevalidateOptions;
+  /**
+   * Returns the recorder of a tunnel, such as a `fileRecorder()` of `express-wstunnel/record`; undefined: the tunnel is not recorded.
+   * Called right before the 101 response; a throw refuses the request with 500. A backend that speaks WebSocket needs `mode: 'bytes'`:
+   * in `frames` mode a request with a recorder is refused with 500.
+   */
+  record?: (tunnel: TunnelInfo, req: Req) => Recorder | undefined;
   /** Seconds between PINGs (lighttpd: `wstunnel.ping-interval`). Default 30; 0 sends none. */
   pingInterval?: number;
   /**
@@ -637,6 +661,8 @@ export type CloseCause =
   | 'login-unclear'
   /** `refuseWith: 'close'`: a connection that was opened only for the Close. There is a `refuse` event and no `close` event. */
   | 'refused'
+  /** The recorder of the tunnel failed, and its `whenFails` is `close`. */
+  | 'recording-failed'
   /** Another tunnel of the same user got the slot at the host (`onFull: 'takeover'`). */
   | 'replaced'
   /** A Close was sent, and earlier bytes or the client's answer were missing at the end of `closeTimeout` or `drainTimeout`. */

@@ -68,10 +68,10 @@ describe('shared state in JavaScript, without redis and ioredis', () => {
   test.each([
     ['main.mjs', "import 'express-wstunnel';"],
     ['main.cjs', "require('express-wstunnel');"],
-  ])('the main import of %s loads neither store and no source of tokens', async (file, line) => {
+  ])('the main import of %s loads neither store, no source of tokens and no recorder', async (file, line) => {
     const list = `const { createRequire } = process.getBuiltinModule?.('node:module') ?? {};
       const cache = createRequire ? createRequire('${join(folder, 'javascript', file)}').cache : require.cache;
-      const stores = /dist.(redis|cluster|tokens).|node_modules.(redis|ioredis|@redis|jose)./;
+      const stores = /dist.(redis|cluster|tokens|record).|node_modules.(redis|ioredis|@redis|jose)./;
       const loaded = Object.keys(cache);
       console.log(loaded.length > 50, loaded.filter((path) => stores.test(path)));`;
     await consumer.write(file, `${line}\n${list}`);

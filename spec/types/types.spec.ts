@@ -3,13 +3,14 @@ import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '../..');
-const FIXTURES = ['options.ts', 'tunnel.ts', 'request.ts', 'shared.ts', 'tokens.ts'];
+const FIXTURES = ['options.ts', 'tunnel.ts', 'request.ts', 'shared.ts', 'tokens.ts', 'record.ts'];
 const FACES = [
   ['.', 'Tunnel'],
   ['client', 'ConnectOptions'],
   ['redis', 'RedisOptions'],
   ['cluster', 'ClusterOptions'],
   ['tokens', 'TokenSource'],
+  ['record', 'FileRecorderOptions'],
 ] as const;
 const facesOf = (folder: string) => ['index.mts', 'index.cts'].map((file) => join(ROOT, 'src', folder, file));
 

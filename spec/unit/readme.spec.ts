@@ -47,6 +47,7 @@ const CAUSES = Object.keys({
   'user-changed': true,
   'login-unclear': true,
   replaced: true,
+  'recording-failed': true,
 } satisfies Record<CloseCause, true>) as CloseCause[];
 
 const cellsOf = (rows: string[][]) => Object.fromEntries(rows.map((row) => [nameOf(row), row[1]]));

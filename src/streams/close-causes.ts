@@ -62,6 +62,8 @@ const CODE_OF = {
   'login-ended': CLOSE.policy,
   'user-changed': CLOSE.policy,
   'login-unclear': CLOSE.policy,
+  /** Decided in tunnel/recording.ts. */
+  'recording-failed': CLOSE.internalError,
   destroyed: CLOSE.abnormal,
 } as const satisfies Record<CloseCause, number>;
 

@@ -6,6 +6,7 @@ import { PooledReads } from './pooled-reads.js';
 import { PAUSE, ReadPauses } from './read-pauses.js';
 import { isNodeSocket, releaseAfter } from './release.js';
 import { ifEndIsOrderly, reset } from './reset.js';
+import type { Tap } from './tap.js';
 import { WriteProgress } from './write-progress.js';
 import { WriteQueue, type QueueOwner } from './write-queue.js';
 
@@ -47,6 +48,8 @@ export interface RelaySettings {
   /** Seconds that the backend has to finish after the end of the client. See {@link CloseClock}. */
   readonly closeTimeout: number;
   readonly drainTimeout?: number;
+  /** Undefined unless the tunnel is recorded. */
+  readonly tap?: Tap | undefined;
 }
 
 const RELAY = Symbol('express-wstunnel.relay');
@@ -85,6 +88,7 @@ export class Relay implements QueueOwner {
   readonly #toBackend: WriteQueue;
   readonly #settings: RelaySettings;
   readonly #owner: RelayOwner;
+  readonly #tap: Tap | undefined;
   /** No other code keeps a chunk that the backend reports as read or written. */
   readonly #ownsChunks: boolean;
   readonly #reads: PooledReads | undefined;
@@ -107,6 +111,7 @@ export class Relay implements QueueOwner {
     this.#progress = new WriteProgress(backend);
     this.#toBackend = new WriteQueue(backend, settings.buffered, this);
     this.#settings = settings;
+    this.#tap = settings.tap;
     this.#client = client;
     this.#owner = owner;
   }
@@ -165,6 +170,7 @@ export class Relay implements QueueOwner {
     this.#received += bytes.length;
     this.lastPayload = performance.now();
     if (!this.#backend.writable) return;
+    if (this.#tap?.in(bytes) === false) return;
     const written = this.#ownsChunks && chunk ? releaseAfter(chunk) : undefined;
     this.#toBackend.write(bytes, written, FULL_READS.includes(chunk?.length));
     if (!this.#toBackend.isFull) return;
@@ -237,6 +243,7 @@ export class Relay implements QueueOwner {
       this.#finish?.heard();
       return;
     }
+    if (this.#tap?.out(chunk) === false) return;
     this.#sent += chunk.length;
     this.lastPayload = this.silentSince = performance.now();
     // Another listener may keep the chunk.

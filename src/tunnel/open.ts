@@ -28,6 +28,7 @@ import { askGrant, type Granted } from './grant.js';
 import { hook } from './hook.js';
 import { chooseTarget, reachBackend, type BackendConnection } from './reach.js';
 import { refuse, reportRefusal, socketOf } from './refuse.js';
+import { startRecording, type Recording } from './recording.js';
 import type { Route } from './route.js';
 import { startSession } from './session.js';
 
@@ -78,6 +79,7 @@ async function open<Req extends IncomingMessage>(
   let target: Awaited<ReturnType<typeof chooseTarget>> | undefined;
   let backend: BackendConnection | undefined;
   let upgraded: Duplex | undefined;
+  let recording: Recording | undefined;
   try {
     // Getters of the app or framework, which may throw: for `ip`, Express calls the app's `trust proxy` function.
     client.url = redactUrlFor(route.server, urlOf(req));
@@ -111,6 +113,12 @@ async function open<Req extends IncomingMessage>(
     const chosen = isPromise(choosingFields) ? await choosingFields : choosingFields;
     checkStillWaiting(pending, res);
     const asked = settings.revalidate.every > 0 ? keptWith(keptOf(pending), granted) : undefined;
+    // Before the claim: a failure can still be answered.
+    if (settings.record)
+      recording = startRecording(settings.record, infoOf(client, backend.host.id, Date.now()), req, {
+        log: context.log,
+        hasFrames: backend.frames !== undefined,
+      });
     const claiming = pending.claim(attempt);
     const claimed = isPromise(claiming) ? await claiming : claiming;
     // Checked again, now that the backend is known.
@@ -134,6 +142,7 @@ async function open<Req extends IncomingMessage>(
       head,
       frameType,
       kept,
+      recording,
       arrived,
     } as const;
     if (granted?.viewOnly === true) noteViewOnly();
@@ -142,6 +151,7 @@ async function open<Req extends IncomingMessage>(
     // After the 101 response no other answer is possible, and no session owns the socket.
     if (upgraded) discard(upgraded);
     if (backend) discard(backend.socket);
+    recording?.end(infoOf(client, backend?.host.id ?? '', Date.now()));
     backend?.lease.release();
     if (target?.stream) discard(target.stream);
     slot?.release();

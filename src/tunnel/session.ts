@@ -17,6 +17,7 @@ import { BytePassage } from './byte-passage.js';
 import { infoOf, type ClientIdentity, type OpenTunnel, type TunnelContext } from './context.js';
 import type { CheckedTunnel, OpenLogin } from './login/open-login.js';
 import type { BackendConnection } from './reach.js';
+import type { Recording } from './recording.js';
 
 /** The two connections of a tunnel, and the slots to release at the end. */
 interface SessionEnds extends BackendConnection {
@@ -27,6 +28,8 @@ interface SessionEnds extends BackendConnection {
   readonly frameType: 'binary' | 'text';
   /** Undefined unless `revalidate` is on. */
   readonly kept: KeptRequest | undefined;
+  /** Undefined unless the tunnel is recorded. */
+  readonly recording: Recording | undefined;
   /** The arrival of the request, by `performance.now()`. */
   readonly arrived: number;
 }
@@ -74,6 +77,7 @@ export function startSession<Req extends IncomingMessage>(
     readTimeout,
     writeTimeout,
     clientWriteTimeout,
+    tap: ends.recording,
   };
   const session = new Session(context, own, client, ends);
   if (ends.kept) session.checkLogin(ends.kept, settings.revalidate, ends.arrived);
@@ -99,6 +103,7 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
   readonly #start = performance.now();
   readonly #passage: BytePassage | FramePassage;
   readonly #watch: Watch;
+  readonly #recording: Recording | undefined;
   /** Undefined unless `revalidate` is on. */
   #login: OpenLogin | undefined;
   /** Created by the first call of `untilClosed`. */
@@ -110,7 +115,7 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
     { id, url, address, user }: ClientIdentity,
     ends: SessionEnds,
   ) {
-    const { host, lease, slot, arrived } = ends;
+    const { host, lease, slot, arrived, recording } = ends;
     this.#context = context;
     this.arrived = arrived;
     this.#id = id;
@@ -120,6 +125,7 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
     this.#host = host;
     this.#lease = lease;
     this.#slot = slot;
+    this.#recording = recording;
     this.#passage = passageOf(ends, settings, this);
     this.#watch = new Watch(settings, this.#passage, this);
   }
@@ -131,6 +137,7 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
     totals.counts.noteOpening('opened', this.arrived);
     log('tunnel', 'info', '%s opened: %s from %s to %s', this.#id, this.#url, this.#address, this.#host.id);
     if (announce.hears('open')) announce.open(this.info());
+    this.#recording?.belongTo(this);
     this.#passage.start(head);
   }
 
@@ -156,6 +163,11 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
 
   get bytesIn(): number {
     return this.#passage.bytesIn;
+  }
+
+  /** The recorder has failed. */
+  cutOffBy(ending: Ending): void {
+    this.#passage.cutOff(ending);
   }
 
   loginEnded(ending: Ending): void {
@@ -232,6 +244,7 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
     totals.counts.noteClosed(cause, code, duration);
     log('tunnel', 'info', '%s closed %d %s', this.#id, code, reason);
     if (announce.hears('close')) announce.close({ ...this.info(), cause, code, reason, duration });
+    this.#recording?.end(this.info());
     this.#closed?.resolve();
   }
 }

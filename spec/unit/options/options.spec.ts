@@ -59,6 +59,7 @@ describe('valid values', () => {
     ['authenticate', [hook]],
     ['user', [hook]],
     ['revalidate', [0, 0.1, 86_400, { every: 60 }, { every: 0, touch: 'never' }, { every: 5, failAfter: 5 }]],
+    ['record', [hook]],
     ['pingInterval', [0, 0.5, 900]],
     ['pongTimeout', [0, 300]],
     ['handshakeTimeout', [0.001, 300]],

@@ -1,0 +1,57 @@
+import type { FileHandle } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { DiskQueue } from '../../../src/record/file/disk-queue.js';
+
+function fake(write: (bytes: Buffer) => Promise<number>): FileHandle {
+  const handle = {
+    write: async (bytes: Buffer, at: number, length: number) => ({
+      bytesWritten: await write(bytes.subarray(at, at + length)),
+    }),
+    writev: async (parts: Buffer[]) => ({ bytesWritten: await write(Buffer.concat(parts)) }),
+  };
+  return handle as unknown as FileHandle;
+}
+
+test('short writes are continued, and the bytes stay in order', async () => {
+  const written: Buffer[] = [];
+  const budget = { used: 0 };
+  const queue = new DiskQueue(budget, () => undefined);
+  queue.start(
+    fake((bytes) => {
+      const part = Buffer.from(bytes.subarray(0, 1000));
+      written.push(part);
+      return Promise.resolve(part.length);
+    }),
+  );
+  const all = Buffer.from(Array.from({ length: 20_000 }, (_, i) => i % 251));
+  for (let at = 0; at < all.length; at += 3000) {
+    queue.add(all.subarray(at, at + 3000));
+    queue.flush();
+  }
+  await queue.untilIdle();
+  expect(Buffer.concat(written).equals(all)).toBe(true);
+  expect([queue.queued, budget.used]).toEqual([0, 0]);
+});
+
+test('a failed write drops all bytes, frees the budget and is reported once', async () => {
+  const failures: unknown[] = [];
+  const budget = { used: 0 };
+  const queue = new DiskQueue(budget, (error) => failures.push(error));
+  queue.start(fake(() => Promise.reject(new Error('the disk is full'))));
+  queue.add(Buffer.alloc(10_000));
+  await queue.untilIdle();
+  queue.add(Buffer.alloc(10));
+  queue.flush();
+  await queue.untilIdle();
+  expect(failures).toHaveLength(1);
+  expect([queue.isFailed, queue.queued, budget.used]).toEqual([true, 0, 0]);
+});
+
+test('a disk that accepts no bytes is a failure, not a loop', async () => {
+  const failures: unknown[] = [];
+  const queue = new DiskQueue({ used: 0 }, (error) => failures.push(error));
+  queue.start(fake(() => Promise.resolve(0)));
+  queue.add(Buffer.alloc(10));
+  await queue.untilIdle();
+  expect(failures).toMatchObject([{ message: 'the disk accepts no more bytes' }]);
+});

@@ -1,0 +1,36 @@
+import type { RecordedBytes } from '../format/layout.js';
+import type { RecordingReader } from '../file/recording-reader.js';
+import { toAsciicast } from './asciicast.js';
+import { toFbs } from './fbs.js';
+import { toNoVNC } from './novnc.js';
+
+/**
+ * `novnc`: the recording of noVNC and websockify, a script of base64. `fbs`: FBS 001.000 of rfbproxy, for VNC. `asciicast`: version 3 of
+ * asciinema, for terminals. `raw`: the bytes to the client alone.
+ */
+export type RecordingFormat = 'novnc' | 'fbs' | 'asciicast' | 'raw';
+
+/** Records of a recording in order. */
+export type Records = AsyncIterable<RecordedBytes>;
+
+/** The recording in another format, piece by piece. A recording without an end, such as after a crash, is converted as far as it goes. */
+export function convertRecording(
+  recording: RecordingReader,
+  format: RecordingFormat,
+): AsyncGenerator<Buffer | string, void, undefined> {
+  const records = recording.records();
+  switch (format) {
+    case 'novnc':
+      return toNoVNC(records);
+    case 'fbs':
+      return toFbs(records);
+    case 'asciicast':
+      return toAsciicast(recording.header, records);
+    case 'raw':
+      return toRaw(records);
+  }
+}
+
+async function* toRaw(records: Records): AsyncGenerator<Buffer, void, undefined> {
+  for await (const { direction, bytes } of records) if (direction === 'out') yield bytes;
+}

@@ -1,0 +1,14 @@
+import type { Records } from './convert.js';
+
+/**
+ * The script that noVNC's player loads: strings of `{milliseconds{base64` from the server and `}milliseconds}base64` from the client. The
+ * encoding is named, because players of different age assume different ones.
+ */
+export async function* toNoVNC(records: Records): AsyncGenerator<string, void, undefined> {
+  yield "var VNC_frame_encoding = 'base64';\nvar VNC_frame_data = [\n";
+  for await (const { direction, ms, bytes } of records) {
+    const mark = direction === 'out' ? '{' : '}';
+    yield `'${mark}${ms}${mark}${bytes.toString('base64')}',\n`;
+  }
+  yield "'EOF'];\n";
+}

@@ -1,0 +1,89 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { resolve } from 'node:path';
+import { reasonOf } from '../helpers/system-error.js';
+import { reportRecordingFailure } from '../observe/recording-failure.js';
+import { checkFunction, checkText, oneOf, wholeNumber } from '../options/checks/basic.js';
+import { fail } from '../options/checks/fail.js';
+import { checkNames } from '../options/checks/names.js';
+import type { Recorder, TunnelInfo } from '../types.js';
+import { FileRecording } from './file/file-recording.js';
+import { defaultName, safeName } from './file/names.js';
+
+/** The options of `fileRecorder()`. */
+export interface FileRecorderOptions<Req extends IncomingMessage = IncomingMessage> {
+  /** An existing folder that this process may write to. */
+  folder: string;
+  /**
+   * The name of the file, without folder and suffix. Every character other than letters, digits, `.`, `_`, `@` and `-` becomes `_`. A name
+   * that is in use gets a number. Default: start, user and the first eight characters of the id.
+   */
+  name?: (tunnel: TunnelInfo, req: Req) => string;
+  /** `'out'`, the default: only what the client receives. `'both'`: also what the client sends, passwords included. */
+  direction?: 'out' | 'both';
+  /** The size of a file in bytes, at least 64 KiB; a longer recording fails. Default: no limit. */
+  maxBytes?: number;
+  /**
+   * What a tunnel does whose recording fails: the disk is full, slow or gone, or `maxBytes` is reached. `'continue'`, the default: the
+   * tunnel goes on. `'close'`: the tunnel ends with Close 1011 at the next byte.
+   */
+  whenFails?: 'close' | 'continue';
+}
+
+const CHECKS = {
+  folder: checkText,
+  name: checkFunction,
+  direction: oneOf(['out', 'both']),
+  maxBytes: wholeNumber(65_536, Number.MAX_SAFE_INTEGER),
+  whenFails: oneOf(['close', 'continue']),
+};
+
+/**
+ * Records each tunnel in a file of its own, for the option `record` of `wstunnel()`:
+ *
+ *     wstunnel({ server: { port: 5900 }, record: fileRecorder({ folder: '/var/lib/recordings' }) })
+ *
+ * Only the user of this process can read the files. A file is named `.part` until the tunnel ends. The bytes are copied into a queue of at
+ * most 8 MiB for each tunnel: a slow disk never slows a tunnel.
+ *
+ * @throws {TunnelError} WSTUNNEL_OPTION for an invalid option, and for a folder that does not exist or can't be written to.
+ */
+export function fileRecorder<Req extends IncomingMessage = IncomingMessage>(
+  options: FileRecorderOptions<Req>,
+): (tunnel: TunnelInfo, req: Req) => Recorder | undefined {
+  checkNames(options, 'fileRecorder()', CHECKS);
+  const { folder, name, direction = 'out', maxBytes = Infinity, whenFails = 'continue' } = options;
+  checkFolder(folder);
+  if (direction === 'both') noteInput(folder);
+  const settings = { folder: resolve(folder), direction, maxBytes, whenFails, budget: { used: 0 } };
+  return (tunnel, req) => {
+    const start = Date.now();
+    try {
+      const chosen = name ? safeName(name(tunnel, req)) : defaultName(tunnel, start);
+      return new FileRecording(settings, chosen, tunnel, start);
+    } catch (error) {
+      if (whenFails === 'close') throw error;
+      reportRecordingFailure('the name of a recording', error);
+      return undefined;
+    }
+  };
+}
+
+function checkFolder(folder: string): void {
+  if (typeof folder !== 'string')
+    fail('fileRecorder()', 'needs folder, the path of an existing folder', folder);
+  try {
+    // A directory needs the right to search as well.
+    accessSync(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    fail('folder', `must be a folder that this process may write to (${reasonOf(error)})`, folder);
+  }
+  if (!statSync(folder).isDirectory()) fail('folder', 'must be a folder, not a file', folder);
+}
+
+function noteInput(folder: string): void {
+  process.emitWarning(
+    `wstunnel: recordings in ${folder} contain what clients type, passwords too: use direction 'out' to leave that out`,
+    { code: 'WSTUNNEL_RECORDS_INPUT' },
+  );
+}

@@ -1,0 +1,69 @@
+import { lstat, open, unlink, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TunnelInfo } from '../../types.js';
+
+export const SUFFIX = '.wsrec';
+/** Added to the name of a file that is not finished. */
+export const UNFINISHED = '.part';
+
+/** Characters of a name: file systems allow 255 bytes, and suffixes follow. */
+const MAX_NAME = 120;
+
+/** Files of the same name in one folder. */
+const MOST_TRIES = 1000;
+
+/** A name for a file that stays in the folder on every file system, whatever the text is. */
+export function safeName(text: string): string {
+  const name = text.replace(/[^A-Za-z0-9._@-]+/g, '_').slice(0, MAX_NAME);
+  return name.replace(/^[.-]+/, '_') || 'recording';
+}
+
+/** Start, user and id, such as `20261130T121500Z-ann-1f2e3d4c`. */
+export function defaultName({ id, user }: TunnelInfo, start: number): string {
+  const time = new Date(start).toISOString().replace(/[-:]|\.\d+/g, '');
+  return safeName(`${time}-${safeName(user ?? 'nobody').slice(0, 60)}-${id.slice(0, 8)}`);
+}
+
+/** A file that only this process writes, and the path at the end. */
+export interface NewFile {
+  readonly file: FileHandle;
+  readonly unfinished: string;
+  readonly path: string;
+}
+
+/**
+ * Creates `name.wsrec.part`, or with a number if the name is in use. Whoever has created the unfinished file may rename it: the check for
+ * `name.wsrec` comes afterwards, so that no other recorder can create that name in between.
+ */
+export async function createFile(folder: string, name: string): Promise<NewFile> {
+  for (let count = 0; count < MOST_TRIES; count++) {
+    const path = join(folder, `${name}${count === 0 ? '' : `.${count}`}${SUFFIX}`);
+    const unfinished = path + UNFINISHED;
+    const file = await create(unfinished);
+    if (!file) continue;
+    if (!(await exists(path))) return { file, unfinished, path };
+    await file.close();
+    await unlink(unfinished);
+  }
+  throw new Error(`${MOST_TRIES} recordings are named ${name}: choose other names or move recordings away`);
+}
+
+/** Undefined if the file exists. `wx` follows no symbolic link. */
+async function create(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, 'wx', 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined;
+    throw error;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,119 @@
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Duplex } from 'node:stream';
+import { reasonOf } from '../helpers/system-error.js';
+import { MAX_TIMEOUT } from '../helpers/max-timeout.js';
+import { checkText } from '../options/checks/basic.js';
+import { fail } from '../options/checks/fail.js';
+import { checkNames } from '../options/checks/names.js';
+import type { OptionRef } from '../options/checks/option-path.js';
+import type { Host } from '../types.js';
+import { RecordingReader } from './file/recording-reader.js';
+import { RecordingDecoder } from './format/decoder.js';
+import { HEADER_SIZE, MAX_METADATA, type RecordedBytes } from './format/layout.js';
+
+/** The options of `player()`. */
+export interface PlayerOptions {
+  /** How many times faster than recorded, 0.01 to 1000, or Infinity for no pauses at all. Default 1. */
+  speed?: number;
+}
+
+const CHECKS = { speed: checkSpeed };
+
+/**
+ * A recording as a backend: each tunnel plays the recording from its start, with the recorded pauses, and ends with it. What the client
+ * sends is dropped. So noVNC plays a recorded desktop, and xterm.js a recorded terminal:
+ *
+ *     app.use('/play', requireAdmin, wstunnel({ server: player('/var/lib/recordings/x.wsrec') }))
+ *
+ * A recording that is still being written plays up to its present end.
+ *
+ * @throws {TunnelError} WSTUNNEL_OPTION for an invalid option, and for a file that is not a recording.
+ */
+export function player(file: string, options: PlayerOptions = {}): Host {
+  checkText(file, 'player()');
+  checkNames(options, 'player()', CHECKS);
+  const path = resolve(file);
+  checkRecording(path);
+  const { speed = 1 } = options;
+  return { connect: async () => new Playback(await RecordingReader.open(path), speed) };
+}
+
+/** Plays the bytes to the client at their times. */
+class Playback extends Duplex {
+  readonly #reader: RecordingReader;
+  readonly #records: AsyncGenerator<RecordedBytes, void, undefined>;
+  readonly #speed: number;
+  readonly #start = performance.now();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(reader: RecordingReader, speed: number) {
+    super({ allowHalfOpen: false });
+    this.#reader = reader;
+    this.#records = reader.records();
+    this.#speed = speed;
+  }
+
+  override _read(): void {
+    this.#next().catch((error: unknown) => this.destroy(error as Error));
+  }
+
+  override _write(_chunk: unknown, _encoding: string, done: () => void): void {
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    clearTimeout(this.#timer);
+    this.#reader.close().then(
+      () => done(error),
+      () => done(error),
+    );
+  }
+
+  async #next(): Promise<void> {
+    for (;;) {
+      const { value, done } = await this.#records.next();
+      if (this.destroyed) return;
+      if (done === true) break;
+      if (value.direction === 'out' && value.bytes.length > 0) {
+        this.#pushAt(value, this.#start + value.ms / this.#speed);
+        return;
+      }
+    }
+    const { failure } = this.#reader;
+    if (failure !== undefined) throw new Error(`the recording is ${failure}`);
+    this.push(null);
+  }
+
+  /** A timer has a longest time: a longer pause needs several timers. */
+  #pushAt(record: RecordedBytes, due: number): void {
+    const left = due - performance.now();
+    if (left <= 0) {
+      this.push(record.bytes);
+      return;
+    }
+    this.#timer = setTimeout(() => this.#pushAt(record, due), Math.min(left, MAX_TIMEOUT));
+  }
+}
+
+function checkSpeed(value: unknown, name: OptionRef): void {
+  if (value === Infinity || (typeof value === 'number' && value >= 0.01 && value <= 1000)) return;
+  fail(name, 'must be a number from 0.01 to 1000, or Infinity', value);
+}
+
+function checkRecording(path: string): void {
+  const decoder = new RecordingDecoder();
+  let file: number | undefined;
+  try {
+    // Without O_NONBLOCK, a named pipe would block the process.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const bytes = Buffer.alloc(HEADER_SIZE + MAX_METADATA);
+    decoder.push(bytes.subarray(0, readSync(file, bytes, 0, bytes.length, 0)));
+  } catch (error) {
+    fail('player()', `needs a recording (${reasonOf(error)})`, path);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+  if (decoder.header) return;
+  fail('player()', `needs a recording (${decoder.failure ?? 'the file ends inside the header'})`, path);
+}
