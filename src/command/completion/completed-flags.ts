@@ -41,6 +41,8 @@ function valuesOf(name: string, value: string): Values {
   if (value === '') return 'none';
   if (name === 'balance') return BALANCE_NAMES;
   if (name === 'workers') return ['auto'];
+  if (name === 'record-direction') return ['out', 'both'];
+  if (name === 'record-when-fails') return ['continue', 'close'];
   if (value === 'DIR') return 'folder';
   // The PATH of `--url` is a URL path.
   return /FILE|PATH/.test(value) && name !== 'url' ? 'file' : 'text';

@@ -21,6 +21,7 @@ import { requireClientAddresses } from './settings/client-addresses.js';
 import { ProcessState } from './shared/process-state.js';
 import { connectRedis } from './shared/redis-connection.js';
 import { ProcessEnd } from './shutdown/process-end.js';
+import { Recorders } from './site/recorders.js';
 import { makeSite } from './site/site.js';
 import { Sites } from './site/sites.js';
 import { addressLines, failedReload, reloadLines, settingLines } from './startup/announcements.js';
@@ -44,6 +45,7 @@ export class ListenProcess {
     changed: (isUp) => this.#worker?.onShared(isUp),
   });
   readonly #logins: LoginMemory;
+  readonly #recorders = new Recorders();
   readonly #origins = new RefusedOrigins((line) => this.#outlets.message(line));
   readonly #loginEvents = new LoginEvents({
     write: (event, info) => this.#outlets.write(event, info),
@@ -210,6 +212,7 @@ export class ListenProcess {
       logins: this.#logins,
       origins: this.#origins,
       loginEvents: this.#loginEvents,
+      recorders: this.#recorders,
     };
     const site = await makeSite(plan, processState, this.#message, beforeTunnels);
     this.#origins.forget();

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { TunnelOptions } from '../../types.js';
+import type { FileRecorderOptions } from '../../record/file-recorder.js';
 import type { LeftOutDirective } from '../../lighttpd/directives/reading-context.js';
 import type { Pages } from '../../lighttpd/directives/page-directives.js';
 import type { BindAddress } from '../command-line/bind-and-target.js';
@@ -34,6 +35,9 @@ export interface SharedSettings {
   readonly names?: 'hashed' | 'plain';
   readonly passwordFile?: string;
 }
+
+/** Where and how tunnels are recorded. */
+export type RecordSettings = Omit<FileRecorderOptions, 'name'>;
 
 /** All settings of `listen`, from its command line and its configuration file. Paths are absolute. */
 export interface Plan extends DrainSettings {
@@ -79,8 +83,8 @@ export interface Plan extends DrainSettings {
   readonly config?: string;
   readonly verbose: boolean;
   readonly autoExit: AutoExitOptions;
-  /** The path of recordings; a number is appended. */
-  readonly record?: string;
+  /** Each tunnel is recorded in a file. */
+  readonly record?: RecordSettings;
   readonly syslog?: SyslogOptions;
   /** Do the settings come from a lighttpd.conf? Then the command adds no guards of its own, such as the default origin check. */
   readonly isLighttpd: boolean;

@@ -9,6 +9,7 @@ import { leftOutLines } from '../startup/left-out.js';
 import { LoginMemory } from '../login/login-memory.js';
 import { foldersOf, type Plan } from '../plan.js';
 import { requireNovnc } from '../site/novnc/folder.js';
+import { checkRecordFolder } from '../site/recorders.js';
 import { checkTrustProxy } from '../site/site.js';
 import { passwordOf, requireClient } from '../shared/redis-connection.js';
 import { openTokens } from '../tokens/open-tokens.js';
@@ -56,13 +57,13 @@ function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
     tokens === undefined ? undefined : () => checkTokens(tokens, warn),
     ...[
       plan.log,
-      plan.record,
       plan.health?.socket,
       plan.metrics?.socket,
       ...listen.map(({ socket }) => socket),
     ].map((file) =>
       file !== undefined && file !== '-' ? () => requireFolder(dirname(resolve(file))) : undefined,
     ),
+    () => checkRecordFolder(plan),
     shared && (() => passwordOf(shared, {})),
     shared && requireClient,
     user && (() => identityOf(user)),

@@ -32,6 +32,7 @@ import { fromJson } from './json-values.js';
 import { isHostName, NAME_RULE } from '../origins/server-names.js';
 import { INDEX, parseLoginFile, type MiddlewareOptions } from '../plan.js';
 import { GROUP_RULE, MODE_RULE, readGroup, readMode } from '../server/unix-access.js';
+import { checkRecord, recordOfJson, type RecordInJson } from './record-settings.js';
 import { checkShared, sharedOfJson, type SharedInJson } from './shared-settings.js';
 import { TOKEN_CHECKS, tokensOfJson } from './token-settings.js';
 import type { TokenPlace } from '../../../tokens/token-place.js';
@@ -59,6 +60,7 @@ interface OwnPart {
   maxConnections?: number;
   workers?: Workers;
   shared?: SharedInJson;
+  record?: RecordInJson;
   log?: string;
   grace?: number;
   spread?: number;
@@ -106,6 +108,7 @@ export const OWN: Readonly<Record<keyof OwnPart, Check>> = {
     if (!isWorkers(value)) fail(name, WORKERS_RULE, value);
   },
   shared: checkShared,
+  record: checkRecord,
   log: checkText,
   ...DRAIN_CHECKS,
   health: checkStatusAddress,
@@ -126,9 +129,9 @@ const WHOLE_FILE = OptionPath.whole('the file');
 // The hosts are checked along with the other options, so that all faults are reported together.
 const server: Check = (value, name) => void readServerOption(value, name);
 const rules: Check = (value, name) => checkRuleList(value, name, JSON_RULE);
-// The command has one tunnel, shares a state among its reloads by itself, has a `shared` of its own, and makes no tickets.
+// The command has one tunnel, shares a state among its reloads by itself, has a `shared` and a `record` of its own, and makes no tickets.
 const NO_TICKETS = ['tickets', 'session'] as const;
-const TUNNEL = without(checksOf(TUNNEL_OPTIONS), 'autoAttach', 'name', 'shared', ...NO_TICKETS);
+const TUNNEL = without(checksOf(TUNNEL_OPTIONS), 'autoAttach', 'name', 'shared', 'record', ...NO_TICKETS);
 const JSON_TUNNEL: Readonly<Record<string, Check>> = { ...TUNNEL, server, rules };
 const JSON_RULE: Readonly<Record<string, Check>> = {
   ...{ ...without(RULE_CHECKS, ...NO_TICKETS), server, rules },
@@ -220,6 +223,7 @@ function ownOf(own: OwnPart, folder: string): Omit<Config, 'isLighttpd' | 'tunne
     ...(maxConnections !== undefined && { maxConnections }),
     ...(own.workers !== undefined && { workers: countOf(own.workers) }),
     ...(own.shared !== undefined && { shared: sharedOfJson(own.shared, file) }),
+    ...(own.record !== undefined && { record: recordOfJson(own.record, file) }),
     ...(verbose !== undefined && { verbose }),
     ...(log !== undefined && { log: file(log) }),
     ...(own.runAs !== undefined && { user: readUserName(own.runAs, '"runAs"') }),

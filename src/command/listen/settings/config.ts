@@ -22,6 +22,7 @@ export interface Config extends Partial<
     | 'maxConnections'
     | 'workers'
     | 'shared'
+    | 'record'
     | 'log'
     | 'user'
     | 'pages'

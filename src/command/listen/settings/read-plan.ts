@@ -18,6 +18,7 @@ import { requireClientAddresses } from './client-addresses.js';
 import { INDEX, isDocumentRoot, parseLoginFile, type Plan, type MiddlewareOptions } from '../plan.js';
 import { tokensOf, type TokenSettings } from './token-settings.js';
 import { listOf, TUNNEL_FLAGS, tunnelOf } from './tunnel-flags.js';
+import { recordOf, requireRecordable } from './record-settings.js';
 import { sharedOf } from './shared-settings.js';
 import { requireShareable } from './workers.js';
 import { isUserName, readUserName, USER_RULE, type UserName } from '../user/process-user.js';
@@ -54,6 +55,8 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
   const maxConnections = maxConnectionsOf(args) ?? config?.maxConnections;
   const workers = workersOf(args) ?? config?.workers;
   const shared = sharedOf(args, config?.shared);
+  const record = recordOf(args, config?.record);
+  if (record) requireRecordable(tunnel);
   const user = userOf(args) ?? config?.user;
   const plan: Plan = {
     listen,
@@ -82,7 +85,7 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
     verbose: args.has('verbose') || config?.verbose === true,
     sslOnly: args.has('ssl-only'),
     autoExit: endingOf(args),
-    ...recordOf(args, targets, tokens),
+    ...(record && { record }),
     ...syslogOf(args),
     isLighttpd: config?.isLighttpd === true,
     ...(user && { user }),
@@ -95,21 +98,6 @@ export function readPlan(args: ListenArgs, isForAll = false): Plan {
   requireClientAddresses(plan);
   requireShareable(plan);
   return plan;
-}
-
-/** A recorded connection bypasses the choice among several targets, so `--record` needs one target, or `--tokens`. */
-function recordOf(
-  args: ListenArgs,
-  targets: readonly Host[],
-  tokens: TokenSettings | undefined,
-): Pick<Plan, 'record'> {
-  const record = fileOption(args, 'record');
-  if (record === undefined) return {};
-  if (targets.length !== 1 && tokens === undefined)
-    throw usageError('--record needs exactly one TARGET on the command line, or --tokens');
-  if (targets.some(({ url }) => url !== undefined))
-    throw usageError('--record records bytes, not WebSocket frames: give HOST:PORT in place of the URL');
-  return { record };
 }
 
 function syslogOf(args: ListenArgs): Pick<Plan, 'syslog'> {

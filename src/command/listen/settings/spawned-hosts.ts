@@ -1,9 +1,15 @@
+import { HOST_OPTIONS } from '../../../options/host-options.js';
 import type { Host } from '../../../types.js';
 
-/** A host, a list, or a map of hosts and lists. */
+/** The programs of a host, a list, or a map of hosts and lists. */
 export function hostsOf(server: unknown): Host[] {
+  return everyHostOf(server).filter(({ spawn }) => spawn !== undefined);
+}
+
+/** Every host of a host, a list, or a map of hosts and lists. */
+export function everyHostOf(server: unknown): Host[] {
   if (typeof server !== 'object' || server === null) return [];
-  if (Array.isArray(server)) return server.flatMap(hostsOf);
-  const inner = Object.values(server).filter((one) => typeof one === 'object');
-  return 'spawn' in server ? [server as Host] : inner.flatMap(hostsOf);
+  if (Array.isArray(server)) return server.flatMap(everyHostOf);
+  const isHost = Object.keys(server).some((key) => Object.hasOwn(HOST_OPTIONS, key));
+  return isHost ? [server as Host] : Object.values(server).flatMap(everyHostOf);
 }

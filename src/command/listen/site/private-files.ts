@@ -17,7 +17,7 @@ export function privateFilesOf(plan: Plan): string[] {
     ...tokenPaths(tokens),
     log,
     config,
-    record,
+    record?.folder,
     shared?.passwordFile,
   ];
   const files = [...own, ...further];
@@ -127,7 +127,7 @@ async function isSecret(secret: string, real: string, { dev, ino }: FileId): Pro
 }
 
 /** The path with all links resolved; unchanged if the path does not exist. */
-function realOf(path: string): string {
+export function realOf(path: string): string {
   try {
     return realpathSync(path);
   } catch {
@@ -135,7 +135,7 @@ function realOf(path: string): string {
   }
 }
 
-function isInside(root: string, path: string): boolean {
+export function isInside(root: string, path: string): boolean {
   const way = relative(root, path);
   return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }

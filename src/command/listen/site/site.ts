@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Response } from 'express';
 import { plainMessageOf, messageOf, TunnelError } from '../../../errors.js';
-import type { Host, Next, Tunnel } from '../../../types.js';
+import type { Next, Tunnel } from '../../../types.js';
 import { checkOf } from '../../../upgrade/check/check-on-request.js';
 import type { LocalState } from '../../../shared/local-state.js';
 import { createTunnel, retire } from '../../../wstunnel.js';
@@ -23,8 +23,7 @@ import { pageSettings } from './novnc/page-settings.js';
 import { serveNovnc } from './novnc/pages.js';
 import { hidePrivateFiles, privateFilesOf, type ServedFolder } from './private-files.js';
 import { openTokens, type OpenTokens } from '../tokens/open-tokens.js';
-import { recordedTokens } from '../tokens/recorded-tokens.js';
-import { Recording } from './recording.js';
+import type { Recorders } from './recorders.js';
 import type { RefusedOrigins } from '../origins/refused-origins.js';
 import { setTrust } from '../server/trusted-proxies.js';
 
@@ -45,6 +44,7 @@ interface ProcessState {
   readonly logins: LoginMemory;
   readonly origins: RefusedOrigins;
   readonly loginEvents: Pick<LoginEvents, 'note'>;
+  readonly recorders: Recorders;
 }
 
 /**
@@ -55,7 +55,7 @@ interface ProcessState {
  */
 export async function makeSite(
   plan: Plan,
-  { state, logins, origins, loginEvents }: ProcessState,
+  { state, logins, origins, loginEvents, recorders }: ProcessState,
   warn: (line: string) => void,
   beforeTunnels: () => Promise<void> = () => Promise.resolve(),
 ): Promise<Site> {
@@ -80,9 +80,8 @@ export async function makeSite(
   try {
     await beforeTunnels();
     // The last check that can fail: programs may run after this point.
-    const recording = plan.record === undefined ? undefined : new Recording(plan.record, warn);
-    recording?.check();
-    tunnel = makeTunnel(plan, known, tokens, state(), origins, recording);
+    const record = recorders.recorderOf(plan);
+    tunnel = makeTunnel(plan, known, tokens, state(), origins, record);
   } catch (error) {
     tokens?.close();
     throw error;
@@ -173,7 +172,7 @@ function makeTunnel(
   tokens: OpenTokens | undefined,
   state: LocalState,
   refused: RefusedOrigins,
-  recording: Recording | undefined,
+  record: MiddlewareOptions['record'],
 ): Tunnel {
   const options: MiddlewareOptions = {
     // As in lighttpd, only `wstunnel.origins` limits the pages that may connect.
@@ -182,14 +181,7 @@ function makeTunnel(
     }),
     ...tunnel,
     ...(tokens && { server: tokens.server }),
-    ...(recording && {
-      server: tokens
-        ? recordedTokens(tokens.server, recording)
-        : (_req: IncomingMessage, { signal }: { signal: AbortSignal }) => {
-            const host = onlyHostOf(tunnel);
-            return host && recording.connect(host, signal);
-          },
-    }),
+    ...(record && { record }),
   };
   try {
     return createTunnel({ ...options, autoAttach: false }, state);
@@ -214,11 +206,6 @@ function recheckToken(tokens: OpenTokens) {
       else sendText(res, 503, 'The tokens can not be read.\n');
     }, next);
   };
-}
-
-/** The target of `--record`, which accepts only one target. */
-function onlyHostOf({ server }: MiddlewareOptions): Host | undefined {
-  return Array.isArray(server) ? (server as readonly Host[])[0] : undefined;
 }
 
 function sendText(res: ServerResponse, status: number, text: string): void {

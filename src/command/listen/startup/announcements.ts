@@ -29,7 +29,11 @@ export function addressLines(plan: Plan, { listening, urls }: Addresses): string
 /** The lines about settings that are ignored or dangerous. */
 export function settingLines(plan: Plan, listening: readonly BindAddress[]): string[] {
   const warnings = startupWarnings({ ...plan, listen: listening });
-  return [...leftOutSummary(plan), ...warnings.map((warning) => `warning: ${warning}`)];
+  return [...leftOutSummary(plan), ...recordingOf(plan), ...warnings.map((warning) => `warning: ${warning}`)];
+}
+
+function recordingOf({ record }: Plan): string[] {
+  return record ? [`tunnels are recorded in ${record.folder}: express-wstunnel play ${record.folder}`] : [];
 }
 
 /** The lines after a reload. `used`: the new settings, with the settings of the start that a reload can't change. */

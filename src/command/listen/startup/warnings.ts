@@ -22,11 +22,7 @@ export function startupWarnings(plan: Plan, pid = process.pid, uid = process.get
     ...zombiesOf(plan, pid),
     ...servedSecretsOf(plan),
     ...missingPageOf(plan),
-    ...(plan.record === undefined
-      ? []
-      : [
-          `everything that tunnels carry, typed passwords included, is recorded in ${plan.record}.1 and so on`,
-        ]),
+    ...recordedOf(plan),
   ];
 }
 
@@ -53,6 +49,13 @@ function unguardedOf(plan: Plan): string[] {
   return isLogin && !isGuarded(plan)
     ? [`no login is required; require one with --auth${ignoredGuards(plan)}`]
     : [];
+}
+
+function recordedOf({ record }: Plan): string[] {
+  if (record?.direction !== 'both') return [];
+  return [
+    `everything that clients type, passwords too, is recorded in ${record.folder}: leave this out with --record-direction out`,
+  ];
 }
 
 function rootOf({ isLighttpd, user }: Plan, uid: number | undefined): string[] {

@@ -1,0 +1,74 @@
+import { accessSync, constants, existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { plainMessageOf, TunnelError } from '../../../errors.js';
+import { fileRecorder } from '../../../record/file-recorder.js';
+import { CommandError, EXIT } from '../../exit.js';
+import { reasonOf, requireFolder } from '../../files.js';
+import { foldersOf, type MiddlewareOptions, type Plan, type RecordSettings } from '../plan.js';
+import { isInside, realOf } from './private-files.js';
+
+type Recorder = NonNullable<MiddlewareOptions['record']>;
+
+/** Nobody else may list or read the recordings. */
+const MODE = 0o700;
+
+/** The recorder outlives a reload: its recordings share one limit of memory. */
+export class Recorders {
+  #last: { readonly settings: RecordSettings; readonly recorder: Recorder } | undefined;
+
+  /** The recorder of a plan; its folder is created if it is missing. @throws {CommandError} for a folder that is not usable */
+  recorderOf(plan: Plan): Recorder | undefined {
+    const { record: settings } = plan;
+    if (!settings) return undefined;
+    checkRecordFolder(plan);
+    createFolder(settings.folder);
+    if (!this.#last || !isDeepStrictEqual(this.#last.settings, settings))
+      this.#last = { settings, recorder: recorderFor(settings) };
+    return this.#last.recorder;
+  }
+}
+
+/** Checks the folder of `--record` without creating it. @throws {CommandError} */
+export function checkRecordFolder(plan: Plan): void {
+  const { folder } = plan.record ?? {};
+  if (folder === undefined) return;
+  const isThere = existsSync(folder);
+  const checked = isThere ? folder : dirname(folder);
+  requireFolder(checked);
+  const real = isThere ? realpathSync(folder) : join(realpathSync(checked), basename(folder));
+  for (const served of foldersOf(plan))
+    if (isInside(realOf(served.folder), real))
+      throw new CommandError(
+        EXIT.config,
+        `--record ${folder}: recordings contain secrets, and ${served.by} serves ${served.folder} with everything in it: give a folder outside of it`,
+      );
+  try {
+    // A folder needs the right to search as well.
+    accessSync(checked, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw notWritable(checked, error);
+  }
+}
+
+function createFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: MODE });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw notWritable(folder, error);
+  }
+}
+
+function notWritable(folder: string, error: unknown): CommandError {
+  const advice = 'recordings need a folder that the user of this process may write to';
+  return new CommandError(EXIT.config, `${folder}: ${reasonOf(error)}: ${advice}`, { cause: error });
+}
+
+function recorderFor(settings: RecordSettings): Recorder {
+  try {
+    return fileRecorder(settings);
+  } catch (error) {
+    if (!(error instanceof TunnelError)) throw error;
+    throw new CommandError(EXIT.config, plainMessageOf(error), { cause: error });
+  }
+}
