@@ -11,6 +11,7 @@ type Command = (args: string[], io: Io) => Promise<number>;
 const COMMANDS = {
   listen: async (): Promise<Command> => (await import('./listen-command.js')).listenCommand,
   connect: async (): Promise<Command> => (await import('./connect-command.js')).connectCommand,
+  play: async (): Promise<Command> => (await import('./play-command.js')).playCommand,
   completion: async (): Promise<Command> => (await import('./completion-command.js')).completionCommand,
 };
 

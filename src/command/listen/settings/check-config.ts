@@ -55,13 +55,9 @@ function checksOf(plan: Plan, warn: (line: string) => void): Check[] {
     ),
     () => requireNovnc(plan),
     tokens === undefined ? undefined : () => checkTokens(tokens, warn),
-    ...[
-      plan.log,
-      plan.health?.socket,
-      plan.metrics?.socket,
-      ...listen.map(({ socket }) => socket),
-    ].map((file) =>
-      file !== undefined && file !== '-' ? () => requireFolder(dirname(resolve(file))) : undefined,
+    ...[plan.log, plan.health?.socket, plan.metrics?.socket, ...listen.map(({ socket }) => socket)].map(
+      (file) =>
+        file !== undefined && file !== '-' ? () => requireFolder(dirname(resolve(file))) : undefined,
     ),
     () => checkRecordFolder(plan),
     shared && (() => passwordOf(shared, {})),

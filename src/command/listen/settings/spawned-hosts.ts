@@ -11,5 +11,5 @@ export function everyHostOf(server: unknown): Host[] {
   if (typeof server !== 'object' || server === null) return [];
   if (Array.isArray(server)) return server.flatMap(everyHostOf);
   const isHost = Object.keys(server).some((key) => Object.hasOwn(HOST_OPTIONS, key));
-  return isHost ? [server as Host] : Object.values(server).flatMap(everyHostOf);
+  return isHost ? [server] : Object.values(server).flatMap(everyHostOf);
 }
