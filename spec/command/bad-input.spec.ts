@@ -243,7 +243,13 @@ describeWith('socat')('a datagram socket at the listen path', () => {
 });
 
 test('the help goes to stdout and fits a terminal of 24 lines', async () => {
-  for (const args of [['--help'], ['-h'], ['listen', '--help'], ['0', '5900', '--help']]) {
+  for (const args of [
+    ['--help'],
+    ['-h'],
+    ['listen', '--help'],
+    ['0', '5900', '--help'],
+    ['play', '--help'],
+  ]) {
     const { code, stdout, stderr } = await runCommand(args);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const lines = stdout.trimEnd().split('\n');
@@ -259,6 +265,6 @@ test('the help goes to stdout and fits a terminal of 24 lines', async () => {
     expect(code).toBe(0);
     expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
   }
-  for (const args of [['--version'], ['-V'], ['listen', '--version'], ['connect', '-V']])
+  for (const args of [['--version'], ['-V'], ['listen', '--version'], ['connect', '-V'], ['play', '-V']])
     expect(await runCommand(args)).toEqual({ code: 0, stdout: `${version()}\n`, stderr: '' });
 });

@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import type { OptionSpec } from '../../src/command/command-line/args.js';
 import { CONNECT_FLAGS } from '../../src/command/connect/connect-flags.js';
+import { PLAY_FLAGS } from '../../src/command/play/play-flags.js';
 import { LISTEN_FLAGS } from '../../src/command/listen/settings/listen-flags.js';
 import { EXIT } from '../../src/command/exit.js';
 import { CLI, files, runCommand } from '../support/command.js';
@@ -27,11 +28,19 @@ describe('issue 13, case 23: completion', () => {
     expect(listen.sort()).toEqual(flags(LISTEN_FLAGS).sort());
     const connect = await offered('express-wstunnel', 'connect', 'ws://x/', '--');
     expect(connect.sort()).toEqual(flags(CONNECT_FLAGS).sort());
+    const play = await offered('express-wstunnel', 'play', 'x.wsrec', '--');
+    expect(play.sort()).toEqual(flags(PLAY_FLAGS).sort());
     expect(await offered('express-wstunnel', 'listen', '--client')).toEqual(['--client-ca']);
   });
 
   test.each<[string[], string[]]>([
     [['c'], ['connect', 'completion']],
+    [['pl'], ['play']],
+    [['play', '--to', 'f'], ['fbs']],
+    [
+      ['5900', '--record-direction', ''],
+      ['out', 'both'],
+    ],
     [
       ['completion', ''],
       ['bash', 'zsh', 'fish'],
@@ -71,7 +80,7 @@ describe('issue 13, case 23: completion', () => {
         const { stdout } = await runCommand(['completion', shell]);
         const { script } = await files({ script: stdout });
         expect(await run(shell, ['-n', script!])).toEqual({ stdout: '', stderr: '' });
-        for (const name of Object.keys({ ...LISTEN_FLAGS, ...CONNECT_FLAGS }))
+        for (const name of Object.keys({ ...LISTEN_FLAGS, ...CONNECT_FLAGS, ...PLAY_FLAGS }))
           expect(stdout).toMatch(shell === 'zsh' ? new RegExp(`'\\*?--${name}[=[]`) : ` -l ${name} `);
       }
     });
@@ -109,10 +118,11 @@ describe('issue 13, case 23: the manual page', () => {
     const { code, stdout } = await runCommand(['--help', 'man']);
     expect(code).toBe(0);
     const text = stdout.replaceAll('\\-', '-');
-    const [listen = '', connect = ''] = text.split('.SH OPTIONS OF CONNECT');
+    const [listen = '', connect = '', play = ''] = text.split(/\.SH OPTIONS OF (?:CONNECT|PLAY)\n/);
     for (const [page, specs] of [
       [listen, LISTEN_FLAGS],
       [connect, CONNECT_FLAGS],
+      [play, PLAY_FLAGS],
     ] as const)
       for (const [name, spec] of Object.entries<OptionSpec>(specs)) {
         const value = spec.value === undefined ? '' : ` \\fI${spec.value}\\fR`;

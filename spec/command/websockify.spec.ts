@@ -1,11 +1,10 @@
 import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { connect } from 'node:net';
 import { promisify } from 'node:util';
-import { runInNewContext } from 'node:vm';
 import { connect as connectTls } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { CommandError } from '../../src/command/exit.js';
@@ -21,7 +20,7 @@ import { makeCertificate } from '../support/certificate.js';
 import { onCleanup } from '../support/cleanup.js';
 import { files, runCommand, startCommand } from '../support/command.js';
 import { describeWith } from '../support/programs.js';
-import { echoes, frame, openRaw, statusOf } from '../support/raw-client.js';
+import { echoes, openRaw, statusOf } from '../support/raw-client.js';
 import { accepts, closedPort, startEcho } from '../support/servers.js';
 import { sleep, until } from '../support/wait.js';
 
@@ -143,7 +142,7 @@ describe("issue 13, case 13: websockify's command lines", () => {
       { autoExit: { timeout: 60, idleTimeout: 30, runOnce: true } },
     ],
     ['6080 :5900 --syslog /dev/log --legacy-syslog', { syslog: { server: '/dev/log', isLegacy: true } }],
-    ['6080 :5900 --record /tmp/r', { record: '/tmp/r' }],
+    ['6080 :5900 --record /tmp/r', { record: { folder: '/tmp/r' } }],
   ])('%s', (line, plan) => {
     expect(planOf(...line.split(' '))).toMatchObject(plan);
   });
@@ -177,7 +176,6 @@ describe("issue 13, case 13: websockify's command lines", () => {
     ['6080 :5900 --ssl-version tlsv1_3', /NODE_OPTIONS=--tls-min-v1\.3 /],
     ['6080 :5900 --timeout x', /--timeout must be a number of seconds from 0/],
     ['6080 :5900 --legacy-syslog', /--legacy-syslog needs --syslog/],
-    ['6080 a:1 b:2 --record r', /--record needs exactly one TARGET/],
     ['6080 :6080', /127\.0\.0\.1:6080 is an address that this command listens on/],
     [':6080', /127\.0\.0\.1:6080 is an address that this command listens on/],
   ])('%s is answered with the option to use', (line, message) => {
@@ -351,46 +349,8 @@ describe('issue 13, case 13: --ssl-only, and plain http on an https port', () =>
   });
 });
 
-describe('issue 13, case 13: --record and --syslog', () => {
-  test("--record writes both directions in websockify's format, readable by the owner only", async () => {
-    const { port: target } = await startEcho();
-    const { folder } = await files({ 'tape.1': 'an earlier one' });
-    const command = await startCommand(['0', String(target), '--record', `${folder}/tape`]);
-    await command.program.prints(
-      /warning: everything that tunnels carry, typed passwords included, is recorded in .*tape\.1 and so on/,
-    );
-    const client = await openRaw(command.port);
-    await echoes(client);
-    client.socket.destroy();
-    const read = () => readFile(`${folder}/tape.2`, 'utf8').catch(() => '');
-    await until(async () => (await read()).includes('EOF'));
-    expect(await read()).toMatch(/^var VNC_frame_data = \[\n'\}\d+\}ping',\n'\{\d+\{ping',\n'EOF'\];\n$/);
-    expect((await stat(`${folder}/tape.2`)).mode & 0o777).toBe(0o600);
-    expect(await readFile(`${folder}/tape.1`, 'utf8')).toBe('an earlier one');
-  });
-
-  test('--record writes every byte in order, and the recording can be played back', async () => {
-    const { port: target } = await startEcho();
-    const { folder } = await files({});
-    const { port } = await startCommand(['0', String(target), '--record', `${folder}/tape`]);
-    const all = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
-    const client = await openRaw(port);
-    client.send(frame(2, all));
-    expect(await client.payload(256)).toEqual(all);
-    client.socket.destroy();
-    const read = () => readFile(`${folder}/tape.1`, 'utf8').catch(() => '');
-    await until(async () => (await read()).includes('EOF'));
-    const context: { frames?: string[] } = {};
-    runInNewContext(`${await read()}; frames = VNC_frame_data;`, context);
-    const frames = [...(context.frames ?? [])];
-    const bytes = frames.map((text) => Buffer.from(text.replace(/^[{}]\d+[{}]/, ''), 'latin1'));
-    expect(frames.map((text) => text[0])).toEqual(['}', '{', 'E']);
-    expect(bytes.slice(0, 2)).toEqual([all, all]);
-  });
-
-  test('a missing folder is reported at the start', async () => {
-    const { code, stderr } = await runCommand(['0', '5900', '--record', '/nowhere/tape']);
-    expect([code, stderr.includes('/nowhere: there is no such file or folder')]).toEqual([3, true]);
+describe('issue 13, case 13: --syslog', () => {
+  test('a missing folder of --syslog is reported at the start', async () => {
     const syslog = await runCommand(['0', '5900', '--syslog', '/nowhere/log']);
     expect([syslog.code, syslog.stderr.includes('--syslog /nowhere/log')]).toEqual([3, true]);
     expect((await runCommand(['0', '5900', '--syslog', 'x:y'])).code).toBe(2);

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
@@ -181,20 +181,17 @@ describe('--workers', () => {
       );
   });
 
-  test('--record writes a file for each tunnel, in whichever worker', async () => {
+  test('--record records each tunnel in a file, in whichever worker', async () => {
     const { port } = await startEcho();
     const { folder } = await files({});
-    const command = await startWorkers(['0', String(port), '--record', join(folder!, 'tape')]);
+    const command = await startWorkers(['0', String(port), '--record', join(folder!, 'rec')]);
     const clients = await tunnelAtEach(command);
     for (const client of clients.values()) await echoes(client);
     for (const client of clients.values()) client.socket.destroy();
     const count = openedAt(command).length;
-    const tapes = Array.from({ length: count }, (_, index) => join(folder!, `tape.${index + 1}`));
     await until(async () => {
-      const ends = await Promise.all(
-        tapes.map(async (tape) => (await readFile(tape, 'utf8')).endsWith("'EOF'];\n")),
-      );
-      return ends.every(Boolean);
+      const names = await readdir(join(folder!, 'rec'));
+      return names.length === count && names.every((name) => name.endsWith('.wsrec'));
     });
   });
 

@@ -3,6 +3,7 @@ import { CONNECT_FLAGS } from '../connect/connect-flags.js';
 import { helpEntries } from './help.js';
 import { EXIT } from '../exit.js';
 import { LISTEN_FLAGS } from '../listen/settings/listen-flags.js';
+import { PLAY_FLAGS } from '../play/play-flags.js';
 import { version } from '../../helpers/version.js';
 
 // A missing text for an exit code is a compile error.
@@ -43,6 +44,7 @@ const EXAMPLES: readonly (readonly [text: string, line: string])[] = [
     'A local port that leads through a tunnel:',
     'express-wstunnel connect wss://desk.example.com/vnc --local 5901',
   ],
+  ['The recordings of --record /var/lib/recordings:', 'express-wstunnel play /var/lib/recordings'],
 ];
 
 /** Longest line of the page's source, in characters; roff wraps the text again. */
@@ -59,18 +61,23 @@ export function manualPage(): string {
     '.PP',
     ...synopsis('connect URL [--local ADDRESS | --stdio] [options]'),
     '.PP',
+    ...synopsis('play FILE... | FOLDER [options]'),
+    '.PP',
     ...synopsis('completion bash|zsh|fish'),
     '.SH DESCRIPTION',
     ...filled(
       'Accepts WebSockets on 127.0.0.1:6080, or on ADDRESS:PORT, and streams their bytes to TARGET: HOST:PORT, PORT, ' +
         'unix:PATH or tls:HOST:PORT; or passes their messages to another WebSocket server: ws://HOST/PATH or ' +
         'wss://HOST/PATH. express-wstunnel connect is the client: it streams a local port, or standard input and ' +
-        'output, through the WebSocket at URL. The README of the package explains each option in more detail.',
+        'output, through the WebSocket at URL. express-wstunnel play lists, plays and converts the recordings of --record. ' +
+        'The README of the package explains each option in more detail.',
     ),
     '.SH OPTIONS',
     ...options(LISTEN_FLAGS),
     '.SH OPTIONS OF CONNECT',
     ...options(CONNECT_FLAGS),
+    '.SH OPTIONS OF PLAY',
+    ...options(PLAY_FLAGS),
     '.SH SIGNALS',
     ...item(
       'SIGTERM, SIGINT',

@@ -3,6 +3,7 @@ import {
   completedConnectFlags,
   flagsOf,
   completedListenFlags,
+  completedPlayFlags,
   SHELLS,
   type CompletedFlag,
 } from './completed-flags.js';
@@ -19,7 +20,7 @@ _express_wstunnel() {
     prev=\${COMP_WORDS[COMP_CWORD-2]}
   fi
   if ((COMP_CWORD > 1)); then
-    case \${COMP_WORDS[1]} in connect | completion) command=\${COMP_WORDS[1]} ;; esac
+    case \${COMP_WORDS[1]} in connect | play | completion) command=\${COMP_WORDS[1]} ;; esac
   fi
   COMPREPLY=()
   case $command in
@@ -28,6 +29,9 @@ _express_wstunnel() {
       ;;
     connect)
 ${cases(completedConnectFlags())}
+      ;;
+    play)
+${cases(completedPlayFlags())}
       ;;
     *)
       if ((COMP_CWORD == 1)) && [[ $cur != -* ]]; then words='${Object.keys(COMMANDS).join(' ')}'; fi

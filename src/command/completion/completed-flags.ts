@@ -3,12 +3,15 @@ import type { OptionSpecs } from '../command-line/args.js';
 import { CONNECT_FLAGS } from '../connect/connect-flags.js';
 import { helpEntries } from '../command-line/help.js';
 import { LISTEN_FLAGS } from '../listen/settings/listen-flags.js';
+import { FORMATS } from '../play/convert.js';
+import { PLAY_FLAGS } from '../play/play-flags.js';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
 export const COMMANDS: Readonly<Record<string, string>> = {
   listen: 'accept WebSockets and stream their bytes to a target',
   connect: 'the client: stream a local port or standard input and output',
+  play: 'list, play and convert recordings',
   completion: 'print completions for a shell',
 };
 
@@ -27,6 +30,7 @@ export interface CompletedFlag {
 
 export const completedListenFlags = (): CompletedFlag[] => completedOf(LISTEN_FLAGS);
 export const completedConnectFlags = (): CompletedFlag[] => completedOf(CONNECT_FLAGS);
+export const completedPlayFlags = (): CompletedFlag[] => completedOf(PLAY_FLAGS);
 
 function completedOf(specs: OptionSpecs): CompletedFlag[] {
   return helpEntries(specs).map(({ value = '', ...one }) => ({
@@ -41,6 +45,7 @@ function valuesOf(name: string, value: string): Values {
   if (value === '') return 'none';
   if (name === 'balance') return BALANCE_NAMES;
   if (name === 'workers') return ['auto'];
+  if (name === 'to') return FORMATS;
   if (name === 'record-direction') return ['out', 'both'];
   if (name === 'record-when-fails') return ['continue', 'close'];
   if (value === 'DIR') return 'folder';

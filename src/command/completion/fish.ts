@@ -2,6 +2,7 @@ import {
   COMMANDS,
   completedConnectFlags,
   completedListenFlags,
+  completedPlayFlags,
   SHELLS,
   type CompletedFlag,
   type Values,
@@ -15,7 +16,8 @@ export const fish = (): string =>
     ),
     line(`-n '__fish_seen_subcommand_from completion' -f -a ${quoted(SHELLS.join(' '))}`),
     ...options(completedConnectFlags(), '__fish_seen_subcommand_from connect'),
-    ...options(completedListenFlags(), 'not __fish_seen_subcommand_from connect completion'),
+    ...options(completedPlayFlags(), '__fish_seen_subcommand_from play'),
+    ...options(completedListenFlags(), 'not __fish_seen_subcommand_from connect play completion'),
     '',
   ].join('\n');
 

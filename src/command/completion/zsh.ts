@@ -3,6 +3,7 @@ import {
   completedConnectFlags,
   flagsOf,
   completedListenFlags,
+  completedPlayFlags,
   SHELLS,
   type CompletedFlag,
   type Values,
@@ -21,6 +22,11 @@ _express_wstunnel() {
       shift words
       ((CURRENT--))
       _arguments -s -S ${specs(completedConnectFlags())} '1:URL: '
+      ;;
+    play)
+      shift words
+      ((CURRENT--))
+      _arguments -s -S ${specs(completedPlayFlags())} '*:FILE:_files'
       ;;
     *)
       if ((CURRENT == 2)) && [[ $words[2] != -* ]]; then

@@ -3,7 +3,7 @@ import { helpLines, type Args, type OptionSpecs } from '../command-line/args.js'
 /** The options of `express-wstunnel play`, in the order of the help and the README table. */
 export const PLAY_FLAGS = {
   speed: { value: 'NUMBER', help: 'times the recorded speed: 0.01 to 1000, or max' },
-  to: { value: 'FORMAT', help: 'convert to novnc, fbs, asciicast or raw; to a new file' },
+  to: { value: 'FORMAT', help: 'novnc, fbs, asciicast or raw; into a new file' },
   output: { value: 'FILE' },
   list: { help: 'list recordings; as JSON' },
   json: {},
