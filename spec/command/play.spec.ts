@@ -4,8 +4,10 @@ import { mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/pro
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { RecordingEncoder } from '../../src/record/format/encoder.js';
-import { RECORD_HEAD, type RecordedTunnel } from '../../src/record/format/layout.js';
+import { END_SIZE, RECORD_HEAD, type RecordedTunnel } from '../../src/record/format/layout.js';
+import { run } from '../../src/command/run.js';
 import { CLI, files, runCommand, startCommand } from '../support/command.js';
+import { FakeIo } from '../support/fake-io.js';
 import { describeWith, Program } from '../support/programs.js';
 import { openRaw } from '../support/raw-client.js';
 import { startBackend } from '../support/servers.js';
@@ -49,7 +51,7 @@ describe('play lists', () => {
     const { folder = '' } = await files({
       'b.wsrec': SHELL,
       'a.wsrec': recordingOf([[61_000, 'RFB 003.008\n']], { start: 1_800_000_000_000, stopped: 'full' }),
-      'c.wsrec.part': SHELL.subarray(0, SHELL.length - 100),
+      'c.wsrec.part': SHELL.subarray(0, SHELL.length - END_SIZE),
       'notes.txt': 'not listed',
     });
     const table = await runCommand(['play', folder]);
@@ -213,17 +215,15 @@ describe('play converts', () => {
   test('a file cut at any byte as far as it goes, or says in one line why not', async () => {
     const { file = '', folder = '' } = await files({ file: SHELL });
     const raw = '$ ls\r\na b\r\n';
-    for (let length = SHELL.length - 1; length > 0; length -= 29) {
+    for (let length = SHELL.length - 1; length > 0; length -= 3) {
       await truncate(file, length);
-      const { code, stdout, stderr } = await runCommand(['play', file, '--to', 'raw']);
-      expect(raw.startsWith(stdout)).toBe(true);
-      expect(stderr).toMatch(/^express-wstunnel: .*\n$/);
-      if (code === 0) expect(stderr).toMatch(/the recording has no end/);
-      else
-        expect([code, stderr]).toEqual([
-          3,
-          expect.stringMatching(/the file ends inside the header|not a recording/),
-        ]);
+      const io = new FakeIo();
+      const code = await run(['play', file, '--to', 'raw'], io);
+      expect(raw.startsWith(io.written)).toBe(true);
+      expect(io.said).toMatch(/^express-wstunnel: .*\n$/);
+      const message =
+        code === 0 ? /the recording has no end/ : /the file ends inside the header|not a recording/;
+      expect([code, io.said]).toEqual([code === 0 ? 0 : 3, expect.stringMatching(message)]);
     }
     expect(await readdir(folder)).toEqual(['file']);
   });
@@ -333,10 +333,10 @@ test.each<[string[], number, RegExp]>([
   [['/nowhere/x', '--listen', '0'], 3, /\/nowhere\/x/],
   [['x', '--sped', '2'], 2, /did you mean --speed\?/],
 ])('play %j exits with %i', async (args, code, message) => {
-  const run = await runCommand(['play', ...args]);
-  expect(run.stderr).toMatch(message);
-  expect(run.stderr.trimEnd().split('\n')).toHaveLength(1);
-  expect(run.code).toBe(code);
+  const io = new FakeIo();
+  expect(await run(['play', ...args], io)).toBe(code);
+  expect(io.said).toMatch(message);
+  expect(io.said.trimEnd().split('\n')).toHaveLength(1);
 });
 
 test('a recording of a newer version needs a newer command, and says so', async () => {

@@ -1,9 +1,11 @@
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { run } from '../../src/command/run.js';
 import { convertRecording, RecordingReader } from '../../src/record/index.js';
 import { files, runCommand, startCommand } from '../support/command.js';
-import { echoes, openRaw, statusOf } from '../support/raw-client.js';
+import { FakeIo } from '../support/fake-io.js';
+import { echoes, openRaw } from '../support/raw-client.js';
 import { startBackend, startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
 
@@ -123,8 +125,9 @@ describe('--record', () => {
     ])
       for (const more of [[], ['--check-config']]) {
         const args = ['0', '5900', '--web', served, '--record', record, ...more];
-        const { code, stderr } = await runCommand(args);
-        expect([code, stderr], record).toEqual([3, expect.stringContaining('recordings contain secrets')]);
+        const io = new FakeIo();
+        const code = await run(args, io);
+        expect([code, io.said], record).toEqual([3, expect.stringContaining('recordings contain secrets')]);
       }
     expect(await readdir(web)).toEqual(['inside']);
     expect(await readdir(join(web, 'inside'))).toEqual([]);
@@ -135,11 +138,11 @@ describe('--record', () => {
     const { folder = '' } = await files({});
     const [web, rec] = [join(folder, 'web'), join(folder, 'rec')];
     await mkdir(web);
-    const { port } = await startCommand(['0', String(target), '--web', web, '--record', rec]);
+    const { port, url } = await startCommand(['0', String(target), '--web', web, '--record', rec]);
     await echoAndLeave(port);
     const [file = ''] = await finished(rec);
     await symlink(rec, join(web, 'rec'));
-    expect(await statusOf(port, `/rec/${file.slice(rec.length + 1)}`)).toBe(404);
+    expect((await fetch(`${url}rec/${basename(file)}`)).status).toBe(404);
   });
 
   test.each<[string[], number, RegExp]>([
@@ -152,9 +155,9 @@ describe('--record', () => {
     [['--record', 'x', '--record-max-bytes', '1e9'], 2, /--record-max-bytes must be/],
     [['--record', 'x', '--record-when-fails', 'stop'], 2, /--record-when-fails must be one of/],
   ])('rejects %j with exit code %i', async (args, code, message) => {
-    const run = await runCommand(['0', '5900', ...args]);
-    expect(run.stderr).toMatch(message);
-    expect(run.code).toBe(code);
+    const io = new FakeIo();
+    expect(await run(['0', '5900', ...args], io)).toBe(code);
+    expect(io.said).toMatch(message);
   });
 
   test.each<[unknown, RegExp]>([
@@ -165,10 +168,10 @@ describe('--record', () => {
     ['', /record/],
   ])('rejects the JSON setting %j, with its line', async (record, message) => {
     const { config = '' } = await files({ config: JSON.stringify({ server: '5900', record }) });
-    const { code, stderr } = await runCommand(['--config', config]);
-    expect(stderr).toMatch(/config:1:\d+: /);
-    expect(stderr).toMatch(message);
-    expect(code).toBe(3);
+    const io = new FakeIo();
+    expect(await run(['--config', config], io)).toBe(3);
+    expect(io.said).toMatch(/config:1:\d+: /);
+    expect(io.said).toMatch(message);
   });
 
   test('rejects a backend that speaks WebSocket in frames, also in a rule', async () => {
