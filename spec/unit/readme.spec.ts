@@ -4,6 +4,7 @@ import { EXIT, SIGNALLED } from '../../src/command/exit.js';
 import { MAX_FIELD_LENGTH } from '../../src/command/listen/log/tunnel-events.js';
 import { OWN } from '../../src/command/listen/settings/config-json.js';
 import { LISTEN_FLAGS } from '../../src/command/listen/settings/listen-flags.js';
+import { PLAY_FLAGS } from '../../src/command/play/play-flags.js';
 import { TunnelError, type TunnelErrorCode } from '../../src/errors.js';
 import { FAMILIES } from '../../src/observe/metrics/families.js';
 import { HOST_OPTIONS } from '../../src/options/host-options.js';
@@ -165,6 +166,13 @@ describe('the tables of the pages', () => {
     const json = rows.map(([, name = '']) => name.replaceAll('`', '')).filter((name) => name !== '');
     const own = json.filter((name) => name in OWN || !(name in TUNNEL_OPTIONS));
     expect(new Set(own)).toEqual(new Set(Object.keys(OWN)));
+  });
+
+  test('names every option of play, as typed', () => {
+    const asTyped = Object.entries(PLAY_FLAGS).map(([name, spec]) =>
+      'value' in spec ? `--${name} ${spec.value}` : `--${name}`,
+    );
+    expect(table(COMMAND, '<!-- play command options -->').map(nameOf)).toEqual(asTyped);
   });
 
   test('gives the lengths at which fields of the log are cut', () => {
