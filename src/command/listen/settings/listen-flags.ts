@@ -87,7 +87,7 @@ source <(express-wstunnel completion bash)                 or zsh, fish
 export const listenHelp = (
   all: boolean,
 ): string => `Usage: express-wstunnel [listen] [[ADDRESS:]PORT] TARGET... [options]
-       express-wstunnel connect URL | play FILE [options]      client; recordings
+       express-wstunnel connect URL | play FILE [options]     client; recordings
 
 Streams WebSockets on 127.0.0.1:6080, or at ADDRESS, to TARGET: HOST:PORT, PORT,
 unix:PATH, tls:HOST:PORT, or a WebSocket server: ws:// or wss://HOST/PATH.
