@@ -28,6 +28,8 @@ export interface PassageOwner {
   closing(): void;
   /** Called once, when both sides are freed. */
   done(ending: Ending): void;
+  /** Called once, at the first payload byte of the backend. */
+  firstByte?(): void;
 }
 
 /** The connection to a backend that speaks WebSocket, after the opening handshake. */
@@ -270,7 +272,10 @@ export class FramePassage implements HeartbeatConnection, WayOwner, PingWriter, 
     if (down.output === 'open') this.#closing.noteBytes();
     const now = (this.silentSince = performance.now());
     down.pass(bytes, reads);
-    if (down.payload > payload) this.lastPayload = now;
+    if (down.payload > payload) {
+      this.lastPayload = now;
+      if (payload === 0) this.#owner.firstByte?.();
+    }
     if (!isDone && down.follower.isDone) this.#closing.backendConcluded();
   }
 

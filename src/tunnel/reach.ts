@@ -15,10 +15,12 @@ import { isPromise, type AbortSource, type AbortState } from '../helpers/abort.j
 import { takeHostSlot } from '../guard/limits.js';
 import { bothOf, UNCOUNTED, type Lease } from '../helpers/lease.js';
 import { DYNAMIC } from '../observe/metrics/labels.js';
+import { timeSince } from '../observe/story.js';
 import { readServerResult } from '../options/read-hosts.js';
 import type { RuleSettings } from '../options/settings.js';
 import { normalizeAddress } from '../request/client-address.js';
 import { originalPathOf } from '../request/path.js';
+import { carrierOf } from '../streams/carrier.js';
 import { discard } from '../streams/discard.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
 import type { BalanceRequest } from '../types.js';
@@ -98,11 +100,12 @@ export async function reachBackend<Req extends IncomingMessage>(
   context: TunnelContext,
   settings: RuleSettings<Req>,
   req: Req,
-  { address, user }: ClientIdentity,
+  client: ClientIdentity,
   hosts: readonly ResolvedHost[],
   signal: AbortState,
 ): Promise<BackendConnection> {
   const { balance, stickyKey, handshakeTimeout } = settings;
+  const { address, user, story } = client;
   const { pool, spawner, log, totals } = context;
   const candidates = new Candidates(pool.statesOf(hosts));
   const { all } = candidates;
@@ -119,8 +122,11 @@ export async function reachBackend<Req extends IncomingMessage>(
     if (failure !== 'ours') totals.counts.backendFailures.add(pool.isListed(host) ? host.id : DYNAMIC);
     const outage = pool.failed(host, why, failure, taken);
     if (outage === 'new') context.network?.hostChanged();
-    log('backend', outage === 'known' ? 'debug' : 'warn', '%s failed: %s', host.id, why);
-    if (outage === 'new' && !all.some(({ up }) => up)) log('backend', 'error', 'all backends are down');
+    client.failed = { backend: host.id, failure: why };
+    const level = outage === 'known' ? 'debug' : 'warn';
+    log('backend', level, '%s backend %s failed: %s', client.id, host.id, why);
+    if (outage === 'new' && !all.some(({ up }) => up))
+      log('backend', 'error', '%s all backends are down', client.id);
     return outage;
   };
   const connected = (host: PooledHost, since: number) => {
@@ -154,6 +160,8 @@ export async function reachBackend<Req extends IncomingMessage>(
       slot = { host, lease: bothOf(shared, pool.lease(host, balance)) };
     }
     const { host, lease } = slot;
+    if (free.length === 0) story?.tell('backend', 'the user gets the slot of an older tunnel at %s', host.id);
+    else story?.tell('backend', 'chose %s of %d hosts that are free: %s', host.id, free.length, listOf(free));
     const trial = pool.tryOut(host);
     const since = performance.now();
     const { taken } = host;
@@ -162,10 +170,17 @@ export async function reachBackend<Req extends IncomingMessage>(
       if (host.host.spawn === undefined) {
         const connection = await connectTo(context, settings, host.host, { req, address }, signal, preface);
         connected(host, since);
+        story?.tell(
+          'backend',
+          'connected to %s after %s',
+          endOf(connection.socket, host.id),
+          timeSince(since),
+        );
         return { ...connection, host, lease };
       }
       const dialled = await spawner.dial(host.host, signal, preface);
       connected(host, since);
+      story?.tell('backend', 'connected to the program %s after %s', host.id, timeSince(since));
       return { socket: dialled.socket, host, lease: bothOf(dialled.lease, lease) };
     } catch (error) {
       lease.release();
@@ -176,7 +191,8 @@ export async function reachBackend<Req extends IncomingMessage>(
       if (isAnswered) pool.connected(host);
       if (signal.aborted || !isBackendFailure(error)) throw error;
       if (isAnswered) {
-        log('backend', 'warn', '%s: %s', host.id, messageOf(error.cause));
+        client.failed = { backend: host.id, failure: messageOf(error.cause) };
+        log('backend', 'warn', '%s backend %s: %s', client.id, host.id, client.failed.failure);
         candidates.failed(host, false);
         last = error;
         continue;
@@ -190,6 +206,21 @@ export async function reachBackend<Req extends IncomingMessage>(
       trial.release();
     }
   }
+}
+
+/** Some of the hosts: a list may have thousands. */
+const MOST_LISTED = 8;
+
+function listOf(hosts: readonly PooledHost[]): string {
+  const shown = hosts.slice(0, MOST_LISTED).map(({ id, load }) => `${id} (load ${load})`);
+  if (hosts.length > MOST_LISTED) shown.push('...');
+  return shown.join(', ');
+}
+
+/** The other end of a connection: the address that a name was resolved to. */
+function endOf(socket: Duplex, id: string): string {
+  const { remoteAddress, remotePort } = carrierOf(socket) as { remoteAddress?: string; remotePort?: number };
+  return remoteAddress === undefined ? id : `${id} at ${remoteAddress} port ${remotePort ?? '?'}`;
 }
 
 /** Dials a host that is not a program; for a backend that speaks WebSocket up to its 101 response. */
