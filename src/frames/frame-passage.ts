@@ -25,7 +25,7 @@ export interface PassageSettings {
 
 export interface PassageOwner {
   /** The first Close was passed on or sent, or a connection is lost. */
-  closing(): void;
+  closing(ending: Ending | undefined): void;
   /** Called once, when both sides are freed. */
   done(ending: Ending): void;
   /** Called once, at the first payload byte of the backend. */
@@ -280,7 +280,7 @@ export class FramePassage implements HeartbeatConnection, WayOwner, PingWriter, 
   }
 
   closingBegan(): void {
-    this.#owner.closing();
+    this.#owner.closing(this.#closing.ending);
   }
 
   sampleQueues(now: number): boolean {

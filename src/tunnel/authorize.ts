@@ -68,7 +68,12 @@ async function authorizeByHooks<Req extends IncomingMessage>(
     const { signal } = opening;
     const start = performance.now();
     const result = await hook('authenticate', opening, () => authenticate(req, { signal }));
-    client.story?.tell('guard', 'authenticate answered after %s', timeSince(start));
+    client.story?.tell(
+      'guard',
+      'authenticate %s after %s',
+      result === true ? 'agrees' : 'refuses',
+      timeSince(start),
+    );
     checkAuthResult(result);
   }
   return identify(user, req, client, opening, grant());

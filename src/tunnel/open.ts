@@ -33,7 +33,7 @@ import { refuse, reportRefusal, socketOf } from './refuse.js';
 import { startRecording, type Recording } from './recording.js';
 import type { Route } from './route.js';
 import { startSession } from './session.js';
-import { OpeningClock } from './timings.js';
+import { millisecondsOf, OpeningClock } from './timings.js';
 
 /**
  * Opens a tunnel. Never rejects: the caller does not await the promise, and a rejection would end the process. A request that
@@ -115,7 +115,12 @@ async function open<Req extends IncomingMessage>(
     const taking = takeSlot(context.counter, context.limits, client, attempt);
     slot = isPromise(taking) ? await taking : taking;
     clock.next('connect');
-    story?.tell('guard', 'all checks passed after %d s, user: %s', timings.auth, client.user ?? 'none');
+    story?.tell(
+      'guard',
+      'all checks passed after %d ms, user: %s',
+      millisecondsOf(timings.auth),
+      client.user ?? 'none',
+    );
     if (granted?.hosts) story?.tell('backend', 'the hosts come from the ticket or token');
     const choosing = chooseTarget(route, req, attempt, granted?.hosts);
     target = isPromise(choosing) ? await choosing : choosing;

@@ -138,30 +138,34 @@ export async function reachBackend<Req extends IncomingMessage>(
   const full = new Set<PooledHost>();
   for (;;) {
     const next = candidates.next();
-    if (next.length === 0) throw last ?? new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend is up');
+    if (next.length === 0) {
+      story?.tell('backend', 'no host is left to try: %s', listOf(all));
+      throw last ?? new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend is up');
+    }
     const free = next.filter((host) => !host.full && !full.has(host));
     let slot: HostSlot | undefined;
     if (free.length === 0) {
       slot = await takeOver(context, next, user, balance, signal);
       if (!slot) throw new TunnelError('WSTUNNEL_FULL', 'all backends are at their tunnel limit');
+      story?.tell('backend', '%s is full: an older tunnel of the user ends', slot.host.id);
     } else {
       const picking = hook('balance.pick', signal, () => balance.pick(free, request));
       const picked = isPromise(picking) ? await picking : picking;
       const host = free.find((candidate) => candidate === picked);
       if (!host) throw new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend was chosen');
+      story?.tell('backend', 'the option balance chose %s of %s', host.id, listOf(all));
       // While the strategy was choosing, other requests may have filled this host or begun to try it.
       if (host.full || (!host.up && !host.isDue)) continue;
       const taking = takeShared(context, host, signal);
       const shared = isPromise(taking) ? await taking : taking;
       if (!shared) {
         full.add(host);
+        story?.tell('backend', '%s is full: other processes have tunnels there', host.id);
         continue;
       }
       slot = { host, lease: bothOf(shared, pool.lease(host, balance)) };
     }
     const { host, lease } = slot;
-    if (free.length === 0) story?.tell('backend', 'the user gets the slot of an older tunnel at %s', host.id);
-    else story?.tell('backend', 'chose %s of %d hosts that are free: %s', host.id, free.length, listOf(free));
     const trial = pool.tryOut(host);
     const since = performance.now();
     const { taken } = host;
@@ -212,7 +216,12 @@ export async function reachBackend<Req extends IncomingMessage>(
 const MOST_LISTED = 8;
 
 function listOf(hosts: readonly PooledHost[]): string {
-  const shown = hosts.slice(0, MOST_LISTED).map(({ id, load }) => `${id} (load ${load})`);
+  const shown = hosts
+    .slice(0, MOST_LISTED)
+    .map(
+      ({ id, up, full, load }) =>
+        `${id} (${up ? (full ? 'full' : `load ${load}`) : 'left out after a failure'})`,
+    );
   if (hosts.length > MOST_LISTED) shown.push('...');
   return shown.join(', ');
 }

@@ -24,7 +24,7 @@ import {
 import type { CheckedTunnel, OpenLogin } from './login/open-login.js';
 import type { BackendConnection } from './reach.js';
 import type { Recording } from './recording.js';
-import { secondsSince } from './timings.js';
+import { millisecondsOf, secondsSince } from './timings.js';
 
 /** The two connections of a tunnel, and the slots to release at the end. */
 interface SessionEnds extends BackendConnection {
@@ -41,7 +41,8 @@ interface SessionEnds extends BackendConnection {
   readonly arrived: number;
 }
 
-const OPENED = '%s opened: %s from %s to %s, 101 response after %d s';
+const OPENED = '%s opened: %s from %s to %s, 101 response after %d ms';
+const CLOSING = '%s closing %d by %s (%s) "%s"';
 const CLOSED = '%s closed %d by %s (%s) "%s", %d bytes from the client, %d to the client, open for %d s';
 
 /** The settings of one open tunnel. */
@@ -148,7 +149,7 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
     totals.opened++;
     totals.counts.noteOpening('opened', this.arrived);
     const { opening } = this.#timings;
-    log('tunnel', 'info', OPENED, this.#id, this.#url, this.#address, this.#host.id, opening);
+    log('tunnel', 'info', OPENED, this.#id, this.#url, this.#address, this.#host.id, millisecondsOf(opening));
     if (announce.hears('open')) announce.open({ ...this.info(), timings: { ...this.#timings } });
     this.#recording?.belongTo(this);
     this.#passage.start(head);
@@ -156,8 +157,8 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
 
   firstByte(): void {
     this.#timings.firstByte = secondsSince(this.#start);
-    const { log } = this.#context;
-    log('tunnel', 'debug', '%s first byte of the backend after %d s', this.#id, this.#timings.firstByte);
+    const time = millisecondsOf(this.#timings.firstByte);
+    this.#context.log('tunnel', 'debug', '%s first byte of the backend %d ms after the 101', this.#id, time);
   }
 
   checkLogin(request: KeptRequest, settings: RevalidateSettings, arrived: number): void {
@@ -247,7 +248,11 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
     else this.#passage.cutOff(ending);
   }
 
-  closing(): void {
+  closing(ending: Ending | undefined): void {
+    if (ending) {
+      const { cause, code, reason } = ending;
+      this.#context.log('tunnel', 'debug', CLOSING, this.#id, code, enderOf(cause), cause, reason);
+    }
     this.#watch.stop();
     this.#stopChecks();
   }

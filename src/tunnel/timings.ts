@@ -6,6 +6,11 @@ export function secondsSince(start: number): number {
   return Math.round((performance.now() - start) * 1000) / 1e6;
 }
 
+/** For lines of the debug log. */
+export function millisecondsOf(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : Math.round(seconds * 10_000) / 10;
+}
+
 /** Measures the parts of one opening, one after another; the part that fails gets the time until the failure. */
 export class OpeningClock {
   readonly timings: Writable<TunnelTimings> = {};
