@@ -5,6 +5,7 @@ import type { Log } from '../observe/log.js';
 import { storyOf, timeSince, type Story } from '../observe/story.js';
 import { urlForAny } from '../observe/redact.js';
 import { normalizeAddress } from '../request/client-address.js';
+import { StreamSocket } from '../upgrade/http2/stream-socket.js';
 import { pendingOf } from '../upgrade/pending-upgrade.js';
 import type { Route } from './route.js';
 
@@ -55,9 +56,11 @@ export function tellWay<Req extends IncomingMessage>(
 
 function tellArrival(
   story: Story | undefined,
-  { method, httpVersion }: IncomingMessage,
+  { method, httpVersion, socket }: IncomingMessage,
   { url, address }: { readonly url: string; readonly address: string },
 ): void {
   const client = address === '' ? 'a local client' : address;
-  story?.tell('upgrade', 'arrived: %s %s from %s, HTTP/%s', method, url, client, httpVersion);
+  // The request of an HTTP/2 stream has the form of an upgrade of HTTP/1.1.
+  const version = (socket as unknown) instanceof StreamSocket ? '2' : httpVersion;
+  story?.tell('upgrade', 'arrived: %s %s from %s, HTTP/%s', method, url, client, version);
 }
