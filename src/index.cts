@@ -63,6 +63,7 @@ declare namespace wstunnel {
   export type TunnelInfo = types.TunnelInfo;
   export type TunnelOptions<Req extends IncomingMessage = IncomingMessage> = types.TunnelOptions<Req>;
   export type TunnelStats = types.TunnelStats;
+  export type TunnelTimings = types.TunnelTimings;
   export type UrlPattern = types.UrlPattern;
 }
 

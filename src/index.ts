@@ -41,5 +41,6 @@ export type {
   TunnelInfo,
   TunnelOptions,
   TunnelStats,
+  TunnelTimings,
   UrlPattern,
 } from './types.js';

@@ -590,6 +590,18 @@ export interface TicketOptions {
   viewOnly?: boolean;
 }
 
+/** How long the parts of an opening took, in seconds. A part that was not reached is missing. */
+export interface TunnelTimings {
+  /** From the arrival of the request, before the app's middleware, to the 101 response or the refusal. */
+  readonly opening?: number;
+  /** The checks of the tunnel object: `clientAddress`, `allow`, `origins`, `authenticate`, a token or ticket, `user`. */
+  readonly auth?: number;
+  /** Choosing a backend and connecting to the backend, with all hosts that failed before. */
+  readonly connect?: number;
+  /** From the 101 response to the first payload byte of the backend. */
+  readonly firstByte?: number;
+}
+
 /** A snapshot of one tunnel. */
 export interface TunnelInfo {
   readonly id: string;
@@ -608,6 +620,8 @@ export interface TunnelInfo {
   readonly bytesIn: number;
   /** Payload bytes to the client; see `bytesIn`. */
   readonly bytesOut: number;
+  /** Only in the events `open` and `close`. */
+  readonly timings?: TunnelTimings;
 }
 
 /**
@@ -695,6 +709,12 @@ export interface RefuseInfo {
   readonly reason: string;
   /** The Origin of the page, if the Origin is the cause of the refusal; shortened to 200 characters and escaped. */
   readonly origin?: string;
+  /** The host that failed last, if a backend is the cause of the refusal. */
+  readonly backend?: string;
+  /** Why the host failed, such as `connect ECONNREFUSED 127.0.0.1:5900`. */
+  readonly failure?: string;
+  /** Missing for a request that is refused on arrival. */
+  readonly timings?: TunnelTimings;
 }
 
 /** A backend failed, or was reached again after a failure. */

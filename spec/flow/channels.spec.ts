@@ -27,7 +27,7 @@ describe('node:diagnostics_channel', () => {
     const { port, tunnel } = await startTunnel({ name: 'vnc' });
     const [opened, closed] = [messagesOf('open'), messagesOf('close')];
     const client = await openRaw(port);
-    expect(opened).toEqual([{ ...tunnel.tunnels()[0], tunnel: 'vnc' }]);
+    expect(opened).toEqual([{ ...tunnel.tunnels()[0], timings: expect.anything() as object, tunnel: 'vnc' }]);
     client.send(closeFrame(1000)).socket.end();
     await until(() => closed.length === 1);
     expect(closed).toMatchObject([{ cause: 'client-closed', code: 1000, tunnel: 'vnc' }]);

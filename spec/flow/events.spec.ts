@@ -1,10 +1,11 @@
 import { once } from 'node:events';
+import { PassThrough } from 'node:stream';
 import createDebug from 'debug';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ClosedInfo, RefuseInfo, TunnelInfo, TunnelOptions } from '../../src/index.js';
 import { closeFrame, frame, openRaw, requestTunnel } from '../support/raw-client.js';
 import { closedPort, makeTunnel, startApp, startEcho, startTunnel } from '../support/servers.js';
-import { until } from '../support/wait.js';
+import { sleep, until } from '../support/wait.js';
 
 async function refusal(port: number, target = '/tunnel', headers = {}): Promise<number> {
   const client = requestTunnel(port, target, headers);
@@ -37,12 +38,18 @@ describe('the events of a tunnel', () => {
       since: open.since,
       bytesIn: 0,
       bytesOut: 0,
+      timings: {
+        opening: expect.any(Number) as number,
+        auth: expect.any(Number) as number,
+        connect: expect.any(Number) as number,
+      },
     });
     expect(open.since).toBeGreaterThanOrEqual(before);
     expect(close).toEqual({
       ...open,
       bytesIn: 5,
       bytesOut: 5,
+      timings: { ...open.timings, firstByte: expect.any(Number) as number },
       cause: 'client-closed',
       code: 3000,
       reason: 'done',
@@ -57,6 +64,40 @@ describe('the events of a tunnel', () => {
       bytesOut: 5,
       closed: { 3000: 1 },
     });
+  });
+
+  test('name the durations of an opening in seconds, and a part that was not reached is missing', async () => {
+    const { port, tunnel } = await startTunnel({
+      authenticate: async (req) => {
+        await sleep(60);
+        return req.headers['x-login'] === 'yes';
+      },
+      server: {
+        connect: async () => {
+          await sleep(60);
+          return new PassThrough();
+        },
+      },
+    });
+    const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
+    expect(await refusal(port)).toBe(401);
+    const [{ timings: ofRefusal }] = await refused;
+    expect(ofRefusal?.auth).toBeGreaterThan(0.05);
+    expect(ofRefusal?.opening).toBeGreaterThanOrEqual(ofRefusal?.auth ?? 1);
+    expect(Object.keys(ofRefusal ?? {}).sort()).toEqual(['auth', 'opening']);
+
+    const closed = once(tunnel, 'close') as Promise<[ClosedInfo]>;
+    const client = await openRaw(port, '/tunnel', { 'X-Login': 'yes' });
+    expect(tunnel.tunnels()[0]).not.toHaveProperty('timings');
+    await sleep(60);
+    await client.send(frame(2, 'hello')).payload(5);
+    client.send(closeFrame(1000)).socket.end();
+    const [{ timings, duration }] = await closed;
+    expect(timings?.auth).toBeGreaterThan(0.05);
+    expect(timings?.connect).toBeGreaterThan(0.05);
+    expect(timings?.opening).toBeGreaterThan(0.1);
+    expect(timings?.firstByte).toBeGreaterThan(0.05);
+    expect(timings?.firstByte).toBeLessThanOrEqual(duration);
   });
 
   test('have distinct ids, and stats() counts open and past tunnels', async () => {
@@ -99,7 +140,8 @@ describe('the events of a tunnel', () => {
   });
 
   test('a refusal after the login names the user', async () => {
-    const { port, tunnel } = await startTunnel({ user: () => 'ada', server: { port: await closedPort() } });
+    const down = await closedPort();
+    const { port, tunnel } = await startTunnel({ user: () => 'ada', server: { port: down } });
     const refused = once(tunnel, 'refuse') as Promise<[RefuseInfo]>;
     expect(await refusal(port)).toBe(502);
     expect((await refused)[0]).toEqual({
@@ -110,6 +152,13 @@ describe('the events of a tunnel', () => {
       status: 502,
       code: 'WSTUNNEL_BACKEND_REFUSED',
       reason: 'the backend could not be reached',
+      backend: `127.0.0.1:${down}`,
+      failure: `connect ECONNREFUSED 127.0.0.1:${down}`,
+      timings: {
+        opening: expect.any(Number) as number,
+        auth: expect.any(Number) as number,
+        connect: expect.any(Number) as number,
+      },
     });
   });
 

@@ -1,3 +1,4 @@
+import { format } from 'node:util';
 import createDebug from 'debug';
 import { onCleanup } from './cleanup.js';
 
@@ -6,7 +7,7 @@ export function debugLines(): string[] {
   const lines: string[] = [];
   const { log } = createDebug;
   createDebug.enable('wstunnel:*');
-  createDebug.log = (...args: unknown[]) => void lines.push(args.join(' '));
+  createDebug.log = (...args: unknown[]) => void lines.push(format(...args));
   onCleanup(() => {
     createDebug.disable();
     createDebug.log = log;

@@ -20,6 +20,7 @@ import create, {
   type Tunnel,
   type TunnelErrorCode,
   type TunnelInfo,
+  type TunnelTimings,
 } from '../../src/index.mjs';
 
 const tunnel = wstunnel({ server: { port: 5900 } });
@@ -42,6 +43,9 @@ tunnel.once('close', (info) => {
   expectTypeOf(info.user).toEqualTypeOf<string | undefined>();
 });
 tunnel.on('refuse', (info) => expectTypeOf(info).toEqualTypeOf<RefuseInfo>());
+tunnel.on('close', ({ timings }) => expectTypeOf(timings).toEqualTypeOf<TunnelTimings | undefined>());
+expectTypeOf<TunnelTimings['firstByte']>().toEqualTypeOf<number | undefined>();
+expectTypeOf<RefuseInfo['failure']>().toEqualTypeOf<string | undefined>();
 tunnel.addListener('backend', (info) => expectTypeOf(info).toEqualTypeOf<BackendInfo>());
 tunnel.on('shared', (info) => expectTypeOf(info).toEqualTypeOf<SharedInfo>());
 expectTypeOf(tunnel.on('open', () => undefined)).toEqualTypeOf<Tunnel>();

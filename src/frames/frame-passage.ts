@@ -25,9 +25,11 @@ export interface PassageSettings {
 
 export interface PassageOwner {
   /** The first Close was passed on or sent, or a connection is lost. */
-  closing(): void;
+  closing(ending: Ending | undefined): void;
   /** Called once, when both sides are freed. */
   done(ending: Ending): void;
+  /** Called once, at the first payload byte of the backend. */
+  firstByte?(): void;
 }
 
 /** The connection to a backend that speaks WebSocket, after the opening handshake. */
@@ -270,12 +272,15 @@ export class FramePassage implements HeartbeatConnection, WayOwner, PingWriter, 
     if (down.output === 'open') this.#closing.noteBytes();
     const now = (this.silentSince = performance.now());
     down.pass(bytes, reads);
-    if (down.payload > payload) this.lastPayload = now;
+    if (down.payload > payload) {
+      this.lastPayload = now;
+      if (payload === 0) this.#owner.firstByte?.();
+    }
     if (!isDone && down.follower.isDone) this.#closing.backendConcluded();
   }
 
   closingBegan(): void {
-    this.#owner.closing();
+    this.#owner.closing(this.#closing.ending);
   }
 
   sampleQueues(now: number): boolean {

@@ -10,23 +10,37 @@ export interface CompiledRule<Settings> {
   readonly otherwise: CompiledRule<Settings> | undefined;
 }
 
-/** All matching rules set their options in order, later over earlier, as lighttpd merges conditions. */
+/**
+ * All matching rules set their options in order, later over earlier, as lighttpd merges conditions. `matched` gets the places of the
+ * rules that match, such as `rules[1].else`; `path` is the place of the list.
+ */
 export function applyRules<Settings>(
   base: Settings,
   rules: readonly CompiledRule<Settings>[],
   input: ConditionInput,
+  matched?: string[],
+  path = '',
 ): Settings {
-  return rules.reduce((settings, rule) => applyRule(settings, rule, input), base);
+  return rules.reduce(
+    (settings, rule, at) => applyRule(settings, rule, input, matched, matched && `${path}rules[${at}]`),
+    base,
+  );
 }
 
 function applyRule<Settings>(
   settings: Settings,
   rule: CompiledRule<Settings>,
   input: ConditionInput,
+  matched: string[] | undefined,
+  place = '',
 ): Settings {
-  if (rule.matchesUrl(input.path) && (rule.when?.(input) ?? true))
-    return applyRules({ ...settings, ...rule.set }, rule.rules, input);
-  return rule.otherwise ? applyRule(settings, rule.otherwise, input) : settings;
+  if (rule.matchesUrl(input.path) && (rule.when?.(input) ?? true)) {
+    matched?.push(place);
+    return applyRules({ ...settings, ...rule.set }, rule.rules, input, matched, matched && `${place}.`);
+  }
+  return rule.otherwise
+    ? applyRule(settings, rule.otherwise, input, matched, matched && `${place}.else`)
+    : settings;
 }
 
 /** All rules, including nested rules. */

@@ -40,6 +40,8 @@ export interface ClientEnd {
 export interface RelayOwner {
   /** Called once, when both sides are freed. */
   done(ending: Ending): void;
+  /** Called once, before the first payload byte of the backend is sent to the client. */
+  firstByte?(): void;
 }
 
 export interface RelaySettings {
@@ -244,6 +246,7 @@ export class Relay implements QueueOwner {
       return;
     }
     if (this.#tap?.out(chunk) === false) return;
+    if (this.#sent === 0) this.#owner.firstByte?.();
     this.#sent += chunk.length;
     this.lastPayload = this.silentSince = performance.now();
     // Another listener may keep the chunk.

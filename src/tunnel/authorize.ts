@@ -1,9 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { checkAddress } from '../guard/address-lists.js';
 import { checkAuthResult } from '../guard/authenticate.js';
-import { checkOriginIsThere, checkOriginResult, comparisonOf } from '../guard/origin.js';
+import { checkOriginIsThere, checkOriginResult, comparisonOf, shownOrigin } from '../guard/origin.js';
 import { checkUserResult, userOf } from '../guard/user-name.js';
 import { isPromise, type AbortSource } from '../helpers/abort.js';
+import { timeSince } from '../observe/story.js';
 import type { RuleSettings } from '../options/settings.js';
 import { normalizeAddress } from '../request/client-address.js';
 import type { ClientIdentity } from './context.js';
@@ -21,6 +22,7 @@ export async function readClientAddress<Req extends IncomingMessage>(
   if (!clientAddress) return;
   const address = await hook('clientAddress', opening, () => clientAddress(req));
   client.address = normalizeAddress(address ?? '');
+  client.story?.tell('guard', 'clientAddress names the client %s', client.address);
 }
 
 /**
@@ -37,6 +39,7 @@ export function authorize<Req extends IncomingMessage>(
   const { allow, deny, origins, authenticate, clientAddress, user } = settings;
   if ((allow ?? deny) && !clientAddress) checkAddressIsReliable(req, allow ? 'allow' : 'deny');
   checkAddress(client.address, { allow, deny });
+  if (allow ?? deny) client.story?.tell('guard', 'the address %s passes allow and deny', client.address);
   checkOriginIsThere(req, origins.needed);
   const { origin } = req.headers;
   client.origin = origin;
@@ -44,6 +47,7 @@ export function authorize<Req extends IncomingMessage>(
   if (isPromise(mayOpen) || authenticate)
     return authorizeByHooks(settings, req, client, opening, grant, mayOpen);
   checkOriginResult(mayOpen, () => comparisonOf(origin, origins.expected(req)));
+  tellOrigin(client);
   const granting = grant();
   if (isPromise(granting)) return identify(user, req, client, opening, granting);
   const reading = readUser(user, req, client, opening, granting);
@@ -59,11 +63,25 @@ async function authorizeByHooks<Req extends IncomingMessage>(
   mayOpen: boolean | Promise<boolean>,
 ): Promise<Granted | undefined> {
   checkOriginResult(await mayOpen, () => comparisonOf(client.origin, origins.expected(req)));
+  tellOrigin(client);
   if (authenticate) {
     const { signal } = opening;
-    checkAuthResult(await hook('authenticate', opening, () => authenticate(req, { signal })));
+    const start = performance.now();
+    const result = await hook('authenticate', opening, () => authenticate(req, { signal }));
+    client.story?.tell(
+      'guard',
+      'authenticate %s after %s',
+      result === true ? 'agrees' : 'refuses',
+      timeSince(start),
+    );
+    checkAuthResult(result);
   }
   return identify(user, req, client, opening, grant());
+}
+
+function tellOrigin({ story, origin }: ClientIdentity): void {
+  if (origin === undefined) story?.tell('guard', 'no Origin header: the client is not a web page');
+  else story?.tell('guard', 'the origin %s passes', shownOrigin(origin));
 }
 
 async function identify<Req extends IncomingMessage>(

@@ -102,8 +102,8 @@ export class BytePassage implements StreamHandlers, Activity {
     this.#relay.drain();
   }
 
-  closing(): void {
-    this.#owner.closing();
+  closing(ending: Ending): void {
+    this.#owner.closing(ending);
     this.#relay.closing();
   }
 

@@ -6,12 +6,13 @@ import type { Counter } from '../guard/counter.js';
 import type { CountLimits, OpeningCounter, TunnelLimits } from '../guard/limits.js';
 import type { RecentEnds } from '../guard/recent-ends.js';
 import type { Log } from '../observe/log.js';
+import type { Story } from '../observe/story.js';
 import type { Totals } from '../observe/totals.js';
 import type { RuleSettings } from '../options/settings.js';
 import type { Members, SharedTunnel } from '../shared/members.js';
 import type { Network } from '../shared/network.js';
 import type { Tickets } from '../shared/tickets.js';
-import type { ClosedInfo, Next, RefuseInfo, TunnelInfo } from '../types.js';
+import type { ClosedInfo, Next, RefuseInfo, TunnelInfo, TunnelTimings } from '../types.js';
 import type { LoginChecks } from './login/login-checks.js';
 import type { OpeningAttempt } from '../upgrade/opening-attempt.js';
 import type { PendingUpgrade } from '../upgrade/pending-upgrade.js';
@@ -91,7 +92,15 @@ export interface ClientIdentity {
   user: string | undefined;
   /** The Origin header, once read. */
   origin?: string | undefined;
+  /** The debug lines of this connection; undefined where none is printed. */
+  readonly story?: Story | undefined;
+  /** The durations so far. Undefined for a request that is refused on arrival. */
+  readonly timings?: Writable<TunnelTimings>;
+  /** The host that failed last, and why. */
+  failed?: { readonly backend: string; readonly failure: string };
 }
+
+export type Writable<Fields> = { -readonly [Name in keyof Fields]: Fields[Name] };
 
 /** One request, the settings after the rules, and the ways to answer the request. */
 export interface RequestContext<Req extends IncomingMessage> {

@@ -38,7 +38,8 @@ export class Middleware<Req extends IncomingMessage> {
   handle(req: Req, res: ServerResponse, next: Next): void {
     const { settings, context, servers, owner, isAlone } = this.#parts;
     const path = asksForWebSocket(req) ? pathOf(req) : undefined;
-    const route = path === undefined ? undefined : match(settings, req, path);
+    const matched = context.log.isOn?.('debug') === true ? [] : undefined;
+    const route = path === undefined ? undefined : match(settings, req, path, matched);
     if (route) {
       servers.located();
       // A tunnel object with a shared state is made by a reload, perhaps in the event-loop turn of a request.

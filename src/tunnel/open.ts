@@ -9,6 +9,7 @@ import { bothOf, leaseOf, type Lease } from '../helpers/lease.js';
 import { flatCopy } from '../helpers/flat-copy.js';
 import { outcomeOf } from '../observe/metrics/labels.js';
 import { noteMissingUser } from '../observe/missing-user.js';
+import { storyOf } from '../observe/story.js';
 import { noteViewOnly } from '../observe/view-only.js';
 import { redactUrlFor, urlForAny } from '../observe/redact.js';
 import type { RuleSettings } from '../options/settings.js';
@@ -22,6 +23,7 @@ import { OpeningAttempt, serverDraining } from '../upgrade/opening-attempt.js';
 import { readHandshake, type OpeningHandshake } from '../upgrade/opening-handshake.js';
 import { withCookies, type KeptRequest } from '../upgrade/kept-request.js';
 import { pendingOf, type PendingUpgrade } from '../upgrade/pending-upgrade.js';
+import { noteArrival, takeId, tellWay } from './arrival.js';
 import { authorize, readClientAddress } from './authorize.js';
 import { infoOf, type ClientIdentity, type OpeningRequest, type TunnelContext } from './context.js';
 import { askGrant, type Granted } from './grant.js';
@@ -31,6 +33,7 @@ import { refuse, reportRefusal, socketOf } from './refuse.js';
 import { startRecording, type Recording } from './recording.js';
 import type { Route } from './route.js';
 import { startSession } from './session.js';
+import { millisecondsOf, OpeningClock } from './timings.js';
 
 /**
  * Opens a tunnel. Never rejects: the caller does not await the promise, and a rejection would end the process. A request that
@@ -66,7 +69,12 @@ async function open<Req extends IncomingMessage>(
   const { settings } = route;
   const pending = pendingOf(req);
   const arrived = pending?.arrived ?? performance.now();
-  const client: ClientIdentity = { id: flatCopy(randomUUID()), url: '', address: '', user: undefined };
+  const clock = new OpeningClock(arrived);
+  const { timings } = clock;
+  const known = takeId(req);
+  const id = flatCopy(known ?? randomUUID());
+  const story = storyOf(context.log, id);
+  const client: ClientIdentity = { id, url: '', address: '', user: undefined, timings, story };
   const attempt = new OpeningAttempt(pending, settings.handshakeTimeout);
   const opening: OpeningRequest = {
     attempt,
@@ -84,6 +92,7 @@ async function open<Req extends IncomingMessage>(
     // Getters of the app or framework, which may throw: for `ip`, Express calls the app's `trust proxy` function.
     client.url = redactUrlFor(route.server, urlOf(req));
     client.address = normalizeAddress(defaultAddress(req) ?? '');
+    tellWay(story, req, client, { isKnown: known !== undefined, arrived, route });
     openingSlots.push(leaseOrThrow(context.openingCounter.start()));
     if (route.failure) throw route.failure;
     const handshake = readHandshake(req);
@@ -105,9 +114,18 @@ async function open<Req extends IncomingMessage>(
       noteMissingUser(context.limits);
     const taking = takeSlot(context.counter, context.limits, client, attempt);
     slot = isPromise(taking) ? await taking : taking;
+    clock.next('connect');
+    story?.tell(
+      'guard',
+      'all checks passed after %d ms, user: %s',
+      millisecondsOf(timings.auth),
+      client.user ?? 'none',
+    );
+    if (granted?.hosts) story?.tell('backend', 'the hosts come from the ticket or token');
     const choosing = chooseTarget(route, req, attempt, granted?.hosts);
     target = isPromise(choosing) ? await choosing : choosing;
     backend = await reachBackend(context, settings, req, client, target.hosts, attempt);
+    clock.next(undefined);
 
     const choosingFields = chooseFields(settings, handshake, req, backend, attempt);
     const chosen = isPromise(choosingFields) ? await choosingFields : choosingFields;
@@ -129,6 +147,7 @@ async function open<Req extends IncomingMessage>(
     // Synchronous from here to the end: `end()` and `close()` find the request either in `opening` or in `open`.
     const { socket, head } = completeUpgrade(req, claimed, chosen, backend.socket, attempt);
     upgraded = socket;
+    clock.end();
     const kept = asked && withCookies(asked, claimed.headers);
     const frameType = chosen.subprotocol === 'binary' ? 'binary' : settings.frameType;
     const ends = {
@@ -158,6 +177,7 @@ async function open<Req extends IncomingMessage>(
     context.opening.delete(opening);
     const refusal = asRefusal(error);
     context.totals.counts.noteOpening(outcomeOf(refusal), arrived);
+    clock.end();
     await refuse(context, { settings, req, res, next, pending }, client, refusal);
   } finally {
     attempt.end();
@@ -194,7 +214,7 @@ export function countUpgrade(
   const inMiddleware = leaseOf(() => {
     inApp.count--;
   });
-  return bothOf(inMiddleware, slot);
+  return bothOf(noteArrival(context.log, req, servers), bothOf(inMiddleware, slot));
 }
 
 function keptOf(pending: PendingUpgrade): KeptRequest {

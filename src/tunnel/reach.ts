@@ -15,10 +15,12 @@ import { isPromise, type AbortSource, type AbortState } from '../helpers/abort.j
 import { takeHostSlot } from '../guard/limits.js';
 import { bothOf, UNCOUNTED, type Lease } from '../helpers/lease.js';
 import { DYNAMIC } from '../observe/metrics/labels.js';
+import { timeSince } from '../observe/story.js';
 import { readServerResult } from '../options/read-hosts.js';
 import type { RuleSettings } from '../options/settings.js';
 import { normalizeAddress } from '../request/client-address.js';
 import { originalPathOf } from '../request/path.js';
+import { carrierOf } from '../streams/carrier.js';
 import { discard } from '../streams/discard.js';
 import { ignoreErrors } from '../streams/ignore-errors.js';
 import type { BalanceRequest } from '../types.js';
@@ -98,11 +100,12 @@ export async function reachBackend<Req extends IncomingMessage>(
   context: TunnelContext,
   settings: RuleSettings<Req>,
   req: Req,
-  { address, user }: ClientIdentity,
+  client: ClientIdentity,
   hosts: readonly ResolvedHost[],
   signal: AbortState,
 ): Promise<BackendConnection> {
   const { balance, stickyKey, handshakeTimeout } = settings;
+  const { address, user, story } = client;
   const { pool, spawner, log, totals } = context;
   const candidates = new Candidates(pool.statesOf(hosts));
   const { all } = candidates;
@@ -119,8 +122,11 @@ export async function reachBackend<Req extends IncomingMessage>(
     if (failure !== 'ours') totals.counts.backendFailures.add(pool.isListed(host) ? host.id : DYNAMIC);
     const outage = pool.failed(host, why, failure, taken);
     if (outage === 'new') context.network?.hostChanged();
-    log('backend', outage === 'known' ? 'debug' : 'warn', '%s failed: %s', host.id, why);
-    if (outage === 'new' && !all.some(({ up }) => up)) log('backend', 'error', 'all backends are down');
+    client.failed = { backend: host.id, failure: why };
+    const level = outage === 'known' ? 'debug' : 'warn';
+    log('backend', level, '%s backend %s failed: %s', client.id, host.id, why);
+    if (outage === 'new' && !all.some(({ up }) => up))
+      log('backend', 'error', '%s all backends are down', client.id);
     return outage;
   };
   const connected = (host: PooledHost, since: number) => {
@@ -132,23 +138,29 @@ export async function reachBackend<Req extends IncomingMessage>(
   const full = new Set<PooledHost>();
   for (;;) {
     const next = candidates.next();
-    if (next.length === 0) throw last ?? new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend is up');
+    if (next.length === 0) {
+      story?.tell('backend', 'no host is left to try: %s', listOf(all));
+      throw last ?? new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend is up');
+    }
     const free = next.filter((host) => !host.full && !full.has(host));
     let slot: HostSlot | undefined;
     if (free.length === 0) {
       slot = await takeOver(context, next, user, balance, signal);
       if (!slot) throw new TunnelError('WSTUNNEL_FULL', 'all backends are at their tunnel limit');
+      story?.tell('backend', '%s is full: an older tunnel of the user ends', slot.host.id);
     } else {
       const picking = hook('balance.pick', signal, () => balance.pick(free, request));
       const picked = isPromise(picking) ? await picking : picking;
       const host = free.find((candidate) => candidate === picked);
       if (!host) throw new TunnelError('WSTUNNEL_NO_BACKEND', 'no backend was chosen');
+      story?.tell('backend', 'the option balance chose %s of %s', host.id, listOf(all));
       // While the strategy was choosing, other requests may have filled this host or begun to try it.
       if (host.full || (!host.up && !host.isDue)) continue;
       const taking = takeShared(context, host, signal);
       const shared = isPromise(taking) ? await taking : taking;
       if (!shared) {
         full.add(host);
+        story?.tell('backend', '%s is full: other processes have tunnels there', host.id);
         continue;
       }
       slot = { host, lease: bothOf(shared, pool.lease(host, balance)) };
@@ -162,10 +174,17 @@ export async function reachBackend<Req extends IncomingMessage>(
       if (host.host.spawn === undefined) {
         const connection = await connectTo(context, settings, host.host, { req, address }, signal, preface);
         connected(host, since);
+        story?.tell(
+          'backend',
+          'connected to %s after %s',
+          endOf(connection.socket, host.id),
+          timeSince(since),
+        );
         return { ...connection, host, lease };
       }
       const dialled = await spawner.dial(host.host, signal, preface);
       connected(host, since);
+      story?.tell('backend', 'connected to the program %s after %s', host.id, timeSince(since));
       return { socket: dialled.socket, host, lease: bothOf(dialled.lease, lease) };
     } catch (error) {
       lease.release();
@@ -176,7 +195,8 @@ export async function reachBackend<Req extends IncomingMessage>(
       if (isAnswered) pool.connected(host);
       if (signal.aborted || !isBackendFailure(error)) throw error;
       if (isAnswered) {
-        log('backend', 'warn', '%s: %s', host.id, messageOf(error.cause));
+        client.failed = { backend: host.id, failure: messageOf(error.cause) };
+        log('backend', 'warn', '%s backend %s: %s', client.id, host.id, client.failed.failure);
         candidates.failed(host, false);
         last = error;
         continue;
@@ -190,6 +210,26 @@ export async function reachBackend<Req extends IncomingMessage>(
       trial.release();
     }
   }
+}
+
+/** Some of the hosts: a list may have thousands. */
+const MOST_LISTED = 8;
+
+function listOf(hosts: readonly PooledHost[]): string {
+  const shown = hosts
+    .slice(0, MOST_LISTED)
+    .map(
+      ({ id, up, full, load }) =>
+        `${id} (${up ? (full ? 'full' : `load ${load}`) : 'left out after a failure'})`,
+    );
+  if (hosts.length > MOST_LISTED) shown.push('...');
+  return shown.join(', ');
+}
+
+/** The other end of a connection: the address that a name was resolved to. */
+function endOf(socket: Duplex, id: string): string {
+  const { remoteAddress, remotePort } = carrierOf(socket) as { remoteAddress?: string; remotePort?: number };
+  return remoteAddress === undefined ? id : `${id} at ${remoteAddress} port ${remotePort ?? '?'}`;
 }
 
 /** Dials a host that is not a program; for a backend that speaks WebSocket up to its 101 response. */

@@ -61,13 +61,19 @@ export function reportRefusal(
   const reason = detail === undefined ? message : `${message}: ${detail}`;
   const why = refusal.cause === undefined ? reason : `${reason}: ${messageOf(refusal.cause)}`;
   const level = code === 'WSTUNNEL_HOOK_FAILED' ? 'error' : 'info';
-  log('guard', level, 'refused %s %s: %s', client.url, code, why);
-  const { id, url, address, user } = client;
+  const { id, url, address, user, timings } = client;
+  log('guard', level, '%s refused %s from %s: %d %s, %s', id, url, address, status, code, why);
   const origin = code === 'WSTUNNEL_ORIGIN_REFUSED' ? client.origin : undefined;
   announce.refuse({
     ...{ id, url, address, ...(user !== undefined && { user }), status, code, reason },
     ...(origin !== undefined && { origin: shownOrigin(origin) }),
+    ...(isOfBackend(code) && client.failed),
+    ...(timings && { timings: { ...timings } }),
   });
+}
+
+function isOfBackend(code: string): boolean {
+  return code.startsWith('WSTUNNEL_BACKEND_') || code === 'WSTUNNEL_EXHAUSTED';
 }
 
 async function refuseByHook<Req extends IncomingMessage>(

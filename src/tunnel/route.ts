@@ -16,6 +16,8 @@ export interface Route<Req extends IncomingMessage> {
   readonly server: Exclude<ServerSetting<Req>, CompiledHostMap<readonly ResolvedHost[]>> | undefined;
   /** The error if the rules could not be applied: the request is refused. */
   readonly failure?: TunnelError;
+  /** For the debug log: the places of the rules that match. */
+  readonly matched?: readonly string[] | undefined;
 }
 
 /**
@@ -26,16 +28,17 @@ export function match<Req extends IncomingMessage>(
   { matchesUrl, base, rules, notations }: Settings<Req>,
   req: Req,
   path: string,
+  matched?: string[],
 ): Route<Req> | undefined {
   if (!matchesUrl(path)) return undefined;
   try {
     let cached: string | undefined;
     const address = () => (cached ??= addressForRules(base, req));
-    const settings = rules.length === 0 ? base : applyRules(base, rules, { req, path, address });
+    const settings = rules.length === 0 ? base : applyRules(base, rules, { req, path, address }, matched);
     const server = serverFor(settings, path);
     if (!server && settings.tickets !== 'require' && ticketsOf(req).length === 0) return undefined;
     if (!notations.every((notation) => notation.isNormal(path))) throw pathRefused();
-    return { settings, server };
+    return { settings, server, matched: rules.length > 0 ? matched : undefined };
   } catch (error) {
     const failure =
       error instanceof TunnelError

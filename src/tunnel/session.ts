@@ -11,13 +11,20 @@ import type { RevalidateSettings, RuleSettings } from '../options/settings.js';
 import { endingOf, type Ending } from '../streams/close-causes.js';
 import type { RelaySettings } from '../streams/relay.js';
 import { Watch, type WatchLimits, type WatchOwner } from '../streams/watch.js';
-import type { TunnelInfo } from '../types.js';
+import type { CloseCause, TunnelInfo, TunnelTimings } from '../types.js';
 import type { KeptRequest } from '../upgrade/kept-request.js';
 import { BytePassage } from './byte-passage.js';
-import { infoOf, type ClientIdentity, type OpenTunnel, type TunnelContext } from './context.js';
+import {
+  infoOf,
+  type ClientIdentity,
+  type OpenTunnel,
+  type TunnelContext,
+  type Writable,
+} from './context.js';
 import type { CheckedTunnel, OpenLogin } from './login/open-login.js';
 import type { BackendConnection } from './reach.js';
 import type { Recording } from './recording.js';
+import { millisecondsOf, secondsSince } from './timings.js';
 
 /** The two connections of a tunnel, and the slots to release at the end. */
 interface SessionEnds extends BackendConnection {
@@ -33,6 +40,10 @@ interface SessionEnds extends BackendConnection {
   /** The arrival of the request, by `performance.now()`. */
   readonly arrived: number;
 }
+
+const OPENED = '%s opened: %s from %s to %s, 101 response after %d ms';
+const CLOSING = '%s closing %d by %s (%s) "%s"';
+const CLOSED = '%s closed %d by %s (%s) "%s", %d bytes from the client, %d to the client, open for %d s';
 
 /** The settings of one open tunnel. */
 type SessionSettings = StreamSettings & RelaySettings & WatchLimits;
@@ -104,6 +115,7 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
   readonly #passage: BytePassage | FramePassage;
   readonly #watch: Watch;
   readonly #recording: Recording | undefined;
+  readonly #timings: Writable<TunnelTimings>;
   /** Undefined unless `revalidate` is on. */
   #login: OpenLogin | undefined;
   /** Created by the first call of `untilClosed`. */
@@ -112,7 +124,7 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
   constructor(
     context: TunnelContext,
     settings: SessionSettings,
-    { id, url, address, user }: ClientIdentity,
+    { id, url, address, user, timings = {} }: ClientIdentity,
     ends: SessionEnds,
   ) {
     const { host, lease, slot, arrived, recording } = ends;
@@ -126,6 +138,7 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
     this.#lease = lease;
     this.#slot = slot;
     this.#recording = recording;
+    this.#timings = timings;
     this.#passage = passageOf(ends, settings, this);
     this.#watch = new Watch(settings, this.#passage, this);
   }
@@ -135,10 +148,17 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
     open.add(this);
     totals.opened++;
     totals.counts.noteOpening('opened', this.arrived);
-    log('tunnel', 'info', '%s opened: %s from %s to %s', this.#id, this.#url, this.#address, this.#host.id);
-    if (announce.hears('open')) announce.open(this.info());
+    const { opening } = this.#timings;
+    log('tunnel', 'info', OPENED, this.#id, this.#url, this.#address, this.#host.id, millisecondsOf(opening));
+    if (announce.hears('open')) announce.open({ ...this.info(), timings: { ...this.#timings } });
     this.#recording?.belongTo(this);
     this.#passage.start(head);
+  }
+
+  firstByte(): void {
+    this.#timings.firstByte = secondsSince(this.#start);
+    const time = millisecondsOf(this.#timings.firstByte);
+    this.#context.log('tunnel', 'debug', '%s first byte of the backend %d ms after the 101', this.#id, time);
   }
 
   checkLogin(request: KeptRequest, settings: RevalidateSettings, arrived: number): void {
@@ -228,13 +248,17 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
     else this.#passage.cutOff(ending);
   }
 
-  closing(): void {
+  closing(ending: Ending | undefined): void {
+    if (ending) {
+      const { cause, code, reason } = ending;
+      this.#context.log('tunnel', 'debug', CLOSING, this.#id, code, enderOf(cause), cause, reason);
+    }
     this.#watch.stop();
     this.#stopChecks();
   }
 
   done({ cause, code, reason }: Ending): void {
-    const { totals, open, log, announce } = this.#context;
+    const { totals, open, announce } = this.#context;
     this.#stopChecks();
     this.#lease.release();
     this.#slot.release();
@@ -242,9 +266,39 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
     totals.closed(code, this.#passage.bytesIn, this.#passage.bytesOut);
     const duration = (performance.now() - this.#start) / 1000;
     totals.counts.noteClosed(cause, code, duration);
-    log('tunnel', 'info', '%s closed %d %s', this.#id, code, reason);
-    if (announce.hears('close')) announce.close({ ...this.info(), cause, code, reason, duration });
+    this.#tellEnd(cause, code, reason, duration);
+    if (announce.hears('close')) {
+      const timings = { ...this.#timings };
+      announce.close({ ...this.info(), timings, cause, code, reason, duration });
+    }
     this.#recording?.end(this.info());
     this.#closed?.resolve();
   }
+
+  #tellEnd(cause: CloseCause, code: number, reason: string, duration: number): void {
+    const { bytesIn, bytesOut } = this.#passage;
+    const seconds = Math.round(duration * 1000) / 1000;
+    const who = enderOf(cause);
+    this.#context.log(
+      'tunnel',
+      'info',
+      CLOSED,
+      this.#id,
+      code,
+      who,
+      cause,
+      reason,
+      bytesIn,
+      bytesOut,
+      seconds,
+    );
+  }
+}
+
+/** Which side ended the tunnel? */
+function enderOf(cause: CloseCause): string {
+  if (cause === 'client-closed' || cause === 'client-ended' || cause === 'client-lost') return 'the client';
+  if (cause === 'backend-closed' || cause === 'backend-ended' || cause === 'backend-failed')
+    return 'the backend';
+  return 'the tunnel';
 }

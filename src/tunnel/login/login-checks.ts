@@ -181,6 +181,7 @@ export class LoginChecks {
     if (verdict.kind !== 'unclear') this.#verdictAt = performance.now();
     if (verdict.kind === 'ok') {
       login.passed();
+      this.#log('guard', 'debug', '%s login check: passed', tunnel.id);
       return;
     }
     this.#log('guard', 'info', '%s login check: %s, %s', tunnel.id, verdict.kind, verdict.detail);

@@ -15,6 +15,7 @@ export const MAX_FIELD_LENGTH: Readonly<Record<string, number>> = {
   backend: 256,
   id: 256,
   origin: 256,
+  failure: 256,
 };
 
 /** Where the events of a tunnel are written. */
@@ -76,11 +77,13 @@ function openLine(info: TunnelInfo): string {
 function closeLine(info: ClosedInfo): string {
   const why = `${info.code}${info.reason === '' ? '' : ` ${info.reason}`}`;
   const amount = `${bytes(info.bytesIn)} in, ${bytes(info.bytesOut)} out`;
-  return `close   ${clientOf(info)} ${info.url} -> ${info.backend}: ${why}; ${amount}, ${info.duration.toFixed(1)} s`;
+  return `close   ${clientOf(info)} ${info.url} -> ${info.backend}: ${why}; ${amount}, ${info.duration.toFixed(1)} s (${info.cause})`;
 }
 
 function refuseLine(info: RefuseInfo): string {
-  return `refuse  ${clientOf(info)} ${info.url}: ${info.status} ${info.reason}`;
+  const { backend, failure } = info;
+  const of = backend === undefined ? '' : `; ${backend}${failure === undefined ? '' : `: ${failure}`}`;
+  return `refuse  ${clientOf(info)} ${info.url}: ${info.status} ${info.reason}${of}`;
 }
 
 function backendLine({ id, up, reason = '' }: BackendInfo): string {
