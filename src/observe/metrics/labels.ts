@@ -13,12 +13,12 @@ export function outcomeOf({ code, status }: TunnelError): HandshakeOutcome {
   return status >= 500 ? 'failed' : 'refused';
 }
 
-/** The close codes of RFC 6455 and of the table of ends. The peer chooses among 2,000 other codes. */
-const CODES: ReadonlySet<number> = new Set([
-  ...[1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014],
-  4409,
-]);
+/** From here on, the peer may choose any close code (RFC 6455 section 7.4.2); a Close below has one of 15 registered codes. */
+const PRIVATE = 3000;
+
+/** Our only private close code: a tunnel that another tunnel of the same user has replaced (409 Conflict). */
+const REPLACED = 4000 + 409;
 
 export function closeCodeLabel(code: number): string {
-  return CODES.has(code) ? String(code) : OTHER;
+  return code < PRIVATE || code === REPLACED ? String(code) : OTHER;
 }
