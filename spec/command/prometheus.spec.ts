@@ -29,8 +29,7 @@ async function start(...args: string[]): Promise<Watched> {
   return { ...command, metrics, prometheus: await Prometheus.start({ command: [metrics] }) };
 }
 
-const pageOf = async ({ metrics }: Watched) =>
-  (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
+const pageOf = async ({ metrics }: Watched) => (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
 
 describeWith('prometheus', 'promtool')('a Prometheus that scrapes --metrics', () => {
   test('has the numbers of the command, also after a reload', { timeout: 60_000 }, async () => {

@@ -14,10 +14,19 @@ export const FAMILIES = {
   wstunnel_received_bytes_total: ['counter', 'Payload bytes received from clients.'],
   wstunnel_sent_bytes_total: ['counter', 'Payload bytes sent to clients.'],
   wstunnel_queued_bytes: ['gauge', 'Bytes in memory that the client or the backend has not accepted yet.'],
-  wstunnel_client_rtt_seconds: ['histogram', 'Round trip to a client: from a PING of the server to the PONG.'],
+  wstunnel_client_rtt_seconds: [
+    'histogram',
+    'Round trip to a client: from a PING of the server to the PONG.',
+  ],
   wstunnel_backend_tunnels: ['gauge', 'Open tunnels, by backend.'],
-  wstunnel_backend_up: ['gauge', '1, or 0 from a failure of the backend until its next connection, by backend.'],
-  wstunnel_backend_failures_total: ['counter', 'Failed connections to backends and failed starts of programs, by backend.'],
+  wstunnel_backend_up: [
+    'gauge',
+    '1, or 0 from a failure of the backend until its next connection, by backend.',
+  ],
+  wstunnel_backend_failures_total: [
+    'counter',
+    'Failed connections to backends and failed starts of programs, by backend.',
+  ],
   wstunnel_backend_connect_duration_seconds: [
     'histogram',
     'Time to connect to a backend, with TLS and the opening handshake of a WebSocket backend.',
