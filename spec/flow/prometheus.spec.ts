@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { startEveryMetric } from '../support/every-metric.js';
 import { describeWith } from '../support/programs.js';
 import { checkMetrics, Prometheus } from '../support/prometheus.js';

@@ -78,10 +78,11 @@ export class Prometheus {
 
   /** Waits until an expression has the value. */
   async shows(expression: string, value: number): Promise<void> {
-    for (const deadline = performance.now() + DEADLINE; ; await sleep(INTERVAL / 5)) {
+    for (const deadline = performance.now() + DEADLINE; ;) {
       const last = await this.value(expression);
       if (last === value) return;
       if (performance.now() > deadline) throw new Error(`${expression} is ${last}, not ${value}`);
+      await sleep(INTERVAL / 5);
     }
   }
 }
