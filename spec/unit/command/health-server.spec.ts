@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { HealthServer } from '../../../src/command/listen/health/health-server.js';
+import { HealthServer, type Health } from '../../../src/command/listen/health/health-server.js';
 import { onCleanup } from '../../support/cleanup.js';
 
 /** More bytes than the kernel keeps for a connection on loopback. */
@@ -9,7 +9,7 @@ const LONG_PAGE = 'x'.repeat(30_000_000);
 
 test('a client that does not read its page of metrics is disconnected within twelve seconds', async () => {
   const address = { host: '127.0.0.1', port: 0 };
-  const health = { works: () => 'ok', accepts: () => 'ok' } as const;
+  const health: Health = { works: () => 'ok', accepts: () => 'ok' };
   const server = await HealthServer.open(address, undefined, health, () => LONG_PAGE);
   onCleanup(() => server.close());
   const [, port] = /:(\d+): \/metrics/.exec(server.line) ?? [];
