@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { files, startCommand, runCommand, type Listening } from '../support/command.js';
@@ -58,6 +59,33 @@ describe('--metrics', () => {
       socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\n');
     }
     parseMetrics(await page(metrics));
+  });
+
+  test('ends the connection of a scrape that never finishes its request', async () => {
+    const { metrics } = await start();
+    const socket = connect(metrics, '127.0.0.1').on('error', () => undefined);
+    onCleanup(() => void socket.destroy());
+    const since = performance.now();
+    socket.write('GET /metrics HTTP/1.1\r\n');
+    await once(socket.resume(), 'close');
+    expect(performance.now() - since).toBeLessThan(12_000);
+  });
+
+  test('leaves out a worker that does not answer, after two seconds', async () => {
+    const { program, metrics } = await start('--workers', '2');
+    const [, list = ''] = await program.prints(/workers? \(process ([\d, ]+)\)/);
+    const pid = Number(list.split(', ')[0]);
+    process.kill(pid, 'SIGSTOP');
+    onCleanup(() => process.kill(pid, 'SIGCONT'));
+    const workers = async () =>
+      parseMetrics(await page(metrics))
+        .get('wstunnel_tunnels')
+        ?.samples.map(({ labels }) => labels['worker']);
+    const since = performance.now();
+    expect(await workers()).toEqual(['2']);
+    expect(performance.now() - since).toBeGreaterThan(1900);
+    process.kill(pid, 'SIGCONT');
+    await until(async () => (await workers())?.join() === '1,2');
   });
 
   test('the counters survive a reload', async () => {

@@ -33,7 +33,9 @@ describe('the Dockerfile', () => {
     expect(user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
     expect([entrypoint[0], healthcheck[0]]).toEqual(['node', 'node']);
     expect(cmd).toEqual(['--config', '/etc/desk/config/config.json']);
-    expect(ports).toEqual([SETTINGS.listen, SETTINGS.health].map((one) => Number(one.split(':').at(-1))));
+    expect(ports).toEqual(
+      [SETTINGS.listen, SETTINGS.health, SETTINGS.metrics].map((one) => Number(one.split(':').at(-1))),
+    );
     expect(healthcheck.at(-1)).toContain(`:${ports[1]}/healthz`);
   });
 });

@@ -14,6 +14,7 @@ import type { Ingress, NetworkPolicy } from 'kubernetes-types/networking/v1.js';
 import type { PodDisruptionBudget } from 'kubernetes-types/policy/v1.js';
 import { files, runCommand, startCommand } from '../support/command.js';
 import { describeWith, Program } from '../support/programs.js';
+import { promtool } from '../support/prometheus.js';
 import { echoes, openRaw, statusOf } from '../support/raw-client.js';
 import { closedPort, startEcho } from '../support/servers.js';
 import { until } from '../support/wait.js';
@@ -63,6 +64,14 @@ const BUDGET = manifest<PodDisruptionBudget>('disruption.yaml');
 const portOf = (address: string) => Number(address.split(':').at(-1));
 const secondsOf = (settings: Settings) => settings.grace + settings.spread + settings.drain;
 
+/** A resource of the Prometheus Operator. */
+interface PodMonitor {
+  readonly spec: {
+    readonly selector: { readonly matchLabels: Record<string, string> };
+    readonly podMetricsEndpoints: readonly Record<string, string>[];
+  };
+}
+
 /** The TypeScript type of each manifest. */
 const KINDS: Readonly<Record<string, string>> = {
   'namespace.yaml': 'core/v1.js#Namespace',
@@ -74,6 +83,7 @@ const KINDS: Readonly<Record<string, string>> = {
   'redis-deployment.yaml': 'apps/v1.js#Deployment',
   'redis-service.yaml': 'core/v1.js#Service',
   'redis-network.yaml': 'networking/v1.js#NetworkPolicy',
+  'metrics/network.yaml': 'networking/v1.js#NetworkPolicy',
 };
 
 /** The errors of objects against the types of Kubernetes' API: unknown and missing fields, and wrong kinds of values. */
@@ -127,7 +137,8 @@ describe('the manifests of demo/kubernetes', () => {
       (file) => file.endsWith('.yaml') && file !== 'kustomization.yaml',
     );
     expect([...KUSTOMIZATION.resources].sort()).toEqual(yaml.sort());
-    expect(Object.keys(KINDS).sort()).toEqual(yaml.sort());
+    const own = Object.keys(KINDS).filter((file) => !file.includes('/'));
+    expect(own.sort()).toEqual(yaml.sort());
     const { configMapGenerator, secretGenerator } = KUSTOMIZATION;
     for (const file of configMapGenerator.flatMap((one) => one.files))
       expect(existsSync(new URL(file, KUBERNETES)), file).toBe(true);
@@ -152,9 +163,10 @@ describe('the manifests of demo/kubernetes', () => {
     expect(CONTAINER.ports).toEqual([
       { name: 'http', containerPort: portOf(SETTINGS.listen) },
       { name: 'health', containerPort: portOf(SETTINGS.health) },
+      { name: 'metrics', containerPort: portOf(SETTINGS.metrics) },
     ]);
     expect(image().ports).toEqual(CONTAINER.ports?.map(({ containerPort }) => containerPort));
-    // The health port is in no Service and in no rule for other pods.
+    // The other ports are in no Service and in no rule for other pods.
     expect(SERVICE.spec?.ports?.map(({ targetPort }) => targetPort)).toEqual(['http']);
     expect(POLICY.spec?.ingress?.flatMap((rule) => rule.ports?.map(({ port }) => port))).toEqual(['http']);
     const [rule] = given(INGRESS.spec?.rules, 'a rule');
@@ -216,6 +228,30 @@ describe('the manifests of demo/kubernetes', () => {
     expect(secretOf(REDIS_POD)).toEqual(secretOf(POD));
     expect(`${mountOf(REDIS_CONTAINER)}/redis-password`).toBe(SHARED[3]);
     expect(mountOf(CONTAINER)).toBe(mountOf(REDIS_CONTAINER));
+  });
+
+  test('let Prometheus alone read the metrics of each pod, with the optional component', () => {
+    const component = manifest<Kustomization & { kind: string }>('metrics/kustomization.yaml');
+    expect(component.kind).toBe('Component');
+    const beside = readdirSync(new URL('metrics/', KUBERNETES));
+    expect([...component.resources, 'kustomization.yaml'].sort()).toEqual(beside.sort());
+    const monitor = manifest<PodMonitor>('metrics/pod-monitor.yaml');
+    expect(monitor).toMatchObject({ apiVersion: 'monitoring.coreos.com/v1', kind: 'PodMonitor' });
+    const policy = manifest<NetworkPolicy>('metrics/network.yaml');
+    const labels = DEPLOYMENT.spec?.template.metadata?.labels;
+    expect([monitor.spec.selector.matchLabels, policy.spec?.podSelector.matchLabels]).toEqual([
+      labels,
+      labels,
+    ]);
+    const { ports = [] } = CONTAINER;
+    expect(monitor.spec.podMetricsEndpoints).toEqual([
+      { port: ports[2]?.name, path: '/metrics', interval: expect.stringMatching(/^\d+s$/) as string },
+    ]);
+    const [rule, ...others] = policy.spec?.ingress ?? [];
+    expect(others).toEqual([]);
+    expect(rule?.ports).toEqual([{ protocol: 'TCP', port: ports[2]?.name }]);
+    expect(rule?.from).toHaveLength(1);
+    expect(policy.spec?.policyTypes).toEqual(['Ingress']);
   });
 
   test('ask Redis itself in each probe, with the password', () => {
@@ -443,6 +479,36 @@ describe('demo/docker', () => {
   });
 });
 
+describeWith('promtool')('the Prometheus of compose.yaml', () => {
+  const compose = parse(textOf('compose.yaml', DOCKER), { merge: true }) as Compose;
+
+  test('scrapes both containers, with a configuration that promtool accepts', async () => {
+    const config = textOf('prometheus.yml', DOCKER);
+    const alerts = textOf('../grafana/alerts.yml', DOCKER);
+    const made = await files({ 'prometheus.yml': config, 'alerts.yml': alerts });
+    expect(await promtool(['check', 'config', made['prometheus.yml']!])).toContain('1 rule files found');
+    const settings = JSON.parse(textOf('config/config.json', DOCKER)) as Settings;
+    const { scrape_configs: jobs } = parse(config) as {
+      scrape_configs: { static_configs: { targets: string[] }[] }[];
+    };
+    expect(jobs.flatMap((job) => job.static_configs.flatMap(({ targets }) => targets))).toEqual(
+      ['tunnel-1', 'tunnel-2'].map((name) => `${name}:${portOf(settings.metrics)}`),
+    );
+  });
+
+  test('runs only in its profile, and mounts files that exist', () => {
+    const { prometheus = {} } = compose.services;
+    expect(prometheus.profiles).toEqual(['metrics']);
+    for (const [name, { profiles }] of Object.entries(compose.services))
+      if (name !== 'prometheus') expect(profiles, name).toBeUndefined();
+    expect(Object.keys(prometheus.networks as object)).toEqual(['desk']);
+    for (const volume of prometheus.volumes as string[]) {
+      const [from = ''] = volume.split(':');
+      if (from.startsWith('.')) expect(existsSync(new URL(from, DOCKER)), from).toBe(true);
+    }
+  });
+});
+
 describeWith('redis-server')('the command of Redis', () => {
   const compose = parse(textOf('compose.yaml', DOCKER), { merge: true }) as Compose;
   test.each<[string, readonly string[], string]>([
@@ -485,9 +551,9 @@ describeWith('redis-server')('the command of Redis', () => {
 });
 
 describeWith('yamllint')('yamllint', () => {
-  test('finds nothing in the files of demo/kubernetes and demo/docker', async () => {
+  test('finds nothing in the files of demo/kubernetes, demo/docker and demo/grafana', async () => {
     const rules = '{extends: default, rules: {line-length: {max: 140}, document-start: disable}}';
-    const folders = [KUBERNETES, DOCKER].map((url) => fileURLToPath(url));
+    const folders = [KUBERNETES, DOCKER, new URL('../grafana/', DOCKER)].map((url) => fileURLToPath(url));
     const { stdout } = await run('yamllint', ['--strict', '-d', rules, ...folders]);
     expect(stdout).toBe('');
   });

@@ -9,6 +9,7 @@ export const DOCKER = new URL('../../demo/docker/', import.meta.url);
 export interface Settings {
   readonly listen: string;
   readonly health: string;
+  readonly metrics: string;
   readonly linger: number;
   readonly grace: number;
   readonly spread: number;

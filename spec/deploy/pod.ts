@@ -82,7 +82,14 @@ export class Pod {
       health: `127.0.0.1:${this.health}`,
       name: 'localhost',
     };
-    const files = { auth: undefined, log: undefined, web: folder, tokens, trustProxy: 'loopback' };
+    const files = {
+      auth: undefined,
+      log: undefined,
+      metrics: undefined,
+      web: folder,
+      tokens,
+      trustProxy: 'loopback',
+    };
     await writeFile(
       config,
       JSON.stringify({ ...SETTINGS, ...loopback, ...files, linger, grace, spread, drain }),

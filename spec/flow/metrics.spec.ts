@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { memoryShared, wstunnel, type TunnelOptions } from '../../src/index.js';
 import { onCleanup } from '../support/cleanup.js';
@@ -125,6 +127,46 @@ describe('metrics()', () => {
     expect(metric(tunnel.metrics(), 'wstunnel_programs', { state: 'running' })).toBe(0);
     await openRaw(port);
     expect(metric(tunnel.metrics(), 'wstunnel_programs', { state: 'running' })).toBe(1);
+  });
+
+  test('counts failures of a program that no tunnel was waiting for', async () => {
+    const shared = memoryShared();
+    onCleanup(() => shared.close());
+    const server = { spawn: node('process.exit(3)', { minProcs: 1 }) };
+    const vnc = makeTunnel({ name: 'vnc', shared, server });
+    makeTunnel({ name: 'vnc', shared, server });
+    makeTunnel({ name: 'ssh', shared, server: { port: await closedPort() } });
+    await until(() => metric(vnc.metrics(), 'wstunnel_backend_failures_total', { tunnel: 'vnc' }) > 0);
+    expect(metric(vnc.metrics(), 'wstunnel_backend_failures_total', { tunnel: 'ssh' })).toBe(0);
+    expect(metric(vnc.metrics(), 'wstunnel_backend_up', { tunnel: 'vnc' })).toBe(0);
+  });
+
+  test('shows a backend as down until it accepts a connection again, longer than disableTime', async () => {
+    const port = await closedPort();
+    const site = await startTunnel({ server: { port, disableTime: 0 } });
+    const up = () => metric(site.tunnel.metrics(), 'wstunnel_backend_up');
+    expect(up()).toBe(1);
+    expect(await statusOf(site.port)).toBe(502);
+    expect(up()).toBe(0);
+    const late = createServer((socket) => socket.on('error', () => undefined).pipe(socket));
+    await once(late.listen(port, '127.0.0.1'), 'listening');
+    onCleanup(() => late.close());
+    expect(up()).toBe(0);
+    await openRaw(site.port);
+    expect(up()).toBe(1);
+  });
+
+  test('has one series for all close codes from 3000 to 4999', async () => {
+    const { port, tunnel } = await startTunnel();
+    for (let code = 3000; code < 5000; code += 25) {
+      const client = await openRaw(port);
+      client.send(closeFrame(code)).socket.end();
+    }
+    await until(() => tunnel.stats().open === 0 && tunnel.stats().opened === 80);
+    const { samples = [] } = parseMetrics(tunnel.metrics()).get('wstunnel_tunnels_closed_total') ?? {};
+    expect(samples.map(({ labels, value }) => [labels, value])).toEqual([
+      [{ cause: 'client-closed', code: 'other' }, 80],
+    ]);
   });
 
   test('counts login checks', async () => {

@@ -29,7 +29,7 @@ describe('the tarball', () => {
       ...markdownFiles().filter((file) =>
         /^(src\/|spec\/(bench\/)?README|demo\/README|\.github\/)/.test(file),
       ),
-      ...(await filesOfDemo('docker', 'kubernetes', 'recipes')),
+      ...(await filesOfDemo('docker', 'grafana', 'kubernetes', 'recipes')),
       'demo/screenshot.png',
     ];
     expect(files).toEqual(

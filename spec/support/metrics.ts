@@ -96,3 +96,12 @@ function checkFamily(name: string, { type, samples }: Family): void {
       before = -1;
     }
 }
+
+/** The labels of each series name of a page. */
+export function metricsLabels(page: string): Map<string, Set<string>> {
+  const found = new Map<string, Set<string>>();
+  for (const { samples } of parseMetrics(page).values())
+    for (const { name, labels } of samples)
+      found.set(name, new Set([...(found.get(name) ?? []), ...Object.keys(labels)]));
+  return found;
+}

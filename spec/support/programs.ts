@@ -53,6 +53,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   '/usr/lib/python3/dist-packages/websockets/__init__.py': 'python3-websockets',
   '/usr/lib/python3/dist-packages/websocket/__init__.py': 'python3-websocket',
   'jupyter-notebook': 'jupyter-notebook',
+  prometheus: 'prometheus',
+  promtool: 'prometheus',
   '/usr/lib/python3/dist-packages/terminado/__init__.py': 'python3-terminado',
   '/usr/share/novnc/vnc.html': 'novnc',
   '/usr/share/novnc/utils/novnc_proxy': 'novnc',

@@ -107,9 +107,9 @@ export class HostStates {
     return this.#states.values();
   }
 
-  /** Is the host up? True for an unknown host. */
-  isUp(id: string): boolean {
-    return this.#states.get(id)?.up ?? true;
+  /** True from the announced start of an outage until its end, much longer than `disableTime`. */
+  hasOutage(id: string): boolean {
+    return this.#states.get(id)?.isDown ?? false;
   }
 
   /** The states of hosts with tunnels. */

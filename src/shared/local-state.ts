@@ -75,6 +75,7 @@ export class LocalState implements SharedState {
       (format, ...values) => this.#log('debug', format, ...values),
       (host, why) => {
         this.#log('warn', '%s failed: %s', host.id, why);
+        this.#countFailure(host.id);
         this.#hosts.programFailed(host, why);
       },
     );
@@ -100,8 +101,9 @@ export class LocalState implements SharedState {
     return this.#totals;
   }
 
-  isHostUp(id: string): boolean {
-    return this.#hosts.isUp(id);
+  /** See {@link HostStates.hasOutage}. */
+  hasOutage(host: string): boolean {
+    return this.#hosts.hasOutage(host);
   }
 
   join(member: Member): Membership {
@@ -154,6 +156,14 @@ export class LocalState implements SharedState {
     else await unlist();
     this.members.delete(member);
     pool.close();
+  }
+
+  /** Counts a failure of a program without a tunnel, for each name whose tunnel objects list the program. */
+  #countFailure(id: string): void {
+    for (const [name, { counts }] of this.#totals) {
+      const hosts = this.members.named(name).flatMap(({ lists }) => lists.flat());
+      if (hosts.some((host) => host.id === id)) counts.backendFailures.add(id);
+    }
   }
 
   /** Logs through the newest tunnel object only, so that each line is logged once. */

@@ -42,7 +42,7 @@ function addState(page: MetricsPage, state: LocalState, tunnel: string | undefin
   for (const [backend, value] of sums.byHost)
     page.sample('wstunnel_backend_tunnels', value, { tunnel, backend });
   for (const backend of listed)
-    page.sample('wstunnel_backend_up', Number(state.isHostUp(backend)), { tunnel, backend });
+    page.sample('wstunnel_backend_up', Number(!state.hasOutage(backend)), { tunnel, backend });
   // After a reload the old tunnel object drains while the new one serves. After close() there is no member.
   const isDraining = members.every((member) => member.isDraining());
   page.sample('wstunnel_draining', Number(isDraining), { tunnel });

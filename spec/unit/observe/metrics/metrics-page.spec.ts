@@ -13,7 +13,7 @@ test('the samples of a metric follow each other below one HELP and one TYPE', ()
     '# TYPE wstunnel_tunnels gauge',
     'wstunnel_tunnels{tunnel="x"} 1',
     'wstunnel_tunnels 3',
-    '# HELP wstunnel_sent_bytes_total Payload bytes to clients.',
+    '# HELP wstunnel_sent_bytes_total Payload bytes sent to clients.',
     '# TYPE wstunnel_sent_bytes_total counter',
     'wstunnel_sent_bytes_total 2',
     '',
