@@ -8,7 +8,7 @@ import { flatCopy } from '../helpers/flat-copy.js';
 import type { Lease } from '../helpers/lease.js';
 import type { OpenSums } from '../observe/metrics/open-sums.js';
 import type { RevalidateSettings, RuleSettings } from '../options/settings.js';
-import { endingOf, type Ending } from '../streams/close-causes.js';
+import { CLOSE, endingOf, type Ending } from '../streams/close-causes.js';
 import type { RelaySettings } from '../streams/relay.js';
 import { Watch, type WatchLimits, type WatchOwner } from '../streams/watch.js';
 import type { TunnelInfo } from '../types.js';
@@ -33,6 +33,9 @@ interface SessionEnds extends BackendConnection {
   /** The arrival of the request, by `performance.now()`. */
   readonly arrived: number;
 }
+
+/** Bytes of a frame's rest that pass to the client after the recorder has failed. */
+const MOST_UNRECORDED = 65_536;
 
 /** The settings of one open tunnel. */
 type SessionSettings = StreamSettings & RelaySettings & WatchLimits;
@@ -165,9 +168,11 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
     return this.#passage.bytesIn;
   }
 
-  /** The recorder has failed. */
+  /** The recorder has failed. Only a short rest of a frame may pass without being recorded, so that a Close can follow. */
   cutOffBy(ending: Ending): void {
-    this.#passage.cutOff(ending);
+    const passage = this.#passage;
+    if (passage.beforeClose > MOST_UNRECORDED) passage.destroy({ ...ending, code: CLOSE.abnormal });
+    else passage.cutOff(ending);
   }
 
   loginEnded(ending: Ending): void {

@@ -28,6 +28,8 @@ export interface RecordingSettings {
  */
 export class FileRecording implements Recorder {
   readonly whenFails: 'close' | 'continue';
+  readonly direction: 'out' | 'both';
+  readonly #failing = new AbortController();
   readonly #settings: RecordingSettings;
   readonly #name: string;
   readonly #encoder = new RecordingEncoder();
@@ -36,10 +38,12 @@ export class FileRecording implements Recorder {
   readonly #queue: DiskQueue;
   readonly #file: Promise<NewFile | undefined>;
   #failure: Error | undefined;
-  #isEnded = false;
+  /** Resolves when the file is closed. Set once the recording has ended. */
+  #finished: Promise<void> | undefined;
 
   constructor(settings: RecordingSettings, name: string, tunnel: TunnelInfo, start: number) {
     this.whenFails = settings.whenFails;
+    this.direction = settings.direction;
     this.#settings = settings;
     this.#name = name;
     this.#queue = new DiskQueue(settings.budget, (error) => {
@@ -51,24 +55,28 @@ export class FileRecording implements Recorder {
     this.#file = this.#open();
   }
 
+  /** Aborted when the recording fails, which may be between two calls of `out`. */
+  get failed(): AbortSignal {
+    return this.#failing.signal;
+  }
+
   out(bytes: Uint8Array, ms: number): void {
     this.#record('out', bytes, ms);
   }
 
   in(bytes: Uint8Array, ms: number): void {
     if (this.#settings.direction === 'both') this.#record('in', bytes, ms);
-    else if (this.#failure) throw this.#failure;
   }
 
-  end(): void {
-    if (this.#isEnded) return;
-    this.#finish(performance.now() - this.#start);
+  /** Resolves when the file is finished or has failed. */
+  end(): Promise<void> {
+    return this.#finish(performance.now() - this.#start);
   }
 
   /** @throws the failure of the recording, at each call. */
   #record(direction: Direction, bytes: Uint8Array, ms: number): void {
     if (this.#failure) throw this.#failure;
-    if (this.#isEnded) return;
+    if (this.#finished) return;
     const size = bytes.length + Math.ceil(bytes.length / MAX_RECORD) * RECORD_HEAD;
     const encoder = this.#encoder;
     if (encoder.size + size + encoder.endSize > this.#settings.maxBytes)
@@ -99,23 +107,25 @@ export class FileRecording implements Recorder {
   /** Ends the recording before the tunnel, at a limit. */
   #stop(ms: number, reason: string): Error {
     const failure = this.#fail(`the recording ${this.#name} ends before its tunnel: ${reason}`);
-    this.#finish(ms, reason);
+    void this.#finish(ms, reason);
     return failure;
   }
 
   #fail(message: string, cause?: unknown): Error {
     const failure = (this.#failure ??= new Error(message, { cause }));
     reportRecordingFailure('a recording', failure);
+    this.#failing.abort(failure);
     return failure;
   }
 
-  #finish(ms: number, stopped?: string): void {
-    this.#isEnded = true;
+  #finish(ms: number, stopped?: string): Promise<void> {
+    if (this.#finished) return this.#finished;
     this.#queue.add(this.#encoder.finish(ms, stopped));
     this.#queue.flush();
-    this.#close().catch((error: unknown) => {
+    this.#finished = this.#close().catch((error: unknown) => {
       this.#fail(`the recording ${this.#name} can't be finished: ${reasonOf(error)}`, error);
     });
+    return this.#finished;
   }
 
   async #close(): Promise<void> {
