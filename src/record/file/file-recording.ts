@@ -1,16 +1,23 @@
 import { rename } from 'node:fs/promises';
+import type { Duplex } from 'node:stream';
 import { reasonOf } from '../../helpers/system-error.js';
 import { reportRecordingFailure } from '../../observe/recording-failure.js';
 import type { Recorder, TunnelInfo } from '../../types.js';
 import { RecordingEncoder } from '../format/encoder.js';
 import { MAX_RECORD, RECORD_HEAD, type Direction } from '../format/layout.js';
 import { DiskQueue, type QueueBudget } from './disk-queue.js';
-import { createFile, type NewFile } from './names.js';
+import { CheckedFile } from './checked-file.js';
+import { EncryptedFile } from './encrypted-file.js';
+import { createFile, ENCRYPTED, SUFFIX, type NewFile } from './names.js';
 
 /** Bytes that one recording may queue in front of a slow disk. */
 export const MOST_QUEUED = 8 * 1024 * 1024;
 /** Bytes that all recordings of one recorder may queue together. */
 export const MOST_QUEUED_OF_ALL = 256 * 1024 * 1024;
+
+interface OpenFile extends NewFile {
+  readonly encrypted: EncryptedFile | undefined;
+}
 
 export interface RecordingSettings {
   readonly folder: string;
@@ -36,12 +43,19 @@ export class FileRecording implements Recorder {
   readonly #head = Buffer.allocUnsafe(RECORD_HEAD);
   readonly #start = performance.now();
   readonly #queue: DiskQueue;
-  readonly #file: Promise<NewFile | undefined>;
+  readonly #file: Promise<OpenFile | undefined>;
   #failure: Error | undefined;
   /** Resolves when the file is closed. Set once the recording has ended. */
   #finished: Promise<void> | undefined;
 
-  constructor(settings: RecordingSettings, name: string, tunnel: TunnelInfo, start: number) {
+  /** `cipher`: a stream of the app through which the bytes of the file pass. */
+  constructor(
+    settings: RecordingSettings,
+    name: string,
+    tunnel: TunnelInfo,
+    start: number,
+    cipher: Duplex | undefined,
+  ) {
     this.whenFails = settings.whenFails;
     this.direction = settings.direction;
     this.#settings = settings;
@@ -52,7 +66,7 @@ export class FileRecording implements Recorder {
     const { id, url, address, user, backend } = tunnel;
     const about = { id, url, address, backend, ...(user !== undefined && { user }) };
     this.#queue.add(this.#encoder.header({ start, direction: settings.direction, tunnel: about }));
-    this.#file = this.#open();
+    this.#file = this.#open(cipher);
   }
 
   /** Aborted when the recording fails, which may be between two calls of `out`. */
@@ -93,12 +107,16 @@ export class FileRecording implements Recorder {
     this.#queue.flush();
   }
 
-  async #open(): Promise<NewFile | undefined> {
+  async #open(cipher: Duplex | undefined): Promise<OpenFile | undefined> {
     try {
-      const created = await createFile(this.#settings.folder, this.#name);
-      this.#queue.start(created.file);
-      return created;
+      const suffix = cipher ? SUFFIX + ENCRYPTED : SUFFIX;
+      const created = await createFile(this.#settings.folder, this.#name, suffix);
+      const checked = new CheckedFile(created);
+      const encrypted = cipher && new EncryptedFile(cipher, checked, (error) => this.#queue.fail(error));
+      this.#queue.start(encrypted ?? checked);
+      return { ...created, encrypted };
     } catch (error) {
+      cipher?.destroy();
       this.#queue.fail(error);
       return undefined;
     }
@@ -131,8 +149,14 @@ export class FileRecording implements Recorder {
   async #close(): Promise<void> {
     const created = await this.#file;
     if (!created) return;
+    const { encrypted, file } = created;
     await this.#queue.untilIdle();
-    await created.file.close();
+    try {
+      if (this.#queue.isFailed) encrypted?.destroy();
+      else await encrypted?.end();
+    } finally {
+      await file.close();
+    }
     if (!this.#queue.isFailed) await rename(created.unfinished, created.path);
   }
 }
