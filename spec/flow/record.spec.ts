@@ -261,7 +261,7 @@ describe('a backend that speaks WebSocket', () => {
       const { url, server } = await startEcho();
       const echoed: string[] = [];
       server.on('connection', (socket) =>
-        socket.on('message', (data) => echoed.push(String(data))),
+        socket.on('message', (data) => echoed.push((data as Buffer).toString())),
       );
       const { recorder } = memory({ [direction]: () => fail('no space'), whenFails: 'close' });
       const { port, tunnel } = await startTunnel({ server: { url }, record: () => recorder });

@@ -78,7 +78,7 @@ test('a recording has the bytes, times, metadata and totals of the tunnel', asyn
   // The memory of a chunk is used again.
   chunk.fill(0);
   recorder.in(Buffer.from('secret'), 5);
-  recorder.end(info);
+  await recorder.end(info);
   const [path = ''] = await finished();
   expect(textOf(path)).toEqual(['out 3 hello', 'in 5 secret']);
   const reader = await RecordingReader.open(path);
@@ -95,7 +95,7 @@ test('a recording has the bytes, times, metadata and totals of the tunnel', asyn
 test('without direction, bytes of the client are not recorded', async () => {
   const recorder = record();
   recorder.in(Buffer.from('secret'), 1);
-  recorder.end(info);
+  await recorder.end(info);
   const [path = ''] = await finished();
   expect(readFileSync(path).includes('secret')).toBe(false);
   expect(warnings).toEqual([]);
@@ -105,7 +105,7 @@ test('only the user of the process can read a recording, which is .part until th
   const recorder = record({ name: () => 'x' });
   await vi.waitFor(() => expect(readdirSync(folder)).toEqual(['x.wsrec.part']), { timeout: 10_000 });
   expect(statSync(join(folder, 'x.wsrec.part')).mode & 0o777).toBe(0o600);
-  recorder.end(info);
+  await recorder.end(info);
   await finished();
 });
 
@@ -113,7 +113,7 @@ test('a finished recording, an unfinished one and a symbolic link are never over
   writeFileSync(join(folder, 'x.wsrec'), 'old');
   writeFileSync(join(folder, 'x.1.wsrec.part'), 'other');
   symlinkSync('/tmp/nowhere', join(folder, 'x.2.wsrec.part'));
-  record({ name: () => 'x' }).end(info);
+  await record({ name: () => 'x' }).end(info);
   await vi.waitFor(() => expect(readdirSync(folder)).toContain('x.3.wsrec'), { timeout: 10_000 });
   expect(readFileSync(join(folder, 'x.wsrec'), 'utf8')).toBe('old');
   expect(readFileSync(join(folder, 'x.1.wsrec.part'), 'utf8')).toBe('other');
@@ -123,8 +123,8 @@ test.each([
   ...['../../etc/passwd', '..', '.hidden', '/abs', 'C:\\x', 'a\0b\n\x1b[31m', 'x'.repeat(10_000), ''],
   ...['\u202e<b>', '<script>', 'e\u0301', '\u00e9', '\ud800', 'CON', 'nul.txt', 'com1', '-rf', ' '],
 ])('the user name %j makes no name outside of the folder', async (user) => {
-  record({}, { ...info, user }).end(info);
-  record({ name: () => user }).end(info);
+  await record({}, { ...info, user }).end(info);
+  await record({ name: () => user }).end(info);
   for (const path of await finished(2)) {
     const name = path.slice(folder.length + 1);
     expect(name).toMatch(/^[A-Za-z0-9_@][A-Za-z0-9._@-]*\.wsrec$/);
@@ -141,7 +141,7 @@ test('a full queue ends the recording with its reason, and reports the failure o
     for (let i = 0; i < 9; i++) recorder.out(megabyte, i);
   }).toThrow('the disk is too slow');
   expect(() => recorder.out(megabyte, 9)).toThrow('the disk is too slow');
-  recorder.end(info);
+  await recorder.end(info);
   const [path = ''] = await finished();
   const reader = await RecordingReader.open(path);
   expect(reader.summary).toMatchObject({
@@ -170,7 +170,7 @@ test('a folder that has gone fails the recording, and says so', async () => {
   await vi.waitFor(() => expect(() => recorder.out(Buffer.from('x'), 1)).toThrow('there is no such file'), {
     timeout: 10_000,
   });
-  recorder.end(info);
+  await recorder.end(info);
   expect(warnings).toEqual([expect.stringContaining('there is no such file or folder')]);
 });
 
@@ -197,7 +197,7 @@ test('recordings of the same name in the same millisecond get different files, a
   vi.mocked(Date.now).mockReturnValue(1_600_000_000_000);
   // A recorder's times come from the caller: a clock that is set back must not make them fall.
   recorders[0]!.out(Buffer.from('b'), 20);
-  await Promise.all(recorders.map((recorder) => recorder.end(info)));
+  await Promise.all(recorders.map(async (recorder) => recorder.end(info)));
   const paths = await finished(5);
   const long = paths.find((path) => textOf(path).length > 0)!;
   expect(textOf(long)).toEqual(['out 50 a', 'out 50 b']);
@@ -222,7 +222,7 @@ test('a thousand recordings at once have all their bytes', async () => {
   const recorders = Array.from({ length: 1000 }, (_, i) => make({ ...info, id: String(i) }, req)!);
   for (let round = 0; round < 3; round++)
     for (const [i, recorder] of recorders.entries()) recorder.out(Buffer.from(`${i}.${round} `), round);
-  await Promise.all(recorders.map((recorder) => recorder.end(info)));
+  await Promise.all(recorders.map(async (recorder) => recorder.end(info)));
   const paths = await finished(1000);
   const texts = paths.map((path) =>
     textOf(path)
@@ -328,7 +328,7 @@ function fail(message: string): never {
 test('a seek begins at the last index entry that is not later', async () => {
   const recorder = record();
   for (let i = 0; i < 100; i++) recorder.out(Buffer.alloc(10_000, i), i * 10);
-  recorder.end(info);
+  await recorder.end(info);
   const [path = ''] = await finished();
   const reader = await RecordingReader.open(path);
   const first = async (from: number): Promise<number | undefined> => {
