@@ -62,10 +62,22 @@ export function fileRecorder<Req extends IncomingMessage = IncomingMessage>(
   options: FileRecorderOptions<Req>,
 ): (tunnel: TunnelInfo, req: Req) => Recorder | undefined {
   checkNames(options, 'fileRecorder()', CHECKS);
+  const recorder = makeFileRecorder(options);
+  if (options.direction === 'both') noteInput(options.folder);
+  return recorder;
+}
+
+/**
+ * The recorder without a note on `direction: 'both'`, for a caller that has checked the options and gives the note itself.
+ * `report`: gets each failure in place of a process warning.
+ */
+export function makeFileRecorder<Req extends IncomingMessage = IncomingMessage>(
+  options: FileRecorderOptions<Req>,
+  report?: (message: string) => void,
+): (tunnel: TunnelInfo, req: Req) => Recorder | undefined {
   const { folder, name, encrypt, direction = 'out', maxBytes = Infinity, whenFails = 'continue' } = options;
   checkFolder(folder);
-  if (direction === 'both') noteInput(folder);
-  const settings = { folder: resolve(folder), direction, maxBytes, whenFails, budget: { used: 0 } };
+  const settings = { folder: resolve(folder), direction, maxBytes, whenFails, budget: { used: 0 }, report };
   return (tunnel, req) => {
     const start = Date.now();
     try {
@@ -74,7 +86,7 @@ export function fileRecorder<Req extends IncomingMessage = IncomingMessage>(
       return new FileRecording(settings, chosen, tunnel, start, cipher);
     } catch (error) {
       if (whenFails === 'close') throw error;
-      reportRecordingFailure('the start of a recording', error);
+      reportRecordingFailure('the start of a recording', error, report);
       return undefined;
     }
   };

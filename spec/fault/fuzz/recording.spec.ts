@@ -7,8 +7,8 @@ import { END_SIZE, MAX_RECORD, RECORD_HEAD } from '../../../src/record/format/la
 import { player, RecordingReader } from '../../../src/record/index.js';
 import { recordingOf, type Step } from '../../unit/record/recorded.js';
 
-/** Mutated recordings of one run. More by the variable, such as 200000. */
-const ROUNDS = Number(process.env.FUZZ_ROUNDS ?? 3000);
+/** Mutated recordings of one run. */
+const ROUNDS = Number(process.env.FUZZ_RUNS ?? 3000);
 
 let folder: string;
 let path: string;

@@ -13,7 +13,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Transform } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { fileRecorder, type FileRecorderOptions } from '../../../src/record/file-recorder.js';
+import {
+  fileRecorder,
+  makeFileRecorder,
+  type FileRecorderOptions,
+} from '../../../src/record/file-recorder.js';
 import { RecordingDecoder } from '../../../src/record/format/decoder.js';
 import { RecordingReader } from '../../../src/record/file/recording-reader.js';
 import type { TunnelInfo } from '../../../src/types.js';
@@ -156,7 +160,7 @@ test('maxBytes is never exceeded, also by many short records', async () => {
   const recorder = record({ maxBytes: 65_536 });
   expect(() => {
     for (let i = 0; i < 10_000; i++) recorder.out(Buffer.from('12345678'), i);
-  }).toThrow('maxBytes (65536) is reached');
+  }).toThrow('the file has its largest size, 65536 bytes');
   const [path = ''] = await finished();
   expect(statSync(path).size).toBeLessThanOrEqual(65_536);
   expect(statSync(path).size).toBeGreaterThan(50_000);
@@ -353,4 +357,15 @@ describe('invalid options', () => {
   ])('%j', (options, message) => {
     expect(() => record(options as never)).toThrow(message);
   });
+});
+
+test('a caller that reports failures itself gets each failure once, and no process warning', async () => {
+  const reports: string[] = [];
+  const make = makeFileRecorder({ folder, direction: 'both' }, (message) => reports.push(message));
+  rmSync(folder, { recursive: true });
+  const recorder = make(info, req)!;
+  await vi.waitFor(() => expect(recorder.failed!.aborted).toBe(true), { timeout: 10_000 });
+  await recorder.end(info);
+  expect(reports).toEqual([expect.stringContaining('there is no such file or folder')]);
+  expect(warnings).toEqual([]);
 });

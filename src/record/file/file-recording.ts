@@ -26,6 +26,8 @@ export interface RecordingSettings {
   readonly maxBytes: number;
   readonly whenFails: 'close' | 'continue';
   readonly budget: QueueBudget;
+  /** Reports a failure. Default: a process warning. */
+  readonly report?: ((message: string) => void) | undefined;
 }
 
 /**
@@ -94,7 +96,7 @@ export class FileRecording implements Recorder {
     const size = bytes.length + Math.ceil(bytes.length / MAX_RECORD) * RECORD_HEAD;
     const encoder = this.#encoder;
     if (encoder.size + size + encoder.endSize > this.#settings.maxBytes)
-      throw this.#stop(ms, `maxBytes (${this.#settings.maxBytes}) is reached`);
+      throw this.#stop(ms, `the file has its largest size, ${this.#settings.maxBytes} bytes`);
     const { budget } = this.#settings;
     if (this.#queue.queued + size > MOST_QUEUED || budget.used + size > MOST_QUEUED_OF_ALL)
       throw this.#stop(ms, 'the disk is too slow: its queue is full');
@@ -131,7 +133,7 @@ export class FileRecording implements Recorder {
 
   #fail(message: string, cause?: unknown): Error {
     const failure = (this.#failure ??= new Error(message, { cause }));
-    reportRecordingFailure('a recording', failure);
+    reportRecordingFailure('a recording', failure, this.#settings.report);
     this.#failing.abort(failure);
     return failure;
   }
