@@ -338,11 +338,21 @@ export interface Recorder {
   out(bytes: Uint8Array, ms: number): void;
   /** Bytes from the client to the backend: what the user types, passwords too. */
   in(bytes: Uint8Array, ms: number): void;
-  /** The tunnel has ended. Called once, also after a failure. */
-  end(info: TunnelInfo): void;
   /**
-   * What happens when `out` or `in` throws. `'continue'`, the default: the tunnel goes on without a recording. `'close'`: the tunnel ends
-   * with Close 1011, and the bytes of the call are not sent. In both cases the failure is logged, and reported by `process.emitWarning`.
+   * The tunnel has ended. Called once, also after a failure. If the result is a promise, `close()` of the tunnel waits for the promise, up to
+   * the `timeout` of `close()`.
+   */
+  end(info: TunnelInfo): void | Promise<void>;
+  /** `'out'`: `in` is never called. Default `'both'`. */
+  readonly direction?: 'out' | 'both';
+  /**
+   * A recorder that writes later than `out` and `in` return reports a failure by this signal: its abort, with the error as the reason, is the
+   * same as a throw, also while the tunnel is silent.
+   */
+  readonly failed?: AbortSignal;
+  /**
+   * What happens when `out` or `in` throws or `failed` is aborted. `'continue'`, the default: the tunnel goes on without a recording. `'close'`: the tunnel ends
+   * with Close 1011, and further bytes are not sent. In both cases the failure is logged, and reported by `process.emitWarning`.
    */
   readonly whenFails?: 'close' | 'continue';
 }
@@ -440,8 +450,8 @@ export interface RuleOptions<Req extends IncomingMessage = IncomingMessage> {
   revalidate?: number | RevalidateOptions;
   /**
    * Returns the recorder of a tunnel, such as a `fileRecorder()` of `express-wstunnel/record`; undefined: the tunnel is not recorded.
-   * Called right before the 101 response; a throw refuses the request with 500. A backend that speaks WebSocket needs `mode: 'bytes'`:
-   * in `frames` mode a request with a recorder is refused with 500.
+   * Called right before the 101 response; a throw refuses the request with 500. A backend that speaks WebSocket gets no offer of
+   * extensions, such as compression, when this option is set: the payload of compressed frames can't be recorded.
    */
   record?: (tunnel: TunnelInfo, req: Req) => Recorder | undefined;
   /** Seconds between PINGs (lighttpd: `wstunnel.ping-interval`). Default 30; 0 sends none. */

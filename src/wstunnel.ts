@@ -89,6 +89,7 @@ export function createTunnel<Req extends IncomingMessage>(
     tickets: state.tickets,
     refusing: new Set(),
     logins: new LoginChecks(owner, log, membership.totals.counts.checks),
+    recordings: new Set(),
     isDraining: () => shutdown.isDraining,
     notAttached: (req) => servers.notAttached(req),
     announce: announcer.announce,

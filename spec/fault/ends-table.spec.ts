@@ -38,12 +38,13 @@ const timers = {
   closeTimeout: { closeTimeout: 0.2 },
 } satisfies Record<string, TableOptions>;
 
-/** The ends of a login: of an open tunnel alone. */
+/** The ends of a login, and of a recording: of an open tunnel alone. */
 const logins = {
   'login ends': { login: 'refused' },
   'user changes': { login: 'another user' },
   'login is unclear': { login: 'failed' },
   'a newer tunnel replaces it': { login: 'replaced' },
+  'recording fails': { recorder: 'fails' },
 } satisfies Record<string, TableOptions>;
 
 type Act = (scene: Scene) => unknown;
@@ -98,6 +99,7 @@ const causes: Record<Action, readonly CloseCause[]> = {
   'user changes': ['user-changed'],
   'login is unclear': ['login-unclear'],
   'a newer tunnel replaces it': ['replaced'],
+  'recording fails': ['recording-failed'],
 };
 
 const short = timers.closeTimeout;
@@ -110,6 +112,7 @@ const checks = ['login ends', 'user changes', 'login is unclear'] as const satis
 const loginEnds = {
   ...each(checks, { ends: 1008, sees: 1008 }),
   'a newer tunnel replaces it': { ends: 4409, sees: 4409 },
+  'recording fails': { ends: 1011, sees: 1011 },
 } as const;
 const notOpenYet = each(
   [

@@ -72,7 +72,7 @@ export interface Scene {
   backendFinishes(): void;
   /** Waits for `close` or `refuse`. */
   ended(): Promise<ClosedInfo | RefuseInfo>;
-  /** The login ends as the option `login` says; until then each check passes. */
+  /** The login ends as the option `login` says; until then each check passes. With `recorder`, the recorder fails. */
   endLogin(): void;
   /** Waits until both ends have finished, and checks for leftovers. */
   over(): Promise<void>;
@@ -81,7 +81,7 @@ export interface Scene {
 /** How a login ends: the app refuses the check, finds another user, or fails; or a newer tunnel of the user replaces this one. */
 export type LoginEnd = 'refused' | 'another user' | 'failed' | 'replaced';
 
-export type TableOptions = Partial<TunnelOptions> & { host?: object; login?: LoginEnd };
+export type TableOptions = Partial<TunnelOptions> & { host?: object; login?: LoginEnd; recorder?: 'fails' };
 
 /** `failAfter` is short: the first failed check may end the tunnel. */
 const CHECKED = { revalidate: { every: 0.1, failAfter: 0.1 } };
@@ -108,7 +108,10 @@ const connections = (server: Server) =>
   );
 
 /** Brings one connection into a phase. */
-export async function arrange(phase: Phase, { host, login, ...options }: TableOptions = {}): Promise<Scene> {
+export async function arrange(
+  phase: Phase,
+  { host, login, recorder, ...options }: TableOptions = {},
+): Promise<Scene> {
   const complaints = watchComplaints();
   const held = deferred();
   const backendMayFinish = deferred();
@@ -136,7 +139,9 @@ export async function arrange(phase: Phase, { host, login, ...options }: TableOp
     if (!isCheck(req) || !hasEnded || login === 'another user') next();
     else res.sendStatus(login === 'refused' ? 401 : 500);
   };
-  const signals: AbortSignal[] = [];
+  const failing = new AbortController();
+  const signals: AbortSignal[] = [failing.signal];
+  const ignore = () => undefined;
   const loads: string[] = [];
   const balance: BalanceStrategy = {
     pick: async ([only]) => {
@@ -163,6 +168,9 @@ export async function arrange(phase: Phase, { host, login, ...options }: TableOp
     ...(login && {
       user: (req) => (isCheck(req) && hasEnded && login === 'another user' ? 'bob' : 'ann'),
       ...(login === 'replaced' ? { shared } : CHECKED),
+    }),
+    ...(recorder && {
+      record: () => ({ out: ignore, in: ignore, end: ignore, failed: failing.signal, whenFails: 'close' }),
     }),
     ...options,
   });
@@ -205,6 +213,7 @@ export async function arrange(phase: Phase, { host, login, ...options }: TableOp
     backendFinishes: () => backendMayFinish.resolve(),
     endLogin: () => {
       hasEnded = true;
+      if (recorder) failing.abort(new Error('the recorder fails'));
       if (login !== 'replaced') return;
       for (const { tunnel } of shared.members.select(() => true)) tunnel.replace('replaced');
     },
@@ -234,7 +243,9 @@ export async function arrange(phase: Phase, { host, login, ...options }: TableOp
       expect(loads).toEqual(loads.length === 0 ? [] : ['taken', 'released']);
       expect(ends).toHaveLength(1);
       checkStats(tunnel, ends[0]!, opened);
-      expect(complaints).toEqual([]);
+      // A failed recording is reported by a warning.
+      const wanted = recorder ? [expect.objectContaining({ code: 'WSTUNNEL_RECORD' })] : [];
+      expect(complaints).toEqual(wanted);
     },
   };
 

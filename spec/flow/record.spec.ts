@@ -1,13 +1,15 @@
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { WebSocketServer } from 'ws';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
 import { fileRecorder, player, RecordingReader } from '../../src/record/index.js';
 import type { ClosedInfo, Recorder, RefuseInfo, TunnelInfo } from '../../src/types.js';
+import { onCleanup } from '../support/cleanup.js';
 import { echoes, frame, openRaw, statusOf } from '../support/raw-client.js';
 import { closedPort, portOf, startTunnel } from '../support/servers.js';
+import { deferred } from '../support/wait.js';
 
 let warnings: string[];
 
@@ -118,24 +120,178 @@ test('without a backend there is no recording', async () => {
   expect(record).not.toHaveBeenCalled();
 });
 
-test("a backend that speaks WebSocket is recorded in mode 'bytes', and refused in mode 'frames'", async () => {
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
-  server.on('connection', (socket) => socket.on('message', (data) => socket.send(data)));
-  await once(server, 'listening');
+test("without direction a recorder gets both; with direction 'out' only what the client receives", async () => {
+  const { calls, recorder } = memory({ direction: 'out' });
+  const { port, tunnel } = await startTunnel({ record: () => recorder });
+  const client = await openRaw(port);
+  await echoes(client, 'ping');
+  const end = closed(tunnel);
+  client.socket.destroy();
+  await end;
+  expect(calls).toEqual(['out ping number', 'end 4 4']);
+});
+
+test("with whenFails 'close' a silent tunnel ends as soon as the recorder reports a failure", async () => {
+  const failing = new AbortController();
+  const { calls, recorder } = memory({ failed: failing.signal, whenFails: 'close' });
+  const { port, tunnel } = await startTunnel({ record: () => recorder });
+  const client = await openRaw(port);
+  await echoes(client, 'ping');
+  const end = closed(tunnel);
+  failing.abort(new Error('no space'));
+  expect(await client.close()).toMatchObject({ code: 1011 });
+  client.socket.destroy();
+  expect(await end).toMatchObject({ cause: 'recording-failed', code: 1011 });
+  expect(warnings).toEqual([expect.stringContaining('no space')]);
+  expect(calls.filter((call) => call.startsWith('end'))).toHaveLength(1);
+  expect(getEventListeners(failing.signal, 'abort')).toEqual([]);
+});
+
+test('a failure that the recorder reports ends only the recording by default', async () => {
+  const failing = new AbortController();
+  const { calls, recorder } = memory({ failed: failing.signal });
+  const { port } = await startTunnel({ record: () => recorder });
+  const client = await openRaw(port);
+  failing.abort(new Error('no space'));
+  await echoes(client, 'ping');
+  expect(calls).toEqual([]);
+  expect(warnings).toHaveLength(1);
+});
+
+test("a recorder with whenFails 'close' that has failed before the 101 response refuses with 500", async () => {
+  const { calls, recorder } = memory({ failed: AbortSignal.abort(new Error('gone')), whenFails: 'close' });
+  const { port } = await startTunnel({ record: () => recorder });
+  expect(await statusOf(port, '/tunnel')).toBe(500);
+  expect(calls).toEqual(['end 0 0']);
+});
+
+test('close() waits until a recorder has finished, and no longer than its timeout', async () => {
+  const writing = deferred();
+  const { recorder } = memory({ end: () => writing.promise });
+  const { port, tunnel } = await startTunnel({ record: () => recorder });
+  await echoes(await openRaw(port));
+  let isClosed = false;
+  const closing = tunnel.close({ timeout: 60 }).then(() => (isClosed = true));
+  await vi.waitFor(() => expect(tunnel.stats().open).toBe(0), { timeout: 10_000 });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(isClosed).toBe(false);
+  writing.resolve();
+  await closing;
+
+  const stuck = memory({ end: () => new Promise<void>(() => undefined) });
+  const other = await startTunnel({ record: () => stuck.recorder });
+  const client = await openRaw(other.port);
+  await echoes(client);
+  client.socket.destroy();
+  await other.tunnel.close({ timeout: 0.2 });
+});
+
+test('an error or a rejection of end() is reported, and close() resolves', async () => {
+  const { recorder } = memory({ end: () => Promise.reject(new Error('not finished')) });
+  const thrower = memory({ end: () => fail('no end') });
+  const records = [recorder, thrower.recorder];
+  const { port, tunnel } = await startTunnel({ record: () => records.pop() });
+  const clients = [await openRaw(port), await openRaw(port)];
+  for (const { socket } of clients) socket.destroy();
+  await tunnel.close();
+  const reasons = warnings.map((warning) => warning.split(' failed: ')[1]);
+  expect(reasons.sort()).toEqual(['no end', 'not finished']);
+});
+
+test('recordings are finished on disk when close() resolves', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'record-'));
   try {
-    const url = `ws://127.0.0.1:${portOf(server as never)}/`;
-    const bytes = memory();
-    const inBytes = await startTunnel({ server: { url, mode: 'bytes' }, record: () => bytes.recorder });
-    await echoes(await openRaw(inBytes.port), 'ping');
-    expect(bytes.calls).toEqual(['in ping number', 'out ping number']);
-    const frames = memory();
-    const inFrames = await startTunnel({ server: { url }, record: () => frames.recorder });
-    expect(await statusOf(inFrames.port, '/tunnel')).toBe(500);
-    expect(frames.calls).toEqual(['end 0 0']);
+    const { port, tunnel } = await startTunnel({ record: fileRecorder({ folder }) });
+    const clients = await Promise.all(Array.from({ length: 20 }, () => openRaw(port)));
+    for (const client of clients) await echoes(client, 'x'.repeat(60_000));
+    await tunnel.close({ timeout: 30 });
+    const names = readdirSync(folder);
+    expect(names).toHaveLength(20);
+    expect(names.filter((name) => !name.endsWith('.wsrec'))).toEqual([]);
   } finally {
-    for (const client of server.clients) client.terminate();
-    server.close();
+    rmSync(folder, { recursive: true, force: true });
   }
+});
+
+describe('a backend that speaks WebSocket', () => {
+  /** An echo that would compress. Tells which extensions it was offered. */
+  async function startEcho() {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: { threshold: 0 } });
+    onCleanup(() => {
+      for (const client of server.clients) client.terminate();
+      server.close();
+    });
+    const offers: (string | undefined)[] = [];
+    server.on('connection', (socket, { headers }) => {
+      offers.push(headers['sec-websocket-extensions']);
+      socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
+    });
+    await once(server, 'listening');
+    return { url: `ws://127.0.0.1:${portOf(server as never)}/`, offers, server };
+  }
+
+  test.each(['frames', 'bytes'] as const)('is recorded without compression in mode %s', async (mode) => {
+    const { url, offers } = await startEcho();
+    const { calls, recorder } = memory();
+    const { port } = await startTunnel({ server: { url, mode }, record: () => recorder });
+    const client = new WebSocket(`ws://127.0.0.1:${port}/tunnel`);
+    await once(client, 'open');
+    expect(client.extensions).toBe('');
+    expect(offers).toEqual([undefined]);
+    const answered = once(client, 'message');
+    client.ping();
+    client.send('ping');
+    await answered;
+    client.terminate();
+    await vi.waitFor(() => expect(calls).toEqual(['in ping number', 'out ping number', 'end 4 4']));
+  });
+
+  test('keeps its compression without the option record', async () => {
+    const { url, offers } = await startEcho();
+    const { port } = await startTunnel({ server: { url } });
+    const client = new WebSocket(`ws://127.0.0.1:${port}/tunnel`);
+    await once(client, 'open');
+    expect(offers).toEqual([expect.stringContaining('permessage-deflate')]);
+    client.terminate();
+  });
+
+  test.each(['out', 'in'] as const)(
+    "in mode frames with whenFails 'close' a throw of %s ends the tunnel, and the bytes do not pass",
+    async (direction) => {
+      const { url, server } = await startEcho();
+      const echoed: string[] = [];
+      server.on('connection', (socket) =>
+        socket.on('message', (data) => echoed.push((data as Buffer).toString())),
+      );
+      const { recorder } = memory({ [direction]: () => fail('no space'), whenFails: 'close' });
+      const { port, tunnel } = await startTunnel({ server: { url }, record: () => recorder });
+      const client = await openRaw(port);
+      const end = closed(tunnel);
+      client.send(frame(1, 'abc'));
+      expect(await client.frame()).toMatchObject({ opcode: 8 });
+      client.socket.destroy();
+      expect(await end).toMatchObject({ cause: 'recording-failed', code: 1011, bytesOut: 0 });
+      await vi.waitFor(() => expect(server.clients.size).toBe(0), { timeout: 10_000 });
+      expect(echoed).toEqual(direction === 'in' ? [] : ['abc']);
+    },
+  );
+
+  test("in mode frames with whenFails 'close' the rest of a long frame does not pass", async () => {
+    const { url, server } = await startEcho();
+    const size = 50 * 1024 * 1024;
+    server.on('connection', (socket) => socket.send(Buffer.alloc(size)));
+    let count = 0;
+    const out = () => {
+      if (++count === 3) fail('no space');
+    };
+    const { recorder } = memory({ out, whenFails: 'close' });
+    const { port, tunnel } = await startTunnel({ server: { url }, record: () => recorder });
+    const end = closed(tunnel);
+    const client = await openRaw(port);
+    await client.ended();
+    expect(await end).toMatchObject({ cause: 'recording-failed', code: 1006 });
+    expect((await end).bytesOut).toBeLessThan(1024 * 1024);
+  });
 });
 
 test('a file of fileRecorder has every byte of a download, and plays the same bytes', async () => {

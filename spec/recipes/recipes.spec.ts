@@ -793,3 +793,27 @@ test('rules: by path, query and address', async () => {
       body: 'https only\n',
     });
 });
+
+test('encrypted recordings: the disk has no byte of the tunnel, and an administrator plays the bytes', async () => {
+  const folder = await temporaryFolder();
+  const site = await start('encrypted-recordings.mjs', {
+    RECORDINGS: folder,
+    RECORDING_KEY: 'ab'.repeat(32),
+  });
+  const client = await guards(site);
+  client.socket.destroy();
+  await until(async () => (await readdir(folder)).some((name) => name.endsWith('.wsrec.enc')));
+  const [name = ''] = await readdir(folder);
+  const bytes = await readFile(join(folder, name));
+  expect(bytes.includes('ping')).toBe(false);
+  expect(bytes.includes('WSREC')).toBe(false);
+
+  const play = (path: string, cookie: object) =>
+    new RawClient(site.dial()).send(handshake(`/play/${path}`, { ...cookie }));
+  const id = name.replace('.wsrec.enc', '');
+  const player = play(id, await logIn(site.dial()));
+  expect((await player.answer()).status).toBe(101);
+  expect((await player.payload(4)).toString()).toBe('ping');
+  expect((await play(id, await logIn(site.dial(), 'bob')).answer()).status).toBe(403);
+  expect((await play('nowhere', await logIn(site.dial())).answer()).status).toBe(404);
+});

@@ -6,6 +6,7 @@ import { endingOf, type Ending } from '../streams/close-causes.js';
 import { PooledReads } from '../streams/pooled-reads.js';
 import { PAUSE } from '../streams/read-pauses.js';
 import { reset } from '../streams/reset.js';
+import type { Tap } from '../streams/tap.js';
 import { controlFrame } from './encoder.js';
 import { PING_SIZE, type Sender } from './frame-follower.js';
 import { FrameWay, type WayOwner } from './frame-way.js';
@@ -21,6 +22,8 @@ export interface PassageSettings {
   readonly drainTimeout?: number;
   /** Memory queued per direction above which the source is not read. */
   readonly buffered: number;
+  /** Undefined unless the tunnel is recorded. Needs a backend without extensions. */
+  readonly tap?: Tap | undefined;
 }
 
 export interface PassageOwner {
@@ -83,15 +86,17 @@ export class FramePassage implements HeartbeatConnection, WayOwner, PingWriter, 
 
   constructor(client: Duplex, backend: FrameBackend, settings: PassageSettings, owner: PassageOwner) {
     const { socket, hasExtensions } = backend;
-    const { buffered } = settings;
+    const { buffered, tap } = settings;
+    const seesIn = tap?.readsIn ? (payload: Buffer) => tap.in(payload) : undefined;
+    const seesOut = tap && ((payload: Buffer) => tap.out(payload));
     this.client = client;
     this.backend = socket;
     this.#head = backend.head;
     this.#settings = settings;
     this.#owner = owner;
     this.#reads = PooledReads.of(socket);
-    this.up = new FrameWay('client', client, socket, { buffered, hasExtensions }, this);
-    this.down = new FrameWay('server', socket, client, { buffered, hasExtensions }, this);
+    this.up = new FrameWay('client', client, socket, { buffered, hasExtensions, tap: seesIn }, this);
+    this.down = new FrameWay('server', socket, client, { buffered, hasExtensions, tap: seesOut }, this);
     this.heartbeat = new Heartbeat(client, settings, this);
     this.#closing = new PassageClosing(this, settings);
   }
@@ -148,6 +153,11 @@ export class FramePassage implements HeartbeatConnection, WayOwner, PingWriter, 
 
   get queuedToClient(): number {
     return this.client.writableLength;
+  }
+
+  /** Bytes that must pass to the client before a Close can follow. */
+  get beforeClose(): number {
+    return this.down.follower.missing;
   }
 
   /** Samples both queues, and updates `lastPayload`, `stalledSince` and `clientStalledSince`. */

@@ -5,6 +5,7 @@ import { isNodeSocket, isPlain, release, releaseAfter, WORTHWHILE } from '../str
 import { WriteProgress } from '../streams/write-progress.js';
 import { WriteQueue, type QueueOwner } from '../streams/write-queue.js';
 import { FrameFollower, type FollowerOwner, type Sender } from './frame-follower.js';
+import { PayloadTap } from './payload-tap.js';
 
 /** Bytes that Node reads at once, and bytes of a full TLS record: in both cases more bytes follow in the same event-loop turn. */
 const FULL_READS: readonly number[] = [65_536, 16_384];
@@ -43,6 +44,7 @@ export class FrameWay implements QueueOwner {
   readonly #ownsChunks: boolean;
   readonly #gathers: boolean;
   readonly #isSinkPlain: boolean;
+  readonly #tap: PayloadTap | undefined;
   #isBoundaryAwaited = false;
   /** Do the bytes of the last chunk pass? */
   #isPassing = false;
@@ -51,7 +53,7 @@ export class FrameWay implements QueueOwner {
     from: Sender,
     source: Duplex,
     sink: Duplex,
-    { buffered, hasExtensions }: WaySettings,
+    { buffered, hasExtensions, tap }: WaySettings,
     owner: WayOwner,
   ) {
     this.follower = new FrameFollower(from, hasExtensions, owner);
@@ -64,6 +66,7 @@ export class FrameWay implements QueueOwner {
     this.#ownsChunks = isNodeSocket(source) && isNodeSocket(sink);
     this.#gathers = from === 'client';
     this.#isSinkPlain = isPlain(sink);
+    this.#tap = tap && new PayloadTap(from, tap);
   }
 
   /** Do the passed bytes end at a frame boundary? */
@@ -73,6 +76,8 @@ export class FrameWay implements QueueOwner {
 
   /** Follows a chunk of the source, and passes the frames on. `reads`: the reads whose memory may contain the chunk. */
   pass(chunk: Buffer, reads?: PooledReads): void {
+    // First: the tap may end the tunnel, and then follower and sink must be at the same byte.
+    if (this.#tap) this.#showTo(this.#tap, chunk);
     let rest = chunk;
     if (this.#isBoundaryAwaited && this.follower.missing <= chunk.length) {
       const { missing } = this.follower;
@@ -116,6 +121,12 @@ export class FrameWay implements QueueOwner {
 
   resume(): void {
     this.pauses.remove(PAUSE.receiver);
+  }
+
+  /** The tap sees the bytes that will pass. */
+  #showTo(tap: PayloadTap, chunk: Buffer): void {
+    if (this.output === 'over' || this.follower.isDone || !this.sink.writable) return;
+    tap.read(this.output === 'ending' ? chunk.subarray(0, this.follower.missing) : chunk);
   }
 
   #follow(chunk: Buffer): Buffer {
@@ -168,4 +179,6 @@ export interface WaySettings {
   /** Bytes of memory queued for the sink above which the source is not read. */
   readonly buffered: number;
   readonly hasExtensions: boolean;
+  /** Gets the payload before the payload passes; only without extensions. */
+  readonly tap: ((payload: Buffer) => unknown) | undefined;
 }

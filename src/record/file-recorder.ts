@@ -1,11 +1,15 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { resolve } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { isStream } from '../backends/stream.js';
+import { isPromise } from '../helpers/abort.js';
 import { reasonOf } from '../helpers/system-error.js';
 import { reportRecordingFailure } from '../observe/recording-failure.js';
 import { checkFunction, checkText, oneOf, wholeNumber } from '../options/checks/basic.js';
 import { fail } from '../options/checks/fail.js';
 import { checkNames } from '../options/checks/names.js';
+import { ignoreErrors } from '../streams/ignore-errors.js';
 import type { Recorder, TunnelInfo } from '../types.js';
 import { FileRecording } from './file/file-recording.js';
 import { defaultName, safeName } from './file/names.js';
@@ -24,8 +28,13 @@ export interface FileRecorderOptions<Req extends IncomingMessage = IncomingMessa
   /** The size of a file in bytes, at least 64 KiB; a longer recording fails. Default: no limit. */
   maxBytes?: number;
   /**
+   * Returns a stream, such as a cipher of `node:crypto`, through which the bytes of the file pass, so that nobody can read the recording on
+   * the disk. Called for each recording. The file's name ends with `.wsrec.enc`.
+   */
+  encrypt?: (tunnel: TunnelInfo, req: Req) => Duplex;
+  /**
    * What a tunnel does whose recording fails: the disk is full, slow or gone, or `maxBytes` is reached. `'continue'`, the default: the
-   * tunnel goes on. `'close'`: the tunnel ends with Close 1011 at the next byte.
+   * tunnel goes on. `'close'`: the tunnel ends with Close 1011.
    */
   whenFails?: 'close' | 'continue';
 }
@@ -34,6 +43,7 @@ const CHECKS = {
   folder: checkText,
   name: checkFunction,
   direction: oneOf(['out', 'both']),
+  encrypt: checkFunction,
   maxBytes: wholeNumber(65_536, Number.MAX_SAFE_INTEGER),
   whenFails: oneOf(['close', 'continue']),
 };
@@ -52,21 +62,52 @@ export function fileRecorder<Req extends IncomingMessage = IncomingMessage>(
   options: FileRecorderOptions<Req>,
 ): (tunnel: TunnelInfo, req: Req) => Recorder | undefined {
   checkNames(options, 'fileRecorder()', CHECKS);
-  const { folder, name, direction = 'out', maxBytes = Infinity, whenFails = 'continue' } = options;
+  const recorder = makeFileRecorder(options);
+  if (options.direction === 'both') noteInput(options.folder);
+  return recorder;
+}
+
+/**
+ * The recorder without a note on `direction: 'both'`, for a caller that has checked the options and gives the note itself.
+ * `report`: gets each failure in place of a process warning.
+ */
+export function makeFileRecorder<Req extends IncomingMessage = IncomingMessage>(
+  options: FileRecorderOptions<Req>,
+  report?: (message: string) => void,
+): (tunnel: TunnelInfo, req: Req) => Recorder | undefined {
+  const { folder, name, encrypt, direction = 'out', maxBytes = Infinity, whenFails = 'continue' } = options;
   checkFolder(folder);
-  if (direction === 'both') noteInput(folder);
-  const settings = { folder: resolve(folder), direction, maxBytes, whenFails, budget: { used: 0 } };
+  const settings = { folder: resolve(folder), direction, maxBytes, whenFails, budget: { used: 0 }, report };
   return (tunnel, req) => {
     const start = Date.now();
     try {
-      const chosen = name ? safeName(name(tunnel, req)) : defaultName(tunnel, start);
-      return new FileRecording(settings, chosen, tunnel, start);
+      const chosen = name ? safeName(textOf(name(tunnel, req))) : defaultName(tunnel, start);
+      const cipher = encrypt && streamOf(encrypt(tunnel, req));
+      return new FileRecording(settings, chosen, tunnel, start, cipher);
     } catch (error) {
       if (whenFails === 'close') throw error;
-      reportRecordingFailure('the name of a recording', error);
+      reportRecordingFailure('the start of a recording', error, report);
       return undefined;
     }
   };
+}
+
+function textOf(name: unknown): string {
+  ignoreRejection(name);
+  if (typeof name !== 'string') throw new Error('name must return a string');
+  return name;
+}
+
+function streamOf(stream: unknown): Duplex {
+  ignoreRejection(stream);
+  if (!isStream(stream)) throw new Error('encrypt must return a Duplex, such as a cipher');
+  // The stream may fail before the file is open.
+  return ignoreErrors(stream);
+}
+
+/** Nobody awaits the promise of an async function: a rejection would end the process. */
+function ignoreRejection(given: unknown): void {
+  if (isPromise(given)) Promise.resolve(given).catch(() => undefined);
 }
 
 function checkFolder(folder: string): void {

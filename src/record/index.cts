@@ -11,6 +11,7 @@ const record: {
 } = required;
 
 declare namespace record {
+  export type ConvertOptions = all.ConvertOptions;
   export type Direction = all.Direction;
   export type FileRecorderOptions<Req extends IncomingMessage = IncomingMessage> =
     all.FileRecorderOptions<Req>;

@@ -1,4 +1,4 @@
-export { convertRecording, type RecordingFormat } from './convert/convert.js';
+export { convertRecording, type ConvertOptions, type RecordingFormat } from './convert/convert.js';
 export { fileRecorder, type FileRecorderOptions } from './file-recorder.js';
 export { RecordingReader } from './file/recording-reader.js';
 export type {

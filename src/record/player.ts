@@ -3,22 +3,27 @@ import { resolve } from 'node:path';
 import { Duplex } from 'node:stream';
 import { reasonOf } from '../helpers/system-error.js';
 import { MAX_TIMEOUT } from '../helpers/max-timeout.js';
-import { checkText } from '../options/checks/basic.js';
+import { checkText, seconds } from '../options/checks/basic.js';
 import { fail } from '../options/checks/fail.js';
 import { checkNames } from '../options/checks/names.js';
 import type { OptionRef } from '../options/checks/option-path.js';
 import type { Host } from '../types.js';
 import { RecordingReader } from './file/recording-reader.js';
 import { RecordingDecoder } from './format/decoder.js';
-import { HEADER_SIZE, MAX_METADATA, type RecordedBytes } from './format/layout.js';
+import { HEADER_SIZE, MAX_METADATA, MAX_MS, type RecordedBytes } from './format/layout.js';
 
 /** The options of `player()`. */
 export interface PlayerOptions {
   /** How many times faster than recorded, 0.01 to 1000, or Infinity for no pauses at all. Default 1. */
   speed?: number;
+  /**
+   * Seconds from the start of the recording. All earlier bytes are played at once, since a desktop's picture and a terminal's screen need
+   * them. Default 0.
+   */
+  from?: number;
 }
 
-const CHECKS = { speed: checkSpeed };
+const CHECKS = { speed: checkSpeed, from: seconds(0, MAX_MS / 1000) };
 
 /**
  * A recording as a backend: each tunnel plays the recording from its start, with the recorded pauses, and ends with it. What the client
@@ -35,8 +40,8 @@ export function player(file: string, options: PlayerOptions = {}): Host {
   checkNames(options, 'player()', CHECKS);
   const path = resolve(file);
   checkRecording(path);
-  const { speed = 1 } = options;
-  return { connect: async () => new Playback(await RecordingReader.open(path), speed) };
+  const { speed = 1, from = 0 } = options;
+  return { connect: async () => new Playback(await RecordingReader.open(path), speed, from * 1000) };
 }
 
 /** Plays the bytes to the client at their times. */
@@ -44,14 +49,17 @@ class Playback extends Duplex {
   readonly #reader: RecordingReader;
   readonly #records: AsyncGenerator<RecordedBytes, void, undefined>;
   readonly #speed: number;
+  /** Milliseconds from the start of the recording. */
+  readonly #from: number;
   readonly #start = performance.now();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(reader: RecordingReader, speed: number) {
+  constructor(reader: RecordingReader, speed: number, from: number) {
     super({ allowHalfOpen: false });
     this.#reader = reader;
     this.#records = reader.records();
     this.#speed = speed;
+    this.#from = from;
   }
 
   override _read(): void {
@@ -76,7 +84,7 @@ class Playback extends Duplex {
       if (this.destroyed) return;
       if (done === true) break;
       if (value.direction === 'out' && value.bytes.length > 0) {
-        this.#pushAt(value, this.#start + value.ms / this.#speed);
+        this.#pushAt(value, this.#start + (value.ms - this.#from) / this.#speed);
         return;
       }
     }

@@ -7,4 +7,6 @@ export interface Tap {
   out(bytes: Buffer): boolean;
   /** Bytes from the client. */
   in(bytes: Buffer): boolean;
+  /** False: `in` does nothing with the bytes. Only the result counts. */
+  readonly readsIn: boolean;
 }

@@ -53,6 +53,11 @@ export class BytePassage implements StreamHandlers, Activity {
     return this.#client.writableLength;
   }
 
+  /** Frames to the client are always whole: a Close can follow at once. */
+  get beforeClose(): number {
+    return 0;
+  }
+
   sample(now: number): void {
     this.#relay.sample(now);
   }

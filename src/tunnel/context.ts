@@ -45,6 +45,8 @@ export interface TunnelContext {
   readonly refusing: Set<Closable>;
   /** The checks of the option `revalidate`. */
   readonly logins: LoginChecks;
+  /** Recordings whose tunnel has ended, and which are not finished yet. The promises never reject. */
+  readonly recordings: Set<Promise<void>>;
   readonly isDraining: () => boolean;
   /** The refusal of an upgrade that arrived as an ordinary request, because the tunnel was not attached to the server. */
   readonly notAttached: (req: IncomingMessage) => TunnelError;

@@ -135,14 +135,15 @@ async function open<Req extends IncomingMessage>(
     if (settings.record)
       recording = startRecording(settings.record, infoOf(client, backend.host.id, Date.now()), req, {
         log: context.log,
-        hasFrames: backend.frames !== undefined,
+        unfinished: context.recordings,
       });
     const claiming = pending.claim(attempt);
     const claimed = isPromise(claiming) ? await claiming : claiming;
     // Checked again, now that the backend is known.
     const late =
-      context.ends.anySince(arrived) &&
-      context.ends.refusalOf(infoOf(client, backend.host.id, Date.now()), arrived);
+      (context.ends.anySince(arrived) &&
+        context.ends.refusalOf(infoOf(client, backend.host.id, Date.now()), arrived)) ||
+      recording?.refusal();
     if (late) attempt.abort(late);
     // Synchronous from here to the end: `end()` and `close()` find the request either in `opening` or in `open`.
     const { socket, head } = completeUpgrade(req, claimed, chosen, backend.socket, attempt);

@@ -244,7 +244,11 @@ async function connectTo<Req extends IncomingMessage>(
   const { websocket } = host;
   if (!websocket) return { socket: await dial(host, signal, preface) };
   const isPassed = websocket.mode === 'frames';
-  const handshake = isPassed ? clientHandshake(websocket, req, address) : ownHandshake(websocket);
+  // The payload of compressed frames can't be recorded. Which tunnels are recorded is decided later, when the backend is known.
+  const passesExtensions = settings.record === undefined;
+  const handshake = isPassed
+    ? clientHandshake(websocket, req, address, passesExtensions)
+    : ownHandshake(websocket);
   return dialAnd(host, signal, preface, async (socket, within) => {
     const { answer, head } = await shakeHands(socket, handshake, websocket.passStatus, within);
     if (isPassed) return { socket, frames: { head }, answer };

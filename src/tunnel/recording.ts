@@ -13,25 +13,47 @@ interface RecordedTunnel {
   cutOffBy(ending: Ending): void;
 }
 
-/** The recorder of one tunnel, and what happens when the recorder throws. */
+interface RecordingOwner {
+  readonly log: Log;
+  /** The recordings to finish before `close()` resolves. */
+  readonly unfinished: Set<Promise<void>>;
+}
+
+/** The recorder of one tunnel, and what happens when the recorder fails. */
 export class Recording implements Tap {
+  readonly readsIn: boolean;
   readonly #recorder: Recorder;
+  readonly #mayContinue: boolean;
+  readonly #failed: AbortSignal | undefined;
   readonly #id: string;
-  readonly #log: Log;
+  readonly #owner: RecordingOwner;
   readonly #start = performance.now();
   /** open: bytes are recorded. over: the tunnel goes on without a recording. closed: no byte passes any more. */
   #state: 'open' | 'over' | 'closed' = 'open';
+  #isEnded = false;
   #tunnel: RecordedTunnel | undefined;
 
-  constructor(recorder: Recorder, id: string, log: Log) {
+  /** Reads properties of the app's object, which may throw. */
+  constructor(recorder: Recorder, id: string, owner: RecordingOwner) {
     this.#recorder = recorder;
+    this.#mayContinue = recorder.whenFails !== 'close';
+    this.readsIn = recorder.direction !== 'out';
+    this.#failed = recorder.failed;
     this.#id = id;
-    this.#log = log;
+    this.#owner = owner;
+    this.#failed?.addEventListener('abort', this.#onFailed);
   }
 
   /** The tunnel to end after a failure. Call this before any byte passes. */
   belongTo(tunnel: RecordedTunnel): void {
     this.#tunnel = tunnel;
+  }
+
+  /** The refusal of a tunnel that may not open without the recorder, which has failed already. */
+  refusal(): TunnelError | undefined {
+    if (this.#failed?.aborted === true) this.#onFailed();
+    if (this.#state !== 'closed') return undefined;
+    return new TunnelError('WSTUNNEL_HOOK_FAILED', 'record: the recorder failed before the 101 response');
   }
 
   out(bytes: Buffer): boolean {
@@ -46,6 +68,7 @@ export class Recording implements Tap {
 
   in(bytes: Buffer): boolean {
     if (this.#state !== 'open') return this.#state === 'over';
+    if (!this.readsIn) return true;
     try {
       this.#recorder.in(bytes, this.#now());
       return true;
@@ -56,28 +79,45 @@ export class Recording implements Tap {
 
   /** The tunnel has ended, or was never opened. */
   end(info: TunnelInfo): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
     this.#tunnel = undefined;
+    this.#failed?.removeEventListener('abort', this.#onFailed);
     try {
-      this.#recorder.end(info);
+      const ending: unknown = this.#recorder.end(info);
+      if (isPromise(ending)) this.#track(ending);
     } catch (error) {
       this.#report(error);
     }
+  }
+
+  #track(ending: PromiseLike<unknown>): void {
+    const { unfinished } = this.#owner;
+    const settled: Promise<void> = Promise.resolve(ending)
+      .catch((error: unknown) => this.#report(error))
+      .then(() => void unfinished.delete(settled));
+    unfinished.add(settled);
   }
 
   #now(): number {
     return Math.floor(performance.now() - this.#start);
   }
 
+  readonly #onFailed = (): void => {
+    if (this.#state === 'open') this.#fail(this.#failed?.reason);
+  };
+
   #fail(error: unknown): boolean {
+    // A recorder may abort its signal and throw as well.
+    if (this.#state !== 'open') return this.#mayContinue;
+    this.#state = this.#mayContinue ? 'over' : 'closed';
     this.#report(error);
-    const mayContinue = this.#recorder.whenFails !== 'close';
-    this.#state = mayContinue ? 'over' : 'closed';
-    if (!mayContinue) this.#tunnel?.cutOffBy(endingOf('recording-failed', 'the recording failed'));
-    return mayContinue;
+    if (!this.#mayContinue) this.#tunnel?.cutOffBy(endingOf('recording-failed', 'the recording failed'));
+    return this.#mayContinue;
   }
 
   #report(error: unknown): void {
-    this.#log('tunnel', 'error', '%s: the recording failed: %s', this.#id, messageOf(error));
+    this.#owner.log('tunnel', 'error', '%s: the recording failed: %s', this.#id, messageOf(error));
     reportRecordingFailure(`the recording of tunnel ${this.#id}`, error);
   }
 }
@@ -85,39 +125,35 @@ export class Recording implements Tap {
 /**
  * Asks the option `record` for a recorder.
  *
- * @throws {TunnelError} WSTUNNEL_HOOK_FAILED if the option throws or returns no recorder, and for frames, which can't be recorded.
+ * @throws {TunnelError} WSTUNNEL_HOOK_FAILED if the option throws or returns another object than a recorder.
  */
 export function startRecording<Req extends IncomingMessage>(
   record: NonNullable<RuleSettings<Req>['record']>,
   info: TunnelInfo,
   req: Req,
-  { log, hasFrames }: { log: Log; hasFrames: boolean },
+  owner: RecordingOwner,
 ): Recording | undefined {
-  let recorder: Recorder | undefined;
   try {
-    recorder = record(info, req);
+    const recorder = record(info, req);
+    if (recorder === undefined) return undefined;
+    checkRecorder(recorder);
+    return new Recording(recorder, info.id, owner);
   } catch (error) {
     throw new TunnelError('WSTUNNEL_HOOK_FAILED', `record failed: ${messageOf(error)}`, { cause: error });
   }
-  if (recorder === undefined) return undefined;
-  // Nobody awaits the promise of an async function: a rejection would end the process.
-  if (isPromise(recorder)) recorder.catch(() => undefined);
-  if (!isRecorder(recorder))
-    throw new TunnelError(
-      'WSTUNNEL_HOOK_FAILED',
-      'record: the result must be a recorder with the functions out, in and end, or undefined',
-    );
-  const recording = new Recording(recorder, info.id, log);
-  if (!hasFrames) return recording;
-  recording.end(info);
-  throw new TunnelError(
-    'WSTUNNEL_HOOK_FAILED',
-    `record: frames can't be recorded: give the host ${info.backend} the option mode: 'bytes'`,
-  );
 }
 
-function isRecorder(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  const { out, in: input, end } = value as Record<string, unknown>;
-  return typeof out === 'function' && typeof input === 'function' && typeof end === 'function';
+function checkRecorder(value: unknown): void {
+  // Nobody awaits the promise of an async function: a rejection would end the process.
+  if (isPromise(value)) Promise.resolve(value).catch(() => undefined);
+  const given = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
+  const { out, in: input, end, direction, whenFails, failed } = given;
+  if (typeof out !== 'function' || typeof input !== 'function' || typeof end !== 'function')
+    throw new Error('the result must be a recorder with the functions out, in and end, or undefined');
+  if (direction !== undefined && direction !== 'out' && direction !== 'both')
+    throw new Error("the direction of a recorder must be 'out' or 'both'");
+  if (whenFails !== undefined && whenFails !== 'close' && whenFails !== 'continue')
+    throw new Error("whenFails of a recorder must be 'close' or 'continue'");
+  if (failed !== undefined && !(failed instanceof AbortSignal))
+    throw new Error('failed of a recorder must be an AbortSignal');
 }

@@ -8,7 +8,7 @@ import { flatCopy } from '../helpers/flat-copy.js';
 import type { Lease } from '../helpers/lease.js';
 import type { OpenSums } from '../observe/metrics/open-sums.js';
 import type { RevalidateSettings, RuleSettings } from '../options/settings.js';
-import { endingOf, type Ending } from '../streams/close-causes.js';
+import { CLOSE, endingOf, type Ending } from '../streams/close-causes.js';
 import type { RelaySettings } from '../streams/relay.js';
 import { Watch, type WatchLimits, type WatchOwner } from '../streams/watch.js';
 import type { CloseCause, TunnelInfo, TunnelTimings } from '../types.js';
@@ -44,6 +44,9 @@ interface SessionEnds extends BackendConnection {
 const OPENED = '%s opened: %s from %s to %s, 101 response after %d ms';
 const CLOSING = '%s closing %d by %s (%s) "%s"';
 const CLOSED = '%s closed %d by %s (%s) "%s", %d bytes from the client, %d to the client, open for %d s';
+
+/** Bytes of a frame's rest that pass to the client after the recorder has failed. */
+const MOST_UNRECORDED = 65_536;
 
 /** The settings of one open tunnel. */
 type SessionSettings = StreamSettings & RelaySettings & WatchLimits;
@@ -185,9 +188,11 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
     return this.#passage.bytesIn;
   }
 
-  /** The recorder has failed. */
+  /** The recorder has failed. Only a short rest of a frame may pass without being recorded, so that a Close can follow. */
   cutOffBy(ending: Ending): void {
-    this.#passage.cutOff(ending);
+    const passage = this.#passage;
+    if (passage.beforeClose > MOST_UNRECORDED) passage.destroy({ ...ending, code: CLOSE.abnormal });
+    else passage.cutOff(ending);
   }
 
   loginEnded(ending: Ending): void {

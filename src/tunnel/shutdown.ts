@@ -45,7 +45,21 @@ export class Shutdown<Req extends IncomingMessage> {
 
   async #finish(drain: Drain): Promise<void> {
     await drain.done;
-    await this.#membership.leave(drain.plan.timeout);
+    const { timeout } = drain.plan;
+    await Promise.all([
+      this.#membership.leave(timeout),
+      settledWithin(this.#context.recordings, timeout * 1000),
+    ]);
     this.#servers.detach();
   }
+}
+
+/** Resolves when all promises are settled, or after the time. */
+async function settledWithin(promises: Iterable<Promise<unknown>>, milliseconds: number): Promise<void> {
+  const all = [...promises];
+  if (all.length === 0) return;
+  const timeout = deferred();
+  const timer = setTimeout(timeout.resolve, milliseconds);
+  await Promise.race([Promise.allSettled(all), timeout.promise]);
+  clearTimeout(timer);
 }

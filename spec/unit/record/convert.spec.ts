@@ -81,6 +81,16 @@ test('asciicast has a header, and the seconds between events', async () => {
   ]);
 });
 
+test('asciicast has the size of the terminal that the caller gives', async () => {
+  writeRecording(path, STEPS);
+  const reader = await RecordingReader.open(path);
+  const lines = convertRecording(reader, 'asciicast', { width: 132, height: 50 });
+  expect(JSON.parse((await lines.next()).value as string)).toMatchObject({ term: { cols: 132, rows: 50 } });
+  expect(() => convertRecording(reader, 'asciicast', { width: 0 })).toThrow('width');
+  expect(() => convertRecording(reader, 'gif' as never)).toThrow('"asciicast"');
+  await reader.close();
+});
+
 test('asciicast never cuts a character, however the bytes are split', async () => {
   await fc.assert(
     fc.asyncProperty(

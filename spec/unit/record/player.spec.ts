@@ -53,6 +53,25 @@ test('with speed Infinity a recording of hours is played at once', async () => {
   expect(await textOf(await play({ speed: Infinity }))).toBe('late');
 });
 
+test('from plays all earlier bytes at once, and the rest with its pauses', async () => {
+  writeRecording(path, [
+    ['out', 0, 'a'],
+    ['out', 5000, 'b'],
+    ['out', 10_000, 'c'],
+    ['out', 10_200, 'd'],
+  ]);
+  const before = performance.now();
+  expect(await textOf(await play({ from: 10 }))).toBe('abcd');
+  expect(performance.now() - before).toBeGreaterThan(190);
+  expect(performance.now() - before).toBeLessThan(4000);
+  expect(await textOf(await play({ from: 1e9 }))).toBe('abcd');
+});
+
+test.each([-1, NaN, '2'])('from %j is refused', (from) => {
+  writeRecording(path, STEPS);
+  expect(() => player(path, { from: from as number })).toThrow('from');
+});
+
 test('each connection plays from the start', async () => {
   writeRecording(path, STEPS);
   const host = player(path, { speed: Infinity });

@@ -5,7 +5,12 @@ import { RECORD_HEAD, type Direction } from '../../../src/record/format/layout.j
 export type Step = readonly [Direction, number, Buffer | string];
 
 /** Writes a recording of these steps. */
-export function writeRecording(path: string, steps: readonly Step[], start = 1_700_000_000_000): void {
+export function writeRecording(path: string, steps: readonly Step[]): void {
+  writeFileSync(path, recordingOf(steps));
+}
+
+/** The bytes of a recording of these steps. */
+export function recordingOf(steps: readonly Step[], start = 1_700_000_000_000): Buffer {
   const encoder = new RecordingEncoder();
   const tunnel = { id: '1', url: '/', address: '::1', backend: 'b' };
   const parts = [encoder.header({ start, direction: 'both', tunnel })];
@@ -15,5 +20,5 @@ export function writeRecording(path: string, steps: readonly Step[], start = 1_7
     encoder.head(head, 0, direction, ms, bytes.length);
     parts.push(head, bytes);
   }
-  writeFileSync(path, Buffer.concat([...parts, encoder.finish(0)]));
+  return Buffer.concat([...parts, encoder.finish(0)]);
 }

@@ -28,18 +28,20 @@ const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /**
- * The client's handshake, for the backend. `address`: the client's address as determined by the tunnel. The request is built from the
- * parsed headers, without a body and without headers that describe a body.
+ * The client's handshake, for the backend. `address`: the client's address as determined by the tunnel. `passesExtensions`: the backend
+ * gets the client's offer of extensions. The request is built from the parsed headers, without a body and without headers that describe a
+ * body.
  */
 export function clientHandshake(
   target: WebSocketTarget,
   req: IncomingMessage,
   address: string,
+  passesExtensions: boolean,
 ): BackendHandshake {
   const { headers } = req;
   const subprotocols =
     target.subprotocols ?? withoutSecrets(req, elementsOf(headers['sec-websocket-protocol']));
-  const extensions = headers['sec-websocket-extensions'];
+  const extensions = passesExtensions ? headers['sec-websocket-extensions'] : undefined;
   const hopByHop = new Set(elementsOf(headers.connection).map(normalName));
   const passed = Object.entries(headers).filter(([name]) => {
     const normal = normalName(name);

@@ -2,9 +2,6 @@ import { StringDecoder } from 'node:string_decoder';
 import type { Direction, RecordingHeader } from '../format/layout.js';
 import type { Records } from './convert.js';
 
-/** A recording does not know the size of the terminal: the default of most terminals. */
-const SIZE = { cols: 80, rows: 24 };
-
 /**
  * asciicast v3: a line of JSON for the header, then `[seconds since the previous event, "o" or "i", text]`. Characters of UTF-8 that are
  * split between two records go into the event of the last byte; invalid bytes become U+FFFD.
@@ -12,8 +9,9 @@ const SIZE = { cols: 80, rows: 24 };
 export async function* toAsciicast(
   { start }: RecordingHeader,
   records: Records,
+  term: { readonly cols: number; readonly rows: number },
 ): AsyncGenerator<string, void, undefined> {
-  yield line({ version: 3, term: SIZE, timestamp: Math.floor(start / 1000) });
+  yield line({ version: 3, term, timestamp: Math.floor(start / 1000) });
   const decoders = { out: new StringDecoder('utf8'), in: new StringDecoder('utf8') };
   let previous = 0;
   const event = (direction: Direction, ms: number, text: string): string => {

@@ -1,3 +1,5 @@
+import { oneOf, wholeNumber } from '../../options/checks/basic.js';
+import { checkNames } from '../../options/checks/names.js';
 import type { RecordedBytes } from '../format/layout.js';
 import type { RecordingReader } from '../file/recording-reader.js';
 import { toAsciicast } from './asciicast.js';
@@ -10,14 +12,33 @@ import { toNoVNC } from './novnc.js';
  */
 export type RecordingFormat = 'novnc' | 'fbs' | 'asciicast' | 'raw';
 
+/** Options of the format `asciicast`. */
+export interface ConvertOptions {
+  /** Columns of the terminal, which are not recorded. Default 80. */
+  width?: number;
+  /** Rows of the terminal. Default 24. */
+  height?: number;
+}
+
+const CHECKS = { width: wholeNumber(1, 65_535), height: wholeNumber(1, 65_535) };
+const FORMATS: readonly RecordingFormat[] = ['novnc', 'fbs', 'asciicast', 'raw'];
+
 /** Records of a recording in order. */
 export type Records = AsyncIterable<RecordedBytes>;
 
-/** The recording in another format, piece by piece. A recording without an end, such as after a crash, is converted as far as it goes. */
+/**
+ * The recording in another format, piece by piece. A recording without an end, such as after a crash, is converted as far as it goes.
+ *
+ * @throws {TunnelError} WSTUNNEL_OPTION for an unknown format or an invalid option.
+ */
 export function convertRecording(
   recording: RecordingReader,
   format: RecordingFormat,
+  options: ConvertOptions = {},
 ): AsyncGenerator<Buffer | string, void, undefined> {
+  oneOf(FORMATS)(format, 'format');
+  checkNames(options, 'convertRecording()', CHECKS);
+  const { width = 80, height = 24 } = options;
   const records = recording.records();
   switch (format) {
     case 'novnc':
@@ -25,7 +46,7 @@ export function convertRecording(
     case 'fbs':
       return toFbs(records);
     case 'asciicast':
-      return toAsciicast(recording.header, records);
+      return toAsciicast(recording.header, records, { cols: width, rows: height });
     case 'raw':
       return toRaw(records);
   }

@@ -1,4 +1,8 @@
-import type { FileHandle } from 'node:fs/promises';
+/** A file, or a stream in front of one. */
+export interface QueueTarget {
+  write(bytes: Buffer, at: number, length: number): Promise<{ readonly bytesWritten: number }>;
+  writev(parts: Buffer[]): Promise<{ readonly bytesWritten: number }>;
+}
 
 /** Bytes of a block for a few bytes, such as one keystroke. */
 const SMALL = 4096;
@@ -33,7 +37,7 @@ export class DiskQueue {
   isFailed = false;
   readonly #budget: QueueBudget;
   readonly #onFailure: (error: unknown) => void;
-  #file: FileHandle | undefined;
+  #file: QueueTarget | undefined;
   #blocks: Block[] = [];
   #isWriting = false;
   #onIdle: (() => void) | undefined;
@@ -63,7 +67,7 @@ export class DiskQueue {
   }
 
   /** The file is open: writing begins. */
-  start(file: FileHandle): void {
+  start(file: QueueTarget): void {
     this.#file = file;
     this.flush();
   }
@@ -94,7 +98,7 @@ export class DiskQueue {
     this.#idle();
   }
 
-  async #write(file: FileHandle): Promise<void> {
+  async #write(file: QueueTarget): Promise<void> {
     try {
       while (this.#blocks.length > 0) {
         const blocks = this.#blocks.splice(0, MOST_AT_ONCE);
@@ -131,7 +135,7 @@ function memoryFor(bytes: number): Buffer {
 }
 
 /** Returns the number of bytes. A disk that becomes full accepts a part of the bytes first, and fails at the next write. */
-async function writeAll(file: FileHandle, parts: Buffer[]): Promise<number> {
+export async function writeAll(file: QueueTarget, parts: Buffer[]): Promise<number> {
   const size = parts.reduce((sum, { length }) => sum + length, 0);
   let at = (await file.writev(parts)).bytesWritten;
   if (at === size) return size;

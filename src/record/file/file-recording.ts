@@ -1,16 +1,23 @@
 import { rename } from 'node:fs/promises';
+import type { Duplex } from 'node:stream';
 import { reasonOf } from '../../helpers/system-error.js';
 import { reportRecordingFailure } from '../../observe/recording-failure.js';
 import type { Recorder, TunnelInfo } from '../../types.js';
 import { RecordingEncoder } from '../format/encoder.js';
 import { MAX_RECORD, RECORD_HEAD, type Direction } from '../format/layout.js';
 import { DiskQueue, type QueueBudget } from './disk-queue.js';
-import { createFile, type NewFile } from './names.js';
+import { CheckedFile } from './checked-file.js';
+import { EncryptedFile } from './encrypted-file.js';
+import { createFile, ENCRYPTED, SUFFIX, type NewFile } from './names.js';
 
 /** Bytes that one recording may queue in front of a slow disk. */
 export const MOST_QUEUED = 8 * 1024 * 1024;
 /** Bytes that all recordings of one recorder may queue together. */
 export const MOST_QUEUED_OF_ALL = 256 * 1024 * 1024;
+
+interface OpenFile extends NewFile {
+  readonly encrypted: EncryptedFile | undefined;
+}
 
 export interface RecordingSettings {
   readonly folder: string;
@@ -19,6 +26,8 @@ export interface RecordingSettings {
   readonly maxBytes: number;
   readonly whenFails: 'close' | 'continue';
   readonly budget: QueueBudget;
+  /** Reports a failure. Default: a process warning. */
+  readonly report?: ((message: string) => void) | undefined;
 }
 
 /**
@@ -28,18 +37,29 @@ export interface RecordingSettings {
  */
 export class FileRecording implements Recorder {
   readonly whenFails: 'close' | 'continue';
+  readonly direction: 'out' | 'both';
+  readonly #failing = new AbortController();
   readonly #settings: RecordingSettings;
   readonly #name: string;
   readonly #encoder = new RecordingEncoder();
   readonly #head = Buffer.allocUnsafe(RECORD_HEAD);
   readonly #start = performance.now();
   readonly #queue: DiskQueue;
-  readonly #file: Promise<NewFile | undefined>;
+  readonly #file: Promise<OpenFile | undefined>;
   #failure: Error | undefined;
-  #isEnded = false;
+  /** Resolves when the file is closed. Set once the recording has ended. */
+  #finished: Promise<void> | undefined;
 
-  constructor(settings: RecordingSettings, name: string, tunnel: TunnelInfo, start: number) {
+  /** `cipher`: a stream of the app through which the bytes of the file pass. */
+  constructor(
+    settings: RecordingSettings,
+    name: string,
+    tunnel: TunnelInfo,
+    start: number,
+    cipher: Duplex | undefined,
+  ) {
     this.whenFails = settings.whenFails;
+    this.direction = settings.direction;
     this.#settings = settings;
     this.#name = name;
     this.#queue = new DiskQueue(settings.budget, (error) => {
@@ -48,7 +68,12 @@ export class FileRecording implements Recorder {
     const { id, url, address, user, backend } = tunnel;
     const about = { id, url, address, backend, ...(user !== undefined && { user }) };
     this.#queue.add(this.#encoder.header({ start, direction: settings.direction, tunnel: about }));
-    this.#file = this.#open();
+    this.#file = this.#open(cipher);
+  }
+
+  /** Aborted when the recording fails, which may be between two calls of `out`. */
+  get failed(): AbortSignal {
+    return this.#failing.signal;
   }
 
   out(bytes: Uint8Array, ms: number): void {
@@ -57,22 +82,21 @@ export class FileRecording implements Recorder {
 
   in(bytes: Uint8Array, ms: number): void {
     if (this.#settings.direction === 'both') this.#record('in', bytes, ms);
-    else if (this.#failure) throw this.#failure;
   }
 
-  end(): void {
-    if (this.#isEnded) return;
-    this.#finish(performance.now() - this.#start);
+  /** Resolves when the file is finished or has failed. */
+  end(): Promise<void> {
+    return this.#finish(performance.now() - this.#start);
   }
 
   /** @throws the failure of the recording, at each call. */
   #record(direction: Direction, bytes: Uint8Array, ms: number): void {
     if (this.#failure) throw this.#failure;
-    if (this.#isEnded) return;
+    if (this.#finished) return;
     const size = bytes.length + Math.ceil(bytes.length / MAX_RECORD) * RECORD_HEAD;
     const encoder = this.#encoder;
     if (encoder.size + size + encoder.endSize > this.#settings.maxBytes)
-      throw this.#stop(ms, `maxBytes (${this.#settings.maxBytes}) is reached`);
+      throw this.#stop(ms, `the file has its largest size, ${this.#settings.maxBytes} bytes`);
     const { budget } = this.#settings;
     if (this.#queue.queued + size > MOST_QUEUED || budget.used + size > MOST_QUEUED_OF_ALL)
       throw this.#stop(ms, 'the disk is too slow: its queue is full');
@@ -85,12 +109,16 @@ export class FileRecording implements Recorder {
     this.#queue.flush();
   }
 
-  async #open(): Promise<NewFile | undefined> {
+  async #open(cipher: Duplex | undefined): Promise<OpenFile | undefined> {
     try {
-      const created = await createFile(this.#settings.folder, this.#name);
-      this.#queue.start(created.file);
-      return created;
+      const suffix = cipher ? SUFFIX + ENCRYPTED : SUFFIX;
+      const created = await createFile(this.#settings.folder, this.#name, suffix);
+      const checked = new CheckedFile(created);
+      const encrypted = cipher && new EncryptedFile(cipher, checked, (error) => this.#queue.fail(error));
+      this.#queue.start(encrypted ?? checked);
+      return { ...created, encrypted };
     } catch (error) {
+      cipher?.destroy();
       this.#queue.fail(error);
       return undefined;
     }
@@ -99,30 +127,38 @@ export class FileRecording implements Recorder {
   /** Ends the recording before the tunnel, at a limit. */
   #stop(ms: number, reason: string): Error {
     const failure = this.#fail(`the recording ${this.#name} ends before its tunnel: ${reason}`);
-    this.#finish(ms, reason);
+    void this.#finish(ms, reason);
     return failure;
   }
 
   #fail(message: string, cause?: unknown): Error {
     const failure = (this.#failure ??= new Error(message, { cause }));
-    reportRecordingFailure('a recording', failure);
+    reportRecordingFailure('a recording', failure, this.#settings.report);
+    this.#failing.abort(failure);
     return failure;
   }
 
-  #finish(ms: number, stopped?: string): void {
-    this.#isEnded = true;
+  #finish(ms: number, stopped?: string): Promise<void> {
+    if (this.#finished) return this.#finished;
     this.#queue.add(this.#encoder.finish(ms, stopped));
     this.#queue.flush();
-    this.#close().catch((error: unknown) => {
+    this.#finished = this.#close().catch((error: unknown) => {
       this.#fail(`the recording ${this.#name} can't be finished: ${reasonOf(error)}`, error);
     });
+    return this.#finished;
   }
 
   async #close(): Promise<void> {
     const created = await this.#file;
     if (!created) return;
+    const { encrypted, file } = created;
     await this.#queue.untilIdle();
-    await created.file.close();
+    try {
+      if (this.#queue.isFailed) encrypted?.destroy();
+      else await encrypted?.end();
+    } finally {
+      await file.close();
+    }
     if (!this.#queue.isFailed) await rename(created.unfinished, created.path);
   }
 }

@@ -3,11 +3,16 @@ import { join } from 'node:path';
 import type { TunnelInfo } from '../../types.js';
 
 export const SUFFIX = '.wsrec';
+/** Added to the name of a file that the app encrypts. */
+export const ENCRYPTED = '.enc';
 /** Added to the name of a file that is not finished. */
 export const UNFINISHED = '.part';
 
 /** Characters of a name: file systems allow 255 bytes, and suffixes follow. */
 const MAX_NAME = 120;
+
+/** Windows opens a device in place of a file of this name, with any suffix. */
+const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 
 /** Files of the same name in one folder. */
 const MOST_TRIES = 1000;
@@ -15,7 +20,8 @@ const MOST_TRIES = 1000;
 /** A name for a file that stays in the folder on every file system, whatever the text is. */
 export function safeName(text: string): string {
   const name = text.replace(/[^A-Za-z0-9._@-]+/g, '_').slice(0, MAX_NAME);
-  return name.replace(/^[.-]+/, '_') || 'recording';
+  const visible = name.replace(/^[.-]+/, '_') || 'recording';
+  return DEVICE.test(visible) ? `_${visible}` : visible;
 }
 
 /** Start, user and id, such as `20261130T121500Z-ann-1f2e3d4c`. */
@@ -27,21 +33,30 @@ export function defaultName({ id, user }: TunnelInfo, start: number): string {
 /** A file that only this process writes, and the path at the end. */
 export interface NewFile {
   readonly file: FileHandle;
+  readonly countsNames: boolean;
   readonly unfinished: string;
   readonly path: string;
+}
+
+/** Does the file no longer exist under any name? A file system that never counts names gives 0 from the start. */
+export async function isRemoved({ file, countsNames }: NewFile): Promise<boolean> {
+  return countsNames && (await file.stat()).nlink === 0;
 }
 
 /**
  * Creates `name.wsrec.part`, or with a number if the name is in use. Whoever has created the unfinished file may rename it: the check for
  * `name.wsrec` comes afterwards, so that no other recorder can create that name in between.
  */
-export async function createFile(folder: string, name: string): Promise<NewFile> {
+export async function createFile(folder: string, name: string, suffix = SUFFIX): Promise<NewFile> {
   for (let count = 0; count < MOST_TRIES; count++) {
-    const path = join(folder, `${name}${count === 0 ? '' : `.${count}`}${SUFFIX}`);
+    const path = join(folder, `${name}${count === 0 ? '' : `.${count}`}${suffix}`);
     const unfinished = path + UNFINISHED;
     const file = await create(unfinished);
     if (!file) continue;
-    if (!(await exists(path))) return { file, unfinished, path };
+    if (!(await exists(path))) {
+      const countsNames = (await file.stat()).nlink > 0;
+      return { file, countsNames, unfinished, path };
+    }
     await file.close();
     await unlink(unfinished);
   }

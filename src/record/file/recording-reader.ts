@@ -34,7 +34,7 @@ export class RecordingReader {
     this.#index = index?.entries ?? [];
   }
 
-  /** Opens a recording. Rejects for a file that is not a recording, with the reason. */
+  /** Opens a recording. Rejects for a file that is not a recording; `cause` is the reason as a text. */
   static async open(path: string): Promise<RecordingReader> {
     // Without O_NONBLOCK, a named pipe would block a thread until a program writes to the pipe.
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -42,7 +42,7 @@ export class RecordingReader {
       const decoder = new RecordingDecoder();
       decoder.push(await readAt(file, 0, HEADER_SIZE + MAX_METADATA));
       const { header, failure = 'the file ends inside the header' } = decoder;
-      if (!header) throw new Error(`${path} can't be read: ${failure}`);
+      if (!header) throw new Error(`${path} can't be read: ${failure}`, { cause: failure });
       return new RecordingReader(file, header, await readIndex(file));
     } catch (error) {
       await file.close();
