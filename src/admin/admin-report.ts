@@ -42,7 +42,7 @@ export class AdminReport {
 
   /** Resolves when the answers of other processes are known, or their deadline has passed. */
   async ready(query: AdminQuery): Promise<void> {
-    await Promise.all(this.#views.map(({ peers }) => peers?.ready(query)));
+    await Promise.all(this.#views.flatMap(({ peers }) => (peers ? [peers.ready(query)] : [])));
   }
 
   text(query: AdminQuery): string {
