@@ -37,12 +37,17 @@ describe('isQuery', () => {
       expect(isQuery(JSON.parse(JSON.stringify(readQuery(text))))).toBe(true);
   });
 
-  test.each([undefined, null, 1, {}, { q: '', sort: 'id', order: 'asc', limit: 1 }, { q: '', sort: 'user', order: 'asc', limit: 5000 }, { q: 'x'.repeat(1000), sort: 'user', order: 'asc', limit: 1 }])(
-    'refuses %j of another process',
-    (value) => {
-      expect(isQuery(value)).toBe(false);
-    },
-  );
+  test.each([
+    undefined,
+    null,
+    1,
+    {},
+    { q: '', sort: 'id', order: 'asc', limit: 1 },
+    { q: '', sort: 'user', order: 'asc', limit: 5000 },
+    { q: 'x'.repeat(1000), sort: 'user', order: 'asc', limit: 1 },
+  ])('refuses %j of another process', (value) => {
+    expect(isQuery(value)).toBe(false);
+  });
 });
 
 test('queries with different texts have different keys', () => {

@@ -27,7 +27,11 @@ describe('firstRows', () => {
   });
 
   test('compares most rows once', () => {
-    const rows = Array.from({ length: 9000 }, (_, index) => ({ id: String(index), since: 0, queued: -index }));
+    const rows = Array.from({ length: 9000 }, (_, index) => ({
+      id: String(index),
+      since: 0,
+      queued: -index,
+    }));
     let compared = 0;
     const order = orderOf<Row>(readQuery('sort=queued'));
     firstRows(rows, 200, (a, b) => {
