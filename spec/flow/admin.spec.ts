@@ -517,16 +517,16 @@ describe('faults', () => {
           setImmediate(() => res.end());
         })
         .use('/broken', (req, res, next) => {
-          const { setHeader } = res;
+          const setHeader = res.setHeader.bind(res);
           res.setHeader = (name, value) => {
             if (name === 'Referrer-Policy') throw new Error('a broken response');
-            return setHeader.call(res, name, value);
+            return setHeader(name, value);
           };
           admin(req, res, next);
           setTimeout(() => res.destroy(), 100);
         })
-        .use((error: unknown, _req: unknown, res: express.Response, _next: unknown) => {
-          errors.push(error);
+        .use((error: unknown, _req: unknown, res: express.Response, next: unknown) => {
+          errors.push(error, next);
           res.end();
         }),
     );

@@ -34,6 +34,6 @@ test('long texts of the client are cut, and no half of a surrogate pair is left'
   list.add(refusal(1, { url: `/${'x'.repeat(20_000)}`, user: '😀'.repeat(5000), reason: 'r'.repeat(5000) }));
   const [kept] = list.newestFirst();
   expect([kept?.url.length, kept?.user?.length, kept?.reason.length]).toEqual([1000, 999, 1000]);
-  expect(kept?.user?.isWellFormed()).toBe(true);
+  expect(Buffer.from(kept?.user ?? '').toString()).toBe(kept?.user);
   expect(kept?.url.endsWith('…')).toBe(true);
 });
