@@ -101,7 +101,8 @@ tunnel.draining = true;
 expectTypeOf(tunnel.metrics(tunnel, tunnel)).toEqualTypeOf<string>();
 // @ts-expect-error a server is no tunnel
 tunnel.metrics(createServer());
-expressApp.use('/admin', tunnel.admin(), tunnel.admin(tunnel));
+const adminPages: RequestHandler[] = [tunnel.admin(), tunnel.admin(tunnel)];
+expectTypeOf(adminPages).toBeArray();
 // @ts-expect-error a server is no tunnel
 tunnel.admin(createServer());
 expectTypeOf(tunnel.stats().backends).toEqualTypeOf<HostState[]>();
