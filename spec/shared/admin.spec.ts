@@ -1,16 +1,25 @@
 import { describe, expect, test } from 'vitest';
 import { MemoryStore } from '../../src/replicas/memory-backplane.js';
 import { distributedState } from '../../src/shared/distributed-state.js';
+import type { LocalState } from '../../src/shared/local-state.js';
 import { endAt, openEvents, stateAt } from '../support/admin.js';
 import { FakeBackplane } from '../support/fake-backplane.js';
 import { startApp } from '../support/servers.js';
 import { sleep, until } from '../support/wait.js';
-import { startReplica } from './replica-sites.js';
+import { startReplica, type ReplicaSite } from './replica-sites.js';
+
+interface ReplicaPage extends ReplicaSite {
+  readonly admin: number;
+  readonly backplane: FakeBackplane;
+  readonly state: LocalState;
+  /** Questions to the other replicas so far. */
+  readonly asked: () => number;
+}
 
 /** Replicas over a store in memory, with their pages. */
 async function start(...names: string[]) {
   const store = new MemoryStore(9);
-  const sites = [];
+  const sites: ReplicaPage[] = [];
   for (const name of names) {
     const backplane = new FakeBackplane(store);
     const state = distributedState(backplane, { name, ttl: 3, timeout: 1, whenDown: 'local' });
