@@ -105,6 +105,10 @@ tunnel.draining = true;
 expectTypeOf(tunnel.metrics(tunnel, tunnel)).toEqualTypeOf<string>();
 // @ts-expect-error a server is no tunnel
 tunnel.metrics(createServer());
+const adminPages: RequestHandler[] = [tunnel.admin(), tunnel.admin(tunnel)];
+expectTypeOf(adminPages).toBeArray();
+// @ts-expect-error a server is no tunnel
+tunnel.admin(createServer());
 expectTypeOf(tunnel.stats().backends).toEqualTypeOf<HostState[]>();
 expectTypeOf(tunnel.stats().closed).toEqualTypeOf<Record<string, number>>();
 

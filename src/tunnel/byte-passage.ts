@@ -58,6 +58,10 @@ export class BytePassage implements StreamHandlers, Activity {
     return 0;
   }
 
+  get roundTrip(): number | undefined {
+    return this.#stream.roundTrip;
+  }
+
   sample(now: number): void {
     this.#relay.sample(now);
   }

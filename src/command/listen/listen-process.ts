@@ -45,7 +45,7 @@ export class ListenProcess {
     changed: (isUp) => this.#worker?.onShared(isUp),
   });
   readonly #logins: LoginMemory;
-  readonly #recorders = new Recorders();
+  readonly #recorders = new Recorders((line) => this.#outlets.message(line));
   readonly #origins = new RefusedOrigins((line) => this.#outlets.message(line));
   readonly #loginEvents = new LoginEvents({
     write: (event, info) => this.#outlets.write(event, info),

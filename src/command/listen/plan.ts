@@ -37,7 +37,7 @@ export interface SharedSettings {
 }
 
 /** Where and how tunnels are recorded. */
-export type RecordSettings = Omit<FileRecorderOptions, 'name'>;
+export type RecordSettings = Omit<FileRecorderOptions, 'name' | 'encrypt'>;
 
 /** All settings of `listen`, from its command line and its configuration file. Paths are absolute. */
 export interface Plan extends DrainSettings {

@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, mkdirSync, realpathSync } from 'node
 import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { plainMessageOf, TunnelError } from '../../../errors.js';
-import { fileRecorder } from '../../../record/file-recorder.js';
+import { makeFileRecorder } from '../../../record/file-recorder.js';
 import { CommandError, EXIT } from '../../exit.js';
 import { reasonOf, requireFolder } from '../../files.js';
 import { foldersOf, type MiddlewareOptions, type Plan, type RecordSettings } from '../plan.js';
@@ -15,7 +15,13 @@ const MODE = 0o700;
 
 /** The recorder outlives a reload: its recordings share one limit of memory. */
 export class Recorders {
+  readonly #report: (message: string) => void;
   #last: { readonly settings: RecordSettings; readonly recorder: Recorder } | undefined;
+
+  /** `report`: gets the failure of a recording. */
+  constructor(report: (message: string) => void) {
+    this.#report = report;
+  }
 
   /** The recorder of a plan; its folder is created if it is missing. @throws {CommandError} for a folder that is not usable */
   recorderOf(plan: Plan): Recorder | undefined {
@@ -24,7 +30,7 @@ export class Recorders {
     checkRecordFolder(plan);
     createFolder(settings.folder);
     if (!this.#last || !isDeepStrictEqual(this.#last.settings, settings))
-      this.#last = { settings, recorder: recorderFor(settings) };
+      this.#last = { settings, recorder: recorderFor(settings, this.#report) };
     return this.#last.recorder;
   }
 }
@@ -64,9 +70,9 @@ function notWritable(folder: string, error: unknown): CommandError {
   return new CommandError(EXIT.config, `${folder}: ${reasonOf(error)}: ${advice}`, { cause: error });
 }
 
-function recorderFor(settings: RecordSettings): Recorder {
+function recorderFor(settings: RecordSettings, report: (message: string) => void): Recorder {
   try {
-    return fileRecorder(settings);
+    return makeFileRecorder(settings, report);
   } catch (error) {
     if (!(error instanceof TunnelError)) throw error;
     throw new CommandError(EXIT.config, plainMessageOf(error), { cause: error });
