@@ -76,7 +76,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['demo/public/**/*.js'],
+    files: ['demo/public/**/*.js', 'src/admin/page/*.js'],
     languageOptions: {
       globals: Object.fromEntries(
         [
@@ -101,6 +101,12 @@ export default tseslint.config(
           'WebSocket',
           'performance',
           'ResizeObserver',
+          'history',
+          'EventSource',
+          'IntersectionObserver',
+          'AbortSignal',
+          'TextEncoder',
+          'Option',
         ].map((name) => [name, 'readonly']),
       ),
     },

@@ -18,8 +18,8 @@ const CONNECTION = {
 };
 
 const ENDED = {
-  login: ['You are logged out.', 'The page shows nothing more.'],
-  forbidden: ['You may no longer see this page.', 'Log in as an administrator.'],
+  login: ['You are logged out.', 'This page gets no more data.'],
+  forbidden: ['You may no longer see this page.', 'Your login does not allow it.'],
 };
 
 /** Milliseconds between the last key and the request. */

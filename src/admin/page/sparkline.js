@@ -45,14 +45,19 @@ export function draw(canvas, history, filled = false) {
   const context = canvas.getContext('2d');
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
-  if (history.length < 2) return;
   const colour = colourOf(canvas);
+  context.fillStyle = colour;
+  // The base, also of a chart with few values.
+  context.globalAlpha = 0.3;
+  context.fillRect(1, height - 1, width - 2, 1);
+  context.globalAlpha = 1;
+  if (history.length < 2) return;
   const step = (width - 2) / (LENGTH - 1);
-  const scale = (height - 3) / Math.max(FLOOR, history.greatest);
+  const scale = (height - 3.5) / Math.max(FLOOR, history.greatest);
   const left = width - 1 - step * (history.length - 1);
   context.beginPath();
   for (let index = 0; index < history.length; index++)
-    context.lineTo(left + index * step, height - 1.5 - history.at(index) * scale);
+    context.lineTo(left + index * step, height - 2 - history.at(index) * scale);
   context.strokeStyle = colour;
   context.lineWidth = 1.25;
   context.lineJoin = 'round';
@@ -61,7 +66,6 @@ export function draw(canvas, history, filled = false) {
   context.lineTo(width - 1, height);
   context.lineTo(left, height);
   context.globalAlpha = 0.14;
-  context.fillStyle = colour;
   context.fill();
   context.globalAlpha = 1;
 }
