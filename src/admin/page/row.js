@@ -21,7 +21,8 @@ const TEXTS = {
 const TITLES = {
   user: ({ user }) => (user === undefined ? 'no user' : plain(user, 1000)),
   address: ({ address }) => plain(address),
-  backend: ({ backend, url, name }) => `${plain(backend)}\n${plain(url, 1000)}\nin ${plain(name)}`,
+  backend: ({ backend, url, name }) =>
+    `${plain(backend)}\n${plain(url, 1000)}${name === null ? '' : `\n${plain(name)}`}`,
   since: ({ since }) => `since ${exactTime(since)}`,
   received: ({ received, bytesIn }) => `${exactRate(received)}, ${exactBytes(bytesIn)} in all`,
   sent: ({ sent, bytesOut }) => `${exactRate(sent)}, ${exactBytes(bytesOut)} in all`,
