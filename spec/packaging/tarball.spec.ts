@@ -31,6 +31,7 @@ describe('the tarball', () => {
       ),
       ...(await filesOfDemo('docker', 'grafana', 'kubernetes', 'recipes')),
       'demo/screenshot.png',
+      'demo/admin.png',
     ];
     expect(files).toEqual(
       [
