@@ -1,6 +1,10 @@
 import { randomInt } from 'node:crypto';
+import { mkdirSync, realpathSync } from 'node:fs';
+import { sep } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ADMINISTRATOR } from './administrator.js';
 import { isLoopback } from './names.js';
+import { PUBLIC } from './pages.js';
 import { isInstalled } from './programs.js';
 import { desktopOf, missingForDesktops } from './spawned.js';
 
@@ -16,6 +20,9 @@ export const HELP = `A noVNC page behind a login, on express-wstunnel.
   --port PORT         (8080, or the next free one; 0 takes any free one)
   --user NAME         (demo)
   --password TEXT     (a random one, printed at the start)
+  --admin-password TEXT
+                      of the user admin, who sees the open tunnels and the recordings (a random one, printed at the start)
+  --record FOLDER     record every desktop into the folder
 `;
 
 export class UsageError extends Error {}
@@ -31,6 +38,10 @@ export interface Arguments {
   readonly password: string;
   /** Is the password random? Then the demo must print it. */
   readonly isRandom: boolean;
+  readonly adminPassword: string;
+  readonly isAdminRandom: boolean;
+  /** The folder of the recordings. Undefined: nothing is recorded. */
+  readonly record: string | undefined;
   /** Undefined for the embedded desktop. */
   readonly vnc: Target | typeof desktopOf | undefined;
   readonly desktop: string;
@@ -56,21 +67,20 @@ export function readArguments(given: string[]): Arguments | undefined {
       port: { type: 'string' },
       user: { type: 'string', default: 'demo' },
       password: { type: 'string' },
+      'admin-password': { type: 'string' },
+      record: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
   if (values.help) return undefined;
   const { host, user: username, vnc, spawn } = values;
   const port = values.port === undefined ? undefined : readPort(values.port, 0);
-  const password = values.password ?? makePassword();
-  if (password === '')
+  if (username === ADMINISTRATOR)
     throw new UsageError(
-      '--password must not be empty: give a text, or leave the option out for a random password.',
+      `--user ${ADMINISTRATOR}: this is the name of the administrator, choose another one.`,
     );
-  if (password.length < LEAST_LENGTH && !isLoopback(host))
-    throw new UsageError(
-      `Other machines can reach ${host}: give a --password of at least ${LEAST_LENGTH} characters, or none for a random one.`,
-    );
+  const password = readPassword('--password', values.password, host);
+  const adminPassword = readPassword('--admin-password', values['admin-password'], host);
   if (spawn && vnc !== undefined)
     throw new UsageError('--vnc and --spawn exclude each other: give one of them.');
   const replicas = readReplicas(values.replicas);
@@ -86,9 +96,39 @@ export function readArguments(given: string[]): Arguments | undefined {
     username,
     password,
     isRandom: values.password === undefined,
+    adminPassword,
+    isAdminRandom: values['admin-password'] === undefined,
+    record: values.record === undefined ? undefined : readFolder(values.record),
     replicas,
     ...(spawn ? { vnc: desktopOf, desktop: 'your own desktop' } : desktopAt(vnc)),
   };
+}
+
+function readPassword(option: string, given: string | undefined, host: string): string {
+  if (given === '')
+    throw new UsageError(
+      `${option} must not be empty: give a text, or leave the option out for a random password.`,
+    );
+  if (given !== undefined && given.length < LEAST_LENGTH && !isLoopback(host))
+    throw new UsageError(
+      `Other machines can reach ${host}: give ${/^--a/.test(option) ? 'an' : 'a'} ${option} of at least ${LEAST_LENGTH} characters, or none for a random one.`,
+    );
+  return given ?? makePassword();
+}
+
+/** Creates the folder if it does not exist, for this user only. The demo serves files of its own folder to everybody. */
+function readFolder(text: string): string {
+  if (text === '') throw new UsageError('--record must not be empty: give the path of a folder.');
+  let folder;
+  try {
+    mkdirSync(text, { recursive: true, mode: 0o700 });
+    folder = realpathSync(text);
+  } catch (error) {
+    throw new UsageError(`--record: the folder "${text}" cannot be created: ${(error as Error).message}`);
+  }
+  if (`${folder}${sep}`.startsWith(`${realpathSync(PUBLIC)}${sep}`))
+    throw new UsageError(`--record: the demo serves "${text}" to everybody, choose another folder.`);
+  return folder;
 }
 
 function desktopAt(text: string | undefined): Pick<Arguments, 'vnc' | 'desktop'> {

@@ -1,0 +1,7 @@
+import { dirname, join } from 'node:path';
+
+// The compiled file is one folder deeper.
+const DEMO = import.meta.dirname.endsWith('.build') ? dirname(import.meta.dirname) : import.meta.dirname;
+
+/** The folder of the pages, which the demo serves to everybody. */
+export const PUBLIC = join(DEMO, 'public');
