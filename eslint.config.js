@@ -77,7 +77,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['demo/public/**/*.js'],
+    files: ['demo/public/**/*.js', 'src/admin/page/*.js'],
     languageOptions: {
       globals: Object.fromEntries(
         [
@@ -102,6 +102,12 @@ export default tseslint.config(
           'WebSocket',
           'performance',
           'ResizeObserver',
+          'history',
+          'EventSource',
+          'IntersectionObserver',
+          'AbortSignal',
+          'TextEncoder',
+          'Option',
         ].map((name) => [name, 'readonly']),
       ),
     },
