@@ -92,7 +92,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   });
   app.use('/vnc', requireLogin, tunnel);
 
-  app.use('/admin', requireAdministrator, adminOf(tunnel));
+  app.use('/admin', requireAdministrator, tunnel.admin());
   app.use('/recordings', requireAdministrator);
   if (recordings) app.use('/recordings', recordings.router);
   else app.use('/recordings', (_req, res) => showPage(res, 404, 'missing.html'));
@@ -139,12 +139,6 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
       await closed;
     },
   };
-}
-
-/** TEMPORARY, until tunnel.admin() exists. */
-function adminOf(given: unknown): RequestHandler {
-  const { admin } = given as { admin?: () => RequestHandler };
-  return admin?.call(given) ?? ((_req, res) => void res.status(501).json({ error: 'not yet' }));
 }
 
 const contentRules = {

@@ -65,7 +65,7 @@ export function createPlayer({ target, url, duration, isFinal, on }) {
         if (skip !== undefined) {
           skip.updates += 1;
           skip.bytes += block.bytes.length;
-        } else if (session.screen.isConnected) reveal(session);
+        }
         await session.screen.deliver(block.bytes);
         if (!isCurrent(session)) return;
       }
@@ -75,8 +75,15 @@ export function createPlayer({ target, url, duration, isFinal, on }) {
     }
   }
 
-  /** Resolves when the time has come, or at once if it has passed. */
+  /**
+   * Resolves when the time has come, or at once if it has passed. The handshake and the first picture come at once: nobody wants to watch
+   * the server wait for a password.
+   */
   async function due(session, ms) {
+    if (!session.hasPicture) {
+      session.hasPicture = session.screen.isConnected;
+      return;
+    }
     if (clock.now() - ms > LATE * clock.speed) clock.hold(true);
     while (isCurrent(session) && ms > clock.now()) {
       await caughtUp(session, ms);
