@@ -1,8 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
 import express, { type Request, type RequestHandler } from 'express';
 import { rateLimit } from 'express-rate-limit';
 import session from 'express-session';
@@ -11,7 +9,7 @@ import helmet from 'helmet';
 import { ADMINISTRATOR, isAdministrator, requireAdministrator, showPage } from './administrator.js';
 import { listen, type Place } from './listen.js';
 import { requireOwnName } from './names.js';
-import { PUBLIC } from './pages.js';
+import { NOVNC, PUBLIC } from './pages.js';
 import { startRecordings } from './recordings/index.js';
 import { showStoreError } from './store-error.js';
 
@@ -57,7 +55,6 @@ export interface Demo {
 const REVALIDATE = 3;
 /** Of all processes together; only so that Redis has counts to look at. */
 const SHARED_LIMITS = { total: 100, perUser: 16 };
-const NOVNC = dirname(dirname(createRequire(import.meta.url).resolve('@novnc/novnc')));
 
 /** A noVNC page with a login: one middleware guards both the page and the tunnel. */
 export async function startDemo(options: DemoOptions): Promise<Demo> {

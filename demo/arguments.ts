@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto';
-import { mkdirSync, realpathSync } from 'node:fs';
-import { sep } from 'node:path';
+import { accessSync, constants, mkdirSync, realpathSync } from 'node:fs';
+import { resolve, sep } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ADMINISTRATOR } from './administrator.js';
 import { isLoopback } from './names.js';
-import { PUBLIC } from './pages.js';
+import { NOVNC, PUBLIC } from './pages.js';
 import { isInstalled } from './programs.js';
 import { desktopOf, missingForDesktops } from './spawned.js';
 
@@ -116,19 +116,30 @@ function readPassword(option: string, given: string | undefined, host: string): 
   return given ?? makePassword();
 }
 
-/** Creates the folder if it does not exist, for this user only. The demo serves files of its own folder to everybody. */
+/** Creates the folder if it does not exist, for this user only. The demo serves some folders to everybody. */
 function readFolder(text: string): string {
   if (text === '') throw new UsageError('--record must not be empty: give the path of a folder.');
-  let folder;
+  refuseServed(resolve(text), text);
   try {
     mkdirSync(text, { recursive: true, mode: 0o700 });
-    folder = realpathSync(text);
+    accessSync(text, constants.W_OK | constants.X_OK);
+    const folder = realpathSync(text);
+    refuseServed(folder, text);
+    return folder;
   } catch (error) {
-    throw new UsageError(`--record: the folder "${text}" cannot be created: ${(error as Error).message}`);
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(
+      `--record: the demo cannot write to the folder "${text}": ${(error as Error).message}`,
+    );
   }
-  if (`${folder}${sep}`.startsWith(`${realpathSync(PUBLIC)}${sep}`))
+}
+
+function refuseServed(folder: string, text: string): void {
+  const isServed = [PUBLIC, NOVNC].some((served) =>
+    `${folder}${sep}`.startsWith(`${realpathSync(served)}${sep}`),
+  );
+  if (isServed)
     throw new UsageError(`--record: the demo serves "${text}" to everybody, choose another folder.`);
-  return folder;
 }
 
 function desktopAt(text: string | undefined): Pick<Arguments, 'vnc' | 'desktop'> {

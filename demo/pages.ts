@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
 // The compiled file is one folder deeper.
@@ -5,3 +6,6 @@ const DEMO = import.meta.dirname.endsWith('.build') ? dirname(import.meta.dirnam
 
 /** The folder of the pages, which the demo serves to everybody. */
 export const PUBLIC = join(DEMO, 'public');
+
+/** The folder of noVNC, which the demo serves to everybody. */
+export const NOVNC = dirname(dirname(createRequire(import.meta.url).resolve('@novnc/novnc')));

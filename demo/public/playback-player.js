@@ -42,10 +42,11 @@ export function createPlayer({ target, url, duration, isFinal, on }) {
   }
 
   function reveal(session) {
-    if (session !== pending) return;
-    drop(take);
-    take = session;
-    pending = undefined;
+    if (session === pending) {
+      drop(take);
+      take = session;
+      pending = undefined;
+    }
     session.screen.show();
   }
 
@@ -99,7 +100,7 @@ export function createPlayer({ target, url, duration, isFinal, on }) {
       // Meanwhile the user may have sought on.
       if (!isCurrent(session) || next <= clock.now()) return;
     }
-    if (session.screen.isConnected) reveal(session);
+    reveal(session);
     const done = skip;
     skip = undefined;
     if (clock.isHeld) clock.hold(false);
@@ -142,10 +143,11 @@ export function createPlayer({ target, url, duration, isFinal, on }) {
   function fail(session, reason) {
     session.source.close();
     session.hasFailed = true;
+    session.screen.show();
     skip = undefined;
     clock.pause();
     clock.hold(false);
-    on.fail(reason);
+    on.fail(reason, session.hasPicture === true);
     on.change();
   }
 
@@ -161,6 +163,7 @@ export function createPlayer({ target, url, duration, isFinal, on }) {
     clock.hold(true);
     on.skip(skip);
     if (isBack) start();
+    else session.screen.freeze();
     changed();
   }
 

@@ -9,7 +9,7 @@ const anyCredentials = { username: '-', password: '-', target: '-' };
 const MOST_QUEUED = 1024 * 1024;
 
 /** Milliseconds of work in one piece, so that the buttons react while the page skips. */
-const SLICE = 24;
+const SLICE = 40;
 
 /** Milliseconds to wait for noVNC's decoder: only a broken picture takes longer. */
 const PATIENCE = 5000;
@@ -35,6 +35,16 @@ class Channel {
   }
 }
 
+/** A copy of what the canvas shows, in its place. */
+function stillOf(canvas) {
+  const still = document.createElement('div');
+  still.className = 'still';
+  const copy = canvas.cloneNode();
+  copy.getContext('2d').drawImage(canvas, 0, 0);
+  still.append(copy);
+  return still;
+}
+
 /**
  * An own element in `target`, invisible until `show()`. `on`: `name(text)`, and `end(reason)` if noVNC ends the session: `login` after
  * a refused login, or `error`.
@@ -55,6 +65,7 @@ export function createScreen(target, on) {
   let isConnected = false;
   let isClosed = false;
   let wasRefused = false;
+  let still;
   let sliceStart = performance.now();
   rfb.addEventListener('connect', () => (isConnected = true));
   rfb.addEventListener('securityfailure', () => (wasRefused = true));
@@ -79,7 +90,19 @@ export function createScreen(target, on) {
     get isConnected() {
       return isConnected;
     },
-    show: () => element.removeAttribute('data-hidden'),
+    show() {
+      element.removeAttribute('data-hidden');
+      still?.remove();
+      still = undefined;
+    },
+    /** Until `show()`, the picture stays as it is: the browser need not paint what the page skips. */
+    freeze() {
+      const canvas = element.querySelector('canvas');
+      if (still !== undefined || !canvas?.width) return;
+      still = stillOf(canvas);
+      target.append(still);
+      element.dataset.hidden = '';
+    },
     /** Delivers the bytes. Resolves when noVNC can take more. */
     async deliver(bytes) {
       channel.onmessage({ data: bytes.slice().buffer });
@@ -96,6 +119,7 @@ export function createScreen(target, on) {
       isClosed = true;
       rfb.disconnect();
       element.remove();
+      still?.remove();
     },
   };
 }

@@ -30,9 +30,9 @@ export function sizeOf(bytes) {
   return `${(bytes / 1e9).toFixed(1)} GB`;
 }
 
-/** In the language of the browser. */
-export function dateOf(ms) {
-  return new Date(ms).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+/** In the language of the browser; `timeStyle`: `medium` with seconds. */
+export function dateOf(ms, timeStyle = 'short') {
+  return new Date(ms).toLocaleString(undefined, { dateStyle: 'medium', timeStyle });
 }
 
 const states = {

@@ -13,6 +13,10 @@ const failures = {
     'This recording cannot be shown',
     'It is not a VNC session, or was recorded with another viewer than noVNC.',
   ],
+  broken: [
+    'The picture ends here',
+    'noVNC cannot read the rest: the file is damaged, or was recorded with another viewer than noVNC.',
+  ],
   empty: ['Nothing to show', 'The session ended before the desktop sent a picture.'],
   damaged: ['This recording is damaged', 'The file cannot be read up to the first picture.'],
   network: [
@@ -42,7 +46,7 @@ function showCard(reason, detail) {
 }
 
 function showInfo(info) {
-  byId('user').textContent = userOf(info);
+  byId('user').textContent = info.state === 'unreadable' ? 'Recording' : userOf(info);
   byId('start').textContent = dateOf(info.start);
   const facts = [info.address, info.backend, sizeOf(info.size), stateOf(info)];
   byId('facts').textContent = facts.filter((fact) => fact !== '').join(' · ');
@@ -114,7 +118,10 @@ function setUp(info) {
     on: {
       ...on,
       end: ({ isDamaged }) => say(endOf(info, isDamaged)),
-      fail: (reason) => showCard(reason),
+      fail: (reason, hadPicture) => {
+        say('');
+        showCard(reason === 'error' && hadPicture ? 'broken' : reason);
+      },
     },
   });
   for (const control of document.querySelectorAll('.controls :disabled')) control.disabled = false;
@@ -141,7 +148,7 @@ function playOrPause() {
     player.pause();
     return;
   }
-  byId('status').textContent = '';
+  say('');
   player.play();
 }
 

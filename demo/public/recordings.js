@@ -14,6 +14,7 @@ function linkTo(entry) {
   const link = document.createElement('a');
   link.href = `/recordings/${encodeURIComponent(entry.id)}`;
   link.textContent = dateOf(entry.start);
+  link.title = dateOf(entry.start, 'medium');
   return link;
 }
 

@@ -101,7 +101,7 @@ async function describe(
   const reader = await RecordingReader.open(path).catch((error: unknown) => error as Error);
   if (reader instanceof Error) {
     // The message begins with the path.
-    const reason = reader.message.replace(`${path} `, '');
+    const reason = reader.message.replace(`${path} can't be read: `, '');
     return { id, address: '', backend: '', start: mtimeMs, duration: 0, size, state: 'unreadable', reason };
   }
   await reader.close();
