@@ -15,6 +15,7 @@ export const HELP = `A noVNC page behind a login, on express-wstunnel.
   npm run demo -- --vnc /run/vnc.sock       one on a unix socket
   npm run demo -- --spawn                   a real desktop for each login (Xvnc)
   npm run demo -- --replicas 2              two processes that share their state over Redis
+  npm run demo -- --record recordings       record every desktop; log in as admin to play the recordings
 
   --host ADDRESS      where to listen (127.0.0.1)
   --port PORT         (8080, or the next free one; 0 takes any free one)

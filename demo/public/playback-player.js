@@ -147,6 +147,8 @@ export function createPlayer({ target, url, duration, isFinal, on }) {
     skip = undefined;
     clock.pause();
     clock.hold(false);
+    // noVNC stopped here; after a failure of the network the user tries again at the time of the seek.
+    if (reason === 'error') clock.set(session.at);
     on.fail(reason, session.hasPicture === true);
     on.change();
   }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -50,13 +50,6 @@ async function lastPicture(page: Page): Promise<Picture> {
   }
 }
 
-/** Opens the only recording of the list, which must be finished. */
-async function openRecording(page: Page, url: string): Promise<void> {
-  await page.goto(`${url}/recordings/`);
-  await page.click('#rows a');
-  await page.waitForSelector('.take:not([data-hidden]) canvas', { timeout: 20_000 });
-}
-
 const isPlayback = (page: Page, state: string, timeout = 20_000) =>
   page.waitForSelector(`body[data-playback="${state}"]`, { timeout });
 
@@ -79,6 +72,38 @@ async function recordDrawing(): Promise<{
   await until(async () => (await readdir(folder)).every((name) => name.endsWith('.wsrec')));
   return { demo, folder, last };
 }
+
+describeWith(
+  'chromium',
+  'Xvfb',
+  'xterm',
+  'x11vnc',
+)('issue 19: a recording of a desktop with a VNC password', () => {
+  test('plays without a question for the password', async () => {
+    const folder = await newFolder();
+    const { port } = await startRealDesktop('sesame');
+    const demo = await startDemoFor({ port }, { record: folder });
+    const viewer = await logIn(await startBrowser(), demo.url);
+    await viewer.waitForSelector('#credentials[open]');
+    await viewer.fill('#vnc-password', 'sesame');
+    await viewer.click('#credentials-send');
+    await isState(viewer, 'connected');
+    await until(async () => (await coloursOf(viewer)).size > 1);
+    await viewer.close();
+    await until(async () => (await readdir(folder)).every((name) => name.endsWith('.wsrec')));
+    const [name = ''] = await readdir(folder);
+
+    const page = await logIn(await startBrowser(), demo.url, ADMIN);
+    await page.goto(`${demo.url}/recordings/${name.replace('.wsrec', '')}`);
+    await isPlayback(page, 'playing');
+    await page.keyboard.press('End');
+    await isPlayback(page, 'ended');
+    const picture = await pictureOf(page);
+    expect([picture.width, picture.height]).toEqual([800, 500]);
+    expect(new Set(picture.bytes).size).toBeGreaterThan(1);
+    expect(await page.locator('#card').isVisible()).toBe(false);
+  });
+});
 
 describeWith(
   'chromium',
@@ -146,6 +171,32 @@ describeWith(
     expect(differences(await pictureOf(page), last)).toBeGreaterThan(1000);
     await page.click('#toggle');
     await isPlayback(page, 'ended');
+    expect(differences(await pictureOf(page), last)).toBe(0);
+  });
+
+  test('that was cut plays up to its end and says so, and a damaged one too', async () => {
+    const { demo, folder, last } = await recordDrawing();
+    const [name = ''] = await readdir(folder);
+    const bytes = await readFile(join(folder, name));
+    await writeFile(join(folder, 'cut.wsrec.part'), bytes.subarray(0, Math.floor(bytes.length * 0.6)));
+    // Wrong bytes in place of the index, whose offset is at the end.
+    const index = bytes.readUIntBE(bytes.length - 14, 6);
+    await writeFile(
+      join(folder, 'damaged.wsrec.part'),
+      Buffer.concat([bytes.subarray(0, index), Buffer.alloc(100, 7)]),
+    );
+    const page = await logIn(await startBrowser(), demo.url, ADMIN);
+    const toEnd = async (id: string) => {
+      await page.goto(`${demo.url}/recordings/${id}`);
+      await isPlayback(page, 'playing');
+      await page.keyboard.press('End');
+      await isPlayback(page, 'ended');
+    };
+    await toEnd('cut');
+    expect(await statusOf(page)).toMatch(/^The end of what was written: the recording is not finished/);
+    expect(differences(await pictureOf(page), last)).toBeGreaterThan(1000);
+    await toEnd('damaged');
+    expect(await statusOf(page)).toBe('The end. The rest of the file is damaged.');
     expect(differences(await pictureOf(page), last)).toBe(0);
   });
 

@@ -30,6 +30,7 @@ describe('the tarball', () => {
         /^(src\/|spec\/(bench\/)?README|demo\/README|\.github\/)/.test(file),
       ),
       ...(await filesOfDemo('docker', 'kubernetes', 'recipes')),
+      'demo/playback.png',
       'demo/screenshot.png',
     ];
     expect(files).toEqual(
