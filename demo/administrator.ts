@@ -20,7 +20,6 @@ export const requireAdministrator: RequestHandler = (req, res, next) => {
 const isForPeople = (req: Request) =>
   req.method === 'GET' && req.get('accept')?.includes('text/html') === true;
 
-/** A page that only says something. */
 export function showPage(res: Response, status: number, name: string): void {
   res.status(status).set('Cache-Control', 'no-store').sendFile(name, { root: PUBLIC });
 }

@@ -1,8 +1,7 @@
-import { Router, type Request, type Response } from 'express';
+import { Router, type Request } from 'express';
 import type { Recorder, TunnelInfo } from 'express-wstunnel';
 import { fileRecorder } from 'express-wstunnel/record';
 import { showPage } from '../administrator.js';
-import { PUBLIC } from '../pages.js';
 import { Folder } from './folder.js';
 import { sendRecording } from './stream.js';
 
@@ -42,16 +41,14 @@ function noted(recorder: Recorder, id: string, open: Set<string>): Recorder {
 
 function routerOf(folder: Folder): Router {
   const router = Router();
-  const page = (res: Response, name: string) =>
-    res.set('Cache-Control', 'no-store').sendFile(name, { root: PUBLIC });
   const found = (req: Request<{ id: string }>) => folder.find(req.params.id);
 
-  router.get('/', (_req, res) => void page(res, 'recordings.html'));
+  router.get('/', (_req, res) => showPage(res, 200, 'recordings.html'));
   router.get('/list', async (_req, res) => {
     res.set('Cache-Control', 'no-store').json(await folder.list());
   });
   router.get('/:id', async (req, res) => {
-    if (await found(req)) page(res, 'playback.html');
+    if (await found(req)) showPage(res, 200, 'playback.html');
     else showPage(res, 404, 'missing.html');
   });
   router.get('/:id/info', async (req, res) => {

@@ -70,7 +70,7 @@ describe('issue 19: the recordings of the demo', () => {
     const { folder, get, list, open } = await startRecorded();
     (await open()).socket.destroy();
     await until(async () => (await list())[0]?.state === 'finished');
-    const [{ id = '' } = {}] = await list();
+    const id = (await list())[0]?.id ?? '';
     const stream = async (name: string) =>
       Buffer.from(await (await get(`/recordings/${name}/stream`)).arrayBuffer());
     const whole = await stream(id);
@@ -164,7 +164,7 @@ describe('issue 19: --record and --admin-password', () => {
       ['--host', '0.0.0.0', '--admin-password', 'short'],
       /--admin-password of at least 8/,
     ],
-  ])('%s is refused', async (_name, args, message) => {
+  ])('%s is refused', (_name, args, message) => {
     expect(() => readArguments(args)).toThrow(UsageError);
     expect(() => readArguments(args)).toThrow(message);
     expect(existsSync(join(PUBLIC, 'recordings'))).toBe(false);
