@@ -50,7 +50,14 @@ if (cluster.isPrimary) {
   tunnel.on('shared', (info) => send('shared', info));
   tunnel.on('close', ({ code, user }) => send('close', { code, user }));
   process.on('warning', ({ message, code }) => send('warning', { message, code }));
-  const server = createServer((req, res) => tunnel(req, res, () => res.writeHead(404).end()));
+  const admin = tunnel.admin();
+  const server = createServer((req, res) => {
+    const next = () => res.writeHead(404).end();
+    if (req.url.startsWith('/admin/')) {
+      req.url = req.url.slice('/admin'.length);
+      admin(req, res, next);
+    } else tunnel(req, res, next);
+  });
   tunnel.attach(server);
   process.on('message', async ({ command }) => {
     if (command === undefined) return;

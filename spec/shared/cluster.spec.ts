@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { TicketOptions, TunnelFilter } from '../../src/index.js';
+import { endAt, stateAt } from '../support/admin.js';
 import { end } from '../support/command.js';
 import { onCleanup } from '../support/cleanup.js';
 import { echoes, openRaw, statusOf, type RawClient } from '../support/raw-client.js';
@@ -276,4 +277,61 @@ describe('clusterShared()', () => {
     await echoes(client);
     await until(async () => (await cluster.status(1)) === 101);
   });
+});
+
+describe('admin() in the workers of node:cluster', () => {
+  test('shows the tunnels of all workers, and ends one of another worker', { timeout: 60_000 }, async () => {
+    const cluster = await Cluster.start({ options: { name: 'vnc' } });
+    await cluster.joined();
+    for (const [worker, user] of ['ann', 'bob', 'cid'].entries()) await cluster.open(worker, user);
+    const bob = await cluster.open(1, 'bob');
+    const [port] = cluster.ports as [number];
+    await until(async () => (await stateAt(port)).matching === 4);
+    const sorted = await stateAt(port, '?sort=user&order=desc&limit=2');
+    expect(sorted.tunnels.map(({ user }) => user)).toEqual(['cid', 'bob']);
+    // Other processes are asked at most every two seconds: each new query may wait so long.
+    const { replica, replicas, totals, tunnels } = await stateAt(port, '?q=BOB&order=asc');
+    expect(replica).toMatch(/#/);
+    expect(replicas!.map(({ silent, tunnels: open }) => [silent, open])).toEqual(
+      expect.arrayContaining([
+        [false, 1],
+        [false, 2],
+        [false, 1],
+      ]),
+    );
+    expect(replicas![0]!.name).toBe(replica!.replace(/#[^#]*$/, ''));
+    expect(totals).toMatchObject({ open: 4, opened: 4 });
+    const other = tunnels.at(-1)!;
+    expect([other.user, other.replica]).toEqual(['bob', expect.not.stringMatching(replicas![0]!.name)]);
+    expect(await endAt(port, { id: other.id })).toEqual({ status: 200, answer: { ended: 1, silent: [] } });
+    expect((await bob.frame())!.opcode).toBe(8);
+    await until(async () => (await stateAt(port)).matching === 3);
+  });
+
+  test(
+    'names a worker that does not answer, and shows the tunnels of the others',
+    { timeout: 60_000 },
+    async () => {
+      const cluster = await Cluster.start({ workers: 2, shared: { timeout: 1 } });
+      await cluster.joined();
+      await cluster.open(0, 'ann');
+      await cluster.open(1, 'bob');
+      const [port] = cluster.ports as [number];
+      await until(async () => (await stateAt(port)).matching === 2);
+      cluster.signal(1, 'SIGSTOP');
+      await until(async () => (await stateAt(port)).matching === 1);
+      const { replicas } = await stateAt(port);
+      // The primary is a replica without tunnels.
+      const known = replicas!.map(({ silent, tunnels }) => [silent, tunnels]);
+      expect(known).toEqual(
+        expect.arrayContaining([
+          [false, 1],
+          [true, 0],
+          [false, 0],
+        ]),
+      );
+      cluster.signal(1, 'SIGCONT');
+      await until(async () => (await stateAt(port)).matching === 2);
+    },
+  );
 });

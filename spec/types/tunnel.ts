@@ -101,6 +101,9 @@ tunnel.draining = true;
 expectTypeOf(tunnel.metrics(tunnel, tunnel)).toEqualTypeOf<string>();
 // @ts-expect-error a server is no tunnel
 tunnel.metrics(createServer());
+expressApp.use('/admin', tunnel.admin(), tunnel.admin(tunnel));
+// @ts-expect-error a server is no tunnel
+tunnel.admin(createServer());
 expectTypeOf(tunnel.stats().backends).toEqualTypeOf<HostState[]>();
 expectTypeOf(tunnel.stats().closed).toEqualTypeOf<Record<string, number>>();
 

@@ -42,10 +42,11 @@ export class AdminReport {
 
   /** Resolves when the answers of other processes are known, or their deadline has passed. */
   async ready(query: AdminQuery): Promise<void> {
-    await Promise.all(this.#views.map(({ peers }) => peers?.ready(query)));
+    await Promise.all(this.#views.flatMap(({ peers }) => (peers ? [peers.ready(query)] : [])));
   }
 
   text(query: AdminQuery): string {
+    const draining = this.#isDraining();
     const samples = this.#views.map(({ sampler }) => sampler.sample());
     if (samples.some((sample, index) => sample !== this.#samples[index])) {
       this.#samples = samples;
@@ -53,16 +54,16 @@ export class AdminReport {
       this.#lists = undefined;
     }
     const peers = this.#views.flatMap((view) => (view.peers ? [view.peers.latest(query)] : []));
-    const key = keyOfQuery(query);
+    const key = `${draining} ${keyOfQuery(query)}`;
     const known = this.#texts.get(key);
     if (known?.peers.every((result, index) => result === peers[index])) return known.text;
     if (this.#texts.size >= MOST_TEXTS) this.#texts.clear();
-    const text = this.#make(query, peers);
+    const text = this.#make(query, peers, draining);
     this.#texts.set(key, { text, peers });
     return text;
   }
 
-  #make(query: AdminQuery, peers: readonly PeerResult[]): string {
+  #make(query: AdminQuery, peers: readonly PeerResult[], draining: boolean): string {
     const totals = noTotals();
     const rows: (TunnelRow | AdminTunnel)[] = [];
     let matching = 0;
@@ -85,7 +86,7 @@ export class AdminReport {
     const text = JSON.stringify({
       time: Date.now(),
       replica: network?.address ?? null,
-      draining: this.#isDraining(),
+      draining,
       ...(network && { replicas }),
       ...{ totals, matching, tunnels },
     });

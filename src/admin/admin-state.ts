@@ -3,7 +3,7 @@ export interface AdminTunnel {
   readonly id: string;
   /** The option `name` of the tunnel object. */
   readonly name: string | null;
-  readonly user?: string;
+  readonly user?: string | undefined;
   readonly address: string;
   readonly url: string;
   readonly backend: string;
@@ -14,10 +14,10 @@ export interface AdminTunnel {
   readonly received: number;
   readonly sent: number;
   /** Seconds from the last measured PING to its PONG. */
-  readonly roundTrip?: number;
+  readonly roundTrip?: number | undefined;
   readonly queued: number;
   /** The name of the process, if several processes share the state. */
-  readonly replica?: string;
+  readonly replica?: string | undefined;
 }
 
 export interface AdminRefusal {

@@ -20,7 +20,7 @@ export async function endByRequest(req: IncomingMessage, end: EndTunnels): Promi
     throw new HttpError(400, 'the body must have at least one of id, user, address, backend, tunnel');
   try {
     // The types are checked by `end`.
-    return await end(where as TunnelFilter, code as number | undefined, reason as string | undefined);
+    return await end(where, code as number | undefined, reason as string | undefined);
   } catch (error) {
     if (error instanceof TunnelError && error.code === 'WSTUNNEL_OPTION')
       throw new HttpError(400, error.message);

@@ -12,18 +12,18 @@ export interface AdminQuery {
 export type SortKey =
   'since' | 'user' | 'address' | 'backend' | 'received' | 'sent' | 'roundTrip' | 'queued' | 'replica';
 
-/** The fields by which tunnels are sorted. */
-const SORT_KEYS = Object.keys({
-  since: true,
-  user: true,
-  address: true,
-  backend: true,
-  received: true,
-  sent: true,
-  roundTrip: true,
-  queued: true,
-  replica: true,
-} satisfies Record<SortKey & keyof AdminTunnel, true>) as SortKey[];
+/** The fields by which tunnels are sorted, with their default order: the newest tunnel and the highest number first. */
+const SORT_KEYS = {
+  since: 'desc',
+  user: 'asc',
+  address: 'asc',
+  backend: 'asc',
+  received: 'desc',
+  sent: 'desc',
+  roundTrip: 'desc',
+  queued: 'desc',
+  replica: 'asc',
+} as const satisfies Record<SortKey & keyof AdminTunnel, AdminQuery['order']>;
 
 const DEFAULT_LIMIT = 200;
 const MOST_ROWS = 1000;
@@ -36,9 +36,10 @@ const NAMES = ['q', 'sort', 'order', 'limit'] as const;
 export function readQuery(text: string): AdminQuery {
   const given = new URLSearchParams(text);
   for (const name of NAMES) if (given.getAll(name).length > 1) throw new Error(`give ${name} only once`);
-  const { q = '', sort = 'since', order = 'asc', limit } = Object.fromEntries(given);
+  const { q = '', sort = 'since', order: named, limit } = Object.fromEntries(given);
   if (q.length > LONGEST_TEXT) throw new Error(`q must have at most ${LONGEST_TEXT} characters`);
-  if (!isSortKey(sort)) throw new Error(`sort must be one of ${SORT_KEYS.join(', ')}`);
+  if (!isSortKey(sort)) throw new Error(`sort must be one of ${Object.keys(SORT_KEYS).join(', ')}`);
+  const order = named ?? SORT_KEYS[sort];
   if (order !== 'asc' && order !== 'desc') throw new Error('order must be asc or desc');
   if (limit !== undefined && !/^\d{1,4}$/.test(limit)) throw new Error(limitMessage());
   const most = limit === undefined ? DEFAULT_LIMIT : Number(limit);
@@ -68,7 +69,7 @@ export function isQuery(value: unknown): value is AdminQuery {
 }
 
 function isSortKey(text: string): text is SortKey {
-  return (SORT_KEYS as string[]).includes(text);
+  return Object.hasOwn(SORT_KEYS, text);
 }
 
 function limitMessage(): string {

@@ -71,12 +71,22 @@ export class TunnelRow {
   data(): AdminTunnel {
     const { id, name, user, address, url, backend, since, bytesIn, bytesOut, received, sent } = this;
     const { roundTrip, queued, replica } = this;
+    // No spread, for speed. JSON leaves out undefined values.
     return {
-      ...{ id, name, ...(user !== undefined && { user }), address, url, backend, since },
-      ...{ bytesIn, bytesOut, received, sent },
-      ...(roundTrip !== undefined && { roundTrip: Number(roundTrip.toFixed(4)) }),
+      id,
+      name,
+      user,
+      address,
+      url,
+      backend,
+      since,
+      bytesIn,
+      bytesOut,
+      received,
+      sent,
+      roundTrip: roundTrip === undefined ? undefined : Math.round(roundTrip * 10_000) / 10_000,
       queued,
-      ...(replica !== undefined && { replica }),
+      replica,
     };
   }
 }

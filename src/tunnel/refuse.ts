@@ -69,7 +69,7 @@ export function reportRefusal(
     ...{ id, url, address, ...(user !== undefined && { user }), status, code, reason },
     ...(origin !== undefined && { origin: shownOrigin(origin) }),
   };
-  refusals.add(info);
+  refusals.add({ ...info, reason: why });
   announce.refuse(info);
 }
 
