@@ -31,8 +31,12 @@ export function plain(text, most = 300) {
   return shown.replace(UNSEEN, escapeOf);
 }
 
-/** Whether the user has selected text in the element: a write would remove the selection. */
-export function hasSelection(target) {
+/** The selected text. Read once per change, since each reading of a Selection makes the browser lay out the page. */
+let selected;
+document.addEventListener('selectionchange', () => {
   const selection = document.getSelection();
-  return selection !== null && !selection.isCollapsed && selection.containsNode(target, true);
-}
+  selected = selection === null || selection.isCollapsed ? undefined : selection.getRangeAt(0);
+});
+
+/** Whether the user has selected text in the element: a write would remove the selection. */
+export const hasSelection = (target) => selected !== undefined && selected.intersectsNode(target);

@@ -5,6 +5,8 @@ import { bytes, duration, exactTime, plural } from './units.js';
 
 /** Bytes of UTF-8: the longest reason of a Close (RFC 6455 section 5.5). */
 const LONGEST_REASON = 123;
+/** The server shortens longer names: the rest of the name is unknown here. */
+const LONGEST_USER = 999;
 
 /** `onEnded(text, isComplete)`, `onLogin(name)`, `countOf(user)` */
 export class EndDialog {
@@ -32,7 +34,7 @@ export class EndDialog {
     const { tunnel } = row;
     byId('end-form').reset();
     byId('end-error').hidden = true;
-    byId('end-scope').hidden = tunnel.user === undefined;
+    byId('end-scope').hidden = tunnel.user === undefined || tunnel.user.length > LONGEST_USER;
     byId('end-facts').replaceChildren(...factsOf(tunnel, now));
     this.#describe();
     this.#dialog.showModal();

@@ -74,6 +74,8 @@ function render() {
   summary.show(latest);
   list.show(latest, query);
   lists.show(latest);
+  summary.draw();
+  list.draw();
 }
 
 function showConnection(name) {

@@ -21,7 +21,8 @@ const TEXTS = {
 const TITLES = {
   user: ({ user }) => (user === undefined ? 'no user' : plain(user, 1000)),
   address: ({ address }) => plain(address),
-  backend: ({ backend, url, name }) => `${plain(backend)}\n${plain(url, 1000)}\nin ${plain(name)}`,
+  backend: ({ backend, url, name }) =>
+    `${plain(backend)}\n${plain(url, 1000)}${name === null ? '' : `\n${plain(name)}`}`,
   since: ({ since }) => `since ${exactTime(since)}`,
   received: ({ received, bytesIn }) => `${exactRate(received)}, ${exactBytes(bytesIn)} in all`,
   sent: ({ sent, bytesOut }) => `${exactRate(sent)}, ${exactBytes(bytesOut)} in all`,
@@ -67,13 +68,18 @@ export class Row {
     return cell;
   }
 
-  /** New values. The text of a row with selected text stays, since a write would remove the selection. */
-  update(tunnel, now) {
+  /** New values. `writes`: whether they are written now (rows out of sight are written now and then). */
+  update(tunnel, now, writes) {
     this.tunnel = tunnel;
     for (const key of RATES) this.#histories[key].add(tunnel[key]);
     if (this.gone) this.#revive();
+    if (writes || this.visible) this.write(now);
+  }
+
+  /** The text of a row with selected text stays, since a write would remove the selection. */
+  write(now) {
     if (hasSelection(this.node)) return;
-    for (const [key, { text }] of this.#cells) this.#write(key, text, TEXTS[key](tunnel, now));
+    for (const [key, { text }] of this.#cells) this.#write(key, text, TEXTS[key](this.tunnel, now));
     const name = `End ${this.title}`;
     if (this.#shown.get('end') === name) return;
     this.#shown.set('end', name);

@@ -34,8 +34,13 @@ export class History {
 /** Below this rate (bytes per second) a chart does not fill its height: noise would look like load. */
 const FLOOR = 1000;
 
+/** Charts that show a base alone, since all of their values are zero. */
+let idle = new WeakSet();
+
 /** Draws the values with the newest at the right edge, in the colour of the canvas. */
 export function draw(canvas, history, filled = false) {
+  const { greatest } = history;
+  if (greatest === 0 && idle.has(canvas)) return;
   const { clientWidth: width, clientHeight: height } = canvas;
   if (width === 0) return;
   const ratio = window.devicePixelRatio;
@@ -51,9 +56,11 @@ export function draw(canvas, history, filled = false) {
   context.globalAlpha = 0.3;
   context.fillRect(1, height - 1, width - 2, 1);
   context.globalAlpha = 1;
-  if (history.length < 2) return;
+  if (greatest === 0) idle.add(canvas);
+  else idle.delete(canvas);
+  if (greatest === 0 || history.length < 2) return;
   const step = (width - 2) / (LENGTH - 1);
-  const scale = (height - 3.5) / Math.max(FLOOR, history.greatest);
+  const scale = (height - 3.5) / Math.max(FLOOR, greatest);
   const left = width - 1 - step * (history.length - 1);
   context.beginPath();
   for (let index = 0; index < history.length; index++)
@@ -72,7 +79,10 @@ export function draw(canvas, history, filled = false) {
 
 /** getComputedStyle is slow: one call for all charts of a class, until the colours of the page change. */
 const colours = new Map();
-window.matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => colours.clear());
+window.matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+  colours.clear();
+  idle = new WeakSet();
+});
 
 function colourOf(canvas) {
   const known = colours.get(canvas.className);

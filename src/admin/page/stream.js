@@ -105,7 +105,8 @@ export class Stream {
     if (answer.ended !== undefined) return this.#become(answer.ended);
     if (answer.body !== undefined) this.#onState(answer.body);
     if (this.#paused) return;
-    if (answer.body === undefined) this.#become('reconnecting');
+    // An app that answers, but sends no events: the page asks now and then.
+    if (answer.body === undefined || this.#tries > 1) this.#become('reconnecting');
     const delay = DELAYS[Math.min(this.#tries, DELAYS.length - 1)];
     this.#tries += 1;
     this.#retry = setTimeout(() => this.#open(), delay);

@@ -27,13 +27,18 @@ export class Summary {
     if (replica !== null) setText(byId('process'), plain(replica, 60));
   }
 
+  /** After all writes: each chart asks for its size. */
+  draw() {
+    draw(byId('received-line'), this.#received, true);
+    draw(byId('sent-line'), this.#sent, true);
+  }
+
   #rate(name, history, value, total) {
     history.add(value);
     setText(byId(name), rate(value));
     byId(name).title = exactRate(value);
     setText(byId(`${name}-total`), `${bytes(total)} since the start`);
     byId(`${name}-total`).title = exactBytes(total);
-    draw(byId(`${name}-line`), history, true);
   }
 }
 

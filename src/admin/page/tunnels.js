@@ -5,6 +5,9 @@ import { COLUMNS, MOST } from './query.js';
 import { Row } from './row.js';
 import { count, plural } from './units.js';
 
+/** Rows out of sight are written once in so many states: layout of 200 rows costs more than all the rest. */
+const UNSEEN_PERIOD = 10;
+
 export class TunnelList {
   #rows = new Map();
   #byNode = new WeakMap();
@@ -12,6 +15,8 @@ export class TunnelList {
   #hold = new Hold(this.#body);
   #watcher = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: '100px' });
   #buttons = new Map();
+  #states = 0;
+  #time = 0;
 
   /** `onSort(key, order)`, `onEnd(row)` */
   constructor({ onSort, onEnd }) {
@@ -73,9 +78,12 @@ export class TunnelList {
     const reason = this.#body.childElementCount === 0 ? undefined : this.#hold.reason;
     byId('tunnels').classList.toggle('replicated', state.replicas !== undefined);
     let waiting = 0;
+    let turn = this.#states++;
+    this.#time = time;
     for (const tunnel of tunnels) {
       const known = this.#rows.get(tunnel.id);
-      if (known !== undefined) known.update(tunnel, time);
+      turn += 1;
+      if (known !== undefined) known.update(tunnel, time, turn % UNSEEN_PERIOD === 0);
       else if (reason === undefined) this.#add(tunnel, time);
       else waiting += 1;
     }
@@ -85,8 +93,12 @@ export class TunnelList {
       else row.end();
     }
     if (reason === undefined) this.#arrange(tunnels);
-    for (const row of this.#rows.values()) if (row.visible) row.draw();
     this.#describe(state, query, reason, waiting);
+  }
+
+  /** After all writes: each chart asks for its size. */
+  draw() {
+    for (const row of this.#rows.values()) if (row.visible) row.draw();
   }
 
   clear() {
@@ -95,7 +107,7 @@ export class TunnelList {
 
   #add(tunnel, time) {
     const row = new Row(tunnel);
-    row.update(tunnel, time);
+    row.update(tunnel, time, true);
     this.#rows.set(tunnel.id, row);
     this.#byNode.set(row.node, row);
     this.#watcher.observe(row.node);
@@ -124,7 +136,9 @@ export class TunnelList {
     for (const { target, isIntersecting } of entries) {
       const row = this.#byNode.get(target);
       row.visible = isIntersecting;
-      if (isIntersecting) row.draw();
+      if (!isIntersecting) continue;
+      row.write(this.#time);
+      row.draw();
     }
   }
 
