@@ -1,15 +1,16 @@
-import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import express, { type Request, type RequestHandler } from 'express';
 import { rateLimit } from 'express-rate-limit';
 import session from 'express-session';
 import { wstunnel, type ServerOption, type SharedState, type Tunnel } from 'express-wstunnel';
 import helmet from 'helmet';
+import { ADMINISTRATOR, isAdministrator, requireAdministrator, showPage } from './administrator.js';
 import { listen, type Place } from './listen.js';
 import { requireOwnName } from './names.js';
+import { NOVNC, PUBLIC } from './pages.js';
+import { startRecordings } from './recordings/index.js';
 import { showStoreError } from './store-error.js';
 
 declare module 'express-session' {
@@ -23,6 +24,10 @@ declare module 'express-session' {
 export interface DemoOptions extends Place {
   username: string;
   password: string;
+  /** The password of the administrator. Default: there is no administrator. */
+  adminPassword?: string;
+  /** The folder of the recordings. Default: nothing is recorded. */
+  record?: string;
   /** The VNC server, or a function that finds a user's VNC server. */
   vnc: ServerOption<Request>;
   /** The name of the desktop on the page. */
@@ -46,14 +51,10 @@ export interface Demo {
   close(): Promise<void>;
 }
 
-// The compiled file is one folder deeper.
-const DEMO = import.meta.dirname.endsWith('.build') ? dirname(import.meta.dirname) : import.meta.dirname;
-const PUBLIC = join(DEMO, 'public');
 /** Seconds between two checks of the login of an open tunnel. Short, for people who try the logout. */
 const REVALIDATE = 3;
 /** Of all processes together; only so that Redis has counts to look at. */
 const SHARED_LIMITS = { total: 100, perUser: 16 };
-const NOVNC = dirname(dirname(createRequire(import.meta.url).resolve('@novnc/novnc')));
 
 /** A noVNC page with a login: one middleware guards both the page and the tunnel. */
 export async function startDemo(options: DemoOptions): Promise<Demo> {
@@ -74,6 +75,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     }),
   );
 
+  const recordings = options.record === undefined ? undefined : startRecordings(options.record);
   const tunnel = wstunnel<Request>({
     url: /^\/websockify/,
     server: options.vnc,
@@ -82,9 +84,15 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     revalidate: REVALIDATE,
     // A page can read the reason of a close code, but not the status of a refused upgrade.
     refuseWith: 'close',
+    ...(recordings && { record: recordings.record }),
     ...(options.shared && { shared: options.shared, limits: SHARED_LIMITS }),
   });
   app.use('/vnc', requireLogin, tunnel);
+
+  app.use('/admin', requireAdministrator, tunnel.admin());
+  app.use('/recordings', requireAdministrator);
+  if (recordings) app.use('/recordings', recordings.router);
+  else app.use('/recordings', (_req, res) => showPage(res, 404, 'missing.html'));
 
   app.get('/login', (_req, res) => res.sendFile('login.html', { root: PUBLIC }));
   // The user may choose a short password: allow 30 failed logins in 15 minutes.
@@ -99,7 +107,13 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   app.post('/logout', logout(tunnel));
   app.get('/whoami', requireLogin, (req, res) => {
     res.set('Cache-Control', 'no-store');
-    res.json({ user: req.session.user, desktop: options.desktop, tunnels: tunnel.stats().open });
+    res.json({
+      user: req.session.user,
+      isAdmin: isAdministrator(req),
+      desktop: options.desktop,
+      tunnels: tunnel.stats().open,
+      isRecorded: recordings !== undefined,
+    });
   });
   app.get('/', (req, res) => {
     if (req.session.user === undefined) res.redirect(303, '/login');
@@ -137,10 +151,16 @@ const requireLogin: RequestHandler = (req, res, next) => {
   else next();
 };
 
-function login({ username, password }: DemoOptions): RequestHandler {
+function login({ username, password, adminPassword }: DemoOptions): RequestHandler {
+  const passwords = new Map([[username, password]]);
+  if (adminPassword !== undefined) passwords.set(ADMINISTRATOR, adminPassword);
   return (req, res, next) => {
     const given = (req.body ?? {}) as Record<string, unknown>;
-    if (!isSame(given.username, username) || !isSame(given.password, password)) {
+    const accounts = [...passwords].filter(
+      ([name, right]) => isSame(given.username, name) && isSame(given.password, right),
+    );
+    const [user] = accounts[0] ?? [];
+    if (user === undefined) {
       res.redirect(303, '/login?error=1');
       return;
     }
@@ -150,8 +170,8 @@ function login({ username, password }: DemoOptions): RequestHandler {
         next(error);
         return;
       }
-      req.session.user = username;
-      req.session.login = randomUUID();
+      req.session.user = user;
+      req.session.login = randomBytes(4).toString('hex');
       // The browser may follow the redirect, to another process, before express-session has saved the session at the response's end.
       req.session.save((failure: unknown) => {
         if (failure) next(failure);

@@ -1,6 +1,10 @@
 import { randomInt } from 'node:crypto';
+import { accessSync, constants, mkdirSync, realpathSync } from 'node:fs';
+import { resolve, sep } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ADMINISTRATOR } from './administrator.js';
 import { isLoopback } from './names.js';
+import { NOVNC, PUBLIC } from './pages.js';
 import { isInstalled } from './programs.js';
 import { desktopOf, missingForDesktops } from './spawned.js';
 
@@ -11,11 +15,15 @@ export const HELP = `A noVNC page behind a login, on express-wstunnel.
   npm run demo -- --vnc /run/vnc.sock       one on a unix socket
   npm run demo -- --spawn                   a real desktop for each login (Xvnc)
   npm run demo -- --replicas 2              two processes that share their state over Redis
+  npm run demo -- --record recordings       record every desktop; log in as admin to play the recordings
 
   --host ADDRESS      where to listen (127.0.0.1)
   --port PORT         (8080, or the next free one; 0 takes any free one)
   --user NAME         (demo)
   --password TEXT     (a random one, printed at the start)
+  --admin-password TEXT
+                      of the user admin, who sees the open tunnels and the recordings (a random one, printed at the start)
+  --record FOLDER     record every desktop into the folder
 `;
 
 export class UsageError extends Error {}
@@ -31,6 +39,10 @@ export interface Arguments {
   readonly password: string;
   /** Is the password random? Then the demo must print it. */
   readonly isRandom: boolean;
+  readonly adminPassword: string;
+  readonly isAdminRandom: boolean;
+  /** The folder of the recordings. Undefined: nothing is recorded. */
+  readonly record: string | undefined;
   /** Undefined for the embedded desktop. */
   readonly vnc: Target | typeof desktopOf | undefined;
   readonly desktop: string;
@@ -56,21 +68,20 @@ export function readArguments(given: string[]): Arguments | undefined {
       port: { type: 'string' },
       user: { type: 'string', default: 'demo' },
       password: { type: 'string' },
+      'admin-password': { type: 'string' },
+      record: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
   if (values.help) return undefined;
   const { host, user: username, vnc, spawn } = values;
   const port = values.port === undefined ? undefined : readPort(values.port, 0);
-  const password = values.password ?? makePassword();
-  if (password === '')
+  if (username === ADMINISTRATOR)
     throw new UsageError(
-      '--password must not be empty: give a text, or leave the option out for a random password.',
+      `--user ${ADMINISTRATOR}: this is the name of the administrator, choose another one.`,
     );
-  if (password.length < LEAST_LENGTH && !isLoopback(host))
-    throw new UsageError(
-      `Other machines can reach ${host}: give a --password of at least ${LEAST_LENGTH} characters, or none for a random one.`,
-    );
+  const password = readPassword('--password', values.password, host);
+  const adminPassword = readPassword('--admin-password', values['admin-password'], host);
   if (spawn && vnc !== undefined)
     throw new UsageError('--vnc and --spawn exclude each other: give one of them.');
   const replicas = readReplicas(values.replicas);
@@ -86,9 +97,50 @@ export function readArguments(given: string[]): Arguments | undefined {
     username,
     password,
     isRandom: values.password === undefined,
+    adminPassword,
+    isAdminRandom: values['admin-password'] === undefined,
+    record: values.record === undefined ? undefined : readFolder(values.record),
     replicas,
     ...(spawn ? { vnc: desktopOf, desktop: 'your own desktop' } : desktopAt(vnc)),
   };
+}
+
+function readPassword(option: string, given: string | undefined, host: string): string {
+  if (given === '')
+    throw new UsageError(
+      `${option} must not be empty: give a text, or leave the option out for a random password.`,
+    );
+  if (given !== undefined && given.length < LEAST_LENGTH && !isLoopback(host))
+    throw new UsageError(
+      `Other machines can reach ${host}: give ${/^--a/.test(option) ? 'an' : 'a'} ${option} of at least ${LEAST_LENGTH} characters, or none for a random one.`,
+    );
+  return given ?? makePassword();
+}
+
+/** Creates the folder if it does not exist, for this user only. The demo serves some folders to everybody. */
+function readFolder(text: string): string {
+  if (text === '') throw new UsageError('--record must not be empty: give the path of a folder.');
+  refuseServed(resolve(text), text);
+  try {
+    mkdirSync(text, { recursive: true, mode: 0o700 });
+    accessSync(text, constants.W_OK | constants.X_OK);
+    const folder = realpathSync(text);
+    refuseServed(folder, text);
+    return folder;
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(
+      `--record: the demo cannot write to the folder "${text}": ${(error as Error).message}`,
+    );
+  }
+}
+
+function refuseServed(folder: string, text: string): void {
+  const isServed = [PUBLIC, NOVNC].some((served) =>
+    `${folder}${sep}`.startsWith(`${realpathSync(served)}${sep}`),
+  );
+  if (isServed)
+    throw new UsageError(`--record: the demo serves "${text}" to everybody, choose another folder.`);
 }
 
 function desktopAt(text: string | undefined): Pick<Arguments, 'vnc' | 'desktop'> {

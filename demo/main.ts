@@ -1,3 +1,4 @@
+import { ADMINISTRATOR } from './administrator.js';
 import { startDemo, type DemoOptions } from './app.js';
 import { HELP, readArguments, shownHost, UsageError, type Arguments, type Target } from './arguments.js';
 import { startDesktop } from './desktop/index.js';
@@ -19,7 +20,7 @@ try {
 }
 
 async function main(given: Arguments): Promise<void> {
-  const { host, port = DEFAULT_PORT, username, password, desktop, replicas } = given;
+  const { host, port = DEFAULT_PORT, username, password, adminPassword, record, desktop, replicas } = given;
   let running: Running | undefined;
   // The chart on the desktop shows the bytes that the tunnels carry.
   const traffic = () => running?.carried() ?? { bytesIn: 0, bytesOut: 0 };
@@ -32,7 +33,8 @@ async function main(given: Arguments): Promise<void> {
   try {
     const vnc = given.vnc ?? { host: embedded?.host ?? host, port: embedded?.port ?? 0 };
     const tries = given.port === undefined ? TRIES : 1;
-    const options = { host, port, tries, username, password, desktop };
+    const recording = record === undefined ? {} : { record };
+    const options = { host, port, tries, username, password, adminPassword, desktop, ...recording };
     running =
       // readArguments() excludes --spawn with --replicas.
       replicas === 1 || typeof vnc === 'function'
@@ -50,7 +52,8 @@ async function main(given: Arguments): Promise<void> {
     open      http://${shownHost(host)}:${running.port}/${moved}
     user      ${username}
     password  ${given.isRandom ? password : '(as given by --password)'}
-    desktop   ${desktop}
+    admin     ${given.isAdminRandom ? adminPassword : '(as given by --admin-password)'}   (the password of the user ${ADMINISTRATOR})
+    desktop   ${desktop}${record === undefined ? '' : `\n    record    ${record}`}
 ${running.more}
   Ctrl-C ends it.
 `);

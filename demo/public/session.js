@@ -1,8 +1,8 @@
 // The login state of the app.
 
 /**
- * Asks the server for the user who is logged in: `{ state: 'in', user, desktop, tunnels }`, `{ state: 'out' }`, or `{ state:
- * 'unreachable' }`.
+ * Asks the server for the user who is logged in: `{ state: 'in', user, isAdmin, desktop, tunnels, isRecorded }`, `{ state:
+ * 'out' }`, or `{ state: 'unreachable' }`.
  */
 export async function whoami() {
   try {

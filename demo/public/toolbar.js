@@ -38,7 +38,7 @@ export function showLoggedOut(value) {
 /** Shows the user, the desktop and the number of tunnels. */
 export function showSession(session) {
   if (session.state !== 'in') return;
-  const { user, desktop, tunnels } = session;
+  const { user, desktop, tunnels, isAdmin, isRecorded } = session;
   byId('desktop').textContent = desktop;
   byId('user-name').textContent = user;
   byId('avatar').textContent = [...user][0]?.toUpperCase() ?? '';
@@ -46,6 +46,9 @@ export function showSession(session) {
   byId('menu-user').textContent = user;
   byId('menu-desktop').textContent = desktop;
   byId('menu-tunnels').textContent = String(tunnels);
+  for (const element of document.querySelectorAll('.recorded, .menu-recorded')) element.hidden = !isRecorded;
+  byId('menu-admin').hidden = !isAdmin;
+  byId('menu-recordings').hidden = !isRecorded;
   document.title = `${desktop} · express-wstunnel demo`;
 }
 

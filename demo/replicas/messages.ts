@@ -7,6 +7,9 @@ export interface ReplicaSettings {
   readonly host: string;
   readonly username: string;
   readonly password: string;
+  readonly adminPassword?: string;
+  /** The folder of the recordings. */
+  readonly record?: string;
   readonly vnc: Target;
   readonly desktop: string;
   readonly secret: string;

@@ -4,6 +4,8 @@ import { closedPort } from '../support/servers.js';
 /** A real desktop: an X server, a terminal and a VNC server for it, on loopback. */
 export interface RealDesktop {
   readonly port: number;
+  /** For `DISPLAY`. */
+  readonly display: string;
 }
 
 /** `password` is the VNC server's password. */
@@ -20,7 +22,7 @@ export async function startRealDesktop(password?: string): Promise<RealDesktop> 
     ...(password === undefined ? ['-nopw'] : ['-passwd', password]),
   ]);
   await vnc.prints(/PORT=\d+/);
-  return { port };
+  return { port, display };
 }
 
 /** TigerVNC's X server, which viewers can resize; on request with a terminal in the corner. */
@@ -31,7 +33,8 @@ export async function startXvnc({ withTerminal = false } = {}): Promise<RealDesk
     ...['-geometry', '800x500'],
   ]);
   const [, number = ''] = await server.prints(/^(\d+)\n/m);
+  const display = `:${number}`;
   if (withTerminal)
-    new Program('xterm', ['-geometry', '60x20+0+0', '-e', 'sh'], { DISPLAY: `:${number}`, PS1: '$ ' });
-  return { port };
+    new Program('xterm', ['-geometry', '60x20+0+0', '-e', 'sh'], { DISPLAY: display, PS1: '$ ' });
+  return { port, display };
 }

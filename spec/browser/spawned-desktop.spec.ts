@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -31,7 +31,9 @@ describeWith(
   test('is a real desktop, and each login gets one', { timeout: 60_000 }, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'wstunnel-keys-'));
     onCleanup(() => rm(folder, { recursive: true }));
-    const demo = await startDemoFor(desktopOf);
+    const recordings = await mkdtemp(join(tmpdir(), 'wstunnel-recordings-'));
+    onCleanup(() => rm(recordings, { recursive: true }));
+    const demo = await startDemoFor(desktopOf, { record: recordings });
     const page = await logIn(await startBrowser(), demo.url);
     await isState(page, 'connected');
     // The terminal is drawn once the shell runs.
@@ -56,5 +58,9 @@ describeWith(
 
     await demo.close();
     expect(started()).toEqual([]);
+    // Issue 19: each desktop has its recording, and the first has two, since its page was reloaded.
+    await until(
+      async () => (await readdir(recordings)).filter((name) => name.endsWith('.wsrec')).length === 3,
+    );
   });
 });

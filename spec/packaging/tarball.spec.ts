@@ -30,6 +30,7 @@ describe('the tarball', () => {
         /^(src\/|spec\/(bench\/)?README|demo\/README|\.github\/)/.test(file),
       ),
       ...(await filesOfDemo('docker', 'grafana', 'kubernetes', 'recipes')),
+      'demo/playback.png',
       'demo/screenshot.png',
       'demo/admin.png',
     ];

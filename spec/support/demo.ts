@@ -14,6 +14,7 @@ export async function startDemoFor(
     port: 0,
     username: 'ada',
     password: 'correct horse',
+    adminPassword: ADMIN_PASSWORD,
     vnc,
     desktop: 'spec desktop',
     ...more,
@@ -22,11 +23,18 @@ export async function startDemoFor(
   return { ...demo, url: `http://127.0.0.1:${demo.port}` };
 }
 
-export async function logIn(context: BrowserContext, url: string): Promise<Page> {
+/** The password of the user admin of {@link startDemoFor}. */
+export const ADMIN_PASSWORD = 'battery staple';
+
+export async function logIn(
+  context: BrowserContext,
+  url: string,
+  [username, password]: readonly [string, string] = ['ada', 'correct horse'],
+): Promise<Page> {
   const page = await context.newPage();
   await page.goto(url);
-  await page.fill('#username', 'ada');
-  await page.fill('#password', 'correct horse');
+  await page.fill('#username', username);
+  await page.fill('#password', password);
   await page.click('#login');
   return page;
 }
