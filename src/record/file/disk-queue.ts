@@ -4,12 +4,18 @@ import type { FileHandle } from 'node:fs/promises';
 const SMALL = 4096;
 const LARGE = 64 * 1024;
 
-/** Blocks of one write: a write per block would cost as much as the copy. */
-const MOST_AT_ONCE = 16;
+/**
+ * Blocks of one write, 4 MiB. A busy process begins only one write of a recording in each event-loop turn, and may read 2 MiB in that turn:
+ * with smaller writes the queue would fill up, however fast the disk is.
+ */
+const MOST_AT_ONCE = 64;
+
+/** Milliseconds that a few bytes may stay in memory: a write for each keystroke would cost as much as the relay of a keystroke. */
+const GATHERING = 50;
 
 /** Unused large blocks: new memory for each chunk would cost more than the copy. */
 const pool: Buffer[] = [];
-const MOST_POOLED = 64;
+const MOST_POOLED = 128;
 
 interface Block {
   readonly memory: Buffer;
@@ -36,6 +42,7 @@ export class DiskQueue {
   #file: FileHandle | undefined;
   #blocks: Block[] = [];
   #isWriting = false;
+  #timer: NodeJS.Timeout | undefined;
   #onIdle: (() => void) | undefined;
 
   constructor(budget: QueueBudget, onFailure: (error: unknown) => void) {
@@ -43,7 +50,7 @@ export class DiskQueue {
     this.#onFailure = onFailure;
   }
 
-  /** Copies the bytes. Call `flush` afterwards. `expected`: bytes that follow before the call of `flush`, these included. */
+  /** Copies the bytes. Call `flush` or `flushSoon` afterwards. `expected`: bytes that follow before that call, these included. */
   add(bytes: Uint8Array, expected = bytes.length): void {
     if (this.isFailed) return;
     let at = 0;
@@ -68,8 +75,16 @@ export class DiskQueue {
     this.flush();
   }
 
+  /** Begins to write if many bytes are queued, or else some time later. */
+  flushSoon(): void {
+    if (this.queued >= LARGE) this.flush();
+    else if (!this.#isWriting && !this.isFailed) this.#timer ??= setTimeout(() => this.flush(), GATHERING);
+  }
+
   /** Begins to write, unless a write is in progress already. */
   flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     if (this.#isWriting || !this.#file || this.isFailed || this.#blocks.length === 0) return;
     this.#isWriting = true;
     void this.#write(this.#file);
@@ -88,6 +103,7 @@ export class DiskQueue {
   fail(error: unknown): void {
     if (this.isFailed) return;
     this.isFailed = true;
+    clearTimeout(this.#timer);
     this.#blocks = [];
     this.#count(-this.queued);
     this.#onFailure(error);
@@ -96,7 +112,7 @@ export class DiskQueue {
 
   async #write(file: FileHandle): Promise<void> {
     try {
-      while (this.#blocks.length > 0) {
+      do {
         const blocks = this.#blocks.splice(0, MOST_AT_ONCE);
         const written = await writeAll(
           file,
@@ -105,9 +121,10 @@ export class DiskQueue {
         for (const { memory } of blocks)
           if (memory.length === LARGE && pool.length < MOST_POOLED) pool.push(memory);
         if (!this.isFailed) this.#count(-written);
-      }
+      } while (this.queued >= LARGE || (this.queued > 0 && this.#onIdle));
       this.#isWriting = false;
-      this.#idle();
+      if (this.queued > 0) this.flushSoon();
+      else this.#idle();
     } catch (error) {
       this.#isWriting = false;
       this.fail(error);
