@@ -12,6 +12,7 @@ const layers = [
   ['tunnel'],
   ['options', 'shared'],
   ['replicas'],
+  ['admin'],
   ['upgrade'],
   ['guard', 'balance', 'backends', 'frames', 'routes'],
   ['request', 'sockets', 'streams'],

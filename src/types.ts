@@ -830,6 +830,14 @@ export interface Tunnel<Req extends IncomingMessage = IncomingMessage> extends E
    * @throws {TunnelError} WSTUNNEL_OPTION for an argument that is no tunnel object, and for two states with the same name
    */
   metrics(...others: Tunnel<never>[]): string;
+  /**
+   * A page for operators, with its data and `POST /end`: the open tunnels of all tunnel objects that share the state, refusals, hosts
+   * and programs. With `others`, those of their states as well. Mount it below the app's own check, since everyone who reaches it sees
+   * user names and can end tunnels: `app.use('/admin', requireAdmin, tunnel.admin())`.
+   *
+   * @throws {TunnelError} WSTUNNEL_OPTION for an argument that is no tunnel object
+   */
+  admin(...others: Tunnel<never>[]): (req: IncomingMessage, res: ServerResponse, next: Next) => void;
   /** The same as `close()`. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -80,6 +80,7 @@ export function createTunnel<Req extends IncomingMessage>(
     pool: membership.pool,
     spawner: state.spawner,
     totals: membership.totals,
+    refusals: state.view.refusals,
     log,
     opening,
     inApp: { count: 0 },

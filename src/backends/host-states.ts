@@ -26,6 +26,10 @@ export class AddressState {
   accepted = 0;
   /** Connections that the host has reset since the last accepted connection. */
   resets = 0;
+  /** Failed connections, except those that failed for lack of a resource of this machine. */
+  failures = 0;
+  /** The reason of the latest outage. */
+  downReason = '';
   /** Pools that know the address. */
   users = 0;
   /** The name of the host among processes that share the states; undefined if no other process knows the host. */
@@ -140,10 +144,12 @@ export class HostStates {
     acceptedBefore = state.accepted,
   ): Outage {
     const { isDown, id } = state;
+    if (failure !== 'ours') state.failures++;
     if (failure === 'ours' || state.accepted !== acceptedBefore) return 'none';
     if (failure === 'passing' && !isDown && ++state.resets < MAX_RESETS) return 'none';
     const now = performance.now();
     state.isDown = true;
+    state.downReason = reason;
     state.downUntil = now + disableTime * 1000;
     state.tryAt = now + Math.min(disableTime, TRY_AGAIN_AFTER) * 1000;
     if (!isDown) this.#announce({ id, up: false, reason });

@@ -148,6 +148,10 @@ export class FramePassage implements HeartbeatConnection, WayOwner, PingWriter, 
     return this.client.writableLength;
   }
 
+  get roundTrip(): number | undefined {
+    return this.heartbeat.roundTrip;
+  }
+
   /** Samples both queues, and updates `lastPayload`, `stalledSince` and `clientStalledSince`. */
   sample(now: number): void {
     const isMoving = this.sampleQueues(now);

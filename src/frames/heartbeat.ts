@@ -63,6 +63,7 @@ export class Heartbeat {
   #pingedAt = 0;
   /** PONGs to earlier PINGs that come before the PONG to the measured PING. */
   #pongsBefore = 0;
+  #roundTrip: number | undefined;
   /** Bytes were queued at some time since the last check for a PONG. */
   #wasQueued = false;
   /** The PING could not be sent inside a frame: without a queue, a silent peer owes no sign of life. */
@@ -99,6 +100,11 @@ export class Heartbeat {
     const isAnswer = this.#inFlight.confirm();
     if (isAnswer && this.#pingedAt > 0) this.#measure();
     return isAnswer;
+  }
+
+  /** Seconds from the last measured PING to its PONG. Measured only if `noteRoundTrip` is set. */
+  get roundTrip(): number | undefined {
+    return this.#roundTrip;
   }
 
   /** Bytes were written, and some of the bytes are queued. */
@@ -142,7 +148,8 @@ export class Heartbeat {
 
   #measure(): void {
     if (this.#pongsBefore-- > 0) return;
-    this.#settings.noteRoundTrip?.((performance.now() - this.#pingedAt) / 1000);
+    this.#roundTrip = (performance.now() - this.#pingedAt) / 1000;
+    this.#settings.noteRoundTrip?.(this.#roundTrip);
     this.#pingedAt = 0;
   }
 

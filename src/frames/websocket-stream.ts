@@ -156,6 +156,11 @@ export class WebSocketStream implements ClosingConnection, HeartbeatConnection, 
     return this.#progress.stalledSince;
   }
 
+  /** See {@link Heartbeat.roundTrip}. */
+  get roundTrip(): number | undefined {
+    return this.#heartbeat.roundTrip;
+  }
+
   /** Is the client's connection queued for an event-loop turn? Its bytes may be unread meanwhile. */
   get awaitsTurn(): boolean {
     return this.pauses.has(PAUSE.turn);

@@ -126,7 +126,8 @@ export function expectedOrigin(req: IncomingMessage): string {
 /** The host and port that the client asked for, according to a trusted proxy or the request. */
 function authorityOf({ headers }: IncomingMessage, trusted: boolean): string {
   const host = trusted ? firstOf(headers['x-forwarded-host']) : undefined;
-  if (host === undefined) return headers.host ?? '';
+  // A request over HTTP/2 has a pseudo-header in place of Host. A header of HTTP/1 can't have this name.
+  if (host === undefined) return headers.host ?? (headers[':authority'] as string | undefined) ?? '';
   const port = firstOf(headers['x-forwarded-port']) ?? '';
   // 80 and 443 are default ports: an earlier proxy may have ended TLS, so that only the page tells the right port of the two.
   const isSpecific = /^\d{1,5}$/.test(port) && !['80', '443'].includes(port) && !/:\d*$/.test(host);

@@ -108,6 +108,16 @@ export class ReplicaGroup {
     await this.replica.join();
   }
 
+  /** The address of this replica. */
+  get address(): string {
+    return this.#settings.name;
+  }
+
+  /** The number of the other replicas. */
+  get others(): number {
+    return this.#known().length;
+  }
+
   /** Ends tunnels of all other replicas. The caller has already ended the tunnels of this process. `silent`: names of replicas. */
   async end(
     call: EndCall,

@@ -1,3 +1,6 @@
+import type { AdminBackend, AdminProgram } from '../admin/admin-state.js';
+import { shortened } from '../admin/shortened.js';
+import { StateView } from '../admin/state-view.js';
 import { HostStates } from '../backends/host-states.js';
 import { BackendPool } from '../backends/pool.js';
 import { KILL_AFTER } from '../backends/spawn/spawned-process.js';
@@ -50,6 +53,8 @@ export class LocalState implements SharedState {
   /** The other processes that share the state, if any. */
   readonly network: Network | undefined;
   readonly tickets: Tickets;
+  /** The state as `admin()` shows it. */
+  readonly view: StateView;
   readonly #hosts: HostStates;
   readonly #totals = new Map<string | undefined, Totals>();
   readonly #isKept: boolean;
@@ -65,11 +70,19 @@ export class LocalState implements SharedState {
       new Network(shared.backplane, shared.settings, {
         members: this.members,
         hosts: () => this.#hosts,
+        view: (question) => this.view.answer(question),
         changed: (up, reason) => this.#sharedChanged(up, reason),
         log: (level, text) => this.#log(level, '%s', text),
       });
     this.counter = this.network?.counter ?? new LocalCounter();
     this.tickets = new Tickets(this.network?.tickets);
+    this.view = new StateView({
+      members: () => this.members.all(),
+      totals: () => this.#totals.values(),
+      backends: () => this.#backends(),
+      programs: () => this.#programs(),
+      peers: this.network?.peers,
+    });
     this.#hosts = new HostStates(this.network?.hosts);
     this.spawner = new Spawner(
       (format, ...values) => this.#log('debug', format, ...values),
@@ -140,6 +153,26 @@ export class LocalState implements SharedState {
     const totals = this.#totals.get(name) ?? new Totals();
     this.#totals.set(name, totals);
     return totals;
+  }
+
+  *#backends(): Generator<AdminBackend> {
+    const listed = new Map(
+      this.members.all().flatMap(({ lists }) => lists.flat().map((one) => [one.id, one])),
+    );
+    for (const { id, up, downReason, load, failures, sharedId, host = listed.get(id) } of this.#hosts.all()) {
+      const others = sharedId === undefined ? 0 : (this.network?.hosts.loadOf(sharedId) ?? 0);
+      const maxTunnels = host?.maxTunnels ?? 0;
+      yield {
+        ...{ id: shortened(id), up, ...(!up && { reason: shortened(downReason) }), tunnels: load + others },
+        ...(maxTunnels > 0 && { maxTunnels }),
+        failures,
+      };
+    }
+  }
+
+  *#programs(): Generator<AdminProgram> {
+    for (const [backend, { state, pid, load }] of this.spawner.processes())
+      yield { backend: shortened(backend), state, ...(pid !== undefined && { pid }), tunnels: load };
   }
 
   async #leave(

@@ -1,3 +1,4 @@
+import type { SampledTunnel } from '../admin/tunnel-row.js';
 import type { ResolvedHost } from '../backends/host.js';
 import type { Picks, RecentEnds } from '../guard/recent-ends.js';
 import type { Log } from '../observe/log.js';
@@ -5,7 +6,7 @@ import type { OpenSums } from '../observe/metrics/open-sums.js';
 import type { BackendInfo, SharedInfo, TunnelInfo } from '../types.js';
 
 /** An open tunnel, as seen by the other tunnel objects with the same state. */
-export interface SharedTunnel {
+export interface SharedTunnel extends SampledTunnel {
   /** The arrival of the opening request, by `performance.now()`. */
   readonly arrived: number;
   /** The id of the host among processes that share the state. */

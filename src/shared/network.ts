@@ -1,3 +1,5 @@
+import type { PeerAnswer } from '../admin/peer-answer.js';
+import type { AdminPeers } from '../admin/peer-states.js';
 import type { HostStates } from '../backends/host-states.js';
 import { picksOf } from '../guard/tunnel-filter.js';
 import type { Backplane } from '../replicas/backplane.js';
@@ -27,6 +29,8 @@ export interface OldestTunnel {
 interface NetworkOwner {
   readonly members: Members;
   readonly hosts: () => HostStates;
+  /** The answer to the page of `admin()` in another process. */
+  view(question: unknown): PeerAnswer | undefined;
   changed(isUp: boolean, reason: string): void;
   log(level: 'error' | 'warn' | 'info' | 'debug', text: string): void;
 }
@@ -35,6 +39,8 @@ interface NetworkOwner {
 export class Network {
   readonly counter: SharedCounter;
   readonly tickets: TicketCalls;
+  /** The other processes, for the page of `admin()`. */
+  readonly peers: AdminPeers = networkPeers(() => this.#group);
   readonly #group: ReplicaGroup;
   readonly #owner: NetworkOwner;
   /** Resolves after the first try to reach the store. */
@@ -132,6 +138,8 @@ export class Network {
           .select(picksOf(data))
           .slice(0, MAX_LISTED)
           .map(({ info }) => info);
+      case 'admin':
+        return this.#owner.view(data);
       case 'oldest':
         return typeof given.user === 'string' && Array.isArray(given.hosts)
           ? this.#oldestHere(given.user, given.hosts)
@@ -165,6 +173,17 @@ export class Network {
     if (!found || isReplaced(found.tunnel)) return false;
     return replaceTunnel(found.tunnel);
   }
+}
+
+function networkPeers(group: () => ReplicaGroup): AdminPeers {
+  return {
+    get address() {
+      return group().address;
+    },
+    nameOf: nameOfAddress,
+    count: () => group().others,
+    ask: (question) => group().ask('admin', question),
+  };
 }
 
 function isOldest(answer: unknown): answer is { id: string; host: string; age: number } {

@@ -53,6 +53,10 @@ export class BytePassage implements StreamHandlers, Activity {
     return this.#client.writableLength;
   }
 
+  get roundTrip(): number | undefined {
+    return this.#stream.roundTrip;
+  }
+
   sample(now: number): void {
     this.#relay.sample(now);
   }

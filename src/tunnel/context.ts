@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RefusalList } from '../admin/refusal-list.js';
 import type { BackendPool } from '../backends/pool.js';
 import type { Spawner } from '../backends/spawn/spawner.js';
 import type { TunnelError } from '../errors.js';
@@ -28,6 +29,8 @@ export interface TunnelContext {
   readonly pool: BackendPool;
   readonly spawner: Spawner;
   readonly totals: Totals;
+  /** The latest refusals, for `admin()`. */
+  readonly refusals: RefusalList;
   readonly log: Log;
   /** Requests before the 101 response; aborted by `close()` and `end()`. */
   readonly opening: Set<OpeningRequest>;

@@ -4,6 +4,7 @@ import { fail } from '../options/checks/fail.js';
 import { codeOf } from '../streams/close-causes.js';
 import type { LocalState } from '../shared/local-state.js';
 import type { EndCall } from '../replicas/messages.js';
+import type { Network } from '../shared/network.js';
 import type {
   AttachOptions,
   CloseOptions,
@@ -14,6 +15,7 @@ import type {
   TunnelInfo,
 } from '../types.js';
 import { serverDraining } from '../upgrade/opening-attempt.js';
+import { AdminPages } from './admin.js';
 import type { Announcer } from './announcer.js';
 import { checkClose } from './closing.js';
 import type { TunnelContext } from './context.js';
@@ -44,6 +46,15 @@ interface MethodParts<Req extends IncomingMessage> {
 export function methodsOf<Req extends IncomingMessage>(parts: MethodParts<Req>) {
   const { context, servers, shutdown, announcer, state, hasServer } = parts;
   const { members, tickets } = state;
+  const admin = new AdminPages({
+    log: context.log,
+    isDraining: () => shutdown.isDraining,
+    end: (one, where, code = codeOf('ended-by-app'), reason = 'ended by an administrator') => {
+      checkClose(code, reason);
+      return endEverywhere(one, { where, code, reason });
+    },
+  });
+  shutdown.onClose((isDone) => admin.endStreams(isDone));
   return {
     attach(server: Server, options: AttachOptions = {}) {
       servers.attach(server, options, !shutdown.isDraining);
@@ -73,16 +84,16 @@ export function methodsOf<Req extends IncomingMessage>(parts: MethodParts<Req>) 
     ) {
       checkClose(code, reason);
       if (typeof where === 'function') return endTunnels(context, (one) => where(one), code, reason);
-      // This process first: a store that is down must not keep a user's tunnels open.
-      const ended = members.end(readFilter(where, 'end()'), code, reason);
-      return endElsewhere(state, ended, { where, code, reason });
+      return endEverywhere(state, { where, code, reason });
     },
     stats() {
       // After close() this tunnel object is no member, and has no open tunnels.
       return statsOf(members.named(context.name), context.totals, context.pool);
     },
     metrics: (...others: Tunnel<never>[]) =>
-      metricsOf([state, ...others.map((other) => stateOfOther(parts, other))]),
+      metricsOf([state, ...others.map((other) => stateOfOther(parts, other, 'metrics()'))]),
+    admin: (...others: Tunnel<never>[]) =>
+      admin.page([state, ...others.map((other) => stateOfOther(parts, other, 'admin()'))]),
     [Symbol.asyncDispose]: () => shutdown.close(),
     [captureRejectionSymbol]: (error: unknown, name: string | symbol) =>
       announcer.listenerFailed(name, error),
@@ -92,12 +103,20 @@ export function methodsOf<Req extends IncomingMessage>(parts: MethodParts<Req>) 
 function stateOfOther<Req extends IncomingMessage>(
   { stateOf }: MethodParts<Req>,
   other: unknown,
+  call: string,
 ): LocalState {
-  return stateOf(other) ?? fail('metrics()', 'takes tunnel objects, which wstunnel() returns', other);
+  return stateOf(other) ?? fail(call, 'takes tunnel objects, which wstunnel() returns', other);
 }
 
-/** Ends the tunnels of other processes that share the state as well. */
-async function endElsewhere({ network }: LocalState, ended: number, call: EndCall): Promise<EndResult> {
+/** Ends tunnels of this process and of other processes that share the state. Throws for an invalid filter. */
+function endEverywhere({ members, network }: LocalState, call: EndCall): Promise<EndResult> {
+  const { where, code, reason } = call;
+  // This process first: a store that is down must not keep a user's tunnels open.
+  const ended = members.end(readFilter(where, 'end()'), code, reason);
+  return endElsewhere(network, ended, call);
+}
+
+async function endElsewhere(network: Network | undefined, ended: number, call: EndCall): Promise<EndResult> {
   if (!network) return { ended, silent: [] };
   const others = await network.end(call);
   return { ended: ended + others.ended, silent: others.silent };

@@ -7,6 +7,7 @@ import { userIfKnown } from '../guard/user-name.js';
 import { deferred } from '../helpers/deferred.js';
 import { withoutSecrets } from '../request/secret-subprotocols.js';
 import { endingOf } from '../streams/close-causes.js';
+import type { RefuseInfo } from '../types.js';
 import { completeUpgrade } from '../upgrade/complete-upgrade.js';
 import { readHandshake } from '../upgrade/opening-handshake.js';
 import type { PendingUpgrade } from '../upgrade/pending-upgrade.js';
@@ -51,7 +52,7 @@ export function socketOf(req: IncomingMessage, res: ServerResponse): Socket | un
 
 /** Reports a refusal to the operator: totals, log and the event `refuse`. */
 export function reportRefusal(
-  { totals, log, announce }: TunnelContext,
+  { totals, refusals, log, announce }: TunnelContext,
   client: ClientIdentity,
   refusal: TunnelError,
 ): void {
@@ -64,10 +65,12 @@ export function reportRefusal(
   log('guard', level, 'refused %s %s: %s', client.url, code, why);
   const { id, url, address, user } = client;
   const origin = code === 'WSTUNNEL_ORIGIN_REFUSED' ? client.origin : undefined;
-  announce.refuse({
+  const info: RefuseInfo = {
     ...{ id, url, address, ...(user !== undefined && { user }), status, code, reason },
     ...(origin !== undefined && { origin: shownOrigin(origin) }),
-  });
+  };
+  refusals.add(info);
+  announce.refuse(info);
 }
 
 async function refuseByHook<Req extends IncomingMessage>(

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { TunnelRow } from '../admin/tunnel-row.js';
 import type { PooledHost } from '../backends/pooled-host.js';
 import { FramePassage, type PassageOwner } from '../frames/frame-passage.js';
 import type { StreamSettings } from '../frames/websocket-stream.js';
@@ -193,6 +194,14 @@ class Session implements OpenTunnel, PassageOwner, WatchOwner, CheckedTunnel {
       passage.queuedToBackend,
       passage.queuedToClient,
     );
+  }
+
+  sample(row: TunnelRow): void {
+    const passage = this.#passage;
+    row.bytesIn = passage.bytesIn;
+    row.bytesOut = passage.bytesOut;
+    row.queued = passage.queuedToBackend + passage.queuedToClient;
+    row.roundTrip = passage.roundTrip;
   }
 
   get isOpen(): boolean {

@@ -15,11 +15,17 @@ export class Shutdown<Req extends IncomingMessage> {
   #isDraining = false;
   #drain: Drain | undefined;
   readonly #closed = deferred();
+  #onClose: ((isDone: boolean) => void) | undefined;
 
   constructor(context: TunnelContext, servers: TunnelServers<Req>, membership: Membership) {
     this.#context = context;
     this.#servers = servers;
     this.#membership = membership;
+  }
+
+  /** `listener` is called at the first call of `close`, and again at the end. */
+  onClose(listener: (isDone: boolean) => void): void {
+    this.#onClose = listener;
   }
 
   /** True after the first call of `close`. */
@@ -36,6 +42,7 @@ export class Shutdown<Req extends IncomingMessage> {
     }
     // First, since the refusals and the ends of tunnels run code of the app, which may call `close` again.
     this.#isDraining = true;
+    this.#onClose?.(false);
     this.#drain = new Drain(this.#context, plan);
     // With a grace, a program that no open tunnel uses must not run for hours.
     this.#membership.retire();
@@ -45,6 +52,7 @@ export class Shutdown<Req extends IncomingMessage> {
 
   async #finish(drain: Drain): Promise<void> {
     await drain.done;
+    this.#onClose?.(true);
     await this.#membership.leave(drain.plan.timeout);
     this.#servers.detach();
   }

@@ -31,6 +31,9 @@ const MIN_LIFETIME = 1;
 /** Seconds between the kill signal and SIGKILL. */
 export const KILL_AFTER = 5;
 
+/** `starting`: no tunnel has reached the process yet. */
+export type ProgramState = 'starting' | 'running' | 'ending';
+
 /** The parts of a program that a process needs. */
 export interface ProcessContext {
   /** The number of the process among all processes of the host. */
@@ -67,6 +70,7 @@ export class SpawnedProcess {
   #startedAt = performance.now();
   readonly #child: Promise<Child>;
   #isReady = false;
+  #pid: number | undefined;
 
   constructor(host: SpawningHost, context: ProcessContext) {
     this.#host = host;
@@ -87,6 +91,16 @@ export class SpawnedProcess {
   /** Has the process accepted a connection? */
   get isReady(): boolean {
     return this.#isReady;
+  }
+
+  get state(): ProgramState {
+    if (this.isEnding) return 'ending';
+    return this.#isReady ? 'running' : 'starting';
+  }
+
+  /** Undefined before the program has started. */
+  get pid(): number | undefined {
+    return this.#pid;
   }
 
   /** Counts a tunnel until `release`. */
@@ -189,6 +203,7 @@ export class SpawnedProcess {
         log('%s[%d] says: %s', this.#host.id, child.pid, line),
       );
       this.#startedAt = performance.now();
+      this.#pid = child.pid;
       log('%s[%d] started as number %d', this.#host.id, child.pid, this.number);
       return child;
     };

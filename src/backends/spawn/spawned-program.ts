@@ -3,7 +3,13 @@ import { TunnelError } from '../../errors.js';
 import { orAborted, type AbortState } from '../../helpers/abort.js';
 import type { Lease } from '../../helpers/lease.js';
 import { RestartDelay } from './restart-delay.js';
-import { KILL_AFTER, SpawnedProcess, type ProcessContext, type SpawningHost } from './spawned-process.js';
+import {
+  KILL_AFTER,
+  SpawnedProcess,
+  type ProcessContext,
+  type ProgramState,
+  type SpawningHost,
+} from './spawned-process.js';
 
 /** Limit of processes tried for one tunnel: a process that was ready may have just ended. */
 const MAX_ATTEMPTS = 3;
@@ -13,9 +19,6 @@ export interface ProcessConnection {
   readonly socket: Duplex;
   readonly lease: Lease;
 }
-
-/** `starting`: no tunnel has reached the process yet. */
-export type ProgramState = 'starting' | 'running' | 'ending';
 
 /** The parts of the spawner that a program needs. */
 interface ProgramOwner {
@@ -126,8 +129,12 @@ export class SpawnedProgram {
 
   /** Adds the processes to the sums. */
   count(sums: Record<ProgramState, number>): void {
-    for (const { isEnding, isReady } of this.#processes)
-      sums[isEnding ? 'ending' : isReady ? 'running' : 'starting']++;
+    for (const process of this.#processes) sums[process.state]++;
+  }
+
+  /** All processes, also those that are ending. */
+  processes(): Iterable<SpawnedProcess> {
+    return this.#processes;
   }
 
   #usable(): SpawnedProcess[] {

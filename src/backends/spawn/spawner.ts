@@ -6,8 +6,8 @@ import { dial } from '../dial.js';
 import type { AbortState } from '../../helpers/abort.js';
 import { UNCOUNTED } from '../../helpers/lease.js';
 import type { ResolvedHost } from '../host.js';
-import { KILL_AFTER, type SpawningHost } from './spawned-process.js';
-import { SpawnedProgram, type ProcessConnection, type ProgramState } from './spawned-program.js';
+import { KILL_AFTER, type ProgramState, type SpawnedProcess, type SpawningHost } from './spawned-process.js';
+import { SpawnedProgram, type ProcessConnection } from './spawned-program.js';
 
 /** The programs of one tunnel object, or of several: started when needed, ended with the last tunnel object. */
 export class Spawner {
@@ -78,6 +78,12 @@ export class Spawner {
     const sums = { starting: 0, running: 0, ending: 0 };
     for (const program of this.#programs.values()) program.count(sums);
     return sums;
+  }
+
+  /** All processes, with the ids of their hosts. */
+  *processes(): Generator<readonly [backend: string, process: SpawnedProcess]> {
+    for (const program of this.#programs.values())
+      for (const process of program.processes()) yield [program.host.id, process];
   }
 
   #keepRunning(host: SpawningHost): void {
