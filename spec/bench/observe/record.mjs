@@ -2,6 +2,7 @@
 import console from 'node:console';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { median } from '../report.mjs';
 import { compileLoad, folder as own } from '../system.mjs';
 import { compare, spread } from './apps.mjs';
@@ -23,7 +24,7 @@ export async function record({ folder, dist, rows = Object.keys(RECORDED), ...op
       const after = async (app, variant) => {
         if (variant === 'without') return;
         stopped.push(...(await app.ask('warnings')));
-        empty(files);
+        await empty(files);
       };
       const { figures, ratios } = await compare(
         { without: { dist, bare: row.bare }, with: { dist, bare: row.bare, record: recorder } },
@@ -45,7 +46,9 @@ export async function record({ folder, dist, rows = Object.keys(RECORDED), ...op
   }
 }
 
-function empty(files) {
-  // A file that is being finished gets another name meanwhile.
+async function empty(files) {
+  // A recording is finished after its tunnel: the disk may be slow.
+  for (let tries = 0; tries < 500 && readdirSync(files).some((name) => name.endsWith('.part')); tries++)
+    await sleep(20);
   for (const name of readdirSync(files)) rmSync(join(files, name), { force: true });
 }

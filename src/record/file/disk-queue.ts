@@ -13,9 +13,24 @@ const MOST_AT_ONCE = 64;
 /** Milliseconds that a few bytes may stay in memory: a write for each keystroke would cost as much as the relay of a keystroke. */
 const GATHERING = 50;
 
-/** Unused large blocks: new memory for each chunk would cost more than the copy. */
+/** Unused large blocks, as many as one recording may queue: the first use of new memory costs more than the copy. */
 const pool: Buffer[] = [];
-const MOST_POOLED = 128;
+const MOST_POOLED = 512;
+
+/** Blocks that stay in memory after a burst, and milliseconds after which the others are freed. */
+const MOST_KEPT = 64;
+const KEPT_FOR = 10_000;
+let trimming: NodeJS.Timeout | undefined;
+
+function giveBack(memory: Buffer): void {
+  if (memory.length !== LARGE || pool.length === MOST_POOLED) return;
+  pool.push(memory);
+  if (pool.length <= MOST_KEPT) return;
+  trimming ??= setTimeout(() => {
+    pool.length = Math.min(pool.length, MOST_KEPT);
+    trimming = undefined;
+  }, KEPT_FOR).unref();
+}
 
 interface Block {
   readonly memory: Buffer;
@@ -118,8 +133,7 @@ export class DiskQueue {
           file,
           blocks.map(({ memory, used }) => memory.subarray(0, used)),
         );
-        for (const { memory } of blocks)
-          if (memory.length === LARGE && pool.length < MOST_POOLED) pool.push(memory);
+        for (const { memory } of blocks) giveBack(memory);
         if (!this.isFailed) this.#count(-written);
       } while (this.queued >= LARGE || (this.queued > 0 && this.#onIdle));
       this.#isWriting = false;
