@@ -28,14 +28,16 @@ function noted(recorder: Recorder, id: string, open: Set<string>): Recorder {
   open.add(id);
   const end = (info: TunnelInfo) => {
     open.delete(id);
-    recorder.end(info);
+    return recorder.end(info);
   };
-  const { whenFails } = recorder;
+  const { whenFails, direction, failed } = recorder;
   return {
     out: (bytes, ms) => recorder.out(bytes, ms),
     in: (bytes, ms) => recorder.in(bytes, ms),
     end,
     ...(whenFails && { whenFails }),
+    ...(direction && { direction }),
+    ...(failed && { failed }),
   };
 }
 

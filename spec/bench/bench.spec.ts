@@ -150,6 +150,27 @@ describeWith('cc', 'taskset')('the benchmark', () => {
     expect(stdout).not.toContain('NaN');
   });
 
+  test.for([
+    ['metrics', [/a page of metrics with 40 tunnels: first [\d.]+ ms/]],
+    [
+      'record',
+      [/download-100, direction out: rate [\d.]+/, /echo, direction both: rate [\d.]+/, /handshakes, /],
+    ],
+    ['admin', [/a state of 40 tunnels, \/events: CPU -?[\d.]+ ms, \d{4,} bytes/, /half, .* p99\.9 [\d.]+/]],
+  ] as const)("measures an operator's view: %s", { timeout: 120_000 }, async ([part, figures]) => {
+    const args = [path('observe.mjs'), '--quick', '--part', part];
+    const { stdout } = await promisify(execFile)(process.execPath, args);
+    for (const figure of figures) expect(stdout).toMatch(figure);
+  });
+
+  test('compares the counts of metrics() with another build', { timeout: 120_000 }, async () => {
+    const dist = path('../../dist');
+    const args = [path('observe.mjs'), '--quick', '--part', 'metrics', '--base', dist];
+    const { stdout } = await promisify(execFile)(process.execPath, [...args, '--rows', 'upload,memory']);
+    expect(stdout).toMatch(/upload, of .*: CPU [\d.]+ \([\d.]+ to [\d.]+\), rate [\d.]+/);
+    expect(stdout).toMatch(/each idle tunnel: [1-9]\d*, in .* [1-9]\d*\n/);
+  });
+
   describeWith('redis-server')('over Redis', () => {
     test.for([
       ['handshakes', /ioredis: .* commands and \d+ bytes each; ratio of rates [\d.]+/],

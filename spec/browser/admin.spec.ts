@@ -241,7 +241,7 @@ describeWith('chromium')('issue 19: the live page', () => {
     for (let left = 20; left > 0 && !/tunnel of ada/.test(names.at(-1) ?? ''); left--) {
       await page.keyboard.press('Tab');
       const { name, outline } = await focused();
-      expect(outline, String(name)).toBe(true);
+      expect(outline, name).toBe(true);
       names.push(name);
     }
     expect(names).toEqual(expect.arrayContaining(['Pause', 'User', 'Open for', 'Queued']));

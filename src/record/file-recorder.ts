@@ -54,7 +54,7 @@ const CHECKS = {
  *     wstunnel({ server: { port: 5900 }, record: fileRecorder({ folder: '/var/lib/recordings' }) })
  *
  * Only the user of this process can read the files. A file is named `.part` until the tunnel ends. The bytes are copied into a queue of at
- * most 8 MiB for each tunnel: a slow disk never slows a tunnel.
+ * most 32 MiB for each tunnel: a slow disk never slows a tunnel.
  *
  * @throws {TunnelError} WSTUNNEL_OPTION for an invalid option, and for a folder that does not exist or can't be written to.
  */

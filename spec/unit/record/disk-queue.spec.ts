@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { DiskQueue } from '../../../src/record/file/disk-queue.js';
 
 function fake(write: (bytes: Buffer) => Promise<number>): FileHandle {
@@ -31,6 +31,70 @@ test('short writes are continued, and the bytes stay in order', async () => {
   await queue.untilIdle();
   expect(Buffer.concat(written).equals(all)).toBe(true);
   expect([queue.queued, budget.used]).toEqual([0, 0]);
+});
+
+/** A queue and the sizes of its writes. */
+function measured(): { queue: DiskQueue; sizes: number[] } {
+  const sizes: number[] = [];
+  const queue = new DiskQueue({ used: 0 }, () => undefined);
+  queue.start(
+    fake((bytes) => {
+      sizes.push(bytes.length);
+      return Promise.resolve(bytes.length);
+    }),
+  );
+  return { queue, sizes };
+}
+
+test('a few bytes are written together, and without a further call', async () => {
+  const { queue, sizes } = measured();
+  for (let count = 0; count < 10; count++) {
+    queue.add(Buffer.alloc(100));
+    queue.flushSoon();
+    await Promise.resolve();
+  }
+  expect(sizes).toEqual([]);
+  await vi.waitFor(() => expect(sizes).toEqual([1000]), { timeout: 10_000 });
+  expect(queue.queued).toBe(0);
+});
+
+test('many bytes are written at once, and all that were queued meanwhile in one write', async () => {
+  const { queue, sizes } = measured();
+  queue.add(Buffer.alloc(65_536));
+  queue.flushSoon();
+  expect(sizes).toEqual([65_536]);
+  for (let count = 0; count < 32; count++) {
+    queue.add(Buffer.alloc(65_536));
+    queue.flushSoon();
+  }
+  await queue.untilIdle();
+  expect(sizes).toEqual([65_536, 32 * 65_536]);
+});
+
+/** Queues a few bytes during a write of many. */
+function queueTwice(queue: DiskQueue): void {
+  for (const size of [65_536, 10]) {
+    queue.add(Buffer.alloc(size));
+    queue.flushSoon();
+  }
+}
+
+test('a few bytes that are queued during a write are written without a further call', async () => {
+  const { queue, sizes } = measured();
+  queueTwice(queue);
+  await vi.waitFor(() => expect(sizes).toEqual([65_536, 10]), { timeout: 10_000 });
+});
+
+test('the end of a recording waits for no timer', async () => {
+  vi.useFakeTimers();
+  try {
+    const { queue, sizes } = measured();
+    queueTwice(queue);
+    await queue.untilIdle();
+    expect(sizes).toEqual([65_536, 10]);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test('a failed write drops all bytes, frees the budget and is reported once', async () => {

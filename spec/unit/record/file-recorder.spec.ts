@@ -142,14 +142,14 @@ test('a full queue ends the recording with its reason, and reports the failure o
   const megabyte = Buffer.alloc(1024 * 1024, 1);
   // No write can finish in one event-loop turn: the queue must refuse bytes by itself.
   expect(() => {
-    for (let i = 0; i < 9; i++) recorder.out(megabyte, i);
+    for (let i = 0; i < 33; i++) recorder.out(megabyte, i);
   }).toThrow('the disk is too slow');
-  expect(() => recorder.out(megabyte, 9)).toThrow('the disk is too slow');
+  expect(() => recorder.out(megabyte, 33)).toThrow('the disk is too slow');
   await recorder.end(info);
   const [path = ''] = await finished();
   const reader = await RecordingReader.open(path);
   expect(reader.summary).toMatchObject({
-    bytesOut: 7 * 1024 * 1024,
+    bytesOut: 31 * 1024 * 1024,
     stopped: expect.stringMatching(/too slow/) as string,
   });
   await reader.close();

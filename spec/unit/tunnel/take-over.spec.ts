@@ -28,6 +28,7 @@ function makeFull() {
     arrived: 1,
     sharedHost: undefined,
     info: () => info,
+    sample: () => undefined,
     addTo: () => undefined,
     replace: vi.fn(),
     destroy: vi.fn(),
@@ -73,6 +74,7 @@ test('users at a host full of tunnels in other processes replace their own tunne
   for (let count = 0; count < 3; count++) counter.take([{ name: `host ${sharedId}`, most: 3 }]);
   const network = {
     oldestOf: (user: string) => Promise.resolve({ id: user, host: sharedId, replica: 'b' }),
+    sample: () => undefined,
     addTo: () => undefined,
     replace: () => new Promise(ignore),
   } as unknown as Network;

@@ -8,12 +8,33 @@ export interface QueueTarget {
 const SMALL = 4096;
 const LARGE = 64 * 1024;
 
-/** Blocks of one write: a write per block would cost as much as the copy. */
-const MOST_AT_ONCE = 16;
+/**
+ * Blocks of one write, 4 MiB. A busy process begins only one write of a recording in each event-loop turn, and may read 2 MiB in that turn:
+ * with smaller writes the queue would fill up, however fast the disk is.
+ */
+const MOST_AT_ONCE = 64;
 
-/** Unused large blocks: new memory for each chunk would cost more than the copy. */
+/** Milliseconds that a few bytes may stay in memory: a write for each keystroke would cost as much as the relay of a keystroke. */
+const GATHERING = 50;
+
+/** Unused large blocks, as many as one recording may queue: the first use of new memory costs more than the copy. */
 const pool: Buffer[] = [];
-const MOST_POOLED = 64;
+const MOST_POOLED = 512;
+
+/** Blocks that stay in memory after a burst, and milliseconds after which the others are freed. */
+const MOST_KEPT = 64;
+const KEPT_FOR = 10_000;
+let trimming: NodeJS.Timeout | undefined;
+
+function giveBack(memory: Buffer): void {
+  if (memory.length !== LARGE || pool.length === MOST_POOLED) return;
+  pool.push(memory);
+  if (pool.length <= MOST_KEPT) return;
+  trimming ??= setTimeout(() => {
+    pool.length = Math.min(pool.length, MOST_KEPT);
+    trimming = undefined;
+  }, KEPT_FOR).unref();
+}
 
 interface Block {
   readonly memory: Buffer;
@@ -40,6 +61,7 @@ export class DiskQueue {
   #file: QueueTarget | undefined;
   #blocks: Block[] = [];
   #isWriting = false;
+  #timer: NodeJS.Timeout | undefined;
   #onIdle: (() => void) | undefined;
 
   constructor(budget: QueueBudget, onFailure: (error: unknown) => void) {
@@ -47,7 +69,7 @@ export class DiskQueue {
     this.#onFailure = onFailure;
   }
 
-  /** Copies the bytes. Call `flush` afterwards. `expected`: bytes that follow before the call of `flush`, these included. */
+  /** Copies the bytes. Call `flush` or `flushSoon` afterwards. `expected`: bytes that follow before that call, these included. */
   add(bytes: Uint8Array, expected = bytes.length): void {
     if (this.isFailed) return;
     let at = 0;
@@ -72,8 +94,16 @@ export class DiskQueue {
     this.flush();
   }
 
+  /** Begins to write if many bytes are queued, or else some time later. */
+  flushSoon(): void {
+    if (this.queued >= LARGE) this.flush();
+    else if (!this.#isWriting && !this.isFailed) this.#timer ??= setTimeout(() => this.flush(), GATHERING);
+  }
+
   /** Begins to write, unless a write is in progress already. */
   flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     if (this.#isWriting || !this.#file || this.isFailed || this.#blocks.length === 0) return;
     this.#isWriting = true;
     void this.#write(this.#file);
@@ -92,6 +122,7 @@ export class DiskQueue {
   fail(error: unknown): void {
     if (this.isFailed) return;
     this.isFailed = true;
+    clearTimeout(this.#timer);
     this.#blocks = [];
     this.#count(-this.queued);
     this.#onFailure(error);
@@ -100,18 +131,18 @@ export class DiskQueue {
 
   async #write(file: QueueTarget): Promise<void> {
     try {
-      while (this.#blocks.length > 0) {
+      do {
         const blocks = this.#blocks.splice(0, MOST_AT_ONCE);
         const written = await writeAll(
           file,
           blocks.map(({ memory, used }) => memory.subarray(0, used)),
         );
-        for (const { memory } of blocks)
-          if (memory.length === LARGE && pool.length < MOST_POOLED) pool.push(memory);
+        for (const { memory } of blocks) giveBack(memory);
         if (!this.isFailed) this.#count(-written);
-      }
+      } while (this.queued >= LARGE || (this.queued > 0 && this.#onIdle));
       this.#isWriting = false;
-      this.#idle();
+      if (this.queued > 0) this.flushSoon();
+      else this.#idle();
     } catch (error) {
       this.#isWriting = false;
       this.fail(error);
