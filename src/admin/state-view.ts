@@ -46,7 +46,9 @@ export class StateView {
   /** The tunnels of this process: how many match, and the first ones. */
   select({ rows }: { readonly rows: readonly TunnelRow[] }, query: AdminQuery): SelectedRows {
     const found = query.q === '' ? rows : rows.filter((row) => row.has(query.q));
-    return { matching: found.length, rows: firstRows(found, query.limit, orderOf<TunnelRow>(query)) };
+    const isNewestFirst = query.order === 'desc';
+    const first = firstRows(found, query.limit, orderOf<TunnelRow>(query), isNewestFirst);
+    return { matching: found.length, rows: first };
   }
 
   totals(): AdminTotals {
