@@ -40,9 +40,17 @@ export class AdminReport {
     this.#isDraining = isDraining;
   }
 
-  /** Resolves when the answers of other processes are known, or their deadline has passed. */
+  /** Resolves when a sample is taken, and the answers of other processes are known or their deadline has passed. */
   async ready(query: AdminQuery): Promise<void> {
-    await Promise.all(this.#views.flatMap(({ peers }) => (peers ? [peers.ready(query)] : [])));
+    await Promise.all([
+      this.prepare(),
+      ...this.#views.flatMap(({ peers }) => (peers ? [peers.ready(query)] : [])),
+    ]);
+  }
+
+  /** Takes a sample for the next texts without blocking the event loop. */
+  async prepare(): Promise<void> {
+    for (const { sampler } of this.#views) await sampler.prepare();
   }
 
   text(query: AdminQuery): string {
