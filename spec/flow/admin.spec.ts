@@ -72,7 +72,11 @@ describe('GET /state', () => {
     client.socket.destroy();
     await closed;
     for (const query of ['?q=ann', '?q=bob', ''])
-      expect((await stateAt(port, query)).totals, query).toMatchObject({ bytesIn: 5, bytesOut: 5, opened: 1 });
+      expect((await stateAt(port, query)).totals, query).toMatchObject({
+        bytesIn: 5,
+        bytesOut: 5,
+        opened: 1,
+      });
   });
 
   test('selects, sorts and limits tunnels', async () => {
