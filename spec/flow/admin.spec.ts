@@ -9,7 +9,7 @@ import { describe, expect, test } from 'vitest';
 import { askAdmin, endAt, openEvents, startAdmin, stateAt } from '../support/admin.js';
 import { openFrames } from '../support/frame-tunnel.js';
 import { connectHttp2, openOverHttp2, startHttp2, startHttp2Tunnel } from '../support/http2.js';
-import { frame, openRaw, statusOf } from '../support/raw-client.js';
+import { frame, openRaw, requestTunnel, statusOf } from '../support/raw-client.js';
 import {
   closedPort,
   listen,
@@ -124,6 +124,15 @@ describe('GET /state', () => {
     expect(backends).toMatchObject([{ id: `127.0.0.1:${dead}`, up: false, tunnels: 0, failures: 1 }]);
     expect(backends[0]!.reason).toContain('ECONNREFUSED');
     expect(totals.refused).toEqual({ WSTUNNEL_BACKEND_REFUSED: 1, WSTUNNEL_NOT_AUTHENTICATED: 1 });
+  });
+
+  test('shows a host as down until its next connection, as the metrics do', async () => {
+    const port = await closedPort();
+    const site = await startAdmin({ server: { port, disableTime: 0.05 } });
+    await requestTunnel(site.port).answer();
+    await until(() => site.tunnel.stats().backends[0]?.up === true);
+    expect((await stateAt(site.port)).backends).toMatchObject([{ up: false, failures: 1 }]);
+    expect(site.tunnel.metrics()).toContain(`wstunnel_backend_up{backend="127.0.0.1:${port}"} 0`);
   });
 
   test('shows the processes of programs', async () => {
