@@ -173,6 +173,7 @@ export class LocalState implements SharedState {
       const others = sharedId === undefined ? 0 : (this.network?.hosts.loadOf(sharedId) ?? 0);
       const maxTunnels = host?.maxTunnels ?? 0;
       yield {
+        // As in the metrics: a host that is tried again after `disableTime` may still be down.
         ...{ id: shortened(id), up: !isDown, ...(isDown && { reason: shortened(downReason) }) },
         tunnels: load + others,
         ...(maxTunnels > 0 && { maxTunnels }),
