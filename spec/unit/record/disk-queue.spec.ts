@@ -129,15 +129,15 @@ test('after a burst most of the memory is freed, and none of it is used twice', 
   onTestFinished(() => allocate.mockRestore());
   const seen: number[][] = [];
   const queue = new DiskQueue({ used: 0 }, () => undefined);
-  queue.start(
-    fake(async (bytes) => {
-      // Bytes are added while the write is in progress.
-      await Promise.resolve();
-      for (let at = 0; at < bytes.length; at += BLOCK)
-        seen.push([bytes[at] ?? -1, bytes[Math.min(at + BLOCK, bytes.length) - 1] ?? -1]);
-      return bytes.length;
-    }),
-  );
+  queue.start({
+    write: () => Promise.reject(new Error('no short writes')),
+    writev: async (parts) => {
+      // Bytes are added before the system reads the memory.
+      for (let count = 0; count < 5; count++) await Promise.resolve();
+      for (const part of parts) seen.push([part[0] ?? -1, part.at(-1) ?? -1]);
+      return { bytesWritten: parts.reduce((sum, { length }) => sum + length, 0) };
+    },
+  });
   const burst = async (): Promise<number> => {
     allocate.mockClear();
     seen.length = 0;
